@@ -1,1 +1,25 @@
-//! The reference multi-tenant server.
+//! The reference multi-tenant server: sessions, mock chat and a rate limit per tenant, global over all replicas.
+//!
+//! [`serve`] answers on a listener until told to stop; [`App`] is one replica (its tenants, its metrics), and a
+//! [`Store`] is what replicas share. [`run`] is the whole program behind the command line, [`Args`].
+
+mod app;
+mod args;
+mod error;
+mod flavour;
+mod limiter;
+mod routes;
+mod run;
+mod serve;
+mod sessions;
+mod store;
+mod telemetry;
+mod tenants;
+
+pub use app::{App, Config};
+pub use args::{Args, StoreChoice};
+pub use limiter::{Limit, LimitError};
+pub use run::{RunError, run, run_until};
+pub use serve::serve;
+pub use store::{Store, StoreError};
+pub use tenants::{Tenant, Tenants, TenantsError, TenantsProblem};

@@ -1,0 +1,74 @@
+//! `POST /chat`: a message to the tenant's mock model. The checks come in the order body, tenant, session, limit; session
+//! and limit are one step of the store, so that only a request that may chat consumes quota.
+
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper::header::HeaderMap;
+use serde::Serialize;
+
+use super::fields::{Body, SESSION, TENANT, find_tenant, note_tenant};
+use super::{Answer, Seen, body, to_json};
+use crate::app::App;
+use crate::error::{ApiError, rate_limited};
+use crate::sessions;
+use crate::store::Operation;
+use crate::telemetry::Status;
+
+#[derive(Serialize)]
+struct Reply<'a> {
+    tenant_id: &'a str,
+    session_id: &'a str,
+    reply: &'a str,
+    model: &'a str,
+    /// No model was asked: the reply is made up here.
+    mock: bool,
+}
+
+pub(super) async fn post(
+    app: &App,
+    mut request: Request<Incoming>,
+    seen: &mut Seen,
+) -> Result<Answer, ApiError> {
+    let headers = std::mem::take(request.headers_mut());
+    note_tenant(None, &headers, app.tenants(), seen);
+    let bytes = body::read(request, seen).await?;
+    let fields = Body::parse(&bytes)?;
+    note_tenant(Some(&fields), &headers, app.tenants(), seen);
+    let tenant_id = fields.tenant_id.or_header(TENANT, &headers)?;
+    let session_id = fields.session_id.or_header(SESSION, &headers)?;
+    let message = fields.message.required("message")?;
+
+    let tenant = find_tenant(app.tenants(), &tenant_id)?;
+    let owner = sessions::tenant_of(&session_id).ok_or(ApiError::UnknownSession)?;
+    if owner != tenant.id {
+        return Err(foreign(app, &owner, &session_id).await?);
+    }
+    let decided = app.store().decide(&sessions::key(&tenant.id, &session_id), &tenant.limits).await;
+    let decision = app.checked(Operation::Chat, decided)?.ok_or(ApiError::UnknownSession)?;
+    if !decision.admitted() {
+        return Ok(rate_limited(&decision, &tenant.limits));
+    }
+
+    let reply = tenant.flavour.reply(&tenant.welcome, &message);
+    let reply = Reply {
+        tenant_id: &tenant.id,
+        session_id: &session_id,
+        reply: &reply,
+        model: &tenant.model,
+        mock: true,
+    };
+    let mut headers = HeaderMap::with_capacity(8);
+    decision.write_headers(&tenant.limits, &mut headers);
+    Ok(Answer::new(Status::Ok, headers, to_json(&reply)))
+}
+
+/// A session of another tenant is forbidden if it exists and unknown if it does not. That is a question of its own to
+/// the store: in a cluster the other tenant's key lies elsewhere, out of the chat script's reach.
+async fn foreign(app: &App, owner: &str, session_id: &str) -> Result<ApiError, ApiError> {
+    if app.tenants().get(owner).is_none() {
+        return Ok(ApiError::UnknownSession);
+    }
+    let found = app.store().has_session(&sessions::key(owner, session_id)).await;
+    let exists = app.checked(Operation::FindSession, found)?;
+    Ok(if exists { ApiError::ForeignSession } else { ApiError::UnknownSession })
+}

@@ -1,0 +1,228 @@
+//! The fields of a request, from its body and its headers, checked in the contract's order: the body's shape, then the
+//! tenant. What is wrong is told by the field's name.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use hyper::header::HeaderMap;
+use serde::Deserialize;
+use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+use super::Seen;
+use crate::error::ApiError;
+use crate::tenants::{Tenant, Tenants};
+
+/// A field that a header may give in place of the body.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Name {
+    header: &'static str,
+    field: &'static str,
+}
+
+pub(super) const TENANT: Name = Name { header: "X-Tenant-ID", field: "tenant_id" };
+pub(super) const SESSION: Name = Name { header: "X-Session-ID", field: "session_id" };
+
+/// A request's body as written. Unknown keys are ignored, as the contract's other servers do.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Body<'a> {
+    #[serde(borrow)]
+    pub(super) tenant_id: Field<'a>,
+    #[serde(borrow)]
+    pub(super) session_id: Field<'a>,
+    #[serde(borrow)]
+    pub(super) message: Field<'a>,
+}
+
+impl<'a> Body<'a> {
+    /// Reads a body; an empty one has no fields (headers may give all that is needed).
+    pub(super) fn parse(bytes: &'a [u8]) -> Result<Self, ApiError> {
+        if bytes.is_empty() {
+            return Ok(Self::default());
+        }
+        let starts_as_object = bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{');
+        serde_json::from_slice(bytes).map_err(|error| ApiError::Invalid {
+            field: "body",
+            problem: if error.is_data() && !starts_as_object {
+                "must be a JSON object".to_owned()
+            } else {
+                format!("malformed JSON: {error}")
+            },
+        })
+    }
+}
+
+/// A field as it came. Accepting any type here lets the answer name the field that has a wrong one.
+#[derive(Debug, Default)]
+pub(super) enum Field<'a> {
+    #[default]
+    Missing,
+    Text(Cow<'a, str>),
+    /// Something else, by its name.
+    Other(&'static str),
+}
+
+impl<'a> Field<'a> {
+    /// The text, if the field is there; an empty one is as good as none.
+    fn text(self, field: &'static str) -> Result<Option<Cow<'a, str>>, ApiError> {
+        let invalid = |problem: String| Err(ApiError::Invalid { field, problem });
+        match self {
+            Self::Missing => Ok(None),
+            Self::Text(text) if text.is_empty() => invalid("must not be empty".to_owned()),
+            Self::Text(text) => Ok(Some(text)),
+            Self::Other(kind) => invalid(format!("must be a string, not {kind}")),
+        }
+    }
+
+    /// The text of a field that only the body can give.
+    pub(super) fn required(self, field: &'static str) -> Result<Cow<'a, str>, ApiError> {
+        self.text(field)?.ok_or_else(|| missing(field))
+    }
+
+    /// The text of a field that the body or a header gives; if both do they must agree.
+    pub(super) fn or_header(self, name: Name, headers: &'a HeaderMap) -> Result<Cow<'a, str>, ApiError> {
+        let mut found = self.text(name.field)?;
+        for value in headers.get_all(name.header) {
+            // Header values are Latin-1 by tradition and ASCII in practice; ids are ASCII anyway.
+            let text = value.to_str().map_err(|_| ApiError::Invalid {
+                field: name.header,
+                problem: "must be visible ASCII".to_owned(),
+            })?;
+            match &found {
+                None => found = Some(Cow::Borrowed(text)),
+                Some(other) if *other == text => {}
+                Some(_) => return Err(ApiError::Disagreement { header: name.header, field: name.field }),
+            }
+        }
+        found.filter(|text| !text.is_empty()).ok_or_else(|| missing(name.field))
+    }
+}
+
+fn missing(field: &'static str) -> ApiError {
+    ApiError::Invalid { field, problem: "field required".to_owned() }
+}
+
+/// Notes the tenant for the metrics as soon as anything tells it, even if the request fails for another reason.
+/// Disagreeing sources tell nothing.
+pub(super) fn note_tenant(body: Option<&Body<'_>>, headers: &HeaderMap, tenants: &Tenants, seen: &mut Seen) {
+    let in_body = body.and_then(|body| match &body.tenant_id {
+        Field::Text(text) => Some(text.as_ref()),
+        _ => None,
+    });
+    let in_headers = headers.get_all(TENANT.header).iter().map(|value| value.to_str().unwrap_or_default());
+    let mut told = in_headers.chain(in_body);
+    let Some(first) = told.next() else { return };
+    if told.all(|other| other == first) {
+        seen.tenant = tenants.index_of(first);
+    }
+}
+
+/// The tenant of that id.
+pub(super) fn find_tenant<'t>(tenants: &'t Tenants, id: &str) -> Result<&'t Tenant, ApiError> {
+    tenants.get(id).ok_or(ApiError::UnknownTenant)
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Field<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(AnyType)
+    }
+}
+
+struct AnyType;
+
+impl<'de> Visitor<'de> for AnyType {
+    type Value = Field<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any JSON value")
+    }
+
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+        Ok(Field::Text(Cow::Borrowed(text)))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(Field::Text(Cow::Owned(text.to_owned())))
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
+        Ok(Field::Other("a boolean"))
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
+        Ok(Field::Other("a number"))
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
+        Ok(Field::Other("a number"))
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
+        Ok(Field::Other("a number"))
+    }
+
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(Field::Other("null"))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
+        while items.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Field::Other("an array"))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Self::Value, A::Error> {
+        while entries.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(Field::Other("an object"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status_and_detail(body: &str) -> String {
+        let read = |body: &str| -> Result<String, ApiError> {
+            let fields = Body::parse(body.as_bytes())?;
+            let tenant = fields.tenant_id.or_header(TENANT, &HeaderMap::new())?.into_owned();
+            fields.session_id.or_header(SESSION, &HeaderMap::new())?;
+            fields.message.required("message")?;
+            Ok(tenant)
+        };
+        match read(body) {
+            Ok(tenant) => format!("ok {tenant}"),
+            Err(error) => {
+                let answer = error.answer();
+                format!("{} {}", answer.status.label(), String::from_utf8_lossy(&answer.body))
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_by_the_fields_name() {
+        let bodies = [
+            r#"{"tenant_id":"acme","session_id":"s","message":"m","extra":[1,{"a":null}]}"#,
+            r#"{"tenant_id":"\u0061cme","session_id":"s","message":"m"}"#,
+            "",
+            "{}",
+            "{",
+            "[]",
+            "null",
+            "\"acme\"",
+            "\u{feff}{}",
+            r#"{"tenant_id":7}"#,
+            r#"{"tenant_id":null}"#,
+            r#"{"tenant_id":["acme"]}"#,
+            r#"{"tenant_id":""}"#,
+            r#"{"tenant_id":"acme","tenant_id":"acme"}"#,
+            r#"{"tenant_id":"acme"}"#,
+            r#"{"tenant_id":"acme","session_id":{"a":1}}"#,
+            r#"{"tenant_id":"acme","session_id":"s"}"#,
+            r#"{"tenant_id":"acme","session_id":"s","message":true}"#,
+            r#"{"tenant_id":"acme","session_id":"s","message":"\ud800"}"#,
+            r#"{"tenant_id":"acme"} trailing"#,
+        ];
+        let told: Vec<_> =
+            bodies.iter().map(|body| format!("{body}\n  {}", status_and_detail(body))).collect();
+        insta::assert_snapshot!(told.join("\n"));
+    }
+}

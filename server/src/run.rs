@@ -1,0 +1,143 @@
+//! The whole program behind its arguments: load tenants, reach the store, bind, say so, serve until told to stop.
+
+use std::future::Future;
+use std::io::{self, Write as _};
+
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::app::{App, Config};
+use crate::args::{Args, StoreChoice};
+use crate::serve::serve;
+use crate::store::{Store, StoreError};
+use crate::tenants::{Tenants, TenantsError};
+
+/// Why the server did not start, or stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The tenants file has problems; all of them, a line for each.
+    #[error("the tenants file is not valid\n{0}")]
+    Tenants(TenantsError),
+    /// The store cannot be used.
+    #[error(transparent)]
+    Store(StoreError),
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {cause}")]
+    Bind {
+        /// As given.
+        address: String,
+        /// What the operating system says.
+        cause: io::Error,
+    },
+    /// The operating system does not let the server work (signals, sockets, threads).
+    #[error("the server could not go on: {0}")]
+    System(#[from] io::Error),
+}
+
+impl RunError {
+    /// What the user can do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Tenants(_) => {
+                Some(r#"a line needs an id and limits: {"id": "acme", "limits": {"chat_per_10s": 8}}"#)
+            }
+            Self::Store(StoreError::Url { .. }) => Some("expected redis://[:password@]host[:port][/db]"),
+            Self::Store(_) => Some(
+                "is redis-server running there? `--store memory` needs none, but is not shared between processes",
+            ),
+            Self::Bind { cause, .. } => Some(match cause.kind() {
+                io::ErrorKind::AddrInUse => {
+                    "another program listens there: stop it or choose another `--listen`"
+                }
+                io::ErrorKind::PermissionDenied => "ports below 1024 need privileges: choose a higher one",
+                _ => "`--listen` takes an address of this machine and a port, such as 127.0.0.1:8005",
+            }),
+            Self::System(_) => None,
+        }
+    }
+
+    /// The code that a program exits with: 2 for what the user wrote, 4 for surroundings that are not as needed, 5 for
+    /// what should not happen.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Tenants(_) | Self::Store(StoreError::Url { .. }) => 2,
+            Self::Store(_) | Self::Bind { .. } => 4,
+            Self::System(_) => 5,
+        }
+    }
+}
+
+/// Runs the server until SIGTERM or SIGINT. Writes a banner to standard error once it listens.
+///
+/// # Errors
+///
+/// See [`RunError`]; nothing is left running then.
+pub async fn run(args: Args) -> Result<(), RunError> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let stopped = async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    };
+    run_until(args, stopped).await
+}
+
+/// As [`run`], until `stopped` completes instead of a signal.
+///
+/// # Errors
+///
+/// See [`RunError`].
+pub async fn run_until(args: Args, stopped: impl Future<Output = ()>) -> Result<(), RunError> {
+    let tenants = match &args.tenants {
+        Some(path) => Tenants::read(path).map_err(RunError::Tenants)?,
+        None => Tenants::builtin(),
+    };
+    let store = match &args.store {
+        StoreChoice::Memory => Store::memory(),
+        StoreChoice::Redis(url) => Store::connect_redis(url).await.map_err(RunError::Store)?,
+    };
+    let mut listeners = Vec::new();
+    for address in &args.listen {
+        let bound = TcpListener::bind(address).await;
+        listeners.push(bound.map_err(|cause| RunError::Bind { address: address.clone(), cause })?);
+    }
+    write_banner(&listeners, &store, &tenants)?;
+
+    let config = Config { session_ttl: args.session_ttl, ..Config::default() };
+    let (stop, watching) = watch::channel(());
+    let mut replicas = JoinSet::new();
+    for listener in listeners {
+        let mut watching = watching.clone();
+        let app = App::with_config(tenants.clone(), store.clone(), config);
+        replicas.spawn(serve(listener, app, async move {
+            // Either way, a message or the sender's end, it is time to stop.
+            let _ = watching.changed().await;
+        }));
+    }
+    stopped.await;
+    drop(stop);
+    while let Some(ended) = replicas.join_next().await {
+        ended.map_err(io::Error::other)??;
+    }
+    Ok(())
+}
+
+/// One line for each replica, so that scripts can read off the port behind `:0`.
+fn write_banner(listeners: &[TcpListener], store: &Store, tenants: &Tenants) -> io::Result<()> {
+    let mut stderr = io::stderr().lock();
+    let (version, store, count) = (env!("CARGO_PKG_VERSION"), store.describe(), tenants.len());
+    for listener in listeners {
+        let address = listener.local_addr()?;
+        // A closed standard error is no reason not to serve.
+        let _ = writeln!(
+            stderr,
+            "tenancy {version} listening on http://{address} (store {store}, {count} tenants)"
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,138 @@
+//! What replicas share: sessions and the counters of limits. Two kinds of store, one set of operations; each decision
+//! is a single atomic step.
+
+mod memory;
+mod redis;
+
+use std::time::Duration;
+
+use self::memory::MemoryStore;
+use self::redis::RedisStore;
+use crate::limiter::{Decision, KeyedLimit};
+
+/// A store of sessions and limits. Clones share it: two [`App`](crate::App)s with clones of one store are two replicas
+/// of one service.
+#[derive(Debug, Clone)]
+pub struct Store(Kind);
+
+#[derive(Debug, Clone)]
+enum Kind {
+    Memory(MemoryStore),
+    Redis(RedisStore),
+}
+
+/// Why a store could not be opened or did not answer. Never shows a password.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StoreError {
+    /// The URL is none that Redis's client understands.
+    #[error("`{url}` is no Redis URL: {cause}")]
+    Url {
+        /// As given, without user and password.
+        url: String,
+        /// What the client says about it.
+        cause: String,
+    },
+    /// Redis could not be reached at start.
+    #[error("cannot reach Redis at {url}: {cause}")]
+    Unreachable {
+        /// As given, without user and password.
+        url: String,
+        /// Refused, timed out, wrong password, …
+        cause: String,
+    },
+    /// The connection is down and being brought up again; nothing was sent.
+    #[error("the store is away")]
+    Away,
+    /// A command was sent and not answered as it should: whether it took effect is unknown.
+    #[error("the store failed: {0}")]
+    Failed(String),
+}
+
+/// Which conversation with the store, for the metric that counts failed ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Operation {
+    CreateSession,
+    FindSession,
+    Chat,
+    Ping,
+}
+
+impl Operation {
+    pub(crate) const ALL: [Self; 4] = [Self::CreateSession, Self::FindSession, Self::Chat, Self::Ping];
+
+    pub(crate) const fn label(self) -> &'static str {
+        match self {
+            Self::CreateSession => "create_session",
+            Self::FindSession => "find_session",
+            Self::Chat => "chat",
+            Self::Ping => "ping",
+        }
+    }
+}
+
+impl Store {
+    /// A store in this process's memory, empty.
+    #[must_use]
+    pub fn memory() -> Self {
+        Self(Kind::Memory(MemoryStore::default()))
+    }
+
+    /// Connects to Redis. From then on the connection is kept up: while Redis is away operations fail at once, and
+    /// within half a second of its return they succeed again. Must run inside the runtime that will serve.
+    ///
+    /// # Errors
+    ///
+    /// The URL is bad, or Redis does not answer within two seconds.
+    pub async fn connect_redis(url: &str) -> Result<Self, StoreError> {
+        Ok(Self(Kind::Redis(RedisStore::connect(url).await?)))
+    }
+
+    /// `memory`, or the URL of Redis without its password.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        match &self.0 {
+            Kind::Memory(_) => "memory".to_owned(),
+            Kind::Redis(store) => store.describe(),
+        }
+    }
+
+    /// Keeps a session for `lifetime`.
+    pub(crate) async fn create_session(&self, key: String, lifetime: Duration) -> Result<(), StoreError> {
+        match &self.0 {
+            Kind::Memory(store) => {
+                store.create_session(key, lifetime);
+                Ok(())
+            }
+            Kind::Redis(store) => store.create_session(&key, lifetime).await,
+        }
+    }
+
+    /// Whether a session exists.
+    pub(crate) async fn has_session(&self, key: &str) -> Result<bool, StoreError> {
+        match &self.0 {
+            Kind::Memory(store) => Ok(store.has_session(key)),
+            Kind::Redis(store) => store.has_session(key).await,
+        }
+    }
+
+    /// Decides one chat in one atomic step: `None` if the session does not exist (nothing is consumed then), otherwise
+    /// what the limits say. Refused hits consume nothing and extend no window.
+    pub(crate) async fn decide(
+        &self,
+        session: &str,
+        limits: &[KeyedLimit],
+    ) -> Result<Option<Decision>, StoreError> {
+        match &self.0 {
+            Kind::Memory(store) => Ok(store.decide(session, limits)),
+            Kind::Redis(store) => store.decide(session, limits).await,
+        }
+    }
+
+    /// Whether the store answers.
+    pub(crate) async fn ping(&self) -> Result<(), StoreError> {
+        match &self.0 {
+            Kind::Memory(_) => Ok(()),
+            Kind::Redis(store) => store.ping().await,
+        }
+    }
+}

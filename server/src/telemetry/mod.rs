@@ -1,0 +1,169 @@
+//! What one replica counts about its requests. Every series exists from the start as an atomic behind a plain index, so
+//! recording takes no lock and no lookup; [`page`](Telemetry::page) writes those that have been used.
+
+mod exposition;
+mod histogram;
+mod labels;
+mod page;
+
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+pub(crate) use self::exposition::CONTENT_TYPE;
+use self::histogram::{COARSE, FINE, Histogram};
+pub(crate) use self::labels::{Route, Status, UNKNOWN, Verb};
+use crate::store::Operation;
+use crate::tenants::Tenants;
+
+/// All metrics of a replica.
+#[derive(Debug)]
+pub(crate) struct Telemetry {
+    started: Duration,
+    /// By [`Route`].
+    routes: Vec<RouteSeries>,
+    fine: Histogram,
+    /// By tenant, in the tenants' order; the last is for unknown ones.
+    tenants: Vec<TenantSeries>,
+    /// By [`Operation`].
+    store_errors: [AtomicU64; Operation::ALL.len()],
+}
+
+#[derive(Debug)]
+struct RouteSeries {
+    /// By [`Verb`].
+    verbs: Vec<VerbSeries>,
+    request_size: Sizes,
+    response_size: Sizes,
+}
+
+#[derive(Debug)]
+struct VerbSeries {
+    requests: ByStatus,
+    duration: Histogram,
+    in_progress: AtomicI64,
+}
+
+#[derive(Debug)]
+struct TenantSeries {
+    id: String,
+    /// By [`Route::OF_TENANTS`].
+    routes: [TenantRouteSeries; Route::OF_TENANTS.len()],
+}
+
+#[derive(Debug)]
+struct TenantRouteSeries {
+    /// By [`Verb`].
+    verbs: Vec<ByStatus>,
+    duration: Histogram,
+}
+
+/// By [`Status`].
+type ByStatus = [AtomicU64; Status::ALL.len()];
+
+/// A summary without quantiles.
+#[derive(Debug, Default)]
+struct Sizes {
+    sum: AtomicU64,
+    count: AtomicU64,
+}
+
+impl Sizes {
+    fn observe(&self, bytes: usize) {
+        self.sum.fetch_add(bytes as u64, Relaxed);
+        self.count.fetch_add(1, Relaxed);
+    }
+}
+
+/// A request that has been answered, as it is counted.
+#[derive(Debug)]
+pub(crate) struct Exchange {
+    pub(crate) route: Route,
+    pub(crate) verb: Verb,
+    pub(crate) status: Status,
+    /// The tenant's position; `None` if it is unknown or could not be told.
+    pub(crate) tenant: Option<usize>,
+    pub(crate) request_bytes: usize,
+    pub(crate) response_bytes: usize,
+    pub(crate) duration: Duration,
+}
+
+/// Keeps a request in the gauge until dropped: however a request ends, it leaves the gauge.
+#[derive(Debug)]
+pub(crate) struct InProgress<'a>(&'a AtomicI64);
+
+impl Drop for InProgress<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Relaxed);
+    }
+}
+
+impl Telemetry {
+    /// All series at zero, for a replica that starts now.
+    pub(crate) fn new(tenants: &Tenants) -> Self {
+        let ids = tenants.ids().chain([UNKNOWN]);
+        Self {
+            started: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
+            routes: Route::ALL.iter().map(|_| RouteSeries::new()).collect(),
+            fine: Histogram::new(FINE),
+            tenants: ids.map(TenantSeries::new).collect(),
+            store_errors: Default::default(),
+        }
+    }
+
+    /// Counts a request as begun. A scrape is not in its own way: `/metrics` does not appear in the gauge.
+    pub(crate) fn begin(&self, route: Route, verb: Verb) -> Option<InProgress<'_>> {
+        if route == Route::Metrics {
+            return None;
+        }
+        let gauge = &self.routes[route as usize].verbs[verb as usize].in_progress;
+        gauge.fetch_add(1, Relaxed);
+        Some(InProgress(gauge))
+    }
+
+    /// Counts a request as answered, in all its series.
+    pub(crate) fn record(&self, exchange: &Exchange) {
+        let Exchange { route, verb, status, tenant, duration, .. } = *exchange;
+        let series = &self.routes[route as usize];
+        series.request_size.observe(exchange.request_bytes);
+        series.response_size.observe(exchange.response_bytes);
+        series.verbs[verb as usize].requests[status as usize].fetch_add(1, Relaxed);
+        series.verbs[verb as usize].duration.observe(duration);
+        self.fine.observe(duration);
+        if let Some(index) = route.tenant_index() {
+            let unknown = self.tenants.len() - 1;
+            let series = &self.tenants[tenant.unwrap_or(unknown)].routes[index];
+            series.verbs[verb as usize][status as usize].fetch_add(1, Relaxed);
+            series.duration.observe(duration);
+        }
+    }
+
+    /// Counts a conversation with the store that failed.
+    pub(crate) fn store_failed(&self, operation: Operation) {
+        self.store_errors[operation as usize].fetch_add(1, Relaxed);
+    }
+}
+
+impl RouteSeries {
+    fn new() -> Self {
+        let verb = |_: &Verb| VerbSeries {
+            requests: Default::default(),
+            duration: Histogram::new(COARSE),
+            in_progress: AtomicI64::new(0),
+        };
+        Self {
+            verbs: Verb::ALL.iter().map(verb).collect(),
+            request_size: Sizes::default(),
+            response_size: Sizes::default(),
+        }
+    }
+}
+
+impl TenantSeries {
+    fn new(id: &str) -> Self {
+        let routes = Route::OF_TENANTS.map(|_| TenantRouteSeries {
+            verbs: Verb::ALL.iter().map(|_| ByStatus::default()).collect(),
+            duration: Histogram::new(FINE),
+        });
+        Self { id: id.to_owned(), routes }
+    }
+}

@@ -1,0 +1,141 @@
+//! The page that `/metrics` shows: which metrics there are, their help, and the order of their series. Series that were
+//! never used are left out; a page is made for every scrape, so a thousand tenants must stay cheap.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use super::exposition::{Exposition, Kind};
+use super::{ByStatus, Route, RouteSeries, Sizes, Status, Telemetry, TenantRouteSeries, Verb, VerbSeries};
+use crate::store::Operation;
+
+impl Telemetry {
+    /// The metrics as they stand, in the text format 0.0.4.
+    pub(crate) fn page(&self) -> String {
+        let mut out = Exposition::default();
+        self.write_requests(&mut out);
+        self.write_sizes(&mut out);
+        self.write_durations(&mut out);
+        self.write_in_progress(&mut out);
+        self.write_tenants(&mut out);
+        self.write_process(&mut out);
+        out.finish()
+    }
+
+    fn write_requests(&self, out: &mut Exposition) {
+        let name = "http_requests_total";
+        out.metric(name, Kind::Counter, "Requests answered, by handler, method and exact status.");
+        for (route, verb, series) in self.used() {
+            for (status, count) in counted(&series.requests) {
+                let labels = [("handler", route.label()), ("method", verb.label()), ("status", status)];
+                out.sample(name, "", &labels, count);
+            }
+        }
+    }
+
+    fn write_sizes(&self, out: &mut Exposition) {
+        let request: fn(&RouteSeries) -> &Sizes = |series| &series.request_size;
+        let response: fn(&RouteSeries) -> &Sizes = |series| &series.response_size;
+        let metrics = [
+            ("http_request_size_bytes", "Bytes of request bodies that were read, by handler.", request),
+            ("http_response_size_bytes", "Bytes of response bodies, by handler.", response),
+        ];
+        for (name, help, sizes) in metrics {
+            out.metric(name, Kind::Summary, help);
+            for (route, series) in Route::ALL.iter().zip(&self.routes) {
+                let labels = [("handler", route.label())];
+                let sizes = sizes(series);
+                let count = sizes.count.load(Relaxed);
+                if count > 0 {
+                    out.sample(name, "_sum", &labels, sizes.sum.load(Relaxed) as f64);
+                    out.sample(name, "_count", &labels, count as f64);
+                }
+            }
+        }
+    }
+
+    fn write_durations(&self, out: &mut Exposition) {
+        let name = "http_request_duration_seconds";
+        out.metric(name, Kind::Histogram, "From the request's head to its answer, by handler and method.");
+        for (route, verb, series) in self.used() {
+            if !series.duration.is_empty() {
+                series.duration.write(out, name, &[("handler", route.label()), ("method", verb.label())]);
+            }
+        }
+        let name = "http_request_duration_highr_seconds";
+        out.metric(
+            name,
+            Kind::Histogram,
+            "From the request's head to its answer, all requests, fine buckets.",
+        );
+        self.fine.write(out, name, &[]);
+    }
+
+    fn write_in_progress(&self, out: &mut Exposition) {
+        let name = "http_requests_inprogress";
+        out.metric(name, Kind::Gauge, "Requests being answered, those for metrics excepted.");
+        for (route, verb, series) in self.used().filter(|(route, ..)| *route != Route::Metrics) {
+            let labels = [("handler", route.label()), ("method", verb.label())];
+            out.sample(name, "", &labels, series.in_progress.load(Relaxed) as f64);
+        }
+    }
+
+    fn write_tenants(&self, out: &mut Exposition) {
+        let name = "tenant_requests_total";
+        out.metric(name, Kind::Counter, "Requests answered, by tenant, handler, method and exact status.");
+        for (tenant, route, series) in self.tenant_routes() {
+            for (verb, requests) in Verb::ALL.iter().zip(&series.verbs) {
+                for (status, count) in counted(requests) {
+                    let labels = [
+                        ("tenant", tenant),
+                        ("handler", route.label()),
+                        ("method", verb.label()),
+                        ("status", status),
+                    ];
+                    out.sample(name, "", &labels, count);
+                }
+            }
+        }
+        let name = "tenant_request_duration_seconds";
+        out.metric(name, Kind::Histogram, "From the request's head to its answer, by tenant and handler.");
+        for (tenant, route, series) in self.tenant_routes() {
+            series.duration.write(out, name, &[("tenant", tenant), ("handler", route.label())]);
+        }
+    }
+
+    fn write_process(&self, out: &mut Exposition) {
+        let name = "tenancy_store_errors_total";
+        out.metric(name, Kind::Counter, "Operations that the store did not answer as it should.");
+        for (operation, count) in Operation::ALL.iter().zip(&self.store_errors) {
+            out.sample(name, "", &[("operation", operation.label())], count.load(Relaxed) as f64);
+        }
+        let name = "process_start_time_seconds";
+        out.metric(name, Kind::Gauge, "When this replica started, in seconds since the epoch.");
+        out.sample(name, "", &[], self.started.as_secs_f64());
+    }
+
+    /// The series of routes and methods that have been asked for.
+    fn used(&self) -> impl Iterator<Item = (Route, Verb, &VerbSeries)> {
+        Route::ALL.iter().zip(&self.routes).flat_map(|(route, series)| {
+            let used = Verb::ALL
+                .iter()
+                .zip(&series.verbs)
+                .filter(|(_, series)| series.in_progress.load(Relaxed) != 0 || !series.duration.is_empty());
+            used.map(|(verb, series)| (*route, *verb, series))
+        })
+    }
+
+    /// The series of tenants and routes that have been asked for.
+    fn tenant_routes(&self) -> impl Iterator<Item = (&str, Route, &TenantRouteSeries)> {
+        self.tenants.iter().flat_map(|tenant| {
+            let routes = Route::OF_TENANTS.iter().zip(&tenant.routes);
+            let used = routes.filter(|(_, series)| !series.duration.is_empty());
+            used.map(|(route, series)| (tenant.id.as_str(), *route, series))
+        })
+    }
+}
+
+/// The statuses that have been answered, with their counts.
+fn counted(requests: &ByStatus) -> impl Iterator<Item = (&'static str, f64)> {
+    let count = |count: &AtomicU64| count.load(Relaxed);
+    let pairs = Status::ALL.iter().zip(requests).map(move |(status, total)| (status.label(), count(total)));
+    pairs.filter(|(_, count)| *count > 0).map(|(status, count)| (status, count as f64))
+}
