@@ -44,7 +44,9 @@ impl RunError {
             Self::Tenants(_) => {
                 Some(r#"a line needs an id and limits: {"id": "acme", "limits": {"chat_per_10s": 8}}"#)
             }
-            Self::Store(StoreError::Url { .. }) => Some("expected redis://[:password@]host[:port][/db]"),
+            Self::Store(StoreError::Url { .. }) => {
+                Some("a store is `memory` or redis://[:password@]host[:port][/db]")
+            }
             Self::Store(_) => Some(
                 "is redis-server running there? `--store memory` needs none, but is not shared between processes",
             ),
@@ -65,6 +67,8 @@ impl RunError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Tenants(_) | Self::Store(StoreError::Url { .. }) => 2,
+            // No address at all, as opposed to one that cannot be had.
+            Self::Bind { cause, .. } if cause.kind() == io::ErrorKind::InvalidInput => 2,
             Self::Store(_) | Self::Bind { .. } => 4,
             Self::System(_) => 5,
         }

@@ -127,8 +127,8 @@ mod tests {
     fn fields(readings: Vec<Reading>, limits: &[KeyedLimit]) -> Vec<String> {
         let mut headers = HeaderMap::new();
         Decision { readings }.write_headers(limits, &mut headers);
-        headers.remove(X_RESET).expect("a reset");
-        headers.iter().map(|(name, value)| format!("{name}: {}", value.to_str().unwrap())).collect()
+        let told = headers.iter().filter(|(name, _)| **name != X_RESET);
+        told.map(|(name, value)| format!("{name}: {}", value.to_str().unwrap())).collect()
     }
 
     #[test]

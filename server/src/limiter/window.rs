@@ -1,5 +1,5 @@
-//! The fixed window as the memory store counts it. The Redis script follows the same rules, on Redis's clock; a test
-//! holds both against a naive model.
+//! The fixed window as the memory store counts it. The Redis script follows the same rules, on Redis's clock; the same
+//! tests hold for both.
 
 use tokio::time::Instant;
 

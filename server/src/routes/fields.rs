@@ -40,15 +40,18 @@ impl<'a> Body<'a> {
         if bytes.is_empty() {
             return Ok(Self::default());
         }
-        let starts_as_object = bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{');
-        serde_json::from_slice(bytes).map_err(|error| ApiError::Invalid {
-            field: "body",
-            problem: if error.is_data() && !starts_as_object {
-                "must be a JSON object".to_owned()
-            } else {
-                format!("malformed JSON: {error}")
-            },
-        })
+        // Asked for first: to serde an array of the fields' values would be as good as an object.
+        if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{') {
+            serde_json::from_slice(bytes).map_err(|error| Self::invalid(&error))
+        } else {
+            serde_json::from_slice::<IgnoredAny>(bytes).map_err(|error| Self::invalid(&error))?;
+            Err(ApiError::Invalid { field: "body", problem: "must be a JSON object".to_owned() })
+        }
+    }
+
+    fn invalid(error: &serde_json::Error) -> ApiError {
+        let problem = if error.is_data() { error.to_string() } else { format!("malformed JSON: {error}") };
+        ApiError::Invalid { field: "body", problem }
     }
 }
 
@@ -112,9 +115,8 @@ pub(super) fn note_tenant(body: Option<&Body<'_>>, headers: &HeaderMap, tenants:
     let in_headers = headers.get_all(TENANT.header).iter().map(|value| value.to_str().unwrap_or_default());
     let mut told = in_headers.chain(in_body);
     let Some(first) = told.next() else { return };
-    if told.all(|other| other == first) {
-        seen.tenant = tenants.index_of(first);
-    }
+    let agree = told.all(|other| other == first);
+    seen.tenant = if agree { tenants.index_of(first) } else { None };
 }
 
 /// The tenant of that id.
@@ -206,6 +208,8 @@ mod tests {
             "{}",
             "{",
             "[]",
+            r#"["acme","s","m"]"#,
+            "[",
             "null",
             "\"acme\"",
             "\u{feff}{}",

@@ -97,3 +97,94 @@ impl Expiring<Window> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::limiter::Limit;
+
+    fn limits(entries: &[(&str, u32)]) -> Vec<KeyedLimit> {
+        let keyed =
+            |(key, quota): &(&str, u32)| KeyedLimit::new("t", Limit::parse(key, Some(*quota)).unwrap());
+        entries.iter().map(keyed).collect()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_session_ends_when_its_lifetime_is_over() {
+        let store = MemoryStore::default();
+        store.create_session("s".to_owned(), Duration::from_secs(60));
+        tokio::time::advance(Duration::from_millis(59_999)).await;
+        assert!(store.has_session("s") && store.decide("s", &[]).is_some());
+        tokio::time::advance(Duration::from_millis(1)).await;
+        assert!(!store.has_session("s") && store.decide("s", &[]).is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_has_expired_is_swept_out() {
+        let store = MemoryStore::default();
+        for index in 0..100_000 {
+            store.create_session(index.to_string(), Duration::from_secs(1));
+            tokio::time::advance(Duration::from_millis(10)).await;
+        }
+        let kept = store.lock().sessions.entries.len();
+        assert!(kept <= SMALLEST_SWEEP, "100 are alive, {kept} are kept");
+    }
+
+    /// The fixed window, naively: a list of all admissions' windows.
+    #[derive(Default)]
+    struct Model {
+        windows: Vec<(Duration, u32)>,
+    }
+
+    impl Model {
+        /// What is used of the window at `now`, a hit that is admitted then included.
+        fn hit(&mut self, now: Duration, limit: &Limit, counts: bool) -> u32 {
+            let current = self.windows.last_mut().filter(|(opened, _)| now - *opened < limit.window);
+            match (current, counts) {
+                (Some((_, used)), true) => {
+                    *used += 1;
+                    *used
+                }
+                (Some((_, used)), false) => *used,
+                (None, true) => {
+                    self.windows.push((now, 1));
+                    1
+                }
+                (None, false) => 0,
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn decisions_are_those_of_the_naive_model(
+            steps in prop::collection::vec(0_u64..1500, 1..200),
+            (short, long) in (1_u32..6, 1_u32..12),
+        ) {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+            runtime.block_on(async {
+                let limits = limits(&[("chat_per_2s", short), ("chat_per_7s", long)]);
+                let store = MemoryStore::default();
+                store.create_session("s".to_owned(), Duration::from_secs(86_400));
+                let mut models = [Model::default(), Model::default()];
+                let mut now = Duration::ZERO;
+                for step in steps {
+                    let step = Duration::from_millis(step);
+                    tokio::time::advance(step).await;
+                    now += step;
+                    let decision = store.decide("s", &limits).unwrap();
+                    let room = |(model, keyed): (&mut Model, &KeyedLimit)| model.hit(now, &keyed.limit, false) < keyed.limit.quota;
+                    let admitted = models.iter_mut().zip(&limits).all(room);
+                    prop_assert_eq!(decision.admitted(), admitted);
+                    for ((model, keyed), reading) in models.iter_mut().zip(&limits).zip(&decision.readings) {
+                        prop_assert_eq!(reading.used, model.hit(now, &keyed.limit, admitted));
+                        prop_assert!(!reading.resets_in.is_zero() && reading.resets_in <= keyed.limit.window);
+                    }
+                }
+                Ok(())
+            })?;
+        }
+    }
+}

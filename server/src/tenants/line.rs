@@ -56,6 +56,10 @@ impl<'de> Deserialize<'de> for Limits {
 
 /// Reads one line.
 pub(super) fn tenant(content: &str) -> Result<Tenant, Vec<Cause>> {
+    // Asked for first: to serde an array of the values would be as good as an object.
+    if !content.trim_start().starts_with('{') {
+        return Err(vec![(Some(1), "expected a JSON object".to_owned())]);
+    }
     let line: Line = serde_json::from_str(content).map_err(|error| vec![located(&error)])?;
     let mut causes = Vec::new();
     if let Err(cause) = check_id(&line.id) {

@@ -5,7 +5,8 @@ use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, Cmd, RedisError, Value};
+use redis::io::tcp::TcpSettings;
+use redis::{AsyncConnectionConfig, Client, Cmd, IntoConnectionInfo as _, RedisError, Value};
 
 use super::super::StoreError;
 
@@ -45,7 +46,11 @@ impl Link {
     /// Connects, once.
     pub(super) async fn open(url: &str) -> Result<Self, StoreError> {
         let shown = without_password(url);
-        let client = Client::open(url)
+        // Commands are small, and a request waits for each: they must not wait for more to fill a packet.
+        let settings = TcpSettings::default().set_nodelay(true);
+        let client = url
+            .into_connection_info()
+            .and_then(|info| Client::open(info.set_tcp_settings(settings)))
             .map_err(|error| StoreError::Url { url: shown.clone(), cause: error.to_string() })?;
         match connect(&client).await {
             Err(error) => Err(StoreError::Unreachable { url: shown, cause: error.to_string() }),
