@@ -1,0 +1,140 @@
+//! Limits over two replicas, the same for both stores: exact, global, refused hits free of charge.
+
+use std::time::Duration;
+
+use serde_json::json;
+use tenancy::{App, Store};
+use tokio::time::Instant;
+
+use crate::support::{Redis, Replica, tenants};
+
+/// Two replicas over one store of each kind.
+async fn pairs(lines: &[(&str, &str)]) -> (Redis, Vec<[Replica; 2]>) {
+    let redis = Redis::start().await;
+    let mut pairs = Vec::new();
+    // Each Redis replica with a connection of its own, as processes have.
+    let stores = [[Store::memory(), redis.store().await], [Store::memory(), redis.store().await]];
+    let memory = stores[0][0].clone();
+    for [one, other] in [[memory.clone(), memory], [stores[0][1].clone(), stores[1][1].clone()]] {
+        let replica = |store| Replica::start(App::new(tenants(lines), store));
+        pairs.push([replica(one).await, replica(other).await]);
+    }
+    (redis, pairs)
+}
+
+#[tokio::test]
+async fn the_ninth_is_refused_whichever_replica_it_reaches() {
+    let (_redis, pairs) =
+        pairs(&[("acme", r#"{"chat_per_10s": 8}"#), ("globex", r#"{"chat_per_10s": 4}"#)]).await;
+    for [one, other] in &pairs {
+        let session = one.session("acme").await;
+        for left in (0..8).rev() {
+            let replica = if left % 3 == 0 { one } else { other };
+            let reply = replica.chat("acme", &session).await;
+            assert_eq!((reply.status, reply.header("x-ratelimit-limit")), (200, "8"), "{reply:?}");
+            assert_eq!(reply.header("x-ratelimit-remaining"), left.to_string());
+            assert_eq!(reply.header("ratelimit-policy"), r#""chat";q=8;w=10"#);
+            assert!(reply.header("ratelimit").starts_with(&format!("\"chat\";r={left};t=")));
+            assert_eq!(reply.header("retry-after"), "", "an admitted request need not come again");
+        }
+        for replica in [one, other, one] {
+            let reply = replica.chat("acme", &session).await;
+            assert_eq!(
+                (reply.status, reply.json()),
+                (429, json!({"error": "Rate limit exceeded: 8 per 10 second"}))
+            );
+            let wait: u64 = reply.header("retry-after").parse().unwrap();
+            assert!((1..=10).contains(&wait));
+            assert_eq!(reply.header("ratelimit"), format!("\"chat\";r=0;t={wait}"));
+            let now =
+                std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs_f64();
+            let reset: f64 = reply.header("x-ratelimit-reset").parse().unwrap();
+            assert!((now..now + 10.1).contains(&reset), "{reset} is an instant shortly after {now}");
+        }
+        let session = other.session("globex").await;
+        assert_eq!(one.chat("globex", &session).await.status, 200, "another tenant has a limit of its own");
+    }
+}
+
+#[tokio::test]
+async fn two_hundred_at_once_admit_exactly_the_quota() {
+    let (_redis, pairs) = pairs(&[("acme", r#"{"chat_per_1h": 37}"#)]).await;
+    for [one, other] in &pairs {
+        let session = one.session("acme").await;
+        let replicas = [one, other].into_iter().cycle();
+        let chats = replicas.take(200).map(|replica| replica.chat("acme", &session));
+        let statuses: Vec<u16> =
+            futures_util::future::join_all(chats).await.iter().map(|reply| reply.status).collect();
+        let count = |wanted: u16| statuses.iter().filter(|status| **status == wanted).count();
+        assert_eq!((count(200), count(429)), (37, 163));
+    }
+}
+
+#[tokio::test]
+async fn a_window_opens_with_its_first_hit_and_refusals_do_not_prolong_it() {
+    let (_redis, pairs) = pairs(&[("acme", r#"{"chat_per_2s": 1}"#)]).await;
+    for [one, other] in &pairs {
+        let session = one.session("acme").await;
+        let before = Instant::now();
+        assert_eq!(one.chat("acme", &session).await.status, 200);
+        let after = Instant::now();
+        let mut refusals = 0;
+        // Kept busy with refusals all the while, the window still ends two seconds after its first hit.
+        let (sent, done) = loop {
+            let sent = Instant::now();
+            match other.chat("acme", &session).await.status {
+                429 => refusals += 1,
+                200 => break (sent, Instant::now()),
+                status => panic!("{status}"),
+            }
+        };
+        assert!(refusals > 10, "{refusals} refusals");
+        let (window, tick) = (Duration::from_secs(2), Duration::from_millis(2));
+        assert!(done - before >= window - tick, "admitted after {:?}", done - before);
+        assert!(sent - after < window + Duration::from_secs(1), "admitted after {:?}", sent - after);
+    }
+}
+
+#[tokio::test]
+async fn a_retry_at_retry_after_succeeds() {
+    let (_redis, pairs) = pairs(&[("acme", r#"{"chat_per_1s": 1}"#)]).await;
+    for [one, other] in &pairs {
+        let session = one.session("acme").await;
+        assert_eq!(one.chat("acme", &session).await.status, 200);
+        let refused = other.chat("acme", &session).await;
+        assert_eq!(refused.status, 429);
+        tokio::time::sleep(Duration::from_secs(refused.header("retry-after").parse().unwrap())).await;
+        assert_eq!(one.chat("acme", &session).await.status, 200);
+    }
+}
+
+#[tokio::test]
+async fn refused_by_one_limit_consumes_none() {
+    let (_redis, pairs) = pairs(&[("acme", r#"{"chat_per_1h": 2, "chat_per_24h": 3}"#)]).await;
+    for [one, other] in &pairs {
+        let session = one.session("acme").await;
+        for replica in [one, other] {
+            assert_eq!(replica.chat("acme", &session).await.status, 200);
+        }
+        for replica in [one, other, one, other] {
+            let reply = replica.chat("acme", &session).await;
+            assert_eq!(reply.json(), json!({"error": "Rate limit exceeded: 2 per 1 hour"}));
+            assert!(reply.header("ratelimit").contains(r#""chat-86400";r=1;"#), "{reply:?}");
+            assert_eq!(
+                reply.header("ratelimit-policy"),
+                r#""chat-3600";q=2;w=3600, "chat-86400";q=3;w=86400"#
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn sessions_are_global() {
+    let (_redis, pairs) =
+        pairs(&[("acme", r#"{"chat_per_1h": 9}"#), ("globex", r#"{"chat_per_1h": 9}"#)]).await;
+    for [one, other] in &pairs {
+        let session = one.session("acme").await;
+        assert_eq!(other.chat("acme", &session).await.status, 200);
+        assert_eq!(other.chat("globex", &session).await.status, 403);
+    }
+}

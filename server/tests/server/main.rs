@@ -1,0 +1,17 @@
+//! The server as its clients see it: over TCP, on free ports, with real Redis where Redis matters.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "in the functions that tests are made of, too, a panic is a test that failed"
+)]
+
+mod support;
+
+mod contract;
+mod hostile;
+mod limits;
+mod metrics;
+mod program;
+mod redis;

@@ -1,0 +1,112 @@
+//! Redis as it behaves in life: killed, restarted, frozen, its scripts flushed, its keys tampered with.
+
+use std::time::Duration;
+
+use rustix::process::Signal;
+use serde_json::json;
+use tenancy::{App, Store};
+use tokio::time::Instant;
+
+use crate::support::{Redis, Replica, free_port, tenants, wait_for};
+
+#[tokio::test]
+async fn every_key_has_a_time_to_live() {
+    let redis = Redis::start().await;
+    let limits = [("acme", r#"{"chat_per_10s": 2, "chat_per_1h": 5}"#), ("globex", r#"{"chat_per_1m": 9}"#)];
+    let replica = Replica::start(App::new(tenants(&limits), redis.store().await)).await;
+    for tenant in ["acme", "globex"] {
+        let session = replica.session(tenant).await;
+        for _ in 0..4 {
+            replica.chat(tenant, &session).await;
+        }
+    }
+    let keys = redis.keys().await;
+    assert_eq!(keys.len(), 5, "two sessions and three counters: {keys:?}");
+    assert!(keys.values().all(|left| *left > 0), "{keys:?}");
+    assert!(keys.keys().all(|key| key.contains("{acme}") || key.contains("{globex}")), "{keys:?}");
+}
+
+#[tokio::test]
+async fn a_counter_that_lost_its_time_to_live_gets_one_again() {
+    let redis = Redis::start().await;
+    let replica =
+        Replica::start(App::new(tenants(&[("acme", r#"{"chat_per_10s": 1}"#)]), redis.store().await)).await;
+    let session = replica.session("acme").await;
+    assert_eq!(replica.chat("acme", &session).await.status, 200);
+    let mut connection = redis.connection().await.unwrap();
+    let key = "tenancy:{acme}:chat:1:10";
+    assert_eq!(::redis::cmd("PERSIST").arg(key).query_async(&mut connection).await, Ok(1));
+    assert_eq!(replica.chat("acme", &session).await.status, 429);
+    let left = redis.keys().await[key];
+    assert!((1..=10_000).contains(&left), "{left}");
+}
+
+#[tokio::test]
+async fn a_flushed_script_is_loaded_again() {
+    let redis = Redis::start().await;
+    let replica = Replica::of(&redis.store().await).await;
+    let session = replica.session("acme").await;
+    for left in ["7", "6", "5"] {
+        let mut connection = redis.connection().await.unwrap();
+        ::redis::cmd("SCRIPT").arg("FLUSH").query_async::<()>(&mut connection).await.unwrap();
+        assert_eq!(replica.chat("acme", &session).await.header("x-ratelimit-remaining"), left);
+    }
+}
+
+#[tokio::test]
+async fn killed_redis_means_503_and_its_return_means_recovery() {
+    let mut redis = Redis::start().await;
+    let replica = Replica::of(&redis.store().await).await;
+    let session = replica.session("acme").await;
+    assert_eq!(replica.get("/readyz").await.status, 200);
+
+    redis.kill();
+    for _ in 0..3 {
+        let started = Instant::now();
+        let reply = replica.chat("acme", &session).await;
+        assert!(started.elapsed() < Duration::from_secs(2), "took {:?}", started.elapsed());
+        assert_eq!((reply.status, reply.header("retry-after")), (503, "1"));
+        assert_eq!(reply.json(), json!({"detail": "Store unavailable, try again"}));
+    }
+    assert_eq!(replica.post("/session", json!({"tenant_id": "acme"})).await.status, 503);
+    assert_eq!(replica.chat("globex", &session).await.status, 503);
+    assert_eq!(replica.get("/readyz").await.status, 503);
+    assert_eq!(replica.get("/healthz").await.status, 200);
+    let metrics = replica.metrics().await;
+    let failed =
+        |operation| metrics.value(&format!("tenancy_store_errors_total{{operation=\"{operation}\"}}"));
+    assert_eq!(["chat", "create_session", "find_session", "ping"].map(failed), [3.0, 1.0, 1.0, 1.0]);
+
+    redis.restart().await;
+    let returned = Instant::now();
+    wait_for("recovery", async || replica.get("/readyz").await.status == 200).await;
+    assert!(returned.elapsed() < Duration::from_secs(2), "took {:?}", returned.elapsed());
+    assert_eq!(replica.chat("acme", &session).await.status, 404, "an empty Redis knows no old session");
+    let session = replica.session("acme").await;
+    assert_eq!(replica.chat("acme", &session).await.header("x-ratelimit-remaining"), "7");
+}
+
+#[tokio::test]
+async fn a_frozen_redis_hangs_nobody() {
+    let redis = Redis::start().await;
+    let replica = Replica::of(&redis.store().await).await;
+    let session = replica.session("acme").await;
+    redis.signal(Signal::STOP);
+    let started = Instant::now();
+    let chats = (0..20).map(|_| replica.chat("acme", &session));
+    let replies = futures_util::future::join_all(chats).await;
+    assert!(replies.iter().all(|reply| reply.status == 503));
+    assert!(started.elapsed() < Duration::from_secs(3), "took {:?}", started.elapsed());
+    redis.signal(Signal::CONT);
+    wait_for("recovery", async || replica.get("/readyz").await.status == 200).await;
+}
+
+#[tokio::test]
+async fn a_redis_that_is_not_there_is_a_clear_error() {
+    let port = free_port();
+    let error = Store::connect_redis(&format!("redis://user:secret@127.0.0.1:{port}/3")).await.unwrap_err();
+    let text = error.to_string().replace(&port.to_string(), "PORT");
+    insta::assert_snapshot!(text, @"cannot reach Redis at redis://127.0.0.1:PORT/3: Connection refused (os error 111)");
+    let error = Store::connect_redis("redis://user:secret@host:port/x").await.unwrap_err();
+    insta::assert_snapshot!(error, @"`redis://host:port/x` is no Redis URL: Redis URL did not parse - InvalidClientConfig");
+}
