@@ -77,7 +77,7 @@ impl Store {
         Self(Kind::Memory(MemoryStore::default()))
     }
 
-    /// Connects to Redis. From then on the connection is kept up: while Redis is away operations fail at once, and
+    /// Connects to Redis (6 or later). From then on the connection is kept up: while Redis is away operations fail at once, and
     /// within half a second of its return they succeed again. Must run inside the runtime that will serve.
     ///
     /// # Errors

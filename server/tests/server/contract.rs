@@ -1,10 +1,13 @@
 //! The contract of the routes: what each answers, and what it answers to those who break the rules.
 
+use std::time::Duration;
+
 use reqwest::Method;
 use serde_json::json;
-use tenancy::Store;
+use tenancy::{App, Config, Store, Tenants};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 
 use crate::support::Replica;
 
@@ -147,6 +150,30 @@ async fn a_client_that_closed_its_sending_side_is_answered() {
     stream.write_all(request.as_bytes()).await.unwrap();
     stream.shutdown().await.unwrap();
     assert_eq!(status_of(&mut stream).await, 200);
+}
+
+#[tokio::test]
+async fn a_shutdown_waits_for_its_grace_and_no_longer() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let config = Config { grace: Duration::from_millis(200), ..Config::default() };
+    let app = App::with_config(Tenants::builtin(), Store::memory(), config);
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let server = tokio::spawn(tenancy::serve(listener, app, async {
+        let _ = stopped.await;
+    }));
+    // A body that never comes.
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream
+        .write_all(b"POST /session HTTP/1.1\r\nHost: t\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n")
+        .await
+        .unwrap();
+    assert_eq!(status_of(&mut stream).await, 100);
+    let asked = Instant::now();
+    drop(stop);
+    server.await.unwrap().unwrap();
+    let waited = asked.elapsed();
+    assert!((config.grace..config.grace + Duration::from_secs(2)).contains(&waited), "{waited:?}");
 }
 
 #[tokio::test]

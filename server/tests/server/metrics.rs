@@ -5,8 +5,10 @@ use std::process::{Command, Stdio};
 
 use serde_json::json;
 use tenancy::Store;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
 
-use crate::support::{Metrics, Replica};
+use crate::support::{Metrics, Replica, wait_for};
 
 /// A bit of everything: statuses 200, 400, 403, 404, 405, 413, 422, 429.
 async fn exercise(replica: &Replica) {
@@ -89,6 +91,24 @@ async fn no_client_holds_an_answer_that_is_not_counted() {
         let series = "http_requests_total{handler=\"/healthz\",method=\"GET\",status=\"200\"}";
         assert_eq!(replica.metrics().await.value(series), f64::from(n));
     }
+}
+
+#[tokio::test]
+async fn in_progress_rises_and_falls_also_when_a_client_vanishes() {
+    let replica = Replica::of(&Store::memory()).await;
+    let gauge = async || replica.metrics().await.sum("http_requests_inprogress", &["/session"]);
+    let mut stream = TcpStream::connect(replica.address).await.unwrap();
+    stream.write_all(b"POST /session HTTP/1.1\r\nHost: t\r\nContent-Length: 9\r\n\r\n{").await.unwrap();
+    wait_for("the request to be in progress", async || gauge().await == 1.0).await;
+    drop(stream);
+    wait_for("the request to be gone", async || gauge().await == 0.0).await;
+    let metrics = replica.metrics().await;
+    assert_eq!(
+        metrics.sum("http_requests_total", &["/session", "400"]),
+        1.0,
+        "a body that broke off is counted"
+    );
+    assert_histograms_agree(&metrics, metrics.sum("http_requests_total", &[]));
 }
 
 #[tokio::test]

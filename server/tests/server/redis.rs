@@ -87,6 +87,18 @@ async fn killed_redis_means_503_and_its_return_means_recovery() {
 }
 
 #[tokio::test]
+async fn an_idle_server_reconnects_before_it_is_asked() {
+    let mut redis = Redis::start().await;
+    let replica = Replica::of(&redis.store().await).await;
+    for _ in 0..3 {
+        redis.restart().await;
+        wait_for("the server's connection", async || redis.pinging().await > 0).await;
+        assert_eq!(replica.get("/readyz").await.status, 200);
+    }
+    assert_eq!(replica.metrics().await.sum("tenancy_store_errors_total", &[]), 0.0);
+}
+
+#[tokio::test]
 async fn a_frozen_redis_hangs_nobody() {
     let redis = Redis::start().await;
     let replica = Replica::of(&redis.store().await).await;

@@ -7,6 +7,7 @@ use std::future::Future;
 use std::io::{BufRead as _, BufReader};
 use std::net::{SocketAddr, TcpListener};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -184,6 +185,13 @@ impl Redis {
         Ok(connection)
     }
 
+    /// How many connections there are that have said PING last, as the server's does when it is made.
+    pub(crate) async fn pinging(&self) -> usize {
+        let mut connection = self.connection().await.unwrap();
+        let list: String = ::redis::cmd("CLIENT").arg("LIST").query_async(&mut connection).await.unwrap();
+        list.lines().filter(|client| client.contains("cmd=ping")).count()
+    }
+
     /// Every key with what remains of its life, in milliseconds (-1: it would live for ever).
     pub(crate) async fn keys(&self) -> BTreeMap<String, i64> {
         let mut connection = self.connection().await.unwrap();
@@ -251,9 +259,18 @@ pub(crate) fn server_command(arguments: &[&str]) -> Command {
     command
 }
 
-/// A port that was free a moment ago.
+/// A port that was free a moment ago, below those that Linux hands out to outgoing connections and to port 0: what a
+/// neighbouring test does cannot take it while a server is down.
 pub(crate) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    static ASKED: AtomicU32 = AtomicU32::new(0);
+    loop {
+        let turn = ASKED.fetch_add(1, Ordering::Relaxed);
+        let spread = (std::process::id() + turn).wrapping_mul(2_654_435_761) >> 16;
+        let port = 20_000 + u16::try_from(spread % 12_000).unwrap();
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 /// Asks until the answer is yes; fails when it takes too long.

@@ -1,12 +1,16 @@
 //! One pipelined connection to Redis that heals itself. While it is down nobody waits: operations fail at once, and a
 //! task of its own tries again until Redis is back. Nothing is ever sent twice: an unanswered command may have counted.
 
+use std::convert::Infallible;
 use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 use redis::io::tcp::TcpSettings;
-use redis::{AsyncConnectionConfig, Client, Cmd, IntoConnectionInfo as _, RedisError, Value};
+use redis::{
+    AsyncConnectionConfig, Client, Cmd, IntoConnectionInfo as _, ProtocolVersion, PushInfo, PushKind,
+    RedisError, Value,
+};
 
 use super::super::StoreError;
 
@@ -46,18 +50,12 @@ impl Link {
     /// Connects, once.
     pub(super) async fn open(url: &str) -> Result<Self, StoreError> {
         let shown = without_password(url);
-        // Commands are small, and a request waits for each: they must not wait for more to fill a packet.
-        let settings = TcpSettings::default().set_nodelay(true);
-        let client = url
-            .into_connection_info()
-            .and_then(|info| Client::open(info.set_tcp_settings(settings)))
-            .map_err(|error| StoreError::Url { url: shown.clone(), cause: error.to_string() })?;
-        match connect(&client).await {
-            Err(error) => Err(StoreError::Unreachable { url: shown, cause: error.to_string() }),
-            Ok(connection) => {
-                let line = RwLock::new(Some(Line { number: 0, connection }));
-                Ok(Self(Arc::new(Shared { client, url: shown, line })))
-            }
+        let client =
+            client(url).map_err(|error| StoreError::Url { url: shown.clone(), cause: error.to_string() })?;
+        let shared = Arc::new(Shared { client, url: shown, line: RwLock::new(None) });
+        match shared.connect(0).await {
+            Ok(()) => Ok(Self(shared)),
+            Err(error) => Err(StoreError::Unreachable { url: shared.url.clone(), cause: error.to_string() }),
         }
     }
 
@@ -76,20 +74,67 @@ impl Link {
         let Some(Line { number, mut connection }) = line else { return Err(Failure::Away) };
         command.query_async(&mut connection).await.map_err(|error| {
             if is_broken(&error) {
-                self.replace(number);
+                self.0.replace(number);
             }
             Failure::Answered(error)
         })
     }
+}
 
-    /// Takes a broken connection out of use and starts to reconnect, unless another request has done so already.
-    fn replace(&self, number: u64) {
-        let mut line = self.0.line.write().unwrap_or_else(PoisonError::into_inner);
+impl Shared {
+    /// Puts a new connection into use, once it has answered a PING: a port may be open long before Redis has loaded its
+    /// data.
+    async fn connect(self: &Arc<Self>, number: u64) -> Result<(), RedisError> {
+        // Told of a loss at once, an idle server has reconnected before its next request comes. (A loss before the
+        // connection is in use is noticed by the first command.)
+        let shared = Arc::downgrade(self);
+        let on_push = move |push: PushInfo| {
+            if let (PushKind::Disconnection, Some(shared)) = (push.kind, shared.upgrade()) {
+                shared.replace(number);
+            }
+            Ok::<_, Infallible>(())
+        };
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(CONNECT_TIMEOUT))
+            .set_response_timeout(Some(RESPONSE_TIMEOUT))
+            .set_pipeline_buffer_size(PIPELINE)
+            .set_push_sender(on_push);
+        let mut connection = self.client.get_multiplexed_async_connection_with_config(&config).await?;
+        redis::cmd("PING").query_async::<()>(&mut connection).await?;
+        *self.line.write().unwrap_or_else(PoisonError::into_inner) = Some(Line { number, connection });
+        Ok(())
+    }
+
+    /// Takes a broken connection out of use and starts to reconnect, unless that has been done already.
+    fn replace(self: &Arc<Self>, number: u64) {
+        let mut line = self.line.write().unwrap_or_else(PoisonError::into_inner);
         if line.as_ref().is_some_and(|line| line.number == number) {
             *line = None;
-            tokio::spawn(reconnect(Arc::downgrade(&self.0), number + 1));
+            tokio::spawn(reconnect(Arc::downgrade(self), number + 1));
         }
     }
+}
+
+/// Tries until it succeeds or nobody holds the store any more.
+async fn reconnect(shared: Weak<Shared>, number: u64) {
+    let (mut pause, longest) = RETRY_AFTER;
+    while let Some(shared) = shared.upgrade() {
+        if shared.connect(number).await.is_ok() {
+            return;
+        }
+        drop(shared);
+        tokio::time::sleep(pause).await;
+        pause = longest.min(pause * 2);
+    }
+}
+
+/// A client of that URL. RESP3 (Redis 6 and later) because only there a lost connection is told.
+fn client(url: &str) -> Result<Client, RedisError> {
+    let info = url.into_connection_info()?;
+    let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
+    // Commands are small, and a request waits for each: they must not wait for more to fill a packet.
+    let tcp = TcpSettings::default().set_nodelay(true);
+    Client::open(info.set_redis_settings(settings).set_tcp_settings(tcp))
 }
 
 /// Why a command has no good answer.
@@ -108,33 +153,6 @@ impl Failure {
             Self::Answered(error) => StoreError::Failed(error.to_string()),
         }
     }
-}
-
-/// Tries until it succeeds or nobody holds the store any more.
-async fn reconnect(shared: Weak<Shared>, number: u64) {
-    let (mut pause, longest) = RETRY_AFTER;
-    while let Some(client) = shared.upgrade().map(|shared| shared.client.clone()) {
-        if let Ok(connection) = connect(&client).await {
-            if let Some(shared) = shared.upgrade() {
-                *shared.line.write().unwrap_or_else(PoisonError::into_inner) =
-                    Some(Line { number, connection });
-            }
-            return;
-        }
-        tokio::time::sleep(pause).await;
-        pause = longest.min(pause * 2);
-    }
-}
-
-/// A connection that has answered a PING: a port may be open long before Redis has loaded its data.
-async fn connect(client: &Client) -> Result<MultiplexedConnection, RedisError> {
-    let config = AsyncConnectionConfig::new()
-        .set_connection_timeout(Some(CONNECT_TIMEOUT))
-        .set_response_timeout(Some(RESPONSE_TIMEOUT))
-        .set_pipeline_buffer_size(PIPELINE);
-    let mut connection = client.get_multiplexed_async_connection_with_config(&config).await?;
-    redis::cmd("PING").query_async::<()>(&mut connection).await?;
-    Ok(connection)
 }
 
 /// An error of the connection, as opposed to one that a healthy Redis answered with. One timeout is enough: answers come in
