@@ -1,1 +1,18 @@
-//! saasbench.
+//! `saasbench`: loads a multi-tenant service, and verifies what it promises and what its metrics claim.
+//!
+//! Data flows one way: [`scenario`] → [`plan`] → [`load`] → [`record`] → [`verify`] → [`report`], with [`observe`]
+//! writing into the record, too. `ARCHITECTURE.md` is the map.
+
+pub mod args;
+pub mod clock;
+pub mod commands;
+pub mod environment;
+pub mod exit;
+pub mod load;
+pub mod observe;
+pub mod plan;
+pub mod record;
+pub mod report;
+pub mod scenario;
+pub mod units;
+pub mod verify;

@@ -1,0 +1,124 @@
+//! The command line, as typed.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, builder::styling};
+
+const EXIT_CODES: &str = "Exit codes:
+  0    all claims pass
+  1    a claim failed
+  2    the command line or a scenario is wrong
+  3    a claim is inconclusive, and none failed
+  4    the environment could not be reached or started
+  5    saasbench itself could not go on (disk full, a defect)
+  130  interrupted; what was recorded is kept and judged";
+
+const STYLES: styling::Styles = styling::Styles::styled()
+    .header(styling::AnsiColor::Green.on_default().bold())
+    .usage(styling::AnsiColor::Green.on_default().bold())
+    .literal(styling::AnsiColor::Cyan.on_default().bold())
+    .placeholder(styling::AnsiColor::Cyan.on_default());
+
+/// Load a multi-tenant service, and verify what it promises and what its metrics claim.
+#[derive(Debug, Parser)]
+#[command(name = "saasbench", version, styles = STYLES, after_help = EXIT_CODES, max_term_width = 100)]
+pub struct Cli {
+    /// When to use colours
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", value_parser = ["auto", "always", "never"])]
+    pub color: String,
+
+    /// What to do
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run a scenario, record it, and judge it
+    Run(RunArgs),
+    /// Judge a recorded run again
+    Verify(VerifyArgs),
+    /// Check scenario files without running them
+    Validate(ValidateArgs),
+    /// Serve the reference multi-tenant API
+    Serve(tenancy::Args),
+}
+
+/// Arguments of `run`.
+#[derive(Debug, Args)]
+#[command(after_help = EXIT_CODES)]
+pub struct RunArgs {
+    /// The scenario to run
+    #[arg(value_name = "SCENARIO")]
+    pub scenario: PathBuf,
+
+    /// Run against this replica of a service instead of the embedded one; repeat it for every replica
+    #[arg(long = "target", value_name = "URL", conflicts_with = "env")]
+    pub targets: Vec<String>,
+
+    /// Hold the run against this Prometheus, too
+    #[arg(long, value_name = "URL", requires = "targets")]
+    pub prometheus: Option<String>,
+
+    /// Watch the limiter's Redis for restarts
+    #[arg(long, value_name = "URL", requires = "targets")]
+    pub redis: Option<String>,
+
+    /// Nobody else uses the targets while the run goes: only then can refusals and surplus counts be called wrong
+    #[arg(long, requires = "targets")]
+    pub exclusive: bool,
+
+    /// The targets' limits and sessions are empty when the run starts
+    #[arg(long, requires = "targets")]
+    pub fresh: bool,
+
+    /// Run against an environment of the configuration file
+    #[arg(long, value_name = "NAME")]
+    pub env: Option<String>,
+
+    /// The configuration file
+    #[arg(long, value_name = "FILE", default_value = "saasbench.toml")]
+    pub config: PathBuf,
+
+    /// Where recorded runs go
+    #[arg(long, value_name = "DIR", default_value = "runs")]
+    pub out: PathBuf,
+
+    /// Show no progress
+    #[arg(short, long)]
+    pub quiet: bool,
+
+    /// How the report goes out
+    #[command(flatten)]
+    pub report: ReportArgs,
+}
+
+/// Arguments of `verify`.
+#[derive(Debug, Args)]
+#[command(after_help = EXIT_CODES)]
+pub struct VerifyArgs {
+    /// Directory of a recorded run
+    #[arg(value_name = "RUN_DIR")]
+    pub run: PathBuf,
+
+    /// How the report goes out
+    #[command(flatten)]
+    pub report: ReportArgs,
+}
+
+/// How a report goes out.
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// Write the report as JSON, too (`-` for standard output, in place of the text)
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+}
+
+/// Arguments of `validate`.
+#[derive(Debug, Args)]
+pub struct ValidateArgs {
+    /// Scenario files
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
+}

@@ -1,0 +1,7 @@
+//! One file a subcommand: wiring only.
+
+pub mod run;
+pub mod scenario;
+pub mod serve;
+pub mod validate;
+pub mod verify;

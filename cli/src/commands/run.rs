@@ -1,0 +1,340 @@
+//! `saasbench run`: brings the environment up, drives the load, observes, records, judges, reports.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use tokio_util::sync::CancellationToken;
+
+use super::scenario::load;
+use crate::{
+    args::RunArgs,
+    clock::RunClock,
+    environment::{
+        EnvironmentError, Up,
+        config, embedded,
+        external::{self, AdHoc},
+    },
+    exit::{Exit, Failure},
+    load::{engine, http::Http, user::Shared},
+    observe::{http_client, prometheus::Prometheus, scrape::Phase, scrape::Scraper, store},
+    record::{
+        manifest::{FORMAT, LoadPhase, Machine, Manifest, ScenarioText, State, to_json, write_whole},
+        reader::RecordedRun,
+        writer::{RecordError, Recorder, create_directory},
+    },
+    report::{output::Output, progress::Progress},
+    scenario::{Routing, Scenario, template},
+    verify,
+};
+
+/// How long a service may take to come to rest after the load.
+const SETTLE: Duration = Duration::from_secs(15);
+/// How long Prometheus may take for the scrapes that a claim needs: two of the slowest usual interval, and some.
+const PROMETHEUS_PATIENCE: Duration = Duration::from_secs(75);
+
+/// Runs a scenario from end to end.
+///
+/// # Errors
+/// When the scenario or the command line is wrong, the environment is not there, or the record cannot be written.
+pub async fn run(args: &RunArgs, output: &mut Output<'_>) -> Result<Exit, Failure> {
+    let (scenario, text) = load(&args.scenario, output.err_is_coloured())?;
+    let scenario = Arc::new(scenario);
+    let up = bring_up(args, &scenario).await.map_err(environment_failure)?;
+    check_routing(&scenario, up.environment.replicas.len())?;
+
+    let dir = create_directory(&args.out, &scenario.name).map_err(record_failure)?;
+    output.banner(&scenario, &up.environment, &dir, args.quiet);
+    let signals = Signals::listen();
+    let recorded = record(&scenario, text, &up, &dir, args.quiet, output, &signals).await;
+    if let Some(servers) = up.embedded {
+        // Its thread ends on its own; waiting for it must not hold up this one's tasks.
+        let _ = tokio::task::spawn_blocking(move || servers.stop()).await;
+    }
+
+    let broken = recorded.err();
+    if let Some(error) = &broken {
+        output.warn(&record_failure_text(error));
+    }
+    let judged = judge(&dir, broken.is_none()).map_err(|failure| match &broken {
+        Some(error) => Failure::new(Exit::Broken, record_failure_text(error)),
+        None => failure,
+    })?;
+    output.report(&judged, args.report.json.as_deref())?;
+    Ok(Exit::of_run(judged.outcome, broken.is_some(), signals.interrupted()))
+}
+
+async fn bring_up(args: &RunArgs, scenario: &Scenario) -> Result<Up, EnvironmentError> {
+    if let Some(name) = &args.env {
+        let file = args.config.display().to_string();
+        let text = fs::read_to_string(&args.config).map_err(|error| EnvironmentError::Usage {
+            message: format!("cannot read {file}, where the environment `{name}` should be: {error}"),
+            hint: "name the file with --config, or give the addresses with --target".to_owned(),
+        })?;
+        return external::named(name, config::find(&text, &file, name)?).await;
+    }
+    if args.targets.is_empty() {
+        return embedded::start(scenario).await;
+    }
+    external::ad_hoc(AdHoc {
+        targets: args.targets.clone(),
+        prometheus: args.prometheus.clone(),
+        redis: args.redis.clone(),
+        exclusive: args.exclusive,
+        fresh: args.fresh,
+    })
+    .await
+}
+
+/// A load that goes to the third replica needs three.
+fn check_routing(scenario: &Scenario, replicas: usize) -> Result<(), Failure> {
+    let beyond = scenario.loads.iter().find_map(|load| match load.routing {
+        Routing::Only(index) if index >= replicas => Some(index + 1),
+        _ => None,
+    });
+    match beyond {
+        None => Ok(()),
+        Some(number) => Err(Failure::new(
+            Exit::Usage,
+            format!("a load of {} goes to replica {number}, and the environment has {replicas}", scenario.name),
+        )
+        .hint("give as many --target as the scenario needs, or set [embedded] replicas")),
+    }
+}
+
+/// Ctrl-C and SIGTERM: the first ends the load, a second one the process.
+#[derive(Debug)]
+struct Signals {
+    stop: CancellationToken,
+    interrupt: CancellationToken,
+}
+
+impl Signals {
+    fn listen() -> Self {
+        let signals = Self { stop: CancellationToken::new(), interrupt: CancellationToken::new() };
+        let (stop, interrupt) = (signals.stop.clone(), signals.interrupt.clone());
+        tokio::spawn(async move {
+            next_signal().await;
+            interrupt.cancel();
+            stop.cancel();
+            next_signal().await;
+            std::process::exit(Exit::Interrupted as i32);
+        });
+        signals
+    }
+
+    fn interrupted(&self) -> bool {
+        self.interrupt.is_cancelled()
+    }
+}
+
+async fn next_signal() {
+    let mut terminate = match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+        Ok(terminate) => terminate,
+        // Without a handler the default one stays, which ends the process: nothing to wait for.
+        Err(_) => return std::future::pending().await,
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
+}
+
+/// Drives the load and records everything; the run's directory holds what there is even when it fails.
+async fn record(
+    scenario: &Arc<Scenario>,
+    text: ScenarioText,
+    up: &Up,
+    dir: &Path,
+    quiet: bool,
+    output: &mut Output<'_>,
+    signals: &Signals,
+) -> Result<(), RecordError> {
+    let clock = RunClock::start();
+    let replicas: Vec<String> = up.environment.replicas.iter().map(|replica| replica.name.clone()).collect();
+    let mut manifest = Manifest {
+        format: FORMAT,
+        saasbench: env!("CARGO_PKG_VERSION").to_owned(),
+        state: State::Running,
+        scenario: text,
+        environment: up.environment.clone(),
+        machine: Machine::this(),
+        started_unix_ns: clock.zero_unix().0,
+        load: None,
+    };
+    manifest.write(dir).map_err(RecordError::write(dir))?;
+
+    let observer = Observer::new(scenario, up, dir, clock)?;
+    observer.before(output, quiet).await?;
+    let watching = observer.watch();
+
+    let (recorder, sink) = Recorder::start(dir.to_owned(), Arc::clone(scenario), replicas, signals.stop.clone())?;
+    let urls = up.environment.replicas.iter().map(|replica| replica.url.clone()).collect();
+    let transport = Http::new(urls, scenario.timeout.to_duration(), clock).map_err(RecordError::tls)?;
+    let shared = Arc::new(Shared {
+        scenario: Arc::clone(scenario),
+        replicas: up.environment.replicas.len(),
+        transport,
+        clock,
+        sink,
+        secrets: secrets(scenario),
+    });
+    let progress = Progress::start(scenario, recorder.tally(), quiet, &signals.interrupt);
+    let phase = engine::drive(shared, &signals.stop).await;
+    progress.finish().await;
+    // Every sink is gone with the load, so the recorder comes to its end by itself.
+    let recording = tokio::task::spawn_blocking(move || recorder.finish()).await.map_err(|_| RecordError::Ended)?;
+    let observing = watching.finish().await;
+    recording?;
+    observing?;
+
+    manifest.load = Some(phase);
+    manifest.write(dir).map_err(RecordError::write(dir))?;
+    observer.after(phase, output, quiet).await?;
+    manifest.state = if signals.interrupted() { State::Interrupted } else { State::Finished };
+    manifest.write(dir).map_err(RecordError::write(dir))
+}
+
+/// Values of every `${env:NAME}` of a scenario; that they are set was checked when it was resolved.
+fn secrets(scenario: &Scenario) -> BTreeMap<String, String> {
+    let templates = scenario.steps.iter().flat_map(|step| {
+        [&step.path].into_iter().chain(step.headers.iter().map(|(_, value)| value)).chain(&step.body)
+    });
+    templates
+        .flat_map(|template| &template.parts)
+        .filter_map(|part| match part {
+            template::Part::Variable(template::Variable::Secret(name)) => {
+                Some((name.clone(), std::env::var(name).ok()?))
+            }
+            _ => None,
+        })
+        .collect()
+}
+
+/// Everything that is observed beside the load.
+#[derive(Debug)]
+struct Observer<'a> {
+    scraper: Option<Arc<Scraper>>,
+    prometheus: Option<Prometheus>,
+    scenario: &'a Scenario,
+    up: &'a Up,
+    dir: PathBuf,
+    clock: RunClock,
+}
+
+/// Observation that goes on while the load does.
+#[derive(Debug)]
+struct Watching {
+    stop: CancellationToken,
+    tasks: tokio::task::JoinSet<std::io::Result<()>>,
+    dir: PathBuf,
+}
+
+impl<'a> Observer<'a> {
+    fn new(scenario: &'a Scenario, up: &'a Up, dir: &Path, clock: RunClock) -> Result<Self, RecordError> {
+        let http = http_client().map_err(RecordError::tls)?;
+        let scraper = match &scenario.metrics {
+            Some(contract) => {
+                let replicas = up.environment.replicas.clone();
+                let scraper = Scraper::new(http.clone(), replicas, contract.clone(), dir, clock);
+                Some(Arc::new(scraper.map_err(RecordError::write(dir))?))
+            }
+            None => None,
+        };
+        let prometheus = match (&up.environment.prometheus, &scenario.metrics) {
+            (Some(url), Some(_)) => {
+                Some(Prometheus::new(http, url, dir, clock).map_err(RecordError::write(dir))?)
+            }
+            _ => None,
+        };
+        Ok(Self { scraper, prometheus, scenario, up, dir: dir.to_owned(), clock })
+    }
+
+    /// Where the counters begin. Prometheus must have seen it, too: it is waited for.
+    async fn before(&self, output: &mut Output<'_>, quiet: bool) -> Result<(), RecordError> {
+        if let Some(scraper) = &self.scraper {
+            scraper.scrape_all(Phase::Before).await.map_err(RecordError::write(&self.dir))?;
+        }
+        if let Some(prometheus) = &self.prometheus {
+            output.note("waiting for Prometheus to scrape every replica once", quiet);
+            let replicas = &self.up.environment.replicas;
+            prometheus.wait_for_scrapes(replicas, self.clock.now(), 1, PROMETHEUS_PATIENCE).await;
+        }
+        Ok(())
+    }
+
+    fn watch(&self) -> Watching {
+        let stop = CancellationToken::new();
+        let mut tasks = tokio::task::JoinSet::new();
+        if let Some(scraper) = &self.scraper {
+            let (scraper, stop) = (Arc::clone(scraper), stop.clone());
+            tasks.spawn(async move { scraper.scrape_until(stop).await });
+        }
+        if let Some(url) = self.up.store_url.clone() {
+            let (dir, clock, stop) = (self.dir.clone(), self.clock, stop.clone());
+            tasks.spawn(async move { store::watch(&url, &dir, clock, stop).await });
+        }
+        Watching { stop, tasks, dir: self.dir.clone() }
+    }
+
+    /// Where the counters end, once they have come to rest; and Prometheus's samples, once it has seen that.
+    async fn after(&self, phase: LoadPhase, output: &mut Output<'_>, quiet: bool) -> Result<(), RecordError> {
+        let Some(contract) = &self.scenario.metrics else { return Ok(()) };
+        if let Some(scraper) = &self.scraper {
+            scraper.settle(SETTLE).await.map_err(RecordError::write(&self.dir))?;
+        }
+        if let Some(prometheus) = &self.prometheus {
+            output.note("waiting for Prometheus to see the end", quiet);
+            let replicas = &self.up.environment.replicas;
+            prometheus.wait_for_scrapes(replicas, self.clock.now(), 2, PROMETHEUS_PATIENCE).await;
+            // From well before the load, so that every series' value at its beginning is among the samples.
+            let from = phase.from_ns - crate::units::Nanos::from_secs(120);
+            prometheus.record_raw_samples(contract, from).await.map_err(RecordError::write(&self.dir))?;
+        }
+        Ok(())
+    }
+}
+
+impl Watching {
+    async fn finish(mut self) -> Result<(), RecordError> {
+        self.stop.cancel();
+        while let Some(result) = self.tasks.join_next().await {
+            result.map_err(|_| RecordError::Ended)?.map_err(RecordError::write(&self.dir))?;
+        }
+        Ok(())
+    }
+}
+
+/// Judges the run from its record alone, and keeps the verdict beside it where `keep`.
+fn judge(dir: &Path, keep: bool) -> Result<verify::Report, Failure> {
+    let run = RecordedRun::open(dir).map_err(|error| Failure::new(Exit::Broken, error.to_string()))?;
+    let report = verify::verify(&run).map_err(|error| Failure::new(Exit::Broken, error.to_string()))?;
+    if keep {
+        let path = dir.join("verdict.json");
+        to_json(&report)
+            .and_then(|json| write_whole(&path, &json))
+            .map_err(|error| record_failure(RecordError::write(&path)(error)))?;
+    }
+    Ok(report)
+}
+
+fn environment_failure(error: EnvironmentError) -> Failure {
+    let exit = match &error {
+        EnvironmentError::Unreachable { .. } | EnvironmentError::Embedded(_) => Exit::Unreachable,
+        EnvironmentError::UnknownTenants(_) | EnvironmentError::Usage { .. } => Exit::Usage,
+    };
+    let hint = error.hint();
+    Failure { hint, ..Failure::new(exit, error.to_string()) }
+}
+
+fn record_failure(error: RecordError) -> Failure {
+    Failure::new(Exit::Broken, record_failure_text(&error))
+}
+
+fn record_failure_text(error: &RecordError) -> String {
+    format!("the run could not be recorded: {error}")
+}

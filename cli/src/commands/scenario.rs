@@ -1,0 +1,50 @@
+//! Reads a scenario file, with every file that it names.
+
+use std::{cell::RefCell, collections::BTreeMap, fs, io, path::Path};
+
+use crate::{
+    exit::{Exit, Failure},
+    record::manifest::ScenarioText,
+    scenario::{
+        Scenario,
+        resolve::{Sources, resolve},
+    },
+};
+
+/// Reads and resolves a scenario; its problems are rendered, in colour if `color`.
+///
+/// # Errors
+/// When the file cannot be read, or has problems.
+pub fn load(path: &Path, color: bool) -> Result<(Scenario, ScenarioText), Failure> {
+    let name = path.display().to_string();
+    let text = fs::read(path).map_err(|error| unreadable(&name, &error))?;
+    let text = String::from_utf8(text).map_err(|error| {
+        let line = error.as_bytes()[..error.utf8_error().valid_up_to()].iter().filter(|byte| **byte == b'\n').count();
+        Failure::new(Exit::Usage, format!("{name} is not UTF-8 text: line {} has other bytes", line + 1))
+    })?;
+    let files = RefCell::new(BTreeMap::new());
+    let directory = path.parent().unwrap_or(Path::new(""));
+    let read_file = |named: &Path| -> io::Result<String> {
+        let text = fs::read_to_string(directory.join(named))?;
+        files.borrow_mut().insert(named.to_string_lossy().into_owned(), text.clone());
+        Ok(text)
+    };
+    let environment = |variable: &str| std::env::var(variable).ok();
+    let sources = Sources { read_file: &read_file, environment: Some(&environment) };
+    let scenario = resolve(&text, &name, &sources).map_err(|problems| Failure {
+        exit: Exit::Usage,
+        message: problems.render(color),
+        hint: None,
+        rendered: true,
+    })?;
+    let files = files.take();
+    Ok((scenario, ScenarioText::new(name, text, files)))
+}
+
+fn unreadable(name: &str, error: &io::Error) -> Failure {
+    let failure = Failure::new(Exit::Usage, format!("cannot read the scenario {name}: {error}"));
+    match error.kind() {
+        io::ErrorKind::NotFound => failure.hint("the scenarios that come with saasbench are in scenarios/"),
+        _ => failure,
+    }
+}

@@ -1,0 +1,92 @@
+//! `saasbench.toml`: named environments.
+//!
+//! ```toml
+//! [environment.compose]
+//! replicas = { api1 = "http://127.0.0.1:8005", api2 = "http://127.0.0.1:8006" }
+//! instances = { api1 = "api1:8005", api2 = "api2:8006" }
+//! prometheus = "http://127.0.0.1:9090"
+//! redis = "redis://127.0.0.1:6379"
+//! exclusive = true
+//! fresh = false
+//! ```
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use super::EnvironmentError;
+
+/// The file, as written.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConfigFile {
+    /// The environments by name.
+    #[serde(default)]
+    pub environment: BTreeMap<String, EnvironmentConfig>,
+}
+
+/// One environment, as written.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EnvironmentConfig {
+    /// Base URL of each replica by its name; replicas are numbered in the order of their names.
+    pub replicas: BTreeMap<String, String>,
+    /// Prometheus's `instance` label of a replica, where it is not the host and port of its URL.
+    #[serde(default)]
+    pub instances: BTreeMap<String, String>,
+    /// Base URL of Prometheus.
+    pub prometheus: Option<String>,
+    /// URL of the limiter's Redis, watched for restarts.
+    pub redis: Option<String>,
+    /// Whether a run is alone on it.
+    #[serde(default)]
+    pub exclusive: bool,
+    /// Whether its limiters and sessions are empty when a run starts.
+    #[serde(default)]
+    pub fresh: bool,
+    /// Offset between two of its clocks.
+    #[serde(default, with = "option_duration")]
+    pub clock_offset: Option<std::time::Duration>,
+    /// Drift between two of its clocks in parts per million.
+    pub clock_drift_ppm: Option<f64>,
+}
+
+mod option_duration {
+    use serde::{Deserialize, Deserializer, de::Error};
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Option<std::time::Duration>, D::Error> {
+        let text = String::deserialize(d)?;
+        humantime::parse_duration(&text).map(Some).map_err(|error| D::Error::custom(format!("`{text}`: {error}")))
+    }
+}
+
+/// Finds the environment `name` in the text of `saasbench.toml`.
+///
+/// # Errors
+/// When the text is not such a file, or has no such environment.
+pub fn find(text: &str, file: &str, name: &str) -> Result<EnvironmentConfig, EnvironmentError> {
+    let config: ConfigFile = toml::from_str(text).map_err(|error| EnvironmentError::Usage {
+        message: format!("{file}: {}", error.to_string().trim_end()),
+        hint: "docs/environments.md shows every key".to_owned(),
+    })?;
+    let environment = config.environment.get(name).cloned().ok_or_else(|| EnvironmentError::Usage {
+        message: format!("{file} has no environment `{name}`"),
+        hint: match config.environment.keys().map(String::as_str).collect::<Vec<_>>().as_slice() {
+            [] => format!("add one: [environment.{name}]"),
+            names => format!("it has {}", names.join(", ")),
+        },
+    })?;
+    if environment.replicas.is_empty() {
+        return Err(EnvironmentError::Usage {
+            message: format!("{file}: environment `{name}` has no replicas"),
+            hint: "add one: replicas = { a = \"http://127.0.0.1:8005\" }".to_owned(),
+        });
+    }
+    if let Some(unknown) = environment.instances.keys().find(|key| !environment.replicas.contains_key(*key)) {
+        return Err(EnvironmentError::Usage {
+            message: format!("{file}: environment `{name}`: `instances` names `{unknown}`, which is no replica"),
+            hint: format!("its replicas are {}", environment.replicas.keys().cloned().collect::<Vec<_>>().join(", ")),
+        });
+    }
+    Ok(environment)
+}

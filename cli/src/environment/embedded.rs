@@ -1,0 +1,106 @@
+//! The embedded environment: replicas of the reference server in this process, on free ports of the loopback address,
+//! over one store in memory. They run on threads of their own, so that they and the load do not wait for each other
+//! more than two processes would.
+
+use std::{net::SocketAddr, thread::JoinHandle};
+
+use tenancy::{App, Store, Tenants};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use super::{EnvironmentError, Up, external::replica_name};
+use crate::{
+    record::manifest::{Environment, Replica},
+    scenario::Scenario,
+    units::Nanos,
+};
+
+/// Clocks of one process agree; what is left is the resolution of the limiter's.
+const CLOCK_OFFSET: Nanos = Nanos::from_millis(1);
+
+/// Replicas that run in this process until they are stopped.
+#[derive(Debug)]
+pub struct Servers {
+    stop: CancellationToken,
+    thread: JoinHandle<()>,
+}
+
+impl Servers {
+    /// Stops them: requests in flight are answered. Waits for the end.
+    pub fn stop(self) {
+        self.stop.cancel();
+        // A server that panicked has already failed the run's claims.
+        let _ = self.thread.join();
+    }
+}
+
+/// Starts the replicas that the scenario asks for.
+///
+/// # Errors
+/// When its tenants file is wrong, lacks a tenant of the scenario, or a socket cannot be bound.
+pub async fn start(scenario: &Scenario) -> Result<Up, EnvironmentError> {
+    let failed = |error: &dyn std::fmt::Display| EnvironmentError::Embedded(error.to_string());
+    let tenants = match &scenario.embedded.tenants {
+        Some((text, name)) => Tenants::parse(text, name).map_err(|error| failed(&error))?,
+        None => Tenants::builtin(),
+    };
+    let unknown: Vec<String> =
+        scenario.tenants.iter().filter(|id| !tenants.ids().any(|known| known == id.as_str())).map(ToString::to_string).collect();
+    if !unknown.is_empty() {
+        return Err(EnvironmentError::UnknownTenants(unknown));
+    }
+
+    let mut listeners = Vec::new();
+    let mut replicas = Vec::new();
+    for index in 0..scenario.embedded.replicas {
+        let listener = std::net::TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).map_err(|e| failed(&e))?;
+        listener.set_nonblocking(true).map_err(|error| failed(&error))?;
+        let address = listener.local_addr().map_err(|error| failed(&error))?;
+        replicas.push(Replica {
+            name: replica_name(index),
+            url: format!("http://{address}"),
+            instance: address.to_string(),
+        });
+        listeners.push(listener);
+    }
+
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .thread_name("embedded")
+        .enable_all()
+        .build()
+        .map_err(|error| failed(&error))?;
+    let stop = CancellationToken::new();
+    let stopped = stop.clone();
+    let thread = std::thread::Builder::new()
+        .name("embedded".to_owned())
+        .spawn(move || runtime.block_on(serve(listeners, tenants, stopped)))
+        .map_err(|error| failed(&error))?;
+
+    let environment = Environment {
+        name: "embedded".to_owned(),
+        replicas,
+        prometheus: None,
+        redis: None,
+        exclusive: true,
+        fresh: true,
+        clock_offset_ns: CLOCK_OFFSET,
+        clock_drift: 0.0,
+    };
+    Ok(Up { environment, store_url: None, embedded: Some(Servers { stop, thread }) })
+}
+
+/// Serves every listener as a replica of its own over one store, until `stop`.
+async fn serve(listeners: Vec<std::net::TcpListener>, tenants: Tenants, stop: CancellationToken) {
+    let store = Store::memory();
+    let mut servers = tokio::task::JoinSet::new();
+    for listener in listeners {
+        let app = App::new(tenants.clone(), store.clone());
+        let stop = stop.clone();
+        servers.spawn(async move {
+            let listener = TcpListener::from_std(listener)?;
+            tenancy::serve(listener, app, async move { stop.cancelled().await }).await
+        });
+    }
+    servers.join_all().await;
+}

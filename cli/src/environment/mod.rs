@@ -1,0 +1,61 @@
+//! Brings a stack up and hands back its endpoints: `embedded` starts the reference server in-process, `external` takes
+//! addresses of what runs already, from the command line or from `saasbench.toml` (`config`).
+
+pub mod config;
+pub mod embedded;
+pub mod external;
+
+use crate::record::manifest;
+
+/// A stack that is up.
+#[derive(Debug)]
+pub struct Up {
+    /// Its endpoints and what it declares, as the recorded run keeps it.
+    pub environment: manifest::Environment,
+    /// Where the limiter's Redis can be watched; with its password, so never recorded.
+    pub store_url: Option<String>,
+    /// The in-process servers, if they are ours.
+    pub embedded: Option<embedded::Servers>,
+}
+
+/// Why an environment is not there.
+#[derive(Debug, thiserror::Error)]
+pub enum EnvironmentError {
+    /// Nothing answers.
+    #[error("{} does not answer: {}", .what, .reason)]
+    Unreachable {
+        /// Which part, with its URL.
+        what: String,
+        /// Why.
+        reason: String,
+        /// What to do.
+        hint: String,
+    },
+    /// The embedded servers could not be started.
+    #[error("the embedded environment could not be started: {0}")]
+    Embedded(String),
+    /// A scenario's tenant that the embedded servers do not serve.
+    #[error("the embedded servers do not know the tenants {}", .0.join(", "))]
+    UnknownTenants(Vec<String>),
+    /// Something in the command line or in `saasbench.toml` is wrong.
+    #[error("{message}")]
+    Usage {
+        /// What.
+        message: String,
+        /// What to do.
+        hint: String,
+    },
+}
+
+impl EnvironmentError {
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Unreachable { hint, .. } | Self::Usage { hint, .. } => Some(hint.clone()),
+            Self::Embedded(_) => None,
+            Self::UnknownTenants(_) => Some(
+                "name a file with a line for each of them: [embedded] tenants = \"tenants.jsonl\"".to_owned(),
+            ),
+        }
+    }
+}

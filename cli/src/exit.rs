@@ -1,0 +1,90 @@
+//! How the process ends: its exit codes, and a failure with what the user can do about it.
+
+use crate::verify::verdict::Outcome;
+
+/// Exit codes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// All claims pass.
+    Pass = 0,
+    /// A claim failed.
+    Fail = 1,
+    /// The command line or a scenario is wrong.
+    Usage = 2,
+    /// A claim is inconclusive, and none failed.
+    Inconclusive = 3,
+    /// The environment could not be reached or started.
+    Unreachable = 4,
+    /// saasbench itself could not go on.
+    Broken = 5,
+    /// Interrupted by the user.
+    Interrupted = 130,
+}
+
+impl From<Exit> for std::process::ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+impl Exit {
+    /// The code of a run that was judged. Where several apply, a failed claim comes first, then a defect of ours, then
+    /// the interruption, then what is inconclusive.
+    pub fn of_run(outcome: Outcome, broken: bool, interrupted: bool) -> Self {
+        match outcome {
+            Outcome::Fail => Self::Fail,
+            _ if broken => Self::Broken,
+            _ if interrupted => Self::Interrupted,
+            Outcome::Inconclusive => Self::Inconclusive,
+            Outcome::Pass => Self::Pass,
+        }
+    }
+}
+
+/// Why a command could not do its work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// How the process ends.
+    pub exit: Exit,
+    /// What happened, where, and why.
+    pub message: String,
+    /// What the user can do.
+    pub hint: Option<String>,
+    /// Whether `message` is a finished text of several lines, to be printed as it stands.
+    pub rendered: bool,
+}
+
+impl Failure {
+    /// A failure without a hint.
+    pub fn new(exit: Exit, message: impl Into<String>) -> Self {
+        Self { exit, message: message.into(), hint: None, rendered: false }
+    }
+
+    /// The same with a hint.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_several_codes_apply_the_gravest_comes_first() {
+        let table = [
+            (Outcome::Fail, true, true, Exit::Fail),
+            (Outcome::Inconclusive, true, true, Exit::Broken),
+            (Outcome::Pass, true, false, Exit::Broken),
+            (Outcome::Inconclusive, false, true, Exit::Interrupted),
+            (Outcome::Pass, false, true, Exit::Interrupted),
+            (Outcome::Inconclusive, false, false, Exit::Inconclusive),
+            (Outcome::Pass, false, false, Exit::Pass),
+        ];
+        for (outcome, broken, interrupted, exit) in table {
+            assert_eq!(Exit::of_run(outcome, broken, interrupted), exit);
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! Drives the plan: users and arrivals send their requests, and every request leaves a sample.
+//!
+//! `engine` runs the loads, `user` walks a journey, `render` fills templates; `transport` is the seam behind which
+//! requests are sent, `http` sends them for real.
+
+pub mod engine;
+pub mod http;
+pub mod render;
+pub mod transport;
+pub mod user;

@@ -1,0 +1,53 @@
+//! Parses the command line, dispatches, prints an error with its hint, and ends with the exit code; no logic.
+
+use std::process::ExitCode;
+
+use anstream::{AutoStream, ColorChoice};
+use clap::Parser as _;
+use saasbench::{
+    args::{Cli, Command},
+    commands,
+    exit::{Exit, Failure},
+    report::{failure, output::Output},
+};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let choice = match cli.color.as_str() {
+        "always" => ColorChoice::Always,
+        "never" => ColorChoice::Never,
+        _ => ColorChoice::Auto,
+    };
+    choice.write_global();
+    let err_is_coloured = AutoStream::choice(&std::io::stderr()) != ColorChoice::Never;
+    let mut err = AutoStream::new(std::io::stderr(), choice);
+    match dispatch(cli.command, err_is_coloured) {
+        Ok(exit) => exit.into(),
+        Err(problem) => {
+            let _ = failure::print(&problem, &mut err);
+            problem.exit.into()
+        }
+    }
+}
+
+fn dispatch(command: Command, err_is_coloured: bool) -> Result<Exit, Failure> {
+    let mut out = anstream::stdout();
+    let mut err = anstream::stderr();
+    let unwritable = |error: std::io::Error| Failure::new(Exit::Broken, format!("cannot write: {error}"));
+    match command {
+        Command::Run(args) => {
+            let runtime = tokio::runtime::Builder::new_multi_thread()
+                .enable_all()
+                .build()
+                .map_err(|error| Failure::new(Exit::Broken, format!("cannot start a runtime: {error}")))?;
+            runtime.block_on(commands::run::run(&args, &mut Output::new(&mut out, &mut err, err_is_coloured)))
+        }
+        Command::Verify(args) => {
+            commands::verify::verify(&args, &mut Output::new(&mut out, &mut err, err_is_coloured))
+        }
+        Command::Validate(args) => {
+            commands::validate::validate(&args, err_is_coloured, &mut out, &mut err).map_err(unwritable)
+        }
+        Command::Serve(args) => commands::serve::serve(args),
+    }
+}

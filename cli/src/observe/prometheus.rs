@@ -1,0 +1,224 @@
+//! Asks Prometheus for raw samples and records every answer as it was: `observations/prometheus.jsonl`.
+//!
+//! Raw samples come from an instant query of `metric{…}[range]` at an explicit time; `increase()` and `rate()`
+//! extrapolate and are of no use for exact checks.
+
+use std::{
+    fs::OpenOptions,
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{exposition::Labels, scrape::describe};
+use crate::{clock::RunClock, record::manifest::Replica, scenario::MetricsContract, units::Nanos};
+
+/// A query that takes longer has failed.
+const QUERY_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a replica may be missing from Prometheus's targets before it is taken not to be one. A Prometheus that has
+/// just started shows its targets after one scrape interval.
+const UNKNOWN_TARGET: Duration = Duration::from_secs(20);
+/// Between two looks at whether Prometheus has caught up.
+const POLL: Duration = Duration::from_millis(200);
+
+/// One query and its raw answer: a line of `prometheus.jsonl`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AnswerRecord {
+    /// When it was asked, on the run's clock.
+    pub at_ns: Nanos,
+    /// The query.
+    pub query: String,
+    /// The evaluation time, seconds since the epoch.
+    pub time_unix_s: f64,
+    /// The answer as it came; `None` when there was none.
+    pub answer: Option<Value>,
+    /// Why there was none.
+    pub error: Option<String>,
+}
+
+/// Raw samples of one series.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RawSeries {
+    /// Its labels, `__name__` left out.
+    pub labels: Labels,
+    /// `(seconds since the epoch, value)`, in time order.
+    pub samples: Vec<(f64, f64)>,
+}
+
+/// A Prometheus server, and where its answers are recorded.
+#[derive(Debug)]
+pub struct Prometheus {
+    http: reqwest::Client,
+    base: String,
+    file: PathBuf,
+    clock: RunClock,
+}
+
+impl Prometheus {
+    /// A client of the server at `base`, recording into `run_dir/observations`.
+    ///
+    /// # Errors
+    /// The file system's.
+    pub fn new(http: reqwest::Client, base: &str, run_dir: &Path, clock: RunClock) -> io::Result<Self> {
+        let dir = run_dir.join("observations");
+        std::fs::create_dir_all(&dir)?;
+        Ok(Self { http, base: base.trim_end_matches('/').to_owned(), file: dir.join("prometheus.jsonl"), clock })
+    }
+
+    /// Waits until every replica has been scraped after `since` on the run's clock, `scrapes` times, or was found down
+    /// then, or `patience` is over. Whether it was is judged later, from the record.
+    pub async fn wait_for_scrapes(&self, replicas: &[Replica], since: Nanos, scrapes: usize, patience: Duration) {
+        let started = tokio::time::Instant::now();
+        let since_unix = (self.clock.zero_unix() + since).as_secs_f64();
+        let mut seen: Vec<Vec<f64>> = vec![Vec::new(); replicas.len()];
+        while started.elapsed() < patience {
+            // `timestamp()` of a plain selector is the true time of the sample, which is the scrape's start.
+            let Ok(answer) = self.ask("timestamp(up)", self.now_unix()).await else {
+                tokio::time::sleep(POLL).await;
+                continue;
+            };
+            let up = vector(&answer);
+            for (replica, seen) in replicas.iter().zip(&mut seen) {
+                let newest = up
+                    .iter()
+                    .filter(|(labels, _)| labels.get("instance") == Some(&replica.instance))
+                    .map(|(_, at)| *at)
+                    .fold(f64::NEG_INFINITY, f64::max);
+                if newest >= since_unix && seen.last().is_none_or(|last| newest > *last) {
+                    seen.push(newest);
+                }
+            }
+            let unknown = |replica: &Replica| !up.iter().any(|(labels, _)| labels.get("instance") == Some(&replica.instance));
+            let given_up = |replica: &Replica| started.elapsed() > UNKNOWN_TARGET && unknown(replica);
+            if replicas.iter().zip(&seen).all(|(replica, times)| times.len() >= scrapes || given_up(replica)) {
+                return;
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    /// Records the raw samples that the contract's claims need, from `from` on the run's clock until now.
+    ///
+    /// # Errors
+    /// The file system's. A query without an answer is no error: it is recorded.
+    pub async fn record_raw_samples(&self, contract: &MetricsContract, from: Nanos) -> io::Result<()> {
+        let seconds = ((self.clock.now() - from).as_secs_f64().ceil() as i64).max(1);
+        let metrics = [Some("up"), Some("process_start_time_seconds"), Some(contract.requests.as_str())]
+            .into_iter()
+            .chain([contract.tenant_requests.as_deref()]);
+        for metric in metrics.flatten() {
+            self.record(&format!("{metric}[{seconds}s]")).await?;
+        }
+        Ok(())
+    }
+
+    async fn record(&self, query: &str) -> io::Result<()> {
+        let at_ns = self.clock.now();
+        let time_unix_s = self.now_unix();
+        let (answer, error) = match self.ask(query, time_unix_s).await {
+            Ok(answer) => (Some(answer), None),
+            Err(error) => (None, Some(error)),
+        };
+        let record = AnswerRecord { at_ns, query: query.to_owned(), time_unix_s, answer, error };
+        let mut line = serde_json::to_vec(&record)?;
+        line.push(b'\n');
+        OpenOptions::new().create(true).append(true).open(&self.file)?.write_all(&line)
+    }
+
+    fn now_unix(&self) -> f64 {
+        (self.clock.zero_unix() + self.clock.now()).as_secs_f64()
+    }
+
+    async fn ask(&self, query: &str, time: f64) -> Result<Value, String> {
+        ask(&self.http, &self.base, query, time).await
+    }
+}
+
+/// Asks the server at `base` an instant query.
+///
+/// # Errors
+/// In words: no answer, or one that says so.
+pub async fn ask(http: &reqwest::Client, base: &str, query: &str, time: f64) -> Result<Value, String> {
+    let mut url =
+        reqwest::Url::parse(&format!("{base}/api/v1/query")).map_err(|error| format!("{base}: {error}"))?;
+    url.query_pairs_mut().append_pair("query", query).append_pair("time", &format!("{time:.3}"));
+    let answer = http.get(url).timeout(QUERY_TIMEOUT).send().await.map_err(|error| describe(&error))?;
+    let status = answer.status();
+    let body = answer.bytes().await.map_err(|error| describe(&error))?;
+    let value: Value = serde_json::from_slice(&body)
+        .map_err(|_| format!("{base} answered {}, but not as Prometheus does", status.as_u16()))?;
+    match value.get("status").and_then(Value::as_str) {
+        Some("success") => Ok(value),
+        _ => Err(value.get("error").and_then(Value::as_str).unwrap_or("no reason given").to_owned()),
+    }
+}
+
+/// The samples of an instant vector.
+fn vector(answer: &Value) -> Vec<(Labels, f64)> {
+    results(answer)
+        .iter()
+        .filter_map(|result| Some((labels(result), number(result.get("value")?.get(1)?)?)))
+        .collect()
+}
+
+/// The series of a range-vector answer (`resultType` `matrix`).
+pub fn matrix(answer: &Value) -> Vec<RawSeries> {
+    results(answer)
+        .iter()
+        .map(|result| RawSeries {
+            labels: labels(result),
+            samples: result
+                .get("values")
+                .and_then(Value::as_array)
+                .map(Vec::as_slice)
+                .unwrap_or_default()
+                .iter()
+                .filter_map(|pair| Some((pair.get(0)?.as_f64()?, number(pair.get(1)?)?)))
+                .collect(),
+        })
+        .collect()
+}
+
+fn results(answer: &Value) -> &[Value] {
+    answer.pointer("/data/result").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
+}
+
+fn labels(result: &Value) -> Labels {
+    let metric = result.get("metric").and_then(Value::as_object);
+    metric
+        .into_iter()
+        .flatten()
+        .filter(|(name, _)| *name != "__name__")
+        .filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())))
+        .collect()
+}
+
+/// Prometheus writes values as strings, `NaN` and `+Inf` among them.
+fn number(value: &Value) -> Option<f64> {
+    match value.as_str()? {
+        "+Inf" => Some(f64::INFINITY),
+        "-Inf" => Some(f64::NEG_INFINITY),
+        text => text.parse().ok(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_matrix_and_vector() {
+        let answer = serde_json::json!({"status": "success", "data": {"resultType": "matrix", "result": [
+            {"metric": {"__name__": "x", "instance": "a"}, "values": [[1.5, "3"], [2.5, "NaN"], [3.5, "+Inf"]]}
+        ]}});
+        let series = matrix(&answer);
+        assert_eq!(series[0].labels, Labels::from([("instance".into(), "a".into())]));
+        assert_eq!(series[0].samples[0], (1.5, 3.0));
+        assert!(series[0].samples[1].1.is_nan() && series[0].samples[2].1.is_infinite());
+        let answer = serde_json::json!({"data": {"result": [{"metric": {}, "value": [9, "7"]}]}});
+        assert_eq!(vector(&answer), [(Labels::new(), 7.0)]);
+    }
+}

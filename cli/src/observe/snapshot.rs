@@ -1,0 +1,182 @@
+//! Reads a run's observations back, and picks out of an exposition what the metrics contract speaks of.
+
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use serde::de::DeserializeOwned;
+
+use super::{
+    exposition::{self, Exposition, ExpositionError, Labels},
+    prometheus::AnswerRecord,
+    scrape::{Phase, ScrapeRecord},
+    store::StoreLook,
+};
+use crate::{record::manifest::Environment, scenario::MetricsContract, units::Nanos};
+
+/// What the service's metrics said during a run.
+#[derive(Debug, Default)]
+pub struct Observations {
+    /// Scrapes of each replica, by its index, in order.
+    pub scrapes: Vec<Vec<Scrape>>,
+    /// Answers of Prometheus, in order.
+    pub prometheus: Vec<AnswerRecord>,
+    /// Looks at the limiter's Redis, in order.
+    pub store: Vec<StoreLook>,
+}
+
+/// One scrape of one replica.
+#[derive(Debug, Clone)]
+pub struct Scrape {
+    /// When it was made, relative to the load.
+    pub phase: Phase,
+    /// When the request was sent.
+    pub from: Nanos,
+    /// When the answer was here.
+    pub to: Nanos,
+    /// File of the text, relative to the run's directory: evidence names it.
+    pub file: Option<String>,
+    /// The answer's text, or why there was none.
+    pub text: Result<String, String>,
+}
+
+/// Why observations could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ObservationsError {
+    /// The file system refused.
+    #[error("{path}: {source}")]
+    Io {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A line is not what was written there.
+    #[error("{path}:{line}: {message}")]
+    Line {
+        /// Which file.
+        path: PathBuf,
+        /// From 1.
+        line: usize,
+        /// What is wrong.
+        message: String,
+    },
+}
+
+impl Observations {
+    /// Reads what the run in `dir` observed; nothing at all is no error.
+    ///
+    /// # Errors
+    /// When a file that is there cannot be read.
+    pub fn read(dir: &Path, environment: &Environment) -> Result<Self, ObservationsError> {
+        let dir = dir.join("observations");
+        let mut scrapes = vec![Vec::new(); environment.replicas.len()];
+        for record in lines::<ScrapeRecord>(&dir.join("scrapes.jsonl"))? {
+            let Some(index) = environment.replicas.iter().position(|replica| replica.name == record.replica) else {
+                continue;
+            };
+            let text = match &record.file {
+                Some(name) => {
+                    let path = dir.join("scrapes").join(name);
+                    Ok(fs::read_to_string(&path).map_err(|source| ObservationsError::Io { path, source })?)
+                }
+                None => Err(record.error.clone().unwrap_or_default()),
+            };
+            scrapes[index].push(Scrape {
+                phase: record.phase,
+                from: record.from_ns,
+                to: record.to_ns,
+                file: record.file.map(|name| format!("observations/scrapes/{name}")),
+                text,
+            });
+        }
+        Ok(Self {
+            scrapes,
+            prometheus: lines(&dir.join("prometheus.jsonl"))?,
+            store: lines(&dir.join("store.jsonl"))?,
+        })
+    }
+}
+
+/// The records of a JSON-lines file. A last line without its newline was being written when the run was killed.
+fn lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, ObservationsError> {
+    let text = match fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(source) => return Err(ObservationsError::Io { path: path.to_owned(), source }),
+    };
+    let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+    whole
+        .lines()
+        .enumerate()
+        .map(|(i, line)| {
+            serde_json::from_str(line).map_err(|error| ObservationsError::Line {
+                path: path.to_owned(),
+                line: i + 1,
+                message: error.to_string(),
+            })
+        })
+        .collect()
+}
+
+/// The part of an exposition that the contract's claims are about, without the routes that are not the load's.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ContractView {
+    /// Value of every counter and every histogram component, by name and labels.
+    pub series: BTreeMap<(String, Labels), f64>,
+    /// Sum of the in-progress gauge over the load's routes; `None` where it cannot be told from the scrape itself.
+    pub in_progress: Option<f64>,
+}
+
+impl ContractView {
+    /// Parses an exposition and takes the contract's part.
+    ///
+    /// # Errors
+    /// When the text is no exposition.
+    pub fn parse(text: &str, contract: &MetricsContract) -> Result<Self, ExpositionError> {
+        Ok(Self::of(&exposition::parse(text)?, contract))
+    }
+
+    /// Takes the contract's part of an exposition.
+    pub fn of(exposition: &Exposition, contract: &MetricsContract) -> Self {
+        let histograms = [Some(contract.duration.as_str()), contract.tenant_duration.as_deref()];
+        let mut names: Vec<String> = histograms
+            .into_iter()
+            .flatten()
+            .flat_map(|base| ["_bucket", "_sum", "_count"].map(|suffix| format!("{base}{suffix}")))
+            .collect();
+        names.push(contract.requests.clone());
+        names.extend(contract.tenant_requests.clone());
+        let foreign =
+            |labels: &Labels| labels.get(&contract.route_label).is_some_and(|route| contract.ignore.contains(route));
+        let series = exposition
+            .series
+            .iter()
+            .filter(|series| names.contains(&series.name) && !foreign(&series.labels))
+            .map(|series| ((series.name.clone(), series.labels.clone()), series.value))
+            .collect();
+        let in_progress = contract.in_progress.as_deref().and_then(|name| {
+            let mut gauges = exposition.named(name).filter(|g| g.labels.contains_key(&contract.route_label)).peekable();
+            gauges.peek()?;
+            Some(gauges.filter(|gauge| !foreign(&gauge.labels)).map(|gauge| gauge.value).sum())
+        });
+        Self { series, in_progress }
+    }
+
+    /// Whether nothing of the load's is in progress, as far as can be told.
+    pub fn at_rest(&self) -> bool {
+        self.in_progress.is_none_or(|gauge| gauge == 0.0)
+    }
+
+    /// The value of one series.
+    pub fn value(&self, name: &str, labels: &Labels) -> Option<f64> {
+        self.series.get(&(name.to_owned(), labels.clone())).copied()
+    }
+
+    /// Labels and value of every series of one name.
+    pub fn named<'a>(&'a self, name: &'a str) -> impl Iterator<Item = (&'a Labels, f64)> {
+        self.series.iter().filter(move |((series, _), _)| series == name).map(|((_, labels), value)| (labels, *value))
+    }
+}

@@ -1,0 +1,96 @@
+//! Seeded choices: which tenant, which replica, how long a pause.
+
+use crate::{
+    scenario::{Load, Routing, TenantIndex},
+    units::Nanos,
+};
+
+/// What a random choice is for: two uses never share their numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// Length of a pause.
+    Pause = 1,
+}
+
+/// A number in `[0, 1)`, uniform, that depends on its arguments alone: the finaliser of SplitMix64 (Steele, Lea and
+/// Flood, 2014) over them.
+pub fn uniform(seed: u64, purpose: Purpose, load: usize, user: u64, index: u64) -> f64 {
+    let mut state = seed;
+    for part in [purpose as u64, load as u64, user, index] {
+        state = split_mix(state ^ part.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    }
+    // 53 bits are what a double holds exactly.
+    (state >> 11) as f64 / (1_u64 << 53) as f64
+}
+
+fn split_mix(state: u64) -> u64 {
+    let z = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+/// The pause after a user's `index`-th iteration: uniform in `low..=high`.
+pub fn pause((low, high): (Nanos, Nanos), seed: u64, load: usize, user: u64, index: u64) -> Nanos {
+    let span = (high - low).0 as f64;
+    low + Nanos((span * uniform(seed, Purpose::Pause, load, user, index)) as i64)
+}
+
+/// The tenant of a load's user or arrival with this number (from 0): one after the other.
+pub fn tenant(load: &Load, number: u64) -> TenantIndex {
+    let index = number % load.tenants.len().max(1) as u64;
+    load.tenants.get(index as usize).copied().unwrap_or_default()
+}
+
+/// The replica of a request: `user` from 0 within the load, `request` counts the requests in whose order replicas take
+/// turns.
+pub fn replica(routing: Routing, user: u64, request: u64, replicas: usize) -> usize {
+    let replicas = replicas.max(1) as u64;
+    let turn = match routing {
+        Routing::RoundRobin => request,
+        Routing::Sticky => user,
+        Routing::Only(index) => index as u64,
+    };
+    (turn % replicas) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_seed_gives_the_same_numbers_and_another_seed_others() {
+        let draw = |seed| [0, 1, 2].map(|i| uniform(seed, Purpose::Pause, 0, 1, i));
+        assert_eq!(draw(7), draw(7));
+        assert_ne!(draw(7), draw(8));
+    }
+
+    #[test]
+    fn uniform_is_uniform() {
+        let n = 100_000;
+        let mut tenths = [0_u32; 10];
+        for i in 0..n {
+            tenths[(uniform(1, Purpose::Pause, 2, i % 100, i / 100) * 10.0) as usize] += 1;
+        }
+        // 10,000 each; the standard deviation is 95.
+        assert!(tenths.iter().all(|count| count.abs_diff(10_000) < 500), "{tenths:?}");
+    }
+
+    #[test]
+    fn pauses_stay_in_their_range() {
+        let range = (Nanos::from_secs(1), Nanos::from_secs(3));
+        for i in 0..1000 {
+            let pause = pause(range, 5, 0, 3, i);
+            assert!(pause >= range.0 && pause <= range.1);
+        }
+        assert_eq!(pause((range.0, range.0), 5, 0, 3, 1), range.0);
+    }
+
+    #[test]
+    fn replicas_take_turns_or_stay() {
+        let turns = |routing| [0, 1, 2, 3].map(|request| replica(routing, 5, request, 2));
+        assert_eq!(turns(Routing::RoundRobin), [0, 1, 0, 1]);
+        assert_eq!(turns(Routing::Sticky), [1, 1, 1, 1]);
+        assert_eq!(turns(Routing::Only(1)), [1, 1, 1, 1]);
+    }
+}

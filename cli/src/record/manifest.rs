@@ -1,0 +1,219 @@
+//! `manifest.json`: everything about a recorded run that is not a sample or an observation.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::{self, Write as _},
+    path::Path,
+};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::units::Nanos;
+
+/// Version of the recorded run's layout. A reader refuses what is newer than itself.
+pub const FORMAT: u32 = 1;
+
+/// The file's name in the recorded run.
+pub const FILE: &str = "manifest.json";
+
+/// Everything about a recorded run that is not a sample or an observation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// [`FORMAT`] of the writer.
+    pub format: u32,
+    /// Version of the writer.
+    pub saasbench: String,
+    /// How far the run got.
+    pub state: State,
+    /// The scenario as it was read.
+    pub scenario: ScenarioText,
+    /// Where it ran.
+    pub environment: Environment,
+    /// What it ran on.
+    pub machine: Machine,
+    /// The run's zero: nanoseconds since the Unix epoch by the wall clock.
+    pub started_unix_ns: i64,
+    /// When the load phase began and ended; `None` for a run that did not come so far.
+    pub load: Option<LoadPhase>,
+}
+
+/// How far the run got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum State {
+    /// Still running, or killed.
+    Running,
+    /// Ran to its end.
+    Finished,
+    /// Ended early by Ctrl-C.
+    Interrupted,
+}
+
+/// A scenario with all the files that it named.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScenarioText {
+    /// The path as typed.
+    pub file: String,
+    /// Its text; secrets stand in it as `${env:NAME}`.
+    pub text: String,
+    /// SHA-256 of the text, hexadecimal.
+    pub sha256: String,
+    /// Files that it named, by the path as written there.
+    pub files: BTreeMap<String, String>,
+}
+
+impl ScenarioText {
+    /// Takes note of a scenario's text.
+    pub fn new(file: String, text: String, files: BTreeMap<String, String>) -> Self {
+        let digest = Sha256::digest(text.as_bytes());
+        let sha256 = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        Self { file, text, sha256, files }
+    }
+}
+
+/// Where a run ran.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Environment {
+    /// `embedded`, `ad hoc`, or a name from `saasbench.toml`.
+    pub name: String,
+    /// The replicas, in order.
+    pub replicas: Vec<Replica>,
+    /// Base URL of Prometheus.
+    pub prometheus: Option<String>,
+    /// URL of the limiter's Redis, without its password.
+    pub redis: Option<String>,
+    /// Whether the run is alone on it.
+    pub exclusive: bool,
+    /// Whether its limiters and sessions start empty.
+    pub fresh: bool,
+    /// How far two clocks of it may disagree: the offset.
+    pub clock_offset_ns: Nanos,
+    /// How far two clocks of it may drift apart, dimensionless.
+    pub clock_drift: f64,
+}
+
+/// One replica of the service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Replica {
+    /// Its name in reports.
+    pub name: String,
+    /// Base URL, without a trailing slash.
+    pub url: String,
+    /// The value of Prometheus's `instance` label for it.
+    pub instance: String,
+}
+
+/// What the run ran on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Machine {
+    /// Operating system.
+    pub os: String,
+    /// Processor architecture.
+    pub arch: String,
+    /// Processors available to the process.
+    pub cpus: usize,
+}
+
+impl Machine {
+    /// This machine.
+    pub fn this() -> Self {
+        Self {
+            os: std::env::consts::OS.to_owned(),
+            arch: std::env::consts::ARCH.to_owned(),
+            cpus: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+        }
+    }
+}
+
+/// The load phase on the run's clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoadPhase {
+    /// No request was sent before.
+    pub from_ns: Nanos,
+    /// The instant that arrivals and spawns are counted from: users of open loads have started by then.
+    pub begin_ns: Nanos,
+    /// Every outcome was known by then.
+    pub to_ns: Nanos,
+}
+
+/// Why a manifest could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ManifestError {
+    /// The file system refused.
+    #[error("{0}")]
+    Io(io::Error),
+    /// Not a manifest.
+    #[error("line {line}, column {column}: {message}")]
+    Syntax {
+        /// From 1.
+        line: usize,
+        /// From 1.
+        column: usize,
+        /// What is wrong.
+        message: String,
+    },
+    /// Written by a newer version.
+    #[error("its format is {found}; this version reads up to {FORMAT}")]
+    TooNew {
+        /// Its format.
+        found: u32,
+    },
+}
+
+impl Manifest {
+    /// Writes it into the run's directory, replacing an older one at once.
+    ///
+    /// # Errors
+    /// The file system's.
+    pub fn write(&self, dir: &Path) -> io::Result<()> {
+        write_whole(&dir.join(FILE), &to_json(self)?)
+    }
+
+    /// Reads it from a run's directory.
+    ///
+    /// # Errors
+    /// See [`ManifestError`].
+    pub fn read(dir: &Path) -> Result<Self, ManifestError> {
+        let text = fs::read_to_string(dir.join(FILE)).map_err(ManifestError::Io)?;
+        let syntax = |error: serde_json::Error| ManifestError::Syntax {
+            line: error.line(),
+            column: error.column(),
+            message: error.to_string(),
+        };
+        // The format comes first: a newer manifest may lack what this version needs, and must not be called broken.
+        #[derive(Deserialize)]
+        struct Head {
+            format: u32,
+        }
+        let head: Head = serde_json::from_str(&text).map_err(syntax)?;
+        if head.format > FORMAT {
+            return Err(ManifestError::TooNew { found: head.format });
+        }
+        serde_json::from_str(&text).map_err(syntax)
+    }
+}
+
+/// Pretty JSON with a final newline.
+///
+/// # Errors
+/// Never for the types of this crate; kept so that no caller has to unwrap.
+pub fn to_json(value: &impl Serialize) -> io::Result<Vec<u8>> {
+    let mut json = serde_json::to_vec_pretty(value)?;
+    json.push(b'\n');
+    Ok(json)
+}
+
+/// Writes a file so that it is there whole or not at all.
+///
+/// # Errors
+/// The file system's.
+pub fn write_whole(path: &Path, contents: &[u8]) -> io::Result<()> {
+    let mut partial = path.as_os_str().to_owned();
+    partial.push(".part");
+    let mut file = fs::File::create(&partial)?;
+    file.write_all(contents)?;
+    file.sync_data()?;
+    fs::rename(&partial, path)
+}

@@ -1,0 +1,126 @@
+//! Opens a recorded run: what verification and reports start from.
+
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use super::{
+    manifest::{Manifest, ManifestError},
+    sample::Sample,
+    segment::{self, Names, SegmentError},
+};
+use crate::{
+    observe::snapshot::{Observations, ObservationsError},
+    scenario::{
+        Scenario,
+        problem::Problems,
+        resolve::{Sources, resolve},
+    },
+};
+
+/// A recorded run, opened.
+#[derive(Debug)]
+pub struct RecordedRun {
+    /// Its directory.
+    pub dir: PathBuf,
+    /// Its manifest.
+    pub manifest: Manifest,
+    /// Its scenario, resolved again from the manifest.
+    pub scenario: Scenario,
+    /// What the service's metrics said.
+    pub observations: Observations,
+    segments: Vec<PathBuf>,
+    replica_names: Vec<String>,
+}
+
+/// Why a recorded run could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// There is no manifest.
+    #[error("{0} is not a recorded run: it has no manifest.json")]
+    NotARun(PathBuf),
+    /// The manifest is unreadable.
+    #[error("{path}: {source}")]
+    Manifest {
+        /// The manifest.
+        path: PathBuf,
+        /// Why.
+        source: ManifestError,
+    },
+    /// The recorded scenario does not resolve (any more).
+    #[error("the recorded scenario has problems:\n{}", .0.render(false))]
+    Scenario(Problems),
+    /// The segments cannot be listed.
+    #[error("{path}: {source}")]
+    Io {
+        /// Which directory.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// An observation is unreadable.
+    #[error(transparent)]
+    Observations(#[from] ObservationsError),
+}
+
+impl RecordedRun {
+    /// Opens the run in `dir`. Segments are read later, one at a time.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub fn open(dir: &Path) -> Result<Self, OpenError> {
+        let manifest = Manifest::read(dir).map_err(|source| match source {
+            ManifestError::Io(error) if error.kind() == io::ErrorKind::NotFound => {
+                OpenError::NotARun(dir.to_owned())
+            }
+            source => OpenError::Manifest { path: dir.join(super::manifest::FILE), source },
+        })?;
+        let scenario =
+            recorded_scenario(&manifest.scenario.text, &manifest.scenario.file, &manifest.scenario.files)
+                .map_err(OpenError::Scenario)?;
+        let samples = dir.join("samples");
+        let listing = |source| OpenError::Io { path: samples.clone(), source };
+        let mut segments = Vec::new();
+        for entry in fs::read_dir(&samples).map_err(listing)? {
+            let path = entry.map_err(listing)?.path();
+            if path.extension().is_some_and(|extension| extension == "parquet") {
+                segments.push(path);
+            }
+        }
+        segments.sort();
+        let observations = Observations::read(dir, &manifest.environment)?;
+        let replica_names = manifest.environment.replicas.iter().map(|r| r.name.clone()).collect();
+        Ok(Self { dir: dir.to_owned(), manifest, scenario, observations, segments, replica_names })
+    }
+
+    /// Names of the replicas, in order.
+    pub fn replica_names(&self) -> &[String] {
+        &self.replica_names
+    }
+
+    /// Calls `each` with every sample and its number (from 0), one segment in memory at a time.
+    ///
+    /// # Errors
+    /// When a segment cannot be read.
+    pub fn for_each_sample(&self, mut each: impl FnMut(u64, &Sample)) -> Result<(), SegmentError> {
+        let names = Names::new(&self.scenario, &self.replica_names);
+        let mut number = 0;
+        for path in &self.segments {
+            for sample in segment::read(path, &names)? {
+                each(number, &sample);
+                number += 1;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Resolves a scenario from what the manifest kept of it; secrets are not needed any more.
+fn recorded_scenario(text: &str, file: &str, files: &BTreeMap<String, String>) -> Result<Scenario, Problems> {
+    let read_file = |path: &Path| {
+        files.get(&*path.to_string_lossy()).cloned().ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
+    };
+    resolve(text, file, &Sources { read_file: &read_file, environment: None })
+}

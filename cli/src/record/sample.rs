@@ -1,0 +1,151 @@
+//! One request as it happened.
+
+use crate::{
+    scenario::{StepIndex, TenantIndex},
+    units::Nanos,
+};
+
+/// One request as it happened. All instants are on the run's clock.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sample {
+    /// When it was due: its arrival, or the instant its user was ready.
+    pub intended: Nanos,
+    /// When it was handed to the connection; the service cannot have seen it earlier.
+    pub sent: Nanos,
+    /// When the head of the answer was here; `None` without an answer.
+    pub first_byte: Option<Nanos>,
+    /// When its outcome was known.
+    pub done: Nanos,
+    /// The user's tenant.
+    pub tenant: TenantIndex,
+    /// The step it belongs to (which names journey and route).
+    pub step: StepIndex,
+    /// Index of the load in the scenario.
+    pub load: usize,
+    /// Number of the user within its load, from 1.
+    pub user: u64,
+    /// Number of the iteration within its load, from 1; 0 for start steps.
+    pub iteration: u64,
+    /// Index of the replica that it was sent to.
+    pub replica: usize,
+    /// What came of it.
+    pub outcome: Outcome,
+    /// Body bytes of the request.
+    pub bytes_out: u64,
+    /// Body bytes of the answer.
+    pub bytes_in: u64,
+    /// What was wrong with the answer, if anything.
+    pub failed_check: Option<String>,
+    /// What the limiter said in the answer's headers.
+    pub limiter: LimiterHeaders,
+    /// The sample that this one repeats: none yet, because nothing is retried.
+    pub retry_of: Option<u64>,
+}
+
+impl Sample {
+    /// Latency from the intended instant.
+    pub fn latency_intended(&self) -> Nanos {
+        self.done - self.intended
+    }
+
+    /// Latency from the instant of sending.
+    pub fn latency_sent(&self) -> Nanos {
+        self.done - self.sent
+    }
+
+    /// Whether it counts as an error: not answered, or not as its step expects.
+    pub fn is_error(&self) -> bool {
+        self.failed_check.is_some() || !matches!(self.outcome, Outcome::Status(_))
+    }
+}
+
+/// What came of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// Answered with this status.
+    Status(u16),
+    /// Sent, and no whole answer came: it may or may not have counted.
+    Unknown(Silence),
+    /// Refused before a byte left: it cannot have counted.
+    NotSent(Obstacle),
+    /// The generator could not send it in time.
+    Dropped,
+}
+
+/// Why there was no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Silence {
+    /// None within the scenario's `timeout`.
+    Timeout,
+    /// The connection broke.
+    ConnectionLost,
+    /// What came was not HTTP.
+    Garbled,
+    /// The run ended first.
+    Aborted,
+}
+
+/// Why a request was not sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Obstacle {
+    /// No connection could be made.
+    ConnectFailed,
+    /// It could not be built: a saved value does not fit where the template puts it.
+    Unbuildable,
+}
+
+impl Outcome {
+    /// The words for it in files: kind, status, cause.
+    pub fn to_words(self) -> (&'static str, Option<u16>, Option<&'static str>) {
+        match self {
+            Self::Status(status) => ("answered", Some(status), None),
+            Self::Unknown(silence) => (
+                "unknown",
+                None,
+                Some(match silence {
+                    Silence::Timeout => "timeout",
+                    Silence::ConnectionLost => "connection-lost",
+                    Silence::Garbled => "garbled",
+                    Silence::Aborted => "aborted",
+                }),
+            ),
+            Self::NotSent(obstacle) => (
+                "not-sent",
+                None,
+                Some(match obstacle {
+                    Obstacle::ConnectFailed => "connect-failed",
+                    Obstacle::Unbuildable => "unbuildable",
+                }),
+            ),
+            Self::Dropped => ("dropped", None, None),
+        }
+    }
+
+    /// The inverse of [`Self::to_words`]; `None` for words that it never writes.
+    pub fn from_words(kind: &str, status: Option<u16>, cause: Option<&str>) -> Option<Self> {
+        Some(match (kind, status, cause) {
+            ("answered", Some(status), _) => Self::Status(status),
+            ("unknown", _, Some("timeout")) => Self::Unknown(Silence::Timeout),
+            ("unknown", _, Some("connection-lost")) => Self::Unknown(Silence::ConnectionLost),
+            ("unknown", _, Some("garbled")) => Self::Unknown(Silence::Garbled),
+            ("unknown", _, Some("aborted")) => Self::Unknown(Silence::Aborted),
+            ("not-sent", _, Some("connect-failed")) => Self::NotSent(Obstacle::ConnectFailed),
+            ("not-sent", _, Some("unbuildable")) => Self::NotSent(Obstacle::Unbuildable),
+            ("dropped", _, _) => Self::Dropped,
+            _ => return None,
+        })
+    }
+}
+
+/// Limiter headers of an answer, as far as they could be read.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct LimiterHeaders {
+    /// `X-RateLimit-Limit`.
+    pub limit: Option<u64>,
+    /// `X-RateLimit-Remaining`.
+    pub remaining: Option<u64>,
+    /// `X-RateLimit-Reset`: seconds since the epoch.
+    pub reset: Option<f64>,
+    /// `Retry-After` in seconds.
+    pub retry_after: Option<u64>,
+}

@@ -1,0 +1,115 @@
+//! Running totals of a run, for whoever wants to look while it goes. The recorder adds, the progress display reads.
+
+use std::collections::BTreeMap;
+
+use hdrhistogram::Histogram;
+
+use super::sample::{Outcome, Sample};
+use crate::units::Nanos;
+
+/// The longest latency that histograms tell apart; longer ones count as this.
+const LONGEST: Nanos = Nanos::from_secs(3600);
+
+/// A histogram of latencies in nanoseconds, three significant digits, up to an hour.
+pub fn latency_histogram() -> Histogram<u64> {
+    // These bounds are constants that the library accepts; an error is a defect of this line.
+    Histogram::new_with_bounds(1, LONGEST.0.unsigned_abs(), 3).unwrap_or_else(|_| unreachable!())
+}
+
+/// Counts `latency`; below 1 ns it counts as 1 ns, beyond an hour as an hour.
+pub fn count_latency(histogram: &mut Histogram<u64>, latency: Nanos) {
+    histogram.saturating_record(latency.0.clamp(1, LONGEST.0).unsigned_abs());
+}
+
+/// Running totals of a run.
+#[derive(Debug)]
+pub struct Tally {
+    /// Requests whose outcome is known, dropped arrivals left out.
+    pub requests: u64,
+    /// Requests that count as errors.
+    pub errors: u64,
+    /// Arrivals that could not be served in time.
+    pub dropped: u64,
+    /// Latency from intended of every answered request.
+    pub latency: Histogram<u64>,
+    /// Per tenant (by its index): outcomes.
+    pub tenants: Vec<Outcomes>,
+}
+
+/// Outcomes of a group of requests.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Outcomes {
+    /// Answers by status.
+    pub statuses: BTreeMap<u16, u64>,
+    /// Sent, no answer.
+    pub unknown: u64,
+    /// Never sent.
+    pub not_sent: u64,
+    /// Arrivals that could not be served in time.
+    pub dropped: u64,
+}
+
+impl Outcomes {
+    /// Counts one more.
+    pub fn add(&mut self, outcome: Outcome) {
+        match outcome {
+            Outcome::Status(status) => *self.statuses.entry(status).or_default() += 1,
+            Outcome::Unknown(_) => self.unknown += 1,
+            Outcome::NotSent(_) => self.not_sent += 1,
+            Outcome::Dropped => self.dropped += 1,
+        }
+    }
+
+    /// Answers of any status.
+    pub fn answered(&self) -> u64 {
+        self.statuses.values().sum()
+    }
+}
+
+/// `1,234×200  56×429  3 unanswered`: most telling first.
+impl std::fmt::Display for Outcomes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut parts: Vec<String> =
+            self.statuses.iter().map(|(status, count)| format!("{count}×{status}")).collect();
+        for (count, word) in
+            [(self.unknown, "unanswered"), (self.not_sent, "not sent"), (self.dropped, "dropped")]
+        {
+            if count > 0 {
+                parts.push(format!("{count} {word}"));
+            }
+        }
+        if parts.is_empty() {
+            parts.push("none".to_owned());
+        }
+        f.write_str(&parts.join("  "))
+    }
+}
+
+impl Tally {
+    /// Nothing yet, for so many tenants.
+    pub fn new(tenants: usize) -> Self {
+        Self {
+            requests: 0,
+            errors: 0,
+            dropped: 0,
+            latency: latency_histogram(),
+            tenants: vec![Outcomes::default(); tenants],
+        }
+    }
+
+    /// Counts one sample.
+    pub fn add(&mut self, sample: &Sample) {
+        if let Some(tenant) = self.tenants.get_mut(sample.tenant) {
+            tenant.add(sample.outcome);
+        }
+        if sample.outcome == Outcome::Dropped {
+            self.dropped += 1;
+            return;
+        }
+        self.requests += 1;
+        self.errors += u64::from(sample.is_error());
+        if matches!(sample.outcome, Outcome::Status(_)) {
+            count_latency(&mut self.latency, sample.latency_intended());
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! What the user sees. `terminal` turns a finished report into text, `progress` shows a run while it goes, `failure`
+//! says why a command could not do its work; `output` knows where all that goes.
+
+pub mod failure;
+pub mod output;
+pub mod progress;
+pub mod terminal;
+
+/// Styles of the terminal texts; stripped where colours are off.
+pub(crate) mod style {
+    use anstyle::{AnsiColor, Style};
+
+    pub(crate) const GOOD: Style = AnsiColor::Green.on_default();
+    pub(crate) const BAD: Style = AnsiColor::Red.on_default().bold();
+    pub(crate) const UNSURE: Style = AnsiColor::Yellow.on_default();
+    pub(crate) const STRONG: Style = Style::new().bold();
+    pub(crate) const FAINT: Style = Style::new().dimmed();
+    pub(crate) const HINT: Style = AnsiColor::Cyan.on_default().bold();
+
+    /// `text` in a style.
+    pub(crate) fn paint(style: Style, text: impl std::fmt::Display) -> String {
+        format!("{style}{text}{style:#}")
+    }
+}

@@ -1,0 +1,108 @@
+//! Where texts go: reports to standard output, everything else to standard error.
+
+use std::{
+    io::{self, Write},
+    path::Path,
+};
+
+use super::{
+    style::{BAD, FAINT, STRONG, paint},
+    terminal,
+};
+use crate::{
+    exit::{Exit, Failure},
+    record::manifest::{Environment, to_json, write_whole},
+    scenario::Scenario,
+    verify::Report,
+};
+
+/// Where texts go. Colours are stripped by the writers, if they are to be.
+pub struct Output<'a> {
+    out: &'a mut dyn Write,
+    err: &'a mut dyn Write,
+    err_is_coloured: bool,
+}
+
+impl std::fmt::Debug for Output<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Output").finish_non_exhaustive()
+    }
+}
+
+impl<'a> Output<'a> {
+    /// Reports go to `out`, everything else to `err`.
+    pub fn new(out: &'a mut dyn Write, err: &'a mut dyn Write, err_is_coloured: bool) -> Self {
+        Self { out, err, err_is_coloured }
+    }
+
+    /// Whether texts for standard error may have colours.
+    pub fn err_is_coloured(&self) -> bool {
+        self.err_is_coloured
+    }
+
+    /// What is about to run, where, and where it will be recorded.
+    pub fn banner(&mut self, scenario: &Scenario, environment: &Environment, dir: &Path, quiet: bool) {
+        if quiet {
+            return;
+        }
+        let replicas: Vec<String> =
+            environment.replicas.iter().map(|replica| format!("{} {}", replica.name, replica.url)).collect();
+        let about = scenario.about.as_ref().map(|about| format!(": {about}")).unwrap_or_default();
+        self.tell(&format!("{}{about}", paint(STRONG, &scenario.name)));
+        self.tell(&paint(FAINT, format!("{} · {}", environment.name, replicas.join(" · "))));
+        self.tell(&paint(FAINT, format!("recording into {}", dir.display())));
+    }
+
+    /// A remark about what goes on.
+    pub fn note(&mut self, text: &str, quiet: bool) {
+        if !quiet {
+            self.tell(&paint(FAINT, text));
+        }
+    }
+
+    /// Something that went wrong, though the command goes on.
+    pub fn warn(&mut self, text: &str) {
+        self.tell(&format!("{} {text}", paint(BAD, "error:")));
+    }
+
+    /// Nobody reads a standard error that is gone, and that is no reason to stop a run.
+    fn tell(&mut self, text: &str) {
+        let _ = writeln!(self.err, "{text}");
+    }
+
+    /// A finished report: as text on standard output, and as JSON in the file `json` (`-` for standard output, in place
+    /// of the text).
+    ///
+    /// # Errors
+    /// When the JSON file cannot be written.
+    pub fn report(&mut self, report: &Report, json: Option<&Path>) -> Result<(), Failure> {
+        let unwritable = |path: &Path, error: &io::Error| {
+            Failure::new(Exit::Broken, format!("cannot write the report to {}: {error}", path.display()))
+        };
+        let to_stdout = json.is_some_and(|path| path == Path::new("-"));
+        if let Some(path) = json {
+            let text = to_json(report).map_err(|error| unwritable(path, &error))?;
+            let written = if to_stdout { quiet_pipe(self.out.write_all(&text)) } else { write_report(path, &text) };
+            written.map_err(|error| unwritable(path, &error))?;
+        }
+        if to_stdout {
+            return Ok(());
+        }
+        let text = terminal::render(report);
+        quiet_pipe(self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush()))
+            .map_err(|error| unwritable(Path::new("standard output"), &error))
+    }
+}
+
+/// A file is replaced at once; anything else (`/dev/null`, a named pipe) is written to as it is.
+fn write_report(path: &Path, text: &[u8]) -> io::Result<()> {
+    if path.exists() && !path.is_file() { std::fs::write(path, text) } else { write_whole(path, text) }
+}
+
+/// A reader that went away (`| head`) has read enough.
+fn quiet_pipe(result: io::Result<()>) -> io::Result<()> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => other,
+    }
+}

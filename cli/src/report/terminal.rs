@@ -1,0 +1,183 @@
+//! The report as text for a terminal: tables of latency and outcomes, then the verdicts.
+
+use std::fmt::Write as _;
+
+use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+
+use super::style::{BAD, FAINT, GOOD, STRONG, UNSURE, paint};
+use crate::verify::{
+    Report,
+    summary::{Counts, Quantiles, Summary},
+    verdict::{Evidence, Outcome, Verdict},
+};
+
+/// Rows of a table that are shown; the rest stand in the JSON.
+const ROWS: usize = 30;
+/// Findings of a verdict that are shown; the rest stand in the JSON.
+const FINDINGS: usize = 5;
+
+/// Renders a report; it ends with a newline.
+pub fn render(report: &Report) -> String {
+    let mut text = String::new();
+    let about = report.about.as_ref().map(|about| format!(": {about}")).unwrap_or_default();
+    let _ = writeln!(text, "\n{}{about}", paint(STRONG, &report.scenario));
+    let _ = writeln!(text, "{}\n", paint(FAINT, facts(report)));
+    let _ = writeln!(text, "{}\n", latency_table(&report.summary));
+    let _ = writeln!(text, "{}\n", outcome_table(&report.summary));
+    for remark in &report.remarks {
+        let _ = writeln!(text, "{} {remark}\n", paint(UNSURE, "note:"));
+    }
+    let width = report.verdicts.iter().map(|verdict| verdict.subject.chars().count()).max().unwrap_or(0).min(64);
+    for verdict in &report.verdicts {
+        text.push_str(&verdict_lines(verdict, width));
+    }
+    let _ = writeln!(text, "\n{}", tally(report));
+    let _ = writeln!(text, "{}", paint(FAINT, format!("recorded in {}", report.run)));
+    text
+}
+
+fn facts(report: &Report) -> String {
+    let mut facts = vec![report.environment.clone(), format!("seed {}", report.seed)];
+    if let Some(load) = report.load {
+        let seconds = (load.to_ns - load.begin_ns).as_secs_f64();
+        let answered: u64 = report.summary.total.statuses.values().sum();
+        facts.push(format!("{seconds:.1} s"));
+        facts.push(format!("{} requests", report.summary.total.requests));
+        if seconds > 0.0 {
+            facts.push(format!("{:.0} answers/s", answered as f64 / seconds));
+        }
+    }
+    facts.join(" · ")
+}
+
+fn table(header: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Disabled);
+    table.set_header(header);
+    table
+}
+
+/// Everything but the leading columns of names is a number.
+fn align(table: &mut Table, names: usize) {
+    for column in table.column_iter_mut().skip(names) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+}
+
+/// Two rows a tenant and step: from the intended instant, so that waiting counts, and from the instant of sending.
+fn latency_table(summary: &Summary) -> String {
+    let mut table = table(&["tenant", "step", "latency from", "p50", "p90", "p99", "p99.9", "max"]);
+    for row in summary.rows.iter().take(ROWS) {
+        let quantiles = [("intended", row.from_intended), ("sent", row.from_sent)];
+        for (index, (from, quantiles)) in quantiles.into_iter().enumerate() {
+            let (tenant, step) = if index == 0 { (row.tenant.as_str(), row.step.as_str()) } else { ("", "") };
+            let mut cells = vec![tenant.to_owned(), step.to_owned(), from.to_owned()];
+            cells.extend(match quantiles {
+                Some(Quantiles { p50, p90, p99, p99_9, max }) => {
+                    [p50, p90, p99, p99_9, max].map(|value| value.to_string())
+                }
+                None => std::array::from_fn(|_| "–".to_owned()),
+            });
+            table.add_row(cells);
+        }
+    }
+    align(&mut table, 3);
+    finish(&table, summary.rows.len())
+}
+
+/// One row a tenant and step, then one a replica; a column for each status that occurred.
+fn outcome_table(summary: &Summary) -> String {
+    let statuses: Vec<u16> = summary.total.statuses.keys().copied().collect();
+    let others: Vec<Other> =
+        OTHERS.into_iter().filter(|(_, of)| of(&summary.total) > 0).chain([("errors", errors as CountOf)]).collect();
+    let status_names: Vec<String> = statuses.iter().map(u16::to_string).collect();
+    let mut header = vec!["tenant", "step", "requests"];
+    header.extend(status_names.iter().map(String::as_str));
+    header.extend(others.iter().map(|(name, _)| *name));
+    let mut table = table(&header);
+    let mut add = |first: &str, second: &str, counts: &Counts| {
+        let mut cells = vec![first.to_owned(), second.to_owned(), counts.requests.to_string()];
+        cells.extend(statuses.iter().map(|status| counts.statuses.get(status).map_or_else(String::new, u64::to_string)));
+        cells.extend(others.iter().map(|(_, of)| of(counts).to_string()));
+        table.add_row(cells);
+    };
+    for row in summary.rows.iter().take(ROWS) {
+        add(&row.tenant, &row.step, &row.counts);
+    }
+    for replica in &summary.replicas {
+        add(&format!("replica {}", replica.name), "", &replica.counts);
+    }
+    add("total", "", &summary.total);
+    align(&mut table, 2);
+    finish(&table, summary.rows.len())
+}
+
+type CountOf = fn(&Counts) -> u64;
+type Other = (&'static str, CountOf);
+
+/// Columns that are there only when something is in them.
+const OTHERS: [Other; 3] =
+    [("unanswered", |counts| counts.unknown), ("not sent", |counts| counts.not_sent), ("dropped", |counts| counts.dropped)];
+
+fn errors(counts: &Counts) -> u64 {
+    counts.errors
+}
+
+fn finish(table: &Table, rows: usize) -> String {
+    let mut text = table.trim_fmt();
+    if rows > ROWS {
+        let _ = write!(text, "\n… and {} rows more in verdict.json", rows - ROWS);
+    }
+    text
+}
+
+fn mark(outcome: Outcome) -> String {
+    match outcome {
+        Outcome::Pass => paint(GOOD, "✓ pass        "),
+        Outcome::Fail => paint(BAD, "✗ FAIL        "),
+        Outcome::Inconclusive => paint(UNSURE, "? inconclusive"),
+    }
+}
+
+/// One line for a claim; below it, for one that did not pass, what it rests on.
+fn verdict_lines(verdict: &Verdict, width: usize) -> String {
+    let claim = verdict.claim.to_string();
+    let mut text = format!("{} {claim:10} {:width$}  {}\n", mark(verdict.outcome), verdict.subject, verdict.summary);
+    if verdict.outcome == Outcome::Pass {
+        return text;
+    }
+    let telling: Vec<&Evidence> = verdict.evidence.iter().filter(|finding| finding.outcome != Outcome::Pass).collect();
+    for finding in telling.iter().take(FINDINGS) {
+        text.push_str(&finding_lines(finding));
+    }
+    if telling.len() > FINDINGS {
+        let _ = writeln!(text, "    … and {} findings more in verdict.json", telling.len() - FINDINGS);
+    }
+    text
+}
+
+fn finding_lines(finding: &Evidence) -> String {
+    let mut text = String::new();
+    for (label, value) in [("expected", &finding.expected), ("observed", &finding.observed)] {
+        let _ = writeln!(text, "    {}  {value}", paint(FAINT, label));
+    }
+    for detail in &finding.details {
+        let _ = writeln!(text, "              {detail}");
+    }
+    text
+}
+
+/// `14 claims: 13 pass, 1 FAIL`.
+fn tally(report: &Report) -> String {
+    let count = |outcome| report.verdicts.iter().filter(|verdict| verdict.outcome == outcome).count();
+    let mut parts = Vec::new();
+    for (outcome, style, word) in
+        [(Outcome::Pass, GOOD, "pass"), (Outcome::Fail, BAD, "FAIL"), (Outcome::Inconclusive, UNSURE, "inconclusive")]
+    {
+        if count(outcome) > 0 {
+            parts.push(paint(style, format!("{} {word}", count(outcome))));
+        }
+    }
+    let claims = report.verdicts.len();
+    format!("{claims} {}: {}", if claims == 1 { "claim" } else { "claims" }, parts.join(", "))
+}

@@ -1,0 +1,298 @@
+//! A scenario as written: what the keys of the TOML file hold, each with its place.
+//!
+//! Everything that can be said of one key by itself is said here (unknown keys, wrong types, bad notations); what takes a
+//! second look elsewhere in the file (missing keys, names, combinations) is left to `resolve`.
+
+mod read;
+mod shapes;
+mod values;
+
+use toml::de::DeTable;
+
+use read::Table;
+pub(super) use read::{Field, Header, Located, Value, in_order, unknown, whole};
+use shapes::{EMBEDDED, EXPECT, FILE, JOURNEY, LIMIT, LOAD, METRICS, SERVICE, START, STEP, TENANT, WHERE};
+pub use shapes::{SHAPES, Shape};
+
+use super::{
+    Algorithm, Routing, StatusSet,
+    expectation::{self, Comparison, Measure},
+    notation,
+    problem::Problem,
+};
+use crate::units::{Nanos, Quota, Rate};
+use values::{algorithm, one_or_more, quotas, routing, statuses};
+
+/// The methods a step can have, in the order of the documentation.
+pub(super) const METHODS: [&str; 7] = ["get", "post", "put", "patch", "delete", "head", "options"];
+
+/// The whole file.
+#[derive(Debug)]
+pub(super) struct File<'t> {
+    pub(super) header: Header,
+    pub(super) version: Field<u64>,
+    pub(super) name: Field<String>,
+    pub(super) about: Field<String>,
+    pub(super) seed: Field<u64>,
+    pub(super) timeout: Field<Nanos>,
+    pub(super) tenants: Vec<Tenant>,
+    pub(super) journeys: Vec<Journey<'t>>,
+    pub(super) loads: Vec<Load>,
+    pub(super) limits: Vec<Limit>,
+    pub(super) expectations: Vec<Expect>,
+    pub(super) service_timeout: Field<Nanos>,
+    pub(super) metrics: Option<Metrics>,
+    pub(super) replicas: Field<u64>,
+    pub(super) embedded_tenants: Field<String>,
+}
+
+/// `[[tenant]]`
+#[derive(Debug)]
+pub(super) struct Tenant {
+    pub(super) header: Header,
+    pub(super) id: Field<String>,
+    pub(super) pattern: Field<Vec<String>>,
+    pub(super) file: Field<String>,
+}
+
+/// `[[journey]]`
+#[derive(Debug)]
+pub(super) struct Journey<'t> {
+    pub(super) header: Header,
+    pub(super) name: Field<String>,
+    pub(super) start: Vec<Step<'t>>,
+    pub(super) steps: Vec<Step<'t>>,
+}
+
+/// `[[journey.start]]` or `[[journey.step]]`
+#[derive(Debug)]
+pub(super) struct Step<'t> {
+    pub(super) header: Header,
+    /// Method key and path, as many as were written.
+    pub(super) requests: Vec<(&'static str, Field<String>)>,
+    pub(super) name: Field<String>,
+    pub(super) tenant: Field<String>,
+    pub(super) route: Field<String>,
+    pub(super) headers: Vec<(Located<String>, Located<String>)>,
+    pub(super) json: Option<&'t Value<'t>>,
+    pub(super) body: Field<String>,
+    pub(super) status: Field<StatusSet>,
+    pub(super) save: Vec<(Located<String>, Located<String>)>,
+}
+
+/// `[[load]]`
+#[derive(Debug)]
+pub(super) struct Load {
+    pub(super) header: Header,
+    pub(super) tenants: Field<Vec<Located<String>>>,
+    pub(super) journey: Field<String>,
+    pub(super) rate: Field<Rate>,
+    pub(super) max_users: Field<u64>,
+    pub(super) users: Field<u64>,
+    pub(super) spawn: Field<Rate>,
+    pub(super) pause: Field<(Nanos, Nanos)>,
+    pub(super) after: Field<Nanos>,
+    pub(super) duration: Field<Nanos>,
+    pub(super) iterations: Field<u64>,
+    pub(super) replica: Field<Routing>,
+}
+
+/// `[[limit]]`
+#[derive(Debug)]
+pub(super) struct Limit {
+    pub(super) header: Header,
+    pub(super) route: Field<String>,
+    pub(super) per: Field<String>,
+    pub(super) algorithm: Field<Algorithm>,
+    pub(super) quota: Field<Quotas>,
+    pub(super) admitted: Field<StatusSet>,
+    pub(super) refused: Field<StatusSet>,
+    pub(super) resolution: Field<Nanos>,
+}
+
+/// `quota`
+#[derive(Debug)]
+pub(super) enum Quotas {
+    /// The same for every tenant.
+    All(Quota),
+    /// By tenant.
+    Each(Vec<(Located<String>, Quota)>),
+}
+
+/// `[[expect]]`
+#[derive(Debug)]
+pub(super) struct Expect {
+    pub(super) header: Header,
+    pub(super) that: Field<(String, Measure, Comparison, f64)>,
+    pub(super) tenant: Field<String>,
+    pub(super) journey: Field<String>,
+    pub(super) step: Field<String>,
+}
+
+/// `[metrics]`
+#[derive(Debug)]
+pub(super) struct Metrics {
+    pub(super) enabled: Field<bool>,
+    pub(super) path: Field<String>,
+    pub(super) interval: Field<Nanos>,
+    /// By key.
+    pub(super) names: Vec<(&'static str, Field<String>)>,
+    pub(super) ignore: Field<Vec<Located<String>>>,
+    pub(super) clock_stops_before_answer: Field<bool>,
+}
+
+impl<'t> File<'t> {
+    /// Reads all of it; what is wrong goes to `found`.
+    pub(super) fn read(root: &'t DeTable<'t>, found: &mut Vec<Problem>) -> Self {
+        let table = Table::open(&FILE, 0..0, root, found);
+        let embedded = table.table("embedded", &EMBEDDED, found);
+        let service = table.table("service", &SERVICE, found);
+        let absent = || Field::Absent;
+        Self {
+            version: table.whole("version", 0, found),
+            name: table.parsed("name", found, notation::file_label),
+            about: table.text("about", found),
+            seed: table.whole("seed", 0, found),
+            timeout: table.parsed("timeout", found, notation::positive_duration),
+            tenants: each(table.tables("tenant", &TENANT, found), found, Tenant::read),
+            journeys: each(table.tables("journey", &JOURNEY, found), found, Journey::read),
+            loads: each(table.tables("load", &LOAD, found), found, Load::read),
+            limits: each(table.tables("limit", &LIMIT, found), found, Limit::read),
+            expectations: each(table.tables("expect", &EXPECT, found), found, Expect::read),
+            service_timeout: service
+                .map_or(Field::Absent, |table| table.parsed("timeout", found, notation::positive_duration)),
+            metrics: table.table("metrics", &METRICS, found).map(|table| Metrics::read(&table, found)),
+            replicas: embedded.as_ref().map_or(Field::Absent, |table| table.whole("replicas", 1, found)),
+            embedded_tenants: embedded.as_ref().map_or_else(absent, |table| table.text("tenants", found)),
+            header: table.header,
+        }
+    }
+}
+
+/// Reads tables of one kind.
+fn each<'t, T>(
+    tables: Vec<Table<'t>>,
+    found: &mut Vec<Problem>,
+    read: impl Fn(Table<'t>, &mut Vec<Problem>) -> T,
+) -> Vec<T> {
+    tables.into_iter().map(|table| read(table, found)).collect()
+}
+
+impl Tenant {
+    fn read(table: Table<'_>, found: &mut Vec<Problem>) -> Self {
+        Self {
+            id: table.parsed("id", found, notation::label),
+            pattern: table.parsed("pattern", found, |text| {
+                let ids: Vec<String> = notation::tenant_pattern(text)?.collect();
+                ids.first().map_or(Ok(String::new()), |id| notation::label(id))?;
+                Ok(ids)
+            }),
+            file: table.text("file", found),
+            header: table.header,
+        }
+    }
+}
+
+impl<'t> Journey<'t> {
+    fn read(table: Table<'t>, found: &mut Vec<Problem>) -> Self {
+        Self {
+            name: table.parsed("name", found, notation::label),
+            start: each(table.tables("start", &START, found), found, Step::read),
+            steps: each(table.tables("step", &STEP, found), found, Step::read),
+            header: table.header,
+        }
+    }
+}
+
+impl<'t> Step<'t> {
+    fn read(table: Table<'t>, found: &mut Vec<Problem>) -> Self {
+        let written = METHODS.into_iter().filter(|method| table.get(method).is_some());
+        Self {
+            requests: written.map(|method| (method, table.text(method, found))).collect(),
+            name: table.parsed("name", found, notation::label),
+            tenant: table.parsed("tenant", found, notation::label),
+            route: table.text("route", found),
+            headers: table.texts("headers", found),
+            json: table.get("json"),
+            body: table.text("body", found),
+            status: statuses(&table, "status", found),
+            save: table.texts("save", found),
+            header: table.header,
+        }
+    }
+}
+
+impl Load {
+    fn read(table: Table<'_>, found: &mut Vec<Problem>) -> Self {
+        Self {
+            tenants: one_or_more(&table, "tenant", found),
+            journey: table.text("journey", found),
+            rate: table.parsed("rate", found, notation::rate),
+            max_users: table.whole("max_users", 1, found),
+            users: table.whole("users", 1, found),
+            spawn: table.parsed("spawn", found, notation::rate),
+            pause: table.parsed("pause", found, notation::duration_range),
+            after: table.parsed("after", found, notation::duration),
+            duration: table.parsed("duration", found, notation::positive_duration),
+            iterations: table.whole("iterations", 1, found),
+            replica: routing(&table, "replica", found),
+            header: table.header,
+        }
+    }
+}
+
+impl Limit {
+    fn read(table: Table<'_>, found: &mut Vec<Problem>) -> Self {
+        Self {
+            route: table.text("route", found),
+            per: table.parsed("per", found, |text| match text {
+                "tenant" => Ok(text.to_owned()),
+                _ => Err(notation::Complaint::new("nothing else shares a quota", "write `per = \"tenant\"`")),
+            }),
+            algorithm: table.parsed("algorithm", found, algorithm),
+            quota: quotas(&table, "quota", found),
+            admitted: statuses(&table, "admitted", found),
+            refused: statuses(&table, "refused", found),
+            resolution: table.parsed("resolution", found, notation::positive_duration),
+            header: table.header,
+        }
+    }
+}
+
+impl Expect {
+    fn read(table: Table<'_>, found: &mut Vec<Problem>) -> Self {
+        let filter = table.table("where", &WHERE, found);
+        let mut of = |key: &str| filter.as_ref().map_or(Field::Absent, |filter| filter.text(key, found));
+        let (tenant, journey, step) = (of("tenant"), of("journey"), of("step"));
+        let that = table.parsed("that", found, |text| {
+            let (measure, comparison, bound) = expectation::parse(text)?;
+            Ok((text.to_owned(), measure, comparison, bound))
+        });
+        Self { that, tenant, journey, step, header: table.header }
+    }
+}
+
+impl Metrics {
+    /// The keys that name a series; the first two have to.
+    const SERIES: [&str; 6] =
+        ["requests", "duration", "duration_all", "tenant_requests", "tenant_duration", "in_progress"];
+    /// The keys that name a label.
+    const LABELS: [&str; 4] = ["route_label", "method_label", "status_label", "tenant_label"];
+
+    fn read(table: &Table<'_>, found: &mut Vec<Problem>) -> Self {
+        let series = Self::SERIES.into_iter().enumerate().map(|(i, key)| (key, i >= 2, true));
+        let labels = Self::LABELS.into_iter().map(|key| (key, false, false));
+        let names = series.chain(labels).map(|(key, may_be_empty, colons)| {
+            (key, table.parsed(key, found, |text| notation::metric_name(text, may_be_empty, colons)))
+        });
+        let names = names.collect();
+        Self {
+            names,
+            enabled: table.boolean("enabled", found),
+            path: table.parsed("path", found, notation::plain_path),
+            interval: table.parsed("interval", found, notation::positive_duration),
+            ignore: one_or_more(table, "ignore", found),
+            clock_stops_before_answer: table.boolean("clock_stops_before_answer", found),
+        }
+    }
+}

@@ -1,0 +1,349 @@
+//! Reading TOML tables key by key: what a key holds is taken if it is right, and complained of if it is not, and then the
+//! next key is read all the same.
+
+use toml::{
+    Spanned,
+    de::{DeInteger, DeTable, DeValue},
+};
+
+use super::shapes::Shape;
+use crate::scenario::{
+    notation::Complaint,
+    problem::{Problem, Span, did_you_mean, listed, quoted},
+};
+
+/// A value as the TOML parser gives it.
+pub(in crate::scenario) type Value<'t> = Spanned<DeValue<'t>>;
+
+/// A value and its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::scenario) struct Located<T> {
+    pub(in crate::scenario) value: T,
+    pub(in crate::scenario) span: Span,
+}
+
+/// What a key holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::scenario) enum Field<T> {
+    /// The key is not there.
+    Absent,
+    /// It is there and wrong, and that was said.
+    Invalid,
+    /// It is there and right.
+    Given(Located<T>),
+}
+
+impl<T> Field<T> {
+    pub(in crate::scenario) fn is_absent(&self) -> bool {
+        matches!(self, Self::Absent)
+    }
+
+    pub(in crate::scenario) fn given(&self) -> Option<&Located<T>> {
+        match self {
+            Self::Given(located) => Some(located),
+            Self::Absent | Self::Invalid => None,
+        }
+    }
+
+    /// The value, or what the absent key means; `None` where it is wrong.
+    pub(in crate::scenario) fn or(self, default: T) -> Option<T> {
+        match self {
+            Self::Absent => Some(default),
+            Self::Invalid => None,
+            Self::Given(located) => Some(located.value),
+        }
+    }
+
+    /// As [`Self::or`], where an absent key means nothing.
+    pub(in crate::scenario) fn optional(self) -> Option<Option<T>> {
+        match self {
+            Self::Absent => Some(None),
+            Self::Invalid => None,
+            Self::Given(located) => Some(Some(located.value)),
+        }
+    }
+}
+
+/// Where a table begins and what it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::scenario) struct Header {
+    pub(in crate::scenario) span: Span,
+    pub(in crate::scenario) shape: &'static Shape,
+}
+
+impl Header {
+    /// The problem of a key that is not there.
+    pub(in crate::scenario) fn lacks(&self, key: &str) -> Problem {
+        let message = format!("{} lacks {}", self.shape.name, quoted(key));
+        Problem::at(self.span.clone(), message, "").help(self.shape.example(key))
+    }
+
+    /// The value of a key that has to be there.
+    pub(in crate::scenario) fn need<T>(
+        &self,
+        key: &str,
+        field: Field<T>,
+        found: &mut Vec<Problem>,
+    ) -> Option<Located<T>> {
+        match field {
+            Field::Given(located) => Some(located),
+            Field::Invalid => None,
+            Field::Absent => {
+                found.push(self.lacks(key));
+                None
+            }
+        }
+    }
+}
+
+/// A table whose keys are known.
+#[derive(Debug)]
+pub(super) struct Table<'t> {
+    pub(super) header: Header,
+    table: &'t DeTable<'t>,
+}
+
+impl<'t> Table<'t> {
+    /// Complains of every key that does not belong there.
+    pub(super) fn open(
+        shape: &'static Shape,
+        span: Span,
+        table: &'t DeTable<'t>,
+        found: &mut Vec<Problem>,
+    ) -> Self {
+        let known = || shape.keys.iter().map(|(name, _)| *name);
+        for (key, _) in table {
+            if !known().any(|name| name == key.get_ref()) {
+                let message = format!("unknown key {} in {}", quoted(key.get_ref()), shape.name);
+                let problem = Problem::at(key.span(), message, did_you_mean(key.get_ref(), known()));
+                found.push(problem.help(format!("the keys of {} are {}", shape.name, every(known()))));
+            }
+        }
+        Self { header: Header { span, shape }, table }
+    }
+
+    /// The value of a key.
+    pub(super) fn get(&self, key: &str) -> Option<&'t Value<'t>> {
+        debug_assert!(
+            self.header.shape.keys.iter().any(|(name, _)| *name == key),
+            "{key} is not in the shape"
+        );
+        self.table.get(key)
+    }
+
+    /// Reads a key; `read` says what is wrong.
+    pub(super) fn read<T>(
+        &self,
+        key: &str,
+        found: &mut Vec<Problem>,
+        read: impl FnOnce(&'t Value<'t>, &mut Vec<Problem>) -> Option<T>,
+    ) -> Field<T> {
+        match self.get(key) {
+            None => Field::Absent,
+            Some(value) => match read(value, found) {
+                Some(read) => Field::Given(Located { value: read, span: value.span() }),
+                None => Field::Invalid,
+            },
+        }
+    }
+
+    /// The problem of a value of the wrong type; `key` may go on after a dot with a name of the user's.
+    pub(super) fn mistyped(&self, key: &str, wanted: &str, value: &Value<'_>) -> Problem {
+        let problem = Problem::at(value.span(), format!("{} takes {wanted}", quoted(key)), this_is(value));
+        problem.help(self.header.shape.example(key.split('.').next().unwrap_or(key)))
+    }
+
+    /// Any text.
+    pub(super) fn text(&self, key: &str, found: &mut Vec<Problem>) -> Field<String> {
+        self.parsed(key, found, |text| Ok(text.to_owned()))
+    }
+
+    /// Text in a notation.
+    pub(super) fn parsed<T>(
+        &self,
+        key: &str,
+        found: &mut Vec<Problem>,
+        parse: impl FnOnce(&str) -> Result<T, Complaint>,
+    ) -> Field<T> {
+        self.read(key, found, |value, found| match value.get_ref().as_str() {
+            Some(text) => match parse(text) {
+                Ok(parsed) => Some(parsed),
+                Err(complaint) => {
+                    found.push(invalid(key, value.span(), text, complaint));
+                    None
+                }
+            },
+            None => {
+                found.push(self.mistyped(key, "text in quotes", value));
+                None
+            }
+        })
+    }
+
+    /// A whole number, at least `least`.
+    pub(super) fn whole(&self, key: &str, least: u64, found: &mut Vec<Problem>) -> Field<u64> {
+        self.read(key, found, |value, found| {
+            let problem = match value.get_ref() {
+                DeValue::Integer(integer) => match whole(integer).map(u64::try_from) {
+                    Some(Ok(number)) if number >= least => return Some(number),
+                    None => Problem::at(value.span(), format!("{} is too large", quoted(key)), ""),
+                    Some(_) => {
+                        let message = format!("{} cannot be {integer}", quoted(key));
+                        Problem::at(value.span(), message, format!("{least} is the least"))
+                    }
+                },
+                _ => self.mistyped(key, "a whole number", value),
+            };
+            found.push(problem);
+            None
+        })
+    }
+
+    /// True or false.
+    pub(super) fn boolean(&self, key: &str, found: &mut Vec<Problem>) -> Field<bool> {
+        self.read(key, found, |value, found| {
+            let boolean = value.get_ref().as_bool();
+            if boolean.is_none() {
+                found.push(self.mistyped(key, "true or false", value));
+            }
+            boolean
+        })
+    }
+
+    /// The keys and values of a table with keys of the user's own, in the order of the file.
+    pub(super) fn entries(
+        &self,
+        key: &str,
+        found: &mut Vec<Problem>,
+    ) -> Vec<(Located<String>, &'t Value<'t>)> {
+        let Some(value) = self.get(key) else { return Vec::new() };
+        match value.get_ref() {
+            DeValue::Table(table) => in_order(table),
+            _ => {
+                found.push(self.mistyped(key, "a table", value));
+                Vec::new()
+            }
+        }
+    }
+
+    /// As [`Self::entries`], with texts as values.
+    pub(super) fn texts(
+        &self,
+        key: &str,
+        found: &mut Vec<Problem>,
+    ) -> Vec<(Located<String>, Located<String>)> {
+        let mut texts = Vec::new();
+        for (name, value) in self.entries(key, found) {
+            match value.get_ref().as_str() {
+                Some(text) => texts.push((name, Located { value: text.to_owned(), span: value.span() })),
+                None => found.push(self.mistyped(&format!("{key}.{}", name.value), "text in quotes", value)),
+            }
+        }
+        texts
+    }
+
+    /// A table with known keys.
+    pub(super) fn table(
+        &self,
+        key: &str,
+        shape: &'static Shape,
+        found: &mut Vec<Problem>,
+    ) -> Option<Table<'t>> {
+        let value = self.get(key)?;
+        match value.get_ref() {
+            DeValue::Table(table) => Some(Table::open(shape, value.span(), table, found)),
+            _ => {
+                found.push(self.mistyped(key, "a table", value));
+                None
+            }
+        }
+    }
+
+    /// Tables with known keys.
+    pub(super) fn tables(
+        &self,
+        key: &str,
+        shape: &'static Shape,
+        found: &mut Vec<Problem>,
+    ) -> Vec<Table<'t>> {
+        let Some(value) = self.get(key) else { return Vec::new() };
+        let elements =
+            match value.get_ref() {
+                DeValue::Array(array) => array.iter().collect(),
+                DeValue::Table(_) => {
+                    let message = format!("there can be several of {}", quoted(key));
+                    let label = format!("write {}", quoted(shape.name));
+                    found.push(Problem::at(value.span(), message, label));
+                    vec![value]
+                }
+                _ => {
+                    let problem =
+                        Problem::at(value.span(), format!("{} takes tables", quoted(key)), this_is(value));
+                    found.push(problem.help(format!(
+                        "write {} on a line of its own, and its keys below",
+                        quoted(shape.name)
+                    )));
+                    Vec::new()
+                }
+            };
+        let mut tables = Vec::new();
+        for element in elements {
+            match element.get_ref() {
+                DeValue::Table(table) => tables.push(Table::open(shape, element.span(), table, found)),
+                _ => found.push(self.mistyped(key, "tables", element)),
+            }
+        }
+        tables
+    }
+}
+
+/// A value of the user's that its notation does not allow.
+pub(super) fn invalid(key: &str, span: Span, text: &str, complaint: Complaint) -> Problem {
+    let message = format!("{} cannot be {}", quoted(key), quoted(text));
+    Problem::at(span, message, complaint.message).help(complaint.help)
+}
+
+/// The label under a value of the wrong type.
+fn this_is(value: &Value<'_>) -> &'static str {
+    match value.get_ref() {
+        DeValue::String(_) => "this is text",
+        DeValue::Integer(_) => "this is a whole number",
+        DeValue::Float(_) => "this is a decimal number",
+        DeValue::Boolean(_) => "this is true or false",
+        DeValue::Datetime(_) => "this is a date or time",
+        DeValue::Array(_) => "this is an array",
+        DeValue::Table(_) => "this is a table",
+    }
+}
+
+/// The number, where it fits.
+pub(in crate::scenario) fn whole(integer: &DeInteger<'_>) -> Option<i128> {
+    i128::from_str_radix(integer.as_str(), integer.radix()).ok()
+}
+
+/// Keys and values in the order of the file; the parser sorts them by name.
+pub(in crate::scenario) fn in_order<'t>(table: &'t DeTable<'t>) -> Vec<(Located<String>, &'t Value<'t>)> {
+    let locate = |key: &Spanned<std::borrow::Cow<'t, str>>| Located {
+        value: key.get_ref().to_string(),
+        span: key.span(),
+    };
+    let mut entries: Vec<_> = table.iter().map(|(key, value)| (locate(key), value)).collect();
+    entries.sort_by_key(|(key, _)| key.span.start);
+    entries
+}
+
+fn every(names: impl Iterator<Item = &'static str>) -> String {
+    names.collect::<Vec<_>>().join(", ")
+}
+
+/// The problem of a name that nothing has.
+pub(in crate::scenario) fn unknown<'a>(
+    what: &str,
+    name: &Located<String>,
+    known: impl Iterator<Item = &'a str> + Clone,
+) -> Problem {
+    let message = format!("unknown {what} {}", quoted(&name.value));
+    let problem = Problem::at(name.span.clone(), message, did_you_mean(&name.value, known.clone()));
+    let names = listed(known);
+    if names.is_empty() { problem } else { problem.help(format!("known: {names}")) }
+}

@@ -1,0 +1,139 @@
+//! The keys of every table, each with an example: what is known, what is suggested, and what `docs/scenario.md` has to cover.
+
+/// The keys that a table may have, each with an example.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Shape {
+    /// As written: `[[load]]`.
+    pub name: &'static str,
+    /// Name and example.
+    pub keys: &'static [(&'static str, &'static str)],
+}
+
+impl Shape {
+    /// How a key is written; empty for a key that is not one.
+    pub(super) fn example(&self, key: &str) -> String {
+        let example = self.keys.iter().find(|(name, _)| *name == key).map(|(_, example)| *example);
+        example.map_or_else(String::new, |example| format!("for example: {example}"))
+    }
+}
+
+/// Every table with its keys, the file itself first.
+pub const SHAPES: &[&Shape] =
+    &[&FILE, &TENANT, &JOURNEY, &START, &STEP, &LOAD, &LIMIT, &EXPECT, &WHERE, &SERVICE, &METRICS, &EMBEDDED];
+
+pub(super) const FILE: Shape = Shape {
+    name: "the scenario",
+    keys: &[
+        ("version", "version = 1"),
+        ("name", "name = \"flood\""),
+        ("about", "about = \"acme floods two replicas\""),
+        ("seed", "seed = 7"),
+        ("timeout", "timeout = \"10s\""),
+        ("tenant", "[[tenant]]"),
+        ("journey", "[[journey]]"),
+        ("load", "[[load]]"),
+        ("limit", "[[limit]]"),
+        ("expect", "[[expect]]"),
+        ("service", "[service]"),
+        ("metrics", "[metrics]"),
+        ("embedded", "[embedded]"),
+    ],
+};
+pub(super) const TENANT: Shape = Shape {
+    name: "[[tenant]]",
+    keys: &[
+        ("id", "id = \"acme\""),
+        ("pattern", "pattern = \"t-0001..t-1000\""),
+        ("file", "file = \"tenants.jsonl\""),
+    ],
+};
+pub(super) const JOURNEY: Shape = Shape {
+    name: "[[journey]]",
+    keys: &[("name", "name = \"chat\""), ("start", "[[journey.start]]"), ("step", "[[journey.step]]")],
+};
+pub(super) const START: Shape = Shape { name: "[[journey.start]]", keys: STEP.keys };
+pub(super) const STEP: Shape = Shape {
+    name: "[[journey.step]]",
+    keys: &[
+        ("get", "get = \"/items/${id}\""),
+        ("post", "post = \"/chat\""),
+        ("put", "put = \"/items/${id}\""),
+        ("patch", "patch = \"/items/${id}\""),
+        ("delete", "delete = \"/items/${id}\""),
+        ("head", "head = \"/\""),
+        ("options", "options = \"/\""),
+        ("name", "name = \"foreign session\""),
+        ("tenant", "tenant = \"globex\""),
+        ("route", "route = \"/items/{id}\""),
+        ("headers", "headers = { X-Tenant-ID = \"${tenant}\" }"),
+        ("json", "json = { message = \"msg-${n}\" }"),
+        ("body", "body = \"a=1&b=${n}\""),
+        ("status", "status = [200, 429]"),
+        ("save", "save = { sid = \"/session_id\" }"),
+    ],
+};
+pub(super) const LOAD: Shape = Shape {
+    name: "[[load]]",
+    keys: &[
+        ("tenant", "tenant = [\"acme\", \"globex\"]"),
+        ("journey", "journey = \"chat\""),
+        ("rate", "rate = \"200/s\""),
+        ("max_users", "max_users = 1000"),
+        ("users", "users = 50"),
+        ("spawn", "spawn = \"10/s\""),
+        ("pause", "pause = \"1s..3s\""),
+        ("after", "after = \"5s\""),
+        ("duration", "duration = \"25s\""),
+        ("iterations", "iterations = 100"),
+        ("replica", "replica = \"sticky\""),
+    ],
+};
+pub(super) const LIMIT: Shape = Shape {
+    name: "[[limit]]",
+    keys: &[
+        ("route", "route = \"POST /chat\""),
+        ("per", "per = \"tenant\""),
+        ("algorithm", "algorithm = \"fixed-window\""),
+        ("quota", "quota = { acme = \"8/10s\" }"),
+        ("admitted", "admitted = \"2xx\""),
+        ("refused", "refused = 429"),
+        ("resolution", "resolution = \"1ms\""),
+    ],
+};
+pub(super) const EXPECT: Shape = Shape {
+    name: "[[expect]]",
+    keys: &[("that", "that = \"p99 < 50ms\""), ("where", "where = { tenant = \"acme\" }")],
+};
+pub(super) const WHERE: Shape = Shape {
+    name: "`where`",
+    keys: &[
+        ("tenant", "where = { tenant = \"acme\" }"),
+        ("journey", "where = { journey = \"chat\" }"),
+        ("step", "where = { step = \"POST /chat\" }"),
+    ],
+};
+pub(super) const SERVICE: Shape = Shape { name: "[service]", keys: &[("timeout", "timeout = \"30s\"")] };
+pub(super) const METRICS: Shape = Shape {
+    name: "[metrics]",
+    keys: &[
+        ("enabled", "enabled = false"),
+        ("path", "path = \"/metrics\""),
+        ("interval", "interval = \"5s\""),
+        ("requests", "requests = \"http_requests_total\""),
+        ("duration", "duration = \"http_request_duration_seconds\""),
+        ("duration_all", "duration_all = \"http_request_duration_highr_seconds\""),
+        ("tenant_requests", "tenant_requests = \"tenant_requests_total\""),
+        ("tenant_duration", "tenant_duration = \"tenant_request_duration_seconds\""),
+        ("in_progress", "in_progress = \"http_requests_inprogress\""),
+        ("route_label", "route_label = \"handler\""),
+        ("method_label", "method_label = \"method\""),
+        ("status_label", "status_label = \"status\""),
+        ("tenant_label", "tenant_label = \"tenant\""),
+        ("ignore", "ignore = [\"/metrics\", \"/healthz\"]"),
+        ("clock_stops_before_answer", "clock_stops_before_answer = true"),
+    ],
+};
+pub(super) const EMBEDDED: Shape = Shape {
+    name: "[embedded]",
+    keys: &[("replicas", "replicas = 2"), ("tenants", "tenants = \"tenants.jsonl\"")],
+};

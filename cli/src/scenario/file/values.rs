@@ -1,0 +1,158 @@
+//! The values that take more than one form: a text or several, one status or a set, a quota for all or for each.
+
+use toml::de::DeValue;
+
+use super::{
+    Quotas,
+    read::{Field, Located, Table, Value, in_order, invalid, whole},
+};
+use crate::{
+    scenario::{
+        Algorithm, Routing, StatusPattern, StatusSet, notation,
+        problem::{Problem, quoted},
+    },
+    units::Quota,
+};
+
+/// One text or an array of them.
+pub(super) fn one_or_more(
+    table: &Table<'_>,
+    key: &str,
+    found: &mut Vec<Problem>,
+) -> Field<Vec<Located<String>>> {
+    table.read(key, found, |value, found| {
+        let elements: Vec<&Value<'_>> = match value.get_ref() {
+            DeValue::Array(array) => array.iter().collect(),
+            _ => vec![value],
+        };
+        let mut texts = Vec::new();
+        for element in &elements {
+            match element.get_ref().as_str() {
+                Some(text) => texts.push(Located { value: text.to_owned(), span: element.span() }),
+                None => found.push(table.mistyped(key, "text, or an array of texts", element)),
+            }
+        }
+        (texts.len() == elements.len()).then_some(texts)
+    })
+}
+
+/// `200`, `"2xx"` or an array of such.
+pub(super) fn statuses(table: &Table<'_>, key: &str, found: &mut Vec<Problem>) -> Field<StatusSet> {
+    table.read(key, found, |value, found| {
+        let elements: Vec<&Value<'_>> = match value.get_ref() {
+            DeValue::Array(array) if array.is_empty() => {
+                found.push(Problem::at(
+                    value.span(),
+                    format!("{} is empty", quoted(key)),
+                    "no answer would be right",
+                ));
+                return None;
+            }
+            DeValue::Array(array) => array.iter().collect(),
+            _ => vec![value],
+        };
+        let patterns: Vec<StatusPattern> =
+            elements.iter().filter_map(|element| status(table, key, element, found)).collect();
+        (patterns.len() == elements.len()).then_some(StatusSet(patterns))
+    })
+}
+
+fn status(
+    table: &Table<'_>,
+    key: &str,
+    value: &Value<'_>,
+    found: &mut Vec<Problem>,
+) -> Option<StatusPattern> {
+    let (text, parsed) = match value.get_ref() {
+        DeValue::Integer(integer) => {
+            (integer.to_string(), notation::status(whole(integer).unwrap_or(i128::MAX)))
+        }
+        DeValue::String(text) => (text.to_string(), notation::status_class(text)),
+        _ => {
+            found.push(table.mistyped(key, "statuses", value));
+            return None;
+        }
+    };
+    match parsed {
+        Ok(pattern) => Some(pattern),
+        Err(complaint) => {
+            found.push(invalid(key, value.span(), &text, complaint));
+            None
+        }
+    }
+}
+
+/// `"round-robin"`, `"sticky"` or a number from 1.
+pub(super) fn routing(table: &Table<'_>, key: &str, found: &mut Vec<Problem>) -> Field<Routing> {
+    const HELP: &str = "replica is \"round-robin\", \"sticky\" or the number of a replica, from 1";
+    table.read(key, found, |value, found| {
+        let written = match value.get_ref() {
+            DeValue::String(text) if text == "round-robin" => return Some(Routing::RoundRobin),
+            DeValue::String(text) if text == "sticky" => return Some(Routing::Sticky),
+            DeValue::String(text) => quoted(text),
+            DeValue::Integer(integer) => {
+                let number = whole(integer).and_then(|number| usize::try_from(number).ok());
+                if let Some(index) = number.and_then(|number| number.checked_sub(1)) {
+                    return Some(Routing::Only(index));
+                }
+                integer.to_string()
+            }
+            _ => {
+                found.push(table.mistyped(key, "text or a whole number", value).help(HELP));
+                return None;
+            }
+        };
+        found.push(Problem::at(value.span(), format!("there is no replica {written}"), "").help(HELP));
+        None
+    })
+}
+
+pub(super) fn algorithm(text: &str) -> Result<Algorithm, notation::Complaint> {
+    const HELP: &str = "algorithms are \"fixed-window\" and \"sliding-log\"";
+    let message = match text {
+        "fixed-window" => return Ok(Algorithm::FixedWindow),
+        "sliding-log" => return Ok(Algorithm::SlidingLog),
+        "sliding-counter" | "token-bucket" | "aligned-window" => "this algorithm is not supported yet",
+        _ => "this is no algorithm that we know",
+    };
+    Err(notation::Complaint::new(message, HELP))
+}
+
+/// One quota for all, or a table of them.
+pub(super) fn quotas(table: &Table<'_>, key: &str, found: &mut Vec<Problem>) -> Field<Quotas> {
+    table.read(key, found, |value, found| match value.get_ref() {
+        DeValue::String(text) => quota(key, value, text, found).map(Quotas::All),
+        DeValue::Table(quotas) if quotas.is_empty() => {
+            found.push(
+                Problem::at(value.span(), "no tenant has a quota", "").help("for example: quota = \"8/10s\""),
+            );
+            None
+        }
+        DeValue::Table(quotas) => {
+            let mut each = Vec::new();
+            for (tenant, value) in in_order(quotas) {
+                let key = format!("{key}.{}", tenant.value);
+                match value.get_ref().as_str() {
+                    Some(text) => each.extend(quota(&key, value, text, found).map(|quota| (tenant, quota))),
+                    None => found
+                        .push(table.mistyped(&key, "text in quotes", value).help("for example: \"8/10s\"")),
+                }
+            }
+            (each.len() == quotas.len()).then_some(Quotas::Each(each))
+        }
+        _ => {
+            found.push(table.mistyped(key, "text, or a table of texts", value));
+            None
+        }
+    })
+}
+
+fn quota(key: &str, value: &Value<'_>, text: &str, found: &mut Vec<Problem>) -> Option<Quota> {
+    match notation::quota(text) {
+        Ok(quota) => Some(quota),
+        Err(complaint) => {
+            found.push(invalid(key, value.span(), text, complaint));
+            None
+        }
+    }
+}

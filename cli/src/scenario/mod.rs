@@ -1,0 +1,297 @@
+//! What a run is meant to do, as meant: every name resolved to an index, every number in its unit, nothing left to
+//! check. `file` mirrors the TOML as written, `resolve` turns it into this and collects every problem on the way,
+//! `problem` renders them.
+//!
+//! Indices ([`TenantIndex`], [`JourneyIndex`], [`StepIndex`]) point into the vectors of [`Scenario`].
+
+pub mod expectation;
+pub mod file;
+pub mod notation;
+pub mod problem;
+pub mod resolve;
+pub mod template;
+
+use crate::units::{Nanos, Quota, Rate, TenantId};
+use expectation::Expectation;
+use template::Template;
+
+/// Index into [`Scenario::tenants`].
+pub type TenantIndex = usize;
+/// Index into [`Scenario::journeys`].
+pub type JourneyIndex = usize;
+/// Index into [`Scenario::steps`]: steps of all journeys, start steps included, in the order of the file.
+pub type StepIndex = usize;
+
+/// A scenario, resolved.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Scenario {
+    /// `name`: names the recorded run; `[A-Za-z0-9._-]+`.
+    pub name: String,
+    /// `about`: one sentence for reports.
+    pub about: Option<String>,
+    /// `seed`: every random choice derives from it; default 1.
+    pub seed: u64,
+    /// `timeout`: the longest a request may take, connect included; default 10 s.
+    pub timeout: Nanos,
+    /// `[[tenant]]`, in order, patterns and files expanded; ids unique.
+    pub tenants: Vec<TenantId>,
+    /// `[[journey]]`.
+    pub journeys: Vec<Journey>,
+    /// Every step of every journey.
+    pub steps: Vec<Step>,
+    /// `[[load]]`.
+    pub loads: Vec<Load>,
+    /// `[[limit]]`.
+    pub limits: Vec<Limit>,
+    /// `[[expect]]`.
+    pub expectations: Vec<Expectation>,
+    /// `[service]`: what the service under test declares about itself.
+    pub service: Service,
+    /// `[metrics]`: how a request maps to the service's series; `None` where it says `enabled = false`.
+    pub metrics: Option<MetricsContract>,
+    /// `[embedded]`: how the embedded environment is started.
+    pub embedded: Embedded,
+}
+
+impl Scenario {
+    /// Whom the service takes a request for: the step's `tenant`, or the user's own.
+    pub fn attributed_tenant(&self, user_tenant: TenantIndex, step: StepIndex) -> &str {
+        let stated = self.steps.get(step).and_then(|step| step.tenant.as_deref());
+        stated.or_else(|| self.tenants.get(user_tenant).map(TenantId::as_str)).unwrap_or_default()
+    }
+}
+
+/// What one user does: `start` steps once, then `steps` again and again.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Journey {
+    /// Unique among journeys.
+    pub name: String,
+    /// `[[journey.start]]`: once per user.
+    pub start: Vec<StepIndex>,
+    /// `[[journey.step]]`: one pass through them is an iteration; never empty.
+    pub steps: Vec<StepIndex>,
+    /// Names of saved values; [`template::Variable::Saved`] and [`Save::slot`] index into it.
+    pub saved: Vec<String>,
+}
+
+/// One request.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Step {
+    /// The journey it belongs to.
+    pub journey: JourneyIndex,
+    /// Unique within its journey; by default the route (with ` #2`, ` #3` … where a route repeats).
+    pub name: String,
+    /// Upper-case HTTP method.
+    pub method: String,
+    /// `METHOD /path`: what samples are grouped by and limits and metrics refer to: path without query, each `${x}` as `{x}`.
+    pub route: String,
+    /// The path and query to send; starts with `/`.
+    pub path: Template,
+    /// Header names (lower case) and values.
+    pub headers: Vec<(String, Template)>,
+    /// The body, if any; a JSON body sets `content-type: application/json` unless a header does.
+    pub body: Option<Template>,
+    /// Which statuses are expected; default every 2xx.
+    pub status: StatusSet,
+    /// Values to keep from the answer's JSON body.
+    pub save: Vec<Save>,
+    /// `tenant`: whom the service takes the request for, where that is not the user's own tenant: its metrics and its
+    /// limits are expected to count it there.
+    pub tenant: Option<String>,
+}
+
+/// A value kept from an answer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Save {
+    /// Index into [`Journey::saved`].
+    pub slot: usize,
+    /// JSON Pointer (RFC 6901) into the body.
+    pub pointer: String,
+}
+
+/// A set of HTTP statuses, written `200`, `"2xx"` or `[200, 429]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StatusSet(pub Vec<StatusPattern>);
+
+/// One member of a [`StatusSet`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StatusPattern {
+    /// Exactly this status, 100–599.
+    Exact(u16),
+    /// Every status of a class: `2` is 200–299.
+    Class(u8),
+}
+
+impl StatusSet {
+    /// Every 2xx.
+    pub fn success() -> Self {
+        Self(vec![StatusPattern::Class(2)])
+    }
+
+    /// Whether `status` is in the set.
+    pub fn contains(&self, status: u16) -> bool {
+        self.0.iter().any(|pattern| match *pattern {
+            StatusPattern::Exact(exact) => exact == status,
+            StatusPattern::Class(class) => u16::from(class) == status / 100,
+        })
+    }
+}
+
+impl std::fmt::Display for StatusSet {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for (i, pattern) in self.0.iter().enumerate() {
+            f.write_str(if i == 0 { "" } else { " or " })?;
+            match pattern {
+                StatusPattern::Exact(status) => write!(f, "{status}")?,
+                StatusPattern::Class(class) => write!(f, "{class}xx")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// How many users or arrivals, of which tenants, on which journey, for how long.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Load {
+    /// Its tenants; user `i` (or arrival `i`) belongs to tenant `i mod n`. Never empty; default all tenants.
+    pub tenants: Vec<TenantIndex>,
+    /// Its journey.
+    pub journey: JourneyIndex,
+    /// Open or closed.
+    pub model: LoadModel,
+    /// When it begins, from the start of the load phase; `after = "5s"`; default 0.
+    pub after: Nanos,
+    /// For how long it begins iterations.
+    pub duration: Nanos,
+    /// At most so many iterations, over all its users; `None` without a bound.
+    pub iterations: Option<u64>,
+    /// Which replica a request goes to.
+    pub routing: Routing,
+}
+
+/// What drives a load.
+#[derive(Debug, Clone, PartialEq)]
+pub enum LoadModel {
+    /// Arrivals keep coming, however slow the service is: `rate = "200/s"` iterations.
+    Open {
+        /// Iterations per second.
+        rate: Rate,
+        /// Users kept at the most (`max_users`, default 1,000): arrival beyond them is dropped and counted.
+        max_users: usize,
+    },
+    /// Users who wait for their answers.
+    Closed {
+        /// How many.
+        users: usize,
+        /// Users started per second; `None` (the default): all at once.
+        spawn: Option<Rate>,
+        /// Pause between iterations, uniform in `low..=high`; default zero.
+        pause: (Nanos, Nanos),
+    },
+}
+
+/// How requests choose their replica.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Routing {
+    /// `replica = "round-robin"` (the default): one request after the other goes to the next replica.
+    RoundRobin,
+    /// `replica = "sticky"`: each user keeps to one replica.
+    Sticky,
+    /// `replica = 2`: always the n-th replica of the environment (from 1 in the file, from 0 here).
+    Only(usize),
+}
+
+/// A promised limit.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Limit {
+    /// `METHOD /path` of at least one step.
+    pub route: String,
+    /// What shares one quota.
+    pub per: LimitKey,
+    /// How the service counts.
+    pub algorithm: Algorithm,
+    /// The quota of each tenant that has one.
+    pub quota: Vec<(TenantIndex, Quota)>,
+    /// Statuses that mean the limiter admitted; default 2xx.
+    pub admitted: StatusSet,
+    /// Statuses that mean the limiter refused; default 429.
+    pub refused: StatusSet,
+    /// Time resolution of the limiter's clock; default 1 ms.
+    pub resolution: Nanos,
+}
+
+/// What shares one quota.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LimitKey {
+    /// `per = "tenant"`.
+    Tenant,
+}
+
+/// How a limiter counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Algorithm {
+    /// `fixed-window`: a window begins at the first hit and admits `limit` requests.
+    FixedWindow,
+    /// `sliding-log`: at most `limit` admissions in every span of one window.
+    SlidingLog,
+}
+
+impl std::fmt::Display for Algorithm {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::FixedWindow => "fixed-window",
+            Self::SlidingLog => "sliding-log",
+        })
+    }
+}
+
+/// What the service under test declares about itself.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Service {
+    /// `timeout`: a request without an answer has no effect later than this after it was sent; default 30 s.
+    pub timeout: Nanos,
+}
+
+/// How a request of the ledger maps to the service's series. No name here is a constant of the server crate: a rename
+/// there must be noticed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MetricsContract {
+    /// Path of the exposition on each replica; default `/metrics`.
+    pub path: String,
+    /// Time between scrapes during the run; default 5 s.
+    pub interval: Nanos,
+    /// Counter of requests; default `http_requests_total`.
+    pub requests: String,
+    /// Histogram of durations in seconds; default `http_request_duration_seconds`.
+    pub duration: String,
+    /// Histogram of durations of all requests, with finer buckets and no labels; default `http_request_duration_highr_seconds`; `""` in the file means there is none.
+    pub duration_all: Option<String>,
+    /// Counter of requests per tenant; default `tenant_requests_total`; `""` means none.
+    pub tenant_requests: Option<String>,
+    /// Histogram of durations per tenant; default `tenant_request_duration_seconds`; `""` means none.
+    pub tenant_duration: Option<String>,
+    /// Gauge of requests being answered; default `http_requests_inprogress`; `""` means none.
+    pub in_progress: Option<String>,
+    /// Label that holds the path template; default `handler`.
+    pub route_label: String,
+    /// Label that holds the method; default `method`.
+    pub method_label: String,
+    /// Label that holds the exact status; default `status`.
+    pub status_label: String,
+    /// Label that holds the tenant; default `tenant`.
+    pub tenant_label: String,
+    /// Routes whose requests are not the load's (paths): default `/metrics`, `/healthz`, `/readyz`.
+    pub ignore: Vec<String>,
+    /// Whether the server's duration ends before the last byte is sent (default true): only then may a client's
+    /// latency bound the server's.
+    pub clock_stops_before_answer: bool,
+}
+
+/// How the embedded environment is started.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Embedded {
+    /// Replicas of the reference server; default 2.
+    pub replicas: usize,
+    /// Text and file name of its `tenants.jsonl`; `None`: the one that the server ships.
+    pub tenants: Option<(String, String)>,
+}

@@ -1,0 +1,133 @@
+//! From the file as written to the [`Scenario`] as meant: names become indices, defaults are filled in, and every problem on
+//! the way is collected, so that one run of `saasbench validate` shows them all.
+
+mod expectations;
+mod journeys;
+mod limits;
+mod loads;
+mod service;
+mod syntax;
+mod template;
+mod tenants;
+
+use std::path::Path;
+
+use toml::de::DeTable;
+
+use super::{
+    Scenario,
+    file::File,
+    notation,
+    problem::{Problem, Problems},
+};
+use crate::units::Nanos;
+
+/// Looks up an environment variable.
+pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+/// Where what the scenario names is found: the caller decides about directories, copies and the environment.
+#[derive(Clone, Copy)]
+pub struct Sources<'a> {
+    /// Reads a file that the scenario names, by the path as written.
+    pub read_file: &'a dyn Fn(&Path) -> std::io::Result<String>,
+    /// Whether the variables of `${env:NAME}` are set; `None`: do not check.
+    pub environment: Option<Environment<'a>>,
+}
+
+/// Reads a scenario. `file_name` is shown in problems, and its stem is the scenario's name where it gives none.
+///
+/// # Errors
+///
+/// All that is wrong with it, at once.
+pub fn resolve(text: &str, file_name: &str, sources: &Sources<'_>) -> Result<Scenario, Problems> {
+    let mut found = Vec::new();
+    let scenario = read(text, file_name, sources, &mut found);
+    match scenario {
+        Some(scenario) if found.is_empty() => return Ok(scenario),
+        None if found.is_empty() => {
+            found.push(Problem::new(
+                "the scenario cannot be resolved, for no known reason: a defect of saasbench",
+            ));
+        }
+        _ => {}
+    }
+    Err(Problems::new(file_name, text, found))
+}
+
+fn read(text: &str, file_name: &str, sources: &Sources<'_>, found: &mut Vec<Problem>) -> Option<Scenario> {
+    let (root, errors) = DeTable::parse_recoverable(text);
+    let syntax = syntax::Syntax::judge(text, root.get_ref(), &errors);
+    if syntax.is_hopeless() {
+        found.extend(syntax.into_problems());
+        return None;
+    }
+    if root.get_ref().is_empty() {
+        let help =
+            "it begins with `version = 1`, and has at least a [[tenant]], a [[journey]] and a [[load]]";
+        found.push(Problem::new("the scenario is empty").help(help));
+        return None;
+    }
+    let file = File::read(root.get_ref(), found);
+    if let Some(version) = file.version.given().filter(|version| version.value != 1) {
+        // Whatever else seems wrong may be right in that version.
+        let message = format!("version {} of the scenario format is not known", version.value);
+        let problem =
+            Problem::at(version.span.clone(), message, "").help("this saasbench reads `version = 1`");
+        *found = vec![problem];
+        return None;
+    }
+    let scenario = if syntax.is_sound() { mean(file, text, file_name, sources, found) } else { None };
+    syntax.merge_into(found);
+    scenario
+}
+
+/// The file as meant; `None` only after a problem was found.
+fn mean(
+    file: File<'_>,
+    text: &str,
+    file_name: &str,
+    sources: &Sources<'_>,
+    found: &mut Vec<Problem>,
+) -> Option<Scenario> {
+    let File { header, loads, limits, expectations, .. } = file;
+    header.need("version", file.version, found);
+    let tenants = tenants::resolve(&header, file.tenants, sources, found);
+    let journeys = journeys::resolve(file.journeys, &template::Context { text, sources }, found);
+    if loads.is_empty() {
+        found.push(Problem::new("nothing happens: there is no [[load]]").help(
+            "a load says how many: [[load]] with `users = 2` or `rate = \"10/s\"`, and `duration = \"10s\"`",
+        ));
+    }
+    let loads: Vec<_> =
+        loads.into_iter().map(|load| loads::resolve(load, &tenants, &journeys, found)).collect();
+    let limits = limits::resolve(limits, &tenants, &journeys, found);
+    let expectations = expectations::resolve(expectations, &tenants, &journeys, found);
+    let metrics = service::metrics(file.metrics, found);
+    let embedded = service::embedded(file.replicas, file.embedded_tenants, sources, found);
+    Some(Scenario {
+        name: file.name.or(default_name(file_name))?,
+        about: file.about.optional()?,
+        seed: file.seed.or(1)?,
+        timeout: file.timeout.or(Nanos::from_secs(10))?,
+        tenants: tenants.ids,
+        journeys: journeys.journeys,
+        steps: journeys.steps,
+        loads: loads.into_iter().collect::<Option<_>>()?,
+        limits,
+        expectations,
+        service: service::service(file.service_timeout)?,
+        metrics: metrics?,
+        embedded: embedded?,
+    })
+}
+
+/// The file's stem, made fit to name a directory.
+fn default_name(file_name: &str) -> String {
+    let stem = Path::new(file_name).file_stem().unwrap_or_default().to_string_lossy();
+    let fit = |c| if notation::is_file_label(c) { c } else { '-' };
+    let name: String = stem.chars().take(100).map(fit).collect();
+    if name.is_empty() { "scenario".to_owned() } else { name }
+}
+
+#[cfg(test)]
+mod tests;

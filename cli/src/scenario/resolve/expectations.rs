@@ -1,0 +1,83 @@
+//! `[[expect]]`: which samples a bound is about, and that no bound is there twice.
+
+use super::{journeys::Journeys, tenants::Tenants};
+use crate::scenario::{
+    JourneyIndex, StepIndex,
+    expectation::{Expectation, Filter},
+    file::{self, Located},
+    problem::{Problem, Span, did_you_mean, listed, quoted},
+};
+
+/// Reads all of them; those with a problem are left out.
+pub(super) fn resolve(
+    written: Vec<file::Expect>,
+    tenants: &Tenants,
+    journeys: &Journeys,
+    found: &mut Vec<Problem>,
+) -> Vec<Expectation> {
+    let mut resolved: Vec<(Expectation, Span)> = Vec::new();
+    for expect in written {
+        let Some((expectation, span)) = one(expect, tenants, journeys, found) else { continue };
+        let same = |(other, _): &&(Expectation, Span)| {
+            Expectation { that: expectation.that.clone(), ..other.clone() } == expectation
+        };
+        if let Some((_, first)) = resolved.iter().find(same) {
+            let message = format!("{} is expected twice of the same requests", quoted(&expectation.that));
+            found.push(Problem::at(span.clone(), message, "again here").also(first.clone(), "first here"));
+        }
+        resolved.push((expectation, span));
+    }
+    resolved.into_iter().map(|(expectation, _)| expectation).collect()
+}
+
+fn one(
+    expect: file::Expect,
+    tenants: &Tenants,
+    journeys: &Journeys,
+    found: &mut Vec<Problem>,
+) -> Option<(Expectation, Span)> {
+    let that = expect.header.need("that", expect.that, found);
+    let tenant = expect.tenant.given().map(|name| tenants.find(name, found));
+    let journey = expect.journey.given().map(|name| journeys.find(name, found));
+    let steps = expect.step.given().map(|name| steps(name, journey.flatten(), journeys, found));
+    // A name that is there and wrong must not widen the filter; each was complained of.
+    let filter = Filter {
+        tenant: expect.tenant.is_absent().then_some(None).or(tenant.flatten().map(Some))?,
+        journey: expect.journey.is_absent().then_some(None).or(journey.flatten().map(Some))?,
+        steps: expect.step.is_absent().then_some(None).or(steps.flatten().map(Some))?,
+    };
+    let Located { value: (that, measure, comparison, bound), span } = that?;
+    Some((Expectation { that, measure, comparison, bound, filter }, span))
+}
+
+/// The steps of a name, in one journey or in all.
+fn steps(
+    name: &Located<String>,
+    journey: Option<JourneyIndex>,
+    journeys: &Journeys,
+    found: &mut Vec<Problem>,
+) -> Option<Vec<StepIndex>> {
+    let all = || {
+        journeys
+            .steps
+            .iter()
+            .enumerate()
+            .filter(|(_, step)| journey.is_none_or(|index| step.journey == index))
+    };
+    let matching: Vec<StepIndex> =
+        all().filter(|(_, step)| step.name == name.value).map(|(index, _)| index).collect();
+    if !matching.is_empty() {
+        return Some(matching);
+    }
+    if journeys.routeless {
+        return None;
+    }
+    let names = || all().map(|(_, step)| step.name.as_str());
+    let message = match journey.and_then(|index| journeys.journeys.get(index)) {
+        Some(journey) => format!("journey {} has no step {}", quoted(&journey.name), quoted(&name.value)),
+        None => format!("unknown step {}", quoted(&name.value)),
+    };
+    let problem = Problem::at(name.span.clone(), message, did_you_mean(&name.value, names()));
+    found.push(problem.help(format!("known: {}; the default name of a step is its route", listed(names()))));
+    None
+}

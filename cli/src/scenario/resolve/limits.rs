@@ -1,0 +1,105 @@
+//! `[[limit]]`: the promises that the history is judged against.
+
+use super::{journeys::Journeys, tenants::Tenants};
+use crate::{
+    scenario::{
+        Limit, LimitKey, StatusPattern, StatusSet, TenantIndex,
+        file::{self, Located, Quotas},
+        problem::{Problem, Span, did_you_mean, listed, quoted},
+    },
+    units::{Nanos, Quota},
+};
+
+/// Reads all of them; those with a problem are left out.
+pub(super) fn resolve(
+    limits: Vec<file::Limit>,
+    tenants: &Tenants,
+    journeys: &Journeys,
+    found: &mut Vec<Problem>,
+) -> Vec<Limit> {
+    let mut routes: Vec<Located<String>> = Vec::new();
+    let mut resolved = Vec::new();
+    for limit in limits {
+        if let Some(route) = limit.route.given() {
+            if let Some(first) = routes.iter().find(|first| first.value == route.value) {
+                let message = format!("{} has two limits", quoted(&route.value));
+                let problem = Problem::at(route.span.clone(), message, "again here");
+                found.push(problem.also(first.span.clone(), "first here"));
+            }
+            routes.push(route.clone());
+        }
+        resolved.extend(one(limit, tenants, journeys, found));
+    }
+    resolved
+}
+
+fn one(
+    limit: file::Limit,
+    tenants: &Tenants,
+    journeys: &Journeys,
+    found: &mut Vec<Problem>,
+) -> Option<Limit> {
+    let header = &limit.header;
+    let route = header.need("route", limit.route, found).and_then(|route| called(route, journeys, found));
+    let algorithm = header.need("algorithm", limit.algorithm, found);
+    let quota = header.need("quota", limit.quota, found).and_then(|quota| by_tenant(quota, tenants, found));
+    let spans =
+        [&limit.admitted, &limit.refused].map(|field| field.given().map(|located| located.span.clone()));
+    let admitted = limit.admitted.or(StatusSet::success());
+    let refused = limit.refused.or(StatusSet(vec![StatusPattern::Exact(429)]));
+    if let (Some(admitted), Some(refused)) = (&admitted, &refused)
+        && let Some(status) =
+            (100..600).find(|status| admitted.contains(*status) && refused.contains(*status))
+    {
+        found.push(ambiguous(status, spans, &header.span));
+    }
+    Some(Limit {
+        route: route?,
+        per: limit.per.or(String::new()).map(|_| LimitKey::Tenant)?,
+        algorithm: algorithm?.value,
+        quota: quota?,
+        admitted: admitted?,
+        refused: refused?,
+        resolution: limit.resolution.or(Nanos::from_millis(1))?,
+    })
+}
+
+/// The route, if a step calls it.
+fn called(route: Located<String>, journeys: &Journeys, found: &mut Vec<Problem>) -> Option<String> {
+    let mut routes: Vec<&str> = journeys.steps.iter().map(|step| step.route.as_str()).collect();
+    routes.retain(|route| !route.is_empty());
+    routes.dedup();
+    if routes.contains(&route.value.as_str()) {
+        return Some(route.value);
+    }
+    if !journeys.routeless {
+        let message = format!("no journey calls {}", quoted(&route.value));
+        let problem = Problem::at(route.span, message, did_you_mean(&route.value, routes.iter().copied()));
+        found.push(problem.help(format!("the routes of this scenario: {}", listed(routes))));
+    }
+    None
+}
+
+fn by_tenant(
+    quota: Located<Quotas>,
+    tenants: &Tenants,
+    found: &mut Vec<Problem>,
+) -> Option<Vec<(TenantIndex, Quota)>> {
+    let each = match quota.value {
+        Quotas::All(quota) => return Some((0..tenants.ids.len()).map(|tenant| (tenant, quota)).collect()),
+        Quotas::Each(each) => each,
+    };
+    let found = each.into_iter().map(|(tenant, quota)| Some((tenants.find(&tenant, found)?, quota)));
+    found.collect::<Vec<_>>().into_iter().collect()
+}
+
+fn ambiguous(status: u16, spans: [Option<Span>; 2], header: &Span) -> Problem {
+    let mut problem = Problem::new(format!("status {status} would mean both admitted and refused"));
+    for span in spans.into_iter().flatten() {
+        problem = problem.also(span, "");
+    }
+    if problem.labels.is_empty() {
+        problem = problem.also(header.clone(), "");
+    }
+    problem.help("by default `admitted = \"2xx\"` and `refused = 429`")
+}

@@ -1,0 +1,198 @@
+//! Good scenarios: what they mean, the shipped ones, and every block of `docs/scenario.md`.
+
+use std::{collections::BTreeSet, fs, path::PathBuf};
+
+use super::{BASE, SOURCES, Sources, environment, read_file, resolve};
+use crate::{
+    scenario::{
+        Algorithm, LoadModel, Routing, Scenario,
+        expectation::{LatencyFrom, Measure},
+        file::SHAPES,
+        template::{Escape, Part, Template, Variable},
+    },
+    units::{Nanos, Rate, TenantId},
+};
+
+fn good(text: &str) -> Scenario {
+    resolve(text, "dir/my base.toml", &SOURCES).unwrap_or_else(|problems| panic!("{problems}"))
+}
+
+fn repository(path: &str) -> PathBuf {
+    // Beside this file rather than beside Cargo.toml: the room can be tested by itself.
+    let here = PathBuf::from(file!());
+    let here = if here.is_absolute() {
+        here
+    } else {
+        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..").join(here)
+    };
+    here.ancestors().find(|dir| dir.join("scenarios").is_dir()).unwrap().join(path)
+}
+
+#[test]
+fn everything_of_the_base() {
+    let scenario = good(BASE);
+    assert_eq!(scenario.name, "my-base");
+    assert_eq!((scenario.seed, scenario.timeout), (1, Nanos::from_secs(5)));
+    assert_eq!(scenario.tenants, ["acme", "globex"].map(TenantId::from));
+    let journey = &scenario.journeys[0];
+    assert_eq!((journey.start.as_slice(), journey.steps.as_slice()), ([0].as_slice(), [1, 2].as_slice()));
+    assert_eq!(journey.saved, ["sid"]);
+    let steps: Vec<(&str, &str)> =
+        scenario.steps.iter().map(|s| (s.name.as_str(), s.route.as_str())).collect();
+    assert_eq!(
+        steps,
+        [("POST /session", "POST /session"), ("POST /chat", "POST /chat"), ("read", "GET /items/{sid}")]
+    );
+    let path = &scenario.steps[2].path;
+    let text = |text: &str| Part::Text(text.to_owned());
+    let parts = vec![text("/items/"), Part::Variable(Variable::Saved(0)), text("?full=1")];
+    assert_eq!(path, &Template { parts, escape: Escape::Url });
+    assert_eq!(scenario.steps[1].headers[0].0, "x-session-id");
+    assert_eq!(scenario.loads[0].tenants, [0]);
+    assert_eq!(scenario.loads[0].model, LoadModel::Open { rate: Rate(200.0), max_users: 50 });
+    assert_eq!(scenario.loads[1].tenants, [0, 1]);
+    let pause = (Nanos::from_secs(1), Nanos::from_secs(3));
+    assert_eq!(scenario.loads[1].model, LoadModel::Closed { users: 2, spawn: Some(Rate(1.0)), pause });
+    assert_eq!(scenario.loads[1].after, Nanos::from_secs(5));
+    assert_eq!(scenario.loads[1].routing, Routing::Only(1));
+    assert_eq!(scenario.limits[0].algorithm, Algorithm::FixedWindow);
+    assert_eq!(scenario.limits[0].quota.iter().map(|(tenant, _)| *tenant).collect::<Vec<_>>(), [0, 1]);
+    let expectation = &scenario.expectations[0];
+    assert_eq!(expectation.measure, Measure::Quantile { q: 0.99, from: LatencyFrom::Intended });
+    assert_eq!(expectation.filter.steps.as_deref(), Some([2].as_slice()));
+    let metrics = scenario.metrics.unwrap();
+    assert_eq!(metrics.requests, "http_requests_total");
+    assert_eq!((scenario.embedded.replicas, scenario.embedded.tenants), (2, None));
+}
+
+/// The text of a step's body, with variables as they are written in Rust.
+fn body(json: &str) -> String {
+    let text = BASE.replacen("{ session_id = \"${sid}\", message = \"msg-${n}\" }", json, 1);
+    let body = good(&text).steps[1].body.clone().unwrap();
+    let part = |part: &Part| match part {
+        Part::Text(text) => text.clone(),
+        Part::Variable(variable) => format!("<{variable:?}>"),
+    };
+    body.parts.iter().map(part).collect()
+}
+
+#[test]
+fn json_bodies() {
+    for (toml, json) in [
+        ("{ z = 1, a = -0x1f, m = 1.50 }", r#"{"z":1,"a":-31,"m":1.5}"#),
+        ("{}", "{}"),
+        ("[]", "[]"),
+        ("[true, [1, {}], { a.b = \"c\" }]", r#"[true,[1,{}],{"a":{"b":"c"}}]"#),
+        ("\"just text\"", "\"just text\""),
+        ("{ at = 1979-05-27T07:32:00Z }", r#"{"at":"1979-05-27T07:32:00Z"}"#),
+        (r#"{ "a\"b\u0001" = "\\ \n é" }"#, r#"{"a\"b\u0001":"\\ \n é"}"#),
+        (r#"{ "${tenant}" = "${user}-${n}${sid}" }"#, r#"{"<Tenant>":"<User>-<Iteration><Saved(0)>"}"#),
+        (r#"{ a = "$${n} ${env:TOKEN}" }"#, r#"{"a":"${n} <Secret("TOKEN")>"}"#),
+    ] {
+        let toml = toml.replace("-0x1f", "-31");
+        assert_eq!(body(&toml), json, "{toml}");
+    }
+}
+
+#[test]
+fn tenants_come_from_patterns_and_files() {
+    let more = "id = \"globex\"\n[[tenant]]\npattern = \"t-09..t-11\"\n[[tenant]]\nfile = \"tenants.jsonl\"";
+    let scenario = good(&BASE.replacen("id = \"globex\"", more, 1));
+    let ids: Vec<&str> = scenario.tenants.iter().map(TenantId::as_str).collect();
+    assert_eq!(ids, ["acme", "globex", "t-09", "t-10", "t-11", "umbrella", "hooli"]);
+    assert_eq!(scenario.loads[1].tenants.len(), 7);
+}
+
+#[test]
+fn repeated_routes_are_numbered() {
+    let step = "[[journey.step]]\npost = \"/chat\"\n";
+    let named = "[[journey.step]]\npost = \"/chat\"\nname = \"POST /chat #2\"\n";
+    let scenario = good(&BASE.replacen("[[load]]", &format!("{step}{named}{step}[[load]]"), 1));
+    let names: Vec<&str> = scenario.steps.iter().map(|step| step.name.as_str()).collect();
+    assert_eq!(
+        names,
+        ["POST /session", "POST /chat", "read", "POST /chat #3", "POST /chat #2", "POST /chat #4"]
+    );
+}
+
+#[test]
+fn a_secret_that_nobody_looks_up_may_be_unset() {
+    let text = BASE.replacen("\"msg-${n}\"", "\"${env:UNSET}\"", 1);
+    assert!(resolve(&text, "base.toml", &SOURCES).is_err());
+    assert!(resolve(&text, "base.toml", &Sources { read_file: &read_file, environment: None }).is_ok());
+    assert_eq!(environment("TOKEN").as_deref(), Some("secret"));
+}
+
+#[test]
+fn iterations_end_a_load_within_the_hour() {
+    let scenario = good(&BASE.replacen("duration = \"20s\"", "iterations = 7", 1));
+    assert_eq!((scenario.loads[1].iterations, scenario.loads[1].duration), (Some(7), Nanos::from_secs(3600)));
+}
+
+#[test]
+fn metrics_can_be_renamed_and_left_out() {
+    let with = |table: &str| good(&BASE.replacen("[[limit]]", &format!("{table}\n[[limit]]"), 1)).metrics;
+    assert_eq!(with("[metrics]\nenabled = false"), None);
+    let metrics = with("[metrics]\ntenant_requests = \"\"\nrequests = \"hits\"\nignore = \"/ping\"").unwrap();
+    assert_eq!((metrics.tenant_requests, metrics.requests.as_str()), (None, "hits"));
+    assert_eq!(metrics.ignore, ["/ping"]);
+    assert!(metrics.tenant_duration.is_some());
+}
+
+#[test]
+fn shipped_scenarios_resolve() {
+    let mut names = BTreeSet::new();
+    for entry in fs::read_dir(repository("scenarios")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "toml") {
+            let text = fs::read_to_string(&path).unwrap();
+            let shown = path.file_name().unwrap().to_str().unwrap();
+            let scenario = resolve(&text, shown, &SOURCES).unwrap_or_else(|problems| panic!("{problems}"));
+            assert!(scenario.about.is_some(), "{shown} says what it is about");
+            assert_eq!(format!("{}.toml", scenario.name), shown);
+            names.insert(scenario.name);
+        }
+    }
+    for name in ["smoke", "flood", "cross-replica", "isolation", "stress-50", "stress-100", "stress-1000"] {
+        assert!(names.contains(name), "{name} is shipped");
+    }
+}
+
+/// The blocks of the documentation: ` ```toml ` is a whole scenario, ` ```toml fragment ` is added to the first whole one.
+#[test]
+fn documented_examples_resolve() {
+    let doc = fs::read_to_string(repository("docs/scenario.md")).unwrap();
+    let mut whole = None;
+    let mut blocks = 0;
+    for block in doc.split("\n```toml").skip(1) {
+        let (kind, rest) = block.split_once('\n').unwrap();
+        let (text, _) = rest.split_once("\n```").unwrap();
+        let text = match kind.trim() {
+            "" => {
+                whole.get_or_insert(text);
+                text.to_owned()
+            }
+            "fragment" => format!("{}\n{text}", whole.expect("a whole scenario comes first")),
+            kind => panic!("a block of kind {kind}"),
+        };
+        blocks += 1;
+        if let Err(problems) = resolve(&text, "docs/scenario.md", &SOURCES) {
+            panic!("{problems}");
+        }
+    }
+    assert!(blocks >= 10, "{blocks} blocks");
+}
+
+#[test]
+fn every_key_is_documented() {
+    let doc = fs::read_to_string(repository("docs/scenario.md")).unwrap();
+    for shape in SHAPES {
+        for (key, _) in shape.keys {
+            assert!(
+                doc.contains(&format!("`{key}`")),
+                "`{key}` of {} is not in docs/scenario.md",
+                shape.name
+            );
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! Are the service's duration histograms sane, and do they stay below what clients saw?
+//!
+//! Sane: cumulative buckets rise, `+Inf` equals `_count`, which equals the counter of requests, and `_sum` lies between
+//! the bounds that the buckets allow. Below: where the server's clock stops before the last byte is sent, a server's
+//! duration never exceeds `done − sent` of the same request, so that for every bound `b` at least as many requests took
+//! at most `b` for the server as did for the client.
+
+use std::collections::BTreeMap;
+
+use super::{
+    agreement::broken_exposition,
+    ledger::{Ledger, Seen, Views},
+    replicas::{Settled, Unsettled},
+    verdict::{Claim, Evidence, Outcome, Verdict},
+};
+use crate::{
+    observe::{
+        exposition::{Labels, show_labels},
+        quantile::Bucket,
+        snapshot::ContractView,
+    },
+    record::manifest::Replica,
+    scenario::MetricsContract,
+};
+
+/// A histogram of one label set.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Histogram {
+    /// Buckets by bound, as the text has them.
+    pub buckets: Vec<Bucket>,
+    /// `_sum`.
+    pub sum: Option<f64>,
+    /// `_count`.
+    pub count: Option<f64>,
+}
+
+/// The histograms of one name, by their labels without `le`.
+pub fn histograms(view: &ContractView, name: &str) -> BTreeMap<Labels, Histogram> {
+    let mut found: BTreeMap<Labels, Histogram> = BTreeMap::new();
+    for (labels, value) in view.named(&format!("{name}_bucket")) {
+        let mut labels = labels.clone();
+        let upper = match labels.remove("le").as_deref() {
+            Some("+Inf" | "Inf") => f64::INFINITY,
+            Some(text) => text.parse().unwrap_or(f64::NAN),
+            None => f64::NAN,
+        };
+        found.entry(labels).or_default().buckets.push(Bucket { upper, count: value });
+    }
+    for (labels, value) in view.named(&format!("{name}_sum")) {
+        found.entry(labels.clone()).or_default().sum = Some(value);
+    }
+    for (labels, value) in view.named(&format!("{name}_count")) {
+        found.entry(labels.clone()).or_default().count = Some(value);
+    }
+    for histogram in found.values_mut() {
+        histogram.buckets.sort_by(|a, b| a.upper.total_cmp(&b.upper));
+    }
+    found
+}
+
+/// What the histogram gained since `before`, bucket by bucket.
+pub fn gained(after: &Histogram, before: Option<&Histogram>) -> Vec<Bucket> {
+    let before_at = |upper: f64| {
+        let bucket = before.and_then(|before| before.buckets.iter().find(|bucket| bucket.upper == upper));
+        bucket.map_or(0.0, |bucket| bucket.count)
+    };
+    after.buckets.iter().map(|b| Bucket { upper: b.upper, count: b.count - before_at(b.upper) }).collect()
+}
+
+/// A duration histogram of the contract: its name, and how the ledger groups requests for it.
+#[derive(Debug, Clone, Copy)]
+pub struct Metric<'a> {
+    /// Base name.
+    pub name: &'a str,
+    /// Whether it has a tenant label.
+    pub per_tenant: bool,
+}
+
+/// The duration histograms of a contract.
+pub fn metrics(contract: &MetricsContract) -> Vec<Metric<'_>> {
+    let routes = Metric { name: &contract.duration, per_tenant: false };
+    let tenants = contract.tenant_duration.as_deref().map(|name| Metric { name, per_tenant: true });
+    [Some(routes), tenants].into_iter().flatten().collect()
+}
+
+/// What clients saw of the requests that a histogram's labels stand for. Labels that the histogram lacks (a method, say)
+/// group requests together.
+pub fn seen_by(contract: &MetricsContract, views: &Views, metric: Metric<'_>, labels: &Labels) -> Seen {
+    let cells = if metric.per_tenant { &views.tenants } else { &views.routes };
+    let fits = |label: &str, value: Option<&str>| labels.get(label).is_none_or(|text| Some(text.as_str()) == value);
+    let mut sum = Seen::default();
+    for (cell, seen) in cells {
+        if !fits(&contract.tenant_label, cell.tenant.as_deref())
+            || !fits(&contract.method_label, Some(&cell.method))
+            || !fits(&contract.route_label, Some(&cell.path))
+        {
+            continue;
+        }
+        for (status, count) in &seen.statuses {
+            *sum.statuses.entry(*status).or_default() += count;
+        }
+        sum.unknown += seen.unknown;
+        sum.latencies.resize(sum.latencies.len().max(seen.latencies.len()), 0);
+        for (total, count) in sum.latencies.iter_mut().zip(&seen.latencies) {
+            *total += count;
+        }
+        sum.latency_sum = sum.latency_sum + seen.latency_sum;
+    }
+    sum
+}
+
+/// Judges the duration histograms of one replica: one verdict a histogram.
+pub fn judge(
+    contract: &MetricsContract,
+    replica: &Replica,
+    ledger: &Ledger,
+    views: &Views,
+    settled: &Result<Settled, Unsettled>,
+) -> Vec<Verdict> {
+    let judge = |metric: Metric<'_>| {
+        let subject = format!("{} of {}", metric.name, replica.name);
+        let settled = match settled {
+            Ok(settled) => settled,
+            Err(broken @ Unsettled::Broken { .. }) => return broken_exposition(Claim::Histograms, subject, broken),
+            Err(other) => return Verdict::inconclusive(Claim::Histograms, subject, other.to_string()),
+        };
+        let found = histograms(&settled.after, metric.name);
+        if found.is_empty() {
+            let why = format!("there is no series {}_bucket: the service may name it otherwise ([metrics])", metric.name);
+            return Verdict::inconclusive(Claim::Histograms, subject, why);
+        }
+        let earlier = histograms(&settled.before, metric.name);
+        let mut evidence = Vec::new();
+        let (mut sane, mut bounds) = (0_u64, 0_u64);
+        for (labels, histogram) in &found {
+            let name = show_labels(metric.name, labels);
+            let problems = insane(contract, settled, metric, labels, histogram);
+            sane += u64::from(problems.is_empty());
+            for (expected, observed) in problems {
+                let finding = Evidence::new(Outcome::Fail, &name, expected, format!("{name}: {observed}"));
+                evidence.push(finding.detail(format!("see {}", settled.file)));
+            }
+            if !contract.clock_stops_before_answer || !settled.restarts.is_empty() {
+                continue;
+            }
+            let seen = seen_by(contract, views, metric, labels);
+            for bucket in gained(histogram, earlier.get(labels)) {
+                let client = ledger.at_most(&seen, bucket.upper);
+                bounds += 1;
+                if bucket.count < client as f64 {
+                    let observed = format!(
+                        "{name}: {} requests took at most {} s for the server, {client} did for the client: the server's \
+                         durations are too long",
+                        bucket.count, bucket.upper
+                    );
+                    let finding = Evidence::new(Outcome::Fail, &name, format!("at least {client} at or below {} s", bucket.upper), observed);
+                    evidence.push(finding.detail(format!("see {}", settled.file)));
+                }
+            }
+        }
+        evidence.push(Evidence::new(Outcome::Pass, metric.name, "sane histograms", format!("{sane} of {} are", found.len())));
+        Verdict::from_evidence(Claim::Histograms, subject, evidence, |outcome, evidence| match outcome {
+            Outcome::Pass if bounds == 0 => format!("{sane} histograms sane; not held against clients' latency"),
+            Outcome::Pass => format!("{sane} histograms sane, none above clients' latency at {bounds} bounds"),
+            _ => evidence[0].observed.clone(),
+        })
+    };
+    metrics(contract).into_iter().map(judge).collect()
+}
+
+/// What is wrong with a histogram in itself: what was expected, and what stands there.
+fn insane(
+    contract: &MetricsContract,
+    settled: &Settled,
+    metric: Metric<'_>,
+    labels: &Labels,
+    histogram: &Histogram,
+) -> Vec<(String, String)> {
+    let mut problems = Vec::new();
+    let buckets = &histogram.buckets;
+    for pair in buckets.windows(2) {
+        if pair[1].count < pair[0].count {
+            problems.push((
+                "buckets that rise".to_owned(),
+                format!("le=\"{}\" has {}, le=\"{}\" only {}", pair[0].upper, pair[0].count, pair[1].upper, pair[1].count),
+            ));
+        }
+    }
+    if buckets.iter().any(|bucket| bucket.upper.is_nan() || bucket.count.is_nan() || bucket.count < 0.0) {
+        problems.push(("bounds and counts that are numbers".to_owned(), "a bucket's bound or count is not".to_owned()));
+    }
+    let infinite = buckets.last().filter(|last| last.upper == f64::INFINITY).map(|last| last.count);
+    let (Some(infinite), Some(count), Some(sum)) = (infinite, histogram.count, histogram.sum) else {
+        problems.push(("a +Inf bucket, _sum and _count".to_owned(), "one of them is missing".to_owned()));
+        return problems;
+    };
+    if infinite != count {
+        problems.push((format!("_count {infinite}, as +Inf"), format!("+Inf is {infinite}, _count {count}")));
+    }
+    let counted = counted(contract, settled, metric, labels);
+    if let Some(counted) = counted.filter(|counted| *counted != count) {
+        problems.push((format!("_count {counted}, as the counter"), format!("the counter is {counted}, _count {count}")));
+    }
+    let (least, most) = sum_bounds(buckets);
+    // A sum of many floats is rounded at every addition.
+    let slack = 1e-9 * (1.0 + sum.abs());
+    if !(sum >= least - slack && sum <= most + slack) {
+        problems.push((format!("a _sum in {least} to {most}"), format!("_sum is {sum}, the buckets allow {least} to {most}")));
+    }
+    problems
+}
+
+/// The requests that the contract's counter has for a histogram's labels; `None` where it has no such labels.
+fn counted(contract: &MetricsContract, settled: &Settled, metric: Metric<'_>, labels: &Labels) -> Option<f64> {
+    let name = if metric.per_tenant { contract.tenant_requests.as_deref()? } else { &contract.requests };
+    let of_labels = |other: &Labels| labels.iter().all(|(label, value)| other.get(label) == Some(value));
+    let mut values = settled.after.named(name).filter(|(other, _)| of_labels(other)).peekable();
+    values.peek()?;
+    Some(values.map(|(_, value)| value).sum())
+}
+
+/// The least and the greatest sum that durations in these buckets can have.
+fn sum_bounds(buckets: &[Bucket]) -> (f64, f64) {
+    let (mut least, mut most, mut below) = (0.0, 0.0, Bucket { upper: 0.0, count: 0.0 });
+    for bucket in buckets {
+        let count = bucket.count - below.count;
+        if count > 0.0 {
+            least += count * below.upper;
+            most += count * bucket.upper;
+        }
+        below = *bucket;
+    }
+    (least, most)
+}

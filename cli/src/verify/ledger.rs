@@ -1,0 +1,122 @@
+//! The client's ledger: who was answered what, by which replica. The first of the witnesses that agreement compares.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    record::sample::{Outcome, Sample},
+    scenario::Scenario,
+    units::Nanos,
+};
+
+/// What one group of requests is told apart by in the service's metrics.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Cell {
+    /// The tenant, in series per tenant.
+    pub tenant: Option<String>,
+    /// Upper-case method.
+    pub method: String,
+    /// Path template.
+    pub path: String,
+}
+
+impl std::fmt::Display for Cell {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if let Some(tenant) = &self.tenant {
+            write!(f, "{tenant} ")?;
+        }
+        write!(f, "{} {}", self.method, self.path)
+    }
+}
+
+/// What clients saw of one [`Cell`].
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Seen {
+    /// Answers by status: they have counted.
+    pub statuses: BTreeMap<u16, u64>,
+    /// Requests without an answer: each may have counted once, under any status, or not at all.
+    pub unknown: u64,
+    /// Latencies from sent of the answered requests, by bucket: how many lie in each gap between the ledger's bounds,
+    /// one more than there are bounds.
+    pub latencies: Vec<u64>,
+    /// Sum of these latencies.
+    pub latency_sum: Nanos,
+}
+
+impl Seen {
+    /// Answers of any status.
+    pub fn answered(&self) -> u64 {
+        self.statuses.values().sum()
+    }
+}
+
+/// The client's ledger of one run.
+#[derive(Debug)]
+pub struct Ledger {
+    /// Bucket bounds of the service's histograms in nanoseconds, sorted, without infinity.
+    bounds: Vec<Nanos>,
+    /// Per replica: by method and path, and by tenant, method and path.
+    replicas: Vec<Views>,
+}
+
+/// The same requests, grouped in two ways.
+#[derive(Debug, Clone, Default)]
+pub struct Views {
+    /// Without tenants.
+    pub routes: BTreeMap<Cell, Seen>,
+    /// With tenants.
+    pub tenants: BTreeMap<Cell, Seen>,
+}
+
+impl Ledger {
+    /// An empty ledger for so many replicas, whose histograms have these bounds in seconds.
+    pub fn new(replicas: usize, bounds: impl IntoIterator<Item = f64>) -> Self {
+        let mut bounds: Vec<Nanos> =
+            bounds.into_iter().filter(|bound| bound.is_finite()).map(Nanos::from_secs_f64).collect();
+        bounds.sort();
+        bounds.dedup();
+        Self { bounds, replicas: vec![Views::default(); replicas] }
+    }
+
+    /// Enters a sample. What was never sent has not counted anywhere.
+    pub fn add(&mut self, scenario: &Scenario, sample: &Sample) {
+        if matches!(sample.outcome, Outcome::NotSent(_) | Outcome::Dropped) {
+            return;
+        }
+        let (Some(step), Some(views)) = (scenario.steps.get(sample.step), self.replicas.get_mut(sample.replica))
+        else {
+            return;
+        };
+        let (method, path) = step.route.split_once(' ').unwrap_or((&step.method, &step.route));
+        let tenant = scenario.attributed_tenant(sample.tenant, sample.step);
+        let route = Cell { tenant: None, method: method.to_owned(), path: path.to_owned() };
+        let of_tenant = Cell { tenant: Some(tenant.to_owned()), ..route.clone() };
+        let latency = sample.latency_sent();
+        let bucket = self.bounds.partition_point(|bound| *bound < latency);
+        for seen in [views.routes.entry(route).or_default(), views.tenants.entry(of_tenant).or_default()] {
+            match sample.outcome {
+                Outcome::Status(status) => {
+                    *seen.statuses.entry(status).or_default() += 1;
+                    seen.latencies.resize(self.bounds.len() + 1, 0);
+                    seen.latencies[bucket] += 1;
+                    seen.latency_sum = seen.latency_sum + latency;
+                }
+                _ => seen.unknown += 1,
+            }
+        }
+    }
+
+    /// What clients saw of one replica.
+    pub fn replica(&self, index: usize) -> Option<&Views> {
+        self.replicas.get(index)
+    }
+
+    /// How many of `seen`'s answers took at most `bound` seconds, which must be one of the ledger's bounds or infinite.
+    pub fn at_most(&self, seen: &Seen, bound: f64) -> u64 {
+        let end = if bound.is_finite() {
+            self.bounds.partition_point(|known| *known <= Nanos::from_secs_f64(bound))
+        } else {
+            seen.latencies.len()
+        };
+        seen.latencies.iter().take(end).sum()
+    }
+}

@@ -1,0 +1,132 @@
+//! Was the promised limit kept? Judged from the history of one key (tenant × route × limit) alone.
+//!
+//! A request's decision instant is unknown but lies in `[sent, done]`. A violation is reported only when no honest
+//! limiter could have produced the history; a refusal is called wrong only when no honest limiter could have refused.
+
+pub mod fixed_window;
+mod history;
+pub mod sliding_log;
+mod spans;
+
+#[cfg(test)]
+mod brute_force;
+#[cfg(test)]
+mod simulate;
+#[cfg(test)]
+mod tests;
+
+use crate::units::{Nanos, Quota};
+
+/// What the limiter did with a request, as far as its answer tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decision {
+    /// Admitted for certain.
+    Admitted,
+    /// Refused for certain.
+    Refused,
+    /// Admitted, refused, or never decided: no answer, or one that is neither.
+    Unknown,
+}
+
+/// A request as the limiter's judge sees it: 32 bytes, because a run can have millions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Request {
+    /// Number of the sample in the recorded run.
+    pub id: u64,
+    /// The decision was not before this instant.
+    pub sent: Nanos,
+    /// The decision was not after this instant (for an unanswered request: sent + the service's declared timeout).
+    pub done: Nanos,
+    /// What is known of it.
+    pub decision: Decision,
+    /// Index of the replica that it was sent to.
+    pub replica: u16,
+}
+
+/// What may be assumed about the world around the history.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Circumstances {
+    /// Nobody else uses the key. If not, a refusal can never be proven wrong.
+    pub exclusive: bool,
+    /// The key's state was empty at the start. If not, anything may have happened in the window before `since`.
+    pub fresh: bool,
+    /// Start of the history: no request of ours was sent before.
+    pub since: Nanos,
+    /// The history is complete for decisions before this instant (`Nanos::MAX` unless the run was cut off); later
+    /// refusals cannot be proven wrong.
+    pub complete_until: Nanos,
+    /// Spans `[from, to]` within which the limiter's store lost its memory (a restart that was seen), sorted.
+    pub memory_losses: Vec<(Nanos, Nanos)>,
+    /// How far the client's and the limiter's clocks may drift apart.
+    pub tolerance: Tolerance,
+    /// One tick of the limiter's clock.
+    pub resolution: Nanos,
+}
+
+/// Bound on the disagreement of two clocks over a span: `offset + drift · span`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Tolerance {
+    /// ε₀.
+    pub offset: Nanos,
+    /// δ, dimensionless: `1e-4` is 100 ppm.
+    pub drift: f64,
+}
+
+/// What the history shows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Judgement {
+    /// Certain admissions.
+    pub admitted: u64,
+    /// Certain refusals.
+    pub refused: u64,
+    /// The rest.
+    pub unknown: u64,
+    /// Proven violations, the first of each kind; empty when none is proven.
+    pub violations: Vec<Violation>,
+    /// Refusals that nothing could be said about, and why.
+    pub unjudged_refusals: Vec<(u64, Unjudged)>,
+}
+
+/// Why refusals could not be judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unjudged {
+    /// Others may use the key.
+    NotExclusive,
+    /// What happened in the window before the run is unknown.
+    UnknownStart,
+    /// The run was cut off: requests near its end are not in the record.
+    CutOff,
+}
+
+/// A proven violation and the requests that prove it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Violation {
+    /// More admissions than any honest limiter could have granted.
+    OverAdmission {
+        /// What was promised.
+        quota: Quota,
+        /// Where the admissions lie: from the earliest `sent` to the latest `done` of `requests`.
+        from: Nanos,
+        /// See `from`.
+        to: Nanos,
+        /// How many admissions an honest limiter could have granted there at the most.
+        allowed: u64,
+        /// The certain admissions, more than `allowed`; sorted by `sent`.
+        requests: Vec<Request>,
+        /// One sentence: why no honest limiter could have granted them.
+        because: String,
+    },
+    /// A refusal that no honest limiter could have given.
+    WrongRefusal {
+        /// What was promised.
+        quota: Quota,
+        /// The refused request.
+        request: Request,
+        /// Admissions that the quota could have counted against it at the most (fewer than the limit).
+        counted: u64,
+        /// How many refusals of the history are proven wrong in this way, this one included.
+        of: u64,
+        /// One sentence: why no honest limiter could have refused it.
+        because: String,
+    },
+}

@@ -1,0 +1,192 @@
+//! Holds what clients saw against what the service promised and what its metrics claim. Pure: everything comes from the
+//! recorded run, so that an old run can be judged again with the same result.
+//!
+//! One pass over the samples feeds the tables (`summary`), the client's `ledger`, the limiters' histories (`limits`) and
+//! the scenario's `expectations`; then each question is answered in its own file. `verdict` is what an answer looks
+//! like, `replicas` what the scrapes of a replica amount to.
+
+pub mod agreement;
+pub mod expectations;
+pub mod histograms;
+pub mod ledger;
+pub mod limiter;
+pub mod limits;
+pub mod quantiles;
+pub mod replicas;
+pub mod summary;
+pub mod verdict;
+
+use serde::Serialize;
+
+use crate::{
+    observe::scrape::Phase,
+    record::{
+        manifest::{LoadPhase, State},
+        reader::RecordedRun,
+        segment::SegmentError,
+    },
+    scenario::MetricsContract,
+    units::Nanos,
+};
+use agreement::Assumptions;
+use expectations::Expectations;
+use ledger::Ledger;
+use limits::Histories;
+use replicas::{Settled, Unsettled};
+use summary::{Gatherer, Summary};
+use verdict::{Outcome, Verdict};
+
+/// A judged run.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Report {
+    /// Version of this JSON; it rises when a reader has to change.
+    pub version: u32,
+    /// Name of the scenario.
+    pub scenario: String,
+    /// Its one sentence.
+    pub about: Option<String>,
+    /// Its seed.
+    pub seed: u64,
+    /// The environment's name.
+    pub environment: String,
+    /// The run's directory.
+    pub run: String,
+    /// How far the run got.
+    pub state: State,
+    /// The run's zero, nanoseconds since the Unix epoch.
+    pub started_unix_ns: i64,
+    /// When the load ran.
+    pub load: Option<LoadPhase>,
+    /// What a reader of the verdicts must know of the run first: cut off, interrupted.
+    pub remarks: Vec<String>,
+    /// The tables.
+    pub summary: Summary,
+    /// One a claim.
+    pub verdicts: Vec<Verdict>,
+    /// The worst of them.
+    pub outcome: Outcome,
+}
+
+/// Version of the JSON report.
+pub const REPORT_VERSION: u32 = 1;
+
+/// Judges a recorded run.
+///
+/// # Errors
+/// When a segment cannot be read.
+pub fn verify(run: &RecordedRun) -> Result<Report, SegmentError> {
+    let scenario = &run.scenario;
+    let settled: Vec<Result<Settled, Unsettled>> = match &scenario.metrics {
+        Some(contract) => run.observations.scrapes.iter().map(|s| replicas::settled(s, contract)).collect(),
+        None => Vec::new(),
+    };
+    let bounds = scenario.metrics.iter().flat_map(|contract| bounds(contract, &settled));
+    let mut ledger = Ledger::new(run.replica_names().len(), bounds);
+    let mut summary = Gatherer::new(run.replica_names().len());
+    let mut histories = Histories::new(scenario);
+    let mut expectations = Expectations::new(scenario);
+    let mut last = Nanos::ZERO;
+    run.for_each_sample(|id, sample| {
+        ledger.add(scenario, sample);
+        summary.add(sample);
+        histories.add(scenario, id, sample);
+        expectations.add(scenario, id, sample);
+        last = last.max(sample.done);
+    })?;
+
+    let mut verdicts = expectations.judge(run);
+    verdicts.extend(histories.judge(run));
+    if let Some(contract) = &scenario.metrics {
+        verdicts.extend(metric_verdicts(run, contract, &ledger, &settled));
+    }
+    let outcome = verdicts.iter().map(|verdict| verdict.outcome).max().unwrap_or(Outcome::Inconclusive);
+    Ok(Report {
+        version: REPORT_VERSION,
+        scenario: scenario.name.clone(),
+        about: scenario.about.clone(),
+        seed: scenario.seed,
+        environment: run.manifest.environment.name.clone(),
+        run: run.dir.display().to_string(),
+        state: run.manifest.state,
+        started_unix_ns: run.manifest.started_unix_ns,
+        load: run.manifest.load,
+        remarks: remarks(run, last),
+        summary: summary.finish(scenario, run.replica_names()),
+        verdicts,
+        outcome,
+    })
+}
+
+/// Everything that the service's metrics claim: counters first, by both witnesses, then histograms and quantiles.
+fn metric_verdicts(
+    run: &RecordedRun,
+    contract: &MetricsContract,
+    ledger: &Ledger,
+    settled: &[Result<Settled, Unsettled>],
+) -> Vec<Verdict> {
+    let environment = &run.manifest.environment;
+    let assumptions = Assumptions {
+        exclusive: environment.exclusive,
+        restarted: false,
+        complete: run.manifest.state != State::Running,
+    };
+    let replicas = || {
+        let indexed = environment.replicas.iter().zip(settled).enumerate();
+        indexed.filter_map(|(i, (replica, settled))| Some((i, replica, ledger.replica(i)?, settled)))
+    };
+    let mut verdicts = Vec::new();
+    for (_, replica, views, settled) in replicas() {
+        verdicts.extend(agreement::by_scrape(contract, replica, views, settled, assumptions));
+    }
+    if environment.prometheus.is_some() {
+        for (i, replica, views, _) in replicas() {
+            let span = prometheus_span(run, i);
+            let answers = &run.observations.prometheus;
+            verdicts.extend(agreement::by_prometheus(contract, replica, views, answers, span, assumptions));
+        }
+    }
+    for (_, replica, views, settled) in replicas() {
+        verdicts.extend(histograms::judge(contract, replica, ledger, views, settled));
+    }
+    for (_, replica, views, settled) in replicas() {
+        verdicts.extend(quantiles::judge(contract, replica, ledger, views, settled));
+    }
+    verdicts
+}
+
+/// Between which instants (seconds since the epoch) a replica's counters moved: no request was sent before the first,
+/// and by the second its own metrics had come to rest.
+fn prometheus_span(run: &RecordedRun, replica: usize) -> (f64, f64) {
+    let unix = |at: Nanos| (Nanos(run.manifest.started_unix_ns) + at).as_secs_f64();
+    let load = run.manifest.load;
+    let rest = run.observations.scrapes.get(replica).and_then(|scrapes| {
+        scrapes.iter().rfind(|scrape| scrape.phase == Phase::After && scrape.text.is_ok()).map(|scrape| scrape.from)
+    });
+    let from = load.map_or(Nanos::ZERO, |load| load.from_ns);
+    let to = rest.or(load.map(|load| load.to_ns)).unwrap_or(Nanos::MAX);
+    (unix(from), unix(to))
+}
+
+/// The bucket bounds of the contract's duration histograms, in seconds.
+fn bounds(contract: &MetricsContract, settled: &[Result<Settled, Unsettled>]) -> Vec<f64> {
+    let mut bounds = Vec::new();
+    for settled in settled.iter().flatten() {
+        for metric in histograms::metrics(contract) {
+            for histogram in histograms::histograms(&settled.after, metric.name).values() {
+                bounds.extend(histogram.buckets.iter().map(|bucket| bucket.upper));
+            }
+        }
+    }
+    bounds
+}
+
+fn remarks(run: &RecordedRun, last: Nanos) -> Vec<String> {
+    match run.manifest.state {
+        State::Finished => Vec::new(),
+        State::Interrupted => vec!["the run was interrupted: it is judged as far as it came".to_owned()],
+        State::Running => vec![format!(
+            "the run was cut off (or is still going on): it is judged up to its last complete segment, which ends at {:.1} s",
+            last.as_secs_f64()
+        )],
+    }
+}

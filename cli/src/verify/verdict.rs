@@ -1,0 +1,138 @@
+//! A verdict: one claim, three-valued, with its evidence.
+
+use serde::{Deserialize, Serialize};
+
+/// What a claim came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// The record shows that it holds.
+    Pass,
+    /// The record cannot tell.
+    Inconclusive,
+    /// The record shows that it does not hold.
+    Fail,
+}
+
+impl std::fmt::Display for Outcome {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(match self {
+            Self::Pass => "Pass",
+            Self::Inconclusive => "Inconclusive",
+            Self::Fail => "Fail",
+        })
+    }
+}
+
+/// Which question a claim answers; the names are part of the JSON report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Claim {
+    /// The service's counters agree with what clients saw.
+    Counters,
+    /// The service's histograms are sane and not above what clients saw.
+    Histograms,
+    /// A server-side quantile lies where clients' latency allows it.
+    Quantiles,
+    /// A promised limit was kept, and nobody was refused without cause.
+    Limit,
+    /// What a scenario expects of latency, rates and statuses.
+    Expectation,
+}
+
+impl std::fmt::Display for Claim {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(match self {
+            Self::Counters => "counters",
+            Self::Histograms => "histograms",
+            Self::Quantiles => "quantiles",
+            Self::Limit => "limit",
+            Self::Expectation => "expect",
+        })
+    }
+}
+
+/// One claim and what it came to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// Which question.
+    pub claim: Claim,
+    /// Of what: a metric and a replica, a limit, an expectation's text.
+    pub subject: String,
+    /// What it came to.
+    pub outcome: Outcome,
+    /// One line: why.
+    pub summary: String,
+    /// What it rests on; the findings that decided first. Never empty for a `Fail`.
+    pub evidence: Vec<Evidence>,
+}
+
+/// Something that was found.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// Whether it speaks for the claim.
+    pub outcome: Outcome,
+    /// Of what: a series, a tenant.
+    pub subject: String,
+    /// What the claim allows.
+    pub expected: String,
+    /// What the record shows.
+    pub observed: String,
+    /// More, a line each: the requests that prove it, where to look.
+    pub details: Vec<String>,
+    /// Numbers of the samples that prove it, in the recorded run.
+    pub samples: Vec<u64>,
+}
+
+impl Evidence {
+    /// A finding without details.
+    pub fn new(
+        outcome: Outcome,
+        subject: impl Into<String>,
+        expected: impl Into<String>,
+        observed: impl Into<String>,
+    ) -> Self {
+        Self {
+            outcome,
+            subject: subject.into(),
+            expected: expected.into(),
+            observed: observed.into(),
+            details: Vec::new(),
+            samples: Vec::new(),
+        }
+    }
+
+    /// The same with one more line of details.
+    #[must_use]
+    pub fn detail(mut self, line: impl Into<String>) -> Self {
+        self.details.push(line.into());
+        self
+    }
+}
+
+impl Verdict {
+    /// A claim about which nothing can be said, and why.
+    pub fn inconclusive(claim: Claim, subject: impl Into<String>, why: impl Into<String>) -> Self {
+        Self {
+            claim,
+            subject: subject.into(),
+            outcome: Outcome::Inconclusive,
+            summary: why.into(),
+            evidence: Vec::new(),
+        }
+    }
+
+    /// A claim that is as good as the worst of its findings; without any it is Inconclusive, because no data is never a
+    /// pass.
+    pub fn from_evidence(
+        claim: Claim,
+        subject: impl Into<String>,
+        mut evidence: Vec<Evidence>,
+        summary: impl FnOnce(Outcome, &[Evidence]) -> String,
+    ) -> Self {
+        let outcome = evidence.iter().map(|finding| finding.outcome).max().unwrap_or(Outcome::Inconclusive);
+        evidence.sort_by_key(|finding| std::cmp::Reverse(finding.outcome));
+        let summary = if evidence.is_empty() { "no data".to_owned() } else { summary(outcome, &evidence) };
+        Self { claim, subject: subject.into(), outcome, summary, evidence }
+    }
+}
