@@ -10,6 +10,9 @@ pub(crate) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8"
 #[derive(Debug, Default)]
 pub(super) struct Exposition(String);
 
+/// A label's name and value.
+pub(super) type Label<'a> = (&'a str, &'a str);
+
 /// What a metric is, for its TYPE line.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Kind {
@@ -32,28 +35,45 @@ impl Exposition {
         let _ = write!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}\n");
     }
 
-    /// One line: a sample of `name` with `suffix` ("" or "_sum", …).
-    pub(super) fn sample(&mut self, name: &str, suffix: &str, labels: &[(&str, &str)], value: f64) {
+    /// One line: a sample of `name` with `suffix` ("" or "_sum", …), with the series' labels and those of this sample.
+    pub(super) fn sample(
+        &mut self,
+        name: &str,
+        suffix: &str,
+        labels: &[Label<'_>],
+        more: &[Label<'_>],
+        value: f64,
+    ) {
         self.0.push_str(name);
         self.0.push_str(suffix);
-        for (index, (label, text)) in labels.iter().enumerate() {
-            self.0.push(if index == 0 { '{' } else { ',' });
+        let mut separator = '{';
+        for (label, text) in labels.iter().chain(more) {
+            self.0.push(separator);
+            separator = ',';
             self.0.push_str(label);
             self.0.push_str("=\"");
-            for character in text.chars() {
-                match character {
-                    '\\' => self.0.push_str("\\\\"),
-                    '"' => self.0.push_str("\\\""),
-                    '\n' => self.0.push_str("\\n"),
-                    other => self.0.push(other),
-                }
-            }
+            self.push_escaped(text);
             self.0.push('"');
         }
-        if !labels.is_empty() {
+        if separator == ',' {
             self.0.push('}');
         }
         let _ = writeln!(self.0, " {value}");
+    }
+
+    fn push_escaped(&mut self, text: &str) {
+        let mut rest = text;
+        while let Some(place) = rest.bytes().position(|byte| matches!(byte, b'\\' | b'"' | b'\n')) {
+            let (plain, special) = rest.split_at(place);
+            self.0.push_str(plain);
+            self.0.push_str(match special.as_bytes()[0] {
+                b'\n' => "\\n",
+                b'"' => "\\\"",
+                _ => "\\\\",
+            });
+            rest = &special[1..];
+        }
+        self.0.push_str(rest);
     }
 
     pub(super) fn finish(self) -> String {
@@ -69,8 +89,8 @@ mod tests {
     fn label_values_are_escaped() {
         let mut out = Exposition::default();
         out.metric("m_total", Kind::Counter, "Help.");
-        out.sample("m_total", "", &[("a", "x\\y\"z\n"), ("b", "")], 3.0);
-        out.sample("m_total", "", &[], 0.25);
+        out.sample("m_total", "", &[("a", "x\\y\"z\n"), ("b", "")], &[], 3.0);
+        out.sample("m_total", "", &[], &[], 0.25);
         assert_eq!(
             out.finish(),
             "# HELP m_total Help.\n# TYPE m_total counter\nm_total{a=\"x\\\\y\\\"z\\n\",b=\"\"} 3\nm_total 0.25\n"

@@ -4,36 +4,68 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use super::exposition::Exposition;
+use super::exposition::{Exposition, Label};
 
-/// The fine buckets, in milliseconds (prometheus-fastapi-instrumentator's `highr`).
-pub(super) const FINE: &[u32] = &[
-    10, 25, 50, 75, 100, 250, 500, 750, 1000, 1500, 2000, 2500, 3000, 3500, 4000, 4500, 5000, 7500, 10_000,
-    30_000, 60_000,
+/// The upper end of a bucket, inclusive: as its label has it, and as durations are compared with it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bound {
+    le: &'static str,
+    limit: Duration,
+}
+
+impl Bound {
+    const fn new(le: &'static str, millis: u64) -> Self {
+        Self { le, limit: Duration::from_millis(millis) }
+    }
+}
+
+/// The fine buckets (prometheus-fastapi-instrumentator's `highr`).
+pub(super) const FINE: &[Bound] = &[
+    Bound::new("0.01", 10),
+    Bound::new("0.025", 25),
+    Bound::new("0.05", 50),
+    Bound::new("0.075", 75),
+    Bound::new("0.1", 100),
+    Bound::new("0.25", 250),
+    Bound::new("0.5", 500),
+    Bound::new("0.75", 750),
+    Bound::new("1", 1000),
+    Bound::new("1.5", 1500),
+    Bound::new("2", 2000),
+    Bound::new("2.5", 2500),
+    Bound::new("3", 3000),
+    Bound::new("3.5", 3500),
+    Bound::new("4", 4000),
+    Bound::new("4.5", 4500),
+    Bound::new("5", 5000),
+    Bound::new("7.5", 7500),
+    Bound::new("10", 10_000),
+    Bound::new("30", 30_000),
+    Bound::new("60", 60_000),
 ];
 
-/// The coarse buckets, in milliseconds (its `lowr`).
-pub(super) const COARSE: &[u32] = &[100, 500, 1000];
+/// The coarse buckets (its `lowr`).
+pub(super) const COARSE: &[Bound] = &[Bound::new("0.1", 100), Bound::new("0.5", 500), Bound::new("1", 1000)];
 
 #[derive(Debug)]
 pub(super) struct Histogram {
-    /// Upper bounds in milliseconds, inclusive, rising.
-    bounds: &'static [u32],
+    /// Rising.
+    bounds: &'static [Bound],
     /// One for each bound, and one for what exceeds them all.
     counts: Box<[AtomicU64]>,
     nanos: AtomicU64,
 }
 
 impl Histogram {
-    pub(super) fn new(bounds: &'static [u32]) -> Self {
+    pub(super) fn new(bounds: &'static [Bound]) -> Self {
         let counts = (0..=bounds.len()).map(|_| AtomicU64::new(0)).collect();
         Self { bounds, counts, nanos: AtomicU64::new(0) }
     }
 
     pub(super) fn observe(&self, duration: Duration) {
         // From the front: nearly all requests belong to the first buckets.
-        let within = |bound: &u32| duration <= Duration::from_millis(u64::from(*bound));
-        let bucket = self.bounds.iter().position(within).unwrap_or(self.bounds.len());
+        let bucket =
+            self.bounds.iter().position(|bound| duration <= bound.limit).unwrap_or(self.bounds.len());
         self.counts[bucket].fetch_add(1, Relaxed);
         self.nanos.fetch_add(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX), Relaxed);
     }
@@ -43,22 +75,29 @@ impl Histogram {
     }
 
     /// Writes buckets, sum and count of one series.
-    pub(super) fn write(&self, out: &mut Exposition, name: &str, labels: &[(&str, &str)]) {
+    pub(super) fn write(&self, out: &mut Exposition, name: &str, labels: &[Label<'_>]) {
         let mut cumulative = 0;
         for (index, count) in self.counts.iter().enumerate() {
             cumulative += count.load(Relaxed);
-            let bound = self.bounds.get(index).map(|bound| (f64::from(*bound) / 1000.0).to_string());
-            let le = ("le", bound.as_deref().unwrap_or("+Inf"));
-            out.sample(name, "_bucket", &[labels, &[le]].concat(), cumulative as f64);
+            let le = self.bounds.get(index).map_or("+Inf", |bound| bound.le);
+            out.sample(name, "_bucket", labels, &[("le", le)], cumulative as f64);
         }
-        out.sample(name, "_sum", labels, self.nanos.load(Relaxed) as f64 / 1e9);
-        out.sample(name, "_count", labels, cumulative as f64);
+        out.sample(name, "_sum", labels, &[], self.nanos.load(Relaxed) as f64 / 1e9);
+        out.sample(name, "_count", labels, &[], cumulative as f64);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn labels_and_limits_of_bounds_agree_and_rise() {
+        for bounds in [FINE, COARSE] {
+            assert!(bounds.iter().all(|bound| bound.le.parse() == Ok(bound.limit.as_secs_f64())));
+            assert!(bounds.is_sorted_by(|one, next| one.limit < next.limit));
+        }
+    }
 
     #[test]
     fn bounds_are_inclusive_and_buckets_cumulative() {

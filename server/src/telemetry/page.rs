@@ -26,7 +26,7 @@ impl Telemetry {
         for (route, verb, series) in self.used() {
             for (status, count) in counted(&series.requests) {
                 let labels = [("handler", route.label()), ("method", verb.label()), ("status", status)];
-                out.sample(name, "", &labels, count);
+                out.sample(name, "", &labels, &[], count);
             }
         }
     }
@@ -45,8 +45,8 @@ impl Telemetry {
                 let sizes = sizes(series);
                 let count = sizes.count.load(Relaxed);
                 if count > 0 {
-                    out.sample(name, "_sum", &labels, sizes.sum.load(Relaxed) as f64);
-                    out.sample(name, "_count", &labels, count as f64);
+                    out.sample(name, "_sum", &labels, &[], sizes.sum.load(Relaxed) as f64);
+                    out.sample(name, "_count", &labels, &[], count as f64);
                 }
             }
         }
@@ -74,7 +74,7 @@ impl Telemetry {
         out.metric(name, Kind::Gauge, "Requests being answered, those for metrics excepted.");
         for (route, verb, series) in self.used().filter(|(route, ..)| *route != Route::Metrics) {
             let labels = [("handler", route.label()), ("method", verb.label())];
-            out.sample(name, "", &labels, series.in_progress.load(Relaxed) as f64);
+            out.sample(name, "", &labels, &[], series.in_progress.load(Relaxed) as f64);
         }
     }
 
@@ -90,7 +90,7 @@ impl Telemetry {
                         ("method", verb.label()),
                         ("status", status),
                     ];
-                    out.sample(name, "", &labels, count);
+                    out.sample(name, "", &labels, &[], count);
                 }
             }
         }
@@ -105,11 +105,11 @@ impl Telemetry {
         let name = "tenancy_store_errors_total";
         out.metric(name, Kind::Counter, "Operations that the store did not answer as it should.");
         for (operation, count) in Operation::ALL.iter().zip(&self.store_errors) {
-            out.sample(name, "", &[("operation", operation.label())], count.load(Relaxed) as f64);
+            out.sample(name, "", &[("operation", operation.label())], &[], count.load(Relaxed) as f64);
         }
         let name = "process_start_time_seconds";
         out.metric(name, Kind::Gauge, "When this replica started, in seconds since the epoch.");
-        out.sample(name, "", &[], self.started.as_secs_f64());
+        out.sample(name, "", &[], &[], self.started.as_secs_f64());
     }
 
     /// The series of routes and methods that have been asked for.

@@ -129,6 +129,34 @@ async fn refused_by_one_limit_consumes_none() {
 }
 
 #[tokio::test]
+async fn both_stores_decide_alike() {
+    let lines = [
+        ("a", r#"{"chat_per_1h": 1}"#),
+        ("b", r#"{"chat_per_1h": 3, "chat_per_2h": 3, "chat_per_3h": 5}"#),
+        ("c", r#"{"chat_per_3h": 2, "chat_per_1h": 4}"#),
+        ("d", r#"{"chat_per_24h": 7, "chat_per_1m": 5, "chat_per_1h": 6}"#),
+    ];
+    let (_redis, pairs) = pairs(&lines).await;
+    for (tenant, _) in lines {
+        let mut histories = Vec::new();
+        for [one, other] in &pairs {
+            let session = one.session(tenant).await;
+            let mut history = Vec::new();
+            for replica in [one, other, other].into_iter().cycle().take(9) {
+                let reply = replica.chat(tenant, &session).await;
+                // Without the times, which go on between the two.
+                let left: Vec<_> =
+                    reply.header("ratelimit").split(", ").map(|limit| limit.rsplit_once(";t=")).collect();
+                let left: Vec<_> = left.into_iter().map(|parts| parts.unwrap().0.to_owned()).collect();
+                history.push((reply.status, reply.header("x-ratelimit-limit").to_owned(), left));
+            }
+            histories.push(history);
+        }
+        assert_eq!(histories[0], histories[1], "{tenant}");
+    }
+}
+
+#[tokio::test]
 async fn sessions_are_global() {
     let (_redis, pairs) =
         pairs(&[("acme", r#"{"chat_per_1h": 9}"#), ("globex", r#"{"chat_per_1h": 9}"#)]).await;

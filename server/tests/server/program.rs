@@ -47,7 +47,7 @@ fn an_address_that_is_taken_or_wrong() {
     let cases = [
         failure(&["--listen", &address], &[]).replace(&address, "127.0.0.1:PORT"),
         failure(&["--listen", "localhost"], &[]),
-        failure(&["--listen", "192.0.2.1:8005"], &[]),
+        failure(&[], &[("TENANCY_LISTEN", "127.0.0.1:0,192.0.2.1:8005")]),
     ];
     insta::assert_snapshot!(cases.join("\n"));
 }

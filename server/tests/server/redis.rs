@@ -42,6 +42,20 @@ async fn a_counter_that_lost_its_time_to_live_gets_one_again() {
 }
 
 #[tokio::test]
+async fn an_expired_session_is_unknown_and_consumes_nothing() {
+    let redis = Redis::start().await;
+    let replica = Replica::of(&redis.store().await).await;
+    let session = replica.session("acme").await;
+    let mut connection = redis.connection().await.unwrap();
+    let key = format!("tenancy:{{acme}}:session:{session}");
+    assert_eq!(::redis::cmd("PEXPIRE").arg(&key).arg(1).query_async(&mut connection).await, Ok(1));
+    wait_for("the session's end", async || redis.keys().await.is_empty()).await;
+    assert_eq!(replica.chat("acme", &session).await.status, 404);
+    assert_eq!(replica.chat("globex", &session).await.status, 404, "nobody's session is no other tenant's");
+    assert!(redis.keys().await.is_empty());
+}
+
+#[tokio::test]
 async fn a_flushed_script_is_loaded_again() {
     let redis = Redis::start().await;
     let replica = Replica::of(&redis.store().await).await;
@@ -76,6 +90,9 @@ async fn killed_redis_means_503_and_its_return_means_recovery() {
     let failed =
         |operation| metrics.value(&format!("tenancy_store_errors_total{{operation=\"{operation}\"}}"));
     assert_eq!(["chat", "create_session", "find_session", "ping"].map(failed), [3.0, 1.0, 1.0, 1.0]);
+    assert_eq!(metrics.sum("http_requests_total", &["status=\"503\""]), 6.0);
+    assert_eq!(metrics.sum("tenant_requests_total", &["tenant=\"acme\"", "status=\"503\""]), 4.0);
+    assert_eq!(metrics.sum("tenant_requests_total", &["tenant=\"globex\"", "status=\"503\""]), 1.0);
 
     redis.restart().await;
     let returned = Instant::now();
