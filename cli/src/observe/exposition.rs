@@ -153,11 +153,12 @@ fn comment(cursor: &mut Cursor<'_>, types: &mut BTreeMap<String, String>) -> Res
 
 fn series(cursor: &mut Cursor<'_>) -> Result<Series, String> {
     let name = metric_name(cursor)?.to_owned();
+    let end_of_name = cursor.at;
     cursor.skip_blanks();
-    let labels = if cursor.eat('{') { labels(cursor)? } else { Labels::new() };
-    let before = cursor.at;
+    let braces = cursor.eat('{');
+    let labels = if braces { labels(cursor)? } else { Labels::new() };
     cursor.skip_blanks();
-    if cursor.at == before && labels.is_empty() {
+    if cursor.at == end_of_name {
         return Err("expected a blank and a value after the name".to_owned());
     }
     let value = value(cursor)?;

@@ -135,9 +135,13 @@ impl Scraper {
                     continue;
                 };
                 silent[i] = 0;
-                let view = ContractView::parse(&text, &self.contract).ok();
-                settled[i] = view.as_ref().is_some_and(|view| view.at_rest() && last[i].as_ref() == Some(view));
-                last[i] = view;
+                let Ok(view) = ContractView::parse(&text, &self.contract) else {
+                    // A text that is not in the format will not become so by waiting; it is judged as it is.
+                    settled[i] = true;
+                    continue;
+                };
+                settled[i] = view.at_rest() && last[i].as_ref().is_some_and(|last| last.agrees(&view));
+                last[i] = Some(view);
             }
             tokio::time::sleep(SETTLE_INTERVAL).await;
         }

@@ -126,6 +126,8 @@ fn lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, ObservationsError> 
 pub struct ContractView {
     /// Value of every counter and every histogram component, by name and labels.
     pub series: BTreeMap<(String, Labels), f64>,
+    /// The histogram of all durations, by name and labels. It counts scrapes too, so it never comes to rest.
+    pub all_durations: BTreeMap<(String, Labels), f64>,
     /// Sum of the in-progress gauge over the load's routes; `None` where it cannot be told from the scrape itself.
     pub in_progress: Option<f64>,
 }
@@ -142,27 +144,29 @@ impl ContractView {
     /// Takes the contract's part of an exposition.
     pub fn of(exposition: &Exposition, contract: &MetricsContract) -> Self {
         let histograms = [Some(contract.duration.as_str()), contract.tenant_duration.as_deref()];
-        let mut names: Vec<String> = histograms
-            .into_iter()
-            .flatten()
-            .flat_map(|base| ["_bucket", "_sum", "_count"].map(|suffix| format!("{base}{suffix}")))
-            .collect();
+        let components = |base: &str| ["_bucket", "_sum", "_count"].map(|suffix| format!("{base}{suffix}"));
+        let mut names: Vec<String> = histograms.into_iter().flatten().flat_map(components).collect();
+        let all: Vec<String> = contract.duration_all.iter().flat_map(|base| components(base)).collect();
         names.push(contract.requests.clone());
         names.extend(contract.tenant_requests.clone());
         let foreign =
             |labels: &Labels| labels.get(&contract.route_label).is_some_and(|route| contract.ignore.contains(route));
-        let series = exposition
-            .series
-            .iter()
-            .filter(|series| names.contains(&series.name) && !foreign(&series.labels))
-            .map(|series| ((series.name.clone(), series.labels.clone()), series.value))
-            .collect();
+        let pick = |names: &[String]| {
+            let chosen = exposition.series.iter().filter(|s| names.contains(&s.name) && !foreign(&s.labels));
+            chosen.map(|series| ((series.name.clone(), series.labels.clone()), series.value)).collect()
+        };
+        let (series, all_durations) = (pick(&names), pick(&all));
         let in_progress = contract.in_progress.as_deref().and_then(|name| {
             let mut gauges = exposition.named(name).filter(|g| g.labels.contains_key(&contract.route_label)).peekable();
             gauges.peek()?;
             Some(gauges.filter(|gauge| !foreign(&gauge.labels)).map(|gauge| gauge.value).sum())
         });
-        Self { series, in_progress }
+        Self { series, all_durations, in_progress }
+    }
+
+    /// Whether both show the same counts, apart from what scrapes themselves move.
+    pub fn agrees(&self, other: &Self) -> bool {
+        self.series == other.series
     }
 
     /// Whether nothing of the load's is in progress, as far as can be told.
@@ -177,6 +181,7 @@ impl ContractView {
 
     /// Labels and value of every series of one name.
     pub fn named<'a>(&'a self, name: &'a str) -> impl Iterator<Item = (&'a Labels, f64)> {
-        self.series.iter().filter(move |((series, _), _)| series == name).map(|((_, labels), value)| (labels, *value))
+        let all = self.series.iter().chain(&self.all_durations);
+        all.filter(move |((series, _), _)| series == name).map(|((_, labels), value)| (labels, *value))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, presets};
 
 use super::style::{BAD, FAINT, GOOD, STRONG, UNSURE, paint};
 use crate::verify::{
@@ -52,7 +52,8 @@ fn facts(report: &Report) -> String {
 
 fn table(header: &[&str]) -> Table {
     let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Disabled);
+    let line = LineStyle::none().fill('─').junction('─');
+    table.load_style(presets::NOTHING.header_separator(line)).set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(header);
     table
 }
@@ -148,7 +149,7 @@ fn verdict_lines(verdict: &Verdict, width: usize) -> String {
     }
     let telling: Vec<&Evidence> = verdict.evidence.iter().filter(|finding| finding.outcome != Outcome::Pass).collect();
     for finding in telling.iter().take(FINDINGS) {
-        text.push_str(&finding_lines(finding));
+        text.push_str(&finding_lines(finding, &verdict.summary));
     }
     if telling.len() > FINDINGS {
         let _ = writeln!(text, "    … and {} findings more in verdict.json", telling.len() - FINDINGS);
@@ -156,10 +157,11 @@ fn verdict_lines(verdict: &Verdict, width: usize) -> String {
     text
 }
 
-fn finding_lines(finding: &Evidence) -> String {
-    let mut text = String::new();
-    for (label, value) in [("expected", &finding.expected), ("observed", &finding.observed)] {
-        let _ = writeln!(text, "    {}  {value}", paint(FAINT, label));
+/// What was expected, what was found (unless the claim's own line has said it), and what proves it.
+fn finding_lines(finding: &Evidence, said: &str) -> String {
+    let mut text = format!("    {}  {}\n", paint(FAINT, "expected"), finding.expected);
+    if !said.starts_with(&finding.observed) {
+        let _ = writeln!(text, "    {}  {}", paint(FAINT, "observed"), finding.observed);
     }
     for detail in &finding.details {
         let _ = writeln!(text, "              {detail}");

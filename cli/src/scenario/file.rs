@@ -138,6 +138,7 @@ pub(super) struct Metrics {
     /// By key.
     pub(super) names: Vec<(&'static str, Field<String>)>,
     pub(super) ignore: Field<Vec<Located<String>>>,
+    pub(super) tenantless: Field<Vec<Located<String>>>,
     pub(super) clock_stops_before_answer: Field<bool>,
 }
 
@@ -292,6 +293,7 @@ impl Metrics {
             path: table.parsed("path", found, notation::plain_path),
             interval: table.parsed("interval", found, notation::positive_duration),
             ignore: one_or_more(table, "ignore", found),
+            tenantless: one_or_more(table, "tenantless", found),
             clock_stops_before_answer: table.boolean("clock_stops_before_answer", found),
         }
     }

@@ -282,6 +282,8 @@ pub struct MetricsContract {
     pub tenant_label: String,
     /// Routes whose requests are not the load's (paths): default `/metrics`, `/healthz`, `/readyz`.
     pub ignore: Vec<String>,
+    /// Paths of routes that belong to no tenant, and have no series per tenant: default `/`.
+    pub tenantless: Vec<String>,
     /// Whether the server's duration ends before the last byte is sent (default true): only then may a client's
     /// latency bound the server's.
     pub clock_stops_before_answer: bool,

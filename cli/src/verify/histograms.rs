@@ -78,9 +78,10 @@ pub struct Metric<'a> {
 
 /// The duration histograms of a contract.
 pub fn metrics(contract: &MetricsContract) -> Vec<Metric<'_>> {
-    let routes = Metric { name: &contract.duration, per_tenant: false };
+    let of_routes = |name| Metric { name, per_tenant: false };
+    let all = contract.duration_all.as_deref().map(of_routes);
     let tenants = contract.tenant_duration.as_deref().map(|name| Metric { name, per_tenant: true });
-    [Some(routes), tenants].into_iter().flatten().collect()
+    [Some(of_routes(&contract.duration)), all, tenants].into_iter().flatten().collect()
 }
 
 /// What clients saw of the requests that a histogram's labels stand for. Labels that the histogram lacks (a method, say)
@@ -160,12 +161,16 @@ pub fn judge(
         }
         evidence.push(Evidence::new(Outcome::Pass, metric.name, "sane histograms", format!("{sane} of {} are", found.len())));
         Verdict::from_evidence(Claim::Histograms, subject, evidence, |outcome, evidence| match outcome {
-            Outcome::Pass if bounds == 0 => format!("{sane} histograms sane; not held against clients' latency"),
-            Outcome::Pass => format!("{sane} histograms sane, none above clients' latency at {bounds} bounds"),
+            Outcome::Pass if bounds == 0 => format!("{} sane; not held against clients' latency", plural(sane)),
+            Outcome::Pass => format!("{} sane, not above clients' latency at {bounds} bounds", plural(sane)),
             _ => evidence[0].observed.clone(),
         })
     };
     metrics(contract).into_iter().map(judge).collect()
+}
+
+fn plural(histograms: u64) -> String {
+    format!("{histograms} histogram{}", if histograms == 1 { "" } else { "s" })
 }
 
 /// What is wrong with a histogram in itself: what was expected, and what stands there.
@@ -212,6 +217,10 @@ fn insane(
 
 /// The requests that the contract's counter has for a histogram's labels; `None` where it has no such labels.
 fn counted(contract: &MetricsContract, settled: &Settled, metric: Metric<'_>, labels: &Labels) -> Option<f64> {
+    if contract.duration_all.as_deref() == Some(metric.name) {
+        // It counts scrapes too, and the counter's series of those are not in the contract's part.
+        return None;
+    }
     let name = if metric.per_tenant { contract.tenant_requests.as_deref()? } else { &contract.requests };
     let of_labels = |other: &Labels| labels.iter().all(|(label, value)| other.get(label) == Some(value));
     let mut values = settled.after.named(name).filter(|(other, _)| of_labels(other)).peekable();

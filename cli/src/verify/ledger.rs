@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::{
+    observe::quantile::BucketBounds,
     record::sample::{Outcome, Sample},
     scenario::Scenario,
     units::Nanos,
@@ -54,6 +55,8 @@ impl Seen {
 pub struct Ledger {
     /// Bucket bounds of the service's histograms in nanoseconds, sorted, without infinity.
     bounds: Vec<Nanos>,
+    /// Paths that have no series per tenant.
+    tenantless: Vec<String>,
     /// Per replica: by method and path, and by tenant, method and path.
     replicas: Vec<Views>,
 }
@@ -68,13 +71,14 @@ pub struct Views {
 }
 
 impl Ledger {
-    /// An empty ledger for so many replicas, whose histograms have these bounds in seconds.
-    pub fn new(replicas: usize, bounds: impl IntoIterator<Item = f64>) -> Self {
+    /// An empty ledger for so many replicas, whose histograms have these bounds in seconds; requests of `tenantless`
+    /// paths are not grouped by tenant.
+    pub fn new(replicas: usize, bounds: impl IntoIterator<Item = f64>, tenantless: Vec<String>) -> Self {
         let mut bounds: Vec<Nanos> =
             bounds.into_iter().filter(|bound| bound.is_finite()).map(Nanos::from_secs_f64).collect();
         bounds.sort();
         bounds.dedup();
-        Self { bounds, replicas: vec![Views::default(); replicas] }
+        Self { bounds, tenantless, replicas: vec![Views::default(); replicas] }
     }
 
     /// Enters a sample. What was never sent has not counted anywhere.
@@ -92,7 +96,9 @@ impl Ledger {
         let of_tenant = Cell { tenant: Some(tenant.to_owned()), ..route.clone() };
         let latency = sample.latency_sent();
         let bucket = self.bounds.partition_point(|bound| *bound < latency);
-        for seen in [views.routes.entry(route).or_default(), views.tenants.entry(of_tenant).or_default()] {
+        let of_tenant = (!self.tenantless.iter().any(|known| known == path)).then_some(of_tenant);
+        let groups = [Some(views.routes.entry(route).or_default()), of_tenant.map(|cell| views.tenants.entry(cell).or_default())];
+        for seen in groups.into_iter().flatten() {
             match sample.outcome {
                 Outcome::Status(status) => {
                     *seen.statuses.entry(status).or_default() += 1;
@@ -108,6 +114,21 @@ impl Ledger {
     /// What clients saw of one replica.
     pub fn replica(&self, index: usize) -> Option<&Views> {
         self.replicas.get(index)
+    }
+
+    /// The gap between two of the ledger's bounds in which the `rank`-th shortest of `seen`'s latencies lies.
+    pub fn quantile_bucket(&self, seen: &Seen, rank: u64) -> BucketBounds {
+        let mut below = 0;
+        let position = seen.latencies.iter().position(|count| {
+            below += count;
+            below >= rank
+        });
+        let position = position.unwrap_or(self.bounds.len());
+        let bound = |index: usize| self.bounds.get(index).map(|bound| bound.as_secs_f64());
+        BucketBounds {
+            lower: position.checked_sub(1).and_then(bound).unwrap_or(0.0),
+            upper: bound(position).unwrap_or(f64::INFINITY),
+        }
     }
 
     /// How many of `seen`'s answers took at most `bound` seconds, which must be one of the ledger's bounds or infinite.

@@ -81,7 +81,8 @@ pub fn verify(run: &RecordedRun) -> Result<Report, SegmentError> {
         None => Vec::new(),
     };
     let bounds = scenario.metrics.iter().flat_map(|contract| bounds(contract, &settled));
-    let mut ledger = Ledger::new(run.replica_names().len(), bounds);
+    let tenantless = scenario.metrics.as_ref().map(|contract| contract.tenantless.clone()).unwrap_or_default();
+    let mut ledger = Ledger::new(run.replica_names().len(), bounds, tenantless);
     let mut summary = Gatherer::new(run.replica_names().len());
     let mut histories = Histories::new(scenario);
     let mut expectations = Expectations::new(scenario);

@@ -28,8 +28,9 @@ pub fn samples_needed(q: f64) -> u64 {
     ((10.0 / (1.0 - q)) - 1e-6).ceil() as u64
 }
 
-/// Judges the server-side quantiles of one replica: one verdict a histogram; none where the contract says that the
-/// server's clock stops after the answer.
+/// Judges the server-side quantiles of one replica: one verdict a histogram. No claim is made where the contract says
+/// that the server's clock stops after the answer, nor where too few requests were answered for any quantile: nobody
+/// has promised one. (A quantile that a scenario does expect is Inconclusive then.)
 pub fn judge(
     contract: &MetricsContract,
     replica: &Replica,
@@ -40,49 +41,44 @@ pub fn judge(
     if !contract.clock_stops_before_answer {
         return Vec::new();
     }
-    let judge = |metric: super::histograms::Metric<'_>| {
+    let judge = |metric: super::histograms::Metric<'_>| -> Option<Verdict> {
         let subject = format!("{} of {}", metric.name, replica.name);
         let settled = match settled {
             Ok(settled) if settled.restarts.is_empty() => settled,
-            Ok(_) => return Verdict::inconclusive(Claim::Quantiles, subject, "the replica was restarted"),
-            Err(why) => return Verdict::inconclusive(Claim::Quantiles, subject, why.to_string()),
+            Ok(_) => return Some(Verdict::inconclusive(Claim::Quantiles, subject, "the replica was restarted")),
+            Err(why) => return Some(Verdict::inconclusive(Claim::Quantiles, subject, why.to_string())),
         };
         let earlier = histograms(&settled.before, metric.name);
         let mut evidence = Vec::new();
-        let mut too_few = 0_u64;
+        let mut differing = 0_u64;
         for (labels, histogram) in &histograms(&settled.after, metric.name) {
             let name = show_labels(metric.name, labels);
             let seen = seen_by(contract, views, metric, labels);
             let buckets = gained(histogram, earlier.get(labels));
             let answered = seen.answered();
             // Only where both sides count the same requests do their quantiles speak of the same thing.
-            if answered == 0 || buckets.last().is_none_or(|last| last.count != answered as f64) {
+            if answered > 0 && buckets.last().is_none_or(|last| last.count != answered as f64) {
+                differing += 1;
                 continue;
             }
-            for q in QUANTILES {
-                if answered < samples_needed(q) {
-                    too_few += 1;
-                    continue;
-                }
+            for q in QUANTILES.into_iter().filter(|q| answered >= samples_needed(*q)) {
                 if let Some(bucket) = quantile_bucket(q, &buckets) {
                     evidence.push(finding(ledger, &seen, &name, q, bucket));
                 }
             }
         }
         if evidence.is_empty() {
-            let why = if too_few > 0 {
-                format!("too few requests: p50 needs {}, p99 {}", samples_needed(0.5), samples_needed(0.99))
-            } else {
-                "no histogram counts the same requests as clients do".to_owned()
-            };
-            return Verdict::inconclusive(Claim::Quantiles, subject, why);
+            let why = "no histogram counts the same requests as clients do";
+            return (differing > 0).then(|| Verdict::inconclusive(Claim::Quantiles, subject, why));
         }
-        Verdict::from_evidence(Claim::Quantiles, subject, evidence, |outcome, evidence| match outcome {
+        Some(Verdict::from_evidence(Claim::Quantiles, subject, evidence, |outcome, evidence| match outcome {
             Outcome::Fail => evidence[0].observed.clone(),
             _ => format!("{} quantiles lie where clients' latency allows them", evidence.len()),
-        })
+        }))
     };
-    metrics(contract).into_iter().map(judge).collect()
+    // The histogram of all durations counts scrapes too: its quantiles are not those of the load.
+    let of_load = |metric: &super::histograms::Metric<'_>| contract.duration_all.as_deref() != Some(metric.name);
+    metrics(contract).into_iter().filter(of_load).filter_map(judge).collect()
 }
 
 /// Whether the client's quantile lies above the lower bound of the server's bucket.
@@ -91,6 +87,7 @@ fn finding(ledger: &Ledger, seen: &Seen, name: &str, q: f64, bucket: BucketBound
     let client_at_lower = if bucket.lower > 0.0 { ledger.at_most(seen, bucket.lower) } else { 0 };
     let outcome = if client_at_lower >= rank { Outcome::Fail } else { Outcome::Pass };
     let label = format!("p{}", q * 100.0);
+    let client = ledger.quantile_bucket(seen, rank);
     let observed = match outcome {
         Outcome::Fail => format!(
             "{name}: the server's {label} lies in ({}, {}] s, but {client_at_lower} of {} requests took their client at \
@@ -100,7 +97,10 @@ fn finding(ledger: &Ledger, seen: &Seen, name: &str, q: f64, bucket: BucketBound
             seen.answered(),
             bucket.lower
         ),
-        _ => format!("{name}: the server's {label} lies in ({}, {}] s", bucket.lower, bucket.upper),
+        _ => format!(
+            "{name}: the server's {label} lies in ({}, {}] s, the client's in ({}, {}] s",
+            bucket.lower, bucket.upper, client.lower, client.upper
+        ),
     };
     Evidence::new(outcome, format!("{name} {label}"), format!("a client's {label} above {} s", bucket.lower), observed)
 }

@@ -80,7 +80,7 @@ pub fn settled(scrapes: &[Scrape], contract: &MetricsContract) -> Result<Settled
     };
     let (before, after_view) = (view(before)?, view(after)?);
     let agrees = match previous {
-        Some(previous) => view(previous)? == after_view,
+        Some(previous) => view(previous)?.agrees(&after_view),
         None => false,
     };
     if !agrees || !after_view.at_rest() {

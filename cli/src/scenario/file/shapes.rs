@@ -130,6 +130,7 @@ pub(super) const METRICS: Shape = Shape {
         ("status_label", "status_label = \"status\""),
         ("tenant_label", "tenant_label = \"tenant\""),
         ("ignore", "ignore = [\"/metrics\", \"/healthz\"]"),
+        ("tenantless", "tenantless = [\"/\"]"),
         ("clock_stops_before_answer", "clock_stops_before_answer = true"),
     ],
 };

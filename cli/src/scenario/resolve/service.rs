@@ -40,13 +40,14 @@ pub(super) fn metrics(written: Option<Metrics>, found: &mut Vec<Problem>) -> Opt
         method_label: name("method_label").or(default.method_label)?,
         status_label: name("status_label").or(default.status_label)?,
         tenant_label: name("tenant_label").or(default.tenant_label)?,
-        ignore: ignore(written.ignore, default.ignore, found)?,
+        ignore: paths(written.ignore, default.ignore, found)?,
+        tenantless: paths(written.tenantless, default.tenantless, found)?,
         clock_stops_before_answer: written.clock_stops_before_answer.or(default.clock_stops_before_answer)?,
     };
     Some(written.enabled.or(true)?.then_some(contract))
 }
 
-fn ignore(
+fn paths(
     field: Field<Vec<Located<String>>>,
     default: Vec<String>,
     found: &mut Vec<Problem>,
@@ -79,6 +80,7 @@ fn reference() -> MetricsContract {
         status_label: text("status"),
         tenant_label: text("tenant"),
         ignore: ["/metrics", "/healthz", "/readyz"].map(text).to_vec(),
+        tenantless: vec![text("/")],
         clock_stops_before_answer: true,
     }
 }

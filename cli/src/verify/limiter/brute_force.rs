@@ -54,6 +54,9 @@ pub(super) fn sliding_log_explains(
     starts.into_iter().any(|log| world.sliding_log(i64::MIN, 0, &log, &mut tried))
 }
 
+/// A window's end and count, if one lives.
+type Window = Option<(i64, u64)>;
+
 struct World<'a> {
     requests: &'a [Request],
     limit: u64,
@@ -85,20 +88,19 @@ impl<'a> World<'a> {
             .min()
     }
 
-    /// `live`: the window's end and count.
     fn fixed_window(
         &self,
         now: i64,
         decided: u32,
-        live: Option<(i64, u64)>,
-        tried: &mut HashSet<(i64, u32, Option<(i64, u64)>)>,
+        live: Window,
+        tried: &mut HashSet<(i64, u32, Window)>,
     ) -> bool {
         let Some(deadline) = self.deadline(decided) else { return true };
         if now > deadline || !tried.insert((now, decided, live)) {
             return false;
         }
         // A hit at `at` that is admitted, or refused, and what it leaves behind.
-        let hit = |at: i64, admitted: bool| -> Vec<Option<(i64, u64)>> {
+        let hit = |at: i64, admitted: bool| -> Vec<Window> {
             let mut after = Vec::new();
             if let Some((ends, count)) = live.filter(|(ends, _)| at <= *ends)
                 && admitted == (count < self.limit)

@@ -148,7 +148,8 @@ impl Search<'_> {
         let (at, rank) = refused.first_done_after(after);
         let because = if let Reason::Nobody { .. } = end.reason {
             format!(
-                "the window before was over by {}, and from {} to {} nothing was decided that may have been admitted",
+                "any earlier window was over when the request was sent, at {}, and from {} until it had been refused, at {}, \
+                 nothing was decided that may have begun another",
                 seconds(refused.sent()[rank]),
                 seconds(end.lo),
                 seconds(at),
@@ -179,12 +180,12 @@ impl Search<'_> {
     fn window(&self, end: &End) -> String {
         let until = seconds(end.lo.saturating_add(self.lifetime.least));
         let (lo, hi) = (seconds(end.lo), seconds(end.hi));
-        match self.first(end) {
-            Some(request) => {
-                format!("a window that began with request {} ({lo}) lasts to {until} at least", request.id)
-            }
-            None if lo == hi => format!("a window that began at {lo} lasts to {until} at least"),
-            None => format!("a window that began between {lo} and {hi} lasts to {until} at least"),
-        }
+        let began = match self.first(end) {
+            Some(request) => format!("with request {} ({lo})", request.id),
+            None if lo == hi => format!("at {lo}"),
+            None => format!("between {lo} and {hi}"),
+        };
+        let furthest = if end.has_rivals { "reaching furthest of several explanations, " } else { "" };
+        format!("{furthest}a window that began {began} lasts to {until} at least")
     }
 }

@@ -90,6 +90,8 @@ pub(super) struct End {
     pub(super) lo: i64,
     pub(super) hi: i64,
     pub(super) reason: Reason,
+    /// Other states ended for other reasons, but not later.
+    pub(super) has_rivals: bool,
 }
 
 /// What becomes of a state.
@@ -328,7 +330,7 @@ impl<'a> Search<'a> {
             if state.lo > state.hi {
                 return Err(refusal.map(|(sent, at, lo, before)| {
                     let (hi, after) = (state.hi.max(lo), state.hi.min(sent - 1));
-                    End { at, lo, hi, reason: Reason::Early { after, before } }
+                    End { at, lo, hi, reason: Reason::Early { after, before }, has_rivals: false }
                 }));
             }
         }
@@ -348,7 +350,8 @@ impl<'a> Search<'a> {
     /// No window can begin in `[lo, hi]`, where all answers to requests sent after `after` need one.
     fn nobody(&self, after: i64, lo: i64, hi: i64) -> End {
         let (at, _) = self.history.refused.first_done_after(after);
-        End { at, lo, hi, reason: Reason::Nobody { after, before: self.begin_from(lo) } }
+        let reason = Reason::Nobody { after, before: self.begin_from(lo) };
+        End { at, lo, hi, reason, has_rivals: false }
     }
 
     /// Finds the successors of a state.
@@ -495,7 +498,10 @@ impl<'a> Search<'a> {
         let Some(end) = end else { return };
         *blamed = Some(match blamed.take() {
             None => end,
-            Some(other) => self.joined(&other, &end).unwrap_or(if other.at > end.at { other } else { end }),
+            Some(other) => self.joined(&other, &end).unwrap_or_else(|| {
+                let last = if other.at > end.at { other } else { end };
+                End { has_rivals: true, ..last }
+            }),
         });
     }
 
@@ -524,7 +530,8 @@ impl<'a> Search<'a> {
             Reason::Early { before, .. } => before,
             _ => lo.saturating_add(self.lifetime.least),
         };
-        (at < complete_before).then_some(End { at, lo, hi, reason })
+        let has_rivals = one.has_rivals || other.has_rivals;
+        (at < complete_before).then_some(End { at, lo, hi, reason, has_rivals })
     }
 }
 
@@ -538,7 +545,7 @@ fn end_of(state: &State, limits: &Limits, full: i64, earliest: i64) -> End {
     } else {
         (limits.locked, limits.locked_by)
     };
-    End { at, lo: state.lo, hi: state.hi, reason }
+    End { at, lo: state.lo, hi: state.hi, reason, has_rivals: false }
 }
 
 /// Adds a state to those of its cell: of those with the same losses behind them one is kept, which contains all.
