@@ -1,7 +1,7 @@
 //! The reference multi-tenant server: sessions, mock chat and a rate limit per tenant, global over all replicas.
 //!
-//! [`serve`] answers on a listener until told to stop; [`App`] is one replica (its tenants, its metrics), and a
-//! [`Store`] is what replicas share. [`run`] is the whole program behind the command line, [`Args`].
+//! [`serve()`] answers on a listener until told to stop; [`App`] is one replica (its tenants, its metrics), and a
+//! [`Store`] is what replicas share. [`run()`] is the whole program behind the command line, [`Args`].
 
 mod app;
 mod args;
