@@ -15,8 +15,7 @@ use crate::{
     args::RunArgs,
     clock::RunClock,
     environment::{
-        EnvironmentError, Up,
-        config, embedded,
+        EnvironmentError, Up, config, embedded,
         external::{self, AdHoc},
     },
     exit::{Exit, Failure},
@@ -44,10 +43,10 @@ const PROMETHEUS_PATIENCE: Duration = Duration::from_secs(75);
 pub async fn run(args: &RunArgs, output: &mut Output<'_>) -> Result<Exit, Failure> {
     let (scenario, text) = load(&args.scenario, output.err_is_coloured())?;
     let scenario = Arc::new(scenario);
-    let up = bring_up(args, &scenario).await.map_err(environment_failure)?;
+    let up = bring_up(args, &scenario).await.map_err(|error| environment_failure(&error))?;
     check_routing(&scenario, up.environment.replicas.len())?;
 
-    let dir = create_directory(&args.out, &scenario.name).map_err(record_failure)?;
+    let dir = create_directory(&args.out, &scenario.name).map_err(|error| record_failure(&error))?;
     output.banner(&scenario, &up.environment, &dir, args.quiet);
     let signals = Signals::listen();
     let recorded = record(&scenario, text, &up, &dir, args.quiet, output, &signals).await;
@@ -100,7 +99,10 @@ fn check_routing(scenario: &Scenario, replicas: usize) -> Result<(), Failure> {
         None => Ok(()),
         Some(number) => Err(Failure::new(
             Exit::Usage,
-            format!("a load of {} goes to replica {number}, and the environment has {replicas}", scenario.name),
+            format!(
+                "a load of {} goes to replica {number}, and the environment has {replicas}",
+                scenario.name
+            ),
         )
         .hint("give as many --target as the scenario needs, or set [embedded] replicas")),
     }
@@ -172,7 +174,8 @@ async fn record(
     observer.before(output, quiet).await?;
     let watching = observer.watch();
 
-    let (recorder, sink) = Recorder::start(dir.to_owned(), Arc::clone(scenario), replicas, signals.stop.clone())?;
+    let (recorder, sink) =
+        Recorder::start(dir.to_owned(), Arc::clone(scenario), replicas, signals.stop.clone())?;
     let urls = up.environment.replicas.iter().map(|replica| replica.url.clone()).collect();
     let transport = Http::new(urls, scenario.timeout.to_duration(), clock).map_err(RecordError::tls)?;
     let shared = Arc::new(Shared {
@@ -187,7 +190,8 @@ async fn record(
     let phase = engine::drive(shared, &signals.stop).await;
     progress.finish().await;
     // Every sink is gone with the load, so the recorder comes to its end by itself.
-    let recording = tokio::task::spawn_blocking(move || recorder.finish()).await.map_err(|_| RecordError::Ended)?;
+    let recording =
+        tokio::task::spawn_blocking(move || recorder.finish()).await.map_err(|_| RecordError::Ended)?;
     let observing = watching.finish().await;
     recording?;
     observing?;
@@ -317,13 +321,13 @@ fn judge(dir: &Path, keep: bool) -> Result<verify::Report, Failure> {
         let path = dir.join("verdict.json");
         to_json(&report)
             .and_then(|json| write_whole(&path, &json))
-            .map_err(|error| record_failure(RecordError::write(&path)(error)))?;
+            .map_err(|error| record_failure(&RecordError::write(&path)(error)))?;
     }
     Ok(report)
 }
 
-fn environment_failure(error: EnvironmentError) -> Failure {
-    let exit = match &error {
+fn environment_failure(error: &EnvironmentError) -> Failure {
+    let exit = match error {
         EnvironmentError::Unreachable { .. } | EnvironmentError::Embedded(_) => Exit::Unreachable,
         EnvironmentError::UnknownTenants(_) | EnvironmentError::Usage { .. } => Exit::Usage,
     };
@@ -331,8 +335,8 @@ fn environment_failure(error: EnvironmentError) -> Failure {
     Failure { hint, ..Failure::new(exit, error.to_string()) }
 }
 
-fn record_failure(error: RecordError) -> Failure {
-    Failure::new(Exit::Broken, record_failure_text(&error))
+fn record_failure(error: &RecordError) -> Failure {
+    Failure::new(Exit::Broken, record_failure_text(error))
 }
 
 fn record_failure_text(error: &RecordError) -> String {

@@ -19,7 +19,10 @@ pub fn load(path: &Path, color: bool) -> Result<(Scenario, ScenarioText), Failur
     let name = path.display().to_string();
     let text = fs::read(path).map_err(|error| unreadable(&name, &error))?;
     let text = String::from_utf8(text).map_err(|error| {
-        let line = error.as_bytes()[..error.utf8_error().valid_up_to()].iter().filter(|byte| **byte == b'\n').count();
+        let line = error.as_bytes()[..error.utf8_error().valid_up_to()]
+            .iter()
+            .filter(|byte| **byte == b'\n')
+            .count();
         Failure::new(Exit::Usage, format!("{name} is not UTF-8 text: line {} has other bytes", line + 1))
     })?;
     let files = RefCell::new(BTreeMap::new());

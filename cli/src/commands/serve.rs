@@ -7,7 +7,9 @@ use crate::exit::{Exit, Failure};
 /// # Errors
 /// When the server cannot start.
 pub fn serve(args: tenancy::Args) -> Result<Exit, Failure> {
-    let runtime = args.runtime().map_err(|error| Failure::new(Exit::Broken, format!("cannot start a runtime: {error}")))?;
+    let runtime = args
+        .runtime()
+        .map_err(|error| Failure::new(Exit::Broken, format!("cannot start a runtime: {error}")))?;
     runtime.block_on(tenancy::run(args)).map(|()| Exit::Pass).map_err(|error| {
         let exit = if error.exit_code() == Exit::Unreachable as u8 { Exit::Unreachable } else { Exit::Usage };
         let failure = Failure::new(exit, error.to_string());

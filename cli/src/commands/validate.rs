@@ -9,7 +9,12 @@ use crate::{args::ValidateArgs, exit::Exit, report::failure};
 ///
 /// # Errors
 /// When `out` or `err` cannot be written.
-pub fn validate(args: &ValidateArgs, color: bool, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<Exit> {
+pub fn validate(
+    args: &ValidateArgs,
+    color: bool,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> io::Result<Exit> {
     let mut exit = Exit::Pass;
     for path in &args.files {
         match load(path, color) {

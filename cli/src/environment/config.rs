@@ -54,9 +54,13 @@ pub struct EnvironmentConfig {
 mod option_duration {
     use serde::{Deserialize, Deserializer, de::Error};
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Option<std::time::Duration>, D::Error> {
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        d: D,
+    ) -> Result<Option<std::time::Duration>, D::Error> {
         let text = String::deserialize(d)?;
-        humantime::parse_duration(&text).map(Some).map_err(|error| D::Error::custom(format!("`{text}`: {error}")))
+        humantime::parse_duration(&text)
+            .map(Some)
+            .map_err(|error| D::Error::custom(format!("`{text}`: {error}")))
     }
 }
 
@@ -84,9 +88,49 @@ pub fn find(text: &str, file: &str, name: &str) -> Result<EnvironmentConfig, Env
     }
     if let Some(unknown) = environment.instances.keys().find(|key| !environment.replicas.contains_key(*key)) {
         return Err(EnvironmentError::Usage {
-            message: format!("{file}: environment `{name}`: `instances` names `{unknown}`, which is no replica"),
-            hint: format!("its replicas are {}", environment.replicas.keys().cloned().collect::<Vec<_>>().join(", ")),
+            message: format!(
+                "{file}: environment `{name}`: `instances` names `{unknown}`, which is no replica"
+            ),
+            hint: format!(
+                "its replicas are {}",
+                environment.replicas.keys().cloned().collect::<Vec<_>>().join(", ")
+            ),
         });
     }
     Ok(environment)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_shipped_file_is_good() {
+        let text = include_str!("../../../saasbench.toml");
+        let compose = find(text, "saasbench.toml", "compose").unwrap();
+        assert_eq!(compose.replicas["api2"], "http://127.0.0.1:8006");
+        assert!(compose.exclusive && !compose.fresh);
+    }
+
+    #[test]
+    fn every_mistake_is_told_with_a_hint() {
+        let table = [
+            ("[environment.x]\nreplica = {}", "x"),
+            ("[environment.x]\nreplicas = {}", "x"),
+            ("[environment.x]\nreplicas = { a = \"http://h\" }\ninstances = { b = \"h:1\" }", "x"),
+            ("[environment.x]\nreplicas = { a = \"http://h\" }\nclock_offset = \"5\"", "x"),
+            (
+                "[environment.x]\nreplicas = { a = \"http://h\" }\n[environment.y]\nreplicas = { a = \"http://h\" }",
+                "z",
+            ),
+            ("", "z"),
+            ("environment = ", "x"),
+        ];
+        let mut all = String::new();
+        for (text, name) in table {
+            let error = find(text, "saasbench.toml", name).unwrap_err();
+            all += &format!("{error}\n  hint: {}\n\n", error.hint().unwrap());
+        }
+        insta::assert_snapshot!(all);
+    }
 }

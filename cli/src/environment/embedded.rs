@@ -44,8 +44,12 @@ pub async fn start(scenario: &Scenario) -> Result<Up, EnvironmentError> {
         Some((text, name)) => Tenants::parse(text, name).map_err(|error| failed(&error))?,
         None => Tenants::builtin(),
     };
-    let unknown: Vec<String> =
-        scenario.tenants.iter().filter(|id| !tenants.ids().any(|known| known == id.as_str())).map(ToString::to_string).collect();
+    let unknown: Vec<String> = scenario
+        .tenants
+        .iter()
+        .filter(|id| !tenants.ids().any(|known| known == id.as_str()))
+        .map(ToString::to_string)
+        .collect();
     if !unknown.is_empty() {
         return Err(EnvironmentError::UnknownTenants(unknown));
     }
@@ -53,7 +57,8 @@ pub async fn start(scenario: &Scenario) -> Result<Up, EnvironmentError> {
     let mut listeners = Vec::new();
     let mut replicas = Vec::new();
     for index in 0..scenario.embedded.replicas {
-        let listener = std::net::TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).map_err(|e| failed(&e))?;
+        let listener =
+            std::net::TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).map_err(|e| failed(&e))?;
         listener.set_nonblocking(true).map_err(|error| failed(&error))?;
         let address = listener.local_addr().map_err(|error| failed(&error))?;
         replicas.push(Replica {

@@ -38,7 +38,8 @@ pub struct AdHoc {
 /// # Errors
 /// When a URL is none, or nothing answers there.
 pub async fn ad_hoc(given: AdHoc) -> Result<Up, EnvironmentError> {
-    let replicas = given.targets.iter().enumerate().map(|(i, url)| (replica_name(i), url.clone(), None)).collect();
+    let replicas =
+        given.targets.iter().enumerate().map(|(i, url)| (replica_name(i), url.clone(), None)).collect();
     let environment = Environment {
         name: "ad hoc".to_owned(),
         replicas: checked(replicas, "--target")?,
@@ -96,8 +97,10 @@ fn checked(
                 hint: "write it as http://127.0.0.1:8005".to_owned(),
             };
             let parsed = reqwest::Url::parse(&url).map_err(|error| wrong(&error.to_string()))?;
-            if !matches!(parsed.scheme(), "http" | "https") {
-                return Err(wrong("it needs http:// or https:// in front"));
+            match parsed.scheme() {
+                "http" => {}
+                "https" => return Err(wrong("https is not supported yet")),
+                _ => return Err(wrong("it needs http:// in front")),
             }
             if parsed.query().is_some() || parsed.fragment().is_some() {
                 return Err(wrong("it must not have a query or a fragment"));
@@ -116,26 +119,31 @@ async fn reach(environment: Environment, store_url: Option<String>) -> Result<Up
         connect(&replica.url).await.map_err(|reason| EnvironmentError::Unreachable {
             what: format!("replica {} at {}", replica.name, replica.url),
             reason,
-            hint: "start the service, or correct the address; without an address, `saasbench run` starts two \
+            hint:
+                "start the service, or correct the address; without an address, `saasbench run` starts two \
                    replicas of its own"
-                .to_owned(),
+                    .to_owned(),
         })?;
     }
     if let Some(url) = &environment.prometheus {
         let unreachable = |reason| EnvironmentError::Unreachable {
             what: format!("Prometheus at {url}"),
             reason,
-            hint: "start it, correct its address, or leave it out: the replicas are scraped anyway".to_owned(),
+            hint: "start it, correct its address, or leave it out: the replicas are scraped anyway"
+                .to_owned(),
         };
         let http = crate::observe::http_client().map_err(|error| unreachable(error.to_string()))?;
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-        prometheus::ask(&http, url.trim_end_matches('/'), "vector(1)", now.as_secs_f64()).await.map_err(unreachable)?;
+        prometheus::ask(&http, url.trim_end_matches('/'), "vector(1)", now.as_secs_f64())
+            .await
+            .map_err(unreachable)?;
     }
     if let Some(url) = &store_url {
         store::reachable(url).await.map_err(|reason| EnvironmentError::Unreachable {
             what: format!("Redis at {}", without_password(url)),
             reason,
-            hint: "start it, correct its address, or leave it out: it is only watched for restarts".to_owned(),
+            hint: "start it, correct its address, or leave it out: it is only watched for restarts"
+                .to_owned(),
         })?;
     }
     Ok(Up { environment, store_url, embedded: None })
@@ -144,9 +152,8 @@ async fn reach(environment: Environment, store_url: Option<String>) -> Result<Up
 /// Opens and closes a connection to a URL's host and port.
 async fn connect(url: &str) -> Result<(), String> {
     let parsed = reqwest::Url::parse(url).map_err(|error| error.to_string())?;
-    let addresses = parsed
-        .socket_addrs(|| None)
-        .map_err(|error| format!("its host cannot be resolved ({error})"))?;
+    let addresses =
+        parsed.socket_addrs(|| None).map_err(|error| format!("its host cannot be resolved ({error})"))?;
     match tokio::time::timeout(PATIENCE, TcpStream::connect(addresses.as_slice())).await {
         Ok(Ok(_)) => Ok(()),
         Ok(Err(error)) => Err(error.to_string()),

@@ -37,7 +37,9 @@ pub async fn drive<T: Transport>(shared: Arc<Shared<T>>, stop: &CancellationToke
     let mut pools = Vec::new();
     for (index, load) in shared.scenario.loads.iter().enumerate() {
         pools.push(match load.model {
-            LoadModel::Open { rate, max_users } => Some(Pool::start(&shared, index, load, rate, max_users, stop).await),
+            LoadModel::Open { rate, max_users } => {
+                Some(Pool::start(&shared, index, load, rate, max_users, stop).await)
+            }
             LoadModel::Closed { .. } => None,
         });
     }
@@ -165,7 +167,8 @@ impl Pool {
             if stop.is_cancelled() {
                 break;
             }
-            let Some(mut user) = pool.create(shared, index, load, pool.created.load(Ordering::Relaxed) % tenants)
+            let Some(mut user) =
+                pool.create(shared, index, load, pool.created.load(Ordering::Relaxed) % tenants)
             else {
                 break;
             };

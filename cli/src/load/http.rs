@@ -69,7 +69,13 @@ impl Http {
             }
         }
         let status = response.status().as_u16();
-        Ok(Answer { status, first_byte, limiter: limiter(response.headers()), body_bytes, body: body.freeze() })
+        Ok(Answer {
+            status,
+            first_byte,
+            limiter: limiter(response.headers()),
+            body_bytes,
+            body: body.freeze(),
+        })
     }
 }
 

@@ -4,6 +4,8 @@
 //! requests are sent, `http` sends them for real.
 
 pub mod engine;
+#[cfg(test)]
+mod engine_tests;
 pub mod http;
 pub mod render;
 pub mod transport;

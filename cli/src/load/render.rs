@@ -102,7 +102,8 @@ mod tests {
         let secrets = BTreeMap::from([("KEY".to_owned(), "s\n".to_owned())]);
         let values = Values { tenant: &tenant, user: 2, iteration: 7, saved: &[None], secrets: &secrets };
         let render = |escape, variables: &[Variable]| {
-            let parts = variables.iter().cloned().map(Part::Variable).chain([Part::Text("!".into())]).collect();
+            let parts =
+                variables.iter().cloned().map(Part::Variable).chain([Part::Text("!".into())]).collect();
             render(&Template { parts, escape }, &values)
         };
         assert_eq!(render(Escape::Url, &[Variable::Tenant]).unwrap(), "a%2Fb%20%22c%22%20%C3%A9!");

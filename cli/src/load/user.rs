@@ -97,7 +97,13 @@ impl User {
     /// Walks the steps once, as iteration `iteration` (from 1), the first of which is due at `due`; `turn` is whose
     /// turn it is among the replicas. A pass that broke makes the user start afresh next time: what it saved may be
     /// what was wrong.
-    pub async fn iterate<T: Transport>(&mut self, shared: &Shared<T>, iteration: u64, turn: u64, due: Nanos) -> Pass {
+    pub async fn iterate<T: Transport>(
+        &mut self,
+        shared: &Shared<T>,
+        iteration: u64,
+        turn: u64,
+        due: Nanos,
+    ) -> Pass {
         let pass = self.walk(shared, |journey| &journey.steps, iteration, turn, due).await;
         if pass == Pass::Broken {
             self.started = false;
@@ -119,7 +125,9 @@ impl User {
         due: Nanos,
     ) -> Pass {
         let scenario = Arc::clone(&shared.scenario);
-        let Some(journey) = scenario.loads.get(self.load).and_then(|load| scenario.journeys.get(load.journey)) else {
+        let Some(journey) =
+            scenario.loads.get(self.load).and_then(|load| scenario.journeys.get(load.journey))
+        else {
             return Pass::Complete;
         };
         let mut due = due;
@@ -150,13 +158,8 @@ impl User {
         };
         self.requests += 1;
         let replica = mix::replica(load.routing, self.number, turn, shared.replicas);
-        let values = Values {
-            tenant,
-            user: self.number + 1,
-            iteration,
-            saved: &self.saved,
-            secrets: &shared.secrets,
-        };
+        let values =
+            Values { tenant, user: self.number + 1, iteration, saved: &self.saved, secrets: &shared.secrets };
         let request = render::request(step, &values, replica);
         let bytes_out = request.as_ref().and_then(|r| r.body.as_ref()).map_or(0, |body| body.len() as u64);
         let sent = shared.clock.now();
@@ -168,8 +171,13 @@ impl User {
         let (outcome, failed_check, pass) = match &result {
             Ok(answer) => {
                 let failed_check = self.take_answer(step, answer);
-                let follow = failed_check.is_none() && (step.save.is_empty() || (200..300).contains(&answer.status));
-                (Outcome::Status(answer.status), failed_check, if follow { Pass::Complete } else { Pass::Broken })
+                let follow =
+                    failed_check.is_none() && (step.save.is_empty() || (200..300).contains(&answer.status));
+                (
+                    Outcome::Status(answer.status),
+                    failed_check,
+                    if follow { Pass::Complete } else { Pass::Broken },
+                )
             }
             Err(NoAnswer::NotSent(obstacle)) => (Outcome::NotSent(*obstacle), None, Pass::Unanswered),
             Err(NoAnswer::Unknown(silence)) => (Outcome::Unknown(*silence), None, Pass::Unanswered),
@@ -212,7 +220,9 @@ impl User {
         for save in &step.save {
             let value = match body.pointer(&save.pointer) {
                 Some(serde_json::Value::String(text)) => text.clone(),
-                Some(serde_json::Value::Null) | None => return Some(format!("nothing at {} to save", save.pointer)),
+                Some(serde_json::Value::Null) | None => {
+                    return Some(format!("nothing at {} to save", save.pointer));
+                }
                 Some(other) => other.to_string(),
             };
             if let Some(slot) = self.saved.get_mut(save.slot) {

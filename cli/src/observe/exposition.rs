@@ -296,7 +296,10 @@ mod tests {
             ("up{a=\"\\t\"} 1\n", "line 1, column 8: a label value knows the escapes \\\\, \\\" and \\n"),
             ("# TYPE up thing\n", "line 1, column 11: `thing` is not a metric type"),
             ("# TYPE up gauge\n# TYPE up gauge\n", "line 2, column 11: a second TYPE line for up"),
-            ("up{a=\"1\"} 1\nup{a=\"1\"} 2\n", "line 2, column 1: the series up{a=\"1\"} stands here a second time"),
+            (
+                "up{a=\"1\"} 1\nup{a=\"1\"} 2\n",
+                "line 2, column 1: the series up{a=\"1\"} stands here a second time",
+            ),
             ("up 1 2 3\n", "line 1, column 8: more behind the value than a timestamp"),
             ("up\n", "line 1, column 3: expected a blank and a value after the name"),
         ];

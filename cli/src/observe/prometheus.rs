@@ -65,12 +65,23 @@ impl Prometheus {
     pub fn new(http: reqwest::Client, base: &str, run_dir: &Path, clock: RunClock) -> io::Result<Self> {
         let dir = run_dir.join("observations");
         std::fs::create_dir_all(&dir)?;
-        Ok(Self { http, base: base.trim_end_matches('/').to_owned(), file: dir.join("prometheus.jsonl"), clock })
+        Ok(Self {
+            http,
+            base: base.trim_end_matches('/').to_owned(),
+            file: dir.join("prometheus.jsonl"),
+            clock,
+        })
     }
 
     /// Waits until every replica has been scraped after `since` on the run's clock, `scrapes` times, or was found down
     /// then, or `patience` is over. Whether it was is judged later, from the record.
-    pub async fn wait_for_scrapes(&self, replicas: &[Replica], since: Nanos, scrapes: usize, patience: Duration) {
+    pub async fn wait_for_scrapes(
+        &self,
+        replicas: &[Replica],
+        since: Nanos,
+        scrapes: usize,
+        patience: Duration,
+    ) {
         let started = tokio::time::Instant::now();
         let since_unix = (self.clock.zero_unix() + since).as_secs_f64();
         let mut seen: Vec<Vec<f64>> = vec![Vec::new(); replicas.len()];
@@ -91,9 +102,12 @@ impl Prometheus {
                     seen.push(newest);
                 }
             }
-            let unknown = |replica: &Replica| !up.iter().any(|(labels, _)| labels.get("instance") == Some(&replica.instance));
+            let unknown = |replica: &Replica| {
+                !up.iter().any(|(labels, _)| labels.get("instance") == Some(&replica.instance))
+            };
             let given_up = |replica: &Replica| started.elapsed() > UNKNOWN_TARGET && unknown(replica);
-            if replicas.iter().zip(&seen).all(|(replica, times)| times.len() >= scrapes || given_up(replica)) {
+            if replicas.iter().zip(&seen).all(|(replica, times)| times.len() >= scrapes || given_up(replica))
+            {
                 return;
             }
             tokio::time::sleep(POLL).await;

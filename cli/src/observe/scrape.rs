@@ -128,7 +128,9 @@ impl Scraper {
         let mut silent = vec![0_u32; self.replicas.len()];
         let mut settled = vec![false; self.replicas.len()];
         while settled.contains(&false) && tokio::time::Instant::now() < give_up {
-            for (i, replica) in self.replicas.iter().enumerate().filter(|(i, _)| !settled[*i]).collect::<Vec<_>>() {
+            for (i, replica) in
+                self.replicas.iter().enumerate().filter(|(i, _)| !settled[*i]).collect::<Vec<_>>()
+            {
                 let Some(text) = self.scrape(replica, Phase::After).await? else {
                     silent[i] += 1;
                     settled[i] = silent[i] >= GONE_AFTER;

@@ -74,7 +74,8 @@ impl Observations {
         let dir = dir.join("observations");
         let mut scrapes = vec![Vec::new(); environment.replicas.len()];
         for record in lines::<ScrapeRecord>(&dir.join("scrapes.jsonl"))? {
-            let Some(index) = environment.replicas.iter().position(|replica| replica.name == record.replica) else {
+            let Some(index) = environment.replicas.iter().position(|replica| replica.name == record.replica)
+            else {
                 continue;
             };
             let text = match &record.file {
@@ -149,15 +150,17 @@ impl ContractView {
         let all: Vec<String> = contract.duration_all.iter().flat_map(|base| components(base)).collect();
         names.push(contract.requests.clone());
         names.extend(contract.tenant_requests.clone());
-        let foreign =
-            |labels: &Labels| labels.get(&contract.route_label).is_some_and(|route| contract.ignore.contains(route));
+        let foreign = |labels: &Labels| {
+            labels.get(&contract.route_label).is_some_and(|route| contract.ignore.contains(route))
+        };
         let pick = |names: &[String]| {
             let chosen = exposition.series.iter().filter(|s| names.contains(&s.name) && !foreign(&s.labels));
             chosen.map(|series| ((series.name.clone(), series.labels.clone()), series.value)).collect()
         };
         let (series, all_durations) = (pick(&names), pick(&all));
         let in_progress = contract.in_progress.as_deref().and_then(|name| {
-            let mut gauges = exposition.named(name).filter(|g| g.labels.contains_key(&contract.route_label)).peekable();
+            let mut gauges =
+                exposition.named(name).filter(|g| g.labels.contains_key(&contract.route_label)).peekable();
             gauges.peek()?;
             Some(gauges.filter(|gauge| !foreign(&gauge.labels)).map(|gauge| gauge.value).sum())
         });
@@ -166,7 +169,10 @@ impl ContractView {
 
     /// Whether both show the same counts, apart from what scrapes themselves move.
     pub fn agrees(&self, other: &Self) -> bool {
-        self.series == other.series
+        // `NaN` agrees with itself here: it is no sign of movement, and has to be judged.
+        let same = |(a, b): (&f64, &f64)| a == b || (a.is_nan() && b.is_nan());
+        self.series.keys().eq(other.series.keys())
+            && self.series.values().zip(other.series.values()).all(same)
     }
 
     /// Whether nothing of the load's is in progress, as far as can be told.

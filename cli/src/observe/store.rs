@@ -48,7 +48,12 @@ pub fn restarts(looks: &[StoreLook]) -> Vec<(Nanos, Nanos)> {
 ///
 /// # Errors
 /// The file system's. A Redis that does not answer is no error: it is written down.
-pub async fn watch(url: &str, run_dir: &Path, clock: RunClock, stop: CancellationToken) -> std::io::Result<()> {
+pub async fn watch(
+    url: &str,
+    run_dir: &Path,
+    clock: RunClock,
+    stop: CancellationToken,
+) -> std::io::Result<()> {
     let dir = run_dir.join("observations");
     std::fs::create_dir_all(&dir)?;
     let mut file = OpenOptions::new().create(true).append(true).open(dir.join("store.jsonl"))?;
@@ -61,8 +66,12 @@ pub async fn watch(url: &str, run_dir: &Path, clock: RunClock, stop: Cancellatio
             connection = None;
         }
         let (run_id, uptime_s) = seen.unzip();
-        let mut line =
-            serde_json::to_vec(&StoreLook { from_ns, to_ns: clock.now(), run_id, uptime_s: uptime_s.flatten() })?;
+        let mut line = serde_json::to_vec(&StoreLook {
+            from_ns,
+            to_ns: clock.now(),
+            run_id,
+            uptime_s: uptime_s.flatten(),
+        })?;
         line.push(b'\n');
         file.write_all(&line)?;
         tokio::select! {
@@ -94,7 +103,9 @@ async fn look(
     }
     let info: String = redis::cmd("INFO").arg("server").query_async(connection.as_mut()?).await.ok()?;
     let field = |name: &str| {
-        info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(|value| value.trim().to_owned())
+        info.lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
+            .map(|value| value.trim().to_owned())
     };
     Some((field("run_id")?, field("uptime_in_seconds").and_then(|text| text.parse().ok())))
 }
@@ -114,8 +125,13 @@ mod tests {
 
     #[test]
     fn a_new_run_id_is_a_restart_and_its_uptime_bounds_it() {
-        let looks =
-            [look(1, Some("a"), 100), look(2, Some("a"), 101), look(3, None, 0), look(9, Some("b"), 1), look(10, Some("b"), 2)];
+        let looks = [
+            look(1, Some("a"), 100),
+            look(2, Some("a"), 101),
+            look(3, None, 0),
+            look(9, Some("b"), 1),
+            look(10, Some("b"), 2),
+        ];
         assert_eq!(restarts(&looks), [(Nanos::from_secs(7), Nanos::from_secs(9) + Nanos::from_millis(1))]);
     }
 

@@ -221,7 +221,9 @@ impl<'s> Columns<'_, 's> {
     }
 
     fn next(&mut self) -> Result<parquet::file::writer::SerializedColumnWriter<'_>, ParquetError> {
-        self.group.next_column()?.ok_or_else(|| ParquetError::General("more columns than the schema has".into()))
+        self.group
+            .next_column()?
+            .ok_or_else(|| ParquetError::General("more columns than the schema has".into()))
     }
 }
 
@@ -241,7 +243,11 @@ pub fn read(path: &Path, names: &Names<'_>) -> Result<Vec<Sample>, SegmentError>
     Ok(samples)
 }
 
-fn read_group(group: &dyn RowGroupReader, names: &Names<'_>, samples: &mut Vec<Sample>) -> Result<(), String> {
+fn read_group(
+    group: &dyn RowGroupReader,
+    names: &Names<'_>,
+    samples: &mut Vec<Sample>,
+) -> Result<(), String> {
     let rows = Rows { group, count: group.metadata().num_rows() as usize };
     let intended = rows.integers("intended_ns")?;
     let sent = rows.integers("sent_ns")?;
@@ -271,8 +277,7 @@ fn read_group(group: &dyn RowGroupReader, names: &Names<'_>, samples: &mut Vec<S
         let known = |found: Option<&usize>, what: &str, name: &str| {
             found.copied().ok_or_else(|| format!("row {i}: {what} `{name}` is not in the manifest"))
         };
-        let words =
-            (outcome[i].as_str(), status[i].and_then(|s| u16::try_from(s).ok()), cause[i].as_deref());
+        let words = (outcome[i].as_str(), status[i].and_then(|s| u16::try_from(s).ok()), cause[i].as_deref());
         samples.push(Sample {
             intended: Nanos(intended[i]),
             sent: Nanos(sent[i]),
@@ -339,12 +344,17 @@ impl Rows<'_> {
             .ok_or_else(|| format!("no column `{name}`"))?;
         let descriptor = schema.column(index);
         if descriptor.physical_type() != T::get_physical_type() {
-            return Err(format!("column `{name}` is {}, not {}", descriptor.physical_type(), physical::<T>()));
+            return Err(format!(
+                "column `{name}` is {}, not {}",
+                descriptor.physical_type(),
+                physical::<T>()
+            ));
         }
         let optional = descriptor.self_type().get_basic_info().repetition() == Repetition::OPTIONAL;
         let reader: ColumnReader =
             self.group.get_column_reader(index).map_err(|error| format!("column `{name}`: {error}"))?;
-        let mut reader = T::get_column_reader(reader).ok_or_else(|| format!("column `{name}`: wrong type"))?;
+        let mut reader =
+            T::get_column_reader(reader).ok_or_else(|| format!("column `{name}`: wrong type"))?;
         let (mut values, mut levels) = (Vec::with_capacity(self.count), Vec::new());
         let mut read = 0;
         while read < self.count {
@@ -371,4 +381,87 @@ fn physical<T: DataType>() -> Physical {
 
 fn required<T>(name: &str, values: Vec<Option<T>>) -> Result<Vec<T>, String> {
     values.into_iter().collect::<Option<Vec<T>>>().ok_or_else(|| format!("column `{name}` has a null"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        record::sample::{Obstacle, Silence},
+        verify::testing::{SCENARIO, sample, scenario},
+    };
+
+    fn any_sample() -> impl proptest::strategy::Strategy<Value = Sample> {
+        use proptest::prelude::*;
+        let outcome = prop_oneof![
+            (100u16..600).prop_map(Outcome::Status),
+            Just(Outcome::Unknown(Silence::Timeout)),
+            Just(Outcome::Unknown(Silence::ConnectionLost)),
+            Just(Outcome::NotSent(Obstacle::ConnectFailed)),
+            Just(Outcome::NotSent(Obstacle::Unbuildable)),
+            Just(Outcome::Dropped),
+        ];
+        let limiter = (
+            any::<Option<u32>>(),
+            any::<Option<u32>>(),
+            proptest::option::of(0.0..1e10),
+            any::<Option<u32>>(),
+        );
+        let times = (any::<i64>(), any::<i64>(), any::<Option<i64>>(), any::<i64>());
+        (times, outcome, 0usize..2, proptest::option::of(".{0,20}"), limiter, any::<Option<u32>>()).prop_map(
+            |(
+                (intended, sent, first, done),
+                outcome,
+                replica,
+                failed_check,
+                (limit, remaining, reset, retry),
+                retry_of,
+            )| {
+                Sample {
+                    intended: Nanos(intended),
+                    sent: Nanos(sent),
+                    first_byte: first.map(Nanos),
+                    done: Nanos(done),
+                    failed_check,
+                    limiter: LimiterHeaders {
+                        limit: limit.map(u64::from),
+                        remaining: remaining.map(u64::from),
+                        reset,
+                        retry_after: retry.map(u64::from),
+                    },
+                    retry_of: retry_of.map(u64::from),
+                    ..sample(0, replica, outcome)
+                }
+            },
+        )
+    }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
+        #[test]
+        fn what_was_written_is_read(samples in proptest::collection::vec(any_sample(), 1..200)) {
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join("000001.parquet");
+            let (scenario, replicas) = (scenario(SCENARIO), ["a".to_owned(), "b".to_owned()]);
+            let names = Names::new(&scenario, &replicas);
+            write(&path, &samples, &names).unwrap();
+            proptest::prop_assert_eq!(read(&path, &names).unwrap(), samples);
+        }
+    }
+
+    #[test]
+    fn a_damaged_segment_is_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("000001.parquet");
+        let (scenario, replicas) = (scenario(SCENARIO), ["a".to_owned()]);
+        let names = Names::new(&scenario, &replicas);
+        write(&path, &[sample(0, 0, Outcome::Status(200))], &names).unwrap();
+        let whole = std::fs::read(&path).unwrap();
+        std::fs::write(&path, &whole[..whole.len() / 2]).unwrap();
+        assert!(matches!(read(&path, &names), Err(SegmentError::Damaged { .. })));
+        std::fs::write(&path, &whole).unwrap();
+        let others = ["other".to_owned()];
+        let error = read(&path, &Names::new(&scenario, &others)).unwrap_err().to_string();
+        assert!(error.ends_with("row 0: replica `a` is not in the manifest"), "{error}");
+    }
 }

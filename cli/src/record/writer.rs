@@ -88,6 +88,12 @@ pub fn create_directory(out: &Path, name: &str) -> Result<PathBuf, RecordError> 
 pub struct Sink(mpsc::Sender<Sample>);
 
 impl Sink {
+    /// A sink, and where its samples come out.
+    pub fn channel() -> (Self, mpsc::Receiver<Sample>) {
+        let (sender, receiver) = mpsc::channel();
+        (Self(sender), receiver)
+    }
+
     /// Hands over a sample. One that comes after the recorder failed is lost; the failure is told by
     /// [`Recorder::finish`].
     pub fn put(&self, sample: Sample) {
@@ -124,7 +130,7 @@ impl Recorder {
         replicas: Vec<String>,
         stop: CancellationToken,
     ) -> Result<(Self, Sink), RecordError> {
-        let (sender, receiver) = mpsc::channel();
+        let (sink, receiver) = Sink::channel();
         let tally = Arc::new(Mutex::new(Tally::new(scenario.tenants.len())));
         let totals = TallyReader(Arc::clone(&tally));
         let path = dir.clone();
@@ -138,7 +144,7 @@ impl Recorder {
                 result
             })
             .map_err(RecordError::write(&path))?;
-        Ok((Self { thread, tally }, Sink(sender)))
+        Ok((Self { thread, tally }, sink))
     }
 
     /// The running totals.

@@ -82,7 +82,8 @@ impl<'a> Output<'a> {
         let to_stdout = json.is_some_and(|path| path == Path::new("-"));
         if let Some(path) = json {
             let text = to_json(report).map_err(|error| unwritable(path, &error))?;
-            let written = if to_stdout { quiet_pipe(self.out.write_all(&text)) } else { write_report(path, &text) };
+            let written =
+                if to_stdout { quiet_pipe(self.out.write_all(&text)) } else { write_report(path, &text) };
             written.map_err(|error| unwritable(path, &error))?;
         }
         if to_stdout {

@@ -40,7 +40,12 @@ struct Display {
 
 impl Progress {
     /// Starts showing; nothing at all if `quiet`.
-    pub fn start(scenario: &Scenario, tally: TallyReader, quiet: bool, interrupt: &CancellationToken) -> Self {
+    pub fn start(
+        scenario: &Scenario,
+        tally: TallyReader,
+        quiet: bool,
+        interrupt: &CancellationToken,
+    ) -> Self {
         let stop = CancellationToken::new();
         if quiet {
             return Self { stop, task: None };
@@ -127,7 +132,13 @@ impl Display {
     fn block(&self) -> String {
         let tally = self.tally.lock();
         let mut text = paint(STRONG, self.headline(&tally));
-        let width = self.tenants.iter().take(TENANTS).map(|tenant| tenant.as_str().chars().count()).max().unwrap_or(0);
+        let width = self
+            .tenants
+            .iter()
+            .take(TENANTS)
+            .map(|tenant| tenant.as_str().chars().count())
+            .max()
+            .unwrap_or(0);
         for (tenant, outcomes) in self.tenants.iter().zip(&tally.tenants).take(TENANTS) {
             text.push_str(&format!("\n  {:width$}  {outcomes}", tenant.as_str()));
         }

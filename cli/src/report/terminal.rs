@@ -27,7 +27,8 @@ pub fn render(report: &Report) -> String {
     for remark in &report.remarks {
         let _ = writeln!(text, "{} {remark}\n", paint(UNSURE, "note:"));
     }
-    let width = report.verdicts.iter().map(|verdict| verdict.subject.chars().count()).max().unwrap_or(0).min(64);
+    let width =
+        report.verdicts.iter().map(|verdict| verdict.subject.chars().count()).max().unwrap_or(0).min(64);
     for verdict in &report.verdicts {
         text.push_str(&verdict_lines(verdict, width));
     }
@@ -53,7 +54,9 @@ fn facts(report: &Report) -> String {
 fn table(header: &[&str]) -> Table {
     let mut table = Table::new();
     let line = LineStyle::none().fill('─').junction('─');
-    table.load_style(presets::NOTHING.header_separator(line)).set_content_arrangement(ContentArrangement::Disabled);
+    table
+        .load_style(presets::NOTHING.header_separator(line))
+        .set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(header);
     table
 }
@@ -89,8 +92,11 @@ fn latency_table(summary: &Summary) -> String {
 /// One row a tenant and step, then one a replica; a column for each status that occurred.
 fn outcome_table(summary: &Summary) -> String {
     let statuses: Vec<u16> = summary.total.statuses.keys().copied().collect();
-    let others: Vec<Other> =
-        OTHERS.into_iter().filter(|(_, of)| of(&summary.total) > 0).chain([("errors", errors as CountOf)]).collect();
+    let others: Vec<Other> = OTHERS
+        .into_iter()
+        .filter(|(_, of)| of(&summary.total) > 0)
+        .chain([("errors", errors as CountOf)])
+        .collect();
     let status_names: Vec<String> = statuses.iter().map(u16::to_string).collect();
     let mut header = vec!["tenant", "step", "requests"];
     header.extend(status_names.iter().map(String::as_str));
@@ -98,7 +104,11 @@ fn outcome_table(summary: &Summary) -> String {
     let mut table = table(&header);
     let mut add = |first: &str, second: &str, counts: &Counts| {
         let mut cells = vec![first.to_owned(), second.to_owned(), counts.requests.to_string()];
-        cells.extend(statuses.iter().map(|status| counts.statuses.get(status).map_or_else(String::new, u64::to_string)));
+        cells.extend(
+            statuses
+                .iter()
+                .map(|status| counts.statuses.get(status).map_or_else(String::new, u64::to_string)),
+        );
         cells.extend(others.iter().map(|(_, of)| of(counts).to_string()));
         table.add_row(cells);
     };
@@ -117,8 +127,11 @@ type CountOf = fn(&Counts) -> u64;
 type Other = (&'static str, CountOf);
 
 /// Columns that are there only when something is in them.
-const OTHERS: [Other; 3] =
-    [("unanswered", |counts| counts.unknown), ("not sent", |counts| counts.not_sent), ("dropped", |counts| counts.dropped)];
+const OTHERS: [Other; 3] = [
+    ("unanswered", |counts| counts.unknown),
+    ("not sent", |counts| counts.not_sent),
+    ("dropped", |counts| counts.dropped),
+];
 
 fn errors(counts: &Counts) -> u64 {
     counts.errors
@@ -143,11 +156,13 @@ fn mark(outcome: Outcome) -> String {
 /// One line for a claim; below it, for one that did not pass, what it rests on.
 fn verdict_lines(verdict: &Verdict, width: usize) -> String {
     let claim = verdict.claim.to_string();
-    let mut text = format!("{} {claim:10} {:width$}  {}\n", mark(verdict.outcome), verdict.subject, verdict.summary);
+    let mut text =
+        format!("{} {claim:10} {:width$}  {}\n", mark(verdict.outcome), verdict.subject, verdict.summary);
     if verdict.outcome == Outcome::Pass {
         return text;
     }
-    let telling: Vec<&Evidence> = verdict.evidence.iter().filter(|finding| finding.outcome != Outcome::Pass).collect();
+    let telling: Vec<&Evidence> =
+        verdict.evidence.iter().filter(|finding| finding.outcome != Outcome::Pass).collect();
     for finding in telling.iter().take(FINDINGS) {
         text.push_str(&finding_lines(finding, &verdict.summary));
     }
@@ -173,9 +188,11 @@ fn finding_lines(finding: &Evidence, said: &str) -> String {
 fn tally(report: &Report) -> String {
     let count = |outcome| report.verdicts.iter().filter(|verdict| verdict.outcome == outcome).count();
     let mut parts = Vec::new();
-    for (outcome, style, word) in
-        [(Outcome::Pass, GOOD, "pass"), (Outcome::Fail, BAD, "FAIL"), (Outcome::Inconclusive, UNSURE, "inconclusive")]
-    {
+    for (outcome, style, word) in [
+        (Outcome::Pass, GOOD, "pass"),
+        (Outcome::Fail, BAD, "FAIL"),
+        (Outcome::Inconclusive, UNSURE, "inconclusive"),
+    ] {
         if count(outcome) > 0 {
             parts.push(paint(style, format!("{} {word}", count(outcome))));
         }

@@ -178,7 +178,8 @@ impl Counter {
         if self.requests + self.dropped == 0 {
             return inconclusive("no request that it is about".to_owned());
         }
-        let is_latency = matches!(self.expectation.measure, Measure::Quantile { .. } | Measure::Max(_) | Measure::Mean(_));
+        let is_latency =
+            matches!(self.expectation.measure, Measure::Quantile { .. } | Measure::Max(_) | Measure::Mean(_));
         if (is_latency || matches!(self.expectation.measure, Measure::Ratio(_))) && self.answered == 0 {
             return inconclusive("no request that it is about was answered".to_owned());
         }
@@ -206,7 +207,8 @@ impl Counter {
                 finding.samples.push(*id);
             }
             if self.errors > self.first_errors.len() as u64 {
-                finding = finding.detail(format!("… and {} more", self.errors - self.first_errors.len() as u64));
+                finding =
+                    finding.detail(format!("… and {} more", self.errors - self.first_errors.len() as u64));
             }
         }
         let doubt = match outcome {
@@ -216,14 +218,20 @@ impl Counter {
             Outcome::Inconclusive => "; the run ended before its time".to_owned(),
             _ => String::new(),
         };
-        Verdict::from_evidence(Claim::Expectation, subject, vec![finding], |_, _| format!("{observed}{doubt}"))
+        Verdict::from_evidence(Claim::Expectation, subject, vec![finding], |_, _| {
+            format!("{observed}{doubt}")
+        })
     }
 
     /// From whether it holds to an outcome: where the generator or an early end may be the reason, nobody knows.
     fn weigh(&self, run: &RecordedRun, holds: bool) -> Outcome {
         match self.expectation.measure {
             Measure::Quantile { .. } | Measure::Max(_) if !holds && self.from() == LatencyFrom::Intended => {
-                if self.latency_holds(LatencyFrom::Sent) { Outcome::Inconclusive } else { Outcome::Fail }
+                if self.latency_holds(LatencyFrom::Sent) {
+                    Outcome::Inconclusive
+                } else {
+                    Outcome::Fail
+                }
             }
             // Counts rise to the end: what is too many now stays so, everything else may yet change.
             Measure::Count(_) if run.manifest.state != State::Finished => {
@@ -232,7 +240,8 @@ impl Counter {
                     Comparison::AtMost | Comparison::Equal => self.count() > self.expectation.bound,
                     Comparison::Greater | Comparison::AtLeast => false,
                 };
-                let reached = matches!(self.expectation.comparison, Comparison::Greater | Comparison::AtLeast) && holds;
+                let reached =
+                    matches!(self.expectation.comparison, Comparison::Greater | Comparison::AtLeast) && holds;
                 match (excess, reached) {
                     (true, _) => Outcome::Fail,
                     (_, true) => Outcome::Pass,
@@ -251,7 +260,10 @@ impl Counter {
         match &self.expectation.measure {
             Measure::Quantile { q, .. } => {
                 let value = Nanos(self.histogram.value_at_quantile(*q) as i64);
-                (self.latency_holds(self.from()), format!("p{} is {value} of {} answers", percent(*q), self.answered))
+                (
+                    self.latency_holds(self.from()),
+                    format!("p{} is {value} of {} answers", percent(*q), self.answered),
+                )
             }
             Measure::Max(_) => (compare(self.longest.0 as f64), format!("the longest took {}", self.longest)),
             Measure::Mean(_) => {
@@ -263,14 +275,18 @@ impl Counter {
                 (compare(ratio), format!("{} of {requests} requests failed", self.errors))
             }
             Measure::Rate(_) => {
-                let seconds = run.manifest.load.map_or(0.0, |load| (load.to_ns - load.begin_ns).as_secs_f64());
+                let seconds =
+                    run.manifest.load.map_or(0.0, |load| (load.to_ns - load.begin_ns).as_secs_f64());
                 let rate = if seconds > 0.0 { self.matching as f64 / seconds } else { 0.0 };
                 (compare(rate), format!("{rate:.1}/s"))
             }
             Measure::Count(_) => (compare(self.count()), format!("{}", self.count())),
             Measure::Ratio(_) => {
                 let ratio = self.matching as f64 / self.answered as f64;
-                (compare(ratio), format!("{} of {} answers ({:.2} %)", self.matching, self.answered, ratio * 100.0))
+                (
+                    compare(ratio),
+                    format!("{} of {} answers ({:.2} %)", self.matching, self.answered, ratio * 100.0),
+                )
             }
         }
     }
@@ -326,8 +342,14 @@ fn subject(run: &RecordedRun, expectation: &Expectation) -> String {
     let mut about = Vec::new();
     about.extend(tenant.and_then(|i| run.scenario.tenants.get(i)).map(ToString::to_string));
     about.extend(journey.and_then(|i| run.scenario.journeys.get(i)).map(|journey| journey.name.clone()));
-    about.extend(steps.iter().flatten().next().and_then(|i| run.scenario.steps.get(*i)).map(|step| step.name.clone()));
-    if about.is_empty() { expectation.that.clone() } else { format!("{} for {}", expectation.that, about.join(", ")) }
+    about.extend(
+        steps.iter().flatten().next().and_then(|i| run.scenario.steps.get(*i)).map(|step| step.name.clone()),
+    );
+    if about.is_empty() {
+        expectation.that.clone()
+    } else {
+        format!("{} for {}", expectation.that, about.join(", "))
+    }
 }
 
 fn describe_error(scenario: &Scenario, sample: &Sample) -> String {
@@ -339,4 +361,127 @@ fn describe_error(scenario: &Scenario, sample: &Sample) -> String {
         (None, (kind, ..)) => kind.to_owned(),
     };
     format!("{:>9.4} s  {tenant}, {step}: {what}", sample.sent.as_secs_f64())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        record::sample::Obstacle,
+        verify::testing::{Made, sample},
+    };
+
+    /// A hundred answers, the i-th of which took i+1 ms from sent and 100 ms more from intended; every tenth is a 429.
+    fn samples() -> Vec<Sample> {
+        (0..100)
+            .map(|i| {
+                let status = if i % 10 == 0 { 429 } else { 200 };
+                let mut sample = sample(i * 100, 0, SampleOutcome::Status(status));
+                sample.done = sample.sent + Nanos::from_millis(i + 1);
+                sample.intended = sample.sent - Nanos::from_millis(100);
+                sample
+            })
+            .collect()
+    }
+
+    fn judged(that: &str, samples: &[Sample], change: impl FnOnce(&mut Made)) -> Verdict {
+        let mut made = Made::new(&format!("[[expect]]\nthat = \"{that}\"\n"), samples);
+        change(&mut made);
+        made.verdict(Claim::Expectation, that)
+    }
+
+    #[test]
+    fn bounds_are_exact() {
+        use Outcome::{Fail, Inconclusive, Pass};
+        let table = [
+            // The median of 1..=100 ms is 50 ms: the smallest latency that half of the answers do not exceed.
+            ("p50 from sent <= 50ms", Pass),
+            ("p50 from sent < 50ms", Fail),
+            ("p50 from sent > 50ms", Fail),
+            ("p50 from sent >= 50ms", Pass),
+            ("p90 from sent <= 90ms", Pass),
+            ("p90 from sent <= 89999us", Fail),
+            ("p50 <= 150ms", Pass),
+            // From intended it fails, from sent it does not: the generator was late.
+            ("p50 < 149ms", Inconclusive),
+            ("p50 < 40ms", Fail),
+            // A p99 needs a thousand answers.
+            ("p99 < 10s", Inconclusive),
+            ("max from sent <= 100ms", Pass),
+            ("max from sent < 100ms", Fail),
+            ("mean from sent <= 50500us", Pass),
+            ("mean from sent < 50500us", Fail),
+            ("error_ratio == 0%", Pass),
+            ("error_ratio > 0%", Fail),
+            ("count == 100", Pass),
+            ("count(200) == 90", Pass),
+            ("count(200) < 90", Fail),
+            ("count(503) == 0", Pass),
+            ("ratio(429) <= 10%", Pass),
+            ("ratio(429) < 10%", Fail),
+            ("rate >= 10/s", Pass),
+            ("rate(200) >= 9.1/s", Fail),
+        ];
+        for (that, expected) in table {
+            let verdict = judged(that, &samples(), |_| {});
+            assert_eq!(verdict.outcome, expected, "{that}: {verdict:#?}");
+        }
+    }
+
+    #[test]
+    fn an_interrupted_run_cannot_reach_its_counts_but_can_exceed_them() {
+        use Outcome::{Fail, Inconclusive, Pass};
+        let table = [
+            ("count(200) == 95", Inconclusive),
+            ("count(200) == 90", Inconclusive),
+            ("count(200) == 89", Fail),
+            ("count(200) <= 95", Inconclusive),
+            ("count(200) <= 89", Fail),
+            ("count(200) >= 90", Pass),
+            ("count(200) >= 91", Inconclusive),
+        ];
+        for (that, expected) in table {
+            let verdict = judged(that, &samples(), |made| made.manifest.state = State::Interrupted);
+            assert_eq!(verdict.outcome, expected, "{that}: {verdict:#?}");
+        }
+    }
+
+    #[test]
+    fn every_run_promises_that_nothing_fails_unless_it_says_otherwise() {
+        let mut bad = samples();
+        bad[3].failed_check = Some("status 404, expected 200 or 429".to_owned());
+        bad[7].outcome = SampleOutcome::NotSent(Obstacle::ConnectFailed);
+        let verdict = Made::new("", &bad).verdict(Claim::Expectation, NO_ERRORS);
+        assert_eq!(verdict.outcome, Outcome::Fail);
+        insta::assert_snapshot!(format!("{}\n{}", verdict.summary, verdict.evidence[0].details.join("\n")), @r"
+        2 of 100 requests failed
+        sample      3     0.3000 s  acme, POST /chat: status 404, expected 200 or 429
+        sample      7     0.7000 s  acme, POST /chat: not-sent (connect-failed)
+        ");
+        let tolerant = Made::new("[[expect]]\nthat = \"error_ratio <= 2%\"\n", &bad).judge();
+        assert_eq!(tolerant.verdicts[0].subject, "error_ratio <= 2%");
+        assert_eq!(tolerant.verdicts[0].outcome, Outcome::Pass);
+    }
+
+    #[test]
+    fn without_data_nothing_passes() {
+        assert_eq!(judged("count == 0", &[], |_| {}).outcome, Outcome::Inconclusive);
+        let silent: Vec<Sample> = samples()
+            .into_iter()
+            .map(|s| Sample { outcome: SampleOutcome::NotSent(Obstacle::ConnectFailed), ..s })
+            .collect();
+        for that in ["p50 < 1s", "max < 1s", "ratio(200) >= 0%"] {
+            assert_eq!(judged(that, &silent, |_| {}).outcome, Outcome::Inconclusive, "{that}");
+        }
+        assert_eq!(judged("error_ratio == 0%", &silent, |_| {}).outcome, Outcome::Fail);
+    }
+
+    #[test]
+    fn a_load_with_dropped_arrivals_is_not_the_one_that_was_asked_for() {
+        let mut dropped = samples();
+        for sample in dropped.iter_mut().take(5) {
+            sample.outcome = SampleOutcome::Dropped;
+        }
+        assert_eq!(judged("p50 < 1s", &dropped, |_| {}).outcome, Outcome::Inconclusive);
+    }
 }

@@ -88,7 +88,8 @@ pub fn metrics(contract: &MetricsContract) -> Vec<Metric<'_>> {
 /// group requests together.
 pub fn seen_by(contract: &MetricsContract, views: &Views, metric: Metric<'_>, labels: &Labels) -> Seen {
     let cells = if metric.per_tenant { &views.tenants } else { &views.routes };
-    let fits = |label: &str, value: Option<&str>| labels.get(label).is_none_or(|text| Some(text.as_str()) == value);
+    let fits =
+        |label: &str, value: Option<&str>| labels.get(label).is_none_or(|text| Some(text.as_str()) == value);
     let mut sum = Seen::default();
     for (cell, seen) in cells {
         if !fits(&contract.tenant_label, cell.tenant.as_deref())
@@ -122,12 +123,17 @@ pub fn judge(
         let subject = format!("{} of {}", metric.name, replica.name);
         let settled = match settled {
             Ok(settled) => settled,
-            Err(broken @ Unsettled::Broken { .. }) => return broken_exposition(Claim::Histograms, subject, broken),
+            Err(broken @ Unsettled::Broken { .. }) => {
+                return broken_exposition(Claim::Histograms, subject, broken);
+            }
             Err(other) => return Verdict::inconclusive(Claim::Histograms, subject, other.to_string()),
         };
         let found = histograms(&settled.after, metric.name);
         if found.is_empty() {
-            let why = format!("there is no series {}_bucket: the service may name it otherwise ([metrics])", metric.name);
+            let why = format!(
+                "there is no series {}_bucket: the service may name it otherwise ([metrics])",
+                metric.name
+            );
             return Verdict::inconclusive(Claim::Histograms, subject, why);
         }
         let earlier = histograms(&settled.before, metric.name);
@@ -154,14 +160,26 @@ pub fn judge(
                          durations are too long",
                         bucket.count, bucket.upper
                     );
-                    let finding = Evidence::new(Outcome::Fail, &name, format!("at least {client} at or below {} s", bucket.upper), observed);
+                    let finding = Evidence::new(
+                        Outcome::Fail,
+                        &name,
+                        format!("at least {client} at or below {} s", bucket.upper),
+                        observed,
+                    );
                     evidence.push(finding.detail(format!("see {}", settled.file)));
                 }
             }
         }
-        evidence.push(Evidence::new(Outcome::Pass, metric.name, "sane histograms", format!("{sane} of {} are", found.len())));
+        evidence.push(Evidence::new(
+            Outcome::Pass,
+            metric.name,
+            "sane histograms",
+            format!("{sane} of {} are", found.len()),
+        ));
         Verdict::from_evidence(Claim::Histograms, subject, evidence, |outcome, evidence| match outcome {
-            Outcome::Pass if bounds == 0 => format!("{} sane; not held against clients' latency", plural(sane)),
+            Outcome::Pass if bounds == 0 => {
+                format!("{} sane; not held against clients' latency", plural(sane))
+            }
             Outcome::Pass => format!("{} sane, not above clients' latency at {bounds} bounds", plural(sane)),
             _ => evidence[0].observed.clone(),
         })
@@ -187,12 +205,18 @@ fn insane(
         if pair[1].count < pair[0].count {
             problems.push((
                 "buckets that rise".to_owned(),
-                format!("le=\"{}\" has {}, le=\"{}\" only {}", pair[0].upper, pair[0].count, pair[1].upper, pair[1].count),
+                format!(
+                    "le=\"{}\" has {}, le=\"{}\" only {}",
+                    pair[0].upper, pair[0].count, pair[1].upper, pair[1].count
+                ),
             ));
         }
     }
     if buckets.iter().any(|bucket| bucket.upper.is_nan() || bucket.count.is_nan() || bucket.count < 0.0) {
-        problems.push(("bounds and counts that are numbers".to_owned(), "a bucket's bound or count is not".to_owned()));
+        problems.push((
+            "bounds and counts that are numbers".to_owned(),
+            "a bucket's bound or count is not".to_owned(),
+        ));
     }
     let infinite = buckets.last().filter(|last| last.upper == f64::INFINITY).map(|last| last.count);
     let (Some(infinite), Some(count), Some(sum)) = (infinite, histogram.count, histogram.sum) else {
@@ -204,19 +228,30 @@ fn insane(
     }
     let counted = counted(contract, settled, metric, labels);
     if let Some(counted) = counted.filter(|counted| *counted != count) {
-        problems.push((format!("_count {counted}, as the counter"), format!("the counter is {counted}, _count {count}")));
+        problems.push((
+            format!("_count {counted}, as the counter"),
+            format!("the counter is {counted}, _count {count}"),
+        ));
     }
     let (least, most) = sum_bounds(buckets);
     // A sum of many floats is rounded at every addition.
     let slack = 1e-9 * (1.0 + sum.abs());
     if !(sum >= least - slack && sum <= most + slack) {
-        problems.push((format!("a _sum in {least} to {most}"), format!("_sum is {sum}, the buckets allow {least} to {most}")));
+        problems.push((
+            format!("a _sum in {least} to {most}"),
+            format!("_sum is {sum}, the buckets allow {least} to {most}"),
+        ));
     }
     problems
 }
 
 /// The requests that the contract's counter has for a histogram's labels; `None` where it has no such labels.
-fn counted(contract: &MetricsContract, settled: &Settled, metric: Metric<'_>, labels: &Labels) -> Option<f64> {
+fn counted(
+    contract: &MetricsContract,
+    settled: &Settled,
+    metric: Metric<'_>,
+    labels: &Labels,
+) -> Option<f64> {
     if contract.duration_all.as_deref() == Some(metric.name) {
         // It counts scrapes too, and the counter's series of those are not in the contract's part.
         return None;
@@ -240,4 +275,76 @@ fn sum_bounds(buckets: &[Bucket]) -> (f64, f64) {
         below = *bucket;
     }
     (least, most)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        record::sample::{Outcome as SampleOutcome, Sample},
+        units::Nanos,
+        verify::testing::{Made, sample},
+    };
+
+    /// Four answers of 10 ms and one of 700 ms.
+    fn samples() -> Vec<Sample> {
+        let mut samples: Vec<Sample> =
+            (0..5).map(|i| sample(i * 1000, 0, SampleOutcome::Status(200))).collect();
+        samples[4].done = samples[4].sent + Nanos::from_millis(700);
+        samples
+    }
+
+    fn text(buckets: [u32; 4], sum: &str, count: u32) -> String {
+        let mut text = "http_requests_total{handler=\"/chat\",method=\"POST\",status=\"200\"} 5\n".to_owned();
+        for (le, value) in ["0.1", "0.5", "1", "+Inf"].iter().zip(buckets) {
+            text += &format!(
+                "http_request_duration_seconds_bucket{{handler=\"/chat\",method=\"POST\",le=\"{le}\"}} {value}\n"
+            );
+        }
+        text += &format!("http_request_duration_seconds_sum{{handler=\"/chat\",method=\"POST\"}} {sum}\n");
+        text + &format!("http_request_duration_seconds_count{{handler=\"/chat\",method=\"POST\"}} {count}\n")
+    }
+
+    fn verdict(more: &str, text: &str) -> Verdict {
+        let mut made = Made::new(more, &samples());
+        made.settled("a", text);
+        made.verdict(Claim::Histograms, "http_request_duration_seconds of a")
+    }
+
+    #[test]
+    fn a_sane_histogram_below_its_clients_passes() {
+        let verdict = verdict("", &text([4, 4, 5, 5], "0.69", 5));
+        assert_eq!(verdict.outcome, Outcome::Pass, "{verdict:#?}");
+        insta::assert_snapshot!(verdict.summary, @"1 histogram sane, not above clients' latency at 4 bounds");
+        // Faster than the client is always possible: the network's time is the client's alone.
+        assert_eq!(super::tests::verdict("", &text([5, 5, 5, 5], "0.02", 5)).outcome, Outcome::Pass);
+    }
+
+    #[test]
+    fn every_kind_of_nonsense_is_named() {
+        let table = [
+            text([4, 3, 5, 5], "0.69", 5),
+            text([4, 4, 5, 4], "0.69", 5),
+            text([4, 4, 5, 5], "0.69", 6),
+            text([4, 4, 5, 5], "9", 5),
+            text([4, 4, 5, 5], "0.2", 5),
+            text([4, 4, 5, 5], "NaN", 5),
+            text([4, 4, 6, 6], "0.69", 6),
+            text([3, 4, 5, 5], "0.9", 5),
+            text([4, 4, 5, 5], "0.69", 5).replace("le=\"+Inf\"", "le=\"2\""),
+        ];
+        let mut all = String::new();
+        for text in table {
+            let verdict = verdict("", &text);
+            assert_eq!(verdict.outcome, Outcome::Fail, "{text}\n{verdict:#?}");
+            all += &format!("{}\n", verdict.summary);
+        }
+        insta::assert_snapshot!(all);
+    }
+
+    #[test]
+    fn a_clock_that_stops_after_the_answer_is_not_held_against_clients() {
+        let late = "[metrics]\nclock_stops_before_answer = false\n";
+        assert_eq!(verdict(late, &text([3, 4, 5, 5], "0.9", 5)).outcome, Outcome::Pass);
+    }
 }

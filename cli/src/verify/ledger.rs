@@ -86,7 +86,8 @@ impl Ledger {
         if matches!(sample.outcome, Outcome::NotSent(_) | Outcome::Dropped) {
             return;
         }
-        let (Some(step), Some(views)) = (scenario.steps.get(sample.step), self.replicas.get_mut(sample.replica))
+        let (Some(step), Some(views)) =
+            (scenario.steps.get(sample.step), self.replicas.get_mut(sample.replica))
         else {
             return;
         };
@@ -97,7 +98,10 @@ impl Ledger {
         let latency = sample.latency_sent();
         let bucket = self.bounds.partition_point(|bound| *bound < latency);
         let of_tenant = (!self.tenantless.iter().any(|known| known == path)).then_some(of_tenant);
-        let groups = [Some(views.routes.entry(route).or_default()), of_tenant.map(|cell| views.tenants.entry(cell).or_default())];
+        let groups = [
+            Some(views.routes.entry(route).or_default()),
+            of_tenant.map(|cell| views.tenants.entry(cell).or_default()),
+        ];
         for seen in groups.into_iter().flatten() {
             match sample.outcome {
                 Outcome::Status(status) => {

@@ -4,7 +4,10 @@
 use std::collections::BTreeMap;
 
 use super::{
-    limiter::{Circumstances, Decision, Judgement, Request, Tolerance, Unjudged, Violation, fixed_window, sliding_log},
+    limiter::{
+        Circumstances, Decision, Judgement, Request, Tolerance, Unjudged, Violation, fixed_window,
+        sliding_log,
+    },
     verdict::{Claim, Evidence, Outcome, Verdict},
 };
 use crate::{
@@ -32,7 +35,10 @@ pub struct Histories {
 impl Histories {
     /// Empty ones.
     pub fn new(scenario: &Scenario) -> Self {
-        Self { keys: scenario.limits.iter().map(|limit| vec![Vec::new(); limit.quota.len()]).collect(), latest: Nanos::ZERO }
+        Self {
+            keys: scenario.limits.iter().map(|limit| vec![Vec::new(); limit.quota.len()]).collect(),
+            latest: Nanos::ZERO,
+        }
     }
 
     /// Enters a sample into the histories that it belongs to.
@@ -48,7 +54,9 @@ impl Histories {
             let of_tenant = |(index, _): &(usize, Quota)| {
                 scenario.tenants.get(*index).is_some_and(|id| id.as_str() == tenant)
             };
-            let Some(key) = limit.quota.iter().position(of_tenant).and_then(|at| keys.get_mut(at)) else { continue };
+            let Some(key) = limit.quota.iter().position(of_tenant).and_then(|at| keys.get_mut(at)) else {
+                continue;
+            };
             key.push(Request { id, sent: sample.sent, done, decision, replica: sample.replica as u16 });
         }
     }
@@ -71,9 +79,11 @@ impl Histories {
                 evidence.extend(findings(run, tenant, *quota, history, &judgement));
             }
             let subject = format!("{} per tenant, {}", limit.route, limit.algorithm);
-            verdicts.push(Verdict::from_evidence(Claim::Limit, subject, evidence, |outcome, evidence| match outcome {
-                Outcome::Pass => judged.to_string(),
-                _ => evidence[0].observed.clone(),
+            verdicts.push(Verdict::from_evidence(Claim::Limit, subject, evidence, |outcome, evidence| {
+                match outcome {
+                    Outcome::Pass => judged.to_string(),
+                    _ => evidence[0].observed.clone(),
+                }
             }));
         }
         verdicts
@@ -83,11 +93,17 @@ impl Histories {
 /// What a sample tells of the limiter's decision, and the latest instant of it; `None` if it never got there.
 fn decision(limit: &Limit, sample: &Sample, service_timeout: Nanos) -> Option<(Decision, Nanos)> {
     match sample.outcome {
-        SampleOutcome::Status(status) if limit.refused.contains(status) => Some((Decision::Refused, sample.done)),
-        SampleOutcome::Status(status) if limit.admitted.contains(status) => Some((Decision::Admitted, sample.done)),
+        SampleOutcome::Status(status) if limit.refused.contains(status) => {
+            Some((Decision::Refused, sample.done))
+        }
+        SampleOutcome::Status(status) if limit.admitted.contains(status) => {
+            Some((Decision::Admitted, sample.done))
+        }
         // Another answer is definite for the counters, but not for the limiter.
         SampleOutcome::Status(_) => Some((Decision::Unknown, sample.done)),
-        SampleOutcome::Unknown(_) => Some((Decision::Unknown, sample.done.max(sample.sent + service_timeout))),
+        SampleOutcome::Unknown(_) => {
+            Some((Decision::Unknown, sample.done.max(sample.sent + service_timeout)))
+        }
         SampleOutcome::NotSent(_) | SampleOutcome::Dropped => None,
     }
 }
@@ -153,7 +169,13 @@ fn unjudged(judgement: &Judgement) -> u64 {
 }
 
 /// What one key's judgement says.
-fn findings(run: &RecordedRun, tenant: &str, quota: Quota, history: &[Request], judgement: &Judgement) -> Vec<Evidence> {
+fn findings(
+    run: &RecordedRun,
+    tenant: &str,
+    quota: Quota,
+    history: &[Request],
+    judgement: &Judgement,
+) -> Vec<Evidence> {
     let counts = format!("{} admitted, {} refused", judgement.admitted, judgement.refused);
     let broken: Vec<Evidence> =
         judgement.violations.iter().map(|violation| broken(run, tenant, violation)).collect();
@@ -171,14 +193,17 @@ fn findings(run: &RecordedRun, tenant: &str, quota: Quota, history: &[Request], 
         finding.observed = format!("{tenant}: no request reached the limit");
     } else if nothing_judged || company {
         finding.outcome = Outcome::Inconclusive;
-        finding.observed = format!("{tenant}: {counts}; {} refusals could not be judged", unjudged(judgement));
+        finding.observed =
+            format!("{tenant}: {counts}; {} refusals could not be judged", unjudged(judgement));
     }
     vec![finding]
 }
 
 fn reason(why: Unjudged) -> &'static str {
     match why {
-        Unjudged::NotExclusive => "others may use the service (`exclusive = true` says that the run is alone)",
+        Unjudged::NotExclusive => {
+            "others may use the service (`exclusive = true` says that the run is alone)"
+        }
         Unjudged::UnknownStart => "what happened in the window before the run is not known",
         Unjudged::CutOff => "the run was cut off, and requests near its end are not in the record",
     }
@@ -195,7 +220,8 @@ fn broken(run: &RecordedRun, tenant: &str, violation: &Violation) -> Evidence {
                 to.as_secs_f64(),
                 by_replica(run, requests)
             );
-            let mut finding = Evidence::new(Outcome::Fail, tenant, format!("at most {allowed}"), observed).detail(because);
+            let mut finding =
+                Evidence::new(Outcome::Fail, tenant, format!("at most {allowed}"), observed).detail(because);
             for request in requests.iter().take(SHOWN) {
                 finding = finding.detail(line(run, request));
             }
@@ -214,8 +240,9 @@ fn broken(run: &RecordedRun, tenant: &str, violation: &Violation) -> Evidence {
                 quota.limit
             );
             let expected = format!("a refusal only after {} admissions", quota.limit);
-            let mut finding =
-                Evidence::new(Outcome::Fail, tenant, expected, observed).detail(because).detail(line(run, request));
+            let mut finding = Evidence::new(Outcome::Fail, tenant, expected, observed)
+                .detail(because)
+                .detail(line(run, request));
             finding.samples = vec![request.id];
             finding
         }

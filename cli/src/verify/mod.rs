@@ -14,6 +14,8 @@ pub mod limits;
 pub mod quantiles;
 pub mod replicas;
 pub mod summary;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod verdict;
 
 use serde::Serialize;
@@ -81,7 +83,8 @@ pub fn verify(run: &RecordedRun) -> Result<Report, SegmentError> {
         None => Vec::new(),
     };
     let bounds = scenario.metrics.iter().flat_map(|contract| bounds(contract, &settled));
-    let tenantless = scenario.metrics.as_ref().map(|contract| contract.tenantless.clone()).unwrap_or_default();
+    let tenantless =
+        scenario.metrics.as_ref().map(|contract| contract.tenantless.clone()).unwrap_or_default();
     let mut ledger = Ledger::new(run.replica_names().len(), bounds, tenantless);
     let mut summary = Gatherer::new(run.replica_names().len());
     let mut histories = Histories::new(scenario);
@@ -161,7 +164,10 @@ fn prometheus_span(run: &RecordedRun, replica: usize) -> (f64, f64) {
     let unix = |at: Nanos| (Nanos(run.manifest.started_unix_ns) + at).as_secs_f64();
     let load = run.manifest.load;
     let rest = run.observations.scrapes.get(replica).and_then(|scrapes| {
-        scrapes.iter().rfind(|scrape| scrape.phase == Phase::After && scrape.text.is_ok()).map(|scrape| scrape.from)
+        scrapes
+            .iter()
+            .rfind(|scrape| scrape.phase == Phase::After && scrape.text.is_ok())
+            .map(|scrape| scrape.from)
     });
     let from = load.map_or(Nanos::ZERO, |load| load.from_ns);
     let to = rest.or(load.map(|load| load.to_ns)).unwrap_or(Nanos::MAX);

@@ -45,7 +45,9 @@ pub fn judge(
         let subject = format!("{} of {}", metric.name, replica.name);
         let settled = match settled {
             Ok(settled) if settled.restarts.is_empty() => settled,
-            Ok(_) => return Some(Verdict::inconclusive(Claim::Quantiles, subject, "the replica was restarted")),
+            Ok(_) => {
+                return Some(Verdict::inconclusive(Claim::Quantiles, subject, "the replica was restarted"));
+            }
             Err(why) => return Some(Verdict::inconclusive(Claim::Quantiles, subject, why.to_string())),
         };
         let earlier = histograms(&settled.before, metric.name);
@@ -77,7 +79,8 @@ pub fn judge(
         }))
     };
     // The histogram of all durations counts scrapes too: its quantiles are not those of the load.
-    let of_load = |metric: &super::histograms::Metric<'_>| contract.duration_all.as_deref() != Some(metric.name);
+    let of_load =
+        |metric: &super::histograms::Metric<'_>| contract.duration_all.as_deref() != Some(metric.name);
     metrics(contract).into_iter().filter(of_load).filter_map(judge).collect()
 }
 
@@ -102,7 +105,12 @@ fn finding(ledger: &Ledger, seen: &Seen, name: &str, q: f64, bucket: BucketBound
             bucket.lower, bucket.upper, client.lower, client.upper
         ),
     };
-    Evidence::new(outcome, format!("{name} {label}"), format!("a client's {label} above {} s", bucket.lower), observed)
+    Evidence::new(
+        outcome,
+        format!("{name} {label}"),
+        format!("a client's {label} above {} s", bucket.lower),
+        observed,
+    )
 }
 
 #[cfg(test)]

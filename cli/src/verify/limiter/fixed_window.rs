@@ -63,7 +63,7 @@ impl Search<'_> {
         self.evidence = Evidence::All;
         let Some(first) = self.contradiction(i64::MIN) else { return (None, None) };
         self.evidence = Evidence::Admissions;
-        let over_admission = self.contradiction(i64::MIN).map(|end| self.over_admission(&end));
+        let over_admission = self.contradiction(i64::MIN).and_then(|end| self.over_admission(&end));
         self.evidence = Evidence::Refusals;
         let wrong_refusal = self.wrong_refusals();
         if over_admission.is_some() || wrong_refusal.is_some() {
@@ -71,7 +71,7 @@ impl Search<'_> {
         }
         self.evidence = Evidence::All;
         match first.reason {
-            Reason::Crowd { .. } | Reason::Locked { .. } => (Some(self.over_admission(&first)), None),
+            Reason::Crowd { .. } | Reason::Locked { .. } => (self.over_admission(&first), None),
             Reason::Early { .. } | Reason::Nobody { .. } => (None, self.wrong_refusals()),
         }
     }
@@ -93,10 +93,10 @@ impl Search<'_> {
                 first.get_or_insert(end);
             }
         }
-        first.map(|end| self.wrong_refusal(&end, count))
+        first.and_then(|end| self.wrong_refusal(&end, count))
     }
 
-    fn over_admission(&self, end: &End) -> Violation {
+    fn over_admission(&self, end: &End) -> Option<Violation> {
         let History { requests, admitted, refused, .. } = self.history;
         let window = self.window(end);
         let limit = self.quota.limit;
@@ -109,7 +109,7 @@ impl Search<'_> {
                     refusal.id,
                     late.id,
                 );
-                over_admission(self.quota, 0, vec![late], because)
+                Some(over_admission(self.quota, 0, vec![late], because))
             }
             Reason::Crowd { after, besides_first } => {
                 let more = if besides_first { limit } else { limit + 1 };
@@ -125,46 +125,39 @@ impl Search<'_> {
                         "{window}; besides the one that began it {count} were admitted in it, {limit} are promised"
                     )
                 };
-                over_admission(self.quota, count - 1, crowd, because)
+                Some(over_admission(self.quota, count - 1, crowd, because))
             }
-            // Not a reason of this kind.
-            Reason::Early { .. } | Reason::Nobody { .. } => {
-                over_admission(self.quota, limit, Vec::new(), window)
-            }
+            Reason::Early { .. } | Reason::Nobody { .. } => None,
         }
     }
 
-    fn wrong_refusal(&self, end: &End, of: u64) -> Violation {
+    fn wrong_refusal(&self, end: &End, of: u64) -> Option<Violation> {
         let History { requests, refused, .. } = self.history;
-        let (after, counted) = match end.reason {
-            Reason::Nobody { after, .. } => (after, 0),
-            Reason::Early { after, .. } => {
-                (after, self.history.possible_in(end.lo, refused.first_done_after(after).0))
-            }
-            // Not reasons of this kind.
-            Reason::Crowd { after, .. } => (after, 0),
-            Reason::Locked { .. } => (i64::MIN, 0),
-        };
+        let (Reason::Early { after, .. } | Reason::Nobody { after, .. }) = end.reason else { return None };
+        // Any of them proves it; the first is the easiest to see.
         let (at, rank) = refused.first_done_after(after);
-        let because = if let Reason::Nobody { .. } = end.reason {
-            format!(
-                "any earlier window was over when the request was sent, at {}, and from {} until it had been refused, at {}, \
-                 nothing was decided that may have begun another",
-                seconds(refused.sent()[rank]),
+        let request = requests[refused.index(rank)];
+        let (counted, because) = if let Reason::Nobody { .. } = end.reason {
+            let because = format!(
+                "any earlier window was over when the request was sent, at {}, and from {} until it had been refused, at \
+                 {}, nothing was decided that may have begun another",
+                seconds(request.sent.0),
                 seconds(end.lo),
                 seconds(at),
-            )
+            );
+            (0, because)
         } else {
-            format!(
-                "{}; by {}, when the request had been refused, at most {counted} can have been admitted in it, {} are \
-                 promised",
+            let counted = self.history.possible_in(end.lo, at);
+            let because = format!(
+                "{}; from its beginning until the request had been refused, at {}, at most {counted} can have been \
+                 admitted, {} are promised",
                 self.window(end),
                 seconds(at),
                 self.quota.limit,
-            )
+            );
+            (counted, because)
         };
-        let request = requests[refused.index(rank)];
-        Violation::WrongRefusal { quota: self.quota, request, counted, of: of.max(1), because }
+        Some(Violation::WrongRefusal { quota: self.quota, request, counted, of, because })
     }
 
     /// The request that began the window, if only one can have.

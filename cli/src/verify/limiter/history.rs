@@ -28,6 +28,21 @@ impl Lifetime {
     }
 }
 
+/// The spans in which the store may have lost its memory, sorted and disjoint.
+pub(super) fn losses(circumstances: &Circumstances) -> Vec<(i64, i64)> {
+    let mut spans: Vec<_> =
+        circumstances.memory_losses.iter().map(|(from, to)| (from.0, to.0.max(from.0))).collect();
+    spans.sort_unstable();
+    let mut disjoint: Vec<(i64, i64)> = Vec::with_capacity(spans.len());
+    for (from, to) in spans {
+        match disjoint.last_mut() {
+            Some((_, end)) if from <= *end => *end = to.max(*end),
+            _ => disjoint.push((from, to)),
+        }
+    }
+    disjoint
+}
+
 /// Some of the requests, sorted by `sent`.
 #[derive(Debug, Default)]
 pub(super) struct Group {

@@ -2,6 +2,9 @@
 //!
 //! A request's decision instant is unknown but lies in `[sent, done]`. A violation is reported only when no honest
 //! limiter could have produced the history; a refusal is called wrong only when no honest limiter could have refused.
+//!
+//! Each algorithm has its own judge over one index of the `history`; the rules that need no state are in `spans`. The
+//! tests hold the judges against simulated limiters (`simulate`) and against exact search (`brute_force`).
 
 pub mod fixed_window;
 mod history;
@@ -50,12 +53,14 @@ pub struct Circumstances {
     pub exclusive: bool,
     /// The key's state was empty at the start. If not, anything may have happened in the window before `since`.
     pub fresh: bool,
-    /// Start of the history: no request of ours was sent before.
+    /// Start of the history: no request of ours was sent before. If the key is ours alone, nothing that others sent earlier
+    /// (another run, given up on) was decided later.
     pub since: Nanos,
     /// The history is complete for decisions before this instant (`Nanos::MAX` unless the run was cut off); later
     /// refusals cannot be proven wrong.
     pub complete_until: Nanos,
-    /// Spans `[from, to]` within which the limiter's store lost its memory (a restart that was seen), sorted.
+    /// Spans `[from, to]` within which the limiter's store lost its memory, once or more, or may have (a restart that was
+    /// seen).
     pub memory_losses: Vec<(Nanos, Nanos)>,
     /// How far the client's and the limiter's clocks may drift apart.
     pub tolerance: Tolerance,
@@ -109,7 +114,7 @@ pub enum Violation {
         from: Nanos,
         /// See `from`.
         to: Nanos,
-        /// How many admissions an honest limiter could have granted there at the most.
+        /// How many of `requests` an honest limiter could have admitted at the most.
         allowed: u64,
         /// The certain admissions, more than `allowed`; sorted by `sent`.
         requests: Vec<Request>,
@@ -124,7 +129,8 @@ pub enum Violation {
         request: Request,
         /// Admissions that the quota could have counted against it at the most (fewer than the limit).
         counted: u64,
-        /// How many refusals of the history are proven wrong in this way, this one included.
+        /// How many refusals of the history are proven wrong, this one included: no upper bound, later ones can need the
+        /// evidence of earlier ones.
         of: u64,
         /// One sentence: why no honest limiter could have refused it.
         because: String,

@@ -11,7 +11,7 @@
 
 use super::{
     Circumstances, Judgement, Request, Violation,
-    history::{History, Lifetime, over_admission, seconds},
+    history::{History, Lifetime, losses, over_admission, seconds},
     spans,
 };
 use crate::units::Quota;
@@ -32,9 +32,8 @@ fn crowded(
     lifetime: Lifetime,
     circumstances: &Circumstances,
 ) -> Option<Violation> {
-    let losses: Vec<_> = circumstances.memory_losses.iter().map(|(from, to)| (from.0, to.0)).collect();
     let allowed = |windows: u64| quota.limit.saturating_mul(windows);
-    let crowd = spans::crowd(&history.admitted, lifetime.least, &losses, allowed)?;
+    let crowd = spans::crowd(&history.admitted, lifetime.least, &losses(circumstances), allowed)?;
     let allowed = allowed(crowd.windows);
     let requests = history.admitted.within(history.requests, crowd.after, crowd.by, allowed as usize + 1);
     let because = format!(

@@ -1,18 +1,19 @@
 //! The search for an explanation: all states that a fixed window can have been in, carried forward and pruned.
 //!
-//! **Search.** A state is "a window began at an instant t of `[lo, hi]`, and no request sent after `floor` was decided in
+//! A state is "a window began at an instant t of `[lo, hi]`, and no request sent after `floor` was decided in
 //! an earlier one". All states are carried forward, earliest first. What a state says of the instant u at which the next
 //! window begins (every hit decided in `[t, u)` was decided in the window of t):
 //!
 //! - `u ≥ t + l`, or the store lost its memory;
 //! - u is the decision of a request that was admitted or may have been (of anyone, if the run is not alone or was cut off);
 //! - *crowd*: of the admitted sent after the floor, at most L are done before u;
-//! - *early*: the window is full at the L-th `sent` of those that may be admitted in it, at the soonest; a refused
-//!   request sent after the floor and done before that was not decided in it, so u is not after its `done`;
 //! - *locked*: once a refused request sent after the floor is done, the window is full: u is not after the `done` of any
 //!   admitted request that was sent later;
 //! - *over*: no hit is decided between the end of a window (`t + m` at the latest) and u: u is not after the `done` of any
 //!   answered request sent after `hi + m`.
+//!
+//! And of t itself: the window, as any later one, is full at the L-th `sent` of those that may have been admitted after t,
+//! at the soonest. If a refused request sent after the floor was done before that (*early*), no window began at t.
 //!
 //! Each is necessary, so the states that they leave contain the truth, if the limiter is honest: the first state contains
 //! its first window, and if a state contains one window, its successor contains the next. Where nothing limits u, the
@@ -24,7 +25,10 @@
 //! `[since − m, since]` with any count is a state as well.
 //!
 //! **Losses.** A window that may live to the start of a span in which the store may have lost its memory has a second kind
-//! of successor: the first window after the last loss. What lies in the span itself is not judged in that case.
+//! of successor: the first window after the last loss of that span. What lies in the span is not judged in that case.
+//!
+//! **Instants are whole nanoseconds**, because all bounds are: rounding every instant of an honest run up keeps its order
+//! and its bounds. What comes after `x` is at `x + 1` or later.
 //!
 //! **Bounded.** Time is cut where an answer begins or ends (and at every quarter of `l`); within a cell the states are
 //! merged into one that contains them. Merging and cutting only add instants to states and move floors up. So there are
@@ -34,7 +38,7 @@ use std::{cmp::Reverse, collections::BinaryHeap};
 
 use super::super::{
     Circumstances, Decision,
-    history::{Group, History, Lifetime},
+    history::{Group, History, Lifetime, losses},
 };
 use crate::units::Quota;
 
@@ -116,7 +120,8 @@ struct Limits {
     crowd: i64,
     /// What the crowd consists of.
     crowd_of: Reason,
-    early: i64,
+    /// The first refusal, if the window cannot be full before it is done: there is no such window.
+    early: Option<i64>,
     locked: i64,
     /// What locked whom out.
     locked_by: Reason,
@@ -129,7 +134,7 @@ struct Limits {
 
 impl Limits {
     fn latest(&self) -> i64 {
-        self.crowd.min(self.early).min(self.locked).min(self.over)
+        self.crowd.min(self.locked).min(self.over)
     }
 }
 
@@ -195,7 +200,7 @@ impl<'a> Search<'a> {
             quota,
             lifetime,
             circumstances,
-            losses: circumstances.memory_losses.iter().map(|(from, to)| (from.0, to.0.max(from.0))).collect(),
+            losses: losses(circumstances),
             evidence: Evidence::All,
             company_from: if circumstances.exclusive { circumstances.complete_until.0 } else { i64::MIN },
             nearly_done: history.admitted.nth_done(quota.limit.saturating_sub(1)),
@@ -243,9 +248,9 @@ impl<'a> Search<'a> {
             while let Some(state) = next {
                 merge(&mut here, State { hi: state.hi.min(cell), ..state });
                 if state.hi > cell {
-                    merge(&mut later, State { lo: cell, ..state });
+                    merge(&mut later, State { lo: cell + 1, ..state });
                 }
-                let is_here = states.peek().is_some_and(|Reverse(state)| state.lo < cell);
+                let is_here = states.peek().is_some_and(|Reverse(state)| state.lo <= cell);
                 next = if is_here { states.pop().map(|Reverse(state)| state) } else { None };
             }
             states.extend(later.drain(..).map(Reverse));
@@ -269,11 +274,11 @@ impl<'a> Search<'a> {
         self.circumstances.since.0.min(first)
     }
 
-    /// End of the cell that begins at or contains `instant`. Shorter than a quarter of a window's life, so no state is its
-    /// own successor.
+    /// End of the cell in which `instant` lies: a cell ends with a cut. Shorter than a quarter of a window's life, so no
+    /// state is its own successor.
     fn cell_end(&self, instant: i64) -> i64 {
-        let grain = instant.saturating_add((self.lifetime.least / 4).max(1));
-        self.cuts.get(self.cuts.partition_point(|cut| *cut <= instant)).map_or(grain, |cut| grain.min(*cut))
+        let grain = instant.saturating_add(self.lifetime.least / 4);
+        self.cuts.get(self.cuts.partition_point(|cut| *cut < instant)).map_or(grain, |cut| grain.min(*cut))
     }
 
     /// The first instant at or after this one at which a window may begin.
@@ -313,18 +318,14 @@ impl<'a> Search<'a> {
             state.lo = self.begin_from(state.lo);
             state.hi = self.begin_until(state.hi);
             let full = self.full_from(state.lo);
-            let mut before = full.min(state.lo.saturating_add(self.lifetime.least));
-            if let Some((from, _)) = self.losses.get(state.loss) {
-                before = before.min(*from);
-            }
-            let rank = self.refused_by_done.partition_point(|(done, ..)| *done < before);
+            let rank = self.refused_by_done.partition_point(|(done, _)| *done < full);
             let latest = rank.checked_sub(1).map(|rank| self.refused_by_done[rank]);
             let early = latest.filter(|(_, sent)| *sent > state.lo && self.evidence != Evidence::Admissions);
             if state.lo <= state.hi && early.is_none() {
                 return Ok(full);
             }
             if let Some((done, sent)) = early {
-                refusal = Some((sent, done, state.lo, before));
+                refusal = Some((sent, done, state.lo, full));
                 state.lo = sent;
             }
             if state.lo > state.hi {
@@ -367,6 +368,10 @@ impl<'a> Search<'a> {
             }
         }
         let mut limits = self.limits(&state, full);
+        if let Some(at) = limits.early {
+            let reason = Reason::Early { after: limits.refused_after, before: full };
+            return Fate::Goes(Some(End { at, lo: state.lo, hi: state.hi, reason, has_rivals: false }));
+        }
         if limits.latest() == i64::MAX {
             return Fate::Lasts;
         }
@@ -379,20 +384,19 @@ impl<'a> Search<'a> {
         let earliest = state.lo.saturating_add(self.lifetime.least);
         while limits.latest() - self.lifetime.least < state.hi {
             if limits.latest() < earliest {
-                self.blame(&mut end, Some(end_of(&state, &limits, full, earliest)));
+                self.blame(&mut end, Some(end_of(&state, &limits, earliest)));
                 return Fate::Goes(end);
             }
             state.hi = limits.latest() - self.lifetime.least;
             limits = self.limits(&state, full);
         }
         if limits.latest() < earliest {
-            self.blame(&mut end, Some(end_of(&state, &limits, full, earliest)));
+            self.blame(&mut end, Some(end_of(&state, &limits, earliest)));
             return Fate::Goes(end);
         }
         let over_after = state.hi.saturating_add(self.lifetime.most);
         if self.begin_from(earliest) > self.begin_until(limits.latest()) {
-            let after = if limits.early == limits.latest() { limits.refused_after } else { over_after };
-            self.blame(&mut end, Some(self.nobody(after, earliest, limits.latest())));
+            self.blame(&mut end, Some(self.nobody(over_after, earliest, limits.latest())));
             return Fate::Goes(end);
         }
         // Behind `full_by` the window was certainly full, from `first_full` on it may have been: other floors, so other states.
@@ -429,7 +433,7 @@ impl<'a> Search<'a> {
         let mut limits = Limits {
             crowd: i64::MAX,
             crowd_of: Reason::Crowd { after: admitted_after, besides_first: false },
-            early: i64::MAX,
+            early: None,
             locked: i64::MAX,
             locked_by: Reason::Locked { refused: 0, admitted: 0 },
             over: self.answered().first_done_after(state.hi.saturating_add(self.lifetime.most)).0,
@@ -453,9 +457,7 @@ impl<'a> Search<'a> {
         }
         if self.evidence != Evidence::Admissions {
             let (refusal, refused) = refused.first_done_after(refused_after);
-            if refusal < full {
-                limits.early = refusal;
-            }
+            limits.early = Some(refusal).filter(|done| *done < full);
             if self.evidence == Evidence::All && refusal < i64::MAX {
                 let (done, admitted) = admitted.first_done_after(refusal);
                 limits.locked = done;
@@ -536,11 +538,8 @@ impl<'a> Search<'a> {
 }
 
 /// Why the next window would have to begin before `earliest`.
-fn end_of(state: &State, limits: &Limits, full: i64, earliest: i64) -> End {
-    let (at, reason) = if limits.early == limits.latest() && limits.early < limits.crowd {
-        let before = full.min(earliest);
-        (limits.early, Reason::Early { after: limits.refused_after, before })
-    } else if limits.crowd < earliest {
+fn end_of(state: &State, limits: &Limits, earliest: i64) -> End {
+    let (at, reason) = if limits.crowd < earliest {
         (limits.crowd, limits.crowd_of)
     } else {
         (limits.locked, limits.locked_by)

@@ -1,0 +1,267 @@
+//! The engine under a paused clock, before a service of our own making: hours pass at once, and every instant is exact.
+
+use std::{path::Path, sync::Arc, sync::atomic::AtomicU64, sync::atomic::Ordering, time::Duration};
+
+use bytes::Bytes;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    engine::drive,
+    transport::{Answer, NoAnswer, Request, Transport},
+    user::Shared,
+};
+use crate::{
+    clock::RunClock,
+    record::{
+        manifest::LoadPhase,
+        sample::{LimiterHeaders, Obstacle, Outcome, Sample, Silence},
+        writer::Sink,
+    },
+    scenario::resolve::{Sources, resolve},
+    units::Nanos,
+};
+
+/// A service that answers after `delay`: `/session` with an id, `/chat` with `status`.
+#[derive(Debug)]
+struct Service {
+    clock: RunClock,
+    delay: Duration,
+    status: u16,
+    sessions: AtomicU64,
+    unreachable: bool,
+    silent: bool,
+}
+
+impl Service {
+    fn new(clock: RunClock) -> Self {
+        let delay = Duration::from_millis(10);
+        Self { clock, delay, status: 200, sessions: AtomicU64::new(0), unreachable: false, silent: false }
+    }
+}
+
+impl Transport for Service {
+    async fn send(&self, request: Request) -> Result<Answer, NoAnswer> {
+        if self.unreachable {
+            return Err(NoAnswer::NotSent(Obstacle::ConnectFailed));
+        }
+        tokio::time::sleep(self.delay).await;
+        if self.silent {
+            return Err(NoAnswer::Unknown(Silence::Timeout));
+        }
+        let (status, body) = if request.path == "/session" {
+            let number = self.sessions.fetch_add(1, Ordering::Relaxed);
+            (200, format!("{{\"session_id\":\"s{number}\"}}"))
+        } else {
+            (self.status, String::new())
+        };
+        Ok(Answer {
+            status,
+            first_byte: self.clock.now(),
+            limiter: LimiterHeaders::default(),
+            body_bytes: body.len() as u64,
+            body: Bytes::from(body),
+        })
+    }
+}
+
+const JOURNEY: &str = r#"
+version = 1
+[[tenant]]
+id = "acme"
+[[tenant]]
+id = "globex"
+[[journey]]
+name = "chat"
+[[journey.start]]
+post = "/session"
+json = { tenant_id = "${tenant}" }
+save = { sid = "/session_id" }
+[[journey.step]]
+post = "/chat"
+json = { session_id = "${sid}" }
+"#;
+
+/// Runs the loads of a scenario before the service, and hands back its samples in the order of their ends.
+async fn run(loads: &str, replicas: usize, service: impl FnOnce(&mut Service)) -> (LoadPhase, Vec<Sample>) {
+    run_until(loads, replicas, service, &CancellationToken::new()).await
+}
+
+async fn run_until(
+    loads: &str,
+    replicas: usize,
+    change: impl FnOnce(&mut Service),
+    stop: &CancellationToken,
+) -> (LoadPhase, Vec<Sample>) {
+    let read_file = |_: &Path| Err(std::io::Error::from(std::io::ErrorKind::NotFound));
+    let sources = Sources { read_file: &read_file, environment: None };
+    let scenario =
+        resolve(&format!("{JOURNEY}{loads}"), "test.toml", &sources).unwrap_or_else(|p| panic!("{p}"));
+    let clock = RunClock::start();
+    let (sink, samples) = Sink::channel();
+    let mut transport = Service::new(clock);
+    change(&mut transport);
+    let shared = Shared {
+        scenario: Arc::new(scenario),
+        replicas,
+        transport,
+        clock,
+        sink,
+        secrets: Default::default(),
+    };
+    let phase = drive(Arc::new(shared), stop).await;
+    (phase, samples.iter().collect())
+}
+
+fn chats(samples: &[Sample]) -> Vec<&Sample> {
+    samples.iter().filter(|sample| sample.iteration > 0).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_open_load_sends_every_arrival_when_it_is_due() {
+    let load = "[[load]]\ntenant = \"acme\"\nrate = \"100/s\"\nduration = \"2s\"";
+    let (phase, samples) = run(load, 2, |_| {}).await;
+    let chats = chats(&samples);
+    assert_eq!(chats.len(), 200);
+    for (k, sample) in chats.iter().enumerate() {
+        assert_eq!(sample.intended, phase.begin_ns + Nanos::from_millis(10 * k as i64));
+        assert_eq!(sample.sent, sample.intended, "an idle engine is never late");
+        assert_eq!(sample.replica, k % 2);
+        assert_eq!(sample.outcome, Outcome::Status(200));
+    }
+    // Ten users were started before the load began, and no more were needed.
+    assert_eq!(samples.len() - chats.len(), 10);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_service_does_not_slow_an_open_load_down() {
+    let load = "[[load]]\ntenant = \"acme\"\nrate = \"10/s\"\nduration = \"3s\"";
+    let (phase, samples) = run(load, 1, |service| service.delay = Duration::from_secs(5)).await;
+    let chats = chats(&samples);
+    assert_eq!(chats.len(), 30);
+    let mut intended: Vec<Nanos> = chats.iter().map(|sample| sample.intended - phase.begin_ns).collect();
+    intended.sort();
+    assert_eq!(intended, (0..30).map(|k| Nanos::from_millis(100 * k)).collect::<Vec<_>>());
+    // A user that had to start first was late, and its latency from intended says so.
+    assert!(chats.iter().any(|sample| sample.latency_intended() >= Nanos::from_secs(10)));
+    assert!(chats.iter().all(|sample| sample.latency_sent() == Nanos::from_secs(5)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn arrivals_beyond_max_users_are_dropped_and_counted() {
+    let load = "[[load]]\ntenant = \"acme\"\nrate = \"10/s\"\nmax_users = 2\nduration = \"2s\"";
+    let (_, samples) = run(load, 1, |service| service.delay = Duration::from_secs(1)).await;
+    let (dropped, answered): (Vec<&Sample>, Vec<&Sample>) =
+        chats(&samples).into_iter().partition(|sample| sample.outcome == Outcome::Dropped);
+    // One user is ready and busy until 1 s; the other starts for the second arrival, which takes until 2.1 s.
+    assert_eq!((dropped.len(), answered.len()), (17, 3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn tenants_share_an_open_load_and_both_replicas() {
+    let load = "[[load]]\nrate = \"100/s\"\nduration = \"1s\"";
+    let (_, samples) = run(load, 2, |_| {}).await;
+    for tenant in 0..2 {
+        for replica in 0..2 {
+            let count = chats(&samples).iter().filter(|s| s.tenant == tenant && s.replica == replica).count();
+            assert_eq!(count, 25, "tenant {tenant}, replica {replica}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn closed_users_are_spawned_start_once_and_pause() {
+    let load = "[[load]]\nusers = 4\nspawn = \"2/s\"\npause = \"1s\"\nduration = \"10s\"";
+    let (phase, samples) = run(load, 2, |_| {}).await;
+    let starts: Vec<&Sample> = samples.iter().filter(|sample| sample.iteration == 0).collect();
+    assert_eq!(starts.len(), 4);
+    for (number, start) in starts.iter().enumerate() {
+        assert_eq!(start.intended, phase.begin_ns + Nanos::from_millis(500 * number as i64));
+        let mut own: Vec<&&Sample> = Vec::new();
+        let chats = chats(&samples);
+        own.extend(chats.iter().filter(|sample| sample.user == start.user));
+        assert_eq!(own[0].intended, start.done, "the first step is due when the user has started");
+        for pair in own.windows(2) {
+            assert_eq!(pair[1].intended, pair[0].done + Nanos::from_secs(1));
+        }
+        assert!(own.last().unwrap().intended < phase.begin_ns + Nanos::from_secs(10));
+    }
+    assert!(samples.iter().all(|sample| sample.tenant == (sample.user as usize - 1) % 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn iterations_bound_a_load() {
+    let closed = "[[load]]\nusers = 3\niterations = 7\nreplica = 2";
+    let (_, samples) = run(closed, 2, |_| {}).await;
+    assert_eq!(chats(&samples).len(), 7);
+    assert!(samples.iter().all(|sample| sample.replica == 1));
+    let open = "[[load]]\nrate = \"10/s\"\nduration = \"5s\"\niterations = 7";
+    assert_eq!(chats(&run(open, 2, |_| {}).await.1).len(), 7);
+}
+
+#[tokio::test(start_paused = true)]
+async fn sticky_users_keep_to_one_replica() {
+    let load = "[[load]]\nusers = 4\npause = \"1s\"\nduration = \"5s\"\nreplica = \"sticky\"";
+    let (_, samples) = run(load, 2, |_| {}).await;
+    assert!(samples.iter().all(|sample| sample.replica == (sample.user as usize - 1) % 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_same_seed_gives_the_same_pauses() {
+    let load = "[[load]]\nusers = 5\npause = \"1s..3s\"\nduration = \"30s\"";
+    let intended = |(phase, samples): (LoadPhase, Vec<Sample>)| {
+        let mut all: Vec<(u64, Nanos)> =
+            samples.iter().map(|s| (s.user, s.intended - phase.begin_ns)).collect();
+        all.sort();
+        all
+    };
+    let first = intended(run(load, 2, |_| {}).await);
+    assert_eq!(first, intended(run(load, 2, |_| {}).await));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_user_whose_answer_was_unexpected_starts_afresh() {
+    let load = "[[load]]\nusers = 1\npause = \"1s\"\nduration = \"5s\"";
+    let (_, samples) = run(load, 1, |service| service.status = 404).await;
+    let starts = samples.iter().filter(|sample| sample.iteration == 0).count();
+    assert_eq!(starts, chats(&samples).len());
+    let check = chats(&samples)[0].failed_check.clone();
+    assert_eq!(check.as_deref(), Some("status 404, expected 2xx"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_is_down_is_not_asked_in_a_tight_loop() {
+    let load = "[[load]]\nusers = 1\nduration = \"5s\"";
+    let (_, samples) = run(load, 1, |service| service.unreachable = true).await;
+    assert_eq!(samples.len(), 50);
+    assert!(samples.iter().all(|sample| sample.outcome == Outcome::NotSent(Obstacle::ConnectFailed)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_service_leaves_unknown_outcomes() {
+    let load = "[[load]]\nusers = 1\nduration = \"1s\"";
+    let (_, samples) = run(load, 1, |service| service.silent = true).await;
+    assert!(!samples.is_empty());
+    assert!(
+        samples
+            .iter()
+            .all(|sample| sample.outcome == Outcome::Unknown(Silence::Timeout) && sample.is_error())
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_ends_the_load_and_awaits_what_is_in_flight() {
+    let load = "[[load]]\nusers = 3\npause = \"1s\"\nduration = \"1h\"\n[[load]]\nrate = \"10/s\"\nduration = \"1h\"";
+    let stop = CancellationToken::new();
+    let later = stop.clone();
+    tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_secs(20)).await;
+        later.cancel();
+    });
+    let (phase, samples) =
+        run_until(load, 1, |service| service.delay = Duration::from_millis(300), &stop).await;
+    assert!(phase.to_ns <= Nanos::from_millis(20_600), "{phase:?}");
+    assert!(samples.iter().all(|sample| matches!(sample.outcome, Outcome::Status(200))));
+    assert!(
+        samples.iter().any(|sample| sample.sent < Nanos::from_secs(20) && sample.done > Nanos::from_secs(20))
+    );
+}
