@@ -21,6 +21,18 @@ pub struct BucketBounds {
     pub upper: f64,
 }
 
+/// `(0.1, 0.5] s`.
+impl std::fmt::Display for BucketBounds {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "({}, {}] s", self.lower, bound(self.upper))
+    }
+}
+
+/// A bound as expositions write it: `0.5`, `+Inf`.
+pub fn bound(upper: f64) -> String {
+    if upper == f64::INFINITY { "+Inf".to_owned() } else { upper.to_string() }
+}
+
 /// The bucket that holds the `q`-quantile: the first whose cumulative count reaches `q · total`.
 ///
 /// `buckets` must be sorted by bound and rise. `None` where Prometheus answers `NaN`: no `+Inf` bucket, fewer than two

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     observe::{
         exposition::{Labels, show_labels},
-        quantile::Bucket,
+        quantile::{Bucket, bound},
         snapshot::ContractView,
     },
     record::manifest::Replica,
@@ -158,12 +158,13 @@ pub fn judge(
                     let observed = format!(
                         "{name}: {} requests took at most {} s for the server, {client} did for the client: the server's \
                          durations are too long",
-                        bucket.count, bucket.upper
+                        bucket.count,
+                        bound(bucket.upper)
                     );
                     let finding = Evidence::new(
                         Outcome::Fail,
                         &name,
-                        format!("at least {client} at or below {} s", bucket.upper),
+                        format!("at least {client} at or below {} s", bound(bucket.upper)),
                         observed,
                     );
                     evidence.push(finding.detail(format!("see {}", settled.file)));
@@ -207,7 +208,10 @@ fn insane(
                 "buckets that rise".to_owned(),
                 format!(
                     "le=\"{}\" has {}, le=\"{}\" only {}",
-                    pair[0].upper, pair[0].count, pair[1].upper, pair[1].count
+                    bound(pair[0].upper),
+                    pair[0].count,
+                    bound(pair[1].upper),
+                    pair[1].count
                 ),
             ));
         }
@@ -219,8 +223,12 @@ fn insane(
         ));
     }
     let infinite = buckets.last().filter(|last| last.upper == f64::INFINITY).map(|last| last.count);
+    let parts = [("+Inf bucket", infinite), ("_count", histogram.count), ("_sum", histogram.sum)];
+    let missing: Vec<&str> =
+        parts.iter().filter(|(_, value)| value.is_none()).map(|(name, _)| *name).collect();
     let (Some(infinite), Some(count), Some(sum)) = (infinite, histogram.count, histogram.sum) else {
-        problems.push(("a +Inf bucket, _sum and _count".to_owned(), "one of them is missing".to_owned()));
+        let expected = "a +Inf bucket, a _count and a _sum".to_owned();
+        problems.push((expected, format!("there is no {}", missing.join(" and no "))));
         return problems;
     };
     if infinite != count {
