@@ -335,6 +335,11 @@ mod tests {
         verify::testing::{Made, sample},
     };
 
+    /// Status and count.
+    type Counts<'a> = &'a [(&'a str, u32)];
+    /// Seconds and value.
+    type Series<'a> = &'a [(f64, &'a str)];
+
     /// Three answers 200 by replica a, and so many requests that went unanswered.
     fn samples(unknown: usize) -> Vec<Sample> {
         let answered = (0..3).map(|i| sample(i * 100, 0, SampleOutcome::Status(200)));
@@ -362,7 +367,7 @@ mod tests {
     #[test]
     fn a_counter_lies_between_what_was_answered_and_what_was_sent() {
         use Outcome::{Fail, Pass};
-        let table: [(usize, &[(&str, u32)], Outcome); 12] = [
+        let table: &[(usize, Counts, Outcome)] = &[
             (0, &[("200", 3)], Pass),
             (0, &[("200", 2)], Fail),
             (0, &[("200", 4)], Fail),
@@ -378,8 +383,8 @@ mod tests {
             (2, &[("200", 5), ("500", 1)], Fail),
         ];
         for (unknown, after, expected) in table {
-            let verdict = judged(unknown, after, |_| {});
-            assert_eq!(verdict.outcome, expected, "{unknown} unanswered, {after:?}: {verdict:#?}");
+            let verdict = judged(*unknown, after, |_| {});
+            assert_eq!(verdict.outcome, *expected, "{unknown} unanswered, {after:?}: {verdict:#?}");
         }
     }
 
@@ -488,7 +493,7 @@ mod tests {
     #[test]
     fn prometheus_is_judged_by_its_raw_samples() {
         let up = [(-5.0, "1"), (5.0, "1"), (11.0, "1")];
-        let table: [(&[(f64, &str)], &[(f64, &str)], Outcome); 7] = [
+        let table: &[(Series, Series, Outcome)] = &[
             (&up, &[(-5.0, "7"), (5.0, "8"), (11.0, "10")], Outcome::Pass),
             // A series that is new began at zero.
             (&up, &[(5.0, "1"), (11.0, "3")], Outcome::Pass),
@@ -501,7 +506,7 @@ mod tests {
         ];
         for (up, counter, expected) in table {
             let verdict = by_prometheus(up, counter, true);
-            assert_eq!(verdict.outcome, expected, "{up:?} {counter:?}: {verdict:#?}");
+            assert_eq!(verdict.outcome, *expected, "{up:?} {counter:?}: {verdict:#?}");
         }
     }
 }

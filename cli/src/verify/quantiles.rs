@@ -93,17 +93,12 @@ fn finding(ledger: &Ledger, seen: &Seen, name: &str, q: f64, bucket: BucketBound
     let client = ledger.quantile_bucket(seen, rank);
     let observed = match outcome {
         Outcome::Fail => format!(
-            "{name}: the server's {label} lies in ({}, {}] s, but {client_at_lower} of {} requests took their client at \
+            "{name}: the server's {label} lies in {bucket}, but {client_at_lower} of {} requests took their client at \
              most {} s",
-            bucket.lower,
-            bucket.upper,
             seen.answered(),
             bucket.lower
         ),
-        _ => format!(
-            "{name}: the server's {label} lies in ({}, {}] s, the client's in ({}, {}] s",
-            bucket.lower, bucket.upper, client.lower, client.upper
-        ),
+        _ => format!("{name}: the server's {label} lies in {bucket}, the client's in {client}"),
     };
     Evidence::new(
         outcome,
