@@ -97,6 +97,20 @@ impl Tally {
         }
     }
 
+    /// Outcomes of all tenants together.
+    pub fn total(&self) -> Outcomes {
+        let mut total = Outcomes::default();
+        for tenant in &self.tenants {
+            for (status, count) in &tenant.statuses {
+                *total.statuses.entry(*status).or_default() += count;
+            }
+            total.unknown += tenant.unknown;
+            total.not_sent += tenant.not_sent;
+            total.dropped += tenant.dropped;
+        }
+        total
+    }
+
     /// Counts one sample.
     pub fn add(&mut self, sample: &Sample) {
         if let Some(tenant) = self.tenants.get_mut(sample.tenant) {

@@ -219,3 +219,74 @@ fn latencies(samples: &[Sample]) -> [Histogram<u64>; 2] {
     }
     [intended, sent]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::verify::testing::{SCENARIO, sample, scenario};
+
+    #[test]
+    fn what_was_put_is_on_disk_when_the_recorder_is_done() {
+        let out = tempfile::tempdir().unwrap();
+        let dir = create_directory(out.path(), "test").unwrap();
+        let stop = CancellationToken::new();
+        let scenario = Arc::new(scenario(SCENARIO));
+        let replicas = vec!["a".to_owned()];
+        let (recorder, sink) =
+            Recorder::start(dir.clone(), Arc::clone(&scenario), replicas.clone(), stop.clone()).unwrap();
+        for i in 0..1000 {
+            sink.put(sample(i, 0, Outcome::Status(200)));
+        }
+        let tally = recorder.tally();
+        drop(sink);
+        recorder.finish().unwrap();
+        assert_eq!(tally.lock().requests, 1000);
+        assert!(!stop.is_cancelled());
+        let mut read = 0;
+        for entry in fs::read_dir(dir.join("samples")).unwrap() {
+            read += segment::read(&entry.unwrap().path(), &Names::new(&scenario, &replicas)).unwrap().len();
+        }
+        assert_eq!(read, 1000);
+        // Others' tools read the log: its intervals' histograms are what was put, by both clocks.
+        let log = fs::read(dir.join("latency.hlog")).unwrap();
+        let mut deserializer = hdrhistogram::serialization::Deserializer::new();
+        let counts: Vec<(String, u64)> = interval_log::IntervalLogIterator::new(&log)
+            .filter_map(|entry| match entry.unwrap() {
+                interval_log::LogEntry::Interval(interval) => {
+                    use base64::Engine as _;
+                    let bytes = base64::engine::general_purpose::STANDARD
+                        .decode(interval.encoded_histogram())
+                        .unwrap();
+                    let histogram: Histogram<u64> = deserializer.deserialize(&mut &bytes[..]).unwrap();
+                    Some((interval.tag().unwrap().as_str().to_owned(), histogram.len()))
+                }
+                _ => None,
+            })
+            .collect();
+        for tag in ["intended", "sent"] {
+            assert_eq!(counts.iter().filter(|(of, _)| of == tag).map(|(_, n)| n).sum::<u64>(), 1000);
+        }
+    }
+
+    #[test]
+    fn a_record_that_cannot_be_written_stops_the_load() {
+        let out = tempfile::tempdir().unwrap();
+        let dir = create_directory(out.path(), "test").unwrap();
+        fs::remove_dir(dir.join("samples")).unwrap();
+        let stop = CancellationToken::new();
+        let (recorder, sink) =
+            Recorder::start(dir, Arc::new(scenario(SCENARIO)), vec!["a".to_owned()], stop.clone()).unwrap();
+        sink.put(sample(0, 0, Outcome::Status(200)));
+        drop(sink);
+        let error = recorder.finish().unwrap_err().to_string();
+        assert!(error.starts_with("cannot write ") && error.contains("000001.parquet"), "{error}");
+        assert!(stop.is_cancelled());
+    }
+
+    #[test]
+    fn two_runs_of_one_second_get_two_directories() {
+        let out = tempfile::tempdir().unwrap();
+        let dirs: Vec<PathBuf> = (0..3).map(|_| create_directory(out.path(), "test").unwrap()).collect();
+        assert!(dirs[0] != dirs[1] && dirs[1] != dirs[2] && dirs[0] != dirs[2]);
+    }
+}

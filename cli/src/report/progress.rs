@@ -126,7 +126,8 @@ impl Display {
     }
 
     fn line(&self) -> String {
-        self.headline(&self.tally.lock())
+        let tally = self.tally.lock();
+        format!("{}  {}", self.headline(&tally), tally.total())
     }
 
     fn block(&self) -> String {

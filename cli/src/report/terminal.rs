@@ -27,10 +27,11 @@ pub fn render(report: &Report) -> String {
     for remark in &report.remarks {
         let _ = writeln!(text, "{} {remark}\n", paint(UNSURE, "note:"));
     }
+    let marks = report.verdicts.iter().map(|verdict| word(verdict.outcome).len()).max().unwrap_or(0);
     let width =
         report.verdicts.iter().map(|verdict| verdict.subject.chars().count()).max().unwrap_or(0).min(64);
     for verdict in &report.verdicts {
-        text.push_str(&verdict_lines(verdict, width));
+        text.push_str(&verdict_lines(verdict, marks, width));
     }
     let _ = writeln!(text, "\n{}", tally(report));
     let _ = writeln!(text, "{}", paint(FAINT, format!("recorded in {}", report.run)));
@@ -145,19 +146,33 @@ fn finish(table: &Table, rows: usize) -> String {
     text
 }
 
-fn mark(outcome: Outcome) -> String {
+fn word(outcome: Outcome) -> &'static str {
     match outcome {
-        Outcome::Pass => paint(GOOD, "✓ pass        "),
-        Outcome::Fail => paint(BAD, "✗ FAIL        "),
-        Outcome::Inconclusive => paint(UNSURE, "? inconclusive"),
+        Outcome::Pass => "pass",
+        Outcome::Fail => "FAIL",
+        Outcome::Inconclusive => "inconclusive",
     }
 }
 
+/// `✓ pass`, padded to the width of the longest word.
+fn mark(outcome: Outcome, width: usize) -> String {
+    let (style, sign) = match outcome {
+        Outcome::Pass => (GOOD, '✓'),
+        Outcome::Fail => (BAD, '✗'),
+        Outcome::Inconclusive => (UNSURE, '?'),
+    };
+    paint(style, format!("{sign} {:width$}", word(outcome)))
+}
+
 /// One line for a claim; below it, for one that did not pass, what it rests on.
-fn verdict_lines(verdict: &Verdict, width: usize) -> String {
+fn verdict_lines(verdict: &Verdict, marks: usize, width: usize) -> String {
     let claim = verdict.claim.to_string();
-    let mut text =
-        format!("{} {claim:10} {:width$}  {}\n", mark(verdict.outcome), verdict.subject, verdict.summary);
+    let mut text = format!(
+        "{} {claim:10} {:width$}  {}\n",
+        mark(verdict.outcome, marks),
+        verdict.subject,
+        verdict.summary
+    );
     if verdict.outcome == Outcome::Pass {
         return text;
     }
@@ -188,15 +203,73 @@ fn finding_lines(finding: &Evidence, said: &str) -> String {
 fn tally(report: &Report) -> String {
     let count = |outcome| report.verdicts.iter().filter(|verdict| verdict.outcome == outcome).count();
     let mut parts = Vec::new();
-    for (outcome, style, word) in [
-        (Outcome::Pass, GOOD, "pass"),
-        (Outcome::Fail, BAD, "FAIL"),
-        (Outcome::Inconclusive, UNSURE, "inconclusive"),
-    ] {
+    for (outcome, style) in [(Outcome::Pass, GOOD), (Outcome::Fail, BAD), (Outcome::Inconclusive, UNSURE)] {
         if count(outcome) > 0 {
-            parts.push(paint(style, format!("{} {word}", count(outcome))));
+            parts.push(paint(style, format!("{} {}", count(outcome), word(outcome))));
         }
     }
     let claims = report.verdicts.len();
     format!("{claims} {}: {}", if claims == 1 { "claim" } else { "claims" }, parts.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        record::{
+            manifest::State,
+            sample::{Obstacle, Outcome as SampleOutcome, Sample, Silence},
+        },
+        verify::testing::{Made, sample},
+    };
+
+    fn plain(report: &Report) -> String {
+        let mut report = report.clone();
+        report.run = "runs/RUN".to_owned();
+        anstream::adapter::strip_str(&render(&report)).to_string()
+    }
+
+    fn limit(quota: &str) -> String {
+        format!("[[limit]]\nroute = \"POST /chat\"\nalgorithm = \"fixed-window\"\nquota = \"{quota}\"\n")
+    }
+
+    fn samples() -> Vec<Sample> {
+        (0..30)
+            .map(|i| sample(i * 20, (i % 2) as usize, SampleOutcome::Status(if i < 8 { 200 } else { 429 })))
+            .collect()
+    }
+
+    #[test]
+    fn a_good_run() {
+        let count = |n: u32, status: u32| {
+            format!("http_requests_total{{handler=\"/chat\",method=\"POST\",status=\"{status}\"}} {n}\n")
+        };
+        let more = limit("8/10s")
+            + "[metrics]\ntenant_requests = \"\"\ntenant_duration = \"\"\nduration_all = \"\"\n";
+        let mut made = Made::new(&more, &samples());
+        for replica in ["a", "b"] {
+            let text = count(4, 200) + &count(11, 429);
+            made.settled(replica, &text);
+        }
+        insta::assert_snapshot!(plain(&made.judge()));
+    }
+
+    #[test]
+    fn a_bad_run() {
+        let mut bad = samples();
+        bad[20].failed_check = Some("status 404, expected 200 or 429".to_owned());
+        bad[21].outcome = SampleOutcome::Unknown(Silence::Timeout);
+        bad[22].outcome = SampleOutcome::NotSent(Obstacle::ConnectFailed);
+        bad[23].outcome = SampleOutcome::Dropped;
+        let more = limit("7/10s") + "[metrics]\nenabled = false\n[[expect]]\nthat = \"p99 < 1s\"\n";
+        insta::assert_snapshot!(plain(&Made::new(&more, &bad).judge()));
+    }
+
+    #[test]
+    fn a_run_that_was_cut_off() {
+        let mut made = Made::new("[metrics]\nenabled = false\n", &samples());
+        made.manifest.state = State::Running;
+        made.manifest.load = None;
+        insta::assert_snapshot!(plain(&made.judge()));
+    }
 }

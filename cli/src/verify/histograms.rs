@@ -181,7 +181,7 @@ pub fn judge(
             Outcome::Pass if bounds == 0 => {
                 format!("{} sane; not held against clients' latency", plural(sane))
             }
-            Outcome::Pass => format!("{} sane, not above clients' latency at {bounds} bounds", plural(sane)),
+            Outcome::Pass => format!("{} sane, {bounds} bounds hold against clients' latency", plural(sane)),
             _ => evidence[0].observed.clone(),
         })
     };
@@ -323,7 +323,7 @@ mod tests {
     fn a_sane_histogram_below_its_clients_passes() {
         let verdict = verdict("", &text([4, 4, 5, 5], "0.69", 5));
         assert_eq!(verdict.outcome, Outcome::Pass, "{verdict:#?}");
-        insta::assert_snapshot!(verdict.summary, @"1 histogram sane, not above clients' latency at 4 bounds");
+        insta::assert_snapshot!(verdict.summary, @"1 histogram sane, 4 bounds hold against clients' latency");
         // Faster than the client is always possible: the network's time is the client's alone.
         assert_eq!(super::tests::verdict("", &text([5, 5, 5, 5], "0.02", 5)).outcome, Outcome::Pass);
     }

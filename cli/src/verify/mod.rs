@@ -65,7 +65,7 @@ pub struct Report {
     pub summary: Summary,
     /// One a claim.
     pub verdicts: Vec<Verdict>,
-    /// The worst of them.
+    /// The worst of them; never `Pass` for a run that was cut off.
     pub outcome: Outcome,
 }
 
@@ -103,7 +103,9 @@ pub fn verify(run: &RecordedRun) -> Result<Report, SegmentError> {
     if let Some(contract) = &scenario.metrics {
         verdicts.extend(metric_verdicts(run, contract, &ledger, &settled));
     }
-    let outcome = verdicts.iter().map(|verdict| verdict.outcome).max().unwrap_or(Outcome::Inconclusive);
+    let worst = verdicts.iter().map(|verdict| verdict.outcome).max().unwrap_or(Outcome::Inconclusive);
+    // What holds for the part of a run that is left need not have held for all of it.
+    let outcome = if run.manifest.state == State::Running { worst.max(Outcome::Inconclusive) } else { worst };
     Ok(Report {
         version: REPORT_VERSION,
         scenario: scenario.name.clone(),

@@ -132,6 +132,16 @@ impl Made {
         self
     }
 
+    /// Gives the scrapes their times: from and to, in milliseconds.
+    pub(crate) fn stamp_scrapes(&mut self, times: &[(i64, i64)]) {
+        for (line, (from, to)) in self.scrapes.iter_mut().zip(times) {
+            let mut record: serde_json::Value = serde_json::from_str(line).unwrap();
+            record["from_ns"] = Nanos::from_millis(*from).0.into();
+            record["to_ns"] = Nanos::from_millis(*to).0.into();
+            *line = record.to_string();
+        }
+    }
+
     /// Before: nothing; after, twice: `text`.
     pub(crate) fn settled(&mut self, replica: &str, text: &str) -> &mut Self {
         self.scrape(replica, "before", "").scrape(replica, "after", text).scrape(replica, "after", text)
