@@ -191,6 +191,9 @@ impl Counter {
                 self.requests + self.dropped
             ));
         }
+        if matches!(self.expectation.measure, Measure::Rate(_)) && run.manifest.load.is_none() {
+            return inconclusive("the run was cut off: how long its load lasted is not known".to_owned());
+        }
         if let Measure::Quantile { q, .. } = self.expectation.measure {
             let needed = samples_needed(q);
             if self.answered < needed {
@@ -444,6 +447,15 @@ mod tests {
             let verdict = judged(that, &samples(), |made| made.manifest.state = State::Interrupted);
             assert_eq!(verdict.outcome, expected, "{that}: {verdict:#?}");
         }
+    }
+
+    #[test]
+    fn a_rate_of_a_run_that_was_cut_off_is_not_known() {
+        let killed = |made: &mut Made| {
+            made.manifest.state = State::Running;
+            made.manifest.load = None;
+        };
+        assert_eq!(judged("rate < 1000/s", &samples(), killed).outcome, Outcome::Inconclusive);
     }
 
     #[test]

@@ -213,8 +213,12 @@ fn reason(why: Unjudged) -> &'static str {
 fn broken(run: &RecordedRun, tenant: &str, violation: &Violation) -> Evidence {
     match violation {
         Violation::OverAdmission { quota, from, to, allowed, requests, because } => {
+            let promised = match allowed {
+                0 => format!("which was full ({quota})"),
+                _ => format!("{allowed} promised ({quota})"),
+            };
             let observed = format!(
-                "tenant {tenant}: {} admitted in the window {:.3} s – {:.3} s, {allowed} promised ({quota}); {}",
+                "tenant {tenant}: {} admitted in the window {:.3} s – {:.3} s, {promised}; {}",
                 requests.len(),
                 from.as_secs_f64(),
                 to.as_secs_f64(),
