@@ -114,7 +114,8 @@ pub struct Quota {
 
 impl fmt::Display for Quota {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.limit, humantime::format_duration(self.window.to_duration()))
+        let window = humantime::format_duration(self.window.to_duration()).to_string();
+        write!(f, "{}/{}", self.limit, window.replace(' ', ""))
     }
 }
 
@@ -166,5 +167,6 @@ mod tests {
     #[test]
     fn quota_reads_as_it_is_written() {
         assert_eq!(Quota { limit: 8, window: Nanos::from_secs(10) }.to_string(), "8/10s");
+        assert_eq!(Quota { limit: 5, window: Nanos::from_millis(1200) }.to_string(), "5/1s200ms");
     }
 }
