@@ -1,6 +1,6 @@
 //! The engine under a paused clock, before a service of our own making: hours pass at once, and every instant is exact.
 
-use std::{path::Path, sync::Arc, sync::atomic::AtomicU64, sync::atomic::Ordering, time::Duration};
+use std::{sync::Arc, sync::atomic::AtomicU64, sync::atomic::Ordering, time::Duration};
 
 use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
@@ -17,8 +17,8 @@ use crate::{
         sample::{LimiterHeaders, Obstacle, Outcome, Sample, Silence},
         writer::Sink,
     },
-    scenario::resolve::{Sources, resolve},
     units::Nanos,
+    verify::testing::scenario,
 };
 
 /// A service that answers after `delay`: `/session` with an id, `/chat` with `status`.
@@ -92,10 +92,7 @@ async fn run_until(
     change: impl FnOnce(&mut Service),
     stop: &CancellationToken,
 ) -> (LoadPhase, Vec<Sample>) {
-    let read_file = |_: &Path| Err(std::io::Error::from(std::io::ErrorKind::NotFound));
-    let sources = Sources { read_file: &read_file, environment: None };
-    let scenario =
-        resolve(&format!("{JOURNEY}{loads}"), "test.toml", &sources).unwrap_or_else(|p| panic!("{p}"));
+    let scenario = scenario(&format!("{JOURNEY}{loads}"));
     let clock = RunClock::start();
     let (sink, samples) = Sink::channel();
     let mut transport = Service::new(clock);

@@ -1,0 +1,77 @@
+//! Segments are read as they were written, and damaged ones are told.
+
+use super::*;
+use crate::{
+    record::sample::{Obstacle, Silence},
+    verify::testing::{SCENARIO, sample, scenario},
+};
+
+fn any_sample() -> impl proptest::strategy::Strategy<Value = Sample> {
+    use proptest::prelude::*;
+    let outcome = prop_oneof![
+        (100u16..600).prop_map(Outcome::Status),
+        Just(Outcome::Unknown(Silence::Timeout)),
+        Just(Outcome::Unknown(Silence::ConnectionLost)),
+        Just(Outcome::NotSent(Obstacle::ConnectFailed)),
+        Just(Outcome::NotSent(Obstacle::Unbuildable)),
+        Just(Outcome::Dropped),
+    ];
+    let limiter =
+        (any::<Option<u32>>(), any::<Option<u32>>(), proptest::option::of(0.0..1e10), any::<Option<u32>>());
+    let times = (any::<i64>(), any::<i64>(), any::<Option<i64>>(), any::<i64>());
+    (times, outcome, 0usize..2, proptest::option::of(".{0,20}"), limiter, any::<Option<u32>>()).prop_map(
+        |(
+            (intended, sent, first, done),
+            outcome,
+            replica,
+            failed_check,
+            (limit, remaining, reset, retry),
+            retry_of,
+        )| {
+            Sample {
+                intended: Nanos(intended),
+                sent: Nanos(sent),
+                first_byte: first.map(Nanos),
+                done: Nanos(done),
+                failed_check,
+                limiter: LimiterHeaders {
+                    limit: limit.map(u64::from),
+                    remaining: remaining.map(u64::from),
+                    reset,
+                    retry_after: retry.map(u64::from),
+                },
+                retry_of: retry_of.map(u64::from),
+                ..sample(0, replica, outcome)
+            }
+        },
+    )
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
+    #[test]
+    fn what_was_written_is_read(samples in proptest::collection::vec(any_sample(), 1..200)) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("000001.parquet");
+        let (scenario, replicas) = (scenario(SCENARIO), ["a".to_owned(), "b".to_owned()]);
+        let names = Names::new(&scenario, &replicas);
+        write(&path, &samples, &names).unwrap();
+        proptest::prop_assert_eq!(read(&path, &names).unwrap(), samples);
+    }
+}
+
+#[test]
+fn a_damaged_segment_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("000001.parquet");
+    let (scenario, replicas) = (scenario(SCENARIO), ["a".to_owned()]);
+    let names = Names::new(&scenario, &replicas);
+    write(&path, &[sample(0, 0, Outcome::Status(200))], &names).unwrap();
+    let whole = std::fs::read(&path).unwrap();
+    std::fs::write(&path, &whole[..whole.len() / 2]).unwrap();
+    assert!(matches!(read(&path, &names), Err(SegmentError::Damaged { .. })));
+    std::fs::write(&path, &whole).unwrap();
+    let others = ["other".to_owned()];
+    let error = read(&path, &Names::new(&scenario, &others)).unwrap_err().to_string();
+    assert!(error.ends_with("row 0: replica `a` is not in the manifest"), "{error}");
+}

@@ -1,0 +1,130 @@
+//! Expectations, by hand-made runs.
+
+use super::*;
+use crate::{
+    record::sample::Obstacle,
+    verify::testing::{Made, sample},
+};
+
+/// A hundred answers, the i-th of which took i+1 ms from sent and 100 ms more from intended; every tenth is a 429.
+fn samples() -> Vec<Sample> {
+    (0..100)
+        .map(|i| {
+            let status = if i % 10 == 0 { 429 } else { 200 };
+            let mut sample = sample(i * 100, 0, SampleOutcome::Status(status));
+            sample.done = sample.sent + Nanos::from_millis(i + 1);
+            sample.intended = sample.sent - Nanos::from_millis(100);
+            sample
+        })
+        .collect()
+}
+
+fn judged(that: &str, samples: &[Sample], change: impl FnOnce(&mut Made)) -> Verdict {
+    let mut made = Made::new(&format!("[[expect]]\nthat = \"{that}\"\n"), samples);
+    change(&mut made);
+    made.verdict(Claim::Expectation, that)
+}
+
+#[test]
+fn bounds_are_exact() {
+    use Outcome::{Fail, Inconclusive, Pass};
+    let table = [
+        // The median of 1..=100 ms is 50 ms: the smallest latency that half of the answers do not exceed.
+        ("p50 from sent <= 50ms", Pass),
+        ("p50 from sent < 50ms", Fail),
+        ("p50 from sent > 50ms", Fail),
+        ("p50 from sent >= 50ms", Pass),
+        ("p90 from sent <= 90ms", Pass),
+        ("p90 from sent <= 89999us", Fail),
+        ("p50 <= 150ms", Pass),
+        // From intended it fails, from sent it does not: the generator was late.
+        ("p50 < 149ms", Inconclusive),
+        ("p50 < 40ms", Fail),
+        // A p99 needs a thousand answers.
+        ("p99 < 10s", Inconclusive),
+        ("max from sent <= 100ms", Pass),
+        ("max from sent < 100ms", Fail),
+        ("mean from sent <= 50500us", Pass),
+        ("mean from sent < 50500us", Fail),
+        ("error_ratio == 0%", Pass),
+        ("error_ratio > 0%", Fail),
+        ("count == 100", Pass),
+        ("count(200) == 90", Pass),
+        ("count(200) < 90", Fail),
+        ("count(503) == 0", Pass),
+        ("ratio(429) <= 10%", Pass),
+        ("ratio(429) < 10%", Fail),
+        ("rate >= 10/s", Pass),
+        ("rate(200) >= 9.1/s", Fail),
+    ];
+    for (that, expected) in table {
+        let verdict = judged(that, &samples(), |_| {});
+        assert_eq!(verdict.outcome, expected, "{that}: {verdict:#?}");
+    }
+}
+
+#[test]
+fn an_interrupted_run_cannot_reach_its_counts_but_can_exceed_them() {
+    use Outcome::{Fail, Inconclusive, Pass};
+    let table = [
+        ("count(200) == 95", Inconclusive),
+        ("count(200) == 90", Inconclusive),
+        ("count(200) == 89", Fail),
+        ("count(200) <= 95", Inconclusive),
+        ("count(200) <= 89", Fail),
+        ("count(200) >= 90", Pass),
+        ("count(200) >= 91", Inconclusive),
+    ];
+    for (that, expected) in table {
+        let verdict = judged(that, &samples(), |made| made.manifest.state = State::Interrupted);
+        assert_eq!(verdict.outcome, expected, "{that}: {verdict:#?}");
+    }
+}
+
+#[test]
+fn a_rate_of_a_run_that_was_cut_off_is_not_known() {
+    let killed = |made: &mut Made| {
+        made.manifest.state = State::Running;
+        made.manifest.load = None;
+    };
+    assert_eq!(judged("rate < 1000/s", &samples(), killed).outcome, Outcome::Inconclusive);
+}
+
+#[test]
+fn every_run_promises_that_nothing_fails_unless_it_says_otherwise() {
+    let mut bad = samples();
+    bad[3].failed_check = Some("status 404, expected 200 or 429".to_owned());
+    bad[7].outcome = SampleOutcome::NotSent(Obstacle::ConnectFailed);
+    let verdict = Made::new("", &bad).verdict(Claim::Expectation, NO_ERRORS);
+    assert_eq!(verdict.outcome, Outcome::Fail);
+    insta::assert_snapshot!(format!("{}\n{}", verdict.summary, verdict.evidence[0].details.join("\n")), @r"
+    2 of 100 requests failed
+    sample      3     0.3000 s  acme, POST /chat: status 404, expected 200 or 429
+    sample      7     0.7000 s  acme, POST /chat: not-sent (connect-failed)
+    ");
+    let tolerant = Made::new("[[expect]]\nthat = \"error_ratio <= 2%\"\n", &bad).judge();
+    assert_eq!(tolerant.verdicts[0].subject, "error_ratio <= 2%");
+    assert_eq!(tolerant.verdicts[0].outcome, Outcome::Pass);
+}
+
+#[test]
+fn without_data_nothing_passes() {
+    assert_eq!(judged("count == 0", &[], |_| {}).outcome, Outcome::Inconclusive);
+    let silent: Vec<Sample> = samples()
+        .into_iter()
+        .map(|s| Sample { outcome: SampleOutcome::NotSent(Obstacle::ConnectFailed), ..s })
+        .collect();
+    for that in ["p50 < 1s", "max < 1s", "ratio(200) >= 0%"] {
+        assert_eq!(judged(that, &silent, |_| {}).outcome, Outcome::Inconclusive, "{that}");
+    }
+    assert_eq!(judged("error_ratio == 0%", &silent, |_| {}).outcome, Outcome::Fail);
+}
+
+#[test]
+fn a_load_with_dropped_arrivals_is_not_the_one_that_was_asked_for() {
+    let mut dropped = samples();
+    for sample in dropped.iter_mut().take(5) {
+        sample.outcome = SampleOutcome::Dropped;
+    }
+    assert_eq!(judged("p50 < 1s", &dropped, |_| {}).outcome, Outcome::Inconclusive);
+}

@@ -1,0 +1,103 @@
+//! What is said of limits, by hand-made histories.
+
+use super::*;
+use crate::{
+    record::sample::Silence,
+    verify::testing::{Made, sample},
+};
+
+const LIMIT: &str = "[[limit]]\nroute = \"POST /chat\"\nalgorithm = \"ALGORITHM\"\nquota = \"QUOTA\"\n";
+
+/// Twelve requests in turn to a and b, 20 ms apart: eight admitted, four refused; then one admitted in the window after.
+fn samples() -> Vec<Sample> {
+    let mut samples: Vec<Sample> = (0..12)
+        .map(|i| sample(i * 20, (i % 2) as usize, SampleOutcome::Status(if i < 8 { 200 } else { 429 })))
+        .collect();
+    samples.push(sample(10_500, 0, SampleOutcome::Status(200)));
+    samples
+}
+
+fn judged(algorithm: &str, quota: &str, samples: &[Sample], change: impl FnOnce(&mut Made)) -> Verdict {
+    let limit = LIMIT.replace("ALGORITHM", algorithm).replace("QUOTA", quota);
+    let mut made = Made::new(&limit, samples);
+    change(&mut made);
+    made.verdict(Claim::Limit, "POST /chat")
+}
+
+fn text(verdict: &Verdict) -> String {
+    let details = verdict.evidence.iter().flat_map(|finding| &finding.details);
+    let lines: Vec<String> = details.map(|line| format!("  {line}")).collect();
+    format!("{}: {}\n{}", verdict.outcome, verdict.summary, lines.join("\n"))
+}
+
+#[test]
+fn a_kept_promise_passes_by_either_algorithm() {
+    for algorithm in ["fixed-window", "sliding-log"] {
+        let verdict = judged(algorithm, "8/10s", &samples(), |_| {});
+        assert_eq!(verdict.outcome, Outcome::Pass, "{verdict:#?}");
+        assert_eq!(verdict.summary, "9 admitted, 4 refused, each as promised");
+    }
+}
+
+#[test]
+fn a_broken_promise_is_told_with_tenant_window_counts_and_replicas() {
+    insta::assert_snapshot!("over_admission", text(&judged("fixed-window", "7/10s", &samples(), |_| {})));
+    insta::assert_snapshot!("over_admission_log", text(&judged("sliding-log", "7/10s", &samples(), |_| {})));
+    insta::assert_snapshot!("wrong_refusal", text(&judged("fixed-window", "9/10s", &samples(), |_| {})));
+    insta::assert_snapshot!("wrong_refusal_log", text(&judged("sliding-log", "9/10s", &samples(), |_| {})));
+}
+
+#[test]
+fn in_company_refusals_cannot_be_judged_but_too_many_admissions_can() {
+    let company = |made: &mut Made| made.manifest.environment.exclusive = false;
+    assert_eq!(judged("sliding-log", "9/10s", &samples(), company).outcome, Outcome::Inconclusive);
+    assert_eq!(judged("sliding-log", "7/10s", &samples(), company).outcome, Outcome::Fail);
+}
+
+#[test]
+fn what_happened_before_a_run_may_explain_its_refusals() {
+    let stale = |made: &mut Made| made.manifest.environment.fresh = false;
+    assert_ne!(judged("sliding-log", "9/10s", &samples(), stale).outcome, Outcome::Fail);
+    let all_refused: Vec<Sample> = (0..5).map(|i| sample(i * 20, 0, SampleOutcome::Status(429))).collect();
+    let verdict = judged("fixed-window", "8/10s", &all_refused, stale);
+    assert_eq!(verdict.outcome, Outcome::Inconclusive);
+    insta::assert_snapshot!("unknown_start", text(&verdict));
+}
+
+#[test]
+fn what_went_unanswered_may_have_been_admitted() {
+    let mut silent = samples();
+    silent[3].outcome = SampleOutcome::Unknown(Silence::ConnectionLost);
+    assert_eq!(judged("fixed-window", "8/10s", &silent, |_| {}).outcome, Outcome::Pass);
+    assert_eq!(judged("fixed-window", "7/10s", &silent, |_| {}).outcome, Outcome::Pass);
+    assert_eq!(judged("fixed-window", "6/10s", &silent, |_| {}).outcome, Outcome::Fail);
+    // An answer that is neither an admission nor a refusal says nothing of the limiter.
+    silent[3].outcome = SampleOutcome::Status(503);
+    assert_eq!(judged("fixed-window", "8/10s", &silent, |_| {}).outcome, Outcome::Pass);
+}
+
+#[test]
+fn a_run_that_was_cut_off_proves_no_refusal_wrong_near_its_end() {
+    let killed = |made: &mut Made| made.manifest.state = State::Running;
+    assert_ne!(judged("fixed-window", "9/10s", &samples()[..12], killed).outcome, Outcome::Fail);
+    assert_eq!(judged("fixed-window", "7/10s", &samples()[..12], killed).outcome, Outcome::Fail);
+}
+
+#[test]
+fn a_store_that_was_seen_to_restart_may_have_forgotten() {
+    let mut twice: Vec<Sample> = samples()[..8].to_vec();
+    twice.extend((0..8).map(|i| sample(3000 + i * 20, 1, SampleOutcome::Status(200))));
+    assert_eq!(judged("sliding-log", "8/10s", &twice, |_| {}).outcome, Outcome::Fail);
+    let limit = LIMIT.replace("ALGORITHM", "sliding-log").replace("QUOTA", "8/10s");
+    let mut made = Made::new(&limit, &twice);
+    let start = |at: u32| format!("process_start_time_seconds {at}\n");
+    made.scrape("a", "before", &start(1)).scrape("a", "after", &start(2));
+    made.stamp_scrapes(&[(1000, 1001), (2000, 2001)]);
+    assert_eq!(made.verdict(Claim::Limit, "POST /chat").outcome, Outcome::Pass);
+}
+
+#[test]
+fn a_limit_that_no_request_reached_is_not_a_kept_one() {
+    let verdict = judged("fixed-window", "8/10s", &[], |_| {});
+    assert_eq!(verdict.outcome, Outcome::Inconclusive);
+}
