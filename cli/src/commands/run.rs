@@ -22,7 +22,9 @@ use crate::{
     load::{engine, http::Http, user::Shared},
     observe::{http_client, prometheus::Prometheus, scrape::Phase, scrape::Scraper, store},
     record::{
-        manifest::{FORMAT, LoadPhase, Machine, Manifest, ScenarioText, State, to_json, write_whole},
+        manifest::{
+            Environment, FORMAT, LoadPhase, Machine, Manifest, ScenarioText, State, to_json, write_whole,
+        },
         reader::RecordedRun,
         writer::{RecordError, Recorder, create_directory},
     },
@@ -33,7 +35,7 @@ use crate::{
 
 /// How long a service may take to come to rest after the load.
 const SETTLE: Duration = Duration::from_secs(15);
-/// How long Prometheus may take for the scrapes that a claim needs: two of the slowest usual interval, and some.
+/// How long Prometheus may take for the scrape that a claim needs: the slowest usual interval, and some.
 const PROMETHEUS_PATIENCE: Duration = Duration::from_secs(75);
 
 /// Runs a scenario from end to end.
@@ -171,7 +173,7 @@ async fn record(
     manifest.write(dir).map_err(RecordError::write(dir))?;
 
     let observer = Observer::new(scenario, up, dir, clock)?;
-    observer.before(output, quiet).await?;
+    observer.before(&signals.stop, output, quiet).await?;
     let watching = observer.watch();
 
     let (recorder, sink) =
@@ -249,7 +251,7 @@ impl<'a> Observer<'a> {
             }
             None => None,
         };
-        let prometheus = match (&up.environment.prometheus, &scenario.metrics) {
+        let prometheus = match (&up.prometheus_url, &scenario.metrics) {
             (Some(url), Some(_)) => {
                 Some(Prometheus::new(http, url, dir, clock).map_err(RecordError::write(dir))?)
             }
@@ -258,17 +260,41 @@ impl<'a> Observer<'a> {
         Ok(Self { scraper, prometheus, scenario, up, dir: dir.to_owned(), clock })
     }
 
-    /// Where the counters begin. Prometheus must have seen it, too: it is waited for.
-    async fn before(&self, output: &mut Output<'_>, quiet: bool) -> Result<(), RecordError> {
+    /// Where the counters begin, at rest where something may have moved them before. Prometheus must have seen it, too: it
+    /// is waited for.
+    async fn before(
+        &self,
+        stop: &CancellationToken,
+        output: &mut Output<'_>,
+        quiet: bool,
+    ) -> Result<(), RecordError> {
+        let environment = &self.up.environment;
         if let Some(scraper) = &self.scraper {
-            scraper.scrape_all(Phase::Before).await.map_err(RecordError::write(&self.dir))?;
+            let scraping = async {
+                if environment.fresh || !environment.exclusive {
+                    scraper.scrape_all(Phase::Before).await
+                } else {
+                    scraper.settle(Phase::Before, SETTLE).await
+                }
+            };
+            unless_stopped(stop, scraping).await.map_err(RecordError::write(&self.dir))?;
         }
         if let Some(prometheus) = &self.prometheus {
-            output.note("waiting for Prometheus to scrape every replica once", quiet);
-            let replicas = &self.up.environment.replicas;
-            prometheus.wait_for_scrapes(replicas, self.clock.now(), 1, PROMETHEUS_PATIENCE).await;
+            output.note("waiting for Prometheus to scrape every replica", quiet);
+            self.wait_for_prometheus(prometheus, stop).await?;
         }
         Ok(())
+    }
+
+    async fn wait_for_prometheus(
+        &self,
+        prometheus: &Prometheus,
+        stop: &CancellationToken,
+    ) -> Result<(), RecordError> {
+        let Environment { replicas, clock_offset_ns, .. } = &self.up.environment;
+        let since = self.clock.now();
+        let waiting = prometheus.wait_for_scrapes(replicas, since, *clock_offset_ns, PROMETHEUS_PATIENCE);
+        unless_stopped(stop, waiting).await.map_err(RecordError::write(&self.dir))
     }
 
     fn watch(&self) -> Watching {
@@ -288,18 +314,33 @@ impl<'a> Observer<'a> {
     /// Where the counters end, once they have come to rest; and Prometheus's samples, once it has seen that.
     async fn after(&self, phase: LoadPhase, output: &mut Output<'_>, quiet: bool) -> Result<(), RecordError> {
         let Some(contract) = &self.scenario.metrics else { return Ok(()) };
+        let environment = &self.up.environment;
         if let Some(scraper) = &self.scraper {
-            scraper.settle(SETTLE).await.map_err(RecordError::write(&self.dir))?;
+            // In company the counters never rest; what is waited for is that ours are among them.
+            let deadline = if environment.exclusive { SETTLE } else { contract.settle.to_duration() };
+            scraper.settle(Phase::After, deadline).await.map_err(RecordError::write(&self.dir))?;
         }
         if let Some(prometheus) = &self.prometheus {
             output.note("waiting for Prometheus to see the end", quiet);
-            let replicas = &self.up.environment.replicas;
-            prometheus.wait_for_scrapes(replicas, self.clock.now(), 2, PROMETHEUS_PATIENCE).await;
+            // Whoever has interrupted the run once may wait; twice ends the process.
+            self.wait_for_prometheus(prometheus, &CancellationToken::new()).await?;
             // From well before the load, so that every series' value at its beginning is among the samples.
             let from = phase.from_ns - crate::units::Nanos::from_secs(120);
-            prometheus.record_raw_samples(contract, from).await.map_err(RecordError::write(&self.dir))?;
+            let raw = prometheus.record_raw_samples(contract, &environment.replicas, from);
+            raw.await.map_err(RecordError::write(&self.dir))?;
         }
         Ok(())
+    }
+}
+
+/// Waits for `work`, but not past `stop`: then what it was about stays unknown.
+async fn unless_stopped(
+    stop: &CancellationToken,
+    work: impl Future<Output = std::io::Result<()>>,
+) -> std::io::Result<()> {
+    tokio::select! {
+        result = work => result,
+        () = stop.cancelled() => Ok(()),
     }
 }
 

@@ -92,7 +92,7 @@ pub async fn start(scenario: &Scenario) -> Result<Up, EnvironmentError> {
         clock_offset_ns: CLOCK_OFFSET,
         clock_drift: 0.0,
     };
-    Ok(Up { environment, store_url: None, embedded: Some(Servers { stop, thread }) })
+    Ok(Up { environment, prometheus_url: None, store_url: None, embedded: Some(Servers { stop, thread }) })
 }
 
 /// Serves every listener as a replica of its own over one store, until `stop`.

@@ -43,14 +43,14 @@ pub async fn ad_hoc(given: AdHoc) -> Result<Up, EnvironmentError> {
     let environment = Environment {
         name: "ad hoc".to_owned(),
         replicas: checked(replicas, "--target")?,
-        prometheus: given.prometheus,
+        prometheus: given.prometheus.as_deref().map(without_password),
         redis: given.redis.as_deref().map(without_password),
         exclusive: given.exclusive,
         fresh: given.fresh,
         clock_offset_ns: CLOCK_OFFSET,
         clock_drift: CLOCK_DRIFT,
     };
-    reach(environment, given.redis).await
+    reach(environment, given.prometheus, given.redis).await
 }
 
 /// Looks at an environment of `saasbench.toml`.
@@ -66,14 +66,14 @@ pub async fn named(name: &str, config: EnvironmentConfig) -> Result<Up, Environm
     let environment = Environment {
         name: name.to_owned(),
         replicas: checked(replicas, &format!("environment `{name}`"))?,
-        prometheus: config.prometheus,
+        prometheus: config.prometheus.as_deref().map(without_password),
         redis: config.redis.as_deref().map(without_password),
         exclusive: config.exclusive,
         fresh: config.fresh,
         clock_offset_ns: config.clock_offset.map_or(CLOCK_OFFSET, Nanos::from),
         clock_drift: config.clock_drift_ppm.map_or(CLOCK_DRIFT, |ppm| ppm * 1e-6),
     };
-    reach(environment, config.redis).await
+    reach(environment, config.prometheus, config.redis).await
 }
 
 /// `a`, `b`, … `z`, `r27`, …
@@ -105,6 +105,18 @@ fn checked(
             if parsed.query().is_some() || parsed.fragment().is_some() {
                 return Err(wrong("it must not have a query or a fragment"));
             }
+            if !parsed.username().is_empty() || parsed.password().is_some() {
+                return Err(wrong(
+                    "it must not hold a user or a password: send them as a header, from ${env:NAME}",
+                ));
+            }
+            let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+            if name.is_empty() || !name.chars().all(plain) {
+                return Err(EnvironmentError::Usage {
+                    message: format!("{place}: `{name}` is not a name for a replica"),
+                    hint: "use letters, digits, `.`, `_` and `-`: files are named after it".to_owned(),
+                });
+            }
             let host = parsed.host_str().ok_or_else(|| wrong("it has no host"))?;
             let port = parsed.port_or_known_default().unwrap_or(80);
             let instance = instance.unwrap_or_else(|| format!("{host}:{port}"));
@@ -114,7 +126,11 @@ fn checked(
 }
 
 /// Checks that every part answers.
-async fn reach(environment: Environment, store_url: Option<String>) -> Result<Up, EnvironmentError> {
+async fn reach(
+    environment: Environment,
+    prometheus_url: Option<String>,
+    store_url: Option<String>,
+) -> Result<Up, EnvironmentError> {
     for replica in &environment.replicas {
         connect(&replica.url).await.map_err(|reason| EnvironmentError::Unreachable {
             what: format!("replica {} at {}", replica.name, replica.url),
@@ -125,9 +141,9 @@ async fn reach(environment: Environment, store_url: Option<String>) -> Result<Up
                     .to_owned(),
         })?;
     }
-    if let Some(url) = &environment.prometheus {
+    if let Some(url) = &prometheus_url {
         let unreachable = |reason| EnvironmentError::Unreachable {
-            what: format!("Prometheus at {url}"),
+            what: format!("Prometheus at {}", without_password(url)),
             reason,
             hint: "start it, correct its address, or leave it out: the replicas are scraped anyway"
                 .to_owned(),
@@ -146,7 +162,7 @@ async fn reach(environment: Environment, store_url: Option<String>) -> Result<Up
                 .to_owned(),
         })?;
     }
-    Ok(Up { environment, store_url, embedded: None })
+    Ok(Up { environment, prometheus_url, store_url, embedded: None })
 }
 
 /// Opens and closes a connection to a URL's host and port.

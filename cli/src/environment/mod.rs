@@ -12,6 +12,8 @@ use crate::record::manifest;
 pub struct Up {
     /// Its endpoints and what it declares, as the recorded run keeps it.
     pub environment: manifest::Environment,
+    /// Where Prometheus can be asked; with its password, so never recorded.
+    pub prometheus_url: Option<String>,
     /// Where the limiter's Redis can be watched; with its password, so never recorded.
     pub store_url: Option<String>,
     /// The in-process servers, if they are ours.

@@ -4,6 +4,7 @@
 //! extrapolate and are of no use for exact checks.
 
 use std::{
+    collections::BTreeMap,
     fs::OpenOptions,
     io::{self, Write as _},
     path::{Path, PathBuf},
@@ -73,58 +74,59 @@ impl Prometheus {
         })
     }
 
-    /// Waits until every replica has been scraped after `since` on the run's clock, `scrapes` times, or was found down
-    /// then, or `patience` is over. Whether it was is judged later, from the record.
+    /// Waits until every replica shows a scrape that began at `since` on the run's clock or later (`tolerance` is how far
+    /// the two clocks may differ), or `patience` is over; then records how far Prometheus has come. Whether it came far
+    /// enough is judged later, from the record.
+    ///
+    /// # Errors
+    /// The file system's.
     pub async fn wait_for_scrapes(
         &self,
         replicas: &[Replica],
         since: Nanos,
-        scrapes: usize,
+        tolerance: Nanos,
         patience: Duration,
-    ) {
+    ) -> io::Result<()> {
         let started = tokio::time::Instant::now();
-        let since_unix = (self.clock.zero_unix() + since).as_secs_f64();
-        let mut seen: Vec<Vec<f64>> = vec![Vec::new(); replicas.len()];
+        let since_unix = (self.clock.zero_unix() + since + tolerance).as_secs_f64();
         while started.elapsed() < patience {
-            // `timestamp()` of a plain selector is the true time of the sample, which is the scrape's start.
-            let Ok(answer) = self.ask("timestamp(up)", self.now_unix()).await else {
-                tokio::time::sleep(POLL).await;
-                continue;
-            };
-            let up = vector(&answer);
-            for (replica, seen) in replicas.iter().zip(&mut seen) {
-                let newest = up
-                    .iter()
-                    .filter(|(labels, _)| labels.get("instance") == Some(&replica.instance))
-                    .map(|(_, at)| *at)
-                    .fold(f64::NEG_INFINITY, f64::max);
-                if newest >= since_unix && seen.last().is_none_or(|last| newest > *last) {
-                    seen.push(newest);
+            if let Ok(answer) = self.ask(POSITION, self.now_unix()).await {
+                let seen = newest_scrapes(&answer);
+                let reached = |replica: &Replica| match seen.get(&replica.instance) {
+                    Some(newest) => *newest >= since_unix,
+                    None => started.elapsed() > UNKNOWN_TARGET,
+                };
+                if replicas.iter().all(reached) {
+                    break;
                 }
-            }
-            let unknown = |replica: &Replica| {
-                !up.iter().any(|(labels, _)| labels.get("instance") == Some(&replica.instance))
-            };
-            let given_up = |replica: &Replica| started.elapsed() > UNKNOWN_TARGET && unknown(replica);
-            if replicas.iter().zip(&seen).all(|(replica, times)| times.len() >= scrapes || given_up(replica))
-            {
-                return;
             }
             tokio::time::sleep(POLL).await;
         }
+        self.record(POSITION).await
     }
 
     /// Records the raw samples that the contract's claims need, from `from` on the run's clock until now.
     ///
     /// # Errors
     /// The file system's. A query without an answer is no error: it is recorded.
-    pub async fn record_raw_samples(&self, contract: &MetricsContract, from: Nanos) -> io::Result<()> {
+    pub async fn record_raw_samples(
+        &self,
+        contract: &MetricsContract,
+        replicas: &[Replica],
+        from: Nanos,
+    ) -> io::Result<()> {
         let seconds = ((self.clock.now() - from).as_secs_f64().ceil() as i64).max(1);
-        let metrics = [Some("up"), Some("process_start_time_seconds"), Some(contract.requests.as_str())]
-            .into_iter()
-            .chain([contract.tenant_requests.as_deref()]);
-        for metric in metrics.flatten() {
-            self.record(&format!("{metric}[{seconds}s]")).await?;
+        // All targets' `up`, so that a replica that is none of them can be told the names of those that are.
+        self.record(&format!("up[{seconds}s]")).await?;
+        let instances: Vec<String> = replicas.iter().map(|replica| escape_regex(&replica.instance)).collect();
+        let matcher = format!("{{instance=~{:?}}}", instances.join("|"));
+        let metrics = [
+            Some("process_start_time_seconds"),
+            Some(&contract.requests),
+            contract.tenant_requests.as_deref(),
+        ];
+        for metric in metrics.into_iter().flatten() {
+            self.record(&format!("{metric}{matcher}[{seconds}s]")).await?;
         }
         Ok(())
     }
@@ -170,12 +172,33 @@ pub async fn ask(http: &reqwest::Client, base: &str, query: &str, time: f64) -> 
     }
 }
 
-/// The samples of an instant vector.
-fn vector(answer: &Value) -> Vec<(Labels, f64)> {
-    results(answer)
-        .iter()
-        .filter_map(|result| Some((labels(result), number(result.get("value")?.get(1)?)?)))
-        .collect()
+/// How far Prometheus has come: the start of the newest scrape of each target. `timestamp()` of a plain selector is the
+/// true time of the sample, which is the scrape's start; a sample that is shown is of a scrape that has ended.
+pub const POSITION: &str = "timestamp(up)";
+
+/// The newest scrape of each instance, in seconds since the epoch, from the answer to [`POSITION`].
+pub fn newest_scrapes(answer: &Value) -> BTreeMap<String, f64> {
+    let mut newest = BTreeMap::new();
+    for result in results(answer) {
+        let at = result.get("value").and_then(|value| value.get(1)).and_then(number);
+        if let (Some(instance), Some(at)) = (labels(result).remove("instance"), at) {
+            let known = newest.entry(instance).or_insert(at);
+            *known = at.max(*known);
+        }
+    }
+    newest
+}
+
+/// A text as a regular expression (RE2) that matches it alone.
+fn escape_regex(text: &str) -> String {
+    let mut escaped = String::new();
+    for c in text.chars() {
+        if !c.is_ascii_alphanumeric() && c.is_ascii() {
+            escaped.push('\\');
+        }
+        escaped.push(c);
+    }
+    escaped
 }
 
 /// The series of a range-vector answer (`resultType` `matrix`).
@@ -232,7 +255,11 @@ mod tests {
         assert_eq!(series[0].labels, Labels::from([("instance".into(), "a".into())]));
         assert_eq!(series[0].samples[0], (1.5, 3.0));
         assert!(series[0].samples[1].1.is_nan() && series[0].samples[2].1.is_infinite());
-        let answer = serde_json::json!({"data": {"result": [{"metric": {}, "value": [9, "7"]}]}});
-        assert_eq!(vector(&answer), [(Labels::new(), 7.0)]);
+        let answer = serde_json::json!({"data": {"result": [
+            {"metric": {"instance": "a", "job": "x"}, "value": [9, "7"]},
+            {"metric": {"instance": "a", "job": "y"}, "value": [9, "8.5"]},
+        ]}});
+        assert_eq!(newest_scrapes(&answer), BTreeMap::from([("a".to_owned(), 8.5)]));
+        assert_eq!(escape_regex("127.0.0.1:80"), r"127\.0\.0\.1\:80");
     }
 }

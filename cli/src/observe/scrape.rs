@@ -19,10 +19,8 @@ use crate::{clock::RunClock, record::manifest::Replica, scenario::MetricsContrac
 
 /// A scrape that takes longer has failed.
 const SCRAPE_TIMEOUT: Duration = Duration::from_secs(5);
-/// Between two scrapes while the service settles.
-const SETTLE_INTERVAL: Duration = Duration::from_millis(250);
 /// Scrapes in a row without an answer after which a replica is taken to be gone.
-const GONE_AFTER: u32 = 4;
+const GONE_AFTER: u32 = 3;
 
 /// When a scrape was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,6 +51,9 @@ pub struct ScrapeRecord {
     pub file: Option<String>,
     /// Why there was none.
     pub error: Option<String>,
+    /// Whether it equals the one before, with nothing in progress: the replica has come to rest.
+    #[serde(default)]
+    pub settled: bool,
 }
 
 /// Scrapes every replica of an environment.
@@ -70,6 +71,45 @@ pub struct Scraper {
 struct Index {
     file: File,
     next: u64,
+}
+
+/// One answer of a replica, or the lack of it.
+#[derive(Debug)]
+struct Scraped {
+    from_ns: Nanos,
+    to_ns: Nanos,
+    answer: Result<String, String>,
+}
+
+/// A replica that is waited for.
+#[derive(Debug)]
+struct Waiting<'a> {
+    replica: &'a Replica,
+    last: Option<ContractView>,
+    /// Scrapes in a row without an answer.
+    silent: u32,
+    /// Nothing more is to be learned by waiting.
+    over: bool,
+}
+
+impl Waiting<'_> {
+    /// Takes note of a scrape; whether the replica has come to rest with it.
+    fn settles(&mut self, scrape: &Scraped, contract: &MetricsContract) -> bool {
+        let Ok(text) = &scrape.answer else {
+            self.silent += 1;
+            self.over = self.silent >= GONE_AFTER;
+            return false;
+        };
+        self.silent = 0;
+        let Ok(view) = ContractView::parse(text, contract) else {
+            // A text that is not in the format will not become so by waiting; it is judged as it is.
+            self.over = true;
+            return false;
+        };
+        self.over = view.at_rest() && self.last.as_ref().is_some_and(|last| last.agrees(&view));
+        self.last = Some(view);
+        self.over
+    }
 }
 
 impl Scraper {
@@ -91,16 +131,16 @@ impl Scraper {
         Ok(Self { http, replicas, contract, dir, clock, index })
     }
 
-    /// Scrapes every replica once; the answers' texts, in the replicas' order.
+    /// Scrapes every replica once.
     ///
     /// # Errors
     /// The file system's. A replica that does not answer is no error: it is recorded.
-    pub async fn scrape_all(&self, phase: Phase) -> io::Result<Vec<Option<String>>> {
-        let mut texts = Vec::new();
+    pub async fn scrape_all(&self, phase: Phase) -> io::Result<()> {
         for replica in &self.replicas {
-            texts.push(self.scrape(replica, phase).await?);
+            let scrape = self.scrape(replica).await;
+            self.write(replica, phase, &scrape, false)?;
         }
-        Ok(texts)
+        Ok(())
     }
 
     /// Scrapes at the contract's interval until `stop`.
@@ -117,63 +157,58 @@ impl Scraper {
         }
     }
 
-    /// Scrapes until every replica has twice in a row shown the same series with nothing in progress, or is gone, or
-    /// `deadline` has passed. Whether it settled is judged later, from the record.
+    /// Scrapes until every replica has come to rest (two scrapes, the contract's `settle` apart, show the same series and
+    /// nothing in progress), or is gone, or `deadline` has passed.
     ///
     /// # Errors
     /// The file system's.
-    pub async fn settle(&self, deadline: Duration) -> io::Result<()> {
+    pub async fn settle(&self, phase: Phase, deadline: Duration) -> io::Result<()> {
         let give_up = tokio::time::Instant::now() + deadline;
-        let mut last: Vec<Option<ContractView>> = vec![None; self.replicas.len()];
-        let mut silent = vec![0_u32; self.replicas.len()];
-        let mut settled = vec![false; self.replicas.len()];
-        while settled.contains(&false) && tokio::time::Instant::now() < give_up {
-            for (i, replica) in
-                self.replicas.iter().enumerate().filter(|(i, _)| !settled[*i]).collect::<Vec<_>>()
-            {
-                let Some(text) = self.scrape(replica, Phase::After).await? else {
-                    silent[i] += 1;
-                    settled[i] = silent[i] >= GONE_AFTER;
-                    continue;
-                };
-                silent[i] = 0;
-                let Ok(view) = ContractView::parse(&text, &self.contract) else {
-                    // A text that is not in the format will not become so by waiting; it is judged as it is.
-                    settled[i] = true;
-                    continue;
-                };
-                settled[i] = view.at_rest() && last[i].as_ref().is_some_and(|last| last.agrees(&view));
-                last[i] = Some(view);
+        let mut waiting: Vec<Waiting<'_>> = self
+            .replicas
+            .iter()
+            .map(|replica| Waiting { replica, last: None, silent: 0, over: false })
+            .collect();
+        loop {
+            for waiting in waiting.iter_mut().filter(|waiting| !waiting.over) {
+                let scrape = self.scrape(waiting.replica).await;
+                let settled = waiting.settles(&scrape, &self.contract);
+                self.write(waiting.replica, phase, &scrape, settled)?;
             }
-            tokio::time::sleep(SETTLE_INTERVAL).await;
+            if waiting.iter().all(|waiting| waiting.over) || tokio::time::Instant::now() >= give_up {
+                return Ok(());
+            }
+            tokio::time::sleep(self.contract.settle.to_duration()).await;
         }
-        Ok(())
     }
 
-    async fn scrape(&self, replica: &Replica, phase: Phase) -> io::Result<Option<String>> {
+    async fn scrape(&self, replica: &Replica) -> Scraped {
         let from_ns = self.clock.now();
         let answer = self.fetch(replica).await;
-        let to_ns = self.clock.now();
+        Scraped { from_ns, to_ns: self.clock.now(), answer }
+    }
+
+    fn write(&self, replica: &Replica, phase: Phase, scrape: &Scraped, settled: bool) -> io::Result<()> {
         let mut index = self.index.lock().unwrap_or_else(PoisonError::into_inner);
         let number = index.next;
         index.next += 1;
         let file = format!("{number:06}-{}.prom", replica.name);
-        if let Ok(text) = &answer {
+        if let Ok(text) = &scrape.answer {
             std::fs::write(self.dir.join("scrapes").join(&file), text)?;
         }
         let record = ScrapeRecord {
             number,
             replica: replica.name.clone(),
             phase,
-            from_ns,
-            to_ns,
-            file: answer.is_ok().then_some(file),
-            error: answer.as_ref().err().cloned(),
+            from_ns: scrape.from_ns,
+            to_ns: scrape.to_ns,
+            file: scrape.answer.is_ok().then_some(file),
+            error: scrape.answer.as_ref().err().cloned(),
+            settled,
         };
         let mut line = serde_json::to_vec(&record)?;
         line.push(b'\n');
-        index.file.write_all(&line)?;
-        Ok(answer.ok())
+        index.file.write_all(&line)
     }
 
     async fn fetch(&self, replica: &Replica) -> Result<String, String> {

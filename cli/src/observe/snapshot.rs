@@ -38,9 +38,15 @@ pub struct Scrape {
     pub to: Nanos,
     /// File of the text, relative to the run's directory: evidence names it.
     pub file: Option<String>,
-    /// The answer's text, or why there was none.
+    /// Whether the replica was seen to have come to rest with it.
+    pub settled: bool,
+    /// The answer's text, or why there was none. Of a scrape during the load only what tells restarts is kept: there are
+    /// many of them.
     pub text: Result<String, String>,
 }
+
+/// The name that Prometheus client libraries give to a process's start time.
+pub const START_TIME: &str = "process_start_time_seconds";
 
 /// Why observations could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -70,7 +76,11 @@ impl Observations {
     ///
     /// # Errors
     /// When a file that is there cannot be read.
-    pub fn read(dir: &Path, environment: &Environment) -> Result<Self, ObservationsError> {
+    pub fn read(
+        dir: &Path,
+        environment: &Environment,
+        contract: Option<&MetricsContract>,
+    ) -> Result<Self, ObservationsError> {
         let dir = dir.join("observations");
         let mut scrapes = vec![Vec::new(); environment.replicas.len()];
         for record in lines::<ScrapeRecord>(&dir.join("scrapes.jsonl"))? {
@@ -81,7 +91,9 @@ impl Observations {
             let text = match &record.file {
                 Some(name) => {
                     let path = dir.join("scrapes").join(name);
-                    Ok(fs::read_to_string(&path).map_err(|source| ObservationsError::Io { path, source })?)
+                    let text =
+                        fs::read_to_string(&path).map_err(|source| ObservationsError::Io { path, source })?;
+                    Ok(if record.phase == Phase::During { restart_lines(&text, contract) } else { text })
                 }
                 None => Err(record.error.clone().unwrap_or_default()),
             };
@@ -89,6 +101,7 @@ impl Observations {
                 phase: record.phase,
                 from: record.from_ns,
                 to: record.to_ns,
+                settled: record.settled,
                 file: record.file.map(|name| format!("observations/scrapes/{name}")),
                 text,
             });
@@ -99,6 +112,13 @@ impl Observations {
             store: lines(&dir.join("store.jsonl"))?,
         })
     }
+}
+
+/// The lines of an exposition that tell a restart: the start time, and the counter of requests, which falls.
+fn restart_lines(text: &str, contract: Option<&MetricsContract>) -> String {
+    let names = [Some(START_TIME), contract.map(|contract| contract.requests.as_str())];
+    let telling = |line: &&str| names.iter().flatten().any(|name| line.starts_with(name));
+    text.lines().filter(telling).flat_map(|line| [line, "\n"]).collect()
 }
 
 /// The records of a JSON-lines file. A last line without its newline was being written when the run was killed.

@@ -90,7 +90,7 @@ impl RecordedRun {
             }
         }
         segments.sort();
-        let observations = Observations::read(dir, &manifest.environment)?;
+        let observations = Observations::read(dir, &manifest.environment, scenario.metrics.as_ref())?;
         let replica_names = manifest.environment.replicas.iter().map(|r| r.name.clone()).collect();
         Ok(Self { dir: dir.to_owned(), manifest, scenario, observations, segments, replica_names })
     }

@@ -79,10 +79,6 @@ pub enum Silence {
     Timeout,
     /// The connection broke.
     ConnectionLost,
-    /// What came was not HTTP.
-    Garbled,
-    /// The run ended first.
-    Aborted,
 }
 
 /// Why a request was not sent.
@@ -105,8 +101,6 @@ impl Outcome {
                 Some(match silence {
                     Silence::Timeout => "timeout",
                     Silence::ConnectionLost => "connection-lost",
-                    Silence::Garbled => "garbled",
-                    Silence::Aborted => "aborted",
                 }),
             ),
             Self::NotSent(obstacle) => (
@@ -127,8 +121,6 @@ impl Outcome {
             ("answered", Some(status), _) => Self::Status(status),
             ("unknown", _, Some("timeout")) => Self::Unknown(Silence::Timeout),
             ("unknown", _, Some("connection-lost")) => Self::Unknown(Silence::ConnectionLost),
-            ("unknown", _, Some("garbled")) => Self::Unknown(Silence::Garbled),
-            ("unknown", _, Some("aborted")) => Self::Unknown(Silence::Aborted),
             ("not-sent", _, Some("connect-failed")) => Self::NotSent(Obstacle::ConnectFailed),
             ("not-sent", _, Some("unbuildable")) => Self::NotSent(Obstacle::Unbuildable),
             ("dropped", _, _) => Self::Dropped,

@@ -135,6 +135,7 @@ pub(super) struct Metrics {
     pub(super) enabled: Field<bool>,
     pub(super) path: Field<String>,
     pub(super) interval: Field<Nanos>,
+    pub(super) settle: Field<Nanos>,
     /// By key.
     pub(super) names: Vec<(&'static str, Field<String>)>,
     pub(super) ignore: Field<Vec<Located<String>>>,
@@ -292,6 +293,7 @@ impl Metrics {
             enabled: table.boolean("enabled", found),
             path: table.parsed("path", found, notation::plain_path),
             interval: table.parsed("interval", found, notation::positive_duration),
+            settle: table.parsed("settle", found, notation::positive_duration),
             ignore: one_or_more(table, "ignore", found),
             tenantless: one_or_more(table, "tenantless", found),
             clock_stops_before_answer: table.boolean("clock_stops_before_answer", found),

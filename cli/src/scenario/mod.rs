@@ -260,6 +260,9 @@ pub struct MetricsContract {
     pub path: String,
     /// Time between scrapes during the run; default 5 s.
     pub interval: Nanos,
+    /// How far apart two scrapes after the load must be to show, if they are equal, that every request has been counted;
+    /// default 1 s.
+    pub settle: Nanos,
     /// Counter of requests; default `http_requests_total`.
     pub requests: String,
     /// Histogram of durations in seconds; default `http_request_duration_seconds`.

@@ -14,10 +14,11 @@ use super::{
 use crate::{
     observe::{
         exposition::Labels,
-        prometheus::{AnswerRecord, RawSeries, matrix},
+        prometheus::{AnswerRecord, POSITION, RawSeries, matrix, newest_scrapes},
     },
     record::manifest::Replica,
     scenario::MetricsContract,
+    units::Nanos,
 };
 
 /// What a counter gained over the run, by cell and status label.
@@ -64,6 +65,9 @@ pub fn by_scrape(
             }
             Err(other) => return Verdict::inconclusive(Claim::Counters, subject, other.to_string()),
         };
+        if settled.changed {
+            return changed_record(subject, settled);
+        }
         let restarted = !settled.restarts.is_empty();
         let mut gains = Gains::new();
         for (labels, after) in settled.after.named(counter.name) {
@@ -79,62 +83,98 @@ pub fn by_scrape(
     counters(contract).into_iter().map(judge).collect()
 }
 
-/// Holds Prometheus's raw samples of a replica against the ledger: one verdict a counter. `from` and `settled` are
-/// seconds since the epoch: the samples must begin before the one and reach past the other.
+/// What Prometheus must have seen of a replica for its samples to tell the whole run.
+#[derive(Debug, Clone, Copy)]
+pub struct PrometheusSpan {
+    /// No request was sent before, on the run's clock.
+    pub from: Nanos,
+    /// The replica's counters had come to rest by then: seconds since the epoch, with the clocks' tolerance on top.
+    pub rest_unix: f64,
+}
+
+/// Holds Prometheus's raw samples of a replica against the ledger: one verdict a counter.
 pub fn by_prometheus(
     contract: &MetricsContract,
     replica: &Replica,
     views: &Views,
     answers: &[AnswerRecord],
-    (from, settled): (f64, f64),
+    span: PrometheusSpan,
     assumptions: Assumptions,
 ) -> Vec<Verdict> {
-    let up = series_of(answers, "up", replica);
     let judge = |counter: Counter<'_>| {
         let subject = format!("{} of {} by Prometheus", counter.name, replica.name);
-        let answer = answers.iter().rfind(|answer| is_about(answer, counter.name));
-        let inconclusive = |why: String| Verdict::inconclusive(Claim::Counters, subject.clone(), why);
-        match answer {
-            None => return inconclusive("Prometheus was not asked: the run ended before".to_owned()),
-            Some(AnswerRecord { answer: None, error, .. }) => {
-                return inconclusive(format!(
-                    "Prometheus did not answer: {}",
-                    error.as_deref().unwrap_or("no reason given")
-                ));
-            }
-            Some(_) => {}
-        }
-        let scrapes: Vec<(f64, f64)> = up.iter().flat_map(|series| series.samples.iter().copied()).collect();
-        if scrapes.is_empty() {
-            return inconclusive(format!(
-                "Prometheus has no target with instance=\"{}\"{}",
-                replica.instance,
-                known_instances(answers)
-            ));
-        }
-        if !scrapes.iter().any(|(at, up)| *at <= from && *up == 1.0) {
-            return inconclusive("Prometheus had not scraped it before the load began".to_owned());
-        }
-        match scrapes.iter().rfind(|(at, _)| *at >= settled) {
-            None => return inconclusive("Prometheus has not scraped it since the load ended".to_owned()),
-            Some((_, up)) if *up != 1.0 => {
-                return inconclusive("Prometheus found it down after the load".to_owned());
-            }
-            Some(_) => {}
-        }
+        let before = match seen_whole_run(answers, counter, replica, span) {
+            Ok(before) => before,
+            Err(why) => return Verdict::inconclusive(Claim::Counters, subject, why),
+        };
         let restarted = series_of(answers, "process_start_time_seconds", replica)
             .iter()
             .any(|series| series.samples.windows(2).any(|pair| pair[0].1 != pair[1].1));
         let mut gains = Gains::new();
         for series in series_of(answers, counter.name, replica) {
             if let Some(key) = cell(contract, &series.labels, counter.per_tenant) {
-                *gains.entry(key).or_default() += gain(&series, from);
+                *gains.entry(key).or_default() += gain(&series, before);
             }
         }
         let assumptions = Assumptions { restarted, ..assumptions };
-        compare(subject.clone(), counter, views, &gains, assumptions, "see observations/prometheus.jsonl")
+        compare(subject, counter, views, &gains, assumptions, "see observations/prometheus.jsonl")
     };
     counters(contract).into_iter().map(judge).collect()
+}
+
+/// Whether Prometheus saw the whole run: the time of its last scrape before the load, by its own clock, or why not.
+fn seen_whole_run(
+    answers: &[AnswerRecord],
+    counter: Counter<'_>,
+    replica: &Replica,
+    span: PrometheusSpan,
+) -> Result<f64, String> {
+    match answers.iter().rfind(|answer| is_about(answer, counter.name)) {
+        None => return Err("Prometheus was not asked: the run ended before".to_owned()),
+        Some(AnswerRecord { answer: None, error, .. }) => {
+            return Err(format!(
+                "Prometheus did not answer: {}",
+                error.as_deref().unwrap_or("no reason given")
+            ));
+        }
+        Some(_) => {}
+    }
+    let up = series_of(answers, "up", replica);
+    if up.is_empty() {
+        let known = known_instances(answers);
+        return Err(format!("Prometheus has no target with instance=\"{}\"{known}", replica.instance));
+    }
+    if up.len() > 1 {
+        return Err(format!("Prometheus has {} targets with instance=\"{}\"", up.len(), replica.instance));
+    }
+    let position = |of: &dyn Fn(&&AnswerRecord) -> bool| {
+        let answer = answers.iter().filter(|answer| answer.query == POSITION).rfind(of)?.answer.as_ref()?;
+        newest_scrapes(answer).get(&replica.instance).copied()
+    };
+    let up_at = |at: f64| up[0].samples.iter().rfind(|(time, _)| same_time(*time, at)).map(|(_, up)| *up);
+    let Some(before) = position(&|answer| answer.at_ns <= span.from).filter(|at| up_at(*at) == Some(1.0))
+    else {
+        return Err("Prometheus had not scraped it before the load began".to_owned());
+    };
+    match position(&|answer| answer.at_ns > span.from).filter(|at| *at >= span.rest_unix) {
+        None => Err("Prometheus has not scraped it since its counters came to rest".to_owned()),
+        Some(at) if up_at(at) != Some(1.0) => Err("Prometheus found it down after the load".to_owned()),
+        Some(_) => Ok(before),
+    }
+}
+
+/// Whether two of Prometheus's timestamps are the same: they are whole milliseconds, written as floats.
+fn same_time(a: f64, b: f64) -> bool {
+    (a - b).abs() < 0.0005
+}
+
+/// The verdict about a record that was changed after the run.
+fn changed_record(subject: String, settled: &Settled) -> Verdict {
+    let why =
+        "the last two scrapes were equal when they were recorded, and are not now: the record was changed";
+    let finding = Evidence::new(Outcome::Fail, "record", "two equal scrapes", why);
+    let finding = finding.detail(format!("see {} and the one before it", settled.file));
+    Verdict::from_evidence(Claim::Counters, subject, vec![finding], |_, _| why.to_owned())
 }
 
 /// The verdict about metrics that cannot even be read.
@@ -144,13 +184,13 @@ pub fn broken_exposition(claim: Claim, subject: String, broken: &Unsettled) -> V
     Verdict::from_evidence(claim, subject, vec![finding], |_, _| broken.to_string())
 }
 
-/// What a counter gained since `from`: the sum of its rises; a fall is a reset, after which it counts from zero. A
-/// series that did not exist at `from` began at zero.
-fn gain(series: &RawSeries, from: f64) -> f64 {
-    let before = series.samples.iter().rfind(|(at, _)| *at <= from).map_or(0.0, |(_, value)| *value);
-    let mut last = before;
+/// What a counter gained since the scrape at `before`: the sum of its rises; a fall is a reset, after which it counts
+/// from zero. A series that did not exist then began at zero.
+fn gain(series: &RawSeries, before: f64) -> f64 {
+    let until = |at: f64| at < before || same_time(at, before);
+    let mut last = series.samples.iter().rfind(|(at, _)| until(*at)).map_or(0.0, |(_, value)| *value);
     let mut gain = 0.0;
-    for (_, value) in series.samples.iter().filter(|(at, _)| *at > from) {
+    for (_, value) in series.samples.iter().filter(|(at, _)| !until(*at)) {
         gain += if *value >= last { value - last } else { *value };
         last = *value;
     }
@@ -158,7 +198,7 @@ fn gain(series: &RawSeries, from: f64) -> f64 {
 }
 
 fn is_about(answer: &AnswerRecord, metric: &str) -> bool {
-    answer.query.strip_prefix(metric).is_some_and(|rest| rest.starts_with('['))
+    answer.query.strip_prefix(metric).is_some_and(|rest| rest.starts_with(['[', '{']))
 }
 
 fn series_of(answers: &[AnswerRecord], metric: &str, replica: &Replica) -> Vec<RawSeries> {
@@ -214,6 +254,7 @@ fn compare(
         );
         return Verdict::inconclusive(Claim::Counters, subject, why);
     }
+    let grouped = gains.keys().any(|(_, status)| class_of(status).is_some());
     let mut evidence = Vec::new();
     let mut cells: Vec<&Cell> = ledger.keys().chain(gains.keys().map(|(cell, _)| cell)).collect();
     cells.sort();
@@ -221,7 +262,8 @@ fn compare(
     let nothing = Seen::default();
     for cell in cells {
         let seen = ledger.get(cell).unwrap_or(&nothing);
-        compare_cell(cell, seen, gains, assumptions, place, &mut evidence);
+        let answered = by_label(seen, grouped);
+        compare_cell(cell, &answered, seen.unknown, gains, assumptions, place, &mut evidence);
     }
     let requests: u64 = ledger.values().map(|seen| seen.answered() + seen.unknown).sum();
     let unknown: u64 = ledger.values().map(|seen| seen.unknown).sum();
@@ -239,25 +281,40 @@ fn compare(
     })
 }
 
+/// The class of a grouped status: 4 for `4xx`.
+fn class_of(label: &str) -> Option<u8> {
+    let class = label.strip_suffix("xx")?;
+    class.parse().ok().filter(|class| (1..=5).contains(class))
+}
+
+/// What was answered by the status label that the service writes: exact, or grouped as `4xx`.
+fn by_label(seen: &Seen, grouped: bool) -> BTreeMap<String, u64> {
+    let mut labels = BTreeMap::new();
+    for (status, count) in &seen.statuses {
+        let label = if grouped { format!("{}xx", status / 100) } else { status.to_string() };
+        *labels.entry(label).or_default() += count;
+    }
+    labels
+}
+
 /// Compares every status of one cell, and their excesses together.
 fn compare_cell(
     cell: &Cell,
-    seen: &Seen,
+    answered: &BTreeMap<String, u64>,
+    unknown: u64,
     gains: &Gains,
     assumptions: Assumptions,
     place: &str,
     evidence: &mut Vec<Evidence>,
 ) {
-    let mut statuses: Vec<String> = seen.statuses.keys().map(u16::to_string).collect();
+    let mut statuses: Vec<String> = answered.keys().cloned().collect();
     statuses.extend(gains.keys().filter(|(of, _)| of == cell).map(|(_, status)| status.clone()));
     statuses.sort();
     statuses.dedup();
-    let unknown = seen.unknown as f64;
+    let unknown = unknown as f64;
     let mut excess = 0.0;
     for status in statuses {
-        let definite =
-            status.parse().ok().and_then(|status: u16| seen.statuses.get(&status)).copied().unwrap_or(0)
-                as f64;
+        let definite = answered.get(&status).copied().unwrap_or(0) as f64;
         let gain = gains.get(&(cell.clone(), status.clone())).copied();
         let observed = gain.unwrap_or(0.0);
         if definite == 0.0 && observed == 0.0 {

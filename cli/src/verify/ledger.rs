@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::{
     observe::quantile::BucketBounds,
     record::sample::{Outcome, Sample},
-    scenario::Scenario,
+    scenario::{MetricsContract, Scenario},
     units::Nanos,
 };
 
@@ -53,8 +53,12 @@ impl Seen {
 /// The client's ledger of one run.
 #[derive(Debug)]
 pub struct Ledger {
-    /// Bucket bounds of the service's histograms in nanoseconds, sorted, without infinity.
-    bounds: Vec<Nanos>,
+    /// Bucket bounds of the service's histograms in seconds, sorted, without infinity.
+    bounds: Vec<f64>,
+    /// What a client's clock can show at the least for a server's duration of each bound.
+    thresholds: Vec<Nanos>,
+    /// Paths whose series are not looked at.
+    ignored: Vec<String>,
     /// Paths that have no series per tenant.
     tenantless: Vec<String>,
     /// Per replica: by method and path, and by tenant, method and path.
@@ -71,14 +75,24 @@ pub struct Views {
 }
 
 impl Ledger {
-    /// An empty ledger for so many replicas, whose histograms have these bounds in seconds; requests of `tenantless`
-    /// paths are not grouped by tenant.
-    pub fn new(replicas: usize, bounds: impl IntoIterator<Item = f64>, tenantless: Vec<String>) -> Self {
-        let mut bounds: Vec<Nanos> =
-            bounds.into_iter().filter(|bound| bound.is_finite()).map(Nanos::from_secs_f64).collect();
-        bounds.sort();
+    /// An empty ledger for so many replicas under this contract, whose histograms have these bounds in seconds. `drift` is
+    /// how much faster the server's clock may run than the client's: by so much shorter is what the client sees.
+    pub fn new(
+        replicas: usize,
+        contract: Option<&MetricsContract>,
+        bounds: impl IntoIterator<Item = f64>,
+        drift: f64,
+    ) -> Self {
+        let mut bounds: Vec<f64> = bounds.into_iter().filter(|bound| bound.is_finite()).collect();
+        bounds.sort_by(f64::total_cmp);
         bounds.dedup();
-        Self { bounds, tenantless, replicas: vec![Views::default(); replicas] }
+        Self {
+            thresholds: bounds.iter().map(|bound| Nanos::from_secs_f64(bound * (1.0 - drift))).collect(),
+            bounds,
+            ignored: contract.map(|contract| contract.ignore.clone()).unwrap_or_default(),
+            tenantless: contract.map(|contract| contract.tenantless.clone()).unwrap_or_default(),
+            replicas: vec![Views::default(); replicas],
+        }
     }
 
     /// Enters a sample. What was never sent has not counted anywhere.
@@ -92,11 +106,14 @@ impl Ledger {
             return;
         };
         let (method, path) = step.route.split_once(' ').unwrap_or((&step.method, &step.route));
+        if self.ignored.iter().any(|ignored| ignored == path) {
+            return;
+        }
         let tenant = scenario.attributed_tenant(sample.tenant, sample.step);
         let route = Cell { tenant: None, method: method.to_owned(), path: path.to_owned() };
         let of_tenant = Cell { tenant: Some(tenant.to_owned()), ..route.clone() };
         let latency = sample.latency_sent();
-        let bucket = self.bounds.partition_point(|bound| *bound < latency);
+        let bucket = self.thresholds.partition_point(|threshold| *threshold < latency);
         let of_tenant = (!self.tenantless.iter().any(|known| known == path)).then_some(of_tenant);
         let groups = [
             Some(views.routes.entry(route).or_default()),
@@ -128,7 +145,7 @@ impl Ledger {
             below >= rank
         });
         let position = position.unwrap_or(self.bounds.len());
-        let bound = |index: usize| self.bounds.get(index).map(|bound| bound.as_secs_f64());
+        let bound = |index: usize| self.bounds.get(index).copied();
         BucketBounds {
             lower: position.checked_sub(1).and_then(bound).unwrap_or(0.0),
             upper: bound(position).unwrap_or(f64::INFINITY),
@@ -138,7 +155,7 @@ impl Ledger {
     /// How many of `seen`'s answers took at most `bound` seconds, which must be one of the ledger's bounds or infinite.
     pub fn at_most(&self, seen: &Seen, bound: f64) -> u64 {
         let end = if bound.is_finite() {
-            self.bounds.partition_point(|known| *known <= Nanos::from_secs_f64(bound))
+            self.bounds.partition_point(|known| *known <= bound)
         } else {
             seen.latencies.len()
         };

@@ -114,8 +114,13 @@ fn circumstances(run: &RecordedRun, limit: &Limit, latest: Nanos) -> Circumstanc
     let memory_losses = if environment.redis.is_some() {
         store::restarts(&run.observations.store)
     } else {
-        let mut restarts: Vec<(Nanos, Nanos)> =
-            run.observations.scrapes.iter().flat_map(|scrapes| super::replicas::restarts(scrapes)).collect();
+        let scrapes = run.scenario.metrics.iter().flat_map(|contract| {
+            run.observations
+                .scrapes
+                .iter()
+                .flat_map(move |scrapes| super::replicas::restarts(scrapes, contract))
+        });
+        let mut restarts: Vec<(Nanos, Nanos)> = scrapes.collect();
         restarts.sort();
         restarts
     };

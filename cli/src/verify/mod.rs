@@ -30,7 +30,7 @@ use crate::{
     scenario::MetricsContract,
     units::Nanos,
 };
-use agreement::Assumptions;
+use agreement::{Assumptions, PrometheusSpan};
 use expectations::Expectations;
 use ledger::Ledger;
 use limits::Histories;
@@ -79,13 +79,15 @@ pub const REPORT_VERSION: u32 = 1;
 pub fn verify(run: &RecordedRun) -> Result<Report, SegmentError> {
     let scenario = &run.scenario;
     let settled: Vec<Result<Settled, Unsettled>> = match &scenario.metrics {
-        Some(contract) => run.observations.scrapes.iter().map(|s| replicas::settled(s, contract)).collect(),
+        Some(contract) => {
+            let exclusive = run.manifest.environment.exclusive;
+            run.observations.scrapes.iter().map(|s| replicas::settled(s, contract, exclusive)).collect()
+        }
         None => Vec::new(),
     };
     let bounds = scenario.metrics.iter().flat_map(|contract| bounds(contract, &settled));
-    let tenantless =
-        scenario.metrics.as_ref().map(|contract| contract.tenantless.clone()).unwrap_or_default();
-    let mut ledger = Ledger::new(run.replica_names().len(), bounds, tenantless);
+    let drift = run.manifest.environment.clock_drift;
+    let mut ledger = Ledger::new(run.replica_names().len(), scenario.metrics.as_ref(), bounds, drift);
     let mut summary = Gatherer::new(run.replica_names().len());
     let mut histories = Histories::new(scenario);
     let mut expectations = Expectations::new(scenario);
@@ -160,10 +162,8 @@ fn metric_verdicts(
     verdicts
 }
 
-/// Between which instants (seconds since the epoch) a replica's counters moved: no request was sent before the first,
-/// and by the second its own metrics had come to rest.
-fn prometheus_span(run: &RecordedRun, replica: usize) -> (f64, f64) {
-    let unix = |at: Nanos| (Nanos(run.manifest.started_unix_ns) + at).as_secs_f64();
+/// What Prometheus must have seen of a replica.
+fn prometheus_span(run: &RecordedRun, replica: usize) -> PrometheusSpan {
     let load = run.manifest.load;
     let rest = run.observations.scrapes.get(replica).and_then(|scrapes| {
         scrapes
@@ -171,9 +171,9 @@ fn prometheus_span(run: &RecordedRun, replica: usize) -> (f64, f64) {
             .rfind(|scrape| scrape.phase == Phase::After && scrape.text.is_ok())
             .map(|scrape| scrape.from)
     });
-    let from = load.map_or(Nanos::ZERO, |load| load.from_ns);
-    let to = rest.or(load.map(|load| load.to_ns)).unwrap_or(Nanos::MAX);
-    (unix(from), unix(to))
+    let rest = rest.or(load.map(|load| load.to_ns)).unwrap_or(Nanos::MAX);
+    let rest_unix = Nanos(run.manifest.started_unix_ns) + rest + run.manifest.environment.clock_offset_ns;
+    PrometheusSpan { from: load.map_or(Nanos::ZERO, |load| load.from_ns), rest_unix: rest_unix.as_secs_f64() }
 }
 
 /// The bucket bounds of the contract's duration histograms, in seconds.

@@ -4,14 +4,11 @@ use crate::{
     observe::{
         exposition,
         scrape::Phase,
-        snapshot::{ContractView, Scrape},
+        snapshot::{ContractView, START_TIME, Scrape},
     },
     scenario::MetricsContract,
     units::Nanos,
 };
-
-/// The name that Prometheus client libraries give to a process's start time.
-const START_TIME: &str = "process_start_time_seconds";
 
 /// The state of a replica's metrics before and after the load.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,6 +19,8 @@ pub struct Settled {
     pub after: ContractView,
     /// File of the last scrape, for evidence.
     pub file: String,
+    /// The last two scrapes were equal when they were recorded, and are not now: somebody has changed the record.
+    pub changed: bool,
     /// Spans in which the replica was restarted: its counters began again at zero.
     pub restarts: Vec<(Nanos, Nanos)>,
 }
@@ -40,8 +39,10 @@ pub enum Unsettled {
     NoBefore(String),
     /// There is no scrape from after it.
     NoAfter(String),
-    /// The last two scrapes differ, or something was still in progress.
+    /// The counters went on moving after the load, or something was still in progress.
     Moving,
+    /// Start times alternate: several processes answer under one address.
+    SeveralProcesses,
 }
 
 impl std::fmt::Display for Unsettled {
@@ -50,16 +51,24 @@ impl std::fmt::Display for Unsettled {
             Self::Broken { file, error } => write!(f, "{file} is not in the text format: {error}"),
             Self::NoBefore(why) => write!(f, "there is no scrape from before the load: {why}"),
             Self::NoAfter(why) => write!(f, "there is no scrape from after the load: {why}"),
-            Self::Moving => write!(f, "its metrics did not come to rest after the load"),
+            Self::Moving => f.write_str("its metrics did not come to rest after the load"),
+            Self::SeveralProcesses => {
+                f.write_str("several processes answer under this address: name every replica by itself")
+            }
         }
     }
 }
 
-/// Finds where the counters of a replica began and ended.
+/// Finds where the counters of a replica began and ended. In company (`exclusive` is false) they need not have come to
+/// rest: others move them.
 ///
 /// # Errors
 /// See [`Unsettled`].
-pub fn settled(scrapes: &[Scrape], contract: &MetricsContract) -> Result<Settled, Unsettled> {
+pub fn settled(
+    scrapes: &[Scrape],
+    contract: &MetricsContract,
+    exclusive: bool,
+) -> Result<Settled, Unsettled> {
     let of_phase = |phase| scrapes.iter().filter(move |scrape| scrape.phase == phase);
     let why = |scrape: Option<&Scrape>| match scrape.map(|scrape| &scrape.text) {
         Some(Err(error)) => error.clone(),
@@ -69,7 +78,6 @@ pub fn settled(scrapes: &[Scrape], contract: &MetricsContract) -> Result<Settled
     let before = first.ok_or_else(|| Unsettled::NoBefore(why(of_phase(Phase::Before).next_back())))?;
     let last = of_phase(Phase::After).next_back();
     let after = last.filter(|scrape| scrape.text.is_ok()).ok_or_else(|| Unsettled::NoAfter(why(last)))?;
-    let previous = of_phase(Phase::After).rev().nth(1);
 
     let view = |scrape: &Scrape| -> Result<ContractView, Unsettled> {
         let text = scrape.text.as_deref().map_err(|error| Unsettled::NoAfter(error.to_owned()))?;
@@ -79,30 +87,48 @@ pub fn settled(scrapes: &[Scrape], contract: &MetricsContract) -> Result<Settled
         })
     };
     let (before, after_view) = (view(before)?, view(after)?);
-    let agrees = match previous {
-        Some(previous) => view(previous)?.agrees(&after_view),
-        None => false,
-    };
-    if !agrees || !after_view.at_rest() {
+    if exclusive && !after.settled {
         return Err(Unsettled::Moving);
     }
+    let changed = match of_phase(Phase::After).rev().nth(1) {
+        Some(previous) if after.settled => !view(previous)?.agrees(&after_view),
+        _ => false,
+    };
+    let starts = start_times(scrapes);
+    if starts.windows(2).any(|pair| pair[1].1 < pair[0].1) {
+        return Err(Unsettled::SeveralProcesses);
+    }
     let file = after.file.clone().unwrap_or_default();
-    Ok(Settled { before, after: after_view, file, restarts: restarts(scrapes) })
+    Ok(Settled { before, after: after_view, file, changed, restarts: restarts(scrapes, contract) })
 }
 
-/// Spans in which the replica was restarted, by the start time that its process tells; nothing if it tells none.
-pub fn restarts(scrapes: &[Scrape]) -> Vec<(Nanos, Nanos)> {
-    let starts: Vec<(&Scrape, f64)> = scrapes
+/// Spans in which the replica was restarted, by the start time that its process tells; where it tells none, by the
+/// counter of requests, which falls then.
+pub fn restarts(scrapes: &[Scrape], contract: &MetricsContract) -> Vec<(Nanos, Nanos)> {
+    let starts = start_times(scrapes);
+    if !starts.is_empty() {
+        let changes = starts.windows(2).filter(|pair| pair[0].1 != pair[1].1);
+        return changes.map(|pair| (pair[0].0.from, pair[1].0.to)).collect();
+    }
+    let totals: Vec<(&Scrape, f64)> = scrapes
         .iter()
         .filter_map(|scrape| {
             let exposition = exposition::parse(scrape.text.as_deref().ok()?).ok()?;
-            let start = exposition.named(START_TIME).next()?.value;
-            Some((scrape, start))
+            Some((scrape, exposition.named(&contract.requests).map(|series| series.value).sum()))
         })
         .collect();
-    starts
-        .windows(2)
-        .filter(|pair| pair[0].1 != pair[1].1)
-        .map(|pair| (pair[0].0.from, pair[1].0.to))
+    let falls = totals.windows(2).filter(|pair| pair[1].1 < pair[0].1);
+    falls.map(|pair| (pair[0].0.from, pair[1].0.to)).collect()
+}
+
+fn start_times(scrapes: &[Scrape]) -> Vec<(&Scrape, f64)> {
+    scrapes
+        .iter()
+        .filter_map(|scrape| {
+            let text = scrape.text.as_deref().ok()?;
+            let line = text.lines().find(|line| line.starts_with(START_TIME))?;
+            let exposition = exposition::parse(&format!("{line}\n")).ok()?;
+            Some((scrape, exposition.named(START_TIME).next()?.value))
+        })
         .collect()
 }

@@ -126,7 +126,7 @@ impl Made {
         std::fs::write(self.dir.path().join("observations/scrapes").join(&file), text).unwrap();
         let record = serde_json::json!({
             "number": number, "replica": replica, "phase": phase, "from_ns": number, "to_ns": number + 1,
-            "file": file, "error": null,
+            "file": file, "error": null, "settled": false,
         });
         self.scrapes.push(record.to_string());
         self
@@ -144,7 +144,18 @@ impl Made {
 
     /// Before: nothing; after, twice: `text`.
     pub(crate) fn settled(&mut self, replica: &str, text: &str) -> &mut Self {
-        self.scrape(replica, "before", "").scrape(replica, "after", text).scrape(replica, "after", text)
+        self.scrape(replica, "before", "")
+            .scrape(replica, "after", text)
+            .scrape(replica, "after", text)
+            .at_rest()
+    }
+
+    /// Says that the last scrape found its replica at rest.
+    pub(crate) fn at_rest(&mut self) -> &mut Self {
+        if let Some(line) = self.scrapes.last_mut() {
+            *line = line.replace("\"settled\":false", "\"settled\":true");
+        }
+        self
     }
 
     /// Judges it, by way of the files.

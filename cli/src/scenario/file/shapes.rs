@@ -119,6 +119,7 @@ pub(super) const METRICS: Shape = Shape {
         ("enabled", "enabled = false"),
         ("path", "path = \"/metrics\""),
         ("interval", "interval = \"5s\""),
+        ("settle", "settle = \"1s\""),
         ("requests", "requests = \"http_requests_total\""),
         ("duration", "duration = \"http_request_duration_seconds\""),
         ("duration_all", "duration_all = \"http_request_duration_highr_seconds\""),

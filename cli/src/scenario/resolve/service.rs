@@ -30,6 +30,7 @@ pub(super) fn metrics(written: Option<Metrics>, found: &mut Vec<Problem>) -> Opt
     let contract = MetricsContract {
         path: written.path.or(default.path)?,
         interval: written.interval.or(default.interval)?,
+        settle: written.settle.or(default.settle)?,
         requests: name("requests").or(default.requests)?,
         duration: name("duration").or(default.duration)?,
         duration_all: optional(name("duration_all"), default.duration_all)?,
@@ -69,6 +70,7 @@ fn reference() -> MetricsContract {
     MetricsContract {
         path: text("/metrics"),
         interval: Nanos::from_secs(5),
+        settle: Nanos::from_secs(1),
         requests: text("http_requests_total"),
         duration: text("http_request_duration_seconds"),
         duration_all: Some(text("http_request_duration_highr_seconds")),

@@ -76,7 +76,10 @@ fn a_restart_takes_the_lower_bound_away_but_not_the_upper_one() {
         let mut made = Made::new("", &samples(0));
         let after = counts(&[("200", count)]) + &start(2);
         let before = counts(&[("200", 1000)]) + &start(1);
-        made.scrape("a", "before", &before).scrape("a", "after", &after).scrape("a", "after", &after);
+        made.scrape("a", "before", &before)
+            .scrape("a", "after", &after)
+            .scrape("a", "after", &after)
+            .at_rest();
         made.verdict(Claim::Counters, "http_requests_total of a by scrape").outcome
     };
     assert_eq!(restarted(1), Outcome::Inconclusive);
@@ -88,7 +91,7 @@ fn what_stood_there_before_the_load_is_taken_off() {
     let mut made = Made::new("", &samples(0));
     let after = counts(&[("200", 10), ("404", 5)]);
     made.scrape("a", "before", &counts(&[("200", 7), ("404", 5)]));
-    made.scrape("a", "after", &after).scrape("a", "after", &after);
+    made.scrape("a", "after", &after).scrape("a", "after", &after).at_rest();
     assert_eq!(made.verdict(Claim::Counters, "of a by scrape").outcome, Outcome::Pass);
 }
 
@@ -115,69 +118,135 @@ fn metrics_that_cannot_be_read_are_a_failure() {
     insta::assert_snapshot!(verdict.summary, @"observations/scrapes/000002-a.prom is not in the text format: line 1, column 23: expected a label name or `}`");
 }
 
-/// Answers of a Prometheus that scraped replica a at these seconds after the run's zero.
-fn by_prometheus(up: &[(f64, &str)], counter: &[(f64, &str)], exclusive: bool) -> Verdict {
+#[test]
+fn statuses_that_the_service_groups_are_held_against_groups() {
+    let mut samples = samples(0);
+    samples.push(sample(500, 0, SampleOutcome::Status(429)));
+    samples.push(sample(600, 0, SampleOutcome::Status(404)));
+    for (grouped, expected) in
+        [(&[("2xx", 3), ("4xx", 2)], Outcome::Pass), (&[("2xx", 3), ("4xx", 1)], Outcome::Fail)]
+    {
+        let mut made = Made::new("", &samples);
+        made.settled("a", &counts(grouped));
+        assert_eq!(made.verdict(Claim::Counters, "of a by scrape").outcome, expected);
+    }
+}
+
+#[test]
+fn a_route_that_is_ignored_is_ignored_on_both_sides() {
+    let more = "[metrics]\nignore = [\"/chat\", \"/metrics\"]\n";
+    let mut made = Made::new(more, &samples(0));
+    made.settled("a", &counts(&[("200", 77)]));
+    let verdict = made.verdict(Claim::Counters, "http_requests_total of a by scrape");
+    assert_ne!(verdict.outcome, Outcome::Fail, "{verdict:#?}");
+}
+
+#[test]
+fn a_replica_that_tells_no_start_time_is_known_to_restart_by_its_falling_counter() {
+    let mut made = Made::new("", &samples(0));
+    let after = counts(&[("200", 1)]);
+    made.scrape("a", "before", &counts(&[("200", 1000)]));
+    made.scrape("a", "after", &after).scrape("a", "after", &after).at_rest();
+    assert_eq!(made.verdict(Claim::Counters, "of a by scrape").outcome, Outcome::Inconclusive);
+}
+
+#[test]
+fn several_processes_behind_one_address_are_noticed() {
+    let text = |start: u32| counts(&[("200", 3)]) + &format!("process_start_time_seconds {start}\n");
+    let mut made = Made::new("", &samples(0));
+    made.scrape("a", "before", &text(2))
+        .scrape("a", "after", &text(1))
+        .scrape("a", "after", &text(2))
+        .at_rest();
+    let verdict = made.verdict(Claim::Counters, "of a by scrape");
+    assert_eq!(verdict.outcome, Outcome::Inconclusive);
+    insta::assert_snapshot!(verdict.summary, @"several processes answer under this address: name every replica by itself");
+}
+
+#[test]
+fn a_record_whose_last_scrapes_were_changed_is_a_failure() {
+    for (previous, last) in [(3, 4), (4, 3)] {
+        let mut made = Made::new("", &samples(0));
+        made.scrape("a", "before", "").scrape("a", "after", &counts(&[("200", previous)]));
+        made.scrape("a", "after", &counts(&[("200", last)])).at_rest();
+        assert_eq!(made.verdict(Claim::Counters, "of a by scrape").outcome, Outcome::Fail);
+    }
+}
+
+#[test]
+fn in_company_the_counters_need_not_rest() {
+    let mut made = Made::new("", &samples(0));
+    made.manifest.environment.exclusive = false;
+    made.scrape("a", "before", "").scrape("a", "after", &counts(&[("200", 2)]));
+    assert_eq!(made.verdict(Claim::Counters, "of a by scrape").outcome, Outcome::Fail);
+}
+
+/// Seconds after the run's zero at which the latest scrape before the load, and the latest of all, began.
+type Positions = (Option<f64>, Option<f64>);
+
+/// What is said of replica a, given how far Prometheus had come before and after the load, its `up` and a counter.
+fn by_prometheus((before, after): Positions, up: Series, counter: Series) -> Verdict {
     let zero = 1_000_000_000.0;
-    let record = |metric: &str, labels: serde_json::Value, samples: &[(f64, &str)]| {
-        let values: Vec<serde_json::Value> = samples.iter().map(|(at, v)| json!([zero + at, v])).collect();
-        let mut metric_labels = labels;
-        metric_labels["instance"] = json!("127.0.0.1:1");
-        AnswerRecord {
-            at_ns: Nanos::ZERO,
-            query: format!("{metric}[60s]"),
-            time_unix_s: zero,
-            answer: Some(json!({"data": {"result": [{"metric": metric_labels, "values": values}]}})),
-            error: None,
-        }
+    let instance = "127.0.0.1:1";
+    let record = |at_s: i64, query: &str, result: serde_json::Value| AnswerRecord {
+        at_ns: Nanos::from_secs(at_s),
+        query: query.to_owned(),
+        time_unix_s: zero,
+        answer: Some(json!({"data": {"result": result}})),
+        error: None,
     };
+    let raw = |query: &str, labels: serde_json::Value, samples: Series| {
+        let values: Vec<serde_json::Value> = samples.iter().map(|(at, v)| json!([zero + at, v])).collect();
+        let mut metric = labels;
+        metric["instance"] = json!(instance);
+        record(20, query, json!([{"metric": metric, "values": values}]))
+    };
+    let position = |at_s: i64, at: Option<f64>| {
+        let seen =
+            at.map(|at| json!({"metric": {"instance": instance}, "value": [0, (zero + at).to_string()]}));
+        record(at_s, POSITION, json!(seen.into_iter().collect::<Vec<_>>()))
+    };
+    let labels = json!({"handler": "/chat", "method": "POST", "status": "200"});
     let answers = [
-        record("up", json!({}), up),
-        record(
-            "http_requests_total",
-            json!({"handler": "/chat", "method": "POST", "status": "200"}),
-            counter,
-        ),
+        position(-1, before),
+        position(20, after),
+        raw("up[60s]", json!({}), up),
+        raw("http_requests_total{instance=~\"x\"}[60s]", labels, counter),
     ];
     let made = Made::new("", &samples(0));
-    let mut ledger = crate::verify::ledger::Ledger::new(2, [], Vec::new());
     let scenario = crate::verify::testing::scenario(crate::verify::testing::SCENARIO);
+    let contract = scenario.metrics.as_ref().unwrap();
+    let mut ledger = crate::verify::ledger::Ledger::new(2, Some(contract), [], 0.0);
     for sample in samples(0) {
         ledger.add(&scenario, &sample);
     }
-    let contract = scenario.metrics.as_ref().unwrap();
-    let assumptions = Assumptions { exclusive, restarted: false, complete: true };
-    let views = ledger.replica(0).unwrap();
+    let assumptions = Assumptions { exclusive: true, restarted: false, complete: true };
     let replica = &made.manifest.environment.replicas[0];
-    by_prometheus_of(contract, replica, views, &answers, (zero, zero + 10.0), assumptions)
-}
-
-fn by_prometheus_of(
-    contract: &MetricsContract,
-    replica: &Replica,
-    views: &Views,
-    answers: &[AnswerRecord],
-    span: (f64, f64),
-    assumptions: Assumptions,
-) -> Verdict {
-    super::by_prometheus(contract, replica, views, answers, span, assumptions).remove(0)
+    let span = PrometheusSpan { from: Nanos::ZERO, rest_unix: zero + 10.0 };
+    super::by_prometheus(contract, replica, ledger.replica(0).unwrap(), &answers, span, assumptions).remove(0)
 }
 
 #[test]
 fn prometheus_is_judged_by_its_raw_samples() {
-    let up = [(-5.0, "1"), (5.0, "1"), (11.0, "1")];
-    let table: &[(Series, Series, Outcome)] = &[
-        (&up, &[(-5.0, "7"), (5.0, "8"), (11.0, "10")], Outcome::Pass),
+    let up: Series = &[(-5.0, "1"), (-0.1, "1"), (5.0, "1"), (11.0, "1")];
+    let whole = (Some(-5.0), Some(11.0));
+    let table: &[(Positions, Series, Series, Outcome)] = &[
+        (whole, up, &[(-5.0, "7"), (5.0, "8"), (11.0, "10")], Outcome::Pass),
         // A series that is new began at zero.
-        (&up, &[(5.0, "1"), (11.0, "3")], Outcome::Pass),
-        (&up, &[(5.0, "1"), (11.0, "2")], Outcome::Fail),
+        (whole, up, &[(5.0, "1"), (11.0, "3")], Outcome::Pass),
+        (whole, up, &[(5.0, "1"), (11.0, "2")], Outcome::Fail),
         // A reset: 2 before it, 1 after it.
-        (&up, &[(-5.0, "7"), (5.0, "9"), (11.0, "1")], Outcome::Pass),
-        (&up[1..], &[(5.0, "1"), (11.0, "3")], Outcome::Inconclusive),
-        (&up[..2], &[(5.0, "1"), (11.0, "3")], Outcome::Inconclusive),
-        (&[(-5.0, "1"), (11.0, "0")], &[(5.0, "3")], Outcome::Inconclusive),
+        (whole, up, &[(-5.0, "7"), (5.0, "9"), (11.0, "1")], Outcome::Pass),
+        // A scrape that began before the load and ended in it has counted some of it already.
+        (whole, up, &[(-5.0, "7"), (-0.1, "8"), (11.0, "10")], Outcome::Pass),
+        ((None, Some(11.0)), up, &[(11.0, "3")], Outcome::Inconclusive),
+        ((Some(-5.0), Some(5.0)), up, &[(5.0, "3")], Outcome::Inconclusive),
+        ((Some(-5.0), None), up, &[(5.0, "3")], Outcome::Inconclusive),
+        (whole, &[(-5.0, "1"), (11.0, "0")], &[(5.0, "3")], Outcome::Inconclusive),
+        (whole, &[(-5.0, "0"), (11.0, "1")], &[(5.0, "3")], Outcome::Inconclusive),
     ];
-    for (up, counter, expected) in table {
-        let verdict = by_prometheus(up, counter, true);
-        assert_eq!(verdict.outcome, *expected, "{up:?} {counter:?}: {verdict:#?}");
+    for (positions, up, counter, expected) in table {
+        let verdict = by_prometheus(*positions, up, counter);
+        assert_eq!(verdict.outcome, *expected, "{positions:?} {up:?} {counter:?}: {verdict:#?}");
     }
 }
