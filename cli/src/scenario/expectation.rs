@@ -19,6 +19,8 @@ pub struct Expectation {
     pub bound: f64,
     /// Which samples count.
     pub filter: Filter,
+    /// `fresh = true`: it is expected only of a run whose limits and sessions were empty at the start.
+    pub fresh: bool,
 }
 
 /// What an expectation measures.

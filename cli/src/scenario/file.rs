@@ -124,6 +124,7 @@ pub(super) enum Quotas {
 pub(super) struct Expect {
     pub(super) header: Header,
     pub(super) that: Field<(String, Measure, Comparison, f64)>,
+    pub(super) fresh: Field<bool>,
     pub(super) tenant: Field<String>,
     pub(super) journey: Field<String>,
     pub(super) step: Field<String>,
@@ -270,7 +271,8 @@ impl Expect {
             let (measure, comparison, bound) = expectation::parse(text)?;
             Ok((text.to_owned(), measure, comparison, bound))
         });
-        Self { that, tenant, journey, step, header: table.header }
+        let fresh = table.boolean("fresh", found);
+        Self { that, fresh, tenant, journey, step, header: table.header }
     }
 }
 

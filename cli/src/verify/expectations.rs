@@ -1,6 +1,8 @@
 //! What a scenario expects of latency, rates and statuses, judged exactly: whether a quantile is below a bound depends
 //! only on how many samples are, so no bucket's width is ever in the way.
 
+use std::collections::HashMap;
+
 use super::{
     quantiles::samples_needed,
     verdict::{Claim, Evidence, Outcome, Verdict},
@@ -40,23 +42,29 @@ struct Counter {
     matching: u64,
     below: u64,
     equal: u64,
-    /// The same as `below`, by the latency from sent.
-    below_sent: u64,
-    equal_sent: u64,
+    /// The same by the latency without the generator's own lateness.
+    below_excused: u64,
+    equal_excused: u64,
     sum: i128,
+    sum_excused: i128,
     longest: Nanos,
-    longest_sent: Nanos,
     histogram: hdrhistogram::Histogram<u64>,
 }
 
 /// All expectations of a scenario, counting.
 #[derive(Debug)]
-pub struct Expectations(Vec<Counter>);
+pub struct Expectations {
+    counters: Vec<Counter>,
+    /// When each user, by load and number, had last started.
+    started: HashMap<(usize, u64), Nanos>,
+}
 
 impl Expectations {
-    /// Those of the scenario, and the one that is always there: that every request is answered as its step expects.
-    pub fn new(scenario: &Scenario) -> Self {
-        let mut all = scenario.expectations.clone();
+    /// Those of the scenario, and the one that is always there: that every request is answered as its step expects. What
+    /// is expected of a `fresh` start alone is left out elsewhere.
+    pub fn new(scenario: &Scenario, fresh: bool) -> Self {
+        let mut all: Vec<Expectation> =
+            scenario.expectations.iter().filter(|expectation| fresh || !expectation.fresh).cloned().collect();
         let states_errors =
             |e: &Expectation| e.measure == Measure::ErrorRatio && e.filter == Filter::default();
         if !all.iter().any(states_errors) {
@@ -68,22 +76,36 @@ impl Expectations {
                     comparison: Comparison::Equal,
                     bound: 0.0,
                     filter: Filter::default(),
+                    fresh: false,
                 },
             );
         }
-        Self(all.into_iter().map(Counter::new).collect())
+        Self { counters: all.into_iter().map(Counter::new).collect(), started: HashMap::new() }
     }
 
     /// Counts a sample.
     pub fn add(&mut self, scenario: &Scenario, id: u64, sample: &Sample) {
-        for counter in &mut self.0 {
-            counter.add(scenario, id, sample);
+        let excused = sample.latency_intended() - self.lateness(sample);
+        for counter in &mut self.counters {
+            counter.add(scenario, id, sample, excused);
         }
+    }
+
+    /// How much of the time between intended and sent was the generator's own. A user that had to start first waited
+    /// for the service.
+    fn lateness(&mut self, sample: &Sample) -> Nanos {
+        let user = (sample.load, sample.user);
+        if sample.iteration == 0 {
+            self.started.insert(user, sample.done);
+        }
+        let started =
+            self.started.get(&user).copied().filter(|done| sample.iteration > 0 && *done <= sample.sent);
+        sample.sent - started.map_or(sample.intended, |done| done.max(sample.intended))
     }
 
     /// Judges them.
     pub fn judge(self, run: &RecordedRun) -> Vec<Verdict> {
-        self.0.iter().map(|counter| counter.judge(run)).collect()
+        self.counters.iter().map(|counter| counter.judge(run)).collect()
     }
 }
 
@@ -99,11 +121,11 @@ impl Counter {
             matching: 0,
             below: 0,
             equal: 0,
-            below_sent: 0,
-            equal_sent: 0,
+            below_excused: 0,
+            equal_excused: 0,
             sum: 0,
+            sum_excused: 0,
             longest: Nanos::ZERO,
-            longest_sent: Nanos::ZERO,
             histogram: latency_histogram(),
         }
     }
@@ -123,7 +145,7 @@ impl Counter {
             && (counts_starts || !is_start)
     }
 
-    fn add(&mut self, scenario: &Scenario, id: u64, sample: &Sample) {
+    fn add(&mut self, scenario: &Scenario, id: u64, sample: &Sample, excused: Nanos) {
         if !self.applies(scenario, sample) {
             return;
         }
@@ -152,16 +174,18 @@ impl Counter {
             _ => None,
         };
         self.matching += u64::from(wanted.is_none_or(|wanted| wanted == status));
-        let (intended, sent) = (sample.latency_intended(), sample.latency_sent());
-        let latency = if self.from() == LatencyFrom::Sent { sent } else { intended };
+        let latency = match self.from() {
+            LatencyFrom::Intended => sample.latency_intended(),
+            LatencyFrom::Sent => sample.latency_sent(),
+        };
         let bound = self.expectation.bound;
         self.below += u64::from((latency.0 as f64) < bound);
         self.equal += u64::from(latency.0 as f64 == bound);
-        self.below_sent += u64::from((sent.0 as f64) < bound);
-        self.equal_sent += u64::from(sent.0 as f64 == bound);
+        self.below_excused += u64::from((excused.0 as f64) < bound);
+        self.equal_excused += u64::from(excused.0 as f64 == bound);
         self.sum += i128::from(latency.0);
+        self.sum_excused += i128::from(excused.0);
         self.longest = self.longest.max(latency);
-        self.longest_sent = self.longest_sent.max(sent);
         count_latency(&mut self.histogram, latency);
     }
 
@@ -216,7 +240,7 @@ impl Counter {
         }
         let doubt = match outcome {
             Outcome::Inconclusive if is_latency => {
-                "; from sent it holds: the generator was late, not the service".to_owned()
+                "; without the generator's own lateness it holds".to_owned()
             }
             Outcome::Inconclusive => "; the run ended before its time".to_owned(),
             _ => String::new(),
@@ -229,8 +253,10 @@ impl Counter {
     /// From whether it holds to an outcome: where the generator or an early end may be the reason, nobody knows.
     fn weigh(&self, run: &RecordedRun, holds: bool) -> Outcome {
         match self.expectation.measure {
-            Measure::Quantile { .. } | Measure::Max(_) if !holds && self.from() == LatencyFrom::Intended => {
-                if self.latency_holds(LatencyFrom::Sent) {
+            Measure::Quantile { .. } | Measure::Max(_) | Measure::Mean(_)
+                if !holds && self.from() == LatencyFrom::Intended =>
+            {
+                if self.holds_excused() {
                     Outcome::Inconclusive
                 } else {
                     Outcome::Fail
@@ -264,7 +290,7 @@ impl Counter {
             Measure::Quantile { q, .. } => {
                 let value = Nanos(self.histogram.value_at_quantile(*q) as i64);
                 (
-                    self.latency_holds(self.from()),
+                    self.rank_holds(self.below, self.equal),
                     format!("p{} is {value} of {} answers", percent(*q), self.answered),
                 )
             }
@@ -301,13 +327,20 @@ impl Counter {
         }
     }
 
-    /// Whether a bound on a quantile or on the longest latency holds: the quantile is the smallest latency that at
-    /// least `q` of the answers do not exceed.
-    fn latency_holds(&self, from: LatencyFrom) -> bool {
-        let (below, equal) = match (from, self.from()) {
-            (LatencyFrom::Sent, LatencyFrom::Intended) => (self.below_sent, self.equal_sent),
-            _ => (self.below, self.equal),
-        };
+    /// Whether a bound on latency from intended would hold without the generator's own lateness.
+    fn holds_excused(&self) -> bool {
+        match self.expectation.measure {
+            Measure::Mean(_) => {
+                let mean = self.sum_excused as f64 / self.answered as f64;
+                holds(self.expectation.comparison, mean, self.expectation.bound)
+            }
+            _ => self.rank_holds(self.below_excused, self.equal_excused),
+        }
+    }
+
+    /// Whether a bound on a quantile or on the longest latency holds, when so many answers took less than the bound, and
+    /// so many exactly as long: the quantile is the smallest latency that at least `q` of the answers do not exceed.
+    fn rank_holds(&self, below: u64, equal: u64) -> bool {
         let rank = match self.expectation.measure {
             Measure::Quantile { q, .. } => ((q * self.answered as f64) - 1e-9).ceil().max(1.0) as u64,
             _ => self.answered,

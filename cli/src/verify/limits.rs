@@ -75,10 +75,14 @@ impl Histories {
                     Algorithm::FixedWindow => fixed_window::judge(history, *quota, &circumstances),
                     Algorithm::SlidingLog => sliding_log::judge(history, *quota, &circumstances),
                 };
-                judged.add(&judgement);
-                evidence.extend(findings(run, tenant, *quota, history, &judgement));
+                judged.add(&judgement, judgement.refused > 0 || used_up(history, *quota));
+                evidence.extend(findings(run, tenant, *quota, &judgement));
             }
             let subject = format!("{} per tenant, {}", limit.route, limit.algorithm);
+            evidence.extend(judged.doubt().map(|why| {
+                let expected = "a limit that is put to the test, and refusals that can be judged";
+                Evidence::new(Outcome::Inconclusive, &subject, expected, why)
+            }));
             verdicts.push(Verdict::from_evidence(Claim::Limit, subject, evidence, |outcome, evidence| {
                 match outcome {
                     Outcome::Pass => judged.to_string(),
@@ -138,29 +142,67 @@ fn circumstances(run: &RecordedRun, limit: &Limit, latest: Nanos) -> Circumstanc
     }
 }
 
+/// Whether as many requests as the quota permits were admitted within one window.
+fn used_up(history: &[Request], quota: Quota) -> bool {
+    let admitted: Vec<Nanos> = history
+        .iter()
+        .filter(|request| request.decision == Decision::Admitted)
+        .map(|request| request.sent)
+        .collect();
+    let limit = usize::try_from(quota.limit).unwrap_or(usize::MAX);
+    admitted.windows(limit.max(1)).any(|full| full[full.len() - 1] - full[0] < quota.window)
+}
+
 /// What all keys of a limit add up to.
 #[derive(Debug, Default)]
 struct Totals {
     admitted: u64,
     refused: u64,
     unknown: u64,
-    unjudged: u64,
+    unjudged: BTreeMap<&'static str, u64>,
+    /// Some tenant used up its quota.
+    tested: bool,
 }
 
 impl Totals {
-    fn add(&mut self, judgement: &Judgement) {
+    fn add(&mut self, judgement: &Judgement, tested: bool) {
         self.admitted += judgement.admitted;
         self.refused += judgement.refused;
         self.unknown += judgement.unknown;
-        self.unjudged += unjudged(judgement);
+        self.tested |= tested;
+        for (count, why) in &judgement.unjudged_refusals {
+            *self.unjudged.entry(reason(*why)).or_default() += count;
+        }
+    }
+
+    fn unjudged(&self) -> u64 {
+        self.unjudged.values().sum()
+    }
+
+    /// Why a history without a violation is no pass.
+    fn doubt(&self) -> Option<String> {
+        if self.admitted + self.refused == 0 {
+            return Some("no request reached the limit".to_owned());
+        }
+        if !self.tested {
+            let admitted = self.admitted;
+            return Some(format!(
+                "not put to the test: {admitted} admitted, and no tenant used up its quota"
+            ));
+        }
+        if self.refused > 0 && self.unjudged() >= self.refused {
+            let why: Vec<&str> = self.unjudged.keys().copied().collect();
+            return Some(format!("none of {} refusals could be judged: {}", self.refused, why.join("; ")));
+        }
+        None
     }
 }
 
 impl std::fmt::Display for Totals {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} admitted, {} refused, each as promised", self.admitted, self.refused)?;
-        if self.unjudged > 0 {
-            write!(f, " ({} refusals could not be judged)", self.unjudged)?;
+        if self.unjudged() > 0 {
+            write!(f, " ({} refusals could not be judged)", self.unjudged())?;
         }
         if self.unknown > 0 {
             write!(f, "; {} without a decision", self.unknown)?;
@@ -169,37 +211,15 @@ impl std::fmt::Display for Totals {
     }
 }
 
-fn unjudged(judgement: &Judgement) -> u64 {
-    judgement.unjudged_refusals.iter().map(|(count, _)| count).sum()
-}
-
 /// What one key's judgement says.
-fn findings(
-    run: &RecordedRun,
-    tenant: &str,
-    quota: Quota,
-    history: &[Request],
-    judgement: &Judgement,
-) -> Vec<Evidence> {
-    let counts = format!("{} admitted, {} refused", judgement.admitted, judgement.refused);
-    let broken: Vec<Evidence> =
-        judgement.violations.iter().map(|violation| broken(run, tenant, violation)).collect();
-    if !broken.is_empty() {
-        return broken;
+fn findings(run: &RecordedRun, tenant: &str, quota: Quota, judgement: &Judgement) -> Vec<Evidence> {
+    if !judgement.violations.is_empty() {
+        return judgement.violations.iter().map(|violation| broken(run, tenant, violation)).collect();
     }
-    let mut finding = Evidence::new(Outcome::Pass, tenant, quota.to_string(), format!("{tenant}: {counts}"));
+    let observed = format!("{tenant}: {} admitted, {} refused", judgement.admitted, judgement.refused);
+    let mut finding = Evidence::new(Outcome::Pass, tenant, quota.to_string(), observed);
     for (count, why) in &judgement.unjudged_refusals {
         finding = finding.detail(format!("{count} refusals could not be judged: {}", reason(*why)));
-    }
-    let nothing_judged = judgement.admitted == 0 && judgement.refused == unjudged(judgement);
-    let company = judgement.unjudged_refusals.iter().any(|(_, why)| *why == Unjudged::NotExclusive);
-    if history.is_empty() {
-        finding.outcome = Outcome::Inconclusive;
-        finding.observed = format!("{tenant}: no request reached the limit");
-    } else if nothing_judged || company {
-        finding.outcome = Outcome::Inconclusive;
-        finding.observed =
-            format!("{tenant}: {counts}; {} refusals could not be judged", unjudged(judgement));
     }
     vec![finding]
 }
@@ -242,7 +262,7 @@ fn broken(run: &RecordedRun, tenant: &str, violation: &Violation) -> Evidence {
         }
         Violation::WrongRefusal { quota, request, counted, of, because } => {
             let observed = format!(
-                "tenant {tenant}: {of} refusals are wrong; the first at {:.3} s by {}, when at most {counted} of {} \
+                "tenant {tenant}: {of} refusals are proven wrong; the first at {:.3} s by {}, when at most {counted} of {} \
                  admissions ({quota}) could count",
                 request.done.as_secs_f64(),
                 replica(run, request),

@@ -90,7 +90,7 @@ pub fn verify(run: &RecordedRun) -> Result<Report, SegmentError> {
     let mut ledger = Ledger::new(run.replica_names().len(), scenario.metrics.as_ref(), bounds, drift);
     let mut summary = Gatherer::new(run.replica_names().len());
     let mut histories = Histories::new(scenario);
-    let mut expectations = Expectations::new(scenario);
+    let mut expectations = Expectations::new(scenario, run.manifest.environment.fresh);
     let mut last = Nanos::ZERO;
     run.for_each_sample(|id, sample| {
         ledger.add(scenario, sample);

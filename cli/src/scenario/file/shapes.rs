@@ -102,7 +102,11 @@ pub(super) const LIMIT: Shape = Shape {
 };
 pub(super) const EXPECT: Shape = Shape {
     name: "[[expect]]",
-    keys: &[("that", "that = \"p99 < 50ms\""), ("where", "where = { tenant = \"acme\" }")],
+    keys: &[
+        ("that", "that = \"p99 < 50ms\""),
+        ("where", "where = { tenant = \"acme\" }"),
+        ("fresh", "fresh = true"),
+    ],
 };
 pub(super) const WHERE: Shape = Shape {
     name: "`where`",

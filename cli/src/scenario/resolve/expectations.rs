@@ -46,8 +46,9 @@ fn one(
         journey: expect.journey.is_absent().then_some(None).or(journey.flatten().map(Some))?,
         steps: expect.step.is_absent().then_some(None).or(steps.flatten().map(Some))?,
     };
+    let fresh = expect.fresh.or(false)?;
     let Located { value: (that, measure, comparison, bound), span } = that?;
-    Some((Expectation { that, measure, comparison, bound, filter }, span))
+    Some((Expectation { that, measure, comparison, bound, filter, fresh }, span))
 }
 
 /// The steps of a name, in one journey or in all.

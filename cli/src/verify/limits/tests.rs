@@ -97,7 +97,14 @@ fn a_store_that_was_seen_to_restart_may_have_forgotten() {
 }
 
 #[test]
-fn a_limit_that_no_request_reached_is_not_a_kept_one() {
-    let verdict = judged("fixed-window", "8/10s", &[], |_| {});
-    assert_eq!(verdict.outcome, Outcome::Inconclusive);
+fn a_limit_that_was_not_put_to_the_test_is_not_a_kept_one() {
+    let few: Vec<Sample> = samples()[..3].to_vec();
+    let (none, few) =
+        (judged("fixed-window", "8/10s", &[], |_| {}), judged("sliding-log", "8/10s", &few, |_| {}));
+    assert_eq!((none.outcome, few.outcome), (Outcome::Inconclusive, Outcome::Inconclusive));
+    insta::assert_snapshot!(none.summary, @"no request reached the limit");
+    insta::assert_snapshot!(few.summary, @"not put to the test: 3 admitted, and no tenant used up its quota");
+    // Used up to the last, without a refusal.
+    let full: Vec<Sample> = samples()[..8].to_vec();
+    assert_eq!(judged("fixed-window", "8/10s", &full, |_| {}).outcome, Outcome::Pass);
 }
