@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand, builder::styling};
 const EXIT_CODES: &str = "Exit codes:
   0    all claims pass
   1    a claim failed
-  2    the command line or a scenario is wrong
+  2    the command line, a scenario or a recorded run is wrong
   3    a claim is inconclusive, and none failed
   4    the environment could not be reached or started
   5    saasbench itself could not go on (disk full, a defect)

@@ -9,7 +9,7 @@ pub enum Exit {
     Pass = 0,
     /// A claim failed.
     Fail = 1,
-    /// The command line or a scenario is wrong.
+    /// The command line, a scenario or a recorded run is wrong.
     Usage = 2,
     /// A claim is inconclusive, and none failed.
     Inconclusive = 3,

@@ -169,6 +169,7 @@ async fn record(
         machine: Machine::this(),
         started_unix_ns: clock.zero_unix().0,
         load: None,
+        recorded: None,
     };
     manifest.write(dir).map_err(RecordError::write(dir))?;
 
@@ -195,7 +196,7 @@ async fn record(
     let recording =
         tokio::task::spawn_blocking(move || recorder.finish()).await.map_err(|_| RecordError::Ended)?;
     let observing = watching.finish().await;
-    recording?;
+    manifest.recorded = Some(recording?);
     observing?;
 
     manifest.load = Some(phase);

@@ -11,7 +11,11 @@ pub fn serve(args: tenancy::Args) -> Result<Exit, Failure> {
         .runtime()
         .map_err(|error| Failure::new(Exit::Broken, format!("cannot start a runtime: {error}")))?;
     runtime.block_on(tenancy::run(args)).map(|()| Exit::Pass).map_err(|error| {
-        let exit = if error.exit_code() == Exit::Unreachable as u8 { Exit::Unreachable } else { Exit::Usage };
+        let exit = match error.exit_code() {
+            code if code == Exit::Unreachable as u8 => Exit::Unreachable,
+            code if code == Exit::Broken as u8 => Exit::Broken,
+            _ => Exit::Usage,
+        };
         let failure = Failure::new(exit, error.to_string());
         match error.hint() {
             Some(hint) => failure.hint(hint),

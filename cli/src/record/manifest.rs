@@ -37,6 +37,8 @@ pub struct Manifest {
     pub started_unix_ns: i64,
     /// When the load phase began and ended; `None` for a run that did not come so far.
     pub load: Option<LoadPhase>,
+    /// What was recorded; `None` for a run that did not come so far.
+    pub recorded: Option<Recorded>,
 }
 
 /// How far the run got.
@@ -67,9 +69,17 @@ pub struct ScenarioText {
 impl ScenarioText {
     /// Takes note of a scenario's text.
     pub fn new(file: String, text: String, files: BTreeMap<String, String>) -> Self {
-        let digest = Sha256::digest(text.as_bytes());
-        let sha256 = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        let sha256 = Self::digest(&text);
         Self { file, text, sha256, files }
+    }
+
+    /// Whether the text is still the one that was run.
+    pub fn is_unchanged(&self) -> bool {
+        Self::digest(&self.text) == self.sha256
+    }
+
+    fn digest(text: &str) -> String {
+        Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
     }
 }
 
@@ -138,22 +148,24 @@ pub struct LoadPhase {
     pub to_ns: Nanos,
 }
 
+/// How much was recorded: less than this in the directory is a part of it gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Recorded {
+    /// Files under `samples/`.
+    pub segments: u64,
+    /// Samples in them.
+    pub samples: u64,
+}
+
 /// Why a manifest could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ManifestError {
     /// The file system refused.
     #[error("{0}")]
     Io(io::Error),
-    /// Not a manifest.
-    #[error("line {line}, column {column}: {message}")]
-    Syntax {
-        /// From 1.
-        line: usize,
-        /// From 1.
-        column: usize,
-        /// What is wrong.
-        message: String,
-    },
+    /// Not a manifest; the message names line and column.
+    #[error("{0}")]
+    Syntax(serde_json::Error),
     /// Written by a newer version.
     #[error("its format is {found}; this version reads up to {FORMAT}")]
     TooNew {
@@ -177,21 +189,16 @@ impl Manifest {
     /// See [`ManifestError`].
     pub fn read(dir: &Path) -> Result<Self, ManifestError> {
         let text = fs::read_to_string(dir.join(FILE)).map_err(ManifestError::Io)?;
-        let syntax = |error: serde_json::Error| ManifestError::Syntax {
-            line: error.line(),
-            column: error.column(),
-            message: error.to_string(),
-        };
         // The format comes first: a newer manifest may lack what this version needs, and must not be called broken.
         #[derive(Deserialize)]
         struct Head {
             format: u32,
         }
-        let head: Head = serde_json::from_str(&text).map_err(syntax)?;
+        let head: Head = serde_json::from_str(&text).map_err(ManifestError::Syntax)?;
         if head.format > FORMAT {
             return Err(ManifestError::TooNew { found: head.format });
         }
-        serde_json::from_str(&text).map_err(syntax)
+        serde_json::from_str(&text).map_err(ManifestError::Syntax)
     }
 }
 

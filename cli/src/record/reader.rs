@@ -103,7 +103,7 @@ impl RecordedRun {
     /// Calls `each` with every sample and its number (from 0), one segment in memory at a time.
     ///
     /// # Errors
-    /// When a segment cannot be read.
+    /// When a segment cannot be read, or is gone.
     pub fn for_each_sample(&self, mut each: impl FnMut(u64, &Sample)) -> Result<(), SegmentError> {
         let names = Names::new(&self.scenario, &self.replica_names);
         let mut number = 0;
@@ -113,7 +113,18 @@ impl RecordedRun {
                 number += 1;
             }
         }
-        Ok(())
+        let segments = self.segments.len() as u64;
+        match self.manifest.recorded {
+            Some(recorded) if recorded.samples != number || recorded.segments != segments => {
+                Err(SegmentError::Incomplete {
+                    path: self.dir.join("samples"),
+                    found: number,
+                    segments,
+                    recorded,
+                })
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -123,4 +134,51 @@ fn recorded_scenario(text: &str, file: &str, files: &BTreeMap<String, String>) -
         files.get(&*path.to_string_lossy()).cloned().ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
     };
     resolve(text, file, &Sources { read_file: &read_file, environment: None })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        record::{manifest::Recorded, sample::Outcome},
+        verify::testing::{Made, sample},
+    };
+
+    #[test]
+    fn a_run_that_lacks_a_segment_is_not_judged() {
+        let mut made = Made::new("", &[sample(0, 0, Outcome::Status(200))]);
+        made.manifest.recorded = Some(Recorded { segments: 2, samples: 9 });
+        made.manifest.write(made.dir.path()).unwrap();
+        let run = RecordedRun::open(made.dir.path()).unwrap();
+        let error = run.for_each_sample(|_, _| {}).unwrap_err().to_string();
+        assert!(
+            error.ends_with("1 samples in 1 segments, 9 samples in 2 were recorded: a part is gone"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn every_way_a_directory_is_no_run_is_told() {
+        let made = Made::new("", &[]);
+        let dir = made.dir.path();
+        let open =
+            || RecordedRun::open(dir).unwrap_err().to_string().replace(&dir.display().to_string(), "DIR");
+        let mut all = open() + "\n";
+        std::fs::write(dir.join("manifest.json"), "{\n \"format\": 1,").unwrap();
+        all += &(open() + "\n");
+        std::fs::write(dir.join("manifest.json"), "{\"format\": 99}").unwrap();
+        all += &(open() + "\n");
+        made.manifest.write(dir).unwrap();
+        std::fs::write(dir.join("observations/scrapes.jsonl"), "{}\n").unwrap();
+        all += &(open() + "\n");
+        insta::assert_snapshot!(all);
+    }
+
+    #[test]
+    fn a_scenario_that_was_changed_in_the_record_is_told() {
+        let mut made = Made::new("", &[sample(0, 0, Outcome::Status(200))]);
+        assert_eq!(made.judge().remarks, [""; 0]);
+        made.manifest.scenario.text.push_str("# more\n");
+        assert!(made.judge().remarks[0].contains("its text was changed"));
+    }
 }

@@ -25,7 +25,10 @@ use parquet::{
     schema::parser::parse_message_type,
 };
 
-use super::sample::{LimiterHeaders, Outcome, Sample};
+use super::{
+    manifest::Recorded,
+    sample::{LimiterHeaders, Outcome, Sample},
+};
 use crate::{scenario::Scenario, units::Nanos};
 
 const SCHEMA: &str = "message sample {
@@ -64,6 +67,18 @@ pub enum SegmentError {
         path: PathBuf,
         /// Why.
         source: io::Error,
+    },
+    /// Segments are gone.
+    #[error("{path}: {found} samples in {segments} segments, {} samples in {} were recorded: a part is gone", .recorded.samples, .recorded.segments)]
+    Incomplete {
+        /// The directory.
+        path: PathBuf,
+        /// Samples that are there.
+        found: u64,
+        /// Segments that are there.
+        segments: u64,
+        /// What was recorded.
+        recorded: Recorded,
     },
     /// Not a segment of ours, or a damaged one.
     #[error("{path}: not a readable segment: {message}")]

@@ -17,6 +17,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    manifest::Recorded,
     sample::{Outcome, Sample},
     segment::{self, Names},
     tally::{Tally, count_latency, latency_histogram},
@@ -104,7 +105,7 @@ impl Sink {
 /// The recording thread.
 #[derive(Debug)]
 pub struct Recorder {
-    thread: JoinHandle<Result<(), RecordError>>,
+    thread: JoinHandle<Result<Recorded, RecordError>>,
     tally: Arc<Mutex<Tally>>,
 }
 
@@ -156,7 +157,7 @@ impl Recorder {
     ///
     /// # Errors
     /// When a file could not be written.
-    pub fn finish(self) -> Result<(), RecordError> {
+    pub fn finish(self) -> Result<Recorded, RecordError> {
         self.thread.join().map_err(|_| RecordError::Ended)?
     }
 }
@@ -167,7 +168,7 @@ fn record(
     receiver: &mpsc::Receiver<Sample>,
     names: &Names<'_>,
     totals: &TallyReader,
-) -> Result<(), RecordError> {
+) -> Result<Recorded, RecordError> {
     let log_path = dir.join("latency.hlog");
     let mut log_file = fs::File::create(&log_path).map_err(RecordError::write(&log_path))?;
     let mut serializer = V2DeflateSerializer::new();
@@ -178,7 +179,7 @@ fn record(
         .begin_log_with(&mut log_file, &mut serializer)
         .map_err(RecordError::write(&log_path))?;
 
-    let mut number = 0;
+    let mut recorded = Recorded::default();
     let mut open = true;
     while open {
         let begun = Instant::now();
@@ -199,15 +200,16 @@ fn record(
         if samples.is_empty() {
             continue;
         }
-        number += 1;
-        let path = dir.join("samples").join(format!("{number:06}.parquet"));
+        recorded.segments += 1;
+        let path = dir.join("samples").join(format!("{:06}.parquet", recorded.segments));
         segment::write(&path, &samples, names).map_err(RecordError::write(&path))?;
+        recorded.samples += samples.len() as u64;
         for (tag, histogram) in ["intended", "sent"].into_iter().zip(latencies(&samples)) {
             log.write_histogram(&histogram, begun - start, begun.elapsed(), interval_log::Tag::new(tag))
                 .map_err(|error| RecordError::write(&log_path)(io::Error::other(error)))?;
         }
     }
-    Ok(())
+    Ok(recorded)
 }
 
 /// Latency of the answered requests from intended and from sent.
@@ -239,7 +241,7 @@ mod tests {
         }
         let tally = recorder.tally();
         drop(sink);
-        recorder.finish().unwrap();
+        assert_eq!(recorder.finish().unwrap(), Recorded { segments: 1, samples: 1000 });
         assert_eq!(tally.lock().requests, 1000);
         assert!(!stop.is_cancelled());
         let mut read = 0;

@@ -190,12 +190,15 @@ fn bounds(contract: &MetricsContract, settled: &[Result<Settled, Unsettled>]) ->
 }
 
 fn remarks(run: &RecordedRun, last: Nanos) -> Vec<String> {
-    match run.manifest.state {
-        State::Finished => Vec::new(),
-        State::Interrupted => vec!["the run was interrupted: it is judged as far as it came".to_owned()],
-        State::Running => vec![format!(
+    let state = match run.manifest.state {
+        State::Finished => None,
+        State::Interrupted => Some("the run was interrupted: it is judged as far as it came".to_owned()),
+        State::Running => Some(format!(
             "the run was cut off (or is still going on): it is judged up to its last complete segment, which ends at {:.1} s",
             last.as_secs_f64()
-        )],
-    }
+        )),
+    };
+    let changed = (!run.manifest.scenario.is_unchanged())
+        .then(|| "the scenario in the record is not the one that was run: its text was changed".to_owned());
+    state.into_iter().chain(changed).collect()
 }

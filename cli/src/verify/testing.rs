@@ -110,6 +110,7 @@ impl Made {
             },
             machine: Machine { os: "test".to_owned(), arch: "test".to_owned(), cpus: 1 },
             started_unix_ns: 1_000_000_000_000_000_000,
+            recorded: None,
             load: Some(LoadPhase {
                 from_ns: Nanos::ZERO,
                 begin_ns: Nanos::ZERO,
