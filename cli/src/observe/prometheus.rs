@@ -22,6 +22,8 @@ const QUERY_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a replica may be missing from Prometheus's targets before it is taken not to be one. A Prometheus that has
 /// just started shows its targets after one scrape interval.
 const UNKNOWN_TARGET: Duration = Duration::from_secs(20);
+/// How long Prometheus may give no answer at all before it is taken to be gone.
+const GONE: Duration = Duration::from_secs(10);
 /// Between two looks at whether Prometheus has caught up.
 const POLL: Duration = Duration::from_millis(200);
 
@@ -75,8 +77,8 @@ impl Prometheus {
     }
 
     /// Waits until every replica shows a scrape that began at `since` on the run's clock or later (`tolerance` is how far
-    /// the two clocks may differ), or `patience` is over; then records how far Prometheus has come. Whether it came far
-    /// enough is judged later, from the record.
+    /// the two clocks may differ), or Prometheus itself is gone, or `patience` is over; then records how far it has come.
+    /// Whether that was far enough is judged later, from the record.
     ///
     /// # Errors
     /// The file system's.
@@ -89,8 +91,10 @@ impl Prometheus {
     ) -> io::Result<()> {
         let started = tokio::time::Instant::now();
         let since_unix = (self.clock.zero_unix() + since + tolerance).as_secs_f64();
-        while started.elapsed() < patience {
+        let mut answered = started;
+        while started.elapsed() < patience && answered.elapsed() < GONE {
             if let Ok(answer) = self.ask(POSITION, self.now_unix()).await {
+                answered = tokio::time::Instant::now();
                 let seen = newest_scrapes(&answer);
                 let reached = |replica: &Replica| match seen.get(&replica.instance) {
                     Some(newest) => *newest >= since_unix,
@@ -161,9 +165,10 @@ pub async fn ask(http: &reqwest::Client, base: &str, query: &str, time: f64) -> 
     let mut url =
         reqwest::Url::parse(&format!("{base}/api/v1/query")).map_err(|error| format!("{base}: {error}"))?;
     url.query_pairs_mut().append_pair("query", query).append_pair("time", &format!("{time:.3}"));
-    let answer = http.get(url).timeout(QUERY_TIMEOUT).send().await.map_err(|error| describe(&error))?;
+    let answer =
+        http.get(url).timeout(QUERY_TIMEOUT).send().await.map_err(|error| describe(&error.without_url()))?;
     let status = answer.status();
-    let body = answer.bytes().await.map_err(|error| describe(&error))?;
+    let body = answer.bytes().await.map_err(|error| describe(&error.without_url()))?;
     let value: Value = serde_json::from_slice(&body)
         .map_err(|_| format!("{base} answered {}, but not as Prometheus does", status.as_u16()))?;
     match value.get("status").and_then(Value::as_str) {
