@@ -41,7 +41,11 @@ impl Servers {
 pub async fn start(scenario: &Scenario) -> Result<Up, EnvironmentError> {
     let failed = |error: &dyn std::fmt::Display| EnvironmentError::Embedded(error.to_string());
     let tenants = match &scenario.embedded.tenants {
-        Some((text, name)) => Tenants::parse(text, name).map_err(|error| failed(&error))?,
+        Some((text, name)) => Tenants::parse(text, name).map_err(|error| EnvironmentError::Usage {
+            message: format!("the tenants file of the embedded environment is not valid\n{error}"),
+            hint: r#"a line needs an id and limits: {"id": "acme", "limits": {"chat_per_10s": 8}}"#
+                .to_owned(),
+        })?,
         None => Tenants::builtin(),
     };
     let unknown: Vec<String> = scenario
