@@ -1,0 +1,51 @@
+//! The main job on the embedded environment: run, record, judge, report, and judge again.
+
+use std::{fs, path::Path};
+
+use crate::support::{Report, Sandbox, TENANTS, program, short};
+
+#[test]
+fn a_run_passes_and_is_judged_again_with_the_same_result() {
+    let sandbox = Sandbox::with(&short("3s"), TENANTS);
+    let (ended, report) = sandbox.report(&[]);
+    ended.assert_code(0);
+    assert_eq!((report.outcome(), &report.0["version"]), ("pass", &1.into()));
+    for claim in ["expect", "limit", "counters", "histograms", "quantiles"] {
+        report.assert_all(if claim == "expect" { "expectation" } else { claim }, "", "pass");
+    }
+    assert_eq!(
+        report.count("/total/requests"),
+        report.count("/replicas/0/counts/requests") + report.count("/replicas/1/counts/requests")
+    );
+    assert!(report.count("/rows/1/counts/statuses/200") >= 5, "acme's windows: {report:?}");
+    assert!(report.count("/rows/1/counts/statuses/429") > 0, "acme floods: {report:?}");
+
+    let run = sandbox.only_run();
+    assert_eq!(Report::parse(&fs::read_to_string(run.join("verdict.json")).unwrap()), report);
+    let relative = Path::new("runs").join(run.file_name().unwrap());
+    let relative = relative.to_str().unwrap();
+    ended.assert_says(&[relative]);
+    let again = sandbox.run(&["verify", relative, "--json", "again.json"]);
+    again.assert_code(0);
+    assert_eq!(again.out, ended.out);
+    assert_eq!(Report::parse(&fs::read_to_string(sandbox.path().join("again.json")).unwrap()), report);
+}
+
+#[test]
+fn a_replica_more_and_sticky_users_pass_too() {
+    let scenario = short("2s").replace("users    = 2", "users = 6\nreplica = \"sticky\"");
+    let sandbox = Sandbox::with(&scenario.replace("[embedded]", "[embedded]\nreplicas = 3"), TENANTS);
+    let (ended, report) = sandbox.report(&[]);
+    ended.assert_code(0);
+    assert_eq!(report.0["summary"]["replicas"].as_array().unwrap().len(), 3);
+    report.assert_all("counters", "of c by scrape", "pass");
+}
+
+#[test]
+fn the_scenarios_that_are_shipped_are_valid() {
+    let scenarios = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios");
+    let files: Vec<_> = fs::read_dir(scenarios).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert!(files.len() >= 7, "{files:?}");
+    let sandbox = Sandbox::new();
+    sandbox.start_command(program().arg("validate").args(files)).end().assert_code(0);
+}

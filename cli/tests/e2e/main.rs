@@ -1,0 +1,22 @@
+//! `saasbench` as its users meet it: the program itself, against the embedded environment and against real replicas, a
+//! real Redis and a real Prometheus, on free ports, in directories of their own.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "in the functions that tests are made of, too, a panic is a test that failed, and what it prints is for its reader"
+)]
+
+mod support;
+
+mod doubts;
+mod embedded;
+mod endings;
+mod fixtures;
+mod outages;
+mod output;
+mod plan;
+mod stack;
+mod tampering;
+mod texts;

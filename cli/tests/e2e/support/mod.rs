@@ -1,0 +1,82 @@
+//! What the tests stand on: conditions that are waited for, with a deadline, instead of time; processes that end with
+//! the test that started them; and, in files of their own, the parts of a stack and the program under test.
+
+mod process;
+mod program;
+mod record;
+mod scenarios;
+mod services;
+
+use std::{
+    io::{Read as _, Write as _},
+    net::{TcpListener, TcpStream},
+    sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+pub(crate) use process::Process;
+pub(crate) use program::{Ended, Report, Sandbox, program};
+pub(crate) use record::{Copied, copy, fixture};
+pub(crate) use scenarios::{JOURNEY, TENANTS, change, disturbed, short};
+pub(crate) use services::{Prometheus, Redis, Replica};
+
+/// Longer than anything here should take on a busy machine.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
+
+/// Asks until the answer is yes; fails when it takes too long.
+pub(crate) fn wait_for(what: &str, mut is_true: impl FnMut() -> bool) {
+    wait_for_some(what, || is_true().then_some(()));
+}
+
+/// Asks until there is an answer; fails when it takes too long.
+pub(crate) fn wait_for_some<T>(what: &str, mut answer: impl FnMut() -> Option<T>) -> T {
+    let started = Instant::now();
+    loop {
+        if let Some(answer) = answer() {
+            return answer;
+        }
+        assert!(started.elapsed() < PATIENCE, "waited in vain for {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// A port that was free a moment ago, below those that Linux hands out to outgoing connections and to port 0: what a
+/// neighbouring test does cannot take it while a server is down.
+pub(crate) fn free_port() -> u16 {
+    static ASKED: AtomicU32 = AtomicU32::new(0);
+    loop {
+        let turn = ASKED.fetch_add(1, Ordering::Relaxed);
+        let spread = (std::process::id() + turn).wrapping_mul(2_654_435_761) >> 16;
+        let port = 20_000 + u16::try_from(spread % 12_000).unwrap();
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+}
+
+/// The body of a GET that was answered 200; `None` for anything else.
+pub(crate) fn get(port: u16, path: &str) -> Option<String> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
+    stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n").ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).ok()?;
+    let (head, body) = answer.split_once("\r\n\r\n")?;
+    head.starts_with("HTTP/1.1 200").then(|| body.to_owned())
+}
+
+/// Whether bytes that were sent to this port of the loopback address wait for their reader, as they do while it is
+/// stopped.
+pub(crate) fn bytes_wait_at(port: u16) -> bool {
+    // Columns: number, local address, remote address, state, `tx_queue:rx_queue`, …, in hexadecimal.
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    table.lines().skip(1).any(|line| {
+        let columns: Vec<&str> = line.split_whitespace().collect();
+        let to_port = columns[1].ends_with(&format!(":{port:04X}"));
+        let established = columns[3] == "01";
+        let waiting = columns[4].split_once(':').is_some_and(|(_, received)| received != "00000000");
+        to_port && established && waiting
+    })
+}

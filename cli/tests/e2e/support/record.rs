@@ -1,0 +1,69 @@
+//! Recorded runs to judge: copies that can be tampered with.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::{Ended, Sandbox};
+
+/// The checked-in recorded run of this name.
+pub(crate) fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
+}
+
+/// A copy of a recorded run.
+#[derive(Debug)]
+pub(crate) struct Copied {
+    dir: TempDir,
+}
+
+impl Copied {
+    pub(crate) fn of(run: &Path) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        copy(run, &dir.path().join("run"));
+        Self { dir }
+    }
+
+    pub(crate) fn path(&self) -> PathBuf {
+        self.dir.path().join("run")
+    }
+
+    /// Files of the scrapes of one replica from after the load, oldest first.
+    pub(crate) fn last_scrapes(&self, replica: &str) -> Vec<PathBuf> {
+        let observations = self.path().join("observations");
+        let index = fs::read_to_string(observations.join("scrapes.jsonl")).unwrap();
+        let records = index.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let files: Vec<PathBuf> = records
+            .filter(|record| record["replica"] == replica && record["phase"] == "after")
+            .map(|record| observations.join("scrapes").join(record["file"].as_str().unwrap()))
+            .collect();
+        assert!(files.len() >= 2, "{files:?}");
+        files
+    }
+
+    /// Judges it, as `run` in the current directory.
+    pub(crate) fn verify(&self, arguments: &[&str]) -> Ended {
+        let sandbox = Sandbox::new();
+        let mut command = sandbox.command(&["verify", "run"]);
+        command.args(arguments).current_dir(self.dir.path());
+        sandbox.start_command(&mut command).end()
+    }
+}
+
+/// Copies a directory with all that is in it.
+pub(crate) fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
