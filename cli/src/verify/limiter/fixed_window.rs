@@ -1,13 +1,13 @@
 //! The fixed window from the first hit: the first hit decided while no window lives begins one; the first L hits decided
 //! in it are admitted, the others refused; refusals do not prolong it.
 //!
-//! Let `l` be the least and `m` the most that a window may live on the client's clock ([`Lifetime`]).
+//! Let `l` be the least and `m` the most that a window may live on the client's clock (`Lifetime`).
 //!
 //! **Spans.** Fewer than `k·l` touch at most k + 1 windows: more than (k + 1)·L certain admissions in one are a proof
 //! in any company. This is checked by itself, because it needs no history but those requests.
 //!
 //! **Search.** All states that the window can have been in are carried forward over the history and pruned by every
-//! answer; where none is left, no honest limiter has this history: see [`search`].
+//! answer; where none is left, no honest limiter has this history: see `search`.
 //!
 //! **After a wrong refusal** the search starts again behind the evidence, from any state whatever, to count them all.
 //!
