@@ -10,8 +10,8 @@ fn a_run_passes_and_is_judged_again_with_the_same_result() {
     let (ended, report) = sandbox.report(&[]);
     ended.assert_code(0);
     assert_eq!((report.outcome(), &report.0["version"]), ("pass", &1.into()));
-    for claim in ["expect", "limit", "counters", "histograms", "quantiles"] {
-        report.assert_all(if claim == "expect" { "expectation" } else { claim }, "", "pass");
+    for claim in ["expectation", "limit", "counters", "histograms", "quantiles"] {
+        report.assert_all(claim, "", "pass");
     }
     assert_eq!(
         report.count("/total/requests"),
