@@ -1,15 +1,11 @@
 //! `saasbench run`: brings the environment up, drives the load, observes, records, judges, reports.
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+mod observer;
+mod signals;
 
-use tokio_util::sync::CancellationToken;
+use std::{collections::BTreeMap, fs, path::Path, sync::Arc};
 
+use self::{observer::Observer, signals::Signals};
 use super::scenario::load;
 use crate::{
     args::RunArgs,
@@ -20,11 +16,8 @@ use crate::{
     },
     exit::{Exit, Failure},
     load::{engine, http::Http, user::Shared},
-    observe::{http_client, prometheus::Prometheus, scrape::Phase, scrape::Scraper, store},
     record::{
-        manifest::{
-            Environment, FORMAT, LoadPhase, Machine, Manifest, ScenarioText, State, to_json, write_whole,
-        },
+        manifest::{FORMAT, Machine, Manifest, ScenarioText, State, to_json, write_whole},
         reader::RecordedRun,
         writer::{RecordError, Recorder, create_directory},
     },
@@ -32,11 +25,6 @@ use crate::{
     scenario::{Routing, Scenario, template},
     verify,
 };
-
-/// How long a service may take to come to rest after the load.
-const SETTLE: Duration = Duration::from_secs(15);
-/// How long Prometheus may take for the scrape that a claim needs: the slowest usual interval, and some.
-const PROMETHEUS_PATIENCE: Duration = Duration::from_secs(75);
 
 /// Runs a scenario from end to end.
 ///
@@ -107,44 +95,6 @@ fn check_routing(scenario: &Scenario, replicas: usize) -> Result<(), Failure> {
             ),
         )
         .hint("give as many --target as the scenario needs, or set [embedded] replicas")),
-    }
-}
-
-/// Ctrl-C and SIGTERM: the first ends the load, a second one the process.
-#[derive(Debug)]
-struct Signals {
-    stop: CancellationToken,
-    interrupt: CancellationToken,
-}
-
-impl Signals {
-    fn listen() -> Self {
-        let signals = Self { stop: CancellationToken::new(), interrupt: CancellationToken::new() };
-        let (stop, interrupt) = (signals.stop.clone(), signals.interrupt.clone());
-        tokio::spawn(async move {
-            next_signal().await;
-            interrupt.cancel();
-            stop.cancel();
-            next_signal().await;
-            std::process::exit(Exit::Interrupted as i32);
-        });
-        signals
-    }
-
-    fn interrupted(&self) -> bool {
-        self.interrupt.is_cancelled()
-    }
-}
-
-async fn next_signal() {
-    let mut terminate = match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-        Ok(terminate) => terminate,
-        // Without a handler the default one stays, which ends the process: nothing to wait for.
-        Err(_) => return std::future::pending().await,
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = terminate.recv() => {}
     }
 }
 
@@ -220,139 +170,6 @@ fn secrets(scenario: &Scenario) -> BTreeMap<String, String> {
             _ => None,
         })
         .collect()
-}
-
-/// Everything that is observed beside the load.
-#[derive(Debug)]
-struct Observer<'a> {
-    scraper: Option<Arc<Scraper>>,
-    prometheus: Option<Prometheus>,
-    scenario: &'a Scenario,
-    up: &'a Up,
-    dir: PathBuf,
-    clock: RunClock,
-}
-
-/// Observation that goes on while the load does.
-#[derive(Debug)]
-struct Watching {
-    stop: CancellationToken,
-    tasks: tokio::task::JoinSet<std::io::Result<()>>,
-    dir: PathBuf,
-}
-
-impl<'a> Observer<'a> {
-    fn new(scenario: &'a Scenario, up: &'a Up, dir: &Path, clock: RunClock) -> Result<Self, RecordError> {
-        let http = http_client().map_err(RecordError::tls)?;
-        let scraper = match &scenario.metrics {
-            Some(contract) => {
-                let replicas = up.environment.replicas.clone();
-                let scraper = Scraper::new(http.clone(), replicas, contract.clone(), dir, clock);
-                Some(Arc::new(scraper.map_err(RecordError::write(dir))?))
-            }
-            None => None,
-        };
-        let prometheus = match (&up.prometheus_url, &scenario.metrics) {
-            (Some(url), Some(_)) => {
-                Some(Prometheus::new(http, url, dir, clock).map_err(RecordError::write(dir))?)
-            }
-            _ => None,
-        };
-        Ok(Self { scraper, prometheus, scenario, up, dir: dir.to_owned(), clock })
-    }
-
-    /// Where the counters begin, at rest where something may have moved them before. Prometheus must have seen it, too: it
-    /// is waited for.
-    async fn before(
-        &self,
-        stop: &CancellationToken,
-        output: &mut Output<'_>,
-        quiet: bool,
-    ) -> Result<(), RecordError> {
-        let environment = &self.up.environment;
-        if let Some(scraper) = &self.scraper {
-            let scraping = async {
-                if environment.fresh || !environment.exclusive {
-                    scraper.scrape_all(Phase::Before).await
-                } else {
-                    scraper.settle(Phase::Before, SETTLE).await
-                }
-            };
-            unless_stopped(stop, scraping).await.map_err(RecordError::write(&self.dir))?;
-        }
-        if let Some(prometheus) = &self.prometheus {
-            output.note("waiting for Prometheus to scrape every replica", quiet);
-            self.wait_for_prometheus(prometheus, stop).await?;
-        }
-        Ok(())
-    }
-
-    async fn wait_for_prometheus(
-        &self,
-        prometheus: &Prometheus,
-        stop: &CancellationToken,
-    ) -> Result<(), RecordError> {
-        let Environment { replicas, clock_offset_ns, .. } = &self.up.environment;
-        let since = self.clock.now();
-        let waiting = prometheus.wait_for_scrapes(replicas, since, *clock_offset_ns, PROMETHEUS_PATIENCE);
-        unless_stopped(stop, waiting).await.map_err(RecordError::write(&self.dir))
-    }
-
-    fn watch(&self) -> Watching {
-        let stop = CancellationToken::new();
-        let mut tasks = tokio::task::JoinSet::new();
-        if let Some(scraper) = &self.scraper {
-            let (scraper, stop) = (Arc::clone(scraper), stop.clone());
-            tasks.spawn(async move { scraper.scrape_until(stop).await });
-        }
-        if let Some(url) = self.up.store_url.clone() {
-            let (dir, clock, stop) = (self.dir.clone(), self.clock, stop.clone());
-            tasks.spawn(async move { store::watch(&url, &dir, clock, stop).await });
-        }
-        Watching { stop, tasks, dir: self.dir.clone() }
-    }
-
-    /// Where the counters end, once they have come to rest; and Prometheus's samples, once it has seen that.
-    async fn after(&self, phase: LoadPhase, output: &mut Output<'_>, quiet: bool) -> Result<(), RecordError> {
-        let Some(contract) = &self.scenario.metrics else { return Ok(()) };
-        let environment = &self.up.environment;
-        if let Some(scraper) = &self.scraper {
-            // In company the counters never rest; what is waited for is that ours are among them.
-            let deadline = if environment.exclusive { SETTLE } else { contract.settle.to_duration() };
-            scraper.settle(Phase::After, deadline).await.map_err(RecordError::write(&self.dir))?;
-        }
-        if let Some(prometheus) = &self.prometheus {
-            output.note("waiting for Prometheus to see the end", quiet);
-            // Whoever has interrupted the run once may wait; twice ends the process.
-            self.wait_for_prometheus(prometheus, &CancellationToken::new()).await?;
-            // From well before the load, so that every series' value at its beginning is among the samples.
-            let from = phase.from_ns - crate::units::Nanos::from_secs(120);
-            let raw = prometheus.record_raw_samples(contract, &environment.replicas, from);
-            raw.await.map_err(RecordError::write(&self.dir))?;
-        }
-        Ok(())
-    }
-}
-
-/// Waits for `work`, but not past `stop`: then what it was about stays unknown.
-async fn unless_stopped(
-    stop: &CancellationToken,
-    work: impl Future<Output = std::io::Result<()>>,
-) -> std::io::Result<()> {
-    tokio::select! {
-        result = work => result,
-        () = stop.cancelled() => Ok(()),
-    }
-}
-
-impl Watching {
-    async fn finish(mut self) -> Result<(), RecordError> {
-        self.stop.cancel();
-        while let Some(result) = self.tasks.join_next().await {
-            result.map_err(|_| RecordError::Ended)?.map_err(RecordError::write(&self.dir))?;
-        }
-        Ok(())
-    }
 }
 
 /// Judges the run from its record alone, and keeps the verdict beside it where `keep`.

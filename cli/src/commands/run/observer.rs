@@ -1,0 +1,170 @@
+//! Everything that is observed beside the load: the replicas' metrics, Prometheus's view of them, the limiter's Redis.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    clock::RunClock,
+    environment::Up,
+    observe::{http_client, prometheus::Prometheus, scrape::Phase, scrape::Scraper, store},
+    record::{
+        manifest::{Environment, LoadPhase},
+        writer::RecordError,
+    },
+    report::output::Output,
+    scenario::Scenario,
+    units::Nanos,
+};
+
+/// How long a service may take to come to rest after the load.
+const SETTLE: Duration = Duration::from_secs(15);
+/// How long Prometheus may take for the scrape that a claim needs: the slowest usual interval, and some.
+const PROMETHEUS_PATIENCE: Duration = Duration::from_secs(75);
+
+/// Everything that is observed beside the load.
+#[derive(Debug)]
+pub(super) struct Observer<'a> {
+    scraper: Option<Arc<Scraper>>,
+    prometheus: Option<Prometheus>,
+    scenario: &'a Scenario,
+    up: &'a Up,
+    dir: PathBuf,
+    clock: RunClock,
+}
+
+/// Observation that goes on while the load does.
+#[derive(Debug)]
+pub(super) struct Watching {
+    stop: CancellationToken,
+    tasks: tokio::task::JoinSet<std::io::Result<()>>,
+    dir: PathBuf,
+}
+
+impl<'a> Observer<'a> {
+    pub(super) fn new(
+        scenario: &'a Scenario,
+        up: &'a Up,
+        dir: &Path,
+        clock: RunClock,
+    ) -> Result<Self, RecordError> {
+        let http = http_client().map_err(RecordError::tls)?;
+        let scraper = match &scenario.metrics {
+            Some(contract) => {
+                let replicas = up.environment.replicas.clone();
+                let scraper = Scraper::new(http.clone(), replicas, contract.clone(), dir, clock);
+                Some(Arc::new(scraper.map_err(RecordError::write(dir))?))
+            }
+            None => None,
+        };
+        let prometheus = match (&up.prometheus_url, &scenario.metrics) {
+            (Some(url), Some(_)) => {
+                Some(Prometheus::new(http, url, dir, clock).map_err(RecordError::write(dir))?)
+            }
+            _ => None,
+        };
+        Ok(Self { scraper, prometheus, scenario, up, dir: dir.to_owned(), clock })
+    }
+
+    /// Where the counters begin, at rest where something may have moved them before. Prometheus must have seen it, too: it
+    /// is waited for.
+    pub(super) async fn before(
+        &self,
+        stop: &CancellationToken,
+        output: &mut Output<'_>,
+        quiet: bool,
+    ) -> Result<(), RecordError> {
+        let environment = &self.up.environment;
+        if let Some(scraper) = &self.scraper {
+            let scraping = async {
+                if environment.fresh || !environment.exclusive {
+                    scraper.scrape_all(Phase::Before).await
+                } else {
+                    scraper.settle(Phase::Before, SETTLE).await
+                }
+            };
+            unless_stopped(stop, scraping).await.map_err(RecordError::write(&self.dir))?;
+        }
+        if let Some(prometheus) = &self.prometheus {
+            output.note("waiting for Prometheus to scrape every replica", quiet);
+            self.wait_for_prometheus(prometheus, stop).await?;
+        }
+        Ok(())
+    }
+
+    async fn wait_for_prometheus(
+        &self,
+        prometheus: &Prometheus,
+        stop: &CancellationToken,
+    ) -> Result<(), RecordError> {
+        let Environment { replicas, clock_offset_ns, .. } = &self.up.environment;
+        let since = self.clock.now();
+        let waiting = prometheus.wait_for_scrapes(replicas, since, *clock_offset_ns, PROMETHEUS_PATIENCE);
+        unless_stopped(stop, waiting).await.map_err(RecordError::write(&self.dir))
+    }
+
+    pub(super) fn watch(&self) -> Watching {
+        let stop = CancellationToken::new();
+        let mut tasks = tokio::task::JoinSet::new();
+        if let Some(scraper) = &self.scraper {
+            let (scraper, stop) = (Arc::clone(scraper), stop.clone());
+            tasks.spawn(async move { scraper.scrape_until(stop).await });
+        }
+        if let Some(url) = self.up.store_url.clone() {
+            let (dir, clock, stop) = (self.dir.clone(), self.clock, stop.clone());
+            tasks.spawn(async move { store::watch(&url, &dir, clock, stop).await });
+        }
+        Watching { stop, tasks, dir: self.dir.clone() }
+    }
+
+    /// Where the counters end, once they have come to rest; and Prometheus's samples, once it has seen that.
+    pub(super) async fn after(
+        &self,
+        phase: LoadPhase,
+        output: &mut Output<'_>,
+        quiet: bool,
+    ) -> Result<(), RecordError> {
+        let Some(contract) = &self.scenario.metrics else { return Ok(()) };
+        let environment = &self.up.environment;
+        if let Some(scraper) = &self.scraper {
+            // In company the counters never rest; what is waited for is that ours are among them.
+            let deadline = if environment.exclusive { SETTLE } else { contract.settle.to_duration() };
+            scraper.settle(Phase::After, deadline).await.map_err(RecordError::write(&self.dir))?;
+        }
+        if let Some(prometheus) = &self.prometheus {
+            output.note("waiting for Prometheus to see the end", quiet);
+            // Whoever has interrupted the run once may wait; twice ends the process.
+            self.wait_for_prometheus(prometheus, &CancellationToken::new()).await?;
+            // From well before the load, so that every series' value at its beginning is among the samples.
+            let from = phase.from_ns - Nanos::from_secs(120);
+            let raw = prometheus.record_raw_samples(contract, &environment.replicas, from);
+            raw.await.map_err(RecordError::write(&self.dir))?;
+        }
+        Ok(())
+    }
+}
+
+/// Waits for `work`, but not past `stop`: then what it was about stays unknown.
+async fn unless_stopped(
+    stop: &CancellationToken,
+    work: impl Future<Output = std::io::Result<()>>,
+) -> std::io::Result<()> {
+    tokio::select! {
+        result = work => result,
+        () = stop.cancelled() => Ok(()),
+    }
+}
+
+impl Watching {
+    pub(super) async fn finish(mut self) -> Result<(), RecordError> {
+        self.stop.cancel();
+        while let Some(result) = self.tasks.join_next().await {
+            result.map_err(|_| RecordError::Ended)?.map_err(RecordError::write(&self.dir))?;
+        }
+        Ok(())
+    }
+}
