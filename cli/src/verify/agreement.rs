@@ -65,9 +65,6 @@ pub fn by_scrape(
             }
             Err(other) => return Verdict::inconclusive(Claim::Counters, subject, other.to_string()),
         };
-        if settled.changed {
-            return changed_record(subject, settled);
-        }
         let restarted = !settled.restarts.is_empty();
         let mut gains = Gains::new();
         for (labels, after) in settled.after.named(counter.name) {
@@ -78,7 +75,10 @@ pub fn by_scrape(
             }
         }
         let place = format!("see {}", settled.file);
-        compare(subject, counter, views, &gains, Assumptions { restarted, ..assumptions }, &place)
+        let assumptions = Assumptions { restarted, ..assumptions };
+        let verdict = compare(subject, counter, views, &gains, assumptions, &place);
+        // What names the series that is wrong comes first; the rest is for what no comparison of both ends shows.
+        if verdict.outcome == Outcome::Fail { verdict } else { unsteady(verdict, settled) }
     };
     counters(contract).into_iter().map(judge).collect()
 }
@@ -168,13 +168,32 @@ fn same_time(a: f64, b: f64) -> bool {
     (a - b).abs() < 0.0005
 }
 
-/// The verdict about a record that was changed after the run.
-fn changed_record(subject: String, settled: &Settled) -> Verdict {
-    let why =
-        "the last two scrapes were equal when they were recorded, and are not now: the record was changed";
-    let finding = Evidence::new(Outcome::Fail, "record", "two equal scrapes", why);
-    let finding = finding.detail(format!("see {} and the one before it", settled.file));
-    Verdict::from_evidence(Claim::Counters, subject, vec![finding], |_, _| why.to_owned())
+/// The verdict again, as a failure if counters fell on the way, or the record of them was changed.
+fn unsteady(verdict: Verdict, settled: &Settled) -> Verdict {
+    let mut evidence: Vec<Evidence> = settled
+        .falls
+        .iter()
+        .map(|fall| {
+            let (before, after) = fall.values;
+            let observed =
+                format!("{} fell from {before} to {after}, and the replica was not restarted", fall.series);
+            let finding = Evidence::new(Outcome::Fail, &fall.series, "a counter that only rises", observed);
+            finding.detail(format!("see {} and the one before it", fall.file))
+        })
+        .collect();
+    evidence.extend(settled.changed.iter().map(|file| {
+        let observed =
+            "two scrapes were equal when they were recorded, and are not now: the record was changed";
+        let finding = Evidence::new(Outcome::Fail, "record", "two equal scrapes", observed);
+        finding.detail(format!("see {file} and the one before it"))
+    }));
+    match evidence.first() {
+        Some(first) => {
+            let summary = first.observed.clone();
+            Verdict::from_evidence(verdict.claim, verdict.subject, evidence, |_, _| summary)
+        }
+        None => verdict,
+    }
 }
 
 /// The verdict about metrics that cannot even be read.

@@ -19,10 +19,23 @@ pub struct Settled {
     pub after: ContractView,
     /// File of the last scrape, for evidence.
     pub file: String,
-    /// The last two scrapes were equal when they were recorded, and are not now: somebody has changed the record.
-    pub changed: bool,
+    /// A scrape that equalled the one before when it was recorded, and does not now: somebody has changed the record.
+    pub changed: Option<String>,
+    /// Counters that fell from one scrape to the next, though the process was not restarted.
+    pub falls: Vec<Fall>,
     /// Spans in which the replica was restarted: its counters began again at zero.
     pub restarts: Vec<(Nanos, Nanos)>,
+}
+
+/// A counter that fell.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fall {
+    /// The series.
+    pub series: String,
+    /// Its value, and its value in the next scrape.
+    pub values: (f64, f64),
+    /// File of the next scrape.
+    pub file: String,
 }
 
 /// Why a replica's counters cannot be compared.
@@ -90,16 +103,20 @@ pub fn settled(
     if exclusive && !after.settled {
         return Err(Unsettled::Moving);
     }
-    let changed = match of_phase(Phase::After).rev().nth(1) {
-        Some(previous) if after.settled => !view(previous)?.agrees(&after_view),
-        _ => false,
-    };
+    let mut changed = None;
+    for pair in scrapes.windows(2).filter(|pair| pair[1].settled && pair[0].phase == pair[1].phase) {
+        if !view(&pair[0])?.agrees(&view(&pair[1])?) {
+            changed = pair[1].file.clone();
+        }
+    }
     let starts = start_times(scrapes);
     if starts.windows(2).any(|pair| pair[1].1 < pair[0].1) {
         return Err(Unsettled::SeveralProcesses);
     }
     let file = after.file.clone().unwrap_or_default();
-    Ok(Settled { before, after: after_view, file, changed, restarts: restarts(scrapes, contract) })
+    let restarts = restarts(scrapes, contract);
+    let falls = if restarts.is_empty() { falls(scrapes, contract) } else { Vec::new() };
+    Ok(Settled { before, after: after_view, file, changed, falls, restarts })
 }
 
 /// Spans in which the replica was restarted, by the start time that its process tells; where it tells none, by the
@@ -119,6 +136,31 @@ pub fn restarts(scrapes: &[Scrape], contract: &MetricsContract) -> Vec<(Nanos, N
         .collect();
     let falls = totals.windows(2).filter(|pair| pair[1].1 < pair[0].1);
     falls.map(|pair| (pair[0].0.from, pair[1].0.to)).collect()
+}
+
+/// Counters of requests that fell between two scrapes; of one that vanished nothing is said here.
+fn falls(scrapes: &[Scrape], contract: &MetricsContract) -> Vec<Fall> {
+    let views: Vec<(&Scrape, ContractView)> = scrapes
+        .iter()
+        .filter_map(|scrape| {
+            Some((scrape, ContractView::parse(scrape.text.as_deref().ok()?, contract).ok()?))
+        })
+        .collect();
+    let mut falls = Vec::new();
+    for pair in views.windows(2) {
+        for (labels, next) in pair[1].1.named(&contract.requests) {
+            let value = pair[0].1.value(&contract.requests, labels).unwrap_or(0.0);
+            if next < value {
+                let series = exposition::show_labels(&contract.requests, labels);
+                falls.push(Fall {
+                    series,
+                    values: (value, next),
+                    file: pair[1].0.file.clone().unwrap_or_default(),
+                });
+            }
+        }
+    }
+    falls
 }
 
 fn start_times(scrapes: &[Scrape]) -> Vec<(&Scrape, f64)> {

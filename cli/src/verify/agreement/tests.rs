@@ -164,13 +164,39 @@ fn several_processes_behind_one_address_are_noticed() {
 }
 
 #[test]
-fn a_record_whose_last_scrapes_were_changed_is_a_failure() {
+fn a_record_whose_equal_scrapes_were_changed_is_a_failure() {
     for (previous, last) in [(3, 4), (4, 3)] {
         let mut made = Made::new("", &samples(0));
         made.scrape("a", "before", "").scrape("a", "after", &counts(&[("200", previous)]));
         made.scrape("a", "after", &counts(&[("200", last)])).at_rest();
         assert_eq!(made.verdict(Claim::Counters, "of a by scrape").outcome, Outcome::Fail);
     }
+    let mut made = Made::new("", &samples(0));
+    made.scrape("a", "before", &counts(&[("200", 6)]))
+        .scrape("a", "before", &counts(&[("200", 7)]))
+        .at_rest();
+    let after = counts(&[("200", 10)]);
+    made.scrape("a", "after", &after).scrape("a", "after", &after).at_rest();
+    let verdict = made.verdict(Claim::Counters, "of a by scrape");
+    insta::assert_snapshot!(verdict.summary, @"two scrapes were equal when they were recorded, and are not now: the record was changed");
+}
+
+#[test]
+fn a_counter_that_fell_on_the_way_is_a_failure_unless_it_was_restarted() {
+    let judged = |during: u32, starts: [u32; 3]| {
+        let text = |count: u32, start: u32| {
+            counts(&[("200", count)]) + &format!("process_start_time_seconds {start}\n")
+        };
+        let mut made = Made::new("", &samples(0));
+        made.scrape("a", "before", &text(0, starts[0])).scrape("a", "during", &text(during, starts[1]));
+        made.scrape("a", "after", &text(3, starts[2])).scrape("a", "after", &text(3, starts[2])).at_rest();
+        made.verdict(Claim::Counters, "of a by scrape")
+    };
+    assert_eq!(judged(2, [1, 1, 1]).outcome, Outcome::Pass);
+    assert_eq!(judged(9, [1, 1, 2]).outcome, Outcome::Inconclusive);
+    let fell = judged(9, [1, 1, 1]);
+    assert_eq!(fell.outcome, Outcome::Fail);
+    insta::assert_snapshot!(fell.summary, @r#"http_requests_total{handler="/chat",method="POST",status="200"} fell from 9 to 3, and the replica was not restarted"#);
 }
 
 #[test]
