@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::*;
 use crate::{
+    observe::prometheus::{AnswerRecord, POSITION},
     record::sample::{Outcome as SampleOutcome, Sample, Silence},
     units::Nanos,
     verify::testing::{Made, sample},

@@ -1,0 +1,141 @@
+//! Prometheus as a witness: its raw samples of a replica, placed by its own clock.
+
+use super::{Assumptions, Counter, Gains, cell, compare, counters};
+use crate::{
+    observe::prometheus::{AnswerRecord, POSITION, RawSeries, matrix, newest_scrapes},
+    record::manifest::Replica,
+    scenario::MetricsContract,
+    units::Nanos,
+    verify::{
+        ledger::Views,
+        verdict::{Claim, Verdict},
+    },
+};
+
+/// What Prometheus must have seen of a replica for its samples to tell the whole run.
+#[derive(Debug, Clone, Copy)]
+pub struct PrometheusSpan {
+    /// No request was sent before, on the run's clock.
+    pub from: Nanos,
+    /// The replica's counters had come to rest by then: seconds since the epoch, with the clocks' tolerance on top.
+    pub rest_unix: f64,
+}
+
+/// Holds Prometheus's raw samples of a replica against the ledger: one verdict a counter.
+pub fn by_prometheus(
+    contract: &MetricsContract,
+    replica: &Replica,
+    views: &Views,
+    answers: &[AnswerRecord],
+    span: PrometheusSpan,
+    assumptions: Assumptions,
+) -> Vec<Verdict> {
+    let judge = |counter: Counter<'_>| {
+        let subject = format!("{} of {} by Prometheus", counter.name, replica.name);
+        let before = match seen_whole_run(answers, counter, replica, span) {
+            Ok(before) => before,
+            Err(why) => return Verdict::inconclusive(Claim::Counters, subject, why),
+        };
+        let restarted = series_of(answers, "process_start_time_seconds", replica)
+            .iter()
+            .any(|series| series.samples.windows(2).any(|pair| pair[0].1 != pair[1].1));
+        let mut gains = Gains::new();
+        for series in series_of(answers, counter.name, replica) {
+            if let Some(key) = cell(contract, &series.labels, counter.per_tenant) {
+                *gains.entry(key).or_default() += gain(&series, before);
+            }
+        }
+        let assumptions = Assumptions { restarted, ..assumptions };
+        compare(subject, counter, views, &gains, assumptions, "see observations/prometheus.jsonl")
+    };
+    counters(contract).into_iter().map(judge).collect()
+}
+
+/// Whether Prometheus saw the whole run: the time of its last scrape before the load, by its own clock, or why not.
+fn seen_whole_run(
+    answers: &[AnswerRecord],
+    counter: Counter<'_>,
+    replica: &Replica,
+    span: PrometheusSpan,
+) -> Result<f64, String> {
+    match answers.iter().rfind(|answer| is_about(answer, counter.name)) {
+        None => return Err("Prometheus was not asked: the run ended before".to_owned()),
+        Some(AnswerRecord { answer: None, error, .. }) => {
+            return Err(format!(
+                "Prometheus did not answer: {}",
+                error.as_deref().unwrap_or("no reason given")
+            ));
+        }
+        Some(_) => {}
+    }
+    let up = series_of(answers, "up", replica);
+    if up.is_empty() {
+        let known = known_instances(answers);
+        return Err(format!("Prometheus has no target with instance=\"{}\"{known}", replica.instance));
+    }
+    if up.len() > 1 {
+        return Err(format!("Prometheus has {} targets with instance=\"{}\"", up.len(), replica.instance));
+    }
+    let position = |of: &dyn Fn(&&AnswerRecord) -> bool| {
+        let answer = answers.iter().filter(|answer| answer.query == POSITION).rfind(of)?.answer.as_ref()?;
+        newest_scrapes(answer).get(&replica.instance).copied()
+    };
+    let up_at = |at: f64| up[0].samples.iter().rfind(|(time, _)| same_time(*time, at)).map(|(_, up)| *up);
+    let Some(before) = position(&|answer| answer.at_ns <= span.from).filter(|at| up_at(*at) == Some(1.0))
+    else {
+        return Err("Prometheus had not scraped it before the load began".to_owned());
+    };
+    match position(&|answer| answer.at_ns > span.from).filter(|at| *at >= span.rest_unix) {
+        None => Err("Prometheus has not scraped it since its counters came to rest".to_owned()),
+        Some(at) if up_at(at) != Some(1.0) => Err("Prometheus found it down after the load".to_owned()),
+        Some(_) => Ok(before),
+    }
+}
+
+/// Whether two of Prometheus's timestamps are the same: they are whole milliseconds, written as floats.
+fn same_time(a: f64, b: f64) -> bool {
+    (a - b).abs() < 0.0005
+}
+
+/// What a counter gained since the scrape at `before`: the sum of its rises; a fall is a reset, after which it counts
+/// from zero. A series that did not exist then began at zero.
+fn gain(series: &RawSeries, before: f64) -> f64 {
+    let until = |at: f64| at < before || same_time(at, before);
+    let mut last = series.samples.iter().rfind(|(at, _)| until(*at)).map_or(0.0, |(_, value)| *value);
+    let mut gain = 0.0;
+    for (_, value) in series.samples.iter().filter(|(at, _)| !until(*at)) {
+        gain += if *value >= last { value - last } else { *value };
+        last = *value;
+    }
+    gain
+}
+
+fn is_about(answer: &AnswerRecord, metric: &str) -> bool {
+    answer.query.strip_prefix(metric).is_some_and(|rest| rest.starts_with(['[', '{']))
+}
+
+fn series_of(answers: &[AnswerRecord], metric: &str, replica: &Replica) -> Vec<RawSeries> {
+    let answer =
+        answers.iter().rfind(|answer| is_about(answer, metric)).and_then(|answer| answer.answer.as_ref());
+    let mut series = answer.map(matrix).unwrap_or_default();
+    series.retain(|series| series.labels.get("instance") == Some(&replica.instance));
+    series
+}
+
+fn known_instances(answers: &[AnswerRecord]) -> String {
+    let answer =
+        answers.iter().rfind(|answer| is_about(answer, "up")).and_then(|answer| answer.answer.as_ref());
+    let mut instances: Vec<String> = answer
+        .map(matrix)
+        .unwrap_or_default()
+        .iter()
+        .filter_map(|series| series.labels.get("instance").cloned())
+        .collect();
+    instances.sort();
+    instances.dedup();
+    if instances.is_empty() {
+        "; it has none at all".to_owned()
+    } else {
+        format!("; it has {}", instances.join(", "))
+    }
+}
