@@ -54,12 +54,9 @@ pub fn by_scrape(
 ) -> Vec<Verdict> {
     let judge = |counter: Counter<'_>| {
         let subject = format!("{} of {} by scrape", counter.name, replica.name);
-        let settled = match settled {
+        let settled = match usable(Claim::Counters, &subject, settled) {
             Ok(settled) => settled,
-            Err(broken @ Unsettled::Broken { .. }) => {
-                return broken_exposition(Claim::Counters, subject, broken);
-            }
-            Err(other) => return Verdict::inconclusive(Claim::Counters, subject, other.to_string()),
+            Err(verdict) => return verdict,
         };
         let restarted = !settled.restarts.is_empty();
         let mut gains = Gains::new();
@@ -107,11 +104,23 @@ fn unsteady(verdict: Verdict, settled: &Settled) -> Verdict {
     }
 }
 
-/// The verdict about metrics that cannot even be read.
-pub fn broken_exposition(claim: Claim, subject: String, broken: &Unsettled) -> Verdict {
-    let finding =
-        Evidence::new(Outcome::Fail, "exposition", "the Prometheus text format", broken.to_string());
-    Verdict::from_evidence(claim, subject, vec![finding], |_, _| broken.to_string())
+/// What a claim about a replica's metrics can be judged from.
+///
+/// # Errors
+/// The verdict, where there is nothing to judge from: Fail about metrics that cannot even be read, else Inconclusive.
+pub fn usable<'a>(
+    claim: Claim,
+    subject: &str,
+    settled: &'a Result<Settled, Unsettled>,
+) -> Result<&'a Settled, Verdict> {
+    settled.as_ref().map_err(|why| match why {
+        Unsettled::Broken { .. } => {
+            let finding =
+                Evidence::new(Outcome::Fail, "exposition", "the Prometheus text format", why.to_string());
+            Verdict::from_evidence(claim, subject, vec![finding], |_, _| why.to_string())
+        }
+        _ => Verdict::inconclusive(claim, subject, why.to_string()),
+    })
 }
 
 /// The cell and status that a series counts; `None` for routes that are not the load's.

@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 
 use super::{
-    agreement::broken_exposition,
+    agreement::usable,
     ledger::{Ledger, Seen, Views},
     replicas::{Settled, Unsettled},
     verdict::{Claim, Evidence, Outcome, Verdict},
@@ -121,12 +121,9 @@ pub fn judge(
 ) -> Vec<Verdict> {
     let judge = |metric: Metric<'_>| {
         let subject = format!("{} of {}", metric.name, replica.name);
-        let settled = match settled {
+        let settled = match usable(Claim::Histograms, &subject, settled) {
             Ok(settled) => settled,
-            Err(broken @ Unsettled::Broken { .. }) => {
-                return broken_exposition(Claim::Histograms, subject, broken);
-            }
-            Err(other) => return Verdict::inconclusive(Claim::Histograms, subject, other.to_string()),
+            Err(verdict) => return verdict,
         };
         let found = histograms(&settled.after, metric.name);
         if found.is_empty() {

@@ -7,12 +7,21 @@ use rustix::process::Signal;
 use saasbench::{observe::store, record::reader::RecordedRun};
 
 use crate::support::{
-    Ended, Prometheus, Redis, Replica, Report, Sandbox, TENANTS, bytes_wait_at, disturbed, short, wait_for,
+    Ended, Prometheus, Redis, Replica, Report, Running, Sandbox, TENANTS, bytes_wait_at, disturbed, short,
+    wait_for,
 };
 
 fn report_of(sandbox: &Sandbox, ended: &Ended) -> Report {
     let text = fs::read_to_string(sandbox.path().join("report.json"));
     Report::parse(&text.unwrap_or_else(|error| panic!("no report ({error}): {ended:?}")))
+}
+
+/// Starts the scenario against two replicas that nobody else uses.
+fn against(sandbox: &Sandbox, replicas: [&str; 2], more: &[&str]) -> Running {
+    let [a, b] = replicas;
+    let fixed =
+        ["run", "scenario.toml", "--json", "report.json", "--target", a, "--target", b, "--exclusive"];
+    sandbox.start(&[&fixed, more].concat())
 }
 
 /// Fails if a limit was called broken.
@@ -28,20 +37,7 @@ fn of_a_killed_replica_nothing_is_guessed() {
     let [a, mut b] = Replica::pair(&redis, TENANTS);
     let sandbox = Sandbox::with(&disturbed("5s"), TENANTS);
     let (at_a, at_b, at_redis) = (a.url(), b.url(), redis.url());
-    let mut running = sandbox.start(&[
-        "run",
-        "scenario.toml",
-        "--json",
-        "report.json",
-        "--target",
-        &at_a,
-        "--target",
-        &at_b,
-        "--redis",
-        &at_redis,
-        "--exclusive",
-        "--fresh",
-    ]);
+    let mut running = against(&sandbox, [&at_a, &at_b], &["--redis", &at_redis, "--fresh"]);
     running.wait_for_segments(1);
     // Stopped first, so that requests are on their way to it when it dies.
     b.signal(Signal::STOP);
@@ -69,20 +65,7 @@ fn a_redis_that_loses_its_memory_breaks_no_promise() {
     let replicas = Replica::pair(&redis, TENANTS);
     let sandbox = Sandbox::with(&disturbed("8s"), TENANTS);
     let (a, b, at_redis) = (replicas[0].url(), replicas[1].url(), redis.url());
-    let mut running = sandbox.start(&[
-        "run",
-        "scenario.toml",
-        "--json",
-        "report.json",
-        "--target",
-        &a,
-        "--target",
-        &b,
-        "--redis",
-        &at_redis,
-        "--exclusive",
-        "--fresh",
-    ]);
+    let mut running = against(&sandbox, [&a, &b], &["--redis", &at_redis, "--fresh"]);
     running.wait_for_segments(1);
     let sessions = || -> Vec<String> {
         let metrics = replicas.iter().map(Replica::metrics).collect::<String>();
@@ -116,19 +99,7 @@ fn a_prometheus_that_dies_is_no_witness() {
     let mut prometheus = Prometheus::start(&replicas);
     let sandbox = Sandbox::with(&short("4s"), TENANTS);
     let (a, b, at_prometheus) = (replicas[0].url(), replicas[1].url(), prometheus.url());
-    let mut running = sandbox.start(&[
-        "run",
-        "scenario.toml",
-        "--json",
-        "report.json",
-        "--target",
-        &a,
-        "--target",
-        &b,
-        "--prometheus",
-        &at_prometheus,
-        "--exclusive",
-    ]);
+    let mut running = against(&sandbox, [&a, &b], &["--prometheus", &at_prometheus]);
     running.wait_for_segments(1);
     prometheus.kill();
     let ended = running.end();

@@ -582,10 +582,10 @@ fn every_defect_of_a_sliding_log_is_found_from_an_unknown_start() {
     every_defect_is_found(sliding_log::judge, Limiter::sliding_log, 13 * SECOND);
 }
 
-/// Loads that are hard to judge, kept by limiters good and bad: the cost of a request must not depend on them. Prints
-/// nanoseconds per request; `SAASBENCH_CASES` sets the number of requests.
+/// Loads that are hard to judge, kept by limiters good and bad: the good ones are not accused. The cost is printed, in
+/// nanoseconds per request, and asserted nowhere; `SAASBENCH_CASES` sets the number of requests.
 #[test]
-fn the_cost_of_a_request_does_not_depend_on_the_history() {
+fn hard_loads_are_judged_soundly_and_their_cost_is_printed() {
     let requests = cases(5_000);
     let quota = |limit| Quota { limit, window: Nanos::from_secs(10) };
     let open = quota(u64::MAX / 4);

@@ -17,7 +17,7 @@ use std::{
 use tokio::time::Instant;
 
 pub(crate) use process::Process;
-pub(crate) use program::{Ended, Report, Sandbox, program};
+pub(crate) use program::{Ended, Report, Running, Sandbox, program};
 pub(crate) use record::{Copied, copy, fixture};
 pub(crate) use scenarios::{JOURNEY, TENANTS, change, disturbed, short};
 pub(crate) use services::{Prometheus, Redis, Replica};
