@@ -4,12 +4,15 @@
 //!
 //! Indices ([`TenantIndex`], [`JourneyIndex`], [`StepIndex`]) point into the vectors of [`Scenario`].
 
+mod algorithm;
 pub mod expectation;
 pub mod file;
 pub mod notation;
 pub mod problem;
 pub mod resolve;
 pub mod template;
+
+pub use algorithm::{Algorithm, Anchor, Estimate, Refill};
 
 use crate::units::{Nanos, Quota, Rate, TenantId};
 use expectation::Expectation;
@@ -225,24 +228,6 @@ pub struct Limit {
 pub enum LimitKey {
     /// `per = "tenant"`.
     Tenant,
-}
-
-/// How a limiter counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Algorithm {
-    /// `fixed-window`: a window begins at the first hit and admits `limit` requests.
-    FixedWindow,
-    /// `sliding-log`: at most `limit` admissions in every span of one window.
-    SlidingLog,
-}
-
-impl std::fmt::Display for Algorithm {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::FixedWindow => "fixed-window",
-            Self::SlidingLog => "sliding-log",
-        })
-    }
 }
 
 /// What the service under test declares about itself.

@@ -4,10 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::{
-    limiter::{
-        Circumstances, Decision, Judgement, Request, Tolerance, Unjudged, Violation, fixed_window,
-        sliding_log,
-    },
+    limiter::{self, Circumstances, Decision, Judgement, Promise, Request, Tolerance, Unjudged, Violation},
     verdict::{Claim, Evidence, Outcome, Verdict},
 };
 use crate::{
@@ -17,7 +14,7 @@ use crate::{
         reader::RecordedRun,
         sample::{Outcome as SampleOutcome, Sample},
     },
-    scenario::{Algorithm, Limit, Scenario},
+    scenario::{Limit, Scenario},
     units::{Nanos, Quota},
 };
 
@@ -71,10 +68,8 @@ impl Histories {
             for ((tenant, quota), history) in limit.quota.iter().zip(keys) {
                 let tenant = run.scenario.tenants.get(*tenant).map_or("", |tenant| tenant.as_str());
                 history.sort_by_key(|request| (request.sent, request.id));
-                let judgement = match limit.algorithm {
-                    Algorithm::FixedWindow => fixed_window::judge(history, *quota, &circumstances),
-                    Algorithm::SlidingLog => sliding_log::judge(history, *quota, &circumstances),
-                };
+                let promise = Promise { quota: *quota, algorithm: limit.algorithm };
+                let judgement = limiter::judge(history, promise, &circumstances);
                 judged.add(&judgement, judgement.refused > 0 || used_up(history, *quota));
                 evidence.extend(findings(run, tenant, *quota, &judgement));
             }
@@ -139,6 +134,8 @@ fn circumstances(run: &RecordedRun, limit: &Limit, latest: Nanos) -> Circumstanc
         memory_losses,
         tolerance: Tolerance { offset: environment.clock_offset_ns, drift: environment.clock_drift },
         resolution: limit.resolution,
+        unix_zero: Nanos(run.manifest.started_unix_ns),
+        other_limits: false,
     }
 }
 
@@ -260,7 +257,7 @@ fn broken(run: &RecordedRun, tenant: &str, violation: &Violation) -> Evidence {
             finding.samples = requests.iter().map(|request| request.id).collect();
             finding
         }
-        Violation::WrongRefusal { quota, request, counted, of, because } => {
+        Violation::WrongRefusal { quota, request, counted, of, because, .. } => {
             let observed = format!(
                 "tenant {tenant}: {of} refusals are proven wrong; the first at {:.3} s by {}, when at most {counted} of {} \
                  admissions ({quota}) could count",

@@ -11,6 +11,9 @@
 //!
 //! **After a wrong refusal** the search starts again behind the evidence, from any state whatever, to count them all.
 //!
+//! **Other limits.** Where a refusal may be another limit's it says nothing about this window: the search goes over the
+//! admissions alone, and a refusal is beyond this limit if too few admissions can lie in the window before it.
+//!
 //! **Whose fault.** Admissions and refusals may contradict each other only together. So when the search fails, it is
 //! repeated with the refusals, then with the admissions set aside; what fails still is proven by its own kind alone.
 
@@ -31,6 +34,14 @@ pub fn judge(requests: &[Request], quota: Quota, circumstances: &Circumstances) 
     let mut judgement = history.judgement(lifetime, circumstances);
     if lifetime.least > 0 && !requests.is_empty() {
         let mut search = Search::new(&history, quota, lifetime, circumstances);
+        if circumstances.other_limits {
+            search.evidence = Evidence::Admissions;
+            let over_admission = search.contradiction(i64::MIN).and_then(|end| search.over_admission(&end));
+            judgement.violations.extend(over_admission.or_else(|| search.crowded()));
+            let lonely = spans::lonely_refusals(&history, quota, lifetime, circumstances);
+            judgement.wrong_refusals = lonely.into_iter().map(|(request, _)| request.id).collect();
+            return judgement;
+        }
         let (over_admission, wrong_refusal) = search.violations();
         judgement.violations.extend(over_admission.or_else(|| search.crowded()));
         let lonely = || spans::lonely_refusal(&history, quota, lifetime, circumstances);
@@ -137,7 +148,7 @@ impl Search<'_> {
         // Any of them proves it; the first is the easiest to see.
         let (at, rank) = refused.first_done_after(after);
         let request = requests[refused.index(rank)];
-        let (counted, because) = if let Reason::Nobody { .. } = end.reason {
+        let (counted, against, because) = if let Reason::Nobody { .. } = end.reason {
             let because = format!(
                 "any earlier window was over when the request was sent, at {}, and from {} until it had been refused, at \
                  {}, nothing was decided that may have begun another",
@@ -145,7 +156,7 @@ impl Search<'_> {
                 seconds(end.lo),
                 seconds(at),
             );
-            (0, because)
+            (0, Vec::new(), because)
         } else {
             let counted = self.history.possible_in(end.lo, at);
             let because = format!(
@@ -155,9 +166,9 @@ impl Search<'_> {
                 seconds(at),
                 self.quota.limit,
             );
-            (counted, because)
+            (counted, self.history.possible_within(end.lo, at), because)
         };
-        Some(Violation::WrongRefusal { quota: self.quota, request, counted, of, because })
+        Some(Violation::WrongRefusal { quota: self.quota, request, counted, of, against, because })
     }
 
     /// The request that began the window, if only one can have.

@@ -176,6 +176,15 @@ impl<'a> History<'a> {
         begun.saturating_sub(over) as u64
     }
 
+    /// Those of [`Self::possible_in`], sorted by `sent`.
+    pub(super) fn possible_within(&self, from: i64, to: i64) -> Vec<Request> {
+        let begun = self.requests.partition_point(|request| request.sent.0 <= to);
+        let counts = |request: &&Request| {
+            request.decision != Decision::Refused && request.done.max(request.sent).0 >= from
+        };
+        self.requests[..begun].iter().filter(counts).copied().collect()
+    }
+
     /// The counts, and which refusals are beyond judgement; without violations yet.
     pub(super) fn judgement(&self, lifetime: Lifetime, circumstances: &Circumstances) -> Judgement {
         let (mut cut_off, mut unknown_start) = (0, 0);
@@ -198,6 +207,7 @@ impl<'a> History<'a> {
             refused,
             unknown: (self.requests.len() - self.answered.len()) as u64,
             violations: Vec::new(),
+            wrong_refusals: Vec::new(),
             unjudged_refusals: unjudged.into_iter().filter(|(count, _)| *count > 0).collect(),
         }
     }

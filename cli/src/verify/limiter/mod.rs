@@ -18,7 +18,33 @@ mod simulate;
 #[cfg(test)]
 mod tests;
 
-use crate::units::{Nanos, Quota};
+use crate::{
+    scenario::Algorithm,
+    units::{Nanos, Quota},
+};
+
+/// Judges the history of one key, sorted by `sent`, by the rules of the promised algorithm.
+pub fn judge(requests: &[Request], promise: Promise, circumstances: &Circumstances) -> Judgement {
+    let Promise { quota, algorithm } = promise;
+    match algorithm {
+        Algorithm::FixedWindow => fixed_window::judge(requests, quota, circumstances),
+        Algorithm::SlidingLog => sliding_log::judge(requests, quota, circumstances),
+        // Their rules are still to come; until then no scenario can name them.
+        Algorithm::AlignedWindow | Algorithm::SlidingCounter { .. } | Algorithm::TokenBucket { .. } => {
+            let lifetime = history::Lifetime::of(quota.window, circumstances);
+            history::History::new(requests).judgement(lifetime, circumstances)
+        }
+    }
+}
+
+/// What was promised of a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Promise {
+    /// How many in which time.
+    pub quota: Quota,
+    /// How they are counted.
+    pub algorithm: Algorithm,
+}
 
 /// What the limiter did with a request, as far as its answer tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,6 +92,12 @@ pub struct Circumstances {
     pub tolerance: Tolerance,
     /// One tick of the limiter's clock.
     pub resolution: Nanos,
+    /// The run's zero, since the Unix epoch by the client's clock: where aligned windows begin is known from it, up to the
+    /// tolerance's offset.
+    pub unix_zero: Nanos,
+    /// The route has other limits, too: a refusal may be one of theirs. It consumed nothing here, and is no evidence about
+    /// this limit's state; whether this limit can have given it is told in [`Judgement::wrong_refusals`].
+    pub other_limits: bool,
 }
 
 /// Bound on the disagreement of two clocks over a span: `offset + drift · span`.
@@ -88,6 +120,10 @@ pub struct Judgement {
     pub unknown: u64,
     /// Proven violations, the first of each kind; empty when none is proven.
     pub violations: Vec<Violation>,
+    /// Under [`Circumstances::other_limits`]: ids of the refusals that this limit cannot have given, each proven by itself,
+    /// without leaning on other refusals; in the order of the history. They are no violations of this limit (only if no
+    /// limit can have given one is it wrong). Empty otherwise.
+    pub wrong_refusals: Vec<u64>,
     /// Refusals that nothing could be said about, and why.
     pub unjudged_refusals: Vec<(u64, Unjudged)>,
 }
@@ -132,6 +168,9 @@ pub enum Violation {
         /// How many refusals of the history are proven wrong, this one included: no upper bound, later ones can need the
         /// evidence of earlier ones.
         of: u64,
+        /// The requests that may have been admitted and may have counted against it: `counted` at the most at any one
+        /// instant, though there can be more of them where not all can have counted at once; sorted by `sent`.
+        against: Vec<Request>,
         /// One sentence: why no honest limiter could have refused it.
         because: String,
     },

@@ -167,6 +167,8 @@ impl Load {
             memory_losses: self.losses.iter().map(|(from, to, _)| (Nanos(*from), Nanos(*to))).collect(),
             tolerance: self.tolerance,
             resolution: Nanos(self.resolution),
+            unix_zero: Nanos::ZERO,
+            other_limits: false,
         }
     }
 

@@ -22,7 +22,12 @@ pub fn judge(requests: &[Request], quota: Quota, circumstances: &Circumstances) 
     let lifetime = Lifetime::of(quota.window, circumstances);
     let mut judgement = history.judgement(lifetime, circumstances);
     judgement.violations.extend(crowded(&history, quota, lifetime, circumstances));
-    judgement.violations.extend(spans::lonely_refusal(&history, quota, lifetime, circumstances));
+    if circumstances.other_limits {
+        let lonely = spans::lonely_refusals(&history, quota, lifetime, circumstances);
+        judgement.wrong_refusals = lonely.into_iter().map(|(request, _)| request.id).collect();
+    } else {
+        judgement.violations.extend(spans::lonely_refusal(&history, quota, lifetime, circumstances));
+    }
     judgement
 }
 

@@ -2,7 +2,7 @@
 //! possible ones before a refusal.
 
 use super::{
-    Circumstances, Decision, Violation,
+    Circumstances, Decision, Request, Violation,
     history::{Group, History, Lifetime, seconds},
 };
 use crate::units::Quota;
@@ -93,14 +93,17 @@ pub(super) fn windows(count: u64, least: i64) -> String {
 /// store may have lost its memory is no defence (an honest limiter without memory refuses less). Unrecorded requests
 /// are one: those before `since` if the store was not fresh, those decided after `complete_until`, any if the run is not
 /// alone.
-pub(super) fn lonely_refusal(
+///
+/// Answers with each such refusal and how many admissions it can have counted at the most: fewer than L.
+pub(super) fn lonely_refusals(
     history: &History<'_>,
     quota: Quota,
     lifetime: Lifetime,
     circumstances: &Circumstances,
-) -> Option<Violation> {
+) -> Vec<(Request, u64)> {
+    let mut lonely = Vec::new();
     if !circumstances.exclusive || lifetime.least <= 0 {
-        return None;
+        return lonely;
     }
     let sent = &history.possible_sent;
     // How many spans lie over the instant at which the one with this rank begins.
@@ -109,7 +112,6 @@ pub(super) fn lonely_refusal(
         begun - history.possible_done.partition_point(|done| *done < sent[rank].saturating_sub(lifetime.most))
     };
     let mut peaks = None;
-    let (mut first, mut of) = (None, 0);
     for request in history.requests.iter().filter(|request| request.decision == Decision::Refused) {
         let (s, r) = (request.sent.0, request.done.max(request.sent).0);
         if r >= circumstances.complete_until.0
@@ -125,11 +127,23 @@ pub(super) fn lonely_refusal(
             counted = counted.max(peaks.highest(inside) as u64);
         }
         if counted < quota.limit {
-            of += 1;
-            first.get_or_insert((*request, counted));
+            lonely.push((*request, counted));
         }
     }
-    let (request, counted) = first?;
+    lonely
+}
+
+/// The first of [`lonely_refusals`] as the violation that it is.
+pub(super) fn lonely_refusal(
+    history: &History<'_>,
+    quota: Quota,
+    lifetime: Lifetime,
+    circumstances: &Circumstances,
+) -> Option<Violation> {
+    let lonely = lonely_refusals(history, quota, lifetime, circumstances);
+    let (request, counted) = *lonely.first()?;
+    let of = lonely.len() as u64;
+    let against = history.possible_within(request.sent.0.saturating_sub(lifetime.most), request.done.0);
     let because = format!(
         "at no instant from {} to {} can the {} before have held more than {counted} admissions; it takes {} to refuse",
         seconds(request.sent.0),
@@ -137,7 +151,7 @@ pub(super) fn lonely_refusal(
         seconds(lifetime.most),
         quota.limit,
     );
-    Some(Violation::WrongRefusal { quota, request, counted, of, because })
+    Some(Violation::WrongRefusal { quota, request, counted, of, against, because })
 }
 
 /// Highest value in a range: a tree of maxima, the leaves in its second half.

@@ -41,6 +41,8 @@ fn alone() -> Circumstances {
         memory_losses: Vec::new(),
         tolerance: Tolerance { offset: Nanos::ZERO, drift: 0.0 },
         resolution: Nanos::ZERO,
+        unix_zero: Nanos::ZERO,
+        other_limits: false,
     }
 }
 
@@ -445,6 +447,8 @@ fn tiny(random: &mut Random, make: Make) -> (Vec<Request>, Quota, Circumstances)
         memory_losses: loss.into_iter().collect(),
         tolerance: Tolerance { offset: Nanos::ZERO, drift: 0.0 },
         resolution: Nanos(random.within(0, 1)),
+        unix_zero: Nanos::ZERO,
+        other_limits: false,
     };
     (history, quota, circumstances)
 }
