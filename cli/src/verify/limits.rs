@@ -1,10 +1,16 @@
 //! Were the promised limits kept? One verdict a limit: the history of each key is judged by [`super::limiter`], and what
-//! is proven is put into words with tenant, window, counts and replicas.
+//! is proven is put into words, and into a certificate, by `proofs`.
+//!
+//! Of several limits on a route a refusal does not say which one gave it: each is judged by its admissions, and a refusal is
+//! wrong only if none of them can have given it.
+
+mod proofs;
 
 use std::collections::BTreeMap;
 
+use self::proofs::Proofs;
 use super::{
-    limiter::{self, Circumstances, Decision, Judgement, Promise, Request, Tolerance, Unjudged, Violation},
+    limiter::{self, Circumstances, Decision, Judgement, Promise, Request, Tolerance, Unjudged},
     verdict::{Claim, Evidence, Outcome, Verdict},
 };
 use crate::{
@@ -14,12 +20,9 @@ use crate::{
         reader::RecordedRun,
         sample::{Outcome as SampleOutcome, Sample},
     },
-    scenario::{Limit, Scenario},
+    scenario::{Limit, Scenario, TenantIndex},
     units::{Nanos, Quota},
 };
-
-/// Requests shown of a proof; the rest stand in the JSON.
-const SHOWN: usize = 12;
 
 /// The histories of every key of every limit.
 #[derive(Debug)]
@@ -60,33 +63,100 @@ impl Histories {
 
     /// Judges every limit of the run.
     pub fn judge(mut self, run: &RecordedRun) -> Vec<Verdict> {
+        for history in self.keys.iter_mut().flatten() {
+            history.sort_by_key(|request| (request.sent, request.id));
+        }
+        let limits = &run.scenario.limits;
+        let judgements: Vec<Vec<Judgement>> =
+            limits.iter().zip(&self.keys).map(|(limit, keys)| self.judge_keys(run, limit, keys)).collect();
         let mut verdicts = Vec::new();
-        for (limit, keys) in run.scenario.limits.iter().zip(&mut self.keys) {
-            let circumstances = circumstances(run, limit, self.latest);
+        for (index, limit) in limits.iter().enumerate() {
             let mut evidence = Vec::new();
-            let mut judged = Totals::default();
-            for ((tenant, quota), history) in limit.quota.iter().zip(keys) {
-                let tenant = run.scenario.tenants.get(*tenant).map_or("", |tenant| tenant.as_str());
-                history.sort_by_key(|request| (request.sent, request.id));
+            let mut totals = Totals::default();
+            for (key, (tenant, quota)) in limit.quota.iter().enumerate() {
+                let (judgement, history) = (&judgements[index][key], &self.keys[index][key]);
                 let promise = Promise { quota: *quota, algorithm: limit.algorithm };
-                let judgement = limiter::judge(history, promise, &circumstances);
-                judged.add(&judgement, judgement.refused > 0 || used_up(history, *quota));
-                evidence.extend(findings(run, tenant, *quota, &judgement));
-            }
-            let subject = format!("{} per tenant, {}", limit.route, limit.algorithm);
-            evidence.extend(judged.doubt().map(|why| {
-                let expected = "a limit that is put to the test, and refusals that can be judged";
-                Evidence::new(Outcome::Inconclusive, &subject, expected, why)
-            }));
-            verdicts.push(Verdict::from_evidence(Claim::Limit, subject, evidence, |outcome, evidence| {
-                match outcome {
-                    Outcome::Pass => judged.to_string(),
-                    _ => evidence[0].observed.clone(),
+                let siblings = siblings(limits, limit, *tenant);
+                // A refusal shows that a limit was used up, but of several it does not show which.
+                let refused = judgement.refused > 0 && siblings.len() == 1;
+                totals.add(judgement, refused || used_up(history, *quota));
+                let tenant = run.scenario.tenants.get(*tenant).map_or("", |tenant| tenant.as_str());
+                let proofs = Proofs { run, tenant, promise };
+                let mut found = findings(&proofs, judgement);
+                if siblings.first() == Some(&(index, key)) && siblings.len() > 1 {
+                    found.extend(self.refused_by_none(&proofs, &siblings, &judgements));
                 }
-            }));
+                evidence.extend(found);
+            }
+            verdicts.push(verdict(limit, evidence, &totals));
         }
         verdicts
     }
+
+    /// Judges every key of a limit by itself.
+    fn judge_keys(&self, run: &RecordedRun, limit: &Limit, keys: &[Vec<Request>]) -> Vec<Judgement> {
+        let circumstances = circumstances(run, limit, self.latest);
+        let judge = |((tenant, quota), history): (&(TenantIndex, Quota), &Vec<Request>)| {
+            let promise = Promise { quota: *quota, algorithm: limit.algorithm };
+            let other_limits = siblings(&run.scenario.limits, limit, *tenant).len() > 1;
+            limiter::judge(history, promise, &Circumstances { other_limits, ..circumstances.clone() })
+        };
+        limit.quota.iter().zip(keys).map(judge).collect()
+    }
+
+    /// The refusals of a tenant that none of its limits on the route can have given.
+    fn refused_by_none(
+        &self,
+        proofs: &Proofs<'_>,
+        siblings: &[(usize, usize)],
+        judgements: &[Vec<Judgement>],
+    ) -> Option<Evidence> {
+        let mut denials: BTreeMap<u64, usize> = BTreeMap::new();
+        for id in siblings.iter().flat_map(|(limit, key)| &judgements[*limit][*key].wrong_refusals) {
+            *denials.entry(*id).or_default() += 1;
+        }
+        denials.retain(|_, limits| *limits == siblings.len());
+        let (wrong, _) = denials.first_key_value()?;
+        // Judged as the only refusal of the only limit, each limit says in its own words why it cannot have given it.
+        let violations = siblings.iter().flat_map(|&(index, key)| {
+            let limit = &proofs.run.scenario.limits[index];
+            let history = self.keys[index][key].iter();
+            let alone =
+                history.filter(|request| request.decision != Decision::Refused || request.id == *wrong);
+            let alone: Vec<Request> = alone.copied().collect();
+            let promise = Promise { quota: limit.quota[key].1, algorithm: limit.algorithm };
+            limiter::judge(&alone, promise, &circumstances(proofs.run, limit, self.latest)).violations
+        });
+        proofs.refused_by_none(denials.len(), &violations.collect::<Vec<_>>())
+    }
+}
+
+/// The limits of a route that may have refused a tenant's request in `limit`'s place, itself included: their numbers and
+/// the tenant's place among their quotas.
+fn siblings(limits: &[Limit], limit: &Limit, tenant: TenantIndex) -> Vec<(usize, usize)> {
+    let alike = |other: &Limit| {
+        other.route == limit.route
+            && (100..600).any(|status| other.refused.contains(status) && limit.refused.contains(status))
+    };
+    let key = |other: &Limit| other.quota.iter().position(|(index, _)| *index == tenant);
+    limits
+        .iter()
+        .enumerate()
+        .filter(|(_, other)| alike(other))
+        .filter_map(|(index, other)| Some((index, key(other)?)))
+        .collect()
+}
+
+fn verdict(limit: &Limit, mut evidence: Vec<Evidence>, totals: &Totals) -> Verdict {
+    let subject = format!("{} per tenant, {}", limit.route, limit.algorithm);
+    evidence.extend(totals.doubt().map(|why| {
+        let expected = "a limit that is put to the test, and refusals that can be judged";
+        Evidence::new(Outcome::Inconclusive, &subject, expected, why)
+    }));
+    Verdict::from_evidence(Claim::Limit, subject, evidence, |outcome, evidence| match outcome {
+        Outcome::Pass => totals.to_string(),
+        _ => evidence[0].observed.clone(),
+    })
 }
 
 /// What a sample tells of the limiter's decision, and the latest instant of it; `None` if it never got there.
@@ -209,12 +279,13 @@ impl std::fmt::Display for Totals {
 }
 
 /// What one key's judgement says.
-fn findings(run: &RecordedRun, tenant: &str, quota: Quota, judgement: &Judgement) -> Vec<Evidence> {
+fn findings(proofs: &Proofs<'_>, judgement: &Judgement) -> Vec<Evidence> {
     if !judgement.violations.is_empty() {
-        return judgement.violations.iter().map(|violation| broken(run, tenant, violation)).collect();
+        return judgement.violations.iter().map(|violation| proofs.broken(violation)).collect();
     }
+    let tenant = proofs.tenant;
     let observed = format!("{tenant}: {} admitted, {} refused", judgement.admitted, judgement.refused);
-    let mut finding = Evidence::new(Outcome::Pass, tenant, quota.to_string(), observed);
+    let mut finding = Evidence::new(Outcome::Pass, tenant, proofs.promise.quota.to_string(), observed);
     for (count, why) in &judgement.unjudged_refusals {
         finding = finding.detail(format!("{count} refusals could not be judged: {}", reason(*why)));
     }
@@ -229,79 +300,6 @@ fn reason(why: Unjudged) -> &'static str {
         Unjudged::UnknownStart => "what happened in the window before the run is not known",
         Unjudged::CutOff => "the run was cut off, and requests near its end are not in the record",
     }
-}
-
-/// A proven violation in words.
-fn broken(run: &RecordedRun, tenant: &str, violation: &Violation) -> Evidence {
-    match violation {
-        Violation::OverAdmission { quota, from, to, allowed, requests, because } => {
-            let promised = match allowed {
-                0 => format!("which was full ({quota})"),
-                _ => format!("{allowed} promised ({quota})"),
-            };
-            let observed = format!(
-                "tenant {tenant}: {} admitted in the window {:.3} s – {:.3} s, {promised}; {}",
-                requests.len(),
-                from.as_secs_f64(),
-                to.as_secs_f64(),
-                by_replica(run, requests)
-            );
-            let mut finding =
-                Evidence::new(Outcome::Fail, tenant, format!("at most {allowed}"), observed).detail(because);
-            for request in requests.iter().take(SHOWN) {
-                finding = finding.detail(line(run, request));
-            }
-            if requests.len() > SHOWN {
-                finding = finding.detail(format!("… and {} more", requests.len() - SHOWN));
-            }
-            finding.samples = requests.iter().map(|request| request.id).collect();
-            finding
-        }
-        Violation::WrongRefusal { quota, request, counted, of, because, .. } => {
-            let observed = format!(
-                "tenant {tenant}: {of} refusals are proven wrong; the first at {:.3} s by {}, when at most {counted} of {} \
-                 admissions ({quota}) could count",
-                request.done.as_secs_f64(),
-                replica(run, request),
-                quota.limit
-            );
-            let expected = format!("a refusal only after {} admissions", quota.limit);
-            let mut finding = Evidence::new(Outcome::Fail, tenant, expected, observed)
-                .detail(because)
-                .detail(line(run, request));
-            finding.samples = vec![request.id];
-            finding
-        }
-    }
-}
-
-fn replica<'a>(run: &'a RecordedRun, request: &Request) -> &'a str {
-    run.replica_names().get(usize::from(request.replica)).map_or("?", String::as_str)
-}
-
-/// `4 by a, 4 by b`.
-fn by_replica(run: &RecordedRun, requests: &[Request]) -> String {
-    let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
-    for request in requests {
-        *counts.entry(replica(run, request)).or_default() += 1;
-    }
-    counts.iter().map(|(name, count)| format!("{count} by {name}")).collect::<Vec<_>>().join(", ")
-}
-
-/// One request of a proof.
-fn line(run: &RecordedRun, request: &Request) -> String {
-    let what = match request.decision {
-        Decision::Admitted => "admitted",
-        Decision::Refused => "refused",
-        Decision::Unknown => "not answered",
-    };
-    format!(
-        "sample {:>6}  {:>9.4} s – {:>9.4} s  {what} by {}",
-        request.id,
-        request.sent.as_secs_f64(),
-        request.done.as_secs_f64(),
-        replica(run, request)
-    )
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::units::Nanos;
+
 /// What a claim came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -82,6 +84,47 @@ pub struct Evidence {
     pub details: Vec<String>,
     /// Numbers of the samples that prove it, in the recorded run.
     pub samples: Vec<u64>,
+    /// Of a broken limit: all that it takes to check the proof.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<Certificate>,
+}
+
+/// A proof that a limit was broken, complete in itself: these requests, and no others, are needed to see it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Certificate {
+    /// Whose limit.
+    pub tenant: String,
+    /// What was promised: `8/10s`.
+    pub quota: String,
+    /// How it is counted: `sliding-log`.
+    pub algorithm: String,
+    /// The earliest `sent_ns` of the requests.
+    pub from_ns: Nanos,
+    /// The latest `done_ns` of the requests.
+    pub to_ns: Nanos,
+    /// Over-admission: how many of the requests an honest limiter could have admitted at the most. A wrong refusal: how
+    /// many admissions it could have counted at the most.
+    pub allowed: u64,
+    /// One sentence: why no honest limiter can have answered so.
+    pub because: String,
+    /// Over-admission: the admissions, more than `allowed`. A wrong refusal: the refused request first, then all that
+    /// may have counted against it.
+    pub requests: Vec<Certified>,
+}
+
+/// A request of a [`Certificate`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Certified {
+    /// Its number in the recorded run.
+    pub sample: u64,
+    /// Not decided before, on the run's clock.
+    pub sent_ns: Nanos,
+    /// Not decided after.
+    pub done_ns: Nanos,
+    /// Who decided.
+    pub replica: String,
+    /// `admitted`, `refused` or `not answered`.
+    pub decision: String,
 }
 
 impl Evidence {
@@ -99,6 +142,7 @@ impl Evidence {
             observed: observed.into(),
             details: Vec::new(),
             samples: Vec::new(),
+            certificate: None,
         }
     }
 

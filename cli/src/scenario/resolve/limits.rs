@@ -17,20 +17,32 @@ pub(super) fn resolve(
     journeys: &Journeys,
     found: &mut Vec<Problem>,
 ) -> Vec<Limit> {
-    let mut routes: Vec<Located<String>> = Vec::new();
-    let mut resolved = Vec::new();
+    let mut resolved: Vec<(Limit, Span)> = Vec::new();
     for limit in limits {
-        if let Some(route) = limit.route.given() {
-            if let Some(first) = routes.iter().find(|first| first.value == route.value) {
-                let message = format!("{} has two limits", quoted(&route.value));
-                let problem = Problem::at(route.span.clone(), message, "again here");
-                found.push(problem.also(first.span.clone(), "first here"));
-            }
-            routes.push(route.clone());
+        let span = limit.header.span.clone();
+        let Some(limit) = one(limit, tenants, journeys, found) else { continue };
+        let twice = resolved.iter().find_map(|(other, first)| Some((shared(other, &limit)?, first)));
+        if let Some(((tenant, quota), first)) = twice {
+            let tenant = tenants.ids.get(tenant).map_or("", |id| id.as_str());
+            let window = quota.window;
+            let message = format!("{} has two limits per {window} for {tenant}", quoted(&limit.route));
+            let problem = Problem::at(span.clone(), message, "again here").also(first.clone(), "first here");
+            found.push(problem.help("several limits of a route differ in their windows or their algorithms"));
         }
-        resolved.extend(one(limit, tenants, journeys, found));
+        resolved.push((limit, span));
     }
-    resolved
+    resolved.into_iter().map(|(limit, _)| limit).collect()
+}
+
+/// A tenant that two limits would bind in the same way.
+fn shared(one: &Limit, other: &Limit) -> Option<(TenantIndex, Quota)> {
+    if one.route != other.route || one.algorithm != other.algorithm {
+        return None;
+    }
+    let same = |(tenant, quota): &&(TenantIndex, Quota)| {
+        one.quota.iter().any(|(bound, known)| bound == tenant && known.window == quota.window)
+    };
+    other.quota.iter().find(same).copied()
 }
 
 fn one(

@@ -329,7 +329,7 @@ fn limits() {
             ("per = \"tenant\"", "resolution = \"0s\""),
             (
                 "[[limit]]",
-                "[[limit]]\nroute = \"POST /chat\"\nalgorithm = \"sliding-log\"\nquota = \"8/10s\"\n[[limit]]",
+                "[[limit]]\nroute = \"POST /chat\"\nalgorithm = \"fixed-window\"\nquota = \"9/10s\"\n[[limit]]",
             ),
         ]),
     );

@@ -108,3 +108,57 @@ fn a_limit_that_was_not_put_to_the_test_is_not_a_kept_one() {
     let full: Vec<Sample> = samples()[..8].to_vec();
     assert_eq!(judged("fixed-window", "8/10s", &full, |_| {}).outcome, Outcome::Pass);
 }
+
+/// Of two limits on the route: 4 in 1 s, and QUOTA.
+fn of_two(quota: &str, samples: &[Sample]) -> Vec<Verdict> {
+    let limit = LIMIT.replace("ALGORITHM", "fixed-window");
+    let limits = format!("{}{}", limit.replace("QUOTA", "4/1s"), limit.replace("QUOTA", quota));
+    let verdicts = Made::new(&limits, samples).judge().verdicts;
+    verdicts.into_iter().filter(|verdict| verdict.claim == Claim::Limit).collect()
+}
+
+/// Four a second are admitted, six are refused; after eight, in the third second, all are.
+fn two_kept() -> Vec<Sample> {
+    (0..30)
+        .map(|i| {
+            let status = if i % 10 < 4 && i < 20 { 200 } else { 429 };
+            sample((i / 10) * 1_100 + (i % 10) * 20, (i % 2) as usize, SampleOutcome::Status(status))
+        })
+        .collect()
+}
+
+#[test]
+fn a_refusal_by_one_of_several_limits_is_no_fault_of_the_others() {
+    let verdicts = of_two("8/10s", &two_kept());
+    let outcomes: Vec<Outcome> = verdicts.iter().map(|verdict| verdict.outcome).collect();
+    assert_eq!(outcomes, [Outcome::Pass, Outcome::Pass], "{verdicts:#?}");
+}
+
+#[test]
+fn a_refusal_that_none_of_several_limits_can_have_given_is_wrong() {
+    let verdicts = of_two("9/10s", &two_kept());
+    assert_eq!(verdicts[0].outcome, Outcome::Fail);
+    insta::assert_snapshot!("refused_by_none", text(&verdicts[0]));
+    let certificate = verdicts[0].evidence[0].certificate.as_ref().unwrap();
+    assert_eq!((certificate.requests[0].sample, certificate.requests.len()), (20, 9));
+}
+
+#[test]
+fn each_of_several_limits_is_held_against_what_was_admitted() {
+    let outcomes: Vec<Outcome> = of_two("7/10s", &two_kept()).iter().map(|verdict| verdict.outcome).collect();
+    assert_eq!(outcomes, [Outcome::Pass, Outcome::Fail]);
+    // A quota that is not used up is not put to the test, whatever the others refuse.
+    let outcomes: Vec<Outcome> =
+        of_two("8/1h", &two_kept()[..20]).iter().map(|verdict| verdict.outcome).collect();
+    assert_eq!(outcomes, [Outcome::Pass, Outcome::Pass]);
+    let outcomes: Vec<Outcome> =
+        of_two("99/1h", &two_kept()[..20]).iter().map(|verdict| verdict.outcome).collect();
+    assert_eq!(outcomes, [Outcome::Pass, Outcome::Inconclusive]);
+}
+
+#[test]
+fn a_certificate_is_complete_in_itself() {
+    let verdict = judged("sliding-log", "7/10s", &samples(), |_| {});
+    let json = serde_json::to_string_pretty(&verdict.evidence[0].certificate).unwrap();
+    insta::assert_snapshot!("certificate", json);
+}

@@ -1,0 +1,172 @@
+//! Puts what is proven into words that a person can check by hand, and into a certificate that a program can.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    record::reader::RecordedRun,
+    units::{Nanos, Quota},
+    verify::{
+        limiter::{Decision, Promise, Request, Violation},
+        verdict::{Certificate, Certified, Evidence, Outcome},
+    },
+};
+
+/// Requests shown of a proof; the rest stand in the JSON.
+const SHOWN: usize = 12;
+
+/// Proofs about one tenant's key.
+#[derive(Debug)]
+pub(super) struct Proofs<'a> {
+    pub(super) run: &'a RecordedRun,
+    pub(super) tenant: &'a str,
+    pub(super) promise: Promise,
+}
+
+impl Proofs<'_> {
+    /// A proven violation.
+    pub(super) fn broken(&self, violation: &Violation) -> Evidence {
+        match violation {
+            Violation::OverAdmission { quota, from, to, allowed, requests, because } => {
+                let span = (*from, *to);
+                self.over_admission(*quota, span, *allowed, requests, because)
+            }
+            Violation::WrongRefusal { quota, request, counted, of, against, because } => {
+                let observed = format!(
+                    "tenant {}: {of} refusals are proven wrong; the first at {:.3} s by {}, when at most {counted} of {} \
+                     admissions ({quota}) could count",
+                    self.tenant,
+                    request.done.as_secs_f64(),
+                    self.replica(request),
+                    quota.limit
+                );
+                let expected = format!("a refusal only after {} admissions", quota.limit);
+                let finding = Evidence::new(Outcome::Fail, self.tenant, expected, observed).detail(because);
+                let mut requests = vec![*request];
+                requests.extend(against);
+                self.certified(finding, *counted, &requests, because)
+            }
+        }
+    }
+
+    fn over_admission(
+        &self,
+        quota: Quota,
+        (from, to): (Nanos, Nanos),
+        allowed: u64,
+        requests: &[Request],
+        because: &str,
+    ) -> Evidence {
+        let promised = match allowed {
+            0 => format!("which was full ({quota})"),
+            _ => format!("{allowed} promised ({quota})"),
+        };
+        let observed = format!(
+            "tenant {}: {} admitted in the window {:.3} s – {:.3} s, {promised}; {}",
+            self.tenant,
+            requests.len(),
+            from.as_secs_f64(),
+            to.as_secs_f64(),
+            self.by_replica(requests)
+        );
+        let finding = Evidence::new(Outcome::Fail, self.tenant, format!("at most {allowed}"), observed);
+        self.certified(finding.detail(because), allowed, requests, because)
+    }
+
+    /// Refusals, `of` in all, that none of several limits can have given; what each limit says of the first.
+    pub(super) fn refused_by_none(&self, of: usize, violations: &[Violation]) -> Option<Evidence> {
+        let (mut refused, mut requests, mut sentences) = (None, Vec::new(), Vec::new());
+        for violation in violations {
+            let Violation::WrongRefusal { quota, request, against, because, .. } = violation else {
+                continue;
+            };
+            refused = Some(*request);
+            requests.extend(against.iter().copied());
+            sentences.push(format!("{quota}: {because}"));
+        }
+        let refused = refused?;
+        requests.sort_by_key(|request| (request.sent, request.id));
+        requests.dedup();
+        requests.insert(0, refused);
+        let observed = format!(
+            "tenant {}: {of} refusals are proven wrong by each of the {} limits of the route; the first at {:.3} s by {}",
+            self.tenant,
+            sentences.len(),
+            refused.done.as_secs_f64(),
+            self.replica(&refused),
+        );
+        let expected = "a refusal only when one of the limits is used up";
+        let mut finding = Evidence::new(Outcome::Fail, self.tenant, expected, observed);
+        for sentence in &sentences {
+            finding = finding.detail(sentence);
+        }
+        Some(self.certified(finding, 0, &requests, &sentences.join("; ")))
+    }
+
+    /// The same with the requests that prove it, in lines and as a certificate.
+    fn certified(
+        &self,
+        mut finding: Evidence,
+        allowed: u64,
+        requests: &[Request],
+        because: &str,
+    ) -> Evidence {
+        for request in requests.iter().take(SHOWN) {
+            finding = finding.detail(self.line(request));
+        }
+        if requests.len() > SHOWN {
+            finding = finding.detail(format!("… and {} more", requests.len() - SHOWN));
+        }
+        finding.samples = requests.iter().map(|request| request.id).collect();
+        let certified = |request: &Request| Certified {
+            sample: request.id,
+            sent_ns: request.sent,
+            done_ns: request.done,
+            replica: self.replica(request).to_owned(),
+            decision: decision(request).to_owned(),
+        };
+        finding.certificate = Some(Certificate {
+            tenant: self.tenant.to_owned(),
+            quota: self.promise.quota.to_string(),
+            algorithm: self.promise.algorithm.to_string(),
+            from_ns: requests.iter().map(|request| request.sent).min().unwrap_or_default(),
+            to_ns: requests.iter().map(|request| request.done).max().unwrap_or_default(),
+            allowed,
+            because: because.to_owned(),
+            requests: requests.iter().map(certified).collect(),
+        });
+        finding
+    }
+
+    fn replica(&self, request: &Request) -> &str {
+        self.run.replica_names().get(usize::from(request.replica)).map_or("?", String::as_str)
+    }
+
+    /// `4 by a, 4 by b`.
+    fn by_replica(&self, requests: &[Request]) -> String {
+        let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+        for request in requests {
+            *counts.entry(self.replica(request)).or_default() += 1;
+        }
+        counts.iter().map(|(name, count)| format!("{count} by {name}")).collect::<Vec<_>>().join(", ")
+    }
+
+    /// One request of a proof.
+    fn line(&self, request: &Request) -> String {
+        format!(
+            "sample {:>6}  {:>9.4} s – {:>9.4} s  {} by {}",
+            request.id,
+            request.sent.as_secs_f64(),
+            request.done.as_secs_f64(),
+            decision(request),
+            self.replica(request)
+        )
+    }
+}
+
+fn decision(request: &Request) -> &'static str {
+    match request.decision {
+        Decision::Admitted => "admitted",
+        Decision::Refused => "refused",
+        Decision::Unknown => "not answered",
+    }
+}
