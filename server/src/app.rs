@@ -6,28 +6,38 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::body::Incoming;
+use hyper::body::Body;
 use hyper::{Request, Response};
 use tokio::time::Instant;
 
 use crate::error::ApiError;
+use crate::faults::{Faults, Faulty};
 use crate::routes::{self, Seen};
 use crate::store::{Operation, Store, StoreError};
 use crate::telemetry::{Exchange, Route, Telemetry, Verb};
 use crate::tenants::Tenants;
 
 /// What can be set about a replica.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Config {
     /// How long a session is good for, from its creation on; use does not prolong it. One hour unless set.
     pub session_ttl: Duration,
     /// How long a shutdown waits for requests in flight. Ten seconds unless set.
     pub grace: Duration,
+    /// Which of the service's replicas this is, counted from 0. Only faults tell replicas apart.
+    pub replica: u32,
+    /// Deliberate defects; none unless set.
+    pub faults: Faults,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { session_ttl: Duration::from_secs(3600), grace: Duration::from_secs(10) }
+        Self {
+            session_ttl: Duration::from_secs(3600),
+            grace: Duration::from_secs(10),
+            replica: 0,
+            faults: Faults::default(),
+        }
     }
 }
 
@@ -41,6 +51,8 @@ struct Parts {
     store: Store,
     telemetry: Telemetry,
     config: Config,
+    /// `None` in an honest replica.
+    faulty: Option<Faulty>,
 }
 
 impl App {
@@ -54,7 +66,9 @@ impl App {
     #[must_use]
     pub fn with_config(tenants: Tenants, store: Store, config: Config) -> Self {
         let telemetry = Telemetry::new(&tenants);
-        Self(Arc::new(Parts { tenants, store, telemetry, config }))
+        let faulty = Faulty::new(&config.faults);
+        let tenants = config.faults.distort(tenants, config.replica);
+        Self(Arc::new(Parts { tenants, store, telemetry, config, faulty }))
     }
 
     pub(crate) fn tenants(&self) -> &Tenants {
@@ -67,6 +81,11 @@ impl App {
 
     pub(crate) fn telemetry(&self) -> &Telemetry {
         &self.0.telemetry
+    }
+
+    /// The faults at work; `None` in an honest replica.
+    pub(crate) fn faulty(&self) -> Option<&Faulty> {
+        self.0.faulty.as_ref()
     }
 
     pub(crate) fn config(&self) -> &Config {
@@ -88,7 +107,11 @@ impl App {
     /// Answers a request and counts it. The counting is done before the answer is handed to the connection: no client
     /// ever holds an answer that `/metrics` does not know. A request whose connection breaks before it is answered is
     /// dropped here: it leaves the in-progress gauge and is not counted.
-    pub(crate) async fn respond(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    ///
+    /// Usable without a socket, with a body of any kind (such as `Full<Bytes>`); only the path, the method, the headers
+    /// and the body of `request` matter. It never fails: a body that errs is answered with 400, one that takes longer than
+    /// ten seconds with 408, a store that is away with 503. It needs a tokio runtime with time, and follows a paused clock.
+    pub async fn respond<B: Body<Data = Bytes>>(&self, request: Request<B>) -> Response<Full<Bytes>> {
         let started = Instant::now();
         let route = Route::of(request.uri().path());
         let verb = Verb::of(request.method());

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use clap::builder::NonEmptyStringValueParser;
 
+use crate::faults::Fault;
+
 /// Serve the reference multi-tenant API: sessions, mock chat and rate limits per tenant.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Args {
@@ -40,6 +42,14 @@ pub struct Args {
     /// How long a session is good for, from its creation on
     #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = parse_ttl)]
     pub session_ttl: Duration,
+
+    /// Be wrong on purpose, to see who notices; may be given more than once (docs/server.md lists the faults)
+    #[arg(long = "fault", value_name = "NAME[=VALUE]")]
+    pub faults: Vec<Fault>,
+
+    /// Number of the first replica of this process, for the faults that tell replicas apart
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=9999))]
+    pub replica_index: u32,
 
     /// Threads that serve. One is right for a replica on a core of its own; scale by replicas first
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]

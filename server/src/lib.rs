@@ -6,6 +6,7 @@
 mod app;
 mod args;
 mod error;
+pub mod faults;
 mod flavour;
 mod limiter;
 mod routes;
@@ -18,6 +19,7 @@ mod tenants;
 
 pub use app::{App, Config};
 pub use args::{Args, StoreChoice};
+pub use faults::{Fault, Faults};
 pub use limiter::{Limit, LimitError};
 pub use run::{RunError, run, run_until};
 pub use serve::serve;

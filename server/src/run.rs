@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 
 use crate::app::{App, Config};
 use crate::args::{Args, StoreChoice};
+use crate::faults::Faults;
 use crate::serve::serve;
 use crate::store::{Store, StoreError};
 use crate::tenants::{Tenants, TenantsError};
@@ -110,13 +111,15 @@ pub async fn run_until(args: Args, stopped: impl Future<Output = ()>) -> Result<
         let bound = TcpListener::bind(address).await;
         listeners.push(bound.map_err(|cause| RunError::Bind { address: address.clone(), cause })?);
     }
-    write_banner(&listeners, &store, &tenants)?;
+    let faults: Faults = args.faults.iter().copied().collect();
+    write_banner(&listeners, &store, &tenants, &faults)?;
 
-    let config = Config { session_ttl: args.session_ttl, ..Config::default() };
+    let config = Config { session_ttl: args.session_ttl, faults, ..Config::default() };
     let (stop, watching) = watch::channel(());
     let mut replicas = JoinSet::new();
-    for listener in listeners {
+    for (replica, listener) in (args.replica_index..).zip(listeners) {
         let mut watching = watching.clone();
+        let config = Config { replica, ..config.clone() };
         let app = App::with_config(tenants.clone(), store.clone(), config);
         replicas.spawn(serve(listener, app, async move {
             // Either way, a message or the sender's end, it is time to stop.
@@ -132,15 +135,21 @@ pub async fn run_until(args: Args, stopped: impl Future<Output = ()>) -> Result<
 }
 
 /// One line for each replica, so that scripts can read off the port behind `:0`.
-fn write_banner(listeners: &[TcpListener], store: &Store, tenants: &Tenants) -> io::Result<()> {
+fn write_banner(
+    listeners: &[TcpListener],
+    store: &Store,
+    tenants: &Tenants,
+    faults: &Faults,
+) -> io::Result<()> {
     let mut stderr = io::stderr().lock();
     let (version, store, count) = (env!("CARGO_PKG_VERSION"), store.describe(), tenants.len());
+    let faults = if faults.is_empty() { String::new() } else { format!("; FAULTS: {faults}") };
     for listener in listeners {
         let address = listener.local_addr()?;
         // A closed standard error is no reason not to serve.
         let _ = writeln!(
             stderr,
-            "tenancy {version} listening on http://{address} (store {store}, {count} tenants)"
+            "tenancy {version} listening on http://{address} (store {store}, {count} tenants{faults})"
         );
     }
     Ok(())

@@ -161,6 +161,11 @@ impl Tenants {
         self.list.len()
     }
 
+    /// For faults that change what is kept.
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Tenant> {
+        self.list.iter_mut()
+    }
+
     /// The position of a tenant, by which its metrics are kept.
     pub(crate) fn index_of(&self, id: &str) -> Option<usize> {
         self.by_id.get(id).copied()

@@ -1,12 +1,13 @@
 //! Reading a request's body: never more than 64 KiB of it into memory, whatever it declares, and never for longer than
 //! ten seconds.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt as _;
 use hyper::Request;
-use hyper::body::{Body as _, Incoming};
+use hyper::body::Body;
 use hyper::header::EXPECT;
 
 use super::Seen;
@@ -23,7 +24,10 @@ const DISCARDED: u64 = 1024 * 1024;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Reads the body.
-pub(super) async fn read(request: Request<Incoming>, seen: &mut Seen) -> Result<Bytes, ApiError> {
+pub(super) async fn read<B: Body<Data = Bytes>>(
+    request: Request<B>,
+    seen: &mut Seen,
+) -> Result<Bytes, ApiError> {
     let waits_for_consent = request.headers().contains_key(EXPECT);
     let declared = request.body().size_hint().lower();
     if declared > LARGEST && (waits_for_consent || declared > LARGEST + DISCARDED) {
@@ -34,7 +38,8 @@ pub(super) async fn read(request: Request<Incoming>, seen: &mut Seen) -> Result<
         .map_err(|_| ApiError::SlowBody)?
 }
 
-async fn collect(mut body: Incoming, seen: &mut Seen) -> Result<Bytes, ApiError> {
+async fn collect<B: Body<Data = Bytes>>(body: B, seen: &mut Seen) -> Result<Bytes, ApiError> {
+    let mut body = pin!(body);
     // Nearly every body is one frame, which is passed on as it came.
     let mut first = Bytes::new();
     let mut rest = BytesMut::new();

@@ -1,8 +1,9 @@
 //! `POST /chat`: a message to the tenant's mock model. The checks come in the order body, tenant, session, limit; session
 //! and limit are one step of the store, so that only a request that may chat consumes quota.
 
+use bytes::Bytes;
 use hyper::Request;
-use hyper::body::Incoming;
+use hyper::body::Body as HttpBody;
 use hyper::header::HeaderMap;
 use serde::Serialize;
 
@@ -10,6 +11,7 @@ use super::fields::{Body, SESSION, TENANT, find_tenant, note_tenant};
 use super::{Answer, Seen, body, to_json};
 use crate::app::App;
 use crate::error::{ApiError, rate_limited};
+use crate::faults::Faulty;
 use crate::sessions;
 use crate::store::Operation;
 use crate::telemetry::Status;
@@ -24,9 +26,9 @@ struct Reply<'a> {
     mock: bool,
 }
 
-pub(super) async fn post(
+pub(super) async fn post<B: HttpBody<Data = Bytes>>(
     app: &App,
-    mut request: Request<Incoming>,
+    mut request: Request<B>,
     seen: &mut Seen,
 ) -> Result<Answer, ApiError> {
     let headers = std::mem::take(request.headers_mut());
@@ -40,16 +42,23 @@ pub(super) async fn post(
 
     let tenant = find_tenant(app.tenants(), &tenant_id)?;
     let owner = sessions::tenant_of(&session_id).ok_or(ApiError::UnknownSession)?;
-    if owner != tenant.id {
+    if owner != tenant.id && !app.faulty().is_some_and(Faulty::accepts_foreign_sessions) {
         return Err(foreign(app, &owner, &session_id).await?);
     }
-    let decided = app.store().decide(&sessions::key(&tenant.id, &session_id), &tenant.limits).await;
+    let session = sessions::key(&owner, &session_id);
+    let decided = match app.faulty() {
+        None => app.store().decide(&session, &tenant.limits).await,
+        Some(faulty) => faulty.decide(app.store(), &session, &tenant.limits).await,
+    };
     let decision = app.checked(Operation::Chat, decided)?.ok_or(ApiError::UnknownSession)?;
     if !decision.admitted() {
         return Ok(rate_limited(&decision, &tenant.limits));
     }
 
-    let reply = tenant.flavour.reply(&tenant.welcome, &message);
+    let mut reply = tenant.flavour.reply(&tenant.welcome, &message);
+    if let Some(faulty) = app.faulty() {
+        reply = faulty.leak(&tenant.id, reply);
+    }
     let reply = Reply {
         tenant_id: &tenant.id,
         session_id: &session_id,

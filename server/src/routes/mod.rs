@@ -9,7 +9,7 @@ mod session;
 
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::body::Incoming;
+use hyper::body::Body;
 use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use hyper::{Request, Response};
 use serde::Serialize;
@@ -66,11 +66,11 @@ fn to_json(body: &impl Serialize) -> Bytes {
 }
 
 /// Answers a request.
-pub(crate) async fn answer(
+pub(crate) async fn answer<B: Body<Data = Bytes>>(
     app: &App,
     route: Route,
     verb: Verb,
-    request: Request<Incoming>,
+    request: Request<B>,
     seen: &mut Seen,
 ) -> Answer {
     let outcome = match route.verb() {

@@ -1,7 +1,8 @@
 //! `POST /session`: a new session for a tenant.
 
+use bytes::Bytes;
 use hyper::Request;
-use hyper::body::Incoming;
+use hyper::body::Body as HttpBody;
 use serde::Serialize;
 
 use super::fields::{Body, TENANT, find_tenant, note_tenant};
@@ -25,9 +26,9 @@ struct TenantReply<'a> {
     welcome: &'a str,
 }
 
-pub(super) async fn post(
+pub(super) async fn post<B: HttpBody<Data = Bytes>>(
     app: &App,
-    mut request: Request<Incoming>,
+    mut request: Request<B>,
     seen: &mut Seen,
 ) -> Result<Answer, ApiError> {
     let headers = std::mem::take(request.headers_mut());

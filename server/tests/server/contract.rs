@@ -157,7 +157,7 @@ async fn a_shutdown_waits_for_its_grace_and_no_longer() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let config = Config { grace: Duration::from_millis(200), ..Config::default() };
-    let app = App::with_config(Tenants::builtin(), Store::memory(), config);
+    let app = App::with_config(Tenants::builtin(), Store::memory(), config.clone());
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let server = tokio::spawn(tenancy::serve(listener, app, async {
         let _ = stopped.await;

@@ -10,6 +10,7 @@
 mod support;
 
 mod contract;
+mod faults;
 mod hostile;
 mod limits;
 mod metrics;

@@ -28,6 +28,8 @@ fn bad_arguments() {
         failure(&["--threads", "0"], &[]),
         failure(&["--listen", ""], &[]),
         failure(&["--lisen", "127.0.0.1:0"], &[]),
+        failure(&["--fault", "noisy-neighbor"], &[]),
+        failure(&["--fault", "reply-leaks=often"], &[]),
     ];
     insta::assert_snapshot!(cases.join("\n"));
 }
@@ -102,6 +104,17 @@ async fn tenants_come_from_a_file() {
     let server = Program::start(&["--tenants", file.to_str().unwrap()]);
     let answer = exchange(&server.address, "GET / HTTP/1.0\r\n\r\n");
     assert!(answer.ends_with(r#"{"ok":true,"tenants":["t-1"]}"#), "{answer}");
+}
+
+#[test]
+fn the_banner_shows_the_faults() {
+    let faults = ["--fault", "reply-leaks=5", "--fault", "limit-per-replica"];
+    let server = Program::start(&faults);
+    assert!(
+        server.banner.ends_with("(store memory, 3 tenants; FAULTS: reply-leaks=5, limit-per-replica)\n"),
+        "{}",
+        server.banner
+    );
 }
 
 #[tokio::test]

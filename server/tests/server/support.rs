@@ -215,6 +215,7 @@ impl Drop for Redis {
 pub(crate) struct Program {
     pub(crate) child: Child,
     pub(crate) address: String,
+    pub(crate) banner: String,
     stderr: BufReader<std::process::ChildStderr>,
 }
 
@@ -227,7 +228,7 @@ impl Program {
         stderr.read_line(&mut banner).unwrap();
         let address = banner.split("http://").nth(1).and_then(|rest| rest.split(' ').next());
         let address = address.unwrap_or_else(|| panic!("no address in {banner:?}")).to_owned();
-        Self { child, address, stderr }
+        Self { child, address, banner, stderr }
     }
 
     pub(crate) fn signal(&self, signal: Signal) {

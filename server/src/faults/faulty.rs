@@ -1,0 +1,80 @@
+//! The faults at work in one replica: what the routes ask at the few places where a fault can strike.
+
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::{Fault, Faults};
+use crate::limiter::{Decision, KeyedLimit};
+use crate::store::{Store, StoreError};
+
+/// What all replicas of a process remember together.
+#[derive(Debug, Default)]
+pub(super) struct Process {
+    /// Held by every chat of `noisy-neighbour`.
+    lock: tokio::sync::Mutex<()>,
+    answers: AtomicU32,
+    /// The last reply to each tenant, the latest at the end.
+    replies: Mutex<Vec<(String, String)>>,
+}
+
+/// A replica's faults; there is at least one.
+#[derive(Debug)]
+pub(crate) struct Faulty {
+    faults: Vec<Fault>,
+    process: Arc<Process>,
+}
+
+impl Faulty {
+    /// `None` if there are no faults.
+    pub(crate) fn new(faults: &Faults) -> Option<Self> {
+        let process = Arc::clone(&faults.process);
+        (!faults.is_empty()).then(|| Self { faults: faults.list.clone(), process })
+    }
+
+    fn find<T>(&self, pick: impl Fn(&Fault) -> Option<T>) -> Option<T> {
+        self.faults.iter().find_map(pick)
+    }
+
+    /// `session-crosses-tenants`.
+    pub(crate) fn accepts_foreign_sessions(&self) -> bool {
+        self.faults.contains(&Fault::SessionCrossesTenants)
+    }
+
+    /// In place of [`Store::decide`].
+    pub(crate) async fn decide(
+        &self,
+        store: &Store,
+        session: &str,
+        limits: &[KeyedLimit],
+    ) -> Result<Option<Decision>, StoreError> {
+        self.disturb().await;
+        store.decide(session, limits).await
+    }
+
+    /// `noisy-neighbour`.
+    async fn disturb(&self) {
+        let pause = self.find(|fault| match fault {
+            Fault::NoisyNeighbour { pause } => Some(*pause),
+            _ => None,
+        });
+        if let Some(pause) = pause {
+            let _held = self.process.lock.lock().await;
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    /// `reply-leaks`: the reply, or the last one to another tenant.
+    pub(crate) fn leak(&self, tenant: &str, reply: String) -> String {
+        let every = self.find(|fault| match fault {
+            Fault::ReplyLeaks { every } => Some(*every),
+            _ => None,
+        });
+        let Some(every) = every else { return reply };
+        let due = (self.process.answers.fetch_add(1, Relaxed) + 1).is_multiple_of(every);
+        let mut replies = self.process.replies.lock().unwrap_or_else(PoisonError::into_inner);
+        let foreign = replies.iter().rev().find(|(other, _)| other != tenant).map(|(_, text)| text.clone());
+        replies.retain(|(other, _)| other != tenant);
+        replies.push((tenant.to_owned(), reply.clone()));
+        foreign.filter(|_| due).unwrap_or(reply)
+    }
+}

@@ -1,0 +1,165 @@
+//! Names and values of faults: read, and written as they are read. What a value may be is said by its error.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use super::{CATALOGUE, Fault, Faults};
+
+/// Why a text is no fault.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FaultError {
+    /// No fault has that name.
+    #[error("there is no fault `{name}`{}\nfaults: {}", did_you_mean(.name), names())]
+    Unknown {
+        /// As given.
+        name: String,
+    },
+    /// The fault is known; its value is not as it should be.
+    #[error("{name}: {problem}")]
+    Value {
+        /// The fault's.
+        name: &'static str,
+        /// What it takes.
+        problem: String,
+    },
+}
+
+fn names() -> String {
+    CATALOGUE.iter().map(|entry| entry.name).collect::<Vec<_>>().join(", ")
+}
+
+fn did_you_mean(name: &str) -> String {
+    let distance = |known: &str| strsim::damerau_levenshtein(name, known);
+    let nearest = CATALOGUE.iter().map(|entry| entry.name).min_by_key(|known| distance(known));
+    match nearest.filter(|known| distance(known) <= 1 + known.len() / 4) {
+        Some(known) => format!("; did you mean `{known}`?"),
+        None => String::new(),
+    }
+}
+
+impl Fault {
+    /// As it stands in the catalogue.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::LimitPerReplica => "limit-per-replica",
+            Self::SessionCrossesTenants => "session-crosses-tenants",
+            Self::ReplyLeaks { .. } => "reply-leaks",
+            Self::NoisyNeighbour { .. } => "noisy-neighbour",
+        }
+    }
+
+    fn value(&self) -> Option<String> {
+        match self {
+            Self::LimitPerReplica | Self::SessionCrossesTenants => None,
+            Self::ReplyLeaks { every } => Some(every.to_string()),
+            Self::NoisyNeighbour { pause } => Some(duration_text(*pause)),
+        }
+    }
+
+    /// The fault of that name; `value` is empty where it takes none.
+    fn of(name: &str, value: &str) -> Result<Self, String> {
+        Ok(match name {
+            "limit-per-replica" => Self::LimitPerReplica,
+            "session-crosses-tenants" => Self::SessionCrossesTenants,
+            "reply-leaks" => Self::ReplyLeaks { every: every(value)? },
+            "noisy-neighbour" => Self::NoisyNeighbour { pause: short(value)? },
+            _ => return Err("is listed, but not known".to_owned()),
+        })
+    }
+}
+
+impl FromStr for Fault {
+    type Err = FaultError;
+
+    fn from_str(text: &str) -> Result<Self, FaultError> {
+        let (name, value) = text.split_once('=').map_or((text, None), |(name, value)| (name, Some(value)));
+        let entry = CATALOGUE.iter().find(|entry| entry.name == name);
+        let entry = entry.ok_or_else(|| FaultError::Unknown { name: name.to_owned() })?;
+        let problem = |problem: String| FaultError::Value { name: entry.name, problem };
+        let value = match (value, entry.value) {
+            (Some(_), None) => return Err(problem("takes no value".to_owned())),
+            (Some(given), Some(_)) => given,
+            (None, Some((_, default))) => default,
+            (None, None) => "",
+        };
+        Self::of(entry.name, value).map_err(problem)
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())?;
+        self.value().map_or(Ok(()), |value| write!(f, "={value}"))
+    }
+}
+
+/// Faults separated by commas; an empty text is none.
+impl FromStr for Faults {
+    type Err = FaultError;
+
+    fn from_str(text: &str) -> Result<Self, FaultError> {
+        let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+        parts.map(Fault::from_str).collect()
+    }
+}
+
+fn every(text: &str) -> Result<u32, String> {
+    let count = text.parse().ok().filter(|count| *count >= 1);
+    count.ok_or_else(|| format!("expected a whole number from 1 up, not `{text}`"))
+}
+
+/// Held up for no longer than a minute: a fault must not look like a hang.
+fn short(text: &str) -> Result<Duration, String> {
+    let pause = duration(text)?;
+    if pause > Duration::from_secs(60) {
+        return Err(format!("expected at most 1m, not `{text}`"));
+    }
+    Ok(pause)
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text).map_err(|_| format!("expected a duration such as `5ms`, not `{text}`"))
+}
+
+/// Without spaces, so that it is one word of a command line.
+fn duration_text(duration: Duration) -> String {
+    humantime::format_duration(duration).to_string().replace(' ', "")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_fault_of_the_catalogue_is_read_and_written() {
+        for entry in CATALOGUE {
+            let fault: Fault = entry.name.parse().unwrap();
+            assert_eq!(fault.name(), entry.name);
+            let full =
+                entry.value.map_or(entry.name.to_owned(), |(_, default)| format!("{}={default}", entry.name));
+            assert_eq!(fault.to_string(), full);
+            assert_eq!(full.parse(), Ok(fault));
+            assert!(["limit", "headers", "isolation", "neighbours"].contains(&entry.caught_by));
+        }
+        let all: Faults = CATALOGUE.iter().map(|entry| entry.name.parse::<Fault>().unwrap()).collect();
+        assert_eq!(all.to_string().parse(), Ok(all));
+        assert_eq!("".parse(), Ok(Faults::default()));
+    }
+
+    #[test]
+    fn the_later_of_two_counts() {
+        let faults: Faults = "reply-leaks=3, reply-leaks=5".parse().unwrap();
+        assert_eq!(faults.to_string(), "reply-leaks=5");
+    }
+
+    #[test]
+    fn what_is_no_fault_is_told() {
+        let bad =
+            ["reply-leak=3", "nonsense", "", "limit-per-replica=1", "reply-leaks=0", "noisy-neighbour=2"];
+        let told: Vec<_> =
+            bad.iter().map(|text| format!("{text}\n  {}", text.parse::<Fault>().unwrap_err())).collect();
+        insta::assert_snapshot!(told.join("\n"));
+    }
+}

@@ -1,0 +1,100 @@
+//! Each fault shows its effect, and only when it is switched on. Most are driven without sockets, on a paused clock.
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full};
+use hyper::Request;
+use serde_json::{Value, json};
+use tenancy::{App, Config, Store, Tenants};
+use tokio::time::Instant;
+
+use crate::support::tenants;
+
+/// Replicas over one store, with the faults in `text`.
+pub(crate) fn replicas(count: u32, tenants: &Tenants, store: &Store, text: &str) -> Vec<App> {
+    let faults: tenancy::Faults = text.parse().unwrap();
+    let config = |replica| Config { replica, faults: faults.clone(), ..Config::default() };
+    (0..count).map(|replica| App::with_config(tenants.clone(), store.clone(), config(replica))).collect()
+}
+
+/// Status, headers and JSON of an answer.
+pub(crate) struct Told {
+    pub(crate) status: u16,
+    pub(crate) headers: hyper::HeaderMap,
+    pub(crate) body: Value,
+}
+
+pub(crate) async fn post(app: &App, path: &str, body: &Value) -> Told {
+    let request = Request::post(path).body(Full::new(Bytes::from(body.to_string()))).unwrap();
+    let (head, body) = app.respond(request).await.into_parts();
+    let bytes = body.collect().await.unwrap().to_bytes();
+    Told {
+        status: head.status.as_u16(),
+        headers: head.headers,
+        body: serde_json::from_slice(&bytes).unwrap(),
+    }
+}
+
+pub(crate) async fn session(app: &App, tenant: &str) -> String {
+    let told = post(app, "/session", &json!({ "tenant_id": tenant })).await;
+    told.body["session_id"].as_str().unwrap().to_owned()
+}
+
+pub(crate) async fn chat(app: &App, tenant: &str, session: &str) -> Told {
+    let body = json!({ "tenant_id": tenant, "session_id": session, "message": tenant });
+    post(app, "/chat", &body).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn limit_per_replica_admits_a_quota_each() {
+    for (fault, admitted) in [("", 4), ("limit-per-replica", 8)] {
+        let apps = replicas(2, &Tenants::builtin(), &Store::memory(), fault);
+        let session = session(&apps[0], "globex").await;
+        let mut count = 0;
+        for app in apps.iter().cycle().take(20) {
+            let told = chat(app, "globex", &session).await;
+            assert_eq!(told.headers["x-ratelimit-limit"], "4", "what is promised is still told");
+            count += u32::from(told.status == 200);
+        }
+        assert_eq!(count, admitted, "{fault}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn session_crosses_tenants_lets_a_foreign_session_chat() {
+    for (fault, status) in [("", 403), ("session-crosses-tenants", 200)] {
+        let apps = replicas(1, &Tenants::builtin(), &Store::memory(), fault);
+        let session = session(&apps[0], "acme").await;
+        assert_eq!(chat(&apps[0], "globex", &session).await.status, status, "{fault}");
+        assert_eq!(chat(&apps[0], "acme", &session).await.status, 200);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn reply_leaks_hands_out_what_another_tenant_was_told() {
+    let tenants = tenants(&[("a", r#"{"chat_per_1s": 99}"#), ("b", r#"{"chat_per_1s": 99}"#)]);
+    for (fault, leaked) in [("", 0), ("reply-leaks=3", 3)] {
+        let apps = replicas(2, &tenants, &Store::memory(), fault);
+        let sessions = [session(&apps[0], "a").await, session(&apps[0], "b").await];
+        let mut foreign = 0;
+        for turn in 0..10 {
+            let own = ["a", "b"][turn % 2];
+            let told = chat(&apps[turn / 2 % 2], own, &sessions[turn % 2]).await;
+            let reply = told.body["reply"].as_str().unwrap();
+            foreign += u32::from(reply != format!("Welcome to {own}! We received: {own}"));
+        }
+        assert_eq!(foreign, leaked, "{fault}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn noisy_neighbour_delays_all_by_a_flood_of_one() {
+    let tenants = tenants(&[("a", r#"{"chat_per_1s": 99}"#), ("b", r#"{"chat_per_1s": 99}"#)]);
+    for (fault, millis) in [("", 0), ("noisy-neighbour=3ms", 33)] {
+        let apps = replicas(2, &tenants, &Store::memory(), fault);
+        let sessions = [session(&apps[0], "a").await, session(&apps[0], "b").await];
+        let started = Instant::now();
+        let flood = futures_util::future::join_all((0..10).map(|_| chat(&apps[0], "a", &sessions[0])));
+        let (_, _) = tokio::join!(flood, chat(&apps[1], "b", &sessions[1]));
+        assert_eq!(started.elapsed().as_millis(), millis, "{fault}");
+    }
+}
