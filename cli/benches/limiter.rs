@@ -1,0 +1,174 @@
+//! How long the limiter oracle takes, and how that grows: 1, 3 and 10 million requests over 1,000 keys and over a single
+//! one, half of them refused, by each algorithm, as the record brings them (sorted by `done`). Judged on one core.
+//!
+//!     cargo bench -p saasbench --bench limiter [-- MILLIONS…]
+
+#![allow(clippy::print_stdout, clippy::expect_used)]
+
+use std::hint::black_box;
+
+use saasbench::{
+    scenario::{Algorithm, Anchor, Estimate, Refill},
+    units::{Nanos, Quota},
+    verify::limiter::{Circumstances, Decision, Promise, Request, Tolerance, judge},
+};
+use tokio::time::Instant;
+
+const MS: i64 = 1_000_000;
+
+/// In 10 s; twice as many are asked for.
+const LIMIT: u64 = 1_000;
+
+const WINDOW: i64 = 10_000 * MS;
+
+const ALGORITHMS: [Algorithm; 5] = [
+    Algorithm::FixedWindow,
+    Algorithm::AlignedWindow,
+    Algorithm::SlidingLog,
+    Algorithm::SlidingCounter { anchor: Anchor::Epoch, estimate: Estimate::Exact },
+    Algorithm::TokenBucket { burst: None, refill: Refill::Continuous },
+];
+
+fn main() {
+    let given: Vec<usize> = std::env::args().filter_map(|arg| arg.parse().ok()).collect();
+    let millions = if given.is_empty() { vec![1, 3, 10] } else { given };
+    println!("{:<16} {:>5} {:>12} {:>9} {:>12}", "algorithm", "keys", "requests", "seconds", "ns/request");
+    for algorithm in ALGORITHMS {
+        for keys in [1_000, 1] {
+            for millions in &millions {
+                let requests = millions * 1_000_000;
+                let mut histories: Vec<Vec<Request>> =
+                    (0..keys).map(|key| history(algorithm, requests / keys, key as u64)).collect();
+                let begun = Instant::now();
+                for history in &mut histories {
+                    history.sort_by_key(|request| (request.sent, request.id));
+                    let promise = Promise { quota: quota(), algorithm };
+                    let judgement = judge(history, promise, &circumstances());
+                    assert!(judgement.violations.is_empty(), "{algorithm}: {:?}", judgement.violations);
+                    black_box(judgement);
+                }
+                let seconds = begun.elapsed().as_secs_f64();
+                let each = seconds * 1e9 / requests as f64;
+                println!(
+                    "{:<16} {keys:>5} {requests:>12} {seconds:>9.3} {each:>12.0}",
+                    algorithm.to_string()
+                );
+            }
+        }
+    }
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let peak = status.lines().find(|line| line.starts_with("VmHWM")).unwrap_or("VmHWM: unknown");
+    println!("peak memory, histories included: {}", peak.trim_start_matches("VmHWM:").trim());
+}
+
+fn quota() -> Quota {
+    Quota { limit: LIMIT, window: Nanos(WINDOW) }
+}
+
+fn circumstances() -> Circumstances {
+    Circumstances {
+        exclusive: true,
+        fresh: true,
+        since: Nanos::ZERO,
+        complete_until: Nanos::MAX,
+        memory_losses: Vec::new(),
+        tolerance: Tolerance { offset: Nanos(MS), drift: 1e-5 },
+        resolution: Nanos(MS),
+        unix_zero: Nanos::ZERO,
+        other_limits: false,
+    }
+}
+
+/// A key's requests behind an honest limiter, in the order of their answers: twice the quota's rate, evenly spread, each on
+/// its way for up to 20 ms.
+fn history(algorithm: Algorithm, requests: usize, key: u64) -> Vec<Request> {
+    let mut random = key;
+    let mut draw = |below: i64| {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        ((random >> 33) as i64) % below
+    };
+    let gap = WINDOW / (2 * LIMIT as i64);
+    let mut calls: Vec<(i64, i64, i64)> = (0..requests as i64)
+        .map(|number| {
+            let sent = number * gap + draw(gap);
+            let decided = sent + draw(10 * MS);
+            (decided, sent, decided + draw(10 * MS))
+        })
+        .collect();
+    calls.sort_unstable();
+    let mut limiter = Limiter::default();
+    let mut history: Vec<Request> = (0..)
+        .zip(calls)
+        .map(|(id, (decided, sent, done))| {
+            let decision =
+                if limiter.admits(algorithm, decided) { Decision::Admitted } else { Decision::Refused };
+            Request { id, sent: Nanos(sent), done: Nanos(done), decision, replica: (id % 2) as u16 }
+        })
+        .collect();
+    history.sort_by_key(|request| request.done);
+    history
+}
+
+/// The state of any of the five.
+#[derive(Default)]
+struct Limiter {
+    window: Option<i64>,
+    previous: u64,
+    current: u64,
+    log: std::collections::VecDeque<i64>,
+    full_at: i64,
+}
+
+impl Limiter {
+    fn admits(&mut self, algorithm: Algorithm, now: i64) -> bool {
+        match algorithm {
+            Algorithm::FixedWindow => {
+                let start = self.window.filter(|start| now < start + WINDOW).unwrap_or(now);
+                self.enter(start);
+                self.count(self.current < LIMIT)
+            }
+            Algorithm::AlignedWindow => {
+                self.enter(now / WINDOW * WINDOW);
+                self.count(self.current < LIMIT)
+            }
+            Algorithm::SlidingLog => {
+                while self.log.front().is_some_and(|at| *at <= now - WINDOW) {
+                    self.log.pop_front();
+                }
+                let room = (self.log.len() as u64) < LIMIT;
+                if room {
+                    self.log.push_back(now);
+                }
+                room
+            }
+            Algorithm::SlidingCounter { .. } => {
+                self.enter(now / WINDOW * WINDOW);
+                let left = (WINDOW - now % WINDOW) as u64;
+                let window = WINDOW as u64;
+                self.count(self.previous * left + (self.current + 1) * window <= LIMIT * window)
+            }
+            Algorithm::TokenBucket { .. } => {
+                let each = WINDOW / LIMIT as i64;
+                let full_at = self.full_at.max(now) + each;
+                let room = full_at - now <= WINDOW;
+                if room {
+                    self.full_at = full_at;
+                }
+                room
+            }
+        }
+    }
+
+    fn enter(&mut self, start: i64) {
+        if self.window != Some(start) {
+            let follows = self.window == Some(start - WINDOW);
+            self.previous = if follows { self.current } else { 0 };
+            (self.window, self.current) = (Some(start), 0);
+        }
+    }
+
+    fn count(&mut self, room: bool) -> bool {
+        self.current += u64::from(room);
+        room
+    }
+}
