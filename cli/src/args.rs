@@ -41,6 +41,8 @@ pub enum Command {
     Verify(VerifyArgs),
     /// Check scenario files without running them
     Validate(ValidateArgs),
+    /// List the faults that the reference service can have on purpose
+    Faults,
     /// Serve the reference multi-tenant API
     Serve(tenancy::Args),
 }
@@ -80,6 +82,11 @@ pub struct RunArgs {
     /// The configuration file
     #[arg(long, value_name = "FILE", default_value = "saasbench.toml")]
     pub config: PathBuf,
+
+    /// Make the embedded service lie on purpose, to see the claim that catches it; may be given more than once (`saasbench
+    /// faults` lists the faults)
+    #[arg(long = "fault", value_name = "NAME[=VALUE]", conflicts_with_all = ["targets", "env"])]
+    pub faults: Vec<tenancy::Fault>,
 
     /// Where recorded runs go
     #[arg(long, value_name = "DIR", default_value = "runs")]

@@ -48,6 +48,7 @@ fn dispatch(command: Command, err_is_coloured: bool) -> Result<Exit, Failure> {
         Command::Validate(args) => {
             commands::validate::validate(&args, err_is_coloured, &mut out, &mut err).map_err(unwritable)
         }
+        Command::Faults => commands::faults::faults(&mut out).map_err(unwritable),
         Command::Serve(args) => commands::serve::serve(args),
     }
 }

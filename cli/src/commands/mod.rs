@@ -1,5 +1,6 @@
 //! One file a subcommand: wiring only.
 
+pub mod faults;
 pub mod run;
 pub mod scenario;
 pub mod serve;

@@ -67,7 +67,7 @@ async fn bring_up(args: &RunArgs, scenario: &Scenario) -> Result<Up, Environment
         return external::named(name, config::find(&text, &file, name)?).await;
     }
     if args.targets.is_empty() {
-        return embedded::start(scenario).await;
+        return embedded::start(scenario, &args.faults.iter().copied().collect()).await;
     }
     external::ad_hoc(AdHoc {
         targets: args.targets.clone(),

@@ -4,7 +4,7 @@
 
 use std::{net::SocketAddr, thread::JoinHandle};
 
-use tenancy::{App, Store, Tenants};
+use tenancy::{App, Config, Faults, Store, Tenants};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -34,11 +34,11 @@ impl Servers {
     }
 }
 
-/// Starts the replicas that the scenario asks for.
+/// Starts the replicas that the scenario asks for, with faults if they are to have any.
 ///
 /// # Errors
 /// When its tenants file is wrong, lacks a tenant of the scenario, or a socket cannot be bound.
-pub async fn start(scenario: &Scenario) -> Result<Up, EnvironmentError> {
+pub async fn start(scenario: &Scenario, faults: &Faults) -> Result<Up, EnvironmentError> {
     let failed = |error: &dyn std::fmt::Display| EnvironmentError::Embedded(error.to_string());
     let tenants = match &scenario.embedded.tenants {
         Some((text, name)) => Tenants::parse(text, name).map_err(|error| EnvironmentError::Usage {
@@ -80,10 +80,10 @@ pub async fn start(scenario: &Scenario) -> Result<Up, EnvironmentError> {
         .build()
         .map_err(|error| failed(&error))?;
     let stop = CancellationToken::new();
-    let stopped = stop.clone();
+    let (stopped, at_work) = (stop.clone(), faults.clone());
     let thread = std::thread::Builder::new()
         .name("embedded".to_owned())
-        .spawn(move || runtime.block_on(serve(listeners, tenants, stopped)))
+        .spawn(move || runtime.block_on(serve(listeners, tenants, at_work, stopped)))
         .map_err(|error| failed(&error))?;
 
     let environment = Environment {
@@ -95,16 +95,23 @@ pub async fn start(scenario: &Scenario) -> Result<Up, EnvironmentError> {
         fresh: true,
         clock_offset_ns: CLOCK_OFFSET,
         clock_drift: 0.0,
+        faults: faults.iter().map(|fault| fault.to_string()).collect(),
     };
     Ok(Up { environment, prometheus_url: None, store_url: None, embedded: Some(Servers { stop, thread }) })
 }
 
 /// Serves every listener as a replica of its own over one store, until `stop`.
-async fn serve(listeners: Vec<std::net::TcpListener>, tenants: Tenants, stop: CancellationToken) {
+async fn serve(
+    listeners: Vec<std::net::TcpListener>,
+    tenants: Tenants,
+    faults: Faults,
+    stop: CancellationToken,
+) {
     let store = Store::memory();
     let mut servers = tokio::task::JoinSet::new();
-    for listener in listeners {
-        let app = App::new(tenants.clone(), store.clone());
+    for (replica, listener) in (0..).zip(listeners) {
+        let config = Config { replica, faults: faults.clone(), ..Config::default() };
+        let app = App::with_config(tenants.clone(), store.clone(), config);
         let stop = stop.clone();
         servers.spawn(async move {
             let listener = TcpListener::from_std(listener)?;

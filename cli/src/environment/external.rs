@@ -49,6 +49,7 @@ pub async fn ad_hoc(given: AdHoc) -> Result<Up, EnvironmentError> {
         fresh: given.fresh,
         clock_offset_ns: CLOCK_OFFSET,
         clock_drift: CLOCK_DRIFT,
+        faults: Vec::new(),
     };
     reach(environment, given.prometheus, given.redis).await
 }
@@ -72,6 +73,7 @@ pub async fn named(name: &str, config: EnvironmentConfig) -> Result<Up, Environm
         fresh: config.fresh,
         clock_offset_ns: config.clock_offset.map_or(CLOCK_OFFSET, Nanos::from),
         clock_drift: config.clock_drift_ppm.map_or(CLOCK_DRIFT, |ppm| ppm * 1e-6),
+        faults: Vec::new(),
     };
     reach(environment, config.prometheus, config.redis).await
 }

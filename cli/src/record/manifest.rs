@@ -102,6 +102,9 @@ pub struct Environment {
     pub clock_offset_ns: Nanos,
     /// How far two clocks of it may drift apart, dimensionless.
     pub clock_drift: f64,
+    /// Faults that the embedded service was told to have, as `NAME=VALUE`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<String>,
 }
 
 /// One replica of the service.

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    style::{BAD, FAINT, STRONG, paint},
+    style::{BAD, FAINT, STRONG, UNSURE, paint},
     terminal,
 };
 use crate::{
@@ -50,6 +50,10 @@ impl<'a> Output<'a> {
         let about = scenario.about.as_ref().map(|about| format!(": {about}")).unwrap_or_default();
         self.tell(&format!("{}{about}", paint(STRONG, &scenario.name)));
         self.tell(&paint(FAINT, format!("{} · {}", environment.name, replicas.join(" · "))));
+        if !environment.faults.is_empty() {
+            let faults = environment.faults.join(", ");
+            self.tell(&format!("{} the service lies on purpose: {faults}", paint(UNSURE, "faults:")));
+        }
         self.tell(&paint(FAINT, format!("recording into {}", dir.display())));
     }
 

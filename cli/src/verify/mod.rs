@@ -200,5 +200,8 @@ fn remarks(run: &RecordedRun, last: Nanos) -> Vec<String> {
     };
     let changed = (!run.manifest.scenario.is_unchanged())
         .then(|| "the scenario in the record is not the one that was run: its text was changed".to_owned());
-    state.into_iter().chain(changed).collect()
+    let faults = &run.manifest.environment.faults;
+    let lies = (!faults.is_empty())
+        .then(|| format!("the service was told to lie: --fault {}", faults.join(" --fault ")));
+    state.into_iter().chain(changed).chain(lies).collect()
 }
