@@ -93,6 +93,24 @@ impl fmt::Display for Nanos {
     }
 }
 
+/// Bound on the disagreement of two clocks over a span: `offset + drift · span`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Tolerance {
+    /// ε₀.
+    pub offset: Nanos,
+    /// δ, dimensionless: `1e-4` is 100 ppm.
+    pub drift: f64,
+}
+
+impl Tolerance {
+    /// How much longer or shorter a span that measures `span` on one clock may be on the other: at most by the drift over
+    /// its length there, so by `offset + span · δ/(1−δ)`, rounded up.
+    pub fn over(self, span: Nanos) -> Nanos {
+        let drift = self.drift.clamp(0.0, 0.5);
+        Nanos((span.0.max(0) as f64 * (drift / (1.0 - drift))).ceil() as i64) + self.offset.max(Nanos::ZERO)
+    }
+}
+
 /// Events per second; finite and above zero where it comes from a scenario.
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
 pub struct Rate(pub f64);

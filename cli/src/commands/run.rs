@@ -23,6 +23,7 @@ use crate::{
     },
     report::{output::Output, progress::Progress},
     scenario::{Routing, Scenario, template},
+    units::Tolerance,
     verify,
 };
 
@@ -136,6 +137,7 @@ async fn record(
         replicas: up.environment.replicas.len(),
         transport,
         clock,
+        tolerance: Tolerance { offset: up.environment.clock_offset_ns, drift: up.environment.clock_drift },
         sink,
         secrets: secrets(scenario),
     });

@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    patience::Until,
     transport::Transport,
     user::{Pass, Shared, User},
 };
@@ -51,8 +52,7 @@ pub async fn drive<T: Transport>(shared: Arc<Shared<T>>, stop: &CancellationToke
             index,
             load: load.clone(),
             begin: begin_ns + load.after,
-            end: begin_ns + load.after + load.duration,
-            stop: stop.clone(),
+            until: Until { end: begin_ns + load.after + load.duration, stop: stop.clone() },
         };
         match (&load.model, pool) {
             (&LoadModel::Closed { users, spawn, pause }, _) => loads.spawn(closed(run, users, spawn, pause)),
@@ -71,20 +71,13 @@ struct Run<T> {
     index: usize,
     load: Load,
     begin: Nanos,
-    end: Nanos,
-    stop: CancellationToken,
+    until: Until,
 }
 
 impl<T: Transport> Run<T> {
     /// Waits until `due`; false when the run was stopped first.
     async fn wait(&self, due: Nanos) -> bool {
-        if self.stop.is_cancelled() {
-            return false;
-        }
-        tokio::select! {
-            () = self.stop.cancelled() => false,
-            () = tokio::time::sleep_until(self.shared.clock.instant(due)) => true,
-        }
+        self.until.wait(self.shared.clock, due).await
     }
 }
 
@@ -95,7 +88,7 @@ async fn closed<T: Transport>(run: Run<T>, users: usize, spawn: Option<Rate>, pa
     let mut tasks = JoinSet::new();
     for number in 0..users as u64 {
         let due = run.begin + spawn.map_or(Nanos::ZERO, |rate| arrivals::offset(rate, number));
-        if due >= run.end || !run.wait(due).await {
+        if due >= run.until.end || !run.wait(due).await {
             break;
         }
         let user = User::new(&run.shared, run.index, number, mix::tenant(&run.load, number));
@@ -113,12 +106,12 @@ async fn go_round<T: Transport>(
     mut due: Nanos,
 ) {
     for round in 0.. {
-        if due >= run.end || !run.wait(due).await {
+        if due >= run.until.end || !run.wait(due).await {
             return;
         }
         let mut pass = Pass::Complete;
         if !user.started() {
-            pass = user.start(&run.shared, due).await;
+            pass = user.start(&run.shared, due, Some(&run.until)).await;
             // The first step is due when the user has started.
             due = run.shared.clock.now();
         }
@@ -128,7 +121,7 @@ async fn go_round<T: Transport>(
                 return;
             }
             let turn = user.turn();
-            pass = user.iterate(&run.shared, iteration, turn, due).await;
+            pass = user.iterate(&run.shared, iteration, turn, due, &run.until).await;
         }
         let seed = run.shared.scenario.seed;
         let rest = mix::pause(pause, seed, run.index, user.number(), round);
@@ -175,7 +168,8 @@ impl Pool {
             let shared = Arc::clone(shared);
             tasks.spawn(async move {
                 let due = shared.clock.now();
-                user.start(&shared, due).await;
+                // The load has no end yet, and must not be held up: who is refused here starts when it is needed.
+                user.start(&shared, due, None).await;
                 user
             });
         }
@@ -229,8 +223,8 @@ async fn open<T: Transport>(run: Run<T>, rate: Rate, pool: Pool) {
         };
         let (run, pool) = (Arc::clone(&run), Arc::clone(&pool));
         tasks.spawn(async move {
-            if user.started() || user.start(&run.shared, due).await == Pass::Complete {
-                user.iterate(&run.shared, k + 1, turn, due).await;
+            if user.started() || user.start(&run.shared, due, Some(&run.until)).await == Pass::Complete {
+                user.iterate(&run.shared, k + 1, turn, due, &run.until).await;
             }
             pool.give_back(&run.load, user);
         });
@@ -252,6 +246,7 @@ fn drop_arrival<T>(run: &Run<T>, k: u64, turn: u64, due: Nanos) {
         step: first.copied().unwrap_or_default(),
         load: run.index,
         user: 0,
+        request: 0,
         iteration: k + 1,
         replica: mix::replica(run.load.routing, 0, turn, run.shared.replicas),
         outcome: Outcome::Dropped,

@@ -1,6 +1,12 @@
 //! The engine under a paused clock, before a service of our own making: hours pass at once, and every instant is exact.
 
-use std::{sync::Arc, sync::atomic::AtomicU64, sync::atomic::Ordering, time::Duration};
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
@@ -17,7 +23,7 @@ use crate::{
         sample::{LimiterHeaders, Obstacle, Outcome, Sample, Silence},
         writer::Sink,
     },
-    units::Nanos,
+    units::{Nanos, Tolerance},
     verify::testing::scenario,
 };
 
@@ -30,12 +36,34 @@ struct Service {
     sessions: AtomicU64,
     unreachable: bool,
     silent: bool,
+    /// Its chats admit one request per so long, and state a whole number of seconds.
+    limited: Option<Mutex<Nanos>>,
 }
 
 impl Service {
     fn new(clock: RunClock) -> Self {
         let delay = Duration::from_millis(10);
-        Self { clock, delay, status: 200, sessions: AtomicU64::new(0), unreachable: false, silent: false }
+        Self {
+            clock,
+            delay,
+            status: 200,
+            sessions: AtomicU64::new(0),
+            unreachable: false,
+            silent: false,
+            limited: None,
+        }
+    }
+
+    /// The status of a chat, and the wait that it asks for.
+    fn chat(&self) -> (u16, Option<Nanos>) {
+        let Some(limited) = &self.limited else { return (self.status, None) };
+        let (mut free_at, now) = (limited.lock().unwrap(), self.clock.now());
+        if now >= *free_at {
+            *free_at = now + Nanos::from_millis(2500);
+            return (200, None);
+        }
+        let left = (*free_at - now).as_secs_f64().ceil();
+        (429, Some(Nanos::from_secs_f64(left)))
     }
 }
 
@@ -48,16 +76,18 @@ impl Transport for Service {
         if self.silent {
             return Err(NoAnswer::Unknown(Silence::Timeout));
         }
-        let (status, body) = if request.path == "/session" {
+        let (status, retry_after, body) = if request.path == "/session" {
             let number = self.sessions.fetch_add(1, Ordering::Relaxed);
-            (200, format!("{{\"session_id\":\"s{number}\"}}"))
+            (200, None, format!("{{\"session_id\":\"s{number}\"}}"))
         } else {
-            (self.status, String::new())
+            let (status, retry_after) = self.chat();
+            (status, retry_after, String::new())
         };
         Ok(Answer {
             status,
             first_byte: self.clock.now(),
             limiter: LimiterHeaders::default(),
+            retry_after,
             body_bytes: body.len() as u64,
             body: Bytes::from(body),
         })
@@ -102,6 +132,7 @@ async fn run_until(
         replicas,
         transport,
         clock,
+        tolerance: Tolerance { offset: Nanos::from_millis(4), drift: 0.0 },
         sink,
         secrets: Default::default(),
     };
@@ -261,4 +292,91 @@ async fn a_stop_ends_the_load_and_awaits_what_is_in_flight() {
     assert!(
         samples.iter().any(|sample| sample.sent < Nanos::from_secs(20) && sample.done > Nanos::from_secs(20))
     );
+}
+
+const LIMIT: &str = "\n[[limit]]\nroute = \"POST /chat\"\nalgorithm = \"fixed-window\"\nquota = \"1/2s\"\n";
+
+/// A closed or open load of acme that obeys Retry-After.
+fn patient(load: &str) -> String {
+    format!("[[load]]\ntenant = \"acme\"\nretry = \"after\"\n{load}{LIMIT}")
+}
+
+fn limited(service: &mut Service) {
+    service.limited = Some(Mutex::new(Nanos::ZERO));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_patient_user_sends_again_when_it_may_and_says_what_it_repeats() {
+    let (_, samples) = run(&patient("users = 1\nduration = \"20s\""), 2, limited).await;
+    let chats = chats(&samples);
+    let numbers: Vec<u64> = samples.iter().map(|sample| sample.request).collect();
+    assert_eq!(numbers, (1..=samples.len() as u64).collect::<Vec<_>>(), "a user's requests are numbered");
+    let statuses: Vec<Outcome> = chats.iter().map(|sample| sample.outcome).collect();
+    let expected = [200, 429, 200, 429, 200, 429].map(Outcome::Status);
+    assert_eq!(statuses[..6], expected);
+    for pair in chats[..6].windows(2) {
+        assert_ne!(pair[0].replica, pair[1].replica, "a request that is sent again goes to the next replica");
+        if pair[0].outcome == Outcome::Status(429) {
+            // Three seconds were asked for; the clocks may disagree by 4 ms, and the limiter ticks in milliseconds.
+            assert_eq!(pair[1].intended, pair[0].done + Nanos::from_millis(3005));
+            assert_eq!(pair[1].sent, pair[1].intended);
+            assert_eq!((pair[1].retry_of, pair[1].iteration), (Some(pair[0].request), pair[0].iteration));
+        } else {
+            assert_eq!(pair[1].retry_of, None);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_wait_begins_that_would_outlast_the_load() {
+    let (phase, samples) = run(&patient("users = 1\nduration = \"2s\""), 1, limited).await;
+    let chats = chats(&samples);
+    assert!(chats.len() > 2 && chats.iter().all(|sample| sample.retry_of.is_none()));
+    assert!(phase.to_ns <= phase.begin_ns + Nanos::from_millis(2110), "{phase:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_never_retries_or_meets_no_limit_takes_the_refusal() {
+    for loads in [
+        patient("users = 1\nduration = \"9s\"").replace("after", "never"),
+        patient("users = 1\nduration = \"9s\"").replace("quota", "refused = 503\nquota"),
+    ] {
+        let (_, samples) = run(&loads, 1, limited).await;
+        assert!(samples.iter().all(|sample| sample.retry_of.is_none()));
+        assert!(samples.iter().any(|sample| sample.outcome == Outcome::Status(429)));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_open_loads_user_is_busy_while_it_waits() {
+    let load = patient("rate = \"1/s\"\nmax_users = 2\nduration = \"10s\"");
+    let (phase, samples) = run(&load, 1, limited).await;
+    let chats = chats(&samples);
+    let arrivals = chats.iter().filter(|sample| sample.retry_of.is_none());
+    assert_eq!(arrivals.count(), 10);
+    assert!(chats.iter().any(|sample| sample.outcome == Outcome::Dropped && sample.request == 0));
+    for retry in chats.iter().filter(|sample| sample.retry_of.is_some()) {
+        let repeated: Vec<_> = chats
+            .iter()
+            .filter(|other| (other.user, Some(other.request)) == (retry.user, retry.retry_of))
+            .collect();
+        assert_eq!(repeated.len(), 1);
+        assert_eq!(repeated[0].outcome, Outcome::Status(429));
+        assert_eq!(repeated[0].iteration, retry.iteration);
+        assert!(retry.intended < phase.begin_ns + Nanos::from_secs(10));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_ends_waits_at_once() {
+    let stop = CancellationToken::new();
+    let later = stop.clone();
+    tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        later.cancel();
+    });
+    let load = patient("users = 1\nduration = \"1h\"");
+    let (phase, samples) = run_until(&load, 1, limited, &stop).await;
+    assert_eq!(samples.last().unwrap().outcome, Outcome::Status(429));
+    assert!(phase.to_ns <= Nanos::from_millis(1010), "{phase:?}");
 }

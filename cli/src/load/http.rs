@@ -1,6 +1,6 @@
 //! Sends requests by HTTP/1.1, with `reqwest` underneath.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use bytes::BytesMut;
 use reqwest::{Method, Url, header::HeaderMap};
@@ -9,6 +9,7 @@ use super::transport::{Answer, BODY_KEPT, NoAnswer, Request, Transport};
 use crate::{
     clock::RunClock,
     record::sample::{LimiterHeaders, Obstacle, Silence},
+    units::Nanos,
 };
 
 /// Sends requests by HTTP/1.1.
@@ -69,13 +70,12 @@ impl Http {
             }
         }
         let status = response.status().as_u16();
-        Ok(Answer {
-            status,
-            first_byte,
-            limiter: limiter(response.headers()),
-            body_bytes,
-            body: body.freeze(),
-        })
+        let limiter = limiter(response.headers());
+        let retry_after = limiter.retry_after.map_or_else(
+            || date(response.headers()).map(|at| (at - self.clock.zero_unix() - first_byte).max(Nanos::ZERO)),
+            |seconds| Some(Nanos::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX))),
+        );
+        Ok(Answer { status, first_byte, limiter, retry_after, body_bytes, body: body.freeze() })
     }
 }
 
@@ -98,5 +98,68 @@ fn limiter(headers: &HeaderMap) -> LimiterHeaders {
         remaining: read(headers, "x-ratelimit-remaining"),
         reset: read(headers, "x-ratelimit-reset"),
         retry_after: read(headers, "retry-after"),
+        policy: read_text(headers, "ratelimit-policy"),
+        state: read_text(headers, "ratelimit"),
+    }
+}
+
+/// A field's text; one that is there several times is a list, and its parts are joined.
+fn read_text(headers: &HeaderMap, name: &str) -> Option<Arc<str>> {
+    let mut parts = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
+    let first = parts.next()?;
+    match parts.next() {
+        None => Some(first.into()),
+        Some(second) => Some([first, second].into_iter().chain(parts).collect::<Vec<_>>().join(", ").into()),
+    }
+}
+
+/// The instant that `Retry-After` names as an HTTP date, since the epoch.
+fn date(headers: &HeaderMap) -> Option<Nanos> {
+    let text = headers.get("retry-after")?.to_str().ok()?;
+    let at = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text.trim()).ok()?;
+    Some(Nanos::from_secs(at.as_second()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(fields: &[(&'static str, &str)]) -> HeaderMap {
+        let field = |(name, value): &(&'static str, &str)| {
+            (reqwest::header::HeaderName::from_static(name), value.parse().unwrap())
+        };
+        fields.iter().map(field).collect()
+    }
+
+    #[test]
+    fn what_a_limiter_says_is_read_as_far_as_it_can_be() {
+        let said = limiter(&headers(&[
+            ("x-ratelimit-limit", " 8 "),
+            ("x-ratelimit-remaining", "many"),
+            ("retry-after", "7"),
+            ("ratelimit", "\"chat\";r=0;t=7"),
+        ]));
+        let expected = LimiterHeaders {
+            limit: Some(8),
+            retry_after: Some(7),
+            state: Some("\"chat\";r=0;t=7".into()),
+            ..LimiterHeaders::default()
+        };
+        assert_eq!(said, expected);
+        let mut twice = headers(&[("ratelimit-policy", "\"a\";q=1;w=1")]);
+        twice.append("ratelimit-policy", "\"b\";q=9;w=60".parse().unwrap());
+        assert_eq!(limiter(&twice).policy.as_deref(), Some("\"a\";q=1;w=1, \"b\";q=9;w=60"));
+    }
+
+    #[test]
+    fn retry_after_may_be_a_date() {
+        for (text, expected) in [
+            ("Sun, 06 Nov 1994 08:49:37 GMT", Some(784_111_777)),
+            ("Mon, 06 Nov 1994 08:49:37 GMT", None),
+            ("soon", None),
+            ("7", None),
+        ] {
+            assert_eq!(date(&headers(&[("retry-after", text)])), expected.map(Nanos::from_secs), "{text}");
+        }
     }
 }

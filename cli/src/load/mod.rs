@@ -7,6 +7,7 @@ pub mod engine;
 #[cfg(test)]
 mod engine_tests;
 pub mod http;
+pub mod patience;
 pub mod render;
 pub mod transport;
 pub mod user;

@@ -37,6 +37,8 @@ pub struct Answer {
     pub first_byte: Nanos,
     /// What the limiter said in it.
     pub limiter: LimiterHeaders,
+    /// `Retry-After` in either form: how long after the head of the answer was here.
+    pub retry_after: Option<Nanos>,
     /// Length of its body.
     pub body_bytes: u64,
     /// Its body where it was asked for, at most [`BODY_KEPT`] bytes.

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
+    patience::{self, Until},
     render::{self, Values},
     transport::{Answer, NoAnswer, Transport},
 };
@@ -14,7 +15,7 @@ use crate::{
         writer::Sink,
     },
     scenario::{Scenario, Step, StepIndex, TenantIndex},
-    units::Nanos,
+    units::{Nanos, Tolerance},
 };
 
 /// What all users of a run share.
@@ -28,6 +29,8 @@ pub struct Shared<T> {
     pub transport: T,
     /// What time it is.
     pub clock: RunClock,
+    /// How far the service's clocks may disagree with it.
+    pub tolerance: Tolerance,
     /// Where their samples go.
     pub sink: Sink,
     /// Values of `${env:NAME}`.
@@ -45,6 +48,24 @@ pub struct User {
     started: bool,
     /// Requests that it has sent; start steps included.
     requests: u64,
+}
+
+/// A request to be sent.
+struct Attempt {
+    step: StepIndex,
+    iteration: u64,
+    turn: u64,
+    due: Nanos,
+    /// Number of the user's request that it repeats.
+    retry_of: Option<u64>,
+}
+
+/// What came of it.
+struct Sent {
+    pass: Pass,
+    done: Nanos,
+    /// How long to wait before sending it again, if that is what to do.
+    again_after: Option<Nanos>,
 }
 
 /// How a pass through steps ended.
@@ -85,11 +106,16 @@ impl User {
         self.started
     }
 
-    /// Walks the start steps, the first of which is due at `due`.
-    pub async fn start<T: Transport>(&mut self, shared: &Shared<T>, due: Nanos) -> Pass {
+    /// Walks the start steps, the first of which is due at `due`; without `until` no request is sent again.
+    pub async fn start<T: Transport>(
+        &mut self,
+        shared: &Shared<T>,
+        due: Nanos,
+        until: Option<&Until>,
+    ) -> Pass {
         self.saved.fill(None);
         let turn = self.number + self.requests;
-        let pass = self.walk(shared, |journey| &journey.start, 0, turn, due).await;
+        let pass = self.walk(shared, |journey| &journey.start, 0, turn, due, until).await;
         self.started = pass == Pass::Complete;
         pass
     }
@@ -103,8 +129,9 @@ impl User {
         iteration: u64,
         turn: u64,
         due: Nanos,
+        until: &Until,
     ) -> Pass {
-        let pass = self.walk(shared, |journey| &journey.steps, iteration, turn, due).await;
+        let pass = self.walk(shared, |journey| &journey.steps, iteration, turn, due, Some(until)).await;
         if pass == Pass::Broken {
             self.started = false;
         }
@@ -121,8 +148,9 @@ impl User {
         shared: &Shared<T>,
         steps: impl Fn(&crate::scenario::Journey) -> &Vec<StepIndex>,
         iteration: u64,
-        turn: u64,
-        due: Nanos,
+        mut turn: u64,
+        mut due: Nanos,
+        until: Option<&Until>,
     ) -> Pass {
         let scenario = Arc::clone(&shared.scenario);
         let Some(journey) =
@@ -130,31 +158,36 @@ impl User {
         else {
             return Pass::Complete;
         };
-        let mut due = due;
-        for (position, &step) in steps(journey).iter().enumerate() {
-            let (pass, done) = self.send(shared, step, iteration, turn + position as u64, due).await;
-            if pass != Pass::Complete {
-                return pass;
+        for &step in steps(journey) {
+            let mut attempt = Attempt { step, iteration, turn, due, retry_of: None };
+            let sent = loop {
+                let sent = self.send(shared, &attempt).await;
+                attempt.turn += 1;
+                let Some((until, again)) = until.zip(sent.again_after.map(|time| sent.done + time)) else {
+                    break sent;
+                };
+                // A wait that the load's end or a stop would cut short leaves the answer as it is.
+                if again >= until.end || !until.wait(shared.clock, again).await {
+                    break sent;
+                }
+                attempt = Attempt { due: again, retry_of: Some(self.requests), ..attempt };
+            };
+            if sent.pass != Pass::Complete {
+                return sent.pass;
             }
-            due = done;
+            (turn, due) = (attempt.turn, sent.done);
         }
         Pass::Complete
     }
 
-    /// Sends one step's request and records what came of it; when it was done.
-    async fn send<T: Transport>(
-        &mut self,
-        shared: &Shared<T>,
-        index: StepIndex,
-        iteration: u64,
-        turn: u64,
-        intended: Nanos,
-    ) -> (Pass, Nanos) {
+    /// Sends one step's request and records what came of it.
+    async fn send<T: Transport>(&mut self, shared: &Shared<T>, attempt: &Attempt) -> Sent {
+        let &Attempt { step: index, iteration, turn, due: intended, retry_of } = attempt;
         let scenario = &shared.scenario;
         let (Some(step), Some(load), Some(tenant)) =
             (scenario.steps.get(index), scenario.loads.get(self.load), scenario.tenants.get(self.tenant))
         else {
-            return (Pass::Broken, intended);
+            return Sent { pass: Pass::Broken, done: intended, again_after: None };
         };
         self.requests += 1;
         let replica = mix::replica(load.routing, self.number, turn, shared.replicas);
@@ -192,16 +225,18 @@ impl User {
             step: index,
             load: self.load,
             user: self.number + 1,
+            request: self.requests,
             iteration,
             replica,
             outcome,
             bytes_out,
             bytes_in: answer.map_or(0, |answer| answer.body_bytes),
             failed_check,
-            limiter: answer.map_or_else(LimiterHeaders::default, |answer| answer.limiter),
-            retry_of: None,
+            limiter: answer.map_or_else(LimiterHeaders::default, |answer| answer.limiter.clone()),
+            retry_of,
         });
-        (pass, done)
+        let again_after = answer.and_then(|answer| patience::asked(shared, load, step, answer));
+        Sent { pass, done, again_after }
     }
 
     /// Checks an answer and saves what the step saves; what was wrong, if anything. Values are taken from 2xx answers

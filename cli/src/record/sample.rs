@@ -1,5 +1,7 @@
 //! One request as it happened.
 
+use std::sync::Arc;
+
 use crate::{
     scenario::{StepIndex, TenantIndex},
     units::Nanos,
@@ -24,6 +26,9 @@ pub struct Sample {
     pub load: usize,
     /// Number of the user within its load, from 1.
     pub user: u64,
+    /// Number of the request among its user's, from 1; 0 for a dropped arrival. Load, user and this name a sample for good,
+    /// wherever in the record it comes to stand.
+    pub request: u64,
     /// Number of the iteration within its load, from 1; 0 for start steps.
     pub iteration: u64,
     /// Index of the replica that it was sent to.
@@ -38,7 +43,7 @@ pub struct Sample {
     pub failed_check: Option<String>,
     /// What the limiter said in the answer's headers.
     pub limiter: LimiterHeaders,
-    /// The sample that this one repeats: none yet, because nothing is retried.
+    /// The `request` of the same load and user that this one repeats, because that was refused for the time being.
     pub retry_of: Option<u64>,
 }
 
@@ -130,7 +135,7 @@ impl Outcome {
 }
 
 /// Limiter headers of an answer, as far as they could be read.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct LimiterHeaders {
     /// `X-RateLimit-Limit`.
     pub limit: Option<u64>,
@@ -138,6 +143,10 @@ pub struct LimiterHeaders {
     pub remaining: Option<u64>,
     /// `X-RateLimit-Reset`: seconds since the epoch.
     pub reset: Option<f64>,
-    /// `Retry-After` in seconds.
+    /// `Retry-After`, where it is a number of seconds.
     pub retry_after: Option<u64>,
+    /// `RateLimit-Policy` as it came.
+    pub policy: Option<Arc<str>>,
+    /// `RateLimit` as it came.
+    pub state: Option<Arc<str>>,
 }

@@ -55,6 +55,9 @@ const SCHEMA: &str = "message sample {
     optional double reset_s;
     optional int64 retry_after_s;
     optional int64 retry_of;
+    required int64 request;
+    optional binary ratelimit_policy (string);
+    optional binary ratelimit (string);
 }";
 
 /// Why a segment could not be read.
@@ -185,6 +188,9 @@ fn write_columns(
     columns.optional::<DoubleType>(|s| s.limiter.reset)?;
     columns.optional_integers(|s| s.limiter.retry_after.map(|n| n as i64))?;
     columns.optional_integers(|s| s.retry_of.map(|n| n as i64))?;
+    columns.integers(|s| s.request as i64)?;
+    columns.optional_texts(|s| s.limiter.policy.as_deref())?;
+    columns.optional_texts(|s| s.limiter.state.as_deref())?;
 
     columns.group.close()?;
     Ok(())
@@ -286,6 +292,10 @@ fn read_group(
     let reset = rows.column::<DoubleType>("reset_s")?;
     let retry_after = rows.optional_integers("retry_after_s")?;
     let retry_of = rows.optional_integers("retry_of")?;
+    // Later than the first columns of this format: a record may lack them.
+    let request = rows.where_there("request", Rows::optional_integers)?;
+    let policy = rows.where_there("ratelimit_policy", Rows::optional_texts)?;
+    let state = rows.where_there("ratelimit", Rows::optional_texts)?;
 
     let unsigned = |value: i64| u64::try_from(value).unwrap_or(0);
     for i in 0..rows.count {
@@ -314,7 +324,10 @@ fn read_group(
                 remaining: remaining[i].map(unsigned),
                 reset: reset[i],
                 retry_after: retry_after[i].map(unsigned),
+                policy: policy[i].as_deref().map(Arc::from),
+                state: state[i].as_deref().map(Arc::from),
             },
+            request: request[i].map_or(0, unsigned),
             retry_of: retry_of[i].map(unsigned),
         });
     }
@@ -348,6 +361,20 @@ impl Rows<'_> {
                 None => Ok(None),
             })
             .collect()
+    }
+
+    /// Reads a column that older segments lack: there it is null.
+    fn where_there<T: Clone>(
+        &self,
+        name: &str,
+        read: impl Fn(&Self, &str) -> Result<Vec<Option<T>>, String>,
+    ) -> Result<Vec<Option<T>>, String> {
+        let columns = self.group.metadata().schema_descr().columns();
+        if columns.iter().any(|column| column.name() == name) {
+            read(self, name)
+        } else {
+            Ok(vec![None; self.count])
+        }
     }
 
     fn column<T: DataType>(&self, name: &str) -> Result<Vec<Option<T::T>>, String> {

@@ -15,13 +15,13 @@ use shapes::{EMBEDDED, EXPECT, FILE, JOURNEY, LIMIT, LOAD, METRICS, SERVICE, STA
 pub use shapes::{SHAPES, Shape};
 
 use super::{
-    Algorithm, Routing, StatusSet,
+    Algorithm, Retry, Routing, StatusSet,
     expectation::{self, Comparison, Measure},
     notation,
     problem::Problem,
 };
 use crate::units::{Nanos, Quota, Rate};
-use values::{algorithm, one_or_more, quotas, routing, statuses};
+use values::{algorithm, one_or_more, quotas, retry, routing, statuses};
 
 /// The methods a step can have, in the order of the documentation.
 pub(super) const METHODS: [&str; 7] = ["get", "post", "put", "patch", "delete", "head", "options"];
@@ -95,6 +95,7 @@ pub(super) struct Load {
     pub(super) duration: Field<Nanos>,
     pub(super) iterations: Field<u64>,
     pub(super) replica: Field<Routing>,
+    pub(super) retry: Field<Retry>,
 }
 
 /// `[[limit]]`
@@ -239,6 +240,7 @@ impl Load {
             duration: table.parsed("duration", found, notation::positive_duration),
             iterations: table.whole("iterations", 1, found),
             replica: routing(&table, "replica", found),
+            retry: table.parsed("retry", found, retry),
             header: table.header,
         }
     }

@@ -170,6 +170,8 @@ pub struct Load {
     pub iterations: Option<u64>,
     /// Which replica a request goes to.
     pub routing: Routing,
+    /// What its users do when a limit refuses them.
+    pub retry: Retry,
 }
 
 /// What drives a load.
@@ -202,6 +204,15 @@ pub enum Routing {
     Sticky,
     /// `replica = 2`: always the n-th replica of the environment (from 1 in the file, from 0 here).
     Only(usize),
+}
+
+/// What a user does with a refusal that says when to come back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Retry {
+    /// `retry = "never"` (the default): it takes the refusal and goes on.
+    Never,
+    /// `retry = "after"`: it waits for as long as `Retry-After` says and sends the request again, until it is not refused.
+    After,
 }
 
 /// A promised limit.

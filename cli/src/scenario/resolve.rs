@@ -98,8 +98,10 @@ fn mean(
             "a load says how many: [[load]] with `users = 2` or `rate = \"10/s\"`, and `duration = \"10s\"`",
         ));
     }
+    let limited: Vec<String> =
+        limits.iter().filter_map(|limit| limit.route.given()).map(|route| route.value.clone()).collect();
     let loads: Vec<_> =
-        loads.into_iter().map(|load| loads::resolve(load, &tenants, &journeys, found)).collect();
+        loads.into_iter().map(|load| loads::resolve(load, &tenants, &journeys, &limited, found)).collect();
     let limits = limits::resolve(limits, &tenants, &journeys, found);
     let expectations = expectations::resolve(expectations, &tenants, &journeys, found);
     let metrics = service::metrics(file.metrics, found);

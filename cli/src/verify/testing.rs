@@ -60,6 +60,7 @@ pub(crate) fn sample(millis: i64, replica: usize, outcome: Outcome) -> Sample {
         step: 0,
         load: 0,
         user: 1,
+        request: 1,
         iteration: 1,
         replica,
         outcome,

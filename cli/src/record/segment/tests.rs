@@ -18,15 +18,17 @@ fn any_sample() -> impl proptest::strategy::Strategy<Value = Sample> {
     ];
     let limiter =
         (any::<Option<u32>>(), any::<Option<u32>>(), proptest::option::of(0.0..1e10), any::<Option<u32>>());
+    let fields = (proptest::option::of(".{0,9}"), proptest::option::of(".{0,9}"));
+    let repeats = (any::<u32>(), any::<Option<u32>>());
     let times = (any::<i64>(), any::<i64>(), any::<Option<i64>>(), any::<i64>());
-    (times, outcome, 0usize..2, proptest::option::of(".{0,20}"), limiter, any::<Option<u32>>()).prop_map(
+    (times, outcome, 0usize..2, proptest::option::of(".{0,20}"), (limiter, fields), repeats).prop_map(
         |(
             (intended, sent, first, done),
             outcome,
             replica,
             failed_check,
-            (limit, remaining, reset, retry),
-            retry_of,
+            ((limit, remaining, reset, retry), (policy, state)),
+            (request, retry_of),
         )| {
             Sample {
                 intended: Nanos(intended),
@@ -39,7 +41,10 @@ fn any_sample() -> impl proptest::strategy::Strategy<Value = Sample> {
                     remaining: remaining.map(u64::from),
                     reset,
                     retry_after: retry.map(u64::from),
+                    policy: policy.map(Into::into),
+                    state: state.map(Into::into),
                 },
+                request: request.into(),
                 retry_of: retry_of.map(u64::from),
                 ..sample(0, replica, outcome)
             }

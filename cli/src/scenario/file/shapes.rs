@@ -86,6 +86,7 @@ pub(super) const LOAD: Shape = Shape {
         ("duration", "duration = \"25s\""),
         ("iterations", "iterations = 100"),
         ("replica", "replica = \"sticky\""),
+        ("retry", "retry = \"after\""),
     ],
 };
 pub(super) const LIMIT: Shape = Shape {

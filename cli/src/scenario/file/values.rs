@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     scenario::{
-        Algorithm, Routing, StatusPattern, StatusSet, notation,
+        Algorithm, Retry, Routing, StatusPattern, StatusSet, notation,
         problem::{Problem, quoted},
     },
     units::Quota,
@@ -105,6 +105,18 @@ pub(super) fn routing(table: &Table<'_>, key: &str, found: &mut Vec<Problem>) ->
         found.push(Problem::at(value.span(), format!("there is no replica {written}"), "").help(HELP));
         None
     })
+}
+
+/// `"never"` or `"after"`.
+pub(super) fn retry(text: &str) -> Result<Retry, notation::Complaint> {
+    match text {
+        "never" => Ok(Retry::Never),
+        "after" => Ok(Retry::After),
+        _ => Err(notation::Complaint::new(
+            "this is no way to retry",
+            "retry is \"never\", or \"after\": as soon as Retry-After says",
+        )),
+    }
 }
 
 pub(super) fn algorithm(text: &str) -> Result<Algorithm, notation::Complaint> {

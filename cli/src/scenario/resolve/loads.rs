@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::{journeys::Journeys, tenants::Tenants};
 use crate::{
     scenario::{
-        JourneyIndex, Load, LoadModel, Routing, TenantIndex,
+        JourneyIndex, Load, LoadModel, Retry, Routing, TenantIndex,
         file::{self, Field, Header, Located},
         problem::{Problem, Span, listed, quoted},
     },
@@ -21,11 +21,12 @@ const MOST_USERS: u64 = 1_000_000;
 /// For how long a load goes on at the most that has `iterations` and no `duration`.
 const LONGEST_FOR_ITERATIONS: Nanos = Nanos::from_secs(3600);
 
-/// One load; `None` only after a problem was found.
+/// One load; `limited` are the routes with a limit. `None` only after a problem was found.
 pub(super) fn resolve(
     load: file::Load,
     tenants: &Tenants,
     journeys: &Journeys,
+    limited: &[String],
     found: &mut Vec<Problem>,
 ) -> Option<Load> {
     let header = &load.header;
@@ -57,7 +58,25 @@ pub(super) fn resolve(
         duration: duration?,
         iterations: load.iterations.optional()?,
         routing: load.replica.or(Routing::RoundRobin)?,
+        retry: retry(load.retry, journey?, journeys, limited, found)?,
     })
+}
+
+/// Who waits for a limit needs one.
+fn retry(
+    field: Field<Retry>,
+    journey: JourneyIndex,
+    journeys: &Journeys,
+    limited: &[String],
+    found: &mut Vec<Problem>,
+) -> Option<Retry> {
+    let mut routes = journeys.steps.iter().filter(|step| step.journey == journey).map(|step| &step.route);
+    let after = field.given().filter(|retry| retry.value == Retry::After);
+    if let Some(after) = after.filter(|_| !routes.any(|route| limited.contains(route))) {
+        let problem = Problem::at(after.span.clone(), "this load calls no route that has a [[limit]]", "");
+        found.push(problem.help("`retry = \"after\"` waits for what a [[limit]] refuses"));
+    }
+    field.or(Retry::Never)
 }
 
 fn whose(

@@ -303,6 +303,11 @@ fn loads() {
             ("duration = \"25s\"", "duration = \"25s\"\niterations = 0"),
             ("replica = 2", "replica = 0"),
             ("replica = 2", "replica = \"random\""),
+            ("replica = 2", "retry = \"soon\""),
+            (
+                "[[load]]\njourney = \"chat\"",
+                "[[journey]]\nname = \"look\"\n[[journey.step]]\nget = \"/\"\n[[load]]\nretry = \"after\"\njourney = \"look\"",
+            ),
         ]),
     );
 }

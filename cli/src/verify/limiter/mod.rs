@@ -18,6 +18,7 @@ mod simulate;
 #[cfg(test)]
 mod tests;
 
+pub use crate::units::Tolerance;
 use crate::{
     scenario::Algorithm,
     units::{Nanos, Quota},
@@ -98,15 +99,6 @@ pub struct Circumstances {
     /// The route has other limits, too: a refusal may be one of theirs. It consumed nothing here, and is no evidence about
     /// this limit's state; whether this limit can have given it is told in [`Judgement::wrong_refusals`].
     pub other_limits: bool,
-}
-
-/// Bound on the disagreement of two clocks over a span: `offset + drift · span`.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Tolerance {
-    /// ε₀.
-    pub offset: Nanos,
-    /// δ, dimensionless: `1e-4` is 100 ppm.
-    pub drift: f64,
 }
 
 /// What the history shows.
