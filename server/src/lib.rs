@@ -20,7 +20,7 @@ mod tenants;
 pub use app::{App, Config};
 pub use args::{Args, StoreChoice};
 pub use faults::{Fault, Faults};
-pub use limiter::{Limit, LimitError};
+pub use limiter::{Algorithm, Limit, LimitError};
 pub use run::{RunError, run, run_until};
 pub use serve::serve;
 pub use store::{Store, StoreError};

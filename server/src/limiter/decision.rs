@@ -2,11 +2,11 @@
 //! decision: `Remaining` is never read a second time, after others have moved on.
 
 use std::fmt::Write as _;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use hyper::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 
-use super::KeyedLimit;
+use super::{Algorithm, KeyedLimit};
 
 const X_LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
 const X_REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
@@ -17,24 +17,26 @@ const STATE: HeaderName = HeaderName::from_static("ratelimit");
 /// One limit as the decision left it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Reading {
-    /// Admissions in the window, this request's included if it was admitted.
-    pub(crate) used: u32,
-    /// Until the window ends; positive.
+    /// How many more would be admitted at the decision's instant, after this request.
+    pub(crate) remaining: u32,
+    /// Until the whole quota is there again if nobody comes; for windows, until their end.
     pub(crate) resets_in: Duration,
-    /// Whether this limit refused the request.
-    pub(crate) refuses: bool,
+    /// If this limit refused the request: how long until it would admit it.
+    pub(crate) wait: Option<Duration>,
 }
 
 /// What the limiter decided about one request: a reading for each of the tenant's limits, in their order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Decision {
+    /// When it was taken, since the Unix epoch.
+    pub(crate) at: Duration,
     pub(crate) readings: Vec<Reading>,
 }
 
 impl Decision {
     /// Admitted only if every limit has room; a request refused by one consumes none.
     pub(crate) fn admitted(&self) -> bool {
-        !self.readings.iter().any(|reading| reading.refuses)
+        !self.readings.iter().any(|reading| reading.wait.is_some())
     }
 
     /// The limit that a client should mind most: of those that refuse the one that does so longest (waiting for less
@@ -42,11 +44,9 @@ impl Decision {
     pub(crate) fn tightest<'a>(&self, limits: &'a [KeyedLimit]) -> Option<(&'a KeyedLimit, Reading)> {
         let pairs = limits.iter().zip(self.readings.iter().copied());
         if self.admitted() {
-            pairs.min_by_key(|(keyed, reading)| {
-                (remaining(keyed, *reading), std::cmp::Reverse(reading.resets_in))
-            })
+            pairs.min_by_key(|(_, reading)| (reading.remaining, std::cmp::Reverse(reading.resets_in)))
         } else {
-            pairs.filter(|(_, reading)| reading.refuses).max_by_key(|(_, reading)| reading.resets_in)
+            pairs.filter(|(_, reading)| reading.wait.is_some()).max_by_key(|(_, reading)| reading.wait)
         }
     }
 
@@ -54,14 +54,14 @@ impl Decision {
     pub(crate) fn write_headers(&self, limits: &[KeyedLimit], headers: &mut HeaderMap) {
         let Some((keyed, reading)) = self.tightest(limits) else { return };
         headers.insert(X_LIMIT, HeaderValue::from(keyed.limit.quota));
-        headers.insert(X_REMAINING, HeaderValue::from(remaining(keyed, reading)));
+        headers.insert(X_REMAINING, HeaderValue::from(reading.remaining));
         // An instant on the wall clock, in seconds since the epoch; the fields below count from now.
-        let reset = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default() + reading.resets_in;
+        let reset = self.at + reading.resets_in;
         let mut text = String::with_capacity(32);
         let _ = write!(text, "{}.{:03}", reset.as_secs(), reset.subsec_millis());
         insert(headers, X_RESET, &text);
-        if !self.admitted() {
-            headers.insert(RETRY_AFTER, HeaderValue::from(whole_seconds(reading.resets_in)));
+        if let Some(wait) = reading.wait {
+            headers.insert(RETRY_AFTER, HeaderValue::from(whole_seconds(wait).max(1)));
         }
         self.write_ietf(limits, headers, text);
     }
@@ -72,12 +72,18 @@ impl Decision {
         for (index, keyed) in limits.iter().enumerate() {
             write_name(&mut text, index, keyed, limits.len());
             let _ = write!(text, ";q={};w={}", keyed.limit.quota, keyed.limit.window.as_secs());
+            if let Algorithm::TokenBucket { burst } = keyed.limit.algorithm
+                && burst != keyed.limit.quota
+            {
+                let _ = write!(text, ";burst={burst}");
+            }
         }
         insert(headers, POLICY, &text);
         text.clear();
+        // To the IETF's draft a reset is a number of seconds to wait, hence rounded up, too.
         for (index, (keyed, reading)) in limits.iter().zip(&self.readings).enumerate() {
             write_name(&mut text, index, keyed, limits.len());
-            let _ = write!(text, ";r={};t={}", remaining(keyed, *reading), whole_seconds(reading.resets_in));
+            let _ = write!(text, ";r={};t={}", reading.remaining, whole_seconds(reading.resets_in));
         }
         insert(headers, STATE, &text);
     }
@@ -101,32 +107,30 @@ fn insert(headers: &mut HeaderMap, name: HeaderName, text: &str) {
     }
 }
 
-fn remaining(keyed: &KeyedLimit, reading: Reading) -> u32 {
-    keyed.limit.quota.saturating_sub(reading.used)
-}
-
-/// Rounded up, at least one: who comes back after that many seconds finds the window over.
+/// Rounded up: who comes back after that many seconds does not come too early.
 fn whole_seconds(duration: Duration) -> u64 {
-    let up = duration.as_secs() + u64::from(duration.subsec_nanos() > 0);
-    up.max(1)
+    duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::super::Limit;
     use super::*;
 
     fn keyed(key: &str, quota: u32) -> KeyedLimit {
-        KeyedLimit::new("acme", Limit::parse(key, Some(quota)).unwrap())
+        KeyedLimit::new("acme", Limit::parse(key, &quota.into()).unwrap())
     }
 
-    fn reading(used: u32, millis: u64, refuses: bool) -> Reading {
-        Reading { used, resets_in: Duration::from_millis(millis), refuses }
+    fn reading(remaining: u32, millis: u64, refuses: bool) -> Reading {
+        let resets_in = Duration::from_millis(millis);
+        Reading { remaining, resets_in, wait: refuses.then_some(resets_in) }
     }
 
     fn fields(readings: Vec<Reading>, limits: &[KeyedLimit]) -> Vec<String> {
         let mut headers = HeaderMap::new();
-        Decision { readings }.write_headers(limits, &mut headers);
+        Decision { at: Duration::ZERO, readings }.write_headers(limits, &mut headers);
         let told = headers.iter().filter(|(name, _)| **name != X_RESET);
         told.map(|(name, value)| format!("{name}: {}", value.to_str().unwrap())).collect()
     }
@@ -135,7 +139,7 @@ mod tests {
     fn a_refusal_says_when_to_come_back() {
         let limits = [keyed("chat_per_10s", 8)];
         assert_eq!(
-            fields(vec![reading(8, 6001, true)], &limits),
+            fields(vec![reading(0, 6001, true)], &limits),
             [
                 "x-ratelimit-limit: 8",
                 "x-ratelimit-remaining: 0",
@@ -150,7 +154,7 @@ mod tests {
     fn an_admission_says_what_is_left() {
         let limits = [keyed("chat_per_10s", 8)];
         assert_eq!(
-            fields(vec![reading(1, 10_000, false)], &limits),
+            fields(vec![reading(7, 10_000, false)], &limits),
             [
                 "x-ratelimit-limit: 8",
                 "x-ratelimit-remaining: 7",
@@ -163,7 +167,7 @@ mod tests {
     #[test]
     fn of_several_limits_the_longest_refusal_counts() {
         let limits = [keyed("chat_per_1s", 2), keyed("chat_per_1m", 9), keyed("chat_per_1h", 50)];
-        let readings = vec![reading(2, 300, true), reading(9, 45_000, true), reading(9, 3_000_000, false)];
+        let readings = vec![reading(0, 300, true), reading(0, 45_000, true), reading(41, 3_000_000, false)];
         let told = fields(readings, &limits);
         assert!(told.contains(&"retry-after: 45".to_owned()), "{told:?}");
         assert!(told.contains(
@@ -172,8 +176,34 @@ mod tests {
     }
 
     #[test]
+    fn a_reset_and_a_wait_may_differ() {
+        let bucket = json!({"quota": 8, "algorithm": "token-bucket", "burst": 12});
+        let limits = [KeyedLimit::new("acme", Limit::parse("chat_per_10s", &bucket).unwrap())];
+        let wait = Some(Duration::from_micros(1));
+        let decision = Decision {
+            at: Duration::from_millis(1_700_000_000_250),
+            readings: vec![Reading { remaining: 0, resets_in: Duration::from_millis(14_000), wait }],
+        };
+        let mut headers = HeaderMap::new();
+        decision.write_headers(&limits, &mut headers);
+        let told: Vec<_> =
+            headers.iter().map(|(name, value)| format!("{name}: {}", value.to_str().unwrap())).collect();
+        assert_eq!(
+            told,
+            [
+                "x-ratelimit-limit: 8",
+                "x-ratelimit-remaining: 0",
+                "x-ratelimit-reset: 1700000014.250",
+                "retry-after: 1",
+                r#"ratelimit-policy: "chat";q=8;w=10;burst=12"#,
+                r#"ratelimit: "chat";r=0;t=14"#,
+            ]
+        );
+    }
+
+    #[test]
     fn seconds_are_rounded_up() {
-        for (millis, seconds) in [(1, 1), (999, 1), (1000, 1), (1001, 2), (10_000, 10)] {
+        for (millis, seconds) in [(0, 0), (1, 1), (999, 1), (1000, 1), (1001, 2), (10_000, 10)] {
             assert_eq!(whole_seconds(Duration::from_millis(millis)), seconds);
         }
     }

@@ -1,19 +1,25 @@
-//! One limit as promised: so many chats in a window that opens with the first of them. Also the grammar of the keys
-//! under `limits` of a tenant's line: `chat_per_<n><s|m|h>`.
+//! One limit as promised: so many chats in a window, counted by an algorithm. Also the grammar of an entry under
+//! `limits` of a tenant's line: the key `chat_per_<n><s|m|h|d>`, and a quota or an object as its value.
 
 use std::fmt;
 use std::time::Duration;
 
-/// The longest window: a day. Longer ones are quotas for billing, not protection of a service.
-const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+use serde_json::{Map, Value};
 
-/// At most `quota` admissions in a fixed window of length `window`.
+use super::Algorithm;
+
+/// The longest window: a leap year.
+const LONGEST: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+
+/// At most `quota` admissions in a window of length `window`, as `algorithm` counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limit {
     /// Admissions in a window; at least 1.
     pub quota: u32,
     /// Length of the window: whole seconds, at least one.
     pub window: Duration,
+    /// How they are counted.
+    pub algorithm: Algorithm,
     unit: Unit,
 }
 
@@ -22,6 +28,7 @@ enum Unit {
     Second,
     Minute,
     Hour,
+    Day,
 }
 
 impl Unit {
@@ -30,6 +37,7 @@ impl Unit {
             Self::Second => 1,
             Self::Minute => 60,
             Self::Hour => 3600,
+            Self::Day => 86_400,
         }
     }
 
@@ -38,6 +46,7 @@ impl Unit {
             Self::Second => "second",
             Self::Minute => "minute",
             Self::Hour => "hour",
+            Self::Day => "day",
         }
     }
 }
@@ -47,46 +56,127 @@ impl Unit {
 pub enum LimitError {
     /// The key is not of the form `chat_per_<duration>`.
     #[error(
-        "unknown limit `{0}`, expected `chat_per_<duration>` such as `chat_per_10s`, `chat_per_1m`, `chat_per_1h`"
+        "unknown limit `{0}`, expected `chat_per_<duration>` such as `chat_per_10s`, `chat_per_1m`, `chat_per_1h`, `chat_per_1d`"
     )]
     Key(String),
-    /// The window is zero or longer than a day.
-    #[error("limit `{0}`: the window must be between 1 second and 24 hours")]
+    /// The window is zero or longer than a year.
+    #[error("limit `{0}`: the window must be between 1 second and 366 days")]
     Window(String),
     /// The quota is zero, negative, a fraction, or too large.
     #[error("limit `{0}`: the quota must be a whole number between 1 and 4294967295")]
     Quota(String),
+    /// The object has a key that means nothing.
+    #[error("limit `{key}`: unknown field `{field}`, expected `quota`, `algorithm`, `burst`")]
+    Field {
+        /// The limit's.
+        key: String,
+        /// As written.
+        field: String,
+    },
+    /// The algorithm is none that is known.
+    #[error("limit `{key}`: unknown algorithm {given}, expected one of `{}`", Algorithm::NAMES.join("`, `"))]
+    Algorithm {
+        /// The limit's.
+        key: String,
+        /// As written, in JSON.
+        given: String,
+    },
+    /// The burst is zero, negative, a fraction, or too large.
+    #[error("limit `{0}`: the burst must be a whole number between 1 and 4294967295")]
+    Burst(String),
+    /// Only a token bucket has a burst.
+    #[error("limit `{0}`: a burst is for `token-bucket` only")]
+    NoBurst(String),
 }
 
 impl Limit {
-    /// Reads one entry of `limits`, e.g. `"chat_per_10s": 8`; `quota` is `None` where the value is no `u32`.
+    /// Reads one entry of `limits`, e.g. `"chat_per_10s": 8`, or with an object as its value:
+    /// `"chat_per_10s": {"quota": 8, "algorithm": "token-bucket", "burst": 12}`.
     ///
     /// # Errors
     ///
-    /// What is wrong with the key or with the quota.
-    pub fn parse(key: &str, quota: Option<u32>) -> Result<Self, LimitError> {
-        let unknown = || LimitError::Key(key.to_owned());
-        let duration = key.strip_prefix("chat_per_").ok_or_else(unknown)?;
-        let unit = match duration.chars().last() {
-            Some('s') => Unit::Second,
-            Some('m') => Unit::Minute,
-            Some('h') => Unit::Hour,
-            _ => return Err(unknown()),
+    /// All that is wrong with the key and the value; never empty.
+    pub fn parse(key: &str, value: &Value) -> Result<Self, Vec<LimitError>> {
+        let mut problems = Vec::new();
+        let window = window(key).map_err(|problem| problems.push(problem)).ok();
+        let quota = count(match value {
+            Value::Object(object) => object.get("quota").unwrap_or(&Value::Null),
+            number => number,
+        });
+        if quota.is_none() {
+            problems.push(LimitError::Quota(key.to_owned()));
+        }
+        let algorithm = match value {
+            Value::Object(object) => algorithm(key, object, quota.unwrap_or(1), &mut problems),
+            _ => Some(Algorithm::FixedWindow),
         };
-        let digits = &duration[..duration.len() - 1];
-        if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Err(unknown());
+        match (window, quota, algorithm) {
+            (Some((window, unit)), Some(quota), Some(algorithm)) if problems.is_empty() => {
+                Ok(Self { quota, window, algorithm, unit })
+            }
+            _ => Err(problems),
         }
-        let too_long = || LimitError::Window(key.to_owned());
-        let count: u64 = digits.parse().map_err(|_| too_long())?;
-        let seconds = count.checked_mul(unit.seconds()).ok_or_else(too_long)?;
-        let window = Duration::from_secs(seconds);
-        if window.is_zero() || window > LONGEST {
-            return Err(too_long());
-        }
-        let quota = quota.filter(|&quota| quota > 0).ok_or_else(|| LimitError::Quota(key.to_owned()))?;
-        Ok(Self { quota, window, unit })
     }
+}
+
+/// A quota or a burst.
+fn count(value: &Value) -> Option<u32> {
+    value.as_u64().and_then(|count| u32::try_from(count).ok()).filter(|count| *count > 0)
+}
+
+/// The window that a key names.
+fn window(key: &str) -> Result<(Duration, Unit), LimitError> {
+    let unknown = || LimitError::Key(key.to_owned());
+    let duration = key.strip_prefix("chat_per_").ok_or_else(unknown)?;
+    let unit = match duration.chars().last() {
+        Some('s') => Unit::Second,
+        Some('m') => Unit::Minute,
+        Some('h') => Unit::Hour,
+        Some('d') => Unit::Day,
+        _ => return Err(unknown()),
+    };
+    let digits = &duration[..duration.len() - 1];
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(unknown());
+    }
+    let too_long = || LimitError::Window(key.to_owned());
+    let count: u64 = digits.parse().map_err(|_| too_long())?;
+    let window = Duration::from_secs(count.checked_mul(unit.seconds()).ok_or_else(too_long)?);
+    if window.is_zero() || window > LONGEST {
+        return Err(too_long());
+    }
+    Ok((window, unit))
+}
+
+/// The algorithm that an object asks for, and whatever else is wrong with the object.
+fn algorithm(
+    key: &str,
+    object: &Map<String, Value>,
+    quota: u32,
+    problems: &mut Vec<LimitError>,
+) -> Option<Algorithm> {
+    for field in object.keys().filter(|field| !["quota", "algorithm", "burst"].contains(&field.as_str())) {
+        problems.push(LimitError::Field { key: key.to_owned(), field: field.clone() });
+    }
+    let burst = object.get("burst").map(count);
+    if burst == Some(None) {
+        problems.push(LimitError::Burst(key.to_owned()));
+    }
+    let algorithm = match object.get("algorithm") {
+        None => Some(Algorithm::FixedWindow),
+        Some(name) => {
+            let named =
+                name.as_str().and_then(|name| Algorithm::named(name, burst.flatten().unwrap_or(quota)));
+            if named.is_none() {
+                problems.push(LimitError::Algorithm { key: key.to_owned(), given: name.to_string() });
+            }
+            named
+        }
+    }?;
+    if burst.is_some() && !matches!(algorithm, Algorithm::TokenBucket { .. }) {
+        problems.push(LimitError::NoBurst(key.to_owned()));
+    }
+    Some(algorithm)
 }
 
 /// As a refused client reads it: `8 per 10 second` (singular, as the contract's other servers write it).
@@ -100,6 +190,7 @@ impl fmt::Display for Limit {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use serde_json::json;
 
     use super::*;
 
@@ -111,10 +202,12 @@ mod tests {
             ("chat_per_90s", 90, "8 per 90 second"),
             ("chat_per_1m", 60, "8 per 1 minute"),
             ("chat_per_24h", 86_400, "8 per 24 hour"),
+            ("chat_per_366d", 31_622_400, "8 per 366 day"),
         ];
         for (key, seconds, text) in table {
-            let limit = Limit::parse(key, Some(8)).unwrap();
+            let limit = Limit::parse(key, &json!(8)).unwrap();
             assert_eq!((limit.window.as_secs(), limit.to_string().as_str()), (seconds, text), "{key}");
+            assert_eq!(limit.algorithm, Algorithm::FixedWindow);
         }
     }
 
@@ -126,26 +219,61 @@ mod tests {
             "chat_per_",
             "chat_per_s",
             "chat_per_10",
-            "chat_per_10d",
+            "chat_per_10w",
             "chat_per_-1s",
             "chat_per_1.5s",
         ] {
-            assert_eq!(Limit::parse(key, Some(8)), Err(LimitError::Key(key.to_owned())));
+            assert_eq!(Limit::parse(key, &json!(8)), Err(vec![LimitError::Key(key.to_owned())]));
         }
         for key in
-            ["chat_per_0s", "chat_per_25h", "chat_per_99999999999999999999h", "chat_per_9999999999999999h"]
+            ["chat_per_0s", "chat_per_367d", "chat_per_99999999999999999999h", "chat_per_9999999999999999h"]
         {
-            assert_eq!(Limit::parse(key, Some(8)), Err(LimitError::Window(key.to_owned())));
+            assert_eq!(Limit::parse(key, &json!(8)), Err(vec![LimitError::Window(key.to_owned())]));
         }
-        for quota in [None, Some(0)] {
-            assert_eq!(Limit::parse("chat_per_1s", quota), Err(LimitError::Quota("chat_per_1s".to_owned())));
+        for quota in [json!(null), json!(0), json!("8"), json!(1.5), json!(-1), json!(4_294_967_296_u64)] {
+            let problem = LimitError::Quota("chat_per_1s".to_owned());
+            assert_eq!(Limit::parse("chat_per_1s", &quota), Err(vec![problem]));
         }
+    }
+
+    #[test]
+    fn an_object_chooses_the_algorithm() {
+        let read = |value: Value| Limit::parse("chat_per_1s", &value).unwrap().algorithm;
+        assert_eq!(read(json!({"quota": 8})), Algorithm::FixedWindow);
+        for name in Algorithm::NAMES {
+            assert_eq!(read(json!({"quota": 8, "algorithm": name})).name(), name);
+        }
+        let bucket = json!({"quota": 8, "algorithm": "token-bucket"});
+        assert_eq!(read(bucket), Algorithm::TokenBucket { burst: 8 });
+        let bucket = json!({"quota": 8, "algorithm": "token-bucket", "burst": 12});
+        assert_eq!(read(bucket), Algorithm::TokenBucket { burst: 12 });
+    }
+
+    #[test]
+    fn all_that_is_wrong_with_an_entry_is_told() {
+        let bad = [
+            ("chat_per_1s", json!({})),
+            ("chat_per_1s", json!({"quota": 8, "burst": 9})),
+            ("chat_per_1s", json!({"quota": 8, "algorithm": "sliding-log", "burst": 9})),
+            ("chat_per_1s", json!({"quota": 8, "algorithm": "token-bucket", "burst": 0})),
+            ("chats", json!({"quota": 0, "algorithm": "leaky", "brust": 3, "burst": "many"})),
+            ("chat_per_1s", json!({"quota": 8, "algorithm": 5})),
+        ];
+        let told: Vec<_> = bad
+            .iter()
+            .map(|(key, value)| {
+                let problems = Limit::parse(key, value).unwrap_err();
+                let problems: Vec<_> = problems.iter().map(|problem| format!("  {problem}")).collect();
+                format!("{key}: {value}\n{}", problems.join("\n"))
+            })
+            .collect();
+        insta::assert_snapshot!(told.join("\n"));
     }
 
     proptest! {
         #[test]
-        fn any_key_is_read_or_refused_without_a_panic(key in "(chat_per_)?.{0,6}[smhé]?", quota: Option<u32>) {
-            let _ = Limit::parse(&key, quota);
+        fn any_key_is_read_or_refused_without_a_panic(key in "(chat_per_)?.{0,6}[smhdé]?", quota: u64) {
+            let _ = Limit::parse(&key, &json!(quota));
         }
     }
 }

@@ -4,7 +4,7 @@
 mod memory;
 mod redis;
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use self::memory::MemoryStore;
 use self::redis::RedisStore;
@@ -71,10 +71,17 @@ impl Operation {
 }
 
 impl Store {
-    /// A store in this process's memory, empty.
+    /// A store in this process's memory, empty. It reads the system's clock once, now; from then on time passes as tokio's
+    /// clock does, which can be paused.
     #[must_use]
     pub fn memory() -> Self {
-        Self(Kind::Memory(MemoryStore::default()))
+        Self::memory_at(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
+    }
+
+    /// As [`memory`](Self::memory), with the time since the Unix epoch that it is to be now.
+    #[must_use]
+    pub fn memory_at(unix: Duration) -> Self {
+        Self(Kind::Memory(MemoryStore::at(unix)))
     }
 
     /// Connects to Redis (6 or later). From then on the connection is kept up: while Redis is away operations fail at once, and

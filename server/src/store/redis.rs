@@ -1,29 +1,28 @@
-//! The store in Redis: its operations and the reading of its answers. The connection is [`Link`]'s.
+//! The store in Redis: its operations. The connection is [`Link`]'s, the scripts and their answers are [`chat`]'s.
 
+mod chat;
 mod link;
 
 use std::time::Duration;
 
-use redis::{Cmd, ErrorKind, RedisError, ServerErrorKind, Value};
+use redis::{ErrorKind, RedisError, ServerErrorKind, Value};
 
+use self::chat::{Chat, Script};
 use self::link::{Failure, Link};
 use super::StoreError;
-use crate::limiter::{Decision, KeyedLimit, Reading};
-
-const CHAT_SCRIPT: &str = include_str!("chat.lua");
+use crate::limiter::{Decision, KeyedLimit};
 
 #[derive(Debug, Clone)]
 pub(super) struct RedisStore {
     link: Link,
-    /// By which Redis knows the script once it has seen it.
-    script_hash: String,
+    fixed: Script,
+    any: Script,
 }
 
 impl RedisStore {
     pub(super) async fn connect(url: &str) -> Result<Self, StoreError> {
         let link = Link::open(url).await?;
-        let script_hash = redis::Script::new(CHAT_SCRIPT).get_hash().to_owned();
-        Ok(Self { link, script_hash })
+        Ok(Self { link, fixed: Script::new(chat::FIXED), any: Script::new(chat::ANY) })
     }
 
     pub(super) fn describe(&self) -> String {
@@ -32,7 +31,7 @@ impl RedisStore {
 
     pub(super) async fn create_session(&self, key: &str, lifetime: Duration) -> Result<(), StoreError> {
         let mut command = redis::cmd("SET");
-        command.arg(key).arg(1).arg("PX").arg(millis(lifetime));
+        command.arg(key).arg(1).arg("PX").arg(chat::millis(lifetime));
         self.link.send(&command).await.map(drop)
     }
 
@@ -51,60 +50,34 @@ impl RedisStore {
         session: &str,
         limits: &[KeyedLimit],
     ) -> Result<Option<Decision>, StoreError> {
-        let by_hash = chat_command("EVALSHA", &self.script_hash, session, limits);
-        let answer = match self.link.try_send(&by_hash).await {
+        let chat = Chat { session, limits };
+        if chat.is_fixed() {
+            chat.read_fixed(&self.run(&self.fixed, |verb, script| chat.fixed(verb, script)).await?)
+        } else {
+            chat.read_any(&self.run(&self.any, |verb, script| chat.any(verb, script)).await?)
+        }
+    }
+
+    /// Runs a script; `command` makes the command that names it by its hash or holds its text.
+    async fn run(
+        &self,
+        script: &Script,
+        command: impl Fn(&str, &str) -> redis::Cmd,
+    ) -> Result<Value, StoreError> {
+        match self.link.try_send(&command("EVALSHA", &script.hash)).await {
             // A Redis that has restarted forgot the script. EVAL runs it and makes it known again; the failed command
             // ran nothing, so nothing is counted twice.
             Err(Failure::Answered(error)) if is_unknown_script(&error) => {
-                self.link.send(&chat_command("EVAL", CHAT_SCRIPT, session, limits)).await?
+                self.link.send(&command("EVAL", script.text)).await
             }
-            answer => answer.map_err(Failure::into_store_error)?,
-        };
-        read_decision(&answer, limits)
+            answer => answer.map_err(Failure::into_store_error),
+        }
     }
-}
-
-fn chat_command(verb: &str, script: &str, session: &str, limits: &[KeyedLimit]) -> Cmd {
-    let mut command = redis::cmd(verb);
-    command.arg(script).arg(1 + limits.len()).arg(session);
-    for keyed in limits {
-        command.arg(&keyed.key);
-    }
-    for keyed in limits {
-        command.arg(keyed.limit.quota).arg(millis(keyed.limit.window));
-    }
-    command
-}
-
-/// Reads what the script answers: hits and milliseconds for each limit.
-fn read_decision(answer: &Value, limits: &[KeyedLimit]) -> Result<Option<Decision>, StoreError> {
-    let strange = || StoreError::Failed(format!("the chat script answered {answer:?}"));
-    let Value::Array(numbers) = answer else { return Err(strange()) };
-    if numbers.is_empty() {
-        return Ok(None);
-    }
-    if numbers.len() != 2 * limits.len() {
-        return Err(strange());
-    }
-    let mut hits_and_ends = Vec::with_capacity(limits.len());
-    for pair in numbers.chunks_exact(2) {
-        let [Value::Int(hits), Value::Int(left)] = pair else { return Err(strange()) };
-        hits_and_ends.push((u32::try_from(*hits).unwrap_or(u32::MAX), u64::try_from(*left).unwrap_or(1)));
-    }
-    let admitted = hits_and_ends.iter().zip(limits).all(|((hits, _), keyed)| *hits <= keyed.limit.quota);
-    let reading = |((hits, left), keyed): (&(u32, u64), &KeyedLimit)| Reading {
-        // A refused request's own hit was taken back.
-        used: if admitted { *hits } else { hits.saturating_sub(1) },
-        resets_in: Duration::from_millis(*left),
-        refuses: *hits > keyed.limit.quota,
-    };
-    Ok(Some(Decision { readings: hits_and_ends.iter().zip(limits).map(reading).collect() }))
 }
 
 fn is_unknown_script(error: &RedisError) -> bool {
     error.kind() == ErrorKind::Server(ServerErrorKind::NoScript)
 }
 
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
+#[cfg(test)]
+mod tests;

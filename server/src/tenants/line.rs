@@ -2,8 +2,9 @@
 //! of the right shape.
 
 use std::fmt;
+use std::marker::PhantomData;
 
-use serde::de::{self, MapAccess, Visitor};
+use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
@@ -26,31 +27,49 @@ struct Line {
     limits: Limits,
 }
 
-/// The entries in their order and with duplicates: a map would silently keep the last of two.
-struct Limits(Vec<(String, Value)>);
+/// The limits as written.
+type Limits = Pairs<Given>;
 
-impl<'de> Deserialize<'de> for Limits {
+/// A limit's value as written.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Given {
+    Object(Pairs<Value>),
+    Other(Value),
+}
+
+/// The entries of an object in their order and with duplicates: a map would silently keep the last of two.
+struct Pairs<V>(Vec<(String, V)>);
+
+impl<V> Pairs<V> {
+    /// The names that stand there more than once, but for their first place.
+    fn repeated(&self) -> impl Iterator<Item = &str> {
+        let is_repeated = |&(index, (name, _)): &(usize, &(String, V))| {
+            self.0[..index].iter().any(|(earlier, _)| earlier == name)
+        };
+        self.0.iter().enumerate().filter(is_repeated).map(|(_, (name, _))| name.as_str())
+    }
+}
+
+impl<'de, V: Deserialize<'de>> Deserialize<'de> for Pairs<V> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Entries;
-        impl<'de> Visitor<'de> for Entries {
-            type Value = Limits;
+        struct Entries<V>(PhantomData<V>);
+        impl<'de, V: Deserialize<'de>> Visitor<'de> for Entries<V> {
+            type Value = Pairs<V>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("limits such as {\"chat_per_10s\": 8}")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Limits, A::Error> {
-                let mut entries: Vec<(String, Value)> = Vec::new();
-                while let Some((key, value)) = map.next_entry()? {
-                    if entries.iter().any(|(known, _)| *known == key) {
-                        return Err(de::Error::custom(format_args!("limit `{key}` is given twice")));
-                    }
-                    entries.push((key, value));
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Pairs<V>, A::Error> {
+                let mut entries = Vec::new();
+                while let Some(entry) = map.next_entry()? {
+                    entries.push(entry);
                 }
-                Ok(Limits(entries))
+                Ok(Pairs(entries))
             }
         }
-        deserializer.deserialize_map(Entries)
+        deserializer.deserialize_map(Entries(PhantomData))
     }
 }
 
@@ -65,18 +84,27 @@ pub(super) fn tenant(content: &str) -> Result<Tenant, Vec<Cause>> {
     if let Err(cause) = check_id(&line.id) {
         causes.push((None, cause));
     }
+    let no_limits = line.limits.0.is_empty();
+    causes.extend(line.limits.repeated().map(|key| (None, format!("limit `{key}` is given twice"))));
     let mut limits: Vec<KeyedLimit> = Vec::new();
-    for (key, value) in &line.limits.0 {
-        let quota = value.as_u64().and_then(|quota| u32::try_from(quota).ok());
-        match Limit::parse(key, quota) {
-            Err(error) => causes.push((None, error.to_string())),
+    for (key, given) in line.limits.0 {
+        let value = match given {
+            Given::Other(value) => value,
+            Given::Object(object) => {
+                let twice = |field| (None, format!("limit `{key}`: `{field}` is given twice"));
+                causes.extend(object.repeated().map(twice));
+                Value::Object(object.0.into_iter().collect())
+            }
+        };
+        match Limit::parse(&key, &value) {
+            Err(problems) => causes.extend(problems.iter().map(|problem| (None, problem.to_string()))),
             Ok(limit) if limits.iter().any(|known| known.limit.window == limit.window) => {
                 causes.push((None, format!("limit `{key}`: another limit has the same window")));
             }
             Ok(limit) => limits.push(KeyedLimit::new(&line.id, limit)),
         }
     }
-    if line.limits.0.is_empty() {
+    if no_limits {
         causes.push((None, "limits: at least one is needed, such as \"chat_per_10s\": 8".to_owned()));
     }
     if !causes.is_empty() {

@@ -1,47 +1,16 @@
 //! Each fault shows its effect, and only when it is switched on. Most are driven without sockets, on a paused clock.
 
-use bytes::Bytes;
-use http_body_util::{BodyExt as _, Full};
-use hyper::Request;
-use serde_json::{Value, json};
 use tenancy::{App, Config, Store, Tenants};
 use tokio::time::Instant;
 
+use crate::direct::{chat, session};
 use crate::support::tenants;
 
 /// Replicas over one store, with the faults in `text`.
-pub(crate) fn replicas(count: u32, tenants: &Tenants, store: &Store, text: &str) -> Vec<App> {
+fn replicas(count: u32, tenants: &Tenants, store: &Store, text: &str) -> Vec<App> {
     let faults: tenancy::Faults = text.parse().unwrap();
     let config = |replica| Config { replica, faults: faults.clone(), ..Config::default() };
     (0..count).map(|replica| App::with_config(tenants.clone(), store.clone(), config(replica))).collect()
-}
-
-/// Status, headers and JSON of an answer.
-pub(crate) struct Told {
-    pub(crate) status: u16,
-    pub(crate) headers: hyper::HeaderMap,
-    pub(crate) body: Value,
-}
-
-pub(crate) async fn post(app: &App, path: &str, body: &Value) -> Told {
-    let request = Request::post(path).body(Full::new(Bytes::from(body.to_string()))).unwrap();
-    let (head, body) = app.respond(request).await.into_parts();
-    let bytes = body.collect().await.unwrap().to_bytes();
-    Told {
-        status: head.status.as_u16(),
-        headers: head.headers,
-        body: serde_json::from_slice(&bytes).unwrap(),
-    }
-}
-
-pub(crate) async fn session(app: &App, tenant: &str) -> String {
-    let told = post(app, "/session", &json!({ "tenant_id": tenant })).await;
-    told.body["session_id"].as_str().unwrap().to_owned()
-}
-
-pub(crate) async fn chat(app: &App, tenant: &str, session: &str) -> Told {
-    let body = json!({ "tenant_id": tenant, "session_id": session, "message": tenant });
-    post(app, "/chat", &body).await
 }
 
 #[tokio::test(start_paused = true)]

@@ -135,6 +135,11 @@ async fn both_stores_decide_alike() {
         ("b", r#"{"chat_per_1h": 3, "chat_per_2h": 3, "chat_per_3h": 5}"#),
         ("c", r#"{"chat_per_3h": 2, "chat_per_1h": 4}"#),
         ("d", r#"{"chat_per_24h": 7, "chat_per_1m": 5, "chat_per_1h": 6}"#),
+        ("aligned", r#"{"chat_per_366d": {"quota": 3, "algorithm": "aligned-window"}}"#),
+        ("log", r#"{"chat_per_1h": {"quota": 3, "algorithm": "sliding-log"}}"#),
+        ("counter", r#"{"chat_per_366d": {"quota": 3, "algorithm": "sliding-counter"}}"#),
+        ("bucket", r#"{"chat_per_1h": {"quota": 3, "algorithm": "token-bucket", "burst": 5}}"#),
+        ("two", r#"{"chat_per_1h": {"quota": 5, "algorithm": "token-bucket"}, "chat_per_2h": 3}"#),
     ];
     let (_redis, pairs) = pairs(&lines).await;
     for (tenant, _) in lines {

@@ -7,8 +7,10 @@
     reason = "in the functions that tests are made of, too, a panic is a test that failed"
 )]
 
+mod direct;
 mod support;
 
+mod algorithms;
 mod contract;
 mod faults;
 mod hostile;

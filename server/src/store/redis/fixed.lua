@@ -1,4 +1,4 @@
--- One chat: the session's check and the limits' decision, atomic, on Redis's clock (which stands still in a script).
+-- One chat whose limits are all fixed windows: the session's check and the limits' decision, atomic, on Redis's clock (which stands still in a script).
 -- KEYS: the session, then a counter for each limit. ARGV: quota and window in ms for each counter.
 -- Answers {} if there is no session, else for each limit: hits in the window with this one, ms until the window ends.
 if redis.call('EXISTS', KEYS[1]) == 0 then return {} end

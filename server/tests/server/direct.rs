@@ -1,0 +1,42 @@
+//! A replica asked without a socket, so that a paused clock can be used.
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full};
+use hyper::Request;
+use serde_json::{Value, json};
+use tenancy::App;
+
+/// Status, headers and JSON of an answer.
+pub(crate) struct Told {
+    pub(crate) status: u16,
+    pub(crate) headers: hyper::HeaderMap,
+    pub(crate) body: Value,
+}
+
+pub(crate) async fn post(app: &App, path: &str, body: &Value) -> Told {
+    let request = Request::post(path).body(Full::new(Bytes::from(body.to_string()))).unwrap();
+    let (head, body) = app.respond(request).await.into_parts();
+    let bytes = body.collect().await.unwrap().to_bytes();
+    Told {
+        status: head.status.as_u16(),
+        headers: head.headers,
+        body: serde_json::from_slice(&bytes).unwrap(),
+    }
+}
+
+impl Told {
+    /// A header's text; empty if it is not there.
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+}
+
+pub(crate) async fn session(app: &App, tenant: &str) -> String {
+    let told = post(app, "/session", &json!({ "tenant_id": tenant })).await;
+    told.body["session_id"].as_str().unwrap().to_owned()
+}
+
+pub(crate) async fn chat(app: &App, tenant: &str, session: &str) -> Told {
+    let body = json!({ "tenant_id": tenant, "session_id": session, "message": tenant });
+    post(app, "/chat", &body).await
+}
