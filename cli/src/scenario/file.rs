@@ -15,13 +15,13 @@ use shapes::{EMBEDDED, EXPECT, FILE, JOURNEY, LIMIT, LOAD, METRICS, SERVICE, STA
 pub use shapes::{SHAPES, Shape};
 
 use super::{
-    Algorithm, Retry, Routing, StatusSet,
+    Algorithm, Refill, Retry, Routing, StatusSet,
     expectation::{self, Comparison, Measure},
     notation,
     problem::Problem,
 };
 use crate::units::{Nanos, Quota, Rate};
-use values::{algorithm, one_or_more, quotas, retry, routing, statuses};
+use values::{algorithm, one_or_more, quotas, refill, retry, routing, statuses};
 
 /// The methods a step can have, in the order of the documentation.
 pub(super) const METHODS: [&str; 7] = ["get", "post", "put", "patch", "delete", "head", "options"];
@@ -106,6 +106,8 @@ pub(super) struct Limit {
     pub(super) per: Field<String>,
     pub(super) algorithm: Field<Algorithm>,
     pub(super) quota: Field<Quotas>,
+    pub(super) burst: Field<u64>,
+    pub(super) refill: Field<Refill>,
     pub(super) admitted: Field<StatusSet>,
     pub(super) refused: Field<StatusSet>,
     pub(super) resolution: Field<Nanos>,
@@ -256,6 +258,8 @@ impl Limit {
             }),
             algorithm: table.parsed("algorithm", found, algorithm),
             quota: quotas(&table, "quota", found),
+            burst: table.whole("burst", 1, found),
+            refill: table.parsed("refill", found, refill),
             admitted: statuses(&table, "admitted", found),
             refused: statuses(&table, "refused", found),
             resolution: table.parsed("resolution", found, notation::positive_duration),

@@ -96,6 +96,8 @@ pub(super) const LIMIT: Shape = Shape {
         ("per", "per = \"tenant\""),
         ("algorithm", "algorithm = \"fixed-window\""),
         ("quota", "quota = { acme = \"8/10s\" }"),
+        ("burst", "burst = 12"),
+        ("refill", "refill = \"100ms\""),
         ("admitted", "admitted = \"2xx\""),
         ("refused", "refused = 429"),
         ("resolution", "resolution = \"1ms\""),

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     scenario::{
-        Algorithm, Retry, Routing, StatusPattern, StatusSet, notation,
+        Algorithm, Refill, Retry, Routing, StatusPattern, StatusSet, notation,
         problem::{Problem, quoted},
     },
     units::Quota,
@@ -120,14 +120,25 @@ pub(super) fn retry(text: &str) -> Result<Retry, notation::Complaint> {
 }
 
 pub(super) fn algorithm(text: &str) -> Result<Algorithm, notation::Complaint> {
-    const HELP: &str = "algorithms are \"fixed-window\" and \"sliding-log\"";
+    const HELP: &str = "algorithms are \"fixed-window\", \"sliding-log\" and \"token-bucket\"";
     let message = match text {
         "fixed-window" => return Ok(Algorithm::FixedWindow),
         "sliding-log" => return Ok(Algorithm::SlidingLog),
-        "sliding-counter" | "token-bucket" | "aligned-window" => "this algorithm is not supported yet",
+        "token-bucket" => {
+            return Ok(Algorithm::TokenBucket { burst: None, refill: Refill::Continuous });
+        }
+        "sliding-counter" | "aligned-window" => "this algorithm is not supported yet",
         _ => "this is no algorithm that we know",
     };
     Err(notation::Complaint::new(message, HELP))
+}
+
+/// `"continuous"` or the length of a step.
+pub(super) fn refill(text: &str) -> Result<Refill, notation::Complaint> {
+    match text {
+        "continuous" => Ok(Refill::Continuous),
+        _ => notation::positive_duration(text).map(Refill::Steps),
+    }
 }
 
 /// One quota for all, or a table of them.

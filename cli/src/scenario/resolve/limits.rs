@@ -3,8 +3,8 @@
 use super::{journeys::Journeys, tenants::Tenants};
 use crate::{
     scenario::{
-        Limit, LimitKey, StatusPattern, StatusSet, TenantIndex,
-        file::{self, Located, Quotas},
+        Algorithm, Limit, LimitKey, Refill, StatusPattern, StatusSet, TenantIndex,
+        file::{self, Field, Located, Quotas},
         problem::{Problem, Span, did_you_mean, listed, quoted},
     },
     units::{Nanos, Quota},
@@ -54,6 +54,7 @@ fn one(
     let header = &limit.header;
     let route = header.need("route", limit.route, found).and_then(|route| called(route, journeys, found));
     let algorithm = header.need("algorithm", limit.algorithm, found);
+    let algorithm = algorithm.and_then(|algorithm| bucket(algorithm.value, limit.burst, limit.refill, found));
     let quota = header.need("quota", limit.quota, found).and_then(|quota| by_tenant(quota, tenants, found));
     let spans =
         [&limit.admitted, &limit.refused].map(|field| field.given().map(|located| located.span.clone()));
@@ -68,12 +69,35 @@ fn one(
     Some(Limit {
         route: route?,
         per: limit.per.or(String::new()).map(|_| LimitKey::Tenant)?,
-        algorithm: algorithm?.value,
+        algorithm: algorithm?,
         quota: quota?,
         admitted: admitted?,
         refused: refused?,
         resolution: limit.resolution.or(Nanos::from_millis(1))?,
     })
+}
+
+/// The algorithm with what only a token bucket has.
+fn bucket(
+    algorithm: Algorithm,
+    burst: Field<u64>,
+    refill: Field<Refill>,
+    found: &mut Vec<Problem>,
+) -> Option<Algorithm> {
+    if let Algorithm::TokenBucket { refill: default, .. } = algorithm {
+        return Some(Algorithm::TokenBucket { burst: burst.optional()?, refill: refill.or(default)? });
+    }
+    let spans = [
+        ("burst", burst.given().map(|located| located.span.clone())),
+        ("refill", refill.given().map(|located| located.span.clone())),
+    ];
+    for (key, span) in spans {
+        found.extend(span.map(|span| {
+            let message = format!("{} is for token buckets, this is a {algorithm}", quoted(key));
+            Problem::at(span, message, "").help("leave it out, or write `algorithm = \"token-bucket\"`")
+        }));
+    }
+    Some(algorithm)
 }
 
 /// The route, if a step calls it.

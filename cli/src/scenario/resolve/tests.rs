@@ -320,7 +320,11 @@ fn limits() {
             ("route = \"POST /chat\"", "route = \"POST /chatt\""),
             ("route = \"POST /chat\"", ""),
             ("per = \"tenant\"", "per = \"user\""),
-            ("\"fixed-window\"", "\"token-bucket\""),
+            ("\"fixed-window\"", "\"sliding-counter\""),
+            ("per = \"tenant\"", "burst = 12"),
+            ("per = \"tenant\"", "refill = \"100ms\""),
+            ("\"fixed-window\"", "\"token-bucket\"\nburst = 0"),
+            ("\"fixed-window\"", "\"token-bucket\"\nrefill = \"slowly\""),
             ("\"fixed-window\"", "\"leaky\""),
             ("algorithm = \"fixed-window\"", ""),
             ("quota = { acme = \"8/10s\", globex = \"4/10s\" }", ""),
@@ -408,7 +412,7 @@ pause = "1s..3s"
 
 [[limit]]
 route = "POST /chatt"
-algorithm = "token-bucket"
+algorithm = "leaky-bucket"
 quota = { globex = "8/10x" }
 
 [[expect]]

@@ -10,6 +10,7 @@ pub mod fixed_window;
 mod history;
 pub mod sliding_log;
 mod spans;
+pub mod token_bucket;
 
 #[cfg(test)]
 mod brute_force;
@@ -30,8 +31,11 @@ pub fn judge(requests: &[Request], promise: Promise, circumstances: &Circumstanc
     match algorithm {
         Algorithm::FixedWindow => fixed_window::judge(requests, quota, circumstances),
         Algorithm::SlidingLog => sliding_log::judge(requests, quota, circumstances),
+        Algorithm::TokenBucket { burst, refill } => {
+            token_bucket::judge(requests, quota, burst, refill, circumstances)
+        }
         // Their rules are still to come; until then no scenario can name them.
-        Algorithm::AlignedWindow | Algorithm::SlidingCounter { .. } | Algorithm::TokenBucket { .. } => {
+        Algorithm::AlignedWindow | Algorithm::SlidingCounter { .. } => {
             let lifetime = history::Lifetime::of(quota.window, circumstances);
             history::History::new(requests).judgement(lifetime, circumstances)
         }
@@ -45,6 +49,16 @@ pub struct Promise {
     pub quota: Quota,
     /// How they are counted.
     pub algorithm: Algorithm,
+}
+
+impl Promise {
+    /// How many are admitted at once of a key that nobody has used.
+    pub fn room(&self) -> u64 {
+        match self.algorithm {
+            Algorithm::TokenBucket { burst: Some(burst), .. } => burst,
+            _ => self.quota.limit,
+        }
+    }
 }
 
 /// What the limiter did with a request, as far as its answer tells.
@@ -144,7 +158,8 @@ pub enum Violation {
         to: Nanos,
         /// How many of `requests` an honest limiter could have admitted at the most.
         allowed: u64,
-        /// The certain admissions, more than `allowed`; sorted by `sent`.
+        /// The certain admissions, more than `allowed`, and the refusal that they contradict, if it takes one (token
+        /// buckets); sorted by `sent`.
         requests: Vec<Request>,
         /// One sentence: why no honest limiter could have granted them.
         because: String,

@@ -1,7 +1,10 @@
 //! Simulated limiters, honest and broken, under simulated loads: a history as a client would record it.
 
+pub(super) mod bucket;
+
 use std::cmp::Reverse;
 
+use self::bucket::Bucket;
 use super::{Circumstances, Decision, Request, Tolerance};
 use crate::units::{Nanos, Quota};
 
@@ -50,6 +53,8 @@ pub(super) enum Limiter {
     FixedWindow { quota: Quota, inclusive: bool, ends: i64, count: u64, live: bool },
     /// A list of admissions in the order in which they were inserted; their times are those of the replicas' clocks.
     SlidingLog { quota: Quota, inclusive: bool, log: Vec<i64> },
+    /// Tokens that come back.
+    TokenBucket(Bucket),
     /// One for each replica.
     PerReplica(Vec<Limiter>),
 }
@@ -67,6 +72,7 @@ impl Limiter {
         match self {
             Self::FixedWindow { live, .. } => *live = false,
             Self::SlidingLog { log, .. } => log.clear(),
+            Self::TokenBucket(bucket) => bucket.forget(),
             Self::PerReplica(limiters) => limiters.iter_mut().for_each(Self::forget),
         }
     }
@@ -95,6 +101,7 @@ impl Limiter {
                 log.push(now);
                 true
             }
+            Self::TokenBucket(bucket) => bucket.admits(now),
             Self::PerReplica(limiters) => {
                 let count = limiters.len();
                 limiters[usize::from(replica) % count].admits(now, 0)

@@ -124,7 +124,7 @@ pub(super) fn lonely_refusals(
         if counted < quota.limit && quota.limit <= touching {
             let peaks = peaks.get_or_insert_with(|| Peaks::of((0..sent.len()).map(&over).collect()));
             let inside = sent.partition_point(|other| *other <= s)..sent.partition_point(|other| *other <= r);
-            counted = counted.max(peaks.highest(inside) as u64);
+            counted = counted.max(peaks.highest(inside).unwrap_or(0) as u64);
         }
         if counted < quota.limit {
             lonely.push((*request, counted));
@@ -155,11 +155,12 @@ pub(super) fn lonely_refusal(
 }
 
 /// Highest value in a range: a tree of maxima, the leaves in its second half.
-struct Peaks(Vec<usize>);
+pub(super) struct Peaks<T>(Vec<T>);
 
-impl Peaks {
-    fn of(leaves: Vec<usize>) -> Self {
-        let mut tree = vec![0; leaves.len()];
+impl<T: Copy + Ord> Peaks<T> {
+    pub(super) fn of(leaves: Vec<T>) -> Self {
+        // The first half only has to be there.
+        let mut tree = leaves.clone();
         tree.extend(leaves);
         for node in (1..tree.len() / 2).rev() {
             tree[node] = tree[2 * node].max(tree[2 * node + 1]);
@@ -167,17 +168,18 @@ impl Peaks {
         Self(tree)
     }
 
-    fn highest(&self, ranks: std::ops::Range<usize>) -> usize {
+    /// `None`: there is none in it.
+    pub(super) fn highest(&self, ranks: std::ops::Range<usize>) -> Option<T> {
         let (mut from, mut to) = (ranks.start + self.0.len() / 2, ranks.end + self.0.len() / 2);
-        let mut highest = 0;
+        let mut highest = None;
         while from < to {
             if from % 2 == 1 {
-                highest = highest.max(self.0[from]);
+                highest = highest.max(Some(self.0[from]));
                 from += 1;
             }
             if to % 2 == 1 {
                 to -= 1;
-                highest = highest.max(self.0[to]);
+                highest = highest.max(Some(self.0[to]));
             }
             (from, to) = (from / 2, to / 2);
         }

@@ -1,5 +1,7 @@
 //! No honest limiter is accused; every known defect is found; tiny histories are judged as exact search judges them.
 
+mod token_bucket;
+
 use proptest::prelude::*;
 
 use super::{
@@ -401,7 +403,7 @@ fn an_honest_sliding_log_is_never_accused() {
 }
 
 /// A tiny history: what a limiter on the grid answered, with some of it changed, or anything at all.
-fn tiny(random: &mut Random, make: Make) -> (Vec<Request>, Quota, Circumstances) {
+fn tiny(random: &mut Random, make: impl Fn(Quota, bool) -> Limiter) -> (Vec<Request>, Quota, Circumstances) {
     let quota = Quota { limit: random.within(1, 3) as u64, window: Nanos(random.within(3, 8)) };
     let since = if random.chance(0.6) { 0 } else { random.within(1, 6) };
     let most = random.pick(&[0, 0, 1, 3, 6]);

@@ -37,9 +37,9 @@ impl Proofs<'_> {
                     self.tenant,
                     request.done.as_secs_f64(),
                     self.replica(request),
-                    quota.limit
+                    self.promise.room()
                 );
-                let expected = format!("a refusal only after {} admissions", quota.limit);
+                let expected = format!("a refusal only after {} admissions", self.promise.room());
                 let finding = Evidence::new(Outcome::Fail, self.tenant, expected, observed).detail(because);
                 let mut requests = vec![*request];
                 requests.extend(against);
@@ -60,13 +60,15 @@ impl Proofs<'_> {
             0 => format!("which was full ({quota})"),
             _ => format!("{allowed} promised ({quota})"),
         };
+        let admitted: Vec<Request> =
+            requests.iter().filter(|request| request.decision == Decision::Admitted).copied().collect();
         let observed = format!(
             "tenant {}: {} admitted in the window {:.3} s – {:.3} s, {promised}; {}",
             self.tenant,
-            requests.len(),
+            admitted.len(),
             from.as_secs_f64(),
             to.as_secs_f64(),
-            self.by_replica(requests)
+            self.by_replica(&admitted)
         );
         let finding = Evidence::new(Outcome::Fail, self.tenant, format!("at most {allowed}"), observed);
         self.certified(finding.detail(because), allowed, requests, because)

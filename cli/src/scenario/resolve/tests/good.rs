@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, fs, path::PathBuf};
 use super::{BASE, SOURCES, Sources, environment, read_file, resolve};
 use crate::{
     scenario::{
-        Algorithm, LoadModel, Routing, Scenario,
+        Algorithm, LoadModel, Refill, Routing, Scenario,
         expectation::{LatencyFrom, Measure},
         file::SHAPES,
         template::{Escape, Part, Template, Variable},
@@ -63,6 +63,18 @@ fn everything_of_the_base() {
     let metrics = scenario.metrics.unwrap();
     assert_eq!(metrics.requests, "http_requests_total");
     assert_eq!((scenario.embedded.replicas, scenario.embedded.tenants), (2, None));
+}
+
+#[test]
+fn token_buckets() {
+    let limited = |keys: &str| {
+        let text = BASE.replacen("\"fixed-window\"", &format!("\"token-bucket\"\n{keys}"), 1);
+        good(&text).limits[0].algorithm
+    };
+    let bucket = |burst, refill| Algorithm::TokenBucket { burst, refill };
+    assert_eq!(limited(""), bucket(None, Refill::Continuous));
+    assert_eq!(limited("burst = 12\nrefill = \"continuous\""), bucket(Some(12), Refill::Continuous));
+    assert_eq!(limited("refill = \"100ms\""), bucket(None, Refill::Steps(Nanos::from_millis(100))));
 }
 
 /// The text of a step's body, with variables as they are written in Rust.

@@ -1,0 +1,196 @@
+//! Over-admission: more was granted in a span than can have been in the bucket and have come into it.
+//!
+//! **Rule.** Of the certain admissions sent at or after `s` and done by `r` all were decided within `r − s` of ours, for which
+//! B tokens were there at the most, and `ρ·((r − s)·(1 + δ) + σ)` came. After a refusal with the interval `[s, r₀]` that
+//! was this limit's less than one token was there at an instant not before `s`: what was sent after `r₀` has less than
+//! `1 + ρ·(…)` from `s` on. Others only take, so both hold in any company. A store that lost its memory has a full bucket:
+//! no span is judged across a loss.
+//!
+//! **Sweep.** In the order of `done` admissions enter. For each place in the order of `sent` where a span may begin the tree
+//! holds what was taken since, less what was there, and less what had come before by the fastest clock. If the greatest of
+//! them all exceeds what has come by now, that span is a proof; each enters alone, so it has exactly one too many.
+
+use super::{
+    super::{
+        Circumstances, Request, Violation,
+        history::{History, losses, over_admission, seconds},
+    },
+    Bucket,
+};
+
+/// A span with too many admissions.
+struct Excess {
+    /// Rank of the first admission that counts.
+    first: usize,
+    /// Rank of the refusal that it begins with, if it does.
+    refusal: Option<usize>,
+    /// The last admission was done.
+    by: i64,
+}
+
+/// Where a span may begin, before the admission of the same rank: the better of that admission's own `sent` and the
+/// latest refusal that was done before it.
+#[derive(Clone, Copy)]
+struct Start {
+    /// What had come by the fastest clock, less what was there.
+    less: i128,
+    refusal: Option<usize>,
+}
+
+impl Bucket {
+    pub(super) fn over_admission(
+        &self,
+        history: &History<'_>,
+        circumstances: &Circumstances,
+    ) -> Option<Violation> {
+        let lean = !circumstances.other_limits;
+        let mut begin = i64::MIN;
+        let ends = losses(circumstances).into_iter().chain([(i64::MAX, i64::MAX)]);
+        let mut gaps = ends.map(|(from, to)| (std::mem::replace(&mut begin, to), from));
+        let excess = gaps.find_map(|(after, before)| self.excess(history, after, before, lean))?;
+        Some(self.violation(history, &excess))
+    }
+
+    /// The first in the order of `done`, of requests that lie between two losses of memory.
+    fn excess(&self, history: &History<'_>, after: i64, before: i64, lean: bool) -> Option<Excess> {
+        let admitted = &history.admitted;
+        let ranks = admitted.rank_after(after)..admitted.rank_after(before.saturating_sub(1));
+        let mut by_done: Vec<usize> = ranks.clone().filter(|rank| admitted.done()[*rank] < before).collect();
+        by_done.sort_unstable_by_key(|rank| admitted.done()[*rank]);
+        let starts = self.starts(history, after, ranks.clone(), lean);
+        let mut spans = Spans::new(starts.len());
+        let mut begun = 0;
+        for rank in by_done {
+            let by = admitted.done()[rank];
+            while begun < starts.len() && admitted.sent()[ranks.start + begun] <= by {
+                spans.begin(begun, starts[begun].less);
+                begun += 1;
+            }
+            spans.add(rank - ranks.start, self.tokens(1));
+            let come = self.gain(self.fast(by)) + self.gain(self.slack);
+            if spans.greatest() > come {
+                let place = spans.last_above(come);
+                return Some(Excess { first: ranks.start + place, refusal: starts[place].refusal, by });
+            }
+        }
+        None
+    }
+
+    fn starts(
+        &self,
+        history: &History<'_>,
+        after: i64,
+        ranks: std::ops::Range<usize>,
+        lean: bool,
+    ) -> Vec<Start> {
+        let History { admitted, refused, .. } = history;
+        let full = self.tokens(self.size);
+        let own = |rank: usize| self.gain(self.fast(admitted.sent()[rank])) - full;
+        let mut starts: Vec<Start> =
+            ranks.clone().map(|rank| Start { less: own(rank), refusal: None }).collect();
+        let refusals = if lean { refused.rank_after(after)..refused.len() } else { 0..0 };
+        for refusal in refusals {
+            let place = admitted.rank_after(refused.done()[refusal]);
+            if let Some(start) = place.checked_sub(ranks.start).and_then(|place| starts.get_mut(place)) {
+                // Less than a token was there: as whole numbers go, one less at the most.
+                let less = self.gain(self.fast(refused.sent()[refusal])) - self.tokens(1) + 1;
+                if less > start.less {
+                    *start = Start { less, refusal: Some(refusal) };
+                }
+            }
+        }
+        starts
+    }
+
+    fn violation(&self, history: &History<'_>, excess: &Excess) -> Violation {
+        let History { requests, admitted, refused, .. } = history;
+        let counts =
+            (excess.first..admitted.rank_after(excess.by)).filter(|rank| admitted.done()[*rank] <= excess.by);
+        let mut found: Vec<Request> = counts.map(|rank| requests[admitted.index(rank)]).collect();
+        let count = found.len() as u64;
+        let refusal = excess.refusal.map(|rank| requests[refused.index(rank)]);
+        let from =
+            refusal.map_or_else(|| found.iter().map(|one| one.sent.0).min().unwrap_or(0), |one| one.sent.0);
+        let span = self.fast(excess.by) - self.fast(from);
+        let come = self.gain(span.saturating_add(self.slack));
+        let because = match &refusal {
+            None => format!(
+                "{count} were admitted within {}; {} can have granted {} at the most",
+                seconds(excess.by - from),
+                self.described(),
+                self.level(self.tokens(self.size) + come),
+            ),
+            Some(refusal) => format!(
+                "less than one token was there when request {} was refused, {} or later; by {}, {} can have granted less \
+                 than {} to those sent after that; {count} were admitted",
+                refusal.id,
+                seconds(from),
+                seconds(excess.by),
+                self.described(),
+                self.level(self.tokens(1) + come),
+            ),
+        };
+        found.extend(refusal);
+        found.sort_by_key(|request| (request.sent, request.id));
+        over_admission(self.quota, count - 1, found, because)
+    }
+}
+
+/// For each place where a span may begin: a value, of which the greatest is asked for. A tree of sums and maxima.
+struct Spans {
+    /// Of each node: what was added in it, and the greatest value in it, less what was added behind it.
+    nodes: Vec<(i128, i128)>,
+    leaves: usize,
+}
+
+/// Low, and with room below.
+const NONE: i128 = i128::MIN / 4;
+
+impl Spans {
+    fn new(places: usize) -> Self {
+        let leaves = places.next_power_of_two();
+        Self { nodes: vec![(0, NONE); 2 * leaves], leaves }
+    }
+
+    /// A span begins at this place, with this value besides what is added from there on.
+    fn begin(&mut self, place: usize, value: i128) {
+        let node = self.leaves + place;
+        self.nodes[node].1 = self.nodes[node].0 + value;
+        self.update(node);
+    }
+
+    /// Adds to the spans that begin at this place or before.
+    fn add(&mut self, place: usize, value: i128) {
+        let node = self.leaves + place;
+        self.nodes[node].0 += value;
+        self.nodes[node].1 += value;
+        self.update(node);
+    }
+
+    fn update(&mut self, mut node: usize) {
+        while node > 1 {
+            node /= 2;
+            let ((left, highest_left), (right, highest_right)) =
+                (self.nodes[2 * node], self.nodes[2 * node + 1]);
+            self.nodes[node] = (left + right, highest_right.max(highest_left + right));
+        }
+    }
+
+    fn greatest(&self) -> i128 {
+        self.nodes[1].1
+    }
+
+    /// The last place with a value above this one; there is one.
+    fn last_above(&self, value: i128) -> usize {
+        let (mut node, mut behind) = (1, 0);
+        while node < self.leaves {
+            let (added, highest) = self.nodes[2 * node + 1];
+            node = 2 * node + 1;
+            if highest + behind <= value {
+                node -= 1;
+                behind += added;
+            }
+        }
+        node - self.leaves
+    }
+}

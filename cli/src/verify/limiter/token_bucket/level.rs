@@ -1,0 +1,148 @@
+//! Wrong refusals: at least one token was there all the time while the refusal can have been decided.
+//!
+//! **The least level.** Each request with the interval `[a, b]` that may have been admitted took its token at an instant of
+//! it, or none. Let Y be a bucket from which each takes one at `b`, as late as possible, as long as there is any, and
+//! which gains as slowly as the tolerance permits. The level X of an honest limiter and the tokens that it gave to requests
+//! that Y has not heard of yet, `p` of them, are together never below Y: a grant moves a token from one to the other; at
+//! `b` both sides lose one, or Y alone; where X is full, X + p ≥ B. At least as much comes in any span as for Y, but
+//! for σ, once: so X ≥ Y − p − ρσ, where p is at most the number of intervals open. (If X was full after Y's last loss, then
+//! X ≥ B − p without any σ: so Y may grow past B until its next loss, and X ≥ min(B, Y − ρσ) − p.)
+//!
+//! **Rule.** A refusal is wrong if this bound is one token or more at all instants of its interval. Between the instants at
+//! which an interval begins or ends it only grows, so only the refusal's `sent` and such instants are tried. An unknown
+//! start is an empty bucket. A loss of memory only fills it, which is no defence.
+
+use std::cmp::Reverse;
+
+use super::{
+    super::{
+        Circumstances, Decision, Request, Violation,
+        history::{History, seconds},
+        spans::Peaks,
+    },
+    Bucket,
+};
+
+/// The bucket Y behind all that happened at an instant.
+#[derive(Debug, Clone, Copy)]
+struct State {
+    at: i64,
+    /// Y, not capped since its last loss; `None`: never touched, and full.
+    level: Option<i128>,
+    /// Intervals that are open.
+    open: u64,
+}
+
+impl Bucket {
+    /// The least level possible at an instant, from the last state not after it.
+    fn least(&self, state: State, at: i64) -> i128 {
+        let full = self.tokens(self.size);
+        let level = state.level.map_or(full, |level| {
+            (level + self.gain(self.slow(at) - self.slow(state.at)) - self.gain(self.slack)).min(full)
+        });
+        match state.open {
+            0 => level,
+            open => level.min(full - self.gain(self.back)) - self.tokens(open),
+        }
+    }
+
+    /// All states, from `since` on.
+    fn states(&self, history: &History<'_>, circumstances: &Circumstances) -> Vec<State> {
+        let (sent, done) = (&history.possible_sent, &history.possible_done);
+        let level = (!circumstances.fresh).then_some(0);
+        let at = sent.first().map_or(circumstances.since.0, |first| circumstances.since.0.min(*first));
+        let mut state = State { at, level, open: 0 };
+        let mut states = vec![state];
+        let (mut begun, mut over) = (0, 0);
+        while over < done.len() {
+            let at = sent.get(begun).map_or(done[over], |sent| done[over].min(*sent));
+            let level = state.level.map(|level| level + self.gain(self.slow(at) - self.slow(state.at)));
+            state = State { at, level, ..state };
+            while sent.get(begun) == Some(&at) {
+                (begun, state.open) = (begun + 1, state.open + 1);
+            }
+            while done.get(over) == Some(&at) {
+                let full = self.tokens(self.size);
+                let level = state.level.map_or(full, |level| level.min(full));
+                state.level = Some((level - self.tokens(1)).max(0));
+                (over, state.open) = (over + 1, state.open - 1);
+            }
+            states.push(state);
+        }
+        states
+    }
+
+    /// Each refusal that is wrong, and the least level possible while it can have been decided.
+    pub(super) fn wrong_refusals(
+        &self,
+        history: &History<'_>,
+        circumstances: &Circumstances,
+    ) -> Vec<(Request, i128)> {
+        let mut wrong = Vec::new();
+        if !circumstances.exclusive {
+            return wrong;
+        }
+        let states = self.states(history, circumstances);
+        let mut lowest = None;
+        for request in history.requests.iter().filter(|request| request.decision == Decision::Refused) {
+            let (s, r) = (request.sent.0, request.done.max(request.sent).0);
+            let before = states.partition_point(|state| state.at <= s);
+            if r >= circumstances.complete_until.0 || before == 0 {
+                continue;
+            }
+            let mut least = self.least(states[before - 1], s);
+            if least < self.tokens(1) {
+                continue;
+            }
+            let inside = before..states.partition_point(|state| state.at <= r);
+            if !inside.is_empty() {
+                let least_at = |state: &State| Reverse(self.least(*state, state.at));
+                let lowest = lowest.get_or_insert_with(|| Peaks::of(states.iter().map(least_at).collect()));
+                least = lowest.highest(inside).map_or(least, |Reverse(level)| level.min(least));
+            }
+            if least >= self.tokens(1) {
+                wrong.push((*request, least));
+            }
+        }
+        wrong
+    }
+
+    /// The first of them as the violation that it is.
+    pub(super) fn wrong_refusal(
+        &self,
+        history: &History<'_>,
+        wrong: &[(Request, i128)],
+        circumstances: &Circumstances,
+    ) -> Option<Violation> {
+        let (request, least) = *wrong.first()?;
+        let full_until = self.full_until(history, request.sent.0, circumstances);
+        let against = history.possible_within(full_until, request.done.0);
+        // Tokens that are not whole are missing, too.
+        let missing = self.tokens(self.size) - least;
+        let counted = (missing + self.tokens(1) - 1) / self.tokens(1);
+        let because = format!(
+            "{}, cannot have held less than {} at any instant from {} to {}; it takes less than one token to refuse",
+            self.described(),
+            self.level(least),
+            seconds(request.sent.0),
+            seconds(request.done.0),
+        );
+        let (quota, of) = (self.quota, wrong.len() as u64);
+        Some(Violation::WrongRefusal { quota, request, counted: counted as u64, of, against, because })
+    }
+
+    /// The last instant not after `by` at which Y was full: what was decided before it weighs no more.
+    fn full_until(&self, history: &History<'_>, by: i64, circumstances: &Circumstances) -> i64 {
+        let states = self.states(history, circumstances);
+        let full = self.tokens(self.size);
+        let overflows = |pair: &[State]| match pair {
+            [before, after] => before
+                .level
+                .is_none_or(|level| level + self.gain(self.slow(after.at) - self.slow(before.at)) >= full),
+            _ => false,
+        };
+        let upto = states.partition_point(|state| state.at <= by);
+        let last = states[..upto].windows(2).rposition(overflows);
+        last.map_or(i64::MIN, |rank| states[rank + 1].at)
+    }
+}
