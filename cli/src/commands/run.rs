@@ -15,14 +15,14 @@ use crate::{
         external::{self, AdHoc},
     },
     exit::{Exit, Failure},
-    load::{engine, http::Http, user::Shared},
+    load::{canary::Canaries, engine, http::Http, user::Shared},
     record::{
         manifest::{FORMAT, Machine, Manifest, ScenarioText, State, to_json, write_whole},
         reader::RecordedRun,
         writer::{RecordError, Recorder, create_directory},
     },
     report::{output::Output, progress::Progress},
-    scenario::{Routing, Scenario, template},
+    scenario::{Routing, Scenario, Step, template},
     units::Tolerance,
     verify,
 };
@@ -111,6 +111,7 @@ async fn record(
 ) -> Result<(), RecordError> {
     let clock = RunClock::start();
     let replicas: Vec<String> = up.environment.replicas.iter().map(|replica| replica.name.clone()).collect();
+    let canaries = scenario.uses_canaries().then(Canaries::draw);
     let mut manifest = Manifest {
         format: FORMAT,
         saasbench: env!("CARGO_PKG_VERSION").to_owned(),
@@ -119,6 +120,7 @@ async fn record(
         environment: up.environment.clone(),
         machine: Machine::this(),
         started_unix_ns: clock.zero_unix().0,
+        canary_nonce: canaries.as_ref().map(|canaries| canaries.nonce().to_owned()),
         load: None,
         recorded: None,
     };
@@ -140,6 +142,7 @@ async fn record(
         tolerance: Tolerance { offset: up.environment.clock_offset_ns, drift: up.environment.clock_drift },
         sink,
         secrets: secrets(scenario),
+        canaries,
     });
     let progress = Progress::start(scenario, recorder.tally(), quiet, &signals.interrupt);
     let phase = engine::drive(shared, &signals.stop).await;
@@ -160,9 +163,7 @@ async fn record(
 
 /// Values of every `${env:NAME}` of a scenario; that they are set was checked when it was resolved.
 fn secrets(scenario: &Scenario) -> BTreeMap<String, String> {
-    let templates = scenario.steps.iter().flat_map(|step| {
-        [&step.path].into_iter().chain(step.headers.iter().map(|(_, value)| value)).chain(&step.body)
-    });
+    let templates = scenario.steps.iter().flat_map(Step::templates);
     templates
         .flat_map(|template| &template.parts)
         .filter_map(|part| match part {

@@ -255,5 +255,6 @@ fn drop_arrival<T>(run: &Run<T>, k: u64, turn: u64, due: Nanos) {
         failed_check: None,
         limiter: LimiterHeaders::default(),
         retry_of: None,
+        canary: None,
     });
 }

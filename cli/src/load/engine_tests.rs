@@ -12,6 +12,7 @@ use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    canary::Canaries,
     engine::drive,
     transport::{Answer, NoAnswer, Request, Transport},
     user::Shared,
@@ -135,6 +136,7 @@ async fn run_until(
         tolerance: Tolerance { offset: Nanos::from_millis(4), drift: 0.0 },
         sink,
         secrets: Default::default(),
+        canaries: None,
     };
     let phase = drive(Arc::new(shared), stop).await;
     (phase, samples.iter().collect())
@@ -379,4 +381,50 @@ async fn a_stop_ends_waits_at_once() {
     let (phase, samples) = run_until(&load, 1, limited, &stop).await;
     assert_eq!(samples.last().unwrap().outcome, Outcome::Status(429));
     assert!(phase.to_ns <= Nanos::from_millis(1010), "{phase:?}");
+}
+
+/// A service that answers every chat with the message of the chat before, whosever that was.
+#[derive(Debug)]
+struct Forgetful {
+    clock: RunClock,
+    last: Mutex<String>,
+}
+
+impl Transport for Forgetful {
+    async fn send(&self, request: Request) -> Result<Answer, NoAnswer> {
+        assert!(request.keep_body, "every answer is searched");
+        let message = request.body.unwrap_or_default().chars().rev().collect();
+        let body = std::mem::replace(&mut *self.last.lock().unwrap(), message);
+        Ok(Answer {
+            status: 200,
+            first_byte: self.clock.now(),
+            limiter: LimiterHeaders::default(),
+            retry_after: None,
+            body_bytes: body.len() as u64,
+            body: Bytes::from(body),
+        })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_canary_that_comes_to_another_tenant_is_recorded() {
+    let text = "version = 1\n[[tenant]]\npattern = \"t-1..t-3\"\n[[journey]]\nname = \"chat\"\n[[journey.step]]\npost = \"/chat\"\njson = { message = \"hello ${canary}\" }\n[[load]]\nrate = \"10/s\"\nduration = \"1s\"";
+    let clock = RunClock::start();
+    let (sink, samples) = Sink::channel();
+    let shared = Shared {
+        scenario: Arc::new(scenario(text)),
+        replicas: 1,
+        transport: Forgetful { clock, last: Mutex::default() },
+        clock,
+        tolerance: Tolerance { offset: Nanos::from_millis(4), drift: 0.0 },
+        sink,
+        secrets: Default::default(),
+        canaries: Some(Canaries::draw()),
+    };
+    drive(Arc::new(shared), &CancellationToken::new()).await;
+    let found: Vec<Option<usize>> = samples.iter().map(|sample| sample.canary).collect();
+    assert_eq!(
+        found,
+        [None, Some(0), Some(1), Some(2), Some(0), Some(1), Some(2), Some(0), Some(1), Some(2)]
+    );
 }

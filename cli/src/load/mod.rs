@@ -1,8 +1,9 @@
 //! Drives the plan: users and arrivals send their requests, and every request leaves a sample.
 //!
 //! `engine` runs the loads, `user` walks a journey, `render` fills templates; `transport` is the seam behind which
-//! requests are sent, `http` sends them for real.
+//! requests are sent, `http` sends them for real; `canary` makes and finds the words that must not cross tenants.
 
+pub mod canary;
 pub mod engine;
 #[cfg(test)]
 mod engine_tests;

@@ -2,10 +2,10 @@
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
-use super::transport::Request;
+use super::{canary::Canaries, transport::Request};
 use crate::{
     scenario::{
-        Step,
+        Step, TenantIndex,
         template::{Escape, Part, Template, Variable},
     },
     units::TenantId,
@@ -20,6 +20,8 @@ pub struct Values<'a> {
     pub user: u64,
     /// `${n}`
     pub iteration: u64,
+    /// `${canary}`: the run's, and whose; `None` only where no template names it.
+    pub canary: Option<(&'a Canaries, TenantIndex)>,
     /// Saved values by slot.
     pub saved: &'a [Option<String>],
     /// `${env:NAME}` by name.
@@ -47,7 +49,7 @@ pub fn request(step: &Step, values: &Values<'_>, replica: usize) -> Option<Reque
         path: render(&step.path, values)?,
         headers,
         body,
-        keep_body: !step.save.is_empty(),
+        keep_body: !step.save.is_empty() || values.canary.is_some(),
     })
 }
 
@@ -61,6 +63,10 @@ pub fn render(template: &Template, values: &Values<'_>) -> Option<String> {
             // Digits need no escape anywhere.
             Part::Variable(Variable::User) => write!(text, "{}", values.user).ok()?,
             Part::Variable(Variable::Iteration) => write!(text, "{}", values.iteration).ok()?,
+            Part::Variable(Variable::Canary) => {
+                let (canaries, tenant) = values.canary?;
+                text.push_str(&canaries.word(tenant));
+            }
             Part::Variable(Variable::Saved(slot)) => {
                 escape(template.escape, values.saved.get(*slot)?.as_deref()?, &mut text);
             }
@@ -100,7 +106,10 @@ mod tests {
     fn values_are_escaped_for_their_place() {
         let tenant = TenantId::from("a/b \"c\" é");
         let secrets = BTreeMap::from([("KEY".to_owned(), "s\n".to_owned())]);
-        let values = Values { tenant: &tenant, user: 2, iteration: 7, saved: &[None], secrets: &secrets };
+        let canaries = Canaries::new("0000000000000001".to_owned());
+        let canary = Some((&canaries, 3));
+        let values =
+            Values { tenant: &tenant, user: 2, iteration: 7, canary, saved: &[None], secrets: &secrets };
         let render = |escape, variables: &[Variable]| {
             let parts =
                 variables.iter().cloned().map(Part::Variable).chain([Part::Text("!".into())]).collect();
@@ -110,6 +119,7 @@ mod tests {
         assert_eq!(render(Escape::Json, &[Variable::Tenant]).unwrap(), "a/b \\\"c\\\" é!");
         assert_eq!(render(Escape::Json, &[Variable::Secret("KEY".into())]).unwrap(), "s\\n!");
         assert_eq!(render(Escape::None, &[Variable::User, Variable::Iteration]).unwrap(), "27!");
+        assert_eq!(render(Escape::Json, &[Variable::Canary]).unwrap(), canaries.word(3) + "!");
         assert_eq!(render(Escape::None, &[Variable::Saved(0)]), None);
     }
 }

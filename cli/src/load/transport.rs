@@ -45,7 +45,7 @@ pub struct Answer {
     pub body: Bytes,
 }
 
-/// The longest body that is kept to take values from.
+/// The longest body that is kept to take values from, and to be searched for canaries.
 pub const BODY_KEPT: usize = 1 << 20;
 
 /// Why there is no answer.

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
+    canary::Canaries,
     patience::{self, Until},
     render::{self, Values},
     transport::{Answer, NoAnswer, Transport},
@@ -35,6 +36,8 @@ pub struct Shared<T> {
     pub sink: Sink,
     /// Values of `${env:NAME}`.
     pub secrets: BTreeMap<String, String>,
+    /// Words that must not cross tenants; `None` where the scenario sends none, and no answer is searched.
+    pub canaries: Option<Canaries>,
 }
 
 /// One user of one load.
@@ -191,8 +194,15 @@ impl User {
         };
         self.requests += 1;
         let replica = mix::replica(load.routing, self.number, turn, shared.replicas);
-        let values =
-            Values { tenant, user: self.number + 1, iteration, saved: &self.saved, secrets: &shared.secrets };
+        let canary = shared.canaries.as_ref().map(|all| (all, scenario.canary_tenant(self.tenant, index)));
+        let values = Values {
+            tenant,
+            user: self.number + 1,
+            iteration,
+            canary,
+            saved: &self.saved,
+            secrets: &shared.secrets,
+        };
         let request = render::request(step, &values, replica);
         let bytes_out = request.as_ref().and_then(|r| r.body.as_ref()).map_or(0, |body| body.len() as u64);
         let sent = shared.clock.now();
@@ -234,6 +244,7 @@ impl User {
             failed_check,
             limiter: answer.map_or_else(LimiterHeaders::default, |answer| answer.limiter.clone()),
             retry_of,
+            canary: answer.zip(canary).and_then(|(answer, (all, owner))| all.find(&answer.body, owner)),
         });
         let again_after = answer.and_then(|answer| patience::asked(shared, load, step, answer));
         Sent { pass, done, again_after }

@@ -35,6 +35,9 @@ pub struct Manifest {
     pub machine: Machine,
     /// The run's zero: nanoseconds since the Unix epoch by the wall clock.
     pub started_unix_ns: i64,
+    /// The nonce of the run's canaries; `None` for a scenario without any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub canary_nonce: Option<String>,
     /// When the load phase began and ended; `None` for a run that did not come so far.
     pub load: Option<LoadPhase>,
     /// What was recorded; `None` for a run that did not come so far.

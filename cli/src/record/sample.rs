@@ -45,6 +45,8 @@ pub struct Sample {
     pub limiter: LimiterHeaders,
     /// The `request` of the same load and user that this one repeats, because that was refused for the time being.
     pub retry_of: Option<u64>,
+    /// Whose canary came back with the answer: another tenant's before the one's own.
+    pub canary: Option<TenantIndex>,
 }
 
 impl Sample {

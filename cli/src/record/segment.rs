@@ -58,6 +58,7 @@ const SCHEMA: &str = "message sample {
     required int64 request;
     optional binary ratelimit_policy (string);
     optional binary ratelimit (string);
+    optional binary canary (string);
 }";
 
 /// Why a segment could not be read.
@@ -191,6 +192,7 @@ fn write_columns(
     columns.integers(|s| s.request as i64)?;
     columns.optional_texts(|s| s.limiter.policy.as_deref())?;
     columns.optional_texts(|s| s.limiter.state.as_deref())?;
+    columns.optional_texts(|s| s.canary.map(|tenant| names.tenant(tenant)))?;
 
     columns.group.close()?;
     Ok(())
@@ -296,6 +298,7 @@ fn read_group(
     let request = rows.where_there("request", Rows::optional_integers)?;
     let policy = rows.where_there("ratelimit_policy", Rows::optional_texts)?;
     let state = rows.where_there("ratelimit", Rows::optional_texts)?;
+    let canary = rows.where_there("canary", Rows::optional_texts)?;
 
     let unsigned = |value: i64| u64::try_from(value).unwrap_or(0);
     for i in 0..rows.count {
@@ -329,6 +332,10 @@ fn read_group(
             },
             request: request[i].map_or(0, unsigned),
             retry_of: retry_of[i].map(unsigned),
+            canary: canary[i]
+                .as_deref()
+                .map(|id| known(names.tenant_index.get(id), "tenant", id))
+                .transpose()?,
         });
     }
     Ok(())

@@ -78,6 +78,7 @@ pub(super) struct Step<'t> {
     pub(super) body: Field<String>,
     pub(super) status: Field<StatusSet>,
     pub(super) save: Vec<(Located<String>, Located<String>)>,
+    pub(super) foreign: Field<bool>,
 }
 
 /// `[[load]]`
@@ -223,6 +224,7 @@ impl<'t> Step<'t> {
             body: table.text("body", found),
             status: statuses(&table, "status", found),
             save: table.texts("save", found),
+            foreign: table.boolean("foreign", found),
             header: table.header,
         }
     }

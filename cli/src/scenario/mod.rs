@@ -16,7 +16,7 @@ pub use algorithm::{Algorithm, Anchor, Estimate, Refill};
 
 use crate::units::{Nanos, Quota, Rate, TenantId};
 use expectation::Expectation;
-use template::Template;
+use template::{Part, Template, Variable};
 
 /// Index into [`Scenario::tenants`].
 pub type TenantIndex = usize;
@@ -62,6 +62,20 @@ impl Scenario {
         let stated = self.steps.get(step).and_then(|step| step.tenant.as_deref());
         stated.or_else(|| self.tenants.get(user_tenant).map(TenantId::as_str)).unwrap_or_default()
     }
+
+    /// Whose canary a step sends, and who alone may get it back: the tenant that the service takes the request for, if
+    /// it is one of the scenario's; else the user's own.
+    pub fn canary_tenant(&self, user_tenant: TenantIndex, step: StepIndex) -> TenantIndex {
+        let stated = self.steps.get(step).and_then(|step| step.tenant.as_deref());
+        stated
+            .and_then(|stated| self.tenants.iter().position(|id| id.as_str() == stated))
+            .unwrap_or(user_tenant)
+    }
+
+    /// Whether any step sends `${canary}`; then every answer is searched for canaries.
+    pub fn uses_canaries(&self) -> bool {
+        self.steps.iter().any(|step| step.uses(&Variable::Canary))
+    }
 }
 
 /// What one user does: `start` steps once, then `steps` again and again.
@@ -101,6 +115,23 @@ pub struct Step {
     /// `tenant`: whom the service takes the request for, where that is not the user's own tenant: its metrics and its
     /// limits are expected to count it there.
     pub tenant: Option<String>,
+    /// `foreign = true`: it uses something that belongs to another tenant, and must be refused with [`Self::status`],
+    /// which then has no 2xx in it.
+    pub foreign: bool,
+}
+
+impl Step {
+    /// Everything in it that is filled in when it is sent.
+    pub fn templates(&self) -> impl Iterator<Item = &Template> {
+        [&self.path].into_iter().chain(self.headers.iter().map(|(_, value)| value)).chain(&self.body)
+    }
+
+    /// Whether one of its templates names this variable.
+    pub fn uses(&self, variable: &Variable) -> bool {
+        self.templates()
+            .flat_map(|template| &template.parts)
+            .any(|part| matches!(part, Part::Variable(used) if used == variable))
+    }
 }
 
 /// A value kept from an answer.

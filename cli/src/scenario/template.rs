@@ -29,6 +29,8 @@ pub enum Variable {
     User,
     /// `${n}`: the iteration's number within its load, from 1; start steps see 0.
     Iteration,
+    /// `${canary}`: a word of the user's tenant and this run that must never come back to another tenant.
+    Canary,
     /// `${name}`: a value saved by an earlier step of the journey.
     Saved(usize),
     /// `${env:NAME}`: a secret; never written to a recorded run.

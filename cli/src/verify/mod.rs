@@ -8,6 +8,7 @@
 pub mod agreement;
 pub mod expectations;
 pub mod histograms;
+pub mod isolation;
 pub mod ledger;
 pub mod limiter;
 pub mod limits;
@@ -32,6 +33,7 @@ use crate::{
 };
 use agreement::{Assumptions, PrometheusSpan};
 use expectations::Expectations;
+use isolation::Trespasses;
 use ledger::Ledger;
 use limits::Histories;
 use replicas::{Settled, Unsettled};
@@ -91,17 +93,20 @@ pub fn verify(run: &RecordedRun) -> Result<Report, SegmentError> {
     let mut summary = Gatherer::new(run.replica_names().len());
     let mut histories = Histories::new(scenario);
     let mut expectations = Expectations::new(scenario, run.manifest.environment.fresh);
+    let mut trespasses = Trespasses::default();
     let mut last = Nanos::ZERO;
     run.for_each_sample(|id, sample| {
         ledger.add(scenario, sample);
         summary.add(sample);
         histories.add(scenario, id, sample);
         expectations.add(scenario, id, sample);
+        trespasses.add(scenario, id, sample);
         last = last.max(sample.done);
     })?;
 
     let mut verdicts = expectations.judge(run);
     verdicts.extend(histories.judge(run));
+    verdicts.extend(trespasses.judge(run));
     if let Some(contract) = &scenario.metrics {
         verdicts.extend(metric_verdicts(run, contract, &ledger, &settled));
     }

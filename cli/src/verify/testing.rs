@@ -69,6 +69,7 @@ pub(crate) fn sample(millis: i64, replica: usize, outcome: Outcome) -> Sample {
         failed_check: None,
         limiter: LimiterHeaders::default(),
         retry_of: None,
+        canary: None,
     }
 }
 
@@ -82,7 +83,11 @@ pub(crate) fn scenario(text: &str) -> Scenario {
 impl Made {
     /// A finished run of `more` added to [`SCENARIO`], on an exclusive, fresh environment.
     pub(crate) fn new(more: &str, samples: &[Sample]) -> Self {
-        let text = format!("{SCENARIO}{more}");
+        Self::of(format!("{SCENARIO}{more}"), samples)
+    }
+
+    /// The same of a scenario of one's own.
+    pub(crate) fn of(text: String, samples: &[Sample]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let names = ["a".to_owned(), "b".to_owned()];
         std::fs::create_dir_all(dir.path().join("samples")).unwrap();
@@ -113,6 +118,7 @@ impl Made {
             machine: Machine { os: "test".to_owned(), arch: "test".to_owned(), cpus: 1 },
             started_unix_ns: 1_000_000_000_000_000_000,
             recorded: None,
+            canary_nonce: None,
             load: Some(LoadPhase {
                 from_ns: Nanos::ZERO,
                 begin_ns: Nanos::ZERO,

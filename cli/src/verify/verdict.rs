@@ -38,6 +38,8 @@ pub enum Claim {
     Quantiles,
     /// A promised limit was kept, and nobody was refused without cause.
     Limit,
+    /// Nothing of a tenant's came to another.
+    Isolation,
     /// What a scenario expects of latency, rates and statuses.
     Expectation,
 }
@@ -49,6 +51,7 @@ impl std::fmt::Display for Claim {
             Self::Histograms => "histograms",
             Self::Quantiles => "quantiles",
             Self::Limit => "limit",
+            Self::Isolation => "isolation",
             Self::Expectation => "expect",
         })
     }

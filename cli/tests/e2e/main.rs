@@ -14,6 +14,7 @@ mod doubts;
 mod embedded;
 mod endings;
 mod fixtures;
+mod isolation;
 mod outages;
 mod output;
 mod plan;

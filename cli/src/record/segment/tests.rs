@@ -19,7 +19,7 @@ fn any_sample() -> impl proptest::strategy::Strategy<Value = Sample> {
     let limiter =
         (any::<Option<u32>>(), any::<Option<u32>>(), proptest::option::of(0.0..1e10), any::<Option<u32>>());
     let fields = (proptest::option::of(".{0,9}"), proptest::option::of(".{0,9}"));
-    let repeats = (any::<u32>(), any::<Option<u32>>());
+    let repeats = (any::<u32>(), any::<Option<u32>>(), proptest::option::of(Just(0_usize)));
     let times = (any::<i64>(), any::<i64>(), any::<Option<i64>>(), any::<i64>());
     (times, outcome, 0usize..2, proptest::option::of(".{0,20}"), (limiter, fields), repeats).prop_map(
         |(
@@ -28,7 +28,7 @@ fn any_sample() -> impl proptest::strategy::Strategy<Value = Sample> {
             replica,
             failed_check,
             ((limit, remaining, reset, retry), (policy, state)),
-            (request, retry_of),
+            (request, retry_of, canary),
         )| {
             Sample {
                 intended: Nanos(intended),
@@ -46,6 +46,7 @@ fn any_sample() -> impl proptest::strategy::Strategy<Value = Sample> {
                 },
                 request: request.into(),
                 retry_of: retry_of.map(u64::from),
+                canary,
                 ..sample(0, replica, outcome)
             }
         },

@@ -70,6 +70,7 @@ pub(super) const STEP: Shape = Shape {
         ("body", "body = \"a=1&b=${n}\""),
         ("status", "status = [200, 429]"),
         ("save", "save = { sid = \"/session_id\" }"),
+        ("foreign", "foreign = true"),
     ],
 };
 pub(super) const LOAD: Shape = Shape {

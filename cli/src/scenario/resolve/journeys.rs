@@ -117,6 +117,7 @@ impl Journeys {
             );
         }
         let save = saves(&step, scope.slots, found);
+        let foreign = foreign(&step, found);
         Step {
             journey,
             name: name.unwrap_or_default(),
@@ -128,8 +129,33 @@ impl Journeys {
             status: step.status.or(StatusSet::success()).unwrap_or_else(StatusSet::success),
             save,
             tenant: step.tenant.optional().flatten(),
+            foreign,
         }
     }
+}
+
+/// Whether the step asks for what belongs to another tenant; then it says how the service refuses that.
+fn foreign(step: &file::Step<'_>, found: &mut Vec<Problem>) -> bool {
+    const HELP: &str = "the statuses with which the service refuses what belongs to others: status = 403";
+    let Some(foreign) = step.foreign.given().filter(|foreign| foreign.value) else { return false };
+    match &step.status {
+        Field::Absent => {
+            let problem = Problem::at(foreign.span.clone(), "a foreign step lacks `status`", "");
+            found.push(problem.help(HELP));
+        }
+        Field::Given(status) if (200..300).any(|success| status.value.contains(success)) => {
+            let message = "a foreign step cannot expect to be served";
+            let problem = Problem::at(status.span.clone(), message, "this includes a 2xx");
+            found.push(problem.also(foreign.span.clone(), "this says that it must be refused").help(HELP));
+        }
+        Field::Given(_) | Field::Invalid => {}
+    }
+    if let Some((name, _)) = step.save.first() {
+        let message = "a foreign step has nothing to save";
+        let problem = Problem::at(name.span.clone(), message, "values are saved from 2xx answers");
+        found.push(problem.also(foreign.span.clone(), "this says that it must be refused"));
+    }
+    true
 }
 
 /// The one method and path of a step; `Some` also with a path that is wrong, which was said then.
@@ -265,7 +291,7 @@ fn slots(steps: &[file::Step<'_>], found: &mut Vec<Problem>) -> Vec<Slot> {
                     "",
                 );
                 found.push(problem.help(
-                    "a name is letters, digits, `_` and `-`, and not `tenant`, `user` or `n`, which are always there",
+                    "a name is letters, digits, `_` and `-`, and not `tenant`, `user`, `n` or `canary`, which are always there",
                 ));
             } else if !slots.iter().any(|slot| slot.name == name.value) {
                 slots.push(Slot { name: name.value.clone(), order, span: name.span.clone() });

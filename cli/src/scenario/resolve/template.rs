@@ -19,8 +19,12 @@ pub(super) struct Context<'a> {
 }
 
 /// The variables that are there without being saved.
-pub(super) const BUILT_IN: [(&str, Variable); 3] =
-    [("tenant", Variable::Tenant), ("user", Variable::User), ("n", Variable::Iteration)];
+pub(super) const BUILT_IN: [(&str, Variable); 4] = [
+    ("tenant", Variable::Tenant),
+    ("user", Variable::User),
+    ("n", Variable::Iteration),
+    ("canary", Variable::Canary),
+];
 
 /// What a step may use.
 #[derive(Clone, Copy)]

@@ -1,0 +1,44 @@
+//! Tenants must be kept apart: the shipped scenario, shortened, against an honest service and against those that lie.
+
+use crate::support::{Ended, Report, Sandbox, change};
+
+/// Quotas that do not stand in the way.
+const GENEROUS: &str = r#"{"id": "acme", "flavour": "reverse", "limits": {"chat_per_1s": 10000}}
+{"id": "globex", "flavour": "upper", "limits": {"chat_per_1s": 10000}}
+{"id": "initech", "limits": {"chat_per_1s": 10000}}
+"#;
+
+fn judged(arguments: &[&str]) -> (Ended, Report) {
+    let shipped = include_str!("../../../scenarios/isolation.toml");
+    let text = change(&change(shipped, "500ms..1s", "20ms..50ms"), "\"15s\"", "\"2s\"");
+    let (promises, _) = text.split_once("[[limit]]").unwrap();
+    let text = format!("{promises}\n[embedded]\ntenants = \"tenants.jsonl\"\n");
+    Sandbox::with(&text, GENEROUS).report(arguments)
+}
+
+#[test]
+fn an_honest_service_keeps_tenants_apart() {
+    let (ended, report) = judged(&[]);
+    ended.assert_code(0);
+    report.assert_all("isolation", "between tenants", "pass");
+    let (_, _, summary) = report.verdicts("isolation")[0];
+    assert!(summary.contains("foreign requests were refused"), "{summary}");
+    assert!(summary.contains("canaries came back, each to its own tenant"), "{summary}");
+}
+
+#[test]
+fn replies_that_leak_are_caught() {
+    let (ended, report) = judged(&["--fault", "reply-leaks"]);
+    ended.assert_code(1);
+    report.assert_all("isolation", "between tenants", "fail");
+    ended.assert_says(&[" was given ", "'s canary: "]);
+    report.assert_all("expectation", "", "pass");
+}
+
+#[test]
+fn sessions_that_cross_tenants_are_caught() {
+    let (ended, report) = judged(&["--fault", "session-crosses-tenants"]);
+    ended.assert_code(1);
+    report.assert_all("isolation", "between tenants", "fail");
+    ended.assert_says(&[" was served with initech's session (status 200, step foreign session)"]);
+}
