@@ -66,7 +66,7 @@ impl App {
     #[must_use]
     pub fn with_config(tenants: Tenants, store: Store, config: Config) -> Self {
         let telemetry = Telemetry::new(&tenants);
-        let faulty = Faulty::new(&config.faults);
+        let faulty = Faulty::new(&config.faults, config.replica);
         let tenants = config.faults.distort(tenants, config.replica);
         Self(Arc::new(Parts { tenants, store, telemetry, config, faulty }))
     }

@@ -1,17 +1,20 @@
-//! The faults at work in one replica: what the routes ask at the few places where a fault can strike.
+//! The faults at work in one replica: what the routes ask at the few places where a fault can strike. How it decides about
+//! limits is told in `limiter`.
 
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use tokio::time::Instant;
 
 use super::{Fault, Faults};
-use crate::limiter::{Decision, KeyedLimit};
-use crate::store::{Store, StoreError};
 
 /// What all replicas of a process remember together.
 #[derive(Debug, Default)]
 pub(super) struct Process {
     /// Held by every chat of `noisy-neighbour`.
     lock: tokio::sync::Mutex<()>,
+    /// For `limit-fail-open`.
+    pub(super) first_chat: OnceLock<Instant>,
     answers: AtomicU32,
     /// The last reply to each tenant, the latest at the end.
     replies: Mutex<Vec<(String, String)>>,
@@ -21,38 +24,41 @@ pub(super) struct Process {
 #[derive(Debug)]
 pub(crate) struct Faulty {
     faults: Vec<Fault>,
-    process: Arc<Process>,
+    pub(super) replica: u32,
+    /// How many chats this replica should have admitted, for `limit-false-refusal`.
+    pub(super) admitted: tokio::sync::Mutex<u32>,
+    pub(super) process: Arc<Process>,
 }
 
 impl Faulty {
     /// `None` if there are no faults.
-    pub(crate) fn new(faults: &Faults) -> Option<Self> {
+    pub(crate) fn new(faults: &Faults, replica: u32) -> Option<Self> {
         let process = Arc::clone(&faults.process);
-        (!faults.is_empty()).then(|| Self { faults: faults.list.clone(), process })
+        let faults = faults.list.clone();
+        (!faults.is_empty()).then(|| Self { faults, replica, admitted: Default::default(), process })
     }
 
-    fn find<T>(&self, pick: impl Fn(&Fault) -> Option<T>) -> Option<T> {
+    /// The parameter of the fault that `pick` picks.
+    pub(super) fn find<T>(&self, pick: impl Fn(&Fault) -> Option<T>) -> Option<T> {
         self.faults.iter().find_map(pick)
+    }
+
+    /// Whether a fault without a parameter is on.
+    pub(super) fn has(&self, fault: Fault) -> bool {
+        self.faults.contains(&fault)
+    }
+
+    pub(super) fn all(&self, is: impl Fn(&Fault) -> bool) -> bool {
+        self.faults.iter().all(is)
     }
 
     /// `session-crosses-tenants`.
     pub(crate) fn accepts_foreign_sessions(&self) -> bool {
-        self.faults.contains(&Fault::SessionCrossesTenants)
-    }
-
-    /// In place of [`Store::decide`].
-    pub(crate) async fn decide(
-        &self,
-        store: &Store,
-        session: &str,
-        limits: &[KeyedLimit],
-    ) -> Result<Option<Decision>, StoreError> {
-        self.disturb().await;
-        store.decide(session, limits).await
+        self.has(Fault::SessionCrossesTenants)
     }
 
     /// `noisy-neighbour`.
-    async fn disturb(&self) {
+    pub(super) async fn disturb(&self) {
         let pause = self.find(|fault| match fault {
             Fault::NoisyNeighbour { pause } => Some(*pause),
             _ => None,

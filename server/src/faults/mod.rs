@@ -3,7 +3,9 @@
 //! `Faulty` is what is at work in one replica. An honest replica has none of it but an empty `Option`.
 
 mod catalogue;
+mod distort;
 mod faulty;
+mod limiter;
 mod parse;
 
 use std::fmt;
@@ -15,14 +17,57 @@ pub(crate) use faulty::Faulty;
 use faulty::Process;
 pub use parse::FaultError;
 
-use crate::tenants::Tenants;
-
 /// One fault with its parameter; [`CATALOGUE`] says what each does. Read from `NAME[=VALUE]`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub enum Fault {
     /// `limit-per-replica`.
     LimitPerReplica,
+    /// `limit-off-by-one`.
+    LimitOffByOne {
+        /// Admitted beyond the quota; negative if it is fewer.
+        more: i32,
+    },
+    /// `limit-short-window`.
+    LimitShortWindow {
+        /// What is kept of the window; above 1 it is too long.
+        factor: f64,
+    },
+    /// `limit-race`.
+    LimitRace {
+        /// Between the check and the act.
+        delay: Duration,
+    },
+    /// `limit-false-refusal`.
+    LimitFalseRefusal {
+        /// Every so many of those that should be admitted; at least 1.
+        every: u32,
+    },
+    /// `limit-shared-key`.
+    LimitSharedKey,
+    /// `limit-no-expiry`.
+    LimitNoExpiry,
+    /// `limit-fail-open`.
+    LimitFailOpen {
+        /// Since the process's first chat.
+        from: Duration,
+        /// Since the process's first chat.
+        to: Duration,
+    },
+    /// `limit-skewed-clock`.
+    LimitSkewedClock {
+        /// Of each replica to the one before.
+        skew: Skew,
+    },
+    /// `limit-counts-refusals`.
+    LimitCountsRefusals,
+    /// `retry-after-early`.
+    RetryAfterEarly {
+        /// What is told of the needed wait; between 0 and 1.
+        factor: f64,
+    },
+    /// `remaining-lies`.
+    RemainingLies,
     /// `session-crosses-tenants`.
     SessionCrossesTenants,
     /// `reply-leaks`.
@@ -35,6 +80,15 @@ pub enum Fault {
         /// How long each chat holds the lock.
         pause: Duration,
     },
+}
+
+/// By how much a clock is ahead.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Skew {
+    /// That long.
+    By(Duration),
+    /// That part of the tenant's shortest window.
+    OfWindow(f64),
 }
 
 /// A set of faults, at most one of a name; none by default. Clones share what the faults remember (a lock, the last
@@ -55,20 +109,6 @@ impl Faults {
     /// The faults, in the order they were given.
     pub fn iter(&self) -> impl Iterator<Item = Fault> {
         self.list.iter().copied()
-    }
-
-    /// The tenants as a replica with these faults keeps them: other keys, other quotas than were promised.
-    pub(crate) fn distort(&self, mut tenants: Tenants, replica: u32) -> Tenants {
-        for fault in self.iter() {
-            if let Fault::LimitPerReplica = fault {
-                // Replicas in processes of their own have the same number unless told otherwise.
-                let process = std::process::id();
-                for keyed in tenants.iter_mut().flat_map(|tenant| &mut tenant.limits) {
-                    keyed.key.push_str(&format!(":replica-{process}-{replica}"));
-                }
-            }
-        }
-        tenants
     }
 }
 

@@ -4,7 +4,10 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::{CATALOGUE, Fault, Faults};
+use super::{CATALOGUE, Fault, Faults, Skew};
+
+/// Between one replica and the next. There can be 10,000 of them, and their clocks have to be numbers yet.
+const LARGEST_SKEW: Duration = Duration::from_secs(86_400);
 
 /// Why a text is no fault.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -44,6 +47,17 @@ impl Fault {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::LimitPerReplica => "limit-per-replica",
+            Self::LimitOffByOne { .. } => "limit-off-by-one",
+            Self::LimitShortWindow { .. } => "limit-short-window",
+            Self::LimitRace { .. } => "limit-race",
+            Self::LimitFalseRefusal { .. } => "limit-false-refusal",
+            Self::LimitSharedKey => "limit-shared-key",
+            Self::LimitNoExpiry => "limit-no-expiry",
+            Self::LimitFailOpen { .. } => "limit-fail-open",
+            Self::LimitSkewedClock { .. } => "limit-skewed-clock",
+            Self::LimitCountsRefusals => "limit-counts-refusals",
+            Self::RetryAfterEarly { .. } => "retry-after-early",
+            Self::RemainingLies => "remaining-lies",
             Self::SessionCrossesTenants => "session-crosses-tenants",
             Self::ReplyLeaks { .. } => "reply-leaks",
             Self::NoisyNeighbour { .. } => "noisy-neighbour",
@@ -52,9 +66,21 @@ impl Fault {
 
     fn value(&self) -> Option<String> {
         match self {
-            Self::LimitPerReplica | Self::SessionCrossesTenants => None,
-            Self::ReplyLeaks { every } => Some(every.to_string()),
-            Self::NoisyNeighbour { pause } => Some(duration_text(*pause)),
+            Self::LimitPerReplica
+            | Self::LimitSharedKey
+            | Self::LimitNoExpiry
+            | Self::LimitCountsRefusals
+            | Self::RemainingLies
+            | Self::SessionCrossesTenants => None,
+            Self::LimitOffByOne { more } => Some(more.to_string()),
+            Self::LimitShortWindow { factor } | Self::RetryAfterEarly { factor } => Some(factor.to_string()),
+            Self::LimitFalseRefusal { every } | Self::ReplyLeaks { every } => Some(every.to_string()),
+            Self::LimitRace { delay: pause } | Self::NoisyNeighbour { pause } => Some(duration_text(*pause)),
+            Self::LimitFailOpen { from, to } => {
+                Some(format!("{}..{}", duration_text(*from), duration_text(*to)))
+            }
+            Self::LimitSkewedClock { skew: Skew::By(duration) } => Some(duration_text(*duration)),
+            Self::LimitSkewedClock { skew: Skew::OfWindow(fraction) } => Some(fraction.to_string()),
         }
     }
 
@@ -62,6 +88,17 @@ impl Fault {
     fn of(name: &str, value: &str) -> Result<Self, String> {
         Ok(match name {
             "limit-per-replica" => Self::LimitPerReplica,
+            "limit-off-by-one" => Self::LimitOffByOne { more: difference(value)? },
+            "limit-short-window" => Self::LimitShortWindow { factor: factor(value, 100.0)? },
+            "limit-race" => Self::LimitRace { delay: short(value)? },
+            "limit-false-refusal" => Self::LimitFalseRefusal { every: every(value)? },
+            "limit-shared-key" => Self::LimitSharedKey,
+            "limit-no-expiry" => Self::LimitNoExpiry,
+            "limit-fail-open" => span(value).map(|(from, to)| Self::LimitFailOpen { from, to })?,
+            "limit-skewed-clock" => Self::LimitSkewedClock { skew: skew(value)? },
+            "limit-counts-refusals" => Self::LimitCountsRefusals,
+            "retry-after-early" => Self::RetryAfterEarly { factor: factor(value, 1.0)? },
+            "remaining-lies" => Self::RemainingLies,
             "session-crosses-tenants" => Self::SessionCrossesTenants,
             "reply-leaks" => Self::ReplyLeaks { every: every(value)? },
             "noisy-neighbour" => Self::NoisyNeighbour { pause: short(value)? },
@@ -110,6 +147,37 @@ fn every(text: &str) -> Result<u32, String> {
     count.ok_or_else(|| format!("expected a whole number from 1 up, not `{text}`"))
 }
 
+fn difference(text: &str) -> Result<i32, String> {
+    let more = text.parse().ok().filter(|more| *more != 0);
+    more.ok_or_else(|| format!("expected a whole number such as `1` or `-1`, not `{text}`"))
+}
+
+fn factor(text: &str, below: f64) -> Result<f64, String> {
+    let factor = text.parse().ok().filter(|factor| *factor > 0.0 && *factor < below);
+    factor.ok_or_else(|| format!("expected a factor between 0 and {below}, not `{text}`"))
+}
+
+fn span(text: &str) -> Result<(Duration, Duration), String> {
+    let (from, to) = text
+        .split_once("..")
+        .ok_or_else(|| format!("expected a span of time such as `2s..4s`, not `{text}`"))?;
+    let (from, to) = (duration(from)?, duration(to)?);
+    if from < to {
+        Ok((from, to))
+    } else {
+        Err(format!("expected a span that ends after it begins, not `{text}`"))
+    }
+}
+
+fn skew(text: &str) -> Result<Skew, String> {
+    match factor(text, 1.0) {
+        Ok(fraction) => Ok(Skew::OfWindow(fraction)),
+        Err(_) => duration(text).ok().filter(|by| *by <= LARGEST_SKEW).map(Skew::By).ok_or_else(|| {
+            format!("expected a duration up to 1day, or a part of the window such as `0.1`, not `{text}`")
+        }),
+    }
+}
+
 /// Held up for no longer than a minute: a fault must not look like a hang.
 fn short(text: &str) -> Result<Duration, String> {
     let pause = duration(text)?;
@@ -156,8 +224,25 @@ mod tests {
 
     #[test]
     fn what_is_no_fault_is_told() {
-        let bad =
-            ["reply-leak=3", "nonsense", "", "limit-per-replica=1", "reply-leaks=0", "noisy-neighbour=2"];
+        let bad = [
+            "reply-leak=3",
+            "nonsense",
+            "",
+            "limit-per-replica=1",
+            "limit-off-by-one=0",
+            "limit-off-by-one=some",
+            "limit-short-window=0",
+            "limit-short-window=NaN",
+            "limit-race=2m",
+            "limit-fail-open=2s",
+            "limit-fail-open=4s..2s",
+            "limit-fail-open=2..4",
+            "limit-skewed-clock=1.5",
+            "limit-skewed-clock=2days",
+            "retry-after-early=1",
+            "reply-leaks=0",
+            "noisy-neighbour=",
+        ];
         let told: Vec<_> =
             bad.iter().map(|text| format!("{text}\n  {}", text.parse::<Fault>().unwrap_err())).collect();
         insta::assert_snapshot!(told.join("\n"));

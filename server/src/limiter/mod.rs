@@ -21,7 +21,10 @@ pub(crate) struct KeyedLimit {
     /// Names tenant and limit. The tenant is a hash tag, so that a Redis cluster keeps a tenant's keys together; all that
     /// was promised is part of the key, so that a changed limit starts afresh.
     pub(crate) key: String,
+    /// As promised: what clients are told.
     pub(crate) limit: Limit,
+    /// As kept: what the stores go by. The same, but for a fault.
+    pub(crate) enforced: Limit,
 }
 
 impl KeyedLimit {
@@ -33,6 +36,6 @@ impl KeyedLimit {
             Algorithm::TokenBucket { burst } => format!("{key}:{}:{burst}", limit.algorithm.name()),
             _ => format!("{key}:{}", limit.algorithm.name()),
         };
-        Self { key, limit }
+        Self { key, limit, enforced: limit }
     }
 }

@@ -16,7 +16,7 @@ pub(crate) struct Model {
 
 impl Model {
     pub(crate) fn of(limits: &[KeyedLimit]) -> Vec<Self> {
-        limits.iter().map(|keyed| Self { limit: keyed.limit, admitted: Vec::new() }).collect()
+        limits.iter().map(|keyed| Self { limit: keyed.enforced, admitted: Vec::new() }).collect()
     }
 
     fn admits(&self, now: Duration) -> bool {

@@ -88,6 +88,21 @@ impl State {
         }
     }
 
+    /// Bounds what counted refusals can pile up to: a log to its quota, a debt to two buckets. The first changes nothing
+    /// that could be seen; without the second a flood would shut a tenant out for as long again.
+    pub(crate) fn bound(&mut self, limit: &Limit) {
+        match self {
+            Self::Log(entries) => {
+                let excess = entries.len().saturating_sub(limit.quota as usize);
+                entries.drain(..excess);
+            }
+            Self::Bucket { debt, .. } => {
+                *debt = (*debt).min(2 * u128::from(limit.burst()) * limit.window.as_nanos());
+            }
+            Self::Fixed { .. } | Self::Aligned { .. } | Self::Counter { .. } => {}
+        }
+    }
+
     /// Where it stands at `now`, to which it has been rolled.
     pub(crate) fn standing(&self, now: Duration, limit: &Limit) -> Standing {
         let window = limit.window;

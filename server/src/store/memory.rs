@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::{Manner, Step};
 use crate::limiter::{Decision, KeyedLimit, Reading, State};
 
 /// A map smaller than this is not worth a sweep.
@@ -88,14 +89,36 @@ impl MemoryStore {
         // Read inside the lock: decisions are ordered as their instants are.
         let now = self.0.clock.now();
         contents.sessions.get(session, now)?;
-        let mut readings: Vec<Reading> =
-            limits.iter().map(|keyed| contents.limits.look(keyed, now)).collect();
-        if readings.iter().all(|reading| reading.wait.is_none()) {
-            for (reading, keyed) in readings.iter_mut().zip(limits) {
-                *reading = contents.limits.take(keyed, now);
+        let readings = contents.limits.look(limits, now);
+        let mut decision = Decision { at: now, readings };
+        if decision.admitted() {
+            decision.readings = contents.limits.take(limits, now);
+        }
+        Some(decision)
+    }
+
+    /// As [`decide`](Self::decide), as a fault wants it.
+    pub(super) fn decide_as(&self, manner: Manner, session: &str, limits: &[KeyedLimit]) -> Option<Decision> {
+        let mut contents = self.lock();
+        let now = self.0.clock.now();
+        contents.sessions.get(session, now)?;
+        let now = now + manner.ahead;
+        let readings = contents.limits.look(limits, now);
+        let mut decision = Decision { at: now, readings };
+        match (manner.step, decision.admitted()) {
+            (Step::Check, _) | (Step::Decide, false) => {}
+            (Step::Act, _) | (_, true) => decision.readings = contents.limits.take(limits, now),
+            (Step::CountRefusals, false) => {
+                contents.limits.take(limits, now);
+                contents.limits.bound(limits);
+                let after = contents.limits.look(limits, now);
+                for (reading, after) in decision.readings.iter_mut().zip(after) {
+                    // Whichever had room before is not the one that refuses.
+                    *reading = Reading { wait: reading.wait.and(after.wait), ..after };
+                }
             }
         }
-        Some(Decision { at: now, readings })
+        Some(decision)
     }
 
     /// A panic cannot happen while the lock is held; if it did, the contents would still be whole entries.
@@ -105,9 +128,26 @@ impl MemoryStore {
 }
 
 impl Expiring<State> {
+    fn look(&mut self, limits: &[KeyedLimit], now: Duration) -> Vec<Reading> {
+        limits.iter().map(|keyed| self.look_at(keyed, now)).collect()
+    }
+
+    fn take(&mut self, limits: &[KeyedLimit], now: Duration) -> Vec<Reading> {
+        limits.iter().map(|keyed| self.take_from(keyed, now)).collect()
+    }
+
+    /// For refusals that were counted.
+    fn bound(&mut self, limits: &[KeyedLimit]) {
+        for keyed in limits {
+            if let Some((_, state)) = self.entries.get_mut(&keyed.key) {
+                state.bound(&keyed.enforced);
+            }
+        }
+    }
+
     /// What the limit says to a request at `now`, which is not counted.
-    fn look(&mut self, keyed: &KeyedLimit, now: Duration) -> Reading {
-        let limit = &keyed.limit;
+    fn look_at(&mut self, keyed: &KeyedLimit, now: Duration) -> Reading {
+        let limit = &keyed.enforced;
         let standing = match self.entries.get_mut(&keyed.key) {
             Some((_, state)) => {
                 state.roll(now, limit);
@@ -119,8 +159,8 @@ impl Expiring<State> {
     }
 
     /// Counts one admission at `now` and says how the limit stands then.
-    fn take(&mut self, keyed: &KeyedLimit, now: Duration) -> Reading {
-        let limit = &keyed.limit;
+    fn take_from(&mut self, keyed: &KeyedLimit, now: Duration) -> Reading {
+        let limit = &keyed.enforced;
         let admit = |state: &mut State| {
             state.roll(now, limit);
             state.admit(now, limit);

@@ -48,6 +48,27 @@ pub enum StoreError {
     Failed(String),
 }
 
+/// How a fault has a chat decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Manner {
+    /// By how much the limits' clock is ahead of the store's.
+    pub(crate) ahead: Duration,
+    pub(crate) step: Step,
+}
+
+/// What of a decision is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// All of it.
+    Decide,
+    /// Only the question: nothing is counted.
+    Check,
+    /// Only the counting: nothing is refused.
+    Act,
+    /// All of it, and refusals are counted, too.
+    CountRefusals,
+}
+
 /// Which conversation with the store, for the metric that counts failed ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Operation {
@@ -132,6 +153,19 @@ impl Store {
         match &self.0 {
             Kind::Memory(store) => Ok(store.decide(session, limits)),
             Kind::Redis(store) => store.decide(session, limits).await,
+        }
+    }
+
+    /// As [`decide`](Self::decide), as a fault wants it. Redis then keeps even fixed windows under keys of their own.
+    pub(crate) async fn decide_as(
+        &self,
+        manner: Manner,
+        session: &str,
+        limits: &[KeyedLimit],
+    ) -> Result<Option<Decision>, StoreError> {
+        match &self.0 {
+            Kind::Memory(store) => Ok(store.decide_as(manner, session, limits)),
+            Kind::Redis(store) => store.decide_as(manner, session, limits).await,
         }
     }
 

@@ -9,7 +9,7 @@ use redis::{ErrorKind, RedisError, ServerErrorKind, Value};
 
 use self::chat::{Chat, Script};
 use self::link::{Failure, Link};
-use super::StoreError;
+use super::{Manner, StoreError};
 use crate::limiter::{Decision, KeyedLimit};
 
 #[derive(Debug, Clone)]
@@ -17,12 +17,14 @@ pub(super) struct RedisStore {
     link: Link,
     fixed: Script,
     any: Script,
+    faulty: Script,
 }
 
 impl RedisStore {
     pub(super) async fn connect(url: &str) -> Result<Self, StoreError> {
         let link = Link::open(url).await?;
-        Ok(Self { link, fixed: Script::new(chat::FIXED), any: Script::new(chat::ANY) })
+        let [fixed, any, faulty] = [chat::FIXED, chat::ANY, chat::FAULTY].map(Script::new);
+        Ok(Self { link, fixed, any, faulty })
     }
 
     pub(super) fn describe(&self) -> String {
@@ -56,6 +58,16 @@ impl RedisStore {
         } else {
             chat.read_any(&self.run(&self.any, |verb, script| chat.any(verb, script)).await?)
         }
+    }
+
+    pub(super) async fn decide_as(
+        &self,
+        manner: Manner,
+        session: &str,
+        limits: &[KeyedLimit],
+    ) -> Result<Option<Decision>, StoreError> {
+        let chat = Chat { session, limits };
+        chat.read_any(&self.run(&self.faulty, |verb, script| chat.faulty(manner, verb, script)).await?)
     }
 
     /// Runs a script; `command` makes the command that names it by its hash or holds its text.

@@ -4,7 +4,14 @@ use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use hyper::Request;
 use serde_json::{Value, json};
-use tenancy::App;
+use tenancy::{App, Config, Store, Tenants};
+
+/// Replicas over one store, with the faults in `text`.
+pub(crate) fn replicas(count: u32, tenants: &Tenants, store: &Store, text: &str) -> Vec<App> {
+    let faults: tenancy::Faults = text.parse().unwrap();
+    let config = |replica| Config { replica, faults: faults.clone(), ..Config::default() };
+    (0..count).map(|replica| App::with_config(tenants.clone(), store.clone(), config(replica))).collect()
+}
 
 /// Status, headers and JSON of an answer.
 pub(crate) struct Told {

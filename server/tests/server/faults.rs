@@ -1,32 +1,10 @@
-//! Each fault shows its effect, and only when it is switched on. Most are driven without sockets, on a paused clock.
+//! The faults that are not the limiter's show their effect, and only when they are switched on.
 
-use tenancy::{App, Config, Store, Tenants};
+use tenancy::{Store, Tenants};
 use tokio::time::Instant;
 
-use crate::direct::{chat, session};
+use crate::direct::{chat, replicas, session};
 use crate::support::tenants;
-
-/// Replicas over one store, with the faults in `text`.
-fn replicas(count: u32, tenants: &Tenants, store: &Store, text: &str) -> Vec<App> {
-    let faults: tenancy::Faults = text.parse().unwrap();
-    let config = |replica| Config { replica, faults: faults.clone(), ..Config::default() };
-    (0..count).map(|replica| App::with_config(tenants.clone(), store.clone(), config(replica))).collect()
-}
-
-#[tokio::test(start_paused = true)]
-async fn limit_per_replica_admits_a_quota_each() {
-    for (fault, admitted) in [("", 4), ("limit-per-replica", 8)] {
-        let apps = replicas(2, &Tenants::builtin(), &Store::memory(), fault);
-        let session = session(&apps[0], "globex").await;
-        let mut count = 0;
-        for app in apps.iter().cycle().take(20) {
-            let told = chat(app, "globex", &session).await;
-            assert_eq!(told.headers["x-ratelimit-limit"], "4", "what is promised is still told");
-            count += u32::from(told.status == 200);
-        }
-        assert_eq!(count, admitted, "{fault}");
-    }
-}
 
 #[tokio::test(start_paused = true)]
 async fn session_crosses_tenants_lets_a_foreign_session_chat() {

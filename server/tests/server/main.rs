@@ -14,6 +14,7 @@ mod algorithms;
 mod contract;
 mod faults;
 mod hostile;
+mod limit_faults;
 mod limits;
 mod metrics;
 mod program;

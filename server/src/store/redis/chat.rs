@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use redis::{Cmd, Value};
 
-use super::StoreError;
+use super::super::{Manner, Step, StoreError};
 use crate::limiter::{Algorithm, Decision, KeyedLimit, Limit, Standing};
 
 /// For fixed windows.
@@ -13,6 +13,9 @@ pub(super) const FIXED: &str = include_str!("fixed.lua");
 
 /// For limits of any algorithm.
 pub(super) const ANY: &str = concat!(include_str!("limits.lua"), include_str!("decide.lua"));
+
+/// As [`ANY`], as a fault wants it.
+pub(super) const FAULTY: &str = concat!(include_str!("limits.lua"), include_str!("faulty.lua"));
 
 #[derive(Debug, Clone)]
 pub(super) struct Script {
@@ -37,7 +40,7 @@ pub(super) struct Chat<'a> {
 impl Chat<'_> {
     /// Whether [`FIXED`] can decide it.
     pub(super) fn is_fixed(&self) -> bool {
-        self.limits.iter().all(|keyed| keyed.limit.algorithm == Algorithm::FixedWindow)
+        self.limits.iter().all(|keyed| keyed.enforced.algorithm == Algorithm::FixedWindow)
     }
 
     /// The command for [`FIXED`].
@@ -48,7 +51,7 @@ impl Chat<'_> {
             command.arg(&keyed.key);
         }
         for keyed in self.limits {
-            command.arg(keyed.limit.quota).arg(millis(keyed.limit.window));
+            command.arg(keyed.enforced.quota).arg(millis(keyed.enforced.window));
         }
         command
     }
@@ -58,16 +61,29 @@ impl Chat<'_> {
         let mut command = redis::cmd(verb);
         command.arg(script).arg(1 + self.limits.len()).arg(self.session);
         for keyed in self.limits {
-            match keyed.limit.algorithm {
+            match keyed.enforced.algorithm {
                 // Not the other script's counter, which is of another kind.
                 Algorithm::FixedWindow => command.arg(format!("{}:fixed-window", keyed.key)),
                 _ => command.arg(&keyed.key),
             };
         }
-        for KeyedLimit { limit, .. } in self.limits {
+        for KeyedLimit { enforced: limit, .. } in self.limits {
             let micros = u64::try_from(limit.window.as_micros()).unwrap_or(u64::MAX);
             command.arg(limit.algorithm.name()).arg(limit.quota).arg(micros).arg(limit.burst());
         }
+        command
+    }
+
+    /// The command for [`FAULTY`].
+    pub(super) fn faulty(&self, manner: Manner, verb: &str, script: &str) -> Cmd {
+        let step = match manner.step {
+            Step::Decide => "decide",
+            Step::Check => "check",
+            Step::Act => "act",
+            Step::CountRefusals => "count-refusals",
+        };
+        let mut command = self.any(verb, script);
+        command.arg(u64::try_from(manner.ahead.as_micros()).unwrap_or(u64::MAX)).arg(step);
         command
     }
 
@@ -76,25 +92,26 @@ impl Chat<'_> {
         let Some(numbers) = self.numbers(answer, 0, 2)? else { return Ok(None) };
         let pairs = || numbers.chunks_exact(2).zip(self.limits);
         let refuses = |pair: &[u128], limit: &Limit| pair[0] > u128::from(limit.quota);
-        let admitted = !pairs().any(|(pair, keyed)| refuses(pair, &keyed.limit));
+        let admitted = !pairs().any(|(pair, keyed)| refuses(pair, &keyed.enforced));
         let reading = |(pair, keyed): (&[u128], &KeyedLimit)| {
             // A refused request's own hit was taken back.
             let used = if admitted { pair[0] } else { pair[0].saturating_sub(1) };
             let left = Duration::from_millis(u64::try_from(pair[1]).unwrap_or(u64::MAX));
-            Standing::Window { used: small(used), left }.reading(&keyed.limit, refuses(pair, &keyed.limit))
+            Standing::Window { used: small(used), left }
+                .reading(&keyed.enforced, refuses(pair, &keyed.enforced))
         };
         // Asking Redis for its time would make every chat dearer, for a header that has milliseconds.
         let at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Ok(Some(Decision { at, readings: pairs().map(reading).collect() }))
     }
 
-    /// Reads what [`ANY`] answers: its time, and four numbers for each limit.
+    /// Reads what [`ANY`] and [`FAULTY`] answer: its time, and four numbers for each limit.
     pub(super) fn read_any(&self, answer: &Value) -> Result<Option<Decision>, StoreError> {
         let Some(numbers) = self.numbers(answer, 1, 4)? else { return Ok(None) };
         let limits = numbers[1..].chunks_exact(4).zip(self.limits);
         let readings = limits.map(|(told, keyed)| {
-            let standing = standing(keyed.limit.algorithm, [told[1], told[2], told[3]]);
-            standing.reading(&keyed.limit, told[0] == 0)
+            let standing = standing(keyed.enforced.algorithm, [told[1], told[2], told[3]]);
+            standing.reading(&keyed.enforced, told[0] == 0)
         });
         Ok(Some(Decision { at: micros(numbers[0]), readings: readings.collect() }))
     }
