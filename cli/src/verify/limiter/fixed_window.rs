@@ -168,7 +168,15 @@ impl Search<'_> {
             );
             (counted, self.history.possible_within(end.lo, at), because)
         };
-        Some(Violation::WrongRefusal { quota: self.quota, request, counted, of, against, because })
+        Some(Violation::WrongRefusal {
+            quota: self.quota,
+            request,
+            counted,
+            of,
+            against,
+            given: Vec::new(),
+            because,
+        })
     }
 
     /// The request that began the window, if only one can have.

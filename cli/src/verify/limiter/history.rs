@@ -222,7 +222,7 @@ pub(super) fn over_admission(
 ) -> Violation {
     let from = requests.iter().map(|request| request.sent).min().unwrap_or_default();
     let to = requests.iter().map(|request| request.done).max().unwrap_or_default();
-    Violation::OverAdmission { quota, from, to, allowed, requests, because }
+    Violation::OverAdmission { quota, from, to, allowed, requests, given: Vec::new(), because }
 }
 
 /// An instant or a length for a sentence: `10.004 s`.

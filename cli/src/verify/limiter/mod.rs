@@ -6,6 +6,7 @@
 //! Each algorithm has its own judge over one index of the `history`; the rules that need no state are in `spans`. The
 //! tests hold the judges against simulated limiters (`simulate`) and against exact search (`brute_force`).
 
+pub mod certificate;
 pub mod fixed_window;
 mod history;
 pub mod sliding_log;
@@ -161,6 +162,9 @@ pub enum Violation {
         /// The certain admissions, more than `allowed`, and the refusal that they contradict, if it takes one (token
         /// buckets); sorted by `sent`.
         requests: Vec<Request>,
+        /// Other answers that the proof leans on, because they fix what state the limiter was in; sorted by `sent`. Filled
+        /// by [`certificate::completed`], empty where `requests` are enough.
+        given: Vec<Request>,
         /// One sentence: why no honest limiter could have granted them.
         because: String,
     },
@@ -178,6 +182,8 @@ pub enum Violation {
         /// The requests that may have been admitted and may have counted against it: `counted` at the most at any one
         /// instant, though there can be more of them where not all can have counted at once; sorted by `sent`.
         against: Vec<Request>,
+        /// As with an over-admission.
+        given: Vec<Request>,
         /// One sentence: why no honest limiter could have refused it.
         because: String,
     },

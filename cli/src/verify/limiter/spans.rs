@@ -151,7 +151,7 @@ pub(super) fn lonely_refusal(
         seconds(lifetime.most),
         quota.limit,
     );
-    Some(Violation::WrongRefusal { quota, request, counted, of, against, because })
+    Some(Violation::WrongRefusal { quota, request, counted, of, against, given: Vec::new(), because })
 }
 
 /// Highest value in a range: a tree of maxima, the leaves in its second half.

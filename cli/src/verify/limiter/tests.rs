@@ -5,11 +5,15 @@ mod token_bucket;
 use proptest::prelude::*;
 
 use super::{
-    Circumstances, Decision, Judgement, Request, Tolerance, Unjudged, Violation, brute_force, fixed_window,
+    Circumstances, Decision, Judgement, Promise, Request, Tolerance, Unjudged, Violation, brute_force,
+    certificate, fixed_window, judge,
     simulate::{Arrivals, Limiter, Load, Random, any_load},
     sliding_log,
 };
-use crate::units::{Nanos, Quota};
+use crate::{
+    scenario::Algorithm,
+    units::{Nanos, Quota},
+};
 
 type Judge = fn(&[Request], Quota, &Circumstances) -> Judgement;
 type Make = fn(Quota, bool) -> Limiter;
@@ -457,7 +461,7 @@ fn tiny(random: &mut Random, make: impl Fn(Quota, bool) -> Limiter) -> (Vec<Requ
 
 /// Returns how many histories brute force proved broken, and how many of them the judge missed.
 fn agrees_with_brute_force(
-    judge: Judge,
+    algorithm: Algorithm,
     explains: fn(&[Request], Quota, &Circumstances) -> bool,
     make: Make,
     ordinary: u64,
@@ -467,13 +471,25 @@ fn agrees_with_brute_force(
         let random = &mut Random(seed);
         let (history, quota, circumstances) = tiny(random, make);
         let explained = explains(&history, quota, &circumstances);
-        let judgement = judge(&history, quota, &circumstances);
+        let promise = Promise { quota, algorithm };
+        let judgement = judge(&history, promise, &circumstances);
         assert!(
             !explained || judgement.violations.is_empty(),
             "seed {seed}: {quota:?} {circumstances:?}\n{}\n{:?}",
             table(&history),
             judgement.violations
         );
+        for violation in judgement.violations.iter().cloned() {
+            let violation = certificate::completed(violation, &history, promise, &circumstances);
+            let (Violation::OverAdmission { given, .. } | Violation::WrongRefusal { given, .. }) = &violation;
+            let certified = certificate::relaxed(&history, &certificate::core(&violation), given);
+            assert!(
+                !explains(&certified, quota, &circumstances),
+                "seed {seed}: {quota:?} {circumstances:?}\n{}is no proof, of\n{}\n{violation:?}",
+                table(&certified),
+                table(&history),
+            );
+        }
         broken += u64::from(!explained);
         if !explained && judgement.violations.is_empty() {
             missed += 1;
@@ -486,10 +502,10 @@ fn agrees_with_brute_force(
 #[test]
 fn the_fixed_window_agrees_with_brute_force() {
     let (broken, missed) = agrees_with_brute_force(
-        fixed_window::judge,
+        Algorithm::FixedWindow,
         brute_force::fixed_window_explains,
         Limiter::fixed_window,
-        4_000,
+        100_000,
     );
     assert!(missed * 20 <= broken, "{missed} of {broken} missed");
 }
@@ -497,10 +513,10 @@ fn the_fixed_window_agrees_with_brute_force() {
 #[test]
 fn the_sliding_log_agrees_with_brute_force() {
     let (broken, missed) = agrees_with_brute_force(
-        sliding_log::judge,
+        Algorithm::SlidingLog,
         brute_force::sliding_log_explains,
         Limiter::sliding_log,
-        2_000,
+        100_000,
     );
     assert!(missed * 20 <= broken, "{missed} of {broken} missed");
 }

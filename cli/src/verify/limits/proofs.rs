@@ -26,11 +26,13 @@ impl Proofs<'_> {
     /// A proven violation.
     pub(super) fn broken(&self, violation: &Violation) -> Evidence {
         match violation {
-            Violation::OverAdmission { quota, from, to, allowed, requests, because } => {
-                let span = (*from, *to);
-                self.over_admission(*quota, span, *allowed, requests, because)
+            Violation::OverAdmission { quota, from, to, allowed, requests, given, because } => {
+                let observed = self.too_many(*quota, (*from, *to), *allowed, requests);
+                let expected = format!("at most {allowed}");
+                let finding = Evidence::new(Outcome::Fail, self.tenant, expected, observed).detail(because);
+                self.certified(finding, *allowed, (requests, given), because)
             }
-            Violation::WrongRefusal { quota, request, counted, of, against, because } => {
+            Violation::WrongRefusal { quota, request, counted, of, against, given, because } => {
                 let observed = format!(
                     "tenant {}: {of} refusals are proven wrong; the first at {:.3} s by {}, when at most {counted} of {} \
                      admissions ({quota}) could count",
@@ -43,35 +45,32 @@ impl Proofs<'_> {
                 let finding = Evidence::new(Outcome::Fail, self.tenant, expected, observed).detail(because);
                 let mut requests = vec![*request];
                 requests.extend(against);
-                self.certified(finding, *counted, &requests, because)
+                self.certified(finding, *counted, (&requests, given), because)
             }
         }
     }
 
-    fn over_admission(
+    fn too_many(
         &self,
         quota: Quota,
         (from, to): (Nanos, Nanos),
         allowed: u64,
         requests: &[Request],
-        because: &str,
-    ) -> Evidence {
+    ) -> String {
         let promised = match allowed {
             0 => format!("which was full ({quota})"),
             _ => format!("{allowed} promised ({quota})"),
         };
         let admitted: Vec<Request> =
             requests.iter().filter(|request| request.decision == Decision::Admitted).copied().collect();
-        let observed = format!(
+        format!(
             "tenant {}: {} admitted in the window {:.3} s – {:.3} s, {promised}; {}",
             self.tenant,
             admitted.len(),
             from.as_secs_f64(),
             to.as_secs_f64(),
             self.by_replica(&admitted)
-        );
-        let finding = Evidence::new(Outcome::Fail, self.tenant, format!("at most {allowed}"), observed);
-        self.certified(finding.detail(because), allowed, requests, because)
+        )
     }
 
     /// Refusals, `of` in all, that none of several limits can have given; what each limit says of the first.
@@ -101,24 +100,22 @@ impl Proofs<'_> {
         for sentence in &sentences {
             finding = finding.detail(sentence);
         }
-        Some(self.certified(finding, 0, &requests, &sentences.join("; ")))
+        Some(self.certified(finding, 0, (&requests, &[]), &sentences.join("; ")))
     }
 
-    /// The same with the requests that prove it, in lines and as a certificate.
+    /// The same with the requests that prove it, and those that it leans on, in lines and as a certificate.
     fn certified(
         &self,
-        mut finding: Evidence,
+        finding: Evidence,
         allowed: u64,
-        requests: &[Request],
+        (requests, given): (&[Request], &[Request]),
         because: &str,
     ) -> Evidence {
-        for request in requests.iter().take(SHOWN) {
-            finding = finding.detail(self.line(request));
+        let mut finding = self.lines(finding, requests);
+        if !given.is_empty() {
+            finding = self.lines(finding.detail("given these, without which it could be otherwise:"), given);
         }
-        if requests.len() > SHOWN {
-            finding = finding.detail(format!("… and {} more", requests.len() - SHOWN));
-        }
-        finding.samples = requests.iter().map(|request| request.id).collect();
+        finding.samples = requests.iter().chain(given).map(|request| request.id).collect();
         let certified = |request: &Request| Certified {
             sample: request.id,
             sent_ns: request.sent,
@@ -135,7 +132,18 @@ impl Proofs<'_> {
             allowed,
             because: because.to_owned(),
             requests: requests.iter().map(certified).collect(),
+            given: given.iter().map(certified).collect(),
         });
+        finding
+    }
+
+    fn lines(&self, mut finding: Evidence, requests: &[Request]) -> Evidence {
+        for request in requests.iter().take(SHOWN) {
+            finding = finding.detail(self.line(request));
+        }
+        if requests.len() > SHOWN {
+            finding = finding.detail(format!("… and {} more", requests.len() - SHOWN));
+        }
         finding
     }
 

@@ -1,0 +1,127 @@
+//! Completes a proof: which other answers it leans on.
+//!
+//! A judge names the admissions that are too many, or a refusal and what can have counted against it. Often these are a
+//! proof by themselves; sometimes it takes other answers to know where their window began. The set is complete if the
+//! judge still finds the violation when nothing but the set is known: every other admission may then have been refused or
+//! have never arrived, and every other refusal is left out, because one takes nothing. Both only give an honest limiter
+//! more freedom.
+
+use std::collections::HashSet;
+
+use super::{Circumstances, Decision, Promise, Request, Violation, judge};
+
+/// The judge is asked so often at the most; a set that could still be smaller then is complete all the same.
+const MOST_QUESTIONS: usize = 300;
+
+/// What was sent more than so many windows behind a violation has no part in its proof.
+const WINDOWS_BEHIND: i64 = 4;
+
+/// The same violation with `given` filled. `requests` is the history that it was found in, sorted by `sent`.
+pub fn completed(
+    mut violation: Violation,
+    requests: &[Request],
+    promise: Promise,
+    circumstances: &Circumstances,
+) -> Violation {
+    let core = core(&violation);
+    let last = core.iter().map(|request| request.done.0).max().unwrap_or(0);
+    let end = last.saturating_add(promise.quota.window.0.saturating_mul(WINDOWS_BEHIND));
+    let end = requests.partition_point(|request| request.sent.0 <= end);
+    let proof = Proof {
+        history: &requests[..end],
+        promise,
+        circumstances,
+        over_admission: matches!(violation, Violation::OverAdmission { .. }),
+    };
+    let found = proof.given(&core);
+    let (Violation::OverAdmission { given, .. } | Violation::WrongRefusal { given, .. }) = &mut violation;
+    *given = found;
+    violation
+}
+
+/// What a violation is about, sorted by `sent`.
+pub(super) fn core(violation: &Violation) -> Vec<Request> {
+    match violation {
+        Violation::OverAdmission { requests, .. } => requests.clone(),
+        Violation::WrongRefusal { request, against, .. } => {
+            let mut core = against.clone();
+            core.insert(
+                core.partition_point(|other| (other.sent, other.id) < (request.sent, request.id)),
+                *request,
+            );
+            core
+        }
+    }
+}
+
+/// The question whether a set of answers is a proof.
+struct Proof<'a> {
+    history: &'a [Request],
+    promise: Promise,
+    circumstances: &'a Circumstances,
+    over_admission: bool,
+}
+
+impl Proof<'_> {
+    /// The fewest further answers, as far as they are found.
+    fn given(&self, core: &[Request]) -> Vec<Request> {
+        if self.holds(core, &[]) {
+            return Vec::new();
+        }
+        let about = core.first().map_or(0, |request| request.sent.0);
+        let answered = |request: &&Request| request.decision != Decision::Unknown && !core.contains(request);
+        let mut more: Vec<Request> = self.history.iter().filter(answered).copied().collect();
+        more.sort_by_key(|request| (request.sent.0.abs_diff(about), request.id));
+        // The nearest are the likeliest: twice as many until it is enough.
+        let mut count = 4;
+        while count < more.len() && !self.holds(core, &more[..count]) {
+            count *= 2;
+        }
+        more.truncate(count);
+        let mut given = self.shrunk(core, more);
+        given.sort_by_key(|request| (request.sent, request.id));
+        given
+    }
+
+    /// Leaves out what is not needed: halves, quarters, …, single answers.
+    fn shrunk(&self, core: &[Request], mut given: Vec<Request>) -> Vec<Request> {
+        let (mut size, mut questions) = (given.len().div_ceil(2), 0);
+        while size > 0 {
+            let mut at = 0;
+            while at < given.len() && questions < MOST_QUESTIONS {
+                let mut fewer = given.clone();
+                fewer.drain(at..(at + size).min(given.len()));
+                questions += 1;
+                if self.holds(core, &fewer) {
+                    given = fewer;
+                } else {
+                    at += size;
+                }
+            }
+            size /= 2;
+        }
+        given
+    }
+
+    fn holds(&self, core: &[Request], given: &[Request]) -> bool {
+        let judgement = judge(&relaxed(self.history, core, given), self.promise, self.circumstances);
+        let alike = |violation: &Violation| {
+            matches!(violation, Violation::OverAdmission { .. }) == self.over_admission
+        };
+        judgement.violations.iter().any(alike)
+    }
+}
+
+/// The history if nothing but these answers is known.
+pub(super) fn relaxed(history: &[Request], core: &[Request], given: &[Request]) -> Vec<Request> {
+    let known: HashSet<u64> = core.iter().chain(given).map(|request| request.id).collect();
+    history
+        .iter()
+        .filter_map(|request| match request.decision {
+            Decision::Unknown => Some(*request),
+            _ if known.contains(&request.id) => Some(*request),
+            Decision::Refused => None,
+            Decision::Admitted => Some(Request { decision: Decision::Unknown, ..*request }),
+        })
+        .collect()
+}
