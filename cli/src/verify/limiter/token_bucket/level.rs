@@ -128,7 +128,15 @@ impl Bucket {
             seconds(request.done.0),
         );
         let (quota, of) = (self.quota, wrong.len() as u64);
-        Some(Violation::WrongRefusal { quota, request, counted: counted as u64, of, against, because })
+        Some(Violation::WrongRefusal {
+            quota,
+            request,
+            counted: counted as u64,
+            of,
+            against,
+            given: Vec::new(),
+            because,
+        })
     }
 
     /// The last instant not after `by` at which Y was full: what was decided before it weighs no more.
