@@ -641,6 +641,7 @@ fn hard_loads_are_judged_soundly_and_their_cost_is_printed() {
         for (algorithm, judge, make) in [
             ("fixed window", fixed_window::judge as Judge, Limiter::fixed_window as Make),
             ("sliding log", sliding_log::judge, Limiter::sliding_log),
+            ("token bucket", token_bucket::by_quota, token_bucket::of_quota),
         ] {
             for since in [0, span / 3] {
                 let mut load = Load::new(Arrivals::Flood(span / requests as i64), requests, latency);

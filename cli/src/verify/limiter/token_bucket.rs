@@ -107,9 +107,13 @@ impl Bucket {
         if self.drift > 0.0 { (instant as f64 * self.drift).floor() as i64 } else { 0 }
     }
 
-    /// A level for a sentence, rounded down: `8.330`.
-    fn level(&self, level: i128) -> String {
-        let thousandths = level.max(0) * 1000 / self.tokens(1).max(1);
+    /// A level for a sentence: `8.330`.
+    fn in_tokens(&self, level: i128, round: Round) -> String {
+        let add = match round {
+            Round::Up => self.tokens(1) - 1,
+            Round::Down => 0,
+        };
+        let thousandths = (level.max(0) * 1000 + add) / self.tokens(1).max(1);
         format!("{}.{:03}", thousandths / 1000, thousandths % 1000)
     }
 
@@ -120,7 +124,14 @@ impl Bucket {
     }
 }
 
-/// Four digits or so.
+/// To which side a level errs.
+#[derive(Debug, Clone, Copy)]
+enum Round {
+    Up,
+    Down,
+}
+
+/// Four decimals, if it takes them.
 fn rounded(value: f64) -> String {
     let digits = if value >= 100.0 { 1 } else { 4 };
     let text = format!("{value:.digits$}");

@@ -12,10 +12,10 @@
 
 use super::{
     super::{
-        Circumstances, Request, Violation,
+        Circumstances, Violation,
         history::{History, losses, over_admission, seconds},
     },
-    Bucket,
+    Bucket, Round,
 };
 
 /// A span with too many admissions.
@@ -104,35 +104,35 @@ impl Bucket {
 
     fn violation(&self, history: &History<'_>, excess: &Excess) -> Violation {
         let History { requests, admitted, refused, .. } = history;
-        let counts =
-            (excess.first..admitted.rank_after(excess.by)).filter(|rank| admitted.done()[*rank] <= excess.by);
-        let mut found: Vec<Request> = counts.map(|rank| requests[admitted.index(rank)]).collect();
-        let count = found.len() as u64;
+        let by = excess.by;
         let refusal = excess.refusal.map(|rank| requests[refused.index(rank)]);
-        let from =
-            refusal.map_or_else(|| found.iter().map(|one| one.sent.0).min().unwrap_or(0), |one| one.sent.0);
-        let span = self.fast(excess.by) - self.fast(from);
-        let come = self.gain(span.saturating_add(self.slack));
+        let from = refusal.map_or(admitted.sent()[excess.first], |refusal| refusal.sent.0);
+        let come = self.gain((self.fast(by) - self.fast(from)).saturating_add(self.slack));
+        // Of a level that is less than one token the greatest whole number is one less.
+        let (there, less) = if refusal.is_some() { (1, 1) } else { (self.size, 0) };
+        let granted = self.tokens(there) + come;
+        let allowed = ((granted - less) / self.tokens(1)) as u64;
+        let before = admitted.sent()[excess.first].saturating_sub(1);
+        let mut found = admitted.within(requests, before, by, allowed as usize + 1);
+        let (count, granted) = (found.len(), self.in_tokens(granted, Round::Up));
         let because = match &refusal {
             None => format!(
-                "{count} were admitted within {}; {} can have granted {} at the most",
-                seconds(excess.by - from),
+                "{count} were admitted within {}; {} can have granted {granted} at the most",
+                seconds(by - from),
                 self.described(),
-                self.level(self.tokens(self.size) + come),
             ),
             Some(refusal) => format!(
-                "less than one token was there when request {} was refused, {} or later; by {}, {} can have granted less \
-                 than {} to those sent after that; {count} were admitted",
+                "request {} was refused, not before {}, so less than one token was there; of what was sent after it, {} can \
+                 have granted less than {granted} by {}, yet {count} were admitted",
                 refusal.id,
                 seconds(from),
-                seconds(excess.by),
                 self.described(),
-                self.level(self.tokens(1) + come),
+                seconds(by),
             ),
         };
         found.extend(refusal);
         found.sort_by_key(|request| (request.sent, request.id));
-        over_admission(self.quota, count - 1, found, because)
+        over_admission(self.quota, allowed, found, because)
     }
 }
 

@@ -20,7 +20,7 @@ use super::{
         history::{History, seconds},
         spans::Peaks,
     },
-    Bucket,
+    Bucket, Round,
 };
 
 /// The bucket Y behind all that happened at an instant.
@@ -121,9 +121,9 @@ impl Bucket {
         let missing = self.tokens(self.size) - least;
         let counted = (missing + self.tokens(1) - 1) / self.tokens(1);
         let because = format!(
-            "{}, cannot have held less than {} at any instant from {} to {}; it takes less than one token to refuse",
+            "{} cannot have held less than {} at any instant from {} to {}; it takes less than one token to refuse",
             self.described(),
-            self.level(least),
+            self.in_tokens(least, Round::Down),
             seconds(request.sent.0),
             seconds(request.done.0),
         );
