@@ -110,8 +110,8 @@ pub struct Certificate {
     pub allowed: u64,
     /// One sentence: why no honest limiter can have answered so.
     pub because: String,
-    /// Over-admission: the admissions, more than `allowed`, and the refusal that they contradict, if it takes one. A wrong
-    /// refusal: the refused request first, then all that may have counted against it.
+    /// Over-admission: the admissions, more than `allowed`. A wrong refusal: the refused request first, then all that
+    /// may have counted against it.
     pub requests: Vec<Certified>,
     /// Other answers that the proof leans on, because they show what state the limiter was in; often none.
     pub given: Vec<Certified>,

@@ -16,7 +16,7 @@ const MOST_QUESTIONS: usize = 300;
 /// What was sent more than so many windows behind a violation has no part in its proof.
 const WINDOWS_BEHIND: i64 = 4;
 
-/// The same violation with `given` filled. `requests` is the history that it was found in, sorted by `sent`.
+/// The same violation with `given` filled, if what the judge put there is not enough. `requests` is the history that it was found in, sorted by `sent`.
 pub fn completed(
     mut violation: Violation,
     requests: &[Request],
@@ -27,15 +27,12 @@ pub fn completed(
     let last = core.iter().map(|request| request.done.0).max().unwrap_or(0);
     let end = last.saturating_add(promise.quota.window.0.saturating_mul(WINDOWS_BEHIND));
     let end = requests.partition_point(|request| request.sent.0 <= end);
-    let proof = Proof {
-        history: &requests[..end],
-        promise,
-        circumstances,
-        over_admission: matches!(violation, Violation::OverAdmission { .. }),
-    };
-    let found = proof.given(&core);
+    let over_admission = matches!(violation, Violation::OverAdmission { .. });
+    let proof = Proof { history: &requests[..end], promise, circumstances, over_admission };
     let (Violation::OverAdmission { given, .. } | Violation::WrongRefusal { given, .. }) = &mut violation;
-    *given = found;
+    if !proof.holds(&core, given) {
+        *given = proof.given(&core);
+    }
     violation
 }
 
@@ -65,9 +62,6 @@ struct Proof<'a> {
 impl Proof<'_> {
     /// The fewest further answers, as far as they are found.
     fn given(&self, core: &[Request]) -> Vec<Request> {
-        if self.holds(core, &[]) {
-            return Vec::new();
-        }
         let about = core.first().map_or(0, |request| request.sent.0);
         let answered = |request: &&Request| request.decision != Decision::Unknown && !core.contains(request);
         let mut more: Vec<Request> = self.history.iter().filter(answered).copied().collect();

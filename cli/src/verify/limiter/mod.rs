@@ -159,11 +159,10 @@ pub enum Violation {
         to: Nanos,
         /// How many of `requests` an honest limiter could have admitted at the most.
         allowed: u64,
-        /// The certain admissions, more than `allowed`, and the refusal that they contradict, if it takes one (token
-        /// buckets); sorted by `sent`.
+        /// The certain admissions, more than `allowed`; sorted by `sent`.
         requests: Vec<Request>,
-        /// Other answers that the proof leans on, because they fix what state the limiter was in; sorted by `sent`. Filled
-        /// by [`certificate::completed`], empty where `requests` are enough.
+        /// Other answers that the proof leans on, because they fix what state the limiter was in; sorted by `sent`. Made
+        /// complete by [`certificate::completed`], empty where `requests` are enough.
         given: Vec<Request>,
         /// One sentence: why no honest limiter could have granted them.
         because: String,

@@ -61,15 +61,13 @@ impl Proofs<'_> {
             0 => format!("which was full ({quota})"),
             _ => format!("{allowed} promised ({quota})"),
         };
-        let admitted: Vec<Request> =
-            requests.iter().filter(|request| request.decision == Decision::Admitted).copied().collect();
         format!(
             "tenant {}: {} admitted in the window {:.3} s – {:.3} s, {promised}; {}",
             self.tenant,
-            admitted.len(),
+            requests.len(),
             from.as_secs_f64(),
             to.as_secs_f64(),
-            self.by_replica(&admitted)
+            self.by_replica(requests)
         )
     }
 

@@ -113,7 +113,7 @@ impl Bucket {
         let granted = self.tokens(there) + come;
         let allowed = ((granted - less) / self.tokens(1)) as u64;
         let before = admitted.sent()[excess.first].saturating_sub(1);
-        let mut found = admitted.within(requests, before, by, allowed as usize + 1);
+        let found = admitted.within(requests, before, by, allowed as usize + 1);
         let (count, granted) = (found.len(), self.in_tokens(granted, Round::Up));
         let because = match &refusal {
             None => format!(
@@ -130,9 +130,11 @@ impl Bucket {
                 seconds(by),
             ),
         };
-        found.extend(refusal);
-        found.sort_by_key(|request| (request.sent, request.id));
-        over_admission(self.quota, allowed, found, because)
+        let mut violation = over_admission(self.quota, allowed, found, because);
+        if let Violation::OverAdmission { given, .. } = &mut violation {
+            given.extend(refusal);
+        }
+        violation
     }
 }
 
