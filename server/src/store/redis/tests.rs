@@ -6,6 +6,7 @@ use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
 use tokio::time::Instant;
 
+use super::super::Step;
 use super::*;
 use crate::limiter::model::{Model, check, keyed};
 
@@ -87,7 +88,10 @@ async fn decisions_are_those_of_the_naive_model() {
     // Long enough for two buckets to fall out of sight; busy all the time, with a request each now and then.
     while started.elapsed() < Duration::from_millis(3200) {
         for (models, limits) in &mut rivals {
+            // The faulty script, asked to be right, has to agree.
+            let manner = Manner { ahead: Duration::ZERO, step: Step::Decide };
             check(models, &store.decide("{t}s", limits).await.unwrap().unwrap()).unwrap();
+            check(models, &store.decide_as(manner, "{t}s", limits).await.unwrap().unwrap()).unwrap();
         }
         tokio::time::sleep(Duration::from_millis(7)).await;
     }
