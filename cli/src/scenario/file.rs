@@ -11,7 +11,9 @@ use toml::de::DeTable;
 
 use read::Table;
 pub(super) use read::{Field, Header, Located, Value, in_order, unknown, whole};
-use shapes::{EMBEDDED, EXPECT, FILE, JOURNEY, LIMIT, LOAD, METRICS, SERVICE, START, STEP, TENANT, WHERE};
+use shapes::{
+    EMBEDDED, EXPECT, FILE, JOURNEY, LIMIT, LOAD, METRICS, NEIGHBOURS, SERVICE, START, STEP, TENANT, WHERE,
+};
 pub use shapes::{SHAPES, Shape};
 
 use super::{
@@ -21,7 +23,7 @@ use super::{
     problem::Problem,
 };
 use crate::units::{Nanos, Quota, Rate};
-use values::{algorithm, one_or_more, quotas, refill, retry, routing, statuses};
+use values::{algorithm, number, one_or_more, quotas, refill, retry, routing, statuses};
 
 /// The methods a step can have, in the order of the documentation.
 pub(super) const METHODS: [&str; 7] = ["get", "post", "put", "patch", "delete", "head", "options"];
@@ -40,6 +42,7 @@ pub(super) struct File<'t> {
     pub(super) loads: Vec<Load>,
     pub(super) limits: Vec<Limit>,
     pub(super) expectations: Vec<Expect>,
+    pub(super) neighbours: Option<Neighbours>,
     pub(super) service_timeout: Field<Nanos>,
     pub(super) metrics: Option<Metrics>,
     pub(super) replicas: Field<u64>,
@@ -134,6 +137,19 @@ pub(super) struct Expect {
     pub(super) step: Field<String>,
 }
 
+/// `[neighbours]`
+#[derive(Debug)]
+pub(super) struct Neighbours {
+    pub(super) header: Header,
+    pub(super) noisy: Field<Vec<Located<String>>>,
+    pub(super) quiet: Field<(Nanos, Nanos)>,
+    pub(super) flood: Field<(Nanos, Nanos)>,
+    pub(super) victims: Field<Vec<Located<String>>>,
+    pub(super) slower: Field<f64>,
+    pub(super) goodput: Field<f64>,
+    pub(super) grace: Field<Nanos>,
+}
+
 /// `[metrics]`
 #[derive(Debug)]
 pub(super) struct Metrics {
@@ -166,6 +182,9 @@ impl<'t> File<'t> {
             loads: each(table.tables("load", &LOAD, found), found, Load::read),
             limits: each(table.tables("limit", &LIMIT, found), found, Limit::read),
             expectations: each(table.tables("expect", &EXPECT, found), found, Expect::read),
+            neighbours: table
+                .table("neighbours", &NEIGHBOURS, found)
+                .map(|table| Neighbours::read(table, found)),
             service_timeout: service
                 .map_or(Field::Absent, |table| table.parsed("timeout", found, notation::positive_duration)),
             metrics: table.table("metrics", &METRICS, found).map(|table| Metrics::read(&table, found)),
@@ -281,6 +300,21 @@ impl Expect {
         });
         let fresh = table.boolean("fresh", found);
         Self { that, fresh, tenant, journey, step, header: table.header }
+    }
+}
+
+impl Neighbours {
+    fn read(table: Table<'_>, found: &mut Vec<Problem>) -> Self {
+        Self {
+            noisy: one_or_more(&table, "noisy", found),
+            quiet: table.parsed("quiet", found, notation::span),
+            flood: table.parsed("flood", found, notation::span),
+            victims: one_or_more(&table, "victims", found),
+            slower: number(&table, "slower", 1.0..=1000.0, found),
+            goodput: number(&table, "goodput", 0.0..=1.0, found),
+            grace: table.parsed("grace", found, notation::duration),
+            header: table.header,
+        }
     }
 }
 

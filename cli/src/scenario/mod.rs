@@ -48,6 +48,8 @@ pub struct Scenario {
     pub limits: Vec<Limit>,
     /// `[[expect]]`.
     pub expectations: Vec<Expectation>,
+    /// `[neighbours]`: whose flood nobody else must feel.
+    pub neighbours: Option<Neighbours>,
     /// `[service]`: what the service under test declares about itself.
     pub service: Service,
     /// `[metrics]`: how a request maps to the service's series; `None` where it says `enabled = false`.
@@ -270,6 +272,25 @@ pub struct Limit {
 pub enum LimitKey {
     /// `per = "tenant"`.
     Tenant,
+}
+
+/// Whose flood nobody else must feel: two phases of the load, and how far apart they may be for the victims.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Neighbours {
+    /// Who floods.
+    pub noisy: Vec<TenantIndex>,
+    /// Who must not feel it; never empty.
+    pub victims: Vec<TenantIndex>,
+    /// From when to when there is no flood, from the start of the load phase.
+    pub quiet: (Nanos, Nanos),
+    /// From when to when there is one.
+    pub flood: (Nanos, Nanos),
+    /// How many times as long the victims' latency may be in the flood; default 1.5.
+    pub slower: f64,
+    /// The share of the victims' goodput that must be left in the flood; default 0.9.
+    pub goodput: f64,
+    /// A difference of latency that never counts as slower; default 5 ms.
+    pub grace: Nanos,
 }
 
 /// What the service under test declares about itself.

@@ -101,6 +101,14 @@ pub fn duration_range(text: &str) -> Result<(Nanos, Nanos), Complaint> {
     Ok((low, high))
 }
 
+/// `"2s..10s"`: from one instant to a later one.
+pub fn span(text: &str) -> Result<(Nanos, Nanos), Complaint> {
+    match duration_range(text)? {
+        (from, to) if from < to => Ok((from, to)),
+        _ => Err(Complaint::new("this has no length", "from one instant to a later one: `2s..10s`")),
+    }
+}
+
 /// Events per second, zero included: `200/s`, `30/m`, `1.5/s`, `3/10s`.
 pub fn rate_or_zero(text: &str) -> Result<f64, Complaint> {
     let complain = |message: &str| Err(Complaint::new(message, RATES));

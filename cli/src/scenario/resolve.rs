@@ -5,6 +5,7 @@ mod expectations;
 mod journeys;
 mod limits;
 mod loads;
+mod neighbours;
 mod service;
 mod syntax;
 mod template;
@@ -104,6 +105,7 @@ fn mean(
         loads.into_iter().map(|load| loads::resolve(load, &tenants, &journeys, &limited, found)).collect();
     let limits = limits::resolve(limits, &tenants, &journeys, found);
     let expectations = expectations::resolve(expectations, &tenants, &journeys, found);
+    let neighbours = neighbours::resolve(file.neighbours, &tenants, &loads, found);
     let metrics = service::metrics(file.metrics, found);
     let embedded = service::embedded(file.replicas, file.embedded_tenants, sources, found);
     Some(Scenario {
@@ -117,6 +119,7 @@ fn mean(
         loads: loads.into_iter().collect::<Option<_>>()?,
         limits,
         expectations,
+        neighbours: neighbours?,
         service: service::service(file.service_timeout)?,
         metrics: metrics?,
         embedded: embedded?,

@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// Share of arrivals that may be dropped before the load is no longer the one that was asked for.
-const DROPS_ALLOWED: f64 = 0.01;
+pub(super) const DROPS_ALLOWED: f64 = 0.01;
 
 /// Text of the expectation that holds unless a scenario states one on all requests' errors itself.
 const NO_ERRORS: &str = "error_ratio == 0";

@@ -12,8 +12,10 @@ pub mod isolation;
 pub mod ledger;
 pub mod limiter;
 pub mod limits;
+pub mod neighbours;
 pub mod quantiles;
 pub mod replicas;
+pub mod statistics;
 pub mod summary;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -36,6 +38,7 @@ use expectations::Expectations;
 use isolation::Trespasses;
 use ledger::Ledger;
 use limits::Histories;
+use neighbours::Neighbourhood;
 use replicas::{Settled, Unsettled};
 use summary::{Gatherer, Summary};
 use verdict::{Outcome, Verdict};
@@ -94,6 +97,7 @@ pub fn verify(run: &RecordedRun) -> Result<Report, SegmentError> {
     let mut histories = Histories::new(scenario);
     let mut expectations = Expectations::new(scenario, run.manifest.environment.fresh);
     let mut trespasses = Trespasses::default();
+    let mut neighbourhood = Neighbourhood::new(run);
     let mut last = Nanos::ZERO;
     run.for_each_sample(|id, sample| {
         ledger.add(scenario, sample);
@@ -101,12 +105,14 @@ pub fn verify(run: &RecordedRun) -> Result<Report, SegmentError> {
         histories.add(scenario, id, sample);
         expectations.add(scenario, id, sample);
         trespasses.add(scenario, id, sample);
+        neighbourhood.add(scenario, sample);
         last = last.max(sample.done);
     })?;
 
     let mut verdicts = expectations.judge(run);
     verdicts.extend(histories.judge(run));
     verdicts.extend(trespasses.judge(run));
+    verdicts.extend(neighbourhood.judge(run));
     if let Some(contract) = &scenario.metrics {
         verdicts.extend(metric_verdicts(run, contract, &ledger, &settled));
     }

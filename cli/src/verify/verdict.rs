@@ -40,6 +40,8 @@ pub enum Claim {
     Limit,
     /// Nothing of a tenant's came to another.
     Isolation,
+    /// A neighbour's flood is felt by nobody else.
+    Neighbours,
     /// What a scenario expects of latency, rates and statuses.
     Expectation,
 }
@@ -52,6 +54,7 @@ impl std::fmt::Display for Claim {
             Self::Quantiles => "quantiles",
             Self::Limit => "limit",
             Self::Isolation => "isolation",
+            Self::Neighbours => "neighbours",
             Self::Expectation => "expect",
         })
     }

@@ -15,6 +15,7 @@ mod embedded;
 mod endings;
 mod fixtures;
 mod isolation;
+mod neighbours;
 mod outages;
 mod output;
 mod plan;

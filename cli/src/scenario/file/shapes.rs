@@ -18,8 +18,21 @@ impl Shape {
 }
 
 /// Every table with its keys, the file itself first.
-pub const SHAPES: &[&Shape] =
-    &[&FILE, &TENANT, &JOURNEY, &START, &STEP, &LOAD, &LIMIT, &EXPECT, &WHERE, &SERVICE, &METRICS, &EMBEDDED];
+pub const SHAPES: &[&Shape] = &[
+    &FILE,
+    &TENANT,
+    &JOURNEY,
+    &START,
+    &STEP,
+    &LOAD,
+    &LIMIT,
+    &EXPECT,
+    &WHERE,
+    &NEIGHBOURS,
+    &SERVICE,
+    &METRICS,
+    &EMBEDDED,
+];
 
 pub(super) const FILE: Shape = Shape {
     name: "the scenario",
@@ -34,6 +47,7 @@ pub(super) const FILE: Shape = Shape {
         ("load", "[[load]]"),
         ("limit", "[[limit]]"),
         ("expect", "[[expect]]"),
+        ("neighbours", "[neighbours]"),
         ("service", "[service]"),
         ("metrics", "[metrics]"),
         ("embedded", "[embedded]"),
@@ -118,6 +132,18 @@ pub(super) const WHERE: Shape = Shape {
         ("tenant", "where = { tenant = \"acme\" }"),
         ("journey", "where = { journey = \"chat\" }"),
         ("step", "where = { step = \"POST /chat\" }"),
+    ],
+};
+pub(super) const NEIGHBOURS: Shape = Shape {
+    name: "[neighbours]",
+    keys: &[
+        ("noisy", "noisy = \"acme\""),
+        ("quiet", "quiet = \"2s..10s\""),
+        ("flood", "flood = \"12s..20s\""),
+        ("victims", "victims = [\"globex\", \"initech\"]"),
+        ("slower", "slower = 1.5"),
+        ("goodput", "goodput = 0.9"),
+        ("grace", "grace = \"5ms\""),
     ],
 };
 pub(super) const SERVICE: Shape = Shape { name: "[service]", keys: &[("timeout", "timeout = \"30s\"")] };

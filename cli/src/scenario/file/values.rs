@@ -1,5 +1,7 @@
 //! The values that take more than one form: a text or several, one status or a set, a quota for all or for each.
 
+use std::ops::RangeInclusive;
+
 use toml::de::DeValue;
 
 use super::{
@@ -139,6 +141,32 @@ pub(super) fn refill(text: &str) -> Result<Refill, notation::Complaint> {
         "continuous" => Ok(Refill::Continuous),
         _ => notation::positive_duration(text).map(Refill::Steps),
     }
+}
+
+/// A number, whole or not, in a range.
+pub(super) fn number(
+    table: &Table<'_>,
+    key: &str,
+    range: RangeInclusive<f64>,
+    found: &mut Vec<Problem>,
+) -> Field<f64> {
+    table.read(key, found, |value, found| {
+        let text = match value.get_ref() {
+            DeValue::Integer(integer) => integer.to_string(),
+            DeValue::Float(float) => float.as_str().to_owned(),
+            _ => {
+                found.push(table.mistyped(key, "a number", value));
+                return None;
+            }
+        };
+        let number = text.parse().ok().filter(|number| range.contains(number));
+        if number.is_none() {
+            let message = format!("{} cannot be {text}", quoted(key));
+            let label = format!("it lies from {} to {}", range.start(), range.end());
+            found.push(Problem::at(value.span(), message, label));
+        }
+        number
+    })
 }
 
 /// One quota for all, or a table of them.

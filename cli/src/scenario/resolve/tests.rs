@@ -373,6 +373,33 @@ fn expectations() {
 }
 
 #[test]
+fn neighbours() {
+    let with = |keys: &str| format!("[neighbours]\n{keys}\n[[limit]]");
+    let whole = "noisy = \"acme\"\nquiet = \"6s..12s\"\nflood = \"12s..20s\"";
+    let tables = [
+        whole.replace("noisy = \"acme\"\n", ""),
+        whole.replace("flood", "# flood"),
+        whole.replace("acme", "acne"),
+        whole.replace("6s..12s", "6s"),
+        whole.replace("6s..12s", "12s..6s"),
+        whole.replace("6s..12s", "6s..13s"),
+        whole.replace("6s..12s", "2s..10s"),
+        whole.replace("12s..20s", "20s..26s"),
+        whole.replace("\"acme\"", "[\"acme\", \"globex\"]"),
+        format!("{whole}\nvictims = \"acme\""),
+        format!("{whole}\nvictims = []"),
+        format!("{whole}\nvictims = [\"globex\", \"globex\"]"),
+        format!("{whole}\nslower = 0.5"),
+        format!("{whole}\nslower = \"1.5\""),
+        format!("{whole}\ngoodput = 90"),
+        format!("{whole}\ngrace = \"5\""),
+    ]
+    .map(|keys| with(&keys));
+    let changes: Vec<(&str, &str)> = tables.iter().map(|table| ("[[limit]]", table.as_str())).collect();
+    shown("neighbours", &each(&changes));
+}
+
+#[test]
 fn the_service() {
     let with = |table: &str| format!("{table}\n[[limit]]");
     let tables = [
