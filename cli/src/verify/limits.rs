@@ -23,7 +23,7 @@ use crate::{
         reader::RecordedRun,
         sample::{Outcome as SampleOutcome, Sample},
     },
-    scenario::{Limit, Scenario, TenantIndex},
+    scenario::{Algorithm, Limit, Scenario, TenantIndex},
     units::{Nanos, Quota},
 };
 
@@ -86,7 +86,7 @@ impl Histories {
                 let siblings = siblings(limits, limit, *tenant);
                 // A refusal shows that a limit was used up, but of several it does not show which.
                 let refused = judgement.refused > 0 && siblings.len() == 1;
-                totals.add(judgement, refused || used_up(history, *quota));
+                totals.add(judgement, refused || used_up(history, promise));
                 let tenant = run.scenario.tenants.get(*tenant).map_or("", |tenant| tenant.as_str());
                 let proofs = Proofs { run, tenant, promise };
                 let mut found = findings(&proofs, judgement, |violation| {
@@ -225,13 +225,23 @@ fn circumstances(run: &RecordedRun, limit: &Limit, latest: Nanos) -> Circumstanc
     }
 }
 
-/// Whether as many requests as the quota permits were admitted within one window.
-fn used_up(history: &[Request], quota: Quota) -> bool {
+/// Whether as many requests as the quota permits were admitted within one window; of a bucket, as many as it held.
+fn used_up(history: &[Request], promise: Promise) -> bool {
+    let Promise { quota, algorithm } = promise;
     let admitted: Vec<Nanos> = history
         .iter()
         .filter(|request| request.decision == Decision::Admitted)
         .map(|request| request.sent)
         .collect();
+    if let Algorithm::TokenBucket { .. } = algorithm {
+        let (full, rate) = (promise.room() as f64, quota.limit as f64 / quota.window.0.max(1) as f64);
+        let (mut level, mut at) = (full, Nanos::ZERO);
+        return admitted.into_iter().any(|sent| {
+            level = (level + (sent - at).0 as f64 * rate).min(full) - 1.0;
+            at = sent;
+            level < 1.0
+        });
+    }
     let limit = usize::try_from(quota.limit).unwrap_or(usize::MAX);
     admitted.windows(limit.max(1)).any(|full| full[full.len() - 1] - full[0] < quota.window)
 }

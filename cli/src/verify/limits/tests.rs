@@ -3,6 +3,7 @@
 use super::*;
 use crate::{
     record::sample::Silence,
+    scenario::Refill,
     verify::testing::{Made, sample},
 };
 
@@ -110,6 +111,26 @@ fn a_limit_that_was_not_put_to_the_test_is_not_a_kept_one() {
 }
 
 /// Of two limits on the route: 4 in 1 s, and QUOTA.
+#[test]
+fn a_bucket_is_used_up_when_no_whole_token_is_left() {
+    let used_up_by = |sent: &[i64]| {
+        let request = |sent: &i64| Request {
+            id: 0,
+            sent: Nanos::from_millis(*sent),
+            done: Nanos::from_millis(*sent),
+            decision: Decision::Admitted,
+            replica: 0,
+        };
+        let history: Vec<Request> = sent.iter().map(request).collect();
+        let quota = Quota { limit: 2, window: Nanos::from_secs(1) };
+        let algorithm = Algorithm::TokenBucket { burst: Some(3), refill: Refill::Continuous };
+        used_up(&history, Promise { quota, algorithm })
+    };
+    assert!(used_up_by(&[0, 0, 0]));
+    assert!(!used_up_by(&[0, 0, 500]));
+    assert!(used_up_by(&[0, 0, 500, 900]));
+}
+
 fn of_two(quota: &str, samples: &[Sample]) -> Vec<Verdict> {
     let limit = LIMIT.replace("ALGORITHM", "fixed-window");
     let limits = format!("{}{}", limit.replace("QUOTA", "4/1s"), limit.replace("QUOTA", quota));

@@ -4,7 +4,8 @@
 //! B tokens were there at the most, and `ρ·((r − s)·(1 + δ) + σ)` came. After a refusal with the interval `[s, r₀]` that
 //! was this limit's less than one token was there at an instant not before `s`: what was sent after `r₀` has less than
 //! `1 + ρ·(…)` from `s` on. Others only take, so both hold in any company. A store that lost its memory has a full bucket:
-//! no span is judged across a loss.
+//! no span is judged across a loss. (Both are bounds on counts: what only the order of overlapping intervals forbids is
+//! missed.)
 //!
 //! **Sweep.** In the order of `done` admissions enter. For each place in the order of `sent` where a span may begin the tree
 //! holds what was taken since, less what was there, and less what had come before by the fastest clock. If the greatest of

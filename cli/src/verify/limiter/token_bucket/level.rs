@@ -5,8 +5,9 @@
 //! which gains as slowly as the tolerance permits. The level X of an honest limiter and the tokens that it gave to requests
 //! that Y has not heard of yet, `p` of them, are together never below Y: a grant moves a token from one to the other; at
 //! `b` both sides lose one, or Y alone; where X is full, X + p ≥ B. At least as much comes in any span as for Y, but
-//! for σ, once: so X ≥ Y − p − ρσ, where p is at most the number of intervals open. (If X was full after Y's last loss, then
-//! X ≥ B − p without any σ: so Y may grow past B until its next loss, and X ≥ min(B, Y − ρσ) − p.)
+//! for σ, once: so X ≥ Y − p − ρσ, where p is at most the number of intervals open. If X was full after Y's last loss, then
+//! X ≥ B − p without any σ: so Y may grow past B until its next loss, and X ≥ min(B, Y − ρσ) − p. (But where replicas' clocks
+//! disagree, the refusal may be read `back` before one of the open ones: then X ≥ B − p − ρ·back only.)
 //!
 //! **Rule.** A refusal is wrong if this bound is one token or more at all instants of its interval. Between the instants at
 //! which an interval begins or ends it only grows, so only the refusal's `sent` and such instants are tried. An unknown
@@ -139,18 +140,16 @@ impl Bucket {
         })
     }
 
-    /// The last instant not after `by` at which Y was full: what was decided before it weighs no more.
+    /// The last instant not after `by` at which the bucket was full for certain: what was decided before weighs no more.
     fn full_until(&self, history: &History<'_>, by: i64, circumstances: &Circumstances) -> i64 {
         let states = self.states(history, circumstances);
-        let full = self.tokens(self.size);
-        let overflows = |pair: &[State]| match pair {
-            [before, after] => before
-                .level
-                .is_none_or(|level| level + self.gain(self.slow(after.at) - self.slow(before.at)) >= full),
-            _ => false,
+        let full = self.tokens(self.size) + self.gain(self.slack);
+        let filled = |pair: &[State]| {
+            let gain = self.gain(self.slow(pair[1].at) - self.slow(pair[0].at));
+            pair[0].level.is_none_or(|level| level + gain >= full)
         };
         let upto = states.partition_point(|state| state.at <= by);
-        let last = states[..upto].windows(2).rposition(overflows);
+        let last = states[..upto].windows(2).rposition(filled);
         last.map_or(i64::MIN, |rank| states[rank + 1].at)
     }
 }
