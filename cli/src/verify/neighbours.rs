@@ -205,6 +205,10 @@ fn latency(plan: &Neighbours, victim: &str, phases: &[Phase; 2], q: f64, doubt: 
     let factor = |above: Nanos, below: Nanos| above.0 as f64 / below.0.max(1) as f64;
     let times = match outcome {
         Outcome::Fail => format!("at least {:.1} times as long", factor(flood.low, quiet.high)),
+        // Many times as long may still be next to nothing.
+        Outcome::Pass if factor(flood.high, quiet.low) > plan.slower => {
+            format!("at most {} longer", flood.high - quiet.low)
+        }
         Outcome::Pass => format!("at most {:.1} times as long", factor(flood.high, quiet.low)),
         Outcome::Inconclusive => format!(
             "{:.1} to {:.1} times as long",
