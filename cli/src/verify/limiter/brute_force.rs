@@ -3,8 +3,11 @@
 //! exists if and only if one exists on the grid.
 
 pub(super) mod token_bucket;
+mod counter;
 
 use std::collections::HashSet;
+
+pub(super) use self::counter::counter_explains;
 
 use super::{Circumstances, Decision, Request, history::Lifetime};
 use crate::units::Quota;

@@ -7,8 +7,11 @@
 //! tests hold the judges against simulated limiters (`simulate`) and against exact search (`brute_force`).
 
 pub mod certificate;
+pub mod aligned_window;
 pub mod fixed_window;
+mod grid;
 mod history;
+pub mod sliding_counter;
 pub mod sliding_log;
 mod spans;
 pub mod token_bucket;
@@ -32,13 +35,12 @@ pub fn judge(requests: &[Request], promise: Promise, circumstances: &Circumstanc
     match algorithm {
         Algorithm::FixedWindow => fixed_window::judge(requests, quota, circumstances),
         Algorithm::SlidingLog => sliding_log::judge(requests, quota, circumstances),
+        Algorithm::AlignedWindow => aligned_window::judge(requests, quota, circumstances),
+        Algorithm::SlidingCounter { anchor, estimate } => {
+            sliding_counter::judge(requests, quota, anchor, estimate, circumstances)
+        }
         Algorithm::TokenBucket { burst, refill } => {
             token_bucket::judge(requests, quota, burst, refill, circumstances)
-        }
-        // Their rules are still to come; until then no scenario can name them.
-        Algorithm::AlignedWindow | Algorithm::SlidingCounter { .. } => {
-            let lifetime = history::Lifetime::of(quota.window, circumstances);
-            history::History::new(requests).judgement(lifetime, circumstances)
         }
     }
 }

@@ -1,12 +1,18 @@
 //! Simulated limiters, honest and broken, under simulated loads: a history as a client would record it.
 
 pub(super) mod bucket;
+mod counter;
 
 use std::cmp::Reverse;
 
 use self::bucket::Bucket;
+pub(super) use self::counter::Counter;
+
 use super::{Circumstances, Decision, Request, Tolerance};
-use crate::units::{Nanos, Quota};
+use crate::{
+    scenario::Anchor,
+    units::{Nanos, Quota},
+};
 
 /// A small seeded generator (SplitMix64): the tests need the same histories everywhere.
 #[derive(Debug, Clone)]
@@ -55,6 +61,8 @@ pub(super) enum Limiter {
     SlidingLog { quota: Quota, inclusive: bool, log: Vec<i64> },
     /// Tokens that come back.
     TokenBucket(Bucket),
+    /// Counts per window on a grid.
+    Counter(Counter),
     /// One for each replica.
     PerReplica(Vec<Limiter>),
 }
@@ -73,6 +81,7 @@ impl Limiter {
             Self::FixedWindow { live, .. } => *live = false,
             Self::SlidingLog { log, .. } => log.clear(),
             Self::TokenBucket(bucket) => bucket.forget(),
+            Self::Counter(counter) => counter.forget(),
             Self::PerReplica(limiters) => limiters.iter_mut().for_each(Self::forget),
         }
     }
@@ -102,6 +111,7 @@ impl Limiter {
                 true
             }
             Self::TokenBucket(bucket) => bucket.admits(now),
+            Self::Counter(counter) => counter.admits(now),
             Self::PerReplica(limiters) => {
                 let count = limiters.len();
                 limiters[usize::from(replica) % count].admits(now, 0)
@@ -143,6 +153,8 @@ pub(super) struct Load {
     /// The limiter's clock runs so much faster (−1 … 1, in shares of the tolerance).
     pub(super) drift: f64,
     pub(super) resolution: i64,
+    /// Unix time of the run's zero.
+    pub(super) unix_zero: i64,
 }
 
 impl Load {
@@ -161,6 +173,7 @@ impl Load {
             tolerance: Tolerance { offset: Nanos::ZERO, drift: 0.0 },
             drift: 0.0,
             resolution: 1_000_000,
+            unix_zero: 0,
         }
     }
 
@@ -174,7 +187,7 @@ impl Load {
             memory_losses: self.losses.iter().map(|(from, to, _)| (Nanos(*from), Nanos(*to))).collect(),
             tolerance: self.tolerance,
             resolution: Nanos(self.resolution),
-            unix_zero: Nanos::ZERO,
+            unix_zero: Nanos(self.unix_zero),
             other_limits: false,
         }
     }
@@ -200,8 +213,10 @@ impl Load {
         calls.sort_unstable();
         let skew = self.tolerance.offset.0 as f64 / 2.0 * (1.0 - 1e-9);
         let offsets = [(random.unit() * 2.0 - 1.0) * skew, (random.unit() * 2.0 - 1.0) * skew];
-        let one_clock = matches!(limiter, Limiter::FixedWindow { .. });
-        let mut wobble = offsets[0];
+        let one_clock = matches!(limiter, Limiter::FixedWindow { .. } | Limiter::Counter(_));
+        // Windows of Unix time are off by all of the offset, always by the same.
+        let constant = matches!(limiter, Limiter::Counter(counter) if counter.anchor == Anchor::Epoch);
+        let mut wobble = offsets[0] * if constant { 2.0 } else { 1.0 };
         let mut last = i64::MIN;
         let mut losses: Vec<i64> = self.losses.iter().filter_map(|(_, _, at)| *at).collect();
         losses.sort_by_key(|at| Reverse(*at));
@@ -217,7 +232,7 @@ impl Load {
             let ours = sent >= self.since && (self.company == 0.0 || !random.chance(self.company));
             let mut admitted = None;
             if !unheard || !ours {
-                if random.chance(0.2) {
+                if !constant && random.chance(0.2) {
                     wobble = (random.unit() * 2.0 - 1.0) * skew;
                 }
                 let offset = if one_clock { wobble } else { offsets[usize::from(replica)] };

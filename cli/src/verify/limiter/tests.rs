@@ -1,6 +1,7 @@
 //! No honest limiter is accused; every known defect is found; tiny histories are judged as exact search judges them.
 
 mod token_bucket;
+mod grid;
 
 use proptest::prelude::*;
 

@@ -1,0 +1,130 @@
+//! What may be the case in the limiter at one instant: a state stands for all that its ranges allow.
+
+use super::pending::Pending;
+
+/// More states than this are taken together.
+const MOST_STATES: usize = 48;
+
+/// A set of limiters in the midst of a history. It contains another if it is no harder for any of its limiters to go on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct State {
+    /// The current window begins in `[lo, hi]`; `None`: there is none until the next admission (first hit only).
+    pub(super) begin: Option<(i64, i64)>,
+    /// Admissions of the window before: at least, at most.
+    pub(super) previous: (u64, u64),
+    /// Admissions of this window.
+    pub(super) count: u64,
+    /// So many more may be counted in it: unrecorded ones, or unknown ones that were not followed one by one.
+    pub(super) extra: u64,
+    /// A hit was decided in this window.
+    pub(super) touched: bool,
+    /// A hit may have been decided in this window.
+    pub(super) maybe_touched: bool,
+    /// Admissions that are sent and not yet decided.
+    pub(super) owed: Pending,
+    /// The same of requests that may have been admitted.
+    pub(super) free: Pending,
+    /// The first instant by which a refusal has to be explained; `i64::MAX`: all are.
+    pub(super) refused_by: i64,
+}
+
+impl State {
+    /// Nothing counted, nothing under way.
+    pub(super) fn empty(begin: Option<(i64, i64)>) -> Self {
+        Self {
+            begin,
+            previous: (0, 0),
+            count: 0,
+            extra: 0,
+            touched: false,
+            maybe_touched: false,
+            owed: Pending::default(),
+            free: Pending::default(),
+            refused_by: i64::MAX,
+        }
+    }
+
+    /// Nothing is counted that would weigh.
+    pub(super) fn counts_nothing(&self) -> bool {
+        self.previous.1 == 0 && self.count == 0 && self.extra == 0
+    }
+
+    fn contains(&self, other: &Self) -> bool {
+        let begins = match (self.begin, other.begin) {
+            (Some((lo, hi)), Some((other_lo, other_hi))) => lo <= other_lo && other_hi <= hi,
+            (None, None) => true,
+            _ => false,
+        };
+        begins
+            && self.count == other.count
+            && self.extra >= other.extra
+            && self.previous.0 <= other.previous.0
+            && self.previous.1 >= other.previous.1
+            && (!self.touched || other.touched)
+            && (self.maybe_touched || !other.maybe_touched)
+            && self.refused_by >= other.refused_by
+            && self.owed.total() == other.owed.total()
+            && self.owed.covers(&other.owed)
+            && self.free.covers(&other.free)
+    }
+
+    /// A state that contains both. Where one has more admissions before it than the other, the later ones may be made.
+    fn joined(mut self, mut other: Self) -> Self {
+        if self.owed.total() < other.owed.total() {
+            std::mem::swap(&mut self, &mut other);
+        }
+        let soon = self.owed.take(other.owed.total());
+        let late = std::mem::replace(&mut self.owed, soon);
+        let most = (self.count + self.extra).max(other.count + other.extra);
+        let count = self.count.min(other.count);
+        let mut free = self.free.joined(&other.free);
+        free.add_all(&late);
+        let begin = self.begin.zip(other.begin).map(|(one, other)| (one.0.min(other.0), one.1.max(other.1)));
+        Self {
+            begin,
+            previous: (self.previous.0.min(other.previous.0), self.previous.1.max(other.previous.1)),
+            count,
+            extra: most - count,
+            touched: self.touched && other.touched,
+            maybe_touched: self.maybe_touched || other.maybe_touched,
+            owed: self.owed.joined(&other.owed),
+            free,
+            refused_by: self.refused_by.max(other.refused_by),
+        }
+    }
+}
+
+/// Drops states that another contains; where too many are left, joins neighbours. Says whether it did that.
+pub(super) fn thin_out(states: &mut Vec<State>) -> bool {
+    let mut is_blunt = false;
+    while states.len() > 1 {
+        states.sort_by_key(|state| (state.begin, state.count, state.previous, state.extra, state.refused_by));
+        let mut kept: Vec<State> = Vec::with_capacity(states.len());
+        for state in states.drain(..) {
+            let alike = |other: &&mut State| other.begin == state.begin && other.count == state.count;
+            let mut same = kept.iter_mut().rev().take_while(alike);
+            match same.find(|other| other.contains(&state) || state.contains(other)) {
+                Some(other) if other.contains(&state) => {}
+                Some(other) => *other = state,
+                None => kept.push(state),
+            }
+        }
+        *states = kept;
+        if states.len() <= MOST_STATES {
+            break;
+        }
+        is_blunt = true;
+        let mut rest = states.drain(..).peekable();
+        let mut joined = Vec::new();
+        while let Some(state) = rest.next() {
+            let next = rest.next_if(|next| next.begin.is_some() == state.begin.is_some());
+            joined.push(match next {
+                Some(next) => state.joined(next),
+                None => state,
+            });
+        }
+        drop(rest);
+        *states = joined;
+    }
+    is_blunt
+}
