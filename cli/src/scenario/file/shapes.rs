@@ -110,6 +110,8 @@ pub(super) const LIMIT: Shape = Shape {
         ("route", "route = \"POST /chat\""),
         ("per", "per = \"tenant\""),
         ("algorithm", "algorithm = \"fixed-window\""),
+        ("anchor", "anchor = \"first-hit\""),
+        ("estimate", "estimate = \"floored\""),
         ("quota", "quota = { acme = \"8/10s\" }"),
         ("burst", "burst = 12"),
         ("refill", "refill = \"100ms\""),

@@ -99,7 +99,11 @@ impl Case<'_> {
         };
         if end.is_admission {
             let late = of(Decision::Admitted, &|done| done == end.at)?;
-            let because = format!("{}; refusals before it show that it was full", self.too_many(end));
+            let because = format!(
+                "if what was refused before was refused rightly, nothing more could be admitted by {} in {}",
+                seconds(end.at),
+                self.window(end)
+            );
             return Some(over_admission(self.quota, 0, vec![late], because));
         }
         let request = of(Decision::Refused, &|done| done == end.at)?;

@@ -10,6 +10,13 @@ use super::{
 /// More decisions under way than this are not followed one by one.
 const FEW: u64 = 8;
 
+/// More states than this are taken together…
+const MOST_STATES: usize = 48;
+
+/// …and fewer, once so many steps have been gone, and so many for each request.
+const MOST_STEPS: usize = 500_000;
+const STEPS_EACH: usize = 4;
+
 /// Whose answers are held against the limiter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Evidence {
@@ -70,6 +77,10 @@ pub(super) struct Search<'a> {
     /// From here on others may have used the key.
     company_from: i64,
     states: Vec<State>,
+    /// How many of them there were when they were thinned out last.
+    thinned: usize,
+    /// How many states have been taken over an instant of the history.
+    steps: usize,
     /// The last instant that all states are past.
     before: i64,
     /// The latest `done` of all that was sent.
@@ -106,6 +117,8 @@ impl<'a> Search<'a> {
             done,
             company_from: if circumstances.exclusive { circumstances.complete_until.0 } else { i64::MIN },
             states: Vec::new(),
+            thinned: 1,
+            steps: 0,
             before: i64::MIN,
             reach: i64::MIN,
             waiting: Vec::new(),
@@ -136,6 +149,7 @@ impl<'a> Search<'a> {
             done += self.done[done..].iter().take_while(|(done, _)| *done == at).count();
             loss += usize::from(marks.get(loss) == Some(&at));
             let next = next(sent, done, loss);
+            self.steps += self.states.len();
             self.cross_until(at);
             for rank in first_sent..sent {
                 self.send(rank);
@@ -158,7 +172,15 @@ impl<'a> Search<'a> {
     }
 
     fn thin_out(&mut self) {
-        self.found.is_blunt |= thin_out(&mut self.states);
+        if self.states.len() > self.thinned {
+            self.found.is_blunt |= thin_out(&mut self.states, self.most_states());
+        }
+        self.thinned = self.states.len().max(1);
+    }
+
+    fn most_states(&self) -> usize {
+        let patience = MOST_STEPS + STEPS_EACH * self.requests.len();
+        if self.steps <= patience { MOST_STATES } else { FEW as usize }
     }
 
     /// The states at the start.
@@ -179,7 +201,7 @@ impl<'a> Search<'a> {
         }
         self.states.push(state.clone());
         if !self.circumstances.fresh {
-            let begins = (since.saturating_sub(2 * windows.length), since);
+            let begins = windows.around(since, 2);
             self.states.extend(windows.pieces(begins).map(|begin| State {
                 begin: Some(begin),
                 previous: (0, windows.limit),
@@ -242,10 +264,11 @@ impl<'a> Search<'a> {
                     arrived.push(state);
                 }
             }
-            self.found.is_blunt |= thin_out(&mut crossed);
+            self.found.is_blunt |= thin_out(&mut crossed, self.most_states());
             rest = crossed;
         }
         self.states = arrived;
+        self.thinned = 1;
         self.thin_out();
     }
 
@@ -435,7 +458,7 @@ impl<'a> Search<'a> {
                 );
             }
             if self.company_from < next && state.owed.total() > 0 {
-                let begins = (at - windows.length + 1, at);
+                let begins = windows.around(at, 1);
                 self.states.extend(windows.pieces(begins).map(|begin| State {
                     begin: Some(begin),
                     maybe_touched: true,

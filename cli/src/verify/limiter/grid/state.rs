@@ -2,9 +2,6 @@
 
 use super::pending::Pending;
 
-/// More states than this are taken together.
-const MOST_STATES: usize = 48;
-
 /// A set of limiters in the midst of a history. It contains another if it is no harder for any of its limiters to go on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct State {
@@ -47,6 +44,12 @@ impl State {
     /// Nothing is counted that would weigh.
     pub(super) fn counts_nothing(&self) -> bool {
         self.previous.1 == 0 && self.count == 0 && self.extra == 0
+    }
+
+    /// What two states have in common that differ in where their windows begin.
+    fn others(&self) -> (bool, u64, (u64, u64), u64, u64, u64) {
+        let pending = (self.owed.total(), self.free.total());
+        (self.begin.is_some(), self.count, self.previous, self.extra, pending.0, pending.1)
     }
 
     fn contains(&self, other: &Self) -> bool {
@@ -94,8 +97,8 @@ impl State {
     }
 }
 
-/// Drops states that another contains; where too many are left, joins neighbours. Says whether it did that.
-pub(super) fn thin_out(states: &mut Vec<State>) -> bool {
+/// Drops states that another contains; where more than `most` are left, joins neighbours. Says whether it did that.
+pub(super) fn thin_out(states: &mut Vec<State>, most: usize) -> bool {
     let mut is_blunt = false;
     while states.len() > 1 {
         states.sort_by_key(|state| (state.begin, state.count, state.previous, state.extra, state.refused_by));
@@ -110,21 +113,36 @@ pub(super) fn thin_out(states: &mut Vec<State>) -> bool {
             }
         }
         *states = kept;
-        if states.len() <= MOST_STATES {
+        if states.len() <= most {
             break;
         }
         is_blunt = true;
-        let mut rest = states.drain(..).peekable();
-        let mut joined = Vec::new();
-        while let Some(state) = rest.next() {
-            let next = rest.next_if(|next| next.begin.is_some() == state.begin.is_some());
-            joined.push(match next {
-                Some(next) => state.joined(next),
-                None => state,
-            });
+        // Begins that differ alone are joined first: that loses least.
+        let many = states.len();
+        join_pairs(states, State::others, |one, other| one.others() == other.others());
+        if states.len() == many {
+            let key = |state: &State| (state.begin, state.count, state.previous);
+            join_pairs(states, key, |one, other| one.begin.is_some() == other.begin.is_some());
         }
-        drop(rest);
-        *states = joined;
     }
     is_blunt
+}
+
+/// Joins each state with the next of this order, where they are alike.
+fn join_pairs<K: Ord>(
+    states: &mut Vec<State>,
+    key: impl Fn(&State) -> K,
+    alike: impl Fn(&State, &State) -> bool,
+) {
+    states.sort_by_key(|state| (key(state), state.begin));
+    let mut joined = Vec::with_capacity(states.len());
+    let mut rest = states.drain(..).peekable();
+    while let Some(state) = rest.next() {
+        joined.push(match rest.next_if(|next| alike(&state, next)) {
+            Some(next) => state.joined(next),
+            None => state,
+        });
+    }
+    drop(rest);
+    *states = joined;
 }

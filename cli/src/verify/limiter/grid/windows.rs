@@ -73,6 +73,12 @@ impl Windows {
         (earlier.saturating_add(later) < self.length).then_some((begin - earlier, begin + later))
     }
 
+    /// Where a window can have begun that began at most `lengths` of it before `instant`.
+    pub(super) fn around(&self, instant: i64, lengths: i64) -> (i64, i64) {
+        let longest = self.length.saturating_mul(lengths).saturating_add(self.late);
+        (instant.saturating_sub(longest), instant.saturating_add(self.early))
+    }
+
     /// Where the window after this one begins.
     pub(super) fn next(&self, (lo, hi): (i64, i64)) -> (i64, i64) {
         let shift = |instant: i64, by: i64| instant.saturating_add(self.length).saturating_add(by);
