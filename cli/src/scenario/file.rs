@@ -17,13 +17,13 @@ use shapes::{
 pub use shapes::{SHAPES, Shape};
 
 use super::{
-    Algorithm, Refill, Retry, Routing, StatusSet,
+    Algorithm, Anchor, Estimate, Refill, Retry, Routing, StatusSet,
     expectation::{self, Comparison, Measure},
     notation,
     problem::Problem,
 };
 use crate::units::{Nanos, Quota, Rate};
-use values::{algorithm, number, one_or_more, quotas, refill, retry, routing, statuses};
+use values::{algorithm, anchor, estimate, number, one_or_more, quotas, refill, retry, routing, statuses};
 
 /// The methods a step can have, in the order of the documentation.
 pub(super) const METHODS: [&str; 7] = ["get", "post", "put", "patch", "delete", "head", "options"];
@@ -110,6 +110,8 @@ pub(super) struct Limit {
     pub(super) per: Field<String>,
     pub(super) algorithm: Field<Algorithm>,
     pub(super) quota: Field<Quotas>,
+    pub(super) anchor: Field<Anchor>,
+    pub(super) estimate: Field<Estimate>,
     pub(super) burst: Field<u64>,
     pub(super) refill: Field<Refill>,
     pub(super) admitted: Field<StatusSet>,
@@ -279,6 +281,8 @@ impl Limit {
             }),
             algorithm: table.parsed("algorithm", found, algorithm),
             quota: quotas(&table, "quota", found),
+            anchor: table.parsed("anchor", found, anchor),
+            estimate: table.parsed("estimate", found, estimate),
             burst: table.whole("burst", 1, found),
             refill: table.parsed("refill", found, refill),
             admitted: statuses(&table, "admitted", found),

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     scenario::{
-        Algorithm, Refill, Retry, Routing, StatusPattern, StatusSet, notation,
+        Algorithm, Anchor, Estimate, Refill, Retry, Routing, StatusPattern, StatusSet, notation,
         problem::{Problem, quoted},
     },
     units::Quota,
@@ -122,17 +122,39 @@ pub(super) fn retry(text: &str) -> Result<Retry, notation::Complaint> {
 }
 
 pub(super) fn algorithm(text: &str) -> Result<Algorithm, notation::Complaint> {
-    const HELP: &str = "algorithms are \"fixed-window\", \"sliding-log\" and \"token-bucket\"";
-    let message = match text {
-        "fixed-window" => return Ok(Algorithm::FixedWindow),
-        "sliding-log" => return Ok(Algorithm::SlidingLog),
-        "token-bucket" => {
-            return Ok(Algorithm::TokenBucket { burst: None, refill: Refill::Continuous });
-        }
-        "sliding-counter" | "aligned-window" => "this algorithm is not supported yet",
-        _ => "this is no algorithm that we know",
-    };
-    Err(notation::Complaint::new(message, HELP))
+    const HELP: &str = "algorithms are \"fixed-window\", \"aligned-window\", \"sliding-log\", \"sliding-counter\" and \"token-bucket\"";
+    Ok(match text {
+        "fixed-window" => Algorithm::FixedWindow,
+        "aligned-window" => Algorithm::AlignedWindow,
+        "sliding-log" => Algorithm::SlidingLog,
+        "sliding-counter" => Algorithm::SlidingCounter { anchor: Anchor::Epoch, estimate: Estimate::Exact },
+        "token-bucket" => Algorithm::TokenBucket { burst: None, refill: Refill::Continuous },
+        _ => return Err(notation::Complaint::new("this is no algorithm that we know", HELP)),
+    })
+}
+
+/// Where the windows of a sliding counter begin.
+pub(super) fn anchor(text: &str) -> Result<Anchor, notation::Complaint> {
+    match text {
+        "epoch" => Ok(Anchor::Epoch),
+        "first-hit" => Ok(Anchor::FirstHit),
+        _ => Err(notation::Complaint::new(
+            "windows begin elsewhere",
+            "anchors are \"epoch\" and \"first-hit\"",
+        )),
+    }
+}
+
+/// How a sliding counter rounds.
+pub(super) fn estimate(text: &str) -> Result<Estimate, notation::Complaint> {
+    match text {
+        "exact" => Ok(Estimate::Exact),
+        "floored" => Ok(Estimate::Floored),
+        _ => Err(notation::Complaint::new(
+            "this is no way to round",
+            "estimates are \"exact\" and \"floored\"",
+        )),
+    }
 }
 
 /// `"continuous"` or the length of a step.

@@ -3,7 +3,7 @@
 use super::{journeys::Journeys, tenants::Tenants};
 use crate::{
     scenario::{
-        Algorithm, Limit, LimitKey, Refill, StatusPattern, StatusSet, TenantIndex,
+        Algorithm, Anchor, Estimate, Limit, LimitKey, Refill, StatusPattern, StatusSet, TenantIndex,
         file::{self, Field, Located, Quotas},
         problem::{Problem, Span, did_you_mean, listed, quoted},
     },
@@ -54,10 +54,11 @@ fn one(
     let header = &limit.header;
     let route = header.need("route", limit.route, found).and_then(|route| called(route, journeys, found));
     let algorithm = header.need("algorithm", limit.algorithm, found);
-    let algorithm = algorithm.and_then(|algorithm| bucket(algorithm.value, limit.burst, limit.refill, found));
+    let keys =
+        Variants { anchor: limit.anchor, estimate: limit.estimate, burst: limit.burst, refill: limit.refill };
+    let algorithm = algorithm.and_then(|algorithm| variant(algorithm.value, keys, found));
     let quota = header.need("quota", limit.quota, found).and_then(|quota| by_tenant(quota, tenants, found));
-    let spans =
-        [&limit.admitted, &limit.refused].map(|field| field.given().map(|located| located.span.clone()));
+    let spans = [&limit.admitted, &limit.refused].map(span);
     let admitted = limit.admitted.or(StatusSet::success());
     let refused = limit.refused.or(StatusSet(vec![StatusPattern::Exact(429)]));
     if let (Some(admitted), Some(refused)) = (&admitted, &refused)
@@ -77,27 +78,44 @@ fn one(
     })
 }
 
-/// The algorithm with what only a token bucket has.
-fn bucket(
-    algorithm: Algorithm,
+/// What only some algorithms have.
+struct Variants {
+    anchor: Field<Anchor>,
+    estimate: Field<Estimate>,
     burst: Field<u64>,
     refill: Field<Refill>,
-    found: &mut Vec<Problem>,
-) -> Option<Algorithm> {
-    if let Algorithm::TokenBucket { refill: default, .. } = algorithm {
-        return Some(Algorithm::TokenBucket { burst: burst.optional()?, refill: refill.or(default)? });
-    }
-    let spans = [
-        ("burst", burst.given().map(|located| located.span.clone())),
-        ("refill", refill.given().map(|located| located.span.clone())),
-    ];
-    for (key, span) in spans {
+}
+
+/// The algorithm with the variant that is declared of it.
+fn variant(algorithm: Algorithm, keys: Variants, found: &mut Vec<Problem>) -> Option<Algorithm> {
+    let Variants { anchor, estimate, burst, refill } = keys;
+    let mut foreign = |key: &str, span: Option<Span>, of: &str, write: &str| {
         found.extend(span.map(|span| {
-            let message = format!("{} is for token buckets, this is a {algorithm}", quoted(key));
-            Problem::at(span, message, "").help("leave it out, or write `algorithm = \"token-bucket\"`")
+            let message = format!("{} is for {of}, this is a {algorithm}", quoted(key));
+            Problem::at(span, message, "").help(format!("leave it out, or write `algorithm = \"{write}\"`"))
         }));
+    };
+    if !matches!(algorithm, Algorithm::SlidingCounter { .. }) {
+        foreign("anchor", span(&anchor), "sliding counters", "sliding-counter");
+        foreign("estimate", span(&estimate), "sliding counters", "sliding-counter");
     }
-    Some(algorithm)
+    if !matches!(algorithm, Algorithm::TokenBucket { .. }) {
+        foreign("burst", span(&burst), "token buckets", "token-bucket");
+        foreign("refill", span(&refill), "token buckets", "token-bucket");
+    }
+    Some(match algorithm {
+        Algorithm::SlidingCounter { anchor: begin, estimate: rounding } => {
+            Algorithm::SlidingCounter { anchor: anchor.or(begin)?, estimate: estimate.or(rounding)? }
+        }
+        Algorithm::TokenBucket { refill: default, .. } => {
+            Algorithm::TokenBucket { burst: burst.optional()?, refill: refill.or(default)? }
+        }
+        other => other,
+    })
+}
+
+fn span<T>(field: &Field<T>) -> Option<Span> {
+    field.given().map(|located| located.span.clone())
 }
 
 /// The route, if a step calls it.

@@ -2,8 +2,8 @@
 //! every fate of an unknown request. All conditions are differences of instants with whole bounds, so an honest run
 //! exists if and only if one exists on the grid.
 
-pub(super) mod token_bucket;
 mod counter;
+pub(super) mod token_bucket;
 
 use std::collections::HashSet;
 

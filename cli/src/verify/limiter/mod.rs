@@ -6,8 +6,8 @@
 //! Each algorithm has its own judge over one index of the `history`; the rules that need no state are in `spans`. The
 //! tests hold the judges against simulated limiters (`simulate`) and against exact search (`brute_force`).
 
-pub mod certificate;
 pub mod aligned_window;
+pub mod certificate;
 pub mod fixed_window;
 mod grid;
 mod history;

@@ -1,7 +1,7 @@
 //! No honest limiter is accused; every known defect is found; tiny histories are judged as exact search judges them.
 
-mod token_bucket;
 mod grid;
+mod token_bucket;
 
 use proptest::prelude::*;
 

@@ -9,7 +9,7 @@ use std::{
 use super::{BASE, SOURCES, Sources, environment, read_file, resolve};
 use crate::{
     scenario::{
-        Algorithm, LoadModel, Refill, Routing, Scenario,
+        Algorithm, Anchor, Estimate, LoadModel, Refill, Routing, Scenario,
         expectation::{LatencyFrom, Measure},
         file::SHAPES,
         template::{Escape, Part, Template, Variable},
@@ -67,6 +67,21 @@ fn everything_of_the_base() {
     let metrics = scenario.metrics.unwrap();
     assert_eq!(metrics.requests, "http_requests_total");
     assert_eq!((scenario.embedded.replicas, scenario.embedded.tenants), (2, None));
+}
+
+#[test]
+fn windows_on_a_grid() {
+    let limited = |keys: &str| {
+        let text = BASE.replacen("\"fixed-window\"", keys, 1);
+        good(&text).limits[0].algorithm
+    };
+    let counter = |anchor, estimate| Algorithm::SlidingCounter { anchor, estimate };
+    assert_eq!(limited("\"aligned-window\""), Algorithm::AlignedWindow);
+    assert_eq!(limited("\"sliding-counter\""), counter(Anchor::Epoch, Estimate::Exact));
+    assert_eq!(
+        limited("\"sliding-counter\"\nanchor = \"first-hit\"\nestimate = \"floored\""),
+        counter(Anchor::FirstHit, Estimate::Floored)
+    );
 }
 
 #[test]

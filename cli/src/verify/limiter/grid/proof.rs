@@ -95,7 +95,7 @@ impl Case<'_> {
         let of = |decision: Decision, done: &dyn Fn(i64) -> bool| {
             let fits =
                 |request: &&Request| request.decision == decision && done(request.done.max(request.sent).0);
-            self.requests.iter().filter(fits).next_back().copied()
+            self.requests.iter().rfind(fits).copied()
         };
         if end.is_admission {
             let late = of(Decision::Admitted, &|done| done == end.at)?;
@@ -124,7 +124,15 @@ impl Case<'_> {
                 && other.done.max(other.sent).0 >= from
         };
         let against = self.requests.iter().filter(counts).copied().collect();
-        Violation::WrongRefusal { quota: self.quota, request, counted, of, against, because }
+        Violation::WrongRefusal {
+            quota: self.quota,
+            request,
+            counted,
+            of,
+            against,
+            given: Vec::new(),
+            because,
+        }
     }
 
     /// "In the window from … to … at least … were admitted by …".

@@ -173,7 +173,8 @@ impl<'a> Search<'a> {
 
     fn thin_out(&mut self) {
         if self.states.len() > self.thinned {
-            self.found.is_blunt |= thin_out(&mut self.states, self.most_states());
+            let most = self.most_states();
+            self.found.is_blunt |= thin_out(&mut self.states, most);
         }
         self.thinned = self.states.len().max(1);
     }
@@ -391,7 +392,7 @@ impl<'a> Search<'a> {
                 (Decision::Admitted, Evidence::All | Evidence::Admissions) => state.owed.add(done, 1),
                 (Decision::Admitted | Decision::Unknown, _) if follows_unknown => state.free.add(done, 1),
                 (Decision::Refused, Evidence::All) if is_judged => {
-                    state.refused_by = state.refused_by.min(done)
+                    state.refused_by = state.refused_by.min(done);
                 }
                 _ => {}
             }
@@ -412,7 +413,7 @@ impl<'a> Search<'a> {
     /// The store may lose its memory now: what is under way is decided before or after. Whether it can be.
     fn forget(&mut self, at: i64) -> bool {
         let rank = self.losses.partition_point(|(_, to)| *to < at);
-        if !self.losses.get(rank).is_some_and(|(from, _)| *from <= at) {
+        if self.losses.get(rank).is_none_or(|(from, _)| *from > at) {
             return false;
         }
         for rank in 0..self.states.len() {
