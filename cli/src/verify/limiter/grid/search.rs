@@ -423,7 +423,8 @@ impl<'a> Search<'a> {
                 continue;
             }
             let begin = state.begin.filter(|_| !self.windows.first_hit);
-            let ways = self.leave(state, self.most(state, at));
+            // As it can be lost again between any two of them, there is room for all.
+            let ways = self.leave(state, u64::MAX);
             let refused_by = state.refused_by;
             self.states.extend(ways.into_iter().map(|Left { owed, free, .. }| State {
                 owed,

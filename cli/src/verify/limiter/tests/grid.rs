@@ -213,6 +213,12 @@ fn aligned_windows_by_hand() {
             "",
         ),
         (
+            "more than once",
+            |c| c.memory_losses = vec![(Nanos(15 * MS), Nanos(25 * MS))],
+            &[(20, 20, A), (20, 20, A), (20, 20, A), (20, 20, A), (20, 20, A), (20, 20, A), (20, 20, A)],
+            "",
+        ),
+        (
             "but only once",
             |c| c.memory_losses = vec![(Nanos(15 * MS), Nanos(15 * MS))],
             &[(0, 0, A), (10, 10, A), (20, 20, A), (30, 30, A), (40, 40, A)],
