@@ -13,8 +13,9 @@ use super::{
     limiter::{
         self, Circumstances, Decision, Judgement, Promise, Request, Tolerance, Unjudged, Violation,
         certificate,
+        diagnose::{Key, diagnose},
     },
-    verdict::{Claim, Evidence, Outcome, Verdict},
+    verdict::{self, Claim, Evidence, Outcome, Verdict},
 };
 use crate::{
     observe::store,
@@ -104,9 +105,40 @@ impl Histories {
                 }
                 evidence.extend(found);
             }
-            verdicts.push(verdict(limit, evidence, &totals));
+            let mut verdict = verdict(limit, evidence, &totals);
+            if let Some(broken) = verdict.evidence.iter_mut().find(|found| found.outcome == Outcome::Fail) {
+                self.diagnose(run, index, broken);
+            }
+            verdicts.push(verdict);
         }
         verdicts
+    }
+
+    /// Says with the first finding which mistake explains all that is broken of a limit, where refusals can tell.
+    fn diagnose(&self, run: &RecordedRun, index: usize, broken: &mut Evidence) {
+        let limits = &run.scenario.limits;
+        let Some((limit, histories)) = limits.get(index).zip(self.keys.get(index)) else { return };
+        let circumstances = circumstances(run, limit, self.latest);
+        let several = limit.quota.iter().any(|(tenant, _)| siblings(limits, limit, *tenant).len() > 1);
+        if several || !circumstances.exclusive {
+            return;
+        }
+        let keys = limit.quota.iter().zip(histories).map(|((tenant, quota), requests)| Key {
+            tenant: run.scenario.tenants.get(*tenant).map_or("", |tenant| tenant.as_str()),
+            requests,
+            promise: Promise { quota: *quota, algorithm: limit.algorithm },
+        });
+        let found = diagnose(&keys.collect::<Vec<_>>(), run.replica_names(), &circumstances);
+        let sentence = found
+            .as_ref()
+            .map_or("none of the usual suspects explains all of it", |diagnosis| &diagnosis.sentence);
+        broken.details.insert(0, format!("diagnosis: {sentence}"));
+        broken.diagnosis = found.map(|diagnosis| verdict::Diagnosis {
+            suspect: diagnosis.suspect.name().to_owned(),
+            parameters: diagnosis.suspect.parameters(),
+            others: diagnosis.others.iter().map(|other| other.name().to_owned()).collect(),
+            sentence: diagnosis.sentence,
+        });
     }
 
     /// Judges every key of a limit by itself.

@@ -93,6 +93,22 @@ pub struct Evidence {
     /// Of a broken limit: all that it takes to check the proof.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub certificate: Option<Certificate>,
+    /// Of the first finding that a limit was broken: the mistake that explains all that was found of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub diagnosis: Option<Diagnosis>,
+}
+
+/// The mistake that explains a broken limit: an explanation of every answer, no proof.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Diagnosis {
+    /// `per-replica`, `off-by-one`, …
+    pub suspect: String,
+    /// What is known of it: `{"by": 1}`.
+    pub parameters: serde_json::Value,
+    /// The names of others that explain all of it as well; the suspect is the simplest.
+    pub others: Vec<String>,
+    /// The same in words.
+    pub sentence: String,
 }
 
 /// A proof that a limit was broken, complete in itself: these requests, and no others, are needed to see it.
@@ -151,6 +167,7 @@ impl Evidence {
             details: Vec::new(),
             samples: Vec::new(),
             certificate: None,
+            diagnosis: None,
         }
     }
 

@@ -8,6 +8,7 @@
 
 pub mod aligned_window;
 pub mod certificate;
+pub mod diagnose;
 pub mod fixed_window;
 mod grid;
 mod history;
