@@ -89,7 +89,7 @@ impl Transport for Http {
 }
 
 /// What the limiter said, as far as it can be read.
-fn limiter(headers: &HeaderMap) -> LimiterHeaders {
+pub fn limiter(headers: &HeaderMap) -> LimiterHeaders {
     fn read<T: std::str::FromStr>(headers: &HeaderMap, name: &str) -> Option<T> {
         headers.get(name)?.to_str().ok()?.trim().parse().ok()
     }

@@ -4,7 +4,7 @@
 //! Of several limits on a route a refusal does not say which one gave it: each is judged by its admissions, and a refusal is
 //! wrong only if none of them can have given it.
 
-mod proofs;
+pub(super) mod proofs;
 
 use std::collections::BTreeMap;
 
@@ -48,12 +48,19 @@ impl Histories {
         }
     }
 
-    /// Enters a sample into the histories that it belongs to.
-    pub fn add(&mut self, scenario: &Scenario, id: u64, sample: &Sample) {
+    /// Enters a sample into the histories that it belongs to, and says which these are: numbers of a limit, and of an entry
+    /// of its `quota`.
+    pub fn add(
+        &mut self,
+        scenario: &Scenario,
+        id: u64,
+        sample: &Sample,
+        mut entered: impl FnMut((usize, usize)),
+    ) {
         self.latest = self.latest.max(sample.done);
         let Some(step) = scenario.steps.get(sample.step) else { return };
         let tenant = scenario.attributed_tenant(sample.tenant, sample.step);
-        for (limit, keys) in scenario.limits.iter().zip(&mut self.keys) {
+        for (number, (limit, keys)) in scenario.limits.iter().zip(&mut self.keys).enumerate() {
             if limit.route != step.route {
                 continue;
             }
@@ -61,11 +68,20 @@ impl Histories {
             let of_tenant = |(index, _): &(usize, Quota)| {
                 scenario.tenants.get(*index).is_some_and(|id| id.as_str() == tenant)
             };
-            let Some(key) = limit.quota.iter().position(of_tenant).and_then(|at| keys.get_mut(at)) else {
-                continue;
-            };
-            key.push(Request { id, sent: sample.sent, done, decision, replica: sample.replica as u16 });
+            let Some(at) = limit.quota.iter().position(of_tenant) else { continue };
+            keys[at].push(Request { id, sent: sample.sent, done, decision, replica: sample.replica as u16 });
+            entered((number, at));
         }
+    }
+
+    /// The history of an entry of a limit's `quota`, in the order of the samples.
+    pub(super) fn key(&self, limit: usize, key: usize) -> &[Request] {
+        &self.keys[limit][key]
+    }
+
+    /// The world around the histories of a limit.
+    pub(super) fn circumstances(&self, run: &RecordedRun, limit: &Limit) -> Circumstances {
+        circumstances(run, limit, self.latest)
     }
 
     /// Judges every limit of the run.
@@ -181,7 +197,7 @@ impl Histories {
 
 /// The limits of a route that may have refused a tenant's request in `limit`'s place, itself included: their numbers and
 /// the tenant's place among their quotas.
-fn siblings(limits: &[Limit], limit: &Limit, tenant: TenantIndex) -> Vec<(usize, usize)> {
+pub(super) fn siblings(limits: &[Limit], limit: &Limit, tenant: TenantIndex) -> Vec<(usize, usize)> {
     let alike = |other: &Limit| {
         other.route == limit.route
             && (100..600).any(|status| other.refused.contains(status) && limit.refused.contains(status))

@@ -7,6 +7,7 @@
 
 pub mod agreement;
 pub mod expectations;
+pub mod headers;
 pub mod histograms;
 pub mod isolation;
 pub mod ledger;
@@ -35,6 +36,7 @@ use crate::{
 };
 use agreement::{Assumptions, PrometheusSpan};
 use expectations::Expectations;
+use headers::Headers;
 use isolation::Trespasses;
 use ledger::Ledger;
 use limits::Histories;
@@ -95,6 +97,7 @@ pub fn verify(run: &RecordedRun) -> Result<Report, SegmentError> {
     let mut ledger = Ledger::new(run.replica_names().len(), scenario.metrics.as_ref(), bounds, drift);
     let mut summary = Gatherer::new(run.replica_names().len());
     let mut histories = Histories::new(scenario);
+    let mut headers = Headers::new(&scenario.limits);
     let mut expectations = Expectations::new(scenario, run.manifest.environment.fresh);
     let mut trespasses = Trespasses::default();
     let mut neighbourhood = Neighbourhood::new(run);
@@ -102,7 +105,7 @@ pub fn verify(run: &RecordedRun) -> Result<Report, SegmentError> {
     run.for_each_sample(|id, sample| {
         ledger.add(scenario, sample);
         summary.add(sample);
-        histories.add(scenario, id, sample);
+        histories.add(scenario, id, sample, |key| headers.add(&scenario.limits, key, id, sample));
         expectations.add(scenario, id, sample);
         trespasses.add(scenario, id, sample);
         neighbourhood.add(scenario, sample);
@@ -110,7 +113,9 @@ pub fn verify(run: &RecordedRun) -> Result<Report, SegmentError> {
     })?;
 
     let mut verdicts = expectations.judge(run);
+    let of_headers = headers.judge(run, &histories);
     verdicts.extend(histories.judge(run));
+    verdicts.extend(of_headers);
     verdicts.extend(trespasses.judge(run));
     verdicts.extend(neighbourhood.judge(run));
     if let Some(contract) = &scenario.metrics {

@@ -38,6 +38,8 @@ pub enum Claim {
     Quantiles,
     /// A promised limit was kept, and nobody was refused without cause.
     Limit,
+    /// What the rate-limit headers promise is kept.
+    Headers,
     /// Nothing of a tenant's came to another.
     Isolation,
     /// A neighbour's flood is felt by nobody else.
@@ -53,6 +55,7 @@ impl std::fmt::Display for Claim {
             Self::Histograms => "histograms",
             Self::Quantiles => "quantiles",
             Self::Limit => "limit",
+            Self::Headers => "headers",
             Self::Isolation => "isolation",
             Self::Neighbours => "neighbours",
             Self::Expectation => "expect",

@@ -146,7 +146,7 @@ impl Proofs<'_> {
     }
 
     fn replica(&self, request: &Request) -> &str {
-        self.run.replica_names().get(usize::from(request.replica)).map_or("?", String::as_str)
+        replica(self.run, request)
     }
 
     /// `4 by a, 4 by b`.
@@ -158,17 +158,25 @@ impl Proofs<'_> {
         counts.iter().map(|(name, count)| format!("{count} by {name}")).collect::<Vec<_>>().join(", ")
     }
 
-    /// One request of a proof.
     fn line(&self, request: &Request) -> String {
-        format!(
-            "sample {:>6}  {:>9.4} s – {:>9.4} s  {} by {}",
-            request.id,
-            request.sent.as_secs_f64(),
-            request.done.as_secs_f64(),
-            decision(request),
-            self.replica(request)
-        )
+        line(self.run, request)
     }
+}
+
+/// One request of a proof.
+pub(crate) fn line(run: &RecordedRun, request: &Request) -> String {
+    format!(
+        "sample {:>6}  {:>9.4} s – {:>9.4} s  {} by {}",
+        request.id,
+        request.sent.as_secs_f64(),
+        request.done.as_secs_f64(),
+        decision(request),
+        replica(run, request)
+    )
+}
+
+fn replica<'a>(run: &'a RecordedRun, request: &Request) -> &'a str {
+    run.replica_names().get(usize::from(request.replica)).map_or("?", String::as_str)
 }
 
 fn decision(request: &Request) -> &'static str {
