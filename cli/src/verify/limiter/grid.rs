@@ -29,7 +29,9 @@
 //! and each refusal by itself; what fails still is proven by its own kind alone. If neither does, both are to blame, and
 //! what ended the search is shown.
 //!
-//! **Limits of proof.** If aligned windows can begin anywhere (an offset near half a window), nothing is.
+//! **Limits of proof.** If aligned windows can begin anywhere (an offset near half a window), or if ticks, offset and drift
+//! come to half a window, nothing is. In company, what is under way when a window from a first hit ends may be decided
+//! without a trace.
 
 mod pending;
 mod proof;

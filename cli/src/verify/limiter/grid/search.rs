@@ -187,6 +187,9 @@ impl<'a> Search<'a> {
     /// The states at the start.
     fn start(&mut self, since: i64) {
         let windows = self.windows;
+        if windows.are_blurred() {
+            return;
+        }
         let state = State::empty(None);
         if !windows.first_hit {
             let begin = windows.aligned(crate::units::Nanos(since));
@@ -256,7 +259,7 @@ impl<'a> Search<'a> {
                 let (lo, hi) = windows.next(begin);
                 if lo <= latest {
                     let past = self.before.saturating_sub(windows.late).saturating_add(1);
-                    self.cross(&state, (lo.max(past), hi.min(latest)), &mut crossed);
+                    self.cross(&state, (lo.max(past), hi.min(latest)), at, &mut crossed);
                 }
                 let still = lo.max(at.saturating_sub(windows.late) + 1);
                 if still <= hi {
@@ -293,8 +296,8 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// The states of the next window, which begins in this range.
-    fn cross(&mut self, state: &State, begin: (i64, i64), crossed: &mut Vec<State>) {
+    /// The states of the next window, which begins in this range and before anything happens at `at`.
+    fn cross(&mut self, state: &State, begin: (i64, i64), at: i64, crossed: &mut Vec<State>) {
         let windows = self.windows;
         if begin.0 > begin.1 {
             return;
@@ -311,21 +314,25 @@ impl<'a> Search<'a> {
                 },
                 extra: if self.has_prior(begin) { windows.limit } else { 0 },
                 maybe_touched: in_company || self.reach.saturating_add(windows.early) >= begin.0,
+                of_others: state.of_others && !touched,
                 owed: left.owed,
                 free: left.free,
                 refused_by: state.refused_by,
                 ..State::empty(None)
             };
-            // A window without a hit is the last.
-            if windows.first_hit && !touched {
-                let begin = None;
-                crossed.push(State {
-                    begin,
-                    previous: (0, 0),
-                    extra: 0,
-                    maybe_touched: false,
-                    ..next.clone()
-                });
+            // A window without a hit is the last. Behind it another may begin before anything else happens.
+            if windows.first_hit && !touched && !state.of_others {
+                let mut idle =
+                    State { begin: None, previous: (0, 0), extra: 0, maybe_touched: false, ..next.clone() };
+                if self.company_from <= at {
+                    // In windows of others what is under way can be decided without a trace.
+                    idle.free.add_all(&std::mem::take(&mut idle.owed));
+                } else {
+                    for begun in self.begun(&idle, begin.0.max(self.before), at - 1) {
+                        self.fill(begun, windows.limit, at, crossed);
+                    }
+                }
+                crossed.push(idle);
             }
             if !windows.first_hit || touched || state.maybe_touched || in_company {
                 let room = windows.room(next.previous.1, windows.length);
@@ -443,32 +450,46 @@ impl<'a> Search<'a> {
         if !self.windows.first_hit {
             return;
         }
-        let windows = self.windows;
         let until = if next == i64::MAX { at } else { next - 1 };
-        let idle: Vec<State> = self.states.iter().filter(|state| state.begin.is_none()).cloned().collect();
+        // In company, windows of others that begin at any instant contain all that could begin later.
+        let in_company = self.company_from <= at;
+        let is_idle = |state: &mut State| state.begin.is_none();
+        let idle: Vec<State> = self.states.extract_if(.., is_idle).collect();
         for state in idle {
-            for known in [true, false] {
-                let mut begun = state.clone();
-                let by = if known { begun.owed.take(1) } else { begun.free.take(1) };
-                if by.total() == 0 {
-                    continue;
-                }
-                (begun.count, begun.touched, begun.maybe_touched) = (1, true, true);
-                let begins = (at - windows.tick, until.min(by.earliest()));
-                self.states.extend(
-                    windows.pieces(begins).map(|begin| State { begin: Some(begin), ..begun.clone() }),
-                );
-            }
-            if self.company_from < next && state.owed.total() > 0 {
-                let begins = windows.around(at, 1);
-                self.states.extend(windows.pieces(begins).map(|begin| State {
-                    begin: Some(begin),
-                    maybe_touched: true,
-                    ..state.clone()
-                }));
+            self.states.extend(self.begun(&state, at, until));
+            if !in_company || state.owed.total() == 0 {
+                self.states.push(state);
             }
         }
         self.thin_out();
+    }
+
+    /// The states in which a window has begun in `[from, until]`, with an admission under way or one of others.
+    fn begun(&self, idle: &State, from: i64, until: i64) -> Vec<State> {
+        let windows = self.windows;
+        let mut states = Vec::new();
+        if from > until {
+            return states;
+        }
+        for known in [true, false] {
+            let mut begun = idle.clone();
+            let by = if known { begun.owed.take(1) } else { begun.free.take(1) };
+            if by.total() > 0 {
+                (begun.count, begun.touched, begun.maybe_touched) = (1, true, true);
+                let begins = windows.pieces((from - windows.tick, until.min(by.earliest())));
+                states.extend(begins.map(|begin| State { begin: Some(begin), ..begun.clone() }));
+            }
+        }
+        if self.company_from <= until && idle.owed.total() > 0 {
+            let begins = windows.pieces(windows.around(from, 1));
+            states.extend(begins.map(|begin| State {
+                begin: Some(begin),
+                maybe_touched: true,
+                of_others: true,
+                ..idle.clone()
+            }));
+        }
+        states
     }
 
     /// Explains refusals now, where that is possible.

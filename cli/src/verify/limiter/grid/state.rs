@@ -17,6 +17,8 @@ pub(super) struct State {
     pub(super) touched: bool,
     /// A hit may have been decided in this window.
     pub(super) maybe_touched: bool,
+    /// Others began the window, at any instant whatever: beside this state there is one for each other begin.
+    pub(super) of_others: bool,
     /// Admissions that are sent and not yet decided.
     pub(super) owed: Pending,
     /// The same of requests that may have been admitted.
@@ -35,6 +37,7 @@ impl State {
             extra: 0,
             touched: false,
             maybe_touched: false,
+            of_others: false,
             owed: Pending::default(),
             free: Pending::default(),
             refused_by: i64::MAX,
@@ -65,6 +68,7 @@ impl State {
             && self.previous.1 >= other.previous.1
             && (!self.touched || other.touched)
             && (self.maybe_touched || !other.maybe_touched)
+            && (!self.of_others || other.of_others)
             && self.refused_by >= other.refused_by
             && self.owed.total() == other.owed.total()
             && self.owed.covers(&other.owed)
@@ -90,6 +94,7 @@ impl State {
             extra: most - count,
             touched: self.touched && other.touched,
             maybe_touched: self.maybe_touched || other.maybe_touched,
+            of_others: self.of_others && other.of_others,
             owed: self.owed.joined(&other.owed),
             free,
             refused_by: self.refused_by.max(other.refused_by),

@@ -73,6 +73,11 @@ impl Windows {
         (earlier.saturating_add(later) < self.length).then_some((begin - earlier, begin + later))
     }
 
+    /// Whether a window's begin is so uncertain beside its length that nothing can be proven.
+    pub(super) fn are_blurred(&self) -> bool {
+        self.early.saturating_add(self.late).saturating_add(self.stray).saturating_mul(2) >= self.length
+    }
+
     /// Where a window can have begun that began at most `lengths` of it before `instant`.
     pub(super) fn around(&self, instant: i64, lengths: i64) -> (i64, i64) {
         let longest = self.length.saturating_mul(lengths).saturating_add(self.late);
