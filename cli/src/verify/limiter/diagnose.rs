@@ -56,12 +56,13 @@ pub fn diagnose(keys: &[Key<'_>], replicas: &[String], circumstances: &Circumsta
     let plain: [Test; 2] = [keys::per_replica, keys::not_enforced];
     let simple: [Test; 7] = [
         quotas::off_by_one,
+        // Who keeps trying stays shut out, as by a key that never expires: but this one cause explains all tenants.
+        replay::counts_refusals,
         keys::no_expiry,
         quotas::other_window,
         quotas::other_algorithm,
         keys::shared_key,
         lapses::sporadic_refusals,
-        replay::counts_refusals,
     ];
     let free: [Test; 3] = [replay::race, lapses::fails_open, replay::skewed_clocks];
     // Those with more freedom, which can explain what simpler ones do as well, are asked only if those know nothing.

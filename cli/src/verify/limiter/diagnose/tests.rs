@@ -78,7 +78,7 @@ fn drawn(algorithm: Algorithm, draw: Draw, seed: u64) -> (Mistake, Run) {
         latency: random.within(2, 10) as f64 * MS as f64,
         // Refusals that count can be told from a quota that is lost only if it comes back.
         pauses: matches!(mistake, Mistake::CountsRefusals)
-            .then(|| (random.within(400, 900) * MS, window.0 * random.within(21, 30) / 20)),
+            .then(|| (random.within(400, 900) * MS, window.0 * random.within(85, 98) / 100)),
     };
     (mistake, simulate(mistake, &promises, traffic, random))
 }
@@ -106,7 +106,8 @@ fn names(suspect: &Suspect, mistake: Mistake) -> bool {
                 && to.0 - from.0 <= closed - opened + 2 * SECOND
         }
         (Suspect::SkewedClocks { range: (from, to) }, Mistake::Skew(made)) => {
-            (from.0 - 20 * MS..=to.0 + 20 * MS).contains(&made)
+            // Told as a lower bound, if the range is wide.
+            made >= from.0 - 30 * MS && (to.0 > from.0 * 2 || made <= to.0 + 30 * MS)
         }
         _ => false,
     }
@@ -146,8 +147,9 @@ fn tried(algorithm: Algorithm, name: &str, draw: Draw, seeds: u64) -> (u64, u64)
 fn each_mistake_is_named() {
     let seeds = cases(1);
     let mut missed = Vec::new();
+    let only = std::env::var("SAASBENCH_MISTAKE").unwrap_or_default();
     for algorithm in algorithms().iter().copied() {
-        for (name, draw) in MISTAKES {
+        for (name, draw) in MISTAKES.into_iter().filter(|(name, _)| name.contains(&only)) {
             // A bucket believes the clock that is furthest ahead, or adds with every turn what it has added before: one
             // keeps the promise, the other nothing that a replay could follow. Where a counter began by a hit, the
             // replay knows only roughly.
