@@ -41,6 +41,25 @@ fn a_replica_more_and_sticky_users_pass_too() {
     report.assert_all("counters", "of c by scrape", "pass");
 }
 
+/// Told to lie, it is caught, and nobody can take the run for another.
+#[test]
+fn a_service_that_lies_on_request_is_caught() {
+    let sandbox = Sandbox::with(&short("3s"), TENANTS);
+    let (ended, report) = sandbox.report(&["--fault", "limit-per-replica"]);
+    ended.assert_code(1);
+    report.assert_all("limit", "", "fail");
+    assert!(ended.err.contains("the service lies on purpose: limit-per-replica"), "{}", ended.err);
+    ended.assert_says(&[
+        "the service was told to lie: --fault limit-per-replica",
+        "kept by each replica on its own",
+    ]);
+    let manifest = fs::read_to_string(sandbox.only_run().join("manifest.json")).unwrap();
+    assert!(manifest.contains("\"limit-per-replica\""), "{manifest}");
+    let unknown = sandbox.run(&["run", "scenario.toml", "--fault", "limit-per-replca"]);
+    unknown.assert_code(2);
+    assert!(unknown.err.contains("did you mean `limit-per-replica`?"), "{}", unknown.err);
+}
+
 #[test]
 fn the_scenarios_that_are_shipped_are_valid() {
     let scenarios = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios");

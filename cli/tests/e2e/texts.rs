@@ -24,13 +24,15 @@ macro_rules! assert_shown {
 #[test]
 fn help() {
     let sandbox = Sandbox::new();
-    let commands: [&[&str]; 6] = [
+    let commands: [&[&str]; 8] = [
         &[],
         &["--help"],
         &["run", "--help"],
         &["verify", "--help"],
         &["validate", "--help"],
         &["serve", "--help"],
+        &["faults", "--help"],
+        &["faults"],
     ];
     for arguments in commands {
         assert_shown!(sandbox.run(arguments));

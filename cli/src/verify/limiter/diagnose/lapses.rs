@@ -10,7 +10,7 @@ use crate::{
 
 /// Sporadic is at most one in so many.
 const SPORADIC: u64 = 10;
-/// So many can show a pattern. At most one in so many follows another without an admission between.
+/// So many can show a pattern.
 const SEVERAL: usize = 3;
 /// Of the longest spans without a refusal so many are tried.
 const SPANS: usize = 3;
@@ -28,7 +28,7 @@ pub(super) fn sporadic_refusals(case: &Case<'_>) -> Option<Suspect> {
     }
     // A replica whose clock is behind refuses without cause, too, and only that one.
     let one_replica = refused.iter().all(|request: &&Request| request.replica == refused[0].replica);
-    if refused.len() >= SEVERAL && one_replica && replay::skewed_clocks(case).is_some() {
+    if refused.len() >= 2 * SEVERAL && one_replica && replay::skewed_clocks(case).is_some() {
         return None;
     }
     let refused = refused.len() as u64;
@@ -107,7 +107,7 @@ fn is_sporadic(key: &Key<'_>, wrong: &BTreeSet<u64>) -> bool {
         _ => Nanos::ZERO,
     };
     let together = length(&in_order(key, is_wrong)) < Nanos(length(&had_to).0 / 4);
-    in_a_row * SEVERAL <= wrong.len() && !(together && wrong.len() > SEVERAL)
+    in_a_row * 2 <= wrong.len() && !(together && wrong.len() > 2 * SEVERAL)
 }
 
 /// The refusal that is proven wrong; or the one that an admission is too many by, the last before it if none is named.

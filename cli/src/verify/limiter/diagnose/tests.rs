@@ -145,7 +145,7 @@ fn tried(algorithm: Algorithm, name: &str, draw: Draw, seeds: u64) -> (u64, u64)
 
 #[test]
 fn each_mistake_is_named() {
-    let seeds = cases(1);
+    let seeds = cases(10);
     let mut missed = Vec::new();
     let only = std::env::var("SAASBENCH_MISTAKE").unwrap_or_default();
     for algorithm in algorithms().iter().copied() {
@@ -196,7 +196,7 @@ fn another_algorithm_is_named() {
 #[test]
 fn what_is_broken_in_no_usual_way_is_not_explained() {
     for algorithm in algorithms().iter().copied() {
-        for seed in 0..cases(1) {
+        for seed in 0..cases(10) {
             let (_, run) = drawn(algorithm, |_, _| Mistake::Random, seed);
             if is_broken(&run) {
                 assert_eq!(diagnosed(&run), None, "{algorithm}, seed {seed}");

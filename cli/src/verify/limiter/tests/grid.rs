@@ -63,7 +63,7 @@ impl Kind {
 #[test]
 fn honest_grids_are_never_accused() {
     for kind in KINDS {
-        for seed in 0..cases(2_000) {
+        for seed in 0..cases(20_000) {
             let random = &mut Random(seed);
             let window = random.pick(&[50 * MS, SECOND, 10 * SECOND]);
             let limit = random.pick(&[1, 2, 3, 5, 8, 8, 20]);
@@ -122,7 +122,7 @@ fn agreement(kind: Kind, ordinary: u64) -> (u64, u64) {
 #[test]
 fn grids_agree_with_brute_force() {
     for kind in KINDS {
-        let (broken, missed) = agreement(kind, 2_000);
+        let (broken, missed) = agreement(kind, 100_000);
         assert!(missed * 20 <= broken, "{}: {missed} of {broken} missed", kind.name());
     }
 }
@@ -353,7 +353,7 @@ fn refusals_by_another_limit_are_told_one_by_one() {
 fn certificates_are_proofs_by_themselves() {
     let (mut crowds, mut refusals) = (0, 0);
     for kind in KINDS {
-        for seed in 0..cases(1_000) {
+        for seed in 0..cases(100_000) {
             let random = &mut Random(seed);
             let (history, quota, circumstances) = tiny(random, kind.make());
             for violation in kind.judge(&history, quota, &circumstances).violations {
@@ -396,7 +396,7 @@ fn certificates_are_proofs_by_themselves() {
 #[test]
 fn every_defect_of_a_grid_is_found() {
     for kind in KINDS {
-        for seed in 0..cases(4).min(20) {
+        for seed in 0..cases(20).min(20) {
             let random = &mut Random(seed);
             let window = random.pick(&[SECOND, 2 * SECOND]);
             let quota = Quota { limit: random.within(4, 8) as u64, window: Nanos(window) };

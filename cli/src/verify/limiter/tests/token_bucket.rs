@@ -255,7 +255,7 @@ fn check_certificate(
 #[test]
 fn the_token_bucket_agrees_with_brute_force() {
     let (mut broken, mut missed) = (0, 0);
-    for seed in 0..cases(40_000) {
+    for seed in 0..cases(100_000) {
         let (history, quota, size, circumstances) = tiny_bucket(&mut Random(seed));
         let slack = circumstances.resolution.0 + circumstances.tolerance.offset.0;
         let explains = |requests: &[Request]| explains(requests, quota, size, slack, &circumstances);

@@ -12,25 +12,30 @@ use crate::{
 
 /// Whether such a bucket explains all answers.
 pub(super) fn explains(requests: &[Request], quota: Quota, burst: u64, world: &World) -> bool {
-    // With clocks of its own each replica adds what the others have added already: too many orders are possible.
+    // Where nobody believes the clock that is ahead, each replica adds what the others have added already: too many orders
+    // are possible.
     let one_clock = world.offsets.iter().all(|offset| *offset == 0);
-    if !one_clock {
+    if !one_clock && !world.believed {
         return false;
     }
     let rate = quota.limit as f64 / quota.window.0.max(1) as f64;
     let burst = burst as f64;
+    // From the first that is taken on the bucket fills: when exactly that was shifts every level behind it.
+    let first = requests.iter().find(|request| request.decision == Decision::Admitted);
+    let begun = first.map_or(0.0, |first| (first.done - first.sent).0 as f64 * rate);
     let mut order: Vec<&Request> = requests.iter().collect();
     order.sort_by_key(|request| (middle(request), request.id));
     // `doubt`: unanswered requests that may have taken a token.
-    let (mut level, mut doubt, mut at) = (burst, 0.0, None);
+    // Level and instant are stored by what takes, and the instant is believed by those whose clock is behind it.
+    let (mut stored, mut doubt, mut at) = (burst, 0.0, None);
     for (request, slack) in order.into_iter().zip(slack(requests, rate, world.slack)) {
-        let now = middle(request);
+        let slack = slack + begun;
+        let now = (middle(request) + world.offset(request)).max(at.unwrap_or(i64::MIN));
         let gained = (now - at.unwrap_or(now)) as f64 * rate;
-        at = Some(now);
-        if level - doubt + gained >= burst {
+        if stored - doubt + gained >= burst {
             doubt = 0.0;
         }
-        level = (level + gained).min(burst);
+        let level = (stored + gained).min(burst);
         let (explained, takes) = match request.decision {
             Decision::Admitted => (level + slack >= 1.0, true),
             Decision::Refused => (level - doubt - slack < 1.0, world.refusals_count),
@@ -43,7 +48,7 @@ pub(super) fn explains(requests: &[Request], quota: Quota, burst: u64, world: &W
             return false;
         }
         if takes {
-            level = (level - 1.0).max(-burst);
+            (stored, at) = ((level - 1.0).max(-burst), Some(now));
         }
     }
     true
