@@ -48,8 +48,8 @@ impl Histories {
         }
     }
 
-    /// Enters a sample into the histories that it belongs to, and says which these are: numbers of a limit, and of an entry
-    /// of its `quota`.
+    /// Enters a sample into the histories that it belongs to, and says in which of them it was decided: numbers of a limit,
+    /// and of an entry of its `quota`.
     pub fn add(
         &mut self,
         scenario: &Scenario,
@@ -70,7 +70,10 @@ impl Histories {
             };
             let Some(at) = limit.quota.iter().position(of_tenant) else { continue };
             keys[at].push(Request { id, sent: sample.sent, done, decision, replica: sample.replica as u16 });
-            entered((number, at));
+            // What an answer that is neither says of a limit is no promise about it.
+            if decision != Decision::Unknown {
+                entered((number, at));
+            }
         }
     }
 

@@ -107,6 +107,23 @@ fn somebody_elses_admission_excuses_a_refusal_at_the_stated_time() {
 }
 
 #[test]
+fn what_is_neither_admitted_nor_refused_promises_nothing() {
+    let mut samples = honest();
+    samples.push(told(11_000, 404, 9, None));
+    samples[5].limiter.limit = Some(99);
+    assert_eq!(judged(&samples, |_| {}).outcome, Outcome::Pass);
+}
+
+#[test]
+fn headers_of_which_nothing_can_be_tested_are_inconclusive() {
+    let reset = LimiterHeaders { reset: Some(RESET), ..LimiterHeaders::default() };
+    let only = Sample { limiter: reset, ..honest().remove(0) };
+    let verdict = judged(&[only], |_| {});
+    assert_eq!(verdict.outcome, Outcome::Inconclusive);
+    insta::assert_snapshot!("untested", verdict.summary);
+}
+
+#[test]
 fn where_nothing_is_said_there_is_no_verdict() {
     let silent: Vec<Sample> =
         honest().into_iter().map(|sample| Sample { limiter: LimiterHeaders::default(), ..sample }).collect();

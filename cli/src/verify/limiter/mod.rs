@@ -20,7 +20,7 @@ pub mod token_bucket;
 #[cfg(test)]
 mod brute_force;
 #[cfg(test)]
-mod simulate;
+pub(super) mod simulate;
 #[cfg(test)]
 mod tests;
 

@@ -1,12 +1,12 @@
 //! Simulated limiters, honest and broken, under simulated loads: a history as a client would record it.
 
-pub(super) mod bucket;
+pub(in crate::verify) mod bucket;
 mod counter;
 
 use std::cmp::Reverse;
 
 use self::bucket::Bucket;
-pub(super) use self::counter::Counter;
+pub(in crate::verify) use self::counter::Counter;
 
 use super::{Circumstances, Decision, Request, Tolerance};
 use crate::{
@@ -16,10 +16,10 @@ use crate::{
 
 /// A small seeded generator (SplitMix64): the tests need the same histories everywhere.
 #[derive(Debug, Clone)]
-pub(super) struct Random(pub(super) u64);
+pub(in crate::verify) struct Random(pub(in crate::verify) u64);
 
 impl Random {
-    pub(super) fn next(&mut self) -> u64 {
+    pub(in crate::verify) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -28,20 +28,20 @@ impl Random {
     }
 
     /// Evenly in `[0, 1)`.
-    pub(super) fn unit(&mut self) -> f64 {
+    pub(in crate::verify) fn unit(&mut self) -> f64 {
         (self.next() >> 11) as f64 / (1u64 << 53) as f64
     }
 
     /// Evenly in `[from, to]`.
-    pub(super) fn within(&mut self, from: i64, to: i64) -> i64 {
+    pub(in crate::verify) fn within(&mut self, from: i64, to: i64) -> i64 {
         from + (self.next() % (to - from + 1).max(1) as u64) as i64
     }
 
-    pub(super) fn chance(&mut self, probability: f64) -> bool {
+    pub(in crate::verify) fn chance(&mut self, probability: f64) -> bool {
         self.unit() < probability
     }
 
-    pub(super) fn pick<T: Copy>(&mut self, from: &[T]) -> T {
+    pub(in crate::verify) fn pick<T: Copy>(&mut self, from: &[T]) -> T {
         from[self.next() as usize % from.len()]
     }
 
@@ -54,7 +54,7 @@ impl Random {
 
 /// A limiter of one key. `quota` is what it keeps, which need not be what was promised.
 #[derive(Debug, Clone)]
-pub(super) enum Limiter {
+pub(in crate::verify) enum Limiter {
     /// `INCR`, and `PEXPIRE` when it answers 1.
     FixedWindow { quota: Quota, inclusive: bool, ends: i64, count: u64, live: bool },
     /// A list of admissions in the order in which they were inserted; their times are those of the replicas' clocks.
@@ -68,11 +68,11 @@ pub(super) enum Limiter {
 }
 
 impl Limiter {
-    pub(super) fn fixed_window(quota: Quota, inclusive: bool) -> Self {
+    pub(in crate::verify) fn fixed_window(quota: Quota, inclusive: bool) -> Self {
         Self::FixedWindow { quota, inclusive, ends: 0, count: 0, live: false }
     }
 
-    pub(super) fn sliding_log(quota: Quota, inclusive: bool) -> Self {
+    pub(in crate::verify) fn sliding_log(quota: Quota, inclusive: bool) -> Self {
         Self::SlidingLog { quota, inclusive, log: Vec::new() }
     }
 
@@ -87,7 +87,7 @@ impl Limiter {
     }
 
     /// `now` is what the clock shows, in whole ticks.
-    pub(super) fn admits(&mut self, now: i64, replica: u16) -> bool {
+    pub(in crate::verify) fn admits(&mut self, now: i64, replica: u16) -> bool {
         match self {
             Self::FixedWindow { quota, inclusive, ends, count, live } => {
                 if *live && (now > *ends || now == *ends && !*inclusive) {
@@ -122,7 +122,7 @@ impl Limiter {
 
 /// How requests arrive.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Arrivals {
+pub(in crate::verify) enum Arrivals {
     /// Evenly, this many nanoseconds apart, with jitter.
     Flood(i64),
     /// Poisson, this many nanoseconds apart on average.
@@ -133,33 +133,33 @@ pub(super) enum Arrivals {
 
 /// A load and the world around it.
 #[derive(Debug, Clone)]
-pub(super) struct Load {
-    pub(super) arrivals: Arrivals,
-    pub(super) requests: u64,
+pub(in crate::verify) struct Load {
+    pub(in crate::verify) arrivals: Arrivals,
+    pub(in crate::verify) requests: u64,
     /// Mean of each way of a request, in nanoseconds, and the share of long tails.
-    pub(super) latency: f64,
-    pub(super) tail: f64,
+    pub(in crate::verify) latency: f64,
+    pub(in crate::verify) tail: f64,
     /// Share of requests whose answer is lost; half of those never reach the limiter.
-    pub(super) lost: f64,
+    pub(in crate::verify) lost: f64,
     /// Share of the requests that others send, of which nothing is recorded.
-    pub(super) company: f64,
+    pub(in crate::verify) company: f64,
     /// Recording begins here.
-    pub(super) since: i64,
+    pub(in crate::verify) since: i64,
     /// Requests decided from here on may be missing.
-    pub(super) cut_off: Option<i64>,
+    pub(in crate::verify) cut_off: Option<i64>,
     /// Spans, and the instant in them at which the store forgets, if it does.
-    pub(super) losses: Vec<(i64, i64, Option<i64>)>,
-    pub(super) tolerance: Tolerance,
+    pub(in crate::verify) losses: Vec<(i64, i64, Option<i64>)>,
+    pub(in crate::verify) tolerance: Tolerance,
     /// The limiter's clock runs so much faster (−1 … 1, in shares of the tolerance).
-    pub(super) drift: f64,
-    pub(super) resolution: i64,
+    pub(in crate::verify) drift: f64,
+    pub(in crate::verify) resolution: i64,
     /// Unix time of the run's zero.
-    pub(super) unix_zero: i64,
+    pub(in crate::verify) unix_zero: i64,
 }
 
 impl Load {
     /// A calm one: all defaults.
-    pub(super) fn new(arrivals: Arrivals, requests: u64, latency: f64) -> Self {
+    pub(in crate::verify) fn new(arrivals: Arrivals, requests: u64, latency: f64) -> Self {
         Self {
             arrivals,
             requests,
@@ -178,7 +178,7 @@ impl Load {
     }
 
     /// What a verifier may assume of it.
-    pub(super) fn circumstances(&self) -> Circumstances {
+    pub(in crate::verify) fn circumstances(&self) -> Circumstances {
         Circumstances {
             exclusive: self.company == 0.0,
             fresh: self.since == 0,
@@ -193,7 +193,17 @@ impl Load {
     }
 
     /// Runs it against a limiter behind two replicas.
-    pub(super) fn run(&self, limiter: &mut Limiter, random: &mut Random) -> Vec<Request> {
+    pub(in crate::verify) fn run(&self, limiter: &mut Limiter, random: &mut Random) -> Vec<Request> {
+        self.run_seen(limiter, random, |_, _, _, _, _| {})
+    }
+
+    /// The same; `seen` is shown each request's number, the limiter after it, its clock, the replica, and whether it admitted.
+    pub(in crate::verify) fn run_seen(
+        &self,
+        limiter: &mut Limiter,
+        random: &mut Random,
+        mut seen: impl FnMut(u64, &Limiter, i64, u16, bool),
+    ) -> Vec<Request> {
         let mut sent = 0;
         let mut calls = Vec::new();
         for number in 0..self.requests {
@@ -243,7 +253,9 @@ impl Load {
                     ticks = ticks.max(last);
                     last = ticks;
                 }
-                admitted = Some(limiter.admits(ticks, replica));
+                let admits = limiter.admits(ticks, replica);
+                seen(number, limiter, ticks, replica, admits);
+                admitted = Some(admits);
             }
             let forgotten = self.cut_off.is_some_and(|until| decided >= until && random.chance(0.5));
             if !ours || forgotten {
@@ -263,7 +275,7 @@ impl Load {
 }
 
 /// A load of any kind, for a window of this length.
-pub(super) fn any_load(window: i64, limit: u64, random: &mut Random) -> Load {
+pub(in crate::verify) fn any_load(window: i64, limit: u64, random: &mut Random) -> Load {
     let size = random.pick(&[10, 40, 80, 200]);
     let requests = random.within(3, size) as u64;
     let per_window = random.pick(&[0.5, 2.0, 10.0, 60.0]) * (limit as f64).sqrt();

@@ -4,7 +4,7 @@ use crate::units::Quota;
 
 /// How a bucket is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in super::super) enum Kind {
+pub(in crate::verify) enum Kind {
     /// A level and the instant at which it was right.
     Level,
     /// Steps of so many nanoseconds since the first hit, or since the bucket was last full.
@@ -14,11 +14,11 @@ pub(in super::super) enum Kind {
 }
 
 /// Whether the steps begin anew when a full bucket is hit.
-pub(in super::super) type FromFull = bool;
+pub(in crate::verify) type FromFull = bool;
 
 /// One key's bucket; its times are those of the replicas' clocks.
 #[derive(Debug, Clone)]
-pub(in super::super) struct Bucket {
+pub(in crate::verify) struct Bucket {
     quota: Quota,
     size: u64,
     kind: Kind,
@@ -27,7 +27,7 @@ pub(in super::super) struct Bucket {
 }
 
 impl Bucket {
-    pub(in super::super) fn new(quota: Quota, size: u64, kind: Kind) -> Self {
+    pub(in crate::verify) fn new(quota: Quota, size: u64, kind: Kind) -> Self {
         Self { quota, size, kind, state: None }
     }
 

@@ -7,21 +7,21 @@ use crate::{
 
 /// One key of such a limiter.
 #[derive(Debug, Clone)]
-pub(in super::super) struct Counter {
+pub(in crate::verify) struct Counter {
     quota: Quota,
-    pub(in super::super) anchor: Anchor,
+    pub(in crate::verify) anchor: Anchor,
     /// `None`: the window before weighs nothing.
     estimate: Option<Estimate>,
     /// Unix time of the clock's zero.
     unix_zero: i64,
     /// Where the current window begins, by the clock.
-    begin: Option<i64>,
+    pub(in crate::verify) begin: Option<i64>,
     previous: u64,
     count: u64,
 }
 
 impl Counter {
-    pub(in super::super) fn new(
+    pub(in crate::verify) fn new(
         quota: Quota,
         anchor: Anchor,
         estimate: Option<Estimate>,
