@@ -171,17 +171,6 @@ fn cells() -> Vec<(String, Vec<String>)> {
 }
 
 #[test]
-fn one() {
-    let Ok(which) = std::env::var("ONE") else { return };
-    for item in which.split(' ') {
-        let parts: Vec<&str> = item.split(',').collect();
-        let row = ROWS.iter().find(|row| row.fault == parts[0]).unwrap();
-        let found = run(row, ALGORITHMS.iter().find(|a| **a == parts[1]).unwrap(), parts[2].parse().unwrap());
-        eprintln!("=== {item}: {:?} {:?}", found.outcome, found.diagnosis);
-    }
-}
-
-#[test]
 fn every_fault_of_the_limiter_is_found_and_called_by_its_name() {
     let cells = cells();
     let mut table = format!("| fault | values | diagnosis | {} |\n|---|---|---|", ALGORITHMS.join(" | "));

@@ -2,7 +2,7 @@
 //!
 //! A suspect explains a limit only if it explains every admission and every refusal of every tenant. Most suspects are an
 //! honest limiter of something else (another quota, one replica, all tenants together), so the same judges acquit them:
-//! `quotas`, `keys`, `lapses`. Two need a replay of their own, `replay`. What is named is an explanation, not a proof.
+//! `quotas`, `keys`, `lapses`. Three need a replay of their own, `replay`. What is named is an explanation, not a proof.
 //!
 //! The simpler suspect is named first. Costs are bounded: the first `MOST_REQUESTS` of each key are looked at, and no
 //! further suspect is tried once `MOST_WORK` requests have been judged in all.

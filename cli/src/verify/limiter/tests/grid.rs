@@ -110,9 +110,6 @@ fn agreement(kind: Kind, ordinary: u64) -> (u64, u64) {
         broken += u64::from(!explained);
         if !explained && judgement.violations.is_empty() {
             missed += 1;
-            if std::env::var("SAASBENCH_SHOW").is_ok() {
-                println!("missed {seed}: {quota:?} {circumstances:?}\n{}", table(&history));
-            }
         }
     }
     println!("{}: {broken} broken, {missed} missed", kind.name());
