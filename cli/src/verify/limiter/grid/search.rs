@@ -501,12 +501,32 @@ impl<'a> Search<'a> {
         if self.waiting.is_empty() && !self.states.iter().any(is_due) {
             return;
         }
+        // Most often nothing has to branch: then nothing is moved.
+        if self.evidence == Evidence::All && self.settle(at) {
+            return;
+        }
         let mut filled = Vec::with_capacity(self.states.len());
         for state in std::mem::take(&mut self.states) {
             let room = self.least(&state, at);
             self.fill(state, room, at, &mut filled);
         }
         self.states = filled;
+    }
+
+    /// Clears the refusals that are explained by what is counted already; whether these are all.
+    fn settle(&mut self, at: i64) -> bool {
+        let mut all = true;
+        for rank in 0..self.states.len() {
+            let state = &self.states[rank];
+            if state.refused_by < i64::MAX {
+                let is_full = state.count.saturating_add(state.extra) >= self.least(state, at);
+                if is_full {
+                    self.states[rank].refused_by = i64::MAX;
+                }
+                all &= is_full;
+            }
+        }
+        all
     }
 
     /// A state, and those that it becomes if as many are decided at this instant as are needed to refuse.
@@ -576,6 +596,12 @@ impl<'a> Search<'a> {
 
     /// What has to be decided now.
     fn decide(&mut self, at: i64, done: std::ops::Range<usize>) {
+        let is_due =
+            |state: &State| state.owed.earliest().min(state.free.earliest()).min(state.refused_by) <= at;
+        if !self.windows.first_hit && !self.states.iter().any(is_due) {
+            self.note_decided(at);
+            return;
+        }
         let mut after = Vec::with_capacity(self.states.len());
         let may_branch = self.evidence == Evidence::All && self.states.len() <= 2 * FEW as usize;
         for mut state in std::mem::take(&mut self.states) {
@@ -613,6 +639,11 @@ impl<'a> Search<'a> {
             after.push(state);
         }
         self.states = after;
+        self.note_decided(at);
+    }
+
+    /// Refusals that were to be explained by now and are not.
+    fn note_decided(&mut self, at: i64) {
         for wrong in self.waiting.extract_if(.., |wrong| self.requests[wrong.index].done.0 <= at) {
             self.found.wrong.push(wrong);
         }
