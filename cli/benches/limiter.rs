@@ -1,10 +1,10 @@
 //! How long the limiter oracle takes, and how that grows: 1, 3 and 10 million requests over 1,000 keys and over a single
-//! one, half of them refused, by each algorithm, as the record brings them (sorted by `done`). Judged on one
-//! core.
+//! one, half of them refused, by each algorithm, as the record brings them (sorted by `done`). Judged on
+//! one core.
 //!
 //!     cargo bench -p saasbench --bench limiter [-- MILLIONS…]
 
-#![allow(clippy::print_stdout, clippy::expect_used)]
+#![expect(clippy::print_stdout, reason = "a benchmark prints what it measured")]
 
 use std::hint::black_box;
 
