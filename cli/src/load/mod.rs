@@ -7,6 +7,7 @@ pub mod canary;
 pub mod engine;
 #[cfg(test)]
 mod engine_tests;
+pub mod exchange;
 pub mod http;
 pub mod patience;
 pub mod render;
