@@ -9,6 +9,8 @@ pub mod engine;
 mod engine_tests;
 pub mod exchange;
 pub mod http;
+pub mod http1;
+pub mod limiter_fields;
 pub mod patience;
 pub mod render;
 pub mod transport;

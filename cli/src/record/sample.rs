@@ -86,6 +86,8 @@ pub enum Silence {
     Timeout,
     /// The connection broke.
     ConnectionLost,
+    /// What came is no answer that HTTP knows.
+    Malformed,
 }
 
 /// Why a request was not sent.
@@ -93,6 +95,8 @@ pub enum Silence {
 pub enum Obstacle {
     /// No connection could be made.
     ConnectFailed,
+    /// No connection was there within the scenario's `timeout`.
+    ConnectTimeout,
     /// It could not be built: a saved value does not fit where the template puts it.
     Unbuildable,
 }
@@ -108,6 +112,7 @@ impl Outcome {
                 Some(match silence {
                     Silence::Timeout => "timeout",
                     Silence::ConnectionLost => "connection-lost",
+                    Silence::Malformed => "malformed",
                 }),
             ),
             Self::NotSent(obstacle) => (
@@ -115,6 +120,7 @@ impl Outcome {
                 None,
                 Some(match obstacle {
                     Obstacle::ConnectFailed => "connect-failed",
+                    Obstacle::ConnectTimeout => "connect-timeout",
                     Obstacle::Unbuildable => "unbuildable",
                 }),
             ),
@@ -128,6 +134,8 @@ impl Outcome {
             ("answered", Some(status), _) => Self::Status(status),
             ("unknown", _, Some("timeout")) => Self::Unknown(Silence::Timeout),
             ("unknown", _, Some("connection-lost")) => Self::Unknown(Silence::ConnectionLost),
+            ("unknown", _, Some("malformed")) => Self::Unknown(Silence::Malformed),
+            ("not-sent", _, Some("connect-timeout")) => Self::NotSent(Obstacle::ConnectTimeout),
             ("not-sent", _, Some("connect-failed")) => Self::NotSent(Obstacle::ConnectFailed),
             ("not-sent", _, Some("unbuildable")) => Self::NotSent(Obstacle::Unbuildable),
             ("dropped", _, _) => Self::Dropped,

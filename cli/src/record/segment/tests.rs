@@ -12,7 +12,9 @@ fn any_sample() -> impl proptest::strategy::Strategy<Value = Sample> {
         (100u16..600).prop_map(Outcome::Status),
         Just(Outcome::Unknown(Silence::Timeout)),
         Just(Outcome::Unknown(Silence::ConnectionLost)),
+        Just(Outcome::Unknown(Silence::Malformed)),
         Just(Outcome::NotSent(Obstacle::ConnectFailed)),
+        Just(Outcome::NotSent(Obstacle::ConnectTimeout)),
         Just(Outcome::NotSent(Obstacle::Unbuildable)),
         Just(Outcome::Dropped),
     ];

@@ -1,0 +1,54 @@
+//! A timer that a request need not set: it stays set for an earlier deadline, and is moved on only when that has passed.
+
+use std::{
+    future::{Future, poll_fn},
+    pin::{Pin, pin},
+    task::{Context, Poll, Waker, ready},
+};
+
+use tokio::time::{Instant, Sleep, sleep_until};
+
+/// Ends what takes too long. Deadlines are expected to rise from use to use: then a timer is touched once in as long as
+/// the deadline is ahead, however many uses there are.
+#[derive(Debug, Default)]
+pub struct Deadline {
+    timer: Option<Timer>,
+}
+
+#[derive(Debug)]
+struct Timer {
+    sleep: Pin<Box<Sleep>>,
+    /// Who is woken when it fires.
+    waker: Waker,
+}
+
+impl Deadline {
+    /// What `future` comes to, or `None` if it is not there `at` this instant.
+    pub async fn limit<T>(&mut self, at: Instant, future: impl Future<Output = T>) -> Option<T> {
+        let mut future = pin!(future);
+        poll_fn(|cx| match future.as_mut().poll(cx) {
+            Poll::Ready(value) => Poll::Ready(Some(value)),
+            Poll::Pending => self.poll_passed(at, cx).map(|()| None),
+        })
+        .await
+    }
+
+    fn poll_passed(&mut self, at: Instant, cx: &mut Context<'_>) -> Poll<()> {
+        let timer = self
+            .timer
+            .get_or_insert_with(|| Timer { sleep: Box::pin(sleep_until(at)), waker: Waker::noop().clone() });
+        if timer.sleep.deadline() > at {
+            timer.sleep.as_mut().reset(at);
+        } else if timer.waker.will_wake(cx.waker()) && !timer.sleep.is_elapsed() {
+            return Poll::Pending; // set, and for us
+        }
+        timer.waker.clone_from(cx.waker());
+        loop {
+            ready!(timer.sleep.as_mut().poll(cx));
+            if timer.sleep.deadline() >= at {
+                return Poll::Ready(());
+            }
+            timer.sleep.as_mut().reset(at);
+        }
+    }
+}
