@@ -10,6 +10,8 @@ use crate::{
 pub enum Purpose {
     /// Length of a pause.
     Pause = 1,
+    /// Time between random arrivals.
+    Arrival = 2,
 }
 
 /// A number in `[0, 1)`, uniform, that depends on its arguments alone: the finaliser of SplitMix64 (Steele, Lea and

@@ -5,3 +5,6 @@
 
 pub mod arrivals;
 pub mod mix;
+pub mod pause;
+pub mod population;
+pub mod stages;

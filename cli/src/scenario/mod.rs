@@ -7,14 +7,16 @@
 mod algorithm;
 pub mod expectation;
 pub mod file;
+mod load;
 pub mod notation;
 pub mod problem;
 pub mod resolve;
 pub mod template;
 
 pub use algorithm::{Algorithm, Anchor, Estimate, Refill};
+pub use load::{Load, LoadModel, Pause, Retry, Routing, Spacing, Stage};
 
-use crate::units::{Nanos, Quota, Rate, TenantId};
+use crate::units::{Nanos, Quota, TenantId};
 use expectation::Expectation;
 use template::{Part, Template, Variable};
 
@@ -184,68 +186,6 @@ impl std::fmt::Display for StatusSet {
         }
         Ok(())
     }
-}
-
-/// How many users or arrivals, of which tenants, on which journey, for how long.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Load {
-    /// Its tenants; user `i` (or arrival `i`) belongs to tenant `i mod n`. Never empty; default all tenants.
-    pub tenants: Vec<TenantIndex>,
-    /// Its journey.
-    pub journey: JourneyIndex,
-    /// Open or closed.
-    pub model: LoadModel,
-    /// When it begins, from the start of the load phase; `after = "5s"`; default 0.
-    pub after: Nanos,
-    /// For how long it begins iterations.
-    pub duration: Nanos,
-    /// At most so many iterations, over all its users; `None` without a bound.
-    pub iterations: Option<u64>,
-    /// Which replica a request goes to.
-    pub routing: Routing,
-    /// What its users do when a limit refuses them.
-    pub retry: Retry,
-}
-
-/// What drives a load.
-#[derive(Debug, Clone, PartialEq)]
-pub enum LoadModel {
-    /// Arrivals keep coming, however slow the service is: `rate = "200/s"` iterations.
-    Open {
-        /// Iterations per second.
-        rate: Rate,
-        /// Users kept at the most (`max_users`, default 1,000): arrival beyond them is dropped and counted.
-        max_users: usize,
-    },
-    /// Users who wait for their answers.
-    Closed {
-        /// How many.
-        users: usize,
-        /// Users started per second; `None` (the default): all at once.
-        spawn: Option<Rate>,
-        /// Pause between iterations, uniform in `low..=high`; default zero.
-        pause: (Nanos, Nanos),
-    },
-}
-
-/// How requests choose their replica.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Routing {
-    /// `replica = "round-robin"` (the default): one request after the other goes to the next replica.
-    RoundRobin,
-    /// `replica = "sticky"`: each user keeps to one replica.
-    Sticky,
-    /// `replica = 2`: always the n-th replica of the environment (from 1 in the file, from 0 here).
-    Only(usize),
-}
-
-/// What a user does with a refusal that says when to come back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Retry {
-    /// `retry = "never"` (the default): it takes the refusal and goes on.
-    Never,
-    /// `retry = "after"`: it waits for as long as `Retry-After` says and sends the request again, until it is not refused.
-    After,
 }
 
 /// A promised limit.

@@ -1,0 +1,102 @@
+//! Stages laid end to end: the instants at which they begin, and how many events their rates amount to until then.
+
+use crate::{scenario::Stage, units::Nanos};
+
+/// A stage in its place.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Placed {
+    /// When it begins, from the load's begin.
+    pub begin: Nanos,
+    /// What it does.
+    pub stage: Stage,
+    /// The integral of the stages before it: of rates, how many events were due by `begin`.
+    pub before: f64,
+}
+
+impl Placed {
+    /// When it ends.
+    pub fn end(&self) -> Nanos {
+        self.begin + self.stage.length
+    }
+
+    /// The integral of all stages up to its end. What is meant to be a whole number is one: else rounding would decide
+    /// on which side of a border an event lies.
+    pub fn after(&self) -> f64 {
+        let Stage { length, from, to } = self.stage;
+        let after = self.before + (from + to) / 2.0 * length.as_secs_f64();
+        let whole = after.round();
+        if (after - whole).abs() <= 1e-12 * whole.max(1.0) { whole } else { after }
+    }
+}
+
+/// Each stage in its place, the first from zero.
+pub fn placed(stages: &[Stage]) -> impl Iterator<Item = Placed> {
+    stages.iter().scan((Nanos::ZERO, 0.0), |(begin, before), &stage| {
+        let placed = Placed { begin: *begin, stage, before: *before };
+        (*begin, *before) = (placed.end(), placed.after());
+        Some(placed)
+    })
+}
+
+/// How long all of them last.
+pub fn length(stages: &[Stage]) -> Nanos {
+    stages.iter().fold(Nanos::ZERO, |sum, stage| sum + stage.length)
+}
+
+/// The value that the stages keep to from one instant to a later one, if they keep to one.
+pub fn level(stages: &[Stage], from: Nanos, to: Nanos) -> Option<f64> {
+    let mut levels = placed(stages).filter(|placed| placed.begin < to && from < placed.end());
+    let first = levels.next()?.stage;
+    let flat = |stage: Stage| stage.from == first.from && stage.to == first.from;
+    (flat(first) && levels.all(|placed| flat(placed.stage)) && to <= length(stages)).then_some(first.from)
+}
+
+#[cfg(test)]
+pub(super) mod testing {
+    //! Stages by seconds, and random ones.
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Stages from seconds and values.
+    pub(crate) fn stages(list: &[(i64, f64, f64)]) -> Vec<Stage> {
+        let stage = |&(secs, from, to)| Stage { length: Nanos::from_secs(secs), from, to };
+        list.iter().map(stage).collect()
+    }
+
+    /// One to five stages with values below `most`; some of them hold, and some hold nothing.
+    pub(crate) fn arbitrary(most: f64) -> impl Strategy<Value = Vec<Stage>> {
+        let value =
+            move || prop_oneof![1 => Just(0.0), 3 => (0.0..most).prop_map(f64::round), 2 => 0.0..most];
+        let one = (1_i64..20_000, value(), value(), any::<bool>()).prop_map(|(millis, from, to, hold)| {
+            Stage { length: Nanos::from_millis(millis), from, to: if hold { from } else { to } }
+        });
+        proptest::collection::vec(one, 1..6)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{testing::stages, *};
+
+    #[test]
+    fn stages_follow_each_other_and_add_up() {
+        let all = stages(&[(10, 0.0, 20.0), (5, 20.0, 20.0), (4, 0.1, 0.2)]);
+        let found: Vec<(Nanos, f64)> = placed(&all).map(|placed| (placed.begin, placed.before)).collect();
+        let secs = Nanos::from_secs;
+        assert_eq!(found, [(secs(0), 0.0), (secs(10), 100.0), (secs(15), 200.0)]);
+        assert_eq!(length(&all), secs(19));
+        // 0.1 · 3 is a hair above 0.3 in floating point; ten such stages are meant to be three events.
+        let parts = stages(&[(3, 0.1, 0.1); 10]);
+        assert_eq!(placed(&parts).last().map(|placed| placed.after()), Some(3.0));
+    }
+
+    #[test]
+    fn a_level_is_one_value_all_the_way() {
+        let all = stages(&[(10, 0.0, 20.0), (5, 20.0, 20.0), (5, 20.0, 20.0), (5, 30.0, 30.0)]);
+        let level = |from, to| level(&all, Nanos::from_secs(from), Nanos::from_secs(to));
+        assert_eq!((level(10, 20), level(11, 15), level(20, 25)), (Some(20.0), Some(20.0), Some(30.0)));
+        assert_eq!((level(9, 15), level(10, 21), level(20, 26), level(30, 31)), (None, None, None, None));
+    }
+}

@@ -1,0 +1,97 @@
+//! `[[load]]` as meant: who, on which journey, how many of them when, and how they behave.
+
+use super::{JourneyIndex, TenantIndex};
+use crate::units::{Nanos, Rate};
+
+/// How many users or arrivals, of which tenants, on which journey, for how long.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Load {
+    /// Its tenants; user `i` (or arrival `i`) belongs to tenant `i mod n`. Never empty; default all tenants.
+    pub tenants: Vec<TenantIndex>,
+    /// Its journey.
+    pub journey: JourneyIndex,
+    /// Open or closed.
+    pub model: LoadModel,
+    /// When it begins, from the start of the load phase; `after = "5s"`; default 0.
+    pub after: Nanos,
+    /// For how long it begins iterations.
+    pub duration: Nanos,
+    /// At most so many iterations, over all its users; `None` without a bound.
+    pub iterations: Option<u64>,
+    /// Which replica a request goes to.
+    pub routing: Routing,
+    /// What its users do when a limit refuses them.
+    pub retry: Retry,
+}
+
+/// What drives a load.
+#[derive(Debug, Clone, PartialEq)]
+pub enum LoadModel {
+    /// Arrivals keep coming, however slow the service is: `rate = "200/s"` iterations.
+    Open {
+        /// Iterations per second.
+        rate: Rate,
+        /// Users kept at the most (`max_users`, default 1,000): arrival beyond them is dropped and counted.
+        max_users: usize,
+    },
+    /// Users who wait for their answers.
+    Closed {
+        /// How many.
+        users: usize,
+        /// Users started per second; `None` (the default): all at once.
+        spawn: Option<Rate>,
+        /// Pause between iterations, uniform in `low..=high`; default zero.
+        pause: (Nanos, Nanos),
+    },
+}
+
+/// A stretch of time over which a rate (iterations per second) or a number of users goes evenly from one value to another.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Stage {
+    /// How long it lasts; above zero.
+    pub length: Nanos,
+    /// The value at its begin; not negative.
+    pub from: f64,
+    /// The value that it goes towards; the same as `from` where it holds one.
+    pub to: f64,
+}
+
+/// How the arrivals of an open load follow each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Spacing {
+    /// `arrivals = "even"` (the default): at regular intervals.
+    Even,
+    /// `arrivals = "poisson"`: as of many users who know nothing of each other.
+    Poisson,
+}
+
+/// When a user's next iteration begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pause {
+    /// `pause = "1s..3s"`: after a time drawn evenly from a range, both ends included; `"2s"`: always as long.
+    Uniform(Nanos, Nanos),
+    /// `pause = "exp 2s"`: after a time from the exponential distribution with this mean.
+    Exponential(Nanos),
+    /// `pacing = "5s"`: so long after the one before began, or at once where that took longer.
+    Pacing(Nanos),
+}
+
+/// How requests choose their replica.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Routing {
+    /// `replica = "round-robin"` (the default): one request after the other goes to the next replica.
+    RoundRobin,
+    /// `replica = "sticky"`: each user keeps to one replica.
+    Sticky,
+    /// `replica = 2`: always the n-th replica of the environment (from 1 in the file, from 0 here).
+    Only(usize),
+}
+
+/// What a user does with a refusal that says when to come back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Retry {
+    /// `retry = "never"` (the default): it takes the refusal and goes on.
+    Never,
+    /// `retry = "after"`: it waits for as long as `Retry-After` says and sends the request again, until it is not refused.
+    After,
+}
