@@ -234,16 +234,20 @@ impl Decoder {
     }
 
     fn chunk_size(&mut self, input: &[u8]) -> Result<Option<usize>, Malformed> {
-        // httparse takes a line without a digit for the size 0.
-        if !input[0].is_ascii_hexdigit() {
+        // httparse takes a line without a digit for the size 0, and passes over a line feed in an extension, which others take for the end
+        // of the line.
+        let line = memchr::memchr(b'\n', input).map_or(input, |end| &input[..=end]);
+        if !input[0].is_ascii_hexdigit() || line.len() > CHUNK_LINE_LIMIT {
             return Err(Malformed::ChunkSize);
         }
-        match httparse::parse_chunk_size(input) {
-            Ok(httparse::Status::Complete((length, size))) if length <= CHUNK_LINE_LIMIT => {
+        match httparse::parse_chunk_size(line) {
+            Ok(httparse::Status::Complete((length, size))) => {
                 self.state = if size == 0 { State::Trailers } else { State::Chunk(size) };
                 Ok(Some(length))
             }
-            Ok(httparse::Status::Partial) if input.len() < CHUNK_LINE_LIMIT => Ok(None),
+            Ok(httparse::Status::Partial) if !line.ends_with(b"\n") && line.len() < CHUNK_LINE_LIMIT => {
+                Ok(None)
+            }
             _ => Err(Malformed::ChunkSize),
         }
     }
@@ -254,6 +258,10 @@ impl Decoder {
         }
         let mut fields = [httparse::EMPTY_HEADER; FIELDS];
         match httparse::parse_headers(input, &mut fields).map_err(Malformed::Trailers)? {
+            // A bare line feed ends a line for httparse, but not for everybody.
+            httparse::Status::Complete((length, _)) if has_bare_line_feed(&input[..length]) => {
+                Err(Malformed::Trailers(httparse::Error::NewLine))
+            }
             httparse::Status::Complete((length, _)) if length <= HEAD_LIMIT => {
                 self.state = State::Done;
                 Ok(Some(length))
@@ -270,4 +278,8 @@ impl Decoder {
         self.looked_at = input.len();
         before.is_empty() || memchr::memchr(b'\n', fresh).is_some()
     }
+}
+
+fn has_bare_line_feed(lines: &[u8]) -> bool {
+    memchr::memchr_iter(b'\n', lines).any(|end| end == 0 || lines[end - 1] != b'\r')
 }

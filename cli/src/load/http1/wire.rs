@@ -61,6 +61,17 @@ impl Http1 {
     }
 }
 
+#[cfg(test)]
+impl Line {
+    /// Whether there is a connection to the replica that lies idle as it should.
+    pub(super) async fn is_idle(&mut self, replica: usize) -> bool {
+        match &mut self.idle[replica] {
+            Some(connection) => connection.is_idle().await,
+            None => false,
+        }
+    }
+}
+
 impl Transport for Http1 {
     type Line = Line;
 

@@ -140,6 +140,9 @@ fn improper_answers_are_told_from_truncated_ones() {
         (chunked("10000000000000000\r\n"), Malformed::ChunkSize),
         (chunked("1\r\nhi\r\n"), Malformed::ChunkEnd),
         (chunked("2\r\nhi\n"), Malformed::ChunkEnd),
+        (chunked("0\r\n\n"), Malformed::Trailers(Error::NewLine)),
+        (chunked("0\r\na: b\n\r\n"), Malformed::Trailers(Error::NewLine)),
+        (chunked("0;a\nb\r\n\r\n"), Malformed::ChunkSize),
         (chunked("0\r\nno trailer\r\n\r\n"), Malformed::Trailers(Error::HeaderName)),
         (
             chunked(&format!("0\r\n{}\r\n", "a: b\r\n".repeat(129))),

@@ -3,6 +3,10 @@
 
 mod answers;
 mod cuts;
+mod deadlines;
+mod differential;
+mod faults;
+mod streams;
 
 use super::decoder::{Decoder, EndedEarly};
 use crate::{
