@@ -266,6 +266,16 @@ mod tests {
     }
 
     #[test]
+    fn a_run_with_a_warm_up() {
+        let mut samples = samples();
+        samples[3].outcome = SampleOutcome::Dropped;
+        samples[4].failed_check = Some("status 404, expected 200 or 429".to_owned());
+        let text =
+            format!("warmup = \"200ms\"\n{}[metrics]\nenabled = false\n", crate::verify::testing::SCENARIO);
+        insta::assert_snapshot!(plain(&Made::of(text, &samples).judge()));
+    }
+
+    #[test]
     fn a_run_that_was_cut_off() {
         let mut made = Made::new("[metrics]\nenabled = false\n", &samples());
         made.manifest.state = State::Running;

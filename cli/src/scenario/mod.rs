@@ -38,6 +38,9 @@ pub struct Scenario {
     pub seed: u64,
     /// `timeout`: the longest a request may take, connect included; default 10 s.
     pub timeout: Nanos,
+    /// `warmup`: what is due in the first so long of the load is recorded, and held against limits and metrics, but not
+    /// judged by `[[expect]]`, and in no table of latency; default zero.
+    pub warmup: Nanos,
     /// `[[tenant]]`, in order, patterns and files expanded; ids unique.
     pub tenants: Vec<TenantId>,
     /// `[[journey]]`.

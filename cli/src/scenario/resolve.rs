@@ -103,6 +103,7 @@ fn mean(
         limits.iter().filter_map(|limit| limit.route.given()).map(|route| route.value.clone()).collect();
     let loads: Vec<_> =
         loads.into_iter().map(|load| loads::resolve(load, &tenants, &journeys, &limited, found)).collect();
+    let warmup = loads::warmup(file.warmup, &loads, found);
     let limits = limits::resolve(limits, &tenants, &journeys, found);
     let expectations = expectations::resolve(expectations, &tenants, &journeys, found);
     let neighbours = neighbours::resolve(file.neighbours, &tenants, &loads, found);
@@ -113,6 +114,7 @@ fn mean(
         about: file.about.optional()?,
         seed: file.seed.or(1)?,
         timeout: file.timeout.or(Nanos::from_secs(10))?,
+        warmup: warmup?,
         tenants: tenants.ids,
         journeys: journeys.journeys,
         steps: journeys.steps,

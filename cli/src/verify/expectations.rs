@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     record::{
-        manifest::State,
+        manifest::{LoadPhase, State},
         reader::RecordedRun,
         sample::{Outcome as SampleOutcome, Sample},
         tally::{count_latency, latency_histogram},
@@ -55,14 +55,16 @@ struct Counter {
 #[derive(Debug)]
 pub struct Expectations {
     counters: Vec<Counter>,
+    /// What was due earlier belongs to the warm-up.
+    judged_from: Nanos,
     /// When each user, by load and number, had last started.
     started: HashMap<(usize, u64), Nanos>,
 }
 
 impl Expectations {
     /// Those of the scenario, and the one that is always there: that every request is answered as its step expects. What
-    /// is expected of a `fresh` start alone is left out elsewhere.
-    pub fn new(scenario: &Scenario, fresh: bool) -> Self {
+    /// is expected of a `fresh` start alone is left out elsewhere. Nothing is expected of what was due before `judged_from`.
+    pub fn new(scenario: &Scenario, fresh: bool, judged_from: Nanos) -> Self {
         let mut all: Vec<Expectation> =
             scenario.expectations.iter().filter(|expectation| fresh || !expectation.fresh).cloned().collect();
         let states_errors =
@@ -80,12 +82,15 @@ impl Expectations {
                 },
             );
         }
-        Self { counters: all.into_iter().map(Counter::new).collect(), started: HashMap::new() }
+        Self { counters: all.into_iter().map(Counter::new).collect(), judged_from, started: HashMap::new() }
     }
 
     /// Counts a sample.
     pub fn add(&mut self, scenario: &Scenario, id: u64, sample: &Sample) {
         let excused = sample.latency_intended() - self.lateness(sample);
+        if sample.intended < self.judged_from {
+            return;
+        }
         for counter in &mut self.counters {
             counter.add(scenario, id, sample, excused);
         }
@@ -199,6 +204,9 @@ impl Counter {
     fn judge(&self, run: &RecordedRun) -> Verdict {
         let subject = subject(run, &self.expectation);
         let inconclusive = |why: String| Verdict::inconclusive(Claim::Expectation, subject.clone(), why);
+        if run.scenario.warmup > Nanos::ZERO && run.manifest.load.is_none() {
+            return inconclusive("the run was cut off: when its warm-up ended is not known".to_owned());
+        }
         if self.requests + self.dropped == 0 {
             return inconclusive("no request that it is about".to_owned());
         }
@@ -304,8 +312,8 @@ impl Counter {
                 (compare(ratio), format!("{} of {requests} requests failed", self.errors))
             }
             Measure::Rate(_) => {
-                let seconds =
-                    run.manifest.load.map_or(0.0, |load| (load.to_ns - load.begin_ns).as_secs_f64());
+                let judged = |load: LoadPhase| load.to_ns - load.begin_ns - run.scenario.warmup;
+                let seconds = run.manifest.load.map_or(0.0, |load| judged(load).as_secs_f64());
                 let rate = if seconds > 0.0 { self.matching as f64 / seconds } else { 0.0 };
                 (compare(rate), format!("{rate:.1}/s"))
             }

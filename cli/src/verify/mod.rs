@@ -42,7 +42,7 @@ use ledger::Ledger;
 use limits::Histories;
 use neighbours::Neighbourhood;
 use replicas::{Settled, Unsettled};
-use summary::{Gatherer, Summary};
+use summary::{Counts, Gatherer, Summary};
 use verdict::{Outcome, Verdict};
 
 /// A judged run.
@@ -95,10 +95,10 @@ pub fn verify(run: &RecordedRun) -> Result<Report, SegmentError> {
     let bounds = scenario.metrics.iter().flat_map(|contract| bounds(contract, &settled));
     let drift = run.manifest.environment.clock_drift;
     let mut ledger = Ledger::new(run.replica_names().len(), scenario.metrics.as_ref(), bounds, drift);
-    let mut summary = Gatherer::new(run.replica_names().len());
+    let mut summary = Gatherer::new(run.replica_names().len(), judged_from(run));
     let mut histories = Histories::new(scenario);
     let mut headers = Headers::new(&scenario.limits);
-    let mut expectations = Expectations::new(scenario, run.manifest.environment.fresh);
+    let mut expectations = Expectations::new(scenario, run.manifest.environment.fresh, judged_from(run));
     let mut trespasses = Trespasses::default();
     let mut neighbourhood = Neighbourhood::new(run);
     let mut last = Nanos::ZERO;
@@ -124,6 +124,7 @@ pub fn verify(run: &RecordedRun) -> Result<Report, SegmentError> {
     let worst = verdicts.iter().map(|verdict| verdict.outcome).max().unwrap_or(Outcome::Inconclusive);
     // What holds for the part of a run that is left need not have held for all of it.
     let outcome = if run.manifest.state == State::Running { worst.max(Outcome::Inconclusive) } else { worst };
+    let summary = summary.finish(scenario, run.replica_names());
     Ok(Report {
         version: REPORT_VERSION,
         scenario: scenario.name.clone(),
@@ -134,8 +135,8 @@ pub fn verify(run: &RecordedRun) -> Result<Report, SegmentError> {
         state: run.manifest.state,
         started_unix_ns: run.manifest.started_unix_ns,
         load: run.manifest.load,
-        remarks: remarks(run, last),
-        summary: summary.finish(scenario, run.replica_names()),
+        remarks: remarks(run, last, summary.warmup.as_ref()),
+        summary,
         verdicts,
         outcome,
     })
@@ -205,7 +206,17 @@ fn bounds(contract: &MetricsContract, settled: &[Result<Settled, Unsettled>]) ->
     bounds
 }
 
-fn remarks(run: &RecordedRun, last: Nanos) -> Vec<String> {
+/// From when on samples are judged by what is expected: the end of the warm-up. Where the load's begin is not known,
+/// nobody can say which samples came after it.
+fn judged_from(run: &RecordedRun) -> Nanos {
+    match (run.scenario.warmup, run.manifest.load) {
+        (Nanos::ZERO, _) => Nanos(i64::MIN),
+        (warmup, Some(load)) => load.begin_ns + warmup,
+        (_, None) => Nanos::MAX,
+    }
+}
+
+fn remarks(run: &RecordedRun, last: Nanos, warmup: Option<&Counts>) -> Vec<String> {
     let state = match run.manifest.state {
         State::Finished => None,
         State::Interrupted => Some("the run was interrupted: it is judged as far as it came".to_owned()),
@@ -219,5 +230,12 @@ fn remarks(run: &RecordedRun, last: Nanos) -> Vec<String> {
     let faults = &run.manifest.environment.faults;
     let lies = (!faults.is_empty())
         .then(|| format!("the service was told to lie: --fault {}", faults.join(" --fault ")));
-    state.into_iter().chain(changed).chain(lies).collect()
+    let warmup = warmup.filter(|_| run.manifest.load.is_some()).map(|counts| {
+        let Counts { requests, dropped, errors, .. } = counts;
+        format!(
+            "warm-up of {}: limits and metrics were held against its {requests} requests; expectations and latency leave them out (errors: {errors}, dropped arrivals: {dropped})",
+            run.scenario.warmup
+        )
+    });
+    state.into_iter().chain(changed).chain(lies).chain(warmup).collect()
 }

@@ -23,6 +23,9 @@ pub struct Summary {
     pub replicas: Vec<ReplicaRow>,
     /// All of them.
     pub total: Counts,
+    /// Those of them that belong to the warm-up, whose latency is in no row; `None` for a run without one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub warmup: Option<Counts>,
 }
 
 /// One tenant's requests of one step.
@@ -103,6 +106,9 @@ pub struct Gatherer {
     groups: BTreeMap<(TenantIndex, StepIndex), Group>,
     replicas: Vec<Outcomes>,
     replica_errors: Vec<u64>,
+    judged_from: Nanos,
+    warmup: Outcomes,
+    warmup_errors: u64,
 }
 
 #[derive(Debug)]
@@ -114,12 +120,15 @@ struct Group {
 }
 
 impl Gatherer {
-    /// Nothing yet, for so many replicas.
-    pub fn new(replicas: usize) -> Self {
+    /// Nothing yet, for so many replicas; what was due before `judged_from` belongs to the warm-up.
+    pub fn new(replicas: usize, judged_from: Nanos) -> Self {
         Self {
             groups: BTreeMap::new(),
             replicas: vec![Outcomes::default(); replicas],
             replica_errors: vec![0; replicas],
+            judged_from,
+            warmup: Outcomes::default(),
+            warmup_errors: 0,
         }
     }
 
@@ -133,7 +142,10 @@ impl Gatherer {
         });
         group.outcomes.add(sample.outcome);
         group.errors += u64::from(sample.is_error());
-        if matches!(sample.outcome, Outcome::Status(_)) {
+        if sample.intended < self.judged_from {
+            self.warmup.add(sample.outcome);
+            self.warmup_errors += u64::from(sample.is_error());
+        } else if matches!(sample.outcome, Outcome::Status(_)) {
             count_latency(&mut group.intended, sample.latency_intended());
             count_latency(&mut group.sent, sample.latency_sent());
         }
@@ -171,7 +183,8 @@ impl Gatherer {
             })
             .collect();
         let total = replicas.iter().fold(Counts::default(), |sum, replica| sum.plus(&replica.counts));
-        Summary { rows, replicas, total }
+        let warmup = (scenario.warmup > Nanos::ZERO).then(|| Counts::of(&self.warmup, self.warmup_errors));
+        Summary { rows, replicas, total, warmup }
     }
 }
 

@@ -42,6 +42,7 @@ pub(super) const FILE: Shape = Shape {
         ("about", "about = \"acme floods two replicas\""),
         ("seed", "seed = 7"),
         ("timeout", "timeout = \"10s\""),
+        ("warmup", "warmup = \"5s\""),
         ("tenant", "[[tenant]]"),
         ("journey", "[[journey]]"),
         ("load", "[[load]]"),

@@ -62,6 +62,21 @@ pub(super) fn resolve(
     })
 }
 
+/// How long the warm-up is: something has to be left when it is over.
+pub(super) fn warmup(field: Field<Nanos>, loads: &[Option<Load>], found: &mut Vec<Problem>) -> Option<Nanos> {
+    let ends = loads.iter().map(|load| load.as_ref().map(|load| load.after + load.duration));
+    // Where a load is not known, its end is not.
+    let end = ends.collect::<Option<Vec<Nanos>>>().and_then(|ends| ends.into_iter().max());
+    if let (Some(warmup), Some(end)) = (field.given(), end)
+        && warmup.value >= end
+    {
+        let label = format!("all loads have ended after {end}");
+        let problem = Problem::at(warmup.span.clone(), "the warm-up leaves nothing to be judged", label);
+        found.push(problem.help("it is counted from the start of the load, and ends while a load goes on"));
+    }
+    field.or(Nanos::ZERO)
+}
+
 /// Who waits for a limit needs one.
 fn retry(
     field: Field<Retry>,

@@ -181,6 +181,7 @@ fn the_header() {
             ("version = 1", "version = 1\nname = \"a flood\""),
             ("version = 1", "version = 1\nname = \"\""),
             ("version = 1", "version = 1\nseed = -1"),
+            ("version = 1", "version = 1\nwarmup = \"25s\""),
             ("\"5s\"", "\"0s\""),
             ("\"5s\"", "\"-5s\""),
             ("\"5s\"", "\"5 parsecs\""),

@@ -26,6 +26,36 @@ fn judged(that: &str, samples: &[Sample], change: impl FnOnce(&mut Made)) -> Ver
 }
 
 #[test]
+fn the_warm_up_is_not_judged() {
+    use Outcome::{Fail, Inconclusive, Pass};
+    let mut samples = samples();
+    // Due just before the end of the warm-up, and answered long after it.
+    samples[70].done = samples[70].sent + Nanos::from_secs(1);
+    samples[70].failed_check = Some("status 200, expected 404".to_owned());
+    let judged = |that: &str, change: &dyn Fn(&mut Made)| {
+        let text =
+            format!("warmup = \"7s\"\n{}[[expect]]\nthat = \"{that}\"\n", crate::verify::testing::SCENARIO);
+        let mut made = Made::of(text, &samples);
+        change(&mut made);
+        made.verdict(Claim::Expectation, that).outcome
+    };
+    for (that, expected) in [
+        ("count == 29", Pass),
+        ("max from sent <= 100ms", Pass),
+        ("max from sent < 100ms", Fail),
+        ("error_ratio == 0%", Pass),
+        ("count(429) == 2", Pass),
+        // 29 answers in three seconds.
+        ("rate > 9.6/s", Pass),
+        ("rate > 9.7/s", Fail),
+    ] {
+        assert_eq!(judged(that, &|_| {}), expected, "{that}");
+    }
+    let cut_off = |made: &mut Made| made.manifest.load = None;
+    assert_eq!(judged("count == 29", &cut_off), Inconclusive);
+}
+
+#[test]
 fn bounds_are_exact() {
     use Outcome::{Fail, Inconclusive, Pass};
     let table = [
