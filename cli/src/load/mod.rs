@@ -4,6 +4,7 @@
 //! requests are sent, `http` sends them for real; `canary` makes and finds the words that must not cross tenants.
 
 pub mod canary;
+pub mod connect;
 pub mod engine;
 #[cfg(test)]
 mod engine_tests;

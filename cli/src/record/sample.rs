@@ -97,6 +97,8 @@ pub enum Obstacle {
     ConnectFailed,
     /// No connection was there within the scenario's `timeout`.
     ConnectTimeout,
+    /// This machine had no port or file descriptor left for a connection.
+    Exhausted,
     /// It could not be built: a saved value does not fit where the template puts it.
     Unbuildable,
 }
@@ -121,6 +123,7 @@ impl Outcome {
                 Some(match obstacle {
                     Obstacle::ConnectFailed => "connect-failed",
                     Obstacle::ConnectTimeout => "connect-timeout",
+                    Obstacle::Exhausted => "exhausted",
                     Obstacle::Unbuildable => "unbuildable",
                 }),
             ),
@@ -137,6 +140,7 @@ impl Outcome {
             ("unknown", _, Some("malformed")) => Self::Unknown(Silence::Malformed),
             ("not-sent", _, Some("connect-timeout")) => Self::NotSent(Obstacle::ConnectTimeout),
             ("not-sent", _, Some("connect-failed")) => Self::NotSent(Obstacle::ConnectFailed),
+            ("not-sent", _, Some("exhausted")) => Self::NotSent(Obstacle::Exhausted),
             ("not-sent", _, Some("unbuildable")) => Self::NotSent(Obstacle::Unbuildable),
             ("dropped", _, _) => Self::Dropped,
             _ => return None,

@@ -7,6 +7,7 @@
 mod algorithm;
 pub mod expectation;
 pub mod file;
+pub mod http;
 mod load;
 pub mod notation;
 pub mod problem;

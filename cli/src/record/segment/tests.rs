@@ -15,6 +15,7 @@ fn any_sample() -> impl proptest::strategy::Strategy<Value = Sample> {
         Just(Outcome::Unknown(Silence::Malformed)),
         Just(Outcome::NotSent(Obstacle::ConnectFailed)),
         Just(Outcome::NotSent(Obstacle::ConnectTimeout)),
+        Just(Outcome::NotSent(Obstacle::Exhausted)),
         Just(Outcome::NotSent(Obstacle::Unbuildable)),
         Just(Outcome::Dropped),
     ];
