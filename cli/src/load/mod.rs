@@ -11,6 +11,7 @@ mod engine_tests;
 pub mod exchange;
 pub mod http;
 pub mod http1;
+pub mod http2;
 pub mod limiter_fields;
 pub mod patience;
 pub mod render;

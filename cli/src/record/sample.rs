@@ -99,6 +99,8 @@ pub enum Obstacle {
     ConnectTimeout,
     /// This machine had no port or file descriptor left for a connection.
     Exhausted,
+    /// HTTP/2: it was refused before the server looked at it (`REFUSED_STREAM`, or a `GOAWAY` that leaves it out).
+    StreamRefused,
     /// It could not be built: a saved value does not fit where the template puts it.
     Unbuildable,
 }
@@ -124,6 +126,7 @@ impl Outcome {
                     Obstacle::ConnectFailed => "connect-failed",
                     Obstacle::ConnectTimeout => "connect-timeout",
                     Obstacle::Exhausted => "exhausted",
+                    Obstacle::StreamRefused => "stream-refused",
                     Obstacle::Unbuildable => "unbuildable",
                 }),
             ),
@@ -141,6 +144,7 @@ impl Outcome {
             ("not-sent", _, Some("connect-timeout")) => Self::NotSent(Obstacle::ConnectTimeout),
             ("not-sent", _, Some("connect-failed")) => Self::NotSent(Obstacle::ConnectFailed),
             ("not-sent", _, Some("exhausted")) => Self::NotSent(Obstacle::Exhausted),
+            ("not-sent", _, Some("stream-refused")) => Self::NotSent(Obstacle::StreamRefused),
             ("not-sent", _, Some("unbuildable")) => Self::NotSent(Obstacle::Unbuildable),
             ("dropped", _, _) => Self::Dropped,
             _ => return None,

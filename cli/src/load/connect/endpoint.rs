@@ -11,6 +11,7 @@ use rustls::{ClientConfig, pki_types::ServerName};
 use super::{
     dial::{DialError, connect},
     resolve::Resolve,
+    stream::Stream,
     target::{Place, Target},
     tls,
 };
@@ -87,8 +88,7 @@ impl Endpoints {
         })
     }
 
-    /// Makes the first connection to a replica, and closes it: its name is resolved by then, and which HTTP is spoken is
-    /// settled for the run.
+    /// Makes the first connection to a replica. Its name is resolved by then, and which HTTP is spoken is settled for the run.
     ///
     /// # Errors
     /// When no connection came about in `patience`.
@@ -97,7 +97,7 @@ impl Endpoints {
         replica: usize,
         resolver: &impl Resolve,
         patience: Duration,
-    ) -> Result<(), DialError> {
+    ) -> Result<Stream, DialError> {
         let Some(endpoint) = self.replicas.get_mut(replica) else { return Err(DialError::NoReplica) };
         let reaching = async {
             let addresses = endpoint.look_up(resolver).await?;
@@ -107,10 +107,15 @@ impl Endpoints {
                 tls.config = tls::offering(&tls.config, alpn(endpoint.protocol));
             }
             endpoint.addresses = if self.dns == Dns::PerRun { addresses } else { Vec::new() };
-            Ok(())
+            Ok(stream)
         };
         let timeout = DialError::Timeout(patience.into());
         tokio::time::timeout(patience, reaching).await.unwrap_or(Err(timeout))
+    }
+
+    /// The longest that making a connection may take.
+    pub fn connect_timeout(&self) -> Duration {
+        self.connect_timeout
     }
 
     /// Every replica, in order.

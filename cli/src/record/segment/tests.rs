@@ -16,6 +16,7 @@ fn any_sample() -> impl proptest::strategy::Strategy<Value = Sample> {
         Just(Outcome::NotSent(Obstacle::ConnectFailed)),
         Just(Outcome::NotSent(Obstacle::ConnectTimeout)),
         Just(Outcome::NotSent(Obstacle::Exhausted)),
+        Just(Outcome::NotSent(Obstacle::StreamRefused)),
         Just(Outcome::NotSent(Obstacle::Unbuildable)),
         Just(Outcome::Dropped),
     ];
