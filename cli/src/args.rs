@@ -92,6 +92,10 @@ pub struct RunArgs {
     #[arg(long, value_name = "DIR", default_value = "runs")]
     pub out: PathBuf,
 
+    /// Threads that send requests (by default as many as there are cores, or half as many with the embedded service)
+    #[arg(long, value_name = "N")]
+    pub workers: Option<std::num::NonZero<usize>>,
+
     /// Show no progress
     #[arg(short, long)]
     pub quiet: bool,

@@ -3,7 +3,7 @@
 mod observer;
 mod signals;
 
-use std::{collections::BTreeMap, fs, path::Path, sync::Arc};
+use std::{collections::BTreeMap, fs, io, net::SocketAddr, path::Path, sync::Arc};
 
 use self::{observer::Observer, signals::Signals};
 use super::scenario::load;
@@ -15,9 +15,9 @@ use crate::{
         external::{self, AdHoc},
     },
     exit::{Exit, Failure},
-    load::{canary::Canaries, engine, http::Http, user::Shared},
+    load::{canary::Canaries, engine, http1::wire::Http1, render::Origin, worker::Setup},
     record::{
-        manifest::{FORMAT, Machine, Manifest, ScenarioText, State, to_json, write_whole},
+        manifest::{Environment, FORMAT, Machine, Manifest, ScenarioText, State, to_json, write_whole},
         reader::RecordedRun,
         writer::{RecordError, Recorder, create_directory},
     },
@@ -40,7 +40,7 @@ pub async fn run(args: &RunArgs, output: &mut Output<'_>) -> Result<Exit, Failur
     let dir = create_directory(&args.out, &scenario.name).map_err(|error| record_failure(&error))?;
     output.banner(&scenario, &up.environment, &dir, args.quiet);
     let signals = Signals::listen();
-    let recorded = record(&scenario, text, &up, &dir, args.quiet, output, &signals).await;
+    let recorded = record(&scenario, text, &up, &dir, args, output, &signals).await;
     if let Some(servers) = up.embedded {
         // Its thread ends on its own; waiting for it must not hold up this one's tasks.
         let _ = tokio::task::spawn_blocking(move || servers.stop()).await;
@@ -105,10 +105,11 @@ async fn record(
     text: ScenarioText,
     up: &Up,
     dir: &Path,
-    quiet: bool,
+    args: &RunArgs,
     output: &mut Output<'_>,
     signals: &Signals,
 ) -> Result<(), RecordError> {
+    let (quiet, workers) = (args.quiet, workers(args, up.embedded.is_some()));
     let clock = RunClock::start();
     let replicas: Vec<String> = up.environment.replicas.iter().map(|replica| replica.name.clone()).collect();
     let canaries = scenario.uses_canaries().then(Canaries::draw);
@@ -132,20 +133,14 @@ async fn record(
 
     let (recorder, sink) =
         Recorder::start(dir.to_owned(), Arc::clone(scenario), replicas, signals.stop.clone())?;
-    let urls = up.environment.replicas.iter().map(|replica| replica.url.clone()).collect();
-    let transport = Http::new(urls, scenario.timeout.to_duration(), clock).map_err(RecordError::tls)?;
-    let shared = Arc::new(Shared {
-        scenario: Arc::clone(scenario),
-        replicas: up.environment.replicas.len(),
-        transport,
-        clock,
-        tolerance: Tolerance { offset: up.environment.clock_offset_ns, drift: up.environment.clock_drift },
-        sink,
-        secrets: secrets(scenario),
-        canaries,
-    });
+    let (origins, addresses) = places(&up.environment).await.map_err(RecordError::engine)?;
+    let tolerance = Tolerance { offset: up.environment.clock_offset_ns, drift: up.environment.clock_drift };
+    let setup = Setup::new(Arc::clone(scenario), &origins, &secrets(scenario), clock, tolerance, canaries);
+    let timeout = scenario.timeout.to_duration();
+    let connect = move || Ok(Http1::new(addresses.clone(), timeout, clock));
     let progress = Progress::start(scenario, recorder.tally(), quiet, &signals.interrupt);
-    let phase = engine::drive(shared, &signals.stop).await;
+    let driving = engine::drive_on_threads(Arc::new(setup), workers, connect, sink, &signals.stop);
+    let phase = driving.await.map_err(RecordError::engine);
     progress.finish().await;
     // Every sink is gone with the load, so the recorder comes to its end by itself.
     let recording =
@@ -154,11 +149,34 @@ async fn record(
     manifest.recorded = Some(recording?);
     observing?;
 
+    let phase = phase?;
     manifest.load = Some(phase);
     manifest.write(dir).map_err(RecordError::write(dir))?;
     observer.after(phase, output, quiet).await?;
     manifest.state = if signals.interrupted() { State::Interrupted } else { State::Finished };
     manifest.write(dir).map_err(RecordError::write(dir))
+}
+
+/// Where the replicas are: for the requests to say, and to connect to.
+async fn places(environment: &Environment) -> io::Result<(Vec<Origin>, Vec<SocketAddr>)> {
+    let (mut origins, mut addresses) = (Vec::new(), Vec::new());
+    for replica in &environment.replicas {
+        let unfit = || io::Error::other(format!("{} is not the URL of a replica", replica.url));
+        let url = reqwest::Url::parse(&replica.url).map_err(|_| unfit())?;
+        let authority = url.authority().to_owned();
+        let host = url.host_str().ok_or_else(unfit)?.trim_matches(['[', ']']);
+        let found = tokio::net::lookup_host((host, url.port_or_known_default().unwrap_or(80))).await?.next();
+        addresses.push(found.ok_or_else(unfit)?);
+        origins.push(Origin { authority, prefix: url.path().trim_end_matches('/').to_owned() });
+    }
+    Ok((origins, addresses))
+}
+
+/// How many workers a run has that asks for none in particular: as many as there are cores, or half as many where the
+/// service runs in this process, too.
+fn workers(args: &RunArgs, is_embedded: bool) -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    args.workers.map_or(if is_embedded { cores.div_ceil(2) } else { cores }, std::num::NonZero::get)
 }
 
 /// Values of every `${env:NAME}` of a scenario; that they are set was checked when it was resolved.

@@ -8,20 +8,21 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
+use tokio::task::LocalSet;
 use tokio_util::sync::CancellationToken;
 
 use super::{
     canary::Canaries,
-    engine::drive,
-    transport::{Answer, NoAnswer, Request, Transport},
-    user::Shared,
+    engine,
+    exchange::{Exchange, NoAnswer, Request, Transport},
+    render::Origin,
+    worker::Setup,
 };
 use crate::{
     clock::RunClock,
     record::{
         manifest::LoadPhase,
-        sample::{LimiterHeaders, Obstacle, Outcome, Sample, Silence},
+        sample::{Obstacle, Outcome, Sample, Silence},
         writer::Sink,
     },
     units::{Nanos, Tolerance},
@@ -68,8 +69,44 @@ impl Service {
     }
 }
 
-impl Transport for Service {
-    async fn send(&self, request: Request) -> Result<Answer, NoAnswer> {
+/// What a service without a network needs of the seam.
+trait Answers: 'static {
+    fn clock(&self) -> RunClock;
+
+    /// Status, wait, body.
+    async fn answer(&self, request: &Request) -> Result<(u16, Option<Nanos>, String), NoAnswer>;
+}
+
+impl<S: Answers> Transport for Arc<S> {
+    type Line = ();
+
+    fn line(&self) {}
+
+    async fn send(&self, (): &mut (), exchange: &mut Exchange) -> Result<(), NoAnswer> {
+        exchange.sent = self.clock().now();
+        let (status, retry_after, body) = self.answer(&exchange.request).await?;
+        let answer = &mut exchange.answer;
+        let now = self.clock().now();
+        (answer.first_byte, answer.done) = (now, now);
+        (answer.status, answer.retry_after) = (status, retry_after);
+        answer.body_bytes = body.len() as u64;
+        answer.body = body.into_bytes();
+        Ok(())
+    }
+}
+
+/// The path and the body of a request.
+fn parts(request: &Request) -> (&str, &str) {
+    let (head, body) = std::str::from_utf8(&request.bytes).unwrap().split_at(request.body_at);
+    (head.split(' ').nth(1).unwrap(), body)
+}
+
+impl Answers for Service {
+    fn clock(&self) -> RunClock {
+        self.clock
+    }
+
+    async fn answer(&self, request: &Request) -> Result<(u16, Option<Nanos>, String), NoAnswer> {
         if self.unreachable {
             return Err(NoAnswer::NotSent(Obstacle::ConnectFailed));
         }
@@ -77,21 +114,12 @@ impl Transport for Service {
         if self.silent {
             return Err(NoAnswer::Unknown(Silence::Timeout));
         }
-        let (status, retry_after, body) = if request.path == "/session" {
+        if parts(request).0 == "/session" {
             let number = self.sessions.fetch_add(1, Ordering::Relaxed);
-            (200, None, format!("{{\"session_id\":\"s{number}\"}}"))
-        } else {
-            let (status, retry_after) = self.chat();
-            (status, retry_after, String::new())
-        };
-        Ok(Answer {
-            status,
-            first_byte: self.clock.now(),
-            limiter: LimiterHeaders::default(),
-            retry_after,
-            body_bytes: body.len() as u64,
-            body: Bytes::from(body),
-        })
+            return Ok((200, None, format!("{{\"session_id\":\"s{number}\"}}")));
+        }
+        let (status, retry_after) = self.chat();
+        Ok((status, retry_after, String::new()))
     }
 }
 
@@ -123,22 +151,38 @@ async fn run_until(
     change: impl FnOnce(&mut Service),
     stop: &CancellationToken,
 ) -> (LoadPhase, Vec<Sample>) {
-    let scenario = scenario(&format!("{JOURNEY}{loads}"));
+    run_with_workers(1, loads, replicas, change, stop).await
+}
+
+async fn run_with_workers(
+    workers: usize,
+    loads: &str,
+    replicas: usize,
+    change: impl FnOnce(&mut Service),
+    stop: &CancellationToken,
+) -> (LoadPhase, Vec<Sample>) {
     let clock = RunClock::start();
+    let mut service = Service::new(clock);
+    change(&mut service);
+    let setup = setup(&format!("{JOURNEY}{loads}"), replicas, clock, None);
+    let service = Arc::new(service);
+    drive(setup, (0..workers).map(|_| Arc::clone(&service)).collect(), stop).await
+}
+
+fn setup(text: &str, replicas: usize, clock: RunClock, canaries: Option<Canaries>) -> Setup {
+    let origins = vec![Origin { authority: "h".to_owned(), prefix: String::new() }; replicas];
+    let tolerance = Tolerance { offset: Nanos::from_millis(4), drift: 0.0 };
+    Setup::new(Arc::new(scenario(text)), &origins, &Default::default(), clock, tolerance, canaries)
+}
+
+async fn drive<T: Transport>(
+    setup: Setup,
+    transports: Vec<T>,
+    stop: &CancellationToken,
+) -> (LoadPhase, Vec<Sample>) {
     let (sink, samples) = Sink::channel();
-    let mut transport = Service::new(clock);
-    change(&mut transport);
-    let shared = Shared {
-        scenario: Arc::new(scenario),
-        replicas,
-        transport,
-        clock,
-        tolerance: Tolerance { offset: Nanos::from_millis(4), drift: 0.0 },
-        sink,
-        secrets: Default::default(),
-        canaries: None,
-    };
-    let phase = drive(Arc::new(shared), stop).await;
+    let driving = engine::drive(Arc::new(setup), transports, sink, stop);
+    let phase = LocalSet::new().run_until(driving).await;
     (phase, samples.iter().collect())
 }
 
@@ -390,19 +434,15 @@ struct Forgetful {
     last: Mutex<String>,
 }
 
-impl Transport for Forgetful {
-    async fn send(&self, request: Request) -> Result<Answer, NoAnswer> {
+impl Answers for Forgetful {
+    fn clock(&self) -> RunClock {
+        self.clock
+    }
+
+    async fn answer(&self, request: &Request) -> Result<(u16, Option<Nanos>, String), NoAnswer> {
         assert!(request.keep_body, "every answer is searched");
-        let message = request.body.unwrap_or_default().chars().rev().collect();
-        let body = std::mem::replace(&mut *self.last.lock().unwrap(), message);
-        Ok(Answer {
-            status: 200,
-            first_byte: self.clock.now(),
-            limiter: LimiterHeaders::default(),
-            retry_after: None,
-            body_bytes: body.len() as u64,
-            body: Bytes::from(body),
-        })
+        let message = parts(request).1.chars().rev().collect();
+        Ok((200, None, std::mem::replace(&mut *self.last.lock().unwrap(), message)))
     }
 }
 
@@ -410,21 +450,34 @@ impl Transport for Forgetful {
 async fn a_canary_that_comes_to_another_tenant_is_recorded() {
     let text = "version = 1\n[[tenant]]\npattern = \"t-1..t-3\"\n[[journey]]\nname = \"chat\"\n[[journey.step]]\npost = \"/chat\"\njson = { message = \"hello ${canary}\" }\n[[load]]\nrate = \"10/s\"\nduration = \"1s\"";
     let clock = RunClock::start();
-    let (sink, samples) = Sink::channel();
-    let shared = Shared {
-        scenario: Arc::new(scenario(text)),
-        replicas: 1,
-        transport: Forgetful { clock, last: Mutex::default() },
-        clock,
-        tolerance: Tolerance { offset: Nanos::from_millis(4), drift: 0.0 },
-        sink,
-        secrets: Default::default(),
-        canaries: Some(Canaries::draw()),
-    };
-    drive(Arc::new(shared), &CancellationToken::new()).await;
+    let setup = setup(text, 1, clock, Some(Canaries::draw()));
+    let service = Arc::new(Forgetful { clock, last: Mutex::default() });
+    let (_, samples) = drive(setup, vec![service], &CancellationToken::new()).await;
     let found: Vec<Option<usize>> = samples.iter().map(|sample| sample.canary).collect();
     assert_eq!(
         found,
         [None, Some(0), Some(1), Some(2), Some(0), Some(1), Some(2), Some(0), Some(1), Some(2)]
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn more_workers_send_the_same_requests() {
+    let loads = "[[load]]\nrate = \"50/s\"\nduration = \"2s\"\nmax_users = 50\n[[load]]\nusers = 5\nspawn = \"4/s\"\npause = \"200ms..1s\"\nduration = \"9s\"\n[[load]]\nusers = 2\niterations = 7";
+    let mut of_one = None;
+    for workers in 1..=4 {
+        let (phase, samples) = run_with_workers(workers, loads, 2, |_| {}, &CancellationToken::new()).await;
+        let mut requests: Vec<_> = chats(&samples)
+            .into_iter()
+            .map(|s| {
+                // Which user takes an arrival, and in what order users take numbers, is up to them.
+                let user = if s.load == 1 { s.user } else { 0 };
+                let iteration = if s.load == 1 { 0 } else { s.iteration };
+                let intended = if s.load == 2 { Nanos::ZERO } else { s.intended - phase.begin_ns };
+                (s.load, user, iteration, intended, if s.load == 0 { s.replica } else { 0 })
+            })
+            .collect();
+        requests.sort();
+        assert_eq!(requests.iter().filter(|(load, ..)| *load == 2).count(), 7);
+        assert_eq!(*of_one.get_or_insert(requests.clone()), requests, "{workers} workers");
+    }
 }

@@ -1,19 +1,23 @@
 //! Drives the plan: users and arrivals send their requests, and every request leaves a sample.
 //!
-//! `engine` runs the loads, `user` walks a journey, `render` fills templates; `transport` is the seam behind which
-//! requests are sent, `http` sends them for real; `canary` makes and finds the words that must not cross tenants.
+//! `engine` brings the workers up and gives them one beginning; `worker` is one thread's share; `closed` and `open` are the two
+//! kinds of load; `user` walks a journey, `render` fills templates, `pacer` wakes whoever is due. `exchange` is the seam
+//! behind which requests are sent, `http1` sends them by HTTP/1.1, `limiter_fields` reads what a limiter says in an answer; `canary`
+//! makes and finds the words that must not cross tenants.
 
 pub mod canary;
+mod closed;
 pub mod connect;
 pub mod engine;
 #[cfg(test)]
 mod engine_tests;
 pub mod exchange;
-pub mod http;
 pub mod http1;
 pub mod http2;
 pub mod limiter_fields;
-pub mod patience;
+mod open;
+pub mod pacer;
+mod patience;
 pub mod render;
-pub mod transport;
-pub mod user;
+mod user;
+pub mod worker;

@@ -1,15 +1,26 @@
-//! Fills a step's templates: from a user's state to a request.
+//! Requests from templates: every step is compiled once for every replica, and rendered into a buffer that is used again.
+//!
+//! What does not change is one piece of text after compilation: method, fields, host, secrets. A variable costs a copy.
 
-use std::{collections::BTreeMap, fmt::Write as _};
+use std::{collections::BTreeMap, io::Write as _};
 
-use super::{canary::Canaries, transport::Request};
+use super::{canary::Canaries, exchange::Request};
 use crate::{
     scenario::{
-        Step, TenantIndex,
+        Scenario, Step, StepIndex, TenantIndex,
         template::{Escape, Part, Template, Variable},
     },
     units::TenantId,
 };
+
+/// Where a replica is, as far as its requests say so.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// `host[:port]`, for the `host` field.
+    pub authority: String,
+    /// What stands before every path, percent-encoded; empty or `/…` without a slash at its end.
+    pub prefix: String,
+}
 
 /// Values that templates can name.
 #[derive(Debug)]
@@ -24,102 +35,338 @@ pub struct Values<'a> {
     pub canary: Option<(&'a Canaries, TenantIndex)>,
     /// Saved values by slot.
     pub saved: &'a [Option<String>],
-    /// `${env:NAME}` by name.
-    pub secrets: &'a BTreeMap<String, String>,
 }
 
-/// Renders a step's request; `None` when a value that it needs was never saved.
-pub fn request(step: &Step, values: &Values<'_>, replica: usize) -> Option<Request> {
-    let mut headers = Vec::with_capacity(step.headers.len() + 1);
-    for (name, template) in &step.headers {
-        headers.push((name.clone(), render(template, values)?));
+/// The steps of a scenario, ready to be rendered.
+#[derive(Debug)]
+pub struct Renderer {
+    replicas: usize,
+    /// By step and replica.
+    compiled: Vec<Compiled>,
+}
+
+/// One step for one replica.
+#[derive(Debug)]
+struct Compiled {
+    head: Vec<Piece>,
+    /// Where nothing says how long the body is (no body, and a method that needs none), there is none.
+    body: Option<Vec<Piece>>,
+    is_head: bool,
+    keep_head: bool,
+    keep_body: bool,
+}
+
+/// A piece of a message.
+#[derive(Debug)]
+enum Piece {
+    Text(Box<[u8]>),
+    Variable(Variable, Place),
+    /// Decimal length of the body.
+    BodyLength,
+}
+
+/// Where a variable stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Field,
+    Body(Escape),
+    Path,
+}
+
+/// A value that a template needs was never saved, or does not fit where it stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unbuildable;
+
+impl Renderer {
+    /// Compiles every step of a scenario; `secrets` are the values of `${env:NAME}`, `keep_bodies` says that every answer
+    /// is searched for canaries.
+    pub fn new(
+        scenario: &Scenario,
+        origins: &[Origin],
+        secrets: &BTreeMap<String, String>,
+        keep_bodies: bool,
+    ) -> Self {
+        let compile = |step: &Step, origin: &Origin| {
+            let mut compiled = Compiler { secrets, pieces: Vec::new() }.step(step, origin);
+            compiled.keep_body |= keep_bodies;
+            compiled
+        };
+        let compiled = scenario.steps.iter().flat_map(|step| origins.iter().map(move |o| compile(step, o)));
+        Self { replicas: origins.len(), compiled: compiled.collect() }
     }
-    let body = match &step.body {
-        Some(template) => {
-            if template.escape == Escape::Json && !headers.iter().any(|(name, _)| name == "content-type") {
-                headers.push(("content-type".to_owned(), "application/json".to_owned()));
-            }
-            Some(render(template, values)?)
+
+    /// Renders a step's request into `request`, with `body` as room to work in.
+    ///
+    /// # Errors
+    /// When a value is not there, or would break the message.
+    pub fn render(
+        &self,
+        step: StepIndex,
+        replica: usize,
+        values: &Values<'_>,
+        body: &mut Vec<u8>,
+        request: &mut Request,
+    ) -> Result<(), Unbuildable> {
+        let compiled = self.compiled.get(step * self.replicas + replica).ok_or(Unbuildable)?;
+        body.clear();
+        if let Some(pieces) = &compiled.body {
+            write(pieces, values, 0, body)?;
         }
-        None => None,
-    };
-    Some(Request {
-        replica,
-        method: step.method.clone(),
-        path: render(&step.path, values)?,
-        headers,
-        body,
-        keep_body: !step.save.is_empty() || values.canary.is_some(),
-    })
+        request.bytes.clear();
+        write(&compiled.head, values, body.len(), &mut request.bytes)?;
+        request.body_at = request.bytes.len();
+        request.bytes.extend_from_slice(body);
+        request.replica = replica;
+        request.is_head = compiled.is_head;
+        request.keep_head = compiled.keep_head;
+        request.keep_body = compiled.keep_body;
+        Ok(())
+    }
 }
 
-/// Renders one template; `None` when a value that it needs was never saved.
-pub fn render(template: &Template, values: &Values<'_>) -> Option<String> {
-    let mut text = String::new();
-    for part in &template.parts {
-        match part {
-            Part::Text(literal) => text.push_str(literal),
-            Part::Variable(Variable::Tenant) => escape(template.escape, values.tenant.as_str(), &mut text),
-            // Digits need no escape anywhere.
-            Part::Variable(Variable::User) => write!(text, "{}", values.user).ok()?,
-            Part::Variable(Variable::Iteration) => write!(text, "{}", values.iteration).ok()?,
-            Part::Variable(Variable::Canary) => {
-                let (canaries, tenant) = values.canary?;
-                text.push_str(&canaries.word(tenant));
+/// Puts one message together.
+struct Compiler<'a> {
+    secrets: &'a BTreeMap<String, String>,
+    pieces: Vec<Piece>,
+}
+
+impl Compiler<'_> {
+    fn step(mut self, step: &Step, origin: &Origin) -> Compiled {
+        let is_given = |name: &str| step.headers.iter().any(|(given, _)| given == name);
+        self.text(step.method.as_bytes());
+        self.text(b" ");
+        self.text(origin.prefix.as_bytes());
+        self.template(&step.path, Place::Path);
+        self.text(b" HTTP/1.1\r\n");
+        let own = concat!("saasbench/", env!("CARGO_PKG_VERSION"));
+        for (name, value) in [("host", origin.authority.as_str()), ("user-agent", own), ("accept", "*/*")] {
+            if !is_given(name) {
+                self.text(format!("{name}: {value}\r\n").as_bytes());
             }
-            Part::Variable(Variable::Saved(slot)) => {
-                escape(template.escape, values.saved.get(*slot)?.as_deref()?, &mut text);
-            }
-            Part::Variable(Variable::Secret(name)) => {
-                escape(template.escape, values.secrets.get(name)?, &mut text);
+        }
+        for (name, value) in &step.headers {
+            self.text(format!("{name}: ").as_bytes());
+            self.template(value, Place::Field);
+            self.text(b"\r\n");
+        }
+        let is_json = step.body.as_ref().is_some_and(|body| body.escape == Escape::Json);
+        if is_json && !is_given("content-type") {
+            self.text(b"content-type: application/json\r\n");
+        }
+        // A method that is meant to carry a body says that there is none (RFC 9110, 8.6).
+        let expects_body = matches!(step.method.as_str(), "POST" | "PUT" | "PATCH");
+        if (step.body.is_some() || expects_body) && !is_given("content-length") {
+            self.text(b"content-length: ");
+            self.pieces.push(Piece::BodyLength);
+            self.text(b"\r\n");
+        }
+        self.text(b"\r\n");
+        let head = std::mem::take(&mut self.pieces);
+        let body = step.body.as_ref().map(|body| {
+            self.template(body, Place::Body(body.escape));
+            std::mem::take(&mut self.pieces)
+        });
+        Compiled {
+            head,
+            body,
+            is_head: step.method == "HEAD",
+            keep_head: false,
+            keep_body: !step.save.is_empty(),
+        }
+    }
+
+    fn template(&mut self, template: &Template, place: Place) {
+        for part in &template.parts {
+            match part {
+                Part::Text(text) => self.text(text.as_bytes()),
+                Part::Variable(Variable::Secret(name)) => {
+                    let mut text = Vec::new();
+                    // What does not fit is found when the step is rendered.
+                    match self.secrets.get(name).map(|secret| put(place, secret, &mut text)) {
+                        Some(Ok(())) => self.text(&text),
+                        _ => self.pieces.push(Piece::Variable(Variable::Secret(name.clone()), place)),
+                    }
+                }
+                Part::Variable(variable) => self.pieces.push(Piece::Variable(variable.clone(), place)),
             }
         }
     }
-    Some(text)
+
+    fn text(&mut self, text: &[u8]) {
+        if text.is_empty() {
+            return;
+        }
+        if let Some(Piece::Text(last)) = self.pieces.last_mut() {
+            *last = [last, text].concat().into();
+        } else {
+            self.pieces.push(Piece::Text(text.into()));
+        }
+    }
 }
 
-fn escape(how: Escape, value: &str, text: &mut String) {
-    match how {
-        Escape::None => text.push_str(value),
-        Escape::Json => {
-            // The quotes around it stand in the template already.
-            let quoted = serde_json::Value::from(value).to_string();
-            text.push_str(quoted.get(1..quoted.len() - 1).unwrap_or_default());
+fn write(
+    pieces: &[Piece],
+    values: &Values<'_>,
+    body_length: usize,
+    out: &mut Vec<u8>,
+) -> Result<(), Unbuildable> {
+    for piece in pieces {
+        match piece {
+            Piece::Text(text) => out.extend_from_slice(text),
+            Piece::BodyLength => number(body_length as u64, out),
+            Piece::Variable(variable, place) => match variable {
+                Variable::Tenant => put(*place, values.tenant.as_str(), out)?,
+                // Digits need no escape anywhere.
+                Variable::User => number(values.user, out),
+                Variable::Iteration => number(values.iteration, out),
+                Variable::Canary => {
+                    let (canaries, tenant) = values.canary.ok_or(Unbuildable)?;
+                    out.extend_from_slice(canaries.word(tenant).as_bytes());
+                }
+                Variable::Saved(slot) => {
+                    let saved = values.saved.get(*slot).and_then(Option::as_deref);
+                    put(*place, saved.ok_or(Unbuildable)?, out)?;
+                }
+                // Compiled away, unless it is missing or does not fit.
+                Variable::Secret(_) => return Err(Unbuildable),
+            },
         }
-        Escape::Url => {
+    }
+    Ok(())
+}
+
+fn number(number: u64, out: &mut Vec<u8>) {
+    let mut digits = [0; 20];
+    let (mut at, mut rest) = (digits.len(), number);
+    loop {
+        at -= 1;
+        // A remainder of ten is a digit.
+        digits[at] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(&digits[at..]);
+}
+
+fn percent(byte: u8, out: &mut Vec<u8>) {
+    let _ = write!(out, "%{byte:02X}");
+}
+
+/// Writes a value so that it means itself where it stands.
+fn put(place: Place, value: &str, out: &mut Vec<u8>) -> Result<(), Unbuildable> {
+    match place {
+        Place::Body(Escape::Json) => {
+            let is_plain = |byte: &u8| *byte >= b' ' && !b"\"\\".contains(byte);
+            if value.as_bytes().iter().all(is_plain) {
+                out.extend_from_slice(value.as_bytes());
+            } else {
+                // The quotes around it stand in the template already.
+                let quoted = serde_json::Value::from(value).to_string();
+                out.extend_from_slice(quoted.get(1..quoted.len() - 1).unwrap_or_default().as_bytes());
+            }
+        }
+        Place::Path | Place::Body(Escape::Url) => {
             for byte in value.bytes() {
                 if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-                    text.push(char::from(byte));
+                    out.push(byte);
                 } else {
-                    let _ = write!(text, "%{byte:02X}");
+                    percent(byte, out);
                 }
             }
         }
+        // A line break would end the field, and begin another one of the value's choice.
+        Place::Field => {
+            if value.bytes().any(|byte| (byte < b' ' && byte != b'\t') || byte == 0x7f) {
+                return Err(Unbuildable);
+            }
+            out.extend_from_slice(value.as_bytes());
+        }
+        Place::Body(Escape::None) => out.extend_from_slice(value.as_bytes()),
     }
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn values_are_escaped_for_their_place() {
-        let tenant = TenantId::from("a/b \"c\" é");
-        let secrets = BTreeMap::from([("KEY".to_owned(), "s\n".to_owned())]);
+    const JOURNEY: &str = "version = 1\n[[tenant]]\nid = \"a/b \\\"c\\\" é\"\n[[load]]\nusers = 1\nduration = \"1s\"\n[[journey]]\nname = \"j\"\n";
+
+    fn render(steps: &str, saved: &[Option<String>], secret: &str) -> Vec<Result<String, Unbuildable>> {
+        let origin = Origin { authority: "h:1".to_owned(), prefix: "/api".to_owned() };
+        let secrets = BTreeMap::from([("PATH".to_owned(), secret.to_owned())]);
+        let text = format!("{JOURNEY}{steps}");
+        let read_file = |_: &std::path::Path| Err(std::io::ErrorKind::NotFound.into());
+        let sources = crate::scenario::resolve::Sources { read_file: &read_file, environment: None };
+        let scenario = crate::scenario::resolve::resolve(&text, "t.toml", &sources).unwrap();
+        let renderer = Renderer::new(&scenario, &[origin], &secrets, false);
         let canaries = Canaries::new("0000000000000001".to_owned());
-        let canary = Some((&canaries, 3));
-        let values =
-            Values { tenant: &tenant, user: 2, iteration: 7, canary, saved: &[None], secrets: &secrets };
-        let render = |escape, variables: &[Variable]| {
-            let parts =
-                variables.iter().cloned().map(Part::Variable).chain([Part::Text("!".into())]).collect();
-            render(&Template { parts, escape }, &values)
+        let tenant = &scenario.tenants[0];
+        let values = Values { tenant, user: 2, iteration: 7, canary: Some((&canaries, 3)), saved };
+        (0..scenario.steps.len())
+            .map(|step| {
+                let (mut body, mut request) = (Vec::new(), Request::default());
+                renderer.render(step, 0, &values, &mut body, &mut request)?;
+                assert_eq!(request.bytes[request.body_at..], body);
+                Ok(String::from_utf8(request.bytes).unwrap())
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_request_is_rendered_whole() {
+        let steps = r#"
+[[journey.start]]
+get = "/x/${tenant}?q=${n}"
+headers = { X-Key = "k${env:PATH}", Accept = "text/plain" }
+save = { sid = "/sid" }
+[[journey.step]]
+post = "/chat"
+json = { t = "${tenant}", s = "${sid}", n = "${n}", u = "${user}", c = "${canary}" }
+[[journey.step]]
+put = "/chat"
+headers = { Host = "other", Content-Type = "text/x" }
+body = "<${tenant}>"
+[[journey.step]]
+delete = "/chat"
+[[journey.step]]
+post = "/empty"
+"#;
+        let rendered = render(steps, &[Some("s\n1".to_owned())], "s3");
+        let whole: Vec<String> = rendered.into_iter().map(Result::unwrap).collect();
+        insta::assert_snapshot!(whole.join("\n---\n").replace('\r', ""));
+    }
+
+    #[test]
+    fn a_value_that_would_break_the_message_is_not_sent() {
+        let steps = r#"
+[[journey.start]]
+get = "/"
+headers = { X-A = "${env:PATH}" }
+save = { sid = "/sid" }
+[[journey.step]]
+get = "/${sid}"
+[[journey.step]]
+get = "/"
+headers = { X-A = "${sid}" }
+"#;
+        let of = |saved: Option<&str>, secret| {
+            let rendered = render(steps, &[saved.map(str::to_owned)], secret);
+            rendered.iter().map(Result::is_ok).collect::<Vec<_>>()
         };
-        assert_eq!(render(Escape::Url, &[Variable::Tenant]).unwrap(), "a%2Fb%20%22c%22%20%C3%A9!");
-        assert_eq!(render(Escape::Json, &[Variable::Tenant]).unwrap(), "a/b \\\"c\\\" é!");
-        assert_eq!(render(Escape::Json, &[Variable::Secret("KEY".into())]).unwrap(), "s\\n!");
-        assert_eq!(render(Escape::None, &[Variable::User, Variable::Iteration]).unwrap(), "27!");
-        assert_eq!(render(Escape::Json, &[Variable::Canary]).unwrap(), canaries.word(3) + "!");
-        assert_eq!(render(Escape::None, &[Variable::Saved(0)]), None);
+        assert_eq!(of(Some("x"), "y"), [true, true, true]);
+        assert_eq!(of(Some("x\r\nX-B: z"), "y"), [true, true, false]);
+        assert_eq!(of(None, "y\n"), [false, false, false]);
+    }
+
+    #[test]
+    fn numbers_are_decimal() {
+        for value in [0, 7, 10, 123_456, u64::MAX] {
+            let mut out = Vec::new();
+            number(value, &mut out);
+            assert_eq!(out, value.to_string().as_bytes());
+        }
     }
 }

@@ -1,48 +1,21 @@
 //! A user walks its journey: start steps once, then the steps again and again; every request leaves a sample.
 
-use std::{collections::BTreeMap, sync::Arc};
-
 use super::{
-    canary::Canaries,
-    patience::{self, Until},
-    render::{self, Values},
-    transport::{Answer, NoAnswer, Transport},
+    exchange::{Answer, Exchange, NoAnswer, Transport},
+    patience,
+    render::Values,
+    worker::Worker,
 };
 use crate::{
-    clock::RunClock,
     plan::mix,
-    record::{
-        sample::{LimiterHeaders, Obstacle, Outcome, Sample},
-        writer::Sink,
-    },
-    scenario::{Scenario, Step, StepIndex, TenantIndex},
-    units::{Nanos, Tolerance},
+    record::sample::{LimiterHeaders, Obstacle, Outcome, Sample},
+    scenario::{Journey, Scenario, Step, StepIndex, TenantIndex},
+    units::Nanos,
 };
-
-/// What all users of a run share.
-#[derive(Debug)]
-pub struct Shared<T> {
-    /// What they do.
-    pub scenario: Arc<Scenario>,
-    /// How many replicas there are.
-    pub replicas: usize,
-    /// How they send.
-    pub transport: T,
-    /// What time it is.
-    pub clock: RunClock,
-    /// How far the service's clocks may disagree with it.
-    pub tolerance: Tolerance,
-    /// Where their samples go.
-    pub sink: Sink,
-    /// Values of `${env:NAME}`.
-    pub secrets: BTreeMap<String, String>,
-    /// Words that must not cross tenants; `None` where the scenario sends none, and no answer is searched.
-    pub canaries: Option<Canaries>,
-}
 
 /// One user of one load.
 #[derive(Debug)]
-pub struct User {
+pub(super) struct User<T: Transport> {
     load: usize,
     /// From 0 within its load.
     number: u64,
@@ -51,6 +24,9 @@ pub struct User {
     started: bool,
     /// Requests that it has sent; start steps included.
     requests: u64,
+    /// When the outcome of the last of them was known.
+    done: Nanos,
+    line: T::Line,
 }
 
 /// A request to be sent.
@@ -73,7 +49,7 @@ struct Sent {
 
 /// How a pass through steps ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pass {
+pub(super) enum Pass {
     /// Every step was answered as expected.
     Complete,
     /// A step was answered, but not so that the next can follow.
@@ -82,43 +58,44 @@ pub enum Pass {
     Unanswered,
 }
 
-impl User {
+impl<T: Transport> User<T> {
     /// A user that has not started yet.
-    pub fn new<T>(shared: &Shared<T>, load: usize, number: u64, tenant: TenantIndex) -> Self {
-        let slots = shared
-            .scenario
-            .loads
-            .get(load)
-            .and_then(|load| shared.scenario.journeys.get(load.journey))
-            .map_or(0, |journey| journey.saved.len());
-        Self { load, number, tenant, saved: vec![None; slots], started: false, requests: 0 }
-    }
-
-    /// Its tenant.
-    pub fn tenant(&self) -> TenantIndex {
-        self.tenant
+    pub(super) fn new(worker: &Worker<T>, load: usize, number: u64, tenant: TenantIndex) -> Self {
+        let slots = journey(&worker.setup.scenario, load).map_or(0, |journey| journey.saved.len());
+        Self {
+            load,
+            number,
+            tenant,
+            saved: vec![None; slots],
+            started: false,
+            requests: 0,
+            done: Nanos(i64::MIN),
+            line: worker.transport.line(),
+        }
     }
 
     /// Its number, from 0 within its load.
-    pub fn number(&self) -> u64 {
+    pub(super) fn number(&self) -> u64 {
         self.number
     }
 
     /// Whether its start steps are behind it.
-    pub fn started(&self) -> bool {
+    pub(super) fn started(&self) -> bool {
         self.started
     }
 
-    /// Walks the start steps, the first of which is due at `due`; without `until` no request is sent again.
-    pub async fn start<T: Transport>(
-        &mut self,
-        shared: &Shared<T>,
-        due: Nanos,
-        until: Option<&Until>,
-    ) -> Pass {
+    /// When the outcome of its last request was known; before all time without one.
+    pub(super) fn done(&self) -> Nanos {
+        self.done
+    }
+
+    /// Walks the start steps, the first of which is due at `due`; without `end` no request is sent again.
+    pub(super) async fn start(&mut self, worker: &Worker<T>, due: Nanos, end: Option<Nanos>) -> Pass {
         self.saved.fill(None);
+        // A journey without start steps has started when it was due.
+        self.done = self.done.max(due);
         let turn = self.number + self.requests;
-        let pass = self.walk(shared, |journey| &journey.start, 0, turn, due, until).await;
+        let pass = self.walk(worker, |journey| &journey.start, 0, turn, due, end).await;
         self.started = pass == Pass::Complete;
         pass
     }
@@ -126,15 +103,15 @@ impl User {
     /// Walks the steps once, as iteration `iteration` (from 1), the first of which is due at `due`; `turn` is whose
     /// turn it is among the replicas. A pass that broke makes the user start afresh next time: what it saved may be
     /// what was wrong.
-    pub async fn iterate<T: Transport>(
+    pub(super) async fn iterate(
         &mut self,
-        shared: &Shared<T>,
+        worker: &Worker<T>,
         iteration: u64,
         turn: u64,
         due: Nanos,
-        until: &Until,
+        end: Nanos,
     ) -> Pass {
-        let pass = self.walk(shared, |journey| &journey.steps, iteration, turn, due, Some(until)).await;
+        let pass = self.walk(worker, |journey| &journey.steps, iteration, turn, due, Some(end)).await;
         if pass == Pass::Broken {
             self.started = false;
         }
@@ -142,35 +119,30 @@ impl User {
     }
 
     /// Whose turn it is among the replicas, for a user that counts its own requests.
-    pub fn turn(&self) -> u64 {
+    pub(super) fn turn(&self) -> u64 {
         self.number + self.requests
     }
 
-    async fn walk<T: Transport>(
+    async fn walk(
         &mut self,
-        shared: &Shared<T>,
-        steps: impl Fn(&crate::scenario::Journey) -> &Vec<StepIndex>,
+        worker: &Worker<T>,
+        steps: impl Fn(&Journey) -> &Vec<StepIndex>,
         iteration: u64,
         mut turn: u64,
         mut due: Nanos,
-        until: Option<&Until>,
+        end: Option<Nanos>,
     ) -> Pass {
-        let scenario = Arc::clone(&shared.scenario);
-        let Some(journey) =
-            scenario.loads.get(self.load).and_then(|load| scenario.journeys.get(load.journey))
-        else {
-            return Pass::Complete;
-        };
+        let Some(journey) = journey(&worker.setup.scenario, self.load) else { return Pass::Complete };
         for &step in steps(journey) {
             let mut attempt = Attempt { step, iteration, turn, due, retry_of: None };
             let sent = loop {
-                let sent = self.send(shared, &attempt).await;
+                let sent = self.send(worker, &attempt).await;
                 attempt.turn += 1;
-                let Some((until, again)) = until.zip(sent.again_after.map(|time| sent.done + time)) else {
+                let Some((end, again)) = end.zip(sent.again_after.map(|time| sent.done + time)) else {
                     break sent;
                 };
                 // A wait that the load's end or a stop would cut short leaves the answer as it is.
-                if again >= until.end || !until.wait(shared.clock, again).await {
+                if again >= end || !worker.pacer.until(again).await {
                     break sent;
                 }
                 attempt = Attempt { due: again, retry_of: Some(self.requests), ..attempt };
@@ -184,90 +156,109 @@ impl User {
     }
 
     /// Sends one step's request and records what came of it.
-    async fn send<T: Transport>(&mut self, shared: &Shared<T>, attempt: &Attempt) -> Sent {
-        let &Attempt { step: index, iteration, turn, due: intended, retry_of } = attempt;
-        let scenario = &shared.scenario;
-        let (Some(step), Some(load), Some(tenant)) =
-            (scenario.steps.get(index), scenario.loads.get(self.load), scenario.tenants.get(self.tenant))
-        else {
-            return Sent { pass: Pass::Broken, done: intended, again_after: None };
+    async fn send(&mut self, worker: &Worker<T>, attempt: &Attempt) -> Sent {
+        let setup = &*worker.setup;
+        let scenario = &*setup.scenario;
+        let (Some(step), Some(load), Some(tenant)) = (
+            scenario.steps.get(attempt.step),
+            scenario.loads.get(self.load),
+            scenario.tenants.get(self.tenant),
+        ) else {
+            return Sent { pass: Pass::Broken, done: attempt.due, again_after: None };
         };
         self.requests += 1;
-        let replica = mix::replica(load.routing, self.number, turn, shared.replicas);
-        let canary = shared.canaries.as_ref().map(|all| (all, scenario.canary_tenant(self.tenant, index)));
+        let replica = mix::replica(load.routing, self.number, attempt.turn, setup.replicas);
+        let canary =
+            setup.canaries.as_ref().map(|all| (all, scenario.canary_tenant(self.tenant, attempt.step)));
         let values = Values {
             tenant,
             user: self.number + 1,
-            iteration,
+            iteration: attempt.iteration,
             canary,
             saved: &self.saved,
-            secrets: &shared.secrets,
         };
-        let request = render::request(step, &values, replica);
-        let bytes_out = request.as_ref().and_then(|r| r.body.as_ref()).map_or(0, |body| body.len() as u64);
-        let sent = shared.clock.now();
-        let result = match request {
-            Some(request) => shared.transport.send(request).await,
-            None => Err(NoAnswer::NotSent(Obstacle::Unbuildable)),
-        };
-        let done = shared.clock.now();
-        let (outcome, failed_check, pass) = match &result {
-            Ok(answer) => {
-                let failed_check = self.take_answer(step, answer);
-                let follow =
-                    failed_check.is_none() && (step.save.is_empty() || (200..300).contains(&answer.status));
-                (
-                    Outcome::Status(answer.status),
-                    failed_check,
-                    if follow { Pass::Complete } else { Pass::Broken },
-                )
+        let mut exchange = worker.lend();
+        let rendered =
+            setup.renderer.render(attempt.step, replica, &values, &mut worker.body(), &mut exchange.request);
+        let result = match rendered {
+            Ok(()) => worker.transport.send(&mut self.line, &mut exchange).await,
+            Err(_) => {
+                exchange.sent = worker.now();
+                exchange.request.bytes.clear();
+                exchange.request.body_at = 0;
+                Err(NoAnswer::NotSent(Obstacle::Unbuildable))
             }
-            Err(NoAnswer::NotSent(obstacle)) => (Outcome::NotSent(*obstacle), None, Pass::Unanswered),
-            Err(NoAnswer::Unknown(silence)) => (Outcome::Unknown(*silence), None, Pass::Unanswered),
         };
-        let answer = result.as_ref().ok();
-        shared.sink.put(Sample {
-            intended,
-            sent,
+        self.done = if result.is_ok() { exchange.answer.done } else { worker.now() };
+        let (outcome, failed_check, pass) = match result {
+            Ok(()) => self.take_answer(step, &exchange.answer),
+            Err(NoAnswer::NotSent(obstacle)) => (Outcome::NotSent(obstacle), None, Pass::Unanswered),
+            Err(NoAnswer::Unknown(silence)) => (Outcome::Unknown(silence), None, Pass::Unanswered),
+        };
+        let is_answered = result.is_ok();
+        let owner = canary.filter(|_| is_answered);
+        let mut sample = self.sample(attempt, replica, outcome, &exchange);
+        sample.failed_check = failed_check;
+        sample.canary = owner.and_then(|(all, owner)| all.find(&exchange.answer.body, owner));
+        let again_after = is_answered.then(|| patience::asked(setup, load, step, &exchange.answer)).flatten();
+        worker.put(sample);
+        worker.take_back(exchange);
+        Sent { pass, done: self.done, again_after }
+    }
+
+    /// What is recorded of a request, but for what the answer's body told.
+    fn sample(&self, attempt: &Attempt, replica: usize, outcome: Outcome, exchange: &Exchange) -> Sample {
+        let answer = matches!(outcome, Outcome::Status(_)).then_some(&exchange.answer);
+        Sample {
+            intended: attempt.due,
+            sent: exchange.sent,
             first_byte: answer.map(|answer| answer.first_byte),
-            done,
+            done: self.done,
             tenant: self.tenant,
-            step: index,
+            step: attempt.step,
             load: self.load,
             user: self.number + 1,
             request: self.requests,
-            iteration,
+            iteration: attempt.iteration,
             replica,
             outcome,
-            bytes_out,
+            bytes_out: (exchange.request.bytes.len() - exchange.request.body_at) as u64,
             bytes_in: answer.map_or(0, |answer| answer.body_bytes),
-            failed_check,
+            failed_check: None,
             limiter: answer.map_or_else(LimiterHeaders::default, |answer| answer.limiter.clone()),
-            retry_of,
-            canary: answer.zip(canary).and_then(|(answer, (all, owner))| all.find(&answer.body, owner)),
-        });
-        let again_after = answer.and_then(|answer| patience::asked(shared, load, step, answer));
-        Sent { pass, done, again_after }
+            retry_of: attempt.retry_of,
+            canary: None,
+        }
     }
 
-    /// Checks an answer and saves what the step saves; what was wrong, if anything. Values are taken from 2xx answers
-    /// alone: an expected refusal has none.
-    fn take_answer(&mut self, step: &Step, answer: &Answer) -> Option<String> {
+    /// Checks an answer and saves what the step saves: what was wrong, if anything, and whether the next step can follow.
+    /// Values are taken from 2xx answers alone: an expected refusal has none.
+    fn take_answer(&mut self, step: &Step, answer: &Answer) -> (Outcome, Option<String>, Pass) {
+        let outcome = Outcome::Status(answer.status);
         if !step.status.contains(answer.status) {
-            return Some(format!("status {}, expected {}", answer.status, step.status));
+            let wrong = format!("status {}, expected {}", answer.status, step.status);
+            return (outcome, Some(wrong), Pass::Broken);
         }
-        if step.save.is_empty() || !(200..300).contains(&answer.status) {
-            return None;
+        if step.save.is_empty() {
+            return (outcome, None, Pass::Complete);
         }
-        let body: serde_json::Value = match serde_json::from_slice(&answer.body) {
-            Ok(body) => body,
-            Err(_) => return Some("the body is not JSON, and the step saves from it".to_owned()),
-        };
+        if !(200..300).contains(&answer.status) {
+            return (outcome, None, Pass::Broken);
+        }
+        match self.save(step, answer) {
+            Ok(()) => (outcome, None, Pass::Complete),
+            Err(wrong) => (outcome, Some(wrong), Pass::Broken),
+        }
+    }
+
+    fn save(&mut self, step: &Step, answer: &Answer) -> Result<(), String> {
+        let body: serde_json::Value = serde_json::from_slice(&answer.body)
+            .map_err(|_| "the body is not JSON, and the step saves from it".to_owned())?;
         for save in &step.save {
             let value = match body.pointer(&save.pointer) {
                 Some(serde_json::Value::String(text)) => text.clone(),
                 Some(serde_json::Value::Null) | None => {
-                    return Some(format!("nothing at {} to save", save.pointer));
+                    return Err(format!("nothing at {} to save", save.pointer));
                 }
                 Some(other) => other.to_string(),
             };
@@ -275,6 +266,11 @@ impl User {
                 *slot = Some(value);
             }
         }
-        None
+        Ok(())
     }
+}
+
+/// The journey of a load.
+fn journey(scenario: &Scenario, load: usize) -> Option<&Journey> {
+    scenario.loads.get(load).and_then(|load| scenario.journeys.get(load.journey))
 }

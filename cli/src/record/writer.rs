@@ -43,6 +43,9 @@ pub enum RecordError {
     /// The HTTP client could not be set up.
     #[error("no HTTP client: {0}")]
     Client(String),
+    /// The load could not be driven.
+    #[error("the load engine cannot work: {0}")]
+    Engine(io::Error),
     /// A thread or task of ours ended by itself: a defect.
     #[error("a part of the recorder ended before the run did")]
     Ended,
@@ -53,6 +56,11 @@ impl RecordError {
     pub fn write(path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::Write { path, source }
+    }
+
+    /// Says that the load could not be driven.
+    pub fn engine(error: io::Error) -> Self {
+        Self::Engine(error)
     }
 
     /// Says that there is no HTTP client.
@@ -93,6 +101,13 @@ impl Sink {
     pub fn channel() -> (Self, mpsc::Receiver<Sample>) {
         let (sender, receiver) = mpsc::channel();
         (Self(sender), receiver)
+    }
+
+    /// Hands over many samples at once.
+    pub fn hand_over(&self, samples: Vec<Sample>) {
+        for sample in samples {
+            self.put(sample);
+        }
     }
 
     /// Hands over a sample. One that comes after the recorder failed is lost; the failure is told by

@@ -16,13 +16,16 @@ use saasbench::{
     clock::RunClock,
     load::{
         canary::Canaries,
-        engine, http,
-        transport::{Answer, NoAnswer, Request, Transport},
-        user::Shared,
+        engine,
+        exchange::{Exchange, NoAnswer, Request, Transport},
+        limiter_fields::LimiterFields,
+        render::Origin,
+        worker::Setup,
     },
     record::{
         manifest::{Environment, FORMAT, Machine, Manifest, Replica, ScenarioText, State},
         reader::RecordedRun,
+        sample::LimiterHeaders,
         writer::{Recorder, create_directory},
     },
     scenario::resolve::{Sources, resolve},
@@ -73,17 +76,11 @@ impl Plan {
             Recorder::start(dir.clone(), Arc::clone(&scenario), names, stop.clone()).unwrap();
         let canaries = scenario.uses_canaries().then(Canaries::draw);
         let canary_nonce = canaries.as_ref().map(|canaries| canaries.nonce().to_owned());
-        let shared = Arc::new(Shared {
-            scenario,
-            replicas: NAMES.len(),
-            transport: self.service(clock, unix),
-            clock,
-            tolerance: Tolerance { offset: OFFSET, drift: 0.0 },
-            sink,
-            secrets: BTreeMap::new(),
-            canaries,
-        });
-        let load = engine::drive(shared, &stop).await;
+        let origins = NAMES.map(|name| Origin { authority: name.to_owned(), prefix: String::new() });
+        let tolerance = Tolerance { offset: OFFSET, drift: 0.0 };
+        let setup = Setup::new(scenario, &origins, &BTreeMap::new(), clock, tolerance, canaries);
+        let driving = engine::drive(Arc::new(setup), vec![self.service(clock, unix)], sink, &stop);
+        let load = tokio::task::LocalSet::new().run_until(driving).await;
         let manifest = Manifest {
             format: FORMAT,
             saasbench: env!("CARGO_PKG_VERSION").to_owned(),
@@ -152,26 +149,43 @@ impl Service {
 }
 
 impl Transport for Service {
-    async fn send(&self, request: Request) -> Result<Answer, NoAnswer> {
-        let mut wire = hyper::Request::builder().method(request.method.as_str()).uri(&request.path);
-        for (name, value) in &request.headers {
-            wire = wire.header(name, value);
-        }
-        let body = Full::new(Bytes::from(request.body.clone().unwrap_or_default()));
+    type Line = ();
+
+    fn line(&self) {}
+
+    async fn send(&self, (): &mut (), exchange: &mut Exchange) -> Result<(), NoAnswer> {
+        exchange.sent = self.clock.now();
+        let request = parse(&exchange.request);
         self.travel().await;
-        let response = self.apps[request.replica].respond(wire.body(body).unwrap()).await;
+        let response = self.apps[exchange.request.replica].respond(request).await;
         self.travel().await;
         let (head, body) = response.into_parts();
         let Ok(body) = body.collect().await;
-        let body = body.to_bytes();
-        let limiter = http::limiter(&head.headers);
-        Ok(Answer {
-            status: head.status.as_u16(),
-            first_byte: self.clock.now(),
-            retry_after: limiter.retry_after.map(|seconds| Nanos::from_secs(seconds as i64)),
-            limiter,
-            body_bytes: body.len() as u64,
-            body,
-        })
+        let now = self.clock.now();
+        let answer = &mut exchange.answer;
+        answer.status = head.status.as_u16();
+        answer.limiter = LimiterHeaders::default();
+        (answer.first_byte, answer.done) = (now, now);
+        let mut fields = LimiterFields::default();
+        for (name, value) in &head.headers {
+            fields.note(name.as_str().as_bytes(), value.as_bytes(), answer);
+        }
+        fields.finish(Nanos::ZERO, answer);
+        answer.body = body.to_bytes().to_vec();
+        answer.body_bytes = answer.body.len() as u64;
+        Ok(())
     }
+}
+
+/// The request as the server's own HTTP library has it.
+fn parse(request: &Request) -> hyper::Request<Full<Bytes>> {
+    let (head, body) = request.bytes.split_at(request.body_at);
+    let mut fields = [httparse::EMPTY_HEADER; 32];
+    let mut parsed = httparse::Request::new(&mut fields);
+    assert!(parsed.parse(head).unwrap().is_complete());
+    let mut wire = hyper::Request::builder().method(parsed.method.unwrap()).uri(parsed.path.unwrap());
+    for field in parsed.headers {
+        wire = wire.header(field.name, field.value);
+    }
+    wire.body(Full::new(Bytes::copy_from_slice(body))).unwrap()
 }

@@ -1,0 +1,255 @@
+//! An open load: iterations are released when they are due, whether or not earlier ones have ended.
+//!
+//! Each is taken by a user who is idle; users are tasks that wait for work, so that an arrival costs no new task.
+
+use std::{
+    cell::{Cell, RefCell},
+    future::poll_fn,
+    rc::Rc,
+    task::{Poll, Waker},
+};
+
+use tokio::{sync::oneshot, task::JoinSet};
+
+use super::{
+    exchange::Transport,
+    user::{Pass, User},
+    worker::{Share, Worker},
+};
+use crate::{
+    plan::{arrivals, mix},
+    record::sample::{LimiterHeaders, Outcome, Sample},
+    units::{Nanos, Rate},
+};
+
+/// Started users kept ready, in seconds of arrivals: enough for answers that take so long.
+const READY_SECONDS: f64 = 0.1;
+
+/// An iteration to be done.
+#[derive(Debug, Clone, Copy)]
+struct Job {
+    /// From 1.
+    iteration: u64,
+    /// Whose turn it is among the replicas.
+    turn: u64,
+    due: Nanos,
+    /// When the load ends.
+    end: Nanos,
+}
+
+/// Where a user waits for work.
+#[derive(Default)]
+struct Seat {
+    job: Cell<Option<Job>>,
+    waker: Cell<Option<Waker>>,
+}
+
+impl Seat {
+    fn wake(&self) {
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
+    }
+}
+
+/// The users who wait, and whether there will be more work.
+struct Idle {
+    /// By the position of their tenant in the load: the last to come is the first to go.
+    seats: Vec<RefCell<Vec<Rc<Seat>>>>,
+    closed: Cell<bool>,
+}
+
+impl Idle {
+    fn new(tenants: u64) -> Self {
+        Self { seats: (0..tenants).map(|_| RefCell::default()).collect(), closed: Cell::new(false) }
+    }
+
+    /// Gives a job to one who waits for `position`; false when nobody does.
+    fn give(&self, position: usize, job: Job) -> bool {
+        let Some(seat) = self.seats.get(position).and_then(|seats| seats.borrow_mut().pop()) else {
+            return false;
+        };
+        seat.job.set(Some(job));
+        seat.wake();
+        true
+    }
+
+    /// Waits in `seat` for the next job; `None` when there will be none.
+    async fn next(&self, position: usize, seat: &Rc<Seat>) -> Option<Job> {
+        let mut seated = false;
+        poll_fn(|context| {
+            if let Some(job) = seat.job.take() {
+                return Poll::Ready(Some(job));
+            }
+            if self.closed.get() {
+                return Poll::Ready(None);
+            }
+            seat.waker.set(Some(context.waker().clone()));
+            if !seated && let Some(seats) = self.seats.get(position) {
+                seated = true;
+                seats.borrow_mut().push(Rc::clone(seat));
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// Sends everybody home: who waits at once, who is at work as soon as it comes back.
+    fn close(&self) {
+        self.closed.set(true);
+        for seat in self.seats.iter().flat_map(RefCell::take) {
+            seat.wake();
+        }
+    }
+}
+
+/// The users of a worker's share of an open load.
+pub(super) struct Pool {
+    index: usize,
+    share: Share,
+    idle: Rc<Idle>,
+    users: JoinSet<()>,
+    created: u64,
+    most: u64,
+}
+
+impl Pool {
+    /// Starts enough users that the first arrivals find one ready; `None` where the load is too small for this worker to have
+    /// a share.
+    pub(super) async fn start<T: Transport>(
+        worker: &Rc<Worker<T>>,
+        index: usize,
+        rate: Rate,
+        max_users: usize,
+    ) -> Option<Self> {
+        let share = worker.share_of(max_users as u64)?;
+        let load = worker.setup.scenario.loads.get(index)?;
+        let tenants = load.tenants.len().max(1) as u64;
+        let idle = Rc::new(Idle::new(tenants));
+        let most = share.count(max_users as u64);
+        let mut pool = Self { index, share, idle, users: JoinSet::new(), created: 0, most };
+        let ready = share.count(((rate.0 * READY_SECONDS).ceil() as u64).max(tenants)).min(pool.most);
+        let mut started = Vec::new();
+        for nth in 0..ready {
+            if worker.pacer.is_stopped() {
+                break;
+            }
+            let position = share.number(nth) % tenants;
+            let (done, is_started) = oneshot::channel();
+            pool.create(worker, position, None, Some(done));
+            started.push(is_started);
+        }
+        for is_started in started {
+            let _ = is_started.await;
+        }
+        Some(pool)
+    }
+
+    /// Adds a user for the tenant at `position`, who does `first` before it waits for work; without it, its start steps
+    /// alone, which `started` is told of. False when there are as many as there may be.
+    fn create<T: Transport>(
+        &mut self,
+        worker: &Rc<Worker<T>>,
+        position: u64,
+        first: Option<Job>,
+        started: Option<oneshot::Sender<()>>,
+    ) -> bool {
+        let Some(load) = worker.setup.scenario.loads.get(self.index).filter(|_| self.created < self.most)
+        else {
+            return false;
+        };
+        let number = self.share.number(self.created);
+        self.created += 1;
+        let user = User::new(worker, self.index, number, mix::tenant(load, position));
+        let (worker, idle) = (Rc::clone(worker), Rc::clone(&self.idle));
+        let seat = Seat { job: Cell::new(first), ..Seat::default() };
+        self.users.spawn_local(serve(worker, user, seat, idle, position as usize, started));
+        true
+    }
+
+    /// Gives an arrival to a user of the tenant at `position`; false when none can take it.
+    fn give<T: Transport>(&mut self, worker: &Rc<Worker<T>>, position: u64, job: Job) -> bool {
+        self.idle.give(position as usize, job) || self.create(worker, position, Some(job), None)
+    }
+}
+
+/// One user: does what comes, and waits for more.
+async fn serve<T: Transport>(
+    worker: Rc<Worker<T>>,
+    mut user: User<T>,
+    seat: Seat,
+    idle: Rc<Idle>,
+    position: usize,
+    started: Option<oneshot::Sender<()>>,
+) {
+    if let Some(started) = started {
+        // The load has no end yet, and must not be held up: who is refused here starts when it is needed.
+        user.start(&worker, worker.now(), None).await;
+        let _ = started.send(());
+    }
+    let seat = Rc::new(seat);
+    while let Some(job) = idle.next(position, &seat).await {
+        if user.started() || user.start(&worker, job.due, Some(job.end)).await == Pass::Complete {
+            user.iterate(&worker, job.iteration, job.turn, job.due, job.end).await;
+        }
+    }
+}
+
+/// Runs a worker's share of the arrivals of a load that begins at `begin`.
+pub(super) async fn run<T: Transport>(
+    worker: Rc<Worker<T>>,
+    index: usize,
+    begin: Nanos,
+    rate: Rate,
+    mut pool: Pool,
+) {
+    let setup = std::sync::Arc::clone(&worker.setup);
+    let Some(load) = setup.scenario.loads.get(index) else { return };
+    let end = begin + load.duration;
+    let due_in_time = arrivals::count(rate, load.duration);
+    let count = load.iterations.map_or(due_in_time, |most| most.min(due_in_time));
+    let tenants = load.tenants.len().max(1) as u64;
+    for nth in 0..pool.share.count(count) {
+        let k = pool.share.number(nth);
+        let due = begin + arrivals::offset(rate, k);
+        if !worker.pacer.until(due).await {
+            break;
+        }
+        let position = k % tenants;
+        // Each tenant takes turns of its own: with as many tenants as replicas, `k` alone would tie them together.
+        let turn = k / tenants + position;
+        if !pool.give(&worker, position, Job { iteration: k + 1, turn, due, end }) {
+            drop_arrival(&worker, index, k, turn, due);
+        }
+    }
+    pool.idle.close();
+    pool.users.join_all().await;
+}
+
+/// Records an arrival for which there was no user: it is counted, never hidden.
+fn drop_arrival<T: Transport>(worker: &Worker<T>, index: usize, k: u64, turn: u64, due: Nanos) {
+    let setup = &worker.setup;
+    let Some(load) = setup.scenario.loads.get(index) else { return };
+    let first = setup.scenario.journeys.get(load.journey).and_then(|journey| journey.steps.first());
+    let now = worker.now();
+    worker.put(Sample {
+        intended: due,
+        sent: now,
+        first_byte: None,
+        done: now,
+        tenant: mix::tenant(load, k),
+        step: first.copied().unwrap_or_default(),
+        load: index,
+        user: 0,
+        request: 0,
+        iteration: k + 1,
+        replica: mix::replica(load.routing, 0, turn, setup.replicas),
+        outcome: Outcome::Dropped,
+        bytes_out: 0,
+        bytes_in: 0,
+        failed_check: None,
+        limiter: LimiterHeaders::default(),
+        retry_of: None,
+        canary: None,
+    });
+}

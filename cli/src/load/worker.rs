@@ -1,0 +1,236 @@
+//! A worker: one thread's share of the load, with connections, buffers and samples of its own.
+//!
+//! Nothing in it is shared with another worker but what nobody changes ([`Setup`]): on the way of a request there is no
+//! lock, no channel and no allocation.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::BTreeMap,
+    rc::Rc,
+    sync::Arc,
+};
+
+use tokio::task::JoinSet;
+
+use super::{
+    canary::Canaries,
+    closed,
+    engine::Cue,
+    exchange::{Exchange, Transport},
+    open,
+    pacer::Pacer,
+    render::{Origin, Renderer},
+};
+use crate::{
+    clock::RunClock,
+    record::{sample::Sample, writer::Sink},
+    scenario::{LoadModel, Scenario},
+    units::{Nanos, Tolerance},
+};
+
+/// Samples that a worker keeps before it hands them over.
+const BATCH: usize = 1024;
+/// The longest that it keeps them.
+const BATCH_TIME: Nanos = Nanos::from_millis(100);
+
+/// What all workers of a run know, and nobody changes.
+#[derive(Debug)]
+pub struct Setup {
+    /// What the users do.
+    pub scenario: Arc<Scenario>,
+    /// How many replicas there are.
+    pub replicas: usize,
+    /// The steps, ready to be rendered.
+    pub renderer: Renderer,
+    /// What time it is.
+    pub clock: RunClock,
+    /// How far the service's clocks may disagree with it.
+    pub tolerance: Tolerance,
+    /// Words that must not cross tenants; `None` where the scenario sends none, and no answer is searched.
+    pub canaries: Option<Canaries>,
+}
+
+impl Setup {
+    /// Prepares a scenario for replicas at these places; `secrets` are the values of `${env:NAME}`.
+    pub fn new(
+        scenario: Arc<Scenario>,
+        origins: &[Origin],
+        secrets: &BTreeMap<String, String>,
+        clock: RunClock,
+        tolerance: Tolerance,
+        canaries: Option<Canaries>,
+    ) -> Self {
+        let renderer = Renderer::new(&scenario, origins, secrets, canaries.is_some());
+        Self { scenario, replicas: origins.len(), renderer, clock, tolerance, canaries }
+    }
+}
+
+/// Which part of a load is a worker's: of things that are numbered, those with `number % of == index`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Share {
+    /// Which one.
+    pub index: u64,
+    /// Of how many.
+    pub of: u64,
+}
+
+impl Share {
+    /// How many of the numbers `0..total` are in it.
+    pub fn count(self, total: u64) -> u64 {
+        (total + self.of - 1).saturating_sub(self.index) / self.of.max(1)
+    }
+
+    /// The `nth` of its numbers, from 0.
+    pub fn number(self, nth: u64) -> u64 {
+        self.index + nth * self.of
+    }
+}
+
+/// One thread's share of the load.
+#[derive(Debug)]
+pub struct Worker<T> {
+    /// What all know.
+    pub(super) setup: Arc<Setup>,
+    /// How it sends.
+    pub(super) transport: T,
+    /// Who wakes its tasks.
+    pub(super) pacer: Rc<Pacer>,
+    share: Share,
+    #[expect(clippy::vec_box, reason = "they are lent to users, whose tasks should stay small")]
+    exchanges: RefCell<Vec<Box<Exchange>>>,
+    /// Room for bodies while they are rendered.
+    body: RefCell<Vec<u8>>,
+    samples: RefCell<Vec<Sample>>,
+    handed_over: Cell<Nanos>,
+    sink: Sink,
+}
+
+impl<T: Transport> Worker<T> {
+    /// The worker that has this share.
+    pub(super) fn new(setup: Arc<Setup>, transport: T, pacer: Pacer, share: Share, sink: Sink) -> Self {
+        Self {
+            setup,
+            transport,
+            pacer: Rc::new(pacer),
+            share,
+            exchanges: RefCell::default(),
+            body: RefCell::default(),
+            samples: RefCell::new(Vec::with_capacity(BATCH)),
+            handed_over: Cell::new(Nanos::ZERO),
+            sink,
+        }
+    }
+
+    /// Its share of a load that can use `most` workers at the most; `None`: nothing of it.
+    pub(super) fn share_of(&self, most: u64) -> Option<Share> {
+        let of = self.share.of.min(most.max(1));
+        (self.share.index < of).then_some(Share { index: self.share.index, of })
+    }
+
+    /// Now, on the run's clock.
+    pub(super) fn now(&self) -> Nanos {
+        self.setup.clock.now()
+    }
+
+    /// An exchange to use; to be given back.
+    pub(super) fn lend(&self) -> Box<Exchange> {
+        self.exchanges.borrow_mut().pop().unwrap_or_default()
+    }
+
+    /// Takes an exchange back.
+    pub(super) fn take_back(&self, exchange: Box<Exchange>) {
+        self.exchanges.borrow_mut().push(exchange);
+    }
+
+    /// Room to render a body in.
+    pub(super) fn body(&self) -> std::cell::RefMut<'_, Vec<u8>> {
+        self.body.borrow_mut()
+    }
+
+    /// Keeps a sample.
+    pub(super) fn put(&self, sample: Sample) {
+        let mut samples = self.samples.borrow_mut();
+        let done = sample.done;
+        samples.push(sample);
+        if samples.len() == BATCH || done - self.handed_over.get() >= BATCH_TIME {
+            let full = std::mem::replace(&mut *samples, Vec::with_capacity(BATCH));
+            self.handed_over.set(done);
+            self.sink.hand_over(full);
+        }
+    }
+
+    /// Hands over whatever is kept.
+    fn hand_over(&self) {
+        self.handed_over.set(self.now());
+        let rest = self.samples.take();
+        if !rest.is_empty() {
+            self.sink.hand_over(rest);
+        }
+    }
+
+    /// Runs its share of every load, from the beginning that the cue gives, to their ends.
+    pub(super) async fn run(self: Rc<Self>, mut cue: Cue) {
+        let mut helpers = JoinSet::new();
+        let pacer = Rc::clone(&self.pacer);
+        helpers.spawn_local(async move {
+            // Its only error is a runtime without input and output, where this pacer could not have been made.
+            let _ = pacer.drive().await;
+        });
+        let (pacer, stop) = (Rc::clone(&self.pacer), cue.stop.clone());
+        helpers.spawn_local(async move {
+            stop.cancelled().await;
+            pacer.stop();
+        });
+        let worker = Rc::clone(&self);
+        helpers.spawn_local(async move {
+            while worker.pacer.until(worker.now() + BATCH_TIME).await {
+                worker.hand_over();
+            }
+        });
+
+        let mut pools = Vec::new();
+        for (index, load) in self.setup.scenario.loads.iter().enumerate() {
+            pools.push(match load.model {
+                LoadModel::Open { rate, max_users } => open::Pool::start(&self, index, rate, max_users).await,
+                LoadModel::Closed { .. } => None,
+            });
+        }
+        let Some(begin) = cue.begin().await else { return };
+        let mut loads = JoinSet::new();
+        for ((index, load), pool) in self.setup.scenario.loads.iter().enumerate().zip(pools) {
+            let worker = Rc::clone(&self);
+            let begin = begin + load.after;
+            match (&load.model, pool) {
+                (&LoadModel::Closed { users, spawn, pause }, _) => {
+                    loads.spawn_local(closed::run(worker, index, begin, users, spawn, pause));
+                }
+                (&LoadModel::Open { rate, .. }, Some(pool)) => {
+                    loads.spawn_local(open::run(worker, index, begin, rate, pool));
+                }
+                (LoadModel::Open { .. }, None) => {}
+            }
+        }
+        loads.join_all().await;
+        helpers.shutdown().await;
+        self.hand_over();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_are_disjoint_and_complete() {
+        for of in 1..5 {
+            for total in 0..20 {
+                let mut all: Vec<u64> = (0..of)
+                    .map(|index| Share { index, of })
+                    .flat_map(|share| (0..share.count(total)).map(move |nth| share.number(nth)))
+                    .collect();
+                all.sort_unstable();
+                assert_eq!(all, (0..total).collect::<Vec<_>>(), "{total} over {of}");
+            }
+        }
+    }
+}
