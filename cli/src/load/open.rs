@@ -232,7 +232,7 @@ fn drop_arrival<T: Transport>(worker: &Worker<T>, index: usize, k: u64, turn: u6
     let Some(load) = setup.scenario.loads.get(index) else { return };
     let first = setup.scenario.journeys.get(load.journey).and_then(|journey| journey.steps.first());
     let now = worker.now();
-    worker.put(Sample {
+    worker.put(&Sample {
         intended: due,
         sent: now,
         first_byte: None,

@@ -201,7 +201,7 @@ impl<T: Transport> User<T> {
         sample.failed_check = failed_check;
         sample.canary = owner.and_then(|(all, owner)| all.find(&exchange.answer.body, owner));
         let again_after = is_answered.then(|| patience::asked(setup, load, step, &exchange.answer)).flatten();
-        worker.put(sample);
+        worker.put(&sample);
         worker.take_back(exchange);
         Sent { pass, done: self.done, again_after }
     }

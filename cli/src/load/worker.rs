@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     clock::RunClock,
-    record::{sample::Sample, writer::Sink},
+    record::{batch::Batch, sample::Sample, writer::Sink},
     scenario::{LoadModel, Scenario},
     units::{Nanos, Tolerance},
 };
@@ -100,7 +100,7 @@ pub struct Worker<T> {
     exchanges: RefCell<Vec<Box<Exchange>>>,
     /// Room for bodies while they are rendered.
     body: RefCell<Vec<u8>>,
-    samples: RefCell<Vec<Sample>>,
+    samples: RefCell<Batch>,
     handed_over: Cell<Nanos>,
     sink: Sink,
 }
@@ -115,7 +115,7 @@ impl<T: Transport> Worker<T> {
             share,
             exchanges: RefCell::default(),
             body: RefCell::default(),
-            samples: RefCell::new(Vec::with_capacity(BATCH)),
+            samples: RefCell::new(Batch::with_capacity(BATCH)),
             handed_over: Cell::new(Nanos::ZERO),
             sink,
         }
@@ -148,24 +148,19 @@ impl<T: Transport> Worker<T> {
     }
 
     /// Keeps a sample.
-    pub(super) fn put(&self, sample: Sample) {
+    pub(super) fn put(&self, sample: &Sample) {
         let mut samples = self.samples.borrow_mut();
-        let done = sample.done;
         samples.push(sample);
-        if samples.len() == BATCH || done - self.handed_over.get() >= BATCH_TIME {
-            let full = std::mem::replace(&mut *samples, Vec::with_capacity(BATCH));
-            self.handed_over.set(done);
-            self.sink.hand_over(full);
+        if samples.len() == BATCH || sample.done - self.handed_over.get() >= BATCH_TIME {
+            self.handed_over.set(sample.done);
+            self.sink.hand_over(&mut samples);
         }
     }
 
     /// Hands over whatever is kept.
     fn hand_over(&self) {
         self.handed_over.set(self.now());
-        let rest = self.samples.take();
-        if !rest.is_empty() {
-            self.sink.hand_over(rest);
-        }
+        self.sink.hand_over(&mut self.samples.borrow_mut());
     }
 
     /// Runs its share of every load, from the beginning that the cue gives, to their ends.

@@ -4,9 +4,11 @@ use std::{
     collections::BTreeMap,
     fs, io,
     path::{Path, PathBuf},
+    sync::mpsc,
 };
 
 use super::{
+    batch::Batch,
     manifest::{Manifest, ManifestError},
     sample::Sample,
     segment::{self, Names, SegmentError},
@@ -19,6 +21,9 @@ use crate::{
         resolve::{Sources, resolve},
     },
 };
+
+/// Threads that decode segments, at the most: one thread that judges has no use for more.
+const READERS: usize = 4;
 
 /// A recorded run, opened.
 #[derive(Debug)]
@@ -100,19 +105,44 @@ impl RecordedRun {
         &self.replica_names
     }
 
-    /// Calls `each` with every sample and its number (from 0), one segment in memory at a time.
+    /// Calls `each` with every sample and its number (from 0). Segments are decoded ahead by threads of their own, no more
+    /// than one by each, so that memory stays bounded.
     ///
     /// # Errors
     /// When a segment cannot be read, or is gone.
     pub fn for_each_sample(&self, mut each: impl FnMut(u64, &Sample)) -> Result<(), SegmentError> {
         let names = Names::new(&self.scenario, &self.replica_names);
+        let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let threads = threads.min(READERS).min(self.segments.len().max(1));
         let mut number = 0;
-        for path in &self.segments {
-            for sample in segment::read(path, &names)? {
-                each(number, &sample);
-                number += 1;
+        std::thread::scope(|scope| {
+            // Each thread decodes every so manieth segment: asked in turn, they give them in order.
+            let decode = |first: usize| {
+                let (decoded, taken) = mpsc::sync_channel(0);
+                let names = &names;
+                scope.spawn(move || {
+                    for path in self.segments.iter().skip(first).step_by(threads) {
+                        if decoded.send(segment::read(path, names)).is_err() {
+                            return;
+                        }
+                    }
+                });
+                taken
+            };
+            let decoders: Vec<mpsc::Receiver<Result<Batch, SegmentError>>> =
+                (0..threads).map(decode).collect();
+            for (path, decoder) in self.segments.iter().zip(decoders.iter().cycle()) {
+                let ended = |_| SegmentError::Damaged {
+                    path: path.clone(),
+                    message: "its reader ended by itself".to_owned(),
+                };
+                for sample in decoder.recv().map_err(ended)??.iter() {
+                    each(number, &sample);
+                    number += 1;
+                }
             }
-        }
+            Ok(())
+        })?;
         let segments = self.segments.len() as u64;
         match self.manifest.recorded {
             Some(recorded) if recorded.samples != number || recorded.segments != segments => {

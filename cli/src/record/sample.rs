@@ -136,19 +136,44 @@ impl Outcome {
 
     /// The inverse of [`Self::to_words`]; `None` for words that it never writes.
     pub fn from_words(kind: &str, status: Option<u16>, cause: Option<&str>) -> Option<Self> {
-        Some(match (kind, status, cause) {
-            ("answered", Some(status), _) => Self::Status(status),
-            ("unknown", _, Some("timeout")) => Self::Unknown(Silence::Timeout),
-            ("unknown", _, Some("connection-lost")) => Self::Unknown(Silence::ConnectionLost),
-            ("unknown", _, Some("malformed")) => Self::Unknown(Silence::Malformed),
-            ("not-sent", _, Some("connect-timeout")) => Self::NotSent(Obstacle::ConnectTimeout),
-            ("not-sent", _, Some("connect-failed")) => Self::NotSent(Obstacle::ConnectFailed),
-            ("not-sent", _, Some("exhausted")) => Self::NotSent(Obstacle::Exhausted),
-            ("not-sent", _, Some("stream-refused")) => Self::NotSent(Obstacle::StreamRefused),
-            ("not-sent", _, Some("unbuildable")) => Self::NotSent(Obstacle::Unbuildable),
-            ("dropped", _, _) => Self::Dropped,
-            _ => return None,
-        })
+        let reads = |outcome: &Self| {
+            let (its_kind, _, its_cause) = outcome.to_words();
+            its_kind == kind && (its_cause.is_none() || its_cause == cause)
+        };
+        match Self::KINDS.into_iter().find(reads)? {
+            Self::Status(_) => status.map(Self::Status),
+            other => Some(other),
+        }
+    }
+
+    /// One outcome of each kind, at its [`Self::kind`].
+    pub(super) const KINDS: [Self; 10] = [
+        Self::Status(0),
+        Self::Unknown(Silence::Timeout),
+        Self::Unknown(Silence::ConnectionLost),
+        Self::Unknown(Silence::Malformed),
+        Self::NotSent(Obstacle::ConnectFailed),
+        Self::NotSent(Obstacle::ConnectTimeout),
+        Self::NotSent(Obstacle::Exhausted),
+        Self::NotSent(Obstacle::StreamRefused),
+        Self::NotSent(Obstacle::Unbuildable),
+        Self::Dropped,
+    ];
+
+    /// The number of its kind: statuses are all of one kind.
+    pub(super) fn kind(self) -> u32 {
+        match self {
+            Self::Status(_) => 0,
+            Self::Unknown(Silence::Timeout) => 1,
+            Self::Unknown(Silence::ConnectionLost) => 2,
+            Self::Unknown(Silence::Malformed) => 3,
+            Self::NotSent(Obstacle::ConnectFailed) => 4,
+            Self::NotSent(Obstacle::ConnectTimeout) => 5,
+            Self::NotSent(Obstacle::Exhausted) => 6,
+            Self::NotSent(Obstacle::StreamRefused) => 7,
+            Self::NotSent(Obstacle::Unbuildable) => 8,
+            Self::Dropped => 9,
+        }
     }
 }
 

@@ -4,11 +4,14 @@ use std::collections::BTreeMap;
 
 use hdrhistogram::Histogram;
 
-use super::sample::{Outcome, Sample};
+use super::{
+    batch::{Batch, NONE},
+    sample::Outcome,
+};
 use crate::units::Nanos;
 
 /// The longest latency that histograms tell apart; longer ones count as this.
-const LONGEST: Nanos = Nanos::from_secs(3600);
+pub(super) const LONGEST: Nanos = Nanos::from_secs(3600);
 
 /// A histogram of latencies in nanoseconds, three significant digits, up to an hour.
 pub fn latency_histogram() -> Histogram<u64> {
@@ -111,19 +114,23 @@ impl Tally {
         total
     }
 
-    /// Counts one sample.
-    pub fn add(&mut self, sample: &Sample) {
-        if let Some(tenant) = self.tenants.get_mut(sample.tenant) {
-            tenant.add(sample.outcome);
-        }
-        if sample.outcome == Outcome::Dropped {
-            self.dropped += 1;
-            return;
-        }
-        self.requests += 1;
-        self.errors += u64::from(sample.is_error());
-        if matches!(sample.outcome, Outcome::Status(_)) {
-            count_latency(&mut self.latency, sample.latency_intended());
+    /// Counts the samples of a batch.
+    pub fn add(&mut self, batch: &Batch) {
+        for row in &batch.rows {
+            if let Some(tenant) = self.tenants.get_mut(row.tenant as usize) {
+                tenant.add(row.outcome);
+            }
+            match row.outcome {
+                Outcome::Dropped => {
+                    self.dropped += 1;
+                    continue;
+                }
+                Outcome::Status(_) => count_latency(&mut self.latency, Nanos(row.done - row.intended)),
+                Outcome::Unknown(_) | Outcome::NotSent(_) => self.errors += 1,
+            }
+            self.requests += 1;
+            let failed = batch.extras.get(row.extra as usize).is_some_and(|extra| extra.failed_check != NONE);
+            self.errors += u64::from(failed);
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Writes a recorded run while it goes: a thread of its own takes samples from a channel, keeps the running totals, and
-//! completes a segment every two seconds, so that a killed run is readable up to its last seconds.
+//! Writes a recorded run while it goes: a thread of its own takes batches of samples, keeps the running totals, and completes
+//! a segment every two seconds, so that a killed run is readable up to its last seconds.
 
 use std::{
     fs, io,
@@ -17,17 +17,21 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    batch::Batch,
+    groups::{self, Groups},
     manifest::Recorded,
     sample::{Outcome, Sample},
-    segment::{self, Names},
+    segment::{self, Growing, Names},
     tally::{Tally, count_latency, latency_histogram},
 };
-use crate::scenario::Scenario;
+use crate::{scenario::Scenario, units::Nanos};
 
 /// A segment is completed this often …
 const SEGMENT_TIME: Duration = Duration::from_secs(2);
 /// … or when it has so many samples, so that memory stays bounded.
-const SEGMENT_SAMPLES: usize = 50_000;
+const SEGMENT_SAMPLES: u64 = 250_000;
+/// Empty batches that are kept to be filled again.
+const EMPTY_BATCHES: usize = 64;
 
 /// Why recording stopped.
 #[derive(Debug, thiserror::Error)]
@@ -94,26 +98,50 @@ pub fn create_directory(out: &Path, name: &str) -> Result<PathBuf, RecordError> 
 
 /// Takes samples; cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Sink(mpsc::Sender<Sample>);
+pub struct Sink {
+    full: mpsc::Sender<Batch>,
+    empty: Arc<Mutex<Vec<Batch>>>,
+}
+
+/// Where the samples of a [`Sink`] come out.
+#[derive(Debug)]
+pub struct Handed {
+    full: mpsc::Receiver<Batch>,
+    empty: Arc<Mutex<Vec<Batch>>>,
+}
 
 impl Sink {
     /// A sink, and where its samples come out.
-    pub fn channel() -> (Self, mpsc::Receiver<Sample>) {
+    pub fn channel() -> (Self, Handed) {
         let (sender, receiver) = mpsc::channel();
-        (Self(sender), receiver)
+        let empty = Arc::default();
+        (Self { full: sender, empty: Arc::clone(&empty) }, Handed { full: receiver, empty })
     }
 
-    /// Hands over many samples at once.
-    pub fn hand_over(&self, samples: Vec<Sample>) {
-        for sample in samples {
-            self.put(sample);
+    /// Hands over the samples of a batch and leaves an empty one, which has been in use before where possible. Samples
+    /// that come after the recorder failed are lost; the failure is told by [`Recorder::finish`].
+    pub fn hand_over(&self, batch: &mut Batch) {
+        if batch.is_empty() {
+            return;
         }
+        let empty = self.empty.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let _ = self.full.send(std::mem::replace(batch, empty.unwrap_or_default()));
+    }
+}
+
+impl Handed {
+    /// The samples, until every [`Sink`] is gone.
+    pub fn iter(&self) -> impl Iterator<Item = Sample> {
+        self.full.iter().flat_map(|batch| batch.iter().collect::<Vec<_>>())
     }
 
-    /// Hands over a sample. One that comes after the recorder failed is lost; the failure is told by
-    /// [`Recorder::finish`].
-    pub fn put(&self, sample: Sample) {
-        let _ = self.0.send(sample);
+    /// Gives a batch back to be filled again.
+    fn give_back(&self, mut batch: Batch) {
+        batch.clear();
+        let mut empty = self.empty.lock().unwrap_or_else(PoisonError::into_inner);
+        if empty.len() < EMPTY_BATCHES {
+            empty.push(batch);
+        }
     }
 }
 
@@ -146,14 +174,14 @@ impl Recorder {
         replicas: Vec<String>,
         stop: CancellationToken,
     ) -> Result<(Self, Sink), RecordError> {
-        let (sink, receiver) = Sink::channel();
+        let (sink, handed) = Sink::channel();
         let tally = Arc::new(Mutex::new(Tally::new(scenario.tenants.len())));
         let totals = TallyReader(Arc::clone(&tally));
         let path = dir.clone();
         let thread = std::thread::Builder::new()
             .name("recorder".to_owned())
             .spawn(move || {
-                let result = record(&dir, &receiver, &Names::new(&scenario, &replicas), &totals);
+                let result = record(&dir, &handed, &Names::new(&scenario, &replicas), &totals);
                 if result.is_err() {
                     stop.cancel();
                 }
@@ -180,7 +208,7 @@ impl Recorder {
 /// The recording thread's work: until every sender is gone.
 fn record(
     dir: &Path,
-    receiver: &mpsc::Receiver<Sample>,
+    handed: &Handed,
     names: &Names<'_>,
     totals: &TallyReader,
 ) -> Result<Recorded, RecordError> {
@@ -195,15 +223,20 @@ fn record(
         .map_err(RecordError::write(&log_path))?;
 
     let mut recorded = Recorded::default();
+    let mut segment = Growing::default();
+    let mut groups = Groups::new(names.scenario(), names.replicas().len());
+    let mut latencies = [latency_histogram(), latency_histogram()];
     let mut open = true;
     while open {
         let begun = Instant::now();
-        let mut samples = Vec::new();
-        while samples.len() < SEGMENT_SAMPLES {
-            match receiver.recv_timeout(SEGMENT_TIME.saturating_sub(begun.elapsed())) {
-                Ok(sample) => {
-                    totals.lock().add(&sample);
-                    samples.push(sample);
+        while segment.len() < SEGMENT_SAMPLES {
+            match handed.full.recv_timeout(SEGMENT_TIME.saturating_sub(begun.elapsed())) {
+                Ok(batch) => {
+                    totals.lock().add(&batch);
+                    count(&mut latencies, &batch);
+                    groups.add(&batch);
+                    segment.add(&batch);
+                    handed.give_back(batch);
                 }
                 Err(mpsc::RecvTimeoutError::Timeout) => break,
                 Err(mpsc::RecvTimeoutError::Disconnected) => {
@@ -212,34 +245,45 @@ fn record(
                 }
             }
         }
-        if samples.is_empty() {
+        if segment.is_empty() {
             continue;
         }
         recorded.segments += 1;
-        let path = dir.join("samples").join(format!("{:06}.parquet", recorded.segments));
-        segment::write(&path, &samples, names).map_err(RecordError::write(&path))?;
-        recorded.samples += samples.len() as u64;
-        for (tag, histogram) in ["intended", "sent"].into_iter().zip(latencies(&samples)) {
-            log.write_histogram(&histogram, begun - start, begun.elapsed(), interval_log::Tag::new(tag))
+        recorded.samples += segment.len();
+        let path = segment_path(dir, recorded.segments);
+        segment.write(&path, names).map_err(RecordError::write(&path))?;
+        for (tag, histogram) in ["intended", "sent"].into_iter().zip(&mut latencies) {
+            log.write_histogram(histogram, begun - start, begun.elapsed(), interval_log::Tag::new(tag))
                 .map_err(|error| RecordError::write(&log_path)(io::Error::other(error)))?;
+            histogram.reset();
         }
+    }
+    let path = dir.join(groups::FILE);
+    groups.write(&path, names, start.elapsed()).map_err(RecordError::write(&path))?;
+    // Waiting for the disk is no work of the load's time.
+    for number in 1..=recorded.segments {
+        let path = segment_path(dir, number);
+        segment::keep(&path).map_err(RecordError::write(&path))?;
     }
     Ok(recorded)
 }
 
-/// Latency of the answered requests from intended and from sent.
-fn latencies(samples: &[Sample]) -> [Histogram<u64>; 2] {
-    let (mut intended, mut sent) = (latency_histogram(), latency_histogram());
-    for sample in samples.iter().filter(|sample| matches!(sample.outcome, Outcome::Status(_))) {
-        count_latency(&mut intended, sample.latency_intended());
-        count_latency(&mut sent, sample.latency_sent());
+fn segment_path(dir: &Path, number: u64) -> PathBuf {
+    dir.join("samples").join(format!("{number:06}.parquet"))
+}
+
+/// Counts the latencies of a batch's answered requests from intended and from sent.
+fn count([intended, sent]: &mut [Histogram<u64>; 2], batch: &Batch) {
+    for row in batch.rows.iter().filter(|row| matches!(row.outcome, Outcome::Status(_))) {
+        count_latency(intended, Nanos(row.done - row.intended));
+        count_latency(sent, Nanos(row.done - row.sent));
     }
-    [intended, sent]
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::latency_log;
     use crate::verify::testing::{SCENARIO, sample, scenario};
 
     #[test]
@@ -251,9 +295,15 @@ mod tests {
         let replicas = vec!["a".to_owned()];
         let (recorder, sink) =
             Recorder::start(dir.clone(), Arc::clone(&scenario), replicas.clone(), stop.clone()).unwrap();
+        let mut batch = Batch::default();
         for i in 0..1000 {
-            sink.put(sample(i, 0, Outcome::Status(200)));
+            batch.push(&sample(i, 0, Outcome::Status(200)));
+            if i % 300 == 0 {
+                sink.hand_over(&mut batch);
+                assert!(batch.is_empty());
+            }
         }
+        sink.hand_over(&mut batch);
         let tally = recorder.tally();
         drop(sink);
         assert_eq!(recorder.finish().unwrap(), Recorded { segments: 1, samples: 1000 });
@@ -265,20 +315,9 @@ mod tests {
         }
         assert_eq!(read, 1000);
         // Others' tools read the log: its intervals' histograms are what was put, by both clocks.
-        let log = fs::read(dir.join("latency.hlog")).unwrap();
-        let mut deserializer = hdrhistogram::serialization::Deserializer::new();
-        let counts: Vec<(String, u64)> = interval_log::IntervalLogIterator::new(&log)
-            .filter_map(|entry| match entry.unwrap() {
-                interval_log::LogEntry::Interval(interval) => {
-                    use base64::Engine as _;
-                    let bytes = base64::engine::general_purpose::STANDARD
-                        .decode(interval.encoded_histogram())
-                        .unwrap();
-                    let histogram: Histogram<u64> = deserializer.deserialize(&mut &bytes[..]).unwrap();
-                    Some((interval.tag().unwrap().as_str().to_owned(), histogram.len()))
-                }
-                _ => None,
-            })
+        let counts: Vec<(String, u64)> = latency_log::read(&fs::read(dir.join("latency.hlog")).unwrap())
+            .into_iter()
+            .map(|(tag, histogram)| (tag, histogram.len()))
             .collect();
         for tag in ["intended", "sent"] {
             assert_eq!(counts.iter().filter(|(of, _)| of == tag).map(|(_, n)| n).sum::<u64>(), 1000);
@@ -293,7 +332,7 @@ mod tests {
         let stop = CancellationToken::new();
         let (recorder, sink) =
             Recorder::start(dir, Arc::new(scenario(SCENARIO)), vec!["a".to_owned()], stop.clone()).unwrap();
-        sink.put(sample(0, 0, Outcome::Status(200)));
+        sink.hand_over(&mut [sample(0, 0, Outcome::Status(200))].iter().collect());
         drop(sink);
         let error = recorder.finish().unwrap_err().to_string();
         assert!(error.starts_with("cannot write ") && error.contains("000001.parquet"), "{error}");

@@ -2,24 +2,18 @@
 
 use super::*;
 use crate::{
-    record::sample::{Obstacle, Silence},
+    record::sample::{LimiterHeaders, Outcome},
+    units::Nanos,
     verify::testing::{SCENARIO, sample, scenario},
 };
 
 fn any_sample() -> impl proptest::strategy::Strategy<Value = Sample> {
     use proptest::prelude::*;
-    let outcome = prop_oneof![
-        (100u16..600).prop_map(Outcome::Status),
-        Just(Outcome::Unknown(Silence::Timeout)),
-        Just(Outcome::Unknown(Silence::ConnectionLost)),
-        Just(Outcome::Unknown(Silence::Malformed)),
-        Just(Outcome::NotSent(Obstacle::ConnectFailed)),
-        Just(Outcome::NotSent(Obstacle::ConnectTimeout)),
-        Just(Outcome::NotSent(Obstacle::Exhausted)),
-        Just(Outcome::NotSent(Obstacle::StreamRefused)),
-        Just(Outcome::NotSent(Obstacle::Unbuildable)),
-        Just(Outcome::Dropped),
-    ];
+    let outcome =
+        (0..Outcome::KINDS.len(), 100u16..600).prop_map(|(kind, status)| match Outcome::KINDS[kind] {
+            Outcome::Status(_) => Outcome::Status(status),
+            other => other,
+        });
     let limiter =
         (any::<Option<u32>>(), any::<Option<u32>>(), proptest::option::of(0.0..1e10), any::<Option<u32>>());
     let fields = (proptest::option::of(".{0,9}"), proptest::option::of(".{0,9}"));
@@ -66,7 +60,16 @@ proptest::proptest! {
         let (scenario, replicas) = (scenario(SCENARIO), ["a".to_owned(), "b".to_owned()]);
         let names = Names::new(&scenario, &replicas);
         write(&path, &samples, &names).unwrap();
-        proptest::prop_assert_eq!(read(&path, &names).unwrap(), samples);
+        proptest::prop_assert_eq!(read(&path, &names).unwrap().iter().collect::<Vec<_>>(), samples);
+    }
+}
+
+#[test]
+fn every_kind_of_outcome_has_its_number_and_its_words() {
+    for (number, outcome) in Outcome::KINDS.into_iter().enumerate() {
+        assert_eq!(outcome.kind(), number as u32);
+        let (kind, status, cause) = outcome.to_words();
+        assert_eq!(Outcome::from_words(kind, status, cause), Some(outcome));
     }
 }
 

@@ -1,0 +1,80 @@
+//! Makes a recorded run of so many samples through the recorder itself, at once and without a load: to measure what
+//! recording, reading and judging take.
+//!
+//!     cargo run --release -p saasbench --example big_run -- DIRECTORY MILLIONS [limited]
+//!     saasbench verify DIRECTORY/…
+
+#![expect(clippy::print_stdout, reason = "an example prints what it made")]
+
+#[path = "../benches/traffic/mod.rs"]
+mod traffic;
+
+use std::{path::PathBuf, sync::Arc};
+
+use saasbench::{
+    record::{
+        batch::Batch,
+        manifest::{Environment, FORMAT, LoadPhase, Machine, Manifest, Replica, ScenarioText, State},
+        writer::{Recorder, create_directory},
+    },
+    units::Nanos,
+};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use traffic::{Kind, Traffic};
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let mut arguments = std::env::args().skip(1);
+    let (out, millions) =
+        (arguments.next().ok_or("where to?")?, arguments.next().ok_or("how many millions?")?);
+    let kind = if arguments.next().as_deref() == Some("limited") { Kind::Limited } else { Kind::Plain };
+    let samples = millions.parse::<f64>()? * 1e6;
+    let dir = create_directory(&PathBuf::from(out), "big")?;
+    std::fs::create_dir_all(dir.join("observations/scrapes"))?;
+    std::fs::write(dir.join("observations/scrapes.jsonl"), "")?;
+
+    let begun = Instant::now();
+    let scenario = Arc::new(kind.scenario()?);
+    let stop = CancellationToken::new();
+    let (recorder, sink) = Recorder::start(dir.clone(), scenario, vec!["a".to_owned()], stop)?;
+    let mut batch = Batch::default();
+    let mut to = Nanos::ZERO;
+    for sample in Traffic::new(kind).take(samples as usize) {
+        to = sample.done;
+        batch.push(&sample);
+        if batch.len() == 1_000 {
+            sink.hand_over(&mut batch);
+        }
+    }
+    sink.hand_over(&mut batch);
+    drop(sink);
+    let recorded = recorder.finish()?;
+
+    let replica =
+        Replica { name: "a".into(), url: "http://127.0.0.1:1".into(), instance: "127.0.0.1:1".into() };
+    let manifest = Manifest {
+        format: FORMAT,
+        saasbench: env!("CARGO_PKG_VERSION").to_owned(),
+        state: State::Finished,
+        scenario: ScenarioText::new("recorded.toml".to_owned(), kind.text(), Default::default()),
+        environment: Environment {
+            name: "made up".to_owned(),
+            replicas: vec![replica],
+            prometheus: None,
+            redis: None,
+            exclusive: true,
+            fresh: true,
+            clock_offset_ns: Nanos::from_millis(1),
+            clock_drift: 0.0,
+            faults: Vec::new(),
+        },
+        machine: Machine::this(),
+        started_unix_ns: 1_700_000_000_000_000_000,
+        canary_nonce: None,
+        load: Some(LoadPhase { from_ns: Nanos::ZERO, begin_ns: Nanos::ZERO, to_ns: to }),
+        recorded: Some(recorded),
+    };
+    manifest.write(&dir)?;
+    println!("{} samples in {:.1} s: {}", recorded.samples, begun.elapsed().as_secs_f64(), dir.display());
+    Ok(())
+}
