@@ -62,10 +62,9 @@ impl LimiterFields {
     }
 }
 
-/// A value as text; `None` where it holds anything but visible ASCII, spaces and tabs.
+/// A value as text; `None` where it is more than ASCII. (Control characters no field can hold.)
 fn text(value: &[u8]) -> Option<&str> {
-    let is_visible = |byte: &u8| matches!(byte, b'\t' | b' '..=b'~');
-    value.iter().all(is_visible).then(|| std::str::from_utf8(value).ok())?
+    if value.is_ascii() { std::str::from_utf8(value).ok() } else { None }
 }
 
 fn read<T: FromStr>(text: &str) -> Option<T> {

@@ -8,7 +8,10 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    task::coop::unconstrained,
+};
 use tokio_util::io::poll_read_buf;
 
 use super::decoder::{Decoder, EndedEarly, Malformed};
@@ -53,10 +56,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// stream that knows of nothing to read is not asked: this costs no system call then.
     pub async fn is_idle(&mut self) -> bool {
         let mut byte = [0];
-        poll_fn(|cx| {
+        // Unconstrained: a task that has used up its turn would be told that nothing is there.
+        unconstrained(poll_fn(|cx| {
             let read = Pin::new(&mut self.stream).poll_read(cx, &mut ReadBuf::new(&mut byte));
             Poll::Ready(read.is_pending())
-        })
+        }))
         .await
     }
 

@@ -108,13 +108,13 @@ struct Framing {
 impl Framing {
     fn note(&mut self, name: &str, value: &[u8]) {
         match name.len() {
-            10 if name.eq_ignore_ascii_case("connection") => {
+            10 if is(name, "Connection", "connection") => {
                 for option in elements(value) {
                     self.close |= option.eq_ignore_ascii_case(b"close");
                     self.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
                 }
             }
-            14 if name.eq_ignore_ascii_case("content-length") => {
+            14 if is(name, "Content-Length", "content-length") => {
                 for element in elements(value) {
                     let length = digits(element).ok_or(Malformed::ContentLength);
                     self.length = Some(match self.length.take() {
@@ -123,7 +123,7 @@ impl Framing {
                     });
                 }
             }
-            17 if name.eq_ignore_ascii_case("transfer-encoding") => {
+            17 if is(name, "Transfer-Encoding", "transfer-encoding") => {
                 let is_first = self.is_chunked.is_none();
                 self.is_chunked = Some(is_first && value.eq_ignore_ascii_case(b"chunked"));
             }
@@ -146,6 +146,11 @@ impl Framing {
         let is_ambiguous = self.is_chunked.is_some() && self.length.is_some();
         !self.close && !is_ambiguous && (!is_old || self.keep_alive)
     }
+}
+
+/// Whether a name is this one, in any case. The two ways in which servers write it are found without looking at each letter.
+fn is(name: &str, usual: &str, lower: &str) -> bool {
+    name == usual || name == lower || name.eq_ignore_ascii_case(lower)
 }
 
 /// The elements of a list, without the space around them.

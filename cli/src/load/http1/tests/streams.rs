@@ -10,6 +10,8 @@ use tokio::io::{
     AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, DuplexStream, ReadBuf, duplex,
 };
 
+use tokio::task::coop::{consume_budget, has_budget_remaining};
+
 use super::*;
 use crate::{
     clock::RunClock,
@@ -50,6 +52,17 @@ async fn a_stream_of_any_width_carries_requests_and_answers() {
         };
         tokio::join!(server, client);
     }
+}
+
+#[tokio::test]
+async fn a_closed_stream_is_noticed_by_a_task_that_has_used_up_its_turn() {
+    let (near, far) = duplex(9);
+    let mut connection = Connection::new(near);
+    drop(far);
+    while has_budget_remaining() {
+        consume_budget().await;
+    }
+    assert!(!connection.is_idle().await);
 }
 
 /// A stream that takes so many bytes, and fails then; it is read as `inner` is.

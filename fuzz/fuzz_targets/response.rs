@@ -1,0 +1,80 @@
+//! Any bytes as an answer: nothing panics, and however they are cut they mean the same.
+//!
+//! An input is a byte of flags, a byte that says how many cuts there are, that many lengths of pieces, and the answer.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use saasbench::{
+    load::{
+        exchange::{Answer, BODY_KEPT, Request},
+        http1::decoder::{Decoder, EndedEarly},
+    },
+    units::Nanos,
+};
+
+/// What does not depend on cuts: an answer and whether the connection goes on, or whether it was merely cut off.
+type Essence = Result<(Answer, bool), bool>;
+
+fn decode(bytes: &[u8], pieces: &mut dyn Iterator<Item = usize>, request: &Request) -> Essence {
+    let mut answer = Answer::default();
+    let mut decoder = Decoder::new(request, Nanos::ZERO, &mut answer);
+    let (mut end, mut taken) = (0, 0);
+    while end < bytes.len() && !decoder.is_done() {
+        end = pieces.next().map_or(bytes.len(), |piece| bytes.len().min(end + piece.max(1)));
+        match decoder.decode(&bytes[taken..end], Nanos::ZERO, &mut answer) {
+            Ok(more) => taken += more,
+            Err(_) => return Err(false),
+        }
+        assert!(taken <= end);
+    }
+    if !decoder.is_done() {
+        decoder
+            .finish(&bytes[taken..], Nanos::ZERO, &mut answer)
+            .map_err(|end| end == EndedEarly::Truncated)?;
+    }
+    assert!(decoder.is_done());
+    check(&answer, request);
+    Ok((answer, decoder.keeps_alive()))
+}
+
+/// What holds of every answer.
+fn check(answer: &Answer, request: &Request) {
+    assert!((200..1000).contains(&answer.status));
+    if request.is_head || matches!(answer.status, 204 | 304) {
+        assert_eq!(answer.body_bytes, 0);
+    }
+    let kept = if request.keep_body { answer.body_bytes.min(BODY_KEPT as u64) } else { 0 };
+    assert_eq!(answer.body.len() as u64, kept);
+    assert!(request.keep_head || answer.head.is_empty());
+    assert!(answer.head.is_empty() || answer.head.ends_with(b"\r\n"));
+}
+
+fn assert_same(one: &Essence, other: &Essence) {
+    let ((one, keeps_alive), (other, still)) = match (one, other) {
+        (Ok(one), Ok(other)) => (one, other),
+        (Err(one), Err(other)) => return assert_eq!(one, other),
+        _ => panic!("{one:?}\n{other:?}"),
+    };
+    assert_eq!((one.status, one.body_bytes, keeps_alive), (other.status, other.body_bytes, still));
+    assert!(one.head == other.head && one.body == other.body);
+    // As text, for NaN is like NaN there.
+    let limiter = |answer: &Answer| format!("{:?} {:?}", answer.limiter, answer.retry_after);
+    assert_eq!(limiter(one), limiter(other));
+}
+
+fuzz_target!(|data: &[u8]| {
+    let Some(([flags, count], rest)) = data.split_first_chunk() else { return };
+    let Some((pieces, bytes)) = rest.split_at_checked(usize::from(*count & 15)) else { return };
+    let request = Request {
+        is_head: flags & 1 > 0,
+        keep_head: flags & 2 == 0,
+        keep_body: flags & 4 == 0,
+        ..Request::default()
+    };
+    let whole = decode(bytes, &mut std::iter::empty(), &request);
+    let cut = decode(bytes, &mut pieces.iter().copied().map(usize::from), &request);
+    assert_same(&whole, &cut);
+    let byte_by_byte = decode(bytes, &mut std::iter::repeat(1), &request);
+    assert_same(&whole, &byte_by_byte);
+});
