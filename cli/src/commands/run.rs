@@ -22,7 +22,7 @@ use crate::{
         writer::{RecordError, Recorder, create_directory},
     },
     report::{output::Output, progress::Progress},
-    scenario::{Routing, Scenario, Step, template},
+    scenario::{Routing, Scenario},
     units::Tolerance,
     verify,
 };
@@ -181,16 +181,8 @@ fn workers(args: &RunArgs, is_embedded: bool) -> usize {
 
 /// Values of every `${env:NAME}` of a scenario; that they are set was checked when it was resolved.
 fn secrets(scenario: &Scenario) -> BTreeMap<String, String> {
-    let templates = scenario.steps.iter().flat_map(Step::templates);
-    templates
-        .flat_map(|template| &template.parts)
-        .filter_map(|part| match part {
-            template::Part::Variable(template::Variable::Secret(name)) => {
-                Some((name.clone(), std::env::var(name).ok()?))
-            }
-            _ => None,
-        })
-        .collect()
+    let value = |name: &str| Some((name.to_owned(), std::env::var(name).ok()?));
+    scenario.secrets().into_iter().filter_map(value).collect()
 }
 
 /// Judges the run from its record alone, and keeps the verdict beside it where `keep`.

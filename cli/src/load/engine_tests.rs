@@ -29,6 +29,8 @@ use crate::{
     verify::testing::scenario,
 };
 
+mod steps;
+
 /// A service that answers after `delay`: `/session` with an id, `/chat` with `status`.
 #[derive(Debug)]
 struct Service {

@@ -5,13 +5,17 @@
 //! behind which requests are sent, `http1` sends them by HTTP/1.1, `limiter_fields` reads what a limiter says in an answer; `canary`
 //! makes and finds the words that must not cross tenants.
 
+pub mod blot;
 pub mod canary;
+pub mod check;
 mod closed;
 pub mod connect;
+pub mod cookies;
 pub mod engine;
 #[cfg(test)]
 mod engine_tests;
 pub mod exchange;
+pub mod extract;
 pub mod http1;
 pub mod http2;
 pub mod limiter_fields;

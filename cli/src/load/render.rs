@@ -2,16 +2,22 @@
 //!
 //! What does not change is one piece of text after compilation: method, fields, host, secrets. A variable costs a copy.
 
-use std::{collections::BTreeMap, io::Write as _};
+mod pieces;
 
-use super::{canary::Canaries, exchange::Request};
+use std::collections::BTreeMap;
+
+use super::{canary::Canaries, cookies::Jar, exchange::Request};
 use crate::{
+    plan::feed::{self, Asker},
     scenario::{
-        Scenario, Step, StepIndex, TenantIndex,
+        Feeder, Scenario, Step, StepIndex, TenantIndex,
+        journey::Check,
         template::{Escape, Part, Template, Variable},
     },
     units::TenantId,
 };
+use pieces::{Piece, Place, basic, number, put};
+pub(super) use pieces::{base64, forms};
 
 /// Where a replica is, as far as its requests say so.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,16 +39,25 @@ pub struct Values<'a> {
     pub iteration: u64,
     /// `${canary}`: the run's, and whose; `None` only where no template names it.
     pub canary: Option<(&'a Canaries, TenantIndex)>,
+    /// Index of the load: it decides which rows of data are the user's.
+    pub load: usize,
     /// Saved values by slot.
     pub saved: &'a [Option<String>],
+    /// The user's cookies; `None` where the journey keeps none.
+    pub cookies: Option<&'a Jar>,
 }
 
 /// The steps of a scenario, ready to be rendered.
 #[derive(Debug)]
 pub struct Renderer {
     replicas: usize,
+    seed: u64,
     /// By step and replica.
     compiled: Vec<Compiled>,
+    /// By step and check: what it compares with, if that has to be filled in.
+    compared: Vec<Vec<Option<Vec<Piece>>>>,
+    /// Secrets filled in.
+    feeders: Vec<Feeder>,
 }
 
 /// One step for one replica.
@@ -54,23 +69,6 @@ struct Compiled {
     is_head: bool,
     keep_head: bool,
     keep_body: bool,
-}
-
-/// A piece of a message.
-#[derive(Debug)]
-enum Piece {
-    Text(Box<[u8]>),
-    Variable(Variable, Place),
-    /// Decimal length of the body.
-    BodyLength,
-}
-
-/// Where a variable stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
-    Field,
-    Body(Escape),
-    Path,
 }
 
 /// A value that a template needs was never saved, or does not fit where it stands.
@@ -86,13 +84,22 @@ impl Renderer {
         secrets: &BTreeMap<String, String>,
         keep_bodies: bool,
     ) -> Self {
+        let compiler = || Compiler { secrets, pieces: Vec::new() };
         let compile = |step: &Step, origin: &Origin| {
-            let mut compiled = Compiler { secrets, pieces: Vec::new() }.step(step, origin);
+            let cookies = scenario.journeys.get(step.journey).is_some_and(|journey| journey.cookies);
+            let mut compiled = compiler().step(step, origin, cookies);
             compiled.keep_body |= keep_bodies;
             compiled
         };
         let compiled = scenario.steps.iter().flat_map(|step| origins.iter().map(move |o| compile(step, o)));
-        Self { replicas: origins.len(), compiled: compiled.collect() }
+        let compare = |step: &Step| step.checks.iter().map(|check| compiler().check(check)).collect();
+        Self {
+            replicas: origins.len(),
+            seed: scenario.seed,
+            compiled: compiled.collect(),
+            compared: scenario.steps.iter().map(compare).collect(),
+            feeders: scenario.feeders.iter().map(|feeder| feeder.with_secrets(secrets)).collect(),
+        }
     }
 
     /// Renders a step's request into `request`, with `body` as room to work in.
@@ -110,16 +117,78 @@ impl Renderer {
         let compiled = self.compiled.get(step * self.replicas + replica).ok_or(Unbuildable)?;
         body.clear();
         if let Some(pieces) = &compiled.body {
-            write(pieces, values, 0, body)?;
+            self.write(pieces, values, 0, body)?;
         }
         request.bytes.clear();
-        write(&compiled.head, values, body.len(), &mut request.bytes)?;
+        self.write(&compiled.head, values, body.len(), &mut request.bytes)?;
         request.body_at = request.bytes.len();
         request.bytes.extend_from_slice(body);
         request.replica = replica;
         request.is_head = compiled.is_head;
         request.keep_head = compiled.keep_head;
         request.keep_body = compiled.keep_body;
+        Ok(())
+    }
+
+    /// Appends what a check of a step compares with, filled in; false when a value is not there.
+    pub fn fill(&self, step: StepIndex, check: usize, values: &Values<'_>, out: &mut Vec<u8>) -> bool {
+        let pieces = self.compared.get(step).and_then(|checks| checks.get(check)?.as_ref());
+        pieces.is_some_and(|pieces| self.write(pieces, values, 0, out).is_ok())
+    }
+
+    /// The cell of a feeder's column in the row that is for the user.
+    fn fed(&self, feeder: usize, column: usize, values: &Values<'_>) -> Option<&str> {
+        let table = self.feeders.get(feeder)?;
+        // Users are numbered from 1 in templates.
+        let user = values.user.saturating_sub(1);
+        let asker = Asker { load: values.load, user, iteration: values.iteration };
+        table.cell(feed::row(table, feeder, self.seed, asker)?, column)
+    }
+
+    fn write(
+        &self,
+        pieces: &[Piece],
+        values: &Values<'_>,
+        body_length: usize,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Unbuildable> {
+        for piece in pieces {
+            match piece {
+                Piece::Text(text) => out.extend_from_slice(text),
+                Piece::BodyLength => number(body_length as u64, out),
+                Piece::Basic(pieces) => {
+                    let mut credentials = Vec::new();
+                    self.write(pieces, values, 0, &mut credentials)?;
+                    basic(&credentials, out);
+                }
+                Piece::Cookies => {
+                    if let Some(jar) = values.cookies.filter(|jar| !jar.is_empty()) {
+                        out.extend_from_slice(b"cookie: ");
+                        jar.write_to(out);
+                        out.extend_from_slice(b"\r\n");
+                    }
+                }
+                Piece::Variable(variable, place) => match variable {
+                    Variable::Tenant => put(*place, values.tenant.as_str(), out)?,
+                    // Digits need no escape anywhere.
+                    Variable::User => number(values.user, out),
+                    Variable::Iteration => number(values.iteration, out),
+                    Variable::Canary => {
+                        let (canaries, tenant) = values.canary.ok_or(Unbuildable)?;
+                        out.extend_from_slice(canaries.word(tenant).as_bytes());
+                    }
+                    Variable::Saved(slot) => {
+                        let saved = values.saved.get(*slot).and_then(Option::as_deref);
+                        put(*place, saved.ok_or(Unbuildable)?, out)?;
+                    }
+                    Variable::Fed { feeder, column } => {
+                        put(*place, self.fed(*feeder, *column, values).ok_or(Unbuildable)?, out)?;
+                    }
+                    // Compiled away, unless it is missing or does not fit.
+                    Variable::Secret(_) => return Err(Unbuildable),
+                },
+            }
+        }
         Ok(())
     }
 }
@@ -131,7 +200,7 @@ struct Compiler<'a> {
 }
 
 impl Compiler<'_> {
-    fn step(mut self, step: &Step, origin: &Origin) -> Compiled {
+    fn step(mut self, step: &Step, origin: &Origin, cookies: bool) -> Compiled {
         let is_given = |name: &str| step.headers.iter().any(|(given, _)| given == name);
         self.text(step.method.as_bytes());
         self.text(b" ");
@@ -146,8 +215,15 @@ impl Compiler<'_> {
         }
         for (name, value) in &step.headers {
             self.text(format!("{name}: ").as_bytes());
-            self.template(value, Place::Field);
+            if value.escape == Escape::Basic {
+                self.credentials(value);
+            } else {
+                self.template(value, Place::Field);
+            }
             self.text(b"\r\n");
+        }
+        if cookies && !is_given("cookie") {
+            self.pieces.push(Piece::Cookies);
         }
         let is_json = step.body.as_ref().is_some_and(|body| body.escape == Escape::Json);
         if is_json && !is_given("content-type") {
@@ -170,8 +246,8 @@ impl Compiler<'_> {
             head,
             body,
             is_head: step.method == "HEAD",
-            keep_head: false,
-            keep_body: !step.save.is_empty(),
+            keep_head: cookies || step.reads_head(),
+            keep_body: step.reads_body(),
         }
     }
 
@@ -192,100 +268,30 @@ impl Compiler<'_> {
         }
     }
 
+    /// The value of `authorization`: encoded now, unless it depends on the user.
+    fn credentials(&mut self, template: &Template) {
+        let mut inner = Compiler { secrets: self.secrets, pieces: Vec::new() };
+        inner.template(template, Place::Body(Escape::None));
+        match inner.pieces.as_slice() {
+            [Piece::Text(credentials)] => {
+                let mut value = Vec::new();
+                basic(credentials, &mut value);
+                self.text(&value);
+            }
+            _ => self.pieces.push(Piece::Basic(inner.pieces)),
+        }
+    }
+
+    /// What a check compares with; `None` where nothing in it has to be filled in.
+    fn check(mut self, check: &Check) -> Option<Vec<Piece>> {
+        let template = check.template().filter(|template| template.as_literal().is_none())?;
+        self.template(template, Place::Body(Escape::None));
+        Some(self.pieces)
+    }
+
     fn text(&mut self, text: &[u8]) {
-        if text.is_empty() {
-            return;
-        }
-        if let Some(Piece::Text(last)) = self.pieces.last_mut() {
-            *last = [last, text].concat().into();
-        } else {
-            self.pieces.push(Piece::Text(text.into()));
-        }
+        Piece::push_text(&mut self.pieces, text);
     }
-}
-
-fn write(
-    pieces: &[Piece],
-    values: &Values<'_>,
-    body_length: usize,
-    out: &mut Vec<u8>,
-) -> Result<(), Unbuildable> {
-    for piece in pieces {
-        match piece {
-            Piece::Text(text) => out.extend_from_slice(text),
-            Piece::BodyLength => number(body_length as u64, out),
-            Piece::Variable(variable, place) => match variable {
-                Variable::Tenant => put(*place, values.tenant.as_str(), out)?,
-                // Digits need no escape anywhere.
-                Variable::User => number(values.user, out),
-                Variable::Iteration => number(values.iteration, out),
-                Variable::Canary => {
-                    let (canaries, tenant) = values.canary.ok_or(Unbuildable)?;
-                    out.extend_from_slice(canaries.word(tenant).as_bytes());
-                }
-                Variable::Saved(slot) => {
-                    let saved = values.saved.get(*slot).and_then(Option::as_deref);
-                    put(*place, saved.ok_or(Unbuildable)?, out)?;
-                }
-                // Compiled away, unless it is missing or does not fit.
-                Variable::Secret(_) => return Err(Unbuildable),
-            },
-        }
-    }
-    Ok(())
-}
-
-fn number(number: u64, out: &mut Vec<u8>) {
-    let mut digits = [0; 20];
-    let (mut at, mut rest) = (digits.len(), number);
-    loop {
-        at -= 1;
-        // A remainder of ten is a digit.
-        digits[at] = b'0' + (rest % 10) as u8;
-        rest /= 10;
-        if rest == 0 {
-            break;
-        }
-    }
-    out.extend_from_slice(&digits[at..]);
-}
-
-fn percent(byte: u8, out: &mut Vec<u8>) {
-    let _ = write!(out, "%{byte:02X}");
-}
-
-/// Writes a value so that it means itself where it stands.
-fn put(place: Place, value: &str, out: &mut Vec<u8>) -> Result<(), Unbuildable> {
-    match place {
-        Place::Body(Escape::Json) => {
-            let is_plain = |byte: &u8| *byte >= b' ' && !b"\"\\".contains(byte);
-            if value.as_bytes().iter().all(is_plain) {
-                out.extend_from_slice(value.as_bytes());
-            } else {
-                // The quotes around it stand in the template already.
-                let quoted = serde_json::Value::from(value).to_string();
-                out.extend_from_slice(quoted.get(1..quoted.len() - 1).unwrap_or_default().as_bytes());
-            }
-        }
-        Place::Path | Place::Body(Escape::Url) => {
-            for byte in value.bytes() {
-                if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-                    out.push(byte);
-                } else {
-                    percent(byte, out);
-                }
-            }
-        }
-        // A line break would end the field, and begin another one of the value's choice.
-        Place::Field => {
-            if value.bytes().any(|byte| (byte < b' ' && byte != b'\t') || byte == 0x7f) {
-                return Err(Unbuildable);
-            }
-            out.extend_from_slice(value.as_bytes());
-        }
-        Place::Body(Escape::None) => out.extend_from_slice(value.as_bytes()),
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -304,7 +310,15 @@ mod tests {
         let renderer = Renderer::new(&scenario, &[origin], &secrets, false);
         let canaries = Canaries::new("0000000000000001".to_owned());
         let tenant = &scenario.tenants[0];
-        let values = Values { tenant, user: 2, iteration: 7, canary: Some((&canaries, 3)), saved };
+        let values = Values {
+            tenant,
+            user: 2,
+            iteration: 7,
+            canary: Some((&canaries, 3)),
+            load: 0,
+            saved,
+            cookies: None,
+        };
         (0..scenario.steps.len())
             .map(|step| {
                 let (mut body, mut request) = (Vec::new(), Request::default());
@@ -359,14 +373,5 @@ headers = { X-A = "${sid}" }
         assert_eq!(of(Some("x"), "y"), [true, true, true]);
         assert_eq!(of(Some("x\r\nX-B: z"), "y"), [true, true, false]);
         assert_eq!(of(None, "y\n"), [false, false, false]);
-    }
-
-    #[test]
-    fn numbers_are_decimal() {
-        for value in [0, 7, 10, 123_456, u64::MAX] {
-            let mut out = Vec::new();
-            number(value, &mut out);
-            assert_eq!(out, value.to_string().as_bytes());
-        }
     }
 }

@@ -1,15 +1,22 @@
 //! A user walks its journey: start steps once, then the steps again and again; every request leaves a sample.
 
+mod answer;
+
 use super::{
-    exchange::{Answer, Exchange, NoAnswer, Transport},
+    canary::Canaries,
+    cookies::Jar,
+    exchange::{Exchange, NoAnswer, Transport},
     patience,
     render::Values,
-    worker::Worker,
+    worker::{Setup, Worker},
 };
 use crate::{
-    plan::mix,
+    plan::{
+        mix::{self, Purpose},
+        pause, walk,
+    },
     record::sample::{LimiterHeaders, Obstacle, Outcome, Sample},
-    scenario::{Journey, Scenario, Step, StepIndex, TenantIndex},
+    scenario::{Journey, Pause, Scenario, Step, StepIndex, TenantIndex},
     units::Nanos,
 };
 
@@ -24,7 +31,10 @@ pub(super) struct User<T: Transport> {
     started: bool,
     /// Requests that it has sent; start steps included.
     requests: u64,
-    /// When the outcome of the last of them was known.
+    /// Iterations that it has begun.
+    passes: u64,
+    cookies: Jar,
+    /// When the outcome of the last of its requests was known, and what it thought after that was over.
     done: Nanos,
     line: T::Line,
 }
@@ -69,6 +79,8 @@ impl<T: Transport> User<T> {
             saved: vec![None; slots],
             started: false,
             requests: 0,
+            passes: 0,
+            cookies: Jar::default(),
             done: Nanos(i64::MIN),
             line: worker.transport.line(),
         }
@@ -84,7 +96,7 @@ impl<T: Transport> User<T> {
         self.started
     }
 
-    /// When the outcome of its last request was known; before all time without one.
+    /// When it was done with its last request, and with thinking after it; before all time without one.
     pub(super) fn done(&self) -> Nanos {
         self.done
     }
@@ -92,10 +104,12 @@ impl<T: Transport> User<T> {
     /// Walks the start steps, the first of which is due at `due`; without `end` no request is sent again.
     pub(super) async fn start(&mut self, worker: &Worker<T>, due: Nanos, end: Option<Nanos>) -> Pass {
         self.saved.fill(None);
+        self.cookies.clear();
         // A journey without start steps has started when it was due.
         self.done = self.done.max(due);
+        let Some(journey) = journey(&worker.setup.scenario, self.load) else { return Pass::Complete };
         let turn = self.number + self.requests;
-        let pass = self.walk(worker, |journey| &journey.start, 0, turn, due, end).await;
+        let pass = self.walk(worker, &journey.start, 0, turn, due, end).await;
         self.started = pass == Pass::Complete;
         pass
     }
@@ -111,7 +125,14 @@ impl<T: Transport> User<T> {
         due: Nanos,
         end: Nanos,
     ) -> Pass {
-        let pass = self.walk(worker, |journey| &journey.steps, iteration, turn, due, Some(end)).await;
+        let scenario = &*worker.setup.scenario;
+        let Some(journey) = journey(scenario, self.load) else { return Pass::Complete };
+        self.passes += 1;
+        let chosen = walk::choose(scenario, journey, &self.saved, || {
+            walk::draw(scenario, self.load, self.number, self.passes, iteration)
+        });
+        let steps = chosen.as_ref().map_or(journey.steps.as_slice(), std::slice::from_ref);
+        let pass = self.walk(worker, steps, iteration, turn, due, Some(end)).await;
         if pass == Pass::Broken {
             self.started = false;
         }
@@ -123,66 +144,80 @@ impl<T: Transport> User<T> {
         self.number + self.requests
     }
 
+    /// Walks those of the steps that have their turn.
     async fn walk(
         &mut self,
         worker: &Worker<T>,
-        steps: impl Fn(&Journey) -> &Vec<StepIndex>,
+        steps: &[StepIndex],
         iteration: u64,
         mut turn: u64,
         mut due: Nanos,
         end: Option<Nanos>,
     ) -> Pass {
-        let Some(journey) = journey(&worker.setup.scenario, self.load) else { return Pass::Complete };
-        for &step in steps(journey) {
-            let mut attempt = Attempt { step, iteration, turn, due, retry_of: None };
-            let sent = loop {
-                let sent = self.send(worker, &attempt).await;
-                attempt.turn += 1;
-                let Some((end, again)) = end.zip(sent.again_after.map(|time| sent.done + time)) else {
-                    break sent;
-                };
-                // A wait that the load's end or a stop would cut short leaves the answer as it is.
-                if again >= end || !worker.pacer.until(again).await {
-                    break sent;
-                }
-                attempt = Attempt { due: again, retry_of: Some(self.requests), ..attempt };
-            };
-            if sent.pass != Pass::Complete {
-                return sent.pass;
+        for &index in steps {
+            let Some(step) = worker.setup.scenario.steps.get(index) else { continue };
+            if !walk::has_turn(step, self.passes, &self.saved) {
+                continue;
             }
-            (turn, due) = (attempt.turn, sent.done);
+            for _ in 0..step.turn.repeat {
+                let attempt = Attempt { step: index, iteration, turn, due, retry_of: None };
+                let (sent, next) = self.persist(worker, attempt, end).await;
+                if sent.pass != Pass::Complete {
+                    return sent.pass;
+                }
+                if !self.think(worker, step, end).await {
+                    return Pass::Complete;
+                }
+                (turn, due) = (next, self.done);
+            }
         }
         Pass::Complete
+    }
+
+    /// Sends a request, and again as long as the service asks for that; what came of the last, and whose turn is next.
+    async fn persist(&mut self, worker: &Worker<T>, mut attempt: Attempt, end: Option<Nanos>) -> (Sent, u64) {
+        loop {
+            let sent = self.send(worker, &attempt).await;
+            attempt.turn += 1;
+            let Some((end, again)) = end.zip(sent.again_after.map(|time| sent.done + time)) else {
+                return (sent, attempt.turn);
+            };
+            // A wait that the load's end or a stop would cut short leaves the answer as it is.
+            if again >= end || !worker.pacer.until(again).await {
+                return (sent, attempt.turn);
+            }
+            attempt = Attempt { due: again, retry_of: Some(self.requests), ..attempt };
+        }
+    }
+
+    /// Thinks as long as the step says; false when the load ends before that, or is stopped.
+    async fn think(&mut self, worker: &Worker<T>, step: &Step, end: Option<Nanos>) -> bool {
+        let Some((low, high)) = step.turn.pause else { return true };
+        let seed = worker.setup.scenario.seed;
+        let chance = mix::uniform(seed, Purpose::Think, self.load, self.number, self.requests);
+        self.done = pause::next(Pause::Uniform(low, high), self.done, self.done, chance);
+        let until = end.map_or(self.done, |end| end.min(self.done));
+        worker.pacer.until(until).await && end.is_none_or(|end| self.done < end)
     }
 
     /// Sends one step's request and records what came of it.
     async fn send(&mut self, worker: &Worker<T>, attempt: &Attempt) -> Sent {
         let setup = &*worker.setup;
         let scenario = &*setup.scenario;
-        let (Some(step), Some(load), Some(tenant)) = (
-            scenario.steps.get(attempt.step),
-            scenario.loads.get(self.load),
-            scenario.tenants.get(self.tenant),
-        ) else {
+        let (Some(step), Some(load)) = (scenario.steps.get(attempt.step), scenario.loads.get(self.load))
+        else {
             return Sent { pass: Pass::Broken, done: attempt.due, again_after: None };
         };
         self.requests += 1;
         let replica = mix::replica(load.routing, self.number, attempt.turn, setup.replicas);
-        let canary =
-            setup.canaries.as_ref().map(|all| (all, scenario.canary_tenant(self.tenant, attempt.step)));
-        let values = Values {
-            tenant,
-            user: self.number + 1,
-            iteration: attempt.iteration,
-            canary,
-            saved: &self.saved,
-        };
         let mut exchange = worker.lend();
-        let rendered =
-            setup.renderer.render(attempt.step, replica, &values, &mut worker.body(), &mut exchange.request);
+        let rendered = self.values(setup, attempt).is_some_and(|values| {
+            let (body, request) = (&mut worker.body(), &mut exchange.request);
+            setup.renderer.render(attempt.step, replica, &values, body, request).is_ok()
+        });
         let result = match rendered {
-            Ok(()) => worker.transport.send(&mut self.line, &mut exchange).await,
-            Err(_) => {
+            true => worker.transport.send(&mut self.line, &mut exchange).await,
+            false => {
                 exchange.sent = worker.now();
                 exchange.request.bytes.clear();
                 exchange.request.body_at = 0;
@@ -191,19 +226,38 @@ impl<T: Transport> User<T> {
         };
         self.done = if result.is_ok() { exchange.answer.done } else { worker.now() };
         let (outcome, failed_check, pass) = match result {
-            Ok(()) => self.take_answer(step, &exchange.answer),
+            Ok(()) => self.take_answer(worker, attempt, step, &exchange.answer),
             Err(NoAnswer::NotSent(obstacle)) => (Outcome::NotSent(obstacle), None, Pass::Unanswered),
             Err(NoAnswer::Unknown(silence)) => (Outcome::Unknown(silence), None, Pass::Unanswered),
         };
         let is_answered = result.is_ok();
-        let owner = canary.filter(|_| is_answered);
+        let canary = self.canary(setup, attempt.step).filter(|_| is_answered);
         let mut sample = self.sample(attempt, replica, outcome, &exchange);
         sample.failed_check = failed_check;
-        sample.canary = owner.and_then(|(all, owner)| all.find(&exchange.answer.body, owner));
+        sample.canary = canary.and_then(|(all, owner)| all.find(&exchange.answer.body, owner));
         let again_after = is_answered.then(|| patience::asked(setup, load, step, &exchange.answer)).flatten();
         worker.put(&sample);
         worker.take_back(exchange);
         Sent { pass, done: self.done, again_after }
+    }
+
+    /// What a step's templates can name; `None` only by a defect.
+    fn values<'a>(&'a self, setup: &'a Setup, attempt: &Attempt) -> Option<Values<'a>> {
+        Some(Values {
+            tenant: setup.scenario.tenants.get(self.tenant)?,
+            user: self.number + 1,
+            iteration: attempt.iteration,
+            canary: self.canary(setup, attempt.step),
+            load: self.load,
+            saved: &self.saved,
+            cookies: Some(&self.cookies),
+        })
+    }
+
+    /// The words that must not cross tenants, if there are any, and whose a step sends.
+    fn canary<'a>(&self, setup: &'a Setup, step: StepIndex) -> Option<(&'a Canaries, TenantIndex)> {
+        let all = setup.canaries.as_ref()?;
+        Some((all, setup.scenario.canary_tenant(self.tenant, step)))
     }
 
     /// What is recorded of a request, but for what the answer's body told.
@@ -229,44 +283,6 @@ impl<T: Transport> User<T> {
             retry_of: attempt.retry_of,
             canary: None,
         }
-    }
-
-    /// Checks an answer and saves what the step saves: what was wrong, if anything, and whether the next step can follow.
-    /// Values are taken from 2xx answers alone: an expected refusal has none.
-    fn take_answer(&mut self, step: &Step, answer: &Answer) -> (Outcome, Option<String>, Pass) {
-        let outcome = Outcome::Status(answer.status);
-        if !step.status.contains(answer.status) {
-            let wrong = format!("status {}, expected {}", answer.status, step.status);
-            return (outcome, Some(wrong), Pass::Broken);
-        }
-        if step.save.is_empty() {
-            return (outcome, None, Pass::Complete);
-        }
-        if !(200..300).contains(&answer.status) {
-            return (outcome, None, Pass::Broken);
-        }
-        match self.save(step, answer) {
-            Ok(()) => (outcome, None, Pass::Complete),
-            Err(wrong) => (outcome, Some(wrong), Pass::Broken),
-        }
-    }
-
-    fn save(&mut self, step: &Step, answer: &Answer) -> Result<(), String> {
-        let body: serde_json::Value = serde_json::from_slice(&answer.body)
-            .map_err(|_| "the body is not JSON, and the step saves from it".to_owned())?;
-        for save in &step.save {
-            let value = match body.pointer(&save.pointer) {
-                Some(serde_json::Value::String(text)) => text.clone(),
-                Some(serde_json::Value::Null) | None => {
-                    return Err(format!("nothing at {} to save", save.pointer));
-                }
-                Some(other) => other.to_string(),
-            };
-            if let Some(slot) = self.saved.get_mut(save.slot) {
-                *slot = Some(value);
-            }
-        }
-        Ok(())
     }
 }
 

@@ -13,7 +13,9 @@ use std::{
 use tokio::task::JoinSet;
 
 use super::{
+    blot::Blot,
     canary::Canaries,
+    check::Room,
     closed,
     engine::Cue,
     exchange::{Exchange, Transport},
@@ -42,6 +44,8 @@ pub struct Setup {
     pub replicas: usize,
     /// The steps, ready to be rendered.
     pub renderer: Renderer,
+    /// What shall not be recorded of answers.
+    pub blot: Blot,
     /// What time it is.
     pub clock: RunClock,
     /// How far the service's clocks may disagree with it.
@@ -61,7 +65,8 @@ impl Setup {
         canaries: Option<Canaries>,
     ) -> Self {
         let renderer = Renderer::new(&scenario, origins, secrets, canaries.is_some());
-        Self { scenario, replicas: origins.len(), renderer, clock, tolerance, canaries }
+        let blot = Blot::new(&scenario, secrets);
+        Self { scenario, replicas: origins.len(), renderer, blot, clock, tolerance, canaries }
     }
 }
 
@@ -101,6 +106,8 @@ pub struct Worker<T> {
     /// Room for bodies while they are rendered.
     body: RefCell<Vec<u8>>,
     samples: RefCell<Batch>,
+    /// Room for what answers are held against.
+    room: RefCell<Room>,
     handed_over: Cell<Nanos>,
     sink: Sink,
 }
@@ -116,6 +123,7 @@ impl<T: Transport> Worker<T> {
             exchanges: RefCell::default(),
             body: RefCell::default(),
             samples: RefCell::new(Batch::with_capacity(BATCH)),
+            room: RefCell::default(),
             handed_over: Cell::new(Nanos::ZERO),
             sink,
         }
@@ -145,6 +153,11 @@ impl<T: Transport> Worker<T> {
     /// Room to render a body in.
     pub(super) fn body(&self) -> std::cell::RefMut<'_, Vec<u8>> {
         self.body.borrow_mut()
+    }
+
+    /// Room to look at an answer in.
+    pub(super) fn room(&self) -> std::cell::RefMut<'_, Room> {
+        self.room.borrow_mut()
     }
 
     /// Keeps a sample.

@@ -12,6 +12,14 @@ pub enum Purpose {
     Pause = 1,
     /// Time between random arrivals.
     Arrival = 2,
+    /// Row of a feeder.
+    Row = 16,
+    /// Which of the weighed steps.
+    Step = 17,
+    /// Pause after a step.
+    Think = 18,
+    /// Which of a load's journeys.
+    Journey = 19,
 }
 
 /// A number in `[0, 1)`, uniform, that depends on its arguments alone: the finaliser of SplitMix64 (Steele, Lea and

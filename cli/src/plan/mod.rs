@@ -4,7 +4,9 @@
 //! how fast the service answers.
 
 pub mod arrivals;
+pub mod feed;
 pub mod mix;
 pub mod pause;
 pub mod population;
 pub mod stages;
+pub mod walk;

@@ -71,6 +71,19 @@ pub enum Comparison {
     Equal,
 }
 
+impl Comparison {
+    /// Whether `value` compares so with `bound`.
+    pub fn holds<T: PartialOrd + Copy>(self, value: T, bound: T) -> bool {
+        match self {
+            Self::Less => value < bound,
+            Self::AtMost => value <= bound,
+            Self::Greater => value > bound,
+            Self::AtLeast => value >= bound,
+            Self::Equal => value == bound,
+        }
+    }
+}
+
 /// Which samples an expectation is about; `None` is all. Start steps count only where `step` names one.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Filter {
@@ -93,6 +106,16 @@ pub fn parse(that: &str) -> Result<(Measure, Comparison, f64), Complaint> {
         return Err(Complaint::new("nothing is compared here", OPERATORS));
     };
     let (left, right) = that.split_at(at);
+    let Some((comparison, bound)) = comparison(right) else {
+        return Err(Complaint::new("this is no comparison", OPERATORS));
+    };
+    let measure = measure(left.trim())?;
+    let bound = measure.bound(bound.trim())?;
+    Ok((measure, comparison, bound))
+}
+
+/// The operator that a text begins with, and what follows it.
+pub(super) fn comparison(text: &str) -> Option<(Comparison, &str)> {
     let operators = [
         ("<=", Comparison::AtMost),
         (">=", Comparison::AtLeast),
@@ -100,14 +123,8 @@ pub fn parse(that: &str) -> Result<(Measure, Comparison, f64), Complaint> {
         ("<", Comparison::Less),
         (">", Comparison::Greater),
     ];
-    let found =
-        operators.iter().find_map(|(sign, comparison)| Some((right.strip_prefix(sign)?, *comparison)));
-    let Some((bound, comparison)) = found.filter(|(bound, _)| !bound.starts_with(['<', '>', '='])) else {
-        return Err(Complaint::new("this is no comparison", OPERATORS));
-    };
-    let measure = measure(left.trim())?;
-    let bound = measure.bound(bound.trim())?;
-    Ok((measure, comparison, bound))
+    let found = operators.iter().find_map(|(sign, comparison)| Some((*comparison, text.strip_prefix(sign)?)));
+    found.filter(|(_, bound)| !bound.starts_with(['<', '>', '=']))
 }
 
 fn measure(text: &str) -> Result<Measure, Complaint> {

@@ -3,16 +3,18 @@
 //! Everything that can be said of one key by itself is said here (unknown keys, wrong types, bad notations); what takes a
 //! second look elsewhere in the file (missing keys, names, combinations) is left to `resolve`.
 
+mod journeys;
 mod read;
 mod shapes;
 mod values;
 
 use toml::de::DeTable;
 
+pub(super) use journeys::{Auth, Check, Feeder, Journey, METHODS, Place, Saved, Step, Texts, When};
 use read::Table;
 pub(super) use read::{Field, Header, Located, Value, in_order, unknown, whole};
 use shapes::{
-    EMBEDDED, EXPECT, FILE, JOURNEY, LIMIT, LOAD, METRICS, NEIGHBOURS, SERVICE, START, STEP, TENANT, WHERE,
+    EMBEDDED, EXPECT, FEEDER, FILE, JOURNEY, LIMIT, LOAD, METRICS, NEIGHBOURS, SERVICE, TENANT, WHERE,
 };
 pub use shapes::{SHAPES, Shape};
 
@@ -25,9 +27,6 @@ use super::{
 use crate::units::{Nanos, Quota, Rate};
 use values::{algorithm, anchor, estimate, number, one_or_more, quotas, refill, retry, routing, statuses};
 
-/// The methods a step can have, in the order of the documentation.
-pub(super) const METHODS: [&str; 7] = ["get", "post", "put", "patch", "delete", "head", "options"];
-
 /// The whole file.
 #[derive(Debug)]
 pub(super) struct File<'t> {
@@ -39,6 +38,7 @@ pub(super) struct File<'t> {
     pub(super) timeout: Field<Nanos>,
     pub(super) warmup: Field<Nanos>,
     pub(super) tenants: Vec<Tenant>,
+    pub(super) feeders: Vec<Feeder>,
     pub(super) journeys: Vec<Journey<'t>>,
     pub(super) loads: Vec<Load>,
     pub(super) limits: Vec<Limit>,
@@ -57,32 +57,6 @@ pub(super) struct Tenant {
     pub(super) id: Field<String>,
     pub(super) pattern: Field<Vec<String>>,
     pub(super) file: Field<String>,
-}
-
-/// `[[journey]]`
-#[derive(Debug)]
-pub(super) struct Journey<'t> {
-    pub(super) header: Header,
-    pub(super) name: Field<String>,
-    pub(super) start: Vec<Step<'t>>,
-    pub(super) steps: Vec<Step<'t>>,
-}
-
-/// `[[journey.start]]` or `[[journey.step]]`
-#[derive(Debug)]
-pub(super) struct Step<'t> {
-    pub(super) header: Header,
-    /// Method key and path, as many as were written.
-    pub(super) requests: Vec<(&'static str, Field<String>)>,
-    pub(super) name: Field<String>,
-    pub(super) tenant: Field<String>,
-    pub(super) route: Field<String>,
-    pub(super) headers: Vec<(Located<String>, Located<String>)>,
-    pub(super) json: Option<&'t Value<'t>>,
-    pub(super) body: Field<String>,
-    pub(super) status: Field<StatusSet>,
-    pub(super) save: Vec<(Located<String>, Located<String>)>,
-    pub(super) foreign: Field<bool>,
 }
 
 /// `[[load]]`
@@ -182,6 +156,7 @@ impl<'t> File<'t> {
             timeout: table.parsed("timeout", found, notation::positive_duration),
             warmup: table.parsed("warmup", found, notation::duration),
             tenants: each(table.tables("tenant", &TENANT, found), found, Tenant::read),
+            feeders: each(table.tables("feeder", &FEEDER, found), found, Feeder::read),
             journeys: each(table.tables("journey", &JOURNEY, found), found, Journey::read),
             loads: each(table.tables("load", &LOAD, found), found, Load::read),
             limits: each(table.tables("limit", &LIMIT, found), found, Limit::read),
@@ -218,36 +193,6 @@ impl Tenant {
                 Ok(ids)
             }),
             file: table.text("file", found),
-            header: table.header,
-        }
-    }
-}
-
-impl<'t> Journey<'t> {
-    fn read(table: Table<'t>, found: &mut Vec<Problem>) -> Self {
-        Self {
-            name: table.parsed("name", found, notation::label),
-            start: each(table.tables("start", &START, found), found, Step::read),
-            steps: each(table.tables("step", &STEP, found), found, Step::read),
-            header: table.header,
-        }
-    }
-}
-
-impl<'t> Step<'t> {
-    fn read(table: Table<'t>, found: &mut Vec<Problem>) -> Self {
-        let written = METHODS.into_iter().filter(|method| table.get(method).is_some());
-        Self {
-            requests: written.map(|method| (method, table.text(method, found))).collect(),
-            name: table.parsed("name", found, notation::label),
-            tenant: table.parsed("tenant", found, notation::label),
-            route: table.text("route", found),
-            headers: table.texts("headers", found),
-            json: table.get("json"),
-            body: table.text("body", found),
-            status: statuses(&table, "status", found),
-            save: table.texts("save", found),
-            foreign: table.boolean("foreign", found),
             header: table.header,
         }
     }

@@ -45,6 +45,16 @@ pub enum LoadModel {
     },
 }
 
+impl LoadModel {
+    /// How many users there can be: their numbers, from 0, lie below.
+    pub fn most_users(&self) -> u64 {
+        match self {
+            Self::Open { max_users, .. } => *max_users as u64,
+            Self::Closed { users, .. } => *users as u64,
+        }
+    }
+}
+
 /// A stretch of time over which a rate (iterations per second) or a number of users goes evenly from one value to another.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Stage {

@@ -5,9 +5,12 @@
 //! Indices ([`TenantIndex`], [`JourneyIndex`], [`StepIndex`]) point into the vectors of [`Scenario`].
 
 mod algorithm;
+pub mod answer;
 pub mod expectation;
+pub mod feeder;
 pub mod file;
 pub mod http;
+pub mod journey;
 mod load;
 pub mod notation;
 pub mod problem;
@@ -15,11 +18,15 @@ pub mod resolve;
 pub mod template;
 
 pub use algorithm::{Algorithm, Anchor, Estimate, Refill};
+pub use feeder::Feeder;
+pub use journey::{Journey, Save, Step};
 pub use load::{Load, LoadModel, Pause, Retry, Routing, Spacing, Stage};
+
+use std::collections::BTreeSet;
 
 use crate::units::{Nanos, Quota, TenantId};
 use expectation::Expectation;
-use template::{Part, Template, Variable};
+use template::{Part, Variable};
 
 /// Index into [`Scenario::tenants`].
 pub type TenantIndex = usize;
@@ -44,6 +51,8 @@ pub struct Scenario {
     pub warmup: Nanos,
     /// `[[tenant]]`, in order, patterns and files expanded; ids unique.
     pub tenants: Vec<TenantId>,
+    /// `[[feeder]]`.
+    pub feeders: Vec<Feeder>,
     /// `[[journey]]`.
     pub journeys: Vec<Journey>,
     /// Every step of every journey.
@@ -80,75 +89,20 @@ impl Scenario {
             .unwrap_or(user_tenant)
     }
 
+    /// The names of all secrets, `${env:NAME}`, in templates and in the data for them.
+    pub fn secrets(&self) -> BTreeSet<&str> {
+        let parts = self.steps.iter().flat_map(Step::templates).flat_map(|template| &template.parts);
+        let in_templates = parts.filter_map(|part| match part {
+            Part::Variable(Variable::Secret(name)) => Some(name.as_str()),
+            Part::Variable(_) | Part::Text(_) => None,
+        });
+        in_templates.chain(self.feeders.iter().flat_map(Feeder::secrets)).collect()
+    }
+
     /// Whether any step sends `${canary}`; then every answer is searched for canaries.
     pub fn uses_canaries(&self) -> bool {
         self.steps.iter().any(|step| step.uses(&Variable::Canary))
     }
-}
-
-/// What one user does: `start` steps once, then `steps` again and again.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Journey {
-    /// Unique among journeys.
-    pub name: String,
-    /// `[[journey.start]]`: once per user.
-    pub start: Vec<StepIndex>,
-    /// `[[journey.step]]`: one pass through them is an iteration; never empty.
-    pub steps: Vec<StepIndex>,
-    /// Names of saved values; [`template::Variable::Saved`] and [`Save::slot`] index into it.
-    pub saved: Vec<String>,
-}
-
-/// One request.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Step {
-    /// The journey it belongs to.
-    pub journey: JourneyIndex,
-    /// Unique within its journey; by default the route (with ` #2`, ` #3` … where a route repeats).
-    pub name: String,
-    /// Upper-case HTTP method.
-    pub method: String,
-    /// `METHOD /path`: what samples are grouped by and limits and metrics refer to: path without query, each `${x}` as `{x}`.
-    pub route: String,
-    /// The path and query to send; starts with `/`.
-    pub path: Template,
-    /// Header names (lower case) and values.
-    pub headers: Vec<(String, Template)>,
-    /// The body, if any; a JSON body sets `content-type: application/json` unless a header does.
-    pub body: Option<Template>,
-    /// Which statuses are expected; default every 2xx.
-    pub status: StatusSet,
-    /// Values to keep from the answer's JSON body.
-    pub save: Vec<Save>,
-    /// `tenant`: whom the service takes the request for, where that is not the user's own tenant: its metrics and its
-    /// limits are expected to count it there.
-    pub tenant: Option<String>,
-    /// `foreign = true`: it uses something that belongs to another tenant, and must be refused with [`Self::status`],
-    /// which then has no 2xx in it.
-    pub foreign: bool,
-}
-
-impl Step {
-    /// Everything in it that is filled in when it is sent.
-    pub fn templates(&self) -> impl Iterator<Item = &Template> {
-        [&self.path].into_iter().chain(self.headers.iter().map(|(_, value)| value)).chain(&self.body)
-    }
-
-    /// Whether one of its templates names this variable.
-    pub fn uses(&self, variable: &Variable) -> bool {
-        self.templates()
-            .flat_map(|template| &template.parts)
-            .any(|part| matches!(part, Part::Variable(used) if used == variable))
-    }
-}
-
-/// A value kept from an answer.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Save {
-    /// Index into [`Journey::saved`].
-    pub slot: usize,
-    /// JSON Pointer (RFC 6901) into the body.
-    pub pointer: String,
 }
 
 /// A set of HTTP statuses, written `200`, `"2xx"` or `[200, 429]`.

@@ -4,14 +4,16 @@
 //! reads its flags with the same functions.
 
 mod names;
+mod size;
 
 use std::fmt;
 
 use super::{StatusPattern, problem::quoted};
 use crate::units::{Nanos, Quota, Rate};
 
-pub(super) use names::is_file_label;
-pub use names::{file_label, json_pointer, label, metric_name, plain_path};
+pub use names::{file_label, header_name, json_pointer, label, metric_name, plain_path, variable_name};
+pub(super) use names::{is_file_label, is_token};
+pub use size::size_bound;
 
 /// Why a text does not mean what it should, and how it would.
 #[derive(Debug, Clone, PartialEq, Eq)]

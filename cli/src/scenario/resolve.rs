@@ -2,6 +2,7 @@
 //! the way is collected, so that one run of `saasbench validate` shows them all.
 
 mod expectations;
+mod feeders;
 mod journeys;
 mod limits;
 mod loads;
@@ -93,7 +94,9 @@ fn mean(
     let File { header, loads, limits, expectations, .. } = file;
     header.need("version", file.version, found);
     let tenants = tenants::resolve(&header, file.tenants, sources, found);
-    let journeys = journeys::resolve(file.journeys, &template::Context { text, sources }, found);
+    let mut feeders = feeders::resolve(file.feeders, sources, found);
+    let context = template::Context { text, sources, feeders: &feeders };
+    let journeys = journeys::resolve(file.journeys, &context, found);
     if loads.is_empty() {
         found.push(Problem::new("nothing happens: there is no [[load]]").help(
             "a load says how many: [[load]] with `users = 2` or `rate = \"10/s\"`, and `duration = \"10s\"`",
@@ -101,12 +104,17 @@ fn mean(
     }
     let limited: Vec<String> =
         limits.iter().filter_map(|limit| limit.route.given()).map(|route| route.value.clone()).collect();
+    let places: Vec<_> = loads.iter().map(|load| load.header.span.clone()).collect();
     let loads: Vec<_> =
         loads.into_iter().map(|load| loads::resolve(load, &tenants, &journeys, &limited, found)).collect();
     let warmup = loads::warmup(file.warmup, &loads, found);
     let limits = limits::resolve(limits, &tenants, &journeys, found);
     let expectations = expectations::resolve(expectations, &tenants, &journeys, found);
     let neighbours = neighbours::resolve(file.neighbours, &tenants, &loads, found);
+    let loads: Option<Vec<_>> = loads.into_iter().collect();
+    if let Some(loads) = &loads {
+        feeders.allot(&journeys.journeys, &journeys.steps, loads, &places, found);
+    }
     let metrics = service::metrics(file.metrics, found);
     let embedded = service::embedded(file.replicas, file.embedded_tenants, sources, found);
     Some(Scenario {
@@ -118,7 +126,8 @@ fn mean(
         tenants: tenants.ids,
         journeys: journeys.journeys,
         steps: journeys.steps,
-        loads: loads.into_iter().collect::<Option<_>>()?,
+        loads: loads?,
+        feeders: feeders.list,
         limits,
         expectations,
         neighbours: neighbours?,

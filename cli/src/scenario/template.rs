@@ -33,6 +33,13 @@ pub enum Variable {
     Canary,
     /// `${name}`: a value saved by an earlier step of the journey.
     Saved(usize),
+    /// `${feeder.column}`: a cell of the row that the feeder has for the user or the iteration.
+    Fed {
+        /// Index into [`super::Scenario::feeders`].
+        feeder: usize,
+        /// Index into [`super::feeder::Feeder::columns`].
+        column: usize,
+    },
     /// `${env:NAME}`: a secret; never written to a recorded run.
     Secret(String),
 }
@@ -46,6 +53,8 @@ pub enum Escape {
     Url,
     /// As it is (headers, text bodies).
     None,
+    /// As it is, and the whole is the `user:password` of basic authentication (RFC 7617): sent in Base64 after `Basic `.
+    Basic,
 }
 
 /// A piece of a template as written.
@@ -91,9 +100,13 @@ pub(super) fn pieces(text: &str) -> Result<Vec<Piece<'_>>, Unclosed<'_>> {
     Ok(pieces)
 }
 
-/// `name` or `env:NAME`.
+/// `name`, `feeder.column` or `env:NAME`.
 fn is_variable(text: &str) -> bool {
-    is_name(text.strip_prefix("env:").unwrap_or(text))
+    match (text.strip_prefix("env:"), text.split_once('.')) {
+        (Some(name), _) => is_name(name),
+        (None, Some((feeder, column))) => is_name(feeder) && is_name(column),
+        (None, None) => is_name(text),
+    }
 }
 
 /// The name of a saved value or an environment variable: a letter or `_`, then letters, digits, `_` and `-`.
@@ -108,6 +121,15 @@ impl Template {
         let mut template = Self { parts: Vec::new(), escape };
         template.push_text(&text.into());
         template
+    }
+
+    /// Its text, where it has no variables.
+    pub fn as_literal(&self) -> Option<&str> {
+        match self.parts.as_slice() {
+            [] => Some(""),
+            [Part::Text(text)] => Some(text),
+            _ => None,
+        }
     }
 
     /// Appends text, joined to text before it.

@@ -292,7 +292,7 @@ impl Counter {
 
     /// Whether it holds, and what was measured, in words.
     fn measure(&self, run: &RecordedRun) -> (bool, String) {
-        let compare = |value: f64| holds(self.expectation.comparison, value, self.expectation.bound);
+        let compare = |value: f64| self.expectation.comparison.holds(value, self.expectation.bound);
         let requests = self.requests + self.dropped;
         match &self.expectation.measure {
             Measure::Quantile { q, .. } => {
@@ -340,7 +340,7 @@ impl Counter {
         match self.expectation.measure {
             Measure::Mean(_) => {
                 let mean = self.sum_excused as f64 / self.answered as f64;
-                holds(self.expectation.comparison, mean, self.expectation.bound)
+                self.expectation.comparison.holds(mean, self.expectation.bound)
             }
             _ => self.rank_holds(self.below_excused, self.equal_excused),
         }
@@ -361,16 +361,6 @@ impl Counter {
             Comparison::AtLeast => !less,
             Comparison::Equal => at_most && !less,
         }
-    }
-}
-
-fn holds(comparison: Comparison, value: f64, bound: f64) -> bool {
-    match comparison {
-        Comparison::Less => value < bound,
-        Comparison::AtMost => value <= bound,
-        Comparison::Greater => value > bound,
-        Comparison::AtLeast => value >= bound,
-        Comparison::Equal => value == bound,
     }
 }
 

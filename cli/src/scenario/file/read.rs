@@ -122,6 +122,12 @@ impl<'t> Table<'t> {
         Self { header: Header { span, shape }, table }
     }
 
+    /// Whether it has keys that do not belong there: what it lacks may be what they were meant to be.
+    pub(super) fn is_misspelt(&self) -> bool {
+        let known = |key: &str| self.header.shape.keys.iter().any(|(name, _)| *name == key);
+        self.table.keys().any(|key| !known(key.get_ref()))
+    }
+
     /// The value of a key.
     pub(super) fn get(&self, key: &str) -> Option<&'t Value<'t>> {
         debug_assert!(
@@ -259,7 +265,29 @@ impl<'t> Table<'t> {
         }
     }
 
-    /// Tables with known keys.
+    /// One table with known keys, or an array of them.
+    pub(super) fn some_tables(
+        &self,
+        key: &str,
+        shape: &'static Shape,
+        found: &mut Vec<Problem>,
+    ) -> Vec<Table<'t>> {
+        let Some(value) = self.get(key) else { return Vec::new() };
+        let elements = match value.get_ref() {
+            DeValue::Array(array) => array.iter().collect(),
+            _ => vec![value],
+        };
+        let mut tables = Vec::new();
+        for element in elements {
+            match element.get_ref() {
+                DeValue::Table(table) => tables.push(Table::open(shape, element.span(), table, found)),
+                _ => found.push(self.mistyped(key, "tables", element)),
+            }
+        }
+        tables
+    }
+
+    /// Tables with known keys, each below a header of its own.
     pub(super) fn tables(
         &self,
         key: &str,

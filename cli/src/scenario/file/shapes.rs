@@ -21,9 +21,14 @@ impl Shape {
 pub const SHAPES: &[&Shape] = &[
     &FILE,
     &TENANT,
+    &FEEDER,
     &JOURNEY,
     &START,
     &STEP,
+    &AUTH,
+    &CHECK,
+    &SAVE,
+    &WHEN,
     &LOAD,
     &LIMIT,
     &EXPECT,
@@ -44,6 +49,7 @@ pub(super) const FILE: Shape = Shape {
         ("timeout", "timeout = \"10s\""),
         ("warmup", "warmup = \"5s\""),
         ("tenant", "[[tenant]]"),
+        ("feeder", "[[feeder]]"),
         ("journey", "[[journey]]"),
         ("load", "[[load]]"),
         ("limit", "[[limit]]"),
@@ -64,7 +70,14 @@ pub(super) const TENANT: Shape = Shape {
 };
 pub(super) const JOURNEY: Shape = Shape {
     name: "[[journey]]",
-    keys: &[("name", "name = \"chat\""), ("start", "[[journey.start]]"), ("step", "[[journey.step]]")],
+    keys: &[
+        ("name", "name = \"chat\""),
+        ("cookies", "cookies = true"),
+        ("headers", "headers = { X-Tenant-ID = \"${tenant}\" }"),
+        ("auth", "auth = { bearer = \"${env:TOKEN}\" }"),
+        ("start", "[[journey.start]]"),
+        ("step", "[[journey.step]]"),
+    ],
 };
 pub(super) const START: Shape = Shape { name: "[[journey.start]]", keys: STEP.keys };
 pub(super) const STEP: Shape = Shape {
@@ -80,12 +93,66 @@ pub(super) const STEP: Shape = Shape {
         ("name", "name = \"foreign session\""),
         ("tenant", "tenant = \"globex\""),
         ("route", "route = \"/items/{id}\""),
+        ("query", "query = { q = \"${word}\" }"),
         ("headers", "headers = { X-Tenant-ID = \"${tenant}\" }"),
+        ("auth", "auth = { basic = [\"${people.name}\", \"${env:PASSWORD}\"] }"),
         ("json", "json = { message = \"msg-${n}\" }"),
-        ("body", "body = \"a=1&b=${n}\""),
+        ("form", "form = { name = \"${user}\" }"),
+        ("body", "body = \"number ${n}\""),
         ("status", "status = [200, 429]"),
+        ("check", "check = [{ json = \"/ok\", is = true }, { size = \"< 10kB\" }]"),
         ("save", "save = { sid = \"/session_id\" }"),
         ("foreign", "foreign = true"),
+        ("weight", "weight = 3"),
+        ("every", "every = 5"),
+        ("when", "when = \"sid\""),
+        ("repeat", "repeat = 3"),
+        ("pause", "pause = \"1s..2s\""),
+    ],
+};
+pub(super) const AUTH: Shape = Shape {
+    name: "`auth`",
+    keys: &[
+        ("basic", "auth = { basic = [\"user\", \"${env:PASSWORD}\"] }"),
+        ("bearer", "auth = { bearer = \"${token}\" }"),
+    ],
+};
+pub(super) const CHECK: Shape = Shape {
+    name: "`check`",
+    keys: &[
+        ("json", "check = { json = \"/ok\", is = true }"),
+        ("header", "check = { header = \"x-cache\", is = \"HIT\" }"),
+        ("regex", "check = { regex = 'id=(\\d+)', is = \"${id}\" }"),
+        ("is", "check = { json = \"/ok\", is = true }"),
+        ("not", "check = { json = \"/state\", not = \"failed\" }"),
+        ("contains", "check = { contains = \"welcome\" }"),
+        ("matches", "check = { json = \"/id\", matches = '^\\d+$' }"),
+        ("size", "check = { size = \"< 10kB\" }"),
+    ],
+};
+pub(super) const SAVE: Shape = Shape {
+    name: "`save`",
+    keys: &[
+        ("json", "save = { sid = { json = \"/session_id\" } }"),
+        ("header", "save = { cart = { header = \"location\" } }"),
+        ("regex", "save = { csrf = { regex = 'token=(\\w+)' } }"),
+    ],
+};
+pub(super) const WHEN: Shape = Shape {
+    name: "`when`",
+    keys: &[
+        ("saved", "when = { saved = \"state\", is = \"open\" }"),
+        ("absent", "when = { absent = \"sid\" }"),
+        ("is", "when = { saved = \"state\", is = \"open\" }"),
+        ("not", "when = { saved = \"state\", not = \"closed\" }"),
+    ],
+};
+pub(super) const FEEDER: Shape = Shape {
+    name: "[[feeder]]",
+    keys: &[
+        ("name", "name = \"people\""),
+        ("file", "file = \"people.csv\""),
+        ("order", "order = \"unique\""),
     ],
 };
 pub(super) const LOAD: Shape = Shape {

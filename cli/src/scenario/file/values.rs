@@ -10,7 +10,9 @@ use super::{
 };
 use crate::{
     scenario::{
-        Algorithm, Anchor, Estimate, Refill, Retry, Routing, StatusPattern, StatusSet, notation,
+        Algorithm, Anchor, Estimate, Refill, Retry, Routing, StatusPattern, StatusSet,
+        answer::{Pattern, Pointer},
+        notation,
         problem::{Problem, quoted},
     },
     units::Quota,
@@ -107,6 +109,18 @@ pub(super) fn routing(table: &Table<'_>, key: &str, found: &mut Vec<Problem>) ->
         found.push(Problem::at(value.span(), format!("there is no replica {written}"), "").help(HELP));
         None
     })
+}
+
+/// Where in a JSON body a value stands.
+pub(super) fn pointer(text: &str) -> Result<Pointer, notation::Complaint> {
+    notation::json_pointer(text)
+}
+
+/// A regular expression.
+pub(super) fn pattern(text: &str) -> Result<Pattern, notation::Complaint> {
+    const HELP: &str =
+        "patterns are those of Rust's `regex`; in 'single quotes' TOML leaves backslashes alone";
+    Pattern::new(text).map_err(|wrong| notation::Complaint::new(wrong, HELP))
 }
 
 /// `"never"` or `"after"`.

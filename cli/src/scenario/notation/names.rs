@@ -1,7 +1,7 @@
 //! How names are written: ids and labels, the names of runs and series, paths, JSON Pointers.
 
 use super::Complaint;
-use crate::scenario::problem::quoted;
+use crate::scenario::{answer::Pointer, problem::quoted, template::is_name};
 
 /// An id or a name: not empty, no control characters, no space at either end, at most 200 bytes.
 pub fn label(text: &str) -> Result<String, Complaint> {
@@ -40,16 +40,45 @@ pub(in crate::scenario) fn is_file_label(c: char) -> bool {
 }
 
 /// A JSON Pointer (RFC 6901): empty, or `/` before each member, with `~0` for `~` and `~1` for `/`.
-pub fn json_pointer(text: &str) -> Result<String, Complaint> {
-    if !text.is_empty() && !text.starts_with('/') {
-        let help = format!("a JSON Pointer begins with `/`: {}", quoted(&format!("/{text}")));
-        return Err(Complaint::new("this is not a JSON Pointer", help));
-    }
+pub fn json_pointer(text: &str) -> Result<Pointer, Complaint> {
     let tilde_alone = text.split('~').skip(1).any(|after| !after.starts_with(['0', '1']));
     if tilde_alone {
         return Err(Complaint::new("a lone `~` in a JSON Pointer", "write `~0` for `~` and `~1` for `/`"));
     }
-    Ok(text.to_owned())
+    Pointer::new(text).ok_or_else(|| {
+        let help = format!("a JSON Pointer begins with `/`: {}", quoted(&format!("/{text}")));
+        Complaint::new("this is not a JSON Pointer", help)
+    })
+}
+
+/// The name of a header (RFC 9110, `token`), in lower case.
+pub fn header_name(text: &str) -> Result<String, Complaint> {
+    if is_token(text) {
+        Ok(text.to_ascii_lowercase())
+    } else {
+        Err(Complaint::new(
+            "this is not the name of a header",
+            "a header's name is letters, digits and signs like `-`: `x-request-id`",
+        ))
+    }
+}
+
+/// Whether it can be the name of a header.
+pub(in crate::scenario) fn is_token(text: &str) -> bool {
+    let inner = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
+    !text.is_empty() && text.chars().all(inner)
+}
+
+/// A name that can stand in `${…}`: a letter or `_`, then letters, digits, `_` and `-`.
+pub fn variable_name(text: &str) -> Result<String, Complaint> {
+    if is_name(text) {
+        Ok(text.to_owned())
+    } else {
+        Err(Complaint::new(
+            "this cannot stand in `${…}`",
+            "a name is letters, digits, `_` and `-`, and begins with a letter or `_`",
+        ))
+    }
 }
 
 /// The name of a series, or with `colons` off of a label, in Prometheus's data model; `""` where it may be empty.

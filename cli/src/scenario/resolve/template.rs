@@ -2,9 +2,10 @@
 
 use toml::de::DeValue;
 
-use super::Sources;
+use super::{Sources, feeders::Feeders};
 use crate::scenario::{
     file::{Value, in_order, whole},
+    journey::{Holds, When},
     problem::{Problem, Span, did_you_mean, listed, quoted},
     template::{Escape, Part, Piece, Template, Unclosed, Variable, is_name, pieces},
 };
@@ -16,6 +17,8 @@ pub(super) struct Context<'a> {
     pub(super) text: &'a str,
     /// Whether secrets are there.
     pub(super) sources: &'a Sources<'a>,
+    /// The feeders that templates can name.
+    pub(super) feeders: &'a Feeders,
 }
 
 /// The variables that are there without being saved.
@@ -34,6 +37,10 @@ pub(super) struct Scope<'a> {
     pub(super) slots: &'a [Slot],
     /// The step's place in the order in which the journey's steps run.
     pub(super) order: usize,
+    /// What has to hold of a saved value for the step to be sent.
+    pub(super) guard: Option<&'a When>,
+    /// Whether every value that the journey saves can be used, whenever.
+    pub(super) all: bool,
 }
 
 /// A name that a journey saves.
@@ -42,6 +49,8 @@ pub(super) struct Slot {
     pub(super) name: String,
     /// Where it is saved first, in the order in which the steps run.
     pub(super) order: usize,
+    /// Where it is saved first by a step that runs each time, if there is one.
+    pub(super) sure: Option<usize>,
     pub(super) span: Span,
 }
 
@@ -110,7 +119,8 @@ impl Scope<'_> {
         template.push_text("\"");
     }
 
-    fn push(
+    /// Appends a text, its literal parts as `literal` makes them.
+    pub(super) fn push(
         &self,
         template: &mut Template,
         text: &str,
@@ -153,10 +163,20 @@ impl Scope<'_> {
                 _ => Ok(Variable::Secret(secret.to_owned())),
             };
         }
-        let usable = || self.slots.iter().filter(|slot| slot.order < self.order);
+        if let Some((feeder, column)) = name.split_once('.') {
+            return self.context.feeders.find(feeder, column, at);
+        }
+        let usable =
+            || self.slots.iter().enumerate().filter(|(index, _)| self.has(*index)).map(|(_, slot)| slot);
         let known = || BUILT_IN.iter().map(|(name, _)| *name).chain(usable().map(|slot| slot.name.as_str()));
         match self.slots.iter().enumerate().find(|(_, slot)| slot.name == name) {
-            Some((index, slot)) if slot.order < self.order => Ok(Variable::Saved(index)),
+            Some((index, _)) if self.has(index) => Ok(Variable::Saved(index)),
+            Some((_, slot)) if slot.order < self.order || slot.sure.is_none() => {
+                let problem = Problem::at(at, format!("{shown} may not have been saved yet"), "used here");
+                let problem =
+                    problem.also(slot.span.clone(), "saved here, by a step that does not always run");
+                Err(problem.help(format!("a step with `when = \"{name}\"` is sent only once it was saved")))
+            }
             Some((_, slot)) => {
                 let when = if slot.order == self.order { "this same step" } else { "a later step" };
                 let problem = Problem::at(at, format!("{shown} is saved only by {when}"), "used here");
@@ -171,6 +191,23 @@ impl Scope<'_> {
                 )))
             }
         }
+    }
+
+    /// Whether a value is sure to have been saved when the step is sent.
+    fn has(&self, slot: usize) -> bool {
+        let guarded = self
+            .guard
+            .is_some_and(|when| when.slot == slot && matches!(when.holds, Holds::Saved | Holds::Is(_)));
+        let sure = self.slots.get(slot).and_then(|slot| slot.sure);
+        self.all || guarded || sure.is_some_and(|order| order < self.order)
+    }
+
+    /// Whether everything that a template names is sure to be there.
+    pub(super) fn can_fill(&self, template: &Template) -> bool {
+        template.parts.iter().all(|part| match part {
+            Part::Variable(Variable::Saved(slot)) => self.has(*slot),
+            Part::Variable(_) | Part::Text(_) => true,
+        })
     }
 
     fn unclosed(&self, unclosed: Unclosed<'_>, span: &Span) -> Problem {

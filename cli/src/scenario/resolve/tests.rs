@@ -7,6 +7,7 @@ use crate::scenario::problem::Problems;
 
 mod good;
 mod hostile;
+mod steps;
 
 pub(super) const FLOOD: &str = include_str!("../../../../scenarios/flood.toml");
 
@@ -60,7 +61,7 @@ that = "p99 < 50ms"
 where = { tenant = "globex", journey = "chat", step = "read" }
 "#;
 
-/// There are three files, and one variable in the environment.
+/// There are some files, and one variable in the environment.
 pub(super) fn read_file(path: &Path) -> io::Result<String> {
     match path.to_str() {
         Some("tenants.jsonl") => {
@@ -70,6 +71,17 @@ pub(super) fn read_file(path: &Path) -> io::Result<String> {
             Ok("{\"id\": \"a\"}\n{\"id\": 3}\n{\"name\": \"b\"}\n{\"id\": \"c\",}\n[]\n".to_owned())
         }
         Some("empty.jsonl") => Ok("\n".to_owned()),
+        Some("people.csv") => {
+            Ok("name, email,full name\nAda,ada@example.org,Ada L.\n\"Bob, B\",bob@example.org,${env:TOKEN}\n"
+                .to_owned())
+        }
+        Some("words.jsonl") => {
+            Ok("{\"word\": \"a\", \"n\": 1}\n{\"n\": 2.5, \"word\": \"b\", \"more\": []}\n".to_owned())
+        }
+        Some("bad.csv") => Ok("a,b,a\n1,2\n1,2,3\n\n${env:TOKNE},${a},${\n".to_owned()),
+        Some("worse.jsonl") => Ok("{\"a\": 1, \"b\": 2}\n[]\n{\"a\": null}\n".to_owned()),
+        Some("empty.csv") => Ok("a,b\n".to_owned()),
+        Some("large.csv") => Ok("a\n".repeat(9 << 20)),
         _ => Err(io::Error::from(io::ErrorKind::NotFound)),
     }
 }

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::{BASE, FLOOD, SOURCES, resolve};
+use super::{BASE, FLOOD, SOURCES, resolve, steps::SHOP};
 
 /// Resolves and renders; a panic is the failure.
 fn survive(text: &str) {
@@ -44,10 +44,10 @@ proptest! {
 
     #[test]
     fn a_mutated_scenario(
-        flood in any::<bool>(),
+        whole in prop::sample::select(vec![BASE, FLOOD, SHOP]),
         edits in proptest::collection::vec((any::<prop::sample::Index>(), 0..40_usize, fragment()), 1..6),
     ) {
-        let mut text: Vec<char> = if flood { FLOOD } else { BASE }.chars().collect();
+        let mut text: Vec<char> = whole.chars().collect();
         for (at, removed, inserted) in edits {
             let at = at.index(text.len() + 1);
             let end = (at + removed).min(text.len());

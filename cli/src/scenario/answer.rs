@@ -1,0 +1,176 @@
+//! Where in an answer a value stands: under a JSON Pointer, in a header, at what a pattern finds, or all of the body.
+//! Compiled when the scenario is read, so that nothing is parsed per answer.
+
+use std::fmt;
+
+use regex::bytes::{Regex, RegexBuilder};
+
+/// Where in an answer a value stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// In its JSON body.
+    Json(Pointer),
+    /// In the first header of this name (lower case).
+    Header(String),
+    /// What the first group of the pattern finds in its body, or all that it finds where it has no group.
+    Found(Pattern),
+    /// Its body.
+    Body,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Json(pointer) if pointer.as_str().is_empty() => f.write_str("the JSON body"),
+            Self::Json(pointer) => f.write_str(pointer.as_str()),
+            Self::Header(name) => write!(f, "header {name}"),
+            Self::Found(pattern) => write!(f, "what matches {pattern}"),
+            Self::Body => f.write_str("the body"),
+        }
+    }
+}
+
+/// A JSON Pointer (RFC 6901), split into its tokens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pointer {
+    text: String,
+    tokens: Vec<Token>,
+}
+
+/// One step down from a value to a member of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Token {
+    /// The key in an object.
+    pub key: String,
+    /// The index in an array, where it can be one: digits without a leading zero.
+    pub index: Option<usize>,
+}
+
+impl Pointer {
+    /// Splits a pointer: empty, or `/` before each token; `None` for a text that is none.
+    pub fn new(text: &str) -> Option<Self> {
+        let tokens = match text.strip_prefix('/') {
+            Some(rest) => rest.split('/').map(Token::new).collect(),
+            None if text.is_empty() => Vec::new(),
+            None => return None,
+        };
+        Some(Self { text: text.to_owned(), tokens })
+    }
+
+    /// As written.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// From the outermost value inwards.
+    pub fn tokens(&self) -> &[Token] {
+        &self.tokens
+    }
+}
+
+impl Token {
+    fn new(escaped: &str) -> Self {
+        let is_index = !escaped.is_empty()
+            && escaped.bytes().all(|byte| byte.is_ascii_digit())
+            && (escaped == "0" || !escaped.starts_with('0'));
+        let index = if is_index { escaped.parse().ok() } else { None };
+        Self { key: escaped.replace("~1", "/").replace("~0", "~"), index }
+    }
+}
+
+/// A regular expression over bytes; two are equal if they are written the same.
+#[derive(Debug, Clone)]
+pub struct Pattern(Regex);
+
+impl Pattern {
+    /// The most memory that one pattern may take when compiled, in bytes: far more than honest ones need.
+    const MOST_MEMORY: usize = 1 << 20;
+
+    /// Compiles it.
+    ///
+    /// # Errors
+    /// What is wrong with it, in one line.
+    pub fn new(text: &str) -> Result<Self, String> {
+        RegexBuilder::new(text).size_limit(Self::MOST_MEMORY).build().map(Self).map_err(|error| match error {
+            regex::Error::CompiledTooBig(_) => "it is too large".to_owned(),
+            // The last line says what is wrong; those before draw the place.
+            error => {
+                let text = error.to_string();
+                let last = text.lines().last().unwrap_or_default();
+                last.strip_prefix("error: ").unwrap_or(last).to_owned()
+            }
+        })
+    }
+
+    /// As written.
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+
+    /// Whether it is found in `text`.
+    pub fn is_in(&self, text: &[u8]) -> bool {
+        self.0.is_match(text)
+    }
+
+    /// What its first group finds, or all that it finds where it has none.
+    pub fn find<'t>(&self, text: &'t [u8]) -> Option<&'t [u8]> {
+        if self.0.captures_len() < 2 {
+            return self.0.find(text).map(|found| found.as_bytes());
+        }
+        self.0.captures(text)?.get(1).map(|group| group.as_bytes())
+    }
+}
+
+impl PartialEq for Pattern {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_str() == other.as_str()
+    }
+}
+
+impl Eq for Pattern {}
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pointers_split_into_tokens() {
+        let tokens = |text: &str| -> Vec<(String, Option<usize>)> {
+            Pointer::new(text).unwrap().tokens.into_iter().map(|token| (token.key, token.index)).collect()
+        };
+        assert_eq!(tokens(""), []);
+        assert_eq!(tokens("/"), [(String::new(), None)]);
+        assert_eq!(
+            tokens("/a~1b/0/01/~01"),
+            [
+                ("a/b".to_owned(), None),
+                ("0".to_owned(), Some(0)),
+                ("01".to_owned(), None),
+                ("~1".to_owned(), None)
+            ]
+        );
+        assert_eq!(Pointer::new("a"), None);
+    }
+
+    #[test]
+    fn patterns_find_their_first_group() {
+        for (pattern, text, found) in [
+            ("id=(\\d+)", "x id=42;", Some("42")),
+            ("\\d+", "x id=42;", Some("42")),
+            ("(a)|(b)", "b", None),
+            ("(?P<name>b+)(c)", "abbc", Some("bb")),
+            ("z", "abc", None),
+        ] {
+            let pattern = Pattern::new(pattern).unwrap();
+            assert_eq!(pattern.find(text.as_bytes()), found.map(str::as_bytes), "{pattern} in {text}");
+        }
+        assert_eq!(Pattern::new("(").unwrap_err(), "unclosed group");
+        assert_eq!(Pattern::new(r"\w{10000}").unwrap_err(), "it is too large");
+    }
+}
