@@ -1,7 +1,7 @@
 //! `saasbench`: loads a multi-tenant service, and verifies what it promises and what its metrics claim.
 //!
 //! Data flows one way: [`scenario`] → [`plan`] → [`load`] → [`record`] → [`verify`] → [`report`], with [`observe`]
-//! writing into the record, too. `ARCHITECTURE.md` is the map.
+//! and [`watch`] writing into the record, too. `ARCHITECTURE.md` is the map.
 
 pub mod args;
 pub mod clock;
@@ -16,3 +16,4 @@ pub mod report;
 pub mod scenario;
 pub mod units;
 pub mod verify;
+pub mod watch;

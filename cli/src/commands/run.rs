@@ -129,7 +129,7 @@ async fn record(
 
     let observer = Observer::new(scenario, up, dir, clock)?;
     observer.before(&signals.stop, output, quiet).await?;
-    let watching = observer.watch();
+    let watching = observer.watch()?;
 
     let (recorder, sink) =
         Recorder::start(dir.to_owned(), Arc::clone(scenario), replicas, signals.stop.clone())?;

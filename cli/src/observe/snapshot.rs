@@ -122,7 +122,7 @@ fn restart_lines(text: &str, contract: Option<&MetricsContract>) -> String {
 }
 
 /// The records of a JSON-lines file. A last line without its newline was being written when the run was killed.
-fn lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, ObservationsError> {
+pub(crate) fn lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, ObservationsError> {
     let text = match fs::read_to_string(path) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),

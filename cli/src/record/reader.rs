@@ -20,6 +20,7 @@ use crate::{
         problem::Problems,
         resolve::{Sources, resolve},
     },
+    watch::Watched,
 };
 
 /// Threads that decode segments, at the most: one thread that judges has no use for more.
@@ -36,6 +37,8 @@ pub struct RecordedRun {
     pub scenario: Scenario,
     /// What the service's metrics said.
     pub observations: Observations,
+    /// What the generator knew of itself.
+    pub watched: Watched,
     segments: Vec<PathBuf>,
     replica_names: Vec<String>,
 }
@@ -96,8 +99,9 @@ impl RecordedRun {
         }
         segments.sort();
         let observations = Observations::read(dir, &manifest.environment, scenario.metrics.as_ref())?;
+        let watched = Watched::read(dir)?;
         let replica_names = manifest.environment.replicas.iter().map(|r| r.name.clone()).collect();
-        Ok(Self { dir: dir.to_owned(), manifest, scenario, observations, segments, replica_names })
+        Ok(Self { dir: dir.to_owned(), manifest, scenario, observations, watched, segments, replica_names })
     }
 
     /// Names of the replicas, in order.

@@ -24,6 +24,7 @@ pub fn render(report: &Report) -> String {
     let _ = writeln!(text, "{}\n", paint(FAINT, facts(report)));
     let _ = writeln!(text, "{}\n", latency_table(&report.summary));
     let _ = writeln!(text, "{}\n", outcome_table(&report.summary));
+    let _ = writeln!(text, "{} {}\n", paint(FAINT, "generator:"), report.generator);
     for remark in &report.remarks {
         let _ = writeln!(text, "{} {remark}\n", paint(UNSURE, "note:"));
     }

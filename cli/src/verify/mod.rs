@@ -2,11 +2,13 @@
 //! recorded run, so that an old run can be judged again with the same result.
 //!
 //! One pass over the samples feeds the tables (`summary`), the client's `ledger`, the limiters' histories (`limits`) and
-//! the scenario's `expectations`; then each question is answered in its own file. `verdict` is what an answer looks
+//! the scenario's `expectations`, with what excuses a latency (`excuse`); then each question is answered in its own file. `verdict` is what an answer looks
 //! like, `replicas` what the scrapes of a replica amount to.
 
 pub mod agreement;
+pub mod excuse;
 pub mod expectations;
+pub mod generator;
 pub mod headers;
 pub mod histograms;
 pub mod isolation;
@@ -35,7 +37,9 @@ use crate::{
     units::Nanos,
 };
 use agreement::{Assumptions, PrometheusSpan};
+use excuse::Excuses;
 use expectations::Expectations;
+use generator::Generator;
 use headers::Headers;
 use isolation::Trespasses;
 use ledger::Ledger;
@@ -70,6 +74,8 @@ pub struct Report {
     pub remarks: Vec<String>,
     /// The tables.
     pub summary: Summary,
+    /// What the generator did to the measurement.
+    pub generator: Generator,
     /// One a claim.
     pub verdicts: Vec<Verdict>,
     /// The worst of them; never `Pass` for a run that was cut off.
@@ -99,6 +105,8 @@ pub fn verify(run: &RecordedRun) -> Result<Report, SegmentError> {
     let mut histories = Histories::new(scenario);
     let mut headers = Headers::new(&scenario.limits);
     let mut expectations = Expectations::new(scenario, run.manifest.environment.fresh, judged_from(run));
+    let mut excuses = Excuses::new(&run.watched.stalls);
+    let mut generator = generator::Gatherer::new(judged_from(run));
     let mut trespasses = Trespasses::default();
     let mut neighbourhood = Neighbourhood::new(run);
     let mut last = Nanos::ZERO;
@@ -106,13 +114,17 @@ pub fn verify(run: &RecordedRun) -> Result<Report, SegmentError> {
         ledger.add(scenario, sample);
         summary.add(sample);
         histories.add(scenario, id, sample, |key| headers.add(&scenario.limits, key, id, sample));
-        expectations.add(scenario, id, sample);
+        let excuse = excuses.of(sample);
+        expectations.add(scenario, id, sample, excuse, &excuses);
+        generator.add(sample, excuse);
         trespasses.add(scenario, id, sample);
-        neighbourhood.add(scenario, sample);
+        neighbourhood.add(scenario, sample, excuse);
         last = last.max(sample.done);
     })?;
 
-    let mut verdicts = expectations.judge(run);
+    let (generator, of_generator) = generator.finish(run, &excuses);
+    let bottleneck = of_generator.iter().find(|verdict| verdict.outcome != Outcome::Pass);
+    let mut verdicts = expectations.judge(run, &excuses, bottleneck.map(|verdict| verdict.summary.as_str()));
     let of_headers = headers.judge(run, &histories);
     verdicts.extend(histories.judge(run));
     verdicts.extend(of_headers);
@@ -121,6 +133,7 @@ pub fn verify(run: &RecordedRun) -> Result<Report, SegmentError> {
     if let Some(contract) = &scenario.metrics {
         verdicts.extend(metric_verdicts(run, contract, &ledger, &settled));
     }
+    verdicts.extend(of_generator);
     let worst = verdicts.iter().map(|verdict| verdict.outcome).max().unwrap_or(Outcome::Inconclusive);
     // What holds for the part of a run that is left need not have held for all of it.
     let outcome = if run.manifest.state == State::Running { worst.max(Outcome::Inconclusive) } else { worst };
@@ -137,6 +150,7 @@ pub fn verify(run: &RecordedRun) -> Result<Report, SegmentError> {
         load: run.manifest.load,
         remarks: remarks(run, last, summary.warmup.as_ref()),
         summary,
+        generator,
         verdicts,
         outcome,
     })

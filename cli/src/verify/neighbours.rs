@@ -2,9 +2,10 @@
 //! the flood, are compared by intervals that hold, all together, with a probability of 95 % (see [`super::statistics`]).
 //!
 //! Fail and Pass need the whole interval on one side of the bound. Latency fails only if it does from the instant of
-//! sending, too: else the generator's own lateness may be the reason.
+//! sending and without the generator's stalls, too: else the generator itself may be the reason.
 
 use super::{
+    excuse::Excuse,
     expectations::DROPS_ALLOWED,
     statistics::{Interval, jain, quantile_ranks, ratio_of_means, values_needed},
     verdict::{Claim, Evidence, Outcome, Verdict},
@@ -37,7 +38,7 @@ struct Phase {
     dropped: u64,
     /// Good answers, by slice.
     good: [u64; SLICES],
-    /// Latencies of a victim's good answers from intended and from sent.
+    /// Latencies of a victim's good answers from intended, and from sent without the generator's stalls.
     latencies: [Vec<Nanos>; 2],
 }
 
@@ -69,7 +70,7 @@ impl Neighbourhood {
     }
 
     /// Takes a sample into account. It belongs to the phase in which it was due; starting is not what is compared.
-    pub fn add(&mut self, scenario: &Scenario, sample: &Sample) {
+    pub fn add(&mut self, scenario: &Scenario, sample: &Sample, excuse: Excuse) {
         let Some((plan, begin)) = &self.plan else { return };
         let due = sample.intended - *begin;
         let phases = [plan.quiet, plan.flood];
@@ -96,7 +97,7 @@ impl Neighbourhood {
         if plan.victims.contains(&sample.tenant) {
             let [intended, sent] = &mut phase.latencies;
             intended.push(sample.latency_intended());
-            sent.push(sample.latency_sent());
+            sent.push(excuse.from_sent);
         }
     }
 
@@ -216,8 +217,11 @@ fn latency(plan: &Neighbours, victim: &str, phases: &[Phase; 2], q: f64, doubt: 
             factor(flood.high, quiet.low)
         ),
     };
-    let excuse =
-        if excused { "; from sent it is not proven, so the generator may have been late" } else { "" };
+    let excuse = if excused {
+        "; from sent and without stalls it is not proven, so the generator may have been the reason"
+    } else {
+        ""
+    };
     let observed = format!(
         "{victim}: {p} {times} ({} – {} when quiet, {} – {} in the flood){excuse}",
         quiet.low, quiet.high, flood.low, flood.high

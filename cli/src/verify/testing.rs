@@ -23,6 +23,10 @@ use crate::{
         verdict::{Claim, Verdict},
         verify,
     },
+    watch::{
+        Watched,
+        stall::{Cause, Stall},
+    },
 };
 
 /// One tenant, one step, replicas `a` and `b`.
@@ -46,6 +50,8 @@ pub(crate) struct Made {
     pub(crate) dir: TempDir,
     pub(crate) manifest: Manifest,
     scrapes: Vec<String>,
+    /// What the generator knew of itself; without usage, a run that was not watched.
+    pub(crate) watched: Watched,
 }
 
 /// A sample of the first step, sent at `millis`, answered 10 ms later.
@@ -71,6 +77,12 @@ pub(crate) fn sample(millis: i64, replica: usize, outcome: Outcome) -> Sample {
         retry_of: None,
         canary: None,
     }
+}
+
+/// A stall of the generator's process, in milliseconds.
+pub(crate) fn stall(from: i64, length: i64) -> Stall {
+    let from_ns = Nanos::from_millis(from);
+    Stall { from_ns, to_ns: from_ns + Nanos::from_millis(length), cause: Cause::Stopped }
 }
 
 /// Resolves a scenario that is known to be good.
@@ -125,7 +137,7 @@ impl Made {
                 to_ns: Nanos::from_secs(10),
             }),
         };
-        Self { dir, manifest, scrapes: Vec::new() }
+        Self { dir, manifest, scrapes: Vec::new(), watched: Watched::default() }
     }
 
     /// Adds a scrape of a replica; `phase` is `before`, `during` or `after`.
@@ -171,6 +183,7 @@ impl Made {
     pub(crate) fn judge(&self) -> Report {
         let scrapes: String = self.scrapes.iter().map(|line| format!("{line}\n")).collect();
         std::fs::write(self.dir.path().join("observations/scrapes.jsonl"), scrapes).unwrap();
+        self.watched.write(self.dir.path()).unwrap();
         std::fs::write(self.dir.path().join("manifest.json"), to_json(&self.manifest).unwrap()).unwrap();
         verify(&RecordedRun::open(self.dir.path()).unwrap()).unwrap()
     }

@@ -46,6 +46,8 @@ pub enum Claim {
     Neighbours,
     /// What a scenario expects of latency, rates and statuses.
     Expectation,
+    /// The generator was not the bottleneck.
+    Generator,
 }
 
 impl std::fmt::Display for Claim {
@@ -59,6 +61,7 @@ impl std::fmt::Display for Claim {
             Self::Isolation => "isolation",
             Self::Neighbours => "neighbours",
             Self::Expectation => "expect",
+            Self::Generator => "generator",
         })
     }
 }

@@ -20,5 +20,6 @@ mod outages;
 mod output;
 mod plan;
 mod stack;
+mod stalls;
 mod tampering;
 mod texts;

@@ -1,4 +1,5 @@
-//! Everything that is observed beside the load: the replicas' metrics, Prometheus's view of them, the limiter's Redis.
+//! Everything that is observed beside the load: the replicas' metrics, Prometheus's view of them, the limiter's Redis, and
+//! whether the generator itself was let run.
 
 use std::{
     path::{Path, PathBuf},
@@ -19,6 +20,7 @@ use crate::{
     report::output::Output,
     scenario::Scenario,
     units::Nanos,
+    watch::hiccup::Meter,
 };
 
 /// How long a service may take to come to rest after the load.
@@ -42,6 +44,7 @@ pub(super) struct Observer<'a> {
 pub(super) struct Watching {
     stop: CancellationToken,
     tasks: tokio::task::JoinSet<std::io::Result<()>>,
+    meter: Meter,
     dir: PathBuf,
 }
 
@@ -107,7 +110,8 @@ impl<'a> Observer<'a> {
         unless_stopped(stop, waiting).await.map_err(RecordError::write(&self.dir))
     }
 
-    pub(super) fn watch(&self) -> Watching {
+    pub(super) fn watch(&self) -> Result<Watching, RecordError> {
+        let meter = Meter::start(&self.dir, self.clock).map_err(RecordError::write(&self.dir))?;
         let stop = CancellationToken::new();
         let mut tasks = tokio::task::JoinSet::new();
         if let Some(scraper) = &self.scraper {
@@ -118,7 +122,7 @@ impl<'a> Observer<'a> {
             let (dir, clock, stop) = (self.dir.clone(), self.clock, stop.clone());
             tasks.spawn(async move { store::watch(&url, &dir, clock, stop).await });
         }
-        Watching { stop, tasks, dir: self.dir.clone() }
+        Ok(Watching { stop, tasks, meter, dir: self.dir.clone() })
     }
 
     /// Where the counters end, once they have come to rest; and Prometheus's samples, once it has seen that.
@@ -162,6 +166,7 @@ async fn unless_stopped(
 impl Watching {
     pub(super) async fn finish(mut self) -> Result<(), RecordError> {
         self.stop.cancel();
+        self.meter.finish().map_err(RecordError::write(&self.dir))?;
         while let Some(result) = self.tasks.join_next().await {
             result.map_err(|_| RecordError::Ended)?.map_err(RecordError::write(&self.dir))?;
         }

@@ -2,8 +2,16 @@
 
 use super::*;
 use crate::{
-    record::sample::Obstacle,
-    verify::testing::{Made, sample},
+    record::{
+        manifest::State,
+        sample::{Obstacle, Outcome as SampleOutcome, Silence},
+    },
+    units::Nanos,
+    verify::{
+        testing::{Made, sample, stall},
+        verdict::{Claim, Outcome},
+    },
+    watch::stall::Stall,
 };
 
 /// A hundred answers, the i-th of which took i+1 ms from sent and 100 ms more from intended; every tenth is a 429.
@@ -181,4 +189,67 @@ fn a_load_with_dropped_arrivals_is_not_the_one_that_was_asked_for() {
         sample.outcome = SampleOutcome::Dropped;
     }
     assert_eq!(judged("p50 < 1s", &dropped, |_| {}).outcome, Outcome::Inconclusive);
+}
+
+/// A hundred requests a second for ten seconds, answered after 10 ms; from 3 s on everything that is under way, or due,
+/// waits for 300 ms.
+fn held_up() -> Vec<Sample> {
+    let (from, to) = (Nanos::from_secs(3), Nanos::from_millis(3300));
+    (0..1000)
+        .map(|i| {
+            let mut sample = sample(i * 10, 0, SampleOutcome::Status(200));
+            if sample.done > from && sample.intended < to {
+                sample.done = to + Nanos::from_millis(i % 10);
+            }
+            sample
+        })
+        .collect()
+}
+
+#[test]
+fn who_stood_still_decides() {
+    use Outcome::{Fail, Inconclusive, Pass};
+    let judged =
+        |that: &str, stalls: &[Stall]| judged(that, &held_up(), |made| made.watched.stalls = stalls.to_vec());
+    for that in ["p99 < 100ms", "p99 from sent < 100ms", "max <= 250ms", "mean < 11ms"] {
+        // The service did: a stall elsewhere, or a short one at that time, is no excuse.
+        assert_eq!(judged(that, &[]).outcome, Fail, "{that}");
+        assert_eq!(judged(that, &[stall(6000, 300)]).outcome, Fail, "{that}");
+        assert_eq!(judged(that, &[stall(3100, 20)]).outcome, Fail, "{that}");
+        // The generator did.
+        assert_eq!(judged(that, &[stall(2999, 301)]).outcome, Inconclusive, "{that}");
+    }
+    // What fails without them fails, and what holds with them holds.
+    assert_eq!(judged("p50 < 9ms", &[stall(2999, 301)]).outcome, Fail);
+    assert_eq!(judged("max < 400ms", &[stall(2999, 301)]).outcome, Pass);
+    assert_eq!(judged("max > 400ms", &[stall(2999, 301)]).outcome, Fail);
+}
+
+#[test]
+fn stalls_are_named() {
+    let stalls = vec![stall(2999, 301), stall(5000, 5)];
+    let verdict = judged("p99 < 100ms", &held_up(), |made| made.watched.stalls = stalls);
+    insta::assert_snapshot!(format!("{}\n{}", verdict.summary, verdict.evidence[0].details.join("\n")), @r#"
+    p99 is 200 ms of 1000 answers; without what may be the generator's own doing it holds
+    at 2.9990 s the generator stood still for 301 ms (the process was stopped): 62 requests touched
+    at 5.0000 s the generator stood still for 5 ms (the process was stopped): 1 request touched
+    "#);
+}
+
+#[test]
+fn a_timeout_that_came_while_the_generator_stood_still_is_nobodys() {
+    use Outcome::{Fail, Inconclusive};
+    let mut samples = samples();
+    samples[50].outcome = SampleOutcome::Unknown(Silence::Timeout);
+    samples[50].done = samples[50].sent + Nanos::from_secs(10);
+    let judged = |samples: &[Sample], stalls: &[Stall]| {
+        let mut made = Made::new("", samples);
+        made.watched.stalls = stalls.to_vec();
+        made.verdict(Claim::Expectation, NO_ERRORS).outcome
+    };
+    assert_eq!(judged(&samples, &[]), Fail);
+    assert_eq!(judged(&samples, &[stall(7000, 300)]), Inconclusive);
+    // Another error has nothing to do with it.
+    samples[60].failed_check = Some("status 404, expected 200 or 429".to_owned());
+    assert_eq!(judged(&samples, &[stall(7000, 300)]), Fail);
 }

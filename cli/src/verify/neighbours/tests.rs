@@ -1,7 +1,10 @@
 //! What is said of a flood, by hand-made runs: twenty seconds, quiet from 0 to 10 and a flood from 10 to 20.
 
 use super::*;
-use crate::verify::testing::{Made, SCENARIO, sample};
+use crate::{
+    verify::testing::{Made, SCENARIO, sample, stall},
+    watch::stall::Stall,
+};
 
 const TOWN: &str = r#"
 version = 1
@@ -154,7 +157,19 @@ fn lateness_of_the_generator_fails_nobody() {
     }
     let verdict = judged(&late);
     assert_eq!(verdict.outcome, Outcome::Inconclusive);
-    assert!(verdict.summary.ends_with("the generator may have been late"), "{}", verdict.summary);
+    assert!(verdict.summary.ends_with("the generator may have been the reason"), "{}", verdict.summary);
+}
+
+#[test]
+fn stalls_of_the_generator_fail_nobody() {
+    let slow = run(|i| latency_of(i, 2000) + 40_000);
+    let outcome = |stalls: &[Stall]| {
+        judged_as(TOWN.to_owned(), &slow, |made| made.watched.stalls = stalls.to_vec()).outcome
+    };
+    let stalls: Vec<Stall> = (0..500).map(|i| stall(10_000 + i * 20, 10)).collect();
+    assert_eq!(outcome(&stalls), Outcome::Inconclusive);
+    // A few are no reason for all of it.
+    assert_eq!(outcome(&stalls[..10]), Outcome::Fail);
 }
 
 #[test]

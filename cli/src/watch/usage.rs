@@ -1,0 +1,107 @@
+//! What the generator's threads have cost: processor time, and time in which they were ready and had no processor.
+//!
+//! Linux keeps both to the nanosecond in `/proc/self/task/*/schedstat` (Documentation/scheduler/sched-stats.rst): time on a
+//! processor, time in a run queue, and how often the thread was given a processor.
+
+use std::{collections::BTreeMap, fs, io};
+
+use rustix::time::{ClockId, clock_gettime};
+use serde::{Deserialize, Serialize};
+
+use crate::units::Nanos;
+
+/// How the names of the engine's threads begin.
+pub const WORKER: &str = "worker-";
+
+/// What the threads of this process had cost up to an instant: a line of `generator/usage.jsonl`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Usage {
+    /// When it was read.
+    pub at_ns: Nanos,
+    /// Processor time of the whole process, threads that have ended included.
+    pub cpu_ns: Nanos,
+    /// By thread name, threads of one name together; those that have ended are not there any more.
+    pub threads: BTreeMap<String, ThreadTime>,
+}
+
+/// What a thread had cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ThreadTime {
+    /// Time on a processor.
+    pub cpu_ns: Nanos,
+    /// Time in which it was ready and had no processor.
+    pub waited_ns: Nanos,
+}
+
+/// One thread's line in `schedstat`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct SchedStat {
+    pub(super) time: ThreadTime,
+    /// How often it was given a processor.
+    pub(super) turns: u64,
+}
+
+impl SchedStat {
+    /// Reads `cpu waited turns`; `None` for anything else.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let mut numbers = text.split_ascii_whitespace().map(str::parse::<i64>);
+        let mut next = || numbers.next()?.ok();
+        let (cpu, waited, turns) = (next()?, next()?, next()?);
+        Some(Self {
+            time: ThreadTime { cpu_ns: Nanos(cpu), waited_ns: Nanos(waited) },
+            turns: u64::try_from(turns).ok()?,
+        })
+    }
+}
+
+impl Usage {
+    /// Reads it now, which is `at_ns`.
+    ///
+    /// # Errors
+    /// When `/proc/self/task` cannot be listed. A thread that ends meanwhile is left out.
+    pub fn now(at_ns: Nanos) -> io::Result<Self> {
+        let spent = clock_gettime(ClockId::ProcessCPUTime);
+        let mut threads: BTreeMap<String, ThreadTime> = BTreeMap::new();
+        for entry in fs::read_dir("/proc/self/task")? {
+            let path = entry?.path();
+            let (Ok(name), Ok(stat)) =
+                (fs::read_to_string(path.join("comm")), fs::read_to_string(path.join("schedstat")))
+            else {
+                continue;
+            };
+            let Some(stat) = SchedStat::parse(&stat) else { continue };
+            let sum = threads.entry(name.trim_end().to_owned()).or_default();
+            sum.cpu_ns = sum.cpu_ns + stat.time.cpu_ns;
+            sum.waited_ns = sum.waited_ns + stat.time.waited_ns;
+        }
+        let cpu_ns = Nanos::from_secs(spent.tv_sec) + Nanos(spent.tv_nsec);
+        Ok(Self { at_ns, cpu_ns, threads })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_of_schedstat_is_three_numbers() {
+        let time = ThreadTime { cpu_ns: Nanos(87_370), waited_ns: Nanos(12) };
+        assert_eq!(SchedStat::parse("87370 12 3\n"), Some(SchedStat { time, turns: 3 }));
+        for bad in ["", "1 2", "1 x 3", "1 2 -3"] {
+            assert_eq!(SchedStat::parse(bad), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_thread_that_works_is_seen_to() {
+        let (stop, stopped) = std::sync::mpsc::channel::<()>();
+        let body = move || while stopped.try_recv() == Err(std::sync::mpsc::TryRecvError::Empty) {};
+        let thread = std::thread::Builder::new().name("spins".to_owned()).spawn(body).unwrap();
+        let spent = || Usage::now(Nanos::ZERO).unwrap();
+        while spent().threads.get("spins").is_none_or(|time| time.cpu_ns < Nanos::from_millis(2)) {}
+        let usage = spent();
+        assert!(usage.cpu_ns >= usage.threads["spins"].cpu_ns, "{usage:?}");
+        drop(stop);
+        thread.join().unwrap();
+    }
+}
