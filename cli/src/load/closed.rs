@@ -1,17 +1,21 @@
 //! A closed load: users who wait for their answers, each in a task of its own.
 
-use std::{cell::Cell, rc::Rc};
+use std::{ops::Range, rc::Rc, sync::Arc};
 
 use tokio::task::JoinSet;
 
 use super::{
     exchange::Transport,
-    user::{Pass, User},
-    worker::{Share, Worker},
+    user::{Pass, Until, User},
+    worker::Worker,
 };
 use crate::{
-    plan::{arrivals, mix},
-    units::{Nanos, Rate},
+    plan::{
+        mix::{self, Purpose},
+        pause, population,
+    },
+    scenario::{LoadModel, Pause},
+    units::Nanos,
 };
 
 /// A user that got no answer waits at least so long: a service that is down must not be asked in a tight loop.
@@ -21,69 +25,90 @@ const BACK_OFF: Nanos = Nanos::from_millis(100);
 struct Run<T> {
     worker: Rc<Worker<T>>,
     index: usize,
-    /// Nothing that is due at this instant or later begins.
-    end: Nanos,
-    pause: (Nanos, Nanos),
-    share: Share,
-    /// Iterations begun.
-    iterations: Cell<u64>,
-    /// How many may begin.
-    most: u64,
+    begin: Nanos,
+    until: Until,
+    pause: Pause,
+    /// How many users the load has at the most, over all workers.
+    users: u64,
+    /// The highest number of an iteration.
+    iterations: u64,
 }
 
 /// Runs a worker's share of the users of a load that begins at `begin`.
-pub(super) async fn run<T: Transport>(
-    worker: Rc<Worker<T>>,
-    index: usize,
-    begin: Nanos,
-    users: usize,
-    spawn: Option<Rate>,
-    pause: (Nanos, Nanos),
-) {
-    let setup = std::sync::Arc::clone(&worker.setup);
+pub(super) async fn run<T: Transport>(worker: Rc<Worker<T>>, index: usize, begin: Nanos) {
+    let setup = Arc::clone(&worker.setup);
     let Some(load) = setup.scenario.loads.get(index) else { return };
-    let Some(share) = worker.share_of(users as u64) else { return };
-    let most = load.iterations.map_or(u64::MAX, |total| share.count(total));
-    let end = begin + load.duration;
-    let run = Rc::new(Run { worker, index, end, pause, share, iterations: Cell::new(0), most });
+    let LoadModel::Closed { users, spawn, pause } = &load.model else { return };
+    let most = load.model.most_users();
+    let Some(share) = worker.share_of(most) else { return };
+    let until = Until::of(load, begin);
+    let iterations = load.iterations.unwrap_or(u64::MAX);
+    let run = Rc::new(Run { worker, index, begin, until, pause: *pause, users: most, iterations });
     let mut tasks = JoinSet::new();
-    for nth in 0..share.count(users as u64) {
-        let number = share.number(nth);
-        let due = begin + spawn.map_or(Nanos::ZERO, |rate| arrivals::offset(rate, number));
-        if due >= end || !run.worker.pacer.until(due).await {
+    for number in (0..share.count(most)).map(|nth| share.number(nth)) {
+        // Whoever comes later in number comes no earlier in time.
+        let presence = population::presence(users, *spawn, number);
+        let Some(first) = presence.first() else { break };
+        if !run.worker.pacer.until(begin + first.start).await {
             break;
         }
         let user = User::new(&run.worker, index, number, mix::tenant(load, number));
-        tasks.spawn_local(go_round(Rc::clone(&run), user, due));
+        tasks.spawn_local(come_and_go(Rc::clone(&run), user, presence));
     }
     tasks.join_all().await;
 }
 
-/// One user, from the instant `due` at which it is ready.
-async fn go_round<T: Transport>(run: Rc<Run<T>>, mut user: User<T>, mut due: Nanos) {
-    let worker = &*run.worker;
-    for round in 0.. {
-        let is_due = due <= user.done();
-        if due >= run.end || worker.pacer.is_stopped() || !(is_due || worker.pacer.until(due).await) {
+/// One user, whenever it is there; one who comes back starts afresh.
+async fn come_and_go<T: Transport>(run: Rc<Run<T>>, mut user: User<T>, presence: Vec<Range<Nanos>>) {
+    let mut round = 0;
+    for Range { start, end } in presence {
+        let due = (run.begin + start).max(user.done());
+        let until = Until { end: run.begin + end, ..run.until };
+        if go_round(&run, &mut user, &mut round, due, until).await.is_none() {
             return;
+        }
+        user.forget();
+    }
+}
+
+/// One user, from the instant `due` at which it is ready until it has to go; `None` when it is not to come back.
+async fn go_round<T: Transport>(
+    run: &Run<T>,
+    user: &mut User<T>,
+    round: &mut u64,
+    mut due: Nanos,
+    until: Until,
+) -> Option<()> {
+    let worker = &*run.worker;
+    while due < until.end {
+        let iteration = population::iteration(run.users, user.number(), *round);
+        let is_due = due <= user.done();
+        if iteration > run.iterations
+            || worker.pacer.is_stopped()
+            || !(is_due || worker.pacer.until(due).await)
+        {
+            return None;
         }
         let mut pass = Pass::Complete;
         if !user.started() {
-            pass = user.start(worker, due, Some(run.end)).await;
+            pass = user.start(worker, due, Some(until)).await;
             // The first step is due when the user has started.
             due = user.done();
+            if due >= until.last {
+                return None;
+            }
         }
         if pass == Pass::Complete {
-            let begun = run.iterations.get();
-            if begun == run.most {
-                return;
-            }
-            run.iterations.set(begun + 1);
             let turn = user.turn();
-            pass = user.iterate(worker, run.share.number(begun) + 1, turn, due, run.end).await;
+            pass = user.iterate(worker, iteration, turn, due, until).await;
         }
-        let rest = mix::pause(run.pause, worker.setup.scenario.seed, run.index, user.number(), round);
-        let rest = if pass == Pass::Complete { rest } else { rest.max(BACK_OFF) };
-        due = user.done() + rest;
+        let chance =
+            mix::uniform(worker.setup.scenario.seed, Purpose::Pause, run.index, user.number(), *round);
+        due = pause::next(run.pause, due, user.done(), chance);
+        if pass != Pass::Complete {
+            due = due.max(user.done() + BACK_OFF);
+        }
+        *round += 1;
     }
+    Some(())
 }

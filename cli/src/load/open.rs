@@ -13,13 +13,14 @@ use tokio::{sync::oneshot, task::JoinSet};
 
 use super::{
     exchange::Transport,
-    user::{Pass, User},
+    user::{Pass, Until, User},
     worker::{Share, Worker},
 };
 use crate::{
-    plan::{arrivals, mix},
+    plan::{arrivals::Arrivals, mix},
     record::sample::{LimiterHeaders, Outcome, Sample},
-    units::{Nanos, Rate},
+    scenario::{LoadModel, Stage},
+    units::Nanos,
 };
 
 /// Started users kept ready, in seconds of arrivals: enough for answers that take so long.
@@ -33,8 +34,8 @@ struct Job {
     /// Whose turn it is among the replicas.
     turn: u64,
     due: Nanos,
-    /// When the load ends.
-    end: Nanos,
+    /// How long the load goes on.
+    until: Until,
 }
 
 /// Where a user waits for work.
@@ -116,19 +117,17 @@ pub(super) struct Pool {
 impl Pool {
     /// Starts enough users that the first arrivals find one ready; `None` where the load is too small for this worker to have
     /// a share.
-    pub(super) async fn start<T: Transport>(
-        worker: &Rc<Worker<T>>,
-        index: usize,
-        rate: Rate,
-        max_users: usize,
-    ) -> Option<Self> {
-        let share = worker.share_of(max_users as u64)?;
+    pub(super) async fn start<T: Transport>(worker: &Rc<Worker<T>>, index: usize) -> Option<Self> {
         let load = worker.setup.scenario.loads.get(index)?;
+        let max_users = load.model.most_users();
+        let share = worker.share_of(max_users)?;
         let tenants = load.tenants.len().max(1) as u64;
         let idle = Rc::new(Idle::new(tenants));
-        let most = share.count(max_users as u64);
+        let most = share.count(max_users);
         let mut pool = Self { index, share, idle, users: JoinSet::new(), created: 0, most };
-        let ready = share.count(((rate.0 * READY_SECONDS).ceil() as u64).max(tenants)).min(pool.most);
+        let ready = share
+            .count(((Stage::highest(load.model.stages()) * READY_SECONDS).ceil() as u64).max(tenants))
+            .min(pool.most);
         let mut started = Vec::new();
         for nth in 0..ready {
             if worker.pacer.is_stopped() {
@@ -189,36 +188,30 @@ async fn serve<T: Transport>(
     }
     let seat = Rc::new(seat);
     while let Some(job) = idle.next(position, &seat).await {
-        if user.started() || user.start(&worker, job.due, Some(job.end)).await == Pass::Complete {
-            user.iterate(&worker, job.iteration, job.turn, job.due, job.end).await;
+        if user.started() || user.start(&worker, job.due, Some(job.until)).await == Pass::Complete {
+            user.iterate(&worker, job.iteration, job.turn, job.due, job.until).await;
         }
     }
 }
 
 /// Runs a worker's share of the arrivals of a load that begins at `begin`.
-pub(super) async fn run<T: Transport>(
-    worker: Rc<Worker<T>>,
-    index: usize,
-    begin: Nanos,
-    rate: Rate,
-    mut pool: Pool,
-) {
+pub(super) async fn run<T: Transport>(worker: Rc<Worker<T>>, index: usize, begin: Nanos, mut pool: Pool) {
     let setup = std::sync::Arc::clone(&worker.setup);
     let Some(load) = setup.scenario.loads.get(index) else { return };
-    let end = begin + load.duration;
-    let due_in_time = arrivals::count(rate, load.duration);
-    let count = load.iterations.map_or(due_in_time, |most| most.min(due_in_time));
+    let LoadModel::Open { rate, spacing, .. } = &load.model else { return };
+    let until = Until::of(load, begin);
     let tenants = load.tenants.len().max(1) as u64;
-    for nth in 0..pool.share.count(count) {
-        let k = pool.share.number(nth);
-        let due = begin + arrivals::offset(rate, k);
+    let arrivals = Arrivals::new(rate, *spacing, setup.scenario.seed, index);
+    let all = (0..load.iterations.unwrap_or(u64::MAX)).zip(arrivals);
+    for (k, offset) in all.skip(pool.share.index as usize).step_by(pool.share.of as usize) {
+        let due = begin + offset;
         if !worker.pacer.until(due).await {
             break;
         }
         let position = k % tenants;
         // Each tenant takes turns of its own: with as many tenants as replicas, `k` alone would tie them together.
         let turn = k / tenants + position;
-        if !pool.give(&worker, position, Job { iteration: k + 1, turn, due, end }) {
+        if !pool.give(&worker, position, Job { iteration: k + 1, turn, due, until }) {
             drop_arrival(&worker, index, k, turn, due);
         }
     }

@@ -16,7 +16,7 @@ use crate::{
         pause, walk,
     },
     record::sample::{LimiterHeaders, Obstacle, Outcome, Sample},
-    scenario::{Journey, Pause, Scenario, Step, StepIndex, TenantIndex},
+    scenario::{Journey, Load, Pause, Scenario, Step, StepIndex, TenantIndex},
     units::Nanos,
 };
 
@@ -37,6 +37,26 @@ pub(super) struct User<T: Transport> {
     /// When the outcome of the last of its requests was known, and what it thought after that was over.
     done: Nanos,
     line: T::Line,
+}
+
+/// How long a load lets a user go on.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Until {
+    /// No iteration that is due at this instant or later begins.
+    pub(super) end: Nanos,
+    /// No wait within an iteration lasts longer.
+    pub(super) waits: Nanos,
+    /// No further step of an iteration begins at this instant or later.
+    pub(super) last: Nanos,
+}
+
+impl Until {
+    /// What a load that begins at `begin` says.
+    pub(super) fn of(load: &Load, begin: Nanos) -> Self {
+        let end = begin + load.duration;
+        let stop = load.stop.map(|stop| end + stop);
+        Self { end, waits: stop.unwrap_or(end), last: stop.unwrap_or(Nanos::MAX) }
+    }
 }
 
 /// A request to be sent.
@@ -101,15 +121,20 @@ impl<T: Transport> User<T> {
         self.done
     }
 
-    /// Walks the start steps, the first of which is due at `due`; without `end` no request is sent again.
-    pub(super) async fn start(&mut self, worker: &Worker<T>, due: Nanos, end: Option<Nanos>) -> Pass {
+    /// Makes it start afresh next time.
+    pub(super) fn forget(&mut self) {
+        self.started = false;
+    }
+
+    /// Walks the start steps, the first of which is due at `due`; without `until` no request is sent again.
+    pub(super) async fn start(&mut self, worker: &Worker<T>, due: Nanos, until: Option<Until>) -> Pass {
         self.saved.fill(None);
         self.cookies.clear();
         // A journey without start steps has started when it was due.
         self.done = self.done.max(due);
         let Some(journey) = journey(&worker.setup.scenario, self.load) else { return Pass::Complete };
         let turn = self.number + self.requests;
-        let pass = self.walk(worker, &journey.start, 0, turn, due, end).await;
+        let pass = self.walk(worker, &journey.start, 0, turn, due, until).await;
         self.started = pass == Pass::Complete;
         pass
     }
@@ -123,7 +148,7 @@ impl<T: Transport> User<T> {
         iteration: u64,
         turn: u64,
         due: Nanos,
-        end: Nanos,
+        until: Until,
     ) -> Pass {
         let scenario = &*worker.setup.scenario;
         let Some(journey) = journey(scenario, self.load) else { return Pass::Complete };
@@ -132,7 +157,7 @@ impl<T: Transport> User<T> {
             walk::draw(scenario, self.load, self.number, self.passes, iteration)
         });
         let steps = chosen.as_ref().map_or(journey.steps.as_slice(), std::slice::from_ref);
-        let pass = self.walk(worker, steps, iteration, turn, due, Some(end)).await;
+        let pass = self.walk(worker, steps, iteration, turn, due, Some(until)).await;
         if pass == Pass::Broken {
             self.started = false;
         }
@@ -152,20 +177,26 @@ impl<T: Transport> User<T> {
         iteration: u64,
         mut turn: u64,
         mut due: Nanos,
-        end: Option<Nanos>,
+        until: Option<Until>,
     ) -> Pass {
+        // The first step stands for the iteration, which was due in time; and who starts has to come to an end of it.
+        let mut may_stop = false;
         for &index in steps {
             let Some(step) = worker.setup.scenario.steps.get(index) else { continue };
             if !walk::has_turn(step, self.passes, &self.saved) {
                 continue;
             }
             for _ in 0..step.turn.repeat {
+                if may_stop && until.is_some_and(|until| due >= until.last) {
+                    return Pass::Complete;
+                }
+                may_stop = iteration > 0;
                 let attempt = Attempt { step: index, iteration, turn, due, retry_of: None };
-                let (sent, next) = self.persist(worker, attempt, end).await;
+                let (sent, next) = self.persist(worker, attempt, until).await;
                 if sent.pass != Pass::Complete {
                     return sent.pass;
                 }
-                if !self.think(worker, step, end).await {
+                if !self.think(worker, step, until).await {
                     return Pass::Complete;
                 }
                 (turn, due) = (next, self.done);
@@ -175,15 +206,20 @@ impl<T: Transport> User<T> {
     }
 
     /// Sends a request, and again as long as the service asks for that; what came of the last, and whose turn is next.
-    async fn persist(&mut self, worker: &Worker<T>, mut attempt: Attempt, end: Option<Nanos>) -> (Sent, u64) {
+    async fn persist(
+        &mut self,
+        worker: &Worker<T>,
+        mut attempt: Attempt,
+        until: Option<Until>,
+    ) -> (Sent, u64) {
         loop {
             let sent = self.send(worker, &attempt).await;
             attempt.turn += 1;
-            let Some((end, again)) = end.zip(sent.again_after.map(|time| sent.done + time)) else {
+            let Some((until, again)) = until.zip(sent.again_after.map(|time| sent.done + time)) else {
                 return (sent, attempt.turn);
             };
             // A wait that the load's end or a stop would cut short leaves the answer as it is.
-            if again >= end || !worker.pacer.until(again).await {
+            if again >= until.waits || !worker.pacer.until(again).await {
                 return (sent, attempt.turn);
             }
             attempt = Attempt { due: again, retry_of: Some(self.requests), ..attempt };
@@ -191,13 +227,13 @@ impl<T: Transport> User<T> {
     }
 
     /// Thinks as long as the step says; false when the load ends before that, or is stopped.
-    async fn think(&mut self, worker: &Worker<T>, step: &Step, end: Option<Nanos>) -> bool {
+    async fn think(&mut self, worker: &Worker<T>, step: &Step, until: Option<Until>) -> bool {
         let Some((low, high)) = step.turn.pause else { return true };
         let seed = worker.setup.scenario.seed;
         let chance = mix::uniform(seed, Purpose::Think, self.load, self.number, self.requests);
         self.done = pause::next(Pause::Uniform(low, high), self.done, self.done, chance);
-        let until = end.map_or(self.done, |end| end.min(self.done));
-        worker.pacer.until(until).await && end.is_none_or(|end| self.done < end)
+        let waits = until.map_or(Nanos::MAX, |until| until.waits);
+        worker.pacer.until(self.done.min(waits)).await && self.done < waits
     }
 
     /// Sends one step's request and records what came of it.

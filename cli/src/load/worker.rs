@@ -199,7 +199,7 @@ impl<T: Transport> Worker<T> {
         let mut pools = Vec::new();
         for (index, load) in self.setup.scenario.loads.iter().enumerate() {
             pools.push(match load.model {
-                LoadModel::Open { rate, max_users } => open::Pool::start(&self, index, rate, max_users).await,
+                LoadModel::Open { .. } => open::Pool::start(&self, index).await,
                 LoadModel::Closed { .. } => None,
             });
         }
@@ -209,11 +209,11 @@ impl<T: Transport> Worker<T> {
             let worker = Rc::clone(&self);
             let begin = begin + load.after;
             match (&load.model, pool) {
-                (&LoadModel::Closed { users, spawn, pause }, _) => {
-                    loads.spawn_local(closed::run(worker, index, begin, users, spawn, pause));
+                (LoadModel::Closed { .. }, _) => {
+                    loads.spawn_local(closed::run(worker, index, begin));
                 }
-                (&LoadModel::Open { rate, .. }, Some(pool)) => {
-                    loads.spawn_local(open::run(worker, index, begin, rate, pool));
+                (LoadModel::Open { .. }, Some(pool)) => {
+                    loads.spawn_local(open::run(worker, index, begin, pool));
                 }
                 (LoadModel::Open { .. }, None) => {}
             }

@@ -98,20 +98,6 @@ pub fn offset(rate: Rate, index: u64) -> Nanos {
     Nanos::from_secs_f64(index as f64 / rate.0)
 }
 
-/// How many events at a constant `rate` are due in `[0, duration)`.
-pub fn count(rate: Rate, duration: Nanos) -> u64 {
-    let estimate = (duration.as_secs_f64() * rate.0).ceil().max(0.0) as u64;
-    // The estimate is a float's: step to the exact border of what `offset` says.
-    let mut count = estimate;
-    while count > 0 && offset(rate, count - 1) >= duration {
-        count -= 1;
-    }
-    while offset(rate, count) < duration {
-        count += 1;
-    }
-    count
-}
-
 #[cfg(test)]
 mod tests {
     use super::{super::stages::testing, *};
@@ -132,7 +118,6 @@ mod tests {
     fn counts_what_is_due_before_the_end() {
         let table = [(200.0, 25, 5000), (3.0, 1, 3), (0.1, 5, 1), (0.1, 10, 1), (0.1, 11, 2), (0.7, 10, 7)];
         for (rate, seconds, expected) in table {
-            assert_eq!(count(Rate(rate), Nanos::from_secs(seconds)), expected, "{rate}/s for {seconds} s");
             assert_eq!(even(&[(seconds, rate, rate)]).len() as u64, expected, "{rate}/s for {seconds} s");
         }
     }
@@ -206,14 +191,6 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn count_agrees_with_offset(rate in 0.01f64..100_000.0, millis in 0i64..100_000) {
-            let (rate, duration) = (Rate(rate), Nanos::from_millis(millis));
-            let n = count(rate, duration);
-            proptest::prop_assert!(n == 0 || offset(rate, n - 1) < duration);
-            proptest::prop_assert!(offset(rate, n) >= duration);
-        }
-
-        #[test]
         fn a_constant_rate_is_index_by_rate(rate in 0.01f64..10_000.0, millis in 1i64..3_000) {
             let stage = Stage { length: Nanos::from_millis(millis), from: rate, to: rate };
             let due: Vec<Nanos> = Arrivals::new(&[stage], Spacing::Even, 1, 0).collect();
@@ -226,7 +203,7 @@ mod tests {
         fn each_is_due_when_the_rates_have_added_up_to_its_number(stages in testing::arbitrary(500.0)) {
             let due: Vec<Nanos> = Arrivals::new(&stages, Spacing::Even, 1, 0).collect();
             proptest::prop_assert!(due.is_sorted());
-            let all = integral(&stages, super::super::stages::length(&stages));
+            let all = integral(&stages, Stage::length(&stages));
             // The one that is due at the very end may round either way.
             proptest::prop_assert!((due.len() as f64 - all.ceil()).abs() <= 1.0);
             for (k, due) in due.iter().enumerate() {

@@ -1,9 +1,6 @@
-//! Seeded choices: which tenant, which replica, how long a pause.
+//! Seeded choices: which tenant, which replica, and the numbers behind all that is random.
 
-use crate::{
-    scenario::{Load, Routing, TenantIndex},
-    units::Nanos,
-};
+use crate::scenario::{Load, Routing, TenantIndex};
 
 /// What a random choice is for: two uses never share their numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,12 +35,6 @@ fn split_mix(state: u64) -> u64 {
     let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     z ^ (z >> 31)
-}
-
-/// The pause after a user's `index`-th iteration: uniform in `low..=high`.
-pub fn pause((low, high): (Nanos, Nanos), seed: u64, load: usize, user: u64, index: u64) -> Nanos {
-    let span = (high - low).0 as f64;
-    low + Nanos((span * uniform(seed, Purpose::Pause, load, user, index)) as i64)
 }
 
 /// The tenant of a load's user or arrival with this number (from 0): one after the other.
@@ -84,16 +75,6 @@ mod tests {
         }
         // 10,000 each; the standard deviation is 95.
         assert!(tenths.iter().all(|count| count.abs_diff(10_000) < 500), "{tenths:?}");
-    }
-
-    #[test]
-    fn pauses_stay_in_their_range() {
-        let range = (Nanos::from_secs(1), Nanos::from_secs(3));
-        for i in 0..1000 {
-            let pause = pause(range, 5, 0, 3, i);
-            assert!(pause >= range.0 && pause <= range.1);
-        }
-        assert_eq!(pause((range.0, range.0), 5, 0, 3, 1), range.0);
     }
 
     #[test]

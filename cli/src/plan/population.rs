@@ -11,11 +11,6 @@ use crate::{
     units::{Nanos, Rate},
 };
 
-/// How many users there are at the most.
-pub fn most(stages: &[Stage]) -> u64 {
-    stages.iter().fold(0.0_f64, |most, stage| most.max(stage.from).max(stage.to)).ceil() as u64
-}
-
 /// When a user (from 0) is there, in offsets from the load's begin: spans in their order, with gaps between them. With
 /// `spawn` it comes no earlier than its turn, so many users a second.
 pub fn presence(stages: &[Stage], spawn: Option<Rate>, number: u64) -> Vec<Range<Nanos>> {
@@ -74,7 +69,6 @@ mod tests {
         ] {
             assert_eq!(spans(&trapezoid, None, number), expected, "user {number}");
         }
-        assert_eq!(most(&testing::stages(&trapezoid)), 100);
         // A jump brings all at once, and takes all at once.
         let spike = [(10, 2.0, 2.0), (5, 8.0, 8.0), (10, 2.0, 2.0)];
         assert_eq!(spans(&spike, None, 1), [(0.0, 25.0)]);
@@ -117,10 +111,10 @@ mod tests {
             stages in testing::arbitrary(60.0),
             part in 0.0f64..1.0,
         ) {
-            let at = Nanos((super::super::stages::length(&stages).0 as f64 * part) as i64);
+            let at = Nanos((Stage::length(&stages).0 as f64 * part) as i64);
             let Some(wanted) = users(&stages, at) else { return Ok(()) };
             let there = |number| presence(&stages, None, number).iter().any(|span| span.contains(&at));
-            let all = (0..most(&stages)).filter(|number| there(*number)).count();
+            let all = (0..Stage::highest(&stages).ceil() as u64).filter(|number| there(*number)).count();
             // Within a hair of a border either count is right.
             let near = [wanted - 1e-3, wanted, wanted + 1e-3].map(|users| users.max(0.0).ceil() as usize);
             proptest::prop_assert!(near.contains(&all), "{} of {}", all, wanted);

@@ -38,19 +38,6 @@ pub fn placed(stages: &[Stage]) -> impl Iterator<Item = Placed> {
     })
 }
 
-/// How long all of them last.
-pub fn length(stages: &[Stage]) -> Nanos {
-    stages.iter().fold(Nanos::ZERO, |sum, stage| sum + stage.length)
-}
-
-/// The value that the stages keep to from one instant to a later one, if they keep to one.
-pub fn level(stages: &[Stage], from: Nanos, to: Nanos) -> Option<f64> {
-    let mut levels = placed(stages).filter(|placed| placed.begin < to && from < placed.end());
-    let first = levels.next()?.stage;
-    let flat = |stage: Stage| stage.from == first.from && stage.to == first.from;
-    (flat(first) && levels.all(|placed| flat(placed.stage)) && to <= length(stages)).then_some(first.from)
-}
-
 #[cfg(test)]
 pub(super) mod testing {
     //! Stages by seconds, and random ones.
@@ -86,17 +73,8 @@ mod tests {
         let found: Vec<(Nanos, f64)> = placed(&all).map(|placed| (placed.begin, placed.before)).collect();
         let secs = Nanos::from_secs;
         assert_eq!(found, [(secs(0), 0.0), (secs(10), 100.0), (secs(15), 200.0)]);
-        assert_eq!(length(&all), secs(19));
         // 0.1 · 3 is a hair above 0.3 in floating point; ten such stages are meant to be three events.
         let parts = stages(&[(3, 0.1, 0.1); 10]);
         assert_eq!(placed(&parts).last().map(|placed| placed.after()), Some(3.0));
-    }
-
-    #[test]
-    fn a_level_is_one_value_all_the_way() {
-        let all = stages(&[(10, 0.0, 20.0), (5, 20.0, 20.0), (5, 20.0, 20.0), (5, 30.0, 30.0)]);
-        let level = |from, to| level(&all, Nanos::from_secs(from), Nanos::from_secs(to));
-        assert_eq!((level(10, 20), level(11, 15), level(20, 25)), (Some(20.0), Some(20.0), Some(30.0)));
-        assert_eq!((level(9, 15), level(10, 21), level(20, 26), level(30, 31)), (None, None, None, None));
     }
 }

@@ -14,18 +14,20 @@ pub(super) use journeys::{Auth, Check, Feeder, Journey, METHODS, Place, Saved, S
 use read::Table;
 pub(super) use read::{Field, Header, Located, Value, in_order, unknown, whole};
 use shapes::{
-    EMBEDDED, EXPECT, FEEDER, FILE, JOURNEY, LIMIT, LOAD, METRICS, NEIGHBOURS, SERVICE, TENANT, WHERE,
+    EMBEDDED, EXPECT, FEEDER, FILE, JOURNEY, LIMIT, LOAD, METRICS, NEIGHBOURS, SERVICE, STAGE, TENANT, WHERE,
 };
 pub use shapes::{SHAPES, Shape};
 
 use super::{
-    Algorithm, Anchor, Estimate, Refill, Retry, Routing, StatusSet,
+    Algorithm, Anchor, Estimate, Pause, Refill, Retry, Routing, Spacing, StatusSet,
     expectation::{self, Comparison, Measure},
     notation,
     problem::Problem,
 };
 use crate::units::{Nanos, Quota, Rate};
-use values::{algorithm, anchor, estimate, number, one_or_more, quotas, refill, retry, routing, statuses};
+use values::{
+    algorithm, anchor, estimate, number, one_or_more, quotas, refill, retry, routing, spacing, statuses,
+};
 
 /// The whole file.
 #[derive(Debug)]
@@ -66,15 +68,29 @@ pub(super) struct Load {
     pub(super) tenants: Field<Vec<Located<String>>>,
     pub(super) journey: Field<String>,
     pub(super) rate: Field<Rate>,
+    pub(super) arrivals: Field<Spacing>,
     pub(super) max_users: Field<u64>,
     pub(super) users: Field<u64>,
     pub(super) spawn: Field<Rate>,
-    pub(super) pause: Field<(Nanos, Nanos)>,
+    pub(super) pause: Field<Pause>,
+    pub(super) pacing: Field<Nanos>,
     pub(super) after: Field<Nanos>,
     pub(super) duration: Field<Nanos>,
+    pub(super) stages: Field<Vec<Stage>>,
+    pub(super) stop: Field<Nanos>,
     pub(super) iterations: Field<u64>,
     pub(super) replica: Field<Routing>,
     pub(super) retry: Field<Retry>,
+}
+
+/// `[[load.stages]]`
+#[derive(Debug)]
+pub(super) struct Stage {
+    pub(super) header: Header,
+    pub(super) length: Field<Nanos>,
+    pub(super) rate: Field<f64>,
+    pub(super) users: Field<u64>,
+    pub(super) jump: Field<bool>,
 }
 
 /// `[[limit]]`
@@ -204,15 +220,45 @@ impl Load {
             tenants: one_or_more(&table, "tenant", found),
             journey: table.text("journey", found),
             rate: table.parsed("rate", found, notation::rate),
+            arrivals: table.parsed("arrivals", found, spacing),
             max_users: table.whole("max_users", 1, found),
             users: table.whole("users", 1, found),
             spawn: table.parsed("spawn", found, notation::rate),
-            pause: table.parsed("pause", found, notation::duration_range),
+            pause: table.parsed("pause", found, notation::pause),
+            pacing: table.parsed("pacing", found, notation::positive_duration),
             after: table.parsed("after", found, notation::duration),
             duration: table.parsed("duration", found, notation::positive_duration),
+            stages: stages(&table, found),
+            stop: table.parsed("stop", found, notation::duration),
             iterations: table.whole("iterations", 1, found),
             replica: routing(&table, "replica", found),
             retry: table.parsed("retry", found, retry),
+            header: table.header,
+        }
+    }
+}
+
+/// The stages of a load, if it has any.
+fn stages(table: &Table<'_>, found: &mut Vec<Problem>) -> Field<Vec<Stage>> {
+    let stages = each(table.tables("stages", &STAGE, found), found, Stage::read);
+    table.read("stages", found, |value, _| {
+        let written = value.get_ref().as_array().map_or(1, |array| array.len());
+        (stages.len() == written).then_some(stages)
+    })
+}
+
+impl Stage {
+    fn read(table: Table<'_>, found: &mut Vec<Problem>) -> Self {
+        Self {
+            length: table.parsed("for", found, |text| {
+                notation::positive_duration(text).map_err(|mut complaint| {
+                    complaint.help.push_str("; for a value that is there at once, `jump = true`");
+                    complaint
+                })
+            }),
+            rate: table.parsed("rate", found, notation::rate_or_zero),
+            users: table.whole("users", 0, found),
+            jump: table.boolean("jump", found),
             header: table.header,
         }
     }

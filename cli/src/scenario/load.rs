@@ -14,9 +14,12 @@ pub struct Load {
     pub model: LoadModel,
     /// When it begins, from the start of the load phase; `after = "5s"`; default 0.
     pub after: Nanos,
-    /// For how long it begins iterations.
+    /// For how long it begins iterations; as long as its stages.
     pub duration: Nanos,
-    /// At most so many iterations, over all its users; `None` without a bound.
+    /// `stop = "30s"`: how long after that an iteration under way may begin further steps; `None` (the default): until it is
+    /// through.
+    pub stop: Option<Nanos>,
+    /// At most so many iterations, over all its users, who each have their share; `None` without a bound.
     pub iterations: Option<u64>,
     /// Which replica a request goes to.
     pub routing: Routing,
@@ -29,28 +32,38 @@ pub struct Load {
 pub enum LoadModel {
     /// Arrivals keep coming, however slow the service is: `rate = "200/s"` iterations.
     Open {
-        /// Iterations per second.
-        rate: Rate,
+        /// Iterations per second over time; never empty.
+        rate: Vec<Stage>,
+        /// How they follow each other.
+        spacing: Spacing,
         /// Users kept at the most (`max_users`, default 1,000): arrival beyond them is dropped and counted.
         max_users: usize,
     },
     /// Users who wait for their answers.
     Closed {
-        /// How many.
-        users: usize,
+        /// How many over time; never empty.
+        users: Vec<Stage>,
         /// Users started per second; `None` (the default): all at once.
         spawn: Option<Rate>,
-        /// Pause between iterations, uniform in `low..=high`; default zero.
-        pause: (Nanos, Nanos),
+        /// When the next iteration of one of them begins; default at once.
+        pause: Pause,
     },
 }
 
 impl LoadModel {
+    /// What goes on over time: the rate, or the number of users.
+    pub fn stages(&self) -> &[Stage] {
+        match self {
+            Self::Open { rate, .. } => rate,
+            Self::Closed { users, .. } => users,
+        }
+    }
+
     /// How many users there can be: their numbers, from 0, lie below.
     pub fn most_users(&self) -> u64 {
         match self {
             Self::Open { max_users, .. } => *max_users as u64,
-            Self::Closed { users, .. } => *users as u64,
+            Self::Closed { users, .. } => Stage::highest(users).ceil() as u64,
         }
     }
 }
@@ -64,6 +77,35 @@ pub struct Stage {
     pub from: f64,
     /// The value that it goes towards; the same as `from` where it holds one.
     pub to: f64,
+}
+
+impl Stage {
+    /// How long all of them last.
+    pub fn length(stages: &[Self]) -> Nanos {
+        stages.iter().fold(Nanos::ZERO, |sum, stage| sum + stage.length)
+    }
+
+    /// The highest value that they reach.
+    pub fn highest(stages: &[Self]) -> f64 {
+        stages.iter().fold(0.0, |most, stage| most.max(stage.from).max(stage.to))
+    }
+
+    /// The value that they keep to from one instant to a later one, if they keep to one.
+    pub fn level(stages: &[Self], from: Nanos, to: Nanos) -> Option<f64> {
+        let mut end = Nanos::ZERO;
+        let mut level = None;
+        for stage in stages {
+            let begin = end;
+            end = begin + stage.length;
+            if begin < to && from < end {
+                if stage.from != stage.to || level.is_some_and(|level| level != stage.from) {
+                    return None;
+                }
+                level = Some(stage.from);
+            }
+        }
+        level.filter(|_| to <= end)
+    }
 }
 
 /// How the arrivals of an open load follow each other.
@@ -104,4 +146,20 @@ pub enum Retry {
     Never,
     /// `retry = "after"`: it waits for as long as `Retry-After` says and sends the request again, until it is not refused.
     After,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_level_is_one_value_all_the_way() {
+        let stage =
+            |(length, from, to): (i64, f64, f64)| Stage { length: Nanos::from_secs(length), from, to };
+        let stages = [(10, 0.0, 20.0), (5, 20.0, 20.0), (5, 20.0, 20.0), (5, 30.0, 30.0)].map(stage);
+        let level = |from, to| Stage::level(&stages, Nanos::from_secs(from), Nanos::from_secs(to));
+        assert_eq!((level(10, 20), level(11, 15), level(20, 25)), (Some(20.0), Some(20.0), Some(30.0)));
+        assert_eq!((level(9, 15), level(10, 21), level(20, 26), level(30, 31)), (None, None, None, None));
+        assert_eq!((Stage::length(&stages), Stage::highest(&stages)), (Nanos::from_secs(25), 30.0));
+    }
 }

@@ -8,7 +8,7 @@ mod size;
 
 use std::fmt;
 
-use super::{StatusPattern, problem::quoted};
+use super::{Pause, StatusPattern, problem::quoted};
 use crate::units::{Nanos, Quota, Rate};
 
 pub use names::{file_label, header_name, json_pointer, label, metric_name, plain_path, variable_name};
@@ -101,6 +101,18 @@ pub fn duration_range(text: &str) -> Result<(Nanos, Nanos), Complaint> {
         return Err(Complaint::new("the range runs backwards", "the shorter time comes first: `1s..3s`"));
     }
     Ok((low, high))
+}
+
+/// `"2s"`, `"1s..3s"`, or `"exp 2s"`: exponential with this mean.
+pub fn pause(text: &str) -> Result<Pause, Complaint> {
+    let complain = |mut complaint: Complaint| {
+        complaint.help = format!("pauses are written `2s`, `1s..3s` or `exp 2s`; {}", complaint.help);
+        complaint
+    };
+    match text.trim().strip_prefix("exp") {
+        Some(mean) => positive_duration(mean).map(Pause::Exponential).map_err(complain),
+        None => duration_range(text).map(|(low, high)| Pause::Uniform(low, high)).map_err(complain),
+    }
 }
 
 /// `"2s..10s"`: from one instant to a later one.
@@ -268,6 +280,17 @@ mod tests {
         assert_eq!(duration_range("2s"), Ok((secs(2), secs(2))));
         assert_eq!(message(duration_range("3s..1s")), "the range runs backwards");
         assert_eq!(message(duration_range("1..3s")), "the unit is missing");
+    }
+
+    #[test]
+    fn pauses() {
+        let secs = Nanos::from_secs;
+        assert_eq!(pause("1s..3s"), Ok(Pause::Uniform(secs(1), secs(3))));
+        assert_eq!(pause("2s"), Ok(Pause::Uniform(secs(2), secs(2))));
+        assert_eq!(pause("exp 2s"), Ok(Pause::Exponential(secs(2))));
+        assert_eq!(message(pause("exp 0s")), "this is no time at all");
+        assert_eq!(message(pause("exp")), "this is not a duration");
+        assert_eq!(message(pause("3s..1s")), "the range runs backwards");
     }
 
     #[test]

@@ -30,6 +30,7 @@ pub const SHAPES: &[&Shape] = &[
     &SAVE,
     &WHEN,
     &LOAD,
+    &STAGE,
     &LIMIT,
     &EXPECT,
     &WHERE,
@@ -161,15 +162,28 @@ pub(super) const LOAD: Shape = Shape {
         ("tenant", "tenant = [\"acme\", \"globex\"]"),
         ("journey", "journey = \"chat\""),
         ("rate", "rate = \"200/s\""),
+        ("arrivals", "arrivals = \"poisson\""),
         ("max_users", "max_users = 1000"),
         ("users", "users = 50"),
         ("spawn", "spawn = \"10/s\""),
         ("pause", "pause = \"1s..3s\""),
+        ("pacing", "pacing = \"5s\""),
         ("after", "after = \"5s\""),
         ("duration", "duration = \"25s\""),
+        ("stages", "stages = [{ for = \"30s\", users = 100 }, { for = \"1m\", users = 100 }]"),
+        ("stop", "stop = \"30s\""),
         ("iterations", "iterations = 100"),
         ("replica", "replica = \"sticky\""),
         ("retry", "retry = \"after\""),
+    ],
+};
+pub(super) const STAGE: Shape = Shape {
+    name: "[[load.stages]]",
+    keys: &[
+        ("for", "for = \"30s\""),
+        ("rate", "rate = \"200/s\""),
+        ("users", "users = 100"),
+        ("jump", "jump = true"),
     ],
 };
 pub(super) const LIMIT: Shape = Shape {

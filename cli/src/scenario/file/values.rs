@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     scenario::{
-        Algorithm, Anchor, Estimate, Refill, Retry, Routing, StatusPattern, StatusSet,
+        Algorithm, Anchor, Estimate, Refill, Retry, Routing, Spacing, StatusPattern, StatusSet,
         answer::{Pattern, Pointer},
         notation,
         problem::{Problem, quoted},
@@ -131,6 +131,18 @@ pub(super) fn retry(text: &str) -> Result<Retry, notation::Complaint> {
         _ => Err(notation::Complaint::new(
             "this is no way to retry",
             "retry is \"never\", or \"after\": as soon as Retry-After says",
+        )),
+    }
+}
+
+/// `"even"` or `"poisson"`.
+pub(super) fn spacing(text: &str) -> Result<Spacing, notation::Complaint> {
+    match text {
+        "even" => Ok(Spacing::Even),
+        "poisson" => Ok(Spacing::Poisson),
+        _ => Err(notation::Complaint::new(
+            "arrivals do not come like that",
+            "arrivals are \"even\", or \"poisson\": at random, as users come who know nothing of each other",
         )),
     }
 }

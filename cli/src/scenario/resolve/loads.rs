@@ -1,11 +1,14 @@
 //! `[[load]]`: who, on which journey, how many, for how long.
 
+mod model;
+
 use std::collections::HashSet;
 
+use self::model::Model;
 use super::{journeys::Journeys, tenants::Tenants};
 use crate::{
     scenario::{
-        JourneyIndex, Load, LoadModel, Retry, Routing, TenantIndex,
+        JourneyIndex, Load, Retry, Routing, Stage, TenantIndex,
         file::{self, Field, Header, Located},
         problem::{Problem, Span, listed, quoted},
     },
@@ -32,34 +35,54 @@ pub(super) fn resolve(
     let header = &load.header;
     let tenants = whose(load.tenants, tenants, found);
     let journey = on(load.journey, header, journeys, found);
+    let duration = duration(load.duration, &load.stages, &load.iterations, header, found);
     let model = Model {
         rate: load.rate,
+        arrivals: load.arrivals,
         max_users: load.max_users,
         users: load.users,
         spawn: load.spawn,
         pause: load.pause,
+        pacing: load.pacing,
+        stages: load.stages,
     };
-    let model = model.resolve(header, found);
-    let duration = match (load.duration, &load.iterations) {
-        (Field::Absent, Field::Absent) => {
-            let problem = header.lacks("duration");
-            found.push(
-                problem.help("for example: duration = \"25s\"; or iterations = 100, which also ends a load"),
-            );
-            None
-        }
-        (duration, _) => duration.or(LONGEST_FOR_ITERATIONS),
-    };
+    let model = model.resolve(header, duration, found)?;
     Some(Load {
         tenants: tenants?,
         journey: journey?,
-        model: model?,
         after: load.after.or(Nanos::ZERO)?,
-        duration: duration?,
+        duration: Stage::length(model.stages()),
+        stop: load.stop.optional()?,
+        model,
         iterations: load.iterations.optional()?,
         routing: load.replica.or(Routing::RoundRobin)?,
         retry: retry(load.retry, journey?, journeys, limited, found)?,
     })
+}
+
+/// How long a load without stages goes on; of one with stages, `None`: they say it.
+fn duration(
+    field: Field<Nanos>,
+    stages: &Field<Vec<file::Stage>>,
+    iterations: &Field<u64>,
+    header: &Header,
+    found: &mut Vec<Problem>,
+) -> Option<Nanos> {
+    if !stages.is_absent() {
+        if let Some(span) = place(&field) {
+            let problem = Problem::at(span, "this load has `stages`, which say how long it goes on", "");
+            found.push(problem.help("leave `duration` out"));
+        }
+        return None;
+    }
+    if field.is_absent() && iterations.is_absent() {
+        let problem = header.lacks("duration");
+        found.push(
+            problem.help("for example: duration = \"25s\"; or iterations = 100, which also ends a load"),
+        );
+        return None;
+    }
+    field.or(LONGEST_FOR_ITERATIONS)
 }
 
 /// How long the warm-up is: something has to be left when it is over.
@@ -142,51 +165,6 @@ fn on(
     }
 }
 
-/// The keys that say how a load is driven.
-struct Model {
-    rate: Field<crate::units::Rate>,
-    max_users: Field<u64>,
-    users: Field<u64>,
-    spawn: Field<crate::units::Rate>,
-    pause: Field<(Nanos, Nanos)>,
-}
-
-impl Model {
-    fn resolve(self, header: &Header, found: &mut Vec<Problem>) -> Option<LoadModel> {
-        const OPEN_OR_CLOSED: &str = "`rate = \"200/s\"` lets arrivals come, however slow the service is; `users = 50` lets users wait for their answers";
-        match (self.rate.is_absent(), self.users.is_absent()) {
-            (true, true) => {
-                let message = "this load has neither `rate` nor `users`";
-                found.push(Problem::at(header.span.clone(), message, "").help(OPEN_OR_CLOSED));
-                None
-            }
-            (false, false) => {
-                let mut problem = Problem::new("a load has `rate` or `users`, not both");
-                for span in [place(&self.rate), place(&self.users)].into_iter().flatten() {
-                    problem = problem.also(span, "");
-                }
-                if problem.labels.is_empty() {
-                    problem = problem.also(header.span.clone(), "");
-                }
-                found.push(problem.help(OPEN_OR_CLOSED));
-                None
-            }
-            (false, true) => {
-                foreign("spawn", &self.spawn, "users", found);
-                foreign("pause", &self.pause, "users", found);
-                let max_users = count("max_users", self.max_users, MAX_USERS, found);
-                Some(LoadModel::Open { rate: self.rate.given()?.value, max_users: max_users? })
-            }
-            (true, false) => {
-                foreign("max_users", &self.max_users, "rate", found);
-                let users = count("users", self.users, 0, found);
-                let (spawn, pause) = (self.spawn.optional(), self.pause.or((Nanos::ZERO, Nanos::ZERO)));
-                Some(LoadModel::Closed { users: users?, spawn: spawn?, pause: pause? })
-            }
-        }
-    }
-}
-
 fn place<T>(field: &Field<T>) -> Option<Span> {
     field.given().map(|located| located.span.clone())
 }
@@ -201,9 +179,13 @@ fn foreign<T>(key: &str, field: &Field<T>, with: &str, found: &mut Vec<Problem>)
 
 fn count(key: &str, field: Field<u64>, default: u64, found: &mut Vec<Problem>) -> Option<usize> {
     if let Some(located) = field.given().filter(|located| located.value > MOST_USERS) {
-        let message = format!("{} cannot be {}", quoted(key), located.value);
-        found.push(Problem::at(located.span.clone(), message, "a million is the most"));
+        too_many(key, located, found);
         return None;
     }
     field.or(default).and_then(|count| usize::try_from(count).ok())
+}
+
+fn too_many(key: &str, count: &Located<u64>, found: &mut Vec<Problem>) {
+    let message = format!("{} cannot be {}", quoted(key), count.value);
+    found.push(Problem::at(count.span.clone(), message, "a million is the most"));
 }

@@ -3,7 +3,7 @@
 use super::tenants::Tenants;
 use crate::{
     scenario::{
-        Load, Neighbours, TenantIndex,
+        Load, Neighbours, Stage, TenantIndex,
         file::{self, Located},
         problem::{Problem, Span, quoted},
     },
@@ -61,7 +61,7 @@ pub(super) fn resolve(
         let message = format!("the load of {} is not the same in both phases", quoted(id));
         let problem = Problem::at(span.clone(), message, "it could not be told from the flood");
         found.push(problem.help(
-            "a victim's loads go on through both phases, from `after` for `duration`, and have no `iterations`",
+            "a victim's loads go on through both phases, from `after` for `duration`, keep to one `rate` or number of `users`, and have no `iterations`",
         ));
     }
     Some(Some(Neighbours {
@@ -100,15 +100,17 @@ fn loaded(
     Some(indices)
 }
 
-/// Whether each load of a tenant goes on through both phases or touches neither, and one does the former.
+/// Whether each load of a tenant goes on through both phases at one level, or touches neither, and one does the former.
 fn steady(loads: &[&Load], tenant: TenantIndex, quiet: Phase, flood: Phase) -> bool {
     let of_tenant = || loads.iter().filter(|load| load.tenants.contains(&tenant));
     let end = |load: &Load| load.after + load.duration;
-    let covers = |load: &Load, phase: Phase| {
-        load.after <= phase.0 && phase.1 <= end(load) && load.iterations.is_none()
+    let level = |load: &Load, phase: Phase| {
+        let begin = load.after;
+        let goes_on = begin <= phase.0 && phase.1 <= end(load) && load.iterations.is_none();
+        goes_on.then(|| Stage::level(load.model.stages(), phase.0 - begin, phase.1 - begin)).flatten()
     };
     let touches = |load: &Load, phase: Phase| load.after < phase.1 && phase.0 < end(load);
-    let both = |load: &Load| covers(load, quiet) && covers(load, flood);
+    let both = |load: &Load| level(load, quiet).is_some_and(|quiet| level(load, flood) == Some(quiet));
     let neither = |load: &Load| !touches(load, quiet) && !touches(load, flood);
     of_tenant().all(|load| both(load) || neither(load)) && of_tenant().any(|load| both(load))
 }

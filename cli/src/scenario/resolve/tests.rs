@@ -314,6 +314,13 @@ fn loads() {
             ("users = 2", "users = 2\nmax_users = 2"),
             ("\"1s..3s\"", "\"3s..1s\""),
             ("\"1s..3s\"", "\"1..3\""),
+            ("\"1s..3s\"", "\"exp 0s\""),
+            ("\"1s..3s\"", "\"1s..3s\"\npacing = \"5s\""),
+            ("pause = \"1s..3s\"", "pacing = \"0s\""),
+            ("max_users = 50", "pacing = \"5s\""),
+            ("max_users = 50", "arrivals = \"random\""),
+            ("users = 2", "users = 2\narrivals = \"poisson\""),
+            ("duration = \"25s\"", "duration = \"25s\"\nstop = \"5\""),
             ("after = \"5s\"", "after = \"-5s\""),
             ("duration = \"25s\"", ""),
             ("duration = \"25s\"", "duration = \"0s\""),
@@ -325,6 +332,31 @@ fn loads() {
                 "[[load]]\njourney = \"chat\"",
                 "[[journey]]\nname = \"look\"\n[[journey.step]]\nget = \"/\"\n[[load]]\nretry = \"after\"\njourney = \"look\"",
             ),
+        ]),
+    );
+}
+
+#[test]
+fn stages() {
+    let open = "rate = \"200/s\"\nmax_users = 50\nduration = \"25s\"";
+    let closed = "users = 2\nspawn = \"1/s\"\npause = \"1s..3s\"\nafter = \"5s\"\nduration = \"20s\"";
+    shown(
+        "stages",
+        &each(&[
+            (open, "stages = []"),
+            (open, "stages = { for = \"5s\", rate = \"5/s\" }"),
+            (open, "stages = [\"5s\"]"),
+            (open, "stages = [{ for = \"5s\" }]"),
+            (open, "stages = [{ for = \"5s\", rate = \"5/s\" }, { for = \"5s\" }]"),
+            (open, "stages = [{ for = \"0s\", rate = \"5/s\" }]"),
+            (open, "stages = [{ rate = \"5/s\" }]"),
+            (open, "stages = [{ for = \"5s\", rate = \"5/s\", jump = \"yes\" }]"),
+            (open, "stages = [{ for = \"5s\", rate = \"0/s\" }, { for = \"5s\", rate = \"0/s\" }]"),
+            (open, "stages = [{ for = \"5s\", rate = \"5/s\" }, { for = \"5s\", users = 5 }]"),
+            (open, "rate = \"5/s\"\nstages = [{ for = \"5s\", users = 5 }]"),
+            (open, "stages = [{ for = \"5s\", rate = \"5/s\" }]\nduration = \"5s\""),
+            (closed, "stages = [{ for = \"5s\", users = 5 }]\nspawn = \"5/s\""),
+            (closed, "stages = [{ for = \"5s\", users = 5 }, { for = \"5s\", users = 5000000 }]"),
         ]),
     );
 }

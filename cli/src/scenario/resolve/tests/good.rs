@@ -9,7 +9,7 @@ use std::{
 use super::{BASE, SOURCES, Sources, environment, read_file, resolve};
 use crate::{
     scenario::{
-        Algorithm, Anchor, Estimate, LoadModel, Refill, Routing, Scenario,
+        Algorithm, Anchor, Estimate, LoadModel, Pause, Refill, Routing, Scenario, Spacing, Stage,
         expectation::{LatencyFrom, Measure},
         file::SHAPES,
         template::{Escape, Part, Template, Variable},
@@ -53,10 +53,16 @@ fn everything_of_the_base() {
     assert_eq!(path, &Template { parts, escape: Escape::Url });
     assert_eq!(scenario.steps[1].headers[0].0, "x-session-id");
     assert_eq!(scenario.loads[0].tenants, [0]);
-    assert_eq!(scenario.loads[0].model, LoadModel::Open { rate: Rate(200.0), max_users: 50 });
+    assert_eq!(
+        scenario.loads[0].model,
+        LoadModel::Open { rate: held(25, 200.0), spacing: Spacing::Even, max_users: 50 }
+    );
     assert_eq!(scenario.loads[1].tenants, [0, 1]);
-    let pause = (Nanos::from_secs(1), Nanos::from_secs(3));
-    assert_eq!(scenario.loads[1].model, LoadModel::Closed { users: 2, spawn: Some(Rate(1.0)), pause });
+    let pause = Pause::Uniform(Nanos::from_secs(1), Nanos::from_secs(3));
+    assert_eq!(
+        scenario.loads[1].model,
+        LoadModel::Closed { users: held(20, 2.0), spawn: Some(Rate(1.0)), pause }
+    );
     assert_eq!(scenario.loads[1].after, Nanos::from_secs(5));
     assert_eq!(scenario.loads[1].routing, Routing::Only(1));
     assert_eq!(scenario.limits[0].algorithm, Algorithm::FixedWindow);
@@ -67,6 +73,33 @@ fn everything_of_the_base() {
     let metrics = scenario.metrics.unwrap();
     assert_eq!(metrics.requests, "http_requests_total");
     assert_eq!((scenario.embedded.replicas, scenario.embedded.tenants), (2, None));
+}
+
+fn held(secs: i64, level: f64) -> Vec<Stage> {
+    vec![Stage { length: Nanos::from_secs(secs), from: level, to: level }]
+}
+
+#[test]
+fn stages_go_from_where_the_one_before_left_off() {
+    let staged = |keys: &str| {
+        let all = "rate = \"200/s\"\nmax_users = 50\nduration = \"25s\"";
+        let scenario = good(&BASE.replacen(all, keys, 1));
+        let load = &scenario.loads[0];
+        let stages: Vec<_> =
+            load.model.stages().iter().map(|s| (s.length.as_secs_f64(), s.from, s.to)).collect();
+        (stages, load.duration.as_secs_f64(), load.model.clone())
+    };
+    let ramp = "stages = [{ for = \"30s\", users = 100 }, { for = \"1m\", users = 100 }, { for = \"10s\", users = 0 }]";
+    let (stages, duration, _) = staged(&format!("{ramp}\nstop = \"5s\"\npacing = \"2s\""));
+    assert_eq!(stages, [(30.0, 0.0, 100.0), (60.0, 100.0, 100.0), (10.0, 100.0, 0.0)]);
+    assert_eq!(duration, 100.0);
+    let spike = "rate = \"10/s\"\narrivals = \"poisson\"\nstages = [{ for = \"5s\", rate = \"10/s\" }, { for = \"1s\", rate = \"500/s\", jump = true }, { for = \"5s\", rate = \"0/s\" }]";
+    let (stages, _, model) = staged(spike);
+    assert_eq!(stages, [(5.0, 10.0, 10.0), (1.0, 500.0, 500.0), (5.0, 500.0, 0.0)]);
+    assert!(matches!(model, LoadModel::Open { spacing: Spacing::Poisson, max_users: 1000, .. }));
+    let (_, _, model) = staged("users = 3\nduration = \"1s\"\npacing = \"2s\"");
+    let pause = Pause::Pacing(Nanos::from_secs(2));
+    assert_eq!(model, LoadModel::Closed { users: held(1, 3.0), spawn: None, pause });
 }
 
 #[test]
@@ -186,7 +219,7 @@ fn shipped_scenarios_resolve() {
             names.insert(scenario.name);
         }
     }
-    let expected = "smoke flood cross-replica isolation neighbours stress-50 stress-100 stress-1000";
+    let expected = "smoke flood cross-replica isolation neighbours ramp stress-50 stress-100 stress-1000";
     for name in expected.split(' ') {
         assert!(names.contains(name), "{name} is shipped");
     }
