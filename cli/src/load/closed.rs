@@ -52,7 +52,9 @@ pub(super) async fn run<T: Transport>(worker: Rc<Worker<T>>, index: usize, begin
         if !run.worker.pacer.until(begin + first.start).await {
             break;
         }
-        let user = User::new(&run.worker, index, number, mix::tenant(load, number));
+        let journey = load.journeys.get(mix::journey(load, setup.scenario.seed, index, number));
+        let Some(&(journey, _)) = journey else { break };
+        let user = User::new(&run.worker, index, journey, number, mix::tenant(load, number));
         tasks.spawn_local(come_and_go(Rc::clone(&run), user, presence));
     }
     tasks.join_all().await;

@@ -19,7 +19,7 @@ use super::{
 use crate::{
     plan::{arrivals::Arrivals, mix},
     record::sample::{LimiterHeaders, Outcome, Sample},
-    scenario::{LoadModel, Stage},
+    scenario::{Load, LoadModel, Stage},
     units::Nanos,
 };
 
@@ -55,7 +55,7 @@ impl Seat {
 
 /// The users who wait, and whether there will be more work.
 struct Idle {
-    /// By the position of their tenant in the load: the last to come is the first to go.
+    /// By [`position`]: the last to come is the first to go.
     seats: Vec<RefCell<Vec<Rc<Seat>>>>,
     closed: Cell<bool>,
 }
@@ -122,7 +122,7 @@ impl Pool {
         let max_users = load.model.most_users();
         let share = worker.share_of(max_users)?;
         let tenants = load.tenants.len().max(1) as u64;
-        let idle = Rc::new(Idle::new(tenants));
+        let idle = Rc::new(Idle::new(tenants * load.journeys.len() as u64));
         let most = share.count(max_users);
         let mut pool = Self { index, share, idle, users: JoinSet::new(), created: 0, most };
         let ready = share
@@ -133,7 +133,7 @@ impl Pool {
             if worker.pacer.is_stopped() {
                 break;
             }
-            let position = share.number(nth) % tenants;
+            let position = position(load, worker.setup.scenario.seed, index, share.number(nth));
             let (done, is_started) = oneshot::channel();
             pool.create(worker, position, None, Some(done));
             started.push(is_started);
@@ -144,7 +144,7 @@ impl Pool {
         Some(pool)
     }
 
-    /// Adds a user for the tenant at `position`, who does `first` before it waits for work; without it, its start steps
+    /// Adds a user for `position`, who does `first` before it waits for work; without it, its start steps
     /// alone, which `started` is told of. False when there are as many as there may be.
     fn create<T: Transport>(
         &mut self,
@@ -159,14 +159,16 @@ impl Pool {
         };
         let number = self.share.number(self.created);
         self.created += 1;
-        let user = User::new(worker, self.index, number, mix::tenant(load, position));
+        let journeys = load.journeys.len().max(1) as u64;
+        let Some(&(journey, _)) = load.journeys.get((position % journeys) as usize) else { return false };
+        let user = User::new(worker, self.index, journey, number, mix::tenant(load, position / journeys));
         let (worker, idle) = (Rc::clone(worker), Rc::clone(&self.idle));
         let seat = Seat { job: Cell::new(first), ..Seat::default() };
         self.users.spawn_local(serve(worker, user, seat, idle, position as usize, started));
         true
     }
 
-    /// Gives an arrival to a user of the tenant at `position`; false when none can take it.
+    /// Gives an arrival to a user at `position`; false when none can take it.
     fn give<T: Transport>(&mut self, worker: &Rc<Worker<T>>, position: u64, job: Job) -> bool {
         self.idle.give(position as usize, job) || self.create(worker, position, Some(job), None)
     }
@@ -194,6 +196,12 @@ async fn serve<T: Transport>(
     }
 }
 
+/// Where users wait that can take arrival `k`: for each tenant of the load there is a place for each of its journeys.
+fn position(load: &Load, seed: u64, index: usize, k: u64) -> u64 {
+    let tenant = k % load.tenants.len().max(1) as u64;
+    tenant * load.journeys.len() as u64 + mix::journey(load, seed, index, k) as u64
+}
+
 /// Runs a worker's share of the arrivals of a load that begins at `begin`.
 pub(super) async fn run<T: Transport>(worker: Rc<Worker<T>>, index: usize, begin: Nanos, mut pool: Pool) {
     let setup = std::sync::Arc::clone(&worker.setup);
@@ -208,9 +216,9 @@ pub(super) async fn run<T: Transport>(worker: Rc<Worker<T>>, index: usize, begin
         if !worker.pacer.until(due).await {
             break;
         }
-        let position = k % tenants;
         // Each tenant takes turns of its own: with as many tenants as replicas, `k` alone would tie them together.
-        let turn = k / tenants + position;
+        let turn = k / tenants + k % tenants;
+        let position = position(load, setup.scenario.seed, index, k);
         if !pool.give(&worker, position, Job { iteration: k + 1, turn, due, until }) {
             drop_arrival(&worker, index, k, turn, due);
         }
@@ -223,7 +231,8 @@ pub(super) async fn run<T: Transport>(worker: Rc<Worker<T>>, index: usize, begin
 fn drop_arrival<T: Transport>(worker: &Worker<T>, index: usize, k: u64, turn: u64, due: Nanos) {
     let setup = &worker.setup;
     let Some(load) = setup.scenario.loads.get(index) else { return };
-    let first = setup.scenario.journeys.get(load.journey).and_then(|journey| journey.steps.first());
+    let journey = load.journeys.get(mix::journey(load, setup.scenario.seed, index, k));
+    let first = journey.and_then(|(journey, _)| setup.scenario.journeys.get(*journey)?.steps.first());
     let now = worker.now();
     worker.put(&Sample {
         intended: due,

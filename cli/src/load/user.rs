@@ -16,7 +16,7 @@ use crate::{
         pause, walk,
     },
     record::sample::{LimiterHeaders, Obstacle, Outcome, Sample},
-    scenario::{Journey, Load, Pause, Scenario, Step, StepIndex, TenantIndex},
+    scenario::{JourneyIndex, Load, Pause, Step, StepIndex, TenantIndex},
     units::Nanos,
 };
 
@@ -24,6 +24,7 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct User<T: Transport> {
     load: usize,
+    journey: JourneyIndex,
     /// From 0 within its load.
     number: u64,
     tenant: TenantIndex,
@@ -90,10 +91,17 @@ pub(super) enum Pass {
 
 impl<T: Transport> User<T> {
     /// A user that has not started yet.
-    pub(super) fn new(worker: &Worker<T>, load: usize, number: u64, tenant: TenantIndex) -> Self {
-        let slots = journey(&worker.setup.scenario, load).map_or(0, |journey| journey.saved.len());
+    pub(super) fn new(
+        worker: &Worker<T>,
+        load: usize,
+        journey: JourneyIndex,
+        number: u64,
+        tenant: TenantIndex,
+    ) -> Self {
+        let slots = worker.setup.scenario.journeys.get(journey).map_or(0, |journey| journey.saved.len());
         Self {
             load,
+            journey,
             number,
             tenant,
             saved: vec![None; slots],
@@ -132,7 +140,7 @@ impl<T: Transport> User<T> {
         self.cookies.clear();
         // A journey without start steps has started when it was due.
         self.done = self.done.max(due);
-        let Some(journey) = journey(&worker.setup.scenario, self.load) else { return Pass::Complete };
+        let Some(journey) = worker.setup.scenario.journeys.get(self.journey) else { return Pass::Complete };
         let turn = self.number + self.requests;
         let pass = self.walk(worker, &journey.start, 0, turn, due, until).await;
         self.started = pass == Pass::Complete;
@@ -151,7 +159,7 @@ impl<T: Transport> User<T> {
         until: Until,
     ) -> Pass {
         let scenario = &*worker.setup.scenario;
-        let Some(journey) = journey(scenario, self.load) else { return Pass::Complete };
+        let Some(journey) = scenario.journeys.get(self.journey) else { return Pass::Complete };
         self.passes += 1;
         let chosen = walk::choose(scenario, journey, &self.saved, || {
             walk::draw(scenario, self.load, self.number, self.passes, iteration)
@@ -320,9 +328,4 @@ impl<T: Transport> User<T> {
             canary: None,
         }
     }
-}
-
-/// The journey of a load.
-fn journey(scenario: &Scenario, load: usize) -> Option<&Journey> {
-    scenario.loads.get(load).and_then(|load| scenario.journeys.get(load.journey))
 }

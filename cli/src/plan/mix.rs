@@ -43,6 +43,31 @@ pub fn tenant(load: &Load, number: u64) -> TenantIndex {
     load.tenants.get(index as usize).copied().unwrap_or_default()
 }
 
+/// The position among a load's journeys of the one that its user or arrival `number` (from 0) has, the load being number
+/// `index`: each journey has its weight's share.
+pub fn journey(load: &Load, seed: u64, index: usize, number: u64) -> usize {
+    if load.journeys.len() < 2 {
+        return 0;
+    }
+    let weights = load.journeys.iter().map(|(_, weight)| *weight).enumerate();
+    weighed(weights, || uniform(seed, Purpose::Journey, index, 0, number)).unwrap_or_default()
+}
+
+/// Which of these things with weights a draw in `[0, 1)` falls on; `None` where there are none.
+pub fn weighed<T>(things: impl Iterator<Item = (T, u64)> + Clone, draw: impl FnOnce() -> f64) -> Option<T> {
+    let total: u64 = things.clone().map(|(_, weight)| weight).sum();
+    let last = total.checked_sub(1)?;
+    // A double may round the product up to the total; the last thing takes that.
+    let mut left = ((total as f64 * draw()) as u64).min(last);
+    for (thing, weight) in things {
+        match left.checked_sub(weight) {
+            Some(less) => left = less,
+            None => return Some(thing),
+        }
+    }
+    None
+}
+
 /// The replica of a request: `user` from 0 within the load, `request` counts the requests in whose order replicas take
 /// turns.
 pub fn replica(routing: Routing, user: u64, request: u64, replicas: usize) -> usize {
@@ -75,6 +100,28 @@ mod tests {
         }
         // 10,000 each; the standard deviation is 95.
         assert!(tenths.iter().all(|count| count.abs_diff(10_000) < 500), "{tenths:?}");
+    }
+
+    #[test]
+    fn journeys_have_their_shares_with_every_tenant() {
+        let scenario = crate::verify::testing::scenario(
+            "version = 1\n[[tenant]]\nid = \"a\"\n[[tenant]]\nid = \"b\"\n\
+             [[journey]]\nname = \"x\"\n[[journey.step]]\nget = \"/\"\n\
+             [[journey]]\nname = \"y\"\n[[journey.step]]\nget = \"/\"\n\
+             [[load]]\nusers = 1\nduration = \"1s\"\njourney = { y = 1, x = 3 }\n\
+             [[load]]\nusers = 1\nduration = \"1s\"\njourney = \"y\"\n",
+        );
+        let load = &scenario.loads[0];
+        assert_eq!(load.journeys, [(1, 1), (0, 3)]);
+        let mut counts = [[0_u64; 2]; 2];
+        for number in 0..40_000 {
+            counts[tenant(load, number)][journey(load, 1, 0, number)] += 1;
+        }
+        // Of 20,000 each; five standard deviations are 306.
+        for of_tenant in counts {
+            assert!(of_tenant[1].abs_diff(15_000) < 306, "{counts:?}");
+        }
+        assert_eq!(journey(&scenario.loads[1], 1, 1, 7), 0);
     }
 
     #[test]

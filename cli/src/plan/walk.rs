@@ -26,24 +26,12 @@ pub fn choose(
     saved: &[Option<String>],
     draw: impl FnOnce() -> f64,
 ) -> Option<StepIndex> {
-    let weighed = || {
-        journey.steps.iter().filter_map(|&index| {
-            let turn = &scenario.steps.get(index)?.turn;
-            let eligible = turn.when.as_ref().is_none_or(|when| when.holds(saved));
-            Some((index, turn.weight.filter(|_| eligible)?))
-        })
-    };
-    let total: u64 = weighed().map(|(_, weight)| weight).sum();
-    let last = total.checked_sub(1)?;
-    // A double may round the product up to the total; the last step takes that.
-    let mut left = ((total as f64 * draw()) as u64).min(last);
-    for (index, weight) in weighed() {
-        match left.checked_sub(weight) {
-            Some(less) => left = less,
-            None => return Some(index),
-        }
-    }
-    None
+    let weighed = journey.steps.iter().filter_map(|&index| {
+        let turn = &scenario.steps.get(index)?.turn;
+        let eligible = turn.when.as_ref().is_none_or(|when| when.holds(saved));
+        Some((index, turn.weight.filter(|_| eligible)?))
+    });
+    mix::weighed(weighed, draw)
 }
 
 #[cfg(test)]

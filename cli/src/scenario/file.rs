@@ -26,7 +26,8 @@ use super::{
 };
 use crate::units::{Nanos, Quota, Rate};
 use values::{
-    algorithm, anchor, estimate, number, one_or_more, quotas, refill, retry, routing, spacing, statuses,
+    algorithm, anchor, estimate, mixed, number, one_or_more, quotas, refill, retry, routing, spacing,
+    statuses,
 };
 
 /// The whole file.
@@ -66,7 +67,7 @@ pub(super) struct Tenant {
 pub(super) struct Load {
     pub(super) header: Header,
     pub(super) tenants: Field<Vec<Located<String>>>,
-    pub(super) journey: Field<String>,
+    pub(super) journey: Field<Vec<(Located<String>, u64)>>,
     pub(super) rate: Field<Rate>,
     pub(super) arrivals: Field<Spacing>,
     pub(super) max_users: Field<u64>,
@@ -218,7 +219,7 @@ impl Load {
     fn read(table: Table<'_>, found: &mut Vec<Problem>) -> Self {
         Self {
             tenants: one_or_more(&table, "tenant", found),
-            journey: table.text("journey", found),
+            journey: mixed(&table, "journey", found),
             rate: table.parsed("rate", found, notation::rate),
             arrivals: table.parsed("arrivals", found, spacing),
             max_users: table.whole("max_users", 1, found),

@@ -8,8 +8,8 @@ use crate::units::{Nanos, Rate};
 pub struct Load {
     /// Its tenants; user `i` (or arrival `i`) belongs to tenant `i mod n`. Never empty; default all tenants.
     pub tenants: Vec<TenantIndex>,
-    /// Its journey.
-    pub journey: JourneyIndex,
+    /// Its journeys and their weights; never empty. Each user (or arrival) has one of them, drawn for its number.
+    pub journeys: Vec<(JourneyIndex, u64)>,
     /// Open or closed.
     pub model: LoadModel,
     /// When it begins, from the start of the load phase; `after = "5s"`; default 0.

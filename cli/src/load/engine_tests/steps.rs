@@ -176,10 +176,10 @@ order = "ORDER"
 [[journey]]
 name = "greet"
 [[journey.start]]
-get = "/start/${people.name}"
+get = "/start/${people.name}/${user}"
 auth = { basic = ["${people.name}", "${people.key}"] }
 [[journey.step]]
-get = "/${people.name}"
+get = "/${n}/${people.name}/${user}"
 [[load]]
 users = 2
 spawn = "10/s"                       # one after the other: requests are told apart by their order
@@ -189,25 +189,23 @@ duration = "10s"
 
 #[tokio::test(start_paused = true)]
 async fn data_is_fed_by_iteration_or_by_user() {
+    let paths = async |workers, order| -> Vec<String> {
+        let visit = visit(workers, &FED.replace("ORDER", order), |_| (200, "", String::new())).await;
+        let mut paths: Vec<String> = visit.walk().into_iter().map(|(_, line)| line).collect();
+        paths.sort();
+        paths
+    };
     for workers in [1, 2] {
-        let visit = visit(workers, &FED.replace("ORDER", "sequential"), |_| (200, "", String::new())).await;
-        let mut rows: Vec<(u64, String)> = Vec::new();
-        for (sample, (_, line)) in visit.samples.iter().zip(visit.walk()) {
-            rows.push((sample.iteration, line));
-        }
-        rows.sort();
-        let expected =
-            [(0, "start/a"), (0, "start/b"), (1, "a"), (2, "b"), (3, "c"), (4, "d"), (5, "a"), (6, "b")];
-        assert_eq!(rows, expected.map(|(n, path)| (n, format!("GET /{path}"))), "{workers} workers");
+        let rows: Vec<String> = paths(workers, "sequential").await;
+        let rows: Vec<&str> =
+            rows.iter().filter_map(|path| path.rsplit_once('/')).map(|(row, _)| row).collect();
+        let expected = ["1/a", "2/b", "3/c", "4/d", "5/a", "6/b", "start/a", "start/b"];
+        assert_eq!(rows, expected.map(|row| format!("GET /{row}")), "{workers} workers");
+        let unique = paths(workers, "unique").await;
+        assert_eq!(unique.len(), 8);
+        assert!(unique.iter().all(|path| path.ends_with("/a/1") || path.ends_with("/b/2")), "{unique:?}");
     }
     let visit = visit(1, &FED.replace("ORDER", "unique"), |_| (200, "", String::new())).await;
-    let of = |user: usize| {
-        let own =
-            visit.samples.iter().zip(visit.walk()).filter(move |(sample, _)| sample.user == user as u64);
-        own.map(|(_, (_, line))| line).collect::<Vec<_>>()
-    };
-    assert_eq!(of(1), ["GET /start/a", "GET /a", "GET /a", "GET /a"]);
-    assert_eq!(of(2), ["GET /start/b", "GET /b", "GET /b", "GET /b"]);
     // `b:s3cret`: the secret of the cell was filled in.
     assert!(visit.fields(4).contains(&"authorization: Basic YjpzM2NyZXQ="), "{:?}", visit.fields(4));
 }
@@ -288,4 +286,42 @@ duration = "10s"
     .await;
     let failed: Vec<_> = visit.samples.iter().map(|sample| sample.failed_check.as_deref()).collect();
     assert_eq!(failed, [None, Some("the body is \"go away\", expected \"welcome\" in it")]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn journeys_are_mixed_by_weight_whoever_works() {
+    let text = r#"
+[[journey]]
+name = "chat"
+[[journey.start]]
+get = "/start"
+[[journey.step]]
+name = "chat"
+get = "/chat"
+[[journey]]
+name = "browse"
+[[journey.step]]
+name = "browse"
+get = "/browse"
+[[load]]
+journey = { chat = 3, browse = 1 }
+LOAD
+"#;
+    // Arrivals have their journeys by their numbers, users who go round by theirs.
+    let open = ("rate = \"100/s\"\nduration = \"20s\"", (|sample| sample.iteration) as fn(&Sample) -> u64);
+    let closed = ("users = 2000\nduration = \"20ms\"", (|sample| sample.user) as fn(&Sample) -> u64);
+    for (load, number) in [open, closed] {
+        let text = text.replace("LOAD", load);
+        let journeys = async |workers| {
+            let visit = visit(workers, &text, |_| (200, "", String::new())).await;
+            let iterations = visit.samples.iter().filter(|sample| sample.iteration > 0);
+            iterations.map(|sample| (number(sample), sample.step)).collect::<BTreeMap<_, _>>()
+        };
+        let alone = journeys(1).await;
+        // Of 2,000, one in four; five standard deviations are 97.
+        let browsed = alone.values().filter(|step| **step == 2).count();
+        assert_eq!(alone.len(), 2000);
+        assert!(browsed.abs_diff(500) < 97, "{browsed}");
+        assert_eq!(alone, journeys(3).await);
+    }
 }

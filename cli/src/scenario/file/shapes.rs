@@ -160,7 +160,7 @@ pub(super) const LOAD: Shape = Shape {
     name: "[[load]]",
     keys: &[
         ("tenant", "tenant = [\"acme\", \"globex\"]"),
-        ("journey", "journey = \"chat\""),
+        ("journey", "journey = { chat = 3, browse = 1 }"),
         ("rate", "rate = \"200/s\""),
         ("arrivals", "arrivals = \"poisson\""),
         ("max_users", "max_users = 1000"),

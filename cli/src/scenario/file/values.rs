@@ -18,6 +18,9 @@ use crate::{
     units::Quota,
 };
 
+/// The greatest weight of one thing among others.
+const MOST_WEIGHT: u64 = 1_000_000;
+
 /// One text or an array of them.
 pub(super) fn one_or_more(
     table: &Table<'_>,
@@ -37,6 +40,48 @@ pub(super) fn one_or_more(
             }
         }
         (texts.len() == elements.len()).then_some(texts)
+    })
+}
+
+/// A name, or a table of names with their weights.
+pub(super) fn mixed(
+    table: &Table<'_>,
+    key: &str,
+    found: &mut Vec<Problem>,
+) -> Field<Vec<(Located<String>, u64)>> {
+    table.read(key, found, |value, found| match value.get_ref() {
+        DeValue::String(name) => Some(vec![(Located { value: name.to_string(), span: value.span() }, 1)]),
+        DeValue::Table(weights) if weights.is_empty() => {
+            let help = format!("for example: {key} = {{ chat = 3, browse = 1 }}");
+            found.push(Problem::at(value.span(), format!("{} names none", quoted(key)), "").help(help));
+            None
+        }
+        DeValue::Table(weights) => {
+            let mut mixed = Vec::new();
+            for (name, value) in in_order(weights) {
+                let weight = match value.get_ref() {
+                    DeValue::Integer(integer) => whole(integer),
+                    _ => None,
+                };
+                match weight.and_then(|weight| u64::try_from(weight).ok()) {
+                    Some(weight @ 1..=MOST_WEIGHT) => mixed.push((name, weight)),
+                    _ => {
+                        let message = format!("{} cannot have this weight", quoted(&name.value));
+                        let problem = Problem::at(
+                            value.span(),
+                            message,
+                            "a weight is a whole number from 1 to a million",
+                        );
+                        found.push(problem.help(format!("for example: {key} = {{ chat = 3, browse = 1 }}")));
+                    }
+                }
+            }
+            (mixed.len() == weights.len()).then_some(mixed)
+        }
+        _ => {
+            found.push(table.mistyped(key, "text in quotes, or a table of weights", value));
+            None
+        }
     })
 }
 

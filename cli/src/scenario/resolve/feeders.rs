@@ -121,9 +121,10 @@ fn too_few(feeder: &Feeder, users: u64, place: &Span, load: &Span) -> Problem {
 
 /// Whether a step of the load's journey takes data from a feeder.
 fn load_uses(load: &Load, feeder: usize, journeys: &[Journey], steps: &[Step]) -> bool {
-    let journey = journeys.get(load.journey);
-    let steps = journey
-        .into_iter()
+    let steps = load
+        .journeys
+        .iter()
+        .filter_map(|(journey, _)| journeys.get(*journey))
         .flat_map(|journey| journey.start.iter().chain(&journey.steps))
         .filter_map(|index| steps.get(*index));
     let mut parts = steps.flat_map(Step::templates).flat_map(|template| &template.parts);

@@ -34,7 +34,7 @@ pub(super) fn resolve(
 ) -> Option<Load> {
     let header = &load.header;
     let tenants = whose(load.tenants, tenants, found);
-    let journey = on(load.journey, header, journeys, found);
+    let mixed = on(load.journey, header, journeys, found);
     let duration = duration(load.duration, &load.stages, &load.iterations, header, found);
     let model = Model {
         rate: load.rate,
@@ -49,14 +49,14 @@ pub(super) fn resolve(
     let model = model.resolve(header, duration, found)?;
     Some(Load {
         tenants: tenants?,
-        journey: journey?,
         after: load.after.or(Nanos::ZERO)?,
         duration: Stage::length(model.stages()),
         stop: load.stop.optional()?,
         model,
         iterations: load.iterations.optional()?,
         routing: load.replica.or(Routing::RoundRobin)?,
-        retry: retry(load.retry, journey?, journeys, limited, found)?,
+        retry: retry(load.retry, mixed.as_deref()?, journeys, limited, found)?,
+        journeys: mixed?,
     })
 }
 
@@ -103,12 +103,16 @@ pub(super) fn warmup(field: Field<Nanos>, loads: &[Option<Load>], found: &mut Ve
 /// Who waits for a limit needs one.
 fn retry(
     field: Field<Retry>,
-    journey: JourneyIndex,
+    mixed: &[(JourneyIndex, u64)],
     journeys: &Journeys,
     limited: &[String],
     found: &mut Vec<Problem>,
 ) -> Option<Retry> {
-    let mut routes = journeys.steps.iter().filter(|step| step.journey == journey).map(|step| &step.route);
+    let mut routes = journeys
+        .steps
+        .iter()
+        .filter(|step| mixed.iter().any(|(journey, _)| *journey == step.journey))
+        .map(|step| &step.route);
     let after = field.given().filter(|retry| retry.value == Retry::After);
     if let Some(after) = after.filter(|_| !routes.any(|route| limited.contains(route))) {
         let problem = Problem::at(after.span.clone(), "this load calls no route that has a [[limit]]", "");
@@ -146,15 +150,22 @@ fn whose(
 }
 
 fn on(
-    field: Field<String>,
+    field: Field<Vec<(Located<String>, u64)>>,
     header: &Header,
     journeys: &Journeys,
     found: &mut Vec<Problem>,
-) -> Option<JourneyIndex> {
+) -> Option<Vec<(JourneyIndex, u64)>> {
     match field {
-        Field::Given(name) => journeys.find(&name, found),
+        Field::Given(mixed) => {
+            let found: Vec<_> = mixed
+                .value
+                .iter()
+                .map(|(name, weight)| Some((journeys.find(name, found)?, *weight)))
+                .collect();
+            found.into_iter().collect()
+        }
         Field::Invalid => None,
-        Field::Absent if journeys.journeys.len() == 1 => Some(0),
+        Field::Absent if journeys.journeys.len() == 1 => Some(vec![(0, 1)]),
         // That there is no journey at all was said.
         Field::Absent if journeys.journeys.is_empty() => None,
         Field::Absent => {

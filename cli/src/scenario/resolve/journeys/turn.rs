@@ -90,7 +90,7 @@ pub(super) fn agree(start: &[file::Step<'_>], steps: &[file::Step<'_>], found: &
         let message = "some steps of this journey have a weight, and some have none";
         let problem = Problem::at(without.header.span.clone(), message, "this one has none");
         found.push(problem.also(weight.span.clone(), "this one has").help(
-            "with weights each iteration is one step, drawn by weight; steps without are walked in turn",
+            "with weights each iteration is one step, drawn by weight; steps without are walked in turn. Two journeys can be mixed by a load: journey = { chat = 3, browse = 1 }",
         ));
     }
     for step in &weighed {

@@ -219,7 +219,8 @@ fn shipped_scenarios_resolve() {
             names.insert(scenario.name);
         }
     }
-    let expected = "smoke flood cross-replica isolation neighbours ramp stress-50 stress-100 stress-1000";
+    let expected =
+        "smoke flood cross-replica isolation neighbours ramp mixed stress-50 stress-100 stress-1000";
     for name in expected.split(' ') {
         assert!(names.contains(name), "{name} is shipped");
     }

@@ -325,6 +325,23 @@ fn bad_feeders() {
 }
 
 #[test]
+fn bad_mixes() {
+    let mix = |to: &'static str| ("journey = \"shop\"", to);
+    shown(
+        "bad_mixes",
+        &each(&[
+            mix("journey = {}"),
+            mix("journey = [\"shop\", \"browse\"]"),
+            mix("journey = { shop = 3, browse = 0 }"),
+            mix("journey = { shop = \"3\" }"),
+            mix("journey = { shop = 1.5 }"),
+            mix("journey = { shop = 3, bro = 1 }"),
+            mix(""),
+        ]),
+    );
+}
+
+#[test]
 fn bad_rows() {
     let problems = |file: &str| {
         let text = SHOP.replace("people.csv", file);
