@@ -29,7 +29,7 @@ use crate::{scenario::Scenario, units::Nanos};
 /// A segment is completed this often …
 const SEGMENT_TIME: Duration = Duration::from_secs(2);
 /// … or when it has so many samples, so that memory stays bounded.
-const SEGMENT_SAMPLES: u64 = 250_000;
+const SEGMENT_SAMPLES: u64 = 125_000;
 /// Empty batches that are kept to be filled again.
 const EMPTY_BATCHES: usize = 64;
 

@@ -16,6 +16,7 @@ use self::key::{Key, Said};
 use super::{
     limiter::{Circumstances, Promise, Request},
     limits::{self, Histories},
+    parallel,
     verdict::{Claim, Evidence, Outcome, Verdict},
 };
 use crate::{
@@ -30,8 +31,13 @@ pub struct Headers {
     /// Per limit, per entry of its `quota`.
     keys: Vec<Vec<Stated>>,
     /// Policies that were read already: there are few.
-    policies: HashMap<Arc<str>, Vec<(u64, u64)>>,
+    policies: HashMap<Arc<str>, Policy>,
+    /// The last of them: one text is shared by many samples.
+    last: Option<(Arc<str>, Policy)>,
 }
+
+/// Limits and windows in seconds, as a policy names them.
+type Policy = Arc<[(u64, u64)]>;
 
 /// What the answers of one key said.
 #[derive(Debug, Clone, Default)]
@@ -64,7 +70,7 @@ impl Headers {
     /// Nothing was said yet.
     pub fn new(limits: &[Limit]) -> Self {
         let keys = limits.iter().map(|limit| vec![Stated::default(); limit.quota.len()]).collect();
-        Self { keys, policies: HashMap::new() }
+        Self { keys, policies: HashMap::new(), last: None }
     }
 
     /// Enters an answer to a request of the limit's key: their numbers as [`Histories`] counts them.
@@ -75,32 +81,35 @@ impl Headers {
         let number = |value: Option<u64>| value.and_then(|value| u32::try_from(value).ok());
         // Of several limits the state of each is named; which one this is cannot be told.
         let remaining = told.remaining.or_else(|| told.state.as_deref().and_then(policy::remaining));
-        let said = Said {
-            id,
-            remaining: number(remaining),
-            retry_after: number(told.retry_after),
-            reset: told.reset,
-        };
-        if said.remaining.is_some() || said.retry_after.is_some() || said.reset.is_some() {
-            stated.said.push(said);
+        let (remaining, retry_after) = (number(remaining), number(told.retry_after));
+        if remaining.is_some() || retry_after.is_some() || told.reset.is_some() {
+            stated.said.push(Said::new(id, remaining, retry_after, told.reset));
         }
         if let Some(text) = told.policy.as_ref().filter(|_| quota.window.0 % 1_000_000_000 == 0) {
-            let read = self.policies.entry(Arc::clone(text)).or_insert_with(|| policy::quotas(text));
+            if !self.last.as_ref().is_some_and(|(last, _)| Arc::ptr_eq(last, text)) {
+                let read =
+                    self.policies.entry(Arc::clone(text)).or_insert_with(|| policy::quotas(text).into());
+                self.last = Some((Arc::clone(text), Arc::clone(read)));
+            }
+            let read = self.last.as_ref().map_or(&[][..], |(_, read)| read);
             let window = (quota.window.0 / 1_000_000_000) as u64;
             let promised = Promise { quota: *quota, algorithm: limits[limit].algorithm };
             let right = [quota.limit, promised.room()].iter().any(|number| read.contains(&(*number, window)));
             stated.policy.add(right, id, || format!("RateLimit-Policy: {text}"));
         }
         if let Some(value) = told.limit {
-            let route = &limits[limit].route;
-            let of_route = limits.iter().filter(|other| other.route == *route);
-            let promised =
-                of_route.flat_map(|other| other.quota.iter().map(move |entry| (other.algorithm, entry)));
-            let mut of_tenant = promised.filter(|(_, (other, _))| other == tenant);
             // Of a bucket either number is told by some: what it gains per window, or what it holds.
-            let right = of_tenant.any(|(algorithm, (_, quota))| {
+            let states = |algorithm, quota: &Quota| {
                 value == quota.limit || value == Promise { quota: *quota, algorithm }.room()
-            });
+            };
+            let route = &limits[limit].route;
+            let of_route = || limits.iter().filter(|other| other.route == *route);
+            let promised =
+                || of_route().flat_map(|other| other.quota.iter().map(move |entry| (other.algorithm, entry)));
+            let of_tenant = || promised().filter(|(_, (other, _))| other == tenant);
+            // Its own number is the one to expect; of a thousand tenants the others are not searched for nothing.
+            let right = states(limits[limit].algorithm, quota)
+                || of_tenant().any(|(algorithm, (_, quota))| states(algorithm, quota));
             stated.limit.add(right, id, || format!("X-RateLimit-Limit: {value}"));
         }
     }
@@ -114,14 +123,18 @@ impl Headers {
 
     fn verdict(&self, run: &RecordedRun, histories: &Histories, index: usize, limit: &Limit) -> Verdict {
         let mut promises: Vec<(&str, Tested)> = Vec::new();
-        for (key, (tenant, quota)) in limit.quota.iter().enumerate() {
-            let stated = &self.keys[index][key];
+        let keys: Vec<_> = limit.quota.iter().enumerate().collect();
+        let judged = parallel::map(&keys, |(key, (tenant, quota))| {
+            let stated = &self.keys[index][*key];
             let sole = limits::siblings(&run.scenario.limits, limit, *tenant).len() == 1;
             let circumstances = histories.circumstances(run, limit);
-            let history = Key::new(histories.key(index, key), &stated.said);
+            let history = Key::new(histories.key(index, *key), &stated.said);
             let promise = Promise { quota: *quota, algorithm: limit.algorithm };
+            asked(&history, stated, promise, &circumstances, sole)
+        });
+        for ((tenant, _), judged) in limit.quota.iter().zip(judged) {
             let tenant = run.scenario.tenants.get(*tenant).map_or("", |tenant| tenant.as_str());
-            for (name, mut tested) in asked(&history, stated, promise, &circumstances, sole) {
+            for (name, mut tested) in judged {
                 tested.name(tenant);
                 match promises.iter_mut().find(|(known, _)| *known == name) {
                     Some((_, sum)) => sum.add(tested),

@@ -34,6 +34,8 @@ struct Proof {
 /// What a run shows of isolation.
 #[derive(Debug, Default)]
 pub struct Trespasses {
+    /// Whether the scenario puts isolation to the test at all.
+    asked_for: bool,
     /// Answers to requests that had a canary in them.
     asked: u64,
     /// Answers with the canary of the tenant that they were for.
@@ -77,8 +79,17 @@ impl Proof {
 }
 
 impl Trespasses {
+    /// Nothing yet.
+    pub fn new(scenario: &Scenario) -> Self {
+        let asked_for = scenario.uses_canaries() || scenario.steps.iter().any(|step| step.foreign);
+        Self { asked_for, ..Self::default() }
+    }
+
     /// Takes a sample into account.
     pub fn add(&mut self, scenario: &Scenario, id: u64, sample: &Sample) {
+        if !self.asked_for {
+            return;
+        }
         let (Some(step), SampleOutcome::Status(status)) = (scenario.steps.get(sample.step), sample.outcome)
         else {
             return;

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use super::grouped::Grouped;
 use crate::{
     observe::quantile::BucketBounds,
     record::sample::{Outcome, Sample},
-    scenario::{MetricsContract, Scenario},
+    scenario::Scenario,
     units::Nanos,
 };
 
@@ -48,6 +49,20 @@ impl Seen {
     pub fn answered(&self) -> u64 {
         self.statuses.values().sum()
     }
+
+    fn add(&mut self, other: &Self) {
+        for (status, count) in &other.statuses {
+            *self.statuses.entry(*status).or_default() += count;
+        }
+        self.unknown += other.unknown;
+        if other.answered() > 0 {
+            self.latencies.resize(other.latencies.len(), 0);
+        }
+        for (sum, count) in self.latencies.iter_mut().zip(&other.latencies) {
+            *sum += count;
+        }
+        self.latency_sum = self.latency_sum + other.latency_sum;
+    }
 }
 
 /// The client's ledger of one run.
@@ -61,6 +76,8 @@ pub struct Ledger {
     ignored: Vec<String>,
     /// Paths that have no series per tenant.
     tenantless: Vec<String>,
+    /// What was entered.
+    groups: Grouped<Seen>,
     /// Per replica: by method and path, and by tenant, method and path.
     replicas: Vec<Views>,
 }
@@ -75,18 +92,20 @@ pub struct Views {
 }
 
 impl Ledger {
-    /// An empty ledger for so many replicas under this contract, whose histograms have these bounds in seconds. `drift` is
+    /// An empty ledger for so many replicas under the scenario's contract, whose histograms have these bounds in seconds. `drift` is
     /// how much faster the server's clock may run than the client's: by so much shorter is what the client sees.
     pub fn new(
+        scenario: &Scenario,
         replicas: usize,
-        contract: Option<&MetricsContract>,
         bounds: impl IntoIterator<Item = f64>,
         drift: f64,
     ) -> Self {
         let mut bounds: Vec<f64> = bounds.into_iter().filter(|bound| bound.is_finite()).collect();
         bounds.sort_by(f64::total_cmp);
         bounds.dedup();
+        let contract = scenario.metrics.as_ref();
         Self {
+            groups: Grouped::new(scenario, replicas),
             thresholds: bounds.iter().map(|bound| Nanos::from_secs_f64(bound * (1.0 - drift))).collect(),
             bounds,
             ignored: contract.map(|contract| contract.ignore.clone()).unwrap_or_default(),
@@ -96,39 +115,44 @@ impl Ledger {
     }
 
     /// Enters a sample. What was never sent has not counted anywhere.
-    pub fn add(&mut self, scenario: &Scenario, sample: &Sample) {
+    pub fn add(&mut self, sample: &Sample) {
         if matches!(sample.outcome, Outcome::NotSent(_) | Outcome::Dropped) {
             return;
         }
-        let (Some(step), Some(views)) =
-            (scenario.steps.get(sample.step), self.replicas.get_mut(sample.replica))
-        else {
-            return;
-        };
-        let (method, path) = step.route.split_once(' ').unwrap_or((&step.method, &step.route));
-        if self.ignored.iter().any(|ignored| ignored == path) {
-            return;
-        }
-        let tenant = scenario.attributed_tenant(sample.tenant, sample.step);
-        let route = Cell { tenant: None, method: method.to_owned(), path: path.to_owned() };
-        let of_tenant = Cell { tenant: Some(tenant.to_owned()), ..route.clone() };
-        let latency = sample.latency_sent();
-        let bucket = self.thresholds.partition_point(|threshold| *threshold < latency);
-        let of_tenant = (!self.tenantless.iter().any(|known| known == path)).then_some(of_tenant);
-        let groups = [
-            Some(views.routes.entry(route).or_default()),
-            of_tenant.map(|cell| views.tenants.entry(cell).or_default()),
-        ];
-        for seen in groups.into_iter().flatten() {
-            match sample.outcome {
-                Outcome::Status(status) => {
-                    *seen.statuses.entry(status).or_default() += 1;
-                    seen.latencies.resize(self.bounds.len() + 1, 0);
-                    seen.latencies[bucket] += 1;
-                    seen.latency_sum = seen.latency_sum + latency;
-                }
-                _ => seen.unknown += 1,
+        let gaps = self.bounds.len() + 1;
+        let empty = || Seen { latencies: vec![0; gaps], ..Seen::default() };
+        let Some(seen) = self.groups.of(sample, empty) else { return };
+        match sample.outcome {
+            Outcome::Status(status) => {
+                let latency = sample.latency_sent();
+                let bucket = self.thresholds.partition_point(|threshold| *threshold < latency);
+                *seen.statuses.entry(status).or_default() += 1;
+                seen.latencies[bucket] += 1;
+                seen.latency_sum = seen.latency_sum + latency;
             }
+            _ => seen.unknown += 1,
+        }
+    }
+
+    /// Closes the ledger: what was entered is told apart as the service's metrics do.
+    pub fn close(&mut self, scenario: &Scenario) {
+        for (key, seen) in self.groups.iter() {
+            let (Some(step), Some(views)) =
+                (scenario.steps.get(key.step), self.replicas.get_mut(key.replica))
+            else {
+                continue;
+            };
+            let (method, path) = step.route.split_once(' ').unwrap_or((&step.method, &step.route));
+            if self.ignored.iter().any(|ignored| ignored == path) {
+                continue;
+            }
+            let tenant = scenario.attributed_tenant(key.tenant, key.step);
+            let route = Cell { tenant: None, method: method.to_owned(), path: path.to_owned() };
+            if !self.tenantless.iter().any(|known| known == path) {
+                let cell = Cell { tenant: Some(tenant.to_owned()), ..route.clone() };
+                views.tenants.entry(cell).or_default().add(seen);
+            }
+            views.routes.entry(route).or_default().add(seen);
         }
     }
 

@@ -5,6 +5,7 @@
 //! wrong only if none of them can have given it.
 
 pub(super) mod proofs;
+mod route;
 
 use std::collections::BTreeMap;
 
@@ -15,6 +16,7 @@ use super::{
         certificate,
         diagnose::{Key, diagnose},
     },
+    parallel,
     verdict::{self, Claim, Evidence, Outcome, Verdict},
 };
 use crate::{
@@ -36,6 +38,8 @@ const COMPLETED: usize = 16;
 pub struct Histories {
     /// Per limit, per entry of its `quota`.
     keys: Vec<Vec<Vec<Request>>>,
+    /// Per step: the limits on its route, and for each of its users' tenants the entry of the `quota` that it falls under.
+    routes: Vec<Vec<(usize, Vec<Option<usize>>)>>,
     latest: Nanos,
 }
 
@@ -44,6 +48,7 @@ impl Histories {
     pub fn new(scenario: &Scenario) -> Self {
         Self {
             keys: scenario.limits.iter().map(|limit| vec![Vec::new(); limit.quota.len()]).collect(),
+            routes: (0..scenario.steps.len()).map(|step| route::limits(scenario, step)).collect(),
             latest: Nanos::ZERO,
         }
     }
@@ -58,18 +63,18 @@ impl Histories {
         mut entered: impl FnMut((usize, usize)),
     ) {
         self.latest = self.latest.max(sample.done);
-        let Some(step) = scenario.steps.get(sample.step) else { return };
-        let tenant = scenario.attributed_tenant(sample.tenant, sample.step);
-        for (number, (limit, keys)) in scenario.limits.iter().zip(&mut self.keys).enumerate() {
-            if limit.route != step.route {
-                continue;
-            }
+        for (number, places) in self.routes.get(sample.step).into_iter().flatten() {
+            let number = *number;
+            let Some(limit) = scenario.limits.get(number) else { continue };
             let Some((decision, done)) = decision(limit, sample, scenario.service.timeout) else { continue };
-            let of_tenant = |(index, _): &(usize, Quota)| {
-                scenario.tenants.get(*index).is_some_and(|id| id.as_str() == tenant)
-            };
-            let Some(at) = limit.quota.iter().position(of_tenant) else { continue };
-            keys[at].push(Request { id, sent: sample.sent, done, decision, replica: sample.replica as u16 });
+            let Some(at) = places.get(sample.tenant).copied().flatten() else { continue };
+            self.keys[number][at].push(Request {
+                id,
+                sent: sample.sent,
+                done,
+                decision,
+                replica: sample.replica as u16,
+            });
             // What an answer that is neither says of a limit is no promise about it.
             if decision != Decision::Unknown {
                 entered((number, at));
@@ -163,12 +168,12 @@ impl Histories {
     /// Judges every key of a limit by itself.
     fn judge_keys(&self, run: &RecordedRun, limit: &Limit, keys: &[Vec<Request>]) -> Vec<Judgement> {
         let circumstances = circumstances(run, limit, self.latest);
-        let judge = |((tenant, quota), history): (&(TenantIndex, Quota), &Vec<Request>)| {
+        let judge = |((tenant, quota), history): &(&(TenantIndex, Quota), &Vec<Request>)| {
             let promise = Promise { quota: *quota, algorithm: limit.algorithm };
             let other_limits = siblings(&run.scenario.limits, limit, *tenant).len() > 1;
             limiter::judge(history, promise, &Circumstances { other_limits, ..circumstances.clone() })
         };
-        limit.quota.iter().zip(keys).map(judge).collect()
+        parallel::map(&limit.quota.iter().zip(keys).collect::<Vec<_>>(), judge)
     }
 
     /// The refusals of a tenant that none of its limits on the route can have given.

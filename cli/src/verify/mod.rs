@@ -9,6 +9,7 @@ pub mod agreement;
 pub mod excuse;
 pub mod expectations;
 pub mod generator;
+mod grouped;
 pub mod headers;
 pub mod histograms;
 pub mod isolation;
@@ -16,6 +17,7 @@ pub mod ledger;
 pub mod limiter;
 pub mod limits;
 pub mod neighbours;
+mod parallel;
 pub mod quantiles;
 pub mod replicas;
 pub mod statistics;
@@ -100,18 +102,18 @@ pub fn verify(run: &RecordedRun) -> Result<Report, SegmentError> {
     };
     let bounds = scenario.metrics.iter().flat_map(|contract| bounds(contract, &settled));
     let drift = run.manifest.environment.clock_drift;
-    let mut ledger = Ledger::new(run.replica_names().len(), scenario.metrics.as_ref(), bounds, drift);
-    let mut summary = Gatherer::new(run.replica_names().len(), judged_from(run));
+    let mut ledger = Ledger::new(scenario, run.replica_names().len(), bounds, drift);
+    let mut summary = Gatherer::new(scenario, run.replica_names().len(), judged_from(run));
     let mut histories = Histories::new(scenario);
     let mut headers = Headers::new(&scenario.limits);
     let mut expectations = Expectations::new(scenario, run.manifest.environment.fresh, judged_from(run));
     let mut excuses = Excuses::new(&run.watched.stalls);
     let mut generator = generator::Gatherer::new(judged_from(run));
-    let mut trespasses = Trespasses::default();
+    let mut trespasses = Trespasses::new(scenario);
     let mut neighbourhood = Neighbourhood::new(run);
     let mut last = Nanos::ZERO;
     run.for_each_sample(|id, sample| {
-        ledger.add(scenario, sample);
+        ledger.add(sample);
         summary.add(sample);
         histories.add(scenario, id, sample, |key| headers.add(&scenario.limits, key, id, sample));
         let excuse = excuses.of(sample);
@@ -121,6 +123,7 @@ pub fn verify(run: &RecordedRun) -> Result<Report, SegmentError> {
         neighbourhood.add(scenario, sample, excuse);
         last = last.max(sample.done);
     })?;
+    ledger.close(scenario);
 
     let (generator, of_generator) = generator.finish(run, &excuses);
     let bottleneck = of_generator.iter().find(|verdict| verdict.outcome != Outcome::Pass);

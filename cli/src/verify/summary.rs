@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
+use super::grouped::Grouped;
 use crate::{
     record::{
         sample::{Outcome, Sample},
         tally::{Outcomes, count_latency, latency_histogram},
     },
-    scenario::{Scenario, StepIndex, TenantIndex},
+    scenario::Scenario,
     units::Nanos,
 };
 
@@ -103,7 +104,8 @@ impl Quantiles {
 /// Gathers a [`Summary`] sample by sample.
 #[derive(Debug)]
 pub struct Gatherer {
-    groups: BTreeMap<(TenantIndex, StepIndex), Group>,
+    /// By tenant and step.
+    groups: Grouped<Group>,
     replicas: Vec<Outcomes>,
     replica_errors: Vec<u64>,
     judged_from: Nanos,
@@ -119,11 +121,22 @@ struct Group {
     sent: Histogram<u64>,
 }
 
+impl Group {
+    fn new() -> Self {
+        Self {
+            outcomes: Outcomes::default(),
+            errors: 0,
+            intended: latency_histogram(),
+            sent: latency_histogram(),
+        }
+    }
+}
+
 impl Gatherer {
     /// Nothing yet, for so many replicas; what was due before `judged_from` belongs to the warm-up.
-    pub fn new(replicas: usize, judged_from: Nanos) -> Self {
+    pub fn new(scenario: &Scenario, replicas: usize, judged_from: Nanos) -> Self {
         Self {
-            groups: BTreeMap::new(),
+            groups: Grouped::new(scenario, 1),
             replicas: vec![Outcomes::default(); replicas],
             replica_errors: vec![0; replicas],
             judged_from,
@@ -134,20 +147,18 @@ impl Gatherer {
 
     /// Counts a sample.
     pub fn add(&mut self, sample: &Sample) {
-        let group = self.groups.entry((sample.tenant, sample.step)).or_insert_with(|| Group {
-            outcomes: Outcomes::default(),
-            errors: 0,
-            intended: latency_histogram(),
-            sent: latency_histogram(),
-        });
-        group.outcomes.add(sample.outcome);
-        group.errors += u64::from(sample.is_error());
-        if sample.intended < self.judged_from {
+        let is_warmup = sample.intended < self.judged_from;
+        if let Some(group) = self.groups.of(sample, Group::new) {
+            group.outcomes.add(sample.outcome);
+            group.errors += u64::from(sample.is_error());
+            if !is_warmup && matches!(sample.outcome, Outcome::Status(_)) {
+                count_latency(&mut group.intended, sample.latency_intended());
+                count_latency(&mut group.sent, sample.latency_sent());
+            }
+        }
+        if is_warmup {
             self.warmup.add(sample.outcome);
             self.warmup_errors += u64::from(sample.is_error());
-        } else if matches!(sample.outcome, Outcome::Status(_)) {
-            count_latency(&mut group.intended, sample.latency_intended());
-            count_latency(&mut group.sent, sample.latency_sent());
         }
         if let (Some(outcomes), Some(errors)) =
             (self.replicas.get_mut(sample.replica), self.replica_errors.get_mut(sample.replica))
@@ -162,10 +173,10 @@ impl Gatherer {
         let rows = self
             .groups
             .iter()
-            .filter_map(|(&(tenant, step), group)| {
-                let step = scenario.steps.get(step)?;
+            .filter_map(|(key, group)| {
+                let step = scenario.steps.get(key.step)?;
                 Some(Row {
-                    tenant: scenario.tenants.get(tenant)?.to_string(),
+                    tenant: scenario.tenants.get(key.tenant)?.to_string(),
                     journey: scenario.journeys.get(step.journey)?.name.clone(),
                     step: step.name.clone(),
                     counts: Counts::of(&group.outcomes, group.errors),

@@ -243,10 +243,11 @@ fn by_prometheus((before, after): Positions, up: Series, counter: Series) -> Ver
     let made = Made::new("", &samples(0));
     let scenario = crate::verify::testing::scenario(crate::verify::testing::SCENARIO);
     let contract = scenario.metrics.as_ref().unwrap();
-    let mut ledger = crate::verify::ledger::Ledger::new(2, Some(contract), [], 0.0);
+    let mut ledger = crate::verify::ledger::Ledger::new(&scenario, 2, [], 0.0);
     for sample in samples(0) {
-        ledger.add(&scenario, &sample);
+        ledger.add(&sample);
     }
+    ledger.close(&scenario);
     let assumptions = Assumptions { exclusive: true, restarted: false, complete: true };
     let replica = &made.manifest.environment.replicas[0];
     let span = PrometheusSpan { from: Nanos::ZERO, rest_unix: zero + 10.0 };

@@ -156,7 +156,9 @@ impl Counter {
         self.measured.add(latency, self.expectation.bound);
         self.excused.add(excused, self.expectation.bound);
         self.longest = self.longest.max(latency);
-        count_latency(&mut self.histogram, latency);
+        if matches!(self.expectation.measure, Measure::Quantile { .. }) {
+            count_latency(&mut self.histogram, latency);
+        }
     }
 
     fn from(&self) -> LatencyFrom {

@@ -2,17 +2,45 @@
 
 use crate::verify::limiter::{Decision, Request};
 
-/// What one answer said of the limit; only what the promises need, because a run can have millions.
+/// Stands for a number that was not said; a greater one than any that is said in earnest.
+const NOTHING: u32 = u32::MAX;
+
+/// What one answer said of the limit; only what the promises need, in 24 bytes, because a run can have millions.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Said {
     /// Number of the sample.
     pub(super) id: u64,
+    remaining: u32,
+    retry_after: u32,
+    /// Not a number: not said.
+    reset: f64,
+}
+
+impl Said {
+    /// What the answer of sample `id` said.
+    pub(super) fn new(id: u64, remaining: Option<u32>, retry_after: Option<u32>, reset: Option<f64>) -> Self {
+        Self {
+            id,
+            remaining: remaining.unwrap_or(NOTHING),
+            retry_after: retry_after.unwrap_or(NOTHING),
+            reset: reset.unwrap_or(f64::NAN),
+        }
+    }
+
     /// Requests that would still be admitted.
-    pub(super) remaining: Option<u32>,
+    pub(super) fn remaining(&self) -> Option<u32> {
+        (self.remaining != NOTHING).then_some(self.remaining)
+    }
+
     /// Seconds until one will be.
-    pub(super) retry_after: Option<u32>,
+    pub(super) fn retry_after(&self) -> Option<u32> {
+        (self.retry_after != NOTHING).then_some(self.retry_after)
+    }
+
     /// When the window ends, since the epoch.
-    pub(super) reset: Option<f64>,
+    pub(super) fn reset(&self) -> Option<f64> {
+        (!self.reset.is_nan()).then_some(self.reset)
+    }
 }
 
 /// One key.

@@ -6,7 +6,10 @@
 mod bounds;
 
 use self::bounds::Bounds;
-use super::{Break, Tested, key::Key};
+use super::{
+    Break, Tested,
+    key::{Key, Said},
+};
 use crate::{
     units::Nanos,
     verify::limiter::{Circumstances, Decision, Promise, Request},
@@ -16,7 +19,7 @@ use crate::{
 pub(super) fn nothing_left(key: &Key<'_>) -> Tested {
     let mut tested = Tested::default();
     for refusal in key.decided(Decision::Refused) {
-        match key.said(refusal).and_then(|said| said.remaining) {
+        match key.said(refusal).and_then(Said::remaining) {
             None => {}
             Some(0) => tested.held(),
             Some(left) => tested.broken(|| Break {
@@ -36,7 +39,7 @@ pub(super) fn not_more(key: &Key<'_>, promise: Promise, circumstances: &Circumst
     for admission in key.decided(Decision::Admitted) {
         let said = key.said(admission);
         let bound = bounds.after(admission, said, key.is_quiet(admission));
-        let (Some(left), Some((most, because))) = (said.and_then(|said| said.remaining), bound) else {
+        let (Some(left), Some((most, because))) = (said.and_then(Said::remaining), bound) else {
             continue;
         };
         let left = u64::from(left);
@@ -70,7 +73,7 @@ pub(super) fn as_announced(key: &Key<'_>, circumstances: &Circumstances) -> Test
         match request.decision {
             Decision::Unknown => {}
             Decision::Admitted => {
-                let said = key.said(request).and_then(|said| said.remaining);
+                let said = key.said(request).and_then(Said::remaining);
                 last = said.filter(|_| key.is_quiet(request)).map(|left| (request, left.into()));
             }
             Decision::Refused => {

@@ -4,7 +4,10 @@
 //! if nothing else is meanwhile, lies in `(d + k − 1 s, d + k]` by the limiter's clock. On ours `k` may be longer or shorter
 //! by `slack`: what the clocks may disagree on over `k`, and one tick.
 
-use super::{Break, Tested, key::Key};
+use super::{
+    Break, Tested,
+    key::{Key, Said},
+};
 use crate::{
     units::Nanos,
     verify::limiter::{Circumstances, Decision, Request},
@@ -14,7 +17,7 @@ const SECOND: Nanos = Nanos::from_secs(1);
 
 /// What a refusal said: `k`, and what it may be off by on our clock.
 fn stated(key: &Key<'_>, refusal: &Request, circumstances: &Circumstances) -> Option<(Nanos, Nanos)> {
-    let wait = Nanos::from_secs(key.said(refusal)?.retry_after?.into());
+    let wait = Nanos::from_secs(key.said(refusal)?.retry_after()?.into());
     Some((wait, circumstances.tolerance.over(wait) + circumstances.resolution))
 }
 
@@ -87,7 +90,7 @@ pub(super) fn not_before(key: &Key<'_>, circumstances: &Circumstances) -> Tested
             Decision::Refused => tested.held(),
             Decision::Unknown => {}
             Decision::Admitted => {
-                let wait = key.said(refusal).and_then(|said| said.retry_after).unwrap_or_default();
+                let wait = key.said(refusal).and_then(Said::retry_after).unwrap_or_default();
                 tested.broken(|| Break {
                     expected: format!("nothing admitted for {wait} s (rounded up): Retry-After {wait}"),
                     observed: format!(

@@ -74,12 +74,9 @@ fn no_honest_limiter_is_accused() {
         let mut told: Vec<Said> = Vec::new();
         let history = load.run_seen(&mut limiter, &mut random, |id, limiter, ticks, replica, admits| {
             let reset = ends(limiter, window).map(|ends| (unix_zero + ends) as f64 / 1e9);
-            told.push(Said {
-                id,
-                remaining: Some(left(limiter, ticks, replica)),
-                retry_after: (!admits).then(|| soonest(limiter, ticks, replica)),
-                reset: reset.map(|reset| if whole { reset.ceil() } else { reset }),
-            });
+            let retry_after = (!admits).then(|| soonest(limiter, ticks, replica));
+            let reset = reset.map(|reset| if whole { reset.ceil() } else { reset });
+            told.push(Said::new(id, Some(left(limiter, ticks, replica)), retry_after, reset));
         });
         told.sort_by_key(|said| said.id);
         let circumstances = load.circumstances();

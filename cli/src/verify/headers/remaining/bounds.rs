@@ -159,7 +159,7 @@ impl<'a> Bounds<'a> {
         let quota = self.promise.quota;
         let half = quota.window.as_secs_f64() / 2.0;
         let blur = 1.0 + 2.0 * self.slack(quota.window).as_secs_f64();
-        let reset = said?.reset?;
+        let reset = said?.reset()?;
         let now = (self.circumstances.unix_zero + admission.done).as_secs_f64();
         let is_instant = (reset - now).abs() <= quota.window.as_secs_f64() + blur;
         if half <= blur || !is_instant {
@@ -177,7 +177,7 @@ impl<'a> Bounds<'a> {
         } else {
             (by_count, format!("{} were admitted in this window", window.admitted))
         };
-        window.least = said?.remaining.map_or(by_last, |left| by_last.min(left.into()));
+        window.least = said?.remaining().map_or(by_last, |left| by_last.min(left.into()));
         self.window = Some(window);
         Some(most)
     }
