@@ -64,6 +64,44 @@ proptest::proptest! {
     }
 }
 
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(16))]
+    #[test]
+    fn runs_and_changes_of_names_are_read_as_they_were_written(
+        runs in proptest::collection::vec((0usize..300, 0usize..2, 1usize..40), 1..400),
+    ) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("000001.parquet");
+        let text = SCENARIO.replace("id = \"acme\"", "pattern = \"t-1..t-300\"");
+        let (scenario, replicas) = (scenario(&text), ["a".to_owned(), "b".to_owned()]);
+        let names = Names::new(&scenario, &replicas);
+        let samples: Vec<Sample> = runs
+            .iter()
+            .flat_map(|&(tenant, replica, times)| {
+                std::iter::repeat_n((tenant, replica, times.is_multiple_of(3)), times)
+            })
+            .zip(0..)
+            .map(|((tenant, replica, refused), millis)| {
+                let mut sample = sample(millis, replica, Outcome::Status(if refused { 429 } else { 200 }));
+                sample.tenant = tenant;
+                sample.first_byte = (!refused).then_some(sample.done);
+                sample.canary = refused.then_some(tenant);
+                sample.failed_check = (millis % 7 == 0).then(|| format!("wrong by {}", millis % 50));
+                sample
+            })
+            .collect();
+        // A segment that was written can be filled again.
+        let mut segment = Growing::default();
+        for _ in 0..2 {
+            for samples in samples.chunks(100) {
+                segment.add(&samples.iter().collect());
+            }
+            segment.write(&path, &names).unwrap();
+            proptest::prop_assert_eq!(&read(&path, &names).unwrap().iter().collect::<Vec<_>>(), &samples);
+        }
+    }
+}
+
 #[test]
 fn every_kind_of_outcome_has_its_number_and_its_words() {
     for (number, outcome) in Outcome::KINDS.into_iter().enumerate() {

@@ -191,3 +191,67 @@ fn plain_text<'b>(bytes: &mut &'b [u8]) -> Result<&'b str, String> {
     let length = little_endian(bytes)?;
     std::str::from_utf8(take(bytes, length)?).map_err(|error| error.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+
+    fn data(buf: Vec<u8>, num_values: u32, encoding: Encoding) -> Page {
+        Page::DataPage {
+            buf: Bytes::from(buf),
+            num_values,
+            encoding,
+            def_level_encoding: Encoding::RLE,
+            rep_level_encoding: Encoding::RLE,
+            statistics: None,
+        }
+    }
+
+    fn plain(texts: &[&str]) -> Vec<u8> {
+        let one = |text: &&str| [&(text.len() as u32).to_le_bytes(), text.as_bytes()].concat();
+        texts.iter().flat_map(one).collect()
+    }
+
+    /// Older segments fall back to plain texts where a dictionary became too great.
+    #[test]
+    fn a_page_without_a_dictionary_after_one_with_is_read() {
+        let dictionary = Page::DictionaryPage {
+            buf: Bytes::from(plain(&["a", "b"])),
+            num_values: 2,
+            encoding: Encoding::PLAIN,
+            is_sorted: false,
+        };
+        let mut column = TextPages { optional: true, ..TextPages::default() };
+        column.add(&dictionary).unwrap();
+        // Three rows, all there; then a run of three, of one bit: 1.
+        column.add(&data(vec![2, 0, 0, 0, 6, 1, 1, 6, 1], 3, Encoding::RLE_DICTIONARY)).unwrap();
+        // Null, and two texts: levels 0, 1, 1 packed.
+        let levels = vec![2, 0, 0, 0, 3, 0b110];
+        column.add(&data([levels, plain(&["c", "a"])].concat(), 3, Encoding::PLAIN)).unwrap();
+        assert_eq!(column.ids, [1, 1, 1, NONE, 2, 0]);
+        assert_eq!(column.values, ["a", "b", "c"]);
+    }
+
+    #[test]
+    fn pages_that_lie_are_told() {
+        let table = [
+            (vec![1, 6, 1], Encoding::RLE_DICTIONARY),
+            (vec![1, 0, 0], Encoding::RLE_DICTIONARY),
+            (vec![64, 6, 1], Encoding::RLE_DICTIONARY),
+            (vec![8, 3, 0], Encoding::RLE_DICTIONARY),
+            (vec![], Encoding::RLE_DICTIONARY),
+            (vec![9, 0, 0, 0, b'a'], Encoding::PLAIN),
+            (vec![1, 0, 0, 0, 0xff], Encoding::PLAIN),
+            (vec![0; 9], Encoding::DELTA_BYTE_ARRAY),
+        ];
+        let told: Vec<String> = table
+            .into_iter()
+            .map(|(bytes, encoding)| {
+                TextPages::default().add(&data(bytes, 3, encoding)).unwrap_err().to_string()
+            })
+            .collect();
+        insta::assert_snapshot!(told.join("\n"));
+    }
+}
