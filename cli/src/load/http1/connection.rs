@@ -64,6 +64,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         .await
     }
 
+    /// Lets no further write succeed; what is read stays as it is.
+    #[cfg(test)]
+    pub(super) async fn refuse_writes(&mut self) {
+        poll_fn(|cx| Pin::new(&mut self.stream).poll_shutdown(cx)).await.unwrap();
+    }
+
     /// Sends `exchange.request` and takes in its answer. An answer that is complete before the request has left counts.
     ///
     /// # Errors

@@ -70,6 +70,13 @@ impl Line {
             None => false,
         }
     }
+
+    /// Lets no write to the replica succeed on the connection that lies idle, which shows nothing of it.
+    pub(super) async fn refuse_writes(&mut self, replica: usize) {
+        if let Some(connection) = &mut self.idle[replica] {
+            connection.refuse_writes().await;
+        }
+    }
 }
 
 impl Transport for Http1 {

@@ -196,6 +196,30 @@ async fn a_connection_that_is_to_be_closed_is_not_used_again() {
 }
 
 #[tokio::test]
+async fn a_request_of_which_no_byte_left_goes_out_once_more_on_a_new_connection() {
+    let (listener, address) = listen().await;
+    let server = async {
+        let mut first = accept(&listener).await;
+        take_request(&mut first).await;
+        first.write_all(ANSWER).await.unwrap();
+        let mut second = accept(&listener).await;
+        take_request(&mut second).await;
+        second.write_all(ANSWER).await.unwrap();
+        let mut rest = Vec::new();
+        first.read_to_end(&mut rest).await.unwrap();
+        assert!(rest.is_empty());
+    };
+    let client = async {
+        let mut user = User::of(address);
+        assert_eq!(user.get().await, "hello");
+        user.line.refuse_writes(0).await;
+        assert!(user.line.is_idle(0).await);
+        assert_eq!(user.get().await, "hello");
+    };
+    tokio::join!(server, client);
+}
+
+#[tokio::test]
 async fn what_was_sent_is_not_sent_again() {
     let (listener, address) = listen().await;
     let server = async {
