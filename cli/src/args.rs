@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, builder::styling};
+use clap::{ArgGroup, Args, Parser, Subcommand, builder::styling};
 
 const EXIT_CODES: &str = "Exit codes:
   0    all claims pass
@@ -49,7 +49,7 @@ pub enum Command {
 
 /// Arguments of `run`.
 #[derive(Debug, Args)]
-#[command(after_help = EXIT_CODES)]
+#[command(after_help = EXIT_CODES, group = ArgGroup::new("elsewhere").args(["targets", "env"]))]
 pub struct RunArgs {
     /// The scenario to run
     #[arg(value_name = "SCENARIO")]
@@ -78,6 +78,14 @@ pub struct RunArgs {
     /// Run against an environment of the configuration file
     #[arg(long, value_name = "NAME")]
     pub env: Option<String>,
+
+    /// Accept any certificate of an https:// target, whoever has signed it and for whatever name
+    #[arg(long, requires = "elsewhere", conflicts_with = "roots")]
+    pub insecure: bool,
+
+    /// Trust the authorities in this PEM file, in place of the system's
+    #[arg(long, value_name = "FILE", requires = "elsewhere")]
+    pub roots: Option<String>,
 
     /// The configuration file
     #[arg(long, value_name = "FILE", default_value = "saasbench.toml")]

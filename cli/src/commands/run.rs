@@ -3,7 +3,7 @@
 mod observer;
 mod signals;
 
-use std::{collections::BTreeMap, fs, io, net::SocketAddr, path::Path, sync::Arc};
+use std::{collections::BTreeMap, fs, path::Path, sync::Arc};
 
 use self::{observer::Observer, signals::Signals};
 use super::scenario::load;
@@ -13,11 +13,22 @@ use crate::{
     environment::{
         EnvironmentError, Up, config, embedded,
         external::{self, AdHoc},
+        reach::PlaceTrust,
     },
     exit::{Exit, Failure},
-    load::{canary::Canaries, engine, http1::wire::Http1, render::Origin, worker::Setup},
+    load::{
+        canary::Canaries,
+        connect::{
+            descriptors::{self, Needed},
+            endpoint::{Endpoint, Protocol},
+        },
+        engine,
+        render::Origin,
+        wire::Wire,
+        worker::Setup,
+    },
     record::{
-        manifest::{Environment, FORMAT, Machine, Manifest, ScenarioText, State, to_json, write_whole},
+        manifest::{FORMAT, Machine, Manifest, ScenarioText, State, to_json, write_whole},
         reader::RecordedRun,
         writer::{RecordError, Recorder, create_directory},
     },
@@ -36,6 +47,7 @@ pub async fn run(args: &RunArgs, output: &mut Output<'_>) -> Result<Exit, Failur
     let scenario = Arc::new(scenario);
     let up = bring_up(args, &scenario).await.map_err(|error| environment_failure(&error))?;
     check_routing(&scenario, up.environment.replicas.len())?;
+    check_descriptors(&scenario, &up, args.quiet, output)?;
 
     let dir = create_directory(&args.out, &scenario.name).map_err(|error| record_failure(&error))?;
     output.banner(&scenario, &up.environment, &dir, args.quiet);
@@ -59,25 +71,26 @@ pub async fn run(args: &RunArgs, output: &mut Output<'_>) -> Result<Exit, Failur
 }
 
 async fn bring_up(args: &RunArgs, scenario: &Scenario) -> Result<Up, EnvironmentError> {
+    let trust = PlaceTrust::read(args.insecure, args.roots.as_deref(), "--roots")?;
     if let Some(name) = &args.env {
         let file = args.config.display().to_string();
         let text = fs::read_to_string(&args.config).map_err(|error| EnvironmentError::Usage {
             message: format!("cannot read {file}, where the environment `{name}` should be: {error}"),
             hint: "name the file with --config, or give the addresses with --target".to_owned(),
         })?;
-        return external::named(name, config::find(&text, &file, name)?).await;
+        return external::named(name, config::find(&text, &file, name)?, scenario, trust).await;
     }
     if args.targets.is_empty() {
         return embedded::start(scenario, &args.faults.iter().copied().collect()).await;
     }
-    external::ad_hoc(AdHoc {
+    let given = AdHoc {
         targets: args.targets.clone(),
         prometheus: args.prometheus.clone(),
         redis: args.redis.clone(),
         exclusive: args.exclusive,
         fresh: args.fresh,
-    })
-    .await
+    };
+    external::ad_hoc(given, scenario, trust).await
 }
 
 /// A load that goes to the third replica needs three.
@@ -97,6 +110,25 @@ fn check_routing(scenario: &Scenario, replicas: usize) -> Result<(), Failure> {
         )
         .hint("give as many --target as the scenario needs, or set [embedded] replicas")),
     }
+}
+
+/// The process may have enough connections open; where only open loads with all their users would need more, that is noted.
+fn check_descriptors(
+    scenario: &Scenario,
+    up: &Up,
+    quiet: bool,
+    output: &mut Output<'_>,
+) -> Result<(), Failure> {
+    let endpoints = up.reached.endpoints.replicas().iter();
+    let by_http1 = endpoints.filter(|endpoint| endpoint.protocol() == Protocol::Http11).count();
+    let needed = Needed::by(scenario, by_http1, up.embedded.is_some());
+    let allowed = descriptors::raise();
+    descriptors::check(needed.surely, allowed)
+        .map_err(|few| Failure::new(Exit::Usage, few.to_string()).hint(few.hint()))?;
+    if let Err(few) = descriptors::check(needed.at_most, allowed) {
+        output.note(&format!("{few}: if it comes to that, requests are not sent"), quiet);
+    }
+    Ok(())
 }
 
 /// Drives the load and records everything; the run's directory holds what there is even when it fails.
@@ -133,11 +165,12 @@ async fn record(
 
     let (recorder, sink) =
         Recorder::start(dir.to_owned(), Arc::clone(scenario), replicas, signals.stop.clone())?;
-    let (origins, addresses) = places(&up.environment).await.map_err(RecordError::engine)?;
+    let endpoints = Arc::clone(&up.reached.endpoints);
+    let origins: Vec<Origin> = endpoints.replicas().iter().map(origin).collect();
     let tolerance = Tolerance { offset: up.environment.clock_offset_ns, drift: up.environment.clock_drift };
     let setup = Setup::new(Arc::clone(scenario), &origins, &secrets(scenario), clock, tolerance, canaries);
     let timeout = scenario.timeout.to_duration();
-    let connect = move || Ok(Http1::new(addresses.clone(), timeout, clock));
+    let connect = move |worker| Ok(Wire::new(Arc::clone(&endpoints), worker, timeout, clock));
     let progress = Progress::start(scenario, recorder.tally(), quiet, &signals.interrupt);
     let driving = engine::drive_on_threads(Arc::new(setup), workers, connect, sink, &signals.stop);
     let phase = driving.await.map_err(RecordError::engine);
@@ -157,19 +190,10 @@ async fn record(
     manifest.write(dir).map_err(RecordError::write(dir))
 }
 
-/// Where the replicas are: for the requests to say, and to connect to.
-async fn places(environment: &Environment) -> io::Result<(Vec<Origin>, Vec<SocketAddr>)> {
-    let (mut origins, mut addresses) = (Vec::new(), Vec::new());
-    for replica in &environment.replicas {
-        let unfit = || io::Error::other(format!("{} is not the URL of a replica", replica.url));
-        let url = reqwest::Url::parse(&replica.url).map_err(|_| unfit())?;
-        let authority = url.authority().to_owned();
-        let host = url.host_str().ok_or_else(unfit)?.trim_matches(['[', ']']);
-        let found = tokio::net::lookup_host((host, url.port_or_known_default().unwrap_or(80))).await?.next();
-        addresses.push(found.ok_or_else(unfit)?);
-        origins.push(Origin { authority, prefix: url.path().trim_end_matches('/').to_owned() });
-    }
-    Ok((origins, addresses))
+/// What a replica's requests say of where it is.
+fn origin(endpoint: &Endpoint) -> Origin {
+    let target = endpoint.target();
+    Origin { authority: target.authority.clone(), prefix: target.prefix.clone() }
 }
 
 /// How many workers a run has that asks for none in particular: as many as there are cores, or half as many where the

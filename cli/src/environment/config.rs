@@ -44,6 +44,11 @@ pub struct EnvironmentConfig {
     /// Whether its limiters and sessions are empty when a run starts.
     #[serde(default)]
     pub fresh: bool,
+    /// Whether any certificate is good enough.
+    #[serde(default)]
+    pub insecure: bool,
+    /// A PEM file with the authorities that are trusted in place of the system's.
+    pub roots: Option<String>,
     /// Offset between two of its clocks.
     #[serde(default, with = "option_duration")]
     pub clock_offset: Option<std::time::Duration>,

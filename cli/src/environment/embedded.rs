@@ -8,7 +8,7 @@ use tenancy::{App, Config, Faults, Store, Tenants};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::{EnvironmentError, Up, external::replica_name};
+use super::{EnvironmentError, Up, external::replica_name, reach};
 use crate::{
     record::manifest::{Environment, Replica},
     scenario::Scenario,
@@ -86,6 +86,14 @@ pub async fn start(scenario: &Scenario, faults: &Faults) -> Result<Up, Environme
         .spawn(move || runtime.block_on(serve(listeners, tenants, at_work, stopped)))
         .map_err(|error| failed(&error))?;
 
+    let servers = Servers { stop, thread };
+    let reached = match reach::replicas(&replicas, &scenario.http, scenario.timeout, &[]).await {
+        Ok(reached) => reached,
+        Err(error) => {
+            servers.stop();
+            return Err(error);
+        }
+    };
     let environment = Environment {
         name: "embedded".to_owned(),
         replicas,
@@ -96,8 +104,10 @@ pub async fn start(scenario: &Scenario, faults: &Faults) -> Result<Up, Environme
         clock_offset_ns: CLOCK_OFFSET,
         clock_drift: 0.0,
         faults: faults.iter().map(|fault| fault.to_string()).collect(),
+        insecure: scenario.http.insecure,
+        http2: Vec::new(),
     };
-    Ok(Up { environment, prometheus_url: None, store_url: None, embedded: Some(Servers { stop, thread }) })
+    Ok(Up { environment, reached, prometheus_url: None, store_url: None, embedded: Some(servers) })
 }
 
 /// Serves every listener as a replica of its own over one store, until `stop`.

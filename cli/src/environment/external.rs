@@ -1,13 +1,14 @@
 //! Environments that run already: addresses from the command line (`--target`) or from `saasbench.toml` (`--env`).
 
-use std::time::Duration;
-
-use tokio::net::TcpStream;
-
-use super::{EnvironmentError, Up, config::EnvironmentConfig};
+use super::{
+    EnvironmentError, Up,
+    config::EnvironmentConfig,
+    reach::{self, PlaceTrust},
+};
 use crate::{
-    observe::{prometheus, store},
+    load::connect::target::Target,
     record::manifest::{Environment, Replica},
+    scenario::Scenario,
     units::Nanos,
 };
 
@@ -15,8 +16,9 @@ use crate::{
 pub const CLOCK_OFFSET: Nanos = Nanos::from_millis(2);
 /// Drift between two clocks: NTP slews by at most 500 ppm.
 pub const CLOCK_DRIFT: f64 = 5e-4;
-/// How long a part of the environment may take to answer before it is called unreachable.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// How base URLs are written.
+pub(super) const URL_HINT: &str =
+    "write it as http://127.0.0.1:8005, https://api.example.com or unix:/run/api.sock";
 
 /// Addresses from the command line.
 #[derive(Debug, Clone, Default)]
@@ -37,7 +39,11 @@ pub struct AdHoc {
 ///
 /// # Errors
 /// When a URL is none, or nothing answers there.
-pub async fn ad_hoc(given: AdHoc) -> Result<Up, EnvironmentError> {
+pub async fn ad_hoc(
+    given: AdHoc,
+    scenario: &Scenario,
+    trust: Option<PlaceTrust>,
+) -> Result<Up, EnvironmentError> {
     let replicas =
         given.targets.iter().enumerate().map(|(i, url)| (replica_name(i), url.clone(), None)).collect();
     let environment = Environment {
@@ -50,15 +56,27 @@ pub async fn ad_hoc(given: AdHoc) -> Result<Up, EnvironmentError> {
         clock_offset_ns: CLOCK_OFFSET,
         clock_drift: CLOCK_DRIFT,
         faults: Vec::new(),
+        insecure: false,
+        http2: Vec::new(),
     };
-    reach(environment, given.prometheus, given.redis).await
+    reach(environment, given.prometheus, given.redis, scenario, trust).await
 }
 
 /// Looks at an environment of `saasbench.toml`.
 ///
 /// # Errors
 /// When a URL is none, or nothing answers there.
-pub async fn named(name: &str, config: EnvironmentConfig) -> Result<Up, EnvironmentError> {
+pub async fn named(
+    name: &str,
+    config: EnvironmentConfig,
+    scenario: &Scenario,
+    trust: Option<PlaceTrust>,
+) -> Result<Up, EnvironmentError> {
+    let place = format!("environment `{name}`");
+    let trust = match trust {
+        Some(trust) => Some(trust),
+        None => PlaceTrust::read(config.insecure, config.roots.as_deref(), &place)?,
+    };
     let replicas = config
         .replicas
         .iter()
@@ -66,7 +84,7 @@ pub async fn named(name: &str, config: EnvironmentConfig) -> Result<Up, Environm
         .collect();
     let environment = Environment {
         name: name.to_owned(),
-        replicas: checked(replicas, &format!("environment `{name}`"))?,
+        replicas: checked(replicas, &place)?,
         prometheus: config.prometheus.as_deref().map(without_password),
         redis: config.redis.as_deref().map(without_password),
         exclusive: config.exclusive,
@@ -74,8 +92,10 @@ pub async fn named(name: &str, config: EnvironmentConfig) -> Result<Up, Environm
         clock_offset_ns: config.clock_offset.map_or(CLOCK_OFFSET, Nanos::from),
         clock_drift: config.clock_drift_ppm.map_or(CLOCK_DRIFT, |ppm| ppm * 1e-6),
         faults: Vec::new(),
+        insecure: false,
+        http2: Vec::new(),
     };
-    reach(environment, config.prometheus, config.redis).await
+    reach(environment, config.prometheus, config.redis, scenario, trust).await
 }
 
 /// `a`, `b`, … `z`, `r27`, …
@@ -86,7 +106,7 @@ pub fn replica_name(index: usize) -> String {
     }
 }
 
-/// Names, URLs and instances as replicas; a URL needs a scheme and a host, and nothing behind its path.
+/// Names, URLs and instances as replicas.
 fn checked(
     replicas: Vec<(String, String, Option<String>)>,
     place: &str,
@@ -94,24 +114,10 @@ fn checked(
     replicas
         .into_iter()
         .map(|(name, url, instance)| {
-            let wrong = |why: &str| EnvironmentError::Usage {
-                message: format!("{place}: `{url}` is not the base URL of a replica: {why}"),
-                hint: "write it as http://127.0.0.1:8005".to_owned(),
-            };
-            let parsed = reqwest::Url::parse(&url).map_err(|error| wrong(&error.to_string()))?;
-            match parsed.scheme() {
-                "http" => {}
-                "https" => return Err(wrong("https is not supported yet")),
-                _ => return Err(wrong("it needs http:// in front")),
-            }
-            if parsed.query().is_some() || parsed.fragment().is_some() {
-                return Err(wrong("it must not have a query or a fragment"));
-            }
-            if !parsed.username().is_empty() || parsed.password().is_some() {
-                return Err(wrong(
-                    "it must not hold a user or a password: send them as a header, from ${env:NAME}",
-                ));
-            }
+            let target = Target::parse(&url).map_err(|error| EnvironmentError::Usage {
+                message: format!("{place}: `{url}` is not the base URL of a replica: {error}"),
+                hint: URL_HINT.to_owned(),
+            })?;
             let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
             if name.is_empty() || !name.chars().all(plain) {
                 return Err(EnvironmentError::Usage {
@@ -119,64 +125,28 @@ fn checked(
                     hint: "use letters, digits, `.`, `_` and `-`: files are named after it".to_owned(),
                 });
             }
-            let host = parsed.host_str().ok_or_else(|| wrong("it has no host"))?;
-            let port = parsed.port_or_known_default().unwrap_or(80);
-            let instance = instance.unwrap_or_else(|| format!("{host}:{port}"));
+            let instance = instance.unwrap_or_else(|| target.instance());
             Ok(Replica { name, url: url.trim_end_matches('/').to_owned(), instance })
         })
         .collect()
 }
 
-/// Checks that every part answers.
+/// Checks that every part answers, and takes note of how.
 async fn reach(
-    environment: Environment,
+    mut environment: Environment,
     prometheus_url: Option<String>,
     store_url: Option<String>,
+    scenario: &Scenario,
+    trust: Option<PlaceTrust>,
 ) -> Result<Up, EnvironmentError> {
-    for replica in &environment.replicas {
-        connect(&replica.url).await.map_err(|reason| EnvironmentError::Unreachable {
-            what: format!("replica {} at {}", replica.name, replica.url),
-            reason,
-            hint:
-                "start the service, or correct the address; without an address, `saasbench run` starts two \
-                   replicas of its own"
-                    .to_owned(),
-        })?;
-    }
-    if let Some(url) = &prometheus_url {
-        let unreachable = |reason| EnvironmentError::Unreachable {
-            what: format!("Prometheus at {}", without_password(url)),
-            reason,
-            hint: "start it, correct its address, or leave it out: the replicas are scraped anyway"
-                .to_owned(),
-        };
-        let http = crate::observe::http_client().map_err(|error| unreachable(error.to_string()))?;
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-        prometheus::ask(&http, url.trim_end_matches('/'), "vector(1)", now.as_secs_f64())
-            .await
-            .map_err(unreachable)?;
-    }
-    if let Some(url) = &store_url {
-        store::reachable(url).await.map_err(|reason| EnvironmentError::Unreachable {
-            what: format!("Redis at {}", without_password(url)),
-            reason,
-            hint: "start it, correct its address, or leave it out: it is only watched for restarts"
-                .to_owned(),
-        })?;
-    }
-    Ok(Up { environment, prometheus_url, store_url, embedded: None })
-}
-
-/// Opens and closes a connection to a URL's host and port.
-async fn connect(url: &str) -> Result<(), String> {
-    let parsed = reqwest::Url::parse(url).map_err(|error| error.to_string())?;
-    let addresses =
-        parsed.socket_addrs(|| None).map_err(|error| format!("its host cannot be resolved ({error})"))?;
-    match tokio::time::timeout(PATIENCE, TcpStream::connect(addresses.as_slice())).await {
-        Ok(Ok(_)) => Ok(()),
-        Ok(Err(error)) => Err(error.to_string()),
-        Err(_) => Err(format!("no connection in {} s", PATIENCE.as_secs())),
-    }
+    let http = trust.map_or_else(|| scenario.http.clone(), |trust| trust.over(&scenario.http));
+    let others: Vec<&str> = prometheus_url.as_deref().into_iter().collect();
+    let reached = reach::replicas(&environment.replicas, &http, scenario.timeout, &others).await?;
+    reach::prometheus(prometheus_url.as_deref(), &reached.tls).await?;
+    reach::redis(store_url.as_deref()).await?;
+    environment.insecure = http.insecure;
+    environment.http2 = reached.by_http2(&environment.replicas);
+    Ok(Up { environment, reached, prometheus_url, store_url, embedded: None })
 }
 
 /// A URL that can be shown and recorded.
@@ -207,7 +177,7 @@ mod tests {
 
     #[test]
     fn urls_that_are_none_are_told() {
-        for url in ["127.0.0.1:80", "ftp://x", "http://", "http://x/?q=1", ""] {
+        for url in ["127.0.0.1:80", "ftp://x", "http://", "http://x/?q=1", "unix:a.sock", ""] {
             let error = checked(vec![("a".into(), url.into(), None)], "--target").unwrap_err().to_string();
             assert!(error.starts_with("--target: `"), "{error}");
         }

@@ -1,9 +1,10 @@
 //! Brings a stack up and hands back its endpoints: `embedded` starts the reference server in-process, `external` takes
-//! addresses of what runs already, from the command line or from `saasbench.toml` (`config`).
+//! addresses of what runs already, from the command line or from `saasbench.toml` (`config`). `reach` tries them.
 
 pub mod config;
 pub mod embedded;
 pub mod external;
+pub mod reach;
 
 use crate::record::manifest;
 
@@ -12,6 +13,8 @@ use crate::record::manifest;
 pub struct Up {
     /// Its endpoints and what it declares, as the recorded run keeps it.
     pub environment: manifest::Environment,
+    /// How its replicas are connected to.
+    pub reached: reach::Reached,
     /// Where Prometheus can be asked; with its password, so never recorded.
     pub prometheus_url: Option<String>,
     /// Where the limiter's Redis can be watched; with its password, so never recorded.

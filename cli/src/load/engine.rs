@@ -98,14 +98,14 @@ pub async fn drive<T: Transport>(
 }
 
 /// Like [`drive`], with every worker on a thread and a runtime of its own, paced to some microseconds. `connect` makes the
-/// transport of each, on its thread.
+/// transport of each, by its number, on its thread.
 ///
 /// # Errors
 /// When a thread, its runtime or its transport cannot be made; and when a worker ends early by a defect.
 pub async fn drive_on_threads<T: Transport>(
     setup: Arc<Setup>,
     workers: usize,
-    connect: impl Fn() -> io::Result<T> + Clone + Send + 'static,
+    connect: impl Fn(usize) -> io::Result<T> + Clone + Send + 'static,
     sink: Sink,
     stop: &CancellationToken,
 ) -> io::Result<LoadPhase> {
@@ -143,14 +143,14 @@ pub async fn drive_on_threads<T: Transport>(
 fn work<T: Transport>(
     setup: Arc<Setup>,
     share: Share,
-    connect: impl FnOnce() -> io::Result<T>,
+    connect: impl FnOnce(usize) -> io::Result<T>,
     sink: Sink,
     cue: Cue,
 ) -> io::Result<()> {
     let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
     runtime.block_on(async {
         let pacer = Pacer::exact(setup.clock)?;
-        let worker = Worker::new(setup, connect()?, pacer, share, sink);
+        let worker = Worker::new(setup, connect(share.index as usize)?, pacer, share, sink);
         // In a task like all others: what is awaited here would be polled whenever any task has been woken.
         let run = tokio::task::spawn_local(Rc::new(worker).run(cue));
         run.await.map_err(io::Error::other)

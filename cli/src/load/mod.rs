@@ -2,7 +2,7 @@
 //!
 //! `engine` brings the workers up and gives them one beginning; `worker` is one thread's share; `closed` and `open` are the two
 //! kinds of load; `user` walks a journey, `render` fills templates, `pacer` wakes whoever is due. `exchange` is the seam
-//! behind which requests are sent, `http1` sends them by HTTP/1.1, `limiter_fields` reads what a limiter says in an answer; `canary`
+//! behind which requests are sent, `wire` sends them: by `http1` or by `http2`, over connections of `connect`; `limiter_fields` reads what a limiter says in an answer; `canary`
 //! makes and finds the words that must not cross tenants.
 
 pub mod blot;
@@ -24,4 +24,5 @@ pub mod pacer;
 mod patience;
 pub mod render;
 mod user;
+pub mod wire;
 pub mod worker;

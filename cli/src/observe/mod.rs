@@ -4,6 +4,10 @@
 //! write raw answers into the recorded run, and `snapshot` reads them back. `exposition` parses the text format and
 //! `quantile` estimates quantiles the way Prometheus does.
 
+use std::path::Path;
+
+use rustls::ClientConfig;
+
 pub mod exposition;
 pub mod prometheus;
 pub mod quantile;
@@ -11,10 +15,19 @@ pub mod scrape;
 pub mod snapshot;
 pub mod store;
 
-/// The HTTP client for everything that is not load: it goes straight to the address, and nowhere else.
+/// The HTTP client for everything that is not load: it goes straight to the address (or to the unix socket that is given), and
+/// nowhere else, speaks HTTP/1.1, and trusts whom `tls` says.
 ///
 /// # Errors
-/// When the TLS backend cannot be set up.
-pub fn http_client() -> reqwest::Result<reqwest::Client> {
-    reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build()
+/// When it cannot be set up.
+pub fn http_client(tls: &ClientConfig, socket: Option<&Path>) -> reqwest::Result<reqwest::Client> {
+    let builder = reqwest::Client::builder()
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .tls_backend_preconfigured(tls.clone());
+    match socket {
+        Some(path) => builder.unix_socket(path),
+        None => builder,
+    }
+    .build()
 }

@@ -56,11 +56,21 @@ pub struct ScrapeRecord {
     pub settled: bool,
 }
 
+/// A replica, and how it is asked.
+#[derive(Debug)]
+pub struct Source {
+    /// The replica.
+    pub replica: Replica,
+    /// The client that reaches it.
+    pub http: reqwest::Client,
+    /// What stands before the path of its exposition.
+    pub base_url: String,
+}
+
 /// Scrapes every replica of an environment.
 #[derive(Debug)]
 pub struct Scraper {
-    http: reqwest::Client,
-    replicas: Vec<Replica>,
+    replicas: Vec<Source>,
     contract: MetricsContract,
     dir: PathBuf,
     clock: RunClock,
@@ -84,7 +94,7 @@ struct Scraped {
 /// A replica that is waited for.
 #[derive(Debug)]
 struct Waiting<'a> {
-    replica: &'a Replica,
+    source: &'a Source,
     last: Option<ContractView>,
     /// Scrapes in a row without an answer.
     silent: u32,
@@ -118,8 +128,7 @@ impl Scraper {
     /// # Errors
     /// The file system's.
     pub fn new(
-        http: reqwest::Client,
-        replicas: Vec<Replica>,
+        replicas: Vec<Source>,
         contract: MetricsContract,
         run_dir: &Path,
         clock: RunClock,
@@ -128,7 +137,7 @@ impl Scraper {
         std::fs::create_dir_all(dir.join("scrapes"))?;
         let file = OpenOptions::new().create(true).append(true).open(dir.join("scrapes.jsonl"))?;
         let index = Mutex::new(Index { file, next: 0 });
-        Ok(Self { http, replicas, contract, dir, clock, index })
+        Ok(Self { replicas, contract, dir, clock, index })
     }
 
     /// Scrapes every replica once.
@@ -136,9 +145,9 @@ impl Scraper {
     /// # Errors
     /// The file system's. A replica that does not answer is no error: it is recorded.
     pub async fn scrape_all(&self, phase: Phase) -> io::Result<()> {
-        for replica in &self.replicas {
-            let scrape = self.scrape(replica).await;
-            self.write(replica, phase, &scrape, false)?;
+        for source in &self.replicas {
+            let scrape = self.scrape(source).await;
+            self.write(&source.replica, phase, &scrape, false)?;
         }
         Ok(())
     }
@@ -167,13 +176,13 @@ impl Scraper {
         let mut waiting: Vec<Waiting<'_>> = self
             .replicas
             .iter()
-            .map(|replica| Waiting { replica, last: None, silent: 0, over: false })
+            .map(|source| Waiting { source, last: None, silent: 0, over: false })
             .collect();
         loop {
             for waiting in waiting.iter_mut().filter(|waiting| !waiting.over) {
-                let scrape = self.scrape(waiting.replica).await;
+                let scrape = self.scrape(waiting.source).await;
                 let settled = waiting.settles(&scrape, &self.contract);
-                self.write(waiting.replica, phase, &scrape, settled)?;
+                self.write(&waiting.source.replica, phase, &scrape, settled)?;
             }
             if waiting.iter().all(|waiting| waiting.over) || tokio::time::Instant::now() >= give_up {
                 return Ok(());
@@ -182,9 +191,9 @@ impl Scraper {
         }
     }
 
-    async fn scrape(&self, replica: &Replica) -> Scraped {
+    async fn scrape(&self, source: &Source) -> Scraped {
         let from_ns = self.clock.now();
-        let answer = self.fetch(replica).await;
+        let answer = self.fetch(source).await;
         Scraped { from_ns, to_ns: self.clock.now(), answer }
     }
 
@@ -211,9 +220,9 @@ impl Scraper {
         index.file.write_all(&line)
     }
 
-    async fn fetch(&self, replica: &Replica) -> Result<String, String> {
-        let url = format!("{}{}", replica.url, self.contract.path);
-        let request = self
+    async fn fetch(&self, source: &Source) -> Result<String, String> {
+        let url = format!("{}{}", source.base_url, self.contract.path);
+        let request = source
             .http
             .get(&url)
             .header("accept", "text/plain;version=0.0.4;q=1,*/*;q=0.1")

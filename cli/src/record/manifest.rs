@@ -108,6 +108,16 @@ pub struct Environment {
     /// Faults that the embedded service was told to have, as `NAME=VALUE`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub faults: Vec<String>,
+    /// Whether any certificate was good enough: who answered is not proven then.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub insecure: bool,
+    /// Names of the replicas to which HTTP/2 was spoken.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub http2: Vec<String>,
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// One replica of the service.

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     exit::{Exit, Failure},
-    record::manifest::{Environment, to_json, write_whole},
+    record::manifest::{Environment, Replica, to_json, write_whole},
     scenario::Scenario,
     verify::Report,
 };
@@ -45,14 +45,20 @@ impl<'a> Output<'a> {
         if quiet {
             return;
         }
-        let replicas: Vec<String> =
-            environment.replicas.iter().map(|replica| format!("{} {}", replica.name, replica.url)).collect();
+        let shown = |replica: &Replica| {
+            let http2 = if environment.http2.contains(&replica.name) { " (HTTP/2)" } else { "" };
+            format!("{} {}{http2}", replica.name, replica.url)
+        };
+        let replicas: Vec<String> = environment.replicas.iter().map(shown).collect();
         let about = scenario.about.as_ref().map(|about| format!(": {about}")).unwrap_or_default();
         self.tell(&format!("{}{about}", paint(STRONG, &scenario.name)));
         self.tell(&paint(FAINT, format!("{} · {}", environment.name, replicas.join(" · "))));
         if !environment.faults.is_empty() {
             let faults = environment.faults.join(", ");
             self.tell(&format!("{} the service lies on purpose: {faults}", paint(UNSURE, "faults:")));
+        }
+        if environment.insecure {
+            self.tell(&format!("{} any certificate is good enough", paint(UNSURE, "insecure:")));
         }
         self.tell(&paint(FAINT, format!("recording into {}", dir.display())));
     }

@@ -3,6 +3,7 @@
 //! Everything that can be said of one key by itself is said here (unknown keys, wrong types, bad notations); what takes a
 //! second look elsewhere in the file (missing keys, names, combinations) is left to `resolve`.
 
+mod http;
 mod journeys;
 mod read;
 mod shapes;
@@ -10,11 +11,13 @@ mod values;
 
 use toml::de::DeTable;
 
+pub(super) use http::Http;
 pub(super) use journeys::{Auth, Check, Feeder, Journey, METHODS, Place, Saved, Step, Texts, When};
 use read::Table;
 pub(super) use read::{Field, Header, Located, Value, in_order, unknown, whole};
 use shapes::{
-    EMBEDDED, EXPECT, FEEDER, FILE, JOURNEY, LIMIT, LOAD, METRICS, NEIGHBOURS, SERVICE, STAGE, TENANT, WHERE,
+    EMBEDDED, EXPECT, FEEDER, FILE, HTTP, JOURNEY, LIMIT, LOAD, METRICS, NEIGHBOURS, SERVICE, STAGE, TENANT,
+    WHERE,
 };
 pub use shapes::{SHAPES, Shape};
 
@@ -47,6 +50,7 @@ pub(super) struct File<'t> {
     pub(super) limits: Vec<Limit>,
     pub(super) expectations: Vec<Expect>,
     pub(super) neighbours: Option<Neighbours>,
+    pub(super) http: Option<Http>,
     pub(super) service_timeout: Field<Nanos>,
     pub(super) metrics: Option<Metrics>,
     pub(super) replicas: Field<u64>,
@@ -181,6 +185,7 @@ impl<'t> File<'t> {
             neighbours: table
                 .table("neighbours", &NEIGHBOURS, found)
                 .map(|table| Neighbours::read(table, found)),
+            http: table.table("http", &HTTP, found).map(|table| Http::read(&table, found)),
             service_timeout: service
                 .map_or(Field::Absent, |table| table.parsed("timeout", found, notation::positive_duration)),
             metrics: table.table("metrics", &METRICS, found).map(|table| Metrics::read(&table, found)),

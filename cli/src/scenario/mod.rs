@@ -65,6 +65,8 @@ pub struct Scenario {
     pub expectations: Vec<Expectation>,
     /// `[neighbours]`: whose flood nobody else must feel.
     pub neighbours: Option<Neighbours>,
+    /// `[http]`: how requests are sent.
+    pub http: http::Http,
     /// `[service]`: what the service under test declares about itself.
     pub service: Service,
     /// `[metrics]`: how a request maps to the service's series; `None` where it says `enabled = false`.

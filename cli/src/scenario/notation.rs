@@ -3,6 +3,7 @@
 //! Each function reads one notation and says in a [`Complaint`] what is wrong and how it would be right. The command line
 //! reads its flags with the same functions.
 
+mod addresses;
 mod names;
 mod size;
 
@@ -11,6 +12,7 @@ use std::fmt;
 use super::{Pause, StatusPattern, problem::quoted};
 use crate::units::{Nanos, Quota, Rate};
 
+pub use addresses::addresses;
 pub use names::{file_label, header_name, json_pointer, label, metric_name, plain_path, variable_name};
 pub(super) use names::{is_file_label, is_token};
 pub use size::size_bound;

@@ -3,6 +3,7 @@
 
 mod expectations;
 mod feeders;
+mod http;
 mod journeys;
 mod limits;
 mod loads;
@@ -115,13 +116,15 @@ fn mean(
     if let Some(loads) = &loads {
         feeders.allot(&journeys.journeys, &journeys.steps, loads, &places, found);
     }
+    let timeout = file.timeout.or(Nanos::from_secs(10));
+    let http = http::http(file.http, timeout.unwrap_or(Nanos::MAX), sources, found);
     let metrics = service::metrics(file.metrics, found);
     let embedded = service::embedded(file.replicas, file.embedded_tenants, sources, found);
     Some(Scenario {
         name: file.name.or(default_name(file_name))?,
         about: file.about.optional()?,
         seed: file.seed.or(1)?,
-        timeout: file.timeout.or(Nanos::from_secs(10))?,
+        timeout: timeout?,
         warmup: warmup?,
         tenants: tenants.ids,
         journeys: journeys.journeys,
@@ -131,6 +134,7 @@ fn mean(
         limits,
         expectations,
         neighbours: neighbours?,
+        http: http?,
         service: service::service(file.service_timeout)?,
         metrics: metrics?,
         embedded: embedded?,

@@ -247,6 +247,10 @@ fn remarks(run: &RecordedRun, last: Nanos, warmup: Option<&Counts>) -> Vec<Strin
     let faults = &run.manifest.environment.faults;
     let lies = (!faults.is_empty())
         .then(|| format!("the service was told to lie: --fault {}", faults.join(" --fault ")));
+    let insecure = run.manifest.environment.insecure.then(|| {
+        "any certificate was good enough (insecure): nothing proves that it was the service that answered"
+            .to_owned()
+    });
     let warmup = warmup.filter(|_| run.manifest.load.is_some()).map(|counts| {
         let Counts { requests, dropped, errors, .. } = counts;
         format!(
@@ -254,5 +258,5 @@ fn remarks(run: &RecordedRun, last: Nanos, warmup: Option<&Counts>) -> Vec<Strin
             run.scenario.warmup
         )
     });
-    state.into_iter().chain(changed).chain(lies).chain(warmup).collect()
+    state.into_iter().chain(changed).chain(lies).chain(insecure).chain(warmup).collect()
 }

@@ -126,6 +126,8 @@ impl Made {
                 clock_offset_ns: Nanos::from_millis(1),
                 clock_drift: 0.0,
                 faults: Vec::new(),
+                insecure: false,
+                http2: Vec::new(),
             },
             machine: Machine { os: "test".to_owned(), arch: "test".to_owned(), cpus: 1 },
             started_unix_ns: 1_000_000_000_000_000_000,

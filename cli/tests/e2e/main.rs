@@ -23,3 +23,4 @@ mod stack;
 mod stalls;
 mod tampering;
 mod texts;
+mod wires;

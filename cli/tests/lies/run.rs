@@ -125,6 +125,8 @@ fn environment(faults: &[Fault]) -> Environment {
         clock_offset_ns: OFFSET,
         clock_drift: 0.0,
         faults: faults.iter().map(ToString::to_string).collect(),
+        insecure: false,
+        http2: Vec::new(),
     }
 }
 

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     clock::RunClock,
     environment::Up,
-    observe::{http_client, prometheus::Prometheus, scrape::Phase, scrape::Scraper, store},
+    observe::{http_client, prometheus::Prometheus, scrape::Phase, scrape::Scraper, scrape::Source, store},
     record::{
         manifest::{Environment, LoadPhase},
         writer::RecordError,
@@ -55,17 +55,17 @@ impl<'a> Observer<'a> {
         dir: &Path,
         clock: RunClock,
     ) -> Result<Self, RecordError> {
-        let http = http_client().map_err(RecordError::tls)?;
+        let tls = &up.reached.tls;
         let scraper = match &scenario.metrics {
             Some(contract) => {
-                let replicas = up.environment.replicas.clone();
-                let scraper = Scraper::new(http.clone(), replicas, contract.clone(), dir, clock);
+                let scraper = Scraper::new(sources(up)?, contract.clone(), dir, clock);
                 Some(Arc::new(scraper.map_err(RecordError::write(dir))?))
             }
             None => None,
         };
         let prometheus = match (&up.prometheus_url, &scenario.metrics) {
             (Some(url), Some(_)) => {
+                let http = http_client(tls, None).map_err(RecordError::tls)?;
                 Some(Prometheus::new(http, url, dir, clock).map_err(RecordError::write(dir))?)
             }
             _ => None,
@@ -150,6 +150,17 @@ impl<'a> Observer<'a> {
         }
         Ok(())
     }
+}
+
+/// How each replica is asked for its metrics.
+fn sources(up: &Up) -> Result<Vec<Source>, RecordError> {
+    let endpoints = up.reached.endpoints.replicas().iter();
+    let sources = endpoints.zip(&up.environment.replicas).map(|(endpoint, replica)| {
+        let target = endpoint.target();
+        let http = http_client(&up.reached.tls, target.socket()).map_err(RecordError::tls)?;
+        Ok(Source { replica: replica.clone(), http, base_url: target.base_url() })
+    });
+    sources.collect()
 }
 
 /// Waits for `work`, but not past `stop`: then what it was about stays unknown.

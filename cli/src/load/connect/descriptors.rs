@@ -2,8 +2,40 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
+use crate::scenario::{LoadModel, Routing, Scenario};
+
 /// Descriptors that are not connections of the load: recorded files, scrapes, the runtime's own.
 const OTHERS: u64 = 64;
+
+/// Connections that loads keep open at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Needed {
+    /// Those of closed loads: all their users are there.
+    pub surely: u64,
+    /// With those of open loads, if it comes to `max_users`.
+    pub at_most: u64,
+}
+
+impl Needed {
+    /// By a scenario on so many replicas with HTTP/1.1, where each user has its own; where the service runs in this
+    /// process, it has the other ends.
+    pub fn by(scenario: &Scenario, replicas: usize, is_embedded: bool) -> Self {
+        let ends = if is_embedded { 2 } else { 1 };
+        let mut needed = Self::default();
+        for load in &scenario.loads {
+            let each = match load.routing {
+                Routing::RoundRobin => replicas * ends,
+                Routing::Sticky | Routing::Only(_) => replicas.min(1) * ends,
+            };
+            let connections = load.model.most_users().saturating_mul(each as u64);
+            needed.at_most = needed.at_most.saturating_add(connections);
+            if matches!(load.model, LoadModel::Closed { .. }) {
+                needed.surely = needed.surely.saturating_add(connections);
+            }
+        }
+        needed
+    }
+}
 
 /// More connections than the process may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -21,7 +53,7 @@ impl TooFew {
     /// What the user can do about it.
     pub fn hint(&self) -> String {
         format!(
-            "raise the hard limit (`ulimit -Hn {}`, or LimitNOFILE= of a systemd unit), or use fewer users, or \
+            "raise the hard limit (`ulimit -Hn {}`, or LimitNOFILE= of a systemd unit), use fewer users, or \
              `replica = \"sticky\"`, which keeps each user to one connection",
             self.needed + OTHERS
         )

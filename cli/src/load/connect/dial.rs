@@ -40,7 +40,7 @@ pub enum DialError {
     #[error("no TLS connection: {0}")]
     Tls(io::Error),
     /// ALPN did not come to the HTTP that was asked for.
-    #[error("it does not speak {} (ALPN)", .0.name())]
+    #[error("it does not speak {}", .0.name())]
     NotSpoken(Protocol),
     /// `sources` has no address that could reach it.
     #[error("`sources` has no address of the same family as {0}")]

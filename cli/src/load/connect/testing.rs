@@ -14,7 +14,7 @@ use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use super::{
     dial::{DialError, Dialer},
     endpoint::Endpoints,
-    resolve::Resolve,
+    resolve::{Resolve, System},
     target::Target,
     tls::{Trust, config},
 };
@@ -108,6 +108,15 @@ pub(crate) async fn dialer<R: Resolve>(
     resolver: R,
 ) -> Result<Dialer<R>, DialError> {
     Ok(Dialer::new(reached(&[url], http, trust, &resolver).await?, resolver, 0))
+}
+
+/// A dialler for plain connections to this address, which was never tried.
+pub(crate) fn direct(address: SocketAddr) -> Dialer {
+    let targets = vec![Target::parse(&format!("http://{address}")).unwrap()];
+    let tls = config(Trust::Nobody).unwrap();
+    let mut endpoints = Endpoints::new(targets, &Http::default(), Nanos::from_secs(10), &tls).unwrap();
+    endpoints.replicas[0].addresses = vec![address];
+    Dialer::new(Arc::new(endpoints), System, 0)
 }
 
 /// Names that all have the same addresses; it counts how often it was asked.

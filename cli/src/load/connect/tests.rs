@@ -105,7 +105,7 @@ async fn alpn_chooses_once_for_the_run() {
                 dialer.dial(0).await.unwrap();
             }
             (Err(error), None) => {
-                assert_eq!(error.to_string(), "it does not speak HTTP/2 (ALPN)");
+                assert_eq!(error.to_string(), "it does not speak HTTP/2");
                 assert!(error.hint().is_some());
             }
             (other, _) => panic!("{version:?} {offered:?} gave {other:?}"),

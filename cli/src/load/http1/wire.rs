@@ -1,8 +1,8 @@
 //! The transport of HTTP/1.1: each user has a connection of its own to each replica, made when it is first needed.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{rc::Rc, time::Duration};
 
-use tokio::{net::TcpStream, time::Instant};
+use tokio::time::Instant;
 
 use super::{
     connection::{After, Connection, Failure},
@@ -10,15 +10,22 @@ use super::{
 };
 use crate::{
     clock::RunClock,
-    load::exchange::{Exchange, NoAnswer, Transport},
+    load::{
+        connect::{
+            dial::Dialer,
+            resolve::{Resolve, System},
+            stream::Stream,
+        },
+        exchange::{Exchange, NoAnswer, Transport},
+    },
     record::sample::{Obstacle, Silence},
     units::Nanos,
 };
 
 /// Sends requests by HTTP/1.1.
 #[derive(Debug)]
-pub struct Http1 {
-    replicas: Vec<SocketAddr>,
+pub struct Http1<R = System> {
+    dialer: Rc<Dialer<R>>,
     timeout: Nanos,
     clock: RunClock,
 }
@@ -27,22 +34,14 @@ pub struct Http1 {
 #[derive(Debug)]
 pub struct Line {
     /// One for each replica: those that lie idle. One in use is taken out, and comes back only if it can be used again.
-    idle: Vec<Option<Connection<TcpStream>>>,
+    idle: Vec<Option<Connection<Stream>>>,
     deadline: Deadline,
 }
 
-impl Http1 {
-    /// To the replicas at these addresses; a request may take `timeout`, connecting included.
-    pub fn new(replicas: Vec<SocketAddr>, timeout: Duration, clock: RunClock) -> Self {
-        Self { replicas, timeout: timeout.into(), clock }
-    }
-
-    /// A new connection to the replica.
-    async fn dial(&self, replica: usize) -> Result<TcpStream, Obstacle> {
-        let address = self.replicas.get(replica).ok_or(Obstacle::Unbuildable)?;
-        let stream = TcpStream::connect(address).await.map_err(|_| Obstacle::ConnectFailed)?;
-        stream.set_nodelay(true).map_err(|_| Obstacle::ConnectFailed)?;
-        Ok(stream)
+impl<R: Resolve> Http1<R> {
+    /// Over connections of `dialer`; a request may take `timeout`, connecting included.
+    pub fn new(dialer: Rc<Dialer<R>>, timeout: Duration, clock: RunClock) -> Self {
+        Self { dialer, timeout: timeout.into(), clock }
     }
 
     /// A new connection, or the end of the attempt; sets `sent` to when it was there, or to when it was given up.
@@ -51,11 +50,15 @@ impl Http1 {
         deadline: &mut Deadline,
         at: Instant,
         exchange: &mut Exchange,
-    ) -> Result<Connection<TcpStream>, NoAnswer> {
-        let dialled = deadline.limit(at, self.dial(exchange.request.replica)).await;
+    ) -> Result<Connection<Stream>, NoAnswer> {
+        // Apart, so that users need no room for a handshake while they have a connection.
+        let dialling = Box::pin(self.dialer.dial(exchange.request.replica));
+        let dialled = deadline.limit(at, dialling).await;
         exchange.sent = self.clock.now();
         match dialled {
-            Some(stream) => stream.map(Connection::new).map_err(NoAnswer::NotSent),
+            Some(stream) => {
+                stream.map(Connection::new).map_err(|error| NoAnswer::NotSent(Obstacle::from(error)))
+            }
             None => Err(NoAnswer::NotSent(Obstacle::ConnectTimeout)),
         }
     }
@@ -79,11 +82,12 @@ impl Line {
     }
 }
 
-impl Transport for Http1 {
+impl<R: Resolve> Transport for Http1<R> {
     type Line = Line;
 
     fn line(&self) -> Line {
-        Line { idle: self.replicas.iter().map(|_| None).collect(), deadline: Deadline::default() }
+        let replicas = self.dialer.endpoints().replicas();
+        Line { idle: replicas.iter().map(|_| None).collect(), deadline: Deadline::default() }
     }
 
     async fn send(&self, line: &mut Line, exchange: &mut Exchange) -> Result<(), NoAnswer> {

@@ -24,6 +24,7 @@ use super::{
     connect::{
         dial::Dialer,
         resolve::{Resolve, System},
+        stream::Stream,
     },
     exchange::{Exchange, NoAnswer, Transport},
 };
@@ -53,6 +54,16 @@ struct Shared {
 impl Shared {
     fn usable(&self) -> Option<Rc<Connection>> {
         self.current.borrow().as_ref().filter(|connection| connection.is_usable()).cloned()
+    }
+}
+
+/// Whether the other side of a connection speaks HTTP/2: it answers a ping.
+pub async fn is_spoken(stream: Stream) -> bool {
+    let Ok((_handle, mut driver)) = h2::client::handshake(stream).await else { return false };
+    let Some(mut pings) = driver.ping_pong() else { return false };
+    tokio::select! {
+        pong = pings.ping(h2::Ping::opaque()) => pong.is_ok(),
+        _ = driver => false,
     }
 }
 

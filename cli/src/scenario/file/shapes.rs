@@ -35,6 +35,7 @@ pub const SHAPES: &[&Shape] = &[
     &EXPECT,
     &WHERE,
     &NEIGHBOURS,
+    &HTTP,
     &SERVICE,
     &METRICS,
     &EMBEDDED,
@@ -56,6 +57,7 @@ pub(super) const FILE: Shape = Shape {
         ("limit", "[[limit]]"),
         ("expect", "[[expect]]"),
         ("neighbours", "[neighbours]"),
+        ("http", "[http]"),
         ("service", "[service]"),
         ("metrics", "[metrics]"),
         ("embedded", "[embedded]"),
@@ -228,6 +230,17 @@ pub(super) const NEIGHBOURS: Shape = Shape {
         ("slower", "slower = 1.5"),
         ("goodput", "goodput = 0.9"),
         ("grace", "grace = \"5ms\""),
+    ],
+};
+pub(super) const HTTP: Shape = Shape {
+    name: "[http]",
+    keys: &[
+        ("version", "version = \"2\""),
+        ("connect_timeout", "connect_timeout = \"2s\""),
+        ("dns", "dns = \"per-connection\""),
+        ("sources", "sources = [\"10.0.0.0/28\"]"),
+        ("insecure", "insecure = true"),
+        ("roots", "roots = \"ca.pem\""),
     ],
 };
 pub(super) const SERVICE: Shape = Shape { name: "[service]", keys: &[("timeout", "timeout = \"30s\"")] };

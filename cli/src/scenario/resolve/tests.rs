@@ -70,6 +70,7 @@ pub(super) fn read_file(path: &Path) -> io::Result<String> {
         Some("bad.jsonl") => {
             Ok("{\"id\": \"a\"}\n{\"id\": 3}\n{\"name\": \"b\"}\n{\"id\": \"c\",}\n[]\n".to_owned())
         }
+        Some("ca.pem") => Ok("-----BEGIN CERTIFICATE-----".to_owned()),
         Some("empty.jsonl") => Ok("\n".to_owned()),
         Some("people.csv") => {
             Ok("name, email,full name\nAda,ada@example.org,Ada L.\n\"Bob, B\",bob@example.org,${env:TOKEN}\n"
@@ -465,6 +466,28 @@ fn the_service() {
     .map(with);
     let changes: Vec<(&str, &str)> = tables.iter().map(|table| ("[[limit]]", table.as_str())).collect();
     shown("the_service", &each(&changes));
+}
+
+#[test]
+fn how_requests_are_sent() {
+    let with = |table: &str| format!("[http]\n{table}\n[[limit]]");
+    let tables = [
+        "version = \"3\"",
+        "version = 2",
+        "connect_timeout = \"0s\"",
+        "connect_timeout = \"11s\"",
+        "dns = \"always\"",
+        "sources = []",
+        "sources = [\"10.0.0.1\", \"10.0.0\"]",
+        "sources = \"10.0.0.0/40\"",
+        "sources = [\"fd00::/64\"]",
+        "insecure = \"yes\"",
+        "roots = \"nowhere.pem\"",
+        "insecure = true\nroots = \"ca.pem\"",
+    ]
+    .map(with);
+    let changes: Vec<(&str, &str)> = tables.iter().map(|table| ("[[limit]]", table.as_str())).collect();
+    shown("how_requests_are_sent", &each(&changes));
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod program;
 mod record;
 mod scenarios;
 mod services;
+mod wires;
 
 use std::{
     io::{Read as _, Write as _},
@@ -21,6 +22,7 @@ pub(crate) use program::{Ended, Report, Running, Sandbox, program};
 pub(crate) use record::{Copied, copy, fixture};
 pub(crate) use scenarios::{JOURNEY, TENANTS, change, disturbed, short};
 pub(crate) use services::{Prometheus, Redis, Replica};
+pub(crate) use wires::Wired;
 
 /// Longer than anything here should take on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(90);

@@ -1,6 +1,6 @@
 //! A server that commits faults, over sockets, and what the transport makes of them.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, rc::Rc, time::Duration};
 
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -11,6 +11,7 @@ use tokio::{
 use crate::{
     clock::RunClock,
     load::{
+        connect::testing::direct,
         exchange::{Exchange, NoAnswer, Request, Transport as _},
         http1::wire::{Http1, Line},
     },
@@ -33,7 +34,7 @@ struct User {
 
 impl User {
     fn of(address: SocketAddr) -> Self {
-        let transport = Http1::new(vec![address], TIMEOUT, RunClock::start());
+        let transport = Http1::new(Rc::new(direct(address)), TIMEOUT, RunClock::start());
         let line = transport.line();
         let request = Request { bytes: REQUEST.to_vec(), keep_body: true, ..Request::default() };
         Self { transport, line, exchange: Exchange { request, ..Exchange::default() } }

@@ -1,0 +1,177 @@
+//! Makes the first connection to every replica, and to Prometheus and Redis: what does not answer is told before the load.
+
+use std::{sync::Arc, time::Duration};
+
+use rustls::ClientConfig;
+
+use super::{EnvironmentError, external::without_password};
+use crate::{
+    load::{
+        connect::{
+            dial::DialError,
+            endpoint::{Endpoint, Endpoints, Protocol},
+            resolve::System,
+            target::Target,
+            tls::{self, Trust},
+        },
+        http2,
+    },
+    observe::{http_client, prometheus, store},
+    record::manifest::Replica,
+    scenario::http::Http,
+    units::Nanos,
+};
+
+/// How long a part of the environment may take to answer before it is called unreachable.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Whom to trust, as a place says it; it has the last word over the scenario's `[http]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlaceTrust {
+    /// Any certificate is good enough.
+    pub insecure: bool,
+    /// Text and name of a PEM file with authorities.
+    pub roots: Option<(String, String)>,
+}
+
+impl PlaceTrust {
+    /// What a place says: `None` where it says nothing.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or both are said.
+    pub fn read(insecure: bool, roots: Option<&str>, place: &str) -> Result<Option<Self>, EnvironmentError> {
+        let usage = |message: String, hint: &str| EnvironmentError::Usage { message, hint: hint.to_owned() };
+        match (insecure, roots) {
+            (false, None) => Ok(None),
+            (true, None) => Ok(Some(Self { insecure, roots: None })),
+            (true, Some(_)) => Err(usage(
+                format!("{place}: `insecure` accepts every certificate, so `roots` means nothing"),
+                "leave one of them out",
+            )),
+            (false, Some(file)) => match std::fs::read_to_string(file) {
+                Ok(text) => Ok(Some(Self { insecure, roots: Some((text, file.to_owned())) })),
+                Err(error) => Err(usage(
+                    format!("{place}: cannot read the authorities in {file}: {error}"),
+                    "name a PEM file, by its path from the working directory",
+                )),
+            },
+        }
+    }
+
+    /// `http` with what this says.
+    pub fn over(self, http: &Http) -> Http {
+        Http { insecure: self.insecure, roots: self.roots, ..http.clone() }
+    }
+}
+
+/// How to connect to an environment.
+#[derive(Debug)]
+pub struct Reached {
+    /// Its replicas, each tried once.
+    pub endpoints: Arc<Endpoints>,
+    /// Whom to trust.
+    pub tls: ClientConfig,
+}
+
+impl Reached {
+    /// Names of the replicas to which HTTP/2 is spoken.
+    pub fn by_http2(&self, replicas: &[Replica]) -> Vec<String> {
+        let endpoints = self.endpoints.replicas().iter();
+        let by_http2 = endpoints.zip(replicas).filter(|(end, _)| end.protocol() == Protocol::Http2);
+        by_http2.map(|(_, replica)| replica.name.clone()).collect()
+    }
+}
+
+/// Connects to every replica once, as `http` says; a request may take `timeout`. `others` are URLs of what is asked beside them.
+///
+/// # Errors
+/// When one does not answer, or there is nobody to trust.
+pub async fn replicas(
+    replicas: &[Replica],
+    http: &Http,
+    timeout: Nanos,
+    others: &[&str],
+) -> Result<Reached, EnvironmentError> {
+    let targets = replicas.iter().map(target).collect::<Result<Vec<_>, _>>()?;
+    let is_needed =
+        targets.iter().any(|target| target.tls) || others.iter().any(|url| url.starts_with("https:"));
+    let trust = match &http.roots {
+        _ if http.insecure => Trust::Anybody,
+        Some((pem, file)) => Trust::Roots { pem, file },
+        None if is_needed => Trust::System,
+        None => Trust::Nobody,
+    };
+    let tls = tls::config(trust)
+        .map_err(|e| EnvironmentError::Usage { message: e.to_string(), hint: e.hint().to_owned() })?;
+    let mut endpoints = Endpoints::new(targets, http, timeout, &tls)
+        .map_err(|(index, error)| unreachable(&replicas[index], &error))?;
+    for (index, replica) in replicas.iter().enumerate() {
+        reach(&mut endpoints, index).await.map_err(|error| unreachable(replica, &error))?;
+    }
+    Ok(Reached { endpoints: Arc::new(endpoints), tls })
+}
+
+/// A replica's URL, read.
+fn target(replica: &Replica) -> Result<Target, EnvironmentError> {
+    Target::parse(&replica.url).map_err(|error| EnvironmentError::Usage {
+        message: format!("`{}` is not the base URL of a replica: {error}", replica.url),
+        hint: super::external::URL_HINT.to_owned(),
+    })
+}
+
+async fn reach(endpoints: &mut Endpoints, index: usize) -> Result<(), DialError> {
+    let stream = endpoints.reach(index, &System, PATIENCE).await?;
+    let protocol = endpoints.replicas().get(index).map(Endpoint::protocol);
+    if protocol == Some(Protocol::Http2) {
+        // ALPN may be silent, and prior knowledge wrong.
+        let spoken = tokio::time::timeout(PATIENCE, http2::is_spoken(stream)).await;
+        if spoken != Ok(true) {
+            return Err(DialError::NotSpoken(Protocol::Http2));
+        }
+    }
+    Ok(())
+}
+
+fn unreachable(replica: &Replica, error: &DialError) -> EnvironmentError {
+    EnvironmentError::Unreachable {
+        what: format!("replica {} at {}", replica.name, replica.url),
+        reason: error.to_string(),
+        hint: error
+            .hint()
+            .unwrap_or(
+                "start the service, or correct the address; without an address, `saasbench run` starts two \
+                 replicas of its own",
+            )
+            .to_owned(),
+    }
+}
+
+/// Asks Prometheus, where there is one.
+///
+/// # Errors
+/// When it does not answer.
+pub async fn prometheus(url: Option<&str>, tls: &ClientConfig) -> Result<(), EnvironmentError> {
+    let Some(url) = url else { return Ok(()) };
+    let unreachable = |reason| EnvironmentError::Unreachable {
+        what: format!("Prometheus at {}", without_password(url)),
+        reason,
+        hint: "start it, correct its address, or leave it out: the replicas are scraped anyway".to_owned(),
+    };
+    let http = http_client(tls, None).map_err(|error| unreachable(error.to_string()))?;
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    let asked = prometheus::ask(&http, url.trim_end_matches('/'), "vector(1)", now.as_secs_f64()).await;
+    asked.map(|_| ()).map_err(unreachable)
+}
+
+/// Connects to Redis, where there is one.
+///
+/// # Errors
+/// When it does not answer.
+pub async fn redis(url: Option<&str>) -> Result<(), EnvironmentError> {
+    let Some(url) = url else { return Ok(()) };
+    store::reachable(url).await.map_err(|reason| EnvironmentError::Unreachable {
+        what: format!("Redis at {}", without_password(url)),
+        reason,
+        hint: "start it, correct its address, or leave it out: it is only watched for restarts".to_owned(),
+    })
+}

@@ -1,0 +1,51 @@
+//! The transport of a run: HTTP/1.1 or HTTP/2, as was settled for each replica.
+
+use std::{rc::Rc, sync::Arc, time::Duration};
+
+use super::{
+    connect::{
+        dial::Dialer,
+        endpoint::{Endpoint, Endpoints, Protocol},
+        resolve::System,
+    },
+    exchange::{Exchange, NoAnswer, Transport},
+    http1::wire::{Http1, Line},
+    http2::Http2,
+};
+use crate::clock::RunClock;
+
+/// Sends requests to each replica by the HTTP that it speaks.
+#[derive(Debug)]
+pub struct Wire {
+    endpoints: Arc<Endpoints>,
+    http1: Http1,
+    http2: Http2,
+}
+
+impl Wire {
+    /// For the worker with this number; a request may take `timeout`, connecting included.
+    pub fn new(endpoints: Arc<Endpoints>, worker: usize, timeout: Duration, clock: RunClock) -> Self {
+        let dialer = Rc::new(Dialer::new(Arc::clone(&endpoints), System, worker));
+        Self {
+            endpoints,
+            http1: Http1::new(Rc::clone(&dialer), timeout, clock),
+            http2: Http2::new(dialer, timeout, clock),
+        }
+    }
+}
+
+impl Transport for Wire {
+    type Line = Line;
+
+    fn line(&self) -> Line {
+        self.http1.line()
+    }
+
+    async fn send(&self, line: &mut Line, exchange: &mut Exchange) -> Result<(), NoAnswer> {
+        match self.endpoints.replicas().get(exchange.request.replica).map(Endpoint::protocol) {
+            // Apart, so that users who speak HTTP/1.1 need no room for it.
+            Some(Protocol::Http2) => Box::pin(self.http2.send(&mut (), exchange)).await,
+            _ => self.http1.send(line, exchange).await,
+        }
+    }
+}

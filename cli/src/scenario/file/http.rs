@@ -1,0 +1,83 @@
+//! `[http]` as written.
+
+use std::net::IpAddr;
+
+use super::{
+    read::{Field, Located, Table},
+    values::one_or_more,
+};
+use crate::{
+    scenario::{
+        http::{Dns, Version},
+        notation::{self, Complaint},
+        problem::{Problem, quoted},
+    },
+    units::Nanos,
+};
+
+/// `[http]`
+#[derive(Debug)]
+pub(in crate::scenario) struct Http {
+    pub(in crate::scenario) version: Field<Version>,
+    pub(in crate::scenario) connect_timeout: Field<Nanos>,
+    pub(in crate::scenario) dns: Field<Dns>,
+    pub(in crate::scenario) sources: Field<Vec<IpAddr>>,
+    pub(in crate::scenario) insecure: Field<bool>,
+    pub(in crate::scenario) roots: Field<String>,
+}
+
+impl Http {
+    pub(super) fn read(table: &Table<'_>, found: &mut Vec<Problem>) -> Self {
+        Self {
+            version: table.parsed("version", found, version),
+            connect_timeout: table.parsed("connect_timeout", found, notation::positive_duration),
+            dns: table.parsed("dns", found, dns),
+            sources: sources(one_or_more(table, "sources", found), found),
+            insecure: table.boolean("insecure", found),
+            roots: table.text("roots", found),
+        }
+    }
+}
+
+fn version(text: &str) -> Result<Version, Complaint> {
+    match text {
+        "auto" => Ok(Version::Auto),
+        "1.1" => Ok(Version::Http11),
+        "2" => Ok(Version::Http2),
+        _ => Err(Complaint::new("this HTTP is not spoken here", "versions are \"auto\", \"1.1\" and \"2\"")),
+    }
+}
+
+fn dns(text: &str) -> Result<Dns, Complaint> {
+    match text {
+        "per-run" => Ok(Dns::PerRun),
+        "per-connection" => Ok(Dns::PerConnection),
+        _ => Err(Complaint::new(
+            "this is no time to resolve a name",
+            "dns is \"per-run\" or \"per-connection\"",
+        )),
+    }
+}
+
+/// Addresses and ranges of them, each with its place, as addresses.
+fn sources(written: Field<Vec<Located<String>>>, found: &mut Vec<Problem>) -> Field<Vec<IpAddr>> {
+    let Field::Given(Located { value: written, span }) = written else {
+        return if written.is_absent() { Field::Absent } else { Field::Invalid };
+    };
+    let before = found.len();
+    if written.is_empty() {
+        let help = "leave `sources` out, and the system chooses";
+        found.push(Problem::at(span.clone(), "there is no source address", "").help(help));
+    }
+    let mut all = Vec::new();
+    for text in &written {
+        match notation::addresses(&text.value) {
+            Ok(addresses) => all.extend(addresses),
+            Err(complaint) => {
+                let message = format!("{} is not a source address", quoted(&text.value));
+                found.push(Problem::at(text.span.clone(), message, complaint.message).help(complaint.help));
+            }
+        }
+    }
+    if found.len() == before { Field::Given(Located { value: all, span }) } else { Field::Invalid }
+}

@@ -1,0 +1,49 @@
+//! `[http]`: how requests are sent, and whether what it says fits together.
+
+use super::{Sources, tenants};
+use crate::{
+    scenario::{
+        file::{self, Field},
+        http::{Dns, Http, Version},
+        problem::Problem,
+    },
+    units::Nanos,
+};
+
+/// `[http]`; `timeout` is that of a request. `None` only after a problem was found.
+pub(super) fn http(
+    written: Option<file::Http>,
+    timeout: Nanos,
+    sources: &Sources<'_>,
+    found: &mut Vec<Problem>,
+) -> Option<Http> {
+    let Some(written) = written else { return Some(Http::default()) };
+    let before = found.len();
+    if let Some(connect) = written.connect_timeout.given().filter(|connect| connect.value > timeout) {
+        let message = format!("`connect_timeout` is longer than a request may take, {timeout}");
+        let problem = Problem::at(connect.span.clone(), message, "it would never pass");
+        found.push(problem.help("shorten it, or lengthen `timeout`"));
+    }
+    let trust = (written.insecure.given(), written.roots.given());
+    if let (Some(insecure), Some(roots)) = trust
+        && insecure.value
+    {
+        let message = "`insecure` accepts every certificate, whoever has signed it";
+        let problem = Problem::at(insecure.span.clone(), message, "");
+        found.push(problem.also(roots.span.clone(), "so this means nothing").help("leave one of them out"));
+    }
+    let roots = match written.roots {
+        Field::Absent => None,
+        Field::Invalid => return None,
+        Field::Given(path) => Some((tenants::read(&path, sources, found)?, path.value)),
+    };
+    let http = Http {
+        version: written.version.or(Version::Auto)?,
+        connect_timeout: written.connect_timeout.optional()?,
+        dns: written.dns.or(Dns::PerRun)?,
+        sources: written.sources.or(Vec::new())?,
+        insecure: written.insecure.or(false)?,
+        roots,
+    };
+    (found.len() == before).then_some(http)
+}
