@@ -67,6 +67,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             clock_offset_ns: Nanos::from_millis(1),
             clock_drift: 0.0,
             faults: Vec::new(),
+            insecure: false,
+            http2: Vec::new(),
         },
         machine: Machine::this(),
         started_unix_ns: 1_700_000_000_000_000_000,
