@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use clap::builder::NonEmptyStringValueParser;
 
+use crate::calibration::CalibrationArgs;
 use crate::faults::Fault;
 
 /// Serve the reference multi-tenant API: sessions, mock chat and rate limits per tenant.
@@ -54,6 +55,10 @@ pub struct Args {
     /// Threads that serve. One is right for a replica on a core of its own; scale by replicas first
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub threads: u16,
+
+    /// A service of known latency in place of the API
+    #[command(flatten)]
+    pub calibration: CalibrationArgs,
 }
 
 /// Which store to use.

@@ -2,9 +2,11 @@
 //!
 //! [`serve()`] answers on a listener until told to stop; [`App`] is one replica (its tenants, its metrics), and a
 //! [`Store`] is what replicas share. [`run()`] is the whole program behind the command line, [`Args`].
+//! [`calibration`] is another service altogether, of known latency.
 
 mod app;
 mod args;
+pub mod calibration;
 mod error;
 pub mod faults;
 mod flavour;

@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 
 use crate::app::{App, Config};
 use crate::args::{Args, StoreChoice};
+use crate::calibration::{self, Calibration};
 use crate::faults::Faults;
 use crate::serve::serve;
 use crate::store::{Store, StoreError};
@@ -98,6 +99,9 @@ pub async fn run(args: Args) -> Result<(), RunError> {
 ///
 /// See [`RunError`].
 pub async fn run_until(args: Args, stopped: impl Future<Output = ()>) -> Result<(), RunError> {
+    if args.calibration.calibration {
+        return calibrate(&args, stopped).await;
+    }
     let tenants = match &args.tenants {
         Some(path) => Tenants::read(path).map_err(RunError::Tenants)?,
         None => Tenants::builtin(),
@@ -106,13 +110,11 @@ pub async fn run_until(args: Args, stopped: impl Future<Output = ()>) -> Result<
         StoreChoice::Memory => Store::memory(),
         StoreChoice::Redis(url) => Store::connect_redis(url).await.map_err(RunError::Store)?,
     };
-    let mut listeners = Vec::new();
-    for address in &args.listen {
-        let bound = TcpListener::bind(address).await;
-        listeners.push(bound.map_err(|cause| RunError::Bind { address: address.clone(), cause })?);
-    }
+    let listeners = bind(&args.listen).await?;
     let faults: Faults = args.faults.iter().copied().collect();
-    write_banner(&listeners, &store, &tenants, &faults)?;
+    let (store_name, count) = (store.describe(), tenants.len());
+    let lies = if faults.is_empty() { String::new() } else { format!("; FAULTS: {faults}") };
+    write_banner(&listeners, &format!("store {store_name}, {count} tenants{lies}"))?;
 
     let config = Config { session_ttl: args.session_ttl, faults, ..Config::default() };
     let (stop, watching) = watch::channel(());
@@ -134,23 +136,36 @@ pub async fn run_until(args: Args, stopped: impl Future<Output = ()>) -> Result<
     Ok(())
 }
 
+/// Serves known latencies, one service on all addresses.
+async fn calibrate(args: &Args, stopped: impl Future<Output = ()>) -> Result<(), RunError> {
+    let listeners = bind(&args.listen).await?;
+    write_banner(&listeners, &args.calibration.to_string())?;
+    let service = Calibration::new(&args.calibration);
+    let mut servers = JoinSet::new();
+    for listener in listeners {
+        servers.spawn(calibration::serve(listener, service.clone(), std::future::pending()));
+    }
+    stopped.await;
+    Ok(())
+}
+
+async fn bind(addresses: &[String]) -> Result<Vec<TcpListener>, RunError> {
+    let mut listeners = Vec::new();
+    for address in addresses {
+        let bound = TcpListener::bind(address).await;
+        listeners.push(bound.map_err(|cause| RunError::Bind { address: address.clone(), cause })?);
+    }
+    Ok(listeners)
+}
+
 /// One line for each replica, so that scripts can read off the port behind `:0`.
-fn write_banner(
-    listeners: &[TcpListener],
-    store: &Store,
-    tenants: &Tenants,
-    faults: &Faults,
-) -> io::Result<()> {
+fn write_banner(listeners: &[TcpListener], about: &str) -> io::Result<()> {
     let mut stderr = io::stderr().lock();
-    let (version, store, count) = (env!("CARGO_PKG_VERSION"), store.describe(), tenants.len());
-    let faults = if faults.is_empty() { String::new() } else { format!("; FAULTS: {faults}") };
+    let version = env!("CARGO_PKG_VERSION");
     for listener in listeners {
         let address = listener.local_addr()?;
         // A closed standard error is no reason not to serve.
-        let _ = writeln!(
-            stderr,
-            "tenancy {version} listening on http://{address} (store {store}, {count} tenants{faults})"
-        );
+        let _ = writeln!(stderr, "tenancy {version} listening on http://{address} ({about})");
     }
     Ok(())
 }

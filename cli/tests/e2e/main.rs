@@ -10,6 +10,7 @@
 
 mod support;
 
+mod calibration;
 mod doubts;
 mod embedded;
 mod endings;

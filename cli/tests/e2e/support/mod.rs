@@ -21,7 +21,7 @@ pub(crate) use process::Process;
 pub(crate) use program::{Ended, Report, Running, Sandbox, program};
 pub(crate) use record::{Copied, copy, fixture};
 pub(crate) use scenarios::{JOURNEY, TENANTS, change, disturbed, short};
-pub(crate) use services::{Prometheus, Redis, Replica};
+pub(crate) use services::{Calibration, Prometheus, Redis, Replica};
 pub(crate) use wires::Wired;
 
 /// Longer than anything here should take on a busy machine.

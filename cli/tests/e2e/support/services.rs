@@ -3,9 +3,10 @@
 use std::{fs, io::Write as _, net::TcpStream, path::Path, process::Command};
 
 use rustix::process::Signal;
+use serde_json::Value;
 use tempfile::TempDir;
 
-use super::{Process, free_port, get, wait_for, wait_for_some};
+use super::{Process, free_port, get, program, wait_for, wait_for_some};
 
 /// A redis-server of one's own that saves nothing: a restart costs it its memory.
 #[derive(Debug)]
@@ -111,6 +112,38 @@ impl Replica {
     /// Its page of metrics.
     pub(crate) fn metrics(&self) -> String {
         get(self.port, "/metrics").unwrap_or_default()
+    }
+}
+
+/// `saasbench serve --calibration`.
+#[derive(Debug)]
+pub(crate) struct Calibration {
+    port: u16,
+    _process: Process,
+    _dir: TempDir,
+}
+
+impl Calibration {
+    pub(crate) fn start(flags: &[&str]) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let mut command = program();
+        command.args(["serve", "--calibration", "--listen", "127.0.0.1:0"]).args(flags);
+        let mut process = Process::start("calibration", &mut command, dir.path());
+        let port = wait_for_some("the calibration service to say where it listens", || {
+            process.assert_lives();
+            let banner = process.err();
+            banner.split_once("http://127.0.0.1:")?.1.split_once(' ')?.0.parse().ok()
+        });
+        Self { port, _process: process, _dir: dir }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// What it says of itself.
+    pub(crate) fn served(&self) -> Value {
+        serde_json::from_str(&get(self.port, "/served").unwrap()).unwrap()
     }
 }
 

@@ -1,0 +1,94 @@
+//! A service of known latency: what the program reports of it has to lie where theory says.
+//!
+//! Lower bounds hold however slow this machine is now, because no answer leaves before it is due. Upper ones can be spoilt by
+//! it, so that a run is tried again; a generator that is wrong is wrong each time.
+
+use serde_json::Value;
+
+use crate::support::{Calibration, Report, Sandbox, TENANTS};
+
+/// How often a run is tried that this machine may spoil.
+const ATTEMPTS: usize = 12;
+
+/// Runs 400 arrivals per second, so long, against a service that was started so.
+fn run(flags: &[&str], duration: &str) -> (Report, Value) {
+    let service = Calibration::start(flags);
+    let scenario = format!(
+        "version = 1\nname = \"calibration\"\n[[tenant]]\nid = \"acme\"\n[[journey]]\nname = \"look\"\n\
+         [[journey.step]]\nget = \"/\"\n[[load]]\nrate = \"400/s\"\nduration = \"{duration}\"\n\
+         [metrics]\nenabled = false\n"
+    );
+    let sandbox = Sandbox::with(&scenario, TENANTS);
+    let (ended, report) = sandbox.report(&["--target", &service.url()]);
+    assert!(matches!(ended.code, Some(0 | 3)), "{ended:?}");
+    (report, service.served())
+}
+
+/// Latency quantiles in milliseconds, from intended or from sent.
+fn quantiles(report: &Report, from: &str) -> [f64; 4] {
+    let row = &report.0["summary"]["rows"][0][from];
+    ["p50", "p90", "p99", "max"].map(|q| row[q].as_f64().unwrap() / 1e6)
+}
+
+/// Whether some run lies where theory says; `theory` fails the test by itself where even a slow machine is no excuse.
+fn holds(flags: &[&str], duration: &str, theory: impl Fn(&Report, &Value) -> bool) {
+    let tried: Vec<Report> = (0..ATTEMPTS)
+        .map(|_| run(flags, duration))
+        .map_while(|(report, served)| (!theory(&report, &served)).then_some(report))
+        .collect();
+    let rows: Vec<&Value> = tried.iter().map(|report| &report.0["summary"]["rows"][0]).collect();
+    assert!(tried.len() < ATTEMPTS, "in no attempt: {rows:#?}");
+}
+
+#[test]
+fn a_fixed_delay_is_reported_as_it_is() {
+    holds(&["--delay", "20ms"], "1s", |report, served| {
+        let (intended, sent) = (quantiles(report, "from_intended"), quantiles(report, "from_sent"));
+        // HDR buckets round up, never down below the least value.
+        assert!(sent.iter().chain(&intended).all(|quantile| *quantile >= 20.0), "{sent:?} {intended:?}");
+        // What the service did is what it says it did; the rest is the way there and back.
+        let held = served["held_ns"]["p50"].as_f64().unwrap() / 1e6;
+        assert_eq!(served["served"], report.count("/total/statuses/200"));
+        sent[0] >= held && sent[0] < held + 1.0 && intended[0] < held + 2.0
+    });
+}
+
+#[test]
+fn quantiles_of_random_delays_are_those_of_the_draws() {
+    holds(&["--delay", "exponential:20ms", "--seed", "5"], "3s", |report, served| {
+        let sent = quantiles(report, "from_sent");
+        let held = ["p50", "p90", "p99"].map(|q| served["held_ns"][q].as_f64().unwrap() / 1e6);
+        // −m·ln(1 − q) = 13.9, 46.1 and 92.1 ms, within five deviations of 1200 draws.
+        let theory = [(11.1, 17.0), (36.6, 64.0), (66.0, f64::INFINITY)];
+        held.iter().zip(theory).all(|(held, (low, high))| (low..high).contains(held))
+            // Three digits, and the way there and back.
+            && sent.iter().zip(held).all(|(sent, held)| (held * 0.999..held * 1.01 + 2.0).contains(sent))
+    });
+}
+
+#[test]
+fn a_freeze_is_seen_by_all_who_were_due_in_it() {
+    // 500 ms of 4 s: 200 of 1600 arrivals wait between 0 and 500 ms, evenly. So the quantile q is 500·(1 − 8·(1 − q)) ms.
+    holds(&["--freeze", "500ms@1s"], "4s", |report, _| {
+        let [p50, p90, p99, max] = quantiles(report, "from_intended");
+        assert!(p90 >= 97.0 && p99 >= 457.0 && max >= 495.0, "hidden: {p90} {p99} {max}");
+        p50 < 5.0 && p90 < 115.0 && p99 < 475.0 && max < 520.0
+    });
+}
+
+#[test]
+fn a_ceiling_is_the_rate_and_the_queue_is_the_latency() {
+    // 400/s at a service of 200/s, D/D/1: the n-th of 800 waits 5 + 2.5·n ms.
+    holds(&["--ceiling", "200/s"], "2s", |report, _| {
+        let [p50, p90, p99, max] = quantiles(report, "from_intended");
+        assert!(
+            p50 >= 998.0 && p90 >= 1796.0 && p99 >= 1976.0 && max >= 2000.0,
+            "too early: {p50} {p90} {p99}"
+        );
+        let load = &report.0["load"];
+        let seconds = (load["to_ns"].as_f64().unwrap() - load["begin_ns"].as_f64().unwrap()) / 1e9;
+        let rate = report.count("/total/statuses/200") as f64 / seconds;
+        assert!(rate <= 200.5, "faster than it can be: {rate}");
+        rate > 195.0 && p50 < 1030.0 && p90 < 1830.0 && p99 < 2010.0 && max < 2050.0
+    });
+}

@@ -1,0 +1,144 @@
+//! The command line of the calibration service, and the notation of its values.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// Serve a known latency instead of the API, to see what a load generator makes of it.
+#[derive(Debug, Clone, Default, clap::Args)]
+#[command(next_help_heading = "Calibration")]
+pub struct CalibrationArgs {
+    /// Serve known latencies instead of the API: any path answers 200
+    #[arg(long)]
+    pub calibration: bool,
+
+    /// Delay of each answer: `20ms`, or `exponential:20ms` for random ones of this mean [default: none]
+    #[arg(long, value_name = "DELAY", requires = "calibration")]
+    pub delay: Option<Delay>,
+
+    /// Freeze once, for so long, so long after the first request: whatever arrives meanwhile waits for the end
+    #[arg(long, value_name = "FOR@AFTER", requires = "calibration")]
+    pub freeze: Option<Freeze>,
+
+    /// Serve one request after the other, at most so many per second
+    #[arg(long, value_name = "N/s", requires = "calibration", value_parser = parse_ceiling)]
+    pub ceiling: Option<f64>,
+
+    /// Random delays are the same for the same seed
+    #[arg(long, value_name = "N", requires = "calibration", default_value_t = 1)]
+    pub seed: u64,
+}
+
+/// How long an answer is held back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Delay {
+    /// Always so long.
+    Fixed(Duration),
+    /// Exponentially distributed with this mean.
+    Exponential(Duration),
+}
+
+/// A freeze that is planned: for so long, so long after the first request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Freeze {
+    /// Its length.
+    pub length: Duration,
+    /// When it begins.
+    pub after: Duration,
+}
+
+/// A length of time, up to a day.
+pub(super) fn parse_span(text: &str) -> Result<Duration, String> {
+    let span = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    if span > Duration::from_secs(24 * 3600) {
+        return Err("expected at most a day".to_owned());
+    }
+    Ok(span)
+}
+
+impl FromStr for Delay {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.strip_prefix("exponential:") {
+            Some(mean) => parse_span(mean).map(Self::Exponential),
+            None => parse_span(text).map(Self::Fixed),
+        }
+    }
+}
+
+impl FromStr for Freeze {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (length, after) =
+            text.split_once('@').ok_or("expected a length and a beginning, such as `2s@10s`")?;
+        Ok(Self { length: parse_span(length)?, after: parse_span(after)? })
+    }
+}
+
+fn parse_ceiling(text: &str) -> Result<f64, String> {
+    let number = text.strip_suffix("/s").and_then(|number| number.parse::<f64>().ok());
+    number
+        .filter(|rate| *rate >= 0.001 && rate.is_finite())
+        .ok_or_else(|| "expected requests per second, such as `3000/s`".to_owned())
+}
+
+/// What the banner says of it.
+impl fmt::Display for CalibrationArgs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let show = humantime::format_duration;
+        f.write_str("calibration")?;
+        match self.delay {
+            None => {}
+            Some(Delay::Fixed(delay)) => write!(f, ", delay {}", show(delay))?,
+            Some(Delay::Exponential(mean)) => {
+                write!(f, ", exponential delay of {}, seed {}", show(mean), self.seed)?;
+            }
+        }
+        if let Some(Freeze { length, after }) = self.freeze {
+            write!(f, ", frozen for {} after {}", show(length), show(after))?;
+        }
+        self.ceiling.map_or(Ok(()), |ceiling| write!(f, ", at most {ceiling}/s"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Cli {
+        #[command(flatten)]
+        args: CalibrationArgs,
+    }
+
+    /// What the banner says, or the first line of the error.
+    fn told(line: &str) -> String {
+        match Cli::try_parse_from(line.split(' ')) {
+            Ok(Cli { args }) => args.to_string(),
+            Err(error) => error.to_string().lines().take(2).collect::<Vec<_>>().join(" "),
+        }
+    }
+
+    #[test]
+    fn what_is_asked_for_is_told_and_what_makes_no_sense_too() {
+        let lines = [
+            "x --calibration",
+            "x --calibration --delay 20ms --ceiling 3000/s",
+            "x --calibration --delay exponential:1500us --seed 7 --freeze 2s@10s",
+            "x --delay 20ms",
+            "x --calibration --delay 20",
+            "x --calibration --delay 2days",
+            "x --calibration --delay exponential:",
+            "x --calibration --freeze 2s",
+            "x --calibration --freeze 2s@soon",
+            "x --calibration --ceiling 3000",
+            "x --calibration --ceiling 0/s",
+        ];
+        let all: Vec<String> = lines.map(|line| format!("{line}\n    {}", told(line))).into();
+        insta::assert_snapshot!(all.join("\n"));
+    }
+}
