@@ -36,6 +36,7 @@ use crate::{
     scenario::{Routing, Scenario},
     units::Tolerance,
     verify,
+    watch::in_flight::InFlight,
 };
 
 /// Runs a scenario from end to end.
@@ -161,14 +162,23 @@ async fn record(
 
     let observer = Observer::new(scenario, up, dir, clock)?;
     observer.before(&signals.stop, output, quiet).await?;
-    let watching = observer.watch()?;
 
-    let (recorder, sink) =
-        Recorder::start(dir.to_owned(), Arc::clone(scenario), replicas, signals.stop.clone())?;
+    let in_flight = Arc::new(InFlight::new(workers));
     let endpoints = Arc::clone(&up.reached.endpoints);
     let origins: Vec<Origin> = endpoints.replicas().iter().map(origin).collect();
     let tolerance = Tolerance { offset: up.environment.clock_offset_ns, drift: up.environment.clock_drift };
-    let setup = Setup::new(Arc::clone(scenario), &origins, &secrets(scenario), clock, tolerance, canaries);
+    let setup = Setup::new(
+        Arc::clone(scenario),
+        &origins,
+        &secrets(scenario),
+        clock,
+        tolerance,
+        canaries,
+        Arc::clone(&in_flight),
+    );
+    let watching = observer.watch(in_flight)?;
+    let (recorder, sink) =
+        Recorder::start(dir.to_owned(), Arc::clone(scenario), replicas, signals.stop.clone())?;
     let timeout = scenario.timeout.to_duration();
     let connect = move |worker| Ok(Wire::new(Arc::clone(&endpoints), worker, timeout, clock));
     let progress = Progress::start(scenario, recorder.tally(), quiet, &signals.interrupt);

@@ -176,7 +176,15 @@ async fn run_with_workers(
 fn setup(text: &str, replicas: usize, clock: RunClock, canaries: Option<Canaries>) -> Setup {
     let origins = vec![Origin { authority: "h".to_owned(), prefix: String::new() }; replicas];
     let tolerance = Tolerance { offset: Nanos::from_millis(4), drift: 0.0 };
-    Setup::new(Arc::new(scenario(text)), &origins, &Default::default(), clock, tolerance, canaries)
+    Setup::new(
+        Arc::new(scenario(text)),
+        &origins,
+        &Default::default(),
+        clock,
+        tolerance,
+        canaries,
+        Arc::default(),
+    )
 }
 
 async fn drive<T: Transport>(

@@ -18,8 +18,8 @@ pub const BODY_KEPT: usize = 1 << 20;
 pub struct Exchange {
     /// What goes out.
     pub request: Request,
-    /// When its first byte was handed to the connection: the service cannot have seen it earlier. Whoever sends sets it,
-    /// after a connection is there; it is the instant of giving up where nothing left.
+    /// When it was taken up to be sent, connecting included: the service cannot have seen it earlier, and what comes after
+    /// is not the generator's own lateness. Whoever sends sets it.
     pub sent: Nanos,
     /// What came back; of no meaning when there was no answer.
     pub answer: Answer,

@@ -260,7 +260,12 @@ impl<T: Transport> User<T> {
             setup.renderer.render(attempt.step, replica, &values, body, request).is_ok()
         });
         let result = match rendered {
-            true => worker.transport.send(&mut self.line, &mut exchange).await,
+            true => {
+                worker.begin();
+                let result = worker.transport.send(&mut self.line, &mut exchange).await;
+                worker.end();
+                result
+            }
             false => {
                 exchange.sent = worker.now();
                 exchange.request.bytes.clear();

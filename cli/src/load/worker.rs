@@ -28,6 +28,7 @@ use crate::{
     record::{batch::Batch, sample::Sample, writer::Sink},
     scenario::{LoadModel, Scenario},
     units::{Nanos, Tolerance},
+    watch::in_flight::InFlight,
 };
 
 /// Samples that a worker keeps before it hands them over.
@@ -52,6 +53,8 @@ pub struct Setup {
     pub tolerance: Tolerance,
     /// Words that must not cross tenants; `None` where the scenario sends none, and no answer is searched.
     pub canaries: Option<Canaries>,
+    /// How many requests are under way, for whoever wants to know.
+    pub in_flight: Arc<InFlight>,
 }
 
 impl Setup {
@@ -63,10 +66,11 @@ impl Setup {
         clock: RunClock,
         tolerance: Tolerance,
         canaries: Option<Canaries>,
+        in_flight: Arc<InFlight>,
     ) -> Self {
         let renderer = Renderer::new(&scenario, origins, secrets, canaries.is_some());
         let blot = Blot::new(&scenario, secrets);
-        Self { scenario, replicas: origins.len(), renderer, blot, clock, tolerance, canaries }
+        Self { scenario, replicas: origins.len(), renderer, blot, clock, tolerance, canaries, in_flight }
     }
 }
 
@@ -148,6 +152,16 @@ impl<T: Transport> Worker<T> {
     /// Takes an exchange back.
     pub(super) fn take_back(&self, exchange: Box<Exchange>) {
         self.exchanges.borrow_mut().push(exchange);
+    }
+
+    /// Counts a request that is about to be sent.
+    pub(super) fn begin(&self) {
+        self.setup.in_flight.begin(self.share.index as usize);
+    }
+
+    /// Counts it as over.
+    pub(super) fn end(&self) {
+        self.setup.in_flight.end(self.share.index as usize);
     }
 
     /// Room to render a body in.

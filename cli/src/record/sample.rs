@@ -12,7 +12,7 @@ use crate::{
 pub struct Sample {
     /// When it was due: its arrival, or the instant its user was ready.
     pub intended: Nanos,
-    /// When it was handed to the connection; the service cannot have seen it earlier.
+    /// When it was taken up to be sent, connecting included; the service cannot have seen it earlier.
     pub sent: Nanos,
     /// When the head of the answer was here; `None` without an answer.
     pub first_byte: Option<Nanos>,

@@ -3,8 +3,12 @@
 //!
 //! The claim passes or is Inconclusive, never more: a generator that could not keep up says nothing of the service.
 
+mod balance;
+
 use hdrhistogram::Histogram;
 use serde::Serialize;
+
+use balance::{Balance, Compared};
 
 use super::{
     excuse::{Excuse, Excuses},
@@ -97,16 +101,19 @@ pub struct Gatherer {
     /// Requests for which this machine had no port or file descriptor.
     exhausted: u64,
     sent: u64,
+    balance: Balance,
 }
 
 impl Gatherer {
-    /// Nothing yet; what is due before `judged_from` is left out.
-    pub fn new(judged_from: Nanos) -> Self {
-        Self { judged_from, lateness: latency_histogram(), touched: 0, dropped: 0, exhausted: 0, sent: 0 }
+    /// Nothing yet; what is due before `judged_from` is left out. `usage` is what the meter saw.
+    pub fn new(judged_from: Nanos, usage: &[Usage]) -> Self {
+        let (lateness, balance) = (latency_histogram(), Balance::new(usage));
+        Self { judged_from, lateness, touched: 0, dropped: 0, exhausted: 0, sent: 0, balance }
     }
 
     /// Counts a sample.
     pub fn add(&mut self, sample: &Sample, excuse: Excuse) {
+        self.balance.add(sample);
         if sample.intended < self.judged_from {
             return;
         }
@@ -150,11 +157,13 @@ impl Gatherer {
                 .zip(usage.last())
                 .and_then(|(first, last)| share(last.cpu_ns - first.cpu_ns, last.at_ns - first.at_ns)),
         };
-        let claim = generator.watched.then(|| self.judge(&generator));
+        // Of a run that was cut off, some samples are missing that the engine had counted.
+        let balance = run.manifest.recorded.and_then(|_| self.balance.compare());
+        let claim = generator.watched.then(|| self.judge(&generator, balance));
         (generator, claim)
     }
 
-    fn judge(&self, generator: &Generator) -> Verdict {
+    fn judge(&self, generator: &Generator, balance: Option<Compared>) -> Verdict {
         let (dropped, arrivals) = (self.dropped, self.dropped + self.sent);
         let mut evidence = Vec::new();
         let mut finding = |kept: bool, subject: &str, expected: String, observed: String| {
@@ -189,6 +198,14 @@ impl Gatherer {
         if self.exhausted > 0 {
             let observed = format!("not sent for want of a port or file descriptor: {}", self.exhausted);
             finding(false, "connections", "a connection for every request".to_owned(), observed);
+        }
+        if let Some(Compared { agree, told }) = balance {
+            finding(
+                agree,
+                "requests under way",
+                "as many in the record as the engine counted".to_owned(),
+                told,
+            );
         }
         if let Some(Lateness { p99, .. }) = generator.lateness {
             finding(

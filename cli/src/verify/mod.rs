@@ -108,7 +108,7 @@ pub fn verify(run: &RecordedRun) -> Result<Report, SegmentError> {
     let mut headers = Headers::new(&scenario.limits);
     let mut expectations = Expectations::new(scenario, run.manifest.environment.fresh, judged_from(run));
     let mut excuses = Excuses::new(&run.watched.stalls);
-    let mut generator = generator::Gatherer::new(judged_from(run));
+    let mut generator = generator::Gatherer::new(judged_from(run), &run.watched.usage);
     let mut trespasses = Trespasses::new(scenario);
     let mut neighbourhood = Neighbourhood::new(run);
     let mut last = Nanos::ZERO;

@@ -23,6 +23,7 @@ use serde::Serialize;
 
 use super::{
     DIRECTORY, STALLS, USAGE,
+    in_flight::InFlight,
     stall::{Cause, SHORTEST, Stall},
     usage::{SchedStat, Usage},
 };
@@ -32,6 +33,8 @@ use crate::{clock::RunClock, units::Nanos};
 const BEAT: Nanos = Nanos::from_millis(1);
 /// Between two looks at what the threads cost.
 const USAGE_INTERVAL: Nanos = Nanos::from_millis(500);
+/// A count that took longer to read is of no moment in particular.
+const MOMENT: Nanos = Nanos::from_millis(1);
 
 /// The meter, at work.
 #[derive(Debug)]
@@ -45,7 +48,7 @@ impl Meter {
     ///
     /// # Errors
     /// When the files cannot be made or the thread cannot be started.
-    pub fn start(run_dir: &Path, clock: RunClock) -> io::Result<Self> {
+    pub fn start(run_dir: &Path, clock: RunClock, in_flight: Arc<InFlight>) -> io::Result<Self> {
         let dir = run_dir.join(DIRECTORY);
         fs::create_dir_all(&dir)?;
         let open = |name| OpenOptions::new().create(true).append(true).open(dir.join(name));
@@ -54,7 +57,7 @@ impl Meter {
         let stopped = Arc::clone(&stop);
         let thread = std::thread::Builder::new()
             .name("hiccup".to_owned())
-            .spawn(move || watch(clock, &stopped, stalls, usage))?;
+            .spawn(move || watch(clock, &stopped, &in_flight, stalls, usage))?;
         Ok(Self { stop, thread })
     }
 
@@ -69,7 +72,13 @@ impl Meter {
 }
 
 /// The meter's work, until `stop`.
-fn watch(clock: RunClock, stop: &AtomicBool, mut stalls: File, mut usage: File) -> io::Result<()> {
+fn watch(
+    clock: RunClock,
+    stop: &AtomicBool,
+    in_flight: &InFlight,
+    mut stalls: File,
+    mut usage: File,
+) -> io::Result<()> {
     let account = File::open("/proc/thread-self/schedstat").ok();
     let account = || account.as_ref().and_then(read_account);
     let zero = monotonic() - clock.now();
@@ -77,7 +86,7 @@ fn watch(clock: RunClock, stop: &AtomicBool, mut stalls: File, mut usage: File) 
     let mut next_usage = pulse.at;
     while !stop.load(Ordering::Relaxed) {
         if pulse.at >= next_usage {
-            write_line(&mut usage, &Usage::now(clock.now())?)?;
+            write_line(&mut usage, &look(clock, in_flight)?)?;
             next_usage = pulse.at + USAGE_INTERVAL;
         }
         let due = pulse.at + BEAT;
@@ -92,7 +101,14 @@ fn watch(clock: RunClock, stop: &AtomicBool, mut stalls: File, mut usage: File) 
             write_line(&mut stalls, &stall)?;
         }
     }
-    write_line(&mut usage, &Usage::now(clock.now())?)
+    write_line(&mut usage, &look(clock, in_flight)?)
+}
+
+/// What the generator costs and has under way.
+fn look(clock: RunClock, in_flight: &InFlight) -> io::Result<Usage> {
+    let (at, count) = (clock.now(), in_flight.total());
+    let count = (clock.now() - at <= MOMENT).then_some(count);
+    Usage::now(at, count)
 }
 
 /// What the meter knew when it last ran.
@@ -203,7 +219,7 @@ mod tests {
     fn what_it_sees_is_in_the_record_when_it_has_ended() {
         let dir = tempfile::tempdir().unwrap();
         let clock = RunClock::start();
-        let meter = Meter::start(dir.path(), clock).unwrap();
+        let meter = Meter::start(dir.path(), clock, Arc::default()).unwrap();
         while Watched::read(dir.path()).unwrap().usage.is_empty() {}
         meter.finish().unwrap();
         let end = clock.now();
@@ -220,6 +236,6 @@ mod tests {
     fn a_record_that_cannot_be_written_is_told() {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join(DIRECTORY), "in the way").unwrap();
-        assert!(Meter::start(dir.path(), RunClock::start()).is_err());
+        assert!(Meter::start(dir.path(), RunClock::start(), Arc::default()).is_err());
     }
 }

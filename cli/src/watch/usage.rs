@@ -20,6 +20,12 @@ pub struct Usage {
     pub at_ns: Nanos,
     /// Processor time of the whole process, threads that have ended included.
     pub cpu_ns: Nanos,
+    /// Memory that the process holds (resident set), in bytes; 0 in a record that does not say.
+    #[serde(default)]
+    pub memory_bytes: u64,
+    /// Requests that the engine had under way; `None` where that could not be read in one moment.
+    #[serde(default)]
+    pub in_flight: Option<u32>,
     /// By thread name, threads of one name together; those that have ended are not there any more.
     pub threads: BTreeMap<String, ThreadTime>,
 }
@@ -55,11 +61,11 @@ impl SchedStat {
 }
 
 impl Usage {
-    /// Reads it now, which is `at_ns`.
+    /// Reads it now, which is `at_ns`, when `in_flight` requests were under way.
     ///
     /// # Errors
     /// When `/proc/self/task` cannot be listed. A thread that ends meanwhile is left out.
-    pub fn now(at_ns: Nanos) -> io::Result<Self> {
+    pub fn now(at_ns: Nanos, in_flight: Option<u32>) -> io::Result<Self> {
         let spent = clock_gettime(ClockId::ProcessCPUTime);
         let mut threads: BTreeMap<String, ThreadTime> = BTreeMap::new();
         for entry in fs::read_dir("/proc/self/task")? {
@@ -75,8 +81,15 @@ impl Usage {
             sum.waited_ns = sum.waited_ns + stat.time.waited_ns;
         }
         let cpu_ns = Nanos::from_secs(spent.tv_sec) + Nanos(spent.tv_nsec);
-        Ok(Self { at_ns, cpu_ns, threads })
+        Ok(Self { at_ns, cpu_ns, memory_bytes: memory(), in_flight, threads })
     }
+}
+
+/// The resident set in bytes, of which `/proc/self/statm` tells the pages; 0 where it does not.
+fn memory() -> u64 {
+    let statm = fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    let pages: u64 = statm.split(' ').nth(1).and_then(|pages| pages.parse().ok()).unwrap_or_default();
+    pages * rustix::param::page_size() as u64
 }
 
 #[cfg(test)]
@@ -97,9 +110,10 @@ mod tests {
         let (stop, stopped) = std::sync::mpsc::channel::<()>();
         let body = move || while stopped.try_recv() == Err(std::sync::mpsc::TryRecvError::Empty) {};
         let thread = std::thread::Builder::new().name("spins".to_owned()).spawn(body).unwrap();
-        let spent = || Usage::now(Nanos::ZERO).unwrap();
+        let spent = || Usage::now(Nanos::ZERO, None).unwrap();
         while spent().threads.get("spins").is_none_or(|time| time.cpu_ns < Nanos::from_millis(2)) {}
         let usage = spent();
+        assert!(usage.memory_bytes > 1 << 20, "{usage:?}");
         assert!(usage.cpu_ns >= usage.threads["spins"].cpu_ns, "{usage:?}");
         drop(stop);
         thread.join().unwrap();

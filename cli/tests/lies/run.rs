@@ -78,7 +78,8 @@ impl Plan {
         let canary_nonce = canaries.as_ref().map(|canaries| canaries.nonce().to_owned());
         let origins = NAMES.map(|name| Origin { authority: name.to_owned(), prefix: String::new() });
         let tolerance = Tolerance { offset: OFFSET, drift: 0.0 };
-        let setup = Setup::new(scenario, &origins, &BTreeMap::new(), clock, tolerance, canaries);
+        let setup =
+            Setup::new(scenario, &origins, &BTreeMap::new(), clock, tolerance, canaries, Arc::default());
         let driving = engine::drive(Arc::new(setup), vec![self.service(clock, unix)], sink, &stop);
         let load = tokio::task::LocalSet::new().run_until(driving).await;
         let manifest = Manifest {

@@ -20,7 +20,7 @@ use crate::{
     report::output::Output,
     scenario::Scenario,
     units::Nanos,
-    watch::hiccup::Meter,
+    watch::{hiccup::Meter, in_flight::InFlight},
 };
 
 /// How long a service may take to come to rest after the load.
@@ -110,8 +110,8 @@ impl<'a> Observer<'a> {
         unless_stopped(stop, waiting).await.map_err(RecordError::write(&self.dir))
     }
 
-    pub(super) fn watch(&self) -> Result<Watching, RecordError> {
-        let meter = Meter::start(&self.dir, self.clock).map_err(RecordError::write(&self.dir))?;
+    pub(super) fn watch(&self, in_flight: Arc<InFlight>) -> Result<Watching, RecordError> {
+        let meter = Meter::start(&self.dir, self.clock, in_flight).map_err(RecordError::write(&self.dir))?;
         let stop = CancellationToken::new();
         let mut tasks = tokio::task::JoinSet::new();
         if let Some(scraper) = &self.scraper {

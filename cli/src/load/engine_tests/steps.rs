@@ -76,7 +76,7 @@ async fn visit(workers: usize, text: &str, rule: fn(&str) -> (u16, &'static str,
     let origins = [Origin { authority: "h".to_owned(), prefix: String::new() }];
     let secrets = BTreeMap::from([("KEY".to_owned(), "s3cret".to_owned())]);
     let tolerance = Tolerance { offset: Nanos::ZERO, drift: 0.0 };
-    let setup = Setup::new(Arc::clone(&scenario), &origins, &secrets, clock, tolerance, None);
+    let setup = Setup::new(Arc::clone(&scenario), &origins, &secrets, clock, tolerance, None, Arc::default());
     let shop = Arc::new(Shop { clock, rule, asked: Mutex::default() });
     let transports = (0..workers).map(|_| Arc::clone(&shop)).collect();
     let (phase, mut samples) = drive(setup, transports, &CancellationToken::new()).await;

@@ -44,17 +44,16 @@ impl<R: Resolve> Http1<R> {
         Self { dialer, timeout: timeout.into(), clock }
     }
 
-    /// A new connection, or the end of the attempt; sets `sent` to when it was there, or to when it was given up.
+    /// A new connection, or the end of the attempt.
     async fn connect(
         &self,
         deadline: &mut Deadline,
         at: Instant,
-        exchange: &mut Exchange,
+        replica: usize,
     ) -> Result<Connection<Stream>, NoAnswer> {
         // Apart, so that users need no room for a handshake while they have a connection.
-        let dialling = Box::pin(self.dialer.dial(exchange.request.replica));
+        let dialling = Box::pin(self.dialer.dial(replica));
         let dialled = deadline.limit(at, dialling).await;
-        exchange.sent = self.clock.now();
         match dialled {
             Some(stream) => {
                 stream.map(Connection::new).map_err(|error| NoAnswer::NotSent(Obstacle::from(error)))
@@ -104,7 +103,7 @@ impl<R: Resolve> Transport for Http1<R> {
         loop {
             let mut connection = match kept.take() {
                 Some(connection) => connection,
-                None => self.connect(&mut line.deadline, at, exchange).await?,
+                None => self.connect(&mut line.deadline, at, replica).await?,
             };
             let outcome = line.deadline.limit(at, connection.exchange(exchange, &self.clock)).await;
             return match outcome {

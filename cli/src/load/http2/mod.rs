@@ -179,7 +179,6 @@ impl<R: Resolve> Transport for Http2<R> {
         let mut again = true;
         loop {
             let slot = timeout_at(at, self.slot(replica)).await;
-            exchange.sent = self.clock.now();
             let slot = slot.unwrap_or(Err(Obstacle::ConnectTimeout)).map_err(NoAnswer::NotSent)?;
             let outcome = timeout_at(at, self.exchange(&slot, head.clone(), exchange)).await;
             return match outcome {

@@ -16,7 +16,13 @@ fn usage(workers: &[(&str, [i64; 10])]) -> Vec<Usage> {
         };
         let threads = workers.iter().map(|(name, spent)| ((*name).to_owned(), time(spent))).collect();
         let at_ns = Nanos::from_millis(500 * look as i64);
-        Usage { at_ns, cpu_ns: Nanos::from_millis(300 * look as i64), threads }
+        Usage {
+            at_ns,
+            cpu_ns: Nanos::from_millis(300 * look as i64),
+            memory_bytes: 0,
+            in_flight: None,
+            threads,
+        }
     };
     (0..=10).map(line).collect()
 }

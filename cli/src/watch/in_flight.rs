@@ -1,0 +1,62 @@
+//! How many requests the engine has under way, counted by itself and not from the samples that they leave.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// How many requests are under way, by worker: each writes its own count, and anybody may read.
+#[derive(Debug)]
+pub struct InFlight(Vec<Count>);
+
+/// One worker's count, on a cache line that no other worker writes to.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+struct Count(AtomicU32);
+
+impl Default for InFlight {
+    fn default() -> Self {
+        Self::new(1)
+    }
+}
+
+impl InFlight {
+    /// None, for so many workers.
+    pub fn new(workers: usize) -> Self {
+        Self((0..workers.max(1)).map(|_| Count::default()).collect())
+    }
+
+    /// A worker begins to send a request.
+    pub fn begin(&self, worker: usize) {
+        self.change(worker, |count| count.wrapping_add(1));
+    }
+
+    /// What came of one of its requests is known.
+    pub fn end(&self, worker: usize) {
+        self.change(worker, |count| count.wrapping_sub(1));
+    }
+
+    /// How many are under way, over all workers.
+    pub fn total(&self) -> u32 {
+        self.0.iter().map(|count| count.0.load(Ordering::Relaxed)).sum()
+    }
+
+    /// Only one thread writes to a count, so that reading and writing need not be one operation.
+    fn change(&self, worker: usize, change: impl Fn(u32) -> u32) {
+        if let Some(Count(count)) = self.0.get(worker % self.0.len()) {
+            count.store(change(count.load(Ordering::Relaxed)), Ordering::Relaxed);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn workers_count_apart() {
+        let in_flight = InFlight::new(2);
+        in_flight.begin(0);
+        in_flight.begin(1);
+        in_flight.begin(1);
+        in_flight.end(0);
+        assert_eq!(in_flight.total(), 2);
+    }
+}
