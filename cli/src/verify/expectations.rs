@@ -6,6 +6,7 @@ mod counter;
 use self::counter::Counter;
 use super::{
     excuse::{Excuse, Excuses},
+    generator::Bottleneck,
     verdict::Verdict,
 };
 use crate::{
@@ -66,8 +67,13 @@ impl Expectations {
     }
 
     /// Judges them. What fails through the generator's own doing is Inconclusive: through lateness or stalls, or because it
-    /// was the `bottleneck`, whose name is given.
-    pub fn judge(self, run: &RecordedRun, excuses: &Excuses, bottleneck: Option<&str>) -> Vec<Verdict> {
+    /// was the `bottleneck`.
+    pub fn judge(
+        self,
+        run: &RecordedRun,
+        excuses: &Excuses,
+        bottleneck: Option<Bottleneck<'_>>,
+    ) -> Vec<Verdict> {
         self.counters.iter().map(|counter| counter.judge(run, excuses, bottleneck)).collect()
     }
 }

@@ -77,6 +77,23 @@ pub struct StallSum {
     pub longest_ns: Nanos,
 }
 
+/// A generator that was the bottleneck.
+#[derive(Debug, Clone, Copy)]
+pub struct Bottleneck<'a> {
+    /// Which of its bounds was reached.
+    pub bound: &'a str,
+    /// More than this it adds to no latency but those that a stall touched.
+    pub slack: Nanos,
+}
+
+impl Generator {
+    /// The greatest lateness that was seen outside stalls, and never less than what is allowed: a worker that is busy reads
+    /// answers as late as it sends requests.
+    pub fn slack(&self) -> Nanos {
+        self.lateness.map_or(LATENESS_ALLOWED, |lateness| lateness.max.max(LATENESS_ALLOWED))
+    }
+}
+
 /// One worker's thread while the load ran.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Worker {
@@ -206,6 +223,10 @@ impl Gatherer {
                 "as many in the record as the engine counted".to_owned(),
                 told,
             );
+        }
+        if self.sent > 0 && generator.lateness.is_none() {
+            let observed = "every request was in the shadow of a stall".to_owned();
+            finding(false, "lateness", "requests outside stalls".to_owned(), observed);
         }
         if let Some(Lateness { p99, .. }) = generator.lateness {
             finding(

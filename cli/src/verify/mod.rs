@@ -41,7 +41,7 @@ use crate::{
 use agreement::{Assumptions, PrometheusSpan};
 use excuse::Excuses;
 use expectations::Expectations;
-use generator::Generator;
+use generator::{Bottleneck, Generator};
 use headers::Headers;
 use isolation::Trespasses;
 use ledger::Ledger;
@@ -127,7 +127,9 @@ pub fn verify(run: &RecordedRun) -> Result<Report, SegmentError> {
 
     let (generator, of_generator) = generator.finish(run, &excuses);
     let bottleneck = of_generator.iter().find(|verdict| verdict.outcome != Outcome::Pass);
-    let mut verdicts = expectations.judge(run, &excuses, bottleneck.map(|verdict| verdict.summary.as_str()));
+    let bottleneck =
+        bottleneck.map(|verdict| Bottleneck { bound: &verdict.summary, slack: generator.slack() });
+    let mut verdicts = expectations.judge(run, &excuses, bottleneck);
     let of_headers = headers.judge(run, &histories);
     verdicts.extend(histories.judge(run));
     verdicts.extend(of_headers);

@@ -86,7 +86,10 @@ fn watch(
     let mut next_usage = pulse.at;
     while !stop.load(Ordering::Relaxed) {
         if pulse.at >= next_usage {
-            write_line(&mut usage, &look(clock, in_flight)?)?;
+            // Without a file descriptor left there is nothing to see; that is told by the samples.
+            if let Ok(look) = look(clock, in_flight) {
+                write_line(&mut usage, &look)?;
+            }
             next_usage = pulse.at + USAGE_INTERVAL;
         }
         let due = pulse.at + BEAT;
@@ -101,7 +104,7 @@ fn watch(
             write_line(&mut stalls, &stall)?;
         }
     }
-    write_line(&mut usage, &look(clock, in_flight)?)
+    look(clock, in_flight).map_or(Ok(()), |look| write_line(&mut usage, &look))
 }
 
 /// What the generator costs and has under way.

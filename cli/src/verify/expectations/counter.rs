@@ -3,6 +3,7 @@
 use super::{
     super::{
         excuse::{Excuse, Excuses},
+        generator::Bottleneck,
         quantiles::samples_needed,
         verdict::{Claim, Evidence, Outcome, Verdict},
     },
@@ -20,6 +21,7 @@ use crate::{
         expectation::{Comparison, Expectation, Filter, LatencyFrom, Measure},
     },
     units::Nanos,
+    watch::stall::SHORTEST,
 };
 
 /// One expectation, counting.
@@ -45,6 +47,8 @@ pub(super) struct Counter {
     touched: Vec<u64>,
     longest: Nanos,
     histogram: hdrhistogram::Histogram<u64>,
+    /// The same without what may be the generator's own.
+    histogram_excused: hdrhistogram::Histogram<u64>,
 }
 
 /// Latencies, counted against a bound.
@@ -79,6 +83,7 @@ impl Counter {
             touched: Vec::new(),
             longest: Nanos::ZERO,
             histogram: latency_histogram(),
+            histogram_excused: latency_histogram(),
         }
     }
 
@@ -122,7 +127,13 @@ impl Counter {
                 SampleOutcome::Unknown(Silence::Timeout) => {
                     excuse.touched && excuse.from_sent < scenario.timeout
                 }
+                SampleOutcome::NotSent(Obstacle::ConnectTimeout) => {
+                    let allowed = scenario.http.connect_timeout.unwrap_or(scenario.timeout);
+                    excuse.touched && excuse.from_sent < allowed.min(scenario.timeout)
+                }
                 SampleOutcome::NotSent(Obstacle::Exhausted) => true,
+                // Many arrivals at once, because the generator was late with them, find too few users.
+                SampleOutcome::Dropped => excuse.touched || sample.sent - sample.intended >= SHORTEST,
                 _ => false,
             };
             self.errors_excused += u64::from(!excused);
@@ -158,6 +169,7 @@ impl Counter {
         self.longest = self.longest.max(latency);
         if matches!(self.expectation.measure, Measure::Quantile { .. }) {
             count_latency(&mut self.histogram, latency);
+            count_latency(&mut self.histogram_excused, excused);
         }
     }
 
@@ -168,7 +180,12 @@ impl Counter {
         }
     }
 
-    pub(super) fn judge(&self, run: &RecordedRun, excuses: &Excuses, bottleneck: Option<&str>) -> Verdict {
+    pub(super) fn judge(
+        &self,
+        run: &RecordedRun,
+        excuses: &Excuses,
+        bottleneck: Option<Bottleneck<'_>>,
+    ) -> Verdict {
         let subject = subject(run, &self.expectation);
         let inconclusive = |why: String| Verdict::inconclusive(Claim::Expectation, subject.clone(), why);
         if run.scenario.warmup > Nanos::ZERO && run.manifest.load.is_none() {
@@ -182,7 +199,8 @@ impl Counter {
             return inconclusive("no request that it is about was answered".to_owned());
         }
         let dropped_share = self.dropped as f64 / (self.requests + self.dropped) as f64;
-        if self.expectation.measure != Measure::ErrorRatio && dropped_share > DROPS_ALLOWED {
+        let drops_matter = self.expectation.measure != Measure::ErrorRatio && !self.fails_in_any_case();
+        if drops_matter && dropped_share > DROPS_ALLOWED {
             return inconclusive(format!(
                 "{} of {} arrivals were dropped: the load was not the one that was asked for",
                 self.dropped,
@@ -225,9 +243,34 @@ impl Counter {
         matches!(self.expectation.measure, Measure::Quantile { .. } | Measure::Max(_) | Measure::Mean(_))
     }
 
+    /// Whether an upper bound on a quantile would fail even if every dropped arrival had been answered at once.
+    fn fails_in_any_case(&self) -> bool {
+        let Measure::Quantile { q, .. } = self.expectation.measure else { return false };
+        let rank = rank(q, self.answered + self.dropped);
+        let below = self.excused.below + self.dropped;
+        match self.expectation.comparison {
+            Comparison::Less => below < rank,
+            Comparison::AtMost => below + self.excused.equal < rank,
+            _ => false,
+        }
+    }
+
+    /// Whether a quantile lies so far beyond its upper bound that a generator as late as this one cannot have done it.
+    fn is_far_off(&self, slack: Nanos) -> bool {
+        let Measure::Quantile { q, .. } = self.expectation.measure else { return false };
+        let is_upper = matches!(self.expectation.comparison, Comparison::Less | Comparison::AtMost);
+        let excused = self.histogram_excused.value_at_quantile(q) as f64;
+        is_upper && excused > self.expectation.bound + slack.0 as f64
+    }
+
     /// From whether it holds to an outcome, and the doubt: where the generator or an early end may be the reason, nobody
     /// knows.
-    fn weigh(&self, run: &RecordedRun, holds: bool, bottleneck: Option<&str>) -> (Outcome, Option<String>) {
+    fn weigh(
+        &self,
+        run: &RecordedRun,
+        holds: bool,
+        bottleneck: Option<Bottleneck<'_>>,
+    ) -> (Outcome, Option<String>) {
         // Counts rise to the end: what is too many now stays so, everything else may yet change.
         if matches!(self.expectation.measure, Measure::Count(_)) && run.manifest.state != State::Finished {
             return match self.count_so_far(holds) {
@@ -245,9 +288,10 @@ impl Counter {
             return (Outcome::Inconclusive, Some(doubt));
         }
         // A generator that cannot keep up sends too little, and reads answers late.
-        match bottleneck.filter(|_| self.is_latency() || matches!(self.expectation.measure, Measure::Rate(_)))
-        {
-            Some(bound) => {
+        let is_rate = matches!(self.expectation.measure, Measure::Rate(_));
+        let excuses = |late: &Bottleneck<'_>| is_rate || (self.is_latency() && !self.is_far_off(late.slack));
+        match bottleneck.filter(excuses) {
+            Some(Bottleneck { bound, .. }) => {
                 (Outcome::Inconclusive, Some(format!("the generator was the bottleneck: {bound}")))
             }
             None => (Outcome::Fail, None),
@@ -331,7 +375,7 @@ impl Counter {
     /// so many exactly as long: the quantile is the smallest latency that at least `q` of the answers do not exceed.
     fn rank_holds(&self, latencies: &Latencies) -> bool {
         let rank = match self.expectation.measure {
-            Measure::Quantile { q, .. } => ((q * self.answered as f64) - 1e-9).ceil().max(1.0) as u64,
+            Measure::Quantile { q, .. } => rank(q, self.answered),
             _ => self.answered,
         };
         let Latencies { below, equal, .. } = *latencies;
@@ -344,6 +388,11 @@ impl Counter {
             Comparison::Equal => at_most && !less,
         }
     }
+}
+
+/// Which of so many, in order, is the quantile `q`: the smallest that at least `q` of them do not exceed; from 1.
+fn rank(q: f64, count: u64) -> u64 {
+    ((q * count as f64) - 1e-9).ceil().max(1.0) as u64
 }
 
 /// `99.9` for 0.999.

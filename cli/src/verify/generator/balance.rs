@@ -13,7 +13,7 @@ use crate::{
 
 /// A request that began or ended within so long of a look may have been counted or not.
 const EDGE: Nanos = Nanos::from_millis(1);
-/// A thread that waits for a processor counts late, so that single looks may disagree: at most this share of them.
+/// A thread that waits for a processor counts late, so that single looks may disagree: at most this share of them, or one.
 const DISAGREE_ALLOWED: f64 = 0.2;
 
 /// What was counted, beside what the samples amount to.
@@ -67,7 +67,7 @@ impl Balance {
         let differ = differ.count();
         let mean = self.0.iter().map(|look| look.counted as f64).sum::<f64>() / looks;
         (looks > 0.0).then(|| Compared {
-            agree: differ as f64 <= DISAGREE_ALLOWED * looks,
+            agree: differ as f64 <= (DISAGREE_ALLOWED * looks).max(1.0),
             told: format!(
                 "{mean:.1} requests under way on average; the samples disagree at {differ} of {looks} looks"
             ),
