@@ -80,7 +80,7 @@ impl Checks<'_> {
             Value::Nothing => "is not there".to_owned(),
             Value::Null => "is null".to_owned(),
             Value::Boolean(boolean) => format!("is {boolean}"),
-            Value::Number(number) => format!("is {number}"),
+            Value::Number(number) => format!("is {}", self.blot.out(&number.to_string())),
             Value::Json(json) => format!("is {}", shortened(&self.blot.out(json))),
             Value::Text(text) => format!("is {}", self.quoted(text)),
         }

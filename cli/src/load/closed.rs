@@ -46,6 +46,9 @@ pub(super) async fn run<T: Transport>(worker: Rc<Worker<T>>, index: usize, begin
     let run = Rc::new(Run { worker, index, begin, until, pause: *pause, users: most, iterations });
     let mut tasks = JoinSet::new();
     for number in (0..share.count(most)).map(|nth| share.number(nth)) {
+        if population::iteration(most, number, 0) > iterations {
+            break;
+        }
         // Whoever comes later in number comes no earlier in time.
         let presence = population::presence(users, *spawn, number);
         let Some(first) = presence.first() else { break };

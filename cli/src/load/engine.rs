@@ -7,6 +7,7 @@ use std::{future::Future, io, rc::Rc, sync::Arc};
 use tokio::{
     runtime::{Builder, LocalOptions},
     sync::{mpsc, oneshot, watch},
+    task::JoinSet,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -20,7 +21,7 @@ use crate::{record::manifest::LoadPhase, record::writer::Sink, units::Nanos};
 /// What a worker hears from outside.
 #[derive(Debug)]
 pub(super) struct Cue {
-    ready: mpsc::UnboundedSender<()>,
+    ready: Option<mpsc::UnboundedSender<()>>,
     begin: watch::Receiver<Option<Nanos>>,
     /// Told when no request is to begin any more.
     pub(super) stop: CancellationToken,
@@ -30,7 +31,10 @@ impl Cue {
     /// Says that the worker is ready, and waits until all are: the instant that the loads begin at. `None` when the engine
     /// is gone.
     pub(super) async fn begin(&mut self) -> Option<Nanos> {
-        let _ = self.ready.send(());
+        // Not kept: when all of them are gone, nobody is waited for any more who could not get ready.
+        if let Some(ready) = self.ready.take() {
+            let _ = ready.send(());
+        }
         *self.begin.wait_for(Option::is_some).await.ok()?
     }
 }
@@ -47,7 +51,7 @@ impl Conductor {
     fn new(stop: &CancellationToken) -> Self {
         let (ready, readies) = mpsc::unbounded_channel();
         let (begin, begun) = watch::channel(None);
-        Self { cue: Cue { ready, begin: begun, stop: stop.clone() }, ready: readies, begin }
+        Self { cue: Cue { ready: Some(ready), begin: begun, stop: stop.clone() }, ready: readies, begin }
     }
 
     fn cue(&self) -> Cue {
@@ -111,10 +115,10 @@ pub async fn drive_on_threads<T: Transport>(
 ) -> io::Result<LoadPhase> {
     let from_ns = setup.clock.now();
     let conductor = Conductor::new(stop);
-    let mut ends = Vec::new();
+    let mut ends = JoinSet::new();
     for index in 0..workers {
         let (end, ended) = oneshot::channel();
-        ends.push(ended);
+        ends.spawn(ended);
         let (setup, connect, sink, cue) =
             (Arc::clone(&setup), connect.clone(), sink.clone(), conductor.cue());
         let share = Share { index: index as u64, of: workers as u64 };
@@ -127,9 +131,9 @@ pub async fn drive_on_threads<T: Transport>(
     drop(sink);
     let mut failed = None;
     let ended = async {
-        for end in ends {
-            let early = |_| Err(io::Error::other("a worker ended early, by a defect of saasbench"));
-            if let Err(error) = end.await.unwrap_or_else(early) {
+        while let Some(end) = ends.join_next().await {
+            let early = || Err(io::Error::other("a worker ended early, by a defect of saasbench"));
+            if let Err(error) = end.ok().and_then(Result::ok).unwrap_or_else(early) {
                 stop.cancel();
                 failed = Some(error);
             }

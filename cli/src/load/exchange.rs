@@ -3,7 +3,7 @@
 //! An [`Exchange`] holds the buffers of both and is used again and again, so that a request costs no allocation. It belongs
 //! to the worker while nobody needs it: users who pause hold no buffers.
 
-use std::future::Future;
+use std::{future::Future, sync::Arc};
 
 use crate::{
     record::sample::{LimiterHeaders, Obstacle, Silence},
@@ -25,6 +25,21 @@ pub struct Exchange {
     pub answer: Answer,
     /// Room for what is read; empty between exchanges.
     pub input: Vec<u8>,
+}
+
+/// Room that an exchange keeps for bodies.
+const ROOM_KEPT: usize = 64 << 10;
+
+impl Exchange {
+    /// Gives back the room that a great body took.
+    pub fn shrink(&mut self) {
+        for buffer in [&mut self.answer.body, &mut self.input] {
+            if buffer.capacity() > ROOM_KEPT {
+                buffer.clear();
+                buffer.shrink_to(ROOM_KEPT);
+            }
+        }
+    }
 }
 
 /// A request, rendered.
@@ -55,6 +70,8 @@ pub struct Answer {
     pub done: Nanos,
     /// What the limiter said in it.
     pub limiter: LimiterHeaders,
+    /// The `RateLimit-Policy` that was read last, in this answer or in one before it.
+    pub policy_before: Option<Arc<str>>,
     /// `Retry-After` in either form: how long after the head of the answer was here.
     pub retry_after: Option<Nanos>,
     /// Length of its body, transfer coding taken off.

@@ -49,7 +49,16 @@ impl LimiterFields {
             (4, _) => said.reset = read(text),
             (8, _) => said.remaining = read(text),
             (_, 9) => append(&mut said.state, text),
-            _ => append(&mut said.policy, text),
+            _ => match &answer.policy_before {
+                // Policies seldom change, so that their text is seldom made anew.
+                Some(before) if said.policy.is_none() && **before == *text => {
+                    said.policy = Some(Arc::clone(before));
+                }
+                _ => {
+                    append(&mut said.policy, text);
+                    answer.policy_before.clone_from(&said.policy);
+                }
+            },
         }
     }
 

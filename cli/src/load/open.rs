@@ -23,6 +23,9 @@ use crate::{
     units::Nanos,
 };
 
+/// Arrivals that are given out, if they are due, before users have their turn.
+const AT_ONCE: usize = 32;
+
 /// Started users kept ready, in seconds of arrivals: enough for answers that take so long.
 const READY_SECONDS: f64 = 0.1;
 
@@ -120,9 +123,11 @@ impl Pool {
     pub(super) async fn start<T: Transport>(worker: &Rc<Worker<T>>, index: usize) -> Option<Self> {
         let load = worker.setup.scenario.loads.get(index)?;
         let max_users = load.model.most_users();
-        let share = worker.share_of(max_users)?;
         let tenants = load.tenants.len().max(1) as u64;
-        let idle = Rc::new(Idle::new(tenants * load.journeys.len() as u64));
+        let positions = tenants * load.journeys.len().max(1) as u64;
+        // Any worker may be given any tenant's arrivals, and needs a user for each.
+        let share = worker.share_of(max_users / positions)?;
+        let idle = Rc::new(Idle::new(positions));
         let most = share.count(max_users);
         let mut pool = Self { index, share, idle, users: JoinSet::new(), created: 0, most };
         let ready = share
@@ -211,10 +216,16 @@ pub(super) async fn run<T: Transport>(worker: Rc<Worker<T>>, index: usize, begin
     let tenants = load.tenants.len().max(1) as u64;
     let arrivals = Arrivals::new(rate, *spacing, setup.scenario.seed, index);
     let all = (0..load.iterations.unwrap_or(u64::MAX)).zip(arrivals);
-    for (k, offset) in all.skip(pool.share.index as usize).step_by(pool.share.of as usize) {
+    for (given, (k, offset)) in
+        all.skip(pool.share.index as usize).step_by(pool.share.of as usize).enumerate()
+    {
         let due = begin + offset;
         if !worker.pacer.until(due).await {
             break;
+        }
+        // After a stall many are due at once: users must come back meanwhile, or arrivals are dropped that they could take.
+        if given % AT_ONCE == AT_ONCE - 1 {
+            tokio::task::yield_now().await;
         }
         // Each tenant takes turns of its own: with as many tenants as replicas, `k` alone would tie them together.
         let turn = k / tenants + k % tenants;

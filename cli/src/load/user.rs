@@ -199,6 +199,9 @@ impl<T: Transport> User<T> {
                     return Pass::Complete;
                 }
                 may_stop = iteration > 0;
+                if worker.pacer.is_stopped() {
+                    return Pass::Broken;
+                }
                 let attempt = Attempt { step: index, iteration, turn, due, retry_of: None };
                 let (sent, next) = self.persist(worker, attempt, until).await;
                 if sent.pass != Pass::Complete {
@@ -281,8 +284,13 @@ impl<T: Transport> User<T> {
         };
         let is_answered = result.is_ok();
         let canary = self.canary(setup, attempt.step).filter(|_| is_answered);
-        let mut sample = self.sample(attempt, replica, outcome, &exchange);
+        let mut sample = self.sample(attempt, replica, outcome, &mut exchange);
         sample.failed_check = failed_check;
+        if !setup.blot.is_empty() {
+            for text in [&mut sample.limiter.policy, &mut sample.limiter.state].into_iter().flatten() {
+                *text = setup.blot.out(text).as_ref().into();
+            }
+        }
         sample.canary = canary.and_then(|(all, owner)| all.find(&exchange.answer.body, owner));
         let again_after = is_answered.then(|| patience::asked(setup, load, step, &exchange.answer)).flatten();
         worker.put(&sample);
@@ -310,8 +318,10 @@ impl<T: Transport> User<T> {
     }
 
     /// What is recorded of a request, but for what the answer's body told.
-    fn sample(&self, attempt: &Attempt, replica: usize, outcome: Outcome, exchange: &Exchange) -> Sample {
-        let answer = matches!(outcome, Outcome::Status(_)).then_some(&exchange.answer);
+    fn sample(&self, attempt: &Attempt, replica: usize, outcome: Outcome, exchange: &mut Exchange) -> Sample {
+        let limiter = std::mem::take(&mut exchange.answer.limiter);
+        let is_answered = matches!(outcome, Outcome::Status(_));
+        let answer = is_answered.then_some(&exchange.answer);
         Sample {
             intended: attempt.due,
             sent: exchange.sent,
@@ -328,7 +338,7 @@ impl<T: Transport> User<T> {
             bytes_out: (exchange.request.bytes.len() - exchange.request.body_at) as u64,
             bytes_in: answer.map_or(0, |answer| answer.body_bytes),
             failed_check: None,
-            limiter: answer.map_or_else(LimiterHeaders::default, |answer| answer.limiter.clone()),
+            limiter: if is_answered { limiter } else { LimiterHeaders::default() },
             retry_of: attempt.retry_of,
             canary: None,
         }

@@ -150,7 +150,8 @@ impl<T: Transport> Worker<T> {
     }
 
     /// Takes an exchange back.
-    pub(super) fn take_back(&self, exchange: Box<Exchange>) {
+    pub(super) fn take_back(&self, mut exchange: Box<Exchange>) {
+        exchange.shrink();
         self.exchanges.borrow_mut().push(exchange);
     }
 

@@ -6,7 +6,10 @@ use std::{
     task::{Context, Poll, Waker, ready},
 };
 
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::{
+    task::coop::unconstrained,
+    time::{Instant, Sleep, sleep_until},
+};
 
 /// Ends what takes too long. Deadlines are expected to rise from use to use: then a timer is touched once in as long as
 /// the deadline is ahead, however many uses there are.
@@ -44,7 +47,8 @@ impl Deadline {
         }
         timer.waker.clone_from(cx.waker());
         loop {
-            ready!(timer.sleep.as_mut().poll(cx));
+            // A budget that is used up must not keep the timer from knowing whom to wake.
+            ready!(Pin::new(&mut unconstrained(timer.sleep.as_mut())).poll(cx));
             if timer.sleep.deadline() >= at {
                 return Poll::Ready(());
             }

@@ -8,7 +8,7 @@ use self::model::Model;
 use super::{journeys::Journeys, tenants::Tenants};
 use crate::{
     scenario::{
-        JourneyIndex, Load, Retry, Routing, Stage, TenantIndex,
+        JourneyIndex, Load, LoadModel, Retry, Routing, Stage, TenantIndex,
         file::{self, Field, Header, Located},
         problem::{Problem, Span, listed, quoted},
     },
@@ -33,6 +33,7 @@ pub(super) fn resolve(
     found: &mut Vec<Problem>,
 ) -> Option<Load> {
     let header = &load.header;
+    let max_users = place(&load.max_users).unwrap_or_else(|| header.span.clone());
     let tenants = whose(load.tenants, tenants, found);
     let mixed = on(load.journey, header, journeys, found);
     let duration = duration(load.duration, &load.stages, &load.iterations, header, found);
@@ -47,6 +48,9 @@ pub(super) fn resolve(
         stages: load.stages,
     };
     let model = model.resolve(header, duration, found)?;
+    if let (LoadModel::Open { .. }, Some(tenants), Some(journeys)) = (&model, &tenants, &mixed) {
+        enough(model.most_users(), tenants.len() * journeys.len(), max_users, found);
+    }
     Some(Load {
         tenants: tenants?,
         after: load.after.or(Nanos::ZERO)?,
@@ -58,6 +62,18 @@ pub(super) fn resolve(
         retry: retry(load.retry, mixed.as_deref()?, journeys, limited, found)?,
         journeys: mixed?,
     })
+}
+
+/// A user of an open load belongs to one tenant and walks one journey: with fewer users than that, some arrivals would find
+/// none for ever.
+fn enough(users: u64, needed: usize, place: Span, found: &mut Vec<Problem>) {
+    if users < needed as u64 {
+        let message = format!("too few users for this load: {users}, and it needs {needed} at least");
+        found.push(
+            Problem::at(place, message, "")
+                .help("a user belongs to one tenant and walks one journey, and each pair of them needs one"),
+        );
+    }
 }
 
 /// How long a load without stages goes on; of one with stages, `None`: they say it.

@@ -310,6 +310,10 @@ fn loads() {
             ("users = 2", "users = -2"),
             ("users = 2", "users = 2000000"),
             ("users = 2\nspawn = \"1/s\"\npause = \"1s..3s\"", "users = 2\nrate = \"5/s\""),
+            (
+                "tenant = \"acme\"\njourney = \"chat\"\nrate = \"200/s\"\nmax_users = 50",
+                "tenant = [\"acme\", \"globex\"]\njourney = \"chat\"\nrate = \"200/s\"\nmax_users = 1",
+            ),
             ("max_users = 50", "spawn = \"1/s\""),
             ("max_users = 50", "pause = \"1s\""),
             ("users = 2", "users = 2\nmax_users = 2"),

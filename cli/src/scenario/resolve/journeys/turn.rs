@@ -82,6 +82,11 @@ pub(super) fn agree(start: &[file::Step<'_>], steps: &[file::Step<'_>], found: &
                 found.push(Problem::at(located.span.clone(), message, "start steps are done once"));
             }
         }
+        // Its end is when the first step is due: a user of an open load, who starts when it is needed, would be late by it.
+        if let Some(located) = step.pause.given() {
+            let message = format!("{} means nothing in a start step", quoted("pause"));
+            found.push(Problem::at(located.span.clone(), message, "users start at once"));
+        }
     }
     let (weighed, unweighed): (Vec<_>, Vec<_>) = steps.iter().partition(|step| !step.weight.is_absent());
     if let (Some(weight), Some(without)) =
