@@ -96,6 +96,8 @@ impl Replica {
 
 /// No proxies, redirects or retries.
 pub(crate) fn client() -> reqwest::Client {
+    // With the whole workspace built at once, reqwest speaks TLS and wants to be told by which library. Twice does no harm.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
     client.retry(reqwest::retry::never()).build().unwrap()
 }
