@@ -253,3 +253,31 @@ fn a_timeout_that_came_while_the_generator_stood_still_is_nobodys() {
     samples[60].failed_check = Some("status 404, expected 200 or 429".to_owned());
     assert_eq!(judged(&samples, &[stall(7000, 300)]), Fail);
 }
+
+#[test]
+fn arrivals_that_a_late_generator_dropped_are_not_held_against_the_service() {
+    let dropped = |late: i64| {
+        let mut samples = samples();
+        samples[50].outcome = SampleOutcome::Dropped;
+        samples[50].intended = samples[50].sent - Nanos::from_millis(late);
+        samples[50].done = samples[50].sent;
+        judged("error_ratio == 0%", &samples, |_| {}).outcome
+    };
+    // It was given out late: many were due at once, and found too few users.
+    assert_eq!(dropped(40), Outcome::Inconclusive);
+    // In time, and nobody was free: they all waited for the service.
+    assert_eq!(dropped(0), Outcome::Fail);
+}
+
+#[test]
+fn a_bound_that_fails_whatever_was_dropped_fails() {
+    let mut samples = samples();
+    for sample in &mut samples[..5] {
+        sample.outcome = SampleOutcome::Dropped;
+    }
+    // 49 answers took less than 55 ms: with five more at once that is not yet 66 of a hundred.
+    assert_eq!(judged("p66 from sent < 55ms", &samples, |_| {}).outcome, Outcome::Fail);
+    // 62 took less than 68 ms, and 63 of 95 were needed; with five more at once it is 67, and 66 of a hundred.
+    assert_eq!(judged("p66 from sent < 68ms", &samples, |_| {}).outcome, Outcome::Inconclusive);
+    assert_eq!(judged("p50 from sent < 90ms", &samples, |_| {}).outcome, Outcome::Inconclusive);
+}

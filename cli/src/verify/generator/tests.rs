@@ -176,3 +176,20 @@ fn an_older_record_makes_no_claim() {
     // Watched, and nothing to see: no data is never a pass.
     assert_eq!(claim(&made(&[], &[])).outcome, Outcome::Inconclusive);
 }
+
+#[test]
+fn what_no_busy_generator_can_have_added_is_the_services() {
+    let mut samples = samples();
+    for sample in &mut samples {
+        sample.done = sample.sent + Nanos::from_millis(300);
+    }
+    let busy = ("worker-0", [490; 10]);
+    let judged = |that: &str| {
+        let mut made = Made::new(&format!("[[expect]]\nthat = \"{that}\"\n"), &samples);
+        made.watched.usage = usage(&[busy]);
+        made.verdict(Claim::Expectation, that).outcome
+    };
+    assert_eq!(judged("p50 from sent < 250ms"), Outcome::Inconclusive);
+    assert_eq!(judged("p50 from sent < 150ms"), Outcome::Fail);
+    assert_eq!(judged("p50 from sent < 350ms"), Outcome::Pass);
+}
