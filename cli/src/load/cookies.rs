@@ -7,6 +7,9 @@ use jiff::{Timestamp, fmt::rfc2822};
 
 use super::extract;
 
+/// So many cookies are kept, as RFC 6265 (section 6.1) asks of clients for one domain; then the oldest goes.
+const MOST: usize = 50;
+
 /// A cookie jar.
 #[derive(Debug, Default)]
 pub struct Jar {
@@ -74,7 +77,12 @@ impl Jar {
                     known.extend_from_slice(value);
                 }
             }
-            (None, false) => self.cookies.push((name.to_vec(), value.to_vec())),
+            (None, false) => {
+                if self.cookies.len() == MOST {
+                    self.cookies.remove(0);
+                }
+                self.cookies.push((name.to_vec(), value.to_vec()));
+            }
         }
     }
 }
@@ -155,5 +163,18 @@ mod tests {
             assert_eq!(sent(&["a=1", &format!("a=2; {attributes}")]), expected, "{attributes}");
         }
         assert_eq!(sent(&["gone=1; Max-Age=0"]), "");
+    }
+
+    #[test]
+    fn a_jar_is_bounded() {
+        let mut jar = Jar::default();
+        for number in 0..=MOST {
+            let head = format!("set-cookie: c{number}=1\r\n");
+            jar.take(head.as_bytes(), Timestamp::UNIX_EPOCH);
+        }
+        let mut sent = Vec::new();
+        jar.write_to(&mut sent);
+        let sent = String::from_utf8(sent).unwrap();
+        assert!(sent.starts_with("c1=1; c2=1;") && sent.ends_with("; c50=1"), "{sent}");
     }
 }
