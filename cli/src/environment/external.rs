@@ -142,11 +142,11 @@ async fn reach(
     let http = trust.map_or_else(|| scenario.http.clone(), |trust| trust.over(&scenario.http));
     let others: Vec<&str> = prometheus_url.as_deref().into_iter().collect();
     let reached = reach::replicas(&environment.replicas, &http, scenario.timeout, &others).await?;
-    reach::prometheus(prometheus_url.as_deref(), &reached.tls).await?;
+    let prometheus = reach::prometheus(prometheus_url.as_deref(), &reached.tls).await?;
     reach::redis(store_url.as_deref()).await?;
     environment.insecure = http.insecure;
     environment.http2 = reached.by_http2(&environment.replicas);
-    Ok(Up { environment, reached, prometheus_url, store_url, embedded: None })
+    Ok(Up { environment, reached, prometheus, store_url, embedded: None })
 }
 
 /// A URL that can be shown and recorded.

@@ -6,7 +6,7 @@ pub mod embedded;
 pub mod external;
 pub mod reach;
 
-use crate::record::manifest;
+use crate::{observe::prometheus::client::Client, record::manifest};
 
 /// A stack that is up.
 #[derive(Debug)]
@@ -15,8 +15,8 @@ pub struct Up {
     pub environment: manifest::Environment,
     /// How its replicas are connected to.
     pub reached: reach::Reached,
-    /// Where Prometheus can be asked; with its password, so never recorded.
-    pub prometheus_url: Option<String>,
+    /// How Prometheus is asked; with its password, so never recorded.
+    pub prometheus: Option<Client>,
     /// Where the limiter's Redis can be watched; with its password, so never recorded.
     pub store_url: Option<String>,
     /// The in-process servers, if they are ours.

@@ -16,7 +16,11 @@ use crate::{
         },
         http2,
     },
-    observe::{http_client, prometheus, store},
+    observe::{
+        http_client,
+        prometheus::client::{Client, Question},
+        store,
+    },
     record::manifest::Replica,
     scenario::http::Http,
     units::Nanos,
@@ -146,12 +150,12 @@ fn unreachable(replica: &Replica, error: &DialError) -> EnvironmentError {
     }
 }
 
-/// Asks Prometheus, where there is one.
+/// Asks Prometheus, where there is one: how it is asked from then on.
 ///
 /// # Errors
 /// When it does not answer.
-pub async fn prometheus(url: Option<&str>, tls: &ClientConfig) -> Result<(), EnvironmentError> {
-    let Some(url) = url else { return Ok(()) };
+pub async fn prometheus(url: Option<&str>, tls: &ClientConfig) -> Result<Option<Client>, EnvironmentError> {
+    let Some(url) = url else { return Ok(None) };
     let unreachable = |reason| EnvironmentError::Unreachable {
         what: format!("Prometheus at {}", without_password(url)),
         reason,
@@ -159,8 +163,10 @@ pub async fn prometheus(url: Option<&str>, tls: &ClientConfig) -> Result<(), Env
     };
     let http = http_client(tls, None).map_err(|error| unreachable(error.to_string()))?;
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    let asked = prometheus::ask(&http, url.trim_end_matches('/'), "vector(1)", now.as_secs_f64()).await;
-    asked.map(|_| ()).map_err(unreachable)
+    let client = Client::new(http, url);
+    let probe = Question::Instant { query: "vector(1)".to_owned(), time: now.as_secs_f64() };
+    client.ask(&probe).await.map_err(unreachable)?;
+    Ok(Some(client))
 }
 
 /// Connects to Redis, where there is one.

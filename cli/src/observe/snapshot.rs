@@ -164,23 +164,21 @@ impl ContractView {
 
     /// Takes the contract's part of an exposition.
     pub fn of(exposition: &Exposition, contract: &MetricsContract) -> Self {
-        let histograms = [Some(contract.duration.as_str()), contract.tenant_duration.as_deref()];
+        let histograms = [contract.duration.as_deref(), contract.tenant_duration.as_deref()];
         let components = |base: &str| ["_bucket", "_sum", "_count"].map(|suffix| format!("{base}{suffix}"));
         let mut names: Vec<String> = histograms.into_iter().flatten().flat_map(components).collect();
         let all: Vec<String> = contract.duration_all.iter().flat_map(|base| components(base)).collect();
         names.push(contract.requests.clone());
         names.extend(contract.tenant_requests.clone());
-        let foreign = |labels: &Labels| {
-            labels.get(&contract.route_label).is_some_and(|route| contract.ignore.contains(route))
-        };
+        let route = |labels: &Labels| labels.get(contract.route_label.as_ref()?).cloned();
+        let foreign = |labels: &Labels| route(labels).is_some_and(|route| contract.ignore.contains(&route));
         let pick = |names: &[String]| {
             let chosen = exposition.series.iter().filter(|s| names.contains(&s.name) && !foreign(&s.labels));
             chosen.map(|series| ((series.name.clone(), series.labels.clone()), series.value)).collect()
         };
         let (series, all_durations) = (pick(&names), pick(&all));
         let in_progress = contract.in_progress.as_deref().and_then(|name| {
-            let mut gauges =
-                exposition.named(name).filter(|g| g.labels.contains_key(&contract.route_label)).peekable();
+            let mut gauges = exposition.named(name).filter(|gauge| route(&gauge.labels).is_some()).peekable();
             gauges.peek()?;
             Some(gauges.filter(|gauge| !foreign(&gauge.labels)).map(|gauge| gauge.value).sum())
         });

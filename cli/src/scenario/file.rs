@@ -322,15 +322,15 @@ impl Neighbours {
 }
 
 impl Metrics {
-    /// The keys that name a series; the first two have to.
+    /// The keys that name a series; the first has to.
     const SERIES: [&str; 6] =
         ["requests", "duration", "duration_all", "tenant_requests", "tenant_duration", "in_progress"];
     /// The keys that name a label.
     const LABELS: [&str; 4] = ["route_label", "method_label", "status_label", "tenant_label"];
 
     fn read(table: &Table<'_>, found: &mut Vec<Problem>) -> Self {
-        let series = Self::SERIES.into_iter().enumerate().map(|(i, key)| (key, i >= 2, true));
-        let labels = Self::LABELS.into_iter().map(|key| (key, false, false));
+        let series = Self::SERIES.into_iter().enumerate().map(|(i, key)| (key, i >= 1, true));
+        let labels = Self::LABELS.into_iter().map(|key| (key, true, false));
         let names = series.chain(labels).map(|(key, may_be_empty, colons)| {
             (key, table.parsed(key, found, |text| notation::metric_name(text, may_be_empty, colons)))
         });

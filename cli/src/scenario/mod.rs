@@ -12,6 +12,7 @@ pub mod file;
 pub mod http;
 pub mod journey;
 mod load;
+mod metrics;
 pub mod notation;
 pub mod problem;
 pub mod resolve;
@@ -21,6 +22,7 @@ pub use algorithm::{Algorithm, Anchor, Estimate, Refill};
 pub use feeder::Feeder;
 pub use journey::{Journey, Save, Step};
 pub use load::{Load, LoadModel, Pause, Retry, Routing, Spacing, Stage};
+pub use metrics::{DurationUnit, MetricsContract, Statuses};
 
 use std::collections::BTreeSet;
 
@@ -198,46 +200,6 @@ pub struct Neighbours {
 pub struct Service {
     /// `timeout`: a request without an answer has no effect later than this after it was sent; default 30 s.
     pub timeout: Nanos,
-}
-
-/// How a request of the ledger maps to the service's series. No name here is a constant of the server crate: a rename
-/// there must be noticed.
-#[derive(Debug, Clone, PartialEq)]
-pub struct MetricsContract {
-    /// Path of the exposition on each replica; default `/metrics`.
-    pub path: String,
-    /// Time between scrapes during the run; default 5 s.
-    pub interval: Nanos,
-    /// How far apart two scrapes after the load must be to show, if they are equal, that every request has been counted;
-    /// default 1 s.
-    pub settle: Nanos,
-    /// Counter of requests; default `http_requests_total`.
-    pub requests: String,
-    /// Histogram of durations in seconds; default `http_request_duration_seconds`.
-    pub duration: String,
-    /// Histogram of durations of all requests, with finer buckets and no labels; default `http_request_duration_highr_seconds`; `""` in the file means there is none.
-    pub duration_all: Option<String>,
-    /// Counter of requests per tenant; default `tenant_requests_total`; `""` means none.
-    pub tenant_requests: Option<String>,
-    /// Histogram of durations per tenant; default `tenant_request_duration_seconds`; `""` means none.
-    pub tenant_duration: Option<String>,
-    /// Gauge of requests being answered; default `http_requests_inprogress`; `""` means none.
-    pub in_progress: Option<String>,
-    /// Label that holds the path template; default `handler`.
-    pub route_label: String,
-    /// Label that holds the method; default `method`.
-    pub method_label: String,
-    /// Label that holds the exact status; default `status`.
-    pub status_label: String,
-    /// Label that holds the tenant; default `tenant`.
-    pub tenant_label: String,
-    /// Routes whose requests are not the load's (paths): default `/metrics`, `/healthz`, `/readyz`.
-    pub ignore: Vec<String>,
-    /// Paths of routes that belong to no tenant, and have no series per tenant: default `/`.
-    pub tenantless: Vec<String>,
-    /// Whether the server's duration ends before the last byte is sent (default true): only then may a client's
-    /// latency bound the server's.
-    pub clock_stops_before_answer: bool,
 }
 
 /// How the embedded environment is started.

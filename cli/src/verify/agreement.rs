@@ -125,7 +125,8 @@ pub fn usable<'a>(
 
 /// The cell and status that a series counts; `None` for routes that are not the load's.
 fn cell(contract: &MetricsContract, labels: &Labels, per_tenant: bool) -> Option<(Cell, String)> {
-    let label = |name: &str| labels.get(name).cloned().unwrap_or_default();
+    let label =
+        |name: &Option<String>| name.as_ref().and_then(|name| labels.get(name)).cloned().unwrap_or_default();
     let path = label(&contract.route_label);
     if contract.ignore.contains(&path) {
         return None;

@@ -81,15 +81,17 @@ pub fn metrics(contract: &MetricsContract) -> Vec<Metric<'_>> {
     let of_routes = |name| Metric { name, per_tenant: false };
     let all = contract.duration_all.as_deref().map(of_routes);
     let tenants = contract.tenant_duration.as_deref().map(|name| Metric { name, per_tenant: true });
-    [Some(of_routes(&contract.duration)), all, tenants].into_iter().flatten().collect()
+    [contract.duration.as_deref().map(of_routes), all, tenants].into_iter().flatten().collect()
 }
 
 /// What clients saw of the requests that a histogram's labels stand for. Labels that the histogram lacks (a method, say)
 /// group requests together.
 pub fn seen_by(contract: &MetricsContract, views: &Views, metric: Metric<'_>, labels: &Labels) -> Seen {
     let cells = if metric.per_tenant { &views.tenants } else { &views.routes };
-    let fits =
-        |label: &str, value: Option<&str>| labels.get(label).is_none_or(|text| Some(text.as_str()) == value);
+    let fits = |label: &Option<String>, value: Option<&str>| {
+        let text = label.as_ref().and_then(|label| labels.get(label));
+        text.is_none_or(|text| Some(text.as_str()) == value)
+    };
     let mut sum = Seen::default();
     for (cell, seen) in cells {
         if !fits(&contract.tenant_label, cell.tenant.as_deref())

@@ -36,6 +36,22 @@ pub enum Claim {
     Histograms,
     /// A server-side quantile lies where clients' latency allows it.
     Quantiles,
+    /// The service's size metrics agree with the bytes that clients sent and got.
+    Sizes,
+    /// Gauges return to rest.
+    Gauges,
+    /// The service's metrics could be scraped as they should: in time, whole, fresh, without gaps.
+    Scrapes,
+    /// No label takes values without bound.
+    Cardinality,
+    /// Recording rules agree with what they stand for.
+    Rules,
+    /// The limiter's Redis is healthy: nothing without a TTL, nothing evicted, no growth without bound.
+    Store,
+    /// A PromQL expression keeps its bound.
+    Promql,
+    /// Alerts fire and resolve in time, and stay silent where they should.
+    Alerts,
     /// A promised limit was kept, and nobody was refused without cause.
     Limit,
     /// What the rate-limit headers promise is kept.
@@ -56,6 +72,14 @@ impl std::fmt::Display for Claim {
             Self::Counters => "counters",
             Self::Histograms => "histograms",
             Self::Quantiles => "quantiles",
+            Self::Sizes => "sizes",
+            Self::Gauges => "gauges",
+            Self::Scrapes => "scrapes",
+            Self::Cardinality => "cardinality",
+            Self::Rules => "rules",
+            Self::Store => "store",
+            Self::Promql => "promql",
+            Self::Alerts => "alerts",
             Self::Limit => "limit",
             Self::Headers => "headers",
             Self::Isolation => "isolation",

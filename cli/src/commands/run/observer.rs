@@ -55,7 +55,6 @@ impl<'a> Observer<'a> {
         dir: &Path,
         clock: RunClock,
     ) -> Result<Self, RecordError> {
-        let tls = &up.reached.tls;
         let scraper = match &scenario.metrics {
             Some(contract) => {
                 let scraper = Scraper::new(sources(up)?, contract.clone(), dir, clock);
@@ -63,13 +62,9 @@ impl<'a> Observer<'a> {
             }
             None => None,
         };
-        let prometheus = match (&up.prometheus_url, &scenario.metrics) {
-            (Some(url), Some(_)) => {
-                let http = http_client(tls, None).map_err(RecordError::tls)?;
-                Some(Prometheus::new(http, url, dir, clock).map_err(RecordError::write(dir))?)
-            }
-            _ => None,
-        };
+        let prometheus = up.prometheus.clone().filter(|_| scenario.metrics.is_some());
+        let prometheus = prometheus.map(|client| Prometheus::new(client, dir, clock)).transpose();
+        let prometheus = prometheus.map_err(RecordError::write(dir))?;
         Ok(Self { scraper, prometheus, scenario, up, dir: dir.to_owned(), clock })
     }
 

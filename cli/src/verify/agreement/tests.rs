@@ -219,6 +219,7 @@ fn by_prometheus((before, after): Positions, up: Series, counter: Series) -> Ver
         at_ns: Nanos::from_secs(at_s),
         query: query.to_owned(),
         time_unix_s: zero,
+        range_s: None,
         answer: Some(json!({"data": {"result": result}})),
         error: None,
     };

@@ -3,6 +3,8 @@
 //! Raw samples come from an instant query of `metric{…}[range]` at an explicit time; `increase()` and `rate()`
 //! extrapolate and are of no use for exact checks.
 
+pub mod client;
+
 use std::{
     collections::BTreeMap,
     fs::OpenOptions,
@@ -14,11 +16,10 @@ use std::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{exposition::Labels, scrape::describe};
+use super::exposition::Labels;
 use crate::{clock::RunClock, record::manifest::Replica, scenario::MetricsContract, units::Nanos};
+use client::{Client, Question};
 
-/// A query that takes longer has failed.
-const QUERY_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a replica may be missing from Prometheus's targets before it is taken not to be one. A Prometheus that has
 /// just started shows its targets after one scrape interval.
 const UNKNOWN_TARGET: Duration = Duration::from_secs(20);
@@ -32,10 +33,13 @@ const POLL: Duration = Duration::from_millis(200);
 pub struct AnswerRecord {
     /// When it was asked, on the run's clock.
     pub at_ns: Nanos,
-    /// The query.
+    /// The query; the path of the API where there is none ([`Question::text`]).
     pub query: String,
-    /// The evaluation time, seconds since the epoch.
+    /// The evaluation time, seconds since the epoch; of a range query its last instant.
     pub time_unix_s: f64,
+    /// Of a range query: how long it reaches back, and the time between two instants, in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub range_s: Option<(f64, f64)>,
     /// The answer as it came; `None` when there was none.
     pub answer: Option<Value>,
     /// Why there was none.
@@ -54,26 +58,20 @@ pub struct RawSeries {
 /// A Prometheus server, and where its answers are recorded.
 #[derive(Debug)]
 pub struct Prometheus {
-    http: reqwest::Client,
-    base: String,
+    client: Client,
     file: PathBuf,
     clock: RunClock,
 }
 
 impl Prometheus {
-    /// A client of the server at `base`, recording into `run_dir/observations`.
+    /// A server that is asked by `client`, its answers recorded into `run_dir/observations`.
     ///
     /// # Errors
     /// The file system's.
-    pub fn new(http: reqwest::Client, base: &str, run_dir: &Path, clock: RunClock) -> io::Result<Self> {
+    pub fn new(client: Client, run_dir: &Path, clock: RunClock) -> io::Result<Self> {
         let dir = run_dir.join("observations");
         std::fs::create_dir_all(&dir)?;
-        Ok(Self {
-            http,
-            base: base.trim_end_matches('/').to_owned(),
-            file: dir.join("prometheus.jsonl"),
-            clock,
-        })
+        Ok(Self { client, file: dir.join("prometheus.jsonl"), clock })
     }
 
     /// Waits until every replica shows a scrape that began at `since` on the run's clock or later (`tolerance` is how far
@@ -93,7 +91,7 @@ impl Prometheus {
         let since_unix = (self.clock.zero_unix() + since + tolerance).as_secs_f64();
         let mut answered = started;
         while started.elapsed() < patience && answered.elapsed() < GONE {
-            if let Ok(answer) = self.ask(POSITION, self.now_unix()).await {
+            if let Ok(answer) = self.client.ask(&self.now(POSITION)).await {
                 answered = tokio::time::Instant::now();
                 let seen = newest_scrapes(&answer);
                 let reached = |replica: &Replica| match seen.get(&replica.instance) {
@@ -106,7 +104,7 @@ impl Prometheus {
             }
             tokio::time::sleep(POLL).await;
         }
-        self.record(POSITION).await
+        self.record(&self.now(POSITION)).await.map(|_| ())
     }
 
     /// Records the raw samples that the contract's claims need, from `from` on the run's clock until now.
@@ -121,7 +119,7 @@ impl Prometheus {
     ) -> io::Result<()> {
         let seconds = ((self.clock.now() - from).as_secs_f64().ceil() as i64).max(1);
         // All targets' `up`, so that a replica that is none of them can be told the names of those that are.
-        self.record(&format!("up[{seconds}s]")).await?;
+        self.record(&self.now(&format!("up[{seconds}s]"))).await?;
         let instances: Vec<String> = replicas.iter().map(|replica| escape_regex(&replica.instance)).collect();
         let matcher = format!("{{instance=~{:?}}}", instances.join("|"));
         let metrics = [
@@ -130,50 +128,42 @@ impl Prometheus {
             contract.tenant_requests.as_deref(),
         ];
         for metric in metrics.into_iter().flatten() {
-            self.record(&format!("{metric}{matcher}[{seconds}s]")).await?;
+            self.record(&self.now(&format!("{metric}{matcher}[{seconds}s]"))).await?;
         }
         Ok(())
     }
 
-    async fn record(&self, query: &str) -> io::Result<()> {
+    /// Asks, records the answer or why there is none, and hands it back.
+    ///
+    /// # Errors
+    /// The file system's. A question without an answer is no error: it is recorded.
+    pub async fn record(&self, question: &Question) -> io::Result<Option<Value>> {
         let at_ns = self.clock.now();
-        let time_unix_s = self.now_unix();
-        let (answer, error) = match self.ask(query, time_unix_s).await {
+        let (time_unix_s, range_s) = match question {
+            Question::Instant { time, .. } => (*time, None),
+            Question::Range { start, end, step, .. } => (*end, Some((end - start, *step))),
+            Question::Series { end, .. } => (*end, None),
+            Question::Rules => (self.now_unix(), None),
+        };
+        let (answer, error) = match self.client.ask(question).await {
             Ok(answer) => (Some(answer), None),
             Err(error) => (None, Some(error)),
         };
-        let record = AnswerRecord { at_ns, query: query.to_owned(), time_unix_s, answer, error };
+        let query = question.text().to_owned();
+        let record = AnswerRecord { at_ns, query, time_unix_s, range_s, answer, error };
         let mut line = serde_json::to_vec(&record)?;
         line.push(b'\n');
-        OpenOptions::new().create(true).append(true).open(&self.file)?.write_all(&line)
+        OpenOptions::new().create(true).append(true).open(&self.file)?.write_all(&line)?;
+        Ok(record.answer)
+    }
+
+    /// An instant query, now.
+    pub fn now(&self, query: &str) -> Question {
+        Question::Instant { query: query.to_owned(), time: self.now_unix() }
     }
 
     fn now_unix(&self) -> f64 {
         (self.clock.zero_unix() + self.clock.now()).as_secs_f64()
-    }
-
-    async fn ask(&self, query: &str, time: f64) -> Result<Value, String> {
-        ask(&self.http, &self.base, query, time).await
-    }
-}
-
-/// Asks the server at `base` an instant query.
-///
-/// # Errors
-/// In words: no answer, or one that says so.
-pub async fn ask(http: &reqwest::Client, base: &str, query: &str, time: f64) -> Result<Value, String> {
-    let mut url =
-        reqwest::Url::parse(&format!("{base}/api/v1/query")).map_err(|error| format!("{base}: {error}"))?;
-    url.query_pairs_mut().append_pair("query", query).append_pair("time", &format!("{time:.3}"));
-    let answer =
-        http.get(url).timeout(QUERY_TIMEOUT).send().await.map_err(|error| describe(&error.without_url()))?;
-    let status = answer.status();
-    let body = answer.bytes().await.map_err(|error| describe(&error.without_url()))?;
-    let value: Value = serde_json::from_slice(&body)
-        .map_err(|_| format!("{base} answered {}, but not as Prometheus does", status.as_u16()))?;
-    match value.get("status").and_then(Value::as_str) {
-        Some("success") => Ok(value),
-        _ => Err(value.get("error").and_then(Value::as_str).unwrap_or("no reason given").to_owned()),
     }
 }
 
