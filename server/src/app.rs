@@ -112,13 +112,17 @@ impl App {
     /// and the body of `request` matter. It never fails: a body that errs is answered with 400, one that takes longer than
     /// ten seconds with 408, a store that is away with 503. It needs a tokio runtime with time, and follows a paused clock.
     pub async fn respond<B: Body<Data = Bytes>>(&self, request: Request<B>) -> Response<Full<Bytes>> {
-        let started = Instant::now();
         let route = Route::of(request.uri().path());
+        if let Some(faulty) = self.faulty() {
+            faulty.queue(route).await;
+        }
+        let started = Instant::now();
+        let stray = self.faulty().and_then(|faulty| faulty.raw_handler(route, request.uri()));
         let verb = Verb::of(request.method());
         let in_progress = self.telemetry().begin(route, verb);
         let mut seen = Seen::default();
         let answer = routes::answer(self, route, verb, request, &mut seen).await;
-        self.telemetry().record(&Exchange {
+        let exchange = Exchange {
             route,
             verb,
             status: answer.status,
@@ -126,8 +130,15 @@ impl App {
             request_bytes: seen.body_bytes,
             response_bytes: answer.body.len(),
             duration: started.elapsed(),
-        });
-        drop(in_progress);
+            stray,
+        };
+        match self.faulty() {
+            None => {
+                self.telemetry().record(&exchange);
+                drop(in_progress);
+            }
+            Some(faulty) => faulty.record(self.telemetry(), exchange, in_progress),
+        }
         answer.into_response()
     }
 }

@@ -9,7 +9,7 @@ pub struct Entry {
     pub value: Option<(&'static str, &'static str)>,
     /// What it does to the service.
     pub breaks: &'static str,
-    /// The claim that must notice: `limit`, `headers`, `isolation` or `neighbours`.
+    /// The claim that must notice, by its name in reports; several are separated by commas.
     pub caught_by: &'static str,
 }
 
@@ -92,4 +92,68 @@ pub const CATALOGUE: &[Entry] = &[
         "every chat that reaches the limit holds one lock of the whole process for that long: a flood of one tenant delays all",
         "neighbours",
     ),
+    with(
+        "count-lost",
+        ("every so many requests", "1000"),
+        "every N-th request of a replica is answered and not counted, in no metric",
+        "counters",
+    ),
+    with(
+        "count-double",
+        ("every so many requests", "1"),
+        "every N-th request of a replica is counted twice in all metrics, as by a middleware that was added twice",
+        "counters",
+    ),
+    plain("status-mislabelled", "429s are counted as 200s", "counters"),
+    with(
+        "tenant-mislabelled",
+        ("every so many", "10"),
+        "every N-th request of the tenant that came first is counted for the next one of the file, or as `unknown`",
+        "counters",
+    ),
+    plain(
+        "handler-raw-path",
+        "the label `handler` is what was asked for, path and query: unknown paths are no longer `none`",
+        "counters, cardinality",
+    ),
+    plain("duration-in-ms", "durations are milliseconds in metrics that say seconds", "histograms"),
+    with(
+        "duration-excludes-wait",
+        ("how long", "60ms"),
+        "each request waits for that long before its clock starts, as in the queue of a worker",
+        "quantiles",
+    ),
+    plain("bucket-not-cumulative", "buckets of histograms count their own requests only", "histograms"),
+    plain(
+        "inf-mismatch",
+        "the bucket `+Inf` counts every hundredth request twice, `_count` does not",
+        "histograms",
+    ),
+    plain("sum-wrong", "`_sum` of durations is in milliseconds, the buckets are in seconds", "histograms"),
+    with(
+        "gauge-stuck",
+        ("every so many requests", "200"),
+        "every N-th request of a replica never leaves the gauge of those in progress",
+        "gauges",
+    ),
+    with(
+        "counter-reset",
+        ("after", "5s"),
+        "so long after a replica's first request all its counters start at zero again, once; the process goes on",
+        "counters",
+    ),
+    with(
+        "metrics-stale",
+        ("how long", "30s"),
+        "a page of metrics is kept and shown for that long",
+        "scrapes",
+    ),
+    with(
+        "metrics-truncated",
+        ("what is left", "0.5"),
+        "the page of metrics breaks off there, in the middle of a line",
+        "scrapes",
+    ),
+    with("scrape-slow", ("how long", "3s"), "a page of metrics takes that long", "scrapes"),
+    plain("redis-keys-leak", "sessions never expire in Redis (in memory there is nothing to see)", "store"),
 ];

@@ -3,9 +3,11 @@
 
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::metrics::Miscounting;
 use super::{Fault, Faults};
 
 /// What all replicas of a process remember together.
@@ -18,6 +20,8 @@ pub(super) struct Process {
     answers: AtomicU32,
     /// The last reply to each tenant, the latest at the end.
     replies: Mutex<Vec<(String, String)>>,
+    /// For `tenant-mislabelled`.
+    pub(super) first_tenant: OnceLock<usize>,
 }
 
 /// A replica's faults; there is at least one.
@@ -27,6 +31,7 @@ pub(crate) struct Faulty {
     pub(super) replica: u32,
     /// How many chats this replica should have admitted, for `limit-false-refusal`.
     pub(super) admitted: tokio::sync::Mutex<u32>,
+    pub(super) miscounting: Miscounting,
     pub(super) process: Arc<Process>,
 }
 
@@ -35,7 +40,13 @@ impl Faulty {
     pub(crate) fn new(faults: &Faults, replica: u32) -> Option<Self> {
         let process = Arc::clone(&faults.process);
         let faults = faults.list.clone();
-        (!faults.is_empty()).then(|| Self { faults, replica, admitted: Default::default(), process })
+        (!faults.is_empty()).then(|| Self {
+            faults,
+            replica,
+            admitted: Default::default(),
+            miscounting: Miscounting::default(),
+            process,
+        })
     }
 
     /// The parameter of the fault that `pick` picks.
@@ -55,6 +66,11 @@ impl Faulty {
     /// `session-crosses-tenants`.
     pub(crate) fn accepts_foreign_sessions(&self) -> bool {
         self.has(Fault::SessionCrossesTenants)
+    }
+
+    /// `redis-keys-leak`: how long a session is kept; `None` is for ever.
+    pub(crate) fn session_lifetime(&self, lifetime: Duration) -> Option<Duration> {
+        (!self.has(Fault::RedisKeysLeak)).then_some(lifetime)
     }
 
     /// `noisy-neighbour`.

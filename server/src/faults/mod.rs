@@ -6,6 +6,8 @@ mod catalogue;
 mod distort;
 mod faulty;
 mod limiter;
+mod metrics;
+mod page;
 mod parse;
 
 use std::fmt;
@@ -80,6 +82,65 @@ pub enum Fault {
         /// How long each chat holds the lock.
         pause: Duration,
     },
+    /// `count-lost`.
+    CountLost {
+        /// Every so many requests of a replica; at least 1.
+        every: u32,
+    },
+    /// `count-double`.
+    CountDouble {
+        /// Every so many requests of a replica; at least 1.
+        every: u32,
+    },
+    /// `status-mislabelled`.
+    StatusMislabelled,
+    /// `tenant-mislabelled`.
+    TenantMislabelled {
+        /// Every so many requests of that tenant at a replica; at least 1.
+        every: u32,
+    },
+    /// `handler-raw-path`.
+    HandlerRawPath,
+    /// `duration-in-ms`.
+    DurationInMs,
+    /// `duration-excludes-wait`.
+    DurationExcludesWait {
+        /// Before the clock starts.
+        wait: Duration,
+    },
+    /// `bucket-not-cumulative`.
+    BucketNotCumulative,
+    /// `inf-mismatch`.
+    InfMismatch,
+    /// `sum-wrong`.
+    SumWrong,
+    /// `gauge-stuck`.
+    GaugeStuck {
+        /// Every so many requests of a replica; at least 1.
+        every: u32,
+    },
+    /// `counter-reset`.
+    CounterReset {
+        /// Since the replica's first request that was no scrape.
+        after: Duration,
+    },
+    /// `metrics-stale`.
+    MetricsStale {
+        /// For how long a page is shown again.
+        age: Duration,
+    },
+    /// `metrics-truncated`.
+    MetricsTruncated {
+        /// What is left of the page; between 0 and 1.
+        factor: f64,
+    },
+    /// `scrape-slow`.
+    ScrapeSlow {
+        /// How long a page takes.
+        delay: Duration,
+    },
+    /// `redis-keys-leak`.
+    RedisKeysLeak,
 }
 
 /// By how much a clock is ahead.

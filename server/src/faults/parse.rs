@@ -61,6 +61,22 @@ impl Fault {
             Self::SessionCrossesTenants => "session-crosses-tenants",
             Self::ReplyLeaks { .. } => "reply-leaks",
             Self::NoisyNeighbour { .. } => "noisy-neighbour",
+            Self::CountLost { .. } => "count-lost",
+            Self::CountDouble { .. } => "count-double",
+            Self::StatusMislabelled => "status-mislabelled",
+            Self::TenantMislabelled { .. } => "tenant-mislabelled",
+            Self::HandlerRawPath => "handler-raw-path",
+            Self::DurationInMs => "duration-in-ms",
+            Self::DurationExcludesWait { .. } => "duration-excludes-wait",
+            Self::BucketNotCumulative => "bucket-not-cumulative",
+            Self::InfMismatch => "inf-mismatch",
+            Self::SumWrong => "sum-wrong",
+            Self::GaugeStuck { .. } => "gauge-stuck",
+            Self::CounterReset { .. } => "counter-reset",
+            Self::MetricsStale { .. } => "metrics-stale",
+            Self::MetricsTruncated { .. } => "metrics-truncated",
+            Self::ScrapeSlow { .. } => "scrape-slow",
+            Self::RedisKeysLeak => "redis-keys-leak",
         }
     }
 
@@ -71,11 +87,30 @@ impl Fault {
             | Self::LimitNoExpiry
             | Self::LimitCountsRefusals
             | Self::RemainingLies
-            | Self::SessionCrossesTenants => None,
+            | Self::SessionCrossesTenants
+            | Self::StatusMislabelled
+            | Self::HandlerRawPath
+            | Self::DurationInMs
+            | Self::BucketNotCumulative
+            | Self::InfMismatch
+            | Self::SumWrong
+            | Self::RedisKeysLeak => None,
             Self::LimitOffByOne { more } => Some(more.to_string()),
-            Self::LimitShortWindow { factor } | Self::RetryAfterEarly { factor } => Some(factor.to_string()),
-            Self::LimitFalseRefusal { every } | Self::ReplyLeaks { every } => Some(every.to_string()),
-            Self::LimitRace { delay: pause } | Self::NoisyNeighbour { pause } => Some(duration_text(*pause)),
+            Self::LimitShortWindow { factor }
+            | Self::RetryAfterEarly { factor }
+            | Self::MetricsTruncated { factor } => Some(factor.to_string()),
+            Self::LimitFalseRefusal { every }
+            | Self::ReplyLeaks { every }
+            | Self::CountLost { every }
+            | Self::CountDouble { every }
+            | Self::TenantMislabelled { every }
+            | Self::GaugeStuck { every } => Some(every.to_string()),
+            Self::LimitRace { delay: time }
+            | Self::NoisyNeighbour { pause: time }
+            | Self::DurationExcludesWait { wait: time }
+            | Self::CounterReset { after: time }
+            | Self::MetricsStale { age: time }
+            | Self::ScrapeSlow { delay: time } => Some(duration_text(*time)),
             Self::LimitFailOpen { from, to } => {
                 Some(format!("{}..{}", duration_text(*from), duration_text(*to)))
             }
@@ -102,6 +137,22 @@ impl Fault {
             "session-crosses-tenants" => Self::SessionCrossesTenants,
             "reply-leaks" => Self::ReplyLeaks { every: every(value)? },
             "noisy-neighbour" => Self::NoisyNeighbour { pause: short(value)? },
+            "count-lost" => Self::CountLost { every: every(value)? },
+            "count-double" => Self::CountDouble { every: every(value)? },
+            "status-mislabelled" => Self::StatusMislabelled,
+            "tenant-mislabelled" => Self::TenantMislabelled { every: every(value)? },
+            "handler-raw-path" => Self::HandlerRawPath,
+            "duration-in-ms" => Self::DurationInMs,
+            "duration-excludes-wait" => Self::DurationExcludesWait { wait: short(value)? },
+            "bucket-not-cumulative" => Self::BucketNotCumulative,
+            "inf-mismatch" => Self::InfMismatch,
+            "sum-wrong" => Self::SumWrong,
+            "gauge-stuck" => Self::GaugeStuck { every: every(value)? },
+            "counter-reset" => Self::CounterReset { after: duration(value)? },
+            "metrics-stale" => Self::MetricsStale { age: duration(value)? },
+            "metrics-truncated" => Self::MetricsTruncated { factor: factor(value, 1.0)? },
+            "scrape-slow" => Self::ScrapeSlow { delay: short(value)? },
+            "redis-keys-leak" => Self::RedisKeysLeak,
             _ => return Err("is listed, but not known".to_owned()),
         })
     }
@@ -209,7 +260,20 @@ mod tests {
                 entry.value.map_or(entry.name.to_owned(), |(_, default)| format!("{}={default}", entry.name));
             assert_eq!(fault.to_string(), full);
             assert_eq!(full.parse(), Ok(fault));
-            assert!(["limit", "headers", "isolation", "neighbours"].contains(&entry.caught_by));
+            let claims = [
+                "limit",
+                "headers",
+                "isolation",
+                "neighbours",
+                "counters",
+                "histograms",
+                "quantiles",
+                "gauges",
+                "scrapes",
+                "cardinality",
+                "store",
+            ];
+            assert!(entry.caught_by.split(", ").all(|claim| claims.contains(&claim)));
         }
         let all: Faults = CATALOGUE.iter().map(|entry| entry.name.parse::<Fault>().unwrap()).collect();
         assert_eq!(all.to_string().parse(), Ok(all));
@@ -242,6 +306,11 @@ mod tests {
             "retry-after-early=1",
             "reply-leaks=0",
             "noisy-neighbour=",
+            "count-lost=0",
+            "metrics-truncated=1",
+            "metrics-stale=soon",
+            "scrape-slow=2m",
+            "sum-wrong=2",
         ];
         let told: Vec<_> =
             bad.iter().map(|text| format!("{text}\n  {}", text.parse::<Fault>().unwrap_err())).collect();

@@ -80,7 +80,7 @@ pub(crate) async fn answer<B: Body<Data = Bytes>>(
             Route::Session => session::post(app, request, seen).await,
             Route::Chat => chat::post(app, request, seen).await,
             Route::Root => Ok(pages::root(app)),
-            Route::Metrics => Ok(pages::metrics(app)),
+            Route::Metrics => Ok(pages::metrics(app).await),
             Route::Readyz => pages::readyz(app).await,
             Route::Healthz | Route::None => Ok(pages::healthz()),
         },

@@ -28,8 +28,12 @@ pub(super) async fn readyz(app: &App) -> Result<Answer, ApiError> {
 }
 
 /// `GET /metrics`; this request itself is counted after its page is made.
-pub(super) fn metrics(app: &App) -> Answer {
+pub(super) async fn metrics(app: &App) -> Answer {
+    let page = match app.faulty() {
+        None => app.telemetry().page(),
+        Some(faulty) => faulty.page(app.telemetry()).await,
+    };
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(METRICS_TYPE));
-    Answer { status: Status::Ok, headers, body: Bytes::from(app.telemetry().page()) }
+    Answer { status: Status::Ok, headers, body: Bytes::from(page) }
 }

@@ -40,7 +40,9 @@ pub(super) async fn post<B: HttpBody<Data = Bytes>>(
 
     let session_id = sessions::new_id(&tenant.id).map_err(|_| ApiError::NoRandomness)?;
     let key = sessions::key(&tenant.id, &session_id);
-    let created = app.store().create_session(key, app.config().session_ttl).await;
+    let lifetime = app.config().session_ttl;
+    let lifetime = app.faulty().map_or(Some(lifetime), |faulty| faulty.session_lifetime(lifetime));
+    let created = app.store().create_session(key, lifetime).await;
     app.checked(Operation::CreateSession, created)?;
 
     let tenant = TenantReply { id: &tenant.id, name: &tenant.name, welcome: &tenant.welcome };

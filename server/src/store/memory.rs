@@ -75,9 +75,10 @@ impl MemoryStore {
         Self(Arc::new(Shared { clock, contents: Mutex::default() }))
     }
 
-    pub(super) fn create_session(&self, key: String, lifetime: Duration) {
+    pub(super) fn create_session(&self, key: String, lifetime: Option<Duration>) {
         let now = self.0.clock.now();
-        self.lock().sessions.insert(key, now, now + lifetime, ());
+        let end = lifetime.map_or(Duration::MAX, |lifetime| now + lifetime);
+        self.lock().sessions.insert(key, now, end, ());
     }
 
     pub(super) fn has_session(&self, key: &str) -> bool {

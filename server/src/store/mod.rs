@@ -124,8 +124,12 @@ impl Store {
         }
     }
 
-    /// Keeps a session for `lifetime`.
-    pub(crate) async fn create_session(&self, key: String, lifetime: Duration) -> Result<(), StoreError> {
+    /// Keeps a session for `lifetime`; `None` is for ever.
+    pub(crate) async fn create_session(
+        &self,
+        key: String,
+        lifetime: Option<Duration>,
+    ) -> Result<(), StoreError> {
         match &self.0 {
             Kind::Memory(store) => {
                 store.create_session(key, lifetime);

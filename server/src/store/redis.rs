@@ -31,9 +31,16 @@ impl RedisStore {
         self.link.url().to_owned()
     }
 
-    pub(super) async fn create_session(&self, key: &str, lifetime: Duration) -> Result<(), StoreError> {
+    pub(super) async fn create_session(
+        &self,
+        key: &str,
+        lifetime: Option<Duration>,
+    ) -> Result<(), StoreError> {
         let mut command = redis::cmd("SET");
-        command.arg(key).arg(1).arg("PX").arg(chat::millis(lifetime));
+        command.arg(key).arg(1);
+        if let Some(lifetime) = lifetime {
+            command.arg("PX").arg(chat::millis(lifetime));
+        }
         self.link.send(&command).await.map(drop)
     }
 

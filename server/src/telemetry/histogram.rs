@@ -74,6 +74,11 @@ impl Histogram {
         self.counts.iter().all(|count| count.load(Relaxed) == 0)
     }
 
+    pub(super) fn clear(&self) {
+        self.counts.iter().for_each(|count| count.store(0, Relaxed));
+        self.nanos.store(0, Relaxed);
+    }
+
     /// Writes buckets, sum and count of one series.
     pub(super) fn write(&self, out: &mut Exposition, name: &str, labels: &[Label<'_>]) {
         let mut cumulative = 0;

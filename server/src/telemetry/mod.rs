@@ -6,7 +6,9 @@ mod histogram;
 mod labels;
 mod page;
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 pub(crate) use self::exposition::CONTENT_TYPE;
@@ -21,6 +23,8 @@ pub(crate) struct Telemetry {
     started: Duration,
     /// By [`Route`].
     routes: Vec<RouteSeries>,
+    /// By the label `handler`, where a fault has another than the route's.
+    strays: Mutex<BTreeMap<String, RouteSeries>>,
     fine: Histogram,
     /// By tenant, in the tenants' order; the last is for unknown ones.
     tenants: Vec<TenantSeries>,
@@ -85,6 +89,8 @@ pub(crate) struct Exchange {
     pub(crate) request_bytes: usize,
     pub(crate) response_bytes: usize,
     pub(crate) duration: Duration,
+    /// The label `handler` in place of the route's; only a fault has one.
+    pub(crate) stray: Option<String>,
 }
 
 /// Keeps a request in the gauge until dropped: however a request ends, it leaves the gauge.
@@ -104,6 +110,7 @@ impl Telemetry {
         Self {
             started: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
             routes: Route::ALL.iter().map(|_| RouteSeries::new()).collect(),
+            strays: Mutex::default(),
             fine: Histogram::new(FINE),
             tenants: ids.map(TenantSeries::new).collect(),
             store_errors: Default::default(),
@@ -122,12 +129,13 @@ impl Telemetry {
 
     /// Counts a request as answered, in all its series.
     pub(crate) fn record(&self, exchange: &Exchange) {
-        let Exchange { route, verb, status, tenant, duration, .. } = *exchange;
-        let series = &self.routes[route as usize];
-        series.request_size.observe(exchange.request_bytes);
-        series.response_size.observe(exchange.response_bytes);
-        series.verbs[verb as usize].requests[status as usize].fetch_add(1, Relaxed);
-        series.verbs[verb as usize].duration.observe(duration);
+        let &Exchange { route, verb, status, tenant, duration, .. } = exchange;
+        match &exchange.stray {
+            None => self.routes[route as usize].observe(exchange),
+            Some(label) => {
+                self.strays().entry(label.clone()).or_insert_with(RouteSeries::new).observe(exchange);
+            }
+        }
         self.fine.observe(duration);
         if let Some(index) = route.tenant_index() {
             let unknown = self.tenants.len() - 1;
@@ -135,6 +143,30 @@ impl Telemetry {
             series.verbs[verb as usize][status as usize].fetch_add(1, Relaxed);
             series.duration.observe(duration);
         }
+    }
+
+    /// All counters at zero again, for a fault; the gauges stay.
+    pub(crate) fn clear(&self) {
+        for series in &self.routes {
+            series.clear();
+        }
+        self.strays().clear();
+        self.fine.clear();
+        for series in self.tenants.iter().flat_map(|tenant| &tenant.routes) {
+            series.verbs.iter().flatten().for_each(|count| count.store(0, Relaxed));
+            series.duration.clear();
+        }
+        self.store_errors.iter().for_each(|count| count.store(0, Relaxed));
+    }
+
+    /// How many tenants are known.
+    pub(crate) fn tenants(&self) -> usize {
+        self.tenants.len() - 1
+    }
+
+    /// A panic cannot happen while the lock is held; if it did, the counts would still be counts.
+    fn strays(&self) -> MutexGuard<'_, BTreeMap<String, RouteSeries>> {
+        self.strays.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Counts a conversation with the store that failed.
@@ -154,6 +186,25 @@ impl RouteSeries {
             verbs: Verb::ALL.iter().map(verb).collect(),
             request_size: Sizes::default(),
             response_size: Sizes::default(),
+        }
+    }
+
+    fn observe(&self, exchange: &Exchange) {
+        self.request_size.observe(exchange.request_bytes);
+        self.response_size.observe(exchange.response_bytes);
+        let series = &self.verbs[exchange.verb as usize];
+        series.requests[exchange.status as usize].fetch_add(1, Relaxed);
+        series.duration.observe(exchange.duration);
+    }
+
+    fn clear(&self) {
+        for sizes in [&self.request_size, &self.response_size] {
+            sizes.sum.store(0, Relaxed);
+            sizes.count.store(0, Relaxed);
+        }
+        for series in &self.verbs {
+            series.requests.iter().for_each(|count| count.store(0, Relaxed));
+            series.duration.clear();
         }
     }
 }

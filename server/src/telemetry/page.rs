@@ -7,57 +7,32 @@ use super::exposition::{Exposition, Kind};
 use super::{ByStatus, Route, RouteSeries, Sizes, Status, Telemetry, TenantRouteSeries, Verb, VerbSeries};
 use crate::store::Operation;
 
+/// The series of one handler, by its label.
+type Handler<'a> = (&'a str, &'a RouteSeries);
+
 impl Telemetry {
     /// The metrics as they stand, in the text format 0.0.4.
     pub(crate) fn page(&self) -> String {
+        let strays = self.strays();
+        let routes = Route::ALL.iter().map(|route| route.label()).zip(&self.routes);
+        let strays = strays.iter().map(|(label, series)| (label.as_str(), series));
+        let handlers: Vec<Handler<'_>> = routes.chain(strays).collect();
         let mut out = Exposition::default();
-        self.write_requests(&mut out);
-        self.write_sizes(&mut out);
-        self.write_durations(&mut out);
-        self.write_in_progress(&mut out);
+        write_requests(&mut out, &handlers);
+        write_sizes(&mut out, &handlers);
+        self.write_durations(&mut out, &handlers);
+        write_in_progress(&mut out, &handlers);
         self.write_tenants(&mut out);
         self.write_process(&mut out);
         out.finish()
     }
 
-    fn write_requests(&self, out: &mut Exposition) {
-        let name = "http_requests_total";
-        out.metric(name, Kind::Counter, "Requests answered, by handler, method and exact status.");
-        for (route, verb, series) in self.used() {
-            for (status, count) in counted(&series.requests) {
-                let labels = [("handler", route.label()), ("method", verb.label()), ("status", status)];
-                out.sample(name, "", &labels, &[], count);
-            }
-        }
-    }
-
-    fn write_sizes(&self, out: &mut Exposition) {
-        let request: fn(&RouteSeries) -> &Sizes = |series| &series.request_size;
-        let response: fn(&RouteSeries) -> &Sizes = |series| &series.response_size;
-        let metrics = [
-            ("http_request_size_bytes", "Bytes of request bodies that were read, by handler.", request),
-            ("http_response_size_bytes", "Bytes of response bodies, by handler.", response),
-        ];
-        for (name, help, sizes) in metrics {
-            out.metric(name, Kind::Summary, help);
-            for (route, series) in Route::ALL.iter().zip(&self.routes) {
-                let labels = [("handler", route.label())];
-                let sizes = sizes(series);
-                let count = sizes.count.load(Relaxed);
-                if count > 0 {
-                    out.sample(name, "_sum", &labels, &[], sizes.sum.load(Relaxed) as f64);
-                    out.sample(name, "_count", &labels, &[], count as f64);
-                }
-            }
-        }
-    }
-
-    fn write_durations(&self, out: &mut Exposition) {
+    fn write_durations(&self, out: &mut Exposition, handlers: &[Handler<'_>]) {
         let name = "http_request_duration_seconds";
         out.metric(name, Kind::Histogram, "From the request's head to its answer, by handler and method.");
-        for (route, verb, series) in self.used() {
+        for (handler, verb, series) in used(handlers) {
             if !series.duration.is_empty() {
-                series.duration.write(out, name, &[("handler", route.label()), ("method", verb.label())]);
+                series.duration.write(out, name, &[("handler", handler), ("method", verb.label())]);
             }
         }
         let name = "http_request_duration_highr_seconds";
@@ -67,15 +42,6 @@ impl Telemetry {
             "From the request's head to its answer, all requests, fine buckets.",
         );
         self.fine.write(out, name, &[]);
-    }
-
-    fn write_in_progress(&self, out: &mut Exposition) {
-        let name = "http_requests_inprogress";
-        out.metric(name, Kind::Gauge, "Requests being answered, those for metrics excepted.");
-        for (route, verb, series) in self.used().filter(|(route, ..)| *route != Route::Metrics) {
-            let labels = [("handler", route.label()), ("method", verb.label())];
-            out.sample(name, "", &labels, &[], series.in_progress.load(Relaxed) as f64);
-        }
     }
 
     fn write_tenants(&self, out: &mut Exposition) {
@@ -112,17 +78,6 @@ impl Telemetry {
         out.sample(name, "", &[], &[], self.started.as_secs_f64());
     }
 
-    /// The series of routes and methods that have been asked for.
-    fn used(&self) -> impl Iterator<Item = (Route, Verb, &VerbSeries)> {
-        Route::ALL.iter().zip(&self.routes).flat_map(|(route, series)| {
-            let used = Verb::ALL
-                .iter()
-                .zip(&series.verbs)
-                .filter(|(_, series)| series.in_progress.load(Relaxed) != 0 || !series.duration.is_empty());
-            used.map(|(verb, series)| (*route, *verb, series))
-        })
-    }
-
     /// The series of tenants and routes that have been asked for.
     fn tenant_routes(&self) -> impl Iterator<Item = (&str, Route, &TenantRouteSeries)> {
         self.tenants.iter().flat_map(|tenant| {
@@ -131,6 +86,58 @@ impl Telemetry {
             used.map(|(route, series)| (tenant.id.as_str(), *route, series))
         })
     }
+}
+
+fn write_requests(out: &mut Exposition, handlers: &[Handler<'_>]) {
+    let name = "http_requests_total";
+    out.metric(name, Kind::Counter, "Requests answered, by handler, method and exact status.");
+    for (handler, verb, series) in used(handlers) {
+        for (status, count) in counted(&series.requests) {
+            let labels = [("handler", handler), ("method", verb.label()), ("status", status)];
+            out.sample(name, "", &labels, &[], count);
+        }
+    }
+}
+
+fn write_sizes(out: &mut Exposition, handlers: &[Handler<'_>]) {
+    let request: fn(&RouteSeries) -> &Sizes = |series| &series.request_size;
+    let response: fn(&RouteSeries) -> &Sizes = |series| &series.response_size;
+    let metrics = [
+        ("http_request_size_bytes", "Bytes of request bodies that were read, by handler.", request),
+        ("http_response_size_bytes", "Bytes of response bodies, by handler.", response),
+    ];
+    for (name, help, sizes) in metrics {
+        out.metric(name, Kind::Summary, help);
+        for (handler, series) in handlers {
+            let labels = [("handler", *handler)];
+            let sizes = sizes(series);
+            let count = sizes.count.load(Relaxed);
+            if count > 0 {
+                out.sample(name, "_sum", &labels, &[], sizes.sum.load(Relaxed) as f64);
+                out.sample(name, "_count", &labels, &[], count as f64);
+            }
+        }
+    }
+}
+
+fn write_in_progress(out: &mut Exposition, handlers: &[Handler<'_>]) {
+    let name = "http_requests_inprogress";
+    out.metric(name, Kind::Gauge, "Requests being answered, those for metrics excepted.");
+    for (handler, verb, series) in used(handlers).filter(|(handler, ..)| *handler != Route::Metrics.label()) {
+        let labels = [("handler", handler), ("method", verb.label())];
+        out.sample(name, "", &labels, &[], series.in_progress.load(Relaxed) as f64);
+    }
+}
+
+/// The series of handlers and methods that have been asked for.
+fn used<'a>(handlers: &'a [Handler<'a>]) -> impl Iterator<Item = (&'a str, Verb, &'a VerbSeries)> {
+    handlers.iter().flat_map(|(handler, series)| {
+        let used = Verb::ALL
+            .iter()
+            .zip(&series.verbs)
+            .filter(|(_, series)| series.in_progress.load(Relaxed) != 0 || !series.duration.is_empty());
+        used.map(|(verb, series)| (*handler, *verb, series))
+    })
 }
 
 /// The statuses that have been answered, with their counts.

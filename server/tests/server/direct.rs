@@ -31,6 +31,13 @@ pub(crate) async fn post(app: &App, path: &str, body: &Value) -> Told {
     }
 }
 
+/// The page of `/metrics`.
+pub(crate) async fn page(app: &App) -> String {
+    let request = Request::get("/metrics").body(Full::new(Bytes::new())).unwrap();
+    let body = app.respond(request).await.into_body().collect().await.unwrap().to_bytes();
+    String::from_utf8(body.to_vec()).unwrap()
+}
+
 impl Told {
     /// A header's text; empty if it is not there.
     pub(crate) fn header(&self, name: &str) -> &str {

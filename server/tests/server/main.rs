@@ -16,6 +16,7 @@ mod faults;
 mod hostile;
 mod limit_faults;
 mod limits;
+mod metric_faults;
 mod metrics;
 mod program;
 mod redis;

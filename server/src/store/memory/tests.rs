@@ -17,7 +17,7 @@ fn paused<T>(test: impl Future<Output = T>) -> T {
 #[tokio::test(start_paused = true)]
 async fn a_session_ends_when_its_lifetime_is_over() {
     let store = store();
-    store.create_session("s".to_owned(), Duration::from_secs(60));
+    store.create_session("s".to_owned(), Some(Duration::from_secs(60)));
     tokio::time::advance(Duration::from_millis(59_999)).await;
     assert!(store.has_session("s") && store.decide("s", &[]).is_some());
     tokio::time::advance(Duration::from_millis(1)).await;
@@ -29,7 +29,7 @@ async fn what_has_expired_is_swept_out() {
     let store = store();
     let limits = keyed(&[(1, 1, 0, 1), (2, 1, 1, 1), (3, 1, 2, 1), (4, 1, 3, 1), (5, 1, 4, 1)]);
     for index in 0..100_000 {
-        store.create_session(index.to_string(), Duration::from_secs(1));
+        store.create_session(index.to_string(), Some(Duration::from_secs(1)));
         let key = |keyed: &KeyedLimit| KeyedLimit { key: format!("{}:{index}", keyed.key), ..keyed.clone() };
         let limits: Vec<_> = limits.iter().map(key).collect();
         assert!(store.decide(&index.to_string(), &limits).unwrap().admitted());
@@ -45,7 +45,7 @@ fn a_refusal_by_one_limit_leaves_nothing_of_the_others() {
     for (name, other) in (0..5).flat_map(|name| (0..5).map(move |other| (name, other))) {
         paused(async {
             let store = store();
-            store.create_session("s".to_owned(), Duration::from_secs(86_400));
+            store.create_session("s".to_owned(), Some(Duration::from_secs(86_400)));
             let limits = keyed(&[(3600, 1, name, 1), (7200, 5, other, 5)]);
             assert!(store.decide("s", &limits[..1]).unwrap().admitted());
             for _ in 0..3 {
@@ -68,7 +68,7 @@ proptest! {
         paused(async {
             let limits = keyed(&[Some(short), long].into_iter().flatten().collect::<Vec<_>>());
             let store = MemoryStore::at(Duration::from_secs(1_700_000_000) + Duration::from_nanos(start));
-            store.create_session("s".to_owned(), Duration::from_secs(86_400));
+            store.create_session("s".to_owned(), Some(Duration::from_secs(86_400)));
             let mut models = Model::of(&limits);
             for step in steps {
                 tokio::time::advance(Duration::from_nanos(step)).await;

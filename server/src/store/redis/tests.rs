@@ -36,7 +36,7 @@ impl Server {
         loop {
             match RedisStore::connect(&server.url()).await {
                 Ok(store) => {
-                    store.create_session("{t}s", Duration::from_secs(3600)).await.unwrap();
+                    store.create_session("{t}s", Some(Duration::from_secs(3600))).await.unwrap();
                     return (server, store);
                 }
                 Err(error) => assert!(started.elapsed() < Duration::from_secs(20), "{error}"),
