@@ -104,6 +104,10 @@ pub struct RunArgs {
     #[arg(long, value_name = "N")]
     pub workers: Option<std::num::NonZero<usize>>,
 
+    /// Serve the run's own metrics here while it goes, at `/metrics`, for a Prometheus to scrape
+    #[arg(long, value_name = "HOST:PORT")]
+    pub metrics_listen: Option<std::net::SocketAddr>,
+
     /// Show no progress
     #[arg(short, long)]
     pub quiet: bool,

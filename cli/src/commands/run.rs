@@ -32,7 +32,11 @@ use crate::{
         reader::RecordedRun,
         writer::{RecordError, Recorder, create_directory},
     },
-    report::{output::Output, progress::Progress},
+    report::{
+        output::Output,
+        own_metrics::{Live, OwnMetrics, Subject},
+        progress::Progress,
+    },
     scenario::{Routing, Scenario},
     units::Tolerance,
     verify,
@@ -49,11 +53,13 @@ pub async fn run(args: &RunArgs, output: &mut Output<'_>) -> Result<Exit, Failur
     let up = bring_up(args, &scenario).await.map_err(|error| environment_failure(&error))?;
     check_routing(&scenario, up.environment.replicas.len())?;
     check_descriptors(&scenario, &up, args.quiet, output)?;
+    let own_metrics = listen(args, &up, output).await?;
 
     let dir = create_directory(&args.out, &scenario.name).map_err(|error| record_failure(&error))?;
     output.banner(&scenario, &up.environment, &dir, args.quiet);
     let signals = Signals::listen();
-    let recorded = record(&scenario, text, &up, &dir, args, output, &signals).await;
+    let recorded =
+        record(&scenario, text, Around { up: &up, dir: &dir, own_metrics }, args, output, &signals).await;
     if let Some(servers) = up.embedded {
         // Its thread ends on its own; waiting for it must not hold up this one's tasks.
         let _ = tokio::task::spawn_blocking(move || servers.stop()).await;
@@ -94,6 +100,27 @@ async fn bring_up(args: &RunArgs, scenario: &Scenario) -> Result<Up, Environment
     external::ad_hoc(given, scenario, trust).await
 }
 
+/// Where the run's own metrics are served, if anywhere.
+async fn listen(args: &RunArgs, up: &Up, output: &mut Output<'_>) -> Result<Option<OwnMetrics>, Failure> {
+    let Some(address) = args.metrics_listen.or(up.own_metrics) else { return Ok(None) };
+    let listening = OwnMetrics::listen(address).await.map_err(|error| {
+        Failure::new(Exit::Usage, format!("cannot serve the run's own metrics on {address}: {error}"))
+            .hint("choose another address with --metrics-listen; port 0 takes any that is free")
+    })?;
+    output.note(&format!("the run's own metrics: {}", listening.url()), args.quiet);
+    Ok(Some(listening))
+}
+
+/// Whose metrics the run's own are.
+fn subject(scenario: &Arc<Scenario>, up: &Up, clock: RunClock) -> Subject {
+    Subject {
+        scenario: Arc::clone(scenario),
+        environment: up.environment.name.clone(),
+        replicas: up.environment.replicas.iter().map(|replica| replica.instance.clone()).collect(),
+        started_unix: clock.zero_unix(),
+    }
+}
+
 /// A load that goes to the third replica needs three.
 fn check_routing(scenario: &Scenario, replicas: usize) -> Result<(), Failure> {
     let beyond = scenario.loads.iter().find_map(|load| match load.routing {
@@ -132,12 +159,18 @@ fn check_descriptors(
     Ok(())
 }
 
+/// What a run has around it.
+struct Around<'a> {
+    up: &'a Up,
+    dir: &'a Path,
+    own_metrics: Option<OwnMetrics>,
+}
+
 /// Drives the load and records everything; the run's directory holds what there is even when it fails.
 async fn record(
     scenario: &Arc<Scenario>,
     text: ScenarioText,
-    up: &Up,
-    dir: &Path,
+    Around { up, dir, own_metrics }: Around<'_>,
     args: &RunArgs,
     output: &mut Output<'_>,
     signals: &Signals,
@@ -160,6 +193,9 @@ async fn record(
     };
     manifest.write(dir).map_err(RecordError::write(dir))?;
 
+    if let Some(own_metrics) = &own_metrics {
+        own_metrics.begin(subject(scenario, up, clock));
+    }
     let observer = Observer::new(scenario, up, dir, clock)?;
     observer.before(&signals.stop, output, quiet).await?;
 
@@ -176,9 +212,12 @@ async fn record(
         canaries,
         Arc::clone(&in_flight),
     );
-    let watching = observer.watch(in_flight)?;
+    let watching = observer.watch(Arc::clone(&in_flight))?;
     let (recorder, sink) =
         Recorder::start(dir.to_owned(), Arc::clone(scenario), replicas, signals.stop.clone())?;
+    if let Some(own_metrics) = &own_metrics {
+        own_metrics.load_begins(Live { tally: recorder.tally(), in_flight, stalled: watching.stalled() });
+    }
     let timeout = scenario.timeout.to_duration();
     let connect = move |worker| Ok(Wire::new(Arc::clone(&endpoints), worker, timeout, clock));
     let progress = Progress::start(scenario, recorder.tally(), quiet, &signals.interrupt);
@@ -196,6 +235,9 @@ async fn record(
     manifest.load = Some(phase);
     manifest.write(dir).map_err(RecordError::write(dir))?;
     observer.after(phase, output, quiet).await?;
+    if let Some(own_metrics) = own_metrics {
+        own_metrics.finish().await;
+    }
     manifest.state = if signals.interrupted() { State::Interrupted } else { State::Finished };
     manifest.write(dir).map_err(RecordError::write(dir))
 }

@@ -107,7 +107,14 @@ pub async fn start(scenario: &Scenario, faults: &Faults) -> Result<Up, Environme
         insecure: scenario.http.insecure,
         http2: Vec::new(),
     };
-    Ok(Up { environment, reached, prometheus: None, store_url: None, embedded: Some(servers) })
+    Ok(Up {
+        environment,
+        reached,
+        prometheus: None,
+        store_url: None,
+        own_metrics: None,
+        embedded: Some(servers),
+    })
 }
 
 /// Serves every listener as a replica of its own over one store, until `stop`.

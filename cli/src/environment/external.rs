@@ -146,7 +146,7 @@ async fn reach(
     reach::redis(store_url.as_deref()).await?;
     environment.insecure = http.insecure;
     environment.http2 = reached.by_http2(&environment.replicas);
-    Ok(Up { environment, reached, prometheus, store_url, embedded: None })
+    Ok(Up { environment, reached, prometheus, store_url, own_metrics: None, embedded: None })
 }
 
 /// A URL that can be shown and recorded.

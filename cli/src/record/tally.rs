@@ -6,6 +6,7 @@ use hdrhistogram::Histogram;
 
 use super::{
     batch::{Batch, NONE},
+    own::Own,
     sample::Outcome,
 };
 use crate::units::Nanos;
@@ -37,6 +38,8 @@ pub struct Tally {
     pub latency: Histogram<u64>,
     /// Per tenant (by its index): outcomes.
     pub tenants: Vec<Outcomes>,
+    /// What the page of the run's own metrics needs, where there is one.
+    pub own: Option<Own>,
 }
 
 /// Outcomes of a group of requests.
@@ -97,6 +100,7 @@ impl Tally {
             dropped: 0,
             latency: latency_histogram(),
             tenants: vec![Outcomes::default(); tenants],
+            own: None,
         }
     }
 
@@ -116,6 +120,9 @@ impl Tally {
 
     /// Counts the samples of a batch.
     pub fn add(&mut self, batch: &Batch) {
+        if let Some(own) = &mut self.own {
+            own.add(batch);
+        }
         for row in &batch.rows {
             if let Some(tenant) = self.tenants.get_mut(row.tenant as usize) {
                 tenant.add(row.outcome);

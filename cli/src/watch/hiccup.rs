@@ -24,7 +24,7 @@ use serde::Serialize;
 use super::{
     DIRECTORY, STALLS, USAGE,
     in_flight::InFlight,
-    stall::{Cause, SHORTEST, Stall},
+    stall::{Cause, SHORTEST, Stall, Stalled},
     usage::{SchedStat, Usage},
 };
 use crate::{clock::RunClock, units::Nanos};
@@ -40,6 +40,7 @@ const MOMENT: Nanos = Nanos::from_millis(1);
 #[derive(Debug)]
 pub struct Meter {
     stop: Arc<AtomicBool>,
+    stalled: Arc<Stalled>,
     thread: JoinHandle<io::Result<()>>,
 }
 
@@ -55,10 +56,17 @@ impl Meter {
         let (stalls, usage) = (open(STALLS)?, open(USAGE)?);
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
+        let stalled = Arc::new(Stalled::default());
+        let counted = Arc::clone(&stalled);
         let thread = std::thread::Builder::new()
             .name("hiccup".to_owned())
-            .spawn(move || watch(clock, &stopped, &in_flight, stalls, usage))?;
-        Ok(Self { stop, thread })
+            .spawn(move || watch(clock, &stopped, &in_flight, &counted, stalls, usage))?;
+        Ok(Self { stop, stalled, thread })
+    }
+
+    /// All that it found so far.
+    pub fn stalled(&self) -> Arc<Stalled> {
+        Arc::clone(&self.stalled)
     }
 
     /// Ends it, within a beat.
@@ -76,6 +84,7 @@ fn watch(
     clock: RunClock,
     stop: &AtomicBool,
     in_flight: &InFlight,
+    stalled: &Stalled,
     mut stalls: File,
     mut usage: File,
 ) -> io::Result<()> {
@@ -101,6 +110,7 @@ fn watch(
         // Before the clock, so that a stall after this look at it belongs to the next beat with all that it brings.
         let at_wake = account();
         if let Some(stall) = pulse.beat(clock.now(), slept, at_wake, account) {
+            stalled.add(&stall);
             write_line(&mut stalls, &stall)?;
         }
     }

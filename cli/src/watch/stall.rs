@@ -1,5 +1,7 @@
 //! A stall: a span in which the generator did not run, as its hiccup meter saw it.
 
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+
 use serde::{Deserialize, Serialize};
 
 use crate::units::Nanos;
@@ -36,6 +38,26 @@ impl Stall {
     /// How long it lasted: up to one beat of the meter too much.
     pub fn length(&self) -> Nanos {
         self.to_ns - self.from_ns
+    }
+}
+
+/// All stalls so far: the meter counts, anybody may read.
+#[derive(Debug, Default)]
+pub struct Stalled {
+    count: AtomicU64,
+    ns: AtomicI64,
+}
+
+impl Stalled {
+    /// One more.
+    pub fn add(&self, stall: &Stall) {
+        self.count.fetch_add(1, Ordering::Relaxed);
+        self.ns.fetch_add(stall.length().0, Ordering::Relaxed);
+    }
+
+    /// How many there were, and how long they lasted together.
+    pub fn total(&self) -> (u64, Nanos) {
+        (self.count.load(Ordering::Relaxed), Nanos(self.ns.load(Ordering::Relaxed)))
     }
 }
 

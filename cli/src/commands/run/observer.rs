@@ -20,7 +20,7 @@ use crate::{
     report::output::Output,
     scenario::Scenario,
     units::Nanos,
-    watch::{hiccup::Meter, in_flight::InFlight},
+    watch::{hiccup::Meter, in_flight::InFlight, stall::Stalled},
 };
 
 /// How long a service may take to come to rest after the load.
@@ -170,6 +170,11 @@ async fn unless_stopped(
 }
 
 impl Watching {
+    /// What kept the generator from running so far.
+    pub(super) fn stalled(&self) -> Arc<Stalled> {
+        self.meter.stalled()
+    }
+
     pub(super) async fn finish(mut self) -> Result<(), RecordError> {
         self.stop.cancel();
         self.meter.finish().map_err(RecordError::write(&self.dir))?;
