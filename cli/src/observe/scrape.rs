@@ -4,9 +4,12 @@
 //! `promtool check metrics` can read.
 
 use std::{
+    fmt::Debug,
     fs::{File, OpenOptions},
+    future::Future,
     io::{self, Write as _},
     path::{Path, PathBuf},
+    pin::Pin,
     sync::{Mutex, PoisonError},
     time::Duration,
 };
@@ -61,10 +64,44 @@ pub struct ScrapeRecord {
 pub struct Source {
     /// The replica.
     pub replica: Replica,
+    /// Who asks it.
+    pub pages: Box<dyn Pages>,
+}
+
+/// The text of a page, or why there is none.
+pub type Page<'a> = Pin<Box<dyn Future<Output = Result<String, String>> + Send + 'a>>;
+
+/// The pages of a replica: the seam that lets it be scraped without a socket.
+pub trait Pages: Debug + Send + Sync {
+    /// Asks for the page at `path`.
+    fn get<'a>(&'a self, path: &'a str) -> Page<'a>;
+}
+
+/// The pages of a replica that is asked over HTTP.
+#[derive(Debug)]
+pub struct HttpPages {
     /// The client that reaches it.
     pub http: reqwest::Client,
-    /// What stands before the path of its exposition.
+    /// What stands before the path.
     pub base_url: String,
+}
+
+impl Pages for HttpPages {
+    fn get<'a>(&'a self, path: &'a str) -> Page<'a> {
+        Box::pin(async move {
+            let url = format!("{}{path}", self.base_url);
+            let request = self
+                .http
+                .get(&url)
+                .header("accept", "text/plain;version=0.0.4;q=1,*/*;q=0.1")
+                .timeout(SCRAPE_TIMEOUT);
+            let answer = request.send().await.map_err(|error| describe(&error))?;
+            if !answer.status().is_success() {
+                return Err(format!("{url} answered {}", answer.status().as_u16()));
+            }
+            answer.text().await.map_err(|error| describe(&error))
+        })
+    }
 }
 
 /// Scrapes every replica of an environment.
@@ -193,7 +230,7 @@ impl Scraper {
 
     async fn scrape(&self, source: &Source) -> Scraped {
         let from_ns = self.clock.now();
-        let answer = self.fetch(source).await;
+        let answer = source.pages.get(&self.contract.path).await;
         Scraped { from_ns, to_ns: self.clock.now(), answer }
     }
 
@@ -218,20 +255,6 @@ impl Scraper {
         let mut line = serde_json::to_vec(&record)?;
         line.push(b'\n');
         index.file.write_all(&line)
-    }
-
-    async fn fetch(&self, source: &Source) -> Result<String, String> {
-        let url = format!("{}{}", source.base_url, self.contract.path);
-        let request = source
-            .http
-            .get(&url)
-            .header("accept", "text/plain;version=0.0.4;q=1,*/*;q=0.1")
-            .timeout(SCRAPE_TIMEOUT);
-        let answer = request.send().await.map_err(|error| describe(&error))?;
-        if !answer.status().is_success() {
-            return Err(format!("{url} answered {}", answer.status().as_u16()));
-        }
-        answer.text().await.map_err(|error| describe(&error))
     }
 }
 

@@ -12,7 +12,12 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     clock::RunClock,
     environment::Up,
-    observe::{http_client, prometheus::Prometheus, scrape::Phase, scrape::Scraper, scrape::Source, store},
+    observe::{
+        http_client,
+        prometheus::Prometheus,
+        scrape::{HttpPages, Phase, Scraper, Source},
+        store,
+    },
     record::{
         manifest::{Environment, LoadPhase},
         writer::RecordError,
@@ -153,7 +158,8 @@ fn sources(up: &Up) -> Result<Vec<Source>, RecordError> {
     let sources = endpoints.zip(&up.environment.replicas).map(|(endpoint, replica)| {
         let target = endpoint.target();
         let http = http_client(&up.reached.tls, target.socket()).map_err(RecordError::tls)?;
-        Ok(Source { replica: replica.clone(), http, base_url: target.base_url() })
+        let pages = Box::new(HttpPages { http, base_url: target.base_url() });
+        Ok(Source { replica: replica.clone(), pages })
     });
     sources.collect()
 }
