@@ -63,7 +63,11 @@ pub struct RunArgs {
     #[arg(long, value_name = "URL", requires = "targets")]
     pub prometheus: Option<String>,
 
-    /// Watch the limiter's Redis for restarts
+    /// Send this header to Prometheus, `NAME: VALUE`, a secret as `${env:NAME}`; repeat it for more
+    #[arg(long = "prometheus-header", value_name = "HEADER", requires = "prometheus")]
+    pub prometheus_headers: Vec<String>,
+
+    /// Watch the limiter's Redis: its restarts, keys, evictions and memory
     #[arg(long, value_name = "URL", requires = "targets")]
     pub redis: Option<String>,
 

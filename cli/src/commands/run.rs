@@ -11,7 +11,9 @@ use crate::{
     args::RunArgs,
     clock::RunClock,
     environment::{
-        EnvironmentError, Up, config, embedded,
+        EnvironmentError, Up,
+        access::PrometheusConfig,
+        config, embedded,
         external::{self, AdHoc},
         reach::PlaceTrust,
     },
@@ -90,9 +92,11 @@ async fn bring_up(args: &RunArgs, scenario: &Scenario) -> Result<Up, Environment
     if args.targets.is_empty() {
         return embedded::start(scenario, &args.faults.iter().copied().collect()).await;
     }
+    let prometheus = args.prometheus.as_deref();
+    let prometheus = prometheus.map(|url| PrometheusConfig::of_arguments(url, &args.prometheus_headers));
     let given = AdHoc {
         targets: args.targets.clone(),
-        prometheus: args.prometheus.clone(),
+        prometheus: prometheus.transpose()?,
         redis: args.redis.clone(),
         exclusive: args.exclusive,
         fresh: args.fresh,
@@ -276,7 +280,9 @@ fn judge(dir: &Path, keep: bool) -> Result<verify::Report, Failure> {
 
 fn environment_failure(error: &EnvironmentError) -> Failure {
     let exit = match error {
-        EnvironmentError::Unreachable { .. } | EnvironmentError::Embedded(_) => Exit::Unreachable,
+        EnvironmentError::Unreachable { .. }
+        | EnvironmentError::Unanswered { .. }
+        | EnvironmentError::Embedded(_) => Exit::Unreachable,
         EnvironmentError::UnknownTenants(_) | EnvironmentError::Usage { .. } => Exit::Usage,
     };
     let hint = error.hint();

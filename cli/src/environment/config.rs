@@ -14,7 +14,10 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::EnvironmentError;
+use super::{
+    EnvironmentError,
+    access::{PrometheusConfig, text_or_table},
+};
 
 /// The file, as written.
 #[derive(Debug, Deserialize)]
@@ -34,8 +37,9 @@ pub struct EnvironmentConfig {
     /// Prometheus's `instance` label of a replica, where it is not the host and port of its URL.
     #[serde(default)]
     pub instances: BTreeMap<String, String>,
-    /// Base URL of Prometheus.
-    pub prometheus: Option<String>,
+    /// How Prometheus is asked: its base URL, or a table.
+    #[serde(default, deserialize_with = "text_or_table")]
+    pub prometheus: Option<PrometheusConfig>,
     /// URL of the limiter's Redis, watched for restarts.
     pub redis: Option<String>,
     /// Whether a run is alone on it.
@@ -56,10 +60,10 @@ pub struct EnvironmentConfig {
     pub clock_drift_ppm: Option<f64>,
 }
 
-mod option_duration {
+pub(super) mod option_duration {
     use serde::{Deserialize, Deserializer, de::Error};
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+    pub(in crate::environment) fn deserialize<'de, D: Deserializer<'de>>(
         d: D,
     ) -> Result<Option<std::time::Duration>, D::Error> {
         let text = String::deserialize(d)?;

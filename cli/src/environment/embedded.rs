@@ -87,7 +87,7 @@ pub async fn start(scenario: &Scenario, faults: &Faults) -> Result<Up, Environme
         .map_err(|error| failed(&error))?;
 
     let servers = Servers { stop, thread };
-    let reached = match reach::replicas(&replicas, &scenario.http, scenario.timeout, &[]).await {
+    let reached = match reach::replicas(&replicas, &scenario.http, scenario.timeout).await {
         Ok(reached) => reached,
         Err(error) => {
             servers.stop();

@@ -2,6 +2,7 @@
 
 use super::{
     EnvironmentError, Up,
+    access::{Access, PrometheusConfig},
     config::EnvironmentConfig,
     reach::{self, PlaceTrust},
 };
@@ -25,8 +26,8 @@ pub(super) const URL_HINT: &str =
 pub struct AdHoc {
     /// Base URLs of the replicas.
     pub targets: Vec<String>,
-    /// Base URL of Prometheus.
-    pub prometheus: Option<String>,
+    /// How Prometheus is asked.
+    pub prometheus: Option<PrometheusConfig>,
     /// URL of the limiter's Redis.
     pub redis: Option<String>,
     /// Whether the run is alone on it.
@@ -46,10 +47,11 @@ pub async fn ad_hoc(
 ) -> Result<Up, EnvironmentError> {
     let replicas =
         given.targets.iter().enumerate().map(|(i, url)| (replica_name(i), url.clone(), None)).collect();
+    let prometheus = access(given.prometheus, "--prometheus")?;
     let environment = Environment {
         name: "ad hoc".to_owned(),
         replicas: checked(replicas, "--target")?,
-        prometheus: given.prometheus.as_deref().map(without_password),
+        prometheus: prometheus.as_ref().map(|access| without_password(&access.url)),
         redis: given.redis.as_deref().map(without_password),
         exclusive: given.exclusive,
         fresh: given.fresh,
@@ -59,7 +61,13 @@ pub async fn ad_hoc(
         insecure: false,
         http2: Vec::new(),
     };
-    reach(environment, given.prometheus, given.redis, scenario, trust).await
+    reach(environment, prometheus, given.redis, scenario, trust).await
+}
+
+/// How Prometheus is asked, with the variables of this process.
+fn access(config: Option<PrometheusConfig>, place: &str) -> Result<Option<Access>, EnvironmentError> {
+    let variable = |name: &str| std::env::var(name).ok();
+    config.map(|config| Access::new(config, place, &variable)).transpose()
 }
 
 /// Looks at an environment of `saasbench.toml`.
@@ -82,10 +90,11 @@ pub async fn named(
         .iter()
         .map(|(replica, url)| (replica.clone(), url.clone(), config.instances.get(replica).cloned()))
         .collect();
+    let prometheus = access(config.prometheus, &place)?;
     let environment = Environment {
         name: name.to_owned(),
         replicas: checked(replicas, &place)?,
-        prometheus: config.prometheus.as_deref().map(without_password),
+        prometheus: prometheus.as_ref().map(|access| without_password(&access.url)),
         redis: config.redis.as_deref().map(without_password),
         exclusive: config.exclusive,
         fresh: config.fresh,
@@ -95,7 +104,7 @@ pub async fn named(
         insecure: false,
         http2: Vec::new(),
     };
-    reach(environment, config.prometheus, config.redis, scenario, trust).await
+    reach(environment, prometheus, config.redis, scenario, trust).await
 }
 
 /// `a`, `b`, … `z`, `r27`, …
@@ -134,15 +143,14 @@ fn checked(
 /// Checks that every part answers, and takes note of how.
 async fn reach(
     mut environment: Environment,
-    prometheus_url: Option<String>,
+    prometheus: Option<Access>,
     store_url: Option<String>,
     scenario: &Scenario,
     trust: Option<PlaceTrust>,
 ) -> Result<Up, EnvironmentError> {
     let http = trust.map_or_else(|| scenario.http.clone(), |trust| trust.over(&scenario.http));
-    let others: Vec<&str> = prometheus_url.as_deref().into_iter().collect();
-    let reached = reach::replicas(&environment.replicas, &http, scenario.timeout, &others).await?;
-    let prometheus = reach::prometheus(prometheus_url.as_deref(), &reached.tls).await?;
+    let reached = reach::replicas(&environment.replicas, &http, scenario.timeout).await?;
+    let prometheus = reach::prometheus(prometheus.as_ref(), &http).await?;
     reach::redis(store_url.as_deref()).await?;
     environment.insecure = http.insecure;
     environment.http2 = reached.by_http2(&environment.replicas);

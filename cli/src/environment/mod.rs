@@ -1,6 +1,8 @@
 //! Brings a stack up and hands back its endpoints: `embedded` starts the reference server in-process, `external` takes
-//! addresses of what runs already, from the command line or from `saasbench.toml` (`config`). `reach` tries them.
+//! addresses of what runs already, from the command line or from `saasbench.toml` (`config`); `access` is how Prometheus
+//! is asked. `reach` tries them.
 
+pub mod access;
 pub mod config;
 pub mod embedded;
 pub mod external;
@@ -38,6 +40,16 @@ pub enum EnvironmentError {
         /// What to do.
         hint: String,
     },
+    /// Something answers, but not what is asked of it.
+    #[error("{} cannot be asked: {}", .what, .reason)]
+    Unanswered {
+        /// Which part, with its URL.
+        what: String,
+        /// Why.
+        reason: String,
+        /// What to do.
+        hint: String,
+    },
     /// The embedded servers could not be started.
     #[error("the embedded environment could not be started: {0}")]
     Embedded(String),
@@ -58,7 +70,9 @@ impl EnvironmentError {
     /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Unreachable { hint, .. } | Self::Usage { hint, .. } => Some(hint.clone()),
+            Self::Unreachable { hint, .. } | Self::Unanswered { hint, .. } | Self::Usage { hint, .. } => {
+                Some(hint.clone())
+            }
             Self::Embedded(_) => None,
             Self::UnknownTenants(_) => Some(
                 "name a file with a line for each of them: [embedded] tenants = \"tenants.jsonl\"".to_owned(),

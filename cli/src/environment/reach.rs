@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use rustls::ClientConfig;
 
-use super::{EnvironmentError, external::without_password};
+use super::{EnvironmentError, access::Access, external::without_password};
 use crate::{
     load::{
         connect::{
@@ -12,13 +12,13 @@ use crate::{
             endpoint::{Endpoint, Endpoints, Protocol},
             resolve::System,
             target::Target,
-            tls::{self, Trust},
+            tls::{self, TlsError, Trust},
         },
         http2,
     },
     observe::{
         http_client,
-        prometheus::client::{Client, Question},
+        prometheus::client::{AskError, Client, Question},
         store,
     },
     record::manifest::Replica,
@@ -86,7 +86,7 @@ impl Reached {
     }
 }
 
-/// Connects to every replica once, as `http` says; a request may take `timeout`. `others` are URLs of what is asked beside them.
+/// Connects to every replica once, as `http` says; a request may take `timeout`.
 ///
 /// # Errors
 /// When one does not answer, or there is nobody to trust.
@@ -94,25 +94,29 @@ pub async fn replicas(
     replicas: &[Replica],
     http: &Http,
     timeout: Nanos,
-    others: &[&str],
 ) -> Result<Reached, EnvironmentError> {
     let targets = replicas.iter().map(target).collect::<Result<Vec<_>, _>>()?;
-    let is_needed =
-        targets.iter().any(|target| target.tls) || others.iter().any(|url| url.starts_with("https:"));
-    let trust = match &http.roots {
-        _ if http.insecure => Trust::Anybody,
-        Some((pem, file)) => Trust::Roots { pem, file },
-        None if is_needed => Trust::System,
-        None => Trust::Nobody,
-    };
-    let tls = tls::config(trust)
-        .map_err(|e| EnvironmentError::Usage { message: e.to_string(), hint: e.hint().to_owned() })?;
+    let tls = tls::config(trust(http, targets.iter().any(|target| target.tls))).map_err(|e| untrusted(&e))?;
     let mut endpoints = Endpoints::new(targets, http, timeout, &tls)
         .map_err(|(index, error)| unreachable(&replicas[index], &error))?;
     for (index, replica) in replicas.iter().enumerate() {
         reach(&mut endpoints, index).await.map_err(|error| unreachable(replica, &error))?;
     }
     Ok(Reached { endpoints: Arc::new(endpoints), tls })
+}
+
+/// Whom `http` says to trust; nobody where TLS `is_needed` by none.
+fn trust(http: &Http, is_needed: bool) -> Trust<'_> {
+    match &http.roots {
+        _ if http.insecure => Trust::Anybody,
+        Some((pem, file)) => Trust::Roots { pem, file },
+        None if is_needed => Trust::System,
+        None => Trust::Nobody,
+    }
+}
+
+fn untrusted(error: &TlsError) -> EnvironmentError {
+    EnvironmentError::Usage { message: error.to_string(), hint: error.hint().to_owned() }
 }
 
 /// A replica's URL, read.
@@ -150,23 +154,51 @@ fn unreachable(replica: &Replica, error: &DialError) -> EnvironmentError {
     }
 }
 
-/// Asks Prometheus, where there is one: how it is asked from then on.
+/// Asks Prometheus, where there is one: how it is asked from then on. It is trusted as `access` says, else as `http` does.
 ///
 /// # Errors
-/// When it does not answer.
-pub async fn prometheus(url: Option<&str>, tls: &ClientConfig) -> Result<Option<Client>, EnvironmentError> {
-    let Some(url) = url else { return Ok(None) };
-    let unreachable = |reason| EnvironmentError::Unreachable {
-        what: format!("Prometheus at {}", without_password(url)),
-        reason,
-        hint: "start it, correct its address, or leave it out: the replicas are scraped anyway".to_owned(),
+/// When it does not answer, or there is nobody to trust.
+pub async fn prometheus(access: Option<&Access>, http: &Http) -> Result<Option<Client>, EnvironmentError> {
+    let Some(access) = access else { return Ok(None) };
+    let what = || format!("Prometheus at {}", without_password(&access.url));
+    let failed = |reason: String, hint: &str, answers: bool| match answers {
+        true => EnvironmentError::Unanswered { what: what(), reason, hint: hint.to_owned() },
+        false => EnvironmentError::Unreachable { what: what(), reason, hint: hint.to_owned() },
     };
-    let http = http_client(tls, None).map_err(|error| unreachable(error.to_string()))?;
+    let trusted = access.trust(http);
+    let trust = trust(&trusted, access.url.starts_with("https:"));
+    let tls = tls::config_of(trust, access.identity.as_ref()).map_err(|e| untrusted(&e))?;
+    let http = http_client(&tls, None).map_err(|error| failed(error.to_string(), ELSEWHERE, false))?;
+    let client = Client::new(http, &access.url).known_by(access.credentials.clone(), access.timeout);
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    let client = Client::new(http, url);
     let probe = Question::Instant { query: "vector(1)".to_owned(), time: now.as_secs_f64() };
-    client.ask(&probe).await.map_err(unreachable)?;
+    client.ask(&probe).await.map_err(|error| {
+        let answers = !matches!(error, AskError::Connection(_) | AskError::Slow(_) | AskError::Address(_));
+        failed(error.to_string(), hint(&error), answers)
+    })?;
     Ok(Some(client))
+}
+
+const ELSEWHERE: &str = "start it, correct its address, or leave it out: the replicas are scraped anyway";
+
+/// What to do about a Prometheus that does not answer.
+fn hint(error: &AskError) -> &'static str {
+    match error {
+        AskError::Denied { status: 401, .. } => {
+            "say who asks: `basic`, `bearer` or `headers` in [environment.NAME.prometheus], or --prometheus-header 'Authorization: Bearer ${env:TOKEN}'"
+        }
+        AskError::Denied { .. } => {
+            "let it ask, or name a tenant that it may ask for, such as the header X-Scope-OrgID"
+        }
+        AskError::Foreign { .. } => {
+            "correct its address: it is what stands before /api/v1, a path prefix included; a login page may stand before it, too"
+        }
+        AskError::Slow(_) => {
+            "ask again when it has less to do, or allow more: `timeout` in [environment.NAME.prometheus]"
+        }
+        AskError::Refused(_) => "its own log says more",
+        AskError::Address(_) | AskError::Connection(_) => ELSEWHERE,
+    }
 }
 
 /// Connects to Redis, where there is one.
@@ -181,3 +213,6 @@ pub async fn redis(url: Option<&str>) -> Result<(), EnvironmentError> {
         hint: "start it, correct its address, or leave it out: it is only watched for restarts".to_owned(),
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -135,7 +135,7 @@ impl Excuses {
     }
 
     /// How much of a span lies in no shadow.
-    fn clear(&self, from: Nanos, to: Nanos) -> Nanos {
+    pub(super) fn clear(&self, from: Nanos, to: Nanos) -> Nanos {
         if self.shadows.is_empty() || to <= from {
             return to - from;
         }

@@ -20,6 +20,7 @@ mod neighbours;
 mod outages;
 mod output;
 mod plan;
+mod prometheus;
 mod shipped;
 mod stack;
 mod stalls;

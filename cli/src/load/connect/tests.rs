@@ -13,7 +13,7 @@ use super::{
     resolve::{Resolve, System},
     stream::Stream,
     testing::{Authority, Names, dialer, listen, reached, serve_tls},
-    tls::{H2, HTTP11, Trust, config},
+    tls::{self, H2, HTTP11, Trust, config},
 };
 use crate::{
     scenario::http::{Dns, Http, Version},
@@ -161,6 +161,22 @@ fn files_of_authorities_that_are_none_are_told() {
         .map(|pem| config(Trust::Roots { pem, file: "ca.pem" }).unwrap_err())
         .map(|error| format!("{error}\n  hint: {}", error.hint()))
         .collect();
+    insta::assert_snapshot!(told.join("\n"));
+}
+
+#[test]
+fn certificates_that_cannot_be_shown_are_told() {
+    let good = Authority::new("ours").pem;
+    let key = rcgen::KeyPair::generate().unwrap().serialize_pem();
+    let pairs = [("", &*key), (&*good, ""), (&*good, &*good), (&*good, &*key)];
+    let told = pairs.map(|(certificate, key)| {
+        let identity = tls::Identity {
+            certificate: (certificate.to_owned(), "client.pem".to_owned()),
+            key: (key.to_owned(), "client.key".to_owned()),
+        };
+        let error = tls::config_of(Trust::Nobody, Some(&identity)).unwrap_err();
+        format!("{error}\n  hint: {}", error.hint())
+    });
     insta::assert_snapshot!(told.join("\n"));
 }
 

@@ -9,7 +9,7 @@ use rustls::{
         danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
     },
     crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature},
-    pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject as _},
+    pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem::PemObject as _},
 };
 
 /// What ALPN calls HTTP/2.
@@ -35,6 +35,21 @@ pub enum Trust<'a> {
     Anybody,
 }
 
+/// A certificate that the client shows of itself, and its key: text and name of a PEM file each.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// The certificate, and those that lead from it to an authority.
+    pub certificate: (String, String),
+    /// Its private key.
+    pub key: (String, String),
+}
+
+impl std::fmt::Debug for Identity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Identity({}, {})", self.certificate.1, self.key.1)
+    }
+}
+
 /// Why TLS cannot be spoken.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
@@ -52,6 +67,22 @@ pub enum TlsError {
         /// Which, from 1.
         number: usize,
     },
+    /// Nothing in a file that could be shown.
+    #[error("{0} holds no certificate that could be shown")]
+    NoCertificate(String),
+    /// Nothing in a file that could be its key.
+    #[error("{0} holds no private key")]
+    NoKey(String),
+    /// The two do not belong together.
+    #[error("{certificate} and {key} do not belong together: {reason}")]
+    Strangers {
+        /// The certificate's file.
+        certificate: String,
+        /// The key's.
+        key: String,
+        /// What the library says.
+        reason: rustls::Error,
+    },
     /// The library refuses.
     #[error("TLS cannot be set up: {0}")]
     Setup(rustls::Error),
@@ -67,6 +98,9 @@ impl TlsError {
             Self::NoRoots(_) | Self::BadRoot { .. } => {
                 "it has to be a PEM file: `-----BEGIN CERTIFICATE-----` and so on, one or more"
             }
+            Self::NoCertificate(_) => "it has to be a PEM file: `-----BEGIN CERTIFICATE-----` and so on",
+            Self::NoKey(_) => "it has to be a PEM file: `-----BEGIN PRIVATE KEY-----` and so on",
+            Self::Strangers { .. } => "name the certificate's own key",
             Self::Setup(_) => "this is a defect of saasbench",
         }
     }
@@ -78,21 +112,39 @@ impl TlsError {
 /// # Errors
 /// When there is nobody to trust.
 pub fn config(trust: Trust<'_>) -> Result<ClientConfig, TlsError> {
+    config_of(trust, None)
+}
+
+/// The same for a client that shows a certificate of itself where it is asked for one.
+///
+/// # Errors
+/// When there is nobody to trust, or nothing to show.
+pub fn config_of(trust: Trust<'_>, identity: Option<&Identity>) -> Result<ClientConfig, TlsError> {
     let provider = Arc::new(ring::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(TlsError::Setup)?;
-    let roots = match trust {
-        Trust::Nobody => RootCertStore::empty(),
-        Trust::System => system_roots()?,
-        Trust::Roots { pem, file } => roots_of(pem, file)?,
-        Trust::Anybody => {
-            let anybody = Arc::new(Anybody(provider));
-            let builder = builder.dangerous().with_custom_certificate_verifier(anybody);
-            return Ok(unresumed(builder.with_no_client_auth()));
-        }
+    let builder = match trust {
+        Trust::Nobody => builder.with_root_certificates(RootCertStore::empty()),
+        Trust::System => builder.with_root_certificates(system_roots()?),
+        Trust::Roots { pem, file } => builder.with_root_certificates(roots_of(pem, file)?),
+        Trust::Anybody => builder.dangerous().with_custom_certificate_verifier(Arc::new(Anybody(provider))),
     };
-    Ok(unresumed(builder.with_root_certificates(roots).with_no_client_auth()))
+    let Some(Identity { certificate: (pem, file), key: (key_pem, key_file) }) = identity else {
+        return Ok(unresumed(builder.with_no_client_auth()));
+    };
+    let chain: Vec<_> = CertificateDer::pem_slice_iter(pem.as_bytes()).filter_map(Result::ok).collect();
+    if chain.is_empty() {
+        return Err(TlsError::NoCertificate(file.clone()));
+    }
+    let key = PrivateKeyDer::from_pem_slice(key_pem.as_bytes());
+    let key = key.map_err(|_| TlsError::NoKey(key_file.clone()))?;
+    let config = builder.with_client_auth_cert(chain, key).map_err(|reason| TlsError::Strangers {
+        certificate: file.clone(),
+        key: key_file.clone(),
+        reason,
+    })?;
+    Ok(unresumed(config))
 }
 
 fn unresumed(mut config: ClientConfig) -> ClientConfig {

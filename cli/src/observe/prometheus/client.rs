@@ -1,13 +1,16 @@
 //! Asks a Prometheus, or a store that answers as it does, over its HTTP API. It records nothing and judges nothing.
+//!
+//! What a server says of credentials never leaves this module: errors and answers are handed on without them.
 
-use std::time::Duration;
+use std::{borrow::Cow, fmt, time::Duration};
 
+use http::{HeaderMap, HeaderName, header::CONTENT_TYPE};
 use serde_json::Value;
 
 use crate::observe::scrape::describe;
 
-/// A question that takes longer has failed.
-const TIMEOUT: Duration = Duration::from_secs(10);
+/// A question that takes longer has failed, unless an environment allows more.
+pub const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What can be asked. Times are seconds since the epoch.
 #[derive(Debug, Clone, PartialEq)]
@@ -78,39 +81,176 @@ impl Question {
     }
 }
 
+/// Why a question has no answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AskError {
+    /// The address is none.
+    #[error("the address of Prometheus is not one: {0}")]
+    Address(String),
+    /// No connection, or a broken one.
+    #[error("{0}")]
+    Connection(String),
+    /// It took too long.
+    #[error("no answer in {} s", .0.as_secs_f64())]
+    Slow(Duration),
+    /// It wants to know who asks, or does not let this one ask.
+    #[error("it answered {status}: {}{}", denial(*.status), said(.message.as_deref()))]
+    Denied {
+        /// 401 or 403.
+        status: u16,
+        /// What it says of it, where it does as Prometheus does.
+        message: Option<String>,
+    },
+    /// Something answers there, but not as Prometheus does.
+    #[error("it answered {status}{}, but not as Prometheus does", kind(.content_type.as_deref()))]
+    Foreign {
+        /// The status.
+        status: u16,
+        /// What it calls its answer.
+        content_type: Option<String>,
+    },
+    /// It answers that it cannot tell: a query that is wrong, or too much.
+    #[error("{0}")]
+    Refused(String),
+}
+
+fn denial(status: u16) -> &'static str {
+    if status == 401 { "it wants to know who asks" } else { "whoever asks may not" }
+}
+
+fn said(message: Option<&str>) -> String {
+    message.map_or_else(String::new, |message| format!(" ({message})"))
+}
+
+fn kind(content_type: Option<&str>) -> String {
+    let kind = content_type.map(|kind| kind.split(';').next().unwrap_or_default().trim());
+    kind.map_or_else(String::new, |kind| format!(" with {kind}"))
+}
+
+/// How a client makes itself known, and what of that must never be shown.
+#[derive(Clone, Default)]
+pub struct Credentials {
+    /// Sent with every question.
+    pub headers: HeaderMap,
+    /// Texts that stand for a secret, each with what is shown instead.
+    pub secrets: Vec<(String, String)>,
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&str> = self.headers.keys().map(HeaderName::as_str).collect();
+        f.debug_struct("Credentials").field("headers", &names).finish_non_exhaustive()
+    }
+}
+
+impl Credentials {
+    /// A text with no secret in it.
+    fn blotted<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        let mut clean = Cow::Borrowed(text);
+        for (secret, shown) in self.secrets.iter().filter(|(secret, _)| !secret.is_empty()) {
+            if clean.contains(secret.as_str()) {
+                clean = Cow::Owned(clean.replace(secret.as_str(), shown));
+            }
+        }
+        clean
+    }
+
+    /// Blots every text within a value, keys included, so that what is left is JSON still.
+    fn blot(&self, value: &mut Value) {
+        match value {
+            Value::String(text) => {
+                if let Cow::Owned(clean) = self.blotted(text) {
+                    *text = clean;
+                }
+            }
+            Value::Array(values) => values.iter_mut().for_each(|value| self.blot(value)),
+            Value::Object(map) => {
+                for (key, mut value) in std::mem::take(map) {
+                    self.blot(&mut value);
+                    map.insert(self.blotted(&key).into_owned(), value);
+                }
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
+    }
+}
+
 /// A server that answers as Prometheus does.
 #[derive(Debug, Clone)]
 pub struct Client {
     http: reqwest::Client,
     base: String,
+    credentials: Credentials,
+    timeout: Duration,
 }
 
 impl Client {
     /// A client of the server at `base`, what stands before `/api/v1`.
     pub fn new(http: reqwest::Client, base: &str) -> Self {
-        Self { http, base: base.trim_end_matches('/').to_owned() }
+        let base = base.trim_end_matches('/').to_owned();
+        Self { http, base, credentials: Credentials::default(), timeout: TIMEOUT }
+    }
+
+    /// The same, making itself known with every question, which may take `timeout`.
+    #[must_use]
+    pub fn known_by(self, credentials: Credentials, timeout: Duration) -> Self {
+        Self { credentials, timeout, ..self }
     }
 
     /// The whole answer (`{"status": "success", "data": …}`).
     ///
     /// # Errors
-    /// In words: no answer, or one that says so. A password in the address is not among them.
-    pub async fn ask(&self, question: &Question) -> Result<Value, String> {
+    /// See [`AskError`]. No credentials are among its words, nor in the answer.
+    pub async fn ask(&self, question: &Question) -> Result<Value, AskError> {
         let (path, parameters) = question.parts();
         let mut url = reqwest::Url::parse(&format!("{}{path}", self.base))
-            .map_err(|error| format!("the address of Prometheus is not one: {error}"))?;
+            .map_err(|error| AskError::Address(error.to_string()))?;
         if !parameters.is_empty() {
             url.query_pairs_mut().extend_pairs(parameters);
         }
-        let answer = self.http.get(url).timeout(TIMEOUT).send().await;
-        let answer = answer.map_err(|error| describe(&error.without_url()))?;
-        let status = answer.status();
-        let body = answer.bytes().await.map_err(|error| describe(&error.without_url()))?;
-        let value: Value = serde_json::from_slice(&body)
-            .map_err(|_| format!("it answered {}, but not as Prometheus does", status.as_u16()))?;
-        match value.get("status").and_then(Value::as_str) {
-            Some("success") => Ok(value),
-            _ => Err(value.get("error").and_then(Value::as_str).unwrap_or("no reason given").to_owned()),
+        let request = self.http.get(url).headers(self.credentials.headers.clone()).timeout(self.timeout);
+        let answer = request.send().await.map_err(|error| self.failed(error))?;
+        let status = answer.status().as_u16();
+        let content_type = answer.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+        let content_type = content_type.map(|kind| self.credentials.blotted(kind).into_owned());
+        let body = answer.bytes().await.map_err(|error| self.failed(error))?;
+        let mut value: Option<Value> = serde_json::from_slice(&body).ok();
+        if let Some(value) = &mut value {
+            self.credentials.blot(value);
+        }
+        let said = |key: &str| value.as_ref()?.get(key)?.as_str();
+        match (status, said("status")) {
+            (401 | 403, _) => Err(AskError::Denied { status, message: said("error").map(str::to_owned) }),
+            (_, Some("success")) => value.ok_or(AskError::Foreign { status, content_type }),
+            (_, Some("error")) => {
+                Err(AskError::Refused(said("error").unwrap_or("no reason given").to_owned()))
+            }
+            _ => Err(AskError::Foreign { status, content_type }),
         }
     }
+
+    fn failed(&self, error: reqwest::Error) -> AskError {
+        if error.is_timeout() {
+            return AskError::Slow(self.timeout);
+        }
+        AskError::Connection(self.credentials.blotted(&describe(&error.without_url())).into_owned())
+    }
 }
+
+/// Why an answer may not be the whole truth: a store that is asked in place of Prometheus says so where one of its parts
+/// did not answer (`warnings` of Thanos and of Prometheus's remote read, `isPartial` of VictoriaMetrics).
+pub fn doubt(answer: &Value) -> Option<String> {
+    let warnings = answer.get("warnings").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let warnings: Vec<&str> = warnings.iter().filter_map(Value::as_str).collect();
+    let is_partial = |pointer: &str| answer.pointer(pointer).and_then(Value::as_bool) == Some(true);
+    if !warnings.is_empty() {
+        Some(format!("Prometheus answered with a warning: {}", warnings.join("; ")))
+    } else if is_partial("/isPartial") || is_partial("/data/isPartial") {
+        Some("Prometheus answered in part only: one of its stores was not there".to_owned())
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests;

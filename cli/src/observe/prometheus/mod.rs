@@ -147,7 +147,7 @@ impl Prometheus {
         };
         let (answer, error) = match self.client.ask(question).await {
             Ok(answer) => (Some(answer), None),
-            Err(error) => (None, Some(error)),
+            Err(error) => (None, Some(error.to_string())),
         };
         let query = question.text().to_owned();
         let record = AnswerRecord { at_ns, query, time_unix_s, range_s, answer, error };

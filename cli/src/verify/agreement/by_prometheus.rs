@@ -2,7 +2,7 @@
 
 use super::{Assumptions, Counter, Gains, cell, compare, counters};
 use crate::{
-    observe::prometheus::{AnswerRecord, POSITION, RawSeries, matrix, newest_scrapes},
+    observe::prometheus::{AnswerRecord, POSITION, RawSeries, client::doubt, matrix, newest_scrapes},
     record::manifest::Replica,
     scenario::MetricsContract,
     units::Nanos,
@@ -66,7 +66,7 @@ fn seen_whole_run(
                 error.as_deref().unwrap_or("no reason given")
             ));
         }
-        Some(_) => {}
+        Some(AnswerRecord { answer: Some(answer), .. }) => doubt(answer).map_or(Ok(()), Err)?,
     }
     let up = series_of(answers, "up", replica);
     if up.is_empty() {

@@ -1,6 +1,7 @@
 //! What the tests stand on: conditions that are waited for, with a deadline, instead of time; processes that end with
 //! the test that started them; and, in files of their own, the parts of a stack and the program under test.
 
+mod guarded;
 mod process;
 mod program;
 mod record;
@@ -17,6 +18,7 @@ use std::{
 
 use tokio::time::Instant;
 
+pub(crate) use guarded::{CREDENTIALS, Guarded};
 pub(crate) use process::Process;
 pub(crate) use program::{Ended, Report, Running, Sandbox, program};
 pub(crate) use record::{Copied, copy, fixture};

@@ -1,0 +1,289 @@
+//! How Prometheus is asked: its address, who asks, whom to trust, as `saasbench.toml` or the command line say it. Secrets
+//! stand there by name (`${env:NAME}`) and are filled in here; they leave it only in what is sent.
+
+use std::{collections::BTreeMap, fmt, time::Duration};
+
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use http::{HeaderMap, HeaderName, HeaderValue, header::AUTHORIZATION};
+use serde::{Deserialize, Deserializer, de};
+
+use super::{EnvironmentError, config::option_duration};
+use crate::{
+    load::connect::tls::Identity,
+    observe::prometheus::client::{Credentials, TIMEOUT},
+    scenario::http::Http,
+};
+
+/// Looks up an environment variable.
+pub type Variables<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+/// `[environment.X.prometheus]`, as written; a text in its place is its `url`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PrometheusConfig {
+    /// What stands before `/api/v1`.
+    pub url: String,
+    /// User and password.
+    pub basic: Option<[String; 2]>,
+    /// A token.
+    pub bearer: Option<String>,
+    /// Any other headers.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+    /// A PEM file with the authorities that are trusted.
+    pub roots: Option<String>,
+    /// Whether any certificate is good enough.
+    #[serde(default)]
+    pub insecure: bool,
+    /// A PEM file with the certificate to show.
+    pub certificate: Option<String>,
+    /// A PEM file with its private key.
+    pub key: Option<String>,
+    /// How long an answer may take.
+    #[serde(default, with = "option_duration")]
+    pub timeout: Option<Duration>,
+}
+
+impl PrometheusConfig {
+    /// What the command line says: an address, and headers as `NAME: VALUE`.
+    ///
+    /// # Errors
+    /// When a header is none.
+    pub fn of_arguments(url: &str, headers: &[String]) -> Result<Self, EnvironmentError> {
+        let mut config = Self { url: url.to_owned(), ..Self::default() };
+        for header in headers {
+            let (name, value) = header.split_once(':').ok_or_else(|| EnvironmentError::Usage {
+                message: "--prometheus-header: this is no header: it has no `:`".to_owned(),
+                hint: "write it as 'X-Scope-OrgID: acme' or 'Authorization: Bearer ${env:TOKEN}'".to_owned(),
+            })?;
+            config.headers.insert(name.trim().to_owned(), value.trim().to_owned());
+        }
+        Ok(config)
+    }
+}
+
+/// A text, or a table.
+///
+/// # Errors
+/// When it is neither, or the table is wrong.
+pub(super) fn text_or_table<'de, D: Deserializer<'de>>(d: D) -> Result<Option<PrometheusConfig>, D::Error> {
+    struct Visitor;
+
+    impl<'de> de::Visitor<'de> for Visitor {
+        type Value = PrometheusConfig;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("the URL of Prometheus, or a table with `url`")
+        }
+
+        fn visit_str<E: de::Error>(self, url: &str) -> Result<PrometheusConfig, E> {
+            Ok(PrometheusConfig { url: url.to_owned(), ..PrometheusConfig::default() })
+        }
+
+        fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<PrometheusConfig, A::Error> {
+            PrometheusConfig::deserialize(de::value::MapAccessDeserializer::new(map))
+        }
+    }
+
+    d.deserialize_any(Visitor).map(Some)
+}
+
+/// How Prometheus is asked.
+#[derive(Debug, Clone)]
+pub struct Access {
+    /// What stands before `/api/v1`.
+    pub url: String,
+    /// Who asks.
+    pub credentials: Credentials,
+    /// How long an answer may take.
+    pub timeout: Duration,
+    /// Whom it trusts in place of those whom the environment does: text and name of a PEM file.
+    roots: Option<(String, String)>,
+    insecure: bool,
+    /// The certificate that is shown.
+    pub identity: Option<Identity>,
+}
+
+impl Access {
+    /// What `config` means. `place` is where it stands: `environment `x``, `--prometheus`.
+    ///
+    /// # Errors
+    /// All that is wrong with it, at once. The values of variables are in none of the messages.
+    pub fn new(
+        config: PrometheusConfig,
+        place: &str,
+        variables: Variables<'_>,
+    ) -> Result<Self, EnvironmentError> {
+        let mut reading =
+            Reading { variables, missing: Vec::new(), problems: Vec::new(), secrets: Vec::new() };
+        reading.check(&config);
+        let headers = reading.headers(&config);
+        let roots = reading.file("roots", config.roots.as_deref());
+        let certificate = reading.file("certificate", config.certificate.as_deref());
+        let key = reading.file("key", config.key.as_deref());
+        let Reading { missing, mut problems, mut secrets, .. } = reading;
+        if !missing.is_empty() {
+            problems.push(format!("not set among the environment variables: {}", missing.join(", ")));
+        }
+        if !problems.is_empty() {
+            return Err(EnvironmentError::Usage {
+                message: format!("{place}: prometheus: {}", problems.join("; ")),
+                hint: "docs/environments.md#prometheus shows every key".to_owned(),
+            });
+        }
+        let in_url = reqwest::Url::parse(&config.url).ok();
+        if let Some(password) = in_url.as_ref().and_then(reqwest::Url::password) {
+            secrets.push((password.to_owned(), "***".to_owned()));
+        }
+        // The longest first: one may be part of another.
+        secrets.sort_by_key(|(secret, _)| std::cmp::Reverse(secret.len()));
+        Ok(Self {
+            url: config.url,
+            credentials: Credentials { headers, secrets },
+            timeout: config.timeout.unwrap_or(TIMEOUT),
+            roots,
+            insecure: config.insecure,
+            identity: certificate.zip(key).map(|(certificate, key)| Identity { certificate, key }),
+        })
+    }
+
+    /// Whom to trust: whom this says, else whom `http` does.
+    pub fn trust(&self, http: &Http) -> Http {
+        if self.insecure || self.roots.is_some() {
+            Http { insecure: self.insecure, roots: self.roots.clone(), ..http.clone() }
+        } else {
+            http.clone()
+        }
+    }
+}
+
+/// Reads a configuration, and takes note of what is wrong with it.
+struct Reading<'a> {
+    variables: Variables<'a>,
+    /// Names of variables that are not set.
+    missing: Vec<String>,
+    problems: Vec<String>,
+    secrets: Vec<(String, String)>,
+}
+
+impl Reading<'_> {
+    /// What contradicts itself, or gives a secret away.
+    fn check(&mut self, config: &PrometheusConfig) {
+        let mut wrong = |is_wrong: bool, problem: &str| {
+            if is_wrong {
+                self.problems.push(problem.to_owned());
+            }
+        };
+        let url = reqwest::Url::parse(&config.url).ok();
+        let is_good = url.as_ref().is_some_and(|url| {
+            matches!(url.scheme(), "http" | "https") && url.query().is_none() && url.fragment().is_none()
+        });
+        wrong(
+            !is_good,
+            "`url` is what stands before /api/v1: http://127.0.0.1:9090, https://example.com/prometheus",
+        );
+        let in_url = url.is_some_and(|url| !url.username().is_empty() || url.password().is_some());
+        let in_header = config.headers.keys().any(|name| name.eq_ignore_ascii_case("authorization"));
+        let given = [in_url, in_header, config.basic.is_some(), config.bearer.is_some()];
+        let ways = given.iter().filter(|given| **given).count();
+        wrong(
+            ways > 1,
+            "who asks is said more than once: by `basic`, `bearer`, an Authorization header or the URL",
+        );
+        let open = |text: &str| !text.contains("${env:");
+        wrong(
+            config.basic.as_ref().is_some_and(|[_, password]| open(password)),
+            "a password in the file is no secret: basic = [\"user\", \"${env:PASSWORD}\"]",
+        );
+        wrong(
+            config.bearer.as_deref().is_some_and(open),
+            "a token in the file is no secret: bearer = \"${env:TOKEN}\"",
+        );
+        let secret = |name: &str| ["authorization", "proxy-authorization", "cookie"].contains(&name);
+        let told = config.headers.iter().any(|(name, value)| secret(&name.to_lowercase()) && open(value));
+        wrong(told, "credentials in a header are no secret there: \"Bearer ${env:TOKEN}\"");
+        wrong(
+            config.insecure && config.roots.is_some(),
+            "`insecure` accepts every certificate, so `roots` means nothing",
+        );
+        wrong(
+            config.certificate.is_some() != config.key.is_some(),
+            "`certificate` and `key` belong together",
+        );
+    }
+
+    fn headers(&mut self, config: &PrometheusConfig) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        if let Some([user, password]) = &config.basic {
+            let pair = format!("{}:{}", self.filled(user), self.filled(password));
+            let encoded = BASE64_STANDARD.encode(pair);
+            self.secrets.push((encoded.clone(), "${basic}".to_owned()));
+            self.header(&mut headers, AUTHORIZATION.as_str(), &format!("Basic {encoded}"));
+        }
+        if let Some(token) = &config.bearer {
+            let value = format!("Bearer {}", self.filled(token));
+            self.header(&mut headers, AUTHORIZATION.as_str(), &value);
+        }
+        for (name, value) in &config.headers {
+            let value = self.filled(value);
+            self.header(&mut headers, name, &value);
+        }
+        headers
+    }
+
+    fn header(&mut self, headers: &mut HeaderMap, name: &str, value: &str) {
+        match (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+            (Ok(name), Ok(mut value)) => {
+                value.set_sensitive(true);
+                headers.insert(name, value);
+            }
+            (Err(_), _) => self.problems.push(format!("`{name}` is not the name of a header")),
+            (_, Err(_)) => {
+                self.problems.push(format!("the value of the header {name} cannot be sent as one"));
+            }
+        }
+    }
+
+    /// A text with the values of its variables.
+    fn filled(&mut self, text: &str) -> String {
+        let mut filled = String::new();
+        let mut rest = text;
+        while let Some((before, after)) = rest.split_once("${") {
+            filled.push_str(before);
+            let Some((inner, behind)) = after.split_once('}') else {
+                self.problems.push("a `${` is not closed".to_owned());
+                return filled;
+            };
+            rest = behind;
+            let Some(name) = inner.strip_prefix("env:") else {
+                self.problems.push(format!("`${{{inner}}}` means nothing here; `${{env:NAME}}` does"));
+                continue;
+            };
+            match (self.variables)(name).filter(|value| !value.is_empty()) {
+                Some(value) => {
+                    filled.push_str(&value);
+                    self.secrets.push((value, format!("${{env:{name}}}")));
+                }
+                None if self.missing.iter().any(|known| known == name) => {}
+                None => self.missing.push(name.to_owned()),
+            }
+        }
+        filled.push_str(rest);
+        filled
+    }
+
+    /// Text and name of a file.
+    fn file(&mut self, key: &str, path: Option<&str>) -> Option<(String, String)> {
+        let path = path?;
+        match std::fs::read_to_string(path) {
+            Ok(text) => Some((text, path.to_owned())),
+            Err(error) => {
+                self.problems.push(format!("`{key}`: cannot read {path}: {error}"));
+                None
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

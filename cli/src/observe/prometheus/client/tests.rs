@@ -1,0 +1,105 @@
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpListener,
+};
+
+use super::*;
+use crate::{load::connect::tls, observe::http_client};
+
+/// A server that gives each question this answer, after it has looked for `wanted` in its head.
+async fn server(wanted: &'static str, answer: String) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut head = vec![0; 16_384];
+            let length = stream.read(&mut head).await.unwrap();
+            let head = String::from_utf8_lossy(&head[..length]).into_owned();
+            let denied = "HTTP/1.1 401 Unauthorized\r\ncontent-length: 13\r\n\r\nUnauthorized\n".to_owned();
+            let answer = if head.contains(wanted) { &answer } else { &denied };
+            let echoed = answer.replace("HEAD", &head.replace(['\r', '\n', '"'], " "));
+            stream.write_all(echoed.as_bytes()).await.unwrap();
+        }
+    });
+    format!("http://{address}/prefix/")
+}
+
+fn http(status: &str, kind: &str, body: &str) -> String {
+    format!("HTTP/1.1 {status}\r\ncontent-type: {kind}\r\nconnection: close\r\n\r\n{body}")
+}
+
+fn client(base: &str) -> Client {
+    Client::new(http_client(&tls::config(tls::Trust::Nobody).unwrap(), None).unwrap(), base)
+}
+
+fn credentials(name: &'static str, value: &str) -> Credentials {
+    let secrets = vec![(value.to_owned(), "${env:TOKEN}".to_owned())];
+    Credentials { headers: HeaderMap::from_iter([(name.parse().unwrap(), value.parse().unwrap())]), secrets }
+}
+
+#[tokio::test]
+async fn it_makes_itself_known_under_a_prefix() {
+    let answer = http("200 OK", "application/json", r#"{"status":"success","data":"HEAD"}"#);
+    let base = server("\r\nx-scope-orgid: acme-7\r\n", answer).await;
+    let stranger = client(&base).ask(&Question::Rules).await.unwrap_err();
+    assert_eq!(stranger, AskError::Denied { status: 401, message: None });
+    let known = client(&base).known_by(credentials("x-scope-orgid", "acme-7"), TIMEOUT);
+    let answer = known.ask(&Question::Rules).await.unwrap().to_string();
+    assert!(answer.contains("GET /prefix/api/v1/rules"), "{answer}");
+    // What it was sent came back, and is not kept.
+    assert!(!answer.contains("acme-7") && answer.contains("${env:TOKEN}"), "{answer}");
+}
+
+#[tokio::test]
+async fn every_other_answer_is_told_for_what_it_is() {
+    let json = "application/json";
+    let refused = r#"{"status":"error","errorType":"bad_data","error":"parse error of HEAD"}"#;
+    let answers = [
+        http("401 Unauthorized", "text/plain", "Unauthorized\n"),
+        http("403 Forbidden", json, r#"{"status":"error","error":"no org id for top-secret"}"#),
+        http("200 OK", "text/html; charset=utf-8", "<html>log in</html>"),
+        http("302 Found\r\nlocation: /login", "text/html", ""),
+        http("404 Not Found", "text/plain", "404 page not found\n"),
+        http("502 Bad Gateway", json, "{}"),
+        http("400 Bad Request", json, &refused.replace("HEAD", "top-secret")),
+        http("422 Unprocessable Entity", json, r#"{"status":"error"}"#),
+        "nonsense\r\n\r\n".to_owned(),
+        "HTTP/1.1 200 OK\r\ncontent-length: 9999\r\n\r\n{".to_owned(),
+        String::new(),
+    ];
+    let mut all = String::new();
+    for answer in answers {
+        let client = client(&server("", answer).await);
+        let client = client.known_by(credentials("authorization", "top-secret"), TIMEOUT);
+        all += &format!("{}\n", client.ask(&Question::Rules).await.unwrap_err());
+    }
+    insta::assert_snapshot!(all);
+}
+
+#[tokio::test]
+async fn who_takes_too_long_is_not_waited_for() {
+    // It accepts, by its backlog, and never answers.
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base = format!("http://{}", listener.local_addr().unwrap());
+    let limit = Duration::from_millis(50);
+    let hasty = client(&base).known_by(Credentials::default(), limit);
+    let error = hasty.ask(&Question::Rules).await.unwrap_err();
+    assert_eq!((error.to_string(), error), ("no answer in 0.05 s".to_owned(), AskError::Slow(limit)));
+}
+
+#[test]
+fn credentials_are_not_printed() {
+    let client = client("http://h").known_by(credentials("authorization", "top-secret"), TIMEOUT);
+    assert!(!format!("{client:?}").contains("top-secret"));
+}
+
+#[test]
+fn doubts_of_a_store_are_read() {
+    let doubts = |text: &str| doubt(&serde_json::from_str(text).unwrap());
+    assert_eq!(doubts(r#"{"status":"success","data":{},"infos":["a hint"]}"#), None);
+    assert_eq!(doubts(r#"{"status":"success","isPartial":false,"warnings":[]}"#), None);
+    let thanos = doubts(r#"{"status":"success","warnings":["store 10.0.0.7 is gone"]}"#);
+    assert_eq!(thanos.unwrap(), "Prometheus answered with a warning: store 10.0.0.7 is gone");
+    let victoria = doubts(r#"{"status":"success","isPartial":true}"#);
+    assert_eq!(victoria.unwrap(), "Prometheus answered in part only: one of its stores was not there");
+}
