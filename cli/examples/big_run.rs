@@ -69,6 +69,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             faults: Vec::new(),
             insecure: false,
             http2: Vec::new(),
+            metrics: None,
         },
         machine: Machine::this(),
         started_unix_ns: 1_700_000_000_000_000_000,

@@ -6,7 +6,7 @@ mod signals;
 use std::{collections::BTreeMap, fs, path::Path, sync::Arc};
 
 use self::{observer::Observer, signals::Signals};
-use super::scenario::load;
+use super::scenario::{declare, load};
 use crate::{
     args::RunArgs,
     clock::RunClock,
@@ -50,7 +50,10 @@ use crate::{
 /// # Errors
 /// When the scenario or the command line is wrong, the environment is not there, or the record cannot be written.
 pub async fn run(args: &RunArgs, output: &mut Output<'_>) -> Result<Exit, Failure> {
-    let (scenario, text) = load(&args.scenario, output.err_is_coloured())?;
+    let (mut scenario, text) = load(&args.scenario, output.err_is_coloured())?;
+    if let Some(name) = &args.env {
+        declare(&mut scenario, &args.config, name, output.err_is_coloured())?;
+    }
     let scenario = Arc::new(scenario);
     let up = bring_up(args, &scenario).await.map_err(|error| environment_failure(&error))?;
     check_routing(&scenario, up.environment.replicas.len())?;

@@ -7,7 +7,8 @@ use crate::{
     record::manifest::ScenarioText,
     scenario::{
         Scenario,
-        resolve::{Sources, resolve},
+        problem::Problems,
+        resolve::{Sources, declare_metrics, resolve},
     },
 };
 
@@ -34,14 +35,25 @@ pub fn load(path: &Path, color: bool) -> Result<(Scenario, ScenarioText), Failur
     };
     let environment = |variable: &str| std::env::var(variable).ok();
     let sources = Sources { read_file: &read_file, environment: Some(&environment) };
-    let scenario = resolve(&text, &name, &sources).map_err(|problems| Failure {
-        exit: Exit::Usage,
-        message: problems.render(color),
-        hint: None,
-        rendered: true,
-    })?;
+    let scenario = resolve(&text, &name, &sources).map_err(|problems| rendered(&problems, color))?;
     let files = files.take();
     Ok((scenario, ScenarioText::new(name, text, files)))
+}
+
+/// Lays what the environment `name` of the file `config` declares about its metrics over the scenario's contract. A file
+/// that cannot be read is complained of where the environment's addresses are needed.
+///
+/// # Errors
+/// When the table has problems.
+pub fn declare(scenario: &mut Scenario, config: &Path, name: &str, color: bool) -> Result<(), Failure> {
+    let Ok(text) = fs::read_to_string(config) else { return Ok(()) };
+    let place = ["environment", name, "metrics"];
+    declare_metrics(scenario, &text, &config.display().to_string(), &place)
+        .map_err(|problems| rendered(&problems, color))
+}
+
+fn rendered(problems: &Problems, color: bool) -> Failure {
+    Failure { exit: Exit::Usage, message: problems.render(color), hint: None, rendered: true }
 }
 
 fn unreadable(name: &str, error: &io::Error) -> Failure {

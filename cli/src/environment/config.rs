@@ -8,6 +8,7 @@
 //! redis = "redis://127.0.0.1:6379"
 //! exclusive = true
 //! fresh = false
+//! metrics = { preset = "micrometer" }
 //! ```
 
 use std::collections::BTreeMap;
@@ -58,6 +59,8 @@ pub struct EnvironmentConfig {
     pub clock_offset: Option<std::time::Duration>,
     /// Drift between two of its clocks in parts per million.
     pub clock_drift_ppm: Option<f64>,
+    /// What differs from the scenario's `[metrics]`; its keys are read where the scenario's are.
+    pub metrics: Option<toml::Table>,
 }
 
 pub(super) mod option_duration {

@@ -106,6 +106,7 @@ pub async fn start(scenario: &Scenario, faults: &Faults) -> Result<Up, Environme
         faults: faults.iter().map(|fault| fault.to_string()).collect(),
         insecure: scenario.http.insecure,
         http2: Vec::new(),
+        metrics: None,
     };
     Ok(Up {
         environment,

@@ -60,6 +60,7 @@ pub async fn ad_hoc(
         faults: Vec::new(),
         insecure: false,
         http2: Vec::new(),
+        metrics: None,
     };
     reach(environment, prometheus, given.redis, scenario, trust).await
 }
@@ -103,6 +104,7 @@ pub async fn named(
         faults: Vec::new(),
         insecure: false,
         http2: Vec::new(),
+        metrics: config.metrics.map(|table| table.to_string()),
     };
     reach(environment, prometheus, config.redis, scenario, trust).await
 }

@@ -171,7 +171,7 @@ impl ContractView {
         names.push(contract.requests.clone());
         names.extend(contract.tenant_requests.clone());
         let route = |labels: &Labels| labels.get(contract.route_label.as_ref()?).cloned();
-        let foreign = |labels: &Labels| route(labels).is_some_and(|route| contract.ignore.contains(&route));
+        let foreign = |labels: &Labels| route(labels).is_some_and(|route| contract.ignores(&route));
         let pick = |names: &[String]| {
             let chosen = exposition.series.iter().filter(|s| names.contains(&s.name) && !foreign(&s.labels));
             chosen.map(|series| ((series.name.clone(), series.labels.clone()), series.value)).collect()

@@ -114,6 +114,9 @@ pub struct Environment {
     /// Names of the replicas to which HTTP/2 was spoken.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub http2: Vec<String>,
+    /// What it declares about its metrics over the scenario: the table `[metrics]` as TOML, without its header.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metrics: Option<String>,
 }
 
 fn is_false(value: &bool) -> bool {

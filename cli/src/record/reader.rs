@@ -18,7 +18,7 @@ use crate::{
     scenario::{
         Scenario,
         problem::Problems,
-        resolve::{Sources, resolve},
+        resolve::{Sources, declare_metrics, resolve},
     },
     watch::Watched,
 };
@@ -85,9 +85,13 @@ impl RecordedRun {
             }
             source => OpenError::Manifest { path: dir.join(super::manifest::FILE), source },
         })?;
-        let scenario =
+        let mut scenario =
             recorded_scenario(&manifest.scenario.text, &manifest.scenario.file, &manifest.scenario.files)
                 .map_err(OpenError::Scenario)?;
+        if let Some(metrics) = &manifest.environment.metrics {
+            let name = format!("[environment.{}.metrics]", manifest.environment.name);
+            declare_metrics(&mut scenario, metrics, &name, &[]).map_err(OpenError::Scenario)?;
+        }
         let samples = dir.join("samples");
         let listing = |source| OpenError::Io { path: samples.clone(), source };
         let mut segments = Vec::new();
@@ -214,5 +218,19 @@ mod tests {
         assert_eq!(made.judge().remarks, [""; 0]);
         made.manifest.scenario.text.push_str("# more\n");
         assert!(made.judge().remarks[0].contains("its text was changed"));
+    }
+
+    #[test]
+    fn what_an_environment_declares_about_metrics_is_judged_by_again() {
+        let mut made = Made::new("", &[sample(0, 0, Outcome::Status(200))]);
+        made.judge();
+        assert_eq!(RecordedRun::open(made.dir.path()).unwrap().scenario.metrics.unwrap().path, "/metrics");
+        made.manifest.environment.metrics = Some("preset = \"micrometer\"\n".to_owned());
+        made.judge();
+        let metrics = RecordedRun::open(made.dir.path()).unwrap().scenario.metrics.unwrap();
+        assert_eq!(metrics.path, "/actuator/prometheus");
+        made.manifest.environment.metrics = Some("preset = \"other\"\n".to_owned());
+        made.manifest.write(made.dir.path()).unwrap();
+        insta::assert_snapshot!(RecordedRun::open(made.dir.path()).unwrap_err().to_string());
     }
 }

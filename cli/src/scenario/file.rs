@@ -5,6 +5,7 @@
 
 mod http;
 mod journeys;
+mod metrics;
 mod read;
 mod shapes;
 mod values;
@@ -13,6 +14,7 @@ use toml::de::DeTable;
 
 pub(super) use http::Http;
 pub(super) use journeys::{Auth, Check, Feeder, Journey, METHODS, Place, Saved, Step, Texts, When};
+pub(super) use metrics::Metrics;
 use read::Table;
 pub(super) use read::{Field, Header, Located, Value, in_order, unknown, whole};
 use shapes::{
@@ -148,20 +150,6 @@ pub(super) struct Neighbours {
     pub(super) grace: Field<Nanos>,
 }
 
-/// `[metrics]`
-#[derive(Debug)]
-pub(super) struct Metrics {
-    pub(super) enabled: Field<bool>,
-    pub(super) path: Field<String>,
-    pub(super) interval: Field<Nanos>,
-    pub(super) settle: Field<Nanos>,
-    /// By key.
-    pub(super) names: Vec<(&'static str, Field<String>)>,
-    pub(super) ignore: Field<Vec<Located<String>>>,
-    pub(super) tenantless: Field<Vec<Located<String>>>,
-    pub(super) clock_stops_before_answer: Field<bool>,
-}
-
 impl<'t> File<'t> {
     /// Reads all of it; what is wrong goes to `found`.
     pub(super) fn read(root: &'t DeTable<'t>, found: &mut Vec<Problem>) -> Self {
@@ -188,7 +176,7 @@ impl<'t> File<'t> {
             http: table.table("http", &HTTP, found).map(|table| Http::read(&table, found)),
             service_timeout: service
                 .map_or(Field::Absent, |table| table.parsed("timeout", found, notation::positive_duration)),
-            metrics: table.table("metrics", &METRICS, found).map(|table| Metrics::read(&table, found)),
+            metrics: table.table("metrics", &METRICS, found).map(|table| Metrics::read(table, found)),
             replicas: embedded.as_ref().map_or(Field::Absent, |table| table.whole("replicas", 1, found)),
             embedded_tenants: embedded.as_ref().map_or_else(absent, |table| table.text("tenants", found)),
             header: table.header,
@@ -317,33 +305,6 @@ impl Neighbours {
             goodput: number(&table, "goodput", 0.0..=1.0, found),
             grace: table.parsed("grace", found, notation::duration),
             header: table.header,
-        }
-    }
-}
-
-impl Metrics {
-    /// The keys that name a series; the first has to.
-    const SERIES: [&str; 6] =
-        ["requests", "duration", "duration_all", "tenant_requests", "tenant_duration", "in_progress"];
-    /// The keys that name a label.
-    const LABELS: [&str; 4] = ["route_label", "method_label", "status_label", "tenant_label"];
-
-    fn read(table: &Table<'_>, found: &mut Vec<Problem>) -> Self {
-        let series = Self::SERIES.into_iter().enumerate().map(|(i, key)| (key, i >= 1, true));
-        let labels = Self::LABELS.into_iter().map(|key| (key, true, false));
-        let names = series.chain(labels).map(|(key, may_be_empty, colons)| {
-            (key, table.parsed(key, found, |text| notation::metric_name(text, may_be_empty, colons)))
-        });
-        let names = names.collect();
-        Self {
-            names,
-            enabled: table.boolean("enabled", found),
-            path: table.parsed("path", found, notation::plain_path),
-            interval: table.parsed("interval", found, notation::positive_duration),
-            settle: table.parsed("settle", found, notation::positive_duration),
-            ignore: one_or_more(table, "ignore", found),
-            tenantless: one_or_more(table, "tenantless", found),
-            clock_stops_before_answer: table.boolean("clock_stops_before_answer", found),
         }
     }
 }

@@ -1,5 +1,12 @@
 //! The metrics contract: how a request of the ledger maps to the service's series. Checks take every name from here, never
-//! from the server crate: a rename there must be noticed.
+//! from the server crate: a rename there must be noticed. `presets` has the contracts of well-known libraries, `mapping`
+//! finds the series of a request and the requests of a series.
+
+mod mapping;
+mod presets;
+
+pub use mapping::{SeriesKey, is_status_class};
+pub use presets::Preset;
 
 use crate::units::Nanos;
 
@@ -42,6 +49,9 @@ pub struct MetricsContract {
     pub statuses: Statuses,
     /// What durations are counted in; default seconds.
     pub duration_unit: DurationUnit,
+    /// Each route of a step, as `METHOD /path`, with what the route label says of its requests: the path, unless
+    /// `routes` says otherwise.
+    pub routes: Vec<(String, String)>,
     /// Routes whose requests are not the load's (paths): default `/metrics`, `/healthz`, `/readyz`.
     pub ignore: Vec<String>,
     /// Paths of routes that belong to no tenant, and have no series per tenant: default `/`.
@@ -59,18 +69,18 @@ pub struct MetricsContract {
 /// How the status label is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Statuses {
-    /// `404`.
+    /// `404`: `"exact"`.
     Exact,
-    /// `4xx`.
+    /// `4xx`: `"grouped"`.
     Grouped,
 }
 
 /// What durations are counted in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DurationUnit {
-    /// Prometheus's base unit.
+    /// Prometheus's base unit: `"s"`.
     Seconds,
-    /// As some libraries still write them.
+    /// As some libraries still write them: `"ms"`.
     Milliseconds,
 }
 

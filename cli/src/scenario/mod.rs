@@ -22,7 +22,7 @@ pub use algorithm::{Algorithm, Anchor, Estimate, Refill};
 pub use feeder::Feeder;
 pub use journey::{Journey, Save, Step};
 pub use load::{Load, LoadModel, Pause, Retry, Routing, Spacing, Stage};
-pub use metrics::{DurationUnit, MetricsContract, Statuses};
+pub use metrics::{DurationUnit, MetricsContract, Preset, SeriesKey, Statuses, is_status_class};
 
 use std::collections::BTreeSet;
 

@@ -7,11 +7,14 @@ mod http;
 mod journeys;
 mod limits;
 mod loads;
+mod metrics;
 mod neighbours;
 mod service;
 mod syntax;
 mod template;
 mod tenants;
+
+pub use metrics::declare_metrics;
 
 use std::path::Path;
 
@@ -118,7 +121,7 @@ fn mean(
     }
     let timeout = file.timeout.or(Nanos::from_secs(10));
     let http = http::http(file.http, timeout.unwrap_or(Nanos::MAX), sources, found);
-    let metrics = service::metrics(file.metrics, found);
+    let metrics = metrics::metrics(file.metrics, &journeys.steps, found);
     let embedded = service::embedded(file.replicas, file.embedded_tenants, sources, found);
     Some(Scenario {
         name: file.name.or(default_name(file_name))?,

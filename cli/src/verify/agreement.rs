@@ -5,13 +5,15 @@
 //! Two witnesses are held against the ledger: the replica's own `/metrics`, and Prometheus's raw samples of it.
 
 mod by_prometheus;
+mod expected;
 
 use std::collections::BTreeMap;
 
 pub use self::by_prometheus::{PrometheusSpan, by_prometheus};
+use self::expected::{Expected, expected, misread};
 
 use super::{
-    ledger::{Cell, Seen, Views},
+    ledger::{Cell, Views},
     replicas::{Settled, Unsettled},
     verdict::{Claim, Evidence, Outcome, Verdict},
 };
@@ -34,13 +36,24 @@ pub struct Assumptions {
 /// A counter of the contract, and how the ledger groups requests for it.
 #[derive(Debug, Clone, Copy)]
 struct Counter<'a> {
+    contract: &'a MetricsContract,
     name: &'a str,
     per_tenant: bool,
 }
 
+impl Counter<'_> {
+    /// What a verdict about it is about: one series by tenant can be two counters.
+    fn subject(&self, replica: &Replica, witness: &str) -> String {
+        let twice = self.per_tenant && self.name == self.contract.requests;
+        let by_tenant = if twice { " by tenant" } else { "" };
+        format!("{}{by_tenant} of {} by {witness}", self.name, replica.name)
+    }
+}
+
 fn counters(contract: &MetricsContract) -> Vec<Counter<'_>> {
-    let requests = Counter { name: &contract.requests, per_tenant: false };
-    let tenants = contract.tenant_requests.as_deref().map(|name| Counter { name, per_tenant: true });
+    let requests = Counter { contract, name: &contract.requests, per_tenant: false };
+    let tenants =
+        contract.tenant_requests.as_deref().map(|name| Counter { contract, name, per_tenant: true });
     [Some(requests), tenants].into_iter().flatten().collect()
 }
 
@@ -53,7 +66,7 @@ pub fn by_scrape(
     assumptions: Assumptions,
 ) -> Vec<Verdict> {
     let judge = |counter: Counter<'_>| {
-        let subject = format!("{} of {} by scrape", counter.name, replica.name);
+        let subject = counter.subject(replica, "scrape");
         let settled = match usable(Claim::Counters, &subject, settled) {
             Ok(settled) => settled,
             Err(verdict) => return verdict,
@@ -63,7 +76,7 @@ pub fn by_scrape(
         for (labels, after) in settled.after.named(counter.name) {
             let before =
                 if restarted { 0.0 } else { settled.before.value(counter.name, labels).unwrap_or(0.0) };
-            if let Some(key) = cell(contract, labels, counter.per_tenant) {
+            if let Some(key) = cell(counter, labels) {
                 *gains.entry(key).or_default() += after - before;
             }
         }
@@ -123,16 +136,15 @@ pub fn usable<'a>(
     })
 }
 
-/// The cell and status that a series counts; `None` for routes that are not the load's.
-fn cell(contract: &MetricsContract, labels: &Labels, per_tenant: bool) -> Option<(Cell, String)> {
-    let label =
-        |name: &Option<String>| name.as_ref().and_then(|name| labels.get(name)).cloned().unwrap_or_default();
-    let path = label(&contract.route_label);
-    if contract.ignore.contains(&path) {
+/// The cell and status that a series counts; `None` for routes that are not the load's, and where tenants are told apart
+/// for those that have none.
+fn cell(counter: Counter<'_>, labels: &Labels) -> Option<(Cell, String)> {
+    let key = counter.contract.key(labels)?;
+    if counter.per_tenant && key.tenant.is_empty() && counter.contract.is_tenantless(&key.route) {
         return None;
     }
-    let tenant = per_tenant.then(|| label(&contract.tenant_label));
-    Some((Cell { tenant, method: label(&contract.method_label), path }, label(&contract.status_label)))
+    let tenant = counter.per_tenant.then_some(key.tenant);
+    Some((Cell { tenant, method: key.method, path: key.route }, key.status))
 }
 
 fn compare(
@@ -151,16 +163,18 @@ fn compare(
         );
         return Verdict::inconclusive(Claim::Counters, subject, why);
     }
-    let grouped = gains.keys().any(|(_, status)| class_of(status).is_some());
+    let expected = expected(counter, ledger, gains);
+    if let Some(why) = misread(counter, &expected, gains) {
+        return Verdict::inconclusive(Claim::Counters, subject, why);
+    }
     let mut evidence = Vec::new();
-    let mut cells: Vec<&Cell> = ledger.keys().chain(gains.keys().map(|(cell, _)| cell)).collect();
+    let mut cells: Vec<&Cell> = expected.keys().chain(gains.keys().map(|(cell, _)| cell)).collect();
     cells.sort();
     cells.dedup();
-    let nothing = Seen::default();
+    let nothing = Expected::default();
     for cell in cells {
-        let seen = ledger.get(cell).unwrap_or(&nothing);
-        let answered = by_label(seen, grouped);
-        compare_cell(cell, &answered, seen.unknown, gains, assumptions, place, &mut evidence);
+        let Expected { answered, unknown } = expected.get(cell).unwrap_or(&nothing);
+        compare_cell(cell, answered, *unknown, gains, assumptions, place, &mut evidence);
     }
     let requests: u64 = ledger.values().map(|seen| seen.answered() + seen.unknown).sum();
     let unknown: u64 = ledger.values().map(|seen| seen.unknown).sum();
@@ -176,22 +190,6 @@ fn compare(
             _ => format!("{against} of {} series: {}", evidence.len(), evidence[0].observed),
         }
     })
-}
-
-/// The class of a grouped status: 4 for `4xx`.
-fn class_of(label: &str) -> Option<u8> {
-    let class = label.strip_suffix("xx")?;
-    class.parse().ok().filter(|class| (1..=5).contains(class))
-}
-
-/// What was answered by the status label that the service writes: exact, or grouped as `4xx`.
-fn by_label(seen: &Seen, grouped: bool) -> BTreeMap<String, u64> {
-    let mut labels = BTreeMap::new();
-    for (status, count) in &seen.statuses {
-        let label = if grouped { format!("{}xx", status / 100) } else { status.to_string() };
-        *labels.entry(label).or_default() += count;
-    }
-    labels
 }
 
 /// Compares every status of one cell, and their excesses together.
@@ -224,16 +222,13 @@ fn compare_cell(
         } else {
             format!("{definite} to {}", definite + unknown)
         };
+        let series = format!("{cell} {status}").trim_end().to_owned();
         let shown = match gain {
-            Some(gain) => format!("{cell} {status}: {gain} counted, {expected} seen by clients"),
-            None => format!("{cell} {status}: no such series, {expected} seen by clients"),
+            Some(gain) => format!("{series}: {gain} counted, {expected} seen by clients"),
+            None => format!("{series}: no such series, {expected} seen by clients"),
         };
-        let mut finding = Evidence::new(
-            judge(observed, definite, unknown, assumptions),
-            format!("{cell} {status}"),
-            expected,
-            shown,
-        );
+        let mut finding =
+            Evidence::new(judge(observed, definite, unknown, assumptions), series, expected, shown);
         match finding.outcome {
             Outcome::Fail => finding = finding.detail(place),
             Outcome::Inconclusive => finding = finding.detail(doubt(assumptions)),

@@ -88,15 +88,13 @@ pub fn metrics(contract: &MetricsContract) -> Vec<Metric<'_>> {
 /// group requests together.
 pub fn seen_by(contract: &MetricsContract, views: &Views, metric: Metric<'_>, labels: &Labels) -> Seen {
     let cells = if metric.per_tenant { &views.tenants } else { &views.routes };
-    let fits = |label: &Option<String>, value: Option<&str>| {
-        let text = label.as_ref().and_then(|label| labels.get(label));
-        text.is_none_or(|text| Some(text.as_str()) == value)
-    };
     let mut sum = Seen::default();
+    let Some(key) = contract.key(labels) else { return sum };
+    let has = |label: &Option<String>| label.as_ref().is_some_and(|label| labels.contains_key(label));
     for (cell, seen) in cells {
-        if !fits(&contract.tenant_label, cell.tenant.as_deref())
-            || !fits(&contract.method_label, Some(&cell.method))
-            || !fits(&contract.route_label, Some(&cell.path))
+        if (has(&contract.tenant_label) && cell.tenant.as_deref() != Some(&key.tenant))
+            || (has(&contract.method_label) && cell.method != key.method)
+            || (has(&contract.route_label) && cell.path != key.route)
         {
             continue;
         }

@@ -15,18 +15,17 @@ use crate::{
 pub struct Cell {
     /// The tenant, in series per tenant.
     pub tenant: Option<String>,
-    /// Upper-case method.
+    /// Upper-case method; empty where series have no method.
     pub method: String,
-    /// Path template.
+    /// Path template; empty where series have no route.
     pub path: String,
 }
 
 impl std::fmt::Display for Cell {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if let Some(tenant) = &self.tenant {
-            write!(f, "{tenant} ")?;
-        }
-        write!(f, "{} {}", self.method, self.path)
+        let parts = [self.tenant.as_deref().unwrap_or_default(), &self.method, &self.path];
+        let told: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+        f.write_str(&if told.is_empty() { "all requests".to_owned() } else { told.join(" ") })
     }
 }
 
@@ -72,10 +71,6 @@ pub struct Ledger {
     bounds: Vec<f64>,
     /// What a client's clock can show at the least for a server's duration of each bound.
     thresholds: Vec<Nanos>,
-    /// Paths whose series are not looked at.
-    ignored: Vec<String>,
-    /// Paths that have no series per tenant.
-    tenantless: Vec<String>,
     /// What was entered.
     groups: Grouped<Seen>,
     /// Per replica: by method and path, and by tenant, method and path.
@@ -103,13 +98,10 @@ impl Ledger {
         let mut bounds: Vec<f64> = bounds.into_iter().filter(|bound| bound.is_finite()).collect();
         bounds.sort_by(f64::total_cmp);
         bounds.dedup();
-        let contract = scenario.metrics.as_ref();
         Self {
             groups: Grouped::new(scenario, replicas),
             thresholds: bounds.iter().map(|bound| Nanos::from_secs_f64(bound * (1.0 - drift))).collect(),
             bounds,
-            ignored: contract.map(|contract| contract.ignore.clone()).unwrap_or_default(),
-            tenantless: contract.map(|contract| contract.tenantless.clone()).unwrap_or_default(),
             replicas: vec![Views::default(); replicas],
         }
     }
@@ -136,6 +128,7 @@ impl Ledger {
 
     /// Closes the ledger: what was entered is told apart as the service's metrics do.
     pub fn close(&mut self, scenario: &Scenario) {
+        let Some(contract) = &scenario.metrics else { return };
         for (key, seen) in self.groups.iter() {
             let (Some(step), Some(views)) =
                 (scenario.steps.get(key.step), self.replicas.get_mut(key.replica))
@@ -143,12 +136,11 @@ impl Ledger {
                 continue;
             };
             let (method, path) = step.route.split_once(' ').unwrap_or((&step.method, &step.route));
-            if self.ignored.iter().any(|ignored| ignored == path) {
-                continue;
-            }
+            let Some((method, path)) = contract.key_of(method, path) else { continue };
             let tenant = scenario.attributed_tenant(key.tenant, key.step);
-            let route = Cell { tenant: None, method: method.to_owned(), path: path.to_owned() };
-            if !self.tenantless.iter().any(|known| known == path) {
+            let tenantless = contract.is_tenantless(&path);
+            let route = Cell { tenant: None, method, path };
+            if !tenantless {
                 let cell = Cell { tenant: Some(tenant.to_owned()), ..route.clone() };
                 views.tenants.entry(cell).or_default().add(seen);
             }

@@ -128,6 +128,7 @@ impl Made {
                 faults: Vec::new(),
                 insecure: false,
                 http2: Vec::new(),
+                metrics: None,
             },
             machine: Machine { os: "test".to_owned(), arch: "test".to_owned(), cpus: 1 },
             started_unix_ns: 1_000_000_000_000_000_000,

@@ -9,8 +9,6 @@
 )]
 
 mod honest;
-mod metrics;
 mod others;
 mod run;
-mod service;
 mod sharp;

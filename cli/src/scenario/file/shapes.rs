@@ -248,6 +248,7 @@ pub(super) const METRICS: Shape = Shape {
     name: "[metrics]",
     keys: &[
         ("enabled", "enabled = false"),
+        ("preset", "preset = \"micrometer\""),
         ("path", "path = \"/metrics\""),
         ("interval", "interval = \"5s\""),
         ("settle", "settle = \"1s\""),
@@ -257,13 +258,20 @@ pub(super) const METRICS: Shape = Shape {
         ("tenant_requests", "tenant_requests = \"tenant_requests_total\""),
         ("tenant_duration", "tenant_duration = \"tenant_request_duration_seconds\""),
         ("in_progress", "in_progress = \"http_requests_inprogress\""),
+        ("request_size", "request_size = \"http_request_size_bytes\""),
+        ("response_size", "response_size = \"http_response_size_bytes\""),
         ("route_label", "route_label = \"handler\""),
         ("method_label", "method_label = \"method\""),
         ("status_label", "status_label = \"status\""),
         ("tenant_label", "tenant_label = \"tenant\""),
+        ("statuses", "statuses = \"grouped\""),
+        ("duration_unit", "duration_unit = \"ms\""),
+        ("routes", "routes = { \"GET /items/{id}\" = \"items.show\" }"),
         ("ignore", "ignore = [\"/metrics\", \"/healthz\"]"),
         ("tenantless", "tenantless = [\"/\"]"),
         ("clock_stops_before_answer", "clock_stops_before_answer = true"),
+        ("unseen", "unseen = \"25ms\""),
+        ("scrape_within", "scrape_within = \"1s\""),
     ],
 };
 pub(super) const EMBEDDED: Shape = Shape {

@@ -7,6 +7,7 @@ use crate::scenario::problem::Problems;
 
 mod good;
 mod hostile;
+mod metrics;
 mod steps;
 
 pub(super) const FLOOD: &str = include_str!("../../../../scenarios/flood.toml");
@@ -463,6 +464,18 @@ fn the_service() {
         "[metrics]\npath = \"metrics\"",
         "[metrics]\nignore = [\"/metrics\", \"healthz\"]",
         "[metrics]\ninterval = \"0s\"",
+        "[metrics]\npreset = \"spring\"",
+        "[metrics]\nrequest_size = \"bytes in\"",
+        "[metrics]\nresponse_size = 3",
+        "[metrics]\nstatuses = \"classes\"",
+        "[metrics]\nduration_unit = \"us\"",
+        "[metrics]\nunseen = \"25\"",
+        "[metrics]\nscrape_within = \"0s\"",
+        "[metrics]\nroutes = { \"POST /chats\" = \"chat\" }",
+        "[metrics]\nroutes = { \"POST /chat\" = 1 }",
+        "[metrics]\nroutes = \"chat\"",
+        "[metrics]\ntenant_label = \"\"",
+        "[metrics]\npreset = \"micrometer\"\ntenant_requests = \"hits\"\ntenant_label = \"\"",
         "[embedded]\nreplicas = 0",
         "[embedded]\nreplicas = 65",
         "[embedded]\ntenants = \"nowhere.jsonl\"",

@@ -31,7 +31,7 @@ pub fn by_prometheus(
     assumptions: Assumptions,
 ) -> Vec<Verdict> {
     let judge = |counter: Counter<'_>| {
-        let subject = format!("{} of {} by Prometheus", counter.name, replica.name);
+        let subject = counter.subject(replica, "Prometheus");
         let before = match seen_whole_run(answers, counter, replica, span) {
             Ok(before) => before,
             Err(why) => return Verdict::inconclusive(Claim::Counters, subject, why),
@@ -41,7 +41,7 @@ pub fn by_prometheus(
             .any(|series| series.samples.windows(2).any(|pair| pair[0].1 != pair[1].1));
         let mut gains = Gains::new();
         for series in series_of(answers, counter.name, replica) {
-            if let Some(key) = cell(contract, &series.labels, counter.per_tenant) {
+            if let Some(key) = cell(counter, &series.labels) {
                 *gains.entry(key).or_default() += gain(&series, before);
             }
         }

@@ -124,13 +124,79 @@ fn statuses_that_the_service_groups_are_held_against_groups() {
     let mut samples = samples(0);
     samples.push(sample(500, 0, SampleOutcome::Status(429)));
     samples.push(sample(600, 0, SampleOutcome::Status(404)));
-    for (grouped, expected) in
-        [(&[("2xx", 3), ("4xx", 2)], Outcome::Pass), (&[("2xx", 3), ("4xx", 1)], Outcome::Fail)]
-    {
-        let mut made = Made::new("", &samples);
-        made.settled("a", &counts(grouped));
-        assert_eq!(made.verdict(Claim::Counters, "of a by scrape").outcome, expected);
+    let judged = |more: &str, after: &[(&str, u32)]| {
+        let mut made = Made::new(more, &samples);
+        made.settled("a", &counts(after));
+        made.verdict(Claim::Counters, "of a by scrape")
+    };
+    let grouped = "[metrics]\nstatuses = \"grouped\"\n";
+    assert_eq!(judged(grouped, &[("2xx", 3), ("4xx", 2)]).outcome, Outcome::Pass);
+    assert_eq!(judged(grouped, &[("2xx", 3), ("4xx", 1)]).outcome, Outcome::Fail);
+    assert_eq!(judged(grouped, &[("2xx", 3), ("404", 2)]).outcome, Outcome::Fail);
+    // Statuses that are written otherwise than declared accuse nobody.
+    let undeclared = judged("", &[("2xx", 3), ("4xx", 1)]);
+    assert_eq!(undeclared.outcome, Outcome::Inconclusive);
+    insta::assert_snapshot!(undeclared.summary, @r#"http_requests_total has statuses like "2xx": the contract needs `statuses = "grouped"` ([metrics])"#);
+    let exact = judged(grouped, &[("200", 3), ("404", 1), ("429", 1)]);
+    assert_eq!(exact.outcome, Outcome::Inconclusive);
+    insta::assert_snapshot!(exact.summary, @r#"http_requests_total has statuses like "200": the contract needs `statuses = "exact"` ([metrics])"#);
+}
+
+#[test]
+fn labels_that_the_contract_promises_and_no_series_has_are_told() {
+    let judged = |more: &str, after: &str| {
+        let mut made = Made::new(more, &samples(0));
+        made.settled("a", after);
+        made.verdict(Claim::Counters, "http_requests_total of a by scrape")
+    };
+    let table = [
+        "http_requests_total{handler=\"/chat\",verb=\"POST\",status=\"200\"} 3\n",
+        "http_requests_total{path=\"/chat\",method=\"POST\",status=\"200\"} 3\n",
+        "http_requests_total{handler=\"/chat\",method=\"POST\"} 3\n",
+    ];
+    let mut all = String::new();
+    for text in table {
+        let verdict = judged("", text);
+        assert_eq!(verdict.outcome, Outcome::Inconclusive, "{text}");
+        all += &format!("{}\n", verdict.summary);
     }
+    insta::assert_snapshot!(all);
+    let none = "[metrics]\nroute_label = \"\"\nmethod_label = \"\"\nstatus_label = \"\"\n";
+    assert_eq!(judged(none, "http_requests_total 3\n").outcome, Outcome::Pass);
+    let wrong = judged(none, "http_requests_total 2\n");
+    assert_eq!(wrong.outcome, Outcome::Fail);
+    insta::assert_snapshot!(wrong.summary);
+}
+
+#[test]
+fn one_counter_can_tell_tenants_apart_besides() {
+    let more = "[metrics]\ntenant_requests = \"http_requests_total\"\n";
+    let text = |tenant: &str| {
+        format!("http_requests_total{{handler=\"/chat\",method=\"POST\",status=\"200\"{tenant}}} 3\n")
+    };
+    let judged = |tenant: &str, subject: &str| {
+        let mut made = Made::new(more, &samples(0));
+        made.settled("a", &text(tenant));
+        made.verdict(Claim::Counters, subject)
+    };
+    for tenant in [",tenant=\"acme\"", ",tenant=\"globex\""] {
+        assert_eq!(judged(tenant, "http_requests_total of a by scrape").outcome, Outcome::Pass);
+    }
+    let by_tenant = "http_requests_total by tenant of a by scrape";
+    assert_eq!(judged(",tenant=\"acme\"", by_tenant).outcome, Outcome::Pass);
+    assert_eq!(judged(",tenant=\"globex\"", by_tenant).outcome, Outcome::Fail);
+    insta::assert_snapshot!(judged("", by_tenant).summary);
+}
+
+#[test]
+fn a_counter_by_tenant_may_have_no_other_label() {
+    let mut made = Made::new("", &samples(0));
+    let text = counts(&[("200", 3)]);
+    made.settled("a", &format!("{text}tenant_requests_total{{tenant=\"acme\"}} 3\n"));
+    assert_eq!(made.verdict(Claim::Counters, "tenant_requests_total of a").outcome, Outcome::Pass);
+    let mut made = Made::new("", &samples(0));
+    made.settled("a", &format!("{text}tenant_requests_total{{tenant=\"acme\"}} 2\n"));
+    assert_eq!(made.verdict(Claim::Counters, "tenant_requests_total of a").outcome, Outcome::Fail);
 }
 
 #[test]

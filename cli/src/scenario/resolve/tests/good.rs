@@ -194,16 +194,6 @@ fn iterations_end_a_load_within_the_hour() {
 }
 
 #[test]
-fn metrics_can_be_renamed_and_left_out() {
-    let with = |table: &str| good(&BASE.replacen("[[limit]]", &format!("{table}\n[[limit]]"), 1)).metrics;
-    assert_eq!(with("[metrics]\nenabled = false"), None);
-    let metrics = with("[metrics]\ntenant_requests = \"\"\nrequests = \"hits\"\nignore = \"/ping\"").unwrap();
-    assert_eq!((metrics.tenant_requests, metrics.requests.as_str()), (None, "hits"));
-    assert_eq!(metrics.ignore, ["/ping"]);
-    assert!(metrics.tenant_duration.is_some());
-}
-
-#[test]
 fn shipped_scenarios_resolve() {
     let mut names = BTreeSet::new();
     for entry in fs::read_dir(repository("scenarios")).unwrap() {

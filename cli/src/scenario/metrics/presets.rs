@@ -1,0 +1,167 @@
+//! The contracts that well-known libraries keep out of the box. Each says where its names are from, what its statuses
+//! look like, where its clock stops, and how it writes a path that no route of the service matches.
+
+use super::{DurationUnit, MetricsContract, Statuses};
+use crate::units::Nanos;
+
+/// A contract with a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Preset {
+    /// The reference server's.
+    Tenancy,
+    /// prometheus-fastapi-instrumentator.
+    FastapiInstrumentator,
+    /// OpenTelemetry's semantic conventions for HTTP servers, by way of a Prometheus exporter.
+    OtelHttpServer,
+    /// Micrometer, as Spring Boot sets it up.
+    Micrometer,
+    /// The crate axum-prometheus.
+    AxumPrometheus,
+}
+
+impl Preset {
+    /// All of them; the first is the default.
+    pub const ALL: [Self; 5] = [
+        Self::Tenancy,
+        Self::FastapiInstrumentator,
+        Self::OtelHttpServer,
+        Self::Micrometer,
+        Self::AxumPrometheus,
+    ];
+
+    /// As a scenario names it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Tenancy => "tenancy",
+            Self::FastapiInstrumentator => "fastapi-instrumentator",
+            Self::OtelHttpServer => "otel-http-server",
+            Self::Micrometer => "micrometer",
+            Self::AxumPrometheus => "axum-prometheus",
+        }
+    }
+
+    /// Its contract.
+    pub fn contract(self) -> MetricsContract {
+        match self {
+            Self::Tenancy => tenancy(),
+            Self::FastapiInstrumentator => fastapi_instrumentator(),
+            Self::OtelHttpServer => otel_http_server(),
+            Self::Micrometer => micrometer(),
+            Self::AxumPrometheus => axum_prometheus(),
+        }
+    }
+}
+
+fn some(name: &str) -> Option<String> {
+    Some(name.to_owned())
+}
+
+fn all(paths: &[&str]) -> Vec<String> {
+    paths.iter().map(|path| (*path).to_owned()).collect()
+}
+
+/// The reference server's contract: the names are the FastAPI instrumentation's, with exact statuses, a gauge by route
+/// and series by tenant. Its clock stops before the last byte is sent. A path that no route matches is `none`.
+fn tenancy() -> MetricsContract {
+    MetricsContract {
+        path: "/metrics".to_owned(),
+        interval: Nanos::from_secs(5),
+        settle: Nanos::from_secs(1),
+        requests: "http_requests_total".to_owned(),
+        duration: some("http_request_duration_seconds"),
+        duration_all: some("http_request_duration_highr_seconds"),
+        tenant_requests: some("tenant_requests_total"),
+        tenant_duration: some("tenant_request_duration_seconds"),
+        in_progress: some("http_requests_inprogress"),
+        request_size: some("http_request_size_bytes"),
+        response_size: some("http_response_size_bytes"),
+        route_label: some("handler"),
+        method_label: some("method"),
+        status_label: some("status"),
+        tenant_label: some("tenant"),
+        statuses: Statuses::Exact,
+        duration_unit: DurationUnit::Seconds,
+        routes: Vec::new(),
+        ignore: all(&["/metrics", "/healthz", "/readyz"]),
+        tenantless: all(&["/"]),
+        clock_stops_before_answer: true,
+        unseen: Nanos::from_millis(25),
+        scrape_within: Nanos::from_secs(1),
+    }
+}
+
+/// prometheus-fastapi-instrumentator 8.1.0, `Instrumentator().instrument(app).expose(app)` (its `metrics.default` and
+/// `middleware.py`). Statuses are grouped unless `should_group_status_codes=False`. The duration is taken when the
+/// application's coroutine has returned, and by then the answer was sent. Sizes are the `Content-Length` of requests
+/// and responses, 0 where there is none. The gauge is off by default, and has no labels unless `inprogress_labels=True`.
+/// A path that no route matches is `none`.
+fn fastapi_instrumentator() -> MetricsContract {
+    MetricsContract {
+        tenant_requests: None,
+        tenant_duration: None,
+        in_progress: None,
+        statuses: Statuses::Grouped,
+        ignore: all(&["/metrics"]),
+        clock_stops_before_answer: false,
+        ..tenancy()
+    }
+}
+
+/// OpenTelemetry's `http.server.request.duration` (semantic conventions 1.23 and later, stable) as Prometheus exporters
+/// write it: dots become `_`, the unit a suffix. There is no counter but the histogram's `_count`. Methods are those of
+/// RFC 9110 and PATCH; any other is `_OTHER`. Where the clock stops is left to the instrumentation; otelhttp's for Go
+/// (0.5x–0.6x) reads it when the handler has returned, and by then a large body is sent. `http.route` is left out where
+/// no route matches. Gauge and sizes are not stable yet, and the gauge has no route, so that a scrape is counted in it.
+fn otel_http_server() -> MetricsContract {
+    MetricsContract {
+        requests: "http_server_request_duration_seconds_count".to_owned(),
+        duration: some("http_server_request_duration_seconds"),
+        duration_all: None,
+        tenant_requests: None,
+        tenant_duration: None,
+        in_progress: None,
+        request_size: None,
+        response_size: None,
+        route_label: some("http_route"),
+        method_label: some("http_request_method"),
+        status_label: some("http_response_status_code"),
+        ignore: all(&["/metrics", "/healthz", "/readyz"]),
+        clock_stops_before_answer: false,
+        ..tenancy()
+    }
+}
+
+/// Micrometer's `http.server.requests` as Spring Boot 3 sets it up (Spring Framework 6.2,
+/// `DefaultServerRequestObservationConvention` and `ServerHttpObservationFilter`). Buckets are there only with
+/// `management.metrics.distribution.percentiles-histogram.http.server.requests=true`. The observation stops when the
+/// filter chain has returned, and by then Spring MVC has flushed the body. A path that no controller matches is `/**`
+/// (of static resources), or `NOT_FOUND`, `REDIRECTION` and `UNKNOWN`; an empty pattern is `root`. The long task timer
+/// `http_server_requests_active_seconds` counts each scrape itself, with the route `UNKNOWN`.
+fn micrometer() -> MetricsContract {
+    MetricsContract {
+        path: "/actuator/prometheus".to_owned(),
+        requests: "http_server_requests_seconds_count".to_owned(),
+        duration: some("http_server_requests_seconds"),
+        route_label: some("uri"),
+        method_label: some("method"),
+        status_label: some("status"),
+        ignore: all(&["/actuator/prometheus", "/actuator/health", "/actuator/health/**"]),
+        ..otel_http_server()
+    }
+}
+
+/// axum-prometheus 0.8 (`Traffic::on_response` in its `lib.rs`), with metrics-exporter-prometheus. The clock stops when
+/// the head of the answer is there, so a body that streams is not in the duration. A path that no route matches is that
+/// path, as it was sent. Sizes of responses are off by default (`axum_http_response_body_size`).
+fn axum_prometheus() -> MetricsContract {
+    MetricsContract {
+        requests: "axum_http_requests_total".to_owned(),
+        duration: some("axum_http_requests_duration_seconds"),
+        in_progress: some("axum_http_requests_pending"),
+        route_label: some("endpoint"),
+        method_label: some("method"),
+        status_label: some("status"),
+        clock_stops_before_answer: true,
+        ..otel_http_server()
+    }
+}
