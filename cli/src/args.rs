@@ -41,6 +41,8 @@ pub enum Command {
     Verify(VerifyArgs),
     /// Check scenario files without running them
     Validate(ValidateArgs),
+    /// Check the metrics that services expose: their format, names and number of series
+    Metrics(MetricsArgs),
     /// List the faults that the reference service can have on purpose
     Faults,
     /// Serve the reference multi-tenant API
@@ -148,4 +150,25 @@ pub struct ValidateArgs {
     /// Scenario files
     #[arg(value_name = "FILE", required = true)]
     pub files: Vec<PathBuf>,
+}
+
+/// Arguments of `metrics`.
+#[derive(Debug, Args)]
+#[command(after_help = EXIT_CODES)]
+pub struct MetricsArgs {
+    /// Pages of metrics: URLs (without a path, /metrics is asked for), files, or `-` for standard input
+    #[arg(value_name = "URL|FILE", required = true)]
+    pub sources: Vec<String>,
+
+    /// Accept any certificate of an https:// URL, whoever has signed it and for whatever name
+    #[arg(long, conflicts_with = "roots")]
+    pub insecure: bool,
+
+    /// Trust the authorities in this PEM file, in place of the system's
+    #[arg(long, value_name = "FILE")]
+    pub roots: Option<String>,
+
+    /// How the report goes out
+    #[command(flatten)]
+    pub report: ReportArgs,
 }

@@ -35,20 +35,26 @@ fn dispatch(command: Command, err_is_coloured: bool) -> Result<Exit, Failure> {
     let mut err = anstream::stderr();
     let unwritable = |error: std::io::Error| Failure::new(Exit::Broken, format!("cannot write: {error}"));
     match command {
-        Command::Run(args) => {
-            let runtime = tokio::runtime::Builder::new_multi_thread()
-                .enable_all()
-                .build()
-                .map_err(|error| Failure::new(Exit::Broken, format!("cannot start a runtime: {error}")))?;
-            runtime.block_on(commands::run::run(&args, &mut Output::new(&mut out, &mut err, err_is_coloured)))
-        }
+        Command::Run(args) => runtime()?
+            .block_on(commands::run::run(&args, &mut Output::new(&mut out, &mut err, err_is_coloured))),
         Command::Verify(args) => {
             commands::verify::verify(&args, &mut Output::new(&mut out, &mut err, err_is_coloured))
         }
         Command::Validate(args) => {
             commands::validate::validate(&args, err_is_coloured, &mut out, &mut err).map_err(unwritable)
         }
+        Command::Metrics(args) => {
+            let mut output = Output::new(&mut out, &mut err, err_is_coloured);
+            runtime()?.block_on(commands::metrics::metrics(&args, &mut output))
+        }
         Command::Faults => commands::faults::faults(&mut out).map_err(unwritable),
         Command::Serve(args) => commands::serve::serve(args),
     }
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(Exit::Broken, format!("cannot start a runtime: {error}")))
 }

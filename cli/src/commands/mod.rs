@@ -1,6 +1,7 @@
 //! One file a subcommand: wiring only.
 
 pub mod faults;
+pub mod metrics;
 pub mod run;
 pub mod scenario;
 pub mod serve;

@@ -1,7 +1,7 @@
 //! What the service's metrics said, fetched and recorded as it was: it knows nothing of the load, and judges nothing.
 //!
 //! `scrape` asks the replicas, `prometheus` asks Prometheus, `store` watches the limiter's Redis for restarts; all
-//! write raw answers into the recorded run, and `snapshot` reads them back. `exposition` parses the text format and
+//! write raw answers into the recorded run, and `snapshot` reads them back. `exposition` parses the text formats, `fetch` gets one page, and
 //! `quantile` estimates quantiles the way Prometheus does.
 
 use std::path::Path;
@@ -9,6 +9,7 @@ use std::path::Path;
 use rustls::ClientConfig;
 
 pub mod exposition;
+pub mod fetch;
 pub mod prometheus;
 pub mod quantile;
 pub mod scrape;

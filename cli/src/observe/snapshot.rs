@@ -9,7 +9,7 @@ use std::{
 use serde::de::DeserializeOwned;
 
 use super::{
-    exposition::{self, Exposition, ExpositionError, Labels},
+    exposition::{self, ExpositionError, Labels, Series},
     prometheus::AnswerRecord,
     scrape::{Phase, ScrapeRecord},
     store::StoreLook,
@@ -154,35 +154,43 @@ pub struct ContractView {
 }
 
 impl ContractView {
-    /// Parses an exposition and takes the contract's part.
+    /// Reads an exposition and takes the contract's part; nothing else of it is copied.
     ///
     /// # Errors
     /// When the text is no exposition.
     pub fn parse(text: &str, contract: &MetricsContract) -> Result<Self, ExpositionError> {
-        Ok(Self::of(&exposition::parse(text)?, contract))
-    }
-
-    /// Takes the contract's part of an exposition.
-    pub fn of(exposition: &Exposition, contract: &MetricsContract) -> Self {
         let histograms = [contract.duration.as_deref(), contract.tenant_duration.as_deref()];
         let components = |base: &str| ["_bucket", "_sum", "_count"].map(|suffix| format!("{base}{suffix}"));
         let mut names: Vec<String> = histograms.into_iter().flatten().flat_map(components).collect();
         let all: Vec<String> = contract.duration_all.iter().flat_map(|base| components(base)).collect();
         names.push(contract.requests.clone());
         names.extend(contract.tenant_requests.clone());
-        let route = |labels: &Labels| labels.get(contract.route_label.as_ref()?).cloned();
-        let foreign = |labels: &Labels| route(labels).is_some_and(|route| contract.ignores(&route));
-        let pick = |names: &[String]| {
-            let chosen = exposition.series.iter().filter(|s| names.contains(&s.name) && !foreign(&s.labels));
-            chosen.map(|series| ((series.name.clone(), series.labels.clone()), series.value)).collect()
-        };
-        let (series, all_durations) = (pick(&names), pick(&all));
-        let in_progress = contract.in_progress.as_deref().and_then(|name| {
-            let mut gauges = exposition.named(name).filter(|gauge| route(&gauge.labels).is_some()).peekable();
-            gauges.peek()?;
-            Some(gauges.filter(|gauge| !foreign(&gauge.labels)).map(|gauge| gauge.value).sum())
-        });
-        Self { series, all_durations, in_progress }
+        let mut view = Self::default();
+        exposition::samples(text, |sample| {
+            let name = sample.name.decode();
+            let (is_chosen, is_of_all) = (names.iter().any(|n| *n == name), all.iter().any(|n| *n == name));
+            let is_in_progress = contract.in_progress.as_deref() == Some(&*name);
+            if !(is_chosen || is_of_all || is_in_progress) {
+                return;
+            }
+            let series = Series::from(sample);
+            let route = contract.route_label.as_ref().and_then(|label| series.labels.get(label));
+            let is_foreign = route.is_some_and(|route| contract.ignores(route));
+            if is_in_progress && route.is_some() {
+                *view.in_progress.get_or_insert(0.0) += if is_foreign { 0.0 } else { series.value };
+            }
+            if is_foreign {
+                return;
+            }
+            let key = (series.name, series.labels);
+            if is_of_all {
+                view.all_durations.insert(key.clone(), series.value);
+            }
+            if is_chosen {
+                view.series.insert(key, series.value);
+            }
+        })?;
+        Ok(view)
     }
 
     /// Whether both show the same counts, apart from what scrapes themselves move.

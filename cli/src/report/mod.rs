@@ -1,8 +1,9 @@
-//! What the user sees. `terminal` turns a finished report into text, `progress` shows a run while it goes, `failure`
-//! says why a command could not do its work; `output` knows where all that goes; `own_metrics` is the page that Prometheus
-//! scrapes of a run.
+//! What the user sees. `terminal` turns a finished report into text, `metrics` pages of metrics; `progress` shows a run while
+//! it goes, `failure` says why a command could not do its work; `output` knows where all that goes; `own_metrics` is the page
+//! that Prometheus scrapes of a run.
 
 pub mod failure;
+pub mod metrics;
 pub mod output;
 pub mod own_metrics;
 pub mod progress;

@@ -5,12 +5,17 @@ use std::{
     path::Path,
 };
 
+use serde::Serialize;
+use serde_json::json;
+
 use super::{
+    failure, metrics,
     style::{BAD, FAINT, STRONG, UNSURE, paint},
     terminal,
 };
 use crate::{
     exit::{Exit, Failure},
+    observe::exposition::inspection::Inspection,
     record::manifest::{Environment, Replica, to_json, write_whole},
     scenario::Scenario,
     verify::Report,
@@ -75,6 +80,11 @@ impl<'a> Output<'a> {
         self.tell(&format!("{} {text}", paint(BAD, "error:")));
     }
 
+    /// Why a part of the work could not be done, though the command goes on.
+    pub fn failure(&mut self, problem: &Failure) {
+        let _ = failure::print(problem, self.err);
+    }
+
     /// Nobody reads a standard error that is gone, and that is no reason to stop a run.
     fn tell(&mut self, text: &str) {
         let _ = writeln!(self.err, "{text}");
@@ -86,21 +96,37 @@ impl<'a> Output<'a> {
     /// # Errors
     /// When the JSON file cannot be written.
     pub fn report(&mut self, report: &Report, json: Option<&Path>) -> Result<(), Failure> {
+        self.deliver(report, || terminal::render(report), json)
+    }
+
+    /// Pages of metrics that were looked at, as [`Self::report`] does it.
+    ///
+    /// # Errors
+    /// When they cannot be written.
+    pub fn inspections(&mut self, pages: &[Inspection], json: Option<&Path>) -> Result<(), Failure> {
+        self.deliver(&json!({ "version": 1, "pages": pages }), || metrics::render(pages), json)
+    }
+
+    fn deliver(
+        &mut self,
+        value: &impl Serialize,
+        text: impl FnOnce() -> String,
+        json: Option<&Path>,
+    ) -> Result<(), Failure> {
         let unwritable = |path: &Path, error: &io::Error| {
             Failure::new(Exit::Broken, format!("cannot write the report to {}: {error}", path.display()))
         };
         let to_stdout = json.is_some_and(|path| path == Path::new("-"));
         if let Some(path) = json {
-            let text = to_json(report).map_err(|error| unwritable(path, &error))?;
+            let json = to_json(value).map_err(|error| unwritable(path, &error))?;
             let written =
-                if to_stdout { quiet_pipe(self.out.write_all(&text)) } else { write_report(path, &text) };
+                if to_stdout { quiet_pipe(self.out.write_all(&json)) } else { write_report(path, &json) };
             written.map_err(|error| unwritable(path, &error))?;
         }
         if to_stdout {
             return Ok(());
         }
-        let text = terminal::render(report);
-        quiet_pipe(self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush()))
+        quiet_pipe(self.out.write_all(text().as_bytes()).and_then(|()| self.out.flush()))
             .map_err(|error| unwritable(Path::new("standard output"), &error))
     }
 }

@@ -53,7 +53,7 @@ fn facts(report: &Report) -> String {
     facts.join(" · ")
 }
 
-fn table(header: &[&str]) -> Table {
+pub(super) fn table(header: &[&str]) -> Table {
     let mut table = Table::new();
     let line = LineStyle::none().fill('─').junction('─');
     table
@@ -64,7 +64,7 @@ fn table(header: &[&str]) -> Table {
 }
 
 /// Everything but the leading columns of names is a number.
-fn align(table: &mut Table, names: usize) {
+pub(super) fn align(table: &mut Table, names: usize) {
     for column in table.column_iter_mut().skip(names) {
         column.set_cell_alignment(CellAlignment::Right);
     }

@@ -24,7 +24,7 @@ macro_rules! assert_shown {
 #[test]
 fn help() {
     let sandbox = Sandbox::new();
-    let commands: [&[&str]; 8] = [
+    let commands: [&[&str]; 9] = [
         &[],
         &["--help"],
         &["run", "--help"],
@@ -33,6 +33,7 @@ fn help() {
         &["serve", "--help"],
         &["faults", "--help"],
         &["faults"],
+        &["metrics", "--help"],
     ];
     for arguments in commands {
         assert_shown!(sandbox.run(arguments));

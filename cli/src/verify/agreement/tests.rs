@@ -116,7 +116,7 @@ fn metrics_that_cannot_be_read_are_a_failure() {
     made.settled("a", "http_requests_total{ 3\n");
     let verdict = made.verdict(Claim::Counters, "of a by scrape");
     assert_eq!(verdict.outcome, Outcome::Fail);
-    insta::assert_snapshot!(verdict.summary, @"observations/scrapes/000002-a.prom is not in the text format: line 1, column 23: expected a label name or `}`");
+    insta::assert_snapshot!(verdict.summary, @"observations/scrapes/000002-a.prom is not in the text format: line 1, column 22: expected a label name or `}`");
 }
 
 #[test]

@@ -1,0 +1,228 @@
+//! How many series a page has, by metric, and which label multiplies them; values that look like ids are pointed out, since
+//! each of them stays in Prometheus as a series of its own.
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    fmt,
+};
+
+use serde::Serialize;
+
+use super::{
+    entry::MetricType,
+    page::{Family, Page},
+};
+
+/// How many series a page has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Cardinality {
+    /// By metric, in the order of the page; metrics without samples are left out.
+    pub metrics: Vec<MetricSpread>,
+}
+
+/// How many series a metric has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct MetricSpread {
+    /// Its name.
+    pub name: String,
+    /// Line where it first appears.
+    pub line: usize,
+    /// Its type.
+    #[serde(rename = "type")]
+    pub kind: MetricType,
+    /// Lines with a value: of a histogram, those of its buckets, too.
+    pub series: usize,
+    /// Its labels, the one with the most values first; what belongs to the type (`le`, `quantile`) is left out.
+    pub labels: Vec<LabelSpread>,
+}
+
+/// How many values a label has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LabelSpread {
+    /// Its name.
+    pub name: String,
+    /// Distinct values.
+    pub values: usize,
+    /// Those that look like ids, if most of them do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ids: Option<Ids>,
+}
+
+/// Values that look like ids.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Ids {
+    /// What they look like.
+    pub kind: IdKind,
+    /// How many distinct values do.
+    pub values: usize,
+    /// One of them.
+    pub example: String,
+}
+
+/// What an id looks like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum IdKind {
+    /// 8-4-4-4-12 hexadecimal digits.
+    Uuid,
+    /// 16 hexadecimal digits or more, not all of them decimal.
+    Hex,
+    /// 6 decimal digits or more, or any number of them between the slashes of a path.
+    Digits,
+    /// 20 letters, digits, `-`, `_`, `+` and `=` or more; small and capital letters and digits are among them.
+    Base64,
+}
+
+impl fmt::Display for IdKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Uuid => "UUIDs",
+            Self::Hex => "hexadecimal ids",
+            Self::Digits => "numbers",
+            Self::Base64 => "random ids",
+        })
+    }
+}
+
+/// So many values that look like ids make a label of ids; one alone may be a version or a commit.
+const IDS_MAKE_A_LABEL: usize = 2;
+
+impl Cardinality {
+    /// Counts a page's series.
+    pub fn of(page: &Page<'_>) -> Self {
+        let used = page.families.iter().filter(|family| !family.rows.is_empty());
+        Self { metrics: used.map(MetricSpread::of).collect() }
+    }
+}
+
+impl MetricSpread {
+    fn of(family: &Family<'_>) -> Self {
+        let mut values: BTreeMap<_, HashSet<_>> = BTreeMap::new();
+        for label in family.rows.iter().flat_map(|row| &row.labels) {
+            if !family.owns_label(label.name.written()) {
+                values.entry(label.name).or_default().insert(label.value);
+            }
+        }
+        let mut labels: Vec<LabelSpread> = values
+            .into_iter()
+            .map(|(name, values)| LabelSpread {
+                name: name.decode().into_owned(),
+                values: values.len(),
+                ids: ids(values.iter().map(|value| value.written())),
+            })
+            .collect();
+        labels.sort_by(|one, other| other.values.cmp(&one.values).then_with(|| one.name.cmp(&other.name)));
+        Self {
+            name: family.name.decode().into_owned(),
+            line: family.line,
+            kind: family.kind(),
+            series: family.rows.len(),
+            labels,
+        }
+    }
+}
+
+/// The values that look like ids, if at least two do, and half of all.
+pub fn ids<'v>(values: impl Iterator<Item = &'v str>) -> Option<Ids> {
+    let mut all = 0;
+    let mut found: Vec<(IdKind, &str)> = Vec::new();
+    for value in values {
+        all += 1;
+        found.extend(id_kind(value).map(|kind| (kind, value)));
+    }
+    found.sort_unstable();
+    let (kind, example) = *found.first()?;
+    let is_label_of_ids = found.len() >= IDS_MAKE_A_LABEL && found.len() * 2 >= all;
+    is_label_of_ids.then(|| Ids { kind, values: found.len(), example: example.to_owned() })
+}
+
+/// Whether a label's value, or a part of it between slashes, looks like an id.
+pub fn id_kind(value: &str) -> Option<IdKind> {
+    let is_path = value.contains('/');
+    let of_part = |part: &str| {
+        let has = |of: fn(&u8) -> bool| part.bytes().any(|byte| of(&byte));
+        let all = |of: fn(&u8) -> bool| !part.is_empty() && part.bytes().all(|byte| of(&byte));
+        if is_uuid(part) {
+            Some(IdKind::Uuid)
+        } else if all(u8::is_ascii_digit) {
+            (is_path || part.len() >= 6).then_some(IdKind::Digits)
+        } else if all(u8::is_ascii_hexdigit) {
+            (part.len() >= 16 && has(u8::is_ascii_digit)).then_some(IdKind::Hex)
+        } else {
+            let is_base64 = all(|byte| byte.is_ascii_alphanumeric() || b"-_+=".contains(byte))
+                && part.len() >= 20
+                && has(u8::is_ascii_digit)
+                && has(u8::is_ascii_lowercase)
+                && has(u8::is_ascii_uppercase);
+            is_base64.then_some(IdKind::Base64)
+        }
+    };
+    value.split('/').find_map(of_part)
+}
+
+fn is_uuid(text: &str) -> bool {
+    let is_hex = |part: &str| part.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let lengths = [8, 4, 4, 4, 12];
+    text.split('-').count() == lengths.len()
+        && text.split('-').zip(lengths).all(|(part, length)| part.len() == length && is_hex(part))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::format::Format, *};
+
+    #[test]
+    fn ids_are_told_from_names() {
+        let table = [
+            ("550e8400-e29b-41d4-a716-446655440000", Some(IdKind::Uuid)),
+            ("/chat/550e8400-e29b-41d4-a716-446655440000", Some(IdKind::Uuid)),
+            ("4bf92f3577b34da6a3ce929d0e0e4736", Some(IdKind::Hex)),
+            ("1234567", Some(IdKind::Digits)),
+            ("/users/7", Some(IdKind::Digits)),
+            ("Yh-EWuPAL5BbCBh8kxKmAmFjbWU", Some(IdKind::Base64)),
+            ("200", None),
+            ("8005", None),
+            ("127.0.0.1:8005", None),
+            ("acme", None),
+            ("deadbeef", None),
+            ("/api/v1/users/{id}", None),
+            ("/chat", None),
+            ("a-label-with-many-words-in-it", None),
+            ("1.2.3", None),
+            ("", None),
+        ];
+        for (value, kind) in table {
+            assert_eq!(id_kind(value), kind, "{value}");
+        }
+    }
+
+    #[test]
+    fn one_commit_is_no_label_of_ids() {
+        let commit = "4bf92f3577b34da6a3ce929d0e0e4736";
+        assert_eq!(ids([commit].into_iter()), None);
+        let paths = ["/users/1", "/users/2", "/about"];
+        let found = ids(paths.into_iter()).unwrap();
+        assert_eq!((found.kind, found.values, found.example.as_str()), (IdKind::Digits, 2, "/users/1"));
+        assert_eq!(ids(["/users/1", "/users/2", "/a", "/b", "/c"].into_iter()), None);
+    }
+
+    #[test]
+    fn counts_series_and_values() {
+        let text = "# TYPE h histogram\nh_bucket{le=\"1\",r=\"/a\"} 1\nh_bucket{le=\"+Inf\",r=\"/a\"} 1\n\
+                    h_count{r=\"/a\"} 1\nh_sum{r=\"/a\"} 1\n# TYPE g gauge\ng{a=\"1\",b=\"1\"} 1\ng{a=\"1\",b=\"2\"} 1\n\
+                    # TYPE unused gauge\n";
+        let counted = Cardinality::of(&Page::read(text, Format::Text004));
+        let shown: Vec<_> = counted
+            .metrics
+            .iter()
+            .map(|m| {
+                (
+                    m.name.as_str(),
+                    m.series,
+                    m.labels.iter().map(|l| (l.name.as_str(), l.values)).collect::<Vec<_>>(),
+                )
+            })
+            .collect();
+        assert_eq!(shown, [("h", 4, vec![("r", 1)]), ("g", 2, vec![("b", 2), ("a", 1)])]);
+    }
+}

@@ -1,0 +1,168 @@
+//! The rules: what each is called, how grave it is, and what to do about it.
+
+use std::fmt;
+
+use serde::Serialize;
+
+/// How grave a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Against custom: it can be read, and will confuse people or tools.
+    Warning,
+    /// Prometheus or promtool refuses it, or reads something else than was meant.
+    Error,
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Warning => "warning",
+            Self::Error => "error",
+        })
+    }
+}
+
+/// A rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Rule {
+    /// A line does not fit the format.
+    Syntax,
+    /// The answer names no Content-Type that Prometheus reads.
+    ContentType,
+    /// A series stands there twice.
+    DuplicateSeries,
+    /// A second HELP, TYPE or UNIT line.
+    DuplicateMetadata,
+    /// A HELP, TYPE or UNIT line behind samples of its metric.
+    LateMetadata,
+    /// Lines of a metric stand apart.
+    InterruptedGroup,
+    /// A help text with an escape that the format does not know.
+    HelpEscape,
+    /// No HELP line.
+    MissingHelp,
+    /// No TYPE line.
+    MissingType,
+    /// A sample that the metric's type does not have.
+    StrangeSample,
+    /// A counter's name without `_total`.
+    CounterTotal,
+    /// `_total` on what is no counter.
+    ReservedTotal,
+    /// `_bucket`, `_count` or `_sum` on what has none.
+    ReservedSuffix,
+    /// `le` or `quantile` on what has none.
+    ReservedLabel,
+    /// The type stands in the name.
+    TypeInName,
+    /// A colon in a name.
+    ColonInName,
+    /// `camelCase` in a name.
+    CamelCase,
+    /// A unit that is not a base unit.
+    BaseUnit,
+    /// A unit that is abbreviated.
+    UnitAbbreviation,
+    /// A bound of a bucket or a quantile is no number, or stands there twice.
+    Bound,
+    /// Buckets that fall.
+    BucketsFall,
+    /// A histogram without `+Inf`.
+    MissingInf,
+    /// `_count` is not `+Inf`.
+    CountMismatch,
+    /// A histogram or summary without `_count` or `_sum`.
+    Incomplete,
+    /// A count below zero, or `NaN`.
+    CounterValue,
+    /// A timestamp before the series' last.
+    TimestampBack,
+    /// Label values that look like ids.
+    LabelOfIds,
+}
+
+impl Rule {
+    /// How grave it is to break it.
+    pub fn severity(self) -> Severity {
+        match self {
+            Self::InterruptedGroup
+            | Self::MissingHelp
+            | Self::MissingType
+            | Self::CounterTotal
+            | Self::ReservedTotal
+            | Self::ReservedSuffix
+            | Self::ReservedLabel
+            | Self::TypeInName
+            | Self::ColonInName
+            | Self::CamelCase
+            | Self::BaseUnit
+            | Self::UnitAbbreviation
+            | Self::Incomplete
+            | Self::LabelOfIds => Severity::Warning,
+            _ => Severity::Error,
+        }
+    }
+
+    /// What to do.
+    pub fn hint(self) -> &'static str {
+        match self {
+            Self::Syntax => "the rest of the line is not read; Prometheus drops the whole scrape",
+            Self::ContentType => {
+                "answer with `text/plain; version=0.0.4; charset=utf-8` or `application/openmetrics-text; version=1.0.0; charset=utf-8`"
+            }
+            Self::DuplicateSeries => {
+                "give each series one line: Prometheus keeps one of them, and does not say which"
+            }
+            Self::DuplicateMetadata => "leave one of them; promtool refuses the second",
+            Self::LateMetadata => "write it before the metric's first sample",
+            Self::InterruptedGroup => "write all lines of a metric one after another",
+            Self::HelpEscape => {
+                "a help text knows the escapes \\\\ and \\n (and \\\" in OpenMetrics); double the backslash"
+            }
+            Self::MissingHelp => "say in a HELP line what it measures",
+            Self::MissingType => "without a TYPE line nobody knows whether `rate` may be taken of it",
+            Self::StrangeSample => "name it as the type asks, or declare another type",
+            Self::CounterTotal => "end the name in `_total`, so that readers see that `rate` applies",
+            Self::ReservedTotal => "`_total` is for counters: declare a counter, or rename it",
+            Self::ReservedSuffix => {
+                "`_bucket` is for histograms, `_count` and `_sum` for histograms and summaries"
+            }
+            Self::ReservedLabel => "`le` is for histograms, `quantile` for summaries",
+            Self::TypeInName => "the TYPE line says it: leave it out of the name",
+            Self::ColonInName => "colons are for recording rules: use underscores",
+            Self::CamelCase => "write it in snake_case",
+            Self::BaseUnit => {
+                "dashboards and rules expect base units: convert the value, and rename the metric"
+            }
+            Self::UnitAbbreviation => "write the unit out: `_seconds`, `_bytes`",
+            Self::Bound => "a bound is a number, and each bucket has its own",
+            Self::BucketsFall => {
+                "a bucket counts all observations up to its bound, those of smaller buckets too"
+            }
+            Self::MissingInf => {
+                "the bucket `le=\"+Inf\"` counts all observations: without it there are no quantiles"
+            }
+            Self::CountMismatch => "both count all observations: take them from one number",
+            Self::Incomplete => "averages need both `_sum` and `_count`",
+            Self::CounterValue => "counts begin at zero and rise",
+            Self::TimestampBack => "leave timestamps out: Prometheus drops what is older than what it has",
+            Self::LabelOfIds => {
+                "each value is a series for ever: use a bounded set, such as the route's template, and put ids into logs or exemplars"
+            }
+        }
+    }
+
+    /// As it is shown: `counter-total`.
+    pub fn name(self) -> String {
+        // The same words as in JSON.
+        serde_json::to_value(self).ok().and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default()
+    }
+}
+
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name())
+    }
+}
