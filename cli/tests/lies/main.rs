@@ -9,6 +9,8 @@
 )]
 
 mod honest;
+mod metrics;
 mod others;
 mod run;
+mod service;
 mod sharp;

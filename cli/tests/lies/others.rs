@@ -5,6 +5,7 @@ use tenancy::Fault;
 
 use crate::{
     run::Plan,
+    service::Trouble,
     sharp::{ALGORITHMS, plan},
 };
 
@@ -56,7 +57,7 @@ fn headers_that_lie_are_caught_whatever_the_algorithm() {
 
 fn scenario(text: &str, tenants: &str, seed: u64) -> Plan {
     let scenario = text.replace("[embedded]\ntenants = \"generous.jsonl\"", "");
-    Plan { scenario, tenants: tenants.to_owned(), faults: Vec::new(), seed }
+    Plan { scenario, tenants: tenants.to_owned(), faults: Vec::new(), seed, trouble: Trouble::default() }
 }
 
 #[test]

@@ -1,39 +1,28 @@
 //! One run under a paused clock: a scenario in, its report out.
 
-use std::{
-    collections::BTreeMap,
-    path::Path,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
-    time::Duration,
-};
+use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
-use bytes::Bytes;
-use http_body_util::{BodyExt as _, Full};
 use saasbench::{
     clock::RunClock,
-    load::{
-        canary::Canaries,
-        engine,
-        exchange::{Exchange, NoAnswer, Request, Transport},
-        limiter_fields::LimiterFields,
-        render::Origin,
-        worker::Setup,
-    },
+    load::{canary::Canaries, engine, render::Origin, worker::Setup},
+    observe::scrape::{Phase, Scraper},
     record::{
         manifest::{Environment, FORMAT, Machine, Manifest, Replica, ScenarioText, State},
         reader::RecordedRun,
-        sample::LimiterHeaders,
         writer::{Recorder, create_directory},
     },
-    scenario::resolve::{Sources, resolve},
+    scenario::{
+        Scenario,
+        resolve::{Sources, resolve},
+    },
     units::{Nanos, Tolerance},
     verify::{Report, verify},
 };
-use tenancy::{App, Config, Fault, Faults, Store, Tenants};
+use tenancy::{Fault, Faults, Store, Tenants};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+
+use crate::service::{Service, Trouble};
 
 /// Two replicas.
 const NAMES: [&str; 2] = ["a", "b"];
@@ -49,6 +38,7 @@ pub(crate) struct Plan {
     pub(crate) tenants: String,
     pub(crate) faults: Vec<Fault>,
     pub(crate) seed: u64,
+    pub(crate) trouble: Trouble,
 }
 
 impl Plan {
@@ -80,14 +70,20 @@ impl Plan {
         let tolerance = Tolerance { offset: OFFSET, drift: 0.0 };
         let setup =
             Setup::new(scenario, &origins, &BTreeMap::new(), clock, tolerance, canaries, Arc::default());
-        let driving = engine::drive(Arc::new(setup), vec![self.service(clock, unix)], sink, &stop);
+        let environment = environment(&self.faults);
+        let service = self.service(clock, unix);
+        let watch = Watch::begin(&setup.scenario, &environment, &service, &dir, clock).await;
+        let troubled = tokio::spawn(service.clone().restart());
+        let driving = engine::drive(Arc::new(setup), vec![service], sink, &stop);
         let load = tokio::task::LocalSet::new().run_until(driving).await;
+        troubled.await.unwrap();
+        watch.end().await;
         let manifest = Manifest {
             format: FORMAT,
             saasbench: env!("CARGO_PKG_VERSION").to_owned(),
             state: State::Finished,
             scenario: ScenarioText::new("lies.toml".to_owned(), self.scenario.clone(), BTreeMap::new()),
-            environment: environment(&self.faults),
+            environment,
             machine: Machine::this(),
             started_unix_ns: Nanos::from(unix).0,
             canary_nonce,
@@ -100,13 +96,45 @@ impl Plan {
 
     fn service(&self, clock: RunClock, unix: Duration) -> Service {
         let tenants = Tenants::parse(&self.tenants, "tenants.jsonl").unwrap();
-        let store = Store::memory_at(unix);
         let faults: Faults = self.faults.iter().copied().collect();
-        let app = |replica| {
-            let config = Config { replica, faults: faults.clone(), ..Config::default() };
-            App::with_config(tenants.clone(), store.clone(), config)
-        };
-        Service { apps: (0..).map(app).take(NAMES.len()).collect(), clock, random: AtomicU64::new(self.seed) }
+        let store = Store::memory_at(unix);
+        Service::start(tenants, store, faults, self.trouble.clone(), clock, self.seed)
+    }
+}
+
+/// The replicas' metrics before, during and after the load; nothing where the scenario has none.
+struct Watch {
+    scraper: Option<Arc<Scraper>>,
+    stop: CancellationToken,
+    during: JoinSet<std::io::Result<()>>,
+}
+
+impl Watch {
+    async fn begin(
+        scenario: &Scenario,
+        environment: &Environment,
+        service: &Service,
+        dir: &Path,
+        clock: RunClock,
+    ) -> Self {
+        let (stop, mut during) = (CancellationToken::new(), JoinSet::new());
+        let Some(contract) = &scenario.metrics else { return Self { scraper: None, stop, during } };
+        let sources = service.sources(&environment.replicas);
+        let scraper = Arc::new(Scraper::new(sources, contract.clone(), dir, clock).unwrap());
+        scraper.scrape_all(Phase::Before).await.unwrap();
+        let (watching, stopped) = (Arc::clone(&scraper), stop.clone());
+        during.spawn(async move { watching.scrape_until(stopped).await });
+        Self { scraper: Some(scraper), stop, during }
+    }
+
+    async fn end(mut self) {
+        self.stop.cancel();
+        while let Some(ended) = self.during.join_next().await {
+            ended.unwrap().unwrap();
+        }
+        if let Some(scraper) = self.scraper {
+            scraper.settle(Phase::After, Duration::from_secs(15)).await.unwrap();
+        }
     }
 }
 
@@ -120,6 +148,7 @@ fn environment(faults: &[Fault]) -> Environment {
         name: "in process".to_owned(),
         replicas: NAMES.iter().map(|name| replica(name)).collect(),
         prometheus: None,
+        metrics: None,
         redis: None,
         exclusive: true,
         fresh: true,
@@ -128,68 +157,5 @@ fn environment(faults: &[Fault]) -> Environment {
         faults: faults.iter().map(ToString::to_string).collect(),
         insecure: false,
         http2: Vec::new(),
-        metrics: None,
     }
-}
-
-/// Replicas without sockets; a request is under way for 0 to 3 ms each way, now and then for 30.
-#[derive(Debug)]
-struct Service {
-    apps: Vec<App>,
-    clock: RunClock,
-    random: AtomicU64,
-}
-
-impl Service {
-    async fn travel(&self) {
-        // SplitMix64: whoever asks when, the sequence is the seed's.
-        let state = self.random.fetch_add(0x9e37_79b9_7f4a_7c15, Relaxed);
-        let mut mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^= mixed >> 31;
-        let millis = if mixed.is_multiple_of(64) { 30 } else { (mixed >> 8) % 4 };
-        tokio::time::sleep(Duration::from_millis(millis)).await;
-    }
-}
-
-impl Transport for Service {
-    type Line = ();
-
-    fn line(&self) {}
-
-    async fn send(&self, (): &mut (), exchange: &mut Exchange) -> Result<(), NoAnswer> {
-        exchange.sent = self.clock.now();
-        let request = parse(&exchange.request);
-        self.travel().await;
-        let response = self.apps[exchange.request.replica].respond(request).await;
-        self.travel().await;
-        let (head, body) = response.into_parts();
-        let Ok(body) = body.collect().await;
-        let now = self.clock.now();
-        let answer = &mut exchange.answer;
-        answer.status = head.status.as_u16();
-        answer.limiter = LimiterHeaders::default();
-        (answer.first_byte, answer.done) = (now, now);
-        let mut fields = LimiterFields::default();
-        for (name, value) in &head.headers {
-            fields.note(name.as_str().as_bytes(), value.as_bytes(), answer);
-        }
-        fields.finish(Nanos::ZERO, answer);
-        answer.body = body.to_bytes().to_vec();
-        answer.body_bytes = answer.body.len() as u64;
-        Ok(())
-    }
-}
-
-/// The request as the server's own HTTP library has it.
-fn parse(request: &Request) -> hyper::Request<Full<Bytes>> {
-    let (head, body) = request.bytes.split_at(request.body_at);
-    let mut fields = [httparse::EMPTY_HEADER; 32];
-    let mut parsed = httparse::Request::new(&mut fields);
-    assert!(parsed.parse(head).unwrap().is_complete());
-    let mut wire = hyper::Request::builder().method(parsed.method.unwrap()).uri(parsed.path.unwrap());
-    for field in parsed.headers {
-        wire = wire.header(field.name, field.value);
-    }
-    wire.body(Full::new(Bytes::copy_from_slice(body))).unwrap()
 }

@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, fmt::Write as _, sync::Mutex, thread};
 use saasbench::verify::verdict::{Claim, Outcome};
 use tenancy::Fault;
 
-use crate::run::Plan;
+use crate::{run::Plan, service::Trouble};
 
 /// Without optimisation a diagnosis takes ten times as long: there the tests have to do with fewer runs, and no table.
 const SEEDS: u64 = if cfg!(debug_assertions) { 2 } else { 20 };
@@ -93,7 +93,13 @@ quota = "{quota}/{window}s"
 "#,
         rate + 11
     );
-    Plan { scenario, tenants: format!("{}\n{}\n", line("acme"), line("globex")), faults, seed }
+    Plan {
+        scenario,
+        tenants: format!("{}\n{}\n", line("acme"), line("globex")),
+        faults,
+        seed,
+        trouble: Trouble::default(),
+    }
 }
 
 /// What the limit's claim came to in one run.
