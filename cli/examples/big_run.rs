@@ -70,6 +70,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             insecure: false,
             http2: Vec::new(),
             metrics: None,
+            programs: Default::default(),
         },
         machine: Machine::this(),
         started_unix_ns: 1_700_000_000_000_000_000,

@@ -1,8 +1,12 @@
 //! The command line, as typed.
 
+mod up;
+
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Parser, Subcommand, builder::styling};
+
+pub use up::{PartArgs, UpArgs};
 
 const EXIT_CODES: &str = "Exit codes:
   0    all claims pass
@@ -47,6 +51,17 @@ pub enum Command {
     Faults,
     /// Serve the reference multi-tenant API
     Serve(tenancy::Args),
+    /// Start the local stack: Redis, replicas of the reference service, Prometheus and what belongs to them
+    Up(UpArgs),
+    /// Become a program that ends with its parent
+    #[command(hide = true)]
+    Part(PartArgs),
+    /// Remove a directory once standard input ends, unless it says anything
+    #[command(hide = true)]
+    Sweep {
+        /// The directory
+        dir: PathBuf,
+    },
 }
 
 /// Arguments of `run`.
@@ -81,7 +96,8 @@ pub struct RunArgs {
     #[arg(long, requires = "targets")]
     pub fresh: bool,
 
-    /// Run against an environment of the configuration file
+    /// Run against an environment of the configuration file, or against `local`: the stack of `saasbench up`, started for
+    /// this run
     #[arg(long, value_name = "NAME")]
     pub env: Option<String>,
 
@@ -97,9 +113,9 @@ pub struct RunArgs {
     #[arg(long, value_name = "FILE", default_value = "saasbench.toml")]
     pub config: PathBuf,
 
-    /// Make the embedded service lie on purpose, to see the claim that catches it; may be given more than once (`saasbench
-    /// faults` lists the faults)
-    #[arg(long = "fault", value_name = "NAME[=VALUE]", conflicts_with_all = ["targets", "env"])]
+    /// Make the embedded or local service lie on purpose, to see the claim that catches it; may be given more than once
+    /// (`saasbench faults` lists the faults)
+    #[arg(long = "fault", value_name = "NAME[=VALUE]", conflicts_with = "targets")]
     pub faults: Vec<tenancy::Fault>,
 
     /// Where recorded runs go

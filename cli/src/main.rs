@@ -49,6 +49,12 @@ fn dispatch(command: Command, err_is_coloured: bool) -> Result<Exit, Failure> {
         }
         Command::Faults => commands::faults::faults(&mut out).map_err(unwritable),
         Command::Serve(args) => commands::serve::serve(args),
+        Command::Up(args) => {
+            let output = &mut Output::new(&mut out, &mut err, err_is_coloured);
+            runtime()?.block_on(commands::up::up(&args, output))
+        }
+        Command::Part(args) => Err(commands::part::part(&args)),
+        Command::Sweep { dir } => commands::part::sweep(&dir),
     }
 }
 

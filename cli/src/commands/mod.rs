@@ -2,8 +2,10 @@
 
 pub mod faults;
 pub mod metrics;
+pub mod part;
 pub mod run;
 pub mod scenario;
 pub mod serve;
+pub mod up;
 pub mod validate;
 pub mod verify;

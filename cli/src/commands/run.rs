@@ -15,6 +15,7 @@ use crate::{
         access::PrometheusConfig,
         config, embedded,
         external::{self, AdHoc},
+        local,
         reach::PlaceTrust,
     },
     exit::{Exit, Failure},
@@ -55,7 +56,7 @@ pub async fn run(args: &RunArgs, output: &mut Output<'_>) -> Result<Exit, Failur
         declare(&mut scenario, &args.config, name, output.err_is_coloured())?;
     }
     let scenario = Arc::new(scenario);
-    let up = bring_up(args, &scenario).await.map_err(|error| environment_failure(&error))?;
+    let mut up = bring_up(args, &scenario).await.map_err(|error| Failure::from(&error))?;
     check_routing(&scenario, up.environment.replicas.len())?;
     check_descriptors(&scenario, &up, args.quiet, output)?;
     let own_metrics = listen(args, &up, output).await?;
@@ -69,22 +70,41 @@ pub async fn run(args: &RunArgs, output: &mut Output<'_>) -> Result<Exit, Failur
         // Its thread ends on its own; waiting for it must not hold up this one's tasks.
         let _ = tokio::task::spawn_blocking(move || servers.stop()).await;
     }
+    let death = up.local.as_mut().and_then(local::Stack::dead);
+    if let Some(stack) = up.local {
+        stack.stop().await;
+    }
 
     let broken = recorded.err();
     if let Some(error) = &broken {
         output.warn(&record_failure_text(error));
+    }
+    if let Some(death) = &death {
+        output.warn(&format!("{death}\nso the run was against a part of the stack only"));
     }
     let judged = judge(&dir, broken.is_none()).map_err(|failure| match &broken {
         Some(error) => Failure::new(Exit::Broken, record_failure_text(error)),
         None => failure,
     })?;
     output.report(&judged, args.report.json.as_deref())?;
-    Ok(Exit::of_run(judged.outcome, broken.is_some(), signals.interrupted()))
+    Ok(Exit::of_run(judged.outcome, broken.is_some() || death.is_some(), signals.interrupted()))
 }
 
 async fn bring_up(args: &RunArgs, scenario: &Scenario) -> Result<Up, EnvironmentError> {
     let trust = PlaceTrust::read(args.insecure, args.roots.as_deref(), "--roots")?;
     if let Some(name) = &args.env {
+        if name == local::LOCAL {
+            config::reserve(local::LOCAL, &args.config)?;
+            return local::for_scenario(scenario, args.faults.iter().map(ToString::to_string).collect())
+                .await;
+        }
+        if !args.faults.is_empty() {
+            return Err(EnvironmentError::Usage {
+                message: format!("the environment `{name}` cannot be told to have faults"),
+                hint: "give --fault without --env, or with `--env local`: there saasbench starts the service"
+                    .to_owned(),
+            });
+        }
         let file = args.config.display().to_string();
         let text = fs::read_to_string(&args.config).map_err(|error| EnvironmentError::Usage {
             message: format!("cannot read {file}, where the environment `{name}` should be: {error}"),
@@ -279,17 +299,6 @@ fn judge(dir: &Path, keep: bool) -> Result<verify::Report, Failure> {
             .map_err(|error| record_failure(&RecordError::write(&path)(error)))?;
     }
     Ok(report)
-}
-
-fn environment_failure(error: &EnvironmentError) -> Failure {
-    let exit = match error {
-        EnvironmentError::Unreachable { .. }
-        | EnvironmentError::Unanswered { .. }
-        | EnvironmentError::Embedded(_) => Exit::Unreachable,
-        EnvironmentError::UnknownTenants(_) | EnvironmentError::Usage { .. } => Exit::Usage,
-    };
-    let hint = error.hint();
-    Failure { hint, ..Failure::new(exit, error.to_string()) }
 }
 
 fn record_failure(error: &RecordError) -> Failure {

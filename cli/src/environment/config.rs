@@ -11,7 +11,7 @@
 //! metrics = { preset = "micrometer" }
 //! ```
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::Path};
 
 use serde::Deserialize;
 
@@ -76,15 +76,46 @@ pub(super) mod option_duration {
     }
 }
 
+/// Makes sure that `file`, if it is there, has no environment `name` of its own: nobody could tell which one is meant.
+///
+/// # Errors
+/// When it has, or cannot be read.
+pub fn reserve(name: &str, file: &Path) -> Result<(), EnvironmentError> {
+    let shown = file.display().to_string();
+    let text = match std::fs::read_to_string(file) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => {
+            return Err(EnvironmentError::Usage {
+                message: format!("cannot read {shown}: {error}"),
+                hint: "name another file with --config".to_owned(),
+            });
+        }
+    };
+    match read(&text, &shown)?.environment.contains_key(name) {
+        false => Ok(()),
+        true => Err(EnvironmentError::Usage {
+            message: format!(
+                "{shown} has an environment `{name}`, which is the name of the stack that saasbench starts"
+            ),
+            hint: "give it another name".to_owned(),
+        }),
+    }
+}
+
+fn read(text: &str, file: &str) -> Result<ConfigFile, EnvironmentError> {
+    toml::from_str(text).map_err(|error| EnvironmentError::Usage {
+        message: format!("{file}: {}", error.to_string().trim_end()),
+        hint: "docs/environments.md shows every key".to_owned(),
+    })
+}
+
 /// Finds the environment `name` in the text of `saasbench.toml`.
 ///
 /// # Errors
 /// When the text is not such a file, or has no such environment.
 pub fn find(text: &str, file: &str, name: &str) -> Result<EnvironmentConfig, EnvironmentError> {
-    let config: ConfigFile = toml::from_str(text).map_err(|error| EnvironmentError::Usage {
-        message: format!("{file}: {}", error.to_string().trim_end()),
-        hint: "docs/environments.md shows every key".to_owned(),
-    })?;
+    let config = read(text, file)?;
     let environment = config.environment.get(name).cloned().ok_or_else(|| EnvironmentError::Usage {
         message: format!("{file} has no environment `{name}`"),
         hint: match config.environment.keys().map(String::as_str).collect::<Vec<_>>().as_slice() {

@@ -34,18 +34,13 @@ impl Servers {
     }
 }
 
-/// Starts the replicas that the scenario asks for, with faults if they are to have any.
+/// The tenants that `[embedded]` of the scenario names, all of the scenario's among them.
 ///
 /// # Errors
-/// When its tenants file is wrong, lacks a tenant of the scenario, or a socket cannot be bound.
-pub async fn start(scenario: &Scenario, faults: &Faults) -> Result<Up, EnvironmentError> {
-    let failed = |error: &dyn std::fmt::Display| EnvironmentError::Embedded(error.to_string());
+/// When the file is wrong, or lacks a tenant of the scenario.
+pub(super) fn tenants(scenario: &Scenario) -> Result<Tenants, EnvironmentError> {
     let tenants = match &scenario.embedded.tenants {
-        Some((text, name)) => Tenants::parse(text, name).map_err(|error| EnvironmentError::Usage {
-            message: format!("the tenants file of the embedded environment is not valid\n{error}"),
-            hint: r#"a line needs an id and limits: {"id": "acme", "limits": {"chat_per_10s": 8}}"#
-                .to_owned(),
-        })?,
+        Some((text, name)) => parse_tenants(text, name)?,
         None => Tenants::builtin(),
     };
     let unknown: Vec<String> = scenario
@@ -57,6 +52,31 @@ pub async fn start(scenario: &Scenario, faults: &Faults) -> Result<Up, Environme
     if !unknown.is_empty() {
         return Err(EnvironmentError::UnknownTenants(unknown));
     }
+    Ok(tenants)
+}
+
+/// Makes sure that the text of the tenants file `name` is one.
+///
+/// # Errors
+/// When it is not valid.
+pub fn check_tenants(text: &str, name: &str) -> Result<(), EnvironmentError> {
+    parse_tenants(text, name).map(drop)
+}
+
+fn parse_tenants(text: &str, name: &str) -> Result<Tenants, EnvironmentError> {
+    Tenants::parse(text, name).map_err(|error| EnvironmentError::Usage {
+        message: format!("the tenants file is not valid\n{error}"),
+        hint: r#"a line needs an id and limits: {"id": "acme", "limits": {"chat_per_10s": 8}}"#.to_owned(),
+    })
+}
+
+/// Starts the replicas that the scenario asks for, with faults if they are to have any.
+///
+/// # Errors
+/// When its tenants file is wrong, lacks a tenant of the scenario, or a socket cannot be bound.
+pub async fn start(scenario: &Scenario, faults: &Faults) -> Result<Up, EnvironmentError> {
+    let failed = |error: &dyn std::fmt::Display| EnvironmentError::Embedded(error.to_string());
+    let known = tenants(scenario)?;
 
     let mut listeners = Vec::new();
     let mut replicas = Vec::new();
@@ -83,7 +103,7 @@ pub async fn start(scenario: &Scenario, faults: &Faults) -> Result<Up, Environme
     let (stopped, at_work) = (stop.clone(), faults.clone());
     let thread = std::thread::Builder::new()
         .name("embedded".to_owned())
-        .spawn(move || runtime.block_on(serve(listeners, tenants, at_work, stopped)))
+        .spawn(move || runtime.block_on(serve(listeners, known, at_work, stopped)))
         .map_err(|error| failed(&error))?;
 
     let servers = Servers { stop, thread };
@@ -107,6 +127,7 @@ pub async fn start(scenario: &Scenario, faults: &Faults) -> Result<Up, Environme
         insecure: scenario.http.insecure,
         http2: Vec::new(),
         metrics: None,
+        programs: Default::default(),
     };
     Ok(Up {
         environment,
@@ -114,6 +135,7 @@ pub async fn start(scenario: &Scenario, faults: &Faults) -> Result<Up, Environme
         prometheus: None,
         store_url: None,
         own_metrics: None,
+        local: None,
         embedded: Some(servers),
     })
 }

@@ -61,6 +61,7 @@ pub async fn ad_hoc(
         insecure: false,
         http2: Vec::new(),
         metrics: None,
+        programs: Default::default(),
     };
     reach(environment, prometheus, given.redis, scenario, trust).await
 }
@@ -105,6 +106,7 @@ pub async fn named(
         insecure: false,
         http2: Vec::new(),
         metrics: config.metrics.map(|table| table.to_string()),
+        programs: Default::default(),
     };
     reach(environment, prometheus, config.redis, scenario, trust).await
 }
@@ -156,7 +158,7 @@ async fn reach(
     reach::redis(store_url.as_deref()).await?;
     environment.insecure = http.insecure;
     environment.http2 = reached.by_http2(&environment.replicas);
-    Ok(Up { environment, reached, prometheus, store_url, own_metrics: None, embedded: None })
+    Ok(Up { environment, reached, prometheus, store_url, own_metrics: None, local: None, embedded: None })
 }
 
 /// A URL that can be shown and recorded.

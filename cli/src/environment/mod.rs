@@ -1,14 +1,19 @@
 //! Brings a stack up and hands back its endpoints: `embedded` starts the reference server in-process, `external` takes
-//! addresses of what runs already, from the command line or from `saasbench.toml` (`config`); `access` is how Prometheus
-//! is asked. `reach` tries them.
+//! addresses of what runs already, from the command line or from `saasbench.toml` (`config`); `local` starts the whole
+//! stack as processes of this machine. `access` is how Prometheus is asked; `reach` tries what there is.
 
 pub mod access;
 pub mod config;
 pub mod embedded;
 pub mod external;
+pub mod local;
 pub mod reach;
 
-use crate::{observe::prometheus::client::Client, record::manifest};
+use crate::{
+    exit::{Exit, Failure},
+    observe::prometheus::client::Client,
+    record::manifest,
+};
 
 /// A stack that is up.
 #[derive(Debug)]
@@ -25,6 +30,8 @@ pub struct Up {
     pub own_metrics: Option<std::net::SocketAddr>,
     /// The in-process servers, if they are ours.
     pub embedded: Option<embedded::Servers>,
+    /// The processes of this stack, if they are ours.
+    pub local: Option<local::Stack>,
 }
 
 /// Why an environment is not there.
@@ -53,8 +60,11 @@ pub enum EnvironmentError {
     /// The embedded servers could not be started.
     #[error("the embedded environment could not be started: {0}")]
     Embedded(String),
-    /// A scenario's tenant that the embedded servers do not serve.
-    #[error("the embedded servers do not know the tenants {}", .0.join(", "))]
+    /// The local stack could not be started.
+    #[error(transparent)]
+    Local(#[from] local::LocalError),
+    /// A scenario's tenant that the servers of the embedded or local environment do not serve.
+    #[error("the reference server does not know the tenants {}", .0.join(", "))]
     UnknownTenants(Vec<String>),
     /// Something in the command line or in `saasbench.toml` is wrong.
     #[error("{message}")]
@@ -74,9 +84,23 @@ impl EnvironmentError {
                 Some(hint.clone())
             }
             Self::Embedded(_) => None,
+            Self::Local(error) => error.hint(),
             Self::UnknownTenants(_) => Some(
                 "name a file with a line for each of them: [embedded] tenants = \"tenants.jsonl\"".to_owned(),
             ),
         }
+    }
+}
+
+impl From<&EnvironmentError> for Failure {
+    fn from(error: &EnvironmentError) -> Self {
+        let exit = match error {
+            EnvironmentError::Unreachable { .. }
+            | EnvironmentError::Unanswered { .. }
+            | EnvironmentError::Embedded(_)
+            | EnvironmentError::Local(_) => Exit::Unreachable,
+            EnvironmentError::UnknownTenants(_) | EnvironmentError::Usage { .. } => Exit::Usage,
+        };
+        Self { hint: error.hint(), ..Self::new(exit, error.to_string()) }
     }
 }

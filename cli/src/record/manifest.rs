@@ -89,7 +89,7 @@ impl ScenarioText {
 /// Where a run ran.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Environment {
-    /// `embedded`, `ad hoc`, or a name from `saasbench.toml`.
+    /// `embedded`, `local`, `ad hoc`, or a name from `saasbench.toml`.
     pub name: String,
     /// The replicas, in order.
     pub replicas: Vec<Replica>,
@@ -105,7 +105,7 @@ pub struct Environment {
     pub clock_offset_ns: Nanos,
     /// How far two clocks of it may drift apart, dimensionless.
     pub clock_drift: f64,
-    /// Faults that the embedded service was told to have, as `NAME=VALUE`.
+    /// Faults that the service of the embedded or local environment was told to have, as `NAME=VALUE`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub faults: Vec<String>,
     /// Whether any certificate was good enough: who answered is not proven then.
@@ -117,6 +117,9 @@ pub struct Environment {
     /// What it declares about its metrics over the scenario: the table `[metrics]` as TOML, without its header.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metrics: Option<String>,
+    /// Versions of the programs of the local environment, by their part.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub programs: BTreeMap<String, String>,
 }
 
 fn is_false(value: &bool) -> bool {

@@ -1,12 +1,13 @@
 //! What the user sees. `terminal` turns a finished report into text, `metrics` pages of metrics; `progress` shows a run while
 //! it goes, `failure` says why a command could not do its work; `output` knows where all that goes; `own_metrics` is the page
-//! that Prometheus scrapes of a run.
+//! that Prometheus scrapes of a run, and `stack` tells where the parts of a local stack are.
 
 pub mod failure;
 pub mod metrics;
 pub mod output;
 pub mod own_metrics;
 pub mod progress;
+pub mod stack;
 pub mod terminal;
 
 /// Styles of the terminal texts; stripped where colours are off.

@@ -75,6 +75,15 @@ impl<'a> Output<'a> {
         }
     }
 
+    /// What a command has to say, on standard output.
+    ///
+    /// # Errors
+    /// When that cannot be written; a reader that went away has read enough.
+    pub fn say(&mut self, text: &str) -> Result<(), Failure> {
+        quiet_pipe(self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush()))
+            .map_err(|error| Failure::new(Exit::Broken, format!("cannot write to standard output: {error}")))
+    }
+
     /// Something that went wrong, though the command goes on.
     pub fn warn(&mut self, text: &str) {
         self.tell(&format!("{} {text}", paint(BAD, "error:")));

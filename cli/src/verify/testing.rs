@@ -129,6 +129,7 @@ impl Made {
                 insecure: false,
                 http2: Vec::new(),
                 metrics: None,
+                programs: Default::default(),
             },
             machine: Machine { os: "test".to_owned(), arch: "test".to_owned(), cpus: 1 },
             started_unix_ns: 1_000_000_000_000_000_000,

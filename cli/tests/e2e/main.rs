@@ -16,6 +16,7 @@ mod embedded;
 mod endings;
 mod fixtures;
 mod isolation;
+mod local;
 mod neighbours;
 mod outages;
 mod output;

@@ -157,5 +157,6 @@ fn environment(faults: &[Fault]) -> Environment {
         faults: faults.iter().map(ToString::to_string).collect(),
         insecure: false,
         http2: Vec::new(),
+        programs: Default::default(),
     }
 }

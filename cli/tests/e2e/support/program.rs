@@ -123,6 +123,21 @@ impl Running {
         self.process.err()
     }
 
+    /// What it wrote to standard output so far.
+    pub(crate) fn out(&self) -> String {
+        self.process.out()
+    }
+
+    /// Its process id.
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+
+    /// Fails, with what it wrote, if it has ended.
+    pub(crate) fn assert_lives(&mut self) {
+        self.process.assert_lives();
+    }
+
     pub(crate) fn signal(&self, signal: Signal) {
         self.process.signal(signal);
     }

@@ -1,0 +1,29 @@
+//! `saasbench part` and `saasbench sweep`, which the local stack starts its processes through: they see to it that nothing
+//! is left of it, even when saasbench itself is killed.
+
+use std::path::Path;
+
+use crate::{
+    args::PartArgs,
+    environment::local::{data, part},
+    exit::{Exit, Failure},
+};
+
+/// Becomes another program; returns only where that failed.
+pub fn part(args: &PartArgs) -> Failure {
+    let Some((program, arguments)) = args.command.split_first() else {
+        return Failure::new(Exit::Usage, "no program is named");
+    };
+    let error = part::become_mortal(args.parent, Path::new(program), arguments);
+    Failure::new(Exit::Unreachable, format!("cannot start {}: {error}", program.display()))
+}
+
+/// Waits for the end of standard input, and removes the directory.
+///
+/// # Errors
+/// When it cannot be removed.
+pub fn sweep(dir: &Path) -> Result<Exit, Failure> {
+    data::sweep(dir, &mut std::io::stdin())
+        .map(|()| Exit::Pass)
+        .map_err(|error| Failure::new(Exit::Broken, format!("cannot remove {}: {error}", dir.display())))
+}

@@ -1,0 +1,117 @@
+//! The directory that the stack lives in: one that is given and stays, or a temporary one that goes.
+//!
+//! A temporary one is removed by a process of its own, `saasbench sweep` ([`sweep`]). It reads from a pipe that ends with this
+//! process, however that ends. A single byte through the pipe tells it to leave the directory alone.
+
+use std::{
+    fs,
+    io::{self, Read, Write as _},
+    os::unix::process::CommandExt as _,
+    path::{Path, PathBuf},
+    process::{Child, ChildStdin, Command, Stdio},
+    time::Duration,
+};
+
+use super::LocalError;
+
+/// How often the directory is tried to be removed: processes that are being killed may still write into it.
+const TRIES: usize = 100;
+/// Between two tries.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// A directory with logs and data.
+#[derive(Debug)]
+pub struct Data {
+    path: PathBuf,
+    sweeper: Option<Sweeper>,
+}
+
+#[derive(Debug)]
+struct Sweeper {
+    process: Child,
+    pipe: Option<ChildStdin>,
+}
+
+impl Data {
+    /// The directory `path`, made if it is not there and kept; without one, a temporary directory.
+    pub(super) fn new(path: Option<&Path>) -> Result<Self, LocalError> {
+        let Some(path) = path else { return Self::temporary() };
+        let what = format!("cannot use the data directory {}", path.display());
+        let made = fs::create_dir_all(path).and_then(|()| path.canonicalize());
+        Ok(Self { path: made.map_err(LocalError::system(what))?, sweeper: None })
+    }
+
+    fn temporary() -> Result<Self, LocalError> {
+        let failed = |cause| LocalError::system("cannot make a temporary directory")(cause);
+        let path = tempfile::Builder::new().prefix("saasbench-local-").tempdir().map_err(failed)?;
+        let mut command = Command::new(std::env::current_exe().map_err(failed)?);
+        command.arg("sweep").arg(path.path()).process_group(0);
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut process = command.spawn().map_err(failed)?;
+        let pipe = process.stdin.take();
+        Ok(Self { path: path.keep(), sweeper: Some(Sweeper { process, pipe }) })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether it stays when the stack goes.
+    pub fn is_kept(&self) -> bool {
+        self.sweeper.is_none()
+    }
+
+    /// Something went wrong: what is in it is wanted.
+    pub(super) fn keep(&mut self) {
+        if let Some(Sweeper { pipe: Some(pipe), .. }) = &mut self.sweeper {
+            // A sweeper that is gone removes nothing either.
+            let _ = pipe.write_all(b"k");
+        }
+    }
+}
+
+impl Drop for Sweeper {
+    fn drop(&mut self) {
+        self.pipe = None;
+        let _ = self.process.wait();
+    }
+}
+
+/// Waits for the end of `pipe`, and removes `path`, unless a byte came through.
+///
+/// # Errors
+/// When the directory cannot be removed.
+pub fn sweep(path: &Path, pipe: &mut dyn Read) -> io::Result<()> {
+    let mut told = Vec::new();
+    pipe.read_to_end(&mut told)?;
+    if !told.is_empty() {
+        return Ok(());
+    }
+    let mut removed = fs::remove_dir_all(path);
+    for _ in 1..TRIES {
+        match &removed {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => std::thread::sleep(PAUSE),
+            _ => return Ok(()),
+        }
+        removed = fs::remove_dir_all(path);
+    }
+    removed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_directory_goes_unless_it_is_wanted() {
+        let outer = tempfile::tempdir().unwrap();
+        let path = outer.path().join("stack");
+        fs::create_dir_all(path.join("logs")).unwrap();
+        sweep(&path, &mut &b"k"[..]).unwrap();
+        assert!(path.exists());
+        sweep(&path, &mut io::empty()).unwrap();
+        assert!(!path.exists());
+        sweep(&path, &mut io::empty()).unwrap();
+    }
+}

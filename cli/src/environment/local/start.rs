@@ -1,0 +1,329 @@
+//! Brings the stack up, part after part: each answers before the next is started, so that Prometheus finds all of it up at
+//! its first scrape.
+
+use std::{
+    collections::BTreeMap,
+    ffi::OsString,
+    fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use super::{
+    LocalError, Role, Stack, Wanted,
+    config::{self, Addresses},
+    data::Data,
+    part::{Launch, Part, Probe},
+    ports::{Port, Ports},
+    programs::{self, ALERTMANAGER, PROMETHEUS, Program, REDIS, REDIS_EXPORTER},
+};
+use crate::{
+    environment::{
+        EnvironmentError, Up,
+        access::{Access, PrometheusConfig},
+        embedded,
+        external::{CLOCK_DRIFT, replica_name},
+        reach,
+    },
+    load::connect::tls::{self, Trust},
+    observe::http_client,
+    record::manifest::{Environment, Replica},
+    scenario::Scenario,
+    units::Nanos,
+};
+
+/// What this environment is called: no file can give another one this name.
+pub const LOCAL: &str = "local";
+/// Of a run's own stack: a run waits for a scrape before and after its load.
+const SCRAPE_INTERVAL: Duration = Duration::from_secs(1);
+/// The parts have one clock. They read it to the millisecond.
+const CLOCK_OFFSET: Nanos = Nanos::from_millis(1);
+
+/// Brings up the stack that the scenario's `[embedded]` asks for, for this run alone. It listens on no port that anybody
+/// else knows, and starts empty. `faults` are written as `NAME=VALUE`.
+///
+/// # Errors
+/// When the scenario's tenants are not served, or a part does not come up.
+pub async fn for_scenario(scenario: &Scenario, faults: Vec<String>) -> Result<Up, EnvironmentError> {
+    embedded::tenants(scenario)?;
+    let wanted = Wanted {
+        replicas: scenario.embedded.replicas,
+        tenants: scenario.embedded.tenants.as_ref().map(|(text, _)| text.clone()),
+        faults: faults.clone(),
+        scrape_interval: SCRAPE_INTERVAL,
+        data: None,
+        webhook: None,
+        port_base: None,
+    };
+    let stack = start(wanted).await?;
+    let replicas: Vec<Replica> = stack
+        .replicas()
+        .map(|(name, url)| {
+            let instance = url.trim_start_matches("http://").to_owned();
+            Replica { name: name.to_owned(), url: url.to_owned(), instance }
+        })
+        .collect();
+    let [prometheus_url, redis_url] =
+        [Role::Prometheus, Role::Redis].map(|role| stack.url(&role).map(str::to_owned));
+    let access = prometheus_url
+        .clone()
+        .map(|url| Access::new(PrometheusConfig { url, ..PrometheusConfig::default() }, LOCAL, &|_| None));
+    let reached = reach::replicas(&replicas, &scenario.http, scenario.timeout).await?;
+    let prometheus = reach::prometheus(access.transpose()?.as_ref(), &scenario.http).await?;
+    let environment = Environment {
+        name: LOCAL.to_owned(),
+        http2: reached.by_http2(&replicas),
+        replicas,
+        prometheus: prometheus_url,
+        redis: redis_url.clone(),
+        exclusive: true,
+        fresh: true,
+        clock_offset_ns: CLOCK_OFFSET,
+        // The limiter counts by the wall clock, which NTP slews, and the run by one that it does not.
+        clock_drift: CLOCK_DRIFT,
+        faults,
+        insecure: scenario.http.insecure,
+        metrics: None,
+        programs: stack.versions.clone(),
+    };
+    Ok(Up {
+        environment,
+        reached,
+        prometheus,
+        store_url: redis_url,
+        own_metrics: Some(stack.own_metrics),
+        embedded: None,
+        local: Some(stack),
+    })
+}
+
+/// Brings a stack up.
+///
+/// # Errors
+/// When a program is missing, a port is taken, or a part does not come up; nothing is left running then.
+pub async fn start(wanted: Wanted) -> Result<Stack, LocalError> {
+    let installed = Installed::find(wanted.webhook.is_some())?;
+    let plan = Plan::new(&wanted, &installed)?;
+    let mut data = Data::new(wanted.data.as_deref())?;
+    let started = start_parts(&wanted, &installed, plan, data.path()).await;
+    if matches!(started, Err(LocalError::Ended(_) | LocalError::NotReady { .. })) {
+        data.keep();
+    }
+    let (parts, own_metrics) = started?;
+    Ok(Stack {
+        parts,
+        own_metrics,
+        versions: installed.versions(),
+        absent: installed.absent(),
+        scrape_interval: wanted.scrape_interval,
+        data,
+    })
+}
+
+/// Where the programs are.
+#[derive(Debug)]
+struct Installed {
+    redis: PathBuf,
+    redis_exporter: PathBuf,
+    prometheus: PathBuf,
+    alertmanager: Option<PathBuf>,
+}
+
+impl Installed {
+    /// Looks for them all, and tells all that are missing.
+    fn find(needs_alertmanager: bool) -> Result<Self, LocalError> {
+        let alertmanager = ALERTMANAGER.find();
+        if let (Some(redis), Some(redis_exporter), Some(prometheus)) =
+            (REDIS.find(), REDIS_EXPORTER.find(), PROMETHEUS.find())
+            && (alertmanager.is_some() || !needs_alertmanager)
+        {
+            return Ok(Self { redis, redis_exporter, prometheus, alertmanager });
+        }
+        let needed: [&'static Program; 4] = [&REDIS, &REDIS_EXPORTER, &PROMETHEUS, &ALERTMANAGER];
+        let needed = needed.into_iter().take(if needs_alertmanager { 4 } else { 3 });
+        Err(LocalError::Missing(needed.filter(|program| program.find().is_none()).collect()))
+    }
+
+    fn absent(&self) -> Vec<&'static Program> {
+        if self.alertmanager.is_none() { vec![&ALERTMANAGER] } else { Vec::new() }
+    }
+
+    fn versions(&self) -> BTreeMap<String, String> {
+        let found = [
+            (Role::Redis, Some(&self.redis)),
+            (Role::RedisExporter, Some(&self.redis_exporter)),
+            (Role::Prometheus, Some(&self.prometheus)),
+            (Role::Alertmanager, self.alertmanager.as_ref()),
+        ];
+        let found = found.into_iter().filter_map(|(role, file)| Some((role, file?)));
+        found.map(|(role, file)| (role.to_string(), programs::version(file))).collect()
+    }
+}
+
+/// Which part is to listen where.
+#[derive(Debug)]
+struct Plan {
+    replicas: Vec<(String, Port)>,
+    redis: Port,
+    redis_exporter: Port,
+    prometheus: Port,
+    alertmanager: Option<Port>,
+    own_metrics: Port,
+}
+
+impl Plan {
+    fn new(wanted: &Wanted, installed: &Installed) -> Result<Self, LocalError> {
+        let mut ports = Ports::new(wanted.port_base, wanted.replicas + 5)?;
+        let replicas = (0..wanted.replicas).map(|index| {
+            let name = replica_name(index);
+            let port = ports.take(&format!("replica {name}"))?;
+            Ok((name, port))
+        });
+        let replicas = replicas.collect::<Result<_, LocalError>>()?;
+        let mut take = |role: &str| ports.take(role);
+        Ok(Self {
+            replicas,
+            redis: take("redis")?,
+            redis_exporter: take("redis-exporter")?,
+            prometheus: take("prometheus")?,
+            // Its port is taken even where it is absent: the others' do not move when it is installed.
+            alertmanager: Some(take("alertmanager")?).filter(|_| installed.alertmanager.is_some()),
+            own_metrics: take("the run's own metrics")?,
+        })
+    }
+}
+
+/// Starts all of them in `dir`; where to find the run's own metrics comes beside.
+async fn start_parts(
+    wanted: &Wanted,
+    installed: &Installed,
+    plan: Plan,
+    dir: &Path,
+) -> Result<(Vec<Part>, SocketAddr), LocalError> {
+    let tls = tls::config(Trust::Nobody).map_err(std::io::Error::other);
+    let http = tls.and_then(|tls| http_client(&tls, None).map_err(std::io::Error::other));
+    let http = http.map_err(LocalError::system("cannot set up an HTTP client"))?;
+    write_files(wanted, &plan, dir)
+        .map_err(LocalError::system(format!("cannot write into {}", dir.display())))?;
+    let own_metrics = SocketAddr::from(([127, 0, 0, 1], plan.own_metrics.release()));
+
+    let redis = redis(&installed.redis, plan.redis.release());
+    let store = redis.url.clone();
+    let mut parts = vec![Part::start(redis, dir, &http).await?];
+    let this = std::env::current_exe().map_err(LocalError::system("cannot find this program"))?;
+    for (index, (name, port)) in plan.replicas.into_iter().enumerate() {
+        let mut launch = replica(&this, &name, index, port.release(), &store);
+        launch.arguments.extend(wanted.faults.iter().flat_map(|fault| ["--fault".into(), fault.into()]));
+        if wanted.tenants.is_some() {
+            launch.arguments.extend(["--tenants".into(), TENANTS.into()]);
+        }
+        parts.push(Part::start(launch, dir, &http).await?);
+    }
+    let exporter = redis_exporter(&installed.redis_exporter, plan.redis_exporter.release(), &store);
+    parts.push(Part::start(exporter, dir, &http).await?);
+    if let Some((program, port)) = installed.alertmanager.as_ref().zip(plan.alertmanager) {
+        parts.push(Part::start(alertmanager(program, port.release()), dir, &http).await?);
+    }
+    let prometheus = prometheus(&installed.prometheus, plan.prometheus.release());
+    parts.push(Part::start(prometheus, dir, &http).await?);
+    Ok((parts, own_metrics))
+}
+
+const TENANTS: &str = "tenants.jsonl";
+const RULES: &str = "rules";
+const PROMETHEUS_CONFIG: &str = "prometheus.yml";
+const ALERTMANAGER_CONFIG: &str = "alertmanager.yml";
+
+/// Everything that the parts read; they run in `dir`.
+fn write_files(wanted: &Wanted, plan: &Plan, dir: &Path) -> std::io::Result<()> {
+    let alertmanager = plan.alertmanager.as_ref().map(Port::address);
+    let addresses = Addresses {
+        replicas: &plan.replicas.iter().map(|(_, port)| port.address()).collect::<Vec<_>>(),
+        redis_exporter: &plan.redis_exporter.address(),
+        prometheus: &plan.prometheus.address(),
+        alertmanager: alertmanager.as_deref(),
+        own_metrics: &plan.own_metrics.address(),
+    };
+    let rules = dir.join(RULES);
+    config::write_rules(&rules)?;
+    let prometheus = config::prometheus(&addresses, wanted.scrape_interval, &rules);
+    fs::write(dir.join(PROMETHEUS_CONFIG), prometheus)?;
+    fs::write(dir.join(ALERTMANAGER_CONFIG), config::alertmanager(wanted.webhook.as_deref()))?;
+    match &wanted.tenants {
+        Some(tenants) => fs::write(dir.join(TENANTS), tenants),
+        None => Ok(()),
+    }
+}
+
+/// A Redis that saves nothing: it starts empty.
+fn redis(program: &Path, port: u16) -> Launch<'_> {
+    let port = port.to_string();
+    let arguments = ["--bind", "127.0.0.1", "--port", &port, "--save", "", "--appendonly", "no"];
+    Launch {
+        role: Role::Redis,
+        url: format!("redis://127.0.0.1:{port}/0"),
+        program,
+        arguments: arguments.map(OsString::from).to_vec(),
+        probe: Probe::Redis,
+    }
+}
+
+/// This very program serves as a replica: `saasbench serve` is `tenancy-server`, and of the same version by construction.
+fn replica<'a>(program: &'a Path, name: &str, index: usize, port: u16, store: &str) -> Launch<'a> {
+    let (address, index) = (format!("127.0.0.1:{port}"), index.to_string());
+    let arguments = ["serve", "--listen", &address, "--store", store, "--replica-index", &index];
+    Launch {
+        role: Role::Replica(name.to_owned()),
+        url: format!("http://{address}"),
+        program,
+        arguments: arguments.map(OsString::from).to_vec(),
+        probe: Probe::Http { path: "/readyz", says: "" },
+    }
+}
+
+fn redis_exporter<'a>(program: &'a Path, port: u16, store: &str) -> Launch<'a> {
+    let address = format!("127.0.0.1:{port}");
+    let arguments = ["-redis.addr", store, "-web.listen-address", &address];
+    Launch {
+        role: Role::RedisExporter,
+        url: format!("http://{address}"),
+        program,
+        arguments: arguments.map(OsString::from).to_vec(),
+        probe: Probe::Http { path: "/metrics", says: "redis_up 1" },
+    }
+}
+
+/// Alone: without an address it looks for no other Alertmanagers.
+fn alertmanager(program: &Path, port: u16) -> Launch<'_> {
+    let address = format!("127.0.0.1:{port}");
+    let arguments = [
+        format!("--config.file={ALERTMANAGER_CONFIG}"),
+        "--storage.path=alertmanager".to_owned(),
+        format!("--web.listen-address={address}"),
+        "--cluster.listen-address=".to_owned(),
+    ];
+    Launch {
+        role: Role::Alertmanager,
+        url: format!("http://{address}"),
+        program,
+        arguments: arguments.map(OsString::from).to_vec(),
+        probe: Probe::Http { path: "/-/ready", says: "" },
+    }
+}
+
+fn prometheus(program: &Path, port: u16) -> Launch<'_> {
+    let address = format!("127.0.0.1:{port}");
+    let arguments = [
+        format!("--config.file={PROMETHEUS_CONFIG}"),
+        "--storage.tsdb.path=prometheus".to_owned(),
+        format!("--web.listen-address={address}"),
+    ];
+    Launch {
+        role: Role::Prometheus,
+        url: format!("http://{address}"),
+        program,
+        arguments: arguments.map(OsString::from).to_vec(),
+        probe: Probe::Http { path: "/-/ready", says: "" },
+    }
+}
