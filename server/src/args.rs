@@ -56,6 +56,10 @@ pub struct Args {
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub threads: u16,
 
+    /// Ask whoever listens on these addresses whether they are ready, in place of listening; ends with 4 unless all are
+    #[arg(long, conflicts_with = "calibration")]
+    pub healthcheck: bool,
+
     /// A service of known latency in place of the API
     #[command(flatten)]
     pub calibration: CalibrationArgs,

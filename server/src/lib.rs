@@ -10,6 +10,7 @@ pub mod calibration;
 mod error;
 pub mod faults;
 mod flavour;
+mod health;
 mod limiter;
 mod routes;
 mod run;

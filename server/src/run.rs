@@ -12,6 +12,7 @@ use crate::app::{App, Config};
 use crate::args::{Args, StoreChoice};
 use crate::calibration::{self, Calibration};
 use crate::faults::Faults;
+use crate::health;
 use crate::serve::serve;
 use crate::store::{Store, StoreError};
 use crate::tenants::{Tenants, TenantsError};
@@ -31,6 +32,14 @@ pub enum RunError {
         /// As given.
         address: String,
         /// What the operating system says.
+        cause: io::Error,
+    },
+    /// A server that is asked whether it is ready is not.
+    #[error("{address} is not ready: {cause}")]
+    NotReady {
+        /// As given.
+        address: String,
+        /// Why.
         cause: io::Error,
     },
     /// The operating system does not let the server work (signals, sockets, threads).
@@ -59,7 +68,7 @@ impl RunError {
                 io::ErrorKind::PermissionDenied => "ports below 1024 need privileges: choose a higher one",
                 _ => "`--listen` takes an address of this machine and a port, such as 127.0.0.1:8005",
             }),
-            Self::System(_) => None,
+            Self::NotReady { .. } | Self::System(_) => None,
         }
     }
 
@@ -71,7 +80,7 @@ impl RunError {
             Self::Tenants(_) | Self::Store(StoreError::Url { .. }) => 2,
             // No address at all, as opposed to one that cannot be had.
             Self::Bind { cause, .. } if cause.kind() == io::ErrorKind::InvalidInput => 2,
-            Self::Store(_) | Self::Bind { .. } => 4,
+            Self::Store(_) | Self::Bind { .. } | Self::NotReady { .. } => 4,
             Self::System(_) => 5,
         }
     }
@@ -101,6 +110,9 @@ pub async fn run(args: Args) -> Result<(), RunError> {
 pub async fn run_until(args: Args, stopped: impl Future<Output = ()>) -> Result<(), RunError> {
     if args.calibration.calibration {
         return calibrate(&args, stopped).await;
+    }
+    if args.healthcheck {
+        return check_health(&args.listen);
     }
     let tenants = match &args.tenants {
         Some(path) => Tenants::read(path).map_err(RunError::Tenants)?,
@@ -132,6 +144,14 @@ pub async fn run_until(args: Args, stopped: impl Future<Output = ()>) -> Result<
     drop(stop);
     while let Some(ended) = replicas.join_next().await {
         ended.map_err(io::Error::other)??;
+    }
+    Ok(())
+}
+
+fn check_health(addresses: &[String]) -> Result<(), RunError> {
+    for address in addresses {
+        let not_ready = |cause| RunError::NotReady { address: address.clone(), cause };
+        health::ready(address).map_err(not_ready)?;
     }
     Ok(())
 }

@@ -118,6 +118,25 @@ fn the_banner_shows_the_faults() {
 }
 
 #[tokio::test]
+async fn a_server_is_asked_whether_it_is_ready() {
+    let mut redis = Redis::start().await;
+    let server = Program::start(&["--store", &redis.url()]);
+    let check = |address: &str| {
+        let arguments = ["--healthcheck", "--listen", address];
+        failure(&arguments, &[]).replace(address, "127.0.0.1:PORT")
+    };
+    assert_eq!(check(&server.address), "exit 0\n");
+    redis.kill();
+    let stranger = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = stranger.local_addr().unwrap().to_string();
+    let answering =
+        std::thread::spawn(move || stranger.accept().unwrap().0.write_all(b"220 mail.example.org").unwrap());
+    let cases = [check(&server.address), check(&address), check(&format!("127.0.0.1:{}", free_port()))];
+    answering.join().unwrap();
+    insta::assert_snapshot!(cases.join("\n"));
+}
+
+#[tokio::test]
 async fn sigterm_answers_what_is_in_flight_and_closes_what_is_idle() {
     let server = Program::start(&[]);
     let connect = || {
