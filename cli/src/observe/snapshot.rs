@@ -40,8 +40,8 @@ pub struct Scrape {
     pub file: Option<String>,
     /// Whether the replica was seen to have come to rest with it.
     pub settled: bool,
-    /// The answer's text, or why there was none. Of a scrape during the load only what tells restarts is kept: there are
-    /// many of them.
+    /// The answer's text, or why there was none. Of a scrape during the load only the counter of requests, the gauge and the
+    /// start time are kept: there are many of them.
     pub text: Result<String, String>,
 }
 
@@ -93,7 +93,7 @@ impl Observations {
                     let path = dir.join("scrapes").join(name);
                     let text =
                         fs::read_to_string(&path).map_err(|source| ObservationsError::Io { path, source })?;
-                    Ok(if record.phase == Phase::During { restart_lines(&text, contract) } else { text })
+                    Ok(if record.phase == Phase::During { followed(&text, contract) } else { text })
                 }
                 None => Err(record.error.clone().unwrap_or_default()),
             };
@@ -114,9 +114,11 @@ impl Observations {
     }
 }
 
-/// The lines of an exposition that tell a restart: the start time, and the counter of requests, which falls.
-fn restart_lines(text: &str, contract: Option<&MetricsContract>) -> String {
-    let names = [Some(START_TIME), contract.map(|contract| contract.requests.as_str())];
+/// The lines of an exposition that are followed through the load.
+fn followed(text: &str, contract: Option<&MetricsContract>) -> String {
+    let requests = contract.map(|contract| contract.requests.as_str());
+    let gauge = contract.and_then(|contract| contract.in_progress.as_deref());
+    let names = [Some(START_TIME), requests, gauge];
     let telling = |line: &&str| names.iter().flatten().any(|name| line.starts_with(name));
     text.lines().filter(telling).flat_map(|line| [line, "\n"]).collect()
 }
@@ -147,9 +149,12 @@ pub(crate) fn lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, Observat
 pub struct ContractView {
     /// Value of every counter and every histogram component, by name and labels.
     pub series: BTreeMap<(String, Labels), f64>,
-    /// The histogram of all durations, by name and labels. It counts scrapes too, so it never comes to rest.
-    pub all_durations: BTreeMap<(String, Labels), f64>,
-    /// Sum of the in-progress gauge over the load's routes; `None` where it cannot be told from the scrape itself.
+    /// The histogram of all durations and the sizes of bodies, by name and labels. They may count scrapes too, so they never
+    /// come to rest.
+    pub unresting: BTreeMap<(String, Labels), f64>,
+    /// The in-progress gauge of the load's routes, by labels.
+    pub gauges: BTreeMap<Labels, f64>,
+    /// Sum of the in-progress gauge over the load's routes; `None` where there is no such gauge.
     pub in_progress: Option<f64>,
 }
 
@@ -162,34 +167,45 @@ impl ContractView {
         let histograms = [contract.duration.as_deref(), contract.tenant_duration.as_deref()];
         let components = |base: &str| ["_bucket", "_sum", "_count"].map(|suffix| format!("{base}{suffix}"));
         let mut names: Vec<String> = histograms.into_iter().flatten().flat_map(components).collect();
-        let all: Vec<String> = contract.duration_all.iter().flat_map(|base| components(base)).collect();
+        let unresting = [&contract.duration_all, &contract.request_size, &contract.response_size];
+        let unresting: Vec<String> =
+            unresting.into_iter().flatten().flat_map(|base| components(base)).collect();
         names.push(contract.requests.clone());
         names.extend(contract.tenant_requests.clone());
         let mut view = Self::default();
+        // Whether the gauge tells routes apart: else the scrape itself, which is in progress, too, may be in it.
+        let mut told_apart = None;
         exposition::samples(text, |sample| {
             let name = sample.name.decode();
-            let (is_chosen, is_of_all) = (names.iter().any(|n| *n == name), all.iter().any(|n| *n == name));
-            let is_in_progress = contract.in_progress.as_deref() == Some(&*name);
-            if !(is_chosen || is_of_all || is_in_progress) {
+            let (is_chosen, is_unresting) =
+                (names.iter().any(|n| *n == name), unresting.iter().any(|n| *n == name));
+            let is_gauge = contract.in_progress.as_deref() == Some(&*name);
+            if !(is_chosen || is_unresting || is_gauge) {
                 return;
             }
             let series = Series::from(sample);
             let route = contract.route_label.as_ref().and_then(|label| series.labels.get(label));
-            let is_foreign = route.is_some_and(|route| contract.ignores(route));
-            if is_in_progress && route.is_some() {
-                *view.in_progress.get_or_insert(0.0) += if is_foreign { 0.0 } else { series.value };
+            if is_gauge {
+                told_apart = Some(route.is_some());
             }
-            if is_foreign {
+            if route.is_some_and(|route| contract.ignores(route)) {
                 return;
             }
+            if is_gauge {
+                view.gauges.insert(series.labels.clone(), series.value);
+            }
             let key = (series.name, series.labels);
-            if is_of_all {
-                view.all_durations.insert(key.clone(), series.value);
+            if is_unresting {
+                view.unresting.insert(key.clone(), series.value);
             }
             if is_chosen {
                 view.series.insert(key, series.value);
             }
         })?;
+        view.in_progress = told_apart.map(|told_apart| match view.gauges.values().sum::<f64>() {
+            sum if sum > 0.0 && !told_apart => (sum - 1.0).max(0.0),
+            sum => sum,
+        });
         Ok(view)
     }
 
@@ -208,12 +224,13 @@ impl ContractView {
 
     /// The value of one series.
     pub fn value(&self, name: &str, labels: &Labels) -> Option<f64> {
-        self.series.get(&(name.to_owned(), labels.clone())).copied()
+        let key = (name.to_owned(), labels.clone());
+        self.series.get(&key).or_else(|| self.unresting.get(&key)).copied()
     }
 
     /// Labels and value of every series of one name.
     pub fn named<'a>(&'a self, name: &'a str) -> impl Iterator<Item = (&'a Labels, f64)> {
-        let all = self.series.iter().chain(&self.all_durations);
+        let all = self.series.iter().chain(&self.unresting);
         all.filter(move |((series, _), _)| series == name).map(|((_, labels), value)| (labels, *value))
     }
 }

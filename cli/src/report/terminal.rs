@@ -246,7 +246,8 @@ mod tests {
             format!("http_requests_total{{handler=\"/chat\",method=\"POST\",status=\"{status}\"}} {n}\n")
         };
         let more = limit("8/10s")
-            + "[metrics]\ntenant_requests = \"\"\ntenant_duration = \"\"\nduration_all = \"\"\n";
+            + "[metrics]\ntenant_requests = \"\"\ntenant_duration = \"\"\nduration_all = \"\"\n\
+               in_progress = \"\"\nrequest_size = \"\"\nresponse_size = \"\"\n";
         let mut made = Made::new(&more, &samples());
         for replica in ["a", "b"] {
             let text = count(4, 200) + &count(11, 429);

@@ -2,18 +2,30 @@
 //! the server's delta lies in `[d, d+u]`, exactly, and the excesses of all statuses of a route together are at most
 //! its unknowns.
 //!
-//! Two witnesses are held against the ledger: the replica's own `/metrics`, and Prometheus's raw samples of it.
+//! Two witnesses are held against the ledger: the replica's own `/metrics` (`by_scrape`; `during` the load, too, by the
+//! ledger's `progress`), and Prometheus's raw samples of it (`by_prometheus`). `witnesses` says who is alone, `diagnose` which
+//! mistake explains what was found.
 
 mod by_prometheus;
+mod by_scrape;
+mod diagnose;
+mod during;
 mod expected;
+mod progress;
+mod witnesses;
 
 use std::collections::BTreeMap;
 
-pub use self::by_prometheus::{PrometheusSpan, by_prometheus};
 use self::expected::{Expected, expected, misread};
+pub use self::{
+    by_prometheus::{PrometheusSpan, by_prometheus},
+    by_scrape::{Observed, by_scrape},
+    progress::{Progress, Standings},
+    witnesses::{Witness, compare_witnesses},
+};
 
 use super::{
-    ledger::{Cell, Views},
+    ledger::{Cell, Seen, Views},
     replicas::{Settled, Unsettled},
     verdict::{Claim, Evidence, Outcome, Verdict},
 };
@@ -48,6 +60,11 @@ impl Counter<'_> {
         let by_tenant = if twice { " by tenant" } else { "" };
         format!("{}{by_tenant} of {} by {witness}", self.name, replica.name)
     }
+
+    /// What clients saw, grouped as this counter does.
+    fn ledger<'v>(&self, views: &'v Views) -> &'v BTreeMap<Cell, Seen> {
+        if self.per_tenant { &views.tenants } else { &views.routes }
+    }
 }
 
 fn counters(contract: &MetricsContract) -> Vec<Counter<'_>> {
@@ -55,66 +72,6 @@ fn counters(contract: &MetricsContract) -> Vec<Counter<'_>> {
     let tenants =
         contract.tenant_requests.as_deref().map(|name| Counter { contract, name, per_tenant: true });
     [Some(requests), tenants].into_iter().flatten().collect()
-}
-
-/// Holds a replica's own `/metrics` against the ledger: one verdict a counter.
-pub fn by_scrape(
-    contract: &MetricsContract,
-    replica: &Replica,
-    views: &Views,
-    settled: &Result<Settled, Unsettled>,
-    assumptions: Assumptions,
-) -> Vec<Verdict> {
-    let judge = |counter: Counter<'_>| {
-        let subject = counter.subject(replica, "scrape");
-        let settled = match usable(Claim::Counters, &subject, settled) {
-            Ok(settled) => settled,
-            Err(verdict) => return verdict,
-        };
-        let restarted = !settled.restarts.is_empty();
-        let mut gains = Gains::new();
-        for (labels, after) in settled.after.named(counter.name) {
-            let before =
-                if restarted { 0.0 } else { settled.before.value(counter.name, labels).unwrap_or(0.0) };
-            if let Some(key) = cell(counter, labels) {
-                *gains.entry(key).or_default() += after - before;
-            }
-        }
-        let place = format!("see {}", settled.file);
-        let assumptions = Assumptions { restarted, ..assumptions };
-        let verdict = compare(subject, counter, views, &gains, assumptions, &place);
-        // What names the series that is wrong comes first; the rest is for what no comparison of both ends shows.
-        if verdict.outcome == Outcome::Fail { verdict } else { unsteady(verdict, settled) }
-    };
-    counters(contract).into_iter().map(judge).collect()
-}
-
-/// The verdict again, as a failure if counters fell on the way, or the record of them was changed.
-fn unsteady(verdict: Verdict, settled: &Settled) -> Verdict {
-    let mut evidence: Vec<Evidence> = settled
-        .falls
-        .iter()
-        .map(|fall| {
-            let (before, after) = fall.values;
-            let observed =
-                format!("{} fell from {before} to {after}, and the replica was not restarted", fall.series);
-            let finding = Evidence::new(Outcome::Fail, &fall.series, "a counter that only rises", observed);
-            finding.detail(format!("see {} and the one before it", fall.file))
-        })
-        .collect();
-    evidence.extend(settled.changed.iter().map(|file| {
-        let observed =
-            "two scrapes were equal when they were recorded, and are not now: the record was changed";
-        let finding = Evidence::new(Outcome::Fail, "record", "two equal scrapes", observed);
-        finding.detail(format!("see {file} and the one before it"))
-    }));
-    match evidence.first() {
-        Some(first) => {
-            let summary = first.observed.clone();
-            Verdict::from_evidence(verdict.claim, verdict.subject, evidence, |_, _| summary)
-        }
-        None => verdict,
-    }
 }
 
 /// What a claim about a replica's metrics can be judged from.
@@ -155,7 +112,7 @@ fn compare(
     assumptions: Assumptions,
     place: &str,
 ) -> Verdict {
-    let ledger = if counter.per_tenant { &views.tenants } else { &views.routes };
+    let ledger = counter.ledger(views);
     if gains.is_empty() && !ledger.is_empty() {
         let why = format!(
             "there is no series {}: the service may name its counter otherwise ([metrics])",
@@ -273,5 +230,7 @@ fn doubt(assumptions: Assumptions) -> &'static str {
     }
 }
 
+#[cfg(test)]
+mod simulated;
 #[cfg(test)]
 mod tests;

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::grouped::Grouped;
+use super::{excuse::Excuse, grouped::Grouped, spread::Spread};
 use crate::{
     observe::quantile::BucketBounds,
     record::sample::{Outcome, Sample},
-    scenario::Scenario,
+    scenario::{MetricsContract, Scenario, Step},
     units::Nanos,
 };
 
@@ -21,6 +21,15 @@ pub struct Cell {
     pub path: String,
 }
 
+impl Cell {
+    /// That of a step's requests, tenants not told apart; `None` where the contract ignores the route.
+    pub fn of_route(contract: &MetricsContract, step: &Step) -> Option<Self> {
+        let (method, path) = step.route.split_once(' ').unwrap_or((&step.method, &step.route));
+        let (method, path) = contract.key_of(method, path)?;
+        Some(Self { tenant: None, method, path })
+    }
+}
+
 impl std::fmt::Display for Cell {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let parts = [self.tenant.as_deref().unwrap_or_default(), &self.method, &self.path];
@@ -29,38 +38,73 @@ impl std::fmt::Display for Cell {
     }
 }
 
+/// Answers of one status.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Answered {
+    /// How many.
+    pub count: u64,
+    /// Latencies from sent, by bucket: how many lie in each gap between the ledger's bounds, one more than there are
+    /// bounds.
+    pub latencies: Vec<u64>,
+    /// Sum of these latencies.
+    pub latency_sum: Nanos,
+    /// The same latencies without the time in which the generator stood still ([`Excuse`]), by size.
+    pub clear: Spread,
+    /// Bytes of the requests' bodies.
+    pub bytes_out: u64,
+    /// Bytes of the answers' bodies.
+    pub bytes_in: u64,
+}
+
+impl Answered {
+    fn add(&mut self, other: &Self) {
+        self.count += other.count;
+        self.latencies.resize(self.latencies.len().max(other.latencies.len()), 0);
+        for (sum, count) in self.latencies.iter_mut().zip(&other.latencies) {
+            *sum += count;
+        }
+        self.latency_sum = self.latency_sum + other.latency_sum;
+        self.clear.merge(&other.clear);
+        self.bytes_out += other.bytes_out;
+        self.bytes_in += other.bytes_in;
+    }
+}
+
 /// What clients saw of one [`Cell`].
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Seen {
     /// Answers by status: they have counted.
-    pub statuses: BTreeMap<u16, u64>,
+    pub statuses: BTreeMap<u16, Answered>,
     /// Requests without an answer: each may have counted once, under any status, or not at all.
     pub unknown: u64,
-    /// Latencies from sent of the answered requests, by bucket: how many lie in each gap between the ledger's bounds,
-    /// one more than there are bounds.
-    pub latencies: Vec<u64>,
-    /// Sum of these latencies.
-    pub latency_sum: Nanos,
+    /// Bytes of their bodies.
+    pub unknown_bytes_out: u64,
+    /// When the last of them was sent; zero without any.
+    pub unknown_sent: Nanos,
 }
 
 impl Seen {
     /// Answers of any status.
     pub fn answered(&self) -> u64 {
-        self.statuses.values().sum()
+        self.statuses.values().map(|answered| answered.count).sum()
     }
 
-    fn add(&mut self, other: &Self) {
-        for (status, count) in &other.statuses {
-            *self.statuses.entry(*status).or_default() += count;
+    /// All answers together.
+    pub fn total(&self) -> Answered {
+        let mut total = Answered::default();
+        self.statuses.values().for_each(|answered| total.add(answered));
+        total
+    }
+
+    /// Adds what was seen of other requests, as far as their status is one of those that are asked for. A request that was
+    /// not answered may have any.
+    pub fn add(&mut self, other: &Self, status: impl Fn(u16) -> bool) {
+        for (of, answered) in other.statuses.iter().filter(|(of, _)| status(**of)) {
+            self.statuses.entry(*of).or_default().add(answered);
         }
         self.unknown += other.unknown;
-        if other.answered() > 0 {
-            self.latencies.resize(other.latencies.len(), 0);
-        }
-        for (sum, count) in self.latencies.iter_mut().zip(&other.latencies) {
-            *sum += count;
-        }
-        self.latency_sum = self.latency_sum + other.latency_sum;
+        self.unknown_bytes_out += other.unknown_bytes_out;
+        self.unknown_sent = self.unknown_sent.max(other.unknown_sent);
     }
 }
 
@@ -71,6 +115,8 @@ pub struct Ledger {
     bounds: Vec<f64>,
     /// What a client's clock can show at the least for a server's duration of each bound.
     thresholds: Vec<Nanos>,
+    /// How much faster the server's clock may run.
+    drift: f64,
     /// What was entered.
     groups: Grouped<Seen>,
     /// Per replica: by method and path, and by tenant, method and path.
@@ -84,6 +130,15 @@ pub struct Views {
     pub routes: BTreeMap<Cell, Seen>,
     /// With tenants.
     pub tenants: BTreeMap<Cell, Seen>,
+}
+
+impl Views {
+    /// Until when requests that were not answered may still move the replica's metrics, if nothing that the service does
+    /// outlasts `timeout`; `None` if all were answered.
+    pub fn unanswered_until(&self, timeout: Nanos) -> Option<Nanos> {
+        let unknown = self.routes.values().filter(|seen| seen.unknown > 0);
+        unknown.map(|seen| seen.unknown_sent + timeout).max()
+    }
 }
 
 impl Ledger {
@@ -102,28 +157,34 @@ impl Ledger {
             groups: Grouped::new(scenario, replicas),
             thresholds: bounds.iter().map(|bound| Nanos::from_secs_f64(bound * (1.0 - drift))).collect(),
             bounds,
+            drift,
             replicas: vec![Views::default(); replicas],
         }
     }
 
     /// Enters a sample. What was never sent has not counted anywhere.
-    pub fn add(&mut self, sample: &Sample) {
+    pub fn add(&mut self, sample: &Sample, excuse: Excuse) {
         if matches!(sample.outcome, Outcome::NotSent(_) | Outcome::Dropped) {
             return;
         }
+        let Some(seen) = self.groups.of(sample, Seen::default) else { return };
+        let Outcome::Status(status) = sample.outcome else {
+            seen.unknown += 1;
+            seen.unknown_bytes_out += sample.bytes_out;
+            seen.unknown_sent = seen.unknown_sent.max(sample.sent);
+            return;
+        };
+        let latency = sample.latency_sent();
+        let bucket = self.thresholds.partition_point(|threshold| *threshold < latency);
         let gaps = self.bounds.len() + 1;
-        let empty = || Seen { latencies: vec![0; gaps], ..Seen::default() };
-        let Some(seen) = self.groups.of(sample, empty) else { return };
-        match sample.outcome {
-            Outcome::Status(status) => {
-                let latency = sample.latency_sent();
-                let bucket = self.thresholds.partition_point(|threshold| *threshold < latency);
-                *seen.statuses.entry(status).or_default() += 1;
-                seen.latencies[bucket] += 1;
-                seen.latency_sum = seen.latency_sum + latency;
-            }
-            _ => seen.unknown += 1,
-        }
+        let empty = || Answered { latencies: vec![0; gaps], ..Answered::default() };
+        let answered = seen.statuses.entry(status).or_insert_with(empty);
+        answered.count += 1;
+        answered.latencies[bucket] += 1;
+        answered.latency_sum = answered.latency_sum + latency;
+        answered.clear.add(excuse.from_sent);
+        answered.bytes_out += sample.bytes_out;
+        answered.bytes_in += sample.bytes_in;
     }
 
     /// Closes the ledger: what was entered is told apart as the service's metrics do.
@@ -135,16 +196,13 @@ impl Ledger {
             else {
                 continue;
             };
-            let (method, path) = step.route.split_once(' ').unwrap_or((&step.method, &step.route));
-            let Some((method, path)) = contract.key_of(method, path) else { continue };
-            let tenant = scenario.attributed_tenant(key.tenant, key.step);
-            let tenantless = contract.is_tenantless(&path);
-            let route = Cell { tenant: None, method, path };
-            if !tenantless {
+            let Some(route) = Cell::of_route(contract, step) else { continue };
+            if !contract.is_tenantless(&route.path) {
+                let tenant = scenario.attributed_tenant(key.tenant, key.step);
                 let cell = Cell { tenant: Some(tenant.to_owned()), ..route.clone() };
-                views.tenants.entry(cell).or_default().add(seen);
+                views.tenants.entry(cell).or_default().add(seen, |_| true);
             }
-            views.routes.entry(route).or_default().add(seen);
+            views.routes.entry(route).or_default().add(seen, |_| true);
         }
     }
 
@@ -153,8 +211,18 @@ impl Ledger {
         self.replicas.get(index)
     }
 
-    /// The gap between two of the ledger's bounds in which the `rank`-th shortest of `seen`'s latencies lies.
-    pub fn quantile_bucket(&self, seen: &Seen, rank: u64) -> BucketBounds {
+    /// How much faster, or slower, the server's clock may run than the client's.
+    pub fn drift(&self) -> f64 {
+        self.drift
+    }
+
+    /// The longest that the server's clock may show for what took the client so long, in seconds.
+    pub fn longest(&self, latency: Nanos) -> f64 {
+        latency.as_secs_f64() / (1.0 - self.drift)
+    }
+
+    /// The gap between two of the ledger's bounds in which the `rank`-th shortest of these latencies lies.
+    pub fn quantile_bucket(&self, seen: &Answered, rank: u64) -> BucketBounds {
         let mut below = 0;
         let position = seen.latencies.iter().position(|count| {
             below += count;
@@ -168,8 +236,8 @@ impl Ledger {
         }
     }
 
-    /// How many of `seen`'s answers took at most `bound` seconds, which must be one of the ledger's bounds or infinite.
-    pub fn at_most(&self, seen: &Seen, bound: f64) -> u64 {
+    /// How many of these answers took at most `bound` seconds, which must be one of the ledger's bounds or infinite.
+    pub fn at_most(&self, seen: &Answered, bound: f64) -> u64 {
         let end = if bound.is_finite() {
             self.bounds.partition_point(|known| *known <= bound)
         } else {

@@ -6,8 +6,10 @@
 //! like, `replicas` what the scrapes of a replica amount to.
 
 pub mod agreement;
+pub mod cardinality;
 pub mod excuse;
 pub mod expectations;
+pub mod gauges;
 pub mod generator;
 mod grouped;
 pub mod headers;
@@ -20,10 +22,13 @@ pub mod neighbours;
 mod parallel;
 pub mod quantiles;
 pub mod replicas;
+pub mod sizes;
+pub mod spread;
 pub mod statistics;
 pub mod summary;
 #[cfg(test)]
 pub(crate) mod testing;
+pub mod unseen;
 pub mod verdict;
 
 use serde::Serialize;
@@ -38,9 +43,10 @@ use crate::{
     scenario::MetricsContract,
     units::Nanos,
 };
-use agreement::{Assumptions, PrometheusSpan};
+use agreement::{Assumptions, Observed, Progress, PrometheusSpan};
 use excuse::Excuses;
 use expectations::Expectations;
+use gauges::UnderWay;
 use generator::{Bottleneck, Generator};
 use headers::Headers;
 use isolation::Trespasses;
@@ -93,7 +99,7 @@ pub const REPORT_VERSION: u32 = 1;
 /// When a segment cannot be read.
 pub fn verify(run: &RecordedRun) -> Result<Report, SegmentError> {
     let scenario = &run.scenario;
-    let settled: Vec<Result<Settled, Unsettled>> = match &scenario.metrics {
+    let mut settled: Vec<Result<Settled, Unsettled>> = match &scenario.metrics {
         Some(contract) => {
             let exclusive = run.manifest.environment.exclusive;
             run.observations.scrapes.iter().map(|s| replicas::settled(s, contract, exclusive)).collect()
@@ -111,12 +117,16 @@ pub fn verify(run: &RecordedRun) -> Result<Report, SegmentError> {
     let mut generator = generator::Gatherer::new(judged_from(run), &run.watched.usage);
     let mut trespasses = Trespasses::new(scenario);
     let mut neighbourhood = Neighbourhood::new(run);
+    let mut under_way = UnderWay::new(run);
+    let mut progress = Progress::new(run);
     let mut last = Nanos::ZERO;
     run.for_each_sample(|id, sample| {
-        ledger.add(sample);
+        let excuse = excuses.of(sample);
+        ledger.add(sample, excuse);
+        under_way.add(sample);
+        progress.add(sample, &excuses);
         summary.add(sample);
         histories.add(scenario, id, sample, |key| headers.add(&scenario.limits, key, id, sample));
-        let excuse = excuses.of(sample);
         expectations.add(scenario, id, sample, excuse, &excuses);
         generator.add(sample, excuse);
         trespasses.add(scenario, id, sample);
@@ -124,6 +134,11 @@ pub fn verify(run: &RecordedRun) -> Result<Report, SegmentError> {
         last = last.max(sample.done);
     })?;
     ledger.close(scenario);
+    for (index, settled) in settled.iter_mut().enumerate() {
+        let views = ledger.replica(index);
+        let until = views.and_then(|views| views.unanswered_until(scenario.service.timeout));
+        replicas::await_unanswered(settled, run.manifest.environment.exclusive, until);
+    }
 
     let (generator, of_generator) = generator.finish(run, &excuses);
     let bottleneck = of_generator.iter().find(|verdict| verdict.outcome != Outcome::Pass);
@@ -136,7 +151,9 @@ pub fn verify(run: &RecordedRun) -> Result<Report, SegmentError> {
     verdicts.extend(trespasses.judge(run));
     verdicts.extend(neighbourhood.judge(run));
     if let Some(contract) = &scenario.metrics {
-        verdicts.extend(metric_verdicts(run, contract, &ledger, &settled));
+        verdicts.extend(metric_verdicts(run, contract, &ledger, &progress, &settled, bottleneck));
+        verdicts.extend(under_way.judge(run, &settled));
+        verdicts.extend(cardinality::judge(run, under_way.answered()));
     }
     verdicts.extend(of_generator);
     let worst = verdicts.iter().map(|verdict| verdict.outcome).max().unwrap_or(Outcome::Inconclusive);
@@ -166,7 +183,9 @@ fn metric_verdicts(
     run: &RecordedRun,
     contract: &MetricsContract,
     ledger: &Ledger,
+    progress: &Progress,
     settled: &[Result<Settled, Unsettled>],
+    bottleneck: Option<Bottleneck<'_>>,
 ) -> Vec<Verdict> {
     let environment = &run.manifest.environment;
     let assumptions = Assumptions {
@@ -178,23 +197,40 @@ fn metric_verdicts(
         let indexed = environment.replicas.iter().zip(settled).enumerate();
         indexed.filter_map(|(i, (replica, settled))| Some((i, replica, ledger.replica(i)?, settled)))
     };
-    let mut verdicts = Vec::new();
-    for (_, replica, views, settled) in replicas() {
-        verdicts.extend(agreement::by_scrape(contract, replica, views, settled, assumptions));
-    }
-    if environment.prometheus.is_some() {
-        for (i, replica, views, _) in replicas() {
+    let (mut by_scrape, mut by_prometheus) = (Vec::new(), Vec::new());
+    for (i, replica, views, settled) in replicas() {
+        let scrapes = run.observations.scrapes.get(i).map(Vec::as_slice).unwrap_or_default();
+        let standings = progress.standings(&run.scenario, i);
+        let standings = standings.as_slice();
+        let observed = Observed { contract, replica, views, settled, scrapes, standings };
+        by_scrape.extend(agreement::by_scrape(&observed, assumptions));
+        if environment.prometheus.is_some() {
             let span = prometheus_span(run, i);
             let answers = &run.observations.prometheus;
-            verdicts.extend(agreement::by_prometheus(contract, replica, views, answers, span, assumptions));
+            by_prometheus.extend(agreement::by_prometheus(
+                contract,
+                replica,
+                views,
+                answers,
+                span,
+                assumptions,
+            ));
         }
     }
+    for (scrape, prometheus) in by_scrape.iter_mut().zip(&mut by_prometheus) {
+        agreement::compare_witnesses(scrape, prometheus);
+    }
+    let witnesses = by_scrape.into_iter().chain(by_prometheus);
+    let mut verdicts: Vec<Verdict> = witnesses.map(|witness| witness.verdict).collect();
     for (_, replica, views, settled) in replicas() {
         verdicts.extend(histograms::judge(contract, replica, ledger, views, settled));
     }
     for (_, replica, views, settled) in replicas() {
-        verdicts.extend(quantiles::judge(contract, replica, ledger, views, settled));
+        verdicts.extend(quantiles::judge(contract, replica, ledger, views, settled, bottleneck));
     }
+    let seats: Vec<sizes::Seat<'_>> =
+        replicas().map(|(_, replica, views, settled)| (replica, views, settled)).collect();
+    verdicts.extend(sizes::judge(&run.scenario, &seats, assumptions));
     verdicts
 }
 
@@ -217,7 +253,7 @@ fn bounds(contract: &MetricsContract, settled: &[Result<Settled, Unsettled>]) ->
     let mut bounds = Vec::new();
     for settled in settled.iter().flatten() {
         for metric in histograms::metrics(contract) {
-            for histogram in histograms::histograms(&settled.after, metric.name).values() {
+            for histogram in histograms::histograms(&settled.after, metric).values() {
                 bounds.extend(histogram.buckets.iter().map(|bucket| bucket.upper));
             }
         }

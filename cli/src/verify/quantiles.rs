@@ -2,13 +2,18 @@
 //!
 //! `histogram_quantile` interpolates, so a claim is about the bucket that a quantile falls in, never about a point. As
 //! no request is longer for the server than for its client, the server's quantile must not lie in a bucket that begins
-//! at or above the client's. How far the client lies above the bucket is time that the server's metrics do not see.
+//! at or above the client's. How far clients lie
+//! above the server's durations is time that its metrics do not see (`unseen`).
+
+use serde_json::json;
 
 use super::{
-    histograms::{gained, histograms, metrics, seen_by},
-    ledger::{Ledger, Seen, Views},
+    generator::Bottleneck,
+    histograms::{Histogram, Metric, histograms, metrics, seen_by},
+    ledger::{Answered, Ledger, Views},
     replicas::{Settled, Unsettled},
-    verdict::{Claim, Evidence, Outcome, Verdict},
+    unseen::BothSides,
+    verdict::{Claim, Diagnosis, Evidence, Outcome, Verdict},
 };
 use crate::{
     observe::{
@@ -17,6 +22,7 @@ use crate::{
     },
     record::manifest::Replica,
     scenario::MetricsContract,
+    units::Nanos,
 };
 
 /// The quantiles that dashboards show.
@@ -28,20 +34,19 @@ pub fn samples_needed(q: f64) -> u64 {
     ((10.0 / (1.0 - q)) - 1e-6).ceil() as u64
 }
 
-/// Judges the server-side quantiles of one replica: one verdict a histogram. No claim is made where the contract says
-/// that the server's clock stops after the answer, nor where too few requests were answered for any quantile: nobody
-/// has promised one. (A quantile that a scenario does expect is Inconclusive then.)
+/// Judges the server-side quantiles of one replica, and the time that they do not see: one verdict a histogram. The bucket
+/// of a quantile is judged only where the contract says that the server's clock stops before the answer; the unseen time
+/// always. No claim is made where too few requests were answered for any quantile: nobody has promised one. (A quantile
+/// that a scenario does expect is Inconclusive then.)
 pub fn judge(
     contract: &MetricsContract,
     replica: &Replica,
     ledger: &Ledger,
     views: &Views,
     settled: &Result<Settled, Unsettled>,
+    bottleneck: Option<Bottleneck<'_>>,
 ) -> Vec<Verdict> {
-    if !contract.clock_stops_before_answer {
-        return Vec::new();
-    }
-    let judge = |metric: super::histograms::Metric<'_>| -> Option<Verdict> {
+    let judge = |metric: Metric<'_>| -> Option<Verdict> {
         let subject = format!("{} of {}", metric.name, replica.name);
         let settled = match settled {
             Ok(settled) if settled.restarts.is_empty() => settled,
@@ -50,43 +55,153 @@ pub fn judge(
             }
             Err(why) => return Some(Verdict::inconclusive(Claim::Quantiles, subject, why.to_string())),
         };
-        let earlier = histograms(&settled.before, metric.name);
-        let mut evidence = Vec::new();
-        let mut differing = 0_u64;
-        for (labels, histogram) in &histograms(&settled.after, metric.name) {
+        let earlier = histograms(&settled.before, metric);
+        let mut found = Found::default();
+        for (labels, histogram) in &histograms(&settled.after, metric) {
             let name = show_labels(metric.name, labels);
-            let seen = seen_by(contract, views, metric, labels);
-            let buckets = gained(histogram, earlier.get(labels));
-            let answered = seen.answered();
-            // Only where both sides count the same requests do their quantiles speak of the same thing.
-            if answered > 0 && buckets.last().is_none_or(|last| last.count != answered as f64) {
-                differing += 1;
-                continue;
-            }
-            for q in QUANTILES.into_iter().filter(|q| answered >= samples_needed(*q)) {
-                if let Some(bucket) = quantile_bucket(q, &buckets) {
-                    evidence.push(finding(ledger, &seen, &name, q, bucket));
+            let seen = seen_by(contract, views, metric.per_tenant, labels).total();
+            let gained = histogram.since(earlier.get(labels));
+            found.add(ledger, contract, &name, &seen, &gained, bottleneck);
+        }
+        found.verdict(subject)
+    };
+    // The histogram of all durations counts scrapes too: its quantiles are not those of the load.
+    let of_load = |metric: &Metric<'_>| contract.duration_all.as_deref() != Some(metric.name);
+    metrics(contract).into_iter().filter(of_load).filter_map(judge).collect()
+}
+
+/// What is found of a histogram's label sets.
+#[derive(Debug, Default)]
+struct Found {
+    evidence: Vec<Evidence>,
+    quantiles: usize,
+    /// Label sets that do not count the same requests as clients do.
+    differing: u64,
+    /// Requests whose unseen time is known, and the sum of it.
+    requests: u64,
+    unseen: Nanos,
+    diagnosis: Option<Diagnosis>,
+}
+
+impl Found {
+    fn add(
+        &mut self,
+        ledger: &Ledger,
+        contract: &MetricsContract,
+        name: &str,
+        seen: &Answered,
+        gained: &Histogram,
+        bottleneck: Option<Bottleneck<'_>>,
+    ) {
+        let counted = gained.infinite().unwrap_or(0.0);
+        // Only where both sides count the same requests do their quantiles speak of the same thing.
+        if seen.count > 0 && counted != seen.count as f64 {
+            self.differing += 1;
+        } else if contract.clock_stops_before_answer {
+            for q in QUANTILES.into_iter().filter(|q| seen.count >= samples_needed(*q)) {
+                if let Some(bucket) = quantile_bucket(q, &gained.buckets) {
+                    self.evidence.push(finding(ledger, seen, name, q, bucket));
+                    self.quantiles += 1;
                 }
             }
         }
+        let Some(sum) = gained.sum else { return };
+        if seen.count < samples_needed(0.5) || counted < seen.count as f64 {
+            return;
+        }
+        let drift = ledger.drift();
+        let sides = BothSides { clients: &seen.clear, buckets: &gained.buckets, sum, drift };
+        let unseen = seen.latency_sum - Nanos::from_secs_f64(sum);
+        if counted == seen.count as f64 {
+            self.requests += seen.count;
+            self.unseen = self.unseen + unseen;
+        }
+        let mean = Nanos(unseen.0 / seen.count.max(1) as i64);
+        self.evidence.push(unseen_finding(contract, name, sides, mean, bottleneck));
+        if self.diagnosis.is_none() && sides.exceeds(0.5, contract.unseen.as_secs_f64()) {
+            self.diagnosis = Some(excludes_wait(name, sides, mean));
+        }
+    }
+
+    fn verdict(self, subject: String) -> Option<Verdict> {
+        let Self { evidence, quantiles, differing, requests, unseen, diagnosis } = self;
         if evidence.is_empty() {
             let why = "no histogram counts the same requests as clients do";
             return (differing > 0).then(|| Verdict::inconclusive(Claim::Quantiles, subject, why));
         }
-        Some(Verdict::from_evidence(Claim::Quantiles, subject, evidence, |outcome, evidence| match outcome {
-            Outcome::Fail => evidence[0].observed.clone(),
-            _ => format!("{} quantiles lie where clients' latency allows them", evidence.len()),
-        }))
+        let verdict = Verdict::from_evidence(Claim::Quantiles, subject, evidence, |outcome, evidence| {
+            let unseen = if requests == 0 {
+                String::new()
+            } else {
+                format!("; {} a request unseen", Nanos(unseen.0 / requests as i64))
+            };
+            match outcome {
+                Outcome::Pass => {
+                    format!("{quantiles} quantiles lie where clients' latency allows them{unseen}")
+                }
+                _ => evidence[0].observed.clone(),
+            }
+        });
+        let waits = verdict.evidence.first().is_some_and(|first| first.subject.ends_with(UNSEEN));
+        Some(verdict.explained(diagnosis.filter(|_| waits)))
+    }
+}
+
+/// Behind a histogram's name: the finding is about the time that it does not see.
+const UNSEEN: &str = " unseen time";
+
+/// How much time the server's metrics surely do not see, and whether that is more than the contract allows. A generator
+/// that was the bottleneck may have kept its answers waiting for so long.
+fn unseen_finding(
+    contract: &MetricsContract,
+    name: &str,
+    sides: BothSides<'_>,
+    mean: Nanos,
+    bottleneck: Option<Bottleneck<'_>>,
+) -> Evidence {
+    let allowed = contract.unseen;
+    let least = |q: f64| Nanos::from_secs_f64(sides.at_least(q));
+    let exceeds = |by: Nanos| sides.exceeds(0.5, by.as_secs_f64());
+    let outcome = match bottleneck {
+        _ if !exceeds(allowed) => Outcome::Pass,
+        Some(bottleneck) if !exceeds(allowed + bottleneck.slack) => Outcome::Inconclusive,
+        _ => Outcome::Fail,
     };
-    // The histogram of all durations counts scrapes too: its quantiles are not those of the load.
-    let of_load =
-        |metric: &super::histograms::Metric<'_>| contract.duration_all.as_deref() != Some(metric.name);
-    metrics(contract).into_iter().filter(of_load).filter_map(judge).collect()
+    let observed = match outcome {
+        Outcome::Pass => format!(
+            "{name}: {mean} a request on average, at least {} at p50, {} at p90",
+            least(0.5),
+            least(0.9)
+        ),
+        _ => format!(
+            "{name}: half of the requests took their clients at least {} longer than the server's clock shows, {mean} on \
+             average",
+            least(0.5)
+        ),
+    };
+    let expected = format!("typically at most {allowed} more than the server's durations (`unseen`)");
+    let finding = Evidence::new(outcome, format!("{name}{UNSEEN}"), expected, observed);
+    match bottleneck.filter(|_| outcome == Outcome::Inconclusive) {
+        Some(bottleneck) => finding.detail(format!("the generator may be the reason: {}", bottleneck.bound)),
+        None => finding,
+    }
+}
+
+fn excludes_wait(name: &str, sides: BothSides<'_>, mean: Nanos) -> Diagnosis {
+    let least = Nanos::from_secs_f64(sides.at_least(0.5));
+    Diagnosis::new(
+        "duration-excludes-wait",
+        json!({ "p50_at_least_ns": least, "mean_ns": mean }),
+        format!(
+            "requests wait before the server's clock starts, or after it has stopped, {mean} on average: a queue before the \
+             handler, a proxy, or the network; {name} shows none of it"
+        ),
+    )
 }
 
 /// Whether the client's quantile lies above the lower bound of the server's bucket.
-fn finding(ledger: &Ledger, seen: &Seen, name: &str, q: f64, bucket: BucketBounds) -> Evidence {
-    let rank = (q * seen.answered() as f64).ceil().max(1.0) as u64;
+fn finding(ledger: &Ledger, seen: &Answered, name: &str, q: f64, bucket: BucketBounds) -> Evidence {
+    let rank = (q * seen.count as f64).ceil().max(1.0) as u64;
     let client_at_lower = if bucket.lower > 0.0 { ledger.at_most(seen, bucket.lower) } else { 0 };
     let outcome = if client_at_lower >= rank { Outcome::Fail } else { Outcome::Pass };
     let label = format!("p{}", q * 100.0);
@@ -95,8 +210,7 @@ fn finding(ledger: &Ledger, seen: &Seen, name: &str, q: f64, bucket: BucketBound
         Outcome::Fail => format!(
             "{name}: the server's {label} lies in {bucket}, but {client_at_lower} of {} requests took their client at \
              most {} s",
-            seen.answered(),
-            bucket.lower
+            seen.count, bucket.lower
         ),
         _ => format!("{name}: the server's {label} lies in {bucket}, the client's in {client}"),
     };
@@ -111,9 +225,55 @@ fn finding(ledger: &Ledger, seen: &Seen, name: &str, q: f64, bucket: BucketBound
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        record::sample::{Outcome as SampleOutcome, Sample},
+        verify::testing::{Made, sample, stall},
+        watch::stall::Stall,
+    };
 
     #[test]
     fn ten_samples_lie_beyond_a_quantile() {
         assert_eq!([0.5, 0.9, 0.99, 0.999].map(samples_needed), [20, 100, 1000, 10_000]);
+    }
+
+    /// So many requests of 70 ms; the server says that each took it `millis`, with the clock of the contract.
+    fn judged(more: &str, count: i64, millis: f64, stalls: &[Stall]) -> Verdict {
+        let samples: Vec<Sample> = (0..count)
+            .map(|i| {
+                let sample = sample(i * 100, 0, SampleOutcome::Status(200));
+                Sample { done: sample.sent + Nanos::from_millis(70), ..sample }
+            })
+            .collect();
+        let labels = "handler=\"/chat\",method=\"POST\"";
+        let name = "http_request_duration_seconds";
+        let sum = count as f64 * millis / 1000.0;
+        let text = format!(
+            "{name}_bucket{{{labels},le=\"0.1\"}} {count}\n{name}_bucket{{{labels},le=\"+Inf\"}} {count}\n\
+             {name}_sum{{{labels}}} {sum}\n{name}_count{{{labels}}} {count}\n"
+        );
+        let mut made = Made::new(more, &samples);
+        made.watched.stalls = stalls.to_vec();
+        made.settled("a", &text);
+        made.verdict(Claim::Quantiles, "http_request_duration_seconds of a")
+    }
+
+    #[test]
+    fn a_wait_before_the_clock_is_told() {
+        let queued = judged("", 100, 10.0, &[]);
+        assert_eq!(queued.outcome, Outcome::Fail, "{queued:#?}");
+        let diagnosis = queued.evidence[0].diagnosis.as_ref().unwrap();
+        assert_eq!(diagnosis.suspect, "duration-excludes-wait");
+        let honest = judged("", 100, 60.0, &[]);
+        assert_eq!(honest.outcome, Outcome::Pass, "{honest:#?}");
+        insta::assert_snapshot!(format!("{}\n{}\n{}", queued.summary, diagnosis.sentence, honest.summary));
+        // A clock that stops after the answer sees no more of the wait before it.
+        let late = "[metrics]\nclock_stops_before_answer = false\n";
+        assert_eq!(judged(late, 100, 10.0, &[]).outcome, Outcome::Fail);
+    }
+
+    #[test]
+    fn the_generators_own_stalls_are_not_the_services() {
+        let stalls: Vec<Stall> = (0..100).map(|i| stall(i * 100 + 5, 40)).collect();
+        assert_eq!(judged("", 100, 10.0, &stalls).outcome, Outcome::Pass);
     }
 }

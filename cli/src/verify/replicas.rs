@@ -19,6 +19,8 @@ pub struct Settled {
     pub after: ContractView,
     /// File of the last scrape, for evidence.
     pub file: String,
+    /// When the last scrape began.
+    pub at: Nanos,
     /// A scrape that equalled the one before when it was recorded, and does not now: somebody has changed the record.
     pub changed: Option<String>,
     /// Counters that fell from one scrape to the next, though the process was not restarted.
@@ -72,8 +74,13 @@ impl std::fmt::Display for Unsettled {
     }
 }
 
+/// Scrapes in a row that must be equal to show that the counters have come to rest where the gauge says that something is
+/// still in progress: so often nothing came of it.
+const STOOD_STILL: usize = 4;
+
 /// Finds where the counters of a replica began and ended. In company (`exclusive` is false) they need not have come to
-/// rest: others move them.
+/// rest: others move them. Counters that stood still while the gauge did not return to zero are taken to rest: then the
+/// gauge is wrong, unless a request went unanswered ([`await_unanswered`]).
 ///
 /// # Errors
 /// See [`Unsettled`].
@@ -100,7 +107,7 @@ pub fn settled(
         })
     };
     let (before, after_view) = (view(before)?, view(after)?);
-    if exclusive && !after.settled {
+    if exclusive && !after.settled && !stood_still(of_phase(Phase::After), contract) {
         return Err(Unsettled::Moving);
     }
     let mut changed = None;
@@ -113,10 +120,30 @@ pub fn settled(
     if starts.windows(2).any(|pair| pair[1].1 < pair[0].1) {
         return Err(Unsettled::SeveralProcesses);
     }
-    let file = after.file.clone().unwrap_or_default();
+    let (file, at) = (after.file.clone().unwrap_or_default(), after.from);
     let restarts = restarts(scrapes, contract);
     let falls = if restarts.is_empty() { falls(scrapes, contract) } else { Vec::new() };
-    Ok(Settled { before, after: after_view, file, changed, falls, restarts })
+    Ok(Settled { before, after: after_view, file, at, changed, falls, restarts })
+}
+
+/// Whether the last [`STOOD_STILL`] scrapes show the same counts.
+fn stood_still<'a>(scrapes: impl DoubleEndedIterator<Item = &'a Scrape>, contract: &MetricsContract) -> bool {
+    let view = |scrape: &Scrape| ContractView::parse(scrape.text.as_deref().ok()?, contract).ok();
+    let last: Vec<Option<ContractView>> = scrapes.rev().take(STOOD_STILL).map(view).collect();
+    let same = |pair: &[Option<ContractView>]| match pair {
+        [Some(one), Some(other)] => one.agrees(other),
+        _ => false,
+    };
+    last.len() == STOOD_STILL && last.windows(2).all(same)
+}
+
+/// Takes back that a replica came to rest where its gauge says otherwise and may be right: a request that nobody waits for
+/// any more may be in progress until `until`.
+pub fn await_unanswered(settled: &mut Result<Settled, Unsettled>, exclusive: bool, until: Option<Nanos>) {
+    let may_move = |settled: &Settled| !settled.after.at_rest() && until.is_some_and(|at| at > settled.at);
+    if exclusive && settled.as_ref().is_ok_and(may_move) {
+        *settled = Err(Unsettled::Moving);
+    }
 }
 
 /// Spans in which the replica was restarted, by the start time that its process tells; where it tells none, by the

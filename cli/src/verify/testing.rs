@@ -144,13 +144,19 @@ impl Made {
         Self { dir, manifest, scrapes: Vec::new(), watched: Watched::default() }
     }
 
-    /// Adds a scrape of a replica; `phase` is `before`, `during` or `after`.
+    /// Adds a scrape of a replica; `phase` is `before`, `during` (at 5 s) or `after` (from 20 s on, a second apart).
     pub(crate) fn scrape(&mut self, replica: &str, phase: &str, text: &str) -> &mut Self {
         let number = self.scrapes.len();
         let file = format!("{number:06}-{replica}.prom");
         std::fs::write(self.dir.path().join("observations/scrapes").join(&file), text).unwrap();
+        let place = number as i64;
+        let from = match phase {
+            "before" => Nanos::from_secs(place - 1000),
+            "during" => Nanos::from_secs(5) + Nanos::from_millis(place),
+            _ => Nanos::from_secs(20 + place),
+        };
         let record = serde_json::json!({
-            "number": number, "replica": replica, "phase": phase, "from_ns": number, "to_ns": number + 1,
+            "number": number, "replica": replica, "phase": phase, "from_ns": from, "to_ns": from + Nanos(1),
             "file": file, "error": null, "settled": false,
         });
         self.scrapes.push(record.to_string());

@@ -123,12 +123,12 @@ pub struct Evidence {
     /// Of a broken limit: all that it takes to check the proof.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub certificate: Option<Certificate>,
-    /// Of the first finding that a limit was broken: the mistake that explains all that was found of it.
+    /// Of the first finding: the mistake that explains all that was found.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub diagnosis: Option<Diagnosis>,
 }
 
-/// The mistake that explains a broken limit: an explanation of every answer, no proof.
+/// The mistake that explains a failure: an explanation of everything that was found, no proof.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Diagnosis {
     /// `per-replica`, `off-by-one`, …
@@ -179,6 +179,13 @@ pub struct Certified {
     pub replica: String,
     /// `admitted`, `refused` or `not answered`.
     pub decision: String,
+}
+
+impl Diagnosis {
+    /// A suspect that nothing else competes with.
+    pub fn new(suspect: &str, parameters: serde_json::Value, sentence: impl Into<String>) -> Self {
+        Self { suspect: suspect.to_owned(), parameters, others: Vec::new(), sentence: sentence.into() }
+    }
 }
 
 impl Evidence {
@@ -233,5 +240,16 @@ impl Verdict {
         evidence.sort_by_key(|finding| std::cmp::Reverse(finding.outcome));
         let summary = if evidence.is_empty() { "no data".to_owned() } else { summary(outcome, &evidence) };
         Self { claim, subject: subject.into(), outcome, summary, evidence }
+    }
+
+    /// The verdict with the mistake that explains it, said of its first finding; only a failure is explained.
+    #[must_use]
+    pub fn explained(mut self, diagnosis: Option<Diagnosis>) -> Self {
+        let first = self.evidence.first_mut().filter(|first| first.outcome == Outcome::Fail);
+        if let (Some(first), Some(diagnosis)) = (first, diagnosis) {
+            first.details.insert(0, format!("diagnosis: {}", diagnosis.sentence));
+            first.diagnosis = Some(diagnosis);
+        }
+        self
     }
 }

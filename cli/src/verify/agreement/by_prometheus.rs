@@ -1,6 +1,8 @@
 //! Prometheus as a witness: its raw samples of a replica, placed by its own clock.
 
-use super::{Assumptions, Counter, Gains, cell, compare, counters};
+use super::{
+    Assumptions, Counter, Gains, Witness, cell, compare, counters, diagnose::Accounts, expected::expected,
+};
 use crate::{
     observe::prometheus::{AnswerRecord, POSITION, RawSeries, client::doubt, matrix, newest_scrapes},
     record::manifest::Replica,
@@ -29,12 +31,15 @@ pub fn by_prometheus(
     answers: &[AnswerRecord],
     span: PrometheusSpan,
     assumptions: Assumptions,
-) -> Vec<Verdict> {
+) -> Vec<Witness> {
     let judge = |counter: Counter<'_>| {
         let subject = counter.subject(replica, "Prometheus");
         let before = match seen_whole_run(answers, counter, replica, span) {
             Ok(before) => before,
-            Err(why) => return Verdict::inconclusive(Claim::Counters, subject, why),
+            Err(why) => {
+                let verdict = Verdict::inconclusive(Claim::Counters, subject, why);
+                return Witness { verdict, gains: None };
+            }
         };
         let restarted = series_of(answers, "process_start_time_seconds", replica)
             .iter()
@@ -46,7 +51,12 @@ pub fn by_prometheus(
             }
         }
         let assumptions = Assumptions { restarted, ..assumptions };
-        compare(subject, counter, views, &gains, assumptions, "see observations/prometheus.jsonl")
+        let place = "see observations/prometheus.jsonl";
+        let verdict = compare(subject, counter, views, &gains, assumptions, place);
+        let told = assumptions.exclusive && assumptions.complete && !restarted;
+        let accounts = Accounts::new(&expected(counter, counter.ledger(views), &gains), &gains);
+        let diagnosis = accounts.diagnose(None).filter(|_| told);
+        Witness { verdict: verdict.explained(diagnosis), gains: Some(gains) }
     };
     counters(contract).into_iter().map(judge).collect()
 }

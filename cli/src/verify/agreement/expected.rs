@@ -42,9 +42,9 @@ pub(super) fn expected(
         }
         let of_cell = expected.entry(cell).or_default();
         of_cell.unknown += seen.unknown;
-        for (status, count) in &seen.statuses {
+        for (status, answered) in &seen.statuses {
             let label = if lacks_status { String::new() } else { counter.contract.status_of(*status) };
-            *of_cell.answered.entry(label).or_default() += count;
+            *of_cell.answered.entry(label).or_default() += answered.count;
         }
     }
     expected
