@@ -60,19 +60,20 @@ impl FetchError {
 /// # Errors
 /// When there is none.
 pub async fn fetch(client: &Client, url: Url) -> Result<Answer, FetchError> {
-    let silent = |error: &reqwest::Error| FetchError::Silent { url: url.clone(), why: describe(error) };
+    let silent =
+        |error: reqwest::Error| FetchError::Silent { why: describe(&error.without_url()), url: url.clone() };
     let begin = tokio::time::Instant::now();
     let request = client
         .get(url.clone())
         .header(header::ACCEPT, ACCEPT)
         .header("x-prometheus-scrape-timeout-seconds", TIMEOUT.as_secs().to_string())
         .timeout(TIMEOUT);
-    let answer = request.send().await.map_err(|error| silent(&error))?;
+    let answer = request.send().await.map_err(silent)?;
     if answer.status() != 200 {
         return Err(FetchError::Status { status: answer.status().as_u16(), url });
     }
     let content_type = answer.headers().get(header::CONTENT_TYPE);
     let content_type = content_type.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
-    let body = answer.bytes().await.map_err(|error| silent(&error))?.to_vec();
+    let body = answer.bytes().await.map_err(silent)?.to_vec();
     Ok(Answer { content_type, body, took: Nanos::from(begin.elapsed()) })
 }

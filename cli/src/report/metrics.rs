@@ -15,10 +15,13 @@ use crate::observe::exposition::{
 /// Metrics that are shown; the rest stand in the JSON.
 const ROWS: usize = 30;
 
-/// Renders pages; each ends with a newline.
+/// Renders pages, with an empty line between; each ends with a newline.
 pub fn render(pages: &[Inspection]) -> String {
     let mut text = String::new();
     for page in pages {
+        if !text.is_empty() {
+            text.push('\n');
+        }
         render_page(page, &mut text);
     }
     text

@@ -6,7 +6,6 @@ use std::{
 };
 
 use serde::Serialize;
-use serde_json::json;
 
 use super::{
     failure, metrics,
@@ -113,7 +112,7 @@ impl<'a> Output<'a> {
     /// # Errors
     /// When they cannot be written.
     pub fn inspections(&mut self, pages: &[Inspection], json: Option<&Path>) -> Result<(), Failure> {
-        self.deliver(&json!({ "version": 1, "pages": pages }), || metrics::render(pages), json)
+        self.deliver(&Pages { version: PAGES_VERSION, pages }, || metrics::render(pages), json)
     }
 
     fn deliver(
@@ -138,6 +137,16 @@ impl<'a> Output<'a> {
         quiet_pipe(self.out.write_all(text().as_bytes()).and_then(|()| self.out.flush()))
             .map_err(|error| unwritable(Path::new("standard output"), &error))
     }
+}
+
+/// Version of the JSON about pages of metrics; it rises when a reader of the old one would be misled.
+const PAGES_VERSION: u32 = 1;
+
+/// Pages of metrics in JSON.
+#[derive(Serialize)]
+struct Pages<'a> {
+    version: u32,
+    pages: &'a [Inspection],
 }
 
 /// A file is replaced at once; anything else (`/dev/null`, a named pipe) is written to as it is.

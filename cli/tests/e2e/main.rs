@@ -14,6 +14,7 @@ mod calibration;
 mod doubts;
 mod embedded;
 mod endings;
+mod expositions;
 mod fixtures;
 mod isolation;
 mod local;

@@ -158,3 +158,27 @@ fn scenarios_that_do_not_fit_their_environment() {
     missing.assert_code(2);
     assert_shown!(missing);
 }
+
+#[test]
+fn pages_of_metrics() {
+    let sandbox = Sandbox::new();
+    let good = "# HELP hits_total Hits.\n# TYPE hits_total counter\nhits_total{path=\"/chat\"} 3\n";
+    sandbox.write("good.prom", good);
+    sandbox.write(
+        "bad.prom",
+        "# TYPE hits counter\nhits{path=\"/u/1\"} 3\nhits{path=\"/u/2\"} 4\nhits{path=/u/3} 4\n",
+    );
+    let nobody = format!("http://127.0.0.1:{}", free_port());
+    let commands: [(&[&str], i32); 5] = [
+        (&["metrics", "good.prom"], 0),
+        (&["metrics", "good.prom", "bad.prom"], 1),
+        (&["metrics", "bad.prom", "--json", "-"], 1),
+        (&["metrics", "nowhere.prom", "good.prom", "http://[::1"], 2),
+        (&["metrics", &nobody], 4),
+    ];
+    for (arguments, code) in commands {
+        let ended = sandbox.run(arguments);
+        ended.assert_code(code);
+        assert_shown!(ended);
+    }
+}

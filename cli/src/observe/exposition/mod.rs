@@ -13,6 +13,7 @@ pub mod inspection;
 pub mod lint;
 pub mod page;
 pub mod reader;
+pub mod render;
 pub mod seen;
 
 use std::collections::BTreeMap;

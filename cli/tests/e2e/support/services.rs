@@ -157,12 +157,17 @@ pub(crate) struct Prometheus {
 
 impl Prometheus {
     pub(crate) fn start(replicas: &[Replica]) -> Self {
-        let dir = tempfile::tempdir().unwrap();
         let targets: Vec<String> = replicas.iter().map(|r| format!("\"127.0.0.1:{}\"", r.port)).collect();
         let config = format!(
             "global:\n  scrape_interval: 1s\nscrape_configs:\n  - job_name: tenancy\n    static_configs:\n      - targets: [{}]\n",
             targets.join(", ")
         );
+        Self::configured(&config)
+    }
+
+    /// One with a configuration of the test's own.
+    pub(crate) fn configured(config: &str) -> Self {
+        let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("prometheus.yml");
         fs::write(&file, config).unwrap();
         let port = free_port();
