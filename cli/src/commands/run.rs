@@ -261,7 +261,7 @@ async fn record(
     let phase = phase?;
     manifest.load = Some(phase);
     manifest.write(dir).map_err(RecordError::write(dir))?;
-    observer.after(phase, output, quiet).await?;
+    observer.after(phase, &signals.stop, output, quiet).await?;
     if let Some(own_metrics) = own_metrics {
         own_metrics.finish().await;
     }

@@ -8,6 +8,7 @@ use std::path::Path;
 
 use rustls::ClientConfig;
 
+pub mod alerts;
 pub mod exposition;
 pub mod fetch;
 pub mod prometheus;

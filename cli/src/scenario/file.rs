@@ -18,8 +18,8 @@ pub(super) use metrics::Metrics;
 use read::Table;
 pub(super) use read::{Field, Header, Located, Value, in_order, unknown, whole};
 use shapes::{
-    EMBEDDED, EXPECT, FEEDER, FILE, HTTP, JOURNEY, LIMIT, LOAD, METRICS, NEIGHBOURS, SERVICE, STAGE, TENANT,
-    WHERE,
+    ALERT, EMBEDDED, EXPECT, FEEDER, FILE, HTTP, JOURNEY, LIMIT, LOAD, METRICS, NEIGHBOURS, SERVICE, STAGE,
+    TENANT, WHERE,
 };
 pub use shapes::{SHAPES, Shape};
 
@@ -31,7 +31,7 @@ use super::{
 };
 use crate::units::{Nanos, Quota, Rate};
 use values::{
-    algorithm, anchor, estimate, mixed, number, one_or_more, quotas, refill, retry, routing, spacing,
+    algorithm, anchor, estimate, labels, mixed, number, one_or_more, quotas, refill, retry, routing, spacing,
     statuses,
 };
 
@@ -51,6 +51,7 @@ pub(super) struct File<'t> {
     pub(super) loads: Vec<Load>,
     pub(super) limits: Vec<Limit>,
     pub(super) expectations: Vec<Expect>,
+    pub(super) alerts: Vec<Alert>,
     pub(super) neighbours: Option<Neighbours>,
     pub(super) http: Option<Http>,
     pub(super) service_timeout: Field<Nanos>,
@@ -137,6 +138,19 @@ pub(super) struct Expect {
     pub(super) step: Field<String>,
 }
 
+/// `[[alert]]`
+#[derive(Debug)]
+pub(super) struct Alert {
+    pub(super) header: Header,
+    pub(super) name: Field<String>,
+    /// By name; no value where it is wrong.
+    pub(super) labels: Vec<(String, Option<String>)>,
+    pub(super) cause: Field<(Nanos, Nanos)>,
+    pub(super) fires_within: Field<Nanos>,
+    pub(super) resolves_within: Field<Nanos>,
+    pub(super) silent: Field<bool>,
+}
+
 /// `[neighbours]`
 #[derive(Debug)]
 pub(super) struct Neighbours {
@@ -170,6 +184,7 @@ impl<'t> File<'t> {
             loads: each(table.tables("load", &LOAD, found), found, Load::read),
             limits: each(table.tables("limit", &LIMIT, found), found, Limit::read),
             expectations: each(table.tables("expect", &EXPECT, found), found, Expect::read),
+            alerts: each(table.tables("alert", &ALERT, found), found, Alert::read),
             neighbours: table
                 .table("neighbours", &NEIGHBOURS, found)
                 .map(|table| Neighbours::read(table, found)),
@@ -291,6 +306,20 @@ impl Expect {
         });
         let fresh = table.boolean("fresh", found);
         Self { that, fresh, tenant, journey, step, header: table.header }
+    }
+}
+
+impl Alert {
+    fn read(table: Table<'_>, found: &mut Vec<Problem>) -> Self {
+        Self {
+            name: table.parsed("name", found, notation::label),
+            labels: labels(&table, "labels", found),
+            cause: table.parsed("cause", found, notation::span),
+            fires_within: table.parsed("fires_within", found, notation::positive_duration),
+            resolves_within: table.parsed("resolves_within", found, notation::positive_duration),
+            silent: table.boolean("silent", found),
+            header: table.header,
+        }
     }
 }
 

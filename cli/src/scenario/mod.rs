@@ -4,6 +4,7 @@
 //!
 //! Indices ([`TenantIndex`], [`JourneyIndex`], [`StepIndex`]) point into the vectors of [`Scenario`].
 
+mod alert;
 mod algorithm;
 pub mod answer;
 pub mod expectation;
@@ -18,6 +19,7 @@ pub mod problem;
 pub mod resolve;
 pub mod template;
 
+pub use alert::{Alert, AlertPromise};
 pub use algorithm::{Algorithm, Anchor, Estimate, Refill};
 pub use feeder::Feeder;
 pub use journey::{Journey, Save, Step};
@@ -65,6 +67,8 @@ pub struct Scenario {
     pub limits: Vec<Limit>,
     /// `[[expect]]`.
     pub expectations: Vec<Expectation>,
+    /// `[[alert]]`: what the service's monitoring promises.
+    pub alerts: Vec<Alert>,
     /// `[neighbours]`: whose flood nobody else must feel.
     pub neighbours: Option<Neighbours>,
     /// `[http]`: how requests are sent.

@@ -1,6 +1,7 @@
 //! From the file as written to the [`Scenario`] as meant: names become indices, defaults are filled in, and every problem on
 //! the way is collected, so that one run of `saasbench validate` shows them all.
 
+mod alerts;
 mod expectations;
 mod feeders;
 mod http;
@@ -115,6 +116,7 @@ fn mean(
     let limits = limits::resolve(limits, &tenants, &journeys, found);
     let expectations = expectations::resolve(expectations, &tenants, &journeys, found);
     let neighbours = neighbours::resolve(file.neighbours, &tenants, &loads, found);
+    let alerts = alerts::resolve(file.alerts, &loads, found);
     let loads: Option<Vec<_>> = loads.into_iter().collect();
     if let Some(loads) = &loads {
         feeders.allot(&journeys.journeys, &journeys.steps, loads, &places, found);
@@ -136,6 +138,7 @@ fn mean(
         feeders: feeders.list,
         limits,
         expectations,
+        alerts,
         neighbours: neighbours?,
         http: http?,
         service: service::service(file.service_timeout)?,

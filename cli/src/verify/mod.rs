@@ -6,6 +6,7 @@
 //! like, `replicas` what the scrapes of a replica amount to.
 
 pub mod agreement;
+pub mod alerts;
 pub mod cardinality;
 pub mod excuse;
 pub mod expectations;
@@ -142,6 +143,7 @@ pub fn verify(run: &RecordedRun) -> Result<Report, SegmentError> {
 
     let (generator, of_generator) = generator.finish(run, &excuses);
     let bottleneck = of_generator.iter().find(|verdict| verdict.outcome != Outcome::Pass);
+    let bound = bottleneck.map(|verdict| verdict.summary.clone());
     let bottleneck =
         bottleneck.map(|verdict| Bottleneck { bound: &verdict.summary, slack: generator.slack() });
     let mut verdicts = expectations.judge(run, &excuses, bottleneck);
@@ -155,6 +157,7 @@ pub fn verify(run: &RecordedRun) -> Result<Report, SegmentError> {
         verdicts.extend(under_way.judge(run, &settled));
         verdicts.extend(cardinality::judge(run, under_way.answered()));
     }
+    verdicts.extend(alerts::judge(run, bound.as_deref()));
     verdicts.extend(of_generator);
     let worst = verdicts.iter().map(|verdict| verdict.outcome).max().unwrap_or(Outcome::Inconclusive);
     // What holds for the part of a run that is left need not have held for all of it.

@@ -10,6 +10,7 @@
 
 mod support;
 
+mod alerts;
 mod calibration;
 mod doubts;
 mod embedded;

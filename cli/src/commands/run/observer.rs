@@ -13,6 +13,7 @@ use crate::{
     clock::RunClock,
     environment::Up,
     observe::{
+        alerts::Followed,
         http_client,
         prometheus::Prometheus,
         scrape::{HttpPages, Phase, Scraper, Source},
@@ -24,7 +25,7 @@ use crate::{
     },
     report::output::Output,
     scenario::Scenario,
-    units::Nanos,
+    units::{Nanos, Tolerance},
     watch::{hiccup::Meter, in_flight::InFlight, stall::Stalled},
 };
 
@@ -67,7 +68,8 @@ impl<'a> Observer<'a> {
             }
             None => None,
         };
-        let prometheus = up.prometheus.clone().filter(|_| scenario.metrics.is_some());
+        let is_asked = scenario.metrics.is_some() || !scenario.alerts.is_empty();
+        let prometheus = up.prometheus.clone().filter(|_| is_asked);
         let prometheus = prometheus.map(|client| Prometheus::new(client, dir, clock)).transpose();
         let prometheus = prometheus.map_err(RecordError::write(dir))?;
         Ok(Self { scraper, prometheus, scenario, up, dir: dir.to_owned(), clock })
@@ -92,7 +94,7 @@ impl<'a> Observer<'a> {
             };
             unless_stopped(stop, scraping).await.map_err(RecordError::write(&self.dir))?;
         }
-        if let Some(prometheus) = &self.prometheus {
+        if let (Some(prometheus), Some(_)) = (&self.prometheus, &self.scraper) {
             output.note("waiting for Prometheus to scrape every replica", quiet);
             self.wait_for_prometheus(prometheus, stop).await?;
         }
@@ -125,8 +127,36 @@ impl<'a> Observer<'a> {
         Ok(Watching { stop, tasks, meter, dir: self.dir.clone() })
     }
 
-    /// Where the counters end, once they have come to rest; and Prometheus's samples, once it has seen that.
+    /// What is observed once the load is over: where the counters end, and then whatever a claim asks to be waited for.
     pub(super) async fn after(
+        &self,
+        phase: LoadPhase,
+        stop: &CancellationToken,
+        output: &mut Output<'_>,
+        quiet: bool,
+    ) -> Result<(), RecordError> {
+        self.counters(phase, output, quiet).await?;
+        self.alerts(phase, stop, output, quiet).await
+    }
+
+    /// Alerts, until each has done what is promised of it, or cannot in time any more.
+    async fn alerts(
+        &self,
+        phase: LoadPhase,
+        stop: &CancellationToken,
+        output: &mut Output<'_>,
+        quiet: bool,
+    ) -> Result<(), RecordError> {
+        let (Some(prometheus), [_, ..]) = (&self.prometheus, &*self.scenario.alerts) else { return Ok(()) };
+        let Environment { clock_offset_ns, clock_drift, .. } = self.up.environment;
+        let tolerance = Tolerance { offset: clock_offset_ns, drift: clock_drift };
+        let followed = Followed { alerts: &self.scenario.alerts, begin: phase.begin_ns, tolerance };
+        let following = followed.follow(prometheus, self.clock, stop, |text| output.note(text, quiet));
+        following.await.map_err(RecordError::write(&self.dir))
+    }
+
+    /// Where the counters end, once they have come to rest; and Prometheus's samples, once it has seen that.
+    async fn counters(
         &self,
         phase: LoadPhase,
         output: &mut Output<'_>,

@@ -18,7 +18,7 @@ use serde_json::Value;
 
 use super::exposition::Labels;
 use crate::{clock::RunClock, record::manifest::Replica, scenario::MetricsContract, units::Nanos};
-use client::{Client, Question};
+use client::{AskError, Client, Question};
 
 /// How long a replica may be missing from Prometheus's targets before it is taken not to be one. A Prometheus that has
 /// just started shows its targets after one scrape interval.
@@ -157,12 +157,21 @@ impl Prometheus {
         Ok(record.answer)
     }
 
+    /// Asks and records nothing.
+    ///
+    /// # Errors
+    /// As [`Client::ask`].
+    pub async fn ask(&self, question: &Question) -> Result<Value, AskError> {
+        self.client.ask(question).await
+    }
+
     /// An instant query, now.
     pub fn now(&self, query: &str) -> Question {
         Question::Instant { query: query.to_owned(), time: self.now_unix() }
     }
 
-    fn now_unix(&self) -> f64 {
+    /// Now, in seconds since the epoch.
+    pub fn now_unix(&self) -> f64 {
         (self.clock.zero_unix() + self.clock.now()).as_secs_f64()
     }
 }
@@ -185,7 +194,7 @@ pub fn newest_scrapes(answer: &Value) -> BTreeMap<String, f64> {
 }
 
 /// A text as a regular expression (RE2) that matches it alone.
-fn escape_regex(text: &str) -> String {
+pub(super) fn escape_regex(text: &str) -> String {
     let mut escaped = String::new();
     for c in text.chars() {
         if !c.is_ascii_alphanumeric() && c.is_ascii() {
@@ -212,6 +221,12 @@ pub fn matrix(answer: &Value) -> Vec<RawSeries> {
                 .collect(),
         })
         .collect()
+}
+
+/// The series of an instant-vector answer (`resultType` `vector`), each with its value.
+pub fn samples_now(answer: &Value) -> Vec<(Labels, f64)> {
+    let value = |result: &Value| result.get("value").and_then(|value| value.get(1)).and_then(number);
+    results(answer).iter().filter_map(|result| Some((labels(result), value(result)?))).collect()
 }
 
 fn results(answer: &Value) -> &[Value] {

@@ -34,6 +34,7 @@ pub const SHAPES: &[&Shape] = &[
     &LIMIT,
     &EXPECT,
     &WHERE,
+    &ALERT,
     &NEIGHBOURS,
     &HTTP,
     &SERVICE,
@@ -56,6 +57,7 @@ pub(super) const FILE: Shape = Shape {
         ("load", "[[load]]"),
         ("limit", "[[limit]]"),
         ("expect", "[[expect]]"),
+        ("alert", "[[alert]]"),
         ("neighbours", "[neighbours]"),
         ("http", "[http]"),
         ("service", "[service]"),
@@ -218,6 +220,17 @@ pub(super) const WHERE: Shape = Shape {
         ("tenant", "where = { tenant = \"acme\" }"),
         ("journey", "where = { journey = \"chat\" }"),
         ("step", "where = { step = \"POST /chat\" }"),
+    ],
+};
+pub(super) const ALERT: Shape = Shape {
+    name: "[[alert]]",
+    keys: &[
+        ("name", "name = \"TenantFlood\""),
+        ("labels", "labels = { tenant = \"acme\" }"),
+        ("cause", "cause = \"5s..25s\""),
+        ("fires_within", "fires_within = \"45s\""),
+        ("resolves_within", "resolves_within = \"2m\""),
+        ("silent", "silent = true"),
     ],
 };
 pub(super) const NEIGHBOURS: Shape = Shape {

@@ -236,6 +236,29 @@ pub(super) fn refill(text: &str) -> Result<Refill, notation::Complaint> {
     }
 }
 
+/// The labels of a Prometheus series, by name; without a value those that something is wrong with.
+pub(super) fn labels(
+    table: &Table<'_>,
+    key: &str,
+    found: &mut Vec<Problem>,
+) -> Vec<(String, Option<String>)> {
+    let mut labels = Vec::new();
+    for (name, value) in table.entries(key, found) {
+        let text = value.get_ref().as_str().map(str::to_owned);
+        if text.is_none() {
+            found.push(table.mistyped(&format!("{key}.{}", name.value), "text in quotes", value));
+        }
+        let reserved = matches!(name.value.as_str(), "alertname" | "alertstate" | "__name__");
+        if reserved {
+            let help = "the labels are those that the rule gives the alert; its name stands in `name`";
+            let problem = Problem::at(name.span, format!("{} says nothing here", quoted(&name.value)), "");
+            found.push(problem.help(help));
+        }
+        labels.push((name.value, text.filter(|_| !reserved)));
+    }
+    labels
+}
+
 /// A number, whole or not, in a range.
 pub(super) fn number(
     table: &Table<'_>,

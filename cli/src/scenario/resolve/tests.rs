@@ -454,6 +454,33 @@ fn neighbours() {
 }
 
 #[test]
+fn alerts() {
+    let with = |keys: &str| format!("[[alert]]\n{keys}\n[[limit]]");
+    let whole =
+        "name = \"TenantFlood\"\nlabels = { tenant = \"acme\" }\ncause = \"2s..10s\"\nfires_within = \"45s\"";
+    let tables = [
+        whole.replace("name", "# name"),
+        whole.replace("cause", "# cause"),
+        whole.replace("fires_within", "# fires_within"),
+        format!("{whole}\nfor = \"1m\""),
+        whole.replace("TenantFlood", ""),
+        whole.replace("\"acme\"", "7"),
+        whole.replace("{ tenant = \"acme\" }", "\"acme\""),
+        whole.replace("tenant =", "alertname ="),
+        whole.replace("2s..10s", "10s..2s"),
+        whole.replace("2s..10s", "2s..60s"),
+        whole.replace("45s", "45"),
+        format!("{whole}\nresolves_within = \"0s\""),
+        "name = \"TenantFlood\"\nresolves_within = \"1m\"\nsilent = true".to_owned(),
+        format!("{whole}\nsilent = \"yes\""),
+        format!("{whole}\n[[alert]]\n{whole}"),
+    ]
+    .map(|keys| with(&keys));
+    let changes: Vec<(&str, &str)> = tables.iter().map(|table| ("[[limit]]", table.as_str())).collect();
+    shown("alerts", &each(&changes));
+}
+
+#[test]
 fn the_service() {
     let with = |table: &str| format!("{table}\n[[limit]]");
     let tables = [

@@ -1,6 +1,7 @@
 //! What the tests stand on: conditions that are waited for, with a deadline, instead of time; processes that end with
 //! the test that started them; and, in files of their own, the parts of a stack and the program under test.
 
+mod alerting;
 mod guarded;
 mod process;
 mod program;
@@ -18,6 +19,7 @@ use std::{
 
 use tokio::time::Instant;
 
+pub(crate) use alerting::{Alerting, Webhook, broken, group};
 pub(crate) use guarded::{CREDENTIALS, Guarded};
 pub(crate) use process::Process;
 pub(crate) use program::{Ended, Report, Running, Sandbox, program};
