@@ -47,6 +47,8 @@ pub enum Command {
     Validate(ValidateArgs),
     /// Check the metrics that services expose: their format, names and number of series
     Metrics(MetricsArgs),
+    /// Ask a live Prometheus all that dashboards and rule files ask, and say what is wrong with them
+    Dashboards(DashboardsArgs),
     /// List the faults that the reference service can have on purpose
     Faults,
     /// Serve the reference multi-tenant API
@@ -187,4 +189,62 @@ pub struct MetricsArgs {
     /// How the report goes out
     #[command(flatten)]
     pub report: ReportArgs,
+}
+
+const DASHBOARDS_EXIT_CODES: &str = "Exit codes:
+  0  every query has data, and nothing is wrong
+  1  there are errors (with --warnings: or warnings)
+  2  the command line or a file is wrong
+  4  Prometheus does not answer";
+
+/// Arguments of `dashboards`.
+#[derive(Debug, Args)]
+#[command(after_help = DASHBOARDS_EXIT_CODES)]
+pub struct DashboardsArgs {
+    /// Dashboards as Grafana exports them (JSON), and rule files (.yml, .yaml)
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
+
+    /// The Prometheus to ask; by default that of the run
+    #[arg(long, value_name = "URL", required_unless_present = "run")]
+    pub prometheus: Option<String>,
+
+    /// Send this header to Prometheus, `NAME: VALUE`, a secret as `${env:NAME}`; repeat it for more
+    #[arg(long = "prometheus-header", value_name = "HEADER")]
+    pub prometheus_headers: Vec<String>,
+
+    /// Ask over the load of this recorded run, and 15 s after it
+    #[arg(long, value_name = "RUN_DIR", conflicts_with_all = ["from", "to", "last"])]
+    pub run: Option<PathBuf>,
+
+    /// Ask from this instant on: RFC 3339, or seconds since the epoch
+    #[arg(long, value_name = "TIME", value_parser = instant)]
+    pub from: Option<f64>,
+
+    /// Ask up to this instant [default: now]
+    #[arg(long, value_name = "TIME", value_parser = instant)]
+    pub to: Option<f64>,
+
+    /// Ask over so long up to the end [default: 15m]
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration, conflicts_with = "from")]
+    pub last: Option<std::time::Duration>,
+
+    /// Warnings decide the exit code, too
+    #[arg(long)]
+    pub warnings: bool,
+
+    /// How the report goes out
+    #[command(flatten)]
+    pub report: ReportArgs,
+}
+
+/// An instant in seconds since the epoch.
+fn instant(text: &str) -> Result<f64, String> {
+    if let Ok(seconds) = text.parse::<f64>() {
+        return Ok(seconds);
+    }
+    match text.parse::<jiff::Timestamp>() {
+        Ok(at) => Ok(at.as_nanosecond() as f64 / 1e9),
+        Err(_) => Err("write it as 2026-11-21T10:15:00Z, or in seconds since the epoch".to_owned()),
+    }
 }

@@ -6,6 +6,7 @@
 pub mod args;
 pub mod clock;
 pub mod commands;
+pub mod dashboard;
 pub mod environment;
 pub mod exit;
 pub mod load;

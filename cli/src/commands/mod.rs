@@ -1,5 +1,6 @@
 //! One file a subcommand: wiring only.
 
+pub mod dashboards;
 pub mod faults;
 pub mod metrics;
 pub mod part;

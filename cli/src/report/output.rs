@@ -8,6 +8,7 @@ use std::{
 use serde::Serialize;
 
 use super::{
+    dashboards::{self, DashboardsReport},
     failure, metrics,
     style::{BAD, FAINT, STRONG, UNSURE, paint},
     terminal,
@@ -113,6 +114,14 @@ impl<'a> Output<'a> {
     /// When they cannot be written.
     pub fn inspections(&mut self, pages: &[Inspection], json: Option<&Path>) -> Result<(), Failure> {
         self.deliver(&Pages { version: PAGES_VERSION, pages }, || metrics::render(pages), json)
+    }
+
+    /// What is wrong with dashboards, as [`Self::report`] does it.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn dashboards(&mut self, report: &DashboardsReport, json: Option<&Path>) -> Result<(), Failure> {
+        self.deliver(report, || dashboards::render(report), json)
     }
 
     fn deliver(

@@ -24,7 +24,7 @@ macro_rules! assert_shown {
 #[test]
 fn help() {
     let sandbox = Sandbox::new();
-    let commands: [&[&str]; 9] = [
+    let commands: [&[&str]; 10] = [
         &[],
         &["--help"],
         &["run", "--help"],
@@ -34,6 +34,7 @@ fn help() {
         &["faults", "--help"],
         &["faults"],
         &["metrics", "--help"],
+        &["dashboards", "--help"],
     ];
     for arguments in commands {
         assert_shown!(sandbox.run(arguments));

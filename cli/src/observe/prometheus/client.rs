@@ -44,15 +44,35 @@ pub enum Question {
         /// Until when.
         end: f64,
     },
+    /// `/api/v1/labels`: names of all labels between `start` and `end`.
+    LabelNames {
+        /// From when.
+        start: f64,
+        /// Until when.
+        end: f64,
+    },
+    /// `/api/v1/label/…/values`: the values of a label between `start` and `end`.
+    LabelValues {
+        /// Which label.
+        label: String,
+        /// Of which series; `None`: of all.
+        selector: Option<String>,
+        /// From when.
+        start: f64,
+        /// Until when.
+        end: f64,
+    },
+    /// `/api/v1/metadata`: the types that targets declare.
+    Metadata,
 }
 
 impl Question {
     /// Path and parameters.
-    fn parts(&self) -> (&'static str, Vec<(&'static str, String)>) {
+    fn parts(&self) -> (Cow<'static, str>, Vec<(&'static str, String)>) {
         let time = |time: &f64| format!("{time:.3}");
         match self {
             Self::Instant { query, time: at } => {
-                ("/api/v1/query", vec![("query", query.clone()), ("time", time(at))])
+                ("/api/v1/query".into(), vec![("query", query.clone()), ("time", time(at))])
             }
             Self::Range { query, start, end, step } => {
                 let parameters = [
@@ -61,22 +81,36 @@ impl Question {
                     ("end", time(end)),
                     ("step", time(step)),
                 ];
-                ("/api/v1/query_range", parameters.into())
+                ("/api/v1/query_range".into(), parameters.into())
             }
-            Self::Rules => ("/api/v1/rules", Vec::new()),
+            Self::Rules => ("/api/v1/rules".into(), Vec::new()),
             Self::Series { selector, start, end } => (
-                "/api/v1/series",
+                "/api/v1/series".into(),
                 vec![("match[]", selector.clone()), ("start", time(start)), ("end", time(end))],
             ),
+            Self::LabelNames { start, end } => {
+                ("/api/v1/labels".into(), vec![("start", time(start)), ("end", time(end))])
+            }
+            Self::LabelValues { label, selector, start, end } => {
+                let matching = selector.iter().map(|selector| ("match[]", selector.clone()));
+                let parameters = [("start", time(start)), ("end", time(end))];
+                (
+                    format!("/api/v1/label/{label}/values").into(),
+                    parameters.into_iter().chain(matching).collect(),
+                )
+            }
+            Self::Metadata => ("/api/v1/metadata".into(), vec![("limit_per_metric", "1".to_owned())]),
         }
     }
 
     /// The expression that is asked for, or the path where there is none: what the record calls it.
-    pub fn text(&self) -> &str {
+    pub fn text(&self) -> Cow<'_, str> {
         match self {
-            Self::Instant { query, .. } | Self::Range { query, .. } => query,
-            Self::Series { selector, .. } => selector,
-            Self::Rules => self.parts().0,
+            Self::Instant { query, .. } | Self::Range { query, .. } => query.into(),
+            Self::Series { selector, .. } => selector.into(),
+            Self::Rules | Self::LabelNames { .. } | Self::LabelValues { .. } | Self::Metadata => {
+                self.parts().0
+            }
         }
     }
 }

@@ -143,13 +143,14 @@ impl Prometheus {
             Question::Instant { time, .. } => (*time, None),
             Question::Range { start, end, step, .. } => (*end, Some((end - start, *step))),
             Question::Series { end, .. } => (*end, None),
-            Question::Rules => (self.now_unix(), None),
+            Question::LabelNames { end, .. } | Question::LabelValues { end, .. } => (*end, None),
+            Question::Rules | Question::Metadata => (self.now_unix(), None),
         };
         let (answer, error) = match self.client.ask(question).await {
             Ok(answer) => (Some(answer), None),
             Err(error) => (None, Some(error.to_string())),
         };
-        let query = question.text().to_owned();
+        let query = question.text().into_owned();
         let record = AnswerRecord { at_ns, query, time_unix_s, range_s, answer, error };
         let mut line = serde_json::to_vec(&record)?;
         line.push(b'\n');

@@ -3,6 +3,7 @@
 
 mod alerting;
 mod guarded;
+mod observed;
 mod process;
 mod program;
 mod record;
@@ -21,6 +22,7 @@ use tokio::time::Instant;
 
 pub(crate) use alerting::{Alerting, Webhook, broken, group};
 pub(crate) use guarded::{CREDENTIALS, Guarded};
+pub(crate) use observed::Observed;
 pub(crate) use process::Process;
 pub(crate) use program::{Ended, Report, Running, Sandbox, program};
 pub(crate) use record::{Copied, copy, fixture};

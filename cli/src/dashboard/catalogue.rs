@@ -1,0 +1,118 @@
+//! What Prometheus has over a span: names, the labels of each metric, what kind it is, and how often it is scraped.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use crate::observe::exposition::Labels;
+
+/// What a metric counts as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// It only rises.
+    Counter,
+    /// It may fall.
+    Gauge,
+}
+
+/// A metric, by its series.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Metric {
+    /// Labels that at least one of its series has.
+    pub labels: BTreeSet<String>,
+    /// The longest time between two scrapes of a target that has it, in seconds, where it comes from scrapes.
+    pub interval: Option<f64>,
+}
+
+/// What Prometheus has.
+#[derive(Debug, Clone, Default)]
+pub struct Catalogue {
+    /// Every name that a series has.
+    pub names: BTreeSet<String>,
+    /// Metrics that were looked at.
+    metrics: BTreeMap<String, Metric>,
+    /// Types, as targets declare them, by the declared name.
+    types: BTreeMap<String, String>,
+    /// Time between two scrapes by job and instance, in seconds.
+    intervals: BTreeMap<(String, String), f64>,
+}
+
+impl Catalogue {
+    /// Takes the answer of `/api/v1/metadata`.
+    pub fn add_metadata(&mut self, answer: &Value) {
+        for (name, declared) in answer.get("data").and_then(Value::as_object).into_iter().flatten() {
+            if let Some(kind) = declared.pointer("/0/type").and_then(Value::as_str) {
+                self.types.insert(name.clone(), kind.to_owned());
+            }
+        }
+    }
+
+    /// Takes raw samples of `up`: labels and times.
+    pub fn add_scrapes(&mut self, targets: &[(Labels, Vec<f64>)]) {
+        for (labels, times) in targets {
+            let mut gaps: Vec<f64> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
+            gaps.sort_by(f64::total_cmp);
+            if let Some(median) = gaps.get(gaps.len() / 2) {
+                // Scrapes come with some unevenness.
+                self.intervals.insert(target(labels), (median * 10.0).round().max(1.0) / 10.0);
+            }
+        }
+    }
+
+    /// Takes the series of a metric.
+    pub fn add_metric(&mut self, name: &str, series: &[Labels]) {
+        let labels = series.iter().flat_map(|labels| labels.keys().cloned()).collect();
+        let interval = series.iter().filter_map(|labels| self.intervals.get(&target(labels)));
+        let interval = interval.copied().max_by(f64::total_cmp);
+        self.metrics.insert(name.to_owned(), Metric { labels, interval });
+    }
+
+    /// Whether a metric was looked at.
+    pub fn has_looked_at(&self, name: &str) -> bool {
+        self.metrics.contains_key(name)
+    }
+
+    /// A metric that was looked at and has series.
+    pub fn metric(&self, name: &str) -> Option<&Metric> {
+        self.metrics.get(name).filter(|metric| !metric.labels.is_empty())
+    }
+
+    /// The slowest of all scrape intervals in seconds.
+    pub fn slowest_interval(&self) -> Option<f64> {
+        self.intervals.values().copied().max_by(f64::total_cmp)
+    }
+
+    /// What a metric is; `None` where nobody declares it.
+    pub fn kind(&self, name: &str) -> Option<Kind> {
+        let of = |declared: &str| match declared {
+            "counter" => Some(Kind::Counter),
+            "gauge" => Some(Kind::Gauge),
+            _ => None,
+        };
+        // OpenMetrics declares a counter without its suffix.
+        let declared = self.types.get(name).or_else(|| self.types.get(name.strip_suffix("_total")?));
+        if let Some(kind) = declared.and_then(|declared| of(declared)) {
+            return Some(kind);
+        }
+        let base = ["_bucket", "_sum", "_count"].iter().find_map(|suffix| name.strip_suffix(suffix))?;
+        let declared = self.types.get(base)?;
+        (declared == "histogram" || declared == "summary").then_some(Kind::Counter)
+    }
+
+    /// The name that is most like `name`.
+    pub fn nearest(&self, name: &str) -> Option<String> {
+        nearest(name, self.names.iter().map(String::as_str))
+    }
+}
+
+fn target(labels: &Labels) -> (String, String) {
+    let label = |name: &str| labels.get(name).cloned().unwrap_or_default();
+    (label("job"), label("instance"))
+}
+
+/// The name among `names` that is most like `name`, if any is like it.
+pub fn nearest<'n>(name: &str, names: impl Iterator<Item = &'n str>) -> Option<String> {
+    let scored = names.map(|known| (strsim::jaro_winkler(name, known), known));
+    let best = scored.max_by(|(one, _), (other, _)| one.total_cmp(other))?;
+    (best.0 > 0.85).then(|| best.1.to_owned())
+}

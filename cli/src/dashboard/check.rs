@@ -1,0 +1,386 @@
+//! Asks a Prometheus all that a document asks, with its variables filled in, and puts together what is wrong.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use promql_parser::parser::{self, Expr};
+use serde_json::Value;
+
+use super::{
+    Document, Panel, PanelQuery, Purpose, Reason,
+    answer::{Answer, labels, series_text, texts},
+    catalogue::{Catalogue, nearest},
+    expression,
+    finding::{Finding, NoData},
+    template::{self, Times},
+    variable::{Chosen, Source, Variable},
+};
+use crate::observe::{
+    exposition::Labels,
+    prometheus::{
+        client::{AskError, Client, Question},
+        matrix,
+    },
+};
+
+/// Points of a graph, where the panel does not say.
+const POINTS: f64 = 1_000.0;
+/// The time between two scrapes, in seconds, where there is nothing to tell it from: Grafana's assumption.
+const SCRAPE_INTERVAL: f64 = 15.0;
+/// A panel is repeated for so many values at the most.
+const REPEATS: usize = 20;
+
+/// What is wrong, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// Which panel; `variable $name` for a variable.
+    pub place: String,
+    /// Which of its queries.
+    pub query: Option<String>,
+    /// What was asked, variables filled in.
+    pub asked: Option<String>,
+    /// What is wrong.
+    pub finding: Finding,
+}
+
+/// What came of a document.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Checked {
+    /// What is wrong, in the document's order.
+    pub found: Vec<Found>,
+    /// Queries that were asked.
+    pub asked: usize,
+    /// Queries that are asked of other data sources, by their type.
+    pub elsewhere: BTreeSet<String>,
+}
+
+/// A Prometheus over a span.
+#[derive(Debug)]
+pub struct Checker<'a> {
+    client: &'a Client,
+    /// First and last instant, seconds since the epoch.
+    span: (f64, f64),
+    catalogue: Catalogue,
+}
+
+impl<'a> Checker<'a> {
+    /// Asks what there is over a span, in seconds since the epoch.
+    ///
+    /// # Errors
+    /// When there is no answer, in words.
+    pub async fn new(client: &'a Client, span: (f64, f64)) -> Result<Self, String> {
+        let mut checker = Self { client, span, catalogue: Catalogue::default() };
+        let names = checker.label_values("__name__", None).await.map_err(|finding| finding.to_string())?;
+        checker.catalogue.names = names.into_iter().collect();
+        // Stores that are like Prometheus need not know types.
+        if let Ok(answer) = client.ask(&Question::Metadata).await {
+            checker.catalogue.add_metadata(&answer);
+        }
+        let seconds = (span.1 - span.0).ceil().max(1.0);
+        let up = Question::Instant { query: format!("up[{seconds:.0}s]"), time: span.1 };
+        let answer = client.ask(&up).await.map_err(|error| error.to_string())?;
+        let scrapes: Vec<(Labels, Vec<f64>)> = matrix(&answer)
+            .into_iter()
+            .map(|series| (series.labels, series.samples.iter().map(|(at, _)| *at).collect()))
+            .collect();
+        checker.catalogue.add_scrapes(&scrapes);
+        Ok(checker)
+    }
+
+    /// Checks a document.
+    pub async fn check(&mut self, document: &Document) -> Checked {
+        let mut checked = Checked::default();
+        for left_out in &document.left_out {
+            let finding = match &left_out.reason {
+                Reason::Library => Finding::Library,
+                Reason::AlertWithoutQuery(query) => Finding::AlertWithoutQuery(query.clone()),
+                Reason::Elsewhere(source) => {
+                    checked.elsewhere.insert(source.clone());
+                    continue;
+                }
+            };
+            checked.tell(left_out.panel.clone(), finding);
+        }
+        let chosen = self.variables(document, &mut checked).await;
+        for panel in &document.panels {
+            if !panel.has_unit && matches!(panel.purpose, Purpose::Graph | Purpose::Value) {
+                checked.tell(panel.place(), Finding::NoUnit);
+            }
+            for query in &panel.queries {
+                checked.asked += 1;
+                for (asked, finding) in self.query(document, panel, query, &chosen).await {
+                    let ref_id = Some(query.ref_id.clone()).filter(|id| !id.is_empty());
+                    checked.found.push(Found {
+                        place: panel.place(),
+                        query: ref_id,
+                        asked: Some(asked),
+                        finding,
+                    });
+                }
+            }
+        }
+        checked
+    }
+
+    /// The values of all variables, each after those that it is asked with.
+    async fn variables(&mut self, document: &Document, checked: &mut Checked) -> BTreeMap<String, Chosen> {
+        let mut chosen = BTreeMap::new();
+        let mut waiting: Vec<&Variable> = document.variables.iter().collect();
+        while !waiting.is_empty() {
+            let is_ready = |variable: &&Variable| {
+                let texts = variable.texts();
+                let mut names = texts.iter().flat_map(|text| template::names(text));
+                names.all(|name| {
+                    chosen.contains_key(name) || !document.variables.iter().any(|of| of.name == name)
+                })
+            };
+            // Variables that wait for each other are asked as they are.
+            let next = waiting.iter().position(is_ready).unwrap_or(0);
+            let variable = waiting.remove(next);
+            let place = format!("variable ${}", variable.name);
+            self.unknown_variables(document, &variable.texts())
+                .into_iter()
+                .for_each(|finding| checked.tell(place.clone(), finding));
+            let values = self.values(variable, &chosen).await;
+            let values = match values {
+                Ok(values) => variable.filtered(values),
+                Err(finding) => {
+                    checked.tell(place.clone(), finding);
+                    Vec::new()
+                }
+            };
+            let is_told = checked.found.iter().any(|found| found.place == place);
+            if values.is_empty() && variable.source != Source::Free && variable.all.is_none() && !is_told {
+                checked.tell(place, Finding::NoValues(variable.source.to_string()));
+            }
+            chosen.insert(variable.name.clone(), variable.choose(&values));
+        }
+        chosen
+    }
+
+    async fn values(
+        &self,
+        variable: &Variable,
+        chosen: &BTreeMap<String, Chosen>,
+    ) -> Result<Vec<String>, Finding> {
+        let times = self.times(None, None);
+        let fill = |text: &str| template::fill(text, chosen, &times).into_owned();
+        let pattern =
+            |text: &str| regex::Regex::new(text).map_err(|error| Finding::Refused(error.to_string()));
+        match &variable.source {
+            Source::LabelValues { selector, label } => {
+                self.label_values(&fill(label), selector.as_deref().map(fill)).await
+            }
+            Source::LabelNames(filter) => {
+                let filter = filter.as_deref().map(pattern).transpose()?;
+                let question = Question::LabelNames { start: self.span.0, end: self.span.1 };
+                let names = texts(&self.ask(&question).await?);
+                Ok(names
+                    .into_iter()
+                    .filter(|name| filter.as_ref().is_none_or(|filter| filter.is_match(name)))
+                    .collect())
+            }
+            Source::Metrics(filter) => {
+                let filter = pattern(&fill(filter))?;
+                Ok(self.catalogue.names.iter().filter(|name| filter.is_match(name)).cloned().collect())
+            }
+            Source::QueryResult(expr) => {
+                let question = Question::Instant { query: fill(expr), time: self.span.1 };
+                let answer = self.ask(&question).await?;
+                let series = answer.pointer("/data/result").and_then(Value::as_array).into_iter().flatten();
+                Ok(series.map(|series| series_text(series, series.get("value"))).collect())
+            }
+            Source::Series(selector) => Ok(self
+                .series(&fill(selector))
+                .await?
+                .iter()
+                .map(|series| series_text(series, None))
+                .collect()),
+            Source::Fixed(values) => Ok(values.clone()),
+            Source::Free => Ok(variable.current.clone()),
+        }
+    }
+
+    async fn ask(&self, question: &Question) -> Result<Value, Finding> {
+        self.client.ask(question).await.map_err(|error| match error {
+            AskError::Refused(message) => Finding::Refused(message),
+            error => Finding::NoAnswer(error.to_string()),
+        })
+    }
+
+    async fn label_values(&self, label: &str, selector: Option<String>) -> Result<Vec<String>, Finding> {
+        let (start, end) = self.span;
+        let question = Question::LabelValues { label: label.to_owned(), selector, start, end };
+        Ok(texts(&self.ask(&question).await?))
+    }
+
+    /// The label sets of a selector.
+    async fn series(&self, selector: &str) -> Result<Vec<Value>, Finding> {
+        let (start, end) = self.span;
+        let answer = self.ask(&Question::Series { selector: selector.to_owned(), start, end }).await?;
+        Ok(answer.get("data").and_then(Value::as_array).cloned().unwrap_or_default())
+    }
+
+    fn unknown_variables(&self, document: &Document, texts: &[&str]) -> Vec<Finding> {
+        let known = || document.variables.iter().map(|variable| variable.name.as_str());
+        let names: BTreeSet<&str> = texts.iter().flat_map(|text| template::names(text)).collect();
+        let unknown = names.into_iter().filter(|name| !known().any(|of| of == *name));
+        unknown
+            .map(|name| Finding::UnknownVariable { name: name.to_owned(), nearest: nearest(name, known()) })
+            .collect()
+    }
+
+    /// What Grafana makes of the span for a query.
+    fn times(&self, min_step: Option<f64>, max_points: Option<u64>) -> Times {
+        let scrape = min_step.or(self.catalogue.slowest_interval()).unwrap_or(SCRAPE_INTERVAL);
+        let points = max_points.map_or(POINTS, |points| points.clamp(1, 11_000) as f64);
+        let step = ((self.span.1 - self.span.0) / points).max(scrape);
+        Times { span: self.span, step: (step * 1e3).ceil() / 1e3, scrape }
+    }
+
+    /// What is wrong with a query, each finding with what was asked.
+    async fn query(
+        &mut self,
+        document: &Document,
+        panel: &Panel,
+        query: &PanelQuery,
+        chosen: &BTreeMap<String, Chosen>,
+    ) -> Vec<(String, Finding)> {
+        let unknown = self.unknown_variables(document, &[&query.expr]);
+        if !unknown.is_empty() {
+            return unknown.into_iter().map(|finding| (query.expr.clone(), finding)).collect();
+        }
+        let names: BTreeSet<&str> = template::names(&query.expr).into_iter().collect();
+        let empty = names.iter().find(|name| {
+            chosen.get(**name).is_some_and(|chosen| chosen.values.is_empty() && chosen.all.is_none())
+        });
+        if let Some(name) = empty {
+            let is_free = document.variables.iter().any(|of| of.name == **name && of.source == Source::Free);
+            if !is_free {
+                return vec![(query.expr.clone(), Finding::NoData(NoData::Variable((*name).to_owned())))];
+            }
+        }
+        let mut found: Vec<(String, Finding)> = Vec::new();
+        for scope in scopes(panel, chosen, &names) {
+            for (asked, finding) in self.filled_query(panel, query, &scope).await {
+                if !found.iter().any(|(_, known)| *known == finding) {
+                    found.push((asked, finding));
+                }
+            }
+        }
+        found
+    }
+
+    async fn filled_query(
+        &mut self,
+        panel: &Panel,
+        query: &PanelQuery,
+        chosen: &BTreeMap<String, Chosen>,
+    ) -> Vec<(String, Finding)> {
+        let rough = self.times(None, panel.max_points);
+        let min_step = query.min_step.as_deref().or(panel.min_step.as_deref());
+        let min_step = min_step.map(|text| template::fill(text, chosen, &rough).into_owned());
+        let times = self.times(min_step.as_deref().and_then(seconds), panel.max_points);
+        let asked = template::fill(&query.expr, chosen, &times).into_owned();
+        let (start, end) = self.span;
+        let question = if query.instant {
+            Question::Instant { query: asked.clone(), time: end }
+        } else {
+            Question::Range { query: asked.clone(), start, end, step: times.step }
+        };
+        let findings = match self.ask(&question).await {
+            Err(finding) => vec![finding],
+            Ok(answer) => self.judge(panel, query, &asked, &Answer::read(&answer)).await,
+        };
+        findings.into_iter().map(|finding| (asked.clone(), finding)).collect()
+    }
+
+    /// What is wrong with a query that has an answer.
+    async fn judge(
+        &mut self,
+        panel: &Panel,
+        query: &PanelQuery,
+        asked: &str,
+        answer: &Answer,
+    ) -> Vec<Finding> {
+        // Whatever Prometheus answers is PromQL; what the parser does not know (later additions) is judged by its answer.
+        let expr = parser::parse(asked).ok();
+        let mut findings = Vec::new();
+        if let Some(expr) = &expr {
+            for name in expression::metrics(expr) {
+                self.look_at(&name).await;
+            }
+            findings = expression::examine(expr, &self.catalogue, panel.purpose == Purpose::Graph);
+        }
+        let explains = |finding: &Finding| {
+            matches!(
+                finding,
+                Finding::UnknownMetric { .. } | Finding::UnknownLabel { .. } | Finding::WithoutBuckets(_)
+            )
+        };
+        if answer.series.is_empty() && panel.purpose != Purpose::Alert {
+            if !findings.iter().any(explains) {
+                findings.push(Finding::NoData(self.why_nothing(expr.as_ref()).await));
+            } else {
+                findings.iter_mut().for_each(Finding::has_no_stand_in);
+            }
+        }
+        if answer.is_all_nan {
+            let divides = expr.as_ref().is_some_and(expression::divides);
+            findings.push(if divides { Finding::AlwaysNan } else { Finding::NoData(NoData::Nan) });
+        }
+        if query.by_series {
+            findings.extend(answer.legends(query.legend.as_deref()));
+        }
+        findings
+    }
+
+    /// Learns a metric's labels, once.
+    async fn look_at(&mut self, name: &str) {
+        if self.catalogue.has_looked_at(name) || !self.catalogue.names.contains(name) {
+            return;
+        }
+        let series = self.series(&format!("{{__name__={name:?}}}")).await.unwrap_or_default();
+        self.catalogue.add_metric(name, &series.iter().map(labels).collect::<Vec<_>>());
+    }
+
+    async fn why_nothing(&self, expr: Option<&Expr>) -> NoData {
+        for selector in expr.map(expression::selectors).unwrap_or_default() {
+            if self.series(&selector).await.is_ok_and(|series| series.is_empty()) {
+                return NoData::Selector(selector);
+            }
+        }
+        NoData::Expression
+    }
+}
+
+impl Checked {
+    fn tell(&mut self, place: String, finding: Finding) {
+        self.found.push(Found { place, query: None, asked: None, finding });
+    }
+}
+
+/// The variables that a query is asked with: once, or once for each value that its panel is repeated for.
+fn scopes(
+    panel: &Panel,
+    chosen: &BTreeMap<String, Chosen>,
+    names: &BTreeSet<&str>,
+) -> Vec<BTreeMap<String, Chosen>> {
+    let repeated = panel.repeat.as_deref().filter(|name| names.contains(name));
+    let Some((name, values)) = repeated.and_then(|name| Some((name, chosen.get(name)?))) else {
+        return vec![chosen.clone()];
+    };
+    let with = |value: &String| {
+        let one = Chosen { values: vec![value.clone()], as_regex: values.as_regex, all: None };
+        let mut scope = chosen.clone();
+        scope.insert(name.to_owned(), one);
+        scope
+    };
+    values.values.iter().take(REPEATS).map(with).collect()
+}
+
+/// `15s`, `>1m`: a length of time in seconds.
+fn seconds(text: &str) -> Option<f64> {
+    humantime::parse_duration(text.trim_start_matches(['>', '<', '=']))
+        .ok()
+        .map(|duration| duration.as_secs_f64())
+}
