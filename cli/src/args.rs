@@ -124,7 +124,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "DIR", default_value = "runs")]
     pub out: PathBuf,
 
-    /// Threads that send requests (by default as many as there are cores, or half as many with the embedded service)
+    /// Threads that send requests (by default as many as there are cores, or half as many where saasbench starts the service)
     #[arg(long, value_name = "N")]
     pub workers: Option<std::num::NonZero<usize>>,
 

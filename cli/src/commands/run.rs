@@ -202,7 +202,7 @@ async fn record(
     output: &mut Output<'_>,
     signals: &Signals,
 ) -> Result<(), RecordError> {
-    let (quiet, workers) = (args.quiet, workers(args, up.embedded.is_some()));
+    let (quiet, workers) = (args.quiet, workers(args, up.embedded.is_some() || up.local.is_some()));
     let clock = RunClock::start();
     let replicas: Vec<String> = up.environment.replicas.iter().map(|replica| replica.name.clone()).collect();
     let canaries = scenario.uses_canaries().then(Canaries::draw);
@@ -276,10 +276,10 @@ fn origin(endpoint: &Endpoint) -> Origin {
 }
 
 /// How many workers a run has that asks for none in particular: as many as there are cores, or half as many where the
-/// service runs in this process, too.
-fn workers(args: &RunArgs, is_embedded: bool) -> usize {
+/// service is ours and runs on this machine, too.
+fn workers(args: &RunArgs, is_ours: bool) -> usize {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    args.workers.map_or(if is_embedded { cores.div_ceil(2) } else { cores }, std::num::NonZero::get)
+    args.workers.map_or(if is_ours { cores.div_ceil(2) } else { cores }, std::num::NonZero::get)
 }
 
 /// Values of every `${env:NAME}` of a scenario; that they are set was checked when it was resolved.

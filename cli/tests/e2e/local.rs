@@ -5,6 +5,7 @@ use std::{
     net::TcpListener,
     os::unix::fs::{PermissionsExt as _, symlink},
     path::{Path, PathBuf},
+    process::Command,
 };
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -197,6 +198,26 @@ fn up_answers_everywhere_and_leaves_nothing_when_interrupted() {
 }
 
 #[test]
+fn the_command_that_is_shown_runs_a_scenario() {
+    let place = Place::new();
+    place.0.write("scenario.toml", &short("5s"));
+    let mut running = place.start(&["up", "--scrape-interval", "1s", "--tenants", "tenants.jsonl"]);
+    let stack = Stack::of(&mut running);
+    let out = running.out();
+    let command =
+        out.lines().find_map(|line| line.trim().strip_prefix("saasbench run scenarios/flood.toml "));
+    let arguments: Vec<&str> = command.unwrap().split(' ').collect();
+    let (ended, report) = place.0.report(&arguments);
+    ended.assert_code(0);
+    report.assert_all("counters", "by Prometheus", "pass");
+    let query = "/api/v1/query?query=max_over_time(up%7Bjob=%22saasbench%22%7D%5B1m%5D)";
+    let answer: Value = serde_json::from_str(&get(stack.port("prometheus"), query).unwrap()).unwrap();
+    assert_eq!(answer["data"]["result"][0]["value"][1], "1", "the run's own metrics were scraped");
+    running.signal(Signal::INT);
+    running.end().assert_code(0);
+}
+
+#[test]
 fn every_end_ends_all_of_it() {
     for signal in [Signal::TERM, Signal::HUP, Signal::KILL] {
         let place = Place::new();
@@ -261,12 +282,13 @@ fn what_cannot_be_had_is_told() {
     let port = held.local_addr().unwrap().port().to_string();
     place.0.write("broken.jsonl", "{\"id\": \"acme\"\n");
     place.0.write("saasbench.toml", "[environment.local]\nreplicas = { a = \"http://127.0.0.1:1\" }\n");
-    let wrong: [(&[&str], i32); 9] = [
+    let wrong: [(&[&str], i32); 10] = [
         (&["up", "--port-base", &port], 4),
         (&["up", "--port-base", "65533"], 4),
         (&["up", "--tenants", "nowhere.jsonl"], 2),
         (&["up", "--tenants", "broken.jsonl"], 2),
         (&["up", "--data", "scenario.toml"], 4),
+        (&["up", "--data", "."], 4),
         (&["up", "--scrape-interval", "10ms"], 2),
         (&["up", "--webhook", "somewhere"], 2),
         (&["run", "scenario.toml", "--env", "local"], 2),
@@ -283,7 +305,8 @@ fn what_cannot_be_had_is_told() {
 #[test]
 fn a_data_directory_that_is_given_stays() {
     let place = Place::new();
-    let mut running = place.start(&["up", "--replicas", "1", "--data", "kept"]);
+    let hook = "http://127.0.0.1:9/?to=\"them\"";
+    let mut running = place.start(&["up", "--replicas", "1", "--data", "kept", "--webhook", hook]);
     let stack = Stack::of(&mut running);
     running.signal(Signal::INT);
     let ended = running.end();
@@ -293,6 +316,16 @@ fn a_data_directory_that_is_given_stays() {
     for name in ["redis.log", "replica-a.log", "prometheus.log", "prometheus.yml", "prometheus/wal"] {
         assert!(place.0.path().join("kept").join(name).exists(), "{name}");
     }
+    for (program, check, config) in [
+        ("promtool", &["check", "config"][..], "prometheus.yml"),
+        ("amtool", &["check-config"], "alertmanager.yml"),
+    ] {
+        let mut command = Command::new(program);
+        let checked = command.args(check).arg(place.0.path().join("kept").join(config)).output().unwrap();
+        assert!(checked.status.success(), "{checked:?}");
+    }
+    let text = fs::read_to_string(place.0.path().join("kept/alertmanager.yml")).unwrap();
+    assert!(text.contains("to=\\\"them\\\""), "{text}");
 }
 
 #[test]

@@ -12,6 +12,7 @@ mod support;
 
 mod alerts;
 mod calibration;
+mod compose;
 mod dashboards;
 mod doubts;
 mod embedded;

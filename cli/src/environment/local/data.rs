@@ -14,6 +14,8 @@ use std::{
 
 use super::LocalError;
 
+/// A file that tells a directory of ours, in which files are replaced.
+const MARK: &str = ".saasbench-up";
 /// How often the directory is tried to be removed: processes that are being killed may still write into it.
 const TRIES: usize = 100;
 /// Between two tries.
@@ -37,8 +39,23 @@ impl Data {
     pub(super) fn new(path: Option<&Path>) -> Result<Self, LocalError> {
         let Some(path) = path else { return Self::temporary() };
         let what = format!("cannot use the data directory {}", path.display());
-        let made = fs::create_dir_all(path).and_then(|()| path.canonicalize());
-        Ok(Self { path: made.map_err(LocalError::system(what))?, sweeper: None })
+        let path = match Self::given(path).map_err(LocalError::system(what))? {
+            Some(path) => path,
+            None => return Err(LocalError::Foreign(path.to_owned())),
+        };
+        Ok(Self { path, sweeper: None })
+    }
+
+    /// `None`: it holds something, and not because an earlier stack lived there.
+    fn given(path: &Path) -> io::Result<Option<PathBuf>> {
+        fs::create_dir_all(path)?;
+        let path = path.canonicalize()?;
+        let mark = path.join(MARK);
+        if !mark.exists() && fs::read_dir(&path)?.next().is_some() {
+            return Ok(None);
+        }
+        fs::write(mark, "saasbench up --data keeps its files here\n")?;
+        Ok(Some(path))
     }
 
     fn temporary() -> Result<Self, LocalError> {
@@ -102,6 +119,20 @@ pub fn sweep(path: &Path, pipe: &mut dyn Read) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nobody_elses_files_are_replaced() {
+        let outer = tempfile::tempdir().unwrap();
+        let path = outer.path().join("kept");
+        for _ in 0..2 {
+            assert!(Data::new(Some(&path)).unwrap().is_kept());
+            fs::write(path.join("prometheus.yml"), "").unwrap();
+        }
+        let error = Data::new(Some(outer.path())).unwrap_err();
+        let text = error.to_string().replace(outer.path().to_str().unwrap(), "DIR");
+        insta::assert_snapshot!(text, @"there are other files in DIR");
+        insta::assert_snapshot!(error.hint().unwrap(), @"name an empty directory for `--data`, or one that an earlier `saasbench up --data` has left");
+    }
 
     #[test]
     fn the_directory_goes_unless_it_is_wanted() {

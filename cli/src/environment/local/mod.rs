@@ -195,6 +195,9 @@ pub enum LocalError {
     /// No ports are free.
     #[error("no port is free on 127.0.0.1")]
     NoPort,
+    /// A data directory that somebody else uses.
+    #[error("there are other files in {}", .0.display())]
+    Foreign(PathBuf),
     /// A part ended before it was ready.
     #[error("{0}")]
     Ended(Death),
@@ -237,6 +240,10 @@ impl LocalError {
             ),
             Self::PortBase { .. } => Some("choose a lower `--port-base`".to_owned()),
             Self::NoPort => Some("stop what listens on so many ports".to_owned()),
+            Self::Foreign(_) => Some(
+                "name an empty directory for `--data`, or one that an earlier `saasbench up --data` has left"
+                    .to_owned(),
+            ),
             Self::Ended(_) | Self::NotReady { .. } => {
                 Some("its log and those of the other parts are kept beside that one".to_owned())
             }
