@@ -20,12 +20,16 @@ use timeline::{Course, Recorded};
 /// Judges every promise about an alert. `bottleneck` says why the load may have been less than was meant.
 pub fn judge(run: &RecordedRun, bottleneck: Option<&str>) -> Vec<Verdict> {
     let alerts = &run.scenario.alerts;
+    if alerts.is_empty() {
+        return Vec::new();
+    }
+    let recorded = Recorded::read(run);
     let judged = alerts.iter().map(|alert| {
-        let recorded = match Recorded::read(run) {
+        let recorded = match &recorded {
             Ok(recorded) => recorded,
             Err(why) => return Verdict::inconclusive(Claim::Alerts, alert.to_string(), why),
         };
-        let judge = Judge { alert, run, recorded: &recorded, bottleneck };
+        let judge = Judge { alert, run, recorded, bottleneck };
         let evidence = match alert.promise {
             AlertPromise::Fires { cause, within, resolves_within } => {
                 judge.fires(cause, within, resolves_within)
