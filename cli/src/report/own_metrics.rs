@@ -4,6 +4,7 @@
 mod page;
 
 use std::{
+    collections::VecDeque,
     convert::Infallible,
     io,
     net::SocketAddr,
@@ -41,6 +42,8 @@ const IDLE: Duration = Duration::from_secs(120);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 /// How long the last answers may take.
 const GRACE: Duration = Duration::from_secs(5);
+/// So many intervals between scrapes tell how often it is scraped.
+const INTERVALS: usize = 4;
 /// Whoever scraped regularly, with this interval at the most, is waited for at the end.
 const LONGEST_INTERVAL: Duration = Duration::from_secs(60);
 
@@ -89,7 +92,8 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Scrapes {
     last: Option<Instant>,
-    interval: Option<Duration>,
+    /// The last few, oldest first.
+    intervals: VecDeque<Duration>,
 }
 
 impl OwnMetrics {
@@ -131,8 +135,7 @@ impl OwnMetrics {
 
     /// Waits until whoever scraped it regularly has seen its end, which is now; then it is gone.
     pub async fn finish(mut self) {
-        let interval = self.shared.scrapes.lock().unwrap_or_else(PoisonError::into_inner).interval;
-        if let Some(interval) = interval.filter(|interval| *interval <= LONGEST_INTERVAL) {
+        if let Some(interval) = self.shared.interval().filter(|interval| *interval <= LONGEST_INTERVAL) {
             let mut answered = self.shared.answered.subscribe();
             let enough = *answered.borrow_and_update() + 1;
             let _ = tokio::time::timeout(interval * 2, answered.wait_for(|count| *count >= enough)).await;
@@ -204,11 +207,20 @@ impl Shared {
         page::render(subject, &page::Numbers { own, in_flight: live.in_flight.total(), stalls, stalled })
     }
 
+    /// How often it is scraped: the longest time between two, since others may have looked in between.
+    fn interval(&self) -> Option<Duration> {
+        let scrapes = self.scrapes.lock().unwrap_or_else(PoisonError::into_inner);
+        scrapes.intervals.iter().max().copied()
+    }
+
     fn note_scrape(&self) {
         let now = Instant::now();
         let mut scrapes = self.scrapes.lock().unwrap_or_else(PoisonError::into_inner);
         let last = scrapes.last.replace(now);
-        scrapes.interval = last.map(|last| now - last);
+        scrapes.intervals.extend(last.map(|last| now - last));
+        if scrapes.intervals.len() > INTERVALS {
+            scrapes.intervals.pop_front();
+        }
         drop(scrapes);
         self.answered.send_modify(|count| *count += 1);
     }
@@ -324,6 +336,8 @@ mod tests {
         own.begin(subject());
         own.shared.note_scrape();
         tokio::time::advance(Duration::from_secs(5)).await;
+        own.shared.note_scrape();
+        // Somebody looks with curl.
         own.shared.note_scrape();
         let shared = Arc::clone(&own.shared);
         let began = Instant::now();
