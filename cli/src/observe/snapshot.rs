@@ -120,7 +120,9 @@ fn followed(text: &str, contract: Option<&MetricsContract>) -> String {
     let gauge = contract.and_then(|contract| contract.in_progress.as_deref());
     let names = [Some(START_TIME), requests, gauge];
     let telling = |line: &&str| names.iter().flatten().any(|name| line.starts_with(name));
-    text.lines().filter(telling).flat_map(|line| [line, "\n"]).collect()
+    // A last line without its end was cut off, and so may its value have been.
+    let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+    whole.lines().filter(telling).flat_map(|line| [line, "\n"]).collect()
 }
 
 /// The records of a JSON-lines file. A last line without its newline was being written when the run was killed.

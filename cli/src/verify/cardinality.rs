@@ -36,7 +36,7 @@ pub fn judge(run: &RecordedRun, requests: u64) -> Option<Verdict> {
     let contract = run.scenario.metrics.as_ref()?;
     let sent = Sent::new(&run.scenario, contract);
     let mut evidence = Vec::new();
-    let mut diagnosis = None;
+    let (mut diagnosis, mut most) = (None, 0);
     for (replica, scrapes) in run.manifest.environment.replicas.iter().zip(&run.observations.scrapes) {
         let Some((series, values)) = last(scrapes, Phase::After) else {
             let why = format!("{}: there is no scrape from after the load that can be read", replica.name);
@@ -51,7 +51,9 @@ pub fn judge(run: &RecordedRun, requests: u64) -> Option<Verdict> {
             finding(&replica.name, key, values, &new, &sent, requests)
         });
         let found: Vec<(Evidence, Option<Diagnosis>)> = found.collect();
-        evidence.push(pass(&replica.name, (series_before, series), &values));
+        let observed = format!("{}: {series} series, {series_before} before the load", replica.name);
+        evidence.push(Evidence::new(Outcome::Pass, &replica.name, "labels of few values", observed));
+        most = most.max(values.values().map(BTreeSet::len).max().unwrap_or(0));
         for (finding, explanation) in found {
             let of_route = contract.route_label.as_deref();
             diagnosis = diagnosis
@@ -63,7 +65,7 @@ pub fn judge(run: &RecordedRun, requests: u64) -> Option<Verdict> {
         Verdict::from_evidence(Claim::Cardinality, "labels", evidence, |outcome, evidence| match outcome {
             Outcome::Pass => {
                 let told: Vec<&str> = evidence.iter().map(|finding| finding.observed.as_str()).collect();
-                told.join("; ")
+                format!("{}; at most {most} values a label", told.join("; "))
             }
             _ => evidence[0].observed.clone(),
         });
@@ -85,17 +87,6 @@ fn last(scrapes: &[Scrape], phase: Phase) -> Option<(usize, Values)> {
         }
     }
     Some((exposition.series.len(), values))
-}
-
-/// What speaks for a replica: how many series, and which label has the most values.
-fn pass(replica: &str, (before, after): (usize, usize), values: &Values) -> Evidence {
-    let most = values.iter().max_by_key(|(_, values)| values.len());
-    let most = most.map_or_else(String::new, |((metric, label), values)| {
-        let s = if values.len() == 1 { "" } else { "s" };
-        format!(", {} value{s} at most ({label} of {metric})", values.len())
-    });
-    let observed = format!("{replica}: {after} series, {before} before the load{most}");
-    Evidence::new(Outcome::Pass, replica, "labels of few values", observed)
 }
 
 /// What is found of one label of one metric.

@@ -223,7 +223,7 @@ pub fn judge(
                 whole,
             };
             if against_clients {
-                case.problems.extend(too_long(ledger, &case));
+                case.problems.extend(too_long(ledger, metric.unit, &case));
             }
             case
         };
@@ -268,7 +268,7 @@ fn plural(histograms: usize) -> String {
 
 /// Where a histogram counts fewer requests than clients were answered, or says that they took longer than for the client.
 /// Of the bounds that break it the first is named.
-fn too_long(ledger: &Ledger, case: &Case) -> Vec<Problem> {
+fn too_long(ledger: &Ledger, unit: DurationUnit, case: &Case) -> Vec<Problem> {
     let total = case.seen.total();
     let mut problems = Vec::new();
     // Requests that it does not count at all are told once, and not again at each bound.
@@ -294,10 +294,11 @@ fn too_long(ledger: &Ledger, case: &Case) -> Vec<Problem> {
             ),
         });
     }
-    // Only if it counts these requests and no others; its clock may run faster than ours by the drift, and every addition
-    // of floats is rounded.
+    // Only if it counts these requests and no others; its clock may run faster than ours by the drift, one that counts
+    // milliseconds may round each of them up, and every addition of floats is rounded.
     let sum = case.gained.sum.filter(|_| counted == total.count as f64 && case.seen.unknown == 0);
-    let most = ledger.longest(total.latency_sum);
+    let rounding = if unit == DurationUnit::Milliseconds { 1e-3 * total.count as f64 } else { 0.0 };
+    let most = ledger.longest(total.latency_sum) + rounding;
     if let Some(sum) = sum.filter(|sum| *sum > most + 1e-6 * (1.0 + most)) {
         let clients = total.latency_sum;
         problems.push(Problem {

@@ -89,7 +89,10 @@ pub(super) fn counted_twice(accounts: &Accounts) -> Option<Diagnosis> {
     if surplus <= accounts.unknown || accounts.lack() > 0.0 || !accounts.spread_evenly(Row::surplus) {
         return None;
     }
-    // What was counted and never answered is no second counting.
+    // What was counted and never answered is no second counting, nor is what counts three times.
+    if surplus > accounts.seen() + accounts.unknown {
+        return None;
+    }
     if accounts.rows.iter().any(|row| row.seen == 0.0 && row.gained > accounts.unknown) {
         return None;
     }
