@@ -178,6 +178,10 @@ pub struct MetricsArgs {
     #[arg(value_name = "URL|FILE", required = true)]
     pub sources: Vec<String>,
 
+    /// Guess the metrics contract instead, and write it as a [metrics] table for a scenario
+    #[arg(long, conflicts_with = "json")]
+    pub guess: bool,
+
     /// Accept any certificate of an https:// URL, whoever has signed it and for whatever name
     #[arg(long, conflicts_with = "roots")]
     pub insecure: bool,

@@ -13,8 +13,12 @@ use crate::{
     exit::{Exit, Failure},
     load::connect::tls::{self, Trust},
     observe::{
-        exposition::inspection::{Inspection, Origin},
+        exposition::{
+            self,
+            inspection::{Inspection, Origin},
+        },
         fetch::fetch,
+        guess::{Proposal, guess},
         http_client,
     },
     report::output::Output,
@@ -26,10 +30,13 @@ use crate::{
 /// When nobody can be asked, or the report cannot be written.
 pub async fn metrics(args: &MetricsArgs, output: &mut Output<'_>) -> Result<Exit, Failure> {
     let client = client(args)?;
+    if args.guess {
+        return guess_all(args, &client, output).await;
+    }
     let (mut pages, mut missing) = (Vec::new(), None);
     for source in &args.sources {
-        match page(source, &client).await {
-            Ok(page) => pages.push(page),
+        match read(source, &client).await {
+            Ok(page) => pages.push(Inspection::of(page.name, &page.body, page.origin)),
             Err(failure) => {
                 missing.get_or_insert(failure.exit);
                 output.failure(&failure);
@@ -41,14 +48,67 @@ pub async fn metrics(args: &MetricsArgs, output: &mut Output<'_>) -> Result<Exit
     Ok(missing.unwrap_or(if is_clean { Exit::Pass } else { Exit::Fail }))
 }
 
+/// Proposes a contract for every page. None for one of them is a failure.
+async fn guess_all(args: &MetricsArgs, client: &Client, output: &mut Output<'_>) -> Result<Exit, Failure> {
+    let mut worst = None;
+    for source in &args.sources {
+        let guessed = match read(source, client).await {
+            Ok(page) => proposals(&page).map(|proposals| (page.name, proposals)),
+            Err(failure) => Err(failure),
+        };
+        match guessed {
+            Ok((name, proposals)) => output.proposals(&name, &proposals)?,
+            Err(failure) => {
+                worst.get_or_insert(failure.exit);
+                output.failure(&failure);
+            }
+        }
+    }
+    Ok(worst.unwrap_or(Exit::Pass))
+}
+
+/// The contracts that would fit a page, at least one.
+fn proposals(page: &Page) -> Result<Vec<Proposal>, Failure> {
+    let name = &page.name;
+    let unreadable = |error: String| {
+        Failure::new(Exit::Fail, format!("{name} is no exposition: {error}"))
+            .hint("`saasbench metrics` without --guess says more")
+    };
+    let text = std::str::from_utf8(&page.body).map_err(|error| unreadable(error.to_string()))?;
+    let exposition = exposition::parse(text).map_err(|error| unreadable(error.to_string()))?;
+    let proposals = guess(&exposition, page.path.as_deref());
+    if proposals.is_empty() {
+        let message = format!("{name} has no series that counts requests by route or status");
+        return Err(Failure::new(Exit::Fail, message).hint(
+            "send it some requests first: many libraries show a series only once it has counted; else write [metrics] \
+             by hand, see docs/metrics.md",
+        ));
+    }
+    Ok(proposals)
+}
+
+/// A page as it was read.
+struct Page {
+    name: String,
+    body: Vec<u8>,
+    origin: Origin,
+    /// Where on the service it is, if it is of one.
+    path: Option<String>,
+}
+
 /// The page of a URL, of a file, or (`-`) of standard input.
-async fn page(source: &str, client: &Client) -> Result<Inspection, Failure> {
+async fn read(source: &str, client: &Client) -> Result<Page, Failure> {
     if let Some(url) = url(source)? {
-        let shown = url.to_string();
+        let (name, path) = (url.to_string(), Some(url.path().to_owned()));
         let answer = fetch(client, url)
             .await
             .map_err(|error| Failure::new(Exit::Unreachable, error.to_string()).hint(error.hint()))?;
-        return Ok(Inspection::of(shown, &answer.body, Origin::Answer(answer.content_type, answer.took)));
+        return Ok(Page {
+            name,
+            body: answer.body,
+            origin: Origin::Answer(answer.content_type, answer.took),
+            path,
+        });
     }
     let (name, read) = match source {
         "-" => {
@@ -61,7 +121,7 @@ async fn page(source: &str, client: &Client) -> Result<Inspection, Failure> {
         Failure::new(Exit::Usage, format!("cannot read {name}: {error}"))
             .hint("name a file, a URL that begins with http:// or https://, or - for standard input")
     })?;
-    Ok(Inspection::of(name.to_owned(), &body, Origin::File))
+    Ok(Page { name: name.to_owned(), body, origin: Origin::File, path: None })
 }
 
 /// A source as a URL, if it is one; without a path it is `/metrics`.
@@ -93,4 +153,29 @@ fn client(args: &MetricsArgs) -> Result<Client, Failure> {
         .map_err(|error| Failure::new(Exit::Usage, error.to_string()).hint(error.hint()))?;
     http_client(&tls, None)
         .map_err(|error| Failure::new(Exit::Broken, format!("cannot set up HTTP: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn page(name: &str, body: &[u8]) -> Page {
+        Page { name: name.to_owned(), body: body.to_vec(), origin: Origin::File, path: None }
+    }
+
+    #[test]
+    fn pages_that_nothing_can_be_guessed_from_are_told() {
+        let pages = [
+            page("idle.prom", b"go_goroutines 7\n"),
+            page("broken.prom", b"up{ 1\n"),
+            page("bytes", &[0x75, 0xff, 0x0a]),
+        ];
+        let mut all = String::new();
+        for page in &pages {
+            let failure = proposals(page).unwrap_err();
+            assert_eq!(failure.exit, Exit::Fail);
+            all += &format!("{}\n  hint: {}\n", failure.message, failure.hint.unwrap());
+        }
+        insta::assert_snapshot!(all);
+    }
 }

@@ -11,6 +11,7 @@ use rustls::ClientConfig;
 pub mod alerts;
 pub mod exposition;
 pub mod fetch;
+pub mod guess;
 pub mod prometheus;
 pub mod quantile;
 pub mod scrape;

@@ -6,10 +6,13 @@ use super::{
     style::{BAD, FAINT, GOOD, HINT, STRONG, UNSURE, paint},
     terminal::{align, table},
 };
-use crate::observe::exposition::{
-    cardinality::MetricSpread,
-    inspection::Inspection,
-    lint::{Finding, rule::Severity},
+use crate::observe::{
+    exposition::{
+        cardinality::MetricSpread,
+        inspection::Inspection,
+        lint::{Finding, rule::Severity},
+    },
+    guess::Proposal,
 };
 
 /// Metrics that are shown; the rest stand in the JSON.
@@ -23,6 +26,18 @@ pub fn render(pages: &[Inspection]) -> String {
             text.push('\n');
         }
         render_page(page, &mut text);
+    }
+    text
+}
+
+/// The likeliest contract as a table to paste; what else was found, in comments.
+pub fn proposals(name: &str, proposals: &[Proposal]) -> String {
+    let mut text = format!("# guessed from {name}\n");
+    if let Some(likeliest) = proposals.first() {
+        let _ = write!(text, "{likeliest}");
+    }
+    for other in proposals.iter().skip(1).flat_map(|other| other.reasons.first()) {
+        let _ = writeln!(text, "# or: {other}");
     }
     text
 }

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     exit::{Exit, Failure},
-    observe::exposition::inspection::Inspection,
+    observe::{exposition::inspection::Inspection, guess::Proposal},
     record::manifest::{Environment, Replica, to_json, write_whole},
     scenario::Scenario,
     verify::Report,
@@ -122,6 +122,17 @@ impl<'a> Output<'a> {
     /// When it cannot be written.
     pub fn dashboards(&mut self, report: &DashboardsReport, json: Option<&Path>) -> Result<(), Failure> {
         self.deliver(report, || dashboards::render(report), json)
+    }
+
+    /// Contracts that were guessed from the page `name`, the likeliest first, as a scenario has them.
+    ///
+    /// # Errors
+    /// When they cannot be written.
+    pub fn proposals(&mut self, name: &str, proposals: &[Proposal]) -> Result<(), Failure> {
+        let text = metrics::proposals(name, proposals);
+        quiet_pipe(self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush())).map_err(|error| {
+            Failure::new(Exit::Broken, format!("cannot write the proposal to standard output: {error}"))
+        })
     }
 
     fn deliver(

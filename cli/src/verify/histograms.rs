@@ -15,6 +15,7 @@ use super::{
     agreement::usable,
     ledger::{Cell, Ledger, Seen, Views},
     replicas::{Settled, Unsettled},
+    series::{Group, groups},
     verdict::{Claim, Evidence, Outcome, Verdict},
 };
 use crate::{
@@ -52,6 +53,21 @@ impl Histogram {
             sum: gain(self.sum, before.and_then(|before| before.sum)),
             count: gain(self.count, before.and_then(|before| before.count)),
         }
+    }
+
+    /// Several as one, as far as they have the same bounds; a part that one of them lacks is missing.
+    pub fn together(all: impl IntoIterator<Item = Self>) -> Self {
+        let add = |a: Option<f64>, b: Option<f64>| Some(a? + b?);
+        let both = |one: Self, other: Self| {
+            let same = |b: &Bucket| other.buckets.iter().find(|bucket| bucket.upper == b.upper);
+            let bucket = |b: &Bucket| Some(Bucket { upper: b.upper, count: b.count + same(b)?.count });
+            Self {
+                buckets: one.buckets.iter().filter_map(bucket).collect(),
+                sum: add(one.sum, other.sum),
+                count: add(one.count, other.count),
+            }
+        };
+        all.into_iter().reduce(both).unwrap_or_default()
     }
 
     /// Count of the bucket `+Inf`, if it is there.
@@ -214,20 +230,23 @@ pub fn judge(
         }
         let earlier = histograms(&settled.before, metric);
         let against_clients = contract.clock_stops_before_answer && settled.restarts.is_empty();
-        let case = |(labels, whole): (Labels, Histogram)| {
+        let case = |group: Group<'_>| {
+            let series = || group.series.iter().filter_map(|labels| Some((*labels, found.get(*labels)?)));
+            let insane = |(labels, whole)| insane(contract, settled, metric, labels, whole);
+            let gained = |(labels, whole): (&Labels, &Histogram)| whole.since(earlier.get(labels));
             let mut case = Case {
-                name: show_labels(metric.name, &labels),
-                gained: whole.since(earlier.get(&labels)),
-                seen: seen_by(contract, views, metric.per_tenant, &labels),
-                problems: insane(contract, settled, metric, &labels, &whole),
-                whole,
+                name: show_labels(metric.name, group.shown()),
+                gained: Histogram::together(series().map(gained)),
+                seen: seen_by(contract, views, metric.per_tenant, &group.told),
+                problems: series().flat_map(insane).collect(),
+                whole: Histogram::together(series().map(|(_, whole)| whole.clone())),
             };
             if against_clients {
                 case.problems.extend(too_long(ledger, metric.unit, &case));
             }
             case
         };
-        let cases: Vec<Case> = found.into_iter().map(case).collect();
+        let cases: Vec<Case> = groups(contract, found.keys()).into_iter().map(case).collect();
         verdict(subject, metric, &cases, against_clients, &settled.file)
     };
     metrics(contract).into_iter().map(judge).collect()

@@ -21,8 +21,11 @@ pub mod limiter;
 pub mod limits;
 pub mod neighbours;
 mod parallel;
+#[cfg(test)]
+mod presets;
 pub mod quantiles;
 pub mod replicas;
+pub mod series;
 pub mod sizes;
 pub mod spread;
 pub mod statistics;

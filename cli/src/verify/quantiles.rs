@@ -12,12 +12,13 @@ use super::{
     histograms::{Histogram, Metric, histograms, metrics, seen_by},
     ledger::{Answered, Ledger, Views},
     replicas::{Settled, Unsettled},
+    series::groups,
     unseen::BothSides,
     verdict::{Claim, Diagnosis, Evidence, Outcome, Verdict},
 };
 use crate::{
     observe::{
-        exposition::show_labels,
+        exposition::{Labels, show_labels},
         quantile::{BucketBounds, quantile_bucket},
     },
     record::manifest::Replica,
@@ -56,11 +57,13 @@ pub fn judge(
             Err(why) => return Some(Verdict::inconclusive(Claim::Quantiles, subject, why.to_string())),
         };
         let earlier = histograms(&settled.before, metric);
+        let later = histograms(&settled.after, metric);
         let mut found = Found::default();
-        for (labels, histogram) in &histograms(&settled.after, metric) {
-            let name = show_labels(metric.name, labels);
-            let seen = seen_by(contract, views, metric.per_tenant, labels).total();
-            let gained = histogram.since(earlier.get(labels));
+        for group in groups(contract, later.keys()) {
+            let name = show_labels(metric.name, group.shown());
+            let seen = seen_by(contract, views, metric.per_tenant, &group.told).total();
+            let gained = |labels: &&Labels| Some(later.get(*labels)?.since(earlier.get(*labels)));
+            let gained = Histogram::together(group.series.iter().filter_map(gained));
             found.add(ledger, contract, &name, &seen, &gained, bottleneck);
         }
         found.verdict(subject)

@@ -10,6 +10,7 @@ use super::{
     histograms::{fitting, status_fits},
     ledger::{Answered, Cell, Seen, Views},
     replicas::{Settled, Unsettled},
+    series::{Group, groups},
     verdict::{Claim, Evidence, Outcome, Verdict},
 };
 use crate::{
@@ -79,17 +80,20 @@ fn of_replica(
     let count = format!("{}_count", metric.name);
     let sums = format!("{}_sum", metric.name);
     let restarted = !settled.restarts.is_empty();
-    let gain = |name: &str, labels: &Labels| {
-        let before = if restarted { None } else { settled.before.value(name, labels) };
-        Some(settled.after.value(name, labels)? - before.unwrap_or(0.0))
+    let gain = |name: &str, group: &Group<'_>| {
+        let of_one = |labels: &&Labels| {
+            let before = if restarted { None } else { settled.before.value(name, labels) };
+            Some(settled.after.value(name, labels)? - before.unwrap_or(0.0))
+        };
+        group.series.iter().map(of_one).sum::<Option<f64>>()
     };
-    let findings: Vec<Evidence> = settled
-        .after
-        .named(&count)
-        .filter_map(|(labels, _)| {
-            let gains = (gain(&count, labels)?, gain(&sums, labels).unwrap_or(f64::NAN));
+    let findings: Vec<Evidence> = groups(contract, settled.after.named(&count).map(|(labels, _)| labels))
+        .into_iter()
+        .filter_map(|group| {
+            let labels = &group.told;
+            let gains = (gain(&count, &group)?, gain(&sums, &group).unwrap_or(f64::NAN));
             let bounds = Bounds::of(scenario, contract, metric, views, labels);
-            let series = format!("{} of {}", show_labels(metric.name, labels), replica.name);
+            let series = format!("{} of {}", show_labels(metric.name, group.shown()), replica.name);
             let alone = assumptions.exclusive && assumptions.complete;
             // Where routes are not told apart, scrapes and health checks are among them.
             let told_apart = contract.route_label.as_ref().is_some_and(|label| labels.contains_key(label));

@@ -13,6 +13,7 @@ mod support;
 mod alerts;
 mod calibration;
 mod compose;
+mod contract;
 mod dashboards;
 mod doubts;
 mod embedded;

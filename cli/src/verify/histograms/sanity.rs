@@ -84,6 +84,10 @@ fn counted(
         return None;
     }
     let name = if metric.per_tenant { contract.tenant_requests.as_deref()? } else { &contract.requests };
+    // A series of the same labels is the one, though another may have them and more (a route where this one has none).
+    if let Some(counted) = settled.after.value(name, labels) {
+        return Some(counted);
+    }
     let of_labels = |other: &Labels| labels.iter().all(|(label, value)| other.get(label) == Some(value));
     let mut values = settled.after.named(name).filter(|(other, _)| of_labels(other)).peekable();
     values.peek()?;
