@@ -133,6 +133,11 @@ pub struct Views {
 }
 
 impl Views {
+    /// Answers of any route.
+    pub fn answered(&self) -> u64 {
+        self.routes.values().map(Seen::answered).sum()
+    }
+
     /// Until when requests that were not answered may still move the replica's metrics, if nothing that the service does
     /// outlasts `timeout`; `None` if all were answered.
     pub fn unanswered_until(&self, timeout: Nanos) -> Option<Nanos> {

@@ -139,9 +139,11 @@ pub fn verify(run: &RecordedRun) -> Result<Report, SegmentError> {
     })?;
     ledger.close(scenario);
     for (index, settled) in settled.iter_mut().enumerate() {
-        let views = ledger.replica(index);
-        let until = views.and_then(|views| views.unanswered_until(scenario.service.timeout));
-        replicas::await_unanswered(settled, run.manifest.environment.exclusive, until);
+        let (Some(views), Some(contract)) = (ledger.replica(index), &scenario.metrics) else { continue };
+        if run.manifest.environment.exclusive {
+            let until = views.unanswered_until(scenario.service.timeout);
+            replicas::await_gauge(settled, contract, until, views.answered());
+        }
     }
 
     let (generator, of_generator) = generator.finish(run, &excuses);

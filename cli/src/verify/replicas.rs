@@ -80,7 +80,7 @@ const STOOD_STILL: usize = 4;
 
 /// Finds where the counters of a replica began and ended. In company (`exclusive` is false) they need not have come to
 /// rest: others move them. Counters that stood still while the gauge did not return to zero are taken to rest: then the
-/// gauge is wrong, unless a request went unanswered ([`await_unanswered`]).
+/// gauge is wrong, unless [`await_gauge`] finds that it may be right.
 ///
 /// # Errors
 /// See [`Unsettled`].
@@ -138,10 +138,22 @@ fn stood_still<'a>(scrapes: impl DoubleEndedIterator<Item = &'a Scrape>, contrac
 }
 
 /// Takes back that a replica came to rest where its gauge says otherwise and may be right: a request that nobody waits for
-/// any more may be in progress until `until`.
-pub fn await_unanswered(settled: &mut Result<Settled, Unsettled>, exclusive: bool, until: Option<Nanos>) {
-    let may_move = |settled: &Settled| !settled.after.at_rest() && until.is_some_and(|at| at > settled.at);
-    if exclusive && settled.as_ref().is_ok_and(may_move) {
+/// any more may be in progress until `until`; and those that were `answered` and not counted may be what it shows, because a
+/// service may go on with a request after its answer, and count it only then.
+pub fn await_gauge(
+    settled: &mut Result<Settled, Unsettled>,
+    contract: &MetricsContract,
+    until: Option<Nanos>,
+    answered: u64,
+) {
+    let total = |view: &ContractView| view.named(&contract.requests).map(|(_, value)| value).sum::<f64>();
+    let may_move = |settled: &Settled| {
+        let gauge = settled.after.in_progress.unwrap_or(0.0);
+        let missing = answered as f64 - (total(&settled.after) - total(&settled.before));
+        let uncounted = settled.restarts.is_empty() && missing > 0.0 && missing <= gauge;
+        gauge != 0.0 && (uncounted || until.is_some_and(|at| at > settled.at))
+    };
+    if settled.as_ref().is_ok_and(may_move) {
         *settled = Err(Unsettled::Moving);
     }
 }
