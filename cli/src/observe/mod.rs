@@ -1,7 +1,8 @@
 //! What the service's metrics said, fetched and recorded as it was: it knows nothing of the load, and judges nothing.
 //!
-//! `scrape` asks the replicas, `prometheus` asks Prometheus, `store` watches the limiter's Redis for restarts; all
-//! write raw answers into the recorded run, and `snapshot` reads them back. `exposition` parses the text formats, `fetch` gets one page, and
+//! `scrape` asks the replicas, `prometheus` asks Prometheus (`promql` for expectations, `rules` for what rules recorded), `store` watches
+//! the limiter's Redis; all write raw answers into the recorded run, and `snapshot` reads them back, of each page what
+//! `page` keeps. `exposition` parses the text formats, `fetch` gets one page, and
 //! `quantile` estimates quantiles the way Prometheus does.
 
 use std::path::Path;
@@ -12,8 +13,11 @@ pub mod alerts;
 pub mod exposition;
 pub mod fetch;
 pub mod guess;
+pub mod page;
 pub mod prometheus;
+pub mod promql;
 pub mod quantile;
+pub mod rules;
 pub mod scrape;
 pub mod snapshot;
 pub mod store;

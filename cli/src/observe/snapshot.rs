@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 
 use super::{
     exposition::{self, ExpositionError, Labels, Series},
+    page::Page,
     prometheus::AnswerRecord,
     scrape::{Phase, ScrapeRecord},
     store::StoreLook,
@@ -43,6 +44,8 @@ pub struct Scrape {
     /// The answer's text, or why there was none. Of a scrape during the load only the counter of requests, the gauge and the
     /// start time are kept: there are many of them.
     pub text: Result<String, String>,
+    /// What is kept of the whole page, if there was an answer.
+    pub page: Option<Page>,
 }
 
 /// The name that Prometheus client libraries give to a process's start time.
@@ -88,11 +91,13 @@ impl Observations {
             else {
                 continue;
             };
+            let mut page = None;
             let text = match &record.file {
                 Some(name) => {
                     let path = dir.join("scrapes").join(name);
                     let text =
                         fs::read_to_string(&path).map_err(|source| ObservationsError::Io { path, source })?;
+                    page = Some(Page::of(&text, contract));
                     Ok(if record.phase == Phase::During { followed(&text, contract) } else { text })
                 }
                 None => Err(record.error.clone().unwrap_or_default()),
@@ -104,6 +109,7 @@ impl Observations {
                 settled: record.settled,
                 file: record.file.map(|name| format!("observations/scrapes/{name}")),
                 text,
+                page,
             });
         }
         Ok(Self {

@@ -1,4 +1,5 @@
-//! Watches the limiter's Redis: its `run_id` and uptime tell a restart, which may have cost every limiter its memory.
+//! Watches the limiter's Redis: its `run_id` and uptime tell a restart, which may have cost every limiter its memory; so may
+//! an eviction. And it tells what it holds.
 
 use std::{fs::OpenOptions, io::Write as _, path::Path, time::Duration};
 
@@ -23,6 +24,40 @@ pub struct StoreLook {
     pub run_id: Option<String>,
     /// Whole seconds since its start.
     pub uptime_s: Option<u64>,
+    /// What it holds; `None` when it did not answer, or did not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health: Option<Health>,
+}
+
+/// What Redis holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Health {
+    /// Keys in the database that is watched.
+    pub keys: u64,
+    /// Those with a TTL.
+    pub expiring: u64,
+    /// Keys that were evicted since its start.
+    pub evicted: u64,
+    /// Bytes in use.
+    pub memory: u64,
+}
+
+impl Health {
+    /// Keys without a TTL.
+    pub fn forever(&self) -> u64 {
+        self.keys.saturating_sub(self.expiring)
+    }
+}
+
+/// Spans in which a limiter may have lost what it remembered: restarts, and looks between which keys were evicted.
+pub fn losses(looks: &[StoreLook]) -> Vec<(Nanos, Nanos)> {
+    let known: Vec<(&StoreLook, Health)> =
+        looks.iter().filter_map(|look| Some((look, look.health?))).collect();
+    let evicted = known.windows(2).filter(|pair| pair[1].1.evicted > pair[0].1.evicted);
+    let evicted = evicted.map(|pair| (pair[0].0.from_ns, pair[1].0.to_ns));
+    let mut losses: Vec<(Nanos, Nanos)> = restarts(looks).into_iter().chain(evicted).collect();
+    losses.sort();
+    losses
 }
 
 /// Spans of the run's clock in which Redis was restarted: from the last look at the old process to the start of the new
@@ -44,7 +79,7 @@ pub fn restarts(looks: &[StoreLook]) -> Vec<(Nanos, Nanos)> {
         .collect()
 }
 
-/// Looks at Redis again and again until `stop`, and writes each look down.
+/// Looks at Redis again and again until `stop`, once more then, and writes each look down.
 ///
 /// # Errors
 /// The file system's. A Redis that does not answer is no error: it is written down.
@@ -58,24 +93,31 @@ pub async fn watch(
     std::fs::create_dir_all(&dir)?;
     let mut file = OpenOptions::new().create(true).append(true).open(dir.join("store.jsonl"))?;
     let client = redis::Client::open(url).ok();
+    let database = client.as_ref().map_or(0, |client| client.get_connection_info().redis_settings().db());
     let mut connection = None;
     loop {
+        let is_last = stop.is_cancelled();
         let from_ns = clock.now();
         let seen = tokio::time::timeout(TIMEOUT, look(client.as_ref(), &mut connection)).await.ok().flatten();
         if seen.is_none() {
             connection = None;
         }
-        let (run_id, uptime_s) = seen.unzip();
+        let field = |name: &str| seen.as_deref().and_then(|info| field(info, name));
         let mut line = serde_json::to_vec(&StoreLook {
             from_ns,
             to_ns: clock.now(),
-            run_id,
-            uptime_s: uptime_s.flatten(),
+            run_id: field("run_id").map(str::to_owned),
+            uptime_s: field("uptime_in_seconds").and_then(|text| text.parse().ok()),
+            health: seen.as_deref().and_then(|info| health(info, database)),
         })?;
         line.push(b'\n');
         file.write_all(&line)?;
+        // What the load left behind is seen by the last look.
+        if is_last {
+            return Ok(());
+        }
         tokio::select! {
-            () = stop.cancelled() => return Ok(()),
+            () = stop.cancelled() => {}
             () = tokio::time::sleep(INTERVAL) => {}
         }
     }
@@ -94,20 +136,37 @@ pub async fn reachable(url: &str) -> Result<(), String> {
     }
 }
 
+/// What `INFO` says.
 async fn look(
     client: Option<&redis::Client>,
     connection: &mut Option<redis::aio::MultiplexedConnection>,
-) -> Option<(String, Option<u64>)> {
+) -> Option<String> {
     if connection.is_none() {
         *connection = client?.get_multiplexed_async_connection().await.ok();
     }
-    let info: String = redis::cmd("INFO").arg("server").query_async(connection.as_mut()?).await.ok()?;
-    let field = |name: &str| {
-        info.lines()
-            .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
-            .map(|value| value.trim().to_owned())
+    redis::cmd("INFO").query_async(connection.as_mut()?).await.ok()
+}
+
+/// A line `name:value` of `INFO`.
+fn field<'t>(info: &'t str, name: &str) -> Option<&'t str> {
+    info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim)
+}
+
+/// What `INFO` says of a database; one without a line is empty.
+fn health(info: &str, database: i64) -> Option<Health> {
+    let number = |name: &str| field(info, name)?.parse().ok();
+    // `keys=3,expires=2,avg_ttl=0`
+    let keyspace = field(info, &format!("db{database}")).unwrap_or_default();
+    let part = |name: &str| {
+        let value = keyspace.split(',').find_map(|part| part.strip_prefix(name)?.strip_prefix('='));
+        value.map_or(Some(0), |value| value.parse().ok())
     };
-    Some((field("run_id")?, field("uptime_in_seconds").and_then(|text| text.parse().ok())))
+    Some(Health {
+        keys: part("keys")?,
+        expiring: part("expires")?,
+        evicted: number("evicted_keys")?,
+        memory: number("used_memory")?,
+    })
 }
 
 #[cfg(test)]
@@ -120,6 +179,7 @@ mod tests {
             to_ns: Nanos::from_secs(at) + Nanos::from_millis(1),
             run_id: run_id.map(str::to_owned),
             uptime_s: run_id.is_some().then_some(uptime_s),
+            health: None,
         }
     }
 
@@ -133,6 +193,17 @@ mod tests {
             look(10, Some("b"), 2),
         ];
         assert_eq!(restarts(&looks), [(Nanos::from_secs(7), Nanos::from_secs(9) + Nanos::from_millis(1))]);
+    }
+
+    #[test]
+    fn what_info_says_is_read() {
+        let info = "# Server\r\nrun_id:abc\r\nused_memory:1048576\r\nused_memory_human:1M\r\nevicted_keys:3\r\n\
+                    # Keyspace\r\ndb0:keys=12,expires=10,avg_ttl=5\r\ndb10:keys=1,expires=0,avg_ttl=0\r\n";
+        let zero = Health { keys: 12, expiring: 10, evicted: 3, memory: 1_048_576 };
+        assert_eq!(health(info, 0), Some(zero));
+        assert_eq!(health(info, 1), Some(Health { keys: 0, expiring: 0, ..zero }));
+        assert_eq!((field(info, "run_id"), zero.forever()), (Some("abc"), 2));
+        assert_eq!(health("run_id:abc\r\n", 0), None);
     }
 
     #[test]

@@ -28,6 +28,7 @@ use super::{
     expectation::{self, Comparison, Measure},
     notation,
     problem::Problem,
+    promql::{self, At},
 };
 use crate::units::{Nanos, Quota, Rate};
 use values::{
@@ -132,6 +133,11 @@ pub(super) enum Quotas {
 pub(super) struct Expect {
     pub(super) header: Header,
     pub(super) that: Field<(String, Measure, Comparison, f64)>,
+    pub(super) promql: Field<String>,
+    pub(super) is: Field<(String, Comparison, f64)>,
+    pub(super) at: Field<At>,
+    /// Where `where` stands, if it does.
+    pub(super) filter: Option<Header>,
     pub(super) fresh: Field<bool>,
     pub(super) tenant: Field<String>,
     pub(super) journey: Field<String>,
@@ -304,8 +310,18 @@ impl Expect {
             let (measure, comparison, bound) = expectation::parse(text)?;
             Ok((text.to_owned(), measure, comparison, bound))
         });
-        let fresh = table.boolean("fresh", found);
-        Self { that, fresh, tenant, journey, step, header: table.header }
+        Self {
+            that,
+            promql: table.parsed("promql", found, promql::query),
+            is: table.parsed("is", found, promql::bound),
+            at: table.parsed("at", found, promql::at),
+            fresh: table.boolean("fresh", found),
+            tenant,
+            journey,
+            step,
+            filter: filter.map(|filter| filter.header),
+            header: table.header,
+        }
     }
 }
 

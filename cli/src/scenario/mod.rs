@@ -16,6 +16,7 @@ mod load;
 mod metrics;
 pub mod notation;
 pub mod problem;
+pub mod promql;
 pub mod resolve;
 pub mod template;
 
@@ -30,6 +31,7 @@ use std::collections::BTreeSet;
 
 use crate::units::{Nanos, Quota, TenantId};
 use expectation::Expectation;
+use promql::Promql;
 use template::{Part, Variable};
 
 /// Index into [`Scenario::tenants`].
@@ -69,6 +71,8 @@ pub struct Scenario {
     pub expectations: Vec<Expectation>,
     /// `[[alert]]`: what the service's monitoring promises.
     pub alerts: Vec<Alert>,
+    /// `[[expect]]` with `promql`.
+    pub promql: Vec<Promql>,
     /// `[neighbours]`: whose flood nobody else must feel.
     pub neighbours: Option<Neighbours>,
     /// `[http]`: how requests are sent.

@@ -114,7 +114,7 @@ fn mean(
         loads.into_iter().map(|load| loads::resolve(load, &tenants, &journeys, &limited, found)).collect();
     let warmup = loads::warmup(file.warmup, &loads, found);
     let limits = limits::resolve(limits, &tenants, &journeys, found);
-    let expectations = expectations::resolve(expectations, &tenants, &journeys, found);
+    let (expectations, promql) = expectations::resolve(expectations, &tenants, &journeys, found);
     let neighbours = neighbours::resolve(file.neighbours, &tenants, &loads, found);
     let alerts = alerts::resolve(file.alerts, &loads, found);
     let loads: Option<Vec<_>> = loads.into_iter().collect();
@@ -139,6 +139,7 @@ fn mean(
         limits,
         expectations,
         alerts,
+        promql,
         neighbours: neighbours?,
         http: http?,
         service: service::service(file.service_timeout)?,

@@ -12,6 +12,7 @@ mod diagnose;
 mod during;
 mod expected;
 mod progress;
+pub(super) mod raw;
 mod witnesses;
 
 use std::collections::BTreeMap;
@@ -77,20 +78,14 @@ fn counters(contract: &MetricsContract) -> Vec<Counter<'_>> {
 /// What a claim about a replica's metrics can be judged from.
 ///
 /// # Errors
-/// The verdict, where there is nothing to judge from: Fail about metrics that cannot even be read, else Inconclusive.
+/// The verdict, where there is nothing to judge from: Inconclusive. That metrics cannot even be read is a failure of the
+/// claim `scrapes`.
 pub fn usable<'a>(
     claim: Claim,
     subject: &str,
     settled: &'a Result<Settled, Unsettled>,
 ) -> Result<&'a Settled, Verdict> {
-    settled.as_ref().map_err(|why| match why {
-        Unsettled::Broken { .. } => {
-            let finding =
-                Evidence::new(Outcome::Fail, "exposition", "the Prometheus text format", why.to_string());
-            Verdict::from_evidence(claim, subject, vec![finding], |_, _| why.to_string())
-        }
-        _ => Verdict::inconclusive(claim, subject, why.to_string()),
-    })
+    settled.as_ref().map_err(|why| Verdict::inconclusive(claim, subject, why.to_string()))
 }
 
 /// The cell and status that a series counts; `None` for routes that are not the load's, and where tenants are told apart

@@ -253,7 +253,7 @@ fn circumstances(run: &RecordedRun, limit: &Limit, latest: Nanos) -> Circumstanc
     let Manifest { environment, state, .. } = &run.manifest;
     // Where no Redis is declared, the limiter may live in the replicas.
     let memory_losses = if environment.redis.is_some() {
-        store::restarts(&run.observations.store)
+        store::losses(&run.observations.store)
     } else {
         let scrapes = run.scenario.metrics.iter().flat_map(|contract| {
             run.observations

@@ -23,12 +23,16 @@ pub mod neighbours;
 mod parallel;
 #[cfg(test)]
 mod presets;
+pub mod promql;
 pub mod quantiles;
 pub mod replicas;
+pub mod rules;
+pub mod scrapes;
 pub mod series;
 pub mod sizes;
 pub mod spread;
 pub mod statistics;
+pub mod store;
 pub mod summary;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -58,6 +62,7 @@ use ledger::Ledger;
 use limits::Histories;
 use neighbours::Neighbourhood;
 use replicas::{Settled, Unsettled};
+use scrapes::Scrapes;
 use summary::{Counts, Gatherer, Summary};
 use verdict::{Outcome, Verdict};
 
@@ -123,6 +128,7 @@ pub fn verify(run: &RecordedRun) -> Result<Report, SegmentError> {
     let mut neighbourhood = Neighbourhood::new(run);
     let mut under_way = UnderWay::new(run);
     let mut progress = Progress::new(run);
+    let mut scrapes = Scrapes::new(run);
     let mut last = Nanos::ZERO;
     run.for_each_sample(|id, sample| {
         let excuse = excuses.of(sample);
@@ -134,6 +140,7 @@ pub fn verify(run: &RecordedRun) -> Result<Report, SegmentError> {
         expectations.add(scenario, id, sample, excuse, &excuses);
         generator.add(sample, excuse);
         trespasses.add(scenario, id, sample);
+        scrapes.add(scenario, id, sample);
         neighbourhood.add(scenario, sample, excuse);
         last = last.max(sample.done);
     })?;
@@ -157,7 +164,11 @@ pub fn verify(run: &RecordedRun) -> Result<Report, SegmentError> {
     verdicts.extend(of_headers);
     verdicts.extend(trespasses.judge(run));
     verdicts.extend(neighbourhood.judge(run));
+    verdicts.extend(promql::judge(run));
+    verdicts.extend(rules::judge(run));
+    verdicts.extend(store::judge(run));
     if let Some(contract) = &scenario.metrics {
+        verdicts.extend(scrape_verdicts(run, contract, &scrapes, &settled, &excuses));
         verdicts.extend(metric_verdicts(run, contract, &ledger, &progress, &settled, bottleneck));
         verdicts.extend(under_way.judge(run, &settled));
         verdicts.extend(cardinality::judge(run, under_way.answered()));
@@ -240,6 +251,23 @@ fn metric_verdicts(
         replicas().map(|(_, replica, views, settled)| (replica, views, settled)).collect();
     verdicts.extend(sizes::judge(&run.scenario, &seats, assumptions));
     verdicts
+}
+
+/// Whether the metrics could be scraped at all, by us and by Prometheus: what all claims about them stand on.
+fn scrape_verdicts(
+    run: &RecordedRun,
+    contract: &MetricsContract,
+    scrapes: &Scrapes,
+    settled: &[Result<Settled, Unsettled>],
+    excuses: &Excuses,
+) -> Vec<Verdict> {
+    let environment = &run.manifest.environment;
+    let ours = environment.replicas.iter().enumerate().zip(&run.observations.scrapes).zip(settled);
+    let ours =
+        ours.map(|((replica, seen), settled)| scrapes.judge(contract, replica, seen, settled, excuses));
+    let of_prometheus = environment.prometheus.iter().flat_map(|_| environment.replicas.iter().enumerate());
+    let theirs = of_prometheus.map(|replica| scrapes::by_prometheus(run, contract, replica, excuses));
+    ours.chain(theirs).collect()
 }
 
 /// What Prometheus must have seen of a replica.

@@ -1,11 +1,14 @@
 //! Prometheus as it is in the world: behind credentials, and answering otherwise than it should.
 
-use crate::support::{CREDENTIALS, Guarded, Replica, Sandbox, TENANTS, short};
+use crate::support::{CREDENTIALS, Guarded, Replica, Report, Sandbox, TENANTS, short};
 
 #[test]
 fn behind_a_certificate_a_password_and_a_prefix_it_is_a_witness_like_any_other() {
     let replicas = [Replica::start("memory", TENANTS)];
-    let sandbox = Sandbox::with(&short("3s"), TENANTS);
+    let expect = "[[expect]]\npromql = \"sum by (instance) (increase(http_requests_total{instance=~'${replicas}'}[$__run]))\"\nis = \"> 1\"\n\
+                  [[expect]]\npromql = \"up{instance=~'${replicas}'}\"\nis = \"== 1\"\nat = \"every\"\n\
+                  [[expect]]\npromql = \"nothing_of_that_name\"\nis = \"== 1\"\n[metrics]\ninterval = \"1s\"\n";
+    let sandbox = Sandbox::with(&format!("{}\n{expect}", short("4s")), TENANTS);
     let prometheus = Guarded::start(&replicas, sandbox.path());
     let (user, password) = CREDENTIALS;
     let config = format!(
@@ -27,10 +30,17 @@ fn behind_a_certificate_a_password_and_a_prefix_it_is_a_witness_like_any_other()
 
     let mut command = sandbox.command(&["run", "scenario.toml", "--env", "here"]);
     let ended = sandbox.start_command(command.env("PASSWORD", password)).end();
-    ended.assert_code(0);
+    // One of the queries has no answer.
+    ended.assert_code(3);
     let run = sandbox.only_run();
-    let verdict = std::fs::read_to_string(run.join("verdict.json")).unwrap();
-    assert!(verdict.contains("http_requests_total of a by Prometheus"), "{verdict}");
+    let report = Report::parse(&std::fs::read_to_string(run.join("verdict.json")).unwrap());
+    for claim in ["counters", "scrapes"] {
+        report.assert_all(claim, "of a by scrape", "pass");
+        report.assert_all(claim, "of a by Prometheus", "pass");
+    }
+    report.assert_all("promql", "increase", "pass");
+    report.assert_all("promql", "at every scrape interval", "pass");
+    report.assert_all("promql", "nothing_of_that_name", "inconclusive");
     for file in ["manifest.json", "verdict.json", "observations/prometheus.jsonl"] {
         let text = std::fs::read_to_string(run.join(file)).unwrap();
         assert!(!text.contains(password) && !text.contains("YmVuY2g6"), "{file} holds the password");

@@ -43,7 +43,7 @@ impl Row {
     }
 }
 
-use Claim::{Cardinality, Counters, Gauges, Histograms, Quantiles, Sizes};
+use Claim::{Cardinality, Counters, Gauges, Histograms, Quantiles, Scrapes, Sizes};
 
 const ROWS: &[Row] = &[
     // Where requests go unanswered, each of them may stand for one that was lost: there it takes more to be seen.
@@ -51,14 +51,18 @@ const ROWS: &[Row] = &[
     row("count-double", &["1", "2", "1", "100"], Counters, &[Histograms, Sizes]),
     row("status-mislabelled", &[], Counters, &[]),
     row("tenant-mislabelled", &["10", "5", "10", "50"], Counters, &[Histograms]),
-    row("handler-raw-path", &[], Counters, &[Cardinality, Histograms, Sizes]),
-    row("handler-raw-path", &[], Cardinality, &[Counters, Histograms, Sizes]),
+    // The gauge of those in progress stands on the page twice then, once for each path that was asked for.
+    row("handler-raw-path", &[], Counters, &[Cardinality, Histograms, Scrapes, Sizes]),
+    row("handler-raw-path", &[], Cardinality, &[Counters, Histograms, Scrapes, Sizes]),
     row("duration-in-ms", &[], Histograms, &[Quantiles]),
     row("duration-excludes-wait", &["60ms", "100ms", "60ms", "200ms"], Quantiles, &[]),
     row("bucket-not-cumulative", &[], Histograms, &[Quantiles]),
     row("inf-mismatch", &[], Histograms, &[]),
     row("sum-wrong", &[], Histograms, &[]),
     row("gauge-stuck", &["200", "50", "20", "200"], Gauges, &[]),
+    row("metrics-stale", &[], Scrapes, &[Counters, Gauges, Histograms, Quantiles, Sizes]),
+    row("metrics-truncated", &["0.5", "0.9", "0.1", "0.7"], Scrapes, &[]),
+    row("scrape-slow", &["3s", "1500ms", "2s", "4s"], Scrapes, &[]),
     row("counter-reset", &["5s", "8s", "3s", "12s"], Counters, &[Histograms, Quantiles, Sizes]),
 ];
 
@@ -225,7 +229,8 @@ fn honest_metrics_are_accused_of_nothing() {
         let report = plan(None, seed, restart).report();
         // Of what a restart took, and what went unanswered, nothing can be said; of all else it can.
         let calm = !restart && SHAPES[seed as usize % SHAPES.len()] != SHAPES[2];
-        let is_metric = |verdict: &&Verdict| matches!(verdict.claim, Counters | Histograms | Quantiles);
+        let is_metric =
+            |verdict: &&Verdict| matches!(verdict.claim, Counters | Histograms | Quantiles | Scrapes);
         let doubtful = |verdict: &&Verdict| calm && is_metric(verdict) && verdict.outcome != Outcome::Pass;
         let shown = shown(report.verdicts.iter().filter(|verdict| fails(verdict) || doubtful(verdict)));
         (!shown.is_empty())

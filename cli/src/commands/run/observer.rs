@@ -16,6 +16,7 @@ use crate::{
         alerts::Followed,
         http_client,
         prometheus::Prometheus,
+        promql, rules,
         scrape::{HttpPages, Phase, Scraper, Source},
         store,
     },
@@ -68,7 +69,8 @@ impl<'a> Observer<'a> {
             }
             None => None,
         };
-        let is_asked = scenario.metrics.is_some() || !scenario.alerts.is_empty();
+        let bounds_are_asked = !scenario.alerts.is_empty() || !scenario.promql.is_empty();
+        let is_asked = scenario.metrics.is_some() || bounds_are_asked;
         let prometheus = up.prometheus.clone().filter(|_| is_asked);
         let prometheus = prometheus.map(|client| Prometheus::new(client, dir, clock)).transpose();
         let prometheus = prometheus.map_err(RecordError::write(dir))?;
@@ -136,6 +138,7 @@ impl<'a> Observer<'a> {
         quiet: bool,
     ) -> Result<(), RecordError> {
         self.counters(phase, output, quiet).await?;
+        self.questions(phase).await.map_err(RecordError::write(&self.dir))?;
         self.alerts(phase, stop, output, quiet).await
     }
 
@@ -153,6 +156,18 @@ impl<'a> Observer<'a> {
         let followed = Followed { alerts: &self.scenario.alerts, begin: phase.begin_ns, tolerance };
         let following = followed.follow(prometheus, self.clock, stop, |text| output.note(text, quiet));
         following.await.map_err(RecordError::write(&self.dir))
+    }
+
+    /// What is asked of Prometheus beside raw samples: the queries that the scenario bounds, and what rules recorded.
+    async fn questions(&self, phase: LoadPhase) -> std::io::Result<()> {
+        let Some(prometheus) = &self.prometheus else { return Ok(()) };
+        for promql in &self.scenario.promql {
+            let started = self.clock.zero_unix();
+            let question = promql::question(promql, self.scenario, &self.up.environment, phase, started);
+            prometheus.record(&question).await?;
+        }
+        let unix = |at: Nanos| (self.clock.zero_unix() + at).as_secs_f64();
+        rules::record(prometheus, (unix(phase.from_ns), unix(phase.to_ns))).await
     }
 
     /// Where the counters end, once they have come to rest; and Prometheus's samples, once it has seen that.

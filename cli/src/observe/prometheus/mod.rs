@@ -25,6 +25,14 @@ use client::{AskError, Client, Question};
 const UNKNOWN_TARGET: Duration = Duration::from_secs(20);
 /// How long Prometheus may give no answer at all before it is taken to be gone.
 const GONE: Duration = Duration::from_secs(10);
+/// What redis_exporter says of a Redis's health.
+const REDIS: [&str; 5] = [
+    "redis_up",
+    "redis_db_keys",
+    "redis_db_keys_expiring",
+    "redis_evicted_keys_total",
+    "redis_memory_used_bytes",
+];
 /// Between two looks at whether Prometheus has caught up.
 const POLL: Duration = Duration::from_millis(200);
 
@@ -124,11 +132,16 @@ impl Prometheus {
         let matcher = format!("{{instance=~{:?}}}", instances.join("|"));
         let metrics = [
             Some("process_start_time_seconds"),
+            Some("scrape_duration_seconds"),
+            Some("scrape_samples_scraped"),
             Some(&contract.requests),
             contract.tenant_requests.as_deref(),
         ];
         for metric in metrics.into_iter().flatten() {
             self.record(&self.now(&format!("{metric}{matcher}[{seconds}s]"))).await?;
+        }
+        for metric in REDIS {
+            self.record(&self.now(&format!("{metric}[{seconds}s]"))).await?;
         }
         Ok(())
     }
@@ -228,6 +241,24 @@ pub fn matrix(answer: &Value) -> Vec<RawSeries> {
 pub fn samples_now(answer: &Value) -> Vec<(Labels, f64)> {
     let value = |result: &Value| result.get("value").and_then(|value| value.get(1)).and_then(number);
     results(answer).iter().filter_map(|result| Some((labels(result), value(result)?))).collect()
+}
+
+/// The series of any answer with numbers: a scalar is one without labels, and a vector's have one sample each.
+pub fn values(answer: &Value) -> Vec<RawSeries> {
+    let sample = |pair: &Value| Some((pair.get(0)?.as_f64()?, number(pair.get(1)?)?));
+    let one =
+        |labels: Labels, pair: &Value| RawSeries { labels, samples: sample(pair).into_iter().collect() };
+    match answer.pointer("/data/resultType").and_then(Value::as_str) {
+        Some("matrix") => matrix(answer),
+        Some("vector") => results(answer)
+            .iter()
+            .map(|result| one(labels(result), result.get("value").unwrap_or(&Value::Null)))
+            .collect(),
+        Some("scalar") => {
+            answer.pointer("/data/result").map(|pair| one(Labels::new(), pair)).into_iter().collect()
+        }
+        _ => Vec::new(),
+    }
 }
 
 fn results(answer: &Value) -> &[Value] {

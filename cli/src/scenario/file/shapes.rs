@@ -210,6 +210,9 @@ pub(super) const EXPECT: Shape = Shape {
     name: "[[expect]]",
     keys: &[
         ("that", "that = \"p99 < 50ms\""),
+        ("promql", "promql = \"sum(rate(http_requests_total[30s]))\""),
+        ("is", "is = \"> 100\""),
+        ("at", "at = \"every\""),
         ("where", "where = { tenant = \"acme\" }"),
         ("fresh", "fresh = true"),
     ],

@@ -1,4 +1,4 @@
-//! `[[expect]]`: which samples a bound is about, and that no bound is there twice.
+//! `[[expect]]`: which samples a bound is about, which are about Prometheus, and that no bound is there twice.
 
 use super::{journeys::Journeys, tenants::Tenants};
 use crate::scenario::{
@@ -6,6 +6,7 @@ use crate::scenario::{
     expectation::{Expectation, Filter},
     file::{self, Located},
     problem::{Problem, Span, did_you_mean, listed, quoted},
+    promql::{At, Promql},
 };
 
 /// Reads all of them; those with a problem are left out.
@@ -14,9 +15,21 @@ pub(super) fn resolve(
     tenants: &Tenants,
     journeys: &Journeys,
     found: &mut Vec<Problem>,
-) -> Vec<Expectation> {
+) -> (Vec<Expectation>, Vec<Promql>) {
     let mut resolved: Vec<(Expectation, Span)> = Vec::new();
+    let mut asked: Vec<(Promql, Span)> = Vec::new();
     for expect in written {
+        let of_prometheus = [expect.promql.is_absent(), expect.is.is_absent(), expect.at.is_absent()];
+        if of_prometheus.contains(&false) {
+            let Some((promql, span)) = promql(expect, found) else { continue };
+            if let Some((_, first)) = asked.iter().find(|(other, _)| *other == promql) {
+                let message = format!("{} is expected twice", quoted(&promql.query));
+                found
+                    .push(Problem::at(span.clone(), message, "again here").also(first.clone(), "first here"));
+            }
+            asked.push((promql, span));
+            continue;
+        }
         let Some((expectation, span)) = one(expect, tenants, journeys, found) else { continue };
         let same = |(other, _): &&(Expectation, Span)| {
             Expectation { that: expectation.that.clone(), ..other.clone() } == expectation
@@ -27,7 +40,28 @@ pub(super) fn resolve(
         }
         resolved.push((expectation, span));
     }
-    resolved.into_iter().map(|(expectation, _)| expectation).collect()
+    let asked = asked.into_iter().map(|(promql, _)| promql).collect();
+    (resolved.into_iter().map(|(expectation, _)| expectation).collect(), asked)
+}
+
+/// What is expected of Prometheus's answer.
+fn promql(expect: file::Expect, found: &mut Vec<Problem>) -> Option<(Promql, Span)> {
+    let before = found.len();
+    if let Some(that) = expect.that.given() {
+        let message = "`that` is about clients and `promql` about Prometheus".to_owned();
+        let problem = Problem::at(that.span.clone(), message, "`promql` is in this [[expect]], too");
+        found.push(problem.help("write an [[expect]] for each"));
+    }
+    if let Some(filter) = expect.filter {
+        let message = "`where` chooses requests, and a query is about series".to_owned();
+        let problem = Problem::at(filter.span, message, "it means nothing beside `promql`");
+        found.push(problem.help("choose the series in the query: {tenant=\"acme\"}"));
+    }
+    let query = expect.header.need("promql", expect.promql, found);
+    let is = expect.header.need("is", expect.is, found);
+    let (at, fresh) = (expect.at.or(At::End)?, expect.fresh.or(false)?);
+    let (Located { value: query, span }, (is, comparison, bound)) = (query?, is?.value);
+    (found.len() == before).then_some((Promql { query, is, comparison, bound, at, fresh }, span))
 }
 
 fn one(

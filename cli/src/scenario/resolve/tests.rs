@@ -427,6 +427,29 @@ fn expectations() {
 }
 
 #[test]
+fn bounds_on_what_prometheus_says() {
+    let with = |keys: &str| format!("[[expect]]\n{keys}\n[[expect]]");
+    let good = "promql = \"up\"\nis = \"== 1\"\n";
+    let tables = [
+        "promql = \"up\"".to_owned(),
+        "is = \"== 1\"".to_owned(),
+        "promql = \" \"\nis = \"== 1\"".to_owned(),
+        "promql = \"up{tenant='${tenant}'}\"\nis = \"== 1\"".to_owned(),
+        "promql = \"rate(x[$__range])\"\nis = \"== 1\"".to_owned(),
+        "promql = \"up[30s]\"\nis = \"== 1\"".to_owned(),
+        "promql = \"up\"\nis = \"1\"".to_owned(),
+        "promql = \"up\"\nis = \"< 50ms\"".to_owned(),
+        format!("{good}at = \"begin\""),
+        format!("{good}that = \"max < 9s\""),
+        format!("{good}where = {{ tenant = \"acme\" }}"),
+        format!("{good}[[expect]]\n{good}"),
+    ];
+    let changes: Vec<(&str, String)> = tables.iter().map(|keys| ("[[expect]]", with(keys))).collect();
+    let changes: Vec<(&str, &str)> = changes.iter().map(|(from, to)| (*from, to.as_str())).collect();
+    shown("bounds_on_what_prometheus_says", &each(&changes));
+}
+
+#[test]
 fn neighbours() {
     let with = |keys: &str| format!("[neighbours]\n{keys}\n[[limit]]");
     let whole = "noisy = \"acme\"\nquiet = \"6s..12s\"\nflood = \"12s..20s\"";

@@ -1,10 +1,13 @@
 //! Prometheus as a witness: its raw samples of a replica, placed by its own clock.
 
 use super::{
-    Assumptions, Counter, Gains, Witness, cell, compare, counters, diagnose::Accounts, expected::expected,
+    Assumptions, Counter, Gains, Witness, cell, compare, counters,
+    diagnose::Accounts,
+    expected::expected,
+    raw::{asked, same_time, series_of, target},
 };
 use crate::{
-    observe::prometheus::{AnswerRecord, POSITION, RawSeries, client::doubt, matrix, newest_scrapes},
+    observe::prometheus::{AnswerRecord, POSITION, RawSeries, newest_scrapes},
     record::manifest::Replica,
     scenario::MetricsContract,
     units::Nanos,
@@ -68,29 +71,13 @@ fn seen_whole_run(
     replica: &Replica,
     span: PrometheusSpan,
 ) -> Result<f64, String> {
-    match answers.iter().rfind(|answer| is_about(answer, counter.name)) {
-        None => return Err("Prometheus was not asked: the run ended before".to_owned()),
-        Some(AnswerRecord { answer: None, error, .. }) => {
-            return Err(format!(
-                "Prometheus did not answer: {}",
-                error.as_deref().unwrap_or("no reason given")
-            ));
-        }
-        Some(AnswerRecord { answer: Some(answer), .. }) => doubt(answer).map_or(Ok(()), Err)?,
-    }
-    let up = series_of(answers, "up", replica);
-    if up.is_empty() {
-        let known = known_instances(answers);
-        return Err(format!("Prometheus has no target with instance=\"{}\"{known}", replica.instance));
-    }
-    if up.len() > 1 {
-        return Err(format!("Prometheus has {} targets with instance=\"{}\"", up.len(), replica.instance));
-    }
+    asked(answers, counter.name)?;
+    let up = target(answers, replica)?;
     let position = |of: &dyn Fn(&&AnswerRecord) -> bool| {
         let answer = answers.iter().filter(|answer| answer.query == POSITION).rfind(of)?.answer.as_ref()?;
         newest_scrapes(answer).get(&replica.instance).copied()
     };
-    let up_at = |at: f64| up[0].samples.iter().rfind(|(time, _)| same_time(*time, at)).map(|(_, up)| *up);
+    let up_at = |at: f64| up.samples.iter().rfind(|(time, _)| same_time(*time, at)).map(|(_, up)| *up);
     let Some(before) = position(&|answer| answer.at_ns <= span.from).filter(|at| up_at(*at) == Some(1.0))
     else {
         return Err("Prometheus had not scraped it before the load began".to_owned());
@@ -100,11 +87,6 @@ fn seen_whole_run(
         Some(at) if up_at(at) != Some(1.0) => Err("Prometheus found it down after the load".to_owned()),
         Some(_) => Ok(before),
     }
-}
-
-/// Whether two of Prometheus's timestamps are the same: they are whole milliseconds, written as floats.
-fn same_time(a: f64, b: f64) -> bool {
-    (a - b).abs() < 0.0005
 }
 
 /// What a counter gained since the scrape at `before`: the sum of its rises; a fall is a reset, after which it counts
@@ -118,34 +100,4 @@ fn gain(series: &RawSeries, before: f64) -> f64 {
         last = *value;
     }
     gain
-}
-
-fn is_about(answer: &AnswerRecord, metric: &str) -> bool {
-    answer.query.strip_prefix(metric).is_some_and(|rest| rest.starts_with(['[', '{']))
-}
-
-fn series_of(answers: &[AnswerRecord], metric: &str, replica: &Replica) -> Vec<RawSeries> {
-    let answer =
-        answers.iter().rfind(|answer| is_about(answer, metric)).and_then(|answer| answer.answer.as_ref());
-    let mut series = answer.map(matrix).unwrap_or_default();
-    series.retain(|series| series.labels.get("instance") == Some(&replica.instance));
-    series
-}
-
-fn known_instances(answers: &[AnswerRecord]) -> String {
-    let answer =
-        answers.iter().rfind(|answer| is_about(answer, "up")).and_then(|answer| answer.answer.as_ref());
-    let mut instances: Vec<String> = answer
-        .map(matrix)
-        .unwrap_or_default()
-        .iter()
-        .filter_map(|series| series.labels.get("instance").cloned())
-        .collect();
-    instances.sort();
-    instances.dedup();
-    if instances.is_empty() {
-        "; it has none at all".to_owned()
-    } else {
-        format!("; it has {}", instances.join(", "))
-    }
 }

@@ -1,0 +1,80 @@
+use serde_json::{Value, json};
+
+use super::*;
+use crate::{
+    record::sample::Outcome as SampleOutcome,
+    units::Nanos,
+    verify::testing::{Made, sample},
+};
+
+fn record(query: &str, at: f64, data: &Value) -> String {
+    let record = AnswerRecord {
+        at_ns: Nanos::from_secs(12),
+        query: query.to_owned(),
+        time_unix_s: 1e9 + at,
+        range_s: None,
+        answer: Some(json!({"status": "success", "data": data})),
+        error: None,
+    };
+    serde_json::to_string(&record).unwrap() + "\n"
+}
+
+fn rules(health: &str, took: f64) -> String {
+    let rule = json!({
+        "type": "recording", "name": "tenant:rate", "query": "sum by (tenant) (rate(x[1m]))", "health": health,
+        "lastError": if health == "err" { "many-to-many matching" } else { "" }, "labels": {"by": "us"},
+    });
+    let groups =
+        json!([{"name": "tenants", "file": "f", "interval": 5, "evaluationTime": took, "rules": [rule]}]);
+    record("/api/v1/rules", 12.0, &json!({ "groups": groups }))
+}
+
+fn matrix(name: &str, labels: Value, samples: &[(f64, &str)]) -> Value {
+    let mut metric = labels;
+    metric["__name__"] = json!(name);
+    let values: Vec<Value> = samples.iter().map(|(at, value)| json!([1e9 + at, value])).collect();
+    json!({"resultType": "matrix", "result": [{"metric": metric, "values": values}]})
+}
+
+/// What the rule recorded, what its expression says of the same instants, and when scrapes began.
+fn judged(rules: &str, recorded: &[(f64, &str)], asked: &[(f64, &str)], scrapes: &[(f64, &str)]) -> Verdict {
+    let made = Made::new("", &[sample(0, 0, SampleOutcome::Status(200))]);
+    let mut lines = rules.to_owned();
+    lines += &record("up[60s]", 12.0, &matrix("up", json!({"instance": "h"}), scrapes));
+    lines += &record(
+        "tenant:rate[60s]",
+        12.0,
+        &matrix("tenant:rate", json!({"tenant": "acme", "by": "us"}), recorded),
+    );
+    for (at, value) in asked {
+        let result = json!([{"metric": {"tenant": "acme"}, "value": [1e9 + at, value]}]);
+        let data = json!({"resultType": "vector", "result": result});
+        lines += &record("sum by (tenant) (rate(x[1m]))", *at, &data);
+    }
+    std::fs::write(made.dir.path().join("observations/prometheus.jsonl"), lines).unwrap();
+    made.verdict(Claim::Rules, "rules of tenants")
+}
+
+#[test]
+fn what_was_recorded_is_held_against_the_expression() {
+    let good = [(0.0, "1"), (5.0, "0.30000000000000004"), (10.0, "NaN")];
+    let (ok, far) = (rules("ok", 0.01), [(2.0, "1"), (7.0, "1")]);
+    let asked = [(0.0, "1"), (5.0, "0.3"), (10.0, "NaN")];
+    let wrong = [(0.0, "2"), (5.0, "0.6"), (10.0, "NaN")];
+    let table = [
+        (Outcome::Pass, judged(&ok, &good, &asked, &far)),
+        (Outcome::Fail, judged(&ok, &good, &wrong, &far)),
+        // One that differs may be late samples; where a scrape was under way, it says nothing at all.
+        (Outcome::Inconclusive, judged(&ok, &good, &[(0.0, "1"), (5.0, "0.6"), (10.0, "NaN")], &far)),
+        (Outcome::Pass, judged(&ok, &good, &wrong, &[(-0.05, "1"), (4.95, "1")])),
+        (Outcome::Inconclusive, judged(&ok, &[], &asked, &far)),
+        (Outcome::Fail, judged(&rules("err", 0.01), &good, &asked, &far)),
+        (Outcome::Inconclusive, judged(&rules("ok", 7.5), &good, &asked, &far)),
+    ];
+    let mut told = String::new();
+    for (expected, verdict) in table {
+        assert_eq!(verdict.outcome, expected, "{verdict:#?}");
+        told += &format!("{}: {}\n", verdict.outcome, verdict.summary);
+    }
+    insta::assert_snapshot!(told);
+}
