@@ -69,8 +69,9 @@ pub enum IdKind {
     Hex,
     /// 6 decimal digits or more, or any number of them between the slashes of a path.
     Digits,
-    /// 20 letters, digits, `-`, `_`, `+` and `=` or more; small and capital letters and digits are among them.
-    Base64,
+    /// 20 letters, digits, `-`, `_`, `+` and `=` or more, with small and capital letters and digits among them; or 16 in which
+    /// letters and digits stand side by side six times.
+    Random,
 }
 
 impl fmt::Display for IdKind {
@@ -79,7 +80,7 @@ impl fmt::Display for IdKind {
             Self::Uuid => "UUIDs",
             Self::Hex => "hexadecimal ids",
             Self::Digits => "numbers",
-            Self::Base64 => "random ids",
+            Self::Random => "random ids",
         })
     }
 }
@@ -149,15 +150,25 @@ pub fn id_kind(value: &str) -> Option<IdKind> {
         } else if all(u8::is_ascii_hexdigit) {
             (part.len() >= 16 && has(u8::is_ascii_digit)).then_some(IdKind::Hex)
         } else {
-            let is_base64 = all(|byte| byte.is_ascii_alphanumeric() || b"-_+=".contains(byte))
-                && part.len() >= 20
+            let is_base64 = part.len() >= 20
                 && has(u8::is_ascii_digit)
                 && has(u8::is_ascii_lowercase)
                 && has(u8::is_ascii_uppercase);
-            is_base64.then_some(IdKind::Base64)
+            let is_mixed = part.len() >= 16 && letters_beside_digits(part) >= 6;
+            let is_word = all(|byte| byte.is_ascii_alphanumeric() || b"-_+=".contains(byte));
+            (is_word && (is_base64 || is_mixed)).then_some(IdKind::Random)
         }
     };
     value.split('/').find_map(of_part)
+}
+
+/// How often a letter stands beside a digit.
+fn letters_beside_digits(text: &str) -> usize {
+    let is_pair = |pair: &&[u8]| {
+        (pair[0].is_ascii_digit() && pair[1].is_ascii_alphabetic())
+            || (pair[0].is_ascii_alphabetic() && pair[1].is_ascii_digit())
+    };
+    text.as_bytes().windows(2).filter(is_pair).count()
 }
 
 fn is_uuid(text: &str) -> bool {
@@ -179,7 +190,9 @@ mod tests {
             ("4bf92f3577b34da6a3ce929d0e0e4736", Some(IdKind::Hex)),
             ("1234567", Some(IdKind::Digits)),
             ("/users/7", Some(IdKind::Digits)),
-            ("Yh-EWuPAL5BbCBh8kxKmAmFjbWU", Some(IdKind::Base64)),
+            ("Yh-EWuPAL5BbCBh8kxKmAmFjbWU", Some(IdKind::Random)),
+            ("user_9f3k2m5n8p1q4r7s0", Some(IdKind::Random)),
+            ("us-east-1a-prod-cluster-0001", None),
             ("200", None),
             ("8005", None),
             ("127.0.0.1:8005", None),

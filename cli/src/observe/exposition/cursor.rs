@@ -188,12 +188,10 @@ impl<'a> Cursor<'a> {
     }
 
     fn label_name(&mut self) -> Result<Escaped<'a>, Misfit> {
-        if self.peek() == Some(b'"') {
-            return self.quoted_name();
-        }
         let start = self.at;
-        let name = self.bare_name(false);
-        if name.is_empty() || name.starts_with(|c: char| c.is_ascii_digit()) {
+        let is_quoted = self.peek() == Some(b'"');
+        let name = if is_quoted { self.quoted_name()?.written() } else { self.bare_name(false) };
+        if !is_quoted && (name.is_empty() || name.starts_with(|c: char| c.is_ascii_digit())) {
             self.at = start;
             return Err("expected a label name or `}`".to_owned());
         }

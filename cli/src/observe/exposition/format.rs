@@ -5,6 +5,8 @@ use std::fmt;
 
 use serde::Serialize;
 
+use super::reader::Reader;
+
 /// What a scrape of Prometheus 3 asks for, without the protocol buffers.
 pub const ACCEPT: &str = "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,\
     application/openmetrics-text;version=0.0.1;q=0.5,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,\
@@ -45,9 +47,16 @@ impl Format {
 
     /// The format that a text must be in: OpenMetrics ends with `# EOF`; the others cannot be told apart before a name in
     /// quotes, so 1.0.0 is said, which takes in all of 0.0.4.
+    ///
+    /// In the text formats `# EOF` is a comment like another: a text that only they can read is theirs in spite of it.
     pub fn told_from(text: &str) -> Self {
-        let text = text.strip_suffix('\n').unwrap_or(text);
-        if text == "# EOF" || text.ends_with("\n# EOF") { Self::OpenMetrics } else { Self::Text100 }
+        let body = text.strip_suffix('\n').unwrap_or(text);
+        let ends_so = body == "# EOF" || body.ends_with("\n# EOF");
+        if ends_so && (Reader::reads(text, Self::OpenMetrics) || !Reader::reads(text, Self::Text100)) {
+            Self::OpenMetrics
+        } else {
+            Self::Text100
+        }
     }
 
     /// Whether it is OpenMetrics.
@@ -93,6 +102,8 @@ mod tests {
             ("# EOF", Format::OpenMetrics),
             ("a 1\n", Format::Text100),
             ("# EOF\na 1\n", Format::Text100),
+            ("# A comment.\n\na 1\n# EOF\n", Format::Text100),
+            ("# A comment.\n\na one\n# EOF\n", Format::OpenMetrics),
             ("", Format::Text100),
         ];
         for (text, format) in table {

@@ -37,6 +37,17 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Whether the whole text is in a format.
+    pub fn reads(text: &'a str, format: Format) -> bool {
+        let mut reader = Self::new(text, format);
+        while let Some(line) = reader.next() {
+            if line.is_err() {
+                return false;
+            }
+        }
+        true
+    }
+
     /// The next line, or what is wrong with it; `None` behind the last.
     ///
     /// What must stand at the end of a text and does not (the last newline, `# EOF`) is said once, after all lines.

@@ -25,7 +25,7 @@ impl fmt::Display for Written<'_, '_> {
             }
             Entry::Unit { name, unit } => write!(f, "# UNIT {} {unit}", Name(name)),
             Entry::Sample(sample) => {
-                if is_bare(sample.name.written()) {
+                if is_bare(sample.name.written(), true) {
                     f.write_str(sample.name.written())?;
                     write_labels(f, None, sample.labels)?;
                 } else {
@@ -48,21 +48,21 @@ impl fmt::Display for Written<'_, '_> {
     }
 }
 
-/// A name, in quotes if it needs them.
+/// A metric's name, in quotes if it needs them.
 struct Name<'a>(Escaped<'a>);
 
 impl fmt::Display for Name<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = self.0.written();
-        if is_bare(name) { f.write_str(name) } else { write!(f, "\"{name}\"") }
+        if is_bare(name, true) { f.write_str(name) } else { write!(f, "\"{name}\"") }
     }
 }
 
-/// Whether a name does without quotes. (A label's may not have colons; quotes do no harm.)
-fn is_bare(name: &str) -> bool {
-    name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-        && !name.starts_with(|c: char| c.is_ascii_digit())
-        && name != "__name__"
+/// Whether a name does without quotes; a metric's may have colons, a label's not.
+fn is_bare(name: &str, may_have_colons: bool) -> bool {
+    let is_letter =
+        |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || (byte == b':' && may_have_colons);
+    name.bytes().all(is_letter) && !name.starts_with(|c: char| c.is_ascii_digit())
 }
 
 fn write_labels(
@@ -76,7 +76,9 @@ fn write_labels(
         separator = ',';
     }
     for label in labels {
-        write!(f, "{separator}{}=\"{}\"", Name(label.name), label.value.written())?;
+        let (name, value) = (label.name.written(), label.value.written());
+        let quote = if is_bare(name, false) { "" } else { "\"" };
+        write!(f, "{separator}{quote}{name}{quote}=\"{value}\"")?;
         separator = ',';
     }
     if separator == ',' { f.write_str("}") } else { Ok(()) }
@@ -127,7 +129,7 @@ mod tests {
     fn line() -> impl Strategy<Value = String> {
         let labels = prop::collection::btree_map("[a-z]{1,3}", escaped(), 0..4);
         let value = prop_oneof![any::<f64>().prop_map(|v| v.to_string()), Just("+Inf".to_owned())];
-        let name = prop_oneof![Just("a_total".to_owned()), Just("{\"é.b\"".to_owned())];
+        let name = prop_oneof![Just("a:b_total".to_owned()), Just("{\"é.b\"".to_owned())];
         (name, labels, value, prop::option::of(0..i64::from(u32::MAX))).prop_map(
             |(name, labels, value, time)| {
                 let mut line = name.clone();
