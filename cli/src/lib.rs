@@ -15,6 +15,7 @@ pub mod plan;
 pub mod record;
 pub mod report;
 pub mod scenario;
+pub mod tsdb;
 pub mod units;
 pub mod verify;
 pub mod watch;

@@ -1,36 +1,44 @@
 //! The embedded environment: replicas of the reference server in this process, on free ports of the loopback address,
-//! over one store in memory. They run on threads of their own, so that they and the load do not wait for each other
+//! over one store in memory, and a Prometheus over them where a scenario needs one. They run on threads of their own, so that they and the load do not wait for each other
 //! more than two processes would.
 
-use std::{net::SocketAddr, thread::JoinHandle};
+use std::{net::SocketAddr, thread::JoinHandle, time::Duration};
 
 use tenancy::{App, Config, Faults, Store, Tenants};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::{EnvironmentError, Up, external::replica_name, reach};
+use super::{EnvironmentError, Up, external::replica_name, reach, rules::RULES};
 use crate::{
+    load::connect::tls::{self, Trust},
+    observe::{http_client, prometheus::client::Client},
     record::manifest::{Environment, Replica},
     scenario::Scenario,
+    tsdb::{Config as Observed, Prometheus, TsdbError, scraper::Target},
     units::Nanos,
 };
 
 /// Clocks of one process agree; what is left is the resolution of the limiter's.
 const CLOCK_OFFSET: Nanos = Nanos::from_millis(1);
 
+/// Between two scrapes of the embedded Prometheus: short, because a run waits for the last one.
+const SCRAPE_INTERVAL: Duration = Duration::from_secs(1);
+
 /// Replicas that run in this process until they are stopped.
 #[derive(Debug)]
 pub struct Servers {
     stop: CancellationToken,
-    thread: JoinHandle<()>,
+    threads: Vec<JoinHandle<()>>,
 }
 
 impl Servers {
     /// Stops them: requests in flight are answered. Waits for the end.
     pub fn stop(self) {
         self.stop.cancel();
-        // A server that panicked has already failed the run's claims.
-        let _ = self.thread.join();
+        for thread in self.threads {
+            // A server that panicked has already failed the run's claims.
+            let _ = thread.join();
+        }
     }
 }
 
@@ -93,6 +101,12 @@ pub async fn start(scenario: &Scenario, faults: &Faults) -> Result<Up, Environme
         listeners.push(listener);
     }
 
+    let observer = scenario.embeds_prometheus().then(|| prometheus(scenario, &replicas)).transpose();
+    let observer = observer.map_err(|error| failed(&error))?;
+    let prometheus_url = observer.as_ref().map(|observer| observer.url().to_owned());
+    let tls = tls::config(Trust::Nobody).map_err(|error| failed(&error))?;
+    let http = http_client(&tls, None).map_err(|error| failed(&error))?;
+
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .thread_name("embedded")
@@ -101,12 +115,14 @@ pub async fn start(scenario: &Scenario, faults: &Faults) -> Result<Up, Environme
         .map_err(|error| failed(&error))?;
     let stop = CancellationToken::new();
     let (stopped, at_work) = (stop.clone(), faults.clone());
+    let watching = observer.map(|observer| observer.spawn(http.clone(), stop.clone())).transpose();
+    let watching = watching.map_err(|error| failed(&error))?;
     let thread = std::thread::Builder::new()
         .name("embedded".to_owned())
         .spawn(move || runtime.block_on(serve(listeners, known, at_work, stopped)))
         .map_err(|error| failed(&error))?;
 
-    let servers = Servers { stop, thread };
+    let servers = Servers { stop, threads: std::iter::once(thread).chain(watching).collect() };
     let reached = match reach::replicas(&replicas, &scenario.http, scenario.timeout).await {
         Ok(reached) => reached,
         Err(error) => {
@@ -117,7 +133,7 @@ pub async fn start(scenario: &Scenario, faults: &Faults) -> Result<Up, Environme
     let environment = Environment {
         name: "embedded".to_owned(),
         replicas,
-        prometheus: None,
+        prometheus: prometheus_url.clone(),
         redis: None,
         exclusive: true,
         fresh: true,
@@ -132,11 +148,27 @@ pub async fn start(scenario: &Scenario, faults: &Faults) -> Result<Up, Environme
     Ok(Up {
         environment,
         reached,
-        prometheus: None,
+        prometheus: prometheus_url.map(|url| Client::new(http, &url)),
         store_url: None,
         own_metrics: None,
         local: None,
         embedded: Some(servers),
+    })
+}
+
+/// The Prometheus that watches the replicas, with the rules that are shipped.
+fn prometheus(scenario: &Scenario, replicas: &[Replica]) -> Result<Prometheus, TsdbError> {
+    let path = scenario.metrics.as_ref().map_or("/metrics", |contract| contract.path.as_str());
+    let target = |replica: &Replica| Target {
+        job: "api".to_owned(),
+        instance: replica.instance.clone(),
+        url: format!("{}{path}", replica.url),
+    };
+    let rules = RULES.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
+    Prometheus::new(Observed {
+        targets: replicas.iter().map(target).collect(),
+        interval: SCRAPE_INTERVAL,
+        rules,
     })
 }
 

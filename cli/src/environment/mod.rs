@@ -8,6 +8,7 @@ pub mod embedded;
 pub mod external;
 pub mod local;
 pub mod reach;
+pub mod rules;
 
 use crate::{
     exit::{Exit, Failure},

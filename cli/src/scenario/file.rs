@@ -59,6 +59,7 @@ pub(super) struct File<'t> {
     pub(super) metrics: Option<Metrics>,
     pub(super) replicas: Field<u64>,
     pub(super) embedded_tenants: Field<String>,
+    pub(super) embedded_prometheus: Field<bool>,
 }
 
 /// `[[tenant]]`
@@ -200,6 +201,9 @@ impl<'t> File<'t> {
             metrics: table.table("metrics", &METRICS, found).map(|table| Metrics::read(table, found)),
             replicas: embedded.as_ref().map_or(Field::Absent, |table| table.whole("replicas", 1, found)),
             embedded_tenants: embedded.as_ref().map_or_else(absent, |table| table.text("tenants", found)),
+            embedded_prometheus: embedded
+                .as_ref()
+                .map_or(Field::Absent, |table| table.boolean("prometheus", found)),
             header: table.header,
         }
     }

@@ -111,6 +111,12 @@ impl Scenario {
         in_templates.chain(self.feeders.iter().flat_map(Feeder::secrets)).collect()
     }
 
+    /// Whether the embedded environment is to have a Prometheus.
+    pub fn embeds_prometheus(&self) -> bool {
+        let needed = !(self.alerts.is_empty() && self.promql.is_empty());
+        self.embedded.prometheus.unwrap_or(needed)
+    }
+
     /// Whether any step sends `${canary}`; then every answer is searched for canaries.
     pub fn uses_canaries(&self) -> bool {
         self.steps.iter().any(|step| step.uses(&Variable::Canary))
@@ -217,4 +223,6 @@ pub struct Embedded {
     pub replicas: usize,
     /// Text and file name of its `tenants.jsonl`; `None`: the one that the server ships.
     pub tenants: Option<(String, String)>,
+    /// Whether a Prometheus is embedded, too; `None`: if the scenario asks something that only one can answer.
+    pub prometheus: Option<bool>,
 }

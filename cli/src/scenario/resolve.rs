@@ -124,7 +124,8 @@ fn mean(
     let timeout = file.timeout.or(Nanos::from_secs(10));
     let http = http::http(file.http, timeout.unwrap_or(Nanos::MAX), sources, found);
     let metrics = metrics::metrics(file.metrics, &journeys.steps, found);
-    let embedded = service::embedded(file.replicas, file.embedded_tenants, sources, found);
+    let embedded =
+        service::embedded(file.replicas, file.embedded_tenants, file.embedded_prometheus, sources, found);
     Some(Scenario {
         name: file.name.or(default_name(file_name))?,
         about: file.about.optional()?,

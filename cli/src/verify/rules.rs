@@ -32,12 +32,12 @@ pub fn judge(run: &RecordedRun) -> Vec<Verdict> {
     let path = crate::observe::prometheus::client::Question::Rules;
     let Some(record) = answers.iter().rfind(|answer| answer.query == path.text()) else { return Vec::new() };
     match whole(record) {
-        Ok(answer) => groups(answer).iter().map(|group| of_group(answers, group)).collect(),
+        Ok(answer) => groups(answer).iter().filter_map(|group| of_group(answers, group)).collect(),
         Err(why) => vec![Verdict::inconclusive(Claim::Rules, "rules", why)],
     }
 }
 
-fn of_group(answers: &[AnswerRecord], group: &Group) -> Verdict {
+fn of_group(answers: &[AnswerRecord], group: &Group) -> Option<Verdict> {
     let subject = format!("rules of {}", group.name);
     let mut evidence: Vec<Evidence> = group.rules.iter().filter_map(|rule| of_rule(answers, rule)).collect();
     if group.interval > 0.0 && group.evaluation_time > group.interval {
@@ -48,10 +48,13 @@ fn of_group(answers: &[AnswerRecord], group: &Group) -> Verdict {
         let expected = "an evaluation ends before the next is due";
         evidence.push(Evidence::new(Outcome::Inconclusive, "evaluation", expected, observed));
     }
-    Verdict::from_evidence(Claim::Rules, subject, evidence, |outcome, evidence| match outcome {
+    if evidence.is_empty() {
+        return None;
+    }
+    Some(Verdict::from_evidence(Claim::Rules, subject, evidence, |outcome, evidence| match outcome {
         Outcome::Pass => format!("{} rules are healthy; {}", group.rules.len(), evidence[0].observed),
         _ => evidence[0].observed.clone(),
-    })
+    }))
 }
 
 fn of_rule(answers: &[AnswerRecord], rule: &Rule) -> Option<Evidence> {
@@ -91,7 +94,8 @@ fn of_rule(answers: &[AnswerRecord], rule: &Rule) -> Option<Evidence> {
         }
     }
     match (agree, differ.as_slice()) {
-        (0, []) if unclear == 0 => finding(Outcome::Inconclusive, format!("{} recorded nothing", rule.name)),
+        // It was not due in the run, or had nothing to go by: nothing is claimed of it.
+        (0, []) if unclear == 0 => None,
         (0, []) => finding(
             Outcome::Inconclusive,
             format!("{}: a scrape was under way whenever it was evaluated", rule.name),

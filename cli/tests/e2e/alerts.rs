@@ -101,8 +101,10 @@ fn a_flood_is_notified_and_broken_copies_of_its_rule_are_found_out() {
 
 #[test]
 fn where_there_is_no_prometheus_nothing_is_said_of_alerts() {
-    let scenario =
-        format!("{JOURNEY}{}\n[embedded]\ntenants = \"tenants.jsonl\"\n", LOADS.replace("8s", "2s"));
+    let scenario = format!(
+        "{JOURNEY}{}\n[embedded]\ntenants = \"tenants.jsonl\"\nprometheus = false\n",
+        LOADS.replace("8s", "2s")
+    );
     let sandbox = Sandbox::with(&scenario, TENANTS);
     let (ended, report) = sandbox.report(&[]);
     ended.assert_code(3);

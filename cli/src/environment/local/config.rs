@@ -2,15 +2,7 @@
 
 use std::{fs, io, path::Path, time::Duration};
 
-/// The shipped rules by the names of their files in `compose/prometheus/rules`.
-const RULES: &[(&str, &str)] = &[
-    ("recording.yml", include_str!("../../../../compose/prometheus/rules/recording.yml")),
-    ("redis.yml", include_str!("../../../../compose/prometheus/rules/redis.yml")),
-    ("scrapes.yml", include_str!("../../../../compose/prometheus/rules/scrapes.yml")),
-    ("service.yml", include_str!("../../../../compose/prometheus/rules/service.yml")),
-    ("slo.yml", include_str!("../../../../compose/prometheus/rules/slo.yml")),
-    ("tenants.yml", include_str!("../../../../compose/prometheus/rules/tenants.yml")),
-];
+use crate::environment::rules::RULES;
 
 /// Addresses (`host:port`) that Prometheus is to know.
 #[derive(Debug)]

@@ -292,5 +292,9 @@ pub(super) const METRICS: Shape = Shape {
 };
 pub(super) const EMBEDDED: Shape = Shape {
     name: "[embedded]",
-    keys: &[("replicas", "replicas = 2"), ("tenants", "tenants = \"tenants.jsonl\"")],
+    keys: &[
+        ("replicas", "replicas = 2"),
+        ("tenants", "tenants = \"tenants.jsonl\""),
+        ("prometheus", "prometheus = true"),
+    ],
 };

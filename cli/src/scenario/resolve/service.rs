@@ -21,6 +21,7 @@ pub(super) fn service(timeout: Field<Nanos>) -> Option<Service> {
 pub(super) fn embedded(
     replicas: Field<u64>,
     tenants: Field<String>,
+    prometheus: Field<bool>,
     sources: &Sources<'_>,
     found: &mut Vec<Problem>,
 ) -> Option<Embedded> {
@@ -42,5 +43,6 @@ pub(super) fn embedded(
     Some(Embedded {
         replicas: replicas.or(2).and_then(|replicas| usize::try_from(replicas).ok())?,
         tenants: tenants?,
+        prometheus: prometheus.optional()?,
     })
 }

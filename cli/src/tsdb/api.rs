@@ -1,0 +1,240 @@
+//! The part of Prometheus's HTTP API that is asked of one here: queries, series, labels, rules, alerts.
+
+use std::{collections::BTreeSet, convert::Infallible, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::TokioIo;
+use serde_json::{Value, json};
+use tokio::{net::TcpListener, task::JoinSet};
+
+use super::{
+    query::{Query, QueryError},
+    rules::{Book, series_to_json},
+    scraper::now,
+    store::{SeriesId, Store},
+};
+
+/// The longest form that is read.
+const LONGEST_FORM: usize = 1 << 20;
+
+/// Before accepting again after a failure: the usual cause, too many open files, passes only as connections end.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
+
+/// Answers on every connection, for ever.
+pub(super) async fn answer(listener: TcpListener, store: Arc<Store>, book: Arc<Book>) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            Some(_) = connections.join_next() => {}
+            accepted = listener.accept() => {
+                let Ok((stream, _)) = accepted else {
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                    continue;
+                };
+                let (store, book) = (Arc::clone(&store), Arc::clone(&book));
+                connections.spawn(async move {
+                    let service = service_fn(move |request| {
+                        let (store, book) = (Arc::clone(&store), Arc::clone(&book));
+                        async move { Ok::<_, Infallible>(respond(request, store, book).await) }
+                    });
+                    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+                });
+            }
+        }
+    }
+}
+
+/// What is wrong with a question.
+#[derive(Debug)]
+struct Wrong {
+    status: StatusCode,
+    kind: &'static str,
+    message: String,
+}
+
+impl Wrong {
+    fn input(message: impl Into<String>) -> Self {
+        Self { status: StatusCode::BAD_REQUEST, kind: "bad_data", message: message.into() }
+    }
+}
+
+impl From<QueryError> for Wrong {
+    fn from(error: QueryError) -> Self {
+        match error {
+            QueryError::Syntax(_) => Self::input(error.to_string()),
+            QueryError::Refused(_) | QueryError::Evaluation(_) => Self {
+                status: StatusCode::UNPROCESSABLE_ENTITY,
+                kind: "execution",
+                message: error.to_string(),
+            },
+        }
+    }
+}
+
+async fn respond(request: Request<Incoming>, store: Arc<Store>, book: Arc<Book>) -> Response<Full<Bytes>> {
+    let path = request.uri().path().to_owned();
+    let mut form = request.uri().query().unwrap_or_default().to_owned();
+    if request.method() == Method::POST {
+        // A body that breaks off leaves parameters out, and that is told.
+        if let Ok(body) = Limited::new(request.into_body(), LONGEST_FORM).collect().await {
+            form.push('&');
+            form.push_str(&String::from_utf8_lossy(&body.to_bytes()));
+        }
+    }
+    let done =
+        tokio::task::spawn_blocking(move || data(&path, &Parameters::read(&form), &store, &book)).await;
+    let (status, body) = match done {
+        Ok(Ok(data)) => (StatusCode::OK, json!({"status": "success", "data": data})),
+        Ok(Err(Wrong { status, kind, message })) => {
+            (status, json!({"status": "error", "errorType": kind, "error": message}))
+        }
+        Err(_) => (
+            StatusCode::INTERNAL_SERVER_ERROR,
+            json!({"status": "error", "errorType": "internal", "error": "the evaluation broke off"}),
+        ),
+    };
+    let mut response = Response::new(Full::new(Bytes::from(body.to_string())));
+    *response.status_mut() = status;
+    response
+        .headers_mut()
+        .insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
+    response
+}
+
+fn data(path: &str, parameters: &Parameters, store: &Store, book: &Book) -> Result<Value, Wrong> {
+    match path {
+        "/-/ready" | "/-/healthy" => Ok(json!("ready")),
+        "/api/v1/query" => {
+            let time = parameters.time("time")?.unwrap_or_else(now);
+            let query = Query::parse(parameters.need("query")?)?;
+            Ok(query.at(store, time)?.to_json(time))
+        }
+        "/api/v1/query_range" => {
+            let instant = |name: &str| parameters.time(name)?.ok_or_else(|| missing(name));
+            let step =
+                seconds(parameters.need("step")?).ok_or_else(|| Wrong::input("`step` is not a time"))?;
+            let query = Query::parse(parameters.need("query")?)?;
+            let (start, end) = (instant("start")?, instant("end")?);
+            Ok(query.over(store, start, end, (step * 1000.0).round() as i64)?.to_json(end))
+        }
+        "/api/v1/series" => Ok(series_to_json(&matched(parameters, store)?)),
+        "/api/v1/labels" => {
+            let names: BTreeSet<String> = matched(parameters, store)?
+                .into_iter()
+                .flat_map(|series| series.labels.into_keys())
+                .collect();
+            Ok(std::iter::once("__name__".to_owned()).chain(names).collect())
+        }
+        "/api/v1/rules" => Ok(book.to_json()),
+        "/api/v1/alerts" => Ok(book.alerts_to_json()),
+        _ => match path.strip_prefix("/api/v1/label/").and_then(|rest| rest.strip_suffix("/values")) {
+            Some(name) => {
+                let value = |series: SeriesId| match name {
+                    "__name__" => Some(series.name),
+                    _ => series.labels.get(name).cloned(),
+                };
+                let values: BTreeSet<String> =
+                    matched(parameters, store)?.into_iter().filter_map(value).collect();
+                Ok(values.into_iter().collect())
+            }
+            None => Err(Wrong {
+                status: StatusCode::NOT_FOUND,
+                kind: "not_found",
+                message: format!("the embedded Prometheus does not answer {path}"),
+            }),
+        },
+    }
+}
+
+/// Series of the span that fit one of the selectors; all of them without one.
+fn matched(parameters: &Parameters, store: &Store) -> Result<Vec<SeriesId>, Wrong> {
+    let end = parameters.time("end")?.unwrap_or_else(now);
+    let start = parameters.time("start")?.unwrap_or(end - 300_000);
+    let selectors: Vec<Selector> =
+        parameters.all("match[]").map(Selector::parse).collect::<Result<_, Wrong>>()?;
+    let series = store.series(start, end).map_err(|error| Wrong::input(error.to_string()))?;
+    let fits =
+        |series: &SeriesId| selectors.is_empty() || selectors.iter().any(|selector| selector.fits(series));
+    Ok(series.into_iter().filter(fits).collect())
+}
+
+/// A selector of series, without a range.
+struct Selector(Vec<(String, bool, regex::Regex)>);
+
+impl Selector {
+    fn parse(text: &str) -> Result<Self, Wrong> {
+        use tsink::promql::ast::{Expr, MatchOp};
+        let wrong = || Wrong::input(format!("`{text}` is not a selector"));
+        let Ok(Expr::VectorSelector(selector)) = tsink::promql::parse(text) else { return Err(wrong()) };
+        let exactly = |text: &str| regex::Regex::new(&format!("^(?:{})$", regex::escape(text)));
+        let name = selector.metric_name.iter().map(|name| ("__name__".to_owned(), true, exactly(name)));
+        let matchers = selector.matchers.iter().map(|matcher| {
+            let (wanted, pattern) = match matcher.op {
+                MatchOp::Equal => (true, exactly(&matcher.value)),
+                MatchOp::NotEqual => (false, exactly(&matcher.value)),
+                MatchOp::RegexMatch => (true, regex::Regex::new(&format!("^(?s:{})$", matcher.value))),
+                MatchOp::RegexNoMatch => (false, regex::Regex::new(&format!("^(?s:{})$", matcher.value))),
+            };
+            (matcher.name.clone(), wanted, pattern)
+        });
+        let compiled = name
+            .chain(matchers)
+            .map(|(label, wanted, pattern)| Ok((label, wanted, pattern.map_err(|_| wrong())?)));
+        compiled.collect::<Result<_, Wrong>>().map(Self)
+    }
+
+    fn fits(&self, series: &SeriesId) -> bool {
+        self.0.iter().all(|(label, wanted, pattern)| {
+            let value = match label.as_str() {
+                "__name__" => series.name.as_str(),
+                label => series.labels.get(label).map_or("", String::as_str),
+            };
+            pattern.is_match(value) == *wanted
+        })
+    }
+}
+
+/// The parameters of a question.
+struct Parameters(Vec<(String, String)>);
+
+impl Parameters {
+    fn read(form: &str) -> Self {
+        let base = reqwest::Url::parse("http://localhost/");
+        let pairs = base.map(|mut url| {
+            url.set_query(Some(form));
+            url.query_pairs().map(|(name, value)| (name.into_owned(), value.into_owned())).collect()
+        });
+        Self(pairs.unwrap_or_default())
+    }
+
+    fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.0.iter().filter(move |(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    fn need<'a>(&'a self, name: &'a str) -> Result<&'a str, Wrong> {
+        self.all(name).next().ok_or_else(|| missing(name))
+    }
+
+    /// Milliseconds since the epoch.
+    fn time(&self, name: &str) -> Result<Option<i64>, Wrong> {
+        let Some(text) = self.all(name).next() else { return Ok(None) };
+        let seconds = text.parse::<f64>().ok().filter(|seconds| seconds.is_finite());
+        let millis = seconds.map(|seconds| (seconds * 1000.0).round() as i64);
+        let written = || text.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_millisecond);
+        let found = millis.or_else(written);
+        found.map(Some).ok_or_else(|| Wrong::input(format!("`{name}`: `{text}` is not an instant")))
+    }
+}
+
+fn missing(name: &str) -> Wrong {
+    Wrong::input(format!("`{name}` is missing"))
+}
+
+/// `15`, `0.5` or `15s`, in seconds.
+fn seconds(text: &str) -> Option<f64> {
+    let number = text.parse::<f64>().ok();
+    number.or_else(|| humantime::parse_duration(text).ok().map(|length| length.as_secs_f64()))
+}

@@ -1,0 +1,83 @@
+use super::*;
+
+const FLOOD: &str = "groups:\n- name: tenants\n  interval: 5s\n  rules:\n  - record: tenant:refused:rate10s\n    \
+    expr: sum by (tenant) (rate(refused_total[10s]))\n  - alert: Flood\n    expr: tenant:refused:rate10s > 0.5\n    for: 5s\n    \
+    labels: {severity: page}\n    annotations: {summary: 'too much'}\n";
+
+fn book(text: &str) -> Result<Book, RuleError> {
+    Book::read(&[("rules.yml".to_owned(), text.to_owned())], Duration::from_secs(15))
+}
+
+fn labels(pairs: &[(&str, &str)]) -> Labels {
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+/// A counter of acme that rises by ten a second from 5 s to 20 s, scraped every second, evaluated every five.
+fn simulated() -> (Book, Store, Vec<(i64, String)>) {
+    let (book, store, shown) = (book(FLOOD).unwrap(), Store::new().unwrap(), Shown::default());
+    let mut states = Vec::new();
+    for second in 0..=45_i64 {
+        let count = (second.clamp(5, 20) - 5) as f64 * 10.0;
+        let id = SeriesId::new("refused_total", labels(&[("tenant", "acme")]));
+        store.append(&shown, second * 1000, [(id, count)]).unwrap();
+        if second % 5 == 0 {
+            book.evaluate(0, &store, second * 1000);
+            let state =
+                book.to_json().pointer("/groups/0/rules/1/state").unwrap().as_str().unwrap().to_owned();
+            states.push((second, state));
+        }
+    }
+    (book, store, states)
+}
+
+#[test]
+fn an_alert_is_pending_then_fires_then_is_over() {
+    let (_, store, states) = simulated();
+    let expected = ["inactive", "inactive", "pending", "firing", "firing", "firing", "inactive", "inactive"];
+    assert_eq!(states.iter().map(|(_, state)| state.as_str()).collect::<Vec<_>>()[..8], expected);
+    let at = |query: &str, second: i64| Query::parse(query).unwrap().at(&store, second * 1000).unwrap();
+    let Answer::Vector(firing) = at("ALERTS", 20) else { panic!() };
+    let alerts =
+        labels(&[("alertname", "Flood"), ("alertstate", "firing"), ("severity", "page"), ("tenant", "acme")]);
+    assert_eq!(firing, [(SeriesId::new("ALERTS", alerts), 1.0)]);
+    // It is gone with the evaluation that does not show it, not five minutes later.
+    assert_eq!(at("ALERTS", 31), Answer::Vector(Vec::new()));
+    let Answer::Vector(since) = at("ALERTS_FOR_STATE", 20) else { panic!() };
+    assert_eq!(since[0].1, 10.0);
+}
+
+#[test]
+fn the_book_is_shown_as_prometheus_shows_it() {
+    let (book, ..) = simulated();
+    let json = serde_json::to_string_pretty(&book.to_json()).unwrap();
+    insta::with_settings!({filters => [(r#""evaluationTime": [^,]*"#, r#""evaluationTime": 0.0"#)]}, {
+        insta::assert_snapshot!(json);
+    });
+}
+
+#[test]
+fn a_rule_that_cannot_be_evaluated_says_so() {
+    let text =
+        "groups:\n- name: g\n  rules:\n  - record: x\n    expr: sgn(up)\n  - record: y\n    expr: sum(\n";
+    let (book, store) = (book(text).unwrap(), Store::new().unwrap());
+    book.evaluate(0, &store, 0);
+    let error = |rule: usize| {
+        let book = book.to_json();
+        book.pointer(&format!("/groups/0/rules/{rule}/lastError")).unwrap().as_str().unwrap().to_owned()
+    };
+    insta::assert_snapshot!(format!("{}\n{}", error(0), error(1)));
+}
+
+#[test]
+fn files_that_are_none_are_told() {
+    let texts = [
+        "groups: 3",
+        "groups:\n- name: g\n  rules:\n  - expr: up\n",
+        "groups:\n- name: g\n  rules:\n  - record: a\n    alert: b\n    expr: up\n",
+        "groups:\n- name: g\n  interval: soon\n",
+        "groups:\n- name: g\n  rules:\n  - alert: b\n    expr: up\n    fro: 5s\n",
+        "groups:\n- name: g\n  rules:\n  - alert: b\n    expr: up\n    for: 5 seconds\n",
+    ];
+    let told: Vec<String> = texts.iter().map(|text| book(text).unwrap_err().to_string()).collect();
+    insta::assert_snapshot!(told.join("\n"));
+}
