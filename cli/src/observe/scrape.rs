@@ -14,6 +14,7 @@ use std::{
     time::Duration,
 };
 
+use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
@@ -177,19 +178,19 @@ impl Scraper {
         Ok(Self { replicas, contract, dir, clock, index })
     }
 
-    /// Scrapes every replica once.
+    /// Scrapes every replica once, all at the same time, so that those that do not answer cost no more than one of them.
     ///
     /// # Errors
     /// The file system's. A replica that does not answer is no error: it is recorded.
     pub async fn scrape_all(&self, phase: Phase) -> io::Result<()> {
-        for source in &self.replicas {
-            let scrape = self.scrape(source).await;
-            self.write(&source.replica, phase, &scrape, false)?;
+        let scrapes = join_all(self.replicas.iter().map(|source| self.scrape(source))).await;
+        for (source, scrape) in self.replicas.iter().zip(&scrapes) {
+            self.write(&source.replica, phase, scrape, false)?;
         }
         Ok(())
     }
 
-    /// Scrapes at the contract's interval until `stop`.
+    /// Scrapes at the contract's interval until `stop`; what has not been answered then is not waited for.
     ///
     /// # Errors
     /// The file system's.
@@ -199,7 +200,10 @@ impl Scraper {
                 () = stop.cancelled() => return Ok(()),
                 () = tokio::time::sleep(self.contract.interval.to_duration()) => {}
             }
-            self.scrape_all(Phase::During).await?;
+            tokio::select! {
+                () = stop.cancelled() => return Ok(()),
+                scraped = self.scrape_all(Phase::During) => scraped?,
+            }
         }
     }
 
@@ -216,10 +220,11 @@ impl Scraper {
             .map(|source| Waiting { source, last: None, silent: 0, over: false })
             .collect();
         loop {
-            for waiting in waiting.iter_mut().filter(|waiting| !waiting.over) {
-                let scrape = self.scrape(waiting.source).await;
-                let settled = waiting.settles(&scrape, &self.contract);
-                self.write(&waiting.source.replica, phase, &scrape, settled)?;
+            let restless: Vec<_> = waiting.iter_mut().filter(|waiting| !waiting.over).collect();
+            let scrapes = join_all(restless.iter().map(|waiting| self.scrape(waiting.source))).await;
+            for (waiting, scrape) in restless.into_iter().zip(&scrapes) {
+                let settled = waiting.settles(scrape, &self.contract);
+                self.write(&waiting.source.replica, phase, scrape, settled)?;
             }
             if waiting.iter().all(|waiting| waiting.over) || tokio::time::Instant::now() >= give_up {
                 return Ok(());
@@ -272,4 +277,73 @@ pub fn describe(error: &reqwest::Error) -> String {
         cause = inner.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::scenario::Preset;
+
+    /// Nothing answers here, which is found out after a while.
+    #[derive(Debug)]
+    struct Dead;
+
+    impl Pages for Dead {
+        fn get<'a>(&'a self, _path: &'a str) -> Page<'a> {
+            Box::pin(async {
+                tokio::time::sleep(SCRAPE_TIMEOUT).await;
+                Err("no answer".to_owned())
+            })
+        }
+    }
+
+    fn dead(names: &[&str], dir: &Path) -> Scraper {
+        let source = |name: &&str| Source {
+            replica: Replica {
+                name: (*name).to_owned(),
+                url: "http://127.0.0.1:1".to_owned(),
+                instance: "127.0.0.1:1".to_owned(),
+            },
+            pages: Box::new(Dead),
+        };
+        let replicas = names.iter().map(source).collect();
+        Scraper::new(replicas, Preset::Tenancy.contract(), dir, RunClock::start()).unwrap()
+    }
+
+    fn recorded(dir: &Path) -> Vec<String> {
+        let text = std::fs::read_to_string(dir.join("observations/scrapes.jsonl")).unwrap();
+        let records = text.lines().map(|line| serde_json::from_str::<ScrapeRecord>(line).unwrap());
+        records.map(|record| format!("{} {}", record.number, record.replica)).collect()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn many_dead_replicas_take_no_longer_than_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let scraper = dead(&["a", "b", "c", "d"], dir.path());
+        let began = Instant::now();
+        scraper.scrape_all(Phase::Before).await.unwrap();
+        assert_eq!(began.elapsed().as_secs(), 5);
+        assert_eq!(recorded(dir.path()), ["0 a", "1 b", "2 c", "3 d"]);
+        scraper.settle(Phase::After, Duration::from_secs(3)).await.unwrap();
+        assert_eq!(began.elapsed().as_secs(), 10);
+        assert_eq!(recorded(dir.path()).len(), 8);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_round_of_scrapes_ends_when_it_is_told_to() {
+        let dir = tempfile::tempdir().unwrap();
+        let scraper = dead(&["a"], dir.path());
+        let stop = CancellationToken::new();
+        let began = Instant::now();
+        let within = scraper.contract.interval.to_duration() + Duration::from_secs(1);
+        let (scraped, ()) = tokio::join!(scraper.scrape_until(stop.clone()), async {
+            tokio::time::sleep(within).await;
+            stop.cancel();
+        });
+        scraped.unwrap();
+        assert!(began.elapsed() < within + Duration::from_secs(1), "{:?}", began.elapsed());
+        assert!(recorded(dir.path()).is_empty());
+    }
 }
