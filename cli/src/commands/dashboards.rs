@@ -31,14 +31,18 @@ pub async fn dashboards(args: &DashboardsArgs, output: &mut Output<'_>) -> Resul
     let span = span(args, manifest.as_ref())?;
     let url = args.prometheus.clone().or_else(|| manifest?.environment.prometheus);
     let url = url.ok_or_else(|| {
-        Failure::new(Exit::Usage, "there is no Prometheus to ask: the run had none")
-            .hint("name one with --prometheus URL")
+        Failure::new(
+            Exit::Usage,
+            "there is no Prometheus to ask: the run had none, or one that ended with it",
+        )
+        .hint("name one with --prometheus URL, such as that of `saasbench up`")
     })?;
     let config = PrometheusConfig::of_arguments(&url, &args.prometheus_headers);
     let variable = |name: &str| std::env::var(name).ok();
     let access = config.and_then(|config| Access::new(config, "--prometheus", &variable));
     let access = access.map_err(|error| failure(&error))?;
-    let client = reach::prometheus(Some(&access), &Http::default()).await.map_err(|error| failure(&error))?;
+    let client = reach::prometheus(Some(&access), &Http::default()).await;
+    let client = client.map_err(|error| unanswered(&error, args.prometheus.is_none()))?;
     let unreachable = |reason: String| {
         Failure::new(Exit::Unreachable, format!("Prometheus does not tell what it has: {reason}"))
     };
@@ -113,6 +117,17 @@ fn span(args: &DashboardsArgs, manifest: Option<&Manifest>) -> Result<(f64, f64)
     Err(Failure::new(Exit::Usage, "the span is empty: --from is not before --to"))
 }
 
+/// Why Prometheus does not answer; the one of a run may have been the run's own.
+fn unanswered(error: &EnvironmentError, is_of_run: bool) -> Failure {
+    match error {
+        EnvironmentError::Unreachable { .. } if is_of_run => failure(error).hint(
+            "the Prometheus of a run with `--env local` ends with it: run against `saasbench up`, or name another with \
+             --prometheus URL",
+        ),
+        _ => failure(error),
+    }
+}
+
 fn failure(error: &EnvironmentError) -> Failure {
     match error {
         EnvironmentError::Unreachable { .. } => Failure::new(Exit::Unreachable, error.to_string())
@@ -127,5 +142,24 @@ fn failure(error: &EnvironmentError) -> Failure {
                 None => failure,
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prometheus_that_ended_with_its_run_is_told() {
+        let error = EnvironmentError::Unreachable {
+            what: "Prometheus".to_owned(),
+            reason: "connection refused".to_owned(),
+            hint: String::new(),
+        };
+        let hints = [true, false].map(|is_of_run| unanswered(&error, is_of_run).hint.unwrap());
+        insta::assert_snapshot!(hints.join("\n"), @"
+        the Prometheus of a run with `--env local` ends with it: run against `saasbench up`, or name another with --prometheus URL
+        start it, or correct its address: it is what stands before /api/v1
+        ");
     }
 }

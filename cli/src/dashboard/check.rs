@@ -26,6 +26,8 @@ use crate::observe::{
 const POINTS: f64 = 1_000.0;
 /// The time between two scrapes, in seconds, where there is nothing to tell it from: Grafana's assumption.
 const SCRAPE_INTERVAL: f64 = 15.0;
+/// Scrapes of so many seconds tell their intervals.
+const SCRAPES_WITHIN: f64 = 600.0;
 /// A panel is repeated for so many values at the most.
 const REPEATS: usize = 20;
 
@@ -75,14 +77,14 @@ impl<'a> Checker<'a> {
         if let Ok(answer) = client.ask(&Question::Metadata).await {
             checker.catalogue.add_metadata(&answer);
         }
-        let seconds = (span.1 - span.0).ceil().max(1.0);
-        let up = Question::Instant { query: format!("up[{seconds:.0}s]"), time: span.1 };
-        let answer = client.ask(&up).await.map_err(|error| error.to_string())?;
-        let scrapes: Vec<(Labels, Vec<f64>)> = matrix(&answer)
-            .into_iter()
-            .map(|series| (series.labels, series.samples.iter().map(|(at, _)| *at).collect()))
-            .collect();
-        checker.catalogue.add_scrapes(&scrapes);
+        // Without an answer intervals are not known: Grafana's assumption serves, too.
+        if let Ok(answer) = client.ask(&recent_scrapes(span)).await {
+            let scrapes: Vec<(Labels, Vec<f64>)> = matrix(&answer)
+                .into_iter()
+                .map(|series| (series.labels, series.samples.iter().map(|(at, _)| *at).collect()))
+                .collect();
+            checker.catalogue.add_scrapes(&scrapes);
+        }
         Ok(checker)
     }
 
@@ -378,9 +380,30 @@ fn scopes(
     values.values.iter().take(REPEATS).map(with).collect()
 }
 
+/// The scrapes at the end of a span: enough to tell their intervals by, and few enough for a Prometheus with many targets.
+fn recent_scrapes(span: (f64, f64)) -> Question {
+    let seconds = (span.1 - span.0).ceil().clamp(1.0, SCRAPES_WITHIN);
+    Question::Instant { query: format!("up[{seconds:.0}s]"), time: span.1 }
+}
+
 /// `15s`, `>1m`: a length of time in seconds.
 fn seconds(text: &str) -> Option<f64> {
     humantime::parse_duration(text.trim_start_matches(['>', '<', '=']))
         .ok()
         .map(|duration| duration.as_secs_f64())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_span_asks_for_few_scrapes() {
+        for (span, range) in
+            [((0.0, 7.0 * 86_400.0), "up[600s]"), ((0.0, 59.5), "up[60s]"), ((5.0, 5.0), "up[1s]")]
+        {
+            let Question::Instant { query, time } = recent_scrapes(span) else { unreachable!() };
+            assert_eq!((query.as_str(), time), (range, span.1));
+        }
+    }
 }
