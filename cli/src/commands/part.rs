@@ -21,9 +21,26 @@ pub fn part(args: &PartArgs) -> Failure {
 /// Waits for the end of standard input, and removes the directory.
 ///
 /// # Errors
-/// When it cannot be removed.
+/// When it is none that saasbench made for a while, or cannot be removed.
 pub fn sweep(dir: &Path) -> Result<Exit, Failure> {
+    if !data::is_temporary(dir) {
+        let text = format!("{} is no temporary directory of saasbench's", dir.display());
+        return Err(Failure::new(Exit::Usage, text));
+    }
     data::sweep(dir, &mut std::io::stdin())
         .map(|()| Exit::Pass)
         .map_err(|error| Failure::new(Exit::Broken, format!("cannot remove {}: {error}", dir.display())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_of_somebody_elses_is_not_swept() {
+        let dir = tempfile::tempdir().unwrap();
+        let failure = sweep(dir.path()).unwrap_err();
+        assert_eq!(failure.exit, Exit::Usage);
+        assert!(dir.path().exists());
+    }
 }

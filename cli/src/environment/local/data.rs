@@ -4,7 +4,7 @@
 //! process, however that ends. A single byte through the pipe tells it to leave the directory alone.
 
 use std::{
-    fs,
+    fs::{self, File},
     io::{self, Read, Write as _},
     os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
@@ -12,10 +12,19 @@ use std::{
     time::Duration,
 };
 
+use rustix::{
+    fs::{FlockOperation, flock},
+    io::Errno,
+};
+
 use super::LocalError;
 
 /// A file that tells a directory of ours, in which files are replaced.
 const MARK: &str = ".saasbench-up";
+/// What the names of temporary directories begin with.
+const TEMPORARY: &str = "saasbench-local-";
+/// A file that tells a temporary directory, which is removed.
+const TEMPORARY_MARK: &str = ".saasbench-temporary";
 /// How often the directory is tried to be removed: processes that are being killed may still write into it.
 const TRIES: usize = 100;
 /// Between two tries.
@@ -26,6 +35,8 @@ const PAUSE: Duration = Duration::from_millis(50);
 pub struct Data {
     path: PathBuf,
     sweeper: Option<Sweeper>,
+    /// The mark of a given directory, locked for as long as a stack lives there: the lock goes with it, however it ends.
+    _lock: Option<File>,
 }
 
 #[derive(Debug)]
@@ -39,34 +50,28 @@ impl Data {
     pub(super) fn new(path: Option<&Path>) -> Result<Self, LocalError> {
         let Some(path) = path else { return Self::temporary() };
         let what = format!("cannot use the data directory {}", path.display());
-        let path = match Self::given(path).map_err(LocalError::system(what))? {
-            Some(path) => path,
-            None => return Err(LocalError::Foreign(path.to_owned())),
-        };
-        Ok(Self { path, sweeper: None })
-    }
-
-    /// `None`: it holds something, and not because an earlier stack lived there.
-    fn given(path: &Path) -> io::Result<Option<PathBuf>> {
-        fs::create_dir_all(path)?;
-        let path = path.canonicalize()?;
-        let mark = path.join(MARK);
-        if !mark.exists() && fs::read_dir(&path)?.next().is_some() {
-            return Ok(None);
+        let failed = |cause| LocalError::system(what.clone())(cause);
+        fs::create_dir_all(path).map_err(failed)?;
+        let whole = path.canonicalize().map_err(failed)?;
+        let mark = whole.join(MARK);
+        // It holds something, and not because an earlier stack lived there.
+        if !mark.exists() && fs::read_dir(&whole).map_err(failed)?.next().is_some() {
+            return Err(LocalError::Foreign(path.to_owned()));
         }
-        fs::write(mark, "saasbench up --data keeps its files here\n")?;
-        Ok(Some(path))
+        let lock = lock(&mark).map_err(failed)?.ok_or_else(|| LocalError::Occupied(path.to_owned()))?;
+        Ok(Self { path: whole, sweeper: None, _lock: Some(lock) })
     }
 
     fn temporary() -> Result<Self, LocalError> {
         let failed = |cause| LocalError::system("cannot make a temporary directory")(cause);
-        let path = tempfile::Builder::new().prefix("saasbench-local-").tempdir().map_err(failed)?;
+        let path = tempfile::Builder::new().prefix(TEMPORARY).tempdir().map_err(failed)?;
+        fs::write(path.path().join(TEMPORARY_MARK), "saasbench removes this directory\n").map_err(failed)?;
         let mut command = Command::new(std::env::current_exe().map_err(failed)?);
         command.arg("sweep").arg(path.path()).process_group(0);
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
         let mut process = command.spawn().map_err(failed)?;
         let pipe = process.stdin.take();
-        Ok(Self { path: path.keep(), sweeper: Some(Sweeper { process, pipe }) })
+        Ok(Self { path: path.keep(), sweeper: Some(Sweeper { process, pipe }), _lock: None })
     }
 
     /// Where it is.
@@ -93,6 +98,26 @@ impl Drop for Sweeper {
         self.pipe = None;
         let _ = self.process.wait();
     }
+}
+
+/// Writes and locks the mark of a directory; `None`: another stack has locked it.
+fn lock(mark: &Path) -> io::Result<Option<File>> {
+    // Not emptied: it may be another's.
+    let mut file = File::options().create(true).truncate(false).write(true).open(mark)?;
+    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => {}
+        Err(Errno::WOULDBLOCK) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    }
+    file.write_all(b"saasbench up --data keeps its files here\n")?;
+    Ok(Some(file))
+}
+
+/// Whether a directory is a temporary one of ours, or is gone already: nothing else may be removed.
+pub fn is_temporary(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str());
+    let is_named = name.is_some_and(|name| name.starts_with(TEMPORARY));
+    is_named && (!path.exists() || path.join(TEMPORARY_MARK).exists())
 }
 
 /// Waits for the end of `pipe`, and removes `path`, unless a byte came through.
@@ -128,6 +153,11 @@ mod tests {
             assert!(Data::new(Some(&path)).unwrap().is_kept());
             fs::write(path.join("prometheus.yml"), "").unwrap();
         }
+        let _lives_there = Data::new(Some(&path)).unwrap();
+        let error = Data::new(Some(&path)).unwrap_err();
+        let text = error.to_string().replace(outer.path().to_str().unwrap(), "DIR");
+        insta::assert_snapshot!(text, @"another stack lives in DIR/kept");
+        insta::assert_snapshot!(error.hint().unwrap(), @"end that one, or name another directory for `--data`");
         let error = Data::new(Some(outer.path())).unwrap_err();
         let text = error.to_string().replace(outer.path().to_str().unwrap(), "DIR");
         insta::assert_snapshot!(text, @"there are other files in DIR");
@@ -144,5 +174,20 @@ mod tests {
         sweep(&path, &mut io::empty()).unwrap();
         assert!(!path.exists());
         sweep(&path, &mut io::empty()).unwrap();
+    }
+
+    #[test]
+    fn only_temporary_directories_of_ours_are_removed() {
+        let outer = tempfile::tempdir().unwrap();
+        let [marked, named, both] =
+            ["mine", "saasbench-local-1", "saasbench-local-2"].map(|name| outer.path().join(name));
+        for path in [&marked, &named, &both] {
+            fs::create_dir(path).unwrap();
+        }
+        for path in [&marked, &both] {
+            fs::write(path.join(TEMPORARY_MARK), "").unwrap();
+        }
+        let all = [&marked, &named, &both, &outer.path().join("saasbench-local-3")];
+        assert_eq!(all.map(|path| is_temporary(path)), [false, false, true, true]);
     }
 }

@@ -11,7 +11,13 @@ mod ports;
 pub mod programs;
 mod start;
 
-use std::{collections::BTreeMap, fmt, io, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fmt, io,
+    net::{SocketAddr, TcpListener},
+    path::PathBuf,
+    time::Duration,
+};
 
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -50,6 +56,8 @@ pub struct Stack {
     parts: Vec<Part>,
     /// Where the run's own metrics are expected: Prometheus scrapes it.
     pub own_metrics: SocketAddr,
+    /// Holds that address for whoever is to serve them.
+    pub own_metrics_listener: Option<TcpListener>,
     /// Version of each program, by its name.
     pub versions: BTreeMap<String, String>,
     /// Programs that would belong to it, and are not installed.
@@ -198,6 +206,9 @@ pub enum LocalError {
     /// A data directory that somebody else uses.
     #[error("there are other files in {}", .0.display())]
     Foreign(PathBuf),
+    /// A data directory that a running stack uses.
+    #[error("another stack lives in {}", .0.display())]
+    Occupied(PathBuf),
     /// A part ended before it was ready.
     #[error("{0}")]
     Ended(Death),
@@ -244,6 +255,7 @@ impl LocalError {
                 "name an empty directory for `--data`, or one that an earlier `saasbench up --data` has left"
                     .to_owned(),
             ),
+            Self::Occupied(_) => Some("end that one, or name another directory for `--data`".to_owned()),
             Self::Ended(_) | Self::NotReady { .. } => {
                 Some("its log and those of the other parts are kept beside that one".to_owned())
             }

@@ -5,10 +5,10 @@
 //! are started from the main thread, or one that lives as long.
 
 use std::{
-    ffi::OsString,
+    ffi::{OsStr, OsString},
     fs::{self, File},
     io,
-    os::unix::process::CommandExt as _,
+    os::unix::{ffi::OsStrExt as _, process::CommandExt as _},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::Duration,
@@ -28,6 +28,8 @@ const PROBE: Duration = Duration::from_secs(2);
 const TAIL: usize = 12;
 /// What the server would otherwise read in place of its arguments.
 const FOREIGN: [&str; 3] = ["TENANCY_LISTEN", "TENANCY_TENANTS", "RATE_LIMIT_STORAGE_URI"];
+/// What the Redis exporter would: another server's password among them.
+const FOREIGN_PREFIX: &[u8] = b"REDIS_";
 
 /// A process to start.
 #[derive(Debug)]
@@ -74,7 +76,7 @@ impl Part {
         let mut command = Command::new(std::env::current_exe().map_err(failed)?);
         command.args(["part", "--parent", &std::process::id().to_string(), "--"]);
         command.arg(program).args(arguments).current_dir(dir);
-        for variable in FOREIGN {
+        for (variable, _) in std::env::vars_os().filter(|(variable, _)| is_foreign(variable)) {
             command.env_remove(variable);
         }
         // A group of its own: Ctrl-C at the terminal is ours to hear, and its end ours to arrange.
@@ -153,6 +155,11 @@ impl Probe {
     }
 }
 
+/// Whether a variable of the environment is for other programs than these parts.
+fn is_foreign(variable: &OsStr) -> bool {
+    FOREIGN.iter().any(|foreign| variable == *foreign) || variable.as_bytes().starts_with(FOREIGN_PREFIX)
+}
+
 /// The last lines of a log.
 fn tail(log: &Path) -> String {
     let text = fs::read(log).unwrap_or_default();
@@ -188,5 +195,12 @@ mod tests {
         assert_eq!(tail(&log), "");
         fs::write(&log, (1..=20).map(|n| format!("line {n}\n")).collect::<String>()).unwrap();
         assert!(tail(&log).starts_with("line 9\n") && tail(&log).ends_with("line 20"), "{}", tail(&log));
+    }
+
+    #[test]
+    fn parts_do_not_hear_what_is_meant_for_others() {
+        let all = ["TENANCY_LISTEN", "REDIS_PASSWORD", "REDIS_EXPORTER_LOG_FORMAT", "PATH", "MY_REDIS_URL"];
+        let foreign = all.map(|variable| is_foreign(OsStr::new(variable)));
+        assert_eq!(foreign, [true, true, true, false, false]);
     }
 }
