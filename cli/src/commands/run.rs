@@ -59,7 +59,7 @@ pub async fn run(args: &RunArgs, output: &mut Output<'_>) -> Result<Exit, Failur
     let mut up = bring_up(args, &scenario).await.map_err(|error| Failure::from(&error))?;
     check_routing(&scenario, up.environment.replicas.len())?;
     check_descriptors(&scenario, &up, args.quiet, output)?;
-    let own_metrics = listen(args, &up, output).await?;
+    let own_metrics = listen(args, &mut up, output).await?;
 
     let dir = create_directory(&args.out, &scenario.name).map_err(|error| record_failure(&error))?;
     output.banner(&scenario, &up.environment, &dir, args.quiet);
@@ -94,6 +94,7 @@ async fn bring_up(args: &RunArgs, scenario: &Scenario) -> Result<Up, Environment
     let trust = PlaceTrust::read(args.insecure, args.roots.as_deref(), "--roots")?;
     if let Some(name) = &args.env {
         if name == local::LOCAL {
+            check_local(args)?;
             config::reserve(local::LOCAL, &args.config)?;
             return local::for_scenario(scenario, args.faults.iter().map(ToString::to_string).collect())
                 .await;
@@ -127,13 +128,39 @@ async fn bring_up(args: &RunArgs, scenario: &Scenario) -> Result<Up, Environment
     external::ad_hoc(given, scenario, trust).await
 }
 
+/// Refuses what the local stack has no use for.
+fn check_local(args: &RunArgs) -> Result<(), EnvironmentError> {
+    let refused = |flag: &str, why: &str, hint: &str| {
+        let message = format!("{flag} is not for the environment `{}`: {why}", local::LOCAL);
+        Err(EnvironmentError::Usage { message, hint: hint.to_owned() })
+    };
+    let (why, hint) = ("its replicas answer without TLS", "leave it out");
+    if args.insecure {
+        return refused("--insecure", why, hint);
+    }
+    if args.roots.is_some() {
+        return refused("--roots", why, hint);
+    }
+    if args.metrics_listen.is_some() {
+        let why = "its Prometheus knows where the run's own metrics are";
+        let hint = "leave it out: they are served without it, and the run says where";
+        return refused("--metrics-listen", why, hint);
+    }
+    Ok(())
+}
+
 /// Where the run's own metrics are served, if anywhere.
-async fn listen(args: &RunArgs, up: &Up, output: &mut Output<'_>) -> Result<Option<OwnMetrics>, Failure> {
-    let Some(address) = args.metrics_listen.or(up.own_metrics) else { return Ok(None) };
-    let listening = OwnMetrics::listen(address).await.map_err(|error| {
-        Failure::new(Exit::Usage, format!("cannot serve the run's own metrics on {address}: {error}"))
-            .hint("choose another address with --metrics-listen; port 0 takes any that is free")
-    })?;
+async fn listen(args: &RunArgs, up: &mut Up, output: &mut Output<'_>) -> Result<Option<OwnMetrics>, Failure> {
+    let listening = match (args.metrics_listen, up.own_metrics.take()) {
+        (Some(address), _) => OwnMetrics::listen(address).await.map_err(|error| {
+            Failure::new(Exit::Usage, format!("cannot serve the run's own metrics on {address}: {error}"))
+                .hint("choose another address with --metrics-listen; port 0 takes any that is free")
+        })?,
+        (None, Some(listener)) => OwnMetrics::serve(listener).map_err(|error| {
+            Failure::new(Exit::Broken, format!("cannot serve the run's own metrics: {error}"))
+        })?,
+        (None, None) => return Ok(None),
+    };
     output.note(&format!("the run's own metrics: {}", listening.url()), args.quiet);
     Ok(Some(listening))
 }
@@ -263,7 +290,7 @@ async fn record(
     manifest.write(dir).map_err(RecordError::write(dir))?;
     observer.after(phase, &signals.stop, output, quiet).await?;
     if let Some(own_metrics) = own_metrics {
-        own_metrics.finish().await;
+        own_metrics.finish(&signals.stop, |text| output.note(text, quiet)).await;
     }
     manifest.state = if signals.interrupted() { State::Interrupted } else { State::Finished };
     manifest.write(dir).map_err(RecordError::write(dir))
@@ -307,4 +334,37 @@ fn record_failure(error: &RecordError) -> Failure {
 
 fn record_failure_text(error: &RecordError) -> String {
     format!("the run could not be recorded: {error}")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write as _;
+
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::args::{Cli, Command};
+
+    #[test]
+    fn the_local_stack_is_not_told_what_it_has_no_use_for() {
+        let mut text = String::new();
+        for flags in [&["--insecure"][..], &["--roots", "ca.pem"], &["--metrics-listen", "127.0.0.1:0"], &[]]
+        {
+            let words = ["saasbench", "run", "x.toml", "--env", "local"].iter().chain(flags);
+            let Command::Run(args) = Cli::try_parse_from(words).unwrap().command else { unreachable!() };
+            let _ = match check_local(&args) {
+                Err(error) => writeln!(text, "{error}\n  {}", error.hint().unwrap_or_default()),
+                Ok(()) => writeln!(text, "good"),
+            };
+        }
+        insta::assert_snapshot!(text, @"
+        --insecure is not for the environment `local`: its replicas answer without TLS
+          leave it out
+        --roots is not for the environment `local`: its replicas answer without TLS
+          leave it out
+        --metrics-listen is not for the environment `local`: its Prometheus knows where the run's own metrics are
+          leave it out: they are served without it, and the run says where
+        good
+        ");
+    }
 }

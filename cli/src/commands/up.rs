@@ -28,6 +28,8 @@ pub async fn up(args: &UpArgs, output: &mut Output<'_>) -> Result<Exit, Failure>
         () = told.received() => return Ok(Exit::Pass),
     };
     let mut stack = stack.map_err(|error| Failure::from(&EnvironmentError::from(error)))?;
+    // The run that is to serve there is another process.
+    stack.own_metrics_listener = None;
     output.say(&stack::render(&stack))?;
     tokio::select! {
         death = stack.death() => {

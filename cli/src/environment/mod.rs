@@ -27,8 +27,8 @@ pub struct Up {
     pub prometheus: Option<Client>,
     /// Where the limiter's Redis can be watched; with its password, so never recorded.
     pub store_url: Option<String>,
-    /// Where its Prometheus looks for the run's own metrics.
-    pub own_metrics: Option<std::net::SocketAddr>,
+    /// Listens where its Prometheus looks for the run's own metrics.
+    pub own_metrics: Option<std::net::TcpListener>,
     /// The in-process servers, if they are ours.
     pub embedded: Option<embedded::Servers>,
     /// The processes of this stack, if they are ours.

@@ -46,6 +46,8 @@ const GRACE: Duration = Duration::from_secs(5);
 const INTERVALS: usize = 4;
 /// Whoever scraped regularly, with this interval at the most, is waited for at the end.
 const LONGEST_INTERVAL: Duration = Duration::from_secs(60);
+/// But not for longer than this: two looks by hand look regular, too.
+const LONGEST_WAIT: Duration = Duration::from_secs(15);
 
 /// Whose metrics they are.
 #[derive(Debug)]
@@ -102,7 +104,16 @@ impl OwnMetrics {
     /// # Errors
     /// When the address is not to be had.
     pub async fn listen(address: SocketAddr) -> io::Result<Self> {
-        let listener = TcpListener::bind(address).await?;
+        Self::serve(TcpListener::bind(address).await?.into_std()?)
+    }
+
+    /// Serves whoever connects to this address, as [`Self::listen`] does.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub fn serve(listener: std::net::TcpListener) -> io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        let listener = TcpListener::from_std(listener)?;
         let address = listener.local_addr()?;
         let shared = Arc::new(Shared {
             subject: OnceLock::new(),
@@ -133,12 +144,18 @@ impl OwnMetrics {
         let _ = self.shared.live.set(live);
     }
 
-    /// Waits until whoever scraped it regularly has seen its end, which is now; then it is gone.
-    pub async fn finish(mut self) {
-        if let Some(interval) = self.shared.interval().filter(|interval| *interval <= LONGEST_INTERVAL) {
+    /// Waits until whoever scraped it regularly has seen its end, which is now, but not past `stop`; then it is gone.
+    pub async fn finish(mut self, stop: &CancellationToken, note: impl FnOnce(&str)) {
+        let interval = self.shared.interval().filter(|interval| *interval <= LONGEST_INTERVAL);
+        if let Some(interval) = interval.filter(|_| !stop.is_cancelled()) {
+            note("waiting for a last scrape of the run's own metrics");
             let mut answered = self.shared.answered.subscribe();
             let enough = *answered.borrow_and_update() + 1;
-            let _ = tokio::time::timeout(interval * 2, answered.wait_for(|count| *count >= enough)).await;
+            let scraped = answered.wait_for(|count| *count >= enough);
+            tokio::select! {
+                () = stop.cancelled() => {}
+                _ = tokio::time::timeout((interval * 2).min(LONGEST_WAIT), scraped) => {}
+            }
         }
         self.stop.cancel();
         let _ = (&mut self.serving).await;
@@ -330,7 +347,7 @@ mod tests {
     async fn a_regular_reader_sees_the_end_and_nobody_else_is_waited_for() {
         let own = listen().await;
         own.begin(subject());
-        own.finish().await;
+        own.finish(&CancellationToken::new(), |text| panic!("{text}")).await;
 
         let own = listen().await;
         own.begin(subject());
@@ -341,11 +358,55 @@ mod tests {
         own.shared.note_scrape();
         let shared = Arc::clone(&own.shared);
         let began = Instant::now();
-        let finished = tokio::spawn(own.finish());
+        let stop = CancellationToken::new();
+        let finished = tokio::spawn(async move { own.finish(&stop, |_| {}).await });
         tokio::time::sleep(Duration::from_secs(4)).await;
         assert!(!finished.is_finished());
         shared.note_scrape();
         finished.await.unwrap();
         assert_eq!(began.elapsed(), Duration::from_secs(4));
+    }
+
+    /// A page that was looked at twice, a minute apart.
+    async fn looked_at_twice() -> OwnMetrics {
+        let own = listen().await;
+        own.begin(subject());
+        own.shared.note_scrape();
+        tokio::time::advance(LONGEST_INTERVAL).await;
+        own.shared.note_scrape();
+        own
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reader_that_is_gone_is_not_waited_for_for_long() {
+        let own = looked_at_twice().await;
+        let began = Instant::now();
+        let mut noted = String::new();
+        own.finish(&CancellationToken::new(), |text| noted.push_str(text)).await;
+        assert_eq!(began.elapsed().as_secs(), 15);
+        insta::assert_snapshot!(noted, @"waiting for a last scrape of the run's own metrics");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_interrupted_run_waits_for_no_reader() {
+        let own = looked_at_twice().await;
+        let stop = CancellationToken::new();
+        let began = Instant::now();
+        tokio::join!(own.finish(&stop, |_| {}), async {
+            tokio::time::sleep(Duration::from_secs(2)).await;
+            stop.cancel();
+        });
+        assert_eq!(began.elapsed().as_secs(), 2);
+    }
+
+    #[tokio::test]
+    async fn who_connected_before_it_served_is_answered() {
+        let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let mut early = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let _own = OwnMetrics::serve(listener).unwrap();
+        early.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.unwrap();
+        let mut answer = String::new();
+        early.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     }
 }

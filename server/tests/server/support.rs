@@ -269,7 +269,7 @@ pub(crate) fn free_port() -> u16 {
     loop {
         let turn = ASKED.fetch_add(1, Ordering::Relaxed);
         let spread = (std::process::id() + turn).wrapping_mul(2_654_435_761) >> 16;
-        let port = 20_000 + u16::try_from(spread % 12_000).unwrap();
+        let port = 29_000 + u16::try_from(spread % 3_000).unwrap();
         if TcpListener::bind(("127.0.0.1", port)).is_ok() {
             return port;
         }

@@ -56,7 +56,7 @@ pub async fn for_scenario(scenario: &Scenario, faults: Vec<String>) -> Result<Up
         webhook: None,
         port_base: None,
     };
-    let stack = start(wanted).await?;
+    let mut stack = start(wanted).await?;
     let replicas: Vec<Replica> = stack
         .replicas()
         .map(|(name, url)| {
@@ -92,7 +92,7 @@ pub async fn for_scenario(scenario: &Scenario, faults: Vec<String>) -> Result<Up
         reached,
         prometheus,
         store_url: redis_url,
-        own_metrics: Some(stack.own_metrics),
+        own_metrics: stack.own_metrics_listener.take(),
         embedded: None,
         local: Some(stack),
     })
@@ -106,14 +106,16 @@ pub async fn start(wanted: Wanted) -> Result<Stack, LocalError> {
     let installed = Installed::find(wanted.webhook.is_some())?;
     let plan = Plan::new(&wanted, &installed)?;
     let mut data = Data::new(wanted.data.as_deref())?;
+    let own_metrics = SocketAddr::from(([127, 0, 0, 1], plan.own_metrics.number));
     let started = start_parts(&wanted, &installed, plan, data.path()).await;
     if matches!(started, Err(LocalError::Ended(_) | LocalError::NotReady { .. })) {
         data.keep();
     }
-    let (parts, own_metrics) = started?;
+    let (parts, own_metrics_port) = started?;
     Ok(Stack {
         parts,
         own_metrics,
+        own_metrics_listener: Some(own_metrics_port.into_listener()),
         versions: installed.versions(),
         absent: installed.absent(),
         scrape_interval: wanted.scrape_interval,
@@ -194,19 +196,18 @@ impl Plan {
     }
 }
 
-/// Starts all of them in `dir`; where to find the run's own metrics comes beside.
+/// Starts all of them in `dir`; the port of the run's own metrics, which nobody else could take meanwhile, comes beside.
 async fn start_parts(
     wanted: &Wanted,
     installed: &Installed,
     plan: Plan,
     dir: &Path,
-) -> Result<(Vec<Part>, SocketAddr), LocalError> {
+) -> Result<(Vec<Part>, Port), LocalError> {
     let tls = tls::config(Trust::Nobody).map_err(std::io::Error::other);
     let http = tls.and_then(|tls| http_client(&tls, None).map_err(std::io::Error::other));
     let http = http.map_err(LocalError::system("cannot set up an HTTP client"))?;
     write_files(wanted, &plan, dir)
         .map_err(LocalError::system(format!("cannot write into {}", dir.display())))?;
-    let own_metrics = SocketAddr::from(([127, 0, 0, 1], plan.own_metrics.release()));
 
     let redis = redis(&installed.redis, plan.redis.release());
     let store = redis.url.clone();
@@ -227,7 +228,7 @@ async fn start_parts(
     }
     let prometheus = prometheus(&installed.prometheus, plan.prometheus.release());
     parts.push(Part::start(prometheus, dir, &http).await?);
-    Ok((parts, own_metrics))
+    Ok((parts, plan.own_metrics))
 }
 
 const TENANTS: &str = "tenants.jsonl";

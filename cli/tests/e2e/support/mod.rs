@@ -51,13 +51,14 @@ pub(crate) fn wait_for_some<T>(what: &str, mut answer: impl FnMut() -> Option<T>
 }
 
 /// A port that was free a moment ago, below those that Linux hands out to outgoing connections and to port 0: what a
-/// neighbouring test does cannot take it while a server is down.
+/// neighbouring test does cannot take it while a server is down. The local stack finds its ports below these, and the
+/// server's tests above.
 pub(crate) fn free_port() -> u16 {
     static ASKED: AtomicU32 = AtomicU32::new(0);
     loop {
         let turn = ASKED.fetch_add(1, Ordering::Relaxed);
         let spread = (std::process::id() + turn).wrapping_mul(2_654_435_761) >> 16;
-        let port = 20_000 + u16::try_from(spread % 12_000).unwrap();
+        let port = 26_000 + u16::try_from(spread % 3_000).unwrap();
         if TcpListener::bind(("127.0.0.1", port)).is_ok() {
             return port;
         }
