@@ -8,7 +8,7 @@
 use serde_json::json;
 
 use super::{
-    replicas::{Settled, Unsettled},
+    replicas::{Settled, Unsettled, stood_still},
     verdict::{Claim, Diagnosis, Evidence, Outcome, Verdict},
 };
 use crate::{
@@ -111,14 +111,15 @@ impl UnderWay {
                 .filter(|(_, view, _)| view.in_progress.is_some())
                 .collect();
             looks += seen.len();
-            let rest = settled.get(index).map(|settled| case.at_rest(settled));
+            let answered = self.replicas.get(index).map_or(0, |replica| replica.answered);
+            let rest = settled.get(index).map(|settled| match settled {
+                Err(_) => case
+                    .at_last(scrapes.iter().find_map(read), &seen, answered)
+                    .unwrap_or_else(|| case.at_rest(settled)),
+                Ok(_) => case.at_rest(settled),
+            });
             if rest.as_ref().is_some_and(|rest| rest.outcome == Outcome::Fail) && diagnosis.is_none() {
-                diagnosis = stuck(
-                    name,
-                    &replica.name,
-                    &seen,
-                    self.replicas.get(index).map_or(0, |replica| replica.answered),
-                );
+                diagnosis = stuck(name, &replica.name, &seen, answered);
             }
             evidence.extend(rest);
             evidence.extend(case.on_the_way(&seen));
@@ -188,6 +189,24 @@ impl Case<'_> {
                 finding(Outcome::Inconclusive, observed)
             }
         }
+    }
+
+    /// The last scrape, if it shows more than can be in progress yet: requests that went unanswered, and those that were
+    /// answered and not counted since `before`, the first scrape.
+    fn at_last(&self, before: Option<ContractView>, seen: &[Look<'_>], answered: u64) -> Option<Evidence> {
+        let Self { name, replica, contract, .. } = self;
+        let (scrape, after, unanswered) = seen.last()?;
+        let total = |view: &ContractView| view.named(&contract.requests).map(|(_, value)| value).sum::<f64>();
+        let uncounted = (answered as f64 - (total(after) - total(&before?))).max(0.0);
+        let (value, most) = (after.in_progress?, *unanswered as f64 + uncounted);
+        let after_load =
+            seen.iter().map(|(scrape, ..)| *scrape).filter(|scrape| scrape.phase == Phase::After);
+        if !self.alone || value <= most || !stood_still(after_load, contract) {
+            return None;
+        }
+        let observed = format!("{replica}: {name} is {value} when {most} can be in progress at the most");
+        let finding = Evidence::new(Outcome::Fail, *replica, format!("at most {most}"), observed);
+        Some(finding.detail(format!("see {}", scrape.file.as_deref().unwrap_or_default())))
     }
 
     /// The first scrape that shows less than nothing, and the first that shows more than was under way.
@@ -303,14 +322,26 @@ mod tests {
         let made = made(&three(), &gauges);
         let counters = made.verdict(Claim::Counters, "http_requests_total of a by scrape");
         assert_ne!(counters.summary, "its metrics did not come to rest after the load");
-        // One who was answered may not have been counted, because the service is not done with it.
+        // Those who were answered may not have been counted, because the service is not done with them.
         let mut more = three();
-        more.push(sample(9000, 0, SampleOutcome::Status(200)));
+        more.extend([9000, 9001].map(|at| sample(at, 0, SampleOutcome::Status(200))));
         assert_eq!(judged(&more, &gauges).outcome, Outcome::Inconclusive);
         // Somebody who was not answered may still be in there.
         let mut unanswered = three();
         unanswered[2].outcome = SampleOutcome::Unknown(crate::record::sample::Silence::Timeout);
-        assert_eq!(judged(&unanswered, &gauges).outcome, Outcome::Inconclusive);
+        let stuck = |gauge: i64| {
+            let after = ("after", gauge);
+            judged(&unanswered, &[("before", 0), after, after, after, after])
+        };
+        assert_eq!(stuck(1).outcome, Outcome::Inconclusive);
+        // But no more than that one.
+        let verdict = stuck(2);
+        assert_eq!(verdict.outcome, Outcome::Fail);
+        assert_eq!(
+            verdict.evidence[0].observed,
+            "a: http_requests_inprogress is 2 when 1 can be in progress at the most"
+        );
+        assert_eq!(verdict.evidence[0].diagnosis.as_ref().unwrap().suspect, "gauge-stuck");
     }
 
     #[test]

@@ -127,7 +127,10 @@ pub fn settled(
 }
 
 /// Whether the last [`STOOD_STILL`] scrapes show the same counts.
-fn stood_still<'a>(scrapes: impl DoubleEndedIterator<Item = &'a Scrape>, contract: &MetricsContract) -> bool {
+pub(super) fn stood_still<'a>(
+    scrapes: impl DoubleEndedIterator<Item = &'a Scrape>,
+    contract: &MetricsContract,
+) -> bool {
     let view = |scrape: &Scrape| ContractView::parse(scrape.text.as_deref().ok()?, contract).ok();
     let last: Vec<Option<ContractView>> = scrapes.rev().take(STOOD_STILL).map(view).collect();
     let same = |pair: &[Option<ContractView>]| match pair {

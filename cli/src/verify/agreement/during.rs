@@ -110,7 +110,12 @@ impl<'a> Course<'a> {
             let ((least, _), (_, most)) = (pair[0].totals(), pair[1].totals());
             pair[1].scrape.phase != Phase::After && (least..=most).contains(&shown)
         });
-        if let Some(pair) = stood.filter(|_| last.totals().0 > shown) {
+        // A page that is new each time is not old: its counters lack what they counted before some instant.
+        let still = self
+            .looks
+            .windows(2)
+            .any(|pair| pair[0].values == pair[1].values && pair[1].totals().0 > pair[0].totals().1);
+        if let Some(pair) = stood.filter(|_| still && last.totals().0 > shown) {
             let (from, to) = (at(&pair[0]), at(&pair[1]));
             return Some(Diagnosis::new(
                 "metrics-stale",
