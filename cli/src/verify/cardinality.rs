@@ -10,10 +10,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 
-use self::sent::{Sent, looks_like_id};
+use self::sent::Sent;
 use super::verdict::{Claim, Diagnosis, Evidence, Outcome, Verdict};
 use crate::{
-    observe::{exposition, scrape::Phase, snapshot::Scrape},
+    observe::{
+        exposition::{self, cardinality::id_kind},
+        scrape::Phase,
+        snapshot::Scrape,
+    },
     record::reader::RecordedRun,
 };
 
@@ -48,7 +52,7 @@ pub fn judge(run: &RecordedRun, requests: u64) -> Option<Verdict> {
         let found = values.iter().filter_map(|(key, values)| {
             let new: BTreeSet<&String> =
                 values.iter().filter(|value| !before_of(key).contains(*value)).collect();
-            finding(&replica.name, key, values, &new, &sent, requests)
+            finding(&replica.name, key, &new, &sent, requests)
         });
         let found: Vec<(Evidence, Option<Diagnosis>)> = found.collect();
         let observed = format!("{}: {series} series, {series_before} before the load", replica.name);
@@ -89,11 +93,10 @@ fn last(scrapes: &[Scrape], phase: Phase) -> Option<(usize, Values)> {
     Some((exposition.series.len(), values))
 }
 
-/// What is found of one label of one metric.
+/// What is found of one label of one metric, by its `new` values: those that came during the load.
 fn finding(
     replica: &str,
     (metric, label): &(String, String),
-    values: &BTreeSet<String>,
     new: &BTreeSet<&String>,
     sent: &Sent<'_>,
     requests: u64,
@@ -103,7 +106,7 @@ fn finding(
     };
     let subject = format!("{label} of {metric} of {replica}");
     let unknown: Vec<&String> = new.iter().copied().filter(|value| !sent.knows(value)).collect();
-    if let Some((template, paths)) = sent.raw_paths(values).filter(|(_, paths)| paths.len() >= PATHS) {
+    if let Some((template, paths)) = sent.raw_paths(new).filter(|(_, paths)| paths.len() >= PATHS) {
         let observed = format!(
             "{subject}: {} values are paths as they were asked for ({}), of {template}",
             paths.len(),
@@ -125,7 +128,7 @@ fn finding(
         );
         return Some((finding, Some(diagnosis)));
     }
-    let ids: Vec<&String> = unknown.iter().copied().filter(|value| looks_like_id(value)).collect();
+    let ids: Vec<&String> = unknown.iter().copied().filter(|value| id_kind(value).is_some()).collect();
     if ids.len() >= IDS.max(2 * sent.tenants()) {
         let observed = format!(
             "{subject}: {} values that look like identifiers came during the load ({})",

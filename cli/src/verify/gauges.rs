@@ -226,7 +226,9 @@ impl Case<'_> {
             evidence.push(finding(scrape, "never below 0".to_owned(), observed));
         }
         let above = |(_, view, most): &&Look<'_>| view.in_progress.is_some_and(|value| value > *most as f64);
-        let during = seen.iter().filter(|(scrape, ..)| self.alone && scrape.phase == Phase::During);
+        // Without routes the gauge shows Prometheus's scrapes and health checks, too.
+        let alone = self.alone && self.contract.route_label.is_some();
+        let during = seen.iter().filter(|(scrape, ..)| alone && scrape.phase == Phase::During);
         if let Some((scrape, view, most)) = during.clone().find(above) {
             let value = view.in_progress.unwrap_or_default();
             let at = scrape.from.as_secs_f64();

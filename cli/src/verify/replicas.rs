@@ -2,7 +2,7 @@
 
 use crate::{
     observe::{
-        exposition,
+        exposition::{self, Labels},
         scrape::Phase,
         snapshot::{ContractView, START_TIME, Scrape},
     },
@@ -15,8 +15,10 @@ use crate::{
 pub struct Settled {
     /// Before the load.
     pub before: ContractView,
-    /// After it, at rest.
+    /// After it, at rest unless in company.
     pub after: ContractView,
+    /// Whether it was seen to be at rest.
+    pub rest: bool,
     /// File of the last scrape, for evidence.
     pub file: String,
     /// When the last scrape began.
@@ -122,8 +124,11 @@ pub fn settled(
     }
     let (file, at) = (after.file.clone().unwrap_or_default(), after.from);
     let restarts = restarts(scrapes, contract);
-    let falls = if restarts.is_empty() { falls(scrapes, contract) } else { Vec::new() };
-    Ok(Settled { before, after: after_view, file, at, changed, falls, restarts })
+    // Where nothing tells restarts, a counter that falls is one.
+    let steady = restarts.is_empty() && !starts.is_empty();
+    let falls = if steady { falls(scrapes, contract) } else { Vec::new() };
+    let rest = after.settled || stood_still(of_phase(Phase::After), contract);
+    Ok(Settled { before, after: after_view, rest, file, at, changed, falls, restarts })
 }
 
 /// Whether the last [`STOOD_STILL`] scrapes show the same counts.
@@ -162,22 +167,25 @@ pub fn await_gauge(
 }
 
 /// Spans in which the replica was restarted, by the start time that its process tells; where it tells none, by the
-/// counter of requests, which falls then.
+/// counter of requests, of which a series falls or vanishes then.
 pub fn restarts(scrapes: &[Scrape], contract: &MetricsContract) -> Vec<(Nanos, Nanos)> {
     let starts = start_times(scrapes);
     if !starts.is_empty() {
         let changes = starts.windows(2).filter(|pair| pair[0].1 != pair[1].1);
         return changes.map(|pair| (pair[0].0.from, pair[1].0.to)).collect();
     }
-    let totals: Vec<(&Scrape, f64)> = scrapes
+    let views: Vec<(&Scrape, ContractView)> = scrapes
         .iter()
         .filter_map(|scrape| {
-            let exposition = exposition::parse(scrape.text.as_deref().ok()?).ok()?;
-            Some((scrape, exposition.named(&contract.requests).map(|series| series.value).sum()))
+            Some((scrape, ContractView::parse(scrape.text.as_deref().ok()?, contract).ok()?))
         })
         .collect();
-    let falls = totals.windows(2).filter(|pair| pair[1].1 < pair[0].1);
-    falls.map(|pair| (pair[0].0.from, pair[1].0.to)).collect()
+    // By series: others may have gained more since than one has lost.
+    let fell = |pair: &&[(&Scrape, ContractView)]| {
+        let next = |labels: &Labels| pair[1].1.value(&contract.requests, labels).unwrap_or(0.0);
+        pair[0].1.named(&contract.requests).any(|(labels, value)| next(labels) < value)
+    };
+    views.windows(2).filter(fell).map(|pair| (pair[0].0.from, pair[1].0.to)).collect()
 }
 
 /// Counters of requests that fell between two scrapes; of one that vanished nothing is said here.

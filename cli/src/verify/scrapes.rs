@@ -176,8 +176,9 @@ struct Durations(Vec<Nanos>);
 
 impl Durations {
     fn of(scrapes: &[Scrape], excuses: &Excuses) -> Self {
-        // A refused connection takes no time, and no page.
-        let took = scrapes.iter().filter(|scrape| scrape.text.is_ok() || !is_refused(scrape));
+        // A refused connection takes no time, and no page; after the last page, who does not answer may be gone.
+        let answered = scrapes.iter().rposition(|scrape| scrape.text.is_ok()).map_or(0, |last| last + 1);
+        let took = scrapes[..answered].iter().filter(|scrape| scrape.text.is_ok() || !is_refused(scrape));
         let mut durations: Vec<Nanos> = took.map(|scrape| excuses.clear(scrape.from, scrape.to)).collect();
         durations.sort();
         Self(durations)

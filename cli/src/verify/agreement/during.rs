@@ -50,7 +50,11 @@ impl<'a> Course<'a> {
             let process = restarts.partition_point(|(_, to)| *to <= scrape.to);
             Some(Look { scrape, process, values, standings })
         };
-        Self { looks: scrapes.iter().zip(standings).filter_map(look).collect(), counter }
+        // What came before the last scrape before the load may have moved for earlier requests, which nobody has recorded.
+        let is_before = |scrape: &Scrape| scrape.phase == Phase::Before && scrape.text.is_ok();
+        let begin = scrapes.iter().rposition(is_before).unwrap_or(0);
+        let looks = scrapes.iter().zip(standings).skip(begin).filter_map(look).collect();
+        Self { looks, counter }
     }
 
     /// What each process but the last was seen to count, by its first scrape and its last.

@@ -218,6 +218,32 @@ fn a_replica_that_tells_no_start_time_is_known_to_restart_by_its_falling_counter
 }
 
 #[test]
+fn a_restart_that_nothing_tells_is_known_by_the_one_series_that_fell() {
+    let mut made = Made::new("", &samples(0));
+    let after = counts(&[("200", 3)])
+        + "http_requests_total{handler=\"/other\",method=\"GET\",status=\"200\"} 5000\n";
+    made.scrape("a", "before", &counts(&[("200", 50)]));
+    made.scrape("a", "after", &after).scrape("a", "after", &after).at_rest();
+    assert_ne!(made.verdict(Claim::Counters, "of a by scrape").outcome, Outcome::Pass);
+    let fell = "and the replica was not restarted";
+    assert!(!format!("{:?}", made.judge().verdicts).contains(fell));
+}
+
+/// An environment that is not fresh is scraped until it rests: what moved before that is of earlier requests.
+#[test]
+fn what_earlier_requests_move_before_the_load_is_nobodys_surplus() {
+    let mut made = Made::new("", &samples(0));
+    let start = "process_start_time_seconds 1\n";
+    for count in [100, 103, 103] {
+        made.scrape("a", "before", &(counts(&[("200", count)]) + start));
+    }
+    let after = counts(&[("200", 106)]) + start;
+    made.scrape("a", "after", &after).scrape("a", "after", &after).at_rest();
+    let verdict = made.verdict(Claim::Counters, "http_requests_total of a by scrape");
+    assert_eq!(verdict.outcome, Outcome::Pass, "{verdict:#?}");
+}
+
+#[test]
 fn several_processes_behind_one_address_are_noticed() {
     let text = |start: u32| counts(&[("200", 3)]) + &format!("process_start_time_seconds {start}\n");
     let mut made = Made::new("", &samples(0));

@@ -7,10 +7,6 @@ use crate::scenario::{
     template::{Part, Template, Variable},
 };
 
-/// Shortest runs of hexadecimal digits, and of letters and digits mixed, that are taken for identifiers.
-const HEX: usize = 16;
-const MIXED: usize = 20;
-
 /// What the run sent.
 #[derive(Debug)]
 pub(super) struct Sent<'a> {
@@ -41,7 +37,7 @@ impl<'a> Sent<'a> {
 
     /// The values that are paths as they were asked for, of the route that has most of them. Only templates that stand for
     /// any number of paths count: a column of data, or a tenant's name, has an end.
-    pub(super) fn raw_paths<'v>(&self, values: &'v BTreeSet<String>) -> Option<(&'a str, Vec<&'v String>)> {
+    pub(super) fn raw_paths<'v>(&self, values: &BTreeSet<&'v String>) -> Option<(&'a str, Vec<&'v String>)> {
         let mut routes: BTreeMap<&str, BTreeSet<&'v String>> = BTreeMap::new();
         for step in self.scenario.steps.iter().filter(|step| endless(&step.path)) {
             let fits = |value: &&String| {
@@ -49,7 +45,7 @@ impl<'a> Sent<'a> {
                 !self.knows(value) && !target.contains(['{', '<', '*', ':']) && fits(&step.path, target)
             };
             let path = step.route.split_once(' ').map_or(step.route.as_str(), |(_, path)| path);
-            routes.entry(path).or_default().extend(values.iter().filter(fits));
+            routes.entry(path).or_default().extend(values.iter().copied().filter(fits));
         }
         let (route, paths) = routes.into_iter().max_by_key(|(_, paths)| paths.len())?;
         Some((route, paths.into_iter().collect()))
@@ -98,33 +94,6 @@ fn matches(parts: &[Part], target: &str) -> bool {
             let longest = target.find(['/', '?', '&']).unwrap_or(target.len());
             let ends = (1..=longest).filter(|end| target.is_char_boundary(*end));
             ends.rev().any(|end| matches(rest, &target[end..]))
-        }
-    }
-}
-
-/// Whether a value looks like an identifier: a UUID, a long hexadecimal number, or a long word of letters and digits mixed.
-pub(super) fn looks_like_id(value: &str) -> bool {
-    let plain: String = value.chars().filter(|c| *c != '-').collect();
-    let digits = plain.chars().filter(char::is_ascii_digit).count();
-    let hex = plain.chars().all(|c| c.is_ascii_hexdigit());
-    let word = plain.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-    (hex && digits > 0 && plain.len() >= HEX)
-        || (word && digits >= 4 && digits < plain.len() && plain.len() >= MIXED)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn identifiers_are_known_by_their_looks() {
-        for id in ["6f1a2b3c4d5e6f70", "0b0e7a54-2d3c-4d5e-8f90-123456789abc", "user_9f3k2m5n8p1q4r7s0"] {
-            assert!(looks_like_id(id), "{id}");
-        }
-        for word in
-            ["", "/chat", "429", "acme", "tenant-0001", "eu-west-1", "internal_server_error_response", "0.5"]
-        {
-            assert!(!looks_like_id(word), "{word}");
         }
     }
 }
