@@ -128,3 +128,12 @@ fn the_image_is_built_in_stages_and_does_not_run_as_root() {
     let minor = |version: &str| version.split('.').nth(1).unwrap().parse::<u32>().unwrap();
     assert!(minor(rust) >= minor(oldest), "{rust} is older than {oldest}");
 }
+
+#[test]
+fn nobody_can_sign_in_to_grafana() {
+    let environment = &services()["grafana"]["environment"];
+    let setting = |name: &str| environment[name].as_str().unwrap_or_default().to_owned();
+    let settings =
+        ["GF_AUTH_DISABLE_LOGIN_FORM", "GF_AUTH_BASIC_ENABLED", "GF_SECURITY_DISABLE_INITIAL_ADMIN_CREATION"];
+    assert_eq!(settings.map(setting), ["true", "false", "true"]);
+}
