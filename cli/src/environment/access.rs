@@ -157,6 +157,15 @@ impl Access {
     }
 }
 
+/// What is filled in where no secret is expected is one all the same if it is so long.
+const LONG: usize = 20;
+
+/// Whether a header of this name says who asks.
+fn is_credential(name: &str) -> bool {
+    let name = name.to_lowercase();
+    ["auth", "cookie", "token", "secret", "key", "password"].iter().any(|word| name.contains(word))
+}
+
 /// Reads a configuration, and takes note of what is wrong with it.
 struct Reading<'a> {
     variables: Variables<'a>,
@@ -215,17 +224,17 @@ impl Reading<'_> {
     fn headers(&mut self, config: &PrometheusConfig) -> HeaderMap {
         let mut headers = HeaderMap::new();
         if let Some([user, password]) = &config.basic {
-            let pair = format!("{}:{}", self.filled(user), self.filled(password));
+            let pair = format!("{}:{}", self.filled(user, false), self.filled(password, true));
             let encoded = BASE64_STANDARD.encode(pair);
             self.secrets.push((encoded.clone(), "${basic}".to_owned()));
             self.header(&mut headers, AUTHORIZATION.as_str(), &format!("Basic {encoded}"));
         }
         if let Some(token) = &config.bearer {
-            let value = format!("Bearer {}", self.filled(token));
+            let value = format!("Bearer {}", self.filled(token, true));
             self.header(&mut headers, AUTHORIZATION.as_str(), &value);
         }
         for (name, value) in &config.headers {
-            let value = self.filled(value);
+            let value = self.filled(value, is_credential(name));
             self.header(&mut headers, name, &value);
         }
         headers
@@ -244,8 +253,9 @@ impl Reading<'_> {
         }
     }
 
-    /// A text with the values of its variables.
-    fn filled(&mut self, text: &str) -> String {
+    /// A text with the values of its variables, which are secrets or are not: the name of a user or of a tenant may well
+    /// stand in what Prometheus says.
+    fn filled(&mut self, text: &str, is_secret: bool) -> String {
         let mut filled = String::new();
         let mut rest = text;
         while let Some((before, after)) = rest.split_once("${") {
@@ -262,7 +272,9 @@ impl Reading<'_> {
             match (self.variables)(name).filter(|value| !value.is_empty()) {
                 Some(value) => {
                     filled.push_str(&value);
-                    self.secrets.push((value, format!("${{env:{name}}}")));
+                    if is_secret || value.len() >= LONG {
+                        self.secrets.push((value, format!("${{env:{name}}}")));
+                    }
                 }
                 None if self.missing.iter().any(|known| known == name) => {}
                 None => self.missing.push(name.to_owned()),

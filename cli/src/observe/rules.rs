@@ -1,18 +1,24 @@
 //! Recording rules, asked twice: what they recorded, and what their expressions say at the instants of it.
 
-use std::{collections::BTreeMap, io};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io,
+};
 
 use serde::Deserialize;
 use serde_json::Value;
+use tokio_util::sync::CancellationToken;
 
 use super::{
     exposition::Labels,
     prometheus::{Prometheus, client::Question, matrix},
 };
-use crate::units::Nanos;
+use crate::{scenario::Scenario, units::Nanos};
 
 /// So many instants of each rule are asked for again, the newest.
 const INSTANTS: usize = 5;
+/// So many rules are asked for: each takes several questions, and who has started the run waits.
+const MOST: usize = 50;
 
 /// A group of rules, as `/api/v1/rules` tells it.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -73,25 +79,112 @@ pub fn groups(answer: &Value) -> Vec<Group> {
     groups.into_iter().flatten().filter_map(|group| Group::deserialize(group).ok()).collect()
 }
 
-/// Records all rules, what the recording ones recorded in the span from `from` to `to` (seconds since the epoch), and what
-/// their expressions say now of some instants of it.
+/// The rules that are about this run, in their groups: those whose expressions name a metric of the contract or of
+/// redis_exporter, or what such a rule records, and those that the scenario names itself. Prometheus may have many others'.
+pub fn concerned(groups: &[Group], scenario: &Scenario) -> Vec<Group> {
+    let mut of_run: BTreeSet<String> = contract(scenario).collect();
+    let mut named: BTreeSet<&str> = scenario.alerts.iter().map(|alert| alert.name.as_str()).collect();
+    named.extend(scenario.promql.iter().flat_map(|promql| words(&promql.query)));
+    let all = || groups.iter().flat_map(|group| &group.rules);
+    // What a rule reads may be recorded by another one, in whatever order they stand.
+    for alert in
+        all().filter(|rule| !rule.is_recording() && named.contains(rule.name.as_str())).collect::<Vec<_>>()
+    {
+        named.extend(words(&alert.query));
+    }
+    let is_meant = |rule: &Rule, of_run: &BTreeSet<String>| {
+        let reads = |word: &str| of_run.contains(word) || word.starts_with("redis_");
+        named.contains(rule.name.as_str()) || words(&rule.query).any(reads)
+    };
+    loop {
+        let more = all().filter(|rule| rule.is_recording() && is_meant(rule, &of_run));
+        let more: Vec<String> = more.map(|rule| rule.name.clone()).collect();
+        let known = of_run.len();
+        of_run.extend(more);
+        if of_run.len() == known {
+            break;
+        }
+    }
+    let meant = groups.iter().map(|group| {
+        let rules = group.rules.iter().filter(|rule| is_meant(rule, &of_run)).cloned().collect();
+        Group { rules, ..group.clone() }
+    });
+    meant.filter(|group| !group.rules.is_empty()).collect()
+}
+
+/// The names of the contract's metrics, and of what histograms and summaries are made of.
+fn contract(scenario: &Scenario) -> impl Iterator<Item = String> {
+    let contract = scenario.metrics.iter();
+    let names = contract.flat_map(|contract| {
+        let optional = [
+            &contract.duration,
+            &contract.duration_all,
+            &contract.tenant_requests,
+            &contract.tenant_duration,
+            &contract.in_progress,
+            &contract.request_size,
+            &contract.response_size,
+        ];
+        std::iter::once(&contract.requests).chain(optional.into_iter().flatten())
+    });
+    names.flat_map(|name| ["", "_bucket", "_count", "_sum"].map(|suffix| format!("{name}{suffix}")))
+}
+
+/// Everything in an expression that may be the name of a metric.
+fn words(expression: &str) -> impl Iterator<Item = &str> {
+    expression
+        .split(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == ':'))
+        .filter(|word| !word.is_empty())
+}
+
+/// Records all rules, what the recording ones of the run recorded in the span from `from` to `to` (seconds since the epoch), and what
+/// their expressions say now of some instants of it. It ends with `stop`, and with the first question without an answer.
 ///
 /// # Errors
 /// The file system's.
-pub async fn record(prometheus: &Prometheus, (from, to): (f64, f64)) -> io::Result<()> {
+pub async fn record(
+    prometheus: &Prometheus,
+    scenario: &Scenario,
+    span: (f64, f64),
+    stop: &CancellationToken,
+    note: impl FnMut(&str),
+) -> io::Result<()> {
+    tokio::select! {
+        result = ask(prometheus, scenario, span, note) => result,
+        () = stop.cancelled() => Ok(()),
+    }
+}
+
+async fn ask(
+    prometheus: &Prometheus,
+    scenario: &Scenario,
+    (from, to): (f64, f64),
+    mut note: impl FnMut(&str),
+) -> io::Result<()> {
     let Some(answer) = prometheus.record(&Question::Rules).await? else { return Ok(()) };
+    let rules: Vec<Rule> = concerned(&groups(&answer), scenario)
+        .into_iter()
+        .flat_map(|group| group.rules)
+        .filter(|rule| rule.is_recording() && rule.health != "err")
+        .collect();
+    if rules.len() > MOST {
+        note(&format!("of {} recording rules {MOST} are held against their expressions", rules.len()));
+    }
     let range = Nanos::from_secs_f64(to - from).as_secs_f64().ceil().max(1.0);
-    for rule in groups(&answer).iter().flat_map(|group| &group.rules).filter(|rule| rule.is_recording()) {
+    for rule in rules.iter().take(MOST) {
         let query = format!("{}[{range}s]", rule.name);
         let Some(samples) = prometheus.record(&Question::Instant { query, time: to }).await? else {
-            continue;
+            return Ok(());
         };
         let mut instants: Vec<f64> =
             matrix(&samples).iter().flat_map(|series| series.samples.iter().map(|(at, _)| *at)).collect();
         instants.sort_by(f64::total_cmp);
         instants.dedup();
         for time in instants.into_iter().rev().take(INSTANTS) {
-            prometheus.record(&Question::Instant { query: rule.query.clone(), time }).await?;
+            let question = Question::Instant { query: rule.query.clone(), time };
+            if prometheus.record(&question).await?.is_none() {
+                return Ok(());
+            }
         }
     }
     Ok(())

@@ -81,6 +81,7 @@ impl Judge<'_> {
             (None, None) => {
                 let fail = finding(Outcome::Fail, "did not fire".to_owned());
                 let why = self.ended_before(cause.1).or_else(|| self.observed_until(deadline));
+                let why = why.or_else(|| self.untold());
                 self.fails(fail, (cause.0, deadline), why)
             }
         };
@@ -159,7 +160,7 @@ impl Judge<'_> {
         }
         let end = self.run.manifest.load.map_or(Nanos::ZERO, |load| load.to_ns - load.begin_ns);
         let why = self.ended_before(end).or_else(|| self.observed_until(end));
-        let why = why.or_else(|| self.recorded.doubt_of((Nanos::ZERO, until)));
+        let why = why.or_else(|| self.untold()).or_else(|| self.recorded.doubt_of((Nanos::ZERO, until)));
         let why = why.or_else(|| {
             course
                 .pending_at_end(until, interval)
@@ -186,6 +187,12 @@ impl Judge<'_> {
         let interrupted = self.run.manifest.state != State::Finished;
         let early = interrupted && ended.is_none_or(|ended| ended < end);
         early.then(|| format!("the run was cut short before the cause's end at {}", at(end)))
+    }
+
+    /// Where Prometheus lists no rules, and shows nothing of the alert either, nobody may evaluate it at all.
+    fn untold(&self) -> Option<String> {
+        let untold = self.recorded.rules.is_none() && !self.recorded.knows(&self.alert.name);
+        untold.then(|| "Prometheus lists no rules: nothing shows that this one is evaluated".to_owned())
     }
 
     fn observed_until(&self, deadline: Nanos) -> Option<String> {

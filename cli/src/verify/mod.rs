@@ -266,7 +266,10 @@ fn scrape_verdicts(
     let ours =
         ours.map(|((replica, seen), settled)| scrapes.judge(contract, replica, seen, settled, excuses));
     let of_prometheus = environment.prometheus.iter().flat_map(|_| environment.replicas.iter().enumerate());
-    let theirs = of_prometheus.map(|replica| scrapes::by_prometheus(run, contract, replica, excuses));
+    let theirs = of_prometheus.map(|replica| {
+        let first = scrapes.first_answer(replica.0);
+        scrapes::by_prometheus(run, contract, replica, first, excuses)
+    });
     ours.chain(theirs).collect()
 }
 

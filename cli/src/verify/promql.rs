@@ -74,12 +74,14 @@ fn finding(run: &RecordedRun, promql: &Promql, series: &RawSeries) -> Option<Evi
         format!("at {:.1} s", at.as_secs_f64())
     };
     let label = if series.labels.is_empty() { String::new() } else { format!("{subject} ") };
-    if let Some((when, _)) = series.samples.iter().find(|(_, value)| value.is_nan()) {
+    let breaks = |value: f64| !value.is_nan() && !promql.comparison.holds(value, promql.bound);
+    let broken = series.samples.iter().filter(|(_, value)| breaks(*value)).count();
+    // A number that breaks the bound is proof, whatever was not to be told at other instants.
+    let unclear = series.samples.iter().find(|(_, value)| broken == 0 && value.is_nan());
+    if let Some((when, _)) = unclear {
         let observed = format!("{label}NaN {}: of nothing, nothing can be told", at(*when));
         return Some(Evidence::new(Outcome::Inconclusive, subject, &promql.is, observed));
     }
-    let breaks = |value: f64| !promql.comparison.holds(value, promql.bound);
-    let broken = series.samples.iter().filter(|(_, value)| breaks(*value)).count();
     let far = |value: f64| (value - promql.bound).abs();
     let of_interest = series.samples.iter().filter(|(_, value)| broken == 0 || breaks(*value));
     // The one that breaks the bound most; where none does, the one that comes closest.

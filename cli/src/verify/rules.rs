@@ -14,7 +14,7 @@ use crate::{
     observe::{
         exposition::{Labels, show_labels},
         prometheus::{AnswerRecord, values},
-        rules::{Group, Rule, groups},
+        rules::{Group, Rule, concerned, groups},
     },
     record::reader::RecordedRun,
 };
@@ -26,13 +26,16 @@ const UNDER_WAY: f64 = 0.1;
 /// So many instants that disagree are no accident.
 const PROOF: usize = 2;
 
-/// One verdict for each group of rules; none where Prometheus has no rules.
+/// One verdict for each group with rules that are about the run; none where Prometheus has no such rules.
 pub fn judge(run: &RecordedRun) -> Vec<Verdict> {
     let answers = &run.observations.prometheus;
     let path = crate::observe::prometheus::client::Question::Rules;
     let Some(record) = answers.iter().rfind(|answer| answer.query == path.text()) else { return Vec::new() };
     match whole(record) {
-        Ok(answer) => groups(answer).iter().filter_map(|group| of_group(answers, group)).collect(),
+        Ok(answer) => {
+            let groups = concerned(&groups(answer), &run.scenario);
+            groups.iter().filter_map(|group| of_group(answers, group)).collect()
+        }
         Err(why) => vec![Verdict::inconclusive(Claim::Rules, "rules", why)],
     }
 }

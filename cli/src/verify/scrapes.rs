@@ -32,6 +32,8 @@ const FEW: usize = 3;
 pub struct Scrapes {
     /// Per replica, where its page stood still.
     still: Vec<Vec<Still>>,
+    /// Per replica, when the first request was answered: before, its page may be empty.
+    first: Vec<Option<Nanos>>,
     /// Per step, whether the service counts its requests.
     counted: Vec<bool>,
 }
@@ -61,7 +63,8 @@ impl Scrapes {
         let counted =
             run.scenario.steps.iter().map(|step| !contract.ignore.contains(&path(&step.route))).collect();
         let scrapes = &run.observations.scrapes;
-        Self { still: scrapes.iter().map(|scrapes| still(scrapes, contract)).collect(), counted }
+        let still = scrapes.iter().map(|scrapes| still(scrapes, contract)).collect();
+        Self { still, first: vec![None; run.manifest.environment.replicas.len()], counted }
     }
 
     /// Takes a sample into account.
@@ -69,6 +72,9 @@ impl Scrapes {
         let is_answered = matches!(sample.outcome, SampleOutcome::Status(_));
         if !is_answered || !self.counted.get(sample.step).is_some_and(|counted| *counted) {
             return;
+        }
+        if let Some(first) = self.first.get_mut(sample.replica) {
+            *first = Some(first.map_or(sample.done, |first| first.min(sample.done)));
         }
         for still in self.still.get_mut(sample.replica).into_iter().flatten() {
             if sample.sent >= still.from && sample.done <= still.to {
@@ -78,6 +84,11 @@ impl Scrapes {
                 }
             }
         }
+    }
+
+    /// When a replica had answered its first request.
+    pub fn first_answer(&self, replica: usize) -> Option<Nanos> {
+        self.first.get(replica).copied().flatten()
     }
 
     /// Judges our own scrapes of a replica.

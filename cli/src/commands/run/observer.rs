@@ -138,7 +138,9 @@ impl<'a> Observer<'a> {
         quiet: bool,
     ) -> Result<(), RecordError> {
         self.counters(phase, output, quiet).await?;
-        self.questions(phase).await.map_err(RecordError::write(&self.dir))?;
+        self.store_at_rest().await.map_err(RecordError::write(&self.dir))?;
+        let note = |text: &str| output.note(text, quiet);
+        self.questions(phase, stop, note).await.map_err(RecordError::write(&self.dir))?;
         self.alerts(phase, stop, output, quiet).await
     }
 
@@ -159,7 +161,12 @@ impl<'a> Observer<'a> {
     }
 
     /// What is asked of Prometheus beside raw samples: the queries that the scenario bounds, and what rules recorded.
-    async fn questions(&self, phase: LoadPhase) -> std::io::Result<()> {
+    async fn questions(
+        &self,
+        phase: LoadPhase,
+        stop: &CancellationToken,
+        note: impl FnMut(&str),
+    ) -> std::io::Result<()> {
         let Some(prometheus) = &self.prometheus else { return Ok(()) };
         for promql in &self.scenario.promql {
             let started = self.clock.zero_unix();
@@ -167,7 +174,16 @@ impl<'a> Observer<'a> {
             prometheus.record(&question).await?;
         }
         let unix = |at: Nanos| (self.clock.zero_unix() + at).as_secs_f64();
-        rules::record(prometheus, (unix(phase.from_ns), unix(phase.to_ns))).await
+        let span = (unix(phase.from_ns), unix(phase.to_ns));
+        rules::record(prometheus, self.scenario, span, stop, note).await
+    }
+
+    /// One more look at Redis once the service has come to rest: by then every key has the TTL that it is to have.
+    async fn store_at_rest(&self) -> std::io::Result<()> {
+        let Some(url) = &self.up.store_url else { return Ok(()) };
+        let once = CancellationToken::new();
+        once.cancel();
+        store::watch(url, &self.dir, self.clock, once).await
     }
 
     /// Where the counters end, once they have come to rest; and Prometheus's samples, once it has seen that.

@@ -37,6 +37,16 @@ fn credentials_are_filled_in_and_known_as_secrets() {
 }
 
 #[test]
+fn names_are_no_secrets() {
+    let keys = "url = \"http://h\"\nheaders = { X-Scope-OrgID = \"${env:TOKEN}\" }";
+    assert_eq!(access(keys).unwrap().credentials.secrets, []);
+    let basic = access("url = \"http://h\"\nbasic = [\"${env:TOKEN}\", \"${env:PASSWORD}\"]").unwrap();
+    assert!(basic.credentials.secrets.iter().all(|(secret, _)| secret != "abc123"));
+    let keys = "url = \"http://h\"\nheaders = { X-Api-Key = \"${env:TOKEN}\" }";
+    assert_eq!(access(keys).unwrap().credentials.secrets[0].0, "abc123");
+}
+
+#[test]
 fn a_text_is_its_url_and_arguments_are_headers() {
     let text = "[environment.x]\nreplicas = { a = \"http://h\" }\nprometheus = \"http://p:9090\"";
     let config = find(text, "saasbench.toml", "x").unwrap().prometheus.unwrap();

@@ -1,6 +1,7 @@
 //! Asks a Prometheus, or a store that answers as it does, over its HTTP API. It records nothing and judges nothing.
 //!
-//! What a server says of credentials never leaves this module: errors and answers are handed on without them.
+//! What a server says of credentials never leaves this module: errors are handed on without them, and
+//! answers without texts that are one as a whole.
 
 use std::{borrow::Cow, fmt, time::Duration};
 
@@ -115,6 +116,9 @@ impl Question {
     }
 }
 
+/// A text of an answer is a secret only if it is one as a whole, and so long: a short one may stand there by chance.
+const UNMISTAKABLE: usize = 8;
+
 /// Why a question has no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AskError {
@@ -207,6 +211,23 @@ impl Credentials {
             Value::Null | Value::Bool(_) | Value::Number(_) => {}
         }
     }
+
+    /// Blots the texts of an answer that are a secret as a whole. It is evidence: nothing else in it may change, and samples
+    /// (pairs of a time and a text) never.
+    fn blot_whole(&self, value: &mut Value) {
+        match value {
+            Value::String(text) => {
+                let is = |secret: &str| secret.len() >= UNMISTAKABLE && secret == text;
+                if let Some((_, shown)) = self.secrets.iter().find(|(secret, _)| is(secret)) {
+                    text.clone_from(shown);
+                }
+            }
+            Value::Array(values) if matches!(values.as_slice(), [Value::Number(_), Value::String(_)]) => {}
+            Value::Array(values) => values.iter_mut().for_each(|value| self.blot_whole(value)),
+            Value::Object(map) => map.values_mut().for_each(|value| self.blot_whole(value)),
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
+    }
 }
 
 /// A server that answers as Prometheus does.
@@ -234,7 +255,7 @@ impl Client {
     /// The whole answer (`{"status": "success", "data": …}`).
     ///
     /// # Errors
-    /// See [`AskError`]. No credentials are among its words, nor in the answer.
+    /// See [`AskError`]. No credentials are among its words, and no text of the answer is one.
     pub async fn ask(&self, question: &Question) -> Result<Value, AskError> {
         let (path, parameters) = question.parts();
         let mut url = reqwest::Url::parse(&format!("{}{path}", self.base))
@@ -250,7 +271,8 @@ impl Client {
         let body = answer.bytes().await.map_err(|error| self.failed(error))?;
         let mut value: Option<Value> = serde_json::from_slice(&body).ok();
         if let Some(value) = &mut value {
-            self.credentials.blot(value);
+            let is_answer = value.get("status").and_then(Value::as_str) == Some("success");
+            if is_answer { self.credentials.blot_whole(value) } else { self.credentials.blot(value) }
         }
         let said = |key: &str| value.as_ref()?.get(key)?.as_str();
         match (status, said("status")) {

@@ -226,6 +226,32 @@ fn what_an_earlier_run_caused_is_not_held_against_this_one() {
 }
 
 #[test]
+fn what_came_before_the_run_is_not_held_against_it() {
+    // Pending since long before, it fires in the run.
+    let held = Told::with_alerts(&[
+        ("acme", "firing", seconds(6, 20)),
+        ("globex", "pending", seconds(-60, 29)),
+        ("globex", "firing", seconds(30, 31)),
+    ]);
+    assert_eq!(outcomes(&held), [Pass, Inconclusive]);
+    // It fired before, and how often its rule is evaluated is not told.
+    let firing = [("globex", "firing", seconds(-100, -50)), ("globex", "firing", seconds(1, 5))];
+    let untold = Told { rule: Value::Null, ..Told::with_alerts(&firing) };
+    assert_eq!(outcomes(&untold)[1], Inconclusive);
+}
+
+#[test]
+fn rules_that_are_not_listed_may_be_evaluated_elsewhere() {
+    let listing = |groups: Value| {
+        let rules = ("/api/v1/rules".to_owned(), json!({"data": {"groups": groups}}));
+        outcomes(&Told { more: vec![rules], ..Told::with_alerts(&[]) })
+    };
+    assert_eq!(listing(json!([])), [Inconclusive, Inconclusive]);
+    let other = rule(&[("name", json!("Other"))]);
+    assert_eq!(listing(json!([{"interval": 1, "rules": [other]}])), [Fail, Fail]);
+}
+
+#[test]
 fn without_prometheus_or_its_answers_nothing_is_said() {
     let mut made = Told::honest().made();
     let mut texts = String::new();

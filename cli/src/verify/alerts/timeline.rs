@@ -34,8 +34,8 @@ pub(super) struct Recorded {
     pub(super) answers: Vec<AnswerRecord>,
     /// Raw samples of `ALERTS`.
     alerts: Vec<Placed>,
-    /// Since when they were active; the values are instants.
-    active: Vec<(Labels, Vec<Nanos>)>,
+    /// Since when they were active: when that was recorded, and the instant that was.
+    active: Vec<(Labels, Vec<(Nanos, Nanos)>)>,
     /// Instants at which the state was asked for, and for each series at which of them it was there.
     instants: Vec<Nanos>,
     shown: Vec<(Labels, BTreeSet<usize>)>,
@@ -54,7 +54,7 @@ struct Placed {
 pub(super) struct Course {
     /// It was firing so shortly before that instant that it was firing at it.
     pub(super) before: Option<Nanos>,
-    /// Since when its expression held, the first time.
+    /// Since when the expression held that made it fire first.
     pub(super) active: Option<Nanos>,
     /// First and last sample that say pending.
     pub(super) pending: Option<(Nanos, Nanos)>,
@@ -90,7 +90,10 @@ impl Recorded {
         let active = instant(&format!("{ACTIVE_SINCE}{{")).map(matrix).unwrap_or_default();
         let (instants, shown) = range(answers, &place);
         let rules = latest(answers, "/api/v1/rules", false).ok().and_then(|a| a.answer.as_ref());
-        let rules = rules.map(rule::rules);
+        // An empty list is told by those whose rules are evaluated elsewhere.
+        let groups = |answer: &serde_json::Value| answer.pointer("/data/groups")?.as_array().map(Vec::len);
+        let lists = |answer: &&serde_json::Value| groups(answer) != Some(0);
+        let rules = rules.filter(lists).map(rule::rules);
         let asked = |rule: &&Rule| run.scenario.alerts.iter().any(|alert| alert.name == rule.name);
         let intervals = rules.iter().flatten().filter(asked).map(|rule| rule.interval_s);
         Ok(Self {
@@ -100,7 +103,9 @@ impl Recorded {
             alerts: placed(raw.answer.as_ref().map(matrix).unwrap_or_default()),
             active: active
                 .into_iter()
-                .map(|s| (s.labels, s.samples.iter().map(|(_, since)| place(*since)).collect()))
+                .map(|s| {
+                    (s.labels, s.samples.iter().map(|(time, since)| (place(*time), place(*since))).collect())
+                })
                 .collect(),
             instants,
             shown,
@@ -128,17 +133,43 @@ impl Recorded {
             let mut later = times.iter().copied().filter(|time| *time >= from);
             later.next().map(|first| (first, later.next_back().unwrap_or(first)))
         };
-        let recently = from - self.interval - self.interval;
+        let recently = if self.interval > Nanos::ZERO {
+            from - self.interval - self.interval
+        } else {
+            // How long ago a sample still speaks for then is not known: any does.
+            Nanos(i64::MIN)
+        };
         let fired = later(&firing);
-        let active = self.active.iter().filter(|(labels, _)| is(labels)).flat_map(|(_, since)| since);
         Course {
             before: firing.iter().rfind(|time| **time < from && **time >= recently).copied(),
-            active: active.copied().filter(|since| *since >= recently).min(),
+            active: fired.and_then(|(first, _)| self.active_since(first, &is)),
             pending: later(&pending),
             firing: fired.map(|(first, _)| first),
             last: fired.map(|(_, last)| last),
             gone: fired.and_then(|(_, last)| self.gone_after(last, &is)),
         }
+    }
+
+    /// Since when the expression held of what fired at `at`. It may have begun to long before anything is looked at.
+    fn active_since(&self, at: Nanos, is: &impl Fn(&Labels) -> bool) -> Option<Nanos> {
+        let fired = |series: &&Placed| {
+            let firing = series.labels.get("alertstate").is_some_and(|state| state == "firing");
+            firing && is(&series.labels) && series.times.contains(&at)
+        };
+        let plain = |series: &Placed| {
+            let mut labels = series.labels.clone();
+            labels.remove("alertstate");
+            labels
+        };
+        let fired: BTreeSet<Labels> = self.alerts.iter().filter(fired).map(plain).collect();
+        let of_fired = self.active.iter().filter(|(labels, _)| fired.contains(labels));
+        let last = of_fired.filter_map(|(_, samples)| samples.iter().rfind(|(time, _)| *time <= at));
+        last.map(|(_, since)| *since).min()
+    }
+
+    /// Whether anything was recorded of an alert of this name.
+    pub(super) fn knows(&self, name: &str) -> bool {
+        self.alerts.iter().any(|series| series.labels.get("alertname").is_some_and(|of| of == name))
     }
 
     /// The first instant after `last` at which none of them was firing: the last evaluation before had ended the series.

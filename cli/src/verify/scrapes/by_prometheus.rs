@@ -20,14 +20,18 @@ const GAP: f64 = 2.5;
 /// So many scrapes that found it down are no accident.
 const DOWN: usize = 2;
 
+/// Our own scrape and one of Prometheus's so close to each other are of the same state.
+const SAME_SECOND: Nanos = Nanos::from_secs(1);
+
 /// A raw sample: seconds since the epoch, and its value.
 type Raw = (f64, f64);
 
-/// Judges Prometheus's scrapes of a replica.
+/// Judges Prometheus's scrapes of a replica, which had answered a request at `first_answer`.
 pub fn by_prometheus(
     run: &RecordedRun,
     contract: &MetricsContract,
     (index, replica): (usize, &Replica),
+    first_answer: Option<Nanos>,
     excuses: &Excuses,
 ) -> Verdict {
     let subject = format!("{} of {} by Prometheus", contract.path, replica.name);
@@ -43,7 +47,8 @@ pub fn by_prometheus(
     }
     let scrapes = run.observations.scrapes.get(index).map(Vec::as_slice).unwrap_or_default();
     let restarts = replicas::restarts(scrapes, contract);
-    let view = View { run, contract, replica, scrapes, restarts, excuses, interval: median(intervals(&up)) };
+    let interval = median(intervals(&up));
+    let view = View { run, contract, replica, scrapes, restarts, first_answer, excuses, interval };
     let findings = [
         view.down(&up),
         view.durations(answers),
@@ -80,6 +85,8 @@ struct View<'a> {
     scrapes: &'a [Scrape],
     /// When it was restarted, by those.
     restarts: Vec<(Nanos, Nanos)>,
+    /// When it had answered the first request of the run.
+    first_answer: Option<Nanos>,
     excuses: &'a Excuses,
     /// Seconds between two scrapes, by the target's own median; `None` where there are too few.
     interval: Option<f64>,
@@ -99,16 +106,22 @@ impl View<'_> {
             up.len(),
             self.on_our_clock(*first).as_secs_f64()
         );
-        let unexplained = down.iter().filter(|at| !self.is_explained(**at)).count();
-        let outcome = match unexplained {
-            0 => Outcome::Pass,
-            1..DOWN => Outcome::Inconclusive,
+        let unexplained: Vec<f64> = down.into_iter().filter(|at| !self.is_explained(*at)).collect();
+        let proven = unexplained.iter().filter(|at| !self.was_answered(**at)).count();
+        let outcome = match (unexplained.len(), proven) {
+            (0, _) => Outcome::Pass,
+            (_, 0..DOWN) => Outcome::Inconclusive,
             _ => Outcome::Fail,
         };
         let finding = Evidence::new(outcome, "up", expected, observed);
         Some(match outcome {
             Outcome::Pass => finding.detail("it was restarted then, or the generator's machine stood still"),
-            Outcome::Inconclusive => finding.detail("a single one may be an accident"),
+            Outcome::Inconclusive if unexplained.len() < DOWN => {
+                finding.detail("a single one may be an accident")
+            }
+            Outcome::Inconclusive => {
+                finding.detail("our own scrapes at that time were answered: it was not down for everybody")
+            }
             Outcome::Fail => match self.cut_off() {
                 Some(diagnosis) => diagnosed(finding, diagnosis),
                 None => finding,
@@ -136,8 +149,11 @@ impl View<'_> {
     fn pages(&self, answers: &[AnswerRecord], up: &[Raw]) -> Option<Evidence> {
         let scraped = self.samples(answers, "scrape_samples_scraped");
         let was_up = |at: f64| up.iter().any(|(time, value)| same_time(*time, at) && *value == 1.0);
-        let seen: Vec<f64> =
-            scraped.iter().filter(|(at, _)| was_up(*at)).map(|(_, samples)| *samples).collect();
+        let seen: Vec<f64> = scraped
+            .iter()
+            .filter(|(at, samples)| was_up(*at) && (*samples > 0.0 || self.has_counted(*at)))
+            .map(|(_, samples)| *samples)
+            .collect();
         let empty = seen.iter().filter(|samples| **samples == 0.0).count();
         let (least, most) = seen.iter().fold((f64::INFINITY, 0.0), |(least, most): (f64, f64), samples| {
             (least.min(*samples), most.max(*samples))
@@ -162,10 +178,24 @@ impl View<'_> {
         let name = &self.contract.requests;
         for series in series_of(answers, name, self.replica) {
             let (first, last) = (series.samples.first()?.0, series.samples.last()?.0);
+            // Where a page has timestamps of its own, which scrape a sample is of cannot be told.
+            let span = up.first()?.0..=up.last()?.0;
+            let is_of_scrape = |at: f64| up.iter().any(|(time, _)| same_time(*time, at));
+            if series.samples.iter().any(|(at, _)| span.contains(at) && !is_of_scrape(*at)) {
+                continue;
+            }
             let is_there = |at: f64| series.samples.iter().any(|(time, _)| same_time(*time, at));
-            let missing = good
-                .iter()
-                .find(|at| (first..last).contains(*at) && !is_there(**at) && !self.is_explained(**at));
+            // A new process has the series again only once something has counted in it.
+            let survived = |at: f64| {
+                let before =
+                    series.samples.iter().rfind(|(time, _)| *time < at).map_or(first, |(time, _)| *time);
+                let after =
+                    series.samples.iter().find(|(time, _)| *time > at).map_or(last, |(time, _)| *time);
+                !self.was_restarted(before, after)
+            };
+            let missing = good.iter().find(|at| {
+                (first..last).contains(*at) && !is_there(**at) && !self.is_explained(**at) && survived(**at)
+            });
             if let Some(at) = missing {
                 let series = crate::observe::exposition::show_labels(name, &series.labels);
                 let observed = format!(
@@ -223,6 +253,29 @@ impl View<'_> {
         let (from, to) = (at - reach, at + reach);
         self.restarts.iter().any(|(begin, end)| from < *end && *begin < to)
             || self.excuses.clear(at, to) < (to - at)
+    }
+
+    /// Whether a scrape of our own at that time gave a page that Prometheus could have read in time.
+    fn was_answered(&self, at: f64) -> bool {
+        let at = self.on_our_clock(at);
+        let near = |scrape: &&Scrape| scrape.from - SAME_SECOND <= at && at <= scrape.from + SAME_SECOND;
+        self.scrapes.iter().filter(near).any(|scrape| {
+            let is_whole = scrape.page.as_ref().is_some_and(|page| page.flaw.is_none());
+            is_whole && scrape.to - scrape.from <= self.contract.scrape_within
+        })
+    }
+
+    /// Whether the process of a scrape had surely answered a request, which a page has to show.
+    fn has_counted(&self, at: f64) -> bool {
+        let at_ours = self.on_our_clock(at) - self.run.manifest.environment.clock_offset_ns;
+        self.first_answer.is_some_and(|first| first < at_ours) && !self.is_explained(at)
+    }
+
+    /// Whether it was restarted between two of Prometheus's scrapes.
+    fn was_restarted(&self, from: f64, to: f64) -> bool {
+        let offset = self.run.manifest.environment.clock_offset_ns;
+        let (from, to) = (self.on_our_clock(from) - offset, self.on_our_clock(to) + offset);
+        self.restarts.iter().any(|(begin, end)| from < *end && *begin < to)
     }
 
     /// What our own scrapes say of a page that Prometheus cannot read.

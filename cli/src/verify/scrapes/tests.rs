@@ -167,3 +167,44 @@ fn prometheus_tells_of_its_own_scrapes() {
     }
     insta::assert_snapshot!(told);
 }
+
+/// `http_requests_total`, `up` and the number of samples, second by second.
+fn honest(up: impl Fn(i32) -> f64, counter: AnswerRecord, samples: impl Fn(i32) -> f64) -> [AnswerRecord; 3] {
+    let up = raw("up", &every_second(|at| Some(up(at))));
+    [up, counter, raw("scrape_samples_scraped", &every_second(|at| Some(samples(at))))]
+}
+
+#[test]
+fn what_an_honest_service_may_do_is_not_held_against_it() {
+    let counter =
+        |is: &dyn Fn(i32) -> bool| raw("http_requests_total", &every_second(|at| is(at).then_some(9.0)));
+    let whole = || counter(&|_| true);
+    // Before its first request a page may be empty; after it no more.
+    let early = by_prometheus(&honest(|_| 1.0, whole(), |at| if at < 0 { 0.0 } else { 9.0 }));
+    assert_eq!(early.outcome, Outcome::Pass, "{early:#?}");
+    let late = by_prometheus(&honest(|_| 1.0, whole(), |at| if at == 3 { 0.0 } else { 9.0 }));
+    assert_eq!(late.outcome, Outcome::Fail, "{late:#?}");
+    // Timestamps of the page's own.
+    let own: Vec<(f64, f64)> = (0..5).map(|at| (f64::from(at) * 2.0 + 0.6, 9.0)).collect();
+    let own = by_prometheus(&honest(|_| 1.0, raw("http_requests_total", &own), |_| 9.0));
+    assert_eq!(own.outcome, Outcome::Pass, "{own:#?}");
+    // Down for Prometheus alone: our scrapes at 10 s and 12 s were answered.
+    let alone = by_prometheus(&honest(|at| f64::from(u8::from(at < 10)), whole(), |_| 9.0));
+    assert_eq!(alone.outcome, Outcome::Inconclusive, "{alone:#?}");
+}
+
+#[test]
+fn a_series_that_comes_back_long_after_a_restart_is_honest() {
+    let started = |at: i32, count: u32| format!("{}process_start_time_seconds {at}\n", page(count));
+    let judged = |second: i32| {
+        let (first, later, all) = (started(1, 0), started(second, 5), started(second, 50));
+        let mut made = made(&[(-1, 3, &first), (2, 3, &later), (10, 2, &all), (12, 2, &all)]);
+        made.manifest.environment.prometheus = Some("http://p".to_owned());
+        let rare = raw("http_requests_total", &every_second(|at| (!(1..9).contains(&at)).then_some(9.0)));
+        let answers = honest(|_| 1.0, rare, |_| 9.0);
+        let lines: String = answers.iter().map(|a| serde_json::to_string(a).unwrap() + "\n").collect();
+        std::fs::write(made.dir.path().join("observations/prometheus.jsonl"), lines).unwrap();
+        made.verdict(Claim::Scrapes, "/metrics of a by Prometheus").outcome
+    };
+    assert_eq!([judged(1), judged(1_000_000_001)], [Outcome::Fail, Outcome::Pass]);
+}
