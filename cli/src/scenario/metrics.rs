@@ -60,8 +60,8 @@ pub struct MetricsContract {
     /// latency bound the server's.
     pub clock_stops_before_answer: bool,
     /// The most that a client's latency may typically lie above the server's duration: network, and queues before the
-    /// handler; default 25 ms.
-    pub unseen: Nanos,
+    /// handler. `None`: nobody has said so, and 25 ms are held against replicas on this machine alone.
+    pub unseen: Option<Nanos>,
     /// The longest that a scrape may take; default 1 s.
     pub scrape_within: Nanos,
 }

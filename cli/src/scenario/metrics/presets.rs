@@ -85,7 +85,7 @@ fn tenancy() -> MetricsContract {
         ignore: all(&["/metrics", "/healthz", "/readyz"]),
         tenantless: all(&["/"]),
         clock_stops_before_answer: true,
-        unseen: Nanos::from_millis(25),
+        unseen: None,
         scrape_within: Nanos::from_secs(1),
     }
 }
@@ -100,6 +100,9 @@ fn fastapi_instrumentator() -> MetricsContract {
         tenant_requests: None,
         tenant_duration: None,
         in_progress: None,
+        // An answer that tells no length counts as none: what clients got cannot be held against that.
+        request_size: None,
+        response_size: None,
         statuses: Statuses::Grouped,
         ignore: all(&["/metrics"]),
         clock_stops_before_answer: false,

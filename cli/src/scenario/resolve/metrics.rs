@@ -117,7 +117,7 @@ fn layer(mut base: MetricsContract, written: Metrics, found: &mut Vec<Problem>) 
         ignore: paths(written.ignore, base.ignore, found)?,
         tenantless: paths(written.tenantless, base.tenantless, found)?,
         clock_stops_before_answer: written.clock_stops_before_answer.or(base.clock_stops_before_answer)?,
-        unseen: written.unseen.or(base.unseen)?,
+        unseen: written.unseen.optional()?.or(base.unseen),
         scrape_within: written.scrape_within.or(base.scrape_within)?,
     };
     tenants_are_told_apart(&contract, tenant_label.unwrap_or(written.header.span), found)?;

@@ -28,7 +28,7 @@ fn metrics_can_be_renamed_and_left_out() {
         requests: "calls".to_owned(),
         statuses: Statuses::Grouped,
         duration_unit: DurationUnit::Milliseconds,
-        unseen: Nanos::from_millis(40),
+        unseen: Some(Nanos::from_millis(40)),
         routes: metrics.routes.clone(),
         ..Preset::Micrometer.contract()
     };
