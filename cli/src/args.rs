@@ -178,7 +178,7 @@ pub struct MetricsArgs {
     #[arg(value_name = "URL|FILE", required = true)]
     pub sources: Vec<String>,
 
-    /// Guess the metrics contract instead, and write it as a [metrics] table for a scenario
+    /// Guess the metrics contract instead, and write it as a `[metrics]` table for a scenario
     #[arg(long, conflicts_with = "json")]
     pub guess: bool,
 
