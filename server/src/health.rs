@@ -17,7 +17,9 @@ pub(crate) fn ready(address: &str) -> io::Result<()> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
-    write!(stream, "GET /readyz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
+    // In one piece: who answers after the first one and goes would break the rest.
+    let question = format!("GET /readyz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    stream.write_all(question.as_bytes())?;
     let mut answer = [0; START.len() + 3];
     stream.read_exact(&mut answer)?;
     match String::from_utf8_lossy(&answer).strip_prefix(START) {

@@ -139,7 +139,7 @@ pub const CATALOGUE: &[Entry] = &[
     with(
         "counter-reset",
         ("after", "5s"),
-        "so long after a replica's first request all its counters start at zero again, once; the process goes on",
+        "so long after a replica's first request of a tenant all its counters start at zero again, once; the process goes on",
         "counters",
     ),
     with(

@@ -45,6 +45,8 @@ impl Wired {
         self.runtime.spawn(async move {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
+                // Without this an answer waits for an acknowledgement, and the claim about unseen time is right to say so.
+                stream.set_nodelay(true).unwrap();
                 let (acceptor, app) = (acceptor.clone(), app.clone());
                 tokio::spawn(async move {
                     if let Ok(stream) = acceptor.accept(stream).await {
