@@ -141,7 +141,7 @@ impl Watch {
 fn environment(faults: &[Fault]) -> Environment {
     let replica = |name: &str| Replica {
         name: name.to_owned(),
-        url: format!("http://{name}"),
+        url: format!("http://localhost/{name}"),
         instance: name.to_owned(),
     };
     Environment {
