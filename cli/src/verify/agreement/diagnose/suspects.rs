@@ -89,11 +89,12 @@ pub(super) fn counted_twice(accounts: &Accounts) -> Option<Diagnosis> {
     if surplus <= accounts.unknown || accounts.lack() > 0.0 || !accounts.spread_evenly(Row::surplus) {
         return None;
     }
-    // What was counted and never answered is no second counting, nor is what counts three times.
-    if surplus > accounts.seen() + accounts.unknown {
+    // What was never answered may have counted twice as well; what counts three times is no second counting.
+    let unanswered = 2.0 * accounts.unknown;
+    if surplus > accounts.seen() + unanswered {
         return None;
     }
-    if accounts.rows.iter().any(|row| row.seen == 0.0 && row.gained > accounts.unknown) {
+    if accounts.rows.iter().any(|row| row.seen == 0.0 && row.gained > unanswered) {
         return None;
     }
     let seen = accounts.seen();
@@ -124,4 +125,35 @@ pub(super) fn lost(accounts: &Accounts) -> Option<Diagnosis> {
             accounts.rows.len()
         ),
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::verify::ledger::Cell;
+
+    fn accounts(seen: f64, gained: f64, unknown: f64) -> Accounts {
+        let cell = Cell { tenant: None, method: "GET".to_owned(), path: "/".to_owned() };
+        let paths = [cell.path.clone()].into();
+        Accounts { rows: vec![Row { cell, status: "200".to_owned(), seen, gained }], unknown, paths }
+    }
+
+    #[test]
+    fn what_was_not_answered_may_have_counted_twice_as_well_but_nothing_three_times() {
+        let named = |seen, gained, unknown| counted_twice(&accounts(seen, gained, unknown)).is_some();
+        let table = [
+            (100.0, 200.0, 0.0, true),
+            (100.0, 218.0, 9.0, true),
+            (100.0, 219.0, 9.0, false),
+            (100.0, 300.0, 9.0, false),
+            (100.0, 100.0, 9.0, false),
+        ];
+        for (seen, gained, unknown, expected) in table {
+            assert_eq!(
+                named(seen, gained, unknown),
+                expected,
+                "{seen} seen, {gained} counted, {unknown} unknown"
+            );
+        }
+    }
 }
