@@ -1,11 +1,13 @@
 //! The command line, as typed.
 
+mod run;
 mod up;
 
 use std::path::PathBuf;
 
-use clap::{ArgGroup, Args, Parser, Subcommand, builder::styling};
+use clap::{Args, Parser, Subcommand, builder::styling};
 
+pub use run::{PlaceArgs, RunArgs};
 pub use up::{PartArgs, UpArgs};
 
 const EXIT_CODES: &str = "Exit codes:
@@ -64,81 +66,6 @@ pub enum Command {
         /// The directory
         dir: PathBuf,
     },
-}
-
-/// Arguments of `run`.
-#[derive(Debug, Args)]
-#[command(after_help = EXIT_CODES, group = ArgGroup::new("elsewhere").args(["targets", "env"]))]
-pub struct RunArgs {
-    /// The scenario to run
-    #[arg(value_name = "SCENARIO")]
-    pub scenario: PathBuf,
-
-    /// Run against this replica of a service instead of the embedded one; repeat it for every replica
-    #[arg(long = "target", value_name = "URL", conflicts_with = "env")]
-    pub targets: Vec<String>,
-
-    /// Hold the run against this Prometheus, too
-    #[arg(long, value_name = "URL", requires = "targets")]
-    pub prometheus: Option<String>,
-
-    /// Send this header to Prometheus, `NAME: VALUE`, a secret as `${env:NAME}`; repeat it for more
-    #[arg(long = "prometheus-header", value_name = "HEADER", requires = "prometheus")]
-    pub prometheus_headers: Vec<String>,
-
-    /// Watch the limiter's Redis: its restarts, keys, evictions and memory
-    #[arg(long, value_name = "URL", requires = "targets")]
-    pub redis: Option<String>,
-
-    /// Nobody else uses the targets while the run goes: only then can refusals and surplus counts be called wrong
-    #[arg(long, requires = "targets")]
-    pub exclusive: bool,
-
-    /// The targets' limits and sessions are empty when the run starts
-    #[arg(long, requires = "targets")]
-    pub fresh: bool,
-
-    /// Run against an environment of the configuration file, or against `local`: the stack of `saasbench up`, started for
-    /// this run
-    #[arg(long, value_name = "NAME")]
-    pub env: Option<String>,
-
-    /// Accept any certificate of an https:// target, whoever has signed it and for whatever name
-    #[arg(long, requires = "elsewhere", conflicts_with = "roots")]
-    pub insecure: bool,
-
-    /// Trust the authorities in this PEM file, in place of the system's
-    #[arg(long, value_name = "FILE", requires = "elsewhere")]
-    pub roots: Option<String>,
-
-    /// The configuration file
-    #[arg(long, value_name = "FILE", default_value = "saasbench.toml")]
-    pub config: PathBuf,
-
-    /// Make the embedded or local service lie on purpose, to see the claim that catches it; may be given more than once
-    /// (`saasbench faults` lists the faults)
-    #[arg(long = "fault", value_name = "NAME[=VALUE]", conflicts_with = "targets")]
-    pub faults: Vec<tenancy::Fault>,
-
-    /// Where recorded runs go
-    #[arg(long, value_name = "DIR", default_value = "runs")]
-    pub out: PathBuf,
-
-    /// Threads that send requests (by default as many as there are cores, or half as many where saasbench starts the service)
-    #[arg(long, value_name = "N")]
-    pub workers: Option<std::num::NonZero<usize>>,
-
-    /// Serve the run's own metrics here while it goes, at `/metrics`, for a Prometheus to scrape
-    #[arg(long, value_name = "HOST:PORT")]
-    pub metrics_listen: Option<std::net::SocketAddr>,
-
-    /// Show no progress
-    #[arg(short, long)]
-    pub quiet: bool,
-
-    /// How the report goes out
-    #[command(flatten)]
-    pub report: ReportArgs,
 }
 
 /// Arguments of `verify`.

@@ -1,12 +1,15 @@
-//! One file a subcommand: wiring only.
+//! One file a subcommand: wiring only. `scenario` reads one with its files, `place` brings up where it runs, and `session` is
+//! one run of it there.
 
 pub mod dashboards;
 pub mod faults;
 pub mod metrics;
 pub mod part;
+mod place;
 pub mod run;
 pub mod scenario;
 pub mod serve;
+mod session;
 pub mod up;
 pub mod validate;
 pub mod verify;

@@ -10,7 +10,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::units::Nanos;
+use crate::{scenario::overrides::Overrides, units::Nanos};
 
 /// Version of the recorded run's layout. A reader refuses what is newer than itself.
 pub const FORMAT: u32 = 1;
@@ -57,7 +57,7 @@ pub enum State {
 }
 
 /// A scenario with all the files that it named.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ScenarioText {
     /// The path as typed.
     pub file: String,
@@ -67,13 +67,16 @@ pub struct ScenarioText {
     pub sha256: String,
     /// Files that it named, by the path as written there.
     pub files: BTreeMap<String, String>,
+    /// What the command line changed of it.
+    #[serde(default, skip_serializing_if = "Overrides::is_empty")]
+    pub overrides: Overrides,
 }
 
 impl ScenarioText {
     /// Takes note of a scenario's text.
     pub fn new(file: String, text: String, files: BTreeMap<String, String>) -> Self {
         let sha256 = Self::digest(&text);
-        Self { file, text, sha256, files }
+        Self { file, text, sha256, files, overrides: Overrides::default() }
     }
 
     /// Whether the text is still the one that was run.

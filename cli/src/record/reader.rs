@@ -17,6 +17,7 @@ use crate::{
     observe::snapshot::{Observations, ObservationsError},
     scenario::{
         Scenario,
+        overrides::OverrideError,
         problem::Problems,
         resolve::{Sources, declare_metrics, resolve},
     },
@@ -60,6 +61,9 @@ pub enum OpenError {
     /// The recorded scenario does not resolve (any more).
     #[error("the recorded scenario has problems:\n{}", .0.render(false))]
     Scenario(Problems),
+    /// What the command line changed of it does not fit it (any more).
+    #[error("the recorded scenario cannot be changed as its manifest says: {0}")]
+    Overrides(OverrideError),
     /// The segments cannot be listed.
     #[error("{path}: {source}")]
     Io {
@@ -88,6 +92,7 @@ impl RecordedRun {
         let mut scenario =
             recorded_scenario(&manifest.scenario.text, &manifest.scenario.file, &manifest.scenario.files)
                 .map_err(OpenError::Scenario)?;
+        manifest.scenario.overrides.apply(&mut scenario).map_err(OpenError::Overrides)?;
         if let Some(metrics) = &manifest.environment.metrics {
             let name = format!("[environment.{}.metrics]", manifest.environment.name);
             declare_metrics(&mut scenario, metrics, &name, &[]).map_err(OpenError::Scenario)?;
@@ -179,6 +184,7 @@ mod tests {
     use super::*;
     use crate::{
         record::{manifest::Recorded, sample::Outcome},
+        units::Nanos,
         verify::testing::{Made, sample},
     };
 
@@ -218,6 +224,21 @@ mod tests {
         assert_eq!(made.judge().remarks, [""; 0]);
         made.manifest.scenario.text.push_str("# more\n");
         assert!(made.judge().remarks[0].contains("its text was changed"));
+    }
+
+    #[test]
+    fn what_the_command_line_changed_is_judged_by_again() {
+        let mut made = Made::new("", &[sample(0, 0, Outcome::Status(200))]);
+        made.manifest.scenario.overrides.duration = Some(Nanos::from_secs(3));
+        made.judge();
+        let duration = || RecordedRun::open(made.dir.path()).map(|run| run.scenario.loads[0].duration);
+        assert_eq!(duration().unwrap(), Nanos::from_secs(3));
+        made.manifest.scenario.overrides.users = Some(3);
+        made.manifest.write(made.dir.path()).unwrap();
+        insta::assert_snapshot!(
+            duration().unwrap_err().to_string(),
+            @"the recorded scenario cannot be changed as its manifest says: no load of the scenario has users whose number could be changed: all of them have a rate"
+        );
     }
 
     #[test]

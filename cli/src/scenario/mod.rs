@@ -15,6 +15,7 @@ pub mod journey;
 mod load;
 mod metrics;
 pub mod notation;
+pub mod overrides;
 pub mod problem;
 pub mod promql;
 pub mod resolve;

@@ -46,6 +46,7 @@ use crate::{
     record::{
         manifest::{LoadPhase, State},
         reader::RecordedRun,
+        sample::Sample,
         segment::SegmentError,
     },
     scenario::MetricsContract,
@@ -107,6 +108,14 @@ pub const REPORT_VERSION: u32 = 1;
 /// # Errors
 /// When a segment cannot be read.
 pub fn verify(run: &RecordedRun) -> Result<Report, SegmentError> {
+    verify_beside(run, |_, _| {})
+}
+
+/// The same for one who wants to see each sample, with its number, in the same pass: reading them takes longest.
+///
+/// # Errors
+/// When a segment cannot be read.
+pub fn verify_beside(run: &RecordedRun, mut each: impl FnMut(u64, &Sample)) -> Result<Report, SegmentError> {
     let scenario = &run.scenario;
     let mut settled: Vec<Result<Settled, Unsettled>> = match &scenario.metrics {
         Some(contract) => {
@@ -131,6 +140,7 @@ pub fn verify(run: &RecordedRun) -> Result<Report, SegmentError> {
     let mut scrapes = Scrapes::new(run);
     let mut last = Nanos::ZERO;
     run.for_each_sample(|id, sample| {
+        each(id, sample);
         let excuse = excuses.of(sample);
         ledger.add(sample, excuse);
         under_way.add(sample);

@@ -6,16 +6,16 @@ use crate::exit::Exit;
 
 /// Ctrl-C and SIGTERM: the first ends the load, a second one the process.
 #[derive(Debug)]
-pub(super) struct Signals {
+pub(in crate::commands) struct Signals {
     /// No iteration is to begin any more: interrupted, or the record cannot be written.
-    pub(super) stop: CancellationToken,
+    pub(in crate::commands) stop: CancellationToken,
     /// The user has interrupted the run.
-    pub(super) interrupt: CancellationToken,
+    pub(in crate::commands) interrupt: CancellationToken,
 }
 
 impl Signals {
     /// Listens from now on.
-    pub(super) fn listen() -> Self {
+    pub(in crate::commands) fn listen() -> Self {
         let signals = Self { stop: CancellationToken::new(), interrupt: CancellationToken::new() };
         let (stop, interrupt) = (signals.stop.clone(), signals.interrupt.clone());
         tokio::spawn(async move {
@@ -29,7 +29,7 @@ impl Signals {
     }
 
     /// Whether the user has interrupted the run.
-    pub(super) fn interrupted(&self) -> bool {
+    pub(in crate::commands) fn interrupted(&self) -> bool {
         self.interrupt.is_cancelled()
     }
 }

@@ -1,0 +1,248 @@
+//! One run of a scenario on an environment that is up: drives the load, observes, records, judges.
+
+mod observer;
+mod signals;
+
+use std::{collections::BTreeMap, num::NonZero, path::Path, sync::Arc};
+
+use self::observer::Observer;
+pub(super) use self::signals::Signals;
+use crate::{
+    clock::RunClock,
+    environment::Up,
+    exit::{Exit, Failure},
+    load::{
+        canary::Canaries,
+        connect::{
+            descriptors::{self, Needed},
+            endpoint::{Endpoint, Protocol},
+        },
+        engine,
+        render::Origin,
+        wire::Wire,
+        worker::Setup,
+    },
+    record::{
+        manifest::{FORMAT, Machine, Manifest, ScenarioText, State, to_json, write_whole},
+        reader::RecordedRun,
+        writer::{RecordError, Recorder},
+    },
+    report::{
+        output::Output,
+        own_metrics::{Live, OwnMetrics, Subject},
+        progress::Progress,
+    },
+    scenario::{Routing, Scenario},
+    units::Tolerance,
+    verify,
+    watch::in_flight::InFlight,
+};
+
+/// What a run needs beside the directory that it is recorded into.
+#[derive(Debug)]
+pub(super) struct Session<'a> {
+    /// What to do.
+    pub(super) scenario: Arc<Scenario>,
+    /// The same as it was read, for the record.
+    pub(super) text: ScenarioText,
+    /// Where.
+    pub(super) up: &'a Up,
+    /// Threads that send requests, if that many were asked for.
+    pub(super) workers: Option<NonZero<usize>>,
+    /// Where the run's own metrics are served, if anywhere.
+    pub(super) own_metrics: Option<OwnMetrics>,
+    /// Whether it says nothing on its way.
+    pub(super) quiet: bool,
+}
+
+impl Session<'_> {
+    /// Whether the environment has the replicas, and this process the connections, that the scenario needs.
+    ///
+    /// # Errors
+    /// When it has not.
+    pub(super) fn check(&self, output: &mut Output<'_>) -> Result<(), Failure> {
+        check_routing(&self.scenario, self.up.environment.replicas.len())?;
+        check_descriptors(&self.scenario, self.up, self.quiet, output)
+    }
+
+    /// Drives the load and records everything; the directory holds what there is even when it fails.
+    ///
+    /// # Errors
+    /// When the record cannot be written.
+    pub(super) async fn record(
+        &mut self,
+        dir: &Path,
+        output: &mut Output<'_>,
+        signals: &Signals,
+    ) -> Result<(), RecordError> {
+        let (scenario, up, quiet, workers) = (&self.scenario, self.up, self.quiet, self.workers());
+        let own_metrics = self.own_metrics.take();
+        let clock = RunClock::start();
+        let replicas: Vec<String> =
+            up.environment.replicas.iter().map(|replica| replica.name.clone()).collect();
+        let canaries = scenario.uses_canaries().then(Canaries::draw);
+        let mut manifest = Manifest {
+            format: FORMAT,
+            saasbench: env!("CARGO_PKG_VERSION").to_owned(),
+            state: State::Running,
+            scenario: self.text.clone(),
+            environment: up.environment.clone(),
+            machine: Machine::this(),
+            started_unix_ns: clock.zero_unix().0,
+            canary_nonce: canaries.as_ref().map(|canaries| canaries.nonce().to_owned()),
+            load: None,
+            recorded: None,
+        };
+        manifest.write(dir).map_err(RecordError::write(dir))?;
+
+        if let Some(own_metrics) = &own_metrics {
+            own_metrics.begin(subject(scenario, up, clock));
+        }
+        let observer = Observer::new(scenario, up, dir, clock)?;
+        observer.before(&signals.stop, output, quiet).await?;
+
+        let in_flight = Arc::new(InFlight::new(workers));
+        let endpoints = Arc::clone(&up.reached.endpoints);
+        let origins: Vec<Origin> = endpoints.replicas().iter().map(origin).collect();
+        let tolerance =
+            Tolerance { offset: up.environment.clock_offset_ns, drift: up.environment.clock_drift };
+        let setup = Setup::new(
+            Arc::clone(scenario),
+            &origins,
+            &secrets(scenario),
+            clock,
+            tolerance,
+            canaries,
+            Arc::clone(&in_flight),
+        );
+        let watching = observer.watch(Arc::clone(&in_flight))?;
+        let (recorder, sink) =
+            Recorder::start(dir.to_owned(), Arc::clone(scenario), replicas, signals.stop.clone())?;
+        if let Some(own_metrics) = &own_metrics {
+            own_metrics.load_begins(Live { tally: recorder.tally(), in_flight, stalled: watching.stalled() });
+        }
+        let timeout = scenario.timeout.to_duration();
+        let connect = move |worker| Ok(Wire::new(Arc::clone(&endpoints), worker, timeout, clock));
+        let progress = Progress::start(scenario, recorder.tally(), quiet, &signals.interrupt);
+        let driving = engine::drive_on_threads(Arc::new(setup), workers, connect, sink, &signals.stop);
+        let phase = driving.await.map_err(RecordError::engine);
+        progress.finish().await;
+        // Every sink is gone with the load, so the recorder comes to its end by itself.
+        let recording =
+            tokio::task::spawn_blocking(move || recorder.finish()).await.map_err(|_| RecordError::Ended)?;
+        let observing = watching.finish().await;
+        manifest.recorded = Some(recording?);
+        observing?;
+
+        let phase = phase?;
+        manifest.load = Some(phase);
+        manifest.write(dir).map_err(RecordError::write(dir))?;
+        observer.after(phase, &signals.stop, output, quiet).await?;
+        if let Some(own_metrics) = own_metrics {
+            own_metrics.finish(&signals.stop, |text| output.note(text, quiet)).await;
+        }
+        manifest.state = if signals.interrupted() { State::Interrupted } else { State::Finished };
+        manifest.write(dir).map_err(RecordError::write(dir))
+    }
+
+    /// How many workers a run has that asks for none in particular: as many as there are cores, or half as many where the
+    /// service is ours and runs on this machine, too.
+    fn workers(&self) -> usize {
+        let is_ours = self.up.embedded.is_some() || self.up.local.is_some();
+        let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+        self.workers.map_or(if is_ours { cores.div_ceil(2) } else { cores }, NonZero::get)
+    }
+}
+
+/// A load that goes to the third replica needs three.
+fn check_routing(scenario: &Scenario, replicas: usize) -> Result<(), Failure> {
+    let beyond = scenario.loads.iter().find_map(|load| match load.routing {
+        Routing::Only(index) if index >= replicas => Some(index + 1),
+        _ => None,
+    });
+    match beyond {
+        None => Ok(()),
+        Some(number) => Err(Failure::new(
+            Exit::Usage,
+            format!(
+                "a load of {} goes to replica {number}, and the environment has {replicas}",
+                scenario.name
+            ),
+        )
+        .hint("give as many --target as the scenario needs, or set [embedded] replicas")),
+    }
+}
+
+/// The process may have enough connections open; where only open loads with all their users would need more, that is noted.
+fn check_descriptors(
+    scenario: &Scenario,
+    up: &Up,
+    quiet: bool,
+    output: &mut Output<'_>,
+) -> Result<(), Failure> {
+    let endpoints = up.reached.endpoints.replicas().iter();
+    let by_http1 = endpoints.filter(|endpoint| endpoint.protocol() == Protocol::Http11).count();
+    let needed = Needed::by(scenario, by_http1, up.embedded.is_some());
+    let allowed = descriptors::raise();
+    descriptors::check(needed.surely, allowed)
+        .map_err(|few| Failure::new(Exit::Usage, few.to_string()).hint(few.hint()))?;
+    if let Err(few) = descriptors::check(needed.at_most, allowed) {
+        output.note(&format!("{few}: if it comes to that, requests are not sent"), quiet);
+    }
+    Ok(())
+}
+
+/// Whose metrics the run's own are.
+fn subject(scenario: &Arc<Scenario>, up: &Up, clock: RunClock) -> Subject {
+    Subject {
+        scenario: Arc::clone(scenario),
+        environment: up.environment.name.clone(),
+        replicas: up.environment.replicas.iter().map(|replica| replica.instance.clone()).collect(),
+        started_unix: clock.zero_unix(),
+    }
+}
+
+/// What a replica's requests say of where it is.
+fn origin(endpoint: &Endpoint) -> Origin {
+    let target = endpoint.target();
+    Origin { authority: target.authority.clone(), prefix: target.prefix.clone() }
+}
+
+/// Values of every `${env:NAME}` of a scenario; that they are set was checked when it was resolved.
+fn secrets(scenario: &Scenario) -> BTreeMap<String, String> {
+    let value = |name: &str| Some((name.to_owned(), std::env::var(name).ok()?));
+    scenario.secrets().into_iter().filter_map(value).collect()
+}
+
+/// Judges a run from its record alone, and keeps the verdict beside it unless the record broke off.
+///
+/// # Errors
+/// When there is not enough of it to judge, or the verdict cannot be written.
+pub(super) fn judge(dir: &Path, recorded: &Result<(), RecordError>) -> Result<verify::Report, Failure> {
+    judge_record(dir, recorded.is_ok()).map_err(|failure| match recorded {
+        Err(error) => record_failure(error),
+        Ok(()) => failure,
+    })
+}
+
+fn judge_record(dir: &Path, keep: bool) -> Result<verify::Report, Failure> {
+    let run = RecordedRun::open(dir).map_err(|error| Failure::new(Exit::Broken, error.to_string()))?;
+    let report = verify::verify(&run).map_err(|error| Failure::new(Exit::Broken, error.to_string()))?;
+    if keep {
+        let path = dir.join("verdict.json");
+        to_json(&report)
+            .and_then(|json| write_whole(&path, &json))
+            .map_err(|error| record_failure(&RecordError::write(&path)(error)))?;
+    }
+    Ok(report)
+}
+
+/// A run that could not be recorded.
+pub(super) fn record_failure(error: &RecordError) -> Failure {
+    Failure::new(Exit::Broken, record_failure_text(error))
+}
+
+/// The same in words.
+pub(super) fn record_failure_text(error: &RecordError) -> String {
+    format!("the run could not be recorded: {error}")
+}
