@@ -75,6 +75,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         machine: Machine::this(),
         started_unix_ns: 1_700_000_000_000_000_000,
         canary_nonce: None,
+        events: Vec::new(),
         load: Some(LoadPhase { from_ns: Nanos::ZERO, begin_ns: Nanos::ZERO, to_ns: to }),
         recorded: Some(recorded),
     };

@@ -90,6 +90,7 @@ impl Session<'_> {
             machine: Machine::this(),
             started_unix_ns: clock.zero_unix().0,
             canary_nonce: canaries.as_ref().map(|canaries| canaries.nonce().to_owned()),
+            events: Vec::new(),
             load: None,
             recorded: None,
         };

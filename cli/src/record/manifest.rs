@@ -42,6 +42,18 @@ pub struct Manifest {
     pub load: Option<LoadPhase>,
     /// What was recorded; `None` for a run that did not come so far.
     pub recorded: Option<Recorded>,
+    /// What the user or the run itself did in the middle of it, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub events: Vec<Event>,
+}
+
+/// Something that the user or the run itself did while it went.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// When, on the run's clock.
+    pub at_ns: Nanos,
+    /// What: `paused`, `aborted: …`.
+    pub text: String,
 }
 
 /// How far the run got.

@@ -1,13 +1,14 @@
 //! Holds what clients saw against what the service promised and what its metrics claim. Pure: everything comes from the
 //! recorded run, so that an old run can be judged again with the same result.
 //!
-//! One pass over the samples feeds the tables (`summary`), the client's `ledger`, the limiters' histories (`limits`) and
+//! One pass over the samples feeds the tables (`summary`, with `distribution` for pictures), the client's `ledger`, the limiters' histories (`limits`) and
 //! the scenario's `expectations`, with what excuses a latency (`excuse`); then each question is answered in its own file. `verdict` is what an answer looks
 //! like, `replicas` what the scrapes of a replica amount to.
 
 pub mod agreement;
 pub mod alerts;
 pub mod cardinality;
+pub mod distribution;
 pub mod excuse;
 pub mod expectations;
 pub mod gauges;

@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
-use super::grouped::Grouped;
+use super::{
+    distribution::{self, Distribution},
+    grouped::Grouped,
+};
 use crate::{
     record::{
         sample::{Outcome, Sample},
@@ -27,6 +30,8 @@ pub struct Summary {
     /// Those of them that belong to the warm-up, whose latency is in no row; `None` for a run without one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub warmup: Option<Counts>,
+    /// The latency of all answered requests after the warm-up.
+    pub distribution: Distribution,
 }
 
 /// One tenant's requests of one step.
@@ -111,6 +116,7 @@ pub struct Gatherer {
     judged_from: Nanos,
     warmup: Outcomes,
     warmup_errors: u64,
+    distribution: distribution::Gatherer,
 }
 
 #[derive(Debug)]
@@ -142,6 +148,7 @@ impl Gatherer {
             judged_from,
             warmup: Outcomes::default(),
             warmup_errors: 0,
+            distribution: distribution::Gatherer::new(),
         }
     }
 
@@ -154,6 +161,7 @@ impl Gatherer {
             if !is_warmup && matches!(sample.outcome, Outcome::Status(_)) {
                 count_latency(&mut group.intended, sample.latency_intended());
                 count_latency(&mut group.sent, sample.latency_sent());
+                self.distribution.add(sample);
             }
         }
         if is_warmup {
@@ -195,7 +203,7 @@ impl Gatherer {
             .collect();
         let total = replicas.iter().fold(Counts::default(), |sum, replica| sum.plus(&replica.counts));
         let warmup = (scenario.warmup > Nanos::ZERO).then(|| Counts::of(&self.warmup, self.warmup_errors));
-        Summary { rows, replicas, total, warmup }
+        Summary { rows, replicas, total, warmup, distribution: self.distribution.finish() }
     }
 }
 

@@ -135,6 +135,7 @@ impl Made {
             started_unix_ns: 1_000_000_000_000_000_000,
             recorded: None,
             canary_nonce: None,
+            events: Vec::new(),
             load: Some(LoadPhase {
                 from_ns: Nanos::ZERO,
                 begin_ns: Nanos::ZERO,

@@ -87,6 +87,7 @@ impl Plan {
             machine: Machine::this(),
             started_unix_ns: Nanos::from(unix).0,
             canary_nonce,
+            events: Vec::new(),
             load: Some(load),
             recorded: Some(recorder.finish().unwrap()),
         };
