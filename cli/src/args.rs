@@ -1,5 +1,6 @@
 //! The command line, as typed.
 
+mod report;
 mod run;
 mod up;
 
@@ -7,6 +8,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, builder::styling};
 
+pub use report::{JsonArgs, ReportArgs};
 pub use run::{PlaceArgs, RunArgs};
 pub use up::{PartArgs, UpArgs};
 
@@ -81,14 +83,6 @@ pub struct VerifyArgs {
     pub report: ReportArgs,
 }
 
-/// How a report goes out.
-#[derive(Debug, Args)]
-pub struct ReportArgs {
-    /// Write the report as JSON, too (`-` for standard output, in place of the text)
-    #[arg(long, value_name = "FILE")]
-    pub json: Option<PathBuf>,
-}
-
 /// Arguments of `validate`.
 #[derive(Debug, Args)]
 pub struct ValidateArgs {
@@ -119,7 +113,7 @@ pub struct MetricsArgs {
 
     /// How the report goes out
     #[command(flatten)]
-    pub report: ReportArgs,
+    pub report: JsonArgs,
 }
 
 const DASHBOARDS_EXIT_CODES: &str = "Exit codes:
@@ -166,7 +160,7 @@ pub struct DashboardsArgs {
 
     /// How the report goes out
     #[command(flatten)]
-    pub report: ReportArgs,
+    pub report: JsonArgs,
 }
 
 /// An instant in seconds since the epoch.

@@ -8,7 +8,7 @@ use saasbench::{
     args::{Cli, Command},
     commands,
     exit::{Exit, Failure},
-    report::{failure, output::Output},
+    report::{failure, github::GitHub, output::Output},
 };
 
 fn main() -> ExitCode {
@@ -35,11 +35,14 @@ fn dispatch(command: Command, err_is_coloured: bool) -> Result<Exit, Failure> {
     let mut err = anstream::stderr();
     let unwritable = |error: std::io::Error| Failure::new(Exit::Broken, format!("cannot write: {error}"));
     match command {
-        Command::Run(args) => runtime()?
-            .block_on(commands::run::run(&args, &mut Output::new(&mut out, &mut err, err_is_coloured))),
-        Command::Verify(args) => {
-            commands::verify::verify(&args, &mut Output::new(&mut out, &mut err, err_is_coloured))
-        }
+        Command::Run(args) => runtime()?.block_on(commands::run::run(
+            &args,
+            &mut Output::new(&mut out, &mut err, err_is_coloured).on_github(GitHub::here()),
+        )),
+        Command::Verify(args) => commands::verify::verify(
+            &args,
+            &mut Output::new(&mut out, &mut err, err_is_coloured).on_github(GitHub::here()),
+        ),
         Command::Validate(args) => {
             commands::validate::validate(&args, err_is_coloured, &mut out, &mut err).map_err(unwritable)
         }

@@ -12,7 +12,7 @@ use crate::{
     environment::{Up, local},
     exit::{Exit, Failure},
     record::writer::create_directory,
-    report::{output::Output, own_metrics::OwnMetrics},
+    report::{files, output::Output, own_metrics::OwnMetrics},
 };
 
 /// Runs a scenario from end to end.
@@ -21,6 +21,7 @@ use crate::{
 /// When the scenario or the command line is wrong, the environment is not there, or the record cannot be written.
 pub async fn run(args: &RunArgs, output: &mut Output<'_>) -> Result<Exit, Failure> {
     check_metrics(args)?;
+    files::check(&args.report)?;
     let (mut scenario, text) = load(&args.scenario, output.err_is_coloured())?;
     if let Some(name) = &args.place.env {
         declare(&mut scenario, &args.place.config, name, output.err_is_coloured())?;
@@ -49,7 +50,7 @@ pub async fn run(args: &RunArgs, output: &mut Output<'_>) -> Result<Exit, Failur
         output.warn(&format!("{death}\nso the run was against a part of the stack only"));
     }
     let judged = judge(&dir, &recorded)?;
-    output.report(&judged, args.report.json.as_deref())?;
+    output.report(&judged, &args.report)?;
     Ok(Exit::of_run(judged.outcome, recorded.is_err() || death.is_some(), signals.interrupted()))
 }
 

@@ -7,7 +7,7 @@ use crate::{
         manifest::State,
         reader::{OpenError, RecordedRun},
     },
-    report::output::Output,
+    report::{files, output::Output},
     verify,
 };
 
@@ -16,12 +16,13 @@ use crate::{
 /// # Errors
 /// When the run cannot be read, or the report not written.
 pub fn verify(args: &VerifyArgs, output: &mut Output<'_>) -> Result<Exit, Failure> {
+    files::check(&args.report)?;
     let run = RecordedRun::open(&args.run).map_err(|error| match &error {
         OpenError::NotARun(_) => Failure::new(Exit::Usage, error.to_string())
             .hint("`saasbench run` names the directory of each run at its end"),
         _ => Failure::new(Exit::Usage, error.to_string()),
     })?;
     let report = verify::verify(&run).map_err(|error| Failure::new(Exit::Usage, error.to_string()))?;
-    output.report(&report, args.report.json.as_deref())?;
+    output.report(&report, &args.report)?;
     Ok(Exit::of_run(report.outcome, false, report.state == State::Interrupted))
 }

@@ -4,6 +4,10 @@
 
 pub mod dashboards;
 pub mod failure;
+pub mod files;
+pub mod github;
+pub mod junit;
+pub mod markdown;
 pub mod metrics;
 pub mod output;
 pub mod own_metrics;

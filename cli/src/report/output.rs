@@ -9,14 +9,17 @@ use serde::Serialize;
 
 use super::{
     dashboards::{self, DashboardsReport},
-    failure, metrics,
+    failure, files,
+    github::GitHub,
+    metrics,
     style::{BAD, FAINT, STRONG, UNSURE, paint},
     terminal,
 };
 use crate::{
+    args::ReportArgs,
     exit::{Exit, Failure},
     observe::{exposition::inspection::Inspection, guess::Proposal},
-    record::manifest::{Environment, Replica, to_json, write_whole},
+    record::manifest::{Environment, Replica, to_json},
     scenario::Scenario,
     verify::Report,
 };
@@ -26,6 +29,7 @@ pub struct Output<'a> {
     out: &'a mut dyn Write,
     err: &'a mut dyn Write,
     err_is_coloured: bool,
+    github: Option<GitHub>,
 }
 
 impl std::fmt::Debug for Output<'_> {
@@ -37,7 +41,13 @@ impl std::fmt::Debug for Output<'_> {
 impl<'a> Output<'a> {
     /// Reports go to `out`, everything else to `err`.
     pub fn new(out: &'a mut dyn Write, err: &'a mut dyn Write, err_is_coloured: bool) -> Self {
-        Self { out, err, err_is_coloured }
+        Self { out, err, err_is_coloured, github: None }
+    }
+
+    /// The same where GitHub Actions reads along, if it does.
+    #[must_use]
+    pub fn on_github(self, github: Option<GitHub>) -> Self {
+        Self { github, ..self }
     }
 
     /// Whether texts for standard error may have colours.
@@ -99,16 +109,33 @@ impl<'a> Output<'a> {
         let _ = writeln!(self.err, "{text}");
     }
 
-    /// A finished report: as text on standard output, and as JSON in the file `json` (`-` for standard output, in place
-    /// of the text).
+    /// A finished report: as text on standard output, and in every file that was asked for (`-` for standard output, in
+    /// place of the text). Where GitHub Actions reads along, what did not pass is annotated.
     ///
     /// # Errors
-    /// When the JSON file cannot be written.
-    pub fn report(&mut self, report: &Report, json: Option<&Path>) -> Result<(), Failure> {
-        self.deliver(report, || terminal::render(report), json)
+    /// When a file cannot be written; the others are written all the same.
+    pub fn report(&mut self, report: &Report, args: &ReportArgs) -> Result<(), Failure> {
+        let mut failure = None;
+        let mut is_stdout_taken = false;
+        for (form, path) in files::asked(args) {
+            let written = form.render(report).and_then(|text| {
+                if path != Path::new("-") {
+                    return files::write(path, &text, self.github.as_ref());
+                }
+                is_stdout_taken = true;
+                quiet_pipe(self.out.write_all(&text).and_then(|()| self.out.flush()))
+            });
+            failure = failure.or(written.err().map(|error| unwritable(path, &error)));
+        }
+        if !is_stdout_taken {
+            let annotations = self.github.as_ref().map(|github| github.annotations(report));
+            self.say(&(terminal::render(report) + &annotations.unwrap_or_default()))?;
+        }
+        failure.map_or(Ok(()), Err)
     }
 
-    /// Pages of metrics that were looked at, as [`Self::report`] does it.
+    /// Pages of metrics that were looked at: as text on standard output, and as JSON in the file `json` (`-` for standard
+    /// output, in place of the text).
     ///
     /// # Errors
     /// When they cannot be written.
@@ -116,7 +143,7 @@ impl<'a> Output<'a> {
         self.deliver(&Pages { version: PAGES_VERSION, pages }, || metrics::render(pages), json)
     }
 
-    /// What is wrong with dashboards, as [`Self::report`] does it.
+    /// What is wrong with dashboards, as [`Self::inspections`] does it.
     ///
     /// # Errors
     /// When it cannot be written.
@@ -141,14 +168,14 @@ impl<'a> Output<'a> {
         text: impl FnOnce() -> String,
         json: Option<&Path>,
     ) -> Result<(), Failure> {
-        let unwritable = |path: &Path, error: &io::Error| {
-            Failure::new(Exit::Broken, format!("cannot write the report to {}: {error}", path.display()))
-        };
         let to_stdout = json.is_some_and(|path| path == Path::new("-"));
         if let Some(path) = json {
             let json = to_json(value).map_err(|error| unwritable(path, &error))?;
-            let written =
-                if to_stdout { quiet_pipe(self.out.write_all(&json)) } else { write_report(path, &json) };
+            let written = if to_stdout {
+                quiet_pipe(self.out.write_all(&json))
+            } else {
+                files::write(path, &json, None)
+            };
             written.map_err(|error| unwritable(path, &error))?;
         }
         if to_stdout {
@@ -169,9 +196,8 @@ struct Pages<'a> {
     pages: &'a [Inspection],
 }
 
-/// A file is replaced at once; anything else (`/dev/null`, a named pipe) is written to as it is.
-fn write_report(path: &Path, text: &[u8]) -> io::Result<()> {
-    if path.exists() && !path.is_file() { std::fs::write(path, text) } else { write_whole(path, text) }
+fn unwritable(path: &Path, error: &io::Error) -> Failure {
+    Failure::new(Exit::Broken, format!("cannot write the report to {}: {error}", path.display()))
 }
 
 /// A reader that went away (`| head`) has read enough.

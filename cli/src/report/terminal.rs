@@ -177,6 +177,9 @@ fn verdict_lines(verdict: &Verdict, marks: usize, width: usize) -> String {
     if verdict.outcome == Outcome::Pass {
         return text;
     }
+    if let Some(place) = verdict.place.as_ref().filter(|_| verdict.outcome == Outcome::Fail) {
+        let _ = writeln!(text, "    {}  {place}", paint(FAINT, "stated at"));
+    }
     let telling: Vec<&Evidence> =
         verdict.evidence.iter().filter(|finding| finding.outcome != Outcome::Pass).collect();
     for finding in telling.iter().take(FINDINGS) {

@@ -13,6 +13,8 @@ pub struct Alert {
     pub labels: BTreeMap<String, String>,
     /// What is promised of it.
     pub promise: AlertPromise,
+    /// Where in the scenario's text it is stated, in bytes.
+    pub stated_at: usize,
 }
 
 /// What is promised of an alert.

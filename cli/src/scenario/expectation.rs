@@ -21,6 +21,8 @@ pub struct Expectation {
     pub filter: Filter,
     /// `fresh = true`: it is expected only of a run whose limits and sessions were empty at the start.
     pub fresh: bool,
+    /// Where in the scenario's text it is stated, in bytes; `None` for what is expected unless something else is stated.
+    pub stated_at: Option<usize>,
 }
 
 /// What an expectation measures.

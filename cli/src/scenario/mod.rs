@@ -182,6 +182,8 @@ pub struct Limit {
     pub refused: StatusSet,
     /// Time resolution of the limiter's clock; default 1 ms.
     pub resolution: Nanos,
+    /// Where in the scenario's text it is stated, in bytes.
+    pub stated_at: usize,
 }
 
 /// What shares one quota.
@@ -208,6 +210,8 @@ pub struct Neighbours {
     pub goodput: f64,
     /// A difference of latency that never counts as slower; default 5 ms.
     pub grace: Nanos,
+    /// Where in the scenario's text it is stated, in bytes.
+    pub stated_at: usize,
 }
 
 /// What the service under test declares about itself.

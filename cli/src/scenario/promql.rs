@@ -22,6 +22,8 @@ pub struct Promql {
     pub at: At,
     /// `fresh = true`: it is expected only of a run whose limits and sessions were empty at the start.
     pub fresh: bool,
+    /// Where in the scenario's text it is stated, in bytes.
+    pub stated_at: usize,
 }
 
 /// When a query is evaluated.
@@ -133,6 +135,7 @@ mod tests {
             bound: 0.0,
             at: At::End,
             fresh: false,
+            stated_at: 0,
         };
         let variables = Variables {
             run: Nanos::from_millis(29_500),

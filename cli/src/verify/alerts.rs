@@ -42,7 +42,8 @@ pub fn judge(run: &RecordedRun, bottleneck: Option<&str>) -> Vec<Verdict> {
             decisive.map(|finding| finding.observed.as_str()).collect::<Vec<_>>().join("; ")
         })
     });
-    judged.collect()
+    let stated = judged.zip(alerts);
+    stated.map(|(verdict, alert)| verdict.stated(&run.manifest.scenario, alert.stated_at)).collect()
 }
 
 /// One promise and what there is to judge it by. All instants are counted from the start of the load, as causes are.

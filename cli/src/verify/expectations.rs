@@ -50,6 +50,7 @@ impl Expectations {
                     bound: 0.0,
                     filter: Filter::default(),
                     fresh: false,
+                    stated_at: None,
                 },
             );
         }
@@ -74,7 +75,11 @@ impl Expectations {
         excuses: &Excuses,
         bottleneck: Option<Bottleneck<'_>>,
     ) -> Vec<Verdict> {
-        self.counters.iter().map(|counter| counter.judge(run, excuses, bottleneck)).collect()
+        let judged = self.counters.iter().map(|counter| {
+            let stated_at = counter.expectation().stated_at;
+            counter.judge(run, excuses, bottleneck).stated(&run.manifest.scenario, stated_at)
+        });
+        judged.collect()
     }
 }
 

@@ -118,7 +118,11 @@ impl Headers {
     pub fn judge(&self, run: &RecordedRun, histories: &Histories) -> Vec<Verdict> {
         let limits = run.scenario.limits.iter().zip(&self.keys).enumerate();
         let with_headers = limits.filter(|(_, (_, keys))| keys.iter().any(Stated::is_any));
-        with_headers.map(|(index, (limit, _))| self.verdict(run, histories, index, limit)).collect()
+        let judged = with_headers.map(|(index, (limit, _))| {
+            let verdict = self.verdict(run, histories, index, limit);
+            verdict.stated(&run.manifest.scenario, limit.stated_at)
+        });
+        judged.collect()
     }
 
     fn verdict(&self, run: &RecordedRun, histories: &Histories, index: usize, limit: &Limit) -> Verdict {

@@ -133,7 +133,7 @@ impl Histories {
             if let Some(broken) = verdict.evidence.iter_mut().find(|found| found.outcome == Outcome::Fail) {
                 self.diagnose(run, index, broken);
             }
-            verdicts.push(verdict);
+            verdicts.push(verdict.stated(&run.manifest.scenario, limit.stated_at));
         }
         verdicts
     }

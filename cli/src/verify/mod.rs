@@ -174,7 +174,8 @@ pub fn verify_beside(run: &RecordedRun, mut each: impl FnMut(u64, &Sample)) -> R
     verdicts.extend(histories.judge(run));
     verdicts.extend(of_headers);
     verdicts.extend(trespasses.judge(run));
-    verdicts.extend(neighbourhood.judge(run));
+    let flooded = run.scenario.neighbours.as_ref().map(|neighbours| neighbours.stated_at);
+    verdicts.extend(neighbourhood.judge(run).map(|verdict| verdict.stated(&run.manifest.scenario, flooded)));
     verdicts.extend(promql::judge(run));
     verdicts.extend(rules::judge(run));
     verdicts.extend(store::judge(run));

@@ -20,7 +20,7 @@ use crate::{
 pub fn judge(run: &RecordedRun) -> Vec<Verdict> {
     let fresh = run.manifest.environment.fresh;
     let all = run.scenario.promql.iter().filter(|promql| fresh || !promql.fresh);
-    all.map(|promql| one(run, promql)).collect()
+    all.map(|promql| one(run, promql).stated(&run.manifest.scenario, promql.stated_at)).collect()
 }
 
 fn one(run: &RecordedRun, promql: &Promql) -> Verdict {

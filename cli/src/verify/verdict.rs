@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::units::Nanos;
+use crate::{record::manifest::ScenarioText, units::Nanos};
 
 /// What a claim came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -103,6 +103,39 @@ pub struct Verdict {
     pub summary: String,
     /// What it rests on; the findings that decided first. Never empty for a `Fail`.
     pub evidence: Vec<Evidence>,
+    /// Where the scenario states it; nowhere where nothing had to be stated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<Place>,
+}
+
+/// A place in the scenario's file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// Its path as it was typed.
+    pub file: String,
+    /// Line, from 1.
+    pub line: usize,
+    /// Character in the line, from 1.
+    pub column: usize,
+}
+
+impl Place {
+    /// The place of the byte `at` of a scenario's text.
+    pub fn of(scenario: &ScenarioText, at: usize) -> Self {
+        let before = scenario.text.get(..at).unwrap_or(&scenario.text);
+        let line = before.rsplit_once('\n').map_or(before, |(_, line)| line);
+        Self {
+            file: scenario.file.clone(),
+            line: before.matches('\n').count() + 1,
+            column: line.chars().count() + 1,
+        }
+    }
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}:{}", self.file, self.line, self.column)
+    }
 }
 
 /// Something that was found.
@@ -225,6 +258,7 @@ impl Verdict {
             outcome: Outcome::Inconclusive,
             summary: why.into(),
             evidence: Vec::new(),
+            place: None,
         }
     }
 
@@ -239,7 +273,14 @@ impl Verdict {
         let outcome = evidence.iter().map(|finding| finding.outcome).max().unwrap_or(Outcome::Inconclusive);
         evidence.sort_by_key(|finding| std::cmp::Reverse(finding.outcome));
         let summary = if evidence.is_empty() { "no data".to_owned() } else { summary(outcome, &evidence) };
-        Self { claim, subject: subject.into(), outcome, summary, evidence }
+        Self { claim, subject: subject.into(), outcome, summary, evidence, place: None }
+    }
+
+    /// The verdict with the place where the scenario states the claim, in bytes of its text.
+    #[must_use]
+    pub fn stated(mut self, scenario: &ScenarioText, at: impl Into<Option<usize>>) -> Self {
+        self.place = at.into().map(|at| Place::of(scenario, at));
+        self
     }
 
     /// The verdict with the mistake that explains it, said of its first finding; only a failure is explained.
@@ -251,5 +292,21 @@ impl Verdict {
             first.diagnosis = Some(diagnosis);
         }
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_counted_in_lines_and_characters() {
+        let text = "version = 1\n# é\n[[expect]]\nthat = \"p99 < 1s\" # é\n";
+        let scenario = ScenarioText::new("ci/x.toml".to_owned(), text.to_owned(), Default::default());
+        let place = |at| Place::of(&scenario, at).to_string();
+        assert_eq!(place(0), "ci/x.toml:1:1");
+        assert_eq!(place(text.find("[[").unwrap()), "ci/x.toml:3:1");
+        assert_eq!(place(text.find("\"p99").unwrap()), "ci/x.toml:4:8");
+        assert_eq!(place(text.len() + 9), "ci/x.toml:5:1");
     }
 }

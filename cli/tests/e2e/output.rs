@@ -33,7 +33,7 @@ fn quiet_leaves_the_report_alone() {
 #[test]
 fn a_json_report_that_cannot_be_written_is_told() {
     let ended = Copied::of(&fixture("good")).verify(&["--json", "no/such/directory/report.json"]);
-    assert!(ended.code.is_some_and(|code| code != 0), "{ended:?}");
+    ended.assert_code(2);
     assert!(ended.err.contains("no/such/directory/report.json"), "{ended:?}");
 }
 

@@ -64,7 +64,7 @@ fn one(alert: file::Alert, end: Option<Nanos>, found: &mut Vec<Problem>) -> Opti
         let (silent, cause, within) = (alert.silent.or(false), cause?.value, within?.value);
         silent.and(Some(AlertPromise::Fires { cause, within, resolves_within: resolves_within? }))
     };
-    Some(Alert { name: name?.value, labels: labels?, promise: promise? })
+    Some(Alert { name: name?.value, labels: labels?, promise: promise?, stated_at: header.span.start })
 }
 
 /// Load is what causes alerts: there is no cause without any.

@@ -22,7 +22,10 @@ pub(super) fn resolve(
         let of_prometheus = [expect.promql.is_absent(), expect.is.is_absent(), expect.at.is_absent()];
         if of_prometheus.contains(&false) {
             let Some((promql, span)) = promql(expect, found) else { continue };
-            if let Some((_, first)) = asked.iter().find(|(other, _)| *other == promql) {
+            if let Some((_, first)) = asked
+                .iter()
+                .find(|(other, _)| Promql { stated_at: promql.stated_at, ..other.clone() } == promql)
+            {
                 let message = format!("{} is expected twice", quoted(&promql.query));
                 found
                     .push(Problem::at(span.clone(), message, "again here").also(first.clone(), "first here"));
@@ -32,7 +35,8 @@ pub(super) fn resolve(
         }
         let Some((expectation, span)) = one(expect, tenants, journeys, found) else { continue };
         let same = |(other, _): &&(Expectation, Span)| {
-            Expectation { that: expectation.that.clone(), ..other.clone() } == expectation
+            Expectation { that: expectation.that.clone(), stated_at: expectation.stated_at, ..other.clone() }
+                == expectation
         };
         if let Some((_, first)) = resolved.iter().find(same) {
             let message = format!("{} is expected twice of the same requests", quoted(&expectation.that));
@@ -61,7 +65,8 @@ fn promql(expect: file::Expect, found: &mut Vec<Problem>) -> Option<(Promql, Spa
     let is = expect.header.need("is", expect.is, found);
     let (at, fresh) = (expect.at.or(At::End)?, expect.fresh.or(false)?);
     let (Located { value: query, span }, (is, comparison, bound)) = (query?, is?.value);
-    (found.len() == before).then_some((Promql { query, is, comparison, bound, at, fresh }, span))
+    (found.len() == before)
+        .then_some((Promql { query, is, comparison, bound, at, fresh, stated_at: span.start }, span))
 }
 
 fn one(
@@ -82,7 +87,8 @@ fn one(
     };
     let fresh = expect.fresh.or(false)?;
     let Located { value: (that, measure, comparison, bound), span } = that?;
-    Some((Expectation { that, measure, comparison, bound, filter, fresh }, span))
+    let stated_at = Some(span.start);
+    Some((Expectation { that, measure, comparison, bound, filter, fresh, stated_at }, span))
 }
 
 /// The steps of a name, in one journey or in all.

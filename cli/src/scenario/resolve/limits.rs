@@ -75,6 +75,7 @@ fn one(
         admitted: admitted?,
         refused: refused?,
         resolution: limit.resolution.or(Nanos::from_millis(1))?,
+        stated_at: header.span.start,
     })
 }
 

@@ -72,6 +72,7 @@ pub(super) fn resolve(
         slower: written.slower.or(1.5)?,
         goodput: written.goodput.or(0.9)?,
         grace: written.grace.or(Nanos::from_millis(5))?,
+        stated_at: header.span.start,
     }))
 }
 

@@ -87,6 +87,10 @@ impl Counter {
         }
     }
 
+    pub(super) fn expectation(&self) -> &Expectation {
+        &self.expectation
+    }
+
     fn applies(&self, scenario: &Scenario, sample: &Sample) -> bool {
         let Filter { tenant, journey, steps } = &self.expectation.filter;
         let step = scenario.steps.get(sample.step);

@@ -1,0 +1,121 @@
+//! GitHub Actions: claims that did not pass as annotations of the scenario's lines, and which file is the job's summary.
+//!
+//! Workflow commands are lines of standard output: `::error file=…,line=…,col=…,title=…::message`. GitHub shows ten errors
+//! and ten warnings of a step.
+
+use std::{
+    fmt::Write as _,
+    path::{Path, PathBuf},
+};
+
+use crate::verify::{
+    Report,
+    verdict::{Outcome, Verdict},
+};
+
+/// Annotations of one kind that GitHub shows of a step.
+const SHOWN: usize = 10;
+/// Findings that are told of a claim.
+const FINDINGS: usize = 3;
+
+/// What is known of the job that this process is a step of.
+#[derive(Debug)]
+pub struct GitHub {
+    summary: Option<PathBuf>,
+    /// Where annotated files are looked for.
+    workspace: Option<PathBuf>,
+}
+
+impl GitHub {
+    /// The job, if this process runs in one.
+    pub fn here() -> Option<Self> {
+        let path = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let runs = std::env::var("GITHUB_ACTIONS").is_ok_and(|value| value == "true");
+        runs.then(|| Self::new(path("GITHUB_STEP_SUMMARY"), path("GITHUB_WORKSPACE")))
+    }
+
+    /// A job with this summary and this checkout.
+    pub(super) fn new(summary: Option<PathBuf>, workspace: Option<PathBuf>) -> Self {
+        Self { summary, workspace }
+    }
+
+    /// Whether a file is the step's summary.
+    pub(super) fn is_summary(&self, path: &Path) -> bool {
+        self.summary.as_deref() == Some(path)
+    }
+
+    /// A line for each claim that failed, then for those that are inconclusive, at most ten of each.
+    pub(super) fn annotations(&self, report: &Report) -> String {
+        let mut text = String::new();
+        for (outcome, command) in [(Outcome::Fail, "error"), (Outcome::Inconclusive, "warning")] {
+            let all = report.verdicts.iter().filter(|verdict| verdict.outcome == outcome);
+            for verdict in all.take(SHOWN) {
+                let _ = writeln!(text, "{}", self.annotation(command, verdict));
+            }
+        }
+        text
+    }
+
+    fn annotation(&self, command: &str, verdict: &Verdict) -> String {
+        let title = format!("{}: {}", verdict.claim, verdict.subject);
+        let place = verdict.place.as_ref().map_or_else(String::new, |place| {
+            format!("file={},line={},col={},", property(&self.path(&place.file)), place.line, place.column)
+        });
+        let mut message = verdict.summary.clone();
+        let telling = verdict.evidence.iter().filter(|finding| finding.outcome == verdict.outcome);
+        for finding in telling.take(FINDINGS) {
+            let _ = write!(message, "\nexpected {}; observed {}", finding.expected, finding.observed);
+        }
+        format!("::{command} {place}title={}::{}", property(&title), data(&message))
+    }
+
+    /// The path as GitHub wants it: from the checkout on.
+    fn path(&self, file: &str) -> String {
+        let absolute = std::path::absolute(file).ok();
+        let inside = absolute.as_ref().zip(self.workspace.as_ref());
+        let inside = inside.and_then(|(path, workspace)| path.strip_prefix(workspace).ok());
+        inside.map_or_else(|| file.to_owned(), |path| path.display().to_string())
+    }
+}
+
+/// Text as the message of a workflow command.
+fn data(text: &str) -> String {
+    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+}
+
+/// Text as a property of a workflow command.
+fn property(text: &str) -> String {
+    data(text).replace(':', "%3A").replace(',', "%2C")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::verify::{
+        testing::Made,
+        verdict::{Claim, Evidence, Place},
+    };
+
+    #[test]
+    fn what_did_not_pass_is_annotated_where_it_is_stated() {
+        let mut report = Made::new("[metrics]\nenabled = false\n", &[]).judge();
+        let place = Place { file: "/repo/ci/a,b.toml".to_owned(), line: 12, column: 8 };
+        let failed = |place| Verdict {
+            claim: Claim::Expectation,
+            subject: "p99 < 50ms for a, b".to_owned(),
+            outcome: Outcome::Fail,
+            summary: "100% over\r\nit: p99 is 61 ms".to_owned(),
+            evidence: vec![Evidence::new(Outcome::Fail, "x", "p99 < 50ms", "61 ms")],
+            place,
+        };
+        report.verdicts = vec![
+            failed(Some(place)),
+            failed(None),
+            Verdict::inconclusive(Claim::Counters, "http_requests_total, replica a", "no data"),
+        ];
+        let github = GitHub::new(None, Some("/repo".into()));
+        insta::assert_snapshot!(github.annotations(&report));
+        report.verdicts = vec![failed(None); 12];
+        assert_eq!(github.annotations(&report).lines().count(), SHOWN);
+    }
+}
