@@ -240,11 +240,12 @@ fn decision(limit: &Limit, sample: &Sample, service_timeout: Nanos) -> Option<(D
         SampleOutcome::Status(status) if limit.admitted.contains(status) => {
             Some((Decision::Admitted, sample.done))
         }
-        // Another answer is definite for the counters, but not for the limiter.
-        SampleOutcome::Status(_) => Some((Decision::Unknown, sample.done)),
-        SampleOutcome::Unknown(_) => {
+        // A service that fails may have given up waiting for a store that counts the request later.
+        SampleOutcome::Status(500..) | SampleOutcome::Unknown(_) => {
             Some((Decision::Unknown, sample.done.max(sample.sent + service_timeout)))
         }
+        // Another answer is definite for the counters, but not for the limiter.
+        SampleOutcome::Status(_) => Some((Decision::Unknown, sample.done)),
         SampleOutcome::NotSent(_) | SampleOutcome::Dropped => None,
     }
 }

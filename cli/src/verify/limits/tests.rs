@@ -77,6 +77,26 @@ fn what_went_unanswered_may_have_been_admitted() {
     assert_eq!(judged("fixed-window", "8/10s", &silent, |_| {}).outcome, Outcome::Pass);
 }
 
+/// A store that stands still may count a request after the service has given up on it and said so: seven admissions, a failure
+/// of long ago, and a refusal that is only right if that counts by now.
+#[test]
+fn what_the_service_failed_to_decide_may_count_later() {
+    let outcome = |i: i64| match i {
+        0 => 503,
+        1..8 => 200,
+        _ => 429,
+    };
+    let samples: Vec<Sample> = (0..10)
+        .map(|i| sample(if i == 0 { 0 } else { 12_000 + i * 20 }, 0, SampleOutcome::Status(outcome(i))))
+        .collect();
+    for algorithm in ["fixed-window", "sliding-log"] {
+        assert_ne!(judged(algorithm, "8/10s", &samples, |_| {}).outcome, Outcome::Fail);
+        let mut decided = samples.clone();
+        decided[0].outcome = SampleOutcome::Status(404);
+        assert_eq!(judged(algorithm, "8/10s", &decided, |_| {}).outcome, Outcome::Fail);
+    }
+}
+
 #[test]
 fn a_run_that_was_cut_off_proves_no_refusal_wrong_near_its_end() {
     let killed = |made: &mut Made| made.manifest.state = State::Running;
