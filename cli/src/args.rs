@@ -2,6 +2,7 @@
 
 mod report;
 mod run;
+mod schema;
 mod up;
 
 use std::path::PathBuf;
@@ -10,6 +11,7 @@ use clap::{Args, Parser, Subcommand, builder::styling};
 
 pub use report::{JsonArgs, ReportArgs};
 pub use run::{PlaceArgs, RunArgs};
+pub use schema::{SchemaArgs, SchemaOf};
 pub use up::{PartArgs, UpArgs};
 
 const EXIT_CODES: &str = "Exit codes:
@@ -53,6 +55,8 @@ pub enum Command {
     Metrics(MetricsArgs),
     /// Ask a live Prometheus all that dashboards and rule files ask, and say what is wrong with them
     Dashboards(DashboardsArgs),
+    /// Write the JSON Schema of reports or scenarios
+    Schema(SchemaArgs),
     /// List the faults that the reference service can have on purpose
     Faults,
     /// Serve the reference multi-tenant API

@@ -54,6 +54,10 @@ fn dispatch(command: Command, err_is_coloured: bool) -> Result<Exit, Failure> {
             let mut output = Output::new(&mut out, &mut err, err_is_coloured);
             runtime()?.block_on(commands::dashboards::dashboards(&args, &mut output))
         }
+        Command::Schema(args) => {
+            let mut output = Output::new(&mut out, &mut err, err_is_coloured);
+            commands::schema::schema(&args, &mut output).map(|()| Exit::Pass)
+        }
         Command::Faults => commands::faults::faults(&mut out).map_err(unwritable),
         Command::Serve(args) => commands::serve::serve(args),
         Command::Up(args) => {

@@ -8,6 +8,7 @@ pub mod part;
 mod place;
 pub mod run;
 pub mod scenario;
+pub mod schema;
 pub mod serve;
 mod session;
 pub mod up;

@@ -151,6 +151,23 @@ impl<'a> Output<'a> {
         self.deliver(report, || dashboards::render(report), json)
     }
 
+    /// A document of its own, as JSON, to a file or (`-`) standard output.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn document(&mut self, value: &impl Serialize, path: &Path) -> Result<(), Failure> {
+        let written = to_json(value).and_then(|text| {
+            if path == Path::new("-") {
+                return quiet_pipe(self.out.write_all(&text).and_then(|()| self.out.flush()));
+            }
+            files::write(path, &text, None)
+        });
+        written.map_err(|error| {
+            Failure::new(Exit::Broken, format!("cannot write {}: {error}", path.display()))
+                .hint("leave the file out, and it goes to standard output")
+        })
+    }
+
     /// Contracts that were guessed from the page `name`, the likeliest first, as a scenario has them.
     ///
     /// # Errors

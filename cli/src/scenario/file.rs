@@ -21,7 +21,7 @@ use shapes::{
     ALERT, EMBEDDED, EXPECT, FEEDER, FILE, HTTP, JOURNEY, LIMIT, LOAD, METRICS, NEIGHBOURS, SERVICE, STAGE,
     TENANT, WHERE,
 };
-pub use shapes::{SHAPES, Shape};
+pub use shapes::{Kind, SHAPES, Shape};
 
 use super::{
     Algorithm, Anchor, Estimate, Pause, Refill, Retry, Routing, Spacing, StatusSet,

@@ -19,6 +19,7 @@ pub mod overrides;
 pub mod problem;
 pub mod promql;
 pub mod resolve;
+pub mod schema;
 pub mod template;
 
 pub use alert::{Alert, AlertPromise};

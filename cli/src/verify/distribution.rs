@@ -1,6 +1,7 @@
 //! How latency is distributed: exact counts in logarithmic buckets, for pictures. Quantiles come from elsewhere: a bucket is
 //! 12 % wide.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{record::sample::Sample, units::Nanos};
@@ -11,7 +12,7 @@ pub const PER_DECADE: u32 = 20;
 const DECADES: std::ops::RangeInclusive<u32> = 3..=13;
 
 /// The latency of all answered requests after the warm-up, from either instant.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Distribution {
     /// From the instant at which each was due.
     pub from_intended: Vec<Bucket>,
@@ -20,7 +21,7 @@ pub struct Distribution {
 }
 
 /// How many latencies lie between the bound below this one and this one. Buckets without any are left out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Bucket {
     /// The upper bound, which belongs to the bucket: `10^(i/20)` ns for a whole `i`, rounded. The first bucket begins at
     /// zero, the last (10,000 s) has no end.

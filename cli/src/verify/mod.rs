@@ -40,6 +40,7 @@ pub(crate) mod testing;
 pub mod unseen;
 pub mod verdict;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
@@ -69,7 +70,7 @@ use summary::{Counts, Gatherer, Summary};
 use verdict::{Outcome, Verdict};
 
 /// A judged run.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Report {
     /// Version of this JSON; it rises when a reader has to change.
     pub version: u32,
@@ -99,6 +100,17 @@ pub struct Report {
     pub verdicts: Vec<Verdict>,
     /// The worst of them; never `Pass` for a run that was cut off.
     pub outcome: Outcome,
+}
+
+impl Report {
+    /// The JSON Schema of what a report serializes to. Readers have to expect more than it names: whatever is added leaves
+    /// the version as it is.
+    pub fn schema() -> serde_json::Value {
+        let settings = schemars::generate::SchemaSettings::draft2020_12().for_serialize();
+        let mut schema = settings.into_generator().into_root_schema_for::<Self>();
+        schema.insert("$id".to_owned(), format!("urn:saasbench:report:{REPORT_VERSION}").into());
+        schema.to_value()
+    }
 }
 
 /// Version of the JSON report.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use hdrhistogram::Histogram;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
@@ -19,7 +20,7 @@ use crate::{
 };
 
 /// The tables of a report.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Summary {
     /// Per tenant and step, in the scenario's order.
     pub rows: Vec<Row>,
@@ -35,7 +36,7 @@ pub struct Summary {
 }
 
 /// One tenant's requests of one step.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Row {
     /// Tenant id.
     pub tenant: String,
@@ -52,7 +53,7 @@ pub struct Row {
 }
 
 /// One replica's requests.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct ReplicaRow {
     /// Its name.
     pub name: String,
@@ -61,7 +62,7 @@ pub struct ReplicaRow {
 }
 
 /// Outcomes of a group of requests.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, JsonSchema)]
 pub struct Counts {
     /// Requests, dropped arrivals left out.
     pub requests: u64,
@@ -78,7 +79,7 @@ pub struct Counts {
 }
 
 /// Latency in nanoseconds; HDR buckets, three significant digits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Quantiles {
     /// Median.
     pub p50: Nanos,

@@ -1,11 +1,12 @@
 //! A verdict: one claim, three-valued, with its evidence.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{record::manifest::ScenarioText, units::Nanos};
 
 /// What a claim came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
     /// The record shows that it holds.
@@ -27,7 +28,7 @@ impl std::fmt::Display for Outcome {
 }
 
 /// Which question a claim answers; the names are part of the JSON report.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Claim {
     /// The service's counters agree with what clients saw.
@@ -91,7 +92,7 @@ impl std::fmt::Display for Claim {
 }
 
 /// One claim and what it came to.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Verdict {
     /// Which question.
     pub claim: Claim,
@@ -109,7 +110,7 @@ pub struct Verdict {
 }
 
 /// A place in the scenario's file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Place {
     /// Its path as it was typed.
     pub file: String,
@@ -139,7 +140,7 @@ impl std::fmt::Display for Place {
 }
 
 /// Something that was found.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Evidence {
     /// Whether it speaks for the claim.
     pub outcome: Outcome,
@@ -162,7 +163,7 @@ pub struct Evidence {
 }
 
 /// The mistake that explains a failure: an explanation of everything that was found, no proof.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Diagnosis {
     /// `per-replica`, `off-by-one`, …
     pub suspect: String,
@@ -175,7 +176,7 @@ pub struct Diagnosis {
 }
 
 /// A proof that a limit was broken, complete in itself: these requests, and no others, are needed to see it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Certificate {
     /// Whose limit.
     pub tenant: String,
@@ -200,7 +201,7 @@ pub struct Certificate {
 }
 
 /// A request of a [`Certificate`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Certified {
     /// Its number in the recorded run.
     pub sample: u64,

@@ -24,7 +24,7 @@ macro_rules! assert_shown {
 #[test]
 fn help() {
     let sandbox = Sandbox::new();
-    let commands: [&[&str]; 10] = [
+    let commands: [&[&str]; 11] = [
         &[],
         &["--help"],
         &["run", "--help"],
@@ -35,6 +35,7 @@ fn help() {
         &["faults"],
         &["metrics", "--help"],
         &["dashboards", "--help"],
+        &["schema", "--help"],
     ];
     for arguments in commands {
         assert_shown!(sandbox.run(arguments));

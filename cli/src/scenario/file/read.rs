@@ -6,7 +6,7 @@ use toml::{
     de::{DeInteger, DeTable, DeValue},
 };
 
-use super::shapes::Shape;
+use super::shapes::{Kind, Shape};
 use crate::scenario::{
     notation::Complaint,
     problem::{Problem, Span, did_you_mean, listed, quoted},
@@ -111,7 +111,7 @@ impl<'t> Table<'t> {
         table: &'t DeTable<'t>,
         found: &mut Vec<Problem>,
     ) -> Self {
-        let known = || shape.keys.iter().map(|(name, _)| *name);
+        let known = || shape.keys.iter().map(|(name, ..)| *name);
         for (key, _) in table {
             if !known().any(|name| name == key.get_ref()) {
                 let message = format!("unknown key {} in {}", quoted(key.get_ref()), shape.name);
@@ -124,17 +124,23 @@ impl<'t> Table<'t> {
 
     /// Whether it has keys that do not belong there: what it lacks may be what they were meant to be.
     pub(super) fn is_misspelt(&self) -> bool {
-        let known = |key: &str| self.header.shape.keys.iter().any(|(name, _)| *name == key);
+        let known = |key: &str| self.header.shape.keys.iter().any(|(name, ..)| *name == key);
         self.table.keys().any(|key| !known(key.get_ref()))
     }
 
     /// The value of a key.
     pub(super) fn get(&self, key: &str) -> Option<&'t Value<'t>> {
         debug_assert!(
-            self.header.shape.keys.iter().any(|(name, _)| *name == key),
+            self.header.shape.keys.iter().any(|(name, ..)| *name == key),
             "{key} is not in the shape"
         );
         self.table.get(key)
+    }
+
+    /// A key is read as its shape has it: what the schema of scenarios says of it comes from there.
+    pub(super) fn debug_assert_kind(&self, key: &str, fits: impl FnOnce(Kind) -> bool) {
+        let kind = self.header.shape.kind(key);
+        debug_assert!(kind.is_some_and(fits), "{key} of {} is no {kind:?}", self.header.shape.name);
     }
 
     /// Reads a key; `read` says what is wrong.
@@ -171,9 +177,14 @@ impl<'t> Table<'t> {
         found: &mut Vec<Problem>,
         parse: impl FnOnce(&str) -> Result<T, Complaint>,
     ) -> Field<T> {
+        self.debug_assert_kind(key, |kind| matches!(kind, Kind::Text | Kind::Choice(_)));
         self.read(key, found, |value, found| match value.get_ref().as_str() {
             Some(text) => match parse(text) {
-                Ok(parsed) => Some(parsed),
+                Ok(parsed) => {
+                    let choices = |kind| matches!(kind, Kind::Choice(texts) if !texts.contains(&text));
+                    self.debug_assert_kind(key, |kind| !choices(kind));
+                    Some(parsed)
+                }
                 Err(complaint) => {
                     found.push(invalid(key, value.span(), text, complaint));
                     None
@@ -188,6 +199,7 @@ impl<'t> Table<'t> {
 
     /// A whole number, at least `least`.
     pub(super) fn whole(&self, key: &str, least: u64, found: &mut Vec<Problem>) -> Field<u64> {
+        self.debug_assert_kind(key, |kind| kind == Kind::Whole(least));
         self.read(key, found, |value, found| {
             let problem = match value.get_ref() {
                 DeValue::Integer(integer) => match whole(integer).map(u64::try_from) {
@@ -207,6 +219,7 @@ impl<'t> Table<'t> {
 
     /// True or false.
     pub(super) fn boolean(&self, key: &str, found: &mut Vec<Problem>) -> Field<bool> {
+        self.debug_assert_kind(key, |kind| kind == Kind::Boolean);
         self.read(key, found, |value, found| {
             let boolean = value.get_ref().as_bool();
             if boolean.is_none() {
@@ -238,6 +251,7 @@ impl<'t> Table<'t> {
         key: &str,
         found: &mut Vec<Problem>,
     ) -> Vec<(Located<String>, Located<String>)> {
+        self.debug_assert_kind(key, |kind| kind == Kind::TextByName);
         let mut texts = Vec::new();
         for (name, value) in self.entries(key, found) {
             match value.get_ref().as_str() {
@@ -255,6 +269,10 @@ impl<'t> Table<'t> {
         shape: &'static Shape,
         found: &mut Vec<Problem>,
     ) -> Option<Table<'t>> {
+        self.debug_assert_kind(
+            key,
+            |kind| matches!(kind, Kind::Table(of) | Kind::TableOr(of, _) if of == shape),
+        );
         let value = self.get(key)?;
         match value.get_ref() {
             DeValue::Table(table) => Some(Table::open(shape, value.span(), table, found)),
@@ -272,6 +290,7 @@ impl<'t> Table<'t> {
         shape: &'static Shape,
         found: &mut Vec<Problem>,
     ) -> Vec<Table<'t>> {
+        self.debug_assert_kind(key, |kind| kind == Kind::SomeTables(shape));
         let Some(value) = self.get(key) else { return Vec::new() };
         let elements = match value.get_ref() {
             DeValue::Array(array) => array.iter().collect(),
@@ -294,6 +313,7 @@ impl<'t> Table<'t> {
         shape: &'static Shape,
         found: &mut Vec<Problem>,
     ) -> Vec<Table<'t>> {
+        self.debug_assert_kind(key, |kind| kind == Kind::Tables(shape));
         let Some(value) = self.get(key) else { return Vec::new() };
         let elements =
             match value.get_ref() {

@@ -1,19 +1,69 @@
-//! The keys of every table, each with an example: what is known, what is suggested, and what `docs/scenario.md` has to cover.
+//! The keys of every table, each with what it holds and an example: what is known, what is suggested, what
+//! `docs/scenario.md` has to cover, and what the JSON Schema of scenarios is made of.
 
-/// The keys that a table may have, each with an example.
+use Kind::{
+    Any, Boolean, Choice, Number, Quotas, Replica, SomeTables, Statuses, Table, TableOr, Tables, Text,
+    TextByName, TextOrTableByName, Texts, Weights, Whole,
+};
+
+/// What a key holds, as far as a schema can say it; notations within texts are left to the parser.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Text.
+    Text,
+    /// One of these texts.
+    Choice(&'static [&'static str]),
+    /// A text or an array of texts.
+    Texts,
+    /// A whole number, at least this.
+    Whole(u64),
+    /// A number from one to the other.
+    Number(u32, u32),
+    /// True or false.
+    Boolean,
+    /// Any value.
+    Any,
+    /// A status, a class of them as text, or an array of such.
+    Statuses,
+    /// A name, or a table of names with their weights.
+    Weights,
+    /// A text, or a table of texts.
+    Quotas,
+    /// How replicas are chosen, or the number of one from 1.
+    Replica,
+    /// A table of names of the user's own, with texts.
+    TextByName,
+    /// A table of names of the user's own, with texts or tables.
+    TextOrTableByName(&'static Shape),
+    /// A table.
+    Table(&'static Shape),
+    /// A table, or one of these texts; without any, any text.
+    TableOr(&'static Shape, &'static [&'static str]),
+    /// Tables.
+    Tables(&'static Shape),
+    /// A table or several.
+    SomeTables(&'static Shape),
+}
+
+/// The keys that a table may have, each with what it holds and an example.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Shape {
     /// As written: `[[load]]`.
     pub name: &'static str,
-    /// Name and example.
-    pub keys: &'static [(&'static str, &'static str)],
+    /// Name, what it holds, and an example.
+    pub keys: &'static [(&'static str, Kind, &'static str)],
 }
 
 impl Shape {
     /// How a key is written; empty for a key that is not one.
     pub(super) fn example(&self, key: &str) -> String {
-        let example = self.keys.iter().find(|(name, _)| *name == key).map(|(_, example)| *example);
+        let example = self.keys.iter().find(|(name, ..)| *name == key).map(|(.., example)| *example);
         example.map_or_else(String::new, |example| format!("for example: {example}"))
+    }
+
+    /// What a key holds; `None` for a key that is not one.
+    pub(super) fn kind(&self, key: &str) -> Option<Kind> {
+        self.keys.iter().find(|(name, ..)| *name == key).map(|(_, kind, _)| *kind)
     }
 }
 
@@ -45,256 +95,275 @@ pub const SHAPES: &[&Shape] = &[
 pub(super) const FILE: Shape = Shape {
     name: "the scenario",
     keys: &[
-        ("version", "version = 1"),
-        ("name", "name = \"flood\""),
-        ("about", "about = \"acme floods two replicas\""),
-        ("seed", "seed = 7"),
-        ("timeout", "timeout = \"10s\""),
-        ("warmup", "warmup = \"5s\""),
-        ("tenant", "[[tenant]]"),
-        ("feeder", "[[feeder]]"),
-        ("journey", "[[journey]]"),
-        ("load", "[[load]]"),
-        ("limit", "[[limit]]"),
-        ("expect", "[[expect]]"),
-        ("alert", "[[alert]]"),
-        ("neighbours", "[neighbours]"),
-        ("http", "[http]"),
-        ("service", "[service]"),
-        ("metrics", "[metrics]"),
-        ("embedded", "[embedded]"),
+        ("version", Whole(0), "version = 1"),
+        ("name", Text, "name = \"flood\""),
+        ("about", Text, "about = \"acme floods two replicas\""),
+        ("seed", Whole(0), "seed = 7"),
+        ("timeout", Text, "timeout = \"10s\""),
+        ("warmup", Text, "warmup = \"5s\""),
+        ("tenant", Tables(&TENANT), "[[tenant]]"),
+        ("feeder", Tables(&FEEDER), "[[feeder]]"),
+        ("journey", Tables(&JOURNEY), "[[journey]]"),
+        ("load", Tables(&LOAD), "[[load]]"),
+        ("limit", Tables(&LIMIT), "[[limit]]"),
+        ("expect", Tables(&EXPECT), "[[expect]]"),
+        ("alert", Tables(&ALERT), "[[alert]]"),
+        ("neighbours", Table(&NEIGHBOURS), "[neighbours]"),
+        ("http", Table(&HTTP), "[http]"),
+        ("service", Table(&SERVICE), "[service]"),
+        ("metrics", Table(&METRICS), "[metrics]"),
+        ("embedded", Table(&EMBEDDED), "[embedded]"),
     ],
 };
 pub(super) const TENANT: Shape = Shape {
     name: "[[tenant]]",
     keys: &[
-        ("id", "id = \"acme\""),
-        ("pattern", "pattern = \"t-0001..t-1000\""),
-        ("file", "file = \"tenants.jsonl\""),
+        ("id", Text, "id = \"acme\""),
+        ("pattern", Text, "pattern = \"t-0001..t-1000\""),
+        ("file", Text, "file = \"tenants.jsonl\""),
     ],
 };
 pub(super) const JOURNEY: Shape = Shape {
     name: "[[journey]]",
     keys: &[
-        ("name", "name = \"chat\""),
-        ("cookies", "cookies = true"),
-        ("headers", "headers = { X-Tenant-ID = \"${tenant}\" }"),
-        ("auth", "auth = { bearer = \"${env:TOKEN}\" }"),
-        ("start", "[[journey.start]]"),
-        ("step", "[[journey.step]]"),
+        ("name", Text, "name = \"chat\""),
+        ("cookies", Boolean, "cookies = true"),
+        ("headers", TextByName, "headers = { X-Tenant-ID = \"${tenant}\" }"),
+        ("auth", TableOr(&AUTH, &["none"]), "auth = { bearer = \"${env:TOKEN}\" }"),
+        ("start", Tables(&START), "[[journey.start]]"),
+        ("step", Tables(&STEP), "[[journey.step]]"),
     ],
 };
 pub(super) const START: Shape = Shape { name: "[[journey.start]]", keys: STEP.keys };
 pub(super) const STEP: Shape = Shape {
     name: "[[journey.step]]",
     keys: &[
-        ("get", "get = \"/items/${id}\""),
-        ("post", "post = \"/chat\""),
-        ("put", "put = \"/items/${id}\""),
-        ("patch", "patch = \"/items/${id}\""),
-        ("delete", "delete = \"/items/${id}\""),
-        ("head", "head = \"/\""),
-        ("options", "options = \"/\""),
-        ("name", "name = \"foreign session\""),
-        ("tenant", "tenant = \"globex\""),
-        ("route", "route = \"/items/{id}\""),
-        ("query", "query = { q = \"${word}\" }"),
-        ("headers", "headers = { X-Tenant-ID = \"${tenant}\" }"),
-        ("auth", "auth = { basic = [\"${people.name}\", \"${env:PASSWORD}\"] }"),
-        ("json", "json = { message = \"msg-${n}\" }"),
-        ("form", "form = { name = \"${user}\" }"),
-        ("body", "body = \"number ${n}\""),
-        ("status", "status = [200, 429]"),
-        ("check", "check = [{ json = \"/ok\", is = true }, { size = \"< 10kB\" }]"),
-        ("save", "save = { sid = \"/session_id\" }"),
-        ("foreign", "foreign = true"),
-        ("weight", "weight = 3"),
-        ("every", "every = 5"),
-        ("when", "when = \"sid\""),
-        ("repeat", "repeat = 3"),
-        ("pause", "pause = \"1s..2s\""),
+        ("get", Text, "get = \"/items/${id}\""),
+        ("post", Text, "post = \"/chat\""),
+        ("put", Text, "put = \"/items/${id}\""),
+        ("patch", Text, "patch = \"/items/${id}\""),
+        ("delete", Text, "delete = \"/items/${id}\""),
+        ("head", Text, "head = \"/\""),
+        ("options", Text, "options = \"/\""),
+        ("name", Text, "name = \"foreign session\""),
+        ("tenant", Text, "tenant = \"globex\""),
+        ("route", Text, "route = \"/items/{id}\""),
+        ("query", TextByName, "query = { q = \"${word}\" }"),
+        ("headers", TextByName, "headers = { X-Tenant-ID = \"${tenant}\" }"),
+        ("auth", TableOr(&AUTH, &["none"]), "auth = { basic = [\"${people.name}\", \"${env:PASSWORD}\"] }"),
+        ("json", Any, "json = { message = \"msg-${n}\" }"),
+        ("form", TextByName, "form = { name = \"${user}\" }"),
+        ("body", Text, "body = \"number ${n}\""),
+        ("status", Statuses, "status = [200, 429]"),
+        ("check", SomeTables(&CHECK), "check = [{ json = \"/ok\", is = true }, { size = \"< 10kB\" }]"),
+        ("save", TextOrTableByName(&SAVE), "save = { sid = \"/session_id\" }"),
+        ("foreign", Boolean, "foreign = true"),
+        ("weight", Whole(1), "weight = 3"),
+        ("every", Whole(1), "every = 5"),
+        ("when", TableOr(&WHEN, &[]), "when = \"sid\""),
+        ("repeat", Whole(1), "repeat = 3"),
+        ("pause", Text, "pause = \"1s..2s\""),
     ],
 };
 pub(super) const AUTH: Shape = Shape {
     name: "`auth`",
     keys: &[
-        ("basic", "auth = { basic = [\"user\", \"${env:PASSWORD}\"] }"),
-        ("bearer", "auth = { bearer = \"${token}\" }"),
+        ("basic", Texts, "auth = { basic = [\"user\", \"${env:PASSWORD}\"] }"),
+        ("bearer", Text, "auth = { bearer = \"${token}\" }"),
     ],
 };
 pub(super) const CHECK: Shape = Shape {
     name: "`check`",
     keys: &[
-        ("json", "check = { json = \"/ok\", is = true }"),
-        ("header", "check = { header = \"x-cache\", is = \"HIT\" }"),
-        ("regex", "check = { regex = 'id=(\\d+)', is = \"${id}\" }"),
-        ("is", "check = { json = \"/ok\", is = true }"),
-        ("not", "check = { json = \"/state\", not = \"failed\" }"),
-        ("contains", "check = { contains = \"welcome\" }"),
-        ("matches", "check = { json = \"/id\", matches = '^\\d+$' }"),
-        ("size", "check = { size = \"< 10kB\" }"),
+        ("json", Text, "check = { json = \"/ok\", is = true }"),
+        ("header", Text, "check = { header = \"x-cache\", is = \"HIT\" }"),
+        ("regex", Text, "check = { regex = 'id=(\\d+)', is = \"${id}\" }"),
+        ("is", Any, "check = { json = \"/ok\", is = true }"),
+        ("not", Any, "check = { json = \"/state\", not = \"failed\" }"),
+        ("contains", Text, "check = { contains = \"welcome\" }"),
+        ("matches", Text, "check = { json = \"/id\", matches = '^\\d+$' }"),
+        ("size", Text, "check = { size = \"< 10kB\" }"),
     ],
 };
 pub(super) const SAVE: Shape = Shape {
     name: "`save`",
     keys: &[
-        ("json", "save = { sid = { json = \"/session_id\" } }"),
-        ("header", "save = { cart = { header = \"location\" } }"),
-        ("regex", "save = { csrf = { regex = 'token=(\\w+)' } }"),
+        ("json", Text, "save = { sid = { json = \"/session_id\" } }"),
+        ("header", Text, "save = { cart = { header = \"location\" } }"),
+        ("regex", Text, "save = { csrf = { regex = 'token=(\\w+)' } }"),
     ],
 };
 pub(super) const WHEN: Shape = Shape {
     name: "`when`",
     keys: &[
-        ("saved", "when = { saved = \"state\", is = \"open\" }"),
-        ("absent", "when = { absent = \"sid\" }"),
-        ("is", "when = { saved = \"state\", is = \"open\" }"),
-        ("not", "when = { saved = \"state\", not = \"closed\" }"),
+        ("saved", Text, "when = { saved = \"state\", is = \"open\" }"),
+        ("absent", Text, "when = { absent = \"sid\" }"),
+        ("is", Text, "when = { saved = \"state\", is = \"open\" }"),
+        ("not", Text, "when = { saved = \"state\", not = \"closed\" }"),
     ],
 };
 pub(super) const FEEDER: Shape = Shape {
     name: "[[feeder]]",
     keys: &[
-        ("name", "name = \"people\""),
-        ("file", "file = \"people.csv\""),
-        ("order", "order = \"unique\""),
+        ("name", Text, "name = \"people\""),
+        ("file", Text, "file = \"people.csv\""),
+        ("order", Choice(&["sequential", "random", "unique"]), "order = \"unique\""),
     ],
 };
 pub(super) const LOAD: Shape = Shape {
     name: "[[load]]",
     keys: &[
-        ("tenant", "tenant = [\"acme\", \"globex\"]"),
-        ("journey", "journey = { chat = 3, browse = 1 }"),
-        ("rate", "rate = \"200/s\""),
-        ("arrivals", "arrivals = \"poisson\""),
-        ("max_users", "max_users = 1000"),
-        ("users", "users = 50"),
-        ("spawn", "spawn = \"10/s\""),
-        ("pause", "pause = \"1s..3s\""),
-        ("pacing", "pacing = \"5s\""),
-        ("after", "after = \"5s\""),
-        ("duration", "duration = \"25s\""),
-        ("stages", "stages = [{ for = \"30s\", users = 100 }, { for = \"1m\", users = 100 }]"),
-        ("stop", "stop = \"30s\""),
-        ("iterations", "iterations = 100"),
-        ("replica", "replica = \"sticky\""),
-        ("retry", "retry = \"after\""),
+        ("tenant", Texts, "tenant = [\"acme\", \"globex\"]"),
+        ("journey", Weights, "journey = { chat = 3, browse = 1 }"),
+        ("rate", Text, "rate = \"200/s\""),
+        ("arrivals", Choice(&["even", "poisson"]), "arrivals = \"poisson\""),
+        ("max_users", Whole(1), "max_users = 1000"),
+        ("users", Whole(1), "users = 50"),
+        ("spawn", Text, "spawn = \"10/s\""),
+        ("pause", Text, "pause = \"1s..3s\""),
+        ("pacing", Text, "pacing = \"5s\""),
+        ("after", Text, "after = \"5s\""),
+        ("duration", Text, "duration = \"25s\""),
+        (
+            "stages",
+            Tables(&STAGE),
+            "stages = [{ for = \"30s\", users = 100 }, { for = \"1m\", users = 100 }]",
+        ),
+        ("stop", Text, "stop = \"30s\""),
+        ("iterations", Whole(1), "iterations = 100"),
+        ("replica", Replica, "replica = \"sticky\""),
+        ("retry", Choice(&["never", "after"]), "retry = \"after\""),
     ],
 };
 pub(super) const STAGE: Shape = Shape {
     name: "[[load.stages]]",
     keys: &[
-        ("for", "for = \"30s\""),
-        ("rate", "rate = \"200/s\""),
-        ("users", "users = 100"),
-        ("jump", "jump = true"),
+        ("for", Text, "for = \"30s\""),
+        ("rate", Text, "rate = \"200/s\""),
+        ("users", Whole(0), "users = 100"),
+        ("jump", Boolean, "jump = true"),
     ],
 };
 pub(super) const LIMIT: Shape = Shape {
     name: "[[limit]]",
     keys: &[
-        ("route", "route = \"POST /chat\""),
-        ("per", "per = \"tenant\""),
-        ("algorithm", "algorithm = \"fixed-window\""),
-        ("anchor", "anchor = \"first-hit\""),
-        ("estimate", "estimate = \"floored\""),
-        ("quota", "quota = { acme = \"8/10s\" }"),
-        ("burst", "burst = 12"),
-        ("refill", "refill = \"100ms\""),
-        ("admitted", "admitted = \"2xx\""),
-        ("refused", "refused = 429"),
-        ("resolution", "resolution = \"1ms\""),
+        ("route", Text, "route = \"POST /chat\""),
+        ("per", Choice(&["tenant"]), "per = \"tenant\""),
+        (
+            "algorithm",
+            Choice(&["fixed-window", "aligned-window", "sliding-log", "sliding-counter", "token-bucket"]),
+            "algorithm = \"fixed-window\"",
+        ),
+        ("anchor", Choice(&["epoch", "first-hit"]), "anchor = \"first-hit\""),
+        ("estimate", Choice(&["exact", "floored"]), "estimate = \"floored\""),
+        ("quota", Quotas, "quota = { acme = \"8/10s\" }"),
+        ("burst", Whole(1), "burst = 12"),
+        ("refill", Text, "refill = \"100ms\""),
+        ("admitted", Statuses, "admitted = \"2xx\""),
+        ("refused", Statuses, "refused = 429"),
+        ("resolution", Text, "resolution = \"1ms\""),
     ],
 };
 pub(super) const EXPECT: Shape = Shape {
     name: "[[expect]]",
     keys: &[
-        ("that", "that = \"p99 < 50ms\""),
-        ("promql", "promql = \"sum(rate(http_requests_total[30s]))\""),
-        ("is", "is = \"> 100\""),
-        ("at", "at = \"every\""),
-        ("where", "where = { tenant = \"acme\" }"),
-        ("fresh", "fresh = true"),
+        ("that", Text, "that = \"p99 < 50ms\""),
+        ("promql", Text, "promql = \"sum(rate(http_requests_total[30s]))\""),
+        ("is", Text, "is = \"> 100\""),
+        ("at", Choice(&["end", "every"]), "at = \"every\""),
+        ("where", Table(&WHERE), "where = { tenant = \"acme\" }"),
+        ("fresh", Boolean, "fresh = true"),
     ],
 };
 pub(super) const WHERE: Shape = Shape {
     name: "`where`",
     keys: &[
-        ("tenant", "where = { tenant = \"acme\" }"),
-        ("journey", "where = { journey = \"chat\" }"),
-        ("step", "where = { step = \"POST /chat\" }"),
+        ("tenant", Text, "where = { tenant = \"acme\" }"),
+        ("journey", Text, "where = { journey = \"chat\" }"),
+        ("step", Text, "where = { step = \"POST /chat\" }"),
     ],
 };
 pub(super) const ALERT: Shape = Shape {
     name: "[[alert]]",
     keys: &[
-        ("name", "name = \"TenantFlood\""),
-        ("labels", "labels = { tenant = \"acme\" }"),
-        ("cause", "cause = \"5s..25s\""),
-        ("fires_within", "fires_within = \"45s\""),
-        ("resolves_within", "resolves_within = \"2m\""),
-        ("silent", "silent = true"),
+        ("name", Text, "name = \"TenantFlood\""),
+        ("labels", TextByName, "labels = { tenant = \"acme\" }"),
+        ("cause", Text, "cause = \"5s..25s\""),
+        ("fires_within", Text, "fires_within = \"45s\""),
+        ("resolves_within", Text, "resolves_within = \"2m\""),
+        ("silent", Boolean, "silent = true"),
     ],
 };
 pub(super) const NEIGHBOURS: Shape = Shape {
     name: "[neighbours]",
     keys: &[
-        ("noisy", "noisy = \"acme\""),
-        ("quiet", "quiet = \"2s..10s\""),
-        ("flood", "flood = \"12s..20s\""),
-        ("victims", "victims = [\"globex\", \"initech\"]"),
-        ("slower", "slower = 1.5"),
-        ("goodput", "goodput = 0.9"),
-        ("grace", "grace = \"5ms\""),
+        ("noisy", Texts, "noisy = \"acme\""),
+        ("quiet", Text, "quiet = \"2s..10s\""),
+        ("flood", Text, "flood = \"12s..20s\""),
+        ("victims", Texts, "victims = [\"globex\", \"initech\"]"),
+        ("slower", Number(1, 1000), "slower = 1.5"),
+        ("goodput", Number(0, 1), "goodput = 0.9"),
+        ("grace", Text, "grace = \"5ms\""),
     ],
 };
 pub(super) const HTTP: Shape = Shape {
     name: "[http]",
     keys: &[
-        ("version", "version = \"2\""),
-        ("connect_timeout", "connect_timeout = \"2s\""),
-        ("dns", "dns = \"per-connection\""),
-        ("sources", "sources = [\"10.0.0.0/28\"]"),
-        ("insecure", "insecure = true"),
-        ("roots", "roots = \"ca.pem\""),
+        ("version", Choice(&["auto", "1.1", "2"]), "version = \"2\""),
+        ("connect_timeout", Text, "connect_timeout = \"2s\""),
+        ("dns", Choice(&["per-run", "per-connection"]), "dns = \"per-connection\""),
+        ("sources", Texts, "sources = [\"10.0.0.0/28\"]"),
+        ("insecure", Boolean, "insecure = true"),
+        ("roots", Text, "roots = \"ca.pem\""),
     ],
 };
-pub(super) const SERVICE: Shape = Shape { name: "[service]", keys: &[("timeout", "timeout = \"30s\"")] };
+pub(super) const SERVICE: Shape =
+    Shape { name: "[service]", keys: &[("timeout", Text, "timeout = \"30s\"")] };
 pub(super) const METRICS: Shape = Shape {
     name: "[metrics]",
     keys: &[
-        ("enabled", "enabled = false"),
-        ("preset", "preset = \"micrometer\""),
-        ("path", "path = \"/metrics\""),
-        ("interval", "interval = \"5s\""),
-        ("settle", "settle = \"1s\""),
-        ("requests", "requests = \"http_requests_total\""),
-        ("duration", "duration = \"http_request_duration_seconds\""),
-        ("duration_all", "duration_all = \"http_request_duration_highr_seconds\""),
-        ("tenant_requests", "tenant_requests = \"tenant_requests_total\""),
-        ("tenant_duration", "tenant_duration = \"tenant_request_duration_seconds\""),
-        ("in_progress", "in_progress = \"http_requests_inprogress\""),
-        ("request_size", "request_size = \"http_request_size_bytes\""),
-        ("response_size", "response_size = \"http_response_size_bytes\""),
-        ("route_label", "route_label = \"handler\""),
-        ("method_label", "method_label = \"method\""),
-        ("status_label", "status_label = \"status\""),
-        ("tenant_label", "tenant_label = \"tenant\""),
-        ("statuses", "statuses = \"grouped\""),
-        ("duration_unit", "duration_unit = \"ms\""),
-        ("routes", "routes = { \"GET /items/{id}\" = \"items.show\" }"),
-        ("ignore", "ignore = [\"/metrics\", \"/healthz\"]"),
-        ("tenantless", "tenantless = [\"/\"]"),
-        ("clock_stops_before_answer", "clock_stops_before_answer = true"),
-        ("unseen", "unseen = \"25ms\""),
-        ("scrape_within", "scrape_within = \"1s\""),
+        ("enabled", Boolean, "enabled = false"),
+        (
+            "preset",
+            Choice(&[
+                "tenancy",
+                "fastapi-instrumentator",
+                "otel-http-server",
+                "micrometer",
+                "axum-prometheus",
+            ]),
+            "preset = \"micrometer\"",
+        ),
+        ("path", Text, "path = \"/metrics\""),
+        ("interval", Text, "interval = \"5s\""),
+        ("settle", Text, "settle = \"1s\""),
+        ("requests", Text, "requests = \"http_requests_total\""),
+        ("duration", Text, "duration = \"http_request_duration_seconds\""),
+        ("duration_all", Text, "duration_all = \"http_request_duration_highr_seconds\""),
+        ("tenant_requests", Text, "tenant_requests = \"tenant_requests_total\""),
+        ("tenant_duration", Text, "tenant_duration = \"tenant_request_duration_seconds\""),
+        ("in_progress", Text, "in_progress = \"http_requests_inprogress\""),
+        ("request_size", Text, "request_size = \"http_request_size_bytes\""),
+        ("response_size", Text, "response_size = \"http_response_size_bytes\""),
+        ("route_label", Text, "route_label = \"handler\""),
+        ("method_label", Text, "method_label = \"method\""),
+        ("status_label", Text, "status_label = \"status\""),
+        ("tenant_label", Text, "tenant_label = \"tenant\""),
+        ("statuses", Choice(&["exact", "grouped"]), "statuses = \"grouped\""),
+        ("duration_unit", Choice(&["s", "ms"]), "duration_unit = \"ms\""),
+        ("routes", TextByName, "routes = { \"GET /items/{id}\" = \"items.show\" }"),
+        ("ignore", Texts, "ignore = [\"/metrics\", \"/healthz\"]"),
+        ("tenantless", Texts, "tenantless = [\"/\"]"),
+        ("clock_stops_before_answer", Boolean, "clock_stops_before_answer = true"),
+        ("unseen", Text, "unseen = \"25ms\""),
+        ("scrape_within", Text, "scrape_within = \"1s\""),
     ],
 };
 pub(super) const EMBEDDED: Shape = Shape {
     name: "[embedded]",
     keys: &[
-        ("replicas", "replicas = 2"),
-        ("tenants", "tenants = \"tenants.jsonl\""),
-        ("prometheus", "prometheus = true"),
+        ("replicas", Whole(1), "replicas = 2"),
+        ("tenants", Text, "tenants = \"tenants.jsonl\""),
+        ("prometheus", Boolean, "prometheus = true"),
     ],
 };

@@ -7,6 +7,7 @@ use toml::de::DeValue;
 use super::{
     Quotas,
     read::{Field, Located, Table, Value, in_order, invalid, whole},
+    shapes::Kind,
 };
 use crate::{
     scenario::{
@@ -27,6 +28,7 @@ pub(super) fn one_or_more(
     key: &str,
     found: &mut Vec<Problem>,
 ) -> Field<Vec<Located<String>>> {
+    table.debug_assert_kind(key, |kind| kind == Kind::Texts);
     table.read(key, found, |value, found| {
         let elements: Vec<&Value<'_>> = match value.get_ref() {
             DeValue::Array(array) => array.iter().collect(),
@@ -49,6 +51,7 @@ pub(super) fn mixed(
     key: &str,
     found: &mut Vec<Problem>,
 ) -> Field<Vec<(Located<String>, u64)>> {
+    table.debug_assert_kind(key, |kind| kind == Kind::Weights);
     table.read(key, found, |value, found| match value.get_ref() {
         DeValue::String(name) => Some(vec![(Located { value: name.to_string(), span: value.span() }, 1)]),
         DeValue::Table(weights) if weights.is_empty() => {
@@ -87,6 +90,7 @@ pub(super) fn mixed(
 
 /// `200`, `"2xx"` or an array of such.
 pub(super) fn statuses(table: &Table<'_>, key: &str, found: &mut Vec<Problem>) -> Field<StatusSet> {
+    table.debug_assert_kind(key, |kind| kind == Kind::Statuses);
     table.read(key, found, |value, found| {
         let elements: Vec<&Value<'_>> = match value.get_ref() {
             DeValue::Array(array) if array.is_empty() => {
@@ -134,6 +138,7 @@ fn status(
 /// `"round-robin"`, `"sticky"` or a number from 1.
 pub(super) fn routing(table: &Table<'_>, key: &str, found: &mut Vec<Problem>) -> Field<Routing> {
     const HELP: &str = "replica is \"round-robin\", \"sticky\" or the number of a replica, from 1";
+    table.debug_assert_kind(key, |kind| kind == Kind::Replica);
     table.read(key, found, |value, found| {
         let written = match value.get_ref() {
             DeValue::String(text) if text == "round-robin" => return Some(Routing::RoundRobin),
@@ -266,6 +271,7 @@ pub(super) fn number(
     range: RangeInclusive<f64>,
     found: &mut Vec<Problem>,
 ) -> Field<f64> {
+    table.debug_assert_kind(key, |kind| matches!(kind, Kind::Number(..)));
     table.read(key, found, |value, found| {
         let text = match value.get_ref() {
             DeValue::Integer(integer) => integer.to_string(),
@@ -287,6 +293,7 @@ pub(super) fn number(
 
 /// One quota for all, or a table of them.
 pub(super) fn quotas(table: &Table<'_>, key: &str, found: &mut Vec<Problem>) -> Field<Quotas> {
+    table.debug_assert_kind(key, |kind| kind == Kind::Quotas);
     table.read(key, found, |value, found| match value.get_ref() {
         DeValue::String(text) => quota(key, value, text, found).map(Quotas::All),
         DeValue::Table(quotas) if quotas.is_empty() => {

@@ -83,7 +83,7 @@ impl Syntax {
         }
         problems.truncate(Self::MOST);
         let known =
-            |key: &str| SHAPES.first().is_some_and(|file| file.keys.iter().any(|(name, _)| *name == key));
+            |key: &str| SHAPES.first().is_some_and(|file| file.keys.iter().any(|(name, ..)| *name == key));
         let belief = match first_structural {
             None => Belief::Sound,
             Some(_) if !root.keys().any(|key| known(key.get_ref())) => Belief::Hopeless,

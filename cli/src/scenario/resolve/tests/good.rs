@@ -245,7 +245,7 @@ fn documented_examples_resolve() {
 fn every_key_is_documented() {
     let doc = fs::read_to_string(repository("docs/scenario.md")).unwrap();
     for shape in SHAPES {
-        for (key, _) in shape.keys {
+        for (key, ..) in shape.keys {
             assert!(
                 doc.contains(&format!("`{key}`")),
                 "`{key}` of {} is not in docs/scenario.md",

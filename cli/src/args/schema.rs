@@ -1,0 +1,30 @@
+//! Arguments of `schema`.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+/// Arguments of `schema`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  saasbench schema scenario --out scenario-1.json
+
+With `#:schema ./scenario-1.json` in the first line of a scenario, editors complete and check it.")]
+pub struct SchemaArgs {
+    /// What the schema is of
+    #[arg(value_enum)]
+    pub of: SchemaOf,
+
+    /// Write it to this file instead of standard output
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+}
+
+/// What there is a schema of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SchemaOf {
+    /// What `run` and `verify` write with --json
+    Report,
+    /// What `run` and `validate` read
+    Scenario,
+}

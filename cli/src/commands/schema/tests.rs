@@ -1,0 +1,111 @@
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use serde_json::{Value, json};
+
+use crate::{record::reader::RecordedRun, scenario, verify, verify::Report};
+
+fn repository(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
+}
+
+/// What is wrong with a value.
+fn problems(schema: &Value, value: &Value) -> Vec<String> {
+    let validator = jsonschema::draft202012::new(schema).unwrap();
+    validator.iter_errors(value).map(|error| format!("{}: {error}", error.instance_path())).collect()
+}
+
+fn toml(text: &str) -> Value {
+    toml::from_str(text).unwrap()
+}
+
+#[test]
+fn the_published_schemas_are_those_of_the_program() {
+    for (of, schema) in [("report", Report::schema()), ("scenario", scenario::schema::schema())] {
+        jsonschema::draft202012::meta::validate(&schema).unwrap();
+        let path = format!("docs/schema/{of}-1.json");
+        let published = fs::read_to_string(repository(&path)).ok();
+        let published = published.and_then(|text| serde_json::from_str::<Value>(&text).ok());
+        let command = format!("write it anew: cargo run -p saasbench -- schema {of} --out {path}");
+        assert!(
+            published.is_some_and(|published| published == schema),
+            "{path} is not up to date; {command}"
+        );
+    }
+}
+
+#[test]
+fn reports_of_good_bad_and_cut_off_runs_keep_to_the_schema() {
+    let schema = Report::schema();
+    for name in ["good", "over-admission", "tampered", "killed"] {
+        let run = RecordedRun::open(&repository("cli/tests/fixtures").join(name)).unwrap();
+        let report = serde_json::to_value(verify::verify(&run).unwrap()).unwrap();
+        assert_eq!(problems(&schema, &report), [""; 0], "{name}");
+        // What is added later is no reason to refuse it; what lacks is.
+        let mut newer = report.clone();
+        newer["addition"] = json!(1);
+        assert_eq!(problems(&schema, &newer), [""; 0]);
+        let mut lacking = report;
+        lacking.as_object_mut().unwrap().remove("outcome");
+        assert_ne!(problems(&schema, &lacking), [""; 0]);
+    }
+}
+
+#[test]
+fn every_shipped_scenario_keeps_to_the_schema() {
+    let schema = scenario::schema::schema();
+    let files = fs::read_dir(repository("scenarios")).unwrap().map(|entry| entry.unwrap().path());
+    let mut number = 0;
+    for file in files.filter(|file| file.extension().is_some_and(|extension| extension == "toml")) {
+        let text = fs::read_to_string(&file).unwrap();
+        assert_eq!(problems(&schema, &toml(&text)), [""; 0], "{}", file.display());
+        number += 1;
+    }
+    assert!(number >= 10, "{number} scenarios");
+}
+
+#[test]
+fn every_documented_scenario_keeps_to_the_schema() {
+    let schema = scenario::schema::schema();
+    let text = fs::read_to_string(repository("docs/scenario.md")).unwrap();
+    let blocks = text.split("```toml").skip(1).filter_map(|rest| rest.split("```").next());
+    let mut number = 0;
+    for block in blocks {
+        let (kind, block) = block.split_once('\n').unwrap();
+        let mut value = toml(block);
+        if kind.contains("fragment") {
+            value["version"] = json!(1);
+        }
+        assert_eq!(problems(&schema, &value), [""; 0], "{block}");
+        number += 1;
+    }
+    assert!(number >= 10, "{number} blocks");
+}
+
+#[test]
+fn bad_scenarios_are_refused() {
+    let schema = scenario::schema::schema();
+    let found: Vec<String> = [
+        "name = \"no version\"",
+        "version = 2",
+        "version = 1\nnmae = \"x\"",
+        "version = 1\nseed = \"7\"",
+        "version = 1\n[[load]]\nduration = 5",
+        "version = 1\n[[load]]\nreplica = 0",
+        "version = 1\n[[load]]\narrivals = \"odd\"",
+        "version = 1\n[load]\nusers = 1",
+        "version = 1\n[[journey]]\nname = \"x\"\n[[journey.step]]\nget = \"/\"\nstatus = [200, \"7xx\"]",
+        "version = 1\n[[journey]]\nname = \"x\"\n[[journey.step]]\nget = \"/\"\nsave = { a = { jsno = \"/x\" } }",
+        "version = 1\n[[expect]]\nthat = \"p99 < 1s\"\nwhere = { tenat = \"acme\" }",
+    ]
+    .iter()
+    .map(|text| {
+        let problems = problems(&schema, &toml(text));
+        assert_ne!(problems, [""; 0], "{text}");
+        problems.join("; ")
+    })
+    .collect();
+    insta::assert_snapshot!(found.join("\n"));
+}
