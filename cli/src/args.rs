@@ -1,5 +1,6 @@
 //! The command line, as typed.
 
+mod display;
 mod report;
 mod run;
 mod schema;
@@ -9,6 +10,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, builder::styling};
 
+pub use display::{DisplayArgs, ProgressForm};
 pub use report::{JsonArgs, ReportArgs};
 pub use run::{PlaceArgs, RunArgs};
 pub use schema::{SchemaArgs, SchemaOf};

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Args};
 
-use super::{EXIT_CODES, ReportArgs};
+use super::{DisplayArgs, EXIT_CODES, ReportArgs};
 
 /// Arguments of `run`.
 #[derive(Debug, Args)]
@@ -30,9 +30,9 @@ pub struct RunArgs {
     #[arg(long, value_name = "HOST:PORT")]
     pub metrics_listen: Option<std::net::SocketAddr>,
 
-    /// Show no progress
-    #[arg(short, long)]
-    pub quiet: bool,
+    /// What it says on its way
+    #[command(flatten)]
+    pub display: DisplayArgs,
 
     /// How the report goes out
     #[command(flatten)]

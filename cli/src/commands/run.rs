@@ -20,6 +20,12 @@ use crate::{
 /// # Errors
 /// When the scenario or the command line is wrong, the environment is not there, or the record cannot be written.
 pub async fn run(args: &RunArgs, output: &mut Output<'_>) -> Result<Exit, Failure> {
+    output.set_display(args.display);
+    let ended = run_scenario(args, output).await;
+    output.ended(ended)
+}
+
+async fn run_scenario(args: &RunArgs, output: &mut Output<'_>) -> Result<Exit, Failure> {
     check_metrics(args)?;
     files::check(&args.report)?;
     let (mut scenario, text) = load(&args.scenario, output.err_is_coloured())?;
@@ -34,12 +40,12 @@ pub async fn run(args: &RunArgs, output: &mut Output<'_>) -> Result<Exit, Failur
         up: &up,
         workers: args.workers,
         own_metrics,
-        quiet: args.quiet,
+        quiet: args.display.quiet,
     };
     session.check(output)?;
 
     let dir = create_directory(&args.out, &session.scenario.name).map_err(|error| record_failure(&error))?;
-    output.banner(&session.scenario, &up.environment, &dir, args.quiet);
+    output.banner(&session.scenario, &up.environment, &dir, args.display.quiet);
     let signals = Signals::listen();
     let recorded = session.record(&dir, output, &signals).await;
     let death = take_down(up).await;
@@ -79,7 +85,7 @@ async fn listen(args: &RunArgs, up: &mut Up, output: &mut Output<'_>) -> Result<
         })?,
         (None, None) => return Ok(None),
     };
-    output.note(&format!("the run's own metrics: {}", listening.url()), args.quiet);
+    output.note(&format!("the run's own metrics: {}", listening.url()), args.display.quiet);
     Ok(Some(listening))
 }
 

@@ -30,7 +30,7 @@ use crate::{
     report::{
         output::Output,
         own_metrics::{Live, OwnMetrics, Subject},
-        progress::Progress,
+        progress::view::Phase,
     },
     scenario::{Routing, Scenario},
     units::Tolerance,
@@ -99,6 +99,8 @@ impl Session<'_> {
         if let Some(own_metrics) = &own_metrics {
             own_metrics.begin(subject(scenario, up, clock));
         }
+        output.follow(scenario, clock, &signals.interrupt, quiet);
+        output.detail(&format!("threads that send requests: {workers}"));
         let observer = Observer::new(scenario, up, dir, clock)?;
         observer.before(&signals.stop, output, quiet).await?;
 
@@ -119,20 +121,23 @@ impl Session<'_> {
         let watching = observer.watch(Arc::clone(&in_flight))?;
         let (recorder, sink) =
             Recorder::start(dir.to_owned(), Arc::clone(scenario), replicas, signals.stop.clone())?;
+        let live = Live { tally: recorder.tally(), in_flight, stalled: watching.stalled() };
         if let Some(own_metrics) = &own_metrics {
-            own_metrics.load_begins(Live { tally: recorder.tally(), in_flight, stalled: watching.stalled() });
+            own_metrics.load_begins(live.clone());
         }
+        output.loads(live);
         let timeout = scenario.timeout.to_duration();
         let connect = move |worker| Ok(Wire::new(Arc::clone(&endpoints), worker, timeout, clock));
-        let progress = Progress::start(scenario, recorder.tally(), quiet, &signals.interrupt);
         let driving = engine::drive_on_threads(Arc::new(setup), workers, connect, sink, &signals.stop);
         let phase = driving.await.map_err(RecordError::engine);
-        progress.finish().await;
         // Every sink is gone with the load, so the recorder comes to its end by itself.
         let recording =
             tokio::task::spawn_blocking(move || recorder.finish()).await.map_err(|_| RecordError::Ended)?;
+        output.goes_on(Phase::Settling);
         let observing = watching.finish().await;
-        manifest.recorded = Some(recording?);
+        let recorded = recording?;
+        output.detail(&format!("samples recorded: {}, in {} segments", recorded.samples, recorded.segments));
+        manifest.recorded = Some(recorded);
         observing?;
 
         let phase = phase?;
@@ -142,6 +147,7 @@ impl Session<'_> {
         if let Some(own_metrics) = own_metrics {
             own_metrics.finish(&signals.stop, |text| output.note(text, quiet)).await;
         }
+        output.goes_on(Phase::Judging);
         manifest.state = if signals.interrupted() { State::Interrupted } else { State::Finished };
         manifest.write(dir).map_err(RecordError::write(dir))
     }

@@ -2,7 +2,8 @@
 //!
 //! `writer` fills it while the run goes, `reader` opens it again; `sample` says what one request leaves, `batch`
 //! how many are kept, `segment` how they lie in Parquet, `groups`
-//! what their latency was by tenant, step and replica, `own` what a run tells of itself while it goes, `manifest` what else
+//! what their latency was by tenant, step and replica, `own` what a run tells of itself while it goes, `recent` what was
+//! answered lately, `manifest` what else
 //! there is to know.
 
 pub mod batch;
@@ -12,6 +13,7 @@ pub(crate) mod latency_log;
 pub mod manifest;
 pub mod own;
 pub mod reader;
+pub mod recent;
 pub mod sample;
 pub mod segment;
 pub mod tally;

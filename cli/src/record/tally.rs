@@ -7,6 +7,7 @@ use hdrhistogram::Histogram;
 use super::{
     batch::{Batch, NONE},
     own::Own,
+    recent::Recent,
     sample::Outcome,
 };
 use crate::units::Nanos;
@@ -38,8 +39,12 @@ pub struct Tally {
     pub latency: Histogram<u64>,
     /// Per tenant (by its index): outcomes.
     pub tenants: Vec<Outcomes>,
+    /// Per tenant: requests that count as errors; dropped arrivals do not.
+    pub tenant_errors: Vec<u64>,
     /// What the page of the run's own metrics needs, where there is one.
     pub own: Option<Own>,
+    /// The latest latencies, where somebody follows the run.
+    pub recent: Option<Recent>,
 }
 
 /// Outcomes of a group of requests.
@@ -100,7 +105,9 @@ impl Tally {
             dropped: 0,
             latency: latency_histogram(),
             tenants: vec![Outcomes::default(); tenants],
+            tenant_errors: vec![0; tenants],
             own: None,
+            recent: None,
         }
     }
 
@@ -123,21 +130,30 @@ impl Tally {
         if let Some(own) = &mut self.own {
             own.add(batch);
         }
+        if let Some(recent) = &mut self.recent {
+            recent.add(batch);
+        }
         for row in &batch.rows {
             if let Some(tenant) = self.tenants.get_mut(row.tenant as usize) {
                 tenant.add(row.outcome);
             }
-            match row.outcome {
-                Outcome::Dropped => {
-                    self.dropped += 1;
-                    continue;
-                }
-                Outcome::Status(_) => count_latency(&mut self.latency, Nanos(row.done - row.intended)),
-                Outcome::Unknown(_) | Outcome::NotSent(_) => self.errors += 1,
+            if row.outcome == Outcome::Dropped {
+                self.dropped += 1;
+                continue;
             }
             self.requests += 1;
-            let failed = batch.extras.get(row.extra as usize).is_some_and(|extra| extra.failed_check != NONE);
-            self.errors += u64::from(failed);
+            let mut is_error =
+                batch.extras.get(row.extra as usize).is_some_and(|extra| extra.failed_check != NONE);
+            match row.outcome {
+                Outcome::Status(_) => count_latency(&mut self.latency, Nanos(row.done - row.intended)),
+                _ => is_error = true,
+            }
+            if is_error {
+                self.errors += 1;
+                if let Some(errors) = self.tenant_errors.get_mut(row.tenant as usize) {
+                    *errors += 1;
+                }
+            }
         }
     }
 }

@@ -1,4 +1,6 @@
-//! Where texts go: reports to standard output, everything else to standard error.
+//! Where texts go: reports to standard output, everything else to standard error. `live` is what is said while a run goes.
+
+mod live;
 
 use std::{
     io::{self, Write},
@@ -7,6 +9,7 @@ use std::{
 
 use serde::Serialize;
 
+use self::live::Live;
 use super::{
     dashboards::{self, DashboardsReport},
     failure, files,
@@ -30,6 +33,7 @@ pub struct Output<'a> {
     err: &'a mut dyn Write,
     err_is_coloured: bool,
     github: Option<GitHub>,
+    live: Live,
 }
 
 impl std::fmt::Debug for Output<'_> {
@@ -41,7 +45,7 @@ impl std::fmt::Debug for Output<'_> {
 impl<'a> Output<'a> {
     /// Reports go to `out`, everything else to `err`.
     pub fn new(out: &'a mut dyn Write, err: &'a mut dyn Write, err_is_coloured: bool) -> Self {
-        Self { out, err, err_is_coloured, github: None }
+        Self { out, err, err_is_coloured, github: None, live: Live::default() }
     }
 
     /// The same where GitHub Actions reads along, if it does.
@@ -57,8 +61,8 @@ impl<'a> Output<'a> {
 
     /// What is about to run, where, and where it will be recorded.
     pub fn banner(&mut self, scenario: &Scenario, environment: &Environment, dir: &Path, quiet: bool) {
-        if quiet {
-            return;
+        if quiet || self.is_json() {
+            return self.begin(scenario, environment, dir);
         }
         let shown = |replica: &Replica| {
             let http2 = if environment.http2.contains(&replica.name) { " (HTTP/2)" } else { "" };
@@ -80,8 +84,10 @@ impl<'a> Output<'a> {
 
     /// A remark about what goes on.
     pub fn note(&mut self, text: &str, quiet: bool) {
-        if !quiet {
-            self.tell(&paint(FAINT, text));
+        match quiet {
+            true => {}
+            false if self.is_json() => self.object("note", text),
+            false => self.tell(&paint(FAINT, text)),
         }
     }
 
@@ -90,23 +96,35 @@ impl<'a> Output<'a> {
     /// # Errors
     /// When that cannot be written; a reader that went away has read enough.
     pub fn say(&mut self, text: &str) -> Result<(), Failure> {
+        self.follow_no_more();
         quiet_pipe(self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush()))
             .map_err(|error| Failure::new(Exit::Broken, format!("cannot write to standard output: {error}")))
     }
 
     /// Something that went wrong, though the command goes on.
     pub fn warn(&mut self, text: &str) {
-        self.tell(&format!("{} {text}", paint(BAD, "error:")));
+        match self.is_json() {
+            true => self.object("warning", text),
+            false => self.tell(&format!("{} {text}", paint(BAD, "error:"))),
+        }
     }
 
     /// Why a part of the work could not be done, though the command goes on.
     pub fn failure(&mut self, problem: &Failure) {
-        let _ = failure::print(problem, self.err);
+        let mut text = Vec::new();
+        let _ = failure::print(problem, &mut text);
+        let text = String::from_utf8_lossy(&text);
+        match self.is_json() {
+            true => self.object("warning", text.trim_end()),
+            false => self.tell(text.trim_end()),
+        }
     }
 
     /// Nobody reads a standard error that is gone, and that is no reason to stop a run.
     fn tell(&mut self, text: &str) {
-        let _ = writeln!(self.err, "{text}");
+        if !self.is_told_beside_progress(text) {
+            let _ = writeln!(self.err, "{text}");
+        }
     }
 
     /// A finished report: as text on standard output, and in every file that was asked for (`-` for standard output, in
@@ -115,6 +133,7 @@ impl<'a> Output<'a> {
     /// # Errors
     /// When a file cannot be written; the others are written all the same.
     pub fn report(&mut self, report: &Report, args: &ReportArgs) -> Result<(), Failure> {
+        self.judged(report);
         let mut failure = None;
         let mut is_stdout_taken = false;
         for (form, path) in files::asked(args) {

@@ -63,7 +63,7 @@ pub struct Subject {
 }
 
 /// Where the numbers come from once the load begins.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Live {
     /// The recorder's totals, which must keep [`Own`] ones.
     pub tally: TallyReader,

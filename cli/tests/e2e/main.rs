@@ -34,5 +34,6 @@ mod shipped;
 mod stack;
 mod stalls;
 mod tampering;
+mod terminal;
 mod texts;
 mod wires;

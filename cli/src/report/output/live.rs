@@ -1,0 +1,141 @@
+//! What is said while a run goes: its progress, beside whatever else there is to say; and all of it as JSON where a program
+//! reads along.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+use super::Output;
+use crate::{
+    args::{DisplayArgs, ProgressForm},
+    clock::RunClock,
+    exit::{Exit, Failure},
+    record::manifest::Environment,
+    report::{
+        own_metrics,
+        progress::{
+            Progress, json,
+            view::{Phase, Plan},
+        },
+    },
+    scenario::Scenario,
+    verify::{self, verdict::Outcome},
+};
+
+/// What is known of a run while it goes.
+#[derive(Debug, Default)]
+pub(super) struct Live {
+    args: DisplayArgs,
+    /// Shown from the run's begin until something is said on standard output.
+    progress: Option<Progress>,
+    run: Option<String>,
+    outcome: Option<Outcome>,
+}
+
+impl Output<'_> {
+    /// How much is said on the way, and how.
+    pub fn set_display(&mut self, args: DisplayArgs) {
+        self.live.args = args;
+    }
+
+    /// Shows a run that gets ready; nothing at all if `quiet`.
+    pub fn follow(
+        &mut self,
+        scenario: &Scenario,
+        clock: RunClock,
+        interrupt: &CancellationToken,
+        quiet: bool,
+    ) {
+        self.follow_no_more();
+        let args = DisplayArgs { quiet: quiet || self.live.args.quiet, ..self.live.args };
+        let plan = Plan::of(scenario);
+        self.live.progress = Some(Progress::start(plan, args, self.err_is_coloured, clock, interrupt));
+    }
+
+    /// The load of the run begins; its totals are here.
+    pub fn loads(&self, live: own_metrics::Live) {
+        if let Some(progress) = &self.live.progress {
+            progress.loads(live);
+        }
+    }
+
+    /// The run has come to a phase after its load.
+    pub fn goes_on(&self, phase: Phase) {
+        if let Some(progress) = &self.live.progress {
+            progress.goes_on(phase);
+        }
+    }
+
+    /// Says more, to those who want to hear it.
+    pub fn detail(&mut self, text: &str) {
+        let quiet = !self.live.args.verbose;
+        self.note(text, quiet);
+    }
+
+    /// How a run ended, for a program that reads along: a failure has been told then.
+    ///
+    /// # Errors
+    /// The failure, where it has yet to be told.
+    pub fn ended(&mut self, ended: Result<Exit, Failure>) -> Result<Exit, Failure> {
+        self.follow_no_more();
+        if !self.is_json() {
+            return ended;
+        }
+        let failure = ended.as_ref().err();
+        let exit = ended.as_ref().map_or_else(|failure| failure.exit, |exit| *exit);
+        self.line(&json::line("end", self.end(exit, failure)));
+        Ok(exit)
+    }
+
+    fn end(&self, exit: Exit, failure: Option<&Failure>) -> Value {
+        let plain = |text: &str| anstream::adapter::strip_str(text).to_string();
+        json!({
+            "outcome": self.live.outcome,
+            "exit": exit as u8,
+            "run": self.live.run,
+            "error": failure.map(|failure| plain(&failure.message)),
+            "hint": failure.and_then(|failure| failure.hint.as_deref()).map(plain),
+        })
+    }
+
+    /// Whether a program reads along.
+    pub(super) fn is_json(&self) -> bool {
+        self.live.args.progress == ProgressForm::Json
+    }
+
+    /// The banner of a run for programs.
+    pub(super) fn begin(&mut self, scenario: &Scenario, environment: &Environment, dir: &Path) {
+        let run = dir.display().to_string();
+        if self.is_json() {
+            self.line(&json::begin(scenario, environment, &run));
+        }
+        self.live.run = Some(run);
+    }
+
+    /// A text for programs.
+    pub(super) fn object(&mut self, kind: &str, text: &str) {
+        let text = anstream::adapter::strip_str(text).to_string();
+        self.line(&json::line(kind, json!({ "text": text })));
+    }
+
+    fn line(&mut self, line: &str) {
+        let _ = self.err.write_all(line.as_bytes());
+    }
+
+    /// Whether the display has shown the text beside the progress.
+    pub(super) fn is_told_beside_progress(&self, text: &str) -> bool {
+        self.live.progress.as_ref().is_some_and(|progress| progress.tell(text))
+    }
+
+    /// Takes the progress away.
+    pub(super) fn follow_no_more(&mut self) {
+        self.live.progress = None;
+    }
+
+    /// The run was judged, and its report follows.
+    pub(super) fn judged(&mut self, report: &verify::Report) {
+        self.follow_no_more();
+        self.live.outcome = Some(report.outcome);
+    }
+}

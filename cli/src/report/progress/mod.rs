@@ -1,0 +1,257 @@
+//! What is shown of a run while it goes. It only reads the running totals; no worker ever waits for it.
+//!
+//! `window` is what the run did lately, `view` all that a display draws from: `block` on a terminal (put there by `canvas`,
+//! of pieces that `spans` cuts), lines elsewhere, `json` for programs.
+
+pub mod block;
+pub mod canvas;
+pub mod json;
+pub mod spans;
+pub mod view;
+pub mod window;
+
+use std::{
+    io::{self, IsTerminal as _, Write as _},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio_util::sync::CancellationToken;
+
+use self::{
+    canvas::Canvas,
+    view::{Phase, Plan, View},
+    window::Window,
+};
+use super::{
+    own_metrics::Live,
+    style::{FAINT, paint},
+};
+use crate::{
+    args::{DisplayArgs, ProgressForm},
+    clock::RunClock,
+    units::Nanos,
+};
+
+/// Between two drawings on a terminal.
+const REDRAW: Duration = Duration::from_millis(200);
+/// Between two looks at the totals: figures that change more often are not read.
+const STEP: Nanos = Nanos::from_secs(1);
+/// Between two lines where there is no terminal.
+const LINE: Nanos = Nanos::from_secs(5);
+/// What is said once the user has interrupted a run.
+pub const INTERRUPTED: &str = "interrupted: waiting for answers (again to quit at once)";
+
+/// A display that goes on by itself until it is dropped.
+#[derive(Debug)]
+pub struct Progress {
+    follower: Arc<Mutex<Follower>>,
+    stop: CancellationToken,
+}
+
+/// How a run is shown.
+#[derive(Debug)]
+enum Face {
+    Nothing,
+    Lines { next: Nanos },
+    Block(Canvas),
+    Json,
+}
+
+/// Follows a run.
+#[derive(Debug)]
+struct Follower {
+    view: View,
+    face: Face,
+    verbose: bool,
+    clock: RunClock,
+    live: Option<Live>,
+    /// When the load began, and when the totals were last looked at.
+    begun: Nanos,
+    stepped: Nanos,
+    interrupt: CancellationToken,
+}
+
+impl Face {
+    /// The one that is asked for, on the standard error that there is.
+    fn of(args: DisplayArgs, coloured: bool) -> Self {
+        match args.progress {
+            _ if args.quiet => Self::Nothing,
+            ProgressForm::Auto if io::stderr().is_terminal() => Self::Block(Canvas::new(coloured)),
+            ProgressForm::Auto | ProgressForm::Plain => Self::Lines { next: LINE },
+            ProgressForm::Json => Self::Json,
+            ProgressForm::None => Self::Nothing,
+        }
+    }
+}
+
+impl Progress {
+    /// Shows a run that gets ready, on a runtime of several threads.
+    pub fn start(
+        plan: Plan,
+        args: DisplayArgs,
+        coloured: bool,
+        clock: RunClock,
+        interrupt: &CancellationToken,
+    ) -> Self {
+        let follower = Follower {
+            view: View::new(plan),
+            face: Face::of(args, coloured),
+            verbose: args.verbose,
+            clock,
+            live: None,
+            begun: Nanos::ZERO,
+            stepped: Nanos::ZERO,
+            interrupt: interrupt.clone(),
+        };
+        let progress = Self { follower: Arc::new(Mutex::new(follower)), stop: CancellationToken::new() };
+        progress.lock().begin(Phase::Preparing);
+        let (follower, stop) = (Arc::clone(&progress.follower), progress.stop.clone());
+        tokio::spawn(async move {
+            while stop.run_until_cancelled(tokio::time::sleep(REDRAW)).await.is_some() {
+                follower.lock().unwrap_or_else(PoisonError::into_inner).tick();
+            }
+        });
+        progress
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Follower> {
+        self.follower.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The load begins; its totals are here.
+    pub fn loads(&self, live: Live) {
+        let mut follower = self.lock();
+        follower.begun = follower.clock.now();
+        // Where nothing is shown, nothing is counted for it either.
+        if !matches!(follower.face, Face::Nothing) {
+            follower.view.window = Window::new(follower.view.plan.tenants.len(), follower.begun);
+            follower.view.window.follow(&mut live.tally.lock());
+            follower.stepped = follower.begun;
+            follower.live = Some(live);
+        }
+        let phase = follower.view.phase_of_load(Nanos::ZERO);
+        follower.begin(phase);
+    }
+
+    /// The load is over, and its totals are complete: what follows is `phase`.
+    pub fn goes_on(&self, phase: Phase) {
+        let mut follower = self.lock();
+        if follower.view.is_loading() {
+            follower.step();
+            if matches!(follower.face, Face::Json) {
+                follower.write_progress();
+            }
+        }
+        follower.begin(phase);
+    }
+
+    /// Says something beside the display; `false` where that is no matter of the display.
+    pub fn tell(&self, text: &str) -> bool {
+        match &mut self.lock().face {
+            Face::Block(canvas) => {
+                canvas.above(text, columns());
+                true
+            }
+            Face::Nothing | Face::Lines { .. } | Face::Json => false,
+        }
+    }
+}
+
+/// The display is gone at once, and what it drew with it.
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.stop.cancel();
+        let mut follower = self.lock();
+        if let Face::Block(canvas) = &mut follower.face {
+            canvas.draw(&[], columns());
+        }
+        follower.face = Face::Nothing;
+    }
+}
+
+impl Follower {
+    fn begin(&mut self, phase: Phase) {
+        self.view.phase = phase;
+        let now = self.clock.now();
+        match &mut self.face {
+            Face::Json => write(&json::phase(&self.view, now)),
+            Face::Block(canvas) if self.verbose => canvas.above(&told(phase, now), columns()),
+            Face::Lines { .. } if self.verbose => write(&format!("{}\n", told(phase, now))),
+            _ => {}
+        }
+        self.draw();
+    }
+
+    fn tick(&mut self) {
+        let now = self.clock.now();
+        if self.interrupt.is_cancelled() && !self.view.interrupted {
+            self.view.interrupted = true;
+            match self.face {
+                Face::Json => write(&json::event(now, "interrupted")),
+                Face::Lines { .. } => write(&format!("{INTERRUPTED}\n")),
+                _ => {}
+            }
+        }
+        if self.view.is_loading() {
+            self.view.elapsed = now - self.begun;
+            let phase = self.view.phase_of_load(self.view.elapsed);
+            if phase != self.view.phase {
+                self.begin(phase);
+            }
+        }
+        if self.live.is_some() && now - self.stepped >= STEP {
+            self.step();
+            if matches!(self.face, Face::Json) {
+                self.write_progress();
+            }
+        }
+        self.draw();
+    }
+
+    /// Looks at the totals.
+    fn step(&mut self) {
+        let Some(live) = &self.live else { return };
+        self.stepped = self.clock.now();
+        self.view.in_flight = live.in_flight.total();
+        self.view.stalls = live.stalled.total();
+        self.view.window.step(&mut live.tally.lock(), self.stepped);
+    }
+
+    fn write_progress(&self) {
+        write(&json::progress(&self.view, self.clock.now()));
+    }
+
+    fn draw(&mut self) {
+        match &mut self.face {
+            Face::Block(canvas) => {
+                let width = columns();
+                // A line that reaches the last column would leave the cursor there, on some terminals.
+                canvas.draw(&block::lines(&self.view, width.saturating_sub(1)), width);
+            }
+            Face::Lines { next } if self.view.is_loading() && self.view.elapsed >= *next => {
+                *next = *next + LINE;
+                write(&format!("{}\n", block::plain(&self.view)));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// A phase with its instant.
+fn told(phase: Phase, now: Nanos) -> String {
+    paint(FAINT, format!("{:8.3} s  {}", now.as_secs_f64(), phase.words()))
+}
+
+/// Nobody reads a standard error that is gone, and that is no reason to stop a run.
+fn write(text: &str) {
+    let _ = anstream::stderr().lock().write_all(text.as_bytes());
+}
+
+/// How wide the terminal is.
+fn columns() -> usize {
+    ratatui::crossterm::terminal::size().map_or(80, |(columns, _)| usize::from(columns).max(1))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,126 @@
+//! What is shown of a run while it goes: what it is, how far it is, and what it did lately. Every display draws from this.
+
+use std::sync::Arc;
+
+use super::window::Window;
+use crate::{
+    scenario::Scenario,
+    units::{Nanos, TenantId},
+};
+
+/// What a run is at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// Looks at the service before the load.
+    Preparing,
+    /// The load goes on, and is not judged by expectations yet.
+    Warmup,
+    /// The load goes on.
+    Load,
+    /// The plan is through; answers are awaited.
+    Finishing,
+    /// The service comes to rest; then whatever a claim asks for is waited for.
+    Settling,
+    /// The record is read.
+    Judging,
+}
+
+impl Phase {
+    /// Its name in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Preparing => "preparing",
+            Self::Warmup => "warm-up",
+            Self::Load => "load",
+            Self::Finishing => "finishing",
+            Self::Settling => "settling",
+            Self::Judging => "judging",
+        }
+    }
+
+    /// The same for people.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Preparing => "getting ready",
+            Self::Warmup => "warm-up",
+            Self::Load => "load",
+            Self::Finishing => "waiting for the last answers",
+            Self::Settling => "waiting for the service to rest",
+            Self::Judging => "judging",
+        }
+    }
+}
+
+/// What a run is.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// Name of the scenario.
+    pub scenario: String,
+    /// Its tenants.
+    pub tenants: Arc<[TenantId]>,
+    /// How long the load begins iterations.
+    pub length: Nanos,
+    /// How much of that is the warm-up.
+    pub warmup: Nanos,
+}
+
+impl Plan {
+    /// That of a scenario.
+    pub fn of(scenario: &Scenario) -> Self {
+        Self {
+            scenario: scenario.name.clone(),
+            tenants: scenario.tenants.clone().into(),
+            length: scenario.loads.iter().map(|load| load.after + load.duration).max().unwrap_or_default(),
+            warmup: scenario.warmup,
+        }
+    }
+}
+
+/// A run at an instant.
+#[derive(Debug)]
+pub struct View {
+    /// What it is.
+    pub plan: Plan,
+    /// What it is at.
+    pub phase: Phase,
+    /// How long the load has gone on.
+    pub elapsed: Nanos,
+    /// Requests under way.
+    pub in_flight: u32,
+    /// How often, and how long together, the generator stood still.
+    pub stalls: (u64, Nanos),
+    /// What it did lately.
+    pub window: Window,
+    /// Whether the user has interrupted it.
+    pub interrupted: bool,
+}
+
+impl View {
+    /// A run that is getting ready.
+    pub fn new(plan: Plan) -> Self {
+        let window = Window::new(plan.tenants.len(), Nanos::ZERO);
+        Self {
+            plan,
+            phase: Phase::Preparing,
+            elapsed: Nanos::ZERO,
+            in_flight: 0,
+            stalls: (0, Nanos::ZERO),
+            window,
+            interrupted: false,
+        }
+    }
+
+    /// Whether requests are made.
+    pub fn is_loading(&self) -> bool {
+        matches!(self.phase, Phase::Warmup | Phase::Load | Phase::Finishing)
+    }
+
+    /// The phase that the load is in, so long after its begin.
+    pub fn phase_of_load(&self, elapsed: Nanos) -> Phase {
+        match elapsed {
+            elapsed if elapsed < self.plan.warmup => Phase::Warmup,
+            elapsed if elapsed < self.plan.length => Phase::Load,
+            _ => Phase::Finishing,
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! What is said while a run goes: to a program, and to somebody who wants to hear more.
+
+use serde_json::Value;
+
+use crate::support::{Sandbox, TENANTS, short};
+
+fn objects(err: &str) -> Vec<Value> {
+    err.lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
+        .collect()
+}
+
+fn of_type<'a>(objects: &'a [Value], kind: &'a str) -> impl DoubleEndedIterator<Item = &'a Value> {
+    objects.iter().filter(move |object| object["type"] == kind)
+}
+
+#[test]
+fn a_program_can_follow_a_run() {
+    let sandbox = Sandbox::with(&short("3s"), TENANTS);
+    let (ended, report) = sandbox.report(&["--progress", "json"]);
+    ended.assert_code(0);
+    let objects = objects(&ended.err);
+    assert!(objects.iter().all(|object| object["v"] == 1), "{objects:#?}");
+    assert_eq!(objects[0]["type"], "begin");
+    let phases: Vec<&str> =
+        of_type(&objects, "phase").map(|phase| phase["phase"].as_str().unwrap()).collect();
+    // Whether there is anything to wait for between load and settling is a matter of luck.
+    let phases: Vec<&str> = phases.into_iter().filter(|phase| *phase != "finishing").collect();
+    assert_eq!(phases, ["preparing", "load", "settling", "judging"]);
+    let progress: Vec<&Value> = of_type(&objects, "progress").collect();
+    assert!(progress.len() >= 3, "{objects:#?}");
+
+    // The intervals, all tenants and the report tell of the same requests.
+    let total = &report.0["summary"]["total"];
+    let last = &progress.last().unwrap()["total"];
+    for key in ["requests", "statuses", "unknown", "not_sent", "dropped", "errors"] {
+        assert_eq!(last[key], total[key], "{key}");
+    }
+    let requests = |value: &Value| value["requests"].as_u64().unwrap();
+    let by_interval: u64 = progress.iter().map(|progress| requests(&progress["interval"])).sum();
+    let tenants = progress.last().unwrap()["tenants"].as_array().unwrap();
+    let by_tenant: u64 = tenants.iter().map(|tenant| requests(&tenant["total"])).sum();
+    assert_eq!((by_interval, by_tenant), (requests(total), requests(total)));
+
+    let end = objects.last().unwrap();
+    assert_eq!((&end["type"], &end["outcome"], &end["exit"]), (&"end".into(), &"pass".into(), &0.into()));
+    assert_eq!(end["run"], report.0["run"]);
+}
+
+#[test]
+fn a_program_is_told_of_failures_in_its_language() {
+    let sandbox = Sandbox::with(&short("1s"), TENANTS);
+    let arguments = ["run", "scenario.toml", "--progress", "json"];
+    let ended = sandbox.run(&[&arguments[..], &["--target", "http://127.0.0.1:1"]].concat());
+    ended.assert_code(4);
+    let told = objects(&ended.err);
+    let [end] = told.as_slice() else { panic!("{told:#?}") };
+    assert_eq!((&end["type"], &end["exit"]), (&"end".into(), &4.into()));
+    assert!(end["error"].as_str().unwrap().contains("127.0.0.1:1") && end["hint"].is_string(), "{end:#}");
+}
+
+#[test]
+fn a_run_says_as_much_as_it_is_asked_to() {
+    let sandbox = Sandbox::with(&short("1s"), TENANTS);
+    let verbose = sandbox.run(&["run", "scenario.toml", "-v", "--progress", "plain"]);
+    verbose.assert_code(0);
+    for text in
+        ["threads that send requests: ", " s  getting ready", " s  load", " s  judging", "samples recorded: "]
+    {
+        assert!(verbose.err.contains(text), "no {text:?} in\n{}", verbose.err);
+    }
+    let brief = sandbox.run(&["run", "scenario.toml", "--progress", "none"]);
+    brief.assert_code(0);
+    assert!(brief.err.contains("recording into") && !brief.err.contains("judging"), "{}", brief.err);
+    let both = sandbox.run(&["run", "scenario.toml", "-q", "-v"]);
+    both.assert_code(2);
+}
