@@ -1,5 +1,6 @@
 //! The command line, as typed.
 
+mod capacity;
 mod display;
 mod report;
 mod run;
@@ -10,6 +11,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, builder::styling};
 
+pub use capacity::CapacityArgs;
 pub use display::{DisplayArgs, ProgressForm};
 pub use report::{JsonArgs, ReportArgs};
 pub use run::{PlaceArgs, RunArgs};
@@ -49,6 +51,8 @@ pub struct Cli {
 pub enum Command {
     /// Run a scenario, record it, and judge it
     Run(RunArgs),
+    /// Find the highest load at which what a scenario expects holds
+    Capacity(CapacityArgs),
     /// Judge a recorded run again
     Verify(VerifyArgs),
     /// Check scenario files without running them

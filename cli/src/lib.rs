@@ -4,6 +4,7 @@
 //! and [`watch`] writing into the record, too. `ARCHITECTURE.md` is the map.
 
 pub mod args;
+pub mod capacity;
 pub mod clock;
 pub mod commands;
 pub mod dashboard;

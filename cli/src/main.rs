@@ -39,6 +39,10 @@ fn dispatch(command: Command, err_is_coloured: bool) -> Result<Exit, Failure> {
             &args,
             &mut Output::new(&mut out, &mut err, err_is_coloured).on_github(GitHub::here()),
         )),
+        Command::Capacity(args) => {
+            let mut output = Output::new(&mut out, &mut err, err_is_coloured);
+            runtime()?.block_on(commands::capacity::capacity(&args, &mut output))
+        }
         Command::Verify(args) => commands::verify::verify(
             &args,
             &mut Output::new(&mut out, &mut err, err_is_coloured).on_github(GitHub::here()),

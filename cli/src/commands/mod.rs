@@ -1,6 +1,7 @@
 //! One file a subcommand: wiring only. `scenario` reads one with its files, `place` brings up where it runs, and `session` is
 //! one run of it there.
 
+pub mod capacity;
 pub mod dashboards;
 pub mod faults;
 pub mod metrics;

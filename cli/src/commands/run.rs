@@ -40,6 +40,7 @@ async fn run_scenario(args: &RunArgs, output: &mut Output<'_>) -> Result<Exit, F
         up: &up,
         workers: args.workers,
         own_metrics,
+        in_flight: None,
         quiet: args.display.quiet,
     };
     session.check(output)?;

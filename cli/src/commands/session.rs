@@ -5,6 +5,8 @@ mod signals;
 
 use std::{collections::BTreeMap, num::NonZero, path::Path, sync::Arc};
 
+use tokio::sync::oneshot;
+
 use self::observer::Observer;
 pub(super) use self::signals::Signals;
 use crate::{
@@ -25,6 +27,7 @@ use crate::{
     record::{
         manifest::{FORMAT, Machine, Manifest, ScenarioText, State, to_json, write_whole},
         reader::RecordedRun,
+        sample::Sample,
         writer::{RecordError, Recorder},
     },
     report::{
@@ -51,6 +54,8 @@ pub(super) struct Session<'a> {
     pub(super) workers: Option<NonZero<usize>>,
     /// Where the run's own metrics are served, if anywhere.
     pub(super) own_metrics: Option<OwnMetrics>,
+    /// Who wants to know how many requests are under way, if anybody does.
+    pub(super) in_flight: Option<oneshot::Sender<Arc<InFlight>>>,
     /// Whether it says nothing on its way.
     pub(super) quiet: bool,
 }
@@ -119,6 +124,9 @@ impl Session<'_> {
             Arc::clone(&in_flight),
         );
         let watching = observer.watch(Arc::clone(&in_flight))?;
+        if let Some(curious) = self.in_flight.take() {
+            let _ = curious.send(Arc::clone(&in_flight));
+        }
         let (recorder, sink) =
             Recorder::start(dir.to_owned(), Arc::clone(scenario), replicas, signals.stop.clone())?;
         let live = Live { tally: recorder.tally(), in_flight, stalled: watching.stalled() };
@@ -232,16 +240,38 @@ pub(super) fn judge(dir: &Path, recorded: &Result<(), RecordError>) -> Result<ve
     })
 }
 
-fn judge_record(dir: &Path, keep: bool) -> Result<verify::Report, Failure> {
-    let run = RecordedRun::open(dir).map_err(|error| Failure::new(Exit::Broken, error.to_string()))?;
-    let report = verify::verify(&run).map_err(|error| Failure::new(Exit::Broken, error.to_string()))?;
-    if keep {
-        let path = dir.join("verdict.json");
-        to_json(&report)
-            .and_then(|json| write_whole(&path, &json))
-            .map_err(|error| record_failure(&RecordError::write(&path)(error)))?;
-    }
+/// The same for one who wants to see the run before, and each sample on the way.
+///
+/// # Errors
+/// As [`judge`].
+pub(super) fn judge_beside<T>(
+    dir: &Path,
+    begin: impl FnOnce(&RecordedRun) -> T,
+    mut each: impl FnMut(&mut T, &Sample),
+) -> Result<(verify::Report, T), Failure> {
+    let run = open(dir)?;
+    let mut seen = begin(&run);
+    let report = verify::verify_beside(&run, |_, sample| each(&mut seen, sample));
+    keep(dir, report.map_err(|error| Failure::new(Exit::Broken, error.to_string()))?)
+        .map(|report| (report, seen))
+}
+
+fn open(dir: &Path) -> Result<RecordedRun, Failure> {
+    RecordedRun::open(dir).map_err(|error| Failure::new(Exit::Broken, error.to_string()))
+}
+
+fn keep(dir: &Path, report: verify::Report) -> Result<verify::Report, Failure> {
+    let path = dir.join("verdict.json");
+    to_json(&report)
+        .and_then(|json| write_whole(&path, &json))
+        .map_err(|error| record_failure(&RecordError::write(&path)(error)))?;
     Ok(report)
+}
+
+fn judge_record(dir: &Path, whole: bool) -> Result<verify::Report, Failure> {
+    let run = open(dir)?;
+    let report = verify::verify(&run).map_err(|error| Failure::new(Exit::Broken, error.to_string()))?;
+    if whole { keep(dir, report) } else { Ok(report) }
 }
 
 /// A run that could not be recorded.

@@ -78,6 +78,25 @@ impl RecordError {
 /// # Errors
 /// The file system's.
 pub fn create_directory(out: &Path, name: &str) -> Result<PathBuf, RecordError> {
+    let dir = create_place(out, name)?;
+    create_run(&dir)?;
+    Ok(dir)
+}
+
+/// Makes the directory of a run where it is told to.
+///
+/// # Errors
+/// The file system's.
+pub fn create_run(dir: &Path) -> Result<(), RecordError> {
+    let samples = dir.join("samples");
+    fs::create_dir_all(&samples).map_err(RecordError::write(&samples))
+}
+
+/// Makes an empty directory, named as that of a run, for several of them.
+///
+/// # Errors
+/// The file system's.
+pub fn create_place(out: &Path, name: &str) -> Result<PathBuf, RecordError> {
     fs::create_dir_all(out).map_err(RecordError::write(out))?;
     let time = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ");
     let mut number = 1;
@@ -85,11 +104,7 @@ pub fn create_directory(out: &Path, name: &str) -> Result<PathBuf, RecordError> 
         let suffix = if number == 1 { String::new() } else { format!("-{number}") };
         let dir = out.join(format!("{time}-{name}{suffix}"));
         match fs::create_dir(&dir) {
-            Ok(()) => {
-                let samples = dir.join("samples");
-                fs::create_dir(&samples).map_err(RecordError::write(&samples))?;
-                return Ok(dir);
-            }
+            Ok(()) => return Ok(dir),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
             Err(error) => return Err(RecordError::write(&dir)(error)),
         }

@@ -2,6 +2,7 @@
 //! it goes, `failure` says why a command could not do its work; `output` knows where all that goes; `own_metrics` is the page
 //! that Prometheus scrapes of a run, and `stack` tells where the parts of a local stack are.
 
+pub mod capacity;
 pub mod dashboards;
 pub mod failure;
 pub mod files;

@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use self::live::Live;
 use super::{
+    capacity,
     dashboards::{self, DashboardsReport},
     failure, files,
     github::GitHub,
@@ -20,6 +21,7 @@ use super::{
 };
 use crate::{
     args::ReportArgs,
+    capacity::result::CapacityReport,
     exit::{Exit, Failure},
     observe::{exposition::inspection::Inspection, guess::Proposal},
     record::manifest::{Environment, Replica, to_json},
@@ -160,6 +162,14 @@ impl<'a> Output<'a> {
     /// When they cannot be written.
     pub fn inspections(&mut self, pages: &[Inspection], json: Option<&Path>) -> Result<(), Failure> {
         self.deliver(&Pages { version: PAGES_VERSION, pages }, || metrics::render(pages), json)
+    }
+
+    /// What a search for the capacity came to, as [`Self::dashboards`] does it.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn capacity(&mut self, report: &CapacityReport, json: Option<&Path>) -> Result<(), Failure> {
+        self.deliver(report, || capacity::render(report), json)
     }
 
     /// What is wrong with dashboards, as [`Self::inspections`] does it.

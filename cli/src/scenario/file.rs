@@ -3,6 +3,7 @@
 //! Everything that can be said of one key by itself is said here (unknown keys, wrong types, bad notations); what takes a
 //! second look elsewhere in the file (missing keys, names, combinations) is left to `resolve`.
 
+mod capacity;
 mod http;
 mod journeys;
 mod metrics;
@@ -12,14 +13,15 @@ mod values;
 
 use toml::de::DeTable;
 
+pub(super) use capacity::Capacity;
 pub(super) use http::Http;
 pub(super) use journeys::{Auth, Check, Feeder, Journey, METHODS, Place, Saved, Step, Texts, When};
 pub(super) use metrics::Metrics;
 use read::Table;
 pub(super) use read::{Field, Header, Located, Value, in_order, unknown, whole};
 use shapes::{
-    ALERT, EMBEDDED, EXPECT, FEEDER, FILE, HTTP, JOURNEY, LIMIT, LOAD, METRICS, NEIGHBOURS, SERVICE, STAGE,
-    TENANT, WHERE,
+    ALERT, CAPACITY, EMBEDDED, EXPECT, FEEDER, FILE, HTTP, JOURNEY, LIMIT, LOAD, METRICS, NEIGHBOURS,
+    SERVICE, STAGE, TENANT, WHERE,
 };
 pub use shapes::{Kind, SHAPES, Shape};
 
@@ -60,6 +62,7 @@ pub(super) struct File<'t> {
     pub(super) replicas: Field<u64>,
     pub(super) embedded_tenants: Field<String>,
     pub(super) embedded_prometheus: Field<bool>,
+    pub(super) capacity: Option<Capacity>,
 }
 
 /// `[[tenant]]`
@@ -204,6 +207,7 @@ impl<'t> File<'t> {
             embedded_prometheus: embedded
                 .as_ref()
                 .map_or(Field::Absent, |table| table.boolean("prometheus", found)),
+            capacity: table.table("capacity", &CAPACITY, found).map(|table| Capacity::read(&table, found)),
             header: table.header,
         }
     }

@@ -7,6 +7,7 @@
 mod alert;
 mod algorithm;
 pub mod answer;
+pub mod capacity;
 pub mod expectation;
 pub mod feeder;
 pub mod file;
@@ -85,6 +86,8 @@ pub struct Scenario {
     pub metrics: Option<MetricsContract>,
     /// `[embedded]`: how the embedded environment is started.
     pub embedded: Embedded,
+    /// `[capacity]`: how its capacity is searched.
+    pub capacity: capacity::Capacity,
 }
 
 impl Scenario {

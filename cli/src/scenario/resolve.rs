@@ -2,6 +2,7 @@
 //! the way is collected, so that one run of `saasbench validate` shows them all.
 
 mod alerts;
+mod capacity;
 mod expectations;
 mod feeders;
 mod http;
@@ -117,6 +118,7 @@ fn mean(
     let (expectations, promql) = expectations::resolve(expectations, &tenants, &journeys, found);
     let neighbours = neighbours::resolve(file.neighbours, &tenants, &loads, found);
     let alerts = alerts::resolve(file.alerts, &loads, found);
+    let capacity = capacity::capacity(file.capacity, &loads, found);
     let loads: Option<Vec<_>> = loads.into_iter().collect();
     if let Some(loads) = &loads {
         feeders.allot(&journeys.journeys, &journeys.steps, loads, &places, found);
@@ -146,6 +148,7 @@ fn mean(
         service: service::service(file.service_timeout)?,
         metrics: metrics?,
         embedded: embedded?,
+        capacity: capacity?,
     })
 }
 

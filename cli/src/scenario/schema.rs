@@ -59,6 +59,9 @@ fn value(kind: Kind) -> Value {
         Kind::Choice(texts) => json!({ "enum": texts }),
         Kind::Texts => some(text()),
         Kind::Whole(least) => json!({ "type": "integer", "minimum": least }),
+        Kind::Wholes(least) => {
+            json!({ "type": "array", "items": { "type": "integer", "minimum": least } })
+        }
         Kind::Number(least, most) => json!({ "type": "number", "minimum": least, "maximum": most }),
         Kind::Boolean => json!({ "type": "boolean" }),
         Kind::Any => json!({}),

@@ -12,6 +12,7 @@ mod support;
 
 mod alerts;
 mod calibration;
+mod capacity;
 mod ci;
 mod compose;
 mod contract;

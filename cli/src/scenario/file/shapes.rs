@@ -3,7 +3,7 @@
 
 use Kind::{
     Any, Boolean, Choice, Number, Quotas, Replica, SomeTables, Statuses, Table, TableOr, Tables, Text,
-    TextByName, TextOrTableByName, Texts, Weights, Whole,
+    TextByName, TextOrTableByName, Texts, Weights, Whole, Wholes,
 };
 
 /// What a key holds, as far as a schema can say it; notations within texts are left to the parser.
@@ -17,6 +17,8 @@ pub enum Kind {
     Texts,
     /// A whole number, at least this.
     Whole(u64),
+    /// An array of whole numbers, at least this.
+    Wholes(u64),
     /// A number from one to the other.
     Number(u32, u32),
     /// True or false.
@@ -90,6 +92,7 @@ pub const SHAPES: &[&Shape] = &[
     &SERVICE,
     &METRICS,
     &EMBEDDED,
+    &CAPACITY,
 ];
 
 pub(super) const FILE: Shape = Shape {
@@ -113,6 +116,7 @@ pub(super) const FILE: Shape = Shape {
         ("service", Table(&SERVICE), "[service]"),
         ("metrics", Table(&METRICS), "[metrics]"),
         ("embedded", Table(&EMBEDDED), "[embedded]"),
+        ("capacity", Table(&CAPACITY), "[capacity]"),
     ],
 };
 pub(super) const TENANT: Shape = Shape {
@@ -365,5 +369,18 @@ pub(super) const EMBEDDED: Shape = Shape {
         ("replicas", Whole(1), "replicas = 2"),
         ("tenants", Text, "tenants = \"tenants.jsonl\""),
         ("prometheus", Boolean, "prometheus = true"),
+    ],
+};
+pub(super) const CAPACITY: Shape = Shape {
+    name: "[capacity]",
+    keys: &[
+        ("by", Choice(&["rate", "users"]), "by = \"rate\""),
+        ("from", Number(1, 10_000_000), "from = 100"),
+        ("most", Number(1, 10_000_000), "most = 5000"),
+        ("step", Text, "step = \"10s\""),
+        ("settle", Text, "settle = \"2s\""),
+        ("replicas", Wholes(1), "replicas = [1, 2, 4]"),
+        ("precision", Text, "precision = \"5%\""),
+        ("budget", Text, "budget = \"5m\""),
     ],
 };

@@ -5,6 +5,7 @@ use std::{fmt::Write as _, io, path::Path};
 use super::*;
 use crate::scenario::problem::Problems;
 
+mod capacity;
 mod good;
 mod hostile;
 mod metrics;

@@ -1,0 +1,101 @@
+//! Arguments of `capacity`.
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::Args;
+
+use super::PlaceArgs;
+use crate::scenario::capacity::{By, precision};
+
+const EXAMPLES: &str = "Examples:
+  saasbench capacity scenarios/capacity.toml
+  saasbench capacity shop.toml --target http://127.0.0.1:8080 --from 200 --step 5s --at-least 2500/s
+
+The command line wins over the scenario's [capacity].
+
+Exit codes:
+  0    the capacity was found (with --at-least: it surely is as much)
+  1    the objectives break at the lowest level (with --at-least: it surely is less)
+  2    the command line or the scenario is wrong
+  3    only a bound could be told: the generator's limit, the budget, the highest level
+  4    the environment could not be reached or started
+  5    saasbench itself could not go on (disk full, a defect)
+  130  interrupted; what is known by then is told";
+
+/// Arguments of `capacity`.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct CapacityArgs {
+    /// The scenario whose loads are raised until what it expects does not hold any more
+    #[arg(value_name = "SCENARIO")]
+    pub scenario: PathBuf,
+
+    /// What is raised [default: rate, or users where no load has a rate]
+    #[arg(long, value_enum)]
+    pub by: Option<By>,
+
+    /// The first and lowest level: iterations per second, or users, of all loads together [default: 100/s, or 1 user]
+    #[arg(long, value_name = "N", value_parser = level)]
+    pub from: Option<f64>,
+
+    /// The highest level that may be tried [default: 100000/s, or 10000 users]
+    #[arg(long, value_name = "N", value_parser = level)]
+    pub most: Option<f64>,
+
+    /// How long a step is judged, after the scenario's warm-up; longer where quantiles need more samples [default: 10s]
+    #[arg(long, value_name = "DURATION", value_parser = positive)]
+    pub step: Option<Duration>,
+
+    /// Rest after a step that broke the objectives [default: 2s]
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    pub settle: Option<Duration>,
+
+    /// Find the capacity of each of these numbers of replicas, where saasbench starts the service: 1,2,4
+    #[arg(long, value_name = "N,…", value_delimiter = ',', value_parser = clap::value_parser!(u8).range(1..=64), conflicts_with = "targets")]
+    pub replicas: Vec<u8>,
+
+    /// How far the ends of the interval may lie apart [default: 5%]
+    #[arg(long, value_name = "PERCENT", value_parser = precision)]
+    pub precision: Option<f64>,
+
+    /// The longest that the search may take, over all numbers of replicas [default: 5m]
+    #[arg(long, value_name = "DURATION", value_parser = positive)]
+    pub budget: Option<Duration>,
+
+    /// Pass if the capacity surely is as much, fail if it surely is less
+    #[arg(long, value_name = "N", value_parser = level)]
+    pub at_least: Option<f64>,
+
+    /// Where it runs
+    #[command(flatten)]
+    pub place: PlaceArgs,
+
+    /// Where the recorded runs of the steps go
+    #[arg(long, value_name = "DIR", default_value = "runs")]
+    pub out: PathBuf,
+
+    /// Write the report as JSON, too (`-` for standard output, in place of the text)
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+
+    /// Threads that send requests (by default as many as there are cores, or half as many where saasbench starts the service)
+    #[arg(long, value_name = "N")]
+    pub workers: Option<std::num::NonZero<usize>>,
+
+    /// Show no progress
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+/// `2500/s`, or a number of users.
+fn level(text: &str) -> Result<f64, String> {
+    let number = text.strip_suffix("/s").unwrap_or(text).parse::<f64>().ok();
+    number
+        .filter(|level| (1.0..=1e7).contains(level))
+        .ok_or_else(|| "a level is a number from 1 on, such as 100, or 100/s".to_owned())
+}
+
+fn positive(text: &str) -> Result<Duration, String> {
+    let duration = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    if duration.is_zero() { Err("it has to be longer than nothing".to_owned()) } else { Ok(duration) }
+}

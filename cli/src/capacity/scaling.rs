@@ -1,0 +1,279 @@
+//! The Universal Scalability Law: what more replicas bring, fitted to the capacities of some numbers of them.
+//!
+//! `X(N) = λN / (1 + σ(N − 1) + κN(N − 1))` (Gunther, Guerrilla Capacity Planning, 2007, chapter 4): λ is what one replica
+//! serves, σ the share of the work that they wait for each other with (contention), κ what each pair spends on agreeing
+//! (coherency). 0 ≤ σ ≤ 1 and κ ≥ 0. The fit is by least squares of `ln X`, because capacities are known to a share of
+//! themselves. Intervals are profile likelihoods: all values that some fit within the bound on the sum of squares has, so
+//! that they keep to the parameters' bounds and need no normal approximation of them.
+
+use serde::Serialize;
+
+/// κ is sought up to here: then two replicas serve less than half of what one does.
+const MOST_KAPPA: f64 = 2.0;
+/// The 95 % point of χ² with one degree of freedom.
+const CHI_SQUARED: f64 = 3.841;
+/// Two-sided 95 % points of Student's t, from one degree of freedom on (Abramowitz and Stegun, table 26.10).
+const STUDENT: [f64; 30] = [
+    12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131,
+    2.120, 2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042,
+];
+
+/// What so many replicas served.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Point {
+    /// How many replicas.
+    pub replicas: u32,
+    /// What they served together; above zero.
+    pub throughput: f64,
+    /// Standard deviation of its logarithm, where it is known; else it is estimated from how far points lie off the fit.
+    pub deviation: Option<f64>,
+}
+
+/// A value with its 95 % interval.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Estimate {
+    /// The likeliest.
+    pub value: f64,
+    /// Lower end.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
+}
+
+impl Estimate {
+    /// Whether a value lies in the interval.
+    pub fn covers(&self, value: f64) -> bool {
+        self.low <= value && value <= self.high
+    }
+}
+
+/// Why nothing can be fitted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum FitError {
+    /// Three parameters need three numbers of replicas.
+    #[error(
+        "the Universal Scalability Law needs the capacity of at least 3 numbers of replicas, and {0} are known"
+    )]
+    FewCounts(usize),
+    /// Nothing tells how far the points may be off.
+    #[error("how uncertain the capacities are is not known: measure some number of replicas more than once")]
+    NoSpread,
+}
+
+/// A fitted law.
+#[derive(Debug, Clone)]
+pub struct Fit {
+    best: Candidate,
+    /// Laws that fit well enough, the best among them.
+    good: Vec<Candidate>,
+}
+
+/// A law for a shape: λ is the best for it.
+#[derive(Debug, Clone, Copy)]
+struct Candidate {
+    shape: Shape,
+    log_lambda: f64,
+    /// How far `ln λ` may move either way while the law fits well enough.
+    slack: f64,
+}
+
+/// σ and κ.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Shape {
+    sigma: f64,
+    kappa: f64,
+}
+
+impl Shape {
+    /// `ln(X(N)/λ)`.
+    fn log_speedup(self, replicas: f64) -> f64 {
+        let others = replicas - 1.0;
+        replicas.ln() - (self.sigma * others + self.kappa * replicas * others).ln_1p()
+    }
+
+    /// The number of replicas that serve most, `√((1 − σ)/κ)`; infinite without coherency.
+    fn peak(self) -> f64 {
+        ((1.0 - self.sigma) / self.kappa).sqrt().max(1.0)
+    }
+}
+
+/// Fits the law to points. Deviations count if all points have one; else the points' own spread does, which takes more points
+/// than parameters.
+///
+/// # Errors
+/// When there are too few of them.
+pub fn fit(points: &[Point]) -> Result<Fit, FitError> {
+    let mut counts: Vec<u32> = points.iter().map(|point| point.replicas).collect();
+    counts.sort_unstable();
+    counts.dedup();
+    if counts.len() < 3 {
+        return Err(FitError::FewCounts(counts.len()));
+    }
+    let is_known = points.iter().all(|point| point.deviation.is_some_and(|deviation| deviation > 0.0));
+    let spare = points.len() - 3;
+    if !is_known && spare == 0 {
+        return Err(FitError::NoSpread);
+    }
+    let squares = Squares { points, is_known };
+    let kappa = lowest(MOST_KAPPA, |kappa| squares.of(squares.best_at(kappa)).0);
+    let shape = squares.best_at(kappa);
+    let (least, log_lambda) = squares.of(shape);
+    let bound = least + allowance(least, spare, is_known);
+    let slack = squares.slack(least, bound);
+    let best = Candidate { shape, log_lambda, slack };
+    Ok(Fit { best, good: squares.within(shape, bound) })
+}
+
+/// By how much the sum of squares may exceed its least. With known deviations it is of χ² with one degree of freedom,
+/// widened by how much worse than they say the points fit (Birge's ratio); else the least itself tells the variance, and it
+/// is that of Student's t, squared.
+fn allowance(least: f64, spare: usize, is_known: bool) -> f64 {
+    let mean_square = if spare == 0 { 0.0 } else { least / spare as f64 };
+    if is_known {
+        return CHI_SQUARED * mean_square.max(1.0);
+    }
+    let t = STUDENT.get(spare.saturating_sub(1)).copied().unwrap_or(1.96 + 2.5 / spare as f64);
+    t * t * mean_square
+}
+
+/// The sum of squares around a law.
+#[derive(Debug)]
+struct Squares<'a> {
+    points: &'a [Point],
+    is_known: bool,
+}
+
+impl Squares<'_> {
+    fn weight(&self, point: &Point) -> f64 {
+        point.deviation.filter(|_| self.is_known).map_or(1.0, |deviation| deviation.powi(-2))
+    }
+
+    /// For a shape with the λ that suits it best: the sum, and `ln λ`.
+    fn of(&self, shape: Shape) -> (f64, f64) {
+        let residual = |point: &Point| point.throughput.ln() - shape.log_speedup(f64::from(point.replicas));
+        let sum = |of: &dyn Fn(&Point) -> f64| -> f64 { self.points.iter().map(of).sum() };
+        let total = sum(&|point| self.weight(point));
+        let log_lambda = sum(&|point| self.weight(point) * residual(point)) / total;
+        (sum(&|point| self.weight(point) * (residual(point) - log_lambda).powi(2)), log_lambda)
+    }
+
+    fn best_at(&self, kappa: f64) -> Shape {
+        let sigma = lowest(1.0, |sigma| self.of(Shape { sigma, kappa }).0);
+        Shape { sigma, kappa }
+    }
+
+    /// How far `ln λ` may be moved from a sum of squares up to the bound.
+    fn slack(&self, sum: f64, bound: f64) -> f64 {
+        let total: f64 = self.points.iter().map(|point| self.weight(point)).sum();
+        ((bound - sum).max(0.0) / total).sqrt()
+    }
+
+    /// Laws within the bound, close to each other and up to the edge.
+    fn within(&self, best: Shape, bound: f64) -> Vec<Candidate> {
+        const ROWS: u32 = 40;
+        let fits = |shape: Shape| self.of(shape).0 <= bound;
+        let (low, high) = reach(best.kappa, MOST_KAPPA, |kappa| fits(self.best_at(kappa)));
+        let mut good = Vec::new();
+        for kappa in spread(low, high, ROWS) {
+            let centre = self.best_at(kappa);
+            if !fits(centre) {
+                continue;
+            }
+            let (low, high) = reach(centre.sigma, 1.0, |sigma| fits(Shape { sigma, kappa }));
+            for sigma in spread(low, high, ROWS) {
+                let shape = Shape { sigma, kappa };
+                let (sum, log_lambda) = self.of(shape);
+                good.push(Candidate { shape, log_lambda, slack: self.slack(sum, bound) });
+            }
+        }
+        good
+    }
+}
+
+/// Values from one end to the other, both included.
+fn spread(low: f64, high: f64, steps: u32) -> impl Iterator<Item = f64> {
+    (0..=steps).map(move |step| low + (high - low) * f64::from(step) / f64::from(steps))
+}
+
+/// Where a function of `0..=most` is lowest: the best of a grid that is finer towards zero, refined by golden section
+/// (Kiefer 1953).
+fn lowest(most: f64, of: impl Fn(f64) -> f64) -> f64 {
+    const GRID: i32 = 48;
+    let at = |step: i32| most * (f64::from(step.clamp(0, GRID)) / f64::from(GRID)).powi(2);
+    let best = (0..=GRID).min_by(|a, b| of(at(*a)).total_cmp(&of(at(*b)))).unwrap_or(0);
+    let golden = (5f64.sqrt() - 1.0) / 2.0;
+    let (mut low, mut high) = (at(best - 1), at(best + 1));
+    for _ in 0..40 {
+        let (left, right) = (high - golden * (high - low), low + golden * (high - low));
+        if of(left) <= of(right) { high = right } else { low = left }
+    }
+    // Zero is a likely value, and no section ever gets there.
+    let found = (low + high) / 2.0;
+    if of(0.0) <= of(found) { 0.0 } else { found }
+}
+
+/// How far `good` reaches from `from`, where it holds, down to zero and up to `most`; by bisection.
+fn reach(from: f64, most: f64, good: impl Fn(f64) -> bool) -> (f64, f64) {
+    let edge = |mut inside: f64, mut outside: f64| {
+        if good(outside) {
+            return outside;
+        }
+        for _ in 0..40 {
+            let middle = (inside + outside) / 2.0;
+            if good(middle) { inside = middle } else { outside = middle }
+        }
+        inside
+    };
+    (edge(from, 0.0), edge(from, most))
+}
+
+impl Fit {
+    /// Throughput of one replica.
+    pub fn lambda(&self) -> Estimate {
+        self.throughput(1)
+    }
+
+    /// Contention.
+    pub fn sigma(&self) -> Estimate {
+        self.estimate(|law| (law.shape.sigma, law.shape.sigma), self.best.shape.sigma)
+    }
+
+    /// Coherency.
+    pub fn kappa(&self) -> Estimate {
+        self.estimate(|law| (law.shape.kappa, law.shape.kappa), self.best.shape.kappa)
+    }
+
+    /// What so many replicas serve.
+    pub fn throughput(&self, replicas: u32) -> Estimate {
+        let log = |law: &Candidate| law.log_lambda + law.shape.log_speedup(f64::from(replicas));
+        let range = |law: &Candidate| ((log(law) - law.slack).exp(), (log(law) + law.slack).exp());
+        self.estimate(range, log(&self.best).exp())
+    }
+
+    /// What one more than so many replicas add; negative beyond the peak.
+    pub fn gain(&self, replicas: u32) -> Estimate {
+        let gain = |law: &Candidate, moved: f64| {
+            let at = |n: u32| (law.log_lambda + moved + law.shape.log_speedup(f64::from(n))).exp();
+            at(replicas + 1) - at(replicas)
+        };
+        let range = |law: &Candidate| {
+            let (one, other) = (gain(law, -law.slack), gain(law, law.slack));
+            (one.min(other), one.max(other))
+        };
+        self.estimate(range, gain(&self.best, 0.0))
+    }
+
+    /// With how many replicas most is served; infinite where nothing speaks against more.
+    pub fn peak(&self) -> Estimate {
+        self.estimate(|law| (law.shape.peak(), law.shape.peak()), self.best.shape.peak())
+    }
+
+    fn estimate(&self, range: impl Fn(&Candidate) -> (f64, f64), value: f64) -> Estimate {
+        let all = self.good.iter().map(range);
+        let (low, high) = all.fold((value, value), |(low, high), (l, h)| (low.min(l), high.max(h)));
+        Estimate { value, low, high }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,79 @@
+//! Rest between two steps: until the service answers as fast as before the first.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use crate::{environment::Up, observe::http_client};
+
+/// Between two probes.
+const PAUSE: Duration = Duration::from_millis(50);
+/// A probe counts as fast if it takes no longer than this beyond what it took before …
+const GRACE: Duration = Duration::from_millis(20);
+/// … or so many times as long.
+const SLOWER: u32 = 3;
+/// The service may take so many times the rest to come back.
+const PATIENCE: u32 = 10;
+/// What a probe may take.
+const PROBE: Duration = Duration::from_secs(10);
+
+/// Asks each replica for `/`, whatever it says to that.
+#[derive(Debug)]
+pub(super) struct Probe {
+    clients: Vec<(reqwest::Client, String)>,
+    calm: Option<Duration>,
+}
+
+impl Probe {
+    /// For the replicas of an environment.
+    pub(super) fn new(up: &Up) -> Self {
+        let endpoints = up.reached.endpoints.replicas().iter();
+        let clients = endpoints.filter_map(|endpoint| {
+            let target = endpoint.target();
+            Some((http_client(&up.reached.tls, target.socket()).ok()?, target.base_url()))
+        });
+        Self { clients: clients.collect(), calm: None }
+    }
+
+    /// How long the slowest replica takes; `None` if one does not answer.
+    async fn measure(&self) -> Option<Duration> {
+        let mut slowest = Duration::ZERO;
+        for (client, url) in &self.clients {
+            let begin = Instant::now();
+            timeout(PROBE, client.get(url).send()).await.ok()?.ok()?;
+            slowest = slowest.max(begin.elapsed());
+        }
+        Some(slowest)
+    }
+
+    /// How long it takes before any load: the least of five.
+    pub(super) async fn calm_down(&mut self) {
+        for _ in 0..5 {
+            if let Some(took) = self.measure().await {
+                self.calm = Some(self.calm.map_or(took, |calm| calm.min(took)));
+            }
+        }
+    }
+
+    /// Rests for `least`, and on until the service answers as fast as before; whether it came to that. A service that did
+    /// not answer before is not waited for.
+    pub(super) async fn rest(&self, least: Duration, settle: Duration, stop: &CancellationToken) -> bool {
+        let until = Instant::now() + least + settle * PATIENCE;
+        tokio::select! {
+            () = sleep(least) => {}
+            () = stop.cancelled() => return true,
+        }
+        let Some(calm) = self.calm else { return true };
+        loop {
+            let is_fast = |took: Duration| took <= (calm * SLOWER).max(calm + GRACE);
+            if stop.is_cancelled() || self.measure().await.is_some_and(is_fast) {
+                return true;
+            }
+            if Instant::now() >= until {
+                return false;
+            }
+            sleep(PAUSE).await;
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! How a search goes: the command line first, then the scenario's `[capacity]`, then what is usual.
+
+use std::time::Duration;
+
+use crate::{
+    args::CapacityArgs,
+    exit::{Exit, Failure},
+    scenario::{LoadModel, Scenario, capacity::By, expectation::Measure, overrides::Overrides},
+    units::Nanos,
+};
+
+/// How a search goes.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Settings {
+    pub(super) by: By,
+    pub(super) from: f64,
+    pub(super) most: f64,
+    pub(super) step: Nanos,
+    pub(super) settle: Duration,
+    /// `None` for as many as there are.
+    pub(super) replicas: Vec<Option<usize>>,
+    pub(super) precision: f64,
+    budget: Duration,
+}
+
+impl Settings {
+    /// Lays them over each other.
+    ///
+    /// # Errors
+    /// When they contradict each other, or the scenario's loads cannot be changed so.
+    pub(super) fn new(args: &CapacityArgs, scenario: &Scenario) -> Result<Self, Failure> {
+        Self::check_replicas(args)?;
+        let given = &scenario.capacity;
+        let has_rate = scenario.loads.iter().any(|load| matches!(load.model, LoadModel::Open { .. }));
+        let by = args.by.or(given.by).unwrap_or(if has_rate { By::Rate } else { By::Users });
+        let (from, most) = match by {
+            By::Rate => (100.0, 100_000.0),
+            By::Users => (1.0, 10_000.0),
+        };
+        let from = args.from.or(given.from).unwrap_or(from);
+        let most = args.most.or(given.most).unwrap_or(f64::max(most, from));
+        if most < from {
+            let message = format!("the highest level, {most}, is below the first, {from}");
+            return Err(Failure::new(Exit::Usage, message).hint("give a greater --most, or a lower --from"));
+        }
+        let replicas: Vec<usize> = match args.replicas.as_slice() {
+            [] if args.place.targets.is_empty() => given.replicas.clone(),
+            given => given.iter().map(|count| usize::from(*count)).collect(),
+        };
+        let replicas: Vec<Option<usize>> =
+            if replicas.is_empty() { vec![None] } else { replicas.into_iter().map(Some).collect() };
+        let span = |given: Option<Duration>, stated: Option<Nanos>, usual| {
+            given.or(stated.map(Nanos::to_duration)).unwrap_or(Duration::from_secs(usual))
+        };
+        let settings = Self {
+            by,
+            from,
+            most,
+            step: Nanos::from(span(args.step, given.step, 10)),
+            settle: span(args.settle, given.settle, 2),
+            replicas,
+            precision: args.precision.or(given.precision).unwrap_or(0.05),
+            budget: span(args.budget, given.budget, 300),
+        };
+        let changed = settings.overrides(from, settings.step).apply(&mut scenario.clone());
+        changed.map_err(|error| Failure::new(Exit::Usage, error.to_string()))?;
+        Ok(settings)
+    }
+
+    /// The time for each of the numbers of replicas.
+    pub(super) fn budget_of_each(&self) -> Duration {
+        self.budget / u32::try_from(self.replicas.len()).unwrap_or(u32::MAX).max(1)
+    }
+
+    /// How a step at a level changes the scenario's loads.
+    pub(super) fn overrides(&self, level: f64, duration: Nanos) -> Overrides {
+        let duration = Some(duration);
+        match self.by {
+            By::Rate => Overrides { rate: Some(level), duration, ..Overrides::default() },
+            By::Users => Overrides { users: Some(level as u64), duration, ..Overrides::default() },
+        }
+    }
+}
+
+/// What has to hold, as the scenario says it.
+pub(super) fn objectives(scenario: &Scenario) -> Vec<String> {
+    let mut all: Vec<String> =
+        scenario.expectations.iter().map(|expectation| expectation.that.clone()).collect();
+    all.extend(scenario.limits.iter().map(|limit| format!("limit on {}", limit.route)));
+    if !scenario.expectations.iter().any(|expectation| expectation.measure == Measure::ErrorRatio) {
+        all.push("error_ratio == 0".to_owned());
+    }
+    all.push("it keeps up".to_owned());
+    all
+}
+
+/// Whether no latency is bounded.
+pub(super) fn bounds_no_latency(scenario: &Scenario) -> bool {
+    let is_latency =
+        |measure: &Measure| matches!(measure, Measure::Quantile { .. } | Measure::Max(_) | Measure::Mean(_));
+    !scenario.expectations.iter().any(|expectation| is_latency(&expectation.measure))
+}

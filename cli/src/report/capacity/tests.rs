@@ -1,0 +1,50 @@
+//! What the user reads.
+
+use super::*;
+use crate::capacity::{
+    result::{
+        Stopped,
+        tests::{count, report},
+    },
+    search::End,
+};
+
+const FOUND: Stopped = Stopped::Search(End::Found);
+
+fn plain(text: &str) -> String {
+    anstream::adapter::strip_str(text).to_string()
+}
+
+#[test]
+fn a_search_over_numbers_of_replicas() {
+    let counts = [(1, 1.0), (2, 1.9), (4, 3.0)];
+    let counts = counts.map(|(replicas, scale)| count(replicas, scale, Ending::Broke, FOUND, replicas > 2));
+    insta::assert_snapshot!(plain(&render(&report(counts.into(), None))));
+}
+
+#[test]
+fn bounds_are_called_bounds() {
+    let of = |ending, stopped| {
+        let report = report(vec![count(1, 1.0, ending, stopped, false)], Some(1020.0));
+        plain(&render(&report)).lines().skip(4).take(3).collect::<Vec<_>>().join("\n")
+    };
+    let all = [
+        of(Ending::Generator, FOUND),
+        of(Ending::Broke, Stopped::Budget),
+        of(Ending::Broke, Stopped::Search(End::BrokenAtLeast)),
+        of(Ending::Broke, Stopped::Interrupted),
+    ];
+    insta::assert_snapshot!(all.join("\n\n"));
+}
+
+#[test]
+fn a_line_a_step() {
+    let count = count(1, 1.0, Ending::Broke, FOUND, false);
+    let lines: Vec<String> =
+        (1..).zip(count.steps.iter().take(2)).map(|(n, step)| line(n, By::Rate, step)).collect();
+    insta::assert_snapshot!(plain(&lines.join("\n")));
+    assert_eq!(
+        [level(By::Users, 1.0), level(By::Users, 12.0), level(By::Rate, 2933.51)],
+        ["1 user", "12 users", "2934/s"]
+    );
+}

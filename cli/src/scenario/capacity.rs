@@ -1,0 +1,48 @@
+//! `[capacity]`: how `saasbench capacity` searches, where its command line does not say.
+
+use serde::Serialize;
+
+use crate::units::Nanos;
+
+/// What is raised until the objectives break.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum By {
+    /// Iterations per second, of all open loads together
+    Rate,
+    /// Users, of all closed loads together
+    Users,
+}
+
+/// What a scenario says of the search; every key may be left out.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Capacity {
+    /// `by`: what is raised.
+    pub by: Option<By>,
+    /// `from`: the first and lowest level.
+    pub from: Option<f64>,
+    /// `most`: the highest level that may be tried.
+    pub most: Option<f64>,
+    /// `step`: how long a step is judged, at the least.
+    pub step: Option<Nanos>,
+    /// `settle`: rest after a step that broke the objectives.
+    pub settle: Option<Nanos>,
+    /// `replicas`: numbers of replicas whose capacities are found; empty for what there is.
+    pub replicas: Vec<usize>,
+    /// `precision`: how far the ends of the interval may lie apart, as a share.
+    pub precision: Option<f64>,
+    /// `budget`: the longest that the whole may take.
+    pub budget: Option<Nanos>,
+}
+
+/// A share as people write it: `5%`.
+///
+/// # Errors
+/// When it is none from 0.1 % to 50 %.
+pub fn precision(text: &str) -> Result<f64, String> {
+    let share = text.trim().strip_suffix('%').and_then(|number| number.trim().parse::<f64>().ok());
+    share
+        .map(|percent| percent / 100.0)
+        .filter(|share| (0.001..=0.5).contains(share))
+        .ok_or_else(|| "a precision is a percentage from 0.1% to 50%, such as 5%".to_owned())
+}

@@ -1,0 +1,36 @@
+//! `[capacity]`: what is stated, and what is wrong with it.
+
+use super::{BASE, SOURCES, resolve};
+use crate::{
+    scenario::capacity::{By, Capacity},
+    units::Nanos,
+};
+
+#[test]
+fn every_key_may_be_stated_or_left_out() {
+    let with = |table: &str| resolve(&format!("{BASE}\n{table}"), "base.toml", &SOURCES).unwrap().capacity;
+    assert_eq!(with(""), Capacity::default());
+    let all = with(
+        "[capacity]\nby = \"rate\"\nfrom = 10\nmost = 2.5e3\nstep = \"5s\"\nsettle = \"0s\"\nreplicas = [1, 2]\nprecision = \"2.5%\"\nbudget = \"1m\"",
+    );
+    let expected = Capacity {
+        by: Some(By::Rate),
+        from: Some(10.0),
+        most: Some(2500.0),
+        step: Some(Nanos::from_secs(5)),
+        settle: Some(Nanos::ZERO),
+        replicas: vec![1, 2],
+        precision: Some(0.025),
+        budget: Some(Nanos::from_secs(60)),
+    };
+    assert_eq!(all, expected);
+}
+
+#[test]
+fn all_that_is_wrong_is_told_at_once() {
+    let text = format!(
+        "{BASE}\n[capacity]\nby = \"users\"\nfrom = 100\nmost = 10\nstep = \"0s\"\nreplicas = [0, 2, \"x\"]\nprecision = \"90%\"\n"
+    );
+    let problems = resolve(&text, "base.toml", &SOURCES).unwrap_err();
+    insta::assert_snapshot!(problems.render(false));
+}
