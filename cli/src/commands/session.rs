@@ -1,5 +1,6 @@
 //! One run of a scenario on an environment that is up: drives the load, observes, records, judges.
 
+mod guard;
 mod observer;
 mod signals;
 
@@ -7,6 +8,7 @@ use std::{collections::BTreeMap, num::NonZero, path::Path, sync::Arc};
 
 use tokio::sync::oneshot;
 
+use self::guard::Guard;
 use self::observer::Observer;
 pub(super) use self::signals::Signals;
 use crate::{
@@ -127,8 +129,17 @@ impl Session<'_> {
         if let Some(curious) = self.in_flight.take() {
             let _ = curious.send(Arc::clone(&in_flight));
         }
-        let (recorder, sink) =
-            Recorder::start(dir.to_owned(), Arc::clone(scenario), replicas, signals.stop.clone())?;
+        // A hopeless load ends early, but what comes after it has all its time.
+        let halt = signals.stop.child_token();
+        let (mut guard, aborted) =
+            Guard::new(scenario, up.environment.fresh, watching.stalled(), clock, halt.clone());
+        let (recorder, sink) = Recorder::start_beside(
+            dir.to_owned(),
+            Arc::clone(scenario),
+            replicas,
+            signals.stop.clone(),
+            move |batch| guard.look(batch),
+        )?;
         let live = Live { tally: recorder.tally(), in_flight, stalled: watching.stalled() };
         if let Some(own_metrics) = &own_metrics {
             own_metrics.load_begins(live.clone());
@@ -136,7 +147,7 @@ impl Session<'_> {
         output.loads(live);
         let timeout = scenario.timeout.to_duration();
         let connect = move |worker| Ok(Wire::new(Arc::clone(&endpoints), worker, timeout, clock));
-        let driving = engine::drive_on_threads(Arc::new(setup), workers, connect, sink, &signals.stop);
+        let driving = engine::drive_on_threads(Arc::new(setup), workers, connect, sink, &halt);
         let phase = driving.await.map_err(RecordError::engine);
         // Every sink is gone with the load, so the recorder comes to its end by itself.
         let recording =
@@ -150,13 +161,21 @@ impl Session<'_> {
 
         let phase = phase?;
         manifest.load = Some(phase);
+        if let Some(event) = aborted.get() {
+            manifest.events.push(event.clone());
+            output.note(&event.text, quiet);
+        }
         manifest.write(dir).map_err(RecordError::write(dir))?;
         observer.after(phase, &signals.stop, output, quiet).await?;
         if let Some(own_metrics) = own_metrics {
             own_metrics.finish(&signals.stop, |text| output.note(text, quiet)).await;
         }
         output.goes_on(Phase::Judging);
-        manifest.state = if signals.interrupted() { State::Interrupted } else { State::Finished };
+        manifest.state = match (signals.interrupted(), aborted.get()) {
+            (true, _) => State::Interrupted,
+            (false, Some(_)) => State::Aborted,
+            (false, None) => State::Finished,
+        };
         manifest.write(dir).map_err(RecordError::write(dir))
     }
 

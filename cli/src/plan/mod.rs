@@ -8,5 +8,6 @@ pub mod feed;
 pub mod mix;
 pub mod pause;
 pub mod population;
+pub mod rest;
 pub mod stages;
 pub mod walk;

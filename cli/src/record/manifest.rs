@@ -67,6 +67,8 @@ pub enum State {
     Finished,
     /// Ended early by Ctrl-C.
     Interrupted,
+    /// Ended early because an expectation with `abort = true` could not be kept any more.
+    Aborted,
 }
 
 /// A scenario with all the files that it named.

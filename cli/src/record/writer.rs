@@ -189,6 +189,20 @@ impl Recorder {
         replicas: Vec<String>,
         stop: CancellationToken,
     ) -> Result<(Self, Sink), RecordError> {
+        Self::start_beside(dir, scenario, replicas, stop, |_| {})
+    }
+
+    /// The same for one who looks on: `each` is shown what is recorded, on the recording thread.
+    ///
+    /// # Errors
+    /// When the thread cannot be started.
+    pub fn start_beside(
+        dir: PathBuf,
+        scenario: Arc<Scenario>,
+        replicas: Vec<String>,
+        stop: CancellationToken,
+        each: impl FnMut(&Batch) + Send + 'static,
+    ) -> Result<(Self, Sink), RecordError> {
         let (sink, handed) = Sink::channel();
         let tally = Arc::new(Mutex::new(Tally::new(scenario.tenants.len())));
         let totals = TallyReader(Arc::clone(&tally));
@@ -196,7 +210,7 @@ impl Recorder {
         let thread = std::thread::Builder::new()
             .name("recorder".to_owned())
             .spawn(move || {
-                let result = record(&dir, &handed, &Names::new(&scenario, &replicas), &totals);
+                let result = record(&dir, &handed, &Names::new(&scenario, &replicas), &totals, each);
                 if result.is_err() {
                     stop.cancel();
                 }
@@ -226,6 +240,7 @@ fn record(
     handed: &Handed,
     names: &Names<'_>,
     totals: &TallyReader,
+    mut each: impl FnMut(&Batch),
 ) -> Result<Recorded, RecordError> {
     let log_path = dir.join("latency.hlog");
     let mut log_file = fs::File::create(&log_path).map_err(RecordError::write(&log_path))?;
@@ -248,6 +263,7 @@ fn record(
             match handed.full.recv_timeout(SEGMENT_TIME.saturating_sub(begun.elapsed())) {
                 Ok(batch) => {
                     totals.lock().add(&batch);
+                    each(&batch);
                     count(&mut latencies, &batch);
                     groups.add(&batch);
                     segment.add(&batch);

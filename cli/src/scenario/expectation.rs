@@ -19,6 +19,8 @@ pub struct Expectation {
     pub bound: f64,
     /// Which samples count.
     pub filter: Filter,
+    /// `abort = true`: the load ends as soon as it cannot be kept any more.
+    pub abort: bool,
     /// `fresh = true`: it is expected only of a run whose limits and sessions were empty at the start.
     pub fresh: bool,
     /// Where in the scenario's text it is stated, in bytes; `None` for what is expected unless something else is stated.
@@ -206,6 +208,15 @@ fn status(text: &str) -> Result<u16, Complaint> {
 }
 
 impl Measure {
+    /// Whether a bound that compares so can be broken for good before the load has ended.
+    pub fn can_be_hopeless(&self, comparison: Comparison) -> bool {
+        match self {
+            Self::Rate(_) => false,
+            Self::Ratio(_) => true,
+            _ => !matches!(comparison, Comparison::Greater | Comparison::AtLeast),
+        }
+    }
+
     /// Whether it is a length of time that begins somewhere.
     fn is_latency(&self) -> bool {
         matches!(self, Self::Quantile { .. } | Self::Max(_) | Self::Mean(_))

@@ -143,6 +143,7 @@ pub(super) struct Expect {
     /// Where `where` stands, if it does.
     pub(super) filter: Option<Header>,
     pub(super) fresh: Field<bool>,
+    pub(super) abort: Field<bool>,
     pub(super) tenant: Field<String>,
     pub(super) journey: Field<String>,
     pub(super) step: Field<String>,
@@ -324,6 +325,7 @@ impl Expect {
             is: table.parsed("is", found, promql::bound),
             at: table.parsed("at", found, promql::at),
             fresh: table.boolean("fresh", found),
+            abort: table.boolean("abort", found),
             tenant,
             journey,
             step,

@@ -107,13 +107,26 @@ fn described(shape: &Shape) -> impl Fn(&str) -> Option<String> {
         tables(&heading).into_iter().find(|rows| rows.iter().flat_map(|row| &row.keys).all(|key| has(key)));
     move |key| {
         let row = table.iter().flatten().find(|row| row.keys.contains(&key))?;
+        let meaning = unlinked(row.meaning);
         Some(match row.default {
-            "" => row.meaning.to_owned(),
-            default => {
-                format!("{} (default: {default})", row.meaning).replace("(default: required", "(required")
-            }
+            "" => meaning,
+            default => format!("{meaning} (default: {})", unlinked(default))
+                .replace("(default: required", "(required"),
         })
     }
+}
+
+/// `[text](target)` as `text`.
+fn unlinked(text: &str) -> String {
+    let mut parts = text.split("](");
+    let mut plain = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        if let Some(begin) = plain.rfind('[') {
+            plain.remove(begin);
+        }
+        plain.push_str(part.split_once(')').map_or("", |(_, after)| after));
+    }
+    plain
 }
 
 /// A row of a table of keys.

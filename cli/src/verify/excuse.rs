@@ -94,6 +94,12 @@ impl Excuses {
         }
     }
 
+    /// Takes other stalls in place of those it has; when users had started stays known.
+    pub fn learn(&mut self, stalls: &[Stall]) {
+        let started = std::mem::take(&mut self.started);
+        *self = Self { started, ..Self::new(stalls) };
+    }
+
     /// The stalls, in order.
     pub fn stalls(&self) -> &[Stall] {
         &self.stalls

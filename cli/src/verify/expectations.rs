@@ -2,6 +2,7 @@
 //! only on how many samples are, so no bucket's width is ever in the way.
 
 mod counter;
+pub mod live;
 
 use self::counter::Counter;
 use super::{
@@ -50,6 +51,7 @@ impl Expectations {
                     bound: 0.0,
                     filter: Filter::default(),
                     fresh: false,
+                    abort: false,
                     stated_at: None,
                 },
             );

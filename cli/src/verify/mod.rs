@@ -338,6 +338,14 @@ fn remarks(run: &RecordedRun, last: Nanos, warmup: Option<&Counts>) -> Vec<Strin
     let state = match run.manifest.state {
         State::Finished => None,
         State::Interrupted => Some("the run was interrupted: it is judged as far as it came".to_owned()),
+        State::Aborted => {
+            let event = run.manifest.events.iter().rfind(|event| event.text.starts_with("aborted: "));
+            let (at, why) = event.map_or((last, "its load was ended early"), |event| {
+                (event.at_ns, event.text.trim_start_matches("aborted: "))
+            });
+            let at = at.as_secs_f64();
+            Some(format!("the run was aborted at {at:.1} s, and is judged as far as it came: {why}"))
+        }
         State::Running => Some(format!(
             "the run was cut off (or is still going on): it is judged up to its last complete segment, which ends at {:.1} s",
             last.as_secs_f64()

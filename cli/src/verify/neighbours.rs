@@ -109,7 +109,10 @@ impl Neighbourhood {
         let end = plan.quiet.1.max(plan.flood.1);
         match run.manifest.load {
             None => return inconclusive("the run was cut off: when its load began is not known".to_owned()),
-            Some(load) if run.manifest.state == State::Interrupted && load.to_ns - load.begin_ns < end => {
+            Some(load)
+                if matches!(run.manifest.state, State::Interrupted | State::Aborted)
+                    && load.to_ns - load.begin_ns < end =>
+            {
                 let ended = load.to_ns - load.begin_ns;
                 return inconclusive(format!("the load ended after {ended}; the phases last to {end}"));
             }

@@ -113,6 +113,7 @@ fn watch(
             stalled.add(&stall);
             write_line(&mut stalls, &stall)?;
         }
+        stalled.look(pulse.at);
     }
     look(clock, in_flight).map_or(Ok(()), |look| write_line(&mut usage, &look))
 }

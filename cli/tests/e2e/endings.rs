@@ -50,6 +50,28 @@ fn an_interrupted_run_is_kept_and_judged() {
 }
 
 #[test]
+fn a_hopeless_run_ends_early_and_fails() {
+    let hopeless = "\n[[expect]]\nthat = \"count(429) <= 3\"\nwhere = { tenant = \"acme\" }\nabort = true\n";
+    let sandbox = Sandbox::with(&(short("1h") + hopeless), TENANTS);
+    let (ended, report) = sandbox.report(&[]);
+    ended.assert_code(1);
+    ended.assert_says(&[
+        "note: the run was aborted at ",
+        "`count(429) <= 3 for acme` cannot be kept any more: ",
+        "stated at  scenario.toml:",
+    ]);
+    assert_eq!(report.0["state"], "aborted");
+    report.assert_all("expectation", "count(429) <= 3 for acme", "fail");
+    // The load was ended, not torn: all else is judged as far as it came.
+    assert_eq!(report.count("/total/unknown"), 0);
+    report.assert_all("counters", "", "pass");
+    report.assert_all("limit", "", "pass");
+    let manifest = fs::read_to_string(sandbox.only_run().join("manifest.json")).unwrap();
+    assert!(manifest.contains("\"text\": \"aborted: `count(429)"), "{manifest}");
+    sandbox.run(&["verify", sandbox.only_run().to_str().unwrap()]).assert_code(1);
+}
+
+#[test]
 fn a_second_interrupt_quits_at_once() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let target = format!("http://{}", silent.local_addr().unwrap());

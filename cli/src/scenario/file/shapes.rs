@@ -277,6 +277,7 @@ pub(super) const EXPECT: Shape = Shape {
         ("at", Choice(&["end", "every"]), "at = \"every\""),
         ("where", Table(&WHERE), "where = { tenant = \"acme\" }"),
         ("fresh", Boolean, "fresh = true"),
+        ("abort", Boolean, "abort = true"),
     ],
 };
 pub(super) const WHERE: Shape = Shape {

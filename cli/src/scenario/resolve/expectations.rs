@@ -61,6 +61,11 @@ fn promql(expect: file::Expect, found: &mut Vec<Problem>) -> Option<(Promql, Spa
         let problem = Problem::at(filter.span, message, "it means nothing beside `promql`");
         found.push(problem.help("choose the series in the query: {tenant=\"acme\"}"));
     }
+    if let Some(abort) = expect.abort.given() {
+        let message = "`abort` is about clients, and Prometheus is asked after the load";
+        let problem = Problem::at(abort.span.clone(), message, "it means nothing beside `promql`");
+        found.push(problem.help("leave it out; an [[expect]] with `that` can end the load early"));
+    }
     let query = expect.header.need("promql", expect.promql, found);
     let is = expect.header.need("is", expect.is, found);
     let (at, fresh) = (expect.at.or(At::End)?, expect.fresh.or(false)?);
@@ -87,8 +92,17 @@ fn one(
     };
     let fresh = expect.fresh.or(false)?;
     let Located { value: (that, measure, comparison, bound), span } = that?;
-    let stated_at = Some(span.start);
-    Some((Expectation { that, measure, comparison, bound, filter, fresh, stated_at }, span))
+    if let Some(abort) = expect.abort.given().filter(|abort| abort.value)
+        && !measure.can_be_hopeless(comparison)
+    {
+        let message = format!("{} is not known before the load has ended", quoted(&that));
+        let problem = Problem::at(abort.span.clone(), message, "so it cannot end the load");
+        found.push(problem.help(
+            "what can be broken for good on the way has an upper bound: `error_ratio < 5%`, `p99 < 50ms`, `max < 1s`, `count(500) < 3`",
+        ));
+    }
+    let (abort, stated_at) = (expect.abort.or(false)?, Some(span.start));
+    Some((Expectation { that, measure, comparison, bound, filter, abort, fresh, stated_at }, span))
 }
 
 /// The steps of a name, in one journey or in all.

@@ -419,6 +419,9 @@ fn expectations() {
             ("journey = \"chat\",", "journey = \"chta\","),
             ("step = \"read\"", "step = \"raed\""),
             ("journey = \"chat\", step = \"read\"", "step = \"GET /items/{sid}\""),
+            ("\"p99 < 50ms\"", "\"rate > 3/s\"\nabort = true"),
+            ("\"p99 < 50ms\"", "\"p99 > 50ms\"\nabort = true"),
+            ("\"p99 < 50ms\"", "\"p99 < 50ms\"\nabort = 1"),
             (
                 "[[expect]]",
                 "[[expect]]\nthat = \"p99<50ms\"\nwhere = { tenant = \"globex\", step = \"read\", journey = \"chat\" }\n[[expect]]",
@@ -443,6 +446,7 @@ fn bounds_on_what_prometheus_says() {
         format!("{good}at = \"begin\""),
         format!("{good}that = \"max < 9s\""),
         format!("{good}where = {{ tenant = \"acme\" }}"),
+        format!("{good}abort = true"),
         format!("{good}[[expect]]\n{good}"),
     ];
     let changes: Vec<(&str, String)> = tables.iter().map(|keys| ("[[expect]]", with(keys))).collect();

@@ -1,5 +1,7 @@
 //! One expectation: counts the samples that it is about, and weighs what they come to.
 
+mod hopeless;
+
 use super::{
     super::{
         excuse::{Excuse, Excuses},
@@ -17,7 +19,7 @@ use crate::{
         tally::{count_latency, latency_histogram},
     },
     scenario::{
-        Scenario,
+        Scenario, StepIndex,
         expectation::{Comparison, Expectation, Filter, LatencyFrom, Measure},
     },
     units::Nanos,
@@ -92,17 +94,22 @@ impl Counter {
     }
 
     fn applies(&self, scenario: &Scenario, sample: &Sample) -> bool {
-        let Filter { tenant, journey, steps } = &self.expectation.filter;
-        let step = scenario.steps.get(sample.step);
+        self.expectation.filter.tenant.is_none_or(|tenant| tenant == sample.tenant)
+            && self.is_about(scenario, sample.step)
+    }
+
+    /// Whether it is about a step's requests, of some tenant.
+    pub(super) fn is_about(&self, scenario: &Scenario, index: StepIndex) -> bool {
+        let Filter { journey, steps, .. } = &self.expectation.filter;
+        let step = scenario.steps.get(index);
         let of_journey = step.map(|step| step.journey);
         let is_start = of_journey
             .and_then(|journey| scenario.journeys.get(journey))
-            .is_some_and(|journey| journey.start.contains(&sample.step));
+            .is_some_and(|journey| journey.start.contains(&index));
         // An error is one wherever it happens; of everything else, starting is not what an expectation means.
         let counts_starts = self.expectation.measure == Measure::ErrorRatio || steps.is_some();
-        tenant.is_none_or(|tenant| tenant == sample.tenant)
-            && journey.is_none_or(|journey| Some(journey) == of_journey)
-            && steps.as_ref().is_none_or(|steps| steps.contains(&sample.step))
+        journey.is_none_or(|journey| Some(journey) == of_journey)
+            && steps.as_ref().is_none_or(|steps| steps.contains(&index))
             && (counts_starts || !is_start)
     }
 
@@ -190,7 +197,7 @@ impl Counter {
         excuses: &Excuses,
         bottleneck: Option<Bottleneck<'_>>,
     ) -> Verdict {
-        let subject = subject(run, &self.expectation);
+        let subject = subject_of(&run.scenario, &self.expectation);
         let inconclusive = |why: String| Verdict::inconclusive(Claim::Expectation, subject.clone(), why);
         if run.scenario.warmup > Nanos::ZERO && run.manifest.load.is_none() {
             return inconclusive("the run was cut off: when its warm-up ended is not known".to_owned());
@@ -406,13 +413,13 @@ fn percent(q: f64) -> String {
 }
 
 /// The text as written, with the tenant, journey and step that it is about.
-fn subject(run: &RecordedRun, expectation: &Expectation) -> String {
+pub(super) fn subject_of(scenario: &Scenario, expectation: &Expectation) -> String {
     let Filter { tenant, journey, steps } = &expectation.filter;
     let mut about = Vec::new();
-    about.extend(tenant.and_then(|i| run.scenario.tenants.get(i)).map(ToString::to_string));
-    about.extend(journey.and_then(|i| run.scenario.journeys.get(i)).map(|journey| journey.name.clone()));
+    about.extend(tenant.and_then(|i| scenario.tenants.get(i)).map(ToString::to_string));
+    about.extend(journey.and_then(|i| scenario.journeys.get(i)).map(|journey| journey.name.clone()));
     about.extend(
-        steps.iter().flatten().next().and_then(|i| run.scenario.steps.get(*i)).map(|step| step.name.clone()),
+        steps.iter().flatten().next().and_then(|i| scenario.steps.get(*i)).map(|step| step.name.clone()),
     );
     if about.is_empty() {
         expectation.that.clone()
