@@ -2,6 +2,7 @@
 
 mod capacity;
 mod display;
+mod page;
 mod report;
 mod run;
 mod schema;
@@ -13,6 +14,7 @@ use clap::{Args, Parser, Subcommand, builder::styling};
 
 pub use capacity::CapacityArgs;
 pub use display::{DisplayArgs, ProgressForm};
+pub use page::PageArgs;
 pub use report::{JsonArgs, ReportArgs};
 pub use run::{PlaceArgs, RunArgs};
 pub use schema::{SchemaArgs, SchemaOf};
@@ -55,6 +57,8 @@ pub enum Command {
     Capacity(CapacityArgs),
     /// Judge a recorded run again
     Verify(VerifyArgs),
+    /// Make the HTML report of recorded runs
+    Report(PageArgs),
     /// Check scenario files without running them
     Validate(ValidateArgs),
     /// Check the metrics that services expose: their format, names and number of series

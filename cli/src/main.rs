@@ -47,6 +47,9 @@ fn dispatch(command: Command, err_is_coloured: bool) -> Result<Exit, Failure> {
             &args,
             &mut Output::new(&mut out, &mut err, err_is_coloured).on_github(GitHub::here()),
         ),
+        Command::Report(args) => {
+            commands::report::report(&args, &mut Output::new(&mut out, &mut err, err_is_coloured))
+        }
         Command::Validate(args) => {
             commands::validate::validate(&args, err_is_coloured, &mut out, &mut err).map_err(unwritable)
         }

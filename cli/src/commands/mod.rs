@@ -7,6 +7,7 @@ pub mod faults;
 pub mod metrics;
 pub mod part;
 mod place;
+pub mod report;
 pub mod run;
 pub mod scenario;
 pub mod schema;

@@ -57,8 +57,10 @@ async fn run_scenario(args: &RunArgs, output: &mut Output<'_>) -> Result<Exit, F
         output.warn(&format!("{death}\nso the run was against a part of the stack only"));
     }
     let judged = judge(&dir, &recorded)?;
-    output.report(&judged, &args.report)?;
-    Ok(Exit::of_run(judged.outcome, recorded.is_err() || death.is_some(), signals.interrupted()))
+    output.report(&judged.report, &args.report)?;
+    let drawn = output.page(judged.page.as_ref(), args.display.quiet);
+    let broken = recorded.is_err() || death.is_some() || !drawn;
+    Ok(Exit::of_run(judged.report.outcome, broken, signals.interrupted()))
 }
 
 /// The local stack has its own place for the run's metrics.

@@ -4,7 +4,12 @@ mod guard;
 mod observer;
 mod signals;
 
-use std::{collections::BTreeMap, num::NonZero, path::Path, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    num::NonZero,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use tokio::sync::oneshot;
 
@@ -30,12 +35,15 @@ use crate::{
         manifest::{FORMAT, Machine, Manifest, ScenarioText, State, to_json, write_whole},
         reader::RecordedRun,
         sample::Sample,
+        segment::SegmentError,
         writer::{RecordError, Recorder},
     },
     report::{
+        html,
         output::Output,
         own_metrics::{Live, OwnMetrics, Subject},
         progress::view::Phase,
+        timeline::Timeline,
     },
     scenario::{Routing, Scenario},
     units::Tolerance,
@@ -248,11 +256,22 @@ fn secrets(scenario: &Scenario) -> BTreeMap<String, String> {
     scenario.secrets().into_iter().filter_map(value).collect()
 }
 
-/// Judges a run from its record alone, and keeps the verdict beside it unless the record broke off.
+/// A judged run.
+#[derive(Debug)]
+pub(super) struct Judged {
+    /// What it came to.
+    pub(super) report: verify::Report,
+    /// The page that shows it, in the run's directory; the error where it could not be written. `None` for a record that
+    /// broke off: there is no room for it.
+    pub(super) page: Option<Result<PathBuf, RecordError>>,
+}
+
+/// Judges a run from its record alone, and keeps the verdict and the page that shows it beside it unless the record broke
+/// off.
 ///
 /// # Errors
 /// When there is not enough of it to judge, or the verdict cannot be written.
-pub(super) fn judge(dir: &Path, recorded: &Result<(), RecordError>) -> Result<verify::Report, Failure> {
+pub(super) fn judge(dir: &Path, recorded: &Result<(), RecordError>) -> Result<Judged, Failure> {
     judge_record(dir, recorded.is_ok()).map_err(|failure| match recorded {
         Err(error) => record_failure(error),
         Ok(()) => failure,
@@ -270,27 +289,52 @@ pub(super) fn judge_beside<T>(
 ) -> Result<(verify::Report, T), Failure> {
     let run = open(dir)?;
     let mut seen = begin(&run);
-    let report = verify::verify_beside(&run, |_, sample| each(&mut seen, sample));
-    keep(dir, report.map_err(|error| Failure::new(Exit::Broken, error.to_string()))?)
-        .map(|report| (report, seen))
+    let (report, timeline) = timed(&run, |sample| each(&mut seen, sample)).map_err(|error| broken(&error))?;
+    let Judged { report, page } = keep(&run, report, &timeline)?;
+    match page {
+        Some(Err(error)) => Err(record_failure(&error)),
+        _ => Ok((report, seen)),
+    }
+}
+
+fn judge_record(dir: &Path, is_whole: bool) -> Result<Judged, Failure> {
+    let run = open(dir)?;
+    let (report, timeline) = timed(&run, |_| {}).map_err(|error| broken(&error))?;
+    if is_whole { keep(&run, report, &timeline) } else { Ok(Judged { report, page: None }) }
 }
 
 fn open(dir: &Path) -> Result<RecordedRun, Failure> {
-    RecordedRun::open(dir).map_err(|error| Failure::new(Exit::Broken, error.to_string()))
+    RecordedRun::open(dir).map_err(|error| broken(&error))
 }
 
-fn keep(dir: &Path, report: verify::Report) -> Result<verify::Report, Failure> {
-    let path = dir.join("verdict.json");
+fn broken(error: &dyn std::fmt::Display) -> Failure {
+    Failure::new(Exit::Broken, error.to_string())
+}
+
+fn keep(run: &RecordedRun, report: verify::Report, timeline: &Timeline) -> Result<Judged, Failure> {
+    let path = run.dir.join("verdict.json");
     to_json(&report)
         .and_then(|json| write_whole(&path, &json))
         .map_err(|error| record_failure(&RecordError::write(&path)(error)))?;
-    Ok(report)
+    let path = run.dir.join(html::FILE);
+    let written = write_whole(&path, html::render(&report, run, timeline).as_bytes());
+    Ok(Judged { report, page: Some(written.map_err(RecordError::write(&path)).map(|()| path)) })
 }
 
-fn judge_record(dir: &Path, whole: bool) -> Result<verify::Report, Failure> {
-    let run = open(dir)?;
-    let report = verify::verify(&run).map_err(|error| Failure::new(Exit::Broken, error.to_string()))?;
-    if whole { keep(dir, report) } else { Ok(report) }
+/// Judges a run and gathers its timeline, in one pass, and shows each sample on the way.
+///
+/// # Errors
+/// When a segment cannot be read.
+pub(super) fn timed(
+    run: &RecordedRun,
+    mut each: impl FnMut(&Sample),
+) -> Result<(verify::Report, Timeline), SegmentError> {
+    let mut timeline = Timeline::new(run);
+    let report = verify::verify_beside(run, |_, sample| {
+        timeline.add(sample);
+        each(sample);
+    })?;
+    Ok((report, timeline.finished()))
 }
 
 /// A run that could not be recorded.

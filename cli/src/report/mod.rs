@@ -1,12 +1,14 @@
 //! What the user sees. `terminal` turns a finished report into text, `metrics` pages of metrics; `progress` shows a run while
 //! it goes, `failure` says why a command could not do its work; `output` knows where all that goes; `own_metrics` is the page
-//! that Prometheus scrapes of a run, and `stack` tells where the parts of a local stack are.
+//! that Prometheus scrapes of a run, and `stack` tells where the parts of a local stack are. `html` is the page of a run, made
+//! from its `timeline`, too.
 
 pub mod capacity;
 pub mod dashboards;
 pub mod failure;
 pub mod files;
 pub mod github;
+pub mod html;
 pub mod junit;
 pub mod markdown;
 pub mod metrics;
@@ -15,6 +17,7 @@ pub mod own_metrics;
 pub mod progress;
 pub mod stack;
 pub mod terminal;
+pub mod timeline;
 
 /// Styles of the terminal texts; stripped where colours are off.
 pub(crate) mod style {

@@ -4,7 +4,7 @@ mod live;
 
 use std::{
     io::{self, Write},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use serde::Serialize;
@@ -24,7 +24,10 @@ use crate::{
     capacity::result::CapacityReport,
     exit::{Exit, Failure},
     observe::{exposition::inspection::Inspection, guess::Proposal},
-    record::manifest::{Environment, Replica, to_json},
+    record::{
+        manifest::{Environment, Replica, to_json},
+        writer::RecordError,
+    },
     scenario::Scenario,
     verify::Report,
 };
@@ -155,6 +158,17 @@ impl<'a> Output<'a> {
         failure.map_or(Ok(()), Err)
     }
 
+    /// Where the page is that shows a run, or why there is none; whether all is well. A record that broke off has none, and
+    /// that has been said.
+    pub fn page(&mut self, page: Option<&Result<PathBuf, RecordError>>, quiet: bool) -> bool {
+        match page {
+            Some(Ok(path)) => self.note(&format!("report: {}", path.display()), quiet),
+            Some(Err(error)) => self.warn(&format!("the report could not be written: {error}")),
+            None => {}
+        }
+        !matches!(page, Some(Err(_)))
+    }
+
     /// Pages of metrics that were looked at: as text on standard output, and as JSON in the file `json` (`-` for standard
     /// output, in place of the text).
     ///
@@ -251,5 +265,26 @@ fn quiet_pipe(result: io::Result<()>) -> io::Result<()> {
     match result {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_the_page_is_or_why_there_is_none() {
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let mut output = Output::new(&mut out, &mut err, false);
+        let path = PathBuf::from("runs/x/report.html");
+        assert!(output.page(Some(&Ok(path.clone())), false));
+        assert!(output.page(None, false));
+        let full = RecordError::write(&path)(io::Error::from(io::ErrorKind::StorageFull));
+        assert!(!output.page(Some(&Err(full)), false));
+        let err = anstream::adapter::strip_str(std::str::from_utf8(&err).unwrap()).to_string();
+        insta::assert_snapshot!(err, @r"
+        report: runs/x/report.html
+        error: the report could not be written: cannot write runs/x/report.html: no storage space
+        ");
     }
 }

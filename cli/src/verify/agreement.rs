@@ -180,7 +180,11 @@ fn compare_cell(
             None => format!("{series}: no such series, {expected} seen by clients"),
         };
         let mut finding =
-            Evidence::new(judge(observed, definite, unknown, assumptions), series, expected, shown);
+            Evidence::new(judge(observed, definite, unknown, assumptions), series, expected, shown).compared(
+                (definite, definite + unknown),
+                (observed, observed),
+                false,
+            );
         match finding.outcome {
             Outcome::Fail => finding = finding.detail(place),
             Outcome::Inconclusive => finding = finding.detail(doubt(assumptions)),

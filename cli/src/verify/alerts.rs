@@ -46,6 +46,52 @@ pub fn judge(run: &RecordedRun, bottleneck: Option<&str>) -> Vec<Verdict> {
     stated.map(|(verdict, alert)| verdict.stated(&run.manifest.scenario, alert.stated_at)).collect()
 }
 
+/// What an alert was recorded to have done, for pictures. All instants are on the run's clock, within the clocks' tolerance.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AlertCourse {
+    /// As PromQL would select it.
+    pub alert: String,
+    /// From when to when there was reason for it; `None` for one that has to be silent.
+    pub cause: Option<(Nanos, Nanos)>,
+    /// The latest instants at which it was promised to have fired, and to have resolved.
+    pub deadlines: (Option<Nanos>, Option<Nanos>),
+    /// First and last sample that say pending.
+    pub pending: Option<(Nanos, Nanos)>,
+    /// First and last sample that say firing.
+    pub firing: Option<(Nanos, Nanos)>,
+    /// First instant after that at which it was seen not to be firing.
+    pub resolved: Option<Nanos>,
+    /// The last look at it.
+    pub until: Nanos,
+}
+
+/// What every alert of the scenario did; nothing where Prometheus was not there to tell.
+pub fn courses(run: &RecordedRun) -> Vec<AlertCourse> {
+    let (Some(load), Ok(recorded)) = (run.manifest.load, Recorded::read(run)) else { return Vec::new() };
+    let placed = |at: Nanos| load.begin_ns + at;
+    let both = |(from, to): (Nanos, Nanos)| (placed(from), placed(to));
+    let course = |alert: &Alert| {
+        let (cause, deadlines) = match alert.promise {
+            AlertPromise::Fires { cause, within, resolves_within } => {
+                (Some(cause), (Some(cause.0 + within), resolves_within.map(|within| cause.1 + within)))
+            }
+            AlertPromise::Silent => (None, (None, None)),
+        };
+        let begin = cause.map_or(Nanos::ZERO, |cause| cause.0);
+        let course = recorded.course(|labels| alert.matches(labels), begin);
+        AlertCourse {
+            alert: alert.to_string(),
+            cause: cause.map(both),
+            deadlines: (deadlines.0.map(placed), deadlines.1.map(placed)),
+            pending: course.pending.map(both),
+            firing: course.firing.zip(course.last).map(both),
+            resolved: course.gone.map(placed),
+            until: placed(recorded.until),
+        }
+    };
+    run.scenario.alerts.iter().map(course).collect()
+}
+
 /// One promise and what there is to judge it by. All instants are counted from the start of the load, as causes are.
 struct Judge<'a> {
     alert: &'a Alert,

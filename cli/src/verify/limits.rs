@@ -10,6 +10,7 @@ mod route;
 use std::collections::BTreeMap;
 
 use self::proofs::Proofs;
+pub use self::route::limits as on_step;
 use super::{
     limiter::{
         self, Circumstances, Decision, Judgement, Promise, Request, Tolerance, Unjudged, Violation,

@@ -253,6 +253,7 @@ fn finding(ledger: &Ledger, seen: &Answered, name: &str, q: f64, bucket: BucketB
         format!("a client's {label} above {} s", bucket.lower),
         observed,
     )
+    .compared((client.lower, client.upper), (bucket.lower, bucket.upper), true)
 }
 
 #[cfg(test)]

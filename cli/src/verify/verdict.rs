@@ -160,6 +160,21 @@ pub struct Evidence {
     /// Of the first finding: the mistake that explains all that was found.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub diagnosis: Option<Diagnosis>,
+    /// Of a comparison of clients with the server: what each of them says, as numbers.
+    #[serde(skip)]
+    pub sides: Option<Sides>,
+}
+
+/// What clients saw and what the server's metrics say of one thing, each as an interval: equal ends where it is known
+/// exactly, an infinite end where it has none. It is what pictures are drawn from; in JSON the texts say the same.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Sides {
+    /// What clients saw: what of a counter can be true, or the bucket of a quantile.
+    pub client: (f64, f64),
+    /// What the server says.
+    pub server: (f64, f64),
+    /// Seconds; else a number of requests.
+    pub in_seconds: bool,
 }
 
 /// The mistake that explains a failure: an explanation of everything that was found, no proof.
@@ -239,7 +254,14 @@ impl Evidence {
             samples: Vec::new(),
             certificate: None,
             diagnosis: None,
+            sides: None,
         }
+    }
+
+    /// The same with what was compared.
+    #[must_use]
+    pub fn compared(self, client: (f64, f64), server: (f64, f64), in_seconds: bool) -> Self {
+        Self { sides: Some(Sides { client, server, in_seconds }), ..self }
     }
 
     /// The same with one more line of details.

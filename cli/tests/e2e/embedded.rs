@@ -24,7 +24,7 @@ fn a_run_passes_and_is_judged_again_with_the_same_result() {
     assert_eq!(Report::parse(&fs::read_to_string(run.join("verdict.json")).unwrap()), report);
     let relative = Path::new("runs").join(run.file_name().unwrap());
     let relative = relative.to_str().unwrap();
-    ended.assert_says(&[relative]);
+    ended.assert_says(&[relative, &format!("report: {relative}/report.html")]);
     let again = sandbox.run(&["verify", relative, "--json", "again.json"]);
     again.assert_code(0);
     assert_eq!(again.out, ended.out);

@@ -28,6 +28,7 @@ mod local;
 mod neighbours;
 mod outages;
 mod output;
+mod pages;
 mod plan;
 mod prometheus;
 mod promql;

@@ -5,8 +5,8 @@ use crate::{
     units::Quota,
 };
 
-/// The limits on a step's route, and for each tenant of its users the entry of the `quota` that it falls under.
-pub(super) fn limits(scenario: &Scenario, step: StepIndex) -> Vec<(usize, Vec<Option<usize>>)> {
+/// The limits on a step's route by their number, and for each tenant of its users the entry of the `quota` that it falls under.
+pub fn limits(scenario: &Scenario, step: StepIndex) -> Vec<(usize, Vec<Option<usize>>)> {
     let on_route = |limit: &Limit| scenario.steps.get(step).is_some_and(|step| step.route == limit.route);
     let place = |limit: &Limit, tenant: TenantIndex| {
         let attributed = scenario.attributed_tenant(tenant, step);

@@ -1,0 +1,123 @@
+//! The first screen: did it pass, and if not what broke; then three pictures. Somebody who has never seen the page has to
+//! find the answer here within ten seconds.
+
+use maud::{Markup, html};
+
+use super::{Page, claims, class, marks, pictures, sign, word};
+use crate::verify::verdict::{Outcome, Verdict};
+
+/// Claims that are shown in full; of more there is a line each.
+const IN_FULL: usize = 3;
+/// Lines for the rest.
+const LINES: usize = 12;
+
+/// The whole first screen.
+pub(crate) fn screen(page: &Page<'_>) -> Markup {
+    html! {
+        header class={ "verdict " (class(page.report.outcome)) } { (verdict(page)) }
+        main.first {
+            div.broken { (broken(page)) }
+            div.pictures {
+                (pictures::throughput(page))
+                (pictures::latency(page))
+                (pictures::distribution(page))
+                (pictures::numbers(page))
+            }
+            (marks::legend(&page.marks, page.times.span()))
+        }
+    }
+}
+
+fn verdict(page: &Page<'_>) -> Markup {
+    let report = page.report;
+    let count = |outcome| report.verdicts.iter().filter(|verdict| verdict.outcome == outcome).count();
+    let (fails, unsure, all) = (count(Outcome::Fail), count(Outcome::Inconclusive), report.verdicts.len());
+    let why = match (fails, unsure) {
+        (0, 0) if all == 0 => "nothing was claimed".to_owned(),
+        (0, 0) if report.outcome != Outcome::Pass => format!("{all} claims hold as far as the run came"),
+        (0, 0) => format!("all {all} claims hold"),
+        (0, _) => format!("{unsure} of {all} claims could not be decided"),
+        (_, 0) => format!("{fails} of {all} claims do not hold"),
+        _ => format!("{fails} of {all} claims do not hold, {unsure} could not be decided"),
+    };
+    html! {
+        div.sign aria-hidden="true" { (sign(report.outcome)) }
+        div.said {
+            h1 { (word(report.outcome)) span.why { ": " (why) } }
+            p.about { strong { (report.scenario) } @if let Some(about) = &report.about { " – " (about) } }
+            p.facts { (facts(page)) }
+            @for remark in &report.remarks { p.remark { (remark) } }
+        }
+        button #theme type="button" hidden { "Dark" }
+    }
+}
+
+fn facts(page: &Page<'_>) -> Markup {
+    let (report, environment) = (page.report, &page.run.manifest.environment);
+    let answered: u64 = report.summary.total.statuses.values().sum();
+    let seconds =
+        report.load.map(|load| (load.to_ns - load.begin_ns).as_secs_f64()).filter(|seconds| *seconds > 0.0);
+    html! {
+        span { (started(report.started_unix_ns)) }
+        @if let Some(seconds) = seconds {
+            span { (format!("{seconds:.1}")) " s" }
+        }
+        span { (grouped(report.summary.total.requests)) " requests" }
+        @if let Some(seconds) = seconds { span { (format!("{:.0}", answered as f64 / seconds)) " answers/s" } }
+        span { "on " (environment.name) " (" (replicas(environment.replicas.len())) ")" }
+    }
+}
+
+fn replicas(count: usize) -> String {
+    format!("{count} {}", if count == 1 { "replica" } else { "replicas" })
+}
+
+/// `2026-11-21 10:15:00 UTC`.
+fn started(unix_ns: i64) -> String {
+    let at = jiff::Timestamp::from_nanosecond(unix_ns.into()).unwrap_or_default();
+    at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
+}
+
+/// `1 234 567`, with spaces that do not break.
+pub(crate) fn grouped(count: u64) -> String {
+    let digits = count.to_string();
+    let mut text = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push('\u{202f}');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// The failed claims, those that are explained first; then those that could not be decided. If there are none: what holds.
+fn broken(page: &Page<'_>) -> Markup {
+    let of = |outcome| {
+        page.report.verdicts.iter().enumerate().filter(move |(_, verdict)| verdict.outcome == outcome)
+    };
+    let explained = |verdict: &Verdict| verdict.evidence.iter().any(|finding| finding.diagnosis.is_some());
+    let mut failed: Vec<(usize, &Verdict)> = of(Outcome::Fail).collect();
+    failed.sort_by_key(|(_, verdict)| !explained(verdict));
+    let unsure: Vec<(usize, &Verdict)> = of(Outcome::Inconclusive).collect();
+    html! {
+        @if !failed.is_empty() { h2 { "What broke" } (some(&failed)) }
+        @if !unsure.is_empty() { h2 { "What could not be decided" } (some(&unsure)) }
+        @if failed.is_empty() && unsure.is_empty() { h2 { "What holds" } (claims::held(page)) }
+    }
+}
+
+fn some(verdicts: &[(usize, &Verdict)]) -> Markup {
+    let (full, rest) = verdicts.split_at(verdicts.len().min(IN_FULL));
+    html! {
+        @for (number, verdict) in full { (claims::card(*number, verdict)) }
+        @if !rest.is_empty() {
+            ul.more {
+                @for (number, verdict) in rest.iter().take(LINES) {
+                    li { (claims::line(*number, verdict)) }
+                }
+                @if rest.len() > LINES { li { a href="#claims" { "and " (rest.len() - LINES) " more" } } }
+            }
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! The HTML report: made from recorded runs, and looked at in a headless Chromium of three widths: nothing is loaded, nothing
+//! is complained of, nothing sticks out.
+
+use std::{fs, path::Path, process::Command};
+
+use serde_json::Value;
+
+use crate::support::{Copied, Process, Sandbox, copy, fixture, free_port, wait_for};
+
+/// What a copy of the page tells the page around it.
+const TELLS: &str = r#"<script>addEventListener("load", () => {
+  const wide = [...document.querySelectorAll("body *")].filter(one =>
+    one.getBoundingClientRect().right > innerWidth + 1 && !one.closest(".scroll, pre, svg, .skip"));
+  const verdict = document.querySelector("h1").getBoundingClientRect();
+  const button = document.querySelector("button[data-series]");
+  if (button) button.click();
+  const chart = document.querySelector("figure[data-chart] svg[role]");
+  chart.dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowRight" }));
+  parent.postMessage({
+    width: innerWidth, over: document.documentElement.scrollWidth - innerWidth, wide: wide.map(one => one.outerHTML.slice(0, 80)),
+    title: document.title, verdict: verdict.bottom, charts: document.querySelectorAll("figure.chart svg[role]").length,
+    pressed: button && button.getAttribute("aria-pressed"), tip: document.getElementById("tip").textContent,
+    broken: [...document.querySelectorAll(".card h3")].map(one => one.textContent),
+    sections: [...document.querySelectorAll("section > h2")].map(one => one.textContent),
+  }, "*");
+});</script></body>"#;
+
+const WIDTHS: [u32; 3] = [1440, 768, 390];
+
+/// What Chromium made of a page.
+struct Looked {
+    /// What the page tells at each width.
+    told: Vec<Value>,
+    /// Lines of the console.
+    complaints: Vec<String>,
+    /// Requests to the network that the page made; Chromium's own have no origin.
+    asked: Vec<String>,
+}
+
+fn looked_at(page: &str) -> Looked {
+    let dir = tempfile::tempdir().unwrap();
+    let frames: String = WIDTHS
+        .iter()
+        .map(|width| format!("<iframe width={width} height=900 src=page.html></iframe>"))
+        .collect();
+    let around = format!(
+        "<!doctype html><body>{frames}<pre></pre><script>const all = []; addEventListener('message', event => {{ \
+         all.push(event.data); document.querySelector('pre').textContent = 'TOLD' + JSON.stringify(all) + 'END'; }});</script>"
+    );
+    fs::write(dir.path().join("page.html"), page.replace("</body>", TELLS)).unwrap();
+    fs::write(dir.path().join("around.html"), around).unwrap();
+    let mut command = Command::new("chromium");
+    command.args([
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--no-first-run",
+        "--disable-background-networking",
+    ]);
+    command.args(["--disable-component-update", "--disable-sync", "--disable-extensions", "--dump-dom"]);
+    command.args(["--disable-features=NetworkTimeServiceQuerying", "--host-resolver-rules=MAP * ~NOTFOUND"]);
+    command.args(["--enable-logging=stderr", "--window-size=1500,1000", "--virtual-time-budget=4000"]);
+    command.arg(format!("--user-data-dir={}", dir.path().join("profile").display()));
+    command.arg(format!("--log-net-log={}", dir.path().join("net.json").display()));
+    command.arg(format!("file://{}", dir.path().join("around.html").display()));
+    let mut chromium = Process::start("chromium", &mut command, dir.path());
+    wait_for("chromium", || chromium.ended().is_some());
+    let (out, err) = (chromium.out(), chromium.err());
+    let lines = |text: &str, is: &dyn Fn(&str) -> bool| {
+        text.lines().filter(|line| is(line)).map(str::to_owned).collect()
+    };
+    let net = fs::read_to_string(dir.path().join("net.json")).unwrap();
+    let asks = |line: &str| line.contains("\"initiator\":") && line.contains("\"url\":\"http");
+    let asked = lines(&net, &|line| asks(line) && !line.contains("\"initiator\":\"not an origin\""));
+    let complaints = lines(&err, &|line| line.contains("CONSOLE"));
+    let told = out.split_once("TOLD").and_then(|(_, rest)| rest.split_once("END"));
+    let (told, _) = told.unwrap_or_else(|| panic!("it told nothing: {out}\n{err}"));
+    let told: Vec<Value> =
+        serde_json::from_str(&told.replace("&amp;", "&").replace("&lt;", "<").replace("&gt;", ">")).unwrap();
+    assert_eq!(told.len(), WIDTHS.len(), "{told:?}");
+    Looked { told, complaints, asked }
+}
+
+/// The page of a checked-in run.
+fn page_of(name: &str) -> String {
+    let (sandbox, run) = (Sandbox::new(), Copied::of(&fixture(name)));
+    let path = run.path();
+    let ended = sandbox.run(&["report", path.to_str().unwrap()]);
+    ended.assert_code(0);
+    ended.assert_says(&["report.html"]);
+    fs::read_to_string(path.join("report.html")).unwrap()
+}
+
+fn assert_fits(looked: &Looked) {
+    let Looked { told, complaints, asked } = looked;
+    assert!(complaints.is_empty() && asked.is_empty(), "{complaints:?} {asked:?}");
+    for one in told {
+        assert!(one["over"].as_i64().unwrap() <= 0 && one["wide"].as_array().unwrap().is_empty(), "{one:#}");
+        assert!(one["verdict"].as_f64().unwrap() < 200.0, "the verdict is what is seen first: {one:#}");
+        assert!(one["charts"].as_i64().unwrap() >= 6, "{one:#}");
+        assert_eq!(one["pressed"], "false", "{one:#}");
+        assert!(one["tip"].as_str().unwrap().contains('s'), "{one:#}");
+    }
+}
+
+#[test]
+fn a_run_that_passed_is_shown_at_every_width() {
+    let looked = looked_at(&page_of("good"));
+    assert_fits(&looked);
+    for one in &looked.told {
+        assert!(one["title"].as_str().unwrap().starts_with("Passed: "), "{one:#}");
+        assert_eq!(one["broken"].as_array().unwrap().len(), 0, "{one:#}");
+    }
+}
+
+#[test]
+fn runs_that_failed_say_what_broke_at_every_width() {
+    for (name, broken) in [
+        ("over-admission", "A promised rate limit was broken"),
+        ("tampered", "The service's counters disagree with what clients saw"),
+    ] {
+        let looked = looked_at(&page_of(name));
+        assert_fits(&looked);
+        for one in &looked.told {
+            assert!(one["title"].as_str().unwrap().starts_with("Failed: "), "{one:#}");
+            assert!(one["broken"].to_string().contains(broken), "{one:#}");
+            assert!(one["sections"].to_string().contains("Clients and server"), "{one:#}");
+        }
+    }
+}
+
+#[test]
+fn a_page_that_loads_something_would_be_noticed() {
+    let image = format!("<img src=\"http://127.0.0.1:{}/x.png\"></body>", free_port());
+    let page = page_of("good").replace("</body>", &image);
+    let forbidden = looked_at(&page);
+    assert!(forbidden.complaints[0].contains("Content Security Policy"), "{:?}", forbidden.complaints);
+    assert_eq!(forbidden.asked.len(), 0, "the page forbids itself to load anything: {:?}", forbidden.asked);
+    let allowed = looked_at(&page.replace("Content-Security-Policy", "nothing"));
+    assert!(!allowed.asked.is_empty(), "{:?}", allowed.complaints);
+}
+
+#[test]
+fn help() {
+    let ended = Sandbox::new().run(&["report", "--help"]);
+    ended.assert_code(0);
+    insta::assert_snapshot!(ended.out);
+}
+
+#[test]
+fn several_runs_have_a_report_each_and_one_that_is_none_is_named() {
+    let sandbox = Sandbox::new();
+    for name in ["good", "killed"] {
+        copy(&fixture(name), &sandbox.path().join(name));
+    }
+    let ended = sandbox.run(&["report", "good", "nowhere", "killed"]);
+    ended.assert_code(2);
+    ended.assert_says(&["nowhere is not a recorded run", "good/report.html", "killed/report.html"]);
+    let of = |name: &str| fs::read_to_string(sandbox.path().join(name).join("report.html")).unwrap();
+    assert!(of("killed").contains("the run was cut off"), "it says so");
+    assert!(of("good").len() < 2_000_000);
+    let ended = sandbox.run(&["report", "good", "--out", "-"]);
+    ended.assert_code(0);
+    assert_eq!(ended.out, of("good"));
+    sandbox.run(&["report", "good", "--out", "there.html"]).assert_code(0);
+    assert!(Path::new(&sandbox.path().join("there.html")).exists());
+    let ended = sandbox.run(&["report", "good", "killed", "--out", "there.html"]);
+    ended.assert_code(2);
+    ended.assert_says(&["--out names one file, and there are 2 runs"]);
+    sandbox.run(&["report", "good", "--out", "nowhere/there.html"]).assert_code(5);
+}
