@@ -1,8 +1,10 @@
 //! The command line, as typed.
 
 mod capacity;
+mod compare;
 mod display;
 mod page;
+mod publish;
 mod report;
 mod run;
 mod schema;
@@ -13,8 +15,10 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, builder::styling};
 
 pub use capacity::CapacityArgs;
+pub use compare::{BaselineArgs, CompareArgs, TermsArgs};
 pub use display::{DisplayArgs, ProgressForm};
 pub use page::PageArgs;
+pub use publish::PublishArgs;
 pub use report::{JsonArgs, ReportArgs};
 pub use run::{PlaceArgs, RunArgs};
 pub use schema::{SchemaArgs, SchemaOf};
@@ -59,6 +63,8 @@ pub enum Command {
     Verify(VerifyArgs),
     /// Make the HTML report of recorded runs
     Report(PageArgs),
+    /// Hold a recorded run against those before it: is anything slower, fuller of errors, or less?
+    Compare(CompareArgs),
     /// Check scenario files without running them
     Validate(ValidateArgs),
     /// Check the metrics that services expose: their format, names and number of series

@@ -50,6 +50,10 @@ fn dispatch(command: Command, err_is_coloured: bool) -> Result<Exit, Failure> {
         Command::Report(args) => {
             commands::report::report(&args, &mut Output::new(&mut out, &mut err, err_is_coloured))
         }
+        Command::Compare(args) => commands::compare::compare(
+            &args,
+            &mut Output::new(&mut out, &mut err, err_is_coloured).on_github(GitHub::here()),
+        ),
         Command::Validate(args) => {
             commands::validate::validate(&args, err_is_coloured, &mut out, &mut err).map_err(unwritable)
         }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Args};
 
-use super::{DisplayArgs, EXIT_CODES, ReportArgs};
+use super::{BaselineArgs, DisplayArgs, EXIT_CODES, PublishArgs, ReportArgs};
 
 /// Arguments of `run`.
 #[derive(Debug, Args)]
@@ -26,10 +26,6 @@ pub struct RunArgs {
     #[arg(long, value_name = "N")]
     pub workers: Option<std::num::NonZero<usize>>,
 
-    /// Serve the run's own metrics here while it goes, at `/metrics`, for a Prometheus to scrape
-    #[arg(long, value_name = "HOST:PORT")]
-    pub metrics_listen: Option<std::net::SocketAddr>,
-
     /// What it says on its way
     #[command(flatten)]
     pub display: DisplayArgs,
@@ -37,6 +33,14 @@ pub struct RunArgs {
     /// How the report goes out
     #[command(flatten)]
     pub report: ReportArgs,
+
+    /// What it is held against
+    #[command(flatten)]
+    pub baseline: BaselineArgs,
+
+    /// Who else is told
+    #[command(flatten)]
+    pub publish: PublishArgs,
 }
 
 /// Where a run takes place: on the embedded service unless it is told otherwise.

@@ -1,12 +1,14 @@
-//! One file a subcommand: wiring only. `scenario` reads one with its files, `place` brings up where it runs, and `session` is
+//! One file a subcommand: wiring only. `scenario` reads one with its files, `place` brings up where it runs, `publish` says who else is told, and `session` is
 //! one run of it there.
 
 pub mod capacity;
+pub mod compare;
 pub mod dashboards;
 pub mod faults;
 pub mod metrics;
 pub mod part;
 mod place;
+mod publish;
 pub mod report;
 pub mod run;
 pub mod scenario;

@@ -91,7 +91,7 @@ impl Session<'_> {
         signals: &Signals,
     ) -> Result<(), RecordError> {
         let (scenario, up, quiet, workers) = (&self.scenario, self.up, self.quiet, self.workers());
-        let own_metrics = self.own_metrics.take();
+        let mut own_metrics = self.own_metrics.take();
         let clock = RunClock::start();
         let replicas: Vec<String> =
             up.environment.replicas.iter().map(|replica| replica.name.clone()).collect();
@@ -111,8 +111,10 @@ impl Session<'_> {
         };
         manifest.write(dir).map_err(RecordError::write(dir))?;
 
-        if let Some(own_metrics) = &own_metrics {
-            own_metrics.begin(subject(scenario, up, clock));
+        if let Some(own_metrics) = &mut own_metrics
+            && let Some(reason) = own_metrics.begin(subject(scenario, up, clock, dir)).await
+        {
+            output.warn(&format!("the run's own metrics cannot be pushed, which is tried again: {reason}"));
         }
         output.follow(scenario, clock, &signals.interrupt, quiet);
         output.detail(&format!("threads that send requests: {workers}"));
@@ -176,7 +178,8 @@ impl Session<'_> {
         manifest.write(dir).map_err(RecordError::write(dir))?;
         observer.after(phase, &signals.stop, output, quiet).await?;
         if let Some(own_metrics) = own_metrics {
-            own_metrics.finish(&signals.stop, |text| output.note(text, quiet)).await;
+            let lost = own_metrics.finish(&signals.stop, |text| output.note(text, quiet)).await;
+            lost.into_iter().for_each(|lost| output.warn(&lost));
         }
         output.goes_on(Phase::Judging);
         manifest.state = match (signals.interrupted(), aborted.get()) {
@@ -235,9 +238,10 @@ fn check_descriptors(
 }
 
 /// Whose metrics the run's own are.
-fn subject(scenario: &Arc<Scenario>, up: &Up, clock: RunClock) -> Subject {
+fn subject(scenario: &Arc<Scenario>, up: &Up, clock: RunClock, dir: &Path) -> Subject {
     Subject {
         scenario: Arc::clone(scenario),
+        run: dir.file_name().unwrap_or_default().to_string_lossy().into_owned(),
         environment: up.environment.name.clone(),
         replicas: up.environment.replicas.iter().map(|replica| replica.instance.clone()).collect(),
         started_unix: clock.zero_unix(),

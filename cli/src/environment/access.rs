@@ -157,6 +157,43 @@ impl Access {
     }
 }
 
+/// What headers of the command line (`NAME: VALUE`, secrets as `${env:NAME}`) make of whoever sends them. `option` is the
+/// flag that gave them.
+///
+/// # Errors
+/// All that is wrong with them, at once.
+pub fn credentials(
+    option: &str,
+    headers: &[String],
+    variables: Variables<'_>,
+) -> Result<Credentials, EnvironmentError> {
+    let mut reading = Reading { variables, missing: Vec::new(), problems: Vec::new(), secrets: Vec::new() };
+    let mut map = HeaderMap::new();
+    for header in headers {
+        match header.split_once(':') {
+            Some((name, value)) => {
+                let (name, value) = (name.trim(), value.trim());
+                let value = reading.filled(value, is_credential(name));
+                reading.header(&mut map, name, &value);
+            }
+            None => reading.problems.push("this is no header: it has no `:`".to_owned()),
+        }
+    }
+    let Reading { missing, mut problems, mut secrets, .. } = reading;
+    if !missing.is_empty() {
+        problems.push(format!("not set among the environment variables: {}", missing.join(", ")));
+    }
+    if !problems.is_empty() {
+        return Err(EnvironmentError::Usage {
+            message: format!("{option}: {}", problems.join("; ")),
+            hint: "write it as 'X-Scope-OrgID: acme' or 'Authorization: Bearer ${env:TOKEN}', and set the variable"
+                .to_owned(),
+        });
+    }
+    secrets.sort_by_key(|(secret, _)| std::cmp::Reverse(secret.len()));
+    Ok(Credentials { headers: map, secrets })
+}
+
 /// What is filled in where no secret is expected is one all the same if it is so long.
 const LONG: usize = 20;
 

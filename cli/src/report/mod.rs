@@ -1,13 +1,16 @@
 //! What the user sees. `terminal` turns a finished report into text, `metrics` pages of metrics; `progress` shows a run while
 //! it goes, `failure` says why a command could not do its work; `output` knows where all that goes; `own_metrics` is the page
-//! that Prometheus scrapes of a run, and `stack` tells where the parts of a local stack are. `html` is the page of a run, made
+//! that Prometheus scrapes of a run, or that is pushed to it, `grafana` marks the run there, `comparison` shows one with
+//! others, and `stack` tells where the parts of a local stack are. `html` is the page of a run, made
 //! from its `timeline`, too.
 
 pub mod capacity;
+pub mod comparison;
 pub mod dashboards;
 pub mod failure;
 pub mod files;
 pub mod github;
+pub mod grafana;
 pub mod html;
 pub mod junit;
 pub mod markdown;

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use self::live::Live;
 use super::{
-    capacity,
+    capacity, comparison,
     dashboards::{self, DashboardsReport},
     failure, files,
     github::GitHub,
@@ -29,7 +29,7 @@ use crate::{
         writer::RecordError,
     },
     scenario::Scenario,
-    verify::Report,
+    verify::{Report, compare::Comparison},
 };
 
 /// Where texts go. Colours are stripped by the writers, if they are to be.
@@ -209,6 +209,46 @@ impl<'a> Output<'a> {
             Failure::new(Exit::Broken, format!("cannot write {}: {error}", path.display()))
                 .hint("leave the file out, and it goes to standard output")
         })
+    }
+
+    /// A comparison of runs, as [`Self::report`] does it; and as Markdown in a file (`-` for standard output, in place of
+    /// the text).
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn comparison(
+        &mut self,
+        comparison: &Comparison,
+        json: Option<&Path>,
+        markdown: Option<&Path>,
+    ) -> Result<(), Failure> {
+        let mut is_stdout_taken = false;
+        if let Some(path) = markdown {
+            let text = comparison::markdown(comparison);
+            if path == Path::new("-") {
+                is_stdout_taken = true;
+                self.say(&text)?;
+            } else {
+                files::write(path, text.as_bytes(), self.github.as_ref())
+                    .map_err(|error| unwritable(path, &error))?;
+            }
+        }
+        let text = || if is_stdout_taken { String::new() } else { comparison::render(comparison) };
+        self.deliver(comparison, text, json)
+    }
+
+    /// The comparison of a run whose report went out just so: its text follows the report's, on standard error where
+    /// something else than text went to standard output.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn comparison_of_run(&mut self, comparison: &Comparison, args: &ReportArgs) -> Result<(), Failure> {
+        let text = comparison::render(comparison);
+        if files::asked(args).any(|(_, path)| path == Path::new("-")) {
+            self.tell(text.trim_end());
+            return Ok(());
+        }
+        self.say(&text)
     }
 
     /// Contracts that were guessed from the page `name`, the likeliest first, as a scenario has them.

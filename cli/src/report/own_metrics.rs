@@ -1,7 +1,9 @@
-//! The run's own metrics, served while it goes (`--metrics-listen`): what the clients see, for Prometheus to keep beside what
-//! the service says. `page` writes the text.
+//! The run's own metrics, served while it goes (`--listen`) or pushed (`--push`): what the clients see, for Prometheus to keep
+//! beside what the service says. `page` has what there is to tell, `push` sends it, `remote_write` is what it looks like then.
 
 mod page;
+mod push;
+mod remote_write;
 
 use std::{
     collections::VecDeque,
@@ -28,6 +30,9 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
+pub use self::push::Push;
+use self::push::Pushing;
+pub(super) use self::push::shown;
 use crate::{
     record::{own::Own, writer::TallyReader},
     scenario::Scenario,
@@ -54,6 +59,8 @@ const LONGEST_WAIT: Duration = Duration::from_secs(15);
 pub struct Subject {
     /// What runs.
     pub scenario: Arc<Scenario>,
+    /// Name of the directory that it is recorded into.
+    pub run: String,
     /// The environment's name.
     pub environment: String,
     /// Prometheus's `instance` label of each replica.
@@ -73,13 +80,15 @@ pub struct Live {
     pub stalled: Arc<Stalled>,
 }
 
-/// The page at its address. Dropped, it is gone at once.
+/// The page at its address, and what pushes it. Dropped, both are gone at once.
 #[derive(Debug)]
 pub struct OwnMetrics {
-    address: SocketAddr,
     shared: Arc<Shared>,
     stop: CancellationToken,
-    serving: JoinHandle<()>,
+    serving: Option<(SocketAddr, JoinHandle<()>)>,
+    /// Where they are pushed to, until that begins.
+    push: Option<Push>,
+    pushing: Option<Pushing>,
 }
 
 #[derive(Debug)]
@@ -99,41 +108,54 @@ struct Scrapes {
 }
 
 impl OwnMetrics {
-    /// Listens; the page is empty until [`Self::begin`].
-    ///
-    /// # Errors
-    /// When the address is not to be had.
-    pub async fn listen(address: SocketAddr) -> io::Result<Self> {
-        Self::serve(TcpListener::bind(address).await?.into_std()?)
-    }
-
-    /// Serves whoever connects to this address, as [`Self::listen`] does.
-    ///
-    /// # Errors
-    /// The operating system's.
-    pub fn serve(listener: std::net::TcpListener) -> io::Result<Self> {
-        listener.set_nonblocking(true)?;
-        let listener = TcpListener::from_std(listener)?;
-        let address = listener.local_addr()?;
+    /// Neither served nor pushed so far.
+    pub fn new() -> Self {
         let shared = Arc::new(Shared {
             subject: OnceLock::new(),
             live: OnceLock::new(),
             scrapes: Mutex::default(),
             answered: watch::Sender::new(0),
         });
-        let stop = CancellationToken::new();
-        let serving = tokio::spawn(serve(listener, Arc::clone(&shared), stop.clone()));
-        Ok(Self { address, shared, stop, serving })
+        Self { shared, stop: CancellationToken::new(), serving: None, push: None, pushing: None }
     }
 
-    /// Where it is.
-    pub fn url(&self) -> String {
-        format!("http://{}/metrics", self.address)
+    /// Listens; the page is empty until [`Self::begin`].
+    ///
+    /// # Errors
+    /// When the address is not to be had.
+    pub async fn listen(&mut self, address: SocketAddr) -> io::Result<()> {
+        self.serve(TcpListener::bind(address).await?.into_std()?)
     }
 
-    /// Says whose metrics they are. A second subject is not taken.
-    pub fn begin(&self, subject: Subject) {
+    /// Serves whoever connects to this address, as [`Self::listen`] does.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub fn serve(&mut self, listener: std::net::TcpListener) -> io::Result<()> {
+        listener.set_nonblocking(true)?;
+        let listener = TcpListener::from_std(listener)?;
+        let address = listener.local_addr()?;
+        let serving = tokio::spawn(serve(listener, Arc::clone(&self.shared), self.stop.clone()));
+        self.serving = Some((address, serving));
+        Ok(())
+    }
+
+    /// Has them pushed from [`Self::begin`] on.
+    pub fn push_to(&mut self, push: Push) {
+        self.push = Some(push);
+    }
+
+    /// Where they are served, if anywhere.
+    pub fn url(&self) -> Option<String> {
+        self.serving.as_ref().map(|(address, _)| format!("http://{address}/metrics"))
+    }
+
+    /// Says whose metrics they are, and pushes them for the first time: why that failed, if it did. A second subject is not
+    /// taken.
+    pub async fn begin(&mut self, subject: Subject) -> Option<String> {
         let _ = self.shared.subject.set(subject);
+        let pushing = Pushing::start(self.push.take()?, Arc::clone(&self.shared));
+        self.pushing.insert(pushing).first().await
     }
 
     /// Says where the numbers come from, and has them counted; before the first request. A second source is not taken.
@@ -144,8 +166,13 @@ impl OwnMetrics {
         let _ = self.shared.live.set(live);
     }
 
-    /// Waits until whoever scraped it regularly has seen its end, which is now, but not past `stop`; then it is gone.
-    pub async fn finish(mut self, stop: &CancellationToken, note: impl FnOnce(&str)) {
+    /// Waits until whoever scraped it regularly has seen its end, which is now, but not past `stop`; then it is gone. The
+    /// end is pushed, too. Returns what could not be pushed in the whole run, if anything.
+    pub async fn finish(mut self, stop: &CancellationToken, note: impl FnOnce(&str)) -> Option<String> {
+        let lost = match self.pushing.take() {
+            Some(pushing) => pushing.finish(stop).await,
+            None => None,
+        };
         let interval = self.shared.interval().filter(|interval| *interval <= LONGEST_INTERVAL);
         if let Some(interval) = interval.filter(|_| !stop.is_cancelled()) {
             note("waiting for a last scrape of the run's own metrics");
@@ -158,13 +185,24 @@ impl OwnMetrics {
             }
         }
         self.stop.cancel();
-        let _ = (&mut self.serving).await;
+        if let Some((_, serving)) = &mut self.serving {
+            let _ = serving.await;
+        }
+        lost
+    }
+}
+
+impl Default for OwnMetrics {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
 impl Drop for OwnMetrics {
     fn drop(&mut self) {
-        self.serving.abort();
+        if let Some((_, serving)) = &self.serving {
+            serving.abort();
+        }
     }
 }
 
@@ -216,12 +254,16 @@ impl Shared {
     }
 
     fn page(&self) -> String {
-        let Some(subject) = self.subject.get() else { return String::new() };
-        let Some(live) = self.live.get() else { return page::render(subject, &page::Numbers::default()) };
+        self.subject.get().map_or_else(String::new, |subject| page::render(subject, &self.numbers()))
+    }
+
+    /// What there is to tell now; nothing of a load that has not begun.
+    fn numbers(&self) -> page::Numbers {
+        let Some(live) = self.live.get() else { return page::Numbers::default() };
         // Copied, so that the recorder waits for no rendering.
         let own = live.tally.lock().own.clone();
         let (stalls, stalled) = live.stalled.total();
-        page::render(subject, &page::Numbers { own, in_flight: live.in_flight.total(), stalls, stalled })
+        page::Numbers { own, in_flight: live.in_flight.total(), stalls, stalled }
     }
 
     /// How often it is scraped: the longest time between two, since others may have looked in between.
@@ -244,169 +286,4 @@ impl Shared {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::verify::testing::{SCENARIO, scenario};
-
-    use crate::{
-        record::{batch::Batch, sample::Outcome, writer::Recorder},
-        verify::testing::sample,
-        watch::stall::{Cause, Stall},
-    };
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-
-    async fn ask(own: &OwnMetrics, request: &str) -> String {
-        let mut stream = TcpStream::connect(own.address).await.unwrap();
-        let request = format!("{request} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
-        stream.write_all(request.as_bytes()).await.unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.unwrap();
-        answer.lines().filter(|line| !line.starts_with("date:")).map(|line| format!("{line}\n")).collect()
-    }
-
-    fn subject() -> Subject {
-        Subject {
-            scenario: Arc::new(scenario(&SCENARIO.replace("\"chat\"", "'the \"chat\"'"))),
-            environment: "test".to_owned(),
-            replicas: vec!["127.0.0.1:1".to_owned(), "127.0.0.1:2".to_owned()],
-            started_unix: Nanos::from_millis(1_500),
-        }
-    }
-
-    async fn listen() -> OwnMetrics {
-        OwnMetrics::listen(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap()
-    }
-
-    /// A recorder whose totals are served, with these samples recorded.
-    async fn loaded(own: &OwnMetrics, samples: &[Outcome]) -> tempfile::TempDir {
-        let dir = tempfile::tempdir().unwrap();
-        std::fs::create_dir(dir.path().join("samples")).unwrap();
-        let scenario = Arc::clone(&own.shared.subject.get().unwrap().scenario);
-        let names = vec!["a".to_owned(), "b".to_owned()];
-        let (recorder, sink) =
-            Recorder::start(dir.path().to_owned(), scenario, names, Default::default()).unwrap();
-        let stalled = Arc::new(Stalled::default());
-        stalled.add(&Stall { from_ns: Nanos::ZERO, to_ns: Nanos::from_millis(7), cause: Cause::Machine });
-        own.load_begins(Live { tally: recorder.tally(), in_flight: Arc::default(), stalled });
-        let mut batch = Batch::default();
-        for (i, outcome) in samples.iter().enumerate() {
-            batch.push(&sample(i as i64, i % 2, *outcome));
-        }
-        sink.hand_over(&mut batch);
-        drop(sink);
-        tokio::task::spawn_blocking(move || recorder.finish()).await.unwrap().unwrap();
-        dir
-    }
-
-    #[tokio::test]
-    async fn the_page_tells_what_clients_saw() {
-        let own = listen().await;
-        own.begin(subject());
-        let before = ask(&own, "GET /metrics").await;
-        assert!(before.contains("saasbench_requests_in_flight 0\n"), "{before}");
-        assert!(!before.contains("saasbench_requests_total"), "{before}");
-        let silence = Outcome::Unknown(crate::record::sample::Silence::Timeout);
-        let outcomes =
-            [Outcome::Status(200), Outcome::Status(429), Outcome::Status(200), silence, Outcome::Dropped];
-        let _dir = loaded(&own, &outcomes).await;
-        let mut settings = insta::Settings::clone_current();
-        settings.add_filter(r"content-length: \d+", "content-length: N");
-        let page = ask(&own, "GET /metrics").await;
-        let of_most_bounds = |line: &&str| {
-            line.contains("le=")
-                && !["0.005", "0.01", "+Inf"].iter().any(|le| line.contains(&format!("le={le:?}")))
-        };
-        let page: Vec<&str> = page.lines().filter(|line| !of_most_bounds(line)).collect();
-        let page = page.join("\n");
-        settings.bind(|| insta::assert_snapshot!(page));
-        let elsewhere = ask(&own, "GET /").await + &ask(&own, "POST /metrics").await;
-        insta::assert_snapshot!(elsewhere);
-    }
-
-    #[tokio::test]
-    async fn promtool_finds_nothing_wrong_with_it() {
-        let own = listen().await;
-        own.begin(subject());
-        let _dir = loaded(&own, &[Outcome::Status(200)]).await;
-        let page = ask(&own, "GET /metrics").await;
-        let body = page.split_once("\n\n").unwrap().1.to_owned();
-        let ended = tokio::task::spawn_blocking(move || {
-            use std::{io::Write as _, process::Stdio};
-            let mut command = std::process::Command::new("promtool");
-            command.args(["check", "metrics"]).stdin(Stdio::piped());
-            let mut promtool = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-            promtool.stdin.take().unwrap().write_all(body.as_bytes()).unwrap();
-            promtool.wait_with_output().unwrap()
-        });
-        let ended = ended.await.unwrap();
-        let said = String::from_utf8_lossy(&ended.stderr).into_owned();
-        assert!(ended.status.success() && said.is_empty(), "{said}");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_regular_reader_sees_the_end_and_nobody_else_is_waited_for() {
-        let own = listen().await;
-        own.begin(subject());
-        own.finish(&CancellationToken::new(), |text| panic!("{text}")).await;
-
-        let own = listen().await;
-        own.begin(subject());
-        own.shared.note_scrape();
-        tokio::time::advance(Duration::from_secs(5)).await;
-        own.shared.note_scrape();
-        // Somebody looks with curl.
-        own.shared.note_scrape();
-        let shared = Arc::clone(&own.shared);
-        let began = Instant::now();
-        let stop = CancellationToken::new();
-        let finished = tokio::spawn(async move { own.finish(&stop, |_| {}).await });
-        tokio::time::sleep(Duration::from_secs(4)).await;
-        assert!(!finished.is_finished());
-        shared.note_scrape();
-        finished.await.unwrap();
-        assert_eq!(began.elapsed(), Duration::from_secs(4));
-    }
-
-    /// A page that was looked at twice, a minute apart.
-    async fn looked_at_twice() -> OwnMetrics {
-        let own = listen().await;
-        own.begin(subject());
-        own.shared.note_scrape();
-        tokio::time::advance(LONGEST_INTERVAL).await;
-        own.shared.note_scrape();
-        own
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_reader_that_is_gone_is_not_waited_for_for_long() {
-        let own = looked_at_twice().await;
-        let began = Instant::now();
-        let mut noted = String::new();
-        own.finish(&CancellationToken::new(), |text| noted.push_str(text)).await;
-        assert_eq!(began.elapsed().as_secs(), 15);
-        insta::assert_snapshot!(noted, @"waiting for a last scrape of the run's own metrics");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn an_interrupted_run_waits_for_no_reader() {
-        let own = looked_at_twice().await;
-        let stop = CancellationToken::new();
-        let began = Instant::now();
-        tokio::join!(own.finish(&stop, |_| {}), async {
-            tokio::time::sleep(Duration::from_secs(2)).await;
-            stop.cancel();
-        });
-        assert_eq!(began.elapsed().as_secs(), 2);
-    }
-
-    #[tokio::test]
-    async fn who_connected_before_it_served_is_answered() {
-        let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
-        let mut early = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        let _own = OwnMetrics::serve(listener).unwrap();
-        early.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.unwrap();
-        let mut answer = String::new();
-        early.read_to_string(&mut answer).await.unwrap();
-        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
-    }
-}
+mod tests;

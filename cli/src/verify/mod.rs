@@ -8,6 +8,7 @@
 pub mod agreement;
 pub mod alerts;
 pub mod cardinality;
+pub mod compare;
 pub mod distribution;
 pub mod excuse;
 pub mod expectations;

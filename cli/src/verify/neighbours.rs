@@ -179,7 +179,7 @@ impl Neighbourhood {
 }
 
 /// Whether a request was served: answered as expected, and not turned away by a limit.
-fn is_good(scenario: &Scenario, sample: &Sample) -> bool {
+pub(super) fn is_good(scenario: &Scenario, sample: &Sample) -> bool {
     let SampleOutcome::Status(status) = sample.outcome else { return false };
     let route = scenario.steps.get(sample.step).map(|step| step.route.as_str());
     let mut limits = scenario.limits.iter().filter(|limit| Some(limit.route.as_str()) == route);

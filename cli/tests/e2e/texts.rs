@@ -24,7 +24,7 @@ macro_rules! assert_shown {
 #[test]
 fn help() {
     let sandbox = Sandbox::new();
-    let commands: [&[&str]; 11] = [
+    let commands: [&[&str]; 12] = [
         &[],
         &["--help"],
         &["run", "--help"],
@@ -36,6 +36,7 @@ fn help() {
         &["metrics", "--help"],
         &["dashboards", "--help"],
         &["schema", "--help"],
+        &["compare", "--help"],
     ];
     for arguments in commands {
         assert_shown!(sandbox.run(arguments));

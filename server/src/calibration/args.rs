@@ -12,7 +12,8 @@ pub struct CalibrationArgs {
     #[arg(long)]
     pub calibration: bool,
 
-    /// Delay of each answer: `20ms`, or `exponential:20ms` for random ones of this mean [default: none]
+    /// Delay of each answer: `20ms`, `exponential:20ms` for random ones of this mean, or `lognormal:20ms:0.3` for random ones
+    /// of this median whose logarithm has this standard deviation [default: none]
     #[arg(long, value_name = "DELAY", requires = "calibration")]
     pub delay: Option<Delay>,
 
@@ -30,12 +31,19 @@ pub struct CalibrationArgs {
 }
 
 /// How long an answer is held back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Delay {
     /// Always so long.
     Fixed(Duration),
     /// Exponentially distributed with this mean.
     Exponential(Duration),
+    /// Lognormally distributed, as the latency of services often is: few are quicker, and some are much slower.
+    Lognormal {
+        /// Half of them are longer.
+        median: Duration,
+        /// Standard deviation of the logarithm, from 0 to 3.
+        sigma: f64,
+    },
 }
 
 /// A freeze that is planned: for so long, so long after the first request.
@@ -60,9 +68,17 @@ impl FromStr for Delay {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text.strip_prefix("exponential:") {
-            Some(mean) => parse_span(mean).map(Self::Exponential),
-            None => parse_span(text).map(Self::Fixed),
+        match text.split_once(':') {
+            Some(("exponential", mean)) => parse_span(mean).map(Self::Exponential),
+            Some(("lognormal", rest)) => {
+                let (median, sigma) = rest
+                    .split_once(':')
+                    .ok_or("expected a median and a deviation, such as `lognormal:20ms:0.3`")?;
+                let sigma = sigma.parse().ok().filter(|sigma| (0.0..=3.0).contains(sigma));
+                let sigma = sigma.ok_or("expected a deviation of the logarithm from 0 to 3, such as 0.3")?;
+                Ok(Self::Lognormal { median: parse_span(median)?, sigma })
+            }
+            _ => parse_span(text).map(Self::Fixed),
         }
     }
 }
@@ -94,6 +110,9 @@ impl fmt::Display for CalibrationArgs {
             Some(Delay::Fixed(delay)) => write!(f, ", delay {}", show(delay))?,
             Some(Delay::Exponential(mean)) => {
                 write!(f, ", exponential delay of {}, seed {}", show(mean), self.seed)?;
+            }
+            Some(Delay::Lognormal { median, sigma }) => {
+                write!(f, ", lognormal delay of {} and {sigma}, seed {}", show(median), self.seed)?;
             }
         }
         if let Some(Freeze { length, after }) = self.freeze {
@@ -129,6 +148,9 @@ mod tests {
             "x --calibration",
             "x --calibration --delay 20ms --ceiling 3000/s",
             "x --calibration --delay exponential:1500us --seed 7 --freeze 2s@10s",
+            "x --calibration --delay lognormal:20ms:0.3",
+            "x --calibration --delay lognormal:20ms",
+            "x --calibration --delay lognormal:20ms:9",
             "x --delay 20ms",
             "x --calibration --delay 20",
             "x --calibration --delay 2days",

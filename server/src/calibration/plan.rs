@@ -54,7 +54,14 @@ impl Plan {
             Delay::Fixed(delay) => delay,
             // By inversion; `1 − u` is never zero.
             Delay::Exponential(mean) => mean.mul_f64(-(1.0 - self.uniform()).ln()),
+            Delay::Lognormal { median, sigma } => median.mul_f64((sigma * self.normal()).exp()),
         }
+    }
+
+    /// Standard normal (Box and Muller, Annals of Mathematical Statistics 29, 1958); at most 8.6, so that no delay overflows.
+    fn normal(&mut self) -> f64 {
+        let radius = (-2.0 * (1.0 - self.uniform()).ln()).sqrt();
+        radius * (std::f64::consts::TAU * self.uniform()).cos()
     }
 
     /// Uniform in [0, 1), by SplitMix64 (Steele, Lea and Flood, OOPSLA 2014).
@@ -108,6 +115,21 @@ mod tests {
         assert_eq!(waits(&args, 0..1000), expected);
         // Below it, nobody waits for another.
         assert_eq!(waits(&args, (0..1000).map(|n| 5 * n)), [ms(4); 1000]);
+    }
+
+    #[test]
+    fn delays_can_be_lognormal() {
+        let delay = Some(Delay::Lognormal { median: ms(20), sigma: 0.3 });
+        let mut drawn = waits(&CalibrationArgs { delay, seed: 3, ..Default::default() }, [0; 10_000]);
+        drawn.sort_unstable();
+        // Quantiles of the normal; each order statistic within five of its deviations, √(q(1−q)/n)/φ(z) on the normal's scale.
+        for (q, z, margin) in
+            [(0.1, -1.2816, 0.086), (0.5, 0.0, 0.063), (0.9, 1.2816, 0.086), (0.99, 2.3263, 0.19)]
+        {
+            let found = drawn[(q * 10_000.0) as usize].as_secs_f64() * 1e3;
+            let off = ((found / 20.0).ln() / 0.3 - z).abs();
+            assert!(off < margin, "{q}: {found} ms");
+        }
     }
 
     #[test]

@@ -183,7 +183,7 @@ impl fmt::Debug for Credentials {
 
 impl Credentials {
     /// A text with no secret in it.
-    fn blotted<'t>(&self, text: &'t str) -> Cow<'t, str> {
+    pub fn blotted<'t>(&self, text: &'t str) -> Cow<'t, str> {
         let mut clean = Cow::Borrowed(text);
         for (secret, shown) in self.secrets.iter().filter(|(secret, _)| !secret.is_empty()) {
             if clean.contains(secret.as_str()) {

@@ -1,4 +1,4 @@
-//! The text of the run's own metrics, in Prometheus's text format 0.0.4.
+//! The run's own metrics at one moment: as a page in Prometheus's text format 0.0.4, or as samples for whoever pushes them.
 
 use std::fmt::Write as _;
 
@@ -30,8 +30,51 @@ pub(super) struct Numbers {
 /// Label names with values.
 type Labels<'a> = Vec<(&'static str, &'a str)>;
 
-/// The whole page.
+/// One sample of a series.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Sample {
+    pub(super) name: String,
+    pub(super) labels: Vec<(&'static str, String)>,
+    pub(super) value: f64,
+}
+
+/// The page as text.
 pub(super) fn render(subject: &Subject, numbers: &Numbers) -> String {
+    let mut text = String::new();
+    for line in page(subject, numbers) {
+        // Writing into a string cannot fail.
+        let _ = match line {
+            Line::Metric { name, kind, help } => write!(text, "# HELP {name} {help}\n# TYPE {name} {kind}\n"),
+            Line::Sample(sample) => writeln!(text, "{sample}"),
+        };
+    }
+    text
+}
+
+/// The samples alone.
+pub(super) fn samples(subject: &Subject, numbers: &Numbers) -> Vec<Sample> {
+    let lines = page(subject, numbers).into_iter();
+    lines
+        .filter_map(|line| match line {
+            Line::Sample(sample) => Some(sample),
+            Line::Metric { .. } => None,
+        })
+        .collect()
+}
+
+/// A line of the page.
+#[derive(Debug)]
+enum Line {
+    /// Opens a metric: its samples follow.
+    Metric {
+        name: &'static str,
+        kind: &'static str,
+        help: &'static str,
+    },
+    Sample(Sample),
+}
+
+fn page(subject: &Subject, numbers: &Numbers) -> Vec<Line> {
     let mut page = Page::default();
     let labels = vec![
         ("scenario", subject.scenario.name.as_str()),
@@ -58,25 +101,31 @@ pub(super) fn render(subject: &Subject, numbers: &Numbers) -> String {
     page.0
 }
 
-#[derive(Debug, Default)]
-struct Page(String);
-
-impl Page {
-    /// Opens a metric: its samples follow.
-    fn metric(&mut self, name: &str, kind: &str, help: &str) {
-        // Writing into a string cannot fail.
-        let _ = write!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}\n");
-    }
-
-    fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: f64) {
-        self.0.push_str(name);
-        for (i, (label, text)) in labels.iter().enumerate() {
+/// `name{label="value"} 1`.
+impl std::fmt::Display for Sample {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.name)?;
+        for (i, (label, text)) in self.labels.iter().enumerate() {
             let text = text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
             let separator = if i == 0 { '{' } else { ',' };
-            let _ = write!(self.0, "{separator}{label}=\"{text}\"");
+            write!(f, "{separator}{label}=\"{text}\"")?;
         }
-        let close = if labels.is_empty() { "" } else { "}" };
-        let _ = writeln!(self.0, "{close} {value}");
+        let close = if self.labels.is_empty() { "" } else { "}" };
+        write!(f, "{close} {}", self.value)
+    }
+}
+
+#[derive(Debug, Default)]
+struct Page(Vec<Line>);
+
+impl Page {
+    fn metric(&mut self, name: &'static str, kind: &'static str, help: &'static str) {
+        self.0.push(Line::Metric { name, kind, help });
+    }
+
+    fn sample(&mut self, name: &str, labels: &[(&'static str, &str)], value: f64) {
+        let labels = labels.iter().map(|(label, text)| (*label, (*text).to_owned())).collect();
+        self.0.push(Line::Sample(Sample { name: name.to_owned(), labels, value }));
     }
 
     fn histogram(&mut self, name: &str, labels: &[(&'static str, &str)], buckets: &Buckets) {
@@ -147,6 +196,7 @@ fn group_labels(subject: &Subject, [tenant, step, replica]: [usize; 3]) -> Label
         ("tenant", tenant_name(subject, tenant)),
         ("journey", journey.map_or("", |journey| journey.name.as_str())),
         ("step", step.map_or("", |step| step.name.as_str())),
+        ("route", step.map_or("", |step| step.route.as_str())),
         ("replica", subject.replicas.get(replica).map_or("", String::as_str)),
     ]
 }

@@ -174,6 +174,7 @@ impl Prometheus {
         let mut command = Command::new("prometheus");
         command.arg(format!("--config.file={}", file.display()));
         command.arg(format!("--storage.tsdb.path={}", dir.path().join("data").display()));
+        command.arg("--web.enable-remote-write-receiver");
         command.arg(format!("--web.listen-address=127.0.0.1:{port}"));
         let mut process = Process::start("prometheus", &mut command, dir.path());
         wait_for("prometheus to be ready", || {

@@ -1,0 +1,154 @@
+//! Who else is told of a run: whoever scrapes its own metrics, to whom they are pushed, and Grafana.
+
+use std::path::Path;
+
+use crate::{
+    args::PublishArgs,
+    environment::{EnvironmentError, Up, access::credentials, local},
+    exit::{Exit, Failure},
+    load::connect::tls::{Trust, config},
+    observe::{http_client, prometheus::client::Credentials},
+    record::manifest::Manifest,
+    report::{
+        grafana::{Grafana, annotations},
+        output::Output,
+        own_metrics::{OwnMetrics, Push},
+    },
+    verify::Report,
+};
+
+/// What is wrong with the arguments, before anything is started.
+///
+/// # Errors
+/// When the local stack is told what it knows, an address is none, or a secret is missing.
+pub(super) fn check(args: &PublishArgs, env: Option<&str>) -> Result<(), Failure> {
+    if args.metrics_listen.is_some() && env == Some(local::LOCAL) {
+        let message = format!(
+            "--metrics-listen is not for the environment `{}`: its Prometheus knows where the run's own metrics are",
+            local::LOCAL
+        );
+        return Err(Failure::new(Exit::Usage, message)
+            .hint("leave it out: they are served without it, and the run says where"));
+    }
+    push(args)?;
+    grafana(args)?;
+    Ok(())
+}
+
+/// Where the run's own metrics are served and pushed, if anywhere.
+///
+/// # Errors
+/// When the address is not to be had, or [`check`] finds something.
+pub(super) async fn own_metrics(
+    args: &PublishArgs,
+    up: &mut Up,
+    quiet: bool,
+    output: &mut Output<'_>,
+) -> Result<Option<OwnMetrics>, Failure> {
+    let mut own_metrics = OwnMetrics::new();
+    match (args.metrics_listen, up.own_metrics.take()) {
+        (Some(address), _) => own_metrics.listen(address).await.map_err(|error| {
+            Failure::new(Exit::Usage, format!("cannot serve the run's own metrics on {address}: {error}"))
+                .hint("choose another address with --metrics-listen; port 0 takes any that is free")
+        })?,
+        (None, Some(listener)) => own_metrics.serve(listener).map_err(|error| {
+            Failure::new(Exit::Broken, format!("cannot serve the run's own metrics: {error}"))
+        })?,
+        (None, None) => {}
+    }
+    if let Some(url) = own_metrics.url() {
+        output.note(&format!("the run's own metrics: {url}"), quiet);
+    }
+    let push = push(args)?;
+    if own_metrics.url().is_none() && push.is_none() {
+        return Ok(None);
+    }
+    push.into_iter().for_each(|push| own_metrics.push_to(push));
+    Ok(Some(own_metrics))
+}
+
+/// Tells Grafana of a run that has been judged; if it does not listen, that is told.
+pub(super) async fn annotate(args: &PublishArgs, dir: &Path, report: &Report, output: &mut Output<'_>) {
+    // What was wrong with the arguments was said before the load.
+    let Ok(Some(grafana)) = grafana(args) else { return };
+    let events = Manifest::read(dir).map(|manifest| manifest.events).unwrap_or_default();
+    if let Err(reason) = grafana.tell(&annotations(report, &events)).await {
+        output.warn(&reason);
+    }
+}
+
+fn push(args: &PublishArgs) -> Result<Option<Push>, Failure> {
+    let Some(url) = &args.push else { return Ok(None) };
+    let http = client("--push", url, "the whole address: http://127.0.0.1:9090/api/v1/write")?;
+    let credentials = known("--push-header", &args.push_headers)?;
+    Ok(Some(Push { http, url: url.clone(), credentials, every: args.push_every }))
+}
+
+fn grafana(args: &PublishArgs) -> Result<Option<Grafana>, Failure> {
+    let Some(url) = &args.grafana else { return Ok(None) };
+    let http = client("--grafana", url, "what stands before /api: http://127.0.0.1:3000")?;
+    let name = &args.grafana_token_env;
+    if std::env::var(name).is_ok_and(|token| !token.is_empty()) {
+        let header = format!("Authorization: Bearer ${{env:{name}}}");
+        let credentials = known("--grafana", &[header])?;
+        return Ok(Some(Grafana { http, url: url.clone(), credentials }));
+    }
+    Err(Failure::new(Exit::Usage, format!("--grafana: the environment variable {name} has no token"))
+        .hint("make a token of a service account that may write annotations, and set the variable to it"))
+}
+
+fn known(option: &str, headers: &[String]) -> Result<Credentials, Failure> {
+    let variables = |name: &str| std::env::var(name).ok();
+    credentials(option, headers, &variables).map_err(|error: EnvironmentError| Failure::from(&error))
+}
+
+/// An HTTP client for an address; where TLS is spoken, it trusts whom the system does.
+fn client(option: &str, url: &str, form: &str) -> Result<reqwest::Client, Failure> {
+    let parsed = reqwest::Url::parse(url).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+    let Some(parsed) = parsed else {
+        return Err(Failure::new(Exit::Usage, format!("{option}: `{url}` is no URL of http or https"))
+            .hint(format!("give {form}")));
+    };
+    let trust = if parsed.scheme() == "https" { Trust::System } else { Trust::Nobody };
+    let tls = config(trust)
+        .map_err(|error| Failure::new(Exit::Usage, format!("{option}: {error}")).hint(error.hint()))?;
+    http_client(&tls, None).map_err(|error| Failure::new(Exit::Broken, format!("{option}: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write as _;
+
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::args::{Cli, Command};
+
+    #[test]
+    fn what_is_wrong_is_said_before_anything_is_started() {
+        let mut text = String::new();
+        let flags: [&[&str]; 7] = [
+            &["--env", "local", "--metrics-listen", "127.0.0.1:0"],
+            &["--listen", "127.0.0.1:0"],
+            &["--push", "prometheus:9090"],
+            &["--push", "http://127.0.0.1:9090/api/v1/write", "--push-header", "X-Scope-OrgID"],
+            &[
+                "--push",
+                "http://127.0.0.1/w",
+                "--push-header",
+                "Authorization: Bearer ${env:NOT_SET_ANYWHERE}",
+            ],
+            &["--grafana", "127.0.0.1:3000"],
+            &["--grafana", "http://127.0.0.1:3000", "--grafana-token-env", "NOT_SET_ANYWHERE"],
+        ];
+        for flags in flags {
+            let words = ["saasbench", "run", "x.toml"].iter().chain(flags);
+            let Command::Run(args) = Cli::try_parse_from(words).unwrap().command else { unreachable!() };
+            let _ = match check(&args.publish, args.place.env.as_deref()) {
+                Err(failure) => writeln!(text, "{}\n  {}", failure.message, failure.hint.unwrap_or_default()),
+                Ok(()) => writeln!(text, "good"),
+            };
+        }
+        insta::assert_snapshot!(text);
+    }
+}

@@ -1,0 +1,176 @@
+//! What a comparison needs of a run, by tenant and step: everything after the warm-up, in blocks of time, so that it can be seen
+//! how far a run varies by itself.
+//!
+//! A request that was due (or sent, by the clock that latency is read from) or done while the generator stood still, or just after it,
+//! is left out of the latencies: its latency may be the generator's. One that went on through a whole stall stays. Whether an
+//! instant falls into a stall does not depend on how long the request took, so leaving these out favours neither quick nor slow ones;
+//! leaving out all that a stall touched would take the slow ones.
+
+use std::collections::BTreeMap;
+
+use super::distribution::Distribution;
+use crate::{
+    record::{
+        reader::RecordedRun,
+        sample::{Outcome, Sample},
+        segment::SegmentError,
+    },
+    units::Nanos,
+    verify::{grouped::Grouped, judged_from, neighbours::is_good},
+    watch::stall::Stall,
+};
+
+/// Blocks of time that a run is cut into: ten to thirty are enough to tell how far it varies, and the fewer, the less depends a
+/// block on its neighbours (Schmeiser, Batch size effects in the analysis of simulation output, Operations Research 30, 1982).
+pub(super) const BLOCKS: usize = 16;
+
+/// For as long as a stall took, but no longer than this, what piled up in it is still being worked off.
+const AFTERMATH: Nanos = Nanos::from_millis(2);
+
+/// Which rows of several runs belong together: tenant, journey and step by their names.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct RowName {
+    pub(super) tenant: String,
+    pub(super) journey: String,
+    pub(super) step: String,
+}
+
+/// One block of time of one row.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Block {
+    /// Requests and dropped arrivals.
+    pub(super) requests: u64,
+    /// Of these: errors, dropped arrivals among them.
+    pub(super) errors: u64,
+    /// Answers that served their user: as expected, and not turned away by a limit.
+    pub(super) served: u64,
+    /// Latencies of answers from intended, and from sent.
+    pub(super) latencies: [Distribution; 2],
+}
+
+/// One row of one run.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Cell {
+    /// By time.
+    pub(super) blocks: [Block; BLOCKS],
+    /// Answers whose latency may be the generator's own.
+    pub(super) touched: u64,
+}
+
+/// A run as far as it is compared.
+#[derive(Debug)]
+pub(super) struct Measured {
+    /// The rows that had requests.
+    pub(super) rows: BTreeMap<RowName, Cell>,
+    /// The names in the scenario's order.
+    pub(super) order: Vec<RowName>,
+    /// What was compared of the load's time, in seconds.
+    pub(super) seconds: f64,
+}
+
+/// Reads a run. One whose load has no known beginning has nothing to compare.
+pub(super) fn measure(run: &RecordedRun) -> Result<Measured, SegmentError> {
+    let scenario = &run.scenario;
+    let mut cells: Grouped<Cell> = Grouped::new(scenario, 1);
+    let mut stalls = run.watched.stalls.clone();
+    stalls.sort_by_key(|stall| stall.from_ns);
+    let Some(load) = run.manifest.load else {
+        return Ok(Measured { rows: BTreeMap::new(), order: Vec::new(), seconds: 0.0 });
+    };
+    let from = judged_from(run).max(load.begin_ns);
+    let span = (load.to_ns - from).0.max(1);
+    run.for_each_sample(|_, sample| {
+        // What started the users of open loads was before the load, and is no part of it.
+        if sample.intended < from {
+            return;
+        }
+        let at = i128::from((sample.intended - from).0) * BLOCKS as i128 / i128::from(span);
+        let Some(cell) = cells.of(sample, Cell::default) else { return };
+        cell.add((at as usize).min(BLOCKS - 1), sample, is_good(scenario, sample), &stalls);
+    })?;
+    let mut measured =
+        Measured { rows: BTreeMap::new(), order: Vec::new(), seconds: Nanos(span).as_secs_f64() };
+    for (key, cell) in cells.iter() {
+        let step = scenario.steps.get(key.step);
+        let journey = step.and_then(|step| scenario.journeys.get(step.journey));
+        let (Some(tenant), Some(step), Some(journey)) = (scenario.tenants.get(key.tenant), step, journey)
+        else {
+            continue;
+        };
+        let name =
+            RowName { tenant: tenant.to_string(), journey: journey.name.clone(), step: step.name.clone() };
+        let mut cell = cell.clone();
+        cell.blocks.iter_mut().flat_map(|block| &mut block.latencies).for_each(Distribution::settle);
+        measured.order.push(name.clone());
+        measured.rows.insert(name, cell);
+    }
+    Ok(measured)
+}
+
+impl Cell {
+    fn add(&mut self, block: usize, sample: &Sample, served: bool, stalls: &[Stall]) {
+        let Some(block) = self.blocks.get_mut(block) else { return };
+        block.requests += 1;
+        block.errors += u64::from(sample.is_error());
+        block.served += u64::from(served);
+        if !matches!(sample.outcome, Outcome::Status(_)) {
+            return;
+        }
+        let done_in_stall = stood_still(stalls, sample.done);
+        let [intended, sent] = &mut block.latencies;
+        if done_in_stall || stood_still(stalls, sample.intended) {
+            self.touched += 1;
+        } else {
+            intended.add(sample.latency_intended());
+        }
+        if !done_in_stall && !stood_still(stalls, sample.sent) {
+            sent.add(sample.latency_sent());
+        }
+    }
+
+    /// Requests and dropped arrivals.
+    pub(super) fn requests(&self) -> u64 {
+        self.blocks.iter().map(|block| block.requests).sum()
+    }
+
+    /// Errors.
+    pub(super) fn errors(&self) -> u64 {
+        self.blocks.iter().map(|block| block.errors).sum()
+    }
+
+    /// Answers that served their user.
+    pub(super) fn served(&self) -> u64 {
+        self.blocks.iter().map(|block| block.served).sum()
+    }
+
+    /// The latencies of all blocks, from intended (0) or from sent (1).
+    pub(super) fn latencies(&self, clock: usize) -> Distribution {
+        let mut all = Distribution::default();
+        self.blocks.iter().filter_map(|block| block.latencies.get(clock)).for_each(|block| all.merge(block));
+        all
+    }
+
+    /// Several runs of the same row as one; the first block of one belongs to the first of the others.
+    pub(super) fn pooled<'a>(cells: impl Iterator<Item = &'a Self>) -> Self {
+        let mut all = Self::default();
+        for cell in cells {
+            all.touched += cell.touched;
+            for (sum, block) in all.blocks.iter_mut().zip(&cell.blocks) {
+                sum.requests += block.requests;
+                sum.errors += block.errors;
+                sum.served += block.served;
+                for (merged, latencies) in sum.latencies.iter_mut().zip(&block.latencies) {
+                    merged.merge(latencies);
+                }
+            }
+        }
+        all
+    }
+}
+
+/// Whether the generator stood still at an instant, or had just done so. Stalls are in their order.
+fn stood_still(stalls: &[Stall], at: Nanos) -> bool {
+    let after = stalls.partition_point(|stall| stall.from_ns <= at);
+    let last = after.checked_sub(1).and_then(|index| stalls.get(index));
+    last.is_some_and(|stall| at <= stall.to_ns + stall.length().min(AFTERMATH))
+}

@@ -1,0 +1,64 @@
+//! Runs that are held against those before them.
+
+use std::fs;
+
+use serde_json::Value;
+
+use crate::support::{Calibration, Sandbox, TENANTS, fixture};
+
+const SCENARIO: &str = "version = 1\nname = \"look\"\n[[tenant]]\nid = \"acme\"\n[[journey]]\nname = \"look\"\n\
+    [[journey.step]]\nget = \"/\"\n[[load]]\nrate = \"500/s\"\nduration = \"3s\"\n[metrics]\nenabled = false\n";
+
+/// A run that waits in each answer for so long, and no less however slow this machine is.
+fn run(sandbox: &Sandbox, delay: &str, more: &[&str]) -> crate::support::Ended {
+    let service = Calibration::start(&["--delay", delay]);
+    let url = service.url();
+    let words = [&["run", "scenario.toml", "--quiet", "--target", &url][..], more].concat();
+    sandbox.run(&words)
+}
+
+#[test]
+fn a_run_that_is_slower_than_its_baseline_fails() {
+    let sandbox = Sandbox::with(SCENARIO, TENANTS);
+    run(&sandbox, "10ms", &[]);
+    let base = sandbox.only_run();
+    let base = base.to_str().unwrap();
+    // An answer takes twenty times as long: no noise of this machine hides that.
+    let ended = run(&sandbox, "200ms", &["--baseline", base, "--json", "-"]);
+    ended.assert_code(1);
+    ended.assert_says(&["slower", "a change for the worse"]);
+    let report: Value = serde_json::from_str(&ended.out).unwrap();
+    assert_eq!(report["scenario"], "look", "standard output has the report, and nothing else");
+    let runs = sandbox.runs();
+    let kept = fs::read_to_string(runs[1].join("comparison.json")).unwrap();
+    let kept: Value = serde_json::from_str(&kept).unwrap();
+    assert_eq!(kept["outcome"], "fail");
+
+    let new = runs[1].to_str().unwrap();
+    let ended = sandbox.run(&["compare", base, new, "--json", "-"]);
+    ended.assert_code(1);
+    let again: Value = serde_json::from_str(&ended.out).unwrap();
+    assert_eq!(again["rows"], kept["rows"], "a comparison comes from the records alone");
+    let faster = sandbox.run(&["compare", new, base, "--markdown", "-"]);
+    assert!(faster.out.contains("| p50 |") && faster.out.contains("faster"), "{faster:?}");
+
+    sandbox.write("scenario.toml", &SCENARIO.replace("500/s", "200/s"));
+    let ended = run(&sandbox, "10ms", &["--baseline", base]);
+    ended.assert_code(2);
+    ended.assert_says(&["it is a run of another scenario", "take that for the baseline"]);
+    assert_eq!(sandbox.runs().len(), 2, "said before the load");
+}
+
+#[test]
+fn a_comparison_is_shown_and_what_cannot_be_compared_is_told() {
+    let sandbox = Sandbox::new();
+    let [good, over] = ["good", "over-admission"].map(|name| fixture(name).display().to_string());
+    let commands: [&[&str]; 4] =
+        [&[&good, &good], &[&good], &[&good, "nowhere"], &[&good, &over, "--json", "no/such"]];
+    for words in commands {
+        let ended = sandbox.run(&[&["compare"][..], words].concat());
+        let shown = format!("exit code {:?}\n{}{}", ended.code, ended.out, ended.err);
+        let shown = shown.replace(&fixture("").display().to_string(), "FIXTURES/");
+        insta::assert_snapshot!(shown);
+    }
+}
