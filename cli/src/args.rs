@@ -3,11 +3,17 @@
 mod capacity;
 mod compare;
 mod display;
+pub mod mistake;
+mod new;
+mod overrides;
 mod page;
 mod publish;
 mod report;
 mod run;
+mod runs;
 mod schema;
+mod shell;
+mod stress;
 mod up;
 
 use std::path::PathBuf;
@@ -17,11 +23,16 @@ use clap::{Args, Parser, Subcommand, builder::styling};
 pub use capacity::CapacityArgs;
 pub use compare::{BaselineArgs, CompareArgs, TermsArgs};
 pub use display::{DisplayArgs, ProgressForm};
+pub use new::NewArgs;
+pub use overrides::OverrideArgs;
 pub use page::PageArgs;
 pub use publish::PublishArgs;
 pub use report::{JsonArgs, ReportArgs};
-pub use run::{PlaceArgs, RunArgs};
+pub use run::{PlaceArgs, RunArgs, SessionArgs};
+pub use runs::{ListArgs, ShowArgs};
 pub use schema::{SchemaArgs, SchemaOf};
+pub use shell::{CompletionsArgs, ManArgs};
+pub use stress::StressArgs;
 pub use up::{PartArgs, UpArgs};
 
 const EXIT_CODES: &str = "Exit codes:
@@ -39,9 +50,14 @@ const STYLES: styling::Styles = styling::Styles::styled()
     .literal(styling::AnsiColor::Cyan.on_default().bold())
     .placeholder(styling::AnsiColor::Cyan.on_default());
 
+const EXAMPLES: &str = "Examples:
+  saasbench run scenarios/flood.toml
+  saasbench stress http://127.0.0.1:8005/ -c 100 -z 30s --expect 'p99 < 50ms'
+  saasbench show latest";
+
 /// Load a multi-tenant service, and verify what it promises and what its metrics claim.
 #[derive(Debug, Parser)]
-#[command(name = "saasbench", version, styles = STYLES, after_help = EXIT_CODES, max_term_width = 100)]
+#[command(name = "saasbench", version, styles = STYLES, after_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"), max_term_width = 100)]
 pub struct Cli {
     /// When to use colours
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto", value_parser = ["auto", "always", "never"])]
@@ -57,10 +73,18 @@ pub struct Cli {
 pub enum Command {
     /// Run a scenario, record it, and judge it
     Run(RunArgs),
+    /// Send requests to a URL, with the habits of oha, hey, wrk and Locust, and judge what came of it
+    Stress(StressArgs),
     /// Find the highest load at which what a scenario expects holds
     Capacity(CapacityArgs),
     /// Judge a recorded run again
     Verify(VerifyArgs),
+    /// List the recorded runs
+    List(ListArgs),
+    /// Show the report of a recorded run
+    Show(ShowArgs),
+    /// Write a scenario to begin with, or one from an OpenAPI description
+    New(NewArgs),
     /// Make the HTML report of recorded runs
     Report(PageArgs),
     /// Hold a recorded run against those before it: is anything slower, fuller of errors, or less?
@@ -74,11 +98,17 @@ pub enum Command {
     /// Write the JSON Schema of reports or scenarios
     Schema(SchemaArgs),
     /// List the faults that the reference service can have on purpose
+    #[command(after_help = "Example:\n  saasbench faults | grep limit")]
     Faults,
     /// Serve the reference multi-tenant API
+    #[command(after_help = "Example:\n  saasbench serve --listen 127.0.0.1:8005")]
     Serve(tenancy::Args),
     /// Start the local stack: Redis, replicas of the reference service, Prometheus and what belongs to them
     Up(UpArgs),
+    /// Write the completions of commands and flags for a shell
+    Completions(CompletionsArgs),
+    /// Write the manual pages
+    Man(ManArgs),
     /// Become a program that ends with its parent
     #[command(hide = true)]
     Part(PartArgs),
@@ -90,12 +120,16 @@ pub enum Command {
     },
 }
 
+const VERIFY_EXAMPLES: &str = "Examples:
+  saasbench verify latest
+  saasbench verify runs/20261121T020936Z-flood --json - | jq .outcome";
+
 /// Arguments of `verify`.
 #[derive(Debug, Args)]
-#[command(after_help = EXIT_CODES)]
+#[command(after_help = format!("{VERIFY_EXAMPLES}\n\n{EXIT_CODES}"))]
 pub struct VerifyArgs {
-    /// Directory of a recorded run
-    #[arg(value_name = "RUN_DIR")]
+    /// A recorded run: its directory, the begin of its name, `latest`, or the name of a scenario for its latest run
+    #[arg(value_name = "RUN")]
     pub run: PathBuf,
 
     /// How the report goes out
@@ -105,15 +139,21 @@ pub struct VerifyArgs {
 
 /// Arguments of `validate`.
 #[derive(Debug, Args)]
+#[command(after_help = "Example:\n  saasbench validate scenarios/*.toml")]
 pub struct ValidateArgs {
     /// Scenario files
     #[arg(value_name = "FILE", required = true)]
     pub files: Vec<PathBuf>,
 }
 
+const METRICS_EXAMPLES: &str = "Examples:
+  saasbench metrics http://127.0.0.1:8005
+  curl -s http://127.0.0.1:8005/metrics | saasbench metrics -
+  saasbench metrics http://127.0.0.1:8005 --guess >> scenario.toml";
+
 /// Arguments of `metrics`.
 #[derive(Debug, Args)]
-#[command(after_help = EXIT_CODES)]
+#[command(after_help = format!("{METRICS_EXAMPLES}\n\n{EXIT_CODES}"))]
 pub struct MetricsArgs {
     /// Pages of metrics: URLs (without a path, /metrics is asked for), files, or `-` for standard input
     #[arg(value_name = "URL|FILE", required = true)]
@@ -136,7 +176,11 @@ pub struct MetricsArgs {
     pub report: JsonArgs,
 }
 
-const DASHBOARDS_EXIT_CODES: &str = "Exit codes:
+const DASHBOARDS_HELP: &str = "Examples:
+  saasbench dashboards dashboards/*.json --prometheus http://127.0.0.1:9090 --last 30m
+  saasbench dashboards dashboards/*.json compose/prometheus/rules/*.yml --run latest --prometheus http://127.0.0.1:9090
+
+Exit codes:
   0  every query has data, and nothing is wrong
   1  there are errors (with --warnings: or warnings)
   2  the command line or a file is wrong
@@ -144,7 +188,7 @@ const DASHBOARDS_EXIT_CODES: &str = "Exit codes:
 
 /// Arguments of `dashboards`.
 #[derive(Debug, Args)]
-#[command(after_help = DASHBOARDS_EXIT_CODES)]
+#[command(after_help = DASHBOARDS_HELP)]
 pub struct DashboardsArgs {
     /// Dashboards as Grafana exports them (JSON), and rule files (.yml, .yaml)
     #[arg(value_name = "FILE", required = true)]
@@ -158,8 +202,8 @@ pub struct DashboardsArgs {
     #[arg(long = "prometheus-header", value_name = "HEADER")]
     pub prometheus_headers: Vec<String>,
 
-    /// Ask over the load of this recorded run, and 15 s after it
-    #[arg(long, value_name = "RUN_DIR", conflicts_with_all = ["from", "to", "last"])]
+    /// Ask over the load of this recorded run (named as for `saasbench show`), and 15 s after it
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["from", "to", "last"])]
     pub run: Option<PathBuf>,
 
     /// Ask from this instant on: RFC 3339, or seconds since the epoch
@@ -191,5 +235,71 @@ fn instant(text: &str) -> Result<f64, String> {
     match text.parse::<jiff::Timestamp>() {
         Ok(at) => Ok(at.as_nanosecond() as f64 / 1e9),
         Err(_) => Err("write it as 2026-11-21T10:15:00Z, or in seconds since the epoch".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    /// The words of a line, as a shell has them; what follows a pipe or a redirection is not ours.
+    fn words(line: &str) -> Vec<String> {
+        let (mut words, mut word, mut quoted) = (Vec::new(), String::new(), false);
+        for c in line.chars() {
+            match c {
+                '\'' => quoted = !quoted,
+                '|' | '>' if !quoted => break,
+                ' ' if !quoted => words.push(std::mem::take(&mut word)),
+                _ => word.push(c),
+            }
+        }
+        words.push(word);
+        words.retain(|word| !word.is_empty());
+        words
+    }
+
+    #[test]
+    fn every_command_shows_an_example_that_it_takes() {
+        let command = Cli::command();
+        command.clone().debug_assert();
+        for command in command.get_subcommands().filter(|command| !command.is_hide_set()) {
+            let name = command.get_name();
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let help = help.replace("\\\n", " ");
+            let examples: Vec<&str> = help
+                .lines()
+                // Exit codes begin with a digit.
+                .filter(|line| !line.trim().starts_with(|c: char| c.is_ascii_digit()))
+                .filter_map(|line| {
+                    line.strip_prefix("  ")?.find("saasbench ").map(|at| line[at + 2..].trim())
+                })
+                .collect();
+            assert!(
+                examples.iter().any(|line| line.contains(&format!("saasbench {name}"))),
+                "{name}: {help}"
+            );
+            for line in &examples {
+                let words = words(line);
+                if let Err(error) = Cli::try_parse_from(&words) {
+                    panic!("{words:?}: {error}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_overview_of_commands_has_them_all() {
+        let overview = include_str!("../../docs/commands.md");
+        let table = overview.split("## Exit codes").next().unwrap_or_default();
+        let rows = table.lines().filter_map(|line| line.strip_prefix("| `")?.split([' ', '`']).next());
+        let mut rows: Vec<&str> = rows.collect();
+        let command = Cli::command();
+        let visible = command.get_subcommands().filter(|command| !command.is_hide_set());
+        let mut names: Vec<&str> = visible.map(clap::Command::get_name).collect();
+        rows.sort_unstable();
+        names.sort_unstable();
+        assert_eq!(rows, names, "docs/commands.md");
     }
 }

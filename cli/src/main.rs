@@ -5,14 +5,23 @@ use std::process::ExitCode;
 use anstream::{AutoStream, ColorChoice};
 use clap::Parser as _;
 use saasbench::{
-    args::{Cli, Command},
+    args::{Cli, Command, mistake},
     commands,
     exit::{Exit, Failure},
     report::{failure, github::GitHub, output::Output},
 };
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => match mistake::meant(&error) {
+            None => error.exit(),
+            Some(failure) => {
+                let _ = failure::print(&failure, &mut anstream::stderr());
+                return failure.exit.into();
+            }
+        },
+    };
     let choice = match cli.color.as_str() {
         "always" => ColorChoice::Always,
         "never" => ColorChoice::Never,
@@ -39,6 +48,8 @@ fn dispatch(command: Command, err_is_coloured: bool) -> Result<Exit, Failure> {
             &args,
             &mut Output::new(&mut out, &mut err, err_is_coloured).on_github(GitHub::here()),
         )),
+        Command::Stress(args) => runtime()?
+            .block_on(commands::stress::stress(&args, &mut Output::new(&mut out, &mut err, err_is_coloured))),
         Command::Capacity(args) => {
             let mut output = Output::new(&mut out, &mut err, err_is_coloured);
             runtime()?.block_on(commands::capacity::capacity(&args, &mut output))
@@ -47,6 +58,21 @@ fn dispatch(command: Command, err_is_coloured: bool) -> Result<Exit, Failure> {
             &args,
             &mut Output::new(&mut out, &mut err, err_is_coloured).on_github(GitHub::here()),
         ),
+        Command::List(args) => {
+            commands::list::list(&args, &mut Output::new(&mut out, &mut err, err_is_coloured))
+        }
+        Command::Show(args) => {
+            commands::show::show(&args, &mut Output::new(&mut out, &mut err, err_is_coloured))
+        }
+        Command::New(args) => {
+            commands::new::new(&args, &mut Output::new(&mut out, &mut err, err_is_coloured))
+        }
+        Command::Completions(args) => {
+            commands::shell::completions(&args, &mut Output::new(&mut out, &mut err, err_is_coloured))
+        }
+        Command::Man(args) => {
+            commands::shell::man(&args, &mut Output::new(&mut out, &mut err, err_is_coloured))
+        }
         Command::Report(args) => {
             commands::report::report(&args, &mut Output::new(&mut out, &mut err, err_is_coloured))
         }

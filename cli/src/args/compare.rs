@@ -23,13 +23,13 @@ Example:
 #[derive(Debug, Args)]
 #[command(after_help = EXIT_CODES)]
 pub struct CompareArgs {
-    /// Directories of recorded runs: the baselines, and last the new run. With five baselines or more it is known how far
+    /// Recorded runs, named as for `saasbench show`: the baselines, and last the new run. With five baselines or more it is known how far
     /// runs differ by themselves
-    #[arg(value_name = "RUN_DIR", required = true, num_args = 1..)]
+    #[arg(value_name = "RUN", required = true, num_args = 1..)]
     pub runs: Vec<PathBuf>,
 
     /// One more baseline; may be given more than once
-    #[arg(long = "baseline", value_name = "RUN_DIR")]
+    #[arg(long = "baseline", value_name = "RUN")]
     pub baselines: Vec<PathBuf>,
 
     /// What counts as a change
@@ -79,7 +79,7 @@ pub struct TermsArgs {
 #[command(next_help_heading = "Comparison")]
 pub struct BaselineArgs {
     /// Compare the run with this recorded one, as `saasbench compare` does: what got worse fails it. May be given more than once
-    #[arg(long = "baseline", value_name = "RUN_DIR")]
+    #[arg(long = "baseline", value_name = "RUN")]
     pub baselines: Vec<PathBuf>,
 
     /// How far a median, and what is served, may change: p90 by one and a half times as much, p99 by twice as much

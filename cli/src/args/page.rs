@@ -17,8 +17,8 @@ Exit codes:
 #[derive(Debug, Args)]
 #[command(after_help = AFTER)]
 pub struct PageArgs {
-    /// Directories of recorded runs; each gets its own report.html
-    #[arg(value_name = "RUN_DIR", required = true)]
+    /// Recorded runs, named as for `saasbench show`; each gets its own report.html
+    #[arg(value_name = "RUN", required = true)]
     pub runs: Vec<PathBuf>,
 
     /// Write the report of the only run here instead (`-` for standard output)

@@ -4,11 +4,16 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Args};
 
-use super::{BaselineArgs, DisplayArgs, EXIT_CODES, PublishArgs, ReportArgs};
+use super::{BaselineArgs, DisplayArgs, EXIT_CODES, OverrideArgs, PublishArgs, ReportArgs};
+
+const EXAMPLES: &str = "Examples:
+  saasbench run scenarios/flood.toml
+  saasbench run scenarios/flood.toml --target http://127.0.0.1:8005 --target http://127.0.0.1:8006
+  saasbench run scenarios/stress-50.toml --env local --users 200 --spawn 20/s --run-time 1m";
 
 /// Arguments of `run`.
 #[derive(Debug, Args)]
-#[command(after_help = EXIT_CODES)]
+#[command(after_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"))]
 pub struct RunArgs {
     /// The scenario to run
     #[arg(value_name = "SCENARIO")]
@@ -18,6 +23,19 @@ pub struct RunArgs {
     #[command(flatten)]
     pub place: PlaceArgs,
 
+    /// What is changed of its loads
+    #[command(flatten)]
+    pub overrides: OverrideArgs,
+
+    /// How it goes
+    #[command(flatten, next_help_heading = "Record and report")]
+    pub session: SessionArgs,
+}
+
+/// How a run goes, whatever it does and wherever: where its record and its report go, what is seen of it meanwhile, and what it
+/// is held against.
+#[derive(Debug, Args)]
+pub struct SessionArgs {
     /// Where recorded runs go
     #[arg(long, value_name = "DIR", default_value = "runs")]
     pub out: PathBuf,
@@ -44,7 +62,7 @@ pub struct RunArgs {
 }
 
 /// Where a run takes place: on the embedded service unless it is told otherwise.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[command(group = ArgGroup::new("elsewhere").args(["targets", "env"]))]
 pub struct PlaceArgs {
     /// Run against this replica of a service instead of the embedded one; repeat it for every replica

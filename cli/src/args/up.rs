@@ -4,14 +4,18 @@ use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use clap::Args;
 
-const EXIT_CODES: &str = "Exit codes:
+const HELP: &str = "Examples:
+  saasbench up
+  saasbench up --replicas 4 --port-base 9000 --data stack
+
+Exit codes:
   0    ended by Ctrl-C, SIGTERM or SIGHUP
   2    the command line or the tenants file is wrong
   4    the stack could not be started, or a part of it has died";
 
 /// Arguments of `up`.
 #[derive(Debug, Args)]
-#[command(after_help = EXIT_CODES)]
+#[command(after_help = HELP)]
 pub struct UpArgs {
     /// Replicas of the service
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=64))]

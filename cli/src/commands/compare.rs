@@ -2,12 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
+use super::show;
 use crate::{
-    args::{CompareArgs, ReportArgs, RunArgs},
+    args::{CompareArgs, ReportArgs, SessionArgs},
     exit::{Exit, Failure},
     record::{
         manifest::{ScenarioText, to_json, write_whole},
-        reader::{OpenError, RecordedRun},
+        reader::RecordedRun,
     },
     report::{files, output::Output},
     verify::{
@@ -61,12 +62,8 @@ pub(super) fn hold_against(
     })
 }
 
-fn open(dir: &Path) -> Result<RecordedRun, Failure> {
-    RecordedRun::open(dir).map_err(|error| match &error {
-        OpenError::NotARun(_) => Failure::new(Exit::Usage, error.to_string())
-            .hint("`saasbench run` names the directory of each run at its end"),
-        _ => Failure::new(Exit::Usage, error.to_string()),
-    })
+fn open(name: &Path) -> Result<RecordedRun, Failure> {
+    show::open(&show::found(name)?)
 }
 
 /// Whether runs are of the scenario that is about to run: what is not could not be compared with it afterwards.
@@ -76,7 +73,7 @@ fn open(dir: &Path) -> Result<RecordedRun, Failure> {
 pub(super) fn is_of(baselines: &[RecordedRun], text: &ScenarioText) -> Result<(), Failure> {
     let other = baselines.iter().find(|base| {
         let of = &base.manifest.scenario;
-        (&of.sha256, &of.files) != (&text.sha256, &text.files)
+        (&of.sha256, &of.files, of.overrides) != (&text.sha256, &text.files, text.overrides)
     });
     match other {
         None => Ok(()),
@@ -98,7 +95,7 @@ pub(super) fn is_of(baselines: &[RecordedRun], text: &ScenarioText) -> Result<()
 pub(super) fn compare_with(
     baselines: &[RecordedRun],
     dir: &Path,
-    args: &RunArgs,
+    args: &SessionArgs,
     output: &mut Output<'_>,
 ) -> Result<Outcome, Failure> {
     if baselines.is_empty() {

@@ -2,6 +2,7 @@
 
 use std::{fs, path::Path, time::Duration};
 
+use super::show::found;
 use crate::{
     args::DashboardsArgs,
     dashboard::{self, Document, check::Checker},
@@ -27,7 +28,8 @@ const AFTER_LOAD: f64 = 15.0;
 /// When a file cannot be read, or Prometheus does not answer.
 pub async fn dashboards(args: &DashboardsArgs, output: &mut Output<'_>) -> Result<Exit, Failure> {
     let documents = read(args)?;
-    let manifest = args.run.as_deref().map(manifest).transpose()?;
+    let run = args.run.as_deref().map(found).transpose()?;
+    let manifest = run.as_deref().map(manifest).transpose()?;
     let span = span(args, manifest.as_ref())?;
     let url = args.prometheus.clone().or_else(|| manifest?.environment.prometheus);
     let url = url.ok_or_else(|| {

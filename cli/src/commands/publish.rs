@@ -144,7 +144,7 @@ mod tests {
         for flags in flags {
             let words = ["saasbench", "run", "x.toml"].iter().chain(flags);
             let Command::Run(args) = Cli::try_parse_from(words).unwrap().command else { unreachable!() };
-            let _ = match check(&args.publish, args.place.env.as_deref()) {
+            let _ = match check(&args.session.publish, args.place.env.as_deref()) {
                 Err(failure) => writeln!(text, "{}\n  {}", failure.message, failure.hint.unwrap_or_default()),
                 Ok(()) => writeln!(text, "good"),
             };

@@ -2,14 +2,14 @@
 
 use std::path::Path;
 
-use super::session::timed;
+use super::{
+    session::timed,
+    show::{found, open},
+};
 use crate::{
     args::PageArgs,
     exit::{Exit, Failure},
-    record::{
-        manifest::write_whole,
-        reader::{OpenError, RecordedRun},
-    },
+    record::manifest::write_whole,
     report::{html, output::Output},
 };
 
@@ -25,8 +25,8 @@ pub fn report(args: &PageArgs, output: &mut Output<'_>) -> Result<Exit, Failure>
     }
     let mut exit = Exit::Pass;
     for dir in &args.runs {
-        match page(dir) {
-            Ok(page) => write(dir, args.out.as_deref(), &page, output)?,
+        match found(dir).and_then(|dir| Ok((page(&dir)?, dir))) {
+            Ok((page, dir)) => write(&dir, args.out.as_deref(), &page, output)?,
             Err(failure) => {
                 output.failure(&failure);
                 exit = failure.exit;
@@ -39,12 +39,7 @@ pub fn report(args: &PageArgs, output: &mut Output<'_>) -> Result<Exit, Failure>
 /// The page of the run in a directory.
 fn page(dir: &Path) -> Result<String, Failure> {
     let wrong = |error: &dyn std::fmt::Display| Failure::new(Exit::Usage, error.to_string());
-    let run = RecordedRun::open(dir).map_err(|error| match &error {
-        OpenError::NotARun(_) => {
-            wrong(&error).hint("`saasbench run` names the directory of each run at its end")
-        }
-        _ => wrong(&error),
-    })?;
+    let run = open(dir)?;
     let (report, timeline) = timed(&run, |_| {}).map_err(|error| wrong(&error))?;
     Ok(html::render(&report, &run, &timeline))
 }

@@ -26,18 +26,47 @@ pub fn load(path: &Path, color: bool) -> Result<(Scenario, ScenarioText), Failur
             .count();
         Failure::new(Exit::Usage, format!("{name} is not UTF-8 text: line {} has other bytes", line + 1))
     })?;
-    let files = RefCell::new(BTreeMap::new());
     let directory = path.parent().unwrap_or(Path::new(""));
+    understand(text, &name, directory, Secrets::Set, color)
+}
+
+/// Whether the variables of `${env:NAME}` have to be there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Secrets {
+    /// They are sent, so they have to be set.
+    Set,
+    /// They may be set later.
+    Unknown,
+}
+
+/// Resolves a scenario's text, with the files that it names in `directory`; its problems are rendered.
+///
+/// # Errors
+/// When it has problems.
+pub(super) fn understand(
+    text: String,
+    name: &str,
+    directory: &Path,
+    secrets: Secrets,
+    color: bool,
+) -> Result<(Scenario, ScenarioText), Failure> {
+    let files = RefCell::new(BTreeMap::new());
     let read_file = |named: &Path| -> io::Result<String> {
         let text = fs::read_to_string(directory.join(named))?;
         files.borrow_mut().insert(named.to_string_lossy().into_owned(), text.clone());
         Ok(text)
     };
-    let environment = |variable: &str| std::env::var(variable).ok();
-    let sources = Sources { read_file: &read_file, environment: Some(&environment) };
-    let scenario = resolve(&text, &name, &sources).map_err(|problems| rendered(&problems, color))?;
+    let variable = |variable: &str| std::env::var(variable).ok();
+    let sources = Sources {
+        read_file: &read_file,
+        environment: match secrets {
+            Secrets::Set => Some(&variable),
+            Secrets::Unknown => None,
+        },
+    };
+    let scenario = resolve(&text, name, &sources).map_err(|problems| rendered(&problems, color))?;
     let files = files.take();
-    Ok((scenario, ScenarioText::new(name, text, files)))
+    Ok((scenario, ScenarioText::new(name.to_owned(), text, files)))
 }
 
 /// Lays what the environment `name` of the file `config` declares about its metrics over the scenario's contract. A file
@@ -58,6 +87,9 @@ fn rendered(problems: &Problems, color: bool) -> Failure {
 
 fn unreadable(name: &str, error: &io::Error) -> Failure {
     let failure = Failure::new(Exit::Usage, format!("cannot read the scenario {name}: {error}"));
+    if name.contains("://") {
+        return failure.hint(format!("`saasbench stress {name}` sends requests to a URL"));
+    }
     match error.kind() {
         io::ErrorKind::NotFound => failure.hint("the scenarios that come with saasbench are in scenarios/"),
         _ => failure,

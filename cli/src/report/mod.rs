@@ -1,7 +1,7 @@
 //! What the user sees. `terminal` turns a finished report into text, `metrics` pages of metrics; `progress` shows a run while
 //! it goes, `failure` says why a command could not do its work; `output` knows where all that goes; `own_metrics` is the page
 //! that Prometheus scrapes of a run, or that is pushed to it, `grafana` marks the run there, `comparison` shows one with
-//! others, and `stack` tells where the parts of a local stack are. `html` is the page of a run, made
+//! others, `stack` tells where the parts of a local stack are, and `shelf` lists recorded runs. `html` is the page of a run, made
 //! from its `timeline`, too.
 
 pub mod capacity;
@@ -18,6 +18,7 @@ pub mod metrics;
 pub mod output;
 pub mod own_metrics;
 pub mod progress;
+pub mod shelf;
 pub mod stack;
 pub mod terminal;
 pub mod timeline;

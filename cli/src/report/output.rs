@@ -16,6 +16,7 @@ use super::{
     failure, files,
     github::GitHub,
     metrics,
+    shelf::{self, Shelf},
     style::{BAD, FAINT, STRONG, UNSURE, paint},
     terminal,
 };
@@ -29,6 +30,7 @@ use crate::{
         writer::RecordError,
     },
     scenario::Scenario,
+    shelf::Entry,
     verify::{Report, compare::Comparison},
 };
 
@@ -209,6 +211,15 @@ impl<'a> Output<'a> {
             Failure::new(Exit::Broken, format!("cannot write {}: {error}", path.display()))
                 .hint("leave the file out, and it goes to standard output")
         })
+    }
+
+    /// The runs that there are, as [`Self::report`] does it; `now_unix_ns` is now.
+    ///
+    /// # Errors
+    /// When they cannot be written.
+    pub fn shelf(&mut self, runs: &[Entry], now_unix_ns: i64, json: Option<&Path>) -> Result<(), Failure> {
+        let text = || if runs.is_empty() { String::new() } else { shelf::render(runs, now_unix_ns) };
+        self.deliver(&Shelf::new(runs), text, json)
     }
 
     /// A comparison of runs, as [`Self::report`] does it; and as Markdown in a file (`-` for standard output, in place of

@@ -15,7 +15,8 @@ use toml::de::DeTable;
 
 pub(super) use capacity::Capacity;
 pub(super) use http::Http;
-pub(super) use journeys::{Auth, Check, Feeder, Journey, METHODS, Place, Saved, Step, Texts, When};
+pub(crate) use journeys::METHODS;
+pub(super) use journeys::{Auth, Check, Feeder, Journey, Place, Saved, Step, Texts, When};
 pub(super) use metrics::Metrics;
 use read::Table;
 pub(super) use read::{Field, Header, Located, Value, in_order, unknown, whole};

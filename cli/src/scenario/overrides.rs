@@ -53,6 +53,39 @@ pub enum OverrideError {
     },
 }
 
+impl OverrideError {
+    /// What the user can do about it.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::NoRate => {
+                "say how many users there are to be: --users 100, and --spawn 10/s if they are to come one by one"
+            }
+            Self::NoUsers => "say how many iterations are to begin per second: --rate 100/s",
+            Self::OnlyWarmup { .. } => "nothing would be left to be judged: let them last longer",
+            Self::TooFew { .. } => "give a greater number, or take loads out of the scenario",
+        }
+    }
+}
+
+/// `500/s, 100 users, 10 users started per second for 30 s`.
+impl std::fmt::Display for Overrides {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let parts = [
+            self.rate.map(|rate| format!("{rate}/s")),
+            self.users.map(|users| format!("{users} users")),
+            self.spawn.map(|spawn| format!("{spawn} users started per second")),
+            self.iterations.map(|iterations| format!("{iterations} iterations")),
+        ];
+        let told: Vec<String> = parts.into_iter().flatten().collect();
+        f.write_str(&told.join(", "))?;
+        match self.duration {
+            Some(duration) if told.is_empty() => write!(f, "lasts {duration}"),
+            Some(duration) => write!(f, " for {duration}"),
+            None => Ok(()),
+        }
+    }
+}
+
 impl Overrides {
     /// Whether nothing is changed.
     pub fn is_empty(&self) -> bool {
@@ -241,20 +274,28 @@ duration = "20s"
         insta::assert_debug_snapshot!(changed(&all).unwrap());
         assert_eq!(changed(&Overrides::default()).unwrap().len(), 4);
         assert!(Overrides::default().is_empty() && !all.is_empty());
+        let told = [all, Overrides { rate: None, iterations: None, spawn: None, ..all }];
+        insta::assert_snapshot!(told.map(|overrides| overrides.to_string()).join("\n"), @r"
+        400/s, 8 users, 4 users started per second, 10 iterations for 10 s
+        8 users for 10 s
+        ");
+        let only = Overrides { duration: all.duration, ..Overrides::default() };
+        assert_eq!(only.to_string(), "lasts 10 s");
     }
 
     #[test]
     fn what_cannot_be_changed_is_told() {
         let none = Overrides::default();
         let few = Overrides { users: Some(1), ..none };
-        let mut told = format!("{}\n", changed(&few).unwrap_err());
+        let told_of = |error: OverrideError| format!("{error}\n  help: {}\n", error.hint());
+        let mut told = told_of(changed(&few).unwrap_err());
         let mut open = scenario(SCENARIO);
         let mut closed = scenario(&SCENARIO.replace("rate = \"10/s\"", "users = 3"));
-        told += &format!("{}\n", Overrides { users: Some(9), ..none }.apply(&mut open).unwrap_err());
-        told += &format!("{}\n", Overrides { rate: Some(9.0), ..none }.apply(&mut closed).unwrap_err());
+        told += &told_of(Overrides { users: Some(9), ..none }.apply(&mut open).unwrap_err());
+        told += &told_of(Overrides { rate: Some(9.0), ..none }.apply(&mut closed).unwrap_err());
         open.warmup = Nanos::from_secs(5);
         let short = Overrides { duration: Some(Nanos::from_secs(4)), ..none };
-        told += &format!("{}\n", short.apply(&mut open).unwrap_err());
+        told += &told_of(short.apply(&mut open).unwrap_err());
         insta::assert_snapshot!(told);
     }
 

@@ -198,7 +198,7 @@ fn escape_control(c: char) -> impl Iterator<Item = char> {
 }
 
 /// The candidate that `word` was probably meant to be.
-pub(super) fn closest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn closest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     /// Bounds the work where tenants come by the thousand.
     const MOST: usize = 20_000;
     let allowed = ((word.chars().count() + 1) / 3).min(4);

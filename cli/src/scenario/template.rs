@@ -59,7 +59,7 @@ pub enum Escape {
 
 /// A piece of a template as written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Piece<'t> {
+pub(crate) enum Piece<'t> {
     /// Stands for itself.
     Text(&'t str),
     /// What stands between `${` and `}`.
@@ -68,13 +68,13 @@ pub(super) enum Piece<'t> {
 
 /// A `${` without its `}`, or with something in between that is no name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Unclosed<'t> {
+pub(crate) struct Unclosed<'t> {
     /// From `${` on.
-    pub(super) rest: &'t str,
+    pub(crate) rest: &'t str,
 }
 
 /// Splits a template's text; `$${` stands for a literal `${`.
-pub(super) fn pieces(text: &str) -> Result<Vec<Piece<'_>>, Unclosed<'_>> {
+pub(crate) fn pieces(text: &str) -> Result<Vec<Piece<'_>>, Unclosed<'_>> {
     let mut pieces = Vec::new();
     let mut rest = text;
     while let Some(at) = rest.find("${") {

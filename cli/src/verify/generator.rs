@@ -7,7 +7,7 @@ mod balance;
 
 use hdrhistogram::Histogram;
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use balance::{Balance, Compared};
 
@@ -35,7 +35,7 @@ const BUSY_ALLOWED: f64 = 0.1;
 const LATENESS_ALLOWED: Nanos = Nanos::from_millis(100);
 
 /// What the generator did to the measurement: facts, for tables and JSON.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Generator {
     /// How late requests were sent, those that a stall touched left out; `None` if nothing else was sent.
     pub lateness: Option<Lateness>,
@@ -55,7 +55,7 @@ pub struct Generator {
 
 /// Time between the instant at which a request could have been sent and the one at which it was, in nanoseconds; HDR
 /// buckets, three significant digits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Lateness {
     /// How many requests it is of.
     pub requests: u64,
@@ -68,7 +68,7 @@ pub struct Lateness {
 }
 
 /// All stalls together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct StallSum {
     /// How many.
     pub count: u64,
@@ -96,7 +96,7 @@ impl Generator {
 }
 
 /// One worker's thread while the load ran.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Worker {
     /// The thread's name.
     pub name: String,

@@ -42,7 +42,7 @@ pub mod unseen;
 pub mod verdict;
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     observe::scrape::Phase,
@@ -71,7 +71,7 @@ use summary::{Counts, Gatherer, Summary};
 use verdict::{Outcome, Verdict};
 
 /// A judged run.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Report {
     /// Version of this JSON; it rises when a reader has to change.
     pub version: u32,
@@ -354,6 +354,8 @@ fn remarks(run: &RecordedRun, last: Nanos, warmup: Option<&Counts>) -> Vec<Strin
     };
     let changed = (!run.manifest.scenario.is_unchanged())
         .then(|| "the scenario in the record is not the one that was run: its text was changed".to_owned());
+    let overrides = run.manifest.scenario.overrides;
+    let loads = (!overrides.is_empty()).then(|| format!("changed by the command line: {overrides}"));
     let faults = &run.manifest.environment.faults;
     let lies = (!faults.is_empty())
         .then(|| format!("the service was told to lie: --fault {}", faults.join(" --fault ")));
@@ -368,5 +370,5 @@ fn remarks(run: &RecordedRun, last: Nanos, warmup: Option<&Counts>) -> Vec<Strin
             run.scenario.warmup
         )
     });
-    state.into_iter().chain(changed).chain(lies).chain(insecure).chain(warmup).collect()
+    state.into_iter().chain(changed).chain(loads).chain(lies).chain(insecure).chain(warmup).collect()
 }

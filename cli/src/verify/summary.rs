@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use hdrhistogram::Histogram;
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{
     distribution::{self, Distribution},
@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// The tables of a report.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Summary {
     /// Per tenant and step, in the scenario's order.
     pub rows: Vec<Row>,
@@ -36,7 +36,7 @@ pub struct Summary {
 }
 
 /// One tenant's requests of one step.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Row {
     /// Tenant id.
     pub tenant: String,
@@ -53,7 +53,7 @@ pub struct Row {
 }
 
 /// One replica's requests.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ReplicaRow {
     /// Its name.
     pub name: String,
@@ -62,7 +62,7 @@ pub struct ReplicaRow {
 }
 
 /// Outcomes of a group of requests.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Counts {
     /// Requests, dropped arrivals left out.
     pub requests: u64,
@@ -79,7 +79,7 @@ pub struct Counts {
 }
 
 /// Latency in nanoseconds; HDR buckets, three significant digits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Quantiles {
     /// Median.
     pub p50: Nanos,

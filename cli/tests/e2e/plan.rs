@@ -25,14 +25,14 @@ tenants  = "tenants.jsonl"
 
 /// What was planned, as far as a record shows it.
 #[derive(Debug, PartialEq)]
-struct Plan {
+pub(crate) struct Plan {
     /// Of the open load, by iteration: tenant, replica, step.
     arrivals: BTreeMap<u64, (usize, usize, usize)>,
     /// Of the closed load, by user: tenant, replica and step of each request in turn.
     users: BTreeMap<u64, Vec<(usize, usize, usize)>>,
 }
 
-fn plan(run: &Path) -> Plan {
+pub(crate) fn plan(run: &Path) -> Plan {
     let mut plan = Plan { arrivals: BTreeMap::new(), users: BTreeMap::new() };
     let mut samples = Vec::new();
     RecordedRun::open(run).unwrap().for_each_sample(|_, sample| samples.push(sample.clone())).unwrap();

@@ -44,14 +44,31 @@ fn help() {
 }
 
 #[test]
+fn help_for_newcomers() {
+    let sandbox = Sandbox::new();
+    for command in ["stress", "list", "show", "new", "completions", "man"] {
+        assert_shown!(sandbox.run(&[command, "--help"]));
+    }
+}
+
+#[test]
 fn wrong_arguments() {
     let sandbox = Sandbox::with(&short("1s"), TENANTS);
-    let commands: [&[&str]; 5] = [
+    sandbox.write("open.toml", &format!("{JOURNEY}[[load]]\nrate = \"9/s\"\nduration = \"1s\"\n"));
+    let commands: [&[&str]; 13] = [
         &["run"],
         &["run", "scenario.toml", "--targt", "http://127.0.0.1:1"],
         &["run", "scenario.toml", "--exclusive"],
         &["run", "scenario.toml", "--target", "http://127.0.0.1:1", "--env", "compose"],
         &["verify", "nowhere"],
+        &["run", "scenario.toml", "--users", "0", "--rate", "fast", "-t", "25"],
+        &["run", "scenario.toml", "--users", "9", "--rate", "20/s", "--warmup", "1s"],
+        &["run", "open.toml", "--users", "9"],
+        &["scenario.toml"],
+        &["http://127.0.0.1:8005/"],
+        &["strss"],
+        &["run", "http://127.0.0.1:8005/"],
+        &["show", "latest"],
     ];
     for arguments in commands {
         let ended = sandbox.run(arguments);

@@ -21,8 +21,7 @@ use crate::{
 };
 
 /// The methods a step can have, in the order of the documentation.
-pub(in crate::scenario) const METHODS: [&str; 7] =
-    ["get", "post", "put", "patch", "delete", "head", "options"];
+pub(crate) const METHODS: [&str; 7] = ["get", "post", "put", "patch", "delete", "head", "options"];
 
 /// Names and texts of the user's own, in the order of the file.
 pub(in crate::scenario) type Texts = Vec<(Located<String>, Located<String>)>;

@@ -1,0 +1,51 @@
+//! Arguments of the commands about runs that are there already: `list` and `show`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{JsonArgs, ReportArgs};
+
+const LIST_EXAMPLES: &str = "Examples:
+  saasbench list
+  saasbench list --out nightly --json - | jq -r '.runs[] | select(.outcome == \"fail\").run'";
+
+/// Arguments of `list`.
+#[derive(Debug, Args)]
+#[command(after_help = LIST_EXAMPLES)]
+pub struct ListArgs {
+    /// Where recorded runs are
+    #[arg(long, value_name = "DIR", default_value = "runs")]
+    pub out: PathBuf,
+
+    /// How the list goes out
+    #[command(flatten)]
+    pub report: JsonArgs,
+}
+
+const SHOW_EXAMPLES: &str = "Examples:
+  saasbench show latest
+  saasbench show 20261121T0209
+  saasbench show flood --json - | jq .summary.total
+  saasbench show latest --path";
+
+/// Arguments of `show`.
+#[derive(Debug, Args)]
+#[command(after_help = SHOW_EXAMPLES)]
+pub struct ShowArgs {
+    /// A recorded run: its directory, the begin of its name, `latest`, or the name of a scenario for its latest run
+    #[arg(value_name = "RUN")]
+    pub run: PathBuf,
+
+    /// Where recorded runs are
+    #[arg(long, value_name = "DIR", default_value = "runs")]
+    pub out: PathBuf,
+
+    /// Tell the run's directory, and nothing else
+    #[arg(long)]
+    pub path: bool,
+
+    /// How the report goes out
+    #[command(flatten)]
+    pub report: ReportArgs,
+}

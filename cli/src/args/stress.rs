@@ -1,0 +1,200 @@
+//! Arguments of `stress`, in the words of oha, hey, wrk, curl and Locust; docs/stress.md has the table.
+
+use std::path::PathBuf;
+
+use clap::{Args, builder::PossibleValuesParser};
+
+use super::{
+    EXIT_CODES, SessionArgs,
+    overrides::{count, duration, rate},
+};
+use crate::{
+    scenario::{StatusPattern, expectation, file::METHODS, notation},
+    units::Nanos,
+};
+
+const EXAMPLES: &str = "Examples:
+  saasbench stress http://127.0.0.1:8005/
+  saasbench stress http://127.0.0.1:8005/ -c 100 -z 30s --expect 'p99 < 50ms'
+  saasbench stress https://api.example.com/chat --rate 500/s -z 1m --status 200,429 \\
+      -H 'Authorization: Bearer ${env:TOKEN}' --json-body '{\"message\": \"hello\"}'
+  saasbench stress http://127.0.0.1:8005/ -u 100 -r 10/s --save stress.toml";
+
+/// Arguments of `stress`.
+#[derive(Debug, Args)]
+#[command(after_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"), mut_arg("quiet", |quiet| quiet.short(None)))]
+pub struct StressArgs {
+    /// Where requests go: http://…, https://… or unix:/path/of.sock:/path. Several paths are asked for in equal shares, and
+    /// several hosts in turn
+    #[arg(value_name = "URL", required = true)]
+    pub urls: Vec<String>,
+
+    /// Bound what comes of it, in the language of [[expect]]: 'p99 < 50ms', 'rate >= 1000/s'; repeat it for more
+    #[arg(long, value_name = "BOUND", value_parser = bound)]
+    pub expect: Vec<String>,
+
+    /// Hold the service's metrics against what was sent, which are as this library writes them
+    #[arg(long, value_name = "PRESET")]
+    pub metrics: Option<String>,
+
+    /// Write the scenario that this amounts to into FILE (`-` for standard output), and send nothing
+    #[arg(long, value_name = "FILE")]
+    pub save: Option<PathBuf>,
+
+    /// Overwrite FILE
+    #[arg(long, requires = "save")]
+    pub force: bool,
+
+    /// How much is sent, and how long
+    #[command(flatten)]
+    pub load: StressLoadArgs,
+
+    /// What is sent
+    #[command(flatten)]
+    pub request: RequestArgs,
+
+    /// How it goes
+    #[command(flatten, next_help_heading = "Record and report")]
+    pub session: SessionArgs,
+}
+
+/// How much is sent, and how long.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "How much")]
+pub struct StressLoadArgs {
+    /// Users, each with a connection, who wait for their answers [default: 50]; with --rate, the most of them
+    #[arg(short, long, value_name = "N", visible_short_alias = 'c', visible_alias = "connections",
+          value_parser = count)]
+    pub users: Option<u64>,
+
+    /// Users that start per second, such as `10/s` [default: all at once]
+    #[arg(short = 'r', long, value_name = "RATE", value_parser = rate, conflicts_with = "rate")]
+    pub spawn: Option<f64>,
+
+    /// Requests per second, however slow the answers are: of all users together
+    #[arg(short = 'q', long, value_name = "RATE", value_parser = rate)]
+    pub rate: Option<f64>,
+
+    /// How long [default: 10s, or with -n as long as it takes]
+    #[arg(short = 'z', long = "for", value_name = "DURATION", visible_alias = "duration", value_parser = duration)]
+    pub length: Option<Nanos>,
+
+    /// The same, as Locust has it
+    #[arg(short = 't', long, value_name = "DURATION", value_parser = run_time)]
+    pub run_time: Option<Nanos>,
+
+    /// Requests in all, after which it ends
+    #[arg(short = 'n', long, value_name = "N", visible_alias = "requests", value_parser = count)]
+    pub iterations: Option<u64>,
+}
+
+/// What is sent.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "What")]
+pub struct RequestArgs {
+    /// The method [default: GET, or POST with a body]
+    #[arg(short = 'X', long, visible_short_alias = 'm', ignore_case = true,
+          value_parser = PossibleValuesParser::new(METHODS.map(|method| clap::builder::PossibleValue::new(method))))]
+    pub method: Option<String>,
+
+    /// A header, `NAME: VALUE`, a secret as `${env:NAME}`; repeat it for more
+    #[arg(short = 'H', long = "header", value_name = "HEADER", value_parser = header)]
+    pub headers: Vec<(String, String)>,
+
+    /// The body; @FILE for that of a file, @- or - for standard input
+    #[arg(short = 'd', long, value_name = "BODY", allow_hyphen_values = true, conflicts_with_all = ["body_file", "json_body"],
+          value_parser = body)]
+    pub data: Option<String>,
+
+    /// The body is in this file
+    #[arg(short = 'D', long, value_name = "FILE", conflicts_with = "json_body")]
+    pub body_file: Option<PathBuf>,
+
+    /// The body, sent as application/json; @FILE and - as with --data
+    #[arg(long, value_name = "JSON")]
+    pub json_body: Option<String>,
+
+    /// The header Content-Type
+    #[arg(short = 'T', long, value_name = "TYPE", conflicts_with = "json_body")]
+    pub content_type: Option<String>,
+
+    /// The header Accept
+    #[arg(short = 'A', long, value_name = "TYPE")]
+    pub accept: Option<String>,
+
+    /// Basic authentication: `USER:PASSWORD`, best `USER:${env:PASSWORD}`
+    #[arg(short = 'a', long, value_name = "USER:PASSWORD", value_parser = credentials)]
+    pub auth: Option<(String, String)>,
+
+    /// Expected statuses, such as `200,429` or `2xx`; any other is an error [default: 2xx]
+    #[arg(long, value_name = "STATUSES", value_delimiter = ',', value_parser = status)]
+    pub status: Vec<StatusPattern>,
+
+    /// The longest that a request may take, connecting included
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration)]
+    pub timeout: Nanos,
+
+    /// Speak HTTP/2, on http:// by prior knowledge [default: what the server chooses on https://, HTTP/1.1 elsewhere]
+    #[arg(long)]
+    pub http2: bool,
+
+    /// Accept any certificate, whoever has signed it and for whatever name
+    #[arg(short = 'k', long, conflicts_with = "roots")]
+    pub insecure: bool,
+
+    /// Trust the authorities in this PEM file, in place of the system's
+    #[arg(long, value_name = "FILE")]
+    pub roots: Option<String>,
+}
+
+/// Locust's `-t`, which others mean something else by: their values have no unit.
+fn run_time(text: &str) -> Result<Nanos, String> {
+    if text.bytes().all(|b| b.is_ascii_digit()) {
+        return Err(format!(
+            "the unit is missing: as Locust's run time, write `{text}s`; hey's and ab's timeout is `--timeout {text}s`, and wrk's threads are `--workers {text}`"
+        ));
+    }
+    duration(text)
+}
+
+/// A body, unless it is what wrk and k6 mean by `-d`.
+fn body(text: &str) -> Result<String, String> {
+    let number = text.trim_start_matches(|c: char| c.is_ascii_digit());
+    if number.len() < text.len() && ["", "s", "m", "h", "ms"].contains(&number) {
+        let seconds = if number.is_empty() { "s" } else { "" };
+        return Err(format!(
+            "-d is the body, as with curl, oha and hey; how long it takes is `-z {text}{seconds}`. A body that looks like that comes from a file: `-D body.txt`"
+        ));
+    }
+    Ok(text.to_owned())
+}
+
+fn header(text: &str) -> Result<(String, String), String> {
+    let Some((name, value)) = text.split_once(':') else {
+        return Err("a header is written `NAME: VALUE`".to_owned());
+    };
+    let name = notation::header_name(name.trim()).map_err(|complaint| complaint.to_string())?;
+    Ok((name, value.trim().to_owned()))
+}
+
+fn credentials(text: &str) -> Result<(String, String), String> {
+    // The colon in `${env:NAME}` belongs to it.
+    let from = if text.starts_with("${") { text.find('}').unwrap_or(0) } else { 0 };
+    match text[from..].split_once(':') {
+        Some((user, password)) => Ok((format!("{}{user}", &text[..from]), password.to_owned())),
+        None => Err("write it as `USER:PASSWORD`, the password best as `${env:PASSWORD}`".to_owned()),
+    }
+}
+
+fn status(text: &str) -> Result<StatusPattern, String> {
+    let text = text.trim();
+    let status = match text.parse::<i128>() {
+        Ok(code) => notation::status(code),
+        Err(_) => notation::status_class(text),
+    };
+    status.map_err(|complaint| format!("{}; statuses are written `200,429` or `2xx`", complaint.message))
+}
+
+fn bound(text: &str) -> Result<String, String> {
+    expectation::parse(text).map(|_| text.to_owned()).map_err(|complaint| complaint.to_string())
+}

@@ -1,0 +1,29 @@
+//! `saasbench list`: the recorded runs.
+
+use crate::{
+    args::ListArgs,
+    exit::{Exit, Failure},
+    report::output::Output,
+    shelf,
+};
+
+/// Lists them, the latest first.
+///
+/// # Errors
+/// When the directory cannot be read, or the list not be written.
+pub fn list(args: &ListArgs, output: &mut Output<'_>) -> Result<Exit, Failure> {
+    let runs = shelf::entries(&args.out).map_err(|error| {
+        Failure::new(Exit::Usage, format!("cannot read {}: {error}", args.out.display()))
+            .hint("name the directory that `saasbench run --out` recorded into")
+    })?;
+    if runs.is_empty() {
+        let place = args.out.display();
+        output.note(
+            &format!("nothing is recorded in {place}; `saasbench run` does so"),
+            args.report.json.is_some(),
+        );
+    }
+    let now = jiff::Timestamp::now().as_nanosecond();
+    output.shelf(&runs, i64::try_from(now).unwrap_or(i64::MAX), args.report.json.as_deref())?;
+    Ok(Exit::Pass)
+}

@@ -1,0 +1,110 @@
+//! `saasbench new`: writes a scenario to begin with, of its own or from a service's description.
+
+use std::{
+    fs,
+    io::Read,
+    path::{Path, PathBuf},
+};
+
+use super::{
+    scenario::{Secrets, understand},
+    writing::write_new,
+};
+use crate::{
+    args::NewArgs,
+    draft::{
+        openapi::{self, Draft},
+        starter,
+    },
+    exit::{Exit, Failure},
+    report::output::Output,
+    scenario::notation,
+};
+
+/// What a scenario is called that goes to standard output.
+const NAMELESS: &str = "new";
+
+/// Writes it.
+///
+/// # Errors
+/// When the name is none, the description cannot be read, or the file not be written.
+pub fn new(args: &NewArgs, output: &mut Output<'_>) -> Result<Exit, Failure> {
+    let (name, path) = named(&args.name)?;
+    let Some(from) = &args.from else {
+        write_new(&path, &starter::scenario(&name), args.force, output)?;
+        told(&path, "", output);
+        return Ok(Exit::Pass);
+    };
+    let (spec, file) = read(from, &mut std::io::stdin())?;
+    let to_stdout = path == Path::new("-");
+    let rows = (!to_stdout).then(|| format!("{name}.csv"));
+    let draft = openapi::scenario(&spec, &file, &name, rows.as_deref()).map_err(|error| {
+        let hint = error.hint();
+        Failure::new(Exit::Usage, error.to_string()).hint(hint)
+    })?;
+    check(&draft, &name)?;
+    if let (Some(csv), Some(rows)) = (&draft.rows, rows) {
+        write_new(&path.with_file_name(rows), csv, args.force, output)?;
+    }
+    write_new(&path, &draft.text, args.force, output)?;
+    for line in &draft.left_out {
+        output.note(&format!("left out: {line}"), false);
+    }
+    for name in &draft.secrets {
+        output.note(&format!("it needs the variable {name}"), false);
+    }
+    let target = draft.target.as_deref().unwrap_or("http://127.0.0.1:8080");
+    told(&path, &format!(" --target {target}"), output);
+    Ok(Exit::Pass)
+}
+
+/// Says what can be done with it.
+fn told(path: &Path, target: &str, output: &mut Output<'_>) {
+    if path != Path::new("-") {
+        let path = path.display();
+        output.note(&format!("wrote {path}; run it: saasbench run {path}{target}"), false);
+    }
+}
+
+/// The scenario's name and its file: `checkout`, `load/checkout` and `checkout.toml` are all good.
+fn named(name: &Path) -> Result<(String, PathBuf), Failure> {
+    if name == Path::new("-") {
+        return Ok((NAMELESS.to_owned(), name.to_owned()));
+    }
+    let text = name.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let stem = text.strip_suffix(".toml").unwrap_or(&text);
+    match notation::file_label(stem) {
+        Ok(stem) => Ok((stem.clone(), name.with_file_name(format!("{stem}.toml")))),
+        Err(complaint) => {
+            let message = format!("`{}` is no name for a scenario: {}", name.display(), complaint.message);
+            Err(Failure::new(Exit::Usage, message).hint(complaint.help))
+        }
+    }
+}
+
+fn read(from: &Path, stdin: &mut dyn Read) -> Result<(String, String), Failure> {
+    let (name, text) = if from == Path::new("-") {
+        let mut text = String::new();
+        ("standard input".to_owned(), stdin.read_to_string(&mut text).map(|_| text))
+    } else {
+        (from.display().to_string(), fs::read_to_string(from))
+    };
+    match text {
+        Ok(text) => Ok((text, name)),
+        Err(error) => Err(Failure::new(Exit::Usage, format!("cannot read the description {name}: {error}"))
+            .hint("--from takes a file; of a running service: curl -s URL/openapi.json | saasbench new NAME --from -")),
+    }
+}
+
+/// What is written has to be a good scenario; if it is not, that is a defect of ours, and the user sees where.
+fn check(draft: &Draft, name: &str) -> Result<(), Failure> {
+    let dir = tempfile::tempdir()
+        .map_err(|error| Failure::new(Exit::Broken, format!("cannot make a temporary directory: {error}")))?;
+    if let Some(rows) = &draft.rows {
+        fs::write(dir.path().join(format!("{name}.csv")), rows)
+            .map_err(|error| Failure::new(Exit::Broken, format!("cannot write a temporary file: {error}")))?;
+    }
+    understand(draft.text.clone(), &format!("{name}.toml"), dir.path(), Secrets::Unknown, false)
+        .map(|_| ())
+        .map_err(|failure| Failure { exit: Exit::Broken, ..failure })
+}

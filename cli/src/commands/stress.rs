@@ -1,0 +1,219 @@
+//! `saasbench stress`: one command line becomes a scenario, which is run as any other, or saved.
+
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+
+use super::{
+    run::go,
+    scenario::{Secrets, understand},
+    writing::write_new,
+};
+use crate::{
+    args::{PlaceArgs, StressArgs},
+    draft::{
+        stress::{Amount, Stress, replicas_and_paths},
+        target::Address,
+    },
+    exit::{Exit, Failure},
+    report::output::Output,
+    units::Nanos,
+};
+
+/// Users, unless the command line says how many.
+const USERS: u64 = 50;
+/// How long, unless the command line says so.
+const DURATION: Nanos = Nanos::from_secs(10);
+/// The name of the scenario that was never a file.
+const FILE: &str = "stress.toml";
+/// Headers whose values are nobody's business.
+const PRIVATE: [&str; 5] = ["authorization", "cookie", "proxy-authorization", "x-api-key", "x-auth-token"];
+
+/// Runs what the command line amounts to, or writes it down.
+///
+/// # Errors
+/// As `run`, or when the file cannot be written.
+pub async fn stress(args: &StressArgs, output: &mut Output<'_>) -> Result<Exit, Failure> {
+    output.set_display(args.session.display);
+    let ended = run_or_save(args, output).await;
+    output.ended(ended)
+}
+
+async fn run_or_save(args: &StressArgs, output: &mut Output<'_>) -> Result<Exit, Failure> {
+    let stress = asked(args, &mut std::io::stdin())?;
+    let text = stress.scenario();
+    let color = output.err_is_coloured();
+    if let Some(path) = &args.save {
+        understand(text.clone(), FILE, Path::new(""), Secrets::Unknown, color)?;
+        write_new(path, &text, args.force, output)?;
+        if path != Path::new("-") {
+            let words: Vec<String> = stress.targets.iter().map(|url| format!("--target {url}")).collect();
+            let words: Vec<String> = words.into_iter().chain(stress.place).collect();
+            let run = format!("saasbench run {} {}", path.display(), words.join(" "));
+            output.note(&format!("nothing was sent; to do so: {run}"), args.session.display.quiet);
+        }
+        return Ok(Exit::Pass);
+    }
+    let (scenario, text) = understand(text, FILE, Path::new(""), Secrets::Set, color)?;
+    if args.expect.is_empty() {
+        let hint = "nothing is expected but answers without errors; for more: --expect 'p99 < 50ms'";
+        output.note(hint, args.session.display.quiet);
+    }
+    for name in plain_secrets(&stress) {
+        let hint = format!(
+            "{name} will stand in the record as it is here: a secret is left out if it comes from a variable, ${{env:NAME}}"
+        );
+        output.note(&hint, args.session.display.quiet);
+    }
+    let request = &args.request;
+    let place = PlaceArgs {
+        targets: stress.targets,
+        insecure: request.insecure,
+        roots: request.roots.clone(),
+        ..PlaceArgs::default()
+    };
+    go(scenario, text, &place, &args.session, output).await
+}
+
+/// Secrets that were typed as they are.
+fn plain_secrets(stress: &Stress) -> Vec<String> {
+    let headers = stress.headers.iter().filter(|(name, value)| {
+        PRIVATE.contains(&name.to_ascii_lowercase().as_str()) && !value.contains("${env:")
+    });
+    let password = stress.basic.iter().filter(|(_, password)| !password.contains("${env:"));
+    let headers = headers.map(|(name, _)| format!("the header {name}"));
+    headers.chain(password.map(|_| "the password".to_owned())).collect()
+}
+
+/// What the command line asks for; a body may come from `stdin`.
+fn asked(args: &StressArgs, stdin: &mut dyn std::io::Read) -> Result<Stress, Failure> {
+    let (targets, paths) = addresses(&args.urls)?;
+    let (load, request) = (&args.load, &args.request);
+    let body = body(args, stdin)?;
+    let amount = match load.rate {
+        Some(rate) => Amount::Rate { rate, max_users: load.users },
+        None => Amount::Users { users: load.users.unwrap_or(USERS), spawn: load.spawn },
+    };
+    let length = match (load.length, load.run_time) {
+        (Some(_), Some(_)) => {
+            return Err(usage(
+                "-z and -t are the same here: how long requests are sent",
+                "leave one of them out; what oha and hey call -t is --timeout 10s",
+            ));
+        }
+        (length, run_time) => length.or(run_time),
+    };
+    let mut place = Vec::new();
+    if request.insecure {
+        place.push("--insecure".to_owned());
+    }
+    if let Some(roots) = &request.roots {
+        place.push(format!("--roots {roots}"));
+    }
+    let method = request.method.clone().map(|method| method.to_lowercase());
+    Ok(Stress {
+        targets,
+        paths,
+        method: method.unwrap_or_else(|| if body.is_some() { "post" } else { "get" }.to_owned()),
+        headers: headers(args)?,
+        basic: request.auth.clone(),
+        body,
+        status: request.status.clone(),
+        timeout: request.timeout,
+        load: amount,
+        duration: length.or(load.iterations.is_none().then_some(DURATION)),
+        iterations: load.iterations,
+        http2: request.http2,
+        metrics: args.metrics.clone(),
+        expect: args.expect.clone(),
+        place,
+    })
+}
+
+fn addresses(urls: &[String]) -> Result<(Vec<String>, Vec<String>), Failure> {
+    let mut addresses = Vec::new();
+    for url in urls {
+        addresses.push(Address::parse(url).map_err(|error| {
+            let failure = Failure::new(Exit::Usage, error.to_string());
+            failure.hint(error.hint())
+        })?);
+    }
+    replicas_and_paths(&addresses).map_err(|odd| {
+        usage(
+            &format!("{odd} is not asked for the same paths as the first host"),
+            "several hosts are replicas of one service: give all paths for each of them, in one order, or run two tests",
+        )
+    })
+}
+
+fn headers(args: &StressArgs) -> Result<Vec<(String, String)>, Failure> {
+    let request = &args.request;
+    let json = request.json_body.as_ref().map(|_| "application/json".to_owned());
+    let of_flags =
+        [("content-type", request.content_type.clone().or(json)), ("accept", request.accept.clone())];
+    let mut headers = request.headers.clone();
+    let given = |headers: &[(String, String)], name: &str| {
+        headers.iter().filter(|(other, _)| other.eq_ignore_ascii_case(name)).count()
+    };
+    for (name, value) in of_flags {
+        // One that was written out is meant.
+        if let Some(value) = value.filter(|_| given(&headers, name) == 0) {
+            headers.push((name.to_owned(), value));
+        }
+    }
+    match headers.iter().find(|(name, _)| given(&headers, name) > 1) {
+        None => Ok(headers),
+        Some((name, _)) => Err(usage(
+            &format!("the header {name} is there twice"),
+            "join its values with a comma, or leave one out",
+        )),
+    }
+}
+
+fn body(args: &StressArgs, stdin: &mut dyn std::io::Read) -> Result<Option<String>, Failure> {
+    let request = &args.request;
+    let given = request.data.as_ref().or(request.json_body.as_ref());
+    let file = match given.map(String::as_str) {
+        Some("-") => Some(PathBuf::from("-")),
+        Some(text) => text.strip_prefix('@').map(PathBuf::from),
+        None => request.body_file.clone(),
+    };
+    let body = match file {
+        None => given.cloned(),
+        Some(file) => Some(read(&file, stdin)?),
+    };
+    if let (Some(_), Some(text)) = (&request.json_body, &body)
+        && let Err(error) = serde_json::from_str::<serde::de::IgnoredAny>(text)
+        // `{"n": ${n}}` is none until it is sent.
+        && !text.contains("${")
+    {
+        return Err(usage(
+            &format!("the body is not JSON: {error}"),
+            "another type goes out with --data and -T TYPE",
+        ));
+    }
+    Ok(body)
+}
+
+fn read(file: &Path, stdin: &mut dyn std::io::Read) -> Result<String, Failure> {
+    let (name, bytes) = if file == Path::new("-") {
+        let mut bytes = Vec::new();
+        ("standard input".to_owned(), stdin.read_to_end(&mut bytes).map(|_| bytes))
+    } else {
+        (file.display().to_string(), std::fs::read(file))
+    };
+    let bytes = bytes.map_err(|error| {
+        usage(&format!("cannot read the body from {name}: {error}"), "`-d @FILE` and `-D FILE` read a file")
+    })?;
+    String::from_utf8(bytes).map_err(|_| {
+        usage(
+            &format!("the body from {name} is not UTF-8 text"),
+            "other bodies cannot be sent: a scenario is text",
+        )
+    })
+}
+
+fn usage(message: &str, hint: &str) -> Failure {
+    Failure::new(Exit::Usage, message).hint(hint)
+}

@@ -1,0 +1,216 @@
+//! Which operation's answer gives another what it asks for, and in which order they are walked because of that.
+//!
+//! `POST /session` answers `session_id`, and `POST /chat` sends one; `POST /pets` answers `id`, and `GET /pets/{petId}` asks
+//! for it. Operations that are linked are one journey, as are those of one tag.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::operation::{Body, Operation, Place};
+
+/// What is there without being saved.
+const BUILT_IN: [&str; 4] = ["tenant", "user", "n", "canary"];
+
+/// An operation in its journey.
+#[derive(Debug)]
+pub(super) struct Linked {
+    /// What it is.
+    pub(super) operation: Operation,
+    /// What it keeps of its answer: names for templates, and JSON Pointers.
+    pub(super) saves: BTreeMap<String, String>,
+    /// What its own names (of parameters, and of fields of its body) are called in templates.
+    pub(super) fills: BTreeMap<String, String>,
+    /// Whether it is done once by each user: others live on what it answers, and nothing takes that away again.
+    pub(super) is_start: bool,
+}
+
+/// Operations that are walked one after the other.
+#[derive(Debug)]
+pub(super) struct Group {
+    /// Its name: the tag of its first operation.
+    pub(super) name: String,
+    /// In order.
+    pub(super) operations: Vec<Linked>,
+}
+
+/// Links operations, and sorts them into journeys.
+pub(super) fn journeys(mut operations: Vec<Operation>) -> Vec<Group> {
+    operations.sort_by_key(rank);
+    let mut links =
+        Links { of: vec![BTreeMap::new(); operations.len()], saved: vec![BTreeMap::new(); operations.len()] };
+    for consumer in 0..operations.len() {
+        for name in asked(&operations[consumer]) {
+            links.link(&operations, consumer, &name);
+        }
+    }
+    let order = links.order(operations.len());
+    let journey_of = links.journeys(&operations);
+    let starts: Vec<bool> = (0..operations.len()).map(|i| links.is_start(&operations, i)).collect();
+    let mut parts: BTreeMap<usize, Linked> = operations
+        .into_iter()
+        .zip(links.saved)
+        .zip(links.of)
+        .zip(starts)
+        .map(|(((operation, saves), of), is_start)| {
+            let fills = of.into_iter().map(|(name, (_, called))| (name, called)).collect();
+            Linked { operation, saves, fills, is_start }
+        })
+        .enumerate()
+        .collect();
+    let mut groups: Vec<(usize, Group)> = Vec::new();
+    for i in order {
+        let Some(linked) = parts.remove(&i) else { continue };
+        match groups.iter_mut().find(|(journey, _)| *journey == journey_of[i]) {
+            Some((_, group)) => group.operations.push(linked),
+            None => {
+                let name = linked.operation.group.clone();
+                groups.push((journey_of[i], Group { name, operations: vec![linked] }));
+            }
+        }
+    }
+    let mut groups: Vec<Group> = groups.into_iter().map(|(_, group)| group).collect();
+    for group in &mut groups {
+        // Whoever would have only start steps does them again and again.
+        if group.operations.iter().all(|linked| linked.is_start) {
+            group.operations.iter_mut().for_each(|linked| linked.is_start = false);
+        }
+        group.operations.sort_by_key(|linked| !linked.is_start);
+    }
+    groups
+}
+
+/// Create, read, change, and remove at last.
+fn rank(operation: &Operation) -> (u8, usize) {
+    let depth = operation.path.split('/').count();
+    match operation.method {
+        "post" if !operation.path.contains('{') => (0, depth),
+        "get" | "head" | "options" => (1, depth),
+        "delete" => (3, usize::MAX - depth),
+        _ => (2, depth),
+    }
+}
+
+/// The names of what an operation has to be given: parameters, and fields of its body that name something else.
+fn asked(operation: &Operation) -> BTreeSet<String> {
+    let parameters = operation.parameters.iter().filter(|parameter| parameter.place != Place::Header);
+    let mut names: BTreeSet<String> = parameters.map(|parameter| parameter.name.clone()).collect();
+    let fields: Vec<&String> = match &operation.body {
+        Body::Json(Value::Object(fields)) => fields.keys().collect(),
+        Body::Form(fields) => fields.iter().map(|(name, _)| name).collect(),
+        _ => Vec::new(),
+    };
+    names.extend(
+        fields.into_iter().filter(|name| plain(name).ends_with("id") && plain(name) != "id").cloned(),
+    );
+    names
+}
+
+/// A name without the differences of style: `petId` and `pet_id` are one.
+pub(super) fn plain(name: &str) -> String {
+    name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase()
+}
+
+/// Whether a name means the user's tenant, which every template knows.
+pub(super) fn is_tenant(name: &str) -> bool {
+    ["tenant", "tenantid", "xtenant", "xtenantid"].contains(&plain(name).as_str())
+}
+
+#[derive(Debug)]
+struct Links {
+    /// Of each operation: by the name that it asks for, whose answer has it, and what that is called.
+    of: Vec<BTreeMap<String, (usize, String)>>,
+    /// Of each operation: what it saves.
+    saved: Vec<BTreeMap<String, String>>,
+}
+
+impl Links {
+    /// Finds who answers what `consumer` asks for as `name`: the collection that its path stands in for an `id`, or whoever
+    /// has it by its name.
+    fn link(&mut self, operations: &[Operation], consumer: usize, name: &str) {
+        if is_tenant(name) {
+            return;
+        }
+        let path = &operations[consumer].path;
+        let parent = path.find(&format!("/{{{name}}}")).map(|at| &path[..at]);
+        let mut makers: Vec<(usize, String)> = Vec::new();
+        for (i, operation) in
+            operations.iter().enumerate().filter(|(i, op)| *i != consumer && op.method == "post")
+        {
+            let by_name = operation.answers.iter().find(|(field, _)| plain(field) == plain(name));
+            let by_id =
+                || operation.answers.get_key_value("id").filter(|_| parent == Some(operation.path.as_str()));
+            if let Some((_, pointer)) = by_name.or_else(by_id) {
+                makers.push((i, pointer.clone()));
+            }
+        }
+        // Who makes such things answers them in its own place; another one only mentions them.
+        makers.sort_by_key(|(i, _)| {
+            (parent != Some(operations[*i].path.as_str()), !asked(&operations[*i]).is_empty())
+        });
+        let Some((maker, pointer)) = makers.into_iter().find(|(maker, _)| !self.leads_to(*maker, consumer))
+        else {
+            return;
+        };
+        let known =
+            self.saved[maker].iter().find(|(_, at)| **at == pointer).map(|(called, _)| called.clone());
+        let called = known.unwrap_or_else(|| self.free_name(name));
+        self.saved[maker].insert(called.clone(), pointer);
+        self.of[consumer].insert(name.to_owned(), (maker, called));
+    }
+
+    /// Whether `from` lives, directly or not, on what `to` answers.
+    fn leads_to(&self, from: usize, to: usize) -> bool {
+        from == to || self.of[from].values().any(|(maker, _)| self.leads_to(*maker, to))
+    }
+
+    /// A name for templates that nothing else has.
+    fn free_name(&self, name: &str) -> String {
+        let allowed = |c: char| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' };
+        let mut free: String = name.chars().map(allowed).collect();
+        let is_good = free.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+        if !is_good || BUILT_IN.contains(&free.as_str()) {
+            free.insert_str(0, "the_");
+        }
+        while self.saved.iter().any(|saved| saved.contains_key(&free)) {
+            free.push('_');
+        }
+        free
+    }
+
+    /// Positions in an order in which whoever makes something comes before those who live on it.
+    fn order(&self, count: usize) -> Vec<usize> {
+        fn visit(links: &Links, i: usize, order: &mut Vec<usize>) {
+            if !order.contains(&i) {
+                links.of[i].values().for_each(|(maker, _)| visit(links, *maker, order));
+                order.push(i);
+            }
+        }
+        let mut order = Vec::new();
+        (0..count).for_each(|i| visit(self, i, &mut order));
+        order
+    }
+
+    /// Of each operation a number of its journey: the same for those that are linked or share a tag.
+    fn journeys(&self, operations: &[Operation]) -> Vec<usize> {
+        let mut journeys: Vec<usize> = (0..operations.len()).collect();
+        let mut join = |one: usize, other: usize| {
+            let (from, to) = (journeys[one], journeys[other]);
+            journeys.iter_mut().filter(|journey| **journey == from).for_each(|journey| *journey = to);
+        };
+        for (i, operation) in operations.iter().enumerate() {
+            if let Some(first) = operations.iter().position(|other| other.group == operation.group) {
+                join(i, first);
+            }
+            self.of[i].values().for_each(|(maker, _)| join(i, *maker));
+        }
+        journeys
+    }
+
+    /// Whether each user does it once: it makes what others live on, lives on nothing itself, and nobody removes it.
+    fn is_start(&self, operations: &[Operation], maker: usize) -> bool {
+        let users = || (0..operations.len()).filter(|i| self.of[*i].values().any(|(by, _)| *by == maker));
+        let lives_on_start = self.of[maker].is_empty();
+        lives_on_start && users().next().is_some() && users().all(|i| operations[i].method != "delete")
+    }
+}

@@ -1,0 +1,157 @@
+//! The list of recorded runs, as text and as JSON.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use super::{
+    style::{BAD, FAINT, GOOD, UNSURE, paint},
+    terminal,
+};
+use crate::{
+    record::manifest::State,
+    shelf::{Content, Entry, Recorded},
+    verify::verdict::Outcome,
+};
+
+/// Version of the JSON; it rises when a reader of the old one would be misled.
+const VERSION: u32 = 1;
+
+/// Recorded runs, the latest first.
+#[derive(Debug, Serialize)]
+pub struct Shelf<'a> {
+    version: u32,
+    runs: &'a [Entry],
+}
+
+impl<'a> Shelf<'a> {
+    /// These runs.
+    pub fn new(runs: &'a [Entry]) -> Self {
+        Self { version: VERSION, runs }
+    }
+}
+
+/// Renders the list; `now_unix_ns` is now. It ends with a newline.
+pub fn render(runs: &[Entry], now_unix_ns: i64) -> String {
+    let mut table =
+        terminal::table(&["run", "begun", "environment", "outcome", "requests", "99 % within", "size"]);
+    for entry in runs {
+        let size = size(entry.bytes);
+        let cells = match &entry.content {
+            Content::Run(run) => vec![
+                entry.run.clone(),
+                age(now_unix_ns, run.started_unix_ns),
+                environment(run),
+                outcome(run),
+                run.requests.map(|requests| requests.to_string()).unwrap_or_default(),
+                run.p99_below_ns.map(|p99| p99.to_string()).unwrap_or_default(),
+                size,
+            ],
+            Content::Broken { broken } => {
+                let text = paint(FAINT, format!("no run: {broken}"));
+                vec![
+                    entry.run.clone(),
+                    String::new(),
+                    String::new(),
+                    text,
+                    String::new(),
+                    String::new(),
+                    size,
+                ]
+            }
+        };
+        table.add_row(cells);
+    }
+    terminal::align(&mut table, 4);
+    let mut text = String::new();
+    let _ = writeln!(text, "{}", table.trim_fmt());
+    text
+}
+
+fn environment(run: &Recorded) -> String {
+    let faults = run.faults.iter().map(|fault| format!(" --fault {fault}"));
+    run.environment.clone() + &faults.collect::<String>()
+}
+
+/// A run that is still going on looks like one that was killed.
+fn outcome(run: &Recorded) -> String {
+    let judged = match run.outcome {
+        Some(outcome @ Outcome::Pass) => paint(GOOD, outcome),
+        Some(outcome @ Outcome::Inconclusive) => paint(UNSURE, outcome),
+        Some(outcome @ Outcome::Fail) => paint(BAD, outcome),
+        None if run.state == State::Running => return paint(UNSURE, "running, or killed"),
+        None => paint(UNSURE, "not judged"),
+    };
+    match run.state {
+        State::Interrupted => format!("{judged} (interrupted)"),
+        State::Aborted => format!("{judged} (aborted)"),
+        State::Running | State::Finished => judged,
+    }
+}
+
+/// How long ago that was, in the unit that reads best; the date of what is older than a month.
+fn age(now: i64, then: i64) -> String {
+    let seconds = now.saturating_sub(then) / 1_000_000_000;
+    match seconds {
+        ..60 => "just now".to_owned(),
+        60..3_600 => format!("{} min ago", seconds / 60),
+        3_600..86_400 => format!("{} h ago", seconds / 3_600),
+        86_400..2_592_000 => format!("{} d ago", seconds / 86_400),
+        _ => jiff::Timestamp::from_nanosecond(i128::from(then))
+            .map(|then| then.strftime("%Y-%m-%d").to_string())
+            .unwrap_or_default(),
+    }
+}
+
+/// `12.3 MB`.
+fn size(bytes: u64) -> String {
+    match bytes {
+        ..1_000 => format!("{bytes} B"),
+        1_000..1_000_000 => format!("{:.1} kB", bytes as f64 / 1e3),
+        1_000_000..1_000_000_000 => format!("{:.1} MB", bytes as f64 / 1e6),
+        _ => format!("{:.1} GB", bytes as f64 / 1e9),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+    use crate::units::Nanos;
+
+    fn run(name: &str, state: State, outcome: Option<Outcome>, hours_ago: i64) -> Entry {
+        let recorded = Recorded {
+            scenario: "flood".to_owned(),
+            started_unix_ns: NOW - hours_ago * 3_600_000_000_000,
+            environment: "embedded".to_owned(),
+            faults: Vec::new(),
+            state,
+            outcome,
+            requests: outcome.map(|_| 5_123),
+            p99_below_ns: outcome.map(|_| Nanos::from_millis(12)),
+        };
+        let content = Content::Run(Box::new(recorded));
+        Entry { run: name.to_owned(), path: PathBuf::new(), bytes: 1_234_567, content }
+    }
+
+    const NOW: i64 = 1_795_000_000_000_000_000;
+
+    #[test]
+    fn a_list_of_every_kind() {
+        let mut lying = run("20261121T100002Z-flood", State::Finished, Some(Outcome::Fail), 3);
+        if let Content::Run(run) = &mut lying.content {
+            run.faults = vec!["limit-per-replica".to_owned()];
+        }
+        let broken = Content::Broken { broken: "no manifest.json".to_owned() };
+        let runs = [
+            run("20261121T100003Z-flood", State::Running, None, 0),
+            lying,
+            run("20261120T100000Z-flood", State::Interrupted, Some(Outcome::Inconclusive), 30),
+            run("20260101T100000Z-flood", State::Finished, Some(Outcome::Pass), 8_000),
+            run("20260101T090000Z-flood", State::Finished, None, 8_001),
+            Entry { run: "notes".to_owned(), path: PathBuf::new(), bytes: 12, content: broken },
+        ];
+        insta::assert_snapshot!(anstream::adapter::strip_str(&render(&runs, NOW)).to_string());
+    }
+}
