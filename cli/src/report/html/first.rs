@@ -4,7 +4,7 @@
 use maud::{Markup, html};
 
 use super::{Page, claims, class, marks, pictures, sign, word};
-use crate::verify::verdict::{Outcome, Verdict};
+use crate::verify::verdict::{Claim, Outcome, Verdict};
 
 /// Claims that are shown in full; of more there is a line each.
 const IN_FULL: usize = 3;
@@ -98,7 +98,8 @@ fn broken(page: &Page<'_>) -> Markup {
     };
     let explained = |verdict: &Verdict| verdict.evidence.iter().any(|finding| finding.diagnosis.is_some());
     let mut failed: Vec<(usize, &Verdict)> = of(Outcome::Fail).collect();
-    failed.sort_by_key(|(_, verdict)| !explained(verdict));
+    // What a scenario expects breaks as a consequence of what else broke, so that comes last.
+    failed.sort_by_key(|(_, verdict)| (!explained(verdict), verdict.claim == Claim::Expectation));
     let unsure: Vec<(usize, &Verdict)> = of(Outcome::Inconclusive).collect();
     html! {
         @if !failed.is_empty() { h2 { "What broke" } (some(&failed)) }
@@ -107,10 +108,16 @@ fn broken(page: &Page<'_>) -> Markup {
     }
 }
 
+/// The first of each sort in full, as far as there is room; a line for each of the rest, since they look much the same.
 fn some(verdicts: &[(usize, &Verdict)]) -> Markup {
-    let (full, rest) = verdicts.split_at(verdicts.len().min(IN_FULL));
+    let (mut full, mut rest): (Vec<(usize, &Verdict)>, Vec<(usize, &Verdict)>) = (Vec::new(), Vec::new());
+    for (number, verdict) in verdicts {
+        let is_new = full.iter().all(|(_, shown)| shown.claim != verdict.claim);
+        let place = if is_new && full.len() < IN_FULL { &mut full } else { &mut rest };
+        place.push((*number, *verdict));
+    }
     html! {
-        @for (number, verdict) in full { (claims::card(*number, verdict)) }
+        @for (number, verdict) in full { (claims::card(number, verdict)) }
         @if !rest.is_empty() {
             ul.more {
                 @for (number, verdict) in rest.iter().take(LINES) {

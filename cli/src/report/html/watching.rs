@@ -8,6 +8,7 @@ use super::{
     marks::Kind,
 };
 use crate::{
+    units::Nanos,
     verify::alerts::{AlertCourse, courses},
     watch::usage::{Usage, WORKER},
 };
@@ -20,7 +21,7 @@ pub(crate) fn alerts(page: &Page<'_>) -> Option<Markup> {
     let courses = courses(page.run);
     let end = courses.iter().map(|course| page.seconds(course.until)).fold(page.times.span().1, f64::max);
     let lane = |course: &AlertCourse| {
-        let span = |class, name, (from, to): (crate::units::Nanos, crate::units::Nanos)| Span {
+        let span = |class, name, (from, to): (Nanos, Nanos)| Span {
             class,
             name,
             from: page.seconds(from),
@@ -30,18 +31,23 @@ pub(crate) fn alerts(page: &Page<'_>) -> Option<Markup> {
             course.pending.map(|both| span("pending", "pending", both)).into_iter().collect();
         spans.extend(course.firing.map(|both| span("firing", "firing", both)));
         let cause = course.cause.map(|both| span("cause-of", "cause", both));
-        let resolved =
-            course.resolved.map(|at| format!(", resolved by {:.1} s", page.seconds(at))).unwrap_or_default();
+        let promised = |deadline: Option<Nanos>| {
+            deadline.map(|at| format!(" (promised by {:.1} s)", page.seconds(at))).unwrap_or_default()
+        };
+        let (fires, resolves) = (promised(course.deadlines.0), promised(course.deadlines.1));
+        let resolved = course.resolved.map(|at| format!(", resolved by {:.1} s{resolves}", page.seconds(at)));
         let state = match (course.firing, course.pending) {
-            (Some((from, _)), _) => format!("fired at {:.1} s{resolved}", page.seconds(from)),
-            (None, Some(_)) => "was pending, did not fire".to_owned(),
+            (Some((from, _)), _) => {
+                format!("fired at {:.1} s{fires}{}", page.seconds(from), resolved.unwrap_or_default())
+            }
+            (None, Some(_)) => format!("was pending, did not fire{fires}"),
+            (None, None) if course.cause.is_some() => format!("did not fire{fires}"),
             (None, None) => "silent".to_owned(),
         };
-        let deadline = course.deadlines.0.map(|at| format!(", by {:.1} s promised", page.seconds(at)));
         let because = if cause.is_some() { "cause" } else { "has to be silent" };
         [
             Lane { name: format!("{} – {because}", course.alert), spans: cause.into_iter().collect() },
-            Lane { name: format!("{state}{}", deadline.unwrap_or_default()), spans },
+            Lane { name: state, spans },
         ]
     };
     if courses.is_empty() {
