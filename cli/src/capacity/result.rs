@@ -63,7 +63,7 @@ pub struct Count {
     pub broke: Option<f64>,
     /// What keeps the capacity from being higher.
     pub limit: Limit,
-    /// The same in words.
+    /// What was said where it broke; empty where nothing broke.
     pub why: String,
     /// Where p99 has doubled for good.
     pub knee: Option<f64>,
@@ -177,10 +177,10 @@ fn limit(steps: &[Step], bracket: Bracket, stopped: Stopped, share: bool) -> (Li
         found.min_by(|a, b| a.level.total_cmp(&b.level)).and_then(|step| step.why.clone()).unwrap_or_default()
     };
     match stopped {
-        Stopped::Interrupted => return (Limit::Interrupted, "it was interrupted".to_owned()),
+        Stopped::Interrupted => return (Limit::Interrupted, String::new()),
         Stopped::Search(End::BrokenAtLeast) => return (Limit::Lowest, said(Ending::Broke)),
         Stopped::Search(End::HeldAtMost) => {
-            return (Limit::Most, "the objectives held at the highest level that was allowed".to_owned());
+            return (Limit::Most, String::new());
         }
         Stopped::Budget | Stopped::Search(End::Found) => {}
     }
@@ -192,7 +192,7 @@ fn limit(steps: &[Step], bracket: Bracket, stopped: Stopped, share: bool) -> (Li
         return (Limit::Generator, why.unwrap_or_default());
     }
     if stopped == Stopped::Budget {
-        return (Limit::Budget, "the time that it was given is up".to_owned());
+        return (Limit::Budget, String::new());
     }
     let busiest = near().filter_map(|step| step.machine_busy).fold(0.0, f64::max);
     if share && busiest >= FULL {

@@ -203,7 +203,7 @@ fn lowest(most: f64, of: impl Fn(f64) -> f64) -> f64 {
     let best = (0..=GRID).min_by(|a, b| of(at(*a)).total_cmp(&of(at(*b)))).unwrap_or(0);
     let golden = (5f64.sqrt() - 1.0) / 2.0;
     let (mut low, mut high) = (at(best - 1), at(best + 1));
-    for _ in 0..40 {
+    for _ in 0..24 {
         let (left, right) = (high - golden * (high - low), low + golden * (high - low));
         if of(left) <= of(right) { high = right } else { low = left }
     }
@@ -218,7 +218,7 @@ fn reach(from: f64, most: f64, good: impl Fn(f64) -> bool) -> (f64, f64) {
         if good(outside) {
             return outside;
         }
-        for _ in 0..40 {
+        for _ in 0..24 {
             let middle = (inside + outside) / 2.0;
             if good(middle) { inside = middle } else { outside = middle }
         }

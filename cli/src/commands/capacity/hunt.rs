@@ -43,7 +43,7 @@ const LONGEST: f64 = 10.0;
 /// How often the number of requests under way is looked at.
 const LOOK: Duration = Duration::from_millis(50);
 /// … and how long it has to be too great.
-const LASTING: Duration = Duration::from_millis(300);
+const LASTING: Duration = Duration::from_millis(600);
 
 /// A search that goes on.
 pub(super) struct Hunt<'a> {
@@ -182,7 +182,9 @@ impl<'a> Hunt<'a> {
         let lateness = strictest(&scenario, level, planned - warmup).filter(|_| settings.by == By::Rate);
         let (tell, told) = oneshot::channel();
         let stop = signals.stop.child_token();
-        let cut = tokio::spawn(cut_short(told, lateness, warmup, stop.clone()));
+        // Cut short too early, while users still started or in the warm-up, it says nothing; then the next one is whole.
+        let early = lateness.filter(|_| self.unsure == 0);
+        let cut = tokio::spawn(cut_short(told, early, warmup, stop.clone()));
         let mut session = Session {
             scenario: Arc::new(scenario),
             text,
