@@ -22,7 +22,7 @@ use clap::{Args, Parser, Subcommand, builder::styling};
 
 pub use capacity::CapacityArgs;
 pub use compare::{BaselineArgs, CompareArgs, TermsArgs};
-pub use display::{DisplayArgs, ProgressForm};
+pub use display::{DisplayArgs, ProgressForm, Ui};
 pub use new::NewArgs;
 pub use overrides::OverrideArgs;
 pub use page::PageArgs;

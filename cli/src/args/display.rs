@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 #[derive(Debug, Clone, Copy, Default, Args)]
 pub struct DisplayArgs {
     /// Show no progress
-    #[arg(short, long, conflicts_with_all = ["verbose", "progress"])]
+    #[arg(short, long, conflicts_with_all = ["verbose", "progress", "ui"])]
     pub quiet: bool,
 
     /// Say more: each phase with its instant, and what is waited for
@@ -17,6 +17,27 @@ pub struct DisplayArgs {
     /// (`json` is for programs: an object a line, and nothing else)
     #[arg(long, value_name = "HOW", default_value = "auto", hide_default_value = true)]
     pub progress: ProgressForm,
+
+    /// What the run looks like on a terminal: a few calm lines, or `full`: all of it, with charts, and with keys that pause the load or
+    /// change its pace
+    #[arg(
+        long,
+        value_name = "UI",
+        default_value = "calm",
+        hide_default_value = true,
+        conflicts_with = "progress"
+    )]
+    pub ui: Ui,
+}
+
+/// What a run looks like on a terminal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum Ui {
+    /// A few lines
+    #[default]
+    Calm,
+    /// The whole terminal
+    Full,
 }
 
 /// How progress is shown.

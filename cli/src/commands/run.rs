@@ -22,7 +22,7 @@ use crate::{
 /// # Errors
 /// When the scenario or the command line is wrong, the environment is not there, or the record cannot be written.
 pub async fn run(args: &RunArgs, output: &mut Output<'_>) -> Result<Exit, Failure> {
-    output.set_display(args.session.display);
+    output.set_display(args.session.display)?;
     let ended = run_scenario(args, output).await;
     output.ended(ended)
 }

@@ -27,6 +27,7 @@ use crate::{
             endpoint::{Endpoint, Protocol},
         },
         engine,
+        pace::{Controls, Listener},
         render::Origin,
         wire::Wire,
         worker::Setup,
@@ -116,7 +117,8 @@ impl Session<'_> {
         {
             output.warn(&format!("the run's own metrics cannot be pushed, which is tried again: {reason}"));
         }
-        output.follow(scenario, clock, &signals.interrupt, quiet);
+        let controls = Controls::default();
+        output.follow(scenario, clock, &signals.interrupt, &controls, quiet);
         output.detail(&format!("threads that send requests: {workers}"));
         let observer = Observer::new(scenario, up, dir, clock)?;
         observer.before(&signals.stop, output, quiet).await?;
@@ -134,7 +136,8 @@ impl Session<'_> {
             tolerance,
             canaries,
             Arc::clone(&in_flight),
-        );
+        )
+        .paced_by(controls.listen());
         let watching = observer.watch(Arc::clone(&in_flight))?;
         if let Some(curious) = self.in_flight.take() {
             let _ = curious.send(Arc::clone(&in_flight));
@@ -158,7 +161,8 @@ impl Session<'_> {
         let timeout = scenario.timeout.to_duration();
         let connect = move |worker| Ok(Wire::new(Arc::clone(&endpoints), worker, timeout, clock));
         let driving = engine::drive_on_threads(Arc::new(setup), workers, connect, sink, &halt);
-        let phase = driving.await.map_err(RecordError::engine);
+        let phase = beside(driving, controls.listen(), dir, &mut manifest, output).await;
+        let phase = phase.map_err(RecordError::engine);
         // Every sink is gone with the load, so the recorder comes to its end by itself.
         let recording =
             tokio::task::spawn_blocking(move || recorder.finish()).await.map_err(|_| RecordError::Ended)?;
@@ -196,6 +200,36 @@ impl Session<'_> {
         let is_ours = self.up.embedded.is_some() || self.up.local.is_some();
         let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
         self.workers.map_or(if is_ours { cores.div_ceil(2) } else { cores }, NonZero::get)
+    }
+}
+
+/// Waits for the end of the load. What is done to it by hand meanwhile is in the record at once: a killed run must not accuse anyone of it.
+async fn beside<T>(
+    driving: impl Future<Output = T>,
+    mut listener: Listener,
+    dir: &Path,
+    manifest: &mut Manifest,
+    output: &Output<'_>,
+) -> T {
+    let mut driving = std::pin::pin!(driving);
+    loop {
+        let ended = tokio::select! {
+            ended = &mut driving => Some(ended),
+            () = listener.changed() => None,
+        };
+        let changes = listener.changes();
+        let told = manifest.events.iter().filter(|event| event.pace.is_some()).count();
+        for event in changes.iter().skip(told) {
+            output.event(event);
+            manifest.events.push(event.clone());
+        }
+        if changes.len() > told {
+            // What cannot be written now cannot be written at the end either, and is told then.
+            let _ = manifest.write(dir);
+        }
+        if let Some(ended) = ended {
+            return ended;
+        }
     }
 }
 

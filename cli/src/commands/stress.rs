@@ -35,7 +35,7 @@ const PRIVATE: [&str; 5] = ["authorization", "cookie", "proxy-authorization", "x
 /// # Errors
 /// As `run`, or when the file cannot be written.
 pub async fn stress(args: &StressArgs, output: &mut Output<'_>) -> Result<Exit, Failure> {
-    output.set_display(args.session.display);
+    output.set_display(args.session.display)?;
     let ended = run_or_save(args, output).await;
     output.ended(ended)
 }

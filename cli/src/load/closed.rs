@@ -6,6 +6,7 @@ use tokio::task::JoinSet;
 
 use super::{
     exchange::Transport,
+    pacer::Wake,
     user::{Pass, Until, User},
     worker::Worker,
 };
@@ -52,7 +53,7 @@ pub(super) async fn run<T: Transport>(worker: Rc<Worker<T>>, index: usize, begin
         // Whoever comes later in number comes no earlier in time.
         let presence = population::presence(users, *spawn, number);
         let Some(first) = presence.first() else { break };
-        if !run.worker.pacer.until(begin + first.start).await {
+        if !run.worker.until_planned(begin + first.start).await {
             break;
         }
         let journey = load.journeys.get(mix::journey(load, setup.scenario.seed, index, number));
@@ -67,7 +68,7 @@ pub(super) async fn run<T: Transport>(worker: Rc<Worker<T>>, index: usize, begin
 async fn come_and_go<T: Transport>(run: Rc<Run<T>>, mut user: User<T>, presence: Vec<Range<Nanos>>) {
     let mut round = 0;
     for Range { start, end } in presence {
-        let due = (run.begin + start).max(user.done());
+        let due = run.worker.put_off(run.begin + start).max(user.done());
         let until = Until { end: run.begin + end, ..run.until };
         if go_round(&run, &mut user, &mut round, due, until).await.is_none() {
             return;
@@ -85,7 +86,7 @@ async fn go_round<T: Transport>(
     until: Until,
 ) -> Option<()> {
     let worker = &*run.worker;
-    while due < until.end {
+    while due < until.put_off(worker).end {
         let iteration = population::iteration(run.users, user.number(), *round);
         let is_due = due <= user.done();
         if iteration > run.iterations
@@ -94,12 +95,17 @@ async fn go_round<T: Transport>(
         {
             return None;
         }
+        if !worker.tempo.admits(user.number(), run.users) {
+            // Not the user is late, but the run was held back.
+            due = due.max(admitted(run, user.number(), until).await?);
+            continue;
+        }
         let mut pass = Pass::Complete;
         if !user.started() {
             pass = user.start(worker, due, Some(until)).await;
             // The first step is due when the user has started.
             due = user.done();
-            if due >= until.last {
+            if due >= until.put_off(worker).last {
                 return None;
             }
         }
@@ -116,4 +122,18 @@ async fn go_round<T: Transport>(
         *round += 1;
     }
     Some(())
+}
+
+/// Waits until a user that is held back may begin iterations, and tells from when on it may: the change that allowed it, or the end of
+/// its time. `None` when nothing begins any more.
+async fn admitted<T: Transport>(run: &Run<T>, number: u64, until: Until) -> Option<Nanos> {
+    let worker = &*run.worker;
+    loop {
+        match worker.until_planned_or_turn(until.end).await {
+            Wake::Stopped => return None,
+            Wake::Due => return Some(worker.put_off(until.end)),
+            Wake::Turned if worker.tempo.admits(number, run.users) => return Some(worker.tempo.changed_at()),
+            Wake::Turned => {}
+        }
+    }
 }

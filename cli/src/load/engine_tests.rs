@@ -1,6 +1,7 @@
 //! The engine under a paused clock, before a service of our own making: hours pass at once, and every instant is exact.
 
 mod models;
+mod pace;
 
 use std::{
     sync::{

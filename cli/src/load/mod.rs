@@ -20,6 +20,7 @@ pub mod http1;
 pub mod http2;
 pub mod limiter_fields;
 mod open;
+pub mod pace;
 pub mod pacer;
 mod patience;
 pub mod render;

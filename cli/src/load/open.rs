@@ -13,6 +13,7 @@ use tokio::{sync::oneshot, task::JoinSet};
 
 use super::{
     exchange::Transport,
+    pacer::Wake,
     user::{Pass, Until, User},
     worker::{Share, Worker},
 };
@@ -24,7 +25,7 @@ use crate::{
 };
 
 /// Arrivals that are given out, if they are due, before users have their turn.
-const AT_ONCE: usize = 32;
+const AT_ONCE: u64 = 32;
 
 /// Started users kept ready, in seconds of arrivals: enough for answers that take so long.
 const READY_SECONDS: f64 = 0.1;
@@ -214,15 +215,16 @@ pub(super) async fn run<T: Transport>(worker: Rc<Worker<T>>, index: usize, begin
     let LoadModel::Open { rate, spacing, .. } = &load.model else { return };
     let until = Until::of(load, begin);
     let tenants = load.tenants.len().max(1) as u64;
-    let arrivals = Arrivals::new(rate, *spacing, setup.scenario.seed, index);
-    let all = (0..load.iterations.unwrap_or(u64::MAX)).zip(arrivals);
-    for (given, (k, offset)) in
-        all.skip(pool.share.index as usize).step_by(pool.share.of as usize).enumerate()
-    {
-        let due = begin + offset;
-        if !worker.pacer.until(due).await {
+    let mut arrivals = Arrivals::new(rate, *spacing, setup.scenario.seed, index);
+    arrivals.rescale(&worker.tempo.factors(begin));
+    for given in 0.. {
+        let (k, skipped) =
+            (pool.share.number(given), if given == 0 { pool.share.index } else { pool.share.of - 1 });
+        if load.iterations.is_some_and(|iterations| k >= iterations) {
             break;
         }
+        let offset = arrivals.nth(skipped as usize);
+        let Some(due) = due(&worker, begin, &mut arrivals, offset).await else { break };
         // After a stall many are due at once: users must come back meanwhile, or arrivals are dropped that they could take.
         if given % AT_ONCE == AT_ONCE - 1 {
             tokio::task::yield_now().await;
@@ -236,6 +238,27 @@ pub(super) async fn run<T: Transport>(worker: Rc<Worker<T>>, index: usize, begin
     }
     pool.idle.close();
     pool.users.join_all().await;
+}
+
+/// Waits until an arrival is due, `offset` after the begin by the plan unless the pace changes meanwhile: that instant. `None` when there
+/// are no more of them.
+async fn due<T: Transport>(
+    worker: &Worker<T>,
+    begin: Nanos,
+    arrivals: &mut Arrivals,
+    mut offset: Option<Nanos>,
+) -> Option<Nanos> {
+    loop {
+        let planned = begin + offset?;
+        match worker.until_planned_or_turn(planned).await {
+            Wake::Due => return Some(worker.put_off(planned)),
+            Wake::Stopped => return None,
+            Wake::Turned => {
+                arrivals.rescale(&worker.tempo.factors(begin));
+                offset = arrivals.again();
+            }
+        }
+    }
 }
 
 /// Records an arrival for which there was no user: it is counted, never hidden.

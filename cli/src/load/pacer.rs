@@ -31,7 +31,20 @@ pub struct Pacer {
     /// What the alarm is set to.
     set_to: Cell<Nanos>,
     stopped: Cell<bool>,
+    /// How often everybody was woken to think again.
+    turns: Cell<u64>,
     alarm: Alarm,
+}
+
+/// Why a wait ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wake {
+    /// The instant has come.
+    Due,
+    /// Nothing begins any more.
+    Stopped,
+    /// There may be something else to wait for.
+    Turned,
 }
 
 /// What tells that the next instant has come.
@@ -98,19 +111,35 @@ impl Pacer {
             waits: Cell::new(0),
             set_to: Cell::new(Nanos::MAX),
             stopped: Cell::new(false),
+            turns: Cell::new(0),
             alarm,
         }
     }
 
     /// Waits until `due`, or until [`Self::stop`]: false then.
     pub async fn until(&self, due: Nanos) -> bool {
+        loop {
+            match self.until_or_turn(due).await {
+                Wake::Due => return true,
+                Wake::Stopped => return false,
+                Wake::Turned => {}
+            }
+        }
+    }
+
+    /// Waits until `due`, until [`Self::stop`], or until the next [`Self::turn`].
+    pub async fn until_or_turn(&self, due: Nanos) -> Wake {
+        let turns = self.turns.get();
         let mut queued = false;
         poll_fn(|context| {
             if self.stopped.get() {
-                return Poll::Ready(false);
+                return Poll::Ready(Wake::Stopped);
+            }
+            if self.turns.get() != turns {
+                return Poll::Ready(Wake::Turned);
             }
             if self.clock.now() >= due {
-                return Poll::Ready(true);
+                return Poll::Ready(Wake::Due);
             }
             if !queued {
                 queued = true;
@@ -119,6 +148,14 @@ impl Pacer {
             Poll::Pending
         })
         .await
+    }
+
+    /// Wakes everybody to think again about what to wait for.
+    pub fn turn(&self) {
+        self.turns.set(self.turns.get() + 1);
+        for waiting in self.waiting.take() {
+            waiting.waker.wake();
+        }
     }
 
     /// Ends every wait, now and later.

@@ -58,6 +58,12 @@ impl Until {
         let stop = load.stop.map(|stop| end + stop);
         Self { end, waits: stop.unwrap_or(end), last: stop.unwrap_or(Nanos::MAX) }
     }
+
+    /// The same, put off by all pauses so far.
+    pub(super) fn put_off<T: Transport>(self, worker: &Worker<T>) -> Self {
+        let stood = worker.tempo.stood(worker.now());
+        Self { end: self.end + stood, waits: self.waits + stood, last: self.last + stood }
+    }
 }
 
 /// A request to be sent.
@@ -195,7 +201,7 @@ impl<T: Transport> User<T> {
                 continue;
             }
             for _ in 0..step.turn.repeat {
-                if may_stop && until.is_some_and(|until| due >= until.last) {
+                if may_stop && until.is_some_and(|until| due >= until.put_off(worker).last) {
                     return Pass::Complete;
                 }
                 may_stop = iteration > 0;
@@ -230,7 +236,7 @@ impl<T: Transport> User<T> {
                 return (sent, attempt.turn);
             };
             // A wait that the load's end or a stop would cut short leaves the answer as it is.
-            if again >= until.waits || !worker.pacer.until(again).await {
+            if again >= until.put_off(worker).waits || !worker.pacer.until(again).await {
                 return (sent, attempt.turn);
             }
             attempt = Attempt { due: again, retry_of: Some(self.requests), ..attempt };
@@ -243,7 +249,7 @@ impl<T: Transport> User<T> {
         let seed = worker.setup.scenario.seed;
         let chance = mix::uniform(seed, Purpose::Think, self.load, self.number, self.requests);
         self.done = pause::next(Pause::Uniform(low, high), self.done, self.done, chance);
-        let waits = until.map_or(Nanos::MAX, |until| until.waits);
+        let waits = until.map_or(Nanos::MAX, |until| until.put_off(worker).waits);
         worker.pacer.until(self.done.min(waits)).await && self.done < waits
     }
 

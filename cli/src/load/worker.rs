@@ -20,7 +20,8 @@ use super::{
     engine::Cue,
     exchange::{Exchange, Transport},
     open,
-    pacer::Pacer,
+    pace::{Listener, Tempo},
+    pacer::{Pacer, Wake},
     render::{Origin, Renderer},
 };
 use crate::{
@@ -55,6 +56,8 @@ pub struct Setup {
     pub canaries: Option<Canaries>,
     /// How many requests are under way, for whoever wants to know.
     pub in_flight: Arc<InFlight>,
+    /// Who may hold the load back or drive it on.
+    pub pace: Option<Listener>,
 }
 
 impl Setup {
@@ -70,7 +73,14 @@ impl Setup {
     ) -> Self {
         let renderer = Renderer::new(&scenario, origins, secrets, canaries.is_some());
         let blot = Blot::new(&scenario, secrets);
-        Self { scenario, replicas: origins.len(), renderer, blot, clock, tolerance, canaries, in_flight }
+        let replicas = origins.len();
+        Self { scenario, replicas, renderer, blot, clock, tolerance, canaries, in_flight, pace: None }
+    }
+
+    /// The same for a load whose pace may be changed.
+    #[must_use]
+    pub fn paced_by(self, pace: Listener) -> Self {
+        Self { pace: Some(pace), ..self }
     }
 }
 
@@ -104,6 +114,8 @@ pub struct Worker<T> {
     pub(super) transport: T,
     /// Who wakes its tasks.
     pub(super) pacer: Rc<Pacer>,
+    /// What it knows of the pace.
+    pub(super) tempo: Tempo,
     share: Share,
     #[expect(clippy::vec_box, reason = "they are lent to users, whose tasks should stay small")]
     exchanges: RefCell<Vec<Box<Exchange>>>,
@@ -123,6 +135,7 @@ impl<T: Transport> Worker<T> {
             setup,
             transport,
             pacer: Rc::new(pacer),
+            tempo: Tempo::default(),
             share,
             exchanges: RefCell::default(),
             body: RefCell::default(),
@@ -142,6 +155,28 @@ impl<T: Transport> Worker<T> {
     /// Now, on the run's clock.
     pub(super) fn now(&self) -> Nanos {
         self.setup.clock.now()
+    }
+
+    /// Waits until the plan's instant `planned`, which a pause puts off, or for a change of the pace.
+    pub(super) async fn until_planned_or_turn(&self, planned: Nanos) -> Wake {
+        let due = if self.tempo.is_paused() { Nanos::MAX } else { self.put_off(planned) };
+        self.pacer.until_or_turn(due).await
+    }
+
+    /// Waits until the plan's instant `planned`, which a pause puts off; false when nothing begins any more.
+    pub(super) async fn until_planned(&self, planned: Nanos) -> bool {
+        loop {
+            match self.until_planned_or_turn(planned).await {
+                Wake::Due => return true,
+                Wake::Stopped => return false,
+                Wake::Turned => {}
+            }
+        }
+    }
+
+    /// When an instant of the plan comes, as far as is known now.
+    pub(super) fn put_off(&self, planned: Nanos) -> Nanos {
+        planned + self.tempo.stood(self.now())
     }
 
     /// An exchange to use; to be given back.
@@ -204,6 +239,16 @@ impl<T: Transport> Worker<T> {
             stop.cancelled().await;
             pacer.stop();
         });
+        if let Some(mut listener) = self.setup.pace.clone() {
+            let worker = Rc::clone(&self);
+            helpers.spawn_local(async move {
+                loop {
+                    worker.tempo.set(&listener.changes());
+                    worker.pacer.turn();
+                    listener.changed().await;
+                }
+            });
+        }
         let worker = Rc::clone(&self);
         helpers.spawn_local(async move {
             while worker.pacer.until(worker.now() + BATCH_TIME).await {

@@ -26,13 +26,37 @@ pub struct Arrivals {
     index: u64,
     /// The sum of the exponential times so far.
     elapsed: f64,
+    /// Where the last arrival was due on the integral of the rate.
+    target: f64,
+    /// Where the rate was scaled.
+    scaled: Vec<Scaled>,
+}
+
+/// From here on the rate is multiplied.
+#[derive(Debug, Clone, Copy)]
+struct Scaled {
+    /// The integral of the planned rate until then.
+    planned: f64,
+    /// That of the rate as it was.
+    reached: f64,
+    factor: f64,
 }
 
 impl Arrivals {
     /// Those at the rates of `stages`; `seed` and the load's index decide about random ones.
     pub fn new(stages: &[Stage], spacing: Spacing, seed: u64, load: usize) -> Self {
         let stages = placed(stages).collect();
-        Self { stages, spacing, seed, load, stage: 0, index: 0, elapsed: 0.0 }
+        Self {
+            stages,
+            spacing,
+            seed,
+            load,
+            stage: 0,
+            index: 0,
+            elapsed: 0.0,
+            target: 0.0,
+            scaled: Vec::new(),
+        }
     }
 
     /// The integral of the rate at which the next arrival is due.
@@ -49,11 +73,30 @@ impl Arrivals {
     }
 }
 
-impl Iterator for Arrivals {
-    type Item = Nanos;
+impl Arrivals {
+    /// Multiplies the rate from some offsets on, which rise: a factor holds until the next. In place of all factors so far.
+    pub fn rescale(&mut self, factors: &[(Nanos, f64)]) {
+        let mut last = Scaled { planned: 0.0, reached: 0.0, factor: 1.0 };
+        self.scaled.clear();
+        for (from, factor) in factors {
+            let planned = integral(&self.stages, *from);
+            let reached = last.reached + last.factor * (planned - last.planned);
+            last = Scaled { planned, reached, factor: *factor };
+            self.scaled.push(last);
+        }
+        // A higher rate may bring the next arrival back into a stage that lay behind.
+        self.stage = 0;
+    }
 
-    fn next(&mut self) -> Option<Nanos> {
-        let target = self.target();
+    /// When the last arrival is due by now.
+    pub fn again(&mut self) -> Option<Nanos> {
+        self.due(self.target)
+    }
+
+    fn due(&mut self, target: f64) -> Option<Nanos> {
+        let scaled = self.scaled.iter().rfind(|scaled| scaled.reached <= target);
+        let target =
+            scaled.map_or(target, |scaled| scaled.planned + (target - scaled.reached) / scaled.factor);
         let last = self.stages.len().checked_sub(1)?;
         // An event at the very end of a stage is the next one's first: each stage is a half-open span.
         while self.stage < last && self.stages.get(self.stage)?.after() <= target {
@@ -63,6 +106,23 @@ impl Iterator for Arrivals {
         let due = instant(stage, target);
         if self.stage < last { Some(due.min(stage.end())) } else { (due < stage.end()).then_some(due) }
     }
+}
+
+impl Iterator for Arrivals {
+    type Item = Nanos;
+
+    fn next(&mut self) -> Option<Nanos> {
+        self.target = self.target();
+        self.due(self.target)
+    }
+}
+
+/// The integral of the rate up to an instant, by the area of trapezoids.
+fn integral(stages: &[Placed], until: Nanos) -> f64 {
+    let Some(placed) = stages.iter().rfind(|placed| placed.begin <= until) else { return 0.0 };
+    let Stage { length, from, to } = placed.stage;
+    let part = ((until - placed.begin).as_secs_f64() / length.as_secs_f64()).clamp(0.0, 1.0);
+    placed.before + (from + (from + (to - from) * part)) / 2.0 * part * length.as_secs_f64()
 }
 
 /// When the integral of the rate reaches `target`, which it does not before this stage; [`Nanos::MAX`] where never.
@@ -178,15 +238,21 @@ mod tests {
         assert_ne!(arrivals, again(7, 1));
     }
 
-    /// The integral of the rate up to an instant, by the area of trapezoids.
-    fn integral(stages: &[Stage], until: Nanos) -> f64 {
-        let area = |placed: Placed| {
-            let Stage { length, from, to } = placed.stage;
-            let part = ((until - placed.begin).as_secs_f64() / length.as_secs_f64()).clamp(0.0, 1.0);
-            let reached = from + (to - from) * part;
-            (from + reached) / 2.0 * part * length.as_secs_f64()
-        };
-        placed(stages).map(area).sum()
+    #[test]
+    fn a_rate_can_be_changed_on_the_way() {
+        let secs = Nanos::from_secs;
+        let mut arrivals = Arrivals::new(&testing::stages(&[(10, 1.0, 1.0)]), Spacing::Even, 1, 0);
+        let first: Vec<f64> = arrivals.by_ref().take(4).map(Nanos::as_secs_f64).collect();
+        assert_eq!(first, [0.0, 1.0, 2.0, 3.0]);
+        // The fifth was due at 4 s; twice as fast from 3 s on, it is due at 3.5 s.
+        assert_eq!(arrivals.next(), Some(secs(4)));
+        arrivals.rescale(&[(secs(3), 2.0)]);
+        assert_eq!(arrivals.again(), Some(Nanos::from_millis(3500)));
+        assert_eq!(arrivals.next(), Some(secs(4)));
+        // Half as fast as planned from 5 s on; the eighth is due at 5.5 s by the old pace.
+        arrivals.rescale(&[(secs(3), 2.0), (secs(5), 0.5)]);
+        let rest: Vec<f64> = arrivals.map(Nanos::as_secs_f64).collect();
+        assert_eq!(rest, [4.5, 5.0, 7.0, 9.0]);
     }
 
     proptest::proptest! {
@@ -203,11 +269,12 @@ mod tests {
         fn each_is_due_when_the_rates_have_added_up_to_its_number(stages in testing::arbitrary(500.0)) {
             let due: Vec<Nanos> = Arrivals::new(&stages, Spacing::Even, 1, 0).collect();
             proptest::prop_assert!(due.is_sorted());
-            let all = integral(&stages, Stage::length(&stages));
+            let placed: Vec<Placed> = placed(&stages).collect();
+            let all = integral(&placed, Stage::length(&stages));
             // The one that is due at the very end may round either way.
             proptest::prop_assert!((due.len() as f64 - all.ceil()).abs() <= 1.0);
             for (k, due) in due.iter().enumerate() {
-                let reached = integral(&stages, *due);
+                let reached = integral(&placed, *due);
                 proptest::prop_assert!((reached - k as f64).abs() < 1e-5, "{} is due at {}", k, reached);
             }
         }

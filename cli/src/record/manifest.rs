@@ -55,6 +55,41 @@ pub struct Event {
     pub at_ns: Nanos,
     /// What: `paused`, `aborted: …`.
     pub text: String,
+    /// The pace from then on, where it was changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pace: Option<Pace>,
+}
+
+/// How a run goes on beside its plan.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Pace {
+    /// Whether nothing begins.
+    pub paused: bool,
+    /// What the planned rates and numbers of users are multiplied by.
+    pub factor: f64,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self { paused: false, factor: 1.0 }
+    }
+}
+
+impl Event {
+    /// Something that leaves the pace as it is.
+    pub fn new(at_ns: Nanos, text: impl Into<String>) -> Self {
+        Self { at_ns, text: text.into(), pace: None }
+    }
+
+    /// The pace goes from one to another.
+    pub fn of_pace(at_ns: Nanos, from: Pace, to: Pace) -> Self {
+        let text = match (from.paused, to.paused) {
+            (false, true) => "paused".to_owned(),
+            (true, false) => "went on".to_owned(),
+            _ => format!("at {:.0} % of the plan", to.factor * 100.0),
+        };
+        Self { at_ns, text, pace: Some(to) }
+    }
 }
 
 /// How far the run got.

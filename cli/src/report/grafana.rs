@@ -148,7 +148,7 @@ mod tests {
 
     #[test]
     fn a_run_its_events_and_its_failures_are_told() {
-        let events = [Event { at_ns: Nanos::from_secs(3), text: "paused <by hand>".to_owned() }];
+        let events = [Event::new(Nanos::from_secs(3), "paused <by hand>")];
         let told = annotations(&report(), &events);
         insta::assert_snapshot!(serde_json::to_string_pretty(&told).unwrap());
     }
@@ -187,7 +187,7 @@ mod tests {
             url: format!("http://{}/grafana/", listener.local_addr().unwrap()),
             credentials: Credentials { headers, secrets },
         };
-        let events = [Event { at_ns: Nanos::from_secs(3), text: "paused".to_owned() }];
+        let events = [Event::new(Nanos::from_secs(3), "paused")];
         let told: Vec<Annotation> = annotations(&report(), &events).into_iter().take(2).collect();
         let answers = [(200, "{\"id\":1}"), (403, "{\"message\":\"hush-hush may not\"}")];
         let (asked, came_to) = tokio::join!(double(listener, &answers), grafana.tell(&told));

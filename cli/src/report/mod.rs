@@ -7,6 +7,7 @@
 pub mod capacity;
 pub mod comparison;
 pub mod dashboards;
+pub mod distribution;
 pub mod failure;
 pub mod files;
 pub mod github;

@@ -3,7 +3,7 @@
 mod live;
 
 use std::{
-    io::{self, Write},
+    io::{self, IsTerminal as _, Write},
     path::{Path, PathBuf},
 };
 
@@ -155,7 +155,7 @@ impl<'a> Output<'a> {
         }
         if !is_stdout_taken {
             let annotations = self.github.as_ref().map(|github| github.annotations(report));
-            self.say(&(terminal::render(report) + &annotations.unwrap_or_default()))?;
+            self.say(&(terminal::render_within(report, columns()) + &annotations.unwrap_or_default()))?;
         }
         failure.map_or(Ok(()), Err)
     }
@@ -295,6 +295,12 @@ impl<'a> Output<'a> {
         quiet_pipe(self.out.write_all(text().as_bytes()).and_then(|()| self.out.flush()))
             .map_err(|error| unwritable(Path::new("standard output"), &error))
     }
+}
+
+/// How wide standard output is: a terminal's width within reason, and 80 columns elsewhere.
+fn columns() -> usize {
+    let width = std::io::stdout().is_terminal().then(ratatui::crossterm::terminal::size);
+    width.and_then(Result::ok).map_or(terminal::WIDTH, |(columns, _)| usize::from(columns).clamp(40, 120))
 }
 
 /// Version of the JSON about pages of metrics; it rises when a reader of the old one would be misled.

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, presets};
 
+use super::distribution;
 use super::style::{BAD, FAINT, GOOD, STRONG, UNSURE, paint};
 use crate::verify::{
     Report,
@@ -16,13 +17,25 @@ const ROWS: usize = 30;
 /// Findings of a verdict that are shown; the rest stand in the JSON.
 const FINDINGS: usize = 5;
 
-/// Renders a report; it ends with a newline.
+/// Columns where there is no terminal.
+pub const WIDTH: usize = 80;
+
+/// Renders a report for no terminal in particular; it ends with a newline.
 pub fn render(report: &Report) -> String {
+    render_within(report, WIDTH)
+}
+
+/// Renders a report for a terminal of so many columns, as far as pictures go: tables and sentences are as wide as they are.
+pub fn render_within(report: &Report, width: usize) -> String {
     let mut text = String::new();
     let about = report.about.as_ref().map(|about| format!(": {about}")).unwrap_or_default();
     let _ = writeln!(text, "\n{}{about}", paint(STRONG, &report.scenario));
     let _ = writeln!(text, "{}\n", paint(FAINT, facts(report)));
     let _ = writeln!(text, "{}\n", latency_table(&report.summary));
+    let distribution = distribution::render(&report.summary.distribution, width);
+    if !distribution.is_empty() {
+        let _ = writeln!(text, "{distribution}\n");
+    }
     let _ = writeln!(text, "{}\n", outcome_table(&report.summary));
     let _ = writeln!(text, "{} {}\n", paint(FAINT, "generator:"), report.generator);
     for remark in &report.remarks {

@@ -22,6 +22,7 @@ pub mod ledger;
 pub mod limiter;
 pub mod limits;
 pub mod neighbours;
+pub mod pace;
 mod parallel;
 #[cfg(test)]
 mod presets;
@@ -200,6 +201,7 @@ pub fn verify_beside(run: &RecordedRun, mut each: impl FnMut(u64, &Sample)) -> R
     }
     verdicts.extend(alerts::judge(run, bound.as_deref()));
     verdicts.extend(of_generator);
+    pace::excuse(run, &mut verdicts);
     let worst = verdicts.iter().map(|verdict| verdict.outcome).max().unwrap_or(Outcome::Inconclusive);
     // What holds for the part of a run that is left need not have held for all of it.
     let outcome = if run.manifest.state == State::Running { worst.max(Outcome::Inconclusive) } else { worst };
@@ -370,5 +372,13 @@ fn remarks(run: &RecordedRun, last: Nanos, warmup: Option<&Counts>) -> Vec<Strin
             run.scenario.warmup
         )
     });
-    state.into_iter().chain(changed).chain(loads).chain(lies).chain(insecure).chain(warmup).collect()
+    state
+        .into_iter()
+        .chain(pace::remark(run))
+        .chain(changed)
+        .chain(loads)
+        .chain(lies)
+        .chain(insecure)
+        .chain(warmup)
+        .collect()
 }

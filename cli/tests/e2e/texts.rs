@@ -55,7 +55,7 @@ fn help_for_newcomers() {
 fn wrong_arguments() {
     let sandbox = Sandbox::with(&short("1s"), TENANTS);
     sandbox.write("open.toml", &format!("{JOURNEY}[[load]]\nrate = \"9/s\"\nduration = \"1s\"\n"));
-    let commands: [&[&str]; 13] = [
+    let commands: [&[&str]; 14] = [
         &["run"],
         &["run", "scenario.toml", "--targt", "http://127.0.0.1:1"],
         &["run", "scenario.toml", "--exclusive"],
@@ -69,6 +69,7 @@ fn wrong_arguments() {
         &["strss"],
         &["run", "http://127.0.0.1:8005/"],
         &["show", "latest"],
+        &["run", "scenario.toml", "--ui", "full"],
     ];
     for arguments in commands {
         let ended = sandbox.run(arguments);

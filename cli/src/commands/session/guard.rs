@@ -48,7 +48,7 @@ impl Guard {
         // The instant first: whatever ended by then is among the stalls that are asked for afterwards.
         let known = self.stalled.looked_until();
         let Some(why) = self.stalled.all(|stalls| live.judge(known, stalls)) else { return };
-        let _ = self.aborted.set(Event { at_ns: self.clock.now(), text: format!("aborted: {why}") });
+        let _ = self.aborted.set(Event::new(self.clock.now(), format!("aborted: {why}")));
         self.stop.cancel();
         self.live = None;
     }

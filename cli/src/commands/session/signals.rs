@@ -2,7 +2,7 @@
 
 use tokio_util::sync::CancellationToken;
 
-use crate::exit::Exit;
+use crate::{exit::Exit, report::progress::full};
 
 /// Ctrl-C and SIGTERM: the first ends the load, a second one the process.
 #[derive(Debug)]
@@ -23,6 +23,7 @@ impl Signals {
             interrupt.cancel();
             stop.cancel();
             next_signal().await;
+            full::restore();
             std::process::exit(Exit::Interrupted as i32);
         });
         signals

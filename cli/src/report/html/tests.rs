@@ -190,8 +190,7 @@ fn hostile_text_stays_text() {
     let mut made = Made::of(format!("{text}{LIMIT}{SILENT}"), &samples());
     made.manifest.environment.name = hostile.to_owned();
     made.manifest.environment.faults = vec![hostile.to_owned()];
-    made.manifest.events =
-        vec![crate::record::manifest::Event { at_ns: Nanos::from_secs(2), text: hostile.to_owned() }];
+    made.manifest.events = vec![crate::record::manifest::Event::new(Nanos::from_secs(2), hostile)];
     let mut odd = samples();
     odd[5].failed_check = Some(hostile.to_owned());
     let page = page_of(&made);

@@ -8,14 +8,15 @@ use tokio_util::sync::CancellationToken;
 
 use super::Output;
 use crate::{
-    args::{DisplayArgs, ProgressForm},
+    args::{DisplayArgs, ProgressForm, Ui},
     clock::RunClock,
     exit::{Exit, Failure},
-    record::manifest::Environment,
+    load::pace::Controls,
+    record::manifest::{Environment, Event},
     report::{
         own_metrics,
         progress::{
-            Progress, json,
+            Progress, full, json,
             view::{Phase, Plan},
         },
     },
@@ -35,8 +36,15 @@ pub(super) struct Live {
 
 impl Output<'_> {
     /// How much is said on the way, and how.
-    pub fn set_display(&mut self, args: DisplayArgs) {
+    ///
+    /// # Errors
+    /// When a terminal is needed for that, and there is none.
+    pub fn set_display(&mut self, args: DisplayArgs) -> Result<(), Failure> {
+        if args.ui == Ui::Full {
+            full::check()?;
+        }
         self.live.args = args;
+        Ok(())
     }
 
     /// Shows a run that gets ready; nothing at all if `quiet`.
@@ -45,12 +53,14 @@ impl Output<'_> {
         scenario: &Scenario,
         clock: RunClock,
         interrupt: &CancellationToken,
+        controls: &Controls,
         quiet: bool,
     ) {
         self.follow_no_more();
         let args = DisplayArgs { quiet: quiet || self.live.args.quiet, ..self.live.args };
         let plan = Plan::of(scenario);
-        self.live.progress = Some(Progress::start(plan, args, self.err_is_coloured, clock, interrupt));
+        let (coloured, controls) = (self.err_is_coloured, controls.clone());
+        self.live.progress = Some(Progress::start(plan, args, coloured, clock, interrupt, controls));
     }
 
     /// The load of the run begins; its totals are here.
@@ -64,6 +74,13 @@ impl Output<'_> {
     pub fn goes_on(&self, phase: Phase) {
         if let Some(progress) = &self.live.progress {
             progress.goes_on(phase);
+        }
+    }
+
+    /// Something was done by hand at an instant of the run.
+    pub fn event(&self, event: &Event) {
+        if let Some(progress) = &self.live.progress {
+            progress.event(event.at_ns, &event.text);
         }
     }
 

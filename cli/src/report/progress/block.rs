@@ -45,7 +45,7 @@ fn interrupted(width: usize) -> &'static str {
 }
 
 /// `2412 requests · 195/s · p50 1.2 ms · p99 4.5 ms · errors 0`: the most telling first, as far as there is room.
-fn headline(view: &View, width: usize) -> String {
+pub(super) fn headline(view: &View, width: usize) -> String {
     let total = &view.window.total;
     let mut parts = vec![(STRONG, format!("{} requests", total.requests()))];
     parts.push((STRONG, rate(view.window.rate())));
@@ -76,7 +76,7 @@ fn headline(view: &View, width: usize) -> String {
 }
 
 /// How much of the plan is behind it, and what goes on.
-fn time_line(view: &View, width: usize) -> String {
+pub(super) fn time_line(view: &View, width: usize) -> String {
     let (elapsed, length) = (view.elapsed.as_secs_f64(), view.plan.length.as_secs_f64());
     let share = match view.phase {
         Phase::Preparing => 0.0,

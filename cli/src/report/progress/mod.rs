@@ -1,10 +1,11 @@
 //! What is shown of a run while it goes. It only reads the running totals; no worker ever waits for it.
 //!
 //! `window` is what the run did lately, `view` all that a display draws from: `block` on a terminal (put there by `canvas`,
-//! of pieces that `spans` cuts), lines elsewhere, `json` for programs.
+//! of pieces that `spans` cuts), lines elsewhere, `json` for programs, `full` the whole terminal with charts and keys.
 
 pub mod block;
 pub mod canvas;
+pub mod full;
 pub mod json;
 pub mod spans;
 pub mod view;
@@ -20,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::{
     canvas::Canvas,
+    full::Full,
     view::{Phase, Plan, View},
     window::Window,
 };
@@ -28,13 +30,14 @@ use super::{
     style::{FAINT, paint},
 };
 use crate::{
-    args::{DisplayArgs, ProgressForm},
+    args::{DisplayArgs, ProgressForm, Ui},
     clock::RunClock,
+    load::pace::Controls,
     units::Nanos,
 };
 
 /// Between two drawings on a terminal.
-const REDRAW: Duration = Duration::from_millis(200);
+const REDRAW: Duration = Duration::from_millis(100);
 /// Between two looks at the totals: figures that change more often are not read.
 const STEP: Nanos = Nanos::from_secs(1);
 /// Between two lines where there is no terminal.
@@ -55,6 +58,7 @@ enum Face {
     Nothing,
     Lines { next: Nanos },
     Block(Canvas),
+    Full(Box<Full>),
     Json,
 }
 
@@ -70,15 +74,24 @@ struct Follower {
     begun: Nanos,
     stepped: Nanos,
     interrupt: CancellationToken,
+    controls: Controls,
+    /// How long the load's time has stood still in pauses that are over, and since when it does.
+    stood: Nanos,
+    paused_at: Option<Nanos>,
 }
 
 impl Face {
     /// The one that is asked for, on the standard error that there is.
-    fn of(args: DisplayArgs, coloured: bool) -> Self {
+    fn of(args: DisplayArgs, coloured: bool, controls: Controls) -> Self {
+        let lines = Self::Lines { next: LINE };
         match args.progress {
             _ if args.quiet => Self::Nothing,
+            // Whether there is a terminal was asked before; if it is gone by now, lines go nowhere.
+            _ if args.ui == Ui::Full => {
+                Full::take(controls, coloured).map_or(lines, |full| Self::Full(Box::new(full)))
+            }
             ProgressForm::Auto if io::stderr().is_terminal() => Self::Block(Canvas::new(coloured)),
-            ProgressForm::Auto | ProgressForm::Plain => Self::Lines { next: LINE },
+            ProgressForm::Auto | ProgressForm::Plain => lines,
             ProgressForm::Json => Self::Json,
             ProgressForm::None => Self::Nothing,
         }
@@ -93,16 +106,20 @@ impl Progress {
         coloured: bool,
         clock: RunClock,
         interrupt: &CancellationToken,
+        controls: Controls,
     ) -> Self {
         let follower = Follower {
             view: View::new(plan),
-            face: Face::of(args, coloured),
+            face: Face::of(args, coloured, controls.clone()),
             verbose: args.verbose,
             clock,
             live: None,
             begun: Nanos::ZERO,
             stepped: Nanos::ZERO,
             interrupt: interrupt.clone(),
+            controls,
+            stood: Nanos::ZERO,
+            paused_at: None,
         };
         let progress = Self { follower: Arc::new(Mutex::new(follower)), stop: CancellationToken::new() };
         progress.lock().begin(Phase::Preparing);
@@ -153,8 +170,19 @@ impl Progress {
                 canvas.above(text, columns());
                 true
             }
+            Face::Full(full) => {
+                full.tell(text);
+                true
+            }
             Face::Nothing | Face::Lines { .. } | Face::Json => false,
         }
+    }
+}
+
+impl Progress {
+    /// Something was done by hand at an instant.
+    pub fn event(&self, at: Nanos, text: &str) {
+        self.lock().event(at, text);
     }
 }
 
@@ -176,6 +204,7 @@ impl Follower {
         let now = self.clock.now();
         match &mut self.face {
             Face::Json => write(&json::phase(&self.view, now)),
+            Face::Full(full) => full.log(&told(phase, now)),
             Face::Block(canvas) if self.verbose => canvas.above(&told(phase, now), columns()),
             Face::Lines { .. } if self.verbose => write(&format!("{}\n", told(phase, now))),
             _ => {}
@@ -188,13 +217,14 @@ impl Follower {
         if self.interrupt.is_cancelled() && !self.view.interrupted {
             self.view.interrupted = true;
             match self.face {
-                Face::Json => write(&json::event(now, "interrupted")),
+                // These show it as long as it lasts.
+                Face::Block(_) | Face::Nothing => {}
                 Face::Lines { .. } => write(&format!("{INTERRUPTED}\n")),
-                _ => {}
+                Face::Full(_) | Face::Json => self.event(now, "interrupted"),
             }
         }
         if self.view.is_loading() {
-            self.view.elapsed = now - self.begun;
+            self.view.elapsed = now - self.begun - self.stood(now);
             let phase = self.view.phase_of_load(self.view.elapsed);
             if phase != self.view.phase {
                 self.begin(phase);
@@ -207,6 +237,31 @@ impl Follower {
             }
         }
         self.draw();
+    }
+
+    fn event(&mut self, at: Nanos, text: &str) {
+        let line = format!("{:8.3} s  {text}", at.as_secs_f64());
+        match &mut self.face {
+            Face::Json => write(&json::event(at, text)),
+            Face::Full(full) => full.log(&line),
+            Face::Block(canvas) => canvas.above(&line, columns()),
+            Face::Lines { .. } => write(&format!("{line}\n")),
+            Face::Nothing => {}
+        }
+    }
+
+    /// How long the load's time has stood still in pauses.
+    fn stood(&mut self, now: Nanos) -> Nanos {
+        let is_paused = self.controls.pace().paused;
+        match (self.paused_at, is_paused) {
+            (None, true) => self.paused_at = Some(now),
+            (Some(since), false) => {
+                self.stood = self.stood + (now - since);
+                self.paused_at = None;
+            }
+            _ => {}
+        }
+        self.stood + self.paused_at.map_or(Nanos::ZERO, |since| now - since)
     }
 
     /// Looks at the totals.
@@ -229,6 +284,7 @@ impl Follower {
                 // A line that reaches the last column would leave the cursor there, on some terminals.
                 canvas.draw(&block::lines(&self.view, width.saturating_sub(1)), width);
             }
+            Face::Full(full) => full.draw(&self.view, self.clock.now()),
             Face::Lines { next } if self.view.is_loading() && self.view.elapsed >= *next => {
                 *next = *next + LINE;
                 write(&format!("{}\n", block::plain(&self.view)));
@@ -254,4 +310,4 @@ fn columns() -> usize {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

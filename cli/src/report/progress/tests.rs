@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// A run of these tenants, some seconds into its load.
-pub(super) fn view(tenants: &[&str], seconds: i64) -> View {
+pub(crate) fn view(tenants: &[&str], seconds: i64) -> View {
     let plan = Plan {
         scenario: "rush hour".to_owned(),
         tenants: tenants.iter().map(|name| TenantId::from(*name)).collect(),

@@ -1,0 +1,54 @@
+//! The full display on terminals of several sizes, and its keys.
+
+use ratatui::{Terminal, backend::TestBackend};
+
+use super::*;
+use crate::{record::manifest::Pace, report::progress::tests::view};
+
+fn screen(view: &View, state: &State, pace: Pace, width: u16, height: u16) -> String {
+    let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
+    terminal.draw(|frame| draw::draw(frame, view, state, pace)).unwrap();
+    terminal.backend().to_string()
+}
+
+#[test]
+fn it_fits_terminals_of_several_sizes() {
+    let view = view(&["acme", "globex", "東京支社"], 12);
+    let mut state = State { selected: 1, coloured: true, ..State::default() };
+    state.log.push_back("waiting for Prometheus to scrape every replica".to_owned());
+    for (width, height) in [(80, 24), (120, 40), (60, 20)] {
+        insta::assert_snapshot!(
+            format!("full_{width}x{height}"),
+            screen(&view, &state, Pace::default(), width, height)
+        );
+    }
+    // However small it is made, it is drawn.
+    for (width, height) in [(1, 1), (5, 3), (20, 8), (300, 2)] {
+        state.help = !state.help;
+        screen(&view, &state, Pace::default(), width, height);
+    }
+}
+
+#[test]
+fn help_and_pace_are_shown() {
+    let view = view(&["acme"], 0);
+    let state = State { help: true, ..State::default() };
+    let paused = screen(&view, &state, Pace { paused: true, factor: 1.1 }, 84, 20);
+    let faster = screen(&view, &State::default(), Pace { paused: false, factor: 1.1 }, 84, 20);
+    insta::assert_snapshot!(format!("{paused}\n{}", faster.lines().last().unwrap()));
+}
+
+#[test]
+fn keys_ask_for_what_their_help_says() {
+    let of = |code| action(KeyEvent::new(code, KeyModifiers::NONE));
+    assert_eq!(of(KeyCode::Char('q')), Some(Action::Quit));
+    assert_eq!(action(KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL)), Some(Action::Quit));
+    assert_eq!(of(KeyCode::Char('c')), None);
+    assert_eq!(of(KeyCode::Char('p')), Some(Action::Pause));
+    assert_eq!(
+        (of(KeyCode::Char('+')), of(KeyCode::Char('-'))),
+        (Some(Action::Step(1)), Some(Action::Step(-1)))
+    );
+    assert_eq!((of(KeyCode::Down), of(KeyCode::Up)), (Some(Action::Select(1)), Some(Action::Select(-1))));
+    assert_eq!(of(KeyCode::Char('?')), Some(Action::Help));
+}

@@ -1,0 +1,73 @@
+//! A run that was paused, slowed down or driven on by hand did not make the load of its scenario. What the scenario states of that load is
+//! neither broken nor kept by another one.
+
+use super::verdict::{Claim, Outcome, Verdict};
+use crate::record::reader::RecordedRun;
+
+/// What is said of a claim that rests on the plan.
+const WHY: &str = "the load was changed by hand while it went, so it was not the load that this is stated of";
+
+/// Makes claims that rest on the plan Inconclusive, if the run did not keep to it: of comparisons between phases of the plan all, of
+/// others those that failed.
+pub fn excuse(run: &RecordedRun, verdicts: &mut [Verdict]) {
+    if !run.manifest.events.iter().any(|event| event.pace.is_some()) {
+        return;
+    }
+    for verdict in verdicts {
+        let is_excused = match verdict.claim {
+            Claim::Neighbours => verdict.outcome != Outcome::Inconclusive,
+            Claim::Expectation | Claim::Promql | Claim::Alerts => verdict.outcome == Outcome::Fail,
+            _ => false,
+        };
+        if is_excused {
+            verdict.outcome = Outcome::Inconclusive;
+            verdict.summary = format!("{WHY}: {}", verdict.summary);
+            for finding in verdict.evidence.iter_mut().filter(|finding| finding.outcome == Outcome::Fail) {
+                finding.outcome = Outcome::Inconclusive;
+            }
+        }
+    }
+}
+
+/// What was done by hand, in one sentence; `None` for a run that kept to its plan.
+pub fn remark(run: &RecordedRun) -> Option<String> {
+    let turned = run.manifest.events.iter().filter(|event| event.pace.is_some());
+    let told: Vec<String> =
+        turned.map(|event| format!("{} at {:.1} s", event.text, event.at_ns.as_secs_f64())).collect();
+    (!told.is_empty()).then(|| format!("the load was changed by hand: {}", told.join(", ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        record::{
+            manifest::{Event, Pace},
+            sample::Outcome as Answer,
+        },
+        units::Nanos,
+        verify::testing::{Made, sample},
+    };
+
+    #[test]
+    fn nobody_is_accused_of_a_load_that_was_changed_by_hand() {
+        let samples: Vec<_> = (0..30).map(|i| sample(i * 20, 0, Answer::Status(200))).collect();
+        let more = "[metrics]\nenabled = false\n[[expect]]\nthat = \"rate > 9/s\"\n[[limit]]\nroute = \"POST /chat\"\nalgorithm = \"fixed-window\"\nquota = \"8/10s\"\n";
+        let mut made = Made::new(more, &samples);
+        let outcome = |made: &Made, claim| {
+            made.verdict(claim, if claim == Claim::Expectation { "rate >" } else { "" }).outcome
+        };
+        assert_eq!(outcome(&made, Claim::Expectation), Outcome::Fail);
+        let paused = Pace { paused: true, factor: 1.0 };
+        made.manifest.events.push(Event::of_pace(Nanos::from_millis(600), Pace::default(), paused));
+        made.manifest.events.push(Event::of_pace(Nanos::from_secs(9), paused, Pace::default()));
+        assert_eq!(outcome(&made, Claim::Expectation), Outcome::Inconclusive);
+        assert_eq!(outcome(&made, Claim::Limit), Outcome::Fail, "that is broken at any pace");
+        let report = made.judge();
+        insta::assert_snapshot!(format!(
+            "{}\n{}",
+            report.remarks.join("\n"),
+            made.verdict(Claim::Expectation, "rate >").summary
+        ));
+    }
+}
