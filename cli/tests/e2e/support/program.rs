@@ -185,6 +185,12 @@ impl Ended {
         assert!(!self.err.contains("panicked"), "{}", self.err);
     }
 
+    /// Nothing failed. Where the machine stood still, the generator cannot vouch for itself, and the run is inconclusive.
+    #[track_caller]
+    pub(crate) fn assert_nothing_failed(&self) {
+        assert!(matches!(self.code, Some(0 | 3)), "{:?}:\n{}\n{}", self.code, self.out, self.err);
+    }
+
     /// Fails unless each of these texts is in what it wrote.
     #[track_caller]
     pub(crate) fn assert_says(&self, texts: &[&str]) {
