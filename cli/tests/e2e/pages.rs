@@ -155,7 +155,7 @@ fn several_runs_have_a_report_each_and_one_that_is_none_is_named() {
     }
     let ended = sandbox.run(&["report", "good", "nowhere", "killed"]);
     ended.assert_code(2);
-    ended.assert_says(&["nowhere is not a recorded run", "good/report.html", "killed/report.html"]);
+    ended.assert_says(&["there is no run `nowhere`", "good/report.html", "killed/report.html"]);
     let of = |name: &str| fs::read_to_string(sandbox.path().join(name).join("report.html")).unwrap();
     assert!(of("killed").contains("the run was cut off"), "it says so");
     assert!(of("good").len() < 2_000_000);

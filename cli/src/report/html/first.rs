@@ -9,7 +9,7 @@ use crate::verify::verdict::{Claim, Outcome, Verdict};
 /// Claims that are shown in full; of more there is a line each.
 const IN_FULL: usize = 3;
 /// Lines for the rest.
-const LINES: usize = 12;
+const LINES: usize = 4;
 
 /// The whole first screen.
 pub(crate) fn screen(page: &Page<'_>) -> Markup {
@@ -110,7 +110,8 @@ fn broken(page: &Page<'_>) -> Markup {
 
 /// The first of each sort in full, as far as there is room; a line for each of the rest, since they look much the same.
 fn some(verdicts: &[(usize, &Verdict)]) -> Markup {
-    let (mut full, mut rest): (Vec<(usize, &Verdict)>, Vec<(usize, &Verdict)>) = (Vec::new(), Vec::new());
+    let mut full: Vec<(usize, &Verdict)> = Vec::new();
+    let mut rest = Vec::new();
     for (number, verdict) in verdicts {
         let is_new = full.iter().all(|(_, shown)| shown.claim != verdict.claim);
         let place = if is_new && full.len() < IN_FULL { &mut full } else { &mut rest };
