@@ -60,7 +60,9 @@ fn what_it_saves_is_what_it_does() {
     again.assert_says(&["saved.toml is there already", "--force"]);
 
     sandbox.run(&[&stress[..], &["--out", "runs/one"]].concat()).assert_nothing_failed();
-    sandbox.run(&["run", "saved.toml", "--target", &service.url(), "--out", "runs/two"]).assert_nothing_failed();
+    sandbox
+        .run(&["run", "saved.toml", "--target", &service.url(), "--out", "runs/two"])
+        .assert_nothing_failed();
     let only = |name: &str| {
         let mut runs = fs::read_dir(sandbox.path().join("runs").join(name)).unwrap();
         runs.next().unwrap().unwrap().path()
