@@ -29,7 +29,7 @@ pub struct StressArgs {
     #[arg(value_name = "URL", required = true)]
     pub urls: Vec<String>,
 
-    /// Bound what comes of it, in the language of [[expect]]: 'p99 < 50ms', 'rate >= 1000/s'; repeat it for more
+    /// Bound what comes of it, in the language of `[[expect]]`: 'p99 < 50ms', 'rate >= 1000/s'; repeat it for more
     #[arg(long, value_name = "BOUND", value_parser = bound)]
     pub expect: Vec<String>,
 
