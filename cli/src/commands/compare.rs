@@ -80,7 +80,7 @@ pub(super) fn is_of(baselines: &[RecordedRun], text: &ScenarioText) -> Result<()
         Some(base) => Err(Failure::new(
             Exit::Usage,
             format!(
-                "--baseline {}: it is a run of another scenario, or of another version of it",
+                "--baseline {}: it is a run of another scenario, of another version of it, or with other loads by the command line",
                 base.dir.display()
             ),
         )

@@ -15,6 +15,7 @@ use crate::{
     record::{manifest::ScenarioText, writer::create_directory},
     report::{files, output::Output},
     scenario::{Scenario, overrides::Overrides},
+    verify::verdict::Outcome,
 };
 
 /// Runs a scenario from end to end.
@@ -93,7 +94,13 @@ pub(super) async fn go(
     output.report(&judged.report, &args.report)?;
     let drawn = output.page(judged.page.as_ref(), args.display.quiet);
     publish::annotate(&args.publish, &dir, &judged.report, output).await;
-    let outcome = judged.report.outcome.max(compare_with(&baselines, &dir, args, output)?);
-    let broken = recorded.is_err() || death.is_some() || !drawn;
+    // The run has its verdict, whatever becomes of the comparison.
+    let compared = compare_with(&baselines, &dir, args, output);
+    if let Err(failure) = &compared {
+        output.failure(failure);
+    }
+    let outcome = judged.report.outcome.max(*compared.as_ref().unwrap_or(&Outcome::Inconclusive));
+    let unwritten = compared.is_err_and(|failure| failure.exit == Exit::Broken);
+    let broken = recorded.is_err() || death.is_some() || !drawn || unwritten;
     Ok(Exit::of_run(outcome, broken, signals.interrupted()))
 }

@@ -144,8 +144,14 @@ impl Session<'_> {
         }
         // A hopeless load ends early, but what comes after it has all its time.
         let halt = signals.stop.child_token();
-        let (mut guard, aborted) =
-            Guard::new(scenario, up.environment.fresh, watching.stalled(), clock, halt.clone());
+        let (mut guard, aborted) = Guard::new(
+            scenario,
+            up.environment.fresh,
+            watching.stalled(),
+            clock,
+            halt.clone(),
+            controls.listen(),
+        );
         let (recorder, sink) = Recorder::start_beside(
             dir.to_owned(),
             Arc::clone(scenario),

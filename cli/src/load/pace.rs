@@ -72,6 +72,11 @@ impl Listener {
         }
     }
 
+    /// Whether anything was changed.
+    pub fn has_changed(&self) -> bool {
+        !self.0.borrow().is_empty()
+    }
+
     /// All changes so far.
     pub fn changes(&mut self) -> Vec<Event> {
         self.0.borrow_and_update().clone()
@@ -124,11 +129,14 @@ impl Tempo {
         self.pace.get().paused
     }
 
-    /// How long the plan's time has stood still by `now`: what is due by the plan is due so much later.
-    pub(super) fn stood(&self, now: Nanos) -> Nanos {
-        let since = self.turns.borrow().last().filter(|_| self.is_paused()).map(|turn| turn.planned);
+    /// How long the plan's time has stood still by `now`, which is asked for in a pause only: what is due by the plan is due so
+    /// much later.
+    pub(super) fn stood(&self, now: impl FnOnce() -> Nanos) -> Nanos {
+        if !self.is_paused() {
+            return self.stood.get();
+        }
         // The plan's time is at the pause's beginning as long as it lasts.
-        since.map_or(self.stood.get(), |planned| now - planned)
+        self.turns.borrow().last().map_or(Nanos::ZERO, |turn| now() - turn.planned)
     }
 
     /// When the last change was made.
@@ -194,19 +202,19 @@ mod tests {
     #[test]
     fn the_plans_time_stands_still_in_a_pause() {
         let tempo = Tempo::default();
-        assert_eq!(tempo.stood(secs(9)), Nanos::ZERO);
+        assert_eq!(tempo.stood(|| secs(9)), Nanos::ZERO);
         set(&tempo, &[(10, true, 1.0)]);
-        assert_eq!(tempo.stood(secs(14)), secs(4));
+        assert_eq!(tempo.stood(|| secs(14)), secs(4));
         assert!(tempo.is_paused() && !tempo.admits(0, 10));
         set(&tempo, &[(10, true, 1.0), (12, true, 1.1)]);
-        assert_eq!(tempo.stood(secs(14)), secs(4));
+        assert_eq!(tempo.stood(|| secs(14)), secs(4));
         set(&tempo, &[(10, true, 1.0), (12, true, 1.1), (15, false, 1.1), (20, false, 0.5)]);
-        assert_eq!(tempo.stood(secs(99)), secs(5));
+        assert_eq!(tempo.stood(|| secs(99)), secs(5));
         // The load begins at 2 s: 110 % holds from 8 s of its plan on, 50 % from 13 s on.
         assert_eq!(tempo.factors(secs(2)), [(secs(8), 1.0), (secs(8), 1.1), (secs(8), 1.1), (secs(13), 0.5)]);
         assert_eq!((0..10).filter(|number| tempo.admits(*number, 10)).count(), 5);
         assert!(tempo.admits(0, 1), "one is left at the least");
         set(&tempo, &[(10, true, 1.0), (15, false, 1.0), (20, true, 1.0)]);
-        assert_eq!(tempo.stood(secs(23)), secs(8));
+        assert_eq!(tempo.stood(|| secs(23)), secs(8));
     }
 }

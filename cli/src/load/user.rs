@@ -61,7 +61,7 @@ impl Until {
 
     /// The same, put off by all pauses so far.
     pub(super) fn put_off<T: Transport>(self, worker: &Worker<T>) -> Self {
-        let stood = worker.tempo.stood(worker.now());
+        let stood = worker.tempo.stood(|| worker.now());
         Self { end: self.end + stood, waits: self.waits + stood, last: self.last + stood }
     }
 }

@@ -176,7 +176,7 @@ impl<T: Transport> Worker<T> {
 
     /// When an instant of the plan comes, as far as is known now.
     pub(super) fn put_off(&self, planned: Nanos) -> Nanos {
-        planned + self.tempo.stood(self.now())
+        planned + self.tempo.stood(|| self.now())
     }
 
     /// An exchange to use; to be given back.

@@ -197,6 +197,13 @@ pub enum LimitKey {
     Tenant,
 }
 
+impl Limit {
+    /// What claims about it are about.
+    pub fn subject(&self) -> String {
+        format!("{} per tenant, {}", self.route, self.algorithm)
+    }
+}
+
 /// Whose flood nobody else must feel: two phases of the load, and how far apart they may be for the victims.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Neighbours {

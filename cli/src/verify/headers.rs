@@ -146,7 +146,7 @@ impl Headers {
                 }
             }
         }
-        let subject = format!("{} per tenant, {}", limit.route, limit.algorithm);
+        let subject = limit.subject();
         let held: u64 = promises.iter().map(|(_, tested)| tested.held).sum();
         let mut evidence: Vec<Evidence> =
             promises.iter().filter_map(|(name, tested)| tested.finding(run, name)).collect();

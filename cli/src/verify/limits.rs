@@ -221,7 +221,7 @@ pub(super) fn siblings(limits: &[Limit], limit: &Limit, tenant: TenantIndex) -> 
 }
 
 fn verdict(limit: &Limit, mut evidence: Vec<Evidence>, totals: &Totals) -> Verdict {
-    let subject = format!("{} per tenant, {}", limit.route, limit.algorithm);
+    let subject = limit.subject();
     evidence.extend(totals.doubt().map(|why| {
         let expected = "a limit that is put to the test, and refusals that can be judged";
         Evidence::new(Outcome::Inconclusive, &subject, expected, why)

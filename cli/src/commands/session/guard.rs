@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     clock::RunClock,
+    load::pace::Listener,
     record::{batch::Batch, manifest::Event},
     scenario::Scenario,
     verify::expectations::live::Live,
@@ -21,6 +22,7 @@ pub(super) struct Guard {
     stalled: Arc<Stalled>,
     clock: RunClock,
     stop: CancellationToken,
+    pace: Listener,
     aborted: Aborted,
 }
 
@@ -35,15 +37,19 @@ impl Guard {
         stalled: Arc<Stalled>,
         clock: RunClock,
         stop: CancellationToken,
+        pace: Listener,
     ) -> (Self, Aborted) {
         let aborted = Aborted::default();
         let live = Live::new(scenario, fresh);
-        (Self { live, stalled, clock, stop, aborted: Arc::clone(&aborted) }, aborted)
+        (Self { live, stalled, clock, stop, pace, aborted: Arc::clone(&aborted) }, aborted)
     }
 
     /// Looks at what was just recorded.
     pub(super) fn look(&mut self, batch: &Batch) {
         let Some(live) = &mut self.live else { return };
+        if self.pace.has_changed() {
+            live.forget_the_plan();
+        }
         batch.iter().for_each(|sample| live.add(sample));
         // The instant first: whatever ended by then is among the stalls that are asked for afterwards.
         let known = self.stalled.looked_until();

@@ -42,7 +42,8 @@ fn certificate<'a>(page: &'a Page<'_>, used: &QuotaUse) -> Option<&'a Certificat
     let scenario = &page.run.scenario;
     let (limit, tenant) = (scenario.limits.get(used.limit)?, scenario.tenants.get(used.tenant)?);
     let of_limits = page.report.verdicts.iter().filter(|verdict| verdict.claim == Claim::Limit);
-    let of_this = of_limits.filter(|verdict| verdict.subject.starts_with(&limit.route));
+    let subject = limit.subject();
+    let of_this = of_limits.filter(|verdict| verdict.subject == subject);
     let proofs =
         of_this.flat_map(|verdict| &verdict.evidence).filter_map(|finding| finding.certificate.as_ref());
     proofs.into_iter().find(|proof| {

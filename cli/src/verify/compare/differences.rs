@@ -3,25 +3,33 @@
 
 use std::collections::BTreeSet;
 
-use crate::record::{
-    manifest::{Environment, State},
-    reader::RecordedRun,
+use crate::{
+    record::{
+        manifest::{Environment, State},
+        reader::RecordedRun,
+    },
+    scenario::overrides::Overrides,
 };
 
 /// What makes them runs of different things, a line each.
 pub(super) fn grave(base: &RecordedRun, new: &RecordedRun) -> Vec<String> {
     let (old, now) = (&base.manifest.scenario, &new.manifest.scenario);
-    if (&old.sha256, &old.files) == (&now.sha256, &now.files) {
-        return Vec::new();
-    }
     let mut lines = Vec::new();
-    let mut differ = |what: &str, before: String, after: String| {
-        if before != after {
-            lines.push(format!("{what}: {before}, now {after}"));
-        }
+    if (&old.sha256, &old.files) != (&now.sha256, &now.files) {
+        lines.extend(of_scenarios(base, new));
+    }
+    let overrides = |overrides: Overrides| match overrides.is_empty() {
+        true => "nothing".to_owned(),
+        false => overrides.to_string(),
     };
+    lines.extend(differ("changed by the command line", &overrides(old.overrides), &overrides(now.overrides)));
+    lines.extend(differ("changed by hand", &paces(base), &paces(new)));
+    lines
+}
+
+/// How two texts differ, as far as it can be said shortly.
+fn of_scenarios(base: &RecordedRun, new: &RecordedRun) -> Vec<String> {
     let (old, now) = (&base.scenario, &new.scenario);
-    differ("scenario", old.name.clone(), now.name.clone());
     let journeys = |run: &RecordedRun| {
         let steps = run.scenario.steps.iter().map(|step| {
             let journey = run.scenario.journeys.get(step.journey).map_or("", |journey| &journey.name);
@@ -29,12 +37,27 @@ pub(super) fn grave(base: &RecordedRun, new: &RecordedRun) -> Vec<String> {
         });
         steps.collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>().join(", ")
     };
-    differ("steps", journeys(base), journeys(new));
-    differ("tenants", tenants(base), tenants(new));
+    let mut lines = Vec::new();
+    lines.extend(differ("scenario", &old.name, &now.name));
+    lines.extend(differ("steps", &journeys(base), &journeys(new)));
+    lines.extend(differ("tenants", &tenants(base), &tenants(new)));
     if lines.is_empty() {
         lines.push("the scenario's text has changed".to_owned());
     }
     lines
+}
+
+/// A line, if there is a difference.
+fn differ(what: &str, before: &str, after: &str) -> Option<String> {
+    (before != after).then(|| format!("{what}: {before}, now {after}"))
+}
+
+/// What was done to the load while it went.
+fn paces(run: &RecordedRun) -> String {
+    let turned = run.manifest.events.iter().filter(|event| event.pace.is_some());
+    let told: Vec<String> =
+        turned.map(|event| format!("{} at {:.1} s", event.text, event.at_ns.as_secs_f64())).collect();
+    if told.is_empty() { "nothing".to_owned() } else { told.join(", ") }
 }
 
 fn tenants(run: &RecordedRun) -> String {
@@ -68,11 +91,6 @@ pub(super) fn slight(base: &RecordedRun, new: &RecordedRun) -> Vec<String> {
         format!("{} {} with {} processors", machine.os, machine.arch, machine.cpus)
     });
     each("workers", &|run| workers(run).map_or_else(String::new, |workers| workers.to_string()));
-    each("changed by the command line", &|run| {
-        serde_json::to_string(&run.manifest.scenario.overrides)
-            .unwrap_or_default()
-            .replace(['{', '}', '"'], "")
-    });
     each("how the run ended", &|run| {
         match run.manifest.state {
             State::Running => "cut off",

@@ -2,7 +2,10 @@
 
 use super::*;
 use crate::{
-    record::sample::{Outcome as SampleOutcome, Sample},
+    record::{
+        manifest::{Event, Pace},
+        sample::{Outcome as SampleOutcome, Sample},
+    },
     verify::testing::{Made, SCENARIO, sample, stall},
 };
 
@@ -126,6 +129,14 @@ fn runs_of_different_things_are_not_compared_and_differences_are_told() {
     tenants: acme, now globex
     ");
     insta::assert_snapshot!(refused(&Made::new("# a comment\n", &samples(usual))), @"the scenario's text has changed");
+    let mut faster = made(usual);
+    faster.manifest.scenario.overrides.rate = Some(20.0);
+    let paused = Pace { paused: true, factor: 1.0 };
+    faster.manifest.events.push(Event::of_pace(Nanos::from_secs(1), Pace::default(), paused));
+    insta::assert_snapshot!(refused(&faster), @"
+    changed by the command line: nothing, now 20/s
+    changed by hand: nothing, now paused at 1.0 s
+    ");
     let forced = Terms { force: true, ..Terms::default() };
     let error = held(&[&made(usual)], &other, forced).unwrap_err();
     assert!(matches!(error, CompareError::NothingInCommon { .. }), "{error}");
@@ -141,12 +152,12 @@ fn runs_of_different_things_are_not_compared_and_differences_are_told() {
     let comparison = held(&[&made(usual), &made(usual)], &new, forced).unwrap();
     insta::assert_snapshot!(comparison.warnings.join("\n"), @"
     the scenario's text has changed
+    changed by the command line: nothing, now 20/s
     environment: test, replicas: 2, now staging, replicas: 2
     faults: none, now count-lost=10
     HTTP/2: none, now a
     version of saasbench: 0.1.0, now 0.2.0
     machine: test test with 1 processors, now test test with 64 processors
-    changed by the command line: none, now rate:20.0
     how the run ended: finished, now interrupted
     ");
 }

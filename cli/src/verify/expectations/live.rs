@@ -55,6 +55,13 @@ impl Live {
         })
     }
 
+    /// Whoever turns the pace of a load by hand can bring any number of requests.
+    pub fn forget_the_plan(&mut self) {
+        for watched in &mut self.watched {
+            watched.planned = None;
+        }
+    }
+
     /// Takes note of a request.
     pub fn add(&mut self, sample: Sample) {
         self.waiting.push_back(sample);

@@ -17,13 +17,17 @@ pub(crate) struct Certain {
     pub(crate) admitted: bool,
 }
 
-/// Draws it.
+/// More bars than this are no wider than a line: of neighbours the fullest stands for all.
+const BARS: usize = 300;
+
+/// Draws it; only a quota that is proven to be broken goes over what was promised, however its windows look.
 pub(crate) fn windows(
     picture: &Picture<'_>,
     used: &QuotaUse,
     certificate: &[Certain],
     times: &Times,
 ) -> Markup {
+    let together = used.windows.len().div_ceil(BARS).max(1);
     let frame = picture.frame;
     let x = Scale::linear(times.span(), frame.across());
     let most = used.windows.iter().map(|window| window.admitted).max().unwrap_or_default();
@@ -35,13 +39,15 @@ pub(crate) fn windows(
         (frame::vertical(frame, &y, Unit::Count))
         (frame::marked(frame))
         g.plot {
-            @for window in &used.windows {
-                @let (from, to) = (times.seconds(window.from), times.seconds(window.to));
+            @for windows in used.windows.chunks(together) {
+                @let (from, to) = (times.seconds(windows[0].from), times.seconds(windows[windows.len() - 1].to));
+                @let admitted = windows.iter().map(|window| window.admitted).max().unwrap_or_default();
                 @let (place, end) = (x.place(from), x.place(to));
-                @let top = y.place(window.admitted as f64);
-                @let class = if window.admitted > used.promised { "window over" } else { "window" };
+                @let top = y.place(admitted as f64);
+                @let is_over = admitted > used.promised && !certificate.is_empty();
+                @let class = if is_over { "window over" } else { "window" };
                 rect class=(class) x=(at(place)) y=(at(top)) width=(at((end - place).max(1.5))) height=(at(bottom - top)) {
-                    title { (window.admitted) " admitted, " (used.promised) " promised, from " (format!("{from:.2}")) " s to " (format!("{to:.2}")) " s" }
+                    title { @if windows.len() > 1 { "at most " } (admitted) " admitted, " (used.promised) " promised, from " (format!("{from:.2}")) " s to " (format!("{to:.2}")) " s" }
                 }
             }
             line.promised x1=(at(left)) x2=(at(right)) y1=(at(promised)) y2=(at(promised)) {}
