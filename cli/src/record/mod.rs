@@ -1,13 +1,13 @@
 //! The recorded run: the immutable directory that a run leaves behind, and everything that verification may look at.
 //!
-//! `writer` fills it while the run goes, `reader` opens it again; `sample` says what one request leaves, `batch`
-//! how many are kept, `segment` how they lie in Parquet, `groups`
-//! what their latency was by tenant, step and replica, `own` what a run tells of itself while it goes, `recent` what was
-//! answered lately, `manifest` what else
-//! there is to know.
+//! `writer` fills it while the run goes, `reader` opens it again; `sample` says what one request leaves, `batch` how many are
+//! kept, `segment` how they lie in Parquet, `groups` what their latency was by tenant, step and replica, `latencies` counts
+//! those of a short time, `recent` what was answered lately, `own` what a run tells of itself while it goes, `manifest` what
+//! else there is to know.
 
 pub mod batch;
 pub mod groups;
+pub mod latencies;
 #[cfg(test)]
 pub(crate) mod latency_log;
 pub mod manifest;

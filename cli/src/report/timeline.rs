@@ -2,14 +2,13 @@
 //! replica; and how much of each quota was used (`quota`). It is gathered in the pass in which a run is judged, and takes
 //! the same memory for an hour as for a minute: once there are too many intervals, neighbours are taken together.
 
-mod latencies;
 mod quota;
 
-pub use latencies::Latencies;
 pub use quota::{QuotaUse, Window};
 
 use crate::{
     record::{
+        latencies::Latencies,
         reader::RecordedRun,
         sample::{Outcome, Sample},
     },

@@ -89,7 +89,7 @@ fn every_phase_is_told() {
 fn a_line_where_there_is_no_terminal() {
     assert_eq!(
         block::plain(&view(&["acme", "globex"], 5)),
-        "  5.0 s of 30 s  1200 requests (320/s)  p50 4 ms  p99 6.95 ms  errors 0  1080×200  120×429"
+        "  5.0 s of 30 s  1200 requests (320/s)  p50 4.03 ms  p99 7 ms  errors 0  1080×200  120×429"
     );
 }
 

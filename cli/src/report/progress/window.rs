@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 use crate::{
     record::{
-        recent::{Latencies, Recent},
+        latencies::Latencies,
+        recent::Recent,
         tally::{Outcomes, Tally},
     },
     units::Nanos,

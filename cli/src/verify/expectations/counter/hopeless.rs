@@ -3,7 +3,10 @@
 //! The best rest of a run is taken: every further request is answered at once, and as it should be. What may be the generator's own
 //! doing is not held against the service, now or later; so what is hopeless here fails in the end, too.
 
-use super::{Counter, DROPS_ALLOWED, rank, samples_needed};
+use super::{
+    super::{super::quantiles::samples_needed, DROPS_ALLOWED},
+    Counter, rank,
+};
 use crate::scenario::expectation::{Comparison, Measure};
 
 impl Counter {

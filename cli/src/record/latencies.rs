@@ -1,30 +1,49 @@
-//! Latencies of a short stretch of time, counted in little room: 32 buckets for each power of two, so that a quantile is
-//! known to 3 %, and of them only those parts in which something was counted. Thousands of these are in memory at once.
+//! Latencies counted in little room, in HdrHistogram's layout: so many buckets for each power of two, and of them only those
+//! parts in which something was counted. `Latencies` keeps those of a stretch of time, of which thousands are in memory at once.
 
+use super::tally::LONGEST;
 use crate::units::Nanos;
 
-/// Buckets for each power of two …
+/// HdrHistogram's layout with `HALF` buckets for each power of two, and one for each of the first `2 * HALF` nanoseconds: a
+/// bucket is at most `1 / HALF` of its latencies wide.
+#[derive(Debug)]
+pub(super) struct Layout<const HALF: u32>;
+
+impl<const HALF: u32> Layout<HALF> {
+    /// The bucket of a latency in nanoseconds.
+    #[inline]
+    pub(super) fn bucket(latency: u64) -> usize {
+        let power = (u64::BITS - (latency | u64::from(2 * HALF - 1)).leading_zeros()) - HALF.ilog2() - 1;
+        (power * HALF) as usize + (latency >> power) as usize
+    }
+
+    /// The least latency of a bucket, in nanoseconds.
+    pub(super) fn least(bucket: usize) -> u64 {
+        let power = (bucket as u32 / HALF).saturating_sub(1);
+        u64::from(bucket as u32 - power * HALF) << power
+    }
+}
+
+/// Buckets for each power of two, so that a quantile is known to 3 % …
 const HALF: u32 = 32;
 /// … which is also what a part holds.
 const PART: usize = HALF as usize;
-/// The longest latency that is told apart; longer ones count as this.
-const LONGEST: i64 = (1 << 42) - 1;
 
-/// Counted latencies, from which quantiles can be read; the greatest is exact.
-#[derive(Debug, Clone, Default)]
+/// Counted latencies, from which quantiles can be read; the greatest is exact. Takes no room before the first.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Latencies {
     count: u64,
-    max: i64,
+    max: Nanos,
     /// Up to the last one in which something was counted.
     parts: Vec<Option<Box<[u32; PART]>>>,
 }
 
 impl Latencies {
-    /// Counts one; below 1 ns it counts as 1 ns.
+    /// Counts one; below 1 ns it counts as 1 ns, beyond an hour as an hour.
     #[inline]
     pub fn add(&mut self, latency: Nanos) {
-        let latency = latency.0.clamp(1, LONGEST);
-        let bucket = bucket(latency.unsigned_abs());
+        let latency = latency.clamp(Nanos(1), LONGEST);
+        let bucket = Layout::<HALF>::bucket(latency.0.unsigned_abs());
         self.count += 1;
         self.max = self.max.max(latency);
         if self.parts.len() <= bucket / PART {
@@ -54,7 +73,7 @@ impl Latencies {
 
     /// The greatest; `None` without any.
     pub fn max(&self) -> Option<Nanos> {
-        (self.count > 0).then_some(Nanos(self.max))
+        (self.count > 0).then_some(self.max)
     }
 
     /// The least latency of which at least the share `q` is no longer, by nearest rank: the middle of its bucket, and never
@@ -69,7 +88,8 @@ impl Latencies {
                 below += u64::from(*count);
                 if below >= rank {
                     let bucket = number * PART + position;
-                    return Some(Nanos(((least(bucket) + least(bucket + 1)) / 2).min(self.max)));
+                    let edges = Layout::<HALF>::least(bucket) + Layout::<HALF>::least(bucket + 1);
+                    return Some(Nanos((edges / 2) as i64).min(self.max));
                 }
             }
         }
@@ -77,26 +97,30 @@ impl Latencies {
     }
 }
 
-/// The bucket of a latency in nanoseconds: its own below 64, then 32 for each power of two (HdrHistogram's layout).
-#[inline]
-fn bucket(latency: u64) -> usize {
-    let power = (u64::BITS - (latency | u64::from(2 * HALF - 1)).leading_zeros()) - HALF.ilog2() - 1;
-    (power * HALF) as usize + (latency >> power) as usize
-}
-
-/// The least latency of a bucket.
-fn least(bucket: usize) -> i64 {
-    let power = (bucket as u32 / HALF).saturating_sub(1);
-    i64::from(bucket as u32 - power * HALF) << power
-}
-
 #[cfg(test)]
 mod tests {
+    use hdrhistogram::Histogram;
+
     use super::*;
 
     proptest::proptest! {
         #[test]
-        fn a_quantile_is_known_to_three_percent(mut all in proptest::collection::vec(1..=LONGEST, 1..60), q in 0.0..=1.0_f64) {
+        fn buckets_are_those_of_hdrhistogram(latency in 1..=LONGEST.0.unsigned_abs()) {
+            let histogram = Histogram::<u64>::new_with_bounds(1, LONGEST.0.unsigned_abs(), 2).unwrap();
+            let least = Layout::<128>::least(Layout::<128>::bucket(latency));
+            proptest::prop_assert_eq!(least, histogram.lowest_equivalent(latency));
+        }
+
+        #[test]
+        fn every_latency_has_a_bucket_that_holds_it_and_is_narrow(latency in 1..=LONGEST.0.unsigned_abs()) {
+            let bucket = Layout::<HALF>::bucket(latency);
+            let (least, next) = (Layout::<HALF>::least(bucket), Layout::<HALF>::least(bucket + 1));
+            proptest::prop_assert!(least <= latency && latency < next);
+            proptest::prop_assert!((next - least) as f64 <= 1.0_f64.max(latency as f64 / f64::from(HALF)));
+        }
+
+        #[test]
+        fn a_quantile_is_known_to_three_percent(mut all in proptest::collection::vec(1..=LONGEST.0, 1..60), q in 0.0..=1.0_f64) {
             let mut latencies = Latencies::default();
             all.iter().for_each(|latency| latencies.add(Nanos(*latency)));
             all.sort_unstable();
@@ -107,7 +131,7 @@ mod tests {
         }
 
         #[test]
-        fn what_is_merged_was_counted_together(one in proptest::collection::vec(1..=LONGEST, 0..40), other in proptest::collection::vec(1..=LONGEST, 1..40)) {
+        fn what_is_merged_was_counted_together(one in proptest::collection::vec(1..=LONGEST.0, 0..40), other in proptest::collection::vec(1..=LONGEST.0, 1..40)) {
             let of = |all: &[i64]| {
                 let mut latencies = Latencies::default();
                 all.iter().for_each(|latency| latencies.add(Nanos(*latency)));
