@@ -27,4 +27,8 @@ pub enum SchemaOf {
     Report,
     /// What `run` and `validate` read
     Scenario,
+    /// Each line of what `run` writes with --progress json
+    Progress,
+    /// What `compare` writes with --json, and `run --baseline` as comparison.json
+    Comparison,
 }

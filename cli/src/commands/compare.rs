@@ -11,10 +11,7 @@ use crate::{
         reader::RecordedRun,
     },
     report::{files, output::Output},
-    verify::{
-        compare::{self, CompareError, Comparison, Terms},
-        verdict::Outcome,
-    },
+    verify::compare::{self, CompareError, Comparison, Terms},
 };
 
 /// Opens the runs, compares them, and reports. The runs stay as they are.
@@ -96,17 +93,17 @@ pub(super) fn compare_with(
     baselines: &[RecordedRun],
     dir: &Path,
     args: &SessionArgs,
-    output: &mut Output<'_>,
-) -> Result<Outcome, Failure> {
+) -> Option<Result<Comparison, Failure>> {
     if baselines.is_empty() {
-        return Ok(Outcome::Pass);
+        return None;
     }
     let terms = Terms { tolerance: args.baseline.tolerance, ..Terms::default() };
-    let comparison = hold_against(baselines, dir, terms)?;
-    let path = dir.join("comparison.json");
-    to_json(&comparison).and_then(|json| write_whole(&path, &json)).map_err(|error| {
-        Failure::new(Exit::Broken, format!("cannot write the comparison to {}: {error}", path.display()))
-    })?;
-    output.comparison_of_run(&comparison, &args.report)?;
-    Ok(comparison.outcome)
+    let kept = |comparison: Comparison| {
+        let path = dir.join("comparison.json");
+        let written = to_json(&comparison).and_then(|json| write_whole(&path, &json));
+        written.map(|()| comparison).map_err(|error| {
+            Failure::new(Exit::Broken, format!("cannot write the comparison to {}: {error}", path.display()))
+        })
+    };
+    Some(hold_against(baselines, dir, terms).and_then(kept))
 }

@@ -7,15 +7,15 @@ use super::{
     place::{bring_up, take_down},
     publish,
     scenario::{declare, load},
-    session::{Session, Signals, judge, record_failure, record_failure_text},
+    session::{Judged, Session, Signals, judge, record_failure, record_failure_text},
 };
 use crate::{
     args::{PlaceArgs, RunArgs, SessionArgs},
     exit::{Exit, Failure},
     record::{manifest::ScenarioText, writer::create_directory},
-    report::{files, output::Output},
+    report::{beside::Beside, files, output::Output},
     scenario::{Scenario, overrides::Overrides},
-    verify::verdict::Outcome,
+    verify::compare::Comparison,
 };
 
 /// Runs a scenario from end to end.
@@ -84,23 +84,50 @@ pub(super) async fn go(
     let signals = Signals::listen();
     let recorded = session.record(&dir, output, &signals).await;
     let death = take_down(up).await;
+    let mut mishaps = Vec::new();
     if let Err(error) = &recorded {
-        output.warn(&record_failure_text(error));
+        mishaps.push(record_failure_text(error));
     }
     if let Some(death) = &death {
-        output.warn(&format!("{death}\nso the run was against a part of the stack only"));
+        mishaps.push(format!("{death}\nso the run was against a part of the stack only"));
     }
+    mishaps.iter().for_each(|mishap| output.warn(mishap));
     let judged = judge(&dir, &recorded)?;
-    output.report(&judged.report, &args.report)?;
-    let drawn = output.page(judged.page.as_ref(), args.display.quiet);
-    publish::annotate(&args.publish, &dir, &judged.report, output).await;
     // The run has its verdict, whatever becomes of the comparison.
-    let compared = compare_with(&baselines, &dir, args, output);
-    if let Err(failure) = &compared {
-        output.failure(failure);
+    let compared = compare_with(&baselines, &dir, args);
+    if let Some(Err(error)) = &judged.page {
+        mishaps.push(format!("the report could not be written: {error}"));
     }
-    let outcome = judged.report.outcome.max(*compared.as_ref().unwrap_or(&Outcome::Inconclusive));
-    let unwritten = compared.is_err_and(|failure| failure.exit == Exit::Broken);
-    let broken = recorded.is_err() || death.is_some() || !drawn || unwritten;
-    Ok(Exit::of_run(outcome, broken, signals.interrupted()))
+    let ended = Ended { judged, compared, mishaps };
+    output.report(&ended.judged.report, ended.beside(), &args.report)?;
+    output.page(ended.judged.page.as_ref(), args.display.quiet);
+    publish::annotate(&args.publish, &dir, &ended.judged.report, output).await;
+    match &ended.compared {
+        None => {}
+        Some(Ok(comparison)) => output.comparison_of_run(comparison, &args.report)?,
+        Some(Err(failure)) => output.failure(failure),
+    }
+    Ok(ended.exit(signals.interrupted()))
+}
+
+/// All that the exit code of a run rests on.
+struct Ended {
+    judged: Judged,
+    compared: Option<Result<Comparison, Failure>>,
+    /// What went wrong with saasbench itself.
+    mishaps: Vec<String>,
+}
+
+impl Ended {
+    fn beside(&self) -> Beside<'_> {
+        let compared = self.compared.as_ref();
+        let compared = compared.map(|compared| compared.as_ref().map_err(|failure| &*failure.message));
+        Beside { compared, mishaps: &self.mishaps }
+    }
+
+    fn exit(&self, interrupted: bool) -> Exit {
+        let unkept = self.compared.as_ref().and_then(|compared| compared.as_ref().err());
+        let broken = !self.mishaps.is_empty() || unkept.is_some_and(|failure| failure.exit == Exit::Broken);
+        Exit::of_run(self.beside().and(self.judged.report.outcome), broken, interrupted)
+    }
 }

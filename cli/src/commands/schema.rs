@@ -2,12 +2,21 @@
 
 use std::path::Path;
 
+use schemars::{JsonSchema, generate::SchemaSettings};
+use serde_json::Value;
+
 use crate::{
     args::{SchemaArgs, SchemaOf},
     exit::Failure,
-    report::output::Output,
+    report::{
+        output::Output,
+        progress::json::{self, Line},
+    },
     scenario,
-    verify::Report,
+    verify::{
+        REPORT_VERSION, Report,
+        compare::{COMPARISON_VERSION, Comparison},
+    },
 };
 
 /// Writes a schema.
@@ -15,11 +24,25 @@ use crate::{
 /// # Errors
 /// When it cannot be written.
 pub fn schema(args: &SchemaArgs, output: &mut Output<'_>) -> Result<(), Failure> {
-    let schema = match args.of {
-        SchemaOf::Report => Report::schema(),
+    output.document(&schema_of(args.of), args.out.as_deref().unwrap_or(Path::new("-")))
+}
+
+/// The schema.
+fn schema_of(of: SchemaOf) -> Value {
+    match of {
+        SchemaOf::Report => written::<Report>("report", REPORT_VERSION),
         SchemaOf::Scenario => scenario::schema::schema(),
-    };
-    output.document(&schema, args.out.as_deref().unwrap_or(Path::new("-")))
+        SchemaOf::Progress => written::<Line>("progress", json::VERSION),
+        SchemaOf::Comparison => written::<Comparison>("comparison", COMPARISON_VERSION),
+    }
+}
+
+/// That of what we write. Readers have to expect more than it names: whatever is added leaves the version as it is.
+fn written<T: JsonSchema>(name: &str, version: u32) -> Value {
+    let settings = SchemaSettings::draft2020_12().for_serialize();
+    let mut schema = settings.into_generator().into_root_schema_for::<T>();
+    schema.insert("$id".to_owned(), format!("urn:saasbench:{name}:{version}").into());
+    schema.to_value()
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use crate::{
     args::ShowArgs,
     exit::{Exit, Failure},
     record::reader::{OpenError, RecordedRun},
-    report::{files, output::Output},
+    report::{beside::Beside, files, output::Output},
     shelf,
     verify::{self, REPORT_VERSION, Report},
 };
@@ -32,7 +32,7 @@ pub fn show(args: &ShowArgs, output: &mut Output<'_>) -> Result<Exit, Failure> {
         Some(report) => report,
         None => judged(&dir)?,
     };
-    output.report(&report, &args.report)?;
+    output.report(&report, Beside::default(), &args.report)?;
     Ok(Exit::Pass)
 }
 

@@ -5,7 +5,7 @@ use crate::{
     args::VerifyArgs,
     exit::{Exit, Failure},
     record::manifest::State,
-    report::{files, output::Output},
+    report::{beside::Beside, files, output::Output},
     verify,
 };
 
@@ -17,6 +17,6 @@ pub fn verify(args: &VerifyArgs, output: &mut Output<'_>) -> Result<Exit, Failur
     files::check(&args.report)?;
     let run = open(&found(&args.run)?)?;
     let report = verify::verify(&run).map_err(|error| Failure::new(Exit::Usage, error.to_string()))?;
-    output.report(&report, &args.report)?;
+    output.report(&report, Beside::default(), &args.report)?;
     Ok(Exit::of_run(report.outcome, false, report.state == State::Interrupted))
 }

@@ -31,7 +31,10 @@ pub fn render(comparison: &Comparison) -> String {
     for warning in &comparison.warnings {
         let _ = writeln!(text, "{} {warning}", paint(UNSURE, "note:"));
     }
-    if !comparison.warnings.is_empty() {
+    for reason in reasons(comparison) {
+        let _ = writeln!(text, "{} {reason}", paint(UNSURE, "unknown:"));
+    }
+    if !comparison.warnings.is_empty() || !comparison.generator.is_empty() {
         text.push('\n');
     }
     let mut table = table(&HEADER);
@@ -64,7 +67,10 @@ pub fn markdown(comparison: &Comparison) -> String {
     for warning in &comparison.warnings {
         let _ = writeln!(text, "- note: {}", escape(warning));
     }
-    if !comparison.warnings.is_empty() {
+    for reason in reasons(comparison) {
+        let _ = writeln!(text, "- unknown: {}", escape(&reason));
+    }
+    if !comparison.warnings.is_empty() || !comparison.generator.is_empty() {
         text.push('\n');
     }
     let _ = writeln!(text, "| {} |", HEADER.join(" | "));
@@ -89,6 +95,18 @@ fn escape(text: &str) -> String {
         escaped.push(if c == '\n' { ' ' } else { c });
         escaped
     })
+}
+
+/// A quantity of a row, in one line: `+12.0 % (+9.1 % … +15.0 %), 10 ms before, 11.2 ms now: slower`.
+pub(super) fn told(row: &Row, quantity: &Quantity) -> String {
+    let [_, _, _, before, now, change, between, outcome] = Line { row, quantity }.cells();
+    format!("{change} ({between}), {before} before, {now} now: {outcome}")
+}
+
+/// Why nothing can be said, if so.
+pub(super) fn reasons(comparison: &Comparison) -> impl Iterator<Item = String> {
+    let told = |run: &String| format!("the generator did not keep up, so what changed may be its own: {run}");
+    comparison.generator.iter().map(told)
 }
 
 fn before(comparison: &Comparison) -> String {
@@ -119,9 +137,11 @@ impl Line<'_> {
         let shown =
             |value: Option<f64>| value.map_or_else(|| "–".to_owned(), |value| value_text(value, unit));
         let moved = |value: Option<f64>| value.map(|value| change_text(value, unit));
-        let between = moved(low)
-            .zip(moved(high))
-            .map_or_else(|| "–".to_owned(), |(low, high)| format!("{low} … {high}"));
+        let between = match (moved(low), moved(high)) {
+            (Some(low), Some(high)) => format!("{low} … {high}"),
+            (Some(low), None) => format!("{low} or more"),
+            _ => "–".to_owned(),
+        };
         [
             self.row.tenant.clone(),
             self.row.step.clone(),
@@ -174,7 +194,7 @@ fn outcome_text(quantity: &Quantity) -> String {
 }
 
 /// One sentence.
-fn verdict(comparison: &Comparison) -> String {
+pub(super) fn verdict(comparison: &Comparison) -> String {
     let count = |change: Change| {
         let all = comparison.rows.iter().flat_map(|row| &row.quantities);
         all.filter(|quantity| quantity.outcome == change).count()
@@ -209,8 +229,13 @@ fn basis(comparison: &Comparison) -> String {
         0 => String::new(),
         count => format!(" · {count} answers left out, as the generator stood still"),
     };
+    let dropped: u64 = comparison.rows.iter().map(|row| row.dropped).sum();
+    let dropped = match dropped {
+        0 => String::new(),
+        count => format!(" · {count} arrivals dropped by the generator, which are no errors"),
+    };
     format!(
-        "latency from {from} · may change by {} (p90 {}, p99 {}) or {}, errors by {} points · all intervals together hold with {}{left_out}",
+        "latency from {from} · may change by {} (p90 {}, p99 {}) or {}, errors by {} points · all changes that are told hold together with {}{left_out}{dropped}",
         percent(terms.tolerance),
         percent(1.5 * terms.tolerance),
         percent(2.0 * terms.tolerance),
@@ -226,7 +251,7 @@ fn percent(share: f64) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::verify::compare::{COMPARISON_VERSION, Terms};
 
@@ -258,13 +283,14 @@ mod tests {
         }
     }
 
-    fn comparison(outcome: Outcome) -> Comparison {
+    pub(in crate::report) fn comparison(outcome: Outcome) -> Comparison {
         let row = |tenant: &str, quantities| Row {
             tenant: tenant.to_owned(),
             journey: "chat".to_owned(),
             step: "POST /chat|x".to_owned(),
             base_requests: 4000,
             new_requests: 4000,
+            dropped: 0,
             left_out: 12,
             quantities,
         };
@@ -275,6 +301,7 @@ mod tests {
             new: "runs/new".to_owned(),
             terms: Terms::default(),
             warnings: vec!["workers: 1, now 2".to_owned()],
+            generator: Vec::new(),
             rows: vec![
                 row(
                     "acme",
@@ -313,6 +340,19 @@ mod tests {
             let last = verdict(&comparison(outcome));
             insta::assert_snapshot!(last);
         }
+    }
+
+    #[test]
+    fn a_generator_that_did_not_keep_up_is_told() {
+        let mut comparison = comparison(Outcome::Inconclusive);
+        comparison.generator = vec!["runs/new: 30 of 1000 arrivals were dropped".to_owned()];
+        comparison.rows.truncate(1);
+        comparison.rows[0].dropped = 30;
+        for quantity in &mut comparison.rows[0].quantities {
+            (quantity.outcome, quantity.high) = (Change::Unknown, None);
+        }
+        insta::assert_snapshot!(anstream::adapter::strip_str(&render(&comparison)));
+        insta::assert_snapshot!(markdown(&comparison));
     }
 
     #[test]

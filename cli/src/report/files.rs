@@ -3,7 +3,7 @@
 
 use std::{fs, io, io::Write as _, path::Path};
 
-use super::{github::GitHub, junit, markdown};
+use super::{beside::Beside, github::GitHub, junit, markdown};
 use crate::{
     args::ReportArgs,
     exit::{Exit, Failure},
@@ -23,12 +23,12 @@ pub(super) enum Form {
 }
 
 impl Form {
-    /// The whole file.
-    pub(super) fn render(self, report: &Report) -> io::Result<Vec<u8>> {
+    /// The whole file; what came beside the report has a file of its own for programs.
+    pub(super) fn render(self, report: &Report, beside: Beside<'_>) -> io::Result<Vec<u8>> {
         match self {
             Self::Json => to_json(report),
-            Self::Junit => junit::render(report).map_err(io::Error::other),
-            Self::Markdown => Ok(markdown::render(report).into_bytes()),
+            Self::Junit => junit::render(report, beside).map_err(io::Error::other),
+            Self::Markdown => Ok(markdown::render(report, beside).into_bytes()),
         }
     }
 

@@ -8,8 +8,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use super::{
+    beside::Beside,
+    comparison::{reasons, told},
+};
 use crate::verify::{
     Report,
+    compare::{Change, Comparison},
     verdict::{Outcome, Verdict},
 };
 
@@ -44,16 +49,28 @@ impl GitHub {
         self.summary.as_deref() == Some(path)
     }
 
-    /// A line for each claim that failed, then for those that are inconclusive, at most ten of each.
-    pub(super) fn annotations(&self, report: &Report) -> String {
-        let mut text = String::new();
-        for (outcome, command) in [(Outcome::Fail, "error"), (Outcome::Inconclusive, "warning")] {
-            let all = report.verdicts.iter().filter(|verdict| verdict.outcome == outcome);
-            for verdict in all.take(SHOWN) {
-                let _ = writeln!(text, "{}", self.annotation(command, verdict));
+    /// A line for each claim that failed and for what got worse, then for those that are inconclusive, at most ten of each.
+    pub(super) fn annotations(&self, report: &Report, beside: Beside<'_>) -> String {
+        let [mut errors, mut warnings] = [Outcome::Fail, Outcome::Inconclusive].map(|outcome| {
+            let command = if outcome == Outcome::Fail { "error" } else { "warning" };
+            let all = report.verdicts.iter().filter(move |verdict| verdict.outcome == outcome);
+            all.map(|verdict| self.annotation(command, verdict)).collect::<Vec<_>>()
+        });
+        errors.extend(beside.mishaps.iter().map(|mishap| line("error", "saasbench", mishap)));
+        match beside.compared {
+            None => {}
+            Some(Ok(comparison)) => {
+                errors.extend(of_change(comparison, Change::Worse));
+                warnings.extend(of_change(comparison, Change::Unknown));
             }
+            Some(Err(why)) => warnings.push(line("warning", "compare", why)),
         }
-        text
+        shown(&errors) + &shown(&warnings)
+    }
+
+    /// The same of a comparison alone.
+    pub(super) fn of_comparison(comparison: &Comparison) -> String {
+        [Change::Worse, Change::Unknown].map(|change| shown(&of_change(comparison, change))).concat()
     }
 
     fn annotation(&self, command: &str, verdict: &Verdict) -> String {
@@ -76,6 +93,29 @@ impl GitHub {
         let inside = inside.and_then(|(path, workspace)| path.strip_prefix(workspace).ok());
         inside.map_or_else(|| file.to_owned(), |path| path.display().to_string())
     }
+}
+
+/// An annotation without a place.
+fn line(command: &str, title: &str, message: &str) -> String {
+    format!("::{command} title={}::{}", property(title), data(message))
+}
+
+/// An annotation for each quantity that came to this.
+fn of_change(comparison: &Comparison, change: Change) -> Vec<String> {
+    let command = if change == Change::Worse { "error" } else { "warning" };
+    let why: String = reasons(comparison).map(|reason| format!("\n{reason}")).collect();
+    let all = comparison.rows.iter().flat_map(|row| row.quantities.iter().map(move |of| (row, of)));
+    let of_change = all.filter(|(_, quantity)| quantity.outcome == change);
+    let lines = of_change.map(|(row, quantity)| {
+        let title = format!("compare: {}, {}/{}: {}", row.tenant, row.journey, row.step, quantity.name);
+        line(command, &title, &(told(row, quantity) + &why))
+    });
+    lines.collect()
+}
+
+/// As many as GitHub shows.
+fn shown(lines: &[String]) -> String {
+    lines.iter().take(SHOWN).map(|line| format!("{line}\n")).collect()
 }
 
 /// Text as the message of a workflow command.
@@ -114,8 +154,22 @@ mod tests {
             Verdict::inconclusive(Claim::Counters, "http_requests_total, replica a", "no data"),
         ];
         let github = GitHub::new(None, Some("/repo".into()));
-        insta::assert_snapshot!(github.annotations(&report));
+        insta::assert_snapshot!(github.annotations(&report, Beside::default()));
         report.verdicts = vec![failed(None); 12];
-        assert_eq!(github.annotations(&report).lines().count(), SHOWN);
+        assert_eq!(github.annotations(&report, Beside::default()).lines().count(), SHOWN);
+    }
+
+    #[test]
+    fn what_got_worse_is_annotated_too() {
+        let mut report = Made::new("[metrics]\nenabled = false\n", &[]).judge();
+        report.verdicts.clear();
+        let compared = crate::report::comparison::tests::comparison(Outcome::Fail);
+        let mishaps = ["the disk is full".to_owned()];
+        let github = GitHub::new(None, None);
+        let beside = Beside { compared: Some(Ok(&compared)), mishaps: &mishaps };
+        insta::assert_snapshot!(github.annotations(&report, beside));
+        let beside = Beside { compared: Some(Err("it cannot be read")), mishaps: &[] };
+        insta::assert_snapshot!(github.annotations(&report, beside));
+        assert_eq!(GitHub::of_comparison(&compared).lines().count(), 5);
     }
 }

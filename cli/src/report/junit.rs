@@ -1,13 +1,18 @@
-//! The claims of a run as test cases in JUnit XML: a suite for each kind of claim, a case for each verdict.
+//! The claims of a run as test cases in JUnit XML: a suite for each kind of claim, a case for each verdict; one for each quantity that was
+//! compared with baselines, and one for the run itself, so that no file says that all is well of a run that ended otherwise.
 //!
 //! What is inconclusive is a failure of type `inconclusive`: a gate that passes on it would pass without data. Names come
 //! from the scenario alone, so that CI systems find a case of one run again in the next.
+
+mod compared;
 
 use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
 
 use quick_junit::{NonSuccessKind, SerializeError, TestCase, TestCaseStatus, TestSuite};
 
+use super::beside::Beside;
 use crate::{
+    record::manifest::State,
     units::Nanos,
     verify::{
         Report,
@@ -22,30 +27,55 @@ const FINDINGS: usize = 20;
 ///
 /// # Errors
 /// Never for text in memory; kept so that no caller has to unwrap.
-pub(super) fn render(report: &Report) -> Result<Vec<u8>, SerializeError> {
+pub(super) fn render(report: &Report, beside: Beside<'_>) -> Result<Vec<u8>, SerializeError> {
     let mut xml = quick_junit::Report::new(report.scenario.as_str());
     let lasted = report.load.map_or(Nanos::ZERO, |load| load.to_ns - load.from_ns);
     let lasted = Duration::from_nanos(lasted.0.unsigned_abs());
     xml.set_time(lasted);
-    let mut suites: Vec<TestSuite> = Vec::new();
+    let mut suites = vec![suite(report, "run", lasted)];
+    let mut add = |of: &str, case: TestCase| {
+        let known = suites.iter().position(|suite| suite.name.as_str() == of);
+        let index = known.unwrap_or_else(|| {
+            suites.push(suite(report, of, lasted));
+            suites.len() - 1
+        });
+        suites.get_mut(index).map(|suite| suite.add_test_case(case));
+    };
+    add("run", end(report, beside));
     let mut names: BTreeMap<(String, &str), usize> = BTreeMap::new();
     for verdict in &report.verdicts {
         let claim = verdict.claim.to_string();
         let number = names.entry((claim.clone(), &verdict.subject)).or_default();
         *number += 1;
-        let case = case(report, verdict, *number);
-        match suites.iter_mut().find(|suite| suite.name.as_str() == claim) {
-            Some(suite) => suite.add_test_case(case),
-            None => {
-                suites.push(suite(report, &claim, lasted));
-                suites.last_mut().map_or_else(|| unreachable!(), |suite| suite.add_test_case(case))
-            }
-        };
+        add(&claim, case(report, verdict, *number));
     }
+    compared::cases(report, beside).into_iter().for_each(|case| add("compare", case));
     xml.add_test_suites(suites);
     let mut text = Vec::new();
     xml.serialize(&mut text)?;
     Ok(text)
+}
+
+/// The run itself: whether it came to its end, and saasbench with it.
+fn end(report: &Report, beside: Beside<'_>) -> TestCase {
+    let told = |kind, of: &str, text: String| {
+        let mut status = TestCaseStatus::non_success(kind);
+        status.set_type(of).set_message(text);
+        status
+    };
+    let remark = || report.remarks.first().cloned().unwrap_or_default();
+    let status = match report.state {
+        _ if !beside.mishaps.is_empty() => told(NonSuccessKind::Error, "broken", beside.mishaps.join("\n")),
+        State::Running => told(NonSuccessKind::Error, "cut-off", remark()),
+        State::Interrupted => told(NonSuccessKind::Error, "interrupted", remark()),
+        State::Aborted if report.outcome != Outcome::Pass => {
+            told(NonSuccessKind::Failure, "aborted", remark())
+        }
+        State::Aborted | State::Finished => TestCaseStatus::success(),
+    };
+    let mut case = TestCase::new("came to its end", status);
+    case.set_classname(format!("{}.run", report.scenario));
+    case
 }
 
 /// A suite without cases: every claim was put to the test all the time that the load lasted.
@@ -134,7 +164,7 @@ mod tests {
     fn text(report: &Report) -> String {
         let mut report = report.clone();
         report.run = "runs/RUN".to_owned();
-        String::from_utf8(render(&report).unwrap()).unwrap()
+        String::from_utf8(render(&report, Beside::default()).unwrap()).unwrap()
     }
 
     #[test]
@@ -145,7 +175,29 @@ mod tests {
         // What the library reads back is what was judged.
         let read = quick_junit::Report::deserialize_from_str(&text).unwrap();
         let failed = report.verdicts.iter().filter(|verdict| verdict.outcome != Outcome::Pass).count();
-        assert_eq!((read.tests, read.failures, read.errors), (report.verdicts.len(), failed, 0));
+        assert_eq!((read.tests, read.failures, read.errors), (report.verdicts.len() + 1, failed, 0));
+    }
+
+    /// What is said of the run itself.
+    fn told(report: &Report, beside: Beside<'_>) -> String {
+        let text = String::from_utf8(render(report, beside).unwrap()).unwrap();
+        let from = text.find("<testcase name=\"came to its end\"").unwrap();
+        text[from..].lines().take(2).map(str::trim).collect::<Vec<_>>().join("\n")
+    }
+
+    #[test]
+    fn a_run_that_did_not_come_to_its_end_is_no_success() {
+        let mut made = Made::new("[metrics]\nenabled = false\n", &[]);
+        let mut all = Vec::new();
+        for state in [State::Finished, State::Running, State::Interrupted, State::Aborted] {
+            made.manifest.state = state;
+            let mut report = made.judge();
+            report.verdicts.clear();
+            all.push(told(&report, Beside::default()));
+        }
+        let mishaps = ["the run could not be recorded: no space left".to_owned()];
+        all.push(told(&made.judge(), Beside { mishaps: &mishaps, ..Beside::default() }));
+        insta::assert_snapshot!(all.join("\n\n"));
     }
 
     #[test]

@@ -3,6 +3,8 @@
 
 use std::fmt::Write as _;
 
+use super::{beside::Beside, comparison};
+use crate::record::manifest::State;
 use crate::verify::{
     Report,
     summary::{Counts, Quantiles, Row},
@@ -23,10 +25,10 @@ const CHARACTERS: usize = 2000;
 const ROWS: usize = 100;
 
 /// Renders a report; it ends with a newline.
-pub(super) fn render(report: &Report) -> String {
-    let mut text = headline(report);
+pub(super) fn render(report: &Report, beside: Beside<'_>) -> String {
+    let mut text = headline(report, beside);
     let rest = "\n*… the rest stands in verdict.json.*\n";
-    for section in sections(report) {
+    for section in sections(report, beside) {
         if text.len() + section.len() + rest.len() > MOST {
             text.push_str(rest);
             break;
@@ -36,9 +38,12 @@ pub(super) fn render(report: &Report) -> String {
     text
 }
 
-fn headline(report: &Report) -> String {
+fn headline(report: &Report, beside: Beside<'_>) -> String {
     let of = |outcome| report.verdicts.iter().filter(|verdict| verdict.outcome == outcome).count();
-    let mut text = format!("## {} {}: {}\n\n", sign(report.outcome), escaped(&report.scenario), tally(&of));
+    let is_cut = matches!(report.state, State::Running | State::Interrupted);
+    let least = if is_cut { Outcome::Inconclusive } else { Outcome::Pass };
+    let worst = beside.and(report.outcome).max(least);
+    let mut text = format!("## {} {}: {}\n\n", sign(worst), escaped(&report.scenario), tally(&of));
     if let Some(about) = &report.about {
         let _ = writeln!(text, "{}\n", escaped(about));
     }
@@ -50,7 +55,7 @@ fn headline(report: &Report) -> String {
     }
     facts.push(format!("recorded in {}", escaped(&report.run)));
     let _ = writeln!(text, "{}\n", facts.join(" · "));
-    for remark in &report.remarks {
+    for remark in beside.mishaps.iter().chain(&report.remarks) {
         let _ = writeln!(text, "> {}\n", escaped(remark));
     }
     text
@@ -67,7 +72,7 @@ fn tally(of: &impl Fn(Outcome) -> usize) -> String {
 }
 
 /// The parts that may be left out when there is too much, from the most to the least telling.
-fn sections(report: &Report) -> impl Iterator<Item = String> {
+fn sections<'a>(report: &'a Report, beside: Beside<'a>) -> impl Iterator<Item = String> + 'a {
     let with = |outcome: Outcome| report.verdicts.iter().filter(move |verdict| verdict.outcome == outcome);
     let told = [Outcome::Fail, Outcome::Inconclusive].into_iter().flat_map(move |outcome| {
         let more = with(outcome).count().saturating_sub(CLAIMS);
@@ -78,7 +83,11 @@ fn sections(report: &Report) -> impl Iterator<Item = String> {
     let tables = std::iter::once_with(|| table(report));
     let generator =
         std::iter::once_with(|| format!("Generator: {}\n", escaped(&report.generator.to_string())));
-    told.chain(tables).chain(passed).chain(generator)
+    let compared = beside.compared.into_iter().map(|compared| match compared {
+        Ok(compared) => format!("{}\n", comparison::markdown(compared)),
+        Err(why) => format!("### ❔ Not compared with its baselines\n\n{}\n\n", escaped(why)),
+    });
+    told.chain(compared).chain(tables).chain(passed).chain(generator)
 }
 
 /// A claim that did not pass.
@@ -222,7 +231,25 @@ mod tests {
 
     #[test]
     fn a_bad_run() {
-        insta::assert_snapshot!(render(&report()));
+        insta::assert_snapshot!(render(&report(), Beside::default()));
+    }
+
+    #[test]
+    fn what_came_beside_the_claims() {
+        let mut report = report();
+        report.verdicts.retain(|verdict| verdict.outcome == Outcome::Pass);
+        report.outcome = Outcome::Pass;
+        let compared = comparison::tests::comparison(Outcome::Fail);
+        let lines = |beside| {
+            let text = render(&report, beside);
+            let told = text.lines().filter(|line| line.starts_with(['#', '>', '*']) || line.contains("p99"));
+            told.collect::<Vec<_>>().join("\n")
+        };
+        let beside = Beside { compared: Some(Ok(&compared)), ..Beside::default() };
+        insta::assert_snapshot!(lines(beside));
+        let mishaps = ["the run could not be recorded: no space left".to_owned()];
+        let beside = Beside { compared: Some(Err("it cannot be read")), mishaps: &mishaps };
+        insta::assert_snapshot!(lines(beside));
     }
 
     #[test]
@@ -234,7 +261,7 @@ mod tests {
         report.verdicts[0] =
             Verdict::from_evidence(Claim::Limit, hostile, vec![finding], |_, _| hostile.to_owned());
         report.summary.rows[0].tenant = hostile.to_owned();
-        insta::assert_snapshot!(render(&report));
+        insta::assert_snapshot!(render(&report, Beside::default()));
     }
 
     #[test]
@@ -246,7 +273,7 @@ mod tests {
         let failed = Verdict::from_evidence(Claim::Limit, &long, vec![finding; 6], |_, _| long.clone());
         report.verdicts = vec![failed; 51];
         report.summary.rows = vec![report.summary.rows[0].clone(); 1000];
-        let text = render(&report);
+        let text = render(&report, Beside::default());
         assert!(text.len() < 1024 * 1024, "{}", text.len());
         assert!(text.ends_with("*… the rest stands in verdict.json.*\n"));
     }

@@ -11,11 +11,13 @@ use serde::Serialize;
 
 use self::live::Live;
 use super::{
+    beside::Beside,
     capacity, comparison,
     dashboards::{self, DashboardsReport},
     failure, files,
     github::GitHub,
     metrics,
+    progress::json::Object,
     shelf::{self, Shelf},
     style::{BAD, FAINT, STRONG, UNSURE, paint},
     terminal,
@@ -93,7 +95,7 @@ impl<'a> Output<'a> {
     pub fn note(&mut self, text: &str, quiet: bool) {
         match quiet {
             true => {}
-            false if self.is_json() => self.object("note", text),
+            false if self.is_json() => self.object(Object::Note, text),
             false => self.tell(&paint(FAINT, text)),
         }
     }
@@ -111,7 +113,7 @@ impl<'a> Output<'a> {
     /// Something that went wrong, though the command goes on.
     pub fn warn(&mut self, text: &str) {
         match self.is_json() {
-            true => self.object("warning", text),
+            true => self.object(Object::Warning, text),
             false => self.tell(&format!("{} {text}", paint(BAD, "error:"))),
         }
     }
@@ -122,7 +124,7 @@ impl<'a> Output<'a> {
         let _ = failure::print(problem, &mut text);
         let text = String::from_utf8_lossy(&text);
         match self.is_json() {
-            true => self.object("warning", text.trim_end()),
+            true => self.object(Object::Warning, text.trim_end()),
             false => self.tell(text.trim_end()),
         }
     }
@@ -139,12 +141,12 @@ impl<'a> Output<'a> {
     ///
     /// # Errors
     /// When a file cannot be written; the others are written all the same.
-    pub fn report(&mut self, report: &Report, args: &ReportArgs) -> Result<(), Failure> {
-        self.judged(report);
+    pub fn report(&mut self, report: &Report, beside: Beside<'_>, args: &ReportArgs) -> Result<(), Failure> {
+        self.judged(beside.and(report.outcome));
         let mut failure = None;
         let mut is_stdout_taken = false;
         for (form, path) in files::asked(args) {
-            let written = form.render(report).and_then(|text| {
+            let written = form.render(report, beside).and_then(|text| {
                 if path != Path::new("-") {
                     return files::write(path, &text, self.github.as_ref());
                 }
@@ -154,21 +156,19 @@ impl<'a> Output<'a> {
             failure = failure.or(written.err().map(|error| unwritable(path, &error)));
         }
         if !is_stdout_taken {
-            let annotations = self.github.as_ref().map(|github| github.annotations(report));
+            let annotations = self.github.as_ref().map(|github| github.annotations(report, beside));
             self.say(&(terminal::render_within(report, columns()) + &annotations.unwrap_or_default()))?;
         }
         failure.map_or(Ok(()), Err)
     }
 
-    /// Where the page is that shows a run, or why there is none; whether all is well. A record that broke off has none, and
-    /// that has been said.
-    pub fn page(&mut self, page: Option<&Result<PathBuf, RecordError>>, quiet: bool) -> bool {
+    /// Where the page is that shows a run, or why there is none. A record that broke off has none, and that has been said.
+    pub fn page(&mut self, page: Option<&Result<PathBuf, RecordError>>, quiet: bool) {
         match page {
             Some(Ok(path)) => self.note(&format!("report: {}", path.display()), quiet),
             Some(Err(error)) => self.warn(&format!("the report could not be written: {error}")),
             None => {}
         }
-        !matches!(page, Some(Err(_)))
     }
 
     /// Pages of metrics that were looked at: as text on standard output, and as JSON in the file `json` (`-` for standard
@@ -244,7 +244,9 @@ impl<'a> Output<'a> {
                     .map_err(|error| unwritable(path, &error))?;
             }
         }
-        let text = || if is_stdout_taken { String::new() } else { comparison::render(comparison) };
+        let annotations = self.github.as_ref().map(|_| GitHub::of_comparison(comparison)).unwrap_or_default();
+        let text =
+            || if is_stdout_taken { String::new() } else { comparison::render(comparison) + &annotations };
         self.deliver(comparison, text, json)
     }
 
@@ -334,10 +336,10 @@ mod tests {
         let (mut out, mut err) = (Vec::new(), Vec::new());
         let mut output = Output::new(&mut out, &mut err, false);
         let path = PathBuf::from("runs/x/report.html");
-        assert!(output.page(Some(&Ok(path.clone())), false));
-        assert!(output.page(None, false));
+        output.page(Some(&Ok(path.clone())), false);
+        output.page(None, false);
         let full = RecordError::write(&path)(io::Error::from(io::ErrorKind::StorageFull));
-        assert!(!output.page(Some(&Err(full)), false));
+        output.page(Some(&Err(full)), false);
         let err = anstream::adapter::strip_str(std::str::from_utf8(&err).unwrap()).to_string();
         insta::assert_snapshot!(err, @r"
         report: runs/x/report.html

@@ -151,6 +151,18 @@ impl Gatherer {
 
     /// The facts of a run, and the claim, if it was watched.
     pub fn finish(&self, run: &RecordedRun, excuses: &Excuses) -> (Generator, Option<Verdict>) {
+        let (generator, claim) = self.told(run, excuses);
+        let claim = generator.watched.then_some(claim);
+        (generator, claim)
+    }
+
+    /// Why what was measured may be the generator's own, as far as that is known: also of a run that was not watched.
+    pub fn hindrance(&self, run: &RecordedRun, excuses: &Excuses) -> Option<String> {
+        let (_, claim) = self.told(run, excuses);
+        (claim.outcome != Outcome::Pass).then_some(claim.summary)
+    }
+
+    fn told(&self, run: &RecordedRun, excuses: &Excuses) -> (Generator, Verdict) {
         let usage = while_loaded(run);
         let at = |q| Nanos(self.lateness.value_at_quantile(q) as i64);
         let stalls = excuses.stalls().iter().fold(StallSum::default(), |sum, stall| StallSum {
@@ -177,7 +189,7 @@ impl Gatherer {
         };
         // Of a run that was cut off, some samples are missing that the engine had counted.
         let balance = run.manifest.recorded.and_then(|_| self.balance.compare());
-        let claim = generator.watched.then(|| self.judge(&generator, balance));
+        let claim = self.judge(&generator, balance);
         (generator, claim)
     }
 

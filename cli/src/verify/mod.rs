@@ -104,17 +104,6 @@ pub struct Report {
     pub outcome: Outcome,
 }
 
-impl Report {
-    /// The JSON Schema of what a report serializes to. Readers have to expect more than it names: whatever is added leaves
-    /// the version as it is.
-    pub fn schema() -> serde_json::Value {
-        let settings = schemars::generate::SchemaSettings::draft2020_12().for_serialize();
-        let mut schema = settings.into_generator().into_root_schema_for::<Self>();
-        schema.insert("$id".to_owned(), format!("urn:saasbench:report:{REPORT_VERSION}").into());
-        schema.to_value()
-    }
-}
-
 /// Version of the JSON report.
 pub const REPORT_VERSION: u32 = 1;
 

@@ -3,6 +3,10 @@
 //! Intervals of quantiles come from order statistics, which presume nothing of the distribution; the binomial behind them
 //! is summed exactly, from its mode outwards, so that neither large counts nor a Beta function come into it.
 
+mod share;
+
+pub use share::share;
+
 /// From the least to the greatest value that the data allow.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Interval<T> {

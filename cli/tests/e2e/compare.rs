@@ -4,10 +4,10 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::support::{Calibration, Sandbox, TENANTS, fixture};
+use crate::support::{Calibration, Sandbox, TENANTS, assert_keeps_to_schema, fixture};
 
 const SCENARIO: &str = "version = 1\nname = \"look\"\n[[tenant]]\nid = \"acme\"\n[[journey]]\nname = \"look\"\n\
-    [[journey.step]]\nget = \"/\"\n[[load]]\nrate = \"500/s\"\nduration = \"3s\"\n[metrics]\nenabled = false\n";
+    [[journey.step]]\nget = \"/\"\n[[load]]\nrate = \"100/s\"\nduration = \"3s\"\n[metrics]\nenabled = false\n";
 
 /// A run that waits in each answer for so long, and no less however slow this machine is.
 fn run(sandbox: &Sandbox, delay: &str, more: &[&str]) -> crate::support::Ended {
@@ -24,7 +24,11 @@ fn a_run_that_is_slower_than_its_baseline_fails() {
     let base = sandbox.only_run();
     let base = base.to_str().unwrap();
     // An answer takes twenty times as long: no noise of this machine hides that.
-    let ended = run(&sandbox, "200ms", &["--baseline", base, "--json", "-"]);
+    let ended = run(
+        &sandbox,
+        "200ms",
+        &["--baseline", base, "--json", "-", "--junit", "junit.xml", "--markdown", "summary.md"],
+    );
     ended.assert_code(1);
     ended.assert_says(&["slower", "a change for the worse"]);
     let report: Value = serde_json::from_str(&ended.out).unwrap();
@@ -33,6 +37,17 @@ fn a_run_that_is_slower_than_its_baseline_fails() {
     let kept = fs::read_to_string(runs[1].join("comparison.json")).unwrap();
     let kept: Value = serde_json::from_str(&kept).unwrap();
     assert_eq!(kept["outcome"], "fail");
+    assert_keeps_to_schema("comparison", &kept);
+    let written = |name: &str| fs::read_to_string(sandbox.path().join(name)).unwrap();
+    let junit = written("junit.xml");
+    assert!(
+        junit.contains("<testcase name=\"acme, look/GET /: p50\" classname=\"look.compare\">"),
+        "{junit}"
+    );
+    assert!(
+        written("summary.md").starts_with("## ❌ look")
+            && written("summary.md").contains("### look: compared")
+    );
 
     let new = runs[1].to_str().unwrap();
     let ended = sandbox.run(&["compare", base, new, "--json", "-"]);
@@ -42,7 +57,7 @@ fn a_run_that_is_slower_than_its_baseline_fails() {
     let faster = sandbox.run(&["compare", new, base, "--markdown", "-"]);
     assert!(faster.out.contains("| p50 |") && faster.out.contains("faster"), "{faster:?}");
 
-    sandbox.write("scenario.toml", &SCENARIO.replace("500/s", "200/s"));
+    sandbox.write("scenario.toml", &SCENARIO.replace("100/s", "50/s"));
     let ended = run(&sandbox, "10ms", &["--baseline", base]);
     ended.assert_code(2);
     ended.assert_says(&["it is a run of another scenario", "take that for the baseline"]);

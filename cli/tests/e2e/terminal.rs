@@ -2,12 +2,13 @@
 
 use serde_json::Value;
 
-use crate::support::{Sandbox, TENANTS, short};
+use crate::support::{Sandbox, TENANTS, assert_keeps_to_schema, short};
 
 fn objects(err: &str) -> Vec<Value> {
-    err.lines()
-        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
-        .collect()
+    let parsed = |line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+    let objects: Vec<Value> = err.lines().map(parsed).collect();
+    objects.iter().for_each(|object| assert_keeps_to_schema("progress", object));
+    objects
 }
 
 fn of_type<'a>(objects: &'a [Value], kind: &'a str) -> impl DoubleEndedIterator<Item = &'a Value> {

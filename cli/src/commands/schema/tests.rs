@@ -3,9 +3,16 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use clap::ValueEnum as _;
 use serde_json::{Value, json};
 
-use crate::{record::reader::RecordedRun, scenario, verify, verify::Report};
+use super::{SchemaOf, schema_of};
+use crate::{
+    record::reader::RecordedRun,
+    report::progress::json::{self, Object},
+    scenario,
+    verify::{self, compare},
+};
 
 fn repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
@@ -23,7 +30,10 @@ fn toml(text: &str) -> Value {
 
 #[test]
 fn the_published_schemas_are_those_of_the_program() {
-    for (of, schema) in [("report", Report::schema()), ("scenario", scenario::schema::schema())] {
+    for of in SchemaOf::value_variants() {
+        let schema = schema_of(*of);
+        let of = of.to_possible_value().unwrap();
+        let of = of.get_name();
         jsonschema::draft202012::meta::validate(&schema).unwrap();
         let path = format!("docs/schema/{of}-1.json");
         let published = fs::read_to_string(repository(&path)).ok();
@@ -38,7 +48,7 @@ fn the_published_schemas_are_those_of_the_program() {
 
 #[test]
 fn reports_of_good_bad_and_cut_off_runs_keep_to_the_schema() {
-    let schema = Report::schema();
+    let schema = schema_of(SchemaOf::Report);
     for name in ["good", "over-admission", "tampered", "killed"] {
         let run = RecordedRun::open(&repository("cli/tests/fixtures").join(name)).unwrap();
         let report = serde_json::to_value(verify::verify(&run).unwrap()).unwrap();
@@ -51,6 +61,39 @@ fn reports_of_good_bad_and_cut_off_runs_keep_to_the_schema() {
         lacking.as_object_mut().unwrap().remove("outcome");
         assert_ne!(problems(&schema, &lacking), [""; 0]);
     }
+}
+
+#[test]
+fn comparisons_keep_to_the_schema_and_what_lacks_does_not() {
+    let schema = schema_of(SchemaOf::Comparison);
+    let open = |name: &str| RecordedRun::open(&repository("cli/tests/fixtures").join(name)).unwrap();
+    let comparison = compare::compare(&[open("good")], &open("good"), compare::Terms::default()).unwrap();
+    let comparison = serde_json::to_value(comparison).unwrap();
+    assert_eq!(problems(&schema, &comparison), [""; 0]);
+    for pointer in ["", "/terms", "/rows/0", "/rows/0/quantities/0"] {
+        let mut lacking = comparison.clone();
+        let object = lacking.pointer_mut(pointer).unwrap().as_object_mut().unwrap();
+        let key = object.keys().next().unwrap().clone();
+        object.remove(&key);
+        assert_ne!(problems(&schema, &lacking), [""; 0], "{pointer}: {key}");
+    }
+}
+
+#[test]
+fn lines_of_progress_keep_to_the_schema_and_what_lacks_does_not() {
+    let schema = schema_of(SchemaOf::Progress);
+    let text = || json::Text { text: "text".to_owned() };
+    let end = json::End { outcome: None, exit: 4, run: None, error: Some("x".to_owned()), hint: None };
+    for object in [Object::Note(text()), Object::Warning(text()), Object::End(end)] {
+        let line: Value = serde_json::from_str(&json::line(object)).unwrap();
+        assert_eq!(problems(&schema, &line), [""; 0], "{line}");
+        for key in line.as_object().unwrap().keys() {
+            let mut lacking = line.clone();
+            lacking.as_object_mut().unwrap().remove(key);
+            assert_ne!(problems(&schema, &lacking), [""; 0], "{lacking}");
+        }
+    }
+    assert_ne!(problems(&schema, &json!({ "v": 1, "type": "other", "text": "" })), [""; 0]);
 }
 
 #[test]

@@ -3,7 +3,6 @@
 
 use std::path::Path;
 
-use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::Output;
@@ -16,12 +15,13 @@ use crate::{
     report::{
         own_metrics,
         progress::{
-            Progress, full, json,
+            Progress, full,
+            json::{self, Object},
             view::{Phase, Plan},
         },
     },
     scenario::Scenario,
-    verify::{self, verdict::Outcome},
+    verify::verdict::Outcome,
 };
 
 /// What is known of a run while it goes.
@@ -101,19 +101,19 @@ impl Output<'_> {
         }
         let failure = ended.as_ref().err();
         let exit = ended.as_ref().map_or_else(|failure| failure.exit, |exit| *exit);
-        self.line(&json::line("end", self.end(exit, failure)));
+        self.line(&json::line(Object::End(self.end(exit, failure))));
         Ok(exit)
     }
 
-    fn end(&self, exit: Exit, failure: Option<&Failure>) -> Value {
+    fn end(&self, exit: Exit, failure: Option<&Failure>) -> json::End {
         let plain = |text: &str| anstream::adapter::strip_str(text).to_string();
-        json!({
-            "outcome": self.live.outcome,
-            "exit": exit as u8,
-            "run": self.live.run,
-            "error": failure.map(|failure| plain(&failure.message)),
-            "hint": failure.and_then(|failure| failure.hint.as_deref()).map(plain),
-        })
+        json::End {
+            outcome: self.live.outcome,
+            exit: exit as u8,
+            run: self.live.run.clone(),
+            error: failure.map(|failure| plain(&failure.message)),
+            hint: failure.and_then(|failure| failure.hint.as_deref()).map(plain),
+        }
     }
 
     /// Whether a program reads along.
@@ -131,9 +131,9 @@ impl Output<'_> {
     }
 
     /// A text for programs.
-    pub(super) fn object(&mut self, kind: &str, text: &str) {
+    pub(super) fn object(&mut self, kind: fn(json::Text) -> Object, text: &str) {
         let text = anstream::adapter::strip_str(text).to_string();
-        self.line(&json::line(kind, json!({ "text": text })));
+        self.line(&json::line(kind(json::Text { text })));
     }
 
     fn line(&mut self, line: &str) {
@@ -150,9 +150,9 @@ impl Output<'_> {
         self.live.progress = None;
     }
 
-    /// The run was judged, and its report follows.
-    pub(super) fn judged(&mut self, report: &verify::Report) {
+    /// The run came to this, and its report follows.
+    pub(super) fn judged(&mut self, outcome: Outcome) {
         self.follow_no_more();
-        self.live.outcome = Some(report.outcome);
+        self.live.outcome = Some(outcome);
     }
 }

@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+use schemars::JsonSchema;
+use serde::Serialize;
+
 use super::window::Window;
 use crate::{
     scenario::Scenario,
@@ -9,11 +12,13 @@ use crate::{
 };
 
 /// What a run is at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum Phase {
     /// Looks at the service before the load.
     Preparing,
     /// The load goes on, and is not judged by expectations yet.
+    #[serde(rename = "warm-up")]
     Warmup,
     /// The load goes on.
     Load,
@@ -26,19 +31,7 @@ pub enum Phase {
 }
 
 impl Phase {
-    /// Its name in JSON.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Preparing => "preparing",
-            Self::Warmup => "warm-up",
-            Self::Load => "load",
-            Self::Finishing => "finishing",
-            Self::Settling => "settling",
-            Self::Judging => "judging",
-        }
-    }
-
-    /// The same for people.
+    /// Its name for people.
     pub fn words(self) -> &'static str {
         match self {
             Self::Preparing => "getting ready",

@@ -6,17 +6,19 @@
 //! instant falls into a stall does not depend on how long the request took, so leaving these out favours neither quick nor slow ones;
 //! leaving out all that a stall touched would take the slow ones.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::distribution::Distribution;
 use crate::{
     record::{
+        manifest::State,
         reader::RecordedRun,
         sample::{Outcome, Sample},
         segment::SegmentError,
     },
+    scenario::Scenario,
     units::Nanos,
-    verify::{grouped::Grouped, judged_from, neighbours::is_good},
+    verify::{excuse::Excuses, generator, grouped::Grouped, judged_from, neighbours::is_good},
     watch::stall::Stall,
 };
 
@@ -38,9 +40,9 @@ pub(super) struct RowName {
 /// One block of time of one row.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Block {
-    /// Requests and dropped arrivals.
+    /// Requests; an arrival that was dropped is the generator's, and none of them.
     pub(super) requests: u64,
-    /// Of these: errors, dropped arrivals among them.
+    /// Of these: errors.
     pub(super) errors: u64,
     /// Answers that served their user: as expected, and not turned away by a limit.
     pub(super) served: u64,
@@ -55,41 +57,111 @@ pub(super) struct Cell {
     pub(super) blocks: [Block; BLOCKS],
     /// Answers whose latency may be the generator's own.
     pub(super) touched: u64,
+    /// Arrivals for which there was no user.
+    pub(super) dropped: u64,
 }
 
 /// A run as far as it is compared.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Measured {
     /// The rows that had requests.
     pub(super) rows: BTreeMap<RowName, Cell>,
     /// The names in the scenario's order.
     pub(super) order: Vec<RowName>,
+    /// What the scenario has, whether it had requests or not.
+    pub(super) stated: Stated,
     /// What was compared of the load's time, in seconds.
     pub(super) seconds: f64,
+    /// Why what was measured may be the generator's own, if it may.
+    pub(super) unfit: Option<String>,
+}
+
+/// Names of a scenario: of tenants, and of steps with their journeys.
+#[derive(Debug, Default)]
+pub(super) struct Stated {
+    tenants: BTreeSet<String>,
+    steps: BTreeSet<(String, String)>,
+}
+
+impl Stated {
+    fn of(scenario: &Scenario) -> Self {
+        let steps = scenario.steps.iter().filter_map(|step| {
+            let journey = scenario.journeys.get(step.journey)?;
+            Some((journey.name.clone(), step.name.clone()))
+        });
+        Self { tenants: scenario.tenants.iter().map(ToString::to_string).collect(), steps: steps.collect() }
+    }
+
+    /// Whether the scenario has this row.
+    pub(super) fn has(&self, name: &RowName) -> bool {
+        self.tenants.contains(&name.tenant) && self.steps.contains(&(name.journey.clone(), name.step.clone()))
+    }
+}
+
+/// From when on, and for how long, a run is compared.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Span {
+    from: Nanos,
+    pub(super) length: Nanos,
+    /// Whether what was due later is left out; else it belongs to the last block.
+    is_cut: bool,
+}
+
+impl Span {
+    /// Only so much of it.
+    pub(super) fn cut(self, length: Nanos) -> Self {
+        Self { length, is_cut: true, ..self }
+    }
+}
+
+/// The planned length of a run; where the load came to no planned end, up to the last request that was due. Never up to the last
+/// answer: one that hangs would move all blocks. `None` for a run whose load has no known beginning.
+pub(super) fn span(run: &RecordedRun) -> Result<Option<Span>, SegmentError> {
+    let Some(load) = run.manifest.load else { return Ok(None) };
+    let from = judged_from(run).max(load.begin_ns);
+    let loads = &run.scenario.loads;
+    let planned = loads.iter().map(|load| load.after + load.duration).max().unwrap_or_default();
+    let mut to = load.begin_ns + planned;
+    let by_hand = run.manifest.events.iter().any(|event| event.pace.is_some());
+    if is_whole(run) && !by_hand && loads.iter().all(|load| load.iterations.is_none()) {
+        return Ok(Some(Span { from, length: (to - from).max(Nanos(1)), is_cut: false }));
+    }
+    let mut last = from;
+    run.for_each_sample(|_, sample| last = last.max(sample.intended))?;
+    to = if by_hand { last } else { last.min(to) };
+    Ok(Some(Span { from, length: (to - from).max(Nanos(1)), is_cut: false }))
+}
+
+/// Whether a run came to its end.
+pub(super) fn is_whole(run: &RecordedRun) -> bool {
+    run.manifest.state == State::Finished
 }
 
 /// Reads a run. One whose load has no known beginning has nothing to compare.
-pub(super) fn measure(run: &RecordedRun) -> Result<Measured, SegmentError> {
+pub(super) fn measure(run: &RecordedRun, span: Option<Span>) -> Result<Measured, SegmentError> {
     let scenario = &run.scenario;
+    let Some(Span { from, length, is_cut }) = span else { return Ok(Measured::default()) };
     let mut cells: Grouped<Cell> = Grouped::new(scenario, 1);
     let mut stalls = run.watched.stalls.clone();
     stalls.sort_by_key(|stall| stall.from_ns);
-    let Some(load) = run.manifest.load else {
-        return Ok(Measured { rows: BTreeMap::new(), order: Vec::new(), seconds: 0.0 });
-    };
-    let from = judged_from(run).max(load.begin_ns);
-    let span = (load.to_ns - from).0.max(1);
+    let mut excuses = Excuses::new(&stalls);
+    let mut generator = generator::Gatherer::new(judged_from(run), &run.watched.usage);
     run.for_each_sample(|_, sample| {
+        generator.add(sample, excuses.of(sample));
         // What started the users of open loads was before the load, and is no part of it.
-        if sample.intended < from {
+        if sample.intended < from || is_cut && sample.intended > from + length {
             return;
         }
-        let at = i128::from((sample.intended - from).0) * BLOCKS as i128 / i128::from(span);
+        let at = i128::from((sample.intended - from).0) * BLOCKS as i128 / i128::from(length.0);
         let Some(cell) = cells.of(sample, Cell::default) else { return };
         cell.add((at as usize).min(BLOCKS - 1), sample, is_good(scenario, sample), &stalls);
     })?;
-    let mut measured =
-        Measured { rows: BTreeMap::new(), order: Vec::new(), seconds: Nanos(span).as_secs_f64() };
+    let mut measured = Measured {
+        stated: Stated::of(scenario),
+        seconds: length.as_secs_f64(),
+        unfit: generator.hindrance(run, &excuses),
+        ..Measured::default()
+    };
     for (key, cell) in cells.iter() {
         let step = scenario.steps.get(key.step);
         let journey = step.and_then(|step| scenario.journeys.get(step.journey));
@@ -109,6 +181,10 @@ pub(super) fn measure(run: &RecordedRun) -> Result<Measured, SegmentError> {
 
 impl Cell {
     fn add(&mut self, block: usize, sample: &Sample, served: bool, stalls: &[Stall]) {
+        if sample.outcome == Outcome::Dropped {
+            self.dropped += 1;
+            return;
+        }
         let Some(block) = self.blocks.get_mut(block) else { return };
         block.requests += 1;
         block.errors += u64::from(sample.is_error());
@@ -128,7 +204,7 @@ impl Cell {
         }
     }
 
-    /// Requests and dropped arrivals.
+    /// Requests.
     pub(super) fn requests(&self) -> u64 {
         self.blocks.iter().map(|block| block.requests).sum()
     }
@@ -155,6 +231,7 @@ impl Cell {
         let mut all = Self::default();
         for cell in cells {
             all.touched += cell.touched;
+            all.dropped += cell.dropped;
             for (sum, block) in all.blocks.iter_mut().zip(&cell.blocks) {
                 sum.requests += block.requests;
                 sum.errors += block.errors;

@@ -7,8 +7,9 @@
 //! latency that grows with it, is not taken for chance.
 
 use super::{
+    counts::{Rate, Share, logarithm},
     distribution::{Distribution, bucket, middle},
-    gather::{BLOCKS, Cell},
+    gather::{BLOCKS, Block, Cell},
 };
 use crate::{
     units::Nanos,
@@ -16,46 +17,42 @@ use crate::{
 };
 
 /// Blocks with requests that it takes to see how far a run varies.
-const BLOCKS_NEEDED: usize = 4;
+pub(super) const BLOCKS_NEEDED: usize = 4;
+/// Baselines from which on their spread is known well enough to reckon with; of fewer Student's t is enormous.
+const RUNS_NEEDED: usize = 5;
 
 /// A quantity in the baseline and in the new run, prepared for intervals.
 #[derive(Debug)]
-pub(super) enum Pair {
+pub(super) struct Pair {
+    kind: Kind,
+    /// The quantity in each baseline, on the scale of the interval.
+    runs: Vec<f64>,
+}
+
+#[derive(Debug)]
+enum Kind {
     /// A quantile of latency.
     Latency(Box<Latency>),
-    /// A share of requests: both values, with how far their difference varies.
-    Share {
-        /// Baseline and new run: events and requests.
-        counts: [(u64, u64); 2],
-        /// How many times as much the difference varies as that of independent requests; at least 1.
-        inflation: f64,
-        /// Degrees of freedom of that.
-        degrees: f64,
-        /// The share in each baseline.
-        runs: Vec<f64>,
-    },
-    /// A rate: events per second, and how far their ratio varies.
-    Rate {
-        /// Baseline and new run, per second.
-        rates: [f64; 2],
-        /// Standard error of the logarithm of their ratio.
-        error: f64,
-        /// Degrees of freedom of that.
-        degrees: f64,
-        /// Logarithm of the rate in each baseline.
-        runs: Vec<f64>,
-    },
+    /// A share of requests.
+    Share(Share),
+    /// Events per second.
+    Rate(Box<Rate>),
 }
 
 /// A quantile of latency in both.
 #[derive(Debug)]
-pub(super) struct Latency {
+struct Latency {
     q: f64,
     sides: [Distribution; 2],
     inflation: f64,
     degrees: f64,
-    /// Logarithm of the quantile in each baseline.
-    runs: Vec<f64>,
+}
+
+/// A change as it was seen, and where it may lie by what happened within the runs.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Seen {
+    pub(super) change: f64,
+    pub(super) within: Interval<f64>,
 }
 
 impl Pair {
@@ -70,20 +67,14 @@ impl Pair {
         let runs =
             bases.iter().filter_map(|cell| Some(quantile(&cell.latencies(clock), q)?.as_secs_f64().ln()));
         let runs = runs.collect();
-        Some(Self::Latency(Box::new(Latency { q, sides, inflation, degrees, runs })))
+        Some(Self { kind: Kind::Latency(Box::new(Latency { q, sides, inflation, degrees })), runs })
     }
 
     /// The share of errors; `None` where either has no request.
     pub(super) fn errors(pooled: &Cell, bases: &[&Cell], new: &Cell) -> Option<Self> {
-        let counts = [pooled, new].map(|cell| (cell.errors(), cell.requests()));
-        if counts.iter().any(|(_, requests)| *requests == 0) {
-            return None;
-        }
-        let blocks = [pooled, new]
-            .map(|cell| cell.blocks.each_ref().map(|block| (block.errors as f64, block.requests as f64)));
-        let (inflation, degrees) = inflation(&blocks[0], &blocks[1]);
-        let runs = bases.iter().map(|cell| cell.errors() as f64 / cell.requests().max(1) as f64).collect();
-        Some(Self::Share { counts, inflation, degrees, runs })
+        let asked = bases.iter().filter(|cell| cell.requests() > 0);
+        let runs = asked.map(|cell| cell.errors() as f64 / cell.requests() as f64).collect();
+        Some(Self { kind: Kind::Share(Share::of_errors(pooled, new)?), runs })
     }
 
     /// What was served per second; `None` where neither served anybody. `seconds` are those of all baselines together, of
@@ -93,70 +84,55 @@ impl Pair {
         bases: &[(&Cell, f64)],
         (new, seconds): (&Cell, f64),
     ) -> Option<Self> {
-        if pooled.served() + new.served() == 0 || together <= 0.0 || seconds <= 0.0 {
-            return None;
-        }
-        // A run that served nobody has no logarithm: half an answer is as good as none.
-        let rate = |cell: &Cell, seconds: f64| (cell.served() as f64).max(0.5) / seconds;
-        let rates = [rate(pooled, together), rate(new, seconds)];
-        let served = [pooled, new].map(|cell| cell.blocks.each_ref().map(|block| block.served as f64));
-        let (error, degrees) = ratio_error(&served[0], &served[1]);
-        let runs = bases.iter().map(|(cell, seconds)| rate(cell, *seconds).ln()).collect();
-        Some(Self::Rate { rates, error, degrees, runs })
+        let runs = bases.iter().map(|(cell, seconds)| logarithm(cell.served(), *seconds)).collect();
+        Some(Self { kind: Kind::Rate(Box::new(Rate::of_served((pooled, together), (new, seconds))?)), runs })
     }
 
     /// Both values: seconds, a share, or events per second.
     pub(super) fn values(&self) -> [f64; 2] {
-        match self {
-            Self::Latency(latency) => latency
+        match &self.kind {
+            Kind::Latency(latency) => latency
                 .sides
                 .each_ref()
                 .map(|side| quantile(side, latency.q).map_or(f64::NAN, Nanos::as_secs_f64)),
-            Self::Share { counts, .. } => counts.map(|(events, n)| events as f64 / n as f64),
-            Self::Rate { rates, .. } => *rates,
+            Kind::Share(share) => share.values(),
+            Kind::Rate(rate) => rate.values(),
         }
     }
 
-    /// How many values each rests on: the fewer of the two decide.
+    /// How many values the interval rests on: the fewer of the two decide.
     pub(super) fn count(&self) -> u64 {
-        match self {
-            Self::Latency(latency) => latency.sides[0].count().min(latency.sides[1].count()),
-            Self::Share { counts, .. } => counts[0].1.min(counts[1].1),
-            Self::Rate { .. } => u64::MAX,
+        match &self.kind {
+            Kind::Latency(latency) => latency.sides[0].count().min(latency.sides[1].count()),
+            Kind::Share(share) => share.least(),
+            Kind::Rate(_) => u64::MAX,
         }
     }
 
     /// Where the change lies: the logarithm of the ratio of latencies and rates, the difference of shares. `None` where that
     /// cannot be said.
     pub(super) fn interval(&self, tail: f64) -> Option<Interval<f64>> {
-        let (change, within, runs) = match self {
-            Self::Latency(latency) => {
-                let (change, within) = latency.interval(tail)?;
-                (change, within, &latency.runs)
-            }
-            Self::Share { counts, inflation, degrees, runs } => {
-                let t = finite(*degrees).map(|degrees| student(tail, degrees))?;
-                let sides = counts.map(|(events, n)| wilson(events, n, t * inflation.sqrt()));
-                let [base, new] = self.values();
-                (new - base, apart([base, new], sides), runs)
-            }
-            Self::Rate { rates, error, degrees, runs } => {
-                let margin = finite(*degrees).map(|degrees| student(tail, degrees))? * error;
-                let change = (rates[1] / rates[0]).ln();
-                (change, Interval { low: change - margin, high: change + margin }, runs)
-            }
+        let seen = match &self.kind {
+            Kind::Latency(latency) => latency.interval(tail)?,
+            Kind::Share(share) => share.interval(tail)?,
+            Kind::Rate(rate) => rate.interval(tail)?,
         };
-        let margin = spread(runs, tail);
-        Some(Interval { low: within.low.min(change - margin), high: within.high.max(change + margin) })
+        Some(beyond(seen, &self.runs, self.together(), tail))
+    }
+
+    /// The baselines' value on the scale of the interval.
+    fn together(&self) -> f64 {
+        match &self.kind {
+            Kind::Latency(_) => self.values()[0].ln(),
+            Kind::Share(share) => share.values()[0],
+            Kind::Rate(rate) => rate.logarithms()[0],
+        }
     }
 }
 
 impl Latency {
-    /// The change, and where it lies by what happened within the runs.
-    fn interval(&self, tail: f64) -> Option<(f64, Interval<f64>)> {
-        let degrees = finite(self.degrees)?;
-        // What the blocks say of the variation is an estimate: Student's t, not the normal.
-        let widened = self.inflation * (student(tail, degrees) / student(tail, f64::INFINITY)).powi(2);
+    fn interval(&self, tail: f64) -> Option<Seen> {
+        let widened = widened(self.inflation, self.degrees, tail)?;
         let log = |bucket: u16| middle(bucket).as_secs_f64().max(1e-9).ln();
         let side = |side: &Distribution| {
             let n = side.count();
@@ -169,7 +145,7 @@ impl Latency {
             Some((log(value), Interval { low: log(low), high: log(high) }))
         };
         let ((base, of_base), (new, of_new)) = (side(&self.sides[0])?, side(&self.sides[1])?);
-        Some((new - base, apart([base, new], [of_base, of_new])))
+        Some(Seen { change: new - base, within: apart([base, new], [of_base, of_new]) })
     }
 }
 
@@ -181,7 +157,7 @@ pub(super) fn quantile(latencies: &Distribution, q: f64) -> Option<Nanos> {
 
 /// Where the difference of two estimates lies whose own intervals are known (MOVER: Zou and Donner, Construction of confidence
 /// limits about effect measures, Statistics in Medicine 27, 2008).
-fn apart([base, new]: [f64; 2], [of_base, of_new]: [Interval<f64>; 2]) -> Interval<f64> {
+pub(super) fn apart([base, new]: [f64; 2], [of_base, of_new]: [Interval<f64>; 2]) -> Interval<f64> {
     let change = new - base;
     Interval {
         low: change - (new - of_new.low).hypot(of_base.high - base),
@@ -189,18 +165,10 @@ fn apart([base, new]: [f64; 2], [of_base, of_new]: [Interval<f64>; 2]) -> Interv
     }
 }
 
-/// Where a share lies (Wilson, Journal of the American Statistical Association 22, 1927).
-fn wilson(events: u64, n: u64, z: f64) -> Interval<f64> {
-    let (n, share) = (n as f64, events as f64 / n as f64);
-    let centre = (share + z * z / (2.0 * n)) / (1.0 + z * z / n);
-    let margin = z / (1.0 + z * z / n) * (share * (1.0 - share) / n + z * z / (4.0 * n * n)).sqrt();
-    Interval { low: (centre - margin).min(share).max(0.0), high: (centre + margin).max(share).min(1.0) }
-}
-
 /// By block: how many latencies lie at or below the quantile, and how many there are.
 fn below(cell: &Cell, all: &Distribution, clock: usize, q: f64) -> Option<[(f64, f64); BLOCKS]> {
     let at = quantile(all, q).map(bucket)?;
-    let count = |block: &super::gather::Block| {
+    let count = |block: &Block| {
         let latencies = block.latencies.get(clock);
         latencies.map_or((0.0, 0.0), |latencies| (latencies.up_to(at) as f64, latencies.count() as f64))
     };
@@ -213,7 +181,7 @@ fn below(cell: &Cell, all: &Distribution, clock: usize, q: f64) -> Option<[(f64,
 /// The variance of a share of clusters is that of the clusters' residuals (Woodruff, Confidence intervals for medians and other
 /// position measures, Journal of the American Statistical Association 47, 1952; Cochran, Sampling Techniques, 3rd edition,
 /// section 9.5): with `r` the difference of both runs' residuals, `k/(k−1)·Σr²`.
-fn inflation(base: &[(f64, f64); BLOCKS], new: &[(f64, f64); BLOCKS]) -> (f64, f64) {
+pub(super) fn inflation(base: &[(f64, f64); BLOCKS], new: &[(f64, f64); BLOCKS]) -> (f64, f64) {
     let total = |blocks: &[(f64, f64); BLOCKS]| {
         blocks.iter().fold((0.0, 0.0), |sum, block| (sum.0 + block.0, sum.1 + block.1))
     };
@@ -236,36 +204,34 @@ fn inflation(base: &[(f64, f64); BLOCKS], new: &[(f64, f64); BLOCKS]) -> (f64, f
     ((observed / independent).max(1.0), blocks - 1.0)
 }
 
-/// The standard error of the logarithm of the ratio of two totals, by their blocks, and its degrees of freedom (Cochran,
-/// Sampling Techniques, 3rd edition, section 6.4). Rounding to whole counts alone has a variance of 1/12, and less is not
-/// believed.
-fn ratio_error(base: &[f64; BLOCKS], new: &[f64; BLOCKS]) -> (f64, f64) {
-    let [all_base, all_new] = [base, new].map(|blocks| blocks.iter().sum::<f64>().max(0.5));
-    let used = base.iter().zip(new).filter(|(base, new)| **base + **new > 0.0);
-    let squares: Vec<f64> = used
-        .map(|(base, new)| (new / all_new - base / all_base).powi(2))
-        .map(|square| square.max((all_new.powi(-2) + all_base.powi(-2)) / 12.0))
-        .collect();
-    let blocks = squares.len() as f64;
-    if squares.len() < BLOCKS_NEEDED {
-        return (0.0, f64::NAN);
-    }
-    ((squares.iter().sum::<f64>() * blocks / (blocks - 1.0)).sqrt(), blocks - 1.0)
+/// How many times fewer requests are as good as independent: Student's t in place of the normal, because what blocks say of the
+/// variation is an estimate. `None` where they say nothing.
+pub(super) fn widened(inflation: f64, degrees: f64, tail: f64) -> Option<f64> {
+    let degrees = Some(degrees).filter(|degrees| degrees.is_finite())?;
+    Some(inflation * (student(tail, degrees) / student(tail, f64::INFINITY)).powi(2))
 }
 
-/// How far a further run may lie from several, by their own spread: half of a prediction interval of Student's t, `t·s·√(1 +
-/// 1/k)` (Hahn and Meeker, Statistical Intervals, 2nd edition, section 4.7). Nothing is known of that from a single one.
-fn spread(runs: &[f64], tail: f64) -> f64 {
+/// The same interval, widened by how far runs lie from each other.
+///
+/// From five baselines on, the variance between runs is that of the baselines less that within one (DerSimonian and Laird,
+/// Controlled Clinical Trials 7, 1986); a further run lies within `t·s·√(1 + 1/k)` of them (Hahn and Meeker, Statistical
+/// Intervals, 2nd edition, section 4.7), and both variances add up. Two to four tell too little of a variance; but what is no
+/// further away than one of them is no change. A single one says nothing.
+fn beyond(seen: Seen, runs: &[f64], together: f64, tail: f64) -> Interval<f64> {
+    let Seen { change, within } = seen;
     let k = runs.len() as f64;
-    if runs.len() < 2 {
-        return 0.0;
+    if runs.len() < RUNS_NEEDED {
+        let apart = runs.iter().map(|run| (run - together).abs()).fold(0.0, f64::max);
+        return Interval { low: within.low.min(change - apart), high: within.high.max(change + apart) };
     }
     let mean = runs.iter().sum::<f64>() / k;
-    let variance = runs.iter().map(|run| (run - mean).powi(2)).sum::<f64>() / (k - 1.0);
-    student(tail, k - 1.0) * (variance * (1.0 + 1.0 / k)).sqrt()
-}
-
-/// Degrees of freedom, if there are any.
-fn finite(degrees: f64) -> Option<f64> {
-    degrees.is_finite().then_some(degrees)
+    let all = runs.iter().map(|run| (run - mean).powi(2)).sum::<f64>() / (k - 1.0);
+    let margin = (within.high - within.low) / 2.0;
+    let own = (margin / student(tail, BLOCKS as f64 - 1.0)).powi(2) / (1.0 + 1.0 / k);
+    let between = (all - own).max(0.0);
+    let margin = student(tail, k - 1.0) * (between * (1.0 + 1.0 / k)).sqrt();
+    Interval {
+        low: change - (change - within.low).hypot(margin),
+        high: change + (within.high - change).hypot(margin),
+    }
 }

@@ -1,9 +1,10 @@
-//! What changes come to, all of them together: the whole comparison says something that is not so with a probability of at
-//! most `doubt`.
+//! What changes come to. Whether anything got worse is asked of many quantities, so changes share the doubt; that nothing did is said
+//! only if it is so of each, which takes no share.
 //!
-//! Holm's method (A simple sequentially rejective multiple test procedure, Scandinavian Journal of Statistics 6, 1979): every
-//! change is first asked for with an equal share of the doubt. Those that are found leave theirs to the others,
-//! which are asked again with more, until no more are found.
+//! Changes: Holm's method (A simple sequentially rejective multiple test procedure, Scandinavian Journal of Statistics 6, 1979).
+//! Every change is first asked for with an equal share of the doubt. Those that are found leave theirs to the others, which are asked
+//! again with more, until no more are found. No change: the intersection-union test (Berger, Technometrics 24, 1982). To pass all of so
+//! many tests of one level has no higher one.
 
 use super::{Change, Quantity, Unit, gather::BLOCKS, interval::Pair};
 use crate::{
@@ -13,7 +14,7 @@ use crate::{
 
 /// A quantile `q` of fewer than this over `1 − q` requests says nothing.
 const REQUESTS_ABOVE: f64 = 10.0;
-/// Answers that a rate takes: ratios of fewer are far from normal.
+/// Answers that a rate takes, unless fewer show that it changed.
 const SERVED_NEEDED: u64 = 30;
 /// A change of more than this share of the tolerance is no reason to ask for ever more requests.
 const LEAST_LEFT: f64 = 0.5;
@@ -26,46 +27,59 @@ pub(super) struct Subject {
     tolerance: f64,
     /// The same on the scale of the interval, where greater is worse.
     limit: f64,
-    /// How many requests it takes at the least, and how many there are.
     needed: Needed,
+    /// How many there are of what is needed, in whichever run has more: a run that has fewer than before must not be let off for it.
+    found: u64,
+    /// Whether all that there was is gone: nobody served, or nothing but errors, where it was otherwise before.
+    is_total: bool,
     pair: Option<Pair>,
 }
 
+/// How many it takes at the least.
 #[derive(Debug, Clone, Copy)]
 enum Needed {
-    Requests(u64),
+    Count(u64),
     /// Those of which none was an error show a share below this.
     FaultlessBelow(f64),
-    Served {
-        found: u64,
-    },
+}
+
+/// Tails of intervals.
+#[derive(Debug, Clone, Copy)]
+struct Tails {
+    /// Of those that hold all together.
+    together: f64,
+    /// Of each by itself.
+    alone: f64,
 }
 
 impl Subject {
-    /// A quantile of latency, which may change by the share `tolerance` or by `floor`.
+    /// A quantile of latency, which may change by the share `tolerance` or by `floor`; `found` answers.
     pub(super) fn latency(
         name: &'static str,
         q: f64,
-        tolerance: f64,
-        floor: Nanos,
+        (tolerance, floor): (f64, Nanos),
+        found: u64,
         pair: Option<Pair>,
     ) -> Self {
         let base = pair.as_ref().map_or(f64::INFINITY, |pair| pair.values()[0]);
         let tolerance = tolerance.max(floor.as_secs_f64() / base);
-        let needed = Needed::Requests((REQUESTS_ABOVE / (1.0 - q)).round() as u64);
-        Self { name, unit: Unit::Seconds, tolerance, limit: tolerance.ln_1p(), needed, pair }
+        let needed = Needed::Count((REQUESTS_ABOVE / (1.0 - q)).round() as u64);
+        let (unit, limit) = (Unit::Seconds, tolerance.ln_1p());
+        Self { name, unit, tolerance, limit, needed, found, is_total: false, pair }
     }
 
-    /// The share of errors, which may change by `tolerance`.
-    pub(super) fn errors(tolerance: f64, pair: Option<Pair>) -> Self {
+    /// The share of errors, which may change by `tolerance`; `found` requests.
+    pub(super) fn errors(tolerance: f64, found: u64, pair: Option<Pair>) -> Self {
+        let is_total = pair.as_ref().is_some_and(|pair| pair.values()[0] < 1.0 && pair.values()[1] >= 1.0);
         let needed = Needed::FaultlessBelow(tolerance);
-        Self { name: "errors", unit: Unit::Share, tolerance, limit: tolerance, needed, pair }
+        Self { name: "errors", unit: Unit::Share, tolerance, limit: tolerance, needed, found, is_total, pair }
     }
 
-    /// What is served per second, which may change by the share `tolerance`; `found`: in whichever has fewer.
+    /// What is served per second, which may change by the share `tolerance`; `found` answers that served.
     pub(super) fn served(tolerance: f64, found: u64, pair: Option<Pair>) -> Self {
-        let needed = Needed::Served { found };
-        Self { name: "served", unit: Unit::PerSecond, tolerance, limit: tolerance.ln_1p(), needed, pair }
+        let is_total = pair.as_ref().is_some_and(|pair| pair.values()[0] > 0.0 && pair.values()[1] <= 0.0);
+        let (unit, limit, needed) = (Unit::PerSecond, tolerance.ln_1p(), Needed::Count(SERVED_NEEDED));
+        Self { name: "served", unit, tolerance, limit, needed, found, is_total, pair }
     }
 
     /// Where the change lies on a scale on which greater is worse.
@@ -77,27 +91,35 @@ impl Subject {
         })
     }
 
-    /// How many requests are missing for anything to be said, if so.
+    /// How many requests a run needs for anything to be said, if there are fewer.
     fn too_few(&self, tail: f64) -> Option<u64> {
-        let found = self.pair.as_ref().map_or(0, Pair::count);
-        let (found, needed) = match self.needed {
-            Needed::Requests(needed) => (found, needed),
-            // A share of none lies below t²/(n + t²) by Wilson's interval, and so does the difference of two.
+        let needed = match self.needed {
+            Needed::Count(needed) => needed,
+            // Of n requests without an error, the share lies below 1 − tail^(1/n).
             Needed::FaultlessBelow(share) => {
-                let t = student(tail, BLOCKS as f64 - 1.0);
-                (found, (t * t * (1.0 / share - 1.0)).ceil() as u64)
+                let widened = student(tail, BLOCKS as f64 - 1.0) / student(tail, f64::INFINITY);
+                (widened.powi(2) * tail.ln() / (-share).ln_1p()).ceil() as u64
             }
-            Needed::Served { found } => (found, SERVED_NEEDED),
         };
-        (found < needed).then_some(needed)
+        (self.found < needed).then_some(needed)
     }
 
-    fn judge(&self, tail: f64) -> Quantity {
-        let interval = self.interval(tail);
-        let outcome = match interval {
-            Some(Interval { low, .. }) if low > self.limit => Change::Worse,
-            Some(Interval { high, .. }) if high < -self.limit => Change::Better,
-            _ if self.too_few(tail).is_some() => Change::TooFew,
+    /// What it came to, and the interval that says so.
+    fn outcome(&self, tails: Tails) -> (Change, Option<Interval<f64>>) {
+        let (together, alone) = (self.interval(tails.together), self.interval(tails.alone));
+        if together.is_some_and(|at| at.low > self.limit) {
+            return (Change::Worse, together);
+        }
+        if together.is_some_and(|at| at.high < -self.limit) {
+            return (Change::Better, together);
+        }
+        // Few of what is counted can still show that it is worse than it was, if not by how much. Of few latencies no more is said.
+        let seems_worse =
+            self.is_total || self.unit != Unit::Seconds && together.is_some_and(|at| at.low > 0.0);
+        if !seems_worse && self.too_few(tails.alone).is_some() {
+            return (Change::TooFew, alone);
+        }
+        let change = match alone {
             Some(Interval { low, high }) if high <= self.limit => {
                 if low >= -self.limit {
                     Change::Same
@@ -107,8 +129,13 @@ impl Subject {
             }
             _ => Change::Unknown,
         };
+        (change, alone)
+    }
+
+    fn judge(&self, tails: Tails) -> Quantity {
+        let (outcome, interval) = self.outcome(tails);
         let needed = match outcome {
-            Change::TooFew => self.too_few(tail),
+            Change::TooFew => self.too_few(tails.alone),
             Change::Unknown => interval.and_then(|interval| self.enough(interval)),
             _ => None,
         };
@@ -118,15 +145,17 @@ impl Subject {
             Unit::PerSecond => [-high, -low].map(shown),
             Unit::Seconds | Unit::Share => [low, high].map(shown),
         });
+        let finite = |value: f64| Some(value).filter(|value| value.is_finite());
+        let change =
+            |[base, new]: [f64; 2]| if self.unit == Unit::Share { new - base } else { new / base - 1.0 };
         Quantity {
             name: self.name,
             unit: self.unit,
             base: values.map(|[base, _]| base),
             new: values.map(|[_, new]| new),
-            change: values
-                .map(|[base, new]| if self.unit == Unit::Share { new - base } else { new / base - 1.0 }),
-            low: ends.map(|[low, _]| low),
-            high: ends.map(|[_, high]| high),
+            change: values.map(change).and_then(finite),
+            low: ends.and_then(|[low, _]| finite(low)),
+            high: ends.and_then(|[_, high]| finite(high)),
             tolerance: self.tolerance,
             outcome,
             needed,
@@ -144,7 +173,7 @@ impl Subject {
     }
 }
 
-/// Judges all of them, in their order.
+/// Judges all of them, in their order: what is said of any is not so with a probability of at most `doubt`.
 pub(super) fn judge(subjects: &[Subject], doubt: f64) -> Vec<Quantity> {
     let mut found = vec![false; subjects.len()];
     let mut left = subjects.len();
@@ -162,5 +191,6 @@ pub(super) fn judge(subjects: &[Subject], doubt: f64) -> Vec<Quantity> {
             break;
         }
     }
-    subjects.iter().map(|subject| subject.judge(tail(left))).collect()
+    let tails = Tails { together: tail(left), alone: tail(1) };
+    subjects.iter().map(|subject| subject.judge(tails)).collect()
 }

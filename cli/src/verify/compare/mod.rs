@@ -1,25 +1,29 @@
 //! Is a run slower than the one before it? Two recorded runs of one scenario, or one and several baselines, by tenant and step:
-//! quantiles of latency, errors and what was served, each with an interval, and all intervals of a comparison hold together.
+//! quantiles of latency, errors and what was served, each with an interval; all changes that are told hold together.
 //!
-//! `gather` reads a run in blocks of time, `interval` says how far apart two are, `judge` what that comes to, `differences` whether
-//! they can be compared at all. docs/compare.md has the argument, and how often it cries wolf.
+//! `gather` reads a run in blocks of time, `interval` says how far apart two are (`counts` what is counted), `judge` what that comes to, `rows` which
+//! tenants and steps there are, `differences` whether they can be compared at all. docs/compare.md has the argument, and how often it cries wolf.
 
+mod counts;
 mod differences;
 mod distribution;
 mod gather;
 mod interval;
 mod judge;
+mod rows;
 #[cfg(test)]
 mod simulated;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
+
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use self::{
-    gather::{Cell, Measured, RowName},
-    interval::Pair,
-    judge::Subject,
+    gather::Measured,
+    rows::{only_in_one, rows},
 };
 use super::verdict::Outcome;
 use crate::{
@@ -30,11 +34,8 @@ use crate::{
 /// Version of the JSON about a comparison; it rises when a reader has to change.
 pub const COMPARISON_VERSION: u32 = 1;
 
-/// The quantiles that are compared, and how many times the tolerance each may change by: the further out, the more it varies.
-const QUANTILES: [(&str, f64, f64); 3] = [("p50", 0.5, 1.0), ("p90", 0.9, 1.5), ("p99", 0.99, 2.0)];
-
 /// From which instant latency is compared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Clock {
     /// The instant that a request was due: waiting counts.
@@ -44,7 +45,7 @@ pub enum Clock {
 }
 
 /// What is asked of a comparison.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, JsonSchema)]
 pub struct Terms {
     /// From which instant latency is compared.
     pub clock: Clock,
@@ -54,7 +55,7 @@ pub struct Terms {
     pub floor_ns: Nanos,
     /// The least change of the share of errors that matters.
     pub error_tolerance: f64,
-    /// The probability that anything said of the whole comparison is not so.
+    /// The probability that any change is told that is none; and that none is told where there is one.
     pub doubt: f64,
     /// Whether runs of different scenarios are compared as far as that goes.
     pub force: bool,
@@ -74,7 +75,7 @@ impl Default for Terms {
 }
 
 /// A new run held against its baselines.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Comparison {
     /// [`COMPARISON_VERSION`].
     pub version: u32,
@@ -88,6 +89,9 @@ pub struct Comparison {
     pub terms: Terms,
     /// What else is different than the service, perhaps.
     pub warnings: Vec<String>,
+    /// Of each run whose generator did not keep up: which, and why. Then all that could be said is unknown, as it may be the
+    /// generator's own.
+    pub generator: Vec<String>,
     /// By tenant and step; those that got worse first.
     pub rows: Vec<Row>,
     /// Fail: something got worse. Inconclusive: whether something got worse cannot be said.
@@ -95,7 +99,7 @@ pub struct Comparison {
 }
 
 /// One tenant's requests of one step.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Row {
     /// Tenant id.
     pub tenant: String,
@@ -103,10 +107,12 @@ pub struct Row {
     pub journey: String,
     /// Step name.
     pub step: String,
-    /// Requests and dropped arrivals after the warm-up, of all baselines.
+    /// Requests after the warm-up, of all baselines.
     pub base_requests: u64,
     /// The same of the new run.
     pub new_requests: u64,
+    /// Arrivals after the warm-up that the generator dropped, of all runs: neither requests nor errors.
+    pub dropped: u64,
     /// Answers, of all runs, whose latency is not compared because the generator stood still as they were due or came.
     pub left_out: u64,
     /// What was compared.
@@ -114,7 +120,7 @@ pub struct Row {
 }
 
 /// One quantity of one row.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Quantity {
     /// `p50`, `p90`, `p99`, `errors` or `served`.
     pub name: &'static str,
@@ -124,11 +130,11 @@ pub struct Quantity {
     pub base: Option<f64>,
     /// The new run's.
     pub new: Option<f64>,
-    /// Relative change; of errors the difference.
+    /// Relative change, if there was anything before; of errors the difference.
     pub change: Option<f64>,
-    /// Where the true change lies at the least …
+    /// Where the true change lies at the least … Of a change that is told, with all others together; else by itself.
     pub low: Option<f64>,
-    /// … and at the most.
+    /// … and at the most; `None` without a bound.
     pub high: Option<f64>,
     /// How much it may get worse by.
     pub tolerance: f64,
@@ -139,7 +145,7 @@ pub struct Quantity {
 }
 
 /// Units of a quantity.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Unit {
     /// Of latency.
@@ -151,7 +157,7 @@ pub enum Unit {
 }
 
 /// What a quantity came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Change {
     /// Surely worse, by more than the tolerance.
@@ -212,15 +218,21 @@ pub fn compare(
         }
         warnings.extend(differences.into_iter().chain(differences::slight(base, new)));
     }
-    let mut seen = std::collections::BTreeSet::new();
+    let mut seen = BTreeSet::new();
     warnings.retain(|warning| seen.insert(warning.clone()));
-    let measured: Result<Vec<Measured>, SegmentError> = baselines.iter().map(gather::measure).collect();
-    let (measured, now) = (measured?, gather::measure(new)?);
+    let (measured, now) = measure(baselines, new)?;
     warnings.extend(only_in_one(&measured, &now));
     let mut rows = rows(&measured, &now, terms);
     if rows.is_empty() {
         let base = baselines.first().map(name).unwrap_or_default();
         return Err(CompareError::NothingInCommon { base, new: name(new) });
+    }
+    let runs = baselines.iter().zip(&measured).chain([(new, &now)]);
+    let generator: Vec<String> = runs
+        .filter_map(|(run, measured)| Some(format!("{}: {}", name(run), measured.unfit.as_ref()?)))
+        .collect();
+    if !generator.is_empty() {
+        rows.iter_mut().flat_map(|row| &mut row.quantities).for_each(Quantity::doubt);
     }
     let outcome = outcome(&rows);
     rows.sort_by_key(|row| row.quantities.iter().map(|quantity| quantity.outcome as u8).min());
@@ -231,6 +243,7 @@ pub fn compare(
         new: name(new),
         terms,
         warnings,
+        generator,
         rows,
         outcome,
     })
@@ -240,69 +253,42 @@ fn name(run: &RecordedRun) -> String {
     run.dir.display().to_string()
 }
 
-/// All rows that the new run and every baseline have, judged together.
-fn rows(baselines: &[Measured], new: &Measured, terms: Terms) -> Vec<Row> {
-    let together: f64 = baselines.iter().map(|base| base.seconds).sum();
-    let (mut rows, mut subjects) = (Vec::new(), Vec::new());
-    for name in &new.order {
-        let Some(now) = new.rows.get(name) else { continue };
-        let of_bases: Vec<(&Cell, f64)> =
-            baselines.iter().filter_map(|base| Some((base.rows.get(name)?, base.seconds))).collect();
-        if of_bases.len() < baselines.len() {
-            continue;
-        }
-        let cells: Vec<&Cell> = of_bases.iter().map(|(cell, _)| *cell).collect();
-        let pooled = Cell::pooled(cells.iter().copied());
-        let clock = terms.clock as usize;
-        for (label, q, times) in QUANTILES {
-            let pair = Pair::latency(&pooled, &cells, now, clock, q);
-            subjects.push(Subject::latency(label, q, times * terms.tolerance, terms.floor_ns, pair));
-        }
-        subjects.push(Subject::errors(terms.error_tolerance, Pair::errors(&pooled, &cells, now)));
-        let rate = Pair::rate((&pooled, together), &of_bases, (now, new.seconds));
-        subjects.push(Subject::served(terms.tolerance, pooled.served().min(now.served()), rate));
-        rows.push(row(name, &pooled, now));
+/// Reads all runs. If one came to an early end, only the time that all of them have is compared.
+fn measure(baselines: &[RecordedRun], new: &RecordedRun) -> Result<(Vec<Measured>, Measured), SegmentError> {
+    let all = || baselines.iter().chain([new]);
+    let mut spans = all().map(gather::span).collect::<Result<Vec<_>, _>>()?;
+    let least = spans.iter().flatten().map(|span| span.length).min();
+    if let Some(length) = least.filter(|_| !all().all(gather::is_whole)) {
+        spans.iter_mut().flatten().for_each(|span| *span = span.cut(length));
     }
-    let per_row = QUANTILES.len() + 2;
-    let mut quantities = judge::judge(&subjects, terms.doubt).into_iter();
-    for row in &mut rows {
-        row.quantities = quantities.by_ref().take(per_row).collect();
-    }
-    rows
+    let mut measured =
+        all().zip(spans).map(|(run, span)| gather::measure(run, span)).collect::<Result<Vec<_>, _>>()?;
+    let now = measured.pop().unwrap_or_default();
+    Ok((measured, now))
 }
 
-fn row(name: &RowName, base: &Cell, new: &Cell) -> Row {
-    Row {
-        tenant: name.tenant.clone(),
-        journey: name.journey.clone(),
-        step: name.step.clone(),
-        base_requests: base.requests(),
-        new_requests: new.requests(),
-        left_out: base.touched + new.touched,
-        quantities: Vec::new(),
+impl Row {
+    /// Whether nothing at all can be said of it.
+    pub fn is_silent(&self) -> bool {
+        self.quantities.iter().all(|quantity| quantity.outcome == Change::TooFew)
     }
 }
 
-/// Rows that some runs have and others have not.
-fn only_in_one(baselines: &[Measured], new: &Measured) -> Vec<String> {
-    let everywhere = |name: &RowName| baselines.iter().all(|base| base.rows.contains_key(name));
-    let missing_before = new.order.iter().filter(|name| !everywhere(name)).count();
-    let gone: std::collections::BTreeSet<&RowName> =
-        baselines.iter().flat_map(|base| &base.order).filter(|name| !new.rows.contains_key(name)).collect();
-    let told = |count: usize, whose: &str| {
-        let rows = if count == 1 { "tenant and step has" } else { "tenants and steps have" };
-        (count > 0).then(|| format!("{count} {rows} no requests in {whose}, and cannot be compared"))
-    };
-    told(missing_before, "a baseline").into_iter().chain(told(gone.len(), "the new run")).collect()
+impl Quantity {
+    /// What could be said is unknown after all.
+    fn doubt(&mut self) {
+        if self.outcome != Change::TooFew {
+            (self.outcome, self.needed) = (Change::Unknown, None);
+        }
+    }
 }
 
 /// The worst of all. A row of which nothing at all can be said counts as unknown.
 fn outcome(rows: &[Row]) -> Outcome {
     let all = || rows.iter().flat_map(|row| &row.quantities).map(|quantity| quantity.outcome);
-    let is_silent = |row: &Row| row.quantities.iter().all(|quantity| quantity.outcome == Change::TooFew);
     if all().any(|change| change == Change::Worse) {
         Outcome::Fail
-    } else if all().any(|change| change == Change::Unknown) || rows.iter().any(is_silent) {
+    } else if all().any(|change| change == Change::Unknown) || rows.iter().any(Row::is_silent) {
         Outcome::Inconclusive
     } else {
         Outcome::Pass

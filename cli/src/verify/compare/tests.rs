@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     record::{
-        manifest::{Event, Pace},
+        manifest::{Event, Pace, State},
         sample::{Outcome as SampleOutcome, Sample},
     },
     verify::testing::{Made, SCENARIO, sample, stall},
@@ -116,6 +116,143 @@ fn what_came_while_the_generator_stood_still_is_left_out() {
     assert_eq!(against(&made(usual), &new).outcome, Outcome::Inconclusive);
 }
 
+fn changes(comparison: &Comparison, name: &str) -> Change {
+    comparison.rows[0].quantities.iter().find(|quantity| quantity.name == name).unwrap().outcome
+}
+
+#[test]
+fn a_generator_that_did_not_keep_up_leaves_everything_unknown() {
+    let mut slower = samples(|i| usual(i) * 13 / 10);
+    for sample in slower.iter_mut().step_by(150) {
+        sample.outcome = SampleOutcome::Dropped;
+    }
+    let comparison = against(&made(usual), &Made::new("", &slower));
+    assert_eq!(comparison.outcome, Outcome::Fail, "less than 1 % is no reason for doubt: {comparison:#?}");
+    assert_eq!(changes(&comparison, "errors"), Change::Same, "what was dropped is no error");
+    assert_eq!((comparison.rows[0].dropped, comparison.rows[0].new_requests), (14, 1986));
+    for sample in slower.iter_mut().step_by(40) {
+        sample.outcome = SampleOutcome::Dropped;
+    }
+    let slower = Made::new("", &slower);
+    for [base, new] in [[&made(usual), &slower], [&slower, &made(usual)], [&slower, &slower]] {
+        let comparison = against(base, new);
+        assert!(told(&comparison).iter().all(|(_, change)| *change == Change::Unknown), "{comparison:#?}");
+        assert_eq!(comparison.outcome, Outcome::Inconclusive);
+    }
+    let reason = &against(&made(usual), &slower).generator[0];
+    let reason = reason.replace(&slower.dir.path().display().to_string(), "DIR");
+    insta::assert_snapshot!(reason, @"DIR: 60 of 2000 arrivals were dropped");
+}
+
+#[test]
+fn a_service_that_serves_nobody_any_more_does_not_pass() {
+    let refused = |count: usize, status: u16| {
+        let mut samples = samples(usual)[..count].to_vec();
+        samples.iter_mut().for_each(|sample| sample.outcome = SampleOutcome::Status(status));
+        samples
+    };
+    let served = |count: usize| Made::new("", &samples(usual)[..count]);
+    for step in [1, 10, 100] {
+        let [served, refused] =
+            [samples(usual), refused(2000, 429)].map(|all| Made::new("", &each(step, &all)));
+        let comparison = against(&served, &refused);
+        assert_eq!(changes(&comparison, "served"), Change::Worse, "{comparison:#?}");
+    }
+    // 60 answers lie in one block of the ten seconds: nobody knows what else there was at that instant.
+    for count in [1, 12, 60] {
+        let comparison = against(&served(count), &Made::new("", &refused(count, 429)));
+        assert_eq!(changes(&comparison, "served"), Change::Unknown, "{comparison:#?}");
+        assert_eq!(comparison.outcome, Outcome::Inconclusive);
+    }
+    let mut failed = refused(12, 500);
+    failed.iter_mut().for_each(|sample| sample.failed_check = Some("status 500".to_owned()));
+    let comparison = against(&served(12), &Made::new("", &failed));
+    assert_eq!(changes(&comparison, "errors"), Change::Unknown, "{comparison:#?}");
+}
+
+/// Every so-many-th sample, over all the time.
+fn each(step: usize, samples: &[Sample]) -> Vec<Sample> {
+    samples.iter().step_by(step).cloned().collect()
+}
+
+#[test]
+fn few_events_are_judged_exactly() {
+    let half = |sample: &mut Sample| sample.outcome = SampleOutcome::Status(429);
+    let usual = each(50, &samples(usual));
+    let mut fewer = usual.clone();
+    fewer.iter_mut().skip(1).step_by(2).for_each(half);
+    let comparison = against(&Made::new("", &usual), &Made::new("", &fewer));
+    assert_eq!(changes(&comparison, "served"), Change::Unknown, "20 in place of 40: {comparison:#?}");
+    fewer.iter_mut().skip(4).for_each(half);
+    let comparison = against(&Made::new("", &usual), &Made::new("", &fewer));
+    assert_eq!(changes(&comparison, "served"), Change::Worse, "2 in place of 40: {comparison:#?}");
+    let comparison = against(&Made::new("", &fewer), &Made::new("", &usual));
+    assert_eq!(changes(&comparison, "served"), Change::Better, "{comparison:#?}");
+}
+
+#[test]
+fn rows_that_are_gone_are_missed_and_new_ones_are_told() {
+    let two = SCENARIO.replace("\"acme\"", "\"acme\"\n[[tenant]]\nid = \"globex\"");
+    let of = |step: usize| {
+        let mut samples = samples(usual);
+        for sample in samples.iter_mut().step_by(step) {
+            sample.tenant = 1;
+        }
+        Made::of(two.clone(), &samples)
+    };
+    let (both, hardly, alone) = (of(2), of(1000), Made::of(two.clone(), &samples(usual)));
+    let comparison = against(&both, &alone);
+    let gone = &comparison.rows[0];
+    assert_eq!((&*gone.tenant, gone.new_requests, gone.quantities[0].outcome), ("globex", 0, Change::Worse));
+    assert_eq!(gone.quantities.len(), 1);
+    let comparison = against(&hardly, &alone);
+    let gone = comparison.rows.iter().find(|row| row.tenant == "globex").unwrap();
+    assert_eq!((gone.quantities[0].outcome, comparison.outcome), (Change::Unknown, Outcome::Inconclusive));
+
+    let comparison = against(&alone, &both);
+    assert_eq!(comparison.rows.len(), 1);
+    insta::assert_snapshot!(comparison.warnings.join("\n"), @"requests in the new run only, so there is nothing to compare: globex, chat/POST /chat");
+    // What the scenario has no more, the service cannot have lost.
+    let forced = Terms { force: true, ..Terms::default() };
+    let comparison = held(&[&hardly], &made(usual), forced).unwrap();
+    assert_eq!(comparison.outcome, Outcome::Pass, "{comparison:#?}");
+    insta::assert_snapshot!(comparison.warnings.join("\n"), @"
+    tenants: acme, globex, now acme
+    not in the new run's scenario, so there is nothing to compare: globex, chat/POST /chat
+    ");
+}
+
+#[test]
+fn an_answer_that_hangs_moves_nothing() {
+    let mut hung = samples(usual);
+    hung[1000].done = Nanos::from_secs(40);
+    let mut new = Made::new("", &hung);
+    new.manifest.load.as_mut().unwrap().to_ns = Nanos::from_secs(40);
+    let comparison = against(&made(usual), &new);
+    assert_eq!(comparison.outcome, Outcome::Pass, "{comparison:#?}");
+}
+
+#[test]
+fn a_run_that_was_ended_early_is_held_against_the_same_time() {
+    // The load of both doubles after five seconds, and its latency with it.
+    let growing = |i: i64| if i < 1000 { usual(i) } else { 2 * usual(i) };
+    let mut new = Made::new("", &samples(growing)[..900]);
+    new.manifest.state = State::Interrupted;
+    new.manifest.load.as_mut().unwrap().to_ns = Nanos::from_millis(4600);
+    let comparison = against(&made(growing), &new);
+    assert_eq!(comparison.rows[0].base_requests, 900);
+    assert_eq!((changes(&comparison, "p50"), changes(&comparison, "served")), (Change::Same, Change::Same));
+}
+
+#[test]
+fn what_is_no_worse_than_one_of_the_baselines_is_no_change_for_the_worse() {
+    let (quick, slow) = (made(usual), made(|i| usual(i) * 13 / 10));
+    let comparison = held(&[&quick, &slow], &slow, Terms::default()).unwrap();
+    assert!(told(&comparison).iter().all(|(_, change)| *change != Change::Worse), "{comparison:#?}");
+    let comparison = held(&[&quick, &quick], &slow, Terms::default()).unwrap();
+    assert_eq!(comparison.outcome, Outcome::Fail, "two baselines are no worse than one");
+}
+
 #[test]
 fn runs_of_different_things_are_not_compared_and_differences_are_told() {
     let renamed = SCENARIO.replace("\"acme\"", "\"globex\"").replace("\"test\"", "\"other\"");
@@ -148,7 +285,7 @@ fn runs_of_different_things_are_not_compared_and_differences_are_told() {
     new.manifest.saasbench = "0.2.0".to_owned();
     new.manifest.machine.cpus = 64;
     new.manifest.scenario.overrides.rate = Some(20.0);
-    new.manifest.state = crate::record::manifest::State::Interrupted;
+    new.manifest.state = State::Interrupted;
     let comparison = held(&[&made(usual), &made(usual)], &new, forced).unwrap();
     insta::assert_snapshot!(comparison.warnings.join("\n"), @"
     the scenario's text has changed

@@ -25,7 +25,7 @@ pub(crate) use guarded::{CREDENTIALS, Guarded};
 pub(crate) use observed::Observed;
 pub(crate) use process::Process;
 pub(crate) use program::{Ended, Report, Running, Sandbox, program};
-pub(crate) use record::{Copied, copy, fixture};
+pub(crate) use record::{Copied, assert_keeps_to_schema, copy, fixture};
 pub(crate) use scenarios::{JOURNEY, TENANTS, change, disturbed, short};
 pub(crate) use services::{Calibration, Prometheus, Redis, Replica};
 pub(crate) use wires::Wired;

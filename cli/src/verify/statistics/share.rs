@@ -1,0 +1,119 @@
+//! Where a share lies by what was counted, exactly: for few events, where no normal distribution is near.
+//!
+//! Counts may be fractions: events that come in clusters count for fewer than they are.
+
+use super::Interval;
+
+/// Halvings until a share is known to the last digits that matter.
+const HALVINGS: u32 = 60;
+/// Terms of the continued fraction at the most; it takes about the root of the counts.
+const TERMS: u32 = 20_000;
+
+/// Where the share lies of which so many `events` were seen in so many `trials` (above 0): each end is missed with a
+/// probability of at most `tail` (Clopper and Pearson, The use of confidence or fiducial limits, Biometrika 26, 1934).
+pub fn share(events: f64, trials: f64, tail: f64) -> Interval<f64> {
+    let others = (trials - events).max(0.0);
+    let low = if events <= 0.0 { 0.0 } else { quantile(tail, events, others + 1.0) };
+    let high = if others <= 0.0 { 1.0 } else { quantile(1.0 - tail, events + 1.0, others) };
+    Interval { low, high }
+}
+
+/// The value that Beta(a, b) does not exceed with this probability.
+fn quantile(probability: f64, a: f64, b: f64) -> f64 {
+    let (mut low, mut high) = (0.0, 1.0);
+    for _ in 0..HALVINGS {
+        let middle = f64::midpoint(low, high);
+        if below(middle, a, b) < probability {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    f64::midpoint(low, high)
+}
+
+/// The probability that Beta(a, b) lies below `x` (NIST Handbook of Mathematical Functions, 8.17.22, by the method of Lentz).
+fn below(x: f64, a: f64, b: f64) -> f64 {
+    if x <= 0.0 || x >= 1.0 {
+        return x.clamp(0.0, 1.0);
+    }
+    let log = a * x.ln() + b * (-x).ln_1p() + ln_gamma(a + b) - ln_gamma(a) - ln_gamma(b);
+    if x < (a + 1.0) / (a + b + 2.0) {
+        log.exp() * fraction(x, a, b) / a
+    } else {
+        1.0 - log.exp() * fraction(1.0 - x, b, a) / b
+    }
+}
+
+fn fraction(x: f64, a: f64, b: f64) -> f64 {
+    let far = |value: f64| if value.abs() < 1e-300 { 1e-300 } else { value };
+    let mut d = 1.0 / far(1.0 - (a + b) * x / (a + 1.0));
+    let (mut c, mut product) = (1.0, d);
+    for m in 1..TERMS {
+        let m = f64::from(m);
+        let even = m * (b - m) * x / ((a + 2.0 * m - 1.0) * (a + 2.0 * m));
+        let odd = -(a + m) * (a + b + m) * x / ((a + 2.0 * m) * (a + 2.0 * m + 1.0));
+        let mut step = 1.0;
+        for term in [even, odd] {
+            d = 1.0 / far(1.0 + term * d);
+            c = far(1.0 + term / c);
+            step = c * d;
+            product *= step;
+        }
+        if (step - 1.0).abs() < 1e-14 {
+            break;
+        }
+    }
+    product
+}
+
+/// The logarithm of the gamma function of what is above 0: Stirling's series (NIST, 5.11.1) above 10, reached by `Γ(x + 1) = x·Γ(x)`.
+fn ln_gamma(x: f64) -> f64 {
+    let (mut x, mut less) = (x, 0.0);
+    while x < 10.0 {
+        less += x.ln();
+        x += 1.0;
+    }
+    let series = (1.0 / 12.0 - (1.0 / 360.0 - 1.0 / 1260.0 / (x * x)) / (x * x)) / x;
+    (x - 0.5) * x.ln() - x + 0.5 * std::f64::consts::TAU.ln() + series - less
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_are_those_of_the_tables() {
+        // At 95 %: R's binom.test.
+        for (events, trials, low, high) in [
+            (0.0, 10.0, 0.0, 0.308_497),
+            (1.0, 10.0, 0.002_529, 0.445_016),
+            (5.0, 10.0, 0.187_086, 0.812_914),
+            (10.0, 10.0, 0.691_503, 1.0),
+            (50.0, 1000.0, 0.037_335, 0.065_391),
+        ] {
+            let found = share(events, trials, 0.025);
+            assert!(
+                (found.low - low).abs() < 2e-5 && (found.high - high).abs() < 2e-5,
+                "{events}: {found:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn no_event_in_n_trials_has_the_power_of_n() {
+        for (trials, tail) in [(3.0, 0.025), (700.0, 0.005), (2.5e6, 1e-6)] {
+            let found = share(0.0, trials, tail);
+            let high = 1.0 - f64::powf(tail, 1.0 / trials);
+            assert!(found.low == 0.0 && (found.high / high - 1.0).abs() < 1e-6, "{trials}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn large_counts_agree_with_the_normal_distribution() {
+        let found = share(4e6, 1e7, 0.025);
+        let margin = 1.959_964 * f64::sqrt(0.24 / 1e7);
+        assert!((found.low - (0.4 - margin)).abs() < 1e-7, "{found:?}");
+        assert!((found.high - (0.4 + margin)).abs() < 1e-7, "{found:?}");
+    }
+}
