@@ -15,6 +15,7 @@ pub mod load;
 pub mod observe;
 pub mod plan;
 pub mod record;
+pub mod redact;
 pub mod report;
 pub mod scenario;
 pub mod shelf;

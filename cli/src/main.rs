@@ -15,7 +15,7 @@ fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => match mistake::meant(&error) {
-            None => error.exit(),
+            None => mistake::discreet(error).exit(),
             Some(failure) => {
                 let _ = failure::print(&failure, &mut anstream::stderr());
                 return failure.exit.into();

@@ -4,7 +4,10 @@ use std::path::Path;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-use crate::exit::{Exit, Failure};
+use crate::{
+    exit::{Exit, Failure},
+    redact,
+};
 
 /// A failure that says how to do what was meant; `None` where clap's own message says all that there is to say.
 pub fn meant(error: &clap::Error) -> Option<Failure> {
@@ -22,6 +25,57 @@ pub fn meant(error: &clap::Error) -> Option<Failure> {
     } else {
         return None;
     };
+    let word = if command == "stress" { redact::url(word) } else { word.to_owned() };
     let message = format!("`{word}` is no command, but looks like {what}");
     Some(Failure::new(Exit::Usage, message).hint(format!("saasbench {command} {word}")))
+}
+
+/// The error without the secrets that were typed: clap repeats what it does not understand.
+pub fn discreet(mut error: clap::Error) -> clap::Error {
+    let text = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => text.clone(),
+        _ => String::new(),
+    };
+    let (option, value) = (text(ContextKind::InvalidArg), text(ContextKind::InvalidValue));
+    let holds_secret = option.starts_with("--header") || option.starts_with("--auth");
+    let shown = |text: &str| if text.contains("://") { redact::url(text) } else { text.to_owned() };
+    if error.kind() == ErrorKind::UnknownArgument {
+        error.insert(ContextKind::InvalidArg, ContextValue::String(shown(&option)));
+    }
+    if !value.is_empty() {
+        let value = if holds_secret { "***".to_owned() } else { shown(&value) };
+        error.insert(ContextKind::InvalidValue, ContextValue::String(value));
+    }
+    error
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::args::Cli;
+
+    #[test]
+    fn what_was_typed_as_a_secret_is_not_repeated() {
+        let table: [&[&str]; 6] = [
+            &["stress", "http://h/", "-H", "Authorization hush"],
+            &["stress", "http://h/", "-a", "hush"],
+            &["stress", "http://h/", "--auth=hush"],
+            &["up", "--webhook", "ftp://me:hush@h/?token=hush"],
+            &["list", "http://me:hush@h/?token=hush", "http://me:hush@h/?token=hush"],
+            &["http://me:hush@h/?token=hush"],
+        ];
+        let told = table.map(|words| {
+            let error = Cli::try_parse_from(["saasbench"].iter().chain(words)).unwrap_err();
+            let error = discreet(error);
+            match meant(&error) {
+                Some(failure) => format!("{}\n{}\n", failure.message, failure.hint.unwrap_or_default()),
+                None => error.to_string(),
+            }
+        });
+        let told = told.join("\n");
+        assert!(!told.contains("hush"), "{told}");
+        insta::assert_snapshot!(told);
+    }
 }

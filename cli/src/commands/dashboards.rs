@@ -9,10 +9,11 @@ use crate::{
     environment::{
         EnvironmentError,
         access::{Access, PrometheusConfig},
-        external, reach,
+        reach,
     },
     exit::{Exit, Failure},
     record::manifest::Manifest,
+    redact,
     report::{dashboards::DashboardsReport, output::Output},
     scenario::http::Http,
 };
@@ -31,7 +32,7 @@ pub async fn dashboards(args: &DashboardsArgs, output: &mut Output<'_>) -> Resul
     let run = args.run.as_deref().map(found).transpose()?;
     let manifest = run.as_deref().map(manifest).transpose()?;
     let span = span(args, manifest.as_ref())?;
-    let url = args.prometheus.clone().or_else(|| manifest?.environment.prometheus);
+    let url = args.prometheus.clone().or_else(|| manifest?.environment.prometheus.as_deref().map(nobodys));
     let url = url.ok_or_else(|| {
         Failure::new(
             Exit::Usage,
@@ -51,7 +52,7 @@ pub async fn dashboards(args: &DashboardsArgs, output: &mut Output<'_>) -> Resul
     let client = client.ok_or_else(|| unreachable("there is none".to_owned()))?;
     let mut checker = Checker::new(&client, span).await.map_err(unreachable)?;
 
-    let mut report = DashboardsReport::new(&external::without_password(&url), span);
+    let mut report = DashboardsReport::new(&redact::url(&url), span);
     for (file, document) in &documents {
         let checked = checker.check(document).await;
         report.add(file, &document.title, document.panels.len(), &checked);
@@ -59,6 +60,18 @@ pub async fn dashboards(args: &DashboardsArgs, output: &mut Output<'_>) -> Resul
     output.dashboards(&report, args.report.json.as_deref())?;
     let is_wrong = report.errors() > 0 || args.warnings && report.warnings() > 0;
     Ok(if is_wrong { Exit::Fail } else { Exit::Pass })
+}
+
+/// The address of a run's record, which says that somebody asked, but not who.
+fn nobodys(recorded: &str) -> String {
+    let url = reqwest::Url::parse(recorded).ok();
+    let Some(mut url) = url.filter(|url| !url.username().is_empty() || url.password().is_some()) else {
+        return recorded.to_owned();
+    };
+    // Fails only for URLs that cannot have any.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    url.to_string()
 }
 
 /// All files, or all that is wrong with them.
@@ -150,6 +163,12 @@ fn failure(error: &EnvironmentError) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_record_does_not_say_who_asked_its_prometheus() {
+        let recorded = ["http://***@h:9090/prom", "https://me:***@h", "http://h:9090"].map(nobodys);
+        assert_eq!(recorded, ["http://h:9090/prom", "https://h/", "http://h:9090"]);
+    }
 
     #[test]
     fn a_prometheus_that_ended_with_its_run_is_told() {

@@ -21,6 +21,7 @@ use crate::{
         guess::{Proposal, guess},
         http_client,
     },
+    redact,
     report::output::Output,
 };
 
@@ -99,7 +100,7 @@ struct Page {
 /// The page of a URL, of a file, or (`-`) of standard input.
 async fn read(source: &str, client: &Client) -> Result<Page, Failure> {
     if let Some(url) = url(source)? {
-        let (name, path) = (url.to_string(), Some(url.path().to_owned()));
+        let (name, path) = (redact::url(url.as_str()), Some(url.path().to_owned()));
         let answer = fetch(client, url)
             .await
             .map_err(|error| Failure::new(Exit::Unreachable, error.to_string()).hint(error.hint()))?;
@@ -130,7 +131,7 @@ fn url(source: &str) -> Result<Option<Url>, Failure> {
         return Ok(None);
     }
     let mut url = Url::parse(source).map_err(|error| {
-        Failure::new(Exit::Usage, format!("{source} is no URL: {error}"))
+        Failure::new(Exit::Usage, format!("{} is no URL: {error}", redact::url(source)))
             .hint("write it as http://127.0.0.1:8005/metrics")
     })?;
     if url.path() == "/" {

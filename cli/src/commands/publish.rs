@@ -9,6 +9,7 @@ use crate::{
     load::connect::tls::{Trust, config},
     observe::{http_client, prometheus::client::Credentials},
     record::manifest::Manifest,
+    redact,
     report::{
         grafana::{Grafana, annotations},
         output::Output,
@@ -106,8 +107,11 @@ fn known(option: &str, headers: &[String]) -> Result<Credentials, Failure> {
 fn client(option: &str, url: &str, form: &str) -> Result<reqwest::Client, Failure> {
     let parsed = reqwest::Url::parse(url).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
     let Some(parsed) = parsed else {
-        return Err(Failure::new(Exit::Usage, format!("{option}: `{url}` is no URL of http or https"))
-            .hint(format!("give {form}")));
+        return Err(Failure::new(
+            Exit::Usage,
+            format!("{option}: `{}` is no URL of http or https", redact::url(url)),
+        )
+        .hint(format!("give {form}")));
     };
     let trust = if parsed.scheme() == "https" { Trust::System } else { Trust::Nobody };
     let tls = config(trust)
@@ -127,10 +131,11 @@ mod tests {
     #[test]
     fn what_is_wrong_is_said_before_anything_is_started() {
         let mut text = String::new();
-        let flags: [&[&str]; 7] = [
+        let flags: [&[&str]; 9] = [
             &["--env", "local", "--metrics-listen", "127.0.0.1:0"],
             &["--listen", "127.0.0.1:0"],
             &["--push", "prometheus:9090"],
+            &["--push", "me:hush@prometheus:9090/w?token=hush"],
             &["--push", "http://127.0.0.1:9090/api/v1/write", "--push-header", "X-Scope-OrgID"],
             &[
                 "--push",
@@ -139,6 +144,7 @@ mod tests {
                 "Authorization: Bearer ${env:NOT_SET_ANYWHERE}",
             ],
             &["--grafana", "127.0.0.1:3000"],
+            &["--grafana", "ftp://hush@127.0.0.1:3000"],
             &["--grafana", "http://127.0.0.1:3000", "--grafana-token-env", "NOT_SET_ANYWHERE"],
         ];
         for flags in flags {

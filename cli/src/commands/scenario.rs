@@ -5,6 +5,7 @@ use std::{cell::RefCell, collections::BTreeMap, fs, io, path::Path};
 use crate::{
     exit::{Exit, Failure},
     record::manifest::ScenarioText,
+    redact,
     scenario::{
         Scenario,
         problem::Problems,
@@ -86,8 +87,10 @@ fn rendered(problems: &Problems, color: bool) -> Failure {
 }
 
 fn unreadable(name: &str, error: &io::Error) -> Failure {
+    let is_url = name.contains("://");
+    let name = if is_url { redact::url(name) } else { name.to_owned() };
     let failure = Failure::new(Exit::Usage, format!("cannot read the scenario {name}: {error}"));
-    if name.contains("://") {
+    if is_url {
         return failure.hint(format!("`saasbench stress {name}` sends requests to a URL"));
     }
     match error.kind() {

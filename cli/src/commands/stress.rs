@@ -17,6 +17,7 @@ use crate::{
         target::Address,
     },
     exit::{Exit, Failure},
+    redact,
     report::output::Output,
     units::Nanos,
 };
@@ -27,8 +28,6 @@ const USERS: u64 = 50;
 const DURATION: Nanos = Nanos::from_secs(10);
 /// The name of the scenario that was never a file.
 const FILE: &str = "stress.toml";
-/// Headers whose values are nobody's business.
-const PRIVATE: [&str; 5] = ["authorization", "cookie", "proxy-authorization", "x-api-key", "x-auth-token"];
 
 /// Runs what the command line amounts to, or writes it down.
 ///
@@ -47,6 +46,7 @@ async fn run_or_save(args: &StressArgs, output: &mut Output<'_>) -> Result<Exit,
     if let Some(path) = &args.save {
         understand(text.clone(), FILE, Path::new(""), Secrets::Unknown, color)?;
         write_new(path, &text, args.force, output)?;
+        tell_of_secrets(&stress, &path.display().to_string(), args.session.display.quiet, output);
         if path != Path::new("-") {
             let words: Vec<String> = stress.targets.iter().map(|url| format!("--target {url}")).collect();
             let words: Vec<String> = words.into_iter().chain(stress.place).collect();
@@ -60,12 +60,7 @@ async fn run_or_save(args: &StressArgs, output: &mut Output<'_>) -> Result<Exit,
         let hint = "nothing is expected but answers without errors; for more: --expect 'p99 < 50ms'";
         output.note(hint, args.session.display.quiet);
     }
-    for name in plain_secrets(&stress) {
-        let hint = format!(
-            "{name} will stand in the record as it is here: a secret is left out if it comes from a variable, ${{env:NAME}}"
-        );
-        output.note(&hint, args.session.display.quiet);
-    }
+    tell_of_secrets(&stress, "the record", args.session.display.quiet, output);
     let request = &args.request;
     let place = PlaceArgs {
         targets: stress.targets,
@@ -76,14 +71,33 @@ async fn run_or_save(args: &StressArgs, output: &mut Output<'_>) -> Result<Exit,
     go(scenario, text, &place, &args.session, output).await
 }
 
+/// Says which secrets stand as they were typed in `place`.
+fn tell_of_secrets(stress: &Stress, place: &str, quiet: bool, output: &mut Output<'_>) {
+    for name in plain_secrets(stress) {
+        let place = if place == "-" { "the scenario" } else { place };
+        let hint = format!(
+            "{name} stands in {place} as it was typed: a secret is left out if it comes from a variable, ${{env:NAME}}"
+        );
+        output.note(&hint, quiet);
+    }
+}
+
 /// Secrets that were typed as they are.
 fn plain_secrets(stress: &Stress) -> Vec<String> {
-    let headers = stress.headers.iter().filter(|(name, value)| {
-        PRIVATE.contains(&name.to_ascii_lowercase().as_str()) && !value.contains("${env:")
-    });
+    let is_open = |name: &str, value: &str| redact::is_secret(name) && !value.contains("${env:");
+    let headers = stress.headers.iter().filter(|(name, value)| is_open(name, value));
     let password = stress.basic.iter().filter(|(_, password)| !password.contains("${env:"));
+    let queries = stress.paths.iter().filter_map(|path| path.split_once('?'));
+    let pairs = queries.flat_map(|(_, query)| query.split('&')).filter_map(|pair| pair.split_once('='));
     let headers = headers.map(|(name, _)| format!("the header {name}"));
-    headers.chain(password.map(|_| "the password".to_owned())).collect()
+    let mut found: Vec<String> = headers.chain(password.map(|_| "the password".to_owned())).collect();
+    for (name, _) in pairs.filter(|(name, value)| is_open(name, value)) {
+        let told = format!("the query's {name}");
+        if !found.contains(&told) {
+            found.push(told);
+        }
+    }
+    found
 }
 
 /// What the command line asks for; a body may come from `stdin`.

@@ -2,6 +2,7 @@
 
 use crate::{
     load::connect::target::{Target, TargetError},
+    redact,
     scenario::template::{Piece, Unclosed, pieces},
 };
 
@@ -20,7 +21,7 @@ pub enum AddressError {
     /// Its scheme, host or port.
     #[error("`{url}` is not the URL of a service: {source}")]
     Base {
-        /// As typed.
+        /// As it may be shown.
         url: String,
         /// Why.
         source: TargetError,
@@ -28,7 +29,7 @@ pub enum AddressError {
     /// A `${` that is not closed.
     #[error("`{url}` has a `${{` without a name and `}}` behind it")]
     Template {
-        /// As typed.
+        /// As it may be shown.
         url: String,
     },
 }
@@ -72,8 +73,8 @@ impl Address {
                 (url[..end].to_owned(), &url[end..])
             }
         };
-        Target::parse(&base).map_err(|source| AddressError::Base { url: url.to_owned(), source })?;
-        let path = encoded(path).map_err(|_| AddressError::Template { url: url.to_owned() })?;
+        Target::parse(&base).map_err(|source| AddressError::Base { url: redact::url(url), source })?;
+        let path = encoded(path).map_err(|_| AddressError::Template { url: redact::url(url) })?;
         let slash = if path.starts_with('/') { "" } else { "/" };
         Ok(Self { base, path: format!("{slash}{path}") })
     }
@@ -142,15 +143,18 @@ mod tests {
             "scenarios/flood.toml",
             "ftp://h/",
             "http:///path",
-            "http://me:secret@h/",
-            "http://h:99999/",
-            "http://h/${",
+            "http://me:hush@h/",
+            "me:hush@h/",
+            "http://me:hu/sh@h/",
+            "http://h:99999/?token=hush",
+            "http://h/?token=hush&x=${",
             "unix:a.sock",
         ];
         let told = table.map(|url| {
             let error = Address::parse(url).unwrap_err();
             format!("{error}\n  help: {}", error.hint())
         });
+        assert!(!told.concat().contains("hush"), "{told:?}");
         insta::assert_snapshot!(told.join("\n"));
     }
 }

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use rustls::ClientConfig;
 
-use super::{EnvironmentError, access::Access, external::without_password};
+use super::{EnvironmentError, access::Access};
 use crate::{
     load::{
         connect::{
@@ -22,6 +22,7 @@ use crate::{
         store,
     },
     record::manifest::Replica,
+    redact,
     scenario::http::Http,
     units::Nanos,
 };
@@ -122,7 +123,7 @@ fn untrusted(error: &TlsError) -> EnvironmentError {
 /// A replica's URL, read.
 fn target(replica: &Replica) -> Result<Target, EnvironmentError> {
     Target::parse(&replica.url).map_err(|error| EnvironmentError::Usage {
-        message: format!("`{}` is not the base URL of a replica: {error}", replica.url),
+        message: format!("`{}` is not the base URL of a replica: {error}", redact::url(&replica.url)),
         hint: super::external::URL_HINT.to_owned(),
     })
 }
@@ -160,7 +161,7 @@ fn unreachable(replica: &Replica, error: &DialError) -> EnvironmentError {
 /// When it does not answer, or there is nobody to trust.
 pub async fn prometheus(access: Option<&Access>, http: &Http) -> Result<Option<Client>, EnvironmentError> {
     let Some(access) = access else { return Ok(None) };
-    let what = || format!("Prometheus at {}", without_password(&access.url));
+    let what = || format!("Prometheus at {}", redact::url(&access.url));
     let failed = |reason: String, hint: &str, answers: bool| match answers {
         true => EnvironmentError::Unanswered { what: what(), reason, hint: hint.to_owned() },
         false => EnvironmentError::Unreachable { what: what(), reason, hint: hint.to_owned() },
@@ -208,7 +209,7 @@ fn hint(error: &AskError) -> &'static str {
 pub async fn redis(url: Option<&str>) -> Result<(), EnvironmentError> {
     let Some(url) = url else { return Ok(()) };
     store::reachable(url).await.map_err(|reason| EnvironmentError::Unreachable {
-        what: format!("Redis at {}", without_password(url)),
+        what: format!("Redis at {}", redact::url(url)),
         reason,
         hint: "start it, correct its address, or leave it out: it is only watched for restarts".to_owned(),
     })

@@ -6,7 +6,7 @@ use std::time::Duration;
 use reqwest::{Client, Url, header};
 
 use super::{exposition::format::ACCEPT, scrape::describe};
-use crate::units::Nanos;
+use crate::{redact, units::Nanos};
 
 /// A scrape of Prometheus takes no longer, unless it is told otherwise.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -28,16 +28,16 @@ pub enum FetchError {
     /// No answer, or not all of it.
     #[error("{url} does not answer: {why}")]
     Silent {
-        /// Of whom.
-        url: Url,
+        /// Of whom, as it may be shown.
+        url: String,
         /// Why.
         why: String,
     },
     /// Another status than 200.
     #[error("{url} answers {status}")]
     Status {
-        /// Who.
-        url: Url,
+        /// Who, as it may be shown.
+        url: String,
         /// With which status.
         status: u16,
     },
@@ -60,17 +60,20 @@ impl FetchError {
 /// # Errors
 /// When there is none.
 pub async fn fetch(client: &Client, url: Url) -> Result<Answer, FetchError> {
-    let silent =
-        |error: reqwest::Error| FetchError::Silent { why: describe(&error.without_url()), url: url.clone() };
+    let shown = redact::url(url.as_str());
+    let silent = |error: reqwest::Error| FetchError::Silent {
+        why: describe(&error.without_url()),
+        url: shown.clone(),
+    };
     let begin = tokio::time::Instant::now();
     let request = client
-        .get(url.clone())
+        .get(url)
         .header(header::ACCEPT, ACCEPT)
         .header("x-prometheus-scrape-timeout-seconds", TIMEOUT.as_secs().to_string())
         .timeout(TIMEOUT);
     let answer = request.send().await.map_err(silent)?;
     if answer.status() != 200 {
-        return Err(FetchError::Status { status: answer.status().as_u16(), url });
+        return Err(FetchError::Status { status: answer.status().as_u16(), url: shown });
     }
     let content_type = answer.headers().get(header::CONTENT_TYPE);
     let content_type = content_type.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());

@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
 use super::snapshot::ContractView;
-use crate::{clock::RunClock, record::manifest::Replica, scenario::MetricsContract, units::Nanos};
+use crate::{clock::RunClock, record::manifest::Replica, redact, scenario::MetricsContract, units::Nanos};
 
 /// A scrape that takes longer has failed.
 const SCRAPE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -96,11 +96,11 @@ impl Pages for HttpPages {
                 .get(&url)
                 .header("accept", "text/plain;version=0.0.4;q=1,*/*;q=0.1")
                 .timeout(SCRAPE_TIMEOUT);
-            let answer = request.send().await.map_err(|error| describe(&error))?;
+            let answer = request.send().await.map_err(|error| describe(&error.without_url()))?;
             if !answer.status().is_success() {
-                return Err(format!("{url} answered {}", answer.status().as_u16()));
+                return Err(format!("{} answered {}", redact::url(&url), answer.status().as_u16()));
             }
-            answer.text().await.map_err(|error| describe(&error))
+            answer.text().await.map_err(|error| describe(&error.without_url()))
         })
     }
 }

@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::{
     observe::{prometheus::client::Credentials, scrape::describe},
     record::manifest::Event,
+    redact,
     units::Nanos,
     verify::{
         Report,
@@ -99,7 +100,7 @@ impl Grafana {
                 format!(
                     "{left} of {} annotations did not reach Grafana at {}: {reason}",
                     annotations.len(),
-                    super::own_metrics::shown(&self.url)
+                    redact::url(&self.url)
                 )
             })?;
         }

@@ -32,7 +32,6 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::push::Push;
 use self::push::Pushing;
-pub(super) use self::push::shown;
 use crate::{
     record::{own::Own, writer::TallyReader},
     scenario::Scenario,

@@ -90,10 +90,12 @@ fn bodies_come_from_where_they_are_said_to_be() {
 
 #[test]
 fn secrets_that_were_typed_are_named() {
-    let words = ["http://h/", "-H", "Authorization: Bearer x", "-H", "Cookie: ${env:C}", "-a", "${env:U}:x"];
+    let urls = ["http://h/?page=1&api_key=x", "http://h/?api_key=y&token=${env:T}"];
+    let words = ["-H", "Authorization: Bearer x", "-H", "Cookie: ${env:C}", "-a", "${env:U}:x"];
+    let words = [&urls[..], &words[..]].concat();
     let stress = asked(&parsed(&words).unwrap(), &mut &b""[..]).unwrap();
     assert_eq!(stress.basic, Some(("${env:U}".to_owned(), "x".to_owned())));
-    assert_eq!(plain_secrets(&stress), ["the header authorization", "the password"]);
+    assert_eq!(plain_secrets(&stress), ["the header authorization", "the password", "the query's api_key"]);
 }
 
 #[test]

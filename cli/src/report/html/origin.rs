@@ -3,6 +3,7 @@
 use maud::{Markup, html};
 
 use super::Page;
+use crate::redact;
 
 /// The scenario's text, lightly coloured.
 pub(crate) fn scenario(page: &Page<'_>) -> Markup {
@@ -68,10 +69,10 @@ pub(crate) fn machine(page: &Page<'_>) -> Markup {
                 ", clocks within " (environment.clock_offset_ns)
             }
             @for replica in &environment.replicas {
-                dt { "replica " (replica.name) } dd { code { (replica.url) } @if environment.http2.contains(&replica.name) { " (HTTP/2)" } }
+                dt { "replica " (replica.name) } dd { code { (redact::url(&replica.url)) } @if environment.http2.contains(&replica.name) { " (HTTP/2)" } }
             }
-            @if let Some(url) = &environment.prometheus { dt { "Prometheus" } dd { code { (url) } } }
-            @if let Some(url) = &environment.redis { dt { "Redis" } dd { code { (url) } } }
+            @if let Some(url) = &environment.prometheus { dt { "Prometheus" } dd { code { (redact::url(url)) } } }
+            @if let Some(url) = &environment.redis { dt { "Redis" } dd { code { (redact::url(url)) } } }
             @for (name, version) in &environment.programs { dt { (name) } dd { (version) } }
             dt { "recorded in" } dd { code { (page.report.run) } }
         }

@@ -11,7 +11,10 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{Shared, page, remote_write};
-use crate::observe::{prometheus::client::Credentials, scrape::describe};
+use crate::{
+    observe::{prometheus::client::Credentials, scrape::describe},
+    redact,
+};
 
 /// A push that takes longer has failed.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -123,7 +126,7 @@ impl Pusher {
     /// What the whole run came to, if not all of it arrived.
     fn account(&self) -> Option<String> {
         let reason = self.reason.as_ref().filter(|_| self.failed > 0)?;
-        let url = shown(&self.push.url);
+        let url = redact::url(&self.push.url);
         let Self { sent, lost, failed, .. } = self;
         let became = if *lost == 0 {
             "all of it arrived later".to_owned()
@@ -203,15 +206,6 @@ impl Pusher {
 struct Refusal {
     reason: String,
     is_final: bool,
-}
-
-/// A URL without who asks.
-pub(in crate::report) fn shown(url: &str) -> String {
-    let Ok(mut parsed) = reqwest::Url::parse(url) else { return url.to_owned() };
-    // Fails only for URLs that cannot have any.
-    let _ = parsed.set_username("");
-    let _ = parsed.set_password(None);
-    parsed.to_string()
 }
 
 fn now_ms() -> i64 {
