@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     scenario::{Secrets, understand},
-    writing::write_new,
+    writing::{write_all_new, write_new},
 };
 use crate::{
     args::NewArgs,
@@ -43,18 +43,19 @@ pub fn new(args: &NewArgs, output: &mut Output<'_>) -> Result<Exit, Failure> {
         Failure::new(Exit::Usage, error.to_string()).hint(hint)
     })?;
     check(&draft, &name)?;
-    if let (Some(csv), Some(rows)) = (&draft.rows, rows) {
-        write_new(&path.with_file_name(rows), csv, args.force, output)?;
+    match (&draft.rows, rows) {
+        (Some(csv), Some(rows)) => {
+            write_all_new(&[(&path.with_file_name(rows), csv), (&path, &draft.text)], args.force)?;
+        }
+        _ => write_new(&path, &draft.text, args.force, output)?,
     }
-    write_new(&path, &draft.text, args.force, output)?;
     for line in &draft.left_out {
         output.note(&format!("left out: {line}"), false);
     }
     for name in &draft.secrets {
         output.note(&format!("it needs the variable {name}"), false);
     }
-    let target = draft.target.as_deref().unwrap_or("http://127.0.0.1:8080");
-    told(&path, &format!(" --target {target}"), output);
+    told(&path, &format!(" --target {}", draft.target.as_deref().unwrap_or(openapi::ELSEWHERE)), output);
     Ok(Exit::Pass)
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use super::write::one_line;
 use crate::scenario::problem::closest;
 
 /// References in a row that are followed; more of them go in a circle.
@@ -86,6 +87,7 @@ impl Document {
         if problems.is_empty() {
             Ok(document)
         } else {
+            let problems = problems.iter().map(|problem| one_line(problem)).collect();
             Err(SpecError::Wrong { file: file.to_owned(), problems })
         }
     }
@@ -153,6 +155,7 @@ fn pointer(reference: &str) -> Option<String> {
 }
 
 fn parse(text: &str) -> Result<Value, String> {
+    let text = text.trim_start_matches('\u{feff}');
     if text.trim_start().starts_with('{') {
         return serde_json::from_str(text).map_err(|error| error.to_string());
     }

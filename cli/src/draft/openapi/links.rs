@@ -37,8 +37,11 @@ pub(super) struct Group {
 /// Links operations, and sorts them into journeys.
 pub(super) fn journeys(mut operations: Vec<Operation>) -> Vec<Group> {
     operations.sort_by_key(rank);
-    let mut links =
-        Links { of: vec![BTreeMap::new(); operations.len()], saved: vec![BTreeMap::new(); operations.len()] };
+    let mut links = Links {
+        of: vec![BTreeMap::new(); operations.len()],
+        saved: vec![BTreeMap::new(); operations.len()],
+        answers: operations.iter().map(plain_answers).collect(),
+    };
     for consumer in 0..operations.len() {
         for name in asked(&operations[consumer]) {
             links.link(&operations, consumer, &name);
@@ -111,6 +114,17 @@ pub(super) fn plain(name: &str) -> String {
     name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase()
 }
 
+/// The fields of an answer that others can live on, by their plain names.
+fn plain_answers(operation: &Operation) -> BTreeMap<String, String> {
+    let mut answers = BTreeMap::new();
+    let fields =
+        operation.answers.iter().filter(|(field, _)| operation.method == "post" && !plain(field).is_empty());
+    for (field, pointer) in fields {
+        answers.entry(plain(field)).or_insert_with(|| pointer.clone());
+    }
+    answers
+}
+
 /// Whether a name means the user's tenant, which every template knows.
 pub(super) fn is_tenant(name: &str) -> bool {
     ["tenant", "tenantid", "xtenant", "xtenantid"].contains(&plain(name).as_str())
@@ -122,6 +136,8 @@ struct Links {
     of: Vec<BTreeMap<String, (usize, String)>>,
     /// Of each operation: what it saves.
     saved: Vec<BTreeMap<String, String>>,
+    /// Of each operation that makes something: the fields of its answer by their plain names.
+    answers: Vec<BTreeMap<String, String>>,
 }
 
 impl Links {
@@ -131,16 +147,15 @@ impl Links {
         if is_tenant(name) {
             return;
         }
-        let path = &operations[consumer].path;
+        let (path, plain_name) = (&operations[consumer].path, plain(name));
         let parent = path.find(&format!("/{{{name}}}")).map(|at| &path[..at]);
         let mut makers: Vec<(usize, String)> = Vec::new();
         for (i, operation) in
             operations.iter().enumerate().filter(|(i, op)| *i != consumer && op.method == "post")
         {
-            let by_name = operation.answers.iter().find(|(field, _)| plain(field) == plain(name));
-            let by_id =
-                || operation.answers.get_key_value("id").filter(|_| parent == Some(operation.path.as_str()));
-            if let Some((_, pointer)) = by_name.or_else(by_id) {
+            let by_name = self.answers[i].get(&plain_name);
+            let by_id = || operation.answers.get("id").filter(|_| parent == Some(operation.path.as_str()));
+            if let Some(pointer) = by_name.or_else(by_id) {
                 makers.push((i, pointer.clone()));
             }
         }
@@ -161,7 +176,16 @@ impl Links {
 
     /// Whether `from` lives, directly or not, on what `to` answers.
     fn leads_to(&self, from: usize, to: usize) -> bool {
-        from == to || self.of[from].values().any(|(maker, _)| self.leads_to(*maker, to))
+        let (mut seen, mut next) = (BTreeSet::new(), vec![from]);
+        while let Some(one) = next.pop() {
+            if one == to {
+                return true;
+            }
+            if seen.insert(one) {
+                next.extend(self.of[one].values().map(|(maker, _)| *maker));
+            }
+        }
+        false
     }
 
     /// A name for templates that nothing else has.

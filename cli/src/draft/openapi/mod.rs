@@ -14,7 +14,12 @@ use serde_json::Value;
 
 use document::Document;
 pub use document::SpecError;
-use write::Writer;
+use write::{Writer, one_line};
+
+use crate::redact;
+
+/// Where the service may be, if the description does not say.
+pub const ELSEWHERE: &str = "http://127.0.0.1:8080";
 
 /// A scenario that was made of a description.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +44,7 @@ pub struct Draft {
 pub fn scenario(text: &str, file: &str, name: &str, rows: Option<&str>) -> Result<Draft, SpecError> {
     let document = Document::read(text, file)?;
     let (operations, left_out) = operation::operations(&document);
+    let left_out: Vec<String> = left_out.iter().map(|line| one_line(line)).collect();
     if operations.is_empty() {
         return Err(SpecError::Nothing { file: file.to_owned(), why: left_out });
     }
@@ -72,5 +78,6 @@ fn target(document: &Document) -> Option<String> {
             url = url.replace(&format!("{{{name}}}"), &operation::scalar(default));
         }
     }
-    (url.starts_with("http://") || url.starts_with("https://")).then(|| url.trim_end_matches('/').to_owned())
+    let url = redact::url(one_line(&url).trim_end_matches('/'));
+    (url.starts_with("http://") || url.starts_with("https://")).then_some(url)
 }

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{
     document::Document,
-    schema::{self, example},
+    schema::{self, Walk},
 };
 
 /// The methods that a step can have, as OpenAPI writes them.
@@ -184,7 +184,7 @@ fn media_example(document: &Document, media: &Value) -> Option<Value> {
         document.resolve(first)?.get("value")
     };
     let stated = media.get("example").or_else(named);
-    stated.map(schema::literal).or_else(|| example(document, media.get("schema")?))
+    stated.map(schema::literal).or_else(|| Walk::new(document).example(media.get("schema")?))
 }
 
 /// A value as it stands in a path, a query or a form.
@@ -244,7 +244,7 @@ fn responses(document: &Document, operation: &Value) -> Result<Responses, String
             content.iter().find(|(kind, _)| kind.contains("json")).and_then(|(_, media)| media.get("schema"))
         });
         if let (true, true, Some(schema)) = (is_good, answers.is_empty(), media) {
-            scalars(document, schema, "", &mut answers);
+            scalars(&Walk::new(document), schema, "", &mut answers);
         }
     }
     if statuses.iter().any(|status| status.starts_with('2')) {
@@ -254,14 +254,14 @@ fn responses(document: &Document, operation: &Value) -> Result<Responses, String
 }
 
 /// The scalar fields of an object, and of what is within it under `data` or one other name.
-fn scalars(document: &Document, schema: &Value, pointer: &str, found: &mut BTreeMap<String, String>) {
-    for (name, property) in schema::properties(document, schema) {
+fn scalars<'a>(walk: &Walk<'a>, schema: &'a Value, pointer: &str, found: &mut BTreeMap<String, String>) {
+    for (name, property) in walk.properties(schema).unwrap_or_default() {
         let at = format!("{pointer}/{}", name.replace('~', "~0").replace('/', "~1"));
-        let inner = schema::properties(document, property.schema);
+        let Some(inner) = walk.properties(property.schema) else { continue };
         if inner.is_empty() {
             found.entry(name.to_owned()).or_insert(at);
         } else if pointer.is_empty() {
-            scalars(document, property.schema, &at, found);
+            scalars(walk, property.schema, &at, found);
         }
     }
 }

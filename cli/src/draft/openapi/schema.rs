@@ -1,7 +1,8 @@
 //! Values that a schema allows, the simplest that can be told without asking anybody: its example, its default, the first of its
-//! enum, or what its type and format say.
+//! enum, or what its type and format say. Schemas refer to themselves and to each other, so a `Walk` looks into none within
+//! itself, not deeper than a few, and at so much in all.
 
-use std::collections::BTreeMap;
+use std::{cell::Cell, collections::BTreeMap};
 
 use serde_json::{Map, Value, json};
 
@@ -9,44 +10,163 @@ use super::document::Document;
 
 /// Schemas within each other that are looked into; what lies deeper is left out.
 const DEEPEST: usize = 8;
+/// What a walk may look at and write, in characters; what lies behind is left out.
+const MOST: usize = 64 * 1024;
+/// What it takes of that to look at a schema.
+const LOOK: usize = 16;
 
-/// A value for `schema`; `None` where it goes in a circle or belongs to another file.
-pub(super) fn example(document: &Document, schema: &Value) -> Option<Value> {
-    value(document, schema, 0)
+/// A way through the schemas of a description.
+#[derive(Debug)]
+pub(super) struct Walk<'a> {
+    document: &'a Document,
+    /// What of [`MOST`] is left.
+    left: Cell<usize>,
 }
 
-fn value(document: &Document, schema: &Value, depth: usize) -> Option<Value> {
-    if depth > DEEPEST {
-        return None;
+/// Schemas that are being looked into, the innermost first.
+#[derive(Debug, Clone, Copy)]
+struct Within<'w> {
+    schema: &'w Value,
+    outer: Option<&'w Within<'w>>,
+}
+
+impl<'w> Within<'w> {
+    fn all(&'w self) -> impl Iterator<Item = &'w Within<'w>> {
+        std::iter::successors(Some(self), |within| within.outer)
     }
-    let schema = document.resolve(schema)?;
-    if let Some(stated) = stated(schema) {
-        return Some(literal(stated));
+}
+
+/// The fields of an object by their names.
+pub(super) type Properties<'a> = BTreeMap<&'a str, Property<'a>>;
+
+/// A field of an object.
+#[derive(Debug)]
+pub(super) struct Property<'a> {
+    /// Its schema.
+    pub(super) schema: &'a Value,
+    /// Whether the object has to have it.
+    pub(super) required: bool,
+}
+
+impl<'a> Walk<'a> {
+    /// One that has not begun.
+    pub(super) fn new(document: &'a Document) -> Self {
+        Self { document, left: Cell::new(MOST) }
     }
-    if let Some(first) = ["oneOf", "anyOf"].iter().find_map(|key| options(document, schema, key)) {
-        return value(document, first, depth + 1);
+
+    /// A value for `schema`; `None` where it goes in a circle, belongs to another file, or is too long.
+    pub(super) fn example(&self, schema: &'a Value) -> Option<Value> {
+        self.value(schema, None)
     }
-    let fields = fields(document, schema, depth);
-    if !fields.is_empty() || kind(schema) == Some("object") {
-        return Some(object(document, schema, &fields, depth));
+
+    /// The fields of an object, with those of every `allOf`; none of what is no object, and `None` of what cannot be looked
+    /// into.
+    pub(super) fn properties(&self, schema: &'a Value) -> Option<Properties<'a>> {
+        self.enter(schema, None).map(|schema| self.fields(schema, None))
     }
-    if let Some(all) = schema.get("allOf").and_then(Value::as_array) {
-        return all.iter().find_map(|part| value(document, part, depth + 1));
+
+    /// Takes so much of what is left; whether there was anything.
+    fn spend(&self, much: usize) -> bool {
+        let left = self.left.get();
+        self.left.set(left.saturating_sub(much));
+        left > 0
     }
-    match kind(schema) {
-        Some("array") => {
-            let least = schema.get("minItems").and_then(Value::as_u64).unwrap_or(1).clamp(1, 10);
-            let item = schema.get("items").and_then(|items| value(document, items, depth + 1));
-            Some(Value::Array(
-                item.into_iter().flat_map(|item| (0..least).map(move |_| item.clone())).collect(),
-            ))
+
+    /// The schema itself where `schema` refers to one; `None` within itself, too deep, or when enough was looked at.
+    fn enter(&self, schema: &'a Value, outer: Option<&Within<'_>>) -> Option<&'a Value> {
+        let schema = self.document.resolve(schema)?;
+        let outer = || outer.into_iter().flat_map(Within::all);
+        let in_a_circle = outer().any(|within| std::ptr::eq(within.schema, schema));
+        (!in_a_circle && outer().count() <= DEEPEST && self.spend(LOOK)).then_some(schema)
+    }
+
+    fn value(&self, schema: &'a Value, outer: Option<&Within<'_>>) -> Option<Value> {
+        let schema = self.enter(schema, outer)?;
+        let here = Within { schema, outer };
+        let within = Some(&here);
+        if let Some(stated) = stated(schema) {
+            return self.spend(length(stated)).then(|| literal(stated));
         }
-        Some("integer") => Some(json!(least(schema).unwrap_or(1.0).ceil() as i64)),
-        Some("number") => Some(json!(least(schema).unwrap_or(1.5))),
-        Some("boolean") => Some(json!(true)),
-        Some("null") => None,
-        Some("string") => Some(json!(text(schema))),
-        _ => Some(json!("text")),
+        if let Some(first) = ["oneOf", "anyOf"].iter().find_map(|key| self.option(schema, key)) {
+            return self.value(first, within);
+        }
+        let fields = self.fields(schema, outer);
+        if !fields.is_empty() || kind(schema) == Some("object") {
+            return Some(self.object(schema, &fields, within));
+        }
+        if let Some(all) = schema.get("allOf").and_then(Value::as_array) {
+            return all.iter().find_map(|part| self.value(part, within));
+        }
+        match kind(schema) {
+            Some("array") => {
+                let least = schema.get("minItems").and_then(Value::as_u64).unwrap_or(1).clamp(1, 10);
+                let items = schema.get("items");
+                Some((0..least).map_while(|_| self.value(items?, within)).collect())
+            }
+            Some("integer") => Some(json!(least(schema).unwrap_or(1.0).ceil() as i64)),
+            Some("number") => Some(json!(least(schema).unwrap_or(1.5))),
+            Some("boolean") => Some(json!(true)),
+            Some("null") => None,
+            Some("string") => {
+                let text = text(schema);
+                self.spend(text.len()).then(|| json!(text))
+            }
+            _ => Some(json!("text")),
+        }
+    }
+
+    /// The first of several that is not `null`.
+    fn option(&self, schema: &'a Value, key: &str) -> Option<&'a Value> {
+        let options = schema.get(key)?.as_array()?;
+        let is_value =
+            |option: &Value| self.document.resolve(option).is_some_and(|it| kind(it) != Some("null"));
+        options.iter().find(|option| is_value(option))
+    }
+
+    fn fields(&self, schema: &'a Value, outer: Option<&Within<'_>>) -> Properties<'a> {
+        let here = Within { schema, outer };
+        let within = Some(&here);
+        let mut found = BTreeMap::new();
+        for part in schema.get("allOf").and_then(Value::as_array).into_iter().flatten() {
+            if let Some(part) = self.enter(part, within) {
+                found.extend(self.fields(part, within));
+            }
+        }
+        for (name, schema) in schema.get("properties").and_then(Value::as_object).into_iter().flatten() {
+            found.insert(name.as_str(), Property { schema, required: false });
+        }
+        for name in schema.get("required").and_then(Value::as_array).into_iter().flatten() {
+            if let Some(property) = name.as_str().and_then(|name| found.get_mut(name)) {
+                property.required = true;
+            }
+        }
+        self.spend(found.len());
+        found
+    }
+
+    /// An object with what is required; where nothing is, with all that it may have.
+    fn object(&self, schema: &'a Value, fields: &Properties<'a>, within: Option<&Within<'_>>) -> Value {
+        let any_required = fields.values().any(|property| property.required);
+        let read_only = |schema: &Value| {
+            self.document.resolve(schema).and_then(|schema| schema.get("readOnly"))
+                == Some(&Value::Bool(true))
+        };
+        let mut object = Map::new();
+        for (name, property) in fields.iter().filter(|(_, property)| property.required || !any_required) {
+            if read_only(property.schema) {
+                continue;
+            }
+            if let Some(value) = self.value(property.schema, within).filter(|_| self.spend(name.len())) {
+                object.insert((*name).to_owned(), value);
+            }
+        }
+        if let (true, Some(more)) =
+            (fields.is_empty(), schema.get("additionalProperties").filter(|more| more.is_object()))
+            && let Some(value) = self.value(more, within)
+        {
+            object.insert("key".to_owned(), value);
+        }
+        Value::Object(object)
     }
 }
 
@@ -62,17 +182,21 @@ pub(super) fn literal(value: &Value) -> Value {
     }
 }
 
+/// About how long a value is when it is written.
+fn length(value: &Value) -> usize {
+    1 + match value {
+        Value::String(text) => text.len(),
+        Value::Array(items) => items.iter().map(length).sum(),
+        Value::Object(fields) => fields.iter().map(|(name, value)| name.len() + length(value)).sum(),
+        _ => 4,
+    }
+}
+
 /// What the schema itself gives as a value.
 fn stated(schema: &Value) -> Option<&Value> {
     let first = |key: &str| schema.get(key)?.as_array()?.iter().find(|value| !value.is_null());
     let plain = ["example", "default", "const"].iter().find_map(|key| schema.get(*key));
     plain.filter(|value| !value.is_null()).or_else(|| first("examples")).or_else(|| first("enum"))
-}
-
-/// The first of several that is not `null`.
-fn options<'a>(document: &Document, schema: &'a Value, key: &str) -> Option<&'a Value> {
-    let options = schema.get(key)?.as_array()?;
-    options.iter().find(|option| document.resolve(option).is_some_and(|option| kind(option) != Some("null")))
 }
 
 /// The type; the first that is not `null` of several (3.1).
@@ -82,64 +206,6 @@ fn kind(schema: &Value) -> Option<&str> {
         Value::Array(kinds) => kinds.iter().filter_map(Value::as_str).find(|kind| *kind != "null"),
         _ => None,
     }
-}
-
-/// A field of an object.
-pub(super) struct Property<'a> {
-    /// Its schema.
-    pub(super) schema: &'a Value,
-    /// Whether the object has to have it.
-    pub(super) required: bool,
-}
-
-/// The fields of an object, with those of every `allOf`.
-pub(super) fn properties<'a>(document: &'a Document, schema: &'a Value) -> BTreeMap<&'a str, Property<'a>> {
-    document.resolve(schema).map(|schema| fields(document, schema, 0)).unwrap_or_default()
-}
-
-fn fields<'a>(document: &'a Document, schema: &'a Value, depth: usize) -> BTreeMap<&'a str, Property<'a>> {
-    let mut found = BTreeMap::new();
-    if depth > DEEPEST {
-        return found;
-    }
-    for part in schema.get("allOf").and_then(Value::as_array).into_iter().flatten() {
-        if let Some(part) = document.resolve(part) {
-            found.extend(fields(document, part, depth + 1));
-        }
-    }
-    for (name, schema) in schema.get("properties").and_then(Value::as_object).into_iter().flatten() {
-        found.insert(name, Property { schema, required: false });
-    }
-    for name in schema.get("required").and_then(Value::as_array).into_iter().flatten() {
-        if let Some(property) = name.as_str().and_then(|name| found.get_mut(name)) {
-            property.required = true;
-        }
-    }
-    found
-}
-
-/// An object with what is required; where nothing is, with all that it may have.
-fn object(document: &Document, schema: &Value, fields: &BTreeMap<&str, Property<'_>>, depth: usize) -> Value {
-    let any_required = fields.values().any(|property| property.required);
-    let read_only = |schema: &Value| {
-        document.resolve(schema).and_then(|schema| schema.get("readOnly")) == Some(&Value::Bool(true))
-    };
-    let mut object = Map::new();
-    for (name, property) in fields.iter().filter(|(_, property)| property.required || !any_required) {
-        if read_only(property.schema) {
-            continue;
-        }
-        if let Some(value) = value(document, property.schema, depth + 1) {
-            object.insert((*name).to_owned(), value);
-        }
-    }
-    if let (true, Some(more)) =
-        (fields.is_empty(), schema.get("additionalProperties").filter(|more| more.is_object()))
-        && let Some(value) = value(document, more, depth + 1)
-    {
-        object.insert("key".to_owned(), value);
-    }
-    Value::Object(object)
 }
 
 /// The least number that the bounds allow; without a lower one, the upper one if it is below 1.

@@ -2,6 +2,9 @@
 
 use std::{io, path::Path};
 
+use proptest::prelude::*;
+use serde_json::json;
+
 use super::*;
 use crate::scenario::{
     Scenario,
@@ -82,4 +85,100 @@ fn what_is_no_description_is_told() {
         })
         .collect();
     insta::assert_snapshot!(told.join("\n"));
+}
+
+/// A description of one operation that takes `schema` and answers it, beside these schemas.
+fn about(schema: &Value, schemas: &Value) -> String {
+    let content = json!({ "application/json": { "schema": schema } });
+    let responses = json!({ "201": { "description": "made", "content": content } });
+    let post = json!({ "requestBody": { "content": content }, "responses": responses });
+    json!({ "openapi": "3.1.0", "paths": { "/things": { "post": post } }, "components": { "schemas": schemas } })
+        .to_string()
+}
+
+/// The JSON that the draft sends; `None` where it sends none.
+fn sent(schema: &Value, schemas: &Value) -> Option<String> {
+    let draft = scenario(&about(schema, schemas), "spec.json", "spec", None).ok()?;
+    valid(&draft);
+    let line = |key: &str| draft.text.lines().find_map(|line| line.strip_prefix(key).map(str::to_owned));
+    line("json = ").or_else(|| line("body = "))
+}
+
+#[test]
+fn schemas_without_end_come_to_one() {
+    let node = json!({ "$ref": "#/components/schemas/Node" });
+    let schemas = json!({ "Node": {
+        "required": ["id", "left", "right", "below"],
+        "properties": { "id": { "type": "integer" }, "left": node, "right": node,
+            "below": { "type": "array", "minItems": 10, "items": node } },
+    } });
+    assert_eq!(sent(&node, &schemas).unwrap(), "{ below = [], id = 1 }");
+    let selves = json!({ "Self": { "allOf": vec![json!({ "$ref": "#/components/schemas/Self" }); 40], "type": "object" } });
+    assert_eq!(sent(&json!({ "$ref": "#/components/schemas/Self" }), &selves).unwrap(), "{}");
+    let either = json!({ "Either": { "oneOf": [{ "$ref": "#/components/schemas/Either" }] } });
+    assert_eq!(sent(&json!({ "$ref": "#/components/schemas/Either" }), &either), None);
+}
+
+#[test]
+fn schemas_that_multiply_are_cut_off() {
+    // Each has forty of the next one: without a bound that is 40⁸.
+    let next = |number: usize| json!({ "$ref": format!("#/components/schemas/S{number}") });
+    let wide = |number: usize| {
+        let fields: serde_json::Map<String, Value> =
+            (0..40).map(|i| (format!("field_{i}"), next(number + 1))).collect();
+        json!({ "type": "object", "properties": fields, "allOf": vec![next(number + 1); 40] })
+    };
+    let mut schemas: serde_json::Map<String, Value> =
+        (0..20).map(|number| (format!("S{number}"), wide(number))).collect();
+    schemas.insert("S20".to_owned(), json!({ "type": "string", "minLength": 1000 }));
+    let length = sent(&next(0), &Value::Object(schemas)).unwrap().len();
+    assert!(length < 200_000, "{length}");
+    let lists = (0..9).fold(
+        json!({ "type": "string", "minLength": 1000 }),
+        |items, _| json!({ "type": "array", "minItems": 10, "items": items }),
+    );
+    let length = sent(&lists, &json!({})).unwrap().len();
+    assert!(length < 200_000, "{length}");
+}
+
+/// Schemas of any shape, which refer to each other as they like.
+fn any_schema() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        (0..4_u8).prop_map(|number| json!({ "$ref": format!("#/components/schemas/S{number}") })),
+        prop::sample::select(vec!["string", "integer", "number", "boolean", "null", "object", "array"])
+            .prop_map(|kind| json!({ "type": kind })),
+        (prop::option::of(any::<u64>()), prop::option::of(any::<u64>())).prop_map(
+            |(least, most)| json!({ "type": "string", "minLength": least, "maxLength": most, "minItems": most })
+        ),
+        any::<f64>().prop_map(|bound| json!({ "type": ["null", "number"], "minimum": bound, "exclusiveMinimum": true })),
+        "\\PC{0,9}".prop_map(|text| json!({ "example": { text.clone(): [text, null] } })),
+        Just(json!(true)),
+        Just(Value::Null),
+    ];
+    leaf.prop_recursive(4, 40, 6, |inner| {
+        let some = || prop::collection::vec(inner.clone(), 0..6);
+        prop_oneof![
+            (prop::sample::select(vec!["allOf", "oneOf", "anyOf"]), some())
+                .prop_map(|(key, of)| json!({ key: of })),
+            (prop::collection::btree_map("\\PC{0,4}|(tenant_?)?id", inner.clone(), 0..6), any::<bool>())
+                .prop_map(|(fields, required)| {
+                    let names: Vec<&String> = fields.keys().filter(|_| required).collect();
+                    json!({ "type": "object", "properties": fields, "required": names })
+                }),
+            inner.clone().prop_map(|items| json!({ "type": "array", "items": items, "minItems": 10 })),
+            inner.clone().prop_map(|more| json!({ "type": "object", "additionalProperties": more })),
+        ]
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, ..Default::default() })]
+    #[test]
+    fn whatever_schemas_say_the_draft_is_a_good_scenario(all in prop::collection::vec(any_schema(), 5)) {
+        let schemas: serde_json::Map<String, Value> =
+            all.iter().enumerate().map(|(number, schema)| (format!("S{number}"), schema.clone())).collect();
+        let length = sent(&all[4], &Value::Object(schemas)).unwrap_or_default().len();
+        // Each character of a name or a value may have to be escaped.
+        prop_assert!(length < 1_000_000, "{length}");
+    }
 }

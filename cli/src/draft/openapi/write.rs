@@ -42,7 +42,7 @@ impl Writer {
     /// What stands above the journeys.
     pub(super) fn head(&mut self, name: &str, title: &str, file: &str, target: Option<&str>) {
         let text = &mut self.text;
-        let url = target.unwrap_or("http://127.0.0.1:8080");
+        let url = target.unwrap_or(super::ELSEWHERE);
         let _ = writeln!(
             text,
             "# Made of {}, with values that its schemas allow. Look through it, then run it:",
@@ -310,7 +310,7 @@ fn filled_json(linked: &Linked, value: &Value) -> Value {
 }
 
 /// A text without line breaks and other controls.
-fn one_line(text: &str) -> String {
+pub(super) fn one_line(text: &str) -> String {
     text.split(|c: char| c.is_control() || c == ' ')
         .filter(|word| !word.is_empty())
         .collect::<Vec<_>>()
