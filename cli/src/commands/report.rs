@@ -2,15 +2,12 @@
 
 use std::path::Path;
 
-use super::{
-    session::timed,
-    show::{found, open},
-};
+use super::show::{found, open};
 use crate::{
     args::PageArgs,
     exit::{Exit, Failure},
     record::manifest::write_whole,
-    report::{html, output::Output},
+    report::{html, output::Output, timeline},
 };
 
 /// Makes a page for each run; one that cannot be read is named, and the others are made all the same.
@@ -40,7 +37,7 @@ pub fn report(args: &PageArgs, output: &mut Output<'_>) -> Result<Exit, Failure>
 fn page(dir: &Path) -> Result<String, Failure> {
     let wrong = |error: &dyn std::fmt::Display| Failure::new(Exit::Usage, error.to_string());
     let run = open(dir)?;
-    let (report, timeline) = timed(&run, |_| {}).map_err(|error| wrong(&error))?;
+    let (report, timeline) = timeline::judge(&run, |_| {}).map_err(|error| wrong(&error))?;
     Ok(html::render(&report, &run, &timeline))
 }
 

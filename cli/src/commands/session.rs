@@ -36,7 +36,6 @@ use crate::{
         manifest::{FORMAT, Machine, Manifest, ScenarioText, State, to_json, write_whole},
         reader::RecordedRun,
         sample::Sample,
-        segment::SegmentError,
         writer::{RecordError, Recorder},
     },
     report::{
@@ -44,7 +43,7 @@ use crate::{
         output::Output,
         own_metrics::{Live, OwnMetrics, Subject},
         progress::view::Phase,
-        timeline::Timeline,
+        timeline::{self, Timeline},
     },
     scenario::{Routing, Scenario},
     units::Tolerance,
@@ -333,7 +332,8 @@ pub(super) fn judge_beside<T>(
 ) -> Result<(verify::Report, T), Failure> {
     let run = open(dir)?;
     let mut seen = begin(&run);
-    let (report, timeline) = timed(&run, |sample| each(&mut seen, sample)).map_err(|error| broken(&error))?;
+    let (report, timeline) =
+        timeline::judge(&run, |sample| each(&mut seen, sample)).map_err(|error| broken(&error))?;
     let Judged { report, page } = keep(&run, report, &timeline)?;
     match page {
         Some(Err(error)) => Err(record_failure(&error)),
@@ -343,7 +343,7 @@ pub(super) fn judge_beside<T>(
 
 fn judge_record(dir: &Path, is_whole: bool) -> Result<Judged, Failure> {
     let run = open(dir)?;
-    let (report, timeline) = timed(&run, |_| {}).map_err(|error| broken(&error))?;
+    let (report, timeline) = timeline::judge(&run, |_| {}).map_err(|error| broken(&error))?;
     if is_whole { keep(&run, report, &timeline) } else { Ok(Judged { report, page: None }) }
 }
 
@@ -363,22 +363,6 @@ fn keep(run: &RecordedRun, report: verify::Report, timeline: &Timeline) -> Resul
     let path = run.dir.join(html::FILE);
     let written = write_whole(&path, html::render(&report, run, timeline).as_bytes());
     Ok(Judged { report, page: Some(written.map_err(RecordError::write(&path)).map(|()| path)) })
-}
-
-/// Judges a run and gathers its timeline, in one pass, and shows each sample on the way.
-///
-/// # Errors
-/// When a segment cannot be read.
-pub(super) fn timed(
-    run: &RecordedRun,
-    mut each: impl FnMut(&Sample),
-) -> Result<(verify::Report, Timeline), SegmentError> {
-    let mut timeline = Timeline::new(run);
-    let report = verify::verify_beside(run, |_, sample| {
-        timeline.add(sample);
-        each(sample);
-    })?;
-    Ok((report, timeline.finished()))
 }
 
 /// A run that could not be recorded.

@@ -11,9 +11,11 @@ use crate::{
         latencies::Latencies,
         reader::RecordedRun,
         sample::{Outcome, Sample},
+        segment::SegmentError,
     },
     scenario::{LoadModel, Scenario, Stage, TenantIndex},
     units::Nanos,
+    verify::{self, Report},
 };
 
 /// Intervals, at the most.
@@ -140,7 +142,7 @@ pub struct Timeline {
     /// The interval of the last sample: the next one mostly lies there, too.
     current: (Nanos, Nanos, usize),
     ends: Nanos,
-    quotas: quota::Quotas,
+    quotas: Vec<QuotaUse>,
 }
 
 impl Timeline {
@@ -167,7 +169,7 @@ impl Timeline {
             cells: Vec::new(),
             current: (Nanos::ZERO, Nanos::ZERO, 0),
             ends: Nanos(i64::MIN),
-            quotas: quota::Quotas::new(run, &shown),
+            quotas: Vec::new(),
         }
     }
 
@@ -188,9 +190,6 @@ impl Timeline {
                     cell.add(kind, latency);
                 }
             }
-        }
-        if kind < Kind::Unanswered {
-            self.quotas.add(sample);
         }
     }
 
@@ -226,7 +225,7 @@ impl Timeline {
     /// The same when no sample is to come any more: a last interval that is hardly begun is no interval to tell a rate of, so
     /// it is taken together with the one before.
     #[must_use]
-    pub fn finished(mut self) -> Self {
+    fn finished(mut self) -> Self {
         let hardly_begun =
             self.intervals().last().is_some_and(|(from, to)| (*to - *from).0 < self.width.0 / 2);
         if hardly_begun && self.cells.len() > 1 {
@@ -236,6 +235,15 @@ impl Timeline {
             }
         }
         self
+    }
+
+    /// Tenants that have a history of their own.
+    fn shown(&self) -> Vec<TenantIndex> {
+        let tenant = |group: &Group| match group {
+            Group::Tenant(tenant) => Some(*tenant),
+            _ => None,
+        };
+        self.groups.iter().filter_map(tenant).collect()
     }
 
     /// Groups that have a history: all, tenants, all other tenants, replicas.
@@ -263,10 +271,27 @@ impl Timeline {
         self.width
     }
 
-    /// How quotas were used, by limit and tenant; those without an admission are left out.
-    pub fn quotas(&self) -> Vec<QuotaUse> {
-        self.quotas.uses()
+    /// How quotas were used, by limit and tenant; those without an admission are left out. Of tenants that have no history of
+    /// their own only broken quotas are there.
+    pub fn quotas(&self) -> &[QuotaUse] {
+        &self.quotas
     }
+}
+
+/// Judges a run and gathers its timeline, in one pass, and shows each sample on the way.
+///
+/// # Errors
+/// When a segment cannot be read.
+pub fn judge(run: &RecordedRun, mut each: impl FnMut(&Sample)) -> Result<(Report, Timeline), SegmentError> {
+    let mut timeline = Timeline::new(run);
+    let mut quotas = quota::Quotas::new(run, timeline.shown());
+    let gather = |_, sample: &Sample| {
+        timeline.add(sample);
+        each(sample);
+    };
+    let report = verify::verify_beside(run, gather, |history| quotas.add(history))?;
+    timeline.quotas = quotas.uses();
+    Ok((report, timeline.finished()))
 }
 
 /// The tenants from whom most is meant to come, in the scenario's order: all of them if they are few.

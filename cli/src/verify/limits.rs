@@ -6,15 +6,16 @@
 
 pub(super) mod proofs;
 mod route;
+mod totals;
 
 use std::collections::BTreeMap;
 
 use self::proofs::Proofs;
 pub use self::route::limits as on_step;
+use self::totals::{Totals, reason};
 use super::{
     limiter::{
-        self, Circumstances, Decision, Judgement, Promise, Request, Tolerance, Unjudged, Violation,
-        certificate,
+        self, Circumstances, Decision, Judgement, Promise, Request, Tolerance, Violation, certificate,
         diagnose::{Key, diagnose},
     },
     parallel,
@@ -42,6 +43,19 @@ pub struct Histories {
     /// Per step: the limits on its route, and for each of its users' tenants the entry of the `quota` that it falls under.
     routes: Vec<Vec<(usize, Vec<Option<usize>>)>>,
     latest: Nanos,
+}
+
+/// The history of a key that was judged.
+#[derive(Debug, Clone, Copy)]
+pub struct Judged<'a> {
+    /// Number of the limit in the scenario.
+    pub limit: usize,
+    /// Number of the key among the limit's quotas.
+    pub key: usize,
+    /// Sorted by `sent`.
+    pub requests: &'a [Request],
+    /// Whether the promise is proven to be broken.
+    pub is_broken: bool,
 }
 
 impl Histories {
@@ -93,8 +107,8 @@ impl Histories {
         circumstances(run, limit, self.latest)
     }
 
-    /// Judges every limit of the run.
-    pub fn judge(mut self, run: &RecordedRun) -> Vec<Verdict> {
+    /// Judges every limit of the run, and shows `each` history on the way.
+    pub fn judge(mut self, run: &RecordedRun, mut each: impl FnMut(&Judged<'_>)) -> Vec<Verdict> {
         for history in self.keys.iter_mut().flatten() {
             history.sort_by_key(|request| (request.sent, request.id));
         }
@@ -128,6 +142,8 @@ impl Histories {
                 if siblings.first() == Some(&(index, key)) && siblings.len() > 1 {
                     found.extend(self.refused_by_none(&proofs, &siblings, &judgements));
                 }
+                let is_broken = found.iter().any(|finding| finding.outcome == Outcome::Fail);
+                each(&Judged { limit: index, key, requests: history, is_broken });
                 evidence.extend(found);
             }
             let mut verdict = verdict(limit, evidence, &totals);
@@ -304,64 +320,6 @@ fn used_up(history: &[Request], promise: Promise) -> bool {
     admitted.windows(limit.max(1)).any(|full| full[full.len() - 1] - full[0] < quota.window)
 }
 
-/// What all keys of a limit add up to.
-#[derive(Debug, Default)]
-struct Totals {
-    admitted: u64,
-    refused: u64,
-    unknown: u64,
-    unjudged: BTreeMap<&'static str, u64>,
-    /// Some tenant used up its quota.
-    tested: bool,
-}
-
-impl Totals {
-    fn add(&mut self, judgement: &Judgement, tested: bool) {
-        self.admitted += judgement.admitted;
-        self.refused += judgement.refused;
-        self.unknown += judgement.unknown;
-        self.tested |= tested;
-        for (count, why) in &judgement.unjudged_refusals {
-            *self.unjudged.entry(reason(*why)).or_default() += count;
-        }
-    }
-
-    fn unjudged(&self) -> u64 {
-        self.unjudged.values().sum()
-    }
-
-    /// Why a history without a violation is no pass.
-    fn doubt(&self) -> Option<String> {
-        if self.admitted + self.refused == 0 {
-            return Some("no request reached the limit".to_owned());
-        }
-        if !self.tested {
-            let admitted = self.admitted;
-            return Some(format!(
-                "not put to the test: {admitted} admitted, and no tenant used up its quota"
-            ));
-        }
-        if self.refused > 0 && self.unjudged() >= self.refused {
-            let why: Vec<&str> = self.unjudged.keys().copied().collect();
-            return Some(format!("none of {} refusals could be judged: {}", self.refused, why.join("; ")));
-        }
-        None
-    }
-}
-
-impl std::fmt::Display for Totals {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} admitted, {} refused, each as promised", self.admitted, self.refused)?;
-        if self.unjudged() > 0 {
-            write!(f, " ({} refusals could not be judged)", self.unjudged())?;
-        }
-        if self.unknown > 0 {
-            write!(f, "; {} without a decision", self.unknown)?;
-        }
-        Ok(())
-    }
-}
-
 /// What one key's judgement says.
 fn findings(
     proofs: &Proofs<'_>,
@@ -379,16 +337,6 @@ fn findings(
         finding = finding.detail(format!("{count} refusals could not be judged: {}", reason(*why)));
     }
     vec![finding]
-}
-
-fn reason(why: Unjudged) -> &'static str {
-    match why {
-        Unjudged::NotExclusive => {
-            "others may use the service (`exclusive = true` says that the run is alone)"
-        }
-        Unjudged::UnknownStart => "what happened in the window before the run is not known",
-        Unjudged::CutOff => "the run was cut off, and requests near its end are not in the record",
-    }
 }
 
 #[cfg(test)]

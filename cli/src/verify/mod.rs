@@ -112,14 +112,19 @@ pub const REPORT_VERSION: u32 = 1;
 /// # Errors
 /// When a segment cannot be read.
 pub fn verify(run: &RecordedRun) -> Result<Report, SegmentError> {
-    verify_beside(run, |_, _| {})
+    verify_beside(run, |_, _| {}, |_| {})
 }
 
-/// The same for one who wants to see each sample, with its number, in the same pass: reading them takes longest.
+/// The same for one who wants to see each sample, with its number, in the same pass, because reading them takes longest; and
+/// the history of each key of each limit, because sorting them takes long.
 ///
 /// # Errors
 /// When a segment cannot be read.
-pub fn verify_beside(run: &RecordedRun, mut each: impl FnMut(u64, &Sample)) -> Result<Report, SegmentError> {
+pub fn verify_beside(
+    run: &RecordedRun,
+    mut each: impl FnMut(u64, &Sample),
+    each_history: impl FnMut(&limits::Judged<'_>),
+) -> Result<Report, SegmentError> {
     let scenario = &run.scenario;
     let mut settled: Vec<Result<Settled, Unsettled>> = match &scenario.metrics {
         Some(contract) => {
@@ -174,7 +179,7 @@ pub fn verify_beside(run: &RecordedRun, mut each: impl FnMut(u64, &Sample)) -> R
         bottleneck.map(|verdict| Bottleneck { bound: &verdict.summary, slack: generator.slack() });
     let mut verdicts = expectations.judge(run, &excuses, bottleneck);
     let of_headers = headers.judge(run, &histories);
-    verdicts.extend(histories.judge(run));
+    verdicts.extend(histories.judge(run, each_history));
     verdicts.extend(of_headers);
     verdicts.extend(trespasses.judge(run));
     let flooded = run.scenario.neighbours.as_ref().map(|neighbours| neighbours.stated_at);

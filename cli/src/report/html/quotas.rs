@@ -1,5 +1,7 @@
 //! The use of each quota against its promise; of a broken one the requests that prove it are marked.
 
+use std::collections::BTreeSet;
+
 use maud::{Markup, html};
 
 use super::{
@@ -16,13 +18,14 @@ const SHOWN: usize = 48;
 
 /// The section; `None` where no quota was used.
 pub(crate) fn all(page: &Page<'_>) -> Option<Markup> {
-    let mut uses: Vec<(QuotaUse, Option<&Certificate>)> =
-        page.timeline.quotas().into_iter().map(|of| (of.clone(), certificate(page, &of))).collect();
+    let mut uses: Vec<&QuotaUse> = page.timeline.quotas().iter().collect();
     if uses.is_empty() {
         return None;
     }
-    // What was broken comes first.
-    uses.sort_by_key(|(_, certificate)| certificate.is_none());
+    // What was broken comes first, one of each limit before all others.
+    let mut broken = BTreeSet::new();
+    uses.sort_by_cached_key(|of| (!(of.is_broken && broken.insert(of.limit)), !of.is_broken));
+    let shown = SHOWN.max(broken.len());
     Some(html! {
         p.note {
             "Each bar is a window with what it admitted, as far as clients can tell; the dashed line is what was promised. For "
@@ -31,9 +34,9 @@ pub(crate) fn all(page: &Page<'_>) -> Option<Markup> {
             "prove a broken promise, each from its sending to its answer."
         }
         div.wide {
-            @for (number, (used, certificate)) in uses.iter().take(SHOWN).enumerate() { (one(page, number, used, *certificate)) }
+            @for (number, used) in uses.iter().take(shown).enumerate() { (one(page, number, used)) }
         }
-        @if uses.len() > SHOWN { p.note { "… and " (uses.len() - SHOWN) " quotas more." } }
+        @if uses.len() > shown { p.note { "… and " (uses.len() - shown) " quotas more." } }
     })
 }
 
@@ -53,17 +56,18 @@ fn certificate<'a>(page: &'a Page<'_>, used: &QuotaUse) -> Option<&'a Certificat
     })
 }
 
-fn one(page: &Page<'_>, number: usize, used: &QuotaUse, certificate: Option<&Certificate>) -> Markup {
+fn one(page: &Page<'_>, number: usize, used: &QuotaUse) -> Markup {
+    let certificate = certificate(page, used);
     let scenario = &page.run.scenario;
     let tenant = scenario.tenants.get(used.tenant).map(ToString::to_string).unwrap_or_default();
     let route = scenario.limits.get(used.limit).map(|limit| limit.route.as_str()).unwrap_or_default();
     let title = format!("{tenant}: {route}, {} ({})", used.quota, used.algorithm);
     let fullest = used.windows.iter().map(|window| window.admitted).max().unwrap_or_default();
     let description = format!(
-        "{} of {} at the most were admitted {}.{}",
+        "At the most {} were admitted {}; {} are promised.{}",
         fullest,
-        used.promised,
         if used.has_windows() { "in a window" } else { "within one window's length" },
+        used.promised,
         certificate.map(|proof| format!(" The promise was broken: {}", proof.because)).unwrap_or_default()
     );
     let request = |certified: &crate::verify::verdict::Certified| Certain {

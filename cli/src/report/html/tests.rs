@@ -5,20 +5,17 @@ use std::collections::BTreeSet;
 use super::*;
 use crate::{
     record::sample::{Outcome as SampleOutcome, Sample},
-    verify::{
-        testing::{Made, sample},
-        verify_beside,
-    },
+    report::timeline,
+    verify::testing::{Made, sample},
 };
 
 /// The page of a run that was made by hand.
 pub(super) fn page_of(made: &Made) -> String {
     made.judge();
     let run = RecordedRun::open(made.dir.path()).unwrap();
-    let mut timeline = Timeline::new(&run);
-    let mut report = verify_beside(&run, |_, sample| timeline.add(sample)).unwrap();
+    let (mut report, timeline) = timeline::judge(&run, |_| {}).unwrap();
     report.run = "RUN".to_owned();
-    render(&report, &run, &timeline.finished())
+    render(&report, &run, &timeline)
 }
 
 fn samples() -> Vec<Sample> {

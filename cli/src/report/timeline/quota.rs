@@ -2,20 +2,25 @@
 //! window's length. It is drawn and judges nothing: where an admission may belong to either of two windows, it is counted
 //! where there is room.
 
-use std::collections::VecDeque;
+use std::{
+    cmp::Reverse,
+    collections::{BTreeSet, BinaryHeap},
+};
 
 use crate::{
-    record::{
-        reader::RecordedRun,
-        sample::{Outcome, Sample},
-    },
-    scenario::{Algorithm, StatusSet, TenantIndex},
+    record::reader::RecordedRun,
+    scenario::{Algorithm, TenantIndex},
     units::{Nanos, Quota},
-    verify::limits,
+    verify::{
+        limiter::{Decision, Request},
+        limits::Judged,
+    },
 };
 
 /// Windows of a quota that are kept; of more, neighbours are taken together, and the fuller one counts.
 const WINDOWS: usize = 4096;
+/// Broken quotas that are kept of tenants without a history of their own; but of each limit at least one.
+const OTHERS: usize = 48;
 
 /// How a quota was used.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,6 +37,8 @@ pub struct QuotaUse {
     pub windows: Vec<Window>,
     /// Of each window: more than this was not promised.
     pub promised: u64,
+    /// Whether the promise is proven to be broken.
+    pub is_broken: bool,
 }
 
 /// A span of time and what was admitted in it.
@@ -56,125 +63,110 @@ fn has_windows(algorithm: Algorithm) -> bool {
     matches!(algorithm, Algorithm::FixedWindow | Algorithm::AlignedWindow)
 }
 
-/// All quotas of the tenants that have a history.
+/// Quotas of the tenants that have a history, and those that were broken.
 #[derive(Debug)]
-pub(super) struct Quotas {
-    uses: Vec<Use>,
-    /// By step: the uses of each tenant.
-    places: Vec<Vec<Vec<usize>>>,
+pub(super) struct Quotas<'a> {
+    run: &'a RecordedRun,
+    shown: Vec<TenantIndex>,
+    uses: Vec<QuotaUse>,
+    /// Broken quotas of other tenants that are kept.
+    others: usize,
+    /// Limits of which a broken quota is kept.
+    broken: BTreeSet<usize>,
 }
 
+impl<'a> Quotas<'a> {
+    pub(super) fn new(run: &'a RecordedRun, shown: Vec<TenantIndex>) -> Self {
+        Self { run, shown, uses: Vec::new(), others: 0, broken: BTreeSet::new() }
+    }
+
+    /// Looks at the history of a key.
+    pub(super) fn add(&mut self, history: &Judged<'_>) {
+        let Some(limit) = self.run.scenario.limits.get(history.limit) else { return };
+        let Some((tenant, quota)) = limit.quota.get(history.key) else { return };
+        if !self.shown.contains(tenant) {
+            let is_first = history.is_broken && !self.broken.contains(&history.limit);
+            if !is_first && (!history.is_broken || self.others >= OTHERS) {
+                return;
+            }
+            self.others += 1;
+        }
+        if history.is_broken {
+            self.broken.insert(history.limit);
+        }
+        let burst = match limit.algorithm {
+            Algorithm::TokenBucket { burst, .. } => burst.unwrap_or(quota.limit),
+            _ => 0,
+        };
+        let told = QuotaUse {
+            limit: history.limit,
+            tenant: *tenant,
+            quota: *quota,
+            algorithm: limit.algorithm,
+            windows: Vec::new(),
+            promised: quota.limit.saturating_add(burst),
+            is_broken: history.is_broken,
+        };
+        let mut of = Use {
+            told,
+            tolerance: self.run.manifest.environment.clock_offset_ns,
+            zero: Nanos(self.run.manifest.started_unix_ns),
+            begun: Nanos::ZERO,
+        };
+        of.add_all(history.requests);
+        self.uses.extend(Some(of.told).filter(|told| told.is_broken || !told.windows.is_empty()));
+    }
+
+    /// What was gathered, by limit and tenant.
+    pub(super) fn uses(self) -> Vec<QuotaUse> {
+        self.uses
+    }
+}
+
+/// A quota whose use is being gathered.
 #[derive(Debug)]
 struct Use {
     told: QuotaUse,
-    admitted: StatusSet,
     /// By how much two clocks may differ.
     tolerance: Nanos,
     /// The run's zero since the epoch: aligned windows begin there.
     zero: Nanos,
-    /// When the admissions of the last window's length were sent.
-    recent: VecDeque<Nanos>,
     /// The last instant at which the first admission of the current window can have been decided.
     begun: Nanos,
 }
 
-impl Quotas {
-    pub(super) fn new(run: &RecordedRun, shown: &[TenantIndex]) -> Self {
-        let scenario = &run.scenario;
-        let mut uses = Vec::new();
-        let mut numbers = std::collections::BTreeMap::new();
-        for (number, limit) in scenario.limits.iter().enumerate() {
-            for (entry, (tenant, quota)) in limit.quota.iter().enumerate() {
-                if !shown.contains(tenant) {
-                    continue;
-                }
-                numbers.insert((number, entry), uses.len());
-                let burst = match limit.algorithm {
-                    Algorithm::TokenBucket { burst, .. } => burst.unwrap_or(quota.limit),
-                    _ => 0,
-                };
-                let told = QuotaUse {
-                    limit: number,
-                    tenant: *tenant,
-                    quota: *quota,
-                    algorithm: limit.algorithm,
-                    windows: Vec::new(),
-                    promised: quota.limit.saturating_add(burst),
-                };
-                uses.push(Use {
-                    told,
-                    admitted: limit.admitted.clone(),
-                    tolerance: run.manifest.environment.clock_offset_ns,
-                    zero: Nanos(run.manifest.started_unix_ns),
-                    recent: VecDeque::new(),
-                    begun: Nanos::ZERO,
-                });
-            }
-        }
-        let of_step = |step| {
-            let mut places = vec![Vec::new(); scenario.tenants.len()];
-            for (limit, entries) in limits::on_step(scenario, step) {
-                for (places, entry) in places.iter_mut().zip(entries) {
-                    places.extend(entry.and_then(|entry| numbers.get(&(limit, entry))));
-                }
-            }
-            places
-        };
-        Self { uses, places: (0..scenario.steps.len()).map(of_step).collect() }
-    }
-
-    /// Counts an answered request.
-    #[inline]
-    pub(super) fn add(&mut self, sample: &Sample) {
-        let Some(places) = self.places.get(sample.step).and_then(|tenants| tenants.get(sample.tenant)) else {
-            return;
-        };
-        for place in places {
-            if let Some(of) = self.uses.get_mut(*place) {
-                of.add(sample);
-            }
-        }
-    }
-
-    pub(super) fn uses(&self) -> Vec<QuotaUse> {
-        self.uses.iter().map(|of| of.told.clone()).filter(|told| !told.windows.is_empty()).collect()
-    }
-}
-
 impl Use {
-    fn add(&mut self, sample: &Sample) {
-        let Outcome::Status(status) = sample.outcome else { return };
-        if !self.admitted.contains(status) {
-            return;
-        }
+    /// Counts the admissions of a history, which is sorted by `sent`.
+    fn add_all(&mut self, history: &[Request]) {
+        let admitted = history.iter().filter(|request| request.decision == Decision::Admitted);
         match self.told.algorithm {
-            Algorithm::FixedWindow => self.add_to_fixed(sample),
-            Algorithm::AlignedWindow => self.add_to_aligned(sample),
-            _ => self.add_to_recent(sample),
+            Algorithm::FixedWindow => admitted.for_each(|request| self.add_to_fixed(request)),
+            Algorithm::AlignedWindow => admitted.for_each(|request| self.add_to_aligned(request)),
+            _ => self.add_recent(admitted),
         }
     }
 
     /// A window lasts from its first admission on, which was decided from its sending to its answer.
-    fn add_to_fixed(&mut self, sample: &Sample) {
+    fn add_to_fixed(&mut self, request: &Request) {
         let (length, limit) = (self.told.quota.window, self.told.quota.limit);
         let latest_end = self.begun + length + self.tolerance;
         if let Some(window) = self.told.windows.last_mut() {
-            let surely_in = sample.done < window.from + length - self.tolerance;
-            let may_be_in = sample.sent <= latest_end;
+            let surely_in = request.done < window.from + length - self.tolerance;
+            let may_be_in = request.sent <= latest_end;
             if surely_in || (may_be_in && window.admitted < limit) {
                 window.admitted += 1;
                 return;
             }
         }
-        self.begun = sample.done;
-        self.open(Window { from: sample.sent, to: sample.sent + length, admitted: 1 });
+        self.begun = request.done;
+        self.open(Window { from: request.sent, to: request.sent + length, admitted: 1 });
     }
 
     /// A window begins at each whole multiple of its length since the epoch.
-    fn add_to_aligned(&mut self, sample: &Sample) {
+    fn add_to_aligned(&mut self, request: &Request) {
         let length = self.told.quota.window;
         let number = |at: Nanos| (self.zero + at).0.div_euclid(length.0);
-        let (first, last) = (number(sample.sent - self.tolerance), number(sample.done + self.tolerance));
+        let (first, last) = (number(request.sent - self.tolerance), number(request.done + self.tolerance));
         let begin = |number: i64| Nanos(number * length.0) - self.zero;
         let mut next = first;
         if let Some(window) = self.told.windows.last_mut() {
@@ -191,21 +183,26 @@ impl Use {
     }
 
     /// Without windows, what counts is how many admissions surely lie within one window's length.
-    fn add_to_recent(&mut self, sample: &Sample) {
+    fn add_recent<'r>(&mut self, admitted: impl Iterator<Item = &'r Request>) {
         let length = self.told.quota.window;
-        self.recent.push_back(sample.sent);
-        while self.recent.front().is_some_and(|sent| *sent + length <= sample.done) {
-            self.recent.pop_front();
-        }
-        let used = self.recent.len() as u64;
         // Ten steps of a window's length are as fine as it is drawn.
         let step = Nanos(length.0 / 10);
-        match self.told.windows.last_mut() {
-            Some(last) if sample.done < last.from + step => {
-                last.admitted = last.admitted.max(used);
-                last.to = last.to.max(sample.done);
+        let mut ends: Vec<(Nanos, Nanos)> = admitted.map(|request| (request.done, request.sent)).collect();
+        ends.sort_unstable();
+        let mut recent = BinaryHeap::new();
+        for (done, sent) in ends {
+            recent.push(Reverse(sent));
+            while recent.peek().is_some_and(|Reverse(sent)| *sent + length <= done) {
+                recent.pop();
             }
-            _ => self.open(Window { from: sample.done, to: sample.done, admitted: used }),
+            let used = recent.len() as u64;
+            match self.told.windows.last_mut() {
+                Some(last) if done < last.from + step => {
+                    last.admitted = last.admitted.max(used);
+                    last.to = done;
+                }
+                _ => self.open(Window { from: done, to: done, admitted: used }),
+            }
         }
     }
 

@@ -3,10 +3,7 @@
 use super::*;
 use crate::{
     record::sample::{Obstacle, Silence},
-    verify::{
-        testing::{Made, sample},
-        verify_beside,
-    },
+    verify::testing::{Made, sample},
 };
 
 /// The run's timeline, and its report.
@@ -17,9 +14,8 @@ fn told(more: &str, samples: &[Sample], length: i64) -> (Timeline, crate::verify
     }
     made.judge();
     let run = RecordedRun::open(made.dir.path()).unwrap();
-    let mut timeline = Timeline::new(&run);
-    let report = verify_beside(&run, |_, sample| timeline.add(sample)).unwrap();
-    (timeline.finished(), report)
+    let (report, timeline) = judge(&run, |_| {}).unwrap();
+    (timeline, report)
 }
 
 fn outcome(number: i64) -> Outcome {
@@ -100,9 +96,13 @@ fn tenants_beyond_the_busiest_are_taken_together() {
 
 /// The windows of acme's quota, as from–to:admitted in seconds.
 fn windows(limit: &str, sent: &[i64]) -> Vec<String> {
-    let more = format!("[[limit]]\nroute = \"POST /chat\"\nper = \"tenant\"\n{limit}\n");
     let samples: Vec<Sample> = sent.iter().map(|at| sample(*at, 0, Outcome::Status(200))).collect();
-    let (timeline, _) = told(&more, &samples, 60);
+    windows_of(limit, &samples)
+}
+
+fn windows_of(limit: &str, samples: &[Sample]) -> Vec<String> {
+    let more = format!("[[limit]]\nroute = \"POST /chat\"\nper = \"tenant\"\n{limit}\n");
+    let (timeline, _) = told(&more, samples, 60);
     let uses = timeline.quotas();
     let told = |window: &Window| {
         format!("{:.2}–{:.2}:{}", window.from.as_secs_f64(), window.to.as_secs_f64(), window.admitted)
@@ -126,4 +126,43 @@ fn windows_are_those_that_an_honest_limiter_may_have_had() {
         windows(log, &[0, 5_000, 9_995, 16_000]),
         ["0.01–0.01:1", "5.01–5.01:2", "10.01–10.01:2", "16.01–16.01:2"]
     );
+}
+
+#[test]
+fn windows_do_not_depend_on_who_recorded_first() {
+    for algorithm in ["fixed-window", "aligned-window", "sliding-log", "token-bucket"] {
+        let limit = format!("algorithm = \"{algorithm}\"\nquota = \"3/2s\"");
+        let samples: Vec<Sample> = (0..40).map(|i| sample(i * 310, 0, Outcome::Status(200))).collect();
+        // One worker's samples come behind those of another.
+        let (even, odd): (Vec<_>, Vec<_>) =
+            samples.iter().cloned().enumerate().partition(|(i, _)| i % 2 == 0);
+        let apart: Vec<Sample> = even.into_iter().chain(odd).map(|(_, sample)| sample).collect();
+        assert_eq!(windows_of(&limit, &apart), windows_of(&limit, &samples), "{algorithm}");
+    }
+}
+
+#[test]
+fn a_broken_quota_of_a_tenant_without_a_history_is_kept() {
+    let limits = |route: &str| {
+        format!(
+            "[[limit]]\nroute = \"{route}\"\nper = \"tenant\"\nalgorithm = \"fixed-window\"\nquota = \"2/10s\"\n"
+        )
+    };
+    let text = crate::verify::testing::SCENARIO.replace("id = \"acme\"", "pattern = \"t-001..t-120\"");
+    let heavy = "[[load]]\ntenant = \"t-001\"\nrate = \"99/s\"\nduration = \"10s\"\n";
+    // All go over their quota but the last one.
+    let of = |tenant: usize| {
+        let many = if tenant == 119 { 2 } else { 4 };
+        (0..many).map(move |i| Sample { tenant, ..sample(i * 100, 0, Outcome::Status(200)) })
+    };
+    let made = Made::of(
+        format!("{text}{}{heavy}", limits("POST /chat")),
+        &(0..120).flat_map(of).collect::<Vec<_>>(),
+    );
+    made.judge();
+    let (_, timeline) = judge(&RecordedRun::open(made.dir.path()).unwrap(), |_| {}).unwrap();
+    let kept: Vec<(TenantIndex, bool)> =
+        timeline.quotas().iter().map(|of| (of.tenant, of.is_broken)).collect();
+    assert_eq!(kept.len(), TENANTS + 48);
+    assert!(kept.iter().all(|(tenant, is_broken)| *is_broken && *tenant < 119), "{kept:?}");
 }
