@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use maud::{Markup, html};
 
-use super::{Page, class, sign, word};
+use super::{Page, class, plain, sign, word};
 use crate::verify::verdict::{Certificate, Claim, Evidence, Outcome, Verdict};
 
 /// Findings of a claim that are shown; the rest stand in `verdict.json`.
@@ -70,17 +70,18 @@ pub(crate) fn mark(outcome: Outcome) -> Markup {
 }
 
 /// A claim that did not pass, for the first screen.
-pub(crate) fn card(number: usize, verdict: &Verdict) -> Markup {
+pub(crate) fn card(page: &Page<'_>, number: usize, verdict: &Verdict) -> Markup {
     let finding = verdict.evidence.iter().find(|finding| finding.outcome == verdict.outcome);
     let diagnosis = verdict.evidence.iter().find_map(|finding| finding.diagnosis.as_ref());
-    let said = finding.is_some_and(|finding| finding.observed == verdict.summary);
+    let proof = finding.and_then(|finding| finding.certificate.as_ref());
+    let said = finding.is_some_and(|finding| verdict.summary.ends_with(&finding.observed));
     html! {
         article class={ "card " (class(verdict.outcome)) } {
-            h3 { (mark(verdict.outcome)) a href={ "#claim-" (number) } { (title(verdict)) } }
-            p.subject { code { (verdict.subject) } }
-            @if !said { p.summary { (verdict.summary) } }
+            h3 { (mark(verdict.outcome)) " " a href={ "#claim-" (number) } { (title(verdict)) } }
+            p.subject { code { (plain::subject(page, &verdict.subject)) } }
+            @if let Some(proof) = proof { p.lead { (plain::proven(proof)) } } @else if !said { p.lead { (verdict.summary) } }
             @if let Some(diagnosis) = diagnosis { p.cause { strong { "Likely cause: " } (diagnosis.sentence) } }
-            @if let Some(finding) = finding {
+            @if let (Some(finding), None) = (finding, proof) {
                 dl.sides {
                     dt { "expected" } dd { (finding.expected) }
                     dt { "observed" } dd { (finding.observed) }
@@ -91,11 +92,11 @@ pub(crate) fn card(number: usize, verdict: &Verdict) -> Markup {
 }
 
 /// The same in a line.
-pub(crate) fn line(number: usize, verdict: &Verdict) -> Markup {
+pub(crate) fn line(page: &Page<'_>, number: usize, verdict: &Verdict) -> Markup {
     html! {
         (mark(verdict.outcome))
-        a href={ "#claim-" (number) } { (title(verdict)) }
-        " " code { (verdict.subject) }
+        " " a href={ "#claim-" (number) } { (title(verdict)) }
+        " " code { (plain::subject(page, &verdict.subject)) } ": " (verdict.summary)
     }
 }
 
@@ -113,7 +114,7 @@ pub(crate) fn held(page: &Page<'_>) -> Markup {
         ul.held {
             @for (claim, count) in kinds {
                 li {
-                    (mark(Outcome::Pass)) span.what { (says(claim)) }
+                    (mark(Outcome::Pass)) " " span.what { (says(claim)) }
                     @if count > 1 { span.count { (count) " claims" } }
                 }
             }
@@ -152,7 +153,7 @@ fn expandable(number: usize, verdict: &Verdict) -> Markup {
     html! {
         details.claim id={ "claim-" (number) } open[verdict.outcome != Outcome::Pass] {
             summary {
-                (mark(verdict.outcome)) code { (verdict.subject) } " " span.summary { (verdict.summary) }
+                (mark(verdict.outcome)) " " code { (verdict.subject) } " " span.summary { (verdict.summary) }
             }
             @for finding in shown.iter().take(FINDINGS) { (found(finding)) }
             @if shown.is_empty() { p.finding { "There are no findings." } }
@@ -167,7 +168,7 @@ fn found(finding: &Evidence) -> Markup {
         finding.details.iter().filter(|line| diagnosed.as_ref() != Some(line)).collect();
     html! {
         div.finding {
-            p { (mark(finding.outcome)) code { (finding.subject) } }
+            p { (mark(finding.outcome)) " " code { (finding.subject) } }
             @if let Some(diagnosis) = &finding.diagnosis {
                 p.cause {
                     strong { "Likely cause: " } (diagnosis.sentence)
@@ -203,7 +204,7 @@ fn proof(certificate: &Certificate) -> Markup {
             summary { "The proof: " (count) " requests of " code { (certificate.tenant) } ", " (certificate.quota) " promised" }
             p { (certificate.because) }
             div.scroll {
-                table {
+                table aria-label="Requests of the proof" {
                     thead { tr { th { "sample" } th { "sent (s)" } th { "done (s)" } th { "replica" } th { "decision" } } }
                     tbody {
                         @for request in requests.take(REQUESTS) {

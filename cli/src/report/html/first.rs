@@ -6,16 +6,20 @@ use maud::{Markup, html};
 use super::{Page, claims, class, marks, pictures, sign, word};
 use crate::verify::verdict::{Claim, Outcome, Verdict};
 
-/// Claims that are shown in full; of more there is a line each.
+/// Claims that are shown in full.
 const IN_FULL: usize = 3;
 /// Lines for the rest.
-const LINES: usize = 4;
+const LINES: usize = 12;
 
-/// The whole first screen.
+/// The verdict, at the top of the page.
+pub(crate) fn header(page: &Page<'_>) -> Markup {
+    html! { header class={ "verdict " (class(page.report.outcome)) } { (verdict(page)) } }
+}
+
+/// The rest of the first screen: what broke, and the pictures.
 pub(crate) fn screen(page: &Page<'_>) -> Markup {
     html! {
-        header class={ "verdict " (class(page.report.outcome)) } { (verdict(page)) }
-        main.first {
+        div.first {
             div.broken { (broken(page)) }
             div.pictures {
                 (pictures::throughput(page))
@@ -102,29 +106,38 @@ fn broken(page: &Page<'_>) -> Markup {
     failed.sort_by_key(|(_, verdict)| (!explained(verdict), verdict.claim == Claim::Expectation));
     let unsure: Vec<(usize, &Verdict)> = of(Outcome::Inconclusive).collect();
     html! {
-        @if !failed.is_empty() { h2 { "What broke" } (some(&failed)) }
-        @if !unsure.is_empty() { h2 { "What could not be decided" } (some(&unsure)) }
+        @if !failed.is_empty() { h2 { "What broke" } (some(page, &failed, "that failed")) }
+        @if !unsure.is_empty() && failed.is_empty() { h2 { "What could not be decided" } (some(page, &unsure, "that could not be decided")) }
+        @if !unsure.is_empty() && !failed.is_empty() { (rest(page, &unsure, &format!("{} that could not be decided", unsure.len()))) }
         @if failed.is_empty() && unsure.is_empty() { h2 { "What holds" } (claims::held(page)) }
     }
 }
 
-/// The first of each sort in full, as far as there is room; a line for each of the rest, since they look much the same.
-fn some(verdicts: &[(usize, &Verdict)]) -> Markup {
+/// The first of each sort in full, as far as there is room; the rest, which looks much the same, behind a line.
+fn some(page: &Page<'_>, verdicts: &[(usize, &Verdict)], sort: &str) -> Markup {
     let mut full: Vec<(usize, &Verdict)> = Vec::new();
-    let mut rest = Vec::new();
+    let mut others = Vec::new();
     for (number, verdict) in verdicts {
         let is_new = full.iter().all(|(_, shown)| shown.claim != verdict.claim);
-        let place = if is_new && full.len() < IN_FULL { &mut full } else { &mut rest };
+        let place = if is_new && full.len() < IN_FULL { &mut full } else { &mut others };
         place.push((*number, *verdict));
     }
     html! {
-        @for (number, verdict) in full { (claims::card(number, verdict)) }
-        @if !rest.is_empty() {
+        @for (number, verdict) in full { (claims::card(page, number, verdict)) }
+        @if !others.is_empty() { (rest(page, &others, &format!("and {} more {sort}", others.len()))) }
+    }
+}
+
+/// A line for each of them, behind one that says how many they are.
+fn rest(page: &Page<'_>, verdicts: &[(usize, &Verdict)], said: &str) -> Markup {
+    html! {
+        details.rest {
+            summary { (said) }
             ul.more {
-                @for (number, verdict) in rest.iter().take(LINES) {
-                    li { (claims::line(*number, verdict)) }
+                @for (number, verdict) in verdicts.iter().take(LINES) {
+                    li { (claims::line(page, *number, verdict)) }
                 }
-                @if rest.len() > LINES { li { a href="#claims" { "and " (rest.len() - LINES) " more" } } }
+                @if verdicts.len() > LINES { li { a href="#claims" { "and " (verdicts.len() - LINES) " more among all claims" } } }
             }
         }
     }

@@ -11,6 +11,7 @@ mod marks;
 mod origin;
 mod palette;
 mod pictures;
+mod plain;
 mod quotas;
 mod sides;
 mod watching;
@@ -124,20 +125,24 @@ pub fn render(report: &Report, run: &RecordedRun, timeline: &Timeline) -> String
             body {
                 (pictures::definitions(&page))
                 a.skip href="#claims" { "Skip to the claims" }
-                (first::screen(&page))
-                nav aria-label="Sections" {
-                    @for section in &sections { a href={ "#" (section.id) } { (section.title) } }
-                }
-                @for section in &sections {
-                    section id=(section.id) aria-labelledby={ (section.id) "-h" } {
-                        h2 id={ (section.id) "-h" } { (section.title) }
-                        (section.content)
+                (first::header(&page))
+                main {
+                    (first::screen(&page))
+                    nav aria-label="Sections" {
+                        @for section in &sections { a href={ "#" (section.id) } { (section.title) } }
+                    }
+                    @for section in &sections {
+                        section id=(section.id) aria-labelledby={ (section.id) "-h" } {
+                            h2 id={ (section.id) "-h" } { (section.title) }
+                            (section.content)
+                        }
                     }
                 }
                 footer {
                     p { "Made by saasbench " (env!("CARGO_PKG_VERSION")) " from " code { (report.run) } ". Everything above comes from the recorded run; times are UTC." }
                 }
-                div #tip role="status" aria-live="polite" hidden {}
+                div #tip aria-hidden="true" hidden {}
+                p #said.unseen role="status" {}
                 script { (PreEscaped(SCRIPT)) }
             }
         }

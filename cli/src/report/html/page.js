@@ -1,7 +1,7 @@
 "use strict";
 (() => {
   const root = document.documentElement;
-  const tip = document.getElementById("tip");
+  const tip = document.getElementById("tip"), said = document.getElementById("said");
   const reader = matchMedia("(prefers-color-scheme: dark)");
 
   // The scheme: the reader's own until the button is pressed.
@@ -15,7 +15,9 @@
 
   // Everything is open on paper.
   const all = () => document.querySelectorAll("details");
-  addEventListener("beforeprint", () => all().forEach(one => { one.open = true; }));
+  let opened = [];
+  addEventListener("beforeprint", () => { opened = [...all()].filter(one => !one.open); opened.forEach(one => { one.open = true; }); });
+  addEventListener("afterprint", () => opened.forEach(one => { one.open = false; }));
   for (const button of document.querySelectorAll("[data-open]")) {
     button.hidden = false;
     button.addEventListener("click", () => {
@@ -103,6 +105,8 @@
       const at = Math.max(0, Math.min(count - 1, current < 0 ? (step > 0 ? 0 : count - 1) : current + step));
       const box = svg.getBoundingClientRect();
       show(at, box.left + x(at) * box.width / svg.viewBox.baseVal.width, box.top + box.height / 2);
+      // Who does not see the values hears them; the pointer would say too much.
+      said.textContent = [...tip.querySelectorAll("b, tr")].map(one => [...one.childNodes].map(part => part.textContent).join(" ")).join(", ");
     });
 
     // Without a series those above it come down.
@@ -115,8 +119,10 @@
       chart.s.forEach((series, index) => {
         const below = sums.slice();
         if (shown[index]) series.v.forEach((value, number) => { sums[number] += value || 0; });
-        const upper = sums.map((value, number) => point(number, value));
-        const lower = below.map((value, number) => point(number, value)).reverse();
+        // The first and the last interval reach to the edges.
+        const edge = values => [left.toFixed(1) + " " + y(values[0]).toFixed(1), ...values.map((value, number) => point(number, value)),
+          right.toFixed(1) + " " + y(values[count - 1]).toFixed(1)];
+        const upper = edge(sums), lower = edge(below).reverse();
         areas[index].setAttribute("d", "M" + upper.concat(lower).join("L") + "Z");
         curves[index].setAttribute("d", "M" + upper.join("L"));
       });

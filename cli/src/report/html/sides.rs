@@ -29,8 +29,8 @@ pub(crate) fn all(page: &Page<'_>) -> Option<Markup> {
             "interval wider. A quantile is known to the histogram's bucket that it lies in."
         }
         div.scroll {
-            table.both {
-                thead { tr { th { "" } th { "series" } th { "metric, replica, witness" } th.number { "clients" } th.number { "server" } th { "both" } } }
+            table.both aria-labelledby="sides-h" {
+                thead { tr { th { span.unseen { "outcome" } } th { "series" } th { "metric, replica, witness" } th.number { "clients" } th.number { "server" } th { "both" } } }
                 tbody {
                     @for (verdict, sides, outcome, subject) in rows.iter().take(SHOWN) {
                         tr {

@@ -94,14 +94,16 @@ impl OverTime<'_> {
         }
     }
 
-    /// The middle of an interval and the height of a series there.
+    /// The middle of an interval and the height there of a series that stands by itself.
     fn point(&self, index: usize, number: usize, times: &Times, x: &Scale, y: &Scale) -> Option<(f64, f64)> {
-        let own = self.series.get(index)?.values.get(number).copied().flatten()?;
-        let value = if self.form == Form::Stacked { self.sum(index + 1, number) } else { own };
+        let value = self.series.get(index)?.values.get(number).copied().flatten()?;
         Some((x.place(times.middle(number)), y.place(value)))
     }
 
     fn curve(&self, index: usize, times: &Times, x: &Scale, y: &Scale) -> String {
+        if self.form == Form::Stacked {
+            return format!("M{}", self.edge(index + 1, times, x, y).join("L"));
+        }
         let mut path = String::new();
         let mut pen = "M";
         for number in 0..self.length() {
@@ -121,18 +123,26 @@ impl OverTime<'_> {
     }
 
     fn area(&self, index: usize, times: &Times, x: &Scale, y: &Scale) -> String {
-        let edge = |count: usize, number: usize| {
-            format!("{} {}", at(x.place(times.middle(number))), at(y.place(self.sum(count, number))))
-        };
-        let upper: Vec<String> = (0..self.length()).map(|number| edge(index + 1, number)).collect();
+        let upper = self.edge(index + 1, times, x, y).join("L");
         // The lowest stands on the axis, which is one line.
-        let below = if index == 0 {
-            [0, self.length().saturating_sub(1)].to_vec()
-        } else {
-            (0..self.length()).collect()
-        };
-        let lower: Vec<String> = below.into_iter().rev().map(|number| edge(index, number)).collect();
-        if upper.is_empty() { String::new() } else { format!("M{}L{}Z", upper.join("L"), lower.join("L")) }
+        let mut lower = self.edge(index, times, x, y);
+        if index == 0 && lower.len() > 2 {
+            lower.drain(1..lower.len() - 1);
+        }
+        lower.reverse();
+        if upper.is_empty() { String::new() } else { format!("M{upper}L{}Z", lower.join("L")) }
+    }
+
+    /// Where the first `count` series come to, one upon the other: in the middle of each interval, and at the very edges, so
+    /// that the first and the last interval are seen whole.
+    fn edge(&self, count: usize, times: &Times, x: &Scale, y: &Scale) -> Vec<String> {
+        let Some(last) = self.length().checked_sub(1) else { return Vec::new() };
+        let (begin, end) = times.span();
+        let middles = (0..=last).map(|number| (times.middle(number), number));
+        let points = std::iter::once((begin, 0)).chain(middles).chain([(end, last)]);
+        let place =
+            |(time, number)| format!("{} {}", at(x.place(time)), at(y.place(self.sum(count, number))));
+        points.map(place).collect()
     }
 
     fn legend(&self) -> Markup {
