@@ -187,6 +187,7 @@ fn outcome_text(quantity: &Quantity) -> String {
         Change::TooFew => "too few".to_owned(),
     };
     match quantity.needed {
+        _ if quantity.by_lateness => format!("{word}: {worse}, but only as the generator was late"),
         Some(needed) if quantity.outcome == Change::TooFew => format!("{word}: it takes {needed}"),
         Some(needed) => format!("{word}: about {needed} requests would do"),
         None => word,
@@ -279,6 +280,7 @@ pub(super) mod tests {
             high: ends.map(|[_, high]| high),
             tolerance: 0.05,
             outcome,
+            by_lateness: false,
             needed,
         }
     }
@@ -351,6 +353,7 @@ pub(super) mod tests {
         for quantity in &mut comparison.rows[0].quantities {
             (quantity.outcome, quantity.high) = (Change::Unknown, None);
         }
+        comparison.rows[0].quantities[2].by_lateness = true;
         insta::assert_snapshot!(anstream::adapter::strip_str(&render(&comparison)));
         insta::assert_snapshot!(markdown(&comparison));
     }

@@ -12,6 +12,7 @@ use super::{
     beside::Beside,
     comparison::{reasons, told},
 };
+use crate::record::manifest::State;
 use crate::verify::{
     Report,
     compare::{Change, Comparison},
@@ -56,6 +57,9 @@ impl GitHub {
             let all = report.verdicts.iter().filter(move |verdict| verdict.outcome == outcome);
             all.map(|verdict| self.annotation(command, verdict)).collect::<Vec<_>>()
         });
+        if matches!(report.state, State::Running | State::Interrupted) {
+            errors.extend(report.remarks.first().map(|remark| line("error", "run", remark)));
+        }
         errors.extend(beside.mishaps.iter().map(|mishap| line("error", "saasbench", mishap)));
         match beside.compared {
             None => {}
@@ -171,5 +175,8 @@ mod tests {
         let beside = Beside { compared: Some(Err("it cannot be read")), mishaps: &[] };
         insta::assert_snapshot!(github.annotations(&report, beside));
         assert_eq!(GitHub::of_comparison(&compared).lines().count(), 5);
+        report.state = State::Interrupted;
+        report.remarks = vec!["the run was interrupted: it is judged as far as it came".to_owned()];
+        insta::assert_snapshot!(github.annotations(&report, Beside::default()));
     }
 }

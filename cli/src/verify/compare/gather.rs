@@ -29,6 +29,9 @@ pub(super) const BLOCKS: usize = 16;
 /// For as long as a stall took, but no longer than this, what piled up in it is still being worked off.
 const AFTERMATH: Nanos = Nanos::from_millis(2);
 
+/// Which latencies of a block are those from intended less what the generator alone was late.
+pub(super) const PUNCTUAL: usize = 2;
+
 /// Which rows of several runs belong together: tenant, journey and step by their names.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct RowName {
@@ -46,8 +49,8 @@ pub(super) struct Block {
     pub(super) errors: u64,
     /// Answers that served their user: as expected, and not turned away by a limit.
     pub(super) served: u64,
-    /// Latencies of answers from intended, and from sent.
-    pub(super) latencies: [Distribution; 2],
+    /// Latencies of answers from intended, from sent, and from intended without the generator's own lateness ([`PUNCTUAL`]).
+    pub(super) latencies: [Distribution; 3],
 }
 
 /// One row of one run.
@@ -147,14 +150,16 @@ pub(super) fn measure(run: &RecordedRun, span: Option<Span>) -> Result<Measured,
     let mut excuses = Excuses::new(&stalls);
     let mut generator = generator::Gatherer::new(judged_from(run), &run.watched.usage);
     run.for_each_sample(|_, sample| {
-        generator.add(sample, excuses.of(sample));
+        let excuse = excuses.of(sample);
+        generator.add(sample, excuse);
         // What started the users of open loads was before the load, and is no part of it.
         if sample.intended < from || is_cut && sample.intended > from + length {
             return;
         }
         let at = i128::from((sample.intended - from).0) * BLOCKS as i128 / i128::from(length.0);
         let Some(cell) = cells.of(sample, Cell::default) else { return };
-        cell.add((at as usize).min(BLOCKS - 1), sample, is_good(scenario, sample), &stalls);
+        let block = (at as usize).min(BLOCKS - 1);
+        cell.add(block, sample, excuse.lateness, is_good(scenario, sample), &stalls);
     })?;
     let mut measured = Measured {
         stated: Stated::of(scenario),
@@ -180,7 +185,7 @@ pub(super) fn measure(run: &RecordedRun, span: Option<Span>) -> Result<Measured,
 }
 
 impl Cell {
-    fn add(&mut self, block: usize, sample: &Sample, served: bool, stalls: &[Stall]) {
+    fn add(&mut self, block: usize, sample: &Sample, lateness: Nanos, served: bool, stalls: &[Stall]) {
         if sample.outcome == Outcome::Dropped {
             self.dropped += 1;
             return;
@@ -193,11 +198,12 @@ impl Cell {
             return;
         }
         let done_in_stall = stood_still(stalls, sample.done);
-        let [intended, sent] = &mut block.latencies;
+        let [intended, sent, punctual] = &mut block.latencies;
         if done_in_stall || stood_still(stalls, sample.intended) {
             self.touched += 1;
         } else {
             intended.add(sample.latency_intended());
+            punctual.add(sample.latency_intended() - lateness.max(Nanos::ZERO));
         }
         if !done_in_stall && !stood_still(stalls, sample.sent) {
             sent.add(sample.latency_sent());
@@ -219,7 +225,7 @@ impl Cell {
         self.blocks.iter().map(|block| block.served).sum()
     }
 
-    /// The latencies of all blocks, from intended (0) or from sent (1).
+    /// The latencies of all blocks, from intended (0), from sent (1), or [`PUNCTUAL`].
     pub(super) fn latencies(&self, clock: usize) -> Distribution {
         let mut all = Distribution::default();
         self.blocks.iter().filter_map(|block| block.latencies.get(clock)).for_each(|block| all.merge(block));

@@ -56,7 +56,7 @@ pub(super) struct Seen {
 }
 
 impl Pair {
-    /// The quantile `q` of latency from intended (`clock` 0) or sent (1); `None` where either has no answer.
+    /// The quantile `q` of latency from intended (`clock` 0), sent (1) or [`super::gather::PUNCTUAL`]; `None` where either has no answer.
     pub(super) fn latency(pooled: &Cell, bases: &[&Cell], new: &Cell, clock: usize, q: f64) -> Option<Self> {
         let sides = [pooled.latencies(clock), new.latencies(clock)];
         let (inflation, degrees) = {

@@ -33,6 +33,8 @@ pub(super) struct Subject {
     /// Whether all that there was is gone: nobody served, or nothing but errors, where it was otherwise before.
     is_total: bool,
     pair: Option<Pair>,
+    /// The same without what the generator alone was late: what is worse must be so without it, too.
+    punctual: Option<Pair>,
 }
 
 /// How many it takes at the least.
@@ -65,21 +67,36 @@ impl Subject {
         let tolerance = tolerance.max(floor.as_secs_f64() / base);
         let needed = Needed::Count((REQUESTS_ABOVE / (1.0 - q)).round() as u64);
         let (unit, limit) = (Unit::Seconds, tolerance.ln_1p());
-        Self { name, unit, tolerance, limit, needed, found, is_total: false, pair }
+        Self { name, unit, tolerance, limit, needed, found, is_total: false, pair, punctual: None }
+    }
+
+    /// The same, but nothing is worse that is not so by `punctual`, too.
+    pub(super) fn unless(self, punctual: Option<Pair>) -> Self {
+        Self { punctual, ..self }
     }
 
     /// The share of errors, which may change by `tolerance`; `found` requests.
     pub(super) fn errors(tolerance: f64, found: u64, pair: Option<Pair>) -> Self {
         let is_total = pair.as_ref().is_some_and(|pair| pair.values()[0] < 1.0 && pair.values()[1] >= 1.0);
         let needed = Needed::FaultlessBelow(tolerance);
-        Self { name: "errors", unit: Unit::Share, tolerance, limit: tolerance, needed, found, is_total, pair }
+        Self {
+            name: "errors",
+            unit: Unit::Share,
+            tolerance,
+            limit: tolerance,
+            needed,
+            found,
+            is_total,
+            pair,
+            punctual: None,
+        }
     }
 
     /// What is served per second, which may change by the share `tolerance`; `found` answers that served.
     pub(super) fn served(tolerance: f64, found: u64, pair: Option<Pair>) -> Self {
         let is_total = pair.as_ref().is_some_and(|pair| pair.values()[0] > 0.0 && pair.values()[1] <= 0.0);
         let (unit, limit, needed) = (Unit::PerSecond, tolerance.ln_1p(), Needed::Count(SERVED_NEEDED));
-        Self { name: "served", unit, tolerance, limit, needed, found, is_total, pair }
+        Self { name: "served", unit, tolerance, limit, needed, found, is_total, pair, punctual: None }
     }
 
     /// Where the change lies on a scale on which greater is worse.
@@ -108,7 +125,8 @@ impl Subject {
     fn outcome(&self, tails: Tails) -> (Change, Option<Interval<f64>>) {
         let (together, alone) = (self.interval(tails.together), self.interval(tails.alone));
         if together.is_some_and(|at| at.low > self.limit) {
-            return (Change::Worse, together);
+            let own = self.is_by_lateness(tails);
+            return (if own { Change::Unknown } else { Change::Worse }, together);
         }
         if together.is_some_and(|at| at.high < -self.limit) {
             return (Change::Better, together);
@@ -132,11 +150,20 @@ impl Subject {
         (change, alone)
     }
 
+    /// Whether it is worse only with what the generator alone was late.
+    fn is_by_lateness(&self, tails: Tails) -> bool {
+        let without = self.punctual.as_ref().map(|pair| pair.interval(tails.alone));
+        without.is_some_and(|at| at.is_none_or(|at| at.low <= self.limit))
+    }
+
     fn judge(&self, tails: Tails) -> Quantity {
         let (outcome, interval) = self.outcome(tails);
+        let by_lateness = outcome == Change::Unknown
+            && interval.is_some_and(|at| at.low > self.limit)
+            && self.is_by_lateness(tails);
         let needed = match outcome {
             Change::TooFew => self.too_few(tails.alone),
-            Change::Unknown => interval.and_then(|interval| self.enough(interval)),
+            Change::Unknown if !by_lateness => interval.and_then(|interval| self.enough(interval)),
             _ => None,
         };
         let values = self.pair.as_ref().map(Pair::values);
@@ -158,6 +185,7 @@ impl Subject {
             high: ends.and_then(|[_, high]| finite(high)),
             tolerance: self.tolerance,
             outcome,
+            by_lateness,
             needed,
         }
     }

@@ -140,6 +140,8 @@ pub struct Quantity {
     pub tolerance: f64,
     /// What it came to.
     pub outcome: Change,
+    /// Whether it is unknown because it got worse only by what the generator alone was late.
+    pub by_lateness: bool,
     /// Where too little is known: about how many requests a run would do, if nothing has changed.
     pub needed: Option<u64>,
 }

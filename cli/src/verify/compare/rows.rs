@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 
 use super::{
-    Row, Terms,
-    gather::{Cell, Measured, RowName},
+    Clock, Row, Terms,
+    gather::{Cell, Measured, PUNCTUAL, RowName},
     interval::Pair,
     judge::{self, Subject},
 };
@@ -75,8 +75,10 @@ impl Before {
         }
         let answers = more(pooled.latencies(clock).count(), now.latencies(clock).count());
         let latency = |(label, q, times): (&'static str, f64, f64)| {
-            let pair = Pair::latency(pooled, &cells, now, clock, q);
-            Subject::latency(label, q, (times * terms.tolerance, terms.floor_ns), answers, pair)
+            let pair = |clock| Pair::latency(pooled, &cells, now, clock, q);
+            let punctual = (terms.clock == Clock::Intended).then(|| pair(PUNCTUAL)).flatten();
+            let tolerance = (times * terms.tolerance, terms.floor_ns);
+            Subject::latency(label, q, tolerance, answers, pair(clock)).unless(punctual)
         };
         let requests = more(pooled.requests(), now.requests());
         let errors = Subject::errors(terms.error_tolerance, requests, Pair::errors(pooled, &cells, now));

@@ -105,6 +105,10 @@ fn equals_are_not_told_apart() {
         let [worse, better] = alarms(SERVICE, SERVICE, baselines, PAIRS);
         assert!(worse <= 1 && better <= 1, "{baselines}: {worse} {better}");
     }
+    // What the tolerance covers without knowing of it.
+    let moody = Service { of_run: 0.025, ..SERVICE };
+    let [worse, better] = alarms(moody, moody, 1, PAIRS);
+    assert!(worse <= 2 && better <= 2, "{worse} {better}");
     // Runs that differ a lot by themselves: a single baseline cannot know, several can.
     let restless = Service { of_run: 0.06, ..SERVICE };
     let [alone, _] = alarms(restless, restless, 1, PAIRS);

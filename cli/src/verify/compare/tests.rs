@@ -145,6 +145,26 @@ fn a_generator_that_did_not_keep_up_leaves_everything_unknown() {
 }
 
 #[test]
+fn what_the_generator_alone_was_late_makes_no_run_slower() {
+    let mut late = samples(usual);
+    for sample in &mut late {
+        // Less than what it may be late, but half as long as an answer takes.
+        let by = Nanos::from_millis(6);
+        (sample.sent, sample.done) = (sample.sent + by, sample.done + by);
+    }
+    let comparison = against(&made(usual), &Made::new("", &late));
+    let p50 = &comparison.rows[0].quantities[0];
+    assert_eq!((p50.outcome, p50.by_lateness, p50.needed), (Change::Unknown, true, None), "{p50:?}");
+    assert_eq!((comparison.outcome, comparison.generator.len()), (Outcome::Inconclusive, 0));
+    let by_sent = Terms { clock: Clock::Sent, ..Terms::default() };
+    let comparison = held(&[&made(usual)], &Made::new("", &late), by_sent).unwrap();
+    assert_eq!(comparison.outcome, Outcome::Pass, "{comparison:#?}");
+    // What is slower without it, too, is slower.
+    late.iter_mut().for_each(|sample| sample.done = sample.done + Nanos::from_millis(6));
+    assert_eq!(against(&made(usual), &Made::new("", &late)).outcome, Outcome::Fail);
+}
+
+#[test]
 fn a_service_that_serves_nobody_any_more_does_not_pass() {
     let refused = |count: usize, status: u16| {
         let mut samples = samples(usual)[..count].to_vec();
