@@ -9,7 +9,9 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    capacity::{result, scaling::Estimate},
     record::manifest::{self, State},
+    scenario::capacity::By,
     units::Nanos,
     verify::{distribution::Distribution, summary::Counts, verdict::Outcome},
 };
@@ -37,6 +39,11 @@ pub struct Entry {
 pub enum Content {
     /// A recorded run.
     Run(Box<Recorded>),
+    /// A search for the capacity, whose steps are runs of their own.
+    Capacity {
+        /// What it came to.
+        capacity: Box<Searched>,
+    },
     /// None that could be read.
     Broken {
         /// Why.
@@ -63,6 +70,48 @@ pub struct Recorded {
     pub requests: Option<u64>,
     /// At least 99 % of its answers took so long at the most, from intended: the upper bound of a bucket. `None` without answers.
     pub p99_below_ns: Option<Nanos>,
+}
+
+/// A search for the capacity in brief, as its report has it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Searched {
+    version: u32,
+    /// Name of its scenario.
+    pub scenario: String,
+    /// When it began: since the Unix epoch.
+    pub started_unix_ns: i64,
+    /// Name of its environment.
+    pub environment: String,
+    /// What was raised.
+    pub by: By,
+    /// What it came to.
+    pub outcome: Outcome,
+    /// Whether the user has interrupted it.
+    pub interrupted: bool,
+    /// By number of replicas.
+    pub counts: Vec<Found>,
+}
+
+/// What was found with a number of replicas.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Found {
+    /// How many replicas.
+    pub replicas: usize,
+    /// The capacity with its interval, if both ends are known.
+    pub capacity: Option<Estimate>,
+    /// The highest level at which the objectives are taken to hold.
+    pub held: Option<f64>,
+    /// The lowest level at which they are taken to break.
+    pub broke: Option<f64>,
+}
+
+/// What is looked for by a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sought {
+    /// Recorded runs only.
+    Run,
+    /// Those, and searches for the capacity.
+    Any,
 }
 
 /// Why a name is no run's.
@@ -142,7 +191,7 @@ pub fn entries(shelf: &Path) -> io::Result<Vec<Entry>> {
 ///
 /// # Errors
 /// When there is none, or the name may be that of several.
-pub fn find(name: &Path, shelf: &Path) -> Result<PathBuf, UnknownRun> {
+pub fn find(name: &Path, shelf: &Path, sought: Sought) -> Result<PathBuf, UnknownRun> {
     if name.is_dir() {
         return Ok(name.to_owned());
     }
@@ -152,7 +201,11 @@ pub fn find(name: &Path, shelf: &Path) -> Result<PathBuf, UnknownRun> {
         return Err(none());
     }
     let names = names(shelf).unwrap_or_default();
-    let runs = || names.iter().filter(|run| shelf.join(run).join(manifest::FILE).is_file());
+    let is_sought = |run: &&String| {
+        let has = |file: &str| shelf.join(run).join(file).is_file();
+        has(manifest::FILE) || sought == Sought::Any && has(result::FILE)
+    };
+    let runs = || names.iter().filter(is_sought);
     if text == LATEST {
         return runs().next().map(|run| shelf.join(run)).ok_or_else(none);
     }
@@ -212,7 +265,7 @@ fn content(dir: &Path, run: &str) -> Content {
     let text = match fs::read_to_string(&manifest) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return broken(format!("no {}", manifest::FILE));
+            return searched(dir).unwrap_or_else(|| broken(format!("no {}", manifest::FILE)));
         }
         Err(error) => return broken(format!("{}: {error}", manifest::FILE)),
     };
@@ -240,6 +293,25 @@ fn content(dir: &Path, run: &str) -> Content {
     }))
 }
 
+/// What a search for the capacity came to; `None` where there was none.
+fn searched(dir: &Path) -> Option<Content> {
+    let broken = |broken: String| Some(Content::Broken { broken });
+    let text = match fs::read_to_string(dir.join(result::FILE)) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound && dir.join(result::STEPS).is_dir() => {
+            return broken("a search for the capacity that is running, or was killed".to_owned());
+        }
+        Err(_) => return None,
+    };
+    match serde_json::from_str::<Searched>(&text) {
+        Ok(search) if search.version > result::VERSION => {
+            broken(format!("written by a newer version: its version is {}", search.version))
+        }
+        Ok(search) => Some(Content::Capacity { capacity: Box::new(search) }),
+        Err(error) => broken(format!("{}: {error}", result::FILE)),
+    }
+}
+
 /// Bytes of all files below a directory; what cannot be read counts nothing.
 fn bytes(dir: &Path) -> u64 {
     let entries = fs::read_dir(dir).into_iter().flatten().flatten();
@@ -265,81 +337,4 @@ fn p99_below(distribution: &Distribution) -> Option<Nanos> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{
-        record::sample::Outcome as SampleOutcome,
-        verify::testing::{Made, sample},
-    };
-
-    fn shelf(runs: &[&str]) -> tempfile::TempDir {
-        let shelf = tempfile::tempdir().unwrap();
-        for run in runs {
-            let dir = shelf.path().join(run);
-            fs::create_dir(&dir).unwrap();
-            fs::write(dir.join("manifest.json"), "{}").unwrap();
-        }
-        shelf
-    }
-
-    #[test]
-    fn runs_are_found_by_their_names() {
-        let shelf = shelf(&[
-            "20261121T100000Z-flood",
-            "20261121T100000Z-flood-2",
-            "20261121T100000Z-flood-10",
-            "20261122T100000Z-smoke",
-            "20261120T100000Z-stress-100",
-        ]);
-        let found = |name: &str| {
-            let found = find(Path::new(name), shelf.path());
-            let shown = |path: PathBuf| path.file_name().unwrap().to_string_lossy().into_owned();
-            let place = shelf.path().display().to_string();
-            found
-                .map(shown)
-                .unwrap_or_else(|error| format!("{error}; {}", error.hint()).replace(&place, "SHELF"))
-        };
-        fs::create_dir(shelf.path().join("20261123T100000Z-none")).unwrap();
-        let names = [
-            "latest",
-            "flood",
-            "smoke",
-            "20261122",
-            "20261121",
-            "20261121T100000Z-flood-1",
-            "20261121T100000Z-flood",
-            "stress",
-            "stress-100",
-            "none",
-            "no/run",
-            "",
-        ];
-        let told: Vec<String> = names.iter().map(|name| format!("{name:25} {}", found(name))).collect();
-        insta::assert_snapshot!(told.join("\n"));
-    }
-
-    #[test]
-    fn what_is_on_the_shelf_is_told_in_brief() {
-        let shelf = shelf(&["20261121T100000Z-broken"]);
-        fs::create_dir(shelf.path().join("20261121T100001Z-empty")).unwrap();
-        fs::write(shelf.path().join("a file"), "").unwrap();
-        let made =
-            Made::new("", &[sample(0, 0, SampleOutcome::Status(200)), sample(9, 0, SampleOutcome::Dropped)]);
-        let report = made.judge();
-        for run in ["20261121T100002Z-flood", "20261121T100003Z-flood"] {
-            let dir = shelf.path().join(run);
-            fs::create_dir(&dir).unwrap();
-            made.manifest.write(&dir).unwrap();
-            if run.ends_with("2Z-flood") {
-                fs::write(dir.join("verdict.json"), manifest::to_json(&report).unwrap()).unwrap();
-            }
-        }
-        let mut all = entries(shelf.path()).unwrap();
-        assert!(all[1].bytes > all[0].bytes);
-        for entry in &mut all {
-            (entry.path, entry.bytes) = (PathBuf::from("PATH"), 0);
-        }
-        insta::assert_snapshot!(serde_json::to_string_pretty(&all).unwrap());
-        assert_eq!(entries(Path::new("no/such/shelf")).unwrap(), []);
-    }
-}
+mod tests;

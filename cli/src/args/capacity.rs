@@ -15,9 +15,9 @@ The command line wins over the scenario's [capacity].
 
 Exit codes:
   0    the capacity was found (with --at-least: it surely is as much)
-  1    the objectives break at the lowest level (with --at-least: it surely is less)
+  1    the objectives surely break at the lowest level (with --at-least: it surely is less)
   2    the command line or the scenario is wrong
-  3    only a bound could be told: the generator's limit, the budget, the highest level
+  3    only a bound could be told: the generator's limit, the budget, the highest level, an end that is not sure
   4    the environment could not be reached or started
   5    saasbench itself could not go on (disk full, a defect)
   130  interrupted; what is known by then is told";
@@ -34,7 +34,7 @@ pub struct CapacityArgs {
     #[arg(long, value_enum)]
     pub by: Option<By>,
 
-    /// The first and lowest level: iterations per second, or users, of all loads together [default: 100/s, or 1 user]
+    /// The first and lowest level: iterations per second, or users, of all loads together [default: 100/s, or one user for each load]
     #[arg(long, value_name = "N", value_parser = level)]
     pub from: Option<f64>,
 

@@ -33,7 +33,8 @@ const SHOW_EXAMPLES: &str = "Examples:
 #[derive(Debug, Args)]
 #[command(after_help = SHOW_EXAMPLES)]
 pub struct ShowArgs {
-    /// A recorded run: its directory, the begin of its name, `latest`, or the name of a scenario for its latest run
+    /// A recorded run: its directory, the begin of its name, `latest`, or the name of a scenario for its latest run;
+    /// or a search for the capacity
     #[arg(value_name = "RUN")]
     pub run: PathBuf,
 

@@ -5,18 +5,25 @@
 pub(super) struct Trials {
     /// In which the objectives held.
     pub(super) held: u32,
-    /// In which they did not.
+    /// In which the service broke them.
     pub(super) broke: u32,
+    /// That the generator spoiled: they say nothing of the service, only that the level cannot be driven.
+    pub(super) spoiled: u32,
 }
 
 impl Trials {
     /// All of them.
     pub(super) fn total(self) -> u32 {
+        self.clean() + self.spoiled
+    }
+
+    /// Those that say something of the service.
+    pub(super) fn clean(self) -> u32 {
         self.held + self.broke
     }
 }
 
-/// The shares of trials that held, in the order of rising levels, made to fall: the maximum likelihood of a falling
+/// The shares of all trials that held, in the order of rising levels, made to fall: the maximum likelihood of a falling
 /// probability, by pooling adjacent violators (Barlow, Bartholomew, Bremner and Brunk, Statistical Inference under Order
 /// Restrictions, 1972, section 1.2). Levels without trials are not allowed.
 pub(super) fn falling_shares(trials: &[Trials]) -> Vec<f64> {
@@ -47,7 +54,8 @@ mod tests {
     #[test]
     fn violators_are_pooled() {
         let shares = |pairs: &[(u32, u32)]| {
-            let trials: Vec<Trials> = pairs.iter().map(|&(held, broke)| Trials { held, broke }).collect();
+            let trials: Vec<Trials> =
+                pairs.iter().map(|&(held, broke)| Trials { held, broke, spoiled: 0 }).collect();
             falling_shares(&trials)
         };
         assert_eq!(shares(&[]), Vec::<f64>::new());

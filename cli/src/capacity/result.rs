@@ -1,10 +1,10 @@
 //! What a search comes to: the capacity of each number of replicas, what limits it, and how it scales.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{
     knee::{self, knee},
-    scaling::{self, Estimate, Point},
+    scaling::{self, Estimate, Fit, FitError, Point},
     search::{Bracket, End},
     step::{Ending, Step},
 };
@@ -12,13 +12,17 @@ use crate::{scenario::capacity::By, units::Nanos, verify::verdict::Outcome};
 
 /// Version of this JSON; it rises when a reader has to change.
 pub const VERSION: u32 = 1;
+/// Where it lies in the directory of the search.
+pub const FILE: &str = "capacity.json";
+/// Where the recorded runs of its steps lie there.
+pub const STEPS: &str = "steps";
 /// Ends of the interval are each off by at most 5 %, so that it is one of 90 %: so many standard deviations to each side.
 const DEVIATIONS: f64 = 1.645;
 /// From this share of the processors on, the machine is called full.
 const FULL: f64 = 0.9;
 
 /// The report of `saasbench capacity`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CapacityReport {
     /// [`VERSION`].
     pub version: u32,
@@ -26,6 +30,8 @@ pub struct CapacityReport {
     pub scenario: String,
     /// The environment's name.
     pub environment: String,
+    /// When it began: since the Unix epoch.
+    pub started_unix_ns: i64,
     /// Where the runs of its steps are.
     pub directory: String,
     /// What was raised.
@@ -46,21 +52,29 @@ pub struct CapacityReport {
     pub outcome: Outcome,
     /// Whether the user has interrupted it.
     pub interrupted: bool,
+    /// What ended it before its time, if anything did: a full disk, a service that is gone.
+    pub failure: Option<String>,
 }
 
 /// The capacity with a number of replicas.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Count {
     /// How many replicas.
     pub replicas: usize,
-    /// The capacity, if both ends are known: the geometric mean of the interval's ends.
+    /// The capacity, if both ends are known: between `held` and `broke`, where the objectives cease to hold half of the time.
     pub capacity: Option<Estimate>,
     /// Whether both ends are sure: `binomial test, 5 % each`.
     pub sure: bool,
     /// The highest level at which the objectives are taken to hold.
     pub held: Option<f64>,
+    /// Whether that end is sure.
+    pub held_is_sure: bool,
     /// The lowest level at which they are taken to break.
     pub broke: Option<f64>,
+    /// Whether that end is sure.
+    pub broke_is_sure: bool,
+    /// Whether the processors that service and generator share were busy where it broke.
+    pub machine_is_full: bool,
     /// What keeps the capacity from being higher.
     pub limit: Limit,
     /// What was said where it broke; empty where nothing broke.
@@ -74,7 +88,7 @@ pub struct Count {
 }
 
 /// What limits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Limit {
     /// The service.
@@ -91,6 +105,8 @@ pub enum Limit {
     Lowest,
     /// Ctrl-C.
     Interrupted,
+    /// Something went wrong.
+    Failure,
 }
 
 /// How a search came to its end.
@@ -102,10 +118,12 @@ pub enum Stopped {
     Budget,
     /// Ctrl-C.
     Interrupted,
+    /// Something went wrong.
+    Failed,
 }
 
 /// What more replicas bring.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Scaling {
     /// What one replica serves.
     pub lambda: Estimate,
@@ -133,14 +151,22 @@ impl Count {
         share: bool,
         took: Nanos,
     ) -> Self {
-        let (limit, why) = limit(&steps, bracket, stopped, share);
-        let ends = bracket.held.zip(bracket.broke).filter(|_| limit != Limit::Generator);
+        let full = full_machine(&steps, bracket.broke).filter(|_| share);
+        let (limit, why) = limit(&steps, bracket, stopped, full);
+        let broke = bracket.broke.filter(|_| !bracket.is_spoiled);
+        let capacity = |(low, high): (f64, f64)| {
+            let middle = bracket.middle.unwrap_or((low * high).sqrt());
+            Estimate { value: middle.clamp(low, high), low, high }
+        };
         Self {
             replicas,
-            capacity: ends.map(|(low, high)| Estimate { value: (low * high).sqrt(), low, high }),
+            capacity: bracket.held.zip(broke).map(capacity),
             sure: bracket.held_is_sure && bracket.broke_is_sure,
             held: bracket.held,
-            broke: bracket.broke,
+            held_is_sure: bracket.held_is_sure,
+            broke,
+            broke_is_sure: bracket.broke_is_sure,
+            machine_is_full: full.is_some(),
             limit,
             why,
             knee: knee(&curve(&steps)),
@@ -151,8 +177,19 @@ impl Count {
 
     fn outcome(&self) -> Outcome {
         match self.limit {
-            Limit::Lowest => Outcome::Fail,
-            Limit::Service | Limit::Machine if self.capacity.is_some() => Outcome::Pass,
+            Limit::Lowest if self.broke_is_sure => Outcome::Fail,
+            Limit::Service | Limit::Machine if self.capacity.is_some() && self.sure => Outcome::Pass,
+            _ => Outcome::Inconclusive,
+        }
+    }
+
+    /// Whether the capacity surely is so much, surely is not, or neither. A machine that is full says nothing of what the
+    /// service would do on another.
+    fn reaches(&self, least: f64) -> Outcome {
+        let breaks_surely = self.broke_is_sure && !self.machine_is_full;
+        match (self.held, self.broke) {
+            (Some(held), _) if held >= least && self.held_is_sure => Outcome::Pass,
+            (_, Some(broke)) if broke <= least && breaks_surely => Outcome::Fail,
             _ => Outcome::Inconclusive,
         }
     }
@@ -167,7 +204,7 @@ pub fn curve(steps: &[Step]) -> Vec<knee::Point> {
     points
 }
 
-fn limit(steps: &[Step], bracket: Bracket, stopped: Stopped, share: bool) -> (Limit, String) {
+fn limit(steps: &[Step], bracket: Bracket, stopped: Stopped, full: Option<f64>) -> (Limit, String) {
     let at = |level: Option<f64>| {
         let beyond = move |step: &&Step| level.is_some_and(|level| step.level >= level);
         steps.iter().filter(beyond).filter(|step| step.ending != Ending::Held)
@@ -178,41 +215,42 @@ fn limit(steps: &[Step], bracket: Bracket, stopped: Stopped, share: bool) -> (Li
     };
     match stopped {
         Stopped::Interrupted => return (Limit::Interrupted, String::new()),
-        Stopped::Search(End::BrokenAtLeast) => return (Limit::Lowest, said(Ending::Broke)),
-        Stopped::Search(End::HeldAtMost) => {
-            return (Limit::Most, String::new());
+        Stopped::Failed => return (Limit::Failure, String::new()),
+        _ if bracket.is_spoiled => {
+            let all = [Ending::Generator, Ending::Unsure].map(said);
+            let why = all.into_iter().find(|why| !why.is_empty());
+            return (Limit::Generator, why.unwrap_or_default());
         }
-        Stopped::Budget | Stopped::Search(End::Found) => {}
+        Stopped::Search(End::HeldAtMost) => return (Limit::Most, String::new()),
+        Stopped::Budget => return (Limit::Budget, String::new()),
+        Stopped::Search(End::Found | End::BrokenAtLeast) => {}
     }
-    let near = || at(bracket.broke).filter(|step| bracket.broke == Some(step.level));
-    let of_generator =
-        near().filter(|step| matches!(step.ending, Ending::Generator | Ending::Unsure)).count();
-    if of_generator * 2 > near().count() {
-        let why = [said(Ending::Generator), said(Ending::Unsure)].into_iter().find(|why| !why.is_empty());
-        return (Limit::Generator, why.unwrap_or_default());
-    }
-    if stopped == Stopped::Budget {
-        return (Limit::Budget, String::new());
-    }
-    let busiest = near().filter_map(|step| step.machine_busy).fold(0.0, f64::max);
-    if share && busiest >= FULL {
+    let broke = said(Ending::Broke);
+    if let Some(busy) = full {
+        let busy = busy * 100.0;
         let why = format!(
-            "this machine's processors were {:.0} % busy, with the service and the generator on them: {}",
-            busiest * 100.0,
-            said(Ending::Broke)
+            "this machine's processors were {busy:.0} % busy, with the service and the generator on them: {broke}"
         );
         return (Limit::Machine, why);
     }
-    (Limit::Service, said(Ending::Broke))
+    let is_lowest = stopped == Stopped::Search(End::BrokenAtLeast);
+    (if is_lowest { Limit::Lowest } else { Limit::Service }, broke)
+}
+
+/// How busy this machine was in the busiest step that did not hold at a level, if that was as busy as it can be.
+fn full_machine(steps: &[Step], level: Option<f64>) -> Option<f64> {
+    let near = steps.iter().filter(|step| Some(step.level) == level && step.ending != Ending::Held);
+    Some(near.filter_map(|step| step.machine_busy).fold(0.0, f64::max)).filter(|busiest| *busiest >= FULL)
 }
 
 impl CapacityReport {
-    /// Fits the law, where there are capacities enough, and decides.
+    /// Fits the law, where there are capacities enough, and decides. `is_whole` says whether each of the numbers of replicas
+    /// was searched; the last of them may have been cut off.
     #[must_use]
-    pub fn concluded(mut self) -> Self {
+    pub fn concluded(mut self, is_whole: bool) -> Self {
         if self.counts.len() > 1 {
-            match scale(&self.counts) {
-                Ok(scaling) => self.scaling = Some(scaling),
+            match self.law() {
+                Ok(law) => self.scaling = Some(scaling(&law, &self.counts)),
                 Err(error) => self.scaling_note = Some(error.to_string()),
             }
             if self.scaling.is_some() && self.counts.iter().any(|count| count.limit == Limit::Machine) {
@@ -221,65 +259,49 @@ impl CapacityReport {
                 self.scaling_note = Some(note.to_owned());
             }
         }
+        let worst = self.counts.iter().map(Count::outcome).max();
         self.outcome = match (self.at_least, self.counts.last()) {
-            (_, None) => Outcome::Inconclusive,
-            (None, Some(_)) => {
-                let worst = self.counts.iter().map(Count::outcome).max();
-                worst.unwrap_or(Outcome::Inconclusive)
-            }
-            (Some(least), Some(last)) => last.reaches(least),
+            (None, _) if worst == Some(Outcome::Fail) || is_whole => worst.unwrap_or(Outcome::Inconclusive),
+            (Some(least), Some(last)) if is_whole => last.reaches(least),
+            _ => Outcome::Inconclusive,
         };
         self
     }
-}
 
-impl Count {
-    /// Whether the capacity surely is so much, surely is not, or neither.
-    fn reaches(&self, least: f64) -> Outcome {
-        let (held, broke) = (self.held, self.broke.filter(|_| self.limit != Limit::Generator));
-        if self.limit == Limit::Lowest && broke.is_some_and(|broke| broke <= least) {
-            return Outcome::Fail;
-        }
-        match (held, broke) {
-            (Some(held), _) if held >= least && self.held_sure() => Outcome::Pass,
-            (_, Some(broke)) if broke <= least && self.sure => Outcome::Fail,
-            _ => Outcome::Inconclusive,
-        }
-    }
-
-    /// Whether the lower end is sure: five of five steps at it, or more.
-    fn held_sure(&self) -> bool {
-        let at = |ending: Ending| {
-            let same =
-                self.steps.iter().filter(|step| Some(step.level) == self.held && step.ending == ending);
-            u32::try_from(same.count()).unwrap_or(u32::MAX)
-        };
-        let held = at(Ending::Held);
-        super::search::is_sure(held, held + at(Ending::Broke) + at(Ending::Generator))
+    /// The law through the capacities that are sure.
+    ///
+    /// # Errors
+    /// When there are too few of them.
+    pub fn law(&self) -> Result<Fit, FitError> {
+        scaling::fit(&points(&self.counts))
     }
 }
 
-fn scale(counts: &[Count]) -> Result<Scaling, scaling::FitError> {
-    let known = counts.iter().filter(|count| matches!(count.limit, Limit::Service | Limit::Machine));
-    let points: Vec<Point> = known
+/// What the law is fitted to: nothing that is not sure.
+fn points(counts: &[Count]) -> Vec<Point> {
+    let known =
+        counts.iter().filter(|count| matches!(count.limit, Limit::Service | Limit::Machine) && count.sure);
+    known
         .filter_map(|count| {
             let Estimate { value, low, high } = count.capacity?;
             let deviation = (high / low).ln() / 2.0 / DEVIATIONS;
             let replicas = u32::try_from(count.replicas).ok()?;
             Some(Point { replicas, throughput: value, deviation: Some(deviation) })
         })
-        .collect();
-    let fit = scaling::fit(&points)?;
-    let most = points.iter().map(|point| point.replicas).max().unwrap_or(1);
-    Ok(Scaling {
-        lambda: fit.lambda(),
-        sigma: fit.sigma(),
-        kappa: fit.kappa(),
+        .collect()
+}
+
+fn scaling(law: &Fit, counts: &[Count]) -> Scaling {
+    let most = points(counts).iter().map(|point| point.replicas).max().unwrap_or(1);
+    Scaling {
+        lambda: law.lambda(),
+        sigma: law.sigma(),
+        kappa: law.kappa(),
         next: most as usize + 1,
-        next_capacity: fit.throughput(most + 1),
-        next_gain: fit.gain(most),
-        peak: fit.peak(),
-    })
+        next_capacity: law.throughput(most + 1),
+        next_gain: law.gain(most),
+        peak: law.peak(),
+    }
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 //! themselves. Intervals are profile likelihoods: all values that some fit within the bound on the sum of squares has, so
 //! that they keep to the parameters' bounds and need no normal approximation of them.
 
-use serde::Serialize;
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// κ is sought up to here: then two replicas serve less than half of what one does.
 const MOST_KAPPA: f64 = 2.0;
@@ -30,14 +30,22 @@ pub struct Point {
 }
 
 /// A value with its 95 % interval.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Estimate {
     /// The likeliest.
+    #[serde(deserialize_with = "infinite_if_null")]
     pub value: f64,
     /// Lower end.
+    #[serde(deserialize_with = "infinite_if_null")]
     pub low: f64,
     /// Upper end.
+    #[serde(deserialize_with = "infinite_if_null")]
     pub high: f64,
+}
+
+/// JSON has no infinity, and serde_json writes `null` for it.
+fn infinite_if_null<'de, D: Deserializer<'de>>(from: D) -> Result<f64, D::Error> {
+    Ok(Option::deserialize(from)?.unwrap_or(f64::INFINITY))
 }
 
 impl Estimate {

@@ -47,10 +47,21 @@ pub enum Next {
 pub enum End {
     /// The capacity lies between two levels that are sure.
     Found,
-    /// The objectives break at the lowest level.
+    /// The objectives break at the lowest level, or the generator cannot drive it.
     BrokenAtLeast,
     /// They hold at the highest level that may be tried.
     HeldAtMost,
+}
+
+/// What a step came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trial {
+    /// The objectives held.
+    Held,
+    /// The service broke them.
+    Broke,
+    /// The generator could not drive the level.
+    Spoiled,
 }
 
 /// The trials at one level.
@@ -75,10 +86,26 @@ pub struct Bracket {
     pub held: Option<f64>,
     /// Whether that is sure.
     pub held_is_sure: bool,
-    /// The lowest at which they are taken to break.
+    /// The lowest at which they are taken to break, or at which the generator gave out.
     pub broke: Option<f64>,
-    /// Whether that is sure.
+    /// Whether it is sure that they break there, and by the service's doing.
     pub broke_is_sure: bool,
+    /// Whether that is not sure, and the generator gave out there at least as often as the service.
+    pub is_spoiled: bool,
+    /// The middle of the neighbours between which the objectives cease to hold half of the time; it lies between `held` and
+    /// `broke`, and not half way where only one of them had to move outwards to become sure.
+    pub middle: Option<f64>,
+}
+
+/// Whether more trials at a level are of use to an end of the interval.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Settled {
+    /// It is sure.
+    Surely,
+    /// It may become sure.
+    NotYet,
+    /// It never will.
+    Never,
 }
 
 /// Whether so many trials of one kind among `total` are more than chance explains at the capacity itself.
@@ -93,9 +120,33 @@ pub fn is_sure(of_kind: u32, total: u32) -> bool {
     of_kind <= total && tail / 2f64.powi(i32::try_from(total).unwrap_or(i32::MAX)) <= TAIL
 }
 
-/// Whether no result of further trials up to the most could make it sure.
-fn is_hopeless(of_kind: u32, total: u32) -> bool {
-    total - of_kind >= CONTRARY || total >= MOST_TRIALS
+impl Trials {
+    /// Whether the objectives surely hold here; what the generator spoiled says nothing about that.
+    fn as_lower_end(self) -> Settled {
+        self.settled(is_sure(self.held, self.clean()), self.broke)
+    }
+
+    /// Whether they surely break here, or the generator surely gives out.
+    fn as_upper_end(self) -> Settled {
+        let generator_gives_out = is_sure(self.spoiled, self.total());
+        self.settled(is_sure(self.broke, self.clean()) || generator_gives_out, self.held)
+    }
+
+    /// … or no result of further trials up to the most could make it so.
+    fn settled(self, is_sure: bool, contrary: u32) -> Settled {
+        if is_sure {
+            Settled::Surely
+        } else if contrary >= CONTRARY || self.total() >= MOST_TRIALS {
+            Settled::Never
+        } else {
+            Settled::NotYet
+        }
+    }
+
+    /// Whether the generator gave out at least as often as the service.
+    fn is_spoiled(self) -> bool {
+        self.spoiled > 0 && self.spoiled >= self.broke
+    }
 }
 
 impl Search {
@@ -105,13 +156,18 @@ impl Search {
     }
 
     /// Takes note of what a step at this level came to.
-    pub fn record(&mut self, at: f64, held: bool) {
+    pub fn record(&mut self, at: f64, trial: Trial) {
         let place = self.levels.partition_point(|level| level.at < at);
         if self.levels.get(place).is_none_or(|level| level.at != at) {
             self.levels.insert(place, Level { at, trials: Trials::default() });
         }
         if let Some(level) = self.levels.get_mut(place) {
-            *(if held { &mut level.trials.held } else { &mut level.trials.broke }) += 1;
+            let trials = &mut level.trials;
+            *match trial {
+                Trial::Held => &mut trials.held,
+                Trial::Broke => &mut trials.broke,
+                Trial::Spoiled => &mut trials.spoiled,
+            } += 1;
         }
     }
 
@@ -140,13 +196,17 @@ impl Search {
     /// Where the capacity lies by now.
     pub fn bracket(&self) -> Bracket {
         let (lower, _, upper) = self.parted().unwrap_or_default();
-        let sure_low = lower.iter().rev().find(|l| is_sure(l.trials.held, l.trials.total()));
-        let sure_high = upper.iter().find(|l| is_sure(l.trials.broke, l.trials.total()));
+        let sure_low = lower.iter().rev().find(|level| level.trials.as_lower_end() == Settled::Surely);
+        let sure_high = upper.iter().find(|level| level.trials.as_upper_end() == Settled::Surely);
+        let high = sure_high.or(upper.first());
+        let broke_is_sure = high.is_some_and(|level| is_sure(level.trials.broke, level.trials.clean()));
         Bracket {
             held: sure_low.or(lower.last()).map(|level| level.at),
             held_is_sure: sure_low.is_some(),
-            broke: sure_high.or(upper.first()).map(|level| level.at),
-            broke_is_sure: sure_high.is_some(),
+            broke: high.map(|level| level.at),
+            broke_is_sure,
+            is_spoiled: !broke_is_sure && high.is_some_and(|level| level.trials.is_spoiled()),
+            middle: lower.last().zip(upper.first()).map(|(low, high)| (low.at * high.at).sqrt()),
         }
     }
 
@@ -166,10 +226,7 @@ impl Search {
         if highest.at < self.bounds.most {
             return Next::Try(self.rounded(highest.at * GROWTH).min(self.bounds.most));
         }
-        if is_sure(highest.trials.held, highest.trials.total()) {
-            return Next::Done(End::HeldAtMost);
-        }
-        match self.settle_end(lower.iter().rev(), |trials| trials.held, 1.0 / self.step()) {
+        match self.settle_end(lower.iter().rev(), Trials::as_lower_end, 1.0 / self.step()) {
             Some(at) => Next::Try(at),
             None => Next::Done(End::HeldAtMost),
         }
@@ -180,11 +237,10 @@ impl Search {
         if lowest.at > self.bounds.least {
             return Next::Try(self.rounded(lowest.at / GROWTH).max(self.bounds.least));
         }
-        // Two of two, or two of three: one alone may have been bad luck.
-        if lowest.trials.broke < 2 {
-            return Next::Try(lowest.at);
+        match lowest.trials.as_upper_end() {
+            Settled::NotYet => Next::Try(lowest.at),
+            Settled::Surely | Settled::Never => Next::Done(End::BrokenAtLeast),
         }
-        Next::Done(End::BrokenAtLeast)
     }
 
     /// The level in the middle, if both are further apart than they may be.
@@ -196,8 +252,8 @@ impl Search {
 
     /// Repeats the ends until both are sure, the one with fewer trials first.
     fn settle(&self, lower: &[Level], upper: &[Level]) -> Next {
-        let low = self.settle_end(lower.iter().rev(), |trials| trials.held, 1.0 / self.step());
-        let high = self.settle_end(upper.iter(), |trials| trials.broke, self.step());
+        let low = self.settle_end(lower.iter().rev(), Trials::as_lower_end, 1.0 / self.step());
+        let high = self.settle_end(upper.iter(), Trials::as_upper_end, self.step());
         let tried = |at: f64| self.levels.iter().find(|level| level.at == at).map_or(0, |l| l.trials.total());
         match (low, high) {
             (Some(low), Some(high)) => Next::Try(if tried(high) < tried(low) { high } else { low }),
@@ -210,7 +266,7 @@ impl Search {
     fn settle_end<'a>(
         &self,
         outwards: impl Iterator<Item = &'a Level>,
-        of_kind: impl Fn(Trials) -> u32,
+        settled: impl Fn(Trials) -> Settled,
         step: f64,
     ) -> Option<f64> {
         let mut inner: Option<f64> = None;
@@ -223,12 +279,10 @@ impl Search {
                     return Some(next);
                 }
             }
-            let (kind, total) = (of_kind(level.trials), level.trials.total());
-            if is_sure(kind, total) {
-                return None;
-            }
-            if !is_hopeless(kind, total) {
-                return Some(level.at);
+            match settled(level.trials) {
+                Settled::Surely => return None,
+                Settled::NotYet => return Some(level.at),
+                Settled::Never => {}
             }
             inner = Some(level.at);
         }

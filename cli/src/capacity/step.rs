@@ -1,6 +1,6 @@
 //! What a judged step of load amounts to: did the objectives hold, and if not, whose doing was it.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     record::{
@@ -8,7 +8,7 @@ use crate::{
         tally::{count_latency, latency_histogram},
     },
     scenario::{
-        Scenario,
+        Journey, Load, LoadModel, Retry, Scenario, StepIndex,
         expectation::{Comparison, Filter, LatencyFrom, Measure},
     },
     units::Nanos,
@@ -27,7 +27,7 @@ const SAMPLES: f64 = 12.0;
 const TINY: f64 = 1e-6;
 
 /// What became of the objectives at a level.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Ending {
     /// They held.
@@ -41,7 +41,7 @@ pub enum Ending {
 }
 
 /// A step that was taken.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Step {
     /// Rate (iterations per second) or users, of all loads together.
     pub level: f64,
@@ -186,7 +186,9 @@ pub fn ending(report: &Report, flow: &Flow, context: Context) -> (Ending, Option
     };
     let told =
         |verdict: &Verdict| Some(format!("{} {}: {}", verdict.claim, verdict.subject, verdict.summary));
-    if let Some(broken) = first(Outcome::Fail, &|_| true) {
+    // What is expected is expected of a whole step.
+    let is_for_good = |verdict: &Verdict| !context.cut_short || verdict.claim != Claim::Expectation;
+    if let Some(broken) = first(Outcome::Fail, &is_for_good) {
         return (Ending::Broke, told(broken));
     }
     if let Some(why) = flow.is_too_late(report.generator.touched).filter(|_| context.cut_short) {
@@ -194,6 +196,10 @@ pub fn ending(report: &Report, flow: &Flow, context: Context) -> (Ending, Option
     }
     if let Some(generator) = first(Outcome::Inconclusive, &|verdict| verdict.claim == Claim::Generator) {
         return by_generator(generator, flow, context);
+    }
+    if context.cut_short {
+        let why = "it was cut short, and too few requests were late to say that it broke";
+        return (Ending::Unsure, Some(why.to_owned()));
     }
     if context.is_open
         && let Some(why) = flow.fell_behind()
@@ -252,10 +258,18 @@ pub struct Lateness {
 }
 
 /// The strictest bound on a quantile of all requests, for a step at an open rate that is judged for so long; `None` without
-/// any.
+/// any, and where it is not known beforehand how many requests there can be: beside users who come back as soon as they are
+/// answered, or with requests that are sent again.
 pub fn strictest(scenario: &Scenario, rate: f64, judged: Nanos) -> Option<Lateness> {
-    // Each iteration has as many requests as its journey has steps, at the most.
-    let steps = scenario.journeys.iter().map(|journey| journey.steps.len()).max().unwrap_or(1).max(1) as f64;
+    let is_unknown =
+        |load: &Load| matches!(load.model, LoadModel::Closed { .. }) || load.retry == Retry::After;
+    if scenario.loads.iter().any(is_unknown) {
+        return None;
+    }
+    // Each iteration has as many requests as its journey has steps, at the most, those of a new user included.
+    let repeat = |step: &StepIndex| scenario.steps.get(*step).map_or(1, |step| step.turn.repeat);
+    let requests = |journey: &Journey| journey.start.iter().chain(&journey.steps).map(repeat).sum::<u64>();
+    let steps = scenario.journeys.iter().map(requests).max().unwrap_or(1).max(1) as f64;
     let bounds = scenario.expectations.iter().filter_map(|expectation| match expectation.measure {
         Measure::Quantile { q, from: LatencyFrom::Intended }
             if expectation.filter == Filter::default()

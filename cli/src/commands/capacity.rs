@@ -5,7 +5,11 @@ mod hunt;
 mod rest;
 mod settings;
 
-use std::{path::Path, sync::Arc};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use tokio::time::Instant;
 
@@ -17,14 +21,14 @@ use super::{
 };
 use crate::{
     args::CapacityArgs,
-    capacity::result::{CapacityReport, Count, VERSION},
-    environment::local,
+    capacity::result::{CapacityReport, Count, FILE, Stopped, VERSION},
+    environment::{Up, local},
     exit::{Exit, Failure},
     record::{
         manifest::{ScenarioText, to_json, write_whole},
         writer::{RecordError, create_place},
     },
-    report::{capacity::counted, output::Output},
+    report::{capacity::counted, html, output::Output},
     scenario::Scenario,
     units::Nanos,
     verify::verdict::Outcome,
@@ -33,23 +37,60 @@ use crate::{
 /// Finds the capacity.
 ///
 /// # Errors
-/// When the scenario or the command line is wrong, the environment is not there, or a step cannot be recorded.
+/// When the scenario or the command line is wrong, the environment is not there, or a step cannot be recorded; what was
+/// measured by then is reported all the same.
 pub async fn capacity(args: &CapacityArgs, output: &mut Output<'_>) -> Result<Exit, Failure> {
     let (mut scenario, text) = load(&args.scenario, output.err_is_coloured())?;
     if let Some(name) = &args.place.env {
         declare(&mut scenario, &args.place.config, name, output.err_is_coloured())?;
     }
     let settings = Settings::new(args, &scenario)?;
+    let signals = Signals::listen();
     let dir = create_place(&args.out, &format!("{}-capacity", scenario.name))
         .map_err(|error| record_failure(&error))?;
-    let signals = Signals::listen();
-    let mut report = CapacityReport {
+    if settings::bounds_no_latency(&scenario) {
+        output.note(
+            "the scenario bounds no latency: the capacity is where errors begin or the service falls behind",
+            args.quiet,
+        );
+    }
+    let mut report = begun(args, &scenario, &settings, &dir);
+    let failure = search(args, &mut scenario, &text, &settings, &signals, &mut report, output).await;
+    if report.counts.is_empty() {
+        // Nothing was recorded where there was nothing to record.
+        let _ = fs::remove_dir(&dir);
+        output.note("nothing was measured", args.quiet);
+        return failure.map_or(Ok(Exit::Interrupted), Err);
+    }
+    report.interrupted = signals.interrupted();
+    report.failure = failure.as_ref().map(|failure| failure.message.clone());
+    let is_whole = failure.is_none() && report.counts.len() == settings.replicas.len();
+    let report = report.concluded(is_whole);
+    let kept = keep(&report, &dir);
+    output.capacity(&report, args.json.as_deref())?;
+    if let Ok(page) = &kept {
+        output.note(&format!("report: {}", page.display()), args.quiet);
+    }
+    match failure.or(kept.err()) {
+        Some(failure) if report.outcome == Outcome::Fail => {
+            output.failure(&failure);
+            Ok(Exit::Fail)
+        }
+        Some(failure) => Err(failure),
+        None => Ok(Exit::of_run(report.outcome, false, report.interrupted)),
+    }
+}
+
+/// A report of which nothing is known yet.
+fn begun(args: &CapacityArgs, scenario: &Scenario, settings: &Settings, dir: &Path) -> CapacityReport {
+    CapacityReport {
         version: VERSION,
         scenario: scenario.name.clone(),
         environment: String::new(),
+        started_unix_ns: i64::try_from(jiff::Timestamp::now().as_nanosecond()).unwrap_or_default(),
         directory: dir.display().to_string(),
         by: settings.by,
-        objectives: settings::objectives(&scenario),
+        objectives: settings::objectives(scenario, settings.by),
         precision: settings.precision,
         counts: Vec::new(),
         scaling: None,
@@ -57,44 +98,53 @@ pub async fn capacity(args: &CapacityArgs, output: &mut Output<'_>) -> Result<Ex
         at_least: args.at_least,
         outcome: Outcome::Inconclusive,
         interrupted: false,
-    };
-    if settings::bounds_no_latency(&scenario) {
-        output.note(
-            "the scenario bounds no latency: the capacity is where errors begin or the service falls behind",
-            args.quiet,
-        );
+        failure: None,
     }
+}
+
+/// Searches for each number of replicas, until one fails or the user interrupts it; why it failed, if it did.
+async fn search(
+    args: &CapacityArgs,
+    scenario: &mut Scenario,
+    text: &ScenarioText,
+    settings: &Settings,
+    signals: &Signals,
+    report: &mut CapacityReport,
+    output: &mut Output<'_>,
+) -> Option<Failure> {
+    let dir = PathBuf::from(&report.directory);
     for replicas in &settings.replicas {
-        if signals.stop.is_cancelled() {
-            break;
-        }
         if let Some(replicas) = replicas {
             scenario.embedded.replicas = *replicas;
         }
-        let last = report.counts.last();
-        let work = Work {
-            args,
-            scenario: &scenario,
-            text: &text,
-            settings: &settings,
-            dir: &dir,
-            signals: &signals,
+        let work = Work { args, scenario, text, settings, dir: &dir, signals };
+        let bring_up = signals.stop.run_until_cancelled(bring_up(&args.place, scenario));
+        // Whatever had been started by then ends where it is dropped.
+        let up = match bring_up.await? {
+            Ok(up) => up,
+            Err(error) => return Some(Failure::from(&error)),
         };
-        let (environment, count) = work.one(last, output).await.inspect_err(|_| {
-            // Nothing was recorded where there was nothing to record.
-            let _ = std::fs::remove_dir(&dir);
-        })?;
-        report.environment = environment;
-        report.counts.push(count);
+        report.environment.clone_from(&up.environment.name);
+        let (count, failure) = work.one(up, report.counts.last(), output).await;
+        report.counts.extend(count);
+        if failure.is_some() || signals.stop.is_cancelled() {
+            return failure;
+        }
     }
-    report.interrupted = signals.interrupted();
-    let report = report.concluded();
-    let path = dir.join("capacity.json");
-    to_json(&report)
-        .and_then(|json| write_whole(&path, &json))
-        .map_err(|error| record_failure(&RecordError::write(&path)(error)))?;
-    output.capacity(&report, args.json.as_deref())?;
-    Ok(Exit::of_run(report.outcome, false, report.interrupted))
+    None
+}
+
+/// Leaves the report beside its steps, and the page that shows it.
+fn keep(report: &CapacityReport, dir: &Path) -> Result<PathBuf, Failure> {
+    let write = |path: &Path, text: &[u8]| {
+        write_whole(path, text).map_err(|error| record_failure(&RecordError::write(path)(error)))
+    };
+    let path = dir.join(FILE);
+    let json = to_json(report).map_err(|error| record_failure(&RecordError::write(&path)(error)))?;
+    write(&path, &json)?;
+    let page = dir.join(html::capacity::FILE);
+    write(&page, html::capacity::render(report).as_bytes())?;
+    Ok(page)
 }
 
 /// What the search for each number of replicas needs.
@@ -108,16 +158,21 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
-    /// Brings the environment up, searches, and takes it down; its name, and what was found. `last` is what was found with
-    /// fewer replicas.
-    async fn one(&self, last: Option<&Count>, output: &mut Output<'_>) -> Result<(String, Count), Failure> {
+    /// Searches, and takes the environment down; what was found, if anything was measured, and why it failed, if it did.
+    /// `last` is what was found with fewer replicas.
+    async fn one(
+        &self,
+        up: Up,
+        last: Option<&Count>,
+        output: &mut Output<'_>,
+    ) -> (Option<Count>, Option<Failure>) {
         let begin = Instant::now();
-        let up = bring_up(&self.args.place, self.scenario).await.map_err(|error| Failure::from(&error))?;
-        let (name, replicas) = (up.environment.name.clone(), up.environment.replicas.len());
+        let replicas = up.environment.replicas.len();
         let shares_machine = up.embedded.is_some() || up.local.is_some();
         let about = format!(
-            "{} · {name}, {} · recording into {}",
+            "{} · {}, {} · recording into {}",
             self.scenario.name,
+            up.environment.name,
             counted(replicas),
             self.dir.display()
         );
@@ -139,14 +194,19 @@ impl Work<'_> {
             Err(failure) => Err(failure),
         };
         let (steps, bracket, up) = hunt.finish();
-        let death = take_down(up).await;
-        let stopped = ended?;
-        if let Some(death) = death {
+        let death = take_down(up).await.map(|death| {
             let hint = format!("the steps so far are in {}", self.dir.display());
-            return Err(Failure::new(Exit::Unreachable, death.to_string()).hint(hint));
-        }
+            Failure::new(Exit::Unreachable, death.to_string()).hint(hint)
+        });
+        let (stopped, failure) = match (ended, death) {
+            (_, Some(death)) => (Stopped::Failed, Some(death)),
+            (Err(failure), None) => (Stopped::Failed, Some(failure)),
+            (Ok(stopped), None) => (stopped, None),
+        };
+        let is_told = !steps.is_empty() || stopped == Stopped::Budget;
         let took = Nanos::from(begin.elapsed());
-        Ok((name, Count::new(replicas, steps, bracket, stopped, shares_machine, took)))
+        let count = || Count::new(replicas, steps, bracket, stopped, shares_machine, took);
+        (is_told.then(count), failure)
     }
 }
 

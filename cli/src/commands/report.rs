@@ -1,8 +1,8 @@
-//! `saasbench report`: the HTML report of recorded runs.
+//! `saasbench report`: the HTML report of recorded runs, and of searches for the capacity.
 
 use std::path::Path;
 
-use super::show::{found, open};
+use super::show::{found_any, open, search};
 use crate::{
     args::PageArgs,
     exit::{Exit, Failure},
@@ -22,8 +22,8 @@ pub fn report(args: &PageArgs, output: &mut Output<'_>) -> Result<Exit, Failure>
     }
     let mut exit = Exit::Pass;
     for dir in &args.runs {
-        match found(dir).and_then(|dir| Ok((page(&dir)?, dir))) {
-            Ok((page, dir)) => write(&dir, args.out.as_deref(), &page, output)?,
+        match found_any(dir).and_then(|dir| Ok((page(&dir)?, dir))) {
+            Ok(((file, page), dir)) => write(&dir.join(file), args.out.as_deref(), &page, output)?,
             Err(failure) => {
                 output.failure(&failure);
                 exit = failure.exit;
@@ -33,25 +33,28 @@ pub fn report(args: &PageArgs, output: &mut Output<'_>) -> Result<Exit, Failure>
     Ok(exit)
 }
 
-/// The page of the run in a directory.
-fn page(dir: &Path) -> Result<String, Failure> {
+/// The page of what is in a directory, and its name there.
+fn page(dir: &Path) -> Result<(&'static str, String), Failure> {
+    if let Some(report) = search(dir)? {
+        return Ok((html::capacity::FILE, html::capacity::render(&report)));
+    }
     let wrong = |error: &dyn std::fmt::Display| Failure::new(Exit::Usage, error.to_string());
     let run = open(dir)?;
     let (report, timeline) = timeline::judge(&run, |_| {}).map_err(|error| wrong(&error))?;
-    Ok(html::render(&report, &run, &timeline))
+    Ok((html::FILE, html::render(&report, &run, &timeline)))
 }
 
-/// Writes it to standard output, to a file, or into the run's directory, and says where it is.
-fn write(dir: &Path, out: Option<&Path>, page: &str, output: &mut Output<'_>) -> Result<(), Failure> {
+/// Writes it to standard output, to the file `out`, or to its usual place, and says where it is.
+fn write(usual: &Path, out: Option<&Path>, page: &str, output: &mut Output<'_>) -> Result<(), Failure> {
     if out == Some(Path::new("-")) {
         return output.say(page);
     }
-    let path = out.map_or_else(|| dir.join(html::FILE), Path::to_owned);
+    let path = out.unwrap_or(usual);
     // A pipe or /dev/null is written to as it is, a file is replaced at once.
     let written = if path.exists() && !path.is_file() {
-        std::fs::write(&path, page)
+        std::fs::write(path, page)
     } else {
-        write_whole(&path, page.as_bytes())
+        write_whole(path, page.as_bytes())
     };
     written.map_err(|error| {
         Failure::new(Exit::Broken, format!("cannot write the report to {}: {error}", path.display()))

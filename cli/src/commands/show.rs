@@ -1,16 +1,20 @@
-//! `saasbench show`: the report of a recorded run, which need not be judged again for that; and how a run is found by its name.
+//! `saasbench show`: the report of a recorded run, which need not be judged again for that, or of a search for the capacity;
+//! and how either is found by its name.
 
 use std::{
-    fs,
+    fs, io,
     path::{Path, PathBuf},
 };
 
+use serde::Deserialize;
+
 use crate::{
     args::ShowArgs,
+    capacity::result::{self, CapacityReport},
     exit::{Exit, Failure},
     record::reader::{OpenError, RecordedRun},
     report::{beside::Beside, files, output::Output},
-    shelf,
+    shelf::{self, Sought},
     verify::{self, REPORT_VERSION, Report},
 };
 
@@ -23,9 +27,17 @@ const SHELF: &str = "runs";
 /// When there is no such run, or it can neither be read nor judged.
 pub fn show(args: &ShowArgs, output: &mut Output<'_>) -> Result<Exit, Failure> {
     files::check(&args.report)?;
-    let dir = found_in(&args.run, &args.out)?;
+    let dir = found_in(&args.run, &args.out, Sought::Any)?;
     if args.path {
         output.say(&format!("{}\n", dir.display()))?;
+        return Ok(Exit::Pass);
+    }
+    if let Some(report) = search(&dir)? {
+        if args.report.junit.is_some() || args.report.markdown.is_some() {
+            let message = format!("{} is a search for the capacity, which has no claims", dir.display());
+            return Err(Failure::new(Exit::Usage, message).hint("leave out --junit and --markdown"));
+        }
+        output.capacity(&report, args.report.json.as_deref())?;
         return Ok(Exit::Pass);
     }
     let report = match kept(&dir) {
@@ -41,11 +53,20 @@ pub fn show(args: &ShowArgs, output: &mut Output<'_>) -> Result<Exit, Failure> {
 /// # Errors
 /// When there is none.
 pub(super) fn found(name: &Path) -> Result<PathBuf, Failure> {
-    found_in(name, Path::new(SHELF))
+    found_in(name, Path::new(SHELF), Sought::Run)
 }
 
-fn found_in(name: &Path, shelf: &Path) -> Result<PathBuf, Failure> {
-    shelf::find(name, shelf).map_err(|error| Failure::new(Exit::Usage, error.to_string()).hint(error.hint()))
+/// The same where a search for the capacity will do, too.
+///
+/// # Errors
+/// As [`found`].
+pub(super) fn found_any(name: &Path) -> Result<PathBuf, Failure> {
+    found_in(name, Path::new(SHELF), Sought::Any)
+}
+
+fn found_in(name: &Path, shelf: &Path, sought: Sought) -> Result<PathBuf, Failure> {
+    shelf::find(name, shelf, sought)
+        .map_err(|error| Failure::new(Exit::Usage, error.to_string()).hint(error.hint()))
 }
 
 /// Opens a recorded run.
@@ -56,10 +77,41 @@ pub(super) fn open(dir: &Path) -> Result<RecordedRun, Failure> {
     RecordedRun::open(dir).map_err(|error| {
         let failure = Failure::new(Exit::Usage, error.to_string());
         match &error {
+            OpenError::NotARun(_) if dir.join(result::FILE).is_file() => failure.hint(format!(
+                "it is a search for the capacity: `saasbench show` shows it, and its steps are runs, in {}",
+                dir.join(result::STEPS).display()
+            )),
             OpenError::NotARun(_) => failure.hint("`saasbench list` shows the runs that there are"),
             _ => failure,
         }
     })
+}
+
+/// The report of a search for the capacity; `None` for what is none.
+///
+/// # Errors
+/// When it cannot be read.
+pub(super) fn search(dir: &Path) -> Result<Option<CapacityReport>, Failure> {
+    let path = dir.join(result::FILE);
+    let wrong = |why: String| Failure::new(Exit::Usage, format!("{}: {why}", path.display()));
+    let text = match fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(wrong(error.to_string())),
+    };
+    let version = serde_json::from_str::<Version>(&text).map_err(|error| wrong(error.to_string()))?.version;
+    if version != result::VERSION {
+        let why = format!("its version is {version}, and this saasbench reads version {}", result::VERSION);
+        return Err(wrong(why).hint("read it with the saasbench that wrote it"));
+    }
+    let report: CapacityReport = serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
+    // It may have been moved since.
+    Ok(Some(CapacityReport { directory: dir.display().to_string(), ..report }))
+}
+
+#[derive(Deserialize)]
+struct Version {
+    version: u32,
 }
 
 /// The report that the run left, if it is one of this version.

@@ -40,6 +40,10 @@ pub fn render(report: &CapacityReport) -> String {
     if report.interrupted {
         let _ = writeln!(text, "\n{}", paint(UNSURE, "interrupted: this is what was known by then"));
     }
+    if let Some(failure) = &report.failure {
+        let _ =
+            writeln!(text, "\n{} {failure}", paint(UNSURE, "broken off, this is what was known by then:"));
+    }
     if let Some(least) = report.at_least {
         let _ = writeln!(text, "\nat least {}: {}", level(by, least), outcome(report.outcome));
     }
@@ -76,7 +80,7 @@ pub fn counted(replicas: usize) -> String {
 }
 
 /// Four digits.
-fn short(value: f64) -> String {
+pub(super) fn short(value: f64) -> String {
     if !value.is_finite() {
         return "∞".to_owned();
     }
@@ -93,8 +97,10 @@ fn one(count: &Count, by: By) -> String {
         let _ = writeln!(text, "  knee: p99 doubles for good from {} on", level(by, knee));
     }
     let _ = writeln!(text, "  {} steps in {:.0} s", count.steps.len(), count.took_ns.as_secs_f64());
-    text.push('\n');
-    text.push_str(&table(count, by));
+    if !count.steps.is_empty() {
+        text.push('\n');
+        text.push_str(&table(count, by));
+    }
     text
 }
 
@@ -103,23 +109,45 @@ fn because(why: &str) -> String {
 }
 
 fn found(count: &Count, by: By) -> String {
-    if let Some(Estimate { value, low, high }) = count.capacity {
-        let sure = if count.sure { "" } else { ", not sure yet" };
-        return format!(
-            "{} (held at {}, broke at {}{sure})",
-            paint(STRONG, level(by, value)),
-            level(by, low),
-            level(by, high)
-        );
-    }
-    match (count.held, count.broke) {
-        (Some(held), _) => format!("{} or more", paint(STRONG, level(by, held))),
-        (None, Some(broke)) => format!("less than {}", paint(STRONG, level(by, broke))),
-        (None, None) => "nothing is known".to_owned(),
+    let figure = paint(STRONG, brief(count, by));
+    match (count.capacity, count.broke) {
+        (Some(Estimate { low, high, .. }), _) => {
+            let sure = if count.sure { "" } else { ", not sure yet" };
+            format!("{figure} (held at {}, broke at {}{sure})", level(by, low), level(by, high))
+        }
+        (None, Some(_)) if count.held.is_none() && !count.broke_is_sure => format!("{figure}, not sure yet"),
+        _ => figure,
     }
 }
 
-fn limit(limit: Limit) -> &'static str {
+/// What was found, in a few words: `2998/s`, or a bound.
+pub fn brief(count: &Count, by: By) -> String {
+    figure(count.capacity, count.held, count.broke, by)
+}
+
+/// The same of a capacity, the highest level that held, and the lowest that broke.
+pub(super) fn figure(capacity: Option<Estimate>, held: Option<f64>, broke: Option<f64>, by: By) -> String {
+    match (capacity, held, broke) {
+        (Some(Estimate { value, .. }), _, _) => level(by, value),
+        (None, Some(held), _) => format!("{} or more", level(by, held)),
+        (None, None, Some(broke)) => format!("less than {}", level(by, broke)),
+        (None, None, None) => "nothing is known".to_owned(),
+    }
+}
+
+/// Figures for numbers of replicas in one line: `1025/s with 1 replica, 1947/s with 2 replicas`.
+pub fn in_brief(figures: &[(usize, String)]) -> String {
+    match figures {
+        [] => "nothing was measured".to_owned(),
+        [(_, figure)] => figure.clone(),
+        several => {
+            let one = |(replicas, figure): &(usize, String)| format!("{figure} with {}", counted(*replicas));
+            several.iter().map(one).collect::<Vec<_>>().join(", ")
+        }
+    }
+}
+
+pub(super) fn limit(limit: Limit) -> &'static str {
     match limit {
         Limit::Service => "the service",
         Limit::Machine => "this machine, which the service and the generator share",
@@ -128,6 +156,7 @@ fn limit(limit: Limit) -> &'static str {
         Limit::Most => "the highest level that was allowed, so the service may do more",
         Limit::Lowest => "the service: its objectives break at the lowest level",
         Limit::Interrupted => "the search was interrupted",
+        Limit::Failure => "the search could not go on",
     }
 }
 

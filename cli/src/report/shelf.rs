@@ -5,12 +5,13 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use super::{
+    capacity,
     style::{BAD, FAINT, GOOD, UNSURE, paint},
     terminal,
 };
 use crate::{
     record::manifest::State,
-    shelf::{Content, Entry, Recorded},
+    shelf::{Content, Entry, Recorded, Searched},
     verify::verdict::Outcome,
 };
 
@@ -47,6 +48,15 @@ pub fn render(runs: &[Entry], now_unix_ns: i64) -> String {
                 run.p99_below_ns.map(|p99| p99.to_string()).unwrap_or_default(),
                 size,
             ],
+            Content::Capacity { capacity } => vec![
+                entry.run.clone(),
+                age(now_unix_ns, capacity.started_unix_ns),
+                capacity.environment.clone(),
+                found(capacity),
+                String::new(),
+                String::new(),
+                size,
+            ],
             Content::Broken { broken } => {
                 let text = paint(FAINT, format!("no run: {broken}"));
                 vec![
@@ -75,17 +85,35 @@ fn environment(run: &Recorded) -> String {
 
 /// A run that is still going on looks like one that was killed.
 fn outcome(run: &Recorded) -> String {
-    let judged = match run.outcome {
-        Some(outcome @ Outcome::Pass) => paint(GOOD, outcome),
-        Some(outcome @ Outcome::Inconclusive) => paint(UNSURE, outcome),
-        Some(outcome @ Outcome::Fail) => paint(BAD, outcome),
+    let told = match run.outcome {
+        Some(outcome) => judged(outcome),
         None if run.state == State::Running => return paint(UNSURE, "running, or killed"),
         None => paint(UNSURE, "not judged"),
     };
     match run.state {
-        State::Interrupted => format!("{judged} (interrupted)"),
-        State::Aborted => format!("{judged} (aborted)"),
-        State::Running | State::Finished => judged,
+        State::Interrupted => format!("{told} (interrupted)"),
+        State::Aborted => format!("{told} (aborted)"),
+        State::Running | State::Finished => told,
+    }
+}
+
+/// `Inconclusive, 1000/s or more`; of several numbers of replicas the last.
+fn found(search: &Searched) -> String {
+    let count = search.counts.last();
+    let figure = count.map(|count| capacity::figure(count.capacity, count.held, count.broke, search.by));
+    let mut text =
+        format!("{}, {}", judged(search.outcome), figure.as_deref().unwrap_or("nothing was measured"));
+    if let Some(count) = count.filter(|_| search.counts.len() > 1) {
+        let _ = write!(text, " with {}", capacity::counted(count.replicas));
+    }
+    if search.interrupted { format!("{text} (interrupted)") } else { text }
+}
+
+fn judged(outcome: Outcome) -> String {
+    match outcome {
+        Outcome::Pass => paint(GOOD, outcome),
+        Outcome::Inconclusive => paint(UNSURE, outcome),
+        Outcome::Fail => paint(BAD, outcome),
     }
 }
 
@@ -144,7 +172,18 @@ mod tests {
             run.faults = vec!["limit-per-replica".to_owned()];
         }
         let broken = Content::Broken { broken: "no manifest.json".to_owned() };
+        let text = r#"{"version": 1, "scenario": "shop", "started_unix_ns": 1794990000000000000, "environment": "embedded",
+            "by": "rate", "outcome": "inconclusive", "interrupted": true, "counts": [
+            {"replicas": 1, "capacity": {"value": 1025.0, "low": 1000.0, "high": 1050.0}, "held": 1000.0, "broke": 1050.0},
+            {"replicas": 2, "capacity": null, "held": 1900.0, "broke": null}]}"#;
+        let search = Content::Capacity { capacity: serde_json::from_str(text).unwrap() };
         let runs = [
+            Entry {
+                run: "20261121T100004Z-shop-capacity".to_owned(),
+                path: PathBuf::new(),
+                bytes: 12,
+                content: search,
+            },
             run("20261121T100003Z-flood", State::Running, None, 0),
             lying,
             run("20261120T100000Z-flood", State::Interrupted, Some(Outcome::Inconclusive), 30),

@@ -1,11 +1,11 @@
 //! `[capacity]`: how `saasbench capacity` searches, where its command line does not say.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::units::Nanos;
 
 /// What is raised until the objectives break.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum By {
     /// Iterations per second, of all open loads together

@@ -92,13 +92,20 @@ fn page_of(name: &str) -> String {
 }
 
 fn assert_fits(looked: &Looked) {
+    assert_fits_in(looked, 200.0);
+    for one in &looked.told {
+        assert!(one["charts"].as_i64().unwrap() >= 6, "{one:#}");
+        assert_eq!(one["pressed"], "false", "{one:#}");
+    }
+}
+
+/// Its verdict ends so far down, in pixels.
+fn assert_fits_in(looked: &Looked, verdict: f64) {
     let Looked { told, complaints, asked } = looked;
     assert!(complaints.is_empty() && asked.is_empty(), "{complaints:?} {asked:?}");
     for one in told {
         assert!(one["over"].as_i64().unwrap() <= 0 && one["wide"].as_array().unwrap().is_empty(), "{one:#}");
-        assert!(one["verdict"].as_f64().unwrap() < 200.0, "the verdict is what is seen first: {one:#}");
-        assert!(one["charts"].as_i64().unwrap() >= 6, "{one:#}");
-        assert_eq!(one["pressed"], "false", "{one:#}");
+        assert!(one["verdict"].as_f64().unwrap() < verdict, "the verdict is what is seen first: {one:#}");
         assert!(one["tip"].as_str().unwrap().contains('s'), "{one:#}");
     }
 }
@@ -126,6 +133,23 @@ fn runs_that_failed_say_what_broke_at_every_width() {
             assert!(one["broken"].to_string().contains(broken), "{one:#}");
             assert!(one["sections"].to_string().contains("Clients and server"), "{one:#}");
         }
+    }
+}
+
+#[test]
+fn a_search_for_the_capacity_is_shown_at_every_width() {
+    let sandbox = Sandbox::new();
+    let dir = sandbox.path().join("search");
+    copy(&fixture("capacity"), &dir);
+    let ended = sandbox.run(&["report", "search"]);
+    ended.assert_code(0);
+    ended.assert_says(&["search/capacity.html"]);
+    let looked = looked_at(&fs::read_to_string(dir.join("capacity.html")).unwrap());
+    assert_fits_in(&looked, 300.0);
+    for one in &looked.told {
+        assert!(one["title"].as_str().unwrap().contains("capacity of capacity"), "{one:#}");
+        assert_eq!(one["charts"], 10, "the law, and three pictures of each of three searches: {one:#}");
+        assert!(one["sections"].to_string().contains("What more replicas bring"), "{one:#}");
     }
 }
 

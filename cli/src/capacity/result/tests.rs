@@ -23,11 +23,15 @@ fn step(level: f64, ending: Ending) -> Step {
 /// 1,000 held and 1,050 ended so, five times each.
 pub(crate) fn count(replicas: usize, scale: f64, ending: Ending, stopped: Stopped, share: bool) -> Count {
     let steps = (0..5).flat_map(|_| [step(1000.0 * scale, Ending::Held), step(1050.0 * scale, ending)]);
+    let is_spoiled = matches!(ending, Ending::Generator | Ending::Unsure);
+    let is_lowest = stopped == Stopped::Search(End::BrokenAtLeast);
     let bracket = Bracket {
-        held: Some(1000.0 * scale),
-        held_is_sure: true,
+        held: Some(1000.0 * scale).filter(|_| !is_lowest),
+        held_is_sure: !is_lowest,
         broke: Some(1050.0 * scale),
-        broke_is_sure: true,
+        broke_is_sure: !is_spoiled,
+        is_spoiled,
+        middle: Some(1025.0 * scale).filter(|_| !is_lowest),
     };
     Count::new(replicas, steps.collect(), bracket, stopped, share, Nanos::from_secs(99))
 }
@@ -48,10 +52,17 @@ fn what_limits_is_told_apart() {
     assert_eq!(told(Ending::Unsure, FOUND, false), (Limit::Generator, false, unknown));
     assert_eq!(told(Ending::Broke, Stopped::Budget, false), (Limit::Budget, true, unknown));
     assert_eq!(told(Ending::Broke, Stopped::Interrupted, false), (Limit::Interrupted, true, unknown));
-    assert_eq!(
-        told(Ending::Broke, Stopped::Search(End::BrokenAtLeast), false),
-        (Limit::Lowest, true, Outcome::Fail)
-    );
+    let lowest = Stopped::Search(End::BrokenAtLeast);
+    assert_eq!(told(Ending::Broke, lowest, false), (Limit::Lowest, false, Outcome::Fail));
+    assert_eq!(told(Ending::Broke, lowest, true), (Limit::Machine, false, unknown));
+    for spoiled in [Ending::Generator, Ending::Unsure] {
+        assert_eq!(
+            told(spoiled, lowest, false),
+            (Limit::Generator, false, unknown),
+            "nobody accuses the service"
+        );
+    }
+    assert_eq!(told(Ending::Broke, Stopped::Failed, false), (Limit::Failure, true, unknown));
     assert_eq!(told(Ending::Broke, Stopped::Search(End::HeldAtMost), false), (Limit::Most, true, unknown));
 }
 
@@ -60,6 +71,7 @@ pub(crate) fn report(counts: Vec<Count>, at_least: Option<f64>) -> CapacityRepor
         version: VERSION,
         scenario: "shop".to_owned(),
         environment: "embedded".to_owned(),
+        started_unix_ns: 1_795_000_000_000_000_000,
         directory: "runs/x-shop-capacity".to_owned(),
         by: By::Rate,
         objectives: vec!["p99 < 50ms".to_owned(), "it keeps up".to_owned()],
@@ -70,8 +82,9 @@ pub(crate) fn report(counts: Vec<Count>, at_least: Option<f64>) -> CapacityRepor
         at_least,
         outcome: Outcome::Inconclusive,
         interrupted: false,
+        failure: None,
     };
-    report.concluded()
+    report.concluded(true)
 }
 
 #[test]
@@ -90,6 +103,56 @@ fn a_gate_is_sure_or_says_that_it_is_not() {
 }
 
 #[test]
+fn only_what_is_sure_and_the_services_fails_a_gate() {
+    let outcome = |change: &dyn Fn(&mut Count), at_least| {
+        let mut count = count(1, 1.0, Ending::Broke, FOUND, false);
+        change(&mut count);
+        report(vec![count], at_least).outcome
+    };
+    let lower_end_is_unsure = |count: &mut Count| (count.held_is_sure, count.sure) = (false, false);
+    assert_eq!(outcome(&lower_end_is_unsure, Some(2000.0)), Outcome::Fail, "the upper end is sure");
+    assert_eq!(outcome(&lower_end_is_unsure, Some(1000.0)), Outcome::Inconclusive);
+    assert_eq!(outcome(&lower_end_is_unsure, None), Outcome::Inconclusive, "no capacity was found");
+    let upper_end_is_unsure = |count: &mut Count| (count.broke_is_sure, count.sure) = (false, false);
+    assert_eq!(outcome(&upper_end_is_unsure, Some(2000.0)), Outcome::Inconclusive);
+    assert_eq!(outcome(&upper_end_is_unsure, Some(1000.0)), Outcome::Pass, "the lower end is sure");
+    let machine_is_full = |count: &mut Count| (count.limit, count.machine_is_full) = (Limit::Machine, true);
+    assert_eq!(outcome(&machine_is_full, Some(2000.0)), Outcome::Inconclusive);
+    assert_eq!(outcome(&machine_is_full, Some(1000.0)), Outcome::Pass);
+}
+
+#[test]
+fn what_was_cut_off_accuses_nobody() {
+    let report = report(vec![count(1, 1.0, Ending::Broke, FOUND, false)], Some(2000.0));
+    assert_eq!(report.outcome, Outcome::Fail);
+    assert_eq!(report.concluded(false).outcome, Outcome::Inconclusive, "two replicas were not searched");
+}
+
+#[test]
+fn the_figure_lies_where_half_of_the_steps_hold() {
+    let bracket = Bracket {
+        held: Some(2794.0),
+        held_is_sure: true,
+        broke: Some(3064.0),
+        broke_is_sure: true,
+        is_spoiled: false,
+        middle: Some(2998.0),
+    };
+    let count = Count::new(1, Vec::new(), bracket, FOUND, false, Nanos::ZERO);
+    assert_eq!(count.capacity, Some(Estimate { value: 2998.0, low: 2794.0, high: 3064.0 }));
+}
+
+#[test]
+fn a_report_is_read_as_it_was_written() {
+    let counts = [(1, 1.0), (2, 2.0), (4, 4.0)];
+    let counts = counts.map(|(replicas, scale)| count(replicas, scale, Ending::Broke, FOUND, false));
+    let report = report(counts.into(), Some(1000.0));
+    assert_eq!(report.scaling.as_ref().unwrap().peak.value, f64::INFINITY);
+    let text = serde_json::to_string(&report).unwrap();
+    assert_eq!(serde_json::from_str::<CapacityReport>(&text).unwrap(), report);
+}
+
+#[test]
 fn three_counts_are_fitted_and_fewer_are_not() {
     let counts = |of: &[(usize, f64)]| {
         let one = |&(replicas, scale): &(usize, f64)| count(replicas, scale, Ending::Broke, FOUND, false);
@@ -101,4 +164,7 @@ fn three_counts_are_fitted_and_fewer_are_not() {
     let note = counts(&[(1, 1.0), (2, 1.9)]).scaling_note.unwrap();
     insta::assert_snapshot!(note, @"the Universal Scalability Law needs the capacity of at least 3 numbers of replicas, and 2 are known");
     assert_eq!(counts(&[(1, 1.0)]).scaling_note, None);
+    let mut unsure = counts(&[(1, 1.0), (2, 1.9), (4, 3.4)]);
+    (unsure.counts[1].sure, unsure.scaling) = (false, None);
+    assert_eq!(unsure.concluded(true).scaling, None, "what is not sure is not fitted");
 }

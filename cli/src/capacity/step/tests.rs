@@ -92,17 +92,44 @@ fn a_step_is_hopeless_when_too_many_wait_to_be_saved() {
     assert_eq!(under_way(&with("that = \"p50 < 10ms\"")), Some((100, 150)));
     assert_eq!(samples_needed(&with("that = \"p99.9 < 1s\"")).round(), 12_000.0);
     assert_eq!(under_way(&scenario(crate::verify::testing::SCENARIO)), None);
+    let bounded = |from: &str, to: &str| {
+        let text = crate::verify::testing::SCENARIO.replace(from, to);
+        under_way(&scenario(&format!("{text}[[expect]]\nthat = \"p99 < 50ms\"\n")))
+    };
+    let load = "[[load]]";
+    assert_eq!(bounded(load, load), Some((100, 150)));
+    let beside = "[[load]]\nusers = 500\nduration = \"10s\"\n[[load]]";
+    assert_eq!(bounded(load, beside), None, "users come as often as they like");
+    let again = "[[limit]]\nroute = \"POST /chat\"\nper = \"tenant\"\nalgorithm = \"fixed-window\"\nquota = \"8/10s\"\n\
+                 [[load]]\nretry = \"after\"";
+    assert_eq!(bounded(load, again), None, "as do those who were refused");
+    let start = "[[journey.start]]\npost = \"/session\"\n[[journey.step]]";
+    assert_eq!(bounded("[[journey.step]]", start), Some((200, 300)), "each may be a new user's");
 }
 
 #[test]
 fn what_was_cut_short_is_broken_by_those_that_were_late() {
     let few = "[[expect]]\nthat = \"p99 < 50ms\"";
-    let told = |late: i64, cut_short: bool| {
-        let made = Made::new(&format!("[metrics]\nenabled = false\n{few}"), &samples(|_| 10));
+    let short = "[[expect]]\nthat = \"p90 < 50ms\"";
+    let told = |that: &str, late: i64, cut_short: bool| {
+        let made = Made::new(
+            &format!("[metrics]\nenabled = false\n{that}"),
+            &samples(|_| if that == short { 90 } else { 10 }),
+        );
         let flow = flow(|n| if n >= 10_000 - late { 90 } else { 10 });
         let context = Context { cut_short, ..CONTEXT };
         let (ending, why) = ending(&made.judge(), &flow, context);
         format!("{ending:?}: {}", why.unwrap_or_default())
     };
-    insta::assert_snapshot!([told(95, true), told(85, true), told(95, false)].join("\n"));
+    let all = [
+        told(few, 95, true),
+        told(few, 85, true),
+        told(few, 95, false),
+        // What was cut off might have been in time.
+        told(short, 85, true),
+        told(short, 85, false),
+        // Nothing speaks against it, but it is not whole.
+        told("[[expect]]\nthat = \"max < 1s\"", 0, true),
+    ];
+    insta::assert_snapshot!(all.join("\n"));
 }

@@ -13,11 +13,15 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Work, rest::Probe};
+use super::{
+    Work,
+    rest::{Probe, Rest},
+    settings::unfit,
+};
 use crate::{
     capacity::{
-        result::{Count, Stopped},
-        search::{Bounds, Bracket, Next, Search},
+        result::{Count, STEPS, Stopped},
+        search::{Bounds, Bracket, Next, Search, Trial},
         step::{Context, Ending, Flow, Lateness, Step, ending, samples_needed, strictest},
     },
     commands::session::{Session, Signals, judge_beside, record_failure},
@@ -27,7 +31,10 @@ use crate::{
         reader::RecordedRun,
         writer::{RecordError, create_run},
     },
-    report::{capacity::line, output::Output},
+    report::{
+        capacity::{level, line},
+        output::Output,
+    },
     scenario::capacity::By,
     units::Nanos,
     verify::Report,
@@ -38,8 +45,8 @@ use crate::{
 const PATIENCE: u32 = 3;
 /// A step that says nothing is followed by one that is longer by this.
 const LONGER: f64 = 1.5;
-/// No step is longer than so many times what was asked for.
-const LONGEST: f64 = 10.0;
+/// No budget has room for a longer step.
+const LONGEST: Duration = Duration::from_secs(86_400);
 /// How often the number of requests under way is looked at.
 const LOOK: Duration = Duration::from_millis(50);
 /// … and how long it has to be too great.
@@ -98,7 +105,7 @@ impl<'a> Hunt<'a> {
 
     /// Takes steps until enough is known.
     pub(super) async fn run(&mut self, output: &mut Output<'_>) -> Result<Stopped, Failure> {
-        self.probe.calm_down().await;
+        self.probe.calm_down(&self.work.signals.stop).await;
         loop {
             if self.work.signals.stop.is_cancelled() {
                 return Ok(Stopped::Interrupted);
@@ -111,13 +118,15 @@ impl<'a> Hunt<'a> {
             if Instant::now() + planned.to_duration() > self.deadline {
                 return Ok(Stopped::Budget);
             }
-            let step = self.take(level, planned, output).await?;
+            let taken = self.take(level, planned, output).await;
+            // Of a step that was interrupted there may be too little to judge.
             if self.work.signals.interrupted() {
                 return Ok(Stopped::Interrupted);
             }
+            let step = taken?;
             output.note(&line(self.steps.len() + 1, self.work.settings.by, &step), self.work.args.quiet);
             self.note(step);
-            self.settle(output).await;
+            self.settle(output).await?;
         }
     }
 
@@ -138,44 +147,65 @@ impl<'a> Hunt<'a> {
         let asked = settings.step.as_secs_f64();
         let needed = samples_needed(scenario) / per_second;
         let length = asked.max(needed) * LONGER.powi(i32::try_from(self.unsure).unwrap_or(0));
-        scenario.warmup + Nanos::from_secs_f64(length.min(asked * LONGEST))
+        scenario.warmup + Nanos::from_secs_f64(length.min(LONGEST.as_secs_f64()))
     }
 
     /// Takes note of what a step said.
     fn note(&mut self, step: Step) {
-        let is_known = matches!(step.ending, Ending::Held | Ending::Broke | Ending::Generator);
-        self.unsure = if is_known { 0 } else { self.unsure + 1 };
-        if is_known || self.unsure >= PATIENCE {
-            self.search.record(step.level, step.ending == Ending::Held);
-            self.unsure = 0;
+        let trial = match step.ending {
+            Ending::Held => Some(Trial::Held),
+            Ending::Broke => Some(Trial::Broke),
+            Ending::Generator => Some(Trial::Spoiled),
+            Ending::Unsure => (self.unsure + 1 >= PATIENCE).then_some(Trial::Spoiled),
+        };
+        self.unsure = if trial.is_some() { 0 } else { self.unsure + 1 };
+        if let Some(trial) = trial {
+            self.search.record(step.level, trial);
         }
-        if step.answered_per_s > 0.0 && step.ending == Ending::Held {
+        let is_whole = matches!(step.ending, Ending::Held | Ending::Unsure) && !step.cut_short;
+        if step.answered_per_s > 0.0 && is_whole {
             self.per_level = Some(step.answered_per_s / step.level);
         }
         self.steps.push(step);
     }
 
     /// Rest, until the service has come to rest, too.
-    async fn settle(&mut self, output: &mut Output<'_>) {
+    async fn settle(&mut self, output: &mut Output<'_>) -> Result<(), Failure> {
         // Whatever comes next finds what the steps left behind.
         self.up.environment.fresh = false;
         let settle = self.work.settings.settle;
-        let held = self.steps.last().is_some_and(|step| step.ending == Ending::Held);
-        let least = if held { Duration::ZERO } else { settle };
-        if !self.probe.rest(least, settle, &self.work.signals.stop).await {
-            output.note("the service has not come to rest; going on all the same", self.work.args.quiet);
+        let last = self.steps.last();
+        let least =
+            if last.is_some_and(|step| step.ending == Ending::Held) { Duration::ZERO } else { settle };
+        match self.probe.rest(least, settle, &self.work.signals.stop).await {
+            Rest::Calm => Ok(()),
+            Rest::Slow => {
+                let text = "the service has not come to rest; going on all the same";
+                output.note(text, self.work.args.quiet);
+                Ok(())
+            }
+            Rest::Gone => {
+                let level = last.map(|step| level(self.work.settings.by, step.level)).unwrap_or_default();
+                Err(Failure::new(
+                    Exit::Unreachable,
+                    format!("the service does not answer any more, after a step at {level}"),
+                )
+                .hint(
+                    "look into its log for why; if it only takes long to come back, give a longer --settle",
+                ))
+            }
         }
     }
 
     /// One step: a recorded run of its own, judged.
     async fn take(&mut self, level: f64, planned: Nanos, output: &mut Output<'_>) -> Result<Step, Failure> {
         let Work { settings, dir, signals, .. } = self.work;
-        let name = format!("steps/r{}-{:03}-{level}", self.replicas, self.steps.len() + 1);
+        let name = format!("{STEPS}/r{}-{:03}-{level}", self.replicas, self.steps.len() + 1);
         let run = dir.join(&name);
         create_run(&run).map_err(|error| record_failure(&error))?;
         let overrides = settings.overrides(level, planned);
         let mut scenario = self.work.scenario.clone();
-        overrides.apply(&mut scenario).map_err(|error| Failure::new(Exit::Usage, error.to_string()))?;
+        overrides.apply(&mut scenario).map_err(unfit)?;
         let mut text = self.work.text.clone();
         text.overrides = overrides;
         let warmup = scenario.warmup;

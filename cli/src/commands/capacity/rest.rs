@@ -18,6 +18,17 @@ const PATIENCE: u32 = 10;
 /// What a probe may take.
 const PROBE: Duration = Duration::from_secs(10);
 
+/// What a rest came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rest {
+    /// The service answers as fast as before.
+    Calm,
+    /// It is still slower.
+    Slow,
+    /// It does not answer any more.
+    Gone,
+}
+
 /// Asks each replica for `/`, whatever it says to that.
 #[derive(Debug)]
 pub(super) struct Probe {
@@ -47,33 +58,34 @@ impl Probe {
         Some(slowest)
     }
 
-    /// How long it takes before any load: the least of five.
-    pub(super) async fn calm_down(&mut self) {
+    /// How long it takes before any load: the least of five; unless it is stopped.
+    pub(super) async fn calm_down(&mut self, stop: &CancellationToken) {
         for _ in 0..5 {
-            if let Some(took) = self.measure().await {
+            let Some(measured) = stop.run_until_cancelled(self.measure()).await else { return };
+            if let Some(took) = measured {
                 self.calm = Some(self.calm.map_or(took, |calm| calm.min(took)));
             }
         }
     }
 
-    /// Rests for `least`, and on until the service answers as fast as before; whether it came to that. A service that did
-    /// not answer before is not waited for.
-    pub(super) async fn rest(&self, least: Duration, settle: Duration, stop: &CancellationToken) -> bool {
+    /// Rests for `least`, and on until the service answers as fast as before. A service that did not answer before is not
+    /// waited for, and nobody waits who is stopped.
+    pub(super) async fn rest(&self, least: Duration, settle: Duration, stop: &CancellationToken) -> Rest {
         let until = Instant::now() + least + settle * PATIENCE;
-        tokio::select! {
-            () = sleep(least) => {}
-            () = stop.cancelled() => return true,
-        }
-        let Some(calm) = self.calm else { return true };
-        loop {
-            let is_fast = |took: Duration| took <= (calm * SLOWER).max(calm + GRACE);
-            if stop.is_cancelled() || self.measure().await.is_some_and(is_fast) {
-                return true;
+        let resting = async {
+            sleep(least).await;
+            let Some(calm) = self.calm else { return Rest::Calm };
+            loop {
+                let took = self.measure().await;
+                if took.is_some_and(|took| took <= (calm * SLOWER).max(calm + GRACE)) {
+                    return Rest::Calm;
+                }
+                if Instant::now() >= until {
+                    return if took.is_some() { Rest::Slow } else { Rest::Gone };
+                }
+                sleep(PAUSE).await;
             }
-            if Instant::now() >= until {
-                return false;
-            }
-            sleep(PAUSE).await;
-        }
+        };
+        stop.run_until_cancelled(resting).await.unwrap_or(Rest::Calm)
     }
 }

@@ -5,9 +5,18 @@ use std::time::Duration;
 use crate::{
     args::CapacityArgs,
     exit::{Exit, Failure},
-    scenario::{LoadModel, Scenario, capacity::By, expectation::Measure, overrides::Overrides},
+    report::capacity::level,
+    scenario::{
+        Load, LoadModel, Scenario,
+        capacity::By,
+        expectation::Measure,
+        overrides::{OverrideError, Overrides},
+    },
     units::Nanos,
 };
+
+/// Users who are to be there at once are started within this.
+const AT_ONCE: Nanos = Nanos::from_millis(1);
 
 /// How a search goes.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,6 +30,8 @@ pub(super) struct Settings {
     pub(super) replicas: Vec<Option<usize>>,
     pub(super) precision: f64,
     budget: Duration,
+    /// In which time all users are started, where a load starts them one by one: the level is reached before it is judged.
+    spawn_within: Option<Nanos>,
 }
 
 impl Settings {
@@ -31,15 +42,18 @@ impl Settings {
     pub(super) fn new(args: &CapacityArgs, scenario: &Scenario) -> Result<Self, Failure> {
         Self::check_replicas(args)?;
         let given = &scenario.capacity;
-        let has_rate = scenario.loads.iter().any(|load| matches!(load.model, LoadModel::Open { .. }));
+        let has_rate = scenario.loads.iter().any(|load| !is_closed(load));
         let by = args.by.or(given.by).unwrap_or(if has_rate { By::Rate } else { By::Users });
         let (from, most) = match by {
             By::Rate => (100.0, 100_000.0),
-            By::Users => (1.0, 10_000.0),
+            // Each load needs one at least.
+            By::Users => (closed(scenario).count().max(1) as f64, 10_000.0),
         };
-        let from = args.from.or(given.from).unwrap_or(from);
-        let most = args.most.or(given.most).unwrap_or(f64::max(most, from));
+        let whole = |level: f64| if by == By::Users { level.round() } else { level };
+        let from = whole(args.from.or(given.from).unwrap_or(from));
+        let most = whole(args.most.or(given.most).unwrap_or(f64::max(most, from)));
         if most < from {
+            let (most, from) = (level(by, most), level(by, from));
             let message = format!("the highest level, {most}, is below the first, {from}");
             return Err(Failure::new(Exit::Usage, message).hint("give a greater --most, or a lower --from"));
         }
@@ -61,9 +75,10 @@ impl Settings {
             replicas,
             precision: args.precision.or(given.precision).unwrap_or(0.05),
             budget: span(args.budget, given.budget, 300),
+            spawn_within: closed(scenario).any(is_spawned).then_some(scenario.warmup.max(AT_ONCE)),
         };
-        let changed = settings.overrides(from, settings.step).apply(&mut scenario.clone());
-        changed.map_err(|error| Failure::new(Exit::Usage, error.to_string()))?;
+        let first = settings.overrides(from, scenario.warmup + settings.step);
+        first.apply(&mut scenario.clone()).map_err(unfit)?;
         Ok(settings)
     }
 
@@ -77,21 +92,50 @@ impl Settings {
         let duration = Some(duration);
         match self.by {
             By::Rate => Overrides { rate: Some(level), duration, ..Overrides::default() },
-            By::Users => Overrides { users: Some(level as u64), duration, ..Overrides::default() },
+            By::Users => {
+                let spawn = self.spawn_within.map(|length| level / length.as_secs_f64());
+                Overrides { users: Some(level as u64), spawn, duration, ..Overrides::default() }
+            }
         }
     }
 }
 
 /// What has to hold, as the scenario says it.
-pub(super) fn objectives(scenario: &Scenario) -> Vec<String> {
+pub(super) fn objectives(scenario: &Scenario, by: By) -> Vec<String> {
     let mut all: Vec<String> =
         scenario.expectations.iter().map(|expectation| expectation.that.clone()).collect();
     all.extend(scenario.limits.iter().map(|limit| format!("limit on {}", limit.route)));
     if !scenario.expectations.iter().any(|expectation| expectation.measure == Measure::ErrorRatio) {
         all.push("error_ratio == 0".to_owned());
     }
-    all.push("it keeps up".to_owned());
+    if by == By::Rate {
+        all.push("it keeps up".to_owned());
+    }
     all
+}
+
+/// Loads that have users of their own.
+fn closed(scenario: &Scenario) -> impl Iterator<Item = &Load> {
+    scenario.loads.iter().filter(|load| is_closed(load) && load.model.most_users() > 0)
+}
+
+fn is_closed(load: &Load) -> bool {
+    matches!(load.model, LoadModel::Closed { .. })
+}
+
+fn is_spawned(load: &Load) -> bool {
+    matches!(load.model, LoadModel::Closed { spawn: Some(_), .. })
+}
+
+/// Loads that cannot be changed as a search does.
+pub(super) fn unfit(error: OverrideError) -> Failure {
+    let hint = match error {
+        OverrideError::NoRate => "raise their number: --by users",
+        OverrideError::NoUsers => "raise the rate: --by rate",
+        OverrideError::TooFew { .. } => "begin with more of them: a greater --from",
+        OverrideError::OnlyWarmup { .. } => "let steps last longer: a longer --step",
+    };
+    Failure::new(Exit::Usage, format!("the capacity cannot be found so: {error}")).hint(hint)
 }
 
 /// Whether no latency is bounded.

@@ -1,5 +1,6 @@
 //! How a run is ended from outside.
 
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::{exit::Exit, report::progress::full};
@@ -18,11 +19,12 @@ impl Signals {
     pub(in crate::commands) fn listen() -> Self {
         let signals = Self { stop: CancellationToken::new(), interrupt: CancellationToken::new() };
         let (stop, interrupt) = (signals.stop.clone(), signals.interrupt.clone());
+        let mut asked = Asked::listen();
         tokio::spawn(async move {
-            next_signal().await;
+            asked.next().await;
             interrupt.cancel();
             stop.cancel();
-            next_signal().await;
+            asked.next().await;
             full::restore();
             std::process::exit(Exit::Interrupted as i32);
         });
@@ -35,14 +37,29 @@ impl Signals {
     }
 }
 
-async fn next_signal() {
-    let mut terminate = match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-        Ok(terminate) => terminate,
-        // Without a handler the default one stays, which ends the process: nothing to wait for.
-        Err(_) => return std::future::pending().await,
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = terminate.recv() => {}
+/// The two signals. Without a handler the default one stays, which ends the process.
+struct Asked([Option<Signal>; 2]);
+
+impl Asked {
+    /// Nothing that comes from now on is missed.
+    fn listen() -> Self {
+        Self([SignalKind::interrupt(), SignalKind::terminate()].map(|kind| signal(kind).ok()))
+    }
+
+    async fn next(&mut self) {
+        let Self([interrupt, terminate]) = self;
+        tokio::select! {
+            () = one(interrupt) => {}
+            () = one(terminate) => {}
+        }
+    }
+}
+
+async fn one(signal: &mut Option<Signal>) {
+    match signal {
+        Some(signal) => {
+            signal.recv().await;
+        }
+        None => std::future::pending().await,
     }
 }

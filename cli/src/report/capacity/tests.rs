@@ -33,8 +33,18 @@ fn bounds_are_called_bounds() {
         of(Ending::Broke, Stopped::Budget),
         of(Ending::Broke, Stopped::Search(End::BrokenAtLeast)),
         of(Ending::Broke, Stopped::Interrupted),
+        of(Ending::Broke, Stopped::Failed),
+        of(Ending::Generator, Stopped::Search(End::BrokenAtLeast)),
     ];
     insta::assert_snapshot!(all.join("\n\n"));
+}
+
+#[test]
+fn what_ended_a_search_is_told() {
+    let mut broken_off = report(vec![count(1, 1.0, Ending::Broke, Stopped::Failed, false)], Some(1020.0));
+    broken_off.failure = Some("the run could not be recorded: No space left on device".to_owned());
+    let text = plain(&render(&broken_off.concluded(false)));
+    insta::assert_snapshot!(text.lines().skip(10).collect::<Vec<_>>().join("\n"));
 }
 
 #[test]

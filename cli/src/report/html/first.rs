@@ -77,7 +77,7 @@ fn replicas(count: usize) -> String {
 }
 
 /// `2026-11-21 10:15:00 UTC`.
-fn started(unix_ns: i64) -> String {
+pub(crate) fn started(unix_ns: i64) -> String {
     let at = jiff::Timestamp::from_nanosecond(unix_ns.into()).unwrap_or_default();
     at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
 }

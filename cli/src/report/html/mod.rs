@@ -1,8 +1,9 @@
 //! The report as one HTML file that needs nothing else: no network, no font, no script of another. `first` is the first screen:
 //! the verdict, what broke, three pictures; the other files are the sections below it. `chart` draws, `palette` colours,
-//! `marks` is what happened when. Everything that a service or a scenario says is escaped (by `maud`), and the page allows
+//! `marks` is what happened when; `capacity` is the page of a search for the capacity. Everything that a service or a scenario says is escaped (by `maud`), and the page allows
 //! itself to load nothing, should that ever fail.
 
+pub mod capacity;
 mod chart;
 mod claims;
 mod first;
@@ -15,6 +16,8 @@ mod plain;
 mod quotas;
 mod sides;
 mod watching;
+
+use std::borrow::Cow;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
@@ -109,51 +112,85 @@ impl Page<'_> {
 pub fn render(report: &Report, run: &RecordedRun, timeline: &Timeline) -> String {
     let mut page = Page { report, run, timeline, times: Times::new(run, timeline), marks: Vec::new() };
     page.marks = marks::gather(&page);
-    let title = format!("{}: {}", word(report.outcome), report.scenario);
-    let sections = sections(&page);
-    let document = html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta http-equiv="Content-Security-Policy" content=(POLICY);
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="generator" content={ "saasbench " (env!("CARGO_PKG_VERSION")) };
-                title { (title) }
-                style { (PreEscaped(palette::variables())) (PreEscaped(STYLE)) }
-            }
-            body {
-                (pictures::definitions(&page))
-                a.skip href="#claims" { "Skip to the claims" }
-                (first::header(&page))
-                main {
-                    (first::screen(&page))
-                    nav aria-label="Sections" {
-                        @for section in &sections { a href={ "#" (section.id) } { (section.title) } }
-                    }
-                    @for section in &sections {
-                        section id=(section.id) aria-labelledby={ (section.id) "-h" } {
-                            h2 id={ (section.id) "-h" } { (section.title) }
-                            (section.content)
+    let document = Document {
+        title: format!("{}: {}", word(report.outcome), report.scenario),
+        definitions: pictures::definitions(&page),
+        skip: ("#claims", "Skip to the claims"),
+        header: first::header(&page),
+        first: first::screen(&page),
+        sections: sections(&page),
+        source: &report.run,
+        origin: "Everything above comes from the recorded run; times are UTC.",
+    };
+    document.render()
+}
+
+/// What every page has.
+struct Document<'a> {
+    /// Of the window.
+    title: String,
+    /// What pictures refer to.
+    definitions: Markup,
+    /// Where the keyboard goes first, and what that is called.
+    skip: (&'static str, &'static str),
+    /// What it came to.
+    header: Markup,
+    /// The rest of the first screen.
+    first: Markup,
+    sections: Vec<Section>,
+    /// The directory that it was made from.
+    source: &'a str,
+    /// What to know of that.
+    origin: &'static str,
+}
+
+impl Document<'_> {
+    fn render(self) -> String {
+        let Self { title, definitions, skip, header, first, sections, source, origin } = self;
+        let document = html! {
+            (DOCTYPE)
+            html lang="en" {
+                head {
+                    meta charset="utf-8";
+                    meta http-equiv="Content-Security-Policy" content=(POLICY);
+                    meta name="viewport" content="width=device-width, initial-scale=1";
+                    meta name="generator" content={ "saasbench " (env!("CARGO_PKG_VERSION")) };
+                    title { (title) }
+                    style { (PreEscaped(palette::variables())) (PreEscaped(STYLE)) }
+                }
+                body {
+                    (definitions)
+                    a.skip href=(skip.0) { (skip.1) }
+                    (header)
+                    main {
+                        (first)
+                        nav aria-label="Sections" {
+                            @for section in &sections { a href={ "#" (section.id) } { (section.title) } }
+                        }
+                        @for section in &sections {
+                            section id=(section.id) aria-labelledby={ (section.id) "-h" } {
+                                h2 id={ (section.id) "-h" } { (section.title) }
+                                (section.content)
+                            }
                         }
                     }
+                    footer {
+                        p { "Made by saasbench " (env!("CARGO_PKG_VERSION")) " from " code { (source) } ". " (origin) }
+                    }
+                    div #tip aria-hidden="true" hidden {}
+                    p #said.unseen role="status" {}
+                    script { (PreEscaped(SCRIPT)) }
                 }
-                footer {
-                    p { "Made by saasbench " (env!("CARGO_PKG_VERSION")) " from " code { (report.run) } ". Everything above comes from the recorded run; times are UTC." }
-                }
-                div #tip aria-hidden="true" hidden {}
-                p #said.unseen role="status" {}
-                script { (PreEscaped(SCRIPT)) }
             }
-        }
-    };
-    document.into_string()
+        };
+        document.into_string()
+    }
 }
 
 /// A part of the page below the first screen.
 struct Section {
-    id: &'static str,
-    title: &'static str,
+    id: Cow<'static, str>,
+    title: Cow<'static, str>,
     content: Markup,
 }
 
@@ -170,9 +207,9 @@ fn sections(page: &Page<'_>) -> Vec<Section> {
         ("scenario", "The scenario as it ran", Some(origin::scenario(page))),
         ("machine", "Versions and machine", Some(origin::machine(page))),
     ];
-    let there = sections
-        .into_iter()
-        .filter_map(|(id, title, content)| Some(Section { id, title, content: content? }));
+    let there = sections.into_iter().filter_map(|(id, title, content)| {
+        Some(Section { id: id.into(), title: title.into(), content: content? })
+    });
     there.collect()
 }
 

@@ -59,11 +59,13 @@
 
     // Where the number of an interval lies, and which one lies at a place.
     const x = number => {
+      if (chart.x) return chart.x[number];
       if (chart.labels) return left + (number + 0.5) * (right - left) / count;
       const [from, to, begin, width] = chart.t;
       return left + Math.min(1, (begin + (number + 0.5) * width - from) / (to - from)) * (right - left);
     };
     const number = place => {
+      if (chart.x) return chart.x.reduce((best, at, index) => Math.abs(at - place) < Math.abs(chart.x[best] - place) ? index : best, 0);
       const share = Math.max(0, Math.min(1, (place - left) / (right - left)));
       if (chart.labels) return Math.min(count - 1, Math.floor(share * count));
       const [from, to, begin, width] = chart.t;

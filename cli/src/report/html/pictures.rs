@@ -36,6 +36,11 @@ const HATCHINGS: [(&str, &str); 7] = [
 
 /// What pictures refer to: the hatchings that areas are filled with, and what happened when.
 pub(crate) fn definitions(page: &Page<'_>) -> Markup {
+    defined(&all_events(page.times.span(), &page.marks))
+}
+
+/// The hatchings, and what else is referred to.
+pub(crate) fn defined(others: &Markup) -> Markup {
     html! {
         svg.definitions width="0" height="0" aria-hidden="true" {
             defs {
@@ -45,7 +50,7 @@ pub(crate) fn definitions(page: &Page<'_>) -> Markup {
                         path class={ "hatch-lines " (name) } d=(PreEscaped(path)) {}
                     }
                 }
-                (all_events(page.times.span(), &page.marks))
+                (others)
             }
         }
     }

@@ -103,7 +103,7 @@ pub(super) fn text(page: &str) -> String {
         .replace("&quot;", "\"")
 }
 
-fn assert_sound(page: &str) {
+pub(super) fn assert_sound(page: &str) {
     let all = tags(page);
     let mut open: Vec<&str> = Vec::new();
     for (name, _) in &all {

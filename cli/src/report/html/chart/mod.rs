@@ -1,11 +1,12 @@
 //! Pictures as SVG: `scale` and `unit` say where a value lies and how it is written, `frame` draws axes and what surrounds
-//! them, `over_time` curves and areas, `histogram` distributions, `windows` the use of a quota, `lanes` what lasted from when
+//! them, `over_time` curves and areas, `plane` one value against another, `histogram` distributions, `windows` the use of a quota, `lanes` what lasted from when
 //! to when. All of them can be read without script; the page's script reads `data-chart` for the values under the pointer.
 
 mod frame;
 mod histogram;
 mod lanes;
 mod over_time;
+mod plane;
 mod scale;
 mod unit;
 mod windows;
@@ -14,6 +15,7 @@ pub(crate) use frame::{Frame, Picture, all_events};
 pub(crate) use histogram::histogram;
 pub(crate) use lanes::{Lane, Span, lanes};
 pub(crate) use over_time::{Form, OverTime, Series, over_time};
+pub(crate) use plane::{Dot, Layer, Plane, Reading, Shape, plane};
 pub(crate) use scale::Scale;
 pub(crate) use unit::{Unit, instant};
 pub(crate) use windows::{Certain, windows};
