@@ -1,6 +1,6 @@
 //! How much a command says on its way, and how.
 
-use clap::{Args, ValueEnum};
+use clap::{ArgAction, Args, ValueEnum};
 
 /// How much a command says on its way, and how.
 #[derive(Debug, Clone, Copy, Default, Args)]
@@ -9,9 +9,10 @@ pub struct DisplayArgs {
     #[arg(short, long, conflicts_with_all = ["verbose", "progress", "ui"])]
     pub quiet: bool,
 
-    /// Say more: each phase with its instant, and what is waited for
-    #[arg(short, long)]
-    pub verbose: bool,
+    /// Say more: what is planned, where it goes, each phase with its instant, looks at metrics that fail or take long, connections; twice (`-vv`):
+    /// each look
+    #[arg(short, long, action = ArgAction::Count)]
+    pub verbose: u8,
 
     /// How progress is shown on standard error: redrawn on a terminal and a line every 5 s elsewhere, or as this says
     /// (`json` is for programs: an object a line, and nothing else)

@@ -1,21 +1,20 @@
 //! One run of a scenario on an environment that is up: drives the load, observes, records, judges.
 
 mod guard;
+mod journal;
+mod judging;
 mod observer;
 mod signals;
 
-use std::{
-    collections::BTreeMap,
-    num::NonZero,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, num::NonZero, path::Path, sync::Arc};
 
 use tokio::sync::oneshot;
 
-use self::guard::Guard;
-use self::observer::Observer;
-pub(super) use self::signals::Signals;
+use self::{guard::Guard, journal::Journal, observer::Observer};
+pub(super) use self::{
+    judging::{Judged, judge, judge_beside, record_failure, record_failure_text},
+    signals::Signals,
+};
 use crate::{
     clock::RunClock,
     environment::Up,
@@ -33,21 +32,17 @@ use crate::{
         worker::Setup,
     },
     record::{
-        manifest::{FORMAT, Machine, Manifest, ScenarioText, State, to_json, write_whole},
-        reader::RecordedRun,
-        sample::Sample,
+        manifest::{FORMAT, Machine, Manifest, ScenarioText, State},
         writer::{RecordError, Recorder},
     },
     report::{
-        html,
+        details,
         output::Output,
         own_metrics::{Live, OwnMetrics, Subject},
         progress::view::Phase,
-        timeline::{self, Timeline},
     },
     scenario::{Routing, Scenario},
     units::Tolerance,
-    verify,
     watch::in_flight::InFlight,
 };
 
@@ -70,6 +65,15 @@ pub(super) struct Session<'a> {
     pub(super) quiet: bool,
 }
 
+/// What a load is driven with.
+struct Drive<'a> {
+    setup: Setup,
+    observer: &'a Observer<'a>,
+    own_metrics: Option<&'a OwnMetrics>,
+    signals: &'a Signals,
+    turns: Listener,
+}
+
 impl Session<'_> {
     /// Whether the environment has the replicas, and this process the connections, that the scenario needs.
     ///
@@ -90,113 +94,122 @@ impl Session<'_> {
         output: &mut Output<'_>,
         signals: &Signals,
     ) -> Result<(), RecordError> {
-        let (scenario, up, quiet, workers) = (&self.scenario, self.up, self.quiet, self.workers());
-        let mut own_metrics = self.own_metrics.take();
         let clock = RunClock::start();
-        let replicas: Vec<String> =
-            up.environment.replicas.iter().map(|replica| replica.name.clone()).collect();
-        let canaries = scenario.uses_canaries().then(Canaries::draw);
-        let mut manifest = Manifest {
+        let canaries = self.scenario.uses_canaries().then(Canaries::draw);
+        let mut journal = Journal::begin(dir, self.manifest(clock, canaries.as_ref()))?;
+        let own_metrics = self.publish(clock, dir, output).await;
+        let controls = Controls::default();
+        // Whatever is done by hand from now on is to be in the record.
+        let turns = controls.listen();
+        output.follow(&self.scenario, clock, &signals.interrupt, &controls, self.quiet);
+        self.tell_details(output);
+        let scenario = Arc::clone(&self.scenario);
+        let observer = Observer::new(&scenario, self.up, dir, clock, output.tidings())?;
+        observer.before(&signals.stop, output, self.quiet).await?;
+
+        let setup = self.setup(clock, canaries).paced_by(turns.clone());
+        let drive = Drive { setup, observer: &observer, own_metrics: own_metrics.as_ref(), signals, turns };
+        self.drive(drive, &mut journal, output).await?;
+
+        observer.after(journal.manifest(), &signals.stop, output, self.quiet).await?;
+        if let Some(own_metrics) = own_metrics {
+            let lost = own_metrics.finish(&signals.stop, |text| output.note(text, self.quiet)).await;
+            lost.into_iter().for_each(|lost| output.warn(&lost));
+        }
+        output.goes_on(Phase::Judging);
+        journal.end(signals.interrupted())
+    }
+
+    fn tell_details(&self, output: &mut Output<'_>) {
+        let Up { environment, reached, .. } = self.up;
+        let machine = details::machine(&Machine::this(), self.workers());
+        let (plan, places) =
+            (details::plan(&self.scenario), details::places(environment, &reached.endpoints));
+        output.details(std::iter::once(machine).chain(plan).chain(places), self.quiet);
+    }
+
+    /// What is known of a run before anything is sent.
+    fn manifest(&self, clock: RunClock, canaries: Option<&Canaries>) -> Manifest {
+        Manifest {
             format: FORMAT,
             saasbench: env!("CARGO_PKG_VERSION").to_owned(),
             state: State::Running,
             scenario: self.text.clone(),
-            environment: up.environment.clone(),
+            environment: self.up.environment.clone(),
             machine: Machine::this(),
             started_unix_ns: clock.zero_unix().0,
-            canary_nonce: canaries.as_ref().map(|canaries| canaries.nonce().to_owned()),
+            canary_nonce: canaries.map(|canaries| canaries.nonce().to_owned()),
             events: Vec::new(),
             load: None,
             recorded: None,
-        };
-        manifest.write(dir).map_err(RecordError::write(dir))?;
+        }
+    }
 
-        if let Some(own_metrics) = &mut own_metrics
-            && let Some(reason) = own_metrics.begin(subject(scenario, up, clock, dir)).await
-        {
+    /// Has the run's own metrics told of, where somebody wants to hear of them.
+    async fn publish(&mut self, clock: RunClock, dir: &Path, output: &mut Output<'_>) -> Option<OwnMetrics> {
+        let mut own_metrics = self.own_metrics.take()?;
+        if let Some(reason) = own_metrics.begin(subject(&self.scenario, self.up, clock, dir)).await {
             output.warn(&format!("the run's own metrics cannot be pushed, which is tried again: {reason}"));
         }
-        let controls = Controls::default();
-        output.follow(scenario, clock, &signals.interrupt, &controls, quiet);
-        output.detail(&format!("threads that send requests: {workers}"));
-        let observer = Observer::new(scenario, up, dir, clock)?;
-        observer.before(&signals.stop, output, quiet).await?;
+        Some(own_metrics)
+    }
 
-        let in_flight = Arc::new(InFlight::new(workers));
-        let endpoints = Arc::clone(&up.reached.endpoints);
-        let origins: Vec<Origin> = endpoints.replicas().iter().map(origin).collect();
-        let tolerance =
-            Tolerance { offset: up.environment.clock_offset_ns, drift: up.environment.clock_drift };
-        let setup = Setup::new(
-            Arc::clone(scenario),
-            &origins,
-            &secrets(scenario),
-            clock,
-            tolerance,
-            canaries,
-            Arc::clone(&in_flight),
-        )
-        .paced_by(controls.listen());
+    /// What all workers know.
+    fn setup(&self, clock: RunClock, canaries: Option<Canaries>) -> Setup {
+        let (scenario, environment) = (&self.scenario, &self.up.environment);
+        let origins: Vec<Origin> = self.up.reached.endpoints.replicas().iter().map(origin).collect();
+        let tolerance = Tolerance { offset: environment.clock_offset_ns, drift: environment.clock_drift };
+        let in_flight = Arc::new(InFlight::new(self.workers()));
+        Setup::new(Arc::clone(scenario), &origins, &secrets(scenario), clock, tolerance, canaries, in_flight)
+    }
+
+    /// Drives the load, from its beginning until everything about it is recorded.
+    async fn drive(
+        &mut self,
+        drive: Drive<'_>,
+        journal: &mut Journal<'_>,
+        output: &mut Output<'_>,
+    ) -> Result<(), RecordError> {
+        let Drive { setup, observer, own_metrics, signals, turns } = drive;
+        let (scenario, clock, workers) = (&self.scenario, setup.clock, self.workers());
+        let (in_flight, begun) = (Arc::clone(&setup.in_flight), Arc::clone(&setup.begun));
         let watching = observer.watch(Arc::clone(&in_flight))?;
         if let Some(curious) = self.in_flight.take() {
             let _ = curious.send(Arc::clone(&in_flight));
         }
         // A hopeless load ends early, but what comes after it has all its time.
         let halt = signals.stop.child_token();
-        let (mut guard, aborted) = Guard::new(
-            scenario,
-            up.environment.fresh,
-            watching.stalled(),
-            clock,
-            halt.clone(),
-            controls.listen(),
-        );
+        let fresh = self.up.environment.fresh;
+        let (mut guard, aborted) =
+            Guard::new(scenario, fresh, watching.stalled(), clock, halt.clone(), turns.clone());
         let (recorder, sink) = Recorder::start_beside(
-            dir.to_owned(),
+            journal.dir().to_owned(),
             Arc::clone(scenario),
-            replicas,
+            self.up.environment.replicas.iter().map(|replica| replica.name.clone()).collect(),
             signals.stop.clone(),
             move |batch| guard.look(batch),
         )?;
         let live = Live { tally: recorder.tally(), in_flight, stalled: watching.stalled() };
-        if let Some(own_metrics) = &own_metrics {
+        if let Some(own_metrics) = own_metrics {
             own_metrics.load_begins(live.clone());
         }
-        output.loads(live);
+        output.loads(live, begun);
+        let endpoints = Arc::clone(&self.up.reached.endpoints);
         let timeout = scenario.timeout.to_duration();
         let connect = move |worker| Ok(Wire::new(Arc::clone(&endpoints), worker, timeout, clock));
         let driving = engine::drive_on_threads(Arc::new(setup), workers, connect, sink, &halt);
-        let phase = beside(driving, controls.listen(), dir, &mut manifest, output).await;
-        let phase = phase.map_err(RecordError::engine);
+        let phase = journal.follow(driving, turns, &halt, &aborted, output, self.quiet).await;
         // Every sink is gone with the load, so the recorder comes to its end by itself.
         let recording =
             tokio::task::spawn_blocking(move || recorder.finish()).await.map_err(|_| RecordError::Ended)?;
         output.goes_on(Phase::Settling);
         let observing = watching.finish().await;
         let recorded = recording?;
-        output.detail(&format!("samples recorded: {}, in {} segments", recorded.samples, recorded.segments));
-        manifest.recorded = Some(recorded);
+        let samples = format!("samples recorded: {}, in {} segments", recorded.samples, recorded.segments);
+        let connections = details::connections(&self.up.environment, &self.up.reached.endpoints);
+        output.details(connections.into_iter().chain([samples]), self.quiet);
         observing?;
-
-        let phase = phase?;
-        manifest.load = Some(phase);
-        if let Some(event) = aborted.get() {
-            manifest.events.push(event.clone());
-            output.note(&event.text, quiet);
-        }
-        manifest.write(dir).map_err(RecordError::write(dir))?;
-        observer.after(phase, &signals.stop, output, quiet).await?;
-        if let Some(own_metrics) = own_metrics {
-            let lost = own_metrics.finish(&signals.stop, |text| output.note(text, quiet)).await;
-            lost.into_iter().for_each(|lost| output.warn(&lost));
-        }
-        output.goes_on(Phase::Judging);
-        manifest.state = match (signals.interrupted(), aborted.get()) {
-            (true, _) => State::Interrupted,
-            (false, Some(_)) => State::Aborted,
-            (false, None) => State::Finished,
-        };
-        manifest.write(dir).map_err(RecordError::write(dir))
+        journal.load_ended(phase.map_err(RecordError::engine)?, recorded)
     }
 
     /// How many workers a run has that asks for none in particular: as many as there are cores, or half as many where the
@@ -205,36 +218,6 @@ impl Session<'_> {
         let is_ours = self.up.embedded.is_some() || self.up.local.is_some();
         let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
         self.workers.map_or(if is_ours { cores.div_ceil(2) } else { cores }, NonZero::get)
-    }
-}
-
-/// Waits for the end of the load. What is done to it by hand meanwhile is in the record at once: a killed run must not accuse anyone of it.
-async fn beside<T>(
-    driving: impl Future<Output = T>,
-    mut listener: Listener,
-    dir: &Path,
-    manifest: &mut Manifest,
-    output: &Output<'_>,
-) -> T {
-    let mut driving = std::pin::pin!(driving);
-    loop {
-        let ended = tokio::select! {
-            ended = &mut driving => Some(ended),
-            () = listener.changed() => None,
-        };
-        let changes = listener.changes();
-        let told = manifest.events.iter().filter(|event| event.pace.is_some()).count();
-        for event in changes.iter().skip(told) {
-            output.event(event);
-            manifest.events.push(event.clone());
-        }
-        if changes.len() > told {
-            // What cannot be written now cannot be written at the end either, and is told then.
-            let _ = manifest.write(dir);
-        }
-        if let Some(ended) = ended {
-            return ended;
-        }
     }
 }
 
@@ -297,80 +280,4 @@ fn origin(endpoint: &Endpoint) -> Origin {
 fn secrets(scenario: &Scenario) -> BTreeMap<String, String> {
     let value = |name: &str| Some((name.to_owned(), std::env::var(name).ok()?));
     scenario.secrets().into_iter().filter_map(value).collect()
-}
-
-/// A judged run.
-#[derive(Debug)]
-pub(super) struct Judged {
-    /// What it came to.
-    pub(super) report: verify::Report,
-    /// The page that shows it, in the run's directory; the error where it could not be written. `None` for a record that
-    /// broke off: there is no room for it.
-    pub(super) page: Option<Result<PathBuf, RecordError>>,
-}
-
-/// Judges a run from its record alone, and keeps the verdict and the page that shows it beside it unless the record broke
-/// off.
-///
-/// # Errors
-/// When there is not enough of it to judge, or the verdict cannot be written.
-pub(super) fn judge(dir: &Path, recorded: &Result<(), RecordError>) -> Result<Judged, Failure> {
-    judge_record(dir, recorded.is_ok()).map_err(|failure| match recorded {
-        Err(error) => record_failure(error),
-        Ok(()) => failure,
-    })
-}
-
-/// The same for one who wants to see the run before, and each sample on the way.
-///
-/// # Errors
-/// As [`judge`].
-pub(super) fn judge_beside<T>(
-    dir: &Path,
-    begin: impl FnOnce(&RecordedRun) -> T,
-    mut each: impl FnMut(&mut T, &Sample),
-) -> Result<(verify::Report, T), Failure> {
-    let run = open(dir)?;
-    let mut seen = begin(&run);
-    let (report, timeline) =
-        timeline::judge(&run, |sample| each(&mut seen, sample)).map_err(|error| broken(&error))?;
-    let Judged { report, page } = keep(&run, report, &timeline)?;
-    match page {
-        Some(Err(error)) => Err(record_failure(&error)),
-        _ => Ok((report, seen)),
-    }
-}
-
-fn judge_record(dir: &Path, is_whole: bool) -> Result<Judged, Failure> {
-    let run = open(dir)?;
-    let (report, timeline) = timeline::judge(&run, |_| {}).map_err(|error| broken(&error))?;
-    if is_whole { keep(&run, report, &timeline) } else { Ok(Judged { report, page: None }) }
-}
-
-fn open(dir: &Path) -> Result<RecordedRun, Failure> {
-    RecordedRun::open(dir).map_err(|error| broken(&error))
-}
-
-fn broken(error: &dyn std::fmt::Display) -> Failure {
-    Failure::new(Exit::Broken, error.to_string())
-}
-
-fn keep(run: &RecordedRun, report: verify::Report, timeline: &Timeline) -> Result<Judged, Failure> {
-    let path = run.dir.join("verdict.json");
-    to_json(&report)
-        .and_then(|json| write_whole(&path, &json))
-        .map_err(|error| record_failure(&RecordError::write(&path)(error)))?;
-    let path = run.dir.join(html::FILE);
-    let written = write_whole(&path, html::render(&report, run, timeline).as_bytes());
-    Ok(Judged { report, page: Some(written.map_err(RecordError::write(&path)).map(|()| path)) })
-}
-
-/// A run that could not be recorded.
-pub(super) fn record_failure(error: &RecordError) -> Failure {
-    Failure::new(Exit::Broken, record_failure_text(error))
-}
-
-/// The same in words.
-pub(super) fn record_failure_text(error: &RecordError) -> String {
-    format!("the run could not be recorded: {error}")
 }

@@ -68,8 +68,8 @@ pub(super) async fn run<T: Transport>(worker: Rc<Worker<T>>, index: usize, begin
 async fn come_and_go<T: Transport>(run: Rc<Run<T>>, mut user: User<T>, presence: Vec<Range<Nanos>>) {
     let mut round = 0;
     for Range { start, end } in presence {
-        let due = run.worker.put_off(run.begin + start).max(user.done());
-        let until = Until { end: run.begin + end, ..run.until };
+        let due = (run.begin + start).max(run.worker.tempo.planned(user.done()));
+        let until = run.until.but_ends(run.begin + end);
         if go_round(&run, &mut user, &mut round, due, until).await.is_none() {
             return;
         }
@@ -77,7 +77,8 @@ async fn come_and_go<T: Transport>(run: Rc<Run<T>>, mut user: User<T>, presence:
     }
 }
 
-/// One user, from the instant `due` at which it is ready until it has to go; `None` when it is not to come back.
+/// One user, from the instant `due` at which it is ready until it has to go; `None` when it is not to come back. What is due is kept
+/// by the plan's time, so that a pause leaves users as far apart as they were.
 async fn go_round<T: Transport>(
     run: &Run<T>,
     user: &mut User<T>,
@@ -86,13 +87,9 @@ async fn go_round<T: Transport>(
     until: Until,
 ) -> Option<()> {
     let worker = &*run.worker;
-    while due < until.put_off(worker).end {
+    while due < until.end {
         let iteration = population::iteration(run.users, user.number(), *round);
-        let is_due = due <= user.done();
-        if iteration > run.iterations
-            || worker.pacer.is_stopped()
-            || !(is_due || worker.pacer.until(due).await)
-        {
+        if iteration > run.iterations || worker.pacer.is_stopped() || !comes(worker, due, user.done()).await {
             return None;
         }
         if !worker.tempo.admits(user.number(), run.users) {
@@ -100,38 +97,47 @@ async fn go_round<T: Transport>(
             due = due.max(admitted(run, user.number(), until).await?);
             continue;
         }
+        let mut begun = worker.tempo.due(due);
         let mut pass = Pass::Complete;
         if !user.started() {
-            pass = user.start(worker, due, Some(until)).await;
+            pass = user.start(worker, begun, Some(until)).await;
             // The first step is due when the user has started.
-            due = user.done();
-            if due >= until.put_off(worker).last {
+            begun = user.done();
+            due = worker.tempo.planned(begun);
+            if until.is_past(worker, begun) {
                 return None;
             }
         }
         if pass == Pass::Complete {
             let turn = user.turn();
-            pass = user.iterate(worker, iteration, turn, due, until).await;
+            pass = user.iterate(worker, iteration, turn, begun, until).await;
         }
         let chance =
             mix::uniform(worker.setup.scenario.seed, Purpose::Pause, run.index, user.number(), *round);
-        due = pause::next(run.pause, due, user.done(), chance);
+        let ended = worker.tempo.planned(user.done());
+        due = pause::next(run.pause, due, ended, chance);
         if pass != Pass::Complete {
-            due = due.max(user.done() + BACK_OFF);
+            due = due.max(ended + BACK_OFF);
         }
         *round += 1;
     }
     Some(())
 }
 
-/// Waits until a user that is held back may begin iterations, and tells from when on it may: the change that allowed it, or the end of
-/// its time. `None` when nothing begins any more.
+/// Waits until the plan's instant `due` comes, of a user that was done at `done`; false when nothing begins any more.
+async fn comes<T: Transport>(worker: &Worker<T>, due: Nanos, done: Nanos) -> bool {
+    let has_come = !worker.tempo.is_paused() && worker.tempo.comes(due) <= done;
+    has_come || worker.until_planned(due).await
+}
+
+/// Waits until a user that is held back may begin iterations, and tells from when on it may, by the plan: the change that allowed it, or
+/// the end of its time. `None` when nothing begins any more.
 async fn admitted<T: Transport>(run: &Run<T>, number: u64, until: Until) -> Option<Nanos> {
     let worker = &*run.worker;
     loop {
         match worker.until_planned_or_turn(until.end).await {
             Wake::Stopped => return None,
-            Wake::Due => return Some(worker.put_off(until.end)),
+            Wake::Due => return Some(until.end),
             Wake::Turned if worker.tempo.admits(number, run.users) => return Some(worker.tempo.changed_at()),
             Wake::Turned => {}
         }

@@ -69,6 +69,7 @@ impl Conductor {
                 }
             }
             let begin_ns = setup.clock.now();
+            let _ = setup.begun.set(begin_ns);
             let _ = begin.send(Some(begin_ns));
             begin_ns
         };

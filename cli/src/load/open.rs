@@ -208,7 +208,8 @@ fn position(load: &Load, seed: u64, index: usize, k: u64) -> u64 {
     tenant * load.journeys.len() as u64 + mix::journey(load, seed, index, k) as u64
 }
 
-/// Runs a worker's share of the arrivals of a load that begins at `begin`.
+/// Runs a worker's share of the arrivals of a load that begins at `begin`, to the load's end by the plan or its last iteration: that is
+/// the same for all workers, whatever their shares are.
 pub(super) async fn run<T: Transport>(worker: Rc<Worker<T>>, index: usize, begin: Nanos, mut pool: Pool) {
     let setup = std::sync::Arc::clone(&worker.setup);
     let Some(load) = setup.scenario.loads.get(index) else { return };
@@ -223,8 +224,8 @@ pub(super) async fn run<T: Transport>(worker: Rc<Worker<T>>, index: usize, begin
         if load.iterations.is_some_and(|iterations| k >= iterations) {
             break;
         }
-        let offset = arrivals.nth(skipped as usize);
-        let Some(due) = due(&worker, begin, &mut arrivals, offset).await else { break };
+        let offset = arrivals.after(skipped);
+        let Some(due) = due(&worker, begin, until.end, &mut arrivals, offset).await else { break };
         // After a stall many are due at once: users must come back meanwhile, or arrivals are dropped that they could take.
         if given % AT_ONCE == AT_ONCE - 1 {
             tokio::task::yield_now().await;
@@ -240,18 +241,19 @@ pub(super) async fn run<T: Transport>(worker: Rc<Worker<T>>, index: usize, begin
     pool.users.join_all().await;
 }
 
-/// Waits until an arrival is due, `offset` after the begin by the plan unless the pace changes meanwhile: that instant. `None` when there
-/// are no more of them.
+/// Waits until an arrival is due, `offset` after the begin by the plan unless the pace changes meanwhile: that instant. `None` when the
+/// load has ended before that: as long as it goes on, an arrival that is not due any more may be again.
 async fn due<T: Transport>(
     worker: &Worker<T>,
     begin: Nanos,
+    end: Nanos,
     arrivals: &mut Arrivals,
     mut offset: Option<Nanos>,
 ) -> Option<Nanos> {
     loop {
-        let planned = begin + offset?;
+        let planned = offset.map_or(end, |offset| begin + offset);
         match worker.until_planned_or_turn(planned).await {
-            Wake::Due => return Some(worker.put_off(planned)),
+            Wake::Due => return offset.map(|_| worker.tempo.due(planned)),
             Wake::Stopped => return None,
             Wake::Turned => {
                 arrivals.rescale(&worker.tempo.factors(begin));

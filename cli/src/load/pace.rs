@@ -1,6 +1,6 @@
 //! How a load that is under way is held back or driven on from outside: paused, slower, faster.
 //!
-//! A pause stops the plan's time: nothing begins, and everything that is due is due so much later. A factor scales the rate of
+//! A pause stops the plan's time (`plan::time`): nothing begins, and everything that is due is due so much later. A factor scales the rate of
 //! open loads from its instant on; of the users of a closed load it leaves those with the lowest numbers at work. The plan of a
 //! run that nobody touches is as it was, and costs what it did.
 
@@ -9,7 +9,8 @@ use std::cell::{Cell, RefCell};
 use tokio::sync::watch;
 
 use crate::{
-    record::manifest::{Event, Pace},
+    plan::time::PlanTime,
+    record::manifest::{Event, Pace, plan_time},
     units::Nanos,
 };
 
@@ -41,6 +42,11 @@ impl Controls {
         self.0.borrow().last().and_then(|last| last.pace).unwrap_or_default()
     }
 
+    /// The plan's time of a load that begins at `begin`, as far as it is known.
+    pub fn plan_time(&self, begin: Nanos) -> PlanTime {
+        plan_time(&self.0.borrow(), begin)
+    }
+
     /// Pauses, or goes on.
     pub fn pause(&self, at: Nanos) {
         let pace = self.pace();
@@ -58,7 +64,11 @@ impl Controls {
         }
     }
 
+    /// Where nobody listens, there is no load.
     fn turn(&self, at: Nanos, pace: Pace) {
+        if self.0.is_closed() {
+            return;
+        }
         let event = Event::of_pace(at, self.pace(), pace);
         self.0.send_modify(|changes| changes.push(event));
     }
@@ -77,6 +87,11 @@ impl Listener {
         !self.0.borrow().is_empty()
     }
 
+    /// The plan's time of a load that begins at `begin`, as far as it is known.
+    pub fn plan_time(&self, begin: Nanos) -> PlanTime {
+        plan_time(&self.0.borrow(), begin)
+    }
+
     /// All changes so far.
     pub fn changes(&mut self) -> Vec<Event> {
         self.0.borrow_and_update().clone()
@@ -84,44 +99,51 @@ impl Listener {
 }
 
 /// What one worker knows of the pace.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Tempo {
-    turns: RefCell<Vec<Turn>>,
-    /// How long the plan's time has stood still in pauses that are over.
-    stood: Cell<Nanos>,
+    changes: RefCell<Vec<Event>>,
+    /// When the loads begin.
+    begin: Cell<Nanos>,
+    time: RefCell<PlanTime>,
     pace: Cell<Pace>,
+    /// When the load went on after the last pause.
+    resumed: Cell<Nanos>,
 }
 
-/// A change, by the plan's time.
-#[derive(Debug, Clone, Copy)]
-struct Turn {
-    at: Nanos,
-    /// The same by the plan's time: without the pauses before it.
-    planned: Nanos,
-    factor: f64,
+impl Default for Tempo {
+    fn default() -> Self {
+        let before_all = Nanos(i64::MIN);
+        Self {
+            changes: RefCell::default(),
+            begin: Cell::new(before_all),
+            time: RefCell::default(),
+            pace: Cell::default(),
+            resumed: Cell::new(before_all),
+        }
+    }
 }
 
 impl Tempo {
     /// Takes all changes so far.
-    pub(super) fn set(&self, changes: &[Event]) {
-        let (mut stood, mut paused_at, mut turns) = (Nanos::ZERO, None, Vec::new());
-        for Event { at_ns, pace, .. } in changes {
-            let pace = pace.unwrap_or_default();
-            // In a pause, the plan's time is that of its beginning.
-            let planned = paused_at.unwrap_or(*at_ns) - stood;
-            match (paused_at, pace.paused) {
-                (None, true) => paused_at = Some(*at_ns),
-                (Some(since), false) => {
-                    stood = stood + (*at_ns - since);
-                    paused_at = None;
-                }
-                _ => {}
-            }
-            turns.push(Turn { at: *at_ns, planned, factor: pace.factor });
-            self.pace.set(pace);
+    pub(super) fn set(&self, changes: Vec<Event>) {
+        self.changes.replace(changes);
+        self.settle();
+    }
+
+    /// The loads begin at this instant: pauses before it are over.
+    pub(super) fn begin_at(&self, begin: Nanos) {
+        self.begin.set(begin);
+        self.settle();
+    }
+
+    fn settle(&self) {
+        let (changes, begin) = (self.changes.borrow(), self.begin.get());
+        self.time.replace(plan_time(&changes, begin));
+        self.pace.set(changes.last().and_then(|last| last.pace).unwrap_or_default());
+        let went_on = |pair: &&[Event]| is_paused(&pair[0]) && !is_paused(&pair[1]);
+        if let Some(resumed) = changes.windows(2).rev().find(went_on) {
+            self.resumed.set(resumed[1].at_ns);
         }
-        self.stood.set(stood);
-        self.turns.replace(turns);
     }
 
     /// Whether nothing begins.
@@ -129,32 +151,45 @@ impl Tempo {
         self.pace.get().paused
     }
 
-    /// How long the plan's time has stood still by `now`, which is asked for in a pause only: what is due by the plan is due so
-    /// much later.
-    pub(super) fn stood(&self, now: impl FnOnce() -> Nanos) -> Nanos {
-        if !self.is_paused() {
-            return self.stood.get();
-        }
-        // The plan's time is at the pause's beginning as long as it lasts.
-        self.turns.borrow().last().map_or(Nanos::ZERO, |turn| now() - turn.planned)
+    /// When an instant of the plan comes; [`Nanos::MAX`] as long as a pause is in its way.
+    pub(super) fn comes(&self, planned: Nanos) -> Nanos {
+        self.time.borrow().comes(planned)
     }
 
-    /// When the last change was made.
+    /// Where in the plan an instant of the run is.
+    pub(super) fn planned(&self, at: Nanos) -> Nanos {
+        self.time.borrow().of(at)
+    }
+
+    /// When something is due that begins only now. What had not begun when a pause came is due at its end: not the load is late
+    /// then, but the run was held back.
+    pub(super) fn due(&self, planned: Nanos) -> Nanos {
+        self.comes(planned).max(self.resumed.get())
+    }
+
+    /// When the last change was made, by the plan's time.
     pub(super) fn changed_at(&self) -> Nanos {
-        self.turns.borrow().last().map_or(Nanos(i64::MIN), |turn| turn.at)
+        self.changes.borrow().last().map_or(Nanos(i64::MIN), |last| self.planned(last.at_ns))
     }
 
-    /// Whether the user with this number (from 0) of a closed load with so many at the most may begin an iteration.
+    /// Whether the user with this number (from 0) of a closed load with so many at the most may begin iterations outside pauses.
     pub(super) fn admits(&self, number: u64, most: u64) -> bool {
-        let Pace { paused, factor } = self.pace.get();
-        !paused && (factor >= 1.0 || number < ((most as f64 * factor).ceil() as u64).max(1))
+        let factor = self.pace.get().factor;
+        factor >= 1.0 || number < ((most as f64 * factor).ceil() as u64).max(1)
     }
 
     /// The factors of a load that begins at `begin`, and from when on each holds, by the load's own plan.
     pub(super) fn factors(&self, begin: Nanos) -> Vec<(Nanos, f64)> {
-        let turns = self.turns.borrow();
-        turns.iter().map(|turn| ((turn.planned - begin).max(Nanos::ZERO), turn.factor)).collect()
+        let factor = |event: &Event| {
+            let from = (self.planned(event.at_ns) - begin).max(Nanos::ZERO);
+            (from, event.pace.unwrap_or_default().factor)
+        };
+        self.changes.borrow().iter().map(factor).collect()
     }
+}
+
+fn is_paused(event: &Event) -> bool {
+    event.pace.is_some_and(|pace| pace.paused)
 }
 
 #[cfg(test)]
@@ -169,13 +204,15 @@ mod tests {
         let event = |&(at, paused, factor): &(i64, bool, f64)| {
             Event::of_pace(secs(at), Pace::default(), Pace { paused, factor })
         };
-        tempo.set(&changes.iter().map(event).collect::<Vec<_>>());
+        tempo.set(changes.iter().map(event).collect());
     }
 
     #[test]
     fn steps_are_tenths_of_the_plan_within_bounds() {
         let controls = Controls::default();
-        assert_eq!(controls.pace(), Pace { paused: false, factor: 1.0 });
+        controls.pause(secs(0));
+        assert_eq!(controls.pace(), Pace { paused: false, factor: 1.0 }, "nobody listens");
+        let mut listener = controls.listen();
         for _ in 0..3 {
             controls.step(secs(1), 1);
         }
@@ -184,7 +221,7 @@ mod tests {
         controls.step(secs(3), -100);
         controls.step(secs(3), -1);
         controls.pause(secs(4));
-        let told: Vec<String> = controls.listen().changes().into_iter().map(|event| event.text).collect();
+        let told: Vec<String> = listener.changes().into_iter().map(|event| event.text).collect();
         let percent = |n| format!("at {n} % of the plan");
         assert_eq!(
             told,
@@ -200,21 +237,31 @@ mod tests {
     }
 
     #[test]
-    fn the_plans_time_stands_still_in_a_pause() {
+    fn a_worker_knows_what_is_due_when() {
         let tempo = Tempo::default();
-        assert_eq!(tempo.stood(|| secs(9)), Nanos::ZERO);
-        set(&tempo, &[(10, true, 1.0)]);
-        assert_eq!(tempo.stood(|| secs(14)), secs(4));
-        assert!(tempo.is_paused() && !tempo.admits(0, 10));
+        assert_eq!((tempo.comes(secs(9)), tempo.due(secs(9))), (secs(9), secs(9)));
         set(&tempo, &[(10, true, 1.0), (12, true, 1.1)]);
-        assert_eq!(tempo.stood(|| secs(14)), secs(4));
+        assert!(tempo.is_paused());
+        assert_eq!((tempo.comes(secs(11)), tempo.planned(secs(14))), (Nanos::MAX, secs(10)));
         set(&tempo, &[(10, true, 1.0), (12, true, 1.1), (15, false, 1.1), (20, false, 0.5)]);
-        assert_eq!(tempo.stood(|| secs(99)), secs(5));
+        assert_eq!((tempo.comes(secs(11)), tempo.planned(secs(16))), (secs(16), secs(11)));
+        // What was late by the pause's begin is due at its end, as it could not begin any more.
+        assert_eq!((tempo.comes(secs(9)), tempo.due(secs(9))), (secs(9), secs(15)));
+        assert_eq!(tempo.changed_at(), secs(15));
         // The load begins at 2 s: 110 % holds from 8 s of its plan on, 50 % from 13 s on.
         assert_eq!(tempo.factors(secs(2)), [(secs(8), 1.0), (secs(8), 1.1), (secs(8), 1.1), (secs(13), 0.5)]);
         assert_eq!((0..10).filter(|number| tempo.admits(*number, 10)).count(), 5);
         assert!(tempo.admits(0, 1), "one is left at the least");
-        set(&tempo, &[(10, true, 1.0), (15, false, 1.0), (20, true, 1.0)]);
-        assert_eq!(tempo.stood(|| secs(23)), secs(8));
+    }
+
+    #[test]
+    fn what_is_done_before_the_load_begins_holds_from_its_begin_on() {
+        let tempo = Tempo::default();
+        set(&tempo, &[(1, true, 1.0), (2, true, 1.2), (4, false, 1.2)]);
+        tempo.begin_at(secs(3));
+        assert_eq!((tempo.comes(secs(3)), tempo.comes(secs(5))), (secs(4), secs(6)));
+        assert_eq!(tempo.factors(secs(3)), [(secs(0), 1.0), (secs(0), 1.2), (secs(0), 1.2)]);
+        tempo.begin_at(secs(8));
+        assert_eq!(tempo.comes(secs(9)), secs(9));
     }
 }

@@ -6,6 +6,7 @@ use super::{
     canary::Canaries,
     cookies::Jar,
     exchange::{Exchange, NoAnswer, Transport},
+    pacer::Wake,
     patience,
     render::Values,
     worker::{Setup, Worker},
@@ -40,15 +41,15 @@ pub(super) struct User<T: Transport> {
     line: T::Line,
 }
 
-/// How long a load lets a user go on.
+/// How long a load lets a user go on, by the plan's time.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Until {
     /// No iteration that is due at this instant or later begins.
     pub(super) end: Nanos,
     /// No wait within an iteration lasts longer.
-    pub(super) waits: Nanos,
+    waits: Nanos,
     /// No further step of an iteration begins at this instant or later.
-    pub(super) last: Nanos,
+    last: Nanos,
 }
 
 impl Until {
@@ -59,10 +60,19 @@ impl Until {
         Self { end, waits: stop.unwrap_or(end), last: stop.unwrap_or(Nanos::MAX) }
     }
 
-    /// The same, put off by all pauses so far.
-    pub(super) fn put_off<T: Transport>(self, worker: &Worker<T>) -> Self {
-        let stood = worker.tempo.stood(|| worker.now());
-        Self { end: self.end + stood, waits: self.waits + stood, last: self.last + stood }
+    /// The same for a user that has to go at `end`.
+    pub(super) fn but_ends(self, end: Nanos) -> Self {
+        Self { end, ..self }
+    }
+
+    /// When no wait lasts any longer, as far as is known now.
+    fn waits<T: Transport>(self, worker: &Worker<T>) -> Nanos {
+        worker.tempo.comes(self.waits)
+    }
+
+    /// Whether a step that is due at `due` may not begin any more.
+    pub(super) fn is_past<T: Transport>(self, worker: &Worker<T>, due: Nanos) -> bool {
+        due >= worker.tempo.comes(self.last)
     }
 }
 
@@ -201,7 +211,7 @@ impl<T: Transport> User<T> {
                 continue;
             }
             for _ in 0..step.turn.repeat {
-                if may_stop && until.is_some_and(|until| due >= until.put_off(worker).last) {
+                if may_stop && until.is_some_and(|until| until.is_past(worker, due)) {
                     return Pass::Complete;
                 }
                 may_stop = iteration > 0;
@@ -236,7 +246,7 @@ impl<T: Transport> User<T> {
                 return (sent, attempt.turn);
             };
             // A wait that the load's end or a stop would cut short leaves the answer as it is.
-            if again >= until.put_off(worker).waits || !worker.pacer.until(again).await {
+            if again >= until.waits(worker) || !worker.pacer.until(again).await {
                 return (sent, attempt.turn);
             }
             attempt = Attempt { due: again, retry_of: Some(self.requests), ..attempt };
@@ -249,8 +259,15 @@ impl<T: Transport> User<T> {
         let seed = worker.setup.scenario.seed;
         let chance = mix::uniform(seed, Purpose::Think, self.load, self.number, self.requests);
         self.done = pause::next(Pause::Uniform(low, high), self.done, self.done, chance);
-        let waits = until.map_or(Nanos::MAX, |until| until.put_off(worker).waits);
-        worker.pacer.until(self.done.min(waits)).await && self.done < waits
+        loop {
+            let waits = until.map_or(Nanos::MAX, |until| until.waits(worker));
+            match worker.pacer.until_or_turn(self.done.min(waits)).await {
+                Wake::Due => return self.done < waits,
+                Wake::Stopped => return false,
+                // A pause puts the load's end off.
+                Wake::Turned => {}
+            }
+        }
     }
 
     /// Sends one step's request and records what came of it.

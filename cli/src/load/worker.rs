@@ -7,7 +7,7 @@ use std::{
     cell::{Cell, RefCell},
     collections::BTreeMap,
     rc::Rc,
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 
 use tokio::task::JoinSet;
@@ -58,6 +58,8 @@ pub struct Setup {
     pub in_flight: Arc<InFlight>,
     /// Who may hold the load back or drive it on.
     pub pace: Option<Listener>,
+    /// When the loads began, once they have.
+    pub begun: Arc<OnceLock<Nanos>>,
 }
 
 impl Setup {
@@ -74,7 +76,18 @@ impl Setup {
         let renderer = Renderer::new(&scenario, origins, secrets, canaries.is_some());
         let blot = Blot::new(&scenario, secrets);
         let replicas = origins.len();
-        Self { scenario, replicas, renderer, blot, clock, tolerance, canaries, in_flight, pace: None }
+        Self {
+            scenario,
+            replicas,
+            renderer,
+            blot,
+            clock,
+            tolerance,
+            canaries,
+            in_flight,
+            pace: None,
+            begun: Arc::default(),
+        }
     }
 
     /// The same for a load whose pace may be changed.
@@ -159,7 +172,8 @@ impl<T: Transport> Worker<T> {
 
     /// Waits until the plan's instant `planned`, which a pause puts off, or for a change of the pace.
     pub(super) async fn until_planned_or_turn(&self, planned: Nanos) -> Wake {
-        let due = if self.tempo.is_paused() { Nanos::MAX } else { self.put_off(planned) };
+        // In a pause nothing begins, late as it may be.
+        let due = if self.tempo.is_paused() { Nanos::MAX } else { self.tempo.comes(planned) };
         self.pacer.until_or_turn(due).await
     }
 
@@ -172,11 +186,6 @@ impl<T: Transport> Worker<T> {
                 Wake::Turned => {}
             }
         }
-    }
-
-    /// When an instant of the plan comes, as far as is known now.
-    pub(super) fn put_off(&self, planned: Nanos) -> Nanos {
-        planned + self.tempo.stood(|| self.now())
     }
 
     /// An exchange to use; to be given back.
@@ -243,7 +252,7 @@ impl<T: Transport> Worker<T> {
             let worker = Rc::clone(&self);
             helpers.spawn_local(async move {
                 loop {
-                    worker.tempo.set(&listener.changes());
+                    worker.tempo.set(listener.changes());
                     worker.pacer.turn();
                     listener.changed().await;
                 }
@@ -264,6 +273,7 @@ impl<T: Transport> Worker<T> {
             });
         }
         let Some(begin) = cue.begin().await else { return };
+        self.tempo.begin_at(begin);
         let mut loads = JoinSet::new();
         for ((index, load), pool) in self.setup.scenario.loads.iter().enumerate().zip(pools) {
             let worker = Rc::clone(&self);

@@ -21,6 +21,7 @@ pub mod rules;
 pub mod scrape;
 pub mod snapshot;
 pub mod store;
+pub mod tidings;
 
 /// The HTTP client for everything that is not load: it goes straight to the address (or to the unix socket that is given), and
 /// nowhere else, speaks HTTP/1.1, and trusts whom `tls` says.

@@ -14,16 +14,17 @@ use crate::{
 /// Between two instants of `at = "every"` where no contract names an interval of scrapes.
 const INTERVAL: Nanos = Nanos::from_secs(5);
 
-/// The question of a query. `started` is the run's zero, since the epoch.
+/// The question of a query about a load whose warm-up ends at `warm`. `started` is the run's zero, since the epoch.
 pub fn question(
     promql: &Promql,
     scenario: &Scenario,
     environment: &Environment,
     load: LoadPhase,
+    warm: Nanos,
     started: Nanos,
 ) -> Question {
     // A warm-up as long as the load leaves nothing to judge but its end.
-    let from = (load.begin_ns + scenario.warmup).min(load.to_ns);
+    let from = warm.min(load.to_ns);
     let tenants: Vec<&str> = scenario.tenants.iter().map(TenantId::as_str).collect();
     let instances: Vec<&str> = environment.replicas.iter().map(|replica| replica.instance.as_str()).collect();
     let variables = Variables { run: load.to_ns - from, tenants: &tenants, instances: &instances };

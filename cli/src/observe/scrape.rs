@@ -18,7 +18,7 @@ use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
-use super::snapshot::ContractView;
+use super::{snapshot::ContractView, tidings::Looks};
 use crate::{clock::RunClock, record::manifest::Replica, redact, scenario::MetricsContract, units::Nanos};
 
 /// A scrape that takes longer has failed.
@@ -113,6 +113,7 @@ pub struct Scraper {
     dir: PathBuf,
     clock: RunClock,
     index: Mutex<Index>,
+    looks: Looks,
 }
 
 #[derive(Debug)]
@@ -175,7 +176,13 @@ impl Scraper {
         std::fs::create_dir_all(dir.join("scrapes"))?;
         let file = OpenOptions::new().create(true).append(true).open(dir.join("scrapes.jsonl"))?;
         let index = Mutex::new(Index { file, next: 0 });
-        Ok(Self { replicas, contract, dir, clock, index })
+        Ok(Self { replicas, contract, dir, clock, index, looks: Looks::default() })
+    }
+
+    /// The same for those who want to hear of its scrapes.
+    #[must_use]
+    pub fn telling(self, looks: Looks) -> Self {
+        Self { looks, ..self }
     }
 
     /// Scrapes every replica once, all at the same time, so that those that do not answer cost no more than one of them.
@@ -240,6 +247,9 @@ impl Scraper {
     }
 
     fn write(&self, replica: &Replica, phase: Phase, scrape: &Scraped, settled: bool) -> io::Result<()> {
+        let seen = scrape.answer.as_ref().map(|text| format!("{} bytes", text.len()));
+        let seen = seen.as_deref().map_err(|error| error.as_str());
+        self.looks.note(&format!("metrics of {}", replica.name), scrape.from_ns, scrape.to_ns, seen);
         let mut index = self.index.lock().unwrap_or_else(PoisonError::into_inner);
         let number = index.next;
         index.next += 1;

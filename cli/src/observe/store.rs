@@ -6,6 +6,7 @@ use std::{fs::OpenOptions, io::Write as _, path::Path, time::Duration};
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
+use super::tidings::Looks;
 use crate::{clock::RunClock, units::Nanos};
 
 /// Between two looks.
@@ -88,6 +89,7 @@ pub async fn watch(
     run_dir: &Path,
     clock: RunClock,
     stop: CancellationToken,
+    looks: Looks,
 ) -> std::io::Result<()> {
     let dir = run_dir.join("observations");
     std::fs::create_dir_all(&dir)?;
@@ -103,12 +105,15 @@ pub async fn watch(
             connection = None;
         }
         let field = |name: &str| seen.as_deref().and_then(|info| field(info, name));
+        let (to_ns, health) = (clock.now(), seen.as_deref().and_then(|info| health(info, database)));
+        let keys = health.map_or_else(|| "its state".to_owned(), |health| format!("{} keys", health.keys));
+        looks.note("Redis", from_ns, to_ns, seen.as_ref().map(|_| &*keys).ok_or("not reached in time"));
         let mut line = serde_json::to_vec(&StoreLook {
             from_ns,
-            to_ns: clock.now(),
+            to_ns,
             run_id: field("run_id").map(str::to_owned),
             uptime_s: field("uptime_in_seconds").and_then(|text| text.parse().ok()),
-            health: seen.as_deref().and_then(|info| health(info, database)),
+            health,
         })?;
         line.push(b'\n');
         file.write_all(&line)?;

@@ -88,6 +88,15 @@ impl Arrivals {
         self.stage = 0;
     }
 
+    /// When the arrival is due that follows so many others, which somebody else takes; `None` where it is not due any more. It has had its
+    /// turn in either case.
+    pub fn after(&mut self, others: u64) -> Option<Nanos> {
+        for _ in 0..=others {
+            self.target = self.target();
+        }
+        self.due(self.target)
+    }
+
     /// When the last arrival is due by now.
     pub fn again(&mut self) -> Option<Nanos> {
         self.due(self.target)
@@ -112,8 +121,7 @@ impl Iterator for Arrivals {
     type Item = Nanos;
 
     fn next(&mut self) -> Option<Nanos> {
-        self.target = self.target();
-        self.due(self.target)
+        self.after(0)
     }
 }
 

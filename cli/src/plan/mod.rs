@@ -10,4 +10,5 @@ pub mod pause;
 pub mod population;
 pub mod rest;
 pub mod stages;
+pub mod time;
 pub mod walk;

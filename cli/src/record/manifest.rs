@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::{scenario::overrides::Overrides, units::Nanos};
+use crate::{plan::time::PlanTime, scenario::overrides::Overrides, units::Nanos};
 
 /// Version of the recorded run's layout. A reader refuses what is newer than itself.
 pub const FORMAT: u32 = 1;
@@ -90,6 +90,16 @@ impl Event {
         };
         Self { at_ns, text, pace: Some(to) }
     }
+}
+
+/// The plan's time of a load that begins at `begin`, by what was done to it by hand.
+pub fn plan_time(events: &[Event], begin: Nanos) -> PlanTime {
+    PlanTime::new(begin, pauses(events))
+}
+
+/// When it was said whether nothing is to begin.
+fn pauses(events: &[Event]) -> impl Iterator<Item = (Nanos, bool)> {
+    events.iter().filter_map(|event| Some((event.at_ns, event.pace?.paused)))
 }
 
 /// How far the run got.
@@ -256,6 +266,12 @@ impl Manifest {
     /// The file system's.
     pub fn write(&self, dir: &Path) -> io::Result<()> {
         write_whole(&dir.join(FILE), &to_json(self)?)
+    }
+
+    /// The plan's time of its load. A pause in which the load ended is over then: nothing of the plan was to come any more.
+    pub fn plan_time(&self) -> PlanTime {
+        let Some(LoadPhase { begin_ns, to_ns, .. }) = self.load else { return PlanTime::default() };
+        PlanTime::new(begin_ns, pauses(&self.events).chain([(to_ns, false)]))
     }
 
     /// Reads it from a run's directory.

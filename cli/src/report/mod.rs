@@ -8,6 +8,7 @@ pub mod beside;
 pub mod capacity;
 pub mod comparison;
 pub mod dashboards;
+pub mod details;
 pub mod distribution;
 pub mod failure;
 pub mod files;

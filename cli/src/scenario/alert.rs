@@ -33,6 +33,19 @@ pub enum AlertPromise {
     Silent,
 }
 
+impl AlertPromise {
+    /// The same with the instants of its cause where `place` puts them.
+    #[must_use]
+    pub fn placed(self, place: impl Fn(Nanos) -> Nanos) -> Self {
+        match self {
+            Self::Fires { cause: (from, to), within, resolves_within } => {
+                Self::Fires { cause: (place(from), place(to)), within, resolves_within }
+            }
+            Self::Silent => Self::Silent,
+        }
+    }
+}
+
 impl Alert {
     /// Whether an alert with these labels is meant.
     pub fn matches(&self, labels: &BTreeMap<String, String>) -> bool {

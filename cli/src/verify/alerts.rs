@@ -30,7 +30,7 @@ pub fn judge(run: &RecordedRun, bottleneck: Option<&str>) -> Vec<Verdict> {
             Err(why) => return Verdict::inconclusive(Claim::Alerts, alert.to_string(), why),
         };
         let judge = Judge { alert, run, recorded, bottleneck };
-        let evidence = match alert.promise {
+        let evidence = match promise(run, alert) {
             AlertPromise::Fires { cause, within, resolves_within } => {
                 judge.fires(cause, within, resolves_within)
             }
@@ -71,7 +71,7 @@ pub fn courses(run: &RecordedRun) -> Vec<AlertCourse> {
     let placed = |at: Nanos| load.begin_ns + at;
     let both = |(from, to): (Nanos, Nanos)| (placed(from), placed(to));
     let course = |alert: &Alert| {
-        let (cause, deadlines) = match alert.promise {
+        let (cause, deadlines) = match promise(run, alert) {
             AlertPromise::Fires { cause, within, resolves_within } => {
                 (Some(cause), (Some(cause.0 + within), resolves_within.map(|within| cause.1 + within)))
             }
@@ -90,6 +90,13 @@ pub fn courses(run: &RecordedRun) -> Vec<AlertCourse> {
         }
     };
     run.scenario.alerts.iter().map(course).collect()
+}
+
+/// What is promised of an alert, its cause put off by pauses, as the load was.
+fn promise(run: &RecordedRun, alert: &Alert) -> AlertPromise {
+    let begin = run.manifest.load.map_or(Nanos::ZERO, |load| load.begin_ns);
+    let time = run.manifest.plan_time();
+    alert.promise.placed(|at| time.comes(begin + at) - begin)
 }
 
 /// One promise and what there is to judge it by. All instants are counted from the start of the load, as causes are.

@@ -14,6 +14,7 @@ use balance::{Balance, Compared};
 use super::{
     excuse::{Excuse, Excuses},
     expectations::DROPS_ALLOWED,
+    judged_from,
     verdict::{Claim, Evidence, Outcome, Verdict},
 };
 use crate::{
@@ -260,7 +261,8 @@ impl Gatherer {
 fn while_loaded(run: &RecordedRun) -> &[Usage] {
     let usage = run.watched.usage.as_slice();
     let Some(load) = run.manifest.load else { return usage };
-    let from = usage.partition_point(|line| line.at_ns < load.begin_ns + run.scenario.warmup);
+    let begin = judged_from(run).max(load.begin_ns);
+    let from = usage.partition_point(|line| line.at_ns < begin);
     let to = usage.partition_point(|line| line.at_ns <= load.to_ns);
     usage.get(from..to).unwrap_or_default()
 }

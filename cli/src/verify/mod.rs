@@ -326,7 +326,7 @@ fn bounds(contract: &MetricsContract, settled: &[Result<Settled, Unsettled>]) ->
 fn judged_from(run: &RecordedRun) -> Nanos {
     match (run.scenario.warmup, run.manifest.load) {
         (Nanos::ZERO, _) => Nanos(i64::MIN),
-        (warmup, Some(load)) => load.begin_ns + warmup,
+        (warmup, Some(load)) => run.manifest.plan_time().comes(load.begin_ns + warmup),
         (_, None) => Nanos::MAX,
     }
 }

@@ -11,8 +11,9 @@ use super::{
     verdict::{Claim, Evidence, Outcome, Verdict},
 };
 use crate::{
+    plan::time::PlanTime,
     record::{
-        manifest::State,
+        manifest::{LoadPhase, State},
         reader::RecordedRun,
         sample::{Outcome as SampleOutcome, Sample},
     },
@@ -47,6 +48,7 @@ struct Phase {
 pub struct Neighbourhood {
     /// What is compared, and when the load began.
     plan: Option<(Neighbours, Nanos)>,
+    time: PlanTime,
     /// Quiet and flood, by tenant.
     tenants: Vec<[Phase; 2]>,
 }
@@ -66,13 +68,13 @@ impl Neighbourhood {
     pub fn new(run: &RecordedRun) -> Self {
         let plan = run.scenario.neighbours.clone().zip(run.manifest.load.map(|load| load.begin_ns));
         let tenants = plan.as_ref().map_or(0, |_| run.scenario.tenants.len());
-        Self { plan, tenants: vec![Default::default(); tenants] }
+        Self { plan, time: run.manifest.plan_time(), tenants: vec![Default::default(); tenants] }
     }
 
     /// Takes a sample into account. It belongs to the phase in which it was due; starting is not what is compared.
     pub fn add(&mut self, scenario: &Scenario, sample: &Sample, excuse: Excuse) {
         let Some((plan, begin)) = &self.plan else { return };
-        let due = sample.intended - *begin;
+        let due = self.time.of(sample.intended) - *begin;
         let phases = [plan.quiet, plan.flood];
         let Some(index) = phases.iter().position(|(from, to)| *from <= due && due < *to) else { return };
         let (from, to) = phases[index];
@@ -107,13 +109,13 @@ impl Neighbourhood {
         let subject = format!("a flood by {}", names(run, &plan.noisy));
         let inconclusive = |why: String| Some(Verdict::inconclusive(Claim::Neighbours, &subject, why));
         let end = plan.quiet.1.max(plan.flood.1);
+        let ended = |load: LoadPhase| self.time.of(load.to_ns) - load.begin_ns;
         match run.manifest.load {
             None => return inconclusive("the run was cut off: when its load began is not known".to_owned()),
             Some(load)
-                if matches!(run.manifest.state, State::Interrupted | State::Aborted)
-                    && load.to_ns - load.begin_ns < end =>
+                if matches!(run.manifest.state, State::Interrupted | State::Aborted) && ended(load) < end =>
             {
-                let ended = load.to_ns - load.begin_ns;
+                let ended = ended(load);
                 return inconclusive(format!("the load ended after {ended}; the phases last to {end}"));
             }
             Some(_) => {}

@@ -42,7 +42,7 @@ mod tests {
             sample::Outcome as Answer,
         },
         units::Nanos,
-        verify::testing::{Made, sample},
+        verify::testing::{Made, SCENARIO, sample},
     };
 
     #[test]
@@ -66,5 +66,21 @@ mod tests {
             report.remarks.join("\n"),
             made.verdict(Claim::Expectation, "rate >").summary
         ));
+    }
+
+    #[test]
+    fn a_pause_puts_the_end_of_the_warm_up_off() {
+        let samples: Vec<_> = (0..50).map(|i| sample(i * 20, 0, Answer::Status(200))).collect();
+        let text = SCENARIO.replace("name = \"test\"", "name = \"test\"\nwarmup = \"300ms\"");
+        let mut made = Made::of(format!("{text}[metrics]\nenabled = false\n"), &samples);
+        let warm = |made: &Made| made.judge().summary.warmup.unwrap().requests;
+        let begin = made.manifest.load.unwrap().begin_ns;
+        let before = warm(&made);
+        let paused = Pace { paused: true, factor: 1.0 };
+        let at = |millis| begin + Nanos::from_millis(millis);
+        made.manifest.events.push(Event::of_pace(at(100), Pace::default(), paused));
+        made.manifest.events.push(Event::of_pace(at(400), paused, Pace::default()));
+        // 300 ms later: 15 samples more.
+        assert_eq!(warm(&made), before + 15);
     }
 }

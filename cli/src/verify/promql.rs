@@ -57,7 +57,8 @@ fn answer(run: &RecordedRun, promql: &Promql) -> Result<Vec<RawSeries>, String> 
     let ended = || "Prometheus was not asked: the run ended before".to_owned();
     let load = run.manifest.load.ok_or_else(ended)?;
     let started = Nanos(run.manifest.started_unix_ns);
-    let question = question(promql, &run.scenario, environment, load, started);
+    let warm = run.manifest.plan_time().comes(load.begin_ns + run.scenario.warmup);
+    let question = question(promql, &run.scenario, environment, load, warm, started);
     let is_range = promql.at == At::Every;
     let is_asked = |record: &&AnswerRecord| {
         record.query == question.text() && record.range_s.is_some() == is_range && record.at_ns >= load.to_ns

@@ -66,11 +66,22 @@ fn a_run_says_as_much_as_it_is_asked_to() {
     let sandbox = Sandbox::with(&short("1s"), TENANTS);
     let verbose = sandbox.run(&["run", "scenario.toml", "-v", "--progress", "plain"]);
     verbose.assert_nothing_failed();
-    for text in
-        ["threads that send requests: ", " s  getting ready", " s  load", " s  judging", "samples recorded: "]
-    {
+    for text in [
+        " processors; ",
+        "load 1: ",
+        "replica a: http://127.0.0.1:",
+        " s  getting ready",
+        " s  load",
+        " s  judging",
+        "connections to a: ",
+        "samples recorded: ",
+    ] {
         assert!(verbose.err.contains(text), "no {text:?} in\n{}", verbose.err);
     }
+    assert!(!verbose.err.contains(" s  metrics of a: "), "{}", verbose.err);
+    let each = sandbox.run(&["run", "scenario.toml", "-vv", "--progress", "plain"]);
+    each.assert_nothing_failed();
+    assert!(each.err.contains(" s  metrics of a: ") && each.err.contains(" bytes in "), "{}", each.err);
     let brief = sandbox.run(&["run", "scenario.toml", "--progress", "none"]);
     brief.assert_nothing_failed();
     assert!(brief.err.contains("recording into") && !brief.err.contains("judging"), "{}", brief.err);

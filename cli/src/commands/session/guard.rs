@@ -47,10 +47,10 @@ impl Guard {
     /// Looks at what was just recorded.
     pub(super) fn look(&mut self, batch: &Batch) {
         let Some(live) = &mut self.live else { return };
-        if self.pace.has_changed() {
-            live.forget_the_plan();
-        }
         batch.iter().for_each(|sample| live.add(sample));
+        if self.pace.has_changed() {
+            live.turn(|begin| self.pace.plan_time(begin));
+        }
         // The instant first: whatever ended by then is among the stalls that are asked for afterwards.
         let known = self.stalled.looked_until();
         let Some(why) = self.stalled.all(|stalls| live.judge(known, stalls)) else { return };

@@ -19,13 +19,15 @@ use crate::{
         promql, rules,
         scrape::{HttpPages, Phase, Scraper, Source},
         store,
+        tidings::{Looks, Tidings},
     },
+    plan::time::PlanTime,
     record::{
-        manifest::{Environment, LoadPhase},
+        manifest::{Environment, LoadPhase, Manifest},
         writer::RecordError,
     },
     report::output::Output,
-    scenario::Scenario,
+    scenario::{Alert, Scenario},
     units::{Nanos, Tolerance},
     watch::{hiccup::Meter, in_flight::InFlight, stall::Stalled},
 };
@@ -44,6 +46,7 @@ pub(super) struct Observer<'a> {
     up: &'a Up,
     dir: PathBuf,
     clock: RunClock,
+    tidings: Option<Tidings>,
 }
 
 /// Observation that goes on while the load does.
@@ -61,11 +64,13 @@ impl<'a> Observer<'a> {
         up: &'a Up,
         dir: &Path,
         clock: RunClock,
+        tidings: Option<Tidings>,
     ) -> Result<Self, RecordError> {
+        let looks = || Looks::told(tidings.clone());
         let scraper = match &scenario.metrics {
             Some(contract) => {
                 let scraper = Scraper::new(sources(up)?, contract.clone(), dir, clock);
-                Some(Arc::new(scraper.map_err(RecordError::write(dir))?))
+                Some(Arc::new(scraper.map_err(RecordError::write(dir))?.telling(looks())))
             }
             None => None,
         };
@@ -74,7 +79,8 @@ impl<'a> Observer<'a> {
         let prometheus = up.prometheus.clone().filter(|_| is_asked);
         let prometheus = prometheus.map(|client| Prometheus::new(client, dir, clock)).transpose();
         let prometheus = prometheus.map_err(RecordError::write(dir))?;
-        Ok(Self { scraper, prometheus, scenario, up, dir: dir.to_owned(), clock })
+        let prometheus = prometheus.map(|prometheus| prometheus.telling(looks()));
+        Ok(Self { scraper, prometheus, scenario, up, dir: dir.to_owned(), clock, tidings })
     }
 
     /// Where the counters begin, at rest where something may have moved them before. Prometheus must have seen it, too: it
@@ -124,7 +130,8 @@ impl<'a> Observer<'a> {
         }
         if let Some(url) = self.up.store_url.clone() {
             let (dir, clock, stop) = (self.dir.clone(), self.clock, stop.clone());
-            tasks.spawn(async move { store::watch(&url, &dir, clock, stop).await });
+            let looks = Looks::told(self.tidings.clone());
+            tasks.spawn(async move { store::watch(&url, &dir, clock, stop, looks).await });
         }
         Ok(Watching { stop, tasks, meter, dir: self.dir.clone() })
     }
@@ -132,22 +139,25 @@ impl<'a> Observer<'a> {
     /// What is observed once the load is over: where the counters end, and then whatever a claim asks to be waited for.
     pub(super) async fn after(
         &self,
-        phase: LoadPhase,
+        manifest: &Manifest,
         stop: &CancellationToken,
         output: &mut Output<'_>,
         quiet: bool,
     ) -> Result<(), RecordError> {
+        let Some(phase) = manifest.load else { return Ok(()) };
+        let time = manifest.plan_time();
         self.counters(phase, output, quiet).await?;
         self.store_at_rest().await.map_err(RecordError::write(&self.dir))?;
         let note = |text: &str| output.note(text, quiet);
-        self.questions(phase, stop, note).await.map_err(RecordError::write(&self.dir))?;
-        self.alerts(phase, stop, output, quiet).await
+        self.questions(phase, &time, stop, note).await.map_err(RecordError::write(&self.dir))?;
+        self.alerts(phase, &time, stop, output, quiet).await
     }
 
     /// Alerts, until each has done what is promised of it, or cannot in time any more.
     async fn alerts(
         &self,
         phase: LoadPhase,
+        time: &PlanTime,
         stop: &CancellationToken,
         output: &mut Output<'_>,
         quiet: bool,
@@ -155,7 +165,13 @@ impl<'a> Observer<'a> {
         let (Some(prometheus), [_, ..]) = (&self.prometheus, &*self.scenario.alerts) else { return Ok(()) };
         let Environment { clock_offset_ns, clock_drift, .. } = self.up.environment;
         let tolerance = Tolerance { offset: clock_offset_ns, drift: clock_drift };
-        let followed = Followed { alerts: &self.scenario.alerts, begin: phase.begin_ns, tolerance };
+        let begin = phase.begin_ns;
+        let placed = |alert: &Alert| {
+            let promise = alert.promise.placed(|at| time.comes(begin + at) - begin);
+            Alert { promise, ..alert.clone() }
+        };
+        let alerts: Vec<Alert> = self.scenario.alerts.iter().map(placed).collect();
+        let followed = Followed { alerts: &alerts, begin, tolerance };
         let following = followed.follow(prometheus, self.clock, stop, |text| output.note(text, quiet));
         following.await.map_err(RecordError::write(&self.dir))
     }
@@ -164,13 +180,16 @@ impl<'a> Observer<'a> {
     async fn questions(
         &self,
         phase: LoadPhase,
+        time: &PlanTime,
         stop: &CancellationToken,
         note: impl FnMut(&str),
     ) -> std::io::Result<()> {
         let Some(prometheus) = &self.prometheus else { return Ok(()) };
+        let warm = time.comes(phase.begin_ns + self.scenario.warmup);
         for promql in &self.scenario.promql {
             let started = self.clock.zero_unix();
-            let question = promql::question(promql, self.scenario, &self.up.environment, phase, started);
+            let question =
+                promql::question(promql, self.scenario, &self.up.environment, phase, warm, started);
             prometheus.record(&question).await?;
         }
         let unix = |at: Nanos| (self.clock.zero_unix() + at).as_secs_f64();
@@ -183,7 +202,7 @@ impl<'a> Observer<'a> {
         let Some(url) = &self.up.store_url else { return Ok(()) };
         let once = CancellationToken::new();
         once.cancel();
-        store::watch(url, &self.dir, self.clock, once).await
+        store::watch(url, &self.dir, self.clock, once, Looks::told(self.tidings.clone())).await
     }
 
     /// Where the counters end, once they have come to rest; and Prometheus's samples, once it has seen that.

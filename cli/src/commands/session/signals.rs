@@ -1,11 +1,13 @@
 //! How a run is ended from outside.
 
+use std::fs;
+
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::{exit::Exit, report::progress::full};
 
-/// Ctrl-C and SIGTERM: the first ends the load, a second one the process.
+/// Ctrl-C, SIGTERM and a terminal that is closed: the first ends the load, a second one the process.
 #[derive(Debug)]
 pub(in crate::commands) struct Signals {
     /// No iteration is to begin any more: interrupted, or the record cannot be written.
@@ -37,20 +39,26 @@ impl Signals {
     }
 }
 
-/// The two signals. Without a handler the default one stays, which ends the process.
-struct Asked([Option<Signal>; 2]);
+/// The three signals. Without a handler the default one stays, which ends the process.
+struct Asked([Option<Signal>; 3]);
 
 impl Asked {
     /// Nothing that comes from now on is missed.
     fn listen() -> Self {
-        Self([SignalKind::interrupt(), SignalKind::terminate()].map(|kind| signal(kind).ok()))
+        let hangup = SignalKind::hangup();
+        // `nohup` lets the run go on when its terminal is closed.
+        let is_ignored = is_ignored(hangup.as_raw_value());
+        let [interrupt, terminate] =
+            [SignalKind::interrupt(), SignalKind::terminate()].map(|kind| signal(kind).ok());
+        Self([interrupt, terminate, if is_ignored { None } else { signal(hangup).ok() }])
     }
 
     async fn next(&mut self) {
-        let Self([interrupt, terminate]) = self;
+        let Self([interrupt, terminate, hangup]) = self;
         tokio::select! {
             () = one(interrupt) => {}
             () = one(terminate) => {}
+            () = one(hangup) => {}
         }
     }
 }
@@ -61,5 +69,30 @@ async fn one(signal: &mut Option<Signal>) {
             signal.recv().await;
         }
         None => std::future::pending().await,
+    }
+}
+
+/// Whether this process was started with a signal ignored. Only Linux tells; elsewhere none is.
+fn is_ignored(signal: i32) -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    ignored(&status).is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
+}
+
+/// The mask of ignored signals in `/proc/PID/status`: a bit for each, the lowest for the first.
+fn ignored(status: &str) -> Option<u64> {
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"))?;
+    u64::from_str_radix(mask.trim(), 16).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_nohup_ignores_is_read() {
+        let status = "Name:\tsaasbench\nSigBlk:\t0000000000000000\nSigIgn:\t0000000000001001\nSigCgt:\t0\n";
+        assert_eq!(ignored(status), Some(0x1001));
+        assert_eq!(ignored("Name:\tx\n"), None);
+        assert!(!is_ignored(9), "nobody can ignore it");
     }
 }

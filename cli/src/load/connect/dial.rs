@@ -2,7 +2,10 @@
 
 use std::{cell::Cell, io, net::SocketAddr, sync::Arc};
 
-use tokio::net::{TcpSocket, TcpStream, UnixStream};
+use tokio::{
+    net::{TcpSocket, TcpStream, UnixStream},
+    time::Instant,
+};
 use tokio_rustls::TlsConnector;
 
 use super::{
@@ -132,8 +135,11 @@ impl<R: Resolve> Dialer<R> {
                 Protocol::Http11 | Protocol::Http2 => Err(DialError::NotSpoken(endpoint.protocol())),
             }
         };
-        let limit = self.endpoints.connect_timeout;
-        tokio::time::timeout(limit, dialling).await.unwrap_or(Err(DialError::Timeout(limit.into())))
+        let (limit, begun) = (self.endpoints.connect_timeout, Instant::now());
+        let dialled = tokio::time::timeout(limit, dialling).await;
+        let dialled = dialled.unwrap_or(Err(DialError::Timeout(limit.into())));
+        endpoint.dialled().note(&dialled, begun.elapsed());
+        dialled
     }
 }
 

@@ -2,7 +2,10 @@
 
 use std::{
     net::{IpAddr, SocketAddr},
-    sync::Arc,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -38,6 +41,54 @@ pub struct Endpoint {
     pub(super) tls: Option<Tls>,
     version: Version,
     protocol: Protocol,
+    dialled: Dialled,
+}
+
+/// What came of the connections to a replica that were made in a run.
+#[derive(Debug, Default)]
+pub struct Dialled {
+    opened: AtomicU64,
+    failed: AtomicU64,
+    longest_ns: AtomicU64,
+    /// Why the first failed that did.
+    reason: OnceLock<String>,
+}
+
+impl Dialled {
+    /// How many were opened.
+    pub fn opened(&self) -> u64 {
+        self.opened.load(Ordering::Relaxed)
+    }
+
+    /// How many could not be.
+    pub fn failed(&self) -> u64 {
+        self.failed.load(Ordering::Relaxed)
+    }
+
+    /// How long it took to open the slowest of them.
+    pub fn longest(&self) -> Nanos {
+        Nanos(i64::try_from(self.longest_ns.load(Ordering::Relaxed)).unwrap_or(i64::MAX))
+    }
+
+    /// Why the first could not be opened that could not.
+    pub fn reason(&self) -> Option<&str> {
+        self.reason.get().map(String::as_str)
+    }
+
+    /// Takes note of one that took so long.
+    pub(crate) fn note<T>(&self, result: &Result<T, DialError>, took: Duration) {
+        match result {
+            Ok(_) => {
+                self.opened.fetch_add(1, Ordering::Relaxed);
+                let took = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
+                self.longest_ns.fetch_max(took, Ordering::Relaxed);
+            }
+            Err(error) => {
+                self.failed.fetch_add(1, Ordering::Relaxed);
+                self.reason.get_or_init(|| error.to_string());
+            }
+        }
+    }
 }
 
 /// How TLS is spoken to a replica.
@@ -148,12 +199,23 @@ impl Endpoint {
             }
             _ => None,
         };
-        Ok(Self { target, addresses: Vec::new(), tls, version, protocol })
+        let dialled = Dialled::default();
+        Ok(Self { target, addresses: Vec::new(), tls, version, protocol, dialled })
     }
 
     /// Where it is and how it is addressed.
     pub fn target(&self) -> &Target {
         &self.target
+    }
+
+    /// Its addresses; none where they are looked up for every connection, and for a unix socket.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// What came of the connections to it.
+    pub fn dialled(&self) -> &Dialled {
+        &self.dialled
     }
 
     /// Which HTTP is spoken to it; settled by [`Endpoints::reach`].

@@ -36,6 +36,18 @@ fn due(phase: LoadPhase, samples: &[Sample]) -> Vec<i64> {
     due
 }
 
+/// `due` with all from `from` on so much later; both in milliseconds.
+fn shifted(due: &[i64], from: i64, by: i64) -> Vec<i64> {
+    due.iter().map(|due| if *due >= from { due + by } else { *due }).collect()
+}
+
+/// Fails unless both have the same length and differ by a few milliseconds at the most: a timer of tokio's is up to one late.
+#[track_caller]
+fn assert_near(found: &[i64], expected: &[i64]) {
+    let near = found.iter().zip(expected).all(|(found, due)| (found - due).abs() <= 3);
+    assert!(near && found.len() == expected.len(), "{found:?}\n{expected:?}");
+}
+
 const OPEN: &str = "[[load]]\ntenant = \"acme\"\nrate = \"10/s\"\nduration = \"2s\"";
 
 #[tokio::test(start_paused = true)]
@@ -70,6 +82,59 @@ async fn an_open_load_goes_faster_and_slower_for_the_same_time() {
         let mut numbers: Vec<u64> = chats(&samples).iter().map(|sample| sample.iteration).collect();
         numbers.sort_unstable();
         assert_eq!(numbers, (1..=due.len() as u64).collect::<Vec<_>>());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_open_load_that_was_too_slow_to_go_on_goes_on_when_it_is_driven_on() {
+    let slower: fn(&Controls, Nanos) = |controls, at| controls.step(at, -9);
+    let faster: fn(&Controls, Nanos) = |controls, at| controls.step(at, 9);
+    for workers in [1, 3] {
+        let (phase, samples) = run_paced(workers, OPEN, vec![(0.56, slower), (1.51, faster)]).await;
+        // The users start for 10 ms: by 0.55 s of the load 5.5 arrivals are due, one more at a tenth of the rate by 1.05 s. The next one would
+        // be due after the end, if it stayed so slow; by 1.5 s 6.45 are.
+        let expected = [0, 100, 200, 300, 400, 500, 1050, 1555, 1655, 1755, 1855, 1955];
+        assert_near(&due(phase, &samples), &expected);
+        let numbers: std::collections::BTreeSet<u64> = chats(&samples).iter().map(|s| s.iteration).collect();
+        assert_eq!(numbers, (1..=12).collect());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_open_load_ends_by_the_plan_for_any_number_of_workers() {
+    let slower: fn(&Controls, Nanos) = |controls, at| controls.step(at, -9);
+    for (workers, turns) in [(1, vec![]), (3, vec![]), (3, vec![(0.5, slower)])] {
+        let (phase, _) = run_paced(workers, OPEN, turns).await;
+        let lasted = (phase.to_ns - phase.begin_ns).as_millis_f64();
+        assert!((2000.0..2003.0).contains(&lasted), "{lasted}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_before_the_load_begins_counts_from_its_begin_on() {
+    let late: fn(&Controls, Nanos) = Controls::pause;
+    // The users start for 10 ms before the load begins.
+    for (turns, expected) in
+        [(vec![(0.001, late), (0.005, late)], 0), (vec![(0.001, late), (1.01, late)], 1000)]
+    {
+        let (phase, samples) = run_paced(1, OPEN, turns).await;
+        let planned: Vec<i64> = (0..20).map(|k| 100 * k).collect();
+        assert_near(&due(phase, &samples), &shifted(&planned, 0, expected));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_leaves_closed_users_as_far_apart_as_they_were() {
+    for spacing in ["pacing = \"1s\"", "pause = \"1s\"", "pause = \"500ms..2s\""] {
+        let load = format!("[[load]]\nusers = 4\nspawn = \"4/s\"\n{spacing}\nduration = \"6s\"");
+        let (phase, samples) = run_paced(1, &load, vec![]).await;
+        let planned = due(phase, &samples);
+        for (from, to) in [(2.105, 7.105), (0.4, 3.4)] {
+            let (phase, samples) =
+                run_paced(1, &load, vec![(from, Controls::pause), (to, Controls::pause)]).await;
+            let from = (from * 1e3) as i64;
+            assert_near(&due(phase, &samples), &shifted(&planned, from, ((to * 1e3) as i64) - from));
+        }
     }
 }
 

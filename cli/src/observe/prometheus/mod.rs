@@ -16,7 +16,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::exposition::Labels;
+use super::{exposition::Labels, tidings::Looks};
 use crate::{clock::RunClock, record::manifest::Replica, scenario::MetricsContract, units::Nanos};
 use client::{AskError, Client, Question};
 
@@ -69,6 +69,7 @@ pub struct Prometheus {
     client: Client,
     file: PathBuf,
     clock: RunClock,
+    looks: Looks,
 }
 
 impl Prometheus {
@@ -79,7 +80,13 @@ impl Prometheus {
     pub fn new(client: Client, run_dir: &Path, clock: RunClock) -> io::Result<Self> {
         let dir = run_dir.join("observations");
         std::fs::create_dir_all(&dir)?;
-        Ok(Self { client, file: dir.join("prometheus.jsonl"), clock })
+        Ok(Self { client, file: dir.join("prometheus.jsonl"), clock, looks: Looks::default() })
+    }
+
+    /// The same for those who want to hear of what it is asked.
+    #[must_use]
+    pub fn telling(self, looks: Looks) -> Self {
+        Self { looks, ..self }
     }
 
     /// Waits until every replica shows a scrape that began at `since` on the run's clock or later (`tolerance` is how far
@@ -164,6 +171,7 @@ impl Prometheus {
             Err(error) => (None, Some(error.to_string())),
         };
         let query = question.text().into_owned();
+        self.looks.note("Prometheus", at_ns, self.clock.now(), error.as_deref().map_or(Ok(&*query), Err));
         let record = AnswerRecord { at_ns, query, time_unix_s, range_s, answer, error };
         let mut line = serde_json::to_vec(&record)?;
         line.push(b'\n');

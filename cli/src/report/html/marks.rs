@@ -90,8 +90,10 @@ pub(crate) fn gather(page: &Page<'_>) -> Vec<Mark> {
     };
     let (run, scenario) = (page.run, &page.run.scenario);
     if let Some(load) = run.manifest.load.filter(|_| scenario.warmup > Nanos::ZERO) {
-        let end = load.begin_ns + scenario.warmup;
-        add(Kind::Warmup, end, end, format!("the warm-up of {} ends", scenario.warmup));
+        let end = run.manifest.plan_time().comes(load.begin_ns + scenario.warmup);
+        if end <= load.to_ns {
+            add(Kind::Warmup, end, end, format!("the warm-up of {} ends", scenario.warmup));
+        }
     }
     if let Some(contract) = &scenario.metrics {
         for (scrapes, name) in run.observations.scrapes.iter().zip(run.replica_names()) {

@@ -1,7 +1,10 @@
 //! What is said while a run goes: its progress, beside whatever else there is to say; and all of it as JSON where a program
 //! reads along.
 
-use std::path::Path;
+use std::{
+    path::Path,
+    sync::{Arc, OnceLock},
+};
 
 use tokio_util::sync::CancellationToken;
 
@@ -11,6 +14,7 @@ use crate::{
     clock::RunClock,
     exit::{Exit, Failure},
     load::pace::Controls,
+    observe::tidings::Tidings,
     record::manifest::{Environment, Event},
     report::{
         own_metrics,
@@ -21,6 +25,7 @@ use crate::{
         },
     },
     scenario::Scenario,
+    units::Nanos,
     verify::verdict::Outcome,
 };
 
@@ -63,10 +68,10 @@ impl Output<'_> {
         self.live.progress = Some(Progress::start(plan, args, coloured, clock, interrupt, controls));
     }
 
-    /// The load of the run begins; its totals are here.
-    pub fn loads(&self, live: own_metrics::Live) {
+    /// Requests are made from now on, and their totals are here; the load itself begins when `begun` says so.
+    pub fn loads(&self, live: own_metrics::Live, begun: Arc<OnceLock<Nanos>>) {
         if let Some(progress) = &self.live.progress {
-            progress.loads(live);
+            progress.loads(live, begun);
         }
     }
 
@@ -84,10 +89,16 @@ impl Output<'_> {
         }
     }
 
+    /// Where observers tell what they see, if anybody wants to hear it.
+    pub fn tidings(&self) -> Option<Tidings> {
+        self.live.progress.as_ref()?.tidings()
+    }
+
     /// Says more, to those who want to hear it.
-    pub fn detail(&mut self, text: &str) {
-        let quiet = !self.live.args.verbose;
-        self.note(text, quiet);
+    pub fn details(&mut self, lines: impl IntoIterator<Item = String>, quiet: bool) {
+        if self.live.args.verbose > 0 {
+            lines.into_iter().for_each(|line| self.note(&line, quiet));
+        }
     }
 
     /// How a run ended, for a program that reads along: a failure has been told then.

@@ -40,7 +40,7 @@ pub fn lines(view: &View, width: usize) -> Vec<String> {
 }
 
 /// What is said once the user has interrupted a run.
-fn interrupted(width: usize) -> &'static str {
+pub(super) fn interrupted(width: usize) -> &'static str {
     if width < 55 { "interrupted (again to quit at once)" } else { super::INTERRUPTED }
 }
 

@@ -30,6 +30,11 @@ impl Canvas {
         let _ = io::stderr().lock().write_all(text.as_bytes());
     }
 
+    /// Leaves the block as it stands: something else may have been written below it by now.
+    pub fn leave(&mut self) {
+        self.drawn.clear();
+    }
+
     /// What it takes to replace the block: up to its first line, each new line to the end of its own, nothing below. A line
     /// that was wider than the terminal is now takes several rows.
     fn frame(&mut self, lines: &[String], width: usize) -> String {
@@ -65,6 +70,14 @@ mod tests {
         assert_eq!(canvas.frame(&lines(&["three"]), 80), "\r\x1b[2Athree\x1b[K\n\x1b[J");
         assert_eq!(canvas.frame(&[], 80), "\r\x1b[1A\x1b[J");
         assert_eq!(canvas.frame(&[], 80), "\x1b[J");
+    }
+
+    #[test]
+    fn a_block_that_was_left_is_not_written_over() {
+        let mut canvas = Canvas::new(false);
+        canvas.frame(&lines(&["one", "two"]), 80);
+        canvas.leave();
+        assert_eq!(canvas.frame(&lines(&["three"]), 80), "three\x1b[K\n\x1b[J");
     }
 
     #[test]

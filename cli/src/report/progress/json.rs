@@ -226,6 +226,11 @@ pub fn event(at: Nanos, text: &str) -> String {
     line(Object::Event { at_ns: at, text: text.to_owned() })
 }
 
+/// What observers saw.
+pub fn note(text: &str) -> String {
+    line(Object::Note(Text { text: text.to_owned() }))
+}
+
 /// Totals, and what the last interval added, for all and by tenant.
 pub fn progress(view: &View, at: Nanos) -> String {
     let named = view.plan.tenants.iter().zip(&view.window.tenants);

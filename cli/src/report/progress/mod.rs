@@ -1,11 +1,13 @@
 //! What is shown of a run while it goes. It only reads the running totals; no worker ever waits for it.
 //!
 //! `window` is what the run did lately, `view` all that a display draws from: `block` on a terminal (put there by `canvas`,
-//! of pieces that `spans` cuts), lines elsewhere, `json` for programs, `full` the whole terminal with charts and keys.
+//! of pieces that `spans` cuts), lines elsewhere, `json` for programs, `full` the whole terminal with charts and keys. `jobs` follows
+//! what the shell does with the process.
 
 pub mod block;
 pub mod canvas;
 pub mod full;
+mod jobs;
 pub mod json;
 pub mod spans;
 pub mod view;
@@ -13,7 +15,7 @@ pub mod window;
 
 use std::{
     io::{self, IsTerminal as _, Write as _},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, mpsc},
     time::Duration,
 };
 
@@ -33,6 +35,7 @@ use crate::{
     args::{DisplayArgs, ProgressForm, Ui},
     clock::RunClock,
     load::pace::Controls,
+    observe::tidings::Tidings,
     units::Nanos,
 };
 
@@ -50,6 +53,7 @@ pub const INTERRUPTED: &str = "interrupted: waiting for answers (again to quit a
 pub struct Progress {
     follower: Arc<Mutex<Follower>>,
     stop: CancellationToken,
+    tidings: Option<Tidings>,
 }
 
 /// How a run is shown.
@@ -68,27 +72,27 @@ struct Follower {
     view: View,
     face: Face,
     verbose: bool,
+    /// What observers tell.
+    told: mpsc::Receiver<String>,
     clock: RunClock,
     live: Option<Live>,
-    /// When the load began, and when the totals were last looked at.
-    begun: Nanos,
+    /// When the load began, once it has.
+    begun: Arc<OnceLock<Nanos>>,
+    /// When the totals were last looked at.
     stepped: Nanos,
     interrupt: CancellationToken,
     controls: Controls,
-    /// How long the load's time has stood still in pauses that are over, and since when it does.
-    stood: Nanos,
-    paused_at: Option<Nanos>,
 }
 
 impl Face {
     /// The one that is asked for, on the standard error that there is.
-    fn of(args: DisplayArgs, coloured: bool, controls: Controls) -> Self {
+    fn of(args: DisplayArgs, coloured: bool, clock: RunClock, controls: Controls) -> Self {
         let lines = Self::Lines { next: LINE };
         match args.progress {
             _ if args.quiet => Self::Nothing,
             // Whether there is a terminal was asked before; if it is gone by now, lines go nowhere.
             _ if args.ui == Ui::Full => {
-                Full::take(controls, coloured).map_or(lines, |full| Self::Full(Box::new(full)))
+                Full::take(controls, clock, coloured).map_or(lines, |full| Self::Full(Box::new(full)))
             }
             ProgressForm::Auto if io::stderr().is_terminal() => Self::Block(Canvas::new(coloured)),
             ProgressForm::Auto | ProgressForm::Plain => lines,
@@ -108,52 +112,56 @@ impl Progress {
         interrupt: &CancellationToken,
         controls: Controls,
     ) -> Self {
+        let (tell, told) = mpsc::channel();
+        let tidings = (args.verbose > 0 && !args.quiet).then(|| Tidings::new(tell, args.verbose > 1));
         let follower = Follower {
             view: View::new(plan),
-            face: Face::of(args, coloured, controls.clone()),
-            verbose: args.verbose,
+            face: Face::of(args, coloured, clock, controls.clone()),
+            verbose: args.verbose > 0,
+            told,
             clock,
             live: None,
-            begun: Nanos::ZERO,
+            begun: Arc::default(),
             stepped: Nanos::ZERO,
             interrupt: interrupt.clone(),
             controls,
-            stood: Nanos::ZERO,
-            paused_at: None,
         };
-        let progress = Self { follower: Arc::new(Mutex::new(follower)), stop: CancellationToken::new() };
+        let (follower, stop) = (Arc::new(Mutex::new(follower)), CancellationToken::new());
+        let progress = Self { follower, stop, tidings };
         progress.lock().begin(Phase::Preparing);
         let (follower, stop) = (Arc::clone(&progress.follower), progress.stop.clone());
         tokio::spawn(async move {
             while stop.run_until_cancelled(tokio::time::sleep(REDRAW)).await.is_some() {
-                follower.lock().unwrap_or_else(PoisonError::into_inner).tick();
+                locked(&follower).tick();
             }
         });
+        jobs::follow(&progress.follower);
         progress
     }
 
     fn lock(&self) -> MutexGuard<'_, Follower> {
-        self.follower.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.follower)
     }
 
-    /// The load begins; its totals are here.
-    pub fn loads(&self, live: Live) {
+    /// Requests are made from now on, and their totals are here; the load itself begins when `begun` says so.
+    pub fn loads(&self, live: Live, begun: Arc<OnceLock<Nanos>>) {
         let mut follower = self.lock();
-        follower.begun = follower.clock.now();
+        follower.begun = begun;
         // Where nothing is shown, nothing is counted for it either.
         if !matches!(follower.face, Face::Nothing) {
-            follower.view.window = Window::new(follower.view.plan.tenants.len(), follower.begun);
+            let now = follower.clock.now();
+            follower.view.window = Window::new(follower.view.plan.tenants.len(), now);
             follower.view.window.follow(&mut live.tally.lock());
-            follower.stepped = follower.begun;
+            follower.stepped = now;
             follower.live = Some(live);
         }
-        let phase = follower.view.phase_of_load(Nanos::ZERO);
-        follower.begin(phase);
     }
 
     /// The load is over, and its totals are complete: what follows is `phase`.
     pub fn goes_on(&self, phase: Phase) {
         let mut follower = self.lock();
+        let now = follower.clock.now();
+        follower.go_on(now);
         if follower.view.is_loading() {
             follower.step();
             if matches!(follower.face, Face::Json) {
@@ -161,6 +169,16 @@ impl Progress {
             }
         }
         follower.begin(phase);
+    }
+
+    /// Something was done by hand at an instant.
+    pub fn event(&self, at: Nanos, text: &str) {
+        self.lock().event(at, text);
+    }
+
+    /// Where observers tell what they see, if anybody wants to hear it.
+    pub fn tidings(&self) -> Option<Tidings> {
+        self.tidings.clone()
     }
 
     /// Says something beside the display; `false` where that is no matter of the display.
@@ -179,18 +197,12 @@ impl Progress {
     }
 }
 
-impl Progress {
-    /// Something was done by hand at an instant.
-    pub fn event(&self, at: Nanos, text: &str) {
-        self.lock().event(at, text);
-    }
-}
-
 /// The display is gone at once, and what it drew with it.
 impl Drop for Progress {
     fn drop(&mut self) {
         self.stop.cancel();
         let mut follower = self.lock();
+        follower.hear();
         if let Face::Block(canvas) = &mut follower.face {
             canvas.draw(&[], columns());
         }
@@ -213,6 +225,7 @@ impl Follower {
     }
 
     fn tick(&mut self) {
+        self.hear();
         let now = self.clock.now();
         if self.interrupt.is_cancelled() && !self.view.interrupted {
             self.view.interrupted = true;
@@ -223,13 +236,7 @@ impl Follower {
                 Face::Full(_) | Face::Json => self.event(now, "interrupted"),
             }
         }
-        if self.view.is_loading() {
-            self.view.elapsed = now - self.begun - self.stood(now);
-            let phase = self.view.phase_of_load(self.view.elapsed);
-            if phase != self.view.phase {
-                self.begin(phase);
-            }
-        }
+        self.go_on(now);
         if self.live.is_some() && now - self.stepped >= STEP {
             self.step();
             if matches!(self.face, Face::Json) {
@@ -250,18 +257,29 @@ impl Follower {
         }
     }
 
-    /// How long the load's time has stood still in pauses.
-    fn stood(&mut self, now: Nanos) -> Nanos {
-        let is_paused = self.controls.pace().paused;
-        match (self.paused_at, is_paused) {
-            (None, true) => self.paused_at = Some(now),
-            (Some(since), false) => {
-                self.stood = self.stood + (now - since);
-                self.paused_at = None;
+    /// Says what observers have told since.
+    fn hear(&mut self) {
+        while let Ok(text) = self.told.try_recv() {
+            match &mut self.face {
+                Face::Json => write(&json::note(&text)),
+                Face::Full(full) => full.log(&text),
+                Face::Block(canvas) => canvas.above(&paint(FAINT, text), columns()),
+                Face::Lines { .. } | Face::Nothing => write(&format!("{}\n", paint(FAINT, text))),
             }
-            _ => {}
         }
-        self.stood + self.paused_at.map_or(Nanos::ZERO, |since| now - since)
+    }
+
+    /// Takes note of where the load is by now: in the plan, whose time stands still in pauses.
+    fn go_on(&mut self, now: Nanos) {
+        let Some(begun) = self.begun.get().copied() else { return };
+        if self.view.phase != Phase::Preparing && !self.view.is_loading() {
+            return;
+        }
+        self.view.elapsed = self.controls.plan_time(begun).of(now) - begun;
+        let phase = self.view.phase_of_load(self.view.elapsed);
+        if phase != self.view.phase {
+            self.begin(phase);
+        }
     }
 
     /// Looks at the totals.
@@ -284,7 +302,7 @@ impl Follower {
                 // A line that reaches the last column would leave the cursor there, on some terminals.
                 canvas.draw(&block::lines(&self.view, width.saturating_sub(1)), width);
             }
-            Face::Full(full) => full.draw(&self.view, self.clock.now()),
+            Face::Full(full) => full.draw(&self.view),
             Face::Lines { next } if self.view.is_loading() && self.view.elapsed >= *next => {
                 *next = *next + LINE;
                 write(&format!("{}\n", block::plain(&self.view)));
@@ -292,6 +310,11 @@ impl Follower {
             _ => {}
         }
     }
+}
+
+fn locked(follower: &Mutex<Follower>) -> MutexGuard<'_, Follower> {
+    // Whoever failed while drawing has left nothing that is not drawn anew.
+    follower.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A phase with its instant.

@@ -7,8 +7,12 @@ use std::{collections::VecDeque, sync::Arc};
 
 use super::counter::{Counter, subject_of};
 use crate::{
-    plan::rest::requests_at_most, record::sample::Sample, scenario::Scenario, units::Nanos,
-    verify::excuse::Excuses, watch::stall::Stall,
+    plan::{rest::requests_at_most, time::PlanTime},
+    record::sample::Sample,
+    scenario::Scenario,
+    units::Nanos,
+    verify::excuse::Excuses,
+    watch::stall::Stall,
 };
 
 /// Counts along.
@@ -20,6 +24,8 @@ pub struct Live {
     stalls: usize,
     /// What is not yet known to be free of stalls.
     waiting: VecDeque<Sample>,
+    /// When the first iteration was due: the load had surely begun.
+    begun: Option<Nanos>,
     /// When the warm-up has surely ended.
     judged_from: Option<Nanos>,
 }
@@ -51,19 +57,29 @@ impl Live {
             excuses: Excuses::new(&[]),
             stalls: 0,
             waiting: VecDeque::new(),
+            begun: None,
             judged_from: (scenario.warmup == Nanos::ZERO).then_some(Nanos(i64::MIN)),
         })
     }
 
-    /// Whoever turns the pace of a load by hand can bring any number of requests.
-    pub fn forget_the_plan(&mut self) {
+    /// The pace of the load was turned by hand. It can bring any number of requests then, and a pause puts the end of the warm-up off:
+    /// `plan_time` is that of a load that begins at an instant.
+    pub fn turn(&mut self, plan_time: impl Fn(Nanos) -> PlanTime) {
         for watched in &mut self.watched {
             watched.planned = None;
+        }
+        if self.scenario.warmup > Nanos::ZERO {
+            self.judged_from = self.begun.map(|begun| plan_time(begun).comes(begun + self.scenario.warmup));
         }
     }
 
     /// Takes note of a request.
     pub fn add(&mut self, sample: Sample) {
+        // No iteration is due before the load begins.
+        if self.begun.is_none() && sample.iteration > 0 {
+            self.begun = Some(sample.intended);
+            self.judged_from = self.judged_from.or(Some(sample.intended + self.scenario.warmup));
+        }
         self.waiting.push_back(sample);
     }
 
@@ -86,10 +102,6 @@ impl Live {
 
     fn count(&mut self, sample: &Sample) {
         let excuse = self.excuses.of(sample);
-        // No iteration is due before the load begins.
-        if self.judged_from.is_none() && sample.iteration > 0 {
-            self.judged_from = Some(sample.intended + self.scenario.warmup);
-        }
         if self.judged_from.is_some_and(|from| sample.intended >= from) {
             for watched in &mut self.watched {
                 watched.counter.add(&self.scenario, 0, sample, excuse, &self.excuses);
@@ -230,5 +242,14 @@ mod tests {
         let text = text("error_ratio == 0%").replace("name = \"test\"", "name = \"test\"\nwarmup = \"1s\"");
         let failing = samples(&[(500, 1); PLANNED]);
         assert_eq!(given_up(&text, &failing).map(|(enough, _)| enough), Some(11));
+        // A pause from 0.5 s to 2.5 s puts its end off: the sample that is due at 3 s is the first to count.
+        let mut live = Live::new(&Arc::new(testing::scenario(&text)), true).unwrap();
+        let changes = [(Nanos::from_millis(500), true), (Nanos::from_millis(2500), false)];
+        let given_up = failing.into_iter().position(|sample| {
+            live.add(sample);
+            live.turn(|begin| PlanTime::new(begin, changes));
+            live.judge(Nanos::MAX, &[]).is_some()
+        });
+        assert_eq!(given_up, Some(30));
     }
 }

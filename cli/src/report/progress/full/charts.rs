@@ -18,6 +18,9 @@ use crate::{
 /// Seconds that are shown at the most, and at the least.
 const SECONDS: std::ops::RangeInclusive<usize> = 20..=120;
 
+/// Rows of a picture that are not its own: the border, and the axis with its labels.
+const FRAME: u16 = 4;
+
 /// A line of a picture.
 struct Series {
     name: String,
@@ -91,6 +94,15 @@ pub(super) fn latency(frame: &mut Frame<'_>, area: Rect, view: &View, state: &St
     draw(frame, area, "latency", &series, [low, high], labels.collect(), state);
 }
 
+/// As many of an axis's labels as have a row of their own: the ends say the most.
+fn fitting(labels: Vec<String>, rows: usize) -> Vec<String> {
+    if labels.len() <= rows {
+        return labels;
+    }
+    let ends = labels.first().into_iter().chain(labels.last());
+    if rows > 1 { ends.cloned().collect() } else { Vec::new() }
+}
+
 fn draw(
     frame: &mut Frame<'_>,
     area: Rect,
@@ -115,6 +127,7 @@ fn draw(
             .style(style(series.colour))
             .data(&series.points)
     });
+    let labels = fitting(labels, usize::from(area.height.saturating_sub(FRAME)));
     let chart = Chart::new(datasets.collect())
         .block(Block::bordered().title(Line::from(spans)))
         .legend_position(None)

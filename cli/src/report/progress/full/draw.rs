@@ -11,15 +11,21 @@ use ratatui::{
 use super::{State, charts};
 use crate::{
     record::manifest::Pace,
-    report::progress::{INTERRUPTED, block, spans::sparkline, view::View, window::Tenant},
+    report::progress::{
+        block,
+        spans::sparkline,
+        view::{Phase, View},
+        window::Tenant,
+    },
 };
 
 /// The keys, and what they do.
-const KEYS: [(&str, &str); 6] = [
+const KEYS: [(&str, &str); 7] = [
     ("q", "end the run as Ctrl-C does; twice: quit at once"),
     ("p", "pause, and go on"),
     ("+ -", "10 % of the planned rate more or less; of users, fewer and all again"),
     ("↑ ↓", "look at another tenant"),
+    ("^Z", "suspend saasbench, until `fg` in the shell: the load stands still"),
     ("?", "these keys"),
     ("", "What is changed by hand is recorded, and what rests on the plan is not judged."),
 ];
@@ -52,7 +58,7 @@ fn header(frame: &mut Frame<'_>, area: Rect, view: &View, state: &State) {
     let strong = Style::new().add_modifier(Modifier::BOLD);
     let mut time = Line::raw(plain(block::time_line(view, width)));
     if view.interrupted {
-        time = Line::styled(INTERRUPTED, paint(state, Color::Yellow));
+        time = Line::styled(block::interrupted(width), paint(state, Color::Yellow));
     }
     let lines = vec![Line::styled(plain(block::headline(view, width)), strong), time];
     frame.render_widget(Paragraph::new(lines), area);
@@ -122,14 +128,20 @@ fn said(frame: &mut Frame<'_>, area: Rect, view: &View, state: &State) {
 }
 
 fn footer(frame: &mut Frame<'_>, area: Rect, view: &View, state: &State, pace: Pace) {
-    let text = match (pace.paused, pace.factor) {
-        (true, _) => " PAUSED · p goes on · q ends".to_owned(),
-        (false, 1.0) => format!(" {} · q ends · p pauses · + − pace · ? help", view.plan.scenario),
-        (false, factor) => {
+    let scenario = &view.plan.scenario;
+    // There is a pace as long as there is a load.
+    let has_pace = view.phase == Phase::Preparing || view.is_loading();
+    let text = match pace {
+        _ if view.interrupted => format!(" {scenario} · q quits at once · ? help"),
+        _ if !has_pace => format!(" {scenario} · q ends · ? help"),
+        Pace { paused: true, .. } => " PAUSED · p goes on · q ends · ? help".to_owned(),
+        Pace { factor: 1.0, .. } => format!(" {scenario} · q ends · p pauses · + − pace · ? help"),
+        Pace { factor, .. } => {
             format!(" {:.0} % OF THE PLAN · q ends · p pauses · + − pace · ? help", factor * 100.0)
         }
     };
-    let style = if pace == Pace::default() { Style::new() } else { paint(state, Color::Yellow) };
+    let is_turned = has_pace && !view.interrupted && pace != Pace::default();
+    let style = if is_turned { paint(state, Color::Yellow) } else { Style::new() };
     frame.render_widget(Paragraph::new(text).style(style.add_modifier(Modifier::REVERSED)), area);
 }
 

@@ -1,41 +1,32 @@
 //! `--ui full`: the whole terminal for a run, with charts, and keys that turn its pace.
 //!
-//! `draw` is what it looks like, `charts` its pictures. The terminal is given back on every way out: when the display is dropped, and
-//! by [`restore`] where the process ends at once.
+//! `draw` is what it looks like, `charts` its pictures, `keys` what can be asked for, `terminal` takes the terminal and gives it back.
 
 mod charts;
 mod draw;
+mod keys;
+mod terminal;
 
 use std::{
     collections::VecDeque,
     io::{self, IsTerminal as _, Stderr, Write as _},
-    sync::atomic::{AtomicBool, Ordering},
-    time::Duration,
+    sync::{Arc, mpsc},
 };
 
-use ratatui::{
-    Terminal,
-    backend::CrosstermBackend,
-    crossterm::{
-        cursor::Show,
-        event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers},
-        execute,
-        terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode},
-    },
-};
+use ratatui::{Terminal, backend::CrosstermBackend};
 
+use self::keys::Shown;
+pub use self::terminal::restore;
+pub(super) use self::terminal::stop;
 use super::view::View;
 use crate::{
+    clock::RunClock,
     exit::{Exit, Failure},
     load::pace::Controls,
-    units::Nanos,
 };
 
 /// Lines of the log that are kept.
 const LOG: usize = 200;
-
-/// Whether the terminal is taken: it is one for the whole process, and a signal may end that at any time.
-static TAKEN: AtomicBool = AtomicBool::new(false);
 
 /// The terminal, taken for a run.
 #[derive(Debug)]
@@ -43,6 +34,9 @@ pub struct Full {
     terminal: Terminal<CrosstermBackend<Stderr>>,
     state: State,
     controls: Controls,
+    shown: mpsc::Receiver<Shown>,
+    /// Whether there is anybody to read keys for.
+    _alive: Arc<()>,
 }
 
 /// What is shown beside the run itself.
@@ -58,16 +52,6 @@ struct State {
     told: Vec<String>,
 }
 
-/// What a key asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Action {
-    Quit,
-    Pause,
-    Step(i32),
-    Select(isize),
-    Help,
-}
-
 /// Whether there is a terminal to take.
 ///
 /// # Errors
@@ -80,60 +64,43 @@ pub fn check() -> Result<(), Failure> {
         .hint("leave it out: progress is shown as lines then, and --progress json is for programs"))
 }
 
-/// Gives the terminal back, if it is taken.
-pub fn restore() {
-    if TAKEN.swap(false, Ordering::SeqCst) {
-        let _ = disable_raw_mode();
-        let _ = execute!(io::stderr(), LeaveAlternateScreen, Show);
-    }
-}
-
 impl Full {
     /// Takes the terminal.
     ///
     /// # Errors
     /// When it cannot be had.
-    pub fn take(controls: Controls, coloured: bool) -> io::Result<Self> {
-        TAKEN.store(true, Ordering::SeqCst);
-        let taken = enable_raw_mode()
-            .and_then(|()| execute!(io::stderr(), EnterAlternateScreen))
-            .and_then(|()| Terminal::new(CrosstermBackend::new(io::stderr())));
-        match taken {
-            Ok(terminal) => Ok(Self { terminal, state: State { coloured, ..State::default() }, controls }),
-            Err(error) => {
-                restore();
-                Err(error)
-            }
+    pub fn take(controls: Controls, clock: RunClock, coloured: bool) -> io::Result<Self> {
+        terminal::take()?;
+        let terminal = Terminal::new(CrosstermBackend::new(io::stderr())).inspect_err(|_| restore())?;
+        let alive = Arc::new(());
+        let shown = keys::read(controls.clone(), clock, &alive);
+        Ok(Self { terminal, state: State { coloured, ..State::default() }, controls, shown, _alive: alive })
+    }
+
+    /// Draws the run, as keys have asked for. A terminal that is gone is no reason to stop it.
+    pub fn draw(&mut self, view: &View) {
+        while let Ok(what) = self.shown.try_recv() {
+            self.state.show(what, view.plan.tenants.len());
+        }
+        if terminal::is_taken() {
+            let (state, pace) = (&self.state, self.controls.pace());
+            let _ = self.terminal.draw(|frame| draw::draw(frame, view, state, pace));
         }
     }
 
-    /// Does what keys ask for, and draws the run. A terminal that is gone is no reason to stop it.
-    pub fn draw(&mut self, view: &View, now: Nanos) {
-        while event::poll(Duration::ZERO).unwrap_or(false) {
-            if let Ok(Event::Key(key)) = event::read()
-                && let Some(action) = action(key)
-            {
-                self.act(action, view, now);
-            }
-        }
-        let (state, pace) = (&self.state, self.controls.pace());
-        let _ = self.terminal.draw(|frame| draw::draw(frame, view, state, pace));
+    /// Gives the terminal back and stops the process, until it is continued.
+    pub fn suspend(&self) {
+        restore();
+        terminal::stop();
     }
 
-    fn act(&mut self, action: Action, view: &View, now: Nanos) {
-        match action {
-            // As if it came from outside: the first ends the load, a second one the process.
-            Action::Quit => {
-                let _ =
-                    rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::INT);
+    /// The process was continued: takes the terminal again, unless it is somebody else's by now.
+    pub fn resume(&mut self) {
+        if terminal::is_ours() {
+            restore();
+            if terminal::take().is_ok() {
+                let _ = self.terminal.clear();
             }
-            Action::Pause => self.controls.pause(now),
-            Action::Step(tenths) => self.controls.step(now, tenths),
-            Action::Select(by) => {
-                let tenants = view.plan.tenants.len().max(1);
-                self.state.selected = (self.state.selected + tenants).saturating_add_signed(by) % tenants;
-            }
-            Action::Help => self.state.help = !self.state.help,
         }
     }
 
@@ -152,6 +119,18 @@ impl Full {
     }
 }
 
+impl State {
+    fn show(&mut self, what: Shown, tenants: usize) {
+        match what {
+            Shown::Tenant(later) => {
+                let tenants = tenants.max(1);
+                self.selected = (self.selected + tenants).saturating_add_signed(later) % tenants;
+            }
+            Shown::Help => self.help = !self.help,
+        }
+    }
+}
+
 /// The terminal is given back, and what was said follows where it can be read.
 impl Drop for Full {
     fn drop(&mut self) {
@@ -159,24 +138,6 @@ impl Drop for Full {
         for text in &self.state.told {
             let _ = writeln!(anstream::stderr(), "{text}");
         }
-    }
-}
-
-/// What a key asks for.
-fn action(key: KeyEvent) -> Option<Action> {
-    if key.kind == KeyEventKind::Release {
-        return None;
-    }
-    match key.code {
-        KeyCode::Char('c') if key.modifiers.contains(KeyModifiers::CONTROL) => Some(Action::Quit),
-        KeyCode::Char('q') => Some(Action::Quit),
-        KeyCode::Char('p' | ' ') => Some(Action::Pause),
-        KeyCode::Char('+' | '=') => Some(Action::Step(1)),
-        KeyCode::Char('-' | '_') => Some(Action::Step(-1)),
-        KeyCode::Down | KeyCode::Right | KeyCode::Tab | KeyCode::Char('j') => Some(Action::Select(1)),
-        KeyCode::Up | KeyCode::Left | KeyCode::BackTab | KeyCode::Char('k') => Some(Action::Select(-1)),
-        KeyCode::Char('?' | 'h') => Some(Action::Help),
-        _ => None,
     }
 }
 

@@ -1,9 +1,19 @@
 //! The full display on terminals of several sizes, and its keys.
 
-use ratatui::{Terminal, backend::TestBackend};
+use ratatui::{
+    Terminal,
+    backend::TestBackend,
+    crossterm::event::{KeyCode, KeyEvent, KeyModifiers},
+};
 
-use super::*;
-use crate::{record::manifest::Pace, report::progress::tests::view};
+use super::{
+    keys::{Action, action},
+    *,
+};
+use crate::{
+    record::manifest::Pace,
+    report::progress::{tests::view, view::Phase},
+};
 
 fn screen(view: &View, state: &State, pace: Pace, width: u16, height: u16) -> String {
     let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
@@ -16,7 +26,7 @@ fn it_fits_terminals_of_several_sizes() {
     let view = view(&["acme", "globex", "東京支社"], 12);
     let mut state = State { selected: 1, coloured: true, ..State::default() };
     state.log.push_back("waiting for Prometheus to scrape every replica".to_owned());
-    for (width, height) in [(80, 24), (120, 40), (60, 20)] {
+    for (width, height) in [(80, 24), (120, 40), (60, 20), (60, 15)] {
         insta::assert_snapshot!(
             format!("full_{width}x{height}"),
             screen(&view, &state, Pace::default(), width, height)
@@ -35,20 +45,44 @@ fn help_and_pace_are_shown() {
     let state = State { help: true, ..State::default() };
     let paused = screen(&view, &state, Pace { paused: true, factor: 1.1 }, 84, 20);
     let faster = screen(&view, &State::default(), Pace { paused: false, factor: 1.1 }, 84, 20);
-    insta::assert_snapshot!(format!("{paused}\n{}", faster.lines().last().unwrap()));
+    let mut over = view;
+    let mut footers = vec![faster];
+    for (phase, interrupted) in [(Phase::Settling, false), (Phase::Load, true)] {
+        (over.phase, over.interrupted) = (phase, interrupted);
+        let pace = Pace { paused: true, factor: 1.0 };
+        footers.push(screen(&over, &State::default(), pace, 84, 20));
+    }
+    let footers: Vec<&str> = footers.iter().filter_map(|screen| screen.lines().last()).collect();
+    insta::assert_snapshot!(format!("{paused}\n{}", footers.join("\n")));
 }
 
 #[test]
 fn keys_ask_for_what_their_help_says() {
     let of = |code| action(KeyEvent::new(code, KeyModifiers::NONE));
+    let control = |letter| action(KeyEvent::new(KeyCode::Char(letter), KeyModifiers::CONTROL));
     assert_eq!(of(KeyCode::Char('q')), Some(Action::Quit));
-    assert_eq!(action(KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL)), Some(Action::Quit));
-    assert_eq!(of(KeyCode::Char('c')), None);
+    assert_eq!((control('c'), control('z')), (Some(Action::Quit), Some(Action::Suspend)));
+    assert_eq!((of(KeyCode::Char('c')), control('p')), (None, None));
     assert_eq!(of(KeyCode::Char('p')), Some(Action::Pause));
     assert_eq!(
         (of(KeyCode::Char('+')), of(KeyCode::Char('-'))),
         (Some(Action::Step(1)), Some(Action::Step(-1)))
     );
-    assert_eq!((of(KeyCode::Down), of(KeyCode::Up)), (Some(Action::Select(1)), Some(Action::Select(-1))));
-    assert_eq!(of(KeyCode::Char('?')), Some(Action::Help));
+    assert_eq!(of(KeyCode::Down), Some(Action::Show(Shown::Tenant(1))));
+    assert_eq!(of(KeyCode::Up), Some(Action::Show(Shown::Tenant(-1))));
+    assert_eq!(of(KeyCode::Char('?')), Some(Action::Show(Shown::Help)));
+}
+
+#[test]
+fn the_tenants_are_looked_at_in_a_round() {
+    let mut state = State::default();
+    let mut seen = Vec::new();
+    for later in [1, 1, 1, -1, -1] {
+        state.show(Shown::Tenant(later), 3);
+        seen.push(state.selected);
+    }
+    assert_eq!(seen, [1, 2, 0, 2, 1]);
+    state.show(Shown::Tenant(-1), 0);
+    state.show(Shown::Help, 0);
+    assert_eq!((state.selected, state.help), (0, true));
 }

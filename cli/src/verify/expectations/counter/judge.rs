@@ -178,7 +178,9 @@ impl Counter {
                 (compare(ratio), format!("{} of {requests} requests failed", self.errors))
             }
             Measure::Rate(_) => {
-                let judged = |load: LoadPhase| load.to_ns - load.begin_ns - run.scenario.warmup;
+                // While it was paused it was not to have a rate.
+                let ended = |load: LoadPhase| run.manifest.plan_time().of(load.to_ns);
+                let judged = |load: LoadPhase| ended(load) - load.begin_ns - run.scenario.warmup;
                 let seconds = run.manifest.load.map_or(0.0, |load| judged(load).as_secs_f64());
                 let rate = if seconds > 0.0 { self.matching as f64 / seconds } else { 0.0 };
                 (compare(rate), format!("{rate:.1}/s"))

@@ -1,0 +1,94 @@
+//! Judges a recorded run, from its record alone, and keeps what it came to beside it.
+
+use std::path::{Path, PathBuf};
+
+use crate::{
+    exit::{Exit, Failure},
+    record::{
+        manifest::{to_json, write_whole},
+        reader::RecordedRun,
+        sample::Sample,
+        writer::RecordError,
+    },
+    report::{
+        html,
+        timeline::{self, Timeline},
+    },
+    verify,
+};
+
+/// A judged run.
+#[derive(Debug)]
+pub(in crate::commands) struct Judged {
+    /// What it came to.
+    pub(in crate::commands) report: verify::Report,
+    /// The page that shows it, in the run's directory; the error where it could not be written. `None` for a record that
+    /// broke off: there is no room for it.
+    pub(in crate::commands) page: Option<Result<PathBuf, RecordError>>,
+}
+
+/// Judges a run from its record alone, and keeps the verdict and the page that shows it beside it unless the record broke
+/// off.
+///
+/// # Errors
+/// When there is not enough of it to judge, or the verdict cannot be written.
+pub(in crate::commands) fn judge(dir: &Path, recorded: &Result<(), RecordError>) -> Result<Judged, Failure> {
+    judge_record(dir, recorded.is_ok()).map_err(|failure| match recorded {
+        Err(error) => record_failure(error),
+        Ok(()) => failure,
+    })
+}
+
+/// The same for one who wants to see the run before, and each sample on the way.
+///
+/// # Errors
+/// As [`judge`].
+pub(in crate::commands) fn judge_beside<T>(
+    dir: &Path,
+    begin: impl FnOnce(&RecordedRun) -> T,
+    mut each: impl FnMut(&mut T, &Sample),
+) -> Result<(verify::Report, T), Failure> {
+    let run = open(dir)?;
+    let mut seen = begin(&run);
+    let (report, timeline) =
+        timeline::judge(&run, |sample| each(&mut seen, sample)).map_err(|error| broken(&error))?;
+    let Judged { report, page } = keep(&run, report, &timeline)?;
+    match page {
+        Some(Err(error)) => Err(record_failure(&error)),
+        _ => Ok((report, seen)),
+    }
+}
+
+fn judge_record(dir: &Path, is_whole: bool) -> Result<Judged, Failure> {
+    let run = open(dir)?;
+    let (report, timeline) = timeline::judge(&run, |_| {}).map_err(|error| broken(&error))?;
+    if is_whole { keep(&run, report, &timeline) } else { Ok(Judged { report, page: None }) }
+}
+
+fn open(dir: &Path) -> Result<RecordedRun, Failure> {
+    RecordedRun::open(dir).map_err(|error| broken(&error))
+}
+
+fn broken(error: &dyn std::fmt::Display) -> Failure {
+    Failure::new(Exit::Broken, error.to_string())
+}
+
+fn keep(run: &RecordedRun, report: verify::Report, timeline: &Timeline) -> Result<Judged, Failure> {
+    let path = run.dir.join("verdict.json");
+    to_json(&report)
+        .and_then(|json| write_whole(&path, &json))
+        .map_err(|error| record_failure(&RecordError::write(&path)(error)))?;
+    let path = run.dir.join(html::FILE);
+    let written = write_whole(&path, html::render(&report, run, timeline).as_bytes());
+    Ok(Judged { report, page: Some(written.map_err(RecordError::write(&path)).map(|()| path)) })
+}
+
+/// A run that could not be recorded.
+pub(in crate::commands) fn record_failure(error: &RecordError) -> Failure {
+    Failure::new(Exit::Broken, record_failure_text(error))
+}
+
+/// The same in words.
+pub(in crate::commands) fn record_failure_text(error: &RecordError) -> String {
+    format!("the run could not be recorded: {error}")
+}

@@ -1,0 +1,110 @@
+//! What the shell does with the process: Ctrl-Z, `fg` and `bg`, and `kill -STOP` and `-CONT`.
+
+use std::{
+    fs,
+    sync::{Arc, Mutex, Weak},
+};
+
+use rustix::process::getpgrp;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use super::{Face, Follower, locked};
+
+/// Follows it for a display, for the rest of the process: a signal that was once listened to does nothing by itself any more.
+pub(super) fn follow(follower: &Arc<Mutex<Follower>>) {
+    let takes_all = match locked(follower).face {
+        Face::Full(_) => true,
+        Face::Block(_) => false,
+        // What was written stays as it is.
+        Face::Nothing | Face::Lines { .. } | Face::Json => return,
+    };
+    let follower = Arc::downgrade(follower);
+    if let Ok(continued) = signal(SignalKind::from_raw(rustix::process::Signal::CONT.as_raw())) {
+        tokio::spawn(follow_continued(Weak::clone(&follower), continued));
+    }
+    // The block needs nothing to be done before: without a handler the signal stops the process.
+    if takes_all && let Ok(suspended) = signal(SignalKind::from_raw(rustix::process::Signal::TSTP.as_raw())) {
+        tokio::spawn(follow_suspended(follower, suspended));
+    }
+}
+
+async fn follow_suspended(follower: Weak<Mutex<Follower>>, mut suspended: Signal) {
+    while suspended.recv().await.is_some() {
+        // As the system has it: who could not be continued by anybody is not stopped.
+        if has_shell() {
+            match follower.upgrade() {
+                Some(follower) => locked(&follower).suspend(),
+                None => super::full::stop(),
+            }
+        }
+    }
+}
+
+async fn follow_continued(follower: Weak<Mutex<Follower>>, mut continued: Signal) {
+    while continued.recv().await.is_some() {
+        let Some(follower) = follower.upgrade() else { return };
+        locked(&follower).resume();
+    }
+}
+
+impl Follower {
+    fn suspend(&self) {
+        match &self.face {
+            Face::Full(full) => full.suspend(),
+            _ => super::full::stop(),
+        }
+    }
+
+    fn resume(&mut self) {
+        match &mut self.face {
+            Face::Full(full) => full.resume(),
+            // The shell has written below the block meanwhile.
+            Face::Block(canvas) => canvas.leave(),
+            _ => {}
+        }
+        self.draw();
+    }
+}
+
+/// Whether somebody of the session, but of another job, started this job: it can continue it. Without `/proc` that is taken for granted.
+fn has_shell() -> bool {
+    let group = getpgrp().as_raw_nonzero().get();
+    let Some(leader) = Standing::of(group) else { return true };
+    Standing::of(leader.parent)
+        .is_some_and(|parent| parent.session == leader.session && parent.group != group)
+}
+
+/// Where a process stands among others.
+#[derive(Debug, PartialEq, Eq)]
+struct Standing {
+    parent: i32,
+    group: i32,
+    session: i32,
+}
+
+impl Standing {
+    fn of(pid: i32) -> Option<Self> {
+        Self::parse(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+    }
+
+    /// Reads `/proc/PID/stat`: `1234 (name) S parent group session …`, where the name may have anything in it.
+    fn parse(stat: &str) -> Option<Self> {
+        let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(1).map(str::parse);
+        let mut next = || fields.next()?.ok();
+        Some(Self { parent: next()?, group: next()?, session: next()? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_standing_of_a_process_is_read() {
+        let stat = "4242 (a b) c) S 17 18 19 34816 4242 4194304";
+        assert_eq!(Standing::parse(stat), Some(Standing { parent: 17, group: 18, session: 19 }));
+        assert_eq!(Standing::parse("4242 (x"), None);
+        let own = Standing::of(i32::try_from(std::process::id()).unwrap()).unwrap();
+        assert_eq!(own.group, getpgrp().as_raw_nonzero().get());
+    }
+}
