@@ -31,4 +31,6 @@ pub enum SchemaOf {
     Progress,
     /// What `compare` writes with --json, and `run --baseline` as comparison.json
     Comparison,
+    /// What `capacity` writes with --json, and as capacity.json
+    Capacity,
 }

@@ -1,5 +1,6 @@
 //! What a search comes to: the capacity of each number of replicas, what limits it, and how it scales.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -22,7 +23,7 @@ const DEVIATIONS: f64 = 1.645;
 const FULL: f64 = 0.9;
 
 /// The report of `saasbench capacity`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CapacityReport {
     /// [`VERSION`].
     pub version: u32,
@@ -57,7 +58,7 @@ pub struct CapacityReport {
 }
 
 /// The capacity with a number of replicas.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Count {
     /// How many replicas.
     pub replicas: usize,
@@ -88,7 +89,7 @@ pub struct Count {
 }
 
 /// What limits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Limit {
     /// The service.
@@ -123,7 +124,7 @@ pub enum Stopped {
 }
 
 /// What more replicas bring.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Scaling {
     /// What one replica serves.
     pub lambda: Estimate,

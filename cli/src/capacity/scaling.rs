@@ -6,6 +6,7 @@
 //! themselves. Intervals are profile likelihoods: all values that some fit within the bound on the sum of squares has, so
 //! that they keep to the parameters' bounds and need no normal approximation of them.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
 /// κ is sought up to here: then two replicas serve less than half of what one does.
@@ -30,16 +31,19 @@ pub struct Point {
 }
 
 /// A value with its 95 % interval.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Estimate {
     /// The likeliest.
     #[serde(deserialize_with = "infinite_if_null")]
+    #[schemars(with = "Option<f64>")]
     pub value: f64,
     /// Lower end.
     #[serde(deserialize_with = "infinite_if_null")]
+    #[schemars(with = "Option<f64>")]
     pub low: f64,
     /// Upper end.
     #[serde(deserialize_with = "infinite_if_null")]
+    #[schemars(with = "Option<f64>")]
     pub high: f64,
 }
 

@@ -1,5 +1,6 @@
 //! What a judged step of load amounts to: did the objectives hold, and if not, whose doing was it.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -27,7 +28,7 @@ const SAMPLES: f64 = 12.0;
 const TINY: f64 = 1e-6;
 
 /// What became of the objectives at a level.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Ending {
     /// They held.
@@ -41,7 +42,7 @@ pub enum Ending {
 }
 
 /// A step that was taken.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Step {
     /// Rate (iterations per second) or users, of all loads together.
     pub level: f64,

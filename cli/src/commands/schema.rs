@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::{
     args::{SchemaArgs, SchemaOf},
+    capacity::result::{self, CapacityReport},
     exit::Failure,
     report::{
         output::Output,
@@ -33,6 +34,7 @@ fn schema_of(of: SchemaOf) -> Value {
         SchemaOf::Report => written::<Report>("report", REPORT_VERSION),
         SchemaOf::Scenario => scenario::schema::schema(),
         SchemaOf::Progress => written::<Line>("progress", json::VERSION),
+        SchemaOf::Capacity => written::<CapacityReport>("capacity", result::VERSION),
         SchemaOf::Comparison => written::<Comparison>("comparison", COMPARISON_VERSION),
     }
 }

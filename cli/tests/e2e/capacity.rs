@@ -5,7 +5,7 @@ use std::{fs, net::TcpListener, path::Path};
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::support::{Calibration, Ended, Sandbox, TENANTS, wait_for};
+use crate::support::{Calibration, Ended, Sandbox, TENANTS, assert_keeps_to_schema, wait_for};
 
 /// Short steps: nine of ten within a bound takes 120 samples.
 fn scenario(load: &str, bound: &str, search: &str) -> String {
@@ -24,7 +24,7 @@ fn by_rate() -> String {
 /// What a search found, which is told by its exit code, too: on a machine that is busy elsewhere only a bound.
 fn found(ended: &Ended) -> (Value, Value) {
     let report: Value = serde_json::from_str(&ended.out).unwrap_or_else(|error| panic!("{error}: {ended:?}"));
-    assert_eq!(report["version"], 1);
+    assert_keeps_to_schema("capacity", &report);
     let count = report["counts"][0].clone();
     match ended.code {
         Some(0) => {

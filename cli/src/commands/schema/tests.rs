@@ -8,6 +8,11 @@ use serde_json::{Value, json};
 
 use super::{SchemaOf, schema_of};
 use crate::{
+    capacity::{
+        result::{Stopped, tests as searched},
+        search::End,
+        step::Ending,
+    },
     record::reader::RecordedRun,
     report::progress::json::{self, Object},
     scenario,
@@ -72,6 +77,26 @@ fn comparisons_keep_to_the_schema_and_what_lacks_does_not() {
     assert_eq!(problems(&schema, &comparison), [""; 0]);
     for pointer in ["", "/terms", "/rows/0", "/rows/0/quantities/0"] {
         let mut lacking = comparison.clone();
+        let object = lacking.pointer_mut(pointer).unwrap().as_object_mut().unwrap();
+        let key = object.keys().next().unwrap().clone();
+        object.remove(&key);
+        assert_ne!(problems(&schema, &lacking), [""; 0], "{pointer}: {key}");
+    }
+}
+
+#[test]
+fn searches_for_the_capacity_keep_to_the_schema_and_what_lacks_does_not() {
+    let schema = schema_of(SchemaOf::Capacity);
+    // As many more as are served by one: nothing speaks against ever more replicas, and JSON has no infinity.
+    let counts = [(1, 1.0), (2, 2.0), (4, 4.0)].map(|(replicas, scale)| {
+        let found = Stopped::Search(End::Found);
+        searched::count(replicas, scale, Ending::Broke, found, false)
+    });
+    let report = serde_json::to_value(searched::report(counts.to_vec(), None)).unwrap();
+    assert_eq!(problems(&schema, &report), [""; 0]);
+    assert!(!report["scaling"].is_null(), "{report:#}");
+    for pointer in ["", "/counts/0", "/counts/0/steps/0", "/counts/0/capacity", "/scaling", "/scaling/peak"] {
+        let mut lacking = report.clone();
         let object = lacking.pointer_mut(pointer).unwrap().as_object_mut().unwrap();
         let key = object.keys().next().unwrap().clone();
         object.remove(&key);

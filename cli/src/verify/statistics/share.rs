@@ -13,9 +13,15 @@ const TERMS: u32 = 20_000;
 /// probability of at most `tail` (Clopper and Pearson, The use of confidence or fiducial limits, Biometrika 26, 1934).
 pub fn share(events: f64, trials: f64, tail: f64) -> Interval<f64> {
     let others = (trials - events).max(0.0);
-    let low = if events <= 0.0 { 0.0 } else { quantile(tail, events, others + 1.0) };
-    let high = if others <= 0.0 { 1.0 } else { quantile(1.0 - tail, events + 1.0, others) };
-    Interval { low, high }
+    // Of none, and of all, it is a power of the tail.
+    let none = -(tail.ln() / trials).exp_m1();
+    if events <= 0.0 {
+        return Interval { low: 0.0, high: none };
+    }
+    if others <= 0.0 {
+        return Interval { low: 1.0 - none, high: 1.0 };
+    }
+    Interval { low: quantile(tail, events, others + 1.0), high: quantile(1.0 - tail, events + 1.0, others) }
 }
 
 /// The value that Beta(a, b) does not exceed with this probability.
@@ -106,6 +112,10 @@ mod tests {
             let found = share(0.0, trials, tail);
             let high = 1.0 - f64::powf(tail, 1.0 / trials);
             assert!(found.low == 0.0 && (found.high / high - 1.0).abs() < 1e-6, "{trials}: {found:?}");
+            let by_search = quantile(1.0 - tail, 1.0, trials);
+            assert!((by_search / high - 1.0).abs() < 1e-6, "{trials}: {by_search}");
+            let all = share(trials, trials, tail);
+            assert!(all.high == 1.0 && (all.low - (1.0 - high)).abs() < 1e-9, "{trials}: {all:?}");
         }
     }
 
