@@ -18,7 +18,7 @@ const TELLS: &str = r#"<script>addEventListener("load", () => {
   chart.dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowRight" }));
   parent.postMessage({
     width: innerWidth, over: document.documentElement.scrollWidth - innerWidth, wide: wide.map(one => one.outerHTML.slice(0, 80)),
-    title: document.title, verdict: verdict.bottom, charts: document.querySelectorAll("figure.chart svg[role]").length,
+    title: document.title, verdict: verdict.bottom, pictures: ["throughput", "latency", "distribution"].map(id => document.getElementById(id)?.getBoundingClientRect().bottom), charts: document.querySelectorAll("figure.chart svg[role]").length,
     pressed: button && button.getAttribute("aria-pressed"), tip: document.getElementById("tip").textContent,
     broken: [...document.querySelectorAll(".card h3")].map(one => one.textContent),
     sections: [...document.querySelectorAll("section > h2")].map(one => one.textContent),
@@ -94,6 +94,10 @@ fn page_of(name: &str) -> String {
 fn assert_fits(looked: &Looked) {
     assert_fits_in(looked, 200.0);
     for one in &looked.told {
+        // A phone is scrolled; a tablet that stands upright is 1024 pixels high.
+        let height = [(1440, 900.0), (768, 1024.0)].into_iter().find(|(width, _)| one["width"] == *width);
+        let below = |picture: &Value| height.is_some_and(|(_, height)| picture.as_f64().unwrap() > height);
+        assert!(!one["pictures"].as_array().unwrap().iter().any(below), "{one:#}");
         assert!(one["charts"].as_i64().unwrap() >= 6, "{one:#}");
         assert_eq!(one["pressed"], "false", "{one:#}");
     }

@@ -78,6 +78,7 @@ fn target(document: &Document) -> Option<String> {
             url = url.replace(&format!("{{{name}}}"), &operation::scalar(default));
         }
     }
-    let url = redact::url(one_line(&url).trim_end_matches('/'));
+    // Who asks is a matter of the journeys; a target has no user.
+    let url = redact::url(one_line(&url).trim_end_matches('/')).replacen("***@", "", 1);
     (url.starts_with("http://") || url.starts_with("https://")).then_some(url)
 }

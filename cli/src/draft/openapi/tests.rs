@@ -141,6 +141,15 @@ fn schemas_that_multiply_are_cut_off() {
     assert!(length < 200_000, "{length}");
 }
 
+#[test]
+fn a_target_has_no_user() {
+    let text = about(&json!({ "type": "string" }), &json!({}));
+    let text = text.replacen('{', "{\"servers\": [{\"url\": \"https://me:hush@{h}/v1/\", \"variables\": {\"h\": {\"default\": \"h\"}}}],", 1);
+    let draft = scenario(&text, "spec.json", "spec", None).unwrap();
+    assert_eq!(draft.target.as_deref(), Some("https://h/v1"));
+    assert!(!draft.text.contains("hush"), "{}", draft.text);
+}
+
 /// Schemas of any shape, which refer to each other as they like.
 fn any_schema() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![

@@ -86,6 +86,7 @@ pub(crate) fn card(page: &Page<'_>, number: usize, verdict: &Verdict) -> Markup 
                     dt { "expected" } dd { (finding.expected) }
                     dt { "observed" } dd { (finding.observed) }
                 }
+                @if let Some(meaning) = plain::meaning(&finding.observed) { p.note { (meaning) } }
             }
         }
     }

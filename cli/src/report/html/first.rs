@@ -41,7 +41,9 @@ fn verdict(page: &Page<'_>) -> Markup {
         (0, 0) if report.outcome != Outcome::Pass => format!("{all} claims hold as far as the run came"),
         (0, 0) => format!("all {all} claims hold"),
         (0, _) => format!("{unsure} of {all} claims could not be decided"),
+        (1, 0) => format!("1 of {all} claims does not hold"),
         (_, 0) => format!("{fails} of {all} claims do not hold"),
+        (1, _) => format!("1 of {all} claims does not hold, {unsure} could not be decided"),
         _ => format!("{fails} of {all} claims do not hold, {unsure} could not be decided"),
     };
     html! {

@@ -21,6 +21,13 @@ pub(crate) fn subject(page: &Page<'_>, subject: &str) -> String {
     subject.to_owned()
 }
 
+/// What a word of a finding means that not everybody knows.
+pub(crate) fn meaning(observed: &str) -> Option<&'static str> {
+    observed.contains("canary").then_some(
+        "A canary is a word that this run made up and sent for one tenant alone: it can have come to another only through the service.",
+    )
+}
+
 /// What a proof comes to: `tenant acme: 9 requests were admitted, at most 8 are allowed (8 per 10s); 5 by replica a, 4 by
 /// replica b`.
 pub(crate) fn proven(proof: &Certificate) -> String {

@@ -166,6 +166,32 @@ fn both_sides_of_a_comparison_are_shown() {
 }
 
 #[test]
+fn however_much_failed_three_claims_stand_before_the_pictures() {
+    let expected: String =
+        (0..20).map(|most| format!("[[expect]]\nthat = \"count(429) == {most}\"\n")).collect();
+    let page = page_of(&Made::new(&format!("{LIMIT}{SILENT}{expected}"), &samples()));
+    assert_sound(&page);
+    assert_eq!(page.matches("class=\"card ").count(), 2, "one of each sort");
+    let said = text(&page);
+    for words in
+        ["Failed: 21 of 22 claims do not hold", "and 19 more that failed", "and 7 more among all claims"]
+    {
+        assert!(said.contains(words), "{said}");
+    }
+    let one = page_of(&Made::new(&format!("{SILENT}[[expect]]\nthat = \"count(429) == 0\"\n"), &samples()));
+    assert!(text(&one).contains("claims does not hold"), "{}", text(&one));
+}
+
+#[test]
+fn who_counted_wrong_is_called_a_replica() {
+    let mut made = Made::new("", &samples());
+    let page = "http_requests_total{handler=\"/chat\",method=\"POST\",status=\"200\"} 7\n";
+    made.settled("a", page).settled("b", page);
+    let said = text(&page_of(&made));
+    assert!(said.contains("http_requests_total of replica a, on its own page"), "{said}");
+}
+
+#[test]
 fn a_run_that_was_cut_off_and_one_without_requests() {
     let mut made = bad();
     made.manifest.state = crate::record::manifest::State::Running;
