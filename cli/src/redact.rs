@@ -21,12 +21,13 @@ const PARTS: [&str; 10] = [
 
 /// A URL as it may be shown; a text that is none may be one with a mistake in it, and is treated alike. `${…}` stays.
 pub fn url(text: &str) -> String {
-    let begin = text.find("://").map_or(0, |at| at + 3);
+    let of_scheme = |c: char| c.is_ascii_alphanumeric() || "+-.".contains(c);
+    let begin = text.find("://").filter(|at| text[..*at].chars().all(of_scheme)).map_or(0, |at| at + 3);
     let (scheme, rest) = text.split_at(begin);
     let authority = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    // A password with a slash in it ends what looks like the host; then it is no URL.
-    let where_users_are = if is_url(text) { rest.get(..authority) } else { Some(rest) };
-    let user_ends = where_users_are.and_then(|part| part.rfind('@'));
+    // A password may hold what would end it, so where there is one it ends with the last `@`: as in a text that is no URL.
+    let has_user = !is_plain(text) || rest.get(..authority).is_some_and(|authority| authority.contains('@'));
+    let user_ends = rest.rfind('@').filter(|_| has_user);
     let (user, rest) = user_ends.map_or(("", rest), |at| (HIDDEN, &rest[at..]));
     let (rest, fragment) = rest.split_once('#').map_or((rest, ""), |(rest, _)| (rest, "#***"));
     let (path, query) = rest.split_once('?').map_or((rest, None), |(path, query)| (path, Some(query)));
@@ -43,9 +44,10 @@ pub fn is_secret(name: &str) -> bool {
         || PARTS.iter().any(|part| plain.contains(part))
 }
 
-/// Whether this is understood as a URL: of a host, or of a socket.
-fn is_url(text: &str) -> bool {
-    text.starts_with("unix:") || reqwest::Url::parse(text).is_ok_and(|url| url.has_host())
+/// Whether this is understood as a URL of a host or of a socket, without who asks.
+fn is_plain(text: &str) -> bool {
+    let is_nobodys = |url: &reqwest::Url| url.username().is_empty() && url.password().is_none();
+    text.starts_with("unix:") || reqwest::Url::parse(text).is_ok_and(|url| url.has_host() && is_nobodys(&url))
 }
 
 /// A name and what it is, of a query.
