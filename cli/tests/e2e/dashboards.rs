@@ -9,17 +9,20 @@ use std::{
 
 use serde_json::{Value, json};
 
-use crate::support::{Observed, Replica, Sandbox, TENANTS, short};
+use crate::support::{Observed, Prometheus, Replica, Sandbox, TENANTS, get, short, wait_for};
 
 #[test]
 fn shipped_dashboards_have_data_and_broken_ones_are_told() {
     let stack = Observed::start(TENANTS);
     let (all, without) = (stack.prometheus("nothing"), stack.prometheus("tenant_requests_total"));
+    let pushed = Prometheus::configured(&scraping_replicas_alone(&stack));
     let sandbox = Sandbox::with(&short("8s"), TENANTS);
     let [a, b] = stack.replicas.each_ref().map(Replica::url);
     let (prometheus, redis) = (all.url(), stack.redis.url());
     let mut run = vec!["run", "scenario.toml", "--target", &a, "--target", &b, "--exclusive"];
     run.extend(["--prometheus", &prometheus, "--redis", &redis, "--metrics-listen", &stack.own_metrics]);
+    let push = format!("{}/api/v1/write", pushed.url());
+    run.extend(["--push", &push, "--push-every", "1s"]);
     let ended = sandbox.run(&run);
     ended.assert_code(0);
     ended.assert_says(&[&format!("the run's own metrics: http://{}/metrics", stack.own_metrics)]);
@@ -34,8 +37,41 @@ fn shipped_dashboards_have_data_and_broken_ones_are_told() {
     ended.assert_code(0);
     ended.assert_says(&["0 errors, 0 warnings"]);
 
+    what_was_pushed_stands_beside_what_was_scraped(&sandbox, &run, &pushed.url());
     broken_copies_are_told(&sandbox, &run);
     a_metric_that_is_gone_names_all_that_it_starves(&sandbox, &run, &without.url());
+}
+
+/// A configuration that scrapes the replicas every second, and not the run.
+fn scraping_replicas_alone(stack: &Observed) -> String {
+    let [a, b] = stack.replicas.each_ref().map(|replica| format!("127.0.0.1:{}", replica.port));
+    format!(
+        "global:\n  scrape_interval: 1s\nscrape_configs:\n  - job_name: api\n    static_configs:\n      - targets: [{a:?}, {b:?}]\n"
+    )
+}
+
+/// The run's dashboard works on series that were pushed as it does on scraped ones; and they can be joined with the service's, tenant by
+/// tenant and replica by replica, where they come to the same.
+fn what_was_pushed_stands_beside_what_was_scraped(sandbox: &Sandbox, run: &str, prometheus: &str) {
+    let dashboard = shipped("dashboards").into_iter().find(|path| path.ends_with("run.json")).unwrap();
+    let ended =
+        sandbox.run(&["dashboards", &dashboard, "--run", run, "--prometheus", prometheus, "--warnings"]);
+    ended.assert_code(0);
+    ended.assert_says(&["0 errors, 0 warnings"]);
+
+    let port = prometheus.rsplit(':').next().unwrap().parse().unwrap();
+    let clients = "sum by (tenant, instance) (label_replace(last_over_time(saasbench_requests_total{route=\"POST /chat\",status=~\"[0-9]+\"}[10m]), \"instance\", \"$1\", \"replica\", \"(.*)\"))";
+    let service = "sum by (tenant, instance) (last_over_time(tenant_requests_total{job=\"api\",handler=\"/chat\"}[10m]))";
+    let query: String = format!("{clients} - {service}").bytes().map(|byte| format!("%{byte:02x}")).collect();
+    let mut differences = Vec::new();
+    // What the service counted last has yet to be scraped.
+    wait_for("both views to come to the same", || {
+        let answer: Value =
+            serde_json::from_str(&get(port, &format!("/api/v1/query?query={query}")).unwrap()).unwrap();
+        let series = answer["data"]["result"].as_array().unwrap();
+        differences = series.iter().map(|series| series["value"][1].as_str().unwrap().to_owned()).collect();
+        differences.len() >= 4 && differences.iter().all(|difference| difference == "0")
+    });
 }
 
 /// A copy of the tenants' dashboard for each mistake, in one panel each.

@@ -1,8 +1,15 @@
-//! What is said while a run goes: to a program, and to somebody who wants to hear more.
+//! What is said while a run goes: to a program, to somebody who wants to hear more, and to one who watches and types.
+
+use std::{
+    fs,
+    io::Write as _,
+    process::{ChildStdin, Command},
+};
 
 use serde_json::Value;
+use tempfile::TempDir;
 
-use crate::support::{Sandbox, TENANTS, assert_keeps_to_schema, short};
+use crate::support::{Process, Sandbox, TENANTS, assert_keeps_to_schema, short, wait_for, wait_for_some};
 
 fn objects(err: &str) -> Vec<Value> {
     let parsed = |line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
@@ -87,4 +94,56 @@ fn a_run_says_as_much_as_it_is_asked_to() {
     assert!(brief.err.contains("recording into") && !brief.err.contains("judging"), "{}", brief.err);
     let both = sandbox.run(&["run", "scenario.toml", "-q", "-v"]);
     both.assert_code(2);
+}
+
+/// The program on a terminal of its own, made by `script`: what it shows, and whoever types.
+struct Typed {
+    process: Process,
+    keys: ChildStdin,
+    _dir: TempDir,
+}
+
+impl Typed {
+    fn start(sandbox: &Sandbox, arguments: &str) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let mut command = Command::new("script");
+        let line = format!("stty cols 80 rows 24; exec {} {arguments}", env!("CARGO_BIN_EXE_saasbench"));
+        command.args(["-qfec", &line, "/dev/null"]).current_dir(sandbox.path());
+        command.env("SHELL", "/bin/sh").env("TERM", "xterm");
+        let (process, keys) = Process::start_typed("script", &mut command, dir.path());
+        Self { process, keys, _dir: dir }
+    }
+
+    fn type_key(&mut self, key: &str) {
+        self.keys.write_all(key.as_bytes()).unwrap();
+    }
+}
+
+#[test]
+fn keys_turn_a_run_and_are_in_its_record_when_they_do() {
+    let sandbox = Sandbox::with(&short("1m"), TENANTS);
+    let mut typed = Typed::start(&sandbox, "run scenario.toml --ui full");
+    wait_for("the terminal to be taken", || {
+        typed.process.assert_lives();
+        typed.process.out().contains("\u{1b}[?1049h")
+    });
+    let run = sandbox.only_run();
+    let mut done = Vec::new();
+    for (key, does) in [("p", "paused"), ("+", "at 110 % of the plan"), ("p", "went on")] {
+        typed.type_key(key);
+        done.push(does);
+        wait_for("what was done to be in the record", || {
+            typed.process.assert_lives();
+            let text = fs::read_to_string(run.join("manifest.json")).unwrap();
+            let manifest: Value = serde_json::from_str(&text).unwrap();
+            let events = manifest["events"].as_array().into_iter().flatten();
+            events.map(|event| event["text"].as_str().unwrap()).eq(done.iter().copied())
+        });
+    }
+    typed.type_key("q");
+    let status = wait_for_some("the run to end", || typed.process.ended());
+    assert_eq!(status.code(), Some(130), "{}", typed.process.out());
+    let shown = typed.process.out();
+    let (_, after) = shown.rsplit_once("\u{1b}[?1049l").expect("the terminal was given back");
+    assert!(after.contains("the load was changed by hand: paused at "), "{after}");
 }

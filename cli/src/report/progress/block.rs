@@ -16,8 +16,10 @@ const TENANTS: usize = 8;
 const NAME: usize = 20;
 /// Columns of a sparkline at the least and at the most.
 const SPARK: std::ops::RangeInclusive<usize> = 6..=40;
-/// Columns of the time bar at the most.
-const BAR: usize = 40;
+/// Columns of the time bar at the least and at the most.
+const BAR: std::ops::RangeInclusive<usize> = 6..=40;
+/// Columns that rate, p99, share of refusals and errors have at the least, once they have any: what is beside them does not jump.
+const CELLS: [usize; 4] = [6, 11, 9, 0];
 const PLAIN: Style = Style::new();
 
 /// The block's lines, each at most `width` columns wide.
@@ -33,15 +35,16 @@ pub fn lines(view: &View, width: usize) -> Vec<String> {
     lines.extend(tenant_lines(&tenants, width));
     if view.interrupted {
         let mut line = Spans::new(width);
-        line.add(UNSURE, interrupted(width));
+        line.add(UNSURE, interrupted(view, width));
         lines.push(line.finish());
     }
     lines
 }
 
 /// What is said once the user has interrupted a run.
-pub(super) fn interrupted(width: usize) -> &'static str {
-    if width < 55 { "interrupted (again to quit at once)" } else { super::INTERRUPTED }
+pub(super) fn interrupted(view: &View, width: usize) -> &'static str {
+    let waits = view.phase == Phase::Preparing || view.is_loading();
+    if waits && width >= 55 { super::INTERRUPTED } else { "interrupted (again to quit at once)" }
 }
 
 /// `2412 requests · 195/s · p50 1.2 ms · p99 4.5 ms · errors 0`: the most telling first, as far as there is room.
@@ -75,24 +78,26 @@ pub(super) fn headline(view: &View, width: usize) -> String {
     line.finish()
 }
 
-/// How much of the plan is behind it, and what goes on.
+/// How much of the plan is behind it, and what goes on. A bar stands in front where there is room for it, and an end that is known.
 pub(super) fn time_line(view: &View, width: usize) -> String {
     let (elapsed, length) = (view.elapsed.as_secs_f64(), view.plan.length.as_secs_f64());
-    let share = match view.phase {
-        Phase::Preparing => 0.0,
-        _ if view.is_loading() => elapsed / length.max(1e-9),
-        _ => 1.0,
-    };
+    let most = if view.plan.may_end_early { "at most " } else { "" };
     let time = match view.phase {
-        Phase::Preparing => format!("{length:.0} s"),
-        _ => format!("{elapsed:.1} s of {length:.0} s"),
+        Phase::Preparing => format!("{most}{length:.0} s"),
+        _ => format!("{elapsed:.1} s of {most}{length:.0} s"),
     };
+    let words = view.phase.words();
+    let left = width.saturating_sub(time.chars().count() + " ".len() + " · ".chars().count() + words.len());
+    let room = left.min(width / 3).min(*BAR.end());
     let mut line = Spans::new(width);
-    let room = (width / 3).min(BAR);
-    let filled = bar(share, room);
-    let empty = room - filled.chars().count();
-    line.add(PLAIN, filled).add(FAINT, "░".repeat(empty)).add(PLAIN, format!(" {time}"));
-    line.add(FAINT, " · ").add(if view.phase == Phase::Load { PLAIN } else { UNSURE }, view.phase.words());
+    if room >= *BAR.start() && !view.plan.may_end_early {
+        let share = if view.phase == Phase::Preparing { 0.0 } else { elapsed / length.max(1e-9) };
+        let filled = bar(share, room);
+        let empty = room - filled.chars().count();
+        line.add(PLAIN, filled).add(FAINT, "░".repeat(empty)).add(PLAIN, " ");
+    }
+    line.add(PLAIN, time).add(FAINT, " · ");
+    line.add(if view.phase == Phase::Load { PLAIN } else { UNSURE }, words);
     line.finish()
 }
 
@@ -101,12 +106,12 @@ fn tenant_lines(tenants: &[(String, Tenant)], width: usize) -> Vec<String> {
     let longest = tenants.iter().map(|(name, _)| unicode_width::UnicodeWidthStr::width(name.as_str())).max();
     let name = longest.unwrap_or_default().min(NAME).min(width / 4);
     let rows: Vec<Vec<(Style, String)>> = tenants.iter().map(|(_, tenant)| cells(tenant)).collect();
-    let widths: Vec<usize> = (0..4)
-        .map(|column| {
-            let cells = rows.iter().filter_map(|row| row.get(column));
-            cells.map(|(_, text)| text.chars().count()).max().unwrap_or_default()
-        })
-        .collect();
+    let width_of = |(column, least): (usize, usize)| {
+        let cells = rows.iter().filter_map(|row| row.get(column));
+        let widest = cells.map(|(_, text)| text.chars().count()).max().unwrap_or_default();
+        if widest > 0 { widest.max(least) } else { 0 }
+    };
+    let widths: Vec<usize> = CELLS.into_iter().enumerate().map(width_of).collect();
     // Columns that do not fit beside the shortest sparkline are left out, the last first.
     let mut room = width.saturating_sub(name + 3 + SPARK.start());
     let shown: Vec<usize> = widths
@@ -154,8 +159,9 @@ pub fn plain(view: &View) -> String {
     let total = &view.window.total;
     let quantile = |q| view.window.quantile(q).unwrap_or(Nanos::ZERO);
     let mut text = format!(
-        "{:5.1} s of {:.0} s  {} requests ({})  p50 {}  p99 {}  errors {}",
+        "{:5.1} s of {}{:.0} s  {} requests ({})  p50 {}  p99 {}  errors {}",
         view.elapsed.as_secs_f64(),
+        if view.plan.may_end_early { "at most " } else { "" },
         view.plan.length.as_secs_f64(),
         total.requests(),
         rate(view.window.rate()),

@@ -12,18 +12,15 @@ use super::{Face, Follower, locked};
 
 /// Follows it for a display, for the rest of the process: a signal that was once listened to does nothing by itself any more.
 pub(super) fn follow(follower: &Arc<Mutex<Follower>>) {
-    let takes_all = match locked(follower).face {
-        Face::Full(_) => true,
-        Face::Block(_) => false,
-        // What was written stays as it is.
-        Face::Nothing | Face::Lines { .. } | Face::Json => return,
-    };
+    // What was written in lines stays as it is.
+    if matches!(locked(follower).face, Face::Nothing | Face::Lines { .. } | Face::Json) {
+        return;
+    }
     let follower = Arc::downgrade(follower);
     if let Ok(continued) = signal(SignalKind::from_raw(rustix::process::Signal::CONT.as_raw())) {
         tokio::spawn(follow_continued(Weak::clone(&follower), continued));
     }
-    // The block needs nothing to be done before: without a handler the signal stops the process.
-    if takes_all && let Ok(suspended) = signal(SignalKind::from_raw(rustix::process::Signal::TSTP.as_raw())) {
+    if let Ok(suspended) = signal(SignalKind::from_raw(rustix::process::Signal::TSTP.as_raw())) {
         tokio::spawn(follow_suspended(follower, suspended));
     }
 }
@@ -48,19 +45,21 @@ async fn follow_continued(follower: Weak<Mutex<Follower>>, mut continued: Signal
 }
 
 impl Follower {
-    fn suspend(&self) {
-        match &self.face {
+    fn suspend(&mut self) {
+        match &mut self.face {
             Face::Full(full) => full.suspend(),
+            Face::Block(canvas) => {
+                // The shell writes below it.
+                canvas.leave();
+                super::full::stop();
+            }
             _ => super::full::stop(),
         }
     }
 
     fn resume(&mut self) {
-        match &mut self.face {
-            Face::Full(full) => full.resume(),
-            // The shell has written below the block meanwhile.
-            Face::Block(canvas) => canvas.leave(),
-            _ => {}
+        if let Face::Full(full) = &mut self.face {
+            full.resume();
         }
         self.draw();
     }

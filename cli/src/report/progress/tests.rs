@@ -13,6 +13,7 @@ pub(crate) fn view(tenants: &[&str], seconds: i64) -> View {
         scenario: "rush hour".to_owned(),
         tenants: tenants.iter().map(|name| TenantId::from(*name)).collect(),
         length: Nanos::from_secs(30),
+        may_end_early: false,
         warmup: Nanos::from_secs(2),
     };
     let mut view = View::new(plan);
@@ -78,8 +79,12 @@ fn every_phase_is_told() {
         (view.phase, view.elapsed) = (phase, Nanos::from_secs(seconds));
         told.push(block(&view, 80));
     }
+    told.push(block(&view, 50));
     view.interrupted = true;
+    view.elapsed = Nanos::from_secs(9);
     view.stalls = (2, Nanos::from_millis(31));
+    told.push(block(&view, 80));
+    view.plan.may_end_early = true;
     told.push(block(&view, 80));
     told.push(block(&View::new(view.plan), 80));
     insta::assert_snapshot!(told.join("\n\n"));

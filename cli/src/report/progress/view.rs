@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::window::Window;
 use crate::{
-    scenario::Scenario,
+    scenario::{Load, Scenario},
     units::{Nanos, TenantId},
 };
 
@@ -53,6 +53,8 @@ pub struct Plan {
     pub tenants: Arc<[TenantId]>,
     /// How long the load begins iterations.
     pub length: Nanos,
+    /// Whether it may be through before: the last of its loads has a number of iterations.
+    pub may_end_early: bool,
     /// How much of that is the warm-up.
     pub warmup: Nanos,
 }
@@ -60,10 +62,13 @@ pub struct Plan {
 impl Plan {
     /// That of a scenario.
     pub fn of(scenario: &Scenario) -> Self {
+        let end = |load: &Load| load.after + load.duration;
+        let length = scenario.loads.iter().map(end).max().unwrap_or_default();
         Self {
             scenario: scenario.name.clone(),
             tenants: scenario.tenants.clone().into(),
-            length: scenario.loads.iter().map(|load| load.after + load.duration).max().unwrap_or_default(),
+            length,
+            may_end_early: scenario.loads.iter().all(|load| load.iterations.is_some() || end(load) < length),
             warmup: scenario.warmup,
         }
     }

@@ -3,7 +3,7 @@
 use std::{
     fs::{self, File},
     path::{Path, PathBuf},
-    process::{Child, Command, ExitStatus, Stdio},
+    process::{Child, ChildStdin, Command, ExitStatus, Stdio},
 };
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -21,9 +21,20 @@ pub(crate) struct Process {
 impl Process {
     /// Starts `command`; what it writes goes to files in `dir` that are named after it.
     pub(crate) fn start(name: &str, command: &mut Command, dir: &Path) -> Self {
+        Self::spawn(name, command.stdin(Stdio::null()), dir)
+    }
+
+    /// The same with something to type into.
+    pub(crate) fn start_typed(name: &str, command: &mut Command, dir: &Path) -> (Self, ChildStdin) {
+        let mut process = Self::spawn(name, command.stdin(Stdio::piped()), dir);
+        let keys = process.child.stdin.take().unwrap();
+        (process, keys)
+    }
+
+    fn spawn(name: &str, command: &mut Command, dir: &Path) -> Self {
         let logs = ["out", "err"].map(|stream| dir.join(format!("{name}.{stream}")));
         let [out, err] = [0, 1].map(|i| File::options().create(true).append(true).open(&logs[i]).unwrap());
-        let child = command.stdin(Stdio::null()).stdout(out).stderr(err).spawn().unwrap_or_else(|error| {
+        let child = command.stdout(out).stderr(err).spawn().unwrap_or_else(|error| {
             panic!("cannot start {:?}: {error}; run ci/test, which installs it", command.get_program())
         });
         Self { name: name.to_owned(), child, logs, tell: true }

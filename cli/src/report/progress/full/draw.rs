@@ -58,7 +58,7 @@ fn header(frame: &mut Frame<'_>, area: Rect, view: &View, state: &State) {
     let strong = Style::new().add_modifier(Modifier::BOLD);
     let mut time = Line::raw(plain(block::time_line(view, width)));
     if view.interrupted {
-        time = Line::styled(block::interrupted(width), paint(state, Color::Yellow));
+        time = Line::styled(block::interrupted(view, width), paint(state, Color::Yellow));
     }
     let lines = vec![Line::styled(plain(block::headline(view, width)), strong), time];
     frame.render_widget(Paragraph::new(lines), area);
