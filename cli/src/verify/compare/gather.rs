@@ -101,7 +101,7 @@ impl Stated {
     }
 }
 
-/// From when on, and for how long, a run is compared.
+/// From when on, and for how long, a run is compared: by the time of its plan, which pauses stop.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Span {
     from: Nanos,
@@ -121,17 +121,16 @@ impl Span {
 /// answer: one that hangs would move all blocks. `None` for a run whose load has no known beginning.
 pub(super) fn span(run: &RecordedRun) -> Result<Option<Span>, SegmentError> {
     let Some(load) = run.manifest.load else { return Ok(None) };
-    let from = judged_from(run).max(load.begin_ns);
+    let time = run.manifest.plan_time();
+    let from = time.of(judged_from(run).max(load.begin_ns));
     let loads = &run.scenario.loads;
     let planned = loads.iter().map(|load| load.after + load.duration).max().unwrap_or_default();
     let mut to = load.begin_ns + planned;
-    let by_hand = run.manifest.events.iter().any(|event| event.pace.is_some());
-    if is_whole(run) && !by_hand && loads.iter().all(|load| load.iterations.is_none()) {
-        return Ok(Some(Span { from, length: (to - from).max(Nanos(1)), is_cut: false }));
+    if !is_whole(run) || loads.iter().any(|load| load.iterations.is_some()) {
+        let mut last = from;
+        run.for_each_sample(|_, sample| last = last.max(sample.intended))?;
+        to = to.min(time.of(last));
     }
-    let mut last = from;
-    run.for_each_sample(|_, sample| last = last.max(sample.intended))?;
-    to = if by_hand { last } else { last.min(to) };
     Ok(Some(Span { from, length: (to - from).max(Nanos(1)), is_cut: false }))
 }
 
@@ -149,14 +148,16 @@ pub(super) fn measure(run: &RecordedRun, span: Option<Span>) -> Result<Measured,
     stalls.sort_by_key(|stall| stall.from_ns);
     let mut excuses = Excuses::new(&stalls);
     let mut generator = generator::Gatherer::new(judged_from(run), &run.watched.usage);
+    let time = run.manifest.plan_time();
     run.for_each_sample(|_, sample| {
         let excuse = excuses.of(sample);
         generator.add(sample, excuse);
+        let planned = time.of(sample.intended) - from;
         // What started the users of open loads was before the load, and is no part of it.
-        if sample.intended < from || is_cut && sample.intended > from + length {
+        if planned < Nanos::ZERO || is_cut && planned > length {
             return;
         }
-        let at = i128::from((sample.intended - from).0) * BLOCKS as i128 / i128::from(length.0);
+        let at = i128::from(planned.0) * BLOCKS as i128 / i128::from(length.0);
         let Some(cell) = cells.of(sample, Cell::default) else { return };
         let block = (at as usize).min(BLOCKS - 1);
         cell.add(block, sample, excuse.lateness, is_good(scenario, sample), &stalls);

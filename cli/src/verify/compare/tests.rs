@@ -265,6 +265,23 @@ fn a_run_that_was_ended_early_is_held_against_the_same_time() {
 }
 
 #[test]
+fn a_pause_is_no_time_in_which_nobody_is_served() {
+    let mut later = samples(usual);
+    for sample in &mut later[1000..] {
+        for at in [&mut sample.intended, &mut sample.sent, &mut sample.done] {
+            *at = *at + Nanos::from_secs(20);
+        }
+    }
+    let mut new = Made::new("", &later);
+    let paused = Pace { paused: true, factor: 1.0 };
+    for (at, [before, after]) in [(5, [Pace::default(), paused]), (25, [paused, Pace::default()])] {
+        new.manifest.events.push(Event::of_pace(Nanos::from_secs(at), before, after));
+    }
+    let comparison = held(&[&made(usual)], &new, Terms { force: true, ..Terms::default() }).unwrap();
+    assert_eq!(comparison.outcome, Outcome::Pass, "{comparison:#?}");
+}
+
+#[test]
 fn what_is_no_worse_than_one_of_the_baselines_is_no_change_for_the_worse() {
     let (quick, slow) = (made(usual), made(|i| usual(i) * 13 / 10));
     let comparison = held(&[&quick, &slow], &slow, Terms::default()).unwrap();
