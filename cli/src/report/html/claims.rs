@@ -60,8 +60,36 @@ fn broken(claim: Claim) -> &'static str {
     }
 }
 
+/// What a verdict says: of a broken limit also to which side.
 fn title(verdict: &Verdict) -> &'static str {
-    if verdict.outcome == Outcome::Fail { broken(verdict.claim) } else { says(verdict.claim) }
+    if verdict.outcome != Outcome::Fail {
+        return says(verdict.claim);
+    }
+    let proofs = verdict.evidence.iter().filter_map(|finding| finding.certificate.as_ref());
+    let refusals: Vec<bool> = proofs.map(plain::is_of_refusal).collect();
+    match (refusals.contains(&true), refusals.contains(&false)) {
+        (false, true) => "More was admitted than a rate limit promises",
+        (true, false) => "Requests were refused that a rate limit promises to admit",
+        _ => broken(verdict.claim),
+    }
+}
+
+/// A failed verdict within the page's first sentence.
+pub(super) fn headline(verdict: &Verdict) -> String {
+    if verdict.claim == Claim::Expectation {
+        return format!("{} was expected, but {}", verdict.subject, verdict.summary);
+    }
+    let mut characters = title(verdict).chars();
+    characters.next().map(|first| first.to_lowercase().chain(characters).collect()).unwrap_or_default()
+}
+
+/// The mistake that explains a verdict, if one does.
+pub(super) fn cause(verdict: &Verdict) -> Option<&str> {
+    verdict
+        .evidence
+        .iter()
+        .find_map(|finding| finding.diagnosis.as_ref())
+        .map(|diagnosis| diagnosis.sentence.as_str())
 }
 
 /// An outcome as a sign and a word.
@@ -72,7 +100,6 @@ pub(crate) fn mark(outcome: Outcome) -> Markup {
 /// A claim that did not pass, for the first screen.
 pub(crate) fn card(page: &Page<'_>, number: usize, verdict: &Verdict) -> Markup {
     let finding = verdict.evidence.iter().find(|finding| finding.outcome == verdict.outcome);
-    let diagnosis = verdict.evidence.iter().find_map(|finding| finding.diagnosis.as_ref());
     let proof = finding.and_then(|finding| finding.certificate.as_ref());
     let said = finding.is_some_and(|finding| verdict.summary.ends_with(&finding.observed));
     html! {
@@ -80,7 +107,7 @@ pub(crate) fn card(page: &Page<'_>, number: usize, verdict: &Verdict) -> Markup 
             h3 { (mark(verdict.outcome)) " " a href={ "#claim-" (number) } { (title(verdict)) } }
             p.subject { code { (plain::subject(page, &verdict.subject)) } }
             @if let Some(proof) = proof { p.lead { (plain::proven(proof)) } } @else if !said { p.lead { (verdict.summary) } }
-            @if let Some(diagnosis) = diagnosis { p.cause { strong { "Likely cause: " } (diagnosis.sentence) } }
+            @if let Some(cause) = cause(verdict) { p.cause { strong { "Likely cause: " } (cause) } }
             @if let (Some(finding), None) = (finding, proof) {
                 dl.sides {
                     dt { "expected" } dd { (finding.expected) }

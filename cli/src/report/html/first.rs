@@ -34,9 +34,33 @@ pub(crate) fn screen(page: &Page<'_>) -> Markup {
 
 fn verdict(page: &Page<'_>) -> Markup {
     let report = page.report;
+    let gravest = failed(page).first().map(|(_, verdict)| *verdict);
+    // The answer to "what broke" is worth more than how many claims noticed.
+    let why = gravest.map_or_else(|| counted(page), claims::headline);
+    html! {
+        div.sign aria-hidden="true" { (sign(report.outcome)) }
+        div.said {
+            h1 { (word(report.outcome)) span.why { ": " (why) } }
+            @if let Some(gravest) = gravest {
+                p.counted {
+                    (counted(page))
+                    @if let Some(cause) = claims::cause(gravest) { " – likely cause: " strong { (cause) } }
+                }
+            }
+            p.about { strong { (report.scenario) } @if let Some(about) = &report.about { " – " (about) } }
+            p.facts { (facts(page)) }
+            @for remark in &report.remarks { p.remark { (remark) } }
+        }
+        button #theme type="button" hidden { "Dark" }
+    }
+}
+
+/// How many claims came to what.
+fn counted(page: &Page<'_>) -> String {
+    let report = page.report;
     let count = |outcome| report.verdicts.iter().filter(|verdict| verdict.outcome == outcome).count();
     let (fails, unsure, all) = (count(Outcome::Fail), count(Outcome::Inconclusive), report.verdicts.len());
-    let why = match (fails, unsure) {
+    match (fails, unsure) {
         (0, 0) if all == 0 => "nothing was claimed".to_owned(),
         (0, 0) if report.outcome != Outcome::Pass => format!("{all} claims hold as far as the run came"),
         (0, 0) => format!("all {all} claims hold"),
@@ -45,16 +69,6 @@ fn verdict(page: &Page<'_>) -> Markup {
         (_, 0) => format!("{fails} of {all} claims do not hold"),
         (1, _) => format!("1 of {all} claims does not hold, {unsure} could not be decided"),
         _ => format!("{fails} of {all} claims do not hold, {unsure} could not be decided"),
-    };
-    html! {
-        div.sign aria-hidden="true" { (sign(report.outcome)) }
-        div.said {
-            h1 { (word(report.outcome)) span.why { ": " (why) } }
-            p.about { strong { (report.scenario) } @if let Some(about) = &report.about { " – " (about) } }
-            p.facts { (facts(page)) }
-            @for remark in &report.remarks { p.remark { (remark) } }
-        }
-        button #theme type="button" hidden { "Dark" }
     }
 }
 
@@ -99,20 +113,27 @@ pub(crate) fn grouped(count: u64) -> String {
 
 /// The failed claims, those that are explained first; then those that could not be decided. If there are none: what holds.
 fn broken(page: &Page<'_>) -> Markup {
-    let of = |outcome| {
-        page.report.verdicts.iter().enumerate().filter(move |(_, verdict)| verdict.outcome == outcome)
-    };
-    let explained = |verdict: &Verdict| verdict.evidence.iter().any(|finding| finding.diagnosis.is_some());
-    let mut failed: Vec<(usize, &Verdict)> = of(Outcome::Fail).collect();
-    // What a scenario expects breaks as a consequence of what else broke, so that comes last.
-    failed.sort_by_key(|(_, verdict)| (!explained(verdict), verdict.claim == Claim::Expectation));
-    let unsure: Vec<(usize, &Verdict)> = of(Outcome::Inconclusive).collect();
+    let (failed, unsure) = (failed(page), of(page, Outcome::Inconclusive));
     html! {
         @if !failed.is_empty() { h2 { "What broke" } (some(page, &failed, "that failed")) }
         @if !unsure.is_empty() && failed.is_empty() { h2 { "What could not be decided" } (some(page, &unsure, "that could not be decided")) }
         @if !unsure.is_empty() && !failed.is_empty() { (rest(page, &unsure, &format!("{} that could not be decided", unsure.len()))) }
         @if failed.is_empty() && unsure.is_empty() { h2 { "What holds" } (claims::held(page)) }
     }
+}
+
+/// The claims that came to this, with their numbers.
+fn of<'a>(page: &Page<'a>, outcome: Outcome) -> Vec<(usize, &'a Verdict)> {
+    page.report.verdicts.iter().enumerate().filter(|(_, verdict)| verdict.outcome == outcome).collect()
+}
+
+/// The failed claims, the gravest first: those that are explained; last what a scenario expects, which breaks as a
+/// consequence of what else broke.
+fn failed<'a>(page: &Page<'a>) -> Vec<(usize, &'a Verdict)> {
+    let mut failed = of(page, Outcome::Fail);
+    failed
+        .sort_by_key(|(_, verdict)| (claims::cause(verdict).is_none(), verdict.claim == Claim::Expectation));
+    failed
 }
 
 /// The first of each sort in full, as far as there is room; the rest, which looks much the same, behind a line.

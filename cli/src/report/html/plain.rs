@@ -34,7 +34,7 @@ pub(crate) fn proven(proof: &Certificate) -> String {
     let Certificate { tenant, allowed, requests, .. } = proof;
     let quota = proof.quota.replacen('/', " per ", 1);
     match requests.first() {
-        Some(first) if first.decision == "refused" => {
+        Some(first) if is_of_refusal(proof) => {
             let replica = &first.replica;
             format!(
                 "tenant {tenant}: replica {replica} refused a request, though at most {allowed} of {quota} were used up"
@@ -48,6 +48,11 @@ pub(crate) fn proven(proof: &Certificate) -> String {
             )
         }
     }
+}
+
+/// Whether it proves a refusal wrong; else too many admissions.
+pub(crate) fn is_of_refusal(proof: &Certificate) -> bool {
+    proof.requests.first().is_some_and(|first| first.decision == "refused")
 }
 
 /// `5 by replica a, 4 by replica b`.
