@@ -141,7 +141,7 @@ pub(crate) fn numbers(page: &Page<'_>) -> Markup {
     let others = [
         ("unanswered", "unanswered", total.unknown),
         ("not sent", "notsent", total.not_sent),
-        ("dropped", "dropped", total.dropped),
+        ("dropped by the generator", "dropped", total.dropped),
     ];
     html! {
         div.numbers {
