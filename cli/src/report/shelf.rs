@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use anstyle::Style;
 use serde::Serialize;
 
 use super::{
@@ -35,47 +36,66 @@ impl<'a> Shelf<'a> {
 /// Renders the list; `now_unix_ns` is now. It ends with a newline.
 pub fn render(runs: &[Entry], now_unix_ns: i64) -> String {
     let mut table =
-        terminal::table(&["run", "begun", "environment", "outcome", "requests", "99 % within", "size"]);
+        terminal::table(&["run", "begun", "environment", "requests", "99 % within", "size", "outcome"]);
+    let mut outcomes = Vec::new();
     for entry in runs {
-        let size = size(entry.bytes);
-        let cells = match &entry.content {
-            Content::Run(run) => vec![
-                entry.run.clone(),
+        let (begun, place, requests, within, outcome) = match &entry.content {
+            Content::Run(run) => (
                 age(now_unix_ns, run.started_unix_ns),
                 environment(run),
+                run.requests.map(|requests| requests.to_string()),
+                run.p99_below_ns.map(|p99| p99.to_string()),
                 outcome(run),
-                run.requests.map(|requests| requests.to_string()).unwrap_or_default(),
-                run.p99_below_ns.map(|p99| p99.to_string()).unwrap_or_default(),
-                size,
-            ],
-            Content::Capacity { capacity } => vec![
-                entry.run.clone(),
-                age(now_unix_ns, capacity.started_unix_ns),
-                capacity.environment.clone(),
-                found(capacity),
-                String::new(),
-                String::new(),
-                size,
-            ],
+            ),
+            Content::Capacity { capacity } => {
+                let begun = age(now_unix_ns, capacity.started_unix_ns);
+                (begun, capacity.environment.clone(), None, None, found(capacity))
+            }
             Content::Broken { broken } => {
-                let text = paint(FAINT, format!("no run: {broken}"));
-                vec![
-                    entry.run.clone(),
-                    String::new(),
-                    String::new(),
-                    text,
-                    String::new(),
-                    String::new(),
-                    size,
-                ]
+                let told = Told { style: FAINT, word: format!("no run: {broken}"), more: String::new() };
+                (String::new(), String::new(), None, None, told)
             }
         };
-        table.add_row(cells);
+        let (requests, within) = (requests.unwrap_or_default(), within.unwrap_or_default());
+        let size = size(entry.bytes);
+        table.add_row([&entry.run, &begun, &place, &requests, &within, &size, &outcome.plain()]);
+        outcomes.push(outcome);
     }
-    terminal::align(&mut table, 4);
+    terminal::align(&mut table, 3);
+    if let Some(column) = table.column_mut(6) {
+        column.set_cell_alignment(comfy_table::CellAlignment::Left);
+    }
+    painted(&table.trim_fmt(), &outcomes)
+}
+
+/// The table with its last column in colour: within the table escape sequences would count as width.
+fn painted(table: &str, outcomes: &[Told]) -> String {
     let mut text = String::new();
-    let _ = writeln!(text, "{}", table.trim_fmt());
+    // The header and the line below it come first.
+    let tells = [None, None].into_iter().chain(outcomes.iter().map(Some));
+    for (line, told) in table.lines().zip(tells) {
+        let parts = told.and_then(|told| Some((line.strip_suffix(&told.plain())?, told)));
+        let _ = match parts {
+            Some((before, Told { style, word, more })) => {
+                writeln!(text, "{before}{}{more}", paint(*style, word))
+            }
+            None => writeln!(text, "{line}"),
+        };
+    }
     text
+}
+
+/// What became of a run: a word in its colour, and what else there is to say.
+struct Told {
+    style: Style,
+    word: String,
+    more: String,
+}
+
+impl Told {
+    fn plain(&self) -> String {
+        format!("{}{}", self.word, self.more)
+    }
 }
 
 fn environment(run: &Recorded) -> String {
@@ -84,36 +104,39 @@ fn environment(run: &Recorded) -> String {
 }
 
 /// A run that is still going on looks like one that was killed.
-fn outcome(run: &Recorded) -> String {
-    let told = match run.outcome {
-        Some(outcome) => judged(outcome),
-        None if run.state == State::Running => return paint(UNSURE, "running, or killed"),
-        None => paint(UNSURE, "not judged"),
+fn outcome(run: &Recorded) -> Told {
+    let (style, word) = match run.outcome {
+        Some(outcome) => (style(outcome), outcome.to_string()),
+        None if run.state == State::Running => (UNSURE, "running, or killed".to_owned()),
+        None => (UNSURE, "not judged".to_owned()),
     };
-    match run.state {
-        State::Interrupted => format!("{told} (interrupted)"),
-        State::Aborted => format!("{told} (aborted)"),
-        State::Running | State::Finished => told,
-    }
+    let more = match run.state {
+        State::Interrupted => " (interrupted)",
+        State::Aborted => " (aborted)",
+        State::Running | State::Finished => "",
+    };
+    Told { style, word, more: more.to_owned() }
 }
 
 /// `Inconclusive, 1000/s or more`; of several numbers of replicas the last.
-fn found(search: &Searched) -> String {
+fn found(search: &Searched) -> Told {
     let count = search.counts.last();
     let figure = count.map(|count| capacity::figure(count.capacity, count.held, count.broke, search.by));
-    let mut text =
-        format!("{}, {}", judged(search.outcome), figure.as_deref().unwrap_or("nothing was measured"));
+    let mut more = format!(", {}", figure.as_deref().unwrap_or("nothing was measured"));
     if let Some(count) = count.filter(|_| search.counts.len() > 1) {
-        let _ = write!(text, " with {}", capacity::counted(count.replicas));
+        let _ = write!(more, " with {}", capacity::counted(count.replicas));
     }
-    if search.interrupted { format!("{text} (interrupted)") } else { text }
+    if search.interrupted {
+        more += " (interrupted)";
+    }
+    Told { style: style(search.outcome), word: search.outcome.to_string(), more }
 }
 
-fn judged(outcome: Outcome) -> String {
+fn style(outcome: Outcome) -> Style {
     match outcome {
-        Outcome::Pass => paint(GOOD, outcome),
-        Outcome::Inconclusive => paint(UNSURE, outcome),
-        Outcome::Fail => paint(BAD, outcome),
+        Outcome::Pass => GOOD,
+        Outcome::Inconclusive => UNSURE,
+        Outcome::Fail => BAD,
     }
 }
 
@@ -191,6 +214,8 @@ mod tests {
             run("20260101T090000Z-flood", State::Finished, None, 8_001),
             Entry { run: "notes".to_owned(), path: PathBuf::new(), bytes: 12, content: broken },
         ];
-        insta::assert_snapshot!(anstream::adapter::strip_str(&render(&runs, NOW)).to_string());
+        let text = render(&runs, NOW);
+        assert!(text.contains(&paint(BAD, "Fail")), "{text:?}");
+        insta::assert_snapshot!(anstream::adapter::strip_str(&text).to_string());
     }
 }
