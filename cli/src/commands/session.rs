@@ -104,7 +104,7 @@ impl Session<'_> {
         output.follow(&self.scenario, clock, &signals.interrupt, &controls, self.quiet);
         self.tell_details(output);
         let scenario = Arc::clone(&self.scenario);
-        let observer = Observer::new(&scenario, self.up, dir, clock, output.tidings())?;
+        let observer = Observer::new(&scenario, self.up, dir, clock, output.tidings().as_ref())?;
         observer.before(&signals.stop, output, self.quiet).await?;
 
         let setup = self.setup(clock, canaries).paced_by(turns.clone());

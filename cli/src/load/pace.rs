@@ -87,11 +87,6 @@ impl Listener {
         !self.0.borrow().is_empty()
     }
 
-    /// The plan's time of a load that begins at `begin`, as far as it is known.
-    pub fn plan_time(&self, begin: Nanos) -> PlanTime {
-        plan_time(&self.0.borrow(), begin)
-    }
-
     /// All changes so far.
     pub fn changes(&mut self) -> Vec<Event> {
         self.0.borrow_and_update().clone()

@@ -89,25 +89,28 @@ pub async fn watch(
     run_dir: &Path,
     clock: RunClock,
     stop: CancellationToken,
-    looks: Looks,
+    looks: &Looks,
 ) -> std::io::Result<()> {
     let dir = run_dir.join("observations");
     std::fs::create_dir_all(&dir)?;
     let mut file = OpenOptions::new().create(true).append(true).open(dir.join("store.jsonl"))?;
-    let client = redis::Client::open(url).ok();
+    let client = redis::Client::open(url);
     let database = client.as_ref().map_or(0, |client| client.get_connection_info().redis_settings().db());
     let mut connection = None;
     loop {
         let is_last = stop.is_cancelled();
         let from_ns = clock.now();
-        let seen = tokio::time::timeout(TIMEOUT, look(client.as_ref(), &mut connection)).await.ok().flatten();
-        if seen.is_none() {
+        let looking = tokio::time::timeout(TIMEOUT, look(client.as_ref(), &mut connection));
+        let seen = looking.await.unwrap_or_else(|_| Err(too_late()));
+        if seen.is_err() {
             connection = None;
         }
-        let field = |name: &str| seen.as_deref().and_then(|info| field(info, name));
-        let (to_ns, health) = (clock.now(), seen.as_deref().and_then(|info| health(info, database)));
+        let info = seen.as_deref().ok();
+        let field = |name: &str| info.and_then(|info| field(info, name));
+        let (to_ns, health) = (clock.now(), info.and_then(|info| health(info, database)));
         let keys = health.map_or_else(|| "its state".to_owned(), |health| format!("{} keys", health.keys));
-        looks.note("Redis", from_ns, to_ns, seen.as_ref().map(|_| &*keys).ok_or("not reached in time"));
+        let seen = seen.as_ref().map(|_| &*keys).map_err(String::as_str);
+        looks.note("Redis", from_ns, to_ns, seen);
         let mut line = serde_json::to_vec(&StoreLook {
             from_ns,
             to_ns,
@@ -137,19 +140,28 @@ pub async fn reachable(url: &str) -> Result<(), String> {
     match tokio::time::timeout(TIMEOUT, client.get_multiplexed_async_connection()).await {
         Ok(Ok(_)) => Ok(()),
         Ok(Err(error)) => Err(error.to_string()),
-        Err(_) => Err(format!("no answer in {} s", TIMEOUT.as_secs())),
+        Err(_) => Err(too_late()),
     }
 }
 
-/// What `INFO` says.
+fn too_late() -> String {
+    format!("no answer in {} s", TIMEOUT.as_secs())
+}
+
+/// What `INFO` says; the reason, in words, if it says nothing.
 async fn look(
-    client: Option<&redis::Client>,
+    client: Result<&redis::Client, &redis::RedisError>,
     connection: &mut Option<redis::aio::MultiplexedConnection>,
-) -> Option<String> {
-    if connection.is_none() {
-        *connection = client?.get_multiplexed_async_connection().await.ok();
-    }
-    redis::cmd("INFO").query_async(connection.as_mut()?).await.ok()
+) -> Result<String, String> {
+    let connection = match connection {
+        Some(connection) => connection,
+        None => {
+            let client = client.map_err(ToString::to_string)?;
+            let opened = client.get_multiplexed_async_connection().await;
+            connection.insert(opened.map_err(|error| error.to_string())?)
+        }
+    };
+    redis::cmd("INFO").query_async(connection).await.map_err(|error| error.to_string())
 }
 
 /// A line `name:value` of `INFO`.
@@ -177,6 +189,26 @@ fn health(info: &str, database: i64) -> Option<Health> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::observe::tidings::Tidings;
+
+    #[tokio::test]
+    async fn a_redis_that_is_away_is_told_once_and_for_its_reason() {
+        let (to, told) = std::sync::mpsc::channel();
+        let looks = Looks::told(Some(Tidings::new(to, false)));
+        let (dir, once) = (tempfile::tempdir().unwrap(), CancellationToken::new());
+        once.cancel();
+        for _ in 0..2 {
+            let stop = once.clone();
+            watch("redis://127.0.0.1:1", dir.path(), RunClock::start(), stop, &looks).await.unwrap();
+        }
+        let told: Vec<String> = told.try_iter().collect();
+        let [told] = told.as_slice() else { panic!("{told:#?}") };
+        assert!(told.contains(" s  Redis: failed: ") && told.contains("refused"), "{told}");
+        assert_eq!(
+            std::fs::read_to_string(dir.path().join("observations/store.jsonl")).unwrap().lines().count(),
+            2
+        );
+    }
 
     fn look(at: i64, run_id: Option<&str>, uptime_s: u64) -> StoreLook {
         StoreLook {

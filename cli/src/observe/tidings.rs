@@ -29,34 +29,34 @@ impl Tidings {
 #[derive(Debug, Default)]
 pub struct Looks {
     tidings: Option<Tidings>,
-    /// How often each has not answered, in a row.
-    silent: Mutex<BTreeMap<String, u32>>,
+    /// How often each has failed, in a row.
+    failed: Mutex<BTreeMap<String, u32>>,
 }
 
 impl Looks {
     /// Tells of them, if there is anybody who wants to hear it.
     pub fn told(tidings: Option<Tidings>) -> Self {
-        Self { tidings, silent: Mutex::default() }
+        Self { tidings, failed: Mutex::default() }
     }
 
-    /// A look at `subject` lasted from one instant to another, and came to this: what was seen, or why nothing was. Told is that there is
-    /// no answer, that there is one again, and that it took long.
+    /// A look at `subject` lasted from one instant to another, and came to this: what was seen, or why nothing was. Told is that it
+    /// failed, that it did not any more, and that it took long.
     pub fn note(&self, subject: &str, from: Nanos, to: Nanos, seen: Result<&str, &str>) {
         let Some(tidings) = &self.tidings else { return };
-        let mut silent = self.silent.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = silent.get(subject).copied().unwrap_or_default();
+        let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = failed.get(subject).copied().unwrap_or_default();
         let text = match seen {
             Err(reason) => {
-                silent.insert(subject.to_owned(), before + 1);
-                (before == 0 || tidings.each).then(|| format!("no answer: {reason}"))
+                failed.insert(subject.to_owned(), before + 1);
+                (before == 0 || tidings.each).then(|| format!("failed: {reason}"))
             }
             Ok(what) => {
-                silent.remove(subject);
+                failed.remove(subject);
                 let took = to - from;
                 match before {
                     0 if took > SLOW || tidings.each => Some(format!("{what} in {took}")),
                     0 => None,
-                    _ => Some(format!("{what} in {took}, after {before} without an answer")),
+                    _ => Some(format!("{what} in {took}, after {before} that failed")),
                 }
             }
         };

@@ -6,6 +6,7 @@ use std::{
     process::{ChildStdin, Command},
 };
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -85,7 +86,6 @@ fn a_run_says_as_much_as_it_is_asked_to() {
     ] {
         assert!(verbose.err.contains(text), "no {text:?} in\n{}", verbose.err);
     }
-    assert!(!verbose.err.contains(" s  metrics of a: "), "{}", verbose.err);
     let each = sandbox.run(&["run", "scenario.toml", "-vv", "--progress", "plain"]);
     each.assert_nothing_failed();
     assert!(each.err.contains(" s  metrics of a: ") && each.err.contains(" bytes in "), "{}", each.err);
@@ -96,6 +96,9 @@ fn a_run_says_as_much_as_it_is_asked_to() {
     both.assert_code(2);
 }
 
+const PROGRAM: &str = env!("CARGO_BIN_EXE_saasbench");
+const TAKEN: &str = "\u{1b}[?1049h";
+
 /// The program on a terminal of its own, made by `script`: what it shows, and whoever types.
 struct Typed {
     process: Process,
@@ -105,11 +108,16 @@ struct Typed {
 
 impl Typed {
     fn start(sandbox: &Sandbox, arguments: &str) -> Self {
+        Self::shell(sandbox, &format!("exec {PROGRAM} {arguments}"))
+    }
+
+    /// What a shell does there.
+    fn shell(sandbox: &Sandbox, line: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let mut command = Command::new("script");
-        let line = format!("stty cols 80 rows 24; exec {} {arguments}", env!("CARGO_BIN_EXE_saasbench"));
+        let line = format!("stty cols 80 rows 24; {line}");
         command.args(["-qfec", &line, "/dev/null"]).current_dir(sandbox.path());
-        command.env("SHELL", "/bin/sh").env("TERM", "xterm");
+        command.env("SHELL", "/bin/bash").env("TERM", "xterm");
         let (process, keys) = Process::start_typed("script", &mut command, dir.path());
         Self { process, keys, _dir: dir }
     }
@@ -117,16 +125,21 @@ impl Typed {
     fn type_key(&mut self, key: &str) {
         self.keys.write_all(key.as_bytes()).unwrap();
     }
+
+    /// Waits until it shows a text for the so-manyeth time.
+    fn wait_for(&mut self, times: usize, text: &str) {
+        wait_for(&format!("{text:?}, {times} times"), || {
+            self.process.assert_lives();
+            self.process.out().matches(text).count() >= times
+        });
+    }
 }
 
 #[test]
 fn keys_turn_a_run_and_are_in_its_record_when_they_do() {
     let sandbox = Sandbox::with(&short("1m"), TENANTS);
     let mut typed = Typed::start(&sandbox, "run scenario.toml --ui full");
-    wait_for("the terminal to be taken", || {
-        typed.process.assert_lives();
-        typed.process.out().contains("\u{1b}[?1049h")
-    });
+    typed.wait_for(1, TAKEN);
     let run = sandbox.only_run();
     let mut done = Vec::new();
     for (key, does) in [("p", "paused"), ("+", "at 110 % of the plan"), ("p", "went on")] {
@@ -146,4 +159,56 @@ fn keys_turn_a_run_and_are_in_its_record_when_they_do() {
     let shown = typed.process.out();
     let (_, after) = shown.rsplit_once("\u{1b}[?1049l").expect("the terminal was given back");
     assert!(after.contains("the load was changed by hand: paused at "), "{after}");
+}
+
+#[test]
+fn a_job_that_was_suspended_comes_back_with_its_display() {
+    let sandbox = Sandbox::with(&short("1m"), TENANTS);
+    let run = format!("{PROGRAM} run scenario.toml --ui full >report.txt");
+    let mut typed = Typed::shell(&sandbox, &format!("set -m; {run}; bg; read -r; fg; echo ended with $?"));
+    typed.wait_for(1, "load");
+    typed.type_key("\u{1a}");
+    typed.wait_for(1, "\u{1b}[?1049l");
+    // In the background it goes on, and writes its next samples.
+    typed.wait_for(1, " &");
+    let samples = || fs::read_dir(sandbox.only_run().join("samples")).map_or(0, Iterator::count);
+    let before = samples();
+    wait_for("samples to be recorded in the background", || samples() > before);
+    // Nobody tells it that it is in the foreground again.
+    typed.type_key("\n");
+    typed.wait_for(2, TAKEN);
+    typed.type_key("q");
+    wait_for_some("the job to end", || typed.process.ended());
+    assert!(typed.process.out().contains("ended with 130"), "{}", typed.process.out());
+    let report = fs::read_to_string(sandbox.path().join("report.txt")).unwrap();
+    assert!(report.contains("expect") && !report.contains('\u{1b}'), "{report:?}");
+}
+
+/// A process that outlives its terminal, but not its test.
+struct Orphan(Pid);
+
+impl Drop for Orphan {
+    fn drop(&mut self) {
+        let _ = kill_process(self.0, Signal::KILL);
+    }
+}
+
+#[test]
+fn a_terminal_that_is_gone_keeps_nobody_busy() {
+    let sandbox = Sandbox::with(&short("1m"), TENANTS);
+    let mut typed = Typed::shell(
+        &sandbox,
+        &format!("trap '' HUP; echo $$ >pid; exec {PROGRAM} run scenario.toml --ui full"),
+    );
+    typed.wait_for(1, TAKEN);
+    let pid: i32 = fs::read_to_string(sandbox.path().join("pid")).unwrap().trim().parse().unwrap();
+    let _orphan = Orphan(Pid::from_raw(pid).unwrap());
+    let threads = || -> Vec<String> {
+        let tasks = fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+        tasks.filter_map(|task| fs::read_to_string(task.unwrap().path().join("comm")).ok()).collect()
+    };
+    wait_for("keys to be read", || threads().contains(&"keys\n".to_owned()));
+    typed.process.kill();
+    wait_for("nobody to read keys any more", || !threads().contains(&"keys\n".to_owned()));
+    assert!(!threads().is_empty(), "it goes on without its terminal");
 }

@@ -46,7 +46,8 @@ pub(super) struct Observer<'a> {
     up: &'a Up,
     dir: PathBuf,
     clock: RunClock,
-    tidings: Option<Tidings>,
+    /// Of Redis, during the load and after it.
+    store_looks: Arc<Looks>,
 }
 
 /// Observation that goes on while the load does.
@@ -64,9 +65,9 @@ impl<'a> Observer<'a> {
         up: &'a Up,
         dir: &Path,
         clock: RunClock,
-        tidings: Option<Tidings>,
+        tidings: Option<&Tidings>,
     ) -> Result<Self, RecordError> {
-        let looks = || Looks::told(tidings.clone());
+        let looks = || Looks::told(tidings.cloned());
         let scraper = match &scenario.metrics {
             Some(contract) => {
                 let scraper = Scraper::new(sources(up)?, contract.clone(), dir, clock);
@@ -80,7 +81,8 @@ impl<'a> Observer<'a> {
         let prometheus = prometheus.map(|client| Prometheus::new(client, dir, clock)).transpose();
         let prometheus = prometheus.map_err(RecordError::write(dir))?;
         let prometheus = prometheus.map(|prometheus| prometheus.telling(looks()));
-        Ok(Self { scraper, prometheus, scenario, up, dir: dir.to_owned(), clock, tidings })
+        let store_looks = Arc::new(looks());
+        Ok(Self { scraper, prometheus, scenario, up, dir: dir.to_owned(), clock, store_looks })
     }
 
     /// Where the counters begin, at rest where something may have moved them before. Prometheus must have seen it, too: it
@@ -130,8 +132,8 @@ impl<'a> Observer<'a> {
         }
         if let Some(url) = self.up.store_url.clone() {
             let (dir, clock, stop) = (self.dir.clone(), self.clock, stop.clone());
-            let looks = Looks::told(self.tidings.clone());
-            tasks.spawn(async move { store::watch(&url, &dir, clock, stop, looks).await });
+            let looks = Arc::clone(&self.store_looks);
+            tasks.spawn(async move { store::watch(&url, &dir, clock, stop, &looks).await });
         }
         Ok(Watching { stop, tasks, meter, dir: self.dir.clone() })
     }
@@ -202,7 +204,7 @@ impl<'a> Observer<'a> {
         let Some(url) = &self.up.store_url else { return Ok(()) };
         let once = CancellationToken::new();
         once.cancel();
-        store::watch(url, &self.dir, self.clock, once, Looks::told(self.tidings.clone())).await
+        store::watch(url, &self.dir, self.clock, once, &self.store_looks).await
     }
 
     /// Where the counters end, once they have come to rest; and Prometheus's samples, once it has seen that.

@@ -260,6 +260,7 @@ impl Follower {
     /// Says what observers have told since.
     fn hear(&mut self) {
         while let Ok(text) = self.told.try_recv() {
+            let text = one_line(&text);
             match &mut self.face {
                 Face::Json => write(&json::note(&text)),
                 Face::Full(full) => full.log(&text),
@@ -320,6 +321,12 @@ fn locked(follower: &Mutex<Follower>) -> MutexGuard<'_, Follower> {
 /// A phase with its instant.
 fn told(phase: Phase, now: Nanos) -> String {
     paint(FAINT, format!("{:8.3} s  {}", now.as_secs_f64(), phase.words()))
+}
+
+/// What came from outside, as text that moves no cursor: without control characters, in one line.
+fn one_line(text: &str) -> String {
+    let words = text.split(|c: char| c.is_control()).filter(|words| !words.is_empty());
+    words.collect::<Vec<_>>().join(" ")
 }
 
 /// Nobody reads a standard error that is gone, and that is no reason to stop a run.

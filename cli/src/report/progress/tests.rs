@@ -91,6 +91,12 @@ fn every_phase_is_told() {
 }
 
 #[test]
+fn what_comes_from_outside_moves_no_cursor() {
+    let text = "metrics of a: failed: \u{1b}[2Jgone\r\n\u{9b}31mred\ttext\n";
+    assert_eq!(one_line(text), "metrics of a: failed:  [2Jgone 31mred text");
+}
+
+#[test]
 fn a_line_where_there_is_no_terminal() {
     assert_eq!(
         block::plain(&view(&["acme", "globex"], 5)),

@@ -7,12 +7,8 @@ use std::{collections::VecDeque, sync::Arc};
 
 use super::counter::{Counter, subject_of};
 use crate::{
-    plan::{rest::requests_at_most, time::PlanTime},
-    record::sample::Sample,
-    scenario::Scenario,
-    units::Nanos,
-    verify::excuse::Excuses,
-    watch::stall::Stall,
+    plan::rest::requests_at_most, record::sample::Sample, scenario::Scenario, units::Nanos,
+    verify::excuse::Excuses, watch::stall::Stall,
 };
 
 /// Counts along.
@@ -60,17 +56,6 @@ impl Live {
             begun: None,
             judged_from: (scenario.warmup == Nanos::ZERO).then_some(Nanos(i64::MIN)),
         })
-    }
-
-    /// The pace of the load was turned by hand. It can bring any number of requests then, and a pause puts the end of the warm-up off:
-    /// `plan_time` is that of a load that begins at an instant.
-    pub fn turn(&mut self, plan_time: impl Fn(Nanos) -> PlanTime) {
-        for watched in &mut self.watched {
-            watched.planned = None;
-        }
-        if self.scenario.warmup > Nanos::ZERO {
-            self.judged_from = self.begun.map(|begun| plan_time(begun).comes(begun + self.scenario.warmup));
-        }
     }
 
     /// Takes note of a request.
@@ -242,14 +227,5 @@ mod tests {
         let text = text("error_ratio == 0%").replace("name = \"test\"", "name = \"test\"\nwarmup = \"1s\"");
         let failing = samples(&[(500, 1); PLANNED]);
         assert_eq!(given_up(&text, &failing).map(|(enough, _)| enough), Some(11));
-        // A pause from 0.5 s to 2.5 s puts its end off: the sample that is due at 3 s is the first to count.
-        let mut live = Live::new(&Arc::new(testing::scenario(&text)), true).unwrap();
-        let changes = [(Nanos::from_millis(500), true), (Nanos::from_millis(2500), false)];
-        let given_up = failing.into_iter().position(|sample| {
-            live.add(sample);
-            live.turn(|begin| PlanTime::new(begin, changes));
-            live.judge(Nanos::MAX, &[]).is_some()
-        });
-        assert_eq!(given_up, Some(30));
     }
 }

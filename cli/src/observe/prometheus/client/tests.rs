@@ -4,7 +4,15 @@ use tokio::{
 };
 
 use super::*;
-use crate::{load::connect::tls, observe::http_client};
+use crate::{
+    clock::RunClock,
+    load::connect::tls,
+    observe::{
+        http_client,
+        prometheus::Prometheus,
+        tidings::{Looks, Tidings},
+    },
+};
 
 /// A server that gives each question this answer, after it has looked for `wanted` in its head.
 async fn server(wanted: &'static str, answer: String) -> String {
@@ -46,6 +54,21 @@ async fn it_makes_itself_known_under_a_prefix() {
     let known = client(&base).known_by(credentials("x-scope-orgid", "acme-7"), TIMEOUT);
     let answer = known.ask(&Question::Rules).await.unwrap().to_string();
     assert!(answer.contains("GET /prefix/api/v1/rules"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_query_that_fails_is_told_by_itself() {
+    let answer = http("200 OK", "application/json", r#"{"status":"success","data":{"result":[]}}"#);
+    let base = server("good", answer).await;
+    let (to, told) = std::sync::mpsc::channel();
+    let (dir, looks) = (tempfile::tempdir().unwrap(), Looks::told(Some(Tidings::new(to, false))));
+    let prometheus = Prometheus::new(client(&base), dir.path(), RunClock::start()).unwrap().telling(looks);
+    for query in ["good", "bad", "good", "bad", "worse"] {
+        prometheus.record(&prometheus.now(query)).await.unwrap();
+    }
+    let told: Vec<String> = told.try_iter().collect();
+    let told: Vec<&str> = told.iter().map(|text| text.split_once(" s  ").unwrap().1).collect();
+    insta::assert_snapshot!(told.join("\n"));
 }
 
 #[test]

@@ -13,7 +13,11 @@ use std::{
     sync::{Arc, mpsc},
 };
 
-use ratatui::{Terminal, backend::CrosstermBackend};
+use ratatui::{
+    Terminal,
+    backend::CrosstermBackend,
+    layout::{Position, Rect},
+};
 
 use self::keys::Shown;
 pub use self::terminal::restore;
@@ -35,6 +39,8 @@ pub struct Full {
     state: State,
     controls: Controls,
     shown: mpsc::Receiver<Shown>,
+    /// Whether the terminal was given back until the job is in the foreground again.
+    suspended: bool,
     /// Whether there is anybody to read keys for.
     _alive: Arc<()>,
 }
@@ -74,13 +80,18 @@ impl Full {
         let terminal = Terminal::new(CrosstermBackend::new(io::stderr())).inspect_err(|_| restore())?;
         let alive = Arc::new(());
         let shown = keys::read(controls.clone(), clock, &alive);
-        Ok(Self { terminal, state: State { coloured, ..State::default() }, controls, shown, _alive: alive })
+        let state = State { coloured, ..State::default() };
+        Ok(Self { terminal, state, controls, shown, suspended: false, _alive: alive })
     }
 
     /// Draws the run, as keys have asked for. A terminal that is gone is no reason to stop it.
     pub fn draw(&mut self, view: &View) {
         while let Ok(what) = self.shown.try_recv() {
             self.state.show(what, view.plan.tenants.len());
+        }
+        if self.suspended {
+            // A job that went on in the background (`bg`) is not told when it comes to the foreground.
+            self.resume();
         }
         if terminal::is_taken() {
             let (state, pace) = (&self.state, self.controls.pace());
@@ -89,18 +100,25 @@ impl Full {
     }
 
     /// Gives the terminal back and stops the process, until it is continued.
-    pub fn suspend(&self) {
+    pub fn suspend(&mut self) {
+        self.suspended |= terminal::is_taken();
         restore();
         terminal::stop();
     }
 
-    /// The process was continued: takes the terminal again, unless it is somebody else's by now.
+    /// The process was continued: takes the terminal again, unless it is somebody else's by now, or was given back for good.
     pub fn resume(&mut self) {
-        if terminal::is_ours() {
-            restore();
-            if terminal::take().is_ok() {
-                let _ = self.terminal.clear();
-            }
+        if !(self.suspended || terminal::is_taken()) || !terminal::is_ours() {
+            return;
+        }
+        restore();
+        if terminal::take().is_ok() {
+            self.suspended = false;
+            // `clear` would ask the terminal for its cursor, by way of standard output, which may be a file.
+            let _ = self
+                .terminal
+                .size()
+                .and_then(|size| self.terminal.resize(Rect::from((Position::ORIGIN, size))));
         }
     }
 

@@ -7,7 +7,7 @@ use ratatui::{
 };
 
 use super::{
-    keys::{Action, action},
+    keys::{Action, Typed, action, wait},
     *,
 };
 use crate::{
@@ -71,6 +71,16 @@ fn keys_ask_for_what_their_help_says() {
     assert_eq!(of(KeyCode::Down), Some(Action::Show(Shown::Tenant(1))));
     assert_eq!(of(KeyCode::Up), Some(Action::Show(Shown::Tenant(-1))));
     assert_eq!(of(KeyCode::Char('?')), Some(Action::Show(Shown::Help)));
+}
+
+#[test]
+fn a_terminal_that_is_gone_is_read_no_more() {
+    let (ours, mut theirs) = std::os::unix::net::UnixStream::pair().unwrap();
+    assert_eq!(wait(&ours), Typed::Nothing);
+    theirs.write_all(b"p").unwrap();
+    assert_eq!(wait(&ours), Typed::Something);
+    drop(theirs);
+    assert_eq!(wait(&ours), Typed::NoMore);
 }
 
 #[test]
