@@ -49,6 +49,9 @@ pub struct CapacityReport {
     pub scaling_note: Option<String>,
     /// `--at-least`.
     pub at_least: Option<f64>,
+    /// With how many replicas it has to be as much: with the most, where there are several numbers of them.
+    #[serde(default)]
+    pub at_least_with: Option<usize>,
     /// `Pass`: found, and as much as was asked for. `Fail`: broken at the lowest level, or surely less.
     pub outcome: Outcome,
     /// Whether the user has interrupted it.
@@ -223,7 +226,11 @@ fn limit(steps: &[Step], bracket: Bracket, stopped: Stopped, full: Option<f64>) 
             return (Limit::Generator, why.unwrap_or_default());
         }
         Stopped::Search(End::HeldAtMost) => return (Limit::Most, String::new()),
-        Stopped::Budget => return (Limit::Budget, String::new()),
+        // Where a step was too short to tell, there was no time for one that is long enough.
+        Stopped::Budget => {
+            let last = steps.last().filter(|step| step.ending == Ending::Unsure);
+            return (Limit::Budget, last.and_then(|step| step.why.clone()).unwrap_or_default());
+        }
         Stopped::Search(End::Found | End::BrokenAtLeast) => {}
     }
     let broke = said(Ending::Broke);
@@ -260,10 +267,13 @@ impl CapacityReport {
                 self.scaling_note = Some(note.to_owned());
             }
         }
+        let gated = self
+            .at_least_with
+            .map_or(self.counts.last(), |with| self.counts.iter().find(|count| count.replicas == with));
         let worst = self.counts.iter().map(Count::outcome).max();
-        self.outcome = match (self.at_least, self.counts.last()) {
+        self.outcome = match (self.at_least, gated) {
             (None, _) if worst == Some(Outcome::Fail) || is_whole => worst.unwrap_or(Outcome::Inconclusive),
-            (Some(least), Some(last)) if is_whole => last.reaches(least),
+            (Some(least), Some(gated)) if is_whole => gated.reaches(least),
             _ => Outcome::Inconclusive,
         };
         self

@@ -22,8 +22,6 @@ use hdrhistogram::Histogram;
 
 /// A service keeps up while the requests under way grow by no more than this share of the arrivals.
 const BEHIND: f64 = 0.02;
-/// A quantile `q` is trusted from so many samples on, divided by `1 − q`; a fifth more, so that a few may be missing.
-const SAMPLES: f64 = 12.0;
 /// What `1 − q` may be off by, times the requests of a step.
 const TINY: f64 = 1e-6;
 
@@ -155,14 +153,18 @@ impl Flow {
     }
 
     /// Whether more requests were late than all of the step allows, those `touched` by a stall of ours left out: then
-    /// a step that was cut short has broken its objective, however few its answers are.
-    fn is_too_late(&self, touched: u64) -> Option<String> {
+    /// a step that was cut short has broken its objective, however few its answers are. Of a generator that was late itself
+    /// only what is later than its `slack` counts.
+    fn is_too_late(&self, touched: u64, slack: Nanos) -> Option<String> {
         let Lateness { bound, allowed, .. } = self.lateness?;
-        (self.late.saturating_sub(touched) > allowed).then(|| {
-            format!(
-                "{} requests took longer than {bound}; of all that were planned, {allowed} may",
-                self.late
-            )
+        let (late, bound) = if slack == Nanos::ZERO {
+            (self.late, bound.to_string())
+        } else {
+            let in_time = self.latency.count_between(0, (bound + slack).0.max(0).unsigned_abs());
+            (self.latency.len() - in_time, format!("{bound} and the {slack} that the generator may add"))
+        };
+        (late.saturating_sub(touched) > allowed).then(|| {
+            format!("{late} requests took longer than {bound}; of all that were planned, {allowed} may")
         })
     }
 
@@ -192,10 +194,14 @@ pub fn ending(report: &Report, flow: &Flow, context: Context) -> (Ending, Option
     if let Some(broken) = first(Outcome::Fail, &is_for_good) {
         return (Ending::Broke, told(broken));
     }
-    if let Some(why) = flow.is_too_late(report.generator.touched).filter(|_| context.cut_short) {
+    let generator = first(Outcome::Inconclusive, &|verdict| verdict.claim == Claim::Generator);
+    // A worker that is busy reads answers as late as it sends requests.
+    let is_late_itself = generator.is_some_and(|claim| !found_only_drops(claim));
+    let slack = if is_late_itself { report.generator.slack() } else { Nanos::ZERO };
+    if let Some(why) = flow.is_too_late(report.generator.touched, slack).filter(|_| context.cut_short) {
         return (Ending::Broke, Some(why));
     }
-    if let Some(generator) = first(Outcome::Inconclusive, &|verdict| verdict.claim == Claim::Generator) {
+    if let Some(generator) = generator {
         return by_generator(generator, flow, context);
     }
     if context.cut_short {
@@ -219,9 +225,7 @@ pub fn ending(report: &Report, flow: &Flow, context: Context) -> (Ending, Option
 /// Arrivals that were dropped while the generator had time enough wait for users who wait for the service: it is the
 /// service that is slow, if it is slower than at low load.
 fn by_generator(claim: &Verdict, flow: &Flow, context: Context) -> (Ending, Option<String>) {
-    let mut others = claim.evidence.iter().filter(|found| found.outcome != Outcome::Pass);
-    let only_drops = others.all(|found| found.subject == "arrivals");
-    if !only_drops || !context.is_open {
+    if !found_only_drops(claim) || !context.is_open {
         return (Ending::Generator, Some(claim.summary.clone()));
     }
     let is_slower = match (flow.quantile(0.5), context.calm_p50) {
@@ -237,13 +241,10 @@ fn by_generator(claim: &Verdict, flow: &Flow, context: Context) -> (Ending, Opti
     (Ending::Generator, Some(why))
 }
 
-/// How many requests the scenario's quantiles need to be trusted.
-pub fn samples_needed(scenario: &Scenario) -> f64 {
-    let quantiles = scenario.expectations.iter().filter_map(|expectation| match expectation.measure {
-        Measure::Quantile { q, .. } => Some(SAMPLES / (1.0 - q)),
-        _ => None,
-    });
-    quantiles.fold(0.0, f64::max)
+/// Whether nothing but dropped arrivals speaks against the generator.
+fn found_only_drops(claim: &Verdict) -> bool {
+    let mut against = claim.evidence.iter().filter(|found| found.outcome != Outcome::Pass);
+    against.all(|found| found.subject == "arrivals")
 }
 
 /// A bound on the latency of all requests, and how many of a step may be later.

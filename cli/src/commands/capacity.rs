@@ -20,7 +20,7 @@ use super::{
     session::{Session, Signals, record_failure},
 };
 use crate::{
-    args::CapacityArgs,
+    args::{CapacityArgs, ReportArgs},
     capacity::result::{CapacityReport, Count, FILE, Stopped, VERSION},
     environment::{Up, local},
     exit::{Exit, Failure},
@@ -28,7 +28,7 @@ use crate::{
         manifest::{ScenarioText, to_json, write_whole},
         writer::{RecordError, create_place},
     },
-    report::{capacity::counted, html, output::Output},
+    report::{capacity::counted, files, html, output::Output},
     scenario::Scenario,
     units::Nanos,
     verify::verdict::Outcome,
@@ -45,6 +45,7 @@ pub async fn capacity(args: &CapacityArgs, output: &mut Output<'_>) -> Result<Ex
         declare(&mut scenario, &args.place.config, name, output.err_is_coloured())?;
     }
     let settings = Settings::new(args, &scenario)?;
+    files::check(&ReportArgs { json: args.json.clone(), junit: None, markdown: None })?;
     let signals = Signals::listen();
     let dir = create_place(&args.out, &format!("{}-capacity", scenario.name))
         .map_err(|error| record_failure(&error))?;
@@ -67,18 +68,15 @@ pub async fn capacity(args: &CapacityArgs, output: &mut Output<'_>) -> Result<Ex
     let is_whole = failure.is_none() && report.counts.len() == settings.replicas.len();
     let report = report.concluded(is_whole);
     let kept = keep(&report, &dir);
-    output.capacity(&report, args.json.as_deref())?;
+    let told = output.capacity(&report, args.json.as_deref());
     if let Ok(page) = &kept {
         output.note(&format!("report: {}", page.display()), args.quiet);
     }
-    match failure.or(kept.err()) {
-        Some(failure) if report.outcome == Outcome::Fail => {
-            output.failure(&failure);
-            Ok(Exit::Fail)
-        }
-        Some(failure) => Err(failure),
-        None => Ok(Exit::of_run(report.outcome, false, report.interrupted)),
-    }
+    // The first of them ends the command, unless the service has failed; none of them goes untold.
+    let mut failures = [failure, kept.err(), told.err()].into_iter().flatten();
+    let first = if report.outcome == Outcome::Fail { None } else { failures.next() };
+    failures.for_each(|failure| output.failure(&failure));
+    first.map_or_else(|| Ok(Exit::of_run(report.outcome, false, report.interrupted)), Err)
 }
 
 /// A report of which nothing is known yet.
@@ -96,6 +94,7 @@ fn begun(args: &CapacityArgs, scenario: &Scenario, settings: &Settings, dir: &Pa
         scaling: None,
         scaling_note: None,
         at_least: args.at_least,
+        at_least_with: args.at_least.and(settings.gated()),
         outcome: Outcome::Inconclusive,
         interrupted: false,
         failure: None,
@@ -193,6 +192,7 @@ impl Work<'_> {
             Ok(()) => hunt.run(output).await,
             Err(failure) => Err(failure),
         };
+        let has_begun = hunt.has_begun();
         let (steps, bracket, up) = hunt.finish();
         let death = take_down(up).await.map(|death| {
             let hint = format!("the steps so far are in {}", self.dir.display());
@@ -203,7 +203,7 @@ impl Work<'_> {
             (Err(failure), None) => (Stopped::Failed, Some(failure)),
             (Ok(stopped), None) => (stopped, None),
         };
-        let is_told = !steps.is_empty() || stopped == Stopped::Budget;
+        let is_told = has_begun || stopped == Stopped::Budget;
         let took = Nanos::from(begin.elapsed());
         let count = || Count::new(replicas, steps, bracket, stopped, shares_machine, took);
         (is_told.then(count), failure)

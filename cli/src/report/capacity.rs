@@ -45,7 +45,8 @@ pub fn render(report: &CapacityReport) -> String {
             writeln!(text, "\n{} {failure}", paint(UNSURE, "broken off, this is what was known by then:"));
     }
     if let Some(least) = report.at_least {
-        let _ = writeln!(text, "\nat least {}: {}", level(by, least), outcome(report.outcome));
+        let asked = at_least(by, least, report.at_least_with);
+        let _ = writeln!(text, "\n{asked}: {}", outcome(report.outcome));
     }
     text
 }
@@ -72,6 +73,12 @@ pub fn level(by: By, level: f64) -> String {
         By::Users if level == 1.0 => "1 user".to_owned(),
         By::Users => format!("{level:.0} users"),
     }
+}
+
+/// `at least 2500/s`, or `at least 2500/s with 4 replicas`.
+pub(super) fn at_least(by: By, least: f64, with: Option<usize>) -> String {
+    let with = with.map(|replicas| format!(" with {}", counted(replicas))).unwrap_or_default();
+    format!("at least {}{with}", level(by, least))
 }
 
 /// `1 replica`, `2 replicas`.

@@ -282,20 +282,23 @@ impl<'a> Output<'a> {
         json: Option<&Path>,
     ) -> Result<(), Failure> {
         let to_stdout = json.is_some_and(|path| path == Path::new("-"));
-        if let Some(path) = json {
-            let json = to_json(value).map_err(|error| unwritable(path, &error))?;
-            let written = if to_stdout {
-                quiet_pipe(self.out.write_all(&json))
-            } else {
-                files::write(path, &json, None)
-            };
-            written.map_err(|error| unwritable(path, &error))?;
-        }
+        let written = json.map_or(Ok(()), |path| {
+            let written = to_json(value).and_then(|json| {
+                if to_stdout {
+                    quiet_pipe(self.out.write_all(&json).and_then(|()| self.out.flush()))
+                } else {
+                    files::write(path, &json, None)
+                }
+            });
+            written.map_err(|error| unwritable(path, &error))
+        });
         if to_stdout {
-            return Ok(());
+            return written;
         }
-        quiet_pipe(self.out.write_all(text().as_bytes()).and_then(|()| self.out.flush()))
-            .map_err(|error| unwritable(Path::new("standard output"), &error))
+        // Whoever does not get the file is told at least.
+        let told = quiet_pipe(self.out.write_all(text().as_bytes()).and_then(|()| self.out.flush()))
+            .map_err(|error| unwritable(Path::new("standard output"), &error));
+        written.and(told)
     }
 }
 

@@ -118,9 +118,9 @@ fn outcome(run: &Recorded) -> Told {
     Told { style, word, more: more.to_owned() }
 }
 
-/// `Inconclusive, 1000/s or more`; of several numbers of replicas the last.
+/// `Inconclusive, 1000/s or more`; of several numbers of replicas the greatest.
 fn found(search: &Searched) -> Told {
-    let count = search.counts.last();
+    let count = search.counts.iter().max_by_key(|count| count.replicas);
     let figure = count.map(|count| capacity::figure(count.capacity, count.held, count.broke, search.by));
     let mut more = format!(", {}", figure.as_deref().unwrap_or("nothing was measured"));
     if let Some(count) = count.filter(|_| search.counts.len() > 1) {
@@ -197,8 +197,8 @@ mod tests {
         let broken = Content::Broken { broken: "no manifest.json".to_owned() };
         let text = r#"{"version": 1, "scenario": "shop", "started_unix_ns": 1794990000000000000, "environment": "embedded",
             "by": "rate", "outcome": "inconclusive", "interrupted": true, "counts": [
-            {"replicas": 1, "capacity": {"value": 1025.0, "low": 1000.0, "high": 1050.0}, "held": 1000.0, "broke": 1050.0},
-            {"replicas": 2, "capacity": null, "held": 1900.0, "broke": null}]}"#;
+            {"replicas": 2, "capacity": null, "held": 1900.0, "broke": null},
+            {"replicas": 1, "capacity": {"value": 1025.0, "low": 1000.0, "high": 1050.0}, "held": 1000.0, "broke": 1050.0}]}"#;
         let search = Content::Capacity { capacity: serde_json::from_str(text).unwrap() };
         let runs = [
             Entry {

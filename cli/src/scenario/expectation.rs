@@ -1,7 +1,7 @@
 //! `[[expect]]`: a bound on what clients saw, such as `p99 < 50ms` or `ratio(429) <= 5%`.
 
 use super::{
-    JourneyIndex, StepIndex, TenantIndex,
+    JourneyIndex, Scenario, StepIndex, TenantIndex,
     notation::{self, Complaint},
     problem::{closest, quoted},
 };
@@ -73,6 +73,28 @@ pub enum Comparison {
     AtLeast,
     /// `==`
     Equal,
+}
+
+impl Expectation {
+    /// Whether it is about what a tenant asks for in a step.
+    pub fn applies(&self, scenario: &Scenario, tenant: TenantIndex, step: StepIndex) -> bool {
+        self.filter.tenant.is_none_or(|only| only == tenant) && self.is_about(scenario, step)
+    }
+
+    /// Whether it is about a step's requests, of some tenant.
+    pub fn is_about(&self, scenario: &Scenario, index: StepIndex) -> bool {
+        let Filter { journey, steps, .. } = &self.filter;
+        let step = scenario.steps.get(index);
+        let of_journey = step.map(|step| step.journey);
+        let is_start = of_journey
+            .and_then(|journey| scenario.journeys.get(journey))
+            .is_some_and(|journey| journey.start.contains(&index));
+        // An error is one wherever it happens; of everything else, starting is not what an expectation means.
+        let counts_starts = self.measure == Measure::ErrorRatio || steps.is_some();
+        journey.is_none_or(|journey| Some(journey) == of_journey)
+            && steps.as_ref().is_none_or(|steps| steps.contains(&index))
+            && (counts_starts || !is_start)
+    }
 }
 
 impl Comparison {

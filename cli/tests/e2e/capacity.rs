@@ -54,7 +54,8 @@ fn no_level_is_said_to_hold_that_the_service_cannot_serve() {
         sandbox.run(&["capacity", "scenario.toml", "--target", &service.url(), "--json", "-", "--quiet"]);
     let (report, count) = found(&ended);
     // Beyond 300/s the queue grows by 60 ms and more in a step of 500 ms.
-    assert!(count["held"].as_f64().unwrap() <= 300.0, "{count:#}");
+    // Where the machine is busy elsewhere, nothing may have held.
+    assert!(count["held"].as_f64().is_none_or(|held| held <= 300.0), "{count:#}");
     if count["broke_is_sure"] == true {
         assert!(count["broke"].as_f64().unwrap() > 125.0, "{count:#}");
     }
@@ -108,24 +109,99 @@ fn users_are_raised_until_they_wait_too_long_for_each_other() {
     let (report, count) = found(&ended);
     assert_eq!(report["by"], "users");
     assert!(!report["objectives"].to_string().contains("keeps up"), "{report:#}");
-    let held = count["held"].as_f64().unwrap();
-    assert!(held <= 33.0 && held.fract() == 0.0, "{count:#}");
+    assert!(count["held"].as_f64().is_none_or(|held| held <= 33.0 && held.fract() == 0.0), "{count:#}");
     if ended.code == Some(0) {
         let value = count["capacity"]["value"].as_f64().unwrap();
         assert!((20.0..=40.0).contains(&value), "{count:#}");
     }
-    // All of them are there when a step is judged, though each second starts one only.
-    let first = &count["steps"][0];
-    assert!(first["answered_per_s"].as_f64().unwrap() > 200.0, "{first:#}");
+    // The ten of the first step are there when its warm-up ends, though the scenario starts one a second.
+    let run = count["steps"][0]["run"].as_str().expect("a first step");
+    let first = sandbox.path().join(report["directory"].as_str().unwrap()).join(run);
+    let manifest: Value =
+        serde_json::from_str(&fs::read_to_string(first.join("manifest.json")).unwrap()).unwrap();
+    assert_eq!(manifest["scenario"]["overrides"]["spawn"], 100.0, "{manifest:#}");
 }
 
 #[test]
 fn what_fails_at_any_rate_fails_at_the_start() {
-    let service = Calibration::start(&["--delay", "150ms"]);
+    // So far beyond the bound that no generator can have added it.
+    let service = Calibration::start(&["--delay", "400ms"]);
     let sandbox = Sandbox::with(&by_rate(), TENANTS);
     let ended = sandbox.run(&["capacity", "scenario.toml", "--target", &service.url(), "--quiet"]);
-    ended.assert_code(1);
-    assert!(ended.out.contains("less than 125/s"), "{ended:?}");
+    if ended.code == Some(3) {
+        // A machine that is busy elsewhere may keep it from being sure, never from being slow.
+        let bounds = ["less than 125/s, not sure yet", "limit: the generator", "nothing is known"];
+        assert!(bounds.iter().any(|bound| ended.out.contains(bound)), "{ended:?}");
+    } else {
+        ended.assert_code(1);
+        assert!(ended.out.contains("less than 125/s"), "{ended:?}");
+    }
+}
+
+#[test]
+fn a_search_that_is_interrupted_in_its_first_step_leaves_its_report() {
+    let service = Calibration::start(&[]);
+    let sandbox = Sandbox::with(&by_rate(), TENANTS);
+    let target = service.url();
+    let running = sandbox.start(&["capacity", "scenario.toml", "--target", &target, "--step", "15s"]);
+    let has_begun = || {
+        let steps = sandbox.runs().into_iter().map(|dir| dir.join("steps"));
+        steps
+            .filter_map(|dir| fs::read_dir(dir).ok())
+            .flatten()
+            .flatten()
+            .any(|step| step.path().join("manifest.json").exists())
+    };
+    wait_for("the first step", has_begun);
+    running.signal(Signal::INT);
+    let ended = running.end();
+    ended.assert_code(130);
+    ended.assert_says(&["1 replica: nothing is known", "limit: the search was interrupted"]);
+    let dir = sandbox.only_run();
+    assert!(dir.join("capacity.json").exists() && dir.join("capacity.html").exists());
+    sandbox.run(&["show", "latest"]).assert_says(&["interrupted: this is what was known by then"]);
+    let listed = sandbox.run(&["list"]);
+    assert!(!listed.out.contains("is running, or was killed"), "{listed:?}");
+}
+
+#[test]
+fn a_report_that_cannot_be_written_is_refused_before_the_search_and_told_after_it() {
+    let sandbox = Sandbox::with(&by_rate(), TENANTS);
+    let refused = sandbox.run(&["capacity", "scenario.toml", "--json", "no/such.json"]);
+    refused.assert_code(2);
+    assert!(sandbox.runs().is_empty(), "nothing was begun");
+    // A full disk is noticed late.
+    let service = Calibration::start(&[]);
+    let target = service.url();
+    let flags = ["--target", &target, "--most", "125", "--json", "/dev/full", "--quiet"];
+    let late = sandbox.run(&[&["capacity", "scenario.toml"], flags.as_slice()].concat());
+    late.assert_code(5);
+    late.assert_says(&["capacity of ceiling on", "cannot write the report to /dev/full"]);
+    let text = format!("{}\n{}", refused.err, late.err);
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn a_tenant_with_few_of_the_requests_gets_steps_that_are_long_enough() {
+    let service = Calibration::start(&[]);
+    // One of nine requests is globex's: in half a second there are 28 of the 120 answers that its p90 takes.
+    let beside = "rate = \"100/s\"\ntenant = \"acme\"\nduration = \"1s\"\n[[load]]\n\
+                  tenant = \"globex\"\nrate = \"12.5/s\"";
+    let text = by_rate()
+        .replace("[[journey]]", "[[tenant]]\nid = \"globex\"\n[[journey]]")
+        .replace("rate = \"100/s\"", beside)
+        .replace("that = \"p90 < 60ms\"", "that = \"p90 < 60ms\"\nwhere = { tenant = \"globex\" }")
+        .replace("budget = \"20s\"", "budget = \"12s\"");
+    let sandbox = Sandbox::with(&text, TENANTS);
+    let target = service.url();
+    let flags = ["--target", &target, "--from", "500", "--most", "500", "--json", "-", "--quiet"];
+    let ended = sandbox.run(&[&["capacity", "scenario.toml"], flags.as_slice()].concat());
+    let (_, count) = found(&ended);
+    let steps = count["steps"].as_array().unwrap();
+    let planned = |step: &Value| step["planned_ns"].as_u64().unwrap();
+    assert_eq!(steps[0]["ending"], "unsure", "{count:#}");
+    assert!(planned(&steps[1]) > 2 * planned(&steps[0]), "{count:#}");
+    assert_ne!(count["limit"], "generator", "{count:#}");
 }
 
 #[test]
@@ -173,10 +249,11 @@ fn what_cannot_be_searched_is_told() {
     let sandbox = Sandbox::with(&by_rate(), TENANTS);
     let two = "users = 1\nduration = \"1s\"\n[[load]]\nusers = 1";
     sandbox.write("users.toml", &scenario(two, "60ms", ""));
-    let lines: [&[&str]; 8] = [
+    let lines: [&[&str]; 9] = [
         &["--by", "users"],
         &["--by", "users", "--from", "20", "--most", "10"],
         &["--from", "200", "--most", "100"],
+        &["--from", "200", "--most", "1000", "--at-least", "2000/s"],
         &["--by", "rate"],
         &["--by", "users", "--from", "1"],
         &["--precision", "5"],

@@ -80,6 +80,7 @@ pub(crate) fn report(counts: Vec<Count>, at_least: Option<f64>) -> CapacityRepor
         scaling: None,
         scaling_note: None,
         at_least,
+        at_least_with: None,
         outcome: Outcome::Inconclusive,
         interrupted: false,
         failure: None,
@@ -167,4 +168,37 @@ fn three_counts_are_fitted_and_fewer_are_not() {
     let mut unsure = counts(&[(1, 1.0), (2, 1.9), (4, 3.4)]);
     (unsure.counts[1].sure, unsure.scaling) = (false, None);
     assert_eq!(unsure.concluded(true).scaling, None, "what is not sure is not fitted");
+}
+
+#[test]
+fn a_gate_is_about_the_most_replicas_in_whatever_order_they_were_searched() {
+    let outcome = |order: [(usize, f64); 2], with| {
+        let counts = order.map(|(replicas, scale)| count(replicas, scale, Ending::Broke, FOUND, false));
+        let mut report = report(counts.into(), Some(1500.0));
+        report.at_least_with = with;
+        report.concluded(true).outcome
+    };
+    assert_eq!(outcome([(4, 2.0), (1, 1.0)], Some(4)), Outcome::Pass);
+    assert_eq!(outcome([(1, 1.0), (4, 2.0)], Some(4)), Outcome::Pass);
+    assert_eq!(outcome([(1, 2.0), (4, 1.0)], Some(4)), Outcome::Fail);
+    assert_eq!(outcome([(1, 2.0), (2, 2.0)], Some(4)), Outcome::Inconclusive, "it was not searched");
+}
+
+#[test]
+fn a_budget_that_had_no_room_for_a_longer_step_says_what_it_was_to_tell() {
+    let stopped_after = |last: Ending| {
+        let mut steps = vec![step(100.0, Ending::Held), step(100.0, last)];
+        steps[1].why = Some("9 answers; a p99 needs 1000".to_owned());
+        let bracket = Bracket {
+            held: Some(100.0),
+            held_is_sure: false,
+            broke: None,
+            broke_is_sure: false,
+            is_spoiled: false,
+            middle: None,
+        };
+        limit(&steps, bracket, Stopped::Budget, None)
+    };
+    assert_eq!(stopped_after(Ending::Unsure), (Limit::Budget, "9 answers; a p99 needs 1000".to_owned()));
+    assert_eq!(stopped_after(Ending::Broke), (Limit::Budget, String::new()));
 }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::{
+    capacity::need,
     record::sample::{Outcome as SampleOutcome, Sample},
     verify::{
         testing::{Made, sample, scenario},
@@ -90,7 +91,7 @@ fn a_step_is_hopeless_when_too_many_wait_to_be_saved() {
     };
     assert_eq!(under_way(&with("that = \"max < 1s\"")), Some((100, 150)), "50 in time, 100 beyond");
     assert_eq!(under_way(&with("that = \"p50 < 10ms\"")), Some((100, 150)));
-    assert_eq!(samples_needed(&with("that = \"p99.9 < 1s\"")).round(), 12_000.0);
+    assert_eq!(need::samples_needed(&with("that = \"p99.9 < 1s\"")).round(), 12_000.0);
     assert_eq!(under_way(&scenario(crate::verify::testing::SCENARIO)), None);
     let bounded = |from: &str, to: &str| {
         let text = crate::verify::testing::SCENARIO.replace(from, to);
@@ -131,5 +132,23 @@ fn what_was_cut_short_is_broken_by_those_that_were_late() {
         // Nothing speaks against it, but it is not whole.
         told("[[expect]]\nthat = \"max < 1s\"", 0, true),
     ];
+    insta::assert_snapshot!(all.join("\n"));
+}
+
+#[test]
+fn what_a_generator_that_is_late_may_have_added_breaks_no_step() {
+    let told = |subject: &str, latency: i64| {
+        let made =
+            Made::new("[metrics]\nenabled = false\n[[expect]]\nthat = \"p90 < 50ms\"", &samples(|_| 10));
+        let mut report = made.judge();
+        let found = vec![Evidence::new(Outcome::Inconclusive, subject, "", format!("{subject}: too much"))];
+        report
+            .verdicts
+            .push(Verdict::from_evidence(Claim::Generator, "the load", found, |_, e| e[0].observed.clone()));
+        let late = flow(|n| if n >= 9_000 { latency } else { 10 });
+        let (ending, why) = ending(&report, &late, Context { cut_short: true, ..CONTEXT });
+        format!("{subject}, {latency} ms: {ending:?}: {}", why.unwrap_or_default())
+    };
+    let all = [told("worker-0", 140), told("worker-0", 160), told("lateness", 140), told("arrivals", 140)];
     insta::assert_snapshot!(all.join("\n"));
 }

@@ -20,9 +20,10 @@ use super::{
 };
 use crate::{
     capacity::{
+        need::{Answers, samples_needed},
         result::{Count, STEPS, Stopped},
         search::{Bounds, Bracket, Next, Search, Trial},
-        step::{Context, Ending, Flow, Lateness, Step, ending, samples_needed, strictest},
+        step::{Context, Ending, Flow, Lateness, Step, ending, strictest},
     },
     commands::session::{Session, Signals, judge_beside, record_failure},
     environment::Up,
@@ -63,8 +64,10 @@ pub(super) struct Hunt<'a> {
     replicas: usize,
     /// Steps that said nothing since the last that did.
     unsure: u32,
-    /// Samples per second of load and level, as seen.
-    per_level: Option<f64>,
+    /// Seconds of load, times the level, until each quantile has the samples that it needs: as planned, then as seen.
+    needed: f64,
+    /// Whether a step was begun: there is something to tell, though it may never have been judged.
+    begun: bool,
     /// Runs whose samples are still there, by what came of them.
     kept: Vec<(Ending, PathBuf)>,
 }
@@ -98,7 +101,12 @@ impl<'a> Hunt<'a> {
             deadline,
             replicas,
             unsure: 0,
-            per_level: None,
+            needed: match settings.by {
+                By::Rate => samples_needed(work.scenario),
+                // How many requests a user makes is seen in the first step.
+                By::Users => 0.0,
+            },
+            begun: false,
             kept: Vec::new(),
         }
     }
@@ -123,11 +131,16 @@ impl<'a> Hunt<'a> {
             if self.work.signals.interrupted() {
                 return Ok(Stopped::Interrupted);
             }
-            let step = taken?;
+            let (step, answers) = taken?;
             output.note(&line(self.steps.len() + 1, self.work.settings.by, &step), self.work.args.quiet);
-            self.note(step);
+            self.note(step, &answers);
             self.settle(output).await?;
         }
+    }
+
+    /// Whether anything of it was recorded.
+    pub(super) fn has_begun(&self) -> bool {
+        self.begun
     }
 
     /// What is known in the end, and the environment back.
@@ -139,32 +152,29 @@ impl<'a> Hunt<'a> {
     /// How long the load of a step is: the warm-up, and then as long as was asked for, and as the quantiles need.
     fn length(&self, level: f64) -> Nanos {
         let Work { settings, scenario, .. } = self.work;
-        let per_second = match (self.per_level, settings.by) {
-            (Some(per_level), _) => per_level * level,
-            (None, By::Rate) => level,
-            (None, By::Users) => f64::INFINITY,
-        };
         let asked = settings.step.as_secs_f64();
-        let needed = samples_needed(scenario) / per_second;
-        let length = asked.max(needed) * LONGER.powi(i32::try_from(self.unsure).unwrap_or(0));
+        let length = asked.max(self.needed / level) * LONGER.powi(i32::try_from(self.unsure).unwrap_or(0));
         scenario.warmup + Nanos::from_secs_f64(length.min(LONGEST.as_secs_f64()))
     }
 
     /// Takes note of what a step said.
-    fn note(&mut self, step: Step) {
+    fn note(&mut self, step: Step, answers: &Answers) {
+        let is_whole = matches!(step.ending, Ending::Held | Ending::Unsure) && !step.cut_short;
         let trial = match step.ending {
             Ending::Held => Some(Trial::Held),
             Ending::Broke => Some(Trial::Broke),
             Ending::Generator => Some(Trial::Spoiled),
+            // It was too short, which is nobody's fault: one that is long enough can tell, if the budget has room for it.
+            Ending::Unsure if is_whole && answers.are_too_few() => None,
             Ending::Unsure => (self.unsure + 1 >= PATIENCE).then_some(Trial::Spoiled),
         };
         self.unsure = if trial.is_some() { 0 } else { self.unsure + 1 };
         if let Some(trial) = trial {
             self.search.record(step.level, trial);
         }
-        let is_whole = matches!(step.ending, Ending::Held | Ending::Unsure) && !step.cut_short;
         if step.answered_per_s > 0.0 && is_whole {
-            self.per_level = Some(step.answered_per_s / step.level);
+            let judged = (step.planned_ns - self.work.scenario.warmup).as_secs_f64();
+            self.needed = answers.lack() * judged * step.level;
         }
         self.steps.push(step);
     }
@@ -198,10 +208,16 @@ impl<'a> Hunt<'a> {
     }
 
     /// One step: a recorded run of its own, judged.
-    async fn take(&mut self, level: f64, planned: Nanos, output: &mut Output<'_>) -> Result<Step, Failure> {
+    async fn take(
+        &mut self,
+        level: f64,
+        planned: Nanos,
+        output: &mut Output<'_>,
+    ) -> Result<(Step, Answers), Failure> {
         let Work { settings, dir, signals, .. } = self.work;
         let name = format!("{STEPS}/r{}-{:03}-{level}", self.replicas, self.steps.len() + 1);
         let run = dir.join(&name);
+        self.begun = true;
         create_run(&run).map_err(|error| record_failure(&error))?;
         let overrides = settings.overrides(level, planned);
         let mut scenario = self.work.scenario.clone();
@@ -215,8 +231,9 @@ impl<'a> Hunt<'a> {
         // Cut short too early, while users still started or in the warm-up, it says nothing; then the next one is whole.
         let early = lateness.filter(|_| self.unsure == 0);
         let cut = tokio::spawn(cut_short(told, early, warmup, stop.clone()));
+        let scenario = Arc::new(scenario);
         let mut session = Session {
-            scenario: Arc::new(scenario),
+            scenario: Arc::clone(&scenario),
             text,
             up: &self.up,
             workers: self.work.args.workers,
@@ -233,12 +250,16 @@ impl<'a> Hunt<'a> {
         recorded.map_err(|error| record_failure(&error))?;
         let begin = |run: &RecordedRun| {
             let begin = run.manifest.load.map_or(Nanos::ZERO, |load| load.begin_ns);
-            Flow::new(begin, warmup, planned, lateness)
+            let answers = Answers::new(&scenario, run.manifest.environment.fresh, begin + warmup);
+            (Flow::new(begin, warmup, planned, lateness), answers)
         };
-        let (report, flow) = judge_beside(&run, begin, Flow::add)?;
+        let (report, (flow, answers)) = judge_beside(&run, begin, |(flow, answers), sample| {
+            flow.add(sample);
+            answers.add(sample);
+        })?;
         let step = self.judged(level, name, planned, &report, &flow, machine, cut_short);
         self.tidy(step.ending, run)?;
-        Ok(step)
+        Ok((step, answers))
     }
 
     #[expect(clippy::too_many_arguments, reason = "all that is known of a step")]

@@ -57,6 +57,14 @@ impl Settings {
             let message = format!("the highest level, {most}, is below the first, {from}");
             return Err(Failure::new(Exit::Usage, message).hint("give a greater --most, or a lower --from"));
         }
+        if let Some(least) = args.at_least.filter(|least| *least > most) {
+            let (least, most) = (level(by, least), level(by, most));
+            let message =
+                format!("at least {least} cannot be found: the highest level that may be tried is {most}");
+            return Err(
+                Failure::new(Exit::Usage, message).hint("give a greater --most, or a lower --at-least")
+            );
+        }
         let replicas: Vec<usize> = match args.replicas.as_slice() {
             [] if args.place.targets.is_empty() => given.replicas.clone(),
             given => given.iter().map(|count| usize::from(*count)).collect(),
@@ -85,6 +93,11 @@ impl Settings {
     /// The time for each of the numbers of replicas.
     pub(super) fn budget_of_each(&self) -> Duration {
         self.budget / u32::try_from(self.replicas.len()).unwrap_or(u32::MAX).max(1)
+    }
+
+    /// The number of replicas that `--at-least` is about, where there are several: the greatest.
+    pub(super) fn gated(&self) -> Option<usize> {
+        self.replicas.iter().flatten().copied().max().filter(|_| self.replicas.len() > 1)
     }
 
     /// How a step at a level changes the scenario's loads.

@@ -48,6 +48,19 @@ fn what_ended_a_search_is_told() {
 }
 
 #[test]
+fn a_gate_over_several_numbers_of_replicas_names_the_one_that_it_is_about() {
+    let counts = [(2, 2.0), (1, 1.0)];
+    let counts = counts.map(|(replicas, scale)| count(replicas, scale, Ending::Broke, FOUND, false));
+    let mut report = report(counts.into(), Some(1500.0));
+    report.at_least_with = Some(2);
+    let report = report.concluded(true);
+    let text = plain(&render(&report));
+    insta::assert_snapshot!(text.lines().last().unwrap(), @"at least 1500/s with 2 replicas: yes");
+    let page = crate::report::html::capacity::render(&report);
+    assert!(page.contains("at least 1500/s with 2 replicas is kept"), "{page}");
+}
+
+#[test]
 fn a_line_a_step() {
     let count = count(1, 1.0, Ending::Broke, FOUND, false);
     let lines: Vec<String> =

@@ -13,7 +13,7 @@ use crate::{
         scaling::Estimate,
         step::{Ending, Step},
     },
-    report::capacity::{brief, counted, in_brief, level, limit, short},
+    report::capacity::{at_least, brief, counted, in_brief, level, limit, short},
     scenario::capacity::By,
     units::Nanos,
     verify::verdict::Outcome,
@@ -45,9 +45,9 @@ fn headline(report: &CapacityReport) -> (&'static str, String) {
         let is_found = report.outcome == Outcome::Pass;
         return (if is_found { "Found" } else { word(report.outcome) }, found);
     };
-    let least = level(report.by, least);
+    let least = at_least(report.by, least, report.at_least_with);
     let said = match report.outcome {
-        Outcome::Pass => format!("at least {least} is kept"),
+        Outcome::Pass => format!("{least} is kept"),
         Outcome::Fail => format!("{least} is not kept"),
         Outcome::Inconclusive => format!("whether {least} is kept is not sure"),
     };
@@ -247,7 +247,7 @@ fn search(report: &CapacityReport) -> Markup {
             dt { "objectives" } dd { (report.objectives.join(" · ")) }
             dt { "raised" } dd { (raised(report.by)) }
             dt { "precision" } dd { (format!("{:.3}", report.precision * 100.0).trim_end_matches('0').trim_end_matches('.')) " %" }
-            @if let Some(least) = report.at_least { dt { "asked for" } dd { "at least " (level(report.by, least)) ": " (mark(report.outcome)) } }
+            @if let Some(least) = report.at_least { dt { "asked for" } dd { (at_least(report.by, least, report.at_least_with)) ": " (mark(report.outcome)) } }
             dt { "environment" } dd { (report.environment) }
             dt { "recorded in" } dd { code { (report.directory) } }
         }

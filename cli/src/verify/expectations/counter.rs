@@ -10,7 +10,7 @@ use crate::{
         tally::{count_latency, latency_histogram},
     },
     scenario::{
-        Scenario, StepIndex,
+        Scenario,
         expectation::{Expectation, Filter, LatencyFrom, Measure},
     },
     units::Nanos,
@@ -84,26 +84,6 @@ impl Counter {
         &self.expectation
     }
 
-    fn applies(&self, scenario: &Scenario, sample: &Sample) -> bool {
-        self.expectation.filter.tenant.is_none_or(|tenant| tenant == sample.tenant)
-            && self.is_about(scenario, sample.step)
-    }
-
-    /// Whether it is about a step's requests, of some tenant.
-    pub(super) fn is_about(&self, scenario: &Scenario, index: StepIndex) -> bool {
-        let Filter { journey, steps, .. } = &self.expectation.filter;
-        let step = scenario.steps.get(index);
-        let of_journey = step.map(|step| step.journey);
-        let is_start = of_journey
-            .and_then(|journey| scenario.journeys.get(journey))
-            .is_some_and(|journey| journey.start.contains(&index));
-        // An error is one wherever it happens; of everything else, starting is not what an expectation means.
-        let counts_starts = self.expectation.measure == Measure::ErrorRatio || steps.is_some();
-        journey.is_none_or(|journey| Some(journey) == of_journey)
-            && steps.as_ref().is_none_or(|steps| steps.contains(&index))
-            && (counts_starts || !is_start)
-    }
-
     pub(super) fn add(
         &mut self,
         scenario: &Scenario,
@@ -112,7 +92,7 @@ impl Counter {
         excuse: Excuse,
         excuses: &Excuses,
     ) {
-        if !self.applies(scenario, sample) {
+        if !self.expectation.applies(scenario, sample.tenant, sample.step) {
             return;
         }
         if excuse.touched {

@@ -42,7 +42,7 @@ impl Live {
             .map(|expected| {
                 let counter = Counter::new(expected.clone());
                 let planned = requests_at_most(scenario, expected.filter.tenant, |step| {
-                    counter.is_about(scenario, step)
+                    expected.is_about(scenario, step)
                 });
                 Watched { counter, planned }
             })
