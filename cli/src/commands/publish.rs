@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use tokio_util::sync::CancellationToken;
+
 use crate::{
     args::PublishArgs,
     environment::{EnvironmentError, Up, access::credentials, local},
@@ -68,12 +70,18 @@ pub(super) async fn own_metrics(
     Ok(Some(own_metrics))
 }
 
-/// Tells Grafana of a run that has been judged; if it does not listen, that is told.
-pub(super) async fn annotate(args: &PublishArgs, dir: &Path, report: &Report, output: &mut Output<'_>) {
+/// Tells Grafana of a run that has been judged, but not past `stop`; if it does not listen, that is told.
+pub(super) async fn annotate(
+    args: &PublishArgs,
+    dir: &Path,
+    report: &Report,
+    stop: &CancellationToken,
+    output: &mut Output<'_>,
+) {
     // What was wrong with the arguments was said before the load.
     let Ok(Some(grafana)) = grafana(args) else { return };
     let events = Manifest::read(dir).map(|manifest| manifest.events).unwrap_or_default();
-    if let Err(reason) = grafana.tell(&annotations(report, &events)).await {
+    if let Err(reason) = grafana.tell(&annotations(report, &events), stop).await {
         output.warn(&reason);
     }
 }

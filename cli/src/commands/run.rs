@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tokio_util::sync::CancellationToken;
+
 use super::{
     compare::{compare_with, is_of, open_all},
     place::{bring_up, take_down},
@@ -101,13 +103,16 @@ pub(super) async fn go(
     let ended = Ended { judged, compared, mishaps };
     output.report(&ended.judged.report, ended.beside(), &args.report)?;
     output.page(ended.judged.page.as_ref(), args.display.quiet);
-    publish::annotate(&args.publish, &dir, &ended.judged.report, output).await;
+    // Whoever interrupts from here on has the whole run, and only waits no longer. A run that was interrupted is told of, too.
+    let interrupted = signals.interrupted();
+    let stop = if interrupted { CancellationToken::new() } else { signals.interrupt.clone() };
+    publish::annotate(&args.publish, &dir, &ended.judged.report, &stop, output).await;
     match &ended.compared {
         None => {}
         Some(Ok(comparison)) => output.comparison_of_run(comparison, &args.report)?,
         Some(Err(failure)) => output.failure(failure),
     }
-    Ok(ended.exit(signals.interrupted()))
+    Ok(ended.exit(interrupted))
 }
 
 /// All that the exit code of a run rests on.

@@ -4,6 +4,8 @@
 use std::time::Duration;
 
 use serde::Serialize;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     observe::{prometheus::client::Credentials, scrape::describe},
@@ -18,8 +20,12 @@ use crate::{
 
 /// An annotation that takes longer has failed.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// All annotations of a run together may take so long.
+const IN_ALL: Duration = Duration::from_secs(15);
 /// Failed claims that are told one by one.
 const CLAIMS: usize = 20;
+/// Events that are.
+const EVENTS: usize = 100;
 
 /// An annotation as Grafana's API wants it; times are milliseconds since the Unix epoch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -49,13 +55,15 @@ pub fn annotations(report: &Report, events: &[Event]) -> Vec<Annotation> {
     let failed: Vec<&Verdict> =
         report.verdicts.iter().filter(|verdict| verdict.outcome == Outcome::Fail).collect();
     let claims = format!("{} of {} claims failed", failed.len(), report.verdicts.len());
+    let left = events.len().saturating_sub(EVENTS);
+    let left = if left == 0 { String::new() } else { format!("; {left} more events are in its record") };
     let whole = Annotation {
         time: unix(from),
         time_end: Some(unix(to)),
         tags: tagged(None),
-        text: html(&format!("{}: {outcome}, {claims}", report.scenario)),
+        text: html(&format!("{}: {outcome}, {claims}{left}", report.scenario)),
     };
-    let events = events.iter().map(|event| Annotation {
+    let events = events.iter().take(EVENTS).map(|event| Annotation {
         time: unix(event.at_ns),
         time_end: None,
         tags: tagged(Some("event")),
@@ -89,22 +97,29 @@ pub struct Grafana {
 }
 
 impl Grafana {
-    /// Tells it all of them, as far as it takes them.
+    /// Tells it all of them, as far as it takes them in good time, and not past `stop`.
     ///
     /// # Errors
     /// Why it did not take one, and how many it did not get.
-    pub async fn tell(&self, annotations: &[Annotation]) -> Result<(), String> {
-        for (told, annotation) in annotations.iter().enumerate() {
-            self.tell_one(annotation).await.map_err(|reason| {
-                let left = annotations.len() - told;
-                format!(
-                    "{left} of {} annotations did not reach Grafana at {}: {reason}",
-                    annotations.len(),
-                    redact::url(&self.url)
-                )
-            })?;
-        }
-        Ok(())
+    pub async fn tell(&self, annotations: &[Annotation], stop: &CancellationToken) -> Result<(), String> {
+        let mut told = 0;
+        let all = async {
+            for annotation in annotations {
+                self.tell_one(annotation).await?;
+                told += 1;
+            }
+            Ok(())
+        };
+        let came_to = tokio::select! {
+            biased;
+            came_to = all => came_to,
+            () = stop.cancelled() => Err("it was interrupted".to_owned()),
+            () = sleep(IN_ALL) => Err(format!("they were not taken within {} s", IN_ALL.as_secs())),
+        };
+        came_to.map_err(|reason: String| {
+            let (left, url) = (annotations.len() - told, redact::url(&self.url));
+            format!("{left} of {} annotations did not reach Grafana at {url}: {reason}", annotations.len())
+        })
     }
 
     async fn tell_one(&self, annotation: &Annotation) -> Result<(), String> {
@@ -154,8 +169,61 @@ mod tests {
         insta::assert_snapshot!(serde_json::to_string_pretty(&told).unwrap());
     }
 
-    /// Answers one request after the other with `answers`; returns what was asked.
-    async fn double(listener: tokio::net::TcpListener, answers: &[(u16, &str)]) -> Vec<String> {
+    #[test]
+    fn of_many_events_the_first_are_told_and_the_rest_counted() {
+        let events = vec![Event::new(Nanos::from_secs(3), "paused"); EVENTS + 3];
+        let told = annotations(&report(), &events);
+        assert_eq!(told.iter().filter(|told| told.tags.contains(&"event".to_owned())).count(), EVENTS);
+        insta::assert_snapshot!(told[0].text, @"test: Fail, 1 of 22 claims failed; 3 more events are in its record");
+    }
+
+    fn grafana(listener: &tokio::net::TcpListener, credentials: Credentials) -> Grafana {
+        let tls = crate::load::connect::tls::config(crate::load::connect::tls::Trust::Nobody).unwrap();
+        Grafana {
+            http: crate::observe::http_client(&tls, None).unwrap(),
+            url: format!("http://{}/grafana/", listener.local_addr().unwrap()),
+            credentials,
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_grafana_that_is_slow_or_silent_is_not_waited_for_for_long() {
+        let mut told = String::new();
+        // It takes each after 4 s, until it is over; Ctrl-C comes after 6 s, or does not.
+        for (ctrl_c, expected) in [(None, 15), (Some(Duration::from_secs(6)), 6)] {
+            let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+            let grafana =
+                grafana(&listener, Credentials { headers: http::HeaderMap::new(), secrets: Vec::new() });
+            let taking = tokio::spawn(async move {
+                loop {
+                    double(&listener, Duration::from_secs(4), &[(200, "{}")]).await;
+                }
+            });
+            let events = vec![Event::new(Nanos::from_secs(3), "paused"); 8];
+            let annotations = annotations(&report(), &events);
+            let (stop, began) = (CancellationToken::new(), tokio::time::Instant::now());
+            let interrupt = async {
+                if let Some(after) = ctrl_c {
+                    sleep(after).await;
+                    stop.cancel();
+                }
+            };
+            let (came_to, ()) = tokio::join!(grafana.tell(&annotations, &stop), interrupt);
+            assert_eq!(began.elapsed().as_secs(), expected);
+            told += &format!("{}\n", came_to.unwrap_err());
+            taking.abort();
+        }
+        let mut settings = insta::Settings::clone_current();
+        settings.add_filter(r"127\.0\.0\.1:\d+", "127.0.0.1:PORT");
+        settings.bind(|| insta::assert_snapshot!(told));
+    }
+
+    /// Answers one request after the other with `answers`, each after so long; returns what was asked.
+    async fn double(
+        listener: &tokio::net::TcpListener,
+        takes: Duration,
+        answers: &[(u16, &str)],
+    ) -> Vec<String> {
         let mut asked = Vec::new();
         for (status, body) in answers {
             let (mut stream, _) = listener.accept().await.unwrap();
@@ -170,6 +238,7 @@ mod tests {
                 "HTTP/1.1 {status} X\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
                 body.len()
             );
+            sleep(takes).await;
             stream.write_all(answer.as_bytes()).await.unwrap();
             asked.push(request);
         }
@@ -182,16 +251,13 @@ mod tests {
         let mut headers = http::HeaderMap::new();
         headers.insert("authorization", "Bearer hush-hush".parse().unwrap());
         let secrets = vec![("hush-hush".to_owned(), "${env:GRAFANA_TOKEN}".to_owned())];
-        let tls = crate::load::connect::tls::config(crate::load::connect::tls::Trust::Nobody).unwrap();
-        let grafana = Grafana {
-            http: crate::observe::http_client(&tls, None).unwrap(),
-            url: format!("http://{}/grafana/", listener.local_addr().unwrap()),
-            credentials: Credentials { headers, secrets },
-        };
+        let grafana = grafana(&listener, Credentials { headers, secrets });
         let events = [Event::new(Nanos::from_secs(3), "paused")];
         let told: Vec<Annotation> = annotations(&report(), &events).into_iter().take(2).collect();
         let answers = [(200, "{\"id\":1}"), (403, "{\"message\":\"hush-hush may not\"}")];
-        let (asked, came_to) = tokio::join!(double(listener, &answers), grafana.tell(&told));
+        let stop = CancellationToken::new();
+        let (asked, came_to) =
+            tokio::join!(double(&listener, Duration::ZERO, &answers), grafana.tell(&told, &stop));
         assert!(asked[0].starts_with("POST /grafana/api/annotations HTTP/1.1\r\n"), "{}", asked[0]);
         for header in ["authorization: Bearer hush-hush\r\n", "content-type: application/json\r\n"] {
             assert!(asked[0].contains(header), "{}", asked[0]);

@@ -20,6 +20,8 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Requests that are kept to be tried again; the oldest goes first.
 const BACKLOG: usize = 60;
+/// So long after the end pushing goes on at the most.
+const AT_END: Duration = Duration::from_secs(15);
 /// How often the end is tried, so long apart.
 const LAST_TRIES: usize = 3;
 const LAST_PAUSE: Duration = Duration::from_secs(1);
@@ -42,6 +44,8 @@ pub struct Push {
 pub(super) struct Pushing {
     first: Option<oneshot::Receiver<Option<String>>>,
     end: CancellationToken,
+    /// No time is left.
+    over: CancellationToken,
     task: JoinHandle<Option<String>>,
 }
 
@@ -63,11 +67,11 @@ struct Pusher {
 impl Pushing {
     pub(super) fn start(push: Push, shared: Arc<Shared>) -> Self {
         let (told, first) = oneshot::channel();
-        let end = CancellationToken::new();
+        let (end, over) = (CancellationToken::new(), CancellationToken::new());
         let pusher =
             Pusher { push, shared, backlog: VecDeque::new(), sent: 0, lost: 0, failed: 0, reason: None };
-        let task = tokio::spawn(pusher.run(told, end.clone()));
-        Self { first: Some(first), end, task }
+        let task = tokio::spawn(pusher.run(told, end.clone(), over.clone()));
+        Self { first: Some(first), end, over, task }
     }
 
     /// Why the first push failed, if it did.
@@ -75,14 +79,17 @@ impl Pushing {
         self.first.take()?.await.ok()?
     }
 
-    /// Pushes the end; says what could not be pushed in all. It does not try for long, and not again past `stop`.
+    /// Pushes the end; says what could not be pushed in all. It does not try for long, and for less past `stop`.
     pub(super) async fn finish(mut self, stop: &CancellationToken) -> Option<String> {
         self.end.cancel();
         tokio::select! {
             biased;
-            told = &mut self.task => told.ok()?,
-            () = async { stop.cancelled().await; sleep(PATIENCE).await } => None,
+            told = &mut self.task => return told.ok()?,
+            () = sleep(AT_END) => {}
+            () = async { stop.cancelled().await; sleep(PATIENCE).await } => {}
         }
+        self.over.cancel();
+        (&mut self.task).await.ok()?
     }
 }
 
@@ -93,13 +100,41 @@ impl Drop for Pushing {
 }
 
 impl Pusher {
-    async fn run(mut self, told: oneshot::Sender<Option<String>>, end: CancellationToken) -> Option<String> {
+    async fn run(
+        mut self,
+        told: oneshot::Sender<Option<String>>,
+        end: CancellationToken,
+        over: CancellationToken,
+    ) -> Option<String> {
+        tokio::select! {
+            biased;
+            () = over.cancelled() => {}
+            () = self.push_until(&end, told) => {}
+        }
+        // The last values stay as long as they would have if another push had followed; then the series end.
+        let at = now_ms();
+        self.gather(false, at);
+        self.gather(true, at + i64::try_from(self.push.every.as_millis()).unwrap_or(i64::MAX / 2));
+        tokio::select! {
+            biased;
+            () = over.cancelled() => {
+                self.failed += 1;
+                self.reason.get_or_insert_with(|| "there was more left at the end than time to push it".to_owned());
+            }
+            () = self.push_rest() => {}
+        }
+        self.lost += self.backlog.len() as u64;
+        self.account()
+    }
+
+    /// Pushes what there is to tell while the run goes; `told` hears of the first time.
+    async fn push_until(&mut self, end: &CancellationToken, told: oneshot::Sender<Option<String>>) {
         let mut ticks = interval(self.push.every);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut told = Some(told);
         loop {
             tokio::select! {
-                () = end.cancelled() => break,
+                () = end.cancelled() => return,
                 _ = ticks.tick() => {}
             }
             self.gather(false, now_ms());
@@ -108,10 +143,10 @@ impl Pusher {
                 let _ = told.send(self.reason.clone());
             }
         }
-        // The last values stay as long as they would have if another push had followed; then the series end.
-        let at = now_ms();
-        self.gather(false, at);
-        self.gather(true, at + i64::try_from(self.push.every.as_millis()).unwrap_or(i64::MAX / 2));
+    }
+
+    /// Pushes what is left, some times over.
+    async fn push_rest(&mut self) {
         for attempt in 1..=LAST_TRIES {
             self.flush().await;
             if self.backlog.is_empty() || attempt == LAST_TRIES {
@@ -119,8 +154,6 @@ impl Pusher {
             }
             sleep(LAST_PAUSE).await;
         }
-        self.lost += self.backlog.len() as u64;
-        self.account()
     }
 
     /// What the whole run came to, if not all of it arrived.
@@ -211,3 +244,6 @@ struct Refusal {
 fn now_ms() -> i64 {
     jiff::Timestamp::now().as_millisecond()
 }
+
+#[cfg(test)]
+mod tests;
