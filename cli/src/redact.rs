@@ -3,19 +3,38 @@
 
 /// What stands for what is not shown.
 const HIDDEN: &str = "***";
-/// Names that are a secret's as they are, without regard to case and punctuation.
-const NAMES: [&str; 7] = ["auth", "jwt", "key", "pass", "pwd", "sid", "sig"];
-/// What stands in a secret's name.
-const PARTS: [&str; 10] = [
+/// Words that a secret's name ends with; so do names of other keys.
+const LAST: [&str; 9] = ["auth", "bearer", "key", "pass", "pwd", "session", "sid", "sig", "token"];
+/// Words of names that end with `key`, and are no secret's.
+const OPEN_KEYS: [&str; 11] = [
+    "cache",
+    "foreign",
+    "group",
+    "idempotency",
+    "partition",
+    "primary",
+    "public",
+    "routing",
+    "sort",
+    "surrogate",
+    "websocket",
+];
+/// What stands in a secret's name, without regard to case and punctuation.
+const PARTS: [&str; 15] = [
     "accesskey",
     "apikey",
+    "authentication",
     "authorization",
     "cookie",
     "credential",
+    "jwt",
+    "passphrase",
     "passwd",
     "password",
     "privatekey",
     "secret",
+    "sessid",
+    "sessionid",
     "signature",
 ];
 
@@ -35,13 +54,74 @@ pub fn url(text: &str) -> String {
     format!("{scheme}{user}{path}{}{fragment}", query.unwrap_or_default())
 }
 
+/// The base URL in a text: without who asks, without a query and a fragment, which belong to no base, and without a slash at its
+/// end. `None` if the text is no URL.
+pub fn base(text: &str) -> Option<String> {
+    let mut url = reqwest::Url::parse(text).ok()?;
+    // Fails only for URLs that cannot have any.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    url.set_query(None);
+    url.set_fragment(None);
+    Some(url.as_str().trim_end_matches('/').to_owned())
+}
+
 /// Whether a header or a parameter of this name mostly holds a secret.
 pub fn is_secret(name: &str) -> bool {
-    let plain: String =
-        name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
-    NAMES.contains(&plain.as_str())
+    let words = words(name);
+    let plain = words.concat();
+    let is_open_key = words.iter().any(|word| OPEN_KEYS.contains(&word.as_str()));
+    let last = words.last().map_or("", String::as_str);
+    LAST.contains(&last) && !(last == "key" && is_open_key)
         || plain.ends_with("token")
         || PARTS.iter().any(|part| plain.contains(part))
+}
+
+/// Whether a part of a secret stands in this value as it was typed, and not all of it comes from variables (`${env:NAME}`). What
+/// stands beside a secret is the word for how somebody is known (`Bearer`), its own name (`sid=`), and what others have (`theme=dark`).
+pub fn is_typed(value: &str) -> bool {
+    let between = |c: char| c.is_whitespace() || ";,".contains(c);
+    let parts: Vec<&str> = value.split(between).filter(|part| !part.is_empty()).collect();
+    let is_text = |text: &str| text.contains(char::is_alphanumeric);
+    let is_good = |(position, part): (usize, &&str)| match (part.find("${"), part.split_once('=')) {
+        // The name before it, if there is one, is no part of the secret.
+        (Some(at), pair) => {
+            let name = pair.map_or(0, |(name, _)| name.len() + 1);
+            !is_text(&without_variables(&part[if name <= at { name } else { 0 }..]))
+        }
+        (None, Some((name, value))) => is_text(value) && !is_secret(name),
+        (None, None) => position == 0 && parts.len() > 1,
+    };
+    !value.contains("${env:") || !parts.iter().enumerate().all(is_good)
+}
+
+/// A text without what stands for something else.
+fn without_variables(text: &str) -> String {
+    let (mut plain, mut rest) = (String::new(), text);
+    while let Some((before, (_, behind))) =
+        rest.split_once("${").and_then(|(before, after)| Some((before, after.split_once('}')?)))
+    {
+        plain.push_str(before);
+        rest = behind;
+    }
+    plain + rest
+}
+
+/// The words of a name, in small letters: `X-Auth-Key` and `xAuthKey` have the same three.
+fn words(name: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut was_small = false;
+    for c in name.chars() {
+        if !c.is_ascii_alphanumeric() || was_small && c.is_ascii_uppercase() {
+            words.push(String::new());
+        }
+        if let Some(word) = words.last_mut().filter(|_| c.is_ascii_alphanumeric()) {
+            word.push(c.to_ascii_lowercase());
+        }
+        was_small = c.is_ascii_lowercase() || c.is_ascii_digit();
+    }
+    words.retain(|word| !word.is_empty());
+    words
 }
 
 /// Whether this is understood as a URL of a host or of a socket, without who asks.
@@ -122,11 +202,78 @@ mod tests {
             "X-Amz-Signature",
             "client_secret",
             "Cookie",
+            "X-Auth-Key",
+            "X-Functions-Key",
+            "Ocp-Apim-Subscription-Key",
+            "subscriptionKey",
+            "passphrase",
+            "session",
+            "PHPSESSID",
+            "JSESSIONID",
+            "connect.sid",
+            "Private-Token",
+            "X-Amz-Security-Token",
         ] {
             assert!(is_secret(name), "{name}");
         }
-        for name in ["page", "max_tokens", "Idempotency-Key", "keyword", "author", "q", "X-Tenant"] {
+        for name in [
+            "page",
+            "max_tokens",
+            "Idempotency-Key",
+            "sort_key",
+            "publicKey",
+            "keyword",
+            "author",
+            "max_sessions",
+            "q",
+            "X-Tenant",
+            "X-Scope-OrgID",
+            "",
+        ] {
             assert!(!is_secret(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_secret_that_is_typed_beside_a_variable_is_found() {
+        for value in [
+            "${env:X}",
+            "Bearer ${env:X}",
+            "Token token=\"${env:X}\"",
+            "sid=${env:X}; theme=dark",
+            "${env:A}.${env:B}",
+            "${env:A}:${env:B}==",
+        ] {
+            assert!(!is_typed(value), "{value}");
+        }
+        for value in [
+            "",
+            "hush",
+            "Bearer hush",
+            "Basic aHVzaA==",
+            "Bearer hush${env:X}",
+            "Bearer ${env:X}hush",
+            "Bearer hush ${env:X}",
+            "hush${env:X}",
+            "sid=hush; theme=${env:X}",
+            "Basic aHVzaA== ${env:X}",
+            "Bearer ${tenant}",
+        ] {
+            assert!(is_typed(value), "{value}");
+        }
+    }
+
+    #[test]
+    fn a_base_has_no_user_and_no_query() {
+        let table = [
+            ("http://***@h:9090/prom", Some("http://h:9090/prom")),
+            ("https://me:***@h", Some("https://h")),
+            ("http://h:9090", Some("http://h:9090")),
+            ("https://h/@v1/?x=1#y", Some("https://h/@v1")),
+            ("/v1", None),
+        ];
+        for (text, expected) in table {
+            assert_eq!(base(text).as_deref(), expected, "{text}");
         }
     }
 }

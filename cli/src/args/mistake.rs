@@ -25,25 +25,29 @@ pub fn meant(error: &clap::Error) -> Option<Failure> {
     } else {
         return None;
     };
-    let word = if command == "stress" { redact::url(word) } else { word.to_owned() };
+    // The name of a file that is there may have what looks like a user's.
+    let word = if Path::new(word).exists() { word.to_owned() } else { redact::url(word) };
     let message = format!("`{word}` is no command, but looks like {what}");
     Some(Failure::new(Exit::Usage, message).hint(format!("saasbench {command} {word}")))
 }
 
 /// The error without the secrets that were typed: clap repeats what it does not understand.
 pub fn discreet(mut error: clap::Error) -> clap::Error {
-    let text = |kind| match error.get(kind) {
+    let text = |error: &clap::Error, kind| match error.get(kind) {
         Some(ContextValue::String(text)) => text.clone(),
         _ => String::new(),
     };
-    let (option, value) = (text(ContextKind::InvalidArg), text(ContextKind::InvalidValue));
+    let (option, value) = (text(&error, ContextKind::InvalidArg), text(&error, ContextKind::InvalidValue));
     let holds_secret = option.starts_with("--header") || option.starts_with("--auth");
-    let shown = |text: &str| if text.contains("://") { redact::url(text) } else { text.to_owned() };
     if error.kind() == ErrorKind::UnknownArgument {
-        error.insert(ContextKind::InvalidArg, ContextValue::String(shown(&option)));
+        error.insert(ContextKind::InvalidArg, ContextValue::String(redact::url(&option)));
+    }
+    if error.kind() == ErrorKind::InvalidSubcommand {
+        let word = redact::url(&text(&error, ContextKind::InvalidSubcommand));
+        error.insert(ContextKind::InvalidSubcommand, ContextValue::String(word));
     }
     if !value.is_empty() {
-        let value = if holds_secret { "***".to_owned() } else { shown(&value) };
+        let value = if holds_secret { "***".to_owned() } else { redact::url(&value) };
         error.insert(ContextKind::InvalidValue, ContextValue::String(value));
     }
     error
@@ -58,13 +62,17 @@ mod tests {
 
     #[test]
     fn what_was_typed_as_a_secret_is_not_repeated() {
-        let table: [&[&str]; 6] = [
+        let table: [&[&str]; 10] = [
             &["stress", "http://h/", "-H", "Authorization hush"],
             &["stress", "http://h/", "-a", "hush"],
             &["stress", "http://h/", "--auth=hush"],
             &["up", "--webhook", "ftp://me:hush@h/?token=hush"],
             &["list", "http://me:hush@h/?token=hush", "http://me:hush@h/?token=hush"],
             &["http://me:hush@h/?token=hush"],
+            &["me:hush@h:8005/?token=hush"],
+            &["list", "me:hush@h/"],
+            &["me:hush@h/chat.toml"],
+            &["up", "--webhook", "me:hush@h/"],
         ];
         let told = table.map(|words| {
             let error = Cli::try_parse_from(["saasbench"].iter().chain(words)).unwrap_err();

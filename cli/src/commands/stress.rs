@@ -84,9 +84,9 @@ fn tell_of_secrets(stress: &Stress, place: &str, quiet: bool, output: &mut Outpu
 
 /// Secrets that were typed as they are.
 fn plain_secrets(stress: &Stress) -> Vec<String> {
-    let is_open = |name: &str, value: &str| redact::is_secret(name) && !value.contains("${env:");
+    let is_open = |name: &str, value: &str| redact::is_secret(name) && redact::is_typed(value);
     let headers = stress.headers.iter().filter(|(name, value)| is_open(name, value));
-    let password = stress.basic.iter().filter(|(_, password)| !password.contains("${env:"));
+    let password = stress.basic.iter().filter(|(_, password)| redact::is_typed(password));
     let queries = stress.paths.iter().filter_map(|path| path.split_once('?'));
     let pairs = queries.flat_map(|(_, query)| query.split('&')).filter_map(|pair| pair.split_once('='));
     let headers = headers.map(|(name, _)| format!("the header {name}"));

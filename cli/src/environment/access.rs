@@ -11,6 +11,7 @@ use super::{EnvironmentError, config::option_duration};
 use crate::{
     load::connect::tls::Identity,
     observe::prometheus::client::{Credentials, TIMEOUT},
+    redact::{is_secret, is_typed},
     scenario::http::Http,
 };
 
@@ -173,7 +174,7 @@ pub fn credentials(
         match header.split_once(':') {
             Some((name, value)) => {
                 let (name, value) = (name.trim(), value.trim());
-                let value = reading.filled(value, is_credential(name));
+                let value = reading.filled(value, is_secret(name));
                 reading.header(&mut map, name, &value);
             }
             None => reading.problems.push("this is no header: it has no `:`".to_owned()),
@@ -196,12 +197,6 @@ pub fn credentials(
 
 /// What is filled in where no secret is expected is one all the same if it is so long.
 const LONG: usize = 20;
-
-/// Whether a header of this name says who asks.
-fn is_credential(name: &str) -> bool {
-    let name = name.to_lowercase();
-    ["auth", "cookie", "token", "secret", "key", "password"].iter().any(|word| name.contains(word))
-}
 
 /// Reads a configuration, and takes note of what is wrong with it.
 struct Reading<'a> {
@@ -236,17 +231,15 @@ impl Reading<'_> {
             ways > 1,
             "who asks is said more than once: by `basic`, `bearer`, an Authorization header or the URL",
         );
-        let open = |text: &str| !text.contains("${env:");
         wrong(
-            config.basic.as_ref().is_some_and(|[_, password]| open(password)),
+            config.basic.as_ref().is_some_and(|[_, password]| is_typed(password)),
             "a password in the file is no secret: basic = [\"user\", \"${env:PASSWORD}\"]",
         );
         wrong(
-            config.bearer.as_deref().is_some_and(open),
+            config.bearer.as_deref().is_some_and(is_typed),
             "a token in the file is no secret: bearer = \"${env:TOKEN}\"",
         );
-        let secret = |name: &str| ["authorization", "proxy-authorization", "cookie"].contains(&name);
-        let told = config.headers.iter().any(|(name, value)| secret(&name.to_lowercase()) && open(value));
+        let told = config.headers.iter().any(|(name, value)| is_secret(name) && is_typed(value));
         wrong(told, "credentials in a header are no secret there: \"Bearer ${env:TOKEN}\"");
         wrong(
             config.insecure && config.roots.is_some(),
@@ -271,7 +264,7 @@ impl Reading<'_> {
             self.header(&mut headers, AUTHORIZATION.as_str(), &value);
         }
         for (name, value) in &config.headers {
-            let value = self.filled(value, is_credential(name));
+            let value = self.filled(value, is_secret(name));
             self.header(&mut headers, name, &value);
         }
         headers

@@ -69,7 +69,7 @@ pub fn scenario(text: &str, file: &str, name: &str, rows: Option<&str>) -> Resul
     Ok(Draft { text, rows, target, secrets, left_out })
 }
 
-/// The first server that has an address, its variables at their defaults.
+/// The first server that has an address, its variables at their defaults; nowhere if one has none.
 fn target(document: &Document) -> Option<String> {
     let server = document.root().pointer("/servers/0")?;
     let mut url = server.get("url")?.as_str()?.to_owned();
@@ -78,7 +78,9 @@ fn target(document: &Document) -> Option<String> {
             url = url.replace(&format!("{{{name}}}"), &operation::scalar(default));
         }
     }
+    if url.contains(['{', '}']) {
+        return None;
+    }
     // Who asks is a matter of the journeys; a target has no user.
-    let url = redact::url(one_line(&url).trim_end_matches('/')).replacen("***@", "", 1);
-    (url.starts_with("http://") || url.starts_with("https://")).then_some(url)
+    redact::base(&one_line(&url)).filter(|url| url.starts_with("http://") || url.starts_with("https://"))
 }

@@ -141,13 +141,49 @@ fn schemas_that_multiply_are_cut_off() {
     assert!(length < 200_000, "{length}");
 }
 
-#[test]
-fn a_target_has_no_user() {
-    let text = about(&json!({ "type": "string" }), &json!({}));
-    let text = text.replacen('{', "{\"servers\": [{\"url\": \"https://me:hush@{h}/v1/\", \"variables\": {\"h\": {\"default\": \"h\"}}}],", 1);
-    let draft = scenario(&text, "spec.json", "spec", None).unwrap();
-    assert_eq!(draft.target.as_deref(), Some("https://h/v1"));
+/// Where a description with this server says that the service is.
+fn target_of(url: &str) -> Option<String> {
+    let mut text: Value = serde_json::from_str(&about(&json!({ "type": "string" }), &json!({}))).unwrap();
+    text["servers"] = json!([{ "url": url, "variables": { "h": { "default": "h" } } }]);
+    let draft = scenario(&text.to_string(), "spec.json", "spec", None).unwrap();
     assert!(!draft.text.contains("hush"), "{}", draft.text);
+    draft.target
+}
+
+#[test]
+fn a_target_has_no_user_and_no_query_and_is_whole() {
+    let table = [
+        ("https://me:hush@{h}/v1/", Some("https://h/v1")),
+        ("https://{h}/v1?key=hush#top", Some("https://h/v1")),
+        ("https://{h}/@v1", Some("https://h/@v1")),
+        ("https://{nobody}/@v1", None),
+        ("https://{h}/{version}", None),
+        ("/v1", None),
+    ];
+    for (url, target) in table {
+        assert_eq!(target_of(url).as_deref(), target, "{url}");
+    }
+}
+
+#[test]
+fn values_of_one_name_that_are_not_the_same_have_columns_of_their_own() {
+    let get = |example: &str| {
+        let id = json!({ "name": "id", "in": "path", "required": true, "example": example, "schema": { "type": "string" } });
+        json!({ "get": { "parameters": [id], "responses": { "200": { "description": "good" } } } })
+    };
+    let paths = json!({ "/pets/{id}": get("p1"), "/pets/{id}/toys": get("p1"), "/users/{id}": get("42"),
+        "/v2/users/{id}": get("u-7") });
+    let text = json!({ "openapi": "3.1.0", "paths": paths }).to_string();
+    let draft = scenario(&text, "spec.json", "spec", Some("spec.csv")).unwrap();
+    valid(&draft);
+    assert_eq!(draft.rows.as_deref(), Some("id,id_2,users_id\np1,u-7,42\n"));
+    let asked: Vec<&str> = draft.text.lines().filter(|line| line.starts_with("get = ")).collect();
+    insta::assert_snapshot!(asked.join("\n"), @r#"
+    get = "/pets/${given.id}"
+    get = "/pets/${given.id}/toys"
+    get = "/users/${given.users_id}"
+    get = "/v2/users/${given.id_2}"
+    "#);
 }
 
 /// Schemas of any shape, which refer to each other as they like.

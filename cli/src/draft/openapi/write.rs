@@ -133,16 +133,25 @@ impl Writer {
             Some(called) => format!("${{{called}}}"),
             None if is_tenant(name) => "${tenant}".to_owned(),
             None if self.rows.is_some() => {
-                let allowed = |c: char| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' };
-                let mut column: String = name.chars().map(allowed).collect();
-                if !column.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') {
-                    column.insert(0, '_');
-                }
-                self.columns.entry(column.clone()).or_insert_with(|| constant(example));
-                format!("${{{FEEDER}.{column}}}")
+                format!("${{{FEEDER}.{}}}", self.column(&linked.operation.path, name, &constant(example)))
             }
             None => literal(example),
         }
+    }
+
+    /// The column of a value: by its name, unless that has another value (`id` of a pet and of a user); then by the name of
+    /// what it belongs to, too, and by a number where that does not help either.
+    fn column(&mut self, path: &str, name: &str, example: &str) -> String {
+        let plain = identifier(name);
+        let before = path.split_once(&format!("{{{name}}}")).map_or(path, |(before, _)| before);
+        let owner = before.rsplit('/').find(|part| !part.is_empty() && !part.contains('{'));
+        let owned = owner.map(|owner| identifier(&format!("{owner}_{name}")));
+        let numbered = (2_u64..).map(|number| format!("{plain}_{number}"));
+        let mut names = std::iter::once(plain.clone()).chain(owned).chain(numbered);
+        let is_good = |column: &String| {
+            self.columns.entry(column.clone()).or_insert_with(|| example.to_owned()) == example
+        };
+        names.find(is_good).unwrap_or(plain)
     }
 
     fn credentials(
@@ -274,6 +283,14 @@ impl Writer {
         });
         (self.text, rows, self.secrets)
     }
+}
+
+/// A text as templates can name it.
+fn identifier(text: &str) -> String {
+    let allowed = |c: char| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' };
+    let name: String = text.chars().map(allowed).collect();
+    let is_good = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+    if is_good { name } else { format!("_{name}") }
 }
 
 /// A value that is the same for all: one of a schema may count requests and users.

@@ -69,6 +69,8 @@ fn every_mistake_is_told_and_no_secret() {
         "url = \"http://h\"\nbasic = [\"me\", \"hunter2\"]\nbearer = \"hunter2\"",
         "url = \"http://me:hunter2@h\"\nbearer = \"${env:TOKEN}\"",
         "url = \"http://h\"\nheaders = { Authorization = \"Bearer hunter2\", \"no name\" = \"x\" }",
+        "url = \"http://h\"\nheaders = { X-Auth-Key = \"hunter2\" }",
+        "url = \"http://h\"\nbearer = \"hunter2${env:TOKEN}\"",
         "url = \"http://h\"\nbasic = [\"${env:NOBODY}\", \"${env:EMPTY}\"]\nheaders = { A = \"${env:NOBODY}\" }",
         "url = \"http://h\"\nbearer = \"${env:LINES}\"",
         "url = \"http://h\"\nheaders = { A = \"${tenant}\", B = \"${env:TOKEN\" }",
