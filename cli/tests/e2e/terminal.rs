@@ -195,7 +195,8 @@ impl Drop for Orphan {
 
 #[test]
 fn a_terminal_that_is_gone_keeps_nobody_busy() {
-    let sandbox = Sandbox::with(&short("1m"), TENANTS);
+    // Longer than anybody waits: it is not the end of the run that ends the reading.
+    let sandbox = Sandbox::with(&short("10m"), TENANTS);
     let mut typed = Typed::shell(
         &sandbox,
         &format!("trap '' HUP; echo $$ >pid; exec {PROGRAM} run scenario.toml --ui full"),
