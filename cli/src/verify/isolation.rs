@@ -22,6 +22,9 @@ use crate::{
 /// Requests shown of a proof; the numbers of all stand in the JSON.
 const SHOWN: usize = 5;
 
+/// What findings about canaries are of.
+pub const CANARIES: &str = "canaries";
+
 /// Requests that prove one thing.
 #[derive(Debug, Default)]
 struct Proof {
@@ -62,9 +65,13 @@ impl Proof {
     /// A failed finding with the requests that prove it.
     fn finding(&self, run: &RecordedRun, subject: &str, expected: String, observed: &str) -> Evidence {
         let name = |index: usize| run.replica_names().get(index).map_or("?", String::as_str);
-        let replicas: Vec<String> =
-            self.replicas.iter().map(|(replica, count)| format!("{count} by {}", name(*replica))).collect();
-        let observed = format!("{observed}: {} ({})", answers(self.ids.len() as u64), replicas.join(", "));
+        let alone = self.replicas.len() == 1;
+        let of = |(replica, count): (&usize, &u64)| match alone {
+            true => format!("by replica {}", name(*replica)),
+            false => format!("{count} by replica {}", name(*replica)),
+        };
+        let by: Vec<String> = self.replicas.iter().map(of).collect();
+        let observed = format!("{observed}: {} ({})", answers(self.ids.len() as u64), by.join(", "));
         let mut finding = Evidence::new(Outcome::Fail, subject, expected, observed);
         for (id, done, replica) in &self.first {
             let line = format!("sample {id:>6}  {:>9.4} s  by {}", done.as_secs_f64(), name(*replica));
@@ -167,11 +174,10 @@ impl Trespasses {
     }
 
     fn canaries(&self, run: &RecordedRun) -> Vec<Evidence> {
-        const SUBJECT: &str = "canaries";
         let leak = |(&(to, of), proof): (&(TenantIndex, TenantIndex), &Proof)| {
             let (to, of) = (name(&run.scenario, to), name(&run.scenario, of));
             let expected = format!("nothing of {of}'s in answers to {to}");
-            proof.finding(run, SUBJECT, expected, &format!("{to} was given {of}'s canary"))
+            proof.finding(run, CANARIES, expected, &format!("{to} was given {of}'s canary"))
         };
         if !self.leaks.is_empty() {
             return self.leaks.iter().map(leak).collect();
@@ -186,10 +192,10 @@ impl Trespasses {
                 .to_owned()
         } else {
             let observed = format!("{} canaries came back, each to its own tenant", self.own);
-            return vec![Evidence::new(Outcome::Pass, SUBJECT, "each to its own tenant alone", observed)];
+            return vec![Evidence::new(Outcome::Pass, CANARIES, "each to its own tenant alone", observed)];
         };
         let expected = "canaries that come back, and more than one tenant";
-        vec![Evidence::new(Outcome::Inconclusive, SUBJECT, expected, untested)]
+        vec![Evidence::new(Outcome::Inconclusive, CANARIES, expected, untested)]
     }
 }
 

@@ -199,13 +199,18 @@ pub struct Certificate {
     pub quota: String,
     /// How it is counted: `sliding-log`.
     pub algorithm: String,
+    /// Of a token bucket: how many tokens it holds when it is full.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub burst: Option<u64>,
     /// The earliest `sent_ns` of the requests.
     pub from_ns: Nanos,
     /// The latest `done_ns` of the requests.
     pub to_ns: Nanos,
     /// Over-admission: how many of the requests an honest limiter could have admitted at the most. A wrong refusal: how
-    /// many admissions it could have counted at the most.
-    pub allowed: u64,
+    /// many admissions it could have counted at the most; missing where none of several limits can have refused, since each
+    /// counts by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allowed: Option<u64>,
     /// One sentence: why no honest limiter can have answered so.
     pub because: String,
     /// Over-admission: the admissions, more than `allowed`. A wrong refusal: the refused request first, then all that

@@ -110,7 +110,7 @@ fn card(count: &Count, by: By) -> Markup {
         _ => Outcome::Inconclusive,
     };
     html! {
-        article class={ "card found " (class(tone)) } {
+        article class={ "card " (class(tone)) } {
             h3 { (counted(count.replicas)) ": " span.figure-of { (brief(count, by)) } }
             dl.sides {
                 dt { "held at" } dd { (known(count.held, count.held_is_sure)) }

@@ -101,19 +101,24 @@ pub(crate) fn mark(outcome: Outcome) -> Markup {
 pub(crate) fn card(page: &Page<'_>, number: usize, verdict: &Verdict) -> Markup {
     let finding = verdict.evidence.iter().find(|finding| finding.outcome == verdict.outcome);
     let proof = finding.and_then(|finding| finding.certificate.as_ref());
-    let said = finding.is_some_and(|finding| verdict.summary.ends_with(&finding.observed));
+    let lead = match proof {
+        Some(proof) => Some(plain::proven(proof)),
+        None => {
+            plain::lead(&verdict.summary, finding.map(|finding| finding.observed.as_str())).map(str::to_owned)
+        }
+    };
     html! {
         article class={ "card " (class(verdict.outcome)) } {
             h3 { (mark(verdict.outcome)) " " a href={ "#claim-" (number) } { (title(verdict)) } }
             p.subject { code { (plain::subject(page, &verdict.subject)) } }
-            @if let Some(proof) = proof { p.lead { (plain::proven(proof)) } } @else if !said { p.lead { (verdict.summary) } }
+            @if let Some(lead) = lead { p.lead { (lead) } }
             @if let Some(cause) = cause(verdict) { p.cause { strong { "Likely cause: " } (cause) } }
             @if let (Some(finding), None) = (finding, proof) {
                 dl.sides {
                     dt { "expected" } dd { (finding.expected) }
                     dt { "observed" } dd { (finding.observed) }
                 }
-                @if let Some(meaning) = plain::meaning(&finding.observed) { p.note { (meaning) } }
+                @if let Some(meaning) = plain::meaning(verdict.claim, finding) { p.note { (meaning) } }
             }
         }
     }
@@ -229,7 +234,7 @@ fn proof(certificate: &Certificate) -> Markup {
     };
     html! {
         details.proof {
-            summary { "The proof: " (count) " requests of " code { (certificate.tenant) } ", " (certificate.quota) " promised" }
+            summary { "The proof: " (count) (if count == 1 { " request of " } else { " requests of " }) code { (certificate.tenant) } ", " (certificate.quota) " promised" }
             p { (certificate.because) }
             div.scroll {
                 table aria-label="Requests of the proof" {
@@ -248,3 +253,6 @@ fn proof(certificate: &Certificate) -> Markup {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

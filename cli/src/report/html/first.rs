@@ -145,9 +145,12 @@ fn some(page: &Page<'_>, verdicts: &[(usize, &Verdict)], sort: &str) -> Markup {
         let place = if is_new && full.len() < IN_FULL { &mut full } else { &mut others };
         place.push((*number, *verdict));
     }
+    let cause = full.first().and_then(|(_, verdict)| claims::cause(verdict));
+    let is_shared = cause.is_some() && others.iter().all(|(_, verdict)| claims::cause(verdict) == cause);
+    let shared = if is_shared { ", with the likely cause of the first" } else { "" };
     html! {
         @for (number, verdict) in full { (claims::card(page, number, verdict)) }
-        @if !others.is_empty() { (rest(page, &others, &format!("and {} more {sort}", others.len()))) }
+        @if !others.is_empty() { (rest(page, &others, &format!("and {} more {sort}{shared}", others.len()))) }
     }
 }
 

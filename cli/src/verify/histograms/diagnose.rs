@@ -88,7 +88,7 @@ fn in_milliseconds(cases: &[&Case]) -> Option<Diagnosis> {
         "duration-in-ms",
         json!({ "server_mean": server, "client_mean_s": client }),
         format!(
-            "durations are written in milliseconds: the mean of {} is {server:.3}, its clients saw {:.3} ms",
+            "durations are written in milliseconds: read as seconds, the mean of {} is {server:.3} s; its clients saw {:.3} ms",
             worst.name,
             client * 1000.0
         ),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     record::reader::RecordedRun,
+    scenario::Algorithm,
     units::{Nanos, Quota},
     verify::{
         limiter::{Decision, Promise, Request, Violation},
@@ -30,13 +31,14 @@ impl Proofs<'_> {
                 let observed = self.too_many(*quota, (*from, *to), *allowed, requests);
                 let expected = format!("at most {allowed}");
                 let finding = Evidence::new(Outcome::Fail, self.tenant, expected, observed).detail(because);
-                self.certified(finding, *allowed, (requests, given), because)
+                self.certified(finding, Some(*allowed), (requests, given), because)
             }
             Violation::WrongRefusal { quota, request, counted, of, against, given, because } => {
                 let observed = format!(
-                    "tenant {}: {of} refusals are proven wrong; the first at {:.3} s by {}, when at most {counted} of {} \
-                     admissions ({quota}) could count",
+                    "tenant {}: {} proven wrong; the first at {:.3} s by {}, when at most {counted} of {} admissions ({quota}) \
+                     could count",
                     self.tenant,
+                    refusals(*of),
                     request.done.as_secs_f64(),
                     self.replica(request),
                     self.promise.room()
@@ -45,7 +47,7 @@ impl Proofs<'_> {
                 let finding = Evidence::new(Outcome::Fail, self.tenant, expected, observed).detail(because);
                 let mut requests = vec![*request];
                 requests.extend(against);
-                self.certified(finding, *counted, (&requests, given), because)
+                self.certified(finding, Some(*counted), (&requests, given), because)
             }
         }
     }
@@ -87,8 +89,9 @@ impl Proofs<'_> {
         requests.dedup();
         requests.insert(0, refused);
         let observed = format!(
-            "tenant {}: {of} refusals are proven wrong by each of the {} limits of the route; the first at {:.3} s by {}",
+            "tenant {}: {} proven wrong by each of the {} limits of the route; the first at {:.3} s by {}",
             self.tenant,
+            refusals(of as u64),
             sentences.len(),
             refused.done.as_secs_f64(),
             self.replica(&refused),
@@ -98,14 +101,14 @@ impl Proofs<'_> {
         for sentence in &sentences {
             finding = finding.detail(sentence);
         }
-        Some(self.certified(finding, 0, (&requests, &[]), &sentences.join("; ")))
+        Some(self.certified(finding, None, (&requests, &[]), &sentences.join("; ")))
     }
 
     /// The same with the requests that prove it, and those that it leans on, in lines and as a certificate.
     fn certified(
         &self,
         finding: Evidence,
-        allowed: u64,
+        allowed: Option<u64>,
         (requests, given): (&[Request], &[Request]),
         because: &str,
     ) -> Evidence {
@@ -125,6 +128,8 @@ impl Proofs<'_> {
             tenant: self.tenant.to_owned(),
             quota: self.promise.quota.to_string(),
             algorithm: self.promise.algorithm.to_string(),
+            burst: matches!(self.promise.algorithm, Algorithm::TokenBucket { .. })
+                .then(|| self.promise.room()),
             from_ns: requests.iter().map(|request| request.sent).min().unwrap_or_default(),
             to_ns: requests.iter().map(|request| request.done).max().unwrap_or_default(),
             allowed,
@@ -177,6 +182,10 @@ pub(crate) fn line(run: &RecordedRun, request: &Request) -> String {
 
 fn replica<'a>(run: &'a RecordedRun, request: &Request) -> &'a str {
     run.replica_names().get(usize::from(request.replica)).map_or("?", String::as_str)
+}
+
+fn refusals(count: u64) -> String {
+    if count == 1 { "1 refusal is".to_owned() } else { format!("{count} refusals are") }
 }
 
 fn decision(request: &Request) -> &'static str {
