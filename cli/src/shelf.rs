@@ -145,7 +145,8 @@ impl UnknownRun {
     }
 }
 
-/// The directories on a shelf, the latest first: their names begin with the time.
+/// The directories on a shelf, the latest first: by when they say that they began, since a run may have been renamed. Of one that does not
+/// say it, its name may; any other is the oldest.
 ///
 /// # Errors
 /// When the shelf cannot be read; one that is not there is empty.
@@ -161,11 +162,31 @@ pub fn names(shelf: &Path) -> io::Result<Vec<String>> {
             names.extend(entry.file_name().into_string());
         }
     }
-    names.sort_by(|one, other| order(other).cmp(&order(one)));
+    let key = |name: &String| {
+        let (time, scenario, number) = order(name);
+        let began = began(&shelf.join(name)).or_else(|| instant(time));
+        (began, time.to_owned(), scenario.to_owned(), number)
+    };
+    names.sort_by_cached_key(|name| std::cmp::Reverse(key(name)));
     Ok(names)
 }
 
-/// Names in the order of time; of one second, in the order of the numbers behind them.
+/// When a run or a search for the capacity began, as its directory has it: since the Unix epoch.
+fn began(dir: &Path) -> Option<i64> {
+    let read = |file: &str| {
+        let text = fs::read_to_string(dir.join(file)).ok()?;
+        serde_json::from_str::<Begun>(&text).ok()
+    };
+    let begun = read(manifest::FILE).or_else(|| read(result::FILE))?;
+    Some(begun.started_unix_ns)
+}
+
+/// The instant that a name begins with.
+fn instant(time: &str) -> Option<i64> {
+    i64::try_from(time.parse::<jiff::Timestamp>().ok()?.as_nanosecond()).ok()
+}
+
+/// A name's time, its scenario, and the number behind it where several began in one second.
 fn order(name: &str) -> (&str, &str, u64) {
     let (time, rest) = name.split_once('-').unwrap_or((name, ""));
     match rest.rsplit_once('-').map(|(scenario, number)| (scenario, number.parse())) {
@@ -226,6 +247,12 @@ pub fn find(name: &Path, shelf: &Path, sought: Sought) -> Result<PathBuf, Unknow
             Err(UnknownRun::Several { name: text, runs })
         }
     }
+}
+
+/// The part of a manifest, or of a report, by which runs are ordered.
+#[derive(Deserialize)]
+struct Begun {
+    started_unix_ns: i64,
 }
 
 /// The part of a manifest that is listed; the scenario's text may be long, and is skipped.

@@ -15,6 +15,7 @@ use crate::{
     units::Nanos,
     verify::{
         Report,
+        generator::is_only_drops,
         verdict::{Claim, Outcome, Verdict},
     },
 };
@@ -196,7 +197,7 @@ pub fn ending(report: &Report, flow: &Flow, context: Context) -> (Ending, Option
     }
     let generator = first(Outcome::Inconclusive, &|verdict| verdict.claim == Claim::Generator);
     // A worker that is busy reads answers as late as it sends requests.
-    let is_late_itself = generator.is_some_and(|claim| !found_only_drops(claim));
+    let is_late_itself = generator.is_some_and(|claim| !is_only_drops(claim));
     let slack = if is_late_itself { report.generator.slack() } else { Nanos::ZERO };
     if let Some(why) = flow.is_too_late(report.generator.touched, slack).filter(|_| context.cut_short) {
         return (Ending::Broke, Some(why));
@@ -225,7 +226,7 @@ pub fn ending(report: &Report, flow: &Flow, context: Context) -> (Ending, Option
 /// Arrivals that were dropped while the generator had time enough wait for users who wait for the service: it is the
 /// service that is slow, if it is slower than at low load.
 fn by_generator(claim: &Verdict, flow: &Flow, context: Context) -> (Ending, Option<String>) {
-    if !found_only_drops(claim) || !context.is_open {
+    if !is_only_drops(claim) || !context.is_open {
         return (Ending::Generator, Some(claim.summary.clone()));
     }
     let is_slower = match (flow.quantile(0.5), context.calm_p50) {
@@ -239,12 +240,6 @@ fn by_generator(claim: &Verdict, flow: &Flow, context: Context) -> (Ending, Opti
     let why =
         format!("{}: all users were waiting, though not longer than ever; raise `max_users`", claim.summary);
     (Ending::Generator, Some(why))
-}
-
-/// Whether nothing but dropped arrivals speaks against the generator.
-fn found_only_drops(claim: &Verdict) -> bool {
-    let mut against = claim.evidence.iter().filter(|found| found.outcome != Outcome::Pass);
-    against.all(|found| found.subject == "arrivals")
 }
 
 /// A bound on the latency of all requests, and how many of a step may be later.

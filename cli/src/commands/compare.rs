@@ -1,6 +1,9 @@
 //! `saasbench compare`: holds a recorded run against those before it.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use super::show;
 use crate::{
@@ -28,29 +31,61 @@ pub fn compare(args: &CompareArgs, output: &mut Output<'_>) -> Result<Exit, Fail
             .hint("name the baseline first: `saasbench compare BASELINE NEW`, or give it with --baseline"));
     }
     files::check(&ReportArgs { json: args.json.clone(), junit: None, markdown: args.markdown.clone() })?;
-    let comparison = hold_against(&open_all(&baselines)?, new, args.terms.terms())?;
+    let (baselines, new) = (opened(&baselines)?, open(new)?);
+    are_told_apart(&baselines, Some(&new))?;
+    let hint = "compare runs of one scenario, or say --force: then what they have in common is compared";
+    let comparison = hold_against(&baselines, &new, args.terms.terms(), hint)?;
     output.comparison(&comparison, args.json.as_deref(), args.markdown.as_deref())?;
     Ok(Exit::of_run(comparison.outcome, false, false))
 }
 
-/// Opens the baselines.
-pub(super) fn open_all(dirs: &[PathBuf]) -> Result<Vec<RecordedRun>, Failure> {
-    dirs.iter().map(|dir| open(dir)).collect()
+/// Opens the baselines of a run that is yet to be made.
+///
+/// # Errors
+/// When one cannot be read, or is named twice.
+pub(super) fn open_all(names: &[PathBuf]) -> Result<Vec<RecordedRun>, Failure> {
+    let baselines = opened(names)?;
+    are_told_apart(&baselines, None)?;
+    Ok(baselines)
 }
 
-/// Compares the run in a directory with its baselines.
-pub(super) fn hold_against(
+fn opened(names: &[PathBuf]) -> Result<Vec<RecordedRun>, Failure> {
+    names.iter().map(|name| open(name)).collect()
+}
+
+/// Whether each run is another one, whatever it was called: one that is held against itself has never changed, and one baseline that is
+/// named five times says nothing of how far runs differ.
+fn are_told_apart(baselines: &[RecordedRun], new: Option<&RecordedRun>) -> Result<(), Failure> {
+    let place = |run: &RecordedRun| run.dir.canonicalize().unwrap_or_else(|_| run.dir.clone());
+    let mut times: BTreeMap<PathBuf, usize> = BTreeMap::new();
+    baselines.iter().for_each(|base| *times.entry(place(base)).or_default() += 1);
+    let itself = new.filter(|new| times.contains_key(&place(new)));
+    let mut wrong: Vec<String> = itself
+        .map(|new| format!("{} cannot be compared with itself: it is among the baselines", new.dir.display()))
+        .into_iter()
+        .collect();
+    let repeated = times.iter().filter(|(_, times)| **times > 1);
+    wrong.extend(repeated.map(|(dir, times)| {
+        format!("{} is named {times} times as a baseline, and is one run all the same", dir.display())
+    }));
+    match wrong.is_empty() {
+        true => Ok(()),
+        false => Err(Failure::new(Exit::Usage, wrong.join("\n"))
+            .hint("name each run once: the baselines, and last the new one; `saasbench list` shows them")),
+    }
+}
+
+/// Compares a run with its baselines; `hint` is what to do if they are of different things.
+fn hold_against(
     baselines: &[RecordedRun],
-    new: &Path,
+    new: &RecordedRun,
     terms: Terms,
+    hint: &str,
 ) -> Result<Comparison, Failure> {
-    let new = open(new)?;
-    compare::compare(baselines, &new, terms).map_err(|error| {
+    compare::compare(baselines, new, terms).map_err(|error| {
         let failure = Failure::new(Exit::Usage, error.to_string());
         match error {
-            CompareError::Different { .. } => failure.hint(
-                "compare runs of one scenario, or say --force: then what they have in common is compared",
-            ),
+            CompareError::Different { .. } => failure.hint(hint),
             CompareError::NothingInCommon { .. } => {
                 failure.hint("a comparison needs requests of the same tenant and step in every run")
             }
@@ -105,5 +140,11 @@ pub(super) fn compare_with(
             Failure::new(Exit::Broken, format!("cannot write the comparison to {}: {error}", path.display()))
         })
     };
-    Some(hold_against(baselines, dir, terms).and_then(kept))
+    // Which scenario it is was asked before the load, but not what would be done to it by hand.
+    let hint = format!(
+        "the run was recorded and judged; `saasbench compare --force BASELINE {}` compares what they have in common",
+        dir.display()
+    );
+    let compared = open(dir).and_then(|new| hold_against(baselines, &new, terms, &hint));
+    Some(compared.and_then(kept))
 }

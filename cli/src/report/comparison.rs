@@ -34,7 +34,7 @@ pub fn render(comparison: &Comparison) -> String {
     for reason in reasons(comparison) {
         let _ = writeln!(text, "{} {reason}", paint(UNSURE, "unknown:"));
     }
-    if !comparison.warnings.is_empty() || !comparison.generator.is_empty() {
+    if !comparison.warnings.is_empty() || reasons(comparison).next().is_some() {
         text.push('\n');
     }
     let mut table = table(&HEADER);
@@ -70,7 +70,7 @@ pub fn markdown(comparison: &Comparison) -> String {
     for reason in reasons(comparison) {
         let _ = writeln!(text, "- unknown: {}", escape(&reason));
     }
-    if !comparison.warnings.is_empty() || !comparison.generator.is_empty() {
+    if !comparison.warnings.is_empty() || reasons(comparison).next().is_some() {
         text.push('\n');
     }
     let _ = writeln!(text, "| {} |", HEADER.join(" | "));
@@ -103,10 +103,16 @@ pub(super) fn told(row: &Row, quantity: &Quantity) -> String {
     format!("{change} ({between}), {before} before, {now} now: {outcome}")
 }
 
-/// Why nothing can be said, if so.
+/// Why nothing, or less, can be said, if so.
 pub(super) fn reasons(comparison: &Comparison) -> impl Iterator<Item = String> {
     let told = |run: &String| format!("the generator did not keep up, so what changed may be its own: {run}");
-    comparison.generator.iter().map(told)
+    let waited = |run: &String| {
+        format!(
+            "all users were waiting for the service, and nobody knows how the arrivals that were dropped for it would have gone: {run}"
+        )
+    };
+    let waiting = comparison.waiting.iter().map(waited);
+    comparison.generator.iter().map(told).chain(waiting).chain(comparison.cut_short.clone())
 }
 
 fn before(comparison: &Comparison) -> String {
@@ -233,7 +239,7 @@ fn basis(comparison: &Comparison) -> String {
     let dropped: u64 = comparison.rows.iter().map(|row| row.dropped).sum();
     let dropped = match dropped {
         0 => String::new(),
-        count => format!(" · {count} arrivals dropped by the generator, which are no errors"),
+        count => format!(" · {count} arrivals dropped, which are no errors"),
     };
     format!(
         "latency from {from} · may change by {} (p90 {}, p99 {}) or {}, errors by {} points · all changes that are told hold together with {}{left_out}{dropped}",
@@ -304,6 +310,8 @@ pub(super) mod tests {
             terms: Terms::default(),
             warnings: vec!["workers: 1, now 2".to_owned()],
             generator: Vec::new(),
+            waiting: Vec::new(),
+            cut_short: None,
             rows: vec![
                 row(
                     "acme",
@@ -354,6 +362,17 @@ pub(super) mod tests {
             (quantity.outcome, quantity.high) = (Change::Unknown, None);
         }
         comparison.rows[0].quantities[2].by_lateness = true;
+        insta::assert_snapshot!(anstream::adapter::strip_str(&render(&comparison)));
+        insta::assert_snapshot!(markdown(&comparison));
+    }
+
+    #[test]
+    fn users_that_waited_for_the_service_are_told() {
+        let mut comparison = comparison(Outcome::Fail);
+        comparison.waiting = vec!["runs/new: 300 of 1000 arrivals were dropped".to_owned()];
+        comparison.cut_short = Some("runs/new was interrupted: only the first 4.5 s are compared".to_owned());
+        comparison.warnings.clear();
+        comparison.rows.truncate(1);
         insta::assert_snapshot!(anstream::adapter::strip_str(&render(&comparison)));
         insta::assert_snapshot!(markdown(&comparison));
     }

@@ -65,7 +65,7 @@ impl GitHub {
             None => {}
             Some(Ok(comparison)) => {
                 errors.extend(of_change(comparison, Change::Worse));
-                warnings.extend(of_change(comparison, Change::Unknown));
+                warnings.extend(of_doubt(comparison));
             }
             Some(Err(why)) => warnings.push(line("warning", "compare", why)),
         }
@@ -74,7 +74,7 @@ impl GitHub {
 
     /// The same of a comparison alone.
     pub(super) fn of_comparison(comparison: &Comparison) -> String {
-        [Change::Worse, Change::Unknown].map(|change| shown(&of_change(comparison, change))).concat()
+        shown(&of_change(comparison, Change::Worse)) + &shown(&of_doubt(comparison))
     }
 
     fn annotation(&self, command: &str, verdict: &Verdict) -> String {
@@ -115,6 +115,23 @@ fn of_change(comparison: &Comparison, change: Change) -> Vec<String> {
         line(command, &title, &(told(row, quantity) + &why))
     });
     lines.collect()
+}
+
+/// A warning for whatever keeps a comparison from passing without being worse.
+fn of_doubt(comparison: &Comparison) -> Vec<String> {
+    let mut lines: Vec<String> =
+        comparison.cut_short.iter().map(|why| line("warning", "compare", why)).collect();
+    lines.extend(of_change(comparison, Change::Unknown));
+    let silent = comparison.rows.iter().filter(|row| row.is_silent());
+    lines.extend(silent.map(|row| {
+        let title = format!("compare: {}, {}/{}", row.tenant, row.journey, row.step);
+        let few = format!(
+            "too few requests to say anything: {} before, {} now",
+            row.base_requests, row.new_requests
+        );
+        line("warning", &title, &few)
+    }));
+    lines
 }
 
 /// As many as GitHub shows.
@@ -175,6 +192,13 @@ mod tests {
         let beside = Beside { compared: Some(Err("it cannot be read")), mishaps: &[] };
         insta::assert_snapshot!(github.annotations(&report, beside));
         assert_eq!(GitHub::of_comparison(&compared).lines().count(), 5);
+        let mut silent = crate::report::comparison::tests::comparison(Outcome::Inconclusive);
+        silent.rows.remove(0);
+        silent.rows[0].quantities.retain(|quantity| quantity.outcome == Change::TooFew);
+        insta::assert_snapshot!(GitHub::of_comparison(&silent));
+        silent.rows.clear();
+        silent.cut_short = Some("runs/new was interrupted: only the first 4.5 s are compared".to_owned());
+        insta::assert_snapshot!(GitHub::of_comparison(&silent));
         report.state = State::Interrupted;
         report.remarks = vec!["the run was interrupted: it is judged as far as it came".to_owned()];
         insta::assert_snapshot!(github.annotations(&report, Beside::default()));

@@ -51,16 +51,40 @@ fn runs_are_found_by_their_names() {
 }
 
 #[test]
+fn a_renamed_run_is_as_old_as_it_was() {
+    let shelf = shelf(&["monday", "renamed-flood", "20261121T100000Z-flood", "20261122T100000Z-flood"]);
+    // Only the last one says nothing but by its name: 2026-11-22, 10:00 UTC.
+    let begun = [("monday", 1), ("renamed-flood", 2), ("20261121T100000Z-flood", 3)];
+    for (run, started) in begun {
+        let text = format!("{{\"started_unix_ns\": {started}}}");
+        fs::write(shelf.path().join(run).join("manifest.json"), text).unwrap();
+    }
+    fs::create_dir(shelf.path().join("zoo")).unwrap();
+    let expected = ["20261122T100000Z-flood", "20261121T100000Z-flood", "renamed-flood", "monday", "zoo"];
+    assert_eq!(names(shelf.path()).unwrap(), expected);
+    let found = |name: &str| find(Path::new(name), shelf.path(), Sought::Run).unwrap();
+    for name in ["latest", "flood"] {
+        assert_eq!(found(name), shelf.path().join("20261122T100000Z-flood"));
+    }
+    let text = format!("{{\"started_unix_ns\": {}}}", i64::MAX);
+    fs::write(shelf.path().join("renamed-flood/manifest.json"), text).unwrap();
+    for name in ["latest", "flood", "renamed"] {
+        assert_eq!(found(name), shelf.path().join("renamed-flood"), "{name}");
+    }
+}
+
+#[test]
 fn what_is_on_the_shelf_is_told_in_brief() {
     let shelf = shelf(&["20261121T100000Z-broken"]);
     fs::create_dir(shelf.path().join("20261121T100001Z-empty")).unwrap();
     fs::write(shelf.path().join("a file"), "").unwrap();
-    let made =
+    let mut made =
         Made::new("", &[sample(0, 0, SampleOutcome::Status(200)), sample(9, 0, SampleOutcome::Dropped)]);
     let report = made.judge();
     for run in ["20261121T100002Z-flood", "20261121T100003Z-flood"] {
         let dir = shelf.path().join(run);
         fs::create_dir(&dir).unwrap();
+        made.manifest.started_unix_ns = instant(&run[..16]).unwrap();
         made.manifest.write(&dir).unwrap();
         if run.ends_with("2Z-flood") {
             fs::write(dir.join("verdict.json"), manifest::to_json(&report).unwrap()).unwrap();
@@ -78,7 +102,7 @@ fn what_is_on_the_shelf_is_told_in_brief() {
 #[test]
 fn searches_for_the_capacity_are_listed_as_what_they_are_and_found_where_they_are_sought() {
     let shelf = shelf(&["20261121T100000Z-flood"]);
-    let report = crate::capacity::result::tests::report(
+    let mut report = crate::capacity::result::tests::report(
         vec![crate::capacity::result::tests::count(
             1,
             1.0,
@@ -90,12 +114,18 @@ fn searches_for_the_capacity_are_listed_as_what_they_are_and_found_where_they_ar
     );
     let dir = shelf.path().join("20261121T100001Z-shop-capacity");
     fs::create_dir(&dir).unwrap();
+    report.started_unix_ns = instant("20261121T100001Z").unwrap();
     fs::write(dir.join("capacity.json"), manifest::to_json(&report).unwrap()).unwrap();
     fs::create_dir_all(shelf.path().join("20261121T100002Z-shop-capacity/steps")).unwrap();
     for (name, text) in [("3Z-newer", manifest::to_json(&report).unwrap()), ("4Z-broken", b"{}".to_vec())] {
         let dir = shelf.path().join(format!("20261121T10000{name}"));
         fs::create_dir(&dir).unwrap();
         let text = String::from_utf8(text).unwrap().replace("\"version\": 1", "\"version\": 2");
+        // It began two seconds later.
+        let text = text.replace(
+            &report.started_unix_ns.to_string(),
+            &format!("{}", report.started_unix_ns + 2_000_000_000),
+        );
         fs::write(dir.join("capacity.json"), text).unwrap();
     }
     let mut all = entries(shelf.path()).unwrap();

@@ -35,6 +35,9 @@ const BUSY_ALLOWED: f64 = 0.1;
 /// tenth of a second in which they were due.
 const LATENESS_ALLOWED: Nanos = Nanos::from_millis(100);
 
+/// What the finding about dropped arrivals is about.
+const ARRIVALS: &str = "arrivals";
+
 /// What the generator did to the measurement: facts, for tables and JSON.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Generator {
@@ -157,10 +160,10 @@ impl Gatherer {
         (generator, claim)
     }
 
-    /// Why what was measured may be the generator's own, as far as that is known: also of a run that was not watched.
-    pub fn hindrance(&self, run: &RecordedRun, excuses: &Excuses) -> Option<String> {
+    /// The claim if it did not pass: why what was measured may be the generator's own, also of a run that was not watched.
+    pub fn hindrance(&self, run: &RecordedRun, excuses: &Excuses) -> Option<Verdict> {
         let (_, claim) = self.told(run, excuses);
-        (claim.outcome != Outcome::Pass).then_some(claim.summary)
+        (claim.outcome != Outcome::Pass).then_some(claim)
     }
 
     fn told(&self, run: &RecordedRun, excuses: &Excuses) -> (Generator, Verdict) {
@@ -221,7 +224,7 @@ impl Gatherer {
         if arrivals > 0 {
             finding(
                 dropped as f64 <= DROPS_ALLOWED * arrivals as f64,
-                "arrivals",
+                ARRIVALS,
                 format!("at most {:.0} % of the arrivals dropped", DROPS_ALLOWED * 100.0),
                 format!("{dropped} of {arrivals} arrivals were dropped"),
             );
@@ -255,6 +258,13 @@ impl Gatherer {
             _ => evidence.first().map(|finding| finding.observed.clone()).unwrap_or_default(),
         })
     }
+}
+
+/// Whether a claim about the generator finds fault with nothing but arrivals that were dropped: then the generator had time, and users
+/// who could have taken them were waiting for the service.
+pub fn is_only_drops(claim: &Verdict) -> bool {
+    let mut faults = claim.evidence.iter().filter(|found| found.outcome != Outcome::Pass);
+    claim.outcome != Outcome::Pass && faults.all(|found| found.subject == ARRIVALS)
 }
 
 /// What was known of the threads while the load ran.

@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::support::{Calibration, Sandbox, TENANTS, assert_keeps_to_schema, fixture};
+use crate::support::{Calibration, Sandbox, TENANTS, assert_keeps_to_schema, copy, fixture};
 
 const SCENARIO: &str = "version = 1\nname = \"look\"\n[[tenant]]\nid = \"acme\"\n[[journey]]\nname = \"look\"\n\
     [[journey.step]]\nget = \"/\"\n[[load]]\nrate = \"100/s\"\nduration = \"3s\"\n[metrics]\nenabled = false\n";
@@ -68,12 +68,23 @@ fn a_run_that_is_slower_than_its_baseline_fails() {
 fn a_comparison_is_shown_and_what_cannot_be_compared_is_told() {
     let sandbox = Sandbox::new();
     let [good, over] = ["good", "over-admission"].map(|name| fixture(name).display().to_string());
-    let commands: [&[&str]; 4] =
-        [&[&good, &good], &[&good], &[&good, "nowhere"], &[&good, &over, "--json", "no/such"]];
+    copy(&fixture("good"), &sandbox.path().join("again"));
+    let commands: [&[&str]; 6] = [
+        &[&good, "again"],
+        &[&good],
+        &[&good, "nowhere"],
+        &[&good, &over, "--json", "no/such"],
+        &["again", "--baseline", "./again"],
+        &["again", "again/../again", "--baseline", &good, &good],
+    ];
     for words in commands {
         let ended = sandbox.run(&[&["compare"][..], words].concat());
         let shown = format!("exit code {:?}\n{}{}", ended.code, ended.out, ended.err);
         let shown = shown.replace(&fixture("").display().to_string(), "FIXTURES/");
+        let place = sandbox.path().canonicalize().unwrap();
+        let shown = shown.replace(&place.display().to_string(), "SANDBOX");
+        let good = fixture("good").canonicalize().unwrap();
+        let shown = shown.replace(&good.display().to_string(), "FIXTURES/good");
         insta::assert_snapshot!(shown);
     }
 }

@@ -44,7 +44,7 @@ fn case(report: &Report, name: String, status: TestCaseStatus) -> TestCase {
     case
 }
 
-/// As the comparison's outcome takes it: too few decide nothing, unless a tenant and step has nothing else.
+/// As the comparison's outcome takes it.
 fn status(comparison: &Comparison, row: &Row, quantity: &Quantity) -> TestCaseStatus {
     let text = told(row, quantity);
     let why = reasons(comparison).map(|reason| format!("{reason}\n")).collect::<String>();
@@ -54,15 +54,11 @@ fn status(comparison: &Comparison, row: &Row, quantity: &Quantity) -> TestCaseSt
             failed.set_type("fail").set_message(text);
             failed
         }
-        Change::Unknown => {
+        _ if row.is_undecided(quantity) => {
             failed.set_type("inconclusive").set_message(format!("inconclusive: {text}")).set_description(why);
             failed
         }
-        Change::TooFew if row.is_silent() => {
-            failed.set_type("inconclusive").set_message(format!("inconclusive: {text}"));
-            failed
-        }
-        Change::TooFew => {
+        Change::Unknown | Change::TooFew => {
             let mut skipped = TestCaseStatus::skipped();
             skipped.set_message(text);
             skipped

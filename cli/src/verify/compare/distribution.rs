@@ -41,6 +41,13 @@ impl Distribution {
         }
     }
 
+    /// Adds the same latency many times, to a distribution that has settled.
+    pub(super) fn add_many(&mut self, latency: Nanos, count: u64) {
+        if count > 0 {
+            self.merge_sorted(vec![(bucket(latency), count)]);
+        }
+    }
+
     /// Counts what was only gathered so far; the questions below are for a distribution that has settled.
     pub(super) fn settle(&mut self) {
         let mut gathered = std::mem::take(&mut self.gathered);

@@ -45,9 +45,11 @@ pub(super) struct RowName {
 pub(super) struct Block {
     /// Requests; an arrival that was dropped is the generator's, and none of them.
     pub(super) requests: u64,
-    /// Of these: errors.
+    /// Those that dropped arrivals would have led to.
+    pub(super) missed: u64,
+    /// Of the requests: errors.
     pub(super) errors: u64,
-    /// Answers that served their user: as expected, and not turned away by a limit.
+    /// Of the answers: those that served their user, as expected, and not turned away by a limit.
     pub(super) served: u64,
     /// Latencies of answers from intended, from sent, and from intended without the generator's own lateness ([`PUNCTUAL`]).
     pub(super) latencies: [Distribution; 3],
@@ -65,7 +67,7 @@ pub(super) struct Cell {
 }
 
 /// A run as far as it is compared.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Measured {
     /// The rows that had requests.
     pub(super) rows: BTreeMap<RowName, Cell>,
@@ -76,11 +78,19 @@ pub(super) struct Measured {
     /// What was compared of the load's time, in seconds.
     pub(super) seconds: f64,
     /// Why what was measured may be the generator's own, if it may.
-    pub(super) unfit: Option<String>,
+    pub(super) unfit: Option<Unfit>,
+}
+
+/// Why a run says less of the service than it seems to.
+#[derive(Debug, Clone)]
+pub(super) struct Unfit {
+    pub(super) why: String,
+    /// Whether the generator had time, and its users were waiting for the service.
+    pub(super) only_drops: bool,
 }
 
 /// Names of a scenario: of tenants, and of steps with their journeys.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Stated {
     tenants: BTreeSet<String>,
     steps: BTreeSet<(String, String)>,
@@ -158,14 +168,20 @@ pub(super) fn measure(run: &RecordedRun, span: Option<Span>) -> Result<Measured,
             return;
         }
         let at = i128::from(planned.0) * BLOCKS as i128 / i128::from(length.0);
-        let Some(cell) = cells.of(sample, Cell::default) else { return };
         let block = (at as usize).min(BLOCKS - 1);
-        cell.add(block, sample, excuse.lateness, is_good(scenario, sample), &stalls);
+        if let Some(cell) = cells.of(sample, Cell::default) {
+            cell.add(block, sample, excuse.lateness, is_good(scenario, sample), &stalls);
+        }
+        if sample.outcome == Outcome::Dropped {
+            miss(&mut cells, scenario, block, sample);
+        }
     })?;
     let mut measured = Measured {
         stated: Stated::of(scenario),
         seconds: length.as_secs_f64(),
-        unfit: generator.hindrance(run, &excuses),
+        unfit: generator
+            .hindrance(run, &excuses)
+            .map(|claim| Unfit { only_drops: generator::is_only_drops(&claim), why: claim.summary }),
         ..Measured::default()
     };
     for (key, cell) in cells.iter() {
@@ -183,6 +199,33 @@ pub(super) fn measure(run: &RecordedRun, span: Option<Span>) -> Result<Measured,
         measured.rows.insert(name, cell);
     }
     Ok(measured)
+}
+
+/// Counts what a dropped arrival would have led to: all requests of its journey. It is recorded as the first of them.
+fn miss(cells: &mut Grouped<Cell>, scenario: &Scenario, block: usize, dropped: &Sample) {
+    let journey = scenario.steps.get(dropped.step).and_then(|step| scenario.journeys.get(step.journey));
+    for step in journey.iter().flat_map(|journey| &journey.steps) {
+        let repeat = scenario.steps.get(*step).map_or(1, |step| step.turn.repeat);
+        let of_step = Sample { step: *step, ..dropped.clone() };
+        if let Some(block) = cells.of(&of_step, Cell::default).and_then(|cell| cell.blocks.get_mut(block)) {
+            block.missed += repeat;
+        }
+    }
+}
+
+impl Measured {
+    /// The same as if each dropped arrival had been served at once.
+    pub(super) fn in_favour(&self) -> Self {
+        let mut best = self.clone();
+        for block in best.rows.values_mut().flat_map(|cell| &mut cell.blocks) {
+            block.requests += block.missed;
+            block.served += block.missed;
+            for latencies in &mut block.latencies {
+                latencies.add_many(Nanos::ZERO, block.missed);
+            }
+        }
+        best
+    }
 }
 
 impl Cell {
@@ -241,6 +284,7 @@ impl Cell {
             all.dropped += cell.dropped;
             for (sum, block) in all.blocks.iter_mut().zip(&cell.blocks) {
                 sum.requests += block.requests;
+                sum.missed += block.missed;
                 sum.errors += block.errors;
                 sum.served += block.served;
                 for (merged, latencies) in sum.latencies.iter_mut().zip(&block.latencies) {

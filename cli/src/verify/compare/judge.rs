@@ -3,7 +3,8 @@
 //!
 //! Changes: Holm's method (A simple sequentially rejective multiple test procedure, Scandinavian Journal of Statistics 6, 1979).
 //! Every change is first asked for with an equal share of the doubt. Those that are found leave theirs to the others, which are asked
-//! again with more, until no more are found. No change: the intersection-union test (Berger, Technometrics 24, 1982). To pass all of so
+//! again with more, until no more are found. That is so of the decisions, not of intervals, which would not hold together: so the ends that are shown of a
+//! change that is told have the equal share (Bonferroni), and may reach further than the decision. No change: the intersection-union test (Berger, Technometrics 24, 1982). To pass all of so
 //! many tests of one level has no higher one.
 
 use super::{Change, Quantity, Unit, gather::BLOCKS, interval::Pair};
@@ -48,8 +49,10 @@ enum Needed {
 /// Tails of intervals.
 #[derive(Debug, Clone, Copy)]
 struct Tails {
-    /// Of those that hold all together.
+    /// Of those that decide together whether something changed.
     together: f64,
+    /// Of those that are shown together.
+    shown: f64,
     /// Of each by itself.
     alone: f64,
 }
@@ -121,15 +124,15 @@ impl Subject {
         (self.found < needed).then_some(needed)
     }
 
-    /// What it came to, and the interval that says so.
+    /// What it came to, and the interval that is shown for it.
     fn outcome(&self, tails: Tails) -> (Change, Option<Interval<f64>>) {
         let (together, alone) = (self.interval(tails.together), self.interval(tails.alone));
-        if together.is_some_and(|at| at.low > self.limit) {
+        if self.is_beyond(tails) {
             let own = self.is_by_lateness(tails);
-            return (if own { Change::Unknown } else { Change::Worse }, together);
+            return (if own { Change::Unknown } else { Change::Worse }, self.interval(tails.shown));
         }
         if together.is_some_and(|at| at.high < -self.limit) {
-            return (Change::Better, together);
+            return (Change::Better, self.interval(tails.shown));
         }
         // Few of what is counted can still show that it is worse than it was, if not by how much. Of few latencies no more is said.
         let seems_worse =
@@ -150,6 +153,11 @@ impl Subject {
         (change, alone)
     }
 
+    /// Whether it is surely worse, whoever did it.
+    fn is_beyond(&self, tails: Tails) -> bool {
+        self.interval(tails.together).is_some_and(|at| at.low > self.limit)
+    }
+
     /// Whether it is worse only with what the generator alone was late.
     fn is_by_lateness(&self, tails: Tails) -> bool {
         let without = self.punctual.as_ref().map(|pair| pair.interval(tails.alone));
@@ -158,9 +166,7 @@ impl Subject {
 
     fn judge(&self, tails: Tails) -> Quantity {
         let (outcome, interval) = self.outcome(tails);
-        let by_lateness = outcome == Change::Unknown
-            && interval.is_some_and(|at| at.low > self.limit)
-            && self.is_by_lateness(tails);
+        let by_lateness = outcome == Change::Unknown && self.is_beyond(tails);
         let needed = match outcome {
             Change::TooFew => self.too_few(tails.alone),
             Change::Unknown if !by_lateness => interval.and_then(|interval| self.enough(interval)),
@@ -219,6 +225,6 @@ pub(super) fn judge(subjects: &[Subject], doubt: f64) -> Vec<Quantity> {
             break;
         }
     }
-    let tails = Tails { together: tail(left), alone: tail(1) };
+    let tails = Tails { together: tail(left), shown: tail(subjects.len()), alone: tail(1) };
     subjects.iter().map(|subject| subject.judge(tails)).collect()
 }

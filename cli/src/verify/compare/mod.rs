@@ -2,11 +2,12 @@
 //! quantiles of latency, errors and what was served, each with an interval; all changes that are told hold together.
 //!
 //! `gather` reads a run in blocks of time, `interval` says how far apart two are (`counts` what is counted), `judge` what that comes to, `rows` which
-//! tenants and steps there are, `differences` whether they can be compared at all. docs/compare.md has the argument, and how often it cries wolf.
+//! tenants and steps there are, `drops` what is still sure if all users waited for the service, `differences` whether they can be compared at all. docs/compare.md has the argument, and how often it cries wolf.
 
 mod counts;
 mod differences;
 mod distribution;
+mod drops;
 mod gather;
 mod interval;
 mod judge;
@@ -27,7 +28,7 @@ use self::{
 };
 use super::verdict::Outcome;
 use crate::{
-    record::{reader::RecordedRun, segment::SegmentError},
+    record::{manifest::State, reader::RecordedRun, segment::SegmentError},
     units::Nanos,
 };
 
@@ -92,6 +93,11 @@ pub struct Comparison {
     /// Of each run whose generator did not keep up: which, and why. Then all that could be said is unknown, as it may be the
     /// generator's own.
     pub generator: Vec<String>,
+    /// Of each run in which arrivals were dropped though the generator had time, as all users waited for the service: which, and how
+    /// many. Of the new run only that is told then which got worse however the dropped ones would have gone; else all is unknown.
+    pub waiting: Vec<String>,
+    /// What of the load was not compared, if the new run came to an early end. Then nothing passes.
+    pub cut_short: Option<String>,
     /// By tenant and step; those that got worse first.
     pub rows: Vec<Row>,
     /// Fail: something got worse. Inconclusive: whether something got worse cannot be said.
@@ -223,20 +229,29 @@ pub fn compare(
     let mut seen = BTreeSet::new();
     warnings.retain(|warning| seen.insert(warning.clone()));
     let (measured, now) = measure(baselines, new)?;
+    warnings.extend(baselines.iter().filter_map(|base| cut_short(base, &now)));
     warnings.extend(only_in_one(&measured, &now));
     let mut rows = rows(&measured, &now, terms);
     if rows.is_empty() {
         let base = baselines.first().map(name).unwrap_or_default();
         return Err(CompareError::NothingInCommon { base, new: name(new) });
     }
-    let runs = baselines.iter().zip(&measured).chain([(new, &now)]);
-    let generator: Vec<String> = runs
-        .filter_map(|(run, measured)| Some(format!("{}: {}", name(run), measured.unfit.as_ref()?)))
-        .collect();
-    if !generator.is_empty() {
+    let hindered = |only_drops: bool| {
+        let runs = baselines.iter().zip(&measured).chain([(new, &now)]);
+        let told = runs.filter_map(|(run, measured)| {
+            let unfit = measured.unfit.as_ref().filter(|unfit| unfit.only_drops == only_drops)?;
+            Some(format!("{}: {}", name(run), unfit.why))
+        });
+        told.collect::<Vec<_>>()
+    };
+    let (generator, waiting) = (hindered(false), hindered(true));
+    if !generator.is_empty() || measured.iter().any(|base| base.unfit.is_some()) {
         rows.iter_mut().flat_map(|row| &mut row.quantities).for_each(Quantity::doubt);
+    } else if !waiting.is_empty() {
+        drops::keep_what_is_sure(&mut rows, (&measured, &now), terms);
     }
-    let outcome = outcome(&rows);
+    let cut_short = cut_short(new, &now);
+    let outcome = outcome(&rows, cut_short.is_some());
     rows.sort_by_key(|row| row.quantities.iter().map(|quantity| quantity.outcome as u8).min());
     Ok(Comparison {
         version: COMPARISON_VERSION,
@@ -246,9 +261,26 @@ pub fn compare(
         terms,
         warnings,
         generator,
+        waiting,
+        cut_short,
         rows,
         outcome,
     })
+}
+
+/// Which part of the load is not compared because a run came to an early end.
+fn cut_short(run: &RecordedRun, now: &Measured) -> Option<String> {
+    let ended = match run.manifest.state {
+        State::Finished => return None,
+        State::Running => "was cut off",
+        State::Interrupted => "was interrupted",
+        State::Aborted => "was ended early",
+    };
+    let compared = Nanos::from_secs_f64(now.seconds);
+    Some(format!(
+        "{} {ended}: only the first {compared} after the warm-up are compared, and nothing of the load after that",
+        name(run)
+    ))
 }
 
 fn name(run: &RecordedRun) -> String {
@@ -274,6 +306,11 @@ impl Row {
     pub fn is_silent(&self) -> bool {
         self.quantities.iter().all(|quantity| quantity.outcome == Change::TooFew)
     }
+
+    /// Whether one of its quantities keeps the comparison from passing: too few decide nothing, unless there is nothing else.
+    pub fn is_undecided(&self, quantity: &Quantity) -> bool {
+        quantity.outcome == Change::Unknown || quantity.outcome == Change::TooFew && self.is_silent()
+    }
 }
 
 impl Quantity {
@@ -285,12 +322,12 @@ impl Quantity {
     }
 }
 
-/// The worst of all. A row of which nothing at all can be said counts as unknown.
-fn outcome(rows: &[Row]) -> Outcome {
-    let all = || rows.iter().flat_map(|row| &row.quantities).map(|quantity| quantity.outcome);
-    if all().any(|change| change == Change::Worse) {
+/// The worst of all. A row of which nothing at all can be said counts as unknown, and so does a load that was not compared to its end.
+fn outcome(rows: &[Row], cut_short: bool) -> Outcome {
+    let all = || rows.iter().flat_map(|row| row.quantities.iter().map(move |quantity| (row, quantity)));
+    if all().any(|(_, quantity)| quantity.outcome == Change::Worse) {
         Outcome::Fail
-    } else if all().any(|change| change == Change::Unknown) || rows.iter().any(Row::is_silent) {
+    } else if cut_short || all().any(|(row, quantity)| row.is_undecided(quantity)) {
         Outcome::Inconclusive
     } else {
         Outcome::Pass
