@@ -186,6 +186,14 @@ fn values_of_one_name_that_are_not_the_same_have_columns_of_their_own() {
     "#);
 }
 
+#[test]
+fn a_name_that_looks_like_a_variable_is_sent_as_it_is() {
+    let of = |schema| sent(&schema, &json!({})).unwrap();
+    let name = "a${#";
+    assert_eq!(of(json!({ "example": { name: 1 } })), "{ \"a$${#\" = 1 }");
+    assert_eq!(of(json!({ "properties": { name: { "example": 1 } } })), "{ \"a$${#\" = 1 }");
+}
+
 /// Schemas of any shape, which refer to each other as they like.
 fn any_schema() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![

@@ -317,7 +317,8 @@ fn filled_json(linked: &Linked, value: &Value) -> Value {
                     (None, Value::String(_)) if is_tenant(name) => Value::String("${tenant}".to_owned()),
                     _ => filled_json(linked, value),
                 };
-                (name.clone(), filled)
+                // A name is part of the template, too.
+                (name.replace("${", "$${"), filled)
             };
             Value::Object(fields.iter().filter(|(_, value)| !value.is_null()).map(field).collect())
         }
