@@ -68,6 +68,17 @@ fn reports_of_good_bad_and_cut_off_runs_keep_to_the_schema() {
     }
 }
 
+/// Asserts that a value without the first field of the object at any of the pointers is refused.
+fn assert_all_needed(schema: &Value, value: &Value, pointers: &[&str]) {
+    for pointer in pointers {
+        let mut lacking = value.clone();
+        let object = lacking.pointer_mut(pointer).unwrap().as_object_mut().unwrap();
+        let key = object.keys().next().unwrap().clone();
+        object.remove(&key);
+        assert_ne!(problems(schema, &lacking), [""; 0], "{pointer}: {key}");
+    }
+}
+
 #[test]
 fn comparisons_keep_to_the_schema_and_what_lacks_does_not() {
     let schema = schema_of(SchemaOf::Comparison);
@@ -75,13 +86,7 @@ fn comparisons_keep_to_the_schema_and_what_lacks_does_not() {
     let comparison = compare::compare(&[open("good")], &open("good"), compare::Terms::default()).unwrap();
     let comparison = serde_json::to_value(comparison).unwrap();
     assert_eq!(problems(&schema, &comparison), [""; 0]);
-    for pointer in ["", "/terms", "/rows/0", "/rows/0/quantities/0"] {
-        let mut lacking = comparison.clone();
-        let object = lacking.pointer_mut(pointer).unwrap().as_object_mut().unwrap();
-        let key = object.keys().next().unwrap().clone();
-        object.remove(&key);
-        assert_ne!(problems(&schema, &lacking), [""; 0], "{pointer}: {key}");
-    }
+    assert_all_needed(&schema, &comparison, &["", "/terms", "/rows/0", "/rows/0/quantities/0"]);
 }
 
 #[test]
@@ -95,13 +100,11 @@ fn searches_for_the_capacity_keep_to_the_schema_and_what_lacks_does_not() {
     let report = serde_json::to_value(searched::report(counts.to_vec(), None)).unwrap();
     assert_eq!(problems(&schema, &report), [""; 0]);
     assert!(!report["scaling"].is_null(), "{report:#}");
-    for pointer in ["", "/counts/0", "/counts/0/steps/0", "/counts/0/capacity", "/scaling", "/scaling/peak"] {
-        let mut lacking = report.clone();
-        let object = lacking.pointer_mut(pointer).unwrap().as_object_mut().unwrap();
-        let key = object.keys().next().unwrap().clone();
-        object.remove(&key);
-        assert_ne!(problems(&schema, &lacking), [""; 0], "{pointer}: {key}");
-    }
+    assert_all_needed(
+        &schema,
+        &report,
+        &["", "/counts/0", "/counts/0/steps/0", "/counts/0/capacity", "/scaling", "/scaling/peak"],
+    );
 }
 
 #[test]

@@ -23,7 +23,7 @@ fn text(text: &str) -> Literal {
     Literal::Text(Template::literal(text, Escape::None))
 }
 
-#[allow(clippy::needless_pass_by_value, reason = "checks are written where they are used")]
+#[expect(clippy::needless_pass_by_value, reason = "checks are written where they are used")]
 fn one(check: Check, answer: &Answer) -> Option<String> {
     one_without(&Blot::default(), &check, answer)
 }
