@@ -57,7 +57,7 @@ pub fn url(text: &str) -> String {
 /// The base URL in a text: without who asks, without a query and a fragment, which belong to no base, and without a slash at its
 /// end. `None` if the text is no URL.
 pub fn base(text: &str) -> Option<String> {
-    let mut url = reqwest::Url::parse(text).ok()?;
+    let mut url = url::Url::parse(text).ok()?;
     // Fails only for URLs that cannot have any.
     let _ = url.set_username("");
     let _ = url.set_password(None);
@@ -126,8 +126,8 @@ fn words(name: &str) -> Vec<String> {
 
 /// Whether this is understood as a URL of a host or of a socket, without who asks.
 fn is_plain(text: &str) -> bool {
-    let is_nobodys = |url: &reqwest::Url| url.username().is_empty() && url.password().is_none();
-    text.starts_with("unix:") || reqwest::Url::parse(text).is_ok_and(|url| url.has_host() && is_nobodys(&url))
+    let is_nobodys = |url: &url::Url| url.username().is_empty() && url.password().is_none();
+    text.starts_with("unix:") || url::Url::parse(text).is_ok_and(|url| url.has_host() && is_nobodys(&url))
 }
 
 /// A name and what it is, of a query.
@@ -183,7 +183,7 @@ mod tests {
                 let of_user = text.contains('@');
                 let shown = url(&text);
                 // What is a good URL without a user has none, wherever an `@` stands in it.
-                let is_plain = reqwest::Url::parse(&text).is_ok_and(|url| url.has_host() && url.username().is_empty() && url.password().is_none());
+                let is_plain = url::Url::parse(&text).is_ok_and(|url| url.has_host() && url.username().is_empty() && url.password().is_none());
                 proptest::prop_assert!(!shown.contains("HUSH") || of_user && is_plain, "{text} is shown as {shown}");
             }
         }

@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::PlaceArgs;
 use crate::scenario::capacity::{By, precision};
@@ -22,6 +22,24 @@ Exit codes:
   5    saasbench itself could not go on (disk full, a defect)
   130  interrupted; what is known by then is told";
 
+/// What a search raises, as `--by` is typed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ByArg {
+    /// Iterations per second, of all open loads together
+    Rate,
+    /// Users, of all closed loads together
+    Users,
+}
+
+impl From<ByArg> for By {
+    fn from(by: ByArg) -> Self {
+        match by {
+            ByArg::Rate => Self::Rate,
+            ByArg::Users => Self::Users,
+        }
+    }
+}
+
 /// Arguments of `capacity`.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -32,7 +50,7 @@ pub struct CapacityArgs {
 
     /// What is raised [default: rate, or users where no load has a rate]
     #[arg(long, value_enum)]
-    pub by: Option<By>,
+    pub by: Option<ByArg>,
 
     /// The first and lowest level: iterations per second, or users, of all loads together [default: 100/s, or one user for each load]
     #[arg(long, value_name = "N", value_parser = level)]

@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use crate::{
     units::Nanos,
@@ -45,13 +45,31 @@ pub struct CompareArgs {
     pub markdown: Option<PathBuf>,
 }
 
+/// From which instant latency is compared, as `--clock` is typed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ClockArg {
+    /// The instant that a request was due: waiting counts.
+    Intended,
+    /// The instant that it was sent.
+    Sent,
+}
+
+impl From<ClockArg> for Clock {
+    fn from(clock: ClockArg) -> Self {
+        match clock {
+            ClockArg::Intended => Self::Intended,
+            ClockArg::Sent => Self::Sent,
+        }
+    }
+}
+
 /// What counts as a change.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Comparison")]
 pub struct TermsArgs {
     /// Compare latency from the instant that requests were due (`intended`), or from that of sending (`sent`)
     #[arg(long, value_name = "CLOCK", value_enum, default_value = "intended")]
-    pub clock: Clock,
+    pub clock: ClockArg,
 
     /// How far a median, and what is served, may change: p90 by one and a half times as much, p99 by twice as much
     #[arg(long, value_name = "PERCENT", value_parser = percent, default_value = "5%")]
@@ -91,7 +109,7 @@ impl TermsArgs {
     /// What is asked of the comparison.
     pub fn terms(&self) -> Terms {
         Terms {
-            clock: self.clock,
+            clock: self.clock.into(),
             tolerance: self.tolerance,
             floor_ns: Nanos::from(self.floor),
             error_tolerance: self.error_tolerance,

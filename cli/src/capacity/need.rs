@@ -88,7 +88,10 @@ impl Answers {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::verify::testing::{SCENARIO, sample, scenario};
+    use crate::{
+        record::testing::sample,
+        scenario::testing::{SCENARIO, scenario},
+    };
 
     /// Of a thousand requests, every so many-th by the first tenant.
     fn counted(expectations: &str, fresh: bool, first_of: i64) -> (String, bool) {

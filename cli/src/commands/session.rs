@@ -182,11 +182,14 @@ impl Session<'_> {
         let fresh = self.up.environment.fresh;
         let (mut guard, aborted) =
             Guard::new(scenario, fresh, watching.stalled(), clock, halt.clone(), turns.clone());
-        let (recorder, sink) = Recorder::start_beside(
+        let (recorder, sink) = Recorder::start_with_observer(
             journal.dir().to_owned(),
             Arc::clone(scenario),
             self.up.environment.replicas.iter().map(|replica| replica.name.clone()).collect(),
-            signals.stop.clone(),
+            {
+                let stop = signals.stop.clone();
+                move || stop.cancel()
+            },
             move |batch| guard.look(batch),
         )?;
         let live = Live { tally: recorder.tally(), in_flight, stalled: watching.stalled() };

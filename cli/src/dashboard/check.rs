@@ -16,12 +16,12 @@ use super::{
     template::{self, Times},
     variable::{Chosen, Source},
 };
-use crate::observe::{
-    exposition::Labels,
-    prometheus::{
-        client::{AskError, Client, Question},
-        matrix,
+use crate::{
+    observe::{
+        exposition::Labels,
+        prometheus::client::{AskError, Client},
     },
+    record::{prometheus::matrix, query::Question},
 };
 
 /// Points of a graph, where the panel does not say.

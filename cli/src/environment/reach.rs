@@ -18,10 +18,10 @@ use crate::{
     },
     observe::{
         http_client,
-        prometheus::client::{AskError, Client, Question},
+        prometheus::client::{AskError, Client},
         store,
     },
-    record::manifest::Replica,
+    record::{manifest::Replica, query::Question},
     redact,
     scenario::http::Http,
     units::Nanos,

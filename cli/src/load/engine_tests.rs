@@ -28,8 +28,8 @@ use crate::{
         sample::{Obstacle, Outcome, Sample, Silence},
         writer::Sink,
     },
+    scenario::testing::scenario,
     units::{Nanos, Tolerance},
-    verify::testing::scenario,
 };
 
 mod steps;

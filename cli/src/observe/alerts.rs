@@ -4,8 +4,6 @@
 //! All questions are about one span, from well before the load until the last look, so that a reader needs to know none of
 //! its numbers.
 
-pub mod rule;
-
 use std::{
     collections::{BTreeMap, BTreeSet},
     io,
@@ -15,11 +13,15 @@ use std::{
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use self::rule::{Basis, Rule, Selector};
-use super::prometheus::{Prometheus, client::Question, samples_now};
+use super::prometheus::Prometheus;
 use crate::{
     clock::RunClock,
     observe::exposition::Labels,
+    record::{
+        alert_rule::{self as rule, ACTIVE_SINCE, Basis, RESTARTS, Rule, SAMPLES, SCRAPES, Selector},
+        prometheus::samples_now,
+        query::Question,
+    },
     scenario::{Alert, AlertPromise},
     units::{Nanos, Tolerance},
 };
@@ -35,15 +37,6 @@ const MOST_STEPS: f64 = 10_000.0;
 
 /// How many alerts a note names.
 const MOST_NAMES: usize = 3;
-
-/// All samples of the alerts.
-pub const SAMPLES: &str = "ALERTS";
-/// Since when each was active.
-pub const ACTIVE_SINCE: &str = "ALERTS_FOR_STATE";
-/// Every scrape: where there are none, Prometheus was away. Not the question that other claims ask.
-pub const SCRAPES: &str = "{__name__=\"up\"}";
-/// Whether Prometheus itself, if it scrapes itself, was started anew.
-pub const RESTARTS: &str = "changes(process_start_time_seconds";
 
 /// What is followed, and by when it has to be done.
 #[derive(Debug)]

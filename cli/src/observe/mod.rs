@@ -13,13 +13,10 @@ pub mod alerts;
 pub mod exposition;
 pub mod fetch;
 pub mod guess;
-pub mod page;
 pub mod prometheus;
-pub mod promql;
 pub mod quantile;
 pub mod rules;
 pub mod scrape;
-pub mod snapshot;
 pub mod store;
 pub mod tidings;
 

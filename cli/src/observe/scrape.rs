@@ -15,50 +15,25 @@ use std::{
 };
 
 use futures_util::future::join_all;
-use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
-use super::{snapshot::ContractView, tidings::Looks};
-use crate::{clock::RunClock, record::manifest::Replica, redact, scenario::MetricsContract, units::Nanos};
+use super::tidings::Looks;
+use crate::record::contract_view::ContractView;
+use crate::{
+    clock::RunClock,
+    record::{
+        manifest::Replica,
+        scrape::{Phase, ScrapeRecord},
+    },
+    redact,
+    scenario::MetricsContract,
+    units::Nanos,
+};
 
 /// A scrape that takes longer has failed.
 const SCRAPE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Scrapes in a row without an answer after which a replica is taken to be gone.
 const GONE_AFTER: u32 = 3;
-
-/// When a scrape was made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Phase {
-    /// Before the load.
-    Before,
-    /// While the load ran.
-    During,
-    /// After the load.
-    After,
-}
-
-/// A line of `scrapes.jsonl`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ScrapeRecord {
-    /// From 0, over all replicas.
-    pub number: u64,
-    /// The replica's name.
-    pub replica: String,
-    /// When.
-    pub phase: Phase,
-    /// When the request was sent.
-    pub from_ns: Nanos,
-    /// When the whole answer was here.
-    pub to_ns: Nanos,
-    /// Name of the text file under `observations/scrapes/`; `None` when there was no answer.
-    pub file: Option<String>,
-    /// Why there was none.
-    pub error: Option<String>,
-    /// Whether it equals the one before, with nothing in progress: the replica has come to rest.
-    #[serde(default)]
-    pub settled: bool,
-}
 
 /// A replica, and how it is asked.
 #[derive(Debug)]

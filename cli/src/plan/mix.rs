@@ -104,7 +104,7 @@ mod tests {
 
     #[test]
     fn journeys_have_their_shares_with_every_tenant() {
-        let scenario = crate::verify::testing::scenario(
+        let scenario = crate::scenario::testing::scenario(
             "version = 1\n[[tenant]]\nid = \"a\"\n[[tenant]]\nid = \"b\"\n\
              [[journey]]\nname = \"x\"\n[[journey.step]]\nget = \"/\"\n\
              [[journey]]\nname = \"y\"\n[[journey.step]]\nget = \"/\"\n\

@@ -37,7 +37,7 @@ pub fn choose(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::verify::testing::scenario;
+    use crate::scenario::testing::scenario;
 
     const HEAD: &str = "version = 1\n[[tenant]]\nid = \"a\"\n[[journey]]\nname = \"j\"\n";
 

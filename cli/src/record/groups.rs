@@ -138,8 +138,9 @@ impl Groups {
 mod tests {
     use super::*;
     use crate::{
+        record::testing::sample,
+        scenario::testing::{SCENARIO, scenario},
         units::Nanos,
-        verify::testing::{SCENARIO, sample, scenario},
     };
 
     #[test]

@@ -5,16 +5,32 @@
 //! those of a short time, `recent` what was answered lately, `own` what a run tells of itself while it goes, `manifest` what
 //! else there is to know.
 
+pub mod alert_rule;
 pub mod batch;
+pub mod contract_view;
 pub mod groups;
+pub mod json_lines;
 pub mod latencies;
 #[cfg(test)]
 pub(crate) mod latency_log;
 pub mod manifest;
+pub mod observations;
 pub mod own;
+pub mod prometheus;
+pub mod promql;
+pub mod query;
 pub mod reader;
 pub mod recent;
+pub mod redis_samples;
+pub mod rules;
 pub mod sample;
+pub mod scrape;
+pub mod scrape_summary;
 pub mod segment;
+pub mod self_monitor;
+pub mod stall;
 pub mod tally;
+#[cfg(test)]
+pub(crate) mod testing;
+pub mod usage;
 pub mod writer;

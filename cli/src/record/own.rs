@@ -125,7 +125,10 @@ impl Own {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::verify::testing::{SCENARIO, sample, scenario};
+    use crate::{
+        record::testing::sample,
+        scenario::testing::{SCENARIO, scenario},
+    };
 
     #[test]
     fn requests_are_counted_by_outcome_and_arrivals_that_were_dropped_apart() {

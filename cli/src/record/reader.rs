@@ -14,14 +14,13 @@ use super::{
     segment::{self, Names, SegmentError},
 };
 use crate::{
-    observe::snapshot::{Observations, ObservationsError},
+    record::{json_lines::ObservationsError, observations::Observations, self_monitor::Watched},
     scenario::{
         Scenario,
         overrides::OverrideError,
         problem::Problems,
         resolve::{Sources, declare_metrics, resolve},
     },
-    watch::Watched,
 };
 
 /// Threads that decode segments, at the most: one thread that judges has no use for more.
@@ -182,10 +181,14 @@ fn recorded_scenario(text: &str, file: &str, files: &BTreeMap<String, String>) -
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::verify::testing::Judge as _;
     use crate::{
-        record::{manifest::Recorded, sample::Outcome},
+        record::{
+            manifest::Recorded,
+            sample::Outcome,
+            testing::{Made, sample},
+        },
         units::Nanos,
-        verify::testing::{Made, sample},
     };
 
     #[test]

@@ -9,13 +9,6 @@ use std::{
     time::Duration,
 };
 
-use hdrhistogram::{
-    Histogram,
-    serialization::{V2DeflateSerializer, interval_log},
-};
-use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
-
 use super::{
     batch::Batch,
     groups::{self, Groups},
@@ -25,6 +18,10 @@ use super::{
     tally::{Tally, count_latency, latency_histogram},
 };
 use crate::{scenario::Scenario, units::Nanos};
+use hdrhistogram::{
+    Histogram,
+    serialization::{V2DeflateSerializer, interval_log},
+};
 
 /// A segment is completed this often …
 const SEGMENT_TIME: Duration = Duration::from_secs(2);
@@ -179,7 +176,7 @@ impl TallyReader {
 }
 
 impl Recorder {
-    /// Starts recording into `dir`. When a file cannot be written, `stop` is cancelled so that the load ends.
+    /// Starts recording into `dir`. When a file cannot be written, `on_failure` is called, so that the load can end.
     ///
     /// # Errors
     /// When the thread cannot be started.
@@ -187,20 +184,20 @@ impl Recorder {
         dir: PathBuf,
         scenario: Arc<Scenario>,
         replicas: Vec<String>,
-        stop: CancellationToken,
+        on_failure: impl FnOnce() + Send + 'static,
     ) -> Result<(Self, Sink), RecordError> {
-        Self::start_beside(dir, scenario, replicas, stop, |_| {})
+        Self::start_with_observer(dir, scenario, replicas, on_failure, |_| {})
     }
 
-    /// The same for one who looks on: `each` is shown what is recorded, on the recording thread.
+    /// The same with an observer: `each` is called with what is recorded, on the recording thread.
     ///
     /// # Errors
     /// When the thread cannot be started.
-    pub fn start_beside(
+    pub fn start_with_observer(
         dir: PathBuf,
         scenario: Arc<Scenario>,
         replicas: Vec<String>,
-        stop: CancellationToken,
+        on_failure: impl FnOnce() + Send + 'static,
         each: impl FnMut(&Batch) + Send + 'static,
     ) -> Result<(Self, Sink), RecordError> {
         let (sink, handed) = Sink::channel();
@@ -212,7 +209,7 @@ impl Recorder {
             .spawn(move || {
                 let result = record(&dir, &handed, &Names::new(&scenario, &replicas), &totals, each);
                 if result.is_err() {
-                    stop.cancel();
+                    on_failure();
                 }
                 result
             })
@@ -235,6 +232,7 @@ impl Recorder {
 }
 
 /// The recording thread's work: until every sender is gone.
+#[expect(clippy::disallowed_types, reason = "a thread without a runtime, on which no paused clock is seen")]
 fn record(
     dir: &Path,
     handed: &Handed,
@@ -245,7 +243,7 @@ fn record(
     let log_path = dir.join("latency.hlog");
     let mut log_file = fs::File::create(&log_path).map_err(RecordError::write(&log_path))?;
     let mut serializer = V2DeflateSerializer::new();
-    let start = Instant::now();
+    let start = std::time::Instant::now();
     let mut log = interval_log::IntervalLogWriterBuilder::new()
         .add_comment("[saasbench: latency in nanoseconds, maxima in milliseconds]")
         .with_max_value_divisor(1e6)
@@ -258,7 +256,7 @@ fn record(
     let mut latencies = [latency_histogram(), latency_histogram()];
     let mut open = true;
     while open {
-        let begun = Instant::now();
+        let begun = std::time::Instant::now();
         while segment.len() < SEGMENT_SAMPLES {
             match handed.full.recv_timeout(SEGMENT_TIME.saturating_sub(begun.elapsed())) {
                 Ok(batch) => {
@@ -313,19 +311,26 @@ fn count([intended, sent]: &mut [Histogram<u64>; 2], batch: &Batch) {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
     use super::*;
     use crate::record::latency_log;
-    use crate::verify::testing::{SCENARIO, sample, scenario};
+    use crate::{
+        record::testing::sample,
+        scenario::testing::{SCENARIO, scenario},
+    };
 
     #[test]
     fn what_was_put_is_on_disk_when_the_recorder_is_done() {
         let out = tempfile::tempdir().unwrap();
         let dir = create_directory(out.path(), "test").unwrap();
-        let stop = CancellationToken::new();
+        let has_failed = Arc::new(AtomicBool::new(false));
+        let failed = Arc::clone(&has_failed);
+        let on_failure = move || failed.store(true, Ordering::SeqCst);
         let scenario = Arc::new(scenario(SCENARIO));
         let replicas = vec!["a".to_owned()];
         let (recorder, sink) =
-            Recorder::start(dir.clone(), Arc::clone(&scenario), replicas.clone(), stop.clone()).unwrap();
+            Recorder::start(dir.clone(), Arc::clone(&scenario), replicas.clone(), on_failure).unwrap();
         let mut batch = Batch::default();
         for i in 0..1000 {
             batch.push(&sample(i, 0, Outcome::Status(200)));
@@ -339,7 +344,7 @@ mod tests {
         drop(sink);
         assert_eq!(recorder.finish().unwrap(), Recorded { segments: 1, samples: 1000 });
         assert_eq!(tally.lock().requests, 1000);
-        assert!(!stop.is_cancelled());
+        assert!(!has_failed.load(Ordering::SeqCst));
         let mut read = 0;
         for entry in fs::read_dir(dir.join("samples")).unwrap() {
             read += segment::read(&entry.unwrap().path(), &Names::new(&scenario, &replicas)).unwrap().len();
@@ -360,14 +365,16 @@ mod tests {
         let out = tempfile::tempdir().unwrap();
         let dir = create_directory(out.path(), "test").unwrap();
         fs::remove_dir(dir.join("samples")).unwrap();
-        let stop = CancellationToken::new();
+        let has_failed = Arc::new(AtomicBool::new(false));
+        let failed = Arc::clone(&has_failed);
+        let on_failure = move || failed.store(true, Ordering::SeqCst);
         let (recorder, sink) =
-            Recorder::start(dir, Arc::new(scenario(SCENARIO)), vec!["a".to_owned()], stop.clone()).unwrap();
+            Recorder::start(dir, Arc::new(scenario(SCENARIO)), vec!["a".to_owned()], on_failure).unwrap();
         sink.hand_over(&mut [sample(0, 0, Outcome::Status(200))].iter().collect());
         drop(sink);
         let error = recorder.finish().unwrap_err().to_string();
         assert!(error.starts_with("cannot write ") && error.contains("000001.parquet"), "{error}");
-        assert!(stop.is_cancelled());
+        assert!(has_failed.load(Ordering::SeqCst));
     }
 
     #[test]

@@ -141,7 +141,7 @@ mod tests {
     use super::*;
     use crate::{
         load::connect::dial::DialError,
-        verify::testing::{SCENARIO, scenario},
+        scenario::testing::{SCENARIO, scenario},
     };
 
     #[test]

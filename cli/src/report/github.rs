@@ -152,9 +152,10 @@ fn property(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::verify::{
-        testing::Made,
-        verdict::{Claim, Evidence, Place},
+    use crate::verify::testing::Judge as _;
+    use crate::{
+        record::testing::Made,
+        verify::verdict::{Claim, Evidence, Place},
     };
 
     #[test]

@@ -147,10 +147,11 @@ impl Grafana {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        record::sample::{Outcome as SampleOutcome, Sample},
-        verify::testing::{Made, sample},
+    use crate::record::{
+        sample::{Outcome as SampleOutcome, Sample},
+        testing::{Made, sample},
     };
+    use crate::verify::testing::Judge as _;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
     /// A run that broke a promise.

@@ -147,10 +147,12 @@ fn findings(verdict: &Verdict) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        record::{manifest::State, sample::Outcome as SampleOutcome},
-        verify::testing::{Made, sample},
+    use crate::record::{
+        manifest::State,
+        sample::Outcome as SampleOutcome,
+        testing::{Made, sample},
     };
+    use crate::verify::testing::Judge as _;
 
     const MORE: &str = "[metrics]\nenabled = false\n[[limit]]\nroute = \"POST /chat\"\nalgorithm = \"fixed-window\"\n\
                         quota = \"7/10s\"\n[[expect]]\nthat = \"p99 < 1s\"\n[[expect]]\nthat = \"max < 1s\"\n";

@@ -211,12 +211,13 @@ fn shortened(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::verify::testing::Judge as _;
     use crate::{
-        record::sample::Outcome as SampleOutcome,
-        verify::{
+        record::{
+            sample::Outcome as SampleOutcome,
             testing::{Made, sample},
-            verdict::Claim,
         },
+        verify::verdict::Claim,
     };
 
     fn report() -> Report {

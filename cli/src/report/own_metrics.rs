@@ -36,7 +36,7 @@ use crate::{
     record::{own::Own, writer::TallyReader},
     scenario::Scenario,
     units::Nanos,
-    watch::{in_flight::InFlight, stall::Stalled},
+    watch::{in_flight::InFlight, stall_log::Stalled},
 };
 
 const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";

@@ -232,13 +232,12 @@ fn tally(report: &Report) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        record::{
-            manifest::State,
-            sample::{Obstacle, Outcome as SampleOutcome, Sample, Silence},
-        },
-        verify::testing::{Made, sample},
+    use crate::record::{
+        manifest::State,
+        sample::{Obstacle, Outcome as SampleOutcome, Sample, Silence},
+        testing::{Made, sample},
     };
+    use crate::verify::testing::Judge as _;
 
     fn plain(report: &Report) -> String {
         let mut report = report.clone();
@@ -289,7 +288,7 @@ mod tests {
         samples[3].outcome = SampleOutcome::Dropped;
         samples[4].failed_check = Some("status 404, expected 200 or 429".to_owned());
         let text =
-            format!("warmup = \"200ms\"\n{}[metrics]\nenabled = false\n", crate::verify::testing::SCENARIO);
+            format!("warmup = \"200ms\"\n{}[metrics]\nenabled = false\n", crate::scenario::testing::SCENARIO);
         insta::assert_snapshot!(plain(&Made::of(text, &samples).judge()));
     }
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::units::Nanos;
 
 /// What is raised until the objectives break.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum By {
     /// Iterations per second, of all open loads together

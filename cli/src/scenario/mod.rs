@@ -22,6 +22,8 @@ pub mod promql;
 pub mod resolve;
 pub mod schema;
 pub mod template;
+#[cfg(test)]
+pub(crate) mod testing;
 
 pub use alert::{Alert, AlertPromise};
 pub use algorithm::{Algorithm, Anchor, Estimate, Refill};

@@ -223,7 +223,7 @@ fn shared(total: u64, weights: &[f64]) -> Result<Vec<u64>, OverrideError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::verify::testing::{SCENARIO, scenario};
+    use crate::scenario::testing::{SCENARIO, scenario};
 
     const MIXED: &str = r#"
 [[load]]

@@ -1,10 +1,11 @@
 //! Shelves made by hand.
 
 use super::*;
-use crate::{
-    record::sample::Outcome as SampleOutcome,
-    verify::testing::{Made, sample},
+use crate::record::{
+    sample::Outcome as SampleOutcome,
+    testing::{Made, sample},
 };
+use crate::verify::testing::Judge as _;
 
 fn shelf(runs: &[&str]) -> tempfile::TempDir {
     let shelf = tempfile::tempdir().unwrap();

@@ -13,12 +13,8 @@ use serde_json::json;
 use self::sent::Sent;
 use super::verdict::{Claim, Diagnosis, Evidence, Outcome, Verdict};
 use crate::{
-    observe::{
-        exposition::{self, cardinality::id_kind},
-        scrape::Phase,
-        snapshot::Scrape,
-    },
-    record::reader::RecordedRun,
+    observe::exposition::{self, cardinality::id_kind},
+    record::{observations::Scrape, reader::RecordedRun, scrape::Phase},
 };
 
 /// So many paths of one template are no chance: other routes may happen to fit a template.
@@ -154,10 +150,11 @@ fn finding(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        record::sample::{Outcome as SampleOutcome, Sample},
-        verify::testing::{Made, sample},
+    use crate::record::{
+        sample::{Outcome as SampleOutcome, Sample},
+        testing::{Made, sample},
     };
+    use crate::verify::testing::Judge as _;
 
     const ORDERS: &str = r#"
 version = 1

@@ -87,7 +87,7 @@ fn bound(index: u32) -> Nanos {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{record::sample::Outcome, verify::testing::sample};
+    use crate::record::{sample::Outcome, testing::sample};
 
     fn gathered(latencies: &[(i64, i64)]) -> Distribution {
         let mut gatherer = Gatherer::new();

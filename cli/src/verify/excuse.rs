@@ -8,9 +8,11 @@
 use std::{collections::HashMap, ops::Range};
 
 use crate::{
-    record::sample::Sample,
+    record::{
+        sample::Sample,
+        stall::{SHORTEST, Stall},
+    },
     units::Nanos,
-    watch::stall::{SHORTEST, Stall},
 };
 
 /// Stalls that are named one by one; of the others only their number is told.
@@ -166,9 +168,9 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{
-        record::sample::Outcome,
-        verify::testing::{self, stall},
+    use crate::record::{
+        sample::Outcome,
+        testing::{self, stall},
     };
 
     fn sample(intended: i64, sent: i64, done: i64) -> Sample {

@@ -12,15 +12,14 @@ use super::{
     verdict::{Claim, Diagnosis, Evidence, Outcome, Verdict},
 };
 use crate::{
-    observe::{
-        exposition::show_labels,
-        scrape::Phase,
-        snapshot::{ContractView, Scrape},
-    },
+    observe::exposition::show_labels,
     record::{
+        contract_view::ContractView,
         manifest::State,
+        observations::Scrape,
         reader::RecordedRun,
         sample::{Outcome as SampleOutcome, Sample},
+        scrape::Phase,
     },
     scenario::MetricsContract,
     units::Nanos,
@@ -264,7 +263,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::verify::testing::{Made, sample};
+    use crate::record::testing::{Made, sample};
+    use crate::verify::testing::Judge as _;
 
     fn page(count: i64, gauge: i64) -> String {
         format!(

@@ -22,9 +22,9 @@ use crate::{
         reader::RecordedRun,
         sample::{Obstacle, Outcome as SampleOutcome, Sample},
         tally::latency_histogram,
+        usage::{ThreadTime, Usage, WORKER},
     },
     units::Nanos,
-    watch::usage::{ThreadTime, Usage, WORKER},
 };
 
 /// From this share of a processor on, a worker's thread is called busy: what it does next has to wait.

@@ -22,9 +22,8 @@ use crate::{
     observe::{
         exposition::{Labels, show_labels},
         quantile::{Bucket, bound},
-        snapshot::ContractView,
     },
-    record::manifest::Replica,
+    record::{contract_view::ContractView, manifest::Replica},
     scenario::{DurationUnit, MetricsContract},
 };
 

@@ -22,7 +22,7 @@ use super::{
     verdict::{self, Claim, Evidence, Outcome, Verdict},
 };
 use crate::{
-    observe::store,
+    record::redis_samples,
     record::{
         manifest::{Manifest, State},
         reader::RecordedRun,
@@ -271,7 +271,7 @@ fn circumstances(run: &RecordedRun, limit: &Limit, latest: Nanos) -> Circumstanc
     let Manifest { environment, state, .. } = &run.manifest;
     // Where no Redis is declared, the limiter may live in the replicas.
     let memory_losses = if environment.redis.is_some() {
-        store::losses(&run.observations.store)
+        redis_samples::losses(&run.observations.store)
     } else {
         let scrapes = run.scenario.metrics.iter().flat_map(|contract| {
             run.observations

@@ -46,11 +46,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    observe::scrape::Phase,
     record::{
         manifest::{LoadPhase, State},
         reader::RecordedRun,
         sample::Sample,
+        scrape::Phase,
         segment::SegmentError,
     },
     scenario::MetricsContract,

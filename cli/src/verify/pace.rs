@@ -36,13 +36,15 @@ pub fn remark(run: &RecordedRun) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::verify::testing::Judge as _;
     use crate::{
         record::{
             manifest::{Event, Pace},
             sample::Outcome as Answer,
+            testing::{Made, sample},
         },
+        scenario::testing::SCENARIO,
         units::Nanos,
-        verify::testing::{Made, SCENARIO, sample},
     };
 
     #[test]

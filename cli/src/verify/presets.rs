@@ -1,10 +1,9 @@
 //! The presets of the metrics contract, each held to a page as the library writes it, under a run made by hand: the page
 //! passes, and does not once it is tampered with.
 
-use super::{
-    testing::{Made, sample},
-    verdict::{Claim, Outcome, Verdict},
-};
+use super::verdict::{Claim, Outcome, Verdict};
+use crate::record::testing::{Made, sample};
+use crate::verify::testing::Judge as _;
 use crate::{
     record::sample::{Outcome as SampleOutcome, Sample},
     scenario::Preset,

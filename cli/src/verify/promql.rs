@@ -6,12 +6,12 @@ use super::{
     verdict::{Claim, Evidence, Outcome, Verdict},
 };
 use crate::{
-    observe::{
-        exposition::show_labels,
+    observe::exposition::show_labels,
+    record::{
         prometheus::{AnswerRecord, RawSeries, values},
         promql::question,
+        reader::RecordedRun,
     },
-    record::reader::RecordedRun,
     scenario::promql::{At, Promql},
     units::Nanos,
 };

@@ -259,11 +259,12 @@ fn finding(ledger: &Ledger, seen: &Answered, name: &str, q: f64, bucket: BucketB
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        record::sample::{Outcome as SampleOutcome, Sample},
-        verify::testing::{Made, sample, stall},
-        watch::stall::Stall,
+    use crate::record::{
+        sample::{Outcome as SampleOutcome, Sample},
+        stall::Stall,
+        testing::{Made, sample, stall},
     };
+    use crate::verify::testing::Judge as _;
 
     #[test]
     fn ten_samples_lie_beyond_a_quantile() {

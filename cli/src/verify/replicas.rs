@@ -1,10 +1,11 @@
 //! What the scrapes of one replica amount to: where its counters began, where they ended, whether it was restarted.
 
 use crate::{
-    observe::{
-        exposition::{self, Labels},
+    observe::exposition::{self, Labels},
+    record::{
+        contract_view::ContractView,
+        observations::{START_TIME, Scrape},
         scrape::Phase,
-        snapshot::{ContractView, START_TIME, Scrape},
     },
     scenario::MetricsContract,
     units::Nanos,

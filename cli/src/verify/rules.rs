@@ -11,12 +11,12 @@ use super::{
     verdict::{Claim, Evidence, Outcome, Verdict},
 };
 use crate::{
-    observe::{
-        exposition::{Labels, show_labels},
+    observe::exposition::{Labels, show_labels},
+    record::{
         prometheus::{AnswerRecord, values},
+        reader::RecordedRun,
         rules::{Group, Rule, concerned, groups},
     },
-    record::reader::RecordedRun,
 };
 
 /// Relative difference that rounding may make: sums are added up in another order.
@@ -29,7 +29,7 @@ const PROOF: usize = 2;
 /// One verdict for each group with rules that are about the run; none where Prometheus has no such rules.
 pub fn judge(run: &RecordedRun) -> Vec<Verdict> {
     let answers = &run.observations.prometheus;
-    let path = crate::observe::prometheus::client::Question::Rules;
+    let path = crate::record::query::Question::Rules;
     let Some(record) = answers.iter().rfind(|answer| answer.query == path.text()) else { return Vec::new() };
     match whole(record) {
         Ok(answer) => {

@@ -14,9 +14,9 @@ use super::{
     verdict::{Claim, Diagnosis, Evidence, Outcome, Verdict},
 };
 use crate::{
-    observe::snapshot::Scrape,
     record::{
         manifest::Replica,
+        observations::Scrape,
         reader::RecordedRun,
         sample::{Outcome as SampleOutcome, Sample},
     },

@@ -220,10 +220,11 @@ fn sent_as_it_is(scenario: &Scenario, contract: &MetricsContract, cell: &Cell) -
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        record::sample::{Outcome as SampleOutcome, Sample, Silence},
-        verify::testing::{Made, sample},
+    use crate::record::{
+        sample::{Outcome as SampleOutcome, Sample, Silence},
+        testing::{Made, sample},
     };
+    use crate::verify::testing::Judge as _;
 
     /// Two answers 200 and a 429, with 100 bytes sent and 30 received each.
     fn three() -> Vec<Sample> {

@@ -8,8 +8,10 @@ use super::{
     verdict::{Claim, Diagnosis, Evidence, Outcome, Verdict},
 };
 use crate::{
-    observe::store::{self, Health},
-    record::reader::RecordedRun,
+    record::{
+        reader::RecordedRun,
+        redis_samples::{self, Health},
+    },
     units::Nanos,
 };
 
@@ -24,7 +26,7 @@ pub fn judge(run: &RecordedRun) -> Vec<Verdict> {
     let environment = &run.manifest.environment;
     let mut verdicts = Vec::new();
     if environment.redis.is_some() {
-        let restarts = store::restarts(&run.observations.store);
+        let restarts = redis_samples::restarts(&run.observations.store);
         // A restart empties it: what was before says nothing of what grew.
         let since = restarts.last().map_or(Nanos(i64::MIN), |(_, to)| *to);
         let looks = run.observations.store.iter().filter(|look| look.from_ns >= since);

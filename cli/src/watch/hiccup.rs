@@ -22,12 +22,18 @@ use rustix::{
 use serde::Serialize;
 
 use super::{
-    DIRECTORY, STALLS, USAGE,
     in_flight::InFlight,
-    stall::{Cause, SHORTEST, Stall, Stalled},
-    usage::{SchedStat, Usage},
+    usage::{self, SchedStat},
 };
 use crate::{clock::RunClock, units::Nanos};
+use crate::{
+    record::{
+        self_monitor::{DIRECTORY, STALLS, USAGE},
+        stall::{Cause, SHORTEST, Stall},
+        usage::Usage,
+    },
+    watch::stall_log::Stalled,
+};
 
 /// Between two looks at the clock.
 const BEAT: Nanos = Nanos::from_millis(1);
@@ -122,7 +128,7 @@ fn watch(
 fn look(clock: RunClock, in_flight: &InFlight) -> io::Result<Usage> {
     let (at, count) = (clock.now(), in_flight.total());
     let count = (clock.now() - at <= MOMENT).then_some(count);
-    Usage::now(at, count)
+    usage::read(at, count)
 }
 
 /// What the meter knew when it last ran.
@@ -195,7 +201,7 @@ fn timespec(at: Nanos) -> Timespec {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::watch::{Watched, usage::ThreadTime};
+    use crate::record::{self_monitor::Watched, usage::ThreadTime};
 
     fn account(waited_ms: i64, turns: u64) -> Option<SchedStat> {
         let time = ThreadTime { cpu_ns: Nanos::ZERO, waited_ns: Nanos::from_millis(waited_ms) };

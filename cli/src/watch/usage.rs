@@ -6,38 +6,11 @@
 use std::{collections::BTreeMap, fs, io};
 
 use rustix::time::{ClockId, clock_gettime};
-use serde::{Deserialize, Serialize};
 
-use crate::units::Nanos;
-
-/// How the names of the engine's threads begin.
-pub const WORKER: &str = "worker-";
-
-/// What the threads of this process had cost up to an instant: a line of `generator/usage.jsonl`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Usage {
-    /// When it was read.
-    pub at_ns: Nanos,
-    /// Processor time of the whole process, threads that have ended included.
-    pub cpu_ns: Nanos,
-    /// Memory that the process holds (resident set), in bytes; 0 in a record that does not say.
-    #[serde(default)]
-    pub memory_bytes: u64,
-    /// Requests that the engine had under way; `None` where that could not be read in one moment.
-    #[serde(default)]
-    pub in_flight: Option<u32>,
-    /// By thread name, threads of one name together; those that have ended are not there any more.
-    pub threads: BTreeMap<String, ThreadTime>,
-}
-
-/// What a thread had cost.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct ThreadTime {
-    /// Time on a processor.
-    pub cpu_ns: Nanos,
-    /// Time in which it was ready and had no processor.
-    pub waited_ns: Nanos,
-}
+use crate::{
+    record::usage::{ThreadTime, Usage},
+    units::Nanos,
+};
 
 /// One thread's line in `schedstat`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -60,29 +33,27 @@ impl SchedStat {
     }
 }
 
-impl Usage {
-    /// Reads it now, which is `at_ns`, when `in_flight` requests were under way.
-    ///
-    /// # Errors
-    /// When `/proc/self/task` cannot be listed. A thread that ends meanwhile is left out.
-    pub fn now(at_ns: Nanos, in_flight: Option<u32>) -> io::Result<Self> {
-        let spent = clock_gettime(ClockId::ProcessCPUTime);
-        let mut threads: BTreeMap<String, ThreadTime> = BTreeMap::new();
-        for entry in fs::read_dir("/proc/self/task")? {
-            let path = entry?.path();
-            let (Ok(name), Ok(stat)) =
-                (fs::read_to_string(path.join("comm")), fs::read_to_string(path.join("schedstat")))
-            else {
-                continue;
-            };
-            let Some(stat) = SchedStat::parse(&stat) else { continue };
-            let sum = threads.entry(name.trim_end().to_owned()).or_default();
-            sum.cpu_ns = sum.cpu_ns + stat.time.cpu_ns;
-            sum.waited_ns = sum.waited_ns + stat.time.waited_ns;
-        }
-        let cpu_ns = Nanos::from_secs(spent.tv_sec) + Nanos(spent.tv_nsec);
-        Ok(Self { at_ns, cpu_ns, memory_bytes: memory(), in_flight, threads })
+/// Reads it now, which is `at_ns`, when `in_flight` requests were under way.
+///
+/// # Errors
+/// When `/proc/self/task` cannot be listed. A thread that ends meanwhile is left out.
+pub fn read(at_ns: Nanos, in_flight: Option<u32>) -> io::Result<Usage> {
+    let spent = clock_gettime(ClockId::ProcessCPUTime);
+    let mut threads: BTreeMap<String, ThreadTime> = BTreeMap::new();
+    for entry in fs::read_dir("/proc/self/task")? {
+        let path = entry?.path();
+        let (Ok(name), Ok(stat)) =
+            (fs::read_to_string(path.join("comm")), fs::read_to_string(path.join("schedstat")))
+        else {
+            continue;
+        };
+        let Some(stat) = SchedStat::parse(&stat) else { continue };
+        let sum = threads.entry(name.trim_end().to_owned()).or_default();
+        sum.cpu_ns = sum.cpu_ns + stat.time.cpu_ns;
+        sum.waited_ns = sum.waited_ns + stat.time.waited_ns;
     }
+    let cpu_ns = Nanos::from_secs(spent.tv_sec) + Nanos(spent.tv_nsec);
+    Ok(Usage { at_ns, cpu_ns, memory_bytes: memory(), in_flight, threads })
 }
 
 /// The resident set in bytes, of which `/proc/self/statm` tells the pages; 0 where it does not.
@@ -110,7 +81,7 @@ mod tests {
         let (stop, stopped) = std::sync::mpsc::channel::<()>();
         let body = move || while stopped.try_recv() == Err(std::sync::mpsc::TryRecvError::Empty) {};
         let thread = std::thread::Builder::new().name("spins".to_owned()).spawn(body).unwrap();
-        let spent = || Usage::now(Nanos::ZERO, None).unwrap();
+        let spent = || read(Nanos::ZERO, None).unwrap();
         while spent().threads.get("spins").is_none_or(|time| time.cpu_ns < Nanos::from_millis(2)) {}
         let usage = spent();
         assert!(usage.memory_bytes > 1 << 20, "{usage:?}");

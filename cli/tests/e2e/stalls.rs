@@ -10,12 +10,12 @@ use std::{
 
 use rustix::process::Signal;
 use saasbench::{
-    record::manifest::Manifest,
-    units::Nanos,
-    watch::{
-        Watched,
+    record::{
+        manifest::Manifest,
+        self_monitor::Watched,
         stall::{Cause, Stall},
     },
+    units::Nanos,
 };
 
 use crate::support::{Ended, Replica, Report, Running, Sandbox, TENANTS, wait_for};

@@ -5,10 +5,11 @@ use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 use saasbench::{
     clock::RunClock,
     load::{canary::Canaries, engine, render::Origin, worker::Setup},
-    observe::scrape::{Phase, Scraper},
+    observe::scrape::Scraper,
     record::{
         manifest::{Environment, FORMAT, Machine, Manifest, Replica, ScenarioText, State},
         reader::RecordedRun,
+        scrape::Phase,
         writer::{Recorder, create_directory},
     },
     scenario::{
@@ -62,8 +63,9 @@ impl Plan {
         let unix = Duration::from_secs(1_700_000_000) + Duration::from_millis(self.seed * 337);
         let stop = CancellationToken::new();
         let names: Vec<String> = NAMES.map(str::to_owned).to_vec();
+        let unwritable = stop.clone();
         let (recorder, sink) =
-            Recorder::start(dir.clone(), Arc::clone(&scenario), names, stop.clone()).unwrap();
+            Recorder::start(dir.clone(), Arc::clone(&scenario), names, move || unwritable.cancel()).unwrap();
         let canaries = scenario.uses_canaries().then(Canaries::draw);
         let canary_nonce = canaries.as_ref().map(|canaries| canaries.nonce().to_owned());
         let origins = NAMES.map(|name| Origin { authority: name.to_owned(), prefix: String::new() });

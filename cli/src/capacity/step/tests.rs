@@ -1,13 +1,15 @@
 //! Steps made by hand: who is to blame for what.
 
 use super::*;
+use crate::verify::testing::Judge as _;
 use crate::{
     capacity::need,
-    record::sample::{Outcome as SampleOutcome, Sample},
-    verify::{
-        testing::{Made, sample, scenario},
-        verdict::Evidence,
+    record::{
+        sample::{Outcome as SampleOutcome, Sample},
+        testing::{Made, sample},
     },
+    scenario::testing::scenario,
+    verify::verdict::Evidence,
 };
 
 const CONTEXT: Context = Context { is_open: true, cut_short: false, calm_p50: Some(Nanos::from_millis(10)) };
@@ -83,7 +85,7 @@ fn answers_are_counted_over_the_load_and_latency_after_the_warmup() {
 #[test]
 fn a_step_is_hopeless_when_too_many_wait_to_be_saved() {
     let with = |that: &str| {
-        let text = crate::verify::testing::SCENARIO;
+        let text = crate::scenario::testing::SCENARIO;
         scenario(&format!("{text}[[expect]]\nthat = \"p99 < 50ms\"\n[[expect]]\n{that}"))
     };
     let under_way = |scenario: &Scenario| {
@@ -92,9 +94,9 @@ fn a_step_is_hopeless_when_too_many_wait_to_be_saved() {
     assert_eq!(under_way(&with("that = \"max < 1s\"")), Some((100, 150)), "50 in time, 100 beyond");
     assert_eq!(under_way(&with("that = \"p50 < 10ms\"")), Some((100, 150)));
     assert_eq!(need::samples_needed(&with("that = \"p99.9 < 1s\"")).round(), 12_000.0);
-    assert_eq!(under_way(&scenario(crate::verify::testing::SCENARIO)), None);
+    assert_eq!(under_way(&scenario(crate::scenario::testing::SCENARIO)), None);
     let bounded = |from: &str, to: &str| {
-        let text = crate::verify::testing::SCENARIO.replace(from, to);
+        let text = crate::scenario::testing::SCENARIO.replace(from, to);
         under_way(&scenario(&format!("{text}[[expect]]\nthat = \"p99 < 50ms\"\n")))
     };
     let load = "[[load]]";

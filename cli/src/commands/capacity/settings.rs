@@ -43,7 +43,7 @@ impl Settings {
         Self::check_replicas(args)?;
         let given = &scenario.capacity;
         let has_rate = scenario.loads.iter().any(|load| !is_closed(load));
-        let by = args.by.or(given.by).unwrap_or(if has_rate { By::Rate } else { By::Users });
+        let by = args.by.map(By::from).or(given.by).unwrap_or(if has_rate { By::Rate } else { By::Users });
         let (from, most) = match by {
             By::Rate => (100.0, 100_000.0),
             // Each load needs one at least.

@@ -11,7 +11,7 @@ use crate::{
     record::{batch::Batch, manifest::Event},
     scenario::Scenario,
     verify::expectations::live::Live,
-    watch::stall::Stalled,
+    watch::stall_log::Stalled,
 };
 
 /// Looks on.
@@ -65,9 +65,12 @@ mod tests {
     use super::*;
     use crate::{
         load::pace::Controls,
-        record::sample::{Outcome, Sample},
+        record::{
+            sample::{Outcome, Sample},
+            testing::sample,
+        },
+        scenario::testing::{SCENARIO, scenario},
         units::Nanos,
-        verify::testing::{SCENARIO, sample, scenario},
     };
 
     /// Whether a load is ended by what can be kept no more, after it was changed by hand or not.

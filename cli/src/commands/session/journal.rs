@@ -115,7 +115,7 @@ impl<'a> Journal<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{load::pace::Controls, units::Nanos, verify::testing::Made};
+    use crate::{load::pace::Controls, record::testing::Made, units::Nanos};
 
     /// Waits until the manifest on the disk has these events, as one who reads it after the process was killed.
     async fn on_disk(dir: &Path, expected: &[&str]) {

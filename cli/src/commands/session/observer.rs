@@ -16,20 +16,22 @@ use crate::{
         alerts::Followed,
         http_client,
         prometheus::Prometheus,
-        promql, rules,
-        scrape::{HttpPages, Phase, Scraper, Source},
+        rules,
+        scrape::{HttpPages, Scraper, Source},
         store,
         tidings::{Looks, Tidings},
     },
     plan::time::PlanTime,
     record::{
         manifest::{Environment, LoadPhase, Manifest},
+        promql,
+        scrape::Phase,
         writer::RecordError,
     },
     report::output::Output,
     scenario::{Alert, Scenario},
     units::{Nanos, Tolerance},
-    watch::{hiccup::Meter, in_flight::InFlight, stall::Stalled},
+    watch::{hiccup::Meter, in_flight::InFlight, stall_log::Stalled},
 };
 
 /// How long a service may take to come to rest after the load.

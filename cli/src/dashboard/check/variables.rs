@@ -14,7 +14,7 @@ use super::{
     },
     Checked, Checker,
 };
-use crate::observe::prometheus::client::Question;
+use crate::record::query::Question;
 
 impl Checker<'_> {
     /// The values of all variables, each after those that it is asked with.

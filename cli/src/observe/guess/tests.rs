@@ -1,7 +1,7 @@
 //! Guesses about the pages of the presets, and about pages that none of them fits.
 
 use super::*;
-use crate::{observe::exposition, verify::testing};
+use crate::{observe::exposition, scenario::testing};
 
 fn guesses(text: &str) -> Vec<Proposal> {
     guess(&exposition::parse(text).unwrap(), None)

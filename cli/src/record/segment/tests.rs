@@ -2,9 +2,12 @@
 
 use super::*;
 use crate::{
-    record::sample::{LimiterHeaders, Outcome},
+    record::{
+        sample::{LimiterHeaders, Outcome},
+        testing::sample,
+    },
+    scenario::testing::{SCENARIO, scenario},
     units::Nanos,
-    verify::testing::{SCENARIO, sample, scenario},
 };
 
 fn any_sample() -> impl proptest::strategy::Strategy<Value = Sample> {

@@ -5,9 +5,9 @@ use maud::{Markup, html};
 
 use super::Page;
 use crate::{
+    record::stall::Stall,
     units::Nanos,
     verify::{alerts, replicas},
-    watch::stall::Stall,
 };
 
 /// Stalls that are drawn, the longest ones; the rest stand in the record.

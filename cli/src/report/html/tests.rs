@@ -3,10 +3,13 @@
 use std::collections::BTreeSet;
 
 use super::*;
+use crate::verify::testing::Judge as _;
 use crate::{
-    record::sample::{Outcome as SampleOutcome, Sample},
+    record::{
+        sample::{Outcome as SampleOutcome, Sample},
+        testing::{Made, sample},
+    },
     report::timeline,
-    verify::testing::{Made, sample},
 };
 
 /// The page of a run that was made by hand.
@@ -213,7 +216,7 @@ fn a_run_that_was_cut_off_and_one_without_requests() {
 #[test]
 fn hostile_text_stays_text() {
     let hostile = "</script><script>alert(1)</script><img src=x onerror=alert(1)>\"'&";
-    let text = crate::verify::testing::SCENARIO
+    let text = crate::scenario::testing::SCENARIO
         .replace("name = \"test\"", &format!("name = \"test\"\nabout = {}", serde_json::Value::from(hostile)))
         .replace("\"acme\"", &serde_json::Value::from("\u{202e}<b>acme</b>\"onload=x").to_string());
     let mut made = Made::of(format!("{text}{LIMIT}{SILENT}"), &samples());

@@ -8,9 +8,9 @@ use super::{
     marks::Kind,
 };
 use crate::{
+    record::usage::{Usage, WORKER},
     units::Nanos,
     verify::alerts::{AlertCourse, courses},
-    watch::usage::{Usage, WORKER},
 };
 
 /// Events that are listed.

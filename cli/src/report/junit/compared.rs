@@ -70,9 +70,11 @@ fn status(comparison: &Comparison, row: &Row, quantity: &Quantity) -> TestCaseSt
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::verify::testing::Judge as _;
     use crate::{
+        record::testing::Made,
         report::{comparison::tests::comparison, junit::render},
-        verify::{testing::Made, verdict::Outcome},
+        verify::verdict::Outcome,
     };
 
     #[test]

@@ -1,12 +1,14 @@
 //! The page as its readers get it.
 
 use super::*;
-use crate::verify::testing::{SCENARIO, scenario};
+use crate::scenario::testing::{SCENARIO, scenario};
 
-use crate::{
-    record::{batch::Batch, sample::Outcome, writer::Recorder},
-    verify::testing::sample,
-    watch::stall::{Cause, Stall},
+use crate::record::{
+    batch::Batch,
+    sample::Outcome,
+    stall::{Cause, Stall},
+    testing::sample,
+    writer::Recorder,
 };
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -41,8 +43,7 @@ async fn loaded(own: &OwnMetrics, samples: &[Outcome]) -> tempfile::TempDir {
     std::fs::create_dir(dir.path().join("samples")).unwrap();
     let scenario = Arc::clone(&own.shared.subject.get().unwrap().scenario);
     let names = vec!["a".to_owned(), "b".to_owned()];
-    let (recorder, sink) =
-        Recorder::start(dir.path().to_owned(), scenario, names, Default::default()).unwrap();
+    let (recorder, sink) = Recorder::start(dir.path().to_owned(), scenario, names, || {}).unwrap();
     let stalled = Arc::new(Stalled::default());
     stalled.add(&Stall { from_ns: Nanos::ZERO, to_ns: Nanos::from_millis(7), cause: Cause::Machine });
     own.load_begins(Live { tally: recorder.tally(), in_flight: Arc::default(), stalled });

@@ -2,9 +2,8 @@
 
 use super::*;
 use crate::{
-    record::{sample::Outcome, tally::Tally},
+    record::{sample::Outcome, tally::Tally, testing::sample},
     units::TenantId,
-    verify::testing::sample,
 };
 
 /// A run of these tenants, some seconds into its load.

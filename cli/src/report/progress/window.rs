@@ -252,7 +252,7 @@ fn push<T>(values: &mut VecDeque<T>, value: T, kept: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{record::sample::Outcome, verify::testing::sample};
+    use crate::record::{sample::Outcome, testing::sample};
 
     #[test]
     fn what_is_shown_as_now_is_of_the_last_seconds() {

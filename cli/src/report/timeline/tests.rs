@@ -1,10 +1,11 @@
 //! What a timeline tells is what was recorded, whatever the length of the run.
 
 use super::*;
-use crate::{
-    record::sample::{Obstacle, Silence},
-    verify::testing::{Made, sample},
+use crate::record::{
+    sample::{Obstacle, Silence},
+    testing::{Made, sample},
 };
+use crate::verify::testing::Judge as _;
 
 /// The run's timeline, and its report.
 fn told(more: &str, samples: &[Sample], length: i64) -> (Timeline, crate::verify::Report) {
@@ -88,9 +89,9 @@ fn a_run_whose_begin_is_not_known_starts_with_its_first_sample() {
 
 #[test]
 fn tenants_beyond_the_busiest_are_taken_together() {
-    let text = crate::verify::testing::SCENARIO.replace("id = \"acme\"", "pattern = \"t-01..t-40\"");
+    let text = crate::scenario::testing::SCENARIO.replace("id = \"acme\"", "pattern = \"t-01..t-40\"");
     let heavy = "[[load]]\ntenant = \"t-40\"\nrate = \"99/s\"\nduration = \"10s\"\n";
-    let shown = busiest(&crate::verify::testing::scenario(&format!("{text}{heavy}")));
+    let shown = busiest(&crate::scenario::testing::scenario(&format!("{text}{heavy}")));
     assert_eq!((shown.len(), shown.last()), (TENANTS, Some(&39)));
 }
 
@@ -148,7 +149,7 @@ fn a_broken_quota_of_a_tenant_without_a_history_is_kept() {
             "[[limit]]\nroute = \"{route}\"\nper = \"tenant\"\nalgorithm = \"fixed-window\"\nquota = \"2/10s\"\n"
         )
     };
-    let text = crate::verify::testing::SCENARIO.replace("id = \"acme\"", "pattern = \"t-001..t-120\"");
+    let text = crate::scenario::testing::SCENARIO.replace("id = \"acme\"", "pattern = \"t-001..t-120\"");
     let heavy = "[[load]]\ntenant = \"t-001\"\nrate = \"99/s\"\nduration = \"10s\"\n";
     // All go over their quota but the last one.
     let of = |tenant: usize| {

@@ -7,8 +7,10 @@ use super::{
     raw::{asked, same_time, series_of, target},
 };
 use crate::{
-    observe::prometheus::{AnswerRecord, POSITION, RawSeries, newest_scrapes},
-    record::manifest::Replica,
+    record::{
+        manifest::Replica,
+        prometheus::{AnswerRecord, POSITION, RawSeries, newest_scrapes},
+    },
     scenario::MetricsContract,
     units::Nanos,
     verify::{

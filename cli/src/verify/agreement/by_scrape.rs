@@ -7,8 +7,7 @@ use super::{
     expected::expected, progress::Standings, usable,
 };
 use crate::{
-    observe::snapshot::Scrape,
-    record::manifest::Replica,
+    record::{manifest::Replica, observations::Scrape},
     scenario::MetricsContract,
     verify::{
         ledger::Views,

@@ -10,7 +10,8 @@ use super::{
     progress::{Standing, Standings},
 };
 use crate::{
-    observe::{exposition, scrape::Phase, snapshot::Scrape},
+    observe::exposition,
+    record::{observations::Scrape, scrape::Phase},
     units::Nanos,
     verify::verdict::{Diagnosis, Evidence, Outcome},
 };

@@ -7,8 +7,8 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    observe::snapshot::Scrape,
     record::{
+        observations::Scrape,
         reader::RecordedRun,
         sample::{Outcome, Sample},
     },

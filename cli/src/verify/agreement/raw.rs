@@ -1,8 +1,8 @@
 //! Raw samples of Prometheus's, found in the record of its answers.
 
-use crate::{
-    observe::prometheus::{AnswerRecord, RawSeries, client::doubt, matrix},
-    record::manifest::Replica,
+use crate::record::{
+    manifest::Replica,
+    prometheus::{AnswerRecord, RawSeries, doubt, matrix},
 };
 
 /// Whether Prometheus was asked for a metric and answered in full, or why not.

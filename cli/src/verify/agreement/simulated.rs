@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
+use crate::verify::testing::Judge as _;
 use crate::{
-    record::sample::{Outcome as SampleOutcome, Sample, Silence},
-    units::Nanos,
-    verify::{
+    record::{
+        sample::{Outcome as SampleOutcome, Sample, Silence},
         testing::{Made, sample},
-        verdict::{Claim, Outcome, Verdict},
     },
+    units::Nanos,
+    verify::verdict::{Claim, Outcome, Verdict},
 };
 
 const SCENARIO: &str = r#"

@@ -3,11 +3,14 @@
 use serde_json::json;
 
 use super::*;
+use crate::verify::testing::Judge as _;
 use crate::{
-    observe::prometheus::{AnswerRecord, POSITION},
-    record::sample::{Outcome as SampleOutcome, Sample, Silence},
+    record::{
+        prometheus::{AnswerRecord, POSITION},
+        sample::{Outcome as SampleOutcome, Sample, Silence},
+        testing::{Made, sample},
+    },
     units::Nanos,
-    verify::testing::{Made, sample},
 };
 
 /// Status and count.
@@ -338,7 +341,7 @@ fn by_prometheus((before, after): Positions, up: Series, counter: Series) -> Ver
         raw("http_requests_total{instance=~\"x\"}[60s]", labels, counter),
     ];
     let made = Made::new("", &samples(0));
-    let scenario = crate::verify::testing::scenario(crate::verify::testing::SCENARIO);
+    let scenario = crate::scenario::testing::scenario(crate::scenario::testing::SCENARIO);
     let contract = scenario.metrics.as_ref().unwrap();
     let mut ledger = crate::verify::ledger::Ledger::new(&scenario, 2, [], 0.0);
     for sample in samples(0) {

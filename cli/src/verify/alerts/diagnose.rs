@@ -5,9 +5,9 @@ use serde_json::json;
 
 use super::timeline::{Course, Recorded, latest};
 use crate::{
-    observe::{
-        alerts::rule::{self, Basis, Comparison, Rule, Selector},
-        exposition::Labels,
+    observe::exposition::Labels,
+    record::{
+        alert_rule::{self as rule, Basis, Comparison, Rule, Selector},
         prometheus::matrix,
     },
     scenario::{Alert, AlertPromise, problem::did_you_mean},

@@ -2,11 +2,12 @@
 
 use serde_json::{Value, json};
 
+use crate::verify::testing::Judge as _;
 use crate::{
+    record::testing::{Made, sample},
     units::Nanos,
     verify::{
         Report,
-        testing::{Made, sample},
         verdict::{Claim, Outcome, Verdict},
     },
 };

@@ -5,15 +5,12 @@ use std::collections::BTreeSet;
 
 use super::at;
 use crate::{
-    observe::{
-        alerts::{
-            ACTIVE_SINCE, RESTARTS, SAMPLES, SCRAPES,
-            rule::{self, Rule},
-        },
-        exposition::Labels,
+    observe::exposition::Labels,
+    record::{
+        alert_rule::{self as rule, ACTIVE_SINCE, RESTARTS, Rule, SAMPLES, SCRAPES},
         prometheus::{AnswerRecord, RawSeries, matrix, samples_now},
+        reader::RecordedRun,
     },
-    record::reader::RecordedRun,
     units::{Nanos, Tolerance},
 };
 

@@ -15,11 +15,11 @@ use crate::{
         reader::RecordedRun,
         sample::{Outcome, Sample},
         segment::SegmentError,
+        stall::Stall,
     },
     scenario::Scenario,
     units::Nanos,
     verify::{excuse::Excuses, generator, grouped::Grouped, judged_from, neighbours::is_good},
-    watch::stall::Stall,
 };
 
 /// Blocks of time that a run is cut into: ten to thirty are enough to tell how far it varies, and the fewer, the less depends a

@@ -36,7 +36,7 @@ use crate::{
 pub const COMPARISON_VERSION: u32 = 1;
 
 /// From which instant latency is compared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Clock {
     /// The instant that a request was due: waiting counts.

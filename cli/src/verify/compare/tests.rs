@@ -8,12 +8,14 @@ use super::{
     judge::Subject,
     *,
 };
+use crate::verify::testing::Judge as _;
 use crate::{
     record::{
         manifest::{Event, Pace, State},
         sample::{Obstacle, Outcome as SampleOutcome, Sample},
+        testing::{Made, sample, stall},
     },
-    verify::testing::{Made, SCENARIO, sample, stall},
+    scenario::testing::SCENARIO,
 };
 
 /// 2,000 requests in ten seconds, to whose number, from 0, this says how long each took, in microseconds.

@@ -7,6 +7,7 @@ use super::super::excuse::{Excuse, Excuses};
 use crate::{
     record::{
         sample::{Obstacle, Outcome as SampleOutcome, Sample, Silence},
+        stall::SHORTEST,
         tally::{count_latency, latency_histogram},
     },
     scenario::{
@@ -14,7 +15,6 @@ use crate::{
         expectation::{Expectation, Filter, LatencyFrom, Measure},
     },
     units::Nanos,
-    watch::stall::SHORTEST,
 };
 
 /// One expectation, counting.

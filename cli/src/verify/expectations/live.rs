@@ -7,8 +7,11 @@ use std::{collections::VecDeque, sync::Arc};
 
 use super::counter::{Counter, subject_of};
 use crate::{
-    plan::rest::requests_at_most, record::sample::Sample, scenario::Scenario, units::Nanos,
-    verify::excuse::Excuses, watch::stall::Stall,
+    plan::rest::requests_at_most,
+    record::{sample::Sample, stall::Stall},
+    scenario::Scenario,
+    units::Nanos,
+    verify::excuse::Excuses,
 };
 
 /// Counts along.
@@ -101,9 +104,14 @@ mod tests {
 
     use super::*;
     use crate::{
-        record::{manifest::State, sample::Outcome},
+        record::{
+            manifest::State,
+            sample::Outcome,
+            testing::{self, Made, stall},
+        },
+        scenario::testing::{SCENARIO, scenario},
         verify::{
-            testing::{self, Made, SCENARIO},
+            testing::Judge as _,
             verdict::{Claim, Outcome as Verdict},
         },
     };
@@ -126,7 +134,7 @@ mod tests {
 
     /// How many samples are enough to give the run up, and why.
     fn given_up(text: &str, samples: &[Sample]) -> Option<(usize, String)> {
-        let mut live = Live::new(&Arc::new(testing::scenario(text)), true).unwrap();
+        let mut live = Live::new(&Arc::new(scenario(text)), true).unwrap();
         samples.iter().enumerate().find_map(|(i, sample)| {
             live.add(sample.clone());
             Some((i + 1, live.judge(Nanos::MAX, &[])?))
@@ -210,16 +218,16 @@ mod tests {
     #[test]
     fn what_a_stall_excuses_or_may_yet_excuse_is_not_held_against_the_service() {
         let text = text("max < 40ms");
-        let mut live = Live::new(&Arc::new(testing::scenario(&text)), true).unwrap();
+        let mut live = Live::new(&Arc::new(scenario(&text)), true).unwrap();
         for sample in samples(&[(200, 50)]) {
             live.add(sample);
         }
         assert_eq!(live.judge(Nanos::from_millis(49), &[]), None, "not looked at yet");
-        assert_eq!(live.judge(Nanos::from_millis(51), &[testing::stall(10, 20)]), None, "excused");
+        assert_eq!(live.judge(Nanos::from_millis(51), &[stall(10, 20)]), None, "excused");
         for sample in samples(&[(200, 1), (200, 50)]) {
             live.add(sample);
         }
-        assert!(live.judge(Nanos::from_secs(1), &[testing::stall(10, 20)]).is_some());
+        assert!(live.judge(Nanos::from_secs(1), &[stall(10, 20)]).is_some());
     }
 
     #[test]

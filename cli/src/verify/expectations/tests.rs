@@ -1,17 +1,16 @@
 //! Expectations, by hand-made runs.
 
 use super::*;
+use crate::verify::testing::Judge as _;
 use crate::{
     record::{
         manifest::State,
         sample::{Obstacle, Outcome as SampleOutcome, Silence},
+        stall::Stall,
+        testing::{Made, sample, stall},
     },
     units::Nanos,
-    verify::{
-        testing::{Made, sample, stall},
-        verdict::{Claim, Outcome},
-    },
-    watch::stall::Stall,
+    verify::verdict::{Claim, Outcome},
 };
 
 /// A hundred answers, the i-th of which took i+1 ms from sent and 100 ms more from intended; every tenth is a 429.
@@ -42,7 +41,7 @@ fn the_warm_up_is_not_judged() {
     samples[70].failed_check = Some("status 200, expected 404".to_owned());
     let judged = |that: &str, change: &dyn Fn(&mut Made)| {
         let text =
-            format!("warmup = \"7s\"\n{}[[expect]]\nthat = \"{that}\"\n", crate::verify::testing::SCENARIO);
+            format!("warmup = \"7s\"\n{}[[expect]]\nthat = \"{that}\"\n", crate::scenario::testing::SCENARIO);
         let mut made = Made::of(text, &samples);
         change(&mut made);
         made.verdict(Claim::Expectation, that).outcome

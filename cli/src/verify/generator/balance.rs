@@ -6,9 +6,11 @@
 //! that was taken at the wrong place sets them apart.
 
 use crate::{
-    record::sample::{Outcome, Sample},
+    record::{
+        sample::{Outcome, Sample},
+        usage::Usage,
+    },
     units::Nanos,
-    watch::usage::Usage,
 };
 
 /// A request that began or ended within so long of a look may have been counted or not.
@@ -78,7 +80,7 @@ impl Balance {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::verify::testing::sample;
+    use crate::record::testing::sample;
 
     fn balance(counted: u32, samples: usize) -> Compared {
         let look = |second: i64| Usage {

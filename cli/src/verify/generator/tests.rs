@@ -1,10 +1,11 @@
 //! The generator's claim, by hand-made runs.
 
 use super::*;
-use crate::{
-    record::manifest::{State, to_json},
-    verify::testing::{Made, sample, stall},
+use crate::record::{
+    manifest::{State, to_json},
+    testing::{Made, sample, stall},
 };
+use crate::verify::testing::Judge as _;
 
 /// A look at the threads every half second for five seconds: of each worker, how long it had been on a processor in each
 /// of them, in milliseconds.

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use crate::verify::testing::Judge as _;
 use crate::{
-    record::sample::{LimiterHeaders, Outcome as SampleOutcome, Sample},
-    verify::{
+    record::{
+        sample::{LimiterHeaders, Outcome as SampleOutcome, Sample},
         testing::{Made, sample},
-        verdict::{Claim, Outcome, Verdict},
     },
+    verify::verdict::{Claim, Outcome, Verdict},
 };
 
 const LIMIT: &str = "[[limit]]\nroute = \"POST /chat\"\nalgorithm = \"fixed-window\"\nquota = \"2/10s\"\n";

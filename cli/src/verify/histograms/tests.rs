@@ -1,10 +1,13 @@
 //! Histograms by hand-made runs.
 
 use super::*;
+use crate::verify::testing::Judge as _;
 use crate::{
-    record::sample::{Outcome as SampleOutcome, Sample},
+    record::{
+        sample::{Outcome as SampleOutcome, Sample},
+        testing::{Made, sample},
+    },
     units::Nanos,
-    verify::testing::{Made, sample},
 };
 
 /// Four answers of 10 ms and one of 700 ms.

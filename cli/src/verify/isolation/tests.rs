@@ -1,9 +1,14 @@
 //! What is said of isolation, by hand-made runs.
 
 use super::*;
+use crate::verify::testing::Judge as _;
 use crate::{
-    record::{manifest::State, sample::Silence},
-    verify::testing::{Made, SCENARIO, sample},
+    record::{
+        manifest::State,
+        sample::Silence,
+        testing::{Made, sample},
+    },
+    scenario::testing::SCENARIO,
 };
 
 /// Steps 0 and 1 save a session of one's own and one of initech's, 2 chats with a canary, 3 tries initech's session.

@@ -640,7 +640,7 @@ fn hard_loads_are_judged_soundly_and_their_cost_is_printed() {
         ("nothing admitted", quota(8), quota(0), 30 * SECOND, MS as f64),
     ];
     for (name, promised, kept, span, latency) in shapes {
-        for (algorithm, judge, make) in [
+        for (_, judge, make) in [
             ("fixed window", fixed_window::judge as Judge, Limiter::fixed_window as Make),
             ("sliding log", sliding_log::judge, Limiter::sliding_log),
             ("token bucket", token_bucket::by_quota, token_bucket::of_quota),
@@ -649,10 +649,7 @@ fn hard_loads_are_judged_soundly_and_their_cost_is_printed() {
                 let mut load = Load::new(Arrivals::Flood(span / requests as i64), requests, latency);
                 (load.since, load.tail) = (since, 0.01);
                 let history = load.run(&mut make(kept, false), &mut Random(1));
-                let begun = tokio::time::Instant::now();
                 let judgement = judge(&history, promised, &load.circumstances());
-                let each = begun.elapsed().as_nanos() / history.len().max(1) as u128;
-                println!("{each:6} ns: {algorithm}, {name}, from {}", Nanos(since));
                 assert!(
                     kept != promised || judgement.violations.is_empty(),
                     "{name}: {:?}",

@@ -1,10 +1,13 @@
 //! What is said of limits, by hand-made histories.
 
 use super::*;
+use crate::verify::testing::Judge as _;
 use crate::{
-    record::sample::Silence,
+    record::{
+        sample::Silence,
+        testing::{Made, sample},
+    },
     scenario::Refill,
-    verify::testing::{Made, sample},
 };
 
 const LIMIT: &str = "[[limit]]\nroute = \"POST /chat\"\nalgorithm = \"ALGORITHM\"\nquota = \"QUOTA\"\n";

@@ -1,9 +1,13 @@
 //! What is said of a flood, by hand-made runs: twenty seconds, quiet from 0 to 10 and a flood from 10 to 20.
 
 use super::*;
+use crate::verify::testing::Judge as _;
 use crate::{
-    verify::testing::{Made, SCENARIO, sample, stall},
-    watch::stall::Stall,
+    record::{
+        stall::Stall,
+        testing::{Made, sample, stall},
+    },
+    scenario::testing::SCENARIO,
 };
 
 const TOWN: &str = r#"

@@ -1,10 +1,11 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::{
-    record::sample::Outcome as SampleOutcome,
-    verify::testing::{Made, sample},
+use crate::record::{
+    sample::Outcome as SampleOutcome,
+    testing::{Made, sample},
 };
+use crate::verify::testing::Judge as _;
 
 const EXPECT: &str = r#"
 [[expect]]

@@ -1,10 +1,13 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::verify::testing::Judge as _;
 use crate::{
-    record::sample::Outcome as SampleOutcome,
+    record::{
+        sample::Outcome as SampleOutcome,
+        testing::{Made, sample},
+    },
     units::Nanos,
-    verify::testing::{Made, sample},
 };
 
 fn record(query: &str, at: f64, data: &Value) -> String {

@@ -3,8 +3,7 @@
 
 use super::{FEW, diagnosed, slow_page};
 use crate::{
-    observe::{prometheus::AnswerRecord, snapshot::Scrape},
-    record::{manifest::Replica, reader::RecordedRun},
+    record::{manifest::Replica, observations::Scrape, prometheus::AnswerRecord, reader::RecordedRun},
     scenario::MetricsContract,
     units::Nanos,
     verify::{

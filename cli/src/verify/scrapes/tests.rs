@@ -1,8 +1,9 @@
 use super::*;
-use crate::{
-    observe::prometheus::AnswerRecord,
-    verify::testing::{Made, sample, stall},
+use crate::record::{
+    prometheus::AnswerRecord,
+    testing::{Made, sample, stall},
 };
+use crate::verify::testing::Judge as _;
 
 const PAGE: &str = "http_requests_total{handler=\"/chat\",method=\"POST\",status=\"200\"} ";
 

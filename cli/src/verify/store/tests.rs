@@ -1,8 +1,9 @@
 use super::*;
-use crate::{
-    record::sample::Outcome as SampleOutcome,
-    verify::testing::{Made, sample},
+use crate::record::{
+    sample::Outcome as SampleOutcome,
+    testing::{Made, sample},
 };
+use crate::verify::testing::Judge as _;
 
 fn look(at: i64, keys: u64, expiring: u64, evicted: u64) -> String {
     let (from, to) = (Nanos::from_secs(at).0, Nanos::from_secs(at).0 + 1_000_000);
@@ -80,10 +81,10 @@ fn a_redis_that_only_prometheus_knows_is_not_accused() {
 
 #[test]
 fn an_eviction_is_a_loss_of_memory_for_limits() {
-    let looks: Vec<store::StoreLook> = [look(0, 3, 3, 0), look(2, 3, 3, 0), look(4, 3, 3, 7)]
+    let looks: Vec<redis_samples::StoreLook> = [look(0, 3, 3, 0), look(2, 3, 3, 0), look(4, 3, 3, 7)]
         .iter()
         .map(|l| serde_json::from_str(l).unwrap())
         .collect();
-    let losses = store::losses(&looks);
+    let losses = redis_samples::losses(&looks);
     assert_eq!(losses, [(looks[1].from_ns, looks[2].to_ns)]);
 }

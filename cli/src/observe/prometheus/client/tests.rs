@@ -128,14 +128,3 @@ fn credentials_are_not_printed() {
     let client = client("http://h").known_by(credentials("authorization", "top-secret"), TIMEOUT);
     assert!(!format!("{client:?}").contains("top-secret"));
 }
-
-#[test]
-fn doubts_of_a_store_are_read() {
-    let doubts = |text: &str| doubt(&serde_json::from_str(text).unwrap());
-    assert_eq!(doubts(r#"{"status":"success","data":{},"infos":["a hint"]}"#), None);
-    assert_eq!(doubts(r#"{"status":"success","isPartial":false,"warnings":[]}"#), None);
-    let thanos = doubts(r#"{"status":"success","warnings":["store 10.0.0.7 is gone"]}"#);
-    assert_eq!(thanos.unwrap(), "Prometheus answered with a warning: store 10.0.0.7 is gone");
-    let victoria = doubts(r#"{"status":"success","isPartial":true}"#);
-    assert_eq!(victoria.unwrap(), "Prometheus answered in part only: one of its stores was not there");
-}

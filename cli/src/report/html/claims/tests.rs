@@ -1,19 +1,18 @@
 //! What the cards of the first screen say of what did not pass.
 
+use crate::verify::testing::Judge as _;
 use crate::{
     record::{
         manifest::{Event, Pace},
         sample::{Outcome as Answer, Sample},
+        testing::{Made, sample},
     },
     report::html::{
         plain,
         tests::{assert_sound, page_of, text},
     },
     units::Nanos,
-    verify::{
-        testing::{Made, sample},
-        verdict::{Claim, Evidence, Outcome},
-    },
+    verify::verdict::{Claim, Evidence, Outcome},
 };
 
 const SILENT: &str = "[metrics]\nenabled = false\n";

@@ -463,10 +463,7 @@ fn hard_loads_of_grids_are_judged_soundly_and_their_cost_is_printed() {
                 let mut load = Load::new(Arrivals::Flood(span / requests as i64), requests, latency);
                 (load.since, load.tail) = (since, 0.01);
                 let history = load.run(&mut kind.limiter(kept, 0), &mut Random(1));
-                let begun = tokio::time::Instant::now();
                 let judgement = kind.judge(&history, promised, &load.circumstances());
-                let each = begun.elapsed().as_nanos() / history.len().max(1) as u128;
-                println!("{each:6} ns: {}, {name}, from {}", kind.name(), Nanos(since));
                 assert!(
                     kept != promised || judgement.violations.is_empty(),
                     "{name}: {:?}",

@@ -7,6 +7,18 @@ use std::collections::BTreeSet;
 use promql_parser::parser::{Expr, VectorSelector, parse, token};
 use serde_json::Value;
 
+/// All samples of the alerts.
+pub const SAMPLES: &str = "ALERTS";
+
+/// Since when each was active.
+pub const ACTIVE_SINCE: &str = "ALERTS_FOR_STATE";
+
+/// Every scrape: where there are none, Prometheus was away. Not the question that other claims ask.
+pub const SCRAPES: &str = "{__name__=\"up\"}";
+
+/// Whether Prometheus itself, if it scrapes itself, was started anew.
+pub const RESTARTS: &str = "changes(process_start_time_seconds";
+
 /// An alerting rule, as Prometheus tells of it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rule {

@@ -3,8 +3,10 @@
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
-use super::exposition::{self, Exposition};
-use crate::scenario::MetricsContract;
+use crate::{
+    observe::exposition::{self, Exposition},
+    scenario::MetricsContract,
+};
 
 /// A page, read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,8 +69,8 @@ mod tests {
     fn a_counter_is_on_a_page_before_its_first_request() {
         let with = |requests: &str| {
             let text =
-                format!("{}\n[metrics]\nrequests = \"{requests}\"\n", crate::verify::testing::SCENARIO);
-            crate::verify::testing::scenario(&text).metrics.unwrap()
+                format!("{}\n[metrics]\nrequests = \"{requests}\"\n", crate::scenario::testing::SCENARIO);
+            crate::scenario::testing::scenario(&text).metrics.unwrap()
         };
         let page = "# TYPE x_total counter\n# TYPE y histogram\nz{a=\"b\"} 1\n";
         let counts = |requests: &str| Page::of(page, Some(&with(requests))).counts;

@@ -1,9 +1,11 @@
 //! What Prometheus is asked for the sake of `[[expect]]` with `promql`: the same for whoever asks and for whoever reads the
 //! answers.
 
-use super::prometheus::client::Question;
+use super::{
+    manifest::{Environment, LoadPhase},
+    query::Question,
+};
 use crate::{
-    record::manifest::{Environment, LoadPhase},
     scenario::{
         Scenario,
         promql::{At, Promql, Variables},

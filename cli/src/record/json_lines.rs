@@ -1,0 +1,55 @@
+//! Files of JSON lines.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use serde::de::DeserializeOwned;
+
+/// Why observations could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ObservationsError {
+    /// The file system refused.
+    #[error("{path}: {source}")]
+    Io {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A line is not what was written there.
+    #[error("{path}:{line}: {message}")]
+    Line {
+        /// Which file.
+        path: PathBuf,
+        /// From 1.
+        line: usize,
+        /// What is wrong.
+        message: String,
+    },
+}
+
+/// The records of a JSON-lines file. A last line without its newline was being written when the run was killed.
+///
+/// # Errors
+/// When the file cannot be read, or a line is not what was written there.
+pub fn lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, ObservationsError> {
+    let text = match fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(source) => return Err(ObservationsError::Io { path: path.to_owned(), source }),
+    };
+    let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+    whole
+        .lines()
+        .enumerate()
+        .map(|(i, line)| {
+            serde_json::from_str(line).map_err(|error| ObservationsError::Line {
+                path: path.to_owned(),
+                line: i + 1,
+                message: error.to_string(),
+            })
+        })
+        .collect()
+}
