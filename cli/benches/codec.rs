@@ -6,13 +6,11 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use saasbench::{
-    load::{
-        exchange::{Answer, Request},
-        http1::decoder::Decoder,
-    },
-    units::Nanos,
+use saasbench_engine::{
+    exchange::{Answer, Request},
+    http1::decoder::Decoder,
 };
+use saasbench_model::units::Nanos;
 
 const NGINX: &str = "HTTP/1.1 200 OK\r\n\
     Server: nginx/1.26.3\r\n\

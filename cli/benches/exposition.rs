@@ -6,7 +6,7 @@
 use std::{fmt::Write as _, hint::black_box};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use saasbench::observe::exposition::{self, format::Format, lint::lint, page::Page, reader::Reader};
+use saasbench_exposition::{format::Format, lint::lint, page::Page, reader::Reader};
 
 const ROUTES: usize = 60;
 const BOUNDS: [&str; 12] =
@@ -68,10 +68,10 @@ fn reading(criterion: &mut Criterion) {
     group.bench_function("lines, nothing owned", |bencher| bencher.iter(|| read(black_box(&page))));
     group.bench_function("samples, repeated series looked for", |bencher| {
         let mut sum = 0.0;
-        bencher.iter(|| exposition::samples(black_box(&page), |sample| sum += sample.value));
+        bencher.iter(|| saasbench_exposition::samples(black_box(&page), |sample| sum += sample.value));
         black_box(sum);
     });
-    group.bench_function("owned", |bencher| bencher.iter(|| exposition::parse(black_box(&page))));
+    group.bench_function("owned", |bencher| bencher.iter(|| saasbench_exposition::parse(black_box(&page))));
     group.bench_function("sorted into families, and linted", |bencher| {
         bencher.iter(|| lint(&Page::read(black_box(&page), Format::Text100)));
     });

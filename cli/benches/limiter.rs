@@ -8,10 +8,10 @@
 
 use std::hint::black_box;
 
-use saasbench::{
+use saasbench_limiter::{Circumstances, Decision, Promise, Request, Tolerance, judge};
+use saasbench_model::{
     scenario::{Algorithm, Anchor, Estimate, Refill},
     units::{Nanos, Quota},
-    verify::limiter::{Circumstances, Decision, Promise, Request, Tolerance, judge},
 };
 use tokio::time::Instant;
 

@@ -10,7 +10,7 @@ mod traffic;
 use std::hint::black_box;
 
 use criterion::{BatchSize, Criterion, Throughput};
-use saasbench::record::{
+use saasbench_record::{
     batch::Batch,
     groups::Groups,
     sample::Sample,
@@ -76,7 +76,7 @@ fn measure(criterion: &mut Criterion, name: &str, kind: Kind) -> Result<(), Box<
         });
     });
     group.bench_function("read", |bencher| {
-        bencher.iter(|| saasbench::record::segment::read(&path, &names).map(|batch| batch.len()));
+        bencher.iter(|| saasbench_record::segment::read(&path, &names).map(|batch| batch.len()));
     });
     group.finish();
     let bytes = std::fs::metadata(&path)?.len() as f64 / samples.len() as f64;

@@ -5,13 +5,11 @@
 use std::{collections::BTreeMap, hint::black_box, io, path::Path};
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use saasbench::{
-    load::{
-        exchange::Request,
-        render::{Origin, Renderer, Values},
-    },
-    scenario::resolve::{Sources, resolve},
+use saasbench_engine::{
+    exchange::Request,
+    render::{Origin, Renderer, Values},
 };
+use saasbench_model::scenario::resolve::{Sources, resolve};
 
 const SCENARIO: &str = r#"
 version = 1

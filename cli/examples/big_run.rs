@@ -11,16 +11,13 @@ mod traffic;
 
 use std::{path::PathBuf, sync::Arc};
 
-use saasbench::{
-    record::{
-        batch::Batch,
-        manifest::{Environment, FORMAT, LoadPhase, Machine, Manifest, Replica, ScenarioText, State},
-        writer::{Recorder, create_directory},
-    },
-    units::Nanos,
+use saasbench_model::units::Nanos;
+use saasbench_record::{
+    batch::Batch,
+    manifest::{Environment, FORMAT, LoadPhase, Machine, Manifest, Replica, ScenarioText, State},
+    writer::{Recorder, create_directory},
 };
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 use traffic::{Kind, Traffic};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -35,8 +32,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let begun = Instant::now();
     let scenario = Arc::new(kind.scenario()?);
-    let stop = CancellationToken::new();
-    let (recorder, sink) = Recorder::start(dir.clone(), scenario, vec!["a".to_owned()], stop)?;
+    let (recorder, sink) = Recorder::start(dir.clone(), scenario, vec!["a".to_owned()], || {})?;
     let mut batch = Batch::default();
     let mut to = Nanos::ZERO;
     for sample in Traffic::new(kind).take(samples as usize) {

@@ -1,6 +1,6 @@
 //! How the process ends: its exit codes, and a failure with what the user can do about it.
 
-use crate::verify::verdict::Outcome;
+use saasbench_verify::verdict::Outcome;
 
 /// Exit codes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

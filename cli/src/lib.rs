@@ -4,22 +4,14 @@
 //! and [`watch`] writing into the record, too. `ARCHITECTURE.md` is the map.
 
 pub mod args;
-pub mod capacity;
-pub mod clock;
 pub mod commands;
 pub mod dashboard;
-pub mod draft;
 pub mod environment;
 pub mod exit;
-pub mod load;
+pub mod live;
 pub mod observe;
-pub mod plan;
-pub mod record;
-pub mod redact;
-pub mod report;
-pub mod scenario;
-pub mod shelf;
+pub mod output;
+pub mod publish;
+pub mod run_store;
+pub mod scaffold;
 pub mod tsdb;
-pub mod units;
-pub mod verify;
-pub mod watch;

@@ -8,8 +8,9 @@ use saasbench::{
     args::{Cli, Command, mistake},
     commands,
     exit::{Exit, Failure},
-    report::{failure, github::GitHub, output::Output},
+    output::{Output, failure},
 };
+use saasbench_report::github::GitHub;
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -101,8 +102,8 @@ fn dispatch(command: Command, err_is_coloured: bool) -> Result<Exit, Failure> {
             let output = &mut Output::new(&mut out, &mut err, err_is_coloured);
             runtime()?.block_on(commands::up::up(&args, output))
         }
-        Command::Part(args) => Err(commands::part::part(&args)),
-        Command::Sweep { dir } => commands::part::sweep(&dir),
+        Command::Part(args) => Err(commands::service::part(&args)),
+        Command::Sweep { dir } => commands::service::sweep(&dir),
     }
 }
 

@@ -4,15 +4,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use saasbench::observe::exposition::{
-    self,
-    entry::Entry,
-    format::Format,
-    lint::lint,
-    page::Page,
-    reader::Reader,
-    render::Written,
-};
+use saasbench_exposition;
+use saasbench_exposition::{entry::Entry, format::Format, lint::lint, page::Page, reader::Reader, render::Written};
 
 /// What can be read of a text, as lines.
 fn lines(text: &str, format: Format, may_be_wrong: bool) -> Vec<String> {

@@ -5,13 +5,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use saasbench::{
-    load::{
-        exchange::{Answer, BODY_KEPT, Request},
-        http1::decoder::{Decoder, EndedEarly},
-    },
-    units::Nanos,
-};
+use saasbench_engine::{exchange::{Answer, BODY_KEPT, Request}, http1::decoder::{Decoder, EndedEarly}};
+use saasbench_model::units::Nanos;
 
 /// What does not depend on cuts: an answer and whether the connection goes on, or whether it was merely cut off.
 type Essence = Result<(Answer, bool), bool>;

@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use saasbench::scenario::resolve::{Sources, resolve};
+use saasbench_model::scenario::resolve::{Sources, resolve};
 
 /// The files that a scenario can name: some are there, some are not.
 fn read_file(path: &std::path::Path) -> std::io::Result<String> {

@@ -2,14 +2,14 @@
 
 use std::{io, path::Path, sync::Arc};
 
-use saasbench::{
-    record::sample::{LimiterHeaders, Outcome, Sample},
+use saasbench_model::{
     scenario::{
         Scenario,
         resolve::{Sources, resolve},
     },
     units::Nanos,
 };
+use saasbench_record::sample::{LimiterHeaders, Outcome, Sample};
 
 /// Users that go round without a pause.
 const USERS: u64 = 64;

@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Args, ValueEnum};
 
 use super::PlaceArgs;
-use crate::scenario::capacity::{By, precision};
+use saasbench_model::scenario::capacity::{By, precision};
 
 const EXAMPLES: &str = "Examples:
   saasbench capacity scenarios/capacity.toml

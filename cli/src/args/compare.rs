@@ -4,10 +4,8 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, ValueEnum};
 
-use crate::{
-    units::Nanos,
-    verify::compare::{Clock, Terms},
-};
+use saasbench_model::units::Nanos;
+use saasbench_verify::compare::{Clock, Terms};
 
 const EXIT_CODES: &str = "Exit codes:
   0  nothing got worse

@@ -4,10 +4,8 @@ use std::path::Path;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-use crate::{
-    exit::{Exit, Failure},
-    redact,
-};
+use crate::exit::{Exit, Failure};
+use saasbench_model::redact;
 
 /// A failure that says how to do what was meant; `None` where clap's own message says all that there is to say.
 pub fn meant(error: &clap::Error) -> Option<Failure> {

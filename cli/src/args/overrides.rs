@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use crate::{
+use saasbench_model::{
     scenario::{notation, overrides::Overrides},
     units::Nanos,
 };

@@ -8,7 +8,7 @@ use super::{
     EXIT_CODES, SessionArgs,
     overrides::{count, duration, rate},
 };
-use crate::{
+use saasbench_model::{
     scenario::{StatusPattern, expectation, file::METHODS, notation},
     units::Nanos,
 };

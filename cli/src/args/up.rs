@@ -67,7 +67,7 @@ fn scrape_interval(text: &str) -> Result<Duration, String> {
 }
 
 fn webhook(text: &str) -> Result<String, String> {
-    let url = reqwest::Url::parse(text).map_err(|error| error.to_string())?;
+    let url = url::Url::parse(text).map_err(|error| error.to_string())?;
     if !["http", "https"].contains(&url.scheme()) {
         return Err("expected a URL such as http://127.0.0.1:9000/alerts".to_owned());
     }

@@ -1,8 +1,8 @@
 //! `saasbench capacity`: takes steps of load, each a recorded run of its own, as `capacity::search` says, until the highest
 //! level that keeps the objectives is known; for each number of replicas.
 
-mod hunt;
-mod rest;
+mod cooldown;
+mod search_run;
 mod settings;
 
 use std::{
@@ -13,25 +13,28 @@ use std::{
 
 use tokio::time::Instant;
 
-use self::{hunt::Hunt, settings::Settings};
+use self::settings::Settings;
 use super::{
-    place::{bring_up, take_down},
     scenario::{declare, load},
     session::{Session, Signals, record_failure},
 };
+use crate::commands::capacity::search_run::Hunt;
+use crate::commands::target::{bring_up, take_down};
 use crate::{
     args::{CapacityArgs, ReportArgs},
-    capacity::result::{CapacityReport, Count, FILE, Stopped, VERSION},
     environment::{Up, local},
     exit::{Exit, Failure},
-    record::{
-        manifest::{ScenarioText, to_json, write_whole},
-        writer::{RecordError, create_place},
-    },
-    report::{capacity::counted, files, html, output::Output},
-    scenario::Scenario,
-    units::Nanos,
-    verify::verdict::Outcome,
+    output::{Output, files},
+};
+use saasbench_model::{scenario::Scenario, units::Nanos};
+use saasbench_record::{
+    manifest::{ScenarioText, to_json, write_whole},
+    writer::{RecordError, create_place},
+};
+use saasbench_report::{capacity::counted, html};
+use saasbench_verify::{
+    capacity::result::{CapacityReport, Count, FILE, Stopped, VERSION},
+    verdict::Outcome,
 };
 
 /// Finds the capacity.

@@ -9,13 +9,13 @@ use super::show;
 use crate::{
     args::{CompareArgs, ReportArgs, SessionArgs},
     exit::{Exit, Failure},
-    record::{
-        manifest::{ScenarioText, to_json, write_whole},
-        reader::RecordedRun,
-    },
-    report::{files, output::Output},
-    verify::compare::{self, CompareError, Comparison, Terms},
+    output::{Output, files},
 };
+use saasbench_record::{
+    manifest::{ScenarioText, to_json, write_whole},
+    reader::RecordedRun,
+};
+use saasbench_verify::compare::{self, CompareError, Comparison, Terms};
 
 /// Opens the runs, compares them, and reports. The runs stay as they are.
 ///

@@ -9,14 +9,13 @@ use crate::{
     environment::{
         EnvironmentError,
         access::{Access, PrometheusConfig},
-        reach,
+        connect,
     },
     exit::{Exit, Failure},
-    record::manifest::Manifest,
-    redact,
-    report::{dashboards::DashboardsReport, output::Output},
-    scenario::http::Http,
+    output::{Output, dashboards::DashboardsReport},
 };
+use saasbench_model::{redact, scenario::http::Http};
+use saasbench_record::manifest::Manifest;
 
 /// The span where nothing else is said.
 const LAST: Duration = Duration::from_secs(15 * 60);
@@ -48,7 +47,7 @@ pub async fn dashboards(args: &DashboardsArgs, output: &mut Output<'_>) -> Resul
     let variable = |name: &str| std::env::var(name).ok();
     let access = config.and_then(|config| Access::new(config, "--prometheus", &variable));
     let access = access.map_err(|error| failure(&error))?;
-    let client = reach::prometheus(Some(&access), &Http::default()).await;
+    let client = connect::prometheus(Some(&access), &Http::default()).await;
     let client = client.map_err(|error| unanswered(&error, args.prometheus.is_none()))?;
     let unreachable = |reason: String| {
         Failure::new(Exit::Unreachable, format!("Prometheus does not tell what it has: {reason}"))

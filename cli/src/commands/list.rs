@@ -3,8 +3,8 @@
 use crate::{
     args::ListArgs,
     exit::{Exit, Failure},
-    report::output::Output,
-    shelf,
+    output::Output,
+    run_store,
 };
 
 /// Lists them, the latest first.
@@ -12,7 +12,7 @@ use crate::{
 /// # Errors
 /// When the directory cannot be read, or the list not be written.
 pub fn list(args: &ListArgs, output: &mut Output<'_>) -> Result<Exit, Failure> {
-    let runs = shelf::entries(&args.out).map_err(|error| {
+    let runs = run_store::entries(&args.out).map_err(|error| {
         Failure::new(Exit::Usage, format!("cannot read {}: {error}", args.out.display()))
             .hint("name the directory that `saasbench run --out` recorded into")
     })?;

@@ -9,21 +9,18 @@ use reqwest::{Client, Url};
 
 use crate::{
     args::MetricsArgs,
-    environment::reach::PlaceTrust,
+    environment::connect::PlaceTrust,
     exit::{Exit, Failure},
-    load::connect::tls::{self, Trust},
     observe::{
-        exposition::{
-            self,
-            inspection::{Inspection, Origin},
-        },
         fetch::fetch,
         guess::{Proposal, guess},
         http_client,
+        inspection::{Inspection, Origin},
     },
-    redact,
-    report::output::Output,
+    output::Output,
 };
+use saasbench_engine::connect::tls::{self, Trust};
+use saasbench_model::redact;
 
 /// Looks at every page, reports on those that are there, and says why the others are not.
 ///
@@ -76,7 +73,7 @@ fn proposals(page: &Page) -> Result<Vec<Proposal>, Failure> {
             .hint("`saasbench metrics` without --guess says more")
     };
     let text = std::str::from_utf8(&page.body).map_err(|error| unreadable(error.to_string()))?;
-    let exposition = exposition::parse(text).map_err(|error| unreadable(error.to_string()))?;
+    let exposition = saasbench_exposition::parse(text).map_err(|error| unreadable(error.to_string()))?;
     let proposals = guess(&exposition, page.path.as_deref());
     if proposals.is_empty() {
         let message = format!("{name} has no series that counts requests by route or status");

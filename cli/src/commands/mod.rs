@@ -1,6 +1,7 @@
 //! One file a subcommand: wiring only. `scenario` reads one with its files, `place` brings up where it runs, `publish` says who else is told, and `session` is
 //! one run of it there.
 
+mod atomic_write;
 pub mod capacity;
 pub mod compare;
 pub mod dashboards;
@@ -8,19 +9,18 @@ pub mod faults;
 pub mod list;
 pub mod metrics;
 pub mod new;
-pub mod part;
-mod place;
 mod publish;
 pub mod report;
 pub mod run;
 pub mod scenario;
 pub mod schema;
 pub mod serve;
+pub mod service;
 mod session;
 pub mod shell;
 pub mod show;
 pub mod stress;
+mod target;
 pub mod up;
 pub mod validate;
 pub mod verify;
-mod writing;

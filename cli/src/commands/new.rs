@@ -6,20 +6,18 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{
-    scenario::{Secrets, understand},
-    writing::{write_all_new, write_new},
-};
+use super::scenario::{Secrets, understand};
+use crate::commands::atomic_write::{write_all_new, write_new};
 use crate::{
     args::NewArgs,
-    draft::{
-        openapi::{self, Draft},
-        starter,
-    },
     exit::{Exit, Failure},
-    report::output::Output,
-    scenario::notation,
+    output::Output,
+    scaffold::{
+        openapi::{self, Draft},
+        template,
+    },
 };
+use saasbench_model::scenario::notation;
 
 /// What a scenario is called that goes to standard output.
 const NAMELESS: &str = "new";
@@ -31,7 +29,7 @@ const NAMELESS: &str = "new";
 pub fn new(args: &NewArgs, output: &mut Output<'_>) -> Result<Exit, Failure> {
     let (name, path) = named(&args.name)?;
     let Some(from) = &args.from else {
-        write_new(&path, &starter::scenario(&name), args.force, output)?;
+        write_new(&path, &template::scenario(&name), args.force, output)?;
         told(&path, "", output);
         return Ok(Exit::Pass);
     };

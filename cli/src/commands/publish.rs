@@ -8,17 +8,17 @@ use crate::{
     args::PublishArgs,
     environment::{EnvironmentError, Up, access::credentials, local},
     exit::{Exit, Failure},
-    load::connect::tls::{Trust, config},
     observe::{http_client, prometheus::client::Credentials},
-    record::manifest::Manifest,
-    redact,
-    report::{
+    output::Output,
+    publish::{
         grafana::{Grafana, annotations},
-        output::Output,
-        own_metrics::{OwnMetrics, Push},
+        self_metrics::{OwnMetrics, Push},
     },
-    verify::Report,
 };
+use saasbench_engine::connect::tls::{Trust, config};
+use saasbench_model::redact;
+use saasbench_record::manifest::Manifest;
+use saasbench_verify::Report;
 
 /// What is wrong with the arguments, before anything is started.
 ///
@@ -113,7 +113,7 @@ fn known(option: &str, headers: &[String]) -> Result<Credentials, Failure> {
 
 /// An HTTP client for an address; where TLS is spoken, it trusts whom the system does.
 fn client(option: &str, url: &str, form: &str) -> Result<reqwest::Client, Failure> {
-    let parsed = reqwest::Url::parse(url).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+    let parsed = url::Url::parse(url).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
     let Some(parsed) = parsed else {
         return Err(Failure::new(
             Exit::Usage,

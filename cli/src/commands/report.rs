@@ -6,9 +6,10 @@ use super::show::{found_any, open, search};
 use crate::{
     args::PageArgs,
     exit::{Exit, Failure},
-    record::manifest::write_whole,
-    report::{html, output::Output, timeline},
+    output::Output,
 };
+use saasbench_record::manifest::write_whole;
+use saasbench_report::{html, timeline};
 
 /// Makes a page for each run; one that cannot be read is named, and the others are made all the same.
 ///

@@ -6,19 +6,20 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     compare::{compare_with, is_of, open_all},
-    place::{bring_up, take_down},
     publish,
     scenario::{declare, load},
     session::{Judged, Session, Signals, judge, record_failure, record_failure_text},
 };
+use crate::commands::target::{bring_up, take_down};
 use crate::{
     args::{PlaceArgs, RunArgs, SessionArgs},
     exit::{Exit, Failure},
-    record::{manifest::ScenarioText, writer::create_directory},
-    report::{beside::Beside, files, output::Output},
-    scenario::{Scenario, overrides::Overrides},
-    verify::compare::Comparison,
+    output::{Output, files},
 };
+use saasbench_model::scenario::{Scenario, overrides::Overrides};
+use saasbench_record::{manifest::ScenarioText, writer::create_directory};
+use saasbench_report::gate::Beside;
+use saasbench_verify::compare::Comparison;
 
 /// Runs a scenario from end to end.
 ///

@@ -2,9 +2,8 @@
 
 use std::{cell::RefCell, collections::BTreeMap, fs, io, path::Path};
 
-use crate::{
-    exit::{Exit, Failure},
-    record::manifest::ScenarioText,
+use crate::exit::{Exit, Failure};
+use saasbench_model::{
     redact,
     scenario::{
         Scenario,
@@ -12,6 +11,7 @@ use crate::{
         resolve::{Sources, declare_metrics, resolve},
     },
 };
+use saasbench_record::manifest::ScenarioText;
 
 /// Reads and resolves a scenario; its problems are rendered, in colour if `color`.
 ///

@@ -7,17 +7,15 @@ use serde_json::Value;
 
 use crate::{
     args::{SchemaArgs, SchemaOf},
-    capacity::result::{self, CapacityReport},
     exit::Failure,
-    report::{
-        output::Output,
-        progress::json::{self, Line},
-    },
-    scenario,
-    verify::{
-        REPORT_VERSION, Report,
-        compare::{COMPARISON_VERSION, Comparison},
-    },
+    live::json::{self, Line},
+    output::Output,
+};
+use saasbench_model::scenario;
+use saasbench_verify::{
+    REPORT_VERSION, Report,
+    capacity::result::{self, CapacityReport},
+    compare::{COMPARISON_VERSION, Comparison},
 };
 
 /// Writes a schema.

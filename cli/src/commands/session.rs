@@ -1,8 +1,8 @@
 //! One run of a scenario on an environment that is up: drives the load, observes, records, judges.
 
-mod guard;
-mod journal;
+mod abort_monitor;
 mod judging;
+mod manifest_writer;
 mod observer;
 mod signals;
 
@@ -10,40 +10,40 @@ use std::{collections::BTreeMap, num::NonZero, path::Path, sync::Arc};
 
 use tokio::sync::oneshot;
 
-use self::{guard::Guard, journal::Journal, observer::Observer};
+use self::observer::Observer;
 pub(super) use self::{
     judging::{Judged, judge, judge_beside, record_failure, record_failure_text},
     signals::Signals,
 };
+use crate::commands::session::{abort_monitor::Guard, manifest_writer::Journal};
 use crate::{
-    clock::RunClock,
     environment::Up,
     exit::{Exit, Failure},
-    load::{
-        canary::Canaries,
-        connect::{
-            descriptors::{self, Needed},
-            endpoint::{Endpoint, Protocol},
-        },
-        engine,
-        pace::{Controls, Listener},
-        render::Origin,
-        wire::Wire,
-        worker::Setup,
+    live::view::Phase,
+    output::{Output, details},
+    publish::self_metrics::{Live, OwnMetrics, Subject},
+};
+use saasbench_engine::{
+    canary::Canaries,
+    clock::RunClock,
+    connect::{
+        descriptors::{self, Needed},
+        endpoint::{Endpoint, Protocol},
     },
-    record::{
-        manifest::{FORMAT, Machine, Manifest, ScenarioText, State},
-        writer::{RecordError, Recorder},
-    },
-    report::{
-        details,
-        output::Output,
-        own_metrics::{Live, OwnMetrics, Subject},
-        progress::view::Phase,
-    },
+    drive,
+    rate_control::{Controls, Listener},
+    render::Origin,
+    self_monitor::in_flight::InFlight,
+    wire::Wire,
+    worker::Setup,
+};
+use saasbench_model::{
     scenario::{Routing, Scenario},
     units::Tolerance,
-    watch::in_flight::InFlight,
+};
+use saasbench_record::{
+    manifest::{FORMAT, Machine, Manifest, ScenarioText, State},
+    writer::{RecordError, Recorder},
 };
 
 /// What a run needs beside the directory that it is recorded into.
@@ -200,7 +200,7 @@ impl Session<'_> {
         let endpoints = Arc::clone(&self.up.reached.endpoints);
         let timeout = scenario.timeout.to_duration();
         let connect = move |worker| Ok(Wire::new(Arc::clone(&endpoints), worker, timeout, clock));
-        let driving = engine::drive_on_threads(Arc::new(setup), workers, connect, sink, &halt);
+        let driving = drive::drive_on_threads(Arc::new(setup), workers, connect, sink, &halt);
         let phase = journal.follow(driving, turns, &halt, &aborted, output, self.quiet).await;
         // Every sink is gone with the load, so the recorder comes to its end by itself.
         let recording =

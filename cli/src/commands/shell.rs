@@ -7,7 +7,7 @@ use clap::{Command, CommandFactory as _};
 use crate::{
     args::{Cli, CompletionsArgs, ManArgs},
     exit::{Exit, Failure},
-    report::output::Output,
+    output::Output,
 };
 
 /// The program's name.

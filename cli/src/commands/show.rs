@@ -10,12 +10,15 @@ use serde::Deserialize;
 
 use crate::{
     args::ShowArgs,
-    capacity::result::{self, CapacityReport},
     exit::{Exit, Failure},
-    record::reader::{OpenError, RecordedRun},
-    report::{beside::Beside, files, output::Output},
-    shelf::{self, Sought},
-    verify::{self, REPORT_VERSION, Report},
+    output::{Output, files},
+    run_store::{self, Sought},
+};
+use saasbench_record::reader::{OpenError, RecordedRun};
+use saasbench_report::gate::Beside;
+use saasbench_verify::{
+    REPORT_VERSION, Report,
+    capacity::result::{self, CapacityReport},
 };
 
 /// Where runs are recorded, unless a command is told otherwise.
@@ -48,7 +51,7 @@ pub fn show(args: &ShowArgs, output: &mut Output<'_>) -> Result<Exit, Failure> {
     Ok(Exit::Pass)
 }
 
-/// The directory of the run that is meant by `name`, as [`shelf::find`] has it.
+/// The directory of the run that is meant by `name`, as [`run_store::find`] has it.
 ///
 /// # Errors
 /// When there is none.
@@ -65,7 +68,7 @@ pub(super) fn found_any(name: &Path) -> Result<PathBuf, Failure> {
 }
 
 fn found_in(name: &Path, shelf: &Path, sought: Sought) -> Result<PathBuf, Failure> {
-    shelf::find(name, shelf, sought)
+    run_store::find(name, shelf, sought)
         .map_err(|error| Failure::new(Exit::Usage, error.to_string()).hint(error.hint()))
 }
 
@@ -123,5 +126,5 @@ fn kept(dir: &Path) -> Option<Report> {
 }
 
 fn judged(dir: &Path) -> Result<Report, Failure> {
-    verify::verify(&open(dir)?).map_err(|error| Failure::new(Exit::Usage, error.to_string()))
+    saasbench_verify::verify(&open(dir)?).map_err(|error| Failure::new(Exit::Usage, error.to_string()))
 }

@@ -8,19 +8,18 @@ use std::path::{Path, PathBuf};
 use super::{
     run::go,
     scenario::{Secrets, understand},
-    writing::write_new,
 };
+use crate::commands::atomic_write::write_new;
 use crate::{
     args::{PlaceArgs, StressArgs},
-    draft::{
+    exit::{Exit, Failure},
+    output::Output,
+    scaffold::{
         stress::{Amount, Stress, replicas_and_paths},
         target::Address,
     },
-    exit::{Exit, Failure},
-    redact,
-    report::output::Output,
-    units::Nanos,
 };
+use saasbench_model::{redact, units::Nanos};
 
 /// Users, unless the command line says how many.
 const USERS: u64 = 50;

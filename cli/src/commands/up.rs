@@ -11,7 +11,7 @@ use crate::{
         local::{self, Wanted},
     },
     exit::{Exit, Failure},
-    report::{output::Output, stack},
+    output::{Output, stack},
 };
 
 /// Starts the stack, says where everything is, and ends it on Ctrl-C, SIGTERM or SIGHUP.

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use super::scenario::load;
-use crate::{args::ValidateArgs, exit::Exit, report::failure};
+use crate::{args::ValidateArgs, exit::Exit, output::failure};
 
 /// Checks every file, and says of each whether it is good: problems go to `err`.
 ///

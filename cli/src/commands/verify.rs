@@ -4,10 +4,10 @@ use super::show::{found, open};
 use crate::{
     args::VerifyArgs,
     exit::{Exit, Failure},
-    record::manifest::State,
-    report::{beside::Beside, files, output::Output},
-    verify,
+    output::{Output, files},
 };
+use saasbench_record::manifest::State;
+use saasbench_report::gate::Beside;
 
 /// Opens the run, judges it, and reports. The run itself stays as it is.
 ///
@@ -16,7 +16,8 @@ use crate::{
 pub fn verify(args: &VerifyArgs, output: &mut Output<'_>) -> Result<Exit, Failure> {
     files::check(&args.report)?;
     let run = open(&found(&args.run)?)?;
-    let report = verify::verify(&run).map_err(|error| Failure::new(Exit::Usage, error.to_string()))?;
+    let report =
+        saasbench_verify::verify(&run).map_err(|error| Failure::new(Exit::Usage, error.to_string()))?;
     output.report(&report, Beside::default(), &args.report)?;
     Ok(Exit::of_run(report.outcome, false, report.state == State::Interrupted))
 }

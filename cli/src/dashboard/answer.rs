@@ -6,7 +6,7 @@ use regex::Regex;
 use serde_json::Value;
 
 use super::finding::Finding;
-use crate::observe::exposition::Labels;
+use saasbench_exposition::Labels;
 
 /// `{{label}}` in a legend.
 #[expect(clippy::unwrap_used, reason = "a constant that a test compiles")]

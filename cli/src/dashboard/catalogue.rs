@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use crate::observe::exposition::Labels;
+use saasbench_exposition::Labels;
 
 /// What a metric counts as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

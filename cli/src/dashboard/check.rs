@@ -16,13 +16,9 @@ use super::{
     template::{self, Times},
     variable::{Chosen, Source},
 };
-use crate::{
-    observe::{
-        exposition::Labels,
-        prometheus::client::{AskError, Client},
-    },
-    record::{prometheus::matrix, query::Question},
-};
+use crate::observe::prometheus::client::{AskError, Client};
+use saasbench_exposition::Labels;
+use saasbench_record::{prometheus::matrix, query::Question};
 
 /// Points of a graph, where the panel does not say.
 const POINTS: f64 = 1_000.0;

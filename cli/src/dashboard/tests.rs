@@ -9,7 +9,7 @@ use super::{
     expression, grafana, read,
     variable::{self, Variable},
 };
-use crate::observe::exposition::Labels;
+use saasbench_exposition::Labels;
 
 /// What was read, a line each.
 fn shown(document: &Document) -> String {

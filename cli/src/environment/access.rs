@@ -8,9 +8,9 @@ use http::{HeaderMap, HeaderName, HeaderValue, header::AUTHORIZATION};
 use serde::{Deserialize, Deserializer, de};
 
 use super::{EnvironmentError, config::option_duration};
-use crate::{
-    load::connect::tls::Identity,
-    observe::prometheus::client::{Credentials, TIMEOUT},
+use crate::observe::prometheus::client::{Credentials, TIMEOUT};
+use saasbench_engine::connect::tls::Identity;
+use saasbench_model::{
     redact::{is_secret, is_typed},
     scenario::http::Http,
 };
@@ -132,8 +132,8 @@ impl Access {
                 hint: "docs/environments.md#prometheus shows every key".to_owned(),
             });
         }
-        let in_url = reqwest::Url::parse(&config.url).ok();
-        if let Some(password) = in_url.as_ref().and_then(reqwest::Url::password) {
+        let in_url = url::Url::parse(&config.url).ok();
+        if let Some(password) = in_url.as_ref().and_then(url::Url::password) {
             secrets.push((password.to_owned(), "***".to_owned()));
         }
         // The longest first: one may be part of another.
@@ -215,7 +215,7 @@ impl Reading<'_> {
                 self.problems.push(problem.to_owned());
             }
         };
-        let url = reqwest::Url::parse(&config.url).ok();
+        let url = url::Url::parse(&config.url).ok();
         let is_good = url.as_ref().is_some_and(|url| {
             matches!(url.scheme(), "http" | "https") && url.query().is_none() && url.fragment().is_none()
         });

@@ -8,15 +8,15 @@ use tenancy::{App, Config, Faults, Store, Tenants};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::{EnvironmentError, Up, external::replica_name, reach, rules::RULES};
+use super::{EnvironmentError, Up, external::replica_name, rules::RULES};
+use crate::environment::connect;
 use crate::{
-    load::connect::tls::{self, Trust},
     observe::{http_client, prometheus::client::Client},
-    record::manifest::{Environment, Replica},
-    scenario::Scenario,
     tsdb::{Config as Observed, Prometheus, TsdbError, scraper::Target},
-    units::Nanos,
 };
+use saasbench_engine::connect::tls::{self, Trust};
+use saasbench_model::{scenario::Scenario, units::Nanos};
+use saasbench_record::manifest::{Environment, Replica};
 
 /// Clocks of one process agree; what is left is the resolution of the limiter's.
 const CLOCK_OFFSET: Nanos = Nanos::from_millis(1);
@@ -123,7 +123,7 @@ pub async fn start(scenario: &Scenario, faults: &Faults) -> Result<Up, Environme
         .map_err(|error| failed(&error))?;
 
     let servers = Servers { stop, threads: std::iter::once(thread).chain(watching).collect() };
-    let reached = match reach::replicas(&replicas, &scenario.http, scenario.timeout).await {
+    let reached = match connect::replicas(&replicas, &scenario.http, scenario.timeout).await {
         Ok(reached) => reached,
         Err(error) => {
             servers.stop();

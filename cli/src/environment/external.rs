@@ -4,15 +4,11 @@ use super::{
     EnvironmentError, Up,
     access::{Access, PrometheusConfig},
     config::EnvironmentConfig,
-    reach::{self, PlaceTrust},
 };
-use crate::{
-    load::connect::target::Target,
-    record::manifest::{Environment, Replica},
-    redact,
-    scenario::Scenario,
-    units::Nanos,
-};
+use crate::environment::connect::{self, PlaceTrust};
+use saasbench_engine::connect::target::Target;
+use saasbench_model::{redact, scenario::Scenario, units::Nanos};
+use saasbench_record::manifest::{Environment, Replica};
 
 /// Offset between two clocks of one site, unless an environment declares another.
 pub const CLOCK_OFFSET: Nanos = Nanos::from_millis(2);
@@ -157,9 +153,9 @@ async fn reach(
     trust: Option<PlaceTrust>,
 ) -> Result<Up, EnvironmentError> {
     let http = trust.map_or_else(|| scenario.http.clone(), |trust| trust.over(&scenario.http));
-    let reached = reach::replicas(&environment.replicas, &http, scenario.timeout).await?;
-    let prometheus = reach::prometheus(prometheus.as_ref(), &http).await?;
-    reach::redis(store_url.as_deref()).await?;
+    let reached = connect::replicas(&environment.replicas, &http, scenario.timeout).await?;
+    let prometheus = connect::prometheus(prometheus.as_ref(), &http).await?;
+    connect::redis(store_url.as_deref()).await?;
     environment.insecure = http.insecure;
     environment.http2 = reached.by_http2(&environment.replicas);
     Ok(Up { environment, reached, prometheus, store_url, own_metrics: None, local: None, embedded: None })

@@ -4,17 +4,17 @@
 
 pub mod access;
 pub mod config;
+pub mod connect;
 pub mod embedded;
 pub mod external;
 pub mod local;
-pub mod reach;
 pub mod rules;
 
 use crate::{
     exit::{Exit, Failure},
     observe::prometheus::client::Client,
-    record::manifest,
 };
+use saasbench_record::manifest;
 
 /// A stack that is up.
 #[derive(Debug)]
@@ -22,7 +22,7 @@ pub struct Up {
     /// Its endpoints and what it declares, as the recorded run keeps it.
     pub environment: manifest::Environment,
     /// How its replicas are connected to.
-    pub reached: reach::Reached,
+    pub reached: connect::Reached,
     /// How Prometheus is asked; with its password, so never recorded.
     pub prometheus: Option<Client>,
     /// Where the limiter's Redis can be watched; with its password, so never recorded.

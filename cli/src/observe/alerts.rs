@@ -14,16 +14,17 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::prometheus::Prometheus;
-use crate::{
-    clock::RunClock,
-    observe::exposition::Labels,
-    record::{
-        alert_rule::{self as rule, ACTIVE_SINCE, Basis, RESTARTS, Rule, SAMPLES, SCRAPES, Selector},
-        prometheus::samples_now,
-        query::Question,
-    },
+use saasbench_engine::clock::RunClock;
+use saasbench_exposition::Labels;
+use saasbench_model::{
     scenario::{Alert, AlertPromise},
     units::{Nanos, Tolerance},
+};
+use saasbench_record::{
+    alert_rule as rule,
+    alert_rule::{ACTIVE_SINCE, Basis, RESTARTS, Rule, SAMPLES, SCRAPES, Selector},
+    prometheus::samples_now,
+    query::Question,
 };
 
 /// Between two looks.

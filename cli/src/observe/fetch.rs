@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use reqwest::{Client, Url, header};
 
-use super::{exposition::format::ACCEPT, scrape::describe};
-use crate::{redact, units::Nanos};
+use super::scrape::describe;
+use saasbench_exposition::format::ACCEPT;
+use saasbench_model::{redact, units::Nanos};
 
 /// A scrape of Prometheus takes no longer, unless it is told otherwise.
 const TIMEOUT: Duration = Duration::from_secs(10);

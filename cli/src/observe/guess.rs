@@ -5,8 +5,8 @@ mod families;
 mod table;
 
 use self::families::{Family, Kind, Role, families};
-use super::exposition::Exposition;
-use crate::scenario::{DurationUnit, MetricsContract, Preset, Statuses, is_status_class};
+use saasbench_exposition::Exposition;
+use saasbench_model::scenario::{DurationUnit, MetricsContract, Preset, Statuses, is_status_class};
 
 /// A contract that would fit a page.
 #[derive(Debug, Clone, PartialEq)]
@@ -361,7 +361,7 @@ impl<'a, 'p> Found<'a, 'p> {
             ("a histogram of durations", contract.duration.is_some()),
             ("a counter of requests by tenant", contract.tenant_requests.is_some()),
             ("a start time of the process: restarts are told by falling counters only", {
-                self.families.iter().any(|family| family.name == crate::record::observations::START_TIME)
+                self.families.iter().any(|family| family.name == saasbench_record::observations::START_TIME)
             }),
         ];
         let missing = parts.iter().filter(|(_, there)| !there).map(|(part, _)| (*part).to_owned());

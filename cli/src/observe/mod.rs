@@ -10,15 +10,14 @@ use std::path::Path;
 use rustls::ClientConfig;
 
 pub mod alerts;
-pub mod exposition;
 pub mod fetch;
 pub mod guess;
+pub mod inspection;
+pub mod observer_log;
 pub mod prometheus;
-pub mod quantile;
 pub mod rules;
 pub mod scrape;
 pub mod store;
-pub mod tidings;
 
 /// The HTTP client for everything that is not load: it goes straight to the address (or to the unix socket that is given), and
 /// nowhere else, speaks HTTP/1.1, and trusts whom `tls` says.

@@ -5,14 +5,11 @@ use std::io;
 use tokio_util::sync::CancellationToken;
 
 use super::prometheus::Prometheus;
-use crate::{
-    record::{
-        prometheus::matrix,
-        query::Question,
-        rules::{Rule, concerned, groups},
-    },
-    scenario::Scenario,
-    units::Nanos,
+use saasbench_model::{scenario::Scenario, units::Nanos};
+use saasbench_record::{
+    prometheus::matrix,
+    query::Question,
+    rules::{Rule, concerned, groups},
 };
 
 /// So many instants of each rule are asked for again, the newest.

@@ -17,17 +17,13 @@ use std::{
 use futures_util::future::join_all;
 use tokio_util::sync::CancellationToken;
 
-use super::tidings::Looks;
-use crate::record::contract_view::ContractView;
-use crate::{
-    clock::RunClock,
-    record::{
-        manifest::Replica,
-        scrape::{Phase, ScrapeRecord},
-    },
-    redact,
-    scenario::MetricsContract,
-    units::Nanos,
+use crate::observe::observer_log::Looks;
+use saasbench_engine::clock::RunClock;
+use saasbench_model::{redact, scenario::MetricsContract, units::Nanos};
+use saasbench_record::contract_view::ContractView;
+use saasbench_record::{
+    manifest::Replica,
+    scrape::{Phase, ScrapeRecord},
 };
 
 /// A scrape that takes longer has failed.
@@ -269,7 +265,7 @@ mod tests {
     use tokio::time::Instant;
 
     use super::*;
-    use crate::scenario::Preset;
+    use saasbench_model::scenario::Preset;
 
     /// Nothing answers here, which is found out after a while.
     #[derive(Debug)]

@@ -5,11 +5,9 @@ use std::{fs::OpenOptions, io::Write as _, path::Path, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 
-use super::tidings::Looks;
-use crate::{
-    clock::RunClock,
-    record::redis_samples::{Health, StoreLook},
-};
+use crate::observe::observer_log::Looks;
+use saasbench_engine::clock::RunClock;
+use saasbench_record::redis_samples::{Health, StoreLook};
 
 /// Between two looks.
 const INTERVAL: Duration = Duration::from_millis(500);
@@ -125,7 +123,7 @@ fn health(info: &str, database: i64) -> Option<Health> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::observe::tidings::Tidings;
+    use crate::observe::observer_log::Tidings;
 
     #[tokio::test]
     async fn a_redis_that_is_away_is_told_once_and_for_its_reason() {

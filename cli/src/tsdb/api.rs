@@ -202,7 +202,7 @@ struct Parameters(Vec<(String, String)>);
 
 impl Parameters {
     fn read(form: &str) -> Self {
-        let base = reqwest::Url::parse("http://localhost/");
+        let base = url::Url::parse("http://localhost/");
         let pairs = base.map(|mut url| {
             url.set_query(Some(form));
             url.query_pairs().map(|(name, value)| (name.into_owned(), value.into_owned())).collect()

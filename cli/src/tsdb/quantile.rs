@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use super::store::SeriesId;
-use crate::observe::{
-    exposition::Labels,
+use saasbench_exposition::{
+    Labels,
     quantile::{Bucket, histogram_quantile},
 };
 

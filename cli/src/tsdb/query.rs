@@ -13,7 +13,7 @@ use super::{
     store::{SeriesId, Store},
     trust::{self, Kept, Mend, Refused},
 };
-use crate::observe::exposition::Labels;
+use saasbench_exposition::Labels;
 
 /// An expression that can be evaluated.
 #[derive(Debug, Clone)]

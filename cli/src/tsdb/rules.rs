@@ -16,7 +16,7 @@ use super::{
     scraper::now,
     store::{SeriesId, Shown, Store},
 };
-use crate::observe::exposition::Labels;
+use saasbench_exposition::Labels;
 
 /// A rule file that is not one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::store::{SeriesId, Shown, Store};
-use crate::observe::exposition::{self, Exposition, Labels};
+use saasbench_exposition::{Exposition, Labels};
 
 /// A scrape that takes longer has failed: Prometheus's default. A scrape that is due meanwhile is left out.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -77,7 +77,7 @@ pub fn ingest(
 async fn fetch(target: &Target, http: &reqwest::Client) -> Option<Exposition> {
     let answer = http.get(&target.url).timeout(TIMEOUT).send().await.ok()?;
     let text = answer.error_for_status().ok()?.text().await.ok()?;
-    exposition::parse(&text).ok()
+    saasbench_exposition::parse(&text).ok()
 }
 
 /// Milliseconds since the epoch.

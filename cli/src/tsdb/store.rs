@@ -9,7 +9,7 @@ use std::{
 use tsink::{DataPoint, Label, Row, SeriesSelection, Storage, StorageBuilder, TimestampPrecision};
 
 use super::TsdbError;
-use crate::observe::exposition::Labels;
+use saasbench_exposition::Labels;
 
 /// The bits of Prometheus's stale marker, a NaN of its own (`pkg/value/value.go`), as the engine knows it.
 const STALE: f64 = f64::from_bits(tsink::promql::types::PROMETHEUS_STALE_NAN_BITS);

@@ -4,7 +4,7 @@
 use std::fs;
 
 use rustix::process::Signal;
-use saasbench::{observe::store, record::reader::RecordedRun};
+use saasbench_record::{reader::RecordedRun, redis_samples};
 
 use crate::support::{
     Ended, Prometheus, Redis, Replica, Report, Running, Sandbox, TENANTS, bytes_wait_at, disturbed, short,
@@ -89,7 +89,7 @@ fn a_redis_that_loses_its_memory_breaks_no_promise() {
     report.assert_all("counters", "", "pass");
     report.assert_all("histograms", "", "pass");
     let run = RecordedRun::open(&sandbox.only_run()).unwrap();
-    assert_eq!(store::restarts(&run.observations.store).len(), 1, "{:?}", run.observations.store);
+    assert_eq!(redis_samples::restarts(&run.observations.store).len(), 1, "{:?}", run.observations.store);
 }
 
 #[test]

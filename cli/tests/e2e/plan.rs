@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use saasbench::record::reader::RecordedRun;
+use saasbench_record::reader::RecordedRun;
 
 use crate::support::{JOURNEY, Sandbox, TENANTS};
 

@@ -7,13 +7,11 @@ mod queries;
 
 use std::{collections::BTreeMap, fs, process::Command};
 
-use saasbench::{
-    observe::exposition::Labels,
-    tsdb::{
-        query::{Answer, Query, QueryError},
-        store::{SeriesId, Shown, Store},
-    },
+use saasbench::tsdb::{
+    query::{Answer, Query, QueryError},
+    store::{SeriesId, Shown, Store},
 };
+use saasbench_exposition::Labels;
 use serde_json::Value;
 
 use crate::support::{Process, free_port, get, wait_for};

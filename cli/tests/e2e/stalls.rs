@@ -9,13 +9,11 @@ use std::{
 };
 
 use rustix::process::Signal;
-use saasbench::{
-    record::{
-        manifest::Manifest,
-        self_monitor::Watched,
-        stall::{Cause, Stall},
-    },
-    units::Nanos,
+use saasbench_model::units::Nanos;
+use saasbench_record::{
+    manifest::Manifest,
+    self_monitor::Watched,
+    stall::{Cause, Stall},
 };
 
 use crate::support::{Ended, Replica, Report, Running, Sandbox, TENANTS, wait_for};

@@ -1,6 +1,6 @@
 //! A server that keeps its promises is never accused, whatever the algorithm.
 
-use saasbench::verify::verdict::Outcome;
+use saasbench_verify::verdict::Outcome;
 
 use crate::sharp::{ALGORITHMS, plan};
 

@@ -3,7 +3,7 @@
 
 use std::{fmt::Write as _, sync::Mutex, thread, time::Duration};
 
-use saasbench::verify::{
+use saasbench_verify::{
     Report,
     verdict::{Claim, Outcome, Verdict},
 };

@@ -1,6 +1,6 @@
 //! The faults that are not the limiter's own: headers that lie, tenants that meet, neighbours that are felt.
 
-use saasbench::verify::verdict::{Claim, Outcome, Verdict};
+use saasbench_verify::verdict::{Claim, Outcome, Verdict};
 use tenancy::Fault;
 
 use crate::{

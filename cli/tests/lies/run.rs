@@ -2,23 +2,22 @@
 
 use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
-use saasbench::{
-    clock::RunClock,
-    load::{canary::Canaries, engine, render::Origin, worker::Setup},
-    observe::scrape::Scraper,
-    record::{
-        manifest::{Environment, FORMAT, Machine, Manifest, Replica, ScenarioText, State},
-        reader::RecordedRun,
-        scrape::Phase,
-        writer::{Recorder, create_directory},
-    },
+use saasbench::observe::scrape::Scraper;
+use saasbench_engine::{canary::Canaries, clock::RunClock, drive, render::Origin, worker::Setup};
+use saasbench_model::{
     scenario::{
         Scenario,
         resolve::{Sources, resolve},
     },
     units::{Nanos, Tolerance},
-    verify::{Report, verify},
 };
+use saasbench_record::{
+    manifest::{Environment, FORMAT, Machine, Manifest, Replica, ScenarioText, State},
+    reader::RecordedRun,
+    scrape::Phase,
+    writer::{Recorder, create_directory},
+};
+use saasbench_verify::{Report, verify};
 use tenancy::{Fault, Faults, Store, Tenants};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -76,7 +75,7 @@ impl Plan {
         let service = self.service(clock, unix);
         let watch = Watch::begin(&setup.scenario, &environment, &service, &dir, clock).await;
         let troubled = tokio::spawn(service.clone().restart());
-        let driving = engine::drive(Arc::new(setup), vec![service], sink, &stop);
+        let driving = drive::drive(Arc::new(setup), vec![service], sink, &stop);
         let load = tokio::task::LocalSet::new().run_until(driving).await;
         troubled.await.unwrap();
         watch.end().await;

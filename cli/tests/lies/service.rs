@@ -14,18 +14,16 @@ use std::{
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Frame;
-use saasbench::{
+use saasbench::observe::scrape::{Page, Pages, Source};
+use saasbench_engine::{
     clock::RunClock,
-    load::{
-        exchange::{Exchange, NoAnswer, Request, Transport},
-        limiter_fields::LimiterFields,
-    },
-    observe::scrape::{Page, Pages, Source},
-    record::{
-        manifest::Replica,
-        sample::{LimiterHeaders, Obstacle, Silence},
-    },
-    units::Nanos,
+    exchange::{Exchange, NoAnswer, Request, Transport},
+    limiter_fields::LimiterFields,
+};
+use saasbench_model::units::Nanos;
+use saasbench_record::{
+    manifest::Replica,
+    sample::{LimiterHeaders, Obstacle, Silence},
 };
 use tenancy::{App, Config, Faults, Store, Tenants};
 use tokio_util::sync::CancellationToken;

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeSet, fmt::Write as _, sync::Mutex, thread};
 
-use saasbench::verify::verdict::{Claim, Outcome};
+use saasbench_verify::verdict::{Claim, Outcome};
 use tenancy::Fault;
 
 use crate::{run::Plan, service::Trouble};

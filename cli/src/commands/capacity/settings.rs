@@ -5,7 +5,8 @@ use std::time::Duration;
 use crate::{
     args::CapacityArgs,
     exit::{Exit, Failure},
-    report::capacity::level,
+};
+use saasbench_model::{
     scenario::{
         Load, LoadModel, Scenario,
         capacity::By,
@@ -14,6 +15,7 @@ use crate::{
     },
     units::Nanos,
 };
+use saasbench_report::capacity::level;
 
 /// Users who are to be there at once are started within this.
 const AT_ONCE: Nanos = Nanos::from_millis(1);

@@ -7,16 +7,16 @@ use clap::ValueEnum as _;
 use serde_json::{Value, json};
 
 use super::{SchemaOf, schema_of};
-use crate::{
+use crate::live::json::{self, Object};
+use saasbench_model::scenario;
+use saasbench_record::reader::RecordedRun;
+use saasbench_verify::{
     capacity::{
-        result::{Stopped, tests as searched},
+        result::{Stopped, testing as searched},
         search::End,
         step::Ending,
     },
-    record::reader::RecordedRun,
-    report::progress::json::{self, Object},
-    scenario,
-    verify::{self, compare},
+    compare,
 };
 
 fn repository(path: &str) -> PathBuf {
@@ -56,7 +56,7 @@ fn reports_of_good_bad_and_cut_off_runs_keep_to_the_schema() {
     let schema = schema_of(SchemaOf::Report);
     for name in ["good", "over-admission", "tampered", "killed"] {
         let run = RecordedRun::open(&repository("cli/tests/fixtures").join(name)).unwrap();
-        let report = serde_json::to_value(verify::verify(&run).unwrap()).unwrap();
+        let report = serde_json::to_value(saasbench_verify::verify(&run).unwrap()).unwrap();
         assert_eq!(problems(&schema, &report), [""; 0], "{name}");
         // What is added later is no reason to refuse it; what lacks is.
         let mut newer = report.clone();

@@ -2,26 +2,23 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::{
-    exit::{Exit, Failure},
-    record::{
-        manifest::{to_json, write_whole},
-        reader::RecordedRun,
-        sample::Sample,
-        writer::RecordError,
-    },
-    report::{
-        html,
-        timeline::{self, Timeline},
-    },
-    verify,
+use crate::exit::{Exit, Failure};
+use saasbench_record::{
+    manifest::{to_json, write_whole},
+    reader::RecordedRun,
+    sample::Sample,
+    writer::RecordError,
+};
+use saasbench_report::{
+    html,
+    timeline::{self, Timeline},
 };
 
 /// A judged run.
 #[derive(Debug)]
 pub(in crate::commands) struct Judged {
     /// What it came to.
-    pub(in crate::commands) report: verify::Report,
+    pub(in crate::commands) report: saasbench_verify::Report,
     /// The page that shows it, in the run's directory; the error where it could not be written. `None` for a record that
     /// broke off: there is no room for it.
     pub(in crate::commands) page: Option<Result<PathBuf, RecordError>>,
@@ -47,7 +44,7 @@ pub(in crate::commands) fn judge_beside<T>(
     dir: &Path,
     begin: impl FnOnce(&RecordedRun) -> T,
     mut each: impl FnMut(&mut T, &Sample),
-) -> Result<(verify::Report, T), Failure> {
+) -> Result<(saasbench_verify::Report, T), Failure> {
     let run = open(dir)?;
     let mut seen = begin(&run);
     let (report, timeline) =
@@ -73,7 +70,7 @@ fn broken(error: &dyn std::fmt::Display) -> Failure {
     Failure::new(Exit::Broken, error.to_string())
 }
 
-fn keep(run: &RecordedRun, report: verify::Report, timeline: &Timeline) -> Result<Judged, Failure> {
+fn keep(run: &RecordedRun, report: saasbench_verify::Report, timeline: &Timeline) -> Result<Judged, Failure> {
     let path = run.dir.join("verdict.json");
     to_json(&report)
         .and_then(|json| write_whole(&path, &json))

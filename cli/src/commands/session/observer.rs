@@ -10,28 +10,32 @@ use std::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    clock::RunClock,
     environment::Up,
     observe::{
         alerts::Followed,
         http_client,
+        observer_log::{Looks, Tidings},
         prometheus::Prometheus,
         rules,
         scrape::{HttpPages, Scraper, Source},
         store,
-        tidings::{Looks, Tidings},
     },
+    output::Output,
+};
+use saasbench_engine::{
+    clock::RunClock,
+    self_monitor::{hiccup::Meter, in_flight::InFlight, stall_log::Stalled},
+};
+use saasbench_model::{
     plan::time::PlanTime,
-    record::{
-        manifest::{Environment, LoadPhase, Manifest},
-        promql,
-        scrape::Phase,
-        writer::RecordError,
-    },
-    report::output::Output,
     scenario::{Alert, Scenario},
     units::{Nanos, Tolerance},
-    watch::{hiccup::Meter, in_flight::InFlight, stall_log::Stalled},
+};
+use saasbench_record::{
+    manifest::{Environment, LoadPhase, Manifest},
+    promql,
+    scrape::Phase,
+    writer::RecordError,
 };
 
 /// How long a service may take to come to rest after the load.

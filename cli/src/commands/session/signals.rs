@@ -5,7 +5,7 @@ use std::fs;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use crate::{exit::Exit, report::progress::full};
+use crate::{exit::Exit, live::full};
 
 /// Ctrl-C, SIGTERM and a terminal that is closed: the first ends the load, a second one the process.
 #[derive(Debug)]

@@ -14,7 +14,7 @@ use super::{
     },
     Checked, Checker,
 };
-use crate::record::query::Question;
+use saasbench_record::query::Question;
 
 impl Checker<'_> {
     /// The values of all variables, each after those that it is asked with.

@@ -4,9 +4,9 @@
 //! `programs` finds what is installed, `ports` free ports; `config` writes what the parts read, `part` is one process, and
 //! `data` the directory that all of it lives in. Nothing outlives this process, however it ends.
 
+pub mod child_service;
 mod config;
 pub mod data;
-pub mod part;
 mod ports;
 pub mod programs;
 mod start;
@@ -24,7 +24,8 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use self::{data::Data, part::Part, programs::Program};
+use self::{data::Data, programs::Program};
+use crate::environment::local::child_service::Part;
 pub use start::{LOCAL, for_scenario, start};
 
 /// How long parts may take to end once they are asked to.

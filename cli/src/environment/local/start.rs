@@ -14,24 +14,22 @@ use super::{
     LocalError, Role, Stack, Wanted,
     config::{self, Addresses},
     data::Data,
-    part::{Launch, Part, Probe},
     ports::{Port, Ports},
     programs::{self, ALERTMANAGER, PROMETHEUS, Program, REDIS, REDIS_EXPORTER},
 };
+use crate::environment::local::child_service::{Launch, Part, Probe};
 use crate::{
     environment::{
         EnvironmentError, Up,
         access::{Access, PrometheusConfig},
-        embedded,
+        connect, embedded,
         external::{CLOCK_DRIFT, replica_name},
-        reach,
     },
-    load::connect::tls::{self, Trust},
     observe::http_client,
-    record::manifest::{Environment, Replica},
-    scenario::Scenario,
-    units::Nanos,
 };
+use saasbench_engine::connect::tls::{self, Trust};
+use saasbench_model::{scenario::Scenario, units::Nanos};
+use saasbench_record::manifest::{Environment, Replica};
 
 /// What this environment is called: no file can give another one this name.
 pub const LOCAL: &str = "local";
@@ -69,8 +67,8 @@ pub async fn for_scenario(scenario: &Scenario, faults: Vec<String>) -> Result<Up
     let access = prometheus_url
         .clone()
         .map(|url| Access::new(PrometheusConfig { url, ..PrometheusConfig::default() }, LOCAL, &|_| None));
-    let reached = reach::replicas(&replicas, &scenario.http, scenario.timeout).await?;
-    let prometheus = reach::prometheus(access.transpose()?.as_ref(), &scenario.http).await?;
+    let reached = connect::replicas(&replicas, &scenario.http, scenario.timeout).await?;
+    let prometheus = connect::prometheus(access.transpose()?.as_ref(), &scenario.http).await?;
     let environment = Environment {
         name: LOCAL.to_owned(),
         http2: reached.by_http2(&replicas),

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::observe::exposition::Exposition;
+use saasbench_exposition::Exposition;
 
 /// What a family is, as far as it can be told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -142,5 +142,5 @@ fn role_of(name: &str, values: &BTreeSet<&str>) -> Option<Role> {
 /// `404` or `4xx`; what a service says that could not tell, too.
 fn is_status(value: &str) -> bool {
     let exact = value.len() == 3 && value.parse::<u16>().is_ok_and(|status| (100..600).contains(&status));
-    exact || crate::scenario::is_status_class(value) || value == "UNKNOWN"
+    exact || saasbench_model::scenario::is_status_class(value) || value == "UNKNOWN"
 }

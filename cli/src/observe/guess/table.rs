@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::Proposal;
-use crate::scenario::{DurationUnit, MetricsContract, Preset, Statuses};
+use saasbench_model::scenario::{DurationUnit, MetricsContract, Preset, Statuses};
 
 /// The keys that differ from another contract, with their values as TOML.
 fn differing(contract: &MetricsContract, base: &MetricsContract) -> Vec<(&'static str, String)> {

@@ -1,10 +1,10 @@
 //! Guesses about the pages of the presets, and about pages that none of them fits.
 
 use super::*;
-use crate::{observe::exposition, scenario::testing};
+use saasbench_model::scenario::testing;
 
 fn guesses(text: &str) -> Vec<Proposal> {
-    guess(&exposition::parse(text).unwrap(), None)
+    guess(&saasbench_exposition::parse(text).unwrap(), None)
 }
 
 /// The proposal as it is printed; it resolves to the contract that it stands for.

@@ -8,7 +8,8 @@ use std::{borrow::Cow, fmt, time::Duration};
 use http::{HeaderMap, HeaderName, header::CONTENT_TYPE};
 use serde_json::Value;
 
-use crate::{observe::scrape::describe, record::query::Question};
+use crate::observe::scrape::describe;
+use saasbench_record::query::Question;
 
 /// A question that takes longer has failed, unless an environment allows more.
 pub const TIMEOUT: Duration = Duration::from_secs(10);
@@ -155,7 +156,7 @@ impl Client {
     /// See [`AskError`]. No credentials are among its words, and no text of the answer is one.
     pub async fn ask(&self, question: &Question) -> Result<Value, AskError> {
         let (path, parameters) = question.parts();
-        let mut url = reqwest::Url::parse(&format!("{}{path}", self.base))
+        let mut url = url::Url::parse(&format!("{}{path}", self.base))
             .map_err(|error| AskError::Address(error.to_string()))?;
         if !parameters.is_empty() {
             url.query_pairs_mut().extend_pairs(parameters);

@@ -14,18 +14,15 @@ use std::{
 
 use serde_json::Value;
 
-use super::tidings::Looks;
-use crate::{
-    clock::RunClock,
-    record::{
-        manifest::Replica,
-        prometheus::{AnswerRecord, POSITION, newest_scrapes},
-        query::Question,
-    },
-    scenario::MetricsContract,
-    units::Nanos,
-};
+use crate::observe::observer_log::Looks;
 use client::{AskError, Client};
+use saasbench_engine::clock::RunClock;
+use saasbench_model::{scenario::MetricsContract, units::Nanos};
+use saasbench_record::{
+    manifest::Replica,
+    prometheus::{AnswerRecord, POSITION, newest_scrapes},
+    query::Question,
+};
 
 /// How long a replica may be missing from Prometheus's targets before it is taken not to be one. A Prometheus that has
 /// just started shows its targets after one scrape interval.

@@ -1,6 +1,6 @@
 //! Good and bad pages, each with all that is to be found in it, and with where Prometheus and promtool judge otherwise.
 
-use saasbench::observe::exposition::format::Format::{self, Text004, Text100};
+use saasbench_exposition::format::Format::{self, Text004, Text100};
 
 /// A page.
 pub(crate) struct Case {

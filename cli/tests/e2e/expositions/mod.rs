@@ -10,8 +10,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use saasbench::observe::exposition::{
-    self,
+use saasbench_exposition::{
     format::Format,
     lint::{
         Finding, lint,
@@ -60,7 +59,7 @@ fn verification_refuses_what_is_no_exposition() {
         let expected = findings(case).iter().any(|finding| wrong(finding) || types(finding));
         // A second value of a series is fine in OpenMetrics, at a later time; verification wants one.
         let expected = expected || case.name == "om-later-timestamp";
-        assert_eq!(exposition::parse(case.text).is_err(), expected, "{}", case.name);
+        assert_eq!(saasbench_exposition::parse(case.text).is_err(), expected, "{}", case.name);
     }
 }
 

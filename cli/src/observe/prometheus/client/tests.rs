@@ -4,15 +4,12 @@ use tokio::{
 };
 
 use super::*;
-use crate::{
-    clock::RunClock,
-    load::connect::tls,
-    observe::{
-        http_client,
-        prometheus::Prometheus,
-        tidings::{Looks, Tidings},
-    },
+use crate::observe::{
+    http_client,
+    observer_log::{Looks, Tidings},
+    prometheus::Prometheus,
 };
+use saasbench_engine::{clock::RunClock, connect::tls};
 
 /// A server that gives each question this answer, after it has looked for `wanted` in its head.
 async fn server(wanted: &'static str, answer: String) -> String {

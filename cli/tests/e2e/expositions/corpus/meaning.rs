@@ -1,6 +1,6 @@
 //! Pages in the text format whose lines can be read: what is wrong or unwise is in names, in groups of lines, and in values.
 
-use saasbench::observe::exposition::format::Format::Text004;
+use saasbench_exposition::format::Format::Text004;
 
 use super::{
     But::{PrometheusTakes, PromtoolTakes},

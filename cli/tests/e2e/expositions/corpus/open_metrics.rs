@@ -1,6 +1,6 @@
 //! Pages in OpenMetrics.
 
-use saasbench::observe::exposition::format::Format::OpenMetrics;
+use saasbench_exposition::format::Format::OpenMetrics;
 
 use super::{But::PrometheusTakes, Case, DUPLICATE};
 

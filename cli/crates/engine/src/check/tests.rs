@@ -1,0 +1,135 @@
+use super::*;
+use saasbench_model::scenario::{
+    answer::{Pattern, Place, Pointer},
+    expectation::Comparison,
+    template::{Escape, Part, Template, Variable},
+};
+
+fn answer() -> Answer {
+    Answer {
+        status: 200,
+        head: b"X-Cache: MISS\r\nx-count: 7\r\n".to_vec(),
+        body: r#"{"ok": false, "n": 3, "big": 9007199254740993, "x": 1.0, "none": null, "who": "acme", "list": [1, 2], "text": "a\nb"}"#.into(),
+        body_bytes: 120,
+        ..Answer::default()
+    }
+}
+
+fn json(pointer: &str) -> Place {
+    Place::Json(Pointer::new(pointer).unwrap())
+}
+
+fn text(text: &str) -> Literal {
+    Literal::Text(Template::literal(text, Escape::None))
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "checks are written where they are used")]
+fn one(check: Check, answer: &Answer) -> Option<String> {
+    one_without(&Blot::default(), &check, answer)
+}
+
+fn one_without(blot: &Blot, check: &Check, answer: &Answer) -> Option<String> {
+    let template = match check {
+        Check::Value { must, .. } => must.template().cloned(),
+        Check::Size { .. } => None,
+    };
+    // Only the tenant is known here.
+    let fill = |_: usize, text: &mut Vec<u8>| {
+        template.iter().flat_map(|template| &template.parts).all(|part| match part {
+            Part::Text(literal) => {
+                text.extend_from_slice(literal.as_bytes());
+                true
+            }
+            Part::Variable(Variable::Tenant) => {
+                text.extend_from_slice(b"acme");
+                true
+            }
+            Part::Variable(_) => false,
+        })
+    };
+    Checks { checks: std::slice::from_ref(check), fill: &fill, blot }.failed(answer, &mut Room::default())
+}
+
+#[test]
+fn secrets_are_not_shown() {
+    let mut blot = Blot::default();
+    let secret = "s3cret".repeat(20);
+    blot.add(secret.clone(), "${env:KEY}");
+    let answer = Answer { body: format!("{{\"key\": \"{secret}\"}}").into_bytes(), ..Answer::default() };
+    let said =
+        one_without(&blot, &Check::Value { of: json("/key"), must: Condition::Is(text("x")) }, &answer);
+    assert_eq!(said.as_deref(), Some("/key is \"${env:KEY}\", expected \"x\""));
+    let must = Condition::Contains(Template::literal(format!("{secret}?"), Escape::None));
+    let said = one_without(&blot, &Check::Value { of: Place::Body, must }, &answer);
+    assert_eq!(
+        said.as_deref(),
+        Some("the body is \"{\"key\": \"${env:KEY}\"}\", expected \"${env:KEY}?\" in it")
+    );
+    let said = one_without(&blot, &Check::Value { of: json(""), must: Condition::Is(text("x")) }, &answer);
+    assert_eq!(said.as_deref(), Some("the JSON body is {\"key\":\"${env:KEY}\"}, expected \"x\""));
+}
+
+#[test]
+fn what_checks_say() {
+    let variable = |variable| {
+        let parts = vec![Part::Text("a".into()), Part::Variable(variable)];
+        Literal::Text(Template { parts, escape: Escape::None })
+    };
+    let contains = |text: &str| Condition::Contains(Template::literal(text, Escape::None));
+    let matches = |text: &str| Condition::Matches(Pattern::new(text).unwrap());
+    let size = |comparison, bytes, written: &str| Check::Size { comparison, bytes, written: written.into() };
+    let of = |of, must| Check::Value { of, must };
+    let header = |name: &str| Place::Header(name.to_owned());
+    let table = [
+        of(json("/ok"), Condition::Present),
+        of(json("/ok"), Condition::Is(Literal::Boolean(false))),
+        of(json("/ok"), Condition::Is(Literal::Boolean(true))),
+        of(json("/ok"), Condition::Is(text("false"))),
+        of(json("/n"), Condition::Is(Literal::Number(3.into()))),
+        of(json("/n"), Condition::Is(text("3"))),
+        of(json("/n"), Condition::Not(Literal::Number(3.into()))),
+        of(json("/x"), Condition::Is(Literal::Number(1.into()))),
+        of(json("/big"), Condition::Is(Literal::Number(9_007_199_254_740_992_u64.into()))),
+        of(json("/none"), Condition::Present),
+        of(json("/none"), Condition::Not(text("x"))),
+        of(json("/nowhere"), Condition::Present),
+        of(json("/who"), Condition::Is(text("acme"))),
+        of(json("/who"), Condition::Not(text("acme"))),
+        of(json("/who"), Condition::Is(variable(Variable::Tenant))),
+        of(json("/who"), Condition::Is(variable(Variable::Saved(0)))),
+        of(json("/text"), Condition::Is(text("a"))),
+        of(json("/list"), contains("1,2")),
+        of(json("/list"), contains("3")),
+        of(json("/n"), matches("^[12]$")),
+        of(header("x-cache"), Condition::Is(text("HIT"))),
+        of(header("x-cache"), matches("^M")),
+        of(header("x-none"), Condition::Present),
+        of(header("x-none"), Condition::Not(text("HIT"))),
+        of(Place::Found(Pattern::new("who\": \"(\\w+)").unwrap()), Condition::Is(text("globex"))),
+        of(Place::Body, contains("acme")),
+        of(Place::Body, contains("welcome")),
+        of(Place::Body, matches("^<html")),
+        of(json(""), Condition::Is(text("x"))),
+        size(Comparison::Less, 10_000, "< 10kB"),
+        size(Comparison::Greater, 10_000, "> 10kB"),
+    ];
+    let mut shown = String::new();
+    for check in table {
+        let said = one(check, &answer());
+        shown.push_str(said.as_deref().unwrap_or("(holds)"));
+        shown.push('\n');
+    }
+    insta::with_settings!({ omit_expression => true }, { insta::assert_snapshot!("what_checks_say", shown) });
+}
+
+#[test]
+fn bodies_that_are_not_json() {
+    let check = || Check::Value { of: json("/ok"), must: Condition::Present };
+    let cut = Answer { body: b"{\"ok\": tr".to_vec(), body_bytes: 2_000_000, ..Answer::default() };
+    assert_eq!(
+        one(check(), &cut).as_deref(),
+        Some("/ok is not there: the body is too long to be kept whole")
+    );
+    let html = Answer { body: b"<html>".to_vec(), body_bytes: 6, ..Answer::default() };
+    assert_eq!(one(check(), &html).as_deref(), Some("/ok is not there: the body is not JSON"));
+}

@@ -1,0 +1,274 @@
+//! What all connections to a replica have in common, settled once before the load: addresses, trust, and which HTTP is spoken.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use rustls::{ClientConfig, pki_types::ServerName};
+
+use super::{
+    dial::{DialError, connect},
+    resolve::Resolve,
+    stream::Stream,
+    target::{Place, Target},
+    tls,
+};
+use saasbench_model::{
+    scenario::http::{Dns, Http, Version},
+    units::Nanos,
+};
+
+/// Every replica, and how connections to it are made. Shared by all workers.
+#[derive(Debug)]
+pub struct Endpoints {
+    pub(super) replicas: Vec<Endpoint>,
+    pub(super) sources: Sources,
+    pub(super) dns: Dns,
+    pub(super) connect_timeout: Duration,
+}
+
+/// What all connections to one replica have in common.
+#[derive(Debug)]
+pub struct Endpoint {
+    pub(super) target: Target,
+    /// Empty where they are looked up for every connection, and for unix sockets.
+    pub(super) addresses: Vec<SocketAddr>,
+    pub(super) tls: Option<Tls>,
+    version: Version,
+    protocol: Protocol,
+    dialled: Dialled,
+}
+
+/// What came of the connections to a replica that were made in a run.
+#[derive(Debug, Default)]
+pub struct Dialled {
+    opened: AtomicU64,
+    failed: AtomicU64,
+    longest_ns: AtomicU64,
+    /// Why the first failed that did.
+    reason: OnceLock<String>,
+}
+
+impl Dialled {
+    /// How many were opened.
+    pub fn opened(&self) -> u64 {
+        self.opened.load(Ordering::Relaxed)
+    }
+
+    /// How many could not be.
+    pub fn failed(&self) -> u64 {
+        self.failed.load(Ordering::Relaxed)
+    }
+
+    /// How long it took to open the slowest of them.
+    pub fn longest(&self) -> Nanos {
+        Nanos(i64::try_from(self.longest_ns.load(Ordering::Relaxed)).unwrap_or(i64::MAX))
+    }
+
+    /// Why the first could not be opened that could not.
+    pub fn reason(&self) -> Option<&str> {
+        self.reason.get().map(String::as_str)
+    }
+
+    /// Takes note of one that took so long.
+    pub fn note<T>(&self, result: &Result<T, DialError>, took: Duration) {
+        match result {
+            Ok(_) => {
+                self.opened.fetch_add(1, Ordering::Relaxed);
+                let took = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
+                self.longest_ns.fetch_max(took, Ordering::Relaxed);
+            }
+            Err(error) => {
+                self.failed.fetch_add(1, Ordering::Relaxed);
+                self.reason.get_or_init(|| error.to_string());
+            }
+        }
+    }
+}
+
+/// How TLS is spoken to a replica.
+#[derive(Debug)]
+pub(super) struct Tls {
+    pub(super) config: Arc<ClientConfig>,
+    /// What its certificate has to be for, and what SNI says.
+    pub(super) name: ServerName<'static>,
+}
+
+/// Which HTTP is spoken on a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    /// HTTP/1.1.
+    Http11,
+    /// HTTP/2.
+    Http2,
+}
+
+impl Protocol {
+    /// Its name, as in documents.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Http11 => "HTTP/1.1",
+            Self::Http2 => "HTTP/2",
+        }
+    }
+}
+
+impl Endpoints {
+    /// Connections to `targets`, made as `http` says; one may take until `timeout` (of a request) if `http` has no timeout of its own.
+    /// `tls` says whom to trust.
+    ///
+    /// # Errors
+    /// [`DialError::NoName`], with the index of the replica.
+    pub fn new(
+        targets: Vec<Target>,
+        http: &Http,
+        timeout: Nanos,
+        tls: &ClientConfig,
+    ) -> Result<Self, (usize, DialError)> {
+        let endpoint = |(index, target)| Endpoint::new(target, http.version, tls).map_err(|e| (index, e));
+        Ok(Self {
+            replicas: targets.into_iter().enumerate().map(endpoint).collect::<Result<_, _>>()?,
+            sources: Sources::new(&http.sources),
+            dns: http.dns,
+            connect_timeout: http.connect_timeout.unwrap_or(timeout).to_duration(),
+        })
+    }
+
+    /// Makes the first connection to a replica. Its name is resolved by then, and which HTTP is spoken is settled for the run.
+    ///
+    /// # Errors
+    /// When no connection came about in `patience`.
+    pub async fn reach(
+        &mut self,
+        replica: usize,
+        resolver: &impl Resolve,
+        patience: Duration,
+    ) -> Result<Stream, DialError> {
+        let Some(endpoint) = self.replicas.get_mut(replica) else { return Err(DialError::NoReplica) };
+        let reaching = async {
+            let addresses = endpoint.look_up(resolver).await?;
+            let stream = connect(endpoint, &addresses, &self.sources, 0).await?;
+            endpoint.protocol = endpoint.spoken(stream.alpn())?;
+            if let Some(tls) = &mut endpoint.tls {
+                tls.config = tls::offering(&tls.config, alpn(endpoint.protocol));
+            }
+            endpoint.addresses = if self.dns == Dns::PerRun { addresses } else { Vec::new() };
+            Ok(stream)
+        };
+        let timeout = DialError::Timeout(patience.into());
+        tokio::time::timeout(patience, reaching).await.unwrap_or(Err(timeout))
+    }
+
+    /// The longest that making a connection may take.
+    pub fn connect_timeout(&self) -> Duration {
+        self.connect_timeout
+    }
+
+    /// Every replica, in order.
+    pub fn replicas(&self) -> &[Endpoint] {
+        &self.replicas
+    }
+}
+
+fn alpn(protocol: Protocol) -> &'static [&'static [u8]] {
+    match protocol {
+        Protocol::Http11 => &[tls::HTTP11],
+        Protocol::Http2 => &[tls::H2],
+    }
+}
+
+impl Endpoint {
+    fn new(target: Target, version: Version, tls: &ClientConfig) -> Result<Self, DialError> {
+        let protocol = match version {
+            Version::Http2 => Protocol::Http2,
+            Version::Http11 | Version::Auto => Protocol::Http11,
+        };
+        let tls = match (target.tls, &target.place) {
+            (true, Place::Tcp { host, .. }) => {
+                let name = ServerName::try_from(host.clone()).map_err(|_| DialError::NoName(host.clone()))?;
+                let offered: &[&[u8]] = match version {
+                    Version::Auto => &[tls::H2, tls::HTTP11],
+                    Version::Http11 | Version::Http2 => alpn(protocol),
+                };
+                Some(Tls { config: tls::offering(tls, offered), name })
+            }
+            _ => None,
+        };
+        let dialled = Dialled::default();
+        Ok(Self { target, addresses: Vec::new(), tls, version, protocol, dialled })
+    }
+
+    /// Where it is and how it is addressed.
+    pub fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// Its addresses; none where they are looked up for every connection, and for a unix socket.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// What came of the connections to it.
+    pub fn dialled(&self) -> &Dialled {
+        &self.dialled
+    }
+
+    /// Which HTTP is spoken to it; settled by [`Endpoints::reach`].
+    pub fn protocol(&self) -> Protocol {
+        self.protocol
+    }
+
+    /// Its addresses, asked for now; none for a unix socket.
+    pub(super) async fn look_up(&self, resolver: &impl Resolve) -> Result<Vec<SocketAddr>, DialError> {
+        let Place::Tcp { host, port } = &self.target.place else { return Ok(Vec::new()) };
+        if let Ok(address) = host.parse() {
+            return Ok(vec![SocketAddr::new(address, *port)]);
+        }
+        let found = resolver.resolve(host, *port).await.map_err(DialError::Unresolved)?;
+        if found.is_empty() { Err(DialError::NoAddress) } else { Ok(found) }
+    }
+
+    /// Which HTTP a connection speaks on which ALPN came to `agreed`.
+    ///
+    /// # Errors
+    /// Where it has to be HTTP/2 and is not.
+    pub(super) fn spoken(&self, agreed: Option<&[u8]>) -> Result<Protocol, DialError> {
+        match (self.version, agreed) {
+            _ if self.tls.is_none() => Ok(self.protocol),
+            (Version::Auto | Version::Http2, Some(tls::H2)) => Ok(Protocol::Http2),
+            (Version::Http2, _) => Err(DialError::NotSpoken(Protocol::Http2)),
+            _ => Ok(Protocol::Http11),
+        }
+    }
+}
+
+/// The local addresses that connections come from.
+#[derive(Debug, Default)]
+pub(super) struct Sources {
+    v4: Vec<IpAddr>,
+    v6: Vec<IpAddr>,
+}
+
+impl Sources {
+    fn new(all: &[IpAddr]) -> Self {
+        let (v4, v6) = all.iter().partition(|address| address.is_ipv4());
+        Self { v4, v6 }
+    }
+
+    /// The one whose turn it is for a connection to `address`; `None`: the system chooses.
+    pub(super) fn take(&self, address: SocketAddr, turn: usize) -> Result<Option<IpAddr>, DialError> {
+        if self.v4.is_empty() && self.v6.is_empty() {
+            return Ok(None);
+        }
+        let family = if address.is_ipv4() { &self.v4 } else { &self.v6 };
+        match family.get(turn.checked_rem(family.len()).unwrap_or(0)) {
+            Some(source) => Ok(Some(*source)),
+            None => Err(DialError::NoSource(address)),
+        }
+    }
+}

@@ -1,0 +1,496 @@
+//! The engine under a paused clock, before a service of our own making: hours pass at once, and every instant is exact.
+
+mod models;
+mod pace;
+
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::task::LocalSet;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    canary::Canaries,
+    exchange::{Exchange, NoAnswer, Request, Transport},
+    render::Origin,
+    worker::Setup,
+};
+use crate::clock::RunClock;
+use crate::drive;
+use saasbench_model::{
+    scenario::testing::scenario,
+    units::{Nanos, Tolerance},
+};
+use saasbench_record::{
+    manifest::LoadPhase,
+    sample::{Obstacle, Outcome, Sample, Silence},
+    writer::Sink,
+};
+
+mod steps;
+
+/// A service that answers after `delay`: `/session` with an id, `/chat` with `status`.
+#[derive(Debug)]
+struct Service {
+    clock: RunClock,
+    delay: Duration,
+    status: u16,
+    sessions: AtomicU64,
+    unreachable: bool,
+    silent: bool,
+    /// Its chats admit one request per so long, and state a whole number of seconds.
+    limited: Option<Mutex<Nanos>>,
+}
+
+impl Service {
+    fn new(clock: RunClock) -> Self {
+        let delay = Duration::from_millis(10);
+        Self {
+            clock,
+            delay,
+            status: 200,
+            sessions: AtomicU64::new(0),
+            unreachable: false,
+            silent: false,
+            limited: None,
+        }
+    }
+
+    /// The status of a chat, and the wait that it asks for.
+    fn chat(&self) -> (u16, Option<Nanos>) {
+        let Some(limited) = &self.limited else { return (self.status, None) };
+        let (mut free_at, now) = (limited.lock().unwrap(), self.clock.now());
+        if now >= *free_at {
+            *free_at = now + Nanos::from_millis(2500);
+            return (200, None);
+        }
+        let left = (*free_at - now).as_secs_f64().ceil();
+        (429, Some(Nanos::from_secs_f64(left)))
+    }
+}
+
+/// What a service without a network needs of the seam.
+trait Answers: 'static {
+    fn clock(&self) -> RunClock;
+
+    /// Status, wait, body.
+    async fn answer(&self, request: &Request) -> Result<(u16, Option<Nanos>, String), NoAnswer>;
+}
+
+impl<S: Answers> Transport for Arc<S> {
+    type Line = ();
+
+    fn line(&self) {}
+
+    async fn send(&self, (): &mut (), exchange: &mut Exchange) -> Result<(), NoAnswer> {
+        exchange.sent = self.clock().now();
+        let (status, retry_after, body) = self.answer(&exchange.request).await?;
+        let answer = &mut exchange.answer;
+        let now = self.clock().now();
+        (answer.first_byte, answer.done) = (now, now);
+        (answer.status, answer.retry_after) = (status, retry_after);
+        answer.body_bytes = body.len() as u64;
+        answer.body = body.into_bytes();
+        Ok(())
+    }
+}
+
+/// The path and the body of a request.
+fn parts(request: &Request) -> (&str, &str) {
+    let (head, body) = std::str::from_utf8(&request.bytes).unwrap().split_at(request.body_at);
+    (head.split(' ').nth(1).unwrap(), body)
+}
+
+impl Answers for Service {
+    fn clock(&self) -> RunClock {
+        self.clock
+    }
+
+    async fn answer(&self, request: &Request) -> Result<(u16, Option<Nanos>, String), NoAnswer> {
+        if self.unreachable {
+            return Err(NoAnswer::NotSent(Obstacle::ConnectFailed));
+        }
+        tokio::time::sleep(self.delay).await;
+        if self.silent {
+            return Err(NoAnswer::Unknown(Silence::Timeout));
+        }
+        if parts(request).0 == "/session" {
+            let number = self.sessions.fetch_add(1, Ordering::Relaxed);
+            return Ok((200, None, format!("{{\"session_id\":\"s{number}\"}}")));
+        }
+        let (status, retry_after) = self.chat();
+        Ok((status, retry_after, String::new()))
+    }
+}
+
+const JOURNEY: &str = r#"
+version = 1
+[[tenant]]
+id = "acme"
+[[tenant]]
+id = "globex"
+[[journey]]
+name = "chat"
+[[journey.start]]
+post = "/session"
+json = { tenant_id = "${tenant}" }
+save = { sid = "/session_id" }
+[[journey.step]]
+post = "/chat"
+json = { session_id = "${sid}" }
+"#;
+
+/// Runs the loads of a scenario before the service, and hands back its samples in the order of their ends.
+async fn run(loads: &str, replicas: usize, service: impl FnOnce(&mut Service)) -> (LoadPhase, Vec<Sample>) {
+    run_until(loads, replicas, service, &CancellationToken::new()).await
+}
+
+async fn run_until(
+    loads: &str,
+    replicas: usize,
+    change: impl FnOnce(&mut Service),
+    stop: &CancellationToken,
+) -> (LoadPhase, Vec<Sample>) {
+    run_with_workers(1, loads, replicas, change, stop).await
+}
+
+async fn run_with_workers(
+    workers: usize,
+    loads: &str,
+    replicas: usize,
+    change: impl FnOnce(&mut Service),
+    stop: &CancellationToken,
+) -> (LoadPhase, Vec<Sample>) {
+    let clock = RunClock::start();
+    let mut service = Service::new(clock);
+    change(&mut service);
+    let setup = setup(&format!("{JOURNEY}{loads}"), replicas, clock, None);
+    let service = Arc::new(service);
+    drive(setup, (0..workers).map(|_| Arc::clone(&service)).collect(), stop).await
+}
+
+fn setup(text: &str, replicas: usize, clock: RunClock, canaries: Option<Canaries>) -> Setup {
+    let origins = vec![Origin { authority: "h".to_owned(), prefix: String::new() }; replicas];
+    let tolerance = Tolerance { offset: Nanos::from_millis(4), drift: 0.0 };
+    Setup::new(
+        Arc::new(scenario(text)),
+        &origins,
+        &Default::default(),
+        clock,
+        tolerance,
+        canaries,
+        Arc::default(),
+    )
+}
+
+async fn drive<T: Transport>(
+    setup: Setup,
+    transports: Vec<T>,
+    stop: &CancellationToken,
+) -> (LoadPhase, Vec<Sample>) {
+    let (sink, samples) = Sink::channel();
+    let driving = drive::drive(Arc::new(setup), transports, sink, stop);
+    let phase = LocalSet::new().run_until(driving).await;
+    (phase, samples.iter().collect())
+}
+
+fn chats(samples: &[Sample]) -> Vec<&Sample> {
+    samples.iter().filter(|sample| sample.iteration > 0).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_open_load_sends_every_arrival_when_it_is_due() {
+    let load = "[[load]]\ntenant = \"acme\"\nrate = \"100/s\"\nduration = \"2s\"";
+    let (phase, samples) = run(load, 2, |_| {}).await;
+    let chats = chats(&samples);
+    assert_eq!(chats.len(), 200);
+    for (k, sample) in chats.iter().enumerate() {
+        assert_eq!(sample.intended, phase.begin_ns + Nanos::from_millis(10 * k as i64));
+        assert_eq!(sample.sent, sample.intended, "an idle engine is never late");
+        assert_eq!(sample.replica, k % 2);
+        assert_eq!(sample.outcome, Outcome::Status(200));
+    }
+    // Ten users were started before the load began, and no more were needed.
+    assert_eq!(samples.len() - chats.len(), 10);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_service_does_not_slow_an_open_load_down() {
+    let load = "[[load]]\ntenant = \"acme\"\nrate = \"10/s\"\nduration = \"3s\"";
+    let (phase, samples) = run(load, 1, |service| service.delay = Duration::from_secs(5)).await;
+    let chats = chats(&samples);
+    assert_eq!(chats.len(), 30);
+    let mut intended: Vec<Nanos> = chats.iter().map(|sample| sample.intended - phase.begin_ns).collect();
+    intended.sort();
+    assert_eq!(intended, (0..30).map(|k| Nanos::from_millis(100 * k)).collect::<Vec<_>>());
+    // A user that had to start first was late, and its latency from intended says so.
+    assert!(chats.iter().any(|sample| sample.latency_intended() >= Nanos::from_secs(10)));
+    assert!(chats.iter().all(|sample| sample.latency_sent() == Nanos::from_secs(5)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn arrivals_beyond_max_users_are_dropped_and_counted() {
+    let load = "[[load]]\ntenant = \"acme\"\nrate = \"10/s\"\nmax_users = 2\nduration = \"2s\"";
+    let (_, samples) = run(load, 1, |service| service.delay = Duration::from_secs(1)).await;
+    let (dropped, answered): (Vec<&Sample>, Vec<&Sample>) =
+        chats(&samples).into_iter().partition(|sample| sample.outcome == Outcome::Dropped);
+    // One user is ready and busy until 1 s; the other starts for the second arrival, which takes until 2.1 s.
+    assert_eq!((dropped.len(), answered.len()), (17, 3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn tenants_share_an_open_load_and_both_replicas() {
+    let load = "[[load]]\nrate = \"100/s\"\nduration = \"1s\"";
+    let (_, samples) = run(load, 2, |_| {}).await;
+    for tenant in 0..2 {
+        for replica in 0..2 {
+            let count = chats(&samples).iter().filter(|s| s.tenant == tenant && s.replica == replica).count();
+            assert_eq!(count, 25, "tenant {tenant}, replica {replica}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn closed_users_are_spawned_start_once_and_pause() {
+    let load = "[[load]]\nusers = 4\nspawn = \"2/s\"\npause = \"1s\"\nduration = \"10s\"";
+    let (phase, samples) = run(load, 2, |_| {}).await;
+    let starts: Vec<&Sample> = samples.iter().filter(|sample| sample.iteration == 0).collect();
+    assert_eq!(starts.len(), 4);
+    for (number, start) in starts.iter().enumerate() {
+        assert_eq!(start.intended, phase.begin_ns + Nanos::from_millis(500 * number as i64));
+        let mut own: Vec<&&Sample> = Vec::new();
+        let chats = chats(&samples);
+        own.extend(chats.iter().filter(|sample| sample.user == start.user));
+        assert_eq!(own[0].intended, start.done, "the first step is due when the user has started");
+        for pair in own.windows(2) {
+            assert_eq!(pair[1].intended, pair[0].done + Nanos::from_secs(1));
+        }
+        assert!(own.last().unwrap().intended < phase.begin_ns + Nanos::from_secs(10));
+    }
+    assert!(samples.iter().all(|sample| sample.tenant == (sample.user as usize - 1) % 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn iterations_bound_a_load() {
+    let closed = "[[load]]\nusers = 3\niterations = 7\nreplica = 2";
+    let (_, samples) = run(closed, 2, |_| {}).await;
+    assert_eq!(chats(&samples).len(), 7);
+    assert!(samples.iter().all(|sample| sample.replica == 1));
+    let open = "[[load]]\nrate = \"10/s\"\nduration = \"5s\"\niterations = 7";
+    assert_eq!(chats(&run(open, 2, |_| {}).await.1).len(), 7);
+}
+
+#[tokio::test(start_paused = true)]
+async fn sticky_users_keep_to_one_replica() {
+    let load = "[[load]]\nusers = 4\npause = \"1s\"\nduration = \"5s\"\nreplica = \"sticky\"";
+    let (_, samples) = run(load, 2, |_| {}).await;
+    assert!(samples.iter().all(|sample| sample.replica == (sample.user as usize - 1) % 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_same_seed_gives_the_same_pauses() {
+    let load = "[[load]]\nusers = 5\npause = \"1s..3s\"\nduration = \"30s\"";
+    let intended = |(phase, samples): (LoadPhase, Vec<Sample>)| {
+        let mut all: Vec<(u64, Nanos)> =
+            samples.iter().map(|s| (s.user, s.intended - phase.begin_ns)).collect();
+        all.sort();
+        all
+    };
+    let first = intended(run(load, 2, |_| {}).await);
+    assert_eq!(first, intended(run(load, 2, |_| {}).await));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_user_whose_answer_was_unexpected_starts_afresh() {
+    let load = "[[load]]\nusers = 1\npause = \"1s\"\nduration = \"5s\"";
+    let (_, samples) = run(load, 1, |service| service.status = 404).await;
+    let starts = samples.iter().filter(|sample| sample.iteration == 0).count();
+    assert_eq!(starts, chats(&samples).len());
+    let check = chats(&samples)[0].failed_check.clone();
+    assert_eq!(check.as_deref(), Some("status 404, expected 2xx"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_is_down_is_not_asked_in_a_tight_loop() {
+    let load = "[[load]]\nusers = 1\nduration = \"5s\"";
+    let (_, samples) = run(load, 1, |service| service.unreachable = true).await;
+    assert_eq!(samples.len(), 50);
+    assert!(samples.iter().all(|sample| sample.outcome == Outcome::NotSent(Obstacle::ConnectFailed)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_service_leaves_unknown_outcomes() {
+    let load = "[[load]]\nusers = 1\nduration = \"1s\"";
+    let (_, samples) = run(load, 1, |service| service.silent = true).await;
+    assert!(!samples.is_empty());
+    assert!(
+        samples
+            .iter()
+            .all(|sample| sample.outcome == Outcome::Unknown(Silence::Timeout) && sample.is_error())
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_ends_the_load_and_awaits_what_is_in_flight() {
+    let load = "[[load]]\nusers = 3\npause = \"1s\"\nduration = \"1h\"\n[[load]]\nrate = \"10/s\"\nduration = \"1h\"";
+    let stop = CancellationToken::new();
+    let later = stop.clone();
+    tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_secs(20)).await;
+        later.cancel();
+    });
+    let (phase, samples) =
+        run_until(load, 1, |service| service.delay = Duration::from_millis(300), &stop).await;
+    assert!(phase.to_ns <= Nanos::from_millis(20_600), "{phase:?}");
+    assert!(samples.iter().all(|sample| matches!(sample.outcome, Outcome::Status(200))));
+    assert!(
+        samples.iter().any(|sample| sample.sent < Nanos::from_secs(20) && sample.done > Nanos::from_secs(20))
+    );
+}
+
+const LIMIT: &str = "\n[[limit]]\nroute = \"POST /chat\"\nalgorithm = \"fixed-window\"\nquota = \"1/2s\"\n";
+
+/// A closed or open load of acme that obeys Retry-After.
+fn patient(load: &str) -> String {
+    format!("[[load]]\ntenant = \"acme\"\nretry = \"after\"\n{load}{LIMIT}")
+}
+
+fn limited(service: &mut Service) {
+    service.limited = Some(Mutex::new(Nanos::ZERO));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_patient_user_sends_again_when_it_may_and_says_what_it_repeats() {
+    let (_, samples) = run(&patient("users = 1\nduration = \"20s\""), 2, limited).await;
+    let chats = chats(&samples);
+    let numbers: Vec<u64> = samples.iter().map(|sample| sample.request).collect();
+    assert_eq!(numbers, (1..=samples.len() as u64).collect::<Vec<_>>(), "a user's requests are numbered");
+    let statuses: Vec<Outcome> = chats.iter().map(|sample| sample.outcome).collect();
+    let expected = [200, 429, 200, 429, 200, 429].map(Outcome::Status);
+    assert_eq!(statuses[..6], expected);
+    for pair in chats[..6].windows(2) {
+        assert_ne!(pair[0].replica, pair[1].replica, "a request that is sent again goes to the next replica");
+        if pair[0].outcome == Outcome::Status(429) {
+            // Three seconds were asked for; the clocks may disagree by 4 ms, and the limiter ticks in milliseconds.
+            assert_eq!(pair[1].intended, pair[0].done + Nanos::from_millis(3005));
+            assert_eq!(pair[1].sent, pair[1].intended);
+            assert_eq!((pair[1].retry_of, pair[1].iteration), (Some(pair[0].request), pair[0].iteration));
+        } else {
+            assert_eq!(pair[1].retry_of, None);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_wait_begins_that_would_outlast_the_load() {
+    let (phase, samples) = run(&patient("users = 1\nduration = \"2s\""), 1, limited).await;
+    let chats = chats(&samples);
+    assert!(chats.len() > 2 && chats.iter().all(|sample| sample.retry_of.is_none()));
+    assert!(phase.to_ns <= phase.begin_ns + Nanos::from_millis(2110), "{phase:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_never_retries_or_meets_no_limit_takes_the_refusal() {
+    for loads in [
+        patient("users = 1\nduration = \"9s\"").replace("after", "never"),
+        patient("users = 1\nduration = \"9s\"").replace("quota", "refused = 503\nquota"),
+    ] {
+        let (_, samples) = run(&loads, 1, limited).await;
+        assert!(samples.iter().all(|sample| sample.retry_of.is_none()));
+        assert!(samples.iter().any(|sample| sample.outcome == Outcome::Status(429)));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_open_loads_user_is_busy_while_it_waits() {
+    let load = patient("rate = \"1/s\"\nmax_users = 2\nduration = \"10s\"");
+    let (phase, samples) = run(&load, 1, limited).await;
+    let chats = chats(&samples);
+    let arrivals = chats.iter().filter(|sample| sample.retry_of.is_none());
+    assert_eq!(arrivals.count(), 10);
+    assert!(chats.iter().any(|sample| sample.outcome == Outcome::Dropped && sample.request == 0));
+    for retry in chats.iter().filter(|sample| sample.retry_of.is_some()) {
+        let repeated: Vec<_> = chats
+            .iter()
+            .filter(|other| (other.user, Some(other.request)) == (retry.user, retry.retry_of))
+            .collect();
+        assert_eq!(repeated.len(), 1);
+        assert_eq!(repeated[0].outcome, Outcome::Status(429));
+        assert_eq!(repeated[0].iteration, retry.iteration);
+        assert!(retry.intended < phase.begin_ns + Nanos::from_secs(10));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_ends_waits_at_once() {
+    let stop = CancellationToken::new();
+    let later = stop.clone();
+    tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        later.cancel();
+    });
+    let load = patient("users = 1\nduration = \"1h\"");
+    let (phase, samples) = run_until(&load, 1, limited, &stop).await;
+    assert_eq!(samples.last().unwrap().outcome, Outcome::Status(429));
+    assert!(phase.to_ns <= Nanos::from_millis(1010), "{phase:?}");
+}
+
+/// A service that answers every chat with the message of the chat before, whosever that was.
+#[derive(Debug)]
+struct Forgetful {
+    clock: RunClock,
+    last: Mutex<String>,
+}
+
+impl Answers for Forgetful {
+    fn clock(&self) -> RunClock {
+        self.clock
+    }
+
+    async fn answer(&self, request: &Request) -> Result<(u16, Option<Nanos>, String), NoAnswer> {
+        assert!(request.keep_body, "every answer is searched");
+        let message = parts(request).1.chars().rev().collect();
+        Ok((200, None, std::mem::replace(&mut *self.last.lock().unwrap(), message)))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_canary_that_comes_to_another_tenant_is_recorded() {
+    let text = "version = 1\n[[tenant]]\npattern = \"t-1..t-3\"\n[[journey]]\nname = \"chat\"\n[[journey.step]]\npost = \"/chat\"\njson = { message = \"hello ${canary}\" }\n[[load]]\nrate = \"10/s\"\nduration = \"1s\"";
+    let clock = RunClock::start();
+    let setup = setup(text, 1, clock, Some(Canaries::draw()));
+    let service = Arc::new(Forgetful { clock, last: Mutex::default() });
+    let (_, samples) = drive(setup, vec![service], &CancellationToken::new()).await;
+    let found: Vec<Option<usize>> = samples.iter().map(|sample| sample.canary).collect();
+    assert_eq!(
+        found,
+        [None, Some(0), Some(1), Some(2), Some(0), Some(1), Some(2), Some(0), Some(1), Some(2)]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn more_workers_send_the_same_requests() {
+    let loads = "[[load]]\nrate = \"50/s\"\nduration = \"2s\"\nmax_users = 50\n[[load]]\nusers = 5\nspawn = \"4/s\"\npause = \"200ms..1s\"\nduration = \"9s\"\n[[load]]\nusers = 2\niterations = 7";
+    let mut of_one = None;
+    for workers in 1..=4 {
+        let (phase, samples) = run_with_workers(workers, loads, 2, |_| {}, &CancellationToken::new()).await;
+        let mut requests: Vec<_> = chats(&samples)
+            .into_iter()
+            .map(|s| {
+                // Which user takes an arrival, and in what order users take numbers, is up to them.
+                let user = if s.load == 1 { s.user } else { 0 };
+                let iteration = if s.load == 1 { 0 } else { s.iteration };
+                let intended = if s.load == 2 { Nanos::ZERO } else { s.intended - phase.begin_ns };
+                (s.load, user, iteration, intended, if s.load == 0 { s.replica } else { 0 })
+            })
+            .collect();
+        requests.sort();
+        assert_eq!(requests.iter().filter(|(load, ..)| *load == 2).count(), 7);
+        assert_eq!(*of_one.get_or_insert(requests.clone()), requests, "{workers} workers");
+    }
+}

@@ -1,0 +1,163 @@
+//! One exchange over a stream: the request goes out, its answer comes in, with the instants of both.
+//!
+//! Usually that is one write and one read: the stream is asked again only when it is known to be ready.
+
+use std::{
+    future::poll_fn,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    task::coop::unconstrained,
+};
+use tokio_util::io::poll_read_buf;
+
+use super::decoder::{Decoder, EndedEarly, Malformed};
+use crate::{clock::RunClock, exchange::Exchange};
+
+/// Room for one read.
+const READ_ROOM: usize = 16 << 10;
+
+/// A connection over the stream `S`.
+#[derive(Debug)]
+pub struct Connection<S> {
+    stream: S,
+}
+
+/// Why an exchange came to nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Failure {
+    /// The stream did not take a byte.
+    Unsent,
+    /// It ended before the answer did.
+    Lost,
+    /// What came was no answer.
+    Malformed(Malformed),
+}
+
+/// What a connection is good for after an exchange.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum After {
+    /// Another one.
+    Reuse,
+    /// Nothing.
+    Close,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
+    /// Over a stream that is connected.
+    pub fn new(stream: S) -> Self {
+        Self { stream }
+    }
+
+    /// Whether it lies idle as it should. One that the server closed meanwhile, or that holds bytes nobody asked for, does not. A
+    /// stream that knows of nothing to read is not asked: this costs no system call then.
+    pub async fn is_idle(&mut self) -> bool {
+        let mut byte = [0];
+        // Unconstrained: a task that has used up its turn would be told that nothing is there.
+        unconstrained(poll_fn(|cx| {
+            let read = Pin::new(&mut self.stream).poll_read(cx, &mut ReadBuf::new(&mut byte));
+            Poll::Ready(read.is_pending())
+        }))
+        .await
+    }
+
+    /// Lets no further write succeed; what is read stays as it is.
+    #[cfg(test)]
+    pub(super) async fn refuse_writes(&mut self) {
+        poll_fn(|cx| Pin::new(&mut self.stream).poll_shutdown(cx)).await.unwrap();
+    }
+
+    /// Sends `exchange.request` and takes in its answer. An answer that is complete before the request has left counts.
+    ///
+    /// # Errors
+    /// When there is no answer. Then, and when the future is dropped, the connection is of no more use.
+    pub async fn exchange(&mut self, exchange: &mut Exchange, clock: &RunClock) -> Result<After, Failure> {
+        let Exchange { request, answer, input, .. } = exchange;
+        input.clear();
+        let mut decoder = Decoder::new(request, clock.zero_unix(), answer);
+        let mut outgoing = Outgoing { left: &request.bytes, state: Leaving::Nothing };
+        poll_fn(|cx| {
+            if outgoing.poll(&mut self.stream, cx).is_pending() && outgoing.state == Leaving::Nothing {
+                return Poll::Pending;
+            }
+            if outgoing.state == Leaving::Nothing {
+                return Poll::Ready(Err(Failure::Unsent));
+            }
+            loop {
+                input.reserve(READ_ROOM);
+                let read = ready!(poll_read_buf(Pin::new(&mut self.stream), cx, input));
+                let now = clock.now();
+                match read {
+                    Ok(0) => decoder.finish(input, now, answer).map_err(Failure::from)?,
+                    Ok(_) => {
+                        let taken = decoder.decode(input, now, answer).map_err(Failure::Malformed)?;
+                        input.drain(..taken);
+                    }
+                    Err(_) => return Poll::Ready(Err(Failure::Lost)),
+                }
+                if decoder.is_done() {
+                    answer.done = now;
+                    let is_clean = outgoing.state == Leaving::All && input.is_empty();
+                    let after = if is_clean && decoder.keeps_alive() { After::Reuse } else { After::Close };
+                    input.clear();
+                    return Poll::Ready(Ok(after));
+                }
+            }
+        })
+        .await
+    }
+}
+
+impl From<EndedEarly> for Failure {
+    fn from(end: EndedEarly) -> Self {
+        match end {
+            EndedEarly::Truncated => Self::Lost,
+            EndedEarly::Malformed(malformed) => Self::Malformed(malformed),
+        }
+    }
+}
+
+/// A request on its way out.
+struct Outgoing<'a> {
+    left: &'a [u8],
+    state: Leaving,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Leaving {
+    /// Not a byte has left.
+    Nothing,
+    /// Some have.
+    Some,
+    /// All have.
+    All,
+    /// Some have, and no more will: the other side does not want them. It may have answered nevertheless.
+    Broken,
+}
+
+impl Outgoing<'_> {
+    /// Hands on what the stream takes; ready when no more is to be done.
+    fn poll<S: AsyncWrite + Unpin>(&mut self, stream: &mut S, cx: &mut Context<'_>) -> Poll<()> {
+        while matches!(self.state, Leaving::Nothing | Leaving::Some) {
+            let written = if self.left.is_empty() {
+                ready!(Pin::new(&mut *stream).poll_flush(cx)).map(|()| 0)
+            } else {
+                ready!(Pin::new(&mut *stream).poll_write(cx, self.left))
+            };
+            let is_flushed = self.left.is_empty();
+            match written {
+                Ok(_) if is_flushed => self.state = Leaving::All,
+                Ok(count) if count > 0 => {
+                    self.left = &self.left[count..];
+                    self.state = Leaving::Some;
+                }
+                _ if self.state == Leaving::Nothing => break,
+                _ => self.state = Leaving::Broken,
+            }
+        }
+        Poll::Ready(())
+    }
+}

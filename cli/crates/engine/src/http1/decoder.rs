@@ -1,0 +1,283 @@
+//! Understands an answer from its bytes, however they are cut; knows no socket and no clock.
+//!
+//! A [`Decoder`] is made for one request. It takes what it can use and leaves the rest (the beginning of a head, of a
+//! chunk's size, of the trailers), to be shown again when more is there.
+
+use super::head::{self, Asked, Body, FIELDS, Head};
+use crate::exchange::{Answer, BODY_KEPT, Request};
+use saasbench_model::units::Nanos;
+
+/// The longest head, informational ones before it included; and the longest trailer section.
+pub const HEAD_LIMIT: usize = 64 << 10;
+
+/// The longest line that gives a chunk's size, extensions included.
+pub const CHUNK_LINE_LIMIT: usize = 4 << 10;
+
+/// Why an answer cannot be understood.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Malformed {
+    /// Its head breaks the grammar, or has too many fields.
+    #[error("the head is not HTTP/1: {0}")]
+    Head(httparse::Error),
+    /// A head or a trailer section over [`HEAD_LIMIT`].
+    #[error("the head is longer than {HEAD_LIMIT} bytes")]
+    TooLong,
+    /// A status below 100.
+    #[error("the status is below 100")]
+    Status,
+    /// 101, which nobody asked for.
+    #[error("the server changes the protocol without being asked")]
+    Upgrade,
+    /// `Content-Length` is no number, or there are two that differ.
+    #[error("Content-Length is not one number")]
+    ContentLength,
+    /// A transfer coding other than `chunked`, or one in HTTP/1.0.
+    #[error("the transfer coding is not chunked")]
+    TransferEncoding,
+    /// The line before a chunk has no size, or is over [`CHUNK_LINE_LIMIT`].
+    #[error("a chunk has no valid size")]
+    ChunkSize,
+    /// A chunk is not followed by a line end.
+    #[error("a chunk is longer than its size")]
+    ChunkEnd,
+    /// The trailer section breaks the grammar, or has too many fields.
+    #[error("the trailer section is not HTTP/1: {0}")]
+    Trailers(httparse::Error),
+}
+
+/// Why the end of the connection is not the end of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EndedEarly {
+    /// What there was of it was in order.
+    Truncated,
+    /// What there was of it could not have become an answer.
+    Malformed(Malformed),
+}
+
+/// Understands one answer.
+#[derive(Debug)]
+pub struct Decoder {
+    asked: Asked,
+    zero_unix: Nanos,
+    state: State,
+    /// Whether a byte of the final head was here.
+    has_begun: bool,
+    keeps_alive: bool,
+    /// Bytes of informational heads and empty lines so far.
+    preliminary: usize,
+    /// How many of the bytes at hand were looked at, and are not enough.
+    looked_at: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Head,
+    /// So many bytes of the body are to come; never none.
+    Sized(u64),
+    UntilClose,
+    ChunkSize,
+    /// So many bytes of the chunk are to come; never none.
+    Chunk(u64),
+    ChunkEnd,
+    Trailers,
+    Done,
+}
+
+impl Decoder {
+    /// For the answer to `request`, which goes into `answer`. `zero_unix` is the zero of the run's clock since the epoch.
+    pub fn new(request: &Request, zero_unix: Nanos, answer: &mut Answer) -> Self {
+        answer.head.clear();
+        answer.body.clear();
+        answer.limiter = Default::default();
+        answer.body_bytes = 0;
+        Self {
+            asked: request.into(),
+            zero_unix,
+            state: State::Head,
+            has_begun: false,
+            keeps_alive: false,
+            preliminary: 0,
+            looked_at: 0,
+        }
+    }
+
+    /// Whether the answer is complete.
+    pub fn is_done(&self) -> bool {
+        self.state == State::Done
+    }
+
+    /// Whether the connection can take another request after this answer, as far as the answer goes.
+    pub fn keeps_alive(&self) -> bool {
+        self.keeps_alive
+    }
+
+    /// Takes what it can of `input`, whose last bytes were here at `now`, and says how much that was: the rest has to be at the
+    /// start of the next input. Takes nothing behind a complete answer.
+    ///
+    /// # Errors
+    /// When this cannot become an answer; the decoder is of no more use then.
+    pub fn decode(&mut self, input: &[u8], now: Nanos, answer: &mut Answer) -> Result<usize, Malformed> {
+        let mut taken = 0;
+        while let Some(more) = self.step(&input[taken..], now, answer)? {
+            taken += more;
+            self.looked_at = 0;
+        }
+        Ok(taken)
+    }
+
+    /// The connection ended, at `now`, with `rest` not taken.
+    ///
+    /// # Errors
+    /// When this is no complete answer.
+    pub fn finish(&mut self, rest: &[u8], now: Nanos, answer: &mut Answer) -> Result<(), EndedEarly> {
+        self.looked_at = 0;
+        self.decode(rest, now, answer).map_err(EndedEarly::Malformed)?;
+        match self.state {
+            State::Done => Ok(()),
+            State::UntilClose => {
+                self.state = State::Done;
+                Ok(())
+            }
+            _ => Err(EndedEarly::Truncated),
+        }
+    }
+
+    /// Takes the next piece; `None` if it is not there yet, or there is no next.
+    fn step(&mut self, input: &[u8], now: Nanos, answer: &mut Answer) -> Result<Option<usize>, Malformed> {
+        if input.is_empty() {
+            return Ok(None);
+        }
+        match self.state {
+            State::Done => Ok(None),
+            State::Head => self.head(input, now, answer),
+            State::Sized(left) => {
+                let (taken, left) = self.content(input, left, answer);
+                self.state = if left == 0 { State::Done } else { State::Sized(left) };
+                Ok(Some(taken))
+            }
+            State::UntilClose => Ok(Some(self.content(input, u64::MAX, answer).0)),
+            State::ChunkSize => self.chunk_size(input),
+            State::Chunk(left) => {
+                let (taken, left) = self.content(input, left, answer);
+                self.state = if left == 0 { State::ChunkEnd } else { State::Chunk(left) };
+                Ok(Some(taken))
+            }
+            State::ChunkEnd => match input {
+                [b'\r', b'\n', ..] => {
+                    self.state = State::ChunkSize;
+                    Ok(Some(2))
+                }
+                [b'\r'] => Ok(None),
+                _ => Err(Malformed::ChunkEnd),
+            },
+            State::Trailers => self.trailers(input),
+        }
+    }
+
+    fn head(&mut self, input: &[u8], now: Nanos, answer: &mut Answer) -> Result<Option<usize>, Malformed> {
+        if !self.has_begun {
+            self.has_begun = true;
+            answer.first_byte = now;
+        }
+        // Empty lines that some servers leave behind a body.
+        let empty = match input {
+            [b'\n', ..] => 1,
+            [b'\r', b'\n', ..] => 2,
+            _ => 0,
+        };
+        let room = HEAD_LIMIT - self.preliminary;
+        if empty > 0 {
+            return self.skip(empty, room);
+        }
+        if !self.may_be_whole(input) {
+            return if input.len() < room { Ok(None) } else { Err(Malformed::TooLong) };
+        }
+        match head::read(input, self.asked, self.zero_unix, answer)? {
+            None if input.len() < room => Ok(None),
+            Some((length, _)) if length > room => Err(Malformed::TooLong),
+            None => Err(Malformed::TooLong),
+            Some((length, Head::Informational)) => self.skip(length, room),
+            Some((length, Head::Final { body, keeps_alive })) => {
+                self.keeps_alive = keeps_alive;
+                self.state = match body {
+                    Body::Sized(0) => State::Done,
+                    Body::Sized(length) => State::Sized(length),
+                    Body::Chunked => State::ChunkSize,
+                    Body::UntilClose => State::UntilClose,
+                };
+                Ok(Some(length))
+            }
+        }
+    }
+
+    /// Passes over what comes before the head of the answer.
+    fn skip(&mut self, length: usize, room: usize) -> Result<Option<usize>, Malformed> {
+        if length >= room {
+            return Err(Malformed::TooLong);
+        }
+        self.preliminary += length;
+        self.has_begun = false;
+        Ok(Some(length))
+    }
+
+    /// Takes at most `left` bytes of content: how many, and how many are left then.
+    fn content(&self, input: &[u8], left: u64, answer: &mut Answer) -> (usize, u64) {
+        let taken = usize::try_from(left).unwrap_or(usize::MAX).min(input.len());
+        answer.body_bytes += taken as u64;
+        if self.asked.keep_body {
+            let kept = taken.min(BODY_KEPT - answer.body.len());
+            answer.body.extend_from_slice(&input[..kept]);
+        }
+        (taken, left - taken as u64)
+    }
+
+    fn chunk_size(&mut self, input: &[u8]) -> Result<Option<usize>, Malformed> {
+        // httparse takes a line without a digit for the size 0, and passes over a line feed in an extension, which others take for the end
+        // of the line.
+        let line = memchr::memchr(b'\n', input).map_or(input, |end| &input[..=end]);
+        if !input[0].is_ascii_hexdigit() || line.len() > CHUNK_LINE_LIMIT {
+            return Err(Malformed::ChunkSize);
+        }
+        match httparse::parse_chunk_size(line) {
+            Ok(httparse::Status::Complete((length, size))) => {
+                self.state = if size == 0 { State::Trailers } else { State::Chunk(size) };
+                Ok(Some(length))
+            }
+            Ok(httparse::Status::Partial) if !line.ends_with(b"\n") && line.len() < CHUNK_LINE_LIMIT => {
+                Ok(None)
+            }
+            _ => Err(Malformed::ChunkSize),
+        }
+    }
+
+    fn trailers(&mut self, input: &[u8]) -> Result<Option<usize>, Malformed> {
+        if !self.may_be_whole(input) {
+            return if input.len() < HEAD_LIMIT { Ok(None) } else { Err(Malformed::TooLong) };
+        }
+        let mut fields = [httparse::EMPTY_HEADER; FIELDS];
+        match httparse::parse_headers(input, &mut fields).map_err(Malformed::Trailers)? {
+            // A bare line feed ends a line for httparse, but not for everybody.
+            httparse::Status::Complete((length, _)) if has_bare_line_feed(&input[..length]) => {
+                Err(Malformed::Trailers(httparse::Error::NewLine))
+            }
+            httparse::Status::Complete((length, _)) if length <= HEAD_LIMIT => {
+                self.state = State::Done;
+                Ok(Some(length))
+            }
+            httparse::Status::Partial if input.len() < HEAD_LIMIT => Ok(None),
+            _ => Err(Malformed::TooLong),
+        }
+    }
+
+    /// Whether it is worth while to parse: at the first look, and when a line ended since the last one. So a head that comes byte by byte
+    /// is not parsed for every byte.
+    fn may_be_whole(&mut self, input: &[u8]) -> bool {
+        let (before, fresh) = input.split_at(self.looked_at.min(input.len()));
+        self.looked_at = input.len();
+        before.is_empty() || memchr::memchr(b'\n', fresh).is_some()
+    }
+}
+
+fn has_bare_line_feed(lines: &[u8]) -> bool {
+    memchr::memchr_iter(b'\n', lines).any(|end| end == 0 || lines[end - 1] != b'\r')
+}

@@ -1,0 +1,163 @@
+//! Reads the head of an answer: its status, how its body is delimited (RFC 9112, section 6.3), whether the connection goes on
+//! (section 9.3), and what the limiter says.
+
+use std::mem::MaybeUninit;
+
+use super::decoder::Malformed;
+use crate::{
+    exchange::{Answer, Request},
+    limiter_fields::LimiterFields,
+};
+use saasbench_model::units::Nanos;
+
+/// The most fields that a head or a trailer section may have.
+pub(super) const FIELDS: usize = 128;
+
+/// What a head says.
+pub(super) enum Head {
+    /// An informational one (1xx): another follows.
+    Informational,
+    /// The head of the answer.
+    Final {
+        /// How its body is delimited.
+        body: Body,
+        /// Whether the connection can take another request after it.
+        keeps_alive: bool,
+    },
+}
+
+/// How a body is delimited.
+pub(super) enum Body {
+    /// By its length, which may be none.
+    Sized(u64),
+    /// By chunks.
+    Chunked,
+    /// By the end of the connection.
+    UntilClose,
+}
+
+/// Reads a head from the start of `bytes` into `answer`: its length with the empty line, and what it says. `None` if there is no whole one yet.
+pub(super) fn read(
+    bytes: &[u8],
+    request: Asked,
+    zero_unix: Nanos,
+    answer: &mut Answer,
+) -> Result<Option<(usize, Head)>, Malformed> {
+    let mut fields = [const { MaybeUninit::uninit() }; FIELDS];
+    let mut response = httparse::Response::new(&mut []);
+    let parsed = httparse::ParserConfig::default().parse_response_with_uninit_headers(
+        &mut response,
+        bytes,
+        &mut fields,
+    );
+    let httparse::Status::Complete(length) = parsed.map_err(Malformed::Head)? else { return Ok(None) };
+    let status = response.code.unwrap_or(0);
+    match status {
+        0..100 => return Err(Malformed::Status),
+        101 => return Err(Malformed::Upgrade),
+        100..200 => return Ok(Some((length, Head::Informational))),
+        _ => {}
+    }
+    let mut framing = Framing::default();
+    let mut limiter = LimiterFields::default();
+    for field in &*response.headers {
+        framing.note(field.name, field.value);
+        limiter.note(field.name.as_bytes(), field.value, answer);
+        if request.keep_head {
+            for part in [field.name.as_bytes(), b": ", field.value, b"\r\n"] {
+                answer.head.extend_from_slice(part);
+            }
+        }
+    }
+    answer.status = status;
+    limiter.finish(zero_unix, answer);
+    let is_old = response.version == Some(0);
+    let has_no_body = request.is_head || matches!(status, 204 | 304);
+    let body = if has_no_body { Body::Sized(0) } else { framing.body(is_old)? };
+    let keeps_alive = framing.keeps_alive(is_old) && !matches!(body, Body::UntilClose);
+    Ok(Some((length, Head::Final { body, keeps_alive })))
+}
+
+/// What of a request matters to its answer.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asked {
+    pub(super) is_head: bool,
+    pub(super) keep_head: bool,
+    pub(super) keep_body: bool,
+}
+
+impl From<&Request> for Asked {
+    fn from(request: &Request) -> Self {
+        Self { is_head: request.is_head, keep_head: request.keep_head, keep_body: request.keep_body }
+    }
+}
+
+/// What the fields say of body and connection.
+#[derive(Default)]
+struct Framing {
+    /// `Content-Length`, if there is one; an error if it is no number, or two.
+    length: Option<Result<u64, Malformed>>,
+    /// `Transfer-Encoding`, if there is one: whether it is `chunked` and nothing else.
+    is_chunked: Option<bool>,
+    close: bool,
+    keep_alive: bool,
+}
+
+impl Framing {
+    fn note(&mut self, name: &str, value: &[u8]) {
+        match name.len() {
+            10 if is(name, "Connection", "connection") => {
+                for option in elements(value) {
+                    self.close |= option.eq_ignore_ascii_case(b"close");
+                    self.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
+                }
+            }
+            14 if is(name, "Content-Length", "content-length") => {
+                for element in elements(value) {
+                    let length = digits(element).ok_or(Malformed::ContentLength);
+                    self.length = Some(match self.length.take() {
+                        Some(before) if before != length => Err(Malformed::ContentLength),
+                        _ => length,
+                    });
+                }
+            }
+            17 if is(name, "Transfer-Encoding", "transfer-encoding") => {
+                let is_first = self.is_chunked.is_none();
+                self.is_chunked = Some(is_first && value.eq_ignore_ascii_case(b"chunked"));
+            }
+            _ => {}
+        }
+    }
+
+    /// How the body is delimited, where there may be one; `is_old` for HTTP/1.0, which knows no transfer codings.
+    fn body(&self, is_old: bool) -> Result<Body, Malformed> {
+        match (self.is_chunked, self.length) {
+            (Some(true), _) if !is_old => Ok(Body::Chunked),
+            (Some(_), _) => Err(Malformed::TransferEncoding),
+            (None, Some(length)) => length.map(Body::Sized),
+            (None, None) => Ok(Body::UntilClose),
+        }
+    }
+
+    /// Whether the connection goes on. After an answer with both kinds of framing nobody knows what the other side meant.
+    fn keeps_alive(&self, is_old: bool) -> bool {
+        let is_ambiguous = self.is_chunked.is_some() && self.length.is_some();
+        !self.close && !is_ambiguous && (!is_old || self.keep_alive)
+    }
+}
+
+/// Whether a name is this one, in any case. The two ways in which servers write it are found without looking at each letter.
+fn is(name: &str, usual: &str, lower: &str) -> bool {
+    name == usual || name == lower || name.eq_ignore_ascii_case(lower)
+}
+
+/// The elements of a list, without the space around them.
+fn elements(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii)
+}
+
+/// A number of digits and nothing else.
+fn digits(text: &[u8]) -> Option<u64> {
+    let is_number = !text.is_empty() && text.iter().all(u8::is_ascii_digit);
+    is_number.then(|| std::str::from_utf8(text).ok()?.parse().ok())?
+}

@@ -1,0 +1,361 @@
+//! A server that commits faults, over sockets, and what the transport makes of them.
+
+use std::{net::SocketAddr, rc::Rc, time::Duration};
+
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpSocket, TcpStream},
+    task::yield_now,
+};
+
+use crate::{
+    clock::RunClock,
+    connect::testing::direct,
+    exchange::{Exchange, NoAnswer, Request, Transport as _},
+    http1::wire::{Http1, Line},
+};
+use saasbench_record::sample::{Obstacle, Silence};
+
+const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello";
+const CHUNKED: &[u8] = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n";
+const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n";
+const TIMEOUT: Duration = Duration::from_secs(10);
+const LOST: Result<(), NoAnswer> = Err(NoAnswer::Unknown(Silence::ConnectionLost));
+const MALFORMED: Result<(), NoAnswer> = Err(NoAnswer::Unknown(Silence::Malformed));
+
+/// A user of a server on `address`, and its exchange.
+struct User {
+    transport: Http1,
+    line: Line,
+    exchange: Exchange,
+}
+
+impl User {
+    fn of(address: SocketAddr) -> Self {
+        let transport = Http1::new(Rc::new(direct(address)), TIMEOUT, RunClock::start());
+        let line = transport.line();
+        let request = Request { bytes: REQUEST.to_vec(), keep_body: true, ..Request::default() };
+        Self { transport, line, exchange: Exchange { request, ..Exchange::default() } }
+    }
+
+    async fn send(&mut self) -> Result<(), NoAnswer> {
+        let outcome = self.transport.send(&mut self.line, &mut self.exchange).await;
+        assert!(self.exchange.input.is_empty() || outcome.is_err());
+        outcome
+    }
+
+    async fn get(&mut self) -> &str {
+        self.send().await.unwrap();
+        let answer = &self.exchange.answer;
+        assert!(self.exchange.sent <= answer.first_byte && answer.first_byte <= answer.done);
+        std::str::from_utf8(&answer.body).unwrap()
+    }
+
+    /// Waits until the connection that lies idle has something to tell.
+    async fn until_it_is_stale(&mut self) {
+        while self.line.is_idle(0).await {
+            yield_now().await;
+        }
+    }
+}
+
+async fn listen() -> (TcpListener, SocketAddr) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    (listener, address)
+}
+
+async fn accept(listener: &TcpListener) -> TcpStream {
+    let (stream, _) = listener.accept().await.unwrap();
+    stream.set_nodelay(true).unwrap();
+    stream
+}
+
+/// Takes one request, and nothing behind it.
+async fn take_request(stream: &mut TcpStream) {
+    let mut bytes = [0; REQUEST.len()];
+    stream.read_exact(&mut bytes).await.unwrap();
+    assert_eq!(bytes, REQUEST);
+}
+
+/// Ends a connection so that the other side's kernel is told of an error.
+fn reset(stream: TcpStream) {
+    stream.set_zero_linger().unwrap();
+    drop(stream);
+}
+
+#[tokio::test]
+async fn an_answer_cut_at_any_byte_leaves_the_outcome_unknown() {
+    for (answer, is_reset) in [(ANSWER, false), (ANSWER, true), (CHUNKED, false), (CHUNKED, true)] {
+        let (listener, address) = listen().await;
+        let server = async {
+            for end in 0..=answer.len() {
+                let mut stream = accept(&listener).await;
+                take_request(&mut stream).await;
+                stream.write_all(&answer[..end]).await.unwrap();
+                if is_reset {
+                    reset(stream);
+                }
+            }
+        };
+        let client = async {
+            for end in 0..=answer.len() {
+                let mut user = User::of(address);
+                let outcome = user.send().await;
+                let expected = if end < answer.len() { LOST } else { Ok(()) };
+                assert_eq!(outcome, expected, "{end} bytes, reset: {is_reset}");
+            }
+        };
+        tokio::join!(server, client);
+    }
+}
+
+#[tokio::test]
+async fn an_answer_in_pieces_of_any_size_is_put_together() {
+    for answer in [ANSWER, CHUNKED] {
+        let (listener, address) = listen().await;
+        let server = async {
+            let mut stream = accept(&listener).await;
+            for size in 1..answer.len() {
+                take_request(&mut stream).await;
+                for piece in answer.chunks(size) {
+                    stream.write_all(piece).await.unwrap();
+                    yield_now().await;
+                }
+            }
+        };
+        let client = async {
+            let mut user = User::of(address);
+            for _ in 1..answer.len() {
+                assert_eq!(user.get().await, "hello");
+            }
+        };
+        tokio::join!(server, client);
+    }
+}
+
+/// The server answers twice: the first time it leaves the connection as `spoil` does, the second request must come by a new one.
+async fn expect_a_new_connection(first: &[u8], spoil: impl AsyncFnOnce(TcpStream) -> Option<TcpStream>) {
+    let (listener, address) = listen().await;
+    let server = async {
+        let mut stream = accept(&listener).await;
+        take_request(&mut stream).await;
+        stream.write_all(first).await.unwrap();
+        let held = spoil(stream).await;
+        let mut second = accept(&listener).await;
+        take_request(&mut second).await;
+        second.write_all(ANSWER).await.unwrap();
+        drop(held);
+    };
+    let client = async {
+        let mut user = User::of(address);
+        assert_eq!(user.get().await, "hello");
+        user.until_it_is_stale().await;
+        assert_eq!(user.get().await, "hello");
+    };
+    tokio::join!(server, client);
+}
+
+#[tokio::test]
+async fn a_connection_that_the_server_closed_is_not_used_again() {
+    expect_a_new_connection(ANSWER, async |stream| {
+        drop(stream);
+        None
+    })
+    .await;
+    expect_a_new_connection(ANSWER, async |stream| {
+        reset(stream);
+        None
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_connection_with_bytes_that_nobody_asked_for_is_not_used_again() {
+    expect_a_new_connection(ANSWER, async |mut stream| {
+        stream.write_all(b"HTTP/1.1 408 Too late\r\n\r\n").await.unwrap();
+        Some(stream)
+    })
+    .await;
+    let with_more = [ANSWER, b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"].concat();
+    expect_a_new_connection(&with_more, async |stream| Some(stream)).await;
+}
+
+#[tokio::test]
+async fn a_connection_that_is_to_be_closed_is_not_used_again() {
+    let closing = b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 5\r\n\r\nhello";
+    expect_a_new_connection(closing, async |stream| Some(stream)).await;
+    let old = b"HTTP/1.0 200 OK\r\ncontent-length: 5\r\n\r\nhello";
+    expect_a_new_connection(old, async |stream| Some(stream)).await;
+    expect_a_new_connection(b"HTTP/1.1 200 OK\r\n\r\nhello", async |stream| {
+        drop(stream);
+        None
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_request_of_which_no_byte_left_goes_out_once_more_on_a_new_connection() {
+    let (listener, address) = listen().await;
+    let server = async {
+        let mut first = accept(&listener).await;
+        take_request(&mut first).await;
+        first.write_all(ANSWER).await.unwrap();
+        let mut second = accept(&listener).await;
+        take_request(&mut second).await;
+        second.write_all(ANSWER).await.unwrap();
+        let mut rest = Vec::new();
+        first.read_to_end(&mut rest).await.unwrap();
+        assert!(rest.is_empty());
+    };
+    let client = async {
+        let mut user = User::of(address);
+        assert_eq!(user.get().await, "hello");
+        user.line.refuse_writes(0).await;
+        assert!(user.line.is_idle(0).await);
+        assert_eq!(user.get().await, "hello");
+    };
+    tokio::join!(server, client);
+}
+
+#[tokio::test]
+async fn what_was_sent_is_not_sent_again() {
+    let (listener, address) = listen().await;
+    let server = async {
+        let mut stream = accept(&listener).await;
+        take_request(&mut stream).await;
+        stream.write_all(ANSWER).await.unwrap();
+        take_request(&mut stream).await;
+        drop(stream);
+        // The next connection brings the third request, not the second once more.
+        let mut stream = accept(&listener).await;
+        let mut bytes = Vec::new();
+        stream.read_buf(&mut bytes).await.unwrap();
+        assert!(bytes.starts_with(b"GET /third"), "{bytes:?}");
+        stream.write_all(ANSWER).await.unwrap();
+    };
+    let client = async {
+        let mut user = User::of(address);
+        assert_eq!(user.get().await, "hello");
+        assert_eq!(user.send().await, LOST);
+        user.exchange.request.bytes = b"GET /third HTTP/1.1\r\n\r\n".to_vec();
+        assert_eq!(user.get().await, "hello");
+    };
+    tokio::join!(server, client);
+}
+
+#[tokio::test]
+async fn endless_heads_and_informational_answers_are_cut_off() {
+    for piece in [&b"HTTP/1.1 100 Continue\r\n\r\n"[..], b"X-Filler: yes\r\n", b"\r\n", b"no HTTP"] {
+        let (listener, address) = listen().await;
+        let server = async {
+            let mut stream = accept(&listener).await;
+            take_request(&mut stream).await;
+            while stream.write_all(&piece.repeat(100)).await.is_ok() {}
+        };
+        let client = async {
+            let mut user = User::of(address);
+            assert_eq!(user.send().await, MALFORMED);
+        };
+        tokio::join!(server, client);
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_comes_before_the_request_has_left_counts() {
+    let (listener, address) = listen().await;
+    let server = async {
+        let mut stream = accept(&listener).await;
+        stream.readable().await.unwrap();
+        stream.write_all(ANSWER).await.unwrap();
+        // The answer counts although the rest of the request is never taken; so the connection is not used again.
+        let mut second = accept(&listener).await;
+        take_request(&mut second).await;
+        second.write_all(ANSWER).await.unwrap();
+        drop(stream);
+    };
+    let client = async {
+        let mut user = User::of(address);
+        user.exchange.request.bytes = [REQUEST, &vec![b'x'; 64 << 20]].concat();
+        assert_eq!(user.get().await, "hello");
+        user.exchange.request.bytes = REQUEST.to_vec();
+        assert_eq!(user.get().await, "hello");
+    };
+    tokio::join!(server, client);
+}
+
+#[tokio::test]
+async fn a_silent_server_costs_the_timeout_and_the_connection() {
+    let (listener, address) = listen().await;
+    let server = async {
+        let mut stream = accept(&listener).await;
+        take_request(&mut stream).await;
+        stream.write_all(ANSWER).await.unwrap();
+        take_request(&mut stream).await;
+        stream.write_all(&ANSWER[..9]).await.unwrap();
+        let mut second = accept(&listener).await;
+        take_request(&mut second).await;
+        second.write_all(ANSWER).await.unwrap();
+    };
+    let client = async {
+        let mut user = User::of(address);
+        assert_eq!(user.get().await, "hello");
+        tokio::time::pause();
+        let began = tokio::time::Instant::now();
+        assert_eq!(user.send().await, Err(NoAnswer::Unknown(Silence::Timeout)));
+        assert!(began.elapsed() >= TIMEOUT);
+        tokio::time::resume();
+        assert_eq!(user.get().await, "hello");
+    };
+    tokio::join!(server, client);
+}
+
+#[tokio::test]
+async fn a_request_that_was_given_up_leaves_no_connection() {
+    let written = tokio::sync::Notify::new();
+    let (listener, address) = listen().await;
+    let server = async {
+        let mut stream = accept(&listener).await;
+        take_request(&mut stream).await;
+        stream.write_all(&ANSWER[..ANSWER.len() - 1]).await.unwrap();
+        written.notify_one();
+        let mut second = accept(&listener).await;
+        take_request(&mut second).await;
+        second.write_all(ANSWER).await.unwrap();
+        drop(stream);
+    };
+    let client = async {
+        let mut user = User::of(address);
+        tokio::select! {
+            outcome = user.send() => panic!("{outcome:?}"),
+            () = written.notified() => {}
+        }
+        assert_eq!(user.get().await, "hello");
+    };
+    tokio::join!(server, client);
+}
+
+#[tokio::test]
+async fn where_nobody_listens_nothing_is_sent() {
+    let (listener, address) = listen().await;
+    drop(listener);
+    let mut user = User::of(address);
+    assert_eq!(user.send().await, Err(NoAnswer::NotSent(Obstacle::ConnectFailed)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_nobody_accepts_the_timeout_ends_the_attempt() {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener = socket.listen(0).unwrap();
+    let address = listener.local_addr().unwrap();
+    // Its queue fills up.
+    let mut held = Vec::new();
+    while let Ok(stream) = tokio::time::timeout(Duration::from_secs(1), TcpStream::connect(address)).await {
+        held.push(stream);
+    }
+    let began = tokio::time::Instant::now();
+    let mut user = User::of(address);
+    assert_eq!(user.send().await, Err(NoAnswer::NotSent(Obstacle::ConnectTimeout)));
+    assert!(began.elapsed() >= TIMEOUT);
+}

@@ -1,0 +1,112 @@
+//! One connection of HTTP/2 and the streams that the server allows on it at once.
+
+use std::{cell::Cell, rc::Rc};
+
+use bytes::Bytes;
+use h2::{
+    Ping, SendStream,
+    client::{Builder, ResponseFuture, SendRequest},
+};
+use tokio::sync::Semaphore;
+
+use crate::{connect::stream::Stream, http1::decoder::HEAD_LIMIT};
+
+/// How much of an answer may be on its way unread: nothing is ever left unread for long.
+const STREAM_WINDOW: u32 = 1 << 20;
+/// The same of all answers together.
+const CONNECTION_WINDOW: u32 = 1 << 24;
+
+/// A connection that streams can be opened on. When nobody holds it any more, it closes.
+#[derive(Debug)]
+pub(super) struct Connection {
+    handle: SendRequest<Bytes>,
+    /// Streams that may still be opened; closed when no more can be.
+    free: Semaphore,
+    /// How many there are of them, open ones included.
+    all: Cell<usize>,
+}
+
+/// Room for one stream.
+#[derive(Debug)]
+pub(super) struct Slot {
+    connection: Rc<Connection>,
+}
+
+impl Connection {
+    /// Begins HTTP/2 on a stream. By the end the server has said how many streams it allows.
+    ///
+    /// # Errors
+    /// When the other side speaks something else, or hangs up.
+    pub(super) async fn open(stream: Stream) -> Result<Rc<Self>, h2::Error> {
+        let (handle, mut driver) = Builder::new()
+            .enable_push(false)
+            .initial_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
+            .max_header_list_size(HEAD_LIMIT as u32)
+            .handshake(stream)
+            .await?;
+        let mut pings = driver.ping_pong();
+        let connection = Rc::new(Self { handle, free: Semaphore::new(0), all: Cell::new(0) });
+        let weak = Rc::downgrade(&connection);
+        tokio::task::spawn_local(async move {
+            // What it ended with, its streams are told.
+            let _ = driver.await;
+            if let Some(connection) = weak.upgrade() {
+                connection.free.close();
+            }
+        });
+        // The server's settings come before everything else, so before this.
+        if let Some(pings) = &mut pings {
+            pings.ping(Ping::opaque()).await?;
+        }
+        connection.fit();
+        Ok(connection)
+    }
+
+    /// Whether streams can be opened.
+    pub(super) fn is_usable(&self) -> bool {
+        !self.free.is_closed()
+    }
+
+    /// Waits for a stream that the server allows; `None` if the connection came to its end.
+    pub(super) async fn slot(self: Rc<Self>) -> Option<Slot> {
+        self.fit();
+        self.free.acquire().await.ok()?.forget();
+        Some(Slot { connection: self })
+    }
+
+    /// Takes over what the server allows by now.
+    fn fit(&self) {
+        let (allowed, all) = (self.handle.current_max_send_streams(), self.all.get());
+        let allowed = allowed.min(Semaphore::MAX_PERMITS);
+        if allowed > all {
+            self.free.add_permits(allowed - all);
+            self.all.set(allowed);
+        } else {
+            // Those in use stay, and are taken off when they come back.
+            self.all.set(all - self.free.forget_permits(all - allowed));
+        }
+    }
+}
+
+impl Slot {
+    /// Opens a stream and sends a request's head on it; `None` if the connection takes no more, and nothing was sent.
+    pub(super) fn send(
+        &self,
+        head: http::Request<()>,
+        is_all: bool,
+    ) -> Option<(ResponseFuture, SendStream<Bytes>)> {
+        let sent = self.connection.handle.clone().send_request(head, is_all);
+        if sent.is_err() {
+            self.connection.free.close();
+        }
+        sent.ok()
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.connection.free.add_permits(1);
+        self.connection.fit();
+    }
+}

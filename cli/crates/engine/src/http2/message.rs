@@ -1,0 +1,84 @@
+//! Requests and answers as `h2` takes and gives them: heads in the types of `http`, bodies in pieces.
+
+use bytes::Bytes;
+use h2::RecvStream;
+use http::{HeaderName, HeaderValue, Method, Uri};
+
+use crate::{
+    exchange::{Answer, BODY_KEPT, Request},
+    limiter_fields::LimiterFields,
+};
+use saasbench_model::units::Nanos;
+
+/// The most fields of a request.
+const FIELDS: usize = 128;
+
+/// Fields of HTTP/1.1 that are about its connection: HTTP/2 has none of them (RFC 9113, 8.2.2). `host` is `:authority`.
+const OF_CONNECTIONS: [&str; 6] =
+    ["connection", "host", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade"];
+
+/// The head of a request that was rendered for HTTP/1.1; `None` where it is none.
+pub(super) fn request(request: &Request, scheme: &str) -> Option<http::Request<()>> {
+    let mut fields = [httparse::EMPTY_HEADER; FIELDS];
+    let mut parsed = httparse::Request::new(&mut fields);
+    let complete = parsed.parse(request.bytes.get(..request.body_at)?).ok()?.is_complete();
+    let (Some(method), Some(path), true) = (parsed.method, parsed.path, complete) else { return None };
+    let host = parsed.headers.iter().find(|field| field.name.eq_ignore_ascii_case("host"))?.value;
+    let uri = Uri::builder().scheme(scheme).authority(host).path_and_query(path).build().ok()?;
+    let mut head = http::Request::new(());
+    *head.version_mut() = http::Version::HTTP_2;
+    *head.method_mut() = Method::from_bytes(method.as_bytes()).ok()?;
+    *head.uri_mut() = uri;
+    for field in parsed.headers.iter() {
+        let name = HeaderName::from_bytes(field.name.as_bytes()).ok()?;
+        if !OF_CONNECTIONS.contains(&name.as_str()) {
+            head.headers_mut().append(name, HeaderValue::from_bytes(field.value).ok()?);
+        }
+    }
+    Some(head)
+}
+
+/// Takes the head of an answer, whose first byte is here, and hands back its body.
+pub(super) fn read_head(
+    response: http::Response<RecvStream>,
+    request: &Request,
+    zero_unix: Nanos,
+    answer: &mut Answer,
+) -> RecvStream {
+    let (head, body) = response.into_parts();
+    answer.status = head.status.as_u16();
+    answer.head.clear();
+    answer.body.clear();
+    answer.body_bytes = 0;
+    answer.limiter = Default::default();
+    let mut limiter = LimiterFields::default();
+    for (name, value) in &head.headers {
+        limiter.note(name.as_str().as_bytes(), value.as_bytes(), answer);
+        if request.keep_head {
+            for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
+                answer.head.extend_from_slice(part);
+            }
+        }
+    }
+    limiter.finish(zero_unix, answer);
+    body
+}
+
+/// Takes the body of an answer to its end, and keeps what is to be kept.
+pub(super) async fn read_body(
+    mut incoming: RecvStream,
+    keep: bool,
+    answer: &mut Answer,
+) -> Result<(), h2::Error> {
+    while let Some(piece) = incoming.data().await {
+        let piece: Bytes = piece?;
+        answer.body_bytes += piece.len() as u64;
+        if keep {
+            let room = BODY_KEPT - answer.body.len();
+            answer.body.extend_from_slice(piece.get(..room).unwrap_or(&piece));
+        }
+        incoming.flow_control().release_capacity(piece.len())?;
+    }
+    // A trailer section can still fail, and with it the answer.
+    incoming.trailers().await.map(|_| ())
+}

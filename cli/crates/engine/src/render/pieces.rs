@@ -1,0 +1,129 @@
+//! What compiled templates consist of, and how a value is written so that it means itself where it stands.
+
+use std::io::Write as _;
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+
+use super::Unbuildable;
+use saasbench_model::scenario::template::{Escape, Variable};
+
+/// A piece of a message.
+#[derive(Debug)]
+pub(super) enum Piece {
+    Text(Box<[u8]>),
+    Variable(Variable, Place),
+    /// Decimal length of the body.
+    BodyLength,
+    /// `Basic` and what the pieces make, in Base64 (RFC 7617).
+    Basic(Vec<Piece>),
+    /// The field of the user's cookies, if it has any.
+    Cookies,
+}
+
+/// Where a variable stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    Field,
+    Body(Escape),
+    Path,
+}
+
+impl Piece {
+    /// Appends text, joined to text before it.
+    pub(super) fn push_text(pieces: &mut Vec<Self>, text: &[u8]) {
+        match pieces.last_mut() {
+            _ if text.is_empty() => {}
+            Some(Self::Text(last)) => *last = [last, text].concat().into(),
+            _ => pieces.push(Self::Text(text.into())),
+        }
+    }
+}
+
+/// The forms in which a value can be sent.
+pub(crate) fn forms(value: &str) -> Vec<String> {
+    let places = [Place::Body(Escape::None), Place::Body(Escape::Json), Place::Path];
+    let form = |place| {
+        let mut form = Vec::new();
+        put(place, value, &mut form).ok()?;
+        String::from_utf8(form).ok()
+    };
+    places.into_iter().filter_map(form).collect()
+}
+
+/// `Basic` with these credentials.
+pub(super) fn basic(credentials: &[u8], out: &mut Vec<u8>) {
+    out.extend_from_slice(b"Basic ");
+    out.extend_from_slice(base64(credentials).as_bytes());
+}
+
+/// Credentials as they are sent.
+pub(crate) fn base64(credentials: &[u8]) -> String {
+    STANDARD.encode(credentials)
+}
+
+pub(super) fn number(number: u64, out: &mut Vec<u8>) {
+    let mut digits = [0; 20];
+    let (mut at, mut rest) = (digits.len(), number);
+    loop {
+        at -= 1;
+        // A remainder of ten is a digit.
+        digits[at] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(&digits[at..]);
+}
+
+fn percent(byte: u8, out: &mut Vec<u8>) {
+    let _ = write!(out, "%{byte:02X}");
+}
+
+/// Writes a value so that it means itself where it stands.
+pub(super) fn put(place: Place, value: &str, out: &mut Vec<u8>) -> Result<(), Unbuildable> {
+    match place {
+        Place::Body(Escape::Json) => {
+            let is_plain = |byte: &u8| *byte >= b' ' && !b"\"\\".contains(byte);
+            if value.as_bytes().iter().all(is_plain) {
+                out.extend_from_slice(value.as_bytes());
+            } else {
+                // The quotes around it stand in the template already.
+                let quoted = serde_json::Value::from(value).to_string();
+                out.extend_from_slice(quoted.get(1..quoted.len() - 1).unwrap_or_default().as_bytes());
+            }
+        }
+        Place::Path | Place::Body(Escape::Url) => {
+            for byte in value.bytes() {
+                if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+                    out.push(byte);
+                } else {
+                    percent(byte, out);
+                }
+            }
+        }
+        // A line break would end the field, and begin another one of the value's choice.
+        Place::Field => {
+            if value.bytes().any(|byte| (byte < b' ' && byte != b'\t') || byte == 0x7f) {
+                return Err(Unbuildable);
+            }
+            out.extend_from_slice(value.as_bytes());
+        }
+        Place::Body(Escape::None | Escape::Basic) => out.extend_from_slice(value.as_bytes()),
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_decimal() {
+        for value in [0, 7, 10, 123_456, u64::MAX] {
+            let mut out = Vec::new();
+            number(value, &mut out);
+            assert_eq!(out, value.to_string().as_bytes());
+        }
+    }
+}

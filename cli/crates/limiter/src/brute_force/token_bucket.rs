@@ -1,0 +1,218 @@
+//! The token bucket, exactly: every order and every fate; for each of them the instants are solved for, as real numbers,
+//! because every condition bounds a difference of two of them.
+//!
+//! A nanosecond counts `limit`, so that the time for one token, `window`, is a whole number, too.
+
+use crate::{Circumstances, Decision, Request};
+use saasbench_model::units::Quota;
+
+/// Whether some honest bucket has this history: each decision may read any instant from its own to `slack` later, though
+/// not before an earlier reading if all clocks agree. That others took tokens is granted to every refusal that can lie where there is company.
+pub(in super::super) fn explains(
+    requests: &[Request],
+    quota: Quota,
+    size: u64,
+    slack: i64,
+    circumstances: &Circumstances,
+) -> bool {
+    let scale = quota.limit as i64;
+    let world = World {
+        requests,
+        scale,
+        token: quota.window.0,
+        size: size as i64,
+        slack: slack * scale,
+        circumstances,
+    };
+    let mut run = Run::default();
+    let zero = run.instants.add();
+    run.last = zero;
+    if !(circumstances.fresh && circumstances.exclusive) {
+        let start = run.instants.add();
+        let latest = circumstances.since.0 * scale + world.slack + world.size * world.token;
+        run.instants.at_most(start, zero, latest);
+        run.takings.push((start, 0));
+    }
+    world.explains(&run)
+}
+
+struct World<'a> {
+    requests: &'a [Request],
+    scale: i64,
+    token: i64,
+    size: i64,
+    slack: i64,
+    circumstances: &'a Circumstances,
+}
+
+/// What has happened so far.
+#[derive(Clone, Default)]
+struct Run {
+    instants: Instants,
+    decided: u32,
+    /// The last event's instant.
+    last: usize,
+    /// The last reading.
+    read: usize,
+    lost: bool,
+    /// Since the bucket was new: readings from which it had B tokens at the most, and how many were taken since.
+    takings: Vec<(usize, i64)>,
+}
+
+const ZERO: usize = 0;
+
+impl World<'_> {
+    fn explains(&self, run: &Run) -> bool {
+        let open = |rank: &usize| run.decided & (1 << rank) == 0;
+        let certain = |rank: &usize| self.requests[*rank].decision != Decision::Unknown;
+        let ranks = || (0..self.requests.len()).filter(open);
+        if !ranks().any(|rank| certain(&rank)) {
+            return true;
+        }
+        let deadline =
+            ranks().filter(certain).map(|rank| self.requests[rank].done.0).min().unwrap_or(i64::MAX);
+        // Of two alike the one with the earlier interval can as well be the first.
+        let later = |rank: usize| {
+            ranks().any(|other| {
+                let (one, other_one) = (&self.requests[rank], &self.requests[other]);
+                let alike = one.decision == other_one.decision
+                    || one.decision == Decision::Unknown && other_one.decision == Decision::Admitted;
+                let (mine, theirs) = ((one.sent, one.done), (other_one.sent, other_one.done));
+                alike && theirs.0 <= mine.0 && theirs.1 <= mine.1 && (theirs != mine || other < rank)
+            })
+        };
+        ranks()
+            .filter(|rank| self.requests[*rank].sent.0 <= deadline && !later(*rank))
+            .any(|rank| self.decide(run, rank))
+            || !run.lost
+                && self.circumstances.memory_losses.iter().any(|loss| self.lose(run, (loss.0.0, loss.1.0)))
+    }
+
+    /// An event not before the last one.
+    fn event(&self, run: &Run, from: i64, to: i64) -> Option<(Run, usize)> {
+        let mut next = run.clone();
+        let at = next.instants.add();
+        let feasible = next.instants.at_least(at, run.last, 0)
+            && next.instants.at_least(at, ZERO, from * self.scale)
+            && next.instants.at_most(at, ZERO, to * self.scale);
+        (next.last, next.lost) = (at, false);
+        feasible.then_some((next, at))
+    }
+
+    fn lose(&self, run: &Run, (from, to): (i64, i64)) -> bool {
+        let Some((mut next, _)) = self.event(run, from, to) else { return false };
+        next.lost = true;
+        next.takings.clear();
+        self.explains(&next)
+    }
+
+    fn decide(&self, run: &Run, rank: usize) -> bool {
+        let request = &self.requests[rank];
+        let Some((mut next, at)) = self.event(run, request.sent.0, request.done.0) else { return false };
+        next.decided |= 1 << rank;
+        let mut read = at;
+        if self.slack > 0 {
+            read = next.instants.add();
+            next.instants.at_least(read, at, 0);
+            next.instants.at_most(read, at, self.slack);
+            let one_clock = self.circumstances.tolerance.offset.0 == 0;
+            if one_clock && !next.instants.at_least(read, run.read, 0) {
+                return false;
+            }
+        }
+        next.read = read;
+        if request.decision == Decision::Refused {
+            self.refuse(&next, at, read)
+        } else {
+            self.admit(next, read)
+        }
+    }
+
+    fn admit(&self, mut next: Run, read: usize) -> bool {
+        next.takings.push((read, 0));
+        next.takings.iter_mut().for_each(|(_, taken)| *taken += 1);
+        let Run { instants, takings, .. } = &mut next;
+        takings.iter().all(|(since, taken)| instants.at_least(read, *since, (taken - self.size) * self.token))
+            && self.explains(&next)
+    }
+
+    fn refuse(&self, run: &Run, at: usize, read: usize) -> bool {
+        let by_ours = run.takings.iter().any(|(since, taken)| {
+            let mut next = run.clone();
+            next.instants.less(read, *since, (taken + 1 - self.size) * self.token) && self.explains(&next)
+        });
+        by_ours || {
+            let company_from = if self.circumstances.exclusive {
+                self.circumstances.complete_until.0
+            } else {
+                self.circumstances.since.0
+            };
+            let mut next = run.clone();
+            let since = next.instants.add();
+            next.takings.push((since, 0));
+            company_from < i64::MAX
+                && next.instants.at_least(at, ZERO, company_from * self.scale)
+                && next.instants.less(read, since, (1 - self.size) * self.token)
+                && next.instants.at_most(since, read, self.size * self.token)
+                && self.explains(&next)
+        }
+    }
+}
+
+/// Bounds on the differences of instants, closed under addition. A bound `≤ v` is written `2v + 1`, `< v` as `2v`.
+#[derive(Clone, Default)]
+struct Instants {
+    count: usize,
+    bounds: Vec<i64>,
+}
+
+const MOST: usize = 32;
+const NO_BOUND: i64 = i64::MAX / 4;
+
+fn sum(one: i64, other: i64) -> i64 {
+    if one >= NO_BOUND || other >= NO_BOUND {
+        return NO_BOUND;
+    }
+    2 * ((one >> 1) + (other >> 1)) + (one & other & 1)
+}
+
+impl Instants {
+    fn add(&mut self) -> usize {
+        assert!(self.count < MOST, "too many instants");
+        self.bounds.extend([NO_BOUND; MOST]);
+        self.bounds[self.count * MOST + self.count] = 1;
+        self.count += 1;
+        self.count - 1
+    }
+
+    fn at_most(&mut self, one: usize, after: usize, span: i64) -> bool {
+        self.bound(one, after, 2 * span + 1)
+    }
+
+    fn less(&mut self, one: usize, after: usize, span: i64) -> bool {
+        self.bound(one, after, 2 * span)
+    }
+
+    fn at_least(&mut self, one: usize, after: usize, span: i64) -> bool {
+        self.bound(after, one, -2 * span + 1)
+    }
+
+    /// `one − other` is bounded; false if nothing is left.
+    fn bound(&mut self, one: usize, other: usize, bound: i64) -> bool {
+        if sum(self.bounds[other * MOST + one], bound) < 1 {
+            return false;
+        }
+        if bound >= self.bounds[one * MOST + other] {
+            return true;
+        }
+        for from in 0..self.count {
+            let through = sum(self.bounds[from * MOST + one], bound);
+            for to in 0..self.count {
+                let sum = sum(through, self.bounds[other * MOST + to]);
+                let held = &mut self.bounds[from * MOST + to];
+                *held = sum.min(*held);
+            }
+        }
+        true
+    }
+}

@@ -1,0 +1,203 @@
+//! Which mistake explains a broken limit? The histories of all its keys are held against the usual suspects.
+//!
+//! A suspect explains a limit only if it explains every admission and every refusal of every tenant. Most suspects are an
+//! honest limiter of something else (another quota, one replica, all tenants together), so the same judges acquit them:
+//! `quotas`, `keys`, `lapses`. Three need a replay of their own, `replay`. What is named is an explanation, not a proof.
+//!
+//! The simpler suspect is named first. Costs are bounded: the first `MOST_REQUESTS` of each key are looked at, and no
+//! further suspect is tried once `MOST_WORK` requests have been judged in all.
+
+#[cfg(test)]
+mod fault_models;
+mod hypothesis;
+mod intermittent;
+mod keys;
+mod quotas;
+mod replay;
+
+#[cfg(test)]
+mod tests;
+
+use std::cell::Cell;
+
+use super::{Circumstances, Judgement, Promise, Request, Violation};
+pub use crate::diagnose::hypothesis::{Diagnosis, Suspect};
+use saasbench_model::units::Nanos;
+
+/// So many requests of each key are looked at.
+const MOST_REQUESTS: usize = 20_000;
+/// So many requests are judged before the search for a suspect is given up.
+const MOST_WORK: usize = 5_000_000;
+/// Requests that a suspect must explain before more of them are looked at.
+const SCREEN: usize = 256;
+
+/// The history of one tenant, and what it was promised.
+#[derive(Debug, Clone, Copy)]
+pub struct Key<'a> {
+    /// Whose.
+    pub tenant: &'a str,
+    /// Sorted by `sent`.
+    pub requests: &'a [Request],
+    /// Of this tenant.
+    pub promise: Promise,
+}
+
+/// Names the mistake that explains a broken limit, all of its tenants' histories at once; `None`: none of the usual ones
+/// does, or nothing is broken, or refusals prove nothing here (the run is not alone, or the route has several limits).
+///
+/// `replicas` are the names behind the indices of the requests.
+pub fn diagnose(keys: &[Key<'_>], replicas: &[String], circumstances: &Circumstances) -> Option<Diagnosis> {
+    if !circumstances.exclusive || circumstances.other_limits {
+        return None;
+    }
+    let case = Case::new(keys, replicas, circumstances);
+    case.broken().next()?;
+    type Test = fn(&Case<'_>) -> Option<Suspect>;
+    let plain: [Test; 2] = [keys::per_replica, keys::not_enforced];
+    let simple: [Test; 7] = [
+        quotas::off_by_one,
+        // Who keeps trying stays shut out, as by a key that never expires: but this one cause explains all tenants.
+        replay::counts_refusals,
+        keys::no_expiry,
+        quotas::other_window,
+        quotas::other_algorithm,
+        keys::shared_key,
+        intermittent::sporadic_refusals,
+    ];
+    let free: [Test; 3] = [replay::race, intermittent::fails_open, replay::skewed_clocks];
+    // Those with more freedom, which can explain what simpler ones do as well, are asked only if those know nothing.
+    let mut explain: Vec<Suspect> = plain.into_iter().find_map(|test| test(&case)).into_iter().collect();
+    if explain.is_empty() {
+        explain.extend(simple.into_iter().filter_map(|test| test(&case)));
+    }
+    if explain.is_empty() {
+        explain.extend(free.into_iter().find_map(|test| test(&case)));
+    }
+    Diagnosis::of(explain)
+}
+
+/// What is to be explained.
+#[derive(Debug)]
+struct Case<'a> {
+    /// Cut to [`MOST_REQUESTS`] each.
+    keys: Vec<Key<'a>>,
+    /// As promised, one for each key.
+    judgements: Vec<Judgement>,
+    replicas: &'a [String],
+    circumstances: Circumstances,
+    /// Requests judged so far.
+    work: Cell<usize>,
+}
+
+impl<'a> Case<'a> {
+    fn new(keys: &[Key<'a>], replicas: &'a [String], circumstances: &Circumstances) -> Self {
+        let mut circumstances = circumstances.clone();
+        let mut cut = |key: &Key<'a>| {
+            let (requests, until) = first(key.requests, MOST_REQUESTS);
+            circumstances.complete_until = circumstances.complete_until.min(until);
+            Key { requests, ..*key }
+        };
+        let keys: Vec<Key<'a>> = keys.iter().map(&mut cut).collect();
+        let mut case = Self { keys, judgements: Vec::new(), replicas, circumstances, work: Cell::new(0) };
+        case.judgements = case.keys.iter().map(|key| case.judge(key.requests, key.promise)).collect();
+        case
+    }
+
+    fn judge(&self, requests: &[Request], promise: Promise) -> Judgement {
+        self.work.set(self.work.get() + requests.len());
+        super::judge(requests, promise, &self.circumstances)
+    }
+
+    /// The keys whose promise was broken.
+    fn broken(&self) -> impl Iterator<Item = &Key<'a>> {
+        let judged = self.keys.iter().zip(&self.judgements);
+        judged.filter(|(_, judgement)| !judgement.violations.is_empty()).map(|(key, _)| key)
+    }
+
+    /// The keys whose promise was kept.
+    fn kept(&self) -> impl Iterator<Item = &Key<'a>> {
+        let judged = self.keys.iter().zip(&self.judgements);
+        judged.filter(|(_, judgement)| judgement.violations.is_empty()).map(|(key, _)| key)
+    }
+
+    /// Without the keys whose promise was kept.
+    fn of_broken(&self) -> Self {
+        let judged = self.keys.iter().zip(&self.judgements);
+        let (keys, judgements) = judged
+            .filter(|(_, judgement)| !judgement.violations.is_empty())
+            .map(|(key, judgement)| (*key, judgement.clone()))
+            .unzip();
+        let circumstances = self.circumstances.clone();
+        Self { keys, judgements, circumstances, work: self.work.clone(), replicas: self.replicas }
+    }
+
+    /// Whether an honest limiter of this promise explains the history. Most promises that do not fail early, so the
+    /// beginning is judged first.
+    fn explains(&self, promise: Promise, requests: &[Request]) -> bool {
+        if self.work.get() > MOST_WORK {
+            return false;
+        }
+        let mut length = SCREEN;
+        while length < requests.len() {
+            let (beginning, until) = first(requests, length);
+            let complete_until = self.circumstances.complete_until.min(until);
+            self.work.set(self.work.get() + beginning.len());
+            let circumstances = Circumstances { complete_until, ..self.circumstances.clone() };
+            if !super::judge(beginning, promise, &circumstances).violations.is_empty() {
+                return false;
+            }
+            length *= 8;
+        }
+        self.judge(requests, promise).violations.is_empty()
+    }
+
+    /// Whether honest limiters of changed promises explain all keys.
+    fn all_explained(&self, change: impl Fn(Promise) -> Promise) -> bool {
+        self.broken().chain(self.kept()).all(|key| self.explains(change(key.promise), key.requests))
+    }
+
+    /// Whether too much is admitted, and whether too much is refused, by changed promises.
+    fn found(&self, change: impl Fn(Promise) -> Promise) -> (bool, bool) {
+        let (mut over, mut wrong) = (false, false);
+        for key in &self.keys {
+            for violation in self.judge(key.requests, change(key.promise)).violations {
+                match violation {
+                    Violation::OverAdmission { .. } => over = true,
+                    Violation::WrongRefusal { .. } => wrong = true,
+                }
+            }
+        }
+        (over, wrong)
+    }
+
+    /// Whether changed promises admit too much, by the admissions alone.
+    fn over_admits(&self, change: impl Fn(Promise) -> Promise) -> bool {
+        let circumstances = Circumstances { other_limits: true, ..self.circumstances.clone() };
+        self.keys.iter().any(|key| {
+            self.work.set(self.work.get() + key.requests.len());
+            !super::judge(key.requests, change(key.promise), &circumstances).violations.is_empty()
+        })
+    }
+
+    /// The name of a replica.
+    fn replica(&self, index: u16) -> String {
+        self.replicas.get(usize::from(index)).cloned().unwrap_or_else(|| format!("#{index}"))
+    }
+
+    /// The replicas that answered, by index.
+    fn answering(&self) -> Vec<u16> {
+        let requests = self.keys.iter().flat_map(|key| key.requests);
+        let mut replicas: Vec<u16> = requests.map(|request| request.replica).collect();
+        replicas.sort_unstable();
+        replicas.dedup();
+        replicas
+    }
+}
+
+/// The first requests of a history, and the instant up to which they are complete.
+fn first(requests: &[Request], most: usize) -> (&[Request], Nanos) {
+    match requests.get(most) {
+        Some(next) => (&requests[..most], next.sent),
+        None => (requests, Nanos::MAX),
+    }
+}

@@ -1,0 +1,198 @@
+//! The usual suspects, and what is said of them.
+
+use serde_json::{Value, json};
+
+use saasbench_model::{scenario::Algorithm, units::Nanos};
+
+/// The mistake that explains all of a broken limit.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Diagnosis {
+    /// The simplest one.
+    pub suspect: Suspect,
+    /// Others that explain all of it as well, the simpler ones first.
+    pub others: Vec<Suspect>,
+    /// What is explained by what, in one sentence.
+    pub sentence: String,
+}
+
+/// A mistake that a limiter can have.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Suspect {
+    /// Each replica keeps the promise by itself.
+    PerReplica {
+        /// Those that answered.
+        replicas: Vec<String>,
+    },
+    /// Nothing was refused where the promise was broken.
+    NotEnforced {
+        /// The tenants whose promise was broken.
+        tenants: Vec<String>,
+    },
+    /// The limit (of a token bucket: the bucket) is larger by this many, or smaller.
+    OffByOne {
+        /// What has to be added.
+        by: i64,
+        /// Whose.
+        tenants: Vec<String>,
+    },
+    /// The promised number in another time.
+    OtherWindow {
+        /// What was promised.
+        promised: Nanos,
+        /// A round number that explains it.
+        window: Nanos,
+        /// What else does: from, to.
+        range: (Nanos, Nanos),
+    },
+    /// The same quota by other rules.
+    OtherAlgorithm(Algorithm),
+    /// Several tenants are counted as one.
+    SharedKey {
+        /// Which.
+        tenants: Vec<String>,
+    },
+    /// From some instant on nothing comes back.
+    NoExpiry {
+        /// Whose quota.
+        tenants: Vec<String>,
+    },
+    /// Now and then a request is refused without cause.
+    SporadicRefusals {
+        /// Refusals without cause.
+        refused: u64,
+        /// Requests that had to be admitted, those included.
+        of: u64,
+    },
+    /// For a time everything was admitted.
+    FailsOpen {
+        /// The last refusal before.
+        from: Nanos,
+        /// The first refusal after.
+        to: Nanos,
+    },
+    /// Requests are counted some time after they were checked.
+    Race,
+    /// What is refused is counted, too.
+    CountsRefusals,
+    /// The clocks of the replicas that decide are apart.
+    SkewedClocks {
+        /// How far: from, to.
+        range: (Nanos, Nanos),
+    },
+}
+
+impl Suspect {
+    /// Its name in the JSON report.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::PerReplica { .. } => "per-replica",
+            Self::NotEnforced { .. } => "not-enforced",
+            Self::OffByOne { .. } => "off-by-one",
+            Self::OtherWindow { .. } => "other-window",
+            Self::OtherAlgorithm(_) => "other-algorithm",
+            Self::SharedKey { .. } => "shared-key",
+            Self::NoExpiry { .. } => "no-expiry",
+            Self::SporadicRefusals { .. } => "sporadic-refusals",
+            Self::FailsOpen { .. } => "fails-open",
+            Self::Race => "race",
+            Self::CountsRefusals => "counts-refusals",
+            Self::SkewedClocks { .. } => "skewed-clocks",
+        }
+    }
+
+    /// Its parameters in the JSON report.
+    pub fn parameters(&self) -> Value {
+        match self {
+            Self::PerReplica { replicas } => json!({ "replicas": replicas }),
+            Self::NotEnforced { tenants } | Self::SharedKey { tenants } | Self::NoExpiry { tenants } => {
+                json!({ "tenants": tenants })
+            }
+            Self::OffByOne { by, tenants } => json!({ "by": by, "tenants": tenants }),
+            Self::OtherWindow { window, range: (from, to), .. } => {
+                json!({ "window_ns": window, "from_ns": from, "to_ns": to })
+            }
+            Self::OtherAlgorithm(algorithm) => json!({ "algorithm": algorithm.to_string() }),
+            Self::SporadicRefusals { refused, of } => json!({ "refused": refused, "of": of }),
+            Self::FailsOpen { from, to } => json!({ "from_ns": from, "to_ns": to }),
+            Self::Race | Self::CountsRefusals => json!({}),
+            Self::SkewedClocks { range: (from, to) } => json!({ "from_ns": from, "to_ns": to }),
+        }
+    }
+}
+
+/// The second half of a sentence: "all of it is explained by …".
+impl std::fmt::Display for Suspect {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::PerReplica { replicas } => {
+                write!(f, "a limit kept by each replica on its own ({})", list(replicas))
+            }
+            Self::NotEnforced { tenants } => {
+                write!(f, "no limit at all: nothing of {} was refused", list(tenants))
+            }
+            Self::OffByOne { by, tenants } => {
+                let how = if *by > 0 { "higher" } else { "lower" };
+                write!(f, "a limit of {} that is {how} by {}", list(tenants), by.unsigned_abs())
+            }
+            Self::OtherWindow { promised, window, range: (from, to) } if from == to => {
+                write!(f, "a window of {window} instead of {promised}")
+            }
+            Self::OtherWindow { promised, window, range: (from, to) } => write!(
+                f,
+                "a window of about {window} instead of {promised} (anything from {from} to {to} explains it)"
+            ),
+            Self::OtherAlgorithm(algorithm) => write!(f, "the same quota kept by the rules of {algorithm}"),
+            Self::SharedKey { tenants } => write!(f, "one count shared by {}", list(tenants)),
+            Self::NoExpiry { tenants } => {
+                write!(f, "a count that never expires: {} got nothing back once used up", list(tenants))
+            }
+            Self::SporadicRefusals { refused, of } => write!(
+                f,
+                "sporadic refusals without cause: {refused} of {of} that had to be admitted, 1 in about {}",
+                (*of as f64 / (*refused).max(1) as f64).round()
+            ),
+            Self::FailsOpen { from, to } => write!(
+                f,
+                "a limiter that failed open: between the refusals at {:.3} s and {:.3} s everything was admitted, \
+                 without being counted",
+                from.as_secs_f64(),
+                to.as_secs_f64()
+            ),
+            Self::Race => f.write_str(
+                "a race between check and count: each admission was right by what had been answered when it was sent, only \
+                 together they were too many",
+            ),
+            Self::CountsRefusals => f.write_str("refused requests that use up the quota, too"),
+            Self::SkewedClocks { range: (from, to) } if to.0 > from.0 * 2 => {
+                write!(f, "replicas that decide by clocks of their own, at least {from} apart")
+            }
+            Self::SkewedClocks { range: (from, to) } => {
+                let apart = Nanos(from.0 + (to.0 - from.0) / 2);
+                write!(f, "replicas that decide by clocks of their own, about {apart} apart")
+            }
+        }
+    }
+}
+
+impl Diagnosis {
+    /// Of all that explains it, the simplest first; `None` if nothing does.
+    pub(super) fn of(suspects: Vec<Suspect>) -> Option<Self> {
+        let mut suspects = suspects.into_iter();
+        let suspect = suspects.next()?;
+        let others: Vec<Suspect> = suspects.collect();
+        let mut sentence = format!("all of it is explained by {suspect}");
+        for other in &others {
+            sentence.push_str(&format!("; as well by {other}"));
+        }
+        Some(Self { suspect, others, sentence })
+    }
+}
+
+/// `a`, `a and b`, `a, b and c`.
+fn list(names: &[String]) -> String {
+    match names {
+        [] => "none".to_owned(),
+        [one] => one.clone(),
+        [others @ .., last] => format!("{} and {last}", others.join(", ")),
+    }
+}

@@ -1,0 +1,180 @@
+//! The promise kept but for some lapses: what they account for is set aside, and the rest must be explained.
+
+use std::collections::BTreeSet;
+
+use super::{Case, Key, Suspect, replay};
+use crate::{Circumstances, Decision, Promise, Request, Violation, judge};
+use saasbench_model::units::Nanos;
+
+/// Sporadic is at most one in so many.
+const SPORADIC: u64 = 10;
+/// So many can show a pattern.
+const SEVERAL: usize = 3;
+/// Of the longest spans without a refusal so many are tried.
+const SPANS: usize = 3;
+
+/// Without the refusals that are wrong nothing is broken, and they are few.
+pub(super) fn sporadic_refusals(case: &Case<'_>) -> Option<Suspect> {
+    let (mut refused, mut of) = (Vec::new(), 0);
+    for (key, judgement) in case.keys.iter().zip(&case.judgements) {
+        let most = usize::try_from(judgement.admitted / (SPORADIC - 1)).unwrap_or(usize::MAX);
+        if !judgement.violations.is_empty() {
+            let wrong = causeless_refusals(case, key, most)?;
+            refused.extend(key.requests.iter().filter(|request| wrong.contains(&request.id)));
+        }
+        of += judgement.admitted;
+    }
+    // A replica whose clock is behind refuses without cause, too, and only that one.
+    let one_replica = refused.iter().all(|request: &&Request| request.replica == refused[0].replica);
+    if refused.len() >= 2 * SEVERAL && one_replica && replay::skewed_clocks(case).is_some() {
+        return None;
+    }
+    let refused = refused.len() as u64;
+    Some(Suspect::SporadicRefusals { refused, of: of + refused })
+}
+
+/// The refusals that must go until the rest keeps the promise; `None`: more than `most`, or refusals are not all, or they
+/// come one upon the other, or all at one time.
+fn causeless_refusals(case: &Case<'_>, key: &Key<'_>, most: usize) -> Option<BTreeSet<u64>> {
+    // What is wrong by itself goes at once, what is wrong only by the help of the others one after the other.
+    let apart = Circumstances { other_limits: true, ..case.circumstances.clone() };
+    let judgement = judge(key.requests, key.promise, &apart);
+    if !judgement.violations.is_empty() {
+        return None;
+    }
+    let lonely: BTreeSet<u64> = judgement.wrong_refusals.into_iter().collect();
+    // Where windows are searched for, another refusal than the wrong one can get the blame. One that stands alone among
+    // admissions is the likelier one.
+    let mut isolated = isolated_refusals(key);
+    isolated.extend(&lonely);
+    let wrong = without(case, key, lonely, most).or_else(|| {
+        let wrong = without(case, key, isolated, most.saturating_mul(2))?;
+        Some(least(case, key, wrong)).filter(|wrong| wrong.len() <= most)
+    })?;
+    is_sporadic(key, &wrong).then_some(wrong)
+}
+
+/// These and, one by one, those that are still wrong without them, until nothing is.
+fn without(case: &Case<'_>, key: &Key<'_>, mut wrong: BTreeSet<u64>, most: usize) -> Option<BTreeSet<u64>> {
+    while wrong.len() <= most {
+        let mut rest = key.requests.to_vec();
+        rest.retain(|request| !wrong.contains(&request.id));
+        if case.explains(key.promise, &rest) {
+            return Some(wrong);
+        }
+        wrong.insert(next_causeless(case, &rest, key.promise)?);
+    }
+    None
+}
+
+/// Without those that need not go.
+fn least(case: &Case<'_>, key: &Key<'_>, mut wrong: BTreeSet<u64>) -> BTreeSet<u64> {
+    for id in wrong.clone() {
+        wrong.remove(&id);
+        if without(case, key, wrong.clone(), wrong.len()).is_none() {
+            wrong.insert(id);
+        }
+    }
+    wrong
+}
+
+/// In the order in which they were probably decided.
+fn in_order<'a>(key: &Key<'a>, counts: impl Fn(&Request) -> bool) -> Vec<&'a Request> {
+    let mut order: Vec<&Request> = key.requests.iter().filter(|request| counts(request)).collect();
+    order.sort_by_key(|request| (request.sent + request.done, request.id));
+    order
+}
+
+/// The refusals with an admission before and after them.
+fn isolated_refusals(key: &Key<'_>) -> BTreeSet<u64> {
+    let order = in_order(key, |_| true);
+    let isolated = order.windows(3).filter(|three| {
+        let admitted = |request: &Request| request.decision == Decision::Admitted;
+        admitted(three[0]) && three[1].decision == Decision::Refused && admitted(three[2])
+    });
+    isolated.map(|three| three[1].id).collect()
+}
+
+/// Whether they stand apart, and not all at one time.
+fn is_sporadic(key: &Key<'_>, wrong: &BTreeSet<u64>) -> bool {
+    let is_wrong = |request: &Request| wrong.contains(&request.id);
+    let had_to = in_order(key, |request| request.decision == Decision::Admitted || is_wrong(request));
+    let in_a_row = had_to.windows(2).filter(|pair| is_wrong(pair[0]) && is_wrong(pair[1])).count();
+    let length = |requests: &[&Request]| match requests {
+        [first, .., last] => last.sent - first.sent,
+        _ => Nanos::ZERO,
+    };
+    let together = length(&in_order(key, is_wrong)) < Nanos(length(&had_to).0 / 4);
+    in_a_row * 2 <= wrong.len() && !(together && wrong.len() > 2 * SEVERAL)
+}
+
+/// The refusal that is proven wrong; or the one that an admission is too many by, the last before it if none is named.
+fn next_causeless(case: &Case<'_>, rest: &[Request], promise: Promise) -> Option<u64> {
+    match first_violation(case, rest, promise)? {
+        Violation::WrongRefusal { request, .. } => Some(request.id),
+        Violation::OverAdmission { requests, given, .. } => {
+            let refused = |request: &&Request| request.decision == Decision::Refused;
+            if let Some(refusal) = given.iter().rfind(refused) {
+                return Some(refusal.id);
+            }
+            let late = requests.iter().map(|request| request.sent).max()?;
+            let before =
+                rest.iter().filter(|request| request.decision == Decision::Refused && request.done < late);
+            before.max_by_key(|request| (request.done, request.id)).map(|request| request.id)
+        }
+    }
+}
+
+/// In one span nothing is refused, and what is admitted in it does not count.
+pub(super) fn fails_open(case: &Case<'_>) -> Option<Suspect> {
+    let requests = || case.keys.iter().flat_map(|key| key.requests);
+    let mut refused: Vec<&Request> =
+        requests().filter(|request| request.decision == Decision::Refused).collect();
+    refused.sort_by_key(|request| (request.sent + request.done, request.id));
+    // It began after the last refusal before it, and ended before the first after it.
+    let mut spans: Vec<(usize, Nanos, Nanos)> = refused
+        .windows(2)
+        .map(|pair| {
+            let (from, to) = (pair[0].sent, pair[1].done);
+            (requests().filter(|request| request.sent > from && request.done < to).count(), from, to)
+        })
+        .collect();
+    spans.sort_by_key(|(inside, ..)| std::cmp::Reverse(*inside));
+    let explains = |from: Nanos, to: Nanos| {
+        case.broken().any(|key| inside(key, from, to) > key.promise.quota.limit)
+            && case.broken().chain(case.kept()).all(|key| {
+                let undecided: Vec<Request> = key
+                    .requests
+                    .iter()
+                    .map(|request| {
+                        let touches = request.done >= from && request.sent <= to;
+                        match request.decision {
+                            Decision::Admitted if touches => {
+                                Request { decision: Decision::Unknown, ..*request }
+                            }
+                            _ => *request,
+                        }
+                    })
+                    .collect();
+                case.explains(key.promise, &undecided)
+            })
+    };
+    let (_, from, to) = spans.into_iter().take(SPANS).find(|(_, from, to)| explains(*from, *to))?;
+    Some(Suspect::FailsOpen { from, to })
+}
+
+/// Certain admissions in a span.
+fn inside(key: &Key<'_>, from: Nanos, to: Nanos) -> u64 {
+    let inside = key
+        .requests
+        .iter()
+        .filter(|request| request.decision == Decision::Admitted && request.sent > from && request.done < to);
+    inside.count() as u64
+}
+
+fn first_violation(case: &Case<'_>, requests: &[Request], promise: Promise) -> Option<Violation> {
+    if case.work.get() > super::MOST_WORK {
+        return None;
+    }
+    case.judge(requests, promise).violations.into_iter().next()
+}

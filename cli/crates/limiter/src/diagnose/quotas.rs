@@ -1,0 +1,209 @@
+//! The promise kept with another number: another limit, another window, another algorithm.
+
+use super::{Case, Suspect};
+use crate::{Promise, history::Lifetime};
+use saasbench_model::{
+    scenario::{Algorithm, Anchor, Estimate, Refill},
+    units::{Nanos, Quota},
+};
+
+/// Windows are so many times as long as what clocks are off by.
+const WIDER: i64 = 20;
+/// So many windows shorter than the longest possible are tried, each a little shorter than the one before.
+const PROBES: i32 = 64;
+/// A window that is as near to the promised one is no other: this can be a single lapse.
+const ALIKE: f64 = 0.02;
+/// Windows are looked for up to so many times shorter or longer.
+const FURTHEST: f64 = 64.0;
+
+/// The limit is larger or smaller by the least number that explains all: of all tenants, or of those only whose promise
+/// was broken.
+pub(super) fn off_by_one(case: &Case<'_>) -> Option<Suspect> {
+    let of_all = off_by(case);
+    of_all.or_else(|| case.kept().next().and_then(|_| off_by(&case.of_broken())))
+}
+
+fn off_by(case: &Case<'_>) -> Option<Suspect> {
+    let limits = || case.keys.iter().map(|key| key.promise.quota.limit);
+    let (over, wrong) = case.found(|promise| promise);
+    for change in [capacity, limit] {
+        let by = match (over, wrong) {
+            (true, false) => {
+                let most = i64::try_from(limits().max()?).ok()?;
+                least(most, |by| !case.over_admits(|promise| change(promise, by)))
+            }
+            (false, true) => {
+                let most = i64::try_from(limits().min()?).ok()? - 1;
+                least(most, |by| !case.found(|promise| change(promise, -by)).1).map(|by| -by)
+            }
+            _ => None,
+        };
+        if let Some(by) = by.filter(|by| case.all_explained(|promise| change(promise, *by))) {
+            let tenants = case.keys.iter().map(|key| key.tenant.to_owned()).collect();
+            return Some(Suspect::OffByOne { by, tenants });
+        }
+    }
+    None
+}
+
+/// A bucket of another size that fills as fast; of other algorithms the limit.
+fn capacity(promise: Promise, by: i64) -> Promise {
+    match promise.algorithm {
+        Algorithm::TokenBucket { burst, refill } => {
+            let burst = Some(burst.unwrap_or(promise.quota.limit).saturating_add_signed(by));
+            Promise { algorithm: Algorithm::TokenBucket { burst, refill }, ..promise }
+        }
+        _ => limit(promise, by),
+    }
+}
+
+fn limit(promise: Promise, by: i64) -> Promise {
+    let limit = promise.quota.limit.saturating_add_signed(by);
+    Promise { quota: Quota { limit, ..promise.quota }, ..promise }
+}
+
+/// The least number of `1..=most` for which this holds, if it holds for all greater ones.
+fn least(most: i64, holds: impl Fn(i64) -> bool) -> Option<i64> {
+    if most < 1 || !holds(most) {
+        return None;
+    }
+    let (mut below, mut at) = (0, most);
+    while at - below > 1 {
+        let middle = below + (at - below) / 2;
+        if holds(middle) { at = middle } else { below = middle }
+    }
+    Some(at)
+}
+
+/// The window is shorter or longer. The longer it is the fewer admissions it allows, and the more refusals.
+pub(super) fn other_window(case: &Case<'_>) -> Option<Suspect> {
+    let promised = case.keys.first()?.promise.quota.window;
+    if case.keys.iter().any(|key| key.promise.quota.window != promised) {
+        return None;
+    }
+    // Of a window that clocks cannot tell from none nothing is ever proven.
+    let slack = Lifetime::of(promised, &case.circumstances).most - promised.0;
+    let shortest = (slack.saturating_mul(WIDER) as f64 / promised.0 as f64).max(1.0 / FURTHEST);
+    let explains = |ratio: f64| ratio >= shortest && case.all_explained(|promise| scaled(promise, ratio));
+    let on_grid = case.keys.iter().any(|key| {
+        matches!(key.promise.algorithm, Algorithm::AlignedWindow | Algorithm::SlidingCounter { .. })
+    });
+    let (from, to) = if on_grid {
+        // Where windows begin changes with their length, so only guesses help.
+        let ratio = guesses().find(|ratio| explains(*ratio))?;
+        (ratio, ratio)
+    } else {
+        let ratio = probes(case, shortest, true)
+            .chain(probes(case, shortest, false))
+            .chain(guesses())
+            .find(|ratio| explains(*ratio))?;
+        (bound(ratio, shortest, explains), bound(ratio, FURTHEST, explains))
+    };
+    let length = |ratio: f64| Nanos((promised.0 as f64 * ratio).round() as i64);
+    if (from - 1.0).abs().max((to - 1.0).abs()) < ALIKE {
+        return None;
+    }
+    let range = (length(from), length(to));
+    Some(Suspect::OtherWindow { promised, window: roundest(range), range })
+}
+
+fn scaled(promise: Promise, ratio: f64) -> Promise {
+    let window = Nanos(((promise.quota.window.0 as f64 * ratio).round() as i64).max(1));
+    Promise { quota: Quota { window, ..promise.quota }, ..promise }
+}
+
+/// Simple fractions first, then twentieths, then mistaken units.
+fn guesses() -> impl Iterator<Item = f64> {
+    let simple = [(1, 2), (2, 1), (2, 3), (3, 2), (3, 4), (4, 3), (4, 5), (5, 4)];
+    let units = [(1, 60), (60, 1), (1, 10), (10, 1)];
+    let twentieths = (2..=60).filter(|part| *part != 20).map(|part| (part, 20));
+    simple.into_iter().chain(units).chain(twentieths).map(|(part, of)| f64::from(part) / f64::from(of))
+}
+
+/// Ratios from the longest window that does not admit too much downwards, by the admissions alone or by all answers. One
+/// that is too long mostly does; one that is out of step with the true one may do so even where it is too short.
+fn probes(case: &Case<'_>, shortest: f64, all: bool) -> impl Iterator<Item = f64> {
+    let admits = |ratio: f64| {
+        let change = |promise| scaled(promise, ratio);
+        if all { !case.found(change).0 } else { !case.over_admits(change) }
+    };
+    let most = admits(shortest).then(|| bound(shortest, FURTHEST, admits));
+    most.into_iter().flat_map(|most| (0..PROBES).map(move |step| most * 0.985_f64.powi(step)))
+}
+
+/// The last ratio on the way from `good` to `bad` for which this holds; all the way if it holds there, too.
+fn bound(good: f64, bad: f64, holds: impl Fn(f64) -> bool) -> f64 {
+    if holds(bad) { bad } else { edge(good, bad, holds) }
+}
+
+/// The last ratio on the way from `good` to `bad` for which this holds, to a thousandth.
+fn edge(mut good: f64, mut bad: f64, holds: impl Fn(f64) -> bool) -> f64 {
+    while (good / bad - 1.0).abs() > 1e-3 {
+        let middle = (good * bad).sqrt();
+        if holds(middle) { good = middle } else { bad = middle }
+    }
+    good
+}
+
+/// The length with the fewest digits in a range.
+fn roundest((from, to): (Nanos, Nanos)) -> Nanos {
+    let middle = from.0 + (to.0 - from.0) / 2;
+    let mut step = 1_000_000_000_000;
+    while step > 1 {
+        let round = (middle + step / 2) / step * step;
+        if round > 0 && (from.0..=to.0).contains(&round) {
+            return Nanos(round);
+        }
+        step /= if step.to_string().starts_with('1') { 2 } else { 5 };
+    }
+    Nanos(middle)
+}
+
+/// The same quota by the rules of another algorithm, or by the same with other particulars.
+pub(super) fn other_algorithm(case: &Case<'_>) -> Option<Suspect> {
+    let refill = Refill::Continuous;
+    let mut algorithms = vec![
+        Algorithm::FixedWindow,
+        Algorithm::AlignedWindow,
+        Algorithm::SlidingLog,
+        Algorithm::TokenBucket { burst: None, refill },
+    ];
+    for anchor in [Anchor::Epoch, Anchor::FirstHit] {
+        algorithms.extend(
+            [Estimate::Floored, Estimate::Exact]
+                .map(|estimate| Algorithm::SlidingCounter { anchor, estimate }),
+        );
+    }
+    let promised = case.keys.first()?.promise.algorithm;
+    let explains = |algorithm: &Algorithm| {
+        *algorithm != promised
+            && judged(*algorithm)
+            && case.all_explained(|promise| Promise { algorithm: *algorithm, ..promise })
+    };
+    algorithms.into_iter().find(explains).map(Suspect::OtherAlgorithm)
+}
+
+/// Whether there is a judge for it yet: each finds that on an empty store the very first request is not refused.
+pub(super) fn judged(algorithm: Algorithm) -> bool {
+    use crate::{Circumstances, Decision, Request, Tolerance, judge};
+    let refused = Request {
+        id: 0,
+        sent: Nanos::from_secs(10),
+        done: Nanos::from_secs(10),
+        decision: Decision::Refused,
+        replica: 0,
+    };
+    let alone = Circumstances {
+        exclusive: true,
+        fresh: true,
+        since: Nanos::ZERO,
+        complete_until: Nanos::MAX,
+        memory_losses: Vec::new(),
+        tolerance: Tolerance { offset: Nanos::ZERO, drift: 0.0 },
+        resolution: Nanos::ZERO,
+        unix_zero: Nanos::ZERO,
+        other_limits: false,
+    };
+    let quota = Quota { limit: 1, window: Nanos::from_secs(1) };
+    !judge(&[refused], Promise { quota, algorithm }, &alone).violations.is_empty()
+}

@@ -1,0 +1,73 @@
+//! A token bucket that can be in debt, by as much as it holds: because refused requests are taken from it, too, or because
+//! it checks first and takes later.
+//!
+//! Every request is decided in the middle of its interval; how far the level can be from that is what the requests in
+//! flight may have taken, and what may have come while an answer was on its way.
+
+use super::World;
+use crate::{Decision, Request};
+use saasbench_model::units::Quota;
+
+/// Whether such a bucket explains all answers.
+pub(super) fn explains(requests: &[Request], quota: Quota, burst: u64, world: &World) -> bool {
+    // Where nobody believes the clock that is ahead, each replica adds what the others have added already: too many orders
+    // are possible.
+    let one_clock = world.offsets.iter().all(|offset| *offset == 0);
+    if !one_clock && !world.believed {
+        return false;
+    }
+    let rate = quota.limit as f64 / quota.window.0.max(1) as f64;
+    let burst = burst as f64;
+    // From the first that is taken on the bucket fills: when exactly that was shifts every level behind it.
+    let first = requests.iter().find(|request| request.decision == Decision::Admitted);
+    let begun = first.map_or(0.0, |first| (first.done - first.sent).0 as f64 * rate);
+    let mut order: Vec<&Request> = requests.iter().collect();
+    order.sort_by_key(|request| (middle(request), request.id));
+    // `doubt`: unanswered requests that may have taken a token.
+    // Level and instant are stored by what takes, and the instant is believed by those whose clock is behind it.
+    let (mut stored, mut doubt, mut at) = (burst, 0.0, None);
+    for (request, slack) in order.into_iter().zip(slack(requests, rate, world.slack)) {
+        let slack = slack + begun;
+        let now = (middle(request) + world.offset(request)).max(at.unwrap_or(i64::MIN));
+        let gained = (now - at.unwrap_or(now)) as f64 * rate;
+        if stored - doubt + gained >= burst {
+            doubt = 0.0;
+        }
+        let level = (stored + gained).min(burst);
+        let (explained, takes) = match request.decision {
+            Decision::Admitted => (level + slack >= 1.0, true),
+            Decision::Refused => (level - doubt - slack < 1.0, world.refusals_count),
+            Decision::Unknown => {
+                doubt += 1.0;
+                continue;
+            }
+        };
+        if !explained {
+            return false;
+        }
+        if takes {
+            (stored, at) = ((level - 1.0).max(-burst), Some(now));
+        }
+    }
+    true
+}
+
+fn middle(request: &Request) -> i64 {
+    request.sent.0 + (request.done - request.sent).0 / 2
+}
+
+/// By how much the level that each request met may be off, in the order of their middles.
+fn slack(requests: &[Request], rate: f64, ticks: i64) -> Vec<f64> {
+    let mut done: Vec<i64> = requests.iter().map(|request| request.done.0).collect();
+    done.sort_unstable();
+    let off = |request: &Request| {
+        let begun = requests.partition_point(|other| other.sent <= request.done);
+        let over = done.partition_point(|done| *done < request.sent.0);
+        let in_flight = begun.saturating_sub(over + 1) as f64;
+        let length = ((request.done - request.sent).0 + ticks) as f64;
+        (middle(request), request.id, in_flight + 2.0 * length * rate)
+    };
+    let mut slack: Vec<(i64, u64, f64)> = requests.iter().map(off).collect();
+    slack.sort_by_key(|(middle, id, _)| (*middle, *id));
+    slack.into_iter().map(|(_, _, off)| off).collect()
+}

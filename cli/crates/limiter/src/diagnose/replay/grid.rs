@@ -1,0 +1,187 @@
+//! Windows on a grid: aligned ones, and those of a sliding counter. Each replica sees them by its own clock.
+
+use super::{
+    World,
+    ledger::{Furthest, Ledger},
+};
+use crate::{Decision, Request};
+use saasbench_model::{scenario::Estimate, units::Quota};
+
+/// Rounding of weighted counts.
+const ROUNDING: f64 = 1e-6;
+
+/// A grid's windows and what was counted in them.
+#[derive(Debug)]
+struct Grid<'a> {
+    /// Where one of them begins, on the clocks.
+    anchor: i64,
+    window: i64,
+    world: &'a World,
+    ledger: &'a Ledger,
+    /// If it turns the windows over for all.
+    furthest: Option<&'a Furthest>,
+}
+
+impl Grid<'_> {
+    fn index(&self, clock: i64) -> i64 {
+        (clock - self.anchor).div_euclid(self.window)
+    }
+
+    fn start(&self, index: i64) -> i64 {
+        self.anchor + index * self.window
+    }
+
+    /// The windows in which a request can have been decided.
+    fn indices(&self, request: &Request) -> std::ops::RangeInclusive<i64> {
+        let (s, r, slack) = (request.sent.0, request.done.0, self.world.slack);
+        let clock = self.world.offset(request);
+        let (mut early, mut late) = (s + clock, r + clock);
+        if let Some(furthest) = self.furthest {
+            (early, late) = (early.max(furthest.least(s)), late.max(furthest.most(r)));
+        }
+        self.index(early - slack)..=self.index(late + slack)
+    }
+
+    /// Counted in a window before this instant, at the least.
+    fn certain(&self, index: i64, before: i64) -> u64 {
+        let (start, end, slack) = (self.start(index), self.start(index + 1), self.world.slack);
+        match self.furthest {
+            None => self.ledger.certain((start + slack, end - slack), before),
+            Some(furthest) => {
+                let (begun, ended) = (furthest.reaches(start, slack).1, furthest.reaches(end, slack).0);
+                self.ledger.certain_within(begun, before.min(ended))
+            }
+        }
+    }
+
+    /// Counted in a window by this instant, at the most.
+    fn possible(&self, index: i64, by: i64) -> u64 {
+        let (start, end, slack) = (self.start(index), self.start(index + 1), self.world.slack);
+        match self.furthest {
+            None => self.ledger.possible((start - slack, end + slack), by),
+            Some(furthest) => {
+                let (begins, ends) = (furthest.reaches(start, slack).0, furthest.reaches(end, slack).1);
+                self.ledger.possible_within(begins, by.min(ends))
+            }
+        }
+    }
+}
+
+/// Each window of the grid admits `limit`.
+pub(super) fn aligned(requests: &[Request], quota: Quota, world: &World) -> bool {
+    let ledger = Ledger::new(requests, world);
+    let furthest = world.believed.then(|| Furthest::new(requests, world));
+    let furthest = furthest.as_ref();
+    let grid = Grid { anchor: -world.zero, window: quota.window.0, world, ledger: &ledger, furthest };
+    requests.iter().all(|request| {
+        let (s, r) = (request.sent.0, request.done.0);
+        grid.indices(request).any(|index| match request.decision {
+            Decision::Admitted => grid.certain(index, s) < quota.limit,
+            Decision::Refused => grid.possible(index, r) >= quota.limit,
+            Decision::Unknown => true,
+        })
+    })
+}
+
+/// The last window's count by its weight, and this one's.
+pub(super) fn counter(requests: &[Request], quota: Quota, estimate: Estimate, world: &World) -> bool {
+    let ledger = Ledger::new(requests, world);
+    let furthest = world.believed.then(|| Furthest::new(requests, world));
+    let furthest = furthest.as_ref();
+    let grid = Grid { anchor: -world.zero, window: quota.window.0, world, ledger: &ledger, furthest };
+    requests.iter().all(|request| fits(request, quota, estimate, &grid))
+}
+
+/// Whether the counter can have given this answer.
+fn fits(request: &Request, quota: Quota, estimate: Estimate, grid: &Grid<'_>) -> bool {
+    let world = grid.world;
+    let (s, r) = (request.sent.0, request.done.0);
+    let weighted = |previous: u64, clock: i64, index: i64| {
+        let into = (clock - grid.start(index)).clamp(0, grid.window) as f64 / grid.window as f64;
+        previous as f64 * (1.0 - into)
+    };
+    let floor = |weighted: f64| if estimate == Estimate::Floored { weighted.floor() } else { weighted };
+    grid.indices(request).any(|index| match request.decision {
+        Decision::Admitted => {
+            let previous = grid.certain(index - 1, s);
+            let current = grid.certain(index, s);
+            let late = r + world.offset(request) + world.slack;
+            let least = floor(weighted(previous, late, index) - ROUNDING) + current as f64;
+            least + 1.0 <= quota.limit as f64 + ROUNDING
+        }
+        Decision::Refused => {
+            let previous = grid.possible(index - 1, r);
+            let own = u64::from(world.refusals_count);
+            let current = grid.possible(index, r).saturating_sub(own);
+            let early = s + world.offset(request) - world.slack;
+            let greatest = floor(weighted(previous, early, index) + ROUNDING) + current as f64;
+            greatest + 1.0 > quota.limit as f64 - ROUNDING
+        }
+        Decision::Unknown => true,
+    })
+}
+
+/// The same, but the grid begins at a hit: at the first, and again at the first after both counts are gone.
+pub(super) fn counter_from_first(
+    requests: &[Request],
+    quota: Quota,
+    estimate: Estimate,
+    world: &World,
+) -> bool {
+    let counted = |request: &Request| {
+        request.decision == Decision::Admitted
+            || request.decision == Decision::Refused && world.refusals_count
+    };
+    let ledger = Ledger::new(requests, world);
+    let mut begin = 0;
+    while let Some(segment) = requests.get(begin..).filter(|segment| !segment.is_empty()) {
+        let Some(first) = segment.iter().position(counted) else { return true };
+        // Whoever was sent before the first was answered may have been first.
+        let opening: i64 = segment.iter().filter(|hit| counted(hit)).map(|hit| hit.done.0).min().unwrap_or(0);
+        let openers =
+            segment[first..].iter().take_while(|hit| hit.sent.0 <= opening).filter(|hit| counted(hit));
+        let step = world.slack.max(1);
+        let anchors = openers.flat_map(|hit| {
+            let clock = world.offset(hit);
+            let last = hit.done.0.min(opening);
+            (hit.sent.0..=last).step_by(step as usize).chain([last]).map(move |at| at + clock)
+        });
+        // How far each goes, and whether by a new beginning.
+        let Some(next) = anchors
+            .filter_map(|anchor| {
+                let window = quota.window.0;
+                let grid = Grid { anchor, window, world, ledger: &ledger, furthest: None };
+                goes(segment, quota, estimate, &grid, counted)
+            })
+            .max()
+        else {
+            return false;
+        };
+        begin += next.max(1);
+    }
+    true
+}
+
+/// How many requests this grid explains, up to the end or to where both counts are gone; `None` if it fails before.
+fn goes(
+    requests: &[Request],
+    quota: Quota,
+    estimate: Estimate,
+    grid: &Grid<'_>,
+    counted: impl Fn(&Request) -> bool,
+) -> Option<usize> {
+    let mut used = 0;
+    for (rank, request) in requests.iter().enumerate() {
+        let index = grid.index(request.sent.0 + grid.world.offset(request));
+        if counted(request) && index >= used + 2 {
+            return Some(rank);
+        }
+        if !fits(request, quota, estimate, grid) {
+            return None;
+        }
+        if counted(request) {
+            used = used.max(index);
+        }
+    }
+    Some(requests.len())
+}

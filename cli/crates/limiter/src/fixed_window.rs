@@ -1,0 +1,203 @@
+//! The fixed window from the first hit: the first hit decided while no window lives begins one; the first L hits decided
+//! in it are admitted, the others refused; refusals do not prolong it.
+//!
+//! Let `l` be the least and `m` the most that a window may live on the client's clock (`Lifetime`).
+//!
+//! **Spans.** Fewer than `k·l` touch at most k + 1 windows: more than (k + 1)·L certain admissions in one are a proof
+//! in any company. This is checked by itself, because it needs no history but those requests.
+//!
+//! **Search.** All states that the window can have been in are carried forward over the history and pruned by every
+//! answer; where none is left, no honest limiter has this history: see `search`.
+//!
+//! **After a wrong refusal** the search starts again behind the evidence, from any state whatever, to count them all.
+//!
+//! **Other limits.** Where a refusal may be another limit's it says nothing about this window: the search goes over the
+//! admissions alone, and a refusal is beyond this limit if too few admissions can lie in the window before it.
+//!
+//! **Whose fault.** Admissions and refusals may contradict each other only together. So when the search fails, it is
+//! repeated with the refusals, then with the admissions set aside; what fails still is proven by its own kind alone.
+
+mod search;
+
+use self::search::{End, Evidence, Reason, Search};
+use super::{
+    Circumstances, Decision, Judgement, Request, Violation,
+    history::{History, Lifetime, over_admission, seconds},
+    spans,
+};
+use saasbench_model::units::Quota;
+
+/// Judges the history of one key, sorted by `sent`, in O(n log n).
+pub fn judge(requests: &[Request], quota: Quota, circumstances: &Circumstances) -> Judgement {
+    let history = History::new(requests);
+    let lifetime = Lifetime::of(quota.window, circumstances);
+    let mut judgement = history.judgement(lifetime, circumstances);
+    if lifetime.least > 0 && !requests.is_empty() {
+        let mut search = Search::new(&history, quota, lifetime, circumstances);
+        if circumstances.other_limits {
+            search.evidence = Evidence::Admissions;
+            let over_admission = search.contradiction(i64::MIN).and_then(|end| search.over_admission(&end));
+            judgement.violations.extend(over_admission.or_else(|| search.crowded()));
+            let lonely = spans::lonely_refusals(&history, quota, lifetime, circumstances);
+            judgement.wrong_refusals = lonely.into_iter().map(|(request, _)| request.id).collect();
+            return judgement;
+        }
+        let (over_admission, wrong_refusal) = search.violations();
+        judgement.violations.extend(over_admission.or_else(|| search.crowded()));
+        let lonely = || spans::lonely_refusal(&history, quota, lifetime, circumstances);
+        judgement.violations.extend(wrong_refusal.or_else(lonely));
+    }
+    judgement
+}
+
+impl Search<'_> {
+    /// By spans alone.
+    fn crowded(&self) -> Option<Violation> {
+        let allowed = |windows: u64| self.quota.limit.saturating_mul(windows.saturating_add(1));
+        let crowd = spans::crowd(&self.history.admitted, self.lifetime.least, &self.losses, allowed)?;
+        let allowed = allowed(crowd.windows);
+        let requests =
+            self.history.admitted.within(self.history.requests, crowd.after, crowd.by, allowed as usize + 1);
+        let because = format!(
+            "{} were admitted within {}; a span shorter than {} touches at most {} windows, and {} are promised in each",
+            allowed + 1,
+            seconds(crowd.by - crowd.after - 1),
+            spans::windows(crowd.windows, self.lifetime.least),
+            crowd.windows + 1,
+            self.quota.limit,
+        );
+        Some(over_admission(self.quota, allowed, requests, because))
+    }
+
+    /// By search: the first of each kind that is proven without the help of the other; if there is none, the first of all.
+    fn violations(&mut self) -> (Option<Violation>, Option<Violation>) {
+        self.evidence = Evidence::All;
+        let Some(first) = self.contradiction(i64::MIN) else { return (None, None) };
+        self.evidence = Evidence::Admissions;
+        let over_admission = self.contradiction(i64::MIN).and_then(|end| self.over_admission(&end));
+        self.evidence = Evidence::Refusals;
+        let wrong_refusal = self.wrong_refusals();
+        if over_admission.is_some() || wrong_refusal.is_some() {
+            return (over_admission, wrong_refusal);
+        }
+        self.evidence = Evidence::All;
+        match first.reason {
+            Reason::Crowd { .. } | Reason::Locked { .. } => (self.over_admission(&first), None),
+            Reason::Early { .. } | Reason::Nobody { .. } => (None, self.wrong_refusals()),
+        }
+    }
+
+    /// All refusals proven wrong.
+    fn wrong_refusals(&self) -> Option<Violation> {
+        let refused = &self.history.refused;
+        let mut first = None;
+        let mut count = 0;
+        let mut behind = i64::MIN;
+        while let Some(end) = self.contradiction(behind).filter(|end| end.at > behind) {
+            behind = end.at;
+            if let Reason::Early { after, before, .. } | Reason::Nobody { after, before, .. } = end.reason {
+                let ranks = refused.rank_after(after)..refused.rank_after(before);
+                for done in ranks.map(|rank| refused.done()[rank]).filter(|done| *done < before) {
+                    count += 1;
+                    behind = behind.max(done);
+                }
+                first.get_or_insert(end);
+            }
+        }
+        first.and_then(|end| self.wrong_refusal(&end, count))
+    }
+
+    fn over_admission(&self, end: &End) -> Option<Violation> {
+        let History { requests, admitted, refused, .. } = self.history;
+        let window = self.window(end);
+        let limit = self.quota.limit;
+        match end.reason {
+            Reason::Locked { refused: rank, admitted: late } => {
+                let (refusal, late) = (requests[refused.index(rank)], requests[admitted.index(late)]);
+                let because = format!(
+                    "{window}; it was full by {}, when request {} had been refused, yet request {} was admitted in it",
+                    seconds(refusal.done.0),
+                    refusal.id,
+                    late.id,
+                );
+                Some(over_admission(self.quota, 0, vec![late], because))
+            }
+            Reason::Crowd { after, besides_first } => {
+                let more = if besides_first { limit } else { limit + 1 };
+                let mut crowd = admitted.within(requests, after, end.at, more as usize);
+                let first =
+                    self.first(end).filter(|first| besides_first && first.decision == Decision::Admitted);
+                crowd.splice(0..0, first);
+                let count = crowd.len() as u64;
+                let because = if count > limit {
+                    format!("{window}; {count} were admitted in it, {limit} are promised")
+                } else {
+                    format!(
+                        "{window}; besides the one that began it {count} were admitted in it, {limit} are promised"
+                    )
+                };
+                Some(over_admission(self.quota, count - 1, crowd, because))
+            }
+            Reason::Early { .. } | Reason::Nobody { .. } => None,
+        }
+    }
+
+    fn wrong_refusal(&self, end: &End, of: u64) -> Option<Violation> {
+        let History { requests, refused, .. } = self.history;
+        let (Reason::Early { after, .. } | Reason::Nobody { after, .. }) = end.reason else { return None };
+        // Any of them proves it; the first is the easiest to see.
+        let (at, rank) = refused.first_done_after(after);
+        let request = requests[refused.index(rank)];
+        let (counted, against, because) = if let Reason::Nobody { .. } = end.reason {
+            let because = format!(
+                "any earlier window was over when the request was sent, at {}, and from {} until it had been refused, at \
+                 {}, nothing was decided that may have begun another",
+                seconds(request.sent.0),
+                seconds(end.lo),
+                seconds(at),
+            );
+            (0, Vec::new(), because)
+        } else {
+            let counted = self.history.possible_in(end.lo, at);
+            let because = format!(
+                "{}; from its beginning until the request had been refused, at {}, at most {counted} can have been \
+                 admitted, {} are promised",
+                self.window(end),
+                seconds(at),
+                self.quota.limit,
+            );
+            (counted, self.history.possible_within(end.lo, at), because)
+        };
+        Some(Violation::WrongRefusal {
+            quota: self.quota,
+            request,
+            counted,
+            of,
+            against,
+            given: Vec::new(),
+            because,
+        })
+    }
+
+    /// The request that began the window, if only one can have.
+    fn first(&self, end: &End) -> Option<Request> {
+        let possible = |request: &&Request| {
+            request.decision != Decision::Refused && request.done.0 >= end.lo && request.sent.0 <= end.hi
+        };
+        let mut possible = self.history.requests.iter().filter(possible);
+        possible.next().copied().filter(|_| possible.next().is_none() && end.hi < self.company_from)
+    }
+
+    /// "A window that began … lasts to … at least".
+    fn window(&self, end: &End) -> String {
+        let until = seconds(end.lo.saturating_add(self.lifetime.least));
+        let (lo, hi) = (seconds(end.lo), seconds(end.hi));
+        let began = match self.first(end) {
+            Some(request) => format!("with request {} ({lo})", request.id),
+            None if lo == hi => format!("at {lo}"),
+            None => format!("between {lo} and {hi}"),
+        };
+        let furthest = if end.has_rivals { "reaching furthest of several explanations, " } else { "" };
+        format!("{furthest}a window that began {began} lasts to {until} at least")
+    }
+}

@@ -1,0 +1,116 @@
+//! Limiters that count per window on a grid, and may weigh the window before: is there an honest one with this history?
+//!
+//! All that such a limiter can be in the midst of is carried forward through the history as a few *states* (`state`) and
+//! pruned by every answer (`search`); where none is left, no honest limiter has this history. Proof, as each step keeps the
+//! truth among the states:
+//!
+//! **Room.** With p admissions in the window before and a rest ρ of this one, a hit is admitted if fewer than
+//! `room = L − ⌈p·ρ/W⌉` (floored: `⌊p·ρ/W⌋`; aligned: 0) are counted, and refused otherwise. Within a window room only grows.
+//!
+//! **Late.** So an admission can be put off without harm to others: until its `done`, the end of the window, or the instant
+//! at which a refusal needs it. A refusal needs `count ≥ room`; at the last `sent`, or begin of the window, before it the
+//! same admissions, as far as room went, had filled the window, too. So only then is a state filled, up to the room and no
+//! further. Of requests under way those with the earliest `done` are decided first: any two can change places.
+//!
+//! **Windows.** A state has a range in which its window begins, and the next begins W later, give or take the drift. What
+//! is decided at `d` is shown as `d` or up to a tick less. Between two instants of the history at which the next window can
+//! have begun, one state goes on and one crosses, each with the range that this leaves, and with each number of those
+//! under way decided before. At the end of a window its rest is one nanosecond at least.
+//!
+//! **First hit.** Where no window is, one begins with an admission under way, anywhere until something else happens. A
+//! window goes on in the next if a hit may have been decided in it, and is the last unless one certainly was: which one is
+//! not followed, so that around idle windows the judge is blunter than the limiter. In company, and from an unknown start,
+//! windows may begin anywhere.
+//!
+//! **Few.** Merging states, giving a request more time, letting it be undecided, and counting something that may not have
+//! been (in a refusal's favour alone) add limiters and take none away. So the work for each request is bounded.
+//!
+//! **Whose fault.** When the search fails it is repeated without the refusals, then with admissions that may not have been
+//! and each refusal by itself; what fails still is proven by its own kind alone. If neither does, both are to blame, and
+//! what ended the search is shown.
+//!
+//! **Limits of proof.** If aligned windows can begin anywhere (an offset near half a window), or if ticks, offset and drift
+//! come to half a window, nothing is. In company, what is under way when a window from a first hit ends may be decided
+//! without a trace.
+
+mod pending;
+mod proof;
+mod search;
+mod state;
+mod windows;
+
+use self::{
+    search::{Evidence, Found, Search, Wrong},
+    windows::Windows,
+};
+use super::{
+    Circumstances, Judgement, Request,
+    history::{History, Lifetime},
+};
+use saasbench_model::{
+    scenario::Anchor,
+    units::{Nanos, Quota},
+};
+
+pub(super) use self::windows::Weight;
+
+/// A limit, its history, and the world around it.
+#[derive(Debug, Clone, Copy)]
+struct Case<'a> {
+    requests: &'a [Request],
+    quota: Quota,
+    windows: Windows,
+    circumstances: &'a Circumstances,
+}
+
+/// Judges the history of one key, sorted by `sent`.
+pub(super) fn judge(
+    requests: &[Request],
+    quota: Quota,
+    anchor: Anchor,
+    weight: Weight,
+    circumstances: &Circumstances,
+) -> Judgement {
+    let windows = Windows::new(quota, weight, anchor == Anchor::FirstHit, circumstances);
+    // What was counted before the start weighs for one window, or two.
+    let memory =
+        if weight == Weight::Nothing { quota.window } else { Nanos(quota.window.0.saturating_mul(2)) };
+    let mut judgement = History::new(requests).judgement(Lifetime::of(memory, circumstances), circumstances);
+    let case = Case { requests, quota, windows, circumstances };
+    if circumstances.other_limits {
+        let over_admission =
+            case.search(Evidence::Admissions).end.and_then(|end| case.over_admission(end.at));
+        judgement.violations.extend(over_admission);
+        let wrong = if circumstances.exclusive { case.search(Evidence::Refusals).wrong } else { Vec::new() };
+        let mut indices: Vec<usize> = wrong.iter().map(|wrong| wrong.index).collect();
+        indices.sort_unstable();
+        judgement.wrong_refusals = indices.into_iter().map(|index| requests[index].id).collect();
+    } else {
+        case.violations(&mut judgement);
+    }
+    judgement
+}
+
+impl Case<'_> {
+    fn search(&self, evidence: Evidence) -> Found {
+        Search::new(self.requests, self.windows, self.circumstances, evidence).run()
+    }
+
+    fn violations(&self, judgement: &mut Judgement) {
+        let evidence = if self.circumstances.exclusive { Evidence::All } else { Evidence::Admissions };
+        let found = self.search(evidence);
+        if found.end.is_none() && !found.is_blunt {
+            return;
+        }
+        let admissions = self.search(Evidence::Admissions);
+        judgement.violations.extend(admissions.end.and_then(|end| self.over_admission(end.at)));
+        if self.circumstances.exclusive {
+            let mut wrong = self.search(Evidence::Refusals).wrong;
+            wrong.sort_by_key(|wrong| wrong.index);
+            judgement.violations.extend(self.wrong_refusal(&wrong));
+        }
+        if judgement.violations.is_empty() {
+            judgement.violations.extend(found.end.and_then(|end| self.jointly(&end)));
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! Was the promised limit kept? Judged from the history of one key (tenant × route × limit) alone.
+//!
+//! A request's decision instant is unknown but lies in `[sent, done]`. A violation is reported only when no honest
+//! limiter could have produced the history; a refusal is called wrong only when no honest limiter could have refused.
+//!
+//! Each algorithm has its own judge over one index of the `history`; the rules that need no state are in `spans`. The
+//! tests hold the judges against simulated limiters (`simulate`) and against exact search (`brute_force`).
+
+pub mod aligned_window;
+pub mod certificate;
+pub mod diagnose;
+pub mod fixed_window;
+mod grid;
+mod history;
+pub mod sliding_counter;
+pub mod sliding_log;
+mod spans;
+pub mod token_bucket;
+
+#[cfg(test)]
+mod brute_force;
+#[cfg(any(test, feature = "testing"))]
+#[expect(missing_docs, reason = "made for tests alone")]
+pub mod simulate;
+#[cfg(test)]
+mod tests;
+
+pub use saasbench_model::units::Tolerance;
+use saasbench_model::{
+    scenario::Algorithm,
+    units::{Nanos, Quota},
+};
+
+/// Judges the history of one key, sorted by `sent`, by the rules of the promised algorithm.
+pub fn judge(requests: &[Request], promise: Promise, circumstances: &Circumstances) -> Judgement {
+    let Promise { quota, algorithm } = promise;
+    match algorithm {
+        Algorithm::FixedWindow => fixed_window::judge(requests, quota, circumstances),
+        Algorithm::SlidingLog => sliding_log::judge(requests, quota, circumstances),
+        Algorithm::AlignedWindow => aligned_window::judge(requests, quota, circumstances),
+        Algorithm::SlidingCounter { anchor, estimate } => {
+            sliding_counter::judge(requests, quota, anchor, estimate, circumstances)
+        }
+        Algorithm::TokenBucket { burst, refill } => {
+            token_bucket::judge(requests, quota, burst, refill, circumstances)
+        }
+    }
+}
+
+/// What was promised of a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Promise {
+    /// How many in which time.
+    pub quota: Quota,
+    /// How they are counted.
+    pub algorithm: Algorithm,
+}
+
+impl Promise {
+    /// How many are admitted at once of a key that nobody has used.
+    pub fn room(&self) -> u64 {
+        match self.algorithm {
+            Algorithm::TokenBucket { burst: Some(burst), .. } => burst,
+            _ => self.quota.limit,
+        }
+    }
+}
+
+/// What the limiter did with a request, as far as its answer tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decision {
+    /// Admitted for certain.
+    Admitted,
+    /// Refused for certain.
+    Refused,
+    /// Admitted, refused, or never decided: no answer, or one that is neither.
+    Unknown,
+}
+
+/// A request as the limiter's judge sees it: 32 bytes, because a run can have millions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Request {
+    /// Number of the sample in the recorded run.
+    pub id: u64,
+    /// The decision was not before this instant.
+    pub sent: Nanos,
+    /// The decision was not after this instant (for an unanswered request: sent + the service's declared timeout).
+    pub done: Nanos,
+    /// What is known of it.
+    pub decision: Decision,
+    /// Index of the replica that it was sent to.
+    pub replica: u16,
+}
+
+/// What may be assumed about the world around the history.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Circumstances {
+    /// Nobody else uses the key. If not, a refusal can never be proven wrong.
+    pub exclusive: bool,
+    /// The key's state was empty at the start. If not, anything may have happened in the window before `since`.
+    pub fresh: bool,
+    /// Start of the history: no request of ours was sent before. If the key is ours alone, nothing that others sent earlier
+    /// (another run, given up on) was decided later.
+    pub since: Nanos,
+    /// The history is complete for decisions before this instant (`Nanos::MAX` unless the run was cut off); later
+    /// refusals cannot be proven wrong.
+    pub complete_until: Nanos,
+    /// Spans `[from, to]` within which the limiter's store lost its memory, once or more, or may have (a restart that was
+    /// seen).
+    pub memory_losses: Vec<(Nanos, Nanos)>,
+    /// How far the client's and the limiter's clocks may drift apart.
+    pub tolerance: Tolerance,
+    /// One tick of the limiter's clock.
+    pub resolution: Nanos,
+    /// The run's zero, since the Unix epoch by the client's clock: where aligned windows begin is known from it, up to the
+    /// tolerance's offset.
+    pub unix_zero: Nanos,
+    /// The route has other limits, too: a refusal may be one of theirs. It consumed nothing here, and is no evidence about
+    /// this limit's state; whether this limit can have given it is told in [`Judgement::wrong_refusals`].
+    pub other_limits: bool,
+}
+
+/// What the history shows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Judgement {
+    /// Certain admissions.
+    pub admitted: u64,
+    /// Certain refusals.
+    pub refused: u64,
+    /// The rest.
+    pub unknown: u64,
+    /// Proven violations, the first of each kind; empty when none is proven.
+    pub violations: Vec<Violation>,
+    /// Under [`Circumstances::other_limits`]: ids of the refusals that this limit cannot have given, each proven by itself,
+    /// without leaning on other refusals; in the order of the history. They are no violations of this limit (only if no
+    /// limit can have given one is it wrong). Empty otherwise.
+    pub wrong_refusals: Vec<u64>,
+    /// Refusals that nothing could be said about, and why.
+    pub unjudged_refusals: Vec<(u64, Unjudged)>,
+}
+
+/// Why refusals could not be judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unjudged {
+    /// Others may use the key.
+    NotExclusive,
+    /// What happened in the window before the run is unknown.
+    UnknownStart,
+    /// The run was cut off: requests near its end are not in the record.
+    CutOff,
+}
+
+/// A proven violation and the requests that prove it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Violation {
+    /// More admissions than any honest limiter could have granted.
+    OverAdmission {
+        /// What was promised.
+        quota: Quota,
+        /// Where the admissions lie: from the earliest `sent` to the latest `done` of `requests`.
+        from: Nanos,
+        /// See `from`.
+        to: Nanos,
+        /// How many of `requests` an honest limiter could have admitted at the most.
+        allowed: u64,
+        /// The certain admissions, more than `allowed`; sorted by `sent`.
+        requests: Vec<Request>,
+        /// Other answers that the proof leans on, because they fix what state the limiter was in; sorted by `sent`. Made
+        /// complete by [`certificate::completed`], empty where `requests` are enough.
+        given: Vec<Request>,
+        /// One sentence: why no honest limiter could have granted them.
+        because: String,
+    },
+    /// A refusal that no honest limiter could have given.
+    WrongRefusal {
+        /// What was promised.
+        quota: Quota,
+        /// The refused request.
+        request: Request,
+        /// Admissions that the quota could have counted against it at the most (fewer than the limit).
+        counted: u64,
+        /// How many refusals of the history are proven wrong, this one included: no upper bound, later ones can need the
+        /// evidence of earlier ones.
+        of: u64,
+        /// The requests that may have been admitted and may have counted against it: `counted` at the most at any one
+        /// instant, though there can be more of them where not all can have counted at once; sorted by `sent`.
+        against: Vec<Request>,
+        /// As with an over-admission.
+        given: Vec<Request>,
+        /// One sentence: why no honest limiter could have refused it.
+        because: String,
+    },
+}

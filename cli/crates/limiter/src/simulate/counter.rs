@@ -1,0 +1,67 @@
+//! Limiters that count per window on a grid: aligned windows and sliding counters.
+
+use saasbench_model::{
+    scenario::{Anchor, Estimate},
+    units::Quota,
+};
+
+/// One key of such a limiter.
+#[derive(Debug, Clone)]
+pub struct Counter {
+    quota: Quota,
+    pub anchor: Anchor,
+    /// `None`: the window before weighs nothing.
+    estimate: Option<Estimate>,
+    /// Unix time of the clock's zero.
+    unix_zero: i64,
+    /// Where the current window begins, by the clock.
+    pub begin: Option<i64>,
+    previous: u64,
+    count: u64,
+}
+
+impl Counter {
+    pub fn new(quota: Quota, anchor: Anchor, estimate: Option<Estimate>, unix_zero: i64) -> Self {
+        Self { quota, anchor, estimate, unix_zero, begin: None, previous: 0, count: 0 }
+    }
+
+    pub(super) fn forget(&mut self) {
+        (self.begin, self.previous, self.count) = (None, 0, 0);
+    }
+
+    pub(super) fn admits(&mut self, now: i64) -> bool {
+        let window = self.quota.window.0;
+        if self.anchor == Anchor::Epoch {
+            let since_epoch = now + self.unix_zero;
+            let begin = now - since_epoch.rem_euclid(window);
+            match self.begin {
+                Some(before) if before == begin => {}
+                Some(before) if before + window == begin => (self.previous, self.count) = (self.count, 0),
+                _ => (self.previous, self.count) = (0, 0),
+            }
+            self.begin = Some(begin);
+        } else if let Some(begin) = self.begin {
+            // The keys live for two windows; any hit in the second makes the current count the previous one.
+            if now - begin >= 2 * window {
+                self.forget();
+            } else if now - begin >= window {
+                (self.begin, self.previous, self.count) = (Some(begin + window), self.count, 0);
+            }
+        }
+        let left = self.begin.map_or(window, |begin| begin + window - now);
+        let weighted = self.previous as i128 * i128::from(left);
+        let (limit, count) = (i128::from(self.quota.limit), i128::from(self.count));
+        let admits = match self.estimate {
+            None => count < limit,
+            Some(Estimate::Exact) => {
+                weighted + (count + 1) * i128::from(window) <= limit * i128::from(window)
+            }
+            Some(Estimate::Floored) => weighted / i128::from(window) + count < limit,
+        };
+        if admits {
+            self.begin.get_or_insert(now);
+            self.count += 1;
+        }
+        admits
+    }
+}

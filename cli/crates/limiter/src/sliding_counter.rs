@@ -1,0 +1,32 @@
+//! The sliding counter: admissions are counted per window; one more is granted while `previous · (1 − x) + current + 1` is
+//! not more than L, x being the share of the window that is over. Refusals count nothing.
+//!
+//! **Epoch**: windows begin at the whole multiples of W. **First hit** (as in the Python package `limits`): they begin with
+//! the first admission and go on one after the other; a window without any hit is the last. **Exact**: the estimate is taken
+//! as it is. **Floored**: `previous · (1 − x)` is rounded down.
+//!
+//! The rules are those of `grid`, which aligned windows share.
+
+use super::{
+    Circumstances, Judgement, Request,
+    grid::{self, Weight},
+};
+use saasbench_model::{
+    scenario::{Anchor, Estimate},
+    units::Quota,
+};
+
+/// Judges the history of one key, sorted by `sent`, in O(n log n).
+pub fn judge(
+    requests: &[Request],
+    quota: Quota,
+    anchor: Anchor,
+    estimate: Estimate,
+    circumstances: &Circumstances,
+) -> Judgement {
+    let weight = match estimate {
+        Estimate::Exact => Weight::Exact,
+        Estimate::Floored => Weight::Floored,
+    };
+    grid::judge(requests, quota, anchor, weight, circumstances)
+}

@@ -1,0 +1,51 @@
+//! The sliding log: a request is refused if and only if L admissions lie in the window before its decision.
+//!
+//! Let `l` be the least and `m` the most that a window may last on the client's clock (`Lifetime`).
+//!
+//! **Over-admission.** An admission at `d` has at most L − 1 others in `[d − l, d)`, so of L + 1 admissions in a row the
+//! last is at least `l` after the first, and of kL + 1 in a row at least `k·l`. More than kL certain admissions in a span
+//! shorter than `k·l` are a proof, whatever others do, and however the run began or was cut off. (A store that lost its
+//! memory forgets the log: no span is judged across a loss.)
+//!
+//! **Wrong refusal.** A refusal at `d` needs L admissions decided in `[d − m, d]`: see `spans::lonely_refusal`.
+
+use super::{
+    Circumstances, Judgement, Request, Violation,
+    history::{History, Lifetime, losses, over_admission, seconds},
+    spans,
+};
+use saasbench_model::units::Quota;
+
+/// Judges the history of one key, sorted by `sent`, in O(n log n).
+pub fn judge(requests: &[Request], quota: Quota, circumstances: &Circumstances) -> Judgement {
+    let history = History::new(requests);
+    let lifetime = Lifetime::of(quota.window, circumstances);
+    let mut judgement = history.judgement(lifetime, circumstances);
+    judgement.violations.extend(crowded(&history, quota, lifetime, circumstances));
+    if circumstances.other_limits {
+        let lonely = spans::lonely_refusals(&history, quota, lifetime, circumstances);
+        judgement.wrong_refusals = lonely.into_iter().map(|(request, _)| request.id).collect();
+    } else {
+        judgement.violations.extend(spans::lonely_refusal(&history, quota, lifetime, circumstances));
+    }
+    judgement
+}
+
+fn crowded(
+    history: &History<'_>,
+    quota: Quota,
+    lifetime: Lifetime,
+    circumstances: &Circumstances,
+) -> Option<Violation> {
+    let allowed = |windows: u64| quota.limit.saturating_mul(windows);
+    let crowd = spans::crowd(&history.admitted, lifetime.least, &losses(circumstances), allowed)?;
+    let allowed = allowed(crowd.windows);
+    let requests = history.admitted.within(history.requests, crowd.after, crowd.by, allowed as usize + 1);
+    let because = format!(
+        "{} were admitted within {}, which is shorter than {}; {allowed} are promised in any such span",
+        allowed + 1,
+        seconds(crowd.by - crowd.after - 1),
+        spans::windows(crowd.windows, lifetime.least),
+    );
+    Some(over_admission(quota, allowed, requests, because))
+}

@@ -1,0 +1,188 @@
+//! The rules that need no state, only counts in spans: too many certain admissions in too short a span, and too few
+//! possible ones before a refusal.
+
+use super::{
+    Circumstances, Decision, Request, Violation,
+    history::{Group, History, Lifetime, seconds},
+};
+use saasbench_model::units::Quota;
+
+/// Spans of up to so many windows are tried: longer ones show smaller excesses, but each costs a pass.
+const MOST_WINDOWS: u64 = 32;
+
+/// Certain admissions, all within one span.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Crowd {
+    /// In how many windows' span.
+    pub(super) windows: u64,
+    /// All were sent after this instant…
+    pub(super) after: i64,
+    /// …and done by this one.
+    pub(super) by: i64,
+}
+
+/// The first crowd of more than `allowed(k)` admissions that all lie in a span shorter than `k · least`, for the
+/// smallest such k. None of it touches a span in which the store may have lost its memory.
+///
+/// A count of intervals inside a sliding span takes two pointers: one over `sent`, which leaves, one over `done`, which
+/// enters. An interval that has left before it would enter never counts.
+pub(super) fn crowd(
+    admitted: &Group,
+    least: i64,
+    losses: &[(i64, i64)],
+    allowed: impl Fn(u64) -> u64,
+) -> Option<Crowd> {
+    let mut by_done: Vec<usize> = (0..admitted.len()).collect();
+    by_done.sort_by_key(|rank| admitted.done()[*rank]);
+    (1..=MOST_WINDOWS).take_while(|windows| allowed(*windows) < admitted.len() as u64).find_map(|windows| {
+        crowd_in(admitted, &by_done, windows, least.saturating_mul(windows as i64), losses, &allowed)
+    })
+}
+
+fn crowd_in(
+    admitted: &Group,
+    by_done: &[usize],
+    windows: u64,
+    width: i64,
+    losses: &[(i64, i64)],
+    allowed: &impl Fn(u64) -> u64,
+) -> Option<Crowd> {
+    let (sent, done) = (admitted.sent(), admitted.done());
+    let allowed = allowed(windows);
+    let (mut entered, mut inside) = (0, 0u64);
+    let mut counts = vec![false; sent.len()];
+    let mut loss = 0;
+    for first in 0..sent.len() {
+        if first > 0 && counts[first - 1] {
+            inside -= 1;
+        }
+        while losses.get(loss).is_some_and(|(_, to)| *to < sent[first]) {
+            loss += 1;
+        }
+        let end = sent[first].saturating_add(width);
+        let end = losses.get(loss).map_or(end, |(from, _)| end.min(*from));
+        // The end never moves back: it waits at a loss until the first of the span has passed it.
+        while let Some(rank) = by_done.get(entered).copied().filter(|rank| done[*rank] < end) {
+            entered += 1;
+            if rank >= first {
+                counts[rank] = true;
+                inside += 1;
+            }
+        }
+        if inside > allowed {
+            let by = by_done[..entered].iter().filter(|rank| **rank >= first).nth(allowed as usize);
+            return by.map(|rank| Crowd { windows, after: sent[first] - 1, by: done[*rank] });
+        }
+    }
+    None
+}
+
+/// `10 s`, or `3 windows of 9.999 s`.
+pub(super) fn windows(count: u64, least: i64) -> String {
+    match count {
+        1 => seconds(least),
+        _ => format!("{count} windows of {}", seconds(least)),
+    }
+}
+
+/// The refusals that too few admissions can precede: at no instant of `[s, r]` can the window before hold L.
+///
+/// A refusal at `d` needs L admissions decided in `[d − most, d]`, of whatever algorithm that counts admissions for one
+/// window. A request with the interval `[s, r]` can be one of them only if `s ≤ d ≤ r + most`; the number of such spans
+/// over `d` rises only where one begins: only the refusal's `sent` and the `sent`s inside its interval are tried. That the
+/// store may have lost its memory is no defence (an honest limiter without memory refuses less). Unrecorded requests
+/// are one: those before `since` if the store was not fresh, those decided after `complete_until`, any if the run is not
+/// alone.
+///
+/// Answers with each such refusal and how many admissions it can have counted at the most: fewer than L.
+pub(super) fn lonely_refusals(
+    history: &History<'_>,
+    quota: Quota,
+    lifetime: Lifetime,
+    circumstances: &Circumstances,
+) -> Vec<(Request, u64)> {
+    let mut lonely = Vec::new();
+    if !circumstances.exclusive || lifetime.least <= 0 {
+        return lonely;
+    }
+    let sent = &history.possible_sent;
+    // How many spans lie over the instant at which the one with this rank begins.
+    let over = |rank: usize| {
+        let begun = sent.partition_point(|other| *other <= sent[rank]);
+        begun - history.possible_done.partition_point(|done| *done < sent[rank].saturating_sub(lifetime.most))
+    };
+    let mut peaks = None;
+    for request in history.requests.iter().filter(|request| request.decision == Decision::Refused) {
+        let (s, r) = (request.sent.0, request.done.max(request.sent).0);
+        if r >= circumstances.complete_until.0
+            || !circumstances.fresh && s <= circumstances.since.0.saturating_add(lifetime.most)
+        {
+            continue;
+        }
+        let touching = history.possible_in(s.saturating_sub(lifetime.most), r);
+        let mut counted = history.possible_in(s.saturating_sub(lifetime.most), s);
+        if counted < quota.limit && quota.limit <= touching {
+            let peaks = peaks.get_or_insert_with(|| Peaks::of((0..sent.len()).map(&over).collect()));
+            let inside = sent.partition_point(|other| *other <= s)..sent.partition_point(|other| *other <= r);
+            counted = counted.max(peaks.highest(inside).unwrap_or(0) as u64);
+        }
+        if counted < quota.limit {
+            lonely.push((*request, counted));
+        }
+    }
+    lonely
+}
+
+/// The first of [`lonely_refusals`] as the violation that it is.
+pub(super) fn lonely_refusal(
+    history: &History<'_>,
+    quota: Quota,
+    lifetime: Lifetime,
+    circumstances: &Circumstances,
+) -> Option<Violation> {
+    let lonely = lonely_refusals(history, quota, lifetime, circumstances);
+    let (request, counted) = *lonely.first()?;
+    let of = lonely.len() as u64;
+    let against = history.possible_within(request.sent.0.saturating_sub(lifetime.most), request.done.0);
+    let because = format!(
+        "at no instant from {} to {} can the {} before have held more than {counted} admissions; it takes {} to refuse",
+        seconds(request.sent.0),
+        seconds(request.done.0),
+        seconds(lifetime.most),
+        quota.limit,
+    );
+    Some(Violation::WrongRefusal { quota, request, counted, of, against, given: Vec::new(), because })
+}
+
+/// Highest value in a range: a tree of maxima, the leaves in its second half.
+pub(super) struct Peaks<T>(Vec<T>);
+
+impl<T: Copy + Ord> Peaks<T> {
+    pub(super) fn of(leaves: Vec<T>) -> Self {
+        // The first half only has to be there.
+        let mut tree = leaves.clone();
+        tree.extend(leaves);
+        for node in (1..tree.len() / 2).rev() {
+            tree[node] = tree[2 * node].max(tree[2 * node + 1]);
+        }
+        Self(tree)
+    }
+
+    /// `None`: there is none in it.
+    pub(super) fn highest(&self, ranks: std::ops::Range<usize>) -> Option<T> {
+        let (mut from, mut to) = (ranks.start + self.0.len() / 2, ranks.end + self.0.len() / 2);
+        let mut highest = None;
+        while from < to {
+            if from % 2 == 1 {
+                highest = highest.max(Some(self.0[from]));
+                from += 1;
+            }
+            if to % 2 == 1 {
+                to -= 1;
+                highest = highest.max(Some(self.0[to]));
+            }
+            (from, to) = (from / 2, to / 2);
+        }
+        highest
+    }
+}

@@ -1,0 +1,661 @@
+//! No honest limiter is accused; every known defect is found; tiny histories are judged as exact search judges them.
+
+mod grid;
+mod token_bucket;
+
+use proptest::prelude::*;
+
+use super::{
+    Circumstances, Decision, Judgement, Promise, Request, Tolerance, Unjudged, Violation, brute_force,
+    certificate, fixed_window, judge,
+    simulate::{Arrivals, Limiter, Load, Random, any_load},
+    sliding_log,
+};
+use saasbench_model::{
+    scenario::Algorithm,
+    units::{Nanos, Quota},
+};
+
+type Judge = fn(&[Request], Quota, &Circumstances) -> Judgement;
+type Make = fn(Quota, bool) -> Limiter;
+
+const MS: i64 = 1_000_000;
+const SECOND: i64 = 1_000_000_000;
+
+const A: Decision = Decision::Admitted;
+const R: Decision = Decision::Refused;
+const U: Decision = Decision::Unknown;
+
+/// Requests `(sent, done, decision)` in milliseconds, numbered from 0.
+fn history(requests: &[(i64, i64, Decision)]) -> Vec<Request> {
+    let request = |(id, (sent, done, decision)): (u64, &(i64, i64, Decision))| Request {
+        id,
+        sent: Nanos::from_millis(*sent),
+        done: Nanos::from_millis(*done),
+        decision: *decision,
+        replica: 0,
+    };
+    (0..).zip(requests).map(request).collect()
+}
+
+/// Alone on a fresh store, with clocks that agree and no ticks.
+fn alone() -> Circumstances {
+    Circumstances {
+        exclusive: true,
+        fresh: true,
+        since: Nanos::ZERO,
+        complete_until: Nanos::MAX,
+        memory_losses: Vec::new(),
+        tolerance: Tolerance { offset: Nanos::ZERO, drift: 0.0 },
+        resolution: Nanos::ZERO,
+        unix_zero: Nanos::ZERO,
+        other_limits: false,
+    }
+}
+
+/// `+ ids` of an over-admission, `- id of` of a wrong refusal.
+fn found(judgement: &Judgement) -> String {
+    let name = |violation: &Violation| match violation {
+        Violation::OverAdmission { requests, .. } => {
+            let ids: Vec<String> = requests.iter().map(|request| request.id.to_string()).collect();
+            format!("+ {}", ids.join(" "))
+        }
+        Violation::WrongRefusal { request, counted, of, .. } => {
+            format!("- {} ({counted}) of {of}", request.id)
+        }
+    };
+    judgement.violations.iter().map(name).collect::<Vec<_>>().join(", ")
+}
+
+type Case = (&'static str, fn(&mut Circumstances), &'static [(i64, i64, Decision)], &'static str);
+
+fn check(judge: Judge, cases: &[Case]) {
+    for (name, change, requests, expected) in cases {
+        let mut circumstances = alone();
+        change(&mut circumstances);
+        let judgement =
+            judge(&history(requests), Quota { limit: 2, window: Nanos::from_secs(1) }, &circumstances);
+        assert_eq!(found(&judgement), *expected, "{name}: {:?}", judgement.violations);
+    }
+}
+
+/// The quota is 2/1s.
+#[test]
+fn fixed_windows_by_hand() {
+    let cases: &[Case] = &[
+        ("nothing", |_| (), &[], ""),
+        ("as promised", |_| (), &[(0, 0, A), (10, 10, A), (20, 20, R), (1_000, 1_000, A)], ""),
+        ("one too many", |_| (), &[(0, 0, A), (10, 10, A), (20, 20, A)], "+ 0 1 2"),
+        ("on the edge the old window may be over", |_| (), &[(0, 0, A), (10, 10, A), (1_000, 1_000, A)], ""),
+        ("just before the edge it is not", |_| (), &[(0, 0, A), (10, 10, A), (999, 999, A)], "+ 0 1 2"),
+        ("one tick is granted", |c| c.resolution = Nanos(MS), &[(0, 0, A), (10, 10, A), (999, 999, A)], ""),
+        (
+            "on the edge it may live",
+            |_| (),
+            &[(0, 0, A), (10, 10, A), (1_000, 1_000, R), (1_001, 1_001, A)],
+            "",
+        ),
+        ("just behind it does not", |_| (), &[(0, 0, A), (10, 10, A), (1_001, 1_001, R)], "- 2 (0) of 1"),
+        (
+            "clocks may disagree",
+            |c| c.tolerance = Tolerance { offset: Nanos(MS), drift: 1e-3 },
+            &[(0, 0, A), (10, 10, A), (1_002, 1_002, R)],
+            "",
+        ),
+        (
+            "but not by more",
+            |c| c.tolerance = Tolerance { offset: Nanos(MS), drift: 1e-3 },
+            &[(0, 0, A), (10, 10, A), (1_003, 1_003, R)],
+            "- 2 (0) of 1",
+        ),
+        ("refused too early", |_| (), &[(0, 0, A), (10, 10, R), (20, 20, R), (30, 30, A)], "- 1 (1) of 2"),
+        ("an unknown one may have counted", |_| (), &[(0, 0, A), (5, 900, U), (10, 10, R)], ""),
+        ("but not before it was sent", |_| (), &[(0, 0, A), (10, 10, R), (20, 900, U)], "- 1 (1) of 1"),
+        (
+            "an unknown one may have begun the window",
+            |_| (),
+            &[(0, 600, U), (700, 700, A), (1_200, 1_200, A), (1_300, 1_300, A)],
+            "",
+        ),
+        (
+            "a window begins with its first hit",
+            |_| (),
+            &[(0, 0, A), (900, 900, A), (1_100, 1_100, A), (1_200, 1_200, A)],
+            "",
+        ),
+        (
+            "so this is one too many",
+            |_| (),
+            &[(0, 0, A), (900, 900, A), (1_100, 1_100, A), (1_200, 1_200, A), (1_300, 1_300, A)],
+            "+ 2 3 4",
+        ),
+        ("nobody knows who came first", |_| (), &[(0, 50, A), (10, 60, R), (20, 70, A), (30, 80, R)], ""),
+        ("an old window", |c| c.fresh = false, &[(0, 0, R), (900, 900, R), (1_000, 1_000, R)], ""),
+        ("no window is that old", |c| c.fresh = false, &[(0, 0, R), (1_001, 1_001, R)], "- 1 (0) of 1"),
+        (
+            "an old window, then one of ours",
+            |c| c.fresh = false,
+            &[(0, 0, A), (10, 10, A), (20, 20, A), (30, 30, A)],
+            "",
+        ),
+        (
+            "two windows do not begin within one",
+            |c| c.fresh = false,
+            &[(0, 0, A), (10, 10, A), (20, 20, A), (30, 30, A), (40, 40, A)],
+            "+ 2 3 4",
+        ),
+        (
+            "a refusal shows where the old window ends",
+            |c| c.fresh = false,
+            &[(0, 0, R), (10, 10, A), (20, 20, A), (30, 30, A)],
+            "+ 1 2 3",
+        ),
+        ("company may have filled it", |c| c.exclusive = false, &[(0, 0, R), (5_000, 5_000, R)], ""),
+        (
+            "company takes, it does not give",
+            |c| c.exclusive = false,
+            &[(0, 0, R), (10, 10, A), (20, 20, A), (30, 30, A)],
+            "+ 1 2 3",
+        ),
+        (
+            "behind the cut anyone may have filled it",
+            |c| c.complete_until = Nanos(5 * MS),
+            &[(0, 0, A), (10, 10, R)],
+            "",
+        ),
+        (
+            "before it nobody",
+            |c| c.complete_until = Nanos(11 * MS),
+            &[(0, 0, A), (10, 10, R)],
+            "- 1 (1) of 1",
+        ),
+        (
+            "memory may be lost",
+            |c| c.memory_losses = vec![(Nanos(15 * MS), Nanos(15 * MS))],
+            &[(0, 0, A), (10, 10, A), (20, 20, A), (30, 30, A), (40, 40, R)],
+            "",
+        ),
+        (
+            "or kept",
+            |c| c.memory_losses = vec![(Nanos(15 * MS), Nanos(15 * MS))],
+            &[(0, 0, A), (10, 10, A), (20, 20, R), (1_000, 1_000, A)],
+            "",
+        ),
+        (
+            "but only once",
+            |c| c.memory_losses = vec![(Nanos(15 * MS), Nanos(15 * MS))],
+            &[(0, 0, A), (10, 10, A), (20, 20, A), (30, 30, A), (40, 40, A)],
+            "+ 2 3 4",
+        ),
+        ("a full window stays full", |_| (), &[(0, 0, A), (10, 10, U), (20, 20, R), (30, 30, A)], "+ 3"),
+    ];
+    check(fixed_window::judge, cases);
+}
+
+/// The quota is 2/1s.
+#[test]
+fn sliding_logs_by_hand() {
+    let cases: &[Case] = &[
+        ("nothing", |_| (), &[], ""),
+        (
+            "as promised",
+            |_| (),
+            &[(0, 0, A), (500, 500, A), (600, 600, R), (1_000, 1_000, A), (1_001, 1_001, R)],
+            "",
+        ),
+        ("one too many", |_| (), &[(0, 0, A), (500, 500, A), (999, 999, A)], "+ 0 1 2"),
+        ("one tick is granted", |c| c.resolution = Nanos(MS), &[(0, 0, A), (500, 500, A), (999, 999, A)], ""),
+        (
+            "over two windows",
+            |_| (),
+            &[(0, 900, A), (0, 900, A), (0, 1_900, A), (0, 1_900, A), (0, 1_900, A)],
+            "+ 0 1 2 3 4",
+        ),
+        ("a window later it may be in", |_| (), &[(0, 0, A), (0, 0, A), (1_000, 1_000, R)], ""),
+        ("later still it is out", |_| (), &[(0, 0, A), (1, 1, A), (1_001, 1_001, R)], "- 2 (1) of 1"),
+        ("an unknown one may have counted", |_| (), &[(0, 0, A), (5, 900, U), (1_000, 1_000, R)], ""),
+        ("never both at once", |_| (), &[(0, 0, A), (900, 1_500, R), (1_200, 1_200, A)], "- 1 (1) of 1"),
+        (
+            "old admissions",
+            |c| c.fresh = false,
+            &[(0, 0, R), (1_000, 1_000, R), (1_001, 1_001, R)],
+            "- 2 (0) of 1",
+        ),
+        ("company may have filled it", |c| c.exclusive = false, &[(0, 0, R), (5_000, 5_000, R)], ""),
+        ("but gives nothing", |c| c.exclusive = false, &[(0, 0, A), (0, 0, A), (0, 0, A)], "+ 0 1 2"),
+        (
+            "behind the cut anyone may have",
+            |c| c.complete_until = Nanos(5 * MS),
+            &[(0, 0, A), (10, 10, R)],
+            "",
+        ),
+        (
+            "memory may be lost",
+            |c| c.memory_losses = vec![(Nanos(15 * MS), Nanos(25 * MS))],
+            &[(0, 0, A), (10, 10, A), (30, 30, A), (40, 40, A)],
+            "",
+        ),
+        (
+            "but only once",
+            |c| c.memory_losses = vec![(Nanos(15 * MS), Nanos(25 * MS))],
+            &[(0, 0, A), (10, 10, A), (30, 30, A), (40, 40, A), (50, 50, A)],
+            "+ 2 3 4",
+        ),
+    ];
+    check(sliding_log::judge, cases);
+}
+
+#[test]
+fn what_cannot_be_judged_is_counted_by_cause() {
+    let requests =
+        history(&[(0, 0, R), (500, 500, A), (1_500, 1_500, R), (3_000, 3_000, R), (3_000, 3_000, U)]);
+    let quota = Quota { limit: 1, window: Nanos::from_secs(1) };
+    let judged = |change: fn(&mut Circumstances)| {
+        let mut circumstances = alone();
+        change(&mut circumstances);
+        let judgement = fixed_window::judge(&requests, quota, &circumstances);
+        assert_eq!((judgement.admitted, judgement.refused, judgement.unknown), (1, 3, 1));
+        assert_eq!(
+            judgement.unjudged_refusals,
+            sliding_log::judge(&requests, quota, &circumstances).unjudged_refusals
+        );
+        judgement.unjudged_refusals
+    };
+    assert_eq!(judged(|_| ()), []);
+    assert_eq!(judged(|c| c.fresh = false), [(1, Unjudged::UnknownStart)]);
+    assert_eq!(judged(|c| c.complete_until = Nanos(SECOND)), [(2, Unjudged::CutOff)]);
+    assert_eq!(judged(|c| c.exclusive = false), [(3, Unjudged::NotExclusive)]);
+}
+
+#[test]
+fn a_certificate_can_be_checked_by_hand() {
+    let requests = history(&[(4, 4, A), (10, 12, A), (20, 25, A), (30, 30, R)]);
+    let judged = |limit, judge: Judge| {
+        let judgement = judge(&requests, Quota { limit, window: Nanos::from_secs(10) }, &alone());
+        let because = judgement.violations.into_iter().map(|violation| match violation {
+            Violation::OverAdmission { from, to, allowed, because, .. } => {
+                assert_eq!((from, to, allowed), (Nanos::from_millis(4), Nanos::from_millis(25), 2));
+                because
+            }
+            Violation::WrongRefusal { request, counted, of, because, .. } => {
+                assert_eq!((request.id, counted, of), (3, 3, 1));
+                because
+            }
+        });
+        because.collect::<Vec<_>>().join("\n")
+    };
+    assert_eq!(
+        judged(2, fixed_window::judge),
+        "a window that began with request 0 (0.004 s) lasts to 10.004 s at least; 3 were admitted in it, 2 are promised"
+    );
+    assert_eq!(
+        judged(4, fixed_window::judge),
+        "a window that began with request 0 (0.004 s) lasts to 10.004 s at least; from its beginning until the request \
+         had been refused, at 0.030 s, at most 3 can have been admitted, 4 are promised"
+    );
+    assert_eq!(
+        judged(2, sliding_log::judge),
+        "3 were admitted within 0.021 s, which is shorter than 10.000 s; 2 are promised in any such span"
+    );
+    assert_eq!(
+        judged(4, sliding_log::judge),
+        "at no instant from 0.030 s to 0.030 s can the 10.000 s before have held more than 3 admissions; it takes 4 to \
+         refuse"
+    );
+}
+
+prop_compose! {
+    fn any_request()(
+        sent in 0..4_000i64,
+        lasts in prop_oneof![Just(0), 0..20i64, 0..3_000i64],
+        decision in prop_oneof![Just(A), Just(R), Just(U)],
+    ) -> (i64, i64, Decision) {
+        (sent, sent + lasts, decision)
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1_000))]
+
+    /// Whatever is recorded, and whatever is found in it: the evidence is in the history, and is what it is said to be.
+    #[test]
+    fn certificates_are_true(
+        mut requests in prop::collection::vec(any_request(), 0..60),
+        limit in 1..6u64,
+        (exclusive, fresh) in any::<(bool, bool)>(),
+        losses in prop::collection::vec((0..5_000i64, 0..300i64), 0..3),
+        until in prop_oneof![Just(i64::MAX), 0..4_000i64],
+        resolution in 0..3i64,
+    ) {
+        requests.sort_by_key(|(sent, ..)| *sent);
+        let requests = history(&requests);
+        let quota = Quota { limit, window: Nanos::from_secs(1) };
+        let mut losses: Vec<_> = losses
+            .into_iter()
+            .map(|(from, length)| (Nanos::from_millis(from), Nanos::from_millis(from + length)))
+            .collect();
+        losses.sort();
+        let circumstances = Circumstances {
+            exclusive,
+            fresh,
+            complete_until: Nanos::from_millis(until),
+            memory_losses: losses,
+            resolution: Nanos::from_millis(resolution),
+            ..alone()
+        };
+        for judge in [fixed_window::judge, sliding_log::judge] {
+            let judgement = judge(&requests, quota, &circumstances);
+            for violation in &judgement.violations {
+                match violation {
+                    Violation::OverAdmission { requests: crowd, allowed, from, to, .. } => {
+                        prop_assert_eq!(crowd.len() as u64, allowed + 1);
+                        prop_assert!(crowd.iter().all(|one| one.decision == A && requests.contains(one)));
+                        prop_assert!(crowd.windows(2).all(|pair| (pair[0].sent, pair[0].id) < (pair[1].sent, pair[1].id)));
+                        prop_assert!(crowd.iter().all(|one| *from <= one.sent && one.done <= *to));
+                    }
+                    Violation::WrongRefusal { request, counted, of, .. } => {
+                        prop_assert!(request.decision == R && requests.contains(request));
+                        prop_assert!(*counted < limit && (1..=judgement.refused).contains(of));
+                        prop_assert!(exclusive && request.done < circumstances.complete_until);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// How many histories a property test tries: `SAASBENCH_CASES`, or as many as it is meant to; a tenth without optimisation.
+fn cases(ordinary: u64) -> u64 {
+    let ordinary = if cfg!(debug_assertions) { (ordinary / 10).max(1) } else { ordinary };
+    std::env::var("SAASBENCH_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(ordinary)
+}
+
+/// One line for each request.
+fn table(history: &[Request]) -> String {
+    let line = |request: &Request| {
+        let Request { id, sent, done, decision, .. } = request;
+        format!("  {id:3} [{}, {}] {decision:?}\n", sent.0, done.0)
+    };
+    history.iter().map(line).collect()
+}
+
+fn honest_is_never_accused(judge: Judge, make: Make) {
+    for seed in 0..cases(20_000) {
+        let random = &mut Random(seed);
+        let window = random.pick(&[50 * MS, SECOND, 10 * SECOND]);
+        let limit = random.pick(&[1, 2, 3, 5, 8, 8, 20]);
+        let quota = Quota { limit, window: Nanos(window) };
+        let load = any_load(window, limit, random);
+        let mut limiter = make(quota, random.chance(0.5));
+        let history = load.run(&mut limiter, random);
+        let judgement = judge(&history, quota, &load.circumstances());
+        assert!(
+            judgement.violations.is_empty(),
+            "seed {seed}: {quota:?} {load:?}\n{}\n{:?}",
+            table(&history),
+            judgement.violations
+        );
+    }
+}
+
+#[test]
+fn an_honest_fixed_window_is_never_accused() {
+    honest_is_never_accused(fixed_window::judge, Limiter::fixed_window);
+}
+
+#[test]
+fn an_honest_sliding_log_is_never_accused() {
+    honest_is_never_accused(sliding_log::judge, Limiter::sliding_log);
+}
+
+/// A tiny history: what a limiter on the grid answered, with some of it changed, or anything at all.
+fn tiny(random: &mut Random, make: impl Fn(Quota, bool) -> Limiter) -> (Vec<Request>, Quota, Circumstances) {
+    let quota = Quota { limit: random.within(1, 3) as u64, window: Nanos(random.within(3, 8)) };
+    let since = if random.chance(0.6) { 0 } else { random.within(1, 6) };
+    let most = random.pick(&[0, 0, 1, 3, 6]);
+    let length = random.within(6, 22);
+    let mut limiter = make(quota, random.chance(0.5));
+    let wild = random.chance(0.3);
+    let mut calls: Vec<(i64, i64, i64)> = (0..random.within(3, 7))
+        .map(|_| {
+            let sent = since + random.within(0, length);
+            let decided = sent + random.within(0, most);
+            (decided, sent, decided + random.within(0, most))
+        })
+        .collect();
+    calls.sort_unstable();
+    let mut history: Vec<Request> = (0..)
+        .zip(calls)
+        .map(|(id, (decided, sent, done))| {
+            let mut decision =
+                if limiter.admits(decided, 0) { Decision::Admitted } else { Decision::Refused };
+            if wild || random.chance(0.1) {
+                decision = random.pick(&[Decision::Admitted, Decision::Refused]);
+            }
+            if random.chance(0.08) {
+                decision = Decision::Unknown;
+            }
+            Request { id, sent: Nanos(sent), done: Nanos(done), decision, replica: 0 }
+        })
+        .collect();
+    history.sort_by_key(|request| (request.sent, request.id));
+    let loss = random.chance(0.1).then(|| {
+        let from = random.within(since, since + length);
+        (Nanos(from), Nanos(from + random.within(0, 3)))
+    });
+    let circumstances = Circumstances {
+        exclusive: random.chance(0.9),
+        fresh: random.chance(0.7),
+        since: Nanos(since),
+        complete_until: if random.chance(0.9) {
+            Nanos::MAX
+        } else {
+            Nanos(random.within(since, since + length))
+        },
+        memory_losses: loss.into_iter().collect(),
+        tolerance: Tolerance { offset: Nanos::ZERO, drift: 0.0 },
+        resolution: Nanos(random.within(0, 1)),
+        unix_zero: Nanos::ZERO,
+        other_limits: false,
+    };
+    (history, quota, circumstances)
+}
+
+/// Returns how many histories brute force proved broken, and how many of them the judge missed.
+fn agrees_with_brute_force(
+    algorithm: Algorithm,
+    explains: fn(&[Request], Quota, &Circumstances) -> bool,
+    make: Make,
+    ordinary: u64,
+) -> (u64, u64) {
+    let (mut broken, mut missed) = (0, 0);
+    for seed in 0..cases(ordinary) {
+        let random = &mut Random(seed);
+        let (history, quota, circumstances) = tiny(random, make);
+        let explained = explains(&history, quota, &circumstances);
+        let promise = Promise { quota, algorithm };
+        let judgement = judge(&history, promise, &circumstances);
+        assert!(
+            !explained || judgement.violations.is_empty(),
+            "seed {seed}: {quota:?} {circumstances:?}\n{}\n{:?}",
+            table(&history),
+            judgement.violations
+        );
+        for violation in judgement.violations.iter().cloned() {
+            let violation = certificate::completed(violation, &history, promise, &circumstances);
+            let (Violation::OverAdmission { given, .. } | Violation::WrongRefusal { given, .. }) = &violation;
+            let certified = certificate::relaxed(&history, &certificate::core(&violation), given);
+            assert!(
+                !explains(&certified, quota, &circumstances),
+                "seed {seed}: {quota:?} {circumstances:?}\n{}is no proof, of\n{}\n{violation:?}",
+                table(&certified),
+                table(&history),
+            );
+        }
+        broken += u64::from(!explained);
+        if !explained && judgement.violations.is_empty() {
+            missed += 1;
+        }
+    }
+    println!("{broken} broken, {missed} missed");
+    (broken, missed)
+}
+
+#[test]
+fn the_fixed_window_agrees_with_brute_force() {
+    let (broken, missed) = agrees_with_brute_force(
+        Algorithm::FixedWindow,
+        brute_force::fixed_window_explains,
+        Limiter::fixed_window,
+        100_000,
+    );
+    assert!(missed * 20 <= broken, "{missed} of {broken} missed");
+}
+
+#[test]
+fn the_sliding_log_agrees_with_brute_force() {
+    let (broken, missed) = agrees_with_brute_force(
+        Algorithm::SlidingLog,
+        brute_force::sliding_log_explains,
+        Limiter::sliding_log,
+        100_000,
+    );
+    assert!(missed * 20 <= broken, "{missed} of {broken} missed");
+}
+
+/// A mistake that a limiter of a promised quota can have.
+#[derive(Debug, Clone, Copy)]
+enum Defect {
+    OneTooMany,
+    OneTooFew,
+    WindowTooShort,
+    WindowTooLong,
+    PerReplica,
+}
+
+const DEFECTS: [Defect; 5] = [
+    Defect::OneTooMany,
+    Defect::OneTooFew,
+    Defect::WindowTooShort,
+    Defect::WindowTooLong,
+    Defect::PerReplica,
+];
+
+impl Defect {
+    fn limiter(self, quota: Quota, make: Make) -> Limiter {
+        let Quota { limit, window: Nanos(window) } = quota;
+        match self {
+            Self::OneTooMany => make(Quota { limit: limit + 1, ..quota }, false),
+            Self::OneTooFew => make(Quota { limit: limit - 1, ..quota }, false),
+            Self::WindowTooShort => make(Quota { window: Nanos(window * 4 / 5), ..quota }, false),
+            Self::WindowTooLong => make(Quota { window: Nanos(window * 6 / 5), ..quota }, false),
+            Self::PerReplica => Limiter::PerReplica(vec![make(quota, false), make(quota, false)]),
+        }
+    }
+
+    fn is_over_admission(self) -> bool {
+        matches!(self, Self::OneTooMany | Self::WindowTooShort | Self::PerReplica)
+    }
+}
+
+/// A 28 s flood at 100 to 200 requests/s, latencies of 1 to 50 ms.
+fn flood(random: &mut Random, since: i64, lost: f64, tail: f64) -> Load {
+    let rate = random.within(100, 200);
+    let requests = ((since / SECOND + 28) * rate) as u64;
+    let mut load =
+        Load::new(Arrivals::Flood(SECOND / rate), requests, random.pick(&[MS, 5 * MS, 25 * MS]) as f64);
+    (load.since, load.lost, load.tail) = (since, lost, tail);
+    load.tolerance = Tolerance { offset: Nanos(MS), drift: 1e-4 };
+    load
+}
+
+fn every_defect_is_found(judge: Judge, make: Make, since: i64) {
+    for defect in DEFECTS {
+        for seed in 0..20 {
+            let random = &mut Random(seed);
+            let quota = Quota { limit: random.within(4, 8) as u64, window: Nanos::from_secs(10) };
+            let (lost, tail) = (random.pick(&[0.0, 0.000_2]), random.pick(&[0.0, 0.02]));
+            let load = flood(random, since, lost, tail);
+            let history = load.run(&mut defect.limiter(quota, make), random);
+            let judgement = judge(&history, quota, &load.circumstances());
+            let found = judgement.violations.iter().any(|violation| {
+                matches!(violation, Violation::OverAdmission { .. }) == defect.is_over_admission()
+            });
+            assert!(found, "{defect:?} at {quota}, seed {seed}: {:?} {load:?}", judgement.violations);
+        }
+    }
+}
+
+#[test]
+fn every_defect_of_a_fixed_window_is_found() {
+    every_defect_is_found(fixed_window::judge, Limiter::fixed_window, 0);
+}
+
+#[test]
+fn every_defect_of_a_fixed_window_is_found_from_an_unknown_start() {
+    every_defect_is_found(fixed_window::judge, Limiter::fixed_window, 13 * SECOND);
+}
+
+#[test]
+fn every_defect_of_a_sliding_log_is_found() {
+    every_defect_is_found(sliding_log::judge, Limiter::sliding_log, 0);
+}
+
+#[test]
+fn every_defect_of_a_sliding_log_is_found_from_an_unknown_start() {
+    every_defect_is_found(sliding_log::judge, Limiter::sliding_log, 13 * SECOND);
+}
+
+/// Loads that are hard to judge, kept by limiters good and bad: the good ones are not accused. The cost is printed, in
+/// nanoseconds per request, and asserted nowhere; `SAASBENCH_CASES` sets the number of requests.
+#[test]
+fn hard_loads_are_judged_soundly_and_their_cost_is_printed() {
+    let requests = cases(50_000);
+    let quota = |limit| Quota { limit, window: Nanos::from_secs(10) };
+    let open = quota(u64::MAX / 4);
+    let shapes = [
+        ("a flood", quota(8), quota(8), 30 * SECOND, MS as f64),
+        ("a flood, one too many", quota(8), quota(9), 30 * SECOND, MS as f64),
+        ("a flood, one too few", quota(8), quota(7), 30 * SECOND, MS as f64),
+        (
+            "a thousand in flight",
+            quota(1_000),
+            quota(1_000),
+            30 * SECOND,
+            30.0 * SECOND as f64 * 500.0 / requests as f64,
+        ),
+        ("a great quota", quota(requests / 10), quota(requests / 10), 30 * SECOND, MS as f64),
+        ("a great quota, too few", quota(requests / 10), quota(requests / 20), 30 * SECOND, MS as f64),
+        ("many windows", quota(2), quota(2), 10 * SECOND * requests as i64 / 8, SECOND as f64),
+        ("many windows, one too few", quota(3), quota(2), 10 * SECOND * requests as i64 / 8, SECOND as f64),
+        ("latencies as long as windows", quota(8), quota(8), SECOND * requests as i64, 10.0 * SECOND as f64),
+        (
+            "latencies as long as windows, broken",
+            quota(8),
+            quota(6),
+            SECOND * requests as i64,
+            10.0 * SECOND as f64,
+        ),
+        ("no limit kept", quota(8), open, 30 * SECOND, MS as f64),
+        ("nothing admitted", quota(8), quota(0), 30 * SECOND, MS as f64),
+    ];
+    for (name, promised, kept, span, latency) in shapes {
+        for (_, judge, make) in [
+            ("fixed window", fixed_window::judge as Judge, Limiter::fixed_window as Make),
+            ("sliding log", sliding_log::judge, Limiter::sliding_log),
+            ("token bucket", token_bucket::by_quota, token_bucket::of_quota),
+        ] {
+            for since in [0, span / 3] {
+                let mut load = Load::new(Arrivals::Flood(span / requests as i64), requests, latency);
+                (load.since, load.tail) = (since, 0.01);
+                let history = load.run(&mut make(kept, false), &mut Random(1));
+                let judgement = judge(&history, promised, &load.circumstances());
+                assert!(
+                    kept != promised || judgement.violations.is_empty(),
+                    "{name}: {:?}",
+                    judgement.violations
+                );
+            }
+        }
+    }
+}

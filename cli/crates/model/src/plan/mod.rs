@@ -1,0 +1,14 @@
+//! The load as pure arithmetic: which iteration is due when, for whom, and at which replica.
+//!
+//! Every choice is a function of the seed and of an index, so that it does not depend on the number of workers or on
+//! how fast the service answers.
+
+pub mod arrivals;
+pub mod data_rows;
+pub mod pause;
+pub mod population;
+pub mod seeded;
+pub mod stages;
+pub mod step_selection;
+pub mod time;
+pub mod upper_bounds;

@@ -1,0 +1,604 @@
+//! What good scenarios become, and what is said of bad ones: each kind of problem once, by one change to a good scenario.
+
+use std::{fmt::Write as _, io, path::Path};
+
+use super::*;
+use crate::scenario::problem::Problems;
+
+mod capacity;
+mod good;
+mod hostile;
+mod metrics;
+mod steps;
+
+pub(super) const FLOOD: &str = include_str!("../../../../../../scenarios/flood.toml");
+
+/// A small scenario with something of everything.
+pub(super) const BASE: &str = r#"version = 1
+timeout = "5s"
+
+[[tenant]]
+id = "acme"
+[[tenant]]
+id = "globex"
+
+[[journey]]
+name = "chat"
+[[journey.start]]
+post = "/session"
+json = { tenant_id = "${tenant}" }
+save = { sid = "/session_id" }
+[[journey.step]]
+post = "/chat"
+headers = { X-Session-ID = "${sid}" }
+json = { session_id = "${sid}", message = "msg-${n}" }
+status = [200, 429]
+[[journey.step]]
+name = "read"
+get = "/items/${sid}?full=1"
+
+[[load]]
+tenant = "acme"
+journey = "chat"
+rate = "200/s"
+max_users = 50
+duration = "25s"
+[[load]]
+journey = "chat"
+users = 2
+spawn = "1/s"
+pause = "1s..3s"
+after = "5s"
+duration = "20s"
+replica = 2
+
+[[limit]]
+route = "POST /chat"
+per = "tenant"
+algorithm = "fixed-window"
+quota = { acme = "8/10s", globex = "4/10s" }
+
+[[expect]]
+that = "p99 < 50ms"
+where = { tenant = "globex", journey = "chat", step = "read" }
+"#;
+
+/// There are some files, and one variable in the environment.
+pub(super) fn read_file(path: &Path) -> io::Result<String> {
+    match path.to_str() {
+        Some("tenants.jsonl") => {
+            Ok("{\"id\": \"umbrella\", \"chat_per_10s\": 3}\n\n{\"id\": \"hooli\"}\n".to_owned())
+        }
+        Some("bad.jsonl") => {
+            Ok("{\"id\": \"a\"}\n{\"id\": 3}\n{\"name\": \"b\"}\n{\"id\": \"c\",}\n[]\n".to_owned())
+        }
+        Some("ca.pem") => Ok("-----BEGIN CERTIFICATE-----".to_owned()),
+        Some("empty.jsonl") => Ok("\n".to_owned()),
+        Some("people.csv") => {
+            Ok("name, email,full name\nAda,ada@example.org,Ada L.\n\"Bob, B\",bob@example.org,${env:TOKEN}\n"
+                .to_owned())
+        }
+        Some("words.jsonl") => {
+            Ok("{\"word\": \"a\", \"n\": 1}\n{\"n\": 2.5, \"word\": \"b\", \"more\": []}\n".to_owned())
+        }
+        Some("bad.csv") => Ok("a,b,a\n1,2\n1,2,3\n\n${env:TOKNE},${a},${\n".to_owned()),
+        Some("worse.jsonl") => Ok("{\"a\": 1, \"b\": 2}\n[]\n{\"a\": null}\n".to_owned()),
+        Some("empty.csv") => Ok("a,b\n".to_owned()),
+        Some("large.csv") => Ok("a\n".repeat(9 << 20)),
+        _ => Err(io::Error::from(io::ErrorKind::NotFound)),
+    }
+}
+
+fn environment(name: &str) -> Option<String> {
+    (name == "TOKEN").then(|| "secret".to_owned())
+}
+
+pub(super) const SOURCES: Sources<'static> =
+    Sources { read_file: &read_file, environment: Some(&environment) };
+
+fn problems(text: &str) -> Problems {
+    resolve(text, "base.toml", &SOURCES).unwrap_err()
+}
+
+/// Each change to the good scenario makes one problem, and one only.
+fn each(changes: &[(&str, &str)]) -> String {
+    let mut out = String::new();
+    for (from, to) in changes {
+        assert!(BASE.contains(from), "{from} is not in the scenario");
+        let problems = problems(&BASE.replacen(from, to, 1));
+        let rendered = problems.render(false);
+        assert_eq!(problems.iter().count(), 1, "{from} => {to}\n{rendered}");
+        let one = rendered.split("\n\nerror: 1 problem in base.toml").next().unwrap_or_default();
+        writeln!(out, "{one}\n").unwrap();
+    }
+    out
+}
+
+/// The snapshot of what is shown to the user.
+fn shown(name: &str, text: &str) {
+    insta::with_settings!({ omit_expression => true }, { insta::assert_snapshot!(name, text) });
+}
+
+#[test]
+fn not_a_scenario() {
+    let mut out = String::new();
+    for text in [
+        "",
+        "# nothing but a remark\n",
+        "{\"version\": 1, \"load\": []}\n",
+        "version: 1\nload:\n  - rate: 3\n",
+        "<html>\n<body>\n",
+        "version = 2\nscenario = \"of another time\"\n",
+        "version = 1\n",
+    ] {
+        writeln!(out, "{}", problems(text)).unwrap();
+    }
+    let missing = Problems::unreadable("flod.toml", &io::Error::from(io::ErrorKind::NotFound));
+    write!(out, "{missing}").unwrap();
+    shown("not_a_scenario", &out);
+}
+
+#[test]
+fn syntax() {
+    shown(
+        "syntax",
+        &each(&[
+            ("\"25s\"", "25s"),
+            ("\"25s\"", ""),
+            ("\"25s\"", "\"25s"),
+            ("replica = 2", "replica = 2\nreplica = 3"),
+            ("users = 2", "users = two"),
+            ("version = 1", "version = \"1\""),
+        ]),
+    );
+}
+
+#[test]
+fn broken_tables_hide_what_follows_and_not_what_precedes() {
+    let text = BASE
+        .replace("timeout", "timeuot")
+        .replace("\"/session_id\" }", "\"/session_id\"")
+        .replace("200/s", "0/s");
+    shown("broken_tables_hide_what_follows_and_not_what_precedes", &problems(&text).render(false));
+}
+
+#[test]
+fn keys_and_types() {
+    shown(
+        "keys_and_types",
+        &each(&[
+            ("version = 1", "# version = 1"),
+            ("timeout =", "timeuot ="),
+            ("duration = \"25s\"", "duration = \"25s\"\nduratoin = \"1s\""),
+            ("name = \"read\"", "nmae = \"read\"\nname = \"read\""),
+            ("step = \"read\"", "step = \"read\", tennant = \"globex\""),
+            ("[[limit]]", "[metrics]\nport = 9090\n[[limit]]"),
+            ("users = 2", "users = \"two\""),
+            ("\"25s\"", "25"),
+            ("\"200/s\"", "200"),
+            ("[200, 429]", "true"),
+            ("status = [200, 429]", "save = \"/id\""),
+            ("status = [200, 429]", "save = { id = 1 }"),
+            ("tenant = \"acme\"", "tenant = [\"acme\", 1]"),
+            ("{ tenant = \"globex\", journey = \"chat\", step = \"read\" }", "\"globex\""),
+            ("[[limit]]", "[limit]"),
+            ("[[limit]]", "[metrics]\nenabled = \"no\"\n[[limit]]"),
+            ("timeout = \"5s\"", "service = \"slow\""),
+        ]),
+    );
+}
+
+#[test]
+fn the_header() {
+    shown(
+        "the_header",
+        &each(&[
+            ("version = 1", "version = 1\nname = \"a flood\""),
+            ("version = 1", "version = 1\nname = \"\""),
+            ("version = 1", "version = 1\nseed = -1"),
+            ("version = 1", "version = 1\nwarmup = \"25s\""),
+            ("\"5s\"", "\"0s\""),
+            ("\"5s\"", "\"-5s\""),
+            ("\"5s\"", "\"5 parsecs\""),
+            ("\"5s\"", "\"5\""),
+        ]),
+    );
+}
+
+#[test]
+fn tenants() {
+    shown(
+        "tenants",
+        &each(&[
+            ("id = \"globex\"", "id = \"acme\"\n[[tenant]]\nid = \"globex\""),
+            ("id = \"globex\"", "id = \"globex\"\n[[tenant]]"),
+            ("id = \"globex\"", "id = \"globex\"\npattern = \"t-1..t-9\""),
+            ("id = \"globex\"", "id = \"\""),
+            ("id = \"globex\"", "id = \"globex\"\n[[tenant]]\npattern = \"t-1000..t-0001\""),
+            ("id = \"globex\"", "id = \"globex\"\n[[tenant]]\nfile = \"nowhere.jsonl\""),
+            ("id = \"globex\"", "id = \"globex\"\n[[tenant]]\nfile = \"empty.jsonl\""),
+            (
+                "id = \"globex\"",
+                "id = \"globex\"\n[[tenant]]\nid = \"hooli\"\n[[tenant]]\nfile = \"tenants.jsonl\"",
+            ),
+        ]),
+    );
+}
+
+#[test]
+fn bad_lines_of_a_tenant_file() {
+    let text = BASE.replacen("id = \"globex\"", "id = \"globex\"\n[[tenant]]\nfile = \"bad.jsonl\"", 1);
+    shown("bad_lines_of_a_tenant_file", &problems(&text).render(false));
+}
+
+#[test]
+fn journeys() {
+    shown(
+        "journeys",
+        &each(&[
+            ("name = \"chat\"", ""),
+            ("[[load]]", "[[journey]]\nname = \"chat\"\n[[journey.step]]\nget = \"/\"\n[[load]]"),
+            ("[[load]]", "[[journey]]\nname = \"idle\"\n[[load]]"),
+            ("get = \"/items/${sid}?full=1\"", ""),
+            ("get = \"/items", "post = \"/items\"\nget = \"/items"),
+            ("\"/chat\"", "\"chat\""),
+            ("\"/chat\"", "\"https://localhost/chat\""),
+            ("\"/items/${sid}?full=1\"", "\"/items/{sid}\""),
+            ("\"/items/${sid}?full=1\"", "\"/items/a b\""),
+            ("\"/items/${sid}?full=1\"", "\"/items#top\""),
+            ("name = \"read\"", "name = \"read\"\nroute = \"GET /items/{sid}\""),
+            ("name = \"read\"", "name = \"read\"\nhead = \"/\""),
+            ("status = [200, 429]", "name = \"read\""),
+            ("status = [200, 429]", "body = \"hello\""),
+            ("[200, 429]", "[200, 99]"),
+            ("[200, 429]", "\"200\""),
+            ("[200, 429]", "\"6xx\""),
+            ("[200, 429]", "[]"),
+            ("status = [200, 429]", "foreign = true"),
+            ("status = [200, 429]", "status = [200, 403]\nforeign = true"),
+            ("status = [200, 429]", "status = 403\nforeign = true\nsave = { id = \"/id\" }"),
+            ("status = [200, 429]", "status = 403\nforeign = \"yes\""),
+            ("X-Session-ID", "\"X Session\""),
+            ("X-Session-ID", "Content-Length"),
+            ("{ X-Session-ID = \"${sid}\"", "{ X-Session-ID = \"a\", x-session-id = \"b\""),
+            ("X-Session-ID = \"${sid}\"", "X-Session-ID = \"a\\nb\""),
+            ("\"msg-${n}\"", "nan"),
+        ]),
+    );
+}
+
+#[test]
+fn templates() {
+    shown(
+        "templates",
+        &each(&[
+            ("message = \"msg-${n}\"", "message = \"msg-${m}\""),
+            ("message = \"msg-${n}\"", "message = \"${sit} ${sit}\""),
+            ("message = \"msg-${n}\"", "message = \"msg-${n\""),
+            ("message = \"msg-${n}\"", "message = \"msg-${n + 1}\""),
+            ("message = \"msg-${n}\"", "\"${key}\" = 1"),
+            ("\"${tenant}\" }", "\"${sid}\" }"),
+            (
+                "get = \"/items/${sid}?full=1\"",
+                "get = \"/late\"\nheaders = { x = \"${late}\" }\n[[journey.step]]\nget = \"/\"\nsave = { late = \"/id\" }",
+            ),
+            ("headers = { X-Session-ID = \"${sid}\"", "headers = { Authorization = \"Bearer ${env:TOKNE}\""),
+            ("save = { sid = \"/session_id\" }", "save = { sid = \"session_id\" }"),
+            ("save = { sid = \"/session_id\" }", "save = { sid = \"/session~id\" }"),
+            ("save = { sid = \"/session_id\" }", "save = { sid = \"/session_id\", tenant = \"/tenant\" }"),
+        ]),
+    );
+}
+
+#[test]
+fn loads() {
+    shown(
+        "loads",
+        &each(&[
+            ("tenant = \"acme\"", "tenant = \"acne\""),
+            ("tenant = \"acme\"", "tenant = [\"acme\", \"globex\", \"acme\"]"),
+            ("tenant = \"acme\"", "tenant = []"),
+            ("journey = \"chat\"\nrate", "journey = \"chatt\"\nrate"),
+            (
+                "[[load]]\ntenant = \"acme\"\njourney = \"chat\"",
+                "[[journey]]\nname = \"look\"\n[[journey.step]]\nget = \"/\"\n[[load]]",
+            ),
+            ("rate = \"200/s\"", "rate = \"0/s\""),
+            ("rate = \"200/s\"", "rate = \"-1/s\""),
+            ("rate = \"200/s\"", "rate = \"200\""),
+            ("rate = \"200/s\"", "rate = \"200/parsec\""),
+            ("rate = \"200/s\"\nmax_users = 50", ""),
+            ("users = 2", "users = 0"),
+            ("users = 2", "users = -2"),
+            ("users = 2", "users = 2000000"),
+            ("users = 2\nspawn = \"1/s\"\npause = \"1s..3s\"", "users = 2\nrate = \"5/s\""),
+            (
+                "tenant = \"acme\"\njourney = \"chat\"\nrate = \"200/s\"\nmax_users = 50",
+                "tenant = [\"acme\", \"globex\"]\njourney = \"chat\"\nrate = \"200/s\"\nmax_users = 1",
+            ),
+            ("max_users = 50", "spawn = \"1/s\""),
+            ("max_users = 50", "pause = \"1s\""),
+            ("users = 2", "users = 2\nmax_users = 2"),
+            ("\"1s..3s\"", "\"3s..1s\""),
+            ("\"1s..3s\"", "\"1..3\""),
+            ("\"1s..3s\"", "\"exp 0s\""),
+            ("\"1s..3s\"", "\"1s..3s\"\npacing = \"5s\""),
+            ("pause = \"1s..3s\"", "pacing = \"0s\""),
+            ("max_users = 50", "pacing = \"5s\""),
+            ("max_users = 50", "arrivals = \"random\""),
+            ("users = 2", "users = 2\narrivals = \"poisson\""),
+            ("duration = \"25s\"", "duration = \"25s\"\nstop = \"5\""),
+            ("after = \"5s\"", "after = \"-5s\""),
+            ("duration = \"25s\"", ""),
+            ("duration = \"25s\"", "duration = \"0s\""),
+            ("duration = \"25s\"", "duration = \"25s\"\niterations = 0"),
+            ("replica = 2", "replica = 0"),
+            ("replica = 2", "replica = \"random\""),
+            ("replica = 2", "retry = \"soon\""),
+            (
+                "[[load]]\njourney = \"chat\"",
+                "[[journey]]\nname = \"look\"\n[[journey.step]]\nget = \"/\"\n[[load]]\nretry = \"after\"\njourney = \"look\"",
+            ),
+        ]),
+    );
+}
+
+#[test]
+fn stages() {
+    let open = "rate = \"200/s\"\nmax_users = 50\nduration = \"25s\"";
+    let closed = "users = 2\nspawn = \"1/s\"\npause = \"1s..3s\"\nafter = \"5s\"\nduration = \"20s\"";
+    shown(
+        "stages",
+        &each(&[
+            (open, "stages = []"),
+            (open, "stages = { for = \"5s\", rate = \"5/s\" }"),
+            (open, "stages = [\"5s\"]"),
+            (open, "stages = [{ for = \"5s\" }]"),
+            (open, "stages = [{ for = \"5s\", rate = \"5/s\" }, { for = \"5s\" }]"),
+            (open, "stages = [{ for = \"0s\", rate = \"5/s\" }]"),
+            (open, "stages = [{ rate = \"5/s\" }]"),
+            (open, "stages = [{ for = \"5s\", rate = \"5/s\", jump = \"yes\" }]"),
+            (open, "stages = [{ for = \"5s\", rate = \"0/s\" }, { for = \"5s\", rate = \"0/s\" }]"),
+            (open, "stages = [{ for = \"5s\", rate = \"5/s\" }, { for = \"5s\", users = 5 }]"),
+            (open, "rate = \"5/s\"\nstages = [{ for = \"5s\", users = 5 }]"),
+            (open, "stages = [{ for = \"5s\", rate = \"5/s\" }]\nduration = \"5s\""),
+            (closed, "stages = [{ for = \"5s\", users = 5 }]\nspawn = \"5/s\""),
+            (closed, "stages = [{ for = \"5s\", users = 5 }, { for = \"5s\", users = 5000000 }]"),
+        ]),
+    );
+}
+
+#[test]
+fn limits() {
+    shown(
+        "limits",
+        &each(&[
+            ("route = \"POST /chat\"", "route = \"POST /chatt\""),
+            ("route = \"POST /chat\"", ""),
+            ("per = \"tenant\"", "per = \"user\""),
+            ("per = \"tenant\"", "anchor = \"epoch\""),
+            ("per = \"tenant\"", "estimate = \"floored\""),
+            ("\"fixed-window\"", "\"sliding-counter\"\nanchor = \"noon\""),
+            ("\"fixed-window\"", "\"sliding-counter\"\nestimate = \"rounded\""),
+            ("per = \"tenant\"", "burst = 12"),
+            ("per = \"tenant\"", "refill = \"100ms\""),
+            ("\"fixed-window\"", "\"token-bucket\"\nburst = 0"),
+            ("\"fixed-window\"", "\"token-bucket\"\nrefill = \"slowly\""),
+            ("\"fixed-window\"", "\"leaky\""),
+            ("algorithm = \"fixed-window\"", ""),
+            ("quota = { acme = \"8/10s\", globex = \"4/10s\" }", ""),
+            ("{ acme = \"8/10s\", globex = \"4/10s\" }", "{}"),
+            ("{ acme = \"8/10s\", globex = \"4/10s\" }", "8"),
+            ("{ acme = \"8/10s\"", "{ acmee = \"8/10s\""),
+            ("\"8/10s\"", "\"0/10s\""),
+            ("\"8/10s\"", "\"8 per 10s\""),
+            ("\"8/10s\"", "8"),
+            ("per = \"tenant\"", "refused = \"2xx\""),
+            ("per = \"tenant\"", "resolution = \"0s\""),
+            (
+                "[[limit]]",
+                "[[limit]]\nroute = \"POST /chat\"\nalgorithm = \"fixed-window\"\nquota = \"9/10s\"\n[[limit]]",
+            ),
+        ]),
+    );
+}
+
+#[test]
+fn expectations() {
+    shown(
+        "expectations",
+        &each(&[
+            ("that = \"p99 < 50ms\"", ""),
+            ("\"p99 < 50ms\"", "\"p100 < 50ms\""),
+            ("\"p99 < 50ms\"", "\"latency < 50ms\""),
+            ("\"p99 < 50ms\"", "\"p99 = 50ms\""),
+            ("\"p99 < 50ms\"", "\"p99 < 50\""),
+            ("\"p99 < 50ms\"", "\"error_ratio < 5\""),
+            ("\"p99 < 50ms\"", "\"count(2xx) > 3\""),
+            ("tenant = \"globex\",", "tenant = \"globes\","),
+            ("journey = \"chat\",", "journey = \"chta\","),
+            ("step = \"read\"", "step = \"raed\""),
+            ("journey = \"chat\", step = \"read\"", "step = \"GET /items/{sid}\""),
+            ("\"p99 < 50ms\"", "\"rate > 3/s\"\nabort = true"),
+            ("\"p99 < 50ms\"", "\"p99 > 50ms\"\nabort = true"),
+            ("\"p99 < 50ms\"", "\"p99 < 50ms\"\nabort = 1"),
+            (
+                "[[expect]]",
+                "[[expect]]\nthat = \"p99<50ms\"\nwhere = { tenant = \"globex\", step = \"read\", journey = \"chat\" }\n[[expect]]",
+            ),
+        ]),
+    );
+}
+
+#[test]
+fn bounds_on_what_prometheus_says() {
+    let with = |keys: &str| format!("[[expect]]\n{keys}\n[[expect]]");
+    let good = "promql = \"up\"\nis = \"== 1\"\n";
+    let tables = [
+        "promql = \"up\"".to_owned(),
+        "is = \"== 1\"".to_owned(),
+        "promql = \" \"\nis = \"== 1\"".to_owned(),
+        "promql = \"up{tenant='${tenant}'}\"\nis = \"== 1\"".to_owned(),
+        "promql = \"rate(x[$__range])\"\nis = \"== 1\"".to_owned(),
+        "promql = \"up[30s]\"\nis = \"== 1\"".to_owned(),
+        "promql = \"up\"\nis = \"1\"".to_owned(),
+        "promql = \"up\"\nis = \"< 50ms\"".to_owned(),
+        format!("{good}at = \"begin\""),
+        format!("{good}that = \"max < 9s\""),
+        format!("{good}where = {{ tenant = \"acme\" }}"),
+        format!("{good}abort = true"),
+        format!("{good}[[expect]]\n{good}"),
+    ];
+    let changes: Vec<(&str, String)> = tables.iter().map(|keys| ("[[expect]]", with(keys))).collect();
+    let changes: Vec<(&str, &str)> = changes.iter().map(|(from, to)| (*from, to.as_str())).collect();
+    shown("bounds_on_what_prometheus_says", &each(&changes));
+}
+
+#[test]
+fn neighbours() {
+    let with = |keys: &str| format!("[neighbours]\n{keys}\n[[limit]]");
+    let whole = "noisy = \"acme\"\nquiet = \"6s..12s\"\nflood = \"12s..20s\"";
+    let tables = [
+        whole.replace("noisy = \"acme\"\n", ""),
+        whole.replace("flood", "# flood"),
+        whole.replace("acme", "acne"),
+        whole.replace("6s..12s", "6s"),
+        whole.replace("6s..12s", "12s..6s"),
+        whole.replace("6s..12s", "6s..13s"),
+        whole.replace("6s..12s", "2s..10s"),
+        whole.replace("12s..20s", "20s..26s"),
+        whole.replace("\"acme\"", "[\"acme\", \"globex\"]"),
+        format!("{whole}\nvictims = \"acme\""),
+        format!("{whole}\nvictims = []"),
+        format!("{whole}\nvictims = [\"globex\", \"globex\"]"),
+        format!("{whole}\nslower = 0.5"),
+        format!("{whole}\nslower = \"1.5\""),
+        format!("{whole}\ngoodput = 90"),
+        format!("{whole}\ngrace = \"5\""),
+    ]
+    .map(|keys| with(&keys));
+    let changes: Vec<(&str, &str)> = tables.iter().map(|table| ("[[limit]]", table.as_str())).collect();
+    shown("neighbours", &each(&changes));
+}
+
+#[test]
+fn alerts() {
+    let with = |keys: &str| format!("[[alert]]\n{keys}\n[[limit]]");
+    let whole =
+        "name = \"TenantFlood\"\nlabels = { tenant = \"acme\" }\ncause = \"2s..10s\"\nfires_within = \"45s\"";
+    let tables = [
+        whole.replace("name", "# name"),
+        whole.replace("cause", "# cause"),
+        whole.replace("fires_within", "# fires_within"),
+        format!("{whole}\nfor = \"1m\""),
+        whole.replace("TenantFlood", ""),
+        whole.replace("\"acme\"", "7"),
+        whole.replace("{ tenant = \"acme\" }", "\"acme\""),
+        whole.replace("tenant =", "alertname ="),
+        whole.replace("2s..10s", "10s..2s"),
+        whole.replace("2s..10s", "2s..60s"),
+        whole.replace("45s", "45"),
+        format!("{whole}\nresolves_within = \"0s\""),
+        "name = \"TenantFlood\"\nresolves_within = \"1m\"\nsilent = true".to_owned(),
+        format!("{whole}\nsilent = \"yes\""),
+        format!("{whole}\n[[alert]]\n{whole}"),
+    ]
+    .map(|keys| with(&keys));
+    let changes: Vec<(&str, &str)> = tables.iter().map(|table| ("[[limit]]", table.as_str())).collect();
+    shown("alerts", &each(&changes));
+}
+
+#[test]
+fn the_service() {
+    let with = |table: &str| format!("{table}\n[[limit]]");
+    let tables = [
+        "[service]\ntimeout = \"0s\"",
+        "[metrics]\nrequests = \"\"",
+        "[metrics]\nrequests = \"http-requests\"",
+        "[metrics]\ntenant_label = \"a:b\"",
+        "[metrics]\npath = \"metrics\"",
+        "[metrics]\nignore = [\"/metrics\", \"healthz\"]",
+        "[metrics]\ninterval = \"0s\"",
+        "[metrics]\npreset = \"spring\"",
+        "[metrics]\nrequest_size = \"bytes in\"",
+        "[metrics]\nresponse_size = 3",
+        "[metrics]\nstatuses = \"classes\"",
+        "[metrics]\nduration_unit = \"us\"",
+        "[metrics]\nunseen = \"25\"",
+        "[metrics]\nscrape_within = \"0s\"",
+        "[metrics]\nroutes = { \"POST /chats\" = \"chat\" }",
+        "[metrics]\nroutes = { \"POST /chat\" = 1 }",
+        "[metrics]\nroutes = \"chat\"",
+        "[metrics]\ntenant_label = \"\"",
+        "[metrics]\npreset = \"micrometer\"\ntenant_requests = \"hits\"\ntenant_label = \"\"",
+        "[embedded]\nreplicas = 0",
+        "[embedded]\nreplicas = 65",
+        "[embedded]\ntenants = \"nowhere.jsonl\"",
+    ]
+    .map(with);
+    let changes: Vec<(&str, &str)> = tables.iter().map(|table| ("[[limit]]", table.as_str())).collect();
+    shown("the_service", &each(&changes));
+}
+
+#[test]
+fn how_requests_are_sent() {
+    let with = |table: &str| format!("[http]\n{table}\n[[limit]]");
+    let tables = [
+        "version = \"3\"",
+        "version = 2",
+        "connect_timeout = \"0s\"",
+        "connect_timeout = \"11s\"",
+        "dns = \"always\"",
+        "sources = []",
+        "sources = [\"10.0.0.1\", \"10.0.0\"]",
+        "sources = \"10.0.0.0/40\"",
+        "sources = [\"fd00::/64\"]",
+        "insecure = \"yes\"",
+        "roots = \"nowhere.pem\"",
+        "insecure = true\nroots = \"ca.pem\"",
+    ]
+    .map(with);
+    let changes: Vec<(&str, &str)> = tables.iter().map(|table| ("[[limit]]", table.as_str())).collect();
+    shown("how_requests_are_sent", &each(&changes));
+}
+
+#[test]
+fn many_at_once() {
+    let text = r#"version = 1
+name = "fl ood"
+seed = "seven"
+
+[[tenant]]
+id = "acme"
+
+[[journey]]
+name = "chat"
+[[journey.step]]
+post = "/chat"
+json = { message = "msg-${m}" }
+status = [200, 4290]
+
+[[load]]
+tenant = "acne"
+duratoin = "25s"
+rate = "0/s"
+pause = "1s..3s"
+
+[[limit]]
+route = "POST /chatt"
+algorithm = "leaky-bucket"
+quota = { globex = "8/10x" }
+
+[[expect]]
+that = "p99 > fast"
+where = { step = "POST /chat", tenants = "acme" }
+"#;
+    shown("many_at_once", &problems(text).render(false));
+}
+
+#[test]
+fn colours_are_escape_sequences() {
+    let coloured = problems("version = 3").render(true);
+    assert!(coloured.contains("\u{1b}["), "{coloured}");
+    assert!(!problems("version = 3").render(false).contains('\u{1b}'));
+}

@@ -1,0 +1,97 @@
+//! The part of an exposition that the metrics contract speaks of.
+
+use std::collections::BTreeMap;
+
+use saasbench_exposition::{ExpositionError, Labels, Series};
+use saasbench_model::scenario::MetricsContract;
+
+/// The part of an exposition that the contract's claims are about, without the routes that are not the load's.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ContractView {
+    /// Value of every counter and every histogram component, by name and labels.
+    pub series: BTreeMap<(String, Labels), f64>,
+    /// The histogram of all durations and the sizes of bodies, by name and labels. They may count scrapes too, so they never
+    /// come to rest.
+    pub unresting: BTreeMap<(String, Labels), f64>,
+    /// The in-progress gauge of the load's routes, by labels.
+    pub gauges: BTreeMap<Labels, f64>,
+    /// Sum of the in-progress gauge over the load's routes; `None` where there is no such gauge.
+    pub in_progress: Option<f64>,
+}
+
+impl ContractView {
+    /// Reads an exposition and takes the contract's part; nothing else of it is copied.
+    ///
+    /// # Errors
+    /// When the text is no exposition.
+    pub fn parse(text: &str, contract: &MetricsContract) -> Result<Self, ExpositionError> {
+        let histograms = [contract.duration.as_deref(), contract.tenant_duration.as_deref()];
+        let components = |base: &str| ["_bucket", "_sum", "_count"].map(|suffix| format!("{base}{suffix}"));
+        let mut names: Vec<String> = histograms.into_iter().flatten().flat_map(components).collect();
+        let unresting = [&contract.duration_all, &contract.request_size, &contract.response_size];
+        let unresting: Vec<String> =
+            unresting.into_iter().flatten().flat_map(|base| components(base)).collect();
+        names.push(contract.requests.clone());
+        names.extend(contract.tenant_requests.clone());
+        let mut view = Self::default();
+        // Whether the gauge tells routes apart: else the scrape itself, which is in progress, too, may be in it.
+        let mut told_apart = None;
+        saasbench_exposition::samples(text, |sample| {
+            let name = sample.name.decode();
+            let (is_chosen, is_unresting) =
+                (names.iter().any(|n| *n == name), unresting.iter().any(|n| *n == name));
+            let is_gauge = contract.in_progress.as_deref() == Some(&*name);
+            if !(is_chosen || is_unresting || is_gauge) {
+                return;
+            }
+            let series = Series::from(sample);
+            let route = contract.route_label.as_ref().and_then(|label| series.labels.get(label));
+            if is_gauge {
+                told_apart = Some(route.is_some());
+            }
+            if route.is_some_and(|route| contract.ignores(route)) {
+                return;
+            }
+            if is_gauge {
+                view.gauges.insert(series.labels.clone(), series.value);
+            }
+            let key = (series.name, series.labels);
+            if is_unresting {
+                view.unresting.insert(key.clone(), series.value);
+            }
+            if is_chosen {
+                view.series.insert(key, series.value);
+            }
+        })?;
+        view.in_progress = told_apart.map(|told_apart| match view.gauges.values().sum::<f64>() {
+            sum if sum > 0.0 && !told_apart => (sum - 1.0).max(0.0),
+            sum => sum,
+        });
+        Ok(view)
+    }
+
+    /// Whether both show the same counts, apart from what scrapes themselves move.
+    pub fn agrees(&self, other: &Self) -> bool {
+        // `NaN` agrees with itself here: it is no sign of movement, and has to be judged.
+        let same = |(a, b): (&f64, &f64)| a == b || (a.is_nan() && b.is_nan());
+        self.series.keys().eq(other.series.keys())
+            && self.series.values().zip(other.series.values()).all(same)
+    }
+
+    /// Whether nothing of the load's is in progress, as far as can be told.
+    pub fn at_rest(&self) -> bool {
+        self.in_progress.is_none_or(|gauge| gauge == 0.0)
+    }
+
+    /// The value of one series.
+    pub fn value(&self, name: &str, labels: &Labels) -> Option<f64> {
+        let key = (name.to_owned(), labels.clone());
+        self.series.get(&key).or_else(|| self.unresting.get(&key)).copied()
+    }
+
+    /// Labels and value of every series of one name.
+    pub fn named<'a>(&'a self, name: &'a str) -> impl Iterator<Item = (&'a Labels, f64)> {
+        let all = self.series.iter().chain(&self.unresting);
+        all.filter(move |((series, _), _)| series == name).map(|((_, labels), value)| (labels, *value))
+    }
+}

@@ -1,0 +1,172 @@
+//! Latency by tenant, step and replica: a histogram of each group by either clock, for the whole run.
+//!
+//! The buckets are those of HdrHistogram with two significant digits (an error of less than 1 %). Thousands of groups would
+//! take 37 KB each in the library's layout; here a histogram has only the parts of it in which something was counted.
+
+use std::{fs::File, io, path::Path, time::Duration};
+
+use hdrhistogram::{
+    Histogram,
+    serialization::{V2DeflateSerializer, interval_log},
+};
+
+use super::{
+    batch::{Batch, NONE, Row},
+    latencies::Layout,
+    sample::Outcome,
+    segment::Names,
+    tally::LONGEST,
+};
+use saasbench_model::scenario::Scenario;
+
+/// Significant digits …
+const DIGITS: u8 = 2;
+/// … which take 128 buckets for each power of two.
+type Buckets = Layout<128>;
+/// Buckets of a part.
+const PART: usize = 64;
+/// Parts of a histogram up to an hour (2⁴² ns): 36 powers of two of two parts each.
+const PARTS: usize = 72;
+
+/// The file's name in the recorded run.
+pub const FILE: &str = "groups.hlog";
+
+/// Histograms of latency by tenant, step and replica.
+#[derive(Debug)]
+pub struct Groups {
+    steps: usize,
+    replicas: usize,
+    /// By tenant, step and replica: the number of the group, or [`NONE`].
+    numbers: Vec<u32>,
+    /// Two histograms for each group, from intended and from sent: which parts they have.
+    histograms: Vec<[[u32; PARTS]; 2]>,
+    parts: Vec<[u32; PART]>,
+}
+
+impl Groups {
+    /// No request yet.
+    pub fn new(scenario: &Scenario, replicas: usize) -> Self {
+        let steps = scenario.steps.len();
+        let numbers = vec![NONE; scenario.tenants.len() * steps * replicas];
+        Self { steps, replicas, numbers, histograms: Vec::new(), parts: Vec::new() }
+    }
+
+    /// Counts the answered requests of a batch.
+    pub fn add(&mut self, batch: &Batch) {
+        for row in batch.rows.iter().filter(|row| matches!(row.outcome, Outcome::Status(_))) {
+            if let Some(group) = self.group(row) {
+                self.count(group, 0, row.done - row.intended);
+                self.count(group, 1, row.done - row.sent);
+            }
+        }
+    }
+
+    /// The number of a request's group; `None` for one that the scenario does not know.
+    #[inline]
+    fn group(&mut self, row: &Row) -> Option<usize> {
+        let (step, replica) = (usize::from(row.step), usize::from(row.replica));
+        if step >= self.steps || replica >= self.replicas {
+            return None;
+        }
+        let key = (row.tenant as usize * self.steps + step) * self.replicas + replica;
+        let number = self.numbers.get_mut(key)?;
+        if *number == NONE {
+            *number = self.histograms.len() as u32;
+            self.histograms.push([[NONE; PARTS]; 2]);
+        }
+        Some(*number as usize)
+    }
+
+    #[inline]
+    fn count(&mut self, group: usize, clock: usize, latency: i64) {
+        let bucket = Buckets::bucket(latency.clamp(1, LONGEST.0).unsigned_abs());
+        let part = &mut self.histograms[group][clock][bucket / PART];
+        if *part == NONE {
+            *part = self.parts.len() as u32;
+            // Doubling would take twice the room at the moment of growing.
+            if self.parts.len() == self.parts.capacity() {
+                self.parts.reserve_exact(self.parts.len() / 8 + PART);
+            }
+            self.parts.push([0; PART]);
+        }
+        let count = &mut self.parts[*part as usize][bucket % PART];
+        *count = count.saturating_add(1);
+    }
+
+    /// Writes the log `path`, an interval of length `lasted` for each group and clock.
+    ///
+    /// # Errors
+    /// The file system's.
+    pub fn write(&self, path: &Path, names: &Names<'_>, lasted: Duration) -> io::Result<()> {
+        let mut file = io::BufWriter::new(File::create(path)?);
+        let mut serializer = V2DeflateSerializer::new();
+        let mut log = interval_log::IntervalLogWriterBuilder::new()
+            .add_comment("[saasbench: latency in nanoseconds, by tenant/journey/step/replica/clock, maxima in milliseconds]")
+            .with_max_value_divisor(1e6)
+            .begin_log_with(&mut file, &mut serializer)?;
+        for (key, number) in self.numbers.iter().enumerate() {
+            let Some(clocks) = self.histograms.get(*number as usize) else { continue };
+            let (replica, key) = (key % self.replicas, key / self.replicas);
+            let group = names.group(key / self.steps, key % self.steps, replica);
+            for (clock, parts) in ["intended", "sent"].into_iter().zip(clocks) {
+                let histogram = self.histogram(parts).map_err(io::Error::other)?;
+                let tag: String = format!("{group}/{clock}")
+                    .replace(|character: char| character == ',' || character.is_whitespace(), "_");
+                let tag = interval_log::Tag::new(&tag);
+                log.write_histogram(&histogram, Duration::ZERO, lasted, tag).map_err(io::Error::other)?;
+            }
+        }
+        drop(log);
+        file.into_inner().map_err(io::IntoInnerError::into_error)?.sync_data()
+    }
+
+    /// The library's histogram of the same counts.
+    fn histogram(&self, parts: &[u32; PARTS]) -> Result<Histogram<u64>, String> {
+        let mut histogram = Histogram::new_with_bounds(1, LONGEST.0.unsigned_abs(), DIGITS)
+            .map_err(|error| error.to_string())?;
+        for (number, part) in parts.iter().enumerate() {
+            let counts = self.parts.get(*part as usize).into_iter().flatten().enumerate();
+            for (position, count) in counts.filter(|(_, count)| **count > 0) {
+                histogram.saturating_record_n(Buckets::least(number * PART + position), (*count).into());
+            }
+        }
+        Ok(histogram)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::sample;
+    use saasbench_model::{
+        scenario::testing::{SCENARIO, scenario},
+        units::Nanos,
+    };
+
+    #[test]
+    fn the_longest_latency_has_a_part() {
+        assert!(Buckets::bucket(LONGEST.0.unsigned_abs()) < PARTS * PART);
+    }
+
+    #[test]
+    fn each_group_has_its_latencies_in_the_log() {
+        let (scenario, replicas) = (scenario(SCENARIO), ["a".to_owned(), "b c".to_owned()]);
+        let late = |millis, replica| {
+            let sample = sample(millis, replica, Outcome::Status(200));
+            crate::sample::Sample { intended: sample.sent - Nanos::from_millis(30), ..sample }
+        };
+        let samples = [late(40, 0), late(50, 0), late(60, 1), sample(70, 1, Outcome::Dropped)];
+        let mut groups = Groups::new(&scenario, replicas.len());
+        groups.add(&samples.iter().collect());
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(FILE);
+        groups.write(&path, &Names::new(&scenario, &replicas), Duration::from_secs(1)).unwrap();
+        let found: Vec<String> = super::super::latency_log::read(&std::fs::read(path).unwrap())
+            .iter()
+            .map(|(tag, histogram)| {
+                format!("{tag}: {} of {} ms", histogram.len(), histogram.max() / 1_000_000)
+            })
+            .collect();
+        insta::assert_snapshot!(found.join("\n"));
+    }
+}

@@ -1,0 +1,153 @@
+//! Latencies counted in little room, in HdrHistogram's layout: so many buckets for each power of two, and of them only those
+//! parts in which something was counted. `Latencies` keeps those of a stretch of time, of which thousands are in memory at once.
+
+use super::tally::LONGEST;
+use saasbench_model::units::Nanos;
+
+/// HdrHistogram's layout with `HALF` buckets for each power of two, and one for each of the first `2 * HALF` nanoseconds: a
+/// bucket is at most `1 / HALF` of its latencies wide.
+#[derive(Debug)]
+pub(super) struct Layout<const HALF: u32>;
+
+impl<const HALF: u32> Layout<HALF> {
+    /// The bucket of a latency in nanoseconds.
+    #[inline]
+    pub(super) fn bucket(latency: u64) -> usize {
+        let power = (u64::BITS - (latency | u64::from(2 * HALF - 1)).leading_zeros()) - HALF.ilog2() - 1;
+        (power * HALF) as usize + (latency >> power) as usize
+    }
+
+    /// The least latency of a bucket, in nanoseconds.
+    pub(super) fn least(bucket: usize) -> u64 {
+        let power = (bucket as u32 / HALF).saturating_sub(1);
+        u64::from(bucket as u32 - power * HALF) << power
+    }
+}
+
+/// Buckets for each power of two, so that a quantile is known to 3 % …
+const HALF: u32 = 32;
+/// … which is also what a part holds.
+const PART: usize = HALF as usize;
+
+/// Counted latencies, from which quantiles can be read; the greatest is exact. Takes no room before the first.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Latencies {
+    count: u64,
+    max: Nanos,
+    /// Up to the last one in which something was counted.
+    parts: Vec<Option<Box<[u32; PART]>>>,
+}
+
+impl Latencies {
+    /// Counts one; below 1 ns it counts as 1 ns, beyond an hour as an hour.
+    #[inline]
+    pub fn add(&mut self, latency: Nanos) {
+        let latency = latency.clamp(Nanos(1), LONGEST);
+        let bucket = Layout::<HALF>::bucket(latency.0.unsigned_abs());
+        self.count += 1;
+        self.max = self.max.max(latency);
+        if self.parts.len() <= bucket / PART {
+            self.parts.resize(bucket / PART + 1, None);
+        }
+        let count = &mut self.parts[bucket / PART].get_or_insert_default()[bucket % PART];
+        *count = count.saturating_add(1);
+    }
+
+    /// Counts all of another's, too.
+    pub fn merge(&mut self, other: &Self) {
+        self.count += other.count;
+        self.max = self.max.max(other.max);
+        self.parts.resize(self.parts.len().max(other.parts.len()), None);
+        for (mine, theirs) in self.parts.iter_mut().zip(&other.parts) {
+            let Some(theirs) = theirs else { continue };
+            for (count, more) in mine.get_or_insert_default().iter_mut().zip(theirs.iter()) {
+                *count = count.saturating_add(*more);
+            }
+        }
+    }
+
+    /// How many were counted.
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// The greatest; `None` without any.
+    pub fn max(&self) -> Option<Nanos> {
+        (self.count > 0).then_some(self.max)
+    }
+
+    /// The least latency of which at least the share `q` is no longer, by nearest rank: the middle of its bucket, and never
+    /// above the greatest. `None` without any.
+    pub fn quantile(&self, q: f64) -> Option<Nanos> {
+        let rank = ((q * self.count as f64).ceil() as u64).max(1);
+        let mut below = 0;
+        let buckets =
+            self.parts.iter().enumerate().filter_map(|(number, part)| Some((number, part.as_ref()?)));
+        for (number, part) in buckets {
+            for (position, count) in part.iter().enumerate() {
+                below += u64::from(*count);
+                if below >= rank {
+                    let bucket = number * PART + position;
+                    let edges = Layout::<HALF>::least(bucket) + Layout::<HALF>::least(bucket + 1);
+                    return Some(Nanos((edges / 2) as i64).min(self.max));
+                }
+            }
+        }
+        self.max()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hdrhistogram::Histogram;
+
+    use super::*;
+
+    proptest::proptest! {
+        #[test]
+        fn buckets_are_those_of_hdrhistogram(latency in 1..=LONGEST.0.unsigned_abs()) {
+            let histogram = Histogram::<u64>::new_with_bounds(1, LONGEST.0.unsigned_abs(), 2).unwrap();
+            let least = Layout::<128>::least(Layout::<128>::bucket(latency));
+            proptest::prop_assert_eq!(least, histogram.lowest_equivalent(latency));
+        }
+
+        #[test]
+        fn every_latency_has_a_bucket_that_holds_it_and_is_narrow(latency in 1..=LONGEST.0.unsigned_abs()) {
+            let bucket = Layout::<HALF>::bucket(latency);
+            let (least, next) = (Layout::<HALF>::least(bucket), Layout::<HALF>::least(bucket + 1));
+            proptest::prop_assert!(least <= latency && latency < next);
+            proptest::prop_assert!((next - least) as f64 <= 1.0_f64.max(latency as f64 / f64::from(HALF)));
+        }
+
+        #[test]
+        fn a_quantile_is_known_to_three_percent(mut all in proptest::collection::vec(1..=LONGEST.0, 1..60), q in 0.0..=1.0_f64) {
+            let mut latencies = Latencies::default();
+            all.iter().for_each(|latency| latencies.add(Nanos(*latency)));
+            all.sort_unstable();
+            let exact = all[((q * all.len() as f64).ceil() as usize).max(1) - 1];
+            let found = latencies.quantile(q).unwrap().0;
+            proptest::prop_assert!((found - exact).abs() as f64 <= exact as f64 * 0.032, "{found} for {exact}");
+            proptest::prop_assert_eq!(latencies.max(), all.last().copied().map(Nanos));
+        }
+
+        #[test]
+        fn what_is_merged_was_counted_together(one in proptest::collection::vec(1..=LONGEST.0, 0..40), other in proptest::collection::vec(1..=LONGEST.0, 1..40)) {
+            let of = |all: &[i64]| {
+                let mut latencies = Latencies::default();
+                all.iter().for_each(|latency| latencies.add(Nanos(*latency)));
+                latencies
+            };
+            let (mut merged, both) = (of(&one), of(&[one.clone(), other.clone()].concat()));
+            merged.merge(&of(&other));
+            proptest::prop_assert_eq!(merged.count(), both.count());
+            for q in [0.0, 0.5, 0.9, 1.0] {
+                proptest::prop_assert_eq!(merged.quantile(q), both.quantile(q));
+            }
+        }
+    }
+
+    #[test]
+    fn without_latencies_there_is_no_quantile() {
+        assert_eq!((Latencies::default().quantile(0.5), Latencies::default().max()), (None, None));
+    }
+}

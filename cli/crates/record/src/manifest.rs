@@ -1,0 +1,317 @@
+//! `manifest.json`: everything about a recorded run that is not a sample or an observation.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::{self, Write as _},
+    path::Path,
+};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use saasbench_model::{plan::time::PlanTime, scenario::overrides::Overrides, units::Nanos};
+
+/// Version of the recorded run's layout. A reader refuses what is newer than itself.
+pub const FORMAT: u32 = 1;
+
+/// The file's name in the recorded run.
+pub const FILE: &str = "manifest.json";
+
+/// Everything about a recorded run that is not a sample or an observation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// [`FORMAT`] of the writer.
+    pub format: u32,
+    /// Version of the writer.
+    pub saasbench: String,
+    /// How far the run got.
+    pub state: State,
+    /// The scenario as it was read.
+    pub scenario: ScenarioText,
+    /// Where it ran.
+    pub environment: Environment,
+    /// What it ran on.
+    pub machine: Machine,
+    /// The run's zero: nanoseconds since the Unix epoch by the wall clock.
+    pub started_unix_ns: i64,
+    /// The nonce of the run's canaries; `None` for a scenario without any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub canary_nonce: Option<String>,
+    /// When the load phase began and ended; `None` for a run that did not come so far.
+    pub load: Option<LoadPhase>,
+    /// What was recorded; `None` for a run that did not come so far.
+    pub recorded: Option<Recorded>,
+    /// What the user or the run itself did in the middle of it, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub events: Vec<Event>,
+}
+
+/// Something that the user or the run itself did while it went.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// When, on the run's clock.
+    pub at_ns: Nanos,
+    /// What: `paused`, `aborted: …`.
+    pub text: String,
+    /// The pace from then on, where it was changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pace: Option<Pace>,
+}
+
+/// How a run goes on beside its plan.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Pace {
+    /// Whether nothing begins.
+    pub paused: bool,
+    /// What the planned rates and numbers of users are multiplied by.
+    pub factor: f64,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self { paused: false, factor: 1.0 }
+    }
+}
+
+impl Event {
+    /// Something that leaves the pace as it is.
+    pub fn new(at_ns: Nanos, text: impl Into<String>) -> Self {
+        Self { at_ns, text: text.into(), pace: None }
+    }
+
+    /// The pace goes from one to another.
+    pub fn of_pace(at_ns: Nanos, from: Pace, to: Pace) -> Self {
+        let text = match (from.paused, to.paused) {
+            (false, true) => "paused".to_owned(),
+            (true, false) => "went on".to_owned(),
+            _ => format!("at {:.0} % of the plan", to.factor * 100.0),
+        };
+        Self { at_ns, text, pace: Some(to) }
+    }
+}
+
+/// The plan's time of a load that begins at `begin`, by what was done to it by hand.
+pub fn plan_time(events: &[Event], begin: Nanos) -> PlanTime {
+    PlanTime::new(begin, pauses(events))
+}
+
+/// When it was said whether nothing is to begin.
+fn pauses(events: &[Event]) -> impl Iterator<Item = (Nanos, bool)> {
+    events.iter().filter_map(|event| Some((event.at_ns, event.pace?.paused)))
+}
+
+/// How far the run got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum State {
+    /// Still running, or killed.
+    Running,
+    /// Ran to its end.
+    Finished,
+    /// Ended early by Ctrl-C.
+    Interrupted,
+    /// Ended early because an expectation with `abort = true` could not be kept any more.
+    Aborted,
+}
+
+/// A scenario with all the files that it named.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ScenarioText {
+    /// The path as typed.
+    pub file: String,
+    /// Its text; secrets stand in it as `${env:NAME}`.
+    pub text: String,
+    /// SHA-256 of the text, hexadecimal.
+    pub sha256: String,
+    /// Files that it named, by the path as written there.
+    pub files: BTreeMap<String, String>,
+    /// What the command line changed of it.
+    #[serde(default, skip_serializing_if = "Overrides::is_empty")]
+    pub overrides: Overrides,
+}
+
+impl ScenarioText {
+    /// Takes note of a scenario's text.
+    pub fn new(file: String, text: String, files: BTreeMap<String, String>) -> Self {
+        let sha256 = Self::digest(&text);
+        Self { file, text, sha256, files, overrides: Overrides::default() }
+    }
+
+    /// Whether the text is still the one that was run.
+    pub fn is_unchanged(&self) -> bool {
+        Self::digest(&self.text) == self.sha256
+    }
+
+    fn digest(text: &str) -> String {
+        Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+/// Where a run ran.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Environment {
+    /// `embedded`, `local`, `ad hoc`, or a name from `saasbench.toml`.
+    pub name: String,
+    /// The replicas, in order.
+    pub replicas: Vec<Replica>,
+    /// Base URL of Prometheus.
+    pub prometheus: Option<String>,
+    /// URL of the limiter's Redis, without its password.
+    pub redis: Option<String>,
+    /// Whether the run is alone on it.
+    pub exclusive: bool,
+    /// Whether its limiters and sessions start empty.
+    pub fresh: bool,
+    /// How far two clocks of it may disagree: the offset.
+    pub clock_offset_ns: Nanos,
+    /// How far two clocks of it may drift apart, dimensionless.
+    pub clock_drift: f64,
+    /// Faults that the service of the embedded or local environment was told to have, as `NAME=VALUE`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<String>,
+    /// Whether any certificate was good enough: who answered is not proven then.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub insecure: bool,
+    /// Names of the replicas to which HTTP/2 was spoken.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub http2: Vec<String>,
+    /// What it declares about its metrics over the scenario: the table `[metrics]` as TOML, without its header.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metrics: Option<String>,
+    /// Versions of the programs of the local environment, by their part.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub programs: BTreeMap<String, String>,
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+/// One replica of the service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Replica {
+    /// Its name in reports.
+    pub name: String,
+    /// Base URL, without a trailing slash.
+    pub url: String,
+    /// The value of Prometheus's `instance` label for it.
+    pub instance: String,
+}
+
+/// What the run ran on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Machine {
+    /// Operating system.
+    pub os: String,
+    /// Processor architecture.
+    pub arch: String,
+    /// Processors available to the process.
+    pub cpus: usize,
+}
+
+impl Machine {
+    /// This machine.
+    pub fn this() -> Self {
+        Self {
+            os: std::env::consts::OS.to_owned(),
+            arch: std::env::consts::ARCH.to_owned(),
+            cpus: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+        }
+    }
+}
+
+/// The load phase on the run's clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct LoadPhase {
+    /// No request was sent before.
+    pub from_ns: Nanos,
+    /// The instant that arrivals and spawns are counted from: users of open loads have started by then.
+    pub begin_ns: Nanos,
+    /// Every outcome was known by then.
+    pub to_ns: Nanos,
+}
+
+/// How much was recorded: less than this in the directory is a part of it gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Recorded {
+    /// Files under `samples/`.
+    pub segments: u64,
+    /// Samples in them.
+    pub samples: u64,
+}
+
+/// Why a manifest could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ManifestError {
+    /// The file system refused.
+    #[error("{0}")]
+    Io(io::Error),
+    /// Not a manifest; the message names line and column.
+    #[error("{0}")]
+    Syntax(serde_json::Error),
+    /// Written by a newer version.
+    #[error("its format is {found}; this version reads up to {FORMAT}")]
+    TooNew {
+        /// Its format.
+        found: u32,
+    },
+}
+
+impl Manifest {
+    /// Writes it into the run's directory, replacing an older one at once.
+    ///
+    /// # Errors
+    /// The file system's.
+    pub fn write(&self, dir: &Path) -> io::Result<()> {
+        write_whole(&dir.join(FILE), &to_json(self)?)
+    }
+
+    /// The plan's time of its load. A pause in which the load ended is over then: nothing of the plan was to come any more.
+    pub fn plan_time(&self) -> PlanTime {
+        let Some(LoadPhase { begin_ns, to_ns, .. }) = self.load else { return PlanTime::default() };
+        PlanTime::new(begin_ns, pauses(&self.events).chain([(to_ns, false)]))
+    }
+
+    /// Reads it from a run's directory.
+    ///
+    /// # Errors
+    /// See [`ManifestError`].
+    pub fn read(dir: &Path) -> Result<Self, ManifestError> {
+        let text = fs::read_to_string(dir.join(FILE)).map_err(ManifestError::Io)?;
+        // The format comes first: a newer manifest may lack what this version needs, and must not be called broken.
+        #[derive(Deserialize)]
+        struct Head {
+            format: u32,
+        }
+        let head: Head = serde_json::from_str(&text).map_err(ManifestError::Syntax)?;
+        if head.format > FORMAT {
+            return Err(ManifestError::TooNew { found: head.format });
+        }
+        serde_json::from_str(&text).map_err(ManifestError::Syntax)
+    }
+}
+
+/// Pretty JSON with a final newline.
+///
+/// # Errors
+/// Never for the types of this crate; kept so that no caller has to unwrap.
+pub fn to_json(value: &impl Serialize) -> io::Result<Vec<u8>> {
+    let mut json = serde_json::to_vec_pretty(value)?;
+    json.push(b'\n');
+    Ok(json)
+}
+
+/// Writes a file so that it is there whole or not at all.
+///
+/// # Errors
+/// The file system's.
+pub fn write_whole(path: &Path, contents: &[u8]) -> io::Result<()> {
+    let mut partial = path.as_os_str().to_owned();
+    partial.push(".part");
+    let mut file = fs::File::create(&partial)?;
+    file.write_all(contents)?;
+    file.sync_data()?;
+    fs::rename(&partial, path)
+}

@@ -1,0 +1,104 @@
+//! One sample of the limiter's Redis, as a line of `observations/store.jsonl` holds it: restarts and evictions, which may
+//! have cost a limiter its memory, are read off a series of them.
+
+use serde::{Deserialize, Serialize};
+
+use saasbench_model::units::Nanos;
+
+/// One look at Redis: a line of `observations/store.jsonl`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StoreLook {
+    /// Before the look.
+    pub from_ns: Nanos,
+    /// After it.
+    pub to_ns: Nanos,
+    /// Redis's `run_id`: another one is another process. `None` when it did not answer.
+    pub run_id: Option<String>,
+    /// Whole seconds since its start.
+    pub uptime_s: Option<u64>,
+    /// What it holds; `None` when it did not answer, or did not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health: Option<Health>,
+}
+
+/// What Redis holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Health {
+    /// Keys in the database that is watched.
+    pub keys: u64,
+    /// Those with a TTL.
+    pub expiring: u64,
+    /// Keys that were evicted since its start.
+    pub evicted: u64,
+    /// Bytes in use.
+    pub memory: u64,
+}
+
+impl Health {
+    /// Keys without a TTL.
+    pub fn forever(&self) -> u64 {
+        self.keys.saturating_sub(self.expiring)
+    }
+}
+
+/// Spans in which a limiter may have lost what it remembered: restarts, and looks between which keys were evicted.
+pub fn losses(looks: &[StoreLook]) -> Vec<(Nanos, Nanos)> {
+    let known: Vec<(&StoreLook, Health)> =
+        looks.iter().filter_map(|look| Some((look, look.health?))).collect();
+    let evicted = known.windows(2).filter(|pair| pair[1].1.evicted > pair[0].1.evicted);
+    let evicted = evicted.map(|pair| (pair[0].0.from_ns, pair[1].0.to_ns));
+    let mut losses: Vec<(Nanos, Nanos)> = restarts(looks).into_iter().chain(evicted).collect();
+    losses.sort();
+    losses
+}
+
+/// Spans of the run's clock in which Redis was restarted: from the last look at the old process to the start of the new
+/// one, as its uptime bounds it.
+pub fn restarts(looks: &[StoreLook]) -> Vec<(Nanos, Nanos)> {
+    let answered: Vec<(&StoreLook, &str)> =
+        looks.iter().filter_map(|look| Some((look, look.run_id.as_deref()?))).collect();
+    answered
+        .windows(2)
+        .filter(|pair| pair[0].1 != pair[1].1)
+        .map(|pair| {
+            let (old, new) = (pair[0].0, pair[1].0);
+            // The uptime is rounded down, so the start is not before `from − uptime − 1 s`; it is before this look.
+            let earliest = new.uptime_s.map_or(old.from_ns, |uptime| {
+                new.from_ns - Nanos::from_secs(i64::try_from(uptime).unwrap_or(i64::MAX).saturating_add(1))
+            });
+            (old.from_ns.max(earliest), new.to_ns)
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn look(at: i64, run_id: Option<&str>, uptime_s: u64) -> StoreLook {
+        StoreLook {
+            from_ns: Nanos::from_secs(at),
+            to_ns: Nanos::from_secs(at) + Nanos::from_millis(1),
+            run_id: run_id.map(str::to_owned),
+            uptime_s: run_id.is_some().then_some(uptime_s),
+            health: None,
+        }
+    }
+
+    #[test]
+    fn a_new_run_id_is_a_restart_and_its_uptime_bounds_it() {
+        let looks = [
+            look(1, Some("a"), 100),
+            look(2, Some("a"), 101),
+            look(3, None, 0),
+            look(9, Some("b"), 1),
+            look(10, Some("b"), 2),
+        ];
+        assert_eq!(restarts(&looks), [(Nanos::from_secs(7), Nanos::from_secs(9) + Nanos::from_millis(1))]);
+    }
+
+    #[test]
+    fn silence_alone_is_no_restart() {
+        assert_eq!(restarts(&[look(1, Some("a"), 5), look(2, None, 0), look(3, Some("a"), 7)]), []);
+    }
+}

@@ -1,0 +1,79 @@
+//! What is kept of a page of metrics once it has been read: whether it could be, and what tells it from another. The pages
+//! of a long run are many, and few claims need their text again.
+
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
+use saasbench_exposition::Exposition;
+use saasbench_model::scenario::MetricsContract;
+
+/// A page, read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// Pages with the same text have the same.
+    pub digest: u64,
+    /// Whether the contract's counter of requests is on it, if only by its type: it has no series before the first request.
+    pub counts: bool,
+    /// Why it is not in the text format.
+    pub flaw: Option<Flaw>,
+}
+
+/// Why a page is not in the text format.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Flaw {
+    /// Where and what.
+    pub error: String,
+    /// Whether it is in the last line: the page may have been cut off there.
+    pub at_end: bool,
+}
+
+impl Page {
+    /// Reads a page.
+    pub fn of(text: &str, contract: Option<&MetricsContract>) -> Self {
+        let mut hasher = DefaultHasher::new();
+        text.hash(&mut hasher);
+        let parsed = saasbench_exposition::parse(text);
+        let requests = contract.map(|contract| contract.requests.as_str());
+        Self {
+            digest: hasher.finish(),
+            counts: parsed.as_ref().is_ok_and(|page| requests.is_some_and(|name| shows(page, name))),
+            flaw: parsed
+                .err()
+                .map(|error| Flaw { at_end: error.line >= text.lines().count(), error: error.to_string() }),
+        }
+    }
+}
+
+/// Whether a page has a counter, which OpenMetrics names without `_total`, and which may be a histogram's `_count`.
+fn shows(page: &Exposition, name: &str) -> bool {
+    let families = [Some(name), name.strip_suffix("_total"), name.strip_suffix("_count")];
+    families.iter().flatten().any(|family| page.types.contains_key(*family))
+        || page.named(name).next().is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_that_breaks_off_is_told_from_one_that_is_wrong_in_the_middle() {
+        let flaw = |text: &str| Page::of(text, None).flaw.map(|flaw| flaw.at_end);
+        assert_eq!(flaw("a 1\nb 2\n"), None);
+        assert_eq!(flaw("a 1\nb{x=\"1"), Some(true));
+        assert_eq!(flaw("a 1\nb 2"), Some(true));
+        assert_eq!(flaw("a one\nb 2\n"), Some(false));
+    }
+
+    #[test]
+    fn a_counter_is_on_a_page_before_its_first_request() {
+        let with = |requests: &str| {
+            let text = format!(
+                "{}\n[metrics]\nrequests = \"{requests}\"\n",
+                saasbench_model::scenario::testing::SCENARIO
+            );
+            saasbench_model::scenario::testing::scenario(&text).metrics.unwrap()
+        };
+        let page = "# TYPE x_total counter\n# TYPE y histogram\nz{a=\"b\"} 1\n";
+        let counts = |requests: &str| Page::of(page, Some(&with(requests))).counts;
+        assert_eq!(["x_total", "y_count", "z", "w"].map(counts), [true, true, true, false]);
+    }
+}

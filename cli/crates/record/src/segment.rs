@@ -1,0 +1,157 @@
+//! Samples in Parquet: one segment is one file with one row group, written whole and renamed into place.
+//!
+//! Names (tenant, step, replica …) are written as text, dictionary-encoded, so that the files explain themselves in
+//! pandas or DuckDB; [`Names`] maps them back to indices. `encode` and `columns` write at the load's speed, `read` reads.
+
+mod columns;
+mod encode;
+mod growing;
+mod read;
+
+use std::{
+    collections::HashMap,
+    fs::File,
+    io,
+    path::{Path, PathBuf},
+};
+
+pub use self::{growing::Growing, read::read};
+use super::{manifest::Recorded, sample::Sample};
+use saasbench_model::scenario::Scenario;
+
+const SCHEMA: &str = "message sample {
+    required int64 intended_ns;
+    required int64 sent_ns;
+    optional int64 first_byte_ns;
+    required int64 done_ns;
+    required binary tenant (string);
+    required binary journey (string);
+    required binary step (string);
+    required binary route (string);
+    required binary replica (string);
+    required int64 load;
+    required int64 user;
+    required int64 iteration;
+    required binary outcome (string);
+    optional int64 status;
+    optional binary cause (string);
+    optional binary failed_check (string);
+    required int64 bytes_out;
+    required int64 bytes_in;
+    optional int64 limit;
+    optional int64 remaining;
+    optional double reset_s;
+    optional int64 retry_after_s;
+    optional int64 retry_of;
+    required int64 request;
+    optional binary ratelimit_policy (string);
+    optional binary ratelimit (string);
+    optional binary canary (string);
+}";
+
+/// Why a segment could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum SegmentError {
+    /// The file system refused.
+    #[error("{path}: {source}")]
+    Io {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Segments are gone.
+    #[error("{path}: {found} samples in {segments} segments, {} samples in {} were recorded: a part is gone", .recorded.samples, .recorded.segments)]
+    Incomplete {
+        /// The directory.
+        path: PathBuf,
+        /// Samples that are there.
+        found: u64,
+        /// Segments that are there.
+        segments: u64,
+        /// What was recorded.
+        recorded: Recorded,
+    },
+    /// Not a segment of ours, or a damaged one.
+    #[error("{path}: not a readable segment: {message}")]
+    Damaged {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong.
+        message: String,
+    },
+}
+
+/// The names behind the indices of samples.
+#[derive(Debug)]
+pub struct Names<'a> {
+    scenario: &'a Scenario,
+    replicas: &'a [String],
+    tenant_index: HashMap<&'a str, usize>,
+    step_index: HashMap<(&'a str, &'a str), usize>,
+    replica_index: HashMap<&'a str, usize>,
+}
+
+impl<'a> Names<'a> {
+    /// The names of a run: tenants and steps from the scenario, replicas from the environment.
+    pub fn new(scenario: &'a Scenario, replicas: &'a [String]) -> Self {
+        let journey_of = |journey: usize| scenario.journeys.get(journey).map_or("", |j| j.name.as_str());
+        Self {
+            scenario,
+            replicas,
+            tenant_index: scenario.tenants.iter().enumerate().map(|(i, t)| (t.as_str(), i)).collect(),
+            step_index: scenario
+                .steps
+                .iter()
+                .enumerate()
+                .map(|(i, step)| ((journey_of(step.journey), step.name.as_str()), i))
+                .collect(),
+            replica_index: replicas.iter().enumerate().map(|(i, r)| (r.as_str(), i)).collect(),
+        }
+    }
+
+    /// The scenario that names tenants and steps.
+    pub(super) fn scenario(&self) -> &'a Scenario {
+        self.scenario
+    }
+
+    /// Names of the replicas.
+    pub(super) fn replicas(&self) -> &'a [String] {
+        self.replicas
+    }
+
+    /// A group of requests: `tenant/journey/step/replica`.
+    pub(super) fn group(&self, tenant: usize, step: usize, replica: usize) -> String {
+        let step = self.scenario.steps.get(step);
+        let journey = step.and_then(|step| self.scenario.journeys.get(step.journey));
+        let journey = journey.map_or("", |journey| &journey.name);
+        let step = step.map_or("", |step| &step.name);
+        let replica = self.replicas.get(replica).map_or("", String::as_str);
+        format!("{}/{journey}/{step}/{replica}", self.tenant(tenant))
+    }
+
+    fn tenant(&self, index: usize) -> &str {
+        self.scenario.tenants.get(index).map_or("", |tenant| tenant.as_str())
+    }
+}
+
+/// Writes a segment of these samples.
+///
+/// # Errors
+/// The file system's.
+pub fn write(path: &Path, samples: &[Sample], names: &Names<'_>) -> io::Result<()> {
+    let mut segment = Growing::default();
+    segment.add(&samples.iter().collect());
+    segment.write(path, names)
+}
+
+/// Makes what was written survive the machine's end too: waits until it is on the disk.
+///
+/// # Errors
+/// The file system's.
+pub fn keep(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,131 @@
+//! Segments are read as they were written, and damaged ones are told.
+
+use super::*;
+use crate::{
+    sample::{LimiterHeaders, Outcome},
+    testing::sample,
+};
+use saasbench_model::{
+    scenario::testing::{SCENARIO, scenario},
+    units::Nanos,
+};
+
+fn any_sample() -> impl proptest::strategy::Strategy<Value = Sample> {
+    use proptest::prelude::*;
+    let outcome =
+        (0..Outcome::KINDS.len(), 100u16..600).prop_map(|(kind, status)| match Outcome::KINDS[kind] {
+            Outcome::Status(_) => Outcome::Status(status),
+            other => other,
+        });
+    let limiter =
+        (any::<Option<u32>>(), any::<Option<u32>>(), proptest::option::of(0.0..1e10), any::<Option<u32>>());
+    let fields = (proptest::option::of(".{0,9}"), proptest::option::of(".{0,9}"));
+    let repeats = (any::<u32>(), any::<Option<u32>>(), proptest::option::of(Just(0_usize)));
+    let times = (any::<i64>(), any::<i64>(), any::<Option<i64>>(), any::<i64>());
+    (times, outcome, 0usize..2, proptest::option::of(".{0,20}"), (limiter, fields), repeats).prop_map(
+        |(
+            (intended, sent, first, done),
+            outcome,
+            replica,
+            failed_check,
+            ((limit, remaining, reset, retry), (policy, state)),
+            (request, retry_of, canary),
+        )| {
+            Sample {
+                intended: Nanos(intended),
+                sent: Nanos(sent),
+                first_byte: first.map(Nanos),
+                done: Nanos(done),
+                failed_check,
+                limiter: LimiterHeaders {
+                    limit: limit.map(u64::from),
+                    remaining: remaining.map(u64::from),
+                    reset,
+                    retry_after: retry.map(u64::from),
+                    policy: policy.map(Into::into),
+                    state: state.map(Into::into),
+                },
+                request: request.into(),
+                retry_of: retry_of.map(u64::from),
+                canary,
+                ..sample(0, replica, outcome)
+            }
+        },
+    )
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
+    #[test]
+    fn what_was_written_is_read(samples in proptest::collection::vec(any_sample(), 1..200)) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("000001.parquet");
+        let (scenario, replicas) = (scenario(SCENARIO), ["a".to_owned(), "b".to_owned()]);
+        let names = Names::new(&scenario, &replicas);
+        write(&path, &samples, &names).unwrap();
+        proptest::prop_assert_eq!(read(&path, &names).unwrap().iter().collect::<Vec<_>>(), samples);
+    }
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(16))]
+    #[test]
+    fn runs_and_changes_of_names_are_read_as_they_were_written(
+        runs in proptest::collection::vec((0usize..300, 0usize..2, 1usize..40), 1..400),
+    ) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("000001.parquet");
+        let text = SCENARIO.replace("id = \"acme\"", "pattern = \"t-1..t-300\"");
+        let (scenario, replicas) = (scenario(&text), ["a".to_owned(), "b".to_owned()]);
+        let names = Names::new(&scenario, &replicas);
+        let samples: Vec<Sample> = runs
+            .iter()
+            .flat_map(|&(tenant, replica, times)| {
+                std::iter::repeat_n((tenant, replica, times.is_multiple_of(3)), times)
+            })
+            .zip(0..)
+            .map(|((tenant, replica, refused), millis)| {
+                let mut sample = sample(millis, replica, Outcome::Status(if refused { 429 } else { 200 }));
+                sample.tenant = tenant;
+                sample.first_byte = (!refused).then_some(sample.done);
+                sample.canary = refused.then_some(tenant);
+                sample.failed_check = (millis % 7 == 0).then(|| format!("wrong by {}", millis % 50));
+                sample
+            })
+            .collect();
+        // A segment that was written can be filled again.
+        let mut segment = Growing::default();
+        for _ in 0..2 {
+            for samples in samples.chunks(100) {
+                segment.add(&samples.iter().collect());
+            }
+            segment.write(&path, &names).unwrap();
+            proptest::prop_assert_eq!(&read(&path, &names).unwrap().iter().collect::<Vec<_>>(), &samples);
+        }
+    }
+}
+
+#[test]
+fn every_kind_of_outcome_has_its_number_and_its_words() {
+    for (number, outcome) in Outcome::KINDS.into_iter().enumerate() {
+        assert_eq!(outcome.kind(), number as u32);
+        let (kind, status, cause) = outcome.to_words();
+        assert_eq!(Outcome::from_words(kind, status, cause), Some(outcome));
+    }
+}
+
+#[test]
+fn a_damaged_segment_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("000001.parquet");
+    let (scenario, replicas) = (scenario(SCENARIO), ["a".to_owned()]);
+    let names = Names::new(&scenario, &replicas);
+    write(&path, &[sample(0, 0, Outcome::Status(200))], &names).unwrap();
+    let whole = std::fs::read(&path).unwrap();
+    std::fs::write(&path, &whole[..whole.len() / 2]).unwrap();
+    assert!(matches!(read(&path, &names), Err(SegmentError::Damaged { .. })));
+    std::fs::write(&path, &whole).unwrap();
+    let others = ["other".to_owned()];
+    let error = read(&path, &Names::new(&scenario, &others)).unwrap_err().to_string();
+    assert!(error.ends_with("row 0: replica `a` is not in the manifest"), "{error}");
+}

@@ -1,0 +1,159 @@
+//! Running totals of a run, for whoever wants to look while it goes. The recorder adds, the progress display reads.
+
+use std::collections::BTreeMap;
+
+use hdrhistogram::Histogram;
+
+use super::{
+    batch::{Batch, NONE},
+    recent::Recent,
+    sample::Outcome,
+};
+use crate::self_metrics::Own;
+use saasbench_model::units::Nanos;
+
+/// The longest latency that histograms tell apart; longer ones count as this.
+pub(super) const LONGEST: Nanos = Nanos::from_secs(3600);
+
+/// A histogram of latencies in nanoseconds, three significant digits, up to an hour.
+pub fn latency_histogram() -> Histogram<u64> {
+    // These bounds are constants that the library accepts; an error is a defect of this line.
+    Histogram::new_with_bounds(1, LONGEST.0.unsigned_abs(), 3).unwrap_or_else(|_| unreachable!())
+}
+
+/// Counts `latency`; below 1 ns it counts as 1 ns, beyond an hour as an hour.
+pub fn count_latency(histogram: &mut Histogram<u64>, latency: Nanos) {
+    histogram.saturating_record(latency.0.clamp(1, LONGEST.0).unsigned_abs());
+}
+
+/// Running totals of a run.
+#[derive(Debug)]
+pub struct Tally {
+    /// Requests whose outcome is known, dropped arrivals left out.
+    pub requests: u64,
+    /// Requests that count as errors.
+    pub errors: u64,
+    /// Arrivals that could not be served in time.
+    pub dropped: u64,
+    /// Latency from intended of every answered request.
+    pub latency: Histogram<u64>,
+    /// Per tenant (by its index): outcomes.
+    pub tenants: Vec<Outcomes>,
+    /// Per tenant: requests that count as errors; dropped arrivals do not.
+    pub tenant_errors: Vec<u64>,
+    /// What the page of the run's own metrics needs, where there is one.
+    pub own: Option<Own>,
+    /// The latest latencies, where somebody follows the run.
+    pub recent: Option<Recent>,
+}
+
+/// Outcomes of a group of requests.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Outcomes {
+    /// Answers by status.
+    pub statuses: BTreeMap<u16, u64>,
+    /// Sent, no answer.
+    pub unknown: u64,
+    /// Never sent.
+    pub not_sent: u64,
+    /// Arrivals that could not be served in time.
+    pub dropped: u64,
+}
+
+impl Outcomes {
+    /// Counts one more.
+    pub fn add(&mut self, outcome: Outcome) {
+        match outcome {
+            Outcome::Status(status) => *self.statuses.entry(status).or_default() += 1,
+            Outcome::Unknown(_) => self.unknown += 1,
+            Outcome::NotSent(_) => self.not_sent += 1,
+            Outcome::Dropped => self.dropped += 1,
+        }
+    }
+
+    /// Answers of any status.
+    pub fn answered(&self) -> u64 {
+        self.statuses.values().sum()
+    }
+}
+
+/// `1,234×200  56×429  3 unanswered`: most telling first.
+impl std::fmt::Display for Outcomes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut parts: Vec<String> =
+            self.statuses.iter().map(|(status, count)| format!("{count}×{status}")).collect();
+        for (count, word) in
+            [(self.unknown, "unanswered"), (self.not_sent, "not sent"), (self.dropped, "dropped")]
+        {
+            if count > 0 {
+                parts.push(format!("{count} {word}"));
+            }
+        }
+        if parts.is_empty() {
+            parts.push("none".to_owned());
+        }
+        f.write_str(&parts.join("  "))
+    }
+}
+
+impl Tally {
+    /// Nothing yet, for so many tenants.
+    pub fn new(tenants: usize) -> Self {
+        Self {
+            requests: 0,
+            errors: 0,
+            dropped: 0,
+            latency: latency_histogram(),
+            tenants: vec![Outcomes::default(); tenants],
+            tenant_errors: vec![0; tenants],
+            own: None,
+            recent: None,
+        }
+    }
+
+    /// Outcomes of all tenants together.
+    pub fn total(&self) -> Outcomes {
+        let mut total = Outcomes::default();
+        for tenant in &self.tenants {
+            for (status, count) in &tenant.statuses {
+                *total.statuses.entry(*status).or_default() += count;
+            }
+            total.unknown += tenant.unknown;
+            total.not_sent += tenant.not_sent;
+            total.dropped += tenant.dropped;
+        }
+        total
+    }
+
+    /// Counts the samples of a batch.
+    pub fn add(&mut self, batch: &Batch) {
+        if let Some(own) = &mut self.own {
+            own.add(batch);
+        }
+        if let Some(recent) = &mut self.recent {
+            recent.add(batch);
+        }
+        for row in &batch.rows {
+            if let Some(tenant) = self.tenants.get_mut(row.tenant as usize) {
+                tenant.add(row.outcome);
+            }
+            if row.outcome == Outcome::Dropped {
+                self.dropped += 1;
+                continue;
+            }
+            self.requests += 1;
+            let mut is_error =
+                batch.extras.get(row.extra as usize).is_some_and(|extra| extra.failed_check != NONE);
+            match row.outcome {
+                Outcome::Status(_) => count_latency(&mut self.latency, Nanos(row.done - row.intended)),
+                _ => is_error = true,
+            }
+            if is_error {
+                self.errors += 1;
+                if let Some(errors) = self.tenant_errors.get_mut(row.tenant as usize) {
+                    *errors += 1;
+                }
+            }
+        }
+    }
+}

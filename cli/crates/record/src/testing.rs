@@ -1,0 +1,162 @@
+//! Recorded runs made by hand, for the tests of the checks.
+
+use tempfile::TempDir;
+
+use crate::{
+    manifest::{Environment, FORMAT, LoadPhase, Machine, Manifest, Replica, ScenarioText, State, to_json},
+    reader::RecordedRun,
+    sample::{LimiterHeaders, Outcome, Sample},
+    segment::{self, Names},
+    self_monitor::Watched,
+    stall::{Cause, Stall},
+};
+use saasbench_model::scenario::testing::{SCENARIO, scenario};
+use saasbench_model::units::Nanos;
+
+/// A run being made.
+pub struct Made {
+    pub dir: TempDir,
+    pub manifest: Manifest,
+    scrapes: Vec<String>,
+    /// What the generator knew of itself; without usage, a run that was not watched.
+    pub watched: Watched,
+}
+
+/// A sample of the first step, sent at `millis`, answered 10 ms later.
+pub fn sample(millis: i64, replica: usize, outcome: Outcome) -> Sample {
+    let sent = Nanos::from_millis(millis);
+    Sample {
+        intended: sent,
+        sent,
+        first_byte: None,
+        done: sent + Nanos::from_millis(10),
+        tenant: 0,
+        step: 0,
+        load: 0,
+        user: 1,
+        request: 1,
+        iteration: 1,
+        replica,
+        outcome,
+        bytes_out: 0,
+        bytes_in: 0,
+        failed_check: None,
+        limiter: LimiterHeaders::default(),
+        retry_of: None,
+        canary: None,
+    }
+}
+
+/// A stall of the generator's process, in milliseconds.
+pub fn stall(from: i64, length: i64) -> Stall {
+    let from_ns = Nanos::from_millis(from);
+    Stall { from_ns, to_ns: from_ns + Nanos::from_millis(length), cause: Cause::Stopped }
+}
+
+impl Made {
+    /// A finished run of `more` added to [`SCENARIO`], on an exclusive, fresh environment.
+    pub fn new(more: &str, samples: &[Sample]) -> Self {
+        Self::of(format!("{SCENARIO}{more}"), samples)
+    }
+
+    /// The same of a scenario of one's own.
+    pub fn of(text: String, samples: &[Sample]) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let names = ["a".to_owned(), "b".to_owned()];
+        std::fs::create_dir_all(dir.path().join("samples")).unwrap();
+        std::fs::create_dir_all(dir.path().join("observations/scrapes")).unwrap();
+        let segment = dir.path().join("samples/000001.parquet");
+        segment::write(&segment, samples, &Names::new(&scenario(&text), &names)).unwrap();
+        let replica = |name: &str, port: u16| Replica {
+            name: name.to_owned(),
+            url: format!("http://127.0.0.1:{port}"),
+            instance: format!("127.0.0.1:{port}"),
+        };
+        let manifest = Manifest {
+            format: FORMAT,
+            saasbench: "0.1.0".to_owned(),
+            state: State::Finished,
+            scenario: ScenarioText::new("test.toml".to_owned(), text, Default::default()),
+            environment: Environment {
+                name: "test".to_owned(),
+                replicas: vec![replica("a", 1), replica("b", 2)],
+                prometheus: None,
+                redis: None,
+                exclusive: true,
+                fresh: true,
+                clock_offset_ns: Nanos::from_millis(1),
+                clock_drift: 0.0,
+                faults: Vec::new(),
+                insecure: false,
+                http2: Vec::new(),
+                metrics: None,
+                programs: Default::default(),
+            },
+            machine: Machine { os: "test".to_owned(), arch: "test".to_owned(), cpus: 1 },
+            started_unix_ns: 1_000_000_000_000_000_000,
+            recorded: None,
+            canary_nonce: None,
+            events: Vec::new(),
+            load: Some(LoadPhase {
+                from_ns: Nanos::ZERO,
+                begin_ns: Nanos::ZERO,
+                to_ns: Nanos::from_secs(10),
+            }),
+        };
+        Self { dir, manifest, scrapes: Vec::new(), watched: Watched::default() }
+    }
+
+    /// Adds a scrape of a replica; `phase` is `before`, `during` (at 5 s) or `after` (from 20 s on, a second apart).
+    pub fn scrape(&mut self, replica: &str, phase: &str, text: &str) -> &mut Self {
+        let number = self.scrapes.len();
+        let file = format!("{number:06}-{replica}.prom");
+        std::fs::write(self.dir.path().join("observations/scrapes").join(&file), text).unwrap();
+        let place = number as i64;
+        let from = match phase {
+            "before" => Nanos::from_secs(place - 1000),
+            "during" => Nanos::from_secs(5) + Nanos::from_millis(place),
+            _ => Nanos::from_secs(20 + place),
+        };
+        let record = serde_json::json!({
+            "number": number, "replica": replica, "phase": phase, "from_ns": from, "to_ns": from + Nanos(1),
+            "file": file, "error": null, "settled": false,
+        });
+        self.scrapes.push(record.to_string());
+        self
+    }
+
+    /// Gives the scrapes their times: from and to, in milliseconds.
+    pub fn stamp_scrapes(&mut self, times: &[(i64, i64)]) {
+        for (line, (from, to)) in self.scrapes.iter_mut().zip(times) {
+            let mut record: serde_json::Value = serde_json::from_str(line).unwrap();
+            record["from_ns"] = Nanos::from_millis(*from).0.into();
+            record["to_ns"] = Nanos::from_millis(*to).0.into();
+            *line = record.to_string();
+        }
+    }
+
+    /// Before: nothing; after, twice: `text`.
+    pub fn settled(&mut self, replica: &str, text: &str) -> &mut Self {
+        self.scrape(replica, "before", "")
+            .scrape(replica, "after", text)
+            .scrape(replica, "after", text)
+            .at_rest()
+    }
+
+    /// Says that the last scrape found its replica at rest.
+    pub fn at_rest(&mut self) -> &mut Self {
+        if let Some(line) = self.scrapes.last_mut() {
+            *line = line.replace("\"settled\":false", "\"settled\":true");
+        }
+        self
+    }
+
+    /// Writes what has been collected, and opens the run again.
+    pub fn open(&self) -> RecordedRun {
+        let scrapes: String = self.scrapes.iter().map(|line| format!("{line}\n")).collect();
+        std::fs::write(self.dir.path().join("observations/scrapes.jsonl"), scrapes).unwrap();
+        self.watched.write(self.dir.path()).unwrap();
+        std::fs::write(self.dir.path().join("manifest.json"), to_json(&self.manifest).unwrap()).unwrap();
+        RecordedRun::open(self.dir.path()).unwrap()
+    }
+}

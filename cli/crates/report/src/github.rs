@@ -1,0 +1,203 @@
+//! GitHub Actions: claims that did not pass as annotations of the scenario's lines, and which file is the job's summary.
+//!
+//! Workflow commands are lines of standard output: `::error file=…,line=…,col=…,title=…::message`. GitHub shows ten errors
+//! and ten warnings of a step.
+
+use std::{
+    fmt::Write as _,
+    path::{Path, PathBuf},
+};
+
+use super::comparison::{reasons, told};
+use crate::gate::Beside;
+use saasbench_record::manifest::State;
+use saasbench_verify::{
+    Report,
+    compare::{Change, Comparison},
+    verdict::{Outcome, Verdict},
+};
+
+/// Annotations of one kind that GitHub shows of a step.
+const SHOWN: usize = 10;
+/// Findings that are told of a claim.
+const FINDINGS: usize = 3;
+
+/// What is known of the job that this process is a step of.
+#[derive(Debug)]
+pub struct GitHub {
+    summary: Option<PathBuf>,
+    /// Where annotated files are looked for.
+    workspace: Option<PathBuf>,
+}
+
+impl GitHub {
+    /// The job, if this process runs in one.
+    pub fn here() -> Option<Self> {
+        let path = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let runs = std::env::var("GITHUB_ACTIONS").is_ok_and(|value| value == "true");
+        runs.then(|| Self::new(path("GITHUB_STEP_SUMMARY"), path("GITHUB_WORKSPACE")))
+    }
+
+    /// A job with this summary and this checkout.
+    pub fn new(summary: Option<PathBuf>, workspace: Option<PathBuf>) -> Self {
+        Self { summary, workspace }
+    }
+
+    /// Whether a file is the step's summary.
+    pub fn is_summary(&self, path: &Path) -> bool {
+        self.summary.as_deref() == Some(path)
+    }
+
+    /// A line for each claim that failed and for what got worse, then for those that are inconclusive, at most ten of each.
+    pub fn annotations(&self, report: &Report, beside: Beside<'_>) -> String {
+        let [mut errors, mut warnings] = [Outcome::Fail, Outcome::Inconclusive].map(|outcome| {
+            let command = if outcome == Outcome::Fail { "error" } else { "warning" };
+            let all = report.verdicts.iter().filter(move |verdict| verdict.outcome == outcome);
+            all.map(|verdict| self.annotation(command, verdict)).collect::<Vec<_>>()
+        });
+        if matches!(report.state, State::Running | State::Interrupted) {
+            errors.extend(report.remarks.first().map(|remark| line("error", "run", remark)));
+        }
+        errors.extend(beside.mishaps.iter().map(|mishap| line("error", "saasbench", mishap)));
+        match beside.compared {
+            None => {}
+            Some(Ok(comparison)) => {
+                errors.extend(of_change(comparison, Change::Worse));
+                warnings.extend(of_doubt(comparison));
+            }
+            Some(Err(why)) => warnings.push(line("warning", "compare", why)),
+        }
+        shown(&errors) + &shown(&warnings)
+    }
+
+    /// The same of a comparison alone.
+    pub fn of_comparison(comparison: &Comparison) -> String {
+        shown(&of_change(comparison, Change::Worse)) + &shown(&of_doubt(comparison))
+    }
+
+    fn annotation(&self, command: &str, verdict: &Verdict) -> String {
+        let title = format!("{}: {}", verdict.claim, verdict.subject);
+        let place = verdict.place.as_ref().map_or_else(String::new, |place| {
+            format!("file={},line={},col={},", property(&self.path(&place.file)), place.line, place.column)
+        });
+        let mut message = verdict.summary.clone();
+        let telling = verdict.evidence.iter().filter(|finding| finding.outcome == verdict.outcome);
+        for finding in telling.take(FINDINGS) {
+            let _ = write!(message, "\nexpected {}; observed {}", finding.expected, finding.observed);
+        }
+        format!("::{command} {place}title={}::{}", property(&title), data(&message))
+    }
+
+    /// The path as GitHub wants it: from the checkout on.
+    fn path(&self, file: &str) -> String {
+        let absolute = std::path::absolute(file).ok();
+        let inside = absolute.as_ref().zip(self.workspace.as_ref());
+        let inside = inside.and_then(|(path, workspace)| path.strip_prefix(workspace).ok());
+        inside.map_or_else(|| file.to_owned(), |path| path.display().to_string())
+    }
+}
+
+/// An annotation without a place.
+fn line(command: &str, title: &str, message: &str) -> String {
+    format!("::{command} title={}::{}", property(title), data(message))
+}
+
+/// An annotation for each quantity that came to this.
+fn of_change(comparison: &Comparison, change: Change) -> Vec<String> {
+    let command = if change == Change::Worse { "error" } else { "warning" };
+    let why: String = reasons(comparison).map(|reason| format!("\n{reason}")).collect();
+    let all = comparison.rows.iter().flat_map(|row| row.quantities.iter().map(move |of| (row, of)));
+    let of_change = all.filter(|(_, quantity)| quantity.outcome == change);
+    let lines = of_change.map(|(row, quantity)| {
+        let title = format!("compare: {}, {}/{}: {}", row.tenant, row.journey, row.step, quantity.name);
+        line(command, &title, &(told(row, quantity) + &why))
+    });
+    lines.collect()
+}
+
+/// A warning for whatever keeps a comparison from passing without being worse.
+fn of_doubt(comparison: &Comparison) -> Vec<String> {
+    let mut lines: Vec<String> =
+        comparison.cut_short.iter().map(|why| line("warning", "compare", why)).collect();
+    lines.extend(of_change(comparison, Change::Unknown));
+    let silent = comparison.rows.iter().filter(|row| row.is_silent());
+    lines.extend(silent.map(|row| {
+        let title = format!("compare: {}, {}/{}", row.tenant, row.journey, row.step);
+        let few = format!(
+            "too few requests to say anything: {} before, {} now",
+            row.base_requests, row.new_requests
+        );
+        line("warning", &title, &few)
+    }));
+    lines
+}
+
+/// As many as GitHub shows.
+fn shown(lines: &[String]) -> String {
+    lines.iter().take(SHOWN).map(|line| format!("{line}\n")).collect()
+}
+
+/// Text as the message of a workflow command.
+fn data(text: &str) -> String {
+    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+}
+
+/// Text as a property of a workflow command.
+fn property(text: &str) -> String {
+    data(text).replace(':', "%3A").replace(',', "%2C")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use saasbench_record::testing::Made;
+    use saasbench_verify::testing::Judge as _;
+    use saasbench_verify::verdict::{Claim, Evidence, Place};
+
+    #[test]
+    fn what_did_not_pass_is_annotated_where_it_is_stated() {
+        let mut report = Made::new("[metrics]\nenabled = false\n", &[]).judge();
+        let place = Place { file: "/repo/ci/a,b.toml".to_owned(), line: 12, column: 8 };
+        let failed = |place| Verdict {
+            claim: Claim::Expectation,
+            subject: "p99 < 50ms for a, b".to_owned(),
+            outcome: Outcome::Fail,
+            summary: "100% over\r\nit: p99 is 61 ms".to_owned(),
+            evidence: vec![Evidence::new(Outcome::Fail, "x", "p99 < 50ms", "61 ms")],
+            place,
+        };
+        report.verdicts = vec![
+            failed(Some(place)),
+            failed(None),
+            Verdict::inconclusive(Claim::Counters, "http_requests_total, replica a", "no data"),
+        ];
+        let github = GitHub::new(None, Some("/repo".into()));
+        insta::assert_snapshot!(github.annotations(&report, Beside::default()));
+        report.verdicts = vec![failed(None); 12];
+        assert_eq!(github.annotations(&report, Beside::default()).lines().count(), SHOWN);
+    }
+
+    #[test]
+    fn what_got_worse_is_annotated_too() {
+        let mut report = Made::new("[metrics]\nenabled = false\n", &[]).judge();
+        report.verdicts.clear();
+        let compared = crate::comparison::tests::comparison(Outcome::Fail);
+        let mishaps = ["the disk is full".to_owned()];
+        let github = GitHub::new(None, None);
+        let beside = Beside { compared: Some(Ok(&compared)), mishaps: &mishaps };
+        insta::assert_snapshot!(github.annotations(&report, beside));
+        let beside = Beside { compared: Some(Err("it cannot be read")), mishaps: &[] };
+        insta::assert_snapshot!(github.annotations(&report, beside));
+        assert_eq!(GitHub::of_comparison(&compared).lines().count(), 5);
+        let mut silent = crate::comparison::tests::comparison(Outcome::Inconclusive);
+        silent.rows.remove(0);
+        silent.rows[0].quantities.retain(|quantity| quantity.outcome == Change::TooFew);
+        insta::assert_snapshot!(GitHub::of_comparison(&silent));
+        silent.rows.clear();
+        silent.cut_short = Some("runs/new was interrupted: only the first 4.5 s are compared".to_owned());
+        insta::assert_snapshot!(GitHub::of_comparison(&silent));
+        report.state = State::Interrupted;
+        report.remarks = vec!["the run was interrupted: it is judged as far as it came".to_owned()];
+        insta::assert_snapshot!(github.annotations(&report, Beside::default()));
+    }
+}

@@ -1,0 +1,168 @@
+//! What surrounds a picture: its caption and legend, its axes with their ticks, and the marks of what happened when.
+
+use maud::{Markup, html};
+
+use super::{Scale, Unit, at, instant};
+use crate::html::timeline_events::Mark;
+
+/// The size of a picture and of the margins around what is drawn. One unit is about one pixel on a wide screen.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Frame {
+    /// Of the whole.
+    pub(crate) width: f64,
+    /// Of the whole.
+    pub(crate) height: f64,
+    /// For the labels of the vertical axis.
+    pub(crate) left: f64,
+    /// For the last label of the horizontal axis.
+    pub(crate) right: f64,
+    /// For the marks.
+    pub(crate) top: f64,
+    /// For the labels of the horizontal axis.
+    pub(crate) bottom: f64,
+}
+
+impl Frame {
+    /// One of the pictures of the first screen.
+    pub(crate) const LARGE: Self =
+        Self { width: 420.0, height: 226.0, left: 54.0, right: 12.0, top: 24.0, bottom: 34.0 };
+    /// One of many.
+    pub(crate) const SMALL: Self =
+        Self { width: 300.0, height: 134.0, left: 52.0, right: 10.0, top: 14.0, bottom: 22.0 };
+    /// One that has a row of its own.
+    pub(crate) const WIDE: Self =
+        Self { width: 620.0, height: 200.0, left: 54.0, right: 14.0, top: 24.0, bottom: 34.0 };
+
+    /// From left to right.
+    pub(crate) fn across(&self) -> (f64, f64) {
+        (self.left, self.width - self.right)
+    }
+
+    /// From bottom to top.
+    pub(crate) fn up(&self) -> (f64, f64) {
+        (self.height - self.bottom, self.top)
+    }
+
+    /// The id of the marks that belong into pictures of this size.
+    fn marks(&self) -> String {
+        format!("marks-{}", self.width)
+    }
+
+    fn is_small(&self) -> bool {
+        self.bottom < 30.0
+    }
+}
+
+/// A picture without what is drawn in it.
+#[derive(Debug)]
+pub(crate) struct Picture<'a> {
+    /// Unique in the page.
+    pub(crate) id: &'a str,
+    /// What it shows, in a few words.
+    pub(crate) title: &'a str,
+    /// What is to be seen in it, for those who do not see it.
+    pub(crate) description: &'a str,
+    /// How large it is.
+    pub(crate) frame: Frame,
+}
+
+impl Picture<'_> {
+    /// The picture with its caption; `legend` stands between the two, `data` is what the script shows under the pointer.
+    pub(crate) fn draw(&self, legend: &Markup, data: &str, drawn: &Markup) -> Markup {
+        let Self { id, title, description, frame } = self;
+        let data = (!data.is_empty()).then_some(data);
+        html! {
+            figure class=(if frame.is_small() { "chart small" } else { "chart" }) data-chart=[data] {
+                figcaption { (title) }
+                (legend)
+                svg id=(id) role="img" aria-labelledby={ (id) "-t " (id) "-d" } tabindex=[data.map(|_| "0")]
+                    viewBox={ "0 0 " (at(frame.width)) " " (at(frame.height)) } {
+                    title id={ (id) "-t" } { (title) }
+                    desc id={ (id) "-d" } { (description) }
+                    (drawn)
+                }
+            }
+        }
+    }
+}
+
+/// The vertical axis with its grid, and what it counts.
+pub(super) fn vertical(frame: Frame, scale: &Scale, unit: Unit) -> Markup {
+    let (left, right) = frame.across();
+    let wanted = if frame.is_small() { 3 } else { 5 };
+    html! {
+        g.axis {
+            @for value in scale.ticks(wanted) {
+                @let y = at(scale.place(value));
+                line.grid x1=(at(left)) x2=(at(right)) y1=(y) y2=(y) {}
+                text x=(at(left - 6.0)) y=(y) dy="0.32em" text-anchor="end" { (unit.tick(value)) }
+            }
+            @if !frame.is_small() {
+                text.unit x="2" y="10" { (unit.title()) }
+            }
+        }
+    }
+}
+
+/// The axis of time: seconds since the load began.
+pub(super) fn time(frame: Frame, scale: &Scale) -> Markup {
+    let (bottom, _) = frame.up();
+    let (from, to) = scale.domain();
+    let (left, right) = frame.across();
+    html! {
+        g.axis {
+            line.base x1=(at(left)) x2=(at(right)) y1=(at(bottom)) y2=(at(bottom)) {}
+            @for value in scale.time_ticks(if frame.is_small() { 4 } else { 6 }) {
+                @let x = at(scale.place(value));
+                line.base x1=(x) x2=(x) y1=(at(bottom)) y2=(at(bottom + 4.0)) {}
+                text x=(x) y=(at(bottom + 15.0)) text-anchor="middle" { (instant(value, to - from)) }
+            }
+            @if !frame.is_small() {
+                text.unit x=(at((left + right) / 2.0)) y=(at(frame.height - 3.0)) text-anchor="middle" {
+                    "time since the load began"
+                }
+            }
+        }
+    }
+}
+
+/// Height of the tick that stands for a stall.
+const TICK: f64 = 6.0;
+
+/// What happened when, for pictures of a frame: it is drawn once for all of them, and [`Frame::marks`] names it.
+pub(crate) fn events(frame: Frame, scale: &Scale, marks: &[Mark]) -> Markup {
+    let (bottom, top) = frame.up();
+    let (from, to) = scale.domain();
+    let inside = marks.iter().filter(|mark| mark.to >= from && mark.from <= to);
+    html! {
+        @for mark in inside {
+            @let (x, end) = (scale.place(mark.from), scale.place(mark.to));
+            g.mark.(mark.kind.class()) {
+                title { (mark.text) }
+                @if mark.kind.is_lettered() {
+                    @if end - x > 1.5 {
+                        rect x=(at(x)) y=(at(top)) width=(at(end - x)) height=(at(bottom - top)) {}
+                    }
+                    line x1=(at(x)) x2=(at(x)) y1=(at(top)) y2=(at(bottom)) {}
+                    text x=(at(x)) y=(at(top - 3.0)) text-anchor="middle" { (mark.kind.letter()) }
+                } @else {
+                    rect x=(at(x)) y=(at(top)) width=(at((end - x).max(1.0))) height=(at(TICK)) {}
+                }
+            }
+        }
+    }
+}
+
+/// The marks of every frame, for the definitions of the page.
+pub(crate) fn all_events(span: (f64, f64), marks: &[Mark]) -> Markup {
+    html! {
+        @for frame in [Frame::LARGE, Frame::SMALL, Frame::WIDE] {
+            g id=(frame.marks()) { (events(frame, &Scale::linear(span, frame.across()), marks)) }
+        }
+    }
+}
+
+/// The marks of a picture over the whole run.
+pub(super) fn marked(frame: Frame) -> Markup {
+    html! { use href={ "#" (frame.marks()) } {} }
+}

@@ -1,0 +1,93 @@
+//! The use of each quota against its promise; of a broken one the requests that prove it are marked.
+
+use std::collections::BTreeSet;
+
+use maud::{Markup, html};
+
+use super::{
+    Page,
+    chart::{Certain, Frame, Picture, windows},
+};
+use crate::timeline::QuotaUse;
+use saasbench_verify::verdict::{Certificate, Claim};
+
+/// Quotas that are drawn.
+const SHOWN: usize = 48;
+
+/// The section; `None` where no quota was used.
+pub(crate) fn all(page: &Page<'_>) -> Option<Markup> {
+    let mut uses: Vec<&QuotaUse> = page.timeline.quotas().iter().collect();
+    if uses.is_empty() {
+        return None;
+    }
+    // What was broken comes first, one of each limit before all others.
+    let mut broken = BTreeSet::new();
+    uses.sort_by_cached_key(|of| (!(of.is_broken && broken.insert(of.limit)), !of.is_broken));
+    let shown = SHOWN.max(broken.len());
+    Some(html! {
+        p.note {
+            "Each bar is a window with what it admitted, as far as clients can tell; the dashed line is what was promised. For "
+            "limits without windows a bar is what was admitted in one window's length up to then. The claim above is what "
+            "counts: it takes every order into account in which the limiter can have decided. Points are the requests that "
+            "prove a broken promise, each from its sending to its answer."
+        }
+        div.wide {
+            @for (number, used) in uses.iter().take(shown).enumerate() { (one(page, number, used)) }
+        }
+        @if uses.len() > shown { p.note { "… and " (uses.len() - shown) " quotas more." } }
+    })
+}
+
+/// The proof that this quota was broken, if it was.
+fn certificate<'a>(page: &'a Page<'_>, used: &QuotaUse) -> Option<&'a Certificate> {
+    let scenario = &page.run.scenario;
+    let (limit, tenant) = (scenario.limits.get(used.limit)?, scenario.tenants.get(used.tenant)?);
+    let of_limits = page.report.verdicts.iter().filter(|verdict| verdict.claim == Claim::Limit);
+    let subject = limit.subject();
+    let of_this = of_limits.filter(|verdict| verdict.subject == subject);
+    let proofs =
+        of_this.flat_map(|verdict| &verdict.evidence).filter_map(|finding| finding.certificate.as_ref());
+    proofs.into_iter().find(|proof| {
+        proof.tenant == tenant.as_str()
+            && proof.quota == used.quota.to_string()
+            && proof.algorithm == used.algorithm.to_string()
+    })
+}
+
+fn one(page: &Page<'_>, number: usize, used: &QuotaUse) -> Markup {
+    let certificate = certificate(page, used);
+    let scenario = &page.run.scenario;
+    let tenant = scenario.tenants.get(used.tenant).map(ToString::to_string).unwrap_or_default();
+    let route = scenario.limits.get(used.limit).map(|limit| limit.route.as_str()).unwrap_or_default();
+    let title = format!("{tenant}: {route}, {} ({})", used.quota, used.algorithm);
+    let fullest = used.windows.iter().map(|window| window.admitted).max().unwrap_or_default();
+    let description = format!(
+        "At the most {} were admitted {}; {} are promised.{}",
+        fullest,
+        if used.has_windows() { "in a window" } else { "within one window's length" },
+        used.promised,
+        certificate.map(|proof| format!(" The promise was broken: {}", proof.because)).unwrap_or_default()
+    );
+    let request = |certified: &saasbench_verify::verdict::Certified| Certain {
+        span: (page.seconds(certified.sent_ns), page.seconds(certified.done_ns)),
+        text: format!(
+            "sample {}, {} by {}: sent at {:.4} s, answered at {:.4} s",
+            certified.sample,
+            certified.decision,
+            certified.replica,
+            page.seconds(certified.sent_ns),
+            page.seconds(certified.done_ns)
+        ),
+        admitted: certified.decision == "admitted",
+    };
+    let requests: Vec<Certain> =
+        certificate.iter().flat_map(|proof| &proof.requests).take(200).map(request).collect();
+    let id = format!("quota-{number}");
+    let picture = Picture { id: &id, title: &title, description: &description, frame: Frame::WIDE };
+    html! {
+        div {
+            (windows(&picture, used, &requests, &page.times))
+            @if let Some(proof) = certificate { p.cause { strong { "Broken: " } (proof.because) } }
+        }
+    }
+}

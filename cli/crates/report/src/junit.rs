@@ -1,0 +1,228 @@
+//! The claims of a run as test cases in JUnit XML: a suite for each kind of claim, a case for each verdict; one for each quantity that was
+//! compared with baselines, and one for the run itself, so that no file says that all is well of a run that ended otherwise.
+//!
+//! What is inconclusive is a failure of type `inconclusive`: a gate that passes on it would pass without data. Names come
+//! from the scenario alone, so that CI systems find a case of one run again in the next.
+
+mod compared;
+
+use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
+
+use quick_junit::{NonSuccessKind, SerializeError, TestCase, TestCaseStatus, TestSuite};
+
+use crate::gate::Beside;
+use saasbench_model::units::Nanos;
+use saasbench_record::manifest::State;
+use saasbench_verify::{
+    Report,
+    verdict::{Evidence, Outcome, Verdict},
+};
+
+/// Findings that are written of a claim; the rest stand in the JSON.
+const FINDINGS: usize = 20;
+
+/// Renders a report.
+///
+/// # Errors
+/// Never for text in memory; kept so that no caller has to unwrap.
+pub fn render(report: &Report, beside: Beside<'_>) -> Result<Vec<u8>, SerializeError> {
+    let mut xml = quick_junit::Report::new(report.scenario.as_str());
+    let lasted = report.load.map_or(Nanos::ZERO, |load| load.to_ns - load.from_ns);
+    let lasted = Duration::from_nanos(lasted.0.unsigned_abs());
+    xml.set_time(lasted);
+    let mut suites = vec![suite(report, "run", lasted)];
+    let mut add = |of: &str, case: TestCase| {
+        let known = suites.iter().position(|suite| suite.name.as_str() == of);
+        let index = known.unwrap_or_else(|| {
+            suites.push(suite(report, of, lasted));
+            suites.len() - 1
+        });
+        suites.get_mut(index).map(|suite| suite.add_test_case(case));
+    };
+    add("run", end(report, beside));
+    let mut names: BTreeMap<(String, &str), usize> = BTreeMap::new();
+    for verdict in &report.verdicts {
+        let claim = verdict.claim.to_string();
+        let number = names.entry((claim.clone(), &verdict.subject)).or_default();
+        *number += 1;
+        add(&claim, case(report, verdict, *number));
+    }
+    compared::cases(report, beside).into_iter().for_each(|case| add("compare", case));
+    xml.add_test_suites(suites);
+    let mut text = Vec::new();
+    xml.serialize(&mut text)?;
+    Ok(text)
+}
+
+/// The run itself: whether it came to its end, and saasbench with it.
+fn end(report: &Report, beside: Beside<'_>) -> TestCase {
+    let told = |kind, of: &str, text: String| {
+        let mut status = TestCaseStatus::non_success(kind);
+        status.set_type(of).set_message(text);
+        status
+    };
+    let remark = || report.remarks.first().cloned().unwrap_or_default();
+    let status = match report.state {
+        _ if !beside.mishaps.is_empty() => told(NonSuccessKind::Error, "broken", beside.mishaps.join("\n")),
+        State::Running => told(NonSuccessKind::Error, "cut-off", remark()),
+        State::Interrupted => told(NonSuccessKind::Error, "interrupted", remark()),
+        State::Aborted if report.outcome != Outcome::Pass => {
+            told(NonSuccessKind::Failure, "aborted", remark())
+        }
+        State::Aborted | State::Finished => TestCaseStatus::success(),
+    };
+    let mut case = TestCase::new("came to its end", status);
+    case.set_classname(format!("{}.run", report.scenario));
+    case
+}
+
+/// A suite without cases: every claim was put to the test all the time that the load lasted.
+fn suite(report: &Report, claim: &str, lasted: Duration) -> TestSuite {
+    let mut suite = TestSuite::new(claim);
+    suite.set_time(lasted);
+    let started = jiff::Timestamp::from_nanosecond(report.started_unix_ns.into());
+    suite.timestamp = started.ok().and_then(|started| started.to_string().parse().ok());
+    suite.add_property(("environment", report.environment.as_str()));
+    suite.add_property(("seed", report.seed.to_string().as_str()));
+    suite.add_property(("run", report.run.as_str()));
+    suite
+}
+
+/// A case; the `number` tells those of the same claim and subject apart.
+fn case(report: &Report, verdict: &Verdict, number: usize) -> TestCase {
+    let (summary, found) = (&verdict.summary, findings(verdict));
+    let mut status = match verdict.outcome {
+        Outcome::Pass => TestCaseStatus::success(),
+        Outcome::Fail | Outcome::Inconclusive => TestCaseStatus::non_success(NonSuccessKind::Failure),
+    };
+    match verdict.outcome {
+        Outcome::Pass => {}
+        Outcome::Fail => {
+            status.set_type("fail").set_message(summary.as_str()).set_description(found.as_str());
+        }
+        Outcome::Inconclusive => {
+            let message = format!("inconclusive: {summary}");
+            status.set_type("inconclusive").set_message(message).set_description(found.as_str());
+        }
+    }
+    let again = if number == 1 { String::new() } else { format!(" ({number})") };
+    let mut case = TestCase::new(format!("{}{again}", verdict.subject), status);
+    case.set_classname(format!("{}.{}", report.scenario, verdict.claim));
+    if verdict.outcome == Outcome::Pass {
+        case.set_system_out(found);
+    }
+    if let Some(place) = &verdict.place {
+        case.extra.insert("file".into(), place.file.as_str().into());
+        case.extra.insert("line".into(), place.line.to_string().as_str().into());
+    }
+    case
+}
+
+/// What it came to, then what was expected and observed; of a claim that did not pass only what speaks against it.
+fn findings(verdict: &Verdict) -> String {
+    let mut text = format!("{}\n", verdict.summary);
+    if let Some(place) = &verdict.place {
+        let _ = writeln!(text, "stated at {place}");
+    }
+    let telling: Vec<&Evidence> = verdict
+        .evidence
+        .iter()
+        .filter(|finding| verdict.outcome == Outcome::Pass || finding.outcome != Outcome::Pass)
+        .collect();
+    for finding in telling.iter().take(FINDINGS) {
+        let Evidence { subject, expected, observed, details, .. } = finding;
+        let _ = writeln!(text, "\n{subject}\n  expected  {expected}\n  observed  {observed}");
+        for detail in details {
+            let _ = writeln!(text, "            {detail}");
+        }
+    }
+    if telling.len() > FINDINGS {
+        let _ = writeln!(text, "\n… and {} findings more in verdict.json", telling.len() - FINDINGS);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use saasbench_record::{
+        manifest::State,
+        sample::Outcome as SampleOutcome,
+        testing::{Made, sample},
+    };
+    use saasbench_verify::testing::Judge as _;
+
+    const MORE: &str = "[metrics]\nenabled = false\n[[limit]]\nroute = \"POST /chat\"\nalgorithm = \"fixed-window\"\n\
+                        quota = \"7/10s\"\n[[expect]]\nthat = \"p99 < 1s\"\n[[expect]]\nthat = \"max < 1s\"\n";
+
+    fn made() -> Made {
+        let status = |i| SampleOutcome::Status(if i < 8 { 200 } else { 429 });
+        let samples: Vec<_> = (0..30).map(|i| sample(i * 20, (i % 2) as usize, status(i))).collect();
+        Made::new(MORE, &samples)
+    }
+
+    fn text(report: &Report) -> String {
+        let mut report = report.clone();
+        report.run = "runs/RUN".to_owned();
+        String::from_utf8(render(&report, Beside::default()).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_suite_for_each_kind_of_claim_and_a_case_for_each_verdict() {
+        let report = made().judge();
+        let text = text(&report);
+        insta::assert_snapshot!(text);
+        // What the library reads back is what was judged.
+        let read = quick_junit::Report::deserialize_from_str(&text).unwrap();
+        let failed = report.verdicts.iter().filter(|verdict| verdict.outcome != Outcome::Pass).count();
+        assert_eq!((read.tests, read.failures, read.errors), (report.verdicts.len() + 1, failed, 0));
+    }
+
+    /// What is said of the run itself.
+    fn told(report: &Report, beside: Beside<'_>) -> String {
+        let text = String::from_utf8(render(report, beside).unwrap()).unwrap();
+        let from = text.find("<testcase name=\"came to its end\"").unwrap();
+        text[from..].lines().take(2).map(str::trim).collect::<Vec<_>>().join("\n")
+    }
+
+    #[test]
+    fn a_run_that_did_not_come_to_its_end_is_no_success() {
+        let mut made = Made::new("[metrics]\nenabled = false\n", &[]);
+        let mut all = Vec::new();
+        for state in [State::Finished, State::Running, State::Interrupted, State::Aborted] {
+            made.manifest.state = state;
+            let mut report = made.judge();
+            report.verdicts.clear();
+            all.push(told(&report, Beside::default()));
+        }
+        let mishaps = ["the run could not be recorded: no space left".to_owned()];
+        all.push(told(&made.judge(), Beside { mishaps: &mishaps, ..Beside::default() }));
+        insta::assert_snapshot!(all.join("\n\n"));
+    }
+
+    #[test]
+    fn names_are_those_of_the_next_run() {
+        let names = |report: &Report| -> Vec<String> {
+            let read = quick_junit::Report::deserialize_from_str(&text(report)).unwrap();
+            let cases = read.test_suites.iter().flat_map(|suite| &suite.test_cases);
+            cases.map(|case| format!("{:?} {}", case.classname, case.name.as_str())).collect()
+        };
+        let mut other = made();
+        other.manifest.state = State::Interrupted;
+        other.manifest.started_unix_ns += 5_000_000_000;
+        let (first, second) = (names(&made().judge()), names(&other.judge()));
+        assert_eq!(first, second);
+        let unique: std::collections::BTreeSet<&String> = first.iter().collect();
+        assert_eq!(unique.len(), first.len());
+    }
+
+    #[test]
+    fn what_xml_cannot_hold_is_left_out() {
+        let mut report = made().judge();
+        report.verdicts.truncate(1);
+        report.verdicts[0].outcome = Outcome::Fail;
+        report.verdicts[0].subject = "\"<a>\" & \u{1b}[31m]]>".to_owned();
+        report.verdicts[0].summary = "one\ntwo\u{0}".to_owned();
+        insta::assert_snapshot!(text(&report));
+    }
+}

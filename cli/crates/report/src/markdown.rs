@@ -1,0 +1,280 @@
+//! The report as Markdown, for job summaries and merge requests: the verdict, what did not pass with its evidence, then
+//! tables. Every text of the run is escaped, and the whole stays below the 1 MiB that GitHub takes.
+
+use std::fmt::Write as _;
+
+use super::comparison;
+use crate::gate::Beside;
+use saasbench_record::manifest::State;
+use saasbench_verify::{
+    Report,
+    summary::{Counts, Quantiles, Row},
+    verdict::{Evidence, Outcome, Verdict},
+};
+
+/// Bytes of a summary: GitHub takes 1 MiB of a step, and its other texts want some.
+const MOST: usize = 900 * 1024;
+/// Claims that are told with their evidence, of each outcome.
+const CLAIMS: usize = 50;
+/// Findings that are told of a claim.
+const FINDINGS: usize = 5;
+/// Lines of details that are told of a finding.
+const DETAILS: usize = 30;
+/// Characters of a text that are told.
+const CHARACTERS: usize = 2000;
+/// Rows of a table.
+const ROWS: usize = 100;
+
+/// Renders a report; it ends with a newline.
+pub fn render(report: &Report, beside: Beside<'_>) -> String {
+    let mut text = headline(report, beside);
+    let rest = "\n*… the rest stands in verdict.json.*\n";
+    for section in sections(report, beside) {
+        if text.len() + section.len() + rest.len() > MOST {
+            text.push_str(rest);
+            break;
+        }
+        text.push_str(&section);
+    }
+    text
+}
+
+fn headline(report: &Report, beside: Beside<'_>) -> String {
+    let of = |outcome| report.verdicts.iter().filter(|verdict| verdict.outcome == outcome).count();
+    let is_cut = matches!(report.state, State::Running | State::Interrupted);
+    let least = if is_cut { Outcome::Inconclusive } else { Outcome::Pass };
+    let worst = beside.and(report.outcome).max(least);
+    let mut text = format!("## {} {}: {}\n\n", sign(worst), escaped(&report.scenario), tally(&of));
+    if let Some(about) = &report.about {
+        let _ = writeln!(text, "{}\n", escaped(about));
+    }
+    let mut facts = vec![escaped(&report.environment), format!("seed {}", report.seed)];
+    if let Some(load) = report.load {
+        let seconds = (load.to_ns - load.begin_ns).as_secs_f64();
+        facts.push(format!("{seconds:.1} s"));
+        facts.push(format!("{} requests", report.summary.total.requests));
+    }
+    facts.push(format!("recorded in {}", escaped(&report.run)));
+    let _ = writeln!(text, "{}\n", facts.join(" · "));
+    for remark in beside.mishaps.iter().chain(&report.remarks) {
+        let _ = writeln!(text, "> {}\n", escaped(remark));
+    }
+    text
+}
+
+/// `14 claims: 12 pass, 1 fails, 1 inconclusive`.
+fn tally(of: &impl Fn(Outcome) -> usize) -> String {
+    let [failed, unsure, passed] = [Outcome::Fail, Outcome::Inconclusive, Outcome::Pass].map(of);
+    let all = failed + unsure + passed;
+    let words = [(failed, "failed"), (unsure, "inconclusive"), (passed, "passed")];
+    let parts = words.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}"));
+    let parts: Vec<String> = parts.collect();
+    format!("{all} {}: {}", if all == 1 { "claim" } else { "claims" }, parts.join(", "))
+}
+
+/// The parts that may be left out when there is too much, from the most to the least telling.
+fn sections<'a>(report: &'a Report, beside: Beside<'a>) -> impl Iterator<Item = String> + 'a {
+    let with = |outcome: Outcome| report.verdicts.iter().filter(move |verdict| verdict.outcome == outcome);
+    let told = [Outcome::Fail, Outcome::Inconclusive].into_iter().flat_map(move |outcome| {
+        let more = with(outcome).count().saturating_sub(CLAIMS);
+        let more = (more > 0).then(|| format!("*… and {more} claims more like this.*\n\n"));
+        with(outcome).take(CLAIMS).map(told).chain(more)
+    });
+    let passed = std::iter::once_with(move || passed(&with(Outcome::Pass).collect::<Vec<_>>()));
+    let tables = std::iter::once_with(|| table(report));
+    let generator =
+        std::iter::once_with(|| format!("Generator: {}\n", escaped(&report.generator.to_string())));
+    let compared = beside.compared.into_iter().map(|compared| match compared {
+        Ok(compared) => format!("{}\n", comparison::markdown(compared)),
+        Err(why) => format!("### ❔ Not compared with its baselines\n\n{}\n\n", escaped(why)),
+    });
+    told.chain(compared).chain(tables).chain(passed).chain(generator)
+}
+
+/// A claim that did not pass.
+fn told(verdict: &Verdict) -> String {
+    let Verdict { claim, subject, summary, outcome, .. } = verdict;
+    let mut text =
+        format!("### {} {claim}: {}\n\n{}\n\n", sign(*outcome), escaped(subject), escaped(summary));
+    if let Some(place) = &verdict.place {
+        let _ = writeln!(text, "Stated at {}.\n", escaped(&place.to_string()));
+    }
+    let telling: Vec<&Evidence> =
+        verdict.evidence.iter().filter(|finding| finding.outcome != Outcome::Pass).collect();
+    for finding in telling.iter().take(FINDINGS) {
+        let _ = writeln!(text, "- expected: {}", escaped(&finding.expected));
+        let _ = writeln!(text, "- observed: {}\n", escaped(&finding.observed));
+        text.push_str(&details(&finding.details));
+    }
+    if telling.len() > FINDINGS {
+        let _ = writeln!(text, "*… and {} findings more in verdict.json.*\n", telling.len() - FINDINGS);
+    }
+    text
+}
+
+/// Lines as they are, between fences that none of them can end.
+fn details(lines: &[String]) -> String {
+    if lines.is_empty() {
+        return String::new();
+    }
+    let mut shown: Vec<String> = lines.iter().take(DETAILS).map(|line| shortened(line)).collect();
+    if lines.len() > DETAILS {
+        shown.push(format!("… and {} lines more in verdict.json", lines.len() - DETAILS));
+    }
+    let shown = shown.join("\n");
+    let longest = shown.split(|c| c != '`').map(str::len).max().unwrap_or(0);
+    let fence = "`".repeat(longest.max(2) + 1);
+    format!("{fence}text\n{shown}\n{fence}\n\n")
+}
+
+/// Requests and latency by tenant and step, then by replica.
+fn table(report: &Report) -> String {
+    let summary = &report.summary;
+    let statuses: Vec<u16> = summary.total.statuses.keys().copied().collect();
+    let names: String = statuses.iter().map(|status| format!(" {status} |")).collect();
+    let mut text = format!("| tenant | step | requests |{names} errors | p50 | p99 | max |\n");
+    text.push_str(&format!("| --- | --- {}|\n", "| ---: ".repeat(statuses.len() + 5)));
+    let mut add = |first: &str, second: &str, counts: &Counts, latency: Option<Quantiles>| {
+        let _ = write!(text, "| {} | {} | {} |", escaped(first), escaped(second), counts.requests);
+        for status in &statuses {
+            let _ =
+                write!(text, " {} |", counts.statuses.get(status).map_or_else(String::new, u64::to_string));
+        }
+        let latency = latency.map(|quantiles| [quantiles.p50, quantiles.p99, quantiles.max]);
+        let latency = latency.map_or_else(<[String; 3]>::default, |latency| latency.map(|l| l.to_string()));
+        let _ = writeln!(text, " {} | {} |", counts.errors, latency.join(" | "));
+    };
+    for Row { tenant, step, counts, from_intended, .. } in summary.rows.iter().take(ROWS) {
+        add(tenant, step, counts, *from_intended);
+    }
+    for replica in summary.replicas.iter().take(ROWS) {
+        add(&format!("replica {}", replica.name), "", &replica.counts, None);
+    }
+    add("total", "", &summary.total, None);
+    if summary.rows.len() > ROWS {
+        let _ = writeln!(text, "\n*… and {} rows more in verdict.json.*", summary.rows.len() - ROWS);
+    }
+    format!("{text}\nLatency runs from the instant that a request was due.\n\n")
+}
+
+/// The claims that passed, folded away.
+fn passed(verdicts: &[&Verdict]) -> String {
+    if verdicts.is_empty() {
+        return String::new();
+    }
+    let mut text = format!("<details><summary>{} passed</summary>\n\n", verdicts.len());
+    for Verdict { claim, subject, summary, .. } in verdicts.iter().take(4 * CLAIMS) {
+        let _ = writeln!(text, "- {claim}: {}: {}", escaped(subject), escaped(summary));
+    }
+    if verdicts.len() > 4 * CLAIMS {
+        let _ = writeln!(text, "- … and {} more in verdict.json", verdicts.len() - 4 * CLAIMS);
+    }
+    text + "\n</details>\n\n"
+}
+
+fn sign(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Pass => "✅",
+        Outcome::Fail => "❌",
+        Outcome::Inconclusive => "❔",
+    }
+}
+
+/// A text that means nothing to Markdown or HTML, on one line.
+fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in shortened(text).chars() {
+        match c {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            // A pipe ends a cell even behind a backslash, with some; `@` and `#` call people and issues.
+            '|' | '@' | '#' => {
+                let _ = write!(escaped, "&#{};", u32::from(c));
+            }
+            '\\' | '`' | '*' | '_' | '[' | ']' | '~' | '$' => escaped.extend(['\\', c]),
+            c => escaped.push(c),
+        }
+    }
+    escaped
+}
+
+/// On one line, without control characters, not too long.
+fn shortened(text: &str) -> String {
+    let mut shown: String =
+        text.chars().take(CHARACTERS).map(|c| if c.is_control() { ' ' } else { c }).collect();
+    if text.chars().nth(CHARACTERS).is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use saasbench_record::{
+        sample::Outcome as SampleOutcome,
+        testing::{Made, sample},
+    };
+    use saasbench_verify::testing::Judge as _;
+    use saasbench_verify::verdict::Claim;
+
+    fn report() -> Report {
+        let status = |i| SampleOutcome::Status(if i < 8 { 200 } else { 429 });
+        let samples: Vec<_> = (0..30).map(|i| sample(i * 20, (i % 2) as usize, status(i))).collect();
+        let more = "[metrics]\nenabled = false\n[[limit]]\nroute = \"POST /chat\"\nalgorithm = \"fixed-window\"\n\
+                    quota = \"7/10s\"\n[[expect]]\nthat = \"p99 < 1s\"\n";
+        let mut report = Made::new(more, &samples).judge();
+        report.run = "runs/RUN".to_owned();
+        report
+    }
+
+    #[test]
+    fn a_bad_run() {
+        insta::assert_snapshot!(render(&report(), Beside::default()));
+    }
+
+    #[test]
+    fn what_came_beside_the_claims() {
+        let mut report = report();
+        report.verdicts.retain(|verdict| verdict.outcome == Outcome::Pass);
+        report.outcome = Outcome::Pass;
+        let compared = comparison::tests::comparison(Outcome::Fail);
+        let lines = |beside| {
+            let text = render(&report, beside);
+            let told = text.lines().filter(|line| line.starts_with(['#', '>', '*']) || line.contains("p99"));
+            told.collect::<Vec<_>>().join("\n")
+        };
+        let beside = Beside { compared: Some(Ok(&compared)), ..Beside::default() };
+        insta::assert_snapshot!(lines(beside));
+        let mishaps = ["the run could not be recorded: no space left".to_owned()];
+        let beside = Beside { compared: Some(Err("it cannot be read")), mishaps: &mishaps };
+        insta::assert_snapshot!(lines(beside));
+    }
+
+    #[test]
+    fn what_a_service_says_cannot_write_the_summary() {
+        let mut report = report();
+        let hostile = "a|b `c` <script>*x*</script>\n# @team [l](http://x) ```";
+        report.verdicts.truncate(1);
+        let finding = Evidence::new(Outcome::Fail, hostile, hostile, hostile).detail(hostile);
+        report.verdicts[0] =
+            Verdict::from_evidence(Claim::Limit, hostile, vec![finding], |_, _| hostile.to_owned());
+        report.summary.rows[0].tenant = hostile.to_owned();
+        insta::assert_snapshot!(render(&report, Beside::default()));
+    }
+
+    #[test]
+    fn a_summary_stays_below_what_github_takes() {
+        let mut report = report();
+        let long = "<|`".repeat(700);
+        let mut finding = Evidence::new(Outcome::Fail, &long, &long, &long);
+        finding.details = vec![long.clone(); 31];
+        let failed = Verdict::from_evidence(Claim::Limit, &long, vec![finding; 6], |_, _| long.clone());
+        report.verdicts = vec![failed; 51];
+        report.summary.rows = vec![report.summary.rows[0].clone(); 1000];
+        let text = render(&report, Beside::default());
+        assert!(text.len() < 1024 * 1024, "{}", text.len());
+        assert!(text.ends_with("*… the rest stands in verdict.json.*\n"));
+    }
+}

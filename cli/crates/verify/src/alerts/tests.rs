@@ -1,0 +1,366 @@
+//! Promises about alerts, held against answers of Prometheus that were made by hand.
+
+use serde_json::{Value, json};
+
+use crate::testing::Judge as _;
+use crate::{
+    Report,
+    verdict::{Claim, Outcome, Verdict},
+};
+use saasbench_model::units::Nanos;
+use saasbench_record::testing::{Made, sample};
+
+/// Fires for acme, with a cause from 2 s to 8 s; silent for globex.
+const ALERTS: &str = r#"
+[[alert]]
+name            = "Flood"
+labels          = { tenant = "acme" }
+cause           = "2s..8s"
+fires_within    = "10s"
+resolves_within = "20s"
+
+[[alert]]
+name   = "Flood"
+labels = { tenant = "globex" }
+silent = true
+"#;
+/// When a run's clock is zero, in seconds since the epoch.
+const ZERO: f64 = 1_000_000_000.0;
+/// The last look, in seconds of the run.
+const END: f64 = 60.0;
+
+/// What a Prometheus tells.
+struct Told {
+    rule: Value,
+    /// Tenant, state, and at which seconds of the run.
+    alerts: Vec<(&'static str, &'static str, Vec<i64>)>,
+    scrapes: Vec<i64>,
+    restarts: u32,
+    /// More questions, each with its answer.
+    more: Vec<(String, Value)>,
+}
+
+/// Every second from one to the other.
+fn seconds(from: i64, to: i64) -> Vec<i64> {
+    (from..=to).collect()
+}
+
+impl Told {
+    /// An alert that fires at 6 s and is gone after 20 s.
+    fn honest() -> Self {
+        Self {
+            rule: json!({"type": "alerting", "name": "Flood", "duration": 2, "health": "ok", "lastError": "",
+                "query": "sum by (tenant) (rate(refused_total{status=\"429\"}[10s])) > 0.5"}),
+            alerts: vec![
+                ("acme", "pending", seconds(4, 5)),
+                ("acme", "firing", seconds(6, 20)),
+                ("initech", "firing", seconds(6, 20)),
+            ],
+            scrapes: seconds(-5, 60),
+            restarts: 0,
+            more: Vec::new(),
+        }
+    }
+
+    fn with_alerts(alerts: &[(&'static str, &'static str, Vec<i64>)]) -> Self {
+        Self { alerts: alerts.to_vec(), ..Self::honest() }
+    }
+
+    fn records(&self) -> Vec<Value> {
+        let series = |tenant: &str, state: &str, times: &mut dyn Iterator<Item = f64>| {
+            let labels =
+                json!({"__name__": "ALERTS", "alertname": "Flood", "alertstate": state, "tenant": tenant});
+            let values: Vec<Value> = times.map(|time| json!([ZERO + time, "1"])).collect();
+            json!({"metric": labels, "values": values})
+        };
+        let raw = self
+            .alerts
+            .iter()
+            .map(|(tenant, state, times)| series(tenant, state, &mut times.iter().map(|time| *time as f64)));
+        // Until the next evaluation, a second later, a sample is shown.
+        let shown = self.alerts.iter().map(|(tenant, state, times)| {
+            let is = |time: &f64| times.contains(&(time.floor() as i64));
+            series(tenant, state, &mut (-120..120).map(|half| f64::from(half) / 2.0).filter(is))
+        });
+        let active = self.alerts.iter().filter_map(|(tenant, _, times)| {
+            let since = (ZERO + *times.first()? as f64).to_string();
+            let values: Vec<Value> = times.iter().map(|time| json!([ZERO + *time as f64, since])).collect();
+            Some(json!({"metric": {"alertname": "Flood", "tenant": tenant}, "values": values}))
+        });
+        let up: Vec<Value> = self.scrapes.iter().map(|time| json!([ZERO + *time as f64, "1"])).collect();
+        let matrix = |result: Vec<Value>| json!({"status": "success", "data": {"result": result}});
+        let mut records = vec![
+            (
+                "/api/v1/rules".to_owned(),
+                json!({"data": {"groups": [{"interval": 1, "rules": [self.rule]}]}}),
+            ),
+            ("ALERTS{alertname=~\"Flood\"}[180s]".to_owned(), matrix(raw.collect())),
+            ("ALERTS_FOR_STATE{alertname=~\"Flood\"}[180s]".to_owned(), matrix(active.collect())),
+            ("{__name__=\"up\"}[180s]".to_owned(), matrix(vec![json!({"metric": {}, "values": up})])),
+            (
+                "changes(process_start_time_seconds[180s]) and on".to_owned(),
+                vector(&[("instance", "prometheus", f64::from(self.restarts))]),
+            ),
+        ];
+        records.extend(self.more.iter().cloned());
+        let record = |(query, answer): (String, Value)| json!({"at_ns": Nanos::from_secs_f64(END), "query": query, "time_unix_s": ZERO + END, "answer": answer, "error": null});
+        let mut lines: Vec<Value> = records.into_iter().map(record).collect();
+        let mut range = record(("ALERTS{alertname=~\"Flood\"}".to_owned(), matrix(shown.collect())));
+        range["range_s"] = json!([120.0, 0.5]);
+        lines.push(range);
+        lines
+    }
+
+    fn made(&self) -> Made {
+        let mut made = Made::new(ALERTS, &[sample(0, 0, saasbench_record::sample::Outcome::Status(200))]);
+        made.manifest.environment.prometheus = Some("http://127.0.0.1:9".to_owned());
+        let lines: String = self.records().iter().map(|line| format!("{line}\n")).collect();
+        std::fs::write(made.dir.path().join("observations/prometheus.jsonl"), lines).unwrap();
+        made
+    }
+
+    fn judged(&self) -> [Verdict; 2] {
+        alerts(&self.made().judge())
+    }
+}
+
+/// An answer to an instant query: a label, its value, and the sample's.
+fn vector(series: &[(&str, &str, f64)]) -> Value {
+    let result: Vec<Value> = series
+        .iter()
+        .map(|(label, value, sample)| json!({"metric": {*label: value}, "value": [ZERO, sample.to_string()]}))
+        .collect();
+    json!({"data": {"result": result}})
+}
+
+/// Of acme and of globex.
+fn alerts(report: &Report) -> [Verdict; 2] {
+    let verdicts = report.verdicts.iter().filter(|verdict| verdict.claim == Claim::Alerts).cloned();
+    verdicts.collect::<Vec<_>>().try_into().unwrap()
+}
+
+fn outcomes(told: &Told) -> [Outcome; 2] {
+    told.judged().map(|verdict| verdict.outcome)
+}
+
+fn shown(verdict: &Verdict) -> String {
+    let findings = verdict.evidence.iter().map(|finding| {
+        let details: String = finding.details.iter().map(|line| format!("\n    {line}")).collect();
+        let suspect = finding.diagnosis.as_ref().map_or("", |diagnosis| diagnosis.suspect.as_str());
+        let (subject, expected) = (&finding.subject, &finding.expected);
+        format!("\n  {} {subject}: {expected}: {} [{suspect}]{details}", finding.outcome, finding.observed)
+    });
+    format!("{} {}: {}{}\n", verdict.outcome, verdict.subject, verdict.summary, findings.collect::<String>())
+}
+
+use Outcome::{Fail, Inconclusive, Pass};
+
+#[test]
+fn an_alert_that_keeps_its_promise_passes() {
+    insta::assert_snapshot!(Told::honest().judged().map(|verdict| shown(&verdict)).concat());
+}
+
+#[test]
+fn what_surely_came_too_late_or_not_at_all_fails() {
+    let late = Told::with_alerts(&[("acme", "firing", seconds(14, 20))]);
+    let lasting = Told::with_alerts(&[("acme", "firing", seconds(6, 40))]);
+    let never = Told::with_alerts(&[]);
+    let loud =
+        Told::with_alerts(&[("acme", "firing", seconds(6, 20)), ("globex", "firing", seconds(30, 31))]);
+    assert_eq!(outcomes(&late), [Fail, Pass]);
+    assert_eq!(outcomes(&lasting), [Fail, Pass]);
+    assert_eq!(outcomes(&never), [Fail, Pass]);
+    assert_eq!(outcomes(&loud), [Pass, Fail]);
+    let all = [late, lasting, never].map(|told| shown(&told.judged()[0])).concat();
+    insta::assert_snapshot!(all + &shown(&loud.judged()[1]));
+}
+
+#[test]
+fn what_is_not_known_is_not_held_against_anybody() {
+    let never = || Told::with_alerts(&[]);
+    // Prometheus was away, started anew, or has nothing to show.
+    let away = Told { scrapes: [seconds(-5, 3), seconds(9, 60)].concat(), ..never() };
+    let anew = Told { restarts: 1, ..never() };
+    let blind = Told { scrapes: Vec::new(), ..never() };
+    // It fired already, for what was before.
+    let before =
+        Told::with_alerts(&[("acme", "firing", seconds(-3, 20)), ("globex", "firing", seconds(-3, 5))]);
+    // Too close to the bound to say, by the clocks and by the evaluations.
+    let close = Told::with_alerts(&[("acme", "firing", seconds(12, 20))]);
+    let close_end = Told::with_alerts(&[("acme", "firing", seconds(6, 28))]);
+    // Still pending at the last look; still firing.
+    let pending =
+        Told::with_alerts(&[("acme", "firing", seconds(6, 20)), ("globex", "pending", seconds(59, 60))]);
+    let all = [&away, &anew, &blind, &before, &close, &close_end, &pending];
+    let outcomes: Vec<[Outcome; 2]> = all.into_iter().map(outcomes).collect();
+    let doubt = [Inconclusive, Inconclusive];
+    let only_acme = [Inconclusive, Pass];
+    assert_eq!(outcomes, [doubt, doubt, doubt, doubt, only_acme, only_acme, [Pass, Inconclusive]]);
+    let texts =
+        all.into_iter().flat_map(|told| told.judged().map(|verdict| format!("{}\n", verdict.summary)));
+    insta::assert_snapshot!(texts.collect::<String>());
+}
+
+#[test]
+fn others_may_be_the_cause_and_may_keep_it_firing() {
+    let told =
+        Told::with_alerts(&[("acme", "firing", seconds(6, 40)), ("globex", "firing", seconds(30, 31))]);
+    let mut made = told.made();
+    made.manifest.environment.exclusive = false;
+    assert_eq!(alerts(&made.judge()).map(|verdict| verdict.outcome), [Inconclusive, Inconclusive]);
+    // Nobody keeps an alert from firing.
+    let mut made = Told::with_alerts(&[]).made();
+    made.manifest.environment.exclusive = false;
+    assert_eq!(alerts(&made.judge()).map(|verdict| verdict.outcome), [Fail, Pass]);
+}
+
+#[test]
+fn what_an_earlier_run_caused_is_not_held_against_this_one() {
+    let told = Told::with_alerts(&[("acme", "firing", seconds(6, 20)), ("globex", "firing", seconds(1, 9))]);
+    let mut made = told.made();
+    made.manifest.environment.fresh = false;
+    assert_eq!(alerts(&made.judge()).map(|verdict| verdict.outcome), [Pass, Inconclusive]);
+    made.manifest.environment.fresh = true;
+    assert_eq!(alerts(&made.judge()).map(|verdict| verdict.outcome), [Pass, Fail]);
+}
+
+#[test]
+fn what_came_before_the_run_is_not_held_against_it() {
+    // Pending since long before, it fires in the run.
+    let held = Told::with_alerts(&[
+        ("acme", "firing", seconds(6, 20)),
+        ("globex", "pending", seconds(-60, 29)),
+        ("globex", "firing", seconds(30, 31)),
+    ]);
+    assert_eq!(outcomes(&held), [Pass, Inconclusive]);
+    // It fired before, and how often its rule is evaluated is not told.
+    let firing = [("globex", "firing", seconds(-100, -50)), ("globex", "firing", seconds(1, 5))];
+    let untold = Told { rule: Value::Null, ..Told::with_alerts(&firing) };
+    assert_eq!(outcomes(&untold)[1], Inconclusive);
+}
+
+#[test]
+fn rules_that_are_not_listed_may_be_evaluated_elsewhere() {
+    let listing = |groups: Value| {
+        let rules = ("/api/v1/rules".to_owned(), json!({"data": {"groups": groups}}));
+        outcomes(&Told { more: vec![rules], ..Told::with_alerts(&[]) })
+    };
+    assert_eq!(listing(json!([])), [Inconclusive, Inconclusive]);
+    let other = rule(&[("name", json!("Other"))]);
+    assert_eq!(listing(json!([{"interval": 1, "rules": [other]}])), [Fail, Fail]);
+}
+
+#[test]
+fn without_prometheus_or_its_answers_nothing_is_said() {
+    let mut made = Told::honest().made();
+    let mut texts = String::new();
+    let mut note = |made: &Made| {
+        for verdict in alerts(&made.judge()) {
+            assert_eq!(verdict.outcome, Inconclusive);
+            texts += &format!("{}\n", verdict.summary);
+        }
+    };
+    let file = made.dir.path().join("observations/prometheus.jsonl");
+    let refused =
+        json!({"at_ns": 0, "query": "ALERTS{}[9s]", "time_unix_s": ZERO, "answer": null, "error": "timeout"});
+    std::fs::write(&file, format!("{refused}\n")).unwrap();
+    note(&made);
+    std::fs::remove_file(file).unwrap();
+    note(&made);
+    made.manifest.environment.prometheus = None;
+    note(&made);
+    insta::assert_snapshot!(texts);
+}
+
+#[test]
+fn a_run_that_was_cut_short_says_what_it_can() {
+    let cut = |told: &Told| {
+        let mut made = told.made();
+        made.manifest.state = saasbench_record::manifest::State::Interrupted;
+        made.manifest.load.as_mut().unwrap().to_ns = Nanos::from_secs(7);
+        alerts(&made.judge()).map(|verdict| verdict.outcome)
+    };
+    assert_eq!(cut(&Told::with_alerts(&[])), [Inconclusive, Pass]);
+    assert_eq!(cut(&Told::honest()), [Inconclusive, Pass]);
+}
+
+/// What the rule of [`Told::honest`] asks for.
+const SELECTOR: &str = "refused_total{status=\"429\"}";
+
+/// How many series a selector has: the question, and its answer.
+fn count(selector: &str, number: f64) -> (String, Value) {
+    let answer = if number > 0.0 { vector(&[("x", "", number)]) } else { vector(&[]) };
+    (format!("count(last_over_time({selector}[180s]))"), answer)
+}
+
+/// The values of a label of the metric.
+fn values(label: &str, values: &[&str]) -> (String, Value) {
+    let series: Vec<(&str, &str, f64)> = values.iter().map(|value| (label, *value, 1.0)).collect();
+    (format!("topk(50, count by ({label}) (last_over_time(refused_total[180s])))"), vector(&series))
+}
+
+/// The honest rule with these keys changed.
+fn rule(changes: &[(&str, Value)]) -> Value {
+    let mut rule = Told::honest().rule;
+    changes.iter().for_each(|(key, value)| rule[*key] = value.clone());
+    rule
+}
+
+#[test]
+fn a_dead_rule_is_called_by_its_defect() {
+    let relatives = (
+        "count by (name) (label_replace(last_over_time({__name__=~\"refu.*\"}[180s]), …)".to_owned(),
+        vector(&[("name", "refuse_total", 3.0)]),
+    );
+    let silent =
+        |rule: Value, more: &[(String, Value)]| Told { rule, more: more.to_vec(), ..Told::with_alerts(&[]) };
+    let fine = [
+        count(SELECTOR, 2.0),
+        count("refused_total", 5.0),
+        values("status", &["200", "429"]),
+        values("tenant", &["acme"]),
+    ];
+    let reached = {
+        let left = "sum by (tenant) (rate(refused_total{status=\"429\"}[10s]))";
+        (
+            format!("({left})"),
+            json!({"data": {"result": [{"metric": {}, "values": [[ZERO, "0.125"], [ZERO, "NaN"]]}]}}),
+        )
+    };
+    let all = [
+        silent(rule(&[("name", json!("Floods"))]), &[]),
+        silent(rule(&[("health", json!("err")), ("lastError", json!("many-to-many matching"))]), &[]),
+        silent(rule(&[]), &[count(SELECTOR, 0.0), count("refused_total", 0.0), relatives]),
+        silent(rule(&[]), &[count(SELECTOR, 0.0), count("refused_total", 5.0), values("status", &[])]),
+        silent(
+            rule(&[]),
+            &[count(SELECTOR, 0.0), count("refused_total", 5.0), values("status", &["200", "500"])],
+        ),
+        silent(rule(&[]), &[fine.as_slice(), &[reached]].concat()),
+        Told {
+            alerts: vec![("acme", "pending", seconds(4, 20))],
+            rule: rule(&[("duration", json!(300))]),
+            more: fine.to_vec(),
+            ..Told::honest()
+        },
+        Told {
+            alerts: vec![("", "firing", seconds(4, 20))],
+            more: [&fine[..3], &[values("tenant", &[])]].concat(),
+            ..Told::honest()
+        },
+        Told { alerts: vec![("initech", "firing", seconds(4, 20))], more: fine.to_vec(), ..Told::honest() },
+    ];
+    let mut text = String::new();
+    for told in all {
+        let made = told.made();
+        // A range query is told from one at an instant by its range.
+        let path = made.dir.path().join("observations/prometheus.jsonl");
+        let lines = std::fs::read_to_string(&path).unwrap();
+        let ranged = lines.replace("\"query\":\"(sum by", "\"range_s\":[120.0,0.5],\"query\":\"(sum by");
+        std::fs::write(&path, ranged).unwrap();
+        let verdicts = alerts(&made.judge());
+        assert_eq!(verdicts[0].outcome, Fail, "{}", shown(&verdicts[0]));
+        text += &verdicts.map(|verdict| shown(&verdict)).concat();
+    }
+    insta::assert_snapshot!(text);
+}

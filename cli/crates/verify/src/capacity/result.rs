@@ -1,0 +1,322 @@
+//! What a search comes to: the capacity of each number of replicas, what limits it, and how it scales.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    knee::{self, knee},
+    scaling::{self, Estimate, Fit, FitError, Point},
+    search::{Bracket, End},
+    step::{Ending, Step},
+};
+use crate::verdict::Outcome;
+use saasbench_model::{scenario::capacity::By, units::Nanos};
+
+/// Version of this JSON; it rises when a reader has to change.
+pub const VERSION: u32 = 1;
+/// Where it lies in the directory of the search.
+pub const FILE: &str = "capacity.json";
+/// Where the recorded runs of its steps lie there.
+pub const STEPS: &str = "steps";
+/// Ends of the interval are each off by at most 5 %, so that it is one of 90 %: so many standard deviations to each side.
+const DEVIATIONS: f64 = 1.645;
+/// From this share of the processors on, the machine is called full.
+const FULL: f64 = 0.9;
+
+/// The report of `saasbench capacity`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CapacityReport {
+    /// [`VERSION`].
+    pub version: u32,
+    /// Name of the scenario.
+    pub scenario: String,
+    /// The environment's name.
+    pub environment: String,
+    /// When it began: since the Unix epoch.
+    pub started_unix_ns: i64,
+    /// Where the runs of its steps are.
+    pub directory: String,
+    /// What was raised.
+    pub by: By,
+    /// What had to hold.
+    pub objectives: Vec<String>,
+    /// How far the ends of an interval were to lie apart, as a share.
+    pub precision: f64,
+    /// By number of replicas.
+    pub counts: Vec<Count>,
+    /// The Universal Scalability Law through them.
+    pub scaling: Option<Scaling>,
+    /// Why there is no law, or what speaks against it.
+    pub scaling_note: Option<String>,
+    /// `--at-least`.
+    pub at_least: Option<f64>,
+    /// With how many replicas it has to be as much: with the most, where there are several numbers of them.
+    #[serde(default)]
+    pub at_least_with: Option<usize>,
+    /// `Pass`: found, and as much as was asked for. `Fail`: broken at the lowest level, or surely less.
+    pub outcome: Outcome,
+    /// Whether the user has interrupted it.
+    pub interrupted: bool,
+    /// What ended it before its time, if anything did: a full disk, a service that is gone.
+    pub failure: Option<String>,
+}
+
+/// The capacity with a number of replicas.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Count {
+    /// How many replicas.
+    pub replicas: usize,
+    /// The capacity, if both ends are known: between `held` and `broke`, where the objectives cease to hold half of the time.
+    pub capacity: Option<Estimate>,
+    /// Whether both ends are sure: `binomial test, 5 % each`.
+    pub sure: bool,
+    /// The highest level at which the objectives are taken to hold.
+    pub held: Option<f64>,
+    /// Whether that end is sure.
+    pub held_is_sure: bool,
+    /// The lowest level at which they are taken to break.
+    pub broke: Option<f64>,
+    /// Whether that end is sure.
+    pub broke_is_sure: bool,
+    /// Whether the processors that service and generator share were busy where it broke.
+    pub machine_is_full: bool,
+    /// What keeps the capacity from being higher.
+    pub limit: Limit,
+    /// What was said where it broke; empty where nothing broke.
+    pub why: String,
+    /// Where p99 has doubled for good.
+    pub knee: Option<f64>,
+    /// The steps in their order.
+    pub steps: Vec<Step>,
+    /// How long it took.
+    pub took_ns: Nanos,
+}
+
+/// What limits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Limit {
+    /// The service.
+    Service,
+    /// The processors that service and generator share.
+    Machine,
+    /// The generator: the capacity is higher.
+    Generator,
+    /// The time that the search was given.
+    Budget,
+    /// The highest level that might be tried.
+    Most,
+    /// The objectives break at the lowest level.
+    Lowest,
+    /// Ctrl-C.
+    Interrupted,
+    /// Something went wrong.
+    Failure,
+}
+
+/// How a search came to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stopped {
+    /// Enough was known.
+    Search(End),
+    /// Its time was up.
+    Budget,
+    /// Ctrl-C.
+    Interrupted,
+    /// Something went wrong.
+    Failed,
+}
+
+/// What more replicas bring.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Scaling {
+    /// What one replica serves.
+    pub lambda: Estimate,
+    /// Contention.
+    pub sigma: Estimate,
+    /// Coherency.
+    pub kappa: Estimate,
+    /// The next number of replicas.
+    pub next: usize,
+    /// What they would serve.
+    pub next_capacity: Estimate,
+    /// What the next replica would add.
+    pub next_gain: Estimate,
+    /// With how many replicas most is served; `null` where nothing speaks against more.
+    pub peak: Estimate,
+}
+
+impl Count {
+    /// Sums up a search. Service and generator `share` the processors if they run on one machine and we started both.
+    pub fn new(
+        replicas: usize,
+        steps: Vec<Step>,
+        bracket: Bracket,
+        stopped: Stopped,
+        share: bool,
+        took: Nanos,
+    ) -> Self {
+        let full = full_machine(&steps, bracket.broke).filter(|_| share);
+        let (limit, why) = limit(&steps, bracket, stopped, full);
+        let broke = bracket.broke.filter(|_| !bracket.is_spoiled);
+        let capacity = |(low, high): (f64, f64)| {
+            let middle = bracket.middle.unwrap_or((low * high).sqrt());
+            Estimate { value: middle.clamp(low, high), low, high }
+        };
+        Self {
+            replicas,
+            capacity: bracket.held.zip(broke).map(capacity),
+            sure: bracket.held_is_sure && bracket.broke_is_sure,
+            held: bracket.held,
+            held_is_sure: bracket.held_is_sure,
+            broke,
+            broke_is_sure: bracket.broke_is_sure,
+            machine_is_full: full.is_some(),
+            limit,
+            why,
+            knee: knee(&curve(&steps)),
+            steps,
+            took_ns: took,
+        }
+    }
+
+    fn outcome(&self) -> Outcome {
+        match self.limit {
+            Limit::Lowest if self.broke_is_sure => Outcome::Fail,
+            Limit::Service | Limit::Machine if self.capacity.is_some() && self.sure => Outcome::Pass,
+            _ => Outcome::Inconclusive,
+        }
+    }
+
+    /// Whether the capacity surely is so much, surely is not, or neither. A machine that is full says nothing of what the
+    /// service would do on another.
+    fn reaches(&self, least: f64) -> Outcome {
+        let breaks_surely = self.broke_is_sure && !self.machine_is_full;
+        match (self.held, self.broke) {
+            (Some(held), _) if held >= least && self.held_is_sure => Outcome::Pass,
+            (_, Some(broke)) if broke <= least && breaks_surely => Outcome::Fail,
+            _ => Outcome::Inconclusive,
+        }
+    }
+}
+
+/// p99 by level, of all steps that measured the service.
+pub fn curve(steps: &[Step]) -> Vec<knee::Point> {
+    let measured = steps.iter().filter(|step| matches!(step.ending, Ending::Held | Ending::Broke));
+    let mut points: Vec<knee::Point> =
+        measured.filter_map(|step| Some(knee::Point { level: step.level, p99: step.p99? })).collect();
+    points.sort_by(|a, b| a.level.total_cmp(&b.level));
+    points
+}
+
+fn limit(steps: &[Step], bracket: Bracket, stopped: Stopped, full: Option<f64>) -> (Limit, String) {
+    let at = |level: Option<f64>| {
+        let beyond = move |step: &&Step| level.is_some_and(|level| step.level >= level);
+        steps.iter().filter(beyond).filter(|step| step.ending != Ending::Held)
+    };
+    let said = |ending: Ending| {
+        let found = at(bracket.broke).filter(|step| step.ending == ending);
+        found.min_by(|a, b| a.level.total_cmp(&b.level)).and_then(|step| step.why.clone()).unwrap_or_default()
+    };
+    match stopped {
+        Stopped::Interrupted => return (Limit::Interrupted, String::new()),
+        Stopped::Failed => return (Limit::Failure, String::new()),
+        _ if bracket.is_spoiled => {
+            let all = [Ending::Generator, Ending::Unsure].map(said);
+            let why = all.into_iter().find(|why| !why.is_empty());
+            return (Limit::Generator, why.unwrap_or_default());
+        }
+        Stopped::Search(End::HeldAtMost) => return (Limit::Most, String::new()),
+        // Where a step was too short to tell, there was no time for one that is long enough.
+        Stopped::Budget => {
+            let last = steps.last().filter(|step| step.ending == Ending::Unsure);
+            return (Limit::Budget, last.and_then(|step| step.why.clone()).unwrap_or_default());
+        }
+        Stopped::Search(End::Found | End::BrokenAtLeast) => {}
+    }
+    let broke = said(Ending::Broke);
+    if let Some(busy) = full {
+        let busy = busy * 100.0;
+        let why = format!(
+            "this machine's processors were {busy:.0} % busy, with the service and the generator on them: {broke}"
+        );
+        return (Limit::Machine, why);
+    }
+    let is_lowest = stopped == Stopped::Search(End::BrokenAtLeast);
+    (if is_lowest { Limit::Lowest } else { Limit::Service }, broke)
+}
+
+/// How busy this machine was in the busiest step that did not hold at a level, if that was as busy as it can be.
+fn full_machine(steps: &[Step], level: Option<f64>) -> Option<f64> {
+    let near = steps.iter().filter(|step| Some(step.level) == level && step.ending != Ending::Held);
+    Some(near.filter_map(|step| step.machine_busy).fold(0.0, f64::max)).filter(|busiest| *busiest >= FULL)
+}
+
+impl CapacityReport {
+    /// Fits the law, where there are capacities enough, and decides. `is_whole` says whether each of the numbers of replicas
+    /// was searched; the last of them may have been cut off.
+    #[must_use]
+    pub fn concluded(mut self, is_whole: bool) -> Self {
+        if self.counts.len() > 1 {
+            match self.law() {
+                Ok(law) => self.scaling = Some(scaling(&law, &self.counts)),
+                Err(error) => self.scaling_note = Some(error.to_string()),
+            }
+            if self.scaling.is_some() && self.counts.iter().any(|count| count.limit == Limit::Machine) {
+                let note = "some capacities are limited by this machine, which replicas and generator share: the law tells \
+                            how this machine scales, not how the service would on others";
+                self.scaling_note = Some(note.to_owned());
+            }
+        }
+        let gated = self
+            .at_least_with
+            .map_or(self.counts.last(), |with| self.counts.iter().find(|count| count.replicas == with));
+        let worst = self.counts.iter().map(Count::outcome).max();
+        self.outcome = match (self.at_least, gated) {
+            (None, _) if worst == Some(Outcome::Fail) || is_whole => worst.unwrap_or(Outcome::Inconclusive),
+            (Some(least), Some(gated)) if is_whole => gated.reaches(least),
+            _ => Outcome::Inconclusive,
+        };
+        self
+    }
+
+    /// The law through the capacities that are sure.
+    ///
+    /// # Errors
+    /// When there are too few of them.
+    pub fn law(&self) -> Result<Fit, FitError> {
+        scaling::fit(&points(&self.counts))
+    }
+}
+
+/// What the law is fitted to: nothing that is not sure.
+fn points(counts: &[Count]) -> Vec<Point> {
+    let known =
+        counts.iter().filter(|count| matches!(count.limit, Limit::Service | Limit::Machine) && count.sure);
+    known
+        .filter_map(|count| {
+            let Estimate { value, low, high } = count.capacity?;
+            let deviation = (high / low).ln() / 2.0 / DEVIATIONS;
+            let replicas = u32::try_from(count.replicas).ok()?;
+            Some(Point { replicas, throughput: value, deviation: Some(deviation) })
+        })
+        .collect()
+}
+
+fn scaling(law: &Fit, counts: &[Count]) -> Scaling {
+    let most = points(counts).iter().map(|point| point.replicas).max().unwrap_or(1);
+    Scaling {
+        lambda: law.lambda(),
+        sigma: law.sigma(),
+        kappa: law.kappa(),
+        next: most as usize + 1,
+        next_capacity: law.throughput(most + 1),
+        next_gain: law.gain(most),
+        peak: law.peak(),
+    }
+}
+
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+#[cfg(test)]
+mod tests;

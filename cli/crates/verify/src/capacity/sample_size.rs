@@ -1,0 +1,130 @@
+//! How long a step has to be for its quantiles to be trusted. Before the first step only the number of all requests is known;
+//! then the answers that each quantile rests on were counted, and the one with the fewest decides: a tenant's own objective
+//! needs a longer step than one of all tenants together.
+
+use std::sync::Arc;
+
+use crate::quantiles;
+use saasbench_model::{
+    scenario::{
+        Scenario,
+        expectation::{Expectation, Measure},
+    },
+    units::Nanos,
+};
+use saasbench_record::sample::{Outcome, Sample};
+
+/// A quantile `q` is trusted from so many samples on, divided by `1 − q`; a fifth more, so that a few may be missing.
+const SAMPLES: f64 = 12.0;
+
+/// How many requests the scenario's quantiles need to be trusted, if all are about all requests.
+pub fn samples_needed(scenario: &Scenario) -> f64 {
+    let quantiles = scenario.expectations.iter().filter_map(quantile);
+    quantiles.map(needed).fold(0.0, f64::max)
+}
+
+fn quantile(expectation: &Expectation) -> Option<f64> {
+    match expectation.measure {
+        Measure::Quantile { q, .. } => Some(q),
+        _ => None,
+    }
+}
+
+fn needed(q: f64) -> f64 {
+    SAMPLES / (1.0 - q)
+}
+
+/// The answers that each quantile of a step rests on, gathered sample by sample.
+#[derive(Debug)]
+pub struct Answers {
+    scenario: Arc<Scenario>,
+    /// What was due earlier belongs to the warm-up.
+    judged_from: Nanos,
+    quantiles: Vec<Quantile>,
+}
+
+#[derive(Debug)]
+struct Quantile {
+    of: Expectation,
+    q: f64,
+    answers: u64,
+}
+
+impl Answers {
+    /// Nothing yet. What is expected of a `fresh` start alone counts only there, and nothing that was due before
+    /// `judged_from`.
+    pub fn new(scenario: &Arc<Scenario>, fresh: bool, judged_from: Nanos) -> Self {
+        let expected = scenario.expectations.iter().filter(|expectation| fresh || !expectation.fresh);
+        let quantiles = expected
+            .filter_map(|of| Some(Quantile { of: of.clone(), q: quantile(of)?, answers: 0 }))
+            .collect();
+        Self { scenario: Arc::clone(scenario), judged_from, quantiles }
+    }
+
+    /// Counts a sample.
+    pub fn add(&mut self, sample: &Sample) {
+        if sample.intended < self.judged_from || !matches!(sample.outcome, Outcome::Status(_)) {
+            return;
+        }
+        for quantile in &mut self.quantiles {
+            let is_of_it = quantile.of.applies(&self.scenario, sample.tenant, sample.step);
+            quantile.answers += u64::from(is_of_it);
+        }
+    }
+
+    /// How many times as long the step has to be for the scarcest quantile to be trusted; 0 without any. Of one without
+    /// an answer nothing is known but that it has less than one in so long a step.
+    pub fn lack(&self) -> f64 {
+        let lack = |quantile: &Quantile| needed(quantile.q) / quantile.answers.max(1) as f64;
+        self.quantiles.iter().map(lack).fold(0.0, f64::max)
+    }
+
+    /// Whether some quantile has too few of them to be judged at all.
+    pub fn are_too_few(&self) -> bool {
+        self.quantiles.iter().any(|quantile| quantile.answers < quantiles::samples_needed(quantile.q))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use saasbench_model::scenario::testing::{SCENARIO, scenario};
+    use saasbench_record::testing::sample;
+
+    /// Of a thousand requests, every so many-th by the first tenant.
+    fn counted(expectations: &str, fresh: bool, first_of: i64) -> (String, bool) {
+        let scenario = Arc::new(scenario(&format!("{SCENARIO}{expectations}")));
+        let mut answers = Answers::new(&scenario, fresh, Nanos::ZERO);
+        for n in 0..1000 {
+            let mut sample = sample(n, 0, Outcome::Status(200));
+            sample.tenant = usize::from(n % first_of != 0);
+            answers.add(&sample);
+        }
+        (format!("{:.2}", answers.lack()), answers.are_too_few())
+    }
+
+    #[test]
+    fn the_quantile_with_the_fewest_answers_says_how_long_a_step_has_to_be() {
+        let all = "[[expect]]\nthat = \"p99 < 50ms\"\n";
+        let one = "[[expect]]\nthat = \"p99 < 50ms\"\nwhere = { tenant = \"acme\" }\n";
+        assert_eq!(counted(all, true, 10), ("1.20".to_owned(), false));
+        assert_eq!(counted(&format!("{all}{one}"), true, 10), ("12.00".to_owned(), true));
+        assert_eq!(counted(one, true, 1), ("1.20".to_owned(), false), "all of them are the tenant's");
+        assert_eq!(counted("[[expect]]\nthat = \"max < 1s\"\n", true, 10), ("0.00".to_owned(), false));
+        let fresh = format!("{all}{one}fresh = true\n");
+        assert_eq!(counted(&fresh, true, 10), ("12.00".to_owned(), true));
+        assert_eq!(counted(&fresh, false, 10), ("1.20".to_owned(), false), "not judged, so not waited for");
+    }
+
+    #[test]
+    fn only_answers_to_what_is_judged_count() {
+        let scenario = Arc::new(scenario(&format!("{SCENARIO}[[expect]]\nthat = \"p50 < 50ms\"\n")));
+        let mut answers = Answers::new(&scenario, true, Nanos::from_millis(100));
+        answers.add(&sample(99, 0, Outcome::Status(200)));
+        answers.add(&sample(101, 0, Outcome::Dropped));
+        assert_eq!(answers.lack(), 24.0, "none yet");
+        answers.add(&sample(101, 0, Outcome::Status(200)));
+        answers.add(&sample(102, 0, Outcome::Status(200)));
+        assert_eq!(answers.lack(), 12.0);
+    }
+}

@@ -1,0 +1,287 @@
+//! What a judged step of load amounts to: did the objectives hold, and if not, whose doing was it.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Report,
+    generator::is_only_drops,
+    verdict::{Claim, Outcome, Verdict},
+};
+use hdrhistogram::Histogram;
+use saasbench_model::{
+    scenario::{
+        Journey, Load, LoadModel, Retry, Scenario, StepIndex,
+        expectation::{Comparison, Filter, LatencyFrom, Measure},
+    },
+    units::Nanos,
+};
+use saasbench_record::{
+    sample::{Outcome as SampleOutcome, Sample},
+    tally::{count_latency, latency_histogram},
+};
+
+/// A service keeps up while the requests under way grow by no more than this share of the arrivals.
+const BEHIND: f64 = 0.02;
+/// What `1 − q` may be off by, times the requests of a step.
+const TINY: f64 = 1e-6;
+
+/// What became of the objectives at a level.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ending {
+    /// They held.
+    Held,
+    /// The service broke them.
+    Broke,
+    /// The generator could not drive the level, so that nothing is known of the service.
+    Generator,
+    /// The step says nothing: too few samples, or stalls of this machine.
+    Unsure,
+}
+
+/// A step that was taken.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Step {
+    /// Rate (iterations per second) or users, of all loads together.
+    pub level: f64,
+    /// The directory of its recorded run, below that of the search.
+    pub run: String,
+    /// What became of the objectives.
+    pub ending: Ending,
+    /// Why, where they did not hold.
+    pub why: Option<String>,
+    /// How long its load was planned.
+    pub planned_ns: Nanos,
+    /// Whether it was ended before, because it could not hold any more.
+    pub cut_short: bool,
+    /// Requests that were sent.
+    pub requests: u64,
+    /// Answers per second while the load went on.
+    pub answered_per_s: f64,
+    /// Requests that count as errors.
+    pub errors: u64,
+    /// Median latency of the answered requests, from the instant at which they were due.
+    pub p50: Option<Nanos>,
+    /// 0.99.
+    pub p99: Option<Nanos>,
+    /// Share of a processor that the busiest worker of the generator used.
+    pub generator_busy: Option<f64>,
+    /// Share of this machine's processors that anybody used.
+    pub machine_busy: Option<f64>,
+}
+
+/// How requests came and went, gathered sample by sample.
+#[derive(Debug)]
+pub struct Flow {
+    /// When arrivals begin.
+    begin: Nanos,
+    /// Where the judged part is half over, and over.
+    middle: Nanos,
+    end: Nanos,
+    judged_from: Nanos,
+    last_due: Nanos,
+    arrivals: u64,
+    answered: u64,
+    open_at_middle: i64,
+    open_at_end: i64,
+    latency: Histogram<u64>,
+    lateness: Option<Lateness>,
+    late: u64,
+}
+
+/// What is known of a step beside its verdicts.
+#[derive(Debug, Clone, Copy)]
+pub struct Context {
+    /// Whether arrivals keep coming, however slow the service is.
+    pub is_open: bool,
+    /// Whether it was ended before its time, because it could not hold any more.
+    pub cut_short: bool,
+    /// The median latency at the lowest level, if that is known.
+    pub calm_p50: Option<Nanos>,
+}
+
+impl Flow {
+    /// Nothing yet: arrivals begin at `begin`, are judged after the warm-up, and were planned for `planned`.
+    pub fn new(begin: Nanos, warmup: Nanos, planned: Nanos, lateness: Option<Lateness>) -> Self {
+        let judged_from = begin + warmup;
+        let end = begin + planned;
+        Self {
+            begin,
+            middle: Nanos(judged_from.0 + (end.0 - judged_from.0) / 2),
+            end,
+            judged_from,
+            last_due: begin,
+            arrivals: 0,
+            answered: 0,
+            open_at_middle: 0,
+            open_at_end: 0,
+            latency: latency_histogram(),
+            lateness,
+            late: 0,
+        }
+    }
+
+    /// Counts a sample.
+    pub fn add(&mut self, sample: &Sample) {
+        if sample.outcome == SampleOutcome::Dropped || sample.intended < self.begin {
+            return;
+        }
+        let is_open = |at: Nanos| i64::from(sample.intended <= at && at < sample.done);
+        self.open_at_middle += is_open(self.middle);
+        self.open_at_end += is_open(self.end);
+        self.arrivals += u64::from(sample.intended > self.middle && sample.intended <= self.end);
+        self.last_due = self.last_due.max(sample.intended);
+        if matches!(sample.outcome, SampleOutcome::Status(_)) {
+            self.answered += u64::from(sample.done <= self.end);
+            if sample.intended >= self.judged_from {
+                let latency = sample.latency_intended();
+                count_latency(&mut self.latency, latency);
+                self.late += u64::from(self.lateness.is_some_and(|lateness| latency > lateness.bound));
+            }
+        }
+    }
+
+    /// A quantile of the latency.
+    pub fn quantile(&self, q: f64) -> Option<Nanos> {
+        (!self.latency.is_empty()).then(|| Nanos(self.latency.value_at_quantile(q) as i64))
+    }
+
+    /// Answers per second, until the load's end as it was planned or as it was cut short.
+    pub fn answered_per_s(&self) -> f64 {
+        let length = (self.last_due.min(self.end) - self.begin).as_secs_f64();
+        if length > 0.0 { self.answered as f64 / length } else { 0.0 }
+    }
+
+    /// Whether more requests were late than all of the step allows, those `touched` by a stall of ours left out: then
+    /// a step that was cut short has broken its objective, however few its answers are. Of a generator that was late itself
+    /// only what is later than its `slack` counts.
+    fn is_too_late(&self, touched: u64, slack: Nanos) -> Option<String> {
+        let Lateness { bound, allowed, .. } = self.lateness?;
+        let (late, bound) = if slack == Nanos::ZERO {
+            (self.late, bound.to_string())
+        } else {
+            let in_time = self.latency.count_between(0, (bound + slack).0.max(0).unsigned_abs());
+            (self.latency.len() - in_time, format!("{bound} and the {slack} that the generator may add"))
+        };
+        (late.saturating_sub(touched) > allowed).then(|| {
+            format!("{late} requests took longer than {bound}; of all that were planned, {allowed} may")
+        })
+    }
+
+    /// Whether more requests came than went in the second half: by 2 % of the arrivals, and by more than three standard
+    /// deviations of a Poisson count of them, so that chance alone does not tell so.
+    fn fell_behind(&self) -> Option<String> {
+        let grown = (self.open_at_end - self.open_at_middle) as f64;
+        let arrivals = self.arrivals as f64;
+        (grown > BEHIND * arrivals && grown > 3.0 * arrivals.sqrt()).then(|| {
+            format!(
+                "it fell behind: requests under way grew from {} to {} over {} arrivals",
+                self.open_at_middle, self.open_at_end, self.arrivals
+            )
+        })
+    }
+}
+
+/// What became of the objectives, and why they did not hold.
+pub fn ending(report: &Report, flow: &Flow, context: Context) -> (Ending, Option<String>) {
+    let first = |outcome: Outcome, of: &dyn Fn(&Verdict) -> bool| {
+        report.verdicts.iter().find(|verdict| verdict.outcome == outcome && of(verdict))
+    };
+    let told =
+        |verdict: &Verdict| Some(format!("{} {}: {}", verdict.claim, verdict.subject, verdict.summary));
+    // What is expected is expected of a whole step.
+    let is_for_good = |verdict: &Verdict| !context.cut_short || verdict.claim != Claim::Expectation;
+    if let Some(broken) = first(Outcome::Fail, &is_for_good) {
+        return (Ending::Broke, told(broken));
+    }
+    let generator = first(Outcome::Inconclusive, &|verdict| verdict.claim == Claim::Generator);
+    // A worker that is busy reads answers as late as it sends requests.
+    let is_late_itself = generator.is_some_and(|claim| !is_only_drops(claim));
+    let slack = if is_late_itself { report.generator.slack() } else { Nanos::ZERO };
+    if let Some(why) = flow.is_too_late(report.generator.touched, slack).filter(|_| context.cut_short) {
+        return (Ending::Broke, Some(why));
+    }
+    if let Some(generator) = generator {
+        return by_generator(generator, flow, context);
+    }
+    if context.cut_short {
+        let why = "it was cut short, and too few requests were late to say that it broke";
+        return (Ending::Unsure, Some(why.to_owned()));
+    }
+    if context.is_open
+        && let Some(why) = flow.fell_behind()
+    {
+        return (Ending::Broke, Some(why));
+    }
+    match first(Outcome::Inconclusive, &|verdict| verdict.claim == Claim::Expectation) {
+        Some(unsure) => (Ending::Unsure, told(unsure)),
+        None if report.verdicts.iter().any(|verdict| verdict.claim == Claim::Expectation) => {
+            (Ending::Held, None)
+        }
+        None => (Ending::Unsure, Some("no objective could be judged".to_owned())),
+    }
+}
+
+/// Arrivals that were dropped while the generator had time enough wait for users who wait for the service: it is the
+/// service that is slow, if it is slower than at low load.
+fn by_generator(claim: &Verdict, flow: &Flow, context: Context) -> (Ending, Option<String>) {
+    if !is_only_drops(claim) || !context.is_open {
+        return (Ending::Generator, Some(claim.summary.clone()));
+    }
+    let is_slower = match (flow.quantile(0.5), context.calm_p50) {
+        (Some(now), Some(calm)) => now.0 > calm.0.saturating_mul(2),
+        _ => false,
+    };
+    if is_slower {
+        let why = format!("it fell behind: all users were waiting for answers ({})", claim.summary);
+        return (Ending::Broke, Some(why));
+    }
+    let why =
+        format!("{}: all users were waiting, though not longer than ever; raise `max_users`", claim.summary);
+    (Ending::Generator, Some(why))
+}
+
+/// A bound on the latency of all requests, and how many of a step may be later.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Lateness {
+    /// The bound.
+    pub bound: Nanos,
+    /// With more than so many of a step's requests beyond it, the quantile is beyond it, too, however the rest goes.
+    pub allowed: u64,
+    /// With more requests under way than this, so many surely are: at most `rate · bound` of them can have come within the
+    /// bound, and all others are late already.
+    pub under_way: u32,
+}
+
+/// The strictest bound on a quantile of all requests, for a step at an open rate that is judged for so long; `None` without
+/// any, and where it is not known beforehand how many requests there can be: beside users who come back as soon as they are
+/// answered, or with requests that are sent again.
+pub fn strictest(scenario: &Scenario, rate: f64, judged: Nanos) -> Option<Lateness> {
+    let is_unknown =
+        |load: &Load| matches!(load.model, LoadModel::Closed { .. }) || load.retry == Retry::After;
+    if scenario.loads.iter().any(is_unknown) {
+        return None;
+    }
+    // Each iteration has as many requests as its journey has steps, at the most, those of a new user included.
+    let repeat = |step: &StepIndex| scenario.steps.get(*step).map_or(1, |step| step.turn.repeat);
+    let requests = |journey: &Journey| journey.start.iter().chain(&journey.steps).map(repeat).sum::<u64>();
+    let steps = scenario.journeys.iter().map(requests).max().unwrap_or(1).max(1) as f64;
+    let bounds = scenario.expectations.iter().filter_map(|expectation| match expectation.measure {
+        Measure::Quantile { q, from: LatencyFrom::Intended }
+            if expectation.filter == Filter::default()
+                && matches!(expectation.comparison, Comparison::Less | Comparison::AtMost) =>
+        {
+            let late = rate * steps * (1.0 - q) * judged.as_secs_f64();
+            let within = rate * steps * expectation.bound / 1e9;
+            let bound = Nanos(expectation.bound as i64);
+            let (allowed, under_way) = ((late - TINY).ceil() as u64, (late + within - TINY).ceil() as u32);
+            Some(Lateness { bound, allowed, under_way })
+        }
+        _ => None,
+    });
+    bounds.min_by_key(|bound| bound.under_way)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,99 @@
+//! What the run itself sent, as far as the scenario tells: which values of labels it knows, and which are its paths.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use saasbench_model::scenario::{
+    MetricsContract, Scenario,
+    template::{Part, Template, Variable},
+};
+
+/// What the run sent.
+#[derive(Debug)]
+pub(super) struct Sent<'a> {
+    scenario: &'a Scenario,
+    known: BTreeSet<String>,
+}
+
+impl<'a> Sent<'a> {
+    pub(super) fn new(scenario: &'a Scenario, contract: &MetricsContract) -> Self {
+        let tenants = scenario.tenants.iter().map(|tenant| tenant.as_str().to_owned());
+        let stated = scenario.steps.iter().filter_map(|step| step.tenant.clone());
+        let routes = scenario.steps.iter().flat_map(|step| {
+            let path = step.route.split_once(' ').map_or(step.route.as_str(), |(_, path)| path);
+            [step.route.clone(), path.to_owned()]
+        });
+        let ignored = contract.ignore.iter().chain(&contract.tenantless).cloned();
+        Self { scenario, known: tenants.chain(stated).chain(routes).chain(ignored).collect() }
+    }
+
+    /// Whether a value is one of the scenario's own tenants or routes.
+    pub(super) fn knows(&self, value: &str) -> bool {
+        self.known.contains(value)
+    }
+
+    pub(super) fn tenants(&self) -> usize {
+        self.scenario.tenants.len()
+    }
+
+    /// The values that are paths as they were asked for, of the route that has most of them. Only templates that stand for
+    /// any number of paths count: a column of data, or a tenant's name, has an end.
+    pub(super) fn raw_paths<'v>(&self, values: &BTreeSet<&'v String>) -> Option<(&'a str, Vec<&'v String>)> {
+        let mut routes: BTreeMap<&str, BTreeSet<&'v String>> = BTreeMap::new();
+        for step in self.scenario.steps.iter().filter(|step| endless(&step.path)) {
+            let fits = |value: &&String| {
+                let target = value.split_once(' ').map_or(value.as_str(), |(_, path)| path);
+                !self.knows(value) && !target.contains(['{', '<', '*', ':']) && fits(&step.path, target)
+            };
+            let path = step.route.split_once(' ').map_or(step.route.as_str(), |(_, path)| path);
+            routes.entry(path).or_default().extend(values.iter().copied().filter(fits));
+        }
+        let (route, paths) = routes.into_iter().max_by_key(|(_, paths)| paths.len())?;
+        Some((route, paths.into_iter().collect()))
+    }
+}
+
+/// Whether a template stands for any number of paths.
+fn endless(path: &Template) -> bool {
+    path.parts.iter().any(|part| match part {
+        Part::Text(_) => false,
+        Part::Variable(variable) => {
+            matches!(variable, Variable::User | Variable::Iteration | Variable::Canary | Variable::Saved(_))
+        }
+    })
+}
+
+/// Whether a target can have come from a template, with its query or without.
+fn fits(template: &Template, target: &str) -> bool {
+    let whole = matches(&template.parts, target);
+    let without_query = || {
+        let mut parts = Vec::new();
+        for part in &template.parts {
+            match part {
+                Part::Text(text) if text.contains('?') => {
+                    let path = text.split('?').next().unwrap_or_default();
+                    parts.push(Part::Text(path.to_owned()));
+                    break;
+                }
+                part => parts.push(part.clone()),
+            }
+        }
+        // Variables of the query alone make no further paths.
+        endless(&Template { parts: parts.clone(), escape: template.escape }) && matches(&parts, target)
+    };
+    whole || without_query()
+}
+
+/// Whether texts and variables, which never hold a separator, make up a target.
+fn matches(parts: &[Part], target: &str) -> bool {
+    match parts.split_first() {
+        None => target.is_empty(),
+        Some((Part::Text(text), rest)) => {
+            target.strip_prefix(text.as_str()).is_some_and(|left| matches(rest, left))
+        }
+        Some((Part::Variable(_), rest)) => {
+            let longest = target.find(['/', '?', '&']).unwrap_or(target.len());
+            let ends = (1..=longest).filter(|end| target.is_char_boundary(*end));
+            ends.rev().any(|end| matches(rest, &target[end..]))
+        }
+    }
+}

@@ -1,0 +1,303 @@
+//! What a comparison needs of a run, by tenant and step: everything after the warm-up, in blocks of time, so that it can be seen
+//! how far a run varies by itself.
+//!
+//! A request that was due (or sent, by the clock that latency is read from) or done while the generator stood still, or just after it,
+//! is left out of the latencies: its latency may be the generator's. One that went on through a whole stall stays. Whether an
+//! instant falls into a stall does not depend on how long the request took, so leaving these out favours neither quick nor slow ones;
+//! leaving out all that a stall touched would take the slow ones.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::distribution::Distribution;
+use crate::{
+    generator, grouped::Grouped, judged_from, noisy_neighbours::is_good, stall_attribution::Excuses,
+};
+use saasbench_model::{scenario::Scenario, units::Nanos};
+use saasbench_record::{
+    manifest::State,
+    reader::RecordedRun,
+    sample::{Outcome, Sample},
+    segment::SegmentError,
+    stall::Stall,
+};
+
+/// Blocks of time that a run is cut into: ten to thirty are enough to tell how far it varies, and the fewer, the less depends a
+/// block on its neighbours (Schmeiser, Batch size effects in the analysis of simulation output, Operations Research 30, 1982).
+pub(super) const BLOCKS: usize = 16;
+
+/// For as long as a stall took, but no longer than this, what piled up in it is still being worked off.
+const AFTERMATH: Nanos = Nanos::from_millis(2);
+
+/// Which latencies of a block are those from intended less what the generator alone was late.
+pub(super) const PUNCTUAL: usize = 2;
+
+/// Which rows of several runs belong together: tenant, journey and step by their names.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct RowName {
+    pub(super) tenant: String,
+    pub(super) journey: String,
+    pub(super) step: String,
+}
+
+/// One block of time of one row.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Block {
+    /// Requests; an arrival that was dropped is the generator's, and none of them.
+    pub(super) requests: u64,
+    /// Those that dropped arrivals would have led to.
+    pub(super) missed: u64,
+    /// Of the requests: errors.
+    pub(super) errors: u64,
+    /// Of the answers: those that served their user, as expected, and not turned away by a limit.
+    pub(super) served: u64,
+    /// Latencies of answers from intended, from sent, and from intended without the generator's own lateness ([`PUNCTUAL`]).
+    pub(super) latencies: [Distribution; 3],
+}
+
+/// One row of one run.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Cell {
+    /// By time.
+    pub(super) blocks: [Block; BLOCKS],
+    /// Answers whose latency may be the generator's own.
+    pub(super) touched: u64,
+    /// Arrivals for which there was no user.
+    pub(super) dropped: u64,
+}
+
+/// A run as far as it is compared.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Measured {
+    /// The rows that had requests.
+    pub(super) rows: BTreeMap<RowName, Cell>,
+    /// The names in the scenario's order.
+    pub(super) order: Vec<RowName>,
+    /// What the scenario has, whether it had requests or not.
+    pub(super) stated: Stated,
+    /// What was compared of the load's time, in seconds.
+    pub(super) seconds: f64,
+    /// Why what was measured may be the generator's own, if it may.
+    pub(super) unfit: Option<Unfit>,
+}
+
+/// Why a run says less of the service than it seems to.
+#[derive(Debug, Clone)]
+pub(super) struct Unfit {
+    pub(super) why: String,
+    /// Whether the generator had time, and its users were waiting for the service.
+    pub(super) only_drops: bool,
+}
+
+/// Names of a scenario: of tenants, and of steps with their journeys.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Stated {
+    tenants: BTreeSet<String>,
+    steps: BTreeSet<(String, String)>,
+}
+
+impl Stated {
+    fn of(scenario: &Scenario) -> Self {
+        let steps = scenario.steps.iter().filter_map(|step| {
+            let journey = scenario.journeys.get(step.journey)?;
+            Some((journey.name.clone(), step.name.clone()))
+        });
+        Self { tenants: scenario.tenants.iter().map(ToString::to_string).collect(), steps: steps.collect() }
+    }
+
+    /// Whether the scenario has this row.
+    pub(super) fn has(&self, name: &RowName) -> bool {
+        self.tenants.contains(&name.tenant) && self.steps.contains(&(name.journey.clone(), name.step.clone()))
+    }
+}
+
+/// From when on, and for how long, a run is compared: by the time of its plan, which pauses stop.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Span {
+    from: Nanos,
+    pub(super) length: Nanos,
+    /// Whether what was due later is left out; else it belongs to the last block.
+    is_cut: bool,
+}
+
+impl Span {
+    /// Only so much of it.
+    pub(super) fn cut(self, length: Nanos) -> Self {
+        Self { length, is_cut: true, ..self }
+    }
+}
+
+/// The planned length of a run; where the load came to no planned end, up to the last request that was due. Never up to the last
+/// answer: one that hangs would move all blocks. `None` for a run whose load has no known beginning.
+pub(super) fn span(run: &RecordedRun) -> Result<Option<Span>, SegmentError> {
+    let Some(load) = run.manifest.load else { return Ok(None) };
+    let time = run.manifest.plan_time();
+    let from = time.of(judged_from(run).max(load.begin_ns));
+    let loads = &run.scenario.loads;
+    let planned = loads.iter().map(|load| load.after + load.duration).max().unwrap_or_default();
+    let mut to = load.begin_ns + planned;
+    if !is_whole(run) || loads.iter().any(|load| load.iterations.is_some()) {
+        let mut last = from;
+        run.for_each_sample(|_, sample| last = last.max(sample.intended))?;
+        to = to.min(time.of(last));
+    }
+    Ok(Some(Span { from, length: (to - from).max(Nanos(1)), is_cut: false }))
+}
+
+/// Whether a run came to its end.
+pub(super) fn is_whole(run: &RecordedRun) -> bool {
+    run.manifest.state == State::Finished
+}
+
+/// Reads a run. One whose load has no known beginning has nothing to compare.
+pub(super) fn measure(run: &RecordedRun, span: Option<Span>) -> Result<Measured, SegmentError> {
+    let scenario = &run.scenario;
+    let Some(Span { from, length, is_cut }) = span else { return Ok(Measured::default()) };
+    let mut cells: Grouped<Cell> = Grouped::new(scenario, 1);
+    let mut stalls = run.watched.stalls.clone();
+    stalls.sort_by_key(|stall| stall.from_ns);
+    let mut excuses = Excuses::new(&stalls);
+    let mut generator = generator::Gatherer::new(judged_from(run), &run.watched.usage);
+    let time = run.manifest.plan_time();
+    run.for_each_sample(|_, sample| {
+        let excuse = excuses.of(sample);
+        generator.add(sample, excuse);
+        let planned = time.of(sample.intended) - from;
+        // What started the users of open loads was before the load, and is no part of it.
+        if planned < Nanos::ZERO || is_cut && planned > length {
+            return;
+        }
+        let at = i128::from(planned.0) * BLOCKS as i128 / i128::from(length.0);
+        let block = (at as usize).min(BLOCKS - 1);
+        if let Some(cell) = cells.of(sample, Cell::default) {
+            cell.add(block, sample, excuse.lateness, is_good(scenario, sample), &stalls);
+        }
+        if sample.outcome == Outcome::Dropped {
+            miss(&mut cells, scenario, block, sample);
+        }
+    })?;
+    let mut measured = Measured {
+        stated: Stated::of(scenario),
+        seconds: length.as_secs_f64(),
+        unfit: generator
+            .hindrance(run, &excuses)
+            .map(|claim| Unfit { only_drops: generator::is_only_drops(&claim), why: claim.summary }),
+        ..Measured::default()
+    };
+    for (key, cell) in cells.iter() {
+        let step = scenario.steps.get(key.step);
+        let journey = step.and_then(|step| scenario.journeys.get(step.journey));
+        let (Some(tenant), Some(step), Some(journey)) = (scenario.tenants.get(key.tenant), step, journey)
+        else {
+            continue;
+        };
+        let name =
+            RowName { tenant: tenant.to_string(), journey: journey.name.clone(), step: step.name.clone() };
+        let mut cell = cell.clone();
+        cell.blocks.iter_mut().flat_map(|block| &mut block.latencies).for_each(Distribution::settle);
+        measured.order.push(name.clone());
+        measured.rows.insert(name, cell);
+    }
+    Ok(measured)
+}
+
+/// Counts what a dropped arrival would have led to: all requests of its journey. It is recorded as the first of them.
+fn miss(cells: &mut Grouped<Cell>, scenario: &Scenario, block: usize, dropped: &Sample) {
+    let journey = scenario.steps.get(dropped.step).and_then(|step| scenario.journeys.get(step.journey));
+    for step in journey.iter().flat_map(|journey| &journey.steps) {
+        let repeat = scenario.steps.get(*step).map_or(1, |step| step.turn.repeat);
+        let of_step = Sample { step: *step, ..dropped.clone() };
+        if let Some(block) = cells.of(&of_step, Cell::default).and_then(|cell| cell.blocks.get_mut(block)) {
+            block.missed += repeat;
+        }
+    }
+}
+
+impl Measured {
+    /// The same as if each dropped arrival had been served at once.
+    pub(super) fn in_favour(&self) -> Self {
+        let mut best = self.clone();
+        for block in best.rows.values_mut().flat_map(|cell| &mut cell.blocks) {
+            block.requests += block.missed;
+            block.served += block.missed;
+            for latencies in &mut block.latencies {
+                latencies.add_many(Nanos::ZERO, block.missed);
+            }
+        }
+        best
+    }
+}
+
+impl Cell {
+    fn add(&mut self, block: usize, sample: &Sample, lateness: Nanos, served: bool, stalls: &[Stall]) {
+        if sample.outcome == Outcome::Dropped {
+            self.dropped += 1;
+            return;
+        }
+        let Some(block) = self.blocks.get_mut(block) else { return };
+        block.requests += 1;
+        block.errors += u64::from(sample.is_error());
+        block.served += u64::from(served);
+        if !matches!(sample.outcome, Outcome::Status(_)) {
+            return;
+        }
+        let done_in_stall = stood_still(stalls, sample.done);
+        let [intended, sent, punctual] = &mut block.latencies;
+        if done_in_stall || stood_still(stalls, sample.intended) {
+            self.touched += 1;
+        } else {
+            intended.add(sample.latency_intended());
+            punctual.add(sample.latency_intended() - lateness.max(Nanos::ZERO));
+        }
+        if !done_in_stall && !stood_still(stalls, sample.sent) {
+            sent.add(sample.latency_sent());
+        }
+    }
+
+    /// Requests.
+    pub(super) fn requests(&self) -> u64 {
+        self.blocks.iter().map(|block| block.requests).sum()
+    }
+
+    /// Errors.
+    pub(super) fn errors(&self) -> u64 {
+        self.blocks.iter().map(|block| block.errors).sum()
+    }
+
+    /// Answers that served their user.
+    pub(super) fn served(&self) -> u64 {
+        self.blocks.iter().map(|block| block.served).sum()
+    }
+
+    /// The latencies of all blocks, from intended (0), from sent (1), or [`PUNCTUAL`].
+    pub(super) fn latencies(&self, clock: usize) -> Distribution {
+        let mut all = Distribution::default();
+        self.blocks.iter().filter_map(|block| block.latencies.get(clock)).for_each(|block| all.merge(block));
+        all
+    }
+
+    /// Several runs of the same row as one; the first block of one belongs to the first of the others.
+    pub(super) fn pooled<'a>(cells: impl Iterator<Item = &'a Self>) -> Self {
+        let mut all = Self::default();
+        for cell in cells {
+            all.touched += cell.touched;
+            all.dropped += cell.dropped;
+            for (sum, block) in all.blocks.iter_mut().zip(&cell.blocks) {
+                sum.requests += block.requests;
+                sum.missed += block.missed;
+                sum.errors += block.errors;
+                sum.served += block.served;
+                for (merged, latencies) in sum.latencies.iter_mut().zip(&block.latencies) {
+                    merged.merge(latencies);
+                }
+            }
+        }
+        all
+    }
+}
+
+/// Whether the generator stood still at an instant, or had just done so. Stalls are in their order.
+fn stood_still(stalls: &[Stall], at: Nanos) -> bool {
+    let after = stalls.partition_point(|stall| stall.from_ns <= at);
+    let last = after.checked_sub(1).and_then(|index| stalls.get(index));
+    last.is_some_and(|stall| at <= stall.to_ns + stall.length().min(AFTERMATH))
+}

@@ -1,0 +1,394 @@
+//! Comparisons of hand-made runs.
+
+mod waiting;
+
+use super::{
+    gather::{BLOCKS, Cell},
+    interval::Pair,
+    judge::Subject,
+    *,
+};
+use crate::testing::Judge as _;
+use saasbench_model::scenario::testing::SCENARIO;
+use saasbench_record::{
+    manifest::{Event, Pace, State},
+    sample::{Obstacle, Outcome as SampleOutcome, Sample},
+    testing::{Made, sample, stall},
+};
+
+/// 2,000 requests in ten seconds, to whose number, from 0, this says how long each took, in microseconds.
+fn samples(micros: impl Fn(i64) -> i64) -> Vec<Sample> {
+    let each = |i: i64| {
+        let mut sample = sample(i * 5, 0, SampleOutcome::Status(200));
+        sample.done = sample.sent + Nanos(micros(i) * 1000);
+        sample
+    };
+    (0..2000).map(each).collect()
+}
+
+/// Between 10 and 20 ms, in an order that repeats itself within a block.
+fn usual(i: i64) -> i64 {
+    10_000 + i * 7919 % 10_007
+}
+
+/// Holds a run against others, by way of the files.
+fn held(baselines: &[&Made], new: &Made, terms: Terms) -> Result<Comparison, CompareError> {
+    let open = |made: &Made| {
+        made.judge();
+        RecordedRun::open(made.dir.path()).unwrap()
+    };
+    let baselines: Vec<RecordedRun> = baselines.iter().map(|made| open(made)).collect();
+    compare(&baselines, &open(new), terms)
+}
+
+fn against(base: &Made, new: &Made) -> Comparison {
+    held(&[base], new, Terms::default()).unwrap()
+}
+
+fn made(micros: impl Fn(i64) -> i64) -> Made {
+    Made::new("", &samples(micros))
+}
+
+fn told(comparison: &Comparison) -> Vec<(&'static str, Change)> {
+    let all = comparison.rows.iter().flat_map(|row| &row.quantities);
+    all.map(|quantity| (quantity.name, quantity.outcome)).collect()
+}
+
+#[test]
+fn a_run_is_as_quick_as_itself() {
+    use Change::{Same, Worse};
+    let comparison = against(&made(usual), &made(usual));
+    assert_eq!(
+        told(&comparison),
+        [("p50", Same), ("p90", Same), ("p99", Same), ("errors", Same), ("served", Same)],
+        "{comparison:#?}"
+    );
+    assert_eq!(comparison.outcome, Outcome::Pass);
+
+    let comparison = against(&made(usual), &made(|i| usual(i) * 13 / 10));
+    assert_eq!(told(&comparison)[..3], [("p50", Worse), ("p90", Worse), ("p99", Worse)], "{comparison:#?}");
+    assert_eq!(comparison.outcome, Outcome::Fail);
+    let p50 = &comparison.rows[0].quantities[0];
+    assert!(p50.low.unwrap() < 0.3 && 0.3 < p50.high.unwrap(), "{p50:?}");
+}
+
+#[test]
+fn errors_and_what_is_served_are_compared_too() {
+    let mut failed = samples(usual);
+    for sample in failed.iter_mut().step_by(20) {
+        sample.failed_check = Some("status 200, expected 201".to_owned());
+    }
+    let outcome = |comparison: &Comparison, name: &str| {
+        comparison.rows[0].quantities.iter().find(|quantity| quantity.name == name).unwrap().outcome
+    };
+    let comparison = against(&made(usual), &Made::new("", &failed));
+    assert_eq!(outcome(&comparison, "errors"), Change::Worse);
+    assert_eq!(outcome(&comparison, "p50"), Change::Same);
+    let mut refused = samples(usual);
+    refused.iter_mut().for_each(|sample| sample.outcome = SampleOutcome::Status(429));
+    let comparison = against(&made(usual), &Made::new("", &refused));
+    assert_eq!(outcome(&comparison, "served"), Change::Worse);
+    assert_eq!(outcome(&comparison, "errors"), Change::Same, "a 429 that the step expects is none");
+}
+
+#[test]
+fn few_requests_prove_nothing_and_it_is_said_how_many_would() {
+    let few = Made::new("", &samples(usual)[..40]);
+    let comparison = against(&few, &few);
+    let p99 = &comparison.rows[0].quantities[2];
+    assert_eq!((p99.outcome, p99.needed), (Change::TooFew, Some(1000)));
+    let vague = made(|i| 1000 + i * 7919 % 100_003);
+    let comparison = against(&vague, &vague);
+    let p50 = &comparison.rows[0].quantities[0];
+    assert_eq!(p50.outcome, Change::Unknown, "{p50:?}");
+    assert!(p50.needed.unwrap() > 2000, "{p50:?}");
+    assert_eq!(comparison.outcome, Outcome::Inconclusive);
+}
+
+#[test]
+fn what_came_while_the_generator_stood_still_is_left_out() {
+    // For a second, all are answered at the end of a stall; before and after it as ever.
+    let mut stalled = samples(usual);
+    for sample in &mut stalled[800..1000] {
+        sample.done = Nanos::from_millis(5000);
+    }
+    let mut new = Made::new("", &stalled);
+    new.watched.stalls = vec![stall(4000, 1000)];
+    let comparison = against(&made(usual), &new);
+    assert!(told(&comparison)[..4].iter().all(|(_, change)| *change == Change::Same), "{comparison:#?}");
+    // All that were due in the stall, its last instant among them, and three that were under way when it began.
+    assert_eq!(comparison.rows[0].left_out, 204);
+    new.watched.stalls.clear();
+    // Of a service that stood still once, nobody knows whether it does so now more often: it is not passed over, though.
+    assert_eq!(against(&made(usual), &new).outcome, Outcome::Inconclusive);
+}
+
+fn changes(comparison: &Comparison, name: &str) -> Change {
+    comparison.rows[0].quantities.iter().find(|quantity| quantity.name == name).unwrap().outcome
+}
+
+#[test]
+fn a_generator_that_did_not_keep_up_leaves_everything_unknown() {
+    let mut slower = samples(|i| usual(i) * 13 / 10);
+    for sample in slower.iter_mut().step_by(150) {
+        sample.outcome = SampleOutcome::Dropped;
+    }
+    let comparison = against(&made(usual), &Made::new("", &slower));
+    assert_eq!(comparison.outcome, Outcome::Fail, "less than 1 % is no reason for doubt: {comparison:#?}");
+    assert_eq!(changes(&comparison, "errors"), Change::Same, "what was dropped is no error");
+    assert_eq!((comparison.rows[0].dropped, comparison.rows[0].new_requests), (14, 1986));
+    for sample in slower.iter_mut().step_by(40) {
+        sample.outcome = SampleOutcome::Dropped;
+    }
+    // What was dropped is not all: this machine had no port left.
+    slower[1].outcome = SampleOutcome::NotSent(Obstacle::Exhausted);
+    let slower = Made::new("", &slower);
+    for [base, new] in [[&made(usual), &slower], [&slower, &made(usual)], [&slower, &slower]] {
+        let comparison = against(base, new);
+        assert!(told(&comparison).iter().all(|(_, change)| *change == Change::Unknown), "{comparison:#?}");
+        assert_eq!(comparison.outcome, Outcome::Inconclusive);
+    }
+    let comparison = against(&made(usual), &slower);
+    let reason = comparison.generator[0].replace(&slower.dir.path().display().to_string(), "DIR");
+    insta::assert_snapshot!(reason, @"DIR: 60 of 1999 arrivals were dropped");
+    assert!(comparison.waiting.is_empty());
+}
+
+#[test]
+fn what_the_generator_alone_was_late_makes_no_run_slower() {
+    let mut late = samples(usual);
+    for sample in &mut late {
+        // Less than what it may be late, but half as long as an answer takes.
+        let by = Nanos::from_millis(6);
+        (sample.sent, sample.done) = (sample.sent + by, sample.done + by);
+    }
+    let comparison = against(&made(usual), &Made::new("", &late));
+    let p50 = &comparison.rows[0].quantities[0];
+    assert_eq!((p50.outcome, p50.by_lateness, p50.needed), (Change::Unknown, true, None), "{p50:?}");
+    assert_eq!((comparison.outcome, comparison.generator.len()), (Outcome::Inconclusive, 0));
+    let by_sent = Terms { clock: Clock::Sent, ..Terms::default() };
+    let comparison = held(&[&made(usual)], &Made::new("", &late), by_sent).unwrap();
+    assert_eq!(comparison.outcome, Outcome::Pass, "{comparison:#?}");
+    // What is slower without it, too, is slower.
+    late.iter_mut().for_each(|sample| sample.done = sample.done + Nanos::from_millis(6));
+    assert_eq!(against(&made(usual), &Made::new("", &late)).outcome, Outcome::Fail);
+}
+
+#[test]
+fn a_service_that_serves_nobody_any_more_does_not_pass() {
+    let refused = |count: usize, status: u16| {
+        let mut samples = samples(usual)[..count].to_vec();
+        samples.iter_mut().for_each(|sample| sample.outcome = SampleOutcome::Status(status));
+        samples
+    };
+    let served = |count: usize| Made::new("", &samples(usual)[..count]);
+    for step in [1, 10, 100] {
+        let [served, refused] =
+            [samples(usual), refused(2000, 429)].map(|all| Made::new("", &each(step, &all)));
+        let comparison = against(&served, &refused);
+        assert_eq!(changes(&comparison, "served"), Change::Worse, "{comparison:#?}");
+    }
+    // 60 answers lie in one block of the ten seconds: nobody knows what else there was at that instant.
+    for count in [1, 12, 60] {
+        let comparison = against(&served(count), &Made::new("", &refused(count, 429)));
+        assert_eq!(changes(&comparison, "served"), Change::Unknown, "{comparison:#?}");
+        assert_eq!(comparison.outcome, Outcome::Inconclusive);
+    }
+    let mut failed = refused(12, 500);
+    failed.iter_mut().for_each(|sample| sample.failed_check = Some("status 500".to_owned()));
+    let comparison = against(&served(12), &Made::new("", &failed));
+    assert_eq!(changes(&comparison, "errors"), Change::Unknown, "{comparison:#?}");
+}
+
+/// Every so-many-th sample, over all the time.
+fn each(step: usize, samples: &[Sample]) -> Vec<Sample> {
+    samples.iter().step_by(step).cloned().collect()
+}
+
+#[test]
+fn few_events_are_judged_exactly() {
+    let half = |sample: &mut Sample| sample.outcome = SampleOutcome::Status(429);
+    let usual = each(50, &samples(usual));
+    let mut fewer = usual.clone();
+    fewer.iter_mut().skip(1).step_by(2).for_each(half);
+    let comparison = against(&Made::new("", &usual), &Made::new("", &fewer));
+    assert_eq!(changes(&comparison, "served"), Change::Unknown, "20 in place of 40: {comparison:#?}");
+    fewer.iter_mut().skip(4).for_each(half);
+    let comparison = against(&Made::new("", &usual), &Made::new("", &fewer));
+    assert_eq!(changes(&comparison, "served"), Change::Worse, "2 in place of 40: {comparison:#?}");
+    let comparison = against(&Made::new("", &fewer), &Made::new("", &usual));
+    assert_eq!(changes(&comparison, "served"), Change::Better, "{comparison:#?}");
+}
+
+#[test]
+fn rows_that_are_gone_are_missed_and_new_ones_are_told() {
+    let two = SCENARIO.replace("\"acme\"", "\"acme\"\n[[tenant]]\nid = \"globex\"");
+    let of = |step: usize| {
+        let mut samples = samples(usual);
+        for sample in samples.iter_mut().step_by(step) {
+            sample.tenant = 1;
+        }
+        Made::of(two.clone(), &samples)
+    };
+    let (both, hardly, alone) = (of(2), of(1000), Made::of(two.clone(), &samples(usual)));
+    let comparison = against(&both, &alone);
+    let gone = &comparison.rows[0];
+    assert_eq!((&*gone.tenant, gone.new_requests, gone.quantities[0].outcome), ("globex", 0, Change::Worse));
+    assert_eq!(gone.quantities.len(), 1);
+    let comparison = against(&hardly, &alone);
+    let gone = comparison.rows.iter().find(|row| row.tenant == "globex").unwrap();
+    assert_eq!((gone.quantities[0].outcome, comparison.outcome), (Change::Unknown, Outcome::Inconclusive));
+
+    let comparison = against(&alone, &both);
+    assert_eq!(comparison.rows.len(), 1);
+    insta::assert_snapshot!(comparison.warnings.join("\n"), @"requests in the new run only, so there is nothing to compare: globex, chat/POST /chat");
+    // What the scenario has no more, the service cannot have lost.
+    let forced = Terms { force: true, ..Terms::default() };
+    let comparison = held(&[&hardly], &made(usual), forced).unwrap();
+    assert_eq!(comparison.outcome, Outcome::Pass, "{comparison:#?}");
+    insta::assert_snapshot!(comparison.warnings.join("\n"), @"
+    tenants: acme, globex, now acme
+    not in the new run's scenario, so there is nothing to compare: globex, chat/POST /chat
+    ");
+}
+
+#[test]
+fn an_answer_that_hangs_moves_nothing() {
+    let mut hung = samples(usual);
+    hung[1000].done = Nanos::from_secs(40);
+    let mut new = Made::new("", &hung);
+    new.manifest.load.as_mut().unwrap().to_ns = Nanos::from_secs(40);
+    let comparison = against(&made(usual), &new);
+    assert_eq!(comparison.outcome, Outcome::Pass, "{comparison:#?}");
+}
+
+#[test]
+fn a_run_that_was_ended_early_is_held_against_the_same_time() {
+    // The load of both doubles after five seconds, and its latency with it.
+    let growing = |i: i64| if i < 1000 { usual(i) } else { 2 * usual(i) };
+    let mut new = Made::new("", &samples(growing)[..900]);
+    new.manifest.state = State::Interrupted;
+    new.manifest.load.as_mut().unwrap().to_ns = Nanos::from_millis(4600);
+    let comparison = against(&made(growing), &new);
+    assert_eq!(comparison.rows[0].base_requests, 900);
+    assert_eq!((changes(&comparison, "p50"), changes(&comparison, "served")), (Change::Same, Change::Same));
+    assert_eq!(comparison.outcome, Outcome::Inconclusive, "half of the load was not compared");
+    let why = comparison.cut_short.unwrap().replace(&new.dir.path().display().to_string(), "DIR");
+    insta::assert_snapshot!(why);
+    // A baseline that was ended early is told, and its half is all that there is to compare.
+    let comparison = against(&new, &made(growing));
+    assert_eq!((comparison.outcome, comparison.cut_short), (Outcome::Pass, None));
+    let told = comparison.warnings.join("\n").replace(&new.dir.path().display().to_string(), "DIR");
+    insta::assert_snapshot!(told);
+    // What got worse before that got worse.
+    let mut slow = Made::new("", &samples(|i| 2 * growing(i))[..900]);
+    slow.manifest.state = State::Running;
+    assert_eq!(against(&made(growing), &slow).outcome, Outcome::Fail);
+}
+
+#[test]
+fn a_pause_is_no_time_in_which_nobody_is_served() {
+    let mut later = samples(usual);
+    for sample in &mut later[1000..] {
+        for at in [&mut sample.intended, &mut sample.sent, &mut sample.done] {
+            *at = *at + Nanos::from_secs(20);
+        }
+    }
+    let mut new = Made::new("", &later);
+    let paused = Pace { paused: true, factor: 1.0 };
+    for (at, [before, after]) in [(5, [Pace::default(), paused]), (25, [paused, Pace::default()])] {
+        new.manifest.events.push(Event::of_pace(Nanos::from_secs(at), before, after));
+    }
+    let comparison = held(&[&made(usual)], &new, Terms { force: true, ..Terms::default() }).unwrap();
+    assert_eq!(comparison.outcome, Outcome::Pass, "{comparison:#?}");
+}
+
+#[test]
+fn the_ends_that_are_shown_hold_together() {
+    // Three of four got worse. Holm's method leaves the fourth more doubt, but what is shown of the three has the equal share.
+    let subject = |change: f64| {
+        let (base, new) = (cell(1.0), cell(change));
+        let pair = Pair::latency(&base, &[&base], &new, 0, 0.5);
+        Subject::latency("p50", 0.5, (0.05, Nanos::ZERO), 2000, pair)
+    };
+    let ends = |quantity: &Quantity| (quantity.low.unwrap(), quantity.high.unwrap());
+    let many: Vec<Subject> = [1.3, 1.3, 1.3, 1.0].map(subject).into_iter().collect();
+    let (together, one) = (judge::judge(&many, 0.05), judge::judge(&[subject(1.3)], 0.05 / 4.0));
+    assert_eq!(together[0].outcome, Change::Worse);
+    assert_eq!(ends(&together[0]), ends(&one[0]), "as if each were alone with a quarter of the doubt");
+}
+
+/// A row of answers as [`usual`], times a factor.
+fn cell(factor: f64) -> Cell {
+    let mut cell = Cell::default();
+    for i in 0..2000 {
+        let latency = Nanos::from_secs_f64(factor * usual(i) as f64 / 1e6);
+        cell.blocks[i as usize * BLOCKS / 2000].latencies[0].add(latency);
+    }
+    cell.blocks.iter_mut().for_each(|block| block.latencies[0].settle());
+    cell
+}
+
+#[test]
+fn what_is_no_worse_than_one_of_the_baselines_is_no_change_for_the_worse() {
+    let (quick, slow) = (made(usual), made(|i| usual(i) * 13 / 10));
+    let comparison = held(&[&quick, &slow], &slow, Terms::default()).unwrap();
+    assert!(told(&comparison).iter().all(|(_, change)| *change != Change::Worse), "{comparison:#?}");
+    let comparison = held(&[&quick, &quick], &slow, Terms::default()).unwrap();
+    assert_eq!(comparison.outcome, Outcome::Fail, "two baselines are no worse than one");
+}
+
+#[test]
+fn runs_of_different_things_are_not_compared_and_differences_are_told() {
+    let renamed = SCENARIO.replace("\"acme\"", "\"globex\"").replace("\"test\"", "\"other\"");
+    let other = Made::of(renamed, &samples(usual));
+    let refused = |new: &Made| {
+        let error = held(&[&made(usual)], new, Terms::default()).unwrap_err().to_string();
+        error.lines().skip(1).map(|line| format!("{line}\n")).collect::<String>()
+    };
+    insta::assert_snapshot!(refused(&other), @"
+    scenario: test, now other
+    tenants: acme, now globex
+    ");
+    insta::assert_snapshot!(refused(&Made::new("# a comment\n", &samples(usual))), @"the scenario's text has changed");
+    let mut faster = made(usual);
+    faster.manifest.scenario.overrides.rate = Some(20.0);
+    let paused = Pace { paused: true, factor: 1.0 };
+    faster.manifest.events.push(Event::of_pace(Nanos::from_secs(1), Pace::default(), paused));
+    insta::assert_snapshot!(refused(&faster), @"
+    changed by the command line: nothing, now 20/s
+    changed by hand: nothing, now paused at 1.0 s
+    ");
+    let forced = Terms { force: true, ..Terms::default() };
+    let error = held(&[&made(usual)], &other, forced).unwrap_err();
+    assert!(matches!(error, CompareError::NothingInCommon { .. }), "{error}");
+
+    let mut new = Made::new("# a comment\n", &samples(usual));
+    new.manifest.environment.name = "staging".to_owned();
+    new.manifest.environment.faults = vec!["count-lost=10".to_owned()];
+    new.manifest.environment.http2 = vec!["a".to_owned()];
+    new.manifest.saasbench = "0.2.0".to_owned();
+    new.manifest.machine.cpus = 64;
+    new.manifest.scenario.overrides.rate = Some(20.0);
+    new.manifest.state = State::Interrupted;
+    let comparison = held(&[&made(usual), &made(usual)], &new, forced).unwrap();
+    insta::assert_snapshot!(comparison.warnings.join("\n"), @"
+    the scenario's text has changed
+    changed by the command line: nothing, now 20/s
+    environment: test, replicas: 2, now staging, replicas: 2
+    faults: none, now count-lost=10
+    HTTP/2: none, now a
+    version of saasbench: 0.1.0, now 0.2.0
+    machine: test test with 1 processors, now test test with 64 processors
+    how the run ended: finished, now interrupted
+    ");
+}
+
+#[test]
+fn a_comparison_serializes() {
+    let mut json = serde_json::to_value(against(&made(usual), &made(usual))).unwrap();
+    for key in ["new", "baselines"] {
+        json[key] = "DIR".into();
+    }
+    insta::assert_snapshot!(serde_json::to_string_pretty(&json).unwrap());
+}

@@ -1,0 +1,102 @@
+//! Prometheus as a witness: its raw samples of a replica, placed by its own clock.
+
+use super::{
+    Assumptions, Counter, Gains, Witness, cell, compare, counters,
+    diagnose::Accounts,
+    expected::expected,
+    raw::{asked, same_time, series_of, target},
+};
+use crate::{
+    ledger::Views,
+    verdict::{Claim, Verdict},
+};
+use saasbench_model::{scenario::MetricsContract, units::Nanos};
+use saasbench_record::{
+    manifest::Replica,
+    prometheus::{AnswerRecord, POSITION, RawSeries, newest_scrapes},
+};
+
+/// What Prometheus must have seen of a replica for its samples to tell the whole run.
+#[derive(Debug, Clone, Copy)]
+pub struct PrometheusSpan {
+    /// No request was sent before, on the run's clock.
+    pub from: Nanos,
+    /// The replica's counters had come to rest by then: seconds since the epoch, with the clocks' tolerance on top.
+    pub rest_unix: f64,
+}
+
+/// Holds Prometheus's raw samples of a replica against the ledger: one verdict a counter.
+pub fn by_prometheus(
+    contract: &MetricsContract,
+    replica: &Replica,
+    views: &Views,
+    answers: &[AnswerRecord],
+    span: PrometheusSpan,
+    assumptions: Assumptions,
+) -> Vec<Witness> {
+    let judge = |counter: Counter<'_>| {
+        let subject = counter.subject(replica, "Prometheus");
+        let before = match seen_whole_run(answers, counter, replica, span) {
+            Ok(before) => before,
+            Err(why) => {
+                let verdict = Verdict::inconclusive(Claim::Counters, subject, why);
+                return Witness { verdict, gains: None };
+            }
+        };
+        let restarted = series_of(answers, "process_start_time_seconds", replica)
+            .iter()
+            .any(|series| series.samples.windows(2).any(|pair| pair[0].1 != pair[1].1));
+        let mut gains = Gains::new();
+        for series in series_of(answers, counter.name, replica) {
+            if let Some(key) = cell(counter, &series.labels) {
+                *gains.entry(key).or_default() += gain(&series, before);
+            }
+        }
+        let assumptions = Assumptions { restarted, ..assumptions };
+        let place = "see observations/prometheus.jsonl";
+        let verdict = compare(subject, counter, views, &gains, assumptions, place);
+        let told = assumptions.exclusive && assumptions.complete && !restarted;
+        let accounts = Accounts::new(&expected(counter, counter.ledger(views), &gains), &gains);
+        let diagnosis = accounts.diagnose(None).filter(|_| told);
+        Witness { verdict: verdict.explained(diagnosis), gains: Some(gains) }
+    };
+    counters(contract).into_iter().map(judge).collect()
+}
+
+/// Whether Prometheus saw the whole run: the time of its last scrape before the load, by its own clock, or why not.
+fn seen_whole_run(
+    answers: &[AnswerRecord],
+    counter: Counter<'_>,
+    replica: &Replica,
+    span: PrometheusSpan,
+) -> Result<f64, String> {
+    asked(answers, counter.name)?;
+    let up = target(answers, replica)?;
+    let position = |of: &dyn Fn(&&AnswerRecord) -> bool| {
+        let answer = answers.iter().filter(|answer| answer.query == POSITION).rfind(of)?.answer.as_ref()?;
+        newest_scrapes(answer).get(&replica.instance).copied()
+    };
+    let up_at = |at: f64| up.samples.iter().rfind(|(time, _)| same_time(*time, at)).map(|(_, up)| *up);
+    let Some(before) = position(&|answer| answer.at_ns <= span.from).filter(|at| up_at(*at) == Some(1.0))
+    else {
+        return Err("Prometheus had not scraped it before the load began".to_owned());
+    };
+    match position(&|answer| answer.at_ns > span.from).filter(|at| *at >= span.rest_unix) {
+        None => Err("Prometheus has not scraped it since its counters came to rest".to_owned()),
+        Some(at) if up_at(at) != Some(1.0) => Err("Prometheus found it down after the load".to_owned()),
+        Some(_) => Ok(before),
+    }
+}
+
+/// What a counter gained since the scrape at `before`: the sum of its rises; a fall is a reset, after which it counts
+/// from zero. A series that did not exist then began at zero.
+fn gain(series: &RawSeries, before: f64) -> f64 {
+    let until = |at: f64| at < before || same_time(at, before);
+    let mut last = series.samples.iter().rfind(|(at, _)| until(*at)).map_or(0.0, |(_, value)| *value);
+    let mut gain = 0.0;
+    for (_, value) in series.samples.iter().filter(|(at, _)| !until(*at)) {
+        gain += if *value >= last { value - last } else { *value };
+        last = *value;
+    }
+    gain
+}

@@ -1,0 +1,138 @@
+//! A replica's own `/metrics` as a witness: both ends of the run, and the counter of requests at every scrape between.
+
+use serde_json::json;
+
+use super::{
+    Assumptions, Counter, Gains, Witness, cell, compare, counters, diagnose::Accounts, during::Course,
+    expected::expected, progress::Standings, usable,
+};
+use crate::{
+    ledger::Views,
+    replicas::{Settled, Unsettled},
+    verdict::{Claim, Diagnosis, Evidence, Outcome, Verdict},
+};
+use saasbench_model::scenario::MetricsContract;
+use saasbench_record::{manifest::Replica, observations::Scrape};
+
+/// All that is known of a replica's counters.
+#[derive(Debug, Clone, Copy)]
+pub struct Observed<'a> {
+    /// How requests map to series.
+    pub contract: &'a MetricsContract,
+    /// Whose they are.
+    pub replica: &'a Replica,
+    /// What clients saw of it.
+    pub views: &'a Views,
+    /// Where they began and ended.
+    pub settled: &'a Result<Settled, Unsettled>,
+    /// All its scrapes.
+    pub scrapes: &'a [Scrape],
+    /// What clients had seen at each of them.
+    pub standings: &'a [Standings],
+}
+
+/// Holds a replica's own `/metrics` against the ledger: one verdict a counter.
+pub fn by_scrape<'a>(observed: &Observed<'a>, assumptions: Assumptions) -> Vec<Witness> {
+    let mut whole = None;
+    let judge = |counter: Counter<'a>| {
+        let subject = counter.subject(observed.replica, "scrape");
+        let settled = match usable(Claim::Counters, &subject, observed.settled) {
+            Ok(settled) => settled,
+            Err(verdict) => return Witness { verdict, gains: None },
+        };
+        let assumptions = Assumptions { restarted: !settled.restarts.is_empty(), ..assumptions };
+        let course = course(observed, counter, settled);
+        let mut gains = gains(counter, settled, assumptions.restarted);
+        for (key, gained) in course.iter().flat_map(Course::by_earlier_processes) {
+            *gains.entry(key).or_default() += gained;
+        }
+        let place = format!("see {}", settled.file);
+        let verdict = compare(subject, counter, observed.views, &gains, assumptions, &place);
+        // What names the series that is wrong comes first; the rest is for what no comparison of both ends shows.
+        let verdict = match verdict.outcome {
+            Outcome::Fail => verdict,
+            _ => unsteady(verdict, settled, course.as_ref(), assumptions),
+        };
+        let told = assumptions.exclusive && assumptions.complete && !assumptions.restarted;
+        let accounts = Accounts::new(&expected(counter, counter.ledger(observed.views), &gains), &gains);
+        let diagnosis = fallen(settled)
+            .or_else(|| whole.clone().filter(|_| accounts.lack() > 0.0))
+            .or_else(|| accounts.diagnose(course.as_ref()).filter(|_| told));
+        if course.is_some() {
+            // What befell the whole page befell all its counters.
+            whole = diagnosis
+                .clone()
+                .filter(|found| ["metrics-stale", "counter-reset"].contains(&&*found.suspect));
+        }
+        Witness { verdict: verdict.explained(diagnosis), gains: Some(gains) }
+    };
+    counters(observed.contract).into_iter().map(judge).collect()
+}
+
+/// What a counter gained; since its process began, where that was not there before the load.
+fn gains(counter: Counter<'_>, settled: &Settled, restarted: bool) -> Gains {
+    let mut gains = Gains::new();
+    for (labels, after) in settled.after.named(counter.name) {
+        let before = if restarted { None } else { settled.before.value(counter.name, labels) };
+        if let Some(key) = cell(counter, labels) {
+            *gains.entry(key).or_default() += after - before.unwrap_or(0.0);
+        }
+    }
+    gains
+}
+
+/// The counter from scrape to scrape; only that of all requests is kept so.
+fn course<'a>(observed: &Observed<'a>, counter: Counter<'a>, settled: &Settled) -> Option<Course<'a>> {
+    let Observed { scrapes, standings, .. } = *observed;
+    (!counter.per_tenant).then(|| Course::new(counter, scrapes, &settled.restarts, standings))
+}
+
+/// The verdict again, as a failure if counters fell on the way, or were wrong there, or the record of them was changed.
+fn unsteady(
+    verdict: Verdict,
+    settled: &Settled,
+    course: Option<&Course<'_>>,
+    assumptions: Assumptions,
+) -> Verdict {
+    let mut evidence: Vec<Evidence> = settled
+        .falls
+        .iter()
+        .map(|fall| {
+            let (before, after) = fall.values;
+            let observed =
+                format!("{} fell from {before} to {after}, and the replica was not restarted", fall.series);
+            let finding = Evidence::new(Outcome::Fail, &fall.series, "a counter that only rises", observed);
+            finding.detail(format!("see {} and the one before it", fall.file))
+        })
+        .collect();
+    evidence.extend(settled.changed.iter().map(|file| {
+        let observed =
+            "two scrapes were equal when they were recorded, and are not now: the record was changed";
+        let finding = Evidence::new(Outcome::Fail, "record", "two equal scrapes", observed);
+        finding.detail(format!("see {file} and the one before it"))
+    }));
+    // Without evidence nothing could be compared.
+    let course = course.filter(|_| !verdict.evidence.is_empty());
+    evidence.extend(course.into_iter().flat_map(|course| course.judge(assumptions)));
+    match evidence.first() {
+        Some(first) => {
+            let summary = first.observed.clone();
+            Verdict::from_evidence(verdict.claim, verdict.subject, evidence, |_, _| summary)
+        }
+        None => verdict,
+    }
+}
+
+/// A counter that fell though its process went on.
+fn fallen(settled: &Settled) -> Option<Diagnosis> {
+    let fall = settled.falls.first()?;
+    let (before, after) = fall.values;
+    Some(Diagnosis::new(
+        "counter-reset",
+        json!({ "before": before, "after": after }),
+        format!(
+            "counters began again though the process went on: {} fell from {before} to {after}",
+            fall.series
+        ),
+    ))
+}

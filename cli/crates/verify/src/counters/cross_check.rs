@@ -1,0 +1,78 @@
+//! Three witnesses: the clients' ledger, the replica's own `/metrics`, and Prometheus. Where one of them disagrees, the other
+//! two say who is alone.
+
+use super::Gains;
+use crate::verdict::{Outcome, Verdict};
+
+/// What a witness says of a counter.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Witness {
+    /// Held against the ledger.
+    pub verdict: Verdict,
+    /// What it counted; `None` where there is nothing to judge from.
+    pub(super) gains: Option<Gains>,
+}
+
+/// Compares the replica's witness of a counter with Prometheus's, and says in what failed who is alone.
+pub fn compare_witnesses(scrape: &mut Witness, prometheus: &mut Witness) {
+    let (Some(by_scrape), Some(by_prometheus)) = (&scrape.gains, &prometheus.gains) else { return };
+    let failed = |witness: &Witness| witness.verdict.outcome == Outcome::Fail;
+    let (told, others) = if same(by_scrape, by_prometheus) {
+        (
+            "the replica's /metrics and Prometheus count the same: the clients' ledger stands alone",
+            (true, true),
+        )
+    } else if !failed(scrape) {
+        ("Prometheus stands alone: the replica's own /metrics agree with the clients' ledger", (false, true))
+    } else if !failed(prometheus) {
+        ("the replica's own /metrics stand alone: Prometheus agrees with the clients' ledger", (true, false))
+    } else {
+        ("the replica's /metrics, Prometheus and the clients' ledger all differ", (true, true))
+    };
+    for (witness, meant) in [(scrape, others.0), (prometheus, others.1)] {
+        let first = witness.verdict.evidence.first_mut().filter(|first| first.outcome == Outcome::Fail);
+        if let Some(first) = first.filter(|_| meant) {
+            first.details.push(format!("witnesses: {told}"));
+        }
+    }
+}
+
+/// Whether two witnesses count the same; a series that gained nothing need not be there.
+fn same(one: &Gains, other: &Gains) -> bool {
+    let of = |gains: &Gains, key| gains.get(key).copied().unwrap_or(0.0);
+    one.keys().chain(other.keys()).all(|key| of(one, key) == of(other, key))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        ledger::Cell,
+        verdict::{Claim, Evidence},
+    };
+
+    fn witness(outcome: Outcome, count: f64) -> Witness {
+        let cell = Cell { tenant: None, method: "POST".to_owned(), path: "/chat".to_owned() };
+        let evidence = vec![Evidence::new(outcome, "POST /chat 200", "3", "what it counted")];
+        let verdict = Verdict::from_evidence(Claim::Counters, "", evidence, |_, _| String::new());
+        Witness { verdict, gains: Some([((cell, "200".to_owned()), count)].into()) }
+    }
+
+    #[test]
+    fn who_is_alone_is_told_where_it_failed() {
+        use Outcome::{Fail, Pass};
+        let mut all = String::new();
+        for (mut scrape, mut prometheus) in [
+            (witness(Fail, 2.0), witness(Fail, 2.0)),
+            (witness(Pass, 3.0), witness(Fail, 2.0)),
+            (witness(Fail, 2.0), witness(Pass, 3.0)),
+            (witness(Fail, 2.0), witness(Fail, 4.0)),
+            (witness(Pass, 3.0), witness(Pass, 3.0)),
+        ] {
+            compare_witnesses(&mut scrape, &mut prometheus);
+            let details = |witness: &Witness| witness.verdict.evidence[0].details.join(" ");
+            all += &format!("scrape: {}\nprometheus: {}\n\n", details(&scrape), details(&prometheus));
+        }
+        insta::assert_snapshot!(all);
+    }
+}

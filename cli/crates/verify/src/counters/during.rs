@@ -1,0 +1,209 @@
+//! The counter of requests at every scrape while the load ran, not only at its end: so a counter that was right at last
+//! and wrong on the way is found, and of a replica that was restarted all is judged but what it lost.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+
+use super::{
+    Assumptions, Cell, Counter, Gains, cell,
+    progress::{Standing, Standings},
+};
+use crate::verdict::{Diagnosis, Evidence, Outcome};
+use saasbench_model::units::Nanos;
+use saasbench_record::{observations::Scrape, scrape::Phase};
+
+/// The counter of requests of one replica from scrape to scrape.
+#[derive(Debug)]
+pub(super) struct Course<'a> {
+    /// Scrapes that could be read, with the number of the replica's process, what it counts, and what the ledger says.
+    looks: Vec<Look<'a>>,
+    counter: Counter<'a>,
+}
+
+/// One scrape of it.
+#[derive(Debug)]
+struct Look<'a> {
+    scrape: &'a Scrape,
+    process: usize,
+    values: Gains,
+    standings: &'a Standings,
+}
+
+impl<'a> Course<'a> {
+    pub(super) fn new(
+        counter: Counter<'a>,
+        scrapes: &'a [Scrape],
+        restarts: &[(Nanos, Nanos)],
+        standings: &'a [Standings],
+    ) -> Self {
+        let look = |(scrape, standings): (&'a Scrape, &'a Standings)| {
+            let exposition = saasbench_exposition::parse(scrape.text.as_deref().ok()?).ok()?;
+            let mut values = Gains::new();
+            for series in exposition.named(counter.name) {
+                if let Some(key) = cell(counter, &series.labels) {
+                    *values.entry(key).or_default() += series.value;
+                }
+            }
+            let process = restarts.partition_point(|(_, to)| *to <= scrape.to);
+            Some(Look { scrape, process, values, standings })
+        };
+        // What came before the last scrape before the load may have moved for earlier requests, which nobody has recorded.
+        let is_before = |scrape: &Scrape| scrape.phase == Phase::Before && scrape.text.is_ok();
+        let begin = scrapes.iter().rposition(is_before).unwrap_or(0);
+        let looks = scrapes.iter().zip(standings).skip(begin).filter_map(look).collect();
+        Self { looks, counter }
+    }
+
+    /// What each process but the last was seen to count, by its first scrape and its last.
+    pub(super) fn by_earlier_processes(&self) -> Vec<((Cell, String), f64)> {
+        let mut gained = Vec::new();
+        let last = self.looks.last().map_or(0, |look| look.process);
+        for process in 0..last {
+            let mut looks = self.looks.iter().filter(|look| look.process == process);
+            let Some(first) = looks.next() else { continue };
+            for (key, value) in looks.next_back().into_iter().flat_map(|look| &look.values) {
+                gained.push((key.clone(), value - first.values.get(key).copied().unwrap_or(0.0)));
+            }
+        }
+        gained
+    }
+
+    /// For each series the first scrape that it cannot be right at, held against the first scrape of the same process.
+    pub(super) fn judge(&self, assumptions: Assumptions) -> Vec<Evidence> {
+        let mut found: BTreeMap<&(Cell, String), Evidence> = BTreeMap::new();
+        for (index, look) in self.looks.iter().enumerate() {
+            let base = self.looks[..index].iter().find(|base| base.process == look.process);
+            let Some(base) = base else { continue };
+            for (key, value) in &look.values {
+                let before = base.values.get(key).copied().unwrap_or(0.0);
+                let bounds = self.bounds(base, look, key);
+                if let Some(finding) = finding(key, value - before, bounds, (base, look), assumptions) {
+                    found.entry(key).or_insert(finding);
+                }
+            }
+        }
+        found.into_values().collect()
+    }
+
+    /// Whether at every scrape the counter stood at about this share of what the ledger says, as it does if every N-th
+    /// request is counted wrongly.
+    pub(super) fn runs_evenly(&self, share: f64) -> bool {
+        let Some(base) = self.looks.first() else { return true };
+        self.looks.iter().all(|look| {
+            let (least, most) = look.totals();
+            let gained = look.gained_since(base);
+            let slack = 4.0 * (most * (1.0 - share).abs()).sqrt() + 2.0;
+            (least * share - slack..=most * share + slack).contains(&gained)
+        })
+    }
+
+    /// A page whose time stood still, or counters that began again between two scrapes: what explains that the counter is
+    /// right but for one break.
+    pub(super) fn interrupted(&self) -> Option<Diagnosis> {
+        let (first, last) = (self.looks.first()?, self.looks.last()?);
+        let at = |look: &Look<'_>| look.scrape.from.as_secs_f64();
+        let right = |from: usize, to: usize| {
+            let looks = &self.looks[from..to];
+            looks.iter().all(|look| self.agrees(&looks[0], look))
+        };
+        let shown = last.gained_since(first);
+        let stood = self.looks.windows(2).find(|pair| {
+            let ((least, _), (_, most)) = (pair[0].totals(), pair[1].totals());
+            pair[1].scrape.phase != Phase::After && (least..=most).contains(&shown)
+        });
+        // A page that is new each time is not old: its counters lack what they counted before some instant.
+        let still = self
+            .looks
+            .windows(2)
+            .any(|pair| pair[0].values == pair[1].values && pair[1].totals().0 > pair[0].totals().1);
+        if let Some(pair) = stood.filter(|_| still && last.totals().0 > shown) {
+            let (from, to) = (at(&pair[0]), at(&pair[1]));
+            return Some(Diagnosis::new(
+                "metrics-stale",
+                json!({ "as_of_s": [from, to], "shown_at_s": at(last) }),
+                format!(
+                    "the page is old: at {:.1} s it shows what was true between {from:.1} and {to:.1} s",
+                    at(last)
+                ),
+            ));
+        }
+        let lacking = (1..self.looks.len()).find(|index| !self.agrees(first, &self.looks[*index]))?;
+        if !right(0, lacking) || !right(lacking, self.looks.len()) {
+            return None;
+        }
+        let (from, to) = (at(&self.looks[lacking - 1]), at(&self.looks[lacking]));
+        let missing = last.totals().0 - shown;
+        Some(Diagnosis::new(
+            "counter-reset",
+            json!({ "between_s": [from, to], "missing": missing }),
+            format!(
+                "counters began again between {from:.1} and {to:.1} s though the process went on: {missing} requests of before \
+                 are missing from then on, and none of after"
+            ),
+        ))
+    }
+
+    /// Whether every series gained from one scrape to another what the ledger allows.
+    fn agrees(&self, base: &Look<'_>, look: &Look<'_>) -> bool {
+        look.values.iter().all(|(key, value)| {
+            let gain = value - base.values.get(key).copied().unwrap_or(0.0);
+            let (least, most) = self.bounds(base, look, key);
+            (least as f64..=most as f64).contains(&gain)
+        })
+    }
+
+    /// The least and the most that a series can have gained from one scrape to another of the same process.
+    fn bounds(&self, base: &Look<'_>, look: &Look<'_>, (cell, label): &(Cell, String)) -> (u64, u64) {
+        let none = Standing::default();
+        let of = |counts: &BTreeMap<u16, u64>| -> u64 {
+            let counts =
+                counts.iter().filter(|(status, _)| self.counter.contract.status_of(**status) == *label);
+            counts.map(|(_, count)| count).sum()
+        };
+        let (base, look) =
+            (base.standings.get(cell).unwrap_or(&none), look.standings.get(cell).unwrap_or(&none));
+        let least = of(&look.surely).saturating_sub(of(&base.maybe));
+        let most = of(&look.maybe).saturating_sub(of(&base.surely)) + look.unknown;
+        (least, most)
+    }
+}
+
+impl Look<'_> {
+    /// The least and the most that all series together can have counted by now.
+    fn totals(&self) -> (f64, f64) {
+        let sum = |counts: &BTreeMap<u16, u64>| counts.values().sum::<u64>();
+        let least: u64 = self.standings.values().map(|standing| sum(&standing.surely)).sum();
+        let most: u64 = self.standings.values().map(|standing| sum(&standing.maybe) + standing.unknown).sum();
+        (least as f64, most as f64)
+    }
+
+    fn gained_since(&self, base: &Look<'_>) -> f64 {
+        self.values.values().sum::<f64>() - base.values.values().sum::<f64>()
+    }
+}
+
+/// Whether a gain between two scrapes cannot be right.
+fn finding(
+    (cell, status): &(Cell, String),
+    gain: f64,
+    (least, most): (u64, u64),
+    (base, look): (&Look<'_>, &Look<'_>),
+    assumptions: Assumptions,
+) -> Option<Evidence> {
+    let surplus = assumptions.exclusive && assumptions.complete && gain > most as f64;
+    if gain >= least as f64 && !surplus {
+        return None;
+    }
+    let at = look.scrape.from.as_secs_f64();
+    let observed =
+        format!("{cell} {status}: {gain} counted at {at:.1} s, when clients had seen {least} to {most}");
+    let name = |look: &Look<'_>| look.scrape.file.clone().unwrap_or_default();
+    let finding = Evidence::new(
+        Outcome::Fail,
+        format!("{cell} {status} at {at:.1} s"),
+        format!("{least} to {most} by then"),
+        observed,
+    );
+    Some(finding.detail(format!("see {}, and {} before it", name(look), name(base))))
+}

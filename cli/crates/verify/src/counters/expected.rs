@@ -1,0 +1,101 @@
+//! What a counter has to have gained by the ledger, told apart by the labels that the counter has, and whether it has those
+//! that the contract promises.
+
+use std::collections::BTreeMap;
+
+use super::{Counter, Gains};
+use crate::ledger::{Cell, Seen};
+use saasbench_model::scenario::{Statuses, is_status_class};
+
+/// What clients saw of one cell of a counter.
+#[derive(Debug, Default)]
+pub(super) struct Expected {
+    /// Answers by status label.
+    pub(super) answered: BTreeMap<String, u64>,
+    /// Requests without an answer.
+    pub(super) unknown: u64,
+}
+
+/// What the ledger expects of a counter. The contract names labels once for all series: where a counter by tenant lacks
+/// one of them, requests are grouped together.
+pub(super) fn expected(
+    counter: Counter<'_>,
+    ledger: &BTreeMap<Cell, Seen>,
+    gains: &Gains,
+) -> BTreeMap<Cell, Expected> {
+    let lacks = |told: &dyn Fn(&Cell, &str) -> bool| {
+        counter.per_tenant && !gains.keys().any(|(cell, status)| told(cell, status))
+    };
+    let lacks_method = lacks(&|cell, _| !cell.method.is_empty());
+    let lacks_path = lacks(&|cell, _| !cell.path.is_empty());
+    let lacks_status = lacks(&|_, status| !status.is_empty());
+    let mut expected: BTreeMap<Cell, Expected> = BTreeMap::new();
+    for (cell, seen) in ledger {
+        let mut cell = cell.clone();
+        if lacks_method {
+            cell.method.clear();
+        }
+        if lacks_path {
+            cell.path.clear();
+        }
+        let of_cell = expected.entry(cell).or_default();
+        of_cell.unknown += seen.unknown;
+        for (status, answered) in &seen.statuses {
+            let label = if lacks_status { String::new() } else { counter.contract.status_of(*status) };
+            *of_cell.answered.entry(label).or_default() += answered.count;
+        }
+    }
+    expected
+}
+
+/// Why a counter cannot be compared, though it is there: it is not labelled as the contract says. Nobody's count is wrong
+/// then, so this accuses nobody.
+pub(super) fn misread(
+    counter: Counter<'_>,
+    expected: &BTreeMap<Cell, Expected>,
+    gains: &Gains,
+) -> Option<String> {
+    let contract = counter.contract;
+    let statuses: Vec<&str> =
+        gains.keys().map(|(_, status)| status.as_str()).filter(|status| !status.is_empty()).collect();
+    let other = match contract.statuses {
+        _ if statuses.is_empty() => None,
+        Statuses::Exact if statuses.iter().all(|status| is_status_class(status)) => Some("grouped"),
+        Statuses::Grouped if !statuses.iter().any(|status| is_status_class(status)) => Some("exact"),
+        _ => None,
+    };
+    if let Some(other) = other {
+        let seen = statuses[0];
+        return Some(format!(
+            "{} has statuses like {seen:?}: the contract needs `statuses = \"{other}\"` ([metrics])",
+            counter.name
+        ));
+    }
+    let told = [
+        ("method_label", &contract.method_label, (|cell, _| !cell.method.is_empty()) as Told),
+        ("route_label", &contract.route_label, |cell, _| !cell.path.is_empty()),
+        ("status_label", &contract.status_label, |_, status| !status.is_empty()),
+        ("tenant_requests", &contract.tenant_label, |cell, _| {
+            cell.tenant.as_ref().is_some_and(|t| !t.is_empty())
+        }),
+    ];
+    let wanted: Vec<(&Cell, &str)> = expected
+        .iter()
+        .flat_map(|(cell, of)| of.answered.keys().map(move |status| (cell, status.as_str())))
+        .collect();
+    let lacking = told.iter().find(|(_, label, told)| {
+        label.is_some()
+            && wanted.iter().any(|(cell, status)| told(cell, status))
+            && !gains.keys().any(|(cell, status)| told(cell, status))
+    });
+    lacking.map(|(key, label, _)| {
+        let label = label.as_deref().unwrap_or_default();
+        format!(
+            "no series of {} has the label {label:?}: the service may name it otherwise, or have none, `{key} = \"\"` ([metrics])",
+            counter.name
+        )
+    })
+}
+
+/// Whether a label of a series is not empty.
+type Told = fn(&Cell, &str) -> bool;

@@ -1,0 +1,82 @@
+//! Raw samples of Prometheus's, found in the record of its answers.
+
+use saasbench_record::{
+    manifest::Replica,
+    prometheus::{AnswerRecord, RawSeries, doubt, matrix},
+};
+
+/// Whether Prometheus was asked for a metric and answered in full, or why not.
+pub(crate) fn asked(answers: &[AnswerRecord], metric: &str) -> Result<(), String> {
+    let answer = answers.iter().rfind(|answer| is_about(answer, metric));
+    whole(answer.ok_or("Prometheus was not asked: the run ended before")?).map(|_| ())
+}
+
+/// An answer that is there and complete, or why it is not.
+pub(crate) fn whole(record: &AnswerRecord) -> Result<&serde_json::Value, String> {
+    match &record.answer {
+        Some(answer) => doubt(answer).map_or(Ok(answer), Err),
+        None => {
+            let why = record.error.as_deref().unwrap_or("no reason given");
+            Err(format!("Prometheus did not answer: {why}"))
+        }
+    }
+}
+
+/// `up` of a replica, or why there is no such target.
+pub(crate) fn target(answers: &[AnswerRecord], replica: &Replica) -> Result<RawSeries, String> {
+    let mut up = series_of(answers, "up", replica);
+    match (up.len(), up.pop()) {
+        (1, Some(up)) => Ok(up),
+        (0, _) => {
+            let known = known_instances(answers);
+            Err(format!("Prometheus has no target with instance=\"{}\"{known}", replica.instance))
+        }
+        (targets, _) => {
+            Err(format!("Prometheus has {targets} targets with instance=\"{}\"", replica.instance))
+        }
+    }
+}
+
+/// Whether two of Prometheus's timestamps are the same: they are whole milliseconds, written as floats.
+pub(crate) fn same_time(a: f64, b: f64) -> bool {
+    (a - b).abs() < 0.0005
+}
+
+/// Whether an answer is to a question for raw samples of this metric.
+fn is_about(answer: &AnswerRecord, metric: &str) -> bool {
+    // A query of the scenario's own can begin with the same name; it cannot end so.
+    answer.query.strip_prefix(metric).is_some_and(|rest| rest.starts_with(['[', '{']) && rest.ends_with(']'))
+}
+
+/// The raw samples of a metric of this replica.
+pub(crate) fn series_of(answers: &[AnswerRecord], metric: &str, replica: &Replica) -> Vec<RawSeries> {
+    let answer =
+        answers.iter().rfind(|answer| is_about(answer, metric)).and_then(|answer| answer.answer.as_ref());
+    let mut series = answer.map(matrix).unwrap_or_default();
+    series.retain(|series| series.labels.get("instance") == Some(&replica.instance));
+    series
+}
+
+fn known_instances(answers: &[AnswerRecord]) -> String {
+    let answer =
+        answers.iter().rfind(|answer| is_about(answer, "up")).and_then(|answer| answer.answer.as_ref());
+    let mut instances: Vec<String> = answer
+        .map(matrix)
+        .unwrap_or_default()
+        .iter()
+        .filter_map(|series| series.labels.get("instance").cloned())
+        .collect();
+    instances.sort();
+    instances.dedup();
+    if instances.is_empty() {
+        "; it has none at all".to_owned()
+    } else {
+        format!("; it has {}", instances.join(", "))
+    }
+}
+
+/// The raw samples of a metric of every target.
+pub(crate) fn named(answers: &[AnswerRecord], metric: &str) -> Vec<RawSeries> {
+    let answer = answers.iter().rfind(|answer| is_about(answer, metric));
+    answer.and_then(|answer| answer.answer.as_ref()).map(matrix).unwrap_or_default()
+}

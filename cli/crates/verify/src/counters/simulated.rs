@@ -1,0 +1,244 @@
+//! Simulated services that count as they should, early or late, through restarts and silence, are never accused; those that
+//! make one of the usual mistakes are, by its name.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use crate::testing::Judge as _;
+use crate::verdict::{Claim, Outcome, Verdict};
+use saasbench_model::units::Nanos;
+use saasbench_record::{
+    sample::{Outcome as SampleOutcome, Sample, Silence},
+    testing::{Made, sample},
+};
+
+const SCENARIO: &str = r#"
+version = 1
+name = "test"
+[[tenant]]
+id = "acme"
+[[tenant]]
+id = "globex"
+[[journey]]
+name = "chat"
+[[journey.step]]
+post = "/chat"
+status = [200, 429]
+[[load]]
+rate = "10/s"
+duration = "10s"
+"#;
+
+/// The end of the load, and the scrapes after it, in milliseconds.
+const END: i64 = 12_000;
+
+/// One request, in milliseconds: when it was sent, when it was answered, how much later it counted.
+#[derive(Debug, Clone)]
+struct Request {
+    sent: i64,
+    length: i64,
+    late: i64,
+    refused: bool,
+    tenant: usize,
+    /// It got no answer; whether it counts.
+    silent: Option<bool>,
+}
+
+/// What a service does wrong.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Mistake {
+    None,
+    Lost,
+    Double,
+    Status,
+    Tenant,
+    RawPath,
+    /// At this time all counters begin again.
+    Reset(i64),
+    /// From this time on the page stays as it is.
+    Stale(i64),
+}
+
+fn requests(most: usize) -> impl Strategy<Value = Vec<Request>> {
+    let request = (0_i64..10_000, 1_i64..300, 0_i64..900, prop::bool::ANY, 0_usize..2, 0_u8..40);
+    let request = request.prop_map(|(sent, length, late, refused, tenant, fate)| {
+        let silent = (fate < 2).then_some(fate == 1);
+        Request { sent, length, late, refused, tenant, silent }
+    });
+    prop::collection::vec(request, most / 2..most)
+}
+
+/// A service with its page.
+struct Service<'a> {
+    requests: &'a [Request],
+    mistake: Mistake,
+    restart: Option<i64>,
+}
+
+impl Service<'_> {
+    /// The page at an instant.
+    fn page(&self, at: i64) -> String {
+        let at_last = match self.mistake {
+            Mistake::Stale(since) => at.min(since),
+            _ => at,
+        };
+        let restarted = self.restart.filter(|restart| *restart <= at);
+        let since = match self.mistake {
+            Mistake::Reset(reset) if reset <= at => Some(reset),
+            _ => restarted,
+        };
+        let mut counts: BTreeMap<(usize, String, &str), u32> = BTreeMap::new();
+        for (number, request) in self.requests.iter().enumerate() {
+            let done = request.sent + request.length;
+            let counted = done + request.late;
+            if request.silent == Some(false) || counted > at_last || since.is_some_and(|since| done <= since)
+            {
+                continue;
+            }
+            let (mut tenant, mut status, mut path) =
+                (request.tenant, if request.refused { "429" } else { "200" }, "/chat".to_owned());
+            let mut times = 1;
+            match self.mistake {
+                Mistake::Lost if number % 10 == 0 => times = 0,
+                Mistake::Double => times = 2,
+                Mistake::Status if request.refused => status = "200",
+                Mistake::Tenant if number % 5 == 0 => tenant = 1,
+                Mistake::RawPath => path = format!("/chat?n={}", number % 7),
+                _ => {}
+            }
+            *counts.entry((tenant, path, status)).or_default() += times;
+        }
+        let line = |name: &str, tenant: &str, (path, status): (&str, &str), count: u32| {
+            format!("{name}{{{tenant}handler=\"{path}\",method=\"POST\",status=\"{status}\"}} {count}\n")
+        };
+        let mut routes: BTreeMap<(&str, &str), u32> = BTreeMap::new();
+        let mut text = format!("process_start_time_seconds {}\n", if restarted.is_some() { 2 } else { 1 });
+        for ((tenant, path, status), count) in &counts {
+            *routes.entry((path, status)).or_default() += count;
+            let tenant = format!("tenant=\"{}\",", ["acme", "globex"][*tenant]);
+            text += &line("tenant_requests_total", &tenant, (path, status), *count);
+        }
+        routes.iter().for_each(|(key, count)| text += &line("http_requests_total", "", *key, *count));
+        text
+    }
+
+    /// The run as it is recorded, with scrapes at these times.
+    fn run(&self, looks: &[i64]) -> Made {
+        let record = |request: &Request| {
+            let (sent, done) = (request.sent, request.sent + request.length);
+            let cut = self.restart.is_some_and(|restart| sent <= restart && restart < done);
+            let outcome = match request.refused {
+                _ if cut || request.silent.is_some() => SampleOutcome::Unknown(Silence::ConnectionLost),
+                true => SampleOutcome::Status(429),
+                false => SampleOutcome::Status(200),
+            };
+            Sample { done: Nanos::from_millis(done), tenant: request.tenant, ..sample(sent, 0, outcome) }
+        };
+        let mut samples: Vec<Sample> = self.requests.iter().map(record).collect();
+        samples.sort_by_key(|sample| sample.sent);
+        let mut made = Made::of(SCENARIO.to_owned(), &samples);
+        made.manifest.environment.replicas.truncate(1);
+        made.scrape("a", "before", &self.page(-10));
+        let mut times = vec![(-12, -9)];
+        for at in looks {
+            made.scrape("a", "during", &self.page(*at));
+            times.push((at - 2, at + 3));
+        }
+        for at in [END, END + 1000] {
+            made.scrape("a", "after", &self.page(at));
+            times.push((at, at + 1));
+        }
+        made.at_rest();
+        made.stamp_scrapes(&times);
+        made
+    }
+}
+
+fn counters(made: &Made) -> Vec<Verdict> {
+    let verdicts = made.judge().verdicts;
+    verdicts.into_iter().filter(|verdict| verdict.claim == Claim::Counters).collect()
+}
+
+fn looks() -> impl Strategy<Value = Vec<i64>> {
+    // Far enough apart not to overlap.
+    prop::collection::btree_set(0_i64..100, 1..6)
+        .prop_map(|looks| looks.iter().map(|at| at * 100 + 5).collect())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn who_counts_right_is_never_accused(
+        requests in requests(60), looks in looks(), restart in prop::option::of(500_i64..11_000),
+    ) {
+        let service = Service { requests: &requests, mistake: Mistake::None, restart };
+        for verdict in counters(&service.run(&looks)) {
+            prop_assert_ne!(verdict.outcome, Outcome::Fail, "{:#?}", verdict);
+            if restart.is_none() {
+                prop_assert_eq!(verdict.outcome, Outcome::Pass, "{:#?}", verdict);
+            }
+        }
+    }
+
+    #[test]
+    fn who_counts_wrong_is_called_by_the_name_of_the_mistake(requests in requests(400), which in 0_usize..7) {
+        let requests: Vec<Request> =
+            requests.into_iter().map(|request| Request { silent: None, ..request }).collect();
+        let (mistake, name) = [
+            (Mistake::Lost, "count-lost"),
+            (Mistake::Double, "count-double"),
+            (Mistake::Status, "status-mislabelled"),
+            (Mistake::Tenant, "tenant-mislabelled"),
+            (Mistake::RawPath, "handler-raw-path"),
+            (Mistake::Reset(4000), "counter-reset"),
+            (Mistake::Stale(5005), "metrics-stale"),
+        ][which];
+        let service = Service { requests: &requests, mistake, restart: None };
+        let failed: Vec<Verdict> = counters(&service.run(&[2505, 5005, 7505]))
+            .into_iter()
+            .filter(|verdict| verdict.outcome == Outcome::Fail)
+            .collect();
+        prop_assert!(!failed.is_empty());
+        for verdict in failed {
+            let suspect = verdict.evidence[0].diagnosis.as_ref().map(|diagnosis| diagnosis.suspect.as_str());
+            prop_assert_eq!(suspect, Some(name), "{:#?}", verdict);
+        }
+    }
+}
+
+#[test]
+fn mistakes_are_told_in_a_sentence() {
+    let requests: Vec<Request> = (0..400)
+        .map(|n| Request {
+            sent: n * 25,
+            length: 10,
+            late: 0,
+            refused: n % 4 == 0,
+            tenant: n as usize % 3 / 2,
+            silent: None,
+        })
+        .collect();
+    let mistakes = [
+        Mistake::Lost,
+        Mistake::Double,
+        Mistake::Status,
+        Mistake::Tenant,
+        Mistake::RawPath,
+        Mistake::Reset(4000),
+        Mistake::Reset(6000),
+        Mistake::Stale(5005),
+    ];
+    let mut all = String::new();
+    for mistake in mistakes {
+        let service = Service { requests: &requests, mistake, restart: None };
+        for verdict in counters(&service.run(&[2505, 5005, 7505])) {
+            all += &format!("{mistake:?}: {} {}\n", verdict.outcome, verdict.summary);
+            let diagnosis = verdict.evidence.first().and_then(|finding| finding.diagnosis.as_ref());
+            all += &diagnosis
+                .map_or(String::new(), |found| format!("    {}: {}\n", found.suspect, found.sentence));
+        }
+    }
+    insta::assert_snapshot!(all);
+}

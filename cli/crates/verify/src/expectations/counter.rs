@@ -1,0 +1,196 @@
+//! One expectation: counts the samples that it is about (`judge` weighs what they come to, `hopeless` what they still can).
+
+mod hopeless;
+mod judge;
+
+use crate::stall_attribution::{Excuse, Excuses};
+use saasbench_model::{
+    scenario::{
+        Scenario,
+        expectation::{Expectation, Filter, LatencyFrom, Measure},
+    },
+    units::Nanos,
+};
+use saasbench_record::{
+    sample::{Obstacle, Outcome as SampleOutcome, Sample, Silence},
+    stall::SHORTEST,
+    tally::{count_latency, latency_histogram},
+};
+
+/// One expectation, counting.
+#[derive(Debug)]
+pub(super) struct Counter {
+    expectation: Expectation,
+    /// Requests that it is about, drops left out.
+    requests: u64,
+    dropped: u64,
+    errors: u64,
+    /// Those that are left without timeouts that came because the generator stood still, and without what its machine had
+    /// no port or file descriptor for.
+    errors_excused: u64,
+    /// The first few errors: number, and what was wrong.
+    first_errors: Vec<(u64, String)>,
+    answered: u64,
+    /// Answers with the status that it is about.
+    matching: u64,
+    measured: Latencies,
+    /// The same without what may be the generator's own.
+    excused: Latencies,
+    /// Requests in the shadow of each stall.
+    touched: Vec<u64>,
+    longest: Nanos,
+    histogram: hdrhistogram::Histogram<u64>,
+    /// The same without what may be the generator's own.
+    histogram_excused: hdrhistogram::Histogram<u64>,
+}
+
+/// Latencies, counted against a bound.
+#[derive(Debug, Default)]
+struct Latencies {
+    below: u64,
+    equal: u64,
+    sum: i128,
+}
+
+impl Latencies {
+    fn add(&mut self, latency: Nanos, bound: f64) {
+        self.below += u64::from((latency.0 as f64) < bound);
+        self.equal += u64::from(latency.0 as f64 == bound);
+        self.sum += i128::from(latency.0);
+    }
+}
+
+impl Counter {
+    pub(super) fn new(expectation: Expectation) -> Self {
+        Self {
+            expectation,
+            requests: 0,
+            dropped: 0,
+            errors: 0,
+            errors_excused: 0,
+            first_errors: Vec::new(),
+            answered: 0,
+            matching: 0,
+            measured: Latencies::default(),
+            excused: Latencies::default(),
+            touched: Vec::new(),
+            longest: Nanos::ZERO,
+            histogram: latency_histogram(),
+            histogram_excused: latency_histogram(),
+        }
+    }
+
+    pub(super) fn expectation(&self) -> &Expectation {
+        &self.expectation
+    }
+
+    pub(super) fn add(
+        &mut self,
+        scenario: &Scenario,
+        id: u64,
+        sample: &Sample,
+        excuse: Excuse,
+        excuses: &Excuses,
+    ) {
+        if !self.expectation.applies(scenario, sample.tenant, sample.step) {
+            return;
+        }
+        if excuse.touched {
+            self.touched.resize(excuses.stalls().len(), 0);
+            for stall in excuses.touching(sample) {
+                if let Some(count) = self.touched.get_mut(stall) {
+                    *count += 1;
+                }
+            }
+        }
+        if sample.is_error() {
+            self.errors += 1;
+            let excused = match sample.outcome {
+                SampleOutcome::Unknown(Silence::Timeout) => {
+                    excuse.touched && excuse.from_sent < scenario.timeout
+                }
+                SampleOutcome::NotSent(Obstacle::ConnectTimeout) => {
+                    let allowed = scenario.http.connect_timeout.unwrap_or(scenario.timeout);
+                    excuse.touched && excuse.from_sent < allowed.min(scenario.timeout)
+                }
+                SampleOutcome::NotSent(Obstacle::Exhausted) => true,
+                // Many arrivals at once, because the generator was late with them, find too few users.
+                SampleOutcome::Dropped => excuse.touched || sample.sent - sample.intended >= SHORTEST,
+                _ => false,
+            };
+            self.errors_excused += u64::from(!excused);
+            if self.first_errors.len() < 5 {
+                self.first_errors.push((id, describe_error(scenario, sample)));
+            }
+        }
+        let status = match sample.outcome {
+            SampleOutcome::Dropped => {
+                self.dropped += 1;
+                return;
+            }
+            SampleOutcome::Status(status) => status,
+            _ => {
+                self.requests += 1;
+                return;
+            }
+        };
+        self.requests += 1;
+        self.answered += 1;
+        let wanted = match self.expectation.measure {
+            Measure::Count(status) | Measure::Rate(status) => status,
+            Measure::Ratio(status) => Some(status),
+            _ => None,
+        };
+        self.matching += u64::from(wanted.is_none_or(|wanted| wanted == status));
+        let (latency, excused) = match self.from() {
+            LatencyFrom::Intended => (sample.latency_intended(), excuse.from_intended),
+            LatencyFrom::Sent => (sample.latency_sent(), excuse.from_sent),
+        };
+        self.measured.add(latency, self.expectation.bound);
+        self.excused.add(excused, self.expectation.bound);
+        self.longest = self.longest.max(latency);
+        if matches!(self.expectation.measure, Measure::Quantile { .. }) {
+            count_latency(&mut self.histogram, latency);
+            count_latency(&mut self.histogram_excused, excused);
+        }
+    }
+
+    fn from(&self) -> LatencyFrom {
+        match self.expectation.measure {
+            Measure::Quantile { from, .. } | Measure::Max(from) | Measure::Mean(from) => from,
+            _ => LatencyFrom::Intended,
+        }
+    }
+}
+
+/// Which of so many, in order, is the quantile `q`: the smallest that at least `q` of them do not exceed; from 1.
+fn rank(q: f64, count: u64) -> u64 {
+    ((q * count as f64) - 1e-9).ceil().max(1.0) as u64
+}
+
+/// The text as written, with the tenant, journey and step that it is about.
+pub(super) fn subject_of(scenario: &Scenario, expectation: &Expectation) -> String {
+    let Filter { tenant, journey, steps } = &expectation.filter;
+    let mut about = Vec::new();
+    about.extend(tenant.and_then(|i| scenario.tenants.get(i)).map(ToString::to_string));
+    about.extend(journey.and_then(|i| scenario.journeys.get(i)).map(|journey| journey.name.clone()));
+    about.extend(
+        steps.iter().flatten().next().and_then(|i| scenario.steps.get(*i)).map(|step| step.name.clone()),
+    );
+    if about.is_empty() {
+        expectation.that.clone()
+    } else {
+        format!("{} for {}", expectation.that, about.join(", "))
+    }
+}
+
+fn describe_error(scenario: &Scenario, sample: &Sample) -> String {
+    let tenant = scenario.tenants.get(sample.tenant).map_or("", |tenant| tenant.as_str());
+    let step = scenario.steps.get(sample.step).map_or("", |step| step.name.as_str());
+    let what = match (&sample.failed_check, sample.outcome.to_words()) {
+        (Some(check), _) => check.clone(),
+        (None, (kind, _, Some(cause))) => format!("{kind} ({cause})"),
+        (None, (kind, ..)) => kind.to_owned(),
+    };
+    format!("{:>9.4} s  {tenant}, {step}: {what}", sample.sent.as_secs_f64())
+}

@@ -1,0 +1,82 @@
+//! When an expectation cannot be kept any more, whatever is still to come.
+//!
+//! The best rest of a run is taken: every further request is answered at once, and as it should be. What may be the generator's own
+//! doing is not held against the service, now or later; so what is hopeless here fails in the end, too.
+
+use super::{
+    super::{super::quantiles::samples_needed, DROPS_ALLOWED},
+    Counter, rank,
+};
+use saasbench_model::scenario::expectation::{Comparison, Measure};
+
+impl Counter {
+    /// Requests that it is about so far, dropped arrivals included.
+    pub(in super::super) fn seen(&self) -> u64 {
+        self.requests + self.dropped
+    }
+
+    /// Whether it fails in any case; `rest` is how many requests that it is about can still come, `None`: any number.
+    pub(in super::super) fn is_hopeless(&self, rest: Option<u64>) -> bool {
+        let bound = self.expectation.bound;
+        let beyond = |least: f64| match self.expectation.comparison {
+            Comparison::Less => least >= bound,
+            Comparison::AtMost | Comparison::Equal => least > bound,
+            Comparison::Greater | Comparison::AtLeast => false,
+        };
+        let dropped = self.dropped as f64 > DROPS_ALLOWED * self.seen() as f64;
+        if dropped && self.expectation.measure != Measure::ErrorRatio {
+            return false;
+        }
+        match self.expectation.measure {
+            Measure::Count(_) => beyond(self.count()),
+            Measure::Max(_) => self.over(self.answered),
+            // One error is enough, however many requests follow.
+            Measure::ErrorRatio if bound == 0.0 => self.errors_excused > 0,
+            Measure::Rate(_) => false,
+            _ => rest.is_some_and(|rest| self.is_hopeless_with(rest, beyond)),
+        }
+    }
+
+    fn is_hopeless_with(&self, rest: u64, beyond: impl Fn(f64) -> bool) -> bool {
+        let answered = self.answered + rest;
+        match self.expectation.measure {
+            Measure::ErrorRatio => beyond(self.errors_excused as f64 / (self.seen() + rest) as f64),
+            Measure::Mean(_) => self.answered > 0 && beyond(self.excused.sum as f64 / answered as f64),
+            Measure::Ratio(_) => {
+                let most = (self.matching + rest) as f64 / answered as f64;
+                let short = match self.expectation.comparison {
+                    Comparison::Greater => most <= self.expectation.bound,
+                    Comparison::AtLeast | Comparison::Equal => most < self.expectation.bound,
+                    Comparison::Less | Comparison::AtMost => false,
+                };
+                self.answered > 0 && (short || beyond(self.matching as f64 / answered as f64))
+            }
+            Measure::Quantile { q, .. } => {
+                self.answered >= samples_needed(q) && self.over(rank(q, answered).saturating_sub(rest))
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether fewer than `needed` answers keep an upper bound.
+    fn over(&self, needed: u64) -> bool {
+        match self.expectation.comparison {
+            Comparison::Less => self.excused.below < needed,
+            Comparison::AtMost | Comparison::Equal => self.excused.below + self.excused.equal < needed,
+            Comparison::Greater | Comparison::AtLeast => false,
+        }
+    }
+
+    /// What is known so far, in words.
+    pub(in super::super) fn so_far(&self) -> String {
+        match self.expectation.measure {
+            Measure::ErrorRatio => format!("{} of {} requests failed", self.errors_excused, self.seen()),
+            Measure::Count(_) => format!("{} already", self.count()),
+            Measure::Ratio(_) => format!("{} of {} answers", self.matching, self.answered),
+            _ => {
+                let fast = self.excused.below;
+                format!("{} of {} answers took as long or longer", self.answered - fast, self.answered)
+            }
+        }
+    }
+}

@@ -1,0 +1,282 @@
+//! Expectations, by hand-made runs.
+
+use super::*;
+use crate::testing::Judge as _;
+use crate::verdict::{Claim, Outcome};
+use saasbench_model::units::Nanos;
+use saasbench_record::{
+    manifest::State,
+    sample::{Obstacle, Outcome as SampleOutcome, Silence},
+    stall::Stall,
+    testing::{Made, sample, stall},
+};
+
+/// A hundred answers, the i-th of which took i+1 ms from sent and 100 ms more from intended; every tenth is a 429.
+fn samples() -> Vec<Sample> {
+    (0..100)
+        .map(|i| {
+            let status = if i % 10 == 0 { 429 } else { 200 };
+            let mut sample = sample(i * 100, 0, SampleOutcome::Status(status));
+            sample.done = sample.sent + Nanos::from_millis(i + 1);
+            sample.intended = sample.sent - Nanos::from_millis(100);
+            sample
+        })
+        .collect()
+}
+
+fn judged(that: &str, samples: &[Sample], change: impl FnOnce(&mut Made)) -> Verdict {
+    let mut made = Made::new(&format!("[[expect]]\nthat = \"{that}\"\n"), samples);
+    change(&mut made);
+    made.verdict(Claim::Expectation, that)
+}
+
+#[test]
+fn the_warm_up_is_not_judged() {
+    use Outcome::{Fail, Inconclusive, Pass};
+    let mut samples = samples();
+    // Due just before the end of the warm-up, and answered long after it.
+    samples[70].done = samples[70].sent + Nanos::from_secs(1);
+    samples[70].failed_check = Some("status 200, expected 404".to_owned());
+    let judged = |that: &str, change: &dyn Fn(&mut Made)| {
+        let text = format!(
+            "warmup = \"7s\"\n{}[[expect]]\nthat = \"{that}\"\n",
+            saasbench_model::scenario::testing::SCENARIO
+        );
+        let mut made = Made::of(text, &samples);
+        change(&mut made);
+        made.verdict(Claim::Expectation, that).outcome
+    };
+    for (that, expected) in [
+        ("count == 29", Pass),
+        ("max from sent <= 100ms", Pass),
+        ("max from sent < 100ms", Fail),
+        ("error_ratio == 0%", Pass),
+        ("count(429) == 2", Pass),
+        // 29 answers in three seconds.
+        ("rate > 9.6/s", Pass),
+        ("rate > 9.7/s", Fail),
+    ] {
+        assert_eq!(judged(that, &|_| {}), expected, "{that}");
+    }
+    let cut_off = |made: &mut Made| made.manifest.load = None;
+    assert_eq!(judged("count == 29", &cut_off), Inconclusive);
+}
+
+#[test]
+fn bounds_are_exact() {
+    use Outcome::{Fail, Inconclusive, Pass};
+    let table = [
+        // The median of 1..=100 ms is 50 ms: the smallest latency that half of the answers do not exceed.
+        ("p50 from sent <= 50ms", Pass),
+        ("p50 from sent < 50ms", Fail),
+        ("p50 from sent > 50ms", Fail),
+        ("p50 from sent >= 50ms", Pass),
+        ("p90 from sent <= 90ms", Pass),
+        ("p90 from sent <= 89999us", Fail),
+        ("p50 <= 150ms", Pass),
+        // From intended it fails, without the lateness of the generator it does not.
+        ("p50 < 149ms", Inconclusive),
+        ("p50 < 40ms", Fail),
+        // A p99 needs a thousand answers.
+        ("p99 < 10s", Inconclusive),
+        ("max from sent <= 100ms", Pass),
+        ("max from sent < 100ms", Fail),
+        ("mean from sent <= 50500us", Pass),
+        ("mean from sent < 50500us", Fail),
+        ("error_ratio == 0%", Pass),
+        ("error_ratio > 0%", Fail),
+        ("count == 100", Pass),
+        ("count(200) == 90", Pass),
+        ("count(200) < 90", Fail),
+        ("count(503) == 0", Pass),
+        ("ratio(429) <= 10%", Pass),
+        ("ratio(429) < 10%", Fail),
+        ("rate >= 10/s", Pass),
+        ("rate(200) >= 9.1/s", Fail),
+    ];
+    for (that, expected) in table {
+        let verdict = judged(that, &samples(), |_| {});
+        assert_eq!(verdict.outcome, expected, "{that}: {verdict:#?}");
+    }
+}
+
+#[test]
+fn an_interrupted_run_cannot_reach_its_counts_but_can_exceed_them() {
+    use Outcome::{Fail, Inconclusive, Pass};
+    let table = [
+        ("count(200) == 95", Inconclusive),
+        ("count(200) == 90", Inconclusive),
+        ("count(200) == 89", Fail),
+        ("count(200) <= 95", Inconclusive),
+        ("count(200) <= 89", Fail),
+        ("count(200) >= 90", Pass),
+        ("count(200) >= 91", Inconclusive),
+    ];
+    for (that, expected) in table {
+        let verdict = judged(that, &samples(), |made| made.manifest.state = State::Interrupted);
+        assert_eq!(verdict.outcome, expected, "{that}: {verdict:#?}");
+    }
+}
+
+#[test]
+fn a_rate_of_a_run_that_was_cut_off_is_not_known() {
+    let killed = |made: &mut Made| {
+        made.manifest.state = State::Running;
+        made.manifest.load = None;
+    };
+    assert_eq!(judged("rate < 1000/s", &samples(), killed).outcome, Outcome::Inconclusive);
+}
+
+#[test]
+fn every_run_promises_that_nothing_fails_unless_it_says_otherwise() {
+    let mut bad = samples();
+    bad[3].failed_check = Some("status 404, expected 200 or 429".to_owned());
+    bad[7].outcome = SampleOutcome::NotSent(Obstacle::ConnectFailed);
+    let verdict = Made::new("", &bad).verdict(Claim::Expectation, NO_ERRORS);
+    assert_eq!(verdict.outcome, Outcome::Fail);
+    insta::assert_snapshot!(format!("{}\n{}", verdict.summary, verdict.evidence[0].details.join("\n")), @r"
+    2 of 100 requests failed
+    sample      3     0.3000 s  acme, POST /chat: status 404, expected 200 or 429
+    sample      7     0.7000 s  acme, POST /chat: not-sent (connect-failed)
+    ");
+    let tolerant = Made::new("[[expect]]\nthat = \"error_ratio <= 2%\"\n", &bad).judge();
+    assert_eq!(tolerant.verdicts[0].subject, "error_ratio <= 2%");
+    assert_eq!(tolerant.verdicts[0].outcome, Outcome::Pass);
+}
+
+#[test]
+fn a_user_that_had_to_start_first_waited_for_the_service() {
+    let started = || {
+        samples().into_iter().flat_map(|sample| {
+            let start = Sample { done: sample.sent, sent: sample.intended, iteration: 0, ..sample.clone() };
+            [start, sample]
+        })
+    };
+    // The same latencies as elsewhere in these tests, but the 100 ms before sending were the start step's.
+    let started: Vec<Sample> = started().collect();
+    let mut made = Made::new("[[expect]]\nthat = \"p90 < 150ms\"\n", &started);
+    made.manifest.environment.fresh = true;
+    assert_eq!(made.verdict(Claim::Expectation, "p90").outcome, Outcome::Fail);
+}
+
+#[test]
+fn what_is_expected_of_a_fresh_start_is_left_out_elsewhere() {
+    let expect = "[[expect]]\nthat = \"count(200) == 1\"\nfresh = true\n";
+    let mut made = Made::new(expect, &samples());
+    assert_eq!(made.verdict(Claim::Expectation, "count(200)").outcome, Outcome::Fail);
+    made.manifest.environment.fresh = false;
+    assert!(made.judge().verdicts.iter().all(|verdict| !verdict.subject.starts_with("count")));
+}
+
+#[test]
+fn without_data_nothing_passes() {
+    assert_eq!(judged("count == 0", &[], |_| {}).outcome, Outcome::Inconclusive);
+    let silent: Vec<Sample> = samples()
+        .into_iter()
+        .map(|s| Sample { outcome: SampleOutcome::NotSent(Obstacle::ConnectFailed), ..s })
+        .collect();
+    for that in ["p50 < 1s", "max < 1s", "ratio(200) >= 0%"] {
+        assert_eq!(judged(that, &silent, |_| {}).outcome, Outcome::Inconclusive, "{that}");
+    }
+    assert_eq!(judged("error_ratio == 0%", &silent, |_| {}).outcome, Outcome::Fail);
+}
+
+#[test]
+fn a_load_with_dropped_arrivals_is_not_the_one_that_was_asked_for() {
+    let mut dropped = samples();
+    for sample in dropped.iter_mut().take(5) {
+        sample.outcome = SampleOutcome::Dropped;
+    }
+    assert_eq!(judged("p50 < 1s", &dropped, |_| {}).outcome, Outcome::Inconclusive);
+}
+
+/// A hundred requests a second for ten seconds, answered after 10 ms; from 3 s on everything that is under way, or due,
+/// waits for 300 ms.
+fn held_up() -> Vec<Sample> {
+    let (from, to) = (Nanos::from_secs(3), Nanos::from_millis(3300));
+    (0..1000)
+        .map(|i| {
+            let mut sample = sample(i * 10, 0, SampleOutcome::Status(200));
+            if sample.done > from && sample.intended < to {
+                sample.done = to + Nanos::from_millis(i % 10);
+            }
+            sample
+        })
+        .collect()
+}
+
+#[test]
+fn who_stood_still_decides() {
+    use Outcome::{Fail, Inconclusive, Pass};
+    let judged =
+        |that: &str, stalls: &[Stall]| judged(that, &held_up(), |made| made.watched.stalls = stalls.to_vec());
+    for that in ["p99 < 100ms", "p99 from sent < 100ms", "max <= 250ms", "mean < 11ms"] {
+        // The service did: a stall elsewhere, or a short one at that time, is no excuse.
+        assert_eq!(judged(that, &[]).outcome, Fail, "{that}");
+        assert_eq!(judged(that, &[stall(6000, 300)]).outcome, Fail, "{that}");
+        assert_eq!(judged(that, &[stall(3100, 20)]).outcome, Fail, "{that}");
+        // The generator did.
+        assert_eq!(judged(that, &[stall(2999, 301)]).outcome, Inconclusive, "{that}");
+    }
+    // What fails without them fails, and what holds with them holds.
+    assert_eq!(judged("p50 < 9ms", &[stall(2999, 301)]).outcome, Fail);
+    assert_eq!(judged("max < 400ms", &[stall(2999, 301)]).outcome, Pass);
+    assert_eq!(judged("max > 400ms", &[stall(2999, 301)]).outcome, Fail);
+}
+
+#[test]
+fn stalls_are_named() {
+    let stalls = vec![stall(2999, 301), stall(5000, 5)];
+    let verdict = judged("p99 < 100ms", &held_up(), |made| made.watched.stalls = stalls);
+    insta::assert_snapshot!(format!("{}\n{}", verdict.summary, verdict.evidence[0].details.join("\n")), @r#"
+    p99 is 200 ms of 1000 answers; without what may be the generator's own doing it holds
+    at 2.9990 s the generator stood still for 301 ms (the process was stopped): 62 requests touched
+    at 5.0000 s the generator stood still for 5 ms (the process was stopped): 1 request touched
+    "#);
+}
+
+#[test]
+fn a_timeout_that_came_while_the_generator_stood_still_is_nobodys() {
+    use Outcome::{Fail, Inconclusive};
+    let mut samples = samples();
+    samples[50].outcome = SampleOutcome::Unknown(Silence::Timeout);
+    samples[50].done = samples[50].sent + Nanos::from_secs(10);
+    let judged = |samples: &[Sample], stalls: &[Stall]| {
+        let mut made = Made::new("", samples);
+        made.watched.stalls = stalls.to_vec();
+        made.verdict(Claim::Expectation, NO_ERRORS).outcome
+    };
+    assert_eq!(judged(&samples, &[]), Fail);
+    assert_eq!(judged(&samples, &[stall(7000, 300)]), Inconclusive);
+    // Another error has nothing to do with it.
+    samples[60].failed_check = Some("status 404, expected 200 or 429".to_owned());
+    assert_eq!(judged(&samples, &[stall(7000, 300)]), Fail);
+}
+
+#[test]
+fn arrivals_that_a_late_generator_dropped_are_not_held_against_the_service() {
+    let dropped = |late: i64| {
+        let mut samples = samples();
+        samples[50].outcome = SampleOutcome::Dropped;
+        samples[50].intended = samples[50].sent - Nanos::from_millis(late);
+        samples[50].done = samples[50].sent;
+        judged("error_ratio == 0%", &samples, |_| {}).outcome
+    };
+    // It was given out late: many were due at once, and found too few users.
+    assert_eq!(dropped(40), Outcome::Inconclusive);
+    // In time, and nobody was free: they all waited for the service.
+    assert_eq!(dropped(0), Outcome::Fail);
+}
+
+#[test]
+fn a_bound_that_fails_whatever_was_dropped_fails() {
+    let mut samples = samples();
+    for sample in &mut samples[..5] {
+        sample.outcome = SampleOutcome::Dropped;
+    }
+    // 49 answers took less than 55 ms: with five more at once that is not yet 66 of a hundred.
+    assert_eq!(judged("p66 from sent < 55ms", &samples, |_| {}).outcome, Outcome::Fail);
+    // 62 took less than 68 ms, and 63 of 95 were needed; with five more at once it is 67, and 66 of a hundred.
+    assert_eq!(judged("p66 from sent < 68ms", &samples, |_| {}).outcome, Outcome::Inconclusive);
+    assert_eq!(judged("p50 from sent < 90ms", &samples, |_| {}).outcome, Outcome::Inconclusive);
+}

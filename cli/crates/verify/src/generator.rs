@@ -1,0 +1,344 @@
+//! Was the generator the bottleneck? Its lateness, its drops, its processors and its stalls in one place: facts for every
+//! report, and a claim for a run that was watched.
+//!
+//! The claim passes or is Inconclusive, never more: a generator that could not keep up says nothing of the service.
+
+mod balance;
+
+use hdrhistogram::Histogram;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use balance::{Balance, Compared};
+
+use super::{
+    expectations::DROPS_ALLOWED,
+    judged_from,
+    verdict::{Claim, Evidence, Outcome, Verdict},
+};
+use crate::stall_attribution::{Excuse, Excuses};
+use saasbench_model::units::Nanos;
+use saasbench_record::{
+    reader::RecordedRun,
+    sample::{Obstacle, Outcome as SampleOutcome, Sample},
+    tally::latency_histogram,
+    usage::{ThreadTime, Usage, WORKER},
+};
+
+/// From this share of a processor on, a worker's thread is called busy: what it does next has to wait.
+const BUSY: f64 = 0.9;
+/// A worker that was busy for a greater share of the load than this was the bottleneck.
+const BUSY_ALLOWED: f64 = 0.1;
+/// A p99 of the lateness beyond this makes another load of the one that was asked for: arrivals no longer fall into the
+/// tenth of a second in which they were due.
+const LATENESS_ALLOWED: Nanos = Nanos::from_millis(100);
+
+/// What the finding about dropped arrivals is about.
+const ARRIVALS: &str = "arrivals";
+
+/// What the generator did to the measurement: facts, for tables and JSON.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Generator {
+    /// How late requests were sent, those that a stall touched left out; `None` if nothing else was sent.
+    pub lateness: Option<Lateness>,
+    /// Requests and arrivals in the shadow of a stall.
+    pub touched: u64,
+    /// Arrivals that could not be served.
+    pub dropped: u64,
+    /// Whether it watched itself; if not, nothing is known of stalls and processors.
+    pub watched: bool,
+    /// When it stood still.
+    pub stalls: StallSum,
+    /// What its workers cost while the load ran, in the order of their names.
+    pub workers: Vec<Worker>,
+    /// Processors that the whole process kept busy on average while the load ran, embedded services included.
+    pub processors: Option<f64>,
+}
+
+/// Time between the instant at which a request could have been sent and the one at which it was, in nanoseconds; HDR
+/// buckets, three significant digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Lateness {
+    /// How many requests it is of.
+    pub requests: u64,
+    /// Median.
+    pub p50: Nanos,
+    /// 0.99.
+    pub p99: Nanos,
+    /// Greatest.
+    pub max: Nanos,
+}
+
+/// All stalls together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct StallSum {
+    /// How many.
+    pub count: u64,
+    /// Their length together.
+    pub total_ns: Nanos,
+    /// The longest.
+    pub longest_ns: Nanos,
+}
+
+/// A generator that was the bottleneck.
+#[derive(Debug, Clone, Copy)]
+pub struct Bottleneck<'a> {
+    /// Which of its bounds was reached.
+    pub bound: &'a str,
+    /// More than this it adds to no latency but those that a stall touched.
+    pub slack: Nanos,
+}
+
+impl Generator {
+    /// The greatest lateness that was seen outside stalls, and never less than what is allowed: a worker that is busy reads
+    /// answers as late as it sends requests.
+    pub fn slack(&self) -> Nanos {
+        self.lateness.map_or(LATENESS_ALLOWED, |lateness| lateness.max.max(LATENESS_ALLOWED))
+    }
+}
+
+/// One worker's thread while the load ran.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Worker {
+    /// The thread's name.
+    pub name: String,
+    /// Share of a processor that it used.
+    pub busy: f64,
+    /// Share of the time in which it was ready and had no processor.
+    pub waited: f64,
+    /// Share of the time in which it used 90 % of a processor or more.
+    pub saturated: f64,
+}
+
+/// Gathers the facts sample by sample.
+#[derive(Debug)]
+pub struct Gatherer {
+    /// What was due earlier belongs to the warm-up.
+    judged_from: Nanos,
+    lateness: Histogram<u64>,
+    touched: u64,
+    dropped: u64,
+    /// Requests for which this machine had no port or file descriptor.
+    exhausted: u64,
+    sent: u64,
+    balance: Balance,
+}
+
+impl Gatherer {
+    /// Nothing yet; what is due before `judged_from` is left out. `usage` is what the meter saw.
+    pub fn new(judged_from: Nanos, usage: &[Usage]) -> Self {
+        let (lateness, balance) = (latency_histogram(), Balance::new(usage));
+        Self { judged_from, lateness, touched: 0, dropped: 0, exhausted: 0, sent: 0, balance }
+    }
+
+    /// Counts a sample.
+    pub fn add(&mut self, sample: &Sample, excuse: Excuse) {
+        self.balance.add(sample);
+        if sample.intended < self.judged_from {
+            return;
+        }
+        self.touched += u64::from(excuse.touched);
+        match sample.outcome {
+            SampleOutcome::Dropped => self.dropped += 1,
+            SampleOutcome::NotSent(Obstacle::Exhausted) => self.exhausted += 1,
+            SampleOutcome::NotSent(_) => {}
+            SampleOutcome::Status(_) | SampleOutcome::Unknown(_) => {
+                self.sent += 1;
+                if !excuse.touched {
+                    self.lateness.saturating_record(excuse.lateness.0.max(0).unsigned_abs());
+                }
+            }
+        }
+    }
+
+    /// The facts of a run, and the claim, if it was watched.
+    pub fn finish(&self, run: &RecordedRun, excuses: &Excuses) -> (Generator, Option<Verdict>) {
+        let (generator, claim) = self.told(run, excuses);
+        let claim = generator.watched.then_some(claim);
+        (generator, claim)
+    }
+
+    /// The claim if it did not pass: why what was measured may be the generator's own, also of a run that was not watched.
+    pub fn hindrance(&self, run: &RecordedRun, excuses: &Excuses) -> Option<Verdict> {
+        let (_, claim) = self.told(run, excuses);
+        (claim.outcome != Outcome::Pass).then_some(claim)
+    }
+
+    fn told(&self, run: &RecordedRun, excuses: &Excuses) -> (Generator, Verdict) {
+        let usage = while_loaded(run);
+        let at = |q| Nanos(self.lateness.value_at_quantile(q) as i64);
+        let stalls = excuses.stalls().iter().fold(StallSum::default(), |sum, stall| StallSum {
+            count: sum.count + 1,
+            total_ns: sum.total_ns + stall.length(),
+            longest_ns: sum.longest_ns.max(stall.length()),
+        });
+        let generator = Generator {
+            lateness: (!self.lateness.is_empty()).then(|| Lateness {
+                requests: self.lateness.len(),
+                p50: at(0.5),
+                p99: at(0.99),
+                max: Nanos(self.lateness.max() as i64),
+            }),
+            touched: self.touched,
+            dropped: self.dropped,
+            watched: !run.watched.usage.is_empty(),
+            stalls,
+            workers: workers(usage),
+            processors: usage
+                .first()
+                .zip(usage.last())
+                .and_then(|(first, last)| share(last.cpu_ns - first.cpu_ns, last.at_ns - first.at_ns)),
+        };
+        // Of a run that was cut off, some samples are missing that the engine had counted.
+        let balance = run.manifest.recorded.and_then(|_| self.balance.compare());
+        let claim = self.judge(&generator, balance);
+        (generator, claim)
+    }
+
+    fn judge(&self, generator: &Generator, balance: Option<Compared>) -> Verdict {
+        let (dropped, arrivals) = (self.dropped, self.dropped + self.sent);
+        let mut evidence = Vec::new();
+        let mut finding = |kept: bool, subject: &str, expected: String, observed: String| {
+            let outcome = if kept { Outcome::Pass } else { Outcome::Inconclusive };
+            evidence.push(Evidence::new(outcome, subject, expected, observed));
+        };
+        for worker in &generator.workers {
+            let Worker { name, busy, saturated, .. } = worker;
+            finding(
+                *saturated <= BUSY_ALLOWED,
+                name,
+                format!(
+                    "{name} at {:.0} % of a processor for at most {:.0} % of the time",
+                    BUSY * 100.0,
+                    BUSY_ALLOWED * 100.0
+                ),
+                format!(
+                    "{name} was at its limit for {:.0} % of the time ({:.0} % of a processor on average)",
+                    saturated * 100.0,
+                    busy * 100.0
+                ),
+            );
+        }
+        if arrivals > 0 {
+            finding(
+                dropped as f64 <= DROPS_ALLOWED * arrivals as f64,
+                ARRIVALS,
+                format!("at most {:.0} % of the arrivals dropped", DROPS_ALLOWED * 100.0),
+                format!("{dropped} of {arrivals} arrivals were dropped"),
+            );
+        }
+        if self.exhausted > 0 {
+            let observed = format!("not sent for want of a port or file descriptor: {}", self.exhausted);
+            finding(false, "connections", "a connection for every request".to_owned(), observed);
+        }
+        if let Some(Compared { agree, told }) = balance {
+            finding(
+                agree,
+                "requests under way",
+                "as many in the record as the engine counted".to_owned(),
+                told,
+            );
+        }
+        if self.sent > 0 && generator.lateness.is_none() {
+            let observed = "every request was in the shadow of a stall".to_owned();
+            finding(false, "lateness", "requests outside stalls".to_owned(), observed);
+        }
+        if let Some(Lateness { p99, .. }) = generator.lateness {
+            finding(
+                p99 <= LATENESS_ALLOWED,
+                "lateness",
+                format!("p99 of the lateness at most {LATENESS_ALLOWED}"),
+                format!("requests were sent late: by {p99} at p99"),
+            );
+        }
+        Verdict::from_evidence(Claim::Generator, "the load", evidence, |outcome, evidence| match outcome {
+            Outcome::Pass => "the generator kept up".to_owned(),
+            _ => evidence.first().map(|finding| finding.observed.clone()).unwrap_or_default(),
+        })
+    }
+}
+
+/// Whether a claim about the generator finds fault with nothing but arrivals that were dropped: then the generator had time, and users
+/// who could have taken them were waiting for the service.
+pub fn is_only_drops(claim: &Verdict) -> bool {
+    let mut faults = claim.evidence.iter().filter(|found| found.outcome != Outcome::Pass);
+    claim.outcome != Outcome::Pass && faults.all(|found| found.subject == ARRIVALS)
+}
+
+/// What was known of the threads while the load ran.
+fn while_loaded(run: &RecordedRun) -> &[Usage] {
+    let usage = run.watched.usage.as_slice();
+    let Some(load) = run.manifest.load else { return usage };
+    let begin = judged_from(run).max(load.begin_ns);
+    let from = usage.partition_point(|line| line.at_ns < begin);
+    let to = usage.partition_point(|line| line.at_ns <= load.to_ns);
+    usage.get(from..to).unwrap_or_default()
+}
+
+/// The workers' threads, from one look to the next.
+fn workers(usage: &[Usage]) -> Vec<Worker> {
+    let mut names: Vec<&String> =
+        usage.iter().flat_map(|line| line.threads.keys()).filter(|name| name.starts_with(WORKER)).collect();
+    names.sort_by_key(|name| (name.len(), name.as_str()));
+    names.dedup();
+    names.into_iter().filter_map(|name| worker(name, usage)).collect()
+}
+
+fn worker(name: &str, usage: &[Usage]) -> Option<Worker> {
+    let (mut total, mut saturated, mut spent) = (Nanos::ZERO, Nanos::ZERO, ThreadTime::default());
+    for pair in usage.windows(2) {
+        let [before, after] = pair else { continue };
+        let (Some(old), Some(new)) = (before.threads.get(name), after.threads.get(name)) else { continue };
+        let (length, cpu) = (after.at_ns - before.at_ns, new.cpu_ns - old.cpu_ns);
+        total = total + length;
+        spent.cpu_ns = spent.cpu_ns + cpu;
+        spent.waited_ns = spent.waited_ns + (new.waited_ns - old.waited_ns);
+        if share(cpu, length).is_some_and(|share| share >= BUSY) {
+            saturated = saturated + length;
+        }
+    }
+    Some(Worker {
+        name: name.to_owned(),
+        busy: share(spent.cpu_ns, total)?,
+        waited: share(spent.waited_ns, total)?,
+        saturated: share(saturated, total)?,
+    })
+}
+
+/// A part of a length of time; `None` where there is none.
+fn share(part: Nanos, whole: Nanos) -> Option<f64> {
+    (whole > Nanos::ZERO).then(|| part.0 as f64 / whole.0 as f64)
+}
+
+/// One line: `sent 45 µs late (p50), 380 µs (p99), 3.4 ms (max) · worker-0 34 % busy · 2 stalls, 31 ms together, 118 requests touched`.
+impl std::fmt::Display for Generator {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.lateness {
+            Some(Lateness { p50, p99, max, .. }) => {
+                write!(f, "sent {p50} late (p50), {p99} (p99), {max} (max)")?;
+            }
+            None => f.write_str("nothing sent")?,
+        }
+        if self.dropped > 0 {
+            write!(f, " · {} dropped", self.dropped)?;
+        }
+        if !self.watched {
+            return f.write_str(" · stalls and processors not watched");
+        }
+        if let Some(busiest) = self.workers.iter().max_by(|a, b| a.busy.total_cmp(&b.busy)) {
+            write!(f, " · {} {:.0} % busy", busiest.name, busiest.busy * 100.0)?;
+            if self.workers.len() > 1 {
+                write!(f, ", the busiest of {}", self.workers.len())?;
+            }
+        }
+        let StallSum { count, total_ns, .. } = self.stalls;
+        match count {
+            0 => f.write_str(" · no stalls"),
+            1 => write!(f, " · a stall of {total_ns}, {} requests touched", self.touched),
+            _ => write!(f, " · {count} stalls, {total_ns} together, {} requests touched", self.touched),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,58 @@
+//! Requests told apart by tenant, step and replica: found by position and not by name, because a run can have millions.
+
+use saasbench_model::scenario::{Scenario, StepIndex, TenantIndex};
+use saasbench_record::sample::Sample;
+
+/// Stands for a group without requests.
+const NONE: u32 = u32::MAX;
+
+/// The group that a request belongs to; its tenant is its user's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Key {
+    pub(super) tenant: TenantIndex,
+    pub(super) step: StepIndex,
+    pub(super) replica: usize,
+}
+
+/// A value for each group that had requests.
+#[derive(Debug)]
+pub(super) struct Grouped<T> {
+    tenants: usize,
+    steps: usize,
+    replicas: usize,
+    /// By tenant, step and replica.
+    places: Vec<u32>,
+    values: Vec<(Key, T)>,
+}
+
+impl<T> Grouped<T> {
+    /// No group yet; with one replica all replicas are taken for one.
+    pub(super) fn new(scenario: &Scenario, replicas: usize) -> Self {
+        let (tenants, steps) = (scenario.tenants.len(), scenario.steps.len());
+        let places = vec![NONE; tenants * steps * replicas];
+        Self { tenants, steps, replicas, places, values: Vec::new() }
+    }
+
+    /// The value of a sample's group, made if it is the first; `None` for a sample of what there is not.
+    #[inline]
+    pub(super) fn of(&mut self, sample: &Sample, make: impl FnOnce() -> T) -> Option<&mut T> {
+        let replica = if self.replicas == 1 { 0 } else { sample.replica };
+        let key = Key { tenant: sample.tenant, step: sample.step, replica };
+        if key.tenant >= self.tenants || key.step >= self.steps || key.replica >= self.replicas {
+            return None;
+        }
+        let place =
+            self.places.get_mut((key.tenant * self.steps + key.step) * self.replicas + key.replica)?;
+        if *place == NONE {
+            *place = self.values.len() as u32;
+            self.values.push((key, make()));
+        }
+        self.values.get_mut(*place as usize).map(|(_, value)| value)
+    }
+
+    /// The groups, by tenant, step and replica.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (Key, &T)> {
+        let there = self.places.iter().filter_map(|place| self.values.get(*place as usize));
+        there.map(|(key, value)| (*key, value))
+    }
+}

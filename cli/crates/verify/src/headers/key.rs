@@ -1,0 +1,94 @@
+//! What one key's requests were answered, and what the answers said, indexed for the questions of the promises.
+
+use saasbench_limiter::{Decision, Request};
+
+/// Stands for a number that was not said; a greater one than any that is said in earnest.
+const NOTHING: u32 = u32::MAX;
+
+/// What one answer said of the limit; only what the promises need, in 24 bytes, because a run can have millions.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Said {
+    /// Number of the sample.
+    pub(super) id: u64,
+    remaining: u32,
+    retry_after: u32,
+    /// Not a number: not said.
+    reset: f64,
+}
+
+impl Said {
+    /// What the answer of sample `id` said.
+    pub(super) fn new(id: u64, remaining: Option<u32>, retry_after: Option<u32>, reset: Option<f64>) -> Self {
+        Self {
+            id,
+            remaining: remaining.unwrap_or(NOTHING),
+            retry_after: retry_after.unwrap_or(NOTHING),
+            reset: reset.unwrap_or(f64::NAN),
+        }
+    }
+
+    /// Requests that would still be admitted.
+    pub(super) fn remaining(&self) -> Option<u32> {
+        (self.remaining != NOTHING).then_some(self.remaining)
+    }
+
+    /// Seconds until one will be.
+    pub(super) fn retry_after(&self) -> Option<u32> {
+        (self.retry_after != NOTHING).then_some(self.retry_after)
+    }
+
+    /// When the window ends, since the epoch.
+    pub(super) fn reset(&self) -> Option<f64> {
+        (!self.reset.is_nan()).then_some(self.reset)
+    }
+}
+
+/// One key.
+#[derive(Debug)]
+pub(super) struct Key<'a> {
+    /// By `sent`.
+    pub(super) requests: Vec<Request>,
+    /// By id.
+    said: &'a [Said],
+    /// `sent` of all that may have been admitted, rising.
+    possible_sent: Vec<i64>,
+    /// `done` of the same, rising.
+    possible_done: Vec<i64>,
+}
+
+impl<'a> Key<'a> {
+    /// Of the requests of one key in any order, and what their answers said, by id.
+    pub(super) fn new(requests: &[Request], said: &'a [Said]) -> Self {
+        let mut requests = requests.to_vec();
+        requests.sort_by_key(|request| (request.sent, request.id));
+        let possible = || requests.iter().filter(|request| request.decision != Decision::Refused);
+        let mut possible_done: Vec<i64> = possible().map(|request| request.done.0).collect();
+        possible_done.sort_unstable();
+        let possible_sent = possible().map(|request| request.sent.0).collect();
+        Self { requests, said, possible_sent, possible_done }
+    }
+
+    /// What was said to a request, if anything.
+    pub(super) fn said(&self, request: &Request) -> Option<&'a Said> {
+        let at = self.said.binary_search_by_key(&request.id, |said| said.id).ok()?;
+        self.said.get(at)
+    }
+
+    /// Those with this decision, by `sent`.
+    pub(super) fn decided(&self, decision: Decision) -> impl Iterator<Item = &Request> {
+        self.requests.iter().filter(move |request| request.decision == decision)
+    }
+
+    /// How many may have been admitted at an instant of `[from, to]`.
+    pub(super) fn possible_in(&self, from: i64, to: i64) -> u64 {
+        let begun = self.possible_sent.partition_point(|sent| *sent <= to);
+        let over = self.possible_done.partition_point(|done| *done < from);
+        begun.saturating_sub(over) as u64
+    }
+
+    /// Whether this admission is the only request that may have been admitted while it was under way: then all that were
+    /// sent before it were decided before it.
+    pub(super) fn is_quiet(&self, admission: &Request) -> bool {
+        self.possible_in(admission.sent.0, admission.done.0) == 1
+    }
+}

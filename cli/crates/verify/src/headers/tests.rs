@@ -1,0 +1,131 @@
+//! What is said of headers, by hand-made histories: two in ten seconds, a window from the first hit.
+
+use std::sync::Arc;
+
+use crate::testing::Judge as _;
+use crate::verdict::{Claim, Outcome, Verdict};
+use saasbench_record::{
+    sample::{LimiterHeaders, Outcome as SampleOutcome, Sample},
+    testing::{Made, sample},
+};
+
+const LIMIT: &str = "[[limit]]\nroute = \"POST /chat\"\nalgorithm = \"fixed-window\"\nquota = \"2/10s\"\n";
+
+/// The window ends here, by the wall clock of `Made`.
+const RESET: f64 = 1_000_000_010.0;
+
+fn told(millis: i64, status: u16, remaining: u64, retry_after: Option<u64>) -> Sample {
+    let policy = Some(Arc::from("\"chat\";q=2;w=10"));
+    let limiter = LimiterHeaders {
+        limit: Some(2),
+        remaining: Some(remaining),
+        reset: Some(RESET + (millis / 10_000 * 10) as f64),
+        retry_after,
+        policy,
+        state: None,
+    };
+    Sample { limiter, ..sample(millis, 0, SampleOutcome::Status(status)) }
+}
+
+/// Two admitted, two refused, the second a second later; back when told to.
+fn honest() -> Vec<Sample> {
+    vec![
+        told(0, 200, 1, None),
+        told(100, 200, 0, None),
+        told(200, 429, 0, Some(10)),
+        told(1_200, 429, 0, Some(9)),
+        told(10_250, 200, 1, None),
+    ]
+}
+
+fn judged(samples: &[Sample], change: impl FnOnce(&mut Made)) -> Verdict {
+    let mut made = Made::new(LIMIT, samples);
+    change(&mut made);
+    made.verdict(Claim::Headers, "POST /chat")
+}
+
+fn text(verdict: &Verdict) -> String {
+    let mut text = format!("{}: {}\n", verdict.outcome, verdict.summary);
+    for finding in &verdict.evidence {
+        text.push_str(&format!("{}: expected {}; {}\n", finding.outcome, finding.expected, finding.observed));
+        for line in &finding.details {
+            text.push_str(&format!("  {line}\n"));
+        }
+    }
+    text
+}
+
+#[test]
+fn headers_that_tell_the_truth_pass() {
+    let verdict = judged(&honest(), |_| {});
+    assert_eq!(verdict.outcome, Outcome::Pass, "{verdict:#?}");
+    insta::assert_snapshot!("honest", text(&verdict));
+}
+
+#[test]
+fn every_lie_is_told() {
+    type Lie = (&'static str, fn(&mut Vec<Sample>));
+    let lies: [Lie; 7] = [
+        ("too early", |samples| samples[4] = told(10_250, 429, 0, Some(1))),
+        ("too late", |samples| samples[2].limiter.retry_after = Some(30)),
+        ("left on a refusal", |samples| samples[2].limiter.remaining = Some(1)),
+        ("more than there is", |samples| samples[0].limiter.remaining = Some(2)),
+        ("less than announced", |samples| {
+            samples.remove(1);
+        }),
+        ("another policy", |samples| samples[0].limiter.policy = Some(Arc::from("\"chat\";q=3;w=10"))),
+        ("another limit", |samples| samples[3].limiter.limit = Some(10)),
+    ];
+    let mut shown = String::new();
+    for (name, lie) in lies {
+        let mut samples = honest();
+        lie(&mut samples);
+        let verdict = judged(&samples, |_| {});
+        assert_eq!(verdict.outcome, Outcome::Fail, "{name}: {verdict:#?}");
+        let text = text(&verdict);
+        let broken: Vec<&str> = text.lines().filter(|line| line.starts_with("Fail: e")).collect();
+        shown.push_str(&format!("{name}\n  {}\n", broken.join("\n  ")));
+    }
+    insta::assert_snapshot!("lies", shown);
+}
+
+#[test]
+fn in_company_a_refusal_at_the_stated_time_is_no_lie() {
+    let mut samples = honest();
+    samples[4] = told(10_250, 429, 0, Some(1));
+    let company = |made: &mut Made| made.manifest.environment.exclusive = false;
+    assert_eq!(judged(&samples, company).outcome, Outcome::Pass);
+}
+
+#[test]
+fn somebody_elses_admission_excuses_a_refusal_at_the_stated_time() {
+    let mut samples = honest();
+    samples[4] = told(10_250, 429, 0, Some(1));
+    samples.insert(4, told(10_100, 200, 0, None));
+    assert_eq!(judged(&samples, |_| {}).outcome, Outcome::Pass);
+}
+
+#[test]
+fn what_is_neither_admitted_nor_refused_promises_nothing() {
+    let mut samples = honest();
+    samples.push(told(11_000, 404, 9, None));
+    samples[5].limiter.limit = Some(99);
+    assert_eq!(judged(&samples, |_| {}).outcome, Outcome::Pass);
+}
+
+#[test]
+fn headers_of_which_nothing_can_be_tested_are_inconclusive() {
+    let reset = LimiterHeaders { reset: Some(RESET), ..LimiterHeaders::default() };
+    let only = Sample { limiter: reset, ..honest().remove(0) };
+    let verdict = judged(&[only], |_| {});
+    assert_eq!(verdict.outcome, Outcome::Inconclusive);
+    insta::assert_snapshot!("untested", verdict.summary);
+}
+
+#[test]
+fn where_nothing_is_said_there_is_no_verdict() {
+    let silent: Vec<Sample> =
+        honest().into_iter().map(|sample| Sample { limiter: LimiterHeaders::default(), ..sample }).collect();
+    let report = Made::new(LIMIT, &silent).judge();
+    assert!(report.verdicts.iter().all(|verdict| verdict.claim != Claim::Headers));
+}

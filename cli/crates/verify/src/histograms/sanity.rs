@@ -1,0 +1,108 @@
+//! What can be wrong with a histogram in itself, whoever made the requests.
+
+use super::{Histogram, Kind, Metric, Problem};
+use crate::replicas::Settled;
+use saasbench_exposition::{
+    Labels,
+    quantile::{Bucket, bound},
+};
+use saasbench_model::scenario::MetricsContract;
+
+/// What is wrong with a histogram in itself: its buckets, its count and its sum, and the contract's counter of the same
+/// labels.
+pub(super) fn insane(
+    contract: &MetricsContract,
+    settled: &Settled,
+    metric: Metric<'_>,
+    labels: &Labels,
+    histogram: &Histogram,
+) -> Vec<Problem> {
+    let mut problems = insane_buckets(&histogram.buckets);
+    let mut add =
+        |kind, expected: String, observed: String| problems.push(Problem { kind, expected, observed });
+    let infinite = histogram.infinite();
+    let parts = [("+Inf bucket", infinite), ("_count", histogram.count), ("_sum", histogram.sum)];
+    let missing: Vec<&str> =
+        parts.iter().filter(|(_, value)| value.is_none()).map(|(name, _)| *name).collect();
+    let (Some(infinite), Some(count), Some(sum)) = (infinite, histogram.count, histogram.sum) else {
+        let expected = "a +Inf bucket, a _count and a _sum".to_owned();
+        add(Kind::Missing, expected, format!("there is no {}", missing.join(" and no ")));
+        return problems;
+    };
+    if infinite != count {
+        let observed = format!("+Inf is {infinite}, _count {count}");
+        add(Kind::Infinite, format!("_count {infinite}, as +Inf"), observed);
+    }
+    let counted = counted(contract, settled, metric, labels);
+    // A page that is made while requests come may read the one before them and the other after.
+    if let Some(counted) = counted.filter(|counted| settled.rest && *counted != count) {
+        let observed = format!("the counter is {counted}, _count {count}");
+        add(Kind::Counter, format!("_count {counted}, as the counter"), observed);
+    }
+    let (least, most) = sum_bounds(&histogram.buckets);
+    // A sum of many floats is rounded at every addition.
+    let slack = 1e-9 * (1.0 + sum.abs());
+    if !(sum >= least - slack && sum <= most + slack) {
+        let observed = format!("_sum is {sum} s, the buckets allow {least} to {most} s");
+        add(Kind::Sum, format!("a _sum in {least} to {most} s"), observed);
+    }
+    problems
+}
+
+fn insane_buckets(buckets: &[Bucket]) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for pair in buckets.windows(2).filter(|pair| pair[1].count < pair[0].count) {
+        let observed = format!(
+            "le=\"{}\" has {}, le=\"{}\" only {}",
+            bound(pair[0].upper),
+            pair[0].count,
+            bound(pair[1].upper),
+            pair[1].count
+        );
+        problems.push(Problem { kind: Kind::Falls, expected: "buckets that rise".to_owned(), observed });
+    }
+    if buckets.iter().any(|bucket| bucket.upper.is_nan() || bucket.count.is_nan() || bucket.count < 0.0) {
+        problems.push(Problem {
+            kind: Kind::NoNumber,
+            expected: "bounds and counts that are numbers".to_owned(),
+            observed: "a bucket's bound or count is not".to_owned(),
+        });
+    }
+    problems
+}
+
+/// The requests that the contract's counter has for a histogram's labels; `None` where it has no such labels.
+fn counted(
+    contract: &MetricsContract,
+    settled: &Settled,
+    metric: Metric<'_>,
+    labels: &Labels,
+) -> Option<f64> {
+    if contract.duration_all.as_deref() == Some(metric.name) {
+        // It counts scrapes too, and the counter's series of those are not in the contract's part.
+        return None;
+    }
+    let name = if metric.per_tenant { contract.tenant_requests.as_deref()? } else { &contract.requests };
+    // A series of the same labels is the one, though another may have them and more (a route where this one has none).
+    if let Some(counted) = settled.after.value(name, labels) {
+        return Some(counted);
+    }
+    let of_labels = |other: &Labels| labels.iter().all(|(label, value)| other.get(label) == Some(value));
+    let mut values = settled.after.named(name).filter(|(other, _)| of_labels(other)).peekable();
+    values.peek()?;
+    Some(values.map(|(_, value)| value).sum())
+}
+
+/// The least and the greatest sum that durations in these buckets can have.
+pub(super) fn sum_bounds(buckets: &[Bucket]) -> (f64, f64) {
+    let (mut least, mut most, mut below) = (0.0, 0.0, Bucket { upper: 0.0, count: 0.0 });
+    for bucket in buckets {
+        let count = bucket.count - below.count;
+        if count > 0.0 {
+            least += count * below.upper;
+            most += count * bucket.upper;
+        }
+        below = *bucket;
+    }
+    (least, most)
+}

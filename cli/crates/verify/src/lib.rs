@@ -1,0 +1,393 @@
+//! Holds what clients saw against what the service promised and what its metrics claim. Pure: everything comes from the
+//! recorded run, so that an old run can be judged again with the same result.
+//!
+//! One pass over the samples feeds the tables (`summary`, with `distribution` for pictures), the client's `ledger`, the limiters' histories (`limits`) and
+//! the scenario's `expectations`, with what excuses a latency (`excuse`); then each question is answered in its own file. `verdict` is what an answer looks
+//! like, `replicas` what the scrapes of a replica amount to.
+
+pub mod alerts;
+pub mod capacity;
+pub mod cardinality;
+pub mod client_overhead;
+pub mod compare;
+pub mod counters;
+pub mod distribution;
+pub mod expectations;
+pub mod gauges;
+pub mod generator;
+mod grouped;
+pub mod headers;
+pub mod histograms;
+pub mod isolation;
+pub mod latency_bounds;
+pub mod ledger;
+pub mod limits;
+pub mod noisy_neighbours;
+pub mod pace;
+mod parallel;
+#[cfg(test)]
+mod presets;
+pub mod promql;
+pub mod quantiles;
+pub mod redis_health;
+pub mod replicas;
+pub mod rules;
+pub mod scrapes;
+pub mod series;
+pub mod sizes;
+pub mod stall_attribution;
+pub mod statistics;
+pub mod summary;
+#[cfg(any(test, feature = "testing"))]
+#[expect(clippy::unwrap_used, clippy::panic, reason = "made for tests alone")]
+pub mod testing;
+pub mod verdict;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use counters::{Assumptions, Observed, Progress, PrometheusSpan};
+use expectations::Expectations;
+use gauges::UnderWay;
+use generator::{Bottleneck, Generator};
+use headers::Headers;
+use isolation::Trespasses;
+use ledger::Ledger;
+use limits::Histories;
+use noisy_neighbours::Neighbourhood;
+use replicas::{Settled, Unsettled};
+use saasbench_model::{scenario::MetricsContract, units::Nanos};
+use saasbench_record::{
+    manifest::{LoadPhase, State},
+    reader::RecordedRun,
+    sample::Sample,
+    scrape::Phase,
+    segment::SegmentError,
+};
+use scrapes::Scrapes;
+use stall_attribution::Excuses;
+use summary::{Counts, Gatherer, Summary};
+use verdict::{Outcome, Verdict};
+
+/// A judged run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Report {
+    /// Version of this JSON; it rises when a reader has to change.
+    pub version: u32,
+    /// Name of the scenario.
+    pub scenario: String,
+    /// Its one sentence.
+    pub about: Option<String>,
+    /// Its seed.
+    pub seed: u64,
+    /// The environment's name.
+    pub environment: String,
+    /// The run's directory.
+    pub run: String,
+    /// How far the run got.
+    pub state: State,
+    /// The run's zero, nanoseconds since the Unix epoch.
+    pub started_unix_ns: i64,
+    /// When the load ran.
+    pub load: Option<LoadPhase>,
+    /// What a reader of the verdicts must know of the run first: cut off, interrupted.
+    pub remarks: Vec<String>,
+    /// The tables.
+    pub summary: Summary,
+    /// What the generator did to the measurement.
+    pub generator: Generator,
+    /// One a claim.
+    pub verdicts: Vec<Verdict>,
+    /// The worst of them; never `Pass` for a run that was cut off.
+    pub outcome: Outcome,
+}
+
+/// Version of the JSON report.
+pub const REPORT_VERSION: u32 = 1;
+
+/// Judges a recorded run.
+///
+/// # Errors
+/// When a segment cannot be read.
+pub fn verify(run: &RecordedRun) -> Result<Report, SegmentError> {
+    verify_beside(run, |_, _| {}, |_| {})
+}
+
+/// The same for one who wants to see each sample, with its number, in the same pass, because reading them takes longest; and
+/// the history of each key of each limit, because sorting them takes long.
+///
+/// # Errors
+/// When a segment cannot be read.
+pub fn verify_beside(
+    run: &RecordedRun,
+    mut each: impl FnMut(u64, &Sample),
+    each_history: impl FnMut(&limits::Judged<'_>),
+) -> Result<Report, SegmentError> {
+    let scenario = &run.scenario;
+    let mut settled: Vec<Result<Settled, Unsettled>> = match &scenario.metrics {
+        Some(contract) => {
+            let exclusive = run.manifest.environment.exclusive;
+            run.observations.scrapes.iter().map(|s| replicas::settled(s, contract, exclusive)).collect()
+        }
+        None => Vec::new(),
+    };
+    let bounds = scenario.metrics.iter().flat_map(|contract| bounds(contract, &settled));
+    let drift = run.manifest.environment.clock_drift;
+    let mut ledger = Ledger::new(scenario, run.replica_names().len(), bounds, drift);
+    let mut summary = Gatherer::new(scenario, run.replica_names().len(), judged_from(run));
+    let mut histories = Histories::new(scenario);
+    let mut headers = Headers::new(&scenario.limits);
+    let mut expectations = Expectations::new(scenario, run.manifest.environment.fresh, judged_from(run));
+    let mut excuses = Excuses::new(&run.watched.stalls);
+    let mut generator = generator::Gatherer::new(judged_from(run), &run.watched.usage);
+    let mut trespasses = Trespasses::new(scenario);
+    let mut neighbourhood = Neighbourhood::new(run);
+    let mut under_way = UnderWay::new(run);
+    let mut progress = Progress::new(run);
+    let mut scrapes = Scrapes::new(run);
+    let mut last = Nanos::ZERO;
+    run.for_each_sample(|id, sample| {
+        each(id, sample);
+        let excuse = excuses.of(sample);
+        ledger.add(sample, excuse);
+        under_way.add(sample);
+        progress.add(sample, &excuses);
+        summary.add(sample);
+        histories.add(scenario, id, sample, |key| headers.add(&scenario.limits, key, id, sample));
+        expectations.add(scenario, id, sample, excuse, &excuses);
+        generator.add(sample, excuse);
+        trespasses.add(scenario, id, sample);
+        scrapes.add(scenario, id, sample);
+        neighbourhood.add(scenario, sample, excuse);
+        last = last.max(sample.done);
+    })?;
+    ledger.close(scenario);
+    for (index, settled) in settled.iter_mut().enumerate() {
+        let (Some(views), Some(contract)) = (ledger.replica(index), &scenario.metrics) else { continue };
+        if run.manifest.environment.exclusive {
+            let until = views.unanswered_until(scenario.service.timeout);
+            replicas::await_gauge(settled, contract, until, views.answered());
+        }
+    }
+
+    let (generator, of_generator) = generator.finish(run, &excuses);
+    let bottleneck = of_generator.iter().find(|verdict| verdict.outcome != Outcome::Pass);
+    let bound = bottleneck.map(|verdict| verdict.summary.clone());
+    let bottleneck =
+        bottleneck.map(|verdict| Bottleneck { bound: &verdict.summary, slack: generator.slack() });
+    let mut verdicts = expectations.judge(run, &excuses, bottleneck);
+    let of_headers = headers.judge(run, &histories);
+    verdicts.extend(histories.judge(run, each_history));
+    verdicts.extend(of_headers);
+    verdicts.extend(trespasses.judge(run));
+    let flooded = run.scenario.neighbours.as_ref().map(|neighbours| neighbours.stated_at);
+    verdicts.extend(neighbourhood.judge(run).map(|verdict| verdict.stated(&run.manifest.scenario, flooded)));
+    verdicts.extend(promql::judge(run));
+    verdicts.extend(rules::judge(run));
+    verdicts.extend(redis_health::judge(run));
+    if let Some(contract) = &scenario.metrics {
+        verdicts.extend(scrape_verdicts(run, contract, &scrapes, &settled, &excuses));
+        verdicts.extend(metric_verdicts(run, contract, &ledger, &progress, &settled, bottleneck));
+        verdicts.extend(under_way.judge(run, &settled));
+        verdicts.extend(cardinality::judge(run, under_way.answered()));
+    }
+    verdicts.extend(alerts::judge(run, bound.as_deref()));
+    verdicts.extend(of_generator);
+    pace::excuse(run, &mut verdicts);
+    let worst = verdicts.iter().map(|verdict| verdict.outcome).max().unwrap_or(Outcome::Inconclusive);
+    // What holds for the part of a run that is left need not have held for all of it.
+    let outcome = if run.manifest.state == State::Running { worst.max(Outcome::Inconclusive) } else { worst };
+    let summary = summary.finish(scenario, run.replica_names());
+    Ok(Report {
+        version: REPORT_VERSION,
+        scenario: scenario.name.clone(),
+        about: scenario.about.clone(),
+        seed: scenario.seed,
+        environment: run.manifest.environment.name.clone(),
+        run: run.dir.display().to_string(),
+        state: run.manifest.state,
+        started_unix_ns: run.manifest.started_unix_ns,
+        load: run.manifest.load,
+        remarks: remarks(run, last, summary.warmup.as_ref()),
+        summary,
+        generator,
+        verdicts,
+        outcome,
+    })
+}
+
+/// Everything that the service's metrics claim: counters first, by both witnesses, then histograms and quantiles.
+fn metric_verdicts(
+    run: &RecordedRun,
+    contract: &MetricsContract,
+    ledger: &Ledger,
+    progress: &Progress,
+    settled: &[Result<Settled, Unsettled>],
+    bottleneck: Option<Bottleneck<'_>>,
+) -> Vec<Verdict> {
+    let environment = &run.manifest.environment;
+    let assumptions = Assumptions {
+        exclusive: environment.exclusive,
+        restarted: false,
+        complete: run.manifest.state != State::Running,
+    };
+    let replicas = || {
+        let indexed = environment.replicas.iter().zip(settled).enumerate();
+        indexed.filter_map(|(i, (replica, settled))| Some((i, replica, ledger.replica(i)?, settled)))
+    };
+    let (mut by_scrape, mut by_prometheus) = (Vec::new(), Vec::new());
+    for (i, replica, views, settled) in replicas() {
+        let scrapes = run.observations.scrapes.get(i).map(Vec::as_slice).unwrap_or_default();
+        let standings = progress.standings(&run.scenario, i);
+        let standings = standings.as_slice();
+        let observed = Observed { contract, replica, views, settled, scrapes, standings };
+        by_scrape.extend(counters::by_scrape(&observed, assumptions));
+        if environment.prometheus.is_some() {
+            let span = prometheus_span(run, i);
+            let answers = &run.observations.prometheus;
+            by_prometheus.extend(counters::by_prometheus(
+                contract,
+                replica,
+                views,
+                answers,
+                span,
+                assumptions,
+            ));
+        }
+    }
+    for (scrape, prometheus) in by_scrape.iter_mut().zip(&mut by_prometheus) {
+        counters::compare_witnesses(scrape, prometheus);
+    }
+    let witnesses = by_scrape.into_iter().chain(by_prometheus);
+    let mut verdicts: Vec<Verdict> = witnesses.map(|witness| witness.verdict).collect();
+    for (_, replica, views, settled) in replicas() {
+        verdicts.extend(histograms::judge(contract, replica, ledger, views, settled));
+    }
+    for (_, replica, views, settled) in replicas() {
+        verdicts.extend(quantiles::judge(contract, replica, ledger, views, settled, bottleneck));
+    }
+    let seats: Vec<sizes::Seat<'_>> =
+        replicas().map(|(_, replica, views, settled)| (replica, views, settled)).collect();
+    verdicts.extend(sizes::judge(&run.scenario, &seats, assumptions));
+    verdicts
+}
+
+/// Whether the metrics could be scraped at all, by us and by Prometheus: what all claims about them stand on.
+fn scrape_verdicts(
+    run: &RecordedRun,
+    contract: &MetricsContract,
+    scrapes: &Scrapes,
+    settled: &[Result<Settled, Unsettled>],
+    excuses: &Excuses,
+) -> Vec<Verdict> {
+    let environment = &run.manifest.environment;
+    let ours = environment.replicas.iter().enumerate().zip(&run.observations.scrapes).zip(settled);
+    let ours =
+        ours.map(|((replica, seen), settled)| scrapes.judge(contract, replica, seen, settled, excuses));
+    let of_prometheus = environment.prometheus.iter().flat_map(|_| environment.replicas.iter().enumerate());
+    let theirs = of_prometheus.map(|replica| {
+        let first = scrapes.first_answer(replica.0);
+        scrapes::by_prometheus(run, contract, replica, first, excuses)
+    });
+    ours.chain(theirs).collect()
+}
+
+/// What Prometheus must have seen of a replica.
+fn prometheus_span(run: &RecordedRun, replica: usize) -> PrometheusSpan {
+    let load = run.manifest.load;
+    let rest = run.observations.scrapes.get(replica).and_then(|scrapes| {
+        scrapes
+            .iter()
+            .rfind(|scrape| scrape.phase == Phase::After && scrape.text.is_ok())
+            .map(|scrape| scrape.from)
+    });
+    let rest = rest.or(load.map(|load| load.to_ns)).unwrap_or(Nanos::MAX);
+    let rest_unix = Nanos(run.manifest.started_unix_ns) + rest + run.manifest.environment.clock_offset_ns;
+    PrometheusSpan { from: load.map_or(Nanos::ZERO, |load| load.from_ns), rest_unix: rest_unix.as_secs_f64() }
+}
+
+/// The bucket bounds of the contract's duration histograms, in seconds.
+fn bounds(contract: &MetricsContract, settled: &[Result<Settled, Unsettled>]) -> Vec<f64> {
+    let mut bounds = Vec::new();
+    for settled in settled.iter().flatten() {
+        for metric in histograms::metrics(contract) {
+            for histogram in histograms::histograms(&settled.after, metric).values() {
+                bounds.extend(histogram.buckets.iter().map(|bucket| bucket.upper));
+            }
+        }
+    }
+    bounds
+}
+
+/// From when on samples are judged by what is expected: the end of the warm-up. Where the load's begin is not known,
+/// nobody can say which samples came after it.
+fn judged_from(run: &RecordedRun) -> Nanos {
+    match (run.scenario.warmup, run.manifest.load) {
+        (Nanos::ZERO, _) => Nanos(i64::MIN),
+        (warmup, Some(load)) => run.manifest.plan_time().comes(load.begin_ns + warmup),
+        (_, None) => Nanos::MAX,
+    }
+}
+
+fn remarks(run: &RecordedRun, last: Nanos, warmup: Option<&Counts>) -> Vec<String> {
+    let state = match run.manifest.state {
+        State::Finished => None,
+        State::Interrupted => Some("the run was interrupted: it is judged as far as it came".to_owned()),
+        State::Aborted => {
+            let event = run.manifest.events.iter().rfind(|event| event.text.starts_with("aborted: "));
+            let (at, why) = event.map_or((last, "its load was ended early"), |event| {
+                (event.at_ns, event.text.trim_start_matches("aborted: "))
+            });
+            let at = at.as_secs_f64();
+            Some(format!("the run was aborted at {at:.1} s, and is judged as far as it came: {why}"))
+        }
+        State::Running => Some(format!(
+            "the run was cut off (or is still going on): it is judged up to its last complete segment, which ends at {:.1} s",
+            last.as_secs_f64()
+        )),
+    };
+    let changed = (!run.manifest.scenario.is_unchanged())
+        .then(|| "the scenario in the record is not the one that was run: its text was changed".to_owned());
+    let overrides = run.manifest.scenario.overrides;
+    let loads = (!overrides.is_empty()).then(|| format!("changed by the command line: {overrides}"));
+    let faults = &run.manifest.environment.faults;
+    let lies = (!faults.is_empty())
+        .then(|| format!("the service was told to lie: --fault {}", faults.join(" --fault ")));
+    let insecure = run.manifest.environment.insecure.then(|| {
+        "any certificate was good enough (insecure): nothing proves that it was the service that answered"
+            .to_owned()
+    });
+    let warmup = warmup.filter(|_| run.manifest.load.is_some()).map(|counts| {
+        let Counts { requests, dropped, errors, .. } = counts;
+        format!(
+            "warm-up of {}: limits and metrics were held against its {requests} requests; expectations and latency leave them out (errors: {errors}, dropped arrivals: {dropped})",
+            run.scenario.warmup
+        )
+    });
+    state
+        .into_iter()
+        .chain(pace::remark(run))
+        .chain(changed)
+        .chain(loads)
+        .chain(lies)
+        .chain(insecure)
+        .chain(warmup)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::Judge as _;
+    use saasbench_record::{
+        sample::Outcome,
+        testing::{Made, sample},
+    };
+
+    #[test]
+    fn a_scenario_that_was_changed_in_the_record_is_noted() {
+        let mut made = Made::new("", &[sample(0, 0, Outcome::Status(200))]);
+        assert_eq!(made.judge().remarks, [""; 0]);
+        made.manifest.scenario.text.push_str("# more\n");
+        assert!(made.judge().remarks[0].contains("its text was changed"));
+    }
+}

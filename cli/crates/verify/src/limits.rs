@@ -1,0 +1,348 @@
+//! Were the promised limits kept? One verdict a limit: the history of each key is judged by [`saasbench_limiter`], and what
+//! is proven is put into words, and into a certificate, by `proofs`.
+//!
+//! Of several limits on a route a refusal does not say which one gave it: each is judged by its admissions, and a refusal is
+//! wrong only if none of them can have given it.
+
+pub(super) mod proofs;
+mod route;
+mod totals;
+
+use std::collections::BTreeMap;
+
+use self::proofs::Proofs;
+pub use self::route::limits as on_step;
+use self::totals::{Totals, reason};
+use super::{
+    parallel,
+    verdict::{self, Claim, Evidence, Outcome, Verdict},
+};
+use saasbench_limiter::{
+    Circumstances, Decision, Judgement, Promise, Request, Tolerance, Violation, certificate,
+    diagnose::{Key, diagnose},
+};
+use saasbench_model::{
+    scenario::{Algorithm, Limit, Scenario, TenantIndex},
+    units::{Nanos, Quota},
+};
+use saasbench_record::{
+    manifest::{Manifest, State},
+    reader::RecordedRun,
+    redis_samples,
+    sample::{Outcome as SampleOutcome, Sample},
+};
+
+/// Proofs that are completed, by limit: it takes many judgements, and of a thousand broken keys a few tell as much as all.
+const COMPLETED: usize = 16;
+
+/// The histories of every key of every limit.
+#[derive(Debug)]
+pub struct Histories {
+    /// Per limit, per entry of its `quota`.
+    keys: Vec<Vec<Vec<Request>>>,
+    /// Per step: the limits on its route, and for each of its users' tenants the entry of the `quota` that it falls under.
+    routes: Vec<Vec<(usize, Vec<Option<usize>>)>>,
+    latest: Nanos,
+}
+
+/// The history of a key that was judged.
+#[derive(Debug, Clone, Copy)]
+pub struct Judged<'a> {
+    /// Number of the limit in the scenario.
+    pub limit: usize,
+    /// Number of the key among the limit's quotas.
+    pub key: usize,
+    /// Sorted by `sent`.
+    pub requests: &'a [Request],
+    /// Whether the promise is proven to be broken.
+    pub is_broken: bool,
+}
+
+impl Histories {
+    /// Empty ones.
+    pub fn new(scenario: &Scenario) -> Self {
+        Self {
+            keys: scenario.limits.iter().map(|limit| vec![Vec::new(); limit.quota.len()]).collect(),
+            routes: (0..scenario.steps.len()).map(|step| route::limits(scenario, step)).collect(),
+            latest: Nanos::ZERO,
+        }
+    }
+
+    /// Enters a sample into the histories that it belongs to, and says in which of them it was decided: numbers of a limit,
+    /// and of an entry of its `quota`.
+    pub fn add(
+        &mut self,
+        scenario: &Scenario,
+        id: u64,
+        sample: &Sample,
+        mut entered: impl FnMut((usize, usize)),
+    ) {
+        self.latest = self.latest.max(sample.done);
+        for (number, places) in self.routes.get(sample.step).into_iter().flatten() {
+            let number = *number;
+            let Some(limit) = scenario.limits.get(number) else { continue };
+            let Some((decision, done)) = decision(limit, sample, scenario.service.timeout) else { continue };
+            let Some(at) = places.get(sample.tenant).copied().flatten() else { continue };
+            self.keys[number][at].push(Request {
+                id,
+                sent: sample.sent,
+                done,
+                decision,
+                replica: sample.replica as u16,
+            });
+            // What an answer that is neither says of a limit is no promise about it.
+            if decision != Decision::Unknown {
+                entered((number, at));
+            }
+        }
+    }
+
+    /// The history of an entry of a limit's `quota`, in the order of the samples.
+    pub(super) fn key(&self, limit: usize, key: usize) -> &[Request] {
+        &self.keys[limit][key]
+    }
+
+    /// The world around the histories of a limit.
+    pub(super) fn circumstances(&self, run: &RecordedRun, limit: &Limit) -> Circumstances {
+        circumstances(run, limit, self.latest)
+    }
+
+    /// Judges every limit of the run, and shows `each` history on the way.
+    pub fn judge(mut self, run: &RecordedRun, mut each: impl FnMut(&Judged<'_>)) -> Vec<Verdict> {
+        for history in self.keys.iter_mut().flatten() {
+            history.sort_by_key(|request| (request.sent, request.id));
+        }
+        let limits = &run.scenario.limits;
+        let judgements: Vec<Vec<Judgement>> =
+            limits.iter().zip(&self.keys).map(|(limit, keys)| self.judge_keys(run, limit, keys)).collect();
+        let mut verdicts = Vec::new();
+        for (index, limit) in limits.iter().enumerate() {
+            let mut evidence = Vec::new();
+            let mut totals = Totals::default();
+            let mut completed = 0;
+            for (key, (tenant, quota)) in limit.quota.iter().enumerate() {
+                let (judgement, history) = (&judgements[index][key], &self.keys[index][key]);
+                let promise = Promise { quota: *quota, algorithm: limit.algorithm };
+                let siblings = siblings(limits, limit, *tenant);
+                // A refusal shows that a limit was used up, but of several it does not show which.
+                let refused = judgement.refused > 0 && siblings.len() == 1;
+                totals.add(judgement, refused || used_up(history, promise));
+                let tenant = run.scenario.tenants.get(*tenant).map_or("", |tenant| tenant.as_str());
+                let proofs = Proofs { run, tenant, promise };
+                let mut found = findings(&proofs, judgement, |violation| {
+                    completed += 1;
+                    if completed > COMPLETED {
+                        return violation;
+                    }
+                    let other_limits = siblings.len() > 1;
+                    let circumstances =
+                        Circumstances { other_limits, ..circumstances(run, limit, self.latest) };
+                    certificate::completed(violation, history, promise, &circumstances)
+                });
+                if siblings.first() == Some(&(index, key)) && siblings.len() > 1 {
+                    found.extend(self.refused_by_none(&proofs, &siblings, &judgements));
+                }
+                let is_broken = found.iter().any(|finding| finding.outcome == Outcome::Fail);
+                each(&Judged { limit: index, key, requests: history, is_broken });
+                evidence.extend(found);
+            }
+            let mut verdict = verdict(limit, evidence, &totals);
+            if let Some(broken) = verdict.evidence.iter_mut().find(|found| found.outcome == Outcome::Fail) {
+                self.diagnose(run, index, broken);
+            }
+            verdicts.push(verdict.stated(&run.manifest.scenario, limit.stated_at));
+        }
+        verdicts
+    }
+
+    /// Says with the first finding which mistake explains all that is broken of a limit, where refusals can tell.
+    fn diagnose(&self, run: &RecordedRun, index: usize, broken: &mut Evidence) {
+        let limits = &run.scenario.limits;
+        let Some((limit, histories)) = limits.get(index).zip(self.keys.get(index)) else { return };
+        let circumstances = circumstances(run, limit, self.latest);
+        let several = limit.quota.iter().any(|(tenant, _)| siblings(limits, limit, *tenant).len() > 1);
+        if several || !circumstances.exclusive {
+            return;
+        }
+        let keys = limit.quota.iter().zip(histories).map(|((tenant, quota), requests)| Key {
+            tenant: run.scenario.tenants.get(*tenant).map_or("", |tenant| tenant.as_str()),
+            requests,
+            promise: Promise { quota: *quota, algorithm: limit.algorithm },
+        });
+        let found = diagnose(&keys.collect::<Vec<_>>(), run.replica_names(), &circumstances);
+        let sentence = found
+            .as_ref()
+            .map_or("none of the usual suspects explains all of it", |diagnosis| &diagnosis.sentence);
+        broken.details.insert(0, format!("diagnosis: {sentence}"));
+        broken.diagnosis = found.map(|diagnosis| verdict::Diagnosis {
+            suspect: diagnosis.suspect.name().to_owned(),
+            parameters: diagnosis.suspect.parameters(),
+            others: diagnosis.others.iter().map(|other| other.name().to_owned()).collect(),
+            sentence: diagnosis.sentence,
+        });
+    }
+
+    /// Judges every key of a limit by itself.
+    fn judge_keys(&self, run: &RecordedRun, limit: &Limit, keys: &[Vec<Request>]) -> Vec<Judgement> {
+        let circumstances = circumstances(run, limit, self.latest);
+        let judge = |((tenant, quota), history): &(&(TenantIndex, Quota), &Vec<Request>)| {
+            let promise = Promise { quota: *quota, algorithm: limit.algorithm };
+            let other_limits = siblings(&run.scenario.limits, limit, *tenant).len() > 1;
+            saasbench_limiter::judge(
+                history,
+                promise,
+                &Circumstances { other_limits, ..circumstances.clone() },
+            )
+        };
+        parallel::map(&limit.quota.iter().zip(keys).collect::<Vec<_>>(), judge)
+    }
+
+    /// The refusals of a tenant that none of its limits on the route can have given.
+    fn refused_by_none(
+        &self,
+        proofs: &Proofs<'_>,
+        siblings: &[(usize, usize)],
+        judgements: &[Vec<Judgement>],
+    ) -> Option<Evidence> {
+        let mut denials: BTreeMap<u64, usize> = BTreeMap::new();
+        for id in siblings.iter().flat_map(|(limit, key)| &judgements[*limit][*key].wrong_refusals) {
+            *denials.entry(*id).or_default() += 1;
+        }
+        denials.retain(|_, limits| *limits == siblings.len());
+        let (wrong, _) = denials.first_key_value()?;
+        // Judged as the only refusal of the only limit, each limit says in its own words why it cannot have given it.
+        let violations = siblings.iter().flat_map(|&(index, key)| {
+            let limit = &proofs.run.scenario.limits[index];
+            let history = self.keys[index][key].iter();
+            let alone =
+                history.filter(|request| request.decision != Decision::Refused || request.id == *wrong);
+            let alone: Vec<Request> = alone.copied().collect();
+            let promise = Promise { quota: limit.quota[key].1, algorithm: limit.algorithm };
+            saasbench_limiter::judge(&alone, promise, &circumstances(proofs.run, limit, self.latest))
+                .violations
+        });
+        proofs.refused_by_none(denials.len(), &violations.collect::<Vec<_>>())
+    }
+}
+
+/// The limits of a route that may have refused a tenant's request in `limit`'s place, itself included: their numbers and
+/// the tenant's place among their quotas.
+pub(super) fn siblings(limits: &[Limit], limit: &Limit, tenant: TenantIndex) -> Vec<(usize, usize)> {
+    let alike = |other: &Limit| {
+        other.route == limit.route
+            && (100..600).any(|status| other.refused.contains(status) && limit.refused.contains(status))
+    };
+    let key = |other: &Limit| other.quota.iter().position(|(index, _)| *index == tenant);
+    limits
+        .iter()
+        .enumerate()
+        .filter(|(_, other)| alike(other))
+        .filter_map(|(index, other)| Some((index, key(other)?)))
+        .collect()
+}
+
+fn verdict(limit: &Limit, mut evidence: Vec<Evidence>, totals: &Totals) -> Verdict {
+    let subject = limit.subject();
+    evidence.extend(totals.doubt().map(|why| {
+        let expected = "a limit that is put to the test, and refusals that can be judged";
+        Evidence::new(Outcome::Inconclusive, &subject, expected, why)
+    }));
+    Verdict::from_evidence(Claim::Limit, subject, evidence, |outcome, evidence| match outcome {
+        Outcome::Pass => totals.to_string(),
+        _ => evidence[0].observed.clone(),
+    })
+}
+
+/// What a sample tells of the limiter's decision, and the latest instant of it; `None` if it never got there.
+fn decision(limit: &Limit, sample: &Sample, service_timeout: Nanos) -> Option<(Decision, Nanos)> {
+    match sample.outcome {
+        SampleOutcome::Status(status) if limit.refused.contains(status) => {
+            Some((Decision::Refused, sample.done))
+        }
+        SampleOutcome::Status(status) if limit.admitted.contains(status) => {
+            Some((Decision::Admitted, sample.done))
+        }
+        // A service that fails may have given up waiting for a store that counts the request later.
+        SampleOutcome::Status(500..) | SampleOutcome::Unknown(_) => {
+            Some((Decision::Unknown, sample.done.max(sample.sent + service_timeout)))
+        }
+        // Another answer is definite for the counters, but not for the limiter.
+        SampleOutcome::Status(_) => Some((Decision::Unknown, sample.done)),
+        SampleOutcome::NotSent(_) | SampleOutcome::Dropped => None,
+    }
+}
+
+fn circumstances(run: &RecordedRun, limit: &Limit, latest: Nanos) -> Circumstances {
+    let Manifest { environment, state, .. } = &run.manifest;
+    // Where no Redis is declared, the limiter may live in the replicas.
+    let memory_losses = if environment.redis.is_some() {
+        redis_samples::losses(&run.observations.store)
+    } else {
+        let scrapes = run.scenario.metrics.iter().flat_map(|contract| {
+            run.observations
+                .scrapes
+                .iter()
+                .flat_map(move |scrapes| super::replicas::restarts(scrapes, contract))
+        });
+        let mut restarts: Vec<(Nanos, Nanos)> = scrapes.collect();
+        restarts.sort();
+        restarts
+    };
+    // A killed run lacks the requests that were in flight when its last segment was completed; those were sent at most
+    // one timeout before.
+    let complete_until = if *state == State::Running { latest - run.scenario.timeout } else { Nanos::MAX };
+    Circumstances {
+        exclusive: environment.exclusive,
+        fresh: environment.fresh,
+        since: run.manifest.load.map_or(Nanos::ZERO, |load| load.from_ns),
+        complete_until,
+        memory_losses,
+        tolerance: Tolerance { offset: environment.clock_offset_ns, drift: environment.clock_drift },
+        resolution: limit.resolution,
+        unix_zero: Nanos(run.manifest.started_unix_ns),
+        other_limits: false,
+    }
+}
+
+/// Whether as many requests as the quota permits were admitted within one window; of a bucket, as many as it held.
+fn used_up(history: &[Request], promise: Promise) -> bool {
+    let Promise { quota, algorithm } = promise;
+    let admitted: Vec<Nanos> = history
+        .iter()
+        .filter(|request| request.decision == Decision::Admitted)
+        .map(|request| request.sent)
+        .collect();
+    if let Algorithm::TokenBucket { .. } = algorithm {
+        let (full, rate) = (promise.room() as f64, quota.limit as f64 / quota.window.0.max(1) as f64);
+        let (mut level, mut at) = (full, Nanos::ZERO);
+        return admitted.into_iter().any(|sent| {
+            level = (level + (sent - at).0 as f64 * rate).min(full) - 1.0;
+            at = sent;
+            level < 1.0
+        });
+    }
+    let limit = usize::try_from(quota.limit).unwrap_or(usize::MAX);
+    admitted.windows(limit.max(1)).any(|full| full[full.len() - 1] - full[0] < quota.window)
+}
+
+/// What one key's judgement says.
+fn findings(
+    proofs: &Proofs<'_>,
+    judgement: &Judgement,
+    mut complete: impl FnMut(Violation) -> Violation,
+) -> Vec<Evidence> {
+    if !judgement.violations.is_empty() {
+        let violations = judgement.violations.iter().cloned();
+        return violations.map(|violation| proofs.broken(&complete(violation))).collect();
+    }
+    let tenant = proofs.tenant;
+    let observed = format!("{tenant}: {} admitted, {} refused", judgement.admitted, judgement.refused);
+    let mut finding = Evidence::new(Outcome::Pass, tenant, proofs.promise.quota.to_string(), observed);
+    for (count, why) in &judgement.unjudged_refusals {
+        finding = finding.detail(format!("{count} refusals could not be judged: {}", reason(*why)));
+    }
+    vec![finding]
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,206 @@
+//! What is said of limits, by hand-made histories.
+
+use super::*;
+use crate::testing::Judge as _;
+use saasbench_model::scenario::Refill;
+use saasbench_record::{
+    sample::Silence,
+    testing::{Made, sample},
+};
+
+const LIMIT: &str = "[[limit]]\nroute = \"POST /chat\"\nalgorithm = \"ALGORITHM\"\nquota = \"QUOTA\"\n";
+
+/// Twelve requests in turn to a and b, 20 ms apart: eight admitted, four refused; then one admitted in the window after.
+fn samples() -> Vec<Sample> {
+    let mut samples: Vec<Sample> = (0..12)
+        .map(|i| sample(i * 20, (i % 2) as usize, SampleOutcome::Status(if i < 8 { 200 } else { 429 })))
+        .collect();
+    samples.push(sample(10_500, 0, SampleOutcome::Status(200)));
+    samples
+}
+
+fn judged(algorithm: &str, quota: &str, samples: &[Sample], change: impl FnOnce(&mut Made)) -> Verdict {
+    let limit = LIMIT.replace("ALGORITHM", algorithm).replace("QUOTA", quota);
+    let mut made = Made::new(&limit, samples);
+    change(&mut made);
+    made.verdict(Claim::Limit, "POST /chat")
+}
+
+fn text(verdict: &Verdict) -> String {
+    let details = verdict.evidence.iter().flat_map(|finding| &finding.details);
+    let lines: Vec<String> = details.map(|line| format!("  {line}")).collect();
+    format!("{}: {}\n{}", verdict.outcome, verdict.summary, lines.join("\n"))
+}
+
+#[test]
+fn a_kept_promise_passes_by_either_algorithm() {
+    for algorithm in ["fixed-window", "sliding-log"] {
+        let verdict = judged(algorithm, "8/10s", &samples(), |_| {});
+        assert_eq!(verdict.outcome, Outcome::Pass, "{verdict:#?}");
+        assert_eq!(verdict.summary, "9 admitted, 4 refused, each as promised");
+    }
+}
+
+#[test]
+fn a_broken_promise_is_told_with_tenant_window_counts_and_replicas() {
+    insta::assert_snapshot!("over_admission", text(&judged("fixed-window", "7/10s", &samples(), |_| {})));
+    insta::assert_snapshot!("over_admission_log", text(&judged("sliding-log", "7/10s", &samples(), |_| {})));
+    insta::assert_snapshot!("wrong_refusal", text(&judged("fixed-window", "9/10s", &samples(), |_| {})));
+    insta::assert_snapshot!("wrong_refusal_log", text(&judged("sliding-log", "9/10s", &samples(), |_| {})));
+}
+
+#[test]
+fn in_company_refusals_cannot_be_judged_but_too_many_admissions_can() {
+    let company = |made: &mut Made| made.manifest.environment.exclusive = false;
+    assert_eq!(judged("sliding-log", "9/10s", &samples(), company).outcome, Outcome::Inconclusive);
+    assert_eq!(judged("sliding-log", "7/10s", &samples(), company).outcome, Outcome::Fail);
+}
+
+#[test]
+fn what_happened_before_a_run_may_explain_its_refusals() {
+    let stale = |made: &mut Made| made.manifest.environment.fresh = false;
+    assert_ne!(judged("sliding-log", "9/10s", &samples(), stale).outcome, Outcome::Fail);
+    let all_refused: Vec<Sample> = (0..5).map(|i| sample(i * 20, 0, SampleOutcome::Status(429))).collect();
+    let verdict = judged("fixed-window", "8/10s", &all_refused, stale);
+    assert_eq!(verdict.outcome, Outcome::Inconclusive);
+    insta::assert_snapshot!("unknown_start", text(&verdict));
+}
+
+#[test]
+fn what_went_unanswered_may_have_been_admitted() {
+    let mut silent = samples();
+    silent[3].outcome = SampleOutcome::Unknown(Silence::ConnectionLost);
+    assert_eq!(judged("fixed-window", "8/10s", &silent, |_| {}).outcome, Outcome::Pass);
+    assert_eq!(judged("fixed-window", "7/10s", &silent, |_| {}).outcome, Outcome::Pass);
+    assert_eq!(judged("fixed-window", "6/10s", &silent, |_| {}).outcome, Outcome::Fail);
+    // An answer that is neither an admission nor a refusal says nothing of the limiter.
+    silent[3].outcome = SampleOutcome::Status(503);
+    assert_eq!(judged("fixed-window", "8/10s", &silent, |_| {}).outcome, Outcome::Pass);
+}
+
+/// A store that stands still may count a request after the service has given up on it and said so: seven admissions, a failure
+/// of long ago, and a refusal that is only right if that counts by now.
+#[test]
+fn what_the_service_failed_to_decide_may_count_later() {
+    let outcome = |i: i64| match i {
+        0 => 503,
+        1..8 => 200,
+        _ => 429,
+    };
+    let samples: Vec<Sample> = (0..10)
+        .map(|i| sample(if i == 0 { 0 } else { 12_000 + i * 20 }, 0, SampleOutcome::Status(outcome(i))))
+        .collect();
+    for algorithm in ["fixed-window", "sliding-log"] {
+        assert_ne!(judged(algorithm, "8/10s", &samples, |_| {}).outcome, Outcome::Fail);
+        let mut decided = samples.clone();
+        decided[0].outcome = SampleOutcome::Status(404);
+        assert_eq!(judged(algorithm, "8/10s", &decided, |_| {}).outcome, Outcome::Fail);
+    }
+}
+
+#[test]
+fn a_run_that_was_cut_off_proves_no_refusal_wrong_near_its_end() {
+    let killed = |made: &mut Made| made.manifest.state = State::Running;
+    assert_ne!(judged("fixed-window", "9/10s", &samples()[..12], killed).outcome, Outcome::Fail);
+    assert_eq!(judged("fixed-window", "7/10s", &samples()[..12], killed).outcome, Outcome::Fail);
+}
+
+#[test]
+fn a_store_that_was_seen_to_restart_may_have_forgotten() {
+    let mut twice: Vec<Sample> = samples()[..8].to_vec();
+    twice.extend((0..8).map(|i| sample(3000 + i * 20, 1, SampleOutcome::Status(200))));
+    assert_eq!(judged("sliding-log", "8/10s", &twice, |_| {}).outcome, Outcome::Fail);
+    let limit = LIMIT.replace("ALGORITHM", "sliding-log").replace("QUOTA", "8/10s");
+    let mut made = Made::new(&limit, &twice);
+    let start = |at: u32| format!("process_start_time_seconds {at}\n");
+    made.scrape("a", "before", &start(1)).scrape("a", "after", &start(2));
+    made.stamp_scrapes(&[(1000, 1001), (2000, 2001)]);
+    assert_eq!(made.verdict(Claim::Limit, "POST /chat").outcome, Outcome::Pass);
+}
+
+#[test]
+fn a_limit_that_was_not_put_to_the_test_is_not_a_kept_one() {
+    let few: Vec<Sample> = samples()[..3].to_vec();
+    let (none, few) =
+        (judged("fixed-window", "8/10s", &[], |_| {}), judged("sliding-log", "8/10s", &few, |_| {}));
+    assert_eq!((none.outcome, few.outcome), (Outcome::Inconclusive, Outcome::Inconclusive));
+    insta::assert_snapshot!(none.summary, @"no request reached the limit");
+    insta::assert_snapshot!(few.summary, @"not put to the test: 3 admitted, and no tenant used up its quota");
+    // Used up to the last, without a refusal.
+    let full: Vec<Sample> = samples()[..8].to_vec();
+    assert_eq!(judged("fixed-window", "8/10s", &full, |_| {}).outcome, Outcome::Pass);
+}
+
+/// Of two limits on the route: 4 in 1 s, and QUOTA.
+#[test]
+fn a_bucket_is_used_up_when_no_whole_token_is_left() {
+    let used_up_by = |sent: &[i64]| {
+        let request = |sent: &i64| Request {
+            id: 0,
+            sent: Nanos::from_millis(*sent),
+            done: Nanos::from_millis(*sent),
+            decision: Decision::Admitted,
+            replica: 0,
+        };
+        let history: Vec<Request> = sent.iter().map(request).collect();
+        let quota = Quota { limit: 2, window: Nanos::from_secs(1) };
+        let algorithm = Algorithm::TokenBucket { burst: Some(3), refill: Refill::Continuous };
+        used_up(&history, Promise { quota, algorithm })
+    };
+    assert!(used_up_by(&[0, 0, 0]));
+    assert!(!used_up_by(&[0, 0, 500]));
+    assert!(used_up_by(&[0, 0, 500, 900]));
+}
+
+fn of_two(quota: &str, samples: &[Sample]) -> Vec<Verdict> {
+    let limit = LIMIT.replace("ALGORITHM", "fixed-window");
+    let limits = format!("{}{}", limit.replace("QUOTA", "4/1s"), limit.replace("QUOTA", quota));
+    let verdicts = Made::new(&limits, samples).judge().verdicts;
+    verdicts.into_iter().filter(|verdict| verdict.claim == Claim::Limit).collect()
+}
+
+/// Four a second are admitted, six are refused; after eight, in the third second, all are.
+fn two_kept() -> Vec<Sample> {
+    (0..30)
+        .map(|i| {
+            let status = if i % 10 < 4 && i < 20 { 200 } else { 429 };
+            sample((i / 10) * 1_100 + (i % 10) * 20, (i % 2) as usize, SampleOutcome::Status(status))
+        })
+        .collect()
+}
+
+#[test]
+fn a_refusal_by_one_of_several_limits_is_no_fault_of_the_others() {
+    let verdicts = of_two("8/10s", &two_kept());
+    let outcomes: Vec<Outcome> = verdicts.iter().map(|verdict| verdict.outcome).collect();
+    assert_eq!(outcomes, [Outcome::Pass, Outcome::Pass], "{verdicts:#?}");
+}
+
+#[test]
+fn a_refusal_that_none_of_several_limits_can_have_given_is_wrong() {
+    let verdicts = of_two("9/10s", &two_kept());
+    assert_eq!(verdicts[0].outcome, Outcome::Fail);
+    insta::assert_snapshot!("refused_by_none", text(&verdicts[0]));
+    let certificate = verdicts[0].evidence[0].certificate.as_ref().unwrap();
+    assert_eq!((certificate.requests[0].sample, certificate.requests.len()), (20, 9));
+}
+
+#[test]
+fn each_of_several_limits_is_held_against_what_was_admitted() {
+    let outcomes: Vec<Outcome> = of_two("7/10s", &two_kept()).iter().map(|verdict| verdict.outcome).collect();
+    assert_eq!(outcomes, [Outcome::Pass, Outcome::Fail]);
+    // A quota that is not used up is not put to the test, whatever the others refuse.
+    let outcomes: Vec<Outcome> =
+        of_two("8/1h", &two_kept()[..20]).iter().map(|verdict| verdict.outcome).collect();
+    assert_eq!(outcomes, [Outcome::Pass, Outcome::Pass]);
+    let outcomes: Vec<Outcome> =
+        of_two("99/1h", &two_kept()[..20]).iter().map(|verdict| verdict.outcome).collect();
+    assert_eq!(outcomes, [Outcome::Pass, Outcome::Inconclusive]);
+}
+
+#[test]
+fn a_certificate_is_complete_in_itself() {
+    let verdict = judged("sliding-log", "7/10s", &samples(), |_| {});
+    let json = serde_json::to_string_pretty(&verdict.evidence[0].certificate).unwrap();
+    insta::assert_snapshot!("certificate", json);
+}

@@ -1,0 +1,74 @@
+//! What all keys of a limit add up to, and why that may be too little to judge the limit by.
+
+use std::collections::BTreeMap;
+
+use saasbench_limiter::{Judgement, Unjudged};
+
+/// What all keys of a limit add up to.
+#[derive(Debug, Default)]
+pub(super) struct Totals {
+    admitted: u64,
+    refused: u64,
+    unknown: u64,
+    unjudged: BTreeMap<&'static str, u64>,
+    /// Some tenant used up its quota.
+    tested: bool,
+}
+
+impl Totals {
+    pub(super) fn add(&mut self, judgement: &Judgement, tested: bool) {
+        self.admitted += judgement.admitted;
+        self.refused += judgement.refused;
+        self.unknown += judgement.unknown;
+        self.tested |= tested;
+        for (count, why) in &judgement.unjudged_refusals {
+            *self.unjudged.entry(reason(*why)).or_default() += count;
+        }
+    }
+
+    fn unjudged(&self) -> u64 {
+        self.unjudged.values().sum()
+    }
+
+    /// Why a history without a violation is no pass.
+    pub(super) fn doubt(&self) -> Option<String> {
+        if self.admitted + self.refused == 0 {
+            return Some("no request reached the limit".to_owned());
+        }
+        if !self.tested {
+            let admitted = self.admitted;
+            return Some(format!(
+                "not put to the test: {admitted} admitted, and no tenant used up its quota"
+            ));
+        }
+        if self.refused > 0 && self.unjudged() >= self.refused {
+            let why: Vec<&str> = self.unjudged.keys().copied().collect();
+            return Some(format!("none of {} refusals could be judged: {}", self.refused, why.join("; ")));
+        }
+        None
+    }
+}
+
+impl std::fmt::Display for Totals {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} admitted, {} refused, each as promised", self.admitted, self.refused)?;
+        if self.unjudged() > 0 {
+            write!(f, " ({} refusals could not be judged)", self.unjudged())?;
+        }
+        if self.unknown > 0 {
+            write!(f, "; {} without a decision", self.unknown)?;
+        }
+        Ok(())
+    }
+}
+
+/// Why refusals could not be judged, in words.
+pub(super) fn reason(why: Unjudged) -> &'static str {
+    match why {
+        Unjudged::NotExclusive => {
+            "others may use the service (`exclusive = true` says that the run is alone)"
+        }
+        Unjudged::UnknownStart => "what happened in the window before the run is not known",
+        Unjudged::CutOff => "the run was cut off, and requests near its end are not in the record",
+    }
+}

@@ -1,0 +1,85 @@
+//! A run that was paused, slowed down or driven on by hand did not make the load of its scenario. What the scenario states of that load is
+//! neither broken nor kept by another one.
+
+use super::verdict::{Claim, Outcome, Verdict};
+use saasbench_record::reader::RecordedRun;
+
+/// What is said of a claim that rests on the plan.
+const WHY: &str = "the load was changed by hand while it went, so it was not the load that this is stated of";
+
+/// Makes claims that rest on the plan Inconclusive, if the run did not keep to it: whether they held or failed, another load decided it.
+pub fn excuse(run: &RecordedRun, verdicts: &mut [Verdict]) {
+    if !run.manifest.events.iter().any(|event| event.pace.is_some()) {
+        return;
+    }
+    for verdict in verdicts {
+        let rests_on_the_plan =
+            matches!(verdict.claim, Claim::Neighbours | Claim::Expectation | Claim::Promql | Claim::Alerts);
+        if rests_on_the_plan && verdict.outcome != Outcome::Inconclusive {
+            verdict.outcome = Outcome::Inconclusive;
+            verdict.summary = format!("{WHY}: {}", verdict.summary);
+            for finding in &mut verdict.evidence {
+                finding.outcome = Outcome::Inconclusive;
+            }
+        }
+    }
+}
+
+/// What was done by hand, in one sentence; `None` for a run that kept to its plan.
+pub fn remark(run: &RecordedRun) -> Option<String> {
+    let turned = run.manifest.events.iter().filter(|event| event.pace.is_some());
+    let told: Vec<String> =
+        turned.map(|event| format!("{} at {:.1} s", event.text, event.at_ns.as_secs_f64())).collect();
+    (!told.is_empty()).then(|| format!("the load was changed by hand: {}", told.join(", ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Judge as _;
+    use saasbench_model::{scenario::testing::SCENARIO, units::Nanos};
+    use saasbench_record::{
+        manifest::{Event, Pace},
+        sample::Outcome as Answer,
+        testing::{Made, sample},
+    };
+
+    #[test]
+    fn a_load_that_was_changed_by_hand_neither_breaks_nor_keeps_what_is_expected() {
+        let samples: Vec<_> = (0..30).map(|i| sample(i * 20, 0, Answer::Status(200))).collect();
+        let more = "[metrics]\nenabled = false\n[[expect]]\nthat = \"rate > 9/s\"\n[[expect]]\nthat = \"p50 < 1s\"\n[[limit]]\nroute = \"POST /chat\"\nalgorithm = \"fixed-window\"\nquota = \"8/10s\"\n";
+        let mut made = Made::new(more, &samples);
+        let outcome = |made: &Made, claim| {
+            made.verdict(claim, if claim == Claim::Expectation { "rate >" } else { "" }).outcome
+        };
+        assert_eq!(outcome(&made, Claim::Expectation), Outcome::Fail);
+        let paused = Pace { paused: true, factor: 1.0 };
+        made.manifest.events.push(Event::of_pace(Nanos::from_millis(600), Pace::default(), paused));
+        made.manifest.events.push(Event::of_pace(Nanos::from_secs(9), paused, Pace::default()));
+        assert_eq!(outcome(&made, Claim::Expectation), Outcome::Inconclusive);
+        assert_eq!(made.verdict(Claim::Expectation, "p50 <").outcome, Outcome::Inconclusive);
+        assert_eq!(outcome(&made, Claim::Limit), Outcome::Fail, "that is broken at any pace");
+        let report = made.judge();
+        insta::assert_snapshot!(format!(
+            "{}\n{}",
+            report.remarks.join("\n"),
+            made.verdict(Claim::Expectation, "rate >").summary
+        ));
+    }
+
+    #[test]
+    fn a_pause_puts_the_end_of_the_warm_up_off() {
+        let samples: Vec<_> = (0..50).map(|i| sample(i * 20, 0, Answer::Status(200))).collect();
+        let text = SCENARIO.replace("name = \"test\"", "name = \"test\"\nwarmup = \"300ms\"");
+        let mut made = Made::of(format!("{text}[metrics]\nenabled = false\n"), &samples);
+        let warm = |made: &Made| made.judge().summary.warmup.unwrap().requests;
+        let begin = made.manifest.load.unwrap().begin_ns;
+        let before = warm(&made);
+        let paused = Pace { paused: true, factor: 1.0 };
+        let at = |millis| begin + Nanos::from_millis(millis);
+        made.manifest.events.push(Event::of_pace(at(100), Pace::default(), paused));
+        made.manifest.events.push(Event::of_pace(at(400), paused, Pace::default()));
+        // 300 ms later: 15 samples more.
+        assert_eq!(warm(&made), before + 15);
+    }
+}

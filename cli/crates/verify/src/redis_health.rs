@@ -1,0 +1,162 @@
+//! Is the limiter's Redis healthy over the run? Nothing without a TTL piles up, nothing is evicted, it stays up; and how its
+//! memory grew. Two witnesses: our own looks at it, and redis_exporter by way of Prometheus.
+//!
+//! A key without a TTL is never forgotten: a limiter's store that gains some while it works grows for ever.
+
+use super::verdict::{Claim, Diagnosis, Evidence, Outcome, Verdict};
+use crate::counters::raw::{asked, named};
+use saasbench_model::units::Nanos;
+use saasbench_record::{
+    reader::RecordedRun,
+    redis_samples::{self, Health},
+};
+
+/// So many steps of growth are a leak; one less, if there are so many keys.
+const STEPS: usize = 3;
+
+/// What a witness saw at one time, and when, on the run's clock.
+type Seen = (Nanos, Health);
+
+/// Judges what each witness saw; where there is neither, nothing is said.
+pub fn judge(run: &RecordedRun) -> Vec<Verdict> {
+    let environment = &run.manifest.environment;
+    let mut verdicts = Vec::new();
+    if environment.redis.is_some() {
+        let restarts = redis_samples::restarts(&run.observations.store);
+        // A restart empties it: what was before says nothing of what grew.
+        let since = restarts.last().map_or(Nanos(i64::MIN), |(_, to)| *to);
+        let looks = run.observations.store.iter().filter(|look| look.from_ns >= since);
+        let seen: Vec<Seen> = looks.filter_map(|look| Some((look.from_ns, look.health?))).collect();
+        verdicts.push(one(run, "Redis by our own looks", &seen));
+    }
+    if environment.prometheus.is_some() {
+        verdicts.extend(by_exporter(run));
+    }
+    verdicts
+}
+
+/// What redis_exporter says; `None` where Prometheus does not scrape one.
+fn by_exporter(run: &RecordedRun) -> Option<Verdict> {
+    let subject = "Redis by redis_exporter";
+    let answers = &run.observations.prometheus;
+    let up = named(answers, "redis_up");
+    let first = up.first()?;
+    if let Err(why) = asked(answers, "redis_db_keys") {
+        return Some(Verdict::inconclusive(Claim::Store, subject, why));
+    }
+    if up.len() > 1 {
+        let why = format!("Prometheus knows {} of them: which is the limiter's cannot be told", up.len());
+        return Some(Verdict::inconclusive(Claim::Store, subject, why));
+    }
+    let down = first.samples.iter().filter(|(_, up)| *up != 1.0).count();
+    if down > 0 {
+        let why = format!("it found Redis down at {down} of {} scrapes", first.samples.len());
+        return Some(Verdict::inconclusive(Claim::Store, subject, why));
+    }
+    let at = |name: &str, time: f64| -> Option<u64> {
+        let of_metric = named(answers, name);
+        let at_time = |samples: &[(f64, f64)]| {
+            samples.iter().find(|(at, _)| (at - time).abs() < 0.0005).map(|(_, value)| *value as u64)
+        };
+        let values: Vec<u64> = of_metric.iter().filter_map(|series| at_time(&series.samples)).collect();
+        (!values.is_empty()).then(|| values.iter().sum())
+    };
+    let zero = Nanos(run.manifest.started_unix_ns);
+    let seen: Vec<Seen> = first
+        .samples
+        .iter()
+        .filter_map(|(time, _)| {
+            let health = Health {
+                keys: at("redis_db_keys", *time)?,
+                expiring: at("redis_db_keys_expiring", *time)?,
+                evicted: at("redis_evicted_keys_total", *time)?,
+                memory: at("redis_memory_used_bytes", *time)?,
+            };
+            Some((Nanos::from_secs_f64(*time) - zero, health))
+        })
+        .collect();
+    let from = run.manifest.load.map_or(Nanos::ZERO, |load| load.from_ns);
+    let first = seen.partition_point(|(at, _)| *at <= from).saturating_sub(1);
+    Some(one(run, subject, seen.get(first..).unwrap_or_default()))
+}
+
+/// The verdict on what one witness saw, in order.
+fn one(run: &RecordedRun, subject: &str, seen: &[Seen]) -> Verdict {
+    let [(_, first), .., (_, last)] = seen else {
+        return Verdict::inconclusive(Claim::Store, subject, "it was seen less than twice");
+    };
+    let environment = &run.manifest.environment;
+    // Nothing shows that a Redis that only Prometheus knows is the limiter's.
+    let ours = environment.exclusive && environment.redis.is_some();
+    let evidence = vec![forever(seen, first, last, ours), evicted(seen, ours), memory(run, first, last)];
+    Verdict::from_evidence(Claim::Store, subject, evidence, |outcome, evidence| match outcome {
+        Outcome::Pass => {
+            format!("{} keys, {} of them without a TTL; {}", last.keys, last.forever(), evidence[2].observed)
+        }
+        _ => evidence[0].observed.clone(),
+    })
+}
+
+/// Keys that will never go away by themselves.
+fn forever(seen: &[Seen], first: &Health, last: &Health, ours: bool) -> Evidence {
+    let (before, after) = (first.forever(), last.forever());
+    let expected = "no more of them than before the load";
+    let observed = format!("keys without a TTL: {before} before the load, {after} after it");
+    if after <= before {
+        return Evidence::new(Outcome::Pass, "keys without a TTL", expected, observed);
+    }
+    let doubt = if !ours {
+        Some("others may use this Redis: the keys may be theirs")
+    } else if !keeps_growing(seen, after - before) {
+        Some("they did not go on growing: a few may belong there, or wait for their TTL")
+    } else {
+        None
+    };
+    if let Some(doubt) = doubt {
+        let finding = Evidence::new(Outcome::Inconclusive, "keys without a TTL", expected, observed);
+        return finding.detail(doubt);
+    }
+    let mut finding = Evidence::new(Outcome::Fail, "keys without a TTL", expected, observed);
+    let sentence = format!("{} keys were written without a TTL: they stay for ever", after - before);
+    finding.details.push(format!("diagnosis: {sentence}"));
+    finding.details.push("redis-cli --scan shows them, and `TTL KEY` is -1".to_owned());
+    let parameters = serde_json::json!({ "keys": after - before });
+    finding.diagnosis = Some(Diagnosis::new("redis-keys-leak", parameters, sentence));
+    finding
+}
+
+/// Whether keys without a TTL grew again and again: one that is written once for all, or whose EXPIRE had not followed yet
+/// when Redis was looked at, is no leak.
+fn keeps_growing(seen: &[Seen], grown: u64) -> bool {
+    let steps = seen.windows(2).filter(|pair| pair[1].1.forever() > pair[0].1.forever()).count();
+    steps >= STEPS || (steps + 1 == STEPS && grown >= STEPS as u64)
+}
+
+/// Keys that Redis threw away because its memory was full.
+fn evicted(seen: &[Seen], ours: bool) -> Evidence {
+    let risen = seen.windows(2).map(|pair| pair[1].1.evicted.saturating_sub(pair[0].1.evicted)).sum::<u64>();
+    let expected = "none";
+    let observed = format!("{risen} keys were evicted");
+    if risen == 0 {
+        return Evidence::new(Outcome::Pass, "evictions", expected, observed);
+    }
+    let outcome = if ours { Outcome::Fail } else { Outcome::Inconclusive };
+    Evidence::new(outcome, "evictions", expected, observed).detail(
+        "a limit whose key was evicted admits anew: limits are judged as if Redis had lost its memory then",
+    )
+}
+
+/// What the run cost in memory: told, because nothing was promised about it.
+fn memory(run: &RecordedRun, first: &Health, last: &Health) -> Evidence {
+    let (before, after) = (first.memory as f64, last.memory as f64);
+    let samples = run.manifest.recorded.map_or(0, |recorded| recorded.samples);
+    let each = match samples {
+        0 => String::new(),
+        samples => format!(", {:+.0} bytes a request", (after - before) / samples as f64),
+    };
+    let observed = format!("memory {:.2} MB before, {:.2} MB after{each}", before / 1e6, after / 1e6);
+    Evidence::new(Outcome::Pass, "memory", "told only", observed)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,224 @@
+//! What the scrapes of one replica amount to: where its counters began, where they ended, whether it was restarted.
+
+use saasbench_exposition::Labels;
+use saasbench_model::{scenario::MetricsContract, units::Nanos};
+use saasbench_record::{
+    contract_view::ContractView,
+    observations::{START_TIME, Scrape},
+    scrape::Phase,
+};
+
+/// The state of a replica's metrics before and after the load.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settled {
+    /// Before the load.
+    pub before: ContractView,
+    /// After it, at rest unless in company.
+    pub after: ContractView,
+    /// Whether it was seen to be at rest.
+    pub rest: bool,
+    /// File of the last scrape, for evidence.
+    pub file: String,
+    /// When the last scrape began.
+    pub at: Nanos,
+    /// A scrape that equalled the one before when it was recorded, and does not now: somebody has changed the record.
+    pub changed: Option<String>,
+    /// Counters that fell from one scrape to the next, though the process was not restarted.
+    pub falls: Vec<Fall>,
+    /// Spans in which the replica was restarted: its counters began again at zero.
+    pub restarts: Vec<(Nanos, Nanos)>,
+}
+
+/// A counter that fell.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fall {
+    /// The series.
+    pub series: String,
+    /// Its value, and its value in the next scrape.
+    pub values: (f64, f64),
+    /// File of the next scrape.
+    pub file: String,
+}
+
+/// Why a replica's counters cannot be compared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unsettled {
+    /// A scrape is not in the text format: the replica's metrics are broken.
+    Broken {
+        /// The file.
+        file: String,
+        /// Where and what.
+        error: String,
+    },
+    /// There is no scrape from before the load.
+    NoBefore(String),
+    /// There is no scrape from after it.
+    NoAfter(String),
+    /// The counters went on moving after the load, or something was still in progress.
+    Moving,
+    /// Start times alternate: several processes answer under one address.
+    SeveralProcesses,
+}
+
+impl std::fmt::Display for Unsettled {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Broken { file, error } => write!(f, "{file} is not in the text format: {error}"),
+            Self::NoBefore(why) => write!(f, "there is no scrape from before the load: {why}"),
+            Self::NoAfter(why) => write!(f, "there is no scrape from after the load: {why}"),
+            Self::Moving => f.write_str("its metrics did not come to rest after the load"),
+            Self::SeveralProcesses => {
+                f.write_str("several processes answer under this address: name every replica by itself")
+            }
+        }
+    }
+}
+
+/// Scrapes in a row that must be equal to show that the counters have come to rest where the gauge says that something is
+/// still in progress: so often nothing came of it.
+const STOOD_STILL: usize = 4;
+
+/// Finds where the counters of a replica began and ended. In company (`exclusive` is false) they need not have come to
+/// rest: others move them. Counters that stood still while the gauge did not return to zero are taken to rest: then the
+/// gauge is wrong, unless [`await_gauge`] finds that it may be right.
+///
+/// # Errors
+/// See [`Unsettled`].
+pub fn settled(
+    scrapes: &[Scrape],
+    contract: &MetricsContract,
+    exclusive: bool,
+) -> Result<Settled, Unsettled> {
+    let of_phase = |phase| scrapes.iter().filter(move |scrape| scrape.phase == phase);
+    let why = |scrape: Option<&Scrape>| match scrape.map(|scrape| &scrape.text) {
+        Some(Err(error)) => error.clone(),
+        _ => "none was made".to_owned(),
+    };
+    let first = of_phase(Phase::Before).rfind(|scrape| scrape.text.is_ok());
+    let before = first.ok_or_else(|| Unsettled::NoBefore(why(of_phase(Phase::Before).next_back())))?;
+    let last = of_phase(Phase::After).next_back();
+    let after = last.filter(|scrape| scrape.text.is_ok()).ok_or_else(|| Unsettled::NoAfter(why(last)))?;
+
+    let view = |scrape: &Scrape| -> Result<ContractView, Unsettled> {
+        let text = scrape.text.as_deref().map_err(|error| Unsettled::NoAfter(error.to_owned()))?;
+        ContractView::parse(text, contract).map_err(|error| Unsettled::Broken {
+            file: scrape.file.clone().unwrap_or_default(),
+            error: error.to_string(),
+        })
+    };
+    let (before, after_view) = (view(before)?, view(after)?);
+    if exclusive && !after.settled && !stood_still(of_phase(Phase::After), contract) {
+        return Err(Unsettled::Moving);
+    }
+    let mut changed = None;
+    for pair in scrapes.windows(2).filter(|pair| pair[1].settled && pair[0].phase == pair[1].phase) {
+        if !view(&pair[0])?.agrees(&view(&pair[1])?) {
+            changed = pair[1].file.clone();
+        }
+    }
+    let starts = start_times(scrapes);
+    if starts.windows(2).any(|pair| pair[1].1 < pair[0].1) {
+        return Err(Unsettled::SeveralProcesses);
+    }
+    let (file, at) = (after.file.clone().unwrap_or_default(), after.from);
+    let restarts = restarts(scrapes, contract);
+    // Where nothing tells restarts, a counter that falls is one.
+    let steady = restarts.is_empty() && !starts.is_empty();
+    let falls = if steady { falls(scrapes, contract) } else { Vec::new() };
+    let rest = after.settled || stood_still(of_phase(Phase::After), contract);
+    Ok(Settled { before, after: after_view, rest, file, at, changed, falls, restarts })
+}
+
+/// Whether the last [`STOOD_STILL`] scrapes show the same counts.
+pub(super) fn stood_still<'a>(
+    scrapes: impl DoubleEndedIterator<Item = &'a Scrape>,
+    contract: &MetricsContract,
+) -> bool {
+    let view = |scrape: &Scrape| ContractView::parse(scrape.text.as_deref().ok()?, contract).ok();
+    let last: Vec<Option<ContractView>> = scrapes.rev().take(STOOD_STILL).map(view).collect();
+    let same = |pair: &[Option<ContractView>]| match pair {
+        [Some(one), Some(other)] => one.agrees(other),
+        _ => false,
+    };
+    last.len() == STOOD_STILL && last.windows(2).all(same)
+}
+
+/// Takes back that a replica came to rest where its gauge says otherwise and may be right: a request that nobody waits for
+/// any more may be in progress until `until`; and those that were `answered` and not counted may be what it shows, because a
+/// service may go on with a request after its answer, and count it only then.
+pub fn await_gauge(
+    settled: &mut Result<Settled, Unsettled>,
+    contract: &MetricsContract,
+    until: Option<Nanos>,
+    answered: u64,
+) {
+    let total = |view: &ContractView| view.named(&contract.requests).map(|(_, value)| value).sum::<f64>();
+    let may_move = |settled: &Settled| {
+        let gauge = settled.after.in_progress.unwrap_or(0.0);
+        let missing = answered as f64 - (total(&settled.after) - total(&settled.before));
+        let uncounted = settled.restarts.is_empty() && missing > 0.0 && missing <= gauge;
+        gauge != 0.0 && (uncounted || until.is_some_and(|at| at > settled.at))
+    };
+    if settled.as_ref().is_ok_and(may_move) {
+        *settled = Err(Unsettled::Moving);
+    }
+}
+
+/// Spans in which the replica was restarted, by the start time that its process tells; where it tells none, by the
+/// counter of requests, of which a series falls or vanishes then.
+pub fn restarts(scrapes: &[Scrape], contract: &MetricsContract) -> Vec<(Nanos, Nanos)> {
+    let starts = start_times(scrapes);
+    if !starts.is_empty() {
+        let changes = starts.windows(2).filter(|pair| pair[0].1 != pair[1].1);
+        return changes.map(|pair| (pair[0].0.from, pair[1].0.to)).collect();
+    }
+    let views: Vec<(&Scrape, ContractView)> = scrapes
+        .iter()
+        .filter_map(|scrape| {
+            Some((scrape, ContractView::parse(scrape.text.as_deref().ok()?, contract).ok()?))
+        })
+        .collect();
+    // By series: others may have gained more since than one has lost.
+    let fell = |pair: &&[(&Scrape, ContractView)]| {
+        let next = |labels: &Labels| pair[1].1.value(&contract.requests, labels).unwrap_or(0.0);
+        pair[0].1.named(&contract.requests).any(|(labels, value)| next(labels) < value)
+    };
+    views.windows(2).filter(fell).map(|pair| (pair[0].0.from, pair[1].0.to)).collect()
+}
+
+/// Counters of requests that fell between two scrapes; of one that vanished nothing is said here.
+fn falls(scrapes: &[Scrape], contract: &MetricsContract) -> Vec<Fall> {
+    let views: Vec<(&Scrape, ContractView)> = scrapes
+        .iter()
+        .filter_map(|scrape| {
+            Some((scrape, ContractView::parse(scrape.text.as_deref().ok()?, contract).ok()?))
+        })
+        .collect();
+    let mut falls = Vec::new();
+    for pair in views.windows(2) {
+        for (labels, next) in pair[1].1.named(&contract.requests) {
+            let value = pair[0].1.value(&contract.requests, labels).unwrap_or(0.0);
+            if next < value {
+                let series = saasbench_exposition::show_labels(&contract.requests, labels);
+                falls.push(Fall {
+                    series,
+                    values: (value, next),
+                    file: pair[1].0.file.clone().unwrap_or_default(),
+                });
+            }
+        }
+    }
+    falls
+}
+
+fn start_times(scrapes: &[Scrape]) -> Vec<(&Scrape, f64)> {
+    scrapes
+        .iter()
+        .filter_map(|scrape| {
+            let text = scrape.text.as_deref().ok()?;
+            let line = text.lines().find(|line| line.starts_with(START_TIME))?;
+            let exposition = saasbench_exposition::parse(&format!("{line}\n")).ok()?;
+            Some((scrape, exposition.named(START_TIME).next()?.value))
+        })
+        .collect()
+}

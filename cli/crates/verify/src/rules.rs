@@ -1,0 +1,144 @@
+//! Do recording rules agree with what they stand for? What a rule recorded at an instant is held against its expression, asked
+//! again for the same instant.
+//!
+//! A rule sees what had been ingested when it ran, and who asks later may see more: the samples of scrapes that were under
+//! way then. Instants that a scrape was close before prove nothing, and one that disagrees is no proof by itself.
+
+use std::collections::BTreeMap;
+
+use super::verdict::{Claim, Evidence, Outcome, Verdict};
+use crate::counters::raw::{named, same_time, whole};
+use saasbench_exposition::{Labels, show_labels};
+use saasbench_record::{
+    prometheus::{AnswerRecord, values},
+    reader::RecordedRun,
+    rules::{Group, Rule, concerned, groups},
+};
+
+/// Relative difference that rounding may make: sums are added up in another order.
+const ROUNDING: f64 = 1e-9;
+/// A scrape is over after so many seconds, if those of the run were not longer.
+const UNDER_WAY: f64 = 0.1;
+/// So many instants that disagree are no accident.
+const PROOF: usize = 2;
+
+/// One verdict for each group with rules that are about the run; none where Prometheus has no such rules.
+pub fn judge(run: &RecordedRun) -> Vec<Verdict> {
+    let answers = &run.observations.prometheus;
+    let path = saasbench_record::query::Question::Rules;
+    let Some(record) = answers.iter().rfind(|answer| answer.query == path.text()) else { return Vec::new() };
+    match whole(record) {
+        Ok(answer) => {
+            let groups = concerned(&groups(answer), &run.scenario);
+            groups.iter().filter_map(|group| of_group(answers, group)).collect()
+        }
+        Err(why) => vec![Verdict::inconclusive(Claim::Rules, "rules", why)],
+    }
+}
+
+fn of_group(answers: &[AnswerRecord], group: &Group) -> Option<Verdict> {
+    let subject = format!("rules of {}", group.name);
+    let mut evidence: Vec<Evidence> = group.rules.iter().filter_map(|rule| of_rule(answers, rule)).collect();
+    if group.interval > 0.0 && group.evaluation_time > group.interval {
+        let observed = format!(
+            "the last evaluation took {:.3} s, and one is due every {} s",
+            group.evaluation_time, group.interval
+        );
+        let expected = "an evaluation ends before the next is due";
+        evidence.push(Evidence::new(Outcome::Inconclusive, "evaluation", expected, observed));
+    }
+    if evidence.is_empty() {
+        return None;
+    }
+    Some(Verdict::from_evidence(Claim::Rules, subject, evidence, |outcome, evidence| match outcome {
+        Outcome::Pass => format!("{} rules are healthy; {}", group.rules.len(), evidence[0].observed),
+        _ => evidence[0].observed.clone(),
+    }))
+}
+
+fn of_rule(answers: &[AnswerRecord], rule: &Rule) -> Option<Evidence> {
+    if rule.health == "err" {
+        let observed = format!("{} cannot be evaluated: {}", rule.name, rule.last_error);
+        return Some(Evidence::new(Outcome::Fail, &rule.name, "a rule that can be evaluated", observed));
+    }
+    if !rule.is_recording() {
+        let observed = format!("{} is healthy", rule.name);
+        return Some(Evidence::new(Outcome::Pass, &rule.name, "a rule that can be evaluated", observed));
+    }
+    let expected = format!("the value of {}", rule.query);
+    let finding = |outcome, observed| Some(Evidence::new(outcome, &rule.name, &expected, observed));
+    let recorded = named(answers, &rule.name);
+    let margin = margin(answers);
+    let (mut agree, mut unclear, mut differ) = (0, 0, Vec::new());
+    for record in answers.iter().filter(|answer| answer.query == rule.query && answer.range_s.is_none()) {
+        let Ok(answer) = whole(record) else { continue };
+        let at = record.time_unix_s;
+        let stored: BTreeMap<Labels, f64> = recorded
+            .iter()
+            .filter_map(|series| {
+                let (_, value) = series.samples.iter().find(|(time, _)| same_time(*time, at))?;
+                Some((series.labels.clone(), *value))
+            })
+            .collect();
+        if stored.is_empty() {
+            continue;
+        }
+        let asked = values(answer)
+            .into_iter()
+            .filter_map(|series| Some((rule.recorded(series.labels), series.samples.first()?.1)));
+        match difference(&stored, &asked.collect()) {
+            None => agree += 1,
+            Some(_) if in_flight(answers, at, margin) => unclear += 1,
+            Some(text) => differ.push(text),
+        }
+    }
+    match (agree, differ.as_slice()) {
+        // It was not due in the run, or had nothing to go by: nothing is claimed of it.
+        (0, []) if unclear == 0 => None,
+        (0, []) => finding(
+            Outcome::Inconclusive,
+            format!("{}: a scrape was under way whenever it was evaluated", rule.name),
+        ),
+        (_, []) => finding(Outcome::Pass, format!("{} agrees at {agree} instants", rule.name)),
+        (_, [first, ..]) => {
+            let proven = differ.len() >= PROOF && differ.len() > agree;
+            let outcome = if proven { Outcome::Fail } else { Outcome::Inconclusive };
+            let of = agree + differ.len();
+            finding(outcome, format!("{} differs at {} of {of} instants: {first}", rule.name, differ.len()))
+        }
+    }
+}
+
+/// The first series that is not the same in both.
+fn difference(stored: &BTreeMap<Labels, f64>, asked: &BTreeMap<Labels, f64>) -> Option<String> {
+    let same = |a: f64, b: f64| {
+        a == b || (a.is_nan() && b.is_nan()) || (a - b).abs() <= ROUNDING * a.abs().max(b.abs())
+    };
+    let mut labels: Vec<&Labels> = stored.keys().chain(asked.keys()).collect();
+    labels.sort();
+    labels.dedup();
+    let value = |of: Option<&f64>| of.map_or("nothing".to_owned(), f64::to_string);
+    labels.into_iter().find_map(|labels| {
+        let (stored, asked) = (stored.get(labels), asked.get(labels));
+        let agree = stored.zip(asked).is_some_and(|(a, b)| same(*a, *b));
+        let name = if labels.is_empty() { String::new() } else { format!("{} ", show_labels("", labels)) };
+        (!agree).then(|| format!("{name}recorded {}, the expression says {}", value(stored), value(asked)))
+    })
+}
+
+/// How long after its start a scrape's samples may not be there yet, in seconds.
+fn margin(answers: &[AnswerRecord]) -> f64 {
+    let durations = named(answers, "scrape_duration_seconds");
+    let longest = durations.iter().flat_map(|series| &series.samples).map(|(_, value)| *value);
+    longest.fold(UNDER_WAY, |longest, value| longest.max(2.0 * value))
+}
+
+/// Whether a scrape had begun so shortly before that its samples may have come after.
+fn in_flight(answers: &[AnswerRecord], at: f64, margin: f64) -> bool {
+    let scrapes = named(answers, "up");
+    let mut starts = scrapes.iter().flat_map(|series| &series.samples).map(|(start, _)| *start);
+    starts.any(|start| start <= at && at < start + margin)
+}
+
+#[cfg(test)]
+mod tests;

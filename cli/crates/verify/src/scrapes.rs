@@ -1,0 +1,269 @@
+//! Could the service's metrics be scraped as they should: whole, in time, fresh? From our own scrapes here, from those of
+//! Prometheus in `by_prometheus`.
+//!
+//! Freshness is proven by the ledger: a page that is the same at two scrapes, though a request was sent after the first
+//! and answered well before the second, does not show what it counts.
+
+mod by_prometheus;
+
+pub use self::by_prometheus::by_prometheus;
+
+use super::{
+    replicas::{self, Settled, Unsettled},
+    verdict::{Claim, Diagnosis, Evidence, Outcome, Verdict},
+};
+use crate::stall_attribution::Excuses;
+use saasbench_model::{
+    scenario::{MetricsContract, Scenario},
+    units::Nanos,
+};
+use saasbench_record::{
+    manifest::Replica,
+    observations::Scrape,
+    reader::RecordedRun,
+    sample::{Outcome as SampleOutcome, Sample},
+};
+
+/// Below so many scrapes a median says nothing.
+const FEW: usize = 3;
+
+/// What the samples say of the scrapes of a run.
+#[derive(Debug, Default)]
+pub struct Scrapes {
+    /// Per replica, where its page stood still.
+    still: Vec<Vec<Still>>,
+    /// Per replica, when the first request was answered: before, its page may be empty.
+    first: Vec<Option<Nanos>>,
+    /// Per step, whether the service counts its requests.
+    counted: Vec<bool>,
+}
+
+/// A row of scrapes of the same page.
+#[derive(Debug)]
+struct Still {
+    /// The first had ended: what was sent later is not on it.
+    from: Nanos,
+    /// What was done earlier is on the last, if that shows what it counts.
+    to: Nanos,
+    /// How many scrapes.
+    scrapes: usize,
+    /// The last one's file.
+    file: String,
+    /// Requests in between.
+    answered: u64,
+    /// Numbers of the first few.
+    first: Vec<u64>,
+}
+
+impl Scrapes {
+    /// The rows of same pages of a run, without any requests yet.
+    pub fn new(run: &RecordedRun) -> Self {
+        let Some(contract) = &run.scenario.metrics else { return Self::default() };
+        let path = |route: &str| route.split_once(' ').map_or("", |(_, path)| path).to_owned();
+        let counted =
+            run.scenario.steps.iter().map(|step| !contract.ignore.contains(&path(&step.route))).collect();
+        let scrapes = &run.observations.scrapes;
+        let still = scrapes.iter().map(|scrapes| still(scrapes, contract)).collect();
+        Self { still, first: vec![None; run.manifest.environment.replicas.len()], counted }
+    }
+
+    /// Takes a sample into account.
+    pub fn add(&mut self, _: &Scenario, id: u64, sample: &Sample) {
+        let is_answered = matches!(sample.outcome, SampleOutcome::Status(_));
+        if !is_answered || !self.counted.get(sample.step).is_some_and(|counted| *counted) {
+            return;
+        }
+        if let Some(first) = self.first.get_mut(sample.replica) {
+            *first = Some(first.map_or(sample.done, |first| first.min(sample.done)));
+        }
+        for still in self.still.get_mut(sample.replica).into_iter().flatten() {
+            if sample.sent >= still.from && sample.done <= still.to {
+                still.answered += 1;
+                if still.first.len() < 5 {
+                    still.first.push(id);
+                }
+            }
+        }
+    }
+
+    /// When a replica had answered its first request.
+    pub fn first_answer(&self, replica: usize) -> Option<Nanos> {
+        self.first.get(replica).copied().flatten()
+    }
+
+    /// Judges our own scrapes of a replica.
+    pub fn judge(
+        &self,
+        contract: &MetricsContract,
+        (index, replica): (usize, &Replica),
+        scrapes: &[Scrape],
+        settled: &Result<Settled, Unsettled>,
+        excuses: &Excuses,
+    ) -> Verdict {
+        let subject = format!("{} of {} by scrape", contract.path, replica.name);
+        let durations = Durations::of(scrapes, excuses);
+        let several = matches!(settled, Err(Unsettled::SeveralProcesses));
+        let stale = self.still.get(index).filter(|_| !several).and_then(|rows| stale(rows));
+        let findings = [
+            whole(scrapes),
+            stale,
+            durations.judge(contract.scrape_within),
+            unanswered(scrapes, contract, excuses),
+        ];
+        let evidence: Vec<Evidence> = findings.into_iter().flatten().collect();
+        let pages = scrapes.iter().filter(|scrape| scrape.page.is_some()).count();
+        Verdict::from_evidence(Claim::Scrapes, subject, evidence, |outcome, evidence| match outcome {
+            Outcome::Pass if pages < 2 => format!("one page, whole; {}", durations.words()),
+            Outcome::Pass => format!("{pages} pages, whole and fresh; {}", durations.words()),
+            _ => evidence[0].observed.clone(),
+        })
+    }
+}
+
+/// Rows of at least two scrapes in a row that gave the same page, with the counter of requests on it.
+fn still(scrapes: &[Scrape], contract: &MetricsContract) -> Vec<Still> {
+    let pages: Vec<(&Scrape, u64)> = scrapes
+        .iter()
+        .filter_map(|scrape| Some((scrape, scrape.page.as_ref().filter(|page| page.counts)?.digest)))
+        .collect();
+    let row = |row: &[(&Scrape, u64)]| match row {
+        [(first, _), .., (last, _)] => Some(Still {
+            from: first.to,
+            // The service may count a request a little after its answer: by then it has.
+            to: last.from - contract.settle,
+            scrapes: row.len(),
+            file: last.file.clone().unwrap_or_default(),
+            answered: 0,
+            first: Vec::new(),
+        }),
+        _ => None,
+    };
+    pages.chunk_by(|a, b| a.1 == b.1).filter_map(row).collect()
+}
+
+/// The row that most requests say was not fresh.
+fn stale(rows: &[Still]) -> Option<Evidence> {
+    let worst = rows.iter().filter(|row| row.answered > 0).max_by_key(|row| row.answered)?;
+    let Still { from, to, scrapes, file, answered, first } = worst;
+    let observed = format!(
+        "the same page in {scrapes} scrapes in a row, though {answered} requests were answered meanwhile, from {:.1} s to {:.1} s",
+        from.as_secs_f64(),
+        to.as_secs_f64()
+    );
+    let expected = "a page that shows what was counted until it is asked for";
+    let sentence =
+        "the page is kept and shown again: a cache before the metrics, or one that is written too seldom";
+    let mut finding =
+        Evidence::new(Outcome::Fail, "freshness", expected, observed).detail(format!("see {file}"));
+    finding.samples = first.clone();
+    Some(diagnosed(
+        finding,
+        Diagnosis::new("metrics-stale", serde_json::json!({ "scrapes": scrapes }), sentence),
+    ))
+}
+
+/// Whether every page is in the format, to its end.
+fn whole(scrapes: &[Scrape]) -> Option<Evidence> {
+    let read: Vec<_> = scrapes.iter().filter_map(|scrape| Some((scrape, scrape.page.as_ref()?))).collect();
+    let flawed: Vec<_> =
+        read.iter().filter_map(|(scrape, page)| Some((*scrape, page.flaw.as_ref()?))).collect();
+    let expected = "the Prometheus text format, whole";
+    let Some((scrape, flaw)) = flawed.first() else {
+        return (!read.is_empty())
+            .then(|| Evidence::new(Outcome::Pass, "text", expected, format!("{} pages are", read.len())));
+    };
+    let file = scrape.file.as_deref().unwrap_or_default();
+    let observed = format!("{} of {} pages are not: {}", flawed.len(), read.len(), flaw.error);
+    let finding = Evidence::new(Outcome::Fail, "text", expected, observed).detail(format!("see {file}"));
+    if !flawed.iter().all(|(_, flaw)| flaw.at_end) {
+        return Some(finding);
+    }
+    let sentence = "the pages break off in their last line: something cuts them short";
+    Some(diagnosed(finding, Diagnosis::new("metrics-truncated", serde_json::json!({}), sentence)))
+}
+
+/// How long scrapes took, without what the generator's stalls may have added.
+struct Durations(Vec<Nanos>);
+
+impl Durations {
+    fn of(scrapes: &[Scrape], excuses: &Excuses) -> Self {
+        // A refused connection takes no time, and no page; after the last page, who does not answer may be gone.
+        let answered = scrapes.iter().rposition(|scrape| scrape.text.is_ok()).map_or(0, |last| last + 1);
+        let took = scrapes[..answered].iter().filter(|scrape| scrape.text.is_ok() || !is_refused(scrape));
+        let mut durations: Vec<Nanos> = took.map(|scrape| excuses.clear(scrape.from, scrape.to)).collect();
+        durations.sort();
+        Self(durations)
+    }
+
+    fn median(&self) -> Option<Nanos> {
+        self.0.get(self.0.len() / 2).copied()
+    }
+
+    fn words(&self) -> String {
+        match (self.median(), self.0.last()) {
+            (Some(median), Some(longest)) => format!("a scrape took {median}, {longest} at the most"),
+            _ => "no scrape was answered".to_owned(),
+        }
+    }
+
+    fn judge(&self, within: Nanos) -> Option<Evidence> {
+        let median = self.median()?;
+        let slow = self.0.iter().filter(|duration| **duration > within).count();
+        let expected = format!("at most {within}, most of the time");
+        if median <= within || self.0.len() < FEW {
+            return Some(Evidence::new(Outcome::Pass, "duration", expected, self.words()));
+        }
+        let observed =
+            format!("{slow} of {} scrapes took longer than {within}: {}", self.0.len(), self.words());
+        let finding = Evidence::new(Outcome::Fail, "duration", expected, observed);
+        Some(diagnosed(finding, slow_page(median)))
+    }
+}
+
+fn slow_page(median: Nanos) -> Diagnosis {
+    let sentence = format!(
+        "the page itself takes {median}: Prometheus gives up after its scrape_timeout, and keeps nothing of such a scrape"
+    );
+    Diagnosis::new("scrape-slow", serde_json::json!({ "median_s": median.as_secs_f64() }), sentence)
+}
+
+/// Whether a scrape without an answer ended sooner than a service could have been slow.
+fn is_refused(scrape: &Scrape) -> bool {
+    scrape.to - scrape.from < Nanos::from_secs(1)
+}
+
+/// Scrapes without an answer. Those of a restart that was seen are told; of any other nobody knows what the page would have shown.
+fn unanswered(scrapes: &[Scrape], contract: &MetricsContract, excuses: &Excuses) -> Option<Evidence> {
+    let failed: Vec<_> = scrapes.iter().filter_map(|s| Some((s, s.text.as_ref().err()?))).collect();
+    let (first, error) = failed.first()?;
+    let restarts = replicas::restarts(scrapes, contract);
+    let is_explained = |scrape: &Scrape| {
+        let (from, to) = (scrape.from, scrape.to);
+        let restarted = restarts.iter().any(|(begin, end)| from < *end && *begin < to);
+        restarted || excuses.clear(from, to) < to - from
+    };
+    let expected = "an answer to every scrape";
+    let observed = format!(
+        "{} of {} scrapes were not answered: {error}, at {:.1} s",
+        failed.len(),
+        scrapes.len(),
+        first.from.as_secs_f64()
+    );
+    Some(if failed.iter().all(|(scrape, _)| is_explained(scrape)) {
+        Evidence::new(Outcome::Pass, "answers", expected, observed)
+            .detail("the replica was restarted then, or the generator itself stood still")
+    } else {
+        Evidence::new(Outcome::Inconclusive, "answers", expected, observed)
+    })
+}
+
+/// The finding with what explains it.
+fn diagnosed(finding: Evidence, diagnosis: Diagnosis) -> Evidence {
+    let mut finding = finding;
+    finding.details.insert(0, format!("diagnosis: {}", diagnosis.sentence));
+    finding.diagnosis = Some(diagnosis);
+    finding
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,304 @@
+//! What Prometheus says of its own scrapes of a replica: `up`, `scrape_duration_seconds`, `scrape_samples_scraped`, and the
+//! times of raw samples.
+
+use super::{FEW, diagnosed, slow_page};
+use crate::{
+    counters::raw::{asked, same_time, series_of, target},
+    replicas,
+    stall_attribution::Excuses,
+    verdict::{Claim, Diagnosis, Evidence, Outcome, Verdict},
+};
+use saasbench_model::{scenario::MetricsContract, units::Nanos};
+use saasbench_record::{
+    manifest::Replica, observations::Scrape, prometheus::AnswerRecord, reader::RecordedRun,
+};
+
+/// A gap is longer than so many intervals: one scrape that was left out is a hiccup.
+const GAP: f64 = 2.5;
+/// So many scrapes that found it down are no accident.
+const DOWN: usize = 2;
+
+/// Our own scrape and one of Prometheus's so close to each other are of the same state.
+const SAME_SECOND: Nanos = Nanos::from_secs(1);
+
+/// A raw sample: seconds since the epoch, and its value.
+type Raw = (f64, f64);
+
+/// Judges Prometheus's scrapes of a replica, which had answered a request at `first_answer`.
+pub fn by_prometheus(
+    run: &RecordedRun,
+    contract: &MetricsContract,
+    (index, replica): (usize, &Replica),
+    first_answer: Option<Nanos>,
+    excuses: &Excuses,
+) -> Verdict {
+    let subject = format!("{} of {} by Prometheus", contract.path, replica.name);
+    let answers = &run.observations.prometheus;
+    let up = match asked(answers, "up").and_then(|()| target(answers, replica)) {
+        Ok(up) => up,
+        Err(why) => return Verdict::inconclusive(Claim::Scrapes, subject, why),
+    };
+    let up = in_load(run, &up.samples);
+    if up.is_empty() {
+        let why = "Prometheus scraped it not once from the begin of the load to its end";
+        return Verdict::inconclusive(Claim::Scrapes, subject, why);
+    }
+    let scrapes = run.observations.scrapes.get(index).map(Vec::as_slice).unwrap_or_default();
+    let restarts = replicas::restarts(scrapes, contract);
+    let interval = median(intervals(&up));
+    let view = View { run, contract, replica, scrapes, restarts, first_answer, excuses, interval };
+    let findings = [
+        view.down(&up),
+        view.durations(answers),
+        view.pages(answers, &up),
+        view.vanished(answers, &up),
+        view.gaps(&up),
+    ];
+    let evidence: Vec<Evidence> = findings.into_iter().flatten().collect();
+    Verdict::from_evidence(Claim::Scrapes, subject, evidence, |outcome, evidence| match outcome {
+        Outcome::Pass => {
+            let every = view.interval.map_or_else(String::new, |every| format!(", one every {every:.1} s"));
+            format!("{} scrapes found it up{every}", up.len())
+        }
+        _ => evidence[0].observed.clone(),
+    })
+}
+
+/// What of the samples was scraped from the last scrape before the load to the first one after it.
+fn in_load(run: &RecordedRun, samples: &[Raw]) -> Vec<Raw> {
+    let unix = |at: Nanos| (Nanos(run.manifest.started_unix_ns) + at).as_secs_f64();
+    let Some(load) = run.manifest.load else { return samples.to_vec() };
+    let (from, to) = (unix(load.from_ns), unix(load.to_ns));
+    let first = samples.partition_point(|(at, _)| *at <= from).saturating_sub(1);
+    let last = samples.partition_point(|(at, _)| *at <= to) + 1;
+    samples.get(first..last.min(samples.len())).unwrap_or_default().to_vec()
+}
+
+/// One replica as Prometheus saw it.
+struct View<'a> {
+    run: &'a RecordedRun,
+    contract: &'a MetricsContract,
+    replica: &'a Replica,
+    /// Our own scrapes of it.
+    scrapes: &'a [Scrape],
+    /// When it was restarted, by those.
+    restarts: Vec<(Nanos, Nanos)>,
+    /// When it had answered the first request of the run.
+    first_answer: Option<Nanos>,
+    excuses: &'a Excuses,
+    /// Seconds between two scrapes, by the target's own median; `None` where there are too few.
+    interval: Option<f64>,
+}
+
+impl View<'_> {
+    /// Scrapes that found it down.
+    fn down(&self, up: &[Raw]) -> Option<Evidence> {
+        let expected = "`up` is 1 at every scrape";
+        let down: Vec<f64> = up.iter().filter(|(_, value)| *value != 1.0).map(|(at, _)| *at).collect();
+        let Some(first) = down.first() else {
+            return Some(Evidence::new(Outcome::Pass, "up", expected, format!("1 at {} scrapes", up.len())));
+        };
+        let observed = format!(
+            "{} of {} scrapes found it down, the first at {:.1} s",
+            down.len(),
+            up.len(),
+            self.on_our_clock(*first).as_secs_f64()
+        );
+        let unexplained: Vec<f64> = down.into_iter().filter(|at| !self.is_explained(*at)).collect();
+        let proven = unexplained.iter().filter(|at| !self.was_answered(**at)).count();
+        let outcome = match (unexplained.len(), proven) {
+            (0, _) => Outcome::Pass,
+            (_, 0..DOWN) => Outcome::Inconclusive,
+            _ => Outcome::Fail,
+        };
+        let finding = Evidence::new(outcome, "up", expected, observed);
+        Some(match outcome {
+            Outcome::Pass => finding.detail("it was restarted then, or the generator's machine stood still"),
+            Outcome::Inconclusive if unexplained.len() < DOWN => {
+                finding.detail("a single one may be an accident")
+            }
+            Outcome::Inconclusive => {
+                finding.detail("our own scrapes at that time were answered: it was not down for everybody")
+            }
+            Outcome::Fail => match self.cut_off() {
+                Some(diagnosis) => diagnosed(finding, diagnosis),
+                None => finding,
+            },
+        })
+    }
+
+    /// How long its scrapes took.
+    fn durations(&self, answers: &[AnswerRecord]) -> Option<Evidence> {
+        let durations = self.samples(answers, "scrape_duration_seconds");
+        let within = self.contract.scrape_within;
+        let median = median(durations.iter().map(|(_, value)| *value).collect())?;
+        let longest = durations.iter().map(|(_, value)| *value).fold(0.0, f64::max);
+        let (median, longest) = (Nanos::from_secs_f64(median), Nanos::from_secs_f64(longest));
+        let expected = format!("at most {within}, most of the time");
+        let observed = format!("{median}, {longest} at the most");
+        if median <= within {
+            return Some(Evidence::new(Outcome::Pass, "scrape_duration_seconds", expected, observed));
+        }
+        let finding = Evidence::new(Outcome::Fail, "scrape_duration_seconds", expected, observed);
+        Some(diagnosed(finding, slow_page(median)))
+    }
+
+    /// Pages without a sample.
+    fn pages(&self, answers: &[AnswerRecord], up: &[Raw]) -> Option<Evidence> {
+        let scraped = self.samples(answers, "scrape_samples_scraped");
+        let was_up = |at: f64| up.iter().any(|(time, value)| same_time(*time, at) && *value == 1.0);
+        let seen: Vec<f64> = scraped
+            .iter()
+            .filter(|(at, samples)| was_up(*at) && (*samples > 0.0 || self.has_counted(*at)))
+            .map(|(_, samples)| *samples)
+            .collect();
+        let empty = seen.iter().filter(|samples| **samples == 0.0).count();
+        let (least, most) = seen.iter().fold((f64::INFINITY, 0.0), |(least, most): (f64, f64), samples| {
+            (least.min(*samples), most.max(*samples))
+        });
+        let expected = "samples at every scrape";
+        match (seen.is_empty(), empty) {
+            (true, _) => None,
+            (false, 0) => {
+                let observed = format!("{least} to {most}");
+                Some(Evidence::new(Outcome::Pass, "scrape_samples_scraped", expected, observed))
+            }
+            (false, _) => {
+                let observed = format!("{empty} of {} scrapes found an empty page", seen.len());
+                Some(Evidence::new(Outcome::Fail, "scrape_samples_scraped", expected, observed))
+            }
+        }
+    }
+
+    /// Counters that were not on a page though the scrape was good: a counter never goes away while its process lives.
+    fn vanished(&self, answers: &[AnswerRecord], up: &[Raw]) -> Option<Evidence> {
+        let good: Vec<f64> = up.iter().filter(|(_, value)| *value == 1.0).map(|(at, _)| *at).collect();
+        let name = &self.contract.requests;
+        for series in series_of(answers, name, self.replica) {
+            let (first, last) = (series.samples.first()?.0, series.samples.last()?.0);
+            // Where a page has timestamps of its own, which scrape a sample is of cannot be told.
+            let span = up.first()?.0..=up.last()?.0;
+            let is_of_scrape = |at: f64| up.iter().any(|(time, _)| same_time(*time, at));
+            if series.samples.iter().any(|(at, _)| span.contains(at) && !is_of_scrape(*at)) {
+                continue;
+            }
+            let is_there = |at: f64| series.samples.iter().any(|(time, _)| same_time(*time, at));
+            // A new process has the series again only once something has counted in it.
+            let survived = |at: f64| {
+                let before =
+                    series.samples.iter().rfind(|(time, _)| *time < at).map_or(first, |(time, _)| *time);
+                let after =
+                    series.samples.iter().find(|(time, _)| *time > at).map_or(last, |(time, _)| *time);
+                !self.was_restarted(before, after)
+            };
+            let missing = good.iter().find(|at| {
+                (first..last).contains(*at) && !is_there(**at) && !self.is_explained(**at) && survived(**at)
+            });
+            if let Some(at) = missing {
+                let series = saasbench_exposition::show_labels(name, &series.labels);
+                let observed = format!(
+                    "{series} is not among the samples of the scrape at {:.1} s, and is there before and after",
+                    self.on_our_clock(*at).as_secs_f64()
+                );
+                let finding = Evidence::new(
+                    Outcome::Fail,
+                    "staleness",
+                    "a counter stays until its process ends",
+                    observed,
+                );
+                let sentence = "a part of the page is left out at times";
+                let diagnosis = Diagnosis::new("metrics-truncated", serde_json::json!({}), sentence);
+                return Some(diagnosed(finding, diagnosis));
+            }
+        }
+        None
+    }
+
+    /// Times at which Prometheus did not scrape at all.
+    fn gaps(&self, up: &[Raw]) -> Option<Evidence> {
+        let interval = self.interval?;
+        let expected = format!("a scrape every {interval:.1} s");
+        let gap = up
+            .windows(2)
+            .map(|pair| (pair[0].0, pair[1].0 - pair[0].0))
+            .filter(|(at, gap)| {
+                *gap > GAP * interval && !self.is_explained(*at) && !self.is_explained(at + gap)
+            })
+            .max_by(|a, b| a.1.total_cmp(&b.1));
+        Some(match gap {
+            None => Evidence::new(Outcome::Pass, "gaps", &expected, expected.clone()),
+            Some((at, gap)) => {
+                let observed = format!(
+                    "Prometheus did not scrape it for {gap:.1} s from {:.1} s on, and does so every {interval:.1} s else",
+                    self.on_our_clock(at).as_secs_f64()
+                );
+                Evidence::new(Outcome::Inconclusive, "gaps", expected, observed)
+            }
+        })
+    }
+
+    /// Raw samples of one of the metrics that Prometheus writes of each scrape, while the load went.
+    fn samples(&self, answers: &[AnswerRecord], metric: &str) -> Vec<Raw> {
+        let series = series_of(answers, metric, self.replica);
+        series.first().map(|series| in_load(self.run, &series.samples)).unwrap_or_default()
+    }
+
+    /// Whether something that was seen explains an oddity at this time: a restart, or a stall of the machine.
+    fn is_explained(&self, at: f64) -> bool {
+        let reach = Nanos::from_secs_f64(2.0 * self.interval.unwrap_or(1.0))
+            + self.run.manifest.environment.clock_offset_ns;
+        let at = self.on_our_clock(at);
+        let (from, to) = (at - reach, at + reach);
+        self.restarts.iter().any(|(begin, end)| from < *end && *begin < to)
+            || self.excuses.clear(at, to) < (to - at)
+    }
+
+    /// Whether a scrape of our own at that time gave a page that Prometheus could have read in time.
+    fn was_answered(&self, at: f64) -> bool {
+        let at = self.on_our_clock(at);
+        let near = |scrape: &&Scrape| scrape.from - SAME_SECOND <= at && at <= scrape.from + SAME_SECOND;
+        self.scrapes.iter().filter(near).any(|scrape| {
+            let is_whole = scrape.page.as_ref().is_some_and(|page| page.flaw.is_none());
+            is_whole && scrape.to - scrape.from <= self.contract.scrape_within
+        })
+    }
+
+    /// Whether the process of a scrape had surely answered a request, which a page has to show.
+    fn has_counted(&self, at: f64) -> bool {
+        let at_ours = self.on_our_clock(at) - self.run.manifest.environment.clock_offset_ns;
+        self.first_answer.is_some_and(|first| first < at_ours) && !self.is_explained(at)
+    }
+
+    /// Whether it was restarted between two of Prometheus's scrapes.
+    fn was_restarted(&self, from: f64, to: f64) -> bool {
+        let offset = self.run.manifest.environment.clock_offset_ns;
+        let (from, to) = (self.on_our_clock(from) - offset, self.on_our_clock(to) + offset);
+        self.restarts.iter().any(|(begin, end)| from < *end && *begin < to)
+    }
+
+    /// What our own scrapes say of a page that Prometheus cannot read.
+    fn cut_off(&self) -> Option<Diagnosis> {
+        let scrapes = self.scrapes;
+        let flaws: Vec<_> = scrapes.iter().filter_map(|scrape| scrape.page.as_ref()?.flaw.as_ref()).collect();
+        if !flaws.is_empty() && flaws.iter().all(|flaw| flaw.at_end) {
+            let sentence = "the pages break off in their last line, so Prometheus refuses them";
+            return Some(Diagnosis::new("metrics-truncated", serde_json::json!({}), sentence));
+        }
+        let durations = super::Durations::of(scrapes, self.excuses);
+        let median = durations.median().filter(|median| *median > self.contract.scrape_within)?;
+        (durations.0.len() >= FEW).then(|| slow_page(median))
+    }
+
+    fn on_our_clock(&self, unix: f64) -> Nanos {
+        Nanos::from_secs_f64(unix) - Nanos(self.run.manifest.started_unix_ns)
+    }
+}
+
+fn intervals(samples: &[Raw]) -> Vec<f64> {
+    samples.windows(2).map(|pair| pair[1].0 - pair[0].0).collect()
+}
+
+fn median(mut values: Vec<f64>) -> Option<f64> {
+    values.sort_by(f64::total_cmp);
+    (values.len() >= FEW).then(|| values.get(values.len() / 2).copied()).flatten()
+}

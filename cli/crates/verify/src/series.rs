@@ -1,0 +1,73 @@
+//! Series of one metric that the contract cannot tell apart. Libraries add labels of their own (a protocol, a host, an
+//! exception), and leave some out of a part of the series (a route that nothing matched): what clients saw can only be held
+//! against all series together that say the same in the contract's words.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use saasbench_exposition::Labels;
+use saasbench_model::scenario::MetricsContract;
+
+/// Series that say the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Group<'a> {
+    /// The contract's labels that the metric has; one that these series lack is empty.
+    pub told: Labels,
+    /// All labels of each.
+    pub series: Vec<&'a Labels>,
+}
+
+impl Group<'_> {
+    /// The labels that it is shown by: a single series' own.
+    pub fn shown(&self) -> &Labels {
+        match self.series.as_slice() {
+            [only] => only,
+            _ => &self.told,
+        }
+    }
+}
+
+/// The series of one metric, grouped by what the contract's labels say.
+pub fn groups<'a>(contract: &MetricsContract, series: impl Iterator<Item = &'a Labels>) -> Vec<Group<'a>> {
+    let series: Vec<&Labels> = series.collect();
+    let labels =
+        [&contract.tenant_label, &contract.method_label, &contract.route_label, &contract.status_label];
+    let has = |label: &&String| series.iter().any(|of| of.contains_key(*label));
+    let known: BTreeSet<&String> = labels.into_iter().flatten().filter(has).collect();
+    let mut groups: BTreeMap<Labels, Vec<&Labels>> = BTreeMap::new();
+    for of in series {
+        let told = known.iter().map(|label| ((*label).clone(), of.get(*label).cloned().unwrap_or_default()));
+        groups.entry(told.collect()).or_default().push(of);
+    }
+    groups.into_iter().map(|(told, series)| Group { told, series }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use saasbench_model::scenario::Preset;
+
+    fn labels(pairs: &[(&str, &str)]) -> Labels {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn labels_that_the_contract_does_not_know_tell_nothing_apart() {
+        let contract = Preset::OtelHttpServer.contract();
+        let series = [
+            labels(&[("http_route", "/a"), ("network_protocol_version", "1.1")]),
+            labels(&[("http_route", "/a"), ("network_protocol_version", "2")]),
+            labels(&[("network_protocol_version", "2")]),
+        ];
+        let groups = groups(&contract, series.iter());
+        assert_eq!(groups.len(), 2);
+        assert_eq!((&groups[0].told, groups[0].shown()), (&labels(&[("http_route", "")]), &series[2]));
+        assert_eq!((groups[1].series.len(), groups[1].shown()), (2, &labels(&[("http_route", "/a")])));
+    }
+
+    #[test]
+    fn a_metric_without_labels_is_one_group() {
+        let none = Labels::new();
+        let groups = groups(&Preset::Tenancy.contract(), std::iter::once(&none));
+        assert_eq!(groups, [Group { told: Labels::new(), series: vec![&none] }]);
+    }
+}

@@ -1,0 +1,250 @@
+//! What of a latency may be the generator's own: how late it sent, and when it stood still.
+//!
+//! A stall reaches further than its end. What was due meanwhile goes out at once then, and the service has to work that
+//! off: if it is at most half busy otherwise, it has done so after the stall's length again. So a stall casts a *shadow*
+//! of twice its length, and time in a shadow is never held against the service. A stall of 5 ms can excuse 10 ms
+//! so, and no more: a service that itself stood still for 300 ms is not excused by it.
+
+use std::{collections::HashMap, ops::Range};
+
+use saasbench_model::units::Nanos;
+use saasbench_record::{
+    sample::Sample,
+    stall::{SHORTEST, Stall},
+};
+
+/// Stalls that are named one by one; of the others only their number is told.
+const NAMED: usize = 5;
+
+/// What the generator has to answer for.
+#[derive(Debug)]
+pub struct Excuses {
+    stalls: Vec<Stall>,
+    /// Shadows, merged where they overlap, in order.
+    shadows: Vec<Shadow>,
+    /// When each user, by load and number, had last started.
+    started: HashMap<(usize, u64), Nanos>,
+}
+
+/// A span in which nothing is held against the service.
+#[derive(Debug)]
+struct Shadow {
+    from: Nanos,
+    to: Nanos,
+    /// How much shadow there was before it.
+    before: Nanos,
+    /// Whose it is.
+    stalls: Range<usize>,
+}
+
+/// One request's latency, seen so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Excuse {
+    /// How long it waited for the generator after it could have been sent.
+    pub lateness: Nanos,
+    /// Whether any of its time from intended to done lies in a shadow.
+    pub touched: bool,
+    /// What is left of its latency from intended without its lateness and without shadows.
+    pub from_intended: Nanos,
+    /// What is left of its latency from sent without shadows.
+    pub from_sent: Nanos,
+}
+
+impl Excuses {
+    /// Those that the stalls of a run give; shorter gaps than [`SHORTEST`] give none.
+    pub fn new(stalls: &[Stall]) -> Self {
+        let mut stalls: Vec<Stall> =
+            stalls.iter().filter(|stall| stall.length() >= SHORTEST).copied().collect();
+        stalls.sort_by_key(|stall| stall.from_ns);
+        let mut shadows: Vec<Shadow> = Vec::new();
+        for (index, stall) in stalls.iter().enumerate() {
+            let (from, to) = shadow(stall);
+            match shadows.last_mut().filter(|last| from <= last.to) {
+                Some(last) => {
+                    last.to = last.to.max(to);
+                    last.stalls.end = index + 1;
+                }
+                None => {
+                    let before =
+                        shadows.last().map_or(Nanos::ZERO, |last| last.before + (last.to - last.from));
+                    shadows.push(Shadow { from, to, before, stalls: index..index + 1 });
+                }
+            }
+        }
+        Self { stalls, shadows, started: HashMap::new() }
+    }
+
+    /// What excuses a request. Requests have to come in the order of the record, because a user that had to start first
+    /// waited for the service, not for the generator.
+    pub fn of(&mut self, sample: &Sample) -> Excuse {
+        let user = (sample.load, sample.user);
+        let started = if sample.iteration == 0 {
+            self.started.insert(user, sample.done);
+            None
+        } else {
+            self.started.get(&user).copied().filter(|done| *done <= sample.sent)
+        };
+        let ready = started.map_or(sample.intended, |done| done.max(sample.intended));
+        let from_sent = self.clear(sample.sent, sample.done);
+        Excuse {
+            lateness: sample.sent - ready,
+            touched: self.clear(sample.intended, sample.done) < sample.latency_intended(),
+            from_intended: self.clear(sample.intended, ready) + from_sent,
+            from_sent,
+        }
+    }
+
+    /// Takes other stalls in place of those it has; when users had started stays known.
+    pub fn learn(&mut self, stalls: &[Stall]) {
+        let started = std::mem::take(&mut self.started);
+        *self = Self { started, ..Self::new(stalls) };
+    }
+
+    /// The stalls, in order.
+    pub fn stalls(&self) -> &[Stall] {
+        &self.stalls
+    }
+
+    /// Positions of the stalls whose shadows a request was in.
+    pub fn touching(&self, sample: &Sample) -> impl Iterator<Item = usize> {
+        let (from, to) = (sample.intended, sample.done);
+        let first = self.shadows.partition_point(|shadow| shadow.to <= from);
+        let near = self.shadows.get(first..).unwrap_or_default().iter().take_while(move |s| s.from < to);
+        near.flat_map(|shadow| shadow.stalls.clone()).filter(move |index| {
+            self.stalls.get(*index).map(shadow).is_some_and(|(begin, end)| begin < to && from < end)
+        })
+    }
+
+    /// The stalls in words, those first that touched most of the requests in question: `touched` counts them by stall.
+    pub fn name(&self, touched: &[u64]) -> Vec<String> {
+        let mut named: Vec<(u64, &Stall)> =
+            touched.iter().copied().zip(&self.stalls).filter(|(count, _)| *count > 0).collect();
+        named.sort_by_key(|(count, stall)| (std::cmp::Reverse(*count), stall.from_ns));
+        let mut lines: Vec<String> = named
+            .iter()
+            .take(NAMED)
+            .map(|(count, stall)| {
+                let requests = if *count == 1 { "request" } else { "requests" };
+                format!(
+                    "at {:.4} s the generator stood still for {} ({}): {count} {requests} touched",
+                    stall.from_ns.as_secs_f64(),
+                    stall.length(),
+                    stall.cause
+                )
+            })
+            .collect();
+        if let Some(rest) = named.get(NAMED..).filter(|rest| !rest.is_empty()) {
+            let total = rest.iter().fold(Nanos::ZERO, |sum, (_, stall)| sum + stall.length());
+            lines.push(format!("… and {} stalls more, {total} together", rest.len()));
+        }
+        lines
+    }
+
+    /// How much of a span lies in no shadow.
+    pub(super) fn clear(&self, from: Nanos, to: Nanos) -> Nanos {
+        if self.shadows.is_empty() || to <= from {
+            return to - from;
+        }
+        (to - from) - (self.shaded_before(to) - self.shaded_before(from))
+    }
+
+    /// How much shadow lies before an instant.
+    fn shaded_before(&self, at: Nanos) -> Nanos {
+        let begun = self.shadows.partition_point(|shadow| shadow.from < at);
+        let last = begun.checked_sub(1).and_then(|index| self.shadows.get(index));
+        last.map_or(Nanos::ZERO, |shadow| shadow.before + (at.min(shadow.to) - shadow.from))
+    }
+}
+
+/// From a stall's beginning to its length after its end.
+fn shadow(stall: &Stall) -> (Nanos, Nanos) {
+    (stall.from_ns, stall.to_ns + stall.length())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use saasbench_record::{
+        sample::Outcome,
+        testing::{self, stall},
+    };
+
+    fn sample(intended: i64, sent: i64, done: i64) -> Sample {
+        let [intended, sent, done] = [intended, sent, done].map(Nanos::from_millis);
+        Sample { intended, sent, done, ..testing::sample(0, 0, Outcome::Status(200)) }
+    }
+
+    #[test]
+    fn time_in_a_shadow_is_not_held_against_the_service() {
+        // The shadow of 300 ms at 1 s lasts to 1.6 s.
+        let mut excuses = Excuses::new(&[stall(1000, 300), stall(3000, 4)]);
+        let table = [
+            // Before, after, and during a gap too short to count.
+            ((900, 900, 1000), (false, 0, 100, 100)),
+            ((1600, 1600, 1700), (false, 0, 100, 100)),
+            ((3000, 3000, 3100), (false, 0, 100, 100)),
+            // Under way when it began: 50 ms before, 100 after the shadow.
+            ((950, 950, 1700), (true, 0, 150, 150)),
+            // Due meanwhile, sent afterwards, answered within the shadow or long after.
+            ((1100, 1300, 1500), (true, 200, 0, 0)),
+            ((1100, 1300, 3000), (true, 200, 1400, 1400)),
+            // Due afterwards, behind those.
+            ((1400, 1400, 1650), (true, 0, 50, 50)),
+            // Sent late for no known stall.
+            ((2000, 2080, 2100), (false, 80, 20, 20)),
+        ];
+        for ((intended, sent, done), (touched, lateness, from_intended, from_sent)) in table {
+            let [lateness, from_intended, from_sent] =
+                [lateness, from_intended, from_sent].map(Nanos::from_millis);
+            let expected = Excuse { lateness, touched, from_intended, from_sent };
+            let sample = sample(intended, sent, done);
+            assert_eq!(excuses.of(&sample), expected, "{intended} {sent} {done}");
+            assert_eq!(excuses.touching(&sample).count(), usize::from(touched));
+        }
+    }
+
+    #[test]
+    fn a_user_that_had_to_start_first_waited_for_the_service() {
+        let mut excuses = Excuses::new(&[]);
+        excuses.of(&Sample { iteration: 0, ..sample(0, 1, 50) });
+        let excuse = excuses.of(&sample(0, 53, 60));
+        assert_eq!([excuse.lateness, excuse.from_intended], [3, 57].map(Nanos::from_millis));
+        // An older start is no reason for a later wait.
+        assert_eq!(excuses.of(&sample(100, 130, 140)).lateness, Nanos::from_millis(30));
+    }
+
+    #[test]
+    fn stalls_are_named_by_what_they_touched() {
+        let stalls: Vec<Stall> = (0..8).map(|i| stall(1000 * i, 5 + i)).collect();
+        let lines = Excuses::new(&stalls).name(&[3, 0, 1, 9, 2, 1, 1, 1]);
+        insta::assert_snapshot!(lines.join("\n"), @r#"
+        at 3.0000 s the generator stood still for 8 ms (the process was stopped): 9 requests touched
+        at 0.0000 s the generator stood still for 5 ms (the process was stopped): 3 requests touched
+        at 4.0000 s the generator stood still for 9 ms (the process was stopped): 2 requests touched
+        at 2.0000 s the generator stood still for 7 ms (the process was stopped): 1 request touched
+        at 5.0000 s the generator stood still for 10 ms (the process was stopped): 1 request touched
+        … and 2 stalls more, 23 ms together
+        "#);
+    }
+
+    proptest! {
+        /// By the definition: millisecond by millisecond.
+        #[test]
+        fn what_is_clear_is_in_no_shadow(
+            spans in prop::collection::vec((0_i64..100, 5_i64..20), 0..6), from in 0_i64..120, length in 1_i64..60,
+        ) {
+            let stalls: Vec<Stall> = spans.iter().map(|(from, length)| stall(*from, *length)).collect();
+            let clear = (from..from + length)
+                .filter(|at| !spans.iter().any(|(from, length)| from <= at && *at < from + 2 * length))
+                .count() as i64;
+            let mut excuses = Excuses::new(&stalls);
+            let sample = sample(from, from, from + length);
+            let excuse = excuses.of(&sample);
+            prop_assert_eq!(excuse.from_sent, Nanos::from_millis(clear));
+            prop_assert_eq!(excuse.touched, clear < length);
+            prop_assert_eq!(excuses.touching(&sample).next().is_some(), excuse.touched);
+        }
+    }
+}

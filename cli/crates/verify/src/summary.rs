@@ -1,0 +1,244 @@
+//! What clients saw, in tables: latency and outcomes per tenant and step, and counts per replica.
+
+use std::collections::BTreeMap;
+
+use hdrhistogram::Histogram;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    distribution::{self, Distribution},
+    grouped::Grouped,
+};
+use saasbench_model::{scenario::Scenario, units::Nanos};
+use saasbench_record::{
+    sample::{Outcome, Sample},
+    tally::{Outcomes, count_latency, latency_histogram},
+};
+
+/// The tables of a report.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Summary {
+    /// Per tenant and step, in the scenario's order.
+    pub rows: Vec<Row>,
+    /// Per replica, in the environment's order.
+    pub replicas: Vec<ReplicaRow>,
+    /// All of them.
+    pub total: Counts,
+    /// Those of them that belong to the warm-up, whose latency is in no row; `None` for a run without one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub warmup: Option<Counts>,
+    /// The latency of all answered requests after the warm-up.
+    pub distribution: Distribution,
+}
+
+/// One tenant's requests of one step.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Row {
+    /// Tenant id.
+    pub tenant: String,
+    /// Journey name.
+    pub journey: String,
+    /// Step name.
+    pub step: String,
+    /// Outcomes.
+    pub counts: Counts,
+    /// Latency from the intended instant; `None` without an answer.
+    pub from_intended: Option<Quantiles>,
+    /// Latency from the instant of sending.
+    pub from_sent: Option<Quantiles>,
+}
+
+/// One replica's requests.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ReplicaRow {
+    /// Its name.
+    pub name: String,
+    /// Outcomes.
+    pub counts: Counts,
+}
+
+/// Outcomes of a group of requests.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct Counts {
+    /// Requests, dropped arrivals left out.
+    pub requests: u64,
+    /// Answers by status.
+    pub statuses: BTreeMap<u16, u64>,
+    /// Sent, no answer.
+    pub unknown: u64,
+    /// Never sent.
+    pub not_sent: u64,
+    /// Arrivals that the generator could not serve in time.
+    pub dropped: u64,
+    /// Requests that count as errors: not answered, or not as their step expects; dropped arrivals too.
+    pub errors: u64,
+}
+
+/// Latency in nanoseconds; HDR buckets, three significant digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Quantiles {
+    /// Median.
+    pub p50: Nanos,
+    /// 0.9.
+    pub p90: Nanos,
+    /// 0.99.
+    pub p99: Nanos,
+    /// 0.999.
+    #[serde(rename = "p99.9")]
+    pub p99_9: Nanos,
+    /// Greatest.
+    pub max: Nanos,
+}
+
+impl Quantiles {
+    fn of(histogram: &Histogram<u64>) -> Option<Self> {
+        let at = |q| Nanos(histogram.value_at_quantile(q) as i64);
+        (!histogram.is_empty()).then(|| Self {
+            p50: at(0.5),
+            p90: at(0.9),
+            p99: at(0.99),
+            p99_9: at(0.999),
+            max: Nanos(histogram.max() as i64),
+        })
+    }
+}
+
+/// Gathers a [`Summary`] sample by sample.
+#[derive(Debug)]
+pub struct Gatherer {
+    /// By tenant and step.
+    groups: Grouped<Group>,
+    replicas: Vec<Outcomes>,
+    replica_errors: Vec<u64>,
+    judged_from: Nanos,
+    warmup: Outcomes,
+    warmup_errors: u64,
+    distribution: distribution::Gatherer,
+}
+
+#[derive(Debug)]
+struct Group {
+    outcomes: Outcomes,
+    errors: u64,
+    intended: Histogram<u64>,
+    sent: Histogram<u64>,
+}
+
+impl Group {
+    fn new() -> Self {
+        Self {
+            outcomes: Outcomes::default(),
+            errors: 0,
+            intended: latency_histogram(),
+            sent: latency_histogram(),
+        }
+    }
+}
+
+impl Gatherer {
+    /// Nothing yet, for so many replicas; what was due before `judged_from` belongs to the warm-up.
+    pub fn new(scenario: &Scenario, replicas: usize, judged_from: Nanos) -> Self {
+        Self {
+            groups: Grouped::new(scenario, 1),
+            replicas: vec![Outcomes::default(); replicas],
+            replica_errors: vec![0; replicas],
+            judged_from,
+            warmup: Outcomes::default(),
+            warmup_errors: 0,
+            distribution: distribution::Gatherer::new(),
+        }
+    }
+
+    /// Counts a sample.
+    pub fn add(&mut self, sample: &Sample) {
+        let is_warmup = sample.intended < self.judged_from;
+        if let Some(group) = self.groups.of(sample, Group::new) {
+            group.outcomes.add(sample.outcome);
+            group.errors += u64::from(sample.is_error());
+            if !is_warmup && matches!(sample.outcome, Outcome::Status(_)) {
+                count_latency(&mut group.intended, sample.latency_intended());
+                count_latency(&mut group.sent, sample.latency_sent());
+                self.distribution.add(sample);
+            }
+        }
+        if is_warmup {
+            self.warmup.add(sample.outcome);
+            self.warmup_errors += u64::from(sample.is_error());
+        }
+        if let (Some(outcomes), Some(errors)) =
+            (self.replicas.get_mut(sample.replica), self.replica_errors.get_mut(sample.replica))
+        {
+            outcomes.add(sample.outcome);
+            *errors += u64::from(sample.is_error());
+        }
+    }
+
+    /// The tables.
+    pub fn finish(&self, scenario: &Scenario, replica_names: &[String]) -> Summary {
+        let rows = self
+            .groups
+            .iter()
+            .filter_map(|(key, group)| {
+                let step = scenario.steps.get(key.step)?;
+                Some(Row {
+                    tenant: scenario.tenants.get(key.tenant)?.to_string(),
+                    journey: scenario.journeys.get(step.journey)?.name.clone(),
+                    step: step.name.clone(),
+                    counts: Counts::of(&group.outcomes, group.errors),
+                    from_intended: Quantiles::of(&group.intended),
+                    from_sent: Quantiles::of(&group.sent),
+                })
+            })
+            .collect();
+        let replicas: Vec<ReplicaRow> = replica_names
+            .iter()
+            .zip(self.replicas.iter().zip(&self.replica_errors))
+            .map(|(name, (outcomes, errors))| ReplicaRow {
+                name: name.clone(),
+                counts: Counts::of(outcomes, *errors),
+            })
+            .collect();
+        let total = replicas.iter().fold(Counts::default(), |sum, replica| sum.plus(&replica.counts));
+        let warmup = (scenario.warmup > Nanos::ZERO).then(|| Counts::of(&self.warmup, self.warmup_errors));
+        Summary { rows, replicas, total, warmup, distribution: self.distribution.finish() }
+    }
+}
+
+impl Counts {
+    fn of(outcomes: &Outcomes, errors: u64) -> Self {
+        Self {
+            requests: outcomes.answered() + outcomes.unknown + outcomes.not_sent,
+            statuses: outcomes.statuses.clone(),
+            unknown: outcomes.unknown,
+            not_sent: outcomes.not_sent,
+            dropped: outcomes.dropped,
+            errors,
+        }
+    }
+
+    fn plus(mut self, other: &Self) -> Self {
+        self.requests += other.requests;
+        for (status, count) in &other.statuses {
+            *self.statuses.entry(*status).or_default() += count;
+        }
+        self.unknown += other.unknown;
+        self.not_sent += other.not_sent;
+        self.dropped += other.dropped;
+        self.errors += other.errors;
+        self
+    }
+}
+
+/// `5000×200  56×429  3 unanswered`.
+impl std::fmt::Display for Counts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        Outcomes {
+            statuses: self.statuses.clone(),
+            unknown: self.unknown,
+            not_sent: self.not_sent,
+            dropped: self.dropped,
+        }
+        .fmt(f)
+    }
+}

@@ -1,0 +1,27 @@
+//! Judging recorded runs that were made by hand.
+
+use crate::{
+    Report,
+    verdict::{Claim, Verdict},
+    verify,
+};
+use saasbench_record::testing::Made;
+
+/// Judges a run that was made by hand, by way of its files.
+pub trait Judge {
+    /// The report on it.
+    fn judge(&self) -> Report;
+
+    /// The verdict on a claim whose subject contains `subject`.
+    fn verdict(&self, claim: Claim, subject: &str) -> Verdict {
+        let report = self.judge();
+        let found = report.verdicts.iter().find(|v| v.claim == claim && v.subject.contains(subject));
+        found.unwrap_or_else(|| panic!("no {claim} about {subject} in {:#?}", report.verdicts)).clone()
+    }
+}
+
+impl Judge for Made {
+    fn judge(&self) -> Report {
+        verify(&self.open()).unwrap()
+    }
+}

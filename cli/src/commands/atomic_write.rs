@@ -1,0 +1,271 @@
+//! Writes files that a user asked for: all of them or none, and never over one that is there unless told to.
+
+use std::{
+    fs::{self, OpenOptions},
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+};
+
+use tempfile::{Builder, NamedTempFile, PersistError};
+
+use crate::{
+    exit::{Exit, Failure},
+    output::Output,
+};
+
+/// Writes `text` to `path`; `-` is standard output.
+///
+/// # Errors
+/// When it is there already and not to be overwritten, or cannot be written.
+pub(super) fn write_new(
+    path: &Path,
+    text: &str,
+    overwrite: bool,
+    output: &mut Output<'_>,
+) -> Result<(), Failure> {
+    if path == Path::new("-") { output.say(text) } else { write_all_new(&[(path, text)], overwrite) }
+}
+
+/// Writes each text to its path. A link stays one, and what is neither a file nor a directory (a pipe, `/dev/null`) is written
+/// to as it is.
+///
+/// # Errors
+/// When one is there already and not to be overwritten, or cannot be written; then nothing new is left behind.
+pub(super) fn write_all_new(files: &[(&Path, &str)], overwrite: bool) -> Result<(), Failure> {
+    let is_taken = |path: &Path| fs::symlink_metadata(path).is_ok() && !path.is_dir() && !is_stream(path);
+    let taken: Vec<&Path> =
+        files.iter().map(|(path, _)| *path).filter(|path| !overwrite && is_taken(path)).collect();
+    if !taken.is_empty() {
+        return Err(there_already(&taken));
+    }
+    put_all(stage_all(files)?, overwrite)
+}
+
+/// A text on its way to its place.
+#[derive(Debug)]
+struct Staged<'a> {
+    path: &'a Path,
+    text: &'a str,
+    /// It stands there already, in a file that goes into its place at once. Dropped, it is removed.
+    part: Option<NamedTempFile>,
+}
+
+fn stage_all<'a>(files: &[(&'a Path, &'a str)]) -> Result<Vec<Staged<'a>>, Failure> {
+    let staged = files.iter().map(|(path, text)| stage(path, text).map_err(|error| unwritable(path, &error)));
+    staged.collect()
+}
+
+fn stage<'a>(path: &'a Path, text: &'a str) -> io::Result<Staged<'a>> {
+    if path.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    if is_stream(path) || leads_nowhere(path) {
+        return Ok(Staged { path, text, part: None });
+    }
+    // Of a name that nobody else has, with the rights of any new file.
+    let create = |part: &Path| OpenOptions::new().write(true).create_new(true).open(part);
+    let mut part = Builder::new().prefix(".saasbench-").make_in(parent(&place(path)), create)?;
+    part.as_file_mut().write_all(text.as_bytes())?;
+    part.as_file().sync_data()?;
+    Ok(Staged { path, text, part: Some(part) })
+}
+
+/// Puts all into their places; where one fails, those that are new there are removed again.
+fn put_all(staged: Vec<Staged<'_>>, overwrite: bool) -> Result<(), Failure> {
+    let mut made = Vec::new();
+    for one in staged {
+        let path = one.path;
+        match put(one, overwrite) {
+            Ok(true) => made.push(path),
+            Ok(false) => {}
+            Err(error) => {
+                made.into_iter().for_each(|path| drop(fs::remove_file(path)));
+                return Err(match error.kind() {
+                    io::ErrorKind::AlreadyExists => there_already(&[path]),
+                    _ => unwritable(path, &error),
+                });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Puts what was written into its place; says whether nothing was there before.
+fn put(staged: Staged<'_>, overwrite: bool) -> io::Result<bool> {
+    let Some(part) = staged.part else {
+        return fs::write(staged.path, staged.text).map(|()| false);
+    };
+    // Whoever was faster keeps it.
+    match part.persist_noclobber(staged.path) {
+        Ok(_) => Ok(true),
+        Err(PersistError { error, file }) if overwrite && error.kind() == io::ErrorKind::AlreadyExists => {
+            file.persist(place(staged.path)).map(|_| false).map_err(|told| told.error)
+        }
+        Err(told) => Err(told.error),
+    }
+}
+
+/// Whether what is there takes bytes and keeps none: a pipe, a device.
+fn is_stream(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|there| !there.is_file() && !there.is_dir())
+}
+
+/// Whether it is a link to what is not there.
+fn leads_nowhere(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok() && fs::metadata(path).is_err()
+}
+
+/// Where links lead to.
+fn place(path: &Path) -> PathBuf {
+    fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
+}
+
+fn parent(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+fn there_already(paths: &[&Path]) -> Failure {
+    let names: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
+    let (verb, it) = if names.len() == 1 { ("is", "it") } else { ("are", "them") };
+    Failure::new(Exit::Usage, format!("{} {verb} there already", names.join(" and ")))
+        .hint(format!("choose another name, or overwrite {it} with --force"))
+}
+
+/// A place that is none is the user's mistake; a disk that is full is not.
+fn unwritable(path: &Path, error: &io::Error) -> Failure {
+    let dir = parent(path).display();
+    let (why, hint) = match error.kind() {
+        io::ErrorKind::NotFound => {
+            (format!("there is no directory {dir}"), format!("make it first: mkdir -p {dir}"))
+        }
+        io::ErrorKind::IsADirectory => ("it is a directory".to_owned(), "name a file in it".to_owned()),
+        io::ErrorKind::NotADirectory => {
+            (format!("{dir} is no directory"), "choose another directory".to_owned())
+        }
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+            (error.to_string(), "choose a directory that can be written to".to_owned())
+        }
+        _ => {
+            let message = format!("cannot write {}: {error}", path.display());
+            return Failure::new(Exit::Broken, message);
+        }
+    };
+    Failure::new(Exit::Usage, format!("cannot write {}: {why}", path.display())).hint(hint)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The names in a directory.
+    fn names(dir: &Path) -> Vec<String> {
+        let mut names: Vec<String> = fs::read_dir(dir)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn all_are_written_or_none() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        let (csv, toml) = (at("a.csv"), at("a.toml"));
+        let write = |paths: [&Path; 2], overwrite| {
+            let told = write_all_new(&paths.map(|path| (path, "new")), overwrite);
+            told.map_err(|failure| failure.message.replace(dir.path().to_str().unwrap(), "DIR"))
+        };
+        fs::write(&toml, "old").unwrap();
+        assert_eq!(write([&csv, &toml], false), Err("DIR/a.toml is there already".to_owned()));
+        assert_eq!(
+            (names(dir.path()), fs::read_to_string(&toml).unwrap()),
+            (vec!["a.toml".into()], "old".into())
+        );
+        write([&csv, &toml], true).unwrap();
+        assert_eq!(fs::read_to_string(&toml).unwrap(), "new");
+        assert_eq!(write([&csv, &toml], false), Err("DIR/a.csv and DIR/a.toml are there already".to_owned()));
+        fs::create_dir(at("b.toml")).unwrap();
+        for overwrite in [false, true] {
+            assert_eq!(
+                write([&at("b.csv"), &at("b.toml")], overwrite),
+                Err("cannot write DIR/b.toml: it is a directory".to_owned())
+            );
+        }
+        assert_eq!(names(dir.path()), ["a.csv", "a.toml", "b.toml"]);
+    }
+
+    #[test]
+    fn what_is_in_the_way_meanwhile_stays_and_leaves_no_half() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        let (csv, toml) = (at("a.csv"), at("a.toml"));
+        let staged = stage_all(&[(&csv, "new"), (&toml, "new")]).unwrap();
+        fs::write(&toml, "another's").unwrap();
+        let failure = put_all(staged, false).unwrap_err();
+        assert_eq!(failure, there_already(&[&toml]));
+        assert_eq!(names(dir.path()), ["a.toml"]);
+        assert_eq!(fs::read_to_string(&toml).unwrap(), "another's");
+        // What was overwritten before is not removed: its old text is gone, its new one is as good.
+        fs::write(&csv, "old").unwrap();
+        fs::remove_file(&toml).unwrap();
+        let staged = stage_all(&[(&csv, "new"), (&toml, "new")]).unwrap();
+        fs::create_dir(&toml).unwrap();
+        assert!(put_all(staged, true).is_err());
+        assert_eq!(
+            (names(dir.path()), fs::read_to_string(&csv).unwrap()),
+            (vec!["a.csv".into(), "a.toml".into()], "new".into())
+        );
+    }
+
+    #[test]
+    fn nothing_else_is_touched() {
+        use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _, symlink};
+
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        let write = |path: &Path, overwrite| write_all_new(&[(path, "new")], overwrite);
+        fs::write(at("x.toml.part"), "the user's").unwrap();
+        write(&at("x.toml"), false).unwrap();
+        assert_eq!(fs::read_to_string(at("x.toml.part")).unwrap(), "the user's");
+        // As any new file: this process's mask decides.
+        let mode = |name: &str| fs::metadata(at(name)).unwrap().permissions().mode();
+        assert_eq!(mode("x.toml"), mode("x.toml.part"));
+
+        fs::write(at("real.toml"), "old").unwrap();
+        for (link, to) in [("link.toml", "real.toml"), ("dangling.toml", "fresh.toml")] {
+            symlink(to, at(link)).unwrap();
+            assert_eq!(write(&at(link), false), Err(there_already(&[&at(link)])));
+            write(&at(link), true).unwrap();
+            assert!(fs::symlink_metadata(at(link)).unwrap().is_symlink());
+            assert_eq!(fs::read_to_string(at(to)).unwrap(), "new");
+        }
+        // A link, so that a mistake does not cost the machine its device.
+        symlink("/dev/null", at("null")).unwrap();
+        for overwrite in [false, true] {
+            write(&at("null"), overwrite).unwrap();
+        }
+        assert!(fs::symlink_metadata(at("null")).unwrap().is_symlink());
+        assert!(fs::metadata("/dev/null").unwrap().file_type().is_char_device());
+    }
+
+    #[test]
+    fn a_place_that_is_none_is_the_users_mistake() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        fs::write(at("file"), "").unwrap();
+        let mut told = String::new();
+        for path in [at("no/such/x.toml"), at("file/x.toml"), dir.path().to_owned()] {
+            let failure = write_all_new(&[(&path, "new")], false).unwrap_err();
+            assert_eq!(failure.exit, Exit::Usage);
+            told += &format!("{}\n  {}\n", failure.message, failure.hint.unwrap());
+        }
+        // Whoever runs the tests may write everywhere.
+        for kind in [io::ErrorKind::PermissionDenied, io::ErrorKind::StorageFull] {
+            let failure = unwritable(&at("x.toml"), &kind.into());
+            told +=
+                &format!("{:?}: {}\n  {}\n", failure.exit, failure.message, failure.hint.unwrap_or_default());
+        }
+        insta::assert_snapshot!(told.replace(dir.path().to_str().unwrap(), "DIR"));
+    }
+}

@@ -1,0 +1,333 @@
+//! The steps of one search on one environment.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use tokio::{
+    sync::oneshot,
+    time::{Instant, sleep},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{Work, settings::unfit};
+use crate::commands::capacity::cooldown::{Probe, Rest};
+use crate::{
+    commands::session::{Session, Signals, judge_beside, record_failure},
+    environment::Up,
+    exit::{Exit, Failure},
+    output::Output,
+};
+use saasbench_engine::self_monitor::{in_flight::InFlight, machine::MachineTime};
+use saasbench_model::{scenario::capacity::By, units::Nanos};
+use saasbench_record::{
+    reader::RecordedRun,
+    writer::{RecordError, create_run},
+};
+use saasbench_report::capacity::{level, line};
+use saasbench_verify::{
+    Report,
+    capacity::{
+        result::{Count, STEPS, Stopped},
+        sample_size::{Answers, samples_needed},
+        search::{Bounds, Bracket, Next, Search, Trial},
+        step::{Context, Ending, Flow, Lateness, Step, ending, strictest},
+    },
+};
+
+/// Steps that say nothing, in a row, before the level counts as one that cannot be measured here.
+const PATIENCE: u32 = 3;
+/// A step that says nothing is followed by one that is longer by this.
+const LONGER: f64 = 1.5;
+/// No budget has room for a longer step.
+const LONGEST: Duration = Duration::from_secs(86_400);
+/// How often the number of requests under way is looked at.
+const LOOK: Duration = Duration::from_millis(50);
+/// … and how long it has to be too great.
+const LASTING: Duration = Duration::from_millis(600);
+
+/// A search that goes on.
+pub(super) struct Hunt<'a> {
+    work: &'a Work<'a>,
+    up: Up,
+    search: Search,
+    steps: Vec<Step>,
+    probe: Probe,
+    deadline: Instant,
+    replicas: usize,
+    /// Steps that said nothing since the last that did.
+    unsure: u32,
+    /// Seconds of load, times the level, until each quantile has the samples that it needs: as planned, then as seen.
+    needed: f64,
+    /// Whether a step was begun: there is something to tell, though it may never have been judged.
+    begun: bool,
+    /// Runs whose samples are still there, by what came of them.
+    kept: Vec<(Ending, PathBuf)>,
+}
+
+impl<'a> Hunt<'a> {
+    pub(super) fn new(
+        work: &'a Work<'a>,
+        up: Up,
+        replicas: usize,
+        last: Option<&Count>,
+        deadline: Instant,
+    ) -> Self {
+        let settings = work.settings;
+        // With more replicas there is no need to begin from the ground.
+        let known =
+            last.and_then(|count| count.held).map_or(settings.from, |held| (held / 2.0).max(settings.from));
+        let search = Search::new(Bounds {
+            start: known,
+            least: settings.from,
+            most: settings.most,
+            precision: settings.precision,
+            whole: settings.by == By::Users,
+        });
+        let probe = Probe::new(&up);
+        Self {
+            work,
+            up,
+            search,
+            steps: Vec::new(),
+            probe,
+            deadline,
+            replicas,
+            unsure: 0,
+            needed: match settings.by {
+                By::Rate => samples_needed(work.scenario),
+                // How many requests a user makes is seen in the first step.
+                By::Users => 0.0,
+            },
+            begun: false,
+            kept: Vec::new(),
+        }
+    }
+
+    /// Takes steps until enough is known.
+    pub(super) async fn run(&mut self, output: &mut Output<'_>) -> Result<Stopped, Failure> {
+        self.probe.calm_down(&self.work.signals.stop).await;
+        loop {
+            if self.work.signals.stop.is_cancelled() {
+                return Ok(Stopped::Interrupted);
+            }
+            let level = match self.search.next() {
+                Next::Done(end) => return Ok(Stopped::Search(end)),
+                Next::Try(level) => level,
+            };
+            let planned = self.length(level);
+            if Instant::now() + planned.to_duration() > self.deadline {
+                return Ok(Stopped::Budget);
+            }
+            let taken = self.take(level, planned, output).await;
+            // Of a step that was interrupted there may be too little to judge.
+            if self.work.signals.interrupted() {
+                return Ok(Stopped::Interrupted);
+            }
+            let (step, answers) = taken?;
+            output.note(&line(self.steps.len() + 1, self.work.settings.by, &step), self.work.args.quiet);
+            self.note(step, &answers);
+            self.settle(output).await?;
+        }
+    }
+
+    /// Whether anything of it was recorded.
+    pub(super) fn has_begun(&self) -> bool {
+        self.begun
+    }
+
+    /// What is known in the end, and the environment back.
+    pub(super) fn finish(self) -> (Vec<Step>, Bracket, Up) {
+        let bracket = self.search.bracket();
+        (self.steps, bracket, self.up)
+    }
+
+    /// How long the load of a step is: the warm-up, and then as long as was asked for, and as the quantiles need.
+    fn length(&self, level: f64) -> Nanos {
+        let Work { settings, scenario, .. } = self.work;
+        let asked = settings.step.as_secs_f64();
+        let length = asked.max(self.needed / level) * LONGER.powi(i32::try_from(self.unsure).unwrap_or(0));
+        scenario.warmup + Nanos::from_secs_f64(length.min(LONGEST.as_secs_f64()))
+    }
+
+    /// Takes note of what a step said.
+    fn note(&mut self, step: Step, answers: &Answers) {
+        let is_whole = matches!(step.ending, Ending::Held | Ending::Unsure) && !step.cut_short;
+        let trial = match step.ending {
+            Ending::Held => Some(Trial::Held),
+            Ending::Broke => Some(Trial::Broke),
+            Ending::Generator => Some(Trial::Spoiled),
+            // It was too short, which is nobody's fault: one that is long enough can tell, if the budget has room for it.
+            Ending::Unsure if is_whole && answers.are_too_few() => None,
+            Ending::Unsure => (self.unsure + 1 >= PATIENCE).then_some(Trial::Spoiled),
+        };
+        self.unsure = if trial.is_some() { 0 } else { self.unsure + 1 };
+        if let Some(trial) = trial {
+            self.search.record(step.level, trial);
+        }
+        if step.answered_per_s > 0.0 && is_whole {
+            let judged = (step.planned_ns - self.work.scenario.warmup).as_secs_f64();
+            self.needed = answers.lack() * judged * step.level;
+        }
+        self.steps.push(step);
+    }
+
+    /// Rest, until the service has come to rest, too.
+    async fn settle(&mut self, output: &mut Output<'_>) -> Result<(), Failure> {
+        // Whatever comes next finds what the steps left behind.
+        self.up.environment.fresh = false;
+        let settle = self.work.settings.settle;
+        let last = self.steps.last();
+        let least =
+            if last.is_some_and(|step| step.ending == Ending::Held) { Duration::ZERO } else { settle };
+        match self.probe.rest(least, settle, &self.work.signals.stop).await {
+            Rest::Calm => Ok(()),
+            Rest::Slow => {
+                let text = "the service has not come to rest; going on all the same";
+                output.note(text, self.work.args.quiet);
+                Ok(())
+            }
+            Rest::Gone => {
+                let level = last.map(|step| level(self.work.settings.by, step.level)).unwrap_or_default();
+                Err(Failure::new(
+                    Exit::Unreachable,
+                    format!("the service does not answer any more, after a step at {level}"),
+                )
+                .hint(
+                    "look into its log for why; if it only takes long to come back, give a longer --settle",
+                ))
+            }
+        }
+    }
+
+    /// One step: a recorded run of its own, judged.
+    async fn take(
+        &mut self,
+        level: f64,
+        planned: Nanos,
+        output: &mut Output<'_>,
+    ) -> Result<(Step, Answers), Failure> {
+        let Work { settings, dir, signals, .. } = self.work;
+        let name = format!("{STEPS}/r{}-{:03}-{level}", self.replicas, self.steps.len() + 1);
+        let run = dir.join(&name);
+        self.begun = true;
+        create_run(&run).map_err(|error| record_failure(&error))?;
+        let overrides = settings.overrides(level, planned);
+        let mut scenario = self.work.scenario.clone();
+        overrides.apply(&mut scenario).map_err(unfit)?;
+        let mut text = self.work.text.clone();
+        text.overrides = overrides;
+        let warmup = scenario.warmup;
+        let lateness = strictest(&scenario, level, planned - warmup).filter(|_| settings.by == By::Rate);
+        let (tell, told) = oneshot::channel();
+        let stop = signals.stop.child_token();
+        // Cut short too early, while users still started or in the warm-up, it says nothing; then the next one is whole.
+        let early = lateness.filter(|_| self.unsure == 0);
+        let cut = tokio::spawn(cut_short(told, early, warmup, stop.clone()));
+        let scenario = Arc::new(scenario);
+        let mut session = Session {
+            scenario: Arc::clone(&scenario),
+            text,
+            up: &self.up,
+            workers: self.work.args.workers,
+            own_metrics: None,
+            in_flight: Some(tell),
+            quiet: true,
+        };
+        let before = MachineTime::now();
+        let of_step = Signals { stop, interrupt: signals.interrupt.clone() };
+        let recorded = session.record(&run, output, &of_step).await;
+        let machine = before.zip(MachineTime::now()).and_then(|(before, after)| after.share_since(before));
+        cut.abort();
+        let cut_short = matches!(cut.await, Ok(true));
+        recorded.map_err(|error| record_failure(&error))?;
+        let begin = |run: &RecordedRun| {
+            let begin = run.manifest.load.map_or(Nanos::ZERO, |load| load.begin_ns);
+            let answers = Answers::new(&scenario, run.manifest.environment.fresh, begin + warmup);
+            (Flow::new(begin, warmup, planned, lateness), answers)
+        };
+        let (report, (flow, answers)) = judge_beside(&run, begin, |(flow, answers), sample| {
+            flow.add(sample);
+            answers.add(sample);
+        })?;
+        let step = self.judged(level, name, planned, &report, &flow, machine, cut_short);
+        self.tidy(step.ending, run)?;
+        Ok((step, answers))
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "all that is known of a step")]
+    fn judged(
+        &self,
+        level: f64,
+        run: String,
+        planned: Nanos,
+        report: &Report,
+        flow: &Flow,
+        machine: Option<f64>,
+        cut_short: bool,
+    ) -> Step {
+        let calm = self.steps.iter().filter(|step| step.ending == Ending::Held);
+        let calm = calm.min_by(|a, b| a.level.total_cmp(&b.level)).and_then(|step| step.p50);
+        let is_open = self.work.settings.by == By::Rate;
+        let (ending, why) = ending(report, flow, Context { is_open, cut_short, calm_p50: calm });
+        let busiest = report.generator.workers.iter().map(|worker| worker.busy).max_by(f64::total_cmp);
+        Step {
+            level,
+            run,
+            ending,
+            why,
+            planned_ns: planned,
+            cut_short,
+            requests: report.summary.total.requests,
+            answered_per_s: flow.answered_per_s(),
+            errors: report.summary.total.errors,
+            p50: flow.quantile(0.5),
+            p99: flow.quantile(0.99),
+            generator_busy: busiest,
+            machine_busy: machine,
+        }
+    }
+
+    /// Samples are large, and once judged nobody needs most of them: those of the last step of each kind stay.
+    fn tidy(&mut self, ending: Ending, run: PathBuf) -> Result<(), Failure> {
+        if let Some(place) = self.kept.iter().position(|(kind, _)| *kind == ending) {
+            let (_, older) = self.kept.swap_remove(place);
+            remove_samples(&older).map_err(|error| record_failure(&error))?;
+        }
+        self.kept.push((ending, run));
+        Ok(())
+    }
+}
+
+fn remove_samples(run: &Path) -> Result<(), RecordError> {
+    let samples = run.join("samples");
+    fs::remove_dir_all(&samples).map_err(RecordError::write(&samples))
+}
+
+/// Ends a step that cannot keep its objectives any more; whether it did. A stall of this machine fills the wires, too, so
+/// only what lasts is believed.
+async fn cut_short(
+    told: oneshot::Receiver<Arc<InFlight>>,
+    lateness: Option<Lateness>,
+    warmup: Nanos,
+    stop: CancellationToken,
+) -> bool {
+    let (Ok(in_flight), Some(lateness)) = (told.await, lateness) else { return false };
+    // What is late by now was due in the part that is judged.
+    sleep((warmup + lateness.bound).to_duration()).await;
+    let lasting = (lateness.bound.to_duration() * 2).max(LASTING);
+    let mut since = Instant::now();
+    loop {
+        if in_flight.total() <= lateness.under_way {
+            since = Instant::now();
+        }
+        if since.elapsed() >= lasting {
+            stop.cancel();
+            return true;
+        }
+        sleep(LOOK).await;
+    }
+}

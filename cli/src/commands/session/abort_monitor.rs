@@ -1,0 +1,96 @@
+//! Ends a load that is hopeless: looks on while samples are recorded, and stops the load when an expectation with
+//! `abort = true` cannot be kept any more. Of a load that was changed by hand nothing is expected, so it is never ended.
+
+use std::sync::{Arc, OnceLock};
+
+use tokio_util::sync::CancellationToken;
+
+use saasbench_engine::{clock::RunClock, rate_control::Listener, self_monitor::stall_log::Stalled};
+use saasbench_model::scenario::Scenario;
+use saasbench_record::{batch::Batch, manifest::Event};
+use saasbench_verify::expectations::live::Live;
+
+/// Looks on.
+#[derive(Debug)]
+pub(super) struct Guard {
+    /// `None` where no expectation ends a load, or one has, or none can any more.
+    live: Option<Live>,
+    stalled: Arc<Stalled>,
+    clock: RunClock,
+    stop: CancellationToken,
+    pace: Listener,
+    aborted: Aborted,
+}
+
+/// When and why a guard ended the load, if it did.
+pub(super) type Aborted = Arc<OnceLock<Event>>;
+
+impl Guard {
+    /// Looks on a load that `stop` ends, on an environment that is `fresh` or not.
+    pub(super) fn new(
+        scenario: &Arc<Scenario>,
+        fresh: bool,
+        stalled: Arc<Stalled>,
+        clock: RunClock,
+        stop: CancellationToken,
+        pace: Listener,
+    ) -> (Self, Aborted) {
+        let aborted = Aborted::default();
+        let live = Live::new(scenario, fresh);
+        (Self { live, stalled, clock, stop, pace, aborted: Arc::clone(&aborted) }, aborted)
+    }
+
+    /// Looks at what was just recorded.
+    pub(super) fn look(&mut self, batch: &Batch) {
+        if self.pace.has_changed() {
+            self.live = None;
+        }
+        let Some(live) = &mut self.live else { return };
+        batch.iter().for_each(|sample| live.add(sample));
+        // The instant first: whatever ended by then is among the stalls that are asked for afterwards.
+        let known = self.stalled.looked_until();
+        let Some(why) = self.stalled.all(|stalls| live.judge(known, stalls)) else { return };
+        let _ = self.aborted.set(Event::new(self.clock.now(), format!("aborted: {why}")));
+        self.stop.cancel();
+        self.live = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use saasbench_engine::rate_control::Controls;
+    use saasbench_model::{
+        scenario::testing::{SCENARIO, scenario},
+        units::Nanos,
+    };
+    use saasbench_record::{
+        sample::{Outcome, Sample},
+        testing::sample,
+    };
+
+    /// Whether a load is ended by what can be kept no more, after it was changed by hand or not.
+    fn is_ended(changed: bool) -> bool {
+        let expected = "[metrics]\nenabled = false\n[[expect]]\nthat = \"error_ratio == 0%\"\nabort = true\n";
+        let scenario = Arc::new(scenario(&format!("{SCENARIO}{expected}")));
+        let (controls, stop, stalled) =
+            (Controls::default(), CancellationToken::new(), Arc::new(Stalled::default()));
+        stalled.look(Nanos::MAX);
+        let (mut guard, aborted) =
+            Guard::new(&scenario, true, stalled, RunClock::start(), stop.clone(), controls.listen());
+        if changed {
+            controls.step(Nanos::ZERO, 1);
+        }
+        let broken =
+            Sample { failed_check: Some("status 500".to_owned()), ..sample(100, 0, Outcome::Status(500)) };
+        guard.look(&std::iter::once(&broken).collect());
+        assert_eq!(stop.is_cancelled(), aborted.get().is_some());
+        stop.is_cancelled()
+    }
+
+    #[test]
+    fn a_load_that_was_changed_by_hand_is_not_hopeless() {
+        assert!(is_ended(false));
+        assert!(!is_ended(true));
+    }
+}

@@ -1,0 +1,160 @@
+//! The manifest of a run while it goes: whatever is added to it is on the disk at once, so that it is known of a killed run, too.
+
+use std::{path::Path, pin::pin};
+
+use tokio_util::sync::CancellationToken;
+
+use crate::commands::session::abort_monitor::Aborted;
+use crate::output::Output;
+use saasbench_engine::rate_control::Listener;
+use saasbench_record::{
+    manifest::{Event, LoadPhase, Manifest, Recorded, State},
+    writer::RecordError,
+};
+
+/// The manifest of a run that goes on in a directory.
+#[derive(Debug)]
+pub(super) struct Journal<'a> {
+    dir: &'a Path,
+    manifest: Manifest,
+    /// How many of the changes of pace are in it.
+    turned: usize,
+    /// Whether the load was ended because it was hopeless.
+    aborted: bool,
+}
+
+impl<'a> Journal<'a> {
+    /// Writes what is known before the run.
+    ///
+    /// # Errors
+    /// The file system's, as of all that follows.
+    pub(super) fn begin(dir: &'a Path, manifest: Manifest) -> Result<Self, RecordError> {
+        let journal = Self { dir, manifest, turned: 0, aborted: false };
+        journal.write()?;
+        Ok(journal)
+    }
+
+    /// Where it is.
+    pub(super) fn dir(&self) -> &'a Path {
+        self.dir
+    }
+
+    /// What is in it.
+    pub(super) fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// Waits for the end of the load. What is done meanwhile, by hand (`turns` tells) or because the load is hopeless (`halt`, and
+    /// `aborted` tells why), is written as it happens: a killed run must accuse nobody of it.
+    pub(super) async fn follow<T>(
+        &mut self,
+        driving: impl Future<Output = T>,
+        mut turns: Listener,
+        halt: &CancellationToken,
+        aborted: &Aborted,
+        output: &mut Output<'_>,
+        quiet: bool,
+    ) -> T {
+        let mut driving = pin!(driving);
+        let mut halted = false;
+        loop {
+            // Some of it may have been done before.
+            let mut events = turns.changes().split_off(self.turned);
+            self.turned += events.len();
+            events.iter().for_each(|event| output.event(event));
+            if let Some(event) = aborted.get().filter(|_| halted && !self.aborted) {
+                self.aborted = true;
+                output.note(&event.text, quiet);
+                events.push(event.clone());
+            }
+            self.add(events);
+            let ended = tokio::select! {
+                biased;
+                () = halt.cancelled(), if !halted => { halted = true; None }
+                () = turns.changed() => None,
+                ended = &mut driving => Some(ended),
+            };
+            if let Some(ended) = ended {
+                return ended;
+            }
+        }
+    }
+
+    /// Adds events; what cannot be written now cannot be written at the end either, and is told then.
+    fn add(&mut self, events: Vec<Event>) {
+        if !events.is_empty() {
+            self.manifest.events.extend(events);
+            self.manifest.events.sort_by_key(|event| event.at_ns);
+            let _ = self.write();
+        }
+    }
+
+    /// The load is over, and this was recorded of it.
+    pub(super) fn load_ended(&mut self, phase: LoadPhase, recorded: Recorded) -> Result<(), RecordError> {
+        (self.manifest.load, self.manifest.recorded) = (Some(phase), Some(recorded));
+        self.write()
+    }
+
+    /// The run is over.
+    pub(super) fn end(mut self, interrupted: bool) -> Result<(), RecordError> {
+        self.manifest.state = match (interrupted, self.aborted) {
+            (true, _) => State::Interrupted,
+            (false, true) => State::Aborted,
+            (false, false) => State::Finished,
+        };
+        self.write()
+    }
+
+    fn write(&self) -> Result<(), RecordError> {
+        self.manifest.write(self.dir).map_err(RecordError::write(self.dir))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use saasbench_engine::rate_control::Controls;
+    use saasbench_model::units::Nanos;
+    use saasbench_record::testing::Made;
+
+    /// Waits until the manifest on the disk has these events, as one who reads it after the process was killed.
+    async fn on_disk(dir: &Path, expected: &[&str]) {
+        let mut found = Vec::new();
+        for _ in 0..1000 {
+            let events = Manifest::read(dir).unwrap().events;
+            found = events.into_iter().map(|event| event.text).collect();
+            if found == expected {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+        panic!("{found:?} instead of {expected:?}");
+    }
+
+    #[tokio::test]
+    async fn what_happens_while_the_load_goes_is_on_the_disk_at_once() {
+        let made = Made::new("", &[]);
+        let dir = made.dir.path();
+        let mut journal =
+            Journal::begin(dir, Manifest { state: State::Running, ..made.manifest.clone() }).unwrap();
+        let (controls, halt, aborted) = (Controls::default(), CancellationToken::new(), Aborted::default());
+        let turns = controls.listen();
+        controls.pause(Nanos::from_secs(1));
+        let driving = async {
+            on_disk(dir, &["paused"]).await;
+            controls.pause(Nanos::from_secs(2));
+            on_disk(dir, &["paused", "went on"]).await;
+            aborted.set(Event::new(Nanos::from_secs(3), "aborted: hopeless")).unwrap();
+            halt.cancel();
+            on_disk(dir, &["paused", "went on", "aborted: hopeless"]).await;
+        };
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let mut output = Output::new(&mut out, &mut err, false);
+        journal.follow(driving, turns, &halt, &aborted, &mut output, false).await;
+        controls.pause(Nanos::from_secs(4));
+        assert!(!controls.pace().paused, "there is no load any more");
+        journal.end(false).unwrap();
+        assert_eq!(Manifest::read(dir).unwrap().state, State::Aborted);
+        assert!(String::from_utf8(err).unwrap().contains("aborted: hopeless"));
+    }
+}

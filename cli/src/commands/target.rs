@@ -1,0 +1,117 @@
+//! Brings up where a run takes place, as the command line says, and takes it down again.
+
+use std::fs;
+
+use crate::{
+    args::PlaceArgs,
+    environment::{
+        EnvironmentError, Up,
+        access::PrometheusConfig,
+        config,
+        connect::PlaceTrust,
+        embedded,
+        external::{self, AdHoc},
+        local,
+    },
+};
+use saasbench_model::scenario::Scenario;
+
+/// Brings up where `args` say that a run is to take place.
+///
+/// # Errors
+/// When it is not there, cannot be started, or the arguments contradict each other.
+pub(super) async fn bring_up(args: &PlaceArgs, scenario: &Scenario) -> Result<Up, EnvironmentError> {
+    let trust = PlaceTrust::read(args.insecure, args.roots.as_deref(), "--roots")?;
+    if let Some(name) = &args.env {
+        if name == local::LOCAL {
+            check_local(args)?;
+            config::reserve(local::LOCAL, &args.config)?;
+            return local::for_scenario(scenario, args.faults.iter().map(ToString::to_string).collect())
+                .await;
+        }
+        if !args.faults.is_empty() {
+            return Err(EnvironmentError::Usage {
+                message: format!("the environment `{name}` cannot be told to have faults"),
+                hint: "give --fault without --env, or with `--env local`: there saasbench starts the service"
+                    .to_owned(),
+            });
+        }
+        let file = args.config.display().to_string();
+        let text = fs::read_to_string(&args.config).map_err(|error| EnvironmentError::Usage {
+            message: format!("cannot read {file}, where the environment `{name}` should be: {error}"),
+            hint: "name the file with --config, or give the addresses with --target".to_owned(),
+        })?;
+        return external::named(name, config::find(&text, &file, name)?, scenario, trust).await;
+    }
+    if args.targets.is_empty() {
+        return embedded::start(scenario, &args.faults.iter().copied().collect()).await;
+    }
+    let prometheus = args.prometheus.as_deref();
+    let prometheus = prometheus.map(|url| PrometheusConfig::of_arguments(url, &args.prometheus_headers));
+    let given = AdHoc {
+        targets: args.targets.clone(),
+        prometheus: prometheus.transpose()?,
+        redis: args.redis.clone(),
+        exclusive: args.exclusive,
+        fresh: args.fresh,
+    };
+    external::ad_hoc(given, scenario, trust).await
+}
+
+/// Refuses what the local stack has no use for.
+fn check_local(args: &PlaceArgs) -> Result<(), EnvironmentError> {
+    let refused = |flag: &str, why: &str, hint: &str| {
+        let message = format!("{flag} is not for the environment `{}`: {why}", local::LOCAL);
+        Err(EnvironmentError::Usage { message, hint: hint.to_owned() })
+    };
+    let (why, hint) = ("its replicas answer without TLS", "leave it out");
+    if args.insecure {
+        return refused("--insecure", why, hint);
+    }
+    if args.roots.is_some() {
+        return refused("--roots", why, hint);
+    }
+    Ok(())
+}
+
+/// Ends what was started for runs; says so if a part of it had died by itself.
+pub(super) async fn take_down(up: Up) -> Option<local::Death> {
+    if let Some(servers) = up.embedded {
+        // Its thread ends on its own; waiting for it must not hold up this one's tasks.
+        let _ = tokio::task::spawn_blocking(move || servers.stop()).await;
+    }
+    let mut stack = up.local?;
+    let death = stack.dead();
+    stack.stop().await;
+    death
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write as _;
+
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::args::{Cli, Command};
+
+    #[test]
+    fn the_local_stack_is_not_told_what_it_has_no_use_for() {
+        let mut text = String::new();
+        for flags in [&["--insecure"][..], &["--roots", "ca.pem"], &[]] {
+            let words = ["saasbench", "run", "x.toml", "--env", "local"].iter().chain(flags);
+            let Command::Run(args) = Cli::try_parse_from(words).unwrap().command else { unreachable!() };
+            let _ = match check_local(&args.place) {
+                Err(error) => writeln!(text, "{error}\n  {}", error.hint().unwrap_or_default()),
+                Ok(()) => writeln!(text, "good"),
+            };
+        }
+        insta::assert_snapshot!(text, @"
+        --insecure is not for the environment `local`: its replicas answer without TLS
+          leave it out
+        --roots is not for the environment `local`: its replicas answer without TLS
+          leave it out
+        good
+        ");
+    }
+}

@@ -1,0 +1,138 @@
+//! What keys ask for, read by a thread of its own: whoever draws or records keeps nobody from pausing a load.
+
+use std::{
+    io,
+    os::fd::AsFd,
+    sync::{Arc, mpsc},
+    thread,
+    time::Duration,
+};
+
+use nix::{
+    errno::Errno,
+    poll::{PollFd, PollFlags, poll},
+};
+use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+
+use super::terminal;
+use saasbench_engine::{clock::RunClock, rate_control::Controls};
+
+/// The longest that a display that is gone still reads keys, in milliseconds.
+const PATIENCE_MILLIS: u8 = 50;
+const PATIENCE: Duration = Duration::from_millis(PATIENCE_MILLIS as u64);
+
+/// What a key asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Action {
+    Quit,
+    Suspend,
+    Pause,
+    Step(i32),
+    Show(Shown),
+}
+
+/// What is to be shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shown {
+    /// The tenant that comes so many rows later.
+    Tenant(isize),
+    /// The keys, or not any more.
+    Help,
+}
+
+/// Reads keys and does what they ask for, until the display is gone, which `alive` tells. What is to be shown comes out here.
+pub(super) fn read(controls: Controls, clock: RunClock, alive: &Arc<()>) -> mpsc::Receiver<Shown> {
+    let (show, shown) = mpsc::channel();
+    let alive = Arc::downgrade(alive);
+    let reading = move || {
+        while alive.strong_count() > 0 {
+            if !terminal::is_taken() {
+                // Suspended: keys are somebody else's.
+                thread::sleep(PATIENCE);
+                continue;
+            }
+            let typed = match wait(io::stdin()) {
+                Typed::Nothing => continue,
+                Typed::Something => typed(),
+                Typed::NoMore => return,
+            };
+            let Ok(keys) = typed else { return };
+            for action in keys.into_iter().filter_map(action) {
+                match action {
+                    Action::Quit => terminal::interrupt(),
+                    Action::Suspend => terminal::suspend_job(),
+                    Action::Pause => controls.pause(clock.now()),
+                    Action::Step(tenths) => controls.step(clock.now(), tenths),
+                    Action::Show(what) => {
+                        let _ = show.send(what);
+                    }
+                }
+            }
+        }
+    };
+    // Without it there are no keys, and Ctrl-C comes as a signal from outside.
+    let _ = thread::Builder::new().name("keys".to_owned()).spawn(reading);
+    shown
+}
+
+/// What there is to read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Typed {
+    Nothing,
+    Something,
+    /// The terminal is gone.
+    NoMore,
+}
+
+/// Waits a little for something to read. `event::poll` would wait, too, but spins for ever on a terminal that is gone.
+pub(super) fn wait(terminal: impl AsFd) -> Typed {
+    let mut watched = [PollFd::new(terminal.as_fd(), PollFlags::POLLIN)];
+    match poll(&mut watched, PATIENCE_MILLIS) {
+        Ok(0) | Err(Errno::EINTR) => Typed::Nothing,
+        // Anything but `POLLIN` alone is its end, or an error.
+        Ok(_) if watched[0].revents() == Some(PollFlags::POLLIN) => Typed::Something,
+        Ok(_) | Err(_) => Typed::NoMore,
+    }
+}
+
+/// The keys that were typed. Reading one may take more of them from the terminal, where nobody sees them any more.
+fn typed() -> io::Result<Vec<KeyEvent>> {
+    let mut keys = Vec::new();
+    // `event::poll` may have missed what is there; whoever asked it at once again and again would spin.
+    let mut patience = PATIENCE;
+    while event::poll(patience)? {
+        if let Event::Key(key) = event::read()? {
+            keys.push(key);
+        }
+        patience = Duration::ZERO;
+    }
+    Ok(keys)
+}
+
+/// What a key asks for.
+pub(super) fn action(key: KeyEvent) -> Option<Action> {
+    if key.kind == KeyEventKind::Release {
+        return None;
+    }
+    if key.modifiers.contains(KeyModifiers::CONTROL) {
+        return match key.code {
+            KeyCode::Char('c') => Some(Action::Quit),
+            KeyCode::Char('z') => Some(Action::Suspend),
+            _ => None,
+        };
+    }
+    match key.code {
+        KeyCode::Char('q') => Some(Action::Quit),
+        KeyCode::Char('p' | ' ') => Some(Action::Pause),
+        KeyCode::Char('+' | '=') => Some(Action::Step(1)),
+        KeyCode::Char('-' | '_') => Some(Action::Step(-1)),
+        KeyCode::Down | KeyCode::Right | KeyCode::Tab | KeyCode::Char('j') => {
+            Some(Action::Show(Shown::Tenant(1)))
+        }
+        KeyCode::Up | KeyCode::Left | KeyCode::BackTab | KeyCode::Char('k') => {
+            Some(Action::Show(Shown::Tenant(-1)))
+        }
+        KeyCode::Char('?' | 'h') => Some(Action::Show(Shown::Help)),
+        _ => None,
+    }
+}

@@ -1,0 +1,77 @@
+//! The terminal itself: taken for the display, and given back on every way out, by whoever takes it.
+//!
+//! It is one for the whole process, and a signal or a panic may end that at any time: so whether it is taken is known here alone.
+
+use std::{
+    io,
+    sync::{
+        Once,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use ratatui::crossterm::{
+    cursor::Show,
+    execute,
+    terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode},
+};
+use rustix::{
+    process::{Signal, getpgrp, getpid, kill_process},
+    termios::tcgetpgrp,
+};
+
+static TAKEN: AtomicBool = AtomicBool::new(false);
+static ON_PANIC: Once = Once::new();
+
+/// Takes the terminal: keys come one by one, and the screen is another one.
+///
+/// # Errors
+/// When it cannot be had; it is as it was then.
+pub(super) fn take() -> io::Result<()> {
+    ON_PANIC.call_once(|| {
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            restore();
+            before(panic);
+        }));
+    });
+    TAKEN.store(true, Ordering::SeqCst);
+    let taken = enable_raw_mode().and_then(|()| execute!(io::stderr(), EnterAlternateScreen));
+    if taken.is_err() {
+        restore();
+    }
+    taken
+}
+
+/// Gives it back, if it is taken.
+pub fn restore() {
+    if TAKEN.swap(false, Ordering::SeqCst) {
+        let _ = disable_raw_mode();
+        let _ = execute!(io::stderr(), LeaveAlternateScreen, Show);
+    }
+}
+
+/// Whether it is taken.
+pub(super) fn is_taken() -> bool {
+    TAKEN.load(Ordering::SeqCst)
+}
+
+/// Whether it is ours to take: a process in the background that touches it is stopped.
+pub(super) fn is_ours() -> bool {
+    tcgetpgrp(io::stdin()).is_ok_and(|foreground| foreground == getpgrp())
+}
+
+/// Asks all processes of the job to stop, as Ctrl-Z does where the terminal itself reads it.
+pub(super) fn suspend_job() {
+    let _ = rustix::process::kill_current_process_group(Signal::TSTP);
+}
+
+/// Stops this process until it is continued.
+pub(in crate::live) fn stop() {
+    let _ = kill_process(getpid(), Signal::STOP);
+}
+
+/// Interrupts this process as Ctrl-C does: the first ends the load, a second one the process.
+pub(super) fn interrupt() {
+    let _ = kill_process(getpid(), Signal::INT);
+}

@@ -1,0 +1,339 @@
+//! What is shown of a run while it goes. It only reads the running totals; no worker ever waits for it.
+//!
+//! `window` is what the run did lately, `view` all that a display draws from: `block` on a terminal (put there by `canvas`,
+//! of pieces that `spans` cuts), lines elsewhere, `json` for programs, `full` the whole terminal with charts and keys. `jobs` follows
+//! what the shell does with the process.
+
+pub mod full;
+mod job_control;
+pub mod json;
+pub mod line_writer;
+pub mod status_block;
+pub mod view;
+pub mod window;
+
+use std::{
+    io::{self, IsTerminal as _, Write as _},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, mpsc},
+    time::Duration,
+};
+
+use tokio_util::sync::CancellationToken;
+
+use self::{
+    full::Full,
+    view::{Phase, Plan, View},
+    window::Window,
+};
+use crate::live::line_writer::Canvas;
+use crate::publish::self_metrics::Live;
+use crate::{
+    args::{DisplayArgs, ProgressForm, Ui},
+    observe::observer_log::Tidings,
+};
+use saasbench_engine::{clock::RunClock, rate_control::Controls};
+use saasbench_model::units::Nanos;
+use saasbench_report::style::{FAINT, paint};
+
+/// Between two drawings on a terminal.
+const REDRAW: Duration = Duration::from_millis(100);
+/// Between two looks at the totals: figures that change more often are not read.
+const STEP: Nanos = Nanos::from_secs(1);
+/// Between two lines where there is no terminal.
+const LINE: Nanos = Nanos::from_secs(5);
+/// What is said once the user has interrupted a run.
+pub const INTERRUPTED: &str = "interrupted: waiting for answers (again to quit at once)";
+
+/// A display that goes on by itself until it is dropped.
+#[derive(Debug)]
+pub struct Progress {
+    follower: Arc<Mutex<Follower>>,
+    stop: CancellationToken,
+    tidings: Option<Tidings>,
+}
+
+/// How a run is shown.
+#[derive(Debug)]
+enum Face {
+    Nothing,
+    Lines { next: Nanos },
+    Block(Canvas),
+    Full(Box<Full>),
+    Json,
+}
+
+/// Follows a run.
+#[derive(Debug)]
+struct Follower {
+    view: View,
+    face: Face,
+    verbose: bool,
+    /// What observers tell.
+    told: mpsc::Receiver<String>,
+    clock: RunClock,
+    live: Option<Live>,
+    /// When the load began, once it has.
+    begun: Arc<OnceLock<Nanos>>,
+    /// When the totals were last looked at.
+    stepped: Nanos,
+    interrupt: CancellationToken,
+    controls: Controls,
+}
+
+impl Face {
+    /// The one that is asked for, on the standard error that there is.
+    fn of(args: DisplayArgs, coloured: bool, clock: RunClock, controls: Controls) -> Self {
+        let lines = Self::Lines { next: LINE };
+        match args.progress {
+            _ if args.quiet => Self::Nothing,
+            // Whether there is a terminal was asked before; if it is gone by now, lines go nowhere.
+            _ if args.ui == Ui::Full => {
+                Full::take(controls, clock, coloured).map_or(lines, |full| Self::Full(Box::new(full)))
+            }
+            ProgressForm::Auto if io::stderr().is_terminal() => Self::Block(Canvas::new(coloured)),
+            ProgressForm::Auto | ProgressForm::Plain => lines,
+            ProgressForm::Json => Self::Json,
+            ProgressForm::None => Self::Nothing,
+        }
+    }
+}
+
+impl Progress {
+    /// Shows a run that gets ready, on a runtime of several threads.
+    pub fn start(
+        plan: Plan,
+        args: DisplayArgs,
+        coloured: bool,
+        clock: RunClock,
+        interrupt: &CancellationToken,
+        controls: Controls,
+    ) -> Self {
+        let (tell, told) = mpsc::channel();
+        let tidings = (args.verbose > 0 && !args.quiet).then(|| Tidings::new(tell, args.verbose > 1));
+        let follower = Follower {
+            view: View::new(plan),
+            face: Face::of(args, coloured, clock, controls.clone()),
+            verbose: args.verbose > 0,
+            told,
+            clock,
+            live: None,
+            begun: Arc::default(),
+            stepped: Nanos::ZERO,
+            interrupt: interrupt.clone(),
+            controls,
+        };
+        let (follower, stop) = (Arc::new(Mutex::new(follower)), CancellationToken::new());
+        let progress = Self { follower, stop, tidings };
+        progress.lock().begin(Phase::Preparing);
+        let (follower, stop) = (Arc::clone(&progress.follower), progress.stop.clone());
+        tokio::spawn(async move {
+            while stop.run_until_cancelled(tokio::time::sleep(REDRAW)).await.is_some() {
+                locked(&follower).tick();
+            }
+        });
+        job_control::follow(&progress.follower);
+        progress
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Follower> {
+        locked(&self.follower)
+    }
+
+    /// Requests are made from now on, and their totals are here; the load itself begins when `begun` says so.
+    pub fn loads(&self, live: Live, begun: Arc<OnceLock<Nanos>>) {
+        let mut follower = self.lock();
+        follower.begun = begun;
+        // Where nothing is shown, nothing is counted for it either.
+        if !matches!(follower.face, Face::Nothing) {
+            let now = follower.clock.now();
+            follower.view.window = Window::new(follower.view.plan.tenants.len(), now);
+            follower.view.window.follow(&mut live.tally.lock());
+            follower.stepped = now;
+            follower.live = Some(live);
+        }
+    }
+
+    /// The load is over, and its totals are complete: what follows is `phase`.
+    pub fn goes_on(&self, phase: Phase) {
+        let mut follower = self.lock();
+        let now = follower.clock.now();
+        follower.go_on(now);
+        if follower.view.is_loading() {
+            follower.step();
+            if matches!(follower.face, Face::Json) {
+                follower.write_progress();
+            }
+        }
+        follower.begin(phase);
+    }
+
+    /// Something was done by hand at an instant.
+    pub fn event(&self, at: Nanos, text: &str) {
+        self.lock().event(at, text);
+    }
+
+    /// Where observers tell what they see, if anybody wants to hear it.
+    pub fn tidings(&self) -> Option<Tidings> {
+        self.tidings.clone()
+    }
+
+    /// Says something beside the display; `false` where that is no matter of the display.
+    pub fn tell(&self, text: &str) -> bool {
+        match &mut self.lock().face {
+            Face::Block(canvas) => {
+                canvas.above(text, columns());
+                true
+            }
+            Face::Full(full) => {
+                full.tell(text);
+                true
+            }
+            Face::Nothing | Face::Lines { .. } | Face::Json => false,
+        }
+    }
+}
+
+/// The display is gone at once, and what it drew with it.
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.stop.cancel();
+        let mut follower = self.lock();
+        follower.hear();
+        if let Face::Block(canvas) = &mut follower.face {
+            canvas.draw(&[], columns());
+        }
+        follower.face = Face::Nothing;
+    }
+}
+
+impl Follower {
+    fn begin(&mut self, phase: Phase) {
+        self.view.phase = phase;
+        let now = self.clock.now();
+        match &mut self.face {
+            Face::Json => write(&json::phase(&self.view, now)),
+            Face::Full(full) => full.log(&told(phase, now)),
+            Face::Block(canvas) if self.verbose => canvas.above(&told(phase, now), columns()),
+            Face::Lines { .. } if self.verbose => write(&format!("{}\n", told(phase, now))),
+            _ => {}
+        }
+        self.draw();
+    }
+
+    fn tick(&mut self) {
+        self.hear();
+        let now = self.clock.now();
+        if self.interrupt.is_cancelled() && !self.view.interrupted {
+            self.view.interrupted = true;
+            match self.face {
+                // These show it as long as it lasts.
+                Face::Block(_) | Face::Nothing => {}
+                Face::Lines { .. } => write(&format!("{INTERRUPTED}\n")),
+                Face::Full(_) | Face::Json => self.event(now, "interrupted"),
+            }
+        }
+        self.go_on(now);
+        if self.live.is_some() && now - self.stepped >= STEP {
+            self.step();
+            if matches!(self.face, Face::Json) {
+                self.write_progress();
+            }
+        }
+        self.draw();
+    }
+
+    fn event(&mut self, at: Nanos, text: &str) {
+        let line = format!("{:8.3} s  {text}", at.as_secs_f64());
+        match &mut self.face {
+            Face::Json => write(&json::event(at, text)),
+            Face::Full(full) => full.log(&line),
+            Face::Block(canvas) => canvas.above(&line, columns()),
+            Face::Lines { .. } => write(&format!("{line}\n")),
+            Face::Nothing => {}
+        }
+    }
+
+    /// Says what observers have told since.
+    fn hear(&mut self) {
+        while let Ok(text) = self.told.try_recv() {
+            let text = one_line(&text);
+            match &mut self.face {
+                Face::Json => write(&json::note(&text)),
+                Face::Full(full) => full.log(&text),
+                Face::Block(canvas) => canvas.above(&paint(FAINT, text), columns()),
+                Face::Lines { .. } | Face::Nothing => write(&format!("{}\n", paint(FAINT, text))),
+            }
+        }
+    }
+
+    /// Takes note of where the load is by now: in the plan, whose time stands still in pauses.
+    fn go_on(&mut self, now: Nanos) {
+        let Some(begun) = self.begun.get().copied() else { return };
+        if self.view.phase != Phase::Preparing && !self.view.is_loading() {
+            return;
+        }
+        self.view.elapsed = self.controls.plan_time(begun).of(now) - begun;
+        let phase = self.view.phase_of_load(self.view.elapsed);
+        if phase != self.view.phase {
+            self.begin(phase);
+        }
+    }
+
+    /// Looks at the totals.
+    fn step(&mut self) {
+        let Some(live) = &self.live else { return };
+        self.stepped = self.clock.now();
+        self.view.in_flight = live.in_flight.total();
+        self.view.stalls = live.stalled.total();
+        self.view.window.step(&mut live.tally.lock(), self.stepped);
+    }
+
+    fn write_progress(&self) {
+        write(&json::progress(&self.view, self.clock.now()));
+    }
+
+    fn draw(&mut self) {
+        match &mut self.face {
+            Face::Block(canvas) => {
+                let width = columns();
+                // A line that reaches the last column would leave the cursor there, on some terminals.
+                canvas.draw(&status_block::lines(&self.view, width.saturating_sub(1)), width);
+            }
+            Face::Full(full) => full.draw(&self.view),
+            Face::Lines { next } if self.view.is_loading() && self.view.elapsed >= *next => {
+                *next = *next + LINE;
+                write(&format!("{}\n", status_block::plain(&self.view)));
+            }
+            _ => {}
+        }
+    }
+}
+
+fn locked(follower: &Mutex<Follower>) -> MutexGuard<'_, Follower> {
+    // Whoever failed while drawing has left nothing that is not drawn anew.
+    follower.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A phase with its instant.
+fn told(phase: Phase, now: Nanos) -> String {
+    paint(FAINT, format!("{:8.3} s  {}", now.as_secs_f64(), phase.words()))
+}
+
+/// What came from outside, as text that moves no cursor: without control characters, in one line.
+fn one_line(text: &str) -> String {
+    let words = text.split(|c: char| c.is_control()).filter(|words| !words.is_empty());
+    words.collect::<Vec<_>>().join(" ")
+}
+
+/// Nobody reads a standard error that is gone, and that is no reason to stop a run.
+fn write(text: &str) {
+    let _ = anstream::stderr().lock().write_all(text.as_bytes());
+}
+
+/// How wide the terminal is.
+fn columns() -> usize {
+    ratatui::crossterm::terminal::size().map_or(80, |(columns, _)| usize::from(columns).max(1))
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,177 @@
+//! The calm block of a terminal: how far the run is, what it did lately, and a line for each tenant.
+
+use anstyle::Style;
+use saasbench_report::spans::{Spans, bar, cut, pad, sparkline};
+
+use super::{
+    view::{Phase, View},
+    window::Tenant,
+};
+use saasbench_model::units::Nanos;
+use saasbench_report::style::{BAD, FAINT, STRONG, UNSURE};
+
+/// Tenants that have a line; with more, the rest is summed up.
+const TENANTS: usize = 8;
+/// Columns of a tenant's name at the most.
+const NAME: usize = 20;
+/// Columns of a sparkline at the least and at the most.
+const SPARK: std::ops::RangeInclusive<usize> = 6..=40;
+/// Columns of the time bar at the least and at the most.
+const BAR: std::ops::RangeInclusive<usize> = 6..=40;
+/// Columns that rate, p99, share of refusals and errors have at the least, once they have any: what is beside them does not jump.
+const CELLS: [usize; 4] = [6, 11, 9, 0];
+const PLAIN: Style = Style::new();
+
+/// The block's lines, each at most `width` columns wide.
+pub fn lines(view: &View, width: usize) -> Vec<String> {
+    let mut lines = vec![headline(view, width), time_line(view, width)];
+    let named = view.plan.tenants.iter().zip(&view.window.tenants).take(TENANTS);
+    let mut tenants: Vec<(String, Tenant)> =
+        named.map(|(name, tenant)| (name.to_string(), tenant.clone())).collect();
+    let rest = view.window.tenants.get(TENANTS..).unwrap_or_default();
+    if !rest.is_empty() {
+        tenants.push((format!("{} more", rest.len()), Tenant::sum(rest.iter())));
+    }
+    lines.extend(tenant_lines(&tenants, width));
+    if view.interrupted {
+        let mut line = Spans::new(width);
+        line.add(UNSURE, interrupted(view, width));
+        lines.push(line.finish());
+    }
+    lines
+}
+
+/// What is said once the user has interrupted a run.
+pub(super) fn interrupted(view: &View, width: usize) -> &'static str {
+    let waits = view.phase == Phase::Preparing || view.is_loading();
+    if waits && width >= 55 { super::INTERRUPTED } else { "interrupted (again to quit at once)" }
+}
+
+/// `2412 requests · 195/s · p50 1.2 ms · p99 4.5 ms · errors 0`: the most telling first, as far as there is room.
+pub(super) fn headline(view: &View, width: usize) -> String {
+    let total = &view.window.total;
+    let mut parts = vec![(STRONG, format!("{} requests", total.requests()))];
+    parts.push((STRONG, rate(view.window.rate())));
+    if total.errors > 0 {
+        parts.push((BAD, format!("errors {}", total.errors)));
+    }
+    if total.outcomes.dropped > 0 {
+        parts.push((BAD, format!("dropped {}", total.outcomes.dropped)));
+    }
+    for (name, q) in [("p99", 0.99), ("p50", 0.5)] {
+        if let Some(latency) = view.window.quantile(q) {
+            parts.push((PLAIN, format!("{name} {latency}")));
+        }
+    }
+    parts.push((FAINT, format!("{} under way", view.in_flight)));
+    if view.stalls.0 > 0 {
+        parts.push((UNSURE, format!("stalled {}", view.stalls.1)));
+    }
+    let mut line = Spans::new(width);
+    for (index, (style, text)) in parts.iter().enumerate() {
+        let separator = if index == 0 { "" } else { " · " };
+        if line.left() < separator.len() + text.chars().count() {
+            break;
+        }
+        line.add(FAINT, separator).add(*style, text);
+    }
+    line.finish()
+}
+
+/// How much of the plan is behind it, and what goes on. A bar stands in front where there is room for it, and an end that is known.
+pub(super) fn time_line(view: &View, width: usize) -> String {
+    let (elapsed, length) = (view.elapsed.as_secs_f64(), view.plan.length.as_secs_f64());
+    let most = if view.plan.may_end_early { "at most " } else { "" };
+    let time = match view.phase {
+        Phase::Preparing => format!("{most}{length:.0} s"),
+        _ => format!("{elapsed:.1} s of {most}{length:.0} s"),
+    };
+    let words = view.phase.words();
+    let left = width.saturating_sub(time.chars().count() + " ".len() + " · ".chars().count() + words.len());
+    let room = left.min(width / 3).min(*BAR.end());
+    let mut line = Spans::new(width);
+    if room >= *BAR.start() && !view.plan.may_end_early {
+        let share = if view.phase == Phase::Preparing { 0.0 } else { elapsed / length.max(1e-9) };
+        let filled = bar(share, room);
+        let empty = room - filled.chars().count();
+        line.add(PLAIN, filled).add(FAINT, "░".repeat(empty)).add(PLAIN, " ");
+    }
+    line.add(PLAIN, time).add(FAINT, " · ");
+    line.add(if view.phase == Phase::Load { PLAIN } else { UNSURE }, words);
+    line.finish()
+}
+
+/// A line for each: name, sparkline, rate, p99, refusals and errors, as far as there is room.
+fn tenant_lines(tenants: &[(String, Tenant)], width: usize) -> Vec<String> {
+    let longest = tenants.iter().map(|(name, _)| unicode_width::UnicodeWidthStr::width(name.as_str())).max();
+    let name = longest.unwrap_or_default().min(NAME).min(width / 4);
+    let rows: Vec<Vec<(Style, String)>> = tenants.iter().map(|(_, tenant)| cells(tenant)).collect();
+    let width_of = |(column, least): (usize, usize)| {
+        let cells = rows.iter().filter_map(|row| row.get(column));
+        let widest = cells.map(|(_, text)| text.chars().count()).max().unwrap_or_default();
+        if widest > 0 { widest.max(least) } else { 0 }
+    };
+    let widths: Vec<usize> = CELLS.into_iter().enumerate().map(width_of).collect();
+    // Columns that do not fit beside the shortest sparkline are left out, the last first.
+    let mut room = width.saturating_sub(name + 3 + SPARK.start());
+    let shown: Vec<usize> = widths
+        .iter()
+        .map_while(|column| {
+            room = room.checked_sub(if *column > 0 { column + 2 } else { 0 })?;
+            Some(*column)
+        })
+        .collect();
+    let spark = (room + SPARK.start()).min(*SPARK.end());
+    let each = tenants.iter().zip(&rows).map(|((title, tenant), row)| {
+        let mut line = Spans::new(width);
+        line.add(PLAIN, format!(" {}  ", pad(title, name)));
+        line.add(FAINT, sparkline(tenant.rates.iter().copied(), spark));
+        for ((style, text), column) in row.iter().zip(&shown).filter(|(_, column)| **column > 0) {
+            line.add(*style, format!("  {text:>column$}"));
+        }
+        line.finish()
+    });
+    each.collect()
+}
+
+/// Rate, p99, share of refusals, errors.
+fn cells(tenant: &Tenant) -> Vec<(Style, String)> {
+    let p99 = tenant.quantile(0.99).map_or_else(String::new, |latency| format!("p99 {latency}"));
+    let refused = tenant.refused().filter(|share| *share > 0.0);
+    let refused = refused.map_or_else(String::new, |share| format!("429 {:.0} %", share * 100.0));
+    let errors = tenant.total.errors;
+    vec![
+        (PLAIN, rate(tenant.rate())),
+        (PLAIN, p99),
+        (UNSURE, refused),
+        if errors > 0 { (BAD, format!("errors {errors}")) } else { (PLAIN, String::new()) },
+    ]
+}
+
+/// `195/s`, `4.5/s`.
+pub fn rate(rate: f64) -> String {
+    if rate >= 10.0 || rate == 0.0 { format!("{rate:.0}/s") } else { format!("{rate:.1}/s") }
+}
+
+/// The line that is written every few seconds where there is no terminal:
+/// `12.4 s of 25 s  2412 requests (195/s)  p50 1.2 ms  p99 4.5 ms  errors 0  2412×200`.
+pub fn plain(view: &View) -> String {
+    let total = &view.window.total;
+    let quantile = |q| view.window.quantile(q).unwrap_or(Nanos::ZERO);
+    let mut text = format!(
+        "{:5.1} s of {}{:.0} s  {} requests ({})  p50 {}  p99 {}  errors {}",
+        view.elapsed.as_secs_f64(),
+        if view.plan.may_end_early { "at most " } else { "" },
+        view.plan.length.as_secs_f64(),
+        total.requests(),
+        rate(view.window.rate()),
+        quantile(0.5),
+        quantile(0.99),
+        total.errors,
+    );
+    text.push_str(&format!("  {}", total.outcomes));
+    if !matches!(view.phase, Phase::Load) {
+        text.push_str(&format!("  ({})", view.phase.words()));
+    }
+    cut(&text, 300)
+}

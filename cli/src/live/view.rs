@@ -1,0 +1,124 @@
+//! What is shown of a run while it goes: what it is, how far it is, and what it did lately. Every display draws from this.
+
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::window::Window;
+use saasbench_model::{
+    scenario::{Load, Scenario},
+    units::{Nanos, TenantId},
+};
+
+/// What a run is at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Phase {
+    /// Looks at the service before the load.
+    Preparing,
+    /// The load goes on, and is not judged by expectations yet.
+    #[serde(rename = "warm-up")]
+    Warmup,
+    /// The load goes on.
+    Load,
+    /// The plan is through; answers are awaited.
+    Finishing,
+    /// The service comes to rest; then whatever a claim asks for is waited for.
+    Settling,
+    /// The record is read.
+    Judging,
+}
+
+impl Phase {
+    /// Its name for people.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Preparing => "getting ready",
+            Self::Warmup => "warm-up",
+            Self::Load => "load",
+            Self::Finishing => "waiting for the last answers",
+            Self::Settling => "waiting for the service to rest",
+            Self::Judging => "judging",
+        }
+    }
+}
+
+/// What a run is.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// Name of the scenario.
+    pub scenario: String,
+    /// Its tenants.
+    pub tenants: Arc<[TenantId]>,
+    /// How long the load begins iterations.
+    pub length: Nanos,
+    /// Whether it may be through before: the last of its loads has a number of iterations.
+    pub may_end_early: bool,
+    /// How much of that is the warm-up.
+    pub warmup: Nanos,
+}
+
+impl Plan {
+    /// That of a scenario.
+    pub fn of(scenario: &Scenario) -> Self {
+        let end = |load: &Load| load.after + load.duration;
+        let length = scenario.loads.iter().map(end).max().unwrap_or_default();
+        Self {
+            scenario: scenario.name.clone(),
+            tenants: scenario.tenants.clone().into(),
+            length,
+            may_end_early: scenario.loads.iter().all(|load| load.iterations.is_some() || end(load) < length),
+            warmup: scenario.warmup,
+        }
+    }
+}
+
+/// A run at an instant.
+#[derive(Debug)]
+pub struct View {
+    /// What it is.
+    pub plan: Plan,
+    /// What it is at.
+    pub phase: Phase,
+    /// How long the load has gone on.
+    pub elapsed: Nanos,
+    /// Requests under way.
+    pub in_flight: u32,
+    /// How often, and how long together, the generator stood still.
+    pub stalls: (u64, Nanos),
+    /// What it did lately.
+    pub window: Window,
+    /// Whether the user has interrupted it.
+    pub interrupted: bool,
+}
+
+impl View {
+    /// A run that is getting ready.
+    pub fn new(plan: Plan) -> Self {
+        let window = Window::new(plan.tenants.len(), Nanos::ZERO);
+        Self {
+            plan,
+            phase: Phase::Preparing,
+            elapsed: Nanos::ZERO,
+            in_flight: 0,
+            stalls: (0, Nanos::ZERO),
+            window,
+            interrupted: false,
+        }
+    }
+
+    /// Whether requests are made.
+    pub fn is_loading(&self) -> bool {
+        matches!(self.phase, Phase::Warmup | Phase::Load | Phase::Finishing)
+    }
+
+    /// The phase that the load is in, so long after its begin.
+    pub fn phase_of_load(&self, elapsed: Nanos) -> Phase {
+        match elapsed {
+            elapsed if elapsed < self.plan.warmup => Phase::Warmup,
+            elapsed if elapsed < self.plan.length => Phase::Load,
+            _ => Phase::Finishing,
+        }
+    }
+}

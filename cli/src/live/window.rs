@@ -1,0 +1,281 @@
+//! What a run did lately: differences of its running totals, second by second, for all tenants and for each.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use saasbench_model::units::Nanos;
+use saasbench_record::{
+    latencies::Latencies,
+    recent::Recent,
+    tally::{Outcomes, Tally},
+};
+
+/// What is shown as "now" is of so many seconds: long enough to be calm.
+const NOW: usize = 3;
+/// Seconds that are kept for charts.
+const KEPT: usize = 600;
+/// Seconds of a tenant's rate that are kept for sparklines.
+const RATES: usize = 120;
+/// The status of a refusal by a limit.
+const REFUSED: u16 = 429;
+
+/// What a run did lately.
+#[derive(Debug, Default)]
+pub struct Window {
+    /// By tenant, in the scenario's order.
+    pub tenants: Vec<Tenant>,
+    /// All of them together, a second or so each, oldest first.
+    pub seconds: VecDeque<Second>,
+    /// Totals so far.
+    pub total: Totals,
+    at: Nanos,
+}
+
+/// Totals, or what was added to them.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Totals {
+    /// Outcomes, dropped arrivals among them.
+    pub outcomes: Outcomes,
+    /// Requests that count as errors; dropped arrivals do not.
+    pub errors: u64,
+}
+
+/// One tenant.
+#[derive(Debug, Clone, Default)]
+pub struct Tenant {
+    /// Totals so far.
+    pub total: Totals,
+    /// What the last second added.
+    pub added: Totals,
+    /// Requests per second, a value a second, oldest first.
+    pub rates: VecDeque<f64>,
+    lately: VecDeque<Slice>,
+}
+
+/// What a tenant did in a second or so.
+#[derive(Debug, Clone)]
+struct Slice {
+    lasted: Nanos,
+    requests: u64,
+    answered: u64,
+    refused: u64,
+    latencies: Latencies,
+}
+
+/// What all tenants did in a second or so.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Second {
+    /// When it ended, on the run's clock.
+    pub end: Nanos,
+    /// How long it was.
+    pub lasted: Nanos,
+    /// What it added.
+    pub added: Totals,
+    /// Latency from intended at 0.5, 0.9 and 0.99; `None` without an answer.
+    pub quantiles: Option<[Nanos; 3]>,
+}
+
+impl Totals {
+    /// Requests, dropped arrivals left out.
+    pub fn requests(&self) -> u64 {
+        self.outcomes.answered() + self.outcomes.unknown + self.outcomes.not_sent
+    }
+
+    /// What came since `before`.
+    fn since(&self, before: &Self) -> Self {
+        let (now, then) = (&self.outcomes, &before.outcomes);
+        let statuses: BTreeMap<u16, u64> = now
+            .statuses
+            .iter()
+            .map(|(status, count)| (*status, count - then.statuses.get(status).unwrap_or(&0)))
+            .filter(|(_, count)| *count > 0)
+            .collect();
+        Self {
+            outcomes: Outcomes {
+                statuses,
+                unknown: now.unknown - then.unknown,
+                not_sent: now.not_sent - then.not_sent,
+                dropped: now.dropped - then.dropped,
+            },
+            errors: self.errors - before.errors,
+        }
+    }
+
+    /// Both together.
+    pub fn plus(&mut self, other: &Self) {
+        for (status, count) in &other.outcomes.statuses {
+            *self.outcomes.statuses.entry(*status).or_default() += count;
+        }
+        self.outcomes.unknown += other.outcomes.unknown;
+        self.outcomes.not_sent += other.outcomes.not_sent;
+        self.outcomes.dropped += other.outcomes.dropped;
+        self.errors += other.errors;
+    }
+}
+
+impl Window {
+    /// Of so many tenants, from `at` on.
+    pub fn new(tenants: usize, at: Nanos) -> Self {
+        Self { tenants: vec![Tenant::default(); tenants], at, ..Self::default() }
+    }
+
+    /// Has the tally keep what [`Self::step`] takes of it.
+    pub fn follow(&self, tally: &mut Tally) {
+        tally.recent = Some(Recent::new(self.tenants.len()));
+    }
+
+    /// Takes what the totals of a tally that is followed have come to at `now`.
+    pub fn step(&mut self, tally: &mut Tally, now: Nanos) {
+        let recent = tally.recent.as_mut().map(Recent::take).unwrap_or_default();
+        let totals: Vec<Totals> = tally
+            .tenants
+            .iter()
+            .zip(&tally.tenant_errors)
+            .map(|(outcomes, errors)| Totals { outcomes: outcomes.clone(), errors: *errors })
+            .collect();
+        self.add(totals, recent, now);
+    }
+
+    fn add(&mut self, totals: Vec<Totals>, recent: Recent, now: Nanos) {
+        let lasted = now - self.at;
+        self.at = now;
+        let (mut added, mut latencies) = (Totals::default(), Latencies::default());
+        let recent = recent.0.into_iter().chain(std::iter::repeat_with(Latencies::default));
+        for ((tenant, total), recent) in self.tenants.iter_mut().zip(totals).zip(recent) {
+            latencies.merge(&recent);
+            tenant.step(total, recent, lasted);
+            added.plus(&tenant.added);
+        }
+        self.total.plus(&added);
+        let quantile = |q| latencies.quantile(q);
+        let quantiles =
+            quantile(0.5).zip(quantile(0.9)).zip(quantile(0.99)).map(|((p50, p90), p99)| [p50, p90, p99]);
+        push(&mut self.seconds, Second { end: now, lasted, added, quantiles }, KEPT);
+    }
+
+    /// Requests per second of all tenants now.
+    pub fn rate(&self) -> f64 {
+        self.tenants.iter().map(Tenant::rate).sum()
+    }
+
+    /// A quantile of the latency now, over all tenants.
+    pub fn quantile(&self, q: f64) -> Option<Nanos> {
+        let mut all = Latencies::default();
+        let slices = self.tenants.iter().flat_map(|tenant| &tenant.lately);
+        slices.for_each(|slice| all.merge(&slice.latencies));
+        all.quantile(q)
+    }
+}
+
+impl Tenant {
+    fn step(&mut self, total: Totals, latencies: Latencies, lasted: Nanos) {
+        self.added = total.since(&self.total);
+        self.total = total;
+        let outcomes = &self.added.outcomes;
+        let slice = Slice {
+            lasted,
+            requests: self.added.requests(),
+            answered: outcomes.answered(),
+            refused: outcomes.statuses.get(&REFUSED).copied().unwrap_or_default(),
+            latencies,
+        };
+        push(&mut self.rates, per_second(slice.requests, lasted), RATES);
+        push(&mut self.lately, slice, NOW);
+    }
+
+    /// Requests per second now.
+    pub fn rate(&self) -> f64 {
+        let lasted = self.lately.iter().fold(Nanos::ZERO, |sum, slice| sum + slice.lasted);
+        per_second(self.lately.iter().map(|slice| slice.requests).sum(), lasted)
+    }
+
+    /// A quantile of the latency now; `None` without an answer.
+    pub fn quantile(&self, q: f64) -> Option<Nanos> {
+        let mut all = Latencies::default();
+        self.lately.iter().for_each(|slice| all.merge(&slice.latencies));
+        all.quantile(q)
+    }
+
+    /// The quantile over the last second alone.
+    pub fn last_quantile(&self, q: f64) -> Option<Nanos> {
+        self.lately.back()?.latencies.quantile(q)
+    }
+
+    /// Share of the answers that are refusals (429) now; `None` without an answer.
+    pub fn refused(&self) -> Option<f64> {
+        let answered: u64 = self.lately.iter().map(|slice| slice.answered).sum();
+        let refused: u64 = self.lately.iter().map(|slice| slice.refused).sum();
+        (answered > 0).then(|| refused as f64 / answered as f64)
+    }
+
+    /// Several as one.
+    pub fn sum<'a>(tenants: impl Iterator<Item = &'a Self>) -> Self {
+        let mut sum = Self::default();
+        for tenant in tenants {
+            sum.total.plus(&tenant.total);
+            sum.added.plus(&tenant.added);
+            sum.rates.resize(tenant.rates.len(), 0.0);
+            sum.rates.iter_mut().zip(&tenant.rates).for_each(|(sum, rate)| *sum += rate);
+            for (index, slice) in tenant.lately.iter().enumerate() {
+                match sum.lately.get_mut(index) {
+                    Some(sum) => sum.plus(slice),
+                    None => sum.lately.push_back(slice.clone()),
+                }
+            }
+        }
+        sum
+    }
+}
+
+impl Slice {
+    fn plus(&mut self, other: &Self) {
+        self.requests += other.requests;
+        self.answered += other.answered;
+        self.refused += other.refused;
+        self.latencies.merge(&other.latencies);
+    }
+}
+
+fn per_second(count: u64, lasted: Nanos) -> f64 {
+    if lasted > Nanos::ZERO { count as f64 / lasted.as_secs_f64() } else { 0.0 }
+}
+
+/// Adds a value, and forgets the oldest beyond so many.
+fn push<T>(values: &mut VecDeque<T>, value: T, kept: usize) {
+    if values.len() == kept {
+        values.pop_front();
+    }
+    values.push_back(value);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use saasbench_record::{sample::Outcome, testing::sample};
+
+    #[test]
+    fn what_is_shown_as_now_is_of_the_last_seconds() {
+        let mut tally = Tally::new(2);
+        let mut window = Window::new(2, Nanos::ZERO);
+        window.follow(&mut tally);
+        for second in 1..=5_i64 {
+            let mut samples: Vec<_> = (0..10).map(|i| sample(i, 0, Outcome::Status(200))).collect();
+            for sample in &mut samples {
+                sample.done = sample.intended + Nanos::from_millis(second);
+            }
+            samples[0].outcome = Outcome::Status(429);
+            (samples[1].tenant, samples[1].failed_check) = (1, Some("status 404, expected 200".to_owned()));
+            tally.add(&samples.iter().collect());
+            window.step(&mut tally, Nanos::from_secs(second));
+        }
+        assert_eq!(window.total.requests(), 50);
+        assert_eq!((window.tenants[0].total.errors, window.tenants[1].total.errors), (0, 5));
+        assert_eq!(window.seconds.back().unwrap().added.outcomes.to_string(), "9×200  1×429");
+        assert!((window.rate() - 10.0).abs() < 1e-9 && (window.tenants[1].rate() - 1.0).abs() < 1e-9);
+        assert!((window.tenants[0].refused().unwrap() - 1.0 / 9.0).abs() < 1e-9);
+        // Of the seconds with 3, 4 and 5 ms, and not of those before.
+        let [low, high] = [0.01, 1.0].map(|q| window.quantile(q).unwrap().as_millis_f64());
+        assert!((low / 3.0 - 1.0).abs() < 0.04 && (high / 5.0 - 1.0).abs() < 0.04, "{low} {high}");
+        let both = Tenant::sum(window.tenants.iter());
+        assert!((both.rate() - 10.0).abs() < 1e-9 && both.total.errors == 5 && both.rates.len() == 5);
+    }
+}

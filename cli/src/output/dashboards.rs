@@ -1,0 +1,153 @@
+//! What is wrong with dashboards, as text for a terminal; it is a value that serializes as the JSON, too.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use crate::dashboard::{
+    check::{Checked, Found},
+    finding::Severity,
+};
+use saasbench_report::style::{BAD, FAINT, GOOD, STRONG, UNSURE, paint};
+
+/// Version of the JSON; it rises when a reader has to change.
+const VERSION: u32 = 1;
+
+/// What came of all files.
+#[derive(Debug, Serialize)]
+pub struct DashboardsReport {
+    version: u32,
+    prometheus: String,
+    from_unix_s: f64,
+    to_unix_s: f64,
+    files: Vec<FileReport>,
+    errors: usize,
+    warnings: usize,
+}
+
+#[derive(Debug, Serialize)]
+struct FileReport {
+    file: String,
+    title: String,
+    panels: usize,
+    queries: usize,
+    /// Types of other data sources, whose queries were not asked.
+    not_asked: Vec<String>,
+    findings: Vec<FindingReport>,
+}
+
+#[derive(Debug, Serialize)]
+struct FindingReport {
+    severity: Severity,
+    kind: &'static str,
+    /// Row and title of the panel.
+    panel: String,
+    /// The query's letter.
+    query: Option<String>,
+    /// What was asked, variables filled in.
+    expr: Option<String>,
+    message: String,
+}
+
+impl DashboardsReport {
+    /// Nothing yet, of this Prometheus over this span in seconds since the epoch.
+    pub fn new(prometheus: &str, (from, to): (f64, f64)) -> Self {
+        Self {
+            version: VERSION,
+            prometheus: prometheus.to_owned(),
+            from_unix_s: from,
+            to_unix_s: to,
+            files: Vec::new(),
+            errors: 0,
+            warnings: 0,
+        }
+    }
+
+    /// Adds a file.
+    pub fn add(&mut self, file: &str, title: &str, panels: usize, checked: &Checked) {
+        let findings: Vec<FindingReport> = checked.found.iter().map(finding).collect();
+        let of = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
+        self.errors += of(Severity::Error);
+        self.warnings += of(Severity::Warning);
+        self.files.push(FileReport {
+            file: file.to_owned(),
+            title: title.to_owned(),
+            panels,
+            queries: checked.asked,
+            not_asked: checked.elsewhere.iter().cloned().collect(),
+            findings,
+        });
+    }
+
+    /// How many errors there are.
+    pub fn errors(&self) -> usize {
+        self.errors
+    }
+
+    /// How many warnings there are.
+    pub fn warnings(&self) -> usize {
+        self.warnings
+    }
+}
+
+fn finding(found: &Found) -> FindingReport {
+    let is_of_query = !found.finding.is_of_panel();
+    FindingReport {
+        severity: found.finding.severity(),
+        kind: found.finding.kind(),
+        panel: found.place.clone(),
+        query: found.query.clone().filter(|_| is_of_query),
+        expr: found.asked.clone().filter(|_| is_of_query),
+        message: found.finding.to_string(),
+    }
+}
+
+/// Renders it; it ends with a newline.
+pub fn render(report: &DashboardsReport) -> String {
+    let mut text = String::new();
+    for file in &report.files {
+        let _ = writeln!(text, "{}", headline(file));
+        for finding in &file.findings {
+            let mark = match finding.severity {
+                Severity::Error => paint(BAD, "error:  "),
+                Severity::Warning => paint(UNSURE, "warning:"),
+            };
+            let query = finding.query.as_ref().map(|id| format!(", query {id}")).unwrap_or_default();
+            let _ = writeln!(text, "  {mark} {}{query}: {}", paint(STRONG, &finding.panel), finding.message);
+            if let Some(expr) = &finding.expr {
+                let expr = expr.split_whitespace().collect::<Vec<_>>().join(" ");
+                let _ = writeln!(text, "           {}", paint(FAINT, expr));
+            }
+        }
+        if file.findings.is_empty() {
+            let _ = writeln!(text, "  {} every query has data", paint(GOOD, "ok:"));
+        }
+    }
+    let count = |count: usize, one: &str| format!("{count} {one}{}", if count == 1 { "" } else { "s" });
+    let queries = report.files.iter().map(|file| file.queries).sum();
+    let _ = writeln!(
+        text,
+        "\n{}, {}: {}, {}",
+        count(report.files.len(), "file"),
+        queries_text(queries),
+        count(report.errors, "error"),
+        count(report.warnings, "warning"),
+    );
+    text
+}
+
+fn queries_text(count: usize) -> String {
+    if count == 1 { "1 query".to_owned() } else { format!("{count} queries") }
+}
+
+fn headline(file: &FileReport) -> String {
+    let mut facts = vec![format!("{} panels", file.panels), queries_text(file.queries)];
+    if !file.not_asked.is_empty() {
+        facts.push(format!("asked of others and not checked: {}", file.not_asked.join(", ")));
+    }
+    format!(
+        "{}  {}",
+        paint(STRONG, &file.file),
+        paint(FAINT, format!("{}: {}", file.title, facts.join(", ")))
+    )
+}

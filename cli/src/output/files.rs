@@ -1,0 +1,157 @@
+//! The files that a report goes to: which were asked for, whether they can be written (said before a load, not after it),
+//! and writing each whole or not at all.
+
+use std::{fs, io, io::Write as _, path::Path};
+
+use crate::{
+    args::ReportArgs,
+    exit::{Exit, Failure},
+};
+use saasbench_record::manifest::{to_json, write_whole};
+use saasbench_report::{gate::Beside, github::GitHub, junit, markdown};
+use saasbench_verify::Report;
+
+/// What a report can be written as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// As it is.
+    Json,
+    /// For test reports of CI systems.
+    Junit,
+    /// For job summaries.
+    Markdown,
+}
+
+impl Form {
+    /// The whole file; what came beside the report has a file of its own for programs.
+    pub(super) fn render(self, report: &Report, beside: Beside<'_>) -> io::Result<Vec<u8>> {
+        match self {
+            Self::Json => to_json(report),
+            Self::Junit => junit::render(report, beside).map_err(io::Error::other),
+            Self::Markdown => Ok(markdown::render(report, beside).into_bytes()),
+        }
+    }
+
+    fn option(self) -> &'static str {
+        match self {
+            Self::Json => "--json",
+            Self::Junit => "--junit",
+            Self::Markdown => "--markdown",
+        }
+    }
+}
+
+/// All that were asked for.
+pub(super) fn asked(args: &ReportArgs) -> impl Iterator<Item = (Form, &Path)> {
+    let all =
+        [(Form::Json, &args.json), (Form::Junit, &args.junit), (Form::Markdown, &args.markdown)].into_iter();
+    all.filter_map(|(form, path)| Some((form, path.as_deref()?)))
+}
+
+/// Whether every file that was asked for can be written, as far as that can be known before it is.
+///
+/// # Errors
+/// All that is wrong, at once.
+pub fn check(args: &ReportArgs) -> Result<(), Failure> {
+    let asked: Vec<(Form, &Path)> = asked(args).collect();
+    let mut wrong = Vec::new();
+    for (index, (form, path)) in asked.iter().enumerate() {
+        if let Some((other, _)) = asked.iter().take(index).find(|(_, other)| other == path) {
+            let place =
+                if *path == Path::new("-") { "standard output".into() } else { path.to_string_lossy() };
+            wrong.push((
+                format!("{} and {} cannot both go to {place}", other.option(), form.option()),
+                "give each a file of its own",
+            ));
+        } else if *path != Path::new("-")
+            && let Err((error, hint)) = check_one(path)
+        {
+            wrong.push((format!("{} cannot be written to {}: {error}", form.option(), path.display()), hint));
+        }
+    }
+    if wrong.is_empty() {
+        return Ok(());
+    }
+    let (messages, mut hints): (Vec<String>, Vec<&str>) = wrong.into_iter().unzip();
+    hints.dedup();
+    Err(Failure::new(Exit::Usage, messages.join("\n")).hint(hints.join("; ")))
+}
+
+/// Why a file cannot be written, and what to do.
+fn check_one(path: &Path) -> Result<(), (String, &'static str)> {
+    if path.is_dir() {
+        return Err(("it is a directory".to_owned(), "name a file in it"));
+    }
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if !parent.is_dir() {
+        return Err((format!("there is no directory {}", parent.display()), "make it first: mkdir -p"));
+    }
+    // What is no file (a pipe, /dev/null) is written to as it is, and opening it now may be felt at its other end.
+    if path.exists() && !path.is_file() {
+        return Ok(());
+    }
+    // A file of the same directory goes through all that the real one will meet.
+    match tempfile::Builder::new().prefix(".saasbench-").tempfile_in(parent) {
+        Ok(_) => Ok(()),
+        Err(error) => {
+            let cause = error.get_ref().and_then(|inner| inner.source()).map(ToString::to_string);
+            Err((cause.unwrap_or_else(|| error.to_string()), "choose a directory that can be written to"))
+        }
+    }
+}
+
+/// A file is replaced at once; anything else (`/dev/null`, a named pipe) is written to as it is, and the summary of a
+/// GitHub job is appended to, as its steps share it.
+///
+/// # Errors
+/// The file system's.
+pub(super) fn write(path: &Path, text: &[u8], github: Option<&GitHub>) -> io::Result<()> {
+    if github.is_some_and(|github| github.is_summary(path)) {
+        return fs::OpenOptions::new().create(true).append(true).open(path)?.write_all(text);
+    }
+    if path.exists() && !path.is_file() { fs::write(path, text) } else { write_whole(path, text) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+
+    fn failure(args: &ReportArgs, dir: &Path) -> String {
+        let failure = check(args).unwrap_err();
+        assert_eq!(failure.exit, Exit::Usage);
+        let text = format!("{}\nhint: {}", failure.message, failure.hint.unwrap_or_default());
+        text.replace(&dir.display().to_string(), "DIR")
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_said_at_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| Some(dir.path().join(name));
+        let args = ReportArgs { json: at("no/such.json"), junit: at(""), markdown: at("summary.md") };
+        insta::assert_snapshot!(failure(&args, dir.path()));
+        let both = ReportArgs { json: Some("-".into()), junit: Some("-".into()), markdown: None };
+        insta::assert_snapshot!(failure(&both, dir.path()));
+        let same = ReportArgs { json: None, junit: Some("x".into()), markdown: Some("x".into()) };
+        insta::assert_snapshot!(failure(&same, dir.path()));
+        let good =
+            ReportArgs { json: Some("-".into()), junit: at("x.xml"), markdown: Some("/dev/null".into()) };
+        assert_eq!(check(&good), Ok(()));
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0, "looking leaves nothing behind");
+    }
+
+    #[test]
+    fn a_job_summary_is_appended_to_and_any_other_file_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        let [summary, other]: [PathBuf; 2] = ["summary.md", "other.md"].map(|name| dir.path().join(name));
+        let github = GitHub::new(Some(summary.clone()), None);
+        for path in [&summary, &other] {
+            for text in ["one\n", "two\n"] {
+                write(path, text.as_bytes(), Some(&github)).unwrap();
+            }
+        }
+        assert_eq!(fs::read_to_string(summary).unwrap(), "one\ntwo\n");
+        assert_eq!(fs::read_to_string(other).unwrap(), "two\n");
+    }
+}

@@ -1,0 +1,219 @@
+//! The list of recorded runs, as text and as JSON.
+
+use std::fmt::Write as _;
+
+use anstyle::Style;
+use serde::Serialize;
+
+use crate::run_store::{Content, Entry, Recorded, Searched};
+use saasbench_record::manifest::State;
+use saasbench_report::{
+    capacity,
+    style::{BAD, FAINT, GOOD, UNSURE, paint},
+    terminal,
+};
+use saasbench_verify::verdict::Outcome;
+
+/// Version of the JSON; it rises when a reader of the old one would be misled.
+const VERSION: u32 = 1;
+
+/// Recorded runs, the latest first.
+#[derive(Debug, Serialize)]
+pub struct Shelf<'a> {
+    version: u32,
+    runs: &'a [Entry],
+}
+
+impl<'a> Shelf<'a> {
+    /// These runs.
+    pub fn new(runs: &'a [Entry]) -> Self {
+        Self { version: VERSION, runs }
+    }
+}
+
+/// Renders the list; `now_unix_ns` is now. It ends with a newline.
+pub fn render(runs: &[Entry], now_unix_ns: i64) -> String {
+    let mut table =
+        terminal::table(&["run", "begun", "environment", "requests", "99 % within", "size", "outcome"]);
+    let mut outcomes = Vec::new();
+    for entry in runs {
+        let (begun, place, requests, within, outcome) = match &entry.content {
+            Content::Run(run) => (
+                age(now_unix_ns, run.started_unix_ns),
+                environment(run),
+                run.requests.map(|requests| requests.to_string()),
+                run.p99_below_ns.map(|p99| p99.to_string()),
+                outcome(run),
+            ),
+            Content::Capacity { capacity } => {
+                let begun = age(now_unix_ns, capacity.started_unix_ns);
+                (begun, capacity.environment.clone(), None, None, found(capacity))
+            }
+            Content::Broken { broken } => {
+                let told = Told { style: FAINT, word: format!("no run: {broken}"), more: String::new() };
+                (String::new(), String::new(), None, None, told)
+            }
+        };
+        let (requests, within) = (requests.unwrap_or_default(), within.unwrap_or_default());
+        let size = size(entry.bytes);
+        table.add_row([&entry.run, &begun, &place, &requests, &within, &size, &outcome.plain()]);
+        outcomes.push(outcome);
+    }
+    terminal::align(&mut table, 3);
+    if let Some(column) = table.column_mut(6) {
+        column.set_cell_alignment(comfy_table::CellAlignment::Left);
+    }
+    painted(&table.trim_fmt(), &outcomes)
+}
+
+/// The table with its last column in colour: within the table escape sequences would count as width.
+fn painted(table: &str, outcomes: &[Told]) -> String {
+    let mut text = String::new();
+    // The header and the line below it come first.
+    let tells = [None, None].into_iter().chain(outcomes.iter().map(Some));
+    for (line, told) in table.lines().zip(tells) {
+        let parts = told.and_then(|told| Some((line.strip_suffix(&told.plain())?, told)));
+        let _ = match parts {
+            Some((before, Told { style, word, more })) => {
+                writeln!(text, "{before}{}{more}", paint(*style, word))
+            }
+            None => writeln!(text, "{line}"),
+        };
+    }
+    text
+}
+
+/// What became of a run: a word in its colour, and what else there is to say.
+struct Told {
+    style: Style,
+    word: String,
+    more: String,
+}
+
+impl Told {
+    fn plain(&self) -> String {
+        format!("{}{}", self.word, self.more)
+    }
+}
+
+fn environment(run: &Recorded) -> String {
+    let faults = run.faults.iter().map(|fault| format!(" --fault {fault}"));
+    run.environment.clone() + &faults.collect::<String>()
+}
+
+/// A run that is still going on looks like one that was killed.
+fn outcome(run: &Recorded) -> Told {
+    let (style, word) = match run.outcome {
+        Some(outcome) => (style(outcome), outcome.to_string()),
+        None if run.state == State::Running => (UNSURE, "running, or killed".to_owned()),
+        None => (UNSURE, "not judged".to_owned()),
+    };
+    let more = match run.state {
+        State::Interrupted => " (interrupted)",
+        State::Aborted => " (aborted)",
+        State::Running | State::Finished => "",
+    };
+    Told { style, word, more: more.to_owned() }
+}
+
+/// `Inconclusive, 1000/s or more`; of several numbers of replicas the greatest.
+fn found(search: &Searched) -> Told {
+    let count = search.counts.iter().max_by_key(|count| count.replicas);
+    let figure = count.map(|count| capacity::figure(count.capacity, count.held, count.broke, search.by));
+    let mut more = format!(", {}", figure.as_deref().unwrap_or("nothing was measured"));
+    if let Some(count) = count.filter(|_| search.counts.len() > 1) {
+        let _ = write!(more, " with {}", capacity::counted(count.replicas));
+    }
+    if search.interrupted {
+        more += " (interrupted)";
+    }
+    Told { style: style(search.outcome), word: search.outcome.to_string(), more }
+}
+
+fn style(outcome: Outcome) -> Style {
+    match outcome {
+        Outcome::Pass => GOOD,
+        Outcome::Inconclusive => UNSURE,
+        Outcome::Fail => BAD,
+    }
+}
+
+/// How long ago that was, in the unit that reads best; the date of what is older than a month.
+fn age(now: i64, then: i64) -> String {
+    let seconds = now.saturating_sub(then) / 1_000_000_000;
+    match seconds {
+        ..60 => "just now".to_owned(),
+        60..3_600 => format!("{} min ago", seconds / 60),
+        3_600..86_400 => format!("{} h ago", seconds / 3_600),
+        86_400..2_592_000 => format!("{} d ago", seconds / 86_400),
+        _ => jiff::Timestamp::from_nanosecond(i128::from(then))
+            .map(|then| then.strftime("%Y-%m-%d").to_string())
+            .unwrap_or_default(),
+    }
+}
+
+/// `12.3 MB`.
+fn size(bytes: u64) -> String {
+    match bytes {
+        ..1_000 => format!("{bytes} B"),
+        1_000..1_000_000 => format!("{:.1} kB", bytes as f64 / 1e3),
+        1_000_000..1_000_000_000 => format!("{:.1} MB", bytes as f64 / 1e6),
+        _ => format!("{:.1} GB", bytes as f64 / 1e9),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+    use saasbench_model::units::Nanos;
+
+    fn run(name: &str, state: State, outcome: Option<Outcome>, hours_ago: i64) -> Entry {
+        let recorded = Recorded {
+            scenario: "flood".to_owned(),
+            started_unix_ns: NOW - hours_ago * 3_600_000_000_000,
+            environment: "embedded".to_owned(),
+            faults: Vec::new(),
+            state,
+            outcome,
+            requests: outcome.map(|_| 5_123),
+            p99_below_ns: outcome.map(|_| Nanos::from_millis(12)),
+        };
+        let content = Content::Run(Box::new(recorded));
+        Entry { run: name.to_owned(), path: PathBuf::new(), bytes: 1_234_567, content }
+    }
+
+    const NOW: i64 = 1_795_000_000_000_000_000;
+
+    #[test]
+    fn a_list_of_every_kind() {
+        let mut lying = run("20261121T100002Z-flood", State::Finished, Some(Outcome::Fail), 3);
+        if let Content::Run(run) = &mut lying.content {
+            run.faults = vec!["limit-per-replica".to_owned()];
+        }
+        let broken = Content::Broken { broken: "no manifest.json".to_owned() };
+        let text = r#"{"version": 1, "scenario": "shop", "started_unix_ns": 1794990000000000000, "environment": "embedded",
+            "by": "rate", "outcome": "inconclusive", "interrupted": true, "counts": [
+            {"replicas": 2, "capacity": null, "held": 1900.0, "broke": null},
+            {"replicas": 1, "capacity": {"value": 1025.0, "low": 1000.0, "high": 1050.0}, "held": 1000.0, "broke": 1050.0}]}"#;
+        let search = Content::Capacity { capacity: serde_json::from_str(text).unwrap() };
+        let runs = [
+            Entry {
+                run: "20261121T100004Z-shop-capacity".to_owned(),
+                path: PathBuf::new(),
+                bytes: 12,
+                content: search,
+            },
+            run("20261121T100003Z-flood", State::Running, None, 0),
+            lying,
+            run("20261120T100000Z-flood", State::Interrupted, Some(Outcome::Inconclusive), 30),
+            run("20260101T100000Z-flood", State::Finished, Some(Outcome::Pass), 8_000),
+            run("20260101T090000Z-flood", State::Finished, None, 8_001),
+            Entry { run: "notes".to_owned(), path: PathBuf::new(), bytes: 12, content: broken },
+        ];
+        let text = render(&runs, NOW);
+        assert!(text.contains(&paint(BAD, "Fail")), "{text:?}");
+        insta::assert_snapshot!(anstream::adapter::strip_str(&text).to_string());
+    }
+}

@@ -1,0 +1,51 @@
+//! What `saasbench up` says once its stack is up: where everything is, and how to run a scenario against it.
+
+use std::fmt::Write as _;
+
+use crate::environment::local::{Role, Stack, programs};
+use saasbench_report::{
+    style::{FAINT, STRONG, UNSURE, paint},
+    terminal,
+};
+
+/// Renders it; it ends with a newline.
+pub fn render(stack: &Stack) -> String {
+    let rows: Vec<[String; 3]> = stack
+        .parts()
+        .iter()
+        .map(|part| {
+            let log = part.log.file_name().unwrap_or_default().display().to_string();
+            [part.role.to_string(), part.url.clone(), log]
+        })
+        .collect();
+    let data = stack.data();
+    let kept = if data.is_kept() { "is kept" } else { "is removed at the end" };
+    let mut text = table(&rows);
+    let _ = writeln!(text, "\nlogs and data are in {}, which {kept}", data.path().display());
+    for absent in &stack.absent {
+        let how = programs::how_to_install(&[absent]);
+        let _ = writeln!(text, "{} {} is not installed ({how})", paint(UNSURE, "without:"), absent.name());
+    }
+    let _ = writeln!(text, "\nrun a scenario against it:\n\n  {}\n", paint(STRONG, command(stack)));
+    let _ = writeln!(text, "{}", paint(FAINT, "Ctrl-C ends it"));
+    text
+}
+
+fn table(rows: &[[String; 3]]) -> String {
+    let mut table = terminal::table(&["part", "address", "log"]);
+    for row in rows {
+        table.add_row(row);
+    }
+    table.trim_fmt() + "\n"
+}
+
+/// A command line to paste.
+fn command(stack: &Stack) -> String {
+    let mut words = vec!["saasbench run scenarios/flood.toml".to_owned()];
+    words.extend(stack.replicas().map(|(_, url)| format!("--target {url}")));
+    let part = |flag: &str, role: Role| Some(format!("{flag} {}", stack.url(&role)?));
+    words.extend(part("--prometheus", Role::Prometheus));
+    words.extend(part("--redis", Role::Redis));
+    words.push(format!("--metrics-listen {} --exclusive", stack.own_metrics));
+    words.join(" ")
+}

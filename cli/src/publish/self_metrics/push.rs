@@ -1,0 +1,247 @@
+//! Pushes the run's own metrics by remote write while the run goes, and its end. Whatever becomes of that, the load does not
+//! feel it: what could not be pushed is tried again with the next, told once, and counted.
+
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+
+use tokio::{
+    sync::oneshot,
+    task::JoinHandle,
+    time::{MissedTickBehavior, interval, sleep},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{Shared, page, remote_write};
+use crate::observe::{prometheus::client::Credentials, scrape::describe};
+use saasbench_model::redact;
+
+/// A push that takes longer has failed.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Requests that are kept to be tried again; the oldest goes first.
+const BACKLOG: usize = 60;
+/// So long after the end pushing goes on at the most.
+const AT_END: Duration = Duration::from_secs(15);
+/// How often the end is tried, so long apart.
+const LAST_TRIES: usize = 3;
+const LAST_PAUSE: Duration = Duration::from_secs(1);
+
+/// Where metrics are pushed to.
+#[derive(Debug)]
+pub struct Push {
+    /// Sends them.
+    pub http: reqwest::Client,
+    /// Where remote write is taken: `http://127.0.0.1:9090/api/v1/write`.
+    pub url: String,
+    /// Who pushes.
+    pub credentials: Credentials,
+    /// How often.
+    pub every: Duration,
+}
+
+/// Pushing that goes on.
+#[derive(Debug)]
+pub(super) struct Pushing {
+    first: Option<oneshot::Receiver<Option<String>>>,
+    end: CancellationToken,
+    /// No time is left.
+    over: CancellationToken,
+    task: JoinHandle<Option<String>>,
+}
+
+/// What is to be sent, and what came of what was.
+#[derive(Debug)]
+struct Pusher {
+    push: Push,
+    shared: Arc<Shared>,
+    backlog: VecDeque<Vec<u8>>,
+    sent: u64,
+    /// Requests that nobody will get any more.
+    lost: u64,
+    /// Pushes after which something was left to send, or lost.
+    failed: u64,
+    /// Why, of the last one.
+    reason: Option<String>,
+}
+
+impl Pushing {
+    pub(super) fn start(push: Push, shared: Arc<Shared>) -> Self {
+        let (told, first) = oneshot::channel();
+        let (end, over) = (CancellationToken::new(), CancellationToken::new());
+        let pusher =
+            Pusher { push, shared, backlog: VecDeque::new(), sent: 0, lost: 0, failed: 0, reason: None };
+        let task = tokio::spawn(pusher.run(told, end.clone(), over.clone()));
+        Self { first: Some(first), end, over, task }
+    }
+
+    /// Why the first push failed, if it did.
+    pub(super) async fn first(&mut self) -> Option<String> {
+        self.first.take()?.await.ok()?
+    }
+
+    /// Pushes the end; says what could not be pushed in all. It does not try for long, and for less past `stop`.
+    pub(super) async fn finish(mut self, stop: &CancellationToken) -> Option<String> {
+        self.end.cancel();
+        tokio::select! {
+            biased;
+            told = &mut self.task => return told.ok()?,
+            () = sleep(AT_END) => {}
+            () = async { stop.cancelled().await; sleep(PATIENCE).await } => {}
+        }
+        self.over.cancel();
+        (&mut self.task).await.ok()?
+    }
+}
+
+impl Drop for Pushing {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Pusher {
+    async fn run(
+        mut self,
+        told: oneshot::Sender<Option<String>>,
+        end: CancellationToken,
+        over: CancellationToken,
+    ) -> Option<String> {
+        tokio::select! {
+            biased;
+            () = over.cancelled() => {}
+            () = self.push_until(&end, told) => {}
+        }
+        // The last values stay as long as they would have if another push had followed; then the series end.
+        let at = now_ms();
+        self.gather(false, at);
+        self.gather(true, at + i64::try_from(self.push.every.as_millis()).unwrap_or(i64::MAX / 2));
+        tokio::select! {
+            biased;
+            () = over.cancelled() => {
+                self.failed += 1;
+                self.reason.get_or_insert_with(|| "there was more left at the end than time to push it".to_owned());
+            }
+            () = self.push_rest() => {}
+        }
+        self.lost += self.backlog.len() as u64;
+        self.account()
+    }
+
+    /// Pushes what there is to tell while the run goes; `told` hears of the first time.
+    async fn push_until(&mut self, end: &CancellationToken, told: oneshot::Sender<Option<String>>) {
+        let mut ticks = interval(self.push.every);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut told = Some(told);
+        loop {
+            tokio::select! {
+                () = end.cancelled() => return,
+                _ = ticks.tick() => {}
+            }
+            self.gather(false, now_ms());
+            self.flush().await;
+            if let Some(told) = told.take() {
+                let _ = told.send(self.reason.clone());
+            }
+        }
+    }
+
+    /// Pushes what is left, some times over.
+    async fn push_rest(&mut self) {
+        for attempt in 1..=LAST_TRIES {
+            self.flush().await;
+            if self.backlog.is_empty() || attempt == LAST_TRIES {
+                break;
+            }
+            sleep(LAST_PAUSE).await;
+        }
+    }
+
+    /// What the whole run came to, if not all of it arrived.
+    fn account(&self) -> Option<String> {
+        let reason = self.reason.as_ref().filter(|_| self.failed > 0)?;
+        let url = redact::url(&self.push.url);
+        let Self { sent, lost, failed, .. } = self;
+        let became = if *lost == 0 {
+            "all of it arrived later".to_owned()
+        } else {
+            format!("{lost} of {} requests never arrived", sent + lost)
+        };
+        Some(format!(
+            "the run's own metrics could not always be pushed to {url}: {failed} times, and {became}; the last time: {reason}"
+        ))
+    }
+
+    /// Puts what there is to tell now behind what is still to be sent.
+    fn gather(&mut self, ends: bool, at_ms: i64) {
+        let Some(subject) = self.shared.subject.get() else { return };
+        let samples = page::samples(subject, &self.shared.numbers());
+        let more = [
+            ("job", "saasbench"),
+            ("run", subject.run.as_str()),
+            ("scenario", subject.scenario.name.as_str()),
+        ];
+        self.backlog.extend(remote_write::bodies(&samples, &more, at_ms, ends));
+        while self.backlog.len() > BACKLOG {
+            self.backlog.pop_front();
+            self.lost += 1;
+        }
+    }
+
+    /// Sends what is to be sent, in its order, as far as that goes.
+    async fn flush(&mut self) {
+        let mut is_good = true;
+        while let Some(body) = self.backlog.front() {
+            match self.send(body.clone()).await {
+                Ok(()) => self.sent += 1,
+                Err(Refusal { reason, is_final }) => {
+                    is_good = false;
+                    self.reason = Some(reason);
+                    if !is_final {
+                        break;
+                    }
+                    self.lost += 1;
+                }
+            }
+            self.backlog.pop_front();
+        }
+        self.failed += u64::from(!is_good);
+    }
+
+    async fn send(&self, body: Vec<u8>) -> Result<(), Refusal> {
+        let request = self.push.http.post(&self.push.url);
+        let request = request
+            .headers(self.push.credentials.headers.clone())
+            .header("Content-Type", "application/x-protobuf")
+            .header("Content-Encoding", "snappy")
+            .header("X-Prometheus-Remote-Write-Version", "0.1.0")
+            .header("User-Agent", concat!("saasbench/", env!("CARGO_PKG_VERSION")))
+            .timeout(PATIENCE)
+            .body(body);
+        let answer = request.send().await.map_err(|error| Refusal {
+            reason: self.push.credentials.blotted(&describe(&error.without_url())).into_owned(),
+            is_final: false,
+        })?;
+        let status = answer.status();
+        if status.is_success() {
+            return Ok(());
+        }
+        let text = answer.text().await.unwrap_or_default();
+        let line = text.lines().next().unwrap_or_default();
+        let said: String = self.push.credentials.blotted(line).chars().take(200).collect();
+        let said = if said.is_empty() { said } else { format!(": {said}") };
+        // As the specification has it: 5xx and 429 pass, any other answer is final.
+        let is_final = !status.is_server_error() && status.as_u16() != 429;
+        Err(Refusal { reason: format!("it answered {}{said}", status.as_u16()), is_final })
+    }
+}
+
+/// Why a request was not taken, and whether it never will be.
+struct Refusal {
+    reason: String,
+    is_final: bool,
+}
+
+fn now_ms() -> i64 {
+    jiff::Timestamp::now().as_millisecond()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,368 @@
+//! The directory that recorded runs are put into: what is there, and which of them is meant by a name. It reads manifests and
+//! verdicts only, so that hundreds of runs are listed at once.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize};
+
+use saasbench_model::{scenario::capacity::By, units::Nanos};
+use saasbench_record::manifest::{self, State};
+use saasbench_verify::{
+    capacity::{result, scaling::Estimate},
+    distribution::Distribution,
+    summary::Counts,
+    verdict::Outcome,
+};
+
+/// The run that was recorded last.
+pub const LATEST: &str = "latest";
+
+/// A directory among recorded runs.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Entry {
+    /// Its name.
+    pub run: String,
+    /// Where it is.
+    pub path: PathBuf,
+    /// Bytes of all its files.
+    pub bytes: u64,
+    /// What it holds, or why that cannot be read.
+    #[serde(flatten)]
+    pub content: Content,
+}
+
+/// What a directory holds.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Content {
+    /// A recorded run.
+    Run(Box<Recorded>),
+    /// A search for the capacity, whose steps are runs of their own.
+    Capacity {
+        /// What it came to.
+        capacity: Box<Searched>,
+    },
+    /// None that could be read.
+    Broken {
+        /// Why.
+        broken: String,
+    },
+}
+
+/// A recorded run in brief.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Recorded {
+    /// Name of its scenario; by the directory's name where it was not judged.
+    pub scenario: String,
+    /// When it began: the run's zero since the Unix epoch.
+    pub started_unix_ns: i64,
+    /// Name of its environment.
+    pub environment: String,
+    /// Faults that its service was told to have.
+    pub faults: Vec<String>,
+    /// How far it got.
+    pub state: State,
+    /// What it came to; `None` where it was not judged.
+    pub outcome: Option<Outcome>,
+    /// Its requests; `None` where it was not judged.
+    pub requests: Option<u64>,
+    /// At least 99 % of its answers took so long at the most, from intended: the upper bound of a bucket. `None` without answers.
+    pub p99_below_ns: Option<Nanos>,
+}
+
+/// A search for the capacity in brief, as its report has it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Searched {
+    version: u32,
+    /// Name of its scenario.
+    pub scenario: String,
+    /// When it began: since the Unix epoch.
+    pub started_unix_ns: i64,
+    /// Name of its environment.
+    pub environment: String,
+    /// What was raised.
+    pub by: By,
+    /// What it came to.
+    pub outcome: Outcome,
+    /// Whether the user has interrupted it.
+    pub interrupted: bool,
+    /// By number of replicas.
+    pub counts: Vec<Found>,
+}
+
+/// What was found with a number of replicas.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Found {
+    /// How many replicas.
+    pub replicas: usize,
+    /// The capacity with its interval, if both ends are known.
+    pub capacity: Option<Estimate>,
+    /// The highest level at which the objectives are taken to hold.
+    pub held: Option<f64>,
+    /// The lowest level at which they are taken to break.
+    pub broke: Option<f64>,
+}
+
+/// What is looked for by a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sought {
+    /// Recorded runs only.
+    Run,
+    /// Those, and searches for the capacity.
+    Any,
+}
+
+/// Why a name is no run's.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum UnknownRun {
+    /// Nothing has such a name.
+    #[error("there is no run `{name}`: neither a directory, nor in {shelf}")]
+    None {
+        /// As typed.
+        name: String,
+        /// Where it was looked for.
+        shelf: String,
+    },
+    /// Several have.
+    #[error("`{name}` may be any of {}", .runs.join(", "))]
+    Several {
+        /// As typed.
+        name: String,
+        /// The latest of them.
+        runs: Vec<String>,
+    },
+}
+
+impl UnknownRun {
+    /// What the user can do about it.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::None { .. } => "`saasbench list` shows the runs that there are; `latest` is the last one",
+            Self::Several { .. } => "type more of its name",
+        }
+    }
+}
+
+/// The directories on a shelf, the latest first: by when they say that they began, since a run may have been renamed. Of one that does not
+/// say it, its name may; any other is the oldest.
+///
+/// # Errors
+/// When the shelf cannot be read; one that is not there is empty.
+pub fn names(shelf: &Path) -> io::Result<Vec<String>> {
+    let entries = match fs::read_dir(shelf) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        let entry = entry?;
+        if entry.path().is_dir() {
+            names.extend(entry.file_name().into_string());
+        }
+    }
+    let key = |name: &String| {
+        let (time, scenario, number) = order(name);
+        let began = began(&shelf.join(name)).or_else(|| instant(time));
+        (began, time.to_owned(), scenario.to_owned(), number)
+    };
+    names.sort_by_cached_key(|name| std::cmp::Reverse(key(name)));
+    Ok(names)
+}
+
+/// When a run or a search for the capacity began, as its directory has it: since the Unix epoch.
+fn began(dir: &Path) -> Option<i64> {
+    let read = |file: &str| {
+        let text = fs::read_to_string(dir.join(file)).ok()?;
+        serde_json::from_str::<Begun>(&text).ok()
+    };
+    let begun = read(manifest::FILE).or_else(|| read(result::FILE))?;
+    Some(begun.started_unix_ns)
+}
+
+/// The instant that a name begins with.
+fn instant(time: &str) -> Option<i64> {
+    i64::try_from(time.parse::<jiff::Timestamp>().ok()?.as_nanosecond()).ok()
+}
+
+/// A name's time, its scenario, and the number behind it where several began in one second.
+fn order(name: &str) -> (&str, &str, u64) {
+    let (time, rest) = name.split_once('-').unwrap_or((name, ""));
+    match rest.rsplit_once('-').map(|(scenario, number)| (scenario, number.parse())) {
+        Some((scenario, Ok(number))) => (time, scenario, number),
+        _ => (time, rest, 1),
+    }
+}
+
+/// All that is on a shelf, the latest first.
+///
+/// # Errors
+/// As [`names`].
+pub fn entries(shelf: &Path) -> io::Result<Vec<Entry>> {
+    let entry = |run: String| {
+        let path = shelf.join(&run);
+        Entry { bytes: bytes(&path), content: content(&path, &run), run, path }
+    };
+    Ok(names(shelf)?.into_iter().map(entry).collect())
+}
+
+/// Finds a run: by its directory, else on the shelf by `latest`, by the begin of its name, or by its scenario's name, of
+/// which the latest is meant.
+///
+/// # Errors
+/// When there is none, or the name may be that of several.
+pub fn find(name: &Path, shelf: &Path, sought: Sought) -> Result<PathBuf, UnknownRun> {
+    if name.is_dir() {
+        return Ok(name.to_owned());
+    }
+    let text = name.display().to_string();
+    let none = || UnknownRun::None { name: text.clone(), shelf: shelf.display().to_string() };
+    if name.components().count() != 1 {
+        return Err(none());
+    }
+    let names = names(shelf).unwrap_or_default();
+    let is_sought = |run: &&String| {
+        let has = |file: &str| shelf.join(run).join(file).is_file();
+        has(manifest::FILE) || sought == Sought::Any && has(result::FILE)
+    };
+    let runs = || names.iter().filter(is_sought);
+    if text == LATEST {
+        return runs().next().map(|run| shelf.join(run)).ok_or_else(none);
+    }
+    let of_scenario = |run: &&String| {
+        let (time, rest) = run.split_once('-').unwrap_or((run, ""));
+        // `…-flood-2` is the second of a second, if there is a first; else its scenario is called so.
+        let is_another = order(run).1 == text && names.contains(&format!("{time}-{text}"));
+        rest == text || is_another
+    };
+    if let Some(run) = runs().find(|run| **run == text).or_else(|| runs().find(of_scenario)) {
+        return Ok(shelf.join(run));
+    }
+    match runs().filter(|run| run.starts_with(&text)).collect::<Vec<_>>().as_slice() {
+        [] => Err(none()),
+        [run] => Ok(shelf.join(run)),
+        several => {
+            let runs = several.iter().take(5).map(|run| (*run).clone()).collect();
+            Err(UnknownRun::Several { name: text, runs })
+        }
+    }
+}
+
+/// The part of a manifest, or of a report, by which runs are ordered.
+#[derive(Deserialize)]
+struct Begun {
+    started_unix_ns: i64,
+}
+
+/// The part of a manifest that is listed; the scenario's text may be long, and is skipped.
+#[derive(Deserialize)]
+struct Brief {
+    format: u32,
+    state: State,
+    started_unix_ns: i64,
+    environment: Place,
+}
+
+#[derive(Deserialize)]
+struct Place {
+    name: String,
+    #[serde(default)]
+    faults: Vec<String>,
+}
+
+/// The part of a verdict that is listed.
+#[derive(Deserialize)]
+struct Verdict {
+    scenario: String,
+    outcome: Outcome,
+    summary: Tables,
+}
+
+#[derive(Deserialize)]
+struct Tables {
+    total: Counts,
+    #[serde(default)]
+    distribution: Distribution,
+}
+
+fn content(dir: &Path, run: &str) -> Content {
+    let broken = |broken: String| Content::Broken { broken };
+    let manifest = dir.join(manifest::FILE);
+    let text = match fs::read_to_string(&manifest) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return searched(dir).unwrap_or_else(|| broken(format!("no {}", manifest::FILE)));
+        }
+        Err(error) => return broken(format!("{}: {error}", manifest::FILE)),
+    };
+    let brief: Brief = match serde_json::from_str(&text) {
+        Ok(brief) => brief,
+        Err(error) => return broken(format!("{}: {error}", manifest::FILE)),
+    };
+    if brief.format > manifest::FORMAT {
+        return broken(format!("written by a newer version: its format is {}", brief.format));
+    }
+    // One that was not judged has none, and one that cannot be read can be made again.
+    let verdict = fs::read_to_string(dir.join("verdict.json")).ok();
+    let verdict: Option<Verdict> = verdict.and_then(|text| serde_json::from_str(&text).ok());
+    Content::Run(Box::new(Recorded {
+        scenario: verdict
+            .as_ref()
+            .map_or_else(|| order(run).1.to_owned(), |verdict| verdict.scenario.clone()),
+        started_unix_ns: brief.started_unix_ns,
+        environment: brief.environment.name,
+        faults: brief.environment.faults,
+        state: brief.state,
+        outcome: verdict.as_ref().map(|verdict| verdict.outcome),
+        requests: verdict.as_ref().map(|verdict| verdict.summary.total.requests),
+        p99_below_ns: verdict.and_then(|verdict| p99_below(&verdict.summary.distribution)),
+    }))
+}
+
+/// What a search for the capacity came to; `None` where there was none.
+fn searched(dir: &Path) -> Option<Content> {
+    let broken = |broken: String| Some(Content::Broken { broken });
+    let text = match fs::read_to_string(dir.join(result::FILE)) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound && dir.join(result::STEPS).is_dir() => {
+            return broken("a search for the capacity that is running, or was killed".to_owned());
+        }
+        Err(_) => return None,
+    };
+    match serde_json::from_str::<Searched>(&text) {
+        Ok(search) if search.version > result::VERSION => {
+            broken(format!("written by a newer version: its version is {}", search.version))
+        }
+        Ok(search) => Some(Content::Capacity { capacity: Box::new(search) }),
+        Err(error) => broken(format!("{}: {error}", result::FILE)),
+    }
+}
+
+/// Bytes of all files below a directory; what cannot be read counts nothing.
+fn bytes(dir: &Path) -> u64 {
+    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
+    let of = |entry: fs::DirEntry| match entry.metadata() {
+        Ok(metadata) if metadata.is_dir() => bytes(&entry.path()),
+        Ok(metadata) => metadata.len(),
+        Err(_) => 0,
+    };
+    entries.map(of).sum()
+}
+
+/// The upper bound of the bucket up to which 99 % of all answers lie.
+fn p99_below(distribution: &Distribution) -> Option<Nanos> {
+    let buckets = &distribution.from_intended;
+    let all: u64 = buckets.iter().map(|bucket| bucket.count).sum();
+    let needed = (all as f64 * 0.99).ceil() as u64;
+    let mut upto = 0;
+    let bucket = buckets.iter().find(|bucket| {
+        upto += bucket.count;
+        upto >= needed
+    });
+    Some(bucket?.upper_ns)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,144 @@
+//! Shelves made by hand.
+
+use super::*;
+use saasbench_record::{
+    sample::Outcome as SampleOutcome,
+    testing::{Made, sample},
+};
+use saasbench_verify::testing::Judge as _;
+
+fn shelf(runs: &[&str]) -> tempfile::TempDir {
+    let shelf = tempfile::tempdir().unwrap();
+    for run in runs {
+        let dir = shelf.path().join(run);
+        fs::create_dir(&dir).unwrap();
+        fs::write(dir.join("manifest.json"), "{}").unwrap();
+    }
+    shelf
+}
+
+#[test]
+fn runs_are_found_by_their_names() {
+    let shelf = shelf(&[
+        "20261121T100000Z-flood",
+        "20261121T100000Z-flood-2",
+        "20261121T100000Z-flood-10",
+        "20261122T100000Z-smoke",
+        "20261120T100000Z-stress-100",
+    ]);
+    let found = |name: &str| {
+        let found = find(Path::new(name), shelf.path(), Sought::Run);
+        let shown = |path: PathBuf| path.file_name().unwrap().to_string_lossy().into_owned();
+        let place = shelf.path().display().to_string();
+        found.map(shown).unwrap_or_else(|error| format!("{error}; {}", error.hint()).replace(&place, "SHELF"))
+    };
+    fs::create_dir(shelf.path().join("20261123T100000Z-none")).unwrap();
+    let names = [
+        "latest",
+        "flood",
+        "smoke",
+        "20261122",
+        "20261121",
+        "20261121T100000Z-flood-1",
+        "20261121T100000Z-flood",
+        "stress",
+        "stress-100",
+        "none",
+        "no/run",
+        "",
+    ];
+    let told: Vec<String> = names.iter().map(|name| format!("{name:25} {}", found(name))).collect();
+    insta::assert_snapshot!(told.join("\n"));
+}
+
+#[test]
+fn a_renamed_run_is_as_old_as_it_was() {
+    let shelf = shelf(&["monday", "renamed-flood", "20261121T100000Z-flood", "20261122T100000Z-flood"]);
+    // Only the last one says nothing but by its name: 2026-11-22, 10:00 UTC.
+    let begun = [("monday", 1), ("renamed-flood", 2), ("20261121T100000Z-flood", 3)];
+    for (run, started) in begun {
+        let text = format!("{{\"started_unix_ns\": {started}}}");
+        fs::write(shelf.path().join(run).join("manifest.json"), text).unwrap();
+    }
+    fs::create_dir(shelf.path().join("zoo")).unwrap();
+    let expected = ["20261122T100000Z-flood", "20261121T100000Z-flood", "renamed-flood", "monday", "zoo"];
+    assert_eq!(names(shelf.path()).unwrap(), expected);
+    let found = |name: &str| find(Path::new(name), shelf.path(), Sought::Run).unwrap();
+    for name in ["latest", "flood"] {
+        assert_eq!(found(name), shelf.path().join("20261122T100000Z-flood"));
+    }
+    let text = format!("{{\"started_unix_ns\": {}}}", i64::MAX);
+    fs::write(shelf.path().join("renamed-flood/manifest.json"), text).unwrap();
+    for name in ["latest", "flood", "renamed"] {
+        assert_eq!(found(name), shelf.path().join("renamed-flood"), "{name}");
+    }
+}
+
+#[test]
+fn what_is_on_the_shelf_is_told_in_brief() {
+    let shelf = shelf(&["20261121T100000Z-broken"]);
+    fs::create_dir(shelf.path().join("20261121T100001Z-empty")).unwrap();
+    fs::write(shelf.path().join("a file"), "").unwrap();
+    let mut made =
+        Made::new("", &[sample(0, 0, SampleOutcome::Status(200)), sample(9, 0, SampleOutcome::Dropped)]);
+    let report = made.judge();
+    for run in ["20261121T100002Z-flood", "20261121T100003Z-flood"] {
+        let dir = shelf.path().join(run);
+        fs::create_dir(&dir).unwrap();
+        made.manifest.started_unix_ns = instant(&run[..16]).unwrap();
+        made.manifest.write(&dir).unwrap();
+        if run.ends_with("2Z-flood") {
+            fs::write(dir.join("verdict.json"), manifest::to_json(&report).unwrap()).unwrap();
+        }
+    }
+    let mut all = entries(shelf.path()).unwrap();
+    assert!(all[1].bytes > all[0].bytes);
+    for entry in &mut all {
+        (entry.path, entry.bytes) = (PathBuf::from("PATH"), 0);
+    }
+    insta::assert_snapshot!(serde_json::to_string_pretty(&all).unwrap());
+    assert_eq!(entries(Path::new("no/such/shelf")).unwrap(), []);
+}
+
+#[test]
+fn searches_for_the_capacity_are_listed_as_what_they_are_and_found_where_they_are_sought() {
+    let shelf = shelf(&["20261121T100000Z-flood"]);
+    let mut report = saasbench_verify::capacity::result::testing::report(
+        vec![saasbench_verify::capacity::result::testing::count(
+            1,
+            1.0,
+            saasbench_verify::capacity::step::Ending::Broke,
+            saasbench_verify::capacity::result::Stopped::Budget,
+            false,
+        )],
+        None,
+    );
+    let dir = shelf.path().join("20261121T100001Z-shop-capacity");
+    fs::create_dir(&dir).unwrap();
+    report.started_unix_ns = instant("20261121T100001Z").unwrap();
+    fs::write(dir.join("capacity.json"), manifest::to_json(&report).unwrap()).unwrap();
+    fs::create_dir_all(shelf.path().join("20261121T100002Z-shop-capacity/steps")).unwrap();
+    for (name, text) in [("3Z-newer", manifest::to_json(&report).unwrap()), ("4Z-broken", b"{}".to_vec())] {
+        let dir = shelf.path().join(format!("20261121T10000{name}"));
+        fs::create_dir(&dir).unwrap();
+        let text = String::from_utf8(text).unwrap().replace("\"version\": 1", "\"version\": 2");
+        // It began two seconds later.
+        let text = text.replace(
+            &report.started_unix_ns.to_string(),
+            &format!("{}", report.started_unix_ns + 2_000_000_000),
+        );
+        fs::write(dir.join("capacity.json"), text).unwrap();
+    }
+    let mut all = entries(shelf.path()).unwrap();
+    for entry in &mut all {
+        (entry.path, entry.bytes) = (PathBuf::from("PATH"), 0);
+    }
+    insta::assert_snapshot!(serde_json::to_string_pretty(&all).unwrap());
+    let found = |name: &str, sought| find(Path::new(name), shelf.path(), sought).ok();
+    fs::remove_dir_all(shelf.path().join("20261121T100003Z-newer")).unwrap();
+    fs::remove_dir_all(shelf.path().join("20261121T100004Z-broken")).unwrap();
+    assert_eq!(found("latest", Sought::Any), Some(dir.clone()));
+    assert_eq!(found("shop-capacity", Sought::Any), Some(dir));
+    assert_eq!(found("latest", Sought::Run), Some(shelf.path().join("20261121T100000Z-flood")));
+    assert_eq!(found("shop-capacity", Sought::Run), None, "it is no run");
+}

@@ -1,0 +1,160 @@
+//! A URL as people type it, taken apart as a scenario needs it: where the service is, and what is asked of it there.
+
+use saasbench_engine::connect::target::{Target, TargetError};
+use saasbench_model::{
+    redact,
+    scenario::template::{Piece, Unclosed, pieces},
+};
+
+/// A URL taken apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Address {
+    /// The base URL of the service, as `--target` takes it.
+    pub base: String,
+    /// Path and query, percent-encoded but for their `${…}`; begins with a slash.
+    pub path: String,
+}
+
+/// Why a text is no URL that requests can be sent to.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AddressError {
+    /// Its scheme, host or port.
+    #[error("`{url}` is not the URL of a service: {source}")]
+    Base {
+        /// As it may be shown.
+        url: String,
+        /// Why.
+        source: TargetError,
+    },
+    /// A `${` that is not closed.
+    #[error("`{url}` has a `${{` without a name and `}}` behind it")]
+    Template {
+        /// As it may be shown.
+        url: String,
+    },
+}
+
+impl AddressError {
+    /// What the user can do about it.
+    pub fn hint(&self) -> String {
+        match self {
+            Self::Base { url, .. } if url.ends_with(".toml") => {
+                format!("a scenario is run by `saasbench run {url}`")
+            }
+            Self::Base { url, source: TargetError::Scheme } if !url.contains("://") => {
+                format!("write http://{url}, https://{url}, or unix:/run/api.sock:/path")
+            }
+            Self::Base { source: TargetError::Credentials, .. } => {
+                "basic authentication goes out with --auth 'user:${env:PASSWORD}'".to_owned()
+            }
+            Self::Base { .. } => {
+                "write it as http://127.0.0.1:8005/chat, https://api.example.com/ or unix:/run/api.sock:/chat"
+                    .to_owned()
+            }
+            Self::Template { .. } => "a literal `${` is written `$${`".to_owned(),
+        }
+    }
+}
+
+impl Address {
+    /// Takes a URL apart.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub fn parse(url: &str) -> Result<Self, AddressError> {
+        let (base, path) = match url.strip_prefix("unix:") {
+            Some(rest) => {
+                let (socket, path) = rest.split_once(':').unwrap_or((rest, "/"));
+                (format!("unix:{socket}"), path)
+            }
+            None => {
+                let host = url.find("://").map_or(0, |at| at + 3);
+                let end = url[host..].find(['/', '?', '#']).map_or(url.len(), |at| host + at);
+                (url[..end].to_owned(), &url[end..])
+            }
+        };
+        Target::parse(&base).map_err(|source| AddressError::Base { url: redact::url(url), source })?;
+        let path = encoded(path).map_err(|_| AddressError::Template { url: redact::url(url) })?;
+        let slash = if path.starts_with('/') { "" } else { "/" };
+        Ok(Self { base, path: format!("{slash}{path}") })
+    }
+}
+
+/// The path as a step can have it: what no request line holds is percent-encoded, and a fragment, which is never sent, is gone.
+fn encoded(path: &str) -> Result<String, Unclosed<'_>> {
+    let mut out = String::new();
+    for piece in pieces(path)? {
+        match piece {
+            Piece::Variable(name) => out.push_str(&format!("${{{name}}}")),
+            Piece::Text("${") => out.push_str("$%7B"),
+            Piece::Text(text) => {
+                let (before, fragment) = text.split_once('#').map_or((text, None), |(a, b)| (a, Some(b)));
+                before.chars().for_each(|c| out.push_str(&sent_as(c)));
+                if fragment.is_some() {
+                    break;
+                }
+            }
+        }
+    }
+    Ok(out)
+}
+
+/// A character as a request line can hold it.
+fn sent_as(c: char) -> String {
+    let is_sent = c.is_ascii_graphic() && !r#""<>\^`{|}"#.contains(c);
+    if is_sent { c.to_string() } else { percent_encoded(&c.to_string()) }
+}
+
+/// A value within a path or a query: all but unreserved characters (RFC 3986) percent-encoded.
+pub(super) fn percent_encoded(text: &str) -> String {
+    let unreserved = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    text.bytes()
+        .map(|b| if unreserved(b) { char::from(b).to_string() } else { format!("%{b:02X}") })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_are_taken_apart() {
+        let table = [
+            ("http://127.0.0.1:8005", "http://127.0.0.1:8005", "/"),
+            ("https://api.example.com/v1/items?limit=5#top", "https://api.example.com", "/v1/items?limit=5"),
+            ("http://h?q=a b", "http://h", "/?q=a%20b"),
+            ("http://[::1]:81/ü/{x}", "http://[::1]:81", "/%C3%BC/%7Bx%7D"),
+            ("http://h/items/${n}?t=${tenant}#x", "http://h", "/items/${n}?t=${tenant}"),
+            ("http://h/$${n}", "http://h", "/$%7Bn%7D"),
+            ("unix:/run/a.sock", "unix:/run/a.sock", "/"),
+            ("unix:/run/a.sock:/chat?x=1", "unix:/run/a.sock", "/chat?x=1"),
+        ];
+        for (url, base, path) in table {
+            let address = Address::parse(url).unwrap();
+            assert_eq!((address.base.as_str(), address.path.as_str()), (base, path), "{url}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_url_is_told() {
+        let table = [
+            "localhost:8005/chat",
+            "127.0.0.1",
+            "scenarios/flood.toml",
+            "ftp://h/",
+            "http:///path",
+            "http://me:hush@h/",
+            "me:hush@h/",
+            "http://me:hu/sh@h/",
+            "http://h:99999/?token=hush",
+            "http://h/?token=hush&x=${",
+            "unix:a.sock",
+        ];
+        let told = table.map(|url| {
+            let error = Address::parse(url).unwrap_err();
+            format!("{error}\n  help: {}", error.hint())
+        });
+        assert!(!told.concat().contains("hush"), "{told:?}");
+        insta::assert_snapshot!(told.join("\n"));
+    }
+}
