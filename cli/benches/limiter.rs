@@ -1,5 +1,5 @@
 //! How long the limiter oracle takes, and how that grows: 1, 3 and 10 million requests over 1,000 keys and over a single
-//! one, half of them refused, by each algorithm, as the record brings them (sorted by `done`). Judged on
+//! one, half of them rejected, by each algorithm, as the record brings them (sorted by `done`). Judged on
 //! one core.
 //!
 //!     cargo bench -p saasbench --bench limiter [-- MILLIONS…]
@@ -8,7 +8,7 @@
 
 use std::hint::black_box;
 
-use saasbench_limiter::{Circumstances, Decision, Promise, Request, Tolerance, judge};
+use saasbench_limiter::{Decision, HistoryContext, Promise, Request, Tolerance, judge};
 use saasbench_model::{
     scenario::{Algorithm, Anchor, Estimate, Refill},
     units::{Nanos, Quota},
@@ -61,7 +61,7 @@ fn judged(algorithm: Algorithm, keys: usize, requests: usize) -> f64 {
     for history in &mut histories {
         history.sort_by_key(|request| (request.sent, request.id));
         found += usize::from(
-            !judge(history, Promise { quota: quota(), algorithm }, &circumstances()).violations.is_empty(),
+            !judge(history, Promise { quota: quota(), algorithm }, &context()).violations.is_empty(),
         );
     }
     let seconds = begun.elapsed().as_secs_f64();
@@ -73,8 +73,8 @@ fn quota() -> Quota {
     Quota { limit: LIMIT, window: Nanos(WINDOW) }
 }
 
-fn circumstances() -> Circumstances {
-    Circumstances {
+fn context() -> HistoryContext {
+    HistoryContext {
         exclusive: true,
         fresh: true,
         since: Nanos::ZERO,
@@ -109,7 +109,7 @@ fn history(algorithm: Algorithm, requests: usize, key: u64) -> Vec<Request> {
         .zip(calls)
         .map(|(id, (decided, sent, done))| {
             let decision =
-                if limiter.admits(algorithm, decided) { Decision::Admitted } else { Decision::Refused };
+                if limiter.admits(algorithm, decided) { Decision::Admitted } else { Decision::Rejected };
             Request { id, sent: Nanos(sent), done: Nanos(done), decision, replica: (id % 2) as u16 }
         })
         .collect();

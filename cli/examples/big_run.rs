@@ -72,7 +72,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         started_unix_ns: 1_700_000_000_000_000_000,
         canary_nonce: None,
         events: Vec::new(),
-        load: Some(LoadPhase { from_ns: Nanos::ZERO, begin_ns: Nanos::ZERO, to_ns: to }),
+        load: Some(LoadPhase { from_ns: Nanos::ZERO, start_ns: Nanos::ZERO, to_ns: to }),
         recorded: Some(recorded),
     };
     manifest.write(&dir)?;

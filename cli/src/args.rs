@@ -28,7 +28,7 @@ pub use overrides::OverrideArgs;
 pub use page::PageArgs;
 pub use publish::PublishArgs;
 pub use report::{JsonArgs, ReportArgs};
-pub use run::{PlaceArgs, RunArgs, SessionArgs};
+pub use run::{RunArgs, SessionArgs, TargetArgs};
 pub use runs::{ListArgs, ShowArgs};
 pub use schema::{SchemaArgs, SchemaOf};
 pub use shell::{CompletionsArgs, ManArgs};

@@ -21,11 +21,11 @@ use crate::{
     args::ReportArgs,
     exit::{Exit, Failure},
     observe::{guess::Proposal, inspection::Inspection},
-    run_store::Entry,
+    run_store::RunEntry,
 };
 use crate::{
     live::json::Object,
-    output::{dashboards::DashboardsReport, run_list::Shelf},
+    output::{dashboards::DashboardsReport, run_list::RunList},
 };
 use saasbench_model::scenario::Scenario;
 use saasbench_record::{
@@ -34,7 +34,7 @@ use saasbench_record::{
 };
 use saasbench_report::{
     capacity, comparison,
-    gate::Beside,
+    gate::GateInputs,
     github::GitHub,
     style::{BAD, FAINT, STRONG, UNSURE, paint},
     terminal,
@@ -146,7 +146,12 @@ impl<'a> Output<'a> {
     ///
     /// # Errors
     /// When a file cannot be written; the others are written all the same.
-    pub fn report(&mut self, report: &Report, beside: Beside<'_>, args: &ReportArgs) -> Result<(), Failure> {
+    pub fn report(
+        &mut self,
+        report: &Report,
+        beside: GateInputs<'_>,
+        args: &ReportArgs,
+    ) -> Result<(), Failure> {
         self.judged(beside.and(report.outcome));
         let mut failure = None;
         let mut is_stdout_taken = false;
@@ -222,9 +227,9 @@ impl<'a> Output<'a> {
     ///
     /// # Errors
     /// When they cannot be written.
-    pub fn shelf(&mut self, runs: &[Entry], now_unix_ns: i64, json: Option<&Path>) -> Result<(), Failure> {
+    pub fn shelf(&mut self, runs: &[RunEntry], now_unix_ns: i64, json: Option<&Path>) -> Result<(), Failure> {
         let text = || if runs.is_empty() { String::new() } else { run_list::render(runs, now_unix_ns) };
-        self.deliver(&Shelf::new(runs), text, json)
+        self.deliver(&RunList::new(runs), text, json)
     }
 
     /// A comparison of runs, as [`Self::report`] does it; and as Markdown in a file (`-` for standard output, in place of

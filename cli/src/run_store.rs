@@ -22,7 +22,7 @@ pub const LATEST: &str = "latest";
 
 /// A directory among recorded runs.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Entry {
+pub struct RunEntry {
     /// Its name.
     pub run: String,
     /// Where it is.
@@ -43,7 +43,7 @@ pub enum Content {
     /// A search for the capacity, whose steps are runs of their own.
     Capacity {
         /// What it came to.
-        capacity: Box<Searched>,
+        capacity: Box<CapacitySummary>,
     },
     /// None that could be read.
     Broken {
@@ -75,7 +75,7 @@ pub struct Recorded {
 
 /// A search for the capacity in brief, as its report has it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Searched {
+pub struct CapacitySummary {
     version: u32,
     /// Name of its scenario.
     pub scenario: String,
@@ -90,12 +90,12 @@ pub struct Searched {
     /// Whether the user has interrupted it.
     pub interrupted: bool,
     /// By number of replicas.
-    pub counts: Vec<Found>,
+    pub counts: Vec<CapacityPoint>,
 }
 
 /// What was found with a number of replicas.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Found {
+pub struct CapacityPoint {
     /// How many replicas.
     pub replicas: usize,
     /// The capacity with its interval, if both ends are known.
@@ -108,7 +108,7 @@ pub struct Found {
 
 /// What is looked for by a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sought {
+pub enum RunKind {
     /// Recorded runs only.
     Run,
     /// Those, and searches for the capacity.
@@ -176,7 +176,7 @@ pub fn names(shelf: &Path) -> io::Result<Vec<String>> {
 fn began(dir: &Path) -> Option<i64> {
     let read = |file: &str| {
         let text = fs::read_to_string(dir.join(file)).ok()?;
-        serde_json::from_str::<Begun>(&text).ok()
+        serde_json::from_str::<StartTime>(&text).ok()
     };
     let begun = read(manifest::FILE).or_else(|| read(result::FILE))?;
     Some(begun.started_unix_ns)
@@ -200,10 +200,10 @@ fn order(name: &str) -> (&str, &str, u64) {
 ///
 /// # Errors
 /// As [`names`].
-pub fn entries(shelf: &Path) -> io::Result<Vec<Entry>> {
+pub fn entries(shelf: &Path) -> io::Result<Vec<RunEntry>> {
     let entry = |run: String| {
         let path = shelf.join(&run);
-        Entry { bytes: bytes(&path), content: content(&path, &run), run, path }
+        RunEntry { bytes: bytes(&path), content: content(&path, &run), run, path }
     };
     Ok(names(shelf)?.into_iter().map(entry).collect())
 }
@@ -213,7 +213,7 @@ pub fn entries(shelf: &Path) -> io::Result<Vec<Entry>> {
 ///
 /// # Errors
 /// When there is none, or the name may be that of several.
-pub fn find(name: &Path, shelf: &Path, sought: Sought) -> Result<PathBuf, UnknownRun> {
+pub fn find(name: &Path, shelf: &Path, sought: RunKind) -> Result<PathBuf, UnknownRun> {
     if name.is_dir() {
         return Ok(name.to_owned());
     }
@@ -225,7 +225,7 @@ pub fn find(name: &Path, shelf: &Path, sought: Sought) -> Result<PathBuf, Unknow
     let names = names(shelf).unwrap_or_default();
     let is_sought = |run: &&String| {
         let has = |file: &str| shelf.join(run).join(file).is_file();
-        has(manifest::FILE) || sought == Sought::Any && has(result::FILE)
+        has(manifest::FILE) || sought == RunKind::Any && has(result::FILE)
     };
     let runs = || names.iter().filter(is_sought);
     if text == LATEST {
@@ -252,13 +252,13 @@ pub fn find(name: &Path, shelf: &Path, sought: Sought) -> Result<PathBuf, Unknow
 
 /// The part of a manifest, or of a report, by which runs are ordered.
 #[derive(Deserialize)]
-struct Begun {
+struct StartTime {
     started_unix_ns: i64,
 }
 
 /// The part of a manifest that is listed; the scenario's text may be long, and is skipped.
 #[derive(Deserialize)]
-struct Brief {
+struct ManifestHeader {
     format: u32,
     state: State,
     started_unix_ns: i64,
@@ -297,7 +297,7 @@ fn content(dir: &Path, run: &str) -> Content {
         }
         Err(error) => return broken(format!("{}: {error}", manifest::FILE)),
     };
-    let brief: Brief = match serde_json::from_str(&text) {
+    let brief: ManifestHeader = match serde_json::from_str(&text) {
         Ok(brief) => brief,
         Err(error) => return broken(format!("{}: {error}", manifest::FILE)),
     };
@@ -331,7 +331,7 @@ fn searched(dir: &Path) -> Option<Content> {
         }
         Err(_) => return None,
     };
-    match serde_json::from_str::<Searched>(&text) {
+    match serde_json::from_str::<CapacitySummary>(&text) {
         Ok(search) if search.version > result::VERSION => {
             broken(format!("written by a newer version: its version is {}", search.version))
         }

@@ -22,7 +22,7 @@ const WINDOW: i64 = 5_000_000_000;
 pub(crate) enum Kind {
     /// One tenant and a GET without a limit.
     Plain,
-    /// A hundred tenants with a limit, whose answers say how it stands; some two thirds are refused.
+    /// A hundred tenants with a limit, whose answers say how it stands; some two thirds are rejected.
     Limited,
 }
 

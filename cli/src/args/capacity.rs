@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, ValueEnum};
 
-use super::PlaceArgs;
+use super::TargetArgs;
 use saasbench_model::scenario::capacity::{By, precision};
 
 const EXAMPLES: &str = "Examples:
@@ -86,7 +86,7 @@ pub struct CapacityArgs {
 
     /// Where it runs
     #[command(flatten)]
-    pub place: PlaceArgs,
+    pub place: TargetArgs,
 
     /// Where the recorded runs of the steps go
     #[arg(long, value_name = "DIR", default_value = "runs")]

@@ -21,7 +21,7 @@ pub struct RunArgs {
 
     /// Where it runs
     #[command(flatten)]
-    pub place: PlaceArgs,
+    pub place: TargetArgs,
 
     /// What is changed of its loads
     #[command(flatten)]
@@ -64,7 +64,7 @@ pub struct SessionArgs {
 /// Where a run takes place: on the embedded service unless it is told otherwise.
 #[derive(Debug, Default, Args)]
 #[command(group = ArgGroup::new("elsewhere").args(["targets", "env"]))]
-pub struct PlaceArgs {
+pub struct TargetArgs {
     /// Run against this replica of a service instead of the embedded one; repeat it for every replica
     #[arg(long = "target", value_name = "URL", conflicts_with = "env")]
     pub targets: Vec<String>,
@@ -81,7 +81,7 @@ pub struct PlaceArgs {
     #[arg(long, value_name = "URL", requires = "targets")]
     pub redis: Option<String>,
 
-    /// Nobody else uses the targets while the run goes: only then can refusals and surplus counts be called wrong
+    /// Nobody else uses the targets while the run goes: only then can rejections and surplus counts be called wrong
     #[arg(long, requires = "targets")]
     pub exclusive: bool,
 

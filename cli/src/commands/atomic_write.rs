@@ -38,40 +38,40 @@ pub(super) fn write_all_new(files: &[(&Path, &str)], overwrite: bool) -> Result<
     if !taken.is_empty() {
         return Err(there_already(&taken));
     }
-    put_all(stage_all(files)?, overwrite)
+    commit_all(stage_all(files)?, overwrite)
 }
 
 /// A text on its way to its place.
 #[derive(Debug)]
-struct Staged<'a> {
+struct StagedFile<'a> {
     path: &'a Path,
     text: &'a str,
     /// It stands there already, in a file that goes into its place at once. Dropped, it is removed.
     part: Option<NamedTempFile>,
 }
 
-fn stage_all<'a>(files: &[(&'a Path, &'a str)]) -> Result<Vec<Staged<'a>>, Failure> {
+fn stage_all<'a>(files: &[(&'a Path, &'a str)]) -> Result<Vec<StagedFile<'a>>, Failure> {
     let staged = files.iter().map(|(path, text)| stage(path, text).map_err(|error| unwritable(path, &error)));
     staged.collect()
 }
 
-fn stage<'a>(path: &'a Path, text: &'a str) -> io::Result<Staged<'a>> {
+fn stage<'a>(path: &'a Path, text: &'a str) -> io::Result<StagedFile<'a>> {
     if path.is_dir() {
         return Err(io::ErrorKind::IsADirectory.into());
     }
     if is_stream(path) || leads_nowhere(path) {
-        return Ok(Staged { path, text, part: None });
+        return Ok(StagedFile { path, text, part: None });
     }
     // Of a name that nobody else has, with the rights of any new file.
     let create = |part: &Path| OpenOptions::new().write(true).create_new(true).open(part);
     let mut part = Builder::new().prefix(".saasbench-").make_in(parent(&place(path)), create)?;
     part.as_file_mut().write_all(text.as_bytes())?;
     part.as_file().sync_data()?;
-    Ok(Staged { path, text, part: Some(part) })
+    Ok(StagedFile { path, text, part: Some(part) })
 }
 
 /// Puts all into their places; where one fails, those that are new there are removed again.
-fn put_all(staged: Vec<Staged<'_>>, overwrite: bool) -> Result<(), Failure> {
+fn commit_all(staged: Vec<StagedFile<'_>>, overwrite: bool) -> Result<(), Failure> {
     let mut made = Vec::new();
     for one in staged {
         let path = one.path;
@@ -91,7 +91,7 @@ fn put_all(staged: Vec<Staged<'_>>, overwrite: bool) -> Result<(), Failure> {
 }
 
 /// Puts what was written into its place; says whether nothing was there before.
-fn put(staged: Staged<'_>, overwrite: bool) -> io::Result<bool> {
+fn put(staged: StagedFile<'_>, overwrite: bool) -> io::Result<bool> {
     let Some(part) = staged.part else {
         return fs::write(staged.path, staged.text).map(|()| false);
     };
@@ -202,7 +202,7 @@ mod tests {
         let (csv, toml) = (at("a.csv"), at("a.toml"));
         let staged = stage_all(&[(&csv, "new"), (&toml, "new")]).unwrap();
         fs::write(&toml, "another's").unwrap();
-        let failure = put_all(staged, false).unwrap_err();
+        let failure = commit_all(staged, false).unwrap_err();
         assert_eq!(failure, there_already(&[&toml]));
         assert_eq!(names(dir.path()), ["a.toml"]);
         assert_eq!(fs::read_to_string(&toml).unwrap(), "another's");
@@ -211,7 +211,7 @@ mod tests {
         fs::remove_file(&toml).unwrap();
         let staged = stage_all(&[(&csv, "new"), (&toml, "new")]).unwrap();
         fs::create_dir(&toml).unwrap();
-        assert!(put_all(staged, true).is_err());
+        assert!(commit_all(staged, true).is_err());
         assert_eq!(
             (names(dir.path()), fs::read_to_string(&csv).unwrap()),
             (vec!["a.csv".into(), "a.toml".into()], "new".into())

@@ -18,11 +18,11 @@ use super::{
     scenario::{declare, load},
     session::{Session, Signals, record_failure},
 };
-use crate::commands::capacity::search_run::Hunt;
-use crate::commands::target::{bring_up, take_down};
+use crate::commands::capacity::search_run::CapacitySearchRun;
+use crate::commands::target::{start, stop};
 use crate::{
     args::{CapacityArgs, ReportArgs},
-    environment::{Up, local},
+    environment::{RunningEnvironment, local},
     exit::{Exit, Failure},
     output::{Output, files},
 };
@@ -120,9 +120,9 @@ async fn search(
             scenario.embedded.replicas = *replicas;
         }
         let work = Work { args, scenario, text, settings, dir: &dir, signals };
-        let bring_up = signals.stop.run_until_cancelled(bring_up(&args.place, scenario));
+        let start = signals.stop.run_until_cancelled(start(&args.place, scenario));
         // Whatever had been started by then ends where it is dropped.
-        let up = match bring_up.await? {
+        let up = match start.await? {
             Ok(up) => up,
             Err(error) => return Some(Failure::from(&error)),
         };
@@ -164,7 +164,7 @@ impl Work<'_> {
     /// `last` is what was found with fewer replicas.
     async fn one(
         &self,
-        up: Up,
+        up: RunningEnvironment,
         last: Option<&Count>,
         output: &mut Output<'_>,
     ) -> (Option<Count>, Option<Failure>) {
@@ -184,20 +184,20 @@ impl Work<'_> {
             text: self.text.clone(),
             up: &up,
             workers: self.args.workers,
-            own_metrics: None,
+            self_metrics: None,
             in_flight: None,
             quiet: self.args.quiet,
         };
         let checked = session.check(output);
         let deadline = begin + self.settings.budget_of_each();
-        let mut hunt = Hunt::new(self, up, replicas, last, deadline);
+        let mut hunt = CapacitySearchRun::new(self, up, replicas, last, deadline);
         let ended = match checked {
             Ok(()) => hunt.run(output).await,
             Err(failure) => Err(failure),
         };
         let has_begun = hunt.has_begun();
         let (steps, bracket, up) = hunt.finish();
-        let death = take_down(up).await.map(|death| {
+        let death = stop(up).await.map(|death| {
             let hint = format!("the steps so far are in {}", self.dir.display());
             Failure::new(Exit::Unreachable, death.to_string()).hint(hint)
         });

@@ -6,13 +6,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     args::PublishArgs,
-    environment::{EnvironmentError, Up, access::credentials, local},
+    environment::{EnvironmentError, RunningEnvironment, access::credentials, local},
     exit::{Exit, Failure},
     observe::{http_client, prometheus::client::Credentials},
     output::Output,
     publish::{
         grafana::{Grafana, annotations},
-        self_metrics::{OwnMetrics, Push},
+        self_metrics::{Push, SelfMetricsServer},
     },
 };
 use saasbench_engine::connect::tls::{Trust, config};
@@ -42,32 +42,32 @@ pub(super) fn check(args: &PublishArgs, env: Option<&str>) -> Result<(), Failure
 ///
 /// # Errors
 /// When the address is not to be had, or [`check`] finds something.
-pub(super) async fn own_metrics(
+pub(super) async fn self_metrics(
     args: &PublishArgs,
-    up: &mut Up,
+    up: &mut RunningEnvironment,
     quiet: bool,
     output: &mut Output<'_>,
-) -> Result<Option<OwnMetrics>, Failure> {
-    let mut own_metrics = OwnMetrics::new();
-    match (args.metrics_listen, up.own_metrics.take()) {
-        (Some(address), _) => own_metrics.listen(address).await.map_err(|error| {
+) -> Result<Option<SelfMetricsServer>, Failure> {
+    let mut self_metrics = SelfMetricsServer::new();
+    match (args.metrics_listen, up.self_metrics.take()) {
+        (Some(address), _) => self_metrics.listen(address).await.map_err(|error| {
             Failure::new(Exit::Usage, format!("cannot serve the run's own metrics on {address}: {error}"))
                 .hint("choose another address with --metrics-listen; port 0 takes any that is free")
         })?,
-        (None, Some(listener)) => own_metrics.serve(listener).map_err(|error| {
+        (None, Some(listener)) => self_metrics.serve(listener).map_err(|error| {
             Failure::new(Exit::Broken, format!("cannot serve the run's own metrics: {error}"))
         })?,
         (None, None) => {}
     }
-    if let Some(url) = own_metrics.url() {
+    if let Some(url) = self_metrics.url() {
         output.note(&format!("the run's own metrics: {url}"), quiet);
     }
     let push = push(args)?;
-    if own_metrics.url().is_none() && push.is_none() {
+    if self_metrics.url().is_none() && push.is_none() {
         return Ok(None);
     }
-    push.into_iter().for_each(|push| own_metrics.push_to(push));
-    Ok(Some(own_metrics))
+    push.into_iter().for_each(|push| self_metrics.push_to(push));
+    Ok(Some(self_metrics))
 }
 
 /// Tells Grafana of a run that has been judged, but not past `stop`; if it does not listen, that is told.

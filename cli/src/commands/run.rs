@@ -10,15 +10,15 @@ use super::{
     scenario::{declare, load},
     session::{Judged, Session, Signals, judge, record_failure, record_failure_text},
 };
-use crate::commands::target::{bring_up, take_down};
+use crate::commands::target::{start, stop};
 use crate::{
-    args::{PlaceArgs, RunArgs, SessionArgs},
+    args::{RunArgs, SessionArgs, TargetArgs},
     exit::{Exit, Failure},
     output::{Output, files},
 };
 use saasbench_model::scenario::{Scenario, overrides::Overrides};
 use saasbench_record::{manifest::ScenarioText, writer::create_directory};
-use saasbench_report::gate::Beside;
+use saasbench_report::gate::GateInputs;
 use saasbench_verify::compare::Comparison;
 
 /// Runs a scenario from end to end.
@@ -57,7 +57,7 @@ fn change(scenario: &mut Scenario, text: &mut ScenarioText, overrides: Overrides
 pub(super) async fn go(
     scenario: Scenario,
     text: ScenarioText,
-    place: &PlaceArgs,
+    place: &TargetArgs,
     args: &SessionArgs,
     output: &mut Output<'_>,
 ) -> Result<Exit, Failure> {
@@ -65,15 +65,15 @@ pub(super) async fn go(
     let baselines = open_all(&args.baseline.baselines)?;
     files::check(&args.report)?;
     is_of(&baselines, &text)?;
-    let mut up = bring_up(place, &scenario).await.map_err(|error| Failure::from(&error))?;
-    let own_metrics = publish::own_metrics(&args.publish, &mut up, args.display.quiet, output).await?;
+    let mut up = start(place, &scenario).await.map_err(|error| Failure::from(&error))?;
+    let self_metrics = publish::self_metrics(&args.publish, &mut up, args.display.quiet, output).await?;
     let overrides = text.overrides;
     let mut session = Session {
         scenario: Arc::new(scenario),
         text,
         up: &up,
         workers: args.workers,
-        own_metrics,
+        self_metrics,
         in_flight: None,
         quiet: args.display.quiet,
     };
@@ -86,22 +86,22 @@ pub(super) async fn go(
     }
     let signals = Signals::listen();
     let recorded = session.record(&dir, output, &signals).await;
-    let death = take_down(up).await;
-    let mut mishaps = Vec::new();
+    let death = stop(up).await;
+    let mut internal_errors = Vec::new();
     if let Err(error) = &recorded {
-        mishaps.push(record_failure_text(error));
+        internal_errors.push(record_failure_text(error));
     }
     if let Some(death) = &death {
-        mishaps.push(format!("{death}\nso the run was against a part of the stack only"));
+        internal_errors.push(format!("{death}\nso the run was against a part of the stack only"));
     }
-    mishaps.iter().for_each(|mishap| output.warn(mishap));
+    internal_errors.iter().for_each(|mishap| output.warn(mishap));
     let judged = judge(&dir, &recorded)?;
     // The run has its verdict, whatever becomes of the comparison.
     let compared = compare_with(&baselines, &dir, args);
     if let Some(Err(error)) = &judged.page {
-        mishaps.push(format!("the report could not be written: {error}"));
+        internal_errors.push(format!("the report could not be written: {error}"));
     }
-    let ended = Ended { judged, compared, mishaps };
+    let ended = Ended { judged, compared, internal_errors };
     output.report(&ended.judged.report, ended.beside(), &args.report)?;
     output.page(ended.judged.page.as_ref(), args.display.quiet);
     // Whoever interrupts from here on has the whole run, and only waits no longer. A run that was interrupted is told of, too.
@@ -121,19 +121,20 @@ struct Ended {
     judged: Judged,
     compared: Option<Result<Comparison, Failure>>,
     /// What went wrong with saasbench itself.
-    mishaps: Vec<String>,
+    internal_errors: Vec<String>,
 }
 
 impl Ended {
-    fn beside(&self) -> Beside<'_> {
+    fn beside(&self) -> GateInputs<'_> {
         let compared = self.compared.as_ref();
         let compared = compared.map(|compared| compared.as_ref().map_err(|failure| &*failure.message));
-        Beside { compared, mishaps: &self.mishaps }
+        GateInputs { compared, internal_errors: &self.internal_errors }
     }
 
     fn exit(&self, interrupted: bool) -> Exit {
         let unkept = self.compared.as_ref().and_then(|compared| compared.as_ref().err());
-        let broken = !self.mishaps.is_empty() || unkept.is_some_and(|failure| failure.exit == Exit::Broken);
+        let broken =
+            !self.internal_errors.is_empty() || unkept.is_some_and(|failure| failure.exit == Exit::Broken);
         Exit::of_run(self.beside().and(self.judged.report.outcome), broken, interrupted)
     }
 }

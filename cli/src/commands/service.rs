@@ -14,7 +14,7 @@ pub fn part(args: &PartArgs) -> Failure {
     let Some((program, arguments)) = args.command.split_first() else {
         return Failure::new(Exit::Usage, "no program is named");
     };
-    let error = child_service::become_mortal(args.parent, Path::new(program), arguments);
+    let error = child_service::exec_with_parent_death_signal(args.parent, Path::new(program), arguments);
     Failure::new(Exit::Unreachable, format!("cannot start {}: {error}", program.display()))
 }
 

@@ -12,16 +12,16 @@ use tokio::sync::oneshot;
 
 use self::observer::Observer;
 pub(super) use self::{
-    judging::{Judged, judge, judge_beside, record_failure, record_failure_text},
+    judging::{Judged, judge, judge_with_observer, record_failure, record_failure_text},
     signals::Signals,
 };
-use crate::commands::session::{abort_monitor::Guard, manifest_writer::Journal};
+use crate::commands::session::{abort_monitor::AbortMonitor, manifest_writer::ManifestWriter};
 use crate::{
-    environment::Up,
+    environment::RunningEnvironment,
     exit::{Exit, Failure},
     live::view::Phase,
     output::{Output, details},
-    publish::self_metrics::{Live, OwnMetrics, Subject},
+    publish::self_metrics::{Live, SelfMetricsServer, Subject},
 };
 use saasbench_engine::{
     canary::Canaries,
@@ -31,7 +31,7 @@ use saasbench_engine::{
         endpoint::{Endpoint, Protocol},
     },
     drive,
-    rate_control::{Controls, Listener},
+    rate_control::{RateControl, RateControlReceiver},
     render::Origin,
     self_monitor::in_flight::InFlight,
     wire::Wire,
@@ -54,11 +54,11 @@ pub(super) struct Session<'a> {
     /// The same as it was read, for the record.
     pub(super) text: ScenarioText,
     /// Where.
-    pub(super) up: &'a Up,
+    pub(super) up: &'a RunningEnvironment,
     /// Threads that send requests, if that many were asked for.
     pub(super) workers: Option<NonZero<usize>>,
     /// Where the run's own metrics are served, if anywhere.
-    pub(super) own_metrics: Option<OwnMetrics>,
+    pub(super) self_metrics: Option<SelfMetricsServer>,
     /// Who wants to know how many requests are under way, if anybody does.
     pub(super) in_flight: Option<oneshot::Sender<Arc<InFlight>>>,
     /// Whether it says nothing on its way.
@@ -69,9 +69,9 @@ pub(super) struct Session<'a> {
 struct Drive<'a> {
     setup: Setup,
     observer: &'a Observer<'a>,
-    own_metrics: Option<&'a OwnMetrics>,
+    self_metrics: Option<&'a SelfMetricsServer>,
     signals: &'a Signals,
-    turns: Listener,
+    turns: RateControlReceiver,
 }
 
 impl Session<'_> {
@@ -96,9 +96,9 @@ impl Session<'_> {
     ) -> Result<(), RecordError> {
         let clock = RunClock::start();
         let canaries = self.scenario.uses_canaries().then(Canaries::draw);
-        let mut journal = Journal::begin(dir, self.manifest(clock, canaries.as_ref()))?;
-        let own_metrics = self.publish(clock, dir, output).await;
-        let controls = Controls::default();
+        let mut journal = ManifestWriter::begin(dir, self.manifest(clock, canaries.as_ref()))?;
+        let self_metrics = self.publish(clock, dir, output).await;
+        let controls = RateControl::default();
         // Whatever is done by hand from now on is to be in the record.
         let turns = controls.listen();
         output.follow(&self.scenario, clock, &signals.interrupt, &controls, self.quiet);
@@ -108,12 +108,12 @@ impl Session<'_> {
         observer.before(&signals.stop, output, self.quiet).await?;
 
         let setup = self.setup(clock, canaries).paced_by(turns.clone());
-        let drive = Drive { setup, observer: &observer, own_metrics: own_metrics.as_ref(), signals, turns };
+        let drive = Drive { setup, observer: &observer, self_metrics: self_metrics.as_ref(), signals, turns };
         self.drive(drive, &mut journal, output).await?;
 
         observer.after(journal.manifest(), &signals.stop, output, self.quiet).await?;
-        if let Some(own_metrics) = own_metrics {
-            let lost = own_metrics.finish(&signals.stop, |text| output.note(text, self.quiet)).await;
+        if let Some(self_metrics) = self_metrics {
+            let lost = self_metrics.finish(&signals.stop, |text| output.note(text, self.quiet)).await;
             lost.into_iter().for_each(|lost| output.warn(&lost));
         }
         output.goes_on(Phase::Judging);
@@ -121,7 +121,7 @@ impl Session<'_> {
     }
 
     fn tell_details(&self, output: &mut Output<'_>) {
-        let Up { environment, reached, .. } = self.up;
+        let RunningEnvironment { environment, reached, .. } = self.up;
         let machine = details::machine(&Machine::this(), self.workers());
         let (plan, places) =
             (details::plan(&self.scenario), details::places(environment, &reached.endpoints));
@@ -146,12 +146,17 @@ impl Session<'_> {
     }
 
     /// Has the run's own metrics told of, where somebody wants to hear of them.
-    async fn publish(&mut self, clock: RunClock, dir: &Path, output: &mut Output<'_>) -> Option<OwnMetrics> {
-        let mut own_metrics = self.own_metrics.take()?;
-        if let Some(reason) = own_metrics.begin(subject(&self.scenario, self.up, clock, dir)).await {
+    async fn publish(
+        &mut self,
+        clock: RunClock,
+        dir: &Path,
+        output: &mut Output<'_>,
+    ) -> Option<SelfMetricsServer> {
+        let mut self_metrics = self.self_metrics.take()?;
+        if let Some(reason) = self_metrics.begin(subject(&self.scenario, self.up, clock, dir)).await {
             output.warn(&format!("the run's own metrics cannot be pushed, which is tried again: {reason}"));
         }
-        Some(own_metrics)
+        Some(self_metrics)
     }
 
     /// What all workers know.
@@ -167,10 +172,10 @@ impl Session<'_> {
     async fn drive(
         &mut self,
         drive: Drive<'_>,
-        journal: &mut Journal<'_>,
+        journal: &mut ManifestWriter<'_>,
         output: &mut Output<'_>,
     ) -> Result<(), RecordError> {
-        let Drive { setup, observer, own_metrics, signals, turns } = drive;
+        let Drive { setup, observer, self_metrics, signals, turns } = drive;
         let (scenario, clock, workers) = (&self.scenario, setup.clock, self.workers());
         let (in_flight, begun) = (Arc::clone(&setup.in_flight), Arc::clone(&setup.begun));
         let watching = observer.watch(Arc::clone(&in_flight))?;
@@ -181,7 +186,7 @@ impl Session<'_> {
         let halt = signals.stop.child_token();
         let fresh = self.up.environment.fresh;
         let (mut guard, aborted) =
-            Guard::new(scenario, fresh, watching.stalled(), clock, halt.clone(), turns.clone());
+            AbortMonitor::new(scenario, fresh, watching.stalled(), clock, halt.clone(), turns.clone());
         let (recorder, sink) = Recorder::start_with_observer(
             journal.dir().to_owned(),
             Arc::clone(scenario),
@@ -193,8 +198,8 @@ impl Session<'_> {
             move |batch| guard.look(batch),
         )?;
         let live = Live { tally: recorder.tally(), in_flight, stalled: watching.stalled() };
-        if let Some(own_metrics) = own_metrics {
-            own_metrics.load_begins(live.clone());
+        if let Some(self_metrics) = self_metrics {
+            self_metrics.load_begins(live.clone());
         }
         output.loads(live, begun);
         let endpoints = Arc::clone(&self.up.reached.endpoints);
@@ -246,7 +251,7 @@ fn check_routing(scenario: &Scenario, replicas: usize) -> Result<(), Failure> {
 /// The process may have enough connections open; where only open loads with all their users would need more, that is noted.
 fn check_descriptors(
     scenario: &Scenario,
-    up: &Up,
+    up: &RunningEnvironment,
     quiet: bool,
     output: &mut Output<'_>,
 ) -> Result<(), Failure> {
@@ -263,7 +268,7 @@ fn check_descriptors(
 }
 
 /// Whose metrics the run's own are.
-fn subject(scenario: &Arc<Scenario>, up: &Up, clock: RunClock, dir: &Path) -> Subject {
+fn subject(scenario: &Arc<Scenario>, up: &RunningEnvironment, clock: RunClock, dir: &Path) -> Subject {
     Subject {
         scenario: Arc::clone(scenario),
         run: dir.file_name().unwrap_or_default().to_string_lossy().into_owned(),

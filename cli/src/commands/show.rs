@@ -12,10 +12,10 @@ use crate::{
     args::ShowArgs,
     exit::{Exit, Failure},
     output::{Output, files},
-    run_store::{self, Sought},
+    run_store::{self, RunKind},
 };
 use saasbench_record::reader::{OpenError, RecordedRun};
-use saasbench_report::gate::Beside;
+use saasbench_report::gate::GateInputs;
 use saasbench_verify::{
     REPORT_VERSION, Report,
     capacity::result::{self, CapacityReport},
@@ -30,7 +30,7 @@ const SHELF: &str = "runs";
 /// When there is no such run, or it can neither be read nor judged.
 pub fn show(args: &ShowArgs, output: &mut Output<'_>) -> Result<Exit, Failure> {
     files::check(&args.report)?;
-    let dir = found_in(&args.run, &args.out, Sought::Any)?;
+    let dir = found_in(&args.run, &args.out, RunKind::Any)?;
     if args.path {
         output.say(&format!("{}\n", dir.display()))?;
         return Ok(Exit::Pass);
@@ -47,7 +47,7 @@ pub fn show(args: &ShowArgs, output: &mut Output<'_>) -> Result<Exit, Failure> {
         Some(report) => report,
         None => judged(&dir)?,
     };
-    output.report(&report, Beside::default(), &args.report)?;
+    output.report(&report, GateInputs::default(), &args.report)?;
     Ok(Exit::Pass)
 }
 
@@ -56,7 +56,7 @@ pub fn show(args: &ShowArgs, output: &mut Output<'_>) -> Result<Exit, Failure> {
 /// # Errors
 /// When there is none.
 pub(super) fn found(name: &Path) -> Result<PathBuf, Failure> {
-    found_in(name, Path::new(SHELF), Sought::Run)
+    found_in(name, Path::new(SHELF), RunKind::Run)
 }
 
 /// The same where a search for the capacity will do, too.
@@ -64,10 +64,10 @@ pub(super) fn found(name: &Path) -> Result<PathBuf, Failure> {
 /// # Errors
 /// As [`found`].
 pub(super) fn found_any(name: &Path) -> Result<PathBuf, Failure> {
-    found_in(name, Path::new(SHELF), Sought::Any)
+    found_in(name, Path::new(SHELF), RunKind::Any)
 }
 
-fn found_in(name: &Path, shelf: &Path, sought: Sought) -> Result<PathBuf, Failure> {
+fn found_in(name: &Path, shelf: &Path, sought: RunKind) -> Result<PathBuf, Failure> {
     run_store::find(name, shelf, sought)
         .map_err(|error| Failure::new(Exit::Usage, error.to_string()).hint(error.hint()))
 }

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::commands::atomic_write::write_new;
 use crate::{
-    args::{PlaceArgs, StressArgs},
+    args::{StressArgs, TargetArgs},
     exit::{Exit, Failure},
     output::Output,
     scaffold::{
@@ -61,11 +61,11 @@ async fn run_or_save(args: &StressArgs, output: &mut Output<'_>) -> Result<Exit,
     }
     tell_of_secrets(&stress, "the record", args.session.display.quiet, output);
     let request = &args.request;
-    let place = PlaceArgs {
+    let place = TargetArgs {
         targets: stress.targets,
         insecure: request.insecure,
         roots: request.roots.clone(),
-        ..PlaceArgs::default()
+        ..TargetArgs::default()
     };
     go(scenario, text, &place, &args.session, output).await
 }

@@ -3,12 +3,12 @@
 use std::fs;
 
 use crate::{
-    args::PlaceArgs,
+    args::TargetArgs,
     environment::{
-        EnvironmentError, Up,
+        EnvironmentError, RunningEnvironment,
         access::PrometheusConfig,
         config,
-        connect::PlaceTrust,
+        connect::TlsTrust,
         embedded,
         external::{self, AdHoc},
         local,
@@ -20,8 +20,11 @@ use saasbench_model::scenario::Scenario;
 ///
 /// # Errors
 /// When it is not there, cannot be started, or the arguments contradict each other.
-pub(super) async fn bring_up(args: &PlaceArgs, scenario: &Scenario) -> Result<Up, EnvironmentError> {
-    let trust = PlaceTrust::read(args.insecure, args.roots.as_deref(), "--roots")?;
+pub(super) async fn start(
+    args: &TargetArgs,
+    scenario: &Scenario,
+) -> Result<RunningEnvironment, EnvironmentError> {
+    let trust = TlsTrust::read(args.insecure, args.roots.as_deref(), "--roots")?;
     if let Some(name) = &args.env {
         if name == local::LOCAL {
             check_local(args)?;
@@ -58,24 +61,24 @@ pub(super) async fn bring_up(args: &PlaceArgs, scenario: &Scenario) -> Result<Up
     external::ad_hoc(given, scenario, trust).await
 }
 
-/// Refuses what the local stack has no use for.
-fn check_local(args: &PlaceArgs) -> Result<(), EnvironmentError> {
-    let refused = |flag: &str, why: &str, hint: &str| {
+/// Rejects what the local stack has no use for.
+fn check_local(args: &TargetArgs) -> Result<(), EnvironmentError> {
+    let rejected = |flag: &str, why: &str, hint: &str| {
         let message = format!("{flag} is not for the environment `{}`: {why}", local::LOCAL);
         Err(EnvironmentError::Usage { message, hint: hint.to_owned() })
     };
     let (why, hint) = ("its replicas answer without TLS", "leave it out");
     if args.insecure {
-        return refused("--insecure", why, hint);
+        return rejected("--insecure", why, hint);
     }
     if args.roots.is_some() {
-        return refused("--roots", why, hint);
+        return rejected("--roots", why, hint);
     }
     Ok(())
 }
 
 /// Ends what was started for runs; says so if a part of it had died by itself.
-pub(super) async fn take_down(up: Up) -> Option<local::Death> {
+pub(super) async fn stop(up: RunningEnvironment) -> Option<local::ServiceExit> {
     if let Some(servers) = up.embedded {
         // Its thread ends on its own; waiting for it must not hold up this one's tasks.
         let _ = tokio::task::spawn_blocking(move || servers.stop()).await;

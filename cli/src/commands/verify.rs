@@ -7,7 +7,7 @@ use crate::{
     output::{Output, files},
 };
 use saasbench_record::manifest::State;
-use saasbench_report::gate::Beside;
+use saasbench_report::gate::GateInputs;
 
 /// Opens the run, judges it, and reports. The run itself stays as it is.
 ///
@@ -18,6 +18,6 @@ pub fn verify(args: &VerifyArgs, output: &mut Output<'_>) -> Result<Exit, Failur
     let run = open(&found(&args.run)?)?;
     let report =
         saasbench_verify::verify(&run).map_err(|error| Failure::new(Exit::Usage, error.to_string()))?;
-    output.report(&report, Beside::default(), &args.report)?;
+    output.report(&report, GateInputs::default(), &args.report)?;
     Ok(Exit::of_run(report.outcome, false, report.state == State::Interrupted))
 }

@@ -16,9 +16,9 @@ use super::{
     template::{self, Times},
     variable::{Chosen, Source},
 };
-use crate::observe::prometheus::client::{AskError, Client};
+use crate::observe::prometheus::client::{ApiError, Client};
 use saasbench_exposition::Labels;
-use saasbench_record::{prometheus::matrix, query::Question};
+use saasbench_record::{prometheus::matrix, query::ApiRequest};
 
 /// Points of a graph, where the panel does not say.
 const POINTS: f64 = 1_000.0;
@@ -72,7 +72,7 @@ impl<'a> Checker<'a> {
         let names = checker.label_values("__name__", None).await.map_err(|finding| finding.to_string())?;
         checker.catalogue.names = names.into_iter().collect();
         // Stores that are like Prometheus need not know types.
-        if let Ok(answer) = client.ask(&Question::Metadata).await {
+        if let Ok(answer) = client.ask(&ApiRequest::Metadata).await {
             checker.catalogue.add_metadata(&answer);
         }
         // Without an answer intervals are not known: Grafana's assumption serves, too.
@@ -121,23 +121,23 @@ impl<'a> Checker<'a> {
         checked
     }
 
-    async fn ask(&self, question: &Question) -> Result<Value, Finding> {
+    async fn ask(&self, question: &ApiRequest) -> Result<Value, Finding> {
         self.client.ask(question).await.map_err(|error| match error {
-            AskError::Refused(message) => Finding::Refused(message),
+            ApiError::Rejected(message) => Finding::Rejected(message),
             error => Finding::NoAnswer(error.to_string()),
         })
     }
 
     async fn label_values(&self, label: &str, selector: Option<String>) -> Result<Vec<String>, Finding> {
         let (start, end) = self.span;
-        let question = Question::LabelValues { label: label.to_owned(), selector, start, end };
+        let question = ApiRequest::LabelValues { label: label.to_owned(), selector, start, end };
         Ok(texts(&self.ask(&question).await?))
     }
 
     /// The label sets of a selector.
     async fn series(&self, selector: &str) -> Result<Vec<Value>, Finding> {
         let (start, end) = self.span;
-        let answer = self.ask(&Question::Series { selector: selector.to_owned(), start, end }).await?;
+        let answer = self.ask(&ApiRequest::Series { selector: selector.to_owned(), start, end }).await?;
         Ok(answer.get("data").and_then(Value::as_array).cloned().unwrap_or_default())
     }
 
@@ -204,9 +204,9 @@ impl<'a> Checker<'a> {
         let asked = template::fill(&query.expr, chosen, &times).into_owned();
         let (start, end) = self.span;
         let question = if query.instant {
-            Question::Instant { query: asked.clone(), time: end }
+            ApiRequest::Instant { query: asked.clone(), time: end }
         } else {
-            Question::Range { query: asked.clone(), start, end, step: times.step }
+            ApiRequest::Range { query: asked.clone(), start, end, step: times.step }
         };
         let findings = match self.ask(&question).await {
             Err(finding) => vec![finding],
@@ -300,9 +300,9 @@ fn scopes(
 }
 
 /// The scrapes at the end of a span: enough to tell their intervals by, and few enough for a Prometheus with many targets.
-fn recent_scrapes(span: (f64, f64)) -> Question {
+fn recent_scrapes(span: (f64, f64)) -> ApiRequest {
     let seconds = (span.1 - span.0).ceil().clamp(1.0, SCRAPES_WITHIN);
-    Question::Instant { query: format!("up[{seconds:.0}s]"), time: span.1 }
+    ApiRequest::Instant { query: format!("up[{seconds:.0}s]"), time: span.1 }
 }
 
 /// `15s`, `>1m`: a length of time in seconds.
@@ -321,7 +321,7 @@ mod tests {
         for (span, range) in
             [((0.0, 7.0 * 86_400.0), "up[600s]"), ((0.0, 59.5), "up[60s]"), ((5.0, 5.0), "up[1s]")]
         {
-            let Question::Instant { query, time } = recent_scrapes(span) else { unreachable!() };
+            let ApiRequest::Instant { query, time } = recent_scrapes(span) else { unreachable!() };
             assert_eq!((query.as_str(), time), (range, span.1));
         }
     }

@@ -17,8 +17,8 @@ pub enum Severity {
 /// What is wrong with a query, its panel, or a variable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Finding {
-    /// Prometheus refuses the query; its words.
-    Refused(String),
+    /// Prometheus rejects the query; its words.
+    Rejected(String),
     /// It does not answer; why.
     NoAnswer(String),
     /// A variable that the dashboard does not have.
@@ -131,7 +131,7 @@ impl Finding {
     /// The word for its kind in JSON.
     pub fn kind(&self) -> &'static str {
         match self {
-            Self::Refused(_) => "query-error",
+            Self::Rejected(_) => "query-error",
             Self::NoAnswer(_) => "no-answer",
             Self::UnknownVariable { .. } => "unknown-variable",
             Self::NoValues(_) => "variable-without-values",
@@ -166,7 +166,7 @@ fn near(nearest: Option<&String>) -> String {
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Refused(message) => write!(f, "Prometheus refuses the query: {message}"),
+            Self::Rejected(message) => write!(f, "Prometheus rejects the query: {message}"),
             Self::NoAnswer(reason) => write!(f, "Prometheus does not answer: {reason}"),
             Self::UnknownVariable { name, nearest } => {
                 write!(f, "the dashboard has no variable `{name}`{}", near(nearest.as_ref()))

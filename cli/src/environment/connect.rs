@@ -7,7 +7,7 @@ use rustls::ClientConfig;
 use super::{EnvironmentError, access::Access};
 use crate::observe::{
     http_client,
-    prometheus::client::{AskError, Client},
+    prometheus::client::{ApiError, Client},
     store,
 };
 use saasbench_engine::{
@@ -21,21 +21,21 @@ use saasbench_engine::{
     http2,
 };
 use saasbench_model::{redact, scenario::http::Http, units::Nanos};
-use saasbench_record::{manifest::Replica, query::Question};
+use saasbench_record::{manifest::Replica, query::ApiRequest};
 
 /// How long a part of the environment may take to answer before it is called unreachable.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Whom to trust, as a place says it; it has the last word over the scenario's `[http]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PlaceTrust {
+pub struct TlsTrust {
     /// Any certificate is good enough.
     pub insecure: bool,
     /// Text and name of a PEM file with authorities.
     pub roots: Option<(String, String)>,
 }
 
-impl PlaceTrust {
+impl TlsTrust {
     /// What a place says: `None` where it says nothing.
     ///
     /// # Errors
@@ -105,7 +105,7 @@ pub async fn replicas(
 /// Whom `http` says to trust; nobody where TLS `is_needed` by none.
 fn trust(http: &Http, is_needed: bool) -> Trust<'_> {
     match &http.roots {
-        _ if http.insecure => Trust::Anybody,
+        _ if http.insecure => Trust::AcceptAnyCertificate,
         Some((pem, file)) => Trust::Roots { pem, file },
         None if is_needed => Trust::System,
         None => Trust::Nobody,
@@ -168,9 +168,9 @@ pub async fn prometheus(access: Option<&Access>, http: &Http) -> Result<Option<C
     let http = http_client(&tls, None).map_err(|error| failed(error.to_string(), ELSEWHERE, false))?;
     let client = Client::new(http, &access.url).known_by(access.credentials.clone(), access.timeout);
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    let probe = Question::Instant { query: "vector(1)".to_owned(), time: now.as_secs_f64() };
+    let probe = ApiRequest::Instant { query: "vector(1)".to_owned(), time: now.as_secs_f64() };
     client.ask(&probe).await.map_err(|error| {
-        let answers = !matches!(error, AskError::Connection(_) | AskError::Slow(_) | AskError::Address(_));
+        let answers = !matches!(error, ApiError::Connection(_) | ApiError::Slow(_) | ApiError::Address(_));
         failed(error.to_string(), hint(&error), answers)
     })?;
     Ok(Some(client))
@@ -179,22 +179,22 @@ pub async fn prometheus(access: Option<&Access>, http: &Http) -> Result<Option<C
 const ELSEWHERE: &str = "start it, correct its address, or leave it out: the replicas are scraped anyway";
 
 /// What to do about a Prometheus that does not answer.
-fn hint(error: &AskError) -> &'static str {
+fn hint(error: &ApiError) -> &'static str {
     match error {
-        AskError::Denied { status: 401, .. } => {
+        ApiError::Denied { status: 401, .. } => {
             "say who asks: `basic`, `bearer` or `headers` in [environment.NAME.prometheus], or --prometheus-header 'Authorization: Bearer ${env:TOKEN}'"
         }
-        AskError::Denied { .. } => {
+        ApiError::Denied { .. } => {
             "let it ask, or name a tenant that it may ask for, such as the header X-Scope-OrgID"
         }
-        AskError::Foreign { .. } => {
+        ApiError::Foreign { .. } => {
             "correct its address: it is what stands before /api/v1, a path prefix included; a login page may stand before it, too"
         }
-        AskError::Slow(_) => {
+        ApiError::Slow(_) => {
             "ask again when it has less to do, or allow more: `timeout` in [environment.NAME.prometheus]"
         }
-        AskError::Refused(_) => "its own log says more",
-        AskError::Address(_) | AskError::Connection(_) => ELSEWHERE,
+        ApiError::Rejected(_) => "its own log says more",
+        ApiError::Address(_) | ApiError::Connection(_) => ELSEWHERE,
     }
 }
 

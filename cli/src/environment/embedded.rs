@@ -8,7 +8,7 @@ use tenancy::{App, Config, Faults, Store, Tenants};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::{EnvironmentError, Up, external::replica_name, rules::RULES};
+use super::{EnvironmentError, RunningEnvironment, external::replica_name, rules::RULES};
 use crate::environment::connect;
 use crate::{
     observe::{http_client, prometheus::client::Client},
@@ -82,7 +82,7 @@ fn parse_tenants(text: &str, name: &str) -> Result<Tenants, EnvironmentError> {
 ///
 /// # Errors
 /// When its tenants file is wrong, lacks a tenant of the scenario, or a socket cannot be bound.
-pub async fn start(scenario: &Scenario, faults: &Faults) -> Result<Up, EnvironmentError> {
+pub async fn start(scenario: &Scenario, faults: &Faults) -> Result<RunningEnvironment, EnvironmentError> {
     let failed = |error: &dyn std::fmt::Display| EnvironmentError::Embedded(error.to_string());
     let known = tenants(scenario)?;
 
@@ -145,12 +145,12 @@ pub async fn start(scenario: &Scenario, faults: &Faults) -> Result<Up, Environme
         metrics: None,
         programs: Default::default(),
     };
-    Ok(Up {
+    Ok(RunningEnvironment {
         environment,
         reached,
         prometheus: prometheus_url.map(|url| Client::new(http, &url)),
         store_url: None,
-        own_metrics: None,
+        self_metrics: None,
         local: None,
         embedded: Some(servers),
     })

@@ -1,11 +1,11 @@
 //! Environments that run already: addresses from the command line (`--target`) or from `saasbench.toml` (`--env`).
 
 use super::{
-    EnvironmentError, Up,
+    EnvironmentError, RunningEnvironment,
     access::{Access, PrometheusConfig},
     config::EnvironmentConfig,
 };
-use crate::environment::connect::{self, PlaceTrust};
+use crate::environment::connect::{self, TlsTrust};
 use saasbench_engine::connect::target::Target;
 use saasbench_model::{redact, scenario::Scenario, units::Nanos};
 use saasbench_record::manifest::{Environment, Replica};
@@ -40,8 +40,8 @@ pub struct AdHoc {
 pub async fn ad_hoc(
     given: AdHoc,
     scenario: &Scenario,
-    trust: Option<PlaceTrust>,
-) -> Result<Up, EnvironmentError> {
+    trust: Option<TlsTrust>,
+) -> Result<RunningEnvironment, EnvironmentError> {
     let replicas =
         given.targets.iter().enumerate().map(|(i, url)| (replica_name(i), url.clone(), None)).collect();
     let prometheus = access(given.prometheus, "--prometheus")?;
@@ -77,12 +77,12 @@ pub async fn named(
     name: &str,
     config: EnvironmentConfig,
     scenario: &Scenario,
-    trust: Option<PlaceTrust>,
-) -> Result<Up, EnvironmentError> {
+    trust: Option<TlsTrust>,
+) -> Result<RunningEnvironment, EnvironmentError> {
     let place = format!("environment `{name}`");
     let trust = match trust {
         Some(trust) => Some(trust),
-        None => PlaceTrust::read(config.insecure, config.roots.as_deref(), &place)?,
+        None => TlsTrust::read(config.insecure, config.roots.as_deref(), &place)?,
     };
     let replicas = config
         .replicas
@@ -150,15 +150,23 @@ async fn reach(
     prometheus: Option<Access>,
     store_url: Option<String>,
     scenario: &Scenario,
-    trust: Option<PlaceTrust>,
-) -> Result<Up, EnvironmentError> {
+    trust: Option<TlsTrust>,
+) -> Result<RunningEnvironment, EnvironmentError> {
     let http = trust.map_or_else(|| scenario.http.clone(), |trust| trust.over(&scenario.http));
     let reached = connect::replicas(&environment.replicas, &http, scenario.timeout).await?;
     let prometheus = connect::prometheus(prometheus.as_ref(), &http).await?;
     connect::redis(store_url.as_deref()).await?;
     environment.insecure = http.insecure;
     environment.http2 = reached.by_http2(&environment.replicas);
-    Ok(Up { environment, reached, prometheus, store_url, own_metrics: None, local: None, embedded: None })
+    Ok(RunningEnvironment {
+        environment,
+        reached,
+        prometheus,
+        store_url,
+        self_metrics: None,
+        local: None,
+        embedded: None,
+    })
 }
 
 #[cfg(test)]

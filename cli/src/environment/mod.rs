@@ -18,7 +18,7 @@ use saasbench_record::manifest;
 
 /// A stack that is up.
 #[derive(Debug)]
-pub struct Up {
+pub struct RunningEnvironment {
     /// Its endpoints and what it declares, as the recorded run keeps it.
     pub environment: manifest::Environment,
     /// How its replicas are connected to.
@@ -28,7 +28,7 @@ pub struct Up {
     /// Where the limiter's Redis can be watched; with its password, so never recorded.
     pub store_url: Option<String>,
     /// Listens where its Prometheus looks for the run's own metrics.
-    pub own_metrics: Option<std::net::TcpListener>,
+    pub self_metrics: Option<std::net::TcpListener>,
     /// The in-process servers, if they are ours.
     pub embedded: Option<embedded::Servers>,
     /// The processes of this stack, if they are ours.

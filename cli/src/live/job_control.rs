@@ -8,12 +8,12 @@ use std::{
 use rustix::process::getpgrp;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::{Face, Follower, locked};
+use super::{DisplayMode, Follower, locked};
 
 /// Follows it for a display, for the rest of the process: a signal that was once listened to does nothing by itself any more.
 pub(super) fn follow(follower: &Arc<Mutex<Follower>>) {
     // What was written in lines stays as it is.
-    if matches!(locked(follower).face, Face::Nothing | Face::Lines { .. } | Face::Json) {
+    if matches!(locked(follower).face, DisplayMode::Nothing | DisplayMode::Lines { .. } | DisplayMode::Json) {
         return;
     }
     let follower = Arc::downgrade(follower);
@@ -47,8 +47,8 @@ async fn follow_continued(follower: Weak<Mutex<Follower>>, mut continued: Signal
 impl Follower {
     fn suspend(&mut self) {
         match &mut self.face {
-            Face::Full(full) => full.suspend(),
-            Face::Block(canvas) => {
+            DisplayMode::Full(full) => full.suspend(),
+            DisplayMode::Block(canvas) => {
                 // The shell writes below it.
                 canvas.leave();
                 super::full::stop();
@@ -58,7 +58,7 @@ impl Follower {
     }
 
     fn resume(&mut self) {
-        if let Face::Full(full) = &mut self.face {
+        if let DisplayMode::Full(full) = &mut self.face {
             full.resume();
         }
         self.draw();

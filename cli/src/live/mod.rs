@@ -29,9 +29,9 @@ use crate::live::line_writer::Canvas;
 use crate::publish::self_metrics::Live;
 use crate::{
     args::{DisplayArgs, ProgressForm, Ui},
-    observe::observer_log::Tidings,
+    observe::observer_log::ObserverLog,
 };
-use saasbench_engine::{clock::RunClock, rate_control::Controls};
+use saasbench_engine::{clock::RunClock, rate_control::RateControl};
 use saasbench_model::units::Nanos;
 use saasbench_report::style::{FAINT, paint};
 
@@ -49,12 +49,12 @@ pub const INTERRUPTED: &str = "interrupted: waiting for answers (again to quit a
 pub struct Progress {
     follower: Arc<Mutex<Follower>>,
     stop: CancellationToken,
-    tidings: Option<Tidings>,
+    tidings: Option<ObserverLog>,
 }
 
 /// How a run is shown.
 #[derive(Debug)]
-enum Face {
+enum DisplayMode {
     Nothing,
     Lines { next: Nanos },
     Block(Canvas),
@@ -66,7 +66,7 @@ enum Face {
 #[derive(Debug)]
 struct Follower {
     view: View,
-    face: Face,
+    face: DisplayMode,
     verbose: bool,
     /// What observers tell.
     told: mpsc::Receiver<String>,
@@ -77,12 +77,12 @@ struct Follower {
     /// When the totals were last looked at.
     stepped: Nanos,
     interrupt: CancellationToken,
-    controls: Controls,
+    controls: RateControl,
 }
 
-impl Face {
+impl DisplayMode {
     /// The one that is asked for, on the standard error that there is.
-    fn of(args: DisplayArgs, coloured: bool, clock: RunClock, controls: Controls) -> Self {
+    fn of(args: DisplayArgs, coloured: bool, clock: RunClock, controls: RateControl) -> Self {
         let lines = Self::Lines { next: LINE };
         match args.progress {
             _ if args.quiet => Self::Nothing,
@@ -106,13 +106,13 @@ impl Progress {
         coloured: bool,
         clock: RunClock,
         interrupt: &CancellationToken,
-        controls: Controls,
+        controls: RateControl,
     ) -> Self {
         let (tell, told) = mpsc::channel();
-        let tidings = (args.verbose > 0 && !args.quiet).then(|| Tidings::new(tell, args.verbose > 1));
+        let tidings = (args.verbose > 0 && !args.quiet).then(|| ObserverLog::new(tell, args.verbose > 1));
         let follower = Follower {
             view: View::new(plan),
-            face: Face::of(args, coloured, clock, controls.clone()),
+            face: DisplayMode::of(args, coloured, clock, controls.clone()),
             verbose: args.verbose > 0,
             told,
             clock,
@@ -144,7 +144,7 @@ impl Progress {
         let mut follower = self.lock();
         follower.begun = begun;
         // Where nothing is shown, nothing is counted for it either.
-        if !matches!(follower.face, Face::Nothing) {
+        if !matches!(follower.face, DisplayMode::Nothing) {
             let now = follower.clock.now();
             follower.view.window = Window::new(follower.view.plan.tenants.len(), now);
             follower.view.window.follow(&mut live.tally.lock());
@@ -160,7 +160,7 @@ impl Progress {
         follower.go_on(now);
         if follower.view.is_loading() {
             follower.step();
-            if matches!(follower.face, Face::Json) {
+            if matches!(follower.face, DisplayMode::Json) {
                 follower.write_progress();
             }
         }
@@ -173,22 +173,22 @@ impl Progress {
     }
 
     /// Where observers tell what they see, if anybody wants to hear it.
-    pub fn tidings(&self) -> Option<Tidings> {
+    pub fn tidings(&self) -> Option<ObserverLog> {
         self.tidings.clone()
     }
 
     /// Says something beside the display; `false` where that is no matter of the display.
     pub fn tell(&self, text: &str) -> bool {
         match &mut self.lock().face {
-            Face::Block(canvas) => {
+            DisplayMode::Block(canvas) => {
                 canvas.above(text, columns());
                 true
             }
-            Face::Full(full) => {
+            DisplayMode::Full(full) => {
                 full.tell(text);
                 true
             }
-            Face::Nothing | Face::Lines { .. } | Face::Json => false,
+            DisplayMode::Nothing | DisplayMode::Lines { .. } | DisplayMode::Json => false,
         }
     }
 }
@@ -199,10 +199,10 @@ impl Drop for Progress {
         self.stop.cancel();
         let mut follower = self.lock();
         follower.hear();
-        if let Face::Block(canvas) = &mut follower.face {
+        if let DisplayMode::Block(canvas) = &mut follower.face {
             canvas.draw(&[], columns());
         }
-        follower.face = Face::Nothing;
+        follower.face = DisplayMode::Nothing;
     }
 }
 
@@ -211,10 +211,10 @@ impl Follower {
         self.view.phase = phase;
         let now = self.clock.now();
         match &mut self.face {
-            Face::Json => write(&json::phase(&self.view, now)),
-            Face::Full(full) => full.log(&told(phase, now)),
-            Face::Block(canvas) if self.verbose => canvas.above(&told(phase, now), columns()),
-            Face::Lines { .. } if self.verbose => write(&format!("{}\n", told(phase, now))),
+            DisplayMode::Json => write(&json::phase(&self.view, now)),
+            DisplayMode::Full(full) => full.log(&told(phase, now)),
+            DisplayMode::Block(canvas) if self.verbose => canvas.above(&told(phase, now), columns()),
+            DisplayMode::Lines { .. } if self.verbose => write(&format!("{}\n", told(phase, now))),
             _ => {}
         }
         self.draw();
@@ -227,15 +227,15 @@ impl Follower {
             self.view.interrupted = true;
             match self.face {
                 // These show it as long as it lasts.
-                Face::Block(_) | Face::Nothing => {}
-                Face::Lines { .. } => write(&format!("{INTERRUPTED}\n")),
-                Face::Full(_) | Face::Json => self.event(now, "interrupted"),
+                DisplayMode::Block(_) | DisplayMode::Nothing => {}
+                DisplayMode::Lines { .. } => write(&format!("{INTERRUPTED}\n")),
+                DisplayMode::Full(_) | DisplayMode::Json => self.event(now, "interrupted"),
             }
         }
         self.go_on(now);
         if self.live.is_some() && now - self.stepped >= STEP {
             self.step();
-            if matches!(self.face, Face::Json) {
+            if matches!(self.face, DisplayMode::Json) {
                 self.write_progress();
             }
         }
@@ -245,11 +245,11 @@ impl Follower {
     fn event(&mut self, at: Nanos, text: &str) {
         let line = format!("{:8.3} s  {text}", at.as_secs_f64());
         match &mut self.face {
-            Face::Json => write(&json::event(at, text)),
-            Face::Full(full) => full.log(&line),
-            Face::Block(canvas) => canvas.above(&line, columns()),
-            Face::Lines { .. } => write(&format!("{line}\n")),
-            Face::Nothing => {}
+            DisplayMode::Json => write(&json::event(at, text)),
+            DisplayMode::Full(full) => full.log(&line),
+            DisplayMode::Block(canvas) => canvas.above(&line, columns()),
+            DisplayMode::Lines { .. } => write(&format!("{line}\n")),
+            DisplayMode::Nothing => {}
         }
     }
 
@@ -258,10 +258,12 @@ impl Follower {
         while let Ok(text) = self.told.try_recv() {
             let text = one_line(&text);
             match &mut self.face {
-                Face::Json => write(&json::note(&text)),
-                Face::Full(full) => full.log(&text),
-                Face::Block(canvas) => canvas.above(&paint(FAINT, text), columns()),
-                Face::Lines { .. } | Face::Nothing => write(&format!("{}\n", paint(FAINT, text))),
+                DisplayMode::Json => write(&json::note(&text)),
+                DisplayMode::Full(full) => full.log(&text),
+                DisplayMode::Block(canvas) => canvas.above(&paint(FAINT, text), columns()),
+                DisplayMode::Lines { .. } | DisplayMode::Nothing => {
+                    write(&format!("{}\n", paint(FAINT, text)))
+                }
             }
         }
     }
@@ -294,13 +296,13 @@ impl Follower {
 
     fn draw(&mut self) {
         match &mut self.face {
-            Face::Block(canvas) => {
+            DisplayMode::Block(canvas) => {
                 let width = columns();
                 // A line that reaches the last column would leave the cursor there, on some terminals.
                 canvas.draw(&status_block::lines(&self.view, width.saturating_sub(1)), width);
             }
-            Face::Full(full) => full.draw(&self.view),
-            Face::Lines { next } if self.view.is_loading() && self.view.elapsed >= *next => {
+            DisplayMode::Full(full) => full.draw(&self.view),
+            DisplayMode::Lines { next } if self.view.is_loading() && self.view.elapsed >= *next => {
                 *next = *next + LINE;
                 write(&format!("{}\n", status_block::plain(&self.view)));
             }

@@ -18,7 +18,7 @@ const NAME: usize = 20;
 const SPARK: std::ops::RangeInclusive<usize> = 6..=40;
 /// Columns of the time bar at the least and at the most.
 const BAR: std::ops::RangeInclusive<usize> = 6..=40;
-/// Columns that rate, p99, share of refusals and errors have at the least, once they have any: what is beside them does not jump.
+/// Columns that rate, p99, share of rejections and errors have at the least, once they have any: what is beside them does not jump.
 const CELLS: [usize; 4] = [6, 11, 9, 0];
 const PLAIN: Style = Style::new();
 
@@ -101,7 +101,7 @@ pub(super) fn time_line(view: &View, width: usize) -> String {
     line.finish()
 }
 
-/// A line for each: name, sparkline, rate, p99, refusals and errors, as far as there is room.
+/// A line for each: name, sparkline, rate, p99, rejections and errors, as far as there is room.
 fn tenant_lines(tenants: &[(String, Tenant)], width: usize) -> Vec<String> {
     let longest = tenants.iter().map(|(name, _)| unicode_width::UnicodeWidthStr::width(name.as_str())).max();
     let name = longest.unwrap_or_default().min(NAME).min(width / 4);
@@ -134,16 +134,16 @@ fn tenant_lines(tenants: &[(String, Tenant)], width: usize) -> Vec<String> {
     each.collect()
 }
 
-/// Rate, p99, share of refusals, errors.
+/// Rate, p99, share of rejections, errors.
 fn cells(tenant: &Tenant) -> Vec<(Style, String)> {
     let p99 = tenant.quantile(0.99).map_or_else(String::new, |latency| format!("p99 {latency}"));
-    let refused = tenant.refused().filter(|share| *share > 0.0);
-    let refused = refused.map_or_else(String::new, |share| format!("429 {:.0} %", share * 100.0));
+    let rejected = tenant.rejected().filter(|share| *share > 0.0);
+    let rejected = rejected.map_or_else(String::new, |share| format!("429 {:.0} %", share * 100.0));
     let errors = tenant.total.errors;
     vec![
         (PLAIN, rate(tenant.rate())),
         (PLAIN, p99),
-        (UNSURE, refused),
+        (UNSURE, rejected),
         if errors > 0 { (BAD, format!("errors {errors}")) } else { (PLAIN, String::new()) },
     ]
 }

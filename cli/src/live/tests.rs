@@ -26,7 +26,7 @@ pub(crate) fn view(tenants: &[&str], seconds: i64) -> View {
                 sample.done = sample.intended + Nanos(1_000_000 * (1 + (i + second * wave) % 7));
                 sample.tenant = tenant;
                 if tenant == 2 && i % 97 == 0 {
-                    sample.outcome = Outcome::Unknown(saasbench_record::sample::Silence::Timeout);
+                    sample.outcome = Outcome::Unknown(saasbench_record::sample::NoResponseReason::Timeout);
                 }
                 sample
             })

@@ -15,7 +15,7 @@ const NOW: usize = 3;
 const KEPT: usize = 600;
 /// Seconds of a tenant's rate that are kept for sparklines.
 const RATES: usize = 120;
-/// The status of a refusal by a limit.
+/// The status of a rejection by a limit.
 const REFUSED: u16 = 429;
 
 /// What a run did lately.
@@ -57,7 +57,7 @@ struct Slice {
     lasted: Nanos,
     requests: u64,
     answered: u64,
-    refused: u64,
+    rejected: u64,
     latencies: Latencies,
 }
 
@@ -175,7 +175,7 @@ impl Tenant {
             lasted,
             requests: self.added.requests(),
             answered: outcomes.answered(),
-            refused: outcomes.statuses.get(&REFUSED).copied().unwrap_or_default(),
+            rejected: outcomes.statuses.get(&REFUSED).copied().unwrap_or_default(),
             latencies,
         };
         push(&mut self.rates, per_second(slice.requests, lasted), RATES);
@@ -200,11 +200,11 @@ impl Tenant {
         self.lately.back()?.latencies.quantile(q)
     }
 
-    /// Share of the answers that are refusals (429) now; `None` without an answer.
-    pub fn refused(&self) -> Option<f64> {
+    /// Share of the answers that are rejections (429) now; `None` without an answer.
+    pub fn rejected(&self) -> Option<f64> {
         let answered: u64 = self.lately.iter().map(|slice| slice.answered).sum();
-        let refused: u64 = self.lately.iter().map(|slice| slice.refused).sum();
-        (answered > 0).then(|| refused as f64 / answered as f64)
+        let rejected: u64 = self.lately.iter().map(|slice| slice.rejected).sum();
+        (answered > 0).then(|| rejected as f64 / answered as f64)
     }
 
     /// Several as one.
@@ -230,7 +230,7 @@ impl Slice {
     fn plus(&mut self, other: &Self) {
         self.requests += other.requests;
         self.answered += other.answered;
-        self.refused += other.refused;
+        self.rejected += other.rejected;
         self.latencies.merge(&other.latencies);
     }
 }
@@ -271,7 +271,7 @@ mod tests {
         assert_eq!((window.tenants[0].total.errors, window.tenants[1].total.errors), (0, 5));
         assert_eq!(window.seconds.back().unwrap().added.outcomes.to_string(), "9×200  1×429");
         assert!((window.rate() - 10.0).abs() < 1e-9 && (window.tenants[1].rate() - 1.0).abs() < 1e-9);
-        assert!((window.tenants[0].refused().unwrap() - 1.0 / 9.0).abs() < 1e-9);
+        assert!((window.tenants[0].rejected().unwrap() - 1.0 / 9.0).abs() < 1e-9);
         // Of the seconds with 3, 4 and 5 ms, and not of those before.
         let [low, high] = [0.01, 1.0].map(|q| window.quantile(q).unwrap().as_millis_f64());
         assert!((low / 3.0 - 1.0).abs() < 0.04 && (high / 5.0 - 1.0).abs() < 0.04, "{low} {high}");

@@ -24,7 +24,7 @@ use saasbench_record::{
     alert_rule as rule,
     alert_rule::{ACTIVE_SINCE, Basis, RESTARTS, Rule, SAMPLES, SCRAPES, Selector},
     prometheus::samples_now,
-    query::Question,
+    query::ApiRequest,
 };
 
 /// Between two looks.
@@ -72,7 +72,7 @@ impl Followed<'_> {
         stop: &CancellationToken,
         mut tell: impl FnMut(&str),
     ) -> io::Result<()> {
-        let rules = match prometheus.ask(&Question::Rules).await {
+        let rules = match prometheus.ask(&ApiRequest::Rules).await {
             Ok(answer) => rule::rules(&answer),
             Err(_) => Vec::new(),
         };
@@ -168,7 +168,7 @@ impl Followed<'_> {
     async fn record(&self, prometheus: &Prometheus, clock: RunClock) -> io::Result<()> {
         let seconds = ((clock.now() - self.begin + BEFORE).as_secs_f64().ceil()).max(1.0);
         let (span, matcher) = (format!("{seconds}s"), self.matcher());
-        let rules = prometheus.record(&Question::Rules).await?;
+        let rules = prometheus.record(&ApiRequest::Rules).await?;
         let questions = [
             format!("{SAMPLES}{matcher}[{span}]"),
             format!("{ACTIVE_SINCE}{matcher}[{span}]"),
@@ -182,7 +182,7 @@ impl Followed<'_> {
         let range = |query: String| {
             let end = prometheus.now_unix();
             let step = (seconds / MOST_STEPS).max(0.5);
-            Question::Range { query, start: end - (seconds / step).floor() * step, end, step }
+            ApiRequest::Range { query, start: end - (seconds / step).floor() * step, end, step }
         };
         prometheus.record(&range(format!("{SAMPLES}{matcher}"))).await?;
         let mut asked = BTreeSet::new();

@@ -94,8 +94,8 @@ impl Inspection {
 
 fn wrong_content_type(content_type: Option<&str>) -> Finding {
     let message = match content_type {
-        None => "the answer has no Content-Type: Prometheus 3 refuses it".to_owned(),
-        Some(other) => format!("the Content-Type `{other}` is no exposition's: Prometheus 3 refuses it"),
+        None => "the answer has no Content-Type: Prometheus 3 rejects it".to_owned(),
+        Some(other) => format!("the Content-Type `{other}` is no exposition's: Prometheus 3 rejects it"),
     };
     Finding::new(Rule::ContentType, 1, None, message)
 }
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn says_what_prometheus_refuses_before_it_reads() {
+    fn says_what_prometheus_rejects_before_it_reads() {
         let answers: [(&[u8], Option<&str>); 3] =
             [(b"", None), (b"", Some("text/html")), (b"a 1\nb{c=\"\xc3\xa9\xff\"} 1\n", Some("text/plain"))];
         let shown = answers.map(|(body, content_type)| {

@@ -12,13 +12,13 @@ const SLOW: Nanos = Nanos::from_secs(1);
 
 /// Where tidings go. Telling them waits for nobody.
 #[derive(Debug, Clone)]
-pub struct Tidings {
+pub struct ObserverLog {
     to: Sender<String>,
     /// Whether each look is told, and not only what is unusual.
     each: bool,
 }
 
-impl Tidings {
+impl ObserverLog {
     /// Told there; of each look if so.
     pub fn new(to: Sender<String>, each: bool) -> Self {
         Self { to, each }
@@ -27,15 +27,15 @@ impl Tidings {
 
 /// The looks at several things, each of which is looked at again and again.
 #[derive(Debug, Default)]
-pub struct Looks {
-    tidings: Option<Tidings>,
+pub struct ProbeLog {
+    tidings: Option<ObserverLog>,
     /// How often each has failed, in a row.
     failed: Mutex<BTreeMap<String, u32>>,
 }
 
-impl Looks {
+impl ProbeLog {
     /// Tells of them, if there is anybody who wants to hear it.
-    pub fn told(tidings: Option<Tidings>) -> Self {
+    pub fn told(tidings: Option<ObserverLog>) -> Self {
         Self { tidings, failed: Mutex::default() }
     }
 
@@ -76,13 +76,13 @@ mod tests {
     /// What is told of some looks.
     fn told(each: bool) -> String {
         let (to, told) = mpsc::channel();
-        let looks = Looks::told(Some(Tidings::new(to, each)));
+        let looks = ProbeLog::told(Some(ObserverLog::new(to, each)));
         let millis = Nanos::from_millis;
-        let refused = Err("connection refused");
+        let rejected = Err("connection refused");
         looks.note("metrics of a", millis(1000), millis(1003), Ok("14000 bytes"));
-        looks.note("metrics of a", millis(2000), millis(2001), refused);
+        looks.note("metrics of a", millis(2000), millis(2001), rejected);
         looks.note("metrics of b", millis(2000), millis(2001), Ok("14000 bytes"));
-        looks.note("metrics of a", millis(3000), millis(3001), refused);
+        looks.note("metrics of a", millis(3000), millis(3001), rejected);
         looks.note("metrics of a", millis(4000), millis(4002), Ok("900 bytes"));
         looks.note("Redis", millis(4500), millis(6250), Ok("16 keys"));
         told.try_iter().collect::<Vec<_>>().join("\n")
@@ -91,6 +91,6 @@ mod tests {
     #[test]
     fn what_is_unusual_is_told_once_and_each_look_to_those_who_want_it() {
         insta::assert_snapshot!(format!("{}\n\n{}", told(false), told(true)));
-        Looks::default().note("nobody", Nanos::ZERO, Nanos::ZERO, Err("listens"));
+        ProbeLog::default().note("nobody", Nanos::ZERO, Nanos::ZERO, Err("listens"));
     }
 }

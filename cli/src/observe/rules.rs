@@ -8,7 +8,7 @@ use super::prometheus::Prometheus;
 use saasbench_model::{scenario::Scenario, units::Nanos};
 use saasbench_record::{
     prometheus::matrix,
-    query::Question,
+    query::ApiRequest,
     rules::{Rule, concerned, groups},
 };
 
@@ -41,7 +41,7 @@ async fn ask(
     (from, to): (f64, f64),
     mut note: impl FnMut(&str),
 ) -> io::Result<()> {
-    let Some(answer) = prometheus.record(&Question::Rules).await? else { return Ok(()) };
+    let Some(answer) = prometheus.record(&ApiRequest::Rules).await? else { return Ok(()) };
     let rules: Vec<Rule> = concerned(&groups(&answer), scenario)
         .into_iter()
         .flat_map(|group| group.rules)
@@ -53,7 +53,7 @@ async fn ask(
     let range = Nanos::from_secs_f64(to - from).as_secs_f64().ceil().max(1.0);
     for rule in rules.iter().take(MOST) {
         let query = format!("{}[{range}s]", rule.name);
-        let Some(samples) = prometheus.record(&Question::Instant { query, time: to }).await? else {
+        let Some(samples) = prometheus.record(&ApiRequest::Instant { query, time: to }).await? else {
             return Ok(());
         };
         let mut instants: Vec<f64> =
@@ -61,7 +61,7 @@ async fn ask(
         instants.sort_by(f64::total_cmp);
         instants.dedup();
         for time in instants.into_iter().rev().take(INSTANTS) {
-            let question = Question::Instant { query: rule.query.clone(), time };
+            let question = ApiRequest::Instant { query: rule.query.clone(), time };
             if prometheus.record(&question).await?.is_none() {
                 return Ok(());
             }

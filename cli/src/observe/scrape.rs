@@ -17,7 +17,7 @@ use std::{
 use futures_util::future::join_all;
 use tokio_util::sync::CancellationToken;
 
-use crate::observe::observer_log::Looks;
+use crate::observe::observer_log::ProbeLog;
 use saasbench_engine::clock::RunClock;
 use saasbench_model::{redact, scenario::MetricsContract, units::Nanos};
 use saasbench_record::contract_view::ContractView;
@@ -84,7 +84,7 @@ pub struct Scraper {
     dir: PathBuf,
     clock: RunClock,
     index: Mutex<Index>,
-    looks: Looks,
+    looks: ProbeLog,
 }
 
 #[derive(Debug)]
@@ -147,12 +147,12 @@ impl Scraper {
         std::fs::create_dir_all(dir.join("scrapes"))?;
         let file = OpenOptions::new().create(true).append(true).open(dir.join("scrapes.jsonl"))?;
         let index = Mutex::new(Index { file, next: 0 });
-        Ok(Self { replicas, contract, dir, clock, index, looks: Looks::default() })
+        Ok(Self { replicas, contract, dir, clock, index, looks: ProbeLog::default() })
     }
 
     /// The same for those who want to hear of its scrapes.
     #[must_use]
-    pub fn telling(self, looks: Looks) -> Self {
+    pub fn telling(self, looks: ProbeLog) -> Self {
         Self { looks, ..self }
     }
 

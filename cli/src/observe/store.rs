@@ -5,9 +5,9 @@ use std::{fs::OpenOptions, io::Write as _, path::Path, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 
-use crate::observe::observer_log::Looks;
+use crate::observe::observer_log::ProbeLog;
 use saasbench_engine::clock::RunClock;
-use saasbench_record::redis_samples::{Health, StoreLook};
+use saasbench_record::redis_samples::{Health, RedisSample};
 
 /// Between two looks.
 const INTERVAL: Duration = Duration::from_millis(500);
@@ -23,7 +23,7 @@ pub async fn watch(
     run_dir: &Path,
     clock: RunClock,
     stop: CancellationToken,
-    looks: &Looks,
+    looks: &ProbeLog,
 ) -> std::io::Result<()> {
     let dir = run_dir.join("observations");
     std::fs::create_dir_all(&dir)?;
@@ -45,7 +45,7 @@ pub async fn watch(
         let keys = health.map_or_else(|| "its state".to_owned(), |health| format!("{} keys", health.keys));
         let seen = seen.as_ref().map(|_| &*keys).map_err(String::as_str);
         looks.note("Redis", from_ns, to_ns, seen);
-        let mut line = serde_json::to_vec(&StoreLook {
+        let mut line = serde_json::to_vec(&RedisSample {
             from_ns,
             to_ns,
             run_id: field("run_id").map(str::to_owned),
@@ -123,12 +123,12 @@ fn health(info: &str, database: i64) -> Option<Health> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::observe::observer_log::Tidings;
+    use crate::observe::observer_log::ObserverLog;
 
     #[tokio::test]
     async fn a_redis_that_is_away_is_told_once_and_for_its_reason() {
         let (to, told) = std::sync::mpsc::channel();
-        let looks = Looks::told(Some(Tidings::new(to, false)));
+        let looks = ProbeLog::told(Some(ObserverLog::new(to, false)));
         let (dir, once) = (tempfile::tempdir().unwrap(), CancellationToken::new());
         once.cancel();
         for _ in 0..2 {
@@ -137,7 +137,7 @@ mod tests {
         }
         let told: Vec<String> = told.try_iter().collect();
         let [told] = told.as_slice() else { panic!("{told:#?}") };
-        assert!(told.contains(" s  Redis: failed: ") && told.contains("refused"), "{told}");
+        assert!(told.contains(" s  Redis: failed: ") && told.contains("rejected"), "{told}");
         assert_eq!(
             std::fs::read_to_string(dir.path().join("observations/store.jsonl")).unwrap().lines().count(),
             2

@@ -8,7 +8,7 @@ use crate::{
     exit::{Exit, Failure},
 };
 use saasbench_record::manifest::{to_json, write_whole};
-use saasbench_report::{gate::Beside, github::GitHub, junit, markdown};
+use saasbench_report::{gate::GateInputs, github::GitHub, junit, markdown};
 use saasbench_verify::Report;
 
 /// What a report can be written as.
@@ -24,7 +24,7 @@ pub(super) enum Form {
 
 impl Form {
     /// The whole file; what came beside the report has a file of its own for programs.
-    pub(super) fn render(self, report: &Report, beside: Beside<'_>) -> io::Result<Vec<u8>> {
+    pub(super) fn render(self, report: &Report, beside: GateInputs<'_>) -> io::Result<Vec<u8>> {
         match self {
             Self::Json => to_json(report),
             Self::Junit => junit::render(report, beside).map_err(io::Error::other),

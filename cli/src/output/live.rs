@@ -17,10 +17,10 @@ use crate::{
         json::{self, Object},
         view::{Phase, Plan},
     },
-    observe::observer_log::Tidings,
+    observe::observer_log::ObserverLog,
     publish::self_metrics,
 };
-use saasbench_engine::{clock::RunClock, rate_control::Controls};
+use saasbench_engine::{clock::RunClock, rate_control::RateControl};
 use saasbench_model::{scenario::Scenario, units::Nanos};
 use saasbench_record::manifest::{Environment, Event};
 use saasbench_verify::verdict::Outcome;
@@ -54,7 +54,7 @@ impl Output<'_> {
         scenario: &Scenario,
         clock: RunClock,
         interrupt: &CancellationToken,
-        controls: &Controls,
+        controls: &RateControl,
         quiet: bool,
     ) {
         self.follow_no_more();
@@ -86,7 +86,7 @@ impl Output<'_> {
     }
 
     /// Where observers tell what they see, if anybody wants to hear it.
-    pub fn tidings(&self) -> Option<Tidings> {
+    pub fn tidings(&self) -> Option<ObserverLog> {
         self.live.progress.as_ref()?.tidings()
     }
 

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use anstyle::Style;
 use serde::Serialize;
 
-use crate::run_store::{Content, Entry, Recorded, Searched};
+use crate::run_store::{CapacitySummary, Content, Recorded, RunEntry};
 use saasbench_record::manifest::State;
 use saasbench_report::{
     capacity,
@@ -19,20 +19,20 @@ const VERSION: u32 = 1;
 
 /// Recorded runs, the latest first.
 #[derive(Debug, Serialize)]
-pub struct Shelf<'a> {
+pub struct RunList<'a> {
     version: u32,
-    runs: &'a [Entry],
+    runs: &'a [RunEntry],
 }
 
-impl<'a> Shelf<'a> {
+impl<'a> RunList<'a> {
     /// These runs.
-    pub fn new(runs: &'a [Entry]) -> Self {
+    pub fn new(runs: &'a [RunEntry]) -> Self {
         Self { version: VERSION, runs }
     }
 }
 
 /// Renders the list; `now_unix_ns` is now. It ends with a newline.
-pub fn render(runs: &[Entry], now_unix_ns: i64) -> String {
+pub fn render(runs: &[RunEntry], now_unix_ns: i64) -> String {
     let mut table =
         terminal::table(&["run", "begun", "environment", "requests", "99 % within", "size", "outcome"]);
     let mut outcomes = Vec::new();
@@ -117,7 +117,7 @@ fn outcome(run: &Recorded) -> Told {
 }
 
 /// `Inconclusive, 1000/s or more`; of several numbers of replicas the greatest.
-fn found(search: &Searched) -> Told {
+fn found(search: &CapacitySummary) -> Told {
     let count = search.counts.iter().max_by_key(|count| count.replicas);
     let figure = count.map(|count| capacity::figure(count.capacity, count.held, count.broke, search.by));
     let mut more = format!(", {}", figure.as_deref().unwrap_or("nothing was measured"));
@@ -169,7 +169,7 @@ mod tests {
     use super::*;
     use saasbench_model::units::Nanos;
 
-    fn run(name: &str, state: State, outcome: Option<Outcome>, hours_ago: i64) -> Entry {
+    fn run(name: &str, state: State, outcome: Option<Outcome>, hours_ago: i64) -> RunEntry {
         let recorded = Recorded {
             scenario: "flood".to_owned(),
             started_unix_ns: NOW - hours_ago * 3_600_000_000_000,
@@ -181,7 +181,7 @@ mod tests {
             p99_below_ns: outcome.map(|_| Nanos::from_millis(12)),
         };
         let content = Content::Run(Box::new(recorded));
-        Entry { run: name.to_owned(), path: PathBuf::new(), bytes: 1_234_567, content }
+        RunEntry { run: name.to_owned(), path: PathBuf::new(), bytes: 1_234_567, content }
     }
 
     const NOW: i64 = 1_795_000_000_000_000_000;
@@ -199,7 +199,7 @@ mod tests {
             {"replicas": 1, "capacity": {"value": 1025.0, "low": 1000.0, "high": 1050.0}, "held": 1000.0, "broke": 1050.0}]}"#;
         let search = Content::Capacity { capacity: serde_json::from_str(text).unwrap() };
         let runs = [
-            Entry {
+            RunEntry {
                 run: "20261121T100004Z-shop-capacity".to_owned(),
                 path: PathBuf::new(),
                 bytes: 12,
@@ -210,7 +210,7 @@ mod tests {
             run("20261120T100000Z-flood", State::Interrupted, Some(Outcome::Inconclusive), 30),
             run("20260101T100000Z-flood", State::Finished, Some(Outcome::Pass), 8_000),
             run("20260101T090000Z-flood", State::Finished, None, 8_001),
-            Entry { run: "notes".to_owned(), path: PathBuf::new(), bytes: 12, content: broken },
+            RunEntry { run: "notes".to_owned(), path: PathBuf::new(), bytes: 12, content: broken },
         ];
         let text = render(&runs, NOW);
         assert!(text.contains(&paint(BAD, "Fail")), "{text:?}");

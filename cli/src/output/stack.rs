@@ -46,6 +46,6 @@ fn command(stack: &Stack) -> String {
     let part = |flag: &str, role: Role| Some(format!("{flag} {}", stack.url(&role)?));
     words.extend(part("--prometheus", Role::Prometheus));
     words.extend(part("--redis", Role::Redis));
-    words.push(format!("--metrics-listen {} --exclusive", stack.own_metrics));
+    words.push(format!("--metrics-listen {} --exclusive", stack.self_metrics));
     words.join(" ")
 }

@@ -48,7 +48,7 @@ pub fn annotations(report: &Report, events: &[Event]) -> Vec<Annotation> {
     let unix = |at: Nanos| (Nanos(report.started_unix_ns) + at).0 / 1_000_000;
     let tagged =
         |tag: Option<&str>| base.iter().cloned().chain(tag.map(str::to_owned)).collect::<Vec<String>>();
-    let (from, to) = report.load.map_or((Nanos::ZERO, Nanos::ZERO), |load| (load.begin_ns, load.to_ns));
+    let (from, to) = report.load.map_or((Nanos::ZERO, Nanos::ZERO), |load| (load.start_ns, load.to_ns));
     let failed: Vec<&Verdict> =
         report.verdicts.iter().filter(|verdict| verdict.outcome == Outcome::Fail).collect();
     let claims = format!("{} of {} claims failed", failed.len(), report.verdicts.len());
@@ -123,7 +123,7 @@ impl Grafana {
         let url = format!("{}/api/annotations", self.url.trim_end_matches('/'));
         let request = self.http.post(url).headers(self.credentials.headers.clone());
         let answer = request.timeout(PATIENCE).json(annotation).send().await;
-        let blot = |text: &str| self.credentials.blotted(text).into_owned();
+        let blot = |text: &str| self.credentials.redacted(text).into_owned();
         let answer = answer.map_err(|error| blot(&describe(&error.without_url())))?;
         let status = answer.status();
         if status.is_success() {
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn grafana_is_asked_as_its_api_wants_it_and_what_it_refuses_is_told_without_the_token() {
+    async fn grafana_is_asked_as_its_api_wants_it_and_what_it_rejects_is_told_without_the_token() {
         let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let mut headers = http::HeaderMap::new();
         headers.insert("authorization", "Bearer hush-hush".parse().unwrap());

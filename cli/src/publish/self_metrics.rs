@@ -32,9 +32,9 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::push::Push;
 use self::push::Pushing;
-use saasbench_engine::self_monitor::{in_flight::InFlight, stall_log::Stalled};
+use saasbench_engine::self_monitor::{in_flight::InFlight, stall_log::StallLog};
 use saasbench_model::{scenario::Scenario, units::Nanos};
-use saasbench_record::{self_metrics::Own, writer::TallyReader};
+use saasbench_record::{self_metrics::SelfMetrics, writer::TallyReader};
 
 const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// A connection on which nothing is asked for so long is closed.
@@ -68,17 +68,17 @@ pub struct Subject {
 /// Where the numbers come from once the load begins.
 #[derive(Debug, Clone)]
 pub struct Live {
-    /// The recorder's totals, which must keep [`Own`] ones.
+    /// The recorder's totals, which must keep [`SelfMetrics`] ones.
     pub tally: TallyReader,
     /// Requests under way.
     pub in_flight: Arc<InFlight>,
     /// How often and how long the generator stood still.
-    pub stalled: Arc<Stalled>,
+    pub stalled: Arc<StallLog>,
 }
 
 /// The page at its address, and what pushes it. Dropped, both are gone at once.
 #[derive(Debug)]
-pub struct OwnMetrics {
+pub struct SelfMetricsServer {
     shared: Arc<Shared>,
     stop: CancellationToken,
     serving: Option<(SocketAddr, JoinHandle<()>)>,
@@ -103,7 +103,7 @@ struct Scrapes {
     intervals: VecDeque<Duration>,
 }
 
-impl OwnMetrics {
+impl SelfMetricsServer {
     /// Neither served nor pushed so far.
     pub fn new() -> Self {
         let shared = Arc::new(Shared {
@@ -157,7 +157,7 @@ impl OwnMetrics {
     /// Says where the numbers come from, and has them counted; before the first request. A second source is not taken.
     pub fn load_begins(&self, live: Live) {
         if let Some(Subject { scenario, replicas, .. }) = self.shared.subject.get() {
-            live.tally.lock().own = Some(Own::new(scenario, replicas.len()));
+            live.tally.lock().own = Some(SelfMetrics::new(scenario, replicas.len()));
         }
         let _ = self.shared.live.set(live);
     }
@@ -188,13 +188,13 @@ impl OwnMetrics {
     }
 }
 
-impl Default for OwnMetrics {
+impl Default for SelfMetricsServer {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl Drop for OwnMetrics {
+impl Drop for SelfMetricsServer {
     fn drop(&mut self) {
         if let Some((_, serving)) = &self.serving {
             serving.abort();

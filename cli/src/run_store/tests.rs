@@ -27,7 +27,7 @@ fn runs_are_found_by_their_names() {
         "20261120T100000Z-stress-100",
     ]);
     let found = |name: &str| {
-        let found = find(Path::new(name), shelf.path(), Sought::Run);
+        let found = find(Path::new(name), shelf.path(), RunKind::Run);
         let shown = |path: PathBuf| path.file_name().unwrap().to_string_lossy().into_owned();
         let place = shelf.path().display().to_string();
         found.map(shown).unwrap_or_else(|error| format!("{error}; {}", error.hint()).replace(&place, "SHELF"))
@@ -63,7 +63,7 @@ fn a_renamed_run_is_as_old_as_it_was() {
     fs::create_dir(shelf.path().join("zoo")).unwrap();
     let expected = ["20261122T100000Z-flood", "20261121T100000Z-flood", "renamed-flood", "monday", "zoo"];
     assert_eq!(names(shelf.path()).unwrap(), expected);
-    let found = |name: &str| find(Path::new(name), shelf.path(), Sought::Run).unwrap();
+    let found = |name: &str| find(Path::new(name), shelf.path(), RunKind::Run).unwrap();
     for name in ["latest", "flood"] {
         assert_eq!(found(name), shelf.path().join("20261122T100000Z-flood"));
     }
@@ -137,8 +137,8 @@ fn searches_for_the_capacity_are_listed_as_what_they_are_and_found_where_they_ar
     let found = |name: &str, sought| find(Path::new(name), shelf.path(), sought).ok();
     fs::remove_dir_all(shelf.path().join("20261121T100003Z-newer")).unwrap();
     fs::remove_dir_all(shelf.path().join("20261121T100004Z-broken")).unwrap();
-    assert_eq!(found("latest", Sought::Any), Some(dir.clone()));
-    assert_eq!(found("shop-capacity", Sought::Any), Some(dir));
-    assert_eq!(found("latest", Sought::Run), Some(shelf.path().join("20261121T100000Z-flood")));
-    assert_eq!(found("shop-capacity", Sought::Run), None, "it is no run");
+    assert_eq!(found("latest", RunKind::Any), Some(dir.clone()));
+    assert_eq!(found("shop-capacity", RunKind::Any), Some(dir));
+    assert_eq!(found("latest", RunKind::Run), Some(shelf.path().join("20261121T100000Z-flood")));
+    assert_eq!(found("shop-capacity", RunKind::Run), None, "it is no run");
 }

@@ -65,7 +65,7 @@ impl From<QueryError> for Wrong {
     fn from(error: QueryError) -> Self {
         match error {
             QueryError::Syntax(_) => Self::input(error.to_string()),
-            QueryError::Refused(_) | QueryError::Evaluation(_) => Self {
+            QueryError::Rejected(_) | QueryError::Evaluation(_) => Self {
                 status: StatusCode::UNPROCESSABLE_ENTITY,
                 kind: "execution",
                 message: error.to_string(),

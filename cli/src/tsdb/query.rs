@@ -11,7 +11,7 @@ use tsink::{
 use super::{
     quantile::{self, Operator, Parts},
     store::{SeriesId, Store},
-    trust::{self, Kept, Mend, Refused},
+    trust::{self, Kept, Mend, Rejected},
 };
 use saasbench_exposition::Labels;
 
@@ -39,7 +39,7 @@ pub enum QueryError {
     Syntax(String),
     /// It is not one that the engine is trusted with.
     #[error(transparent)]
-    Refused(#[from] Refused),
+    Rejected(#[from] Rejected),
     /// It failed.
     #[error("{0}")]
     Evaluation(String),

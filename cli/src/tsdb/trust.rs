@@ -1,7 +1,7 @@
 //! Which expressions the embedded engine may evaluate. It answers most of PromQL as Prometheus does, and some of it
 //! otherwise: a metric's name stays where a function should take it away, labels stay behind `on (…)`, subqueries are laid on other
 //! instants, `-2 ^ 2` is 4. What is known to agree (`cli/tests/e2e/promql.rs` holds every construct to a real Prometheus) is let
-//! pass, what can be mended is mended, and everything else is refused: no answer is better than a wrong one.
+//! pass, what can be mended is mended, and everything else is rejected: no answer is better than a wrong one.
 
 use tsink::promql::ast::{
     AggregationExpr, AggregationOp, BinaryExpr, BinaryOp, CallExpr, Expr, LabelMatcher, MatchOp,
@@ -33,7 +33,7 @@ pub(super) enum Kept {
 #[error(
     "the embedded Prometheus does not evaluate {construct}: it cannot be trusted with that; a real Prometheus can"
 )]
-pub struct Refused {
+pub struct Rejected {
     /// What it is.
     construct: String,
 }
@@ -86,7 +86,7 @@ pub const FUNCTIONS: [(&str, bool); 40] = [
 ///
 /// # Errors
 /// When it is not known to agree with Prometheus.
-pub(super) fn check(expr: &Expr) -> Result<Mend, Refused> {
+pub(super) fn check(expr: &Expr) -> Result<Mend, Rejected> {
     match expr {
         Expr::Paren(inner) => check(inner),
         Expr::Binary(binary) if projects(binary) => {
@@ -135,18 +135,18 @@ fn is_scalar(expr: &Expr) -> bool {
 }
 
 /// Checks an expression whose name is of no matter.
-fn side(expr: &Expr) -> Result<(), Refused> {
+fn side(expr: &Expr) -> Result<(), Rejected> {
     inner(expr).map(|_| ())
 }
 
 /// Whether the metric's name stays in the answer.
-fn inner(expr: &Expr) -> Result<bool, Refused> {
+fn inner(expr: &Expr) -> Result<bool, Rejected> {
     match expr {
         Expr::NumberLiteral(_) | Expr::StringLiteral(_) => Ok(false),
         Expr::VectorSelector(selector) => selected(selector).map(|()| true),
         Expr::MatrixSelector(MatrixSelector { vector, .. }) => selected(vector).map(|()| true),
         Expr::Paren(within) => inner(within),
-        Expr::Subquery(_) => refuse("a subquery"),
+        Expr::Subquery(_) => reject("a subquery"),
         Expr::Unary(unary) => {
             side(&unary.expr)?;
             Ok(unary.op == UnaryOp::Pos && inner(&unary.expr)?)
@@ -157,18 +157,18 @@ fn inner(expr: &Expr) -> Result<bool, Refused> {
     }
 }
 
-fn selected(selector: &VectorSelector) -> Result<(), Refused> {
+fn selected(selector: &VectorSelector) -> Result<(), Rejected> {
     if selector.at.is_some() {
-        return refuse("the `@` modifier");
+        return reject("the `@` modifier");
     }
     let is_name = |matcher: &LabelMatcher| matcher.name == "__name__" && matcher.op == MatchOp::Equal;
     if selector.metric_name.is_none() && !selector.matchers.iter().any(is_name) {
-        return refuse("a selector without a metric's name");
+        return reject("a selector without a metric's name");
     }
     Ok(())
 }
 
-fn aggregated(aggregation: &AggregationExpr) -> Result<bool, Refused> {
+fn aggregated(aggregation: &AggregationExpr) -> Result<bool, Rejected> {
     let name = format!("{:?}", aggregation.op).to_lowercase();
     if let Some(parameter) = &aggregation.param {
         side(parameter)?;
@@ -186,30 +186,30 @@ fn aggregated(aggregation: &AggregationExpr) -> Result<bool, Refused> {
             };
             let grouped = aggregation.grouping.as_ref();
             if grouped.is_some_and(|by| by.without || !by.labels.iter().all(is_left)) {
-                return refuse("a grouping over `on (…)` or `ignoring (…)` by other labels");
+                return reject("a grouping over `on (…)` or `ignoring (…)` by other labels");
             }
             false
         }
         expr => inner(expr)?,
     };
     if aggregation.grouping.as_ref().is_some_and(|by| by.labels.iter().any(|label| label == "__name__")) {
-        return refuse("a grouping by the metric's name");
+        return reject("a grouping by the metric's name");
     }
     match aggregation.op {
         AggregationOp::TopK | AggregationOp::BottomK => Ok(kept),
         AggregationOp::CountValues | AggregationOp::LimitK | AggregationOp::LimitRatio => {
-            refuse(format!("the aggregation `{name}`"))
+            reject(format!("the aggregation `{name}`"))
         }
         _ => Ok(false),
     }
 }
 
-fn called(call: &CallExpr) -> Result<bool, Refused> {
+fn called(call: &CallExpr) -> Result<bool, Rejected> {
     if call.func == "histogram_quantile" {
-        return refuse("`histogram_quantile` within another expression, or of no number from 0 to 1");
+        return reject("`histogram_quantile` within another expression, or of no number from 0 to 1");
     }
     let Some((_, keeps)) = FUNCTIONS.iter().find(|(name, _)| *name == call.func) else {
-        return refuse(format!("the function `{}`", call.func));
+        return reject(format!("the function `{}`", call.func));
     };
     let mut kept = false;
     for argument in &call.args {
@@ -218,17 +218,17 @@ fn called(call: &CallExpr) -> Result<bool, Refused> {
     Ok(*keeps && kept)
 }
 
-fn combined(binary: &BinaryExpr) -> Result<bool, Refused> {
+fn combined(binary: &BinaryExpr) -> Result<bool, Rejected> {
     if projects(binary) {
-        return refuse("`on (…)` or `ignoring (…)` within another expression");
+        return reject("`on (…)` or `ignoring (…)` within another expression");
     }
     if binary.op == BinaryOp::Atan2 || (binary.op == BinaryOp::Pow && matches!(*binary.lhs, Expr::Unary(_))) {
-        return refuse(if binary.op == BinaryOp::Pow { "a negative base of `^`" } else { "`atan2`" });
+        return reject(if binary.op == BinaryOp::Pow { "a negative base of `^`" } else { "`atan2`" });
     }
     let (left, right) = (inner(&binary.lhs)?, inner(&binary.rhs)?);
     match binary.op {
         // Elements of the left side, and of the right one for `or`.
-        BinaryOp::Or if left != right => refuse("an `or` of which one side keeps its metric's name"),
+        BinaryOp::Or if left != right => reject("an `or` of which one side keeps its metric's name"),
         BinaryOp::And | BinaryOp::Or | BinaryOp::Unless => Ok(left),
         op if op.is_comparison() && !binary.return_bool => {
             // A scalar on the left leaves the vector on the right.
@@ -238,15 +238,15 @@ fn combined(binary: &BinaryExpr) -> Result<bool, Refused> {
     }
 }
 
-fn refuse<T>(construct: impl Into<String>) -> Result<T, Refused> {
-    Err(Refused { construct: construct.into() })
+fn reject<T>(construct: impl Into<String>) -> Result<T, Rejected> {
+    Err(Rejected { construct: construct.into() })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn checked(query: &str) -> Result<Mend, Refused> {
+    fn checked(query: &str) -> Result<Mend, Rejected> {
         check(&tsink::promql::parse(query).unwrap())
     }
 
@@ -293,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_to_agree_is_refused() {
+    fn what_is_not_known_to_agree_is_rejected() {
         let queries = [
             "max_over_time(sum(rate(a[1m]))[5m:30s])",
             "a @ 3",

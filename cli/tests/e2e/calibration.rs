@@ -86,7 +86,7 @@ fn a_ceiling_is_the_rate_and_the_queue_is_the_latency() {
             "too early: {p50} {p90} {p99}"
         );
         let load = &report.0["load"];
-        let seconds = (load["to_ns"].as_f64().unwrap() - load["begin_ns"].as_f64().unwrap()) / 1e9;
+        let seconds = (load["to_ns"].as_f64().unwrap() - load["start_ns"].as_f64().unwrap()) / 1e9;
         let rate = report.count("/total/statuses/200") as f64 / seconds;
         assert!(rate <= 200.5, "faster than it can be: {rate}");
         rate > 195.0 && p50 < 1030.0 && p90 < 1830.0 && p99 < 2010.0 && max < 2050.0

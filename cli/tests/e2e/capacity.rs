@@ -80,12 +80,12 @@ fn shown_again(sandbox: &Sandbox, dir: &Path) {
     assert_eq!(page, fs::read_to_string(dir.join("capacity.html")).unwrap());
     sandbox.run(&["list"]).assert_says(&[name, "/s"]);
     sandbox.run(&["show", "ceiling-capacity"]).assert_says(&["capacity of ceiling on", "1 replica: "]);
-    let refused = sandbox.run(&["show", "latest", "--junit", "-"]);
-    refused.assert_code(2);
-    refused.assert_says(&["has no claims", "leave out --junit and --markdown"]);
-    let refused = sandbox.run(&["verify", &format!("runs/{name}")]);
-    refused.assert_code(2);
-    refused.assert_says(&["it is a search for the capacity", "its steps are runs"]);
+    let rejected = sandbox.run(&["show", "latest", "--junit", "-"]);
+    rejected.assert_code(2);
+    rejected.assert_says(&["has no claims", "leave out --junit and --markdown"]);
+    let rejected = sandbox.run(&["verify", &format!("runs/{name}")]);
+    rejected.assert_code(2);
+    rejected.assert_says(&["it is a search for the capacity", "its steps are runs"]);
     sandbox.run(&["verify", "latest"]).assert_says(&["there is no run `latest`"]);
 }
 
@@ -165,10 +165,10 @@ fn a_search_that_is_interrupted_in_its_first_step_leaves_its_report() {
 }
 
 #[test]
-fn a_report_that_cannot_be_written_is_refused_before_the_search_and_told_after_it() {
+fn a_report_that_cannot_be_written_is_rejected_before_the_search_and_told_after_it() {
     let sandbox = Sandbox::with(&by_rate(), TENANTS);
-    let refused = sandbox.run(&["capacity", "scenario.toml", "--json", "no/such.json"]);
-    refused.assert_code(2);
+    let rejected = sandbox.run(&["capacity", "scenario.toml", "--json", "no/such.json"]);
+    rejected.assert_code(2);
     assert!(sandbox.runs().is_empty(), "nothing was begun");
     // A full disk is noticed late.
     let service = Calibration::start(&[]);
@@ -177,7 +177,7 @@ fn a_report_that_cannot_be_written_is_refused_before_the_search_and_told_after_i
     let late = sandbox.run(&[&["capacity", "scenario.toml"], flags.as_slice()].concat());
     late.assert_code(5);
     late.assert_says(&["capacity of ceiling on", "cannot write the report to /dev/full"]);
-    let text = format!("{}\n{}", refused.err, late.err);
+    let text = format!("{}\n{}", rejected.err, late.err);
     insta::assert_snapshot!(text);
 }
 

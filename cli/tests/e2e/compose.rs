@@ -57,8 +57,8 @@ fn it_is_the_environment_of_the_shipped_file() {
     assert_eq!(targets("api"), instances);
     assert_eq!(targets("redis"), ["redis-exporter:9121"]);
     let known = &services["prometheus"]["extra_hosts"];
-    let own_metrics = &targets("saasbench")[0];
-    assert!(texts(known)[0].starts_with(own_metrics.split(':').next().unwrap()), "{own_metrics}");
+    let self_metrics = &targets("saasbench")[0];
+    assert!(texts(known)[0].starts_with(self_metrics.split(':').next().unwrap()), "{self_metrics}");
 }
 
 #[test]

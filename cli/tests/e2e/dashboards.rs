@@ -20,12 +20,12 @@ fn shipped_dashboards_have_data_and_broken_ones_are_told() {
     let [a, b] = stack.replicas.each_ref().map(Replica::url);
     let (prometheus, redis) = (all.url(), stack.redis.url());
     let mut run = vec!["run", "scenario.toml", "--target", &a, "--target", &b, "--exclusive"];
-    run.extend(["--prometheus", &prometheus, "--redis", &redis, "--metrics-listen", &stack.own_metrics]);
+    run.extend(["--prometheus", &prometheus, "--redis", &redis, "--metrics-listen", &stack.self_metrics]);
     let push = format!("{}/api/v1/write", pushed.url());
     run.extend(["--push", &push, "--push-every", "1s"]);
     let ended = sandbox.run(&run);
     ended.assert_code(0);
-    ended.assert_says(&[&format!("the run's own metrics: http://{}/metrics", stack.own_metrics)]);
+    ended.assert_says(&[&format!("the run's own metrics: http://{}/metrics", stack.self_metrics)]);
     let run = sandbox.only_run().display().to_string();
 
     // Every panel and rule of what is shipped; warnings count, too.
@@ -104,7 +104,7 @@ fn broken_copies_are_told(sandbox: &Sandbox, run: &str) {
         ("alternative", format!("{tenants}_v2[10s])) or {tenants}[10s]))")),
         (
             "hidden by a constant",
-            "sum by (tenant) (rate(tenant_refusals_total[10s])) or vector(0)".to_owned(),
+            "sum by (tenant) (rate(tenant_rejections_total[10s])) or vector(0)".to_owned(),
         ),
     ];
     let mut panels: Vec<Value> =

@@ -19,13 +19,13 @@ fn a_quota_promised_one_less_is_over_admission() {
 }
 
 #[test]
-fn a_quota_promised_one_more_makes_refusals_wrong() {
+fn a_quota_promised_one_more_makes_rejections_wrong() {
     let (ended, report) = judged(&change(&short("3s"), r#"globex = "3/2s""#, r#"globex = "4/2s""#));
     ended.assert_code(1);
     report.assert_all("limit", "POST /chat", "fail");
     ended.assert_says(&[
         "tenant globex:",
-        "refusals are proven wrong; the first at ",
+        "rejections are proven wrong; the first at ",
         "of 4 admissions (4/2s) could count",
     ]);
 }
@@ -57,7 +57,7 @@ fn an_answer_that_is_not_as_expected_fails() {
     ended.assert_code(1);
     report.assert_all("expectation", "error_ratio == 0", "fail");
     ended.assert_says(&["status 429, expected 200"]);
-    // Refusals that nobody wanted are still as promised, and counted.
+    // Rejections that nobody wanted are still as promised, and counted.
     report.assert_all("limit", "", "pass");
     report.assert_all("counters", "", "pass");
 }

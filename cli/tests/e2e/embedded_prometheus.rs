@@ -59,7 +59,7 @@ labels = { job = "api" }
 silent = true
 "#;
 
-/// The rules are those that are shipped: a flood fires after ten seconds of refusals.
+/// The rules are those that are shipped: a flood fires after ten seconds of rejections.
 #[test]
 fn alerts_of_the_shipped_rules_are_judged_without_anything_installed() {
     let quiet = short("20s").replace("users    = 2", "users    = 1").replace("50ms..150ms", "4s");

@@ -22,7 +22,7 @@ fn an_honest_service_keeps_tenants_apart() {
     ended.assert_code(0);
     report.assert_all("isolation", "between tenants", "pass");
     let (_, _, summary) = report.verdicts("isolation")[0];
-    assert!(summary.contains("foreign requests were refused"), "{summary}");
+    assert!(summary.contains("foreign requests were rejected"), "{summary}");
     assert!(summary.contains("canaries came back, each to its own tenant"), "{summary}");
 }
 

@@ -1,6 +1,6 @@
 //! The embedded Prometheus against a real one: the same samples in both, and every query that rules, dashboards and scenarios ask, and
 //! every construct that the embedded one may evaluate, asked of both at the same instants. They agree, or the embedded one
-//! refuses; and it refuses nothing that is shipped.
+//! rejects; and it rejects nothing that is shipped.
 
 mod data;
 mod queries;
@@ -59,7 +59,7 @@ impl Real {
         let mut url = reqwest::Url::parse("http://localhost/api/v1/query").unwrap();
         url.query_pairs_mut().append_pair("query", query).append_pair("time", &format!("{}", time / 1000));
         let path = format!("{}?{}", url.path(), url.query().unwrap());
-        // A query that Prometheus refuses would be a mistake of this test: all that is asked can be answered.
+        // A query that Prometheus rejects would be a mistake of this test: all that is asked can be answered.
         let answer = get(self.port, &path).ok_or("no answer")?;
         let json = &answer[answer.find('{').unwrap()..=answer.rfind('}').unwrap()];
         let json: Value = serde_json::from_str(json).unwrap();
@@ -107,7 +107,7 @@ fn embedded(series: &[data::Series]) -> Store {
 fn difference(real: &Real, store: &Store, text: &str) -> Option<String> {
     let query = match Query::parse(text) {
         Ok(query) => query,
-        Err(error) => return Some(format!("{text}\n    refused: {error}")),
+        Err(error) => return Some(format!("{text}\n    rejected: {error}")),
     };
     INSTANTS.iter().find_map(|second| {
         let time = data::ZERO + second * 1000;
@@ -156,9 +156,9 @@ fn every_function_that_may_be_called_is_compared() {
 }
 
 #[test]
-fn what_differs_from_prometheus_is_refused() {
+fn what_differs_from_prometheus_is_rejected() {
     for query in queries::DIFFERING {
-        let refused = Query::parse(query).unwrap_err();
-        assert!(matches!(refused, QueryError::Refused(_)), "{query}: {refused}");
+        let rejected = Query::parse(query).unwrap_err();
+        assert!(matches!(rejected, QueryError::Rejected(_)), "{query}: {rejected}");
     }
 }

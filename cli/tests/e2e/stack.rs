@@ -54,7 +54,7 @@ fn replicas_that_share_no_store_admit_too_much() {
 }
 
 #[test]
-fn in_company_refusals_and_surplus_prove_nothing() {
+fn in_company_rejections_and_surplus_prove_nothing() {
     let redis = Redis::start();
     let replicas = Replica::pair(&redis, TENANTS);
     let sandbox = Sandbox::with(&short("3s"), TENANTS);

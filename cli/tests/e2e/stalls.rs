@@ -12,7 +12,7 @@ use rustix::process::Signal;
 use saasbench_model::units::Nanos;
 use saasbench_record::{
     manifest::Manifest,
-    self_monitor::Watched,
+    self_monitor::SelfMonitorRecord,
     stall::{Cause, Stall},
 };
 
@@ -59,7 +59,7 @@ fn start(service: &Replica, duration: &str) -> (Sandbox, Running) {
     let running = sandbox.start(&["run", "scenario.toml", "--json", "report.json", "--target", &url]);
     wait_for("the load to be on its way", || {
         let run = sandbox.runs().pop();
-        run.is_some_and(|run| Watched::read(&run).is_ok_and(|watched| watched.usage.len() >= 3))
+        run.is_some_and(|run| SelfMonitorRecord::read(&run).is_ok_and(|watched| watched.usage.len() >= 3))
     });
     (sandbox, running)
 }
@@ -88,7 +88,7 @@ fn stop_for(length: Duration, signal: impl Fn(Signal)) -> (Span, Span) {
 /// The stall that the run has recorded of this stop, if its instants and its length are right.
 fn found(run: &Path, (stopped, continued): (Span, Span)) -> Option<Stall> {
     let zero = Nanos(Manifest::read(run).unwrap().started_unix_ns);
-    let stalls = || Watched::read(run).unwrap().stalls;
+    let stalls = || SelfMonitorRecord::read(run).unwrap().stalls;
     wait_for("the meter to run again", || stalls().iter().any(|stall| zero + stall.to_ns > continued.0));
     let near = |at: Nanos, (from, to): Span| from - TOLERANCE <= at && at <= to + TOLERANCE;
     let length = (continued.0 - stopped.1, continued.1 - stopped.0);
@@ -113,7 +113,8 @@ fn the_meter_finds_stalls_of_every_length() {
         let attempt =
             || found(&run, stop_for(Duration::from_millis(millis), |signal| running.signal(signal)));
         let stall = (0..STOPS).find_map(|_| attempt());
-        let stall = stall.unwrap_or_else(|| panic!("{millis} ms: {:?}", Watched::read(&run).unwrap().stalls));
+        let stall = stall
+            .unwrap_or_else(|| panic!("{millis} ms: {:?}", SelfMonitorRecord::read(&run).unwrap().stalls));
         assert_eq!(stall.cause, Cause::Stopped);
     }
 }

@@ -37,10 +37,10 @@ fn a_stress_test_is_a_run_like_any_other() {
     assert_eq!(report.count("/total/requests"), 60);
 
     // What is not expected is an error.
-    let refused =
+    let rejected =
         sandbox.run(&["stress", &url, "-c", "1", "-n", "3", "--status", "404", "-q", "100", "--quiet"]);
-    refused.assert_code(1);
-    assert_eq!(refused.err, "");
+    rejected.assert_code(1);
+    assert_eq!(rejected.err, "");
 }
 
 #[test]

@@ -23,7 +23,7 @@ use saasbench_engine::{
 use saasbench_model::units::Nanos;
 use saasbench_record::{
     manifest::Replica,
-    sample::{LimiterHeaders, Obstacle, Silence},
+    sample::{LimiterHeaders, NoResponseReason, NotSentReason},
 };
 use tenancy::{App, Config, Faults, Store, Tenants};
 use tokio_util::sync::CancellationToken;
@@ -144,7 +144,7 @@ impl Service {
         };
         let Some(app) = app else {
             self.travel().await;
-            return Err(NoAnswer::NotSent(Obstacle::ConnectFailed));
+            return Err(NoAnswer::NotSent(NotSentReason::ConnectFailed));
         };
         let there_and_back = async {
             self.travel().await;
@@ -153,7 +153,7 @@ impl Service {
             response
         };
         let answered = killed.run_until_cancelled(there_and_back).await;
-        answered.ok_or(NoAnswer::Unknown(Silence::ConnectionLost))
+        answered.ok_or(NoAnswer::Unknown(NoResponseReason::ConnectionLost))
     }
 }
 
@@ -168,11 +168,11 @@ impl Transport for Service {
         let fate = self.0.trouble.lost.map_or(1, |every| self.random() % (2 * every));
         if fate == 0 {
             self.travel().await;
-            return Err(NoAnswer::Unknown(Silence::ConnectionLost));
+            return Err(NoAnswer::Unknown(NoResponseReason::ConnectionLost));
         }
         let response = self.ask(exchange.request.replica, request).await?;
         if self.0.trouble.lost == Some(fate) {
-            return Err(NoAnswer::Unknown(Silence::ConnectionLost));
+            return Err(NoAnswer::Unknown(NoResponseReason::ConnectionLost));
         }
         let (head, body) = response.into_parts();
         let Ok(body) = body.collect().await;

@@ -15,7 +15,7 @@ const SEEDS: u64 = if cfg!(debug_assertions) { 2 } else { 20 };
 pub(crate) const ALGORITHMS: [&str; 5] =
     ["fixed-window", "aligned-window", "sliding-log", "sliding-counter", "token-bucket"];
 
-/// Those that weigh more than whole windows: only there does it matter whether refusals count.
+/// Those that weigh more than whole windows: only there does it matter whether rejections count.
 const WEIGHING: &[&str] = &["sliding-log", "sliding-counter", "token-bucket"];
 
 /// A fault, what its values are over the seeds, and what it is to be called.
@@ -40,12 +40,12 @@ const ROWS: &[Row] = &[
     row("limit-off-by-one", &["1", "-1", "2", "3"], &ALGORITHMS, "off-by-one"),
     row("limit-short-window", &["0.5", "0.8", "0.6", "1.5"], &ALGORITHMS, "other-window"),
     row("limit-race", &["10ms", "20ms", "30ms"], &ALGORITHMS, "race"),
-    row("limit-false-refusal", &["100", "50", "75"], &ALGORITHMS, "sporadic-refusals"),
+    row("limit-false-rejection", &["100", "50", "75"], &ALGORITHMS, "sporadic-rejections"),
     row("limit-shared-key", &[], &ALGORITHMS, "shared-key"),
     row("limit-no-expiry", &[], &ALGORITHMS, "no-expiry"),
     row("limit-fail-open", &["2s..4s", "1s..3s", "5s..6s"], &ALGORITHMS, "fails-open"),
     row("limit-skewed-clock", &["300ms", "450ms", "200ms"], &ALGORITHMS, "skewed-clocks"),
-    row("limit-counts-refusals", &[], WEIGHING, "counts-refusals"),
+    row("limit-counts-rejections", &[], WEIGHING, "counts-rejections"),
 ];
 
 /// Two tenants flood two replicas for ten seconds, at several times their quotas.

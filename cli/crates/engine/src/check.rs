@@ -4,7 +4,7 @@ use super::{
     exchange::Answer,
     extract::{self, NotJson, Value},
 };
-use crate::redactor::Blot;
+use crate::redactor::Redactor;
 use saasbench_model::scenario::journey::{Check, Condition, Literal};
 
 /// The most characters of an answer that a message shows.
@@ -26,7 +26,7 @@ pub struct Checks<'a> {
     /// Appends what the check of this index compares with, filled in; false where it names what was never saved.
     pub fill: &'a dyn Fn(usize, &mut Vec<u8>) -> bool,
     /// What shall not be shown.
-    pub blot: &'a Blot,
+    pub blot: &'a Redactor,
 }
 
 impl Checks<'_> {

@@ -21,14 +21,14 @@ use saasbench_record::{manifest::LoadPhase, writer::Sink};
 
 /// What a worker hears from outside.
 #[derive(Debug)]
-pub(super) struct Cue {
+pub(super) struct StartSignal {
     ready: Option<mpsc::UnboundedSender<()>>,
     begin: watch::Receiver<Option<Nanos>>,
     /// Told when no request is to begin any more.
     pub(super) stop: CancellationToken,
 }
 
-impl Cue {
+impl StartSignal {
     /// Says that the worker is ready, and waits until all are: the instant that the loads begin at. `None` when the engine
     /// is gone.
     pub(super) async fn begin(&mut self) -> Option<Nanos> {
@@ -42,21 +42,29 @@ impl Cue {
 
 /// Gives all workers the same beginning.
 #[derive(Debug)]
-struct Conductor {
-    cue: Cue,
+struct StartBarrier {
+    cue: StartSignal,
     ready: mpsc::UnboundedReceiver<()>,
     begin: watch::Sender<Option<Nanos>>,
 }
 
-impl Conductor {
+impl StartBarrier {
     fn new(stop: &CancellationToken) -> Self {
         let (ready, readies) = mpsc::unbounded_channel();
         let (begin, begun) = watch::channel(None);
-        Self { cue: Cue { ready: Some(ready), begin: begun, stop: stop.clone() }, ready: readies, begin }
+        Self {
+            cue: StartSignal { ready: Some(ready), begin: begun, stop: stop.clone() },
+            ready: readies,
+            begin,
+        }
     }
 
-    fn cue(&self) -> Cue {
-        Cue { ready: self.cue.ready.clone(), begin: self.cue.begin.clone(), stop: self.cue.stop.clone() }
+    fn cue(&self) -> StartSignal {
+        StartSignal {
+            ready: self.cue.ready.clone(),
+            begin: self.cue.begin.clone(),
+            stop: self.cue.stop.clone(),
+        }
     }
 
     /// Waits until all workers are ready (or gone), lets them begin, and waits for their end.
@@ -69,13 +77,13 @@ impl Conductor {
                     break;
                 }
             }
-            let begin_ns = setup.clock.now();
-            let _ = setup.begun.set(begin_ns);
-            let _ = begin.send(Some(begin_ns));
-            begin_ns
+            let start_ns = setup.clock.now();
+            let _ = setup.begun.set(start_ns);
+            let _ = begin.send(Some(start_ns));
+            start_ns
         };
-        let (begin_ns, _) = tokio::join!(begun, end);
-        LoadPhase { from_ns, begin_ns, to_ns: setup.clock.now() }
+        let (start_ns, _) = tokio::join!(begun, end);
+        LoadPhase { from_ns, start_ns, to_ns: setup.clock.now() }
     }
 }
 
@@ -91,7 +99,7 @@ pub async fn drive<T: Transport>(
     stop: &CancellationToken,
 ) -> LoadPhase {
     let from_ns = setup.clock.now();
-    let conductor = Conductor::new(stop);
+    let conductor = StartBarrier::new(stop);
     let of = transports.len() as u64;
     let mut tasks = tokio::task::JoinSet::new();
     for (index, transport) in (0..).zip(transports) {
@@ -116,7 +124,7 @@ pub async fn drive_on_threads<T: Transport>(
     stop: &CancellationToken,
 ) -> io::Result<LoadPhase> {
     let from_ns = setup.clock.now();
-    let conductor = Conductor::new(stop);
+    let conductor = StartBarrier::new(stop);
     let mut ends = JoinSet::new();
     for index in 0..workers {
         let (end, ended) = oneshot::channel();
@@ -151,7 +159,7 @@ fn work<T: Transport>(
     share: Share,
     connect: impl FnOnce(usize) -> io::Result<T>,
     sink: Sink,
-    cue: Cue,
+    cue: StartSignal,
 ) -> io::Result<()> {
     let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
     runtime.block_on(async {

@@ -28,7 +28,7 @@ use saasbench_model::{
 };
 use saasbench_record::{
     manifest::LoadPhase,
-    sample::{Obstacle, Outcome, Sample, Silence},
+    sample::{NoResponseReason, NotSentReason, Outcome, Sample},
     writer::Sink,
 };
 
@@ -113,11 +113,11 @@ impl Answers for Service {
 
     async fn answer(&self, request: &Request) -> Result<(u16, Option<Nanos>, String), NoAnswer> {
         if self.unreachable {
-            return Err(NoAnswer::NotSent(Obstacle::ConnectFailed));
+            return Err(NoAnswer::NotSent(NotSentReason::ConnectFailed));
         }
         tokio::time::sleep(self.delay).await;
         if self.silent {
-            return Err(NoAnswer::Unknown(Silence::Timeout));
+            return Err(NoAnswer::Unknown(NoResponseReason::Timeout));
         }
         if parts(request).0 == "/session" {
             let number = self.sessions.fetch_add(1, Ordering::Relaxed);
@@ -210,7 +210,7 @@ async fn an_open_load_sends_every_arrival_when_it_is_due() {
     let chats = chats(&samples);
     assert_eq!(chats.len(), 200);
     for (k, sample) in chats.iter().enumerate() {
-        assert_eq!(sample.intended, phase.begin_ns + Nanos::from_millis(10 * k as i64));
+        assert_eq!(sample.intended, phase.start_ns + Nanos::from_millis(10 * k as i64));
         assert_eq!(sample.sent, sample.intended, "an idle engine is never late");
         assert_eq!(sample.replica, k % 2);
         assert_eq!(sample.outcome, Outcome::Status(200));
@@ -225,7 +225,7 @@ async fn a_slow_service_does_not_slow_an_open_load_down() {
     let (phase, samples) = run(load, 1, |service| service.delay = Duration::from_secs(5)).await;
     let chats = chats(&samples);
     assert_eq!(chats.len(), 30);
-    let mut intended: Vec<Nanos> = chats.iter().map(|sample| sample.intended - phase.begin_ns).collect();
+    let mut intended: Vec<Nanos> = chats.iter().map(|sample| sample.intended - phase.start_ns).collect();
     intended.sort();
     assert_eq!(intended, (0..30).map(|k| Nanos::from_millis(100 * k)).collect::<Vec<_>>());
     // A user that had to start first was late, and its latency from intended says so.
@@ -262,7 +262,7 @@ async fn closed_users_are_spawned_start_once_and_pause() {
     let starts: Vec<&Sample> = samples.iter().filter(|sample| sample.iteration == 0).collect();
     assert_eq!(starts.len(), 4);
     for (number, start) in starts.iter().enumerate() {
-        assert_eq!(start.intended, phase.begin_ns + Nanos::from_millis(500 * number as i64));
+        assert_eq!(start.intended, phase.start_ns + Nanos::from_millis(500 * number as i64));
         let mut own: Vec<&&Sample> = Vec::new();
         let chats = chats(&samples);
         own.extend(chats.iter().filter(|sample| sample.user == start.user));
@@ -270,7 +270,7 @@ async fn closed_users_are_spawned_start_once_and_pause() {
         for pair in own.windows(2) {
             assert_eq!(pair[1].intended, pair[0].done + Nanos::from_secs(1));
         }
-        assert!(own.last().unwrap().intended < phase.begin_ns + Nanos::from_secs(10));
+        assert!(own.last().unwrap().intended < phase.start_ns + Nanos::from_secs(10));
     }
     assert!(samples.iter().all(|sample| sample.tenant == (sample.user as usize - 1) % 2));
 }
@@ -297,7 +297,7 @@ async fn the_same_seed_gives_the_same_pauses() {
     let load = "[[load]]\nusers = 5\npause = \"1s..3s\"\nduration = \"30s\"";
     let intended = |(phase, samples): (LoadPhase, Vec<Sample>)| {
         let mut all: Vec<(u64, Nanos)> =
-            samples.iter().map(|s| (s.user, s.intended - phase.begin_ns)).collect();
+            samples.iter().map(|s| (s.user, s.intended - phase.start_ns)).collect();
         all.sort();
         all
     };
@@ -320,7 +320,7 @@ async fn a_service_that_is_down_is_not_asked_in_a_tight_loop() {
     let load = "[[load]]\nusers = 1\nduration = \"5s\"";
     let (_, samples) = run(load, 1, |service| service.unreachable = true).await;
     assert_eq!(samples.len(), 50);
-    assert!(samples.iter().all(|sample| sample.outcome == Outcome::NotSent(Obstacle::ConnectFailed)));
+    assert!(samples.iter().all(|sample| sample.outcome == Outcome::NotSent(NotSentReason::ConnectFailed)));
 }
 
 #[tokio::test(start_paused = true)]
@@ -331,7 +331,7 @@ async fn a_silent_service_leaves_unknown_outcomes() {
     assert!(
         samples
             .iter()
-            .all(|sample| sample.outcome == Outcome::Unknown(Silence::Timeout) && sample.is_error())
+            .all(|sample| sample.outcome == Outcome::Unknown(NoResponseReason::Timeout) && sample.is_error())
     );
 }
 
@@ -391,14 +391,14 @@ async fn no_wait_begins_that_would_outlast_the_load() {
     let (phase, samples) = run(&patient("users = 1\nduration = \"2s\""), 1, limited).await;
     let chats = chats(&samples);
     assert!(chats.len() > 2 && chats.iter().all(|sample| sample.retry_of.is_none()));
-    assert!(phase.to_ns <= phase.begin_ns + Nanos::from_millis(2110), "{phase:?}");
+    assert!(phase.to_ns <= phase.start_ns + Nanos::from_millis(2110), "{phase:?}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_never_retries_or_meets_no_limit_takes_the_refusal() {
+async fn who_never_retries_or_meets_no_limit_takes_the_rejection() {
     for loads in [
         patient("users = 1\nduration = \"9s\"").replace("after", "never"),
-        patient("users = 1\nduration = \"9s\"").replace("quota", "refused = 503\nquota"),
+        patient("users = 1\nduration = \"9s\"").replace("quota", "rejected = 503\nquota"),
     ] {
         let (_, samples) = run(&loads, 1, limited).await;
         assert!(samples.iter().all(|sample| sample.retry_of.is_none()));
@@ -422,7 +422,7 @@ async fn an_open_loads_user_is_busy_while_it_waits() {
         assert_eq!(repeated.len(), 1);
         assert_eq!(repeated[0].outcome, Outcome::Status(429));
         assert_eq!(repeated[0].iteration, retry.iteration);
-        assert!(retry.intended < phase.begin_ns + Nanos::from_secs(10));
+        assert!(retry.intended < phase.start_ns + Nanos::from_secs(10));
     }
 }
 
@@ -485,7 +485,7 @@ async fn more_workers_send_the_same_requests() {
                 // Which user takes an arrival, and in what order users take numbers, is up to them.
                 let user = if s.load == 1 { s.user } else { 0 };
                 let iteration = if s.load == 1 { 0 } else { s.iteration };
-                let intended = if s.load == 2 { Nanos::ZERO } else { s.intended - phase.begin_ns };
+                let intended = if s.load == 2 { Nanos::ZERO } else { s.intended - phase.start_ns };
                 (s.load, user, iteration, intended, if s.load == 0 { s.replica } else { 0 })
             })
             .collect();

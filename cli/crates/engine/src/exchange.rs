@@ -6,7 +6,7 @@
 use std::{future::Future, sync::Arc};
 
 use saasbench_model::units::Nanos;
-use saasbench_record::sample::{LimiterHeaders, Obstacle, Silence};
+use saasbench_record::sample::{LimiterHeaders, NoResponseReason, NotSentReason};
 
 /// The longest body that is kept to be checked, to take values from, and to be searched for canaries.
 pub const BODY_KEPT: usize = 1 << 20;
@@ -84,9 +84,9 @@ pub struct Answer {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NoAnswer {
     /// Nothing left: it cannot have counted.
-    NotSent(Obstacle),
+    NotSent(NotSentReason),
     /// It was sent, or may have been.
-    Unknown(Silence),
+    Unknown(NoResponseReason),
 }
 
 /// Sends requests, for the users of one worker. It never sends twice what may have left, follows no redirect, and takes no

@@ -44,12 +44,12 @@ struct Job {
 
 /// Where a user waits for work.
 #[derive(Default)]
-struct Seat {
+struct ParkedUser {
     job: Cell<Option<Job>>,
     waker: Cell<Option<Waker>>,
 }
 
-impl Seat {
+impl ParkedUser {
     fn wake(&self) {
         if let Some(waker) = self.waker.take() {
             waker.wake();
@@ -60,7 +60,7 @@ impl Seat {
 /// The users who wait, and whether there will be more work.
 struct Idle {
     /// By [`position`]: the last to come is the first to go.
-    seats: Vec<RefCell<Vec<Rc<Seat>>>>,
+    seats: Vec<RefCell<Vec<Rc<ParkedUser>>>>,
     closed: Cell<bool>,
 }
 
@@ -80,7 +80,7 @@ impl Idle {
     }
 
     /// Waits in `seat` for the next job; `None` when there will be none.
-    async fn next(&self, position: usize, seat: &Rc<Seat>) -> Option<Job> {
+    async fn next(&self, position: usize, seat: &Rc<ParkedUser>) -> Option<Job> {
         let mut seated = false;
         poll_fn(|context| {
             if let Some(job) = seat.job.take() {
@@ -169,7 +169,7 @@ impl Pool {
         let Some(&(journey, _)) = load.journeys.get((position % journeys) as usize) else { return false };
         let user = User::new(worker, self.index, journey, number, seeded::tenant(load, position / journeys));
         let (worker, idle) = (Rc::clone(worker), Rc::clone(&self.idle));
-        let seat = Seat { job: Cell::new(first), ..Seat::default() };
+        let seat = ParkedUser { job: Cell::new(first), ..ParkedUser::default() };
         self.users.spawn_local(serve(worker, user, seat, idle, position as usize, started));
         true
     }
@@ -184,13 +184,13 @@ impl Pool {
 async fn serve<T: Transport>(
     worker: Rc<Worker<T>>,
     mut user: User<T>,
-    seat: Seat,
+    seat: ParkedUser,
     idle: Rc<Idle>,
     position: usize,
     started: Option<oneshot::Sender<()>>,
 ) {
     if let Some(started) = started {
-        // The load has no end yet, and must not be held up: who is refused here starts when it is needed.
+        // The load has no end yet, and must not be held up: who is rejected here starts when it is needed.
         user.start(&worker, worker.now(), None).await;
         let _ = started.send(());
     }

@@ -184,7 +184,7 @@ impl Pacer {
         }
     }
 
-    /// Sets the alarm. A timer that the system refuses to set can only be a defect, and is left as it was.
+    /// Sets the alarm. A timer that the system rejects to set can only be a defect, and is left as it was.
     fn set(&self, due: Nanos) {
         self.set_to.set(due);
         if let Alarm::TimerFd { fd, zero } = &self.alarm {

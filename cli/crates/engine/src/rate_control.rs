@@ -16,22 +16,22 @@ pub const FACTORS: std::ops::RangeInclusive<f64> = 0.1..=10.0;
 
 /// Turns the pace. All changes of a run, in order, are what its workers get.
 #[derive(Debug, Clone)]
-pub struct Controls(watch::Sender<Vec<Event>>);
+pub struct RateControl(watch::Sender<Vec<Event>>);
 
 /// Where workers hear of it.
 #[derive(Debug, Clone)]
-pub struct Listener(watch::Receiver<Vec<Event>>);
+pub struct RateControlReceiver(watch::Receiver<Vec<Event>>);
 
-impl Default for Controls {
+impl Default for RateControl {
     fn default() -> Self {
         Self(watch::Sender::new(Vec::new()))
     }
 }
 
-impl Controls {
+impl RateControl {
     /// What workers listen to.
-    pub fn listen(&self) -> Listener {
-        Listener(self.0.subscribe())
+    pub fn listen(&self) -> RateControlReceiver {
+        RateControlReceiver(self.0.subscribe())
     }
 
     /// The pace at present.
@@ -71,7 +71,7 @@ impl Controls {
     }
 }
 
-impl Listener {
+impl RateControlReceiver {
     /// Waits for a change; for ever when nobody can make one any more.
     pub async fn changed(&mut self) {
         if self.0.changed().await.is_err() {
@@ -92,7 +92,7 @@ impl Listener {
 
 /// What one worker knows of the pace.
 #[derive(Debug)]
-pub(super) struct Tempo {
+pub(super) struct WorkerPace {
     changes: RefCell<Vec<Event>>,
     /// When the loads begin.
     begin: Cell<Nanos>,
@@ -102,7 +102,7 @@ pub(super) struct Tempo {
     resumed: Cell<Nanos>,
 }
 
-impl Default for Tempo {
+impl Default for WorkerPace {
     fn default() -> Self {
         let before_all = Nanos(i64::MIN);
         Self {
@@ -115,7 +115,7 @@ impl Default for Tempo {
     }
 }
 
-impl Tempo {
+impl WorkerPace {
     /// Takes all changes so far.
     pub(super) fn set(&self, changes: Vec<Event>) {
         self.changes.replace(changes);
@@ -192,7 +192,7 @@ mod tests {
         Nanos::from_secs(seconds)
     }
 
-    fn set(tempo: &Tempo, changes: &[(i64, bool, f64)]) {
+    fn set(tempo: &WorkerPace, changes: &[(i64, bool, f64)]) {
         let event = |&(at, paused, factor): &(i64, bool, f64)| {
             Event::of_pace(secs(at), Pace::default(), Pace { paused, factor })
         };
@@ -201,7 +201,7 @@ mod tests {
 
     #[test]
     fn steps_are_tenths_of_the_plan_within_bounds() {
-        let controls = Controls::default();
+        let controls = RateControl::default();
         controls.pause(secs(0));
         assert_eq!(controls.pace(), Pace { paused: false, factor: 1.0 }, "nobody listens");
         let mut listener = controls.listen();
@@ -230,7 +230,7 @@ mod tests {
 
     #[test]
     fn a_worker_knows_what_is_due_when() {
-        let tempo = Tempo::default();
+        let tempo = WorkerPace::default();
         assert_eq!((tempo.comes(secs(9)), tempo.due(secs(9))), (secs(9), secs(9)));
         set(&tempo, &[(10, true, 1.0), (12, true, 1.1)]);
         assert!(tempo.is_paused());
@@ -248,7 +248,7 @@ mod tests {
 
     #[test]
     fn what_is_done_before_the_load_begins_holds_from_its_begin_on() {
-        let tempo = Tempo::default();
+        let tempo = WorkerPace::default();
         set(&tempo, &[(1, true, 1.0), (2, true, 1.2), (4, false, 1.2)]);
         tempo.begin_at(secs(3));
         assert_eq!((tempo.comes(secs(3)), tempo.comes(secs(5))), (secs(4), secs(6)));

@@ -10,12 +10,12 @@ use saasbench_model::scenario::{
 
 /// The secrets of a run in the forms in which they are sent, each with what is shown instead.
 #[derive(Debug, Default)]
-pub struct Blot {
+pub struct Redactor {
     /// The longest first: one may be part of another.
     forms: Vec<(String, String)>,
 }
 
-impl Blot {
+impl Redactor {
     /// Collects the forms of `secrets`, the values of `${env:NAME}`, and the credentials that they are part of.
     pub fn new(scenario: &Scenario, secrets: &BTreeMap<String, String>) -> Self {
         let mut blot = Self::default();
@@ -86,7 +86,7 @@ mod tests {
                     [[load]]\nusers = 1\nduration = \"1s\"\n";
         let read_file = |_: &std::path::Path| Err(std::io::ErrorKind::NotFound.into());
         let scenario = resolve(text, "t.toml", &Sources { read_file: &read_file, environment: None });
-        let blot = Blot::new(&scenario.unwrap(), &secrets);
+        let blot = Redactor::new(&scenario.unwrap(), &secrets);
         for (text, clean) in [
             ("nothing", "nothing"),
             ("a s3 cr\"t b", "a ${env:A} b"),
@@ -97,6 +97,6 @@ mod tests {
         ] {
             assert_eq!(blot.out(text), clean);
         }
-        assert!(Blot::default().is_empty() && !blot.is_empty());
+        assert!(Redactor::default().is_empty() && !blot.is_empty());
     }
 }

@@ -10,7 +10,7 @@ use super::{canary::Canaries, cookies::Jar, exchange::Request};
 use pieces::{Piece, Place, basic, number, put};
 pub(super) use pieces::{base64, forms};
 use saasbench_model::{
-    plan::data_rows::{self, Asker},
+    plan::data_rows::{self, RowRequest},
     scenario::{
         Feeder, Scenario, Step, StepIndex, TenantIndex,
         journey::Check,
@@ -73,7 +73,7 @@ struct Compiled {
 
 /// A value that a template needs was never saved, or does not fit where it stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Unbuildable;
+pub struct RenderFailed;
 
 impl Renderer {
     /// Compiles every step of a scenario; `secrets` are the values of `${env:NAME}`, `keep_bodies` says that every answer
@@ -113,8 +113,8 @@ impl Renderer {
         values: &Values<'_>,
         body: &mut Vec<u8>,
         request: &mut Request,
-    ) -> Result<(), Unbuildable> {
-        let compiled = self.compiled.get(step * self.replicas + replica).ok_or(Unbuildable)?;
+    ) -> Result<(), RenderFailed> {
+        let compiled = self.compiled.get(step * self.replicas + replica).ok_or(RenderFailed)?;
         body.clear();
         if let Some(pieces) = &compiled.body {
             self.write(pieces, values, 0, body)?;
@@ -141,7 +141,7 @@ impl Renderer {
         let table = self.feeders.get(feeder)?;
         // Users are numbered from 1 in templates.
         let user = values.user.saturating_sub(1);
-        let asker = Asker { load: values.load, user, iteration: values.iteration };
+        let asker = RowRequest { load: values.load, user, iteration: values.iteration };
         table.cell(data_rows::row(table, feeder, self.seed, asker)?, column)
     }
 
@@ -151,7 +151,7 @@ impl Renderer {
         values: &Values<'_>,
         body_length: usize,
         out: &mut Vec<u8>,
-    ) -> Result<(), Unbuildable> {
+    ) -> Result<(), RenderFailed> {
         for piece in pieces {
             match piece {
                 Piece::Text(text) => out.extend_from_slice(text),
@@ -174,18 +174,18 @@ impl Renderer {
                     Variable::User => number(values.user, out),
                     Variable::Iteration => number(values.iteration, out),
                     Variable::Canary => {
-                        let (canaries, tenant) = values.canary.ok_or(Unbuildable)?;
+                        let (canaries, tenant) = values.canary.ok_or(RenderFailed)?;
                         out.extend_from_slice(canaries.word(tenant).as_bytes());
                     }
                     Variable::Saved(slot) => {
                         let saved = values.saved.get(*slot).and_then(Option::as_deref);
-                        put(*place, saved.ok_or(Unbuildable)?, out)?;
+                        put(*place, saved.ok_or(RenderFailed)?, out)?;
                     }
                     Variable::Fed { feeder, column } => {
-                        put(*place, self.fed(*feeder, *column, values).ok_or(Unbuildable)?, out)?;
+                        put(*place, self.fed(*feeder, *column, values).ok_or(RenderFailed)?, out)?;
                     }
                     // Compiled away, unless it is missing or does not fit.
-                    Variable::Secret(_) => return Err(Unbuildable),
+                    Variable::Secret(_) => return Err(RenderFailed),
                 },
             }
         }
@@ -300,7 +300,7 @@ mod tests {
 
     const JOURNEY: &str = "version = 1\n[[tenant]]\nid = \"a/b \\\"c\\\" é\"\n[[load]]\nusers = 1\nduration = \"1s\"\n[[journey]]\nname = \"j\"\n";
 
-    fn render(steps: &str, saved: &[Option<String>], secret: &str) -> Vec<Result<String, Unbuildable>> {
+    fn render(steps: &str, saved: &[Option<String>], secret: &str) -> Vec<Result<String, RenderFailed>> {
         let origin = Origin { authority: "h:1".to_owned(), prefix: "/api".to_owned() };
         let secrets = BTreeMap::from([("PATH".to_owned(), secret.to_owned())]);
         let text = format!("{JOURNEY}{steps}");

@@ -20,7 +20,7 @@ use saasbench_model::{
     scenario::{JourneyIndex, Load, Pause, Step, StepIndex, TenantIndex},
     units::Nanos,
 };
-use saasbench_record::sample::{LimiterHeaders, Obstacle, Outcome, Sample};
+use saasbench_record::sample::{LimiterHeaders, NotSentReason, Outcome, Sample};
 
 /// One user of one load.
 #[derive(Debug)]
@@ -297,7 +297,7 @@ impl<T: Transport> User<T> {
                 exchange.sent = worker.now();
                 exchange.request.bytes.clear();
                 exchange.request.body_at = 0;
-                Err(NoAnswer::NotSent(Obstacle::Unbuildable))
+                Err(NoAnswer::NotSent(NotSentReason::RenderFailed))
             }
         };
         self.done = if result.is_ok() { exchange.answer.done } else { worker.now() };

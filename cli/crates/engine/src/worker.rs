@@ -23,9 +23,9 @@ use super::{
 };
 use crate::{clock::RunClock, self_monitor::in_flight::InFlight};
 use crate::{
-    drive::Cue,
-    rate_control::{Listener, Tempo},
-    redactor::Blot,
+    drive::StartSignal,
+    rate_control::{RateControlReceiver, WorkerPace},
+    redactor::Redactor,
 };
 use saasbench_model::{
     scenario::{LoadModel, Scenario},
@@ -48,7 +48,7 @@ pub struct Setup {
     /// The steps, ready to be rendered.
     pub renderer: Renderer,
     /// What shall not be recorded of answers.
-    pub blot: Blot,
+    pub blot: Redactor,
     /// What time it is.
     pub clock: RunClock,
     /// How far the service's clocks may disagree with it.
@@ -58,7 +58,7 @@ pub struct Setup {
     /// How many requests are under way, for whoever wants to know.
     pub in_flight: Arc<InFlight>,
     /// Who may hold the load back or drive it on.
-    pub pace: Option<Listener>,
+    pub pace: Option<RateControlReceiver>,
     /// When the loads began, once they have.
     pub begun: Arc<OnceLock<Nanos>>,
 }
@@ -75,7 +75,7 @@ impl Setup {
         in_flight: Arc<InFlight>,
     ) -> Self {
         let renderer = Renderer::new(&scenario, origins, secrets, canaries.is_some());
-        let blot = Blot::new(&scenario, secrets);
+        let blot = Redactor::new(&scenario, secrets);
         let replicas = origins.len();
         Self {
             scenario,
@@ -93,7 +93,7 @@ impl Setup {
 
     /// The same for a load whose pace may be changed.
     #[must_use]
-    pub fn paced_by(self, pace: Listener) -> Self {
+    pub fn paced_by(self, pace: RateControlReceiver) -> Self {
         Self { pace: Some(pace), ..self }
     }
 }
@@ -129,7 +129,7 @@ pub struct Worker<T> {
     /// Who wakes its tasks.
     pub(super) pacer: Rc<Pacer>,
     /// What it knows of the pace.
-    pub(super) tempo: Tempo,
+    pub(super) tempo: WorkerPace,
     share: Share,
     #[expect(clippy::vec_box, reason = "they are lent to users, whose tasks should stay small")]
     exchanges: RefCell<Vec<Box<Exchange>>>,
@@ -149,7 +149,7 @@ impl<T: Transport> Worker<T> {
             setup,
             transport,
             pacer: Rc::new(pacer),
-            tempo: Tempo::default(),
+            tempo: WorkerPace::default(),
             share,
             exchanges: RefCell::default(),
             body: RefCell::default(),
@@ -237,7 +237,7 @@ impl<T: Transport> Worker<T> {
     }
 
     /// Runs its share of every load, from the beginning that the cue gives, to their ends.
-    pub(super) async fn run(self: Rc<Self>, mut cue: Cue) {
+    pub(super) async fn run(self: Rc<Self>, mut cue: StartSignal) {
         let mut helpers = JoinSet::new();
         let pacer = Rc::clone(&self.pacer);
         helpers.spawn_local(async move {

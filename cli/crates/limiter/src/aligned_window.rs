@@ -1,15 +1,15 @@
 //! The aligned window: windows begin at the whole multiples of W since the Unix epoch, by the limiter's clock; the first L
-//! hits decided in one are admitted, the others refused.
+//! hits decided in one are admitted, the others rejected.
 //!
 //! It is a sliding counter on whose grid the window before weighs nothing: see `grid`.
 
 use super::{
-    Circumstances, Judgement, Request,
+    HistoryContext, Judgement, Request,
     grid::{self, Weight},
 };
 use saasbench_model::{scenario::Anchor, units::Quota};
 
 /// Judges the history of one key, sorted by `sent`, in O(n log n).
-pub fn judge(requests: &[Request], quota: Quota, circumstances: &Circumstances) -> Judgement {
-    grid::judge(requests, quota, Anchor::Epoch, Weight::Nothing, circumstances)
+pub fn judge(requests: &[Request], quota: Quota, context: &HistoryContext) -> Judgement {
+    grid::judge(requests, quota, Anchor::Epoch, Weight::Nothing, context)
 }

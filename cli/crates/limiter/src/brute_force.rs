@@ -9,38 +9,30 @@ use std::collections::HashSet;
 
 pub(super) use self::counter::counter_explains;
 
-use super::{Circumstances, Decision, Request, history::Lifetime};
+use super::{Decision, HistoryContext, Request, history::Lifetime};
 use saasbench_model::units::Quota;
 
 /// Whether some honest fixed window from the first hit has this history.
-pub(super) fn fixed_window_explains(
-    requests: &[Request],
-    quota: Quota,
-    circumstances: &Circumstances,
-) -> bool {
+pub(super) fn fixed_window_explains(requests: &[Request], quota: Quota, context: &HistoryContext) -> bool {
     let mut starts = vec![None];
-    let lifetime = Lifetime::of(quota.window, circumstances);
-    if !(circumstances.fresh && circumstances.exclusive) {
-        let since = circumstances.since.0;
+    let lifetime = Lifetime::of(quota.window, context);
+    if !(context.fresh && context.exclusive) {
+        let since = context.since.0;
         for ends in since..=since + lifetime.most {
             starts.extend((0..=quota.limit).map(|count| Some((ends, count))));
         }
     }
     let mut tried = HashSet::new();
-    let world = World::new(requests, quota, circumstances);
+    let world = World::new(requests, quota, context);
     starts.into_iter().any(|live| world.fixed_window(i64::MIN, 0, live, &mut tried))
 }
 
 /// Whether some honest sliding log has this history.
-pub(super) fn sliding_log_explains(
-    requests: &[Request],
-    quota: Quota,
-    circumstances: &Circumstances,
-) -> bool {
+pub(super) fn sliding_log_explains(requests: &[Request], quota: Quota, context: &HistoryContext) -> bool {
     let mut starts = vec![Vec::new()];
-    let lifetime = Lifetime::of(quota.window, circumstances);
-    if !(circumstances.fresh && circumstances.exclusive) {
-        let since = circumstances.since.0;
+    let lifetime = Lifetime::of(quota.window, context);
+    if !(context.fresh && context.exclusive) {
+        let since = context.since.0;
         for _ in 0..quota.limit {
             let longer: Vec<Vec<i64>> = starts
                 .iter()
@@ -55,7 +47,7 @@ pub(super) fn sliding_log_explains(
         }
     }
     let mut tried = HashSet::new();
-    let world = World::new(requests, quota, circumstances);
+    let world = World::new(requests, quota, context);
     starts.into_iter().any(|log| world.sliding_log(i64::MIN, 0, &log, &mut tried))
 }
 
@@ -72,14 +64,13 @@ struct World<'a> {
 }
 
 impl<'a> World<'a> {
-    fn new(requests: &'a [Request], quota: Quota, circumstances: &Circumstances) -> Self {
-        let company_from =
-            if circumstances.exclusive { circumstances.complete_until.0 } else { circumstances.since.0 };
+    fn new(requests: &'a [Request], quota: Quota, context: &HistoryContext) -> Self {
+        let company_from = if context.exclusive { context.complete_until.0 } else { context.since.0 };
         Self {
             requests,
             limit: quota.limit,
-            lifetime: Lifetime::of(quota.window, circumstances),
-            losses: circumstances.memory_losses.iter().map(|(from, to)| (from.0, to.0)).collect(),
+            lifetime: Lifetime::of(quota.window, context),
+            losses: context.memory_losses.iter().map(|(from, to)| (from.0, to.0)).collect(),
             company_from,
             until: requests.iter().map(|request| request.done.0).max().unwrap_or(0),
         }
@@ -104,7 +95,7 @@ impl<'a> World<'a> {
         if now > deadline || !tried.insert((now, decided, live)) {
             return false;
         }
-        // A hit at `at` that is admitted, or refused, and what it leaves behind.
+        // A hit at `at` that is admitted, or rejected, and what it leaves behind.
         let hit = |at: i64, admitted: bool| -> Vec<Window> {
             let mut after = Vec::new();
             if let Some((ends, count)) = live.filter(|(ends, _)| at <= *ends)
@@ -121,7 +112,7 @@ impl<'a> World<'a> {
         for (rank, request) in self.requests.iter().enumerate().filter(|(rank, _)| decided & (1 << rank) == 0)
         {
             for at in now.max(request.sent.0)..=request.done.0.min(deadline) {
-                for live in hit(at, request.decision != Decision::Refused) {
+                for live in hit(at, request.decision != Decision::Rejected) {
                     if self.fixed_window(at, decided | 1 << rank, live, tried) {
                         return true;
                     }
@@ -154,7 +145,7 @@ impl<'a> World<'a> {
         if now > deadline || !tried.insert((now, decided, log.to_vec())) {
             return false;
         }
-        // A hit at `at` that is admitted, or refused, and what it leaves behind.
+        // A hit at `at` that is admitted, or rejected, and what it leaves behind.
         let hit = |at: i64, admitted: bool| -> Option<Vec<i64>> {
             if admitted {
                 let certain = log.iter().filter(|before| at - **before < self.lifetime.least).count();
@@ -168,7 +159,7 @@ impl<'a> World<'a> {
         for (rank, request) in self.requests.iter().enumerate().filter(|(rank, _)| decided & (1 << rank) == 0)
         {
             for at in now.max(request.sent.0)..=request.done.0.min(deadline) {
-                if let Some(log) = hit(at, request.decision != Decision::Refused)
+                if let Some(log) = hit(at, request.decision != Decision::Rejected)
                     && self.sliding_log(at, decided | 1 << rank, &log, tried)
                 {
                     return true;

@@ -1,14 +1,14 @@
 //! Completes a proof: which other answers it leans on.
 //!
-//! A judge names the admissions that are too many, or a refusal and what can have counted against it. Often these are a
+//! A judge names the admissions that are too many, or a rejection and what can have counted against it. Often these are a
 //! proof by themselves; sometimes it takes other answers to know where their window began. The set is complete if the
-//! judge still finds the violation when nothing but the set is known: every other admission may then have been refused or
-//! have never arrived, and every other refusal is left out, because one takes nothing. Both only give an honest limiter
+//! judge still finds the violation when nothing but the set is known: every other admission may then have been rejected or
+//! have never arrived, and every other rejection is left out, because one takes nothing. Both only give an honest limiter
 //! more freedom.
 
 use std::collections::HashSet;
 
-use super::{Circumstances, Decision, Promise, Request, Violation, judge};
+use super::{Decision, HistoryContext, Promise, Request, Violation, judge};
 
 /// The judge is asked so often at the most; a set that could still be smaller then is complete all the same.
 const MOST_QUESTIONS: usize = 300;
@@ -21,15 +21,15 @@ pub fn completed(
     mut violation: Violation,
     requests: &[Request],
     promise: Promise,
-    circumstances: &Circumstances,
+    context: &HistoryContext,
 ) -> Violation {
     let core = core(&violation);
     let last = core.iter().map(|request| request.done.0).max().unwrap_or(0);
     let end = last.saturating_add(promise.quota.window.0.saturating_mul(WINDOWS_BEHIND));
     let end = requests.partition_point(|request| request.sent.0 <= end);
     let over_admission = matches!(violation, Violation::OverAdmission { .. });
-    let proof = Proof { history: &requests[..end], promise, circumstances, over_admission };
-    let (Violation::OverAdmission { given, .. } | Violation::WrongRefusal { given, .. }) = &mut violation;
+    let proof = Proof { history: &requests[..end], promise, context, over_admission };
+    let (Violation::OverAdmission { given, .. } | Violation::WrongRejection { given, .. }) = &mut violation;
     if !proof.holds(&core, given) {
         *given = proof.given(&core);
     }
@@ -40,7 +40,7 @@ pub fn completed(
 pub(super) fn core(violation: &Violation) -> Vec<Request> {
     match violation {
         Violation::OverAdmission { requests, .. } => requests.clone(),
-        Violation::WrongRefusal { request, against, .. } => {
+        Violation::WrongRejection { request, against, .. } => {
             let mut core = against.clone();
             core.insert(
                 core.partition_point(|other| (other.sent, other.id) < (request.sent, request.id)),
@@ -55,7 +55,7 @@ pub(super) fn core(violation: &Violation) -> Vec<Request> {
 struct Proof<'a> {
     history: &'a [Request],
     promise: Promise,
-    circumstances: &'a Circumstances,
+    context: &'a HistoryContext,
     over_admission: bool,
 }
 
@@ -98,7 +98,7 @@ impl Proof<'_> {
     }
 
     fn holds(&self, core: &[Request], given: &[Request]) -> bool {
-        let judgement = judge(&relaxed(self.history, core, given), self.promise, self.circumstances);
+        let judgement = judge(&relaxed(self.history, core, given), self.promise, self.context);
         let alike = |violation: &Violation| {
             matches!(violation, Violation::OverAdmission { .. }) == self.over_admission
         };
@@ -114,7 +114,7 @@ pub(super) fn relaxed(history: &[Request], core: &[Request], given: &[Request]) 
         .filter_map(|request| match request.decision {
             Decision::Unknown => Some(*request),
             _ if known.contains(&request.id) => Some(*request),
-            Decision::Refused => None,
+            Decision::Rejected => None,
             Decision::Admitted => Some(Request { decision: Decision::Unknown, ..*request }),
         })
         .collect()

@@ -1,6 +1,6 @@
 //! Which mistake explains a broken limit? The histories of all its keys are held against the usual suspects.
 //!
-//! A suspect explains a limit only if it explains every admission and every refusal of every tenant. Most suspects are an
+//! A suspect explains a limit only if it explains every admission and every rejection of every tenant. Most suspects are an
 //! honest limiter of something else (another quota, one replica, all tenants together), so the same judges acquit them:
 //! `quotas`, `keys`, `lapses`. Three need a replay of their own, `replay`. What is named is an explanation, not a proof.
 //!
@@ -20,8 +20,8 @@ mod tests;
 
 use std::cell::Cell;
 
-use super::{Circumstances, Judgement, Promise, Request, Violation};
-pub use crate::diagnose::hypothesis::{Diagnosis, Suspect};
+use super::{HistoryContext, Judgement, Promise, Request, Violation};
+pub use crate::diagnose::hypothesis::{Diagnosis, Hypothesis};
 use saasbench_model::units::Nanos;
 
 /// So many requests of each key are looked at.
@@ -43,30 +43,30 @@ pub struct Key<'a> {
 }
 
 /// Names the mistake that explains a broken limit, all of its tenants' histories at once; `None`: none of the usual ones
-/// does, or nothing is broken, or refusals prove nothing here (the run is not alone, or the route has several limits).
+/// does, or nothing is broken, or rejections prove nothing here (the run is not alone, or the route has several limits).
 ///
 /// `replicas` are the names behind the indices of the requests.
-pub fn diagnose(keys: &[Key<'_>], replicas: &[String], circumstances: &Circumstances) -> Option<Diagnosis> {
-    if !circumstances.exclusive || circumstances.other_limits {
+pub fn diagnose(keys: &[Key<'_>], replicas: &[String], context: &HistoryContext) -> Option<Diagnosis> {
+    if !context.exclusive || context.other_limits {
         return None;
     }
-    let case = Case::new(keys, replicas, circumstances);
+    let case = Case::new(keys, replicas, context);
     case.broken().next()?;
-    type Test = fn(&Case<'_>) -> Option<Suspect>;
+    type Test = fn(&Case<'_>) -> Option<Hypothesis>;
     let plain: [Test; 2] = [keys::per_replica, keys::not_enforced];
     let simple: [Test; 7] = [
         quotas::off_by_one,
         // Who keeps trying stays shut out, as by a key that never expires: but this one cause explains all tenants.
-        replay::counts_refusals,
+        replay::counts_rejections,
         keys::no_expiry,
         quotas::other_window,
         quotas::other_algorithm,
         keys::shared_key,
-        intermittent::sporadic_refusals,
+        intermittent::sporadic_rejections,
     ];
     let free: [Test; 3] = [replay::race, intermittent::fails_open, replay::skewed_clocks];
     // Those with more freedom, which can explain what simpler ones do as well, are asked only if those know nothing.
-    let mut explain: Vec<Suspect> = plain.into_iter().find_map(|test| test(&case)).into_iter().collect();
+    let mut explain: Vec<Hypothesis> = plain.into_iter().find_map(|test| test(&case)).into_iter().collect();
     if explain.is_empty() {
         explain.extend(simple.into_iter().filter_map(|test| test(&case)));
     }
@@ -84,28 +84,28 @@ struct Case<'a> {
     /// As promised, one for each key.
     judgements: Vec<Judgement>,
     replicas: &'a [String],
-    circumstances: Circumstances,
+    context: HistoryContext,
     /// Requests judged so far.
     work: Cell<usize>,
 }
 
 impl<'a> Case<'a> {
-    fn new(keys: &[Key<'a>], replicas: &'a [String], circumstances: &Circumstances) -> Self {
-        let mut circumstances = circumstances.clone();
+    fn new(keys: &[Key<'a>], replicas: &'a [String], context: &HistoryContext) -> Self {
+        let mut context = context.clone();
         let mut cut = |key: &Key<'a>| {
             let (requests, until) = first(key.requests, MOST_REQUESTS);
-            circumstances.complete_until = circumstances.complete_until.min(until);
+            context.complete_until = context.complete_until.min(until);
             Key { requests, ..*key }
         };
         let keys: Vec<Key<'a>> = keys.iter().map(&mut cut).collect();
-        let mut case = Self { keys, judgements: Vec::new(), replicas, circumstances, work: Cell::new(0) };
+        let mut case = Self { keys, judgements: Vec::new(), replicas, context, work: Cell::new(0) };
         case.judgements = case.keys.iter().map(|key| case.judge(key.requests, key.promise)).collect();
         case
     }
 
     fn judge(&self, requests: &[Request], promise: Promise) -> Judgement {
         self.work.set(self.work.get() + requests.len());
-        super::judge(requests, promise, &self.circumstances)
+        super::judge(requests, promise, &self.context)
     }
 
     /// The keys whose promise was broken.
@@ -127,8 +127,8 @@ impl<'a> Case<'a> {
             .filter(|(_, judgement)| !judgement.violations.is_empty())
             .map(|(key, judgement)| (*key, judgement.clone()))
             .unzip();
-        let circumstances = self.circumstances.clone();
-        Self { keys, judgements, circumstances, work: self.work.clone(), replicas: self.replicas }
+        let context = self.context.clone();
+        Self { keys, judgements, context, work: self.work.clone(), replicas: self.replicas }
     }
 
     /// Whether an honest limiter of this promise explains the history. Most promises that do not fail early, so the
@@ -140,10 +140,10 @@ impl<'a> Case<'a> {
         let mut length = SCREEN;
         while length < requests.len() {
             let (beginning, until) = first(requests, length);
-            let complete_until = self.circumstances.complete_until.min(until);
+            let complete_until = self.context.complete_until.min(until);
             self.work.set(self.work.get() + beginning.len());
-            let circumstances = Circumstances { complete_until, ..self.circumstances.clone() };
-            if !super::judge(beginning, promise, &circumstances).violations.is_empty() {
+            let context = HistoryContext { complete_until, ..self.context.clone() };
+            if !super::judge(beginning, promise, &context).violations.is_empty() {
                 return false;
             }
             length *= 8;
@@ -156,14 +156,14 @@ impl<'a> Case<'a> {
         self.broken().chain(self.kept()).all(|key| self.explains(change(key.promise), key.requests))
     }
 
-    /// Whether too much is admitted, and whether too much is refused, by changed promises.
+    /// Whether too much is admitted, and whether too much is rejected, by changed promises.
     fn found(&self, change: impl Fn(Promise) -> Promise) -> (bool, bool) {
         let (mut over, mut wrong) = (false, false);
         for key in &self.keys {
             for violation in self.judge(key.requests, change(key.promise)).violations {
                 match violation {
                     Violation::OverAdmission { .. } => over = true,
-                    Violation::WrongRefusal { .. } => wrong = true,
+                    Violation::WrongRejection { .. } => wrong = true,
                 }
             }
         }
@@ -172,10 +172,10 @@ impl<'a> Case<'a> {
 
     /// Whether changed promises admit too much, by the admissions alone.
     fn over_admits(&self, change: impl Fn(Promise) -> Promise) -> bool {
-        let circumstances = Circumstances { other_limits: true, ..self.circumstances.clone() };
+        let context = HistoryContext { other_limits: true, ..self.context.clone() };
         self.keys.iter().any(|key| {
             self.work.set(self.work.get() + key.requests.len());
-            !super::judge(key.requests, change(key.promise), &circumstances).violations.is_empty()
+            !super::judge(key.requests, change(key.promise), &context).violations.is_empty()
         })
     }
 

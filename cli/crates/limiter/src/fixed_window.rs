@@ -1,5 +1,5 @@
 //! The fixed window from the first hit: the first hit decided while no window lives begins one; the first L hits decided
-//! in it are admitted, the others refused; refusals do not prolong it.
+//! in it are admitted, the others rejected; rejections do not prolong it.
 //!
 //! Let `l` be the least and `m` the most that a window may live on the client's clock (`Lifetime`).
 //!
@@ -9,43 +9,43 @@
 //! **Search.** All states that the window can have been in are carried forward over the history and pruned by every
 //! answer; where none is left, no honest limiter has this history: see `search`.
 //!
-//! **After a wrong refusal** the search starts again behind the evidence, from any state whatever, to count them all.
+//! **After a wrong rejection** the search starts again behind the evidence, from any state whatever, to count them all.
 //!
-//! **Other limits.** Where a refusal may be another limit's it says nothing about this window: the search goes over the
-//! admissions alone, and a refusal is beyond this limit if too few admissions can lie in the window before it.
+//! **Other limits.** Where a rejection may be another limit's it says nothing about this window: the search goes over the
+//! admissions alone, and a rejection is beyond this limit if too few admissions can lie in the window before it.
 //!
-//! **Whose fault.** Admissions and refusals may contradict each other only together. So when the search fails, it is
-//! repeated with the refusals, then with the admissions set aside; what fails still is proven by its own kind alone.
+//! **Whose fault.** Admissions and rejections may contradict each other only together. So when the search fails, it is
+//! repeated with the rejections, then with the admissions set aside; what fails still is proven by its own kind alone.
 
 mod search;
 
 use self::search::{End, Evidence, Reason, Search};
 use super::{
-    Circumstances, Decision, Judgement, Request, Violation,
+    Decision, HistoryContext, Judgement, Request, Violation,
     history::{History, Lifetime, over_admission, seconds},
     spans,
 };
 use saasbench_model::units::Quota;
 
 /// Judges the history of one key, sorted by `sent`, in O(n log n).
-pub fn judge(requests: &[Request], quota: Quota, circumstances: &Circumstances) -> Judgement {
+pub fn judge(requests: &[Request], quota: Quota, context: &HistoryContext) -> Judgement {
     let history = History::new(requests);
-    let lifetime = Lifetime::of(quota.window, circumstances);
-    let mut judgement = history.judgement(lifetime, circumstances);
+    let lifetime = Lifetime::of(quota.window, context);
+    let mut judgement = history.judgement(lifetime, context);
     if lifetime.least > 0 && !requests.is_empty() {
-        let mut search = Search::new(&history, quota, lifetime, circumstances);
-        if circumstances.other_limits {
+        let mut search = Search::new(&history, quota, lifetime, context);
+        if context.other_limits {
             search.evidence = Evidence::Admissions;
             let over_admission = search.contradiction(i64::MIN).and_then(|end| search.over_admission(&end));
             judgement.violations.extend(over_admission.or_else(|| search.crowded()));
-            let lonely = spans::lonely_refusals(&history, quota, lifetime, circumstances);
-            judgement.wrong_refusals = lonely.into_iter().map(|(request, _)| request.id).collect();
+            let lonely = spans::lonely_rejections(&history, quota, lifetime, context);
+            judgement.wrong_rejections = lonely.into_iter().map(|(request, _)| request.id).collect();
             return judgement;
         }
-        let (over_admission, wrong_refusal) = search.violations();
+        let (over_admission, wrong_rejection) = search.violations();
         judgement.violations.extend(over_admission.or_else(|| search.crowded()));
-        let lonely = || spans::lonely_refusal(&history, quota, lifetime, circumstances);
-        judgement.violations.extend(wrong_refusal.or_else(lonely));
+        let lonely = || spans::isolated_rejection(&history, quota, lifetime, context);
+        judgement.violations.extend(wrong_rejection.or_else(lonely));
     }
     judgement
 }
@@ -75,54 +75,54 @@ impl Search<'_> {
         let Some(first) = self.contradiction(i64::MIN) else { return (None, None) };
         self.evidence = Evidence::Admissions;
         let over_admission = self.contradiction(i64::MIN).and_then(|end| self.over_admission(&end));
-        self.evidence = Evidence::Refusals;
-        let wrong_refusal = self.wrong_refusals();
-        if over_admission.is_some() || wrong_refusal.is_some() {
-            return (over_admission, wrong_refusal);
+        self.evidence = Evidence::Rejections;
+        let wrong_rejection = self.wrong_rejections();
+        if over_admission.is_some() || wrong_rejection.is_some() {
+            return (over_admission, wrong_rejection);
         }
         self.evidence = Evidence::All;
         match first.reason {
-            Reason::Crowd { .. } | Reason::Locked { .. } => (self.over_admission(&first), None),
-            Reason::Early { .. } | Reason::Nobody { .. } => (None, self.wrong_refusals()),
+            Reason::OverfullSpan { .. } | Reason::Locked { .. } => (self.over_admission(&first), None),
+            Reason::Early { .. } | Reason::Nobody { .. } => (None, self.wrong_rejections()),
         }
     }
 
-    /// All refusals proven wrong.
-    fn wrong_refusals(&self) -> Option<Violation> {
-        let refused = &self.history.refused;
+    /// All rejections proven wrong.
+    fn wrong_rejections(&self) -> Option<Violation> {
+        let rejected = &self.history.rejected;
         let mut first = None;
         let mut count = 0;
         let mut behind = i64::MIN;
         while let Some(end) = self.contradiction(behind).filter(|end| end.at > behind) {
             behind = end.at;
             if let Reason::Early { after, before, .. } | Reason::Nobody { after, before, .. } = end.reason {
-                let ranks = refused.rank_after(after)..refused.rank_after(before);
-                for done in ranks.map(|rank| refused.done()[rank]).filter(|done| *done < before) {
+                let ranks = rejected.rank_after(after)..rejected.rank_after(before);
+                for done in ranks.map(|rank| rejected.done()[rank]).filter(|done| *done < before) {
                     count += 1;
                     behind = behind.max(done);
                 }
                 first.get_or_insert(end);
             }
         }
-        first.and_then(|end| self.wrong_refusal(&end, count))
+        first.and_then(|end| self.wrong_rejection(&end, count))
     }
 
     fn over_admission(&self, end: &End) -> Option<Violation> {
-        let History { requests, admitted, refused, .. } = self.history;
+        let History { requests, admitted, rejected, .. } = self.history;
         let window = self.window(end);
         let limit = self.quota.limit;
         match end.reason {
-            Reason::Locked { refused: rank, admitted: late } => {
-                let (refusal, late) = (requests[refused.index(rank)], requests[admitted.index(late)]);
+            Reason::Locked { rejected: rank, admitted: late } => {
+                let (rejection, late) = (requests[rejected.index(rank)], requests[admitted.index(late)]);
                 let because = format!(
-                    "{window}; it was full by {}, when request {} had been refused, yet request {} was admitted in it",
-                    seconds(refusal.done.0),
-                    refusal.id,
+                    "{window}; it was full by {}, when request {} had been rejected, yet request {} was admitted in it",
+                    seconds(rejection.done.0),
+                    rejection.id,
                     late.id,
                 );
                 Some(over_admission(self.quota, 0, vec![late], because))
             }
-            Reason::Crowd { after, besides_first } => {
+            Reason::OverfullSpan { after, besides_first } => {
                 let more = if besides_first { limit } else { limit + 1 };
                 let mut crowd = admitted.within(requests, after, end.at, more as usize);
                 let first =
@@ -142,15 +142,15 @@ impl Search<'_> {
         }
     }
 
-    fn wrong_refusal(&self, end: &End, of: u64) -> Option<Violation> {
-        let History { requests, refused, .. } = self.history;
+    fn wrong_rejection(&self, end: &End, of: u64) -> Option<Violation> {
+        let History { requests, rejected, .. } = self.history;
         let (Reason::Early { after, .. } | Reason::Nobody { after, .. }) = end.reason else { return None };
         // Any of them proves it; the first is the easiest to see.
-        let (at, rank) = refused.first_done_after(after);
-        let request = requests[refused.index(rank)];
+        let (at, rank) = rejected.first_done_after(after);
+        let request = requests[rejected.index(rank)];
         let (counted, against, because) = if let Reason::Nobody { .. } = end.reason {
             let because = format!(
-                "any earlier window was over when the request was sent, at {}, and from {} until it had been refused, at \
+                "any earlier window was over when the request was sent, at {}, and from {} until it had been rejected, at \
                  {}, nothing was decided that may have begun another",
                 seconds(request.sent.0),
                 seconds(end.lo),
@@ -160,7 +160,7 @@ impl Search<'_> {
         } else {
             let counted = self.history.possible_in(end.lo, at);
             let because = format!(
-                "{}; from its beginning until the request had been refused, at {}, at most {counted} can have been \
+                "{}; from its beginning until the request had been rejected, at {}, at most {counted} can have been \
                  admitted, {} are promised",
                 self.window(end),
                 seconds(at),
@@ -168,7 +168,7 @@ impl Search<'_> {
             );
             (counted, self.history.possible_within(end.lo, at), because)
         };
-        Some(Violation::WrongRefusal {
+        Some(Violation::WrongRejection {
             quota: self.quota,
             request,
             counted,
@@ -182,7 +182,7 @@ impl Search<'_> {
     /// The request that began the window, if only one can have.
     fn first(&self, end: &End) -> Option<Request> {
         let possible = |request: &&Request| {
-            request.decision != Decision::Refused && request.done.0 >= end.lo && request.sent.0 <= end.hi
+            request.decision != Decision::Rejected && request.done.0 >= end.lo && request.sent.0 <= end.hi
         };
         let mut possible = self.history.requests.iter().filter(possible);
         possible.next().copied().filter(|_| possible.next().is_none() && end.hi < self.company_from)

@@ -5,10 +5,10 @@
 //! truth among the states:
 //!
 //! **Room.** With p admissions in the window before and a rest ρ of this one, a hit is admitted if fewer than
-//! `room = L − ⌈p·ρ/W⌉` (floored: `⌊p·ρ/W⌋`; aligned: 0) are counted, and refused otherwise. Within a window room only grows.
+//! `room = L − ⌈p·ρ/W⌉` (floored: `⌊p·ρ/W⌋`; aligned: 0) are counted, and rejected otherwise. Within a window room only grows.
 //!
 //! **Late.** So an admission can be put off without harm to others: until its `done`, the end of the window, or the instant
-//! at which a refusal needs it. A refusal needs `count ≥ room`; at the last `sent`, or begin of the window, before it the
+//! at which a rejection needs it. A rejection needs `count ≥ room`; at the last `sent`, or begin of the window, before it the
 //! same admissions, as far as room went, had filled the window, too. So only then is a state filled, up to the room and no
 //! further. Of requests under way those with the earliest `done` are decided first: any two can change places.
 //!
@@ -23,10 +23,10 @@
 //! windows may begin anywhere.
 //!
 //! **Few.** Merging states, giving a request more time, letting it be undecided, and counting something that may not have
-//! been (in a refusal's favour alone) add limiters and take none away. So the work for each request is bounded.
+//! been (in a rejection's favour alone) add limiters and take none away. So the work for each request is bounded.
 //!
-//! **Whose fault.** When the search fails it is repeated without the refusals, then with admissions that may not have been
-//! and each refusal by itself; what fails still is proven by its own kind alone. If neither does, both are to blame, and
+//! **Whose fault.** When the search fails it is repeated without the rejections, then with admissions that may not have been
+//! and each rejection by itself; what fails still is proven by its own kind alone. If neither does, both are to blame, and
 //! what ended the search is shown.
 //!
 //! **Limits of proof.** If aligned windows can begin anywhere (an offset near half a window), or if ticks, offset and drift
@@ -44,7 +44,7 @@ use self::{
     windows::Windows,
 };
 use super::{
-    Circumstances, Judgement, Request,
+    HistoryContext, Judgement, Request,
     history::{History, Lifetime},
 };
 use saasbench_model::{
@@ -60,7 +60,7 @@ struct Case<'a> {
     requests: &'a [Request],
     quota: Quota,
     windows: Windows,
-    circumstances: &'a Circumstances,
+    context: &'a HistoryContext,
 }
 
 /// Judges the history of one key, sorted by `sent`.
@@ -69,22 +69,22 @@ pub(super) fn judge(
     quota: Quota,
     anchor: Anchor,
     weight: Weight,
-    circumstances: &Circumstances,
+    context: &HistoryContext,
 ) -> Judgement {
-    let windows = Windows::new(quota, weight, anchor == Anchor::FirstHit, circumstances);
+    let windows = Windows::new(quota, weight, anchor == Anchor::FirstHit, context);
     // What was counted before the start weighs for one window, or two.
     let memory =
         if weight == Weight::Nothing { quota.window } else { Nanos(quota.window.0.saturating_mul(2)) };
-    let mut judgement = History::new(requests).judgement(Lifetime::of(memory, circumstances), circumstances);
-    let case = Case { requests, quota, windows, circumstances };
-    if circumstances.other_limits {
+    let mut judgement = History::new(requests).judgement(Lifetime::of(memory, context), context);
+    let case = Case { requests, quota, windows, context };
+    if context.other_limits {
         let over_admission =
             case.search(Evidence::Admissions).end.and_then(|end| case.over_admission(end.at));
         judgement.violations.extend(over_admission);
-        let wrong = if circumstances.exclusive { case.search(Evidence::Refusals).wrong } else { Vec::new() };
+        let wrong = if context.exclusive { case.search(Evidence::Rejections).wrong } else { Vec::new() };
         let mut indices: Vec<usize> = wrong.iter().map(|wrong| wrong.index).collect();
         indices.sort_unstable();
-        judgement.wrong_refusals = indices.into_iter().map(|index| requests[index].id).collect();
+        judgement.wrong_rejections = indices.into_iter().map(|index| requests[index].id).collect();
     } else {
         case.violations(&mut judgement);
     }
@@ -93,21 +93,21 @@ pub(super) fn judge(
 
 impl Case<'_> {
     fn search(&self, evidence: Evidence) -> Found {
-        Search::new(self.requests, self.windows, self.circumstances, evidence).run()
+        Search::new(self.requests, self.windows, self.context, evidence).run()
     }
 
     fn violations(&self, judgement: &mut Judgement) {
-        let evidence = if self.circumstances.exclusive { Evidence::All } else { Evidence::Admissions };
+        let evidence = if self.context.exclusive { Evidence::All } else { Evidence::Admissions };
         let found = self.search(evidence);
-        if found.end.is_none() && !found.is_blunt {
+        if found.end.is_none() && !found.is_approximate {
             return;
         }
         let admissions = self.search(Evidence::Admissions);
         judgement.violations.extend(admissions.end.and_then(|end| self.over_admission(end.at)));
-        if self.circumstances.exclusive {
-            let mut wrong = self.search(Evidence::Refusals).wrong;
+        if self.context.exclusive {
+            let mut wrong = self.search(Evidence::Rejections).wrong;
             wrong.sort_by_key(|wrong| wrong.index);
-            judgement.violations.extend(self.wrong_refusal(&wrong));
+            judgement.violations.extend(self.wrong_rejection(&wrong));
         }
         if judgement.violations.is_empty() {
             judgement.violations.extend(found.end.and_then(|end| self.jointly(&end)));

@@ -1,6 +1,6 @@
 //! The answers of one key, indexed for the questions that the rules ask: after one sort each is a binary search.
 
-use super::{Circumstances, Decision, Judgement, Request, Unjudged, Violation};
+use super::{Decision, HistoryContext, Judgement, Request, Unjudged, Violation};
 use saasbench_model::units::Nanos;
 
 /// How long a window of length W may live on the client's clock: `W ± (offset + drift·W + one tick)`.
@@ -18,20 +18,20 @@ pub(super) struct Lifetime {
 
 impl Lifetime {
     /// Of a window under these circumstances.
-    pub(super) fn of(window: Nanos, circumstances: &Circumstances) -> Self {
-        let drift = circumstances.tolerance.drift.clamp(0.0, 0.5);
+    pub(super) fn of(window: Nanos, context: &HistoryContext) -> Self {
+        let drift = context.tolerance.drift.clamp(0.0, 0.5);
         let slack = (window.0 as f64 * (drift / (1.0 - drift))).ceil() as i64;
         let slack = slack
-            .saturating_add(circumstances.tolerance.offset.0.max(0))
-            .saturating_add(circumstances.resolution.0.max(0));
+            .saturating_add(context.tolerance.offset.0.max(0))
+            .saturating_add(context.resolution.0.max(0));
         Self { least: window.0.saturating_sub(slack), most: window.0.saturating_add(slack) }
     }
 }
 
 /// The spans in which the store may have lost its memory, sorted and disjoint.
-pub(super) fn losses(circumstances: &Circumstances) -> Vec<(i64, i64)> {
+pub(super) fn losses(context: &HistoryContext) -> Vec<(i64, i64)> {
     let mut spans: Vec<_> =
-        circumstances.memory_losses.iter().map(|(from, to)| (from.0, to.0.max(from.0))).collect();
+        context.memory_losses.iter().map(|(from, to)| (from.0, to.0.max(from.0))).collect();
     spans.sort_unstable();
     let mut disjoint: Vec<(i64, i64)> = Vec::with_capacity(spans.len());
     for (from, to) in spans {
@@ -141,8 +141,8 @@ pub(super) struct History<'a> {
     pub(super) requests: &'a [Request],
     /// Certain admissions.
     pub(super) admitted: Group,
-    /// Certain refusals.
-    pub(super) refused: Group,
+    /// Certain rejections.
+    pub(super) rejected: Group,
     /// Both.
     pub(super) answered: Group,
     /// `sent` of all that may have been admitted (A or U), rising.
@@ -155,14 +155,14 @@ impl<'a> History<'a> {
     /// Of requests of one key, sorted by `sent`.
     pub(super) fn new(requests: &'a [Request]) -> Self {
         debug_assert!(requests.is_sorted_by_key(|request| request.sent), "sort a history by `sent`");
-        let possible = || requests.iter().filter(|request| request.decision != Decision::Refused);
+        let possible = || requests.iter().filter(|request| request.decision != Decision::Rejected);
         let mut possible_done: Vec<i64> =
             possible().map(|request| request.done.max(request.sent).0).collect();
         possible_done.sort();
         Self {
             requests,
             admitted: Group::of(requests, |decision| decision == Decision::Admitted),
-            refused: Group::of(requests, |decision| decision == Decision::Refused),
+            rejected: Group::of(requests, |decision| decision == Decision::Rejected),
             answered: Group::of(requests, |decision| decision != Decision::Unknown),
             possible_sent: possible().map(|request| request.sent.0).collect(),
             possible_done,
@@ -180,35 +180,35 @@ impl<'a> History<'a> {
     pub(super) fn possible_within(&self, from: i64, to: i64) -> Vec<Request> {
         let begun = self.requests.partition_point(|request| request.sent.0 <= to);
         let counts = |request: &&Request| {
-            request.decision != Decision::Refused && request.done.max(request.sent).0 >= from
+            request.decision != Decision::Rejected && request.done.max(request.sent).0 >= from
         };
         self.requests[..begun].iter().filter(counts).copied().collect()
     }
 
-    /// The counts, and which refusals are beyond judgement; without violations yet.
-    pub(super) fn judgement(&self, lifetime: Lifetime, circumstances: &Circumstances) -> Judgement {
+    /// The counts, and which rejections are beyond judgement; without violations yet.
+    pub(super) fn judgement(&self, lifetime: Lifetime, context: &HistoryContext) -> Judgement {
         let (mut cut_off, mut unknown_start) = (0, 0);
-        let settled = circumstances.since.0.saturating_add(lifetime.most);
-        for (sent, done) in self.refused.sent.iter().zip(&self.refused.done) {
-            if *done >= circumstances.complete_until.0 {
+        let settled = context.since.0.saturating_add(lifetime.most);
+        for (sent, done) in self.rejected.sent.iter().zip(&self.rejected.done) {
+            if *done >= context.complete_until.0 {
                 cut_off += 1;
-            } else if !circumstances.fresh && *sent <= settled {
+            } else if !context.fresh && *sent <= settled {
                 unknown_start += 1;
             }
         }
-        let refused = self.refused.len() as u64;
-        let unjudged = if circumstances.exclusive {
+        let rejected = self.rejected.len() as u64;
+        let unjudged = if context.exclusive {
             vec![(unknown_start, Unjudged::UnknownStart), (cut_off, Unjudged::CutOff)]
         } else {
-            vec![(refused, Unjudged::NotExclusive)]
+            vec![(rejected, Unjudged::NotExclusive)]
         };
         Judgement {
             admitted: self.admitted.len() as u64,
-            refused,
+            rejected,
             unknown: (self.requests.len() - self.answered.len()) as u64,
             violations: Vec::new(),
-            wrong_refusals: Vec::new(),
-            unjudged_refusals: unjudged.into_iter().filter(|(count, _)| *count > 0).collect(),
+            wrong_rejections: Vec::new(),
+            unjudged_rejections: unjudged.into_iter().filter(|(count, _)| *count > 0).collect(),
         }
     }
 }

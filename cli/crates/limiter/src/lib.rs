@@ -1,7 +1,7 @@
 //! Was the promised limit kept? Judged from the history of one key (tenant × route × limit) alone.
 //!
 //! A request's decision instant is unknown but lies in `[sent, done]`. A violation is reported only when no honest
-//! limiter could have produced the history; a refusal is called wrong only when no honest limiter could have refused.
+//! limiter could have produced the history; a rejection is called wrong only when no honest limiter could have rejected.
 //!
 //! Each algorithm has its own judge over one index of the `history`; the rules that need no state are in `spans`. The
 //! tests hold the judges against simulated limiters (`simulate`) and against exact search (`brute_force`).
@@ -32,17 +32,17 @@ use saasbench_model::{
 };
 
 /// Judges the history of one key, sorted by `sent`, by the rules of the promised algorithm.
-pub fn judge(requests: &[Request], promise: Promise, circumstances: &Circumstances) -> Judgement {
+pub fn judge(requests: &[Request], promise: Promise, context: &HistoryContext) -> Judgement {
     let Promise { quota, algorithm } = promise;
     match algorithm {
-        Algorithm::FixedWindow => fixed_window::judge(requests, quota, circumstances),
-        Algorithm::SlidingLog => sliding_log::judge(requests, quota, circumstances),
-        Algorithm::AlignedWindow => aligned_window::judge(requests, quota, circumstances),
+        Algorithm::FixedWindow => fixed_window::judge(requests, quota, context),
+        Algorithm::SlidingLog => sliding_log::judge(requests, quota, context),
+        Algorithm::AlignedWindow => aligned_window::judge(requests, quota, context),
         Algorithm::SlidingCounter { anchor, estimate } => {
-            sliding_counter::judge(requests, quota, anchor, estimate, circumstances)
+            sliding_counter::judge(requests, quota, anchor, estimate, context)
         }
         Algorithm::TokenBucket { burst, refill } => {
-            token_bucket::judge(requests, quota, burst, refill, circumstances)
+            token_bucket::judge(requests, quota, burst, refill, context)
         }
     }
 }
@@ -71,9 +71,9 @@ impl Promise {
 pub enum Decision {
     /// Admitted for certain.
     Admitted,
-    /// Refused for certain.
-    Refused,
-    /// Admitted, refused, or never decided: no answer, or one that is neither.
+    /// Rejected for certain.
+    Rejected,
+    /// Admitted, rejected, or never decided: no answer, or one that is neither.
     Unknown,
 }
 
@@ -94,8 +94,8 @@ pub struct Request {
 
 /// What may be assumed about the world around the history.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Circumstances {
-    /// Nobody else uses the key. If not, a refusal can never be proven wrong.
+pub struct HistoryContext {
+    /// Nobody else uses the key. If not, a rejection can never be proven wrong.
     pub exclusive: bool,
     /// The key's state was empty at the start. If not, anything may have happened in the window before `since`.
     pub fresh: bool,
@@ -103,7 +103,7 @@ pub struct Circumstances {
     /// (another run, given up on) was decided later.
     pub since: Nanos,
     /// The history is complete for decisions before this instant (`Nanos::MAX` unless the run was cut off); later
-    /// refusals cannot be proven wrong.
+    /// rejections cannot be proven wrong.
     pub complete_until: Nanos,
     /// Spans `[from, to]` within which the limiter's store lost its memory, once or more, or may have (a restart that was
     /// seen).
@@ -115,8 +115,8 @@ pub struct Circumstances {
     /// The run's zero, since the Unix epoch by the client's clock: where aligned windows begin is known from it, up to the
     /// tolerance's offset.
     pub unix_zero: Nanos,
-    /// The route has other limits, too: a refusal may be one of theirs. It consumed nothing here, and is no evidence about
-    /// this limit's state; whether this limit can have given it is told in [`Judgement::wrong_refusals`].
+    /// The route has other limits, too: a rejection may be one of theirs. It consumed nothing here, and is no evidence about
+    /// this limit's state; whether this limit can have given it is told in [`Judgement::wrong_rejections`].
     pub other_limits: bool,
 }
 
@@ -125,21 +125,21 @@ pub struct Circumstances {
 pub struct Judgement {
     /// Certain admissions.
     pub admitted: u64,
-    /// Certain refusals.
-    pub refused: u64,
+    /// Certain rejections.
+    pub rejected: u64,
     /// The rest.
     pub unknown: u64,
     /// Proven violations, the first of each kind; empty when none is proven.
     pub violations: Vec<Violation>,
-    /// Under [`Circumstances::other_limits`]: ids of the refusals that this limit cannot have given, each proven by itself,
-    /// without leaning on other refusals; in the order of the history. They are no violations of this limit (only if no
+    /// Under [`HistoryContext::other_limits`]: ids of the rejections that this limit cannot have given, each proven by itself,
+    /// without leaning on other rejections; in the order of the history. They are no violations of this limit (only if no
     /// limit can have given one is it wrong). Empty otherwise.
-    pub wrong_refusals: Vec<u64>,
-    /// Refusals that nothing could be said about, and why.
-    pub unjudged_refusals: Vec<(u64, Unjudged)>,
+    pub wrong_rejections: Vec<u64>,
+    /// Rejections that nothing could be said about, and why.
+    pub unjudged_rejections: Vec<(u64, Unjudged)>,
 }
 
-/// Why refusals could not be judged.
+/// Why rejections could not be judged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unjudged {
     /// Others may use the key.
@@ -171,15 +171,15 @@ pub enum Violation {
         /// One sentence: why no honest limiter could have granted them.
         because: String,
     },
-    /// A refusal that no honest limiter could have given.
-    WrongRefusal {
+    /// A rejection that no honest limiter could have given.
+    WrongRejection {
         /// What was promised.
         quota: Quota,
-        /// The refused request.
+        /// The rejected request.
         request: Request,
         /// Admissions that the quota could have counted against it at the most (fewer than the limit).
         counted: u64,
-        /// How many refusals of the history are proven wrong, this one included: no upper bound, later ones can need the
+        /// How many rejections of the history are proven wrong, this one included: no upper bound, later ones can need the
         /// evidence of earlier ones.
         of: u64,
         /// The requests that may have been admitted and may have counted against it: `counted` at the most at any one
@@ -187,7 +187,7 @@ pub enum Violation {
         against: Vec<Request>,
         /// As with an over-admission.
         given: Vec<Request>,
-        /// One sentence: why no honest limiter could have refused it.
+        /// One sentence: why no honest limiter could have rejected it.
         because: String,
     },
 }

@@ -8,7 +8,7 @@ use std::cmp::Reverse;
 use self::bucket::Bucket;
 pub use self::counter::Counter;
 
-use super::{Circumstances, Decision, Request, Tolerance};
+use super::{Decision, HistoryContext, Request, Tolerance};
 use saasbench_model::{
     scenario::Anchor,
     units::{Nanos, Quota},
@@ -178,8 +178,8 @@ impl Load {
     }
 
     /// What a verifier may assume of it.
-    pub fn circumstances(&self) -> Circumstances {
-        Circumstances {
+    pub fn context(&self) -> HistoryContext {
+        HistoryContext {
             exclusive: self.company == 0.0,
             fresh: self.since == 0,
             since: Nanos(self.since),
@@ -263,7 +263,7 @@ impl Load {
             }
             let decision = match admitted {
                 Some(true) if !lost => Decision::Admitted,
-                Some(false) if !lost => Decision::Refused,
+                Some(false) if !lost => Decision::Rejected,
                 _ => Decision::Unknown,
             };
             let done = if lost { done + random.latency(self.latency * 5.0, 0.0) } else { done };

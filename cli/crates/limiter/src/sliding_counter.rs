@@ -1,5 +1,5 @@
 //! The sliding counter: admissions are counted per window; one more is granted while `previous · (1 − x) + current + 1` is
-//! not more than L, x being the share of the window that is over. Refusals count nothing.
+//! not more than L, x being the share of the window that is over. Rejections count nothing.
 //!
 //! **Epoch**: windows begin at the whole multiples of W. **First hit** (as in the Python package `limits`): they begin with
 //! the first admission and go on one after the other; a window without any hit is the last. **Exact**: the estimate is taken
@@ -8,7 +8,7 @@
 //! The rules are those of `grid`, which aligned windows share.
 
 use super::{
-    Circumstances, Judgement, Request,
+    HistoryContext, Judgement, Request,
     grid::{self, Weight},
 };
 use saasbench_model::{
@@ -22,11 +22,11 @@ pub fn judge(
     quota: Quota,
     anchor: Anchor,
     estimate: Estimate,
-    circumstances: &Circumstances,
+    context: &HistoryContext,
 ) -> Judgement {
     let weight = match estimate {
         Estimate::Exact => Weight::Exact,
         Estimate::Floored => Weight::Floored,
     };
-    grid::judge(requests, quota, anchor, weight, circumstances)
+    grid::judge(requests, quota, anchor, weight, context)
 }

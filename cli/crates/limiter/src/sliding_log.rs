@@ -1,4 +1,4 @@
-//! The sliding log: a request is refused if and only if L admissions lie in the window before its decision.
+//! The sliding log: a request is rejected if and only if L admissions lie in the window before its decision.
 //!
 //! Let `l` be the least and `m` the most that a window may last on the client's clock (`Lifetime`).
 //!
@@ -7,26 +7,26 @@
 //! shorter than `k·l` are a proof, whatever others do, and however the run began or was cut off. (A store that lost its
 //! memory forgets the log: no span is judged across a loss.)
 //!
-//! **Wrong refusal.** A refusal at `d` needs L admissions decided in `[d − m, d]`: see `spans::lonely_refusal`.
+//! **Wrong rejection.** A rejection at `d` needs L admissions decided in `[d − m, d]`: see `spans::isolated_rejection`.
 
 use super::{
-    Circumstances, Judgement, Request, Violation,
+    HistoryContext, Judgement, Request, Violation,
     history::{History, Lifetime, losses, over_admission, seconds},
     spans,
 };
 use saasbench_model::units::Quota;
 
 /// Judges the history of one key, sorted by `sent`, in O(n log n).
-pub fn judge(requests: &[Request], quota: Quota, circumstances: &Circumstances) -> Judgement {
+pub fn judge(requests: &[Request], quota: Quota, context: &HistoryContext) -> Judgement {
     let history = History::new(requests);
-    let lifetime = Lifetime::of(quota.window, circumstances);
-    let mut judgement = history.judgement(lifetime, circumstances);
-    judgement.violations.extend(crowded(&history, quota, lifetime, circumstances));
-    if circumstances.other_limits {
-        let lonely = spans::lonely_refusals(&history, quota, lifetime, circumstances);
-        judgement.wrong_refusals = lonely.into_iter().map(|(request, _)| request.id).collect();
+    let lifetime = Lifetime::of(quota.window, context);
+    let mut judgement = history.judgement(lifetime, context);
+    judgement.violations.extend(crowded(&history, quota, lifetime, context));
+    if context.other_limits {
+        let lonely = spans::lonely_rejections(&history, quota, lifetime, context);
+        judgement.wrong_rejections = lonely.into_iter().map(|(request, _)| request.id).collect();
     } else {
-        judgement.violations.extend(spans::lonely_refusal(&history, quota, lifetime, circumstances));
+        judgement.violations.extend(spans::isolated_rejection(&history, quota, lifetime, context));
     }
     judgement
 }
@@ -35,10 +35,10 @@ fn crowded(
     history: &History<'_>,
     quota: Quota,
     lifetime: Lifetime,
-    circumstances: &Circumstances,
+    context: &HistoryContext,
 ) -> Option<Violation> {
     let allowed = |windows: u64| quota.limit.saturating_mul(windows);
-    let crowd = spans::crowd(&history.admitted, lifetime.least, &losses(circumstances), allowed)?;
+    let crowd = spans::crowd(&history.admitted, lifetime.least, &losses(context), allowed)?;
     let allowed = allowed(crowd.windows);
     let requests = history.admitted.within(history.requests, crowd.after, crowd.by, allowed as usize + 1);
     let because = format!(

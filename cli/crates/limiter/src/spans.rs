@@ -1,8 +1,8 @@
 //! The rules that need no state, only counts in spans: too many certain admissions in too short a span, and too few
-//! possible ones before a refusal.
+//! possible ones before a rejection.
 
 use super::{
-    Circumstances, Decision, Request, Violation,
+    Decision, HistoryContext, Request, Violation,
     history::{Group, History, Lifetime, seconds},
 };
 use saasbench_model::units::Quota;
@@ -12,7 +12,7 @@ const MOST_WINDOWS: u64 = 32;
 
 /// Certain admissions, all within one span.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Crowd {
+pub(super) struct OverfullSpan {
     /// In how many windows' span.
     pub(super) windows: u64,
     /// All were sent after this instant…
@@ -31,7 +31,7 @@ pub(super) fn crowd(
     least: i64,
     losses: &[(i64, i64)],
     allowed: impl Fn(u64) -> u64,
-) -> Option<Crowd> {
+) -> Option<OverfullSpan> {
     let mut by_done: Vec<usize> = (0..admitted.len()).collect();
     by_done.sort_by_key(|rank| admitted.done()[*rank]);
     (1..=MOST_WINDOWS).take_while(|windows| allowed(*windows) < admitted.len() as u64).find_map(|windows| {
@@ -46,7 +46,7 @@ fn crowd_in(
     width: i64,
     losses: &[(i64, i64)],
     allowed: &impl Fn(u64) -> u64,
-) -> Option<Crowd> {
+) -> Option<OverfullSpan> {
     let (sent, done) = (admitted.sent(), admitted.done());
     let allowed = allowed(windows);
     let (mut entered, mut inside) = (0, 0u64);
@@ -71,7 +71,7 @@ fn crowd_in(
         }
         if inside > allowed {
             let by = by_done[..entered].iter().filter(|rank| **rank >= first).nth(allowed as usize);
-            return by.map(|rank| Crowd { windows, after: sent[first] - 1, by: done[*rank] });
+            return by.map(|rank| OverfullSpan { windows, after: sent[first] - 1, by: done[*rank] });
         }
     }
     None
@@ -85,24 +85,24 @@ pub(super) fn windows(count: u64, least: i64) -> String {
     }
 }
 
-/// The refusals that too few admissions can precede: at no instant of `[s, r]` can the window before hold L.
+/// The rejections that too few admissions can precede: at no instant of `[s, r]` can the window before hold L.
 ///
-/// A refusal at `d` needs L admissions decided in `[d − most, d]`, of whatever algorithm that counts admissions for one
+/// A rejection at `d` needs L admissions decided in `[d − most, d]`, of whatever algorithm that counts admissions for one
 /// window. A request with the interval `[s, r]` can be one of them only if `s ≤ d ≤ r + most`; the number of such spans
-/// over `d` rises only where one begins: only the refusal's `sent` and the `sent`s inside its interval are tried. That the
-/// store may have lost its memory is no defence (an honest limiter without memory refuses less). Unrecorded requests
+/// over `d` rises only where one begins: only the rejection's `sent` and the `sent`s inside its interval are tried. That the
+/// store may have lost its memory is no defence (an honest limiter without memory rejects less). Unrecorded requests
 /// are one: those before `since` if the store was not fresh, those decided after `complete_until`, any if the run is not
 /// alone.
 ///
-/// Answers with each such refusal and how many admissions it can have counted at the most: fewer than L.
-pub(super) fn lonely_refusals(
+/// Answers with each such rejection and how many admissions it can have counted at the most: fewer than L.
+pub(super) fn lonely_rejections(
     history: &History<'_>,
     quota: Quota,
     lifetime: Lifetime,
-    circumstances: &Circumstances,
+    context: &HistoryContext,
 ) -> Vec<(Request, u64)> {
     let mut lonely = Vec::new();
-    if !circumstances.exclusive || lifetime.least <= 0 {
+    if !context.exclusive || lifetime.least <= 0 {
         return lonely;
     }
     let sent = &history.possible_sent;
@@ -112,10 +112,10 @@ pub(super) fn lonely_refusals(
         begun - history.possible_done.partition_point(|done| *done < sent[rank].saturating_sub(lifetime.most))
     };
     let mut peaks = None;
-    for request in history.requests.iter().filter(|request| request.decision == Decision::Refused) {
+    for request in history.requests.iter().filter(|request| request.decision == Decision::Rejected) {
         let (s, r) = (request.sent.0, request.done.max(request.sent).0);
-        if r >= circumstances.complete_until.0
-            || !circumstances.fresh && s <= circumstances.since.0.saturating_add(lifetime.most)
+        if r >= context.complete_until.0
+            || !context.fresh && s <= context.since.0.saturating_add(lifetime.most)
         {
             continue;
         }
@@ -133,25 +133,25 @@ pub(super) fn lonely_refusals(
     lonely
 }
 
-/// The first of [`lonely_refusals`] as the violation that it is.
-pub(super) fn lonely_refusal(
+/// The first of [`lonely_rejections`] as the violation that it is.
+pub(super) fn isolated_rejection(
     history: &History<'_>,
     quota: Quota,
     lifetime: Lifetime,
-    circumstances: &Circumstances,
+    context: &HistoryContext,
 ) -> Option<Violation> {
-    let lonely = lonely_refusals(history, quota, lifetime, circumstances);
+    let lonely = lonely_rejections(history, quota, lifetime, context);
     let (request, counted) = *lonely.first()?;
     let of = lonely.len() as u64;
     let against = history.possible_within(request.sent.0.saturating_sub(lifetime.most), request.done.0);
     let because = format!(
-        "at no instant from {} to {} can the {} before have held more than {counted} admissions; it takes {} to refuse",
+        "at no instant from {} to {} can the {} before have held more than {counted} admissions; it takes {} to reject",
         seconds(request.sent.0),
         seconds(request.done.0),
         seconds(lifetime.most),
         quota.limit,
     );
-    Some(Violation::WrongRefusal { quota, request, counted, of, against, given: Vec::new(), because })
+    Some(Violation::WrongRejection { quota, request, counted, of, against, given: Vec::new(), because })
 }
 
 /// Highest value in a range: a tree of maxima, the leaves in its second half.

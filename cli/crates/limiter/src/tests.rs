@@ -6,7 +6,7 @@ mod token_bucket;
 use proptest::prelude::*;
 
 use super::{
-    Circumstances, Decision, Judgement, Promise, Request, Tolerance, Unjudged, Violation, brute_force,
+    Decision, HistoryContext, Judgement, Promise, Request, Tolerance, Unjudged, Violation, brute_force,
     certificate, fixed_window, judge,
     simulate::{Arrivals, Limiter, Load, Random, any_load},
     sliding_log,
@@ -16,14 +16,14 @@ use saasbench_model::{
     units::{Nanos, Quota},
 };
 
-type Judge = fn(&[Request], Quota, &Circumstances) -> Judgement;
+type Judge = fn(&[Request], Quota, &HistoryContext) -> Judgement;
 type Make = fn(Quota, bool) -> Limiter;
 
 const MS: i64 = 1_000_000;
 const SECOND: i64 = 1_000_000_000;
 
 const A: Decision = Decision::Admitted;
-const R: Decision = Decision::Refused;
+const R: Decision = Decision::Rejected;
 const U: Decision = Decision::Unknown;
 
 /// Requests `(sent, done, decision)` in milliseconds, numbered from 0.
@@ -39,8 +39,8 @@ fn history(requests: &[(i64, i64, Decision)]) -> Vec<Request> {
 }
 
 /// Alone on a fresh store, with clocks that agree and no ticks.
-fn alone() -> Circumstances {
-    Circumstances {
+fn alone() -> HistoryContext {
+    HistoryContext {
         exclusive: true,
         fresh: true,
         since: Nanos::ZERO,
@@ -53,28 +53,27 @@ fn alone() -> Circumstances {
     }
 }
 
-/// `+ ids` of an over-admission, `- id of` of a wrong refusal.
+/// `+ ids` of an over-admission, `- id of` of a wrong rejection.
 fn found(judgement: &Judgement) -> String {
     let name = |violation: &Violation| match violation {
         Violation::OverAdmission { requests, .. } => {
             let ids: Vec<String> = requests.iter().map(|request| request.id.to_string()).collect();
             format!("+ {}", ids.join(" "))
         }
-        Violation::WrongRefusal { request, counted, of, .. } => {
+        Violation::WrongRejection { request, counted, of, .. } => {
             format!("- {} ({counted}) of {of}", request.id)
         }
     };
     judgement.violations.iter().map(name).collect::<Vec<_>>().join(", ")
 }
 
-type Case = (&'static str, fn(&mut Circumstances), &'static [(i64, i64, Decision)], &'static str);
+type Case = (&'static str, fn(&mut HistoryContext), &'static [(i64, i64, Decision)], &'static str);
 
 fn check(judge: Judge, cases: &[Case]) {
     for (name, change, requests, expected) in cases {
-        let mut circumstances = alone();
-        change(&mut circumstances);
-        let judgement =
-            judge(&history(requests), Quota { limit: 2, window: Nanos::from_secs(1) }, &circumstances);
+        let mut context = alone();
+        change(&mut context);
+        let judgement = judge(&history(requests), Quota { limit: 2, window: Nanos::from_secs(1) }, &context);
         assert_eq!(found(&judgement), *expected, "{name}: {:?}", judgement.violations);
     }
 }
@@ -108,7 +107,7 @@ fn fixed_windows_by_hand() {
             &[(0, 0, A), (10, 10, A), (1_003, 1_003, R)],
             "- 2 (0) of 1",
         ),
-        ("refused too early", |_| (), &[(0, 0, A), (10, 10, R), (20, 20, R), (30, 30, A)], "- 1 (1) of 2"),
+        ("rejected too early", |_| (), &[(0, 0, A), (10, 10, R), (20, 20, R), (30, 30, A)], "- 1 (1) of 2"),
         ("an unknown one may have counted", |_| (), &[(0, 0, A), (5, 900, U), (10, 10, R)], ""),
         ("but not before it was sent", |_| (), &[(0, 0, A), (10, 10, R), (20, 900, U)], "- 1 (1) of 1"),
         (
@@ -145,7 +144,7 @@ fn fixed_windows_by_hand() {
             "+ 2 3 4",
         ),
         (
-            "a refusal shows where the old window ends",
+            "a rejection shows where the old window ends",
             |c| c.fresh = false,
             &[(0, 0, R), (10, 10, A), (20, 20, A), (30, 30, A)],
             "+ 1 2 3",
@@ -250,16 +249,16 @@ fn what_cannot_be_judged_is_counted_by_cause() {
     let requests =
         history(&[(0, 0, R), (500, 500, A), (1_500, 1_500, R), (3_000, 3_000, R), (3_000, 3_000, U)]);
     let quota = Quota { limit: 1, window: Nanos::from_secs(1) };
-    let judged = |change: fn(&mut Circumstances)| {
-        let mut circumstances = alone();
-        change(&mut circumstances);
-        let judgement = fixed_window::judge(&requests, quota, &circumstances);
-        assert_eq!((judgement.admitted, judgement.refused, judgement.unknown), (1, 3, 1));
+    let judged = |change: fn(&mut HistoryContext)| {
+        let mut context = alone();
+        change(&mut context);
+        let judgement = fixed_window::judge(&requests, quota, &context);
+        assert_eq!((judgement.admitted, judgement.rejected, judgement.unknown), (1, 3, 1));
         assert_eq!(
-            judgement.unjudged_refusals,
-            sliding_log::judge(&requests, quota, &circumstances).unjudged_refusals
+            judgement.unjudged_rejections,
+            sliding_log::judge(&requests, quota, &context).unjudged_rejections
         );
-        judgement.unjudged_refusals
+        judgement.unjudged_rejections
     };
     assert_eq!(judged(|_| ()), []);
     assert_eq!(judged(|c| c.fresh = false), [(1, Unjudged::UnknownStart)]);
@@ -277,7 +276,7 @@ fn a_certificate_can_be_checked_by_hand() {
                 assert_eq!((from, to, allowed), (Nanos::from_millis(4), Nanos::from_millis(25), 2));
                 because
             }
-            Violation::WrongRefusal { request, counted, of, because, .. } => {
+            Violation::WrongRejection { request, counted, of, because, .. } => {
                 assert_eq!((request.id, counted, of), (3, 3, 1));
                 because
             }
@@ -291,7 +290,7 @@ fn a_certificate_can_be_checked_by_hand() {
     assert_eq!(
         judged(4, fixed_window::judge),
         "a window that began with request 0 (0.004 s) lasts to 10.004 s at least; from its beginning until the request \
-         had been refused, at 0.030 s, at most 3 can have been admitted, 4 are promised"
+         had been rejected, at 0.030 s, at most 3 can have been admitted, 4 are promised"
     );
     assert_eq!(
         judged(2, sliding_log::judge),
@@ -300,7 +299,7 @@ fn a_certificate_can_be_checked_by_hand() {
     assert_eq!(
         judged(4, sliding_log::judge),
         "at no instant from 0.030 s to 0.030 s can the 10.000 s before have held more than 3 admissions; it takes 4 to \
-         refuse"
+         reject"
     );
 }
 
@@ -335,7 +334,7 @@ proptest! {
             .map(|(from, length)| (Nanos::from_millis(from), Nanos::from_millis(from + length)))
             .collect();
         losses.sort();
-        let circumstances = Circumstances {
+        let context = HistoryContext {
             exclusive,
             fresh,
             complete_until: Nanos::from_millis(until),
@@ -344,7 +343,7 @@ proptest! {
             ..alone()
         };
         for judge in [fixed_window::judge, sliding_log::judge] {
-            let judgement = judge(&requests, quota, &circumstances);
+            let judgement = judge(&requests, quota, &context);
             for violation in &judgement.violations {
                 match violation {
                     Violation::OverAdmission { requests: crowd, allowed, from, to, .. } => {
@@ -353,10 +352,10 @@ proptest! {
                         prop_assert!(crowd.windows(2).all(|pair| (pair[0].sent, pair[0].id) < (pair[1].sent, pair[1].id)));
                         prop_assert!(crowd.iter().all(|one| *from <= one.sent && one.done <= *to));
                     }
-                    Violation::WrongRefusal { request, counted, of, .. } => {
+                    Violation::WrongRejection { request, counted, of, .. } => {
                         prop_assert!(request.decision == R && requests.contains(request));
-                        prop_assert!(*counted < limit && (1..=judgement.refused).contains(of));
-                        prop_assert!(exclusive && request.done < circumstances.complete_until);
+                        prop_assert!(*counted < limit && (1..=judgement.rejected).contains(of));
+                        prop_assert!(exclusive && request.done < context.complete_until);
                     }
                 }
             }
@@ -388,7 +387,7 @@ fn honest_is_never_accused(judge: Judge, make: Make) {
         let load = any_load(window, limit, random);
         let mut limiter = make(quota, random.chance(0.5));
         let history = load.run(&mut limiter, random);
-        let judgement = judge(&history, quota, &load.circumstances());
+        let judgement = judge(&history, quota, &load.context());
         assert!(
             judgement.violations.is_empty(),
             "seed {seed}: {quota:?} {load:?}\n{}\n{:?}",
@@ -409,7 +408,7 @@ fn an_honest_sliding_log_is_never_accused() {
 }
 
 /// A tiny history: what a limiter on the grid answered, with some of it changed, or anything at all.
-fn tiny(random: &mut Random, make: impl Fn(Quota, bool) -> Limiter) -> (Vec<Request>, Quota, Circumstances) {
+fn tiny(random: &mut Random, make: impl Fn(Quota, bool) -> Limiter) -> (Vec<Request>, Quota, HistoryContext) {
     let quota = Quota { limit: random.within(1, 3) as u64, window: Nanos(random.within(3, 8)) };
     let since = if random.chance(0.6) { 0 } else { random.within(1, 6) };
     let most = random.pick(&[0, 0, 1, 3, 6]);
@@ -428,9 +427,9 @@ fn tiny(random: &mut Random, make: impl Fn(Quota, bool) -> Limiter) -> (Vec<Requ
         .zip(calls)
         .map(|(id, (decided, sent, done))| {
             let mut decision =
-                if limiter.admits(decided, 0) { Decision::Admitted } else { Decision::Refused };
+                if limiter.admits(decided, 0) { Decision::Admitted } else { Decision::Rejected };
             if wild || random.chance(0.1) {
-                decision = random.pick(&[Decision::Admitted, Decision::Refused]);
+                decision = random.pick(&[Decision::Admitted, Decision::Rejected]);
             }
             if random.chance(0.08) {
                 decision = Decision::Unknown;
@@ -443,7 +442,7 @@ fn tiny(random: &mut Random, make: impl Fn(Quota, bool) -> Limiter) -> (Vec<Requ
         let from = random.within(since, since + length);
         (Nanos(from), Nanos(from + random.within(0, 3)))
     });
-    let circumstances = Circumstances {
+    let context = HistoryContext {
         exclusive: random.chance(0.9),
         fresh: random.chance(0.7),
         since: Nanos(since),
@@ -458,36 +457,37 @@ fn tiny(random: &mut Random, make: impl Fn(Quota, bool) -> Limiter) -> (Vec<Requ
         unix_zero: Nanos::ZERO,
         other_limits: false,
     };
-    (history, quota, circumstances)
+    (history, quota, context)
 }
 
 /// Returns how many histories brute force proved broken, and how many of them the judge missed.
 fn agrees_with_brute_force(
     algorithm: Algorithm,
-    explains: fn(&[Request], Quota, &Circumstances) -> bool,
+    explains: fn(&[Request], Quota, &HistoryContext) -> bool,
     make: Make,
     ordinary: u64,
 ) -> (u64, u64) {
     let (mut broken, mut missed) = (0, 0);
     for seed in 0..cases(ordinary) {
         let random = &mut Random(seed);
-        let (history, quota, circumstances) = tiny(random, make);
-        let explained = explains(&history, quota, &circumstances);
+        let (history, quota, context) = tiny(random, make);
+        let explained = explains(&history, quota, &context);
         let promise = Promise { quota, algorithm };
-        let judgement = judge(&history, promise, &circumstances);
+        let judgement = judge(&history, promise, &context);
         assert!(
             !explained || judgement.violations.is_empty(),
-            "seed {seed}: {quota:?} {circumstances:?}\n{}\n{:?}",
+            "seed {seed}: {quota:?} {context:?}\n{}\n{:?}",
             table(&history),
             judgement.violations
         );
         for violation in judgement.violations.iter().cloned() {
-            let violation = certificate::completed(violation, &history, promise, &circumstances);
-            let (Violation::OverAdmission { given, .. } | Violation::WrongRefusal { given, .. }) = &violation;
+            let violation = certificate::completed(violation, &history, promise, &context);
+            let (Violation::OverAdmission { given, .. } | Violation::WrongRejection { given, .. }) =
+                &violation;
             let certified = certificate::relaxed(&history, &certificate::core(&violation), given);
             assert!(
-                !explains(&certified, quota, &circumstances),
-                "seed {seed}: {quota:?} {circumstances:?}\n{}is no proof, of\n{}\n{violation:?}",
+                !explains(&certified, quota, &context),
+                "seed {seed}: {quota:?} {context:?}\n{}is no proof, of\n{}\n{violation:?}",
                 table(&certified),
                 table(&history),
             );
@@ -577,7 +577,7 @@ fn every_defect_is_found(judge: Judge, make: Make, since: i64) {
             let (lost, tail) = (random.pick(&[0.0, 0.000_2]), random.pick(&[0.0, 0.02]));
             let load = flood(random, since, lost, tail);
             let history = load.run(&mut defect.limiter(quota, make), random);
-            let judgement = judge(&history, quota, &load.circumstances());
+            let judgement = judge(&history, quota, &load.context());
             let found = judgement.violations.iter().any(|violation| {
                 matches!(violation, Violation::OverAdmission { .. }) == defect.is_over_admission()
             });
@@ -649,7 +649,7 @@ fn hard_loads_are_judged_soundly_and_their_cost_is_printed() {
                 let mut load = Load::new(Arrivals::Flood(span / requests as i64), requests, latency);
                 (load.since, load.tail) = (since, 0.01);
                 let history = load.run(&mut make(kept, false), &mut Random(1));
-                let judgement = judge(&history, promised, &load.circumstances());
+                let judgement = judge(&history, promised, &load.context());
                 assert!(
                     kept != promised || judgement.violations.is_empty(),
                     "{name}: {:?}",

@@ -1,17 +1,17 @@
 //! The token bucket (GCRA is the same): it holds B tokens at the most, is full at first, and gains ρ = limit/window of them
-//! a nanosecond. A request is admitted if a whole token is there, and takes it; a refusal takes nothing.
+//! a nanosecond. A request is admitted if a whole token is there, and takes it; a rejection takes nothing.
 //!
 //! **Time.** The limiter reads its own clock, in ticks: of a span x of ours it measures `x·(1 ± δ) ± σ`, σ being the
 //! clocks' offset and one tick. Where tokens come in steps their clock ticks once a step: the step is one more tick.
 //! Over many spans in a row σ is lost or won only once, because each reading by itself is off by no more.
 //!
-//! **Over-admission** and **wrong refusals** are proven in `grants` and in `level`.
+//! **Over-admission** and **wrong rejections** are proven in `grants` and in `level`.
 
 mod grants;
 mod level;
 
 use super::{
-    Circumstances, Judgement, Request,
+    HistoryContext, Judgement, Request,
     history::{History, Lifetime},
 };
 use saasbench_model::{
@@ -28,21 +28,21 @@ pub fn judge(
     quota: Quota,
     burst: Option<u64>,
     refill: Refill,
-    circumstances: &Circumstances,
+    context: &HistoryContext,
 ) -> Judgement {
     let history = History::new(requests);
-    let bucket = Bucket::new(quota, burst, refill, circumstances);
+    let bucket = Bucket::new(quota, burst, refill, context);
     let from_empty = Nanos(bucket.time_to_gain(bucket.size));
-    let mut judgement = history.judgement(Lifetime::of(from_empty, circumstances), circumstances);
+    let mut judgement = history.judgement(Lifetime::of(from_empty, context), context);
     if quota.limit == 0 || quota.limit.max(bucket.size) > MOST_TOKENS || quota.window.0 <= 0 {
         return judgement;
     }
-    judgement.violations.extend(bucket.over_admission(&history, circumstances));
-    let wrong = bucket.wrong_refusals(&history, circumstances);
-    if circumstances.other_limits {
-        judgement.wrong_refusals = wrong.iter().map(|(request, _)| request.id).collect();
+    judgement.violations.extend(bucket.over_admission(&history, context));
+    let wrong = bucket.wrong_rejections(&history, context);
+    if context.other_limits {
+        judgement.wrong_rejections = wrong.iter().map(|(request, _)| request.id).collect();
     } else {
-        judgement.violations.extend(bucket.wrong_refusal(&history, &wrong, circumstances));
+        judgement.violations.extend(bucket.wrong_rejection(&history, &wrong, context));
     }
     judgement
 }
@@ -62,18 +62,18 @@ struct Bucket {
 }
 
 impl Bucket {
-    fn new(quota: Quota, burst: Option<u64>, refill: Refill, circumstances: &Circumstances) -> Self {
-        let drift = circumstances.tolerance.drift.clamp(0.0, 0.5);
+    fn new(quota: Quota, burst: Option<u64>, refill: Refill, context: &HistoryContext) -> Self {
+        let drift = context.tolerance.drift.clamp(0.0, 0.5);
         let step = match refill {
             Refill::Continuous => 0,
             Refill::Steps(step) => step.0.max(0),
         };
         // Instants by a faster or slower clock are rounded to nanoseconds: a span of them is off by two at the most.
         let rounding = if drift > 0.0 { 2 } else { 0 };
-        let parts = [circumstances.tolerance.offset.0, circumstances.resolution.0, step, rounding];
+        let parts = [context.tolerance.offset.0, context.resolution.0, step, rounding];
         let slack = parts.into_iter().fold(0, |sum: i64, part| sum.saturating_add(part.max(0)));
-        let offset = circumstances.tolerance.offset.0;
-        let back = if offset > 0 { offset.saturating_add(circumstances.resolution.0.max(0)) } else { 0 };
+        let offset = context.tolerance.offset.0;
+        let back = if offset > 0 { offset.saturating_add(context.resolution.0.max(0)) } else { 0 };
         Self { quota, size: burst.unwrap_or(quota.limit), slack, back, drift }
     }
 

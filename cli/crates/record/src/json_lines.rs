@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 /// Why observations could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ObservationsError {
-    /// The file system refused.
+    /// The file system rejected.
     #[error("{path}: {source}")]
     Io {
         /// Which file.

@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 
 use saasbench_model::{plan::time::PlanTime, scenario::overrides::Overrides, units::Nanos};
 
-/// Version of the recorded run's layout. A reader refuses what is newer than itself.
+/// Version of the recorded run's layout. A reader rejects what is newer than itself.
 pub const FORMAT: u32 = 1;
 
 /// The file's name in the recorded run.
@@ -228,7 +228,7 @@ pub struct LoadPhase {
     /// No request was sent before.
     pub from_ns: Nanos,
     /// The instant that arrivals and spawns are counted from: users of open loads have started by then.
-    pub begin_ns: Nanos,
+    pub start_ns: Nanos,
     /// Every outcome was known by then.
     pub to_ns: Nanos,
 }
@@ -245,7 +245,7 @@ pub struct Recorded {
 /// Why a manifest could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ManifestError {
-    /// The file system refused.
+    /// The file system rejected.
     #[error("{0}")]
     Io(io::Error),
     /// Not a manifest; the message names line and column.
@@ -270,8 +270,8 @@ impl Manifest {
 
     /// The plan's time of its load. A pause in which the load ended is over then: nothing of the plan was to come any more.
     pub fn plan_time(&self) -> PlanTime {
-        let Some(LoadPhase { begin_ns, to_ns, .. }) = self.load else { return PlanTime::default() };
-        PlanTime::new(begin_ns, pauses(&self.events).chain([(to_ns, false)]))
+        let Some(LoadPhase { start_ns, to_ns, .. }) = self.load else { return PlanTime::default() };
+        PlanTime::new(start_ns, pauses(&self.events).chain([(to_ns, false)]))
     }
 
     /// Reads it from a run's directory.

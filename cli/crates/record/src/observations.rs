@@ -5,8 +5,8 @@ use std::{fs, path::Path};
 use super::{
     json_lines::{ObservationsError, lines},
     manifest::Environment,
-    prometheus::AnswerRecord,
-    redis_samples::StoreLook,
+    prometheus::ResponseRecord,
+    redis_samples::RedisSample,
     scrape::{Phase, ScrapeRecord},
     scrape_summary::Page,
 };
@@ -18,9 +18,9 @@ pub struct Observations {
     /// Scrapes of each replica, by its index, in order.
     pub scrapes: Vec<Vec<Scrape>>,
     /// Answers of Prometheus, in order.
-    pub prometheus: Vec<AnswerRecord>,
+    pub prometheus: Vec<ResponseRecord>,
     /// Looks at the limiter's Redis, in order.
-    pub store: Vec<StoreLook>,
+    pub store: Vec<RedisSample>,
 }
 
 /// One scrape of one replica.

@@ -11,10 +11,10 @@ use saasbench_model::units::Nanos;
 
 /// One query and its raw answer: a line of `prometheus.jsonl`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct AnswerRecord {
+pub struct ResponseRecord {
     /// When it was asked, on the run's clock.
     pub at_ns: Nanos,
-    /// The query; the path of the API where there is none ([`Question::text`]).
+    /// The query; the path of the API where there is none ([`ApiRequest::text`]).
     pub query: String,
     /// The evaluation time, seconds since the epoch; of a range query its last instant.
     pub time_unix_s: f64,

@@ -3,7 +3,7 @@
 
 use super::{
     manifest::{Environment, LoadPhase},
-    query::Question,
+    query::ApiRequest,
 };
 use saasbench_model::{
     scenario::{
@@ -24,7 +24,7 @@ pub fn question(
     load: LoadPhase,
     warm: Nanos,
     started: Nanos,
-) -> Question {
+) -> ApiRequest {
     // A warm-up as long as the load leaves nothing to judge but its end.
     let from = warm.min(load.to_ns);
     let tenants: Vec<&str> = scenario.tenants.iter().map(TenantId::as_str).collect();
@@ -33,10 +33,10 @@ pub fn question(
     let query = promql.filled(variables);
     let unix = |at: Nanos| (started + at).as_secs_f64();
     match promql.at {
-        At::End => Question::Instant { query, time: unix(load.to_ns) },
+        At::End => ApiRequest::Instant { query, time: unix(load.to_ns) },
         At::Every => {
             let step = scenario.metrics.as_ref().map_or(INTERVAL, |contract| contract.interval);
-            Question::Range { query, start: unix(from), end: unix(load.to_ns), step: step.as_secs_f64() }
+            ApiRequest::Range { query, start: unix(from), end: unix(load.to_ns), step: step.as_secs_f64() }
         }
     }
 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 /// What can be asked. Times are seconds since the epoch.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Question {
+pub enum ApiRequest {
     /// `/api/v1/query`: an expression at one instant.
     Instant {
         /// PromQL.
@@ -56,7 +56,7 @@ pub enum Question {
     Metadata,
 }
 
-impl Question {
+impl ApiRequest {
     /// Path and parameters of the request.
     pub fn parts(&self) -> (Cow<'static, str>, Vec<(&'static str, String)>) {
         let time = |time: &f64| format!("{time:.3}");

@@ -13,7 +13,7 @@ use super::{
     sample::Sample,
     segment::{self, Names, SegmentError},
 };
-use crate::{json_lines::ObservationsError, observations::Observations, self_monitor::Watched};
+use crate::{json_lines::ObservationsError, observations::Observations, self_monitor::SelfMonitorRecord};
 use saasbench_model::scenario::{
     Scenario,
     overrides::OverrideError,
@@ -36,7 +36,7 @@ pub struct RecordedRun {
     /// What the service's metrics said.
     pub observations: Observations,
     /// What the generator knew of itself.
-    pub watched: Watched,
+    pub watched: SelfMonitorRecord,
     segments: Vec<PathBuf>,
     replica_names: Vec<String>,
 }
@@ -105,7 +105,7 @@ impl RecordedRun {
         }
         segments.sort();
         let observations = Observations::read(dir, &manifest.environment, scenario.metrics.as_ref())?;
-        let watched = Watched::read(dir)?;
+        let watched = SelfMonitorRecord::read(dir)?;
         let replica_names = manifest.environment.replicas.iter().map(|r| r.name.clone()).collect();
         Ok(Self { dir: dir.to_owned(), manifest, scenario, observations, watched, segments, replica_names })
     }

@@ -7,7 +7,7 @@ use saasbench_model::units::Nanos;
 
 /// One look at Redis: a line of `observations/store.jsonl`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct StoreLook {
+pub struct RedisSample {
     /// Before the look.
     pub from_ns: Nanos,
     /// After it.
@@ -42,8 +42,8 @@ impl Health {
 }
 
 /// Spans in which a limiter may have lost what it remembered: restarts, and looks between which keys were evicted.
-pub fn losses(looks: &[StoreLook]) -> Vec<(Nanos, Nanos)> {
-    let known: Vec<(&StoreLook, Health)> =
+pub fn losses(looks: &[RedisSample]) -> Vec<(Nanos, Nanos)> {
+    let known: Vec<(&RedisSample, Health)> =
         looks.iter().filter_map(|look| Some((look, look.health?))).collect();
     let evicted = known.windows(2).filter(|pair| pair[1].1.evicted > pair[0].1.evicted);
     let evicted = evicted.map(|pair| (pair[0].0.from_ns, pair[1].0.to_ns));
@@ -54,8 +54,8 @@ pub fn losses(looks: &[StoreLook]) -> Vec<(Nanos, Nanos)> {
 
 /// Spans of the run's clock in which Redis was restarted: from the last look at the old process to the start of the new
 /// one, as its uptime bounds it.
-pub fn restarts(looks: &[StoreLook]) -> Vec<(Nanos, Nanos)> {
-    let answered: Vec<(&StoreLook, &str)> =
+pub fn restarts(looks: &[RedisSample]) -> Vec<(Nanos, Nanos)> {
+    let answered: Vec<(&RedisSample, &str)> =
         looks.iter().filter_map(|look| Some((look, look.run_id.as_deref()?))).collect();
     answered
         .windows(2)
@@ -75,8 +75,8 @@ pub fn restarts(looks: &[StoreLook]) -> Vec<(Nanos, Nanos)> {
 mod tests {
     use super::*;
 
-    fn look(at: i64, run_id: Option<&str>, uptime_s: u64) -> StoreLook {
-        StoreLook {
+    fn look(at: i64, run_id: Option<&str>, uptime_s: u64) -> RedisSample {
+        RedisSample {
             from_ns: Nanos::from_secs(at),
             to_ns: Nanos::from_secs(at) + Nanos::from_millis(1),
             run_id: run_id.map(str::to_owned),

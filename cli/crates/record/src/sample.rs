@@ -43,7 +43,7 @@ pub struct Sample {
     pub failed_check: Option<String>,
     /// What the limiter said in the answer's headers.
     pub limiter: LimiterHeaders,
-    /// The `request` of the same load and user that this one repeats, because that was refused for the time being.
+    /// The `request` of the same load and user that this one repeats, because that was rejected for the time being.
     pub retry_of: Option<u64>,
     /// Whose canary came back with the answer: another tenant's before the one's own.
     pub canary: Option<TenantIndex>,
@@ -72,16 +72,16 @@ pub enum Outcome {
     /// Answered with this status.
     Status(u16),
     /// Sent, and no whole answer came: it may or may not have counted.
-    Unknown(Silence),
-    /// Refused before a byte left: it cannot have counted.
-    NotSent(Obstacle),
+    Unknown(NoResponseReason),
+    /// Rejected before a byte left: it cannot have counted.
+    NotSent(NotSentReason),
     /// The generator could not send it in time.
     Dropped,
 }
 
 /// Why there was no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Silence {
+pub enum NoResponseReason {
     /// None within the scenario's `timeout`.
     Timeout,
     /// The connection broke.
@@ -92,17 +92,17 @@ pub enum Silence {
 
 /// Why a request was not sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Obstacle {
+pub enum NotSentReason {
     /// No connection could be made.
     ConnectFailed,
     /// No connection was there within the scenario's `timeout`.
     ConnectTimeout,
     /// This machine had no port or file descriptor left for a connection.
     Exhausted,
-    /// HTTP/2: it was refused before the server looked at it (`REFUSED_STREAM`, or a `GOAWAY` that leaves it out).
-    StreamRefused,
+    /// HTTP/2: it was rejected before the server looked at it (`REFUSED_STREAM`, or a `GOAWAY` that leaves it out).
+    StreamRejected,
     /// It could not be built: a saved value does not fit where the template puts it.
-    Unbuildable,
+    RenderFailed,
 }
 
 impl Outcome {
@@ -114,20 +114,20 @@ impl Outcome {
                 "unknown",
                 None,
                 Some(match silence {
-                    Silence::Timeout => "timeout",
-                    Silence::ConnectionLost => "connection-lost",
-                    Silence::Malformed => "malformed",
+                    NoResponseReason::Timeout => "timeout",
+                    NoResponseReason::ConnectionLost => "connection-lost",
+                    NoResponseReason::Malformed => "malformed",
                 }),
             ),
             Self::NotSent(obstacle) => (
                 "not-sent",
                 None,
                 Some(match obstacle {
-                    Obstacle::ConnectFailed => "connect-failed",
-                    Obstacle::ConnectTimeout => "connect-timeout",
-                    Obstacle::Exhausted => "exhausted",
-                    Obstacle::StreamRefused => "stream-refused",
-                    Obstacle::Unbuildable => "unbuildable",
+                    NotSentReason::ConnectFailed => "connect-failed",
+                    NotSentReason::ConnectTimeout => "connect-timeout",
+                    NotSentReason::Exhausted => "exhausted",
+                    NotSentReason::StreamRejected => "stream-rejected",
+                    NotSentReason::RenderFailed => "unbuildable",
                 }),
             ),
             Self::Dropped => ("dropped", None, None),
@@ -149,14 +149,14 @@ impl Outcome {
     /// One outcome of each kind, at its [`Self::kind`].
     pub(super) const KINDS: [Self; 10] = [
         Self::Status(0),
-        Self::Unknown(Silence::Timeout),
-        Self::Unknown(Silence::ConnectionLost),
-        Self::Unknown(Silence::Malformed),
-        Self::NotSent(Obstacle::ConnectFailed),
-        Self::NotSent(Obstacle::ConnectTimeout),
-        Self::NotSent(Obstacle::Exhausted),
-        Self::NotSent(Obstacle::StreamRefused),
-        Self::NotSent(Obstacle::Unbuildable),
+        Self::Unknown(NoResponseReason::Timeout),
+        Self::Unknown(NoResponseReason::ConnectionLost),
+        Self::Unknown(NoResponseReason::Malformed),
+        Self::NotSent(NotSentReason::ConnectFailed),
+        Self::NotSent(NotSentReason::ConnectTimeout),
+        Self::NotSent(NotSentReason::Exhausted),
+        Self::NotSent(NotSentReason::StreamRejected),
+        Self::NotSent(NotSentReason::RenderFailed),
         Self::Dropped,
     ];
 
@@ -164,14 +164,14 @@ impl Outcome {
     pub(super) fn kind(self) -> u32 {
         match self {
             Self::Status(_) => 0,
-            Self::Unknown(Silence::Timeout) => 1,
-            Self::Unknown(Silence::ConnectionLost) => 2,
-            Self::Unknown(Silence::Malformed) => 3,
-            Self::NotSent(Obstacle::ConnectFailed) => 4,
-            Self::NotSent(Obstacle::ConnectTimeout) => 5,
-            Self::NotSent(Obstacle::Exhausted) => 6,
-            Self::NotSent(Obstacle::StreamRefused) => 7,
-            Self::NotSent(Obstacle::Unbuildable) => 8,
+            Self::Unknown(NoResponseReason::Timeout) => 1,
+            Self::Unknown(NoResponseReason::ConnectionLost) => 2,
+            Self::Unknown(NoResponseReason::Malformed) => 3,
+            Self::NotSent(NotSentReason::ConnectFailed) => 4,
+            Self::NotSent(NotSentReason::ConnectTimeout) => 5,
+            Self::NotSent(NotSentReason::Exhausted) => 6,
+            Self::NotSent(NotSentReason::StreamRejected) => 7,
+            Self::NotSent(NotSentReason::RenderFailed) => 8,
             Self::Dropped => 9,
         }
     }

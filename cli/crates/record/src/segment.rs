@@ -52,7 +52,7 @@ const SCHEMA: &str = "message sample {
 /// Why a segment could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum SegmentError {
-    /// The file system refused.
+    /// The file system rejected.
     #[error("{path}: {source}")]
     Io {
         /// Which file.

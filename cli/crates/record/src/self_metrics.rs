@@ -51,7 +51,7 @@ pub struct Group {
 
 /// The run's own counts.
 #[derive(Debug, Clone)]
-pub struct Own {
+pub struct SelfMetrics {
     steps: usize,
     replicas: usize,
     /// By tenant, step and replica.
@@ -62,7 +62,7 @@ pub struct Own {
     pub lateness: Buckets,
 }
 
-impl Own {
+impl SelfMetrics {
     /// Nothing yet.
     pub fn new(scenario: &Scenario, replicas: usize) -> Self {
         // One more for the tenants without a name.
@@ -130,7 +130,7 @@ mod tests {
 
     #[test]
     fn requests_are_counted_by_outcome_and_arrivals_that_were_dropped_apart() {
-        let mut own = Own::new(&scenario(SCENARIO), 1);
+        let mut own = SelfMetrics::new(&scenario(SCENARIO), 1);
         let outcomes = [Outcome::Status(200), Outcome::Status(200), Outcome::Status(429), Outcome::Dropped];
         let batch: Batch =
             outcomes.iter().map(|outcome| sample(0, 0, *outcome)).collect::<Vec<_>>().iter().collect();

@@ -19,14 +19,14 @@ pub const USAGE: &str = "usage.jsonl";
 
 /// What the generator knows of itself.
 #[derive(Debug, Clone, Default)]
-pub struct Watched {
+pub struct SelfMonitorRecord {
     /// When it stood still, in order.
     pub stalls: Vec<Stall>,
     /// What its threads had cost, twice a second; empty for a record of a version that did not watch.
     pub usage: Vec<Usage>,
 }
 
-impl Watched {
+impl SelfMonitorRecord {
     /// Reads what the run in `dir` wrote; nothing at all is no error.
     ///
     /// # Errors

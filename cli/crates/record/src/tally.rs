@@ -9,7 +9,7 @@ use super::{
     recent::Recent,
     sample::Outcome,
 };
-use crate::self_metrics::Own;
+use crate::self_metrics::SelfMetrics;
 use saasbench_model::units::Nanos;
 
 /// The longest latency that histograms tell apart; longer ones count as this.
@@ -42,7 +42,7 @@ pub struct Tally {
     /// Per tenant: requests that count as errors; dropped arrivals do not.
     pub tenant_errors: Vec<u64>,
     /// What the page of the run's own metrics needs, where there is one.
-    pub own: Option<Own>,
+    pub own: Option<SelfMetrics>,
     /// The latest latencies, where somebody follows the run.
     pub recent: Option<Recent>,
 }

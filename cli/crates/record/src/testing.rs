@@ -7,7 +7,7 @@ use crate::{
     reader::RecordedRun,
     sample::{LimiterHeaders, Outcome, Sample},
     segment::{self, Names},
-    self_monitor::Watched,
+    self_monitor::SelfMonitorRecord,
     stall::{Cause, Stall},
 };
 use saasbench_model::scenario::testing::{SCENARIO, scenario};
@@ -19,7 +19,7 @@ pub struct Made {
     pub manifest: Manifest,
     scrapes: Vec<String>,
     /// What the generator knew of itself; without usage, a run that was not watched.
-    pub watched: Watched,
+    pub watched: SelfMonitorRecord,
 }
 
 /// A sample of the first step, sent at `millis`, answered 10 ms later.
@@ -99,11 +99,11 @@ impl Made {
             events: Vec::new(),
             load: Some(LoadPhase {
                 from_ns: Nanos::ZERO,
-                begin_ns: Nanos::ZERO,
+                start_ns: Nanos::ZERO,
                 to_ns: Nanos::from_secs(10),
             }),
         };
-        Self { dir, manifest, scrapes: Vec::new(), watched: Watched::default() }
+        Self { dir, manifest, scrapes: Vec::new(), watched: SelfMonitorRecord::default() }
     }
 
     /// Adds a scrape of a replica; `phase` is `before`, `during` (at 5 s) or `after` (from 20 s on, a second apart).

@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::comparison::{reasons, told};
-use crate::gate::Beside;
+use crate::gate::GateInputs;
 use saasbench_record::manifest::State;
 use saasbench_verify::{
     Report,
@@ -49,7 +49,7 @@ impl GitHub {
     }
 
     /// A line for each claim that failed and for what got worse, then for those that are inconclusive, at most ten of each.
-    pub fn annotations(&self, report: &Report, beside: Beside<'_>) -> String {
+    pub fn annotations(&self, report: &Report, beside: GateInputs<'_>) -> String {
         let [mut errors, mut warnings] = [Outcome::Fail, Outcome::Inconclusive].map(|outcome| {
             let command = if outcome == Outcome::Fail { "error" } else { "warning" };
             let all = report.verdicts.iter().filter(move |verdict| verdict.outcome == outcome);
@@ -58,7 +58,7 @@ impl GitHub {
         if matches!(report.state, State::Running | State::Interrupted) {
             errors.extend(report.remarks.first().map(|remark| line("error", "run", remark)));
         }
-        errors.extend(beside.mishaps.iter().map(|mishap| line("error", "saasbench", mishap)));
+        errors.extend(beside.internal_errors.iter().map(|mishap| line("error", "saasbench", mishap)));
         match beside.compared {
             None => {}
             Some(Ok(comparison)) => {
@@ -172,9 +172,9 @@ mod tests {
             Verdict::inconclusive(Claim::Counters, "http_requests_total, replica a", "no data"),
         ];
         let github = GitHub::new(None, Some("/repo".into()));
-        insta::assert_snapshot!(github.annotations(&report, Beside::default()));
+        insta::assert_snapshot!(github.annotations(&report, GateInputs::default()));
         report.verdicts = vec![failed(None); 12];
-        assert_eq!(github.annotations(&report, Beside::default()).lines().count(), SHOWN);
+        assert_eq!(github.annotations(&report, GateInputs::default()).lines().count(), SHOWN);
     }
 
     #[test]
@@ -182,11 +182,11 @@ mod tests {
         let mut report = Made::new("[metrics]\nenabled = false\n", &[]).judge();
         report.verdicts.clear();
         let compared = crate::comparison::tests::comparison(Outcome::Fail);
-        let mishaps = ["the disk is full".to_owned()];
+        let internal_errors = ["the disk is full".to_owned()];
         let github = GitHub::new(None, None);
-        let beside = Beside { compared: Some(Ok(&compared)), mishaps: &mishaps };
+        let beside = GateInputs { compared: Some(Ok(&compared)), internal_errors: &internal_errors };
         insta::assert_snapshot!(github.annotations(&report, beside));
-        let beside = Beside { compared: Some(Err("it cannot be read")), mishaps: &[] };
+        let beside = GateInputs { compared: Some(Err("it cannot be read")), internal_errors: &[] };
         insta::assert_snapshot!(github.annotations(&report, beside));
         assert_eq!(GitHub::of_comparison(&compared).lines().count(), 5);
         let mut silent = crate::comparison::tests::comparison(Outcome::Inconclusive);
@@ -198,6 +198,6 @@ mod tests {
         insta::assert_snapshot!(GitHub::of_comparison(&silent));
         report.state = State::Interrupted;
         report.remarks = vec!["the run was interrupted: it is judged as far as it came".to_owned()];
-        insta::assert_snapshot!(github.annotations(&report, Beside::default()));
+        insta::assert_snapshot!(github.annotations(&report, GateInputs::default()));
     }
 }

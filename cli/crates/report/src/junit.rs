@@ -10,7 +10,7 @@ use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
 
 use quick_junit::{NonSuccessKind, SerializeError, TestCase, TestCaseStatus, TestSuite};
 
-use crate::gate::Beside;
+use crate::gate::GateInputs;
 use saasbench_model::units::Nanos;
 use saasbench_record::manifest::State;
 use saasbench_verify::{
@@ -25,7 +25,7 @@ const FINDINGS: usize = 20;
 ///
 /// # Errors
 /// Never for text in memory; kept so that no caller has to unwrap.
-pub fn render(report: &Report, beside: Beside<'_>) -> Result<Vec<u8>, SerializeError> {
+pub fn render(report: &Report, beside: GateInputs<'_>) -> Result<Vec<u8>, SerializeError> {
     let mut xml = quick_junit::Report::new(report.scenario.as_str());
     let lasted = report.load.map_or(Nanos::ZERO, |load| load.to_ns - load.from_ns);
     let lasted = Duration::from_nanos(lasted.0.unsigned_abs());
@@ -55,7 +55,7 @@ pub fn render(report: &Report, beside: Beside<'_>) -> Result<Vec<u8>, SerializeE
 }
 
 /// The run itself: whether it came to its end, and saasbench with it.
-fn end(report: &Report, beside: Beside<'_>) -> TestCase {
+fn end(report: &Report, beside: GateInputs<'_>) -> TestCase {
     let told = |kind, of: &str, text: String| {
         let mut status = TestCaseStatus::non_success(kind);
         status.set_type(of).set_message(text);
@@ -63,7 +63,9 @@ fn end(report: &Report, beside: Beside<'_>) -> TestCase {
     };
     let remark = || report.remarks.first().cloned().unwrap_or_default();
     let status = match report.state {
-        _ if !beside.mishaps.is_empty() => told(NonSuccessKind::Error, "broken", beside.mishaps.join("\n")),
+        _ if !beside.internal_errors.is_empty() => {
+            told(NonSuccessKind::Error, "broken", beside.internal_errors.join("\n"))
+        }
         State::Running => told(NonSuccessKind::Error, "cut-off", remark()),
         State::Interrupted => told(NonSuccessKind::Error, "interrupted", remark()),
         State::Aborted if report.outcome != Outcome::Pass => {
@@ -164,7 +166,7 @@ mod tests {
     fn text(report: &Report) -> String {
         let mut report = report.clone();
         report.run = "runs/RUN".to_owned();
-        String::from_utf8(render(&report, Beside::default()).unwrap()).unwrap()
+        String::from_utf8(render(&report, GateInputs::default()).unwrap()).unwrap()
     }
 
     #[test]
@@ -179,7 +181,7 @@ mod tests {
     }
 
     /// What is said of the run itself.
-    fn told(report: &Report, beside: Beside<'_>) -> String {
+    fn told(report: &Report, beside: GateInputs<'_>) -> String {
         let text = String::from_utf8(render(report, beside).unwrap()).unwrap();
         let from = text.find("<testcase name=\"came to its end\"").unwrap();
         text[from..].lines().take(2).map(str::trim).collect::<Vec<_>>().join("\n")
@@ -193,10 +195,13 @@ mod tests {
             made.manifest.state = state;
             let mut report = made.judge();
             report.verdicts.clear();
-            all.push(told(&report, Beside::default()));
+            all.push(told(&report, GateInputs::default()));
         }
-        let mishaps = ["the run could not be recorded: no space left".to_owned()];
-        all.push(told(&made.judge(), Beside { mishaps: &mishaps, ..Beside::default() }));
+        let internal_errors = ["the run could not be recorded: no space left".to_owned()];
+        all.push(told(
+            &made.judge(),
+            GateInputs { internal_errors: &internal_errors, ..GateInputs::default() },
+        ));
         insta::assert_snapshot!(all.join("\n\n"));
     }
 

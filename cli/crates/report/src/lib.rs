@@ -1,5 +1,5 @@
 //! What the user sees. `terminal` turns a finished report into text, `metrics` pages of metrics; `progress` shows a run while
-//! it goes, `failure` says why a command could not do its work; `output` knows where all that goes; `own_metrics` is the page
+//! it goes, `failure` says why a command could not do its work; `output` knows where all that goes; `self_metrics` is the page
 //! that Prometheus scrapes of a run, or that is pushed to it, `grafana` marks the run there, `comparison` shows one with
 //! others, `stack` tells where the parts of a local stack are, and `shelf` lists recorded runs. `html` is the page of a run, made
 //! from its `timeline`, too; `beside` is what gates have to know of a run beyond its verdicts.

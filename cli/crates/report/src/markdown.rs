@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 
 use super::comparison;
-use crate::gate::Beside;
+use crate::gate::GateInputs;
 use saasbench_record::manifest::State;
 use saasbench_verify::{
     Report,
@@ -26,7 +26,7 @@ const CHARACTERS: usize = 2000;
 const ROWS: usize = 100;
 
 /// Renders a report; it ends with a newline.
-pub fn render(report: &Report, beside: Beside<'_>) -> String {
+pub fn render(report: &Report, beside: GateInputs<'_>) -> String {
     let mut text = headline(report, beside);
     let rest = "\n*… the rest stands in verdict.json.*\n";
     for section in sections(report, beside) {
@@ -39,7 +39,7 @@ pub fn render(report: &Report, beside: Beside<'_>) -> String {
     text
 }
 
-fn headline(report: &Report, beside: Beside<'_>) -> String {
+fn headline(report: &Report, beside: GateInputs<'_>) -> String {
     let of = |outcome| report.verdicts.iter().filter(|verdict| verdict.outcome == outcome).count();
     let is_cut = matches!(report.state, State::Running | State::Interrupted);
     let least = if is_cut { Outcome::Inconclusive } else { Outcome::Pass };
@@ -50,13 +50,13 @@ fn headline(report: &Report, beside: Beside<'_>) -> String {
     }
     let mut facts = vec![escaped(&report.environment), format!("seed {}", report.seed)];
     if let Some(load) = report.load {
-        let seconds = (load.to_ns - load.begin_ns).as_secs_f64();
+        let seconds = (load.to_ns - load.start_ns).as_secs_f64();
         facts.push(format!("{seconds:.1} s"));
         facts.push(format!("{} requests", report.summary.total.requests));
     }
     facts.push(format!("recorded in {}", escaped(&report.run)));
     let _ = writeln!(text, "{}\n", facts.join(" · "));
-    for remark in beside.mishaps.iter().chain(&report.remarks) {
+    for remark in beside.internal_errors.iter().chain(&report.remarks) {
         let _ = writeln!(text, "> {}\n", escaped(remark));
     }
     text
@@ -73,7 +73,7 @@ fn tally(of: &impl Fn(Outcome) -> usize) -> String {
 }
 
 /// The parts that may be left out when there is too much, from the most to the least telling.
-fn sections<'a>(report: &'a Report, beside: Beside<'a>) -> impl Iterator<Item = String> + 'a {
+fn sections<'a>(report: &'a Report, beside: GateInputs<'a>) -> impl Iterator<Item = String> + 'a {
     let with = |outcome: Outcome| report.verdicts.iter().filter(move |verdict| verdict.outcome == outcome);
     let told = [Outcome::Fail, Outcome::Inconclusive].into_iter().flat_map(move |outcome| {
         let more = with(outcome).count().saturating_sub(CLAIMS);
@@ -231,7 +231,7 @@ mod tests {
 
     #[test]
     fn a_bad_run() {
-        insta::assert_snapshot!(render(&report(), Beside::default()));
+        insta::assert_snapshot!(render(&report(), GateInputs::default()));
     }
 
     #[test]
@@ -245,10 +245,11 @@ mod tests {
             let told = text.lines().filter(|line| line.starts_with(['#', '>', '*']) || line.contains("p99"));
             told.collect::<Vec<_>>().join("\n")
         };
-        let beside = Beside { compared: Some(Ok(&compared)), ..Beside::default() };
+        let beside = GateInputs { compared: Some(Ok(&compared)), ..GateInputs::default() };
         insta::assert_snapshot!(lines(beside));
-        let mishaps = ["the run could not be recorded: no space left".to_owned()];
-        let beside = Beside { compared: Some(Err("it cannot be read")), mishaps: &mishaps };
+        let internal_errors = ["the run could not be recorded: no space left".to_owned()];
+        let beside =
+            GateInputs { compared: Some(Err("it cannot be read")), internal_errors: &internal_errors };
         insta::assert_snapshot!(lines(beside));
     }
 
@@ -261,7 +262,7 @@ mod tests {
         report.verdicts[0] =
             Verdict::from_evidence(Claim::Limit, hostile, vec![finding], |_, _| hostile.to_owned());
         report.summary.rows[0].tenant = hostile.to_owned();
-        insta::assert_snapshot!(render(&report, Beside::default()));
+        insta::assert_snapshot!(render(&report, GateInputs::default()));
     }
 
     #[test]
@@ -273,7 +274,7 @@ mod tests {
         let failed = Verdict::from_evidence(Claim::Limit, &long, vec![finding; 6], |_, _| long.clone());
         report.verdicts = vec![failed; 51];
         report.summary.rows = vec![report.summary.rows[0].clone(); 1000];
-        let text = render(&report, Beside::default());
+        let text = render(&report, GateInputs::default());
         assert!(text.len() < 1024 * 1024, "{}", text.len());
         assert!(text.ends_with("*… the rest stands in verdict.json.*\n"));
     }

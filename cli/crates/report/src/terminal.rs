@@ -55,7 +55,7 @@ pub fn render_within(report: &Report, width: usize) -> String {
 fn facts(report: &Report) -> String {
     let mut facts = vec![report.environment.clone(), format!("seed {}", report.seed)];
     if let Some(load) = report.load {
-        let seconds = (load.to_ns - load.begin_ns).as_secs_f64();
+        let seconds = (load.to_ns - load.start_ns).as_secs_f64();
         let answered: u64 = report.summary.total.statuses.values().sum();
         facts.push(format!("{seconds:.1} s"));
         facts.push(format!("{} requests", report.summary.total.requests));
@@ -235,7 +235,7 @@ mod tests {
     use super::*;
     use saasbench_record::{
         manifest::State,
-        sample::{Obstacle, Outcome as SampleOutcome, Sample, Silence},
+        sample::{NoResponseReason, NotSentReason, Outcome as SampleOutcome, Sample},
         testing::{Made, sample},
     };
     use saasbench_verify::testing::Judge as _;
@@ -276,8 +276,8 @@ mod tests {
     fn a_bad_run() {
         let mut bad = samples();
         bad[20].failed_check = Some("status 404, expected 200 or 429".to_owned());
-        bad[21].outcome = SampleOutcome::Unknown(Silence::Timeout);
-        bad[22].outcome = SampleOutcome::NotSent(Obstacle::ConnectFailed);
+        bad[21].outcome = SampleOutcome::Unknown(NoResponseReason::Timeout);
+        bad[22].outcome = SampleOutcome::NotSent(NotSentReason::ConnectFailed);
         bad[23].outcome = SampleOutcome::Dropped;
         let more = limit("7/10s") + "[metrics]\nenabled = false\n[[expect]]\nthat = \"p99 < 1s\"\n";
         insta::assert_snapshot!(plain(&Made::new(&more, &bad).judge()));

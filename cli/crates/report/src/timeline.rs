@@ -34,7 +34,7 @@ pub enum Kind {
     Success,
     /// 3xx.
     Redirect,
-    /// 429: refused by a limit.
+    /// 429: rejected by a limit.
     Limited,
     /// Any other 4xx.
     ClientError,
@@ -289,7 +289,7 @@ pub fn judge(run: &RecordedRun, mut each: impl FnMut(&Sample)) -> Result<(Report
         timeline.add(sample);
         each(sample);
     };
-    let report = saasbench_verify::verify_beside(run, gather, |history| quotas.add(history))?;
+    let report = saasbench_verify::verify_with_observer(run, gather, |history| quotas.add(history))?;
     timeline.quotas = quotas.uses();
     Ok((report, timeline.finished()))
 }

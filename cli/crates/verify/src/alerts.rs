@@ -68,7 +68,7 @@ pub struct AlertCourse {
 /// What every alert of the scenario did; nothing where Prometheus was not there to tell.
 pub fn courses(run: &RecordedRun) -> Vec<AlertCourse> {
     let (Some(load), Ok(recorded)) = (run.manifest.load, Recorded::read(run)) else { return Vec::new() };
-    let placed = |at: Nanos| load.begin_ns + at;
+    let placed = |at: Nanos| load.start_ns + at;
     let both = |(from, to): (Nanos, Nanos)| (placed(from), placed(to));
     let course = |alert: &Alert| {
         let (cause, deadlines) = match promise(run, alert) {
@@ -94,7 +94,7 @@ pub fn courses(run: &RecordedRun) -> Vec<AlertCourse> {
 
 /// What is promised of an alert, its cause put off by pauses, as the load was.
 fn promise(run: &RecordedRun, alert: &Alert) -> AlertPromise {
-    let begin = run.manifest.load.map_or(Nanos::ZERO, |load| load.begin_ns);
+    let begin = run.manifest.load.map_or(Nanos::ZERO, |load| load.start_ns);
     let time = run.manifest.plan_time();
     alert.promise.placed(|at| time.comes(begin + at) - begin)
 }
@@ -212,7 +212,7 @@ impl Judge<'_> {
             let observed = format!("its silence proves nothing: {}", dead.diagnosis.sentence);
             return vec![diagnosed(finding(outcome, observed), dead.diagnosis)];
         }
-        let end = self.run.manifest.load.map_or(Nanos::ZERO, |load| load.to_ns - load.begin_ns);
+        let end = self.run.manifest.load.map_or(Nanos::ZERO, |load| load.to_ns - load.start_ns);
         let why = self.ended_before(end).or_else(|| self.observed_until(end));
         let why = why.or_else(|| self.untold()).or_else(|| self.recorded.doubt_of((Nanos::ZERO, until)));
         let why = why.or_else(|| {
@@ -237,7 +237,7 @@ impl Judge<'_> {
 
     /// The load may not have gone on until `end`.
     fn ended_before(&self, end: Nanos) -> Option<String> {
-        let ended = self.run.manifest.load.map(|load| load.to_ns - load.begin_ns);
+        let ended = self.run.manifest.load.map(|load| load.to_ns - load.start_ns);
         let interrupted = self.run.manifest.state != State::Finished;
         let early = interrupted && ended.is_none_or(|ended| ended < end);
         early.then(|| format!("the run was cut short before the cause's end at {}", at(end)))

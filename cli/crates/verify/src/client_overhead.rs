@@ -6,14 +6,14 @@
 //! `c` is at most the server's sum, and of these latencies no more lie above `b + u` than durations lie above `b`. Where
 //! either does not hold, more than a share `1 − q` spent more than `u` unseen, however latencies and durations are paired.
 
-use crate::latency_bounds::Spread;
+use crate::latency_bounds::LatencyLowerBounds;
 use saasbench_exposition::quantile::Bucket;
 
 /// The same requests, as clients and server saw them. The server may have counted more; that can only help it.
 #[derive(Debug, Clone, Copy)]
 pub struct BothSides<'a> {
     /// Clients' latencies, without the generator's stalls.
-    pub clients: &'a Spread,
+    pub clients: &'a LatencyLowerBounds,
     /// The server's durations: what its buckets gained, in seconds.
     pub buckets: &'a [Bucket],
     /// What its sum gained, in seconds.
@@ -69,7 +69,7 @@ mod tests {
     type Requests = Vec<(u64, u64)>;
 
     fn judged<T>(requests: &Requests, bounds: &[f64], ask: impl Fn(BothSides<'_>) -> T) -> T {
-        let mut clients = Spread::default();
+        let mut clients = LatencyLowerBounds::default();
         for (duration, unseen) in requests {
             clients.add(Nanos::from_millis((duration + unseen) as i64));
         }

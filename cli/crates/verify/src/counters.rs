@@ -27,7 +27,7 @@ pub use crate::counters::cross_check::{Witness, compare_witnesses};
 
 use super::{
     ledger::{Cell, Seen, Views},
-    replicas::{Settled, Unsettled},
+    replicas::{NotQuiescent, QuiescentScrapes},
     verdict::{Claim, Evidence, Outcome, Verdict},
 };
 use saasbench_exposition::Labels;
@@ -85,8 +85,8 @@ fn counters(contract: &MetricsContract) -> Vec<Counter<'_>> {
 pub fn usable<'a>(
     claim: Claim,
     subject: &str,
-    settled: &'a Result<Settled, Unsettled>,
-) -> Result<&'a Settled, Verdict> {
+    settled: &'a Result<QuiescentScrapes, NotQuiescent>,
+) -> Result<&'a QuiescentScrapes, Verdict> {
     settled.as_ref().map_err(|why| Verdict::inconclusive(claim, subject, why.to_string()))
 }
 

@@ -6,7 +6,7 @@ pub mod live;
 
 use self::counter::Counter;
 use super::{generator::Bottleneck, verdict::Verdict};
-use crate::stall_attribution::{Excuse, Excuses};
+use crate::stall_attribution::{Excuse, StallExclusions};
 use saasbench_model::{
     scenario::{
         Scenario,
@@ -57,7 +57,14 @@ impl Expectations {
     }
 
     /// Counts a sample, and what excuses it.
-    pub fn add(&mut self, scenario: &Scenario, id: u64, sample: &Sample, excuse: Excuse, excuses: &Excuses) {
+    pub fn add(
+        &mut self,
+        scenario: &Scenario,
+        id: u64,
+        sample: &Sample,
+        excuse: Excuse,
+        excuses: &StallExclusions,
+    ) {
         if sample.intended < self.judged_from {
             return;
         }
@@ -71,7 +78,7 @@ impl Expectations {
     pub fn judge(
         self,
         run: &RecordedRun,
-        excuses: &Excuses,
+        excuses: &StallExclusions,
         bottleneck: Option<Bottleneck<'_>>,
     ) -> Vec<Verdict> {
         let judged = self.counters.iter().map(|counter| {

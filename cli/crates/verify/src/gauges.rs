@@ -8,7 +8,7 @@
 use serde_json::json;
 
 use super::{
-    replicas::{Settled, Unsettled, stood_still},
+    replicas::{NotQuiescent, QuiescentScrapes, stood_still},
     verdict::{Claim, Diagnosis, Evidence, Outcome, Verdict},
 };
 use saasbench_exposition::show_labels;
@@ -89,7 +89,11 @@ impl UnderWay {
     }
 
     /// Judges the gauge on all replicas: one verdict; none where the contract names no gauge.
-    pub fn judge(&self, run: &RecordedRun, settled: &[Result<Settled, Unsettled>]) -> Option<Verdict> {
+    pub fn judge(
+        &self,
+        run: &RecordedRun,
+        settled: &[Result<QuiescentScrapes, NotQuiescent>],
+    ) -> Option<Verdict> {
         let contract = run.scenario.metrics.as_ref()?;
         let name = contract.in_progress.as_deref()?;
         let alone = run.manifest.environment.exclusive && run.manifest.state != State::Running;
@@ -153,7 +157,7 @@ struct Case<'a> {
 
 impl Case<'_> {
     /// Whether it returned to zero.
-    fn at_rest(&self, settled: &Result<Settled, Unsettled>) -> Evidence {
+    fn at_rest(&self, settled: &Result<QuiescentScrapes, NotQuiescent>) -> Evidence {
         let Self { name, replica, .. } = self;
         let expected = "0 when all is answered";
         let finding = |outcome, observed: String| Evidence::new(outcome, *replica, expected, observed);
@@ -327,7 +331,7 @@ mod tests {
         assert_eq!(judged(&more, &gauges).outcome, Outcome::Inconclusive);
         // Somebody who was not answered may still be in there.
         let mut unanswered = three();
-        unanswered[2].outcome = SampleOutcome::Unknown(saasbench_record::sample::Silence::Timeout);
+        unanswered[2].outcome = SampleOutcome::Unknown(saasbench_record::sample::NoResponseReason::Timeout);
         let stuck = |gauge: i64| {
             let after = ("after", gauge);
             judged(&unanswered, &[("before", 0), after, after, after, after])

@@ -16,11 +16,11 @@ use super::{
     judged_from,
     verdict::{Claim, Evidence, Outcome, Verdict},
 };
-use crate::stall_attribution::{Excuse, Excuses};
+use crate::stall_attribution::{Excuse, StallExclusions};
 use saasbench_model::units::Nanos;
 use saasbench_record::{
     reader::RecordedRun,
-    sample::{Obstacle, Outcome as SampleOutcome, Sample},
+    sample::{NotSentReason, Outcome as SampleOutcome, Sample},
     tally::latency_histogram,
     usage::{ThreadTime, Usage, WORKER},
 };
@@ -140,7 +140,7 @@ impl Gatherer {
         self.touched += u64::from(excuse.touched);
         match sample.outcome {
             SampleOutcome::Dropped => self.dropped += 1,
-            SampleOutcome::NotSent(Obstacle::Exhausted) => self.exhausted += 1,
+            SampleOutcome::NotSent(NotSentReason::Exhausted) => self.exhausted += 1,
             SampleOutcome::NotSent(_) => {}
             SampleOutcome::Status(_) | SampleOutcome::Unknown(_) => {
                 self.sent += 1;
@@ -152,19 +152,19 @@ impl Gatherer {
     }
 
     /// The facts of a run, and the claim, if it was watched.
-    pub fn finish(&self, run: &RecordedRun, excuses: &Excuses) -> (Generator, Option<Verdict>) {
+    pub fn finish(&self, run: &RecordedRun, excuses: &StallExclusions) -> (Generator, Option<Verdict>) {
         let (generator, claim) = self.told(run, excuses);
         let claim = generator.watched.then_some(claim);
         (generator, claim)
     }
 
     /// The claim if it did not pass: why what was measured may be the generator's own, also of a run that was not watched.
-    pub fn hindrance(&self, run: &RecordedRun, excuses: &Excuses) -> Option<Verdict> {
+    pub fn hindrance(&self, run: &RecordedRun, excuses: &StallExclusions) -> Option<Verdict> {
         let (_, claim) = self.told(run, excuses);
         (claim.outcome != Outcome::Pass).then_some(claim)
     }
 
-    fn told(&self, run: &RecordedRun, excuses: &Excuses) -> (Generator, Verdict) {
+    fn told(&self, run: &RecordedRun, excuses: &StallExclusions) -> (Generator, Verdict) {
         let usage = while_loaded(run);
         let at = |q| Nanos(self.lateness.value_at_quantile(q) as i64);
         let stalls = excuses.stalls().iter().fold(StallSum::default(), |sum, stall| StallSum {
@@ -269,7 +269,7 @@ pub fn is_only_drops(claim: &Verdict) -> bool {
 fn while_loaded(run: &RecordedRun) -> &[Usage] {
     let usage = run.watched.usage.as_slice();
     let Some(load) = run.manifest.load else { return usage };
-    let begin = judged_from(run).max(load.begin_ns);
+    let begin = judged_from(run).max(load.start_ns);
     let from = usage.partition_point(|line| line.at_ns < begin);
     let to = usage.partition_point(|line| line.at_ns <= load.to_ns);
     usage.get(from..to).unwrap_or_default()

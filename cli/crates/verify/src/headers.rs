@@ -14,11 +14,11 @@ use std::sync::Arc;
 
 use self::key::{Key, Said};
 use super::{
-    limits::{self, Histories},
+    limits::{self, HistoryCollector},
     parallel,
     verdict::{Claim, Evidence, Outcome, Verdict},
 };
-use saasbench_limiter::{Circumstances, Promise, Request};
+use saasbench_limiter::{HistoryContext, Promise, Request};
 use saasbench_model::{scenario::Limit, units::Quota};
 use saasbench_record::{reader::RecordedRun, sample::Sample};
 
@@ -70,7 +70,7 @@ impl Headers {
         Self { keys, policies: HashMap::new(), last: None }
     }
 
-    /// Enters an answer to a request of the limit's key: their numbers as [`Histories`] counts them.
+    /// Enters an answer to a request of the limit's key: their numbers as [`HistoryCollector`] counts them.
     pub fn add(&mut self, limits: &[Limit], (limit, key): (usize, usize), id: u64, sample: &Sample) {
         let Some(stated) = self.keys.get_mut(limit).and_then(|keys| keys.get_mut(key)) else { return };
         let Some((tenant, quota)) = limits[limit].quota.get(key) else { return };
@@ -112,7 +112,7 @@ impl Headers {
     }
 
     /// One verdict a limit, but none where no answer said anything. The histories are those of the same samples.
-    pub fn judge(&self, run: &RecordedRun, histories: &Histories) -> Vec<Verdict> {
+    pub fn judge(&self, run: &RecordedRun, histories: &HistoryCollector) -> Vec<Verdict> {
         let limits = run.scenario.limits.iter().zip(&self.keys).enumerate();
         let with_headers = limits.filter(|(_, (_, keys))| keys.iter().any(Stated::is_any));
         let judged = with_headers.map(|(index, (limit, _))| {
@@ -122,16 +122,22 @@ impl Headers {
         judged.collect()
     }
 
-    fn verdict(&self, run: &RecordedRun, histories: &Histories, index: usize, limit: &Limit) -> Verdict {
+    fn verdict(
+        &self,
+        run: &RecordedRun,
+        histories: &HistoryCollector,
+        index: usize,
+        limit: &Limit,
+    ) -> Verdict {
         let mut promises: Vec<(&str, Tested)> = Vec::new();
         let keys: Vec<_> = limit.quota.iter().enumerate().collect();
         let judged = parallel::map(&keys, |(key, (tenant, quota))| {
             let stated = &self.keys[index][*key];
             let sole = limits::siblings(&run.scenario.limits, limit, *tenant).len() == 1;
-            let circumstances = histories.circumstances(run, limit);
+            let context = histories.context(run, limit);
             let history = Key::new(histories.key(index, *key), &stated.said);
             let promise = Promise { quota: *quota, algorithm: limit.algorithm };
-            asked(&history, stated, promise, &circumstances, sole)
+            asked(&history, stated, promise, &context, sole)
         });
         for ((tenant, _), judged) in limit.quota.iter().zip(judged) {
             let tenant = run.scenario.tenants.get(*tenant).map_or("", |tenant| tenant.as_str());
@@ -188,23 +194,20 @@ fn asked(
     key: &Key<'_>,
     stated: &Stated,
     promise: Promise,
-    circumstances: &Circumstances,
+    context: &HistoryContext,
     sole: bool,
 ) -> Vec<(&'static str, Tested)> {
     let mut asked = vec![
-        (COME_BACK, retry_after::come_back(key, circumstances)),
+        (COME_BACK, retry_after::come_back(key, context)),
         (
             "nobody is admitted more than its rounding before Retry-After",
-            retry_after::not_before(key, circumstances),
+            retry_after::not_before(key, context),
         ),
     ];
     if sole {
-        asked.push(("a refusal leaves nothing remaining", remaining::nothing_left(key)));
-        asked.push((
-            "no more remains than the promise leaves",
-            remaining::not_more(key, promise, circumstances),
-        ));
-        asked.push(("as many are admitted as remained", remaining::as_announced(key, circumstances)));
+        asked.push(("a rejection leaves nothing remaining", remaining::nothing_left(key)));
+        asked.push(("no more remains than the promise leaves", remaining::not_more(key, promise, context)));
+        asked.push(("as many are admitted as remained", remaining::as_announced(key, context)));
     }
     let Quota { limit, window } = promise.quota;
     let policy = format!("q={limit};w={} among the policies", window.0 / 1_000_000_000);

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use self::sanity::insane;
 use super::{
     ledger::{Cell, Ledger, Seen, Views},
-    replicas::{Settled, Unsettled},
+    replicas::{NotQuiescent, QuiescentScrapes},
     series::{Group, groups},
     verdict::{Claim, Evidence, Outcome, Verdict},
 };
@@ -210,7 +210,7 @@ pub fn judge(
     replica: &Replica,
     ledger: &Ledger,
     views: &Views,
-    settled: &Result<Settled, Unsettled>,
+    settled: &Result<QuiescentScrapes, NotQuiescent>,
 ) -> Vec<Verdict> {
     let judge = |metric: Metric<'_>| {
         let subject = format!("{} of {}", metric.name, replica.name);

@@ -1,7 +1,7 @@
 //! Did anything of one tenant's come to another? Two witnesses: canaries, words that one tenant's users sent and that came
-//! back to another's, and foreign steps, which ask for what belongs to another tenant and must be refused.
+//! back to another's, and foreign steps, which ask for what belongs to another tenant and must be rejected.
 //!
-//! Fail is a proof: a canary is in nobody's answers unless the service put it there, and the statuses that refuse are the
+//! Fail is a proof: a canary is in nobody's answers unless the service put it there, and the statuses that reject are the
 //! scenario's own.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -36,7 +36,7 @@ struct Proof {
 
 /// What a run shows of isolation.
 #[derive(Debug, Default)]
-pub struct Trespasses {
+pub struct IsolationCollector {
     /// Whether the scenario puts isolation to the test at all.
     asked_for: bool,
     /// Answers to requests that had a canary in them.
@@ -47,8 +47,8 @@ pub struct Trespasses {
     answered: BTreeSet<TenantIndex>,
     /// Answers with another tenant's canary: for whom, and whose.
     leaks: BTreeMap<(TenantIndex, TenantIndex), Proof>,
-    /// Foreign requests that were refused as stated.
-    refused: u64,
+    /// Foreign requests that were rejected as stated.
+    rejected: u64,
     /// Foreign requests that were answered otherwise: by step, tenant and status.
     admitted: BTreeMap<(StepIndex, TenantIndex, u16), Proof>,
 }
@@ -85,7 +85,7 @@ impl Proof {
     }
 }
 
-impl Trespasses {
+impl IsolationCollector {
     /// Nothing yet.
     pub fn new(scenario: &Scenario) -> Self {
         let asked_for = scenario.uses_canaries() || scenario.steps.iter().any(|step| step.foreign);
@@ -103,7 +103,7 @@ impl Trespasses {
         };
         if step.foreign {
             if step.status.contains(status) {
-                self.refused += 1;
+                self.rejected += 1;
             } else {
                 self.admitted.entry((sample.step, sample.tenant, status)).or_default().add(id, sample);
             }
@@ -153,13 +153,13 @@ impl Trespasses {
             } else {
                 format!("{tenant} was answered {status} instead of {} (step {})", step.status, step.name)
             };
-            Some(proof.finding(run, SUBJECT, format!("a refusal: status {}", step.status), &observed))
+            Some(proof.finding(run, SUBJECT, format!("a rejection: status {}", step.status), &observed))
         });
         let broken: Vec<Evidence> = broken.collect();
         if !broken.is_empty() {
             return broken;
         }
-        vec![match self.refused {
+        vec![match self.rejected {
             0 => {
                 let observed = "not put to the test: no foreign request was answered";
                 Evidence::new(Outcome::Inconclusive, SUBJECT, "foreign requests that are answered", observed)
@@ -167,8 +167,8 @@ impl Trespasses {
             n => Evidence::new(
                 Outcome::Pass,
                 SUBJECT,
-                "a refusal of each",
-                format!("{n} foreign requests were refused"),
+                "a rejection of each",
+                format!("{n} foreign requests were rejected"),
             ),
         }]
     }

@@ -10,12 +10,12 @@ const STEPS: f64 = 8.0;
 
 /// Counts of latencies; grows no longer than the longest of them needs.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Spread {
+pub struct LatencyLowerBounds {
     /// The first of what is at most [`LEAST`], the next ones of what is longer.
     counts: Vec<u32>,
 }
 
-impl Spread {
+impl LatencyLowerBounds {
     /// Counts one latency.
     pub fn add(&mut self, latency: Nanos) {
         let index = if latency <= LEAST {
@@ -69,7 +69,7 @@ mod tests {
 
     #[test]
     fn short_latencies_count_as_nothing() {
-        let mut spread = Spread::default();
+        let mut spread = LatencyLowerBounds::default();
         for micros in [0, 10, 1000] {
             spread.add(Nanos(micros * 1000));
         }
@@ -79,7 +79,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_latency_counts_as_at_most_itself_and_not_much_less(micros in 1_001_i64..100_000_000) {
-            let mut spread = Spread::default();
+            let mut spread = LatencyLowerBounds::default();
             spread.add(Nanos(micros * 1000));
             let latency = micros as f64 / 1e6;
             let (lower, count) = spread.iter().next().unwrap();

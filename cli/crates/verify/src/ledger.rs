@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::grouped::Grouped;
-use crate::{latency_bounds::Spread, stall_attribution::Excuse};
+use crate::{latency_bounds::LatencyLowerBounds, stall_attribution::Excuse};
 use saasbench_exposition::quantile::BucketBounds;
 use saasbench_model::{
     scenario::{MetricsContract, Scenario, Step},
@@ -50,7 +50,7 @@ pub struct Answered {
     /// Sum of these latencies.
     pub latency_sum: Nanos,
     /// The same latencies without the time in which the generator stood still ([`Excuse`]), by size.
-    pub clear: Spread,
+    pub clear: LatencyLowerBounds,
     /// Bytes of the requests' bodies.
     pub bytes_out: u64,
     /// Bytes of the answers' bodies.

@@ -51,11 +51,11 @@ use expectations::Expectations;
 use gauges::UnderWay;
 use generator::{Bottleneck, Generator};
 use headers::Headers;
-use isolation::Trespasses;
+use isolation::IsolationCollector;
 use ledger::Ledger;
-use limits::Histories;
-use noisy_neighbours::Neighbourhood;
-use replicas::{Settled, Unsettled};
+use limits::HistoryCollector;
+use noisy_neighbours::NoisyNeighbourCollector;
+use replicas::{NotQuiescent, QuiescentScrapes};
 use saasbench_model::{scenario::MetricsContract, units::Nanos};
 use saasbench_record::{
     manifest::{LoadPhase, State},
@@ -65,7 +65,7 @@ use saasbench_record::{
     segment::SegmentError,
 };
 use scrapes::Scrapes;
-use stall_attribution::Excuses;
+use stall_attribution::StallExclusions;
 use summary::{Counts, Gatherer, Summary};
 use verdict::{Outcome, Verdict};
 
@@ -110,7 +110,7 @@ pub const REPORT_VERSION: u32 = 1;
 /// # Errors
 /// When a segment cannot be read.
 pub fn verify(run: &RecordedRun) -> Result<Report, SegmentError> {
-    verify_beside(run, |_, _| {}, |_| {})
+    verify_with_observer(run, |_, _| {}, |_| {})
 }
 
 /// The same for one who wants to see each sample, with its number, in the same pass, because reading them takes longest; and
@@ -118,13 +118,13 @@ pub fn verify(run: &RecordedRun) -> Result<Report, SegmentError> {
 ///
 /// # Errors
 /// When a segment cannot be read.
-pub fn verify_beside(
+pub fn verify_with_observer(
     run: &RecordedRun,
     mut each: impl FnMut(u64, &Sample),
     each_history: impl FnMut(&limits::Judged<'_>),
 ) -> Result<Report, SegmentError> {
     let scenario = &run.scenario;
-    let mut settled: Vec<Result<Settled, Unsettled>> = match &scenario.metrics {
+    let mut settled: Vec<Result<QuiescentScrapes, NotQuiescent>> = match &scenario.metrics {
         Some(contract) => {
             let exclusive = run.manifest.environment.exclusive;
             run.observations.scrapes.iter().map(|s| replicas::settled(s, contract, exclusive)).collect()
@@ -135,13 +135,13 @@ pub fn verify_beside(
     let drift = run.manifest.environment.clock_drift;
     let mut ledger = Ledger::new(scenario, run.replica_names().len(), bounds, drift);
     let mut summary = Gatherer::new(scenario, run.replica_names().len(), judged_from(run));
-    let mut histories = Histories::new(scenario);
+    let mut histories = HistoryCollector::new(scenario);
     let mut headers = Headers::new(&scenario.limits);
     let mut expectations = Expectations::new(scenario, run.manifest.environment.fresh, judged_from(run));
-    let mut excuses = Excuses::new(&run.watched.stalls);
+    let mut excuses = StallExclusions::new(&run.watched.stalls);
     let mut generator = generator::Gatherer::new(judged_from(run), &run.watched.usage);
-    let mut trespasses = Trespasses::new(scenario);
-    let mut neighbourhood = Neighbourhood::new(run);
+    let mut trespasses = IsolationCollector::new(scenario);
+    let mut neighbourhood = NoisyNeighbourCollector::new(run);
     let mut under_way = UnderWay::new(run);
     let mut progress = Progress::new(run);
     let mut scrapes = Scrapes::new(run);
@@ -222,7 +222,7 @@ fn metric_verdicts(
     contract: &MetricsContract,
     ledger: &Ledger,
     progress: &Progress,
-    settled: &[Result<Settled, Unsettled>],
+    settled: &[Result<QuiescentScrapes, NotQuiescent>],
     bottleneck: Option<Bottleneck<'_>>,
 ) -> Vec<Verdict> {
     let environment = &run.manifest.environment;
@@ -266,7 +266,7 @@ fn metric_verdicts(
     for (_, replica, views, settled) in replicas() {
         verdicts.extend(quantiles::judge(contract, replica, ledger, views, settled, bottleneck));
     }
-    let seats: Vec<sizes::Seat<'_>> =
+    let seats: Vec<sizes::ParkedUser<'_>> =
         replicas().map(|(_, replica, views, settled)| (replica, views, settled)).collect();
     verdicts.extend(sizes::judge(&run.scenario, &seats, assumptions));
     verdicts
@@ -277,8 +277,8 @@ fn scrape_verdicts(
     run: &RecordedRun,
     contract: &MetricsContract,
     scrapes: &Scrapes,
-    settled: &[Result<Settled, Unsettled>],
-    excuses: &Excuses,
+    settled: &[Result<QuiescentScrapes, NotQuiescent>],
+    excuses: &StallExclusions,
 ) -> Vec<Verdict> {
     let environment = &run.manifest.environment;
     let ours = environment.replicas.iter().enumerate().zip(&run.observations.scrapes).zip(settled);
@@ -307,7 +307,7 @@ fn prometheus_span(run: &RecordedRun, replica: usize) -> PrometheusSpan {
 }
 
 /// The bucket bounds of the contract's duration histograms, in seconds.
-fn bounds(contract: &MetricsContract, settled: &[Result<Settled, Unsettled>]) -> Vec<f64> {
+fn bounds(contract: &MetricsContract, settled: &[Result<QuiescentScrapes, NotQuiescent>]) -> Vec<f64> {
     let mut bounds = Vec::new();
     for settled in settled.iter().flatten() {
         for metric in histograms::metrics(contract) {
@@ -324,7 +324,7 @@ fn bounds(contract: &MetricsContract, settled: &[Result<Settled, Unsettled>]) ->
 fn judged_from(run: &RecordedRun) -> Nanos {
     match (run.scenario.warmup, run.manifest.load) {
         (Nanos::ZERO, _) => Nanos(i64::MIN),
-        (warmup, Some(load)) => run.manifest.plan_time().comes(load.begin_ns + warmup),
+        (warmup, Some(load)) => run.manifest.plan_time().comes(load.start_ns + warmup),
         (_, None) => Nanos::MAX,
     }
 }

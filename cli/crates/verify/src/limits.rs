@@ -1,7 +1,7 @@
 //! Were the promised limits kept? One verdict a limit: the history of each key is judged by [`saasbench_limiter`], and what
 //! is proven is put into words, and into a certificate, by `proofs`.
 //!
-//! Of several limits on a route a refusal does not say which one gave it: each is judged by its admissions, and a refusal is
+//! Of several limits on a route a rejection does not say which one gave it: each is judged by its admissions, and a rejection is
 //! wrong only if none of them can have given it.
 
 pub(super) mod proofs;
@@ -18,7 +18,7 @@ use super::{
     verdict::{self, Claim, Evidence, Outcome, Verdict},
 };
 use saasbench_limiter::{
-    Circumstances, Decision, Judgement, Promise, Request, Tolerance, Violation, certificate,
+    Decision, HistoryContext, Judgement, Promise, Request, Tolerance, Violation, certificate,
     diagnose::{Key, diagnose},
 };
 use saasbench_model::{
@@ -37,7 +37,7 @@ const COMPLETED: usize = 16;
 
 /// The histories of every key of every limit.
 #[derive(Debug)]
-pub struct Histories {
+pub struct HistoryCollector {
     /// Per limit, per entry of its `quota`.
     keys: Vec<Vec<Vec<Request>>>,
     /// Per step: the limits on its route, and for each of its users' tenants the entry of the `quota` that it falls under.
@@ -58,7 +58,7 @@ pub struct Judged<'a> {
     pub is_broken: bool,
 }
 
-impl Histories {
+impl HistoryCollector {
     /// Empty ones.
     pub fn new(scenario: &Scenario) -> Self {
         Self {
@@ -103,8 +103,8 @@ impl Histories {
     }
 
     /// The world around the histories of a limit.
-    pub(super) fn circumstances(&self, run: &RecordedRun, limit: &Limit) -> Circumstances {
-        circumstances(run, limit, self.latest)
+    pub(super) fn context(&self, run: &RecordedRun, limit: &Limit) -> HistoryContext {
+        context(run, limit, self.latest)
     }
 
     /// Judges every limit of the run, and shows `each` history on the way.
@@ -124,9 +124,9 @@ impl Histories {
                 let (judgement, history) = (&judgements[index][key], &self.keys[index][key]);
                 let promise = Promise { quota: *quota, algorithm: limit.algorithm };
                 let siblings = siblings(limits, limit, *tenant);
-                // A refusal shows that a limit was used up, but of several it does not show which.
-                let refused = judgement.refused > 0 && siblings.len() == 1;
-                totals.add(judgement, refused || used_up(history, promise));
+                // A rejection shows that a limit was used up, but of several it does not show which.
+                let rejected = judgement.rejected > 0 && siblings.len() == 1;
+                totals.add(judgement, rejected || used_up(history, promise));
                 let tenant = run.scenario.tenants.get(*tenant).map_or("", |tenant| tenant.as_str());
                 let proofs = Proofs { run, tenant, promise };
                 let mut found = findings(&proofs, judgement, |violation| {
@@ -135,12 +135,11 @@ impl Histories {
                         return violation;
                     }
                     let other_limits = siblings.len() > 1;
-                    let circumstances =
-                        Circumstances { other_limits, ..circumstances(run, limit, self.latest) };
-                    certificate::completed(violation, history, promise, &circumstances)
+                    let context = HistoryContext { other_limits, ..context(run, limit, self.latest) };
+                    certificate::completed(violation, history, promise, &context)
                 });
                 if siblings.first() == Some(&(index, key)) && siblings.len() > 1 {
-                    found.extend(self.refused_by_none(&proofs, &siblings, &judgements));
+                    found.extend(self.rejected_by_none(&proofs, &siblings, &judgements));
                 }
                 let is_broken = found.iter().any(|finding| finding.outcome == Outcome::Fail);
                 each(&Judged { limit: index, key, requests: history, is_broken });
@@ -155,13 +154,13 @@ impl Histories {
         verdicts
     }
 
-    /// Says with the first finding which mistake explains all that is broken of a limit, where refusals can tell.
+    /// Says with the first finding which mistake explains all that is broken of a limit, where rejections can tell.
     fn diagnose(&self, run: &RecordedRun, index: usize, broken: &mut Evidence) {
         let limits = &run.scenario.limits;
         let Some((limit, histories)) = limits.get(index).zip(self.keys.get(index)) else { return };
-        let circumstances = circumstances(run, limit, self.latest);
+        let context = context(run, limit, self.latest);
         let several = limit.quota.iter().any(|(tenant, _)| siblings(limits, limit, *tenant).len() > 1);
-        if several || !circumstances.exclusive {
+        if several || !context.exclusive {
             return;
         }
         let keys = limit.quota.iter().zip(histories).map(|((tenant, quota), requests)| Key {
@@ -169,7 +168,7 @@ impl Histories {
             requests,
             promise: Promise { quota: *quota, algorithm: limit.algorithm },
         });
-        let found = diagnose(&keys.collect::<Vec<_>>(), run.replica_names(), &circumstances);
+        let found = diagnose(&keys.collect::<Vec<_>>(), run.replica_names(), &context);
         let sentence = found
             .as_ref()
             .map_or("none of the usual suspects explains all of it", |diagnosis| &diagnosis.sentence);
@@ -184,53 +183,48 @@ impl Histories {
 
     /// Judges every key of a limit by itself.
     fn judge_keys(&self, run: &RecordedRun, limit: &Limit, keys: &[Vec<Request>]) -> Vec<Judgement> {
-        let circumstances = circumstances(run, limit, self.latest);
+        let context = context(run, limit, self.latest);
         let judge = |((tenant, quota), history): &(&(TenantIndex, Quota), &Vec<Request>)| {
             let promise = Promise { quota: *quota, algorithm: limit.algorithm };
             let other_limits = siblings(&run.scenario.limits, limit, *tenant).len() > 1;
-            saasbench_limiter::judge(
-                history,
-                promise,
-                &Circumstances { other_limits, ..circumstances.clone() },
-            )
+            saasbench_limiter::judge(history, promise, &HistoryContext { other_limits, ..context.clone() })
         };
         parallel::map(&limit.quota.iter().zip(keys).collect::<Vec<_>>(), judge)
     }
 
-    /// The refusals of a tenant that none of its limits on the route can have given.
-    fn refused_by_none(
+    /// The rejections of a tenant that none of its limits on the route can have given.
+    fn rejected_by_none(
         &self,
         proofs: &Proofs<'_>,
         siblings: &[(usize, usize)],
         judgements: &[Vec<Judgement>],
     ) -> Option<Evidence> {
         let mut denials: BTreeMap<u64, usize> = BTreeMap::new();
-        for id in siblings.iter().flat_map(|(limit, key)| &judgements[*limit][*key].wrong_refusals) {
+        for id in siblings.iter().flat_map(|(limit, key)| &judgements[*limit][*key].wrong_rejections) {
             *denials.entry(*id).or_default() += 1;
         }
         denials.retain(|_, limits| *limits == siblings.len());
         let (wrong, _) = denials.first_key_value()?;
-        // Judged as the only refusal of the only limit, each limit says in its own words why it cannot have given it.
+        // Judged as the only rejection of the only limit, each limit says in its own words why it cannot have given it.
         let violations = siblings.iter().flat_map(|&(index, key)| {
             let limit = &proofs.run.scenario.limits[index];
             let history = self.keys[index][key].iter();
             let alone =
-                history.filter(|request| request.decision != Decision::Refused || request.id == *wrong);
+                history.filter(|request| request.decision != Decision::Rejected || request.id == *wrong);
             let alone: Vec<Request> = alone.copied().collect();
             let promise = Promise { quota: limit.quota[key].1, algorithm: limit.algorithm };
-            saasbench_limiter::judge(&alone, promise, &circumstances(proofs.run, limit, self.latest))
-                .violations
+            saasbench_limiter::judge(&alone, promise, &context(proofs.run, limit, self.latest)).violations
         });
-        proofs.refused_by_none(denials.len(), &violations.collect::<Vec<_>>())
+        proofs.rejected_by_none(denials.len(), &violations.collect::<Vec<_>>())
     }
 }
 
-/// The limits of a route that may have refused a tenant's request in `limit`'s place, itself included: their numbers and
+/// The limits of a route that may have rejected a tenant's request in `limit`'s place, itself included: their numbers and
 /// the tenant's place among their quotas.
 pub(super) fn siblings(limits: &[Limit], limit: &Limit, tenant: TenantIndex) -> Vec<(usize, usize)> {
     let alike = |other: &Limit| {
         other.route == limit.route
-            && (100..600).any(|status| other.refused.contains(status) && limit.refused.contains(status))
+            && (100..600).any(|status| other.rejected.contains(status) && limit.rejected.contains(status))
     };
     let key = |other: &Limit| other.quota.iter().position(|(index, _)| *index == tenant);
     limits
@@ -244,7 +238,7 @@ pub(super) fn siblings(limits: &[Limit], limit: &Limit, tenant: TenantIndex) -> 
 fn verdict(limit: &Limit, mut evidence: Vec<Evidence>, totals: &Totals) -> Verdict {
     let subject = limit.subject();
     evidence.extend(totals.doubt().map(|why| {
-        let expected = "a limit that is put to the test, and refusals that can be judged";
+        let expected = "a limit that is put to the test, and rejections that can be judged";
         Evidence::new(Outcome::Inconclusive, &subject, expected, why)
     }));
     Verdict::from_evidence(Claim::Limit, subject, evidence, |outcome, evidence| match outcome {
@@ -256,8 +250,8 @@ fn verdict(limit: &Limit, mut evidence: Vec<Evidence>, totals: &Totals) -> Verdi
 /// What a sample tells of the limiter's decision, and the latest instant of it; `None` if it never got there.
 fn decision(limit: &Limit, sample: &Sample, service_timeout: Nanos) -> Option<(Decision, Nanos)> {
     match sample.outcome {
-        SampleOutcome::Status(status) if limit.refused.contains(status) => {
-            Some((Decision::Refused, sample.done))
+        SampleOutcome::Status(status) if limit.rejected.contains(status) => {
+            Some((Decision::Rejected, sample.done))
         }
         SampleOutcome::Status(status) if limit.admitted.contains(status) => {
             Some((Decision::Admitted, sample.done))
@@ -272,7 +266,7 @@ fn decision(limit: &Limit, sample: &Sample, service_timeout: Nanos) -> Option<(D
     }
 }
 
-fn circumstances(run: &RecordedRun, limit: &Limit, latest: Nanos) -> Circumstances {
+fn context(run: &RecordedRun, limit: &Limit, latest: Nanos) -> HistoryContext {
     let Manifest { environment, state, .. } = &run.manifest;
     // Where no Redis is declared, the limiter may live in the replicas.
     let memory_losses = if environment.redis.is_some() {
@@ -291,7 +285,7 @@ fn circumstances(run: &RecordedRun, limit: &Limit, latest: Nanos) -> Circumstanc
     // A killed run lacks the requests that were in flight when its last segment was completed; those were sent at most
     // one timeout before.
     let complete_until = if *state == State::Running { latest - run.scenario.timeout } else { Nanos::MAX };
-    Circumstances {
+    HistoryContext {
         exclusive: environment.exclusive,
         fresh: environment.fresh,
         since: run.manifest.load.map_or(Nanos::ZERO, |load| load.from_ns),
@@ -336,10 +330,10 @@ fn findings(
         return violations.map(|violation| proofs.broken(&complete(violation))).collect();
     }
     let tenant = proofs.tenant;
-    let observed = format!("{tenant}: {} admitted, {} refused", judgement.admitted, judgement.refused);
+    let observed = format!("{tenant}: {} admitted, {} rejected", judgement.admitted, judgement.rejected);
     let mut finding = Evidence::new(Outcome::Pass, tenant, proofs.promise.quota.to_string(), observed);
-    for (count, why) in &judgement.unjudged_refusals {
-        finding = finding.detail(format!("{count} refusals could not be judged: {}", reason(*why)));
+    for (count, why) in &judgement.unjudged_rejections {
+        finding = finding.detail(format!("{count} rejections could not be judged: {}", reason(*why)));
     }
     vec![finding]
 }

@@ -45,7 +45,7 @@ struct Phase {
 
 /// The phases of all tenants.
 #[derive(Debug, Default)]
-pub struct Neighbourhood {
+pub struct NoisyNeighbourCollector {
     /// What is compared, and when the load began.
     plan: Option<(Neighbours, Nanos)>,
     time: PlanTime,
@@ -63,10 +63,10 @@ impl Phase {
     }
 }
 
-impl Neighbourhood {
+impl NoisyNeighbourCollector {
     /// Nothing yet; nothing will come of a run without `[neighbours]`, or whose load has no known beginning.
     pub fn new(run: &RecordedRun) -> Self {
-        let plan = run.scenario.neighbours.clone().zip(run.manifest.load.map(|load| load.begin_ns));
+        let plan = run.scenario.neighbours.clone().zip(run.manifest.load.map(|load| load.start_ns));
         let tenants = plan.as_ref().map_or(0, |_| run.scenario.tenants.len());
         Self { plan, time: run.manifest.plan_time(), tenants: vec![Default::default(); tenants] }
     }
@@ -109,7 +109,7 @@ impl Neighbourhood {
         let subject = format!("a flood by {}", names(run, &plan.noisy));
         let inconclusive = |why: String| Some(Verdict::inconclusive(Claim::Neighbours, &subject, why));
         let end = plan.quiet.1.max(plan.flood.1);
-        let ended = |load: LoadPhase| self.time.of(load.to_ns) - load.begin_ns;
+        let ended = |load: LoadPhase| self.time.of(load.to_ns) - load.start_ns;
         match run.manifest.load {
             None => return inconclusive("the run was cut off: when its load began is not known".to_owned()),
             Some(load)
@@ -185,7 +185,7 @@ pub(super) fn is_good(scenario: &Scenario, sample: &Sample) -> bool {
     let SampleOutcome::Status(status) = sample.outcome else { return false };
     let route = scenario.steps.get(sample.step).map(|step| step.route.as_str());
     let mut limits = scenario.limits.iter().filter(|limit| Some(limit.route.as_str()) == route);
-    !sample.is_error() && status != 429 && !limits.any(|limit| limit.refused.contains(status))
+    !sample.is_error() && status != 429 && !limits.any(|limit| limit.rejected.contains(status))
 }
 
 /// One quantile of one victim, in both phases.

@@ -73,7 +73,7 @@ mod tests {
         let text = SCENARIO.replace("name = \"test\"", "name = \"test\"\nwarmup = \"300ms\"");
         let mut made = Made::of(format!("{text}[metrics]\nenabled = false\n"), &samples);
         let warm = |made: &Made| made.judge().summary.warmup.unwrap().requests;
-        let begin = made.manifest.load.unwrap().begin_ns;
+        let begin = made.manifest.load.unwrap().start_ns;
         let before = warm(&made);
         let paused = Pace { paused: true, factor: 1.0 };
         let at = |millis| begin + Nanos::from_millis(millis);

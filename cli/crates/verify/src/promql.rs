@@ -9,7 +9,7 @@ use saasbench_model::{
     units::Nanos,
 };
 use saasbench_record::{
-    prometheus::{AnswerRecord, RawSeries, values},
+    prometheus::{RawSeries, ResponseRecord, values},
     promql::question,
     reader::RecordedRun,
 };
@@ -55,10 +55,10 @@ fn answer(run: &RecordedRun, promql: &Promql) -> Result<Vec<RawSeries>, String> 
     let ended = || "Prometheus was not asked: the run ended before".to_owned();
     let load = run.manifest.load.ok_or_else(ended)?;
     let started = Nanos(run.manifest.started_unix_ns);
-    let warm = run.manifest.plan_time().comes(load.begin_ns + run.scenario.warmup);
+    let warm = run.manifest.plan_time().comes(load.start_ns + run.scenario.warmup);
     let question = question(promql, &run.scenario, environment, load, warm, started);
     let is_range = promql.at == At::Every;
-    let is_asked = |record: &&AnswerRecord| {
+    let is_asked = |record: &&ResponseRecord| {
         record.query == question.text() && record.range_s.is_some() == is_range && record.at_ns >= load.to_ns
     };
     let record = run.observations.prometheus.iter().rfind(is_asked).ok_or_else(ended)?;

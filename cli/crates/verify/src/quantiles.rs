@@ -11,7 +11,7 @@ use super::{
     generator::Bottleneck,
     histograms::{Histogram, Metric, histograms, metrics, seen_by},
     ledger::{Answered, Ledger, Views},
-    replicas::{Settled, Unsettled},
+    replicas::{NotQuiescent, QuiescentScrapes},
     series::groups,
     verdict::{Claim, Diagnosis, Evidence, Outcome, Verdict},
 };
@@ -65,7 +65,7 @@ pub fn judge(
     replica: &Replica,
     ledger: &Ledger,
     views: &Views,
-    settled: &Result<Settled, Unsettled>,
+    settled: &Result<QuiescentScrapes, NotQuiescent>,
     bottleneck: Option<Bottleneck<'_>>,
 ) -> Vec<Verdict> {
     let judge = |metric: Metric<'_>| -> Option<Verdict> {

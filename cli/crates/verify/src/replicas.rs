@@ -10,7 +10,7 @@ use saasbench_record::{
 
 /// The state of a replica's metrics before and after the load.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Settled {
+pub struct QuiescentScrapes {
     /// Before the load.
     pub before: ContractView,
     /// After it, at rest unless in company.
@@ -24,14 +24,14 @@ pub struct Settled {
     /// A scrape that equalled the one before when it was recorded, and does not now: somebody has changed the record.
     pub changed: Option<String>,
     /// Counters that fell from one scrape to the next, though the process was not restarted.
-    pub falls: Vec<Fall>,
+    pub falls: Vec<CounterDecrease>,
     /// Spans in which the replica was restarted: its counters began again at zero.
     pub restarts: Vec<(Nanos, Nanos)>,
 }
 
 /// A counter that fell.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Fall {
+pub struct CounterDecrease {
     /// The series.
     pub series: String,
     /// Its value, and its value in the next scrape.
@@ -42,7 +42,7 @@ pub struct Fall {
 
 /// Why a replica's counters cannot be compared.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Unsettled {
+pub enum NotQuiescent {
     /// A scrape is not in the text format: the replica's metrics are broken.
     Broken {
         /// The file.
@@ -60,7 +60,7 @@ pub enum Unsettled {
     SeveralProcesses,
 }
 
-impl std::fmt::Display for Unsettled {
+impl std::fmt::Display for NotQuiescent {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Broken { file, error } => write!(f, "{file} is not in the text format: {error}"),
@@ -83,32 +83,32 @@ const STOOD_STILL: usize = 4;
 /// gauge is wrong, unless [`await_gauge`] finds that it may be right.
 ///
 /// # Errors
-/// See [`Unsettled`].
+/// See [`NotQuiescent`].
 pub fn settled(
     scrapes: &[Scrape],
     contract: &MetricsContract,
     exclusive: bool,
-) -> Result<Settled, Unsettled> {
+) -> Result<QuiescentScrapes, NotQuiescent> {
     let of_phase = |phase| scrapes.iter().filter(move |scrape| scrape.phase == phase);
     let why = |scrape: Option<&Scrape>| match scrape.map(|scrape| &scrape.text) {
         Some(Err(error)) => error.clone(),
         _ => "none was made".to_owned(),
     };
     let first = of_phase(Phase::Before).rfind(|scrape| scrape.text.is_ok());
-    let before = first.ok_or_else(|| Unsettled::NoBefore(why(of_phase(Phase::Before).next_back())))?;
+    let before = first.ok_or_else(|| NotQuiescent::NoBefore(why(of_phase(Phase::Before).next_back())))?;
     let last = of_phase(Phase::After).next_back();
-    let after = last.filter(|scrape| scrape.text.is_ok()).ok_or_else(|| Unsettled::NoAfter(why(last)))?;
+    let after = last.filter(|scrape| scrape.text.is_ok()).ok_or_else(|| NotQuiescent::NoAfter(why(last)))?;
 
-    let view = |scrape: &Scrape| -> Result<ContractView, Unsettled> {
-        let text = scrape.text.as_deref().map_err(|error| Unsettled::NoAfter(error.to_owned()))?;
-        ContractView::parse(text, contract).map_err(|error| Unsettled::Broken {
+    let view = |scrape: &Scrape| -> Result<ContractView, NotQuiescent> {
+        let text = scrape.text.as_deref().map_err(|error| NotQuiescent::NoAfter(error.to_owned()))?;
+        ContractView::parse(text, contract).map_err(|error| NotQuiescent::Broken {
             file: scrape.file.clone().unwrap_or_default(),
             error: error.to_string(),
         })
     };
     let (before, after_view) = (view(before)?, view(after)?);
     if exclusive && !after.settled && !stood_still(of_phase(Phase::After), contract) {
-        return Err(Unsettled::Moving);
+        return Err(NotQuiescent::Moving);
     }
     let mut changed = None;
     for pair in scrapes.windows(2).filter(|pair| pair[1].settled && pair[0].phase == pair[1].phase) {
@@ -118,7 +118,7 @@ pub fn settled(
     }
     let starts = start_times(scrapes);
     if starts.windows(2).any(|pair| pair[1].1 < pair[0].1) {
-        return Err(Unsettled::SeveralProcesses);
+        return Err(NotQuiescent::SeveralProcesses);
     }
     let (file, at) = (after.file.clone().unwrap_or_default(), after.from);
     let restarts = restarts(scrapes, contract);
@@ -126,7 +126,7 @@ pub fn settled(
     let steady = restarts.is_empty() && !starts.is_empty();
     let falls = if steady { falls(scrapes, contract) } else { Vec::new() };
     let rest = after.settled || stood_still(of_phase(Phase::After), contract);
-    Ok(Settled { before, after: after_view, rest, file, at, changed, falls, restarts })
+    Ok(QuiescentScrapes { before, after: after_view, rest, file, at, changed, falls, restarts })
 }
 
 /// Whether the last [`STOOD_STILL`] scrapes show the same counts.
@@ -147,20 +147,20 @@ pub(super) fn stood_still<'a>(
 /// any more may be in progress until `until`; and those that were `answered` and not counted may be what it shows, because a
 /// service may go on with a request after its answer, and count it only then.
 pub fn await_gauge(
-    settled: &mut Result<Settled, Unsettled>,
+    settled: &mut Result<QuiescentScrapes, NotQuiescent>,
     contract: &MetricsContract,
     until: Option<Nanos>,
     answered: u64,
 ) {
     let total = |view: &ContractView| view.named(&contract.requests).map(|(_, value)| value).sum::<f64>();
-    let may_move = |settled: &Settled| {
+    let may_move = |settled: &QuiescentScrapes| {
         let gauge = settled.after.in_progress.unwrap_or(0.0);
         let missing = answered as f64 - (total(&settled.after) - total(&settled.before));
         let uncounted = settled.restarts.is_empty() && missing > 0.0 && missing <= gauge;
         gauge != 0.0 && (uncounted || until.is_some_and(|at| at > settled.at))
     };
     if settled.as_ref().is_ok_and(may_move) {
-        *settled = Err(Unsettled::Moving);
+        *settled = Err(NotQuiescent::Moving);
     }
 }
 
@@ -187,7 +187,7 @@ pub fn restarts(scrapes: &[Scrape], contract: &MetricsContract) -> Vec<(Nanos, N
 }
 
 /// Counters of requests that fell between two scrapes; of one that vanished nothing is said here.
-fn falls(scrapes: &[Scrape], contract: &MetricsContract) -> Vec<Fall> {
+fn falls(scrapes: &[Scrape], contract: &MetricsContract) -> Vec<CounterDecrease> {
     let views: Vec<(&Scrape, ContractView)> = scrapes
         .iter()
         .filter_map(|scrape| {
@@ -200,7 +200,7 @@ fn falls(scrapes: &[Scrape], contract: &MetricsContract) -> Vec<Fall> {
             let value = pair[0].1.value(&contract.requests, labels).unwrap_or(0.0);
             if next < value {
                 let series = saasbench_exposition::show_labels(&contract.requests, labels);
-                falls.push(Fall {
+                falls.push(CounterDecrease {
                     series,
                     values: (value, next),
                     file: pair[1].0.file.clone().unwrap_or_default(),

@@ -10,7 +10,7 @@ use super::verdict::{Claim, Evidence, Outcome, Verdict};
 use crate::counters::raw::{named, same_time, whole};
 use saasbench_exposition::{Labels, show_labels};
 use saasbench_record::{
-    prometheus::{AnswerRecord, values},
+    prometheus::{ResponseRecord, values},
     reader::RecordedRun,
     rules::{Group, Rule, concerned, groups},
 };
@@ -25,7 +25,7 @@ const PROOF: usize = 2;
 /// One verdict for each group with rules that are about the run; none where Prometheus has no such rules.
 pub fn judge(run: &RecordedRun) -> Vec<Verdict> {
     let answers = &run.observations.prometheus;
-    let path = saasbench_record::query::Question::Rules;
+    let path = saasbench_record::query::ApiRequest::Rules;
     let Some(record) = answers.iter().rfind(|answer| answer.query == path.text()) else { return Vec::new() };
     match whole(record) {
         Ok(answer) => {
@@ -36,7 +36,7 @@ pub fn judge(run: &RecordedRun) -> Vec<Verdict> {
     }
 }
 
-fn of_group(answers: &[AnswerRecord], group: &Group) -> Option<Verdict> {
+fn of_group(answers: &[ResponseRecord], group: &Group) -> Option<Verdict> {
     let subject = format!("rules of {}", group.name);
     let mut evidence: Vec<Evidence> = group.rules.iter().filter_map(|rule| of_rule(answers, rule)).collect();
     if group.interval > 0.0 && group.evaluation_time > group.interval {
@@ -56,7 +56,7 @@ fn of_group(answers: &[AnswerRecord], group: &Group) -> Option<Verdict> {
     }))
 }
 
-fn of_rule(answers: &[AnswerRecord], rule: &Rule) -> Option<Evidence> {
+fn of_rule(answers: &[ResponseRecord], rule: &Rule) -> Option<Evidence> {
     if rule.health == "err" {
         let observed = format!("{} cannot be evaluated: {}", rule.name, rule.last_error);
         return Some(Evidence::new(Outcome::Fail, &rule.name, "a rule that can be evaluated", observed));
@@ -127,14 +127,14 @@ fn difference(stored: &BTreeMap<Labels, f64>, asked: &BTreeMap<Labels, f64>) -> 
 }
 
 /// How long after its start a scrape's samples may not be there yet, in seconds.
-fn margin(answers: &[AnswerRecord]) -> f64 {
+fn margin(answers: &[ResponseRecord]) -> f64 {
     let durations = named(answers, "scrape_duration_seconds");
     let longest = durations.iter().flat_map(|series| &series.samples).map(|(_, value)| *value);
     longest.fold(UNDER_WAY, |longest, value| longest.max(2.0 * value))
 }
 
 /// Whether a scrape had begun so shortly before that its samples may have come after.
-fn in_flight(answers: &[AnswerRecord], at: f64, margin: f64) -> bool {
+fn in_flight(answers: &[ResponseRecord], at: f64, margin: f64) -> bool {
     let scrapes = named(answers, "up");
     let mut starts = scrapes.iter().flat_map(|series| &series.samples).map(|(start, _)| *start);
     starts.any(|start| start <= at && at < start + margin)

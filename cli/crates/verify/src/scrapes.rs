@@ -9,10 +9,10 @@ mod by_prometheus;
 pub use self::by_prometheus::by_prometheus;
 
 use super::{
-    replicas::{self, Settled, Unsettled},
+    replicas::{self, NotQuiescent, QuiescentScrapes},
     verdict::{Claim, Diagnosis, Evidence, Outcome, Verdict},
 };
-use crate::stall_attribution::Excuses;
+use crate::stall_attribution::StallExclusions;
 use saasbench_model::{
     scenario::{MetricsContract, Scenario},
     units::Nanos,
@@ -97,12 +97,12 @@ impl Scrapes {
         contract: &MetricsContract,
         (index, replica): (usize, &Replica),
         scrapes: &[Scrape],
-        settled: &Result<Settled, Unsettled>,
-        excuses: &Excuses,
+        settled: &Result<QuiescentScrapes, NotQuiescent>,
+        excuses: &StallExclusions,
     ) -> Verdict {
         let subject = format!("{} of {} by scrape", contract.path, replica.name);
         let durations = Durations::of(scrapes, excuses);
-        let several = matches!(settled, Err(Unsettled::SeveralProcesses));
+        let several = matches!(settled, Err(NotQuiescent::SeveralProcesses));
         let stale = self.still.get(index).filter(|_| !several).and_then(|rows| stale(rows));
         let findings = [
             whole(scrapes),
@@ -186,10 +186,10 @@ fn whole(scrapes: &[Scrape]) -> Option<Evidence> {
 struct Durations(Vec<Nanos>);
 
 impl Durations {
-    fn of(scrapes: &[Scrape], excuses: &Excuses) -> Self {
-        // A refused connection takes no time, and no page; after the last page, who does not answer may be gone.
+    fn of(scrapes: &[Scrape], excuses: &StallExclusions) -> Self {
+        // A rejected connection takes no time, and no page; after the last page, who does not answer may be gone.
         let answered = scrapes.iter().rposition(|scrape| scrape.text.is_ok()).map_or(0, |last| last + 1);
-        let took = scrapes[..answered].iter().filter(|scrape| scrape.text.is_ok() || !is_refused(scrape));
+        let took = scrapes[..answered].iter().filter(|scrape| scrape.text.is_ok() || !is_rejected(scrape));
         let mut durations: Vec<Nanos> = took.map(|scrape| excuses.clear(scrape.from, scrape.to)).collect();
         durations.sort();
         Self(durations)
@@ -228,12 +228,12 @@ fn slow_page(median: Nanos) -> Diagnosis {
 }
 
 /// Whether a scrape without an answer ended sooner than a service could have been slow.
-fn is_refused(scrape: &Scrape) -> bool {
+fn is_rejected(scrape: &Scrape) -> bool {
     scrape.to - scrape.from < Nanos::from_secs(1)
 }
 
 /// Scrapes without an answer. Those of a restart that was seen are told; of any other nobody knows what the page would have shown.
-fn unanswered(scrapes: &[Scrape], contract: &MetricsContract, excuses: &Excuses) -> Option<Evidence> {
+fn unanswered(scrapes: &[Scrape], contract: &MetricsContract, excuses: &StallExclusions) -> Option<Evidence> {
     let failed: Vec<_> = scrapes.iter().filter_map(|s| Some((s, s.text.as_ref().err()?))).collect();
     let (first, error) = failed.first()?;
     let restarts = replicas::restarts(scrapes, contract);

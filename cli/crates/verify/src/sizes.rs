@@ -1,14 +1,14 @@
 //! Do the service's size metrics agree with the bytes that clients sent and got? Counts and sums of request and response
 //! bodies, by whatever labels the metrics have.
 //!
-//! A service may leave a body unread that it refuses, so of requests only what was answered with a 2xx must have been
+//! A service may leave a body unread that it rejects, so of requests only what was answered with a 2xx must have been
 //! counted, and no more than was sent can have been. Of responses all bytes must have been counted, and no others; but a body
 //! that is not sent (HEAD, 204, 304), or may be sent compressed, can have any size, and so can an answer that never came.
 
 use super::{
     histograms::{fitting, status_fits},
     ledger::{Answered, Cell, Seen, Views},
-    replicas::{Settled, Unsettled},
+    replicas::{NotQuiescent, QuiescentScrapes},
     series::{Group, groups},
     verdict::{Claim, Evidence, Outcome, Verdict},
 };
@@ -28,10 +28,10 @@ struct Metric<'a> {
 }
 
 /// A replica, what clients saw of it, and where its metrics began and ended.
-pub type Seat<'a> = (&'a Replica, &'a Views, &'a Result<Settled, Unsettled>);
+pub type ParkedUser<'a> = (&'a Replica, &'a Views, &'a Result<QuiescentScrapes, NotQuiescent>);
 
 /// Judges the size metrics of all replicas: one verdict a metric.
-pub fn judge(scenario: &Scenario, replicas: &[Seat<'_>], assumptions: Assumptions) -> Vec<Verdict> {
+pub fn judge(scenario: &Scenario, replicas: &[ParkedUser<'_>], assumptions: Assumptions) -> Vec<Verdict> {
     let Some(contract) = &scenario.metrics else { return Vec::new() };
     let metric = |name: &'_ Option<String>, key, responses| {
         let name = name.as_deref()?;
@@ -64,7 +64,7 @@ fn of_replica(
     scenario: &Scenario,
     contract: &MetricsContract,
     metric: Metric<'_>,
-    (replica, views, settled): &Seat<'_>,
+    (replica, views, settled): &ParkedUser<'_>,
     assumptions: Assumptions,
 ) -> Vec<Evidence> {
     let doubt = |why: String| {
@@ -220,7 +220,7 @@ mod tests {
     use super::*;
     use crate::testing::Judge as _;
     use saasbench_record::{
-        sample::{Outcome as SampleOutcome, Sample, Silence},
+        sample::{NoResponseReason, Outcome as SampleOutcome, Sample},
         testing::{Made, sample},
     };
 
@@ -252,7 +252,7 @@ mod tests {
     #[test]
     fn counts_and_sums_lie_where_the_ledger_allows() {
         use Outcome::{Fail, Pass};
-        // Of the refused request the body may have been left unread.
+        // Of the rejected request the body may have been left unread.
         let table = [
             (REQUESTS, 3, 300, Pass),
             (REQUESTS, 3, 200, Pass),
@@ -276,7 +276,7 @@ mod tests {
     #[test]
     fn what_is_not_known_widens_the_bounds() {
         let mut unanswered = three();
-        unanswered[2].outcome = SampleOutcome::Unknown(Silence::Timeout);
+        unanswered[2].outcome = SampleOutcome::Unknown(NoResponseReason::Timeout);
         for (name, count, sum, expected) in [
             (REQUESTS, 2, 200, Outcome::Pass),
             (REQUESTS, 3, 300, Outcome::Pass),

@@ -18,7 +18,7 @@ const NAMED: usize = 5;
 
 /// What the generator has to answer for.
 #[derive(Debug)]
-pub struct Excuses {
+pub struct StallExclusions {
     stalls: Vec<Stall>,
     /// Shadows, merged where they overlap, in order.
     shadows: Vec<Shadow>,
@@ -50,7 +50,7 @@ pub struct Excuse {
     pub from_sent: Nanos,
 }
 
-impl Excuses {
+impl StallExclusions {
     /// Those that the stalls of a run give; shorter gaps than [`SHORTEST`] give none.
     pub fn new(stalls: &[Stall]) -> Self {
         let mut stalls: Vec<Stall> =
@@ -179,7 +179,7 @@ mod tests {
     #[test]
     fn time_in_a_shadow_is_not_held_against_the_service() {
         // The shadow of 300 ms at 1 s lasts to 1.6 s.
-        let mut excuses = Excuses::new(&[stall(1000, 300), stall(3000, 4)]);
+        let mut excuses = StallExclusions::new(&[stall(1000, 300), stall(3000, 4)]);
         let table = [
             // Before, after, and during a gap too short to count.
             ((900, 900, 1000), (false, 0, 100, 100)),
@@ -207,7 +207,7 @@ mod tests {
 
     #[test]
     fn a_user_that_had_to_start_first_waited_for_the_service() {
-        let mut excuses = Excuses::new(&[]);
+        let mut excuses = StallExclusions::new(&[]);
         excuses.of(&Sample { iteration: 0, ..sample(0, 1, 50) });
         let excuse = excuses.of(&sample(0, 53, 60));
         assert_eq!([excuse.lateness, excuse.from_intended], [3, 57].map(Nanos::from_millis));
@@ -218,7 +218,7 @@ mod tests {
     #[test]
     fn stalls_are_named_by_what_they_touched() {
         let stalls: Vec<Stall> = (0..8).map(|i| stall(1000 * i, 5 + i)).collect();
-        let lines = Excuses::new(&stalls).name(&[3, 0, 1, 9, 2, 1, 1, 1]);
+        let lines = StallExclusions::new(&stalls).name(&[3, 0, 1, 9, 2, 1, 1, 1]);
         insta::assert_snapshot!(lines.join("\n"), @r#"
         at 3.0000 s the generator stood still for 8 ms (the process was stopped): 9 requests touched
         at 0.0000 s the generator stood still for 5 ms (the process was stopped): 3 requests touched
@@ -239,7 +239,7 @@ mod tests {
             let clear = (from..from + length)
                 .filter(|at| !spans.iter().any(|(from, length)| from <= at && *at < from + 2 * length))
                 .count() as i64;
-            let mut excuses = Excuses::new(&stalls);
+            let mut excuses = StallExclusions::new(&stalls);
             let sample = sample(from, from, from + length);
             let excuse = excuses.of(&sample);
             prop_assert_eq!(excuse.from_sent, Nanos::from_millis(clear));

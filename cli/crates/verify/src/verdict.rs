@@ -54,7 +54,7 @@ pub enum Claim {
     Promql,
     /// Alerts fire and resolve in time, and stay silent where they should.
     Alerts,
-    /// A promised limit was kept, and nobody was refused without cause.
+    /// A promised limit was kept, and nobody was rejected without cause.
     Limit,
     /// What the rate-limit headers promise is kept.
     Headers,
@@ -207,14 +207,14 @@ pub struct Certificate {
     pub from_ns: Nanos,
     /// The latest `done_ns` of the requests.
     pub to_ns: Nanos,
-    /// Over-admission: how many of the requests an honest limiter could have admitted at the most. A wrong refusal: how
-    /// many admissions it could have counted at the most; missing where none of several limits can have refused, since each
+    /// Over-admission: how many of the requests an honest limiter could have admitted at the most. A wrong rejection: how
+    /// many admissions it could have counted at the most; missing where none of several limits can have rejected, since each
     /// counts by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allowed: Option<u64>,
     /// One sentence: why no honest limiter can have answered so.
     pub because: String,
-    /// Over-admission: the admissions, more than `allowed`. A wrong refusal: the refused request first, then all that
+    /// Over-admission: the admissions, more than `allowed`. A wrong rejection: the rejected request first, then all that
     /// may have counted against it.
     pub requests: Vec<Certified>,
     /// Other answers that the proof leans on, because they show what state the limiter was in; often none.
@@ -232,7 +232,7 @@ pub struct Certified {
     pub done_ns: Nanos,
     /// Who decided.
     pub replica: String,
-    /// `admitted`, `refused` or `not answered`.
+    /// `admitted`, `rejected` or `not answered`.
     pub decision: String,
 }
 

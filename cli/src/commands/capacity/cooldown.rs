@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::{environment::Up, observe::http_client};
+use crate::{environment::RunningEnvironment, observe::http_client};
 
 /// Between two probes.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -38,7 +38,7 @@ pub(super) struct Probe {
 
 impl Probe {
     /// For the replicas of an environment.
-    pub(super) fn new(up: &Up) -> Self {
+    pub(super) fn new(up: &RunningEnvironment) -> Self {
         let endpoints = up.reached.endpoints.replicas().iter();
         let clients = endpoints.filter_map(|endpoint| {
             let target = endpoint.target();
@@ -59,7 +59,7 @@ impl Probe {
     }
 
     /// How long it takes before any load: the least of five; unless it is stopped.
-    pub(super) async fn calm_down(&mut self, stop: &CancellationToken) {
+    pub(super) async fn wait_until_idle(&mut self, stop: &CancellationToken) {
         for _ in 0..5 {
             let Some(measured) = stop.run_until_cancelled(self.measure()).await else { return };
             if let Some(took) = measured {

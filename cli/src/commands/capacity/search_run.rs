@@ -16,8 +16,8 @@ use tokio_util::sync::CancellationToken;
 use super::{Work, settings::unfit};
 use crate::commands::capacity::cooldown::{Probe, Rest};
 use crate::{
-    commands::session::{Session, Signals, judge_beside, record_failure},
-    environment::Up,
+    commands::session::{Session, Signals, judge_with_observer, record_failure},
+    environment::RunningEnvironment,
     exit::{Exit, Failure},
     output::Output,
 };
@@ -50,9 +50,9 @@ const LOOK: Duration = Duration::from_millis(50);
 const LASTING: Duration = Duration::from_millis(600);
 
 /// A search that goes on.
-pub(super) struct Hunt<'a> {
+pub(super) struct CapacitySearchRun<'a> {
     work: &'a Work<'a>,
-    up: Up,
+    up: RunningEnvironment,
     search: Search,
     steps: Vec<Step>,
     probe: Probe,
@@ -68,10 +68,10 @@ pub(super) struct Hunt<'a> {
     kept: Vec<(Ending, PathBuf)>,
 }
 
-impl<'a> Hunt<'a> {
+impl<'a> CapacitySearchRun<'a> {
     pub(super) fn new(
         work: &'a Work<'a>,
-        up: Up,
+        up: RunningEnvironment,
         replicas: usize,
         last: Option<&Count>,
         deadline: Instant,
@@ -109,7 +109,7 @@ impl<'a> Hunt<'a> {
 
     /// Takes steps until enough is known.
     pub(super) async fn run(&mut self, output: &mut Output<'_>) -> Result<Stopped, Failure> {
-        self.probe.calm_down(&self.work.signals.stop).await;
+        self.probe.wait_until_idle(&self.work.signals.stop).await;
         loop {
             if self.work.signals.stop.is_cancelled() {
                 return Ok(Stopped::Interrupted);
@@ -140,7 +140,7 @@ impl<'a> Hunt<'a> {
     }
 
     /// What is known in the end, and the environment back.
-    pub(super) fn finish(self) -> (Vec<Step>, Bracket, Up) {
+    pub(super) fn finish(self) -> (Vec<Step>, Bracket, RunningEnvironment) {
         let bracket = self.search.bracket();
         (self.steps, bracket, self.up)
     }
@@ -233,7 +233,7 @@ impl<'a> Hunt<'a> {
             text,
             up: &self.up,
             workers: self.work.args.workers,
-            own_metrics: None,
+            self_metrics: None,
             in_flight: Some(tell),
             quiet: true,
         };
@@ -245,11 +245,11 @@ impl<'a> Hunt<'a> {
         let cut_short = matches!(cut.await, Ok(true));
         recorded.map_err(|error| record_failure(&error))?;
         let begin = |run: &RecordedRun| {
-            let begin = run.manifest.load.map_or(Nanos::ZERO, |load| load.begin_ns);
+            let begin = run.manifest.load.map_or(Nanos::ZERO, |load| load.start_ns);
             let answers = Answers::new(&scenario, run.manifest.environment.fresh, begin + warmup);
             (Flow::new(begin, warmup, planned, lateness), answers)
         };
-        let (report, (flow, answers)) = judge_beside(&run, begin, |(flow, answers), sample| {
+        let (report, (flow, answers)) = judge_with_observer(&run, begin, |(flow, answers), sample| {
             flow.add(sample);
             answers.add(sample);
         })?;

@@ -58,7 +58,7 @@ fn reports_of_good_bad_and_cut_off_runs_keep_to_the_schema() {
         let run = RecordedRun::open(&repository("cli/tests/fixtures").join(name)).unwrap();
         let report = serde_json::to_value(saasbench_verify::verify(&run).unwrap()).unwrap();
         assert_eq!(problems(&schema, &report), [""; 0], "{name}");
-        // What is added later is no reason to refuse it; what lacks is.
+        // What is added later is no reason to reject it; what lacks is.
         let mut newer = report.clone();
         newer["addition"] = json!(1);
         assert_eq!(problems(&schema, &newer), [""; 0]);
@@ -68,7 +68,7 @@ fn reports_of_good_bad_and_cut_off_runs_keep_to_the_schema() {
     }
 }
 
-/// Asserts that a value without the first field of the object at any of the pointers is refused.
+/// Asserts that a value without the first field of the object at any of the pointers is rejected.
 fn assert_all_needed(schema: &Value, value: &Value, pointers: &[&str]) {
     for pointer in pointers {
         let mut lacking = value.clone();
@@ -156,7 +156,7 @@ fn every_documented_scenario_keeps_to_the_schema() {
 }
 
 #[test]
-fn bad_scenarios_are_refused() {
+fn bad_scenarios_are_rejected() {
     let schema = scenario::schema::schema();
     let found: Vec<String> = [
         "name = \"no version\"",

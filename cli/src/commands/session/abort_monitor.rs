@@ -5,35 +5,37 @@ use std::sync::{Arc, OnceLock};
 
 use tokio_util::sync::CancellationToken;
 
-use saasbench_engine::{clock::RunClock, rate_control::Listener, self_monitor::stall_log::Stalled};
+use saasbench_engine::{
+    clock::RunClock, rate_control::RateControlReceiver, self_monitor::stall_log::StallLog,
+};
 use saasbench_model::scenario::Scenario;
 use saasbench_record::{batch::Batch, manifest::Event};
 use saasbench_verify::expectations::live::Live;
 
 /// Looks on.
 #[derive(Debug)]
-pub(super) struct Guard {
+pub(super) struct AbortMonitor {
     /// `None` where no expectation ends a load, or one has, or none can any more.
     live: Option<Live>,
-    stalled: Arc<Stalled>,
+    stalled: Arc<StallLog>,
     clock: RunClock,
     stop: CancellationToken,
-    pace: Listener,
+    pace: RateControlReceiver,
     aborted: Aborted,
 }
 
 /// When and why a guard ended the load, if it did.
 pub(super) type Aborted = Arc<OnceLock<Event>>;
 
-impl Guard {
+impl AbortMonitor {
     /// Looks on a load that `stop` ends, on an environment that is `fresh` or not.
     pub(super) fn new(
         scenario: &Arc<Scenario>,
         fresh: bool,
-        stalled: Arc<Stalled>,
+        stalled: Arc<StallLog>,
         clock: RunClock,
         stop: CancellationToken,
-        pace: Listener,
+        pace: RateControlReceiver,
     ) -> (Self, Aborted) {
         let aborted = Aborted::default();
         let live = Live::new(scenario, fresh);
@@ -59,7 +61,7 @@ impl Guard {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use saasbench_engine::rate_control::Controls;
+    use saasbench_engine::rate_control::RateControl;
     use saasbench_model::{
         scenario::testing::{SCENARIO, scenario},
         units::Nanos,
@@ -74,10 +76,10 @@ mod tests {
         let expected = "[metrics]\nenabled = false\n[[expect]]\nthat = \"error_ratio == 0%\"\nabort = true\n";
         let scenario = Arc::new(scenario(&format!("{SCENARIO}{expected}")));
         let (controls, stop, stalled) =
-            (Controls::default(), CancellationToken::new(), Arc::new(Stalled::default()));
+            (RateControl::default(), CancellationToken::new(), Arc::new(StallLog::default()));
         stalled.look(Nanos::MAX);
         let (mut guard, aborted) =
-            Guard::new(&scenario, true, stalled, RunClock::start(), stop.clone(), controls.listen());
+            AbortMonitor::new(&scenario, true, stalled, RunClock::start(), stop.clone(), controls.listen());
         if changed {
             controls.step(Nanos::ZERO, 1);
         }

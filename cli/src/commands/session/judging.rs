@@ -40,7 +40,7 @@ pub(in crate::commands) fn judge(dir: &Path, recorded: &Result<(), RecordError>)
 ///
 /// # Errors
 /// As [`judge`].
-pub(in crate::commands) fn judge_beside<T>(
+pub(in crate::commands) fn judge_with_observer<T>(
     dir: &Path,
     begin: impl FnOnce(&RecordedRun) -> T,
     mut each: impl FnMut(&mut T, &Sample),

@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::commands::session::abort_monitor::Aborted;
 use crate::output::Output;
-use saasbench_engine::rate_control::Listener;
+use saasbench_engine::rate_control::RateControlReceiver;
 use saasbench_record::{
     manifest::{Event, LoadPhase, Manifest, Recorded, State},
     writer::RecordError,
@@ -14,7 +14,7 @@ use saasbench_record::{
 
 /// The manifest of a run that goes on in a directory.
 #[derive(Debug)]
-pub(super) struct Journal<'a> {
+pub(super) struct ManifestWriter<'a> {
     dir: &'a Path,
     manifest: Manifest,
     /// How many of the changes of pace are in it.
@@ -23,7 +23,7 @@ pub(super) struct Journal<'a> {
     aborted: bool,
 }
 
-impl<'a> Journal<'a> {
+impl<'a> ManifestWriter<'a> {
     /// Writes what is known before the run.
     ///
     /// # Errors
@@ -49,7 +49,7 @@ impl<'a> Journal<'a> {
     pub(super) async fn follow<T>(
         &mut self,
         driving: impl Future<Output = T>,
-        mut turns: Listener,
+        mut turns: RateControlReceiver,
         halt: &CancellationToken,
         aborted: &Aborted,
         output: &mut Output<'_>,
@@ -113,7 +113,7 @@ impl<'a> Journal<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use saasbench_engine::rate_control::Controls;
+    use saasbench_engine::rate_control::RateControl;
     use saasbench_model::units::Nanos;
     use saasbench_record::testing::Made;
 
@@ -136,8 +136,9 @@ mod tests {
         let made = Made::new("", &[]);
         let dir = made.dir.path();
         let mut journal =
-            Journal::begin(dir, Manifest { state: State::Running, ..made.manifest.clone() }).unwrap();
-        let (controls, halt, aborted) = (Controls::default(), CancellationToken::new(), Aborted::default());
+            ManifestWriter::begin(dir, Manifest { state: State::Running, ..made.manifest.clone() }).unwrap();
+        let (controls, halt, aborted) =
+            (RateControl::default(), CancellationToken::new(), Aborted::default());
         let turns = controls.listen();
         controls.pause(Nanos::from_secs(1));
         let driving = async {

@@ -10,11 +10,11 @@ use std::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    environment::Up,
+    environment::RunningEnvironment,
     observe::{
         alerts::Followed,
         http_client,
-        observer_log::{Looks, Tidings},
+        observer_log::{ObserverLog, ProbeLog},
         prometheus::Prometheus,
         rules,
         scrape::{HttpPages, Scraper, Source},
@@ -24,7 +24,7 @@ use crate::{
 };
 use saasbench_engine::{
     clock::RunClock,
-    self_monitor::{hiccup::Meter, in_flight::InFlight, stall_log::Stalled},
+    self_monitor::{hiccup::Meter, in_flight::InFlight, stall_log::StallLog},
 };
 use saasbench_model::{
     plan::time::PlanTime,
@@ -49,11 +49,11 @@ pub(super) struct Observer<'a> {
     scraper: Option<Arc<Scraper>>,
     prometheus: Option<Prometheus>,
     scenario: &'a Scenario,
-    up: &'a Up,
+    up: &'a RunningEnvironment,
     dir: PathBuf,
     clock: RunClock,
     /// Of Redis, during the load and after it.
-    store_looks: Arc<Looks>,
+    store_looks: Arc<ProbeLog>,
 }
 
 /// Observation that goes on while the load does.
@@ -68,12 +68,12 @@ pub(super) struct Watching {
 impl<'a> Observer<'a> {
     pub(super) fn new(
         scenario: &'a Scenario,
-        up: &'a Up,
+        up: &'a RunningEnvironment,
         dir: &Path,
         clock: RunClock,
-        tidings: Option<&Tidings>,
+        tidings: Option<&ObserverLog>,
     ) -> Result<Self, RecordError> {
-        let looks = || Looks::told(tidings.cloned());
+        let looks = || ProbeLog::told(tidings.cloned());
         let scraper = match &scenario.metrics {
             Some(contract) => {
                 let scraper = Scraper::new(sources(up)?, contract.clone(), dir, clock);
@@ -173,7 +173,7 @@ impl<'a> Observer<'a> {
         let (Some(prometheus), [_, ..]) = (&self.prometheus, &*self.scenario.alerts) else { return Ok(()) };
         let Environment { clock_offset_ns, clock_drift, .. } = self.up.environment;
         let tolerance = Tolerance { offset: clock_offset_ns, drift: clock_drift };
-        let begin = phase.begin_ns;
+        let begin = phase.start_ns;
         let placed = |alert: &Alert| {
             let promise = alert.promise.placed(|at| time.comes(begin + at) - begin);
             Alert { promise, ..alert.clone() }
@@ -193,7 +193,7 @@ impl<'a> Observer<'a> {
         note: impl FnMut(&str),
     ) -> std::io::Result<()> {
         let Some(prometheus) = &self.prometheus else { return Ok(()) };
-        let warm = time.comes(phase.begin_ns + self.scenario.warmup);
+        let warm = time.comes(phase.start_ns + self.scenario.warmup);
         for promql in &self.scenario.promql {
             let started = self.clock.zero_unix();
             let question =
@@ -241,7 +241,7 @@ impl<'a> Observer<'a> {
 }
 
 /// How each replica is asked for its metrics.
-fn sources(up: &Up) -> Result<Vec<Source>, RecordError> {
+fn sources(up: &RunningEnvironment) -> Result<Vec<Source>, RecordError> {
     let endpoints = up.reached.endpoints.replicas().iter();
     let sources = endpoints.zip(&up.environment.replicas).map(|(endpoint, replica)| {
         let target = endpoint.target();
@@ -265,7 +265,7 @@ async fn unless_stopped(
 
 impl Watching {
     /// What kept the generator from running so far.
-    pub(super) fn stalled(&self) -> Arc<Stalled> {
+    pub(super) fn stalled(&self) -> Arc<StallLog> {
         self.meter.stalled()
     }
 

@@ -14,7 +14,7 @@ use super::{
     },
     Checked, Checker,
 };
-use saasbench_record::query::Question;
+use saasbench_record::query::ApiRequest;
 
 impl Checker<'_> {
     /// The values of all variables, each after those that it is asked with.
@@ -65,14 +65,14 @@ impl Checker<'_> {
         let times = self.times(None, None);
         let fill = |text: &str| template::fill(text, chosen, &times).into_owned();
         let pattern =
-            |text: &str| regex::Regex::new(text).map_err(|error| Finding::Refused(error.to_string()));
+            |text: &str| regex::Regex::new(text).map_err(|error| Finding::Rejected(error.to_string()));
         match &variable.source {
             Source::LabelValues { selector, label } => {
                 self.label_values(&fill(label), selector.as_deref().map(fill)).await
             }
             Source::LabelNames(filter) => {
                 let filter = filter.as_deref().map(pattern).transpose()?;
-                let question = Question::LabelNames { start: self.span.0, end: self.span.1 };
+                let question = ApiRequest::LabelNames { start: self.span.0, end: self.span.1 };
                 let names = texts(&self.ask(&question).await?);
                 Ok(names
                     .into_iter()
@@ -84,7 +84,7 @@ impl Checker<'_> {
                 Ok(self.catalogue.names.iter().filter(|name| filter.is_match(name)).cloned().collect())
             }
             Source::QueryResult(expr) => {
-                let question = Question::Instant { query: fill(expr), time: self.span.1 };
+                let question = ApiRequest::Instant { query: fill(expr), time: self.span.1 };
                 let answer = self.ask(&question).await?;
                 let series = answer.pointer("/data/result").and_then(Value::as_array).into_iter().flatten();
                 Ok(series.map(|series| series_text(series, series.get("value"))).collect())

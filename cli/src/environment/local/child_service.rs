@@ -1,6 +1,6 @@
 //! One process of the stack: started with a log of its own, waited for until it answers, and ended with this process.
 //!
-//! It is started through `saasbench part`, which has the kernel kill it when its parent is gone ([`become_mortal`]): so it
+//! It is started through `saasbench part`, which has the kernel kill it when its parent is gone ([`exec_with_parent_death_signal`]): so it
 //! cannot outlive even a `kill -9` of this process. The kernel takes the *thread* that started it for its parent, so parts
 //! are started from the main thread, or one that lives as long.
 
@@ -17,7 +17,7 @@ use std::{
 use rustix::process::{Pid, Signal, getppid, kill_process, set_parent_process_death_signal};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{Death, LocalError, Role};
+use super::{LocalError, Role, ServiceExit};
 use crate::observe::store;
 
 /// How long a part may take to answer after its start; a machine can be busy.
@@ -117,9 +117,9 @@ impl Part {
     }
 
     /// How it ended, if it has.
-    pub(super) fn death(&mut self) -> Option<Death> {
+    pub(super) fn death(&mut self) -> Option<ServiceExit> {
         let status = self.child.try_wait().ok().flatten()?;
-        Some(Death {
+        Some(ServiceExit {
             role: self.role.clone(),
             status: status.to_string(),
             tail: tail(&self.log),
@@ -172,7 +172,7 @@ fn tail(log: &Path) -> String {
 ///
 /// # Errors
 /// When that is not possible; else it does not return.
-pub fn become_mortal(parent: u32, program: &Path, arguments: &[OsString]) -> io::Error {
+pub fn exec_with_parent_death_signal(parent: u32, program: &Path, arguments: &[OsString]) -> io::Error {
     if let Err(error) = set_parent_process_death_signal(Some(Signal::KILL)) {
         return error.into();
     }

@@ -11,7 +11,7 @@ pub(super) struct Addresses<'a> {
     pub(super) redis_exporter: &'a str,
     pub(super) prometheus: &'a str,
     pub(super) alertmanager: Option<&'a str>,
-    pub(super) own_metrics: &'a str,
+    pub(super) self_metrics: &'a str,
 }
 
 /// Writes the shipped rules into `dir`.
@@ -37,7 +37,7 @@ pub(super) fn prometheus(addresses: &Addresses<'_>, interval: Duration, rules: &
         job("api", addresses.replicas),
         job("redis", &one(addresses.redis_exporter)),
         job("prometheus", &one(addresses.prometheus)),
-        job("saasbench", &one(addresses.own_metrics)),
+        job("saasbench", &one(addresses.self_metrics)),
     ];
     let interval = format!("{}ms", interval.as_millis());
     format!(
@@ -81,7 +81,7 @@ mod tests {
             redis_exporter: "127.0.0.1:3",
             prometheus: "127.0.0.1:4",
             alertmanager: Some("127.0.0.1:5"),
-            own_metrics: "127.0.0.1:6",
+            self_metrics: "127.0.0.1:6",
         };
         let rules = Path::new("/data \"1\"/rules");
         insta::assert_snapshot!(prometheus(&addresses, Duration::from_secs(5), rules));

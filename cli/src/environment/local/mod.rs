@@ -29,7 +29,7 @@ use crate::environment::local::child_service::Part;
 pub use start::{LOCAL, for_scenario, start};
 
 /// How long parts may take to end once they are asked to.
-const FAREWELL: Duration = Duration::from_secs(5);
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What a stack is to be like.
 #[derive(Debug, Clone)]
@@ -56,7 +56,7 @@ pub struct Stack {
     /// In the order of their start.
     parts: Vec<Part>,
     /// Where the run's own metrics are expected: Prometheus scrapes it.
-    pub own_metrics: SocketAddr,
+    pub self_metrics: SocketAddr,
     /// Holds that address for whoever is to serve them.
     pub own_metrics_listener: Option<TcpListener>,
     /// Version of each program, by its name.
@@ -97,7 +97,7 @@ impl Stack {
     ///
     /// # Errors
     /// When the operating system does not tell of processes that end.
-    pub async fn death(&mut self) -> io::Result<Death> {
+    pub async fn death(&mut self) -> io::Result<ServiceExit> {
         let mut children = signal(SignalKind::child())?;
         loop {
             if let Some(death) = self.dead() {
@@ -108,7 +108,7 @@ impl Stack {
     }
 
     /// The first part that has ended, if one has; its log is kept from then on.
-    pub fn dead(&mut self) -> Option<Death> {
+    pub fn dead(&mut self) -> Option<ServiceExit> {
         let death = self.parts.iter_mut().find_map(Part::death)?;
         self.data.keep();
         Some(death)
@@ -120,7 +120,7 @@ impl Stack {
             part.terminate();
         }
         let asked = Instant::now();
-        while self.parts.iter_mut().any(Part::is_alive) && asked.elapsed() < FAREWELL {
+        while self.parts.iter_mut().any(Part::is_alive) && asked.elapsed() < SHUTDOWN_TIMEOUT {
             sleep(Duration::from_millis(10)).await;
         }
     }
@@ -155,7 +155,7 @@ impl fmt::Display for Role {
 
 /// How a part ended, and the last that it wrote.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Death {
+pub struct ServiceExit {
     /// Which.
     pub role: Role,
     /// Its exit status in words.
@@ -166,7 +166,7 @@ pub struct Death {
     pub log: PathBuf,
 }
 
-impl fmt::Display for Death {
+impl fmt::Display for ServiceExit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { role, status, tail, log } = self;
         write!(f, "{role} has ended ({status})")?;
@@ -212,7 +212,7 @@ pub enum LocalError {
     Occupied(PathBuf),
     /// A part ended before it was ready.
     #[error("{0}")]
-    Ended(Death),
+    Ended(ServiceExit),
     /// A part did not become ready in time.
     #[error("{role} was not ready within {within:?}; the last of {}:\n{tail}", .log.display())]
     NotReady {

@@ -20,7 +20,7 @@ use super::{
 use crate::environment::local::child_service::{Launch, Part, Probe};
 use crate::{
     environment::{
-        EnvironmentError, Up,
+        EnvironmentError, RunningEnvironment,
         access::{Access, PrometheusConfig},
         connect, embedded,
         external::{CLOCK_DRIFT, replica_name},
@@ -43,7 +43,10 @@ const CLOCK_OFFSET: Nanos = Nanos::from_millis(1);
 ///
 /// # Errors
 /// When the scenario's tenants are not served, or a part does not come up.
-pub async fn for_scenario(scenario: &Scenario, faults: Vec<String>) -> Result<Up, EnvironmentError> {
+pub async fn for_scenario(
+    scenario: &Scenario,
+    faults: Vec<String>,
+) -> Result<RunningEnvironment, EnvironmentError> {
     embedded::tenants(scenario)?;
     let wanted = Wanted {
         replicas: scenario.embedded.replicas,
@@ -85,12 +88,12 @@ pub async fn for_scenario(scenario: &Scenario, faults: Vec<String>) -> Result<Up
         metrics: None,
         programs: stack.versions.clone(),
     };
-    Ok(Up {
+    Ok(RunningEnvironment {
         environment,
         reached,
         prometheus,
         store_url: redis_url,
-        own_metrics: stack.own_metrics_listener.take(),
+        self_metrics: stack.own_metrics_listener.take(),
         embedded: None,
         local: Some(stack),
     })
@@ -104,7 +107,7 @@ pub async fn start(wanted: Wanted) -> Result<Stack, LocalError> {
     let installed = Installed::find(wanted.webhook.is_some())?;
     let plan = Plan::new(&wanted, &installed)?;
     let mut data = Data::new(wanted.data.as_deref())?;
-    let own_metrics = SocketAddr::from(([127, 0, 0, 1], plan.own_metrics.number));
+    let self_metrics = SocketAddr::from(([127, 0, 0, 1], plan.self_metrics.number));
     let started = start_parts(&wanted, &installed, plan, data.path()).await;
     if matches!(started, Err(LocalError::Ended(_) | LocalError::NotReady { .. })) {
         data.keep();
@@ -112,7 +115,7 @@ pub async fn start(wanted: Wanted) -> Result<Stack, LocalError> {
     let (parts, own_metrics_port) = started?;
     Ok(Stack {
         parts,
-        own_metrics,
+        self_metrics,
         own_metrics_listener: Some(own_metrics_port.into_listener()),
         versions: installed.versions(),
         absent: installed.absent(),
@@ -169,7 +172,7 @@ struct Plan {
     redis_exporter: Port,
     prometheus: Port,
     alertmanager: Option<Port>,
-    own_metrics: Port,
+    self_metrics: Port,
 }
 
 impl Plan {
@@ -189,7 +192,7 @@ impl Plan {
             prometheus: take("prometheus")?,
             // Its port is taken even where it is absent: the others' do not move when it is installed.
             alertmanager: Some(take("alertmanager")?).filter(|_| installed.alertmanager.is_some()),
-            own_metrics: take("the run's own metrics")?,
+            self_metrics: take("the run's own metrics")?,
         })
     }
 }
@@ -226,7 +229,7 @@ async fn start_parts(
     }
     let prometheus = prometheus(&installed.prometheus, plan.prometheus.release());
     parts.push(Part::start(prometheus, dir, &http).await?);
-    Ok((parts, plan.own_metrics))
+    Ok((parts, plan.self_metrics))
 }
 
 const TENANTS: &str = "tenants.jsonl";
@@ -242,7 +245,7 @@ fn write_files(wanted: &Wanted, plan: &Plan, dir: &Path) -> std::io::Result<()> 
         redis_exporter: &plan.redis_exporter.address(),
         prometheus: &plan.prometheus.address(),
         alertmanager: alertmanager.as_deref(),
-        own_metrics: &plan.own_metrics.address(),
+        self_metrics: &plan.self_metrics.address(),
     };
     let rules = dir.join(RULES);
     config::write_rules(&rules)?;

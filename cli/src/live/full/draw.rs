@@ -87,7 +87,7 @@ fn table(frame: &mut Frame<'_>, area: Rect, view: &View, state: &State) {
 
 fn row(name: &str, tenant: &Tenant, spark: usize, state: &State) -> Row<'static> {
     let latency = |q| tenant.quantile(q).map_or_else(|| "–".to_owned(), |latency| latency.to_string());
-    let refused = tenant.refused().filter(|share| *share > 0.0);
+    let rejected = tenant.rejected().filter(|share| *share > 0.0);
     let errors = tenant.total.errors + tenant.total.outcomes.dropped;
     Row::new([
         Cell::new(name.to_owned()),
@@ -95,7 +95,7 @@ fn row(name: &str, tenant: &Tenant, spark: usize, state: &State) -> Row<'static>
         Cell::new(status_block::rate(tenant.rate())),
         Cell::new(latency(0.5)),
         Cell::new(latency(0.99)),
-        Cell::new(refused.map_or_else(String::new, |share| format!("{:.0} %", share * 100.0)))
+        Cell::new(rejected.map_or_else(String::new, |share| format!("{:.0} %", share * 100.0)))
             .style(paint(state, Color::Yellow)),
         Cell::new(if errors > 0 { errors.to_string() } else { String::new() })
             .style(paint(state, Color::Red)),

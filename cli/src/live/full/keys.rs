@@ -15,7 +15,7 @@ use nix::{
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
 use super::terminal;
-use saasbench_engine::{clock::RunClock, rate_control::Controls};
+use saasbench_engine::{clock::RunClock, rate_control::RateControl};
 
 /// The longest that a display that is gone still reads keys, in milliseconds.
 const PATIENCE_MILLIS: u8 = 50;
@@ -41,7 +41,7 @@ pub(super) enum Shown {
 }
 
 /// Reads keys and does what they ask for, until the display is gone, which `alive` tells. What is to be shown comes out here.
-pub(super) fn read(controls: Controls, clock: RunClock, alive: &Arc<()>) -> mpsc::Receiver<Shown> {
+pub(super) fn read(controls: RateControl, clock: RunClock, alive: &Arc<()>) -> mpsc::Receiver<Shown> {
     let (show, shown) = mpsc::channel();
     let alive = Arc::downgrade(alive);
     let reading = move || {
@@ -52,9 +52,9 @@ pub(super) fn read(controls: Controls, clock: RunClock, alive: &Arc<()>) -> mpsc
                 continue;
             }
             let typed = match wait(io::stdin()) {
-                Typed::Nothing => continue,
-                Typed::Something => typed(),
-                Typed::NoMore => return,
+                KeyCommand::Nothing => continue,
+                KeyCommand::Something => typed(),
+                KeyCommand::NoMore => return,
             };
             let Ok(keys) = typed else { return };
             for action in keys.into_iter().filter_map(action) {
@@ -77,7 +77,7 @@ pub(super) fn read(controls: Controls, clock: RunClock, alive: &Arc<()>) -> mpsc
 
 /// What there is to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Typed {
+pub(super) enum KeyCommand {
     Nothing,
     Something,
     /// The terminal is gone.
@@ -85,13 +85,13 @@ pub(super) enum Typed {
 }
 
 /// Waits a little for something to read. `event::poll` would wait, too, but spins for ever on a terminal that is gone.
-pub(super) fn wait(terminal: impl AsFd) -> Typed {
+pub(super) fn wait(terminal: impl AsFd) -> KeyCommand {
     let mut watched = [PollFd::new(terminal.as_fd(), PollFlags::POLLIN)];
     match poll(&mut watched, PATIENCE_MILLIS) {
-        Ok(0) | Err(Errno::EINTR) => Typed::Nothing,
+        Ok(0) | Err(Errno::EINTR) => KeyCommand::Nothing,
         // Anything but `POLLIN` alone is its end, or an error.
-        Ok(_) if watched[0].revents() == Some(PollFlags::POLLIN) => Typed::Something,
-        Ok(_) | Err(_) => Typed::NoMore,
+        Ok(_) if watched[0].revents() == Some(PollFlags::POLLIN) => KeyCommand::Something,
+        Ok(_) | Err(_) => KeyCommand::NoMore,
     }
 }
 

@@ -24,7 +24,7 @@ pub use self::terminal::restore;
 pub(super) use self::terminal::stop;
 use super::view::View;
 use crate::exit::{Exit, Failure};
-use saasbench_engine::{clock::RunClock, rate_control::Controls};
+use saasbench_engine::{clock::RunClock, rate_control::RateControl};
 
 /// Lines of the log that are kept.
 const LOG: usize = 200;
@@ -34,7 +34,7 @@ const LOG: usize = 200;
 pub struct Full {
     terminal: Terminal<CrosstermBackend<Stderr>>,
     state: State,
-    controls: Controls,
+    controls: RateControl,
     shown: mpsc::Receiver<Shown>,
     /// Whether the terminal was given back until the job is in the foreground again.
     suspended: bool,
@@ -72,7 +72,7 @@ impl Full {
     ///
     /// # Errors
     /// When it cannot be had.
-    pub fn take(controls: Controls, clock: RunClock, coloured: bool) -> io::Result<Self> {
+    pub fn take(controls: RateControl, clock: RunClock, coloured: bool) -> io::Result<Self> {
         terminal::take()?;
         let terminal = Terminal::new(CrosstermBackend::new(io::stderr())).inspect_err(|_| restore())?;
         let alive = Arc::new(());

@@ -7,7 +7,7 @@ use ratatui::{
 };
 
 use super::{
-    keys::{Action, Typed, action, wait},
+    keys::{Action, KeyCommand, action, wait},
     *,
 };
 use crate::live::{tests::view, view::Phase};
@@ -74,11 +74,11 @@ fn keys_ask_for_what_their_help_says() {
 #[test]
 fn a_terminal_that_is_gone_is_read_no_more() {
     let (ours, mut theirs) = std::os::unix::net::UnixStream::pair().unwrap();
-    assert_eq!(wait(&ours), Typed::Nothing);
+    assert_eq!(wait(&ours), KeyCommand::Nothing);
     theirs.write_all(b"p").unwrap();
-    assert_eq!(wait(&ours), Typed::Something);
+    assert_eq!(wait(&ours), KeyCommand::Something);
     drop(theirs);
-    assert_eq!(wait(&ours), Typed::NoMore);
+    assert_eq!(wait(&ours), KeyCommand::NoMore);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderName, header::CONTENT_TYPE};
 use serde_json::Value;
 
 use crate::observe::scrape::describe;
-use saasbench_record::query::Question;
+use saasbench_record::query::ApiRequest;
 
 /// A question that takes longer has failed, unless an environment allows more.
 pub const TIMEOUT: Duration = Duration::from_secs(10);
@@ -19,7 +19,7 @@ const UNMISTAKABLE: usize = 8;
 
 /// Why a question has no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum AskError {
+pub enum ApiError {
     /// The address is none.
     #[error("the address of Prometheus is not one: {0}")]
     Address(String),
@@ -47,7 +47,7 @@ pub enum AskError {
     },
     /// It answers that it cannot tell: a query that is wrong, or too much.
     #[error("{0}")]
-    Refused(String),
+    Rejected(String),
 }
 
 fn denial(status: u16) -> &'static str {
@@ -81,7 +81,7 @@ impl fmt::Debug for Credentials {
 
 impl Credentials {
     /// A text with no secret in it.
-    pub fn blotted<'t>(&self, text: &'t str) -> Cow<'t, str> {
+    pub fn redacted<'t>(&self, text: &'t str) -> Cow<'t, str> {
         let mut clean = Cow::Borrowed(text);
         for (secret, shown) in self.secrets.iter().filter(|(secret, _)| !secret.is_empty()) {
             if clean.contains(secret.as_str()) {
@@ -95,7 +95,7 @@ impl Credentials {
     fn blot(&self, value: &mut Value) {
         match value {
             Value::String(text) => {
-                if let Cow::Owned(clean) = self.blotted(text) {
+                if let Cow::Owned(clean) = self.redacted(text) {
                     *text = clean;
                 }
             }
@@ -103,7 +103,7 @@ impl Credentials {
             Value::Object(map) => {
                 for (key, mut value) in std::mem::take(map) {
                     self.blot(&mut value);
-                    map.insert(self.blotted(&key).into_owned(), value);
+                    map.insert(self.redacted(&key).into_owned(), value);
                 }
             }
             Value::Null | Value::Bool(_) | Value::Number(_) => {}
@@ -153,11 +153,11 @@ impl Client {
     /// The whole answer (`{"status": "success", "data": …}`).
     ///
     /// # Errors
-    /// See [`AskError`]. No credentials are among its words, and no text of the answer is one.
-    pub async fn ask(&self, question: &Question) -> Result<Value, AskError> {
+    /// See [`ApiError`]. No credentials are among its words, and no text of the answer is one.
+    pub async fn ask(&self, question: &ApiRequest) -> Result<Value, ApiError> {
         let (path, parameters) = question.parts();
         let mut url = url::Url::parse(&format!("{}{path}", self.base))
-            .map_err(|error| AskError::Address(error.to_string()))?;
+            .map_err(|error| ApiError::Address(error.to_string()))?;
         if !parameters.is_empty() {
             url.query_pairs_mut().extend_pairs(parameters);
         }
@@ -165,7 +165,7 @@ impl Client {
         let answer = request.send().await.map_err(|error| self.failed(error))?;
         let status = answer.status().as_u16();
         let content_type = answer.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
-        let content_type = content_type.map(|kind| self.credentials.blotted(kind).into_owned());
+        let content_type = content_type.map(|kind| self.credentials.redacted(kind).into_owned());
         let body = answer.bytes().await.map_err(|error| self.failed(error))?;
         let mut value: Option<Value> = serde_json::from_slice(&body).ok();
         if let Some(value) = &mut value {
@@ -174,20 +174,20 @@ impl Client {
         }
         let said = |key: &str| value.as_ref()?.get(key)?.as_str();
         match (status, said("status")) {
-            (401 | 403, _) => Err(AskError::Denied { status, message: said("error").map(str::to_owned) }),
-            (_, Some("success")) => value.ok_or(AskError::Foreign { status, content_type }),
+            (401 | 403, _) => Err(ApiError::Denied { status, message: said("error").map(str::to_owned) }),
+            (_, Some("success")) => value.ok_or(ApiError::Foreign { status, content_type }),
             (_, Some("error")) => {
-                Err(AskError::Refused(said("error").unwrap_or("no reason given").to_owned()))
+                Err(ApiError::Rejected(said("error").unwrap_or("no reason given").to_owned()))
             }
-            _ => Err(AskError::Foreign { status, content_type }),
+            _ => Err(ApiError::Foreign { status, content_type }),
         }
     }
 
-    fn failed(&self, error: reqwest::Error) -> AskError {
+    fn failed(&self, error: reqwest::Error) -> ApiError {
         if error.is_timeout() {
-            return AskError::Slow(self.timeout);
+            return ApiError::Slow(self.timeout);
         }
-        AskError::Connection(self.credentials.blotted(&describe(&error.without_url())).into_owned())
+        ApiError::Connection(self.credentials.redacted(&describe(&error.without_url())).into_owned())
     }
 }
 

@@ -14,14 +14,14 @@ use std::{
 
 use serde_json::Value;
 
-use crate::observe::observer_log::Looks;
-use client::{AskError, Client};
+use crate::observe::observer_log::ProbeLog;
+use client::{ApiError, Client};
 use saasbench_engine::clock::RunClock;
 use saasbench_model::{scenario::MetricsContract, units::Nanos};
 use saasbench_record::{
     manifest::Replica,
-    prometheus::{AnswerRecord, POSITION, newest_scrapes},
-    query::Question,
+    prometheus::{POSITION, ResponseRecord, newest_scrapes},
+    query::ApiRequest,
 };
 
 /// How long a replica may be missing from Prometheus's targets before it is taken not to be one. A Prometheus that has
@@ -46,7 +46,7 @@ pub struct Prometheus {
     client: Client,
     file: PathBuf,
     clock: RunClock,
-    looks: Looks,
+    looks: ProbeLog,
 }
 
 impl Prometheus {
@@ -57,12 +57,12 @@ impl Prometheus {
     pub fn new(client: Client, run_dir: &Path, clock: RunClock) -> io::Result<Self> {
         let dir = run_dir.join("observations");
         std::fs::create_dir_all(&dir)?;
-        Ok(Self { client, file: dir.join("prometheus.jsonl"), clock, looks: Looks::default() })
+        Ok(Self { client, file: dir.join("prometheus.jsonl"), clock, looks: ProbeLog::default() })
     }
 
     /// The same for those who want to hear of what it is asked.
     #[must_use]
-    pub fn telling(self, looks: Looks) -> Self {
+    pub fn telling(self, looks: ProbeLog) -> Self {
         Self { looks, ..self }
     }
 
@@ -134,24 +134,24 @@ impl Prometheus {
     ///
     /// # Errors
     /// The file system's. A question without an answer is no error: it is recorded.
-    pub async fn record(&self, question: &Question) -> io::Result<Option<Value>> {
+    pub async fn record(&self, question: &ApiRequest) -> io::Result<Option<Value>> {
         let at_ns = self.clock.now();
         let (time_unix_s, range_s) = match question {
-            Question::Instant { time, .. } => (*time, None),
-            Question::Range { start, end, step, .. } => (*end, Some((end - start, *step))),
-            Question::Series { end, .. } => (*end, None),
-            Question::LabelNames { end, .. } | Question::LabelValues { end, .. } => (*end, None),
-            Question::Rules | Question::Metadata => (self.now_unix(), None),
+            ApiRequest::Instant { time, .. } => (*time, None),
+            ApiRequest::Range { start, end, step, .. } => (*end, Some((end - start, *step))),
+            ApiRequest::Series { end, .. } => (*end, None),
+            ApiRequest::LabelNames { end, .. } | ApiRequest::LabelValues { end, .. } => (*end, None),
+            ApiRequest::Rules | ApiRequest::Metadata => (self.now_unix(), None),
         };
         let (answer, error) = match self.client.ask(question).await {
             Ok(answer) => (Some(answer), None),
             Err(error) => (None, Some(error.to_string())),
         };
         let query = question.text().into_owned();
-        // Each query by itself: one that is refused says nothing of the others.
+        // Each query by itself: one that is rejected says nothing of the others.
         let seen = error.as_deref().map_or(Ok("answered"), Err);
         self.looks.note(&format!("Prometheus, {query}"), at_ns, self.clock.now(), seen);
-        let record = AnswerRecord { at_ns, query, time_unix_s, range_s, answer, error };
+        let record = ResponseRecord { at_ns, query, time_unix_s, range_s, answer, error };
         let mut line = serde_json::to_vec(&record)?;
         line.push(b'\n');
         OpenOptions::new().create(true).append(true).open(&self.file)?.write_all(&line)?;
@@ -162,13 +162,13 @@ impl Prometheus {
     ///
     /// # Errors
     /// As [`Client::ask`].
-    pub async fn ask(&self, question: &Question) -> Result<Value, AskError> {
+    pub async fn ask(&self, question: &ApiRequest) -> Result<Value, ApiError> {
         self.client.ask(question).await
     }
 
     /// An instant query, now.
-    pub fn now(&self, query: &str) -> Question {
-        Question::Instant { query: query.to_owned(), time: self.now_unix() }
+    pub fn now(&self, query: &str) -> ApiRequest {
+        ApiRequest::Instant { query: query.to_owned(), time: self.now_unix() }
     }
 
     /// Now, in seconds since the epoch.

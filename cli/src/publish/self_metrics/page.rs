@@ -6,7 +6,7 @@ use super::Subject;
 use saasbench_model::units::Nanos;
 use saasbench_record::{
     sample::Outcome,
-    self_metrics::{BOUNDS_US, Buckets, Group, Own, TENANTS_BY_NAME},
+    self_metrics::{BOUNDS_US, Buckets, Group, SelfMetrics, TENANTS_BY_NAME},
 };
 
 /// What all tenants are called that have no name here.
@@ -16,7 +16,7 @@ const OTHERS: &str = "(others)";
 #[derive(Debug, Default)]
 pub(super) struct Numbers {
     /// `None`: the load has not begun.
-    pub(super) own: Option<Own>,
+    pub(super) own: Option<SelfMetrics>,
     /// Requests under way.
     pub(super) in_flight: u32,
     /// How often the generator stood still …
@@ -142,7 +142,7 @@ impl Page {
     }
 
     /// What the load has come to so far.
-    fn load(&mut self, subject: &Subject, own: &Own) {
+    fn load(&mut self, subject: &Subject, own: &SelfMetrics) {
         let groups: Vec<(Labels<'_>, &Group)> =
             own.groups().map(|(group, counts)| (group_labels(subject, group), counts)).collect();
         let name = "saasbench_requests_total";

@@ -191,7 +191,7 @@ impl Pusher {
         while let Some(body) = self.backlog.front() {
             match self.send(body.clone()).await {
                 Ok(()) => self.sent += 1,
-                Err(Refusal { reason, is_final }) => {
+                Err(Rejection { reason, is_final }) => {
                     is_good = false;
                     self.reason = Some(reason);
                     if !is_final {
@@ -205,7 +205,7 @@ impl Pusher {
         self.failed += u64::from(!is_good);
     }
 
-    async fn send(&self, body: Vec<u8>) -> Result<(), Refusal> {
+    async fn send(&self, body: Vec<u8>) -> Result<(), Rejection> {
         let request = self.push.http.post(&self.push.url);
         let request = request
             .headers(self.push.credentials.headers.clone())
@@ -215,8 +215,8 @@ impl Pusher {
             .header("User-Agent", concat!("saasbench/", env!("CARGO_PKG_VERSION")))
             .timeout(PATIENCE)
             .body(body);
-        let answer = request.send().await.map_err(|error| Refusal {
-            reason: self.push.credentials.blotted(&describe(&error.without_url())).into_owned(),
+        let answer = request.send().await.map_err(|error| Rejection {
+            reason: self.push.credentials.redacted(&describe(&error.without_url())).into_owned(),
             is_final: false,
         })?;
         let status = answer.status();
@@ -225,16 +225,16 @@ impl Pusher {
         }
         let text = answer.text().await.unwrap_or_default();
         let line = text.lines().next().unwrap_or_default();
-        let said: String = self.push.credentials.blotted(line).chars().take(200).collect();
+        let said: String = self.push.credentials.redacted(line).chars().take(200).collect();
         let said = if said.is_empty() { said } else { format!(": {said}") };
         // As the specification has it: 5xx and 429 pass, any other answer is final.
         let is_final = !status.is_server_error() && status.as_u16() != 429;
-        Err(Refusal { reason: format!("it answered {}{said}", status.as_u16()), is_final })
+        Err(Rejection { reason: format!("it answered {}{said}", status.as_u16()), is_final })
     }
 }
 
 /// Why a request was not taken, and whether it never will be.
-struct Refusal {
+struct Rejection {
     reason: String,
     is_final: bool,
 }

@@ -12,7 +12,7 @@ use saasbench_record::{
 };
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-async fn ask(own: &OwnMetrics, request: &str) -> String {
+async fn ask(own: &SelfMetricsServer, request: &str) -> String {
     let mut stream = TcpStream::connect(own.serving.as_ref().unwrap().0).await.unwrap();
     let request = format!("{request} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();
@@ -31,20 +31,20 @@ fn subject() -> Subject {
     }
 }
 
-async fn listen() -> OwnMetrics {
-    let mut own = OwnMetrics::new();
+async fn listen() -> SelfMetricsServer {
+    let mut own = SelfMetricsServer::new();
     own.listen(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
     own
 }
 
 /// A recorder whose totals are served, with these samples recorded.
-async fn loaded(own: &OwnMetrics, samples: &[Outcome]) -> tempfile::TempDir {
+async fn loaded(own: &SelfMetricsServer, samples: &[Outcome]) -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     std::fs::create_dir(dir.path().join("samples")).unwrap();
     let scenario = Arc::clone(&own.shared.subject.get().unwrap().scenario);
     let names = vec!["a".to_owned(), "b".to_owned()];
     let (recorder, sink) = Recorder::start(dir.path().to_owned(), scenario, names, || {}).unwrap();
-    let stalled = Arc::new(Stalled::default());
+    let stalled = Arc::new(StallLog::default());
     stalled.add(&Stall { from_ns: Nanos::ZERO, to_ns: Nanos::from_millis(7), cause: Cause::Machine });
     own.load_begins(Live { tally: recorder.tally(), in_flight: Arc::default(), stalled });
     let mut batch = Batch::default();
@@ -64,7 +64,7 @@ async fn the_page_tells_what_clients_saw() {
     let before = ask(&own, "GET /metrics").await;
     assert!(before.contains("saasbench_requests_in_flight 0\n"), "{before}");
     assert!(!before.contains("saasbench_requests_total"), "{before}");
-    let silence = Outcome::Unknown(saasbench_record::sample::Silence::Timeout);
+    let silence = Outcome::Unknown(saasbench_record::sample::NoResponseReason::Timeout);
     let outcomes =
         [Outcome::Status(200), Outcome::Status(429), Outcome::Status(200), silence, Outcome::Dropped];
     let _dir = loaded(&own, &outcomes).await;
@@ -127,7 +127,7 @@ async fn a_regular_reader_sees_the_end_and_nobody_else_is_waited_for() {
 }
 
 /// A page that was looked at twice, a minute apart.
-async fn looked_at_twice() -> OwnMetrics {
+async fn looked_at_twice() -> SelfMetricsServer {
     let mut own = listen().await;
     own.begin(subject()).await;
     own.shared.note_scrape();
@@ -162,7 +162,7 @@ async fn an_interrupted_run_waits_for_no_reader() {
 async fn who_connected_before_it_served_is_answered() {
     let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let mut early = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-    let mut own = OwnMetrics::new();
+    let mut own = SelfMetricsServer::new();
     own.serve(listener).unwrap();
     early.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.unwrap();
     let mut answer = String::new();

@@ -29,8 +29,8 @@ pub(super) struct Operation {
     pub(super) body: Body,
     /// Expected statuses as a step has them, without 429; empty: 2xx.
     pub(super) statuses: Vec<String>,
-    /// Whether it says that it may refuse with 429.
-    pub(super) refuses: bool,
+    /// Whether it says that it may reject with 429.
+    pub(super) rejects: bool,
     /// Scalar fields of its answer: their names, and the JSON Pointers that find them.
     pub(super) answers: BTreeMap<String, String>,
     /// What shows who asks; empty for an operation that anybody may ask for.
@@ -122,7 +122,7 @@ fn read(
     let text = |key: &str| operation.get(key).and_then(Value::as_str).map(str::to_owned);
     let tag = operation.pointer("/tags/0").and_then(Value::as_str).map(str::to_owned);
     let word = path.split('/').find(|word| !word.is_empty() && !word.starts_with('{'));
-    let (statuses, refuses, answers) = responses(document, operation)?;
+    let (statuses, rejects, answers) = responses(document, operation)?;
     Ok(Operation {
         method,
         path: path.to_owned(),
@@ -131,7 +131,7 @@ fn read(
         parameters: parameters(document, path, item, operation)?,
         body: body(document, operation)?,
         statuses,
-        refuses,
+        rejects,
         answers,
         security: security(document, operation)?,
     })
@@ -227,14 +227,14 @@ fn body(document: &Document, operation: &Value) -> Result<Body, String> {
 
 type Responses = (Vec<String>, bool, BTreeMap<String, String>);
 
-/// The statuses that mean success, whether it may refuse, and what stands in the first good answer.
+/// The statuses that mean success, whether it may reject, and what stands in the first good answer.
 fn responses(document: &Document, operation: &Value) -> Result<Responses, String> {
     let responses = operation.get("responses").and_then(Value::as_object);
     let mut statuses = Vec::new();
-    let (mut refuses, mut answers) = (false, BTreeMap::new());
+    let (mut rejects, mut answers) = (false, BTreeMap::new());
     for (status, response) in responses.into_iter().flatten() {
         let status = status.to_ascii_lowercase();
-        refuses |= status == "429" || status == "4xx";
+        rejects |= status == "429" || status == "4xx";
         let is_good = status.starts_with('2');
         if is_good || status.starts_with('3') {
             statuses.push(status);
@@ -250,7 +250,7 @@ fn responses(document: &Document, operation: &Value) -> Result<Responses, String
     if statuses.iter().any(|status| status.starts_with('2')) {
         statuses.retain(|status| status.starts_with('2'));
     }
-    Ok((statuses, refuses, answers))
+    Ok((statuses, rejects, answers))
 }
 
 /// The scalar fields of an object, and of what is within it under `data` or one other name.

@@ -228,11 +228,11 @@ impl Writer {
         }
     }
 
-    /// What is expected. Whoever is refused has nothing to save, so a step that others live on must not be.
+    /// What is expected. Whoever is rejected has nothing to save, so a step that others live on must not be.
     fn status(&mut self, linked: &Linked) {
         let operation = &linked.operation;
         let mut statuses: Vec<String> = operation.statuses.clone();
-        if operation.refuses && linked.saves.is_empty() {
+        if operation.rejects && linked.saves.is_empty() {
             if statuses.is_empty() {
                 statuses.push("2xx".to_owned());
             }

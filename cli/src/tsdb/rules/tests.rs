@@ -1,7 +1,7 @@
 use super::*;
 
-const FLOOD: &str = "groups:\n- name: tenants\n  interval: 5s\n  rules:\n  - record: tenant:refused:rate10s\n    \
-    expr: sum by (tenant) (rate(refused_total[10s]))\n  - alert: Flood\n    expr: tenant:refused:rate10s > 0.5\n    for: 5s\n    \
+const FLOOD: &str = "groups:\n- name: tenants\n  interval: 5s\n  rules:\n  - record: tenant:rejected:rate10s\n    \
+    expr: sum by (tenant) (rate(rejected_total[10s]))\n  - alert: Flood\n    expr: tenant:rejected:rate10s > 0.5\n    for: 5s\n    \
     labels: {severity: page}\n    annotations: {summary: 'too much'}\n";
 
 fn book(text: &str) -> Result<Book, RuleError> {
@@ -18,7 +18,7 @@ fn simulated() -> (Book, Store, Vec<(i64, String)>) {
     let mut states = Vec::new();
     for second in 0..=45_i64 {
         let count = (second.clamp(5, 20) - 5) as f64 * 10.0;
-        let id = SeriesId::new("refused_total", labels(&[("tenant", "acme")]));
+        let id = SeriesId::new("rejected_total", labels(&[("tenant", "acme")]));
         store.append(&shown, second * 1000, [(id, count)]).unwrap();
         if second % 5 == 0 {
             book.evaluate(0, &store, second * 1000);

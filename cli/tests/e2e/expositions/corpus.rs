@@ -17,16 +17,16 @@ pub(crate) struct Case {
 /// Where another program judges otherwise, and why that is right.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum But {
-    /// Prometheus 2.42 takes what we refuse.
+    /// Prometheus 2.42 takes what we reject.
     PrometheusTakes(&'static str),
-    /// Prometheus 2.42 refuses what we take.
-    PrometheusRefuses(&'static str),
+    /// Prometheus 2.42 rejects what we take.
+    PrometheusRejects(&'static str),
     /// promtool takes what we call an error.
     PromtoolTakes(&'static str),
-    /// promtool refuses what we take.
-    PromtoolRefuses(&'static str),
+    /// promtool rejects what we take.
+    PromtoolRejects(&'static str),
 }
-use But::{PrometheusRefuses, PrometheusTakes, PromtoolRefuses, PromtoolTakes};
+use But::{PrometheusRejects, PrometheusTakes, PromtoolRejects, PromtoolTakes};
 
 const CUT: &str = "the text may have been cut off: half a number is a number, too";
 const DUPLICATE: &str = "it keeps one of the two values, and does not say which";
@@ -113,7 +113,7 @@ pub(super) const LINES: &[Case] = &[
         Text004,
         "# HELP a A.\n# TYPE a gauge\na 1 \n",
         [],
-        PromtoolRefuses("the format lets blanks stand at the end of a line")
+        PromtoolRejects("the format lets blanks stand at the end of a line")
     ),
     case!("tabs", Text004, "# HELP\ta\tA.\n# TYPE\ta\tgauge\na\t1\t5\n", []),
     case!(
@@ -205,8 +205,8 @@ pub(super) const LABELS: &[Case] = &[
         Text100,
         "# HELP \"a.b\" A.\n# TYPE \"a.b\" gauge\n{\"a.b\",\"x y\"=\"1\",z=\"2\"} 1\n",
         [],
-        PrometheusRefuses(NEWER),
-        PromtoolRefuses(NEWER),
+        PrometheusRejects(NEWER),
+        PromtoolRejects(NEWER),
     ),
     case!("quoted-nothing", Text100, "{\"\"} 1\n", ["1:2 syntax"]),
 ];

@@ -1,4 +1,4 @@
-//! Our reading of expositions held against those of promtool and of Prometheus itself: the same pages are refused, and the
+//! Our reading of expositions held against those of promtool and of Prometheus itself: the same pages are rejected, and the
 //! same is said of names.
 
 mod corpus;
@@ -32,7 +32,7 @@ fn findings(case: &Case) -> Vec<Finding> {
     lint(&Page::read(case.text, case.format))
 }
 
-fn is_refused(case: &Case) -> bool {
+fn is_rejected(case: &Case) -> bool {
     findings(case).iter().any(|finding| finding.severity == Severity::Error)
 }
 
@@ -51,7 +51,7 @@ fn every_page_shows_what_is_to_be_found_in_it() {
 
 /// What verification reads, and what the linter calls an error of lines or repeated series, are the same pages.
 #[test]
-fn verification_refuses_what_is_no_exposition() {
+fn verification_rejects_what_is_no_exposition() {
     for case in cases().filter(|case| case.format == Format::told_from(case.text)) {
         let wrong =
             |f: &Finding| matches!(f.rule, Rule::Syntax | Rule::DuplicateSeries | Rule::TimestampBack);
@@ -119,11 +119,11 @@ fn promtool_agrees() {
         let verdict = promtool(case.text);
         let but = case.but.iter().find_map(|but| match but {
             But::PromtoolTakes(_) => Some(false),
-            But::PromtoolRefuses(_) => Some(true),
+            But::PromtoolRejects(_) => Some(true),
             _ => None,
         });
-        assert_eq!(verdict.is_err(), but.unwrap_or(is_refused(case)), "{}: {verdict:?}", case.name);
-        assert_ne!(but, Some(is_refused(case)), "{}: there is no difference", case.name);
+        assert_eq!(verdict.is_err(), but.unwrap_or(is_rejected(case)), "{}: {verdict:?}", case.name);
+        assert_ne!(but, Some(is_rejected(case)), "{}: there is no difference", case.name);
         let Ok(theirs) = verdict else { continue };
         let has_lines = findings(case).iter().all(|finding| finding.rule != Rule::Syntax);
         let ours: BTreeSet<(String, Rule)> = findings(case)
@@ -201,10 +201,10 @@ fn prometheus_agrees() {
         let case = cases().nth(number).unwrap();
         let but = case.but.iter().find_map(|but| match but {
             But::PrometheusTakes(_) => Some("up"),
-            But::PrometheusRefuses(_) => Some("down"),
+            But::PrometheusRejects(_) => Some("down"),
             _ => None,
         });
-        let ours = if is_refused(case) { "down" } else { "up" };
+        let ours = if is_rejected(case) { "down" } else { "up" };
         if target["health"] != but.unwrap_or(ours) || but == Some(ours) {
             differences.push(format!("{}: {} {}", case.name, target["health"], target["lastError"]));
         }

@@ -214,7 +214,7 @@ fn of_replica(replica: usize, instance: &str, numbers: &mut Numbers, all: &mut V
 
 /// What the shipped recording rules are called.
 fn of_rules(numbers: &mut Numbers, all: &mut Vec<Series>) {
-    for name in ["tenant:requests:rate1m", "tenant:refusals:rate1m", "tenant:latency:p95"] {
+    for name in ["tenant:requests:rate1m", "tenant:rejections:rate1m", "tenant:latency:p95"] {
         for tenant in TENANTS {
             let labels = vec![("tenant", tenant.to_owned())];
             all.push(Series { name, labels, samples: gauge(1.0, 9.0, numbers) });

@@ -14,7 +14,7 @@ pub(crate) struct Observed {
     pub(crate) replicas: [Replica; 2],
     exporter: u16,
     /// Where the run's own metrics are looked for.
-    pub(crate) own_metrics: String,
+    pub(crate) self_metrics: String,
     _exporter: Process,
     _dir: TempDir,
 }
@@ -32,8 +32,8 @@ impl Observed {
             exporter.assert_lives();
             get(port, "/metrics").is_some_and(|page| page.contains("\nredis_up 1\n"))
         });
-        let own_metrics = format!("127.0.0.1:{}", free_port());
-        Self { redis, replicas, exporter: port, own_metrics, _exporter: exporter, _dir: dir }
+        let self_metrics = format!("127.0.0.1:{}", free_port());
+        Self { redis, replicas, exporter: port, self_metrics, _exporter: exporter, _dir: dir }
     }
 
     /// A Prometheus that scrapes all of it every second, and does not keep the metric `dropped`.
@@ -46,7 +46,7 @@ impl Observed {
             ("api", format!("127.0.0.1:{}\", \"127.0.0.1:{}", a.port, b.port)),
             ("redis", format!("127.0.0.1:{}", self.exporter)),
             ("prometheus", format!("127.0.0.1:{port}")),
-            ("saasbench", self.own_metrics.clone()),
+            ("saasbench", self.self_metrics.clone()),
         ];
         let mut config = format!(
             "global:\n  scrape_interval: 1s\n  evaluation_interval: 1s\nrule_files: [{:?}]\nscrape_configs:\n",

@@ -25,10 +25,10 @@ fn text(text: &str) -> Literal {
 
 #[expect(clippy::needless_pass_by_value, reason = "checks are written where they are used")]
 fn one(check: Check, answer: &Answer) -> Option<String> {
-    one_without(&Blot::default(), &check, answer)
+    one_without(&Redactor::default(), &check, answer)
 }
 
-fn one_without(blot: &Blot, check: &Check, answer: &Answer) -> Option<String> {
+fn one_without(blot: &Redactor, check: &Check, answer: &Answer) -> Option<String> {
     let template = match check {
         Check::Value { must, .. } => must.template().cloned(),
         Check::Size { .. } => None,
@@ -52,7 +52,7 @@ fn one_without(blot: &Blot, check: &Check, answer: &Answer) -> Option<String> {
 
 #[test]
 fn secrets_are_not_shown() {
-    let mut blot = Blot::default();
+    let mut blot = Redactor::default();
     let secret = "s3cret".repeat(20);
     blot.add(secret.clone(), "${env:KEY}");
     let answer = Answer { body: format!("{{\"key\": \"{secret}\"}}").into_bytes(), ..Answer::default() };

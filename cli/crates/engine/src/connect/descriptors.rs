@@ -63,7 +63,7 @@ impl TooFew {
 /// Raises the process's limit of descriptors to the most that it may give itself, and answers with what it has then; `None`: no limit.
 pub fn raise() -> Option<u64> {
     let limit = getrlimit(Resource::Nofile);
-    // Where that is refused, what there was has to do.
+    // Where that is rejected, what there was has to do.
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
     getrlimit(Resource::Nofile).current
 }

@@ -14,7 +14,7 @@ use super::{
     stream::Stream,
 };
 use saasbench_model::{scenario::http::Dns, units::Nanos};
-use saasbench_record::sample::Obstacle;
+use saasbench_record::sample::NotSentReason;
 
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
@@ -31,10 +31,10 @@ pub enum DialError {
     /// Its name has no address.
     #[error("its host has no address")]
     NoAddress,
-    /// The other side refuses, or cannot be reached.
+    /// The other side rejects, or cannot be reached.
     #[error("{0}")]
-    Refused(io::Error),
-    /// This machine refuses: no port, no descriptor is left, or `sources` has an address that is not its own.
+    Rejected(io::Error),
+    /// This machine rejects: no port, no descriptor is left, or `sources` has an address that is not its own.
     #[error("this machine has no port, file descriptor or source address for it: {0}")]
     Exhausted(io::Error),
     /// It took too long.
@@ -84,7 +84,7 @@ impl DialError {
     }
 }
 
-impl From<DialError> for Obstacle {
+impl From<DialError> for NotSentReason {
     fn from(error: DialError) -> Self {
         match error {
             DialError::Timeout(_) => Self::ConnectTimeout,
@@ -145,7 +145,7 @@ impl<R: Resolve> Dialer<R> {
 }
 
 /// Connects to one of `addresses` (or to the endpoint's socket), beginning with the one whose turn it is; the next is tried
-/// where one refuses.
+/// where one rejects.
 pub(super) async fn connect(
     endpoint: &Endpoint,
     addresses: &[SocketAddr],
@@ -153,7 +153,7 @@ pub(super) async fn connect(
     turn: usize,
 ) -> Result<Stream, DialError> {
     if let Some(path) = endpoint.target.socket() {
-        return UnixStream::connect(path).await.map(Stream::Unix).map_err(refused);
+        return UnixStream::connect(path).await.map(Stream::Unix).map_err(rejected);
     }
     let mut last = DialError::NoAddress;
     for attempt in 0..addresses.len() {
@@ -169,12 +169,12 @@ pub(super) async fn connect(
 
 async fn connect_tcp(address: SocketAddr, sources: &Sources, turn: usize) -> Result<TcpStream, DialError> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() };
-    let socket = socket.map_err(refused)?;
-    socket.set_nodelay(true).map_err(refused)?;
+    let socket = socket.map_err(rejected)?;
+    socket.set_nodelay(true).map_err(rejected)?;
     if let Some(source) = sources.take(address, turn)? {
-        choose_port_late(&socket).and_then(|()| socket.bind(SocketAddr::new(source, 0))).map_err(refused)?;
+        choose_port_late(&socket).and_then(|()| socket.bind(SocketAddr::new(source, 0))).map_err(rejected)?;
     }
-    socket.connect(address).await.map_err(refused)
+    socket.connect(address).await.map_err(rejected)
 }
 
 /// Lets the system choose the port when it knows where the connection goes: a port can then serve one connection to every
@@ -205,11 +205,11 @@ async fn encrypt(endpoint: &Endpoint, stream: TcpStream) -> Result<Stream, DialE
 }
 
 /// Whose fault a failure is: the other side's, or this machine's, which has run out of something.
-fn refused(error: io::Error) -> DialError {
+fn rejected(error: io::Error) -> DialError {
     use rustix::io::Errno;
     let own = [Errno::ADDRNOTAVAIL, Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM];
     match error.raw_os_error() {
         Some(code) if own.iter().any(|errno| errno.raw_os_error() == code) => DialError::Exhausted(error),
-        _ => DialError::Refused(error),
+        _ => DialError::Rejected(error),
     }
 }

@@ -146,7 +146,7 @@ async fn what_is_wrong_with_tls_is_told_with_a_hint() {
 
     // Whoever says so is content with any certificate, and any name.
     for url in [&good, &other] {
-        dialer(url, &http, Trust::Anybody, names).await.unwrap().dial(0).await.unwrap();
+        dialer(url, &http, Trust::AcceptAnyCertificate, names).await.unwrap().dial(0).await.unwrap();
     }
 }
 
@@ -236,7 +236,7 @@ async fn accepted(listener: &TcpListener) -> bool {
 }
 
 #[tokio::test(flavor = "local")]
-async fn all_addresses_are_used_in_turn_and_the_next_one_where_one_refuses() {
+async fn all_addresses_are_used_in_turn_and_the_next_one_where_one_rejects() {
     let ((first, one), (second, two)) = (listen("127.0.0.1").await, listen("127.0.0.1").await);
     let names = Names::of(&[one, closed_port().await, two]);
     let dialer = dialer("http://service.test", &Http::default(), Trust::Nobody, names).await.unwrap();
@@ -253,11 +253,11 @@ async fn all_addresses_are_used_in_turn_and_the_next_one_where_one_refuses() {
 }
 
 #[tokio::test(flavor = "local")]
-async fn refusals_and_names_without_an_address_are_told() {
-    let refused = plain(&format!("http://{}", closed_port().await), &Http::default()).await.unwrap_err();
+async fn rejections_and_names_without_an_address_are_told() {
+    let rejected = plain(&format!("http://{}", closed_port().await), &Http::default()).await.unwrap_err();
     let nowhere =
         dialer("http://service.test", &Http::default(), Trust::Nobody, Names::of(&[])).await.unwrap_err();
-    insta::assert_snapshot!(told(&refused) + &told(&nowhere));
+    insta::assert_snapshot!(told(&rejected) + &told(&nowhere));
 }
 
 /// A name server that keeps silent.

@@ -32,7 +32,7 @@ pub enum Trust<'a> {
         file: &'a str,
     },
     /// Anybody (`insecure`).
-    Anybody,
+    AcceptAnyCertificate,
 }
 
 /// A certificate that the client shows of itself, and its key: text and name of a PEM file each.
@@ -83,7 +83,7 @@ pub enum TlsError {
         /// What the library says.
         reason: rustls::Error,
     },
-    /// The library refuses.
+    /// The library rejects.
     #[error("TLS cannot be set up: {0}")]
     Setup(rustls::Error),
 }
@@ -128,7 +128,9 @@ pub fn config_of(trust: Trust<'_>, identity: Option<&Identity>) -> Result<Client
         Trust::Nobody => builder.with_root_certificates(RootCertStore::empty()),
         Trust::System => builder.with_root_certificates(system_roots()?),
         Trust::Roots { pem, file } => builder.with_root_certificates(roots_of(pem, file)?),
-        Trust::Anybody => builder.dangerous().with_custom_certificate_verifier(Arc::new(Anybody(provider))),
+        Trust::AcceptAnyCertificate => {
+            builder.dangerous().with_custom_certificate_verifier(Arc::new(AcceptAnyCertificate(provider)))
+        }
     };
     let Some(Identity { certificate: (pem, file), key: (key_pem, key_file) }) = identity else {
         return Ok(unresumed(builder.with_no_client_auth()));
@@ -162,7 +164,7 @@ pub fn offering(config: &ClientConfig, protocols: &[&[u8]]) -> Arc<ClientConfig>
 fn system_roots() -> Result<RootCertStore, TlsError> {
     let found = rustls_native_certs::load_native_certs();
     let mut roots = RootCertStore::empty();
-    // The odd one that cannot be read is no reason to refuse all others.
+    // The odd one that cannot be read is no reason to reject all others.
     roots.add_parsable_certificates(found.certs);
     if roots.is_empty() {
         let why = found.errors.first().map_or_else(String::new, |error| format!(": {error}"));
@@ -182,9 +184,9 @@ fn roots_of(pem: &str, file: &str) -> Result<RootCertStore, TlsError> {
 
 /// Accepts every certificate. The handshake's signature is still checked: who presents one has its key.
 #[derive(Debug)]
-struct Anybody(Arc<CryptoProvider>);
+struct AcceptAnyCertificate(Arc<CryptoProvider>);
 
-impl ServerCertVerifier for Anybody {
+impl ServerCertVerifier for AcceptAnyCertificate {
     fn verify_server_cert(
         &self,
         _end_entity: &CertificateDer<'_>,

@@ -20,7 +20,7 @@ async fn planned(load: &str, delay: Duration) -> Vec<Planned> {
         let counted = samples.iter().filter(|sample| !is_open || sample.iteration > 0);
         let user = |sample: &Sample| if is_open { 0 } else { sample.user };
         let mut planned: Vec<Planned> =
-            counted.map(|s| (user(s), s.iteration, s.tenant, s.intended - phase.begin_ns)).collect();
+            counted.map(|s| (user(s), s.iteration, s.tenant, s.intended - phase.start_ns)).collect();
         planned.sort_by_key(|&(user, iteration, _, due)| (due, user, iteration));
         assert_eq!(*first.get_or_insert(planned.clone()), planned, "{workers} workers");
     }
@@ -142,5 +142,5 @@ async fn iterations_end_a_load_even_if_nobody_can_start() {
     let load = "[[load]]\nusers = 3\niterations = 7";
     let (phase, samples) = run(load, 1, |service| service.unreachable = true).await;
     assert_eq!(samples.len(), 7);
-    assert!(phase.to_ns - phase.begin_ns < Nanos::from_secs(1));
+    assert!(phase.to_ns - phase.start_ns < Nanos::from_secs(1));
 }

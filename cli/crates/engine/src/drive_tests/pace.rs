@@ -1,16 +1,16 @@
 //! Loads that are paused, slowed down and driven on while they go.
 
 use super::*;
-use crate::rate_control::Controls;
+use crate::rate_control::RateControl;
 
 /// When to turn the pace, in seconds after the load's begin, and how.
-type Turns = Vec<(f64, fn(&Controls, Nanos))>;
+type Turns = Vec<(f64, fn(&RateControl, Nanos))>;
 
 /// Runs a load whose pace is turned at some instants: seconds after its begin, and how.
 async fn run_paced(workers: usize, loads: &str, turns: Turns) -> (LoadPhase, Vec<Sample>) {
     let clock = RunClock::start();
     let service = Arc::new(Service::new(clock));
-    let controls = Controls::default();
+    let controls = RateControl::default();
     let setup = setup(&format!("{JOURNEY}{loads}"), 1, clock, None).paced_by(controls.listen());
     let begin = clock.now();
     let turning = tokio::spawn(async move {
@@ -31,7 +31,7 @@ async fn run_paced(workers: usize, loads: &str, turns: Turns) -> (LoadPhase, Vec
 /// When the iterations were due, in milliseconds from the begin, in order.
 fn due(phase: LoadPhase, samples: &[Sample]) -> Vec<i64> {
     let mut due: Vec<i64> =
-        chats(samples).iter().map(|sample| (sample.intended - phase.begin_ns).0 / 1_000_000).collect();
+        chats(samples).iter().map(|sample| (sample.intended - phase.start_ns).0 / 1_000_000).collect();
     due.sort_unstable();
     due
 }
@@ -52,7 +52,7 @@ const OPEN: &str = "[[load]]\ntenant = \"acme\"\nrate = \"10/s\"\nduration = \"2
 
 #[tokio::test(start_paused = true)]
 async fn a_pause_puts_the_rest_of_an_open_load_off() {
-    let turns: Turns = vec![(1.05, Controls::pause), (4.05, Controls::pause)];
+    let turns: Turns = vec![(1.05, RateControl::pause), (4.05, RateControl::pause)];
     for workers in [1, 3] {
         let (phase, samples) = run_paced(workers, OPEN, turns.clone()).await;
         let expected: Vec<i64> = (0..20).map(|k| 100 * k + if k > 10 { 3000 } else { 0 }).collect();
@@ -68,8 +68,8 @@ async fn a_pause_puts_the_rest_of_an_open_load_off() {
 
 #[tokio::test(start_paused = true)]
 async fn an_open_load_goes_faster_and_slower_for_the_same_time() {
-    let faster: fn(&Controls, Nanos) = |controls, at| controls.step(at, 10);
-    let slower: fn(&Controls, Nanos) = |controls, at| controls.step(at, -15);
+    let faster: fn(&RateControl, Nanos) = |controls, at| controls.step(at, 10);
+    let slower: fn(&RateControl, Nanos) = |controls, at| controls.step(at, -15);
     for workers in [1, 2] {
         let (phase, samples) = run_paced(workers, OPEN, vec![(0.5, faster), (1.5, slower)]).await;
         let due = due(phase, &samples);
@@ -87,8 +87,8 @@ async fn an_open_load_goes_faster_and_slower_for_the_same_time() {
 
 #[tokio::test(start_paused = true)]
 async fn an_open_load_that_was_too_slow_to_go_on_goes_on_when_it_is_driven_on() {
-    let slower: fn(&Controls, Nanos) = |controls, at| controls.step(at, -9);
-    let faster: fn(&Controls, Nanos) = |controls, at| controls.step(at, 9);
+    let slower: fn(&RateControl, Nanos) = |controls, at| controls.step(at, -9);
+    let faster: fn(&RateControl, Nanos) = |controls, at| controls.step(at, 9);
     for workers in [1, 3] {
         let (phase, samples) = run_paced(workers, OPEN, vec![(0.56, slower), (1.51, faster)]).await;
         // The users start for 10 ms: by 0.55 s of the load 5.5 arrivals are due, one more at a tenth of the rate by 1.05 s. The next one would
@@ -102,17 +102,17 @@ async fn an_open_load_that_was_too_slow_to_go_on_goes_on_when_it_is_driven_on() 
 
 #[tokio::test(start_paused = true)]
 async fn an_open_load_ends_by_the_plan_for_any_number_of_workers() {
-    let slower: fn(&Controls, Nanos) = |controls, at| controls.step(at, -9);
+    let slower: fn(&RateControl, Nanos) = |controls, at| controls.step(at, -9);
     for (workers, turns) in [(1, vec![]), (3, vec![]), (3, vec![(0.5, slower)])] {
         let (phase, _) = run_paced(workers, OPEN, turns).await;
-        let lasted = (phase.to_ns - phase.begin_ns).as_millis_f64();
+        let lasted = (phase.to_ns - phase.start_ns).as_millis_f64();
         assert!((2000.0..2003.0).contains(&lasted), "{lasted}");
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_pause_before_the_load_begins_counts_from_its_begin_on() {
-    let late: fn(&Controls, Nanos) = Controls::pause;
+    let late: fn(&RateControl, Nanos) = RateControl::pause;
     // The users start for 10 ms before the load begins.
     for (turns, expected) in
         [(vec![(0.001, late), (0.005, late)], 0), (vec![(0.001, late), (1.01, late)], 1000)]
@@ -131,7 +131,7 @@ async fn a_pause_leaves_closed_users_as_far_apart_as_they_were() {
         let planned = due(phase, &samples);
         for (from, to) in [(2.105, 7.105), (0.4, 3.4)] {
             let (phase, samples) =
-                run_paced(1, &load, vec![(from, Controls::pause), (to, Controls::pause)]).await;
+                run_paced(1, &load, vec![(from, RateControl::pause), (to, RateControl::pause)]).await;
             let from = (from * 1e3) as i64;
             assert_near(&due(phase, &samples), &shifted(&planned, from, ((to * 1e3) as i64) - from));
         }
@@ -141,7 +141,8 @@ async fn a_pause_leaves_closed_users_as_far_apart_as_they_were() {
 #[tokio::test(start_paused = true)]
 async fn closed_users_rest_in_a_pause_and_go_on_after_it() {
     let load = "[[load]]\nusers = 4\npause = \"100ms\"\nduration = \"2s\"";
-    let (phase, samples) = run_paced(2, load, vec![(1.0, Controls::pause), (6.0, Controls::pause)]).await;
+    let (phase, samples) =
+        run_paced(2, load, vec![(1.0, RateControl::pause), (6.0, RateControl::pause)]).await;
     let due = due(phase, &samples);
     assert!(!due.iter().any(|due| (1_020..5_990).contains(due)), "{due:?}");
     let after = due.iter().filter(|due| **due >= 5_990).count();
@@ -153,11 +154,11 @@ async fn closed_users_rest_in_a_pause_and_go_on_after_it() {
 #[tokio::test(start_paused = true)]
 async fn of_closed_users_the_first_stay_at_work() {
     let load = "[[load]]\nusers = 4\npause = \"100ms\"\nduration = \"3s\"";
-    let half: fn(&Controls, Nanos) = |controls, at| controls.step(at, -5);
-    let all: fn(&Controls, Nanos) = |controls, at| controls.step(at, 5);
+    let half: fn(&RateControl, Nanos) = |controls, at| controls.step(at, -5);
+    let all: fn(&RateControl, Nanos) = |controls, at| controls.step(at, 5);
     let (phase, samples) = run_paced(1, load, vec![(1.0, half), (2.0, all)]).await;
     let users = |from: i64, to: i64| {
-        let span = phase.begin_ns + Nanos::from_millis(from)..phase.begin_ns + Nanos::from_millis(to);
+        let span = phase.start_ns + Nanos::from_millis(from)..phase.start_ns + Nanos::from_millis(to);
         let users: std::collections::BTreeSet<u64> = chats(&samples)
             .iter()
             .filter(|sample| span.contains(&sample.intended))

@@ -82,7 +82,7 @@ async fn visit(workers: usize, text: &str, rule: fn(&str) -> (u16, &'static str,
     let (phase, mut samples) = drive(setup, transports, &CancellationToken::new()).await;
     samples.sort_by_key(|sample| (sample.sent, sample.user));
     let asked = shop.asked.lock().unwrap().clone();
-    Visit { begin: phase.begin_ns, samples, asked, scenario }
+    Visit { begin: phase.start_ns, samples, asked, scenario }
 }
 
 #[tokio::test(start_paused = true)]
@@ -262,7 +262,7 @@ duration = "10s"
 }
 
 #[tokio::test(start_paused = true)]
-async fn checks_and_saves_leave_refusals_alone() {
+async fn checks_and_saves_leave_rejections_alone() {
     let text = r#"
 [[journey]]
 name = "polite"

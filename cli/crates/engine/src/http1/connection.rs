@@ -66,7 +66,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// Lets no further write succeed; what is read stays as it is.
     #[cfg(test)]
-    pub(super) async fn refuse_writes(&mut self) {
+    pub(super) async fn reject_writes(&mut self) {
         poll_fn(|cx| Pin::new(&mut self.stream).poll_shutdown(cx)).await.unwrap();
     }
 

@@ -18,7 +18,7 @@ use crate::{
     exchange::{Exchange, NoAnswer, Transport},
 };
 use saasbench_model::units::Nanos;
-use saasbench_record::sample::{Obstacle, Silence};
+use saasbench_record::sample::{NoResponseReason, NotSentReason};
 
 /// Sends requests by HTTP/1.1.
 #[derive(Debug)]
@@ -54,9 +54,9 @@ impl<R: Resolve> Http1<R> {
         let dialled = deadline.limit(at, dialling).await;
         match dialled {
             Some(stream) => {
-                stream.map(Connection::new).map_err(|error| NoAnswer::NotSent(Obstacle::from(error)))
+                stream.map(Connection::new).map_err(|error| NoAnswer::NotSent(NotSentReason::from(error)))
             }
-            None => Err(NoAnswer::NotSent(Obstacle::ConnectTimeout)),
+            None => Err(NoAnswer::NotSent(NotSentReason::ConnectTimeout)),
         }
     }
 }
@@ -72,9 +72,9 @@ impl Line {
     }
 
     /// Lets no write to the replica succeed on the connection that lies idle, which shows nothing of it.
-    pub(super) async fn refuse_writes(&mut self, replica: usize) {
+    pub(super) async fn reject_writes(&mut self, replica: usize) {
         if let Some(connection) = &mut self.idle[replica] {
-            connection.refuse_writes().await;
+            connection.reject_writes().await;
         }
     }
 }
@@ -116,10 +116,10 @@ impl<R: Resolve> Transport for Http1<R> {
                     is_new = true;
                     continue;
                 }
-                Some(Err(Failure::Unsent)) => Err(NoAnswer::NotSent(Obstacle::ConnectFailed)),
-                Some(Err(Failure::Lost)) => Err(NoAnswer::Unknown(Silence::ConnectionLost)),
-                Some(Err(Failure::Malformed(_))) => Err(NoAnswer::Unknown(Silence::Malformed)),
-                None => Err(NoAnswer::Unknown(Silence::Timeout)),
+                Some(Err(Failure::Unsent)) => Err(NoAnswer::NotSent(NotSentReason::ConnectFailed)),
+                Some(Err(Failure::Lost)) => Err(NoAnswer::Unknown(NoResponseReason::ConnectionLost)),
+                Some(Err(Failure::Malformed(_))) => Err(NoAnswer::Unknown(NoResponseReason::Malformed)),
+                None => Err(NoAnswer::Unknown(NoResponseReason::Timeout)),
             };
         }
     }

@@ -30,7 +30,7 @@ use super::{
 };
 use crate::clock::RunClock;
 use saasbench_model::units::Nanos;
-use saasbench_record::sample::{Obstacle, Silence};
+use saasbench_record::sample::{NoResponseReason, NotSentReason};
 
 /// Sends requests by HTTP/2.
 #[derive(Debug)]
@@ -71,7 +71,7 @@ enum Failure {
     /// Not a byte has left.
     Unsent,
     /// The server said that it had not looked at it.
-    Refused,
+    Rejected,
     /// The stream or the connection broke.
     Lost,
     /// What came was no answer.
@@ -79,12 +79,12 @@ enum Failure {
 }
 
 impl Failure {
-    /// What a failure means before the answer has begun. RFC 9113, 8.7: a refused stream, and one with a number above that of a
+    /// What a failure means before the answer has begun. RFC 9113, 8.7: a rejected stream, and one with a number above that of a
     /// GOAWAY, were not processed in any way; `h2` calls only the latter away-going by the other side.
     fn of(error: &h2::Error) -> Self {
-        let refused = error.is_reset() && error.reason() == Some(h2::Reason::REFUSED_STREAM);
-        if error.is_remote() && (refused || error.is_go_away()) {
-            Self::Refused
+        let rejected = error.is_reset() && error.reason() == Some(h2::Reason::REFUSED_STREAM);
+        if error.is_remote() && (rejected || error.is_go_away()) {
+            Self::Rejected
         } else if error.is_library() {
             Self::Malformed
         } else {
@@ -95,7 +95,7 @@ impl Failure {
     /// What it means once the answer has begun: then the server has looked at it, whatever it says.
     fn after_head(error: &h2::Error) -> Self {
         match Self::of(error) {
-            Self::Refused => Self::Lost,
+            Self::Rejected => Self::Lost,
             other => other,
         }
     }
@@ -109,8 +109,8 @@ impl<R: Resolve> Http2<R> {
     }
 
     /// The connection to a replica; a new one where there is none that can be used.
-    async fn connection(&self, replica: usize) -> Result<Rc<Connection>, Obstacle> {
-        let shared = self.replicas.get(replica).ok_or(Obstacle::Unbuildable)?;
+    async fn connection(&self, replica: usize) -> Result<Rc<Connection>, NotSentReason> {
+        let shared = self.replicas.get(replica).ok_or(NotSentReason::RenderFailed)?;
         if let Some(connection) = shared.usable() {
             return Ok(connection);
         }
@@ -121,14 +121,14 @@ impl<R: Resolve> Http2<R> {
         }
         let stream = self.dialer.dial(replica).await?;
         let opening = timeout(self.dialer.endpoints().connect_timeout(), Connection::open(stream)).await;
-        let opened = opening.map_err(|_| Obstacle::ConnectTimeout)?;
-        let connection = opened.map_err(|_| Obstacle::ConnectFailed)?;
+        let opened = opening.map_err(|_| NotSentReason::ConnectTimeout)?;
+        let connection = opened.map_err(|_| NotSentReason::ConnectFailed)?;
         shared.current.replace(Some(Rc::clone(&connection)));
         Ok(connection)
     }
 
     /// Room for a stream on a connection to a replica.
-    async fn slot(&self, replica: usize) -> Result<Slot, Obstacle> {
+    async fn slot(&self, replica: usize) -> Result<Slot, NotSentReason> {
         loop {
             // A connection may come to its end while a stream of it is waited for.
             if let Some(slot) = self.connection(replica).await?.slot().await {
@@ -171,13 +171,14 @@ impl<R: Resolve> Transport for Http2<R> {
         let replica = exchange.request.replica;
         let scheme = match self.dialer.endpoints().replicas().get(replica) {
             Some(endpoint) => endpoint.target().scheme(),
-            None => return Err(NoAnswer::NotSent(Obstacle::Unbuildable)),
+            None => return Err(NoAnswer::NotSent(NotSentReason::RenderFailed)),
         };
-        let head = request(&exchange.request, scheme).ok_or(NoAnswer::NotSent(Obstacle::Unbuildable))?;
+        let head =
+            request(&exchange.request, scheme).ok_or(NoAnswer::NotSent(NotSentReason::RenderFailed))?;
         let mut again = true;
         loop {
             let slot = timeout_at(at, self.slot(replica)).await;
-            let slot = slot.unwrap_or(Err(Obstacle::ConnectTimeout)).map_err(NoAnswer::NotSent)?;
+            let slot = slot.unwrap_or(Err(NotSentReason::ConnectTimeout)).map_err(NoAnswer::NotSent)?;
             let outcome = timeout_at(at, self.exchange(&slot, head.clone(), exchange)).await;
             return match outcome {
                 Ok(Ok(())) => Ok(()),
@@ -186,11 +187,11 @@ impl<R: Resolve> Transport for Http2<R> {
                     again = false;
                     continue;
                 }
-                Ok(Err(Failure::Unsent)) => Err(NoAnswer::NotSent(Obstacle::ConnectFailed)),
-                Ok(Err(Failure::Refused)) => Err(NoAnswer::NotSent(Obstacle::StreamRefused)),
-                Ok(Err(Failure::Lost)) => Err(NoAnswer::Unknown(Silence::ConnectionLost)),
-                Ok(Err(Failure::Malformed)) => Err(NoAnswer::Unknown(Silence::Malformed)),
-                Err(_) => Err(NoAnswer::Unknown(Silence::Timeout)),
+                Ok(Err(Failure::Unsent)) => Err(NoAnswer::NotSent(NotSentReason::ConnectFailed)),
+                Ok(Err(Failure::Rejected)) => Err(NoAnswer::NotSent(NotSentReason::StreamRejected)),
+                Ok(Err(Failure::Lost)) => Err(NoAnswer::Unknown(NoResponseReason::ConnectionLost)),
+                Ok(Err(Failure::Malformed)) => Err(NoAnswer::Unknown(NoResponseReason::Malformed)),
+                Err(_) => Err(NoAnswer::Unknown(NoResponseReason::Timeout)),
             };
         }
     }

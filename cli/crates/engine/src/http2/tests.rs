@@ -130,7 +130,7 @@ async fn what_cannot_be_sent_is_not_sent() {
     let client = client(&listener).await;
     let mut unbuildable = exchange("GET /a b HTTP/1.1", "");
     let outcome = client.send(&mut (), &mut unbuildable).await;
-    assert_eq!(outcome, Err(NoAnswer::NotSent(Obstacle::Unbuildable)));
+    assert_eq!(outcome, Err(NoAnswer::NotSent(NotSentReason::RenderFailed)));
 }
 
 #[tokio::test(flavor = "local")]
@@ -155,7 +155,7 @@ async fn long_bodies_are_read_to_their_end_and_kept_as_far_as_wanted() {
     }
 }
 
-/// 300 users at once on one connection that allows 10: none is refused, and never are more than 10 with the server.
+/// 300 users at once on one connection that allows 10: none is rejected, and never are more than 10 with the server.
 #[tokio::test(flavor = "local")]
 async fn users_share_a_connection_and_wait_for_its_streams() {
     let (listener, _) = listen("127.0.0.1").await;
@@ -263,12 +263,12 @@ async fn react(mut stream: TcpStream, reaction: &[u8], hangs_up: bool) {
 #[tokio::test(flavor = "local")]
 async fn what_was_not_looked_at_was_not_sent_and_the_rest_is_unknown() {
     let reset = |reason: Reason| frame::of(frame::RST_STREAM, 0, 1, &u32::from(reason).to_be_bytes());
-    let refused = NoAnswer::NotSent(Obstacle::StreamRefused);
-    let lost = NoAnswer::Unknown(Silence::ConnectionLost);
-    let malformed = NoAnswer::Unknown(Silence::Malformed);
+    let rejected = NoAnswer::NotSent(NotSentReason::StreamRejected);
+    let lost = NoAnswer::Unknown(NoResponseReason::ConnectionLost);
+    let malformed = NoAnswer::Unknown(NoResponseReason::Malformed);
     let table = [
-        ("REFUSED_STREAM", reset(Reason::REFUSED_STREAM), false, refused),
-        ("GOAWAY before it", frame::goaway(0), false, refused),
+        ("REFUSED_STREAM", reset(Reason::REFUSED_STREAM), false, rejected),
+        ("GOAWAY before it", frame::goaway(0), false, rejected),
         ("GOAWAY with it, then the end", frame::goaway(1), true, lost),
         ("another reset", reset(Reason::INTERNAL_ERROR), false, lost),
         ("the end", Vec::new(), true, lost),
@@ -308,7 +308,7 @@ async fn a_server_of_another_protocol_is_no_connection() {
         stream.write_all(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n").await.unwrap();
         let _ = stream.read_to_end(&mut Vec::new()).await;
     });
-    assert_eq!(get(&client).await.map(|_| ()), Err(NoAnswer::NotSent(Obstacle::ConnectFailed)));
+    assert_eq!(get(&client).await.map(|_| ()), Err(NoAnswer::NotSent(NotSentReason::ConnectFailed)));
 }
 
 /// The first request takes the only stream, and gets no answer: it is unknown; the second never leaves.
@@ -329,6 +329,6 @@ async fn the_timeout_tells_what_was_sent_from_what_waited() {
     let _kept = arrived.recv().await.unwrap();
     tokio::time::pause();
     let [first, second] = both;
-    assert_eq!(first.await.unwrap(), NoAnswer::Unknown(Silence::Timeout));
-    assert_eq!(second.await.unwrap(), NoAnswer::NotSent(Obstacle::ConnectTimeout));
+    assert_eq!(first.await.unwrap(), NoAnswer::Unknown(NoResponseReason::Timeout));
+    assert_eq!(second.await.unwrap(), NoAnswer::NotSent(NotSentReason::ConnectTimeout));
 }

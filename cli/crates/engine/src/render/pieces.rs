@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
-use super::Unbuildable;
+use super::RenderFailed;
 use saasbench_model::scenario::template::{Escape, Variable};
 
 /// A piece of a message.
@@ -81,7 +81,7 @@ fn percent(byte: u8, out: &mut Vec<u8>) {
 }
 
 /// Writes a value so that it means itself where it stands.
-pub(super) fn put(place: Place, value: &str, out: &mut Vec<u8>) -> Result<(), Unbuildable> {
+pub(super) fn put(place: Place, value: &str, out: &mut Vec<u8>) -> Result<(), RenderFailed> {
     match place {
         Place::Body(Escape::Json) => {
             let is_plain = |byte: &u8| *byte >= b' ' && !b"\"\\".contains(byte);
@@ -105,7 +105,7 @@ pub(super) fn put(place: Place, value: &str, out: &mut Vec<u8>) -> Result<(), Un
         // A line break would end the field, and begin another one of the value's choice.
         Place::Field => {
             if value.bytes().any(|byte| (byte < b' ' && byte != b'\t') || byte == 0x7f) {
-                return Err(Unbuildable);
+                return Err(RenderFailed);
             }
             out.extend_from_slice(value.as_bytes());
         }

@@ -26,7 +26,7 @@ use super::{
     usage::{self, SchedStat},
 };
 use crate::clock::RunClock;
-use crate::self_monitor::stall_log::Stalled;
+use crate::self_monitor::stall_log::StallLog;
 use saasbench_model::units::Nanos;
 use saasbench_record::{
     self_monitor::{DIRECTORY, STALLS, USAGE},
@@ -45,7 +45,7 @@ const MOMENT: Nanos = Nanos::from_millis(1);
 #[derive(Debug)]
 pub struct Meter {
     stop: Arc<AtomicBool>,
-    stalled: Arc<Stalled>,
+    stalled: Arc<StallLog>,
     thread: JoinHandle<io::Result<()>>,
 }
 
@@ -61,7 +61,7 @@ impl Meter {
         let (stalls, usage) = (open(STALLS)?, open(USAGE)?);
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
-        let stalled = Arc::new(Stalled::default());
+        let stalled = Arc::new(StallLog::default());
         let counted = Arc::clone(&stalled);
         let thread = std::thread::Builder::new()
             .name("hiccup".to_owned())
@@ -70,7 +70,7 @@ impl Meter {
     }
 
     /// All that it found so far.
-    pub fn stalled(&self) -> Arc<Stalled> {
+    pub fn stalled(&self) -> Arc<StallLog> {
         Arc::clone(&self.stalled)
     }
 
@@ -89,14 +89,14 @@ fn watch(
     clock: RunClock,
     stop: &AtomicBool,
     in_flight: &InFlight,
-    stalled: &Stalled,
+    stalled: &StallLog,
     mut stalls: File,
     mut usage: File,
 ) -> io::Result<()> {
     let account = File::open("/proc/thread-self/schedstat").ok();
     let account = || account.as_ref().and_then(read_account);
     let zero = monotonic() - clock.now();
-    let mut pulse = Pulse { at: clock.now(), account: account() };
+    let mut pulse = LastTick { at: clock.now(), account: account() };
     let mut next_usage = pulse.at;
     while !stop.load(Ordering::Relaxed) {
         if pulse.at >= next_usage {
@@ -132,12 +132,12 @@ fn look(clock: RunClock, in_flight: &InFlight) -> io::Result<Usage> {
 
 /// What the meter knew when it last ran.
 #[derive(Debug)]
-struct Pulse {
+struct LastTick {
     at: Nanos,
     account: Option<SchedStat>,
 }
 
-impl Pulse {
+impl LastTick {
     /// It runs again: whether that took too long. The scheduler's account is that at waking; where it did, it is read anew.
     fn beat(
         &mut self,
@@ -200,7 +200,7 @@ fn timespec(at: Nanos) -> Timespec {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use saasbench_record::{self_monitor::Watched, usage::ThreadTime};
+    use saasbench_record::{self_monitor::SelfMonitorRecord, usage::ThreadTime};
 
     fn account(waited_ms: i64, turns: u64) -> Option<SchedStat> {
         let time = ThreadTime { cpu_ns: Nanos::ZERO, waited_ns: Nanos::from_millis(waited_ms) };
@@ -222,7 +222,7 @@ mod tests {
             (20, true, None, Some(Cause::Unknown)),
         ];
         for (gap, slept, after, cause) in table {
-            let mut pulse = Pulse { at: Nanos::from_millis(100), account: account(0, 0) };
+            let mut pulse = LastTick { at: Nanos::from_millis(100), account: account(0, 0) };
             let now = Nanos::from_millis(100 + gap);
             let stall = cause.map(|cause| Stall { from_ns: Nanos::from_millis(100), to_ns: now, cause });
             assert_eq!(
@@ -239,10 +239,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let clock = RunClock::start();
         let meter = Meter::start(dir.path(), clock, Arc::default()).unwrap();
-        while Watched::read(dir.path()).unwrap().usage.is_empty() {}
+        while SelfMonitorRecord::read(dir.path()).unwrap().usage.is_empty() {}
         meter.finish().unwrap();
         let end = clock.now();
-        let Watched { stalls, usage } = Watched::read(dir.path()).unwrap();
+        let SelfMonitorRecord { stalls, usage } = SelfMonitorRecord::read(dir.path()).unwrap();
         assert!(usage.len() >= 2, "{usage:?}");
         assert!(usage.iter().all(|line| line.threads.contains_key("hiccup")), "{usage:?}");
         assert!(usage.is_sorted_by_key(|line| (line.at_ns, line.cpu_ns)), "{usage:?}");

@@ -10,14 +10,14 @@ use saasbench_record::stall::Stall;
 
 /// All stalls so far: the meter counts, anybody may read.
 #[derive(Debug, Default)]
-pub struct Stalled {
+pub struct StallLog {
     count: AtomicU64,
     ns: AtomicI64,
     all: Mutex<Vec<Stall>>,
     until: AtomicI64,
 }
 
-impl Stalled {
+impl StallLog {
     /// One more.
     pub fn add(&self, stall: &Stall) {
         self.count.fetch_add(1, Ordering::Relaxed);

@@ -10,7 +10,7 @@ use serde::Serialize;
 pub enum Severity {
     /// Against custom: it can be read, and will confuse people or tools.
     Warning,
-    /// Prometheus or promtool refuses it, or reads something else than was meant.
+    /// Prometheus or promtool rejects it, or reads something else than was meant.
     Error,
 }
 
@@ -115,7 +115,7 @@ impl Rule {
             Self::DuplicateSeries => {
                 "give each series one line: Prometheus keeps one of them, and does not say which"
             }
-            Self::DuplicateMetadata => "leave one of them; promtool refuses the second",
+            Self::DuplicateMetadata => "leave one of them; promtool rejects the second",
             Self::LateMetadata => "write it before the metric's first sample",
             Self::InterruptedGroup => "write all lines of a metric one after another",
             Self::HelpEscape => {

@@ -5,7 +5,7 @@
 
 use std::collections::HashSet;
 
-use super::{Circumstances, Decision, Request, World};
+use super::{Decision, HistoryContext, Request, World};
 use saasbench_model::{
     scenario::{Anchor, Estimate},
     units::Quota,
@@ -33,24 +33,24 @@ pub(in super::super) fn counter_explains(
     quota: Quota,
     anchor: Anchor,
     estimate: Option<Estimate>,
-    circumstances: &Circumstances,
+    context: &HistoryContext,
 ) -> bool {
-    let (offset, tick) = (circumstances.tolerance.offset.0, circumstances.resolution.0);
+    let (offset, tick) = (context.tolerance.offset.0, context.resolution.0);
     let phases = if anchor == Anchor::Epoch { -offset..=offset + tick } else { 0..=0 };
     phases.into_iter().any(|phase| {
-        let world = World::new(requests, quota, circumstances);
+        let world = World::new(requests, quota, context);
         let counter = Counter {
             world,
             window: quota.window.0,
             anchor,
             estimate,
-            unix_zero: circumstances.unix_zero.0,
+            unix_zero: context.unix_zero.0,
             tick,
             phase,
         };
         let mut tried = HashSet::new();
-        let is_empty = circumstances.fresh && circumstances.exclusive;
-        let starts = counter.starts(circumstances.since.0, is_empty);
+        let is_empty = context.fresh && context.exclusive;
+        let starts = counter.starts(context.since.0, is_empty);
         starts.into_iter().any(|(shown, key)| counter.explains(i64::MIN, 0, shown, key, &mut tried))
     })
 }
@@ -125,7 +125,7 @@ impl Counter<'_> {
         {
             let answers: &[bool] = match request.decision {
                 Decision::Admitted => &[true],
-                Decision::Refused => &[false],
+                Decision::Rejected => &[false],
                 Decision::Unknown => &[true, false],
             };
             for at in now.max(request.sent.0)..=request.done.0.min(deadline) {

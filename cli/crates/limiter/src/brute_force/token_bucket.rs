@@ -3,33 +3,27 @@
 //!
 //! A nanosecond counts `limit`, so that the time for one token, `window`, is a whole number, too.
 
-use crate::{Circumstances, Decision, Request};
+use crate::{Decision, HistoryContext, Request};
 use saasbench_model::units::Quota;
 
 /// Whether some honest bucket has this history: each decision may read any instant from its own to `slack` later, though
-/// not before an earlier reading if all clocks agree. That others took tokens is granted to every refusal that can lie where there is company.
+/// not before an earlier reading if all clocks agree. That others took tokens is granted to every rejection that can lie where there is company.
 pub(in super::super) fn explains(
     requests: &[Request],
     quota: Quota,
     size: u64,
     slack: i64,
-    circumstances: &Circumstances,
+    context: &HistoryContext,
 ) -> bool {
     let scale = quota.limit as i64;
-    let world = World {
-        requests,
-        scale,
-        token: quota.window.0,
-        size: size as i64,
-        slack: slack * scale,
-        circumstances,
-    };
+    let world =
+        World { requests, scale, token: quota.window.0, size: size as i64, slack: slack * scale, context };
     let mut run = Run::default();
     let zero = run.instants.add();
     run.last = zero;
-    if !(circumstances.fresh && circumstances.exclusive) {
+    if !(context.fresh && context.exclusive) {
         let start = run.instants.add();
-        let latest = circumstances.since.0 * scale + world.slack + world.size * world.token;
+        let latest = context.since.0 * scale + world.slack + world.size * world.token;
         run.instants.at_most(start, zero, latest);
         run.takings.push((start, 0));
     }
@@ -42,7 +36,7 @@ struct World<'a> {
     token: i64,
     size: i64,
     slack: i64,
-    circumstances: &'a Circumstances,
+    context: &'a HistoryContext,
 }
 
 /// What has happened so far.
@@ -84,8 +78,7 @@ impl World<'_> {
         ranks()
             .filter(|rank| self.requests[*rank].sent.0 <= deadline && !later(*rank))
             .any(|rank| self.decide(run, rank))
-            || !run.lost
-                && self.circumstances.memory_losses.iter().any(|loss| self.lose(run, (loss.0.0, loss.1.0)))
+            || !run.lost && self.context.memory_losses.iter().any(|loss| self.lose(run, (loss.0.0, loss.1.0)))
     }
 
     /// An event not before the last one.
@@ -115,14 +108,14 @@ impl World<'_> {
             read = next.instants.add();
             next.instants.at_least(read, at, 0);
             next.instants.at_most(read, at, self.slack);
-            let one_clock = self.circumstances.tolerance.offset.0 == 0;
+            let one_clock = self.context.tolerance.offset.0 == 0;
             if one_clock && !next.instants.at_least(read, run.read, 0) {
                 return false;
             }
         }
         next.read = read;
-        if request.decision == Decision::Refused {
-            self.refuse(&next, at, read)
+        if request.decision == Decision::Rejected {
+            self.reject(&next, at, read)
         } else {
             self.admit(next, read)
         }
@@ -136,17 +129,14 @@ impl World<'_> {
             && self.explains(&next)
     }
 
-    fn refuse(&self, run: &Run, at: usize, read: usize) -> bool {
+    fn reject(&self, run: &Run, at: usize, read: usize) -> bool {
         let by_ours = run.takings.iter().any(|(since, taken)| {
             let mut next = run.clone();
             next.instants.less(read, *since, (taken + 1 - self.size) * self.token) && self.explains(&next)
         });
         by_ours || {
-            let company_from = if self.circumstances.exclusive {
-                self.circumstances.complete_until.0
-            } else {
-                self.circumstances.since.0
-            };
+            let company_from =
+                if self.context.exclusive { self.context.complete_until.0 } else { self.context.since.0 };
             let mut next = run.clone();
             let since = next.instants.add();
             next.takings.push((since, 0));

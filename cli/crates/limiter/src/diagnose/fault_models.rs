@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Key;
-use crate::{Circumstances, Decision, Promise, Request, Tolerance, simulate::Random};
+use crate::{Decision, HistoryContext, Promise, Request, Tolerance, simulate::Random};
 use saasbench_model::{
     scenario::{Algorithm, Anchor, Estimate},
     units::{Nanos, Quota},
@@ -27,12 +27,12 @@ pub(super) enum Mistake {
     /// Of the first tenant.
     NoExpiry,
     /// Every so manieth that would be admitted.
-    FalseRefusals(u64),
+    FalseRejections(u64),
     /// From, to.
     FailsOpen(i64, i64),
     /// So long after the check comes the count.
     Race(i64),
-    CountsRefusals,
+    CountsRejections,
     /// So far is the second replica's clock ahead.
     Skew(i64),
     /// Answers are thrown.
@@ -155,7 +155,7 @@ pub(super) struct Traffic {
 pub(super) struct Run {
     pub(super) histories: Vec<Vec<Request>>,
     pub(super) promises: Vec<Promise>,
-    pub(super) circumstances: Circumstances,
+    pub(super) context: HistoryContext,
 }
 
 impl Run {
@@ -208,7 +208,7 @@ pub(super) fn simulate(mistake: Mistake, promises: &[Promise], traffic: Traffic,
                 id: number as u64 * 2 + tenant as u64,
                 sent: Nanos(sent),
                 done: Nanos(done),
-                decision: Decision::Refused,
+                decision: Decision::Rejected,
                 replica,
             };
             events.push((decided, false, tenant, history.len()));
@@ -232,7 +232,7 @@ pub(super) fn simulate(mistake: Mistake, promises: &[Promise], traffic: Traffic,
             }
         }
     }
-    let circumstances = Circumstances {
+    let context = HistoryContext {
         exclusive: true,
         fresh: true,
         since: Nanos::ZERO,
@@ -243,7 +243,7 @@ pub(super) fn simulate(mistake: Mistake, promises: &[Promise], traffic: Traffic,
         unix_zero: Nanos(zero),
         other_limits: false,
     };
-    Run { histories, promises: promises.to_vec(), circumstances }
+    Run { histories, promises: promises.to_vec(), context }
 }
 
 fn exponential(mean: f64, random: &mut Random) -> i64 {
@@ -288,14 +288,14 @@ impl Limiter {
             _ => now,
         };
         let mut admitted = count.has_room(now);
-        if admitted && let Mistake::FalseRefusals(every) = mistake {
+        if admitted && let Mistake::FalseRejections(every) = mistake {
             self.would_admit += 1;
             admitted = !self.would_admit.is_multiple_of(every);
         }
         let count = self.count(tenant, replica);
         match mistake {
             Mistake::Race(_) => {}
-            Mistake::CountsRefusals => count.take(now),
+            Mistake::CountsRejections => count.take(now),
             Mistake::NoExpiry if tenant == 0 && admitted => count.log.push(now),
             Mistake::NoExpiry if tenant == 0 => {}
             _ if admitted => count.take(now),

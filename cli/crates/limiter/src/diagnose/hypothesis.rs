@@ -8,22 +8,22 @@ use saasbench_model::{scenario::Algorithm, units::Nanos};
 #[derive(Debug, Clone, PartialEq)]
 pub struct Diagnosis {
     /// The simplest one.
-    pub suspect: Suspect,
+    pub suspect: Hypothesis,
     /// Others that explain all of it as well, the simpler ones first.
-    pub others: Vec<Suspect>,
+    pub others: Vec<Hypothesis>,
     /// What is explained by what, in one sentence.
     pub sentence: String,
 }
 
 /// A mistake that a limiter can have.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Suspect {
+pub enum Hypothesis {
     /// Each replica keeps the promise by itself.
     PerReplica {
         /// Those that answered.
         replicas: Vec<String>,
     },
-    /// Nothing was refused where the promise was broken.
+    /// Nothing was rejected where the promise was broken.
     NotEnforced {
         /// The tenants whose promise was broken.
         tenants: Vec<String>,
@@ -56,24 +56,24 @@ pub enum Suspect {
         /// Whose quota.
         tenants: Vec<String>,
     },
-    /// Now and then a request is refused without cause.
-    SporadicRefusals {
-        /// Refusals without cause.
-        refused: u64,
+    /// Now and then a request is rejected without cause.
+    SporadicRejections {
+        /// Rejections without cause.
+        rejected: u64,
         /// Requests that had to be admitted, those included.
         of: u64,
     },
     /// For a time everything was admitted.
     FailsOpen {
-        /// The last refusal before.
+        /// The last rejection before.
         from: Nanos,
-        /// The first refusal after.
+        /// The first rejection after.
         to: Nanos,
     },
     /// Requests are counted some time after they were checked.
     Race,
-    /// What is refused is counted, too.
-    CountsRefusals,
+    /// What is rejected is counted, too.
+    CountsRejections,
     /// The clocks of the replicas that decide are apart.
     SkewedClocks {
         /// How far: from, to.
@@ -81,7 +81,7 @@ pub enum Suspect {
     },
 }
 
-impl Suspect {
+impl Hypothesis {
     /// Its name in the JSON report.
     pub fn name(&self) -> &'static str {
         match self {
@@ -92,10 +92,10 @@ impl Suspect {
             Self::OtherAlgorithm(_) => "other-algorithm",
             Self::SharedKey { .. } => "shared-key",
             Self::NoExpiry { .. } => "no-expiry",
-            Self::SporadicRefusals { .. } => "sporadic-refusals",
+            Self::SporadicRejections { .. } => "sporadic-rejections",
             Self::FailsOpen { .. } => "fails-open",
             Self::Race => "race",
-            Self::CountsRefusals => "counts-refusals",
+            Self::CountsRejections => "counts-rejections",
             Self::SkewedClocks { .. } => "skewed-clocks",
         }
     }
@@ -112,23 +112,23 @@ impl Suspect {
                 json!({ "window_ns": window, "from_ns": from, "to_ns": to })
             }
             Self::OtherAlgorithm(algorithm) => json!({ "algorithm": algorithm.to_string() }),
-            Self::SporadicRefusals { refused, of } => json!({ "refused": refused, "of": of }),
+            Self::SporadicRejections { rejected, of } => json!({ "rejected": rejected, "of": of }),
             Self::FailsOpen { from, to } => json!({ "from_ns": from, "to_ns": to }),
-            Self::Race | Self::CountsRefusals => json!({}),
+            Self::Race | Self::CountsRejections => json!({}),
             Self::SkewedClocks { range: (from, to) } => json!({ "from_ns": from, "to_ns": to }),
         }
     }
 }
 
 /// The second half of a sentence: "all of it is explained by …".
-impl std::fmt::Display for Suspect {
+impl std::fmt::Display for Hypothesis {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::PerReplica { replicas } => {
                 write!(f, "a limit kept by each replica on its own ({})", list(replicas))
             }
             Self::NotEnforced { tenants } => {
-                write!(f, "no limit at all: nothing of {} was refused", list(tenants))
+                write!(f, "no limit at all: nothing of {} was rejected", list(tenants))
             }
             Self::OffByOne { by, tenants } => {
                 let how = if *by > 0 { "higher" } else { "lower" };
@@ -146,14 +146,14 @@ impl std::fmt::Display for Suspect {
             Self::NoExpiry { tenants } => {
                 write!(f, "a count that never expires: {} got nothing back once used up", list(tenants))
             }
-            Self::SporadicRefusals { refused, of } => write!(
+            Self::SporadicRejections { rejected, of } => write!(
                 f,
-                "sporadic refusals without cause: {refused} of {of} that had to be admitted, 1 in about {}",
-                (*of as f64 / (*refused).max(1) as f64).round()
+                "sporadic rejections without cause: {rejected} of {of} that had to be admitted, 1 in about {}",
+                (*of as f64 / (*rejected).max(1) as f64).round()
             ),
             Self::FailsOpen { from, to } => write!(
                 f,
-                "a limiter that failed open: between the refusals at {:.3} s and {:.3} s everything was admitted, \
+                "a limiter that failed open: between the rejections at {:.3} s and {:.3} s everything was admitted, \
                  without being counted",
                 from.as_secs_f64(),
                 to.as_secs_f64()
@@ -162,7 +162,7 @@ impl std::fmt::Display for Suspect {
                 "a race between check and count: each admission was right by what had been answered when it was sent, only \
                  together they were too many",
             ),
-            Self::CountsRefusals => f.write_str("refused requests that use up the quota, too"),
+            Self::CountsRejections => f.write_str("rejected requests that use up the quota, too"),
             Self::SkewedClocks { range: (from, to) } if to.0 > from.0 * 2 => {
                 write!(f, "replicas that decide by clocks of their own, at least {from} apart")
             }
@@ -176,10 +176,10 @@ impl std::fmt::Display for Suspect {
 
 impl Diagnosis {
     /// Of all that explains it, the simplest first; `None` if nothing does.
-    pub(super) fn of(suspects: Vec<Suspect>) -> Option<Self> {
+    pub(super) fn of(suspects: Vec<Hypothesis>) -> Option<Self> {
         let mut suspects = suspects.into_iter();
         let suspect = suspects.next()?;
-        let others: Vec<Suspect> = suspects.collect();
+        let others: Vec<Hypothesis> = suspects.collect();
         let mut sentence = format!("all of it is explained by {suspect}");
         for other in &others {
             sentence.push_str(&format!("; as well by {other}"));

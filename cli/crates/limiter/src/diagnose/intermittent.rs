@@ -2,50 +2,50 @@
 
 use std::collections::BTreeSet;
 
-use super::{Case, Key, Suspect, replay};
-use crate::{Circumstances, Decision, Promise, Request, Violation, judge};
+use super::{Case, Hypothesis, Key, replay};
+use crate::{Decision, HistoryContext, Promise, Request, Violation, judge};
 use saasbench_model::units::Nanos;
 
 /// Sporadic is at most one in so many.
 const SPORADIC: u64 = 10;
 /// So many can show a pattern.
 const SEVERAL: usize = 3;
-/// Of the longest spans without a refusal so many are tried.
+/// Of the longest spans without a rejection so many are tried.
 const SPANS: usize = 3;
 
-/// Without the refusals that are wrong nothing is broken, and they are few.
-pub(super) fn sporadic_refusals(case: &Case<'_>) -> Option<Suspect> {
-    let (mut refused, mut of) = (Vec::new(), 0);
+/// Without the rejections that are wrong nothing is broken, and they are few.
+pub(super) fn sporadic_rejections(case: &Case<'_>) -> Option<Hypothesis> {
+    let (mut rejected, mut of) = (Vec::new(), 0);
     for (key, judgement) in case.keys.iter().zip(&case.judgements) {
         let most = usize::try_from(judgement.admitted / (SPORADIC - 1)).unwrap_or(usize::MAX);
         if !judgement.violations.is_empty() {
-            let wrong = causeless_refusals(case, key, most)?;
-            refused.extend(key.requests.iter().filter(|request| wrong.contains(&request.id)));
+            let wrong = causeless_rejections(case, key, most)?;
+            rejected.extend(key.requests.iter().filter(|request| wrong.contains(&request.id)));
         }
         of += judgement.admitted;
     }
-    // A replica whose clock is behind refuses without cause, too, and only that one.
-    let one_replica = refused.iter().all(|request: &&Request| request.replica == refused[0].replica);
-    if refused.len() >= 2 * SEVERAL && one_replica && replay::skewed_clocks(case).is_some() {
+    // A replica whose clock is behind rejects without cause, too, and only that one.
+    let one_replica = rejected.iter().all(|request: &&Request| request.replica == rejected[0].replica);
+    if rejected.len() >= 2 * SEVERAL && one_replica && replay::skewed_clocks(case).is_some() {
         return None;
     }
-    let refused = refused.len() as u64;
-    Some(Suspect::SporadicRefusals { refused, of: of + refused })
+    let rejected = rejected.len() as u64;
+    Some(Hypothesis::SporadicRejections { rejected, of: of + rejected })
 }
 
-/// The refusals that must go until the rest keeps the promise; `None`: more than `most`, or refusals are not all, or they
+/// The rejections that must go until the rest keeps the promise; `None`: more than `most`, or rejections are not all, or they
 /// come one upon the other, or all at one time.
-fn causeless_refusals(case: &Case<'_>, key: &Key<'_>, most: usize) -> Option<BTreeSet<u64>> {
+fn causeless_rejections(case: &Case<'_>, key: &Key<'_>, most: usize) -> Option<BTreeSet<u64>> {
     // What is wrong by itself goes at once, what is wrong only by the help of the others one after the other.
-    let apart = Circumstances { other_limits: true, ..case.circumstances.clone() };
+    let apart = HistoryContext { other_limits: true, ..case.context.clone() };
     let judgement = judge(key.requests, key.promise, &apart);
     if !judgement.violations.is_empty() {
         return None;
     }
-    let lonely: BTreeSet<u64> = judgement.wrong_refusals.into_iter().collect();
-    // Where windows are searched for, another refusal than the wrong one can get the blame. One that stands alone among
+    let lonely: BTreeSet<u64> = judgement.wrong_rejections.into_iter().collect();
+    // Where windows are searched for, another rejection than the wrong one can get the blame. One that stands alone among
     // admissions is the likelier one.
-    let mut isolated = isolated_refusals(key);
+    let mut isolated = isolated_rejections(key);
     isolated.extend(&lonely);
     let wrong = without(case, key, lonely, most).or_else(|| {
         let wrong = without(case, key, isolated, most.saturating_mul(2))?;
@@ -85,12 +85,12 @@ fn in_order<'a>(key: &Key<'a>, counts: impl Fn(&Request) -> bool) -> Vec<&'a Req
     order
 }
 
-/// The refusals with an admission before and after them.
-fn isolated_refusals(key: &Key<'_>) -> BTreeSet<u64> {
+/// The rejections with an admission before and after them.
+fn isolated_rejections(key: &Key<'_>) -> BTreeSet<u64> {
     let order = in_order(key, |_| true);
     let isolated = order.windows(3).filter(|three| {
         let admitted = |request: &Request| request.decision == Decision::Admitted;
-        admitted(three[0]) && three[1].decision == Decision::Refused && admitted(three[2])
+        admitted(three[0]) && three[1].decision == Decision::Rejected && admitted(three[2])
     });
     isolated.map(|three| three[1].id).collect()
 }
@@ -108,31 +108,31 @@ fn is_sporadic(key: &Key<'_>, wrong: &BTreeSet<u64>) -> bool {
     in_a_row * 2 <= wrong.len() && !(together && wrong.len() > 2 * SEVERAL)
 }
 
-/// The refusal that is proven wrong; or the one that an admission is too many by, the last before it if none is named.
+/// The rejection that is proven wrong; or the one that an admission is too many by, the last before it if none is named.
 fn next_causeless(case: &Case<'_>, rest: &[Request], promise: Promise) -> Option<u64> {
     match first_violation(case, rest, promise)? {
-        Violation::WrongRefusal { request, .. } => Some(request.id),
+        Violation::WrongRejection { request, .. } => Some(request.id),
         Violation::OverAdmission { requests, given, .. } => {
-            let refused = |request: &&Request| request.decision == Decision::Refused;
-            if let Some(refusal) = given.iter().rfind(refused) {
-                return Some(refusal.id);
+            let rejected = |request: &&Request| request.decision == Decision::Rejected;
+            if let Some(rejection) = given.iter().rfind(rejected) {
+                return Some(rejection.id);
             }
             let late = requests.iter().map(|request| request.sent).max()?;
             let before =
-                rest.iter().filter(|request| request.decision == Decision::Refused && request.done < late);
+                rest.iter().filter(|request| request.decision == Decision::Rejected && request.done < late);
             before.max_by_key(|request| (request.done, request.id)).map(|request| request.id)
         }
     }
 }
 
-/// In one span nothing is refused, and what is admitted in it does not count.
-pub(super) fn fails_open(case: &Case<'_>) -> Option<Suspect> {
+/// In one span nothing is rejected, and what is admitted in it does not count.
+pub(super) fn fails_open(case: &Case<'_>) -> Option<Hypothesis> {
     let requests = || case.keys.iter().flat_map(|key| key.requests);
-    let mut refused: Vec<&Request> =
-        requests().filter(|request| request.decision == Decision::Refused).collect();
-    refused.sort_by_key(|request| (request.sent + request.done, request.id));
-    // It began after the last refusal before it, and ended before the first after it.
-    let mut spans: Vec<(usize, Nanos, Nanos)> = refused
+    let mut rejected: Vec<&Request> =
+        requests().filter(|request| request.decision == Decision::Rejected).collect();
+    rejected.sort_by_key(|request| (request.sent + request.done, request.id));
+    // It began after the last rejection before it, and ended before the first after it.
+    let mut spans: Vec<(usize, Nanos, Nanos)> = rejected
         .windows(2)
         .map(|pair| {
             let (from, to) = (pair[0].sent, pair[1].done);
@@ -160,7 +160,7 @@ pub(super) fn fails_open(case: &Case<'_>) -> Option<Suspect> {
             })
     };
     let (_, from, to) = spans.into_iter().take(SPANS).find(|(_, from, to)| explains(*from, *to))?;
-    Some(Suspect::FailsOpen { from, to })
+    Some(Hypothesis::FailsOpen { from, to })
 }
 
 /// Certain admissions in a span.

@@ -1,6 +1,6 @@
 //! The promise kept with another number: another limit, another window, another algorithm.
 
-use super::{Case, Suspect};
+use super::{Case, Hypothesis};
 use crate::{Promise, history::Lifetime};
 use saasbench_model::{
     scenario::{Algorithm, Anchor, Estimate, Refill},
@@ -18,12 +18,12 @@ const FURTHEST: f64 = 64.0;
 
 /// The limit is larger or smaller by the least number that explains all: of all tenants, or of those only whose promise
 /// was broken.
-pub(super) fn off_by_one(case: &Case<'_>) -> Option<Suspect> {
+pub(super) fn off_by_one(case: &Case<'_>) -> Option<Hypothesis> {
     let of_all = off_by(case);
     of_all.or_else(|| case.kept().next().and_then(|_| off_by(&case.of_broken())))
 }
 
-fn off_by(case: &Case<'_>) -> Option<Suspect> {
+fn off_by(case: &Case<'_>) -> Option<Hypothesis> {
     let limits = || case.keys.iter().map(|key| key.promise.quota.limit);
     let (over, wrong) = case.found(|promise| promise);
     for change in [capacity, limit] {
@@ -40,7 +40,7 @@ fn off_by(case: &Case<'_>) -> Option<Suspect> {
         };
         if let Some(by) = by.filter(|by| case.all_explained(|promise| change(promise, *by))) {
             let tenants = case.keys.iter().map(|key| key.tenant.to_owned()).collect();
-            return Some(Suspect::OffByOne { by, tenants });
+            return Some(Hypothesis::OffByOne { by, tenants });
         }
     }
     None
@@ -75,14 +75,14 @@ fn least(most: i64, holds: impl Fn(i64) -> bool) -> Option<i64> {
     Some(at)
 }
 
-/// The window is shorter or longer. The longer it is the fewer admissions it allows, and the more refusals.
-pub(super) fn other_window(case: &Case<'_>) -> Option<Suspect> {
+/// The window is shorter or longer. The longer it is the fewer admissions it allows, and the more rejections.
+pub(super) fn other_window(case: &Case<'_>) -> Option<Hypothesis> {
     let promised = case.keys.first()?.promise.quota.window;
     if case.keys.iter().any(|key| key.promise.quota.window != promised) {
         return None;
     }
     // Of a window that clocks cannot tell from none nothing is ever proven.
-    let slack = Lifetime::of(promised, &case.circumstances).most - promised.0;
+    let slack = Lifetime::of(promised, &case.context).most - promised.0;
     let shortest = (slack.saturating_mul(WIDER) as f64 / promised.0 as f64).max(1.0 / FURTHEST);
     let explains = |ratio: f64| ratio >= shortest && case.all_explained(|promise| scaled(promise, ratio));
     let on_grid = case.keys.iter().any(|key| {
@@ -104,7 +104,7 @@ pub(super) fn other_window(case: &Case<'_>) -> Option<Suspect> {
         return None;
     }
     let range = (length(from), length(to));
-    Some(Suspect::OtherWindow { promised, window: roundest(range), range })
+    Some(Hypothesis::OtherWindow { promised, window: roundest(range), range })
 }
 
 fn scaled(promise: Promise, ratio: f64) -> Promise {
@@ -160,7 +160,7 @@ fn roundest((from, to): (Nanos, Nanos)) -> Nanos {
 }
 
 /// The same quota by the rules of another algorithm, or by the same with other particulars.
-pub(super) fn other_algorithm(case: &Case<'_>) -> Option<Suspect> {
+pub(super) fn other_algorithm(case: &Case<'_>) -> Option<Hypothesis> {
     let refill = Refill::Continuous;
     let mut algorithms = vec![
         Algorithm::FixedWindow,
@@ -180,20 +180,20 @@ pub(super) fn other_algorithm(case: &Case<'_>) -> Option<Suspect> {
             && judged(*algorithm)
             && case.all_explained(|promise| Promise { algorithm: *algorithm, ..promise })
     };
-    algorithms.into_iter().find(explains).map(Suspect::OtherAlgorithm)
+    algorithms.into_iter().find(explains).map(Hypothesis::OtherAlgorithm)
 }
 
-/// Whether there is a judge for it yet: each finds that on an empty store the very first request is not refused.
+/// Whether there is a judge for it yet: each finds that on an empty store the very first request is not rejected.
 pub(super) fn judged(algorithm: Algorithm) -> bool {
-    use crate::{Circumstances, Decision, Request, Tolerance, judge};
-    let refused = Request {
+    use crate::{Decision, HistoryContext, Request, Tolerance, judge};
+    let rejected = Request {
         id: 0,
         sent: Nanos::from_secs(10),
         done: Nanos::from_secs(10),
-        decision: Decision::Refused,
+        decision: Decision::Rejected,
         replica: 0,
     };
-    let alone = Circumstances {
+    let alone = HistoryContext {
         exclusive: true,
         fresh: true,
         since: Nanos::ZERO,
@@ -205,5 +205,5 @@ pub(super) fn judged(algorithm: Algorithm) -> bool {
         other_limits: false,
     };
     let quota = Quota { limit: 1, window: Nanos::from_secs(1) };
-    !judge(&[refused], Promise { quota, algorithm }, &alone).violations.is_empty()
+    !judge(&[rejected], Promise { quota, algorithm }, &alone).violations.is_empty()
 }

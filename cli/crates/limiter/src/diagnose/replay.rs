@@ -1,4 +1,4 @@
-//! Mistakes that no honest limiter of anything else has: refusals that count, and replicas with clocks of their own.
+//! Mistakes that no honest limiter of anything else has: rejections that count, and replicas with clocks of their own.
 //!
 //! The history is replayed: what was answered is what was counted (the replay is led by the answers, not by a limiter), and
 //! each answer is held against the least and the greatest count that its interval and those of the others permit. A single
@@ -10,7 +10,7 @@ mod ledger;
 mod opened;
 
 use self::ledger::Ledger;
-use super::{Case, Key, Suspect, first};
+use super::{Case, Hypothesis, Key, first};
 use crate::{Decision, Promise, Request};
 use saasbench_model::{
     scenario::{Algorithm, Anchor},
@@ -27,8 +27,8 @@ const MOST_DISTANCES: i64 = 1_000;
 struct World {
     /// How far the clock of each replica is ahead; shorter than a window.
     offsets: Vec<i64>,
-    /// Refused requests are counted.
-    refusals_count: bool,
+    /// Rejected requests are counted.
+    rejections_count: bool,
     /// The clock that is furthest ahead is believed by all: what it ends is over, what it forgets is gone. Otherwise each
     /// sees the store's times by its own.
     believed: bool,
@@ -41,13 +41,13 @@ struct World {
 impl World {
     fn of(case: &Case<'_>, window: Nanos) -> Self {
         let replicas = case.answering().last().map_or(0, |last| usize::from(*last) + 1);
-        let slack = crate::history::Lifetime::of(window, &case.circumstances);
+        let slack = crate::history::Lifetime::of(window, &case.context);
         Self {
             offsets: vec![0; replicas],
-            refusals_count: false,
+            rejections_count: false,
             believed: false,
             slack: slack.most.saturating_sub(window.0),
-            zero: case.circumstances.unix_zero.0,
+            zero: case.context.unix_zero.0,
         }
     }
 
@@ -88,8 +88,8 @@ impl World {
             }
             match request.decision {
                 Decision::Admitted => ledger.certain((late + self.slack, i64::MAX), s) < limit,
-                Decision::Refused => {
-                    let own = u64::from(self.refusals_count);
+                Decision::Rejected => {
+                    let own = u64::from(self.rejections_count);
                     ledger.possible((early - self.slack, i64::MAX), r) >= limit.saturating_add(own)
                 }
                 Decision::Unknown => true,
@@ -103,28 +103,28 @@ pub(super) fn explains(case: &Case<'_>, promise: Promise, requests: &[Request]) 
     replayable(case) && World::of(case, promise.quota.window).explains(promise, requests)
 }
 
-/// What is refused is counted, too: entered into the log, added to the counter, paid with a token.
-pub(super) fn counts_refusals(case: &Case<'_>) -> Option<Suspect> {
+/// What is rejected is counted, too: entered into the log, added to the counter, paid with a token.
+pub(super) fn counts_rejections(case: &Case<'_>) -> Option<Hypothesis> {
     let known = replayable(case)
         && !case
             .keys
             .iter()
             .any(|key| matches!(key.promise.algorithm, Algorithm::FixedWindow | Algorithm::AlignedWindow));
     let explained = |key: &Key<'_>| {
-        let world = World { refusals_count: true, ..World::of(case, key.promise.quota.window) };
+        let world = World { rejections_count: true, ..World::of(case, key.promise.quota.window) };
         world.explains(key.promise, key.requests)
     };
-    (known && case.broken().chain(case.kept()).all(explained)).then_some(Suspect::CountsRefusals)
+    (known && case.broken().chain(case.kept()).all(explained)).then_some(Hypothesis::CountsRejections)
 }
 
 /// More is admitted than fits, but each admission is right by what had been answered when it was sent.
-pub(super) fn race(case: &Case<'_>) -> Option<Suspect> {
+pub(super) fn race(case: &Case<'_>) -> Option<Hypothesis> {
     let explained = |key: &Key<'_>| explains(case, key.promise, key.requests);
-    (case.over_admits(|promise| promise) && case.broken().all(explained)).then_some(Suspect::Race)
+    (case.over_admits(|promise| promise) && case.broken().all(explained)).then_some(Hypothesis::Race)
 }
 
 /// One replica's clock is ahead of the others', and the store keeps the times of whoever writes.
-pub(super) fn skewed_clocks(case: &Case<'_>) -> Option<Suspect> {
+pub(super) fn skewed_clocks(case: &Case<'_>) -> Option<Hypothesis> {
     let replicas = case.answering();
     if !replayable(case) || replicas.len() < 2 {
         return None;
@@ -158,12 +158,12 @@ pub(super) fn skewed_clocks(case: &Case<'_>) -> Option<Suspect> {
     }
     // What a narrow range explains may be chance.
     let range = ranges.into_iter().max_by_key(|(from, to)| *to - *from)?;
-    Some(Suspect::SkewedClocks { range })
+    Some(Hypothesis::SkewedClocks { range })
 }
 
 /// Whether the replay can begin with nothing, and nothing is lost.
 fn replayable(case: &Case<'_>) -> bool {
-    case.circumstances.fresh && case.circumstances.memory_losses.is_empty()
+    case.context.fresh && case.context.memory_losses.is_empty()
 }
 
 /// Distances nearer than this explain the same: half of what answers usually take, and what clocks are off by.

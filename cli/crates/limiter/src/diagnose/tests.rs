@@ -1,6 +1,6 @@
 //! Each mistake of each algorithm is named; what is broken in an unusual way is not.
 
-use super::{Diagnosis, Suspect, diagnose, quotas::judged};
+use super::{Diagnosis, Hypothesis, diagnose, quotas::judged};
 use crate::diagnose::fault_models::{MS, Mistake, Run, SECOND, Traffic, simulate};
 use crate::{Promise, Violation, judge, simulate::Random};
 use saasbench_model::{
@@ -31,11 +31,11 @@ fn replicas() -> Vec<String> {
 }
 
 fn is_broken(run: &Run) -> bool {
-    run.keys().iter().any(|key| !judge(key.requests, key.promise, &run.circumstances).violations.is_empty())
+    run.keys().iter().any(|key| !judge(key.requests, key.promise, &run.context).violations.is_empty())
 }
 
 fn diagnosed(run: &Run) -> Option<Diagnosis> {
-    diagnose(&run.keys(), &replicas(), &run.circumstances)
+    diagnose(&run.keys(), &replicas(), &run.context)
 }
 
 /// A mistake by name, drawn for a promise.
@@ -50,13 +50,13 @@ const MISTAKES: [(&str, Draw); 13] = [
     ("other-window, longer", |quota, random| Mistake::Window(quota.window.0 * random.within(24, 40) / 20)),
     ("shared-key", |_, _| Mistake::SharedKey),
     ("no-expiry", |_, _| Mistake::NoExpiry),
-    ("sporadic-refusals", |_, random| Mistake::FalseRefusals(random.within(50, 200) as u64)),
+    ("sporadic-rejections", |_, random| Mistake::FalseRejections(random.within(50, 200) as u64)),
     ("fails-open", |_, random| {
         let from = random.within(2 * SECOND, 5 * SECOND);
         Mistake::FailsOpen(from, from + random.within(SECOND, 3 * SECOND))
     }),
     ("race", |_, random| Mistake::Race(random.within(5, 30) * MS)),
-    ("counts-refusals", |_, _| Mistake::CountsRefusals),
+    ("counts-rejections", |_, _| Mistake::CountsRejections),
     ("skewed-clocks", |_, random| Mistake::Skew(random.within(100, 600) * MS)),
 ];
 
@@ -73,36 +73,36 @@ fn drawn(algorithm: Algorithm, draw: Draw, seed: u64) -> (Mistake, Run) {
         rate: random.within(60, 150),
         burst: if matches!(mistake, Mistake::Race(_)) { random.within(5, 15) } else { 1 },
         latency: random.within(2, 10) as f64 * MS as f64,
-        // Refusals that count can be told from a quota that is lost only if it comes back.
-        pauses: matches!(mistake, Mistake::CountsRefusals)
+        // Rejections that count can be told from a quota that is lost only if it comes back.
+        pauses: matches!(mistake, Mistake::CountsRejections)
             .then(|| (random.within(400, 900) * MS, window.0 * random.within(85, 98) / 100)),
     };
     (mistake, simulate(mistake, &promises, traffic, random))
 }
 
 /// Whether it names the mistake that was made, with its number.
-fn names(suspect: &Suspect, mistake: Mistake) -> bool {
+fn names(suspect: &Hypothesis, mistake: Mistake) -> bool {
     match (suspect, mistake) {
-        (Suspect::PerReplica { replicas: named }, Mistake::PerReplica) => *named == replicas(),
-        (Suspect::NotEnforced { .. }, Mistake::NotEnforced)
-        | (Suspect::SharedKey { .. }, Mistake::SharedKey)
-        | (Suspect::Race, Mistake::Race(_))
-        | (Suspect::CountsRefusals, Mistake::CountsRefusals) => true,
-        (Suspect::OffByOne { by, tenants }, Mistake::OffByOne(made)) => *by == made && tenants.len() == 2,
-        (Suspect::OtherWindow { range: (from, to), .. }, Mistake::Window(made)) => {
+        (Hypothesis::PerReplica { replicas: named }, Mistake::PerReplica) => *named == replicas(),
+        (Hypothesis::NotEnforced { .. }, Mistake::NotEnforced)
+        | (Hypothesis::SharedKey { .. }, Mistake::SharedKey)
+        | (Hypothesis::Race, Mistake::Race(_))
+        | (Hypothesis::CountsRejections, Mistake::CountsRejections) => true,
+        (Hypothesis::OffByOne { by, tenants }, Mistake::OffByOne(made)) => *by == made && tenants.len() == 2,
+        (Hypothesis::OtherWindow { range: (from, to), .. }, Mistake::Window(made)) => {
             (from.0 - MS..=to.0 + MS).contains(&made)
         }
-        (Suspect::OtherAlgorithm(named), Mistake::Algorithm(made)) => *named == made,
-        (Suspect::NoExpiry { tenants }, Mistake::NoExpiry) => *tenants == ["acme"],
-        (Suspect::SporadicRefusals { refused, of }, Mistake::FalseRefusals(every)) => {
-            (1..=of / every + 1).contains(refused)
+        (Hypothesis::OtherAlgorithm(named), Mistake::Algorithm(made)) => *named == made,
+        (Hypothesis::NoExpiry { tenants }, Mistake::NoExpiry) => *tenants == ["acme"],
+        (Hypothesis::SporadicRejections { rejected, of }, Mistake::FalseRejections(every)) => {
+            (1..=of / every + 1).contains(rejected)
         }
-        (Suspect::FailsOpen { from, to }, Mistake::FailsOpen(opened, closed)) => {
+        (Hypothesis::FailsOpen { from, to }, Mistake::FailsOpen(opened, closed)) => {
             from.0 - 100 * MS <= opened
                 && closed <= to.0 + 100 * MS
                 && to.0 - from.0 <= closed - opened + 2 * SECOND
         }
-        (Suspect::SkewedClocks { range: (from, to) }, Mistake::Skew(made)) => {
+        (Hypothesis::SkewedClocks { range: (from, to) }, Mistake::Skew(made)) => {
             // Told as a lower bound, if the range is wide.
             made >= from.0 - 30 * MS && (to.0 > from.0 * 2 || made <= to.0 + 30 * MS)
         }
@@ -110,14 +110,14 @@ fn names(suspect: &Suspect, mistake: Mistake) -> bool {
     }
 }
 
-/// Whether a skew shows in no more than a refusal or two: whoever sees them must take them for sporadic ones.
+/// Whether a skew shows in no more than a rejection or two: whoever sees them must take them for sporadic ones.
 fn is_thin(run: &Run, mistake: Mistake) -> bool {
-    let few = |violation: &Violation| matches!(violation, Violation::WrongRefusal { of, .. } if *of <= 2);
+    let few = |violation: &Violation| matches!(violation, Violation::WrongRejection { of, .. } if *of <= 2);
     matches!(mistake, Mistake::Skew(_))
         && run
             .keys()
             .iter()
-            .all(|key| judge(key.requests, key.promise, &run.circumstances).violations.iter().all(few))
+            .all(|key| judge(key.requests, key.promise, &run.context).violations.iter().all(few))
 }
 
 /// Right and broken of so many; what else was named goes to the output.
@@ -205,10 +205,10 @@ fn what_is_kept_has_no_diagnosis() {
 }
 
 #[test]
-fn what_refusals_cannot_prove_is_not_diagnosed() {
+fn what_rejections_cannot_prove_is_not_diagnosed() {
     let (_, mut run) = drawn(Algorithm::SlidingLog, |_, _| Mistake::PerReplica, 0);
     assert!(diagnosed(&run).is_some());
-    run.circumstances.exclusive = false;
+    run.context.exclusive = false;
     assert!(is_broken(&run) && diagnosed(&run).is_none());
 }
 
@@ -225,7 +225,7 @@ fn sentences() {
         }
     }
     let tenants = vec!["acme".to_owned()];
-    let window = |from, to| Suspect::OtherWindow {
+    let window = |from, to| Hypothesis::OtherWindow {
         promised: Nanos(SECOND),
         window: Nanos(SECOND / 2),
         range: (Nanos(from), Nanos(to)),
@@ -233,9 +233,9 @@ fn sentences() {
     let others = vec![
         window(SECOND / 2, SECOND / 2),
         window(0, SECOND),
-        Suspect::NoExpiry { tenants },
-        Suspect::OtherAlgorithm(Algorithm::SlidingLog),
-        Suspect::SkewedClocks { range: (Nanos(30 * MS), Nanos(SECOND)) },
+        Hypothesis::NoExpiry { tenants },
+        Hypothesis::OtherAlgorithm(Algorithm::SlidingLog),
+        Hypothesis::SkewedClocks { range: (Nanos(30 * MS), Nanos(SECOND)) },
     ];
     sentences.push_str(&Diagnosis::of(others).unwrap().sentence);
     insta::assert_snapshot!(sentences);
@@ -247,5 +247,5 @@ fn one_tenants_limit_alone_can_be_off() {
     run.promises[1].quota.limit -= 1;
     let tenants = vec!["globex".to_owned()];
     let diagnosis = diagnosed(&run).map(|diagnosis| diagnosis.suspect);
-    assert_eq!(diagnosis, Some(Suspect::OffByOne { by: 1, tenants }));
+    assert_eq!(diagnosis, Some(Hypothesis::OffByOne { by: 1, tenants }));
 }

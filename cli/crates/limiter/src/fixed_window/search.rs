@@ -7,19 +7,19 @@
 //! - `u ≥ t + l`, or the store lost its memory;
 //! - u is the decision of a request that was admitted or may have been (of anyone, if the run is not alone or was cut off);
 //! - *crowd*: of the admitted sent after the floor, at most L are done before u;
-//! - *locked*: once a refused request sent after the floor is done, the window is full: u is not after the `done` of any
+//! - *locked*: once a rejected request sent after the floor is done, the window is full: u is not after the `done` of any
 //!   admitted request that was sent later;
 //! - *over*: no hit is decided between the end of a window (`t + m` at the latest) and u: u is not after the `done` of any
 //!   answered request sent after `hi + m`.
 //!
 //! And of t itself: the window, as any later one, is full at the L-th `sent` of those that may have been admitted after t,
-//! at the soonest. If a refused request sent after the floor was done before that (*early*), no window began at t.
+//! at the soonest. If a rejected request sent after the floor was done before that (*early*), no window began at t.
 //!
 //! Each is necessary, so the states that they leave contain the truth, if the limiter is honest: the first state contains
 //! its first window, and if a state contains one window, its successor contains the next. Where nothing limits u, the
 //! rest of the history is explained. If no state is left, no honest limiter has this history. Floors follow:
 //! what is sent after `hi + m` is not decided in the window; an admission sent after it was certainly full is not either,
-//! nor is any refusal if it cannot be full before u.
+//! nor is any rejection if it cannot be full before u.
 //!
 //! **Starting state.** If the key may have had a window before (not fresh, not alone), one that began in
 //! `[since − m, since]` with any count is a state as well.
@@ -37,7 +37,7 @@
 use std::{cmp::Reverse, collections::BinaryHeap};
 
 use super::super::{
-    Circumstances, Decision,
+    Decision, HistoryContext,
     history::{Group, History, Lifetime, losses},
 };
 use saasbench_model::units::Quota;
@@ -51,8 +51,8 @@ struct State {
     loss: usize,
     /// Admissions sent after this instant were not decided in an earlier window.
     admitted_after: i64,
-    /// The same of refusals.
-    refused_after: i64,
+    /// The same of rejections.
+    rejected_after: i64,
     /// A window from before the history: any count is possible.
     prior: bool,
 }
@@ -64,7 +64,7 @@ impl State {
             lo: self.lo.min(other.lo),
             hi: self.hi.max(other.hi),
             admitted_after: self.admitted_after.max(other.admitted_after),
-            refused_after: self.refused_after.max(other.refused_after),
+            rejected_after: self.rejected_after.max(other.rejected_after),
             ..self
         }
     }
@@ -75,12 +75,12 @@ impl State {
 pub(super) enum Reason {
     /// More than L admissions sent after this instant are done before the window can end; or L, and the one that began it
     /// is not among them.
-    Crowd { after: i64, besides_first: bool },
-    /// An admission behind a refusal (ranks) in the same window.
-    Locked { refused: usize, admitted: usize },
-    /// The window cannot be full before the second instant: the refusals sent after the first and done before it are wrong.
+    OverfullSpan { after: i64, besides_first: bool },
+    /// An admission behind a rejection (ranks) in the same window.
+    Locked { rejected: usize, admitted: usize },
+    /// The window cannot be full before the second instant: the rejections sent after the first and done before it are wrong.
     Early { after: i64, before: i64 },
-    /// No window lives, and none can begin before the second instant: the refusals sent after the first and done before it
+    /// No window lives, and none can begin before the second instant: the rejections sent after the first and done before it
     /// are wrong.
     Nobody { after: i64, before: i64 },
 }
@@ -99,7 +99,7 @@ pub(super) struct End {
 }
 
 /// What becomes of a state.
-enum Fate {
+enum SearchStep {
     /// It explains the rest of the history.
     Lasts,
     /// Its successors are on the heap, if it has any.
@@ -111,7 +111,7 @@ enum Fate {
 pub(super) enum Evidence {
     All,
     Admissions,
-    Refusals,
+    Rejections,
 }
 
 /// What a state says of the instant at which the next window begins: not after the least of these.
@@ -120,14 +120,14 @@ struct Limits {
     crowd: i64,
     /// What the crowd consists of.
     crowd_of: Reason,
-    /// The first refusal, if the window cannot be full before it is done: there is no such window.
+    /// The first rejection, if the window cannot be full before it is done: there is no such window.
     early: Option<i64>,
     locked: i64,
     /// What locked whom out.
     locked_by: Reason,
     over: i64,
-    /// Refusals sent after this instant are this window's or a later one's.
-    refused_after: i64,
+    /// Rejections sent after this instant are this window's or a later one's.
+    rejected_after: i64,
     /// By then the window was certainly full.
     full_by: i64,
 }
@@ -144,7 +144,7 @@ pub(super) struct Search<'a> {
     pub(super) history: &'a History<'a>,
     pub(super) quota: Quota,
     pub(super) lifetime: Lifetime,
-    circumstances: &'a Circumstances,
+    context: &'a HistoryContext,
     pub(super) losses: Vec<(i64, i64)>,
     pub(super) evidence: Evidence,
     /// From here on others may have used the key.
@@ -153,8 +153,8 @@ pub(super) struct Search<'a> {
     nearly_done: Vec<i64>,
     full_done: Vec<i64>,
     over_done: Vec<i64>,
-    /// Among the refused: `(done, greatest sent so far)`, by `done`.
-    refused_by_done: Vec<(i64, i64)>,
+    /// Among the rejected: `(done, greatest sent so far)`, by `done`.
+    rejected_by_done: Vec<(i64, i64)>,
     /// When something may have been decided that may have been admitted: disjoint, rising.
     cover: Vec<(i64, i64)>,
     /// Where time is cut.
@@ -166,19 +166,19 @@ impl<'a> Search<'a> {
         history: &'a History<'a>,
         quota: Quota,
         lifetime: Lifetime,
-        circumstances: &'a Circumstances,
+        context: &'a HistoryContext,
     ) -> Self {
-        let refused = &history.refused;
-        let mut refused_by_done: Vec<_> =
-            refused.done().iter().copied().zip(refused.sent().iter().copied()).collect();
-        refused_by_done.sort();
+        let rejected = &history.rejected;
+        let mut rejected_by_done: Vec<_> =
+            rejected.done().iter().copied().zip(rejected.sent().iter().copied()).collect();
+        rejected_by_done.sort();
         let mut latest = i64::MIN;
-        for (_, sent) in &mut refused_by_done {
+        for (_, sent) in &mut rejected_by_done {
             latest = latest.max(*sent);
             *sent = latest;
         }
         let mut cover: Vec<(i64, i64)> = Vec::new();
-        let possible = || history.requests.iter().filter(|request| request.decision != Decision::Refused);
+        let possible = || history.requests.iter().filter(|request| request.decision != Decision::Rejected);
         for request in possible() {
             let (sent, done) = (request.sent.0, request.done.max(request.sent).0);
             match cover.last_mut() {
@@ -190,7 +190,7 @@ impl<'a> Search<'a> {
             .possible_sent
             .iter()
             .chain(&history.possible_done)
-            .chain(refused.sent())
+            .chain(rejected.sent())
             .copied()
             .collect();
         cuts.sort();
@@ -199,14 +199,14 @@ impl<'a> Search<'a> {
             history,
             quota,
             lifetime,
-            circumstances,
-            losses: losses(circumstances),
+            context,
+            losses: losses(context),
             evidence: Evidence::All,
-            company_from: if circumstances.exclusive { circumstances.complete_until.0 } else { i64::MIN },
+            company_from: if context.exclusive { context.complete_until.0 } else { i64::MIN },
             nearly_done: history.admitted.nth_done(quota.limit.saturating_sub(1)),
             full_done: history.admitted.nth_done(quota.limit),
             over_done: history.admitted.nth_done(quota.limit.saturating_add(1)),
-            refused_by_done,
+            rejected_by_done,
             cover,
             cuts,
         }
@@ -224,21 +224,21 @@ impl<'a> Search<'a> {
             hi: self.answered().first_done_after(behind).0,
             loss: 0,
             admitted_after: behind,
-            refused_after: behind,
+            rejected_after: behind,
             prior: false,
         };
         if first.hi == i64::MAX {
             return None;
         }
         if !self.push(&mut states, first) {
-            self.blame(&mut blamed, Some(self.nobody(first.refused_after, first.lo, first.hi)));
+            self.blame(&mut blamed, Some(self.nobody(first.rejected_after, first.lo, first.hi)));
         }
-        if !(from_start && self.circumstances.fresh && self.circumstances.exclusive) {
+        if !(from_start && self.context.fresh && self.context.exclusive) {
             let prior =
                 State { lo: since.saturating_sub(self.lifetime.most), hi: since, prior: true, ..first };
             match self.follow(prior, &mut states) {
-                Fate::Lasts => return None,
-                Fate::Goes(end) => self.blame(&mut blamed, end),
+                SearchStep::Lasts => return None,
+                SearchStep::Goes(end) => self.blame(&mut blamed, end),
             }
         }
         let (mut here, mut later) = (Vec::new(), Vec::new());
@@ -256,8 +256,8 @@ impl<'a> Search<'a> {
             states.extend(later.drain(..).map(Reverse));
             for state in here.drain(..) {
                 match self.follow(state, &mut states) {
-                    Fate::Lasts => return None,
-                    Fate::Goes(end) => self.blame(&mut blamed, end),
+                    SearchStep::Lasts => return None,
+                    SearchStep::Goes(end) => self.blame(&mut blamed, end),
                 }
             }
         }
@@ -271,7 +271,7 @@ impl<'a> Search<'a> {
 
     fn since(&self) -> i64 {
         let first = self.history.requests.first().map_or(i64::MAX, |request| request.sent.0);
-        self.circumstances.since.0.min(first)
+        self.context.since.0.min(first)
     }
 
     /// End of the cell in which `instant` lies: a cell ends with a cut. Shorter than a quarter of a window's life, so no
@@ -310,26 +310,26 @@ impl<'a> Search<'a> {
         full.min(self.company_from.max(start))
     }
 
-    /// A window that begins too early leaves a refusal unexplained: moves `lo` to where the latest such refusal was sent.
+    /// A window that begins too early leaves a rejection unexplained: moves `lo` to where the latest such rejection was sent.
     /// Returns when the window is full at the soonest, or why there is no such window.
     fn not_before(&self, state: &mut State) -> Result<i64, Option<End>> {
-        let mut refusal = None;
+        let mut rejection = None;
         loop {
             state.lo = self.begin_from(state.lo);
             state.hi = self.begin_until(state.hi);
             let full = self.full_from(state.lo);
-            let rank = self.refused_by_done.partition_point(|(done, _)| *done < full);
-            let latest = rank.checked_sub(1).map(|rank| self.refused_by_done[rank]);
+            let rank = self.rejected_by_done.partition_point(|(done, _)| *done < full);
+            let latest = rank.checked_sub(1).map(|rank| self.rejected_by_done[rank]);
             let early = latest.filter(|(_, sent)| *sent > state.lo && self.evidence != Evidence::Admissions);
             if state.lo <= state.hi && early.is_none() {
                 return Ok(full);
             }
             if let Some((done, sent)) = early {
-                refusal = Some((sent, done, state.lo, full));
+                rejection = Some((sent, done, state.lo, full));
                 state.lo = sent;
             }
             if state.lo > state.hi {
-                return Err(refusal.map(|(sent, at, lo, before)| {
+                return Err(rejection.map(|(sent, at, lo, before)| {
                     let (hi, after) = (state.hi.max(lo), state.hi.min(sent - 1));
                     End { at, lo, hi, reason: Reason::Early { after, before }, has_rivals: false }
                 }));
@@ -350,13 +350,13 @@ impl<'a> Search<'a> {
 
     /// No window can begin in `[lo, hi]`, where all answers to requests sent after `after` need one.
     fn nobody(&self, after: i64, lo: i64, hi: i64) -> End {
-        let (at, _) = self.history.refused.first_done_after(after);
+        let (at, _) = self.history.rejected.first_done_after(after);
         let reason = Reason::Nobody { after, before: self.begin_from(lo) };
         End { at, lo, hi, reason, has_rivals: false }
     }
 
     /// Finds the successors of a state.
-    fn follow(&self, mut state: State, states: &mut BinaryHeap<Reverse<State>>) -> Fate {
+    fn follow(&self, mut state: State, states: &mut BinaryHeap<Reverse<State>>) -> SearchStep {
         while self.losses.get(state.loss).is_some_and(|(_, to)| *to < state.lo) {
             state.loss += 1;
         }
@@ -364,40 +364,40 @@ impl<'a> Search<'a> {
         if !state.prior {
             match self.not_before(&mut state) {
                 Ok(from) => full = from,
-                Err(end) => return Fate::Goes(end),
+                Err(end) => return SearchStep::Goes(end),
             }
         }
         let mut limits = self.limits(&state, full);
         if let Some(at) = limits.early {
-            let reason = Reason::Early { after: limits.refused_after, before: full };
-            return Fate::Goes(Some(End { at, lo: state.lo, hi: state.hi, reason, has_rivals: false }));
+            let reason = Reason::Early { after: limits.rejected_after, before: full };
+            return SearchStep::Goes(Some(End { at, lo: state.lo, hi: state.hi, reason, has_rivals: false }));
         }
         if limits.latest() == i64::MAX {
-            return Fate::Lasts;
+            return SearchStep::Lasts;
         }
         let mut end = None;
         match self.jump(&state, limits.latest(), states) {
-            Fate::Lasts => return Fate::Lasts,
-            Fate::Goes(other) => self.blame(&mut end, other),
+            SearchStep::Lasts => return SearchStep::Lasts,
+            SearchStep::Goes(other) => self.blame(&mut end, other),
         }
         // Too late a start leaves no room before `latest`; an earlier one may limit more.
         let earliest = state.lo.saturating_add(self.lifetime.least);
         while limits.latest() - self.lifetime.least < state.hi {
             if limits.latest() < earliest {
                 self.blame(&mut end, Some(end_of(&state, &limits, earliest)));
-                return Fate::Goes(end);
+                return SearchStep::Goes(end);
             }
             state.hi = limits.latest() - self.lifetime.least;
             limits = self.limits(&state, full);
         }
         if limits.latest() < earliest {
             self.blame(&mut end, Some(end_of(&state, &limits, earliest)));
-            return Fate::Goes(end);
+            return SearchStep::Goes(end);
         }
         let over_after = state.hi.saturating_add(self.lifetime.most);
         if self.begin_from(earliest) > self.begin_until(limits.latest()) {
             self.blame(&mut end, Some(self.nobody(over_after, earliest, limits.latest())));
-            return Fate::Goes(end);
+            return SearchStep::Goes(end);
         }
         // Behind `full_by` the window was certainly full, from `first_full` on it may have been: other floors, so other states.
         let first_full = if full > over_after { i64::MAX } else { full };
@@ -405,42 +405,42 @@ impl<'a> Search<'a> {
         while lo <= limits.latest() {
             let (was_full, may_be_full) = (lo > limits.full_by, lo >= first_full);
             let mut next = State { lo, hi: limits.latest(), prior: false, ..state };
-            (next.admitted_after, next.refused_after) = (over_after, over_after);
+            (next.admitted_after, next.rejected_after) = (over_after, over_after);
             if was_full {
                 next.admitted_after = over_after.min(limits.full_by);
             } else {
                 next.hi = next.hi.min(limits.full_by);
             }
             if !may_be_full {
-                next.refused_after = over_after.min(limits.refused_after);
+                next.rejected_after = over_after.min(limits.rejected_after);
                 next.hi = next.hi.min(first_full - 1);
             }
             self.push(states, next);
             lo = next.hi + 1;
         }
-        Fate::Goes(end)
+        SearchStep::Goes(end)
     }
 
     /// What this state, whose window is full at `full` at the soonest, says of the next one.
     fn limits(&self, state: &State, full: i64) -> Limits {
-        let History { admitted, refused, .. } = self.history;
-        let (mut admitted_after, mut refused_after) = (state.admitted_after, state.refused_after);
+        let History { admitted, rejected, .. } = self.history;
+        let (mut admitted_after, mut rejected_after) = (state.admitted_after, state.rejected_after);
         if !state.prior {
             // The window began by `hi`: what was sent later is not decided before it.
             admitted_after = admitted_after.min(state.hi);
-            refused_after = refused_after.min(state.hi);
+            rejected_after = rejected_after.min(state.hi);
         }
         let mut limits = Limits {
             crowd: i64::MAX,
-            crowd_of: Reason::Crowd { after: admitted_after, besides_first: false },
+            crowd_of: Reason::OverfullSpan { after: admitted_after, besides_first: false },
             early: None,
             locked: i64::MAX,
-            locked_by: Reason::Locked { refused: 0, admitted: 0 },
+            locked_by: Reason::Locked { rejected: 0, admitted: 0 },
             over: self.answered().first_done_after(state.hi.saturating_add(self.lifetime.most)).0,
-            refused_after,
+            rejected_after,
             full_by: i64::MAX,
         };
-        if self.evidence != Evidence::Refusals {
+        if self.evidence != Evidence::Rejections {
             let rank = admitted.rank_after(admitted_after);
             limits.crowd = self.over_done[rank];
             limits.full_by = self.full_done[rank];
@@ -449,27 +449,27 @@ impl<'a> Search<'a> {
                 let rank = admitted.rank_after(state.hi);
                 if self.full_done[rank] < limits.crowd {
                     limits.crowd = self.full_done[rank];
-                    limits.crowd_of = Reason::Crowd { after: state.hi, besides_first: true };
+                    limits.crowd_of = Reason::OverfullSpan { after: state.hi, besides_first: true };
                 }
                 let full_by = if self.quota.limit == 1 { state.hi } else { self.nearly_done[rank] };
                 limits.full_by = limits.full_by.min(full_by);
             }
         }
         if self.evidence != Evidence::Admissions {
-            let (refusal, refused) = refused.first_done_after(refused_after);
-            limits.early = Some(refusal).filter(|done| *done < full);
-            if self.evidence == Evidence::All && refusal < i64::MAX {
-                let (done, admitted) = admitted.first_done_after(refusal);
+            let (rejection, rejected) = rejected.first_done_after(rejected_after);
+            limits.early = Some(rejection).filter(|done| *done < full);
+            if self.evidence == Evidence::All && rejection < i64::MAX {
+                let (done, admitted) = admitted.first_done_after(rejection);
                 limits.locked = done;
-                limits.locked_by = Reason::Locked { refused, admitted };
-                limits.full_by = limits.full_by.min(refusal);
+                limits.locked_by = Reason::Locked { rejected, admitted };
+                limits.full_by = limits.full_by.min(rejection);
             }
         }
         limits
     }
 
     /// The successors of a state by a loss of memory, if it can live to one.
-    fn jump(&self, state: &State, latest: i64, states: &mut BinaryHeap<Reverse<State>>) -> Fate {
+    fn jump(&self, state: &State, latest: i64, states: &mut BinaryHeap<Reverse<State>>) -> SearchStep {
         let reach = latest.min(state.hi.saturating_add(self.lifetime.most));
         let mut end = None;
         for (loss, (from, to)) in self.losses.iter().enumerate().skip(state.loss) {
@@ -478,21 +478,21 @@ impl<'a> Search<'a> {
             }
             let (first_answer, _) = self.answered().first_done_after(*to);
             if first_answer == i64::MAX {
-                return Fate::Lasts;
+                return SearchStep::Lasts;
             }
             let next = State {
                 lo: state.lo.max(*from),
                 hi: first_answer,
                 loss: loss + 1,
                 admitted_after: *to,
-                refused_after: *to,
+                rejected_after: *to,
                 prior: false,
             };
             if !self.push(states, next) {
                 self.blame(&mut end, Some(self.nobody(*to, next.lo, next.hi)));
             }
         }
-        Fate::Goes(end)
+        SearchStep::Goes(end)
     }
 
     /// Keeps the end that comes later, or both where one sentence fits them.
@@ -515,15 +515,15 @@ impl<'a> Search<'a> {
         }
         let (at, reason) = match (one.reason, other.reason) {
             (
-                Reason::Crowd { after, besides_first },
-                Reason::Crowd { after: other_after, besides_first: also_besides },
+                Reason::OverfullSpan { after, besides_first },
+                Reason::OverfullSpan { after: other_after, besides_first: also_besides },
             ) if besides_first == also_besides => {
                 // The later the floor, the later the crowd is complete: these are the same admissions.
-                (one.at.max(other.at), Reason::Crowd { after: after.max(other_after), besides_first })
+                (one.at.max(other.at), Reason::OverfullSpan { after: after.max(other_after), besides_first })
             }
             (Reason::Early { after, before }, Reason::Early { after: other_after, before: other_before }) => {
                 let (after, before) = (after.max(other_after), before.min(other_before));
-                let (at, _) = self.history.refused.first_done_after(after);
+                let (at, _) = self.history.rejected.first_done_after(after);
                 (at, Reason::Early { after, before })
             }
             _ => return None,

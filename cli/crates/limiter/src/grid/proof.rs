@@ -2,7 +2,7 @@
 
 use super::{
     super::{
-        Circumstances, Decision, Request, Violation,
+        Decision, HistoryContext, Request, Violation,
         history::{over_admission, seconds},
     },
     Case, Weight, Wrong,
@@ -59,14 +59,14 @@ impl Case<'_> {
         if !self.windows.first_hit {
             *effort = effort.saturating_sub(requests.len());
             requests.sort_by_key(|request| (request.sent, request.id));
-            return Search::new(&requests, self.windows, self.circumstances, Evidence::Admissions).run().end;
+            return Search::new(&requests, self.windows, self.context, Evidence::Admissions).run().end;
         }
         // Hits of others begin windows and keep them going, so they belong to the picture; earlier ones make a start unknown.
         let since = Nanos(from.0.saturating_sub(self.windows.length.saturating_mul(3)));
-        let circumstances = Circumstances {
-            fresh: self.circumstances.fresh && since < self.circumstances.since,
-            since: since.max(self.circumstances.since),
-            ..self.circumstances.clone()
+        let context = HistoryContext {
+            fresh: self.context.fresh && since < self.context.since,
+            since: since.max(self.context.since),
+            ..self.context.clone()
         };
         let to = crowd.iter().map(|request| request.done).max()?;
         let mut of_crowd: Vec<u64> = crowd.iter().map(|request| request.id).collect();
@@ -76,18 +76,18 @@ impl Case<'_> {
         requests.extend(others.map(|other| Request { decision: Decision::Unknown, ..*other }));
         *effort = effort.saturating_sub(requests.len().max(self.requests.len() / 8));
         requests.sort_by_key(|request| (request.sent, request.id));
-        Search::new(&requests, self.windows, &circumstances, Evidence::Admissions).run().end
+        Search::new(&requests, self.windows, &context, Evidence::Admissions).run().end
     }
 
-    /// The first of those refusals that are proven wrong by themselves.
-    pub(super) fn wrong_refusal(&self, wrong: &[Wrong]) -> Option<Violation> {
+    /// The first of those rejections that are proven wrong by themselves.
+    pub(super) fn wrong_rejection(&self, wrong: &[Wrong]) -> Option<Violation> {
         let first = wrong.first()?;
         let because = format!(
             "at no instant of it can more than {} have been counted: {}",
             first.counted,
             self.counted(&first.end)
         );
-        Some(self.refusal(self.requests[first.index], first.counted, wrong.len() as u64, because))
+        Some(self.rejection(self.requests[first.index], first.counted, wrong.len() as u64, because))
     }
 
     /// Both kinds together.
@@ -100,31 +100,31 @@ impl Case<'_> {
         if end.is_admission {
             let late = of(Decision::Admitted, &|done| done == end.at)?;
             let because = format!(
-                "if what was refused before was refused rightly, nothing more could be admitted by {} in {}",
+                "if what was rejected before was rejected rightly, nothing more could be admitted by {} in {}",
                 seconds(end.at),
                 self.window(end)
             );
             return Some(over_admission(self.quota, 0, vec![late], because));
         }
-        let request = of(Decision::Refused, &|done| done == end.at)?;
+        let request = of(Decision::Rejected, &|done| done == end.at)?;
         let counted = end.count.min(self.windows.limit.saturating_sub(1));
         let because =
-            format!("what was admitted and refused before leaves room for it: {}", self.counted(end));
-        Some(self.refusal(request, counted, 1, because))
+            format!("what was admitted and rejected before leaves room for it: {}", self.counted(end));
+        Some(self.rejection(request, counted, 1, because))
     }
 
-    fn refusal(&self, request: Request, counted: u64, of: u64, because: String) -> Violation {
+    fn rejection(&self, request: Request, counted: u64, of: u64, because: String) -> Violation {
         let windows = if self.windows.weight == Weight::Nothing { 1 } else { 2 };
         let slack = self.windows.late + self.windows.early + self.windows.stray * windows;
         let from =
             request.sent.0.saturating_sub(self.windows.length.saturating_mul(windows)).saturating_sub(slack);
         let counts = |other: &&Request| {
-            other.decision != Decision::Refused
+            other.decision != Decision::Rejected
                 && other.sent <= request.done
                 && other.done.max(other.sent).0 >= from
         };
         let against = self.requests.iter().filter(counts).copied().collect();
-        Violation::WrongRefusal {
+        Violation::WrongRejection {
             quota: self.quota,
             request,
             counted,
@@ -151,9 +151,9 @@ impl Case<'_> {
         let limit = self.quota.limit;
         match self.weight(end, false) {
             Some(weight) => {
-                format!("in {} {most}, when {weight}; it takes {limit} to refuse", self.window(end))
+                format!("in {} {most}, when {weight}; it takes {limit} to reject", self.window(end))
             }
-            None => format!("in {} {most}; it takes {limit} to refuse", self.window(end)),
+            None => format!("in {} {most}; it takes {limit} to reject", self.window(end)),
         }
     }
 

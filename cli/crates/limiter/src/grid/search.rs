@@ -1,7 +1,7 @@
 //! The search for an explanation: see the module above for why it is sound.
 
 use super::{
-    super::{Circumstances, Decision, Request, history::losses},
+    super::{Decision, HistoryContext, Request, history::losses},
     pending::Pending,
     state::{State, thin_out},
     windows::Windows,
@@ -21,10 +21,10 @@ const STEPS_EACH: usize = 4;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Evidence {
     All,
-    /// Refusals are none.
+    /// Rejections are none.
     Admissions,
-    /// Admissions may have been none; each refusal is judged by itself.
-    Refusals,
+    /// Admissions may have been none; each rejection is judged by itself.
+    Rejections,
 }
 
 /// Why a state cannot go on.
@@ -32,17 +32,17 @@ pub(super) enum Evidence {
 pub(super) struct End {
     pub(super) at: i64,
     pub(super) begin: Option<(i64, i64)>,
-    /// Admissions of the window before: at the least of those that were admitted, at the most for a refusal.
+    /// Admissions of the window before: at the least of those that were admitted, at the most for a rejection.
     pub(super) previous: u64,
     /// Those of the window: the same.
     pub(super) count: u64,
-    /// An admission too many, or a refusal that nothing explains.
+    /// An admission too many, or a rejection that nothing explains.
     pub(super) is_admission: bool,
     /// Other states came to an end, too.
     pub(super) has_rivals: bool,
 }
 
-/// A refusal that no state explains, by itself.
+/// A rejection that no state explains, by itself.
 #[derive(Debug, Clone)]
 pub(super) struct Wrong {
     /// Rank in the history.
@@ -58,10 +58,10 @@ pub(super) struct Wrong {
 pub(super) struct Found {
     /// No state is left.
     pub(super) end: Option<End>,
-    /// Of [`Evidence::Refusals`].
+    /// Of [`Evidence::Rejections`].
     pub(super) wrong: Vec<Wrong>,
     /// States were taken together.
-    pub(super) is_blunt: bool,
+    pub(super) is_approximate: bool,
 }
 
 /// An indexed history and the world around it.
@@ -69,7 +69,7 @@ pub(super) struct Found {
 pub(super) struct Search<'a> {
     requests: &'a [Request],
     windows: Windows,
-    circumstances: &'a Circumstances,
+    context: &'a HistoryContext,
     evidence: Evidence,
     losses: Vec<(i64, i64)>,
     /// `(done, rank)`, by `done`.
@@ -85,7 +85,7 @@ pub(super) struct Search<'a> {
     before: i64,
     /// The latest `done` of all that was sent.
     reach: i64,
-    /// Refusals to be explained, and the most that was found counted.
+    /// Rejections to be explained, and the most that was found counted.
     waiting: Vec<Wrong>,
     found: Found,
 }
@@ -102,7 +102,7 @@ impl<'a> Search<'a> {
     pub(super) fn new(
         requests: &'a [Request],
         windows: Windows,
-        circumstances: &'a Circumstances,
+        context: &'a HistoryContext,
         evidence: Evidence,
     ) -> Self {
         let done = |(rank, request): (usize, &Request)| (request.done.max(request.sent).0, rank as u32);
@@ -111,11 +111,11 @@ impl<'a> Search<'a> {
         Self {
             requests,
             windows,
-            circumstances,
+            context,
             evidence,
-            losses: losses(circumstances),
+            losses: losses(context),
             done,
-            company_from: if circumstances.exclusive { circumstances.complete_until.0 } else { i64::MIN },
+            company_from: if context.exclusive { context.complete_until.0 } else { i64::MIN },
             states: Vec::new(),
             thinned: 1,
             steps: 0,
@@ -129,7 +129,7 @@ impl<'a> Search<'a> {
     /// Goes through the history until its end, or until no state is left.
     pub(super) fn run(mut self) -> Found {
         let Some(first) = self.requests.first() else { return self.found };
-        self.start(self.circumstances.since.min(first.sent).0);
+        self.start(self.context.since.min(first.sent).0);
         let (mut sent, mut done, mut loss) = (0, 0, 0);
         let mut marks: Vec<i64> = self.losses.iter().flat_map(|(from, to)| [*from, *to]).collect();
         marks.dedup();
@@ -174,7 +174,7 @@ impl<'a> Search<'a> {
     fn thin_out(&mut self) {
         if self.states.len() > self.thinned {
             let most = self.most_states();
-            self.found.is_blunt |= thin_out(&mut self.states, most);
+            self.found.is_approximate |= thin_out(&mut self.states, most);
         }
         self.thinned = self.states.len().max(1);
     }
@@ -193,7 +193,7 @@ impl<'a> Search<'a> {
         let state = State::empty(None);
         if !windows.first_hit {
             let begin = windows.aligned(saasbench_model::units::Nanos(since));
-            let unknown = if self.circumstances.fresh { 0 } else { windows.limit };
+            let unknown = if self.context.fresh { 0 } else { windows.limit };
             let states = begin.into_iter().flat_map(|begin| windows.pieces(begin)).map(|begin| State {
                 begin: Some(begin),
                 previous: (0, unknown),
@@ -204,7 +204,7 @@ impl<'a> Search<'a> {
             return;
         }
         self.states.push(state.clone());
-        if !self.circumstances.fresh {
+        if !self.context.fresh {
             let begins = windows.around(since, 2);
             self.states.extend(windows.pieces(begins).map(|begin| State {
                 begin: Some(begin),
@@ -218,7 +218,7 @@ impl<'a> Search<'a> {
 
     /// Whether admissions that were not recorded may have been counted in a window that begins here.
     fn has_prior(&self, begin: (i64, i64)) -> bool {
-        !self.circumstances.fresh && begin.0.saturating_sub(self.windows.early) <= self.circumstances.since.0
+        !self.context.fresh && begin.0.saturating_sub(self.windows.early) <= self.context.since.0
     }
 
     /// Until when it can be admitted in the state's window.
@@ -227,7 +227,7 @@ impl<'a> Search<'a> {
         state.begin.map_or(self.windows.limit, left)
     }
 
-    /// From which count on it can be refused.
+    /// From which count on it can be rejected.
     fn least(&self, state: &State, at: i64) -> u64 {
         let left = |begin| self.windows.room(state.previous.1, self.windows.most_left(begin, at));
         state.begin.map_or(self.windows.limit, left)
@@ -268,7 +268,7 @@ impl<'a> Search<'a> {
                     arrived.push(state);
                 }
             }
-            self.found.is_blunt |= thin_out(&mut crossed, self.most_states());
+            self.found.is_approximate |= thin_out(&mut crossed, self.most_states());
             rest = crossed;
         }
         self.states = arrived;
@@ -292,7 +292,7 @@ impl<'a> Search<'a> {
         state.begin = Some((shift(lo, -windows.stray), shift(hi, windows.stray)));
         state.free.add_all(&std::mem::take(&mut state.owed));
         if state.free.total() > 0 {
-            state.refused_by = i64::MAX;
+            state.rejected_by = i64::MAX;
         }
     }
 
@@ -317,7 +317,7 @@ impl<'a> Search<'a> {
                 of_others: state.of_others && !touched,
                 owed: left.owed,
                 free: left.free,
-                refused_by: state.refused_by,
+                rejected_by: state.rejected_by,
                 ..State::empty(None)
             };
             // A window without a hit is the last. Behind it another may begin before anything else happens.
@@ -391,20 +391,20 @@ impl<'a> Search<'a> {
         let request = &self.requests[rank];
         let done = request.done.max(request.sent).0;
         self.reach = self.reach.max(done);
-        let is_judged = self.circumstances.exclusive && done < self.circumstances.complete_until.0;
+        let is_judged = self.context.exclusive && done < self.context.complete_until.0;
         let follows_unknown = self.evidence != Evidence::Admissions || self.windows.first_hit;
         for state in &mut self.states {
             state.maybe_touched |= state.begin.is_some();
             match (request.decision, self.evidence) {
                 (Decision::Admitted, Evidence::All | Evidence::Admissions) => state.owed.add(done, 1),
                 (Decision::Admitted | Decision::Unknown, _) if follows_unknown => state.free.add(done, 1),
-                (Decision::Refused, Evidence::All) if is_judged => {
-                    state.refused_by = state.refused_by.min(done);
+                (Decision::Rejected, Evidence::All) if is_judged => {
+                    state.rejected_by = state.rejected_by.min(done);
                 }
                 _ => {}
             }
         }
-        if (request.decision, self.evidence) == (Decision::Refused, Evidence::Refusals) && is_judged {
+        if (request.decision, self.evidence) == (Decision::Rejected, Evidence::Rejections) && is_judged {
             let end = End {
                 at: request.sent.0,
                 begin: None,
@@ -432,11 +432,11 @@ impl<'a> Search<'a> {
             let begin = state.begin.filter(|_| !self.windows.first_hit);
             // As it can be lost again between any two of them, there is room for all.
             let ways = self.leave(state, u64::MAX);
-            let refused_by = state.refused_by;
+            let rejected_by = state.rejected_by;
             self.states.extend(ways.into_iter().map(|Left { owed, free, .. }| State {
                 owed,
                 free,
-                refused_by,
+                rejected_by,
                 maybe_touched: begin.is_some(),
                 ..State::empty(begin)
             }));
@@ -492,12 +492,12 @@ impl<'a> Search<'a> {
         states
     }
 
-    /// Explains refusals now, where that is possible.
+    /// Explains rejections now, where that is possible.
     fn fill_all(&mut self, at: i64) {
         if self.evidence == Evidence::Admissions {
             return;
         }
-        let is_due = |state: &State| state.refused_by < i64::MAX;
+        let is_due = |state: &State| state.rejected_by < i64::MAX;
         if self.waiting.is_empty() && !self.states.iter().any(is_due) {
             return;
         }
@@ -513,15 +513,15 @@ impl<'a> Search<'a> {
         self.states = filled;
     }
 
-    /// Clears the refusals that are explained by what is counted already; whether these are all.
+    /// Clears the rejections that are explained by what is counted already; whether these are all.
     fn settle(&mut self, at: i64) -> bool {
         let mut all = true;
         for rank in 0..self.states.len() {
             let state = &self.states[rank];
-            if state.refused_by < i64::MAX {
+            if state.rejected_by < i64::MAX {
                 let is_full = state.count.saturating_add(state.extra) >= self.least(state, at);
                 if is_full {
-                    self.states[rank].refused_by = i64::MAX;
+                    self.states[rank].rejected_by = i64::MAX;
                 }
                 all &= is_full;
             }
@@ -529,20 +529,20 @@ impl<'a> Search<'a> {
         all
     }
 
-    /// A state, and those that it becomes if as many are decided at this instant as are needed to refuse.
+    /// A state, and those that it becomes if as many are decided at this instant as are needed to reject.
     fn fill(&mut self, mut state: State, room: u64, at: i64, filled: &mut Vec<State>) {
-        if self.evidence == Evidence::Refusals {
+        if self.evidence == Evidence::Rejections {
             self.note(&state, room, at);
             filled.push(state);
             return;
         }
-        if state.refused_by == i64::MAX {
+        if state.rejected_by == i64::MAX {
             filled.push(state);
             return;
         }
         let counted = state.count.saturating_add(state.extra);
         if counted >= room {
-            state.refused_by = i64::MAX;
+            state.rejected_by = i64::MAX;
             filled.push(state);
             return;
         }
@@ -553,7 +553,7 @@ impl<'a> Search<'a> {
                 count: state.count + need,
                 touched: true,
                 maybe_touched: true,
-                refused_by: i64::MAX,
+                rejected_by: i64::MAX,
                 ..state.clone()
             };
             let (fewest, most) = (need.saturating_sub(owed), need.min(free));
@@ -575,7 +575,7 @@ impl<'a> Search<'a> {
         filled.push(state);
     }
 
-    /// What can have been counted against the refusals under way.
+    /// What can have been counted against the rejections under way.
     fn note(&mut self, state: &State, room: u64, at: i64) {
         if self.waiting.is_empty() {
             return;
@@ -597,7 +597,7 @@ impl<'a> Search<'a> {
     /// What has to be decided now.
     fn decide(&mut self, at: i64, done: std::ops::Range<usize>) {
         let is_due =
-            |state: &State| state.owed.earliest().min(state.free.earliest()).min(state.refused_by) <= at;
+            |state: &State| state.owed.earliest().min(state.free.earliest()).min(state.rejected_by) <= at;
         if !self.windows.first_hit && !self.states.iter().any(is_due) {
             self.note_decided(at);
             return;
@@ -619,7 +619,7 @@ impl<'a> Search<'a> {
                     continue;
                 }
             }
-            if state.refused_by <= at {
+            if state.rejected_by <= at {
                 self.end(at, &state, false);
                 continue;
             }
@@ -642,23 +642,23 @@ impl<'a> Search<'a> {
         self.note_decided(at);
     }
 
-    /// Refusals that were to be explained by now and are not.
+    /// Rejections that were to be explained by now and are not.
     fn note_decided(&mut self, at: i64) {
         for wrong in self.waiting.extract_if(.., |wrong| self.requests[wrong.index].done.0 <= at) {
             self.found.wrong.push(wrong);
         }
     }
 
-    /// A refusal that lies in the window as a whole was a hit in it.
+    /// A rejection that lies in the window as a whole was a hit in it.
     fn touch(&self, state: &mut State, done: &std::ops::Range<usize>) {
         if self.windows.first_hit
             && !state.touched
-            && !self.circumstances.other_limits
+            && !self.context.other_limits
             && let Some((_, hi)) = state.begin
         {
             let certain = |(_, rank): &(i64, u32)| {
                 let request = &self.requests[*rank as usize];
-                request.decision == Decision::Refused
+                request.decision == Decision::Rejected
                     && request.sent.0.saturating_sub(self.windows.late) >= hi
             };
             state.touched = self.done[done.clone()].iter().any(certain);

@@ -23,8 +23,8 @@ pub(super) struct State {
     pub(super) owed: Pending,
     /// The same of requests that may have been admitted.
     pub(super) free: Pending,
-    /// The first instant by which a refusal has to be explained; `i64::MAX`: all are.
-    pub(super) refused_by: i64,
+    /// The first instant by which a rejection has to be explained; `i64::MAX`: all are.
+    pub(super) rejected_by: i64,
 }
 
 impl State {
@@ -40,7 +40,7 @@ impl State {
             of_others: false,
             owed: Pending::default(),
             free: Pending::default(),
-            refused_by: i64::MAX,
+            rejected_by: i64::MAX,
         }
     }
 
@@ -69,7 +69,7 @@ impl State {
             && (!self.touched || other.touched)
             && (self.maybe_touched || !other.maybe_touched)
             && (!self.of_others || other.of_others)
-            && self.refused_by >= other.refused_by
+            && self.rejected_by >= other.rejected_by
             && self.owed.total() == other.owed.total()
             && self.owed.covers(&other.owed)
             && self.free.covers(&other.free)
@@ -97,16 +97,17 @@ impl State {
             of_others: self.of_others && other.of_others,
             owed: self.owed.joined(&other.owed),
             free,
-            refused_by: self.refused_by.max(other.refused_by),
+            rejected_by: self.rejected_by.max(other.rejected_by),
         }
     }
 }
 
 /// Drops states that another contains; where more than `most` are left, joins neighbours. Says whether it did that.
 pub(super) fn thin_out(states: &mut Vec<State>, most: usize) -> bool {
-    let mut is_blunt = false;
+    let mut is_approximate = false;
     while states.len() > 1 {
-        states.sort_by_key(|state| (state.begin, state.count, state.previous, state.extra, state.refused_by));
+        states
+            .sort_by_key(|state| (state.begin, state.count, state.previous, state.extra, state.rejected_by));
         let mut kept: Vec<State> = Vec::with_capacity(states.len());
         for state in states.drain(..) {
             let alike = |other: &&mut State| other.begin == state.begin && other.count == state.count;
@@ -121,7 +122,7 @@ pub(super) fn thin_out(states: &mut Vec<State>, most: usize) -> bool {
         if states.len() <= most {
             break;
         }
-        is_blunt = true;
+        is_approximate = true;
         // Begins that differ alone are joined first: that loses least.
         let many = states.len();
         join_pairs(states, State::others, |one, other| one.others() == other.others());
@@ -130,7 +131,7 @@ pub(super) fn thin_out(states: &mut Vec<State>, most: usize) -> bool {
             join_pairs(states, key, |one, other| one.begin.is_some() == other.begin.is_some());
         }
     }
-    is_blunt
+    is_approximate
 }
 
 /// Joins each state with the next of this order, where they are alike.

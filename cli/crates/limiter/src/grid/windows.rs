@@ -1,6 +1,6 @@
 //! Where windows begin, and how many admissions they leave room for.
 
-use super::super::Circumstances;
+use super::super::HistoryContext;
 use saasbench_model::units::{Nanos, Quota};
 
 /// A range is cut into so many pieces per window, and so many at the most.
@@ -41,11 +41,11 @@ pub(super) struct Windows {
 }
 
 impl Windows {
-    pub(super) fn new(quota: Quota, weight: Weight, first_hit: bool, circumstances: &Circumstances) -> Self {
+    pub(super) fn new(quota: Quota, weight: Weight, first_hit: bool, context: &HistoryContext) -> Self {
         let length = quota.window.0.max(1);
-        let drift = circumstances.tolerance.drift.clamp(0.0, 0.5);
-        let tick = circumstances.resolution.0.max(0);
-        let offset = circumstances.tolerance.offset.0.max(0);
+        let drift = context.tolerance.drift.clamp(0.0, 0.5);
+        let tick = context.resolution.0.max(0);
+        let offset = context.tolerance.offset.0.max(0);
         // An offset that is constant shifts windows at multiples of W, and nothing else. One that varies, as that of a
         // store's clock read through several hosts, matters between a first hit and the end of its window.
         let varies = if first_hit { offset } else { 0 };
@@ -58,7 +58,7 @@ impl Windows {
             late: tick.saturating_add(varies),
             tick,
             stray: (length as f64 * (drift / (1.0 - drift))).ceil() as i64,
-            base: -circumstances.unix_zero.0.rem_euclid(length),
+            base: -context.unix_zero.0.rem_euclid(length),
             offset,
         }
     }
@@ -95,7 +95,7 @@ impl Windows {
         self.limit.saturating_sub(self.weighed(previous, left))
     }
 
-    /// The previous window's weight, rounded in the direction that matters: a whole number of admissions is refused by it.
+    /// The previous window's weight, rounded in the direction that matters: a whole number of admissions is rejected by it.
     fn weighed(&self, previous: u64, left: i64) -> u64 {
         if previous == 0 || self.weight == Weight::Nothing {
             return 0;

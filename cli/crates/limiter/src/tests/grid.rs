@@ -26,10 +26,10 @@ const FIRST_FLOORED: Kind = Kind { anchor: Anchor::FirstHit, estimate: Some(Esti
 const KINDS: [Kind; 5] = [ALIGNED, EXACT, FLOORED, FIRST_EXACT, FIRST_FLOORED];
 
 impl Kind {
-    fn judge(self, requests: &[Request], quota: Quota, circumstances: &Circumstances) -> Judgement {
+    fn judge(self, requests: &[Request], quota: Quota, context: &HistoryContext) -> Judgement {
         match self.estimate {
-            None => aligned_window::judge(requests, quota, circumstances),
-            Some(estimate) => sliding_counter::judge(requests, quota, self.anchor, estimate, circumstances),
+            None => aligned_window::judge(requests, quota, context),
+            Some(estimate) => sliding_counter::judge(requests, quota, self.anchor, estimate, context),
         }
     }
 
@@ -47,8 +47,8 @@ impl Kind {
         }
     }
 
-    fn explains(self, requests: &[Request], quota: Quota, circumstances: &Circumstances) -> bool {
-        counter_explains(requests, quota, self.anchor, self.estimate, circumstances)
+    fn explains(self, requests: &[Request], quota: Quota, context: &HistoryContext) -> bool {
+        counter_explains(requests, quota, self.anchor, self.estimate, context)
     }
 
     fn name(self) -> String {
@@ -72,11 +72,11 @@ fn honest_grids_are_never_accused() {
             load.unix_zero = random.within(0, 3 * window);
             let mut limiter = kind.limiter(quota, load.unix_zero);
             let history = load.run(&mut limiter, random);
-            let mut circumstances = load.circumstances();
-            circumstances.other_limits = random.chance(0.1);
-            let judgement = kind.judge(&history, quota, &circumstances);
+            let mut context = load.context();
+            context.other_limits = random.chance(0.1);
+            let judgement = kind.judge(&history, quota, &context);
             assert!(
-                judgement.violations.is_empty() && judgement.wrong_refusals.is_empty(),
+                judgement.violations.is_empty() && judgement.wrong_rejections.is_empty(),
                 "{}, seed {seed}: {quota:?} {load:?}\n{}\n{:?}",
                 kind.name(),
                 table(&history),
@@ -91,18 +91,18 @@ fn agreement(kind: Kind, ordinary: u64) -> (u64, u64) {
     let (mut broken, mut missed) = (0, 0);
     for seed in 0..cases(ordinary) {
         let random = &mut Random(seed);
-        let (history, quota, mut circumstances) = tiny(random, kind.make());
+        let (history, quota, mut context) = tiny(random, kind.make());
         if random.chance(0.2) {
-            circumstances.unix_zero = Nanos(random.within(-20, 20));
+            context.unix_zero = Nanos(random.within(-20, 20));
         }
         if kind.anchor == Anchor::Epoch && random.chance(0.1) {
-            circumstances.tolerance.offset = Nanos(1);
+            context.tolerance.offset = Nanos(1);
         }
-        let explained = kind.explains(&history, quota, &circumstances);
-        let judgement = kind.judge(&history, quota, &circumstances);
+        let explained = kind.explains(&history, quota, &context);
+        let judgement = kind.judge(&history, quota, &context);
         assert!(
             !explained || judgement.violations.is_empty(),
-            "{}, seed {seed}: {quota:?} {circumstances:?}\n{}\n{:?}",
+            "{}, seed {seed}: {quota:?} {context:?}\n{}\n{:?}",
             kind.name(),
             table(&history),
             judgement.violations
@@ -126,10 +126,10 @@ fn grids_agree_with_brute_force() {
 
 fn check_kind(kind: Kind, cases: &[Case]) {
     for (name, change, requests, expected) in cases {
-        let mut circumstances = alone();
-        change(&mut circumstances);
+        let mut context = alone();
+        change(&mut context);
         let quota = Quota { limit: 2, window: Nanos::from_secs(1) };
-        let judgement = kind.judge(&history(requests), quota, &circumstances);
+        let judgement = kind.judge(&history(requests), quota, &context);
         assert_eq!(found(&judgement), *expected, "{}, {name}: {:?}", kind.name(), judgement.violations);
     }
 }
@@ -184,7 +184,7 @@ fn aligned_windows_by_hand() {
             &[(0, 0, A), (10, 10, A), (950, 1_050, A), (960, 1_040, A), (1_500, 1_500, A)],
             "+ 0 1 2 3 4",
         ),
-        ("refused too early", |_| (), &[(0, 0, A), (10, 10, R), (20, 20, A)], "- 1 (1) of 1"),
+        ("rejected too early", |_| (), &[(0, 0, A), (10, 10, R), (20, 20, A)], "- 1 (1) of 1"),
         (
             "nothing is left of the window before",
             |_| (),
@@ -236,8 +236,8 @@ fn sliding_counters_by_hand() {
             ("2 · 0.500 + 1 = 2", |_| (), &[FULL, FULL, (1_500, 1_500, A)], ""),
             ("1 · 0.001 + 2 > 2", |_| (), &[FULL, FULL, (1_500, 1_500, A), (1_999, 1_999, A)], "+ 1 2 3"),
             ("1 · 0.999 + 1 + 1 > 2", |_| (), &[FULL, (1_001, 1_001, A), (1_002, 1_002, R)], ""),
-            ("refused rightly", |_| (), &[FULL, FULL, (1_499, 1_499, R)], ""),
-            ("refused wrongly", |_| (), &[FULL, FULL, (1_500, 1_500, R)], "- 2 (1) of 1"),
+            ("rejected rightly", |_| (), &[FULL, FULL, (1_499, 1_499, R)], ""),
+            ("rejected wrongly", |_| (), &[FULL, FULL, (1_500, 1_500, R)], "- 2 (1) of 1"),
             ("two windows ago", |_| (), &[FULL, FULL, (2_000, 2_000, R)], "- 2 (0) of 1"),
             ("an old window may weigh", |c| c.fresh = false, &[(1_499, 1_499, R)], ""),
             ("as long as it does", |c| c.fresh = false, &[(2_000, 2_000, R)], "- 0 (0) of 1"),
@@ -250,7 +250,7 @@ fn sliding_counters_by_hand() {
             ("⌊2 · 0.999⌋ + 1 = 2", |_| (), &[FULL, FULL, (1_001, 1_001, A)], ""),
             ("⌊2 · 0.500⌋ + 2 > 2", |_| (), &[FULL, FULL, (1_001, 1_001, A), (1_500, 1_500, A)], "+ 0 1 2 3"),
             ("⌊2 · 0.499⌋ + 2 = 2", |_| (), &[FULL, FULL, (1_001, 1_001, A), (1_501, 1_501, A)], ""),
-            ("refused wrongly", |_| (), &[FULL, FULL, (1_001, 1_001, R)], "- 2 (1) of 1"),
+            ("rejected wrongly", |_| (), &[FULL, FULL, (1_001, 1_001, R)], "- 2 (1) of 1"),
         ],
     );
     check_kind(
@@ -265,7 +265,7 @@ fn sliding_counters_by_hand() {
                 "- 2 (0) of 1",
             ),
             (
-                "a refusal keeps the grid",
+                "a rejection keeps the grid",
                 |_| (),
                 &[
                     (300, 300, A),
@@ -313,7 +313,7 @@ fn a_grids_certificate_can_be_checked_by_hand() {
         let judgement =
             kind.judge(&history(requests), Quota { limit, window: Nanos::from_secs(10) }, &alone());
         let because = judgement.violations.into_iter().map(|violation| match violation {
-            Violation::OverAdmission { because, .. } | Violation::WrongRefusal { because, .. } => because,
+            Violation::OverAdmission { because, .. } | Violation::WrongRejection { because, .. } => because,
         });
         because.collect::<Vec<_>>().join("\n")
     };
@@ -333,31 +333,36 @@ fn a_grids_certificate_can_be_checked_by_hand() {
 }
 
 #[test]
-fn refusals_by_another_limit_are_told_one_by_one() {
+fn rejections_by_another_limit_are_told_one_by_one() {
     let requests = history(&[(0, 0, A), (10, 10, R), (20, 20, A), (30, 30, R), (1_000, 1_000, R)]);
-    let circumstances = Circumstances { other_limits: true, ..alone() };
+    let context = HistoryContext { other_limits: true, ..alone() };
     let quota = Quota { limit: 2, window: Nanos::from_secs(1) };
     for (kind, wrong) in
         [(ALIGNED, vec![1, 4]), (EXACT, vec![1]), (FLOORED, vec![1]), (FIRST_FLOORED, vec![1])]
     {
-        let judgement = kind.judge(&requests, quota, &circumstances);
-        assert_eq!((judgement.violations, judgement.wrong_refusals), (Vec::new(), wrong), "{}", kind.name());
+        let judgement = kind.judge(&requests, quota, &context);
+        assert_eq!(
+            (judgement.violations, judgement.wrong_rejections),
+            (Vec::new(), wrong),
+            "{}",
+            kind.name()
+        );
     }
 }
 
 /// The proof is in the certificate: exact search finds no explanation, whatever became of all other requests.
 #[test]
 fn certificates_are_proofs_by_themselves() {
-    let (mut crowds, mut refusals) = (0, 0);
+    let (mut crowds, mut rejections) = (0, 0);
     for kind in KINDS {
         for seed in 0..cases(100_000) {
             let random = &mut Random(seed);
-            let (history, quota, circumstances) = tiny(random, kind.make());
-            for violation in kind.judge(&history, quota, &circumstances).violations {
+            let (history, quota, context) = tiny(random, kind.make());
+            for violation in kind.judge(&history, quota, &context).violations {
                 let needed: Vec<Request> = match &violation {
-                    // Admissions and refusals contradict each other only together.
+                    // Admissions and rejections contradict each other only together.
                     Violation::OverAdmission { allowed: 0, .. } => continue,
-                    Violation::WrongRefusal { because, .. } if !because.starts_with("at no instant") => {
+                    Violation::WrongRejection { because, .. } if !because.starts_with("at no instant") => {
                         continue;
                     }
                     Violation::OverAdmission { requests, .. } => {
@@ -368,26 +373,26 @@ fn certificates_are_proofs_by_themselves() {
                         };
                         history.iter().map(unknown).collect()
                     }
-                    // Refused hits keep a grid going, so they cannot be left out there.
-                    Violation::WrongRefusal { .. } if kind.anchor == Anchor::FirstHit => continue,
-                    Violation::WrongRefusal { request, against, counted, .. } => {
-                        refusals += 1;
+                    // Rejected hits keep a grid going, so they cannot be left out there.
+                    Violation::WrongRejection { .. } if kind.anchor == Anchor::FirstHit => continue,
+                    Violation::WrongRejection { request, against, counted, .. } => {
+                        rejections += 1;
                         assert!(*counted < quota.limit);
                         let counts = |other: &&Request| *other == request || against.contains(other);
                         history.iter().filter(counts).copied().collect()
                     }
                 };
                 assert!(
-                    !kind.explains(&needed, quota, &circumstances),
-                    "{}, seed {seed}: {quota:?} {circumstances:?}\n{}\n{violation:?}",
+                    !kind.explains(&needed, quota, &context),
+                    "{}, seed {seed}: {quota:?} {context:?}\n{}\n{violation:?}",
                     kind.name(),
                     table(&history),
                 );
             }
         }
     }
-    println!("{crowds} crowds, {refusals} refusals");
-    assert!(crowds > 0 && refusals > 0);
+    println!("{crowds} crowds, {rejections} rejections");
+    assert!(crowds > 0 && rejections > 0);
 }
 
 #[test]
@@ -425,7 +430,7 @@ fn every_defect_of_a_grid_is_found() {
             }
             for (name, mut limiter) in broken {
                 let history = load.run(&mut limiter, random);
-                let judgement = kind.judge(&history, quota, &load.circumstances());
+                let judgement = kind.judge(&history, quota, &load.context());
                 assert!(
                     !judgement.violations.is_empty(),
                     "{}: {name} at {quota}, seed {seed}: {load:?}",
@@ -463,7 +468,7 @@ fn hard_loads_of_grids_are_judged_soundly_and_their_cost_is_printed() {
                 let mut load = Load::new(Arrivals::Flood(span / requests as i64), requests, latency);
                 (load.since, load.tail) = (since, 0.01);
                 let history = load.run(&mut kind.limiter(kept, 0), &mut Random(1));
-                let judgement = kind.judge(&history, promised, &load.circumstances());
+                let judgement = kind.judge(&history, promised, &load.context());
                 assert!(
                     kept != promised || judgement.violations.is_empty(),
                     "{name}: {:?}",

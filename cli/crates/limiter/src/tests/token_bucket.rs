@@ -9,8 +9,8 @@ use super::{
 use saasbench_model::scenario::Refill;
 
 /// A bucket as large as the quota, filled all the time.
-pub(super) fn by_quota(requests: &[Request], quota: Quota, circumstances: &Circumstances) -> Judgement {
-    judge(requests, quota, None, Refill::Continuous, circumstances)
+pub(super) fn by_quota(requests: &[Request], quota: Quota, context: &HistoryContext) -> Judgement {
+    judge(requests, quota, None, Refill::Continuous, context)
 }
 
 /// One that keeps that promise.
@@ -59,7 +59,7 @@ fn token_buckets_by_hand() {
             "+ 0 1 2 3",
         ),
         ("of which some may have come later", |_| (), &[(0, 0, A), (0, 500, A), (400, 450, A)], ""),
-        ("refused too early", |_| (), &[(0, 0, A), (10, 10, R), (20, 20, R)], "- 1 (1) of 2"),
+        ("rejected too early", |_| (), &[(0, 0, A), (10, 10, R), (20, 20, R)], "- 1 (1) of 2"),
         ("an unknown one may have counted", |_| (), &[(0, 0, A), (5, 900, U), (10, 10, R)], ""),
         ("but not before it was sent", |_| (), &[(0, 0, A), (10, 10, R), (20, 900, U)], "- 1 (1) of 1"),
         ("nor does it weigh for ever", |_| (), &[(0, 0, A), (5, 900, U), (1_000, 1_000, R)], "- 2 (1) of 1"),
@@ -99,12 +99,17 @@ fn token_buckets_by_hand() {
             "+ 2 3 4",
         ),
         (
-            "that is no reason to refuse",
+            "that is no reason to reject",
             |c| c.memory_losses = vec![(Nanos(15 * MS), Nanos(15 * MS))],
             &[(0, 0, A), (20, 20, R)],
             "- 1 (1) of 1",
         ),
-        ("another limit may have refused", |c| c.other_limits = true, &[(0, 0, R), (0, 0, A), (0, 0, A)], ""),
+        (
+            "another limit may have rejected",
+            |c| c.other_limits = true,
+            &[(0, 0, R), (0, 0, A), (0, 0, A)],
+            "",
+        ),
     ];
     check(by_quota, cases);
 }
@@ -130,32 +135,32 @@ fn bursts_and_steps_are_granted() {
 fn an_unknown_start_lasts_until_an_empty_bucket_is_full() {
     let requests = history(&[(0, 0, R), (1_900, 1_900, A), (1_950, 1_950, R), (2_100, 2_100, R)]);
     let quota = Quota { limit: 2, window: Nanos::from_secs(1) };
-    let circumstances = Circumstances { fresh: false, ..alone() };
-    let judged = |burst| judge(&requests, quota, burst, Refill::Continuous, &circumstances).unjudged_refusals;
+    let context = HistoryContext { fresh: false, ..alone() };
+    let judged = |burst| judge(&requests, quota, burst, Refill::Continuous, &context).unjudged_rejections;
     assert_eq!(judged(None), [(1, Unjudged::UnknownStart)]);
     assert_eq!(judged(Some(4)), [(2, Unjudged::UnknownStart)]);
 }
 
 #[test]
-fn refusals_of_one_of_several_limits_are_denied_each_by_itself() {
+fn rejections_of_one_of_several_limits_are_denied_each_by_itself() {
     let requests = history(&[(0, 0, A), (0, 0, R), (0, 0, A), (1, 1, R), (600, 600, R)]);
-    let circumstances = Circumstances { other_limits: true, ..alone() };
-    let judgement = by_quota(&requests, Quota { limit: 2, window: Nanos::from_secs(1) }, &circumstances);
-    assert_eq!((judgement.violations.len(), judgement.wrong_refusals), (0, vec![4]));
+    let context = HistoryContext { other_limits: true, ..alone() };
+    let judgement = by_quota(&requests, Quota { limit: 2, window: Nanos::from_secs(1) }, &context);
+    assert_eq!((judgement.violations.len(), judgement.wrong_rejections), (0, vec![4]));
 }
 
 #[test]
 fn what_a_bucket_is_accused_of_can_be_checked_by_hand() {
     let quota = Quota { limit: 8, window: Nanos::from_secs(10) };
-    let because = |requests: &[(i64, i64, Decision)], change: fn(&mut Circumstances)| {
-        let mut circumstances = alone();
-        change(&mut circumstances);
-        let judgement = by_quota(&history(requests), quota, &circumstances);
+    let because = |requests: &[(i64, i64, Decision)], change: fn(&mut HistoryContext)| {
+        let mut context = alone();
+        change(&mut context);
+        let judgement = by_quota(&history(requests), quota, &context);
         let because = judgement.violations.into_iter().map(|violation| match violation {
             Violation::OverAdmission { allowed, from, to, because, .. } => {
                 format!("{because} (of {allowed}, {from} to {to})")
             }
-            Violation::WrongRefusal { counted, against, because, .. } => {
+            Violation::WrongRejection { counted, against, because, .. } => {
                 format!("{because} ({counted}, {} against it)", against.len())
             }
         });
@@ -165,12 +170,12 @@ fn what_a_bucket_is_accused_of_can_be_checked_by_hand() {
     crowd.extend([(1_200, 1_412, A); 4]);
     insta::assert_snapshot!(because(&crowd, |_| ()), @"9 were admitted within 0.412 s; a bucket of 8 that gains 0.8 a second can have granted 8.330 at the most (of 8, 1 s to 1.41 s)");
     let empty = [(1_000, 1_010, R), (1_200, 1_300, A), (1_400, 1_500, A)];
-    insta::assert_snapshot!(because(&empty, |c| c.exclusive = false), @"request 0 was refused, not before 1.000 s, so less than one token was there; of what was sent after it, a bucket of 8 that gains 0.8 a second can have granted less than 1.400 by 1.500 s, yet 2 were admitted (of 1, 1.2 s to 1.5 s)");
-    let refused = [(1_000, 1_010, A), (30_000, 30_010, A), (30_020, 30_500, U), (30_100, 30_110, R)];
-    insta::assert_snapshot!(because(&refused, |_| ()), @"a bucket of 8 that gains 0.8 a second cannot have held less than 6.072 at any instant from 30.100 s to 30.110 s; it takes less than one token to refuse (2, 2 against it)");
+    insta::assert_snapshot!(because(&empty, |c| c.exclusive = false), @"request 0 was rejected, not before 1.000 s, so less than one token was there; of what was sent after it, a bucket of 8 that gains 0.8 a second can have granted less than 1.400 by 1.500 s, yet 2 were admitted (of 1, 1.2 s to 1.5 s)");
+    let rejected = [(1_000, 1_010, A), (30_000, 30_010, A), (30_020, 30_500, U), (30_100, 30_110, R)];
+    insta::assert_snapshot!(because(&rejected, |_| ()), @"a bucket of 8 that gains 0.8 a second cannot have held less than 6.072 at any instant from 30.100 s to 30.110 s; it takes less than one token to reject (2, 2 against it)");
 }
 
-/// Id of requests that another limit refuses.
+/// Id of requests that another limit rejects.
 const OTHERS: u64 = u64::MAX;
 
 /// How a bucket is kept, and what is promised of it.
@@ -195,17 +200,17 @@ fn an_honest_token_bucket_is_never_accused() {
         let (kind, refill) = any_kind(window, random);
         let load = any_load(window, size, random);
         let mut history = load.run(&mut Limiter::TokenBucket(Bucket::new(quota, size, kind)), random);
-        let circumstances = Circumstances { other_limits: random.chance(0.2), ..load.circumstances() };
-        if circumstances.other_limits {
-            // Another limit refuses, too: that takes nothing, and is the only thing that this one can deny.
-            let refused: Vec<Request> = history.iter().filter(|_| random.chance(0.2)).copied().collect();
+        let context = HistoryContext { other_limits: random.chance(0.2), ..load.context() };
+        if context.other_limits {
+            // Another limit rejects, too: that takes nothing, and is the only thing that this one can deny.
+            let rejected: Vec<Request> = history.iter().filter(|_| random.chance(0.2)).copied().collect();
             let by_another = |one| Request { id: OTHERS, decision: R, ..one };
-            history.extend(refused.into_iter().map(by_another));
+            history.extend(rejected.into_iter().map(by_another));
             history.sort_by_key(|request| (request.sent, request.id));
         }
-        let judgement = judge(&history, quota, Some(size), refill, &circumstances);
+        let judgement = judge(&history, quota, Some(size), refill, &context);
         assert!(
-            judgement.violations.is_empty() && judgement.wrong_refusals.iter().all(|id| *id == OTHERS),
+            judgement.violations.is_empty() && judgement.wrong_rejections.iter().all(|id| *id == OTHERS),
             "seed {seed}: {quota:?} of {size} {kind:?} {load:?}\n{}\n{judgement:?}",
             table(&history),
         );
@@ -213,17 +218,17 @@ fn an_honest_token_bucket_is_never_accused() {
 }
 
 /// A tiny history, its quota, the bucket's size, and half a tick to two by which its clocks may disagree.
-fn tiny_bucket(random: &mut Random) -> (Vec<Request>, Quota, u64, Circumstances) {
+fn tiny_bucket(random: &mut Random) -> (Vec<Request>, Quota, u64, HistoryContext) {
     let size = random.within(1, 4) as u64;
     let kind = random.pick(&[Kind::Level, Kind::ArrivalTime]);
-    let (history, quota, mut circumstances) =
+    let (history, quota, mut context) =
         tiny(random, |quota, _| Limiter::TokenBucket(Bucket::new(quota, size, kind)));
-    circumstances.tolerance.offset = Nanos(random.pick(&[0, 0, 0, 1]));
-    (history, quota, size, circumstances)
+    context.tolerance.offset = Nanos(random.pick(&[0, 0, 0, 1]));
+    (history, quota, size, context)
 }
 
 /// Fails unless the certificate is made as it should be, and no honest bucket explains what it names. All other admissions
-/// are unknown then, and of an over-admission all other refusals, too; otherwise there are no others.
+/// are unknown then, and of an over-admission all other rejections, too; otherwise there are no others.
 fn check_certificate(
     violation: &Violation,
     history: &[Request],
@@ -243,10 +248,10 @@ fn check_certificate(
             others.for_each(|request| request.decision = U);
             assert!(!explains(&reduced));
         }
-        Violation::WrongRefusal { request, counted, .. } => {
+        Violation::WrongRejection { request, counted, .. } => {
             assert!(!explains(&certificate::relaxed(history, &[*request], &[])));
             // What is not against it does not weigh.
-            let same = |violation: &Violation| matches!(violation, Violation::WrongRefusal { counted: now, .. } if now == counted);
+            let same = |violation: &Violation| matches!(violation, Violation::WrongRejection { counted: now, .. } if now == counted);
             assert!(judge(&core).violations.iter().any(same));
         }
     }
@@ -256,11 +261,10 @@ fn check_certificate(
 fn the_token_bucket_agrees_with_brute_force() {
     let (mut broken, mut missed) = (0, 0);
     for seed in 0..cases(100_000) {
-        let (history, quota, size, circumstances) = tiny_bucket(&mut Random(seed));
-        let slack = circumstances.resolution.0 + circumstances.tolerance.offset.0;
-        let explains = |requests: &[Request]| explains(requests, quota, size, slack, &circumstances);
-        let judge =
-            |requests: &[Request]| judge(requests, quota, Some(size), Refill::Continuous, &circumstances);
+        let (history, quota, size, context) = tiny_bucket(&mut Random(seed));
+        let slack = context.resolution.0 + context.tolerance.offset.0;
+        let explains = |requests: &[Request]| explains(requests, quota, size, slack, &context);
+        let judge = |requests: &[Request]| judge(requests, quota, Some(size), Refill::Continuous, &context);
         let (explained, violations) = (explains(&history), judge(&history).violations);
         let sound = std::panic::catch_unwind(|| {
             assert!(!explained || violations.is_empty());
@@ -268,7 +272,7 @@ fn the_token_bucket_agrees_with_brute_force() {
         });
         if let Err(cause) = sound {
             let history = table(&history);
-            println!("seed {seed}: {quota:?} of {size} {circumstances:?}\n{history}\n{violations:?}");
+            println!("seed {seed}: {quota:?} of {size} {context:?}\n{history}\n{violations:?}");
             std::panic::resume_unwind(cause);
         }
         broken += u64::from(!explained);
@@ -300,7 +304,7 @@ fn every_defect_is_found_in_a_bucket(since: i64) {
         let load = flood(random, since, lost, tail);
         for (defect, mut limiter, is_over_admission) in defects {
             let history = load.run(&mut limiter, random);
-            let judgement = judge(&history, quota, Some(size), Refill::Continuous, &load.circumstances());
+            let judgement = judge(&history, quota, Some(size), Refill::Continuous, &load.context());
             let found = judgement
                 .violations
                 .iter()

@@ -1,7 +1,7 @@
 //! Over-admission: more was granted in a span than can have been in the bucket and have come into it.
 //!
 //! **Rule.** Of the certain admissions sent at or after `s` and done by `r` all were decided within `r − s` of ours, for which
-//! B tokens were there at the most, and `ρ·((r − s)·(1 + δ) + σ)` came. After a refusal with the interval `[s, r₀]` that
+//! B tokens were there at the most, and `ρ·((r − s)·(1 + δ) + σ)` came. After a rejection with the interval `[s, r₀]` that
 //! was this limit's less than one token was there at an instant not before `s`: what was sent after `r₀` has less than
 //! `1 + ρ·(…)` from `s` on. Others only take, so both hold in any company. A store that lost its memory has a full bucket:
 //! no span is judged across a loss. (Both are bounds on counts: what only the order of overlapping intervals forbids is
@@ -13,7 +13,7 @@
 
 use super::{
     super::{
-        Circumstances, Violation,
+        HistoryContext, Violation,
         history::{History, losses, over_admission, seconds},
     },
     Bucket, Round,
@@ -23,30 +23,30 @@ use super::{
 struct Excess {
     /// Rank of the first admission that counts.
     first: usize,
-    /// Rank of the refusal that it begins with, if it does.
-    refusal: Option<usize>,
+    /// Rank of the rejection that it begins with, if it does.
+    rejection: Option<usize>,
     /// The last admission was done.
     by: i64,
 }
 
 /// Where a span may begin, before the admission of the same rank: the better of that admission's own `sent` and the
-/// latest refusal that was done before it.
+/// latest rejection that was done before it.
 #[derive(Clone, Copy)]
 struct Start {
     /// What had come by the fastest clock, less what was there.
     less: i128,
-    refusal: Option<usize>,
+    rejection: Option<usize>,
 }
 
 impl Bucket {
     pub(super) fn over_admission(
         &self,
         history: &History<'_>,
-        circumstances: &Circumstances,
+        context: &HistoryContext,
     ) -> Option<Violation> {
-        let lean = !circumstances.other_limits;
+        let lean = !context.other_limits;
         let mut begin = i64::MIN;
-        let ends = losses(circumstances).into_iter().chain([(i64::MAX, i64::MAX)]);
+        let ends = losses(context).into_iter().chain([(i64::MAX, i64::MAX)]);
         let mut gaps = ends.map(|(from, to)| (std::mem::replace(&mut begin, to), from));
         let excess = gaps.find_map(|(after, before)| self.excess(history, after, before, lean))?;
         Some(self.violation(history, &excess))
@@ -71,7 +71,7 @@ impl Bucket {
             let come = self.gain(self.fast(by)) + self.gain(self.slack);
             if spans.greatest() > come {
                 let place = spans.last_above(come);
-                return Some(Excess { first: ranks.start + place, refusal: starts[place].refusal, by });
+                return Some(Excess { first: ranks.start + place, rejection: starts[place].rejection, by });
             }
         }
         None
@@ -84,19 +84,19 @@ impl Bucket {
         ranks: std::ops::Range<usize>,
         lean: bool,
     ) -> Vec<Start> {
-        let History { admitted, refused, .. } = history;
+        let History { admitted, rejected, .. } = history;
         let full = self.tokens(self.size);
         let own = |rank: usize| self.gain(self.fast(admitted.sent()[rank])) - full;
         let mut starts: Vec<Start> =
-            ranks.clone().map(|rank| Start { less: own(rank), refusal: None }).collect();
-        let refusals = if lean { refused.rank_after(after)..refused.len() } else { 0..0 };
-        for refusal in refusals {
-            let place = admitted.rank_after(refused.done()[refusal]);
+            ranks.clone().map(|rank| Start { less: own(rank), rejection: None }).collect();
+        let rejections = if lean { rejected.rank_after(after)..rejected.len() } else { 0..0 };
+        for rejection in rejections {
+            let place = admitted.rank_after(rejected.done()[rejection]);
             if let Some(start) = place.checked_sub(ranks.start).and_then(|place| starts.get_mut(place)) {
                 // Less than a token was there: as whole numbers go, one less at the most.
-                let less = self.gain(self.fast(refused.sent()[refusal])) - self.tokens(1) + 1;
+                let less = self.gain(self.fast(rejected.sent()[rejection])) - self.tokens(1) + 1;
                 if less > start.less {
-                    *start = Start { less, refusal: Some(refusal) };
+                    *start = Start { less, rejection: Some(rejection) };
                 }
             }
         }
@@ -104,28 +104,28 @@ impl Bucket {
     }
 
     fn violation(&self, history: &History<'_>, excess: &Excess) -> Violation {
-        let History { requests, admitted, refused, .. } = history;
+        let History { requests, admitted, rejected, .. } = history;
         let by = excess.by;
-        let refusal = excess.refusal.map(|rank| requests[refused.index(rank)]);
-        let from = refusal.map_or(admitted.sent()[excess.first], |refusal| refusal.sent.0);
+        let rejection = excess.rejection.map(|rank| requests[rejected.index(rank)]);
+        let from = rejection.map_or(admitted.sent()[excess.first], |rejection| rejection.sent.0);
         let come = self.gain((self.fast(by) - self.fast(from)).saturating_add(self.slack));
         // Of a level that is less than one token the greatest whole number is one less.
-        let (there, less) = if refusal.is_some() { (1, 1) } else { (self.size, 0) };
+        let (there, less) = if rejection.is_some() { (1, 1) } else { (self.size, 0) };
         let granted = self.tokens(there) + come;
         let allowed = ((granted - less) / self.tokens(1)) as u64;
         let before = admitted.sent()[excess.first].saturating_sub(1);
         let found = admitted.within(requests, before, by, allowed as usize + 1);
         let (count, granted) = (found.len(), self.in_tokens(granted, Round::Up));
-        let because = match &refusal {
+        let because = match &rejection {
             None => format!(
                 "{count} were admitted within {}; {} can have granted {granted} at the most",
                 seconds(by - from),
                 self.described(),
             ),
-            Some(refusal) => format!(
-                "request {} was refused, not before {}, so less than one token was there; of what was sent after it, {} can \
+            Some(rejection) => format!(
+                "request {} was rejected, not before {}, so less than one token was there; of what was sent after it, {} can \
                  have granted less than {granted} by {}, yet {count} were admitted",
-                refusal.id,
+                rejection.id,
                 seconds(from),
                 self.described(),
                 seconds(by),
@@ -133,7 +133,7 @@ impl Bucket {
         };
         let mut violation = over_admission(self.quota, allowed, found, because);
         if let Violation::OverAdmission { given, .. } = &mut violation {
-            given.extend(refusal);
+            given.extend(rejection);
         }
         violation
     }

@@ -1,4 +1,4 @@
-//! Wrong refusals: at least one token was there all the time while the refusal can have been decided.
+//! Wrong rejections: at least one token was there all the time while the rejection can have been decided.
 //!
 //! **The least level.** Each request with the interval `[a, b]` that may have been admitted took its token at an instant of
 //! it, or none. Let Y be a bucket from which each takes one at `b`, as late as possible, as long as there is any, and
@@ -7,17 +7,17 @@
 //! `b` both sides lose one, or Y alone; where X is full, X + p ≥ B. At least as much comes in any span as for Y, but
 //! for σ, once: so X ≥ Y − p − ρσ, where p is at most the number of intervals open. If X was full after Y's last loss, then
 //! X ≥ B − p without any σ: so Y may grow past B until its next loss, and X ≥ min(B, Y − ρσ) − p. (But where replicas' clocks
-//! disagree, the refusal may be read `back` before one of the open ones: then X ≥ B − p − ρ·back only.)
+//! disagree, the rejection may be read `back` before one of the open ones: then X ≥ B − p − ρ·back only.)
 //!
-//! **Rule.** A refusal is wrong if this bound is one token or more at all instants of its interval. Between the instants at
-//! which an interval begins or ends it only grows, so only the refusal's `sent` and such instants are tried. An unknown
+//! **Rule.** A rejection is wrong if this bound is one token or more at all instants of its interval. Between the instants at
+//! which an interval begins or ends it only grows, so only the rejection's `sent` and such instants are tried. An unknown
 //! start is an empty bucket. A loss of memory only fills it, which is no defence.
 
 use std::cmp::Reverse;
 
 use super::{
     super::{
-        Circumstances, Decision, Request, Violation,
+        Decision, HistoryContext, Request, Violation,
         history::{History, seconds},
         spans::Peaks,
     },
@@ -48,10 +48,10 @@ impl Bucket {
     }
 
     /// All states, from `since` on.
-    fn states(&self, history: &History<'_>, circumstances: &Circumstances) -> Vec<State> {
+    fn states(&self, history: &History<'_>, context: &HistoryContext) -> Vec<State> {
         let (sent, done) = (&history.possible_sent, &history.possible_done);
-        let level = (!circumstances.fresh).then_some(0);
-        let at = sent.first().map_or(circumstances.since.0, |first| circumstances.since.0.min(*first));
+        let level = (!context.fresh).then_some(0);
+        let at = sent.first().map_or(context.since.0, |first| context.since.0.min(*first));
         let mut state = State { at, level, open: 0 };
         let mut states = vec![state];
         let (mut begun, mut over) = (0, 0);
@@ -73,22 +73,22 @@ impl Bucket {
         states
     }
 
-    /// Each refusal that is wrong, and the least level possible while it can have been decided.
-    pub(super) fn wrong_refusals(
+    /// Each rejection that is wrong, and the least level possible while it can have been decided.
+    pub(super) fn wrong_rejections(
         &self,
         history: &History<'_>,
-        circumstances: &Circumstances,
+        context: &HistoryContext,
     ) -> Vec<(Request, i128)> {
         let mut wrong = Vec::new();
-        if !circumstances.exclusive {
+        if !context.exclusive {
             return wrong;
         }
-        let states = self.states(history, circumstances);
+        let states = self.states(history, context);
         let mut lowest = None;
-        for request in history.requests.iter().filter(|request| request.decision == Decision::Refused) {
+        for request in history.requests.iter().filter(|request| request.decision == Decision::Rejected) {
             let (s, r) = (request.sent.0, request.done.max(request.sent).0);
             let before = states.partition_point(|state| state.at <= s);
-            if r >= circumstances.complete_until.0 || before == 0 {
+            if r >= context.complete_until.0 || before == 0 {
                 continue;
             }
             let mut least = self.least(states[before - 1], s);
@@ -109,27 +109,27 @@ impl Bucket {
     }
 
     /// The first of them as the violation that it is.
-    pub(super) fn wrong_refusal(
+    pub(super) fn wrong_rejection(
         &self,
         history: &History<'_>,
         wrong: &[(Request, i128)],
-        circumstances: &Circumstances,
+        context: &HistoryContext,
     ) -> Option<Violation> {
         let (request, least) = *wrong.first()?;
-        let full_until = self.full_until(history, request.sent.0, circumstances);
+        let full_until = self.full_until(history, request.sent.0, context);
         let against = history.possible_within(full_until, request.done.0);
         // Tokens that are not whole are missing, too.
         let missing = self.tokens(self.size) - least;
         let counted = (missing + self.tokens(1) - 1) / self.tokens(1);
         let because = format!(
-            "{} cannot have held less than {} at any instant from {} to {}; it takes less than one token to refuse",
+            "{} cannot have held less than {} at any instant from {} to {}; it takes less than one token to reject",
             self.described(),
             self.in_tokens(least, Round::Down),
             seconds(request.sent.0),
             seconds(request.done.0),
         );
         let (quota, of) = (self.quota, wrong.len() as u64);
-        Some(Violation::WrongRefusal {
+        Some(Violation::WrongRejection {
             quota,
             request,
             counted: counted as u64,
@@ -141,8 +141,8 @@ impl Bucket {
     }
 
     /// The last instant not after `by` at which the bucket was full for certain: what was decided before weighs no more.
-    fn full_until(&self, history: &History<'_>, by: i64, circumstances: &Circumstances) -> i64 {
-        let states = self.states(history, circumstances);
+    fn full_until(&self, history: &History<'_>, by: i64, context: &HistoryContext) -> i64 {
+        let states = self.states(history, context);
         let full = self.tokens(self.size) + self.gain(self.slack);
         let filled = |pair: &[State]| {
             let gain = self.gain(self.slow(pair[1].at) - self.slow(pair[0].at));

@@ -5,7 +5,7 @@ use crate::scenario::feeder::{Feeder, Order};
 
 /// For whom a row is: all numbers but the iteration's count from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Asker {
+pub struct RowRequest {
     /// Index of the load.
     pub load: usize,
     /// Number of the user within its load.
@@ -15,8 +15,8 @@ pub struct Asker {
 }
 
 /// The row of feeder number `index`; `None` where it has none for this user.
-pub fn row(feeder: &Feeder, index: usize, seed: u64, asker: Asker) -> Option<u64> {
-    let Asker { load, user, iteration } = asker;
+pub fn row(feeder: &Feeder, index: usize, seed: u64, asker: RowRequest) -> Option<u64> {
+    let RowRequest { load, user, iteration } = asker;
     let rows = feeder.rows();
     if rows == 0 {
         return None;
@@ -49,7 +49,10 @@ mod tests {
     }
 
     fn rows(feeder: &Feeder, load: usize, askers: &[(u64, u64)]) -> Vec<Option<u64>> {
-        askers.iter().map(|&(user, iteration)| row(feeder, 0, 7, Asker { load, user, iteration })).collect()
+        askers
+            .iter()
+            .map(|&(user, iteration)| row(feeder, 0, 7, RowRequest { load, user, iteration }))
+            .collect()
     }
 
     #[test]

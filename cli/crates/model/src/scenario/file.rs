@@ -120,7 +120,7 @@ pub(super) struct Limit {
     pub(super) burst: Field<u64>,
     pub(super) refill: Field<Refill>,
     pub(super) admitted: Field<StatusSet>,
-    pub(super) refused: Field<StatusSet>,
+    pub(super) rejected: Field<StatusSet>,
     pub(super) resolution: Field<Nanos>,
 }
 
@@ -304,7 +304,7 @@ impl Limit {
             burst: table.whole("burst", 1, found),
             refill: table.parsed("refill", found, refill),
             admitted: statuses(&table, "admitted", found),
-            refused: statuses(&table, "refused", found),
+            rejected: statuses(&table, "rejected", found),
             resolution: table.parsed("resolution", found, notation::positive_duration),
             header: table.header,
         }

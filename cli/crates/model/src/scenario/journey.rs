@@ -52,7 +52,7 @@ pub struct Step {
     /// `tenant`: whom the service takes the request for, where that is not the user's own tenant: its metrics and its
     /// limits are expected to count it there.
     pub tenant: Option<String>,
-    /// `foreign = true`: it uses something that belongs to another tenant, and must be refused with [`Self::status`],
+    /// `foreign = true`: it uses something that belongs to another tenant, and must be rejected with [`Self::status`],
     /// which then has no 2xx in it.
     pub foreign: bool,
     /// When it has its turn.
@@ -152,7 +152,7 @@ impl Step {
     }
 
     /// Whether its checks and saves are for an answer with this (expected) status: those of 2xx, and of all where none of
-    /// the expected ones is one. An expected refusal has nothing to offer.
+    /// the expected ones is one. An expected rejection has nothing to offer.
     pub fn reads(&self, status: u16) -> bool {
         (200..300).contains(&status) || !(200..300).any(|success| self.status.contains(success))
     }

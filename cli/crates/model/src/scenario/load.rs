@@ -23,7 +23,7 @@ pub struct Load {
     pub iterations: Option<u64>,
     /// Which replica a request goes to.
     pub routing: Routing,
-    /// What its users do when a limit refuses them.
+    /// What its users do when a limit rejects them.
     pub retry: Retry,
 }
 
@@ -139,12 +139,12 @@ pub enum Routing {
     Only(usize),
 }
 
-/// What a user does with a refusal that says when to come back.
+/// What a user does with a rejection that says when to come back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Retry {
-    /// `retry = "never"` (the default): it takes the refusal and goes on.
+    /// `retry = "never"` (the default): it takes the rejection and goes on.
     Never,
-    /// `retry = "after"`: it waits for as long as `Retry-After` says and sends the request again, until it is not refused.
+    /// `retry = "after"`: it waits for as long as `Retry-After` says and sends the request again, until it is not rejected.
     After,
 }
 

@@ -185,8 +185,8 @@ pub struct Limit {
     pub quota: Vec<(TenantIndex, Quota)>,
     /// Statuses that mean the limiter admitted; default 2xx.
     pub admitted: StatusSet,
-    /// Statuses that mean the limiter refused; default 429.
-    pub refused: StatusSet,
+    /// Statuses that mean the limiter rejected; default 429.
+    pub rejected: StatusSet,
     /// Time resolution of the limiter's clock; default 1 ms.
     pub resolution: Nanos,
     /// Where in the scenario's text it is stated, in bytes.

@@ -84,11 +84,11 @@ proptest::proptest! {
                 std::iter::repeat_n((tenant, replica, times.is_multiple_of(3)), times)
             })
             .zip(0..)
-            .map(|((tenant, replica, refused), millis)| {
-                let mut sample = sample(millis, replica, Outcome::Status(if refused { 429 } else { 200 }));
+            .map(|((tenant, replica, rejected), millis)| {
+                let mut sample = sample(millis, replica, Outcome::Status(if rejected { 429 } else { 200 }));
                 sample.tenant = tenant;
-                sample.first_byte = (!refused).then_some(sample.done);
-                sample.canary = refused.then_some(tenant);
+                sample.first_byte = (!rejected).then_some(sample.done);
+                sample.canary = rejected.then_some(tenant);
                 sample.failed_check = (millis % 7 == 0).then(|| format!("wrong by {}", millis % 50));
                 sample
             })

@@ -67,10 +67,10 @@ fn title(verdict: &Verdict) -> &'static str {
         return says(verdict.claim);
     }
     let proofs = verdict.evidence.iter().filter_map(|finding| finding.certificate.as_ref());
-    let refusals: Vec<bool> = proofs.map(summary_text::is_of_refusal).collect();
-    match (refusals.contains(&true), refusals.contains(&false)) {
+    let rejections: Vec<bool> = proofs.map(summary_text::is_of_rejection).collect();
+    match (rejections.contains(&true), rejections.contains(&false)) {
         (false, true) => "More was admitted than a rate limit promises",
-        (true, false) => "Requests were refused that a rate limit promises to admit",
+        (true, false) => "Requests were rejected that a rate limit promises to admit",
         _ => broken(verdict.claim),
     }
 }

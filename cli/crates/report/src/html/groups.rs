@@ -1,4 +1,4 @@
-//! Tenants and replicas side by side: for each of them its throughput, the share that was refused, and its latency, all on
+//! Tenants and replicas side by side: for each of them its throughput, the share that was rejected, and its latency, all on
 //! the same scales so that they can be compared.
 
 use maud::{Markup, html};
@@ -15,7 +15,7 @@ use crate::timeline::{Cell, Group, Kind, TENANTS};
 const INTERVALS: usize = 80;
 
 /// A group's history in the intervals of a small picture.
-struct Small<'a> {
+struct Sparkline<'a> {
     times: &'a Times,
     group: Group,
     id: String,
@@ -58,10 +58,10 @@ fn some(page: &Page<'_>, groups: &[Group]) -> Option<Markup> {
         let cells: Vec<Cell> = history.chunks(together).map(|few| sum(few.iter().copied())).collect();
         let id = format!("{}-{number}", if is_tenant(group) { "tenant" } else { "replica" });
         let there = cells.iter().any(|cell| cell.requests() > 0 || cell.count(Kind::Dropped) > 0);
-        there.then(|| Small { times: &times, group: *group, id, name: name(page, *group), cells })
+        there.then(|| Sparkline { times: &times, group: *group, id, name: name(page, *group), cells })
     };
-    let all: Vec<Small<'_>> = groups.iter().enumerate().filter_map(small).collect();
-    let most = all.iter().map(Small::fastest).fold(0.0, f64::max);
+    let all: Vec<Sparkline<'_>> = groups.iter().enumerate().filter_map(small).collect();
+    let most = all.iter().map(Sparkline::fastest).fold(0.0, f64::max);
     (!all.is_empty()).then(|| html! { @for one in &all { (one.draw(most)) } })
 }
 
@@ -83,7 +83,7 @@ fn name(page: &Page<'_>, group: Group) -> String {
     }
 }
 
-impl Small<'_> {
+impl Sparkline<'_> {
     /// Its highest rate, per second.
     fn fastest(&self) -> f64 {
         let each = self.cells.iter().enumerate();
@@ -94,17 +94,17 @@ impl Small<'_> {
     fn draw(&self, most: f64) -> Markup {
         let total = sum(self.cells.iter());
         let quantile = |q: f64| total.latency.quantile(q).map_or("–".to_owned(), |value| value.to_string());
-        let refused = total.count(Kind::Limited) as f64 * 100.0 / total.requests().max(1) as f64;
+        let rejected = total.count(Kind::Limited) as f64 * 100.0 / total.requests().max(1) as f64;
         // One that is far below the others would be a flat line on their scale.
         let most = if self.fastest() * 20.0 < most { 0.0 } else { most };
         html! {
             div.group-of {
                 h3 { @if let Group::Replica(_) = self.group { "replica " } (self.name) }
                 p.note {
-                    (grouped(total.requests())) " requests · " (format!("{refused:.1}")) " % refused with 429 · p50 "
+                    (grouped(total.requests())) " requests · " (format!("{rejected:.1}")) " % rejected with 429 · p50 "
                     (quantile(0.5)) " · p99 " (quantile(0.99)) " · max " (quantile(1.0))
                 }
-                div.many { (self.throughput(most)) (self.refusals()) (self.latency()) }
+                div.many { (self.throughput(most)) (self.rejections()) (self.latency()) }
             }
         }
     }
@@ -122,7 +122,7 @@ impl Small<'_> {
         )
     }
 
-    fn refusals(&self) -> Markup {
+    fn rejections(&self) -> Markup {
         let share = |cell: &Cell| {
             let requests = cell.requests();
             (requests > 0).then(|| cell.count(Kind::Limited) as f64 * 100.0 / requests as f64)
@@ -130,7 +130,7 @@ impl Small<'_> {
         let values = self.cells.iter().map(share).collect();
         let series = vec![Series { name: "429".to_owned(), class: "limited", values }];
         let description = format!("The share of the requests of {} that were answered 429.", self.name);
-        self.over_time("refused", "Share of 429", &description, (Unit::Percent, Form::Lines, 100.0), series)
+        self.over_time("rejected", "Share of 429", &description, (Unit::Percent, Form::Lines, 100.0), series)
     }
 
     fn latency(&self) -> Markup {

@@ -56,7 +56,7 @@ impl Times {
     fn new(run: &RecordedRun, timeline: &Timeline) -> Self {
         let intervals = timeline.intervals();
         let first = intervals.first().map_or(Nanos::ZERO, |first| first.0);
-        let zero = run.manifest.load.map_or(first, |load| load.begin_ns);
+        let zero = run.manifest.load.map_or(first, |load| load.start_ns);
         let seconds = |at: Nanos| (at - zero).as_secs_f64();
         let intervals = intervals.into_iter().map(|(from, to)| (seconds(from), seconds(to))).collect();
         Self { zero, width: timeline.width().as_secs_f64(), intervals }

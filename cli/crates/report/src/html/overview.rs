@@ -77,7 +77,7 @@ fn facts(page: &Page<'_>) -> Markup {
     let (report, environment) = (page.report, &page.run.manifest.environment);
     let answered: u64 = report.summary.total.statuses.values().sum();
     let seconds =
-        report.load.map(|load| (load.to_ns - load.begin_ns).as_secs_f64()).filter(|seconds| *seconds > 0.0);
+        report.load.map(|load| (load.to_ns - load.start_ns).as_secs_f64()).filter(|seconds| *seconds > 0.0);
     html! {
         span { (started(report.started_unix_ns)) }
         @if let Some(seconds) = seconds {

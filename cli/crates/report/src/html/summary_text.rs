@@ -46,17 +46,17 @@ pub(crate) fn lead<'a>(summary: &'a str, observed: Option<&str>) -> Option<&'a s
 pub(crate) fn proven(proof: &Certificate) -> String {
     let (tenant, promised) = (&proof.tenant, promised(proof));
     match (proof.requests.first(), proof.allowed) {
-        (Some(refused), allowed) if is_of_refusal(proof) => {
-            let (replica, at) = (&refused.replica, refused.done_ns.as_secs_f64());
+        (Some(rejected), allowed) if is_of_rejection(proof) => {
+            let (replica, at) = (&rejected.replica, rejected.done_ns.as_secs_f64());
             let why = match allowed {
                 Some(0) => format!("though no admission could count against it ({promised})"),
                 Some(1) => format!("though at most 1 admission could count against it ({promised})"),
                 Some(counted) => {
                     format!("though at most {counted} admissions could count against it ({promised})")
                 }
-                None => "though none of the limits of its route can have refused it".to_owned(),
+                None => "though none of the limits of its route can have rejected it".to_owned(),
             };
-            format!("tenant {tenant}: replica {replica} refused a request at {at:.3} s of the run, {why}")
+            format!("tenant {tenant}: replica {replica} rejected a request at {at:.3} s of the run, {why}")
         }
         (_, allowed) => {
             let (from, to) = (proof.from_ns.as_secs_f64(), proof.to_ns.as_secs_f64());
@@ -91,9 +91,9 @@ fn is_of_one_window(proof: &Certificate) -> bool {
     limit.is_some() && proof.allowed == limit
 }
 
-/// Whether it proves a refusal wrong; else too many admissions.
-pub(crate) fn is_of_refusal(proof: &Certificate) -> bool {
-    proof.requests.first().is_some_and(|first| first.decision == "refused")
+/// Whether it proves a rejection wrong; else too many admissions.
+pub(crate) fn is_of_rejection(proof: &Certificate) -> bool {
+    proof.requests.first().is_some_and(|first| first.decision == "rejected")
 }
 
 /// `5 by replica a, 4 by replica b`.

@@ -153,9 +153,9 @@ fn a_run_that_fails() {
 fn both_sides_of_a_comparison_are_shown() {
     let mut made = Made::new("", &samples());
     let labels = "handler=\"/chat\",method=\"POST\"";
-    let of = |count: i64, refused: i64| {
+    let of = |count: i64, rejected: i64| {
         format!(
-            "http_requests_total{{{labels},status=\"200\"}} {count}\nhttp_requests_total{{{labels},status=\"429\"}} {refused}\n"
+            "http_requests_total{{{labels},status=\"200\"}} {count}\nhttp_requests_total{{{labels},status=\"429\"}} {rejected}\n"
         )
     };
     made.settled("a", &of(30, 15)).settled("b", &of(29, 15));

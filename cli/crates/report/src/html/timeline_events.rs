@@ -88,7 +88,7 @@ pub(crate) fn gather(page: &Page<'_>) -> Vec<Mark> {
     };
     let (run, scenario) = (page.run, &page.run.scenario);
     if let Some(load) = run.manifest.load.filter(|_| scenario.warmup > Nanos::ZERO) {
-        let end = run.manifest.plan_time().comes(load.begin_ns + scenario.warmup);
+        let end = run.manifest.plan_time().comes(load.start_ns + scenario.warmup);
         if end <= load.to_ns {
             add(Kind::Warmup, end, end, format!("the warm-up of {} ends", scenario.warmup));
         }

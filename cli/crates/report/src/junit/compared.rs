@@ -4,7 +4,7 @@ use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus};
 
 use crate::{
     comparison::{reasons, told},
-    gate::Beside,
+    gate::GateInputs,
 };
 use saasbench_verify::{
     Report,
@@ -12,7 +12,7 @@ use saasbench_verify::{
 };
 
 /// None for a run that was not to be compared; one that says why for a run that could not be.
-pub(super) fn cases(report: &Report, beside: Beside<'_>) -> Vec<TestCase> {
+pub(super) fn cases(report: &Report, beside: GateInputs<'_>) -> Vec<TestCase> {
     match beside.compared {
         None => Vec::new(),
         Some(Err(why)) => {
@@ -85,7 +85,7 @@ mod tests {
         compared.rows.push(Row { tenant: "initech".to_owned(), ..compared.rows[1].clone() });
         compared.rows[2].quantities.drain(..2);
         let text = |beside| String::from_utf8(render(&report, beside).unwrap()).unwrap();
-        let text_of = |compared| text(Beside { compared: Some(compared), ..Beside::default() });
+        let text_of = |compared| text(GateInputs { compared: Some(compared), ..GateInputs::default() });
         insta::assert_snapshot!(text_of(Ok(&compared)));
         insta::assert_snapshot!(text_of(Err("runs/old cannot be read")));
     }

@@ -2,7 +2,7 @@
 
 use super::*;
 use saasbench_record::{
-    sample::{Obstacle, Silence},
+    sample::{NoResponseReason, NotSentReason},
     testing::{Made, sample},
 };
 use saasbench_verify::testing::Judge as _;
@@ -23,8 +23,8 @@ fn outcome(number: i64) -> Outcome {
     match number % 11 {
         0 => Outcome::Status(429),
         1 => Outcome::Status(503),
-        2 => Outcome::Unknown(Silence::Timeout),
-        3 => Outcome::NotSent(Obstacle::ConnectFailed),
+        2 => Outcome::Unknown(NoResponseReason::Timeout),
+        3 => Outcome::NotSent(NotSentReason::ConnectFailed),
         4 => Outcome::Dropped,
         5 => Outcome::Status(301),
         6 => Outcome::Status(404),

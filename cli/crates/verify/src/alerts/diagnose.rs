@@ -97,7 +97,7 @@ fn has_label(metric: &str, label: &str, recorded: &Recorded) -> bool {
     values.is_none_or(|values| values.iter().any(|(labels, _)| labels.contains_key(label)))
 }
 
-/// Whether a selector has no series for want of a value: nobody was refused, or the value is misspelt.
+/// Whether a selector has no series for want of a value: nobody was rejected, or the value is misspelt.
 fn asks_in_vain(rule: &Rule, recorded: &Recorded) -> Option<Diagnosis> {
     Basis::of(&rule.query)?.selectors.into_iter().find_map(|Selector { text, metric, matched, .. }| {
         if !recorded.now(&rule::count(&text, ""))?.is_empty() {

@@ -50,7 +50,7 @@ impl Told {
     fn honest() -> Self {
         Self {
             rule: json!({"type": "alerting", "name": "Flood", "duration": 2, "health": "ok", "lastError": "",
-                "query": "sum by (tenant) (rate(refused_total{status=\"429\"}[10s])) > 0.5"}),
+                "query": "sum by (tenant) (rate(rejected_total{status=\"429\"}[10s])) > 0.5"}),
             alerts: vec![
                 ("acme", "pending", seconds(4, 5)),
                 ("acme", "firing", seconds(6, 20)),
@@ -261,9 +261,9 @@ fn without_prometheus_or_its_answers_nothing_is_said() {
         }
     };
     let file = made.dir.path().join("observations/prometheus.jsonl");
-    let refused =
+    let rejected =
         json!({"at_ns": 0, "query": "ALERTS{}[9s]", "time_unix_s": ZERO, "answer": null, "error": "timeout"});
-    std::fs::write(&file, format!("{refused}\n")).unwrap();
+    std::fs::write(&file, format!("{rejected}\n")).unwrap();
     note(&made);
     std::fs::remove_file(file).unwrap();
     note(&made);
@@ -285,7 +285,7 @@ fn a_run_that_was_cut_short_says_what_it_can() {
 }
 
 /// What the rule of [`Told::honest`] asks for.
-const SELECTOR: &str = "refused_total{status=\"429\"}";
+const SELECTOR: &str = "rejected_total{status=\"429\"}";
 
 /// How many series a selector has: the question, and its answer.
 fn count(selector: &str, number: f64) -> (String, Value) {
@@ -296,7 +296,7 @@ fn count(selector: &str, number: f64) -> (String, Value) {
 /// The values of a label of the metric.
 fn values(label: &str, values: &[&str]) -> (String, Value) {
     let series: Vec<(&str, &str, f64)> = values.iter().map(|value| (label, *value, 1.0)).collect();
-    (format!("topk(50, count by ({label}) (last_over_time(refused_total[180s])))"), vector(&series))
+    (format!("topk(50, count by ({label}) (last_over_time(rejected_total[180s])))"), vector(&series))
 }
 
 /// The honest rule with these keys changed.
@@ -310,18 +310,18 @@ fn rule(changes: &[(&str, Value)]) -> Value {
 fn a_dead_rule_is_called_by_its_defect() {
     let relatives = (
         "count by (name) (label_replace(last_over_time({__name__=~\"refu.*\"}[180s]), …)".to_owned(),
-        vector(&[("name", "refuse_total", 3.0)]),
+        vector(&[("name", "reject_total", 3.0)]),
     );
     let silent =
         |rule: Value, more: &[(String, Value)]| Told { rule, more: more.to_vec(), ..Told::with_alerts(&[]) };
     let fine = [
         count(SELECTOR, 2.0),
-        count("refused_total", 5.0),
+        count("rejected_total", 5.0),
         values("status", &["200", "429"]),
         values("tenant", &["acme"]),
     ];
     let reached = {
-        let left = "sum by (tenant) (rate(refused_total{status=\"429\"}[10s]))";
+        let left = "sum by (tenant) (rate(rejected_total{status=\"429\"}[10s]))";
         (
             format!("({left})"),
             json!({"data": {"result": [{"metric": {}, "values": [[ZERO, "0.125"], [ZERO, "NaN"]]}]}}),
@@ -330,11 +330,11 @@ fn a_dead_rule_is_called_by_its_defect() {
     let all = [
         silent(rule(&[("name", json!("Floods"))]), &[]),
         silent(rule(&[("health", json!("err")), ("lastError", json!("many-to-many matching"))]), &[]),
-        silent(rule(&[]), &[count(SELECTOR, 0.0), count("refused_total", 0.0), relatives]),
-        silent(rule(&[]), &[count(SELECTOR, 0.0), count("refused_total", 5.0), values("status", &[])]),
+        silent(rule(&[]), &[count(SELECTOR, 0.0), count("rejected_total", 0.0), relatives]),
+        silent(rule(&[]), &[count(SELECTOR, 0.0), count("rejected_total", 5.0), values("status", &[])]),
         silent(
             rule(&[]),
-            &[count(SELECTOR, 0.0), count("refused_total", 5.0), values("status", &["200", "500"])],
+            &[count(SELECTOR, 0.0), count("rejected_total", 5.0), values("status", &["200", "500"])],
         ),
         silent(rule(&[]), &[fine.as_slice(), &[reached]].concat()),
         Told {

@@ -9,7 +9,7 @@ use saasbench_model::units::{Nanos, Tolerance};
 use saasbench_record::{
     alert_rule as rule,
     alert_rule::{ACTIVE_SINCE, RESTARTS, Rule, SAMPLES, SCRAPES},
-    prometheus::{AnswerRecord, RawSeries, matrix, samples_now},
+    prometheus::{RawSeries, ResponseRecord, matrix, samples_now},
     reader::RecordedRun,
 };
 
@@ -27,7 +27,7 @@ pub(super) struct Recorded {
     /// The alerting rules; `None` where Prometheus did not tell them.
     pub(super) rules: Option<Vec<Rule>>,
     /// All answers, for what only a diagnosis needs.
-    pub(super) answers: Vec<AnswerRecord>,
+    pub(super) answers: Vec<ResponseRecord>,
     /// Raw samples of `ALERTS`.
     alerts: Vec<Placed>,
     /// Since when they were active: when that was recorded, and the instant that was.
@@ -71,10 +71,10 @@ impl Recorded {
         }
         let Some(load) = manifest.load else { return Err("the load did not begin".to_owned()) };
         let answers = &run.observations.prometheus;
-        let begin = Nanos(manifest.started_unix_ns) + load.begin_ns;
+        let begin = Nanos(manifest.started_unix_ns) + load.start_ns;
         let place = |unix: f64| Nanos::from_secs_f64(unix) - begin;
         let raw = latest(answers, &format!("{SAMPLES}{{"), false)?;
-        let until = raw.at_ns - load.begin_ns;
+        let until = raw.at_ns - load.start_ns;
         let environment = &manifest.environment;
         let tolerance = Tolerance { offset: environment.clock_offset_ns, drift: environment.clock_drift };
         let times = |series: &RawSeries| series.samples.iter().map(|(time, _)| place(*time)).collect();
@@ -240,14 +240,14 @@ impl Course {
 
 /// The last answer to a question that begins so; a range query, or one at an instant.
 pub(super) fn latest<'a>(
-    answers: &'a [AnswerRecord],
+    answers: &'a [ResponseRecord],
     prefix: &str,
     is_range: bool,
-) -> Result<&'a AnswerRecord, String> {
+) -> Result<&'a ResponseRecord, String> {
     let asked = answers.iter().rfind(|a| a.query.starts_with(prefix) && a.range_s.is_some() == is_range);
     match asked {
         None => Err("Prometheus was not asked: the run ended before".to_owned()),
-        Some(AnswerRecord { answer: None, error, .. }) => {
+        Some(ResponseRecord { answer: None, error, .. }) => {
             let error = error.as_deref().unwrap_or("no reason given");
             Err(format!("Prometheus did not answer: {error}"))
         }
@@ -257,7 +257,7 @@ pub(super) fn latest<'a>(
 
 /// At which instants the alerts' state was asked for, and which series were there at which of them.
 fn range(
-    answers: &[AnswerRecord],
+    answers: &[ResponseRecord],
     place: &impl Fn(f64) -> Nanos,
 ) -> (Vec<Nanos>, Vec<(Labels, BTreeSet<usize>)>) {
     let Ok(record) = latest(answers, &format!("{SAMPLES}{{"), true) else { return Default::default() };

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::distribution::Distribution;
 use crate::{
-    generator, grouped::Grouped, judged_from, noisy_neighbours::is_good, stall_attribution::Excuses,
+    generator, grouped::Grouped, judged_from, noisy_neighbours::is_good, stall_attribution::StallExclusions,
 };
 use saasbench_model::{scenario::Scenario, units::Nanos};
 use saasbench_record::{
@@ -131,10 +131,10 @@ impl Span {
 pub(super) fn span(run: &RecordedRun) -> Result<Option<Span>, SegmentError> {
     let Some(load) = run.manifest.load else { return Ok(None) };
     let time = run.manifest.plan_time();
-    let from = time.of(judged_from(run).max(load.begin_ns));
+    let from = time.of(judged_from(run).max(load.start_ns));
     let loads = &run.scenario.loads;
     let planned = loads.iter().map(|load| load.after + load.duration).max().unwrap_or_default();
-    let mut to = load.begin_ns + planned;
+    let mut to = load.start_ns + planned;
     if !is_whole(run) || loads.iter().any(|load| load.iterations.is_some()) {
         let mut last = from;
         run.for_each_sample(|_, sample| last = last.max(sample.intended))?;
@@ -155,7 +155,7 @@ pub(super) fn measure(run: &RecordedRun, span: Option<Span>) -> Result<Measured,
     let mut cells: Grouped<Cell> = Grouped::new(scenario, 1);
     let mut stalls = run.watched.stalls.clone();
     stalls.sort_by_key(|stall| stall.from_ns);
-    let mut excuses = Excuses::new(&stalls);
+    let mut excuses = StallExclusions::new(&stalls);
     let mut generator = generator::Gatherer::new(judged_from(run), &run.watched.usage);
     let time = run.manifest.plan_time();
     run.for_each_sample(|_, sample| {

@@ -12,7 +12,7 @@ use crate::testing::Judge as _;
 use saasbench_model::scenario::testing::SCENARIO;
 use saasbench_record::{
     manifest::{Event, Pace, State},
-    sample::{Obstacle, Outcome as SampleOutcome, Sample},
+    sample::{NotSentReason, Outcome as SampleOutcome, Sample},
     testing::{Made, sample, stall},
 };
 
@@ -84,9 +84,9 @@ fn errors_and_what_is_served_are_compared_too() {
     let comparison = against(&made(usual), &Made::new("", &failed));
     assert_eq!(outcome(&comparison, "errors"), Change::Worse);
     assert_eq!(outcome(&comparison, "p50"), Change::Same);
-    let mut refused = samples(usual);
-    refused.iter_mut().for_each(|sample| sample.outcome = SampleOutcome::Status(429));
-    let comparison = against(&made(usual), &Made::new("", &refused));
+    let mut rejected = samples(usual);
+    rejected.iter_mut().for_each(|sample| sample.outcome = SampleOutcome::Status(429));
+    let comparison = against(&made(usual), &Made::new("", &rejected));
     assert_eq!(outcome(&comparison, "served"), Change::Worse);
     assert_eq!(outcome(&comparison, "errors"), Change::Same, "a 429 that the step expects is none");
 }
@@ -141,7 +141,7 @@ fn a_generator_that_did_not_keep_up_leaves_everything_unknown() {
         sample.outcome = SampleOutcome::Dropped;
     }
     // What was dropped is not all: this machine had no port left.
-    slower[1].outcome = SampleOutcome::NotSent(Obstacle::Exhausted);
+    slower[1].outcome = SampleOutcome::NotSent(NotSentReason::Exhausted);
     let slower = Made::new("", &slower);
     for [base, new] in [[&made(usual), &slower], [&slower, &made(usual)], [&slower, &slower]] {
         let comparison = against(base, new);
@@ -176,25 +176,25 @@ fn what_the_generator_alone_was_late_makes_no_run_slower() {
 
 #[test]
 fn a_service_that_serves_nobody_any_more_does_not_pass() {
-    let refused = |count: usize, status: u16| {
+    let rejected = |count: usize, status: u16| {
         let mut samples = samples(usual)[..count].to_vec();
         samples.iter_mut().for_each(|sample| sample.outcome = SampleOutcome::Status(status));
         samples
     };
     let served = |count: usize| Made::new("", &samples(usual)[..count]);
     for step in [1, 10, 100] {
-        let [served, refused] =
-            [samples(usual), refused(2000, 429)].map(|all| Made::new("", &each(step, &all)));
-        let comparison = against(&served, &refused);
+        let [served, rejected] =
+            [samples(usual), rejected(2000, 429)].map(|all| Made::new("", &each(step, &all)));
+        let comparison = against(&served, &rejected);
         assert_eq!(changes(&comparison, "served"), Change::Worse, "{comparison:#?}");
     }
     // 60 answers lie in one block of the ten seconds: nobody knows what else there was at that instant.
     for count in [1, 12, 60] {
-        let comparison = against(&served(count), &Made::new("", &refused(count, 429)));
+        let comparison = against(&served(count), &Made::new("", &rejected(count, 429)));
         assert_eq!(changes(&comparison, "served"), Change::Unknown, "{comparison:#?}");
         assert_eq!(comparison.outcome, Outcome::Inconclusive);
     }
-    let mut failed = refused(12, 500);
+    let mut failed = rejected(12, 500);
     failed.iter_mut().for_each(|sample| sample.failed_check = Some("status 500".to_owned()));
     let comparison = against(&served(12), &Made::new("", &failed));
     assert_eq!(changes(&comparison, "errors"), Change::Unknown, "{comparison:#?}");
@@ -342,20 +342,20 @@ fn what_is_no_worse_than_one_of_the_baselines_is_no_change_for_the_worse() {
 fn runs_of_different_things_are_not_compared_and_differences_are_told() {
     let renamed = SCENARIO.replace("\"acme\"", "\"globex\"").replace("\"test\"", "\"other\"");
     let other = Made::of(renamed, &samples(usual));
-    let refused = |new: &Made| {
+    let rejected = |new: &Made| {
         let error = held(&[&made(usual)], new, Terms::default()).unwrap_err().to_string();
         error.lines().skip(1).map(|line| format!("{line}\n")).collect::<String>()
     };
-    insta::assert_snapshot!(refused(&other), @"
+    insta::assert_snapshot!(rejected(&other), @"
     scenario: test, now other
     tenants: acme, now globex
     ");
-    insta::assert_snapshot!(refused(&Made::new("# a comment\n", &samples(usual))), @"the scenario's text has changed");
+    insta::assert_snapshot!(rejected(&Made::new("# a comment\n", &samples(usual))), @"the scenario's text has changed");
     let mut faster = made(usual);
     faster.manifest.scenario.overrides.rate = Some(20.0);
     let paused = Pace { paused: true, factor: 1.0 };
     faster.manifest.events.push(Event::of_pace(Nanos::from_secs(1), Pace::default(), paused));
-    insta::assert_snapshot!(refused(&faster), @"
+    insta::assert_snapshot!(rejected(&faster), @"
     changed by the command line: nothing, now 20/s
     changed by hand: nothing, now paused at 1.0 s
     ");

@@ -13,7 +13,7 @@ use crate::{
 use saasbench_model::{scenario::MetricsContract, units::Nanos};
 use saasbench_record::{
     manifest::Replica,
-    prometheus::{AnswerRecord, POSITION, RawSeries, newest_scrapes},
+    prometheus::{POSITION, RawSeries, ResponseRecord, newest_scrapes},
 };
 
 /// What Prometheus must have seen of a replica for its samples to tell the whole run.
@@ -30,7 +30,7 @@ pub fn by_prometheus(
     contract: &MetricsContract,
     replica: &Replica,
     views: &Views,
-    answers: &[AnswerRecord],
+    answers: &[ResponseRecord],
     span: PrometheusSpan,
     assumptions: Assumptions,
 ) -> Vec<Witness> {
@@ -65,14 +65,14 @@ pub fn by_prometheus(
 
 /// Whether Prometheus saw the whole run: the time of its last scrape before the load, by its own clock, or why not.
 fn seen_whole_run(
-    answers: &[AnswerRecord],
+    answers: &[ResponseRecord],
     counter: Counter<'_>,
     replica: &Replica,
     span: PrometheusSpan,
 ) -> Result<f64, String> {
     asked(answers, counter.name)?;
     let up = target(answers, replica)?;
-    let position = |of: &dyn Fn(&&AnswerRecord) -> bool| {
+    let position = |of: &dyn Fn(&&ResponseRecord) -> bool| {
         let answer = answers.iter().filter(|answer| answer.query == POSITION).rfind(of)?.answer.as_ref()?;
         newest_scrapes(answer).get(&replica.instance).copied()
     };

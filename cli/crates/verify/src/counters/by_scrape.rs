@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     ledger::Views,
-    replicas::{Settled, Unsettled},
+    replicas::{NotQuiescent, QuiescentScrapes},
     verdict::{Claim, Diagnosis, Evidence, Outcome, Verdict},
 };
 use saasbench_model::scenario::MetricsContract;
@@ -24,7 +24,7 @@ pub struct Observed<'a> {
     /// What clients saw of it.
     pub views: &'a Views,
     /// Where they began and ended.
-    pub settled: &'a Result<Settled, Unsettled>,
+    pub settled: &'a Result<QuiescentScrapes, NotQuiescent>,
     /// All its scrapes.
     pub scrapes: &'a [Scrape],
     /// What clients had seen at each of them.
@@ -70,7 +70,7 @@ pub fn by_scrape<'a>(observed: &Observed<'a>, assumptions: Assumptions) -> Vec<W
 }
 
 /// What a counter gained; since its process began, where that was not there before the load.
-fn gains(counter: Counter<'_>, settled: &Settled, restarted: bool) -> Gains {
+fn gains(counter: Counter<'_>, settled: &QuiescentScrapes, restarted: bool) -> Gains {
     let mut gains = Gains::new();
     for (labels, after) in settled.after.named(counter.name) {
         let before = if restarted { None } else { settled.before.value(counter.name, labels) };
@@ -82,7 +82,11 @@ fn gains(counter: Counter<'_>, settled: &Settled, restarted: bool) -> Gains {
 }
 
 /// The counter from scrape to scrape; only that of all requests is kept so.
-fn course<'a>(observed: &Observed<'a>, counter: Counter<'a>, settled: &Settled) -> Option<Course<'a>> {
+fn course<'a>(
+    observed: &Observed<'a>,
+    counter: Counter<'a>,
+    settled: &QuiescentScrapes,
+) -> Option<Course<'a>> {
     let Observed { scrapes, standings, .. } = *observed;
     (!counter.per_tenant).then(|| Course::new(counter, scrapes, &settled.restarts, standings))
 }
@@ -90,7 +94,7 @@ fn course<'a>(observed: &Observed<'a>, counter: Counter<'a>, settled: &Settled) 
 /// The verdict again, as a failure if counters fell on the way, or were wrong there, or the record of them was changed.
 fn unsteady(
     verdict: Verdict,
-    settled: &Settled,
+    settled: &QuiescentScrapes,
     course: Option<&Course<'_>>,
     assumptions: Assumptions,
 ) -> Verdict {
@@ -124,7 +128,7 @@ fn unsteady(
 }
 
 /// A counter that fell though its process went on.
-fn fallen(settled: &Settled) -> Option<Diagnosis> {
+fn fallen(settled: &QuiescentScrapes) -> Option<Diagnosis> {
     let fall = settled.falls.first()?;
     let (before, after) = fall.values;
     Some(Diagnosis::new(

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::{ledger::Cell, stall_attribution::Excuses};
+use crate::{ledger::Cell, stall_attribution::StallExclusions};
 use saasbench_model::{scenario::Scenario, units::Nanos};
 use saasbench_record::{
     observations::Scrape,
@@ -58,7 +58,7 @@ impl Progress {
     }
 
     /// Enters a sample. What was never sent has not counted anywhere.
-    pub fn add(&mut self, sample: &Sample, excuses: &Excuses) {
+    pub fn add(&mut self, sample: &Sample, excuses: &StallExclusions) {
         let status = match sample.outcome {
             Outcome::Status(status) => Some(status),
             Outcome::Unknown(_) => None,

@@ -2,17 +2,17 @@
 
 use saasbench_record::{
     manifest::Replica,
-    prometheus::{AnswerRecord, RawSeries, doubt, matrix},
+    prometheus::{RawSeries, ResponseRecord, doubt, matrix},
 };
 
 /// Whether Prometheus was asked for a metric and answered in full, or why not.
-pub(crate) fn asked(answers: &[AnswerRecord], metric: &str) -> Result<(), String> {
+pub(crate) fn asked(answers: &[ResponseRecord], metric: &str) -> Result<(), String> {
     let answer = answers.iter().rfind(|answer| is_about(answer, metric));
     whole(answer.ok_or("Prometheus was not asked: the run ended before")?).map(|_| ())
 }
 
 /// An answer that is there and complete, or why it is not.
-pub(crate) fn whole(record: &AnswerRecord) -> Result<&serde_json::Value, String> {
+pub(crate) fn whole(record: &ResponseRecord) -> Result<&serde_json::Value, String> {
     match &record.answer {
         Some(answer) => doubt(answer).map_or(Ok(answer), Err),
         None => {
@@ -23,7 +23,7 @@ pub(crate) fn whole(record: &AnswerRecord) -> Result<&serde_json::Value, String>
 }
 
 /// `up` of a replica, or why there is no such target.
-pub(crate) fn target(answers: &[AnswerRecord], replica: &Replica) -> Result<RawSeries, String> {
+pub(crate) fn target(answers: &[ResponseRecord], replica: &Replica) -> Result<RawSeries, String> {
     let mut up = series_of(answers, "up", replica);
     match (up.len(), up.pop()) {
         (1, Some(up)) => Ok(up),
@@ -43,13 +43,13 @@ pub(crate) fn same_time(a: f64, b: f64) -> bool {
 }
 
 /// Whether an answer is to a question for raw samples of this metric.
-fn is_about(answer: &AnswerRecord, metric: &str) -> bool {
+fn is_about(answer: &ResponseRecord, metric: &str) -> bool {
     // A query of the scenario's own can begin with the same name; it cannot end so.
     answer.query.strip_prefix(metric).is_some_and(|rest| rest.starts_with(['[', '{']) && rest.ends_with(']'))
 }
 
 /// The raw samples of a metric of this replica.
-pub(crate) fn series_of(answers: &[AnswerRecord], metric: &str, replica: &Replica) -> Vec<RawSeries> {
+pub(crate) fn series_of(answers: &[ResponseRecord], metric: &str, replica: &Replica) -> Vec<RawSeries> {
     let answer =
         answers.iter().rfind(|answer| is_about(answer, metric)).and_then(|answer| answer.answer.as_ref());
     let mut series = answer.map(matrix).unwrap_or_default();
@@ -57,7 +57,7 @@ pub(crate) fn series_of(answers: &[AnswerRecord], metric: &str, replica: &Replic
     series
 }
 
-fn known_instances(answers: &[AnswerRecord]) -> String {
+fn known_instances(answers: &[ResponseRecord]) -> String {
     let answer =
         answers.iter().rfind(|answer| is_about(answer, "up")).and_then(|answer| answer.answer.as_ref());
     let mut instances: Vec<String> = answer
@@ -76,7 +76,7 @@ fn known_instances(answers: &[AnswerRecord]) -> String {
 }
 
 /// The raw samples of a metric of every target.
-pub(crate) fn named(answers: &[AnswerRecord], metric: &str) -> Vec<RawSeries> {
+pub(crate) fn named(answers: &[ResponseRecord], metric: &str) -> Vec<RawSeries> {
     let answer = answers.iter().rfind(|answer| is_about(answer, metric));
     answer.and_then(|answer| answer.answer.as_ref()).map(matrix).unwrap_or_default()
 }

@@ -9,7 +9,7 @@ use crate::testing::Judge as _;
 use crate::verdict::{Claim, Outcome, Verdict};
 use saasbench_model::units::Nanos;
 use saasbench_record::{
-    sample::{Outcome as SampleOutcome, Sample, Silence},
+    sample::{NoResponseReason, Outcome as SampleOutcome, Sample},
     testing::{Made, sample},
 };
 
@@ -39,7 +39,7 @@ struct Request {
     sent: i64,
     length: i64,
     late: i64,
-    refused: bool,
+    rejected: bool,
     tenant: usize,
     /// It got no answer; whether it counts.
     silent: Option<bool>,
@@ -62,9 +62,9 @@ enum Mistake {
 
 fn requests(most: usize) -> impl Strategy<Value = Vec<Request>> {
     let request = (0_i64..10_000, 1_i64..300, 0_i64..900, prop::bool::ANY, 0_usize..2, 0_u8..40);
-    let request = request.prop_map(|(sent, length, late, refused, tenant, fate)| {
+    let request = request.prop_map(|(sent, length, late, rejected, tenant, fate)| {
         let silent = (fate < 2).then_some(fate == 1);
-        Request { sent, length, late, refused, tenant, silent }
+        Request { sent, length, late, rejected, tenant, silent }
     });
     prop::collection::vec(request, most / 2..most)
 }
@@ -97,12 +97,12 @@ impl Service<'_> {
                 continue;
             }
             let (mut tenant, mut status, mut path) =
-                (request.tenant, if request.refused { "429" } else { "200" }, "/chat".to_owned());
+                (request.tenant, if request.rejected { "429" } else { "200" }, "/chat".to_owned());
             let mut times = 1;
             match self.mistake {
                 Mistake::Lost if number % 10 == 0 => times = 0,
                 Mistake::Double => times = 2,
-                Mistake::Status if request.refused => status = "200",
+                Mistake::Status if request.rejected => status = "200",
                 Mistake::Tenant if number % 5 == 0 => tenant = 1,
                 Mistake::RawPath => path = format!("/chat?n={}", number % 7),
                 _ => {}
@@ -128,8 +128,10 @@ impl Service<'_> {
         let record = |request: &Request| {
             let (sent, done) = (request.sent, request.sent + request.length);
             let cut = self.restart.is_some_and(|restart| sent <= restart && restart < done);
-            let outcome = match request.refused {
-                _ if cut || request.silent.is_some() => SampleOutcome::Unknown(Silence::ConnectionLost),
+            let outcome = match request.rejected {
+                _ if cut || request.silent.is_some() => {
+                    SampleOutcome::Unknown(NoResponseReason::ConnectionLost)
+                }
                 true => SampleOutcome::Status(429),
                 false => SampleOutcome::Status(200),
             };
@@ -215,7 +217,7 @@ fn mistakes_are_told_in_a_sentence() {
             sent: n * 25,
             length: 10,
             late: 0,
-            refused: n % 4 == 0,
+            rejected: n % 4 == 0,
             tenant: n as usize % 3 / 2,
             silent: None,
         })

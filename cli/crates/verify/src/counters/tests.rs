@@ -6,8 +6,8 @@ use super::*;
 use crate::testing::Judge as _;
 use saasbench_model::units::Nanos;
 use saasbench_record::{
-    prometheus::{AnswerRecord, POSITION},
-    sample::{Outcome as SampleOutcome, Sample, Silence},
+    prometheus::{POSITION, ResponseRecord},
+    sample::{NoResponseReason, Outcome as SampleOutcome, Sample},
     testing::{Made, sample},
 };
 
@@ -19,7 +19,8 @@ type Series<'a> = &'a [(f64, &'a str)];
 /// Three answers 200 by replica a, and so many requests that went unanswered.
 fn samples(unknown: usize) -> Vec<Sample> {
     let answered = (0..3).map(|i| sample(i * 100, 0, SampleOutcome::Status(200)));
-    let silent = (0..unknown as i64).map(|i| sample(1000 + i, 0, SampleOutcome::Unknown(Silence::Timeout)));
+    let silent =
+        (0..unknown as i64).map(|i| sample(1000 + i, 0, SampleOutcome::Unknown(NoResponseReason::Timeout)));
     answered.chain(silent).collect()
 }
 
@@ -312,7 +313,7 @@ type Positions = (Option<f64>, Option<f64>);
 fn by_prometheus((before, after): Positions, up: Series, counter: Series) -> Verdict {
     let zero = 1_000_000_000.0;
     let instance = "127.0.0.1:1";
-    let record = |at_s: i64, query: &str, result: serde_json::Value| AnswerRecord {
+    let record = |at_s: i64, query: &str, result: serde_json::Value| ResponseRecord {
         at_ns: Nanos::from_secs(at_s),
         query: query.to_owned(),
         time_unix_s: zero,
@@ -343,7 +344,7 @@ fn by_prometheus((before, after): Positions, up: Series, counter: Series) -> Ver
     let contract = scenario.metrics.as_ref().unwrap();
     let mut ledger = crate::ledger::Ledger::new(&scenario, 2, [], 0.0);
     for sample in samples(0) {
-        ledger.add(&sample, crate::stall_attribution::Excuses::new(&[]).of(&sample));
+        ledger.add(&sample, crate::stall_attribution::StallExclusions::new(&[]).of(&sample));
     }
     ledger.close(&scenario);
     let assumptions = Assumptions { exclusive: true, restarted: false, complete: true };

@@ -3,7 +3,7 @@
 mod hopeless;
 mod judge;
 
-use crate::stall_attribution::{Excuse, Excuses};
+use crate::stall_attribution::{Excuse, StallExclusions};
 use saasbench_model::{
     scenario::{
         Scenario,
@@ -12,7 +12,7 @@ use saasbench_model::{
     units::Nanos,
 };
 use saasbench_record::{
-    sample::{Obstacle, Outcome as SampleOutcome, Sample, Silence},
+    sample::{NoResponseReason, NotSentReason, Outcome as SampleOutcome, Sample},
     stall::SHORTEST,
     tally::{count_latency, latency_histogram},
 };
@@ -90,7 +90,7 @@ impl Counter {
         id: u64,
         sample: &Sample,
         excuse: Excuse,
-        excuses: &Excuses,
+        excuses: &StallExclusions,
     ) {
         if !self.expectation.applies(scenario, sample.tenant, sample.step) {
             return;
@@ -106,14 +106,14 @@ impl Counter {
         if sample.is_error() {
             self.errors += 1;
             let excused = match sample.outcome {
-                SampleOutcome::Unknown(Silence::Timeout) => {
+                SampleOutcome::Unknown(NoResponseReason::Timeout) => {
                     excuse.touched && excuse.from_sent < scenario.timeout
                 }
-                SampleOutcome::NotSent(Obstacle::ConnectTimeout) => {
+                SampleOutcome::NotSent(NotSentReason::ConnectTimeout) => {
                     let allowed = scenario.http.connect_timeout.unwrap_or(scenario.timeout);
                     excuse.touched && excuse.from_sent < allowed.min(scenario.timeout)
                 }
-                SampleOutcome::NotSent(Obstacle::Exhausted) => true,
+                SampleOutcome::NotSent(NotSentReason::Exhausted) => true,
                 // Many arrivals at once, because the generator was late with them, find too few users.
                 SampleOutcome::Dropped => excuse.touched || sample.sent - sample.intended >= SHORTEST,
                 _ => false,

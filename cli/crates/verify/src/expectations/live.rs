@@ -6,7 +6,7 @@
 use std::{collections::VecDeque, sync::Arc};
 
 use super::counter::{Counter, subject_of};
-use crate::stall_attribution::Excuses;
+use crate::stall_attribution::StallExclusions;
 use saasbench_model::{plan::upper_bounds::requests_at_most, scenario::Scenario, units::Nanos};
 use saasbench_record::{sample::Sample, stall::Stall};
 
@@ -14,8 +14,8 @@ use saasbench_record::{sample::Sample, stall::Stall};
 #[derive(Debug)]
 pub struct Live {
     scenario: Arc<Scenario>,
-    watched: Vec<Watched>,
-    excuses: Excuses,
+    watched: Vec<SelfMonitorRecord>,
+    excuses: StallExclusions,
     stalls: usize,
     /// What is not yet known to be free of stalls.
     waiting: VecDeque<Sample>,
@@ -26,7 +26,7 @@ pub struct Live {
 }
 
 #[derive(Debug)]
-struct Watched {
+struct SelfMonitorRecord {
     counter: Counter,
     /// The most requests that it can be about in the whole run.
     planned: Option<u64>,
@@ -37,19 +37,19 @@ impl Live {
     pub fn new(scenario: &Arc<Scenario>, fresh: bool) -> Option<Self> {
         let all =
             scenario.expectations.iter().filter(|expected| expected.abort && (fresh || !expected.fresh));
-        let watched: Vec<Watched> = all
+        let watched: Vec<SelfMonitorRecord> = all
             .map(|expected| {
                 let counter = Counter::new(expected.clone());
                 let planned = requests_at_most(scenario, expected.filter.tenant, |step| {
                     expected.is_about(scenario, step)
                 });
-                Watched { counter, planned }
+                SelfMonitorRecord { counter, planned }
             })
             .collect();
         (!watched.is_empty()).then(|| Self {
             scenario: Arc::clone(scenario),
             watched,
-            excuses: Excuses::new(&[]),
+            excuses: StallExclusions::new(&[]),
             stalls: 0,
             waiting: VecDeque::new(),
             begun: None,
@@ -77,7 +77,7 @@ impl Live {
             let Some(sample) = self.waiting.pop_front() else { break };
             self.count(&sample);
         }
-        let hopeless = self.watched.iter().find(|Watched { counter, planned }| {
+        let hopeless = self.watched.iter().find(|SelfMonitorRecord { counter, planned }| {
             counter.is_hopeless(planned.map(|planned| planned.saturating_sub(counter.seen())))
         })?;
         let subject = subject_of(&self.scenario, hopeless.counter.expectation());
@@ -184,12 +184,12 @@ mod tests {
     fn a_hopeless_run_is_given_up_as_soon_as_it_is_one() {
         let slow = samples(&[(200, 50); PLANNED]);
         let failing = samples(&[(500, 1); PLANNED]);
-        let refused = samples(&[(429, 1); PLANNED]);
+        let rejected = samples(&[(429, 1); PLANNED]);
         let shown: Vec<String> = EXPECTED
             .iter()
             .map(|that| {
                 let found =
-                    [&slow, &failing, &refused].into_iter().find_map(|all| given_up(&text(that), all));
+                    [&slow, &failing, &rejected].into_iter().find_map(|all| given_up(&text(that), all));
                 let (enough, why) = found.unwrap_or_else(|| panic!("{that} is never hopeless"));
                 format!("after {enough}: {why}")
             })

@@ -6,7 +6,7 @@ use crate::verdict::{Claim, Outcome};
 use saasbench_model::units::Nanos;
 use saasbench_record::{
     manifest::State,
-    sample::{Obstacle, Outcome as SampleOutcome, Silence},
+    sample::{NoResponseReason, NotSentReason, Outcome as SampleOutcome},
     stall::Stall,
     testing::{Made, sample, stall},
 };
@@ -131,7 +131,7 @@ fn a_rate_of_a_run_that_was_cut_off_is_not_known() {
 fn every_run_promises_that_nothing_fails_unless_it_says_otherwise() {
     let mut bad = samples();
     bad[3].failed_check = Some("status 404, expected 200 or 429".to_owned());
-    bad[7].outcome = SampleOutcome::NotSent(Obstacle::ConnectFailed);
+    bad[7].outcome = SampleOutcome::NotSent(NotSentReason::ConnectFailed);
     let verdict = Made::new("", &bad).verdict(Claim::Expectation, NO_ERRORS);
     assert_eq!(verdict.outcome, Outcome::Fail);
     insta::assert_snapshot!(format!("{}\n{}", verdict.summary, verdict.evidence[0].details.join("\n")), @r"
@@ -173,7 +173,7 @@ fn without_data_nothing_passes() {
     assert_eq!(judged("count == 0", &[], |_| {}).outcome, Outcome::Inconclusive);
     let silent: Vec<Sample> = samples()
         .into_iter()
-        .map(|s| Sample { outcome: SampleOutcome::NotSent(Obstacle::ConnectFailed), ..s })
+        .map(|s| Sample { outcome: SampleOutcome::NotSent(NotSentReason::ConnectFailed), ..s })
         .collect();
     for that in ["p50 < 1s", "max < 1s", "ratio(200) >= 0%"] {
         assert_eq!(judged(that, &silent, |_| {}).outcome, Outcome::Inconclusive, "{that}");
@@ -239,7 +239,7 @@ fn stalls_are_named() {
 fn a_timeout_that_came_while_the_generator_stood_still_is_nobodys() {
     use Outcome::{Fail, Inconclusive};
     let mut samples = samples();
-    samples[50].outcome = SampleOutcome::Unknown(Silence::Timeout);
+    samples[50].outcome = SampleOutcome::Unknown(NoResponseReason::Timeout);
     samples[50].done = samples[50].sent + Nanos::from_secs(10);
     let judged = |samples: &[Sample], stalls: &[Stall]| {
         let mut made = Made::new("", samples);

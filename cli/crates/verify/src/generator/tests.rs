@@ -134,7 +134,7 @@ fn dropped_arrivals_are_a_bottleneck() {
 #[test]
 fn a_machine_without_a_port_is_a_bottleneck() {
     let mut samples = samples();
-    samples[7].outcome = SampleOutcome::NotSent(Obstacle::Exhausted);
+    samples[7].outcome = SampleOutcome::NotSent(NotSentReason::Exhausted);
     let made = made(&samples, &[IDLE]);
     insta::assert_snapshot!(claim(&made).summary, @"not sent for want of a port or file descriptor: 1");
     assert_eq!(made.verdict(Claim::Expectation, "error_ratio").outcome, Outcome::Inconclusive);
@@ -158,7 +158,7 @@ fn only_the_load_counts() {
     let mut made = made(&samples(), &[("worker-0", [499, 499, 499, 100, 100, 100, 100, 499, 499, 499])]);
     assert_eq!(claim(&made).outcome, Outcome::Inconclusive);
     if let Some(load) = &mut made.manifest.load {
-        (load.begin_ns, load.to_ns) = (Nanos::from_millis(1400), Nanos::from_millis(3600));
+        (load.start_ns, load.to_ns) = (Nanos::from_millis(1400), Nanos::from_millis(3600));
     }
     assert_eq!(claim(&made).outcome, Outcome::Pass);
     made.manifest.load = None;

@@ -61,7 +61,7 @@ impl<'a> Key<'a> {
     pub(super) fn new(requests: &[Request], said: &'a [Said]) -> Self {
         let mut requests = requests.to_vec();
         requests.sort_by_key(|request| (request.sent, request.id));
-        let possible = || requests.iter().filter(|request| request.decision != Decision::Refused);
+        let possible = || requests.iter().filter(|request| request.decision != Decision::Rejected);
         let mut possible_done: Vec<i64> = possible().map(|request| request.done.0).collect();
         possible_done.sort_unstable();
         let possible_sent = possible().map(|request| request.sent.0).collect();

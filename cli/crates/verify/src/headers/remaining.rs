@@ -1,7 +1,7 @@
 //! `Remaining`: how many more would be admitted at the instant of the decision, its own request counted already.
 //!
 //! It may say less than clients know of, because there may be others; never more. Each bound holds in any company; only
-//! what follows from a refusal needs the key for ourselves.
+//! what follows from a rejection needs the key for ourselves.
 
 mod bounds;
 
@@ -10,20 +10,20 @@ use super::{
     Break, Tested,
     key::{Key, Said},
 };
-use saasbench_limiter::{Circumstances, Decision, Promise, Request};
+use saasbench_limiter::{Decision, HistoryContext, Promise, Request};
 use saasbench_model::units::Nanos;
 
-/// A refusal says that nothing is left: it and `Remaining` come from one decision.
+/// A rejection says that nothing is left: it and `Remaining` come from one decision.
 pub(super) fn nothing_left(key: &Key<'_>) -> Tested {
     let mut tested = Tested::default();
-    for refusal in key.decided(Decision::Refused) {
-        match key.said(refusal).and_then(Said::remaining) {
+    for rejection in key.decided(Decision::Rejected) {
+        match key.said(rejection).and_then(Said::remaining) {
             None => {}
             Some(0) => tested.held(),
             Some(left) => tested.broken(|| Break {
-                expected: "Remaining 0 on a refusal".to_owned(),
-                observed: format!("refused at {:.3} s with Remaining {left}", refusal.done.as_secs_f64()),
-                requests: vec![*refusal],
+                expected: "Remaining 0 on a rejection".to_owned(),
+                observed: format!("rejected at {:.3} s with Remaining {left}", rejection.done.as_secs_f64()),
+                requests: vec![*rejection],
             }),
         }
     }
@@ -31,9 +31,9 @@ pub(super) fn nothing_left(key: &Key<'_>) -> Tested {
 }
 
 /// An admission says no more than what the promise leaves after the admissions that are certain; see [`bounds`].
-pub(super) fn not_more(key: &Key<'_>, promise: Promise, circumstances: &Circumstances) -> Tested {
+pub(super) fn not_more(key: &Key<'_>, promise: Promise, context: &HistoryContext) -> Tested {
     let mut tested = Tested::default();
-    let mut bounds = Bounds::new(promise, circumstances);
+    let mut bounds = Bounds::new(promise, context);
     for admission in key.decided(Decision::Admitted) {
         let said = key.said(admission);
         let bound = bounds.after(admission, said, key.is_quiet(admission));
@@ -54,18 +54,18 @@ pub(super) fn not_more(key: &Key<'_>, promise: Promise, circumstances: &Circumst
     tested
 }
 
-/// What an admission says is left is left: so many are admitted before one is refused.
+/// What an admission says is left is left: so many are admitted before one is rejected.
 ///
 /// Whatever the algorithm, room only grows with time, and an admission takes one: after `n` was said and fewer than `n` can
-/// have been admitted, there is room. So a refusal is a proof where fewer than `n` others touch the span from the
-/// admission's `sent` to the refusal's `done`. Between the two lies what clocks may disagree on, or the limiter's might
+/// have been admitted, there is room. So a rejection is a proof where fewer than `n` others touch the span from the
+/// admission's `sent` to the rejection's `done`. Between the two lies what clocks may disagree on, or the limiter's might
 /// have gone backwards.
-pub(super) fn as_announced(key: &Key<'_>, circumstances: &Circumstances) -> Tested {
+pub(super) fn as_announced(key: &Key<'_>, context: &HistoryContext) -> Tested {
     let mut tested = Tested::default();
-    if !circumstances.exclusive {
+    if !context.exclusive {
         return tested;
     }
-    let apart = circumstances.tolerance.over(Nanos::ZERO) + circumstances.resolution;
+    let apart = context.tolerance.over(Nanos::ZERO) + context.resolution;
     let mut last: Option<(&Request, u64)> = None;
     for request in &key.requests {
         match request.decision {
@@ -74,12 +74,12 @@ pub(super) fn as_announced(key: &Key<'_>, circumstances: &Circumstances) -> Test
                 let said = key.said(request).and_then(Said::remaining);
                 last = said.filter(|_| key.is_quiet(request)).map(|left| (request, left.into()));
             }
-            Decision::Refused => {
+            Decision::Rejected => {
                 let usable = |(admission, _): &(&Request, u64)| {
-                    request.sent >= admission.done + apart && request.done < circumstances.complete_until
+                    request.sent >= admission.done + apart && request.done < context.complete_until
                 };
                 let Some((admission, left)) = last.filter(usable) else { continue };
-                // An admission is asked once: by the first refusal after it.
+                // An admission is asked once: by the first rejection after it.
                 last = None;
                 let others = key.possible_in(admission.sent.0, request.done.0).saturating_sub(1);
                 if others >= left {
@@ -88,7 +88,7 @@ pub(super) fn as_announced(key: &Key<'_>, circumstances: &Circumstances) -> Test
                     tested.broken(|| Break {
                         expected: format!("{left} more admitted: Remaining {left}"),
                         observed: format!(
-                            "admitted at {:.3} s with Remaining {left}; refused at {:.3} s after {others} more at the most",
+                            "admitted at {:.3} s with Remaining {left}; rejected at {:.3} s after {others} more at the most",
                             admission.done.as_secs_f64(),
                             request.done.as_secs_f64(),
                         ),

@@ -1,6 +1,6 @@
 //! `Retry-After`: who comes back then is admitted, and who comes back earlier by more than its rounding is not.
 //!
-//! A refusal decided at `d` says `k`: the soonest whole second, so the first instant `x` at which a request will be admitted,
+//! A rejection decided at `d` says `k`: the soonest whole second, so the first instant `x` at which a request will be admitted,
 //! if nothing else is meanwhile, lies in `(d + k − 1 s, d + k]` by the limiter's clock. On ours `k` may be longer or shorter
 //! by `slack`: what the clocks may disagree on over `k`, and one tick.
 
@@ -8,48 +8,47 @@ use super::{
     Break, Tested,
     key::{Key, Said},
 };
-use saasbench_limiter::{Circumstances, Decision, Request};
+use saasbench_limiter::{Decision, HistoryContext, Request};
 use saasbench_model::units::Nanos;
 
 const SECOND: Nanos = Nanos::from_secs(1);
 
-/// What a refusal said: `k`, and what it may be off by on our clock.
-fn stated(key: &Key<'_>, refusal: &Request, circumstances: &Circumstances) -> Option<(Nanos, Nanos)> {
-    let wait = Nanos::from_secs(key.said(refusal)?.retry_after()?.into());
-    Some((wait, circumstances.tolerance.over(wait) + circumstances.resolution))
+/// What a rejection said: `k`, and what it may be off by on our clock.
+fn stated(key: &Key<'_>, rejection: &Request, context: &HistoryContext) -> Option<(Nanos, Nanos)> {
+    let wait = Nanos::from_secs(key.said(rejection)?.retry_after()?.into());
+    Some((wait, context.tolerance.over(wait) + context.resolution))
 }
 
 /// Who comes back when told to is admitted.
 ///
 /// A request sent at `done + k + slack` or later is decided after `x`. Room only grows while nothing is admitted, whatever
 /// the algorithm, and whether or not the store loses its memory. So it must be admitted if nothing else can have been
-/// since the refusal: no other request that may have been admitted touches `[refusal.sent, its done]`, and there are no
+/// since the rejection: no other request that may have been admitted touches `[rejection.sent, its done]`, and there are no
 /// others than those in the record. Of later ones nothing is asked: the first request either is admitted, and consumes,
 /// or proves the promise broken.
-pub(super) fn come_back(key: &Key<'_>, circumstances: &Circumstances) -> Tested {
+pub(super) fn come_back(key: &Key<'_>, context: &HistoryContext) -> Tested {
     let mut tested = Tested::default();
-    if !circumstances.exclusive {
+    if !context.exclusive {
         return tested;
     }
-    for refusal in key.decided(Decision::Refused) {
-        let Some((wait, slack)) = stated(key, refusal, circumstances) else { continue };
-        let from = refusal.done + wait + slack;
+    for rejection in key.decided(Decision::Rejected) {
+        let Some((wait, slack)) = stated(key, rejection, context) else { continue };
+        let from = rejection.done + wait + slack;
         let next = key.requests.partition_point(|request| request.sent < from);
-        let Some(back) = key.requests.get(next).filter(|back| back.done < circumstances.complete_until)
-        else {
+        let Some(back) = key.requests.get(next).filter(|back| back.done < context.complete_until) else {
             continue;
         };
-        let admitted = key.possible_in(refusal.sent.0, back.done.0);
+        let admitted = key.possible_in(rejection.sent.0, back.done.0);
         match back.decision {
             Decision::Admitted if admitted == 1 => tested.held(),
-            Decision::Refused if admitted == 0 => tested.broken(|| Break {
+            Decision::Rejected if admitted == 0 => tested.broken(|| Break {
                 expected: format!("admitted from {:.3} s on: Retry-After {wait}", from.as_secs_f64()),
                 observed: format!(
-                    "told at {:.3} s to come back after {wait}, refused again at {:.3} s, and nothing was admitted between",
-                    refusal.done.as_secs_f64(),
+                    "told at {:.3} s to come back after {wait}, rejected again at {:.3} s, and nothing was admitted between",
+                    rejection.done.as_secs_f64(),
                     back.done.as_secs_f64(),
                 ),
-                requests: vec![*refusal, *back],
+                requests: vec![*rejection, *back],
             }),
             _ => {}
         }
@@ -59,44 +58,44 @@ pub(super) fn come_back(key: &Key<'_>, circumstances: &Circumstances) -> Tested 
 
 /// Nobody is admitted more than the rounding before that.
 ///
-/// A request sent after the refusal was done, and done before `sent + k − 1 s − slack`, is decided between `d` and `x`.
+/// A request sent after the rejection was done, and done before `sent + k − 1 s − slack`, is decided between `d` and `x`.
 /// Company only takes room away, so this holds in any, but not across a loss of the store's memory.
-pub(super) fn not_before(key: &Key<'_>, circumstances: &Circumstances) -> Tested {
+pub(super) fn not_before(key: &Key<'_>, context: &HistoryContext) -> Tested {
     let mut tested = Tested::default();
-    let mut refusals: Vec<(&Request, Nanos)> = key
-        .decided(Decision::Refused)
-        .filter_map(|refusal| {
-            let (wait, slack) = stated(key, refusal, circumstances)?;
-            let until = refusal.sent + wait - SECOND - slack;
-            let losses = circumstances.memory_losses.iter().filter(|(_, to)| *to >= refusal.sent);
-            Some((refusal, losses.map(|(from, _)| *from).fold(until, Nanos::min)))
+    let mut rejections: Vec<(&Request, Nanos)> = key
+        .decided(Decision::Rejected)
+        .filter_map(|rejection| {
+            let (wait, slack) = stated(key, rejection, context)?;
+            let until = rejection.sent + wait - SECOND - slack;
+            let losses = context.memory_losses.iter().filter(|(_, to)| *to >= rejection.sent);
+            Some((rejection, losses.map(|(from, _)| *from).fold(until, Nanos::min)))
         })
-        .filter(|(refusal, until)| *until > refusal.done)
+        .filter(|(rejection, until)| *until > rejection.done)
         .collect();
-    refusals.sort_by_key(|(refusal, _)| refusal.done);
-    let mut told = refusals.into_iter().peekable();
-    // Of the refusals that were done before a request was sent, the one that rules out the longest.
+    rejections.sort_by_key(|(rejection, _)| rejection.done);
+    let mut told = rejections.into_iter().peekable();
+    // Of the rejections that were done before a request was sent, the one that rules out the longest.
     let mut longest: Option<(&Request, Nanos)> = None;
     for request in &key.requests {
-        while let Some(next) = told.next_if(|(refusal, _)| refusal.done < request.sent) {
+        while let Some(next) = told.next_if(|(rejection, _)| rejection.done < request.sent) {
             if longest.is_none_or(|(_, until)| next.1 > until) {
                 longest = Some(next);
             }
         }
-        let Some((refusal, _)) = longest.filter(|(_, until)| request.done < *until) else { continue };
+        let Some((rejection, _)) = longest.filter(|(_, until)| request.done < *until) else { continue };
         match request.decision {
-            Decision::Refused => tested.held(),
+            Decision::Rejected => tested.held(),
             Decision::Unknown => {}
             Decision::Admitted => {
-                let wait = key.said(refusal).and_then(Said::retry_after).unwrap_or_default();
+                let wait = key.said(rejection).and_then(Said::retry_after).unwrap_or_default();
                 tested.broken(|| Break {
                     expected: format!("nothing admitted for {wait} s (rounded up): Retry-After {wait}"),
                     observed: format!(
                         "told at {:.3} s to come back after {wait} s, and a request of {:.3} s was admitted",
-                        refusal.done.as_secs_f64(),
+                        rejection.done.as_secs_f64(),
                         request.sent.as_secs_f64(),
                     ),
-                    requests: vec![*refusal, *request],
+                    requests: vec![*rejection, *request],
                 });
             }
         }

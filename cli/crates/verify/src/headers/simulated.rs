@@ -79,21 +79,18 @@ fn no_honest_limiter_is_accused() {
             told.push(Said::new(id, Some(left(limiter, ticks, replica)), retry_after, reset));
         });
         told.sort_by_key(|said| said.id);
-        let circumstances = load.circumstances();
+        let context = load.context();
         let key = Key::new(&history, &told);
         let promise = Promise { quota, algorithm };
         let tested = [
-            retry_after::come_back(&key, &circumstances),
-            retry_after::not_before(&key, &circumstances),
-            remaining::not_more(&key, promise, &circumstances),
-            remaining::as_announced(&key, &circumstances),
+            retry_after::come_back(&key, &context),
+            retry_after::not_before(&key, &context),
+            remaining::not_more(&key, promise, &context),
+            remaining::as_announced(&key, &context),
         ];
         for (rule, tested) in tested.iter().enumerate() {
             held[rule] += tested.held;
-            assert!(
-                tested.first.is_none(),
-                "seed {seed} rule {rule} {promise:?}: {tested:?} {circumstances:?}"
-            );
+            assert!(tested.first.is_none(), "seed {seed} rule {rule} {promise:?}: {tested:?} {context:?}");
         }
     }
     assert!(held.iter().all(|held| *held > 1000), "every rule is put to the test: {held:?}");

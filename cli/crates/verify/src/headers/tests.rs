@@ -27,7 +27,7 @@ fn told(millis: i64, status: u16, remaining: u64, retry_after: Option<u64>) -> S
     Sample { limiter, ..sample(millis, 0, SampleOutcome::Status(status)) }
 }
 
-/// Two admitted, two refused, the second a second later; back when told to.
+/// Two admitted, two rejected, the second a second later; back when told to.
 fn honest() -> Vec<Sample> {
     vec![
         told(0, 200, 1, None),
@@ -68,7 +68,7 @@ fn every_lie_is_told() {
     let lies: [Lie; 7] = [
         ("too early", |samples| samples[4] = told(10_250, 429, 0, Some(1))),
         ("too late", |samples| samples[2].limiter.retry_after = Some(30)),
-        ("left on a refusal", |samples| samples[2].limiter.remaining = Some(1)),
+        ("left on a rejection", |samples| samples[2].limiter.remaining = Some(1)),
         ("more than there is", |samples| samples[0].limiter.remaining = Some(2)),
         ("less than announced", |samples| {
             samples.remove(1);
@@ -90,7 +90,7 @@ fn every_lie_is_told() {
 }
 
 #[test]
-fn in_company_a_refusal_at_the_stated_time_is_no_lie() {
+fn in_company_a_rejection_at_the_stated_time_is_no_lie() {
     let mut samples = honest();
     samples[4] = told(10_250, 429, 0, Some(1));
     let company = |made: &mut Made| made.manifest.environment.exclusive = false;
@@ -98,7 +98,7 @@ fn in_company_a_refusal_at_the_stated_time_is_no_lie() {
 }
 
 #[test]
-fn somebody_elses_admission_excuses_a_refusal_at_the_stated_time() {
+fn somebody_elses_admission_excuses_a_rejection_at_the_stated_time() {
     let mut samples = honest();
     samples[4] = told(10_250, 429, 0, Some(1));
     samples.insert(4, told(10_100, 200, 0, None));
@@ -106,7 +106,7 @@ fn somebody_elses_admission_excuses_a_refusal_at_the_stated_time() {
 }
 
 #[test]
-fn what_is_neither_admitted_nor_refused_promises_nothing() {
+fn what_is_neither_admitted_nor_rejected_promises_nothing() {
     let mut samples = honest();
     samples.push(told(11_000, 404, 9, None));
     samples[5].limiter.limit = Some(99);

@@ -1,7 +1,7 @@
 //! What can be wrong with a histogram in itself, whoever made the requests.
 
 use super::{Histogram, Kind, Metric, Problem};
-use crate::replicas::Settled;
+use crate::replicas::QuiescentScrapes;
 use saasbench_exposition::{
     Labels,
     quantile::{Bucket, bound},
@@ -12,7 +12,7 @@ use saasbench_model::scenario::MetricsContract;
 /// labels.
 pub(super) fn insane(
     contract: &MetricsContract,
-    settled: &Settled,
+    settled: &QuiescentScrapes,
     metric: Metric<'_>,
     labels: &Labels,
     histogram: &Histogram,
@@ -74,7 +74,7 @@ fn insane_buckets(buckets: &[Bucket]) -> Vec<Problem> {
 /// The requests that the contract's counter has for a histogram's labels; `None` where it has no such labels.
 fn counted(
     contract: &MetricsContract,
-    settled: &Settled,
+    settled: &QuiescentScrapes,
     metric: Metric<'_>,
     labels: &Labels,
 ) -> Option<f64> {

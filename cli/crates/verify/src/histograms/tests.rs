@@ -106,7 +106,11 @@ fn the_sum_is_held_against_clients_too() {
     let late = "[metrics]\nclock_stops_before_answer = false\n";
     assert_eq!(verdict(late, &text([4, 4, 5, 5], "0.75", 5)).outcome, Outcome::Pass);
     let mut samples = samples();
-    samples.push(sample(9000, 0, SampleOutcome::Unknown(saasbench_record::sample::Silence::Timeout)));
+    samples.push(sample(
+        9000,
+        0,
+        SampleOutcome::Unknown(saasbench_record::sample::NoResponseReason::Timeout),
+    ));
     let mut made = Made::new("", &samples);
     made.settled("a", &text([4, 4, 5, 5], "0.75", 5));
     // Whose durations these are is not known any more.

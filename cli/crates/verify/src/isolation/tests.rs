@@ -5,7 +5,7 @@ use crate::testing::Judge as _;
 use saasbench_model::scenario::testing::SCENARIO;
 use saasbench_record::{
     manifest::State,
-    sample::Silence,
+    sample::NoResponseReason,
     testing::{Made, sample},
 };
 
@@ -85,7 +85,7 @@ fn tenants_that_are_kept_apart_pass() {
     assert_eq!(verdict.outcome, Outcome::Pass, "{verdict:#?}");
     insta::assert_snapshot!(
         verdict.summary,
-        @"10 foreign requests were refused; 10 canaries came back, each to its own tenant"
+        @"10 foreign requests were rejected; 10 canaries came back, each to its own tenant"
     );
 }
 
@@ -128,7 +128,7 @@ fn isolation_that_was_not_put_to_the_test_is_inconclusive() {
     silent.iter_mut().for_each(|sample| sample.canary = None);
     let mut unanswered = honest();
     for sample in unanswered.iter_mut().filter(|sample| sample.step == FOREIGN) {
-        sample.outcome = SampleOutcome::Unknown(Silence::Timeout);
+        sample.outcome = SampleOutcome::Unknown(NoResponseReason::Timeout);
     }
     let mut alone = honest();
     alone.retain(|sample| sample.tenant == 0);

@@ -31,17 +31,17 @@ impl Proofs<'_> {
                 let finding = Evidence::new(Outcome::Fail, self.tenant, expected, observed).detail(because);
                 self.certified(finding, Some(*allowed), (requests, given), because)
             }
-            Violation::WrongRefusal { quota, request, counted, of, against, given, because } => {
+            Violation::WrongRejection { quota, request, counted, of, against, given, because } => {
                 let observed = format!(
                     "tenant {}: {} proven wrong; the first at {:.3} s by {}, when at most {counted} of {} admissions ({quota}) \
                      could count",
                     self.tenant,
-                    refusals(*of),
+                    rejections(*of),
                     request.done.as_secs_f64(),
                     self.replica(request),
                     self.promise.room()
                 );
-                let expected = format!("a refusal only after {} admissions", self.promise.room());
+                let expected = format!("a rejection only after {} admissions", self.promise.room());
                 let finding = Evidence::new(Outcome::Fail, self.tenant, expected, observed).detail(because);
                 let mut requests = vec![*request];
                 requests.extend(against);
@@ -71,30 +71,30 @@ impl Proofs<'_> {
         )
     }
 
-    /// Refusals, `of` in all, that none of several limits can have given; what each limit says of the first.
-    pub(super) fn refused_by_none(&self, of: usize, violations: &[Violation]) -> Option<Evidence> {
-        let (mut refused, mut requests, mut sentences) = (None, Vec::new(), Vec::new());
+    /// Rejections, `of` in all, that none of several limits can have given; what each limit says of the first.
+    pub(super) fn rejected_by_none(&self, of: usize, violations: &[Violation]) -> Option<Evidence> {
+        let (mut rejected, mut requests, mut sentences) = (None, Vec::new(), Vec::new());
         for violation in violations {
-            let Violation::WrongRefusal { quota, request, against, because, .. } = violation else {
+            let Violation::WrongRejection { quota, request, against, because, .. } = violation else {
                 continue;
             };
-            refused = Some(*request);
+            rejected = Some(*request);
             requests.extend(against.iter().copied());
             sentences.push(format!("{quota}: {because}"));
         }
-        let refused = refused?;
+        let rejected = rejected?;
         requests.sort_by_key(|request| (request.sent, request.id));
         requests.dedup();
-        requests.insert(0, refused);
+        requests.insert(0, rejected);
         let observed = format!(
             "tenant {}: {} proven wrong by each of the {} limits of the route; the first at {:.3} s by {}",
             self.tenant,
-            refusals(of as u64),
+            rejections(of as u64),
             sentences.len(),
-            refused.done.as_secs_f64(),
-            self.replica(&refused),
+            rejected.done.as_secs_f64(),
+            self.replica(&rejected),
         );
-        let expected = "a refusal only when one of the limits is used up";
+        let expected = "a rejection only when one of the limits is used up";
         let mut finding = Evidence::new(Outcome::Fail, self.tenant, expected, observed);
         for sentence in &sentences {
             finding = finding.detail(sentence);
@@ -182,14 +182,14 @@ fn replica<'a>(run: &'a RecordedRun, request: &Request) -> &'a str {
     run.replica_names().get(usize::from(request.replica)).map_or("?", String::as_str)
 }
 
-fn refusals(count: u64) -> String {
-    if count == 1 { "1 refusal is".to_owned() } else { format!("{count} refusals are") }
+fn rejections(count: u64) -> String {
+    if count == 1 { "1 rejection is".to_owned() } else { format!("{count} rejections are") }
 }
 
 fn decision(request: &Request) -> &'static str {
     match request.decision {
         Decision::Admitted => "admitted",
-        Decision::Refused => "refused",
+        Decision::Rejected => "rejected",
         Decision::Unknown => "not answered",
     }
 }

@@ -4,13 +4,13 @@ use super::*;
 use crate::testing::Judge as _;
 use saasbench_model::scenario::Refill;
 use saasbench_record::{
-    sample::Silence,
+    sample::NoResponseReason,
     testing::{Made, sample},
 };
 
 const LIMIT: &str = "[[limit]]\nroute = \"POST /chat\"\nalgorithm = \"ALGORITHM\"\nquota = \"QUOTA\"\n";
 
-/// Twelve requests in turn to a and b, 20 ms apart: eight admitted, four refused; then one admitted in the window after.
+/// Twelve requests in turn to a and b, 20 ms apart: eight admitted, four rejected; then one admitted in the window after.
 fn samples() -> Vec<Sample> {
     let mut samples: Vec<Sample> = (0..12)
         .map(|i| sample(i * 20, (i % 2) as usize, SampleOutcome::Status(if i < 8 { 200 } else { 429 })))
@@ -37,7 +37,7 @@ fn a_kept_promise_passes_by_either_algorithm() {
     for algorithm in ["fixed-window", "sliding-log"] {
         let verdict = judged(algorithm, "8/10s", &samples(), |_| {});
         assert_eq!(verdict.outcome, Outcome::Pass, "{verdict:#?}");
-        assert_eq!(verdict.summary, "9 admitted, 4 refused, each as promised");
+        assert_eq!(verdict.summary, "9 admitted, 4 rejected, each as promised");
     }
 }
 
@@ -45,23 +45,23 @@ fn a_kept_promise_passes_by_either_algorithm() {
 fn a_broken_promise_is_told_with_tenant_window_counts_and_replicas() {
     insta::assert_snapshot!("over_admission", text(&judged("fixed-window", "7/10s", &samples(), |_| {})));
     insta::assert_snapshot!("over_admission_log", text(&judged("sliding-log", "7/10s", &samples(), |_| {})));
-    insta::assert_snapshot!("wrong_refusal", text(&judged("fixed-window", "9/10s", &samples(), |_| {})));
-    insta::assert_snapshot!("wrong_refusal_log", text(&judged("sliding-log", "9/10s", &samples(), |_| {})));
+    insta::assert_snapshot!("wrong_rejection", text(&judged("fixed-window", "9/10s", &samples(), |_| {})));
+    insta::assert_snapshot!("wrong_rejection_log", text(&judged("sliding-log", "9/10s", &samples(), |_| {})));
 }
 
 #[test]
-fn in_company_refusals_cannot_be_judged_but_too_many_admissions_can() {
+fn in_company_rejections_cannot_be_judged_but_too_many_admissions_can() {
     let company = |made: &mut Made| made.manifest.environment.exclusive = false;
     assert_eq!(judged("sliding-log", "9/10s", &samples(), company).outcome, Outcome::Inconclusive);
     assert_eq!(judged("sliding-log", "7/10s", &samples(), company).outcome, Outcome::Fail);
 }
 
 #[test]
-fn what_happened_before_a_run_may_explain_its_refusals() {
+fn what_happened_before_a_run_may_explain_its_rejections() {
     let stale = |made: &mut Made| made.manifest.environment.fresh = false;
     assert_ne!(judged("sliding-log", "9/10s", &samples(), stale).outcome, Outcome::Fail);
-    let all_refused: Vec<Sample> = (0..5).map(|i| sample(i * 20, 0, SampleOutcome::Status(429))).collect();
-    let verdict = judged("fixed-window", "8/10s", &all_refused, stale);
+    let all_rejected: Vec<Sample> = (0..5).map(|i| sample(i * 20, 0, SampleOutcome::Status(429))).collect();
+    let verdict = judged("fixed-window", "8/10s", &all_rejected, stale);
     assert_eq!(verdict.outcome, Outcome::Inconclusive);
     insta::assert_snapshot!("unknown_start", text(&verdict));
 }
@@ -69,17 +69,17 @@ fn what_happened_before_a_run_may_explain_its_refusals() {
 #[test]
 fn what_went_unanswered_may_have_been_admitted() {
     let mut silent = samples();
-    silent[3].outcome = SampleOutcome::Unknown(Silence::ConnectionLost);
+    silent[3].outcome = SampleOutcome::Unknown(NoResponseReason::ConnectionLost);
     assert_eq!(judged("fixed-window", "8/10s", &silent, |_| {}).outcome, Outcome::Pass);
     assert_eq!(judged("fixed-window", "7/10s", &silent, |_| {}).outcome, Outcome::Pass);
     assert_eq!(judged("fixed-window", "6/10s", &silent, |_| {}).outcome, Outcome::Fail);
-    // An answer that is neither an admission nor a refusal says nothing of the limiter.
+    // An answer that is neither an admission nor a rejection says nothing of the limiter.
     silent[3].outcome = SampleOutcome::Status(503);
     assert_eq!(judged("fixed-window", "8/10s", &silent, |_| {}).outcome, Outcome::Pass);
 }
 
 /// A store that stands still may count a request after the service has given up on it and said so: seven admissions, a failure
-/// of long ago, and a refusal that is only right if that counts by now.
+/// of long ago, and a rejection that is only right if that counts by now.
 #[test]
 fn what_the_service_failed_to_decide_may_count_later() {
     let outcome = |i: i64| match i {
@@ -99,7 +99,7 @@ fn what_the_service_failed_to_decide_may_count_later() {
 }
 
 #[test]
-fn a_run_that_was_cut_off_proves_no_refusal_wrong_near_its_end() {
+fn a_run_that_was_cut_off_proves_no_rejection_wrong_near_its_end() {
     let killed = |made: &mut Made| made.manifest.state = State::Running;
     assert_ne!(judged("fixed-window", "9/10s", &samples()[..12], killed).outcome, Outcome::Fail);
     assert_eq!(judged("fixed-window", "7/10s", &samples()[..12], killed).outcome, Outcome::Fail);
@@ -126,7 +126,7 @@ fn a_limit_that_was_not_put_to_the_test_is_not_a_kept_one() {
     assert_eq!((none.outcome, few.outcome), (Outcome::Inconclusive, Outcome::Inconclusive));
     insta::assert_snapshot!(none.summary, @"no request reached the limit");
     insta::assert_snapshot!(few.summary, @"not put to the test: 3 admitted, and no tenant used up its quota");
-    // Used up to the last, without a refusal.
+    // Used up to the last, without a rejection.
     let full: Vec<Sample> = samples()[..8].to_vec();
     assert_eq!(judged("fixed-window", "8/10s", &full, |_| {}).outcome, Outcome::Pass);
 }
@@ -159,7 +159,7 @@ fn of_two(quota: &str, samples: &[Sample]) -> Vec<Verdict> {
     verdicts.into_iter().filter(|verdict| verdict.claim == Claim::Limit).collect()
 }
 
-/// Four a second are admitted, six are refused; after eight, in the third second, all are.
+/// Four a second are admitted, six are rejected; after eight, in the third second, all are.
 fn two_kept() -> Vec<Sample> {
     (0..30)
         .map(|i| {
@@ -170,17 +170,17 @@ fn two_kept() -> Vec<Sample> {
 }
 
 #[test]
-fn a_refusal_by_one_of_several_limits_is_no_fault_of_the_others() {
+fn a_rejection_by_one_of_several_limits_is_no_fault_of_the_others() {
     let verdicts = of_two("8/10s", &two_kept());
     let outcomes: Vec<Outcome> = verdicts.iter().map(|verdict| verdict.outcome).collect();
     assert_eq!(outcomes, [Outcome::Pass, Outcome::Pass], "{verdicts:#?}");
 }
 
 #[test]
-fn a_refusal_that_none_of_several_limits_can_have_given_is_wrong() {
+fn a_rejection_that_none_of_several_limits_can_have_given_is_wrong() {
     let verdicts = of_two("9/10s", &two_kept());
     assert_eq!(verdicts[0].outcome, Outcome::Fail);
-    insta::assert_snapshot!("refused_by_none", text(&verdicts[0]));
+    insta::assert_snapshot!("rejected_by_none", text(&verdicts[0]));
     let certificate = verdicts[0].evidence[0].certificate.as_ref().unwrap();
     assert_eq!((certificate.requests[0].sample, certificate.requests.len()), (20, 9));
 }
@@ -189,7 +189,7 @@ fn a_refusal_that_none_of_several_limits_can_have_given_is_wrong() {
 fn each_of_several_limits_is_held_against_what_was_admitted() {
     let outcomes: Vec<Outcome> = of_two("7/10s", &two_kept()).iter().map(|verdict| verdict.outcome).collect();
     assert_eq!(outcomes, [Outcome::Pass, Outcome::Fail]);
-    // A quota that is not used up is not put to the test, whatever the others refuse.
+    // A quota that is not used up is not put to the test, whatever the others reject.
     let outcomes: Vec<Outcome> =
         of_two("8/1h", &two_kept()[..20]).iter().map(|verdict| verdict.outcome).collect();
     assert_eq!(outcomes, [Outcome::Pass, Outcome::Pass]);

@@ -8,7 +8,7 @@ use saasbench_limiter::{Judgement, Unjudged};
 #[derive(Debug, Default)]
 pub(super) struct Totals {
     admitted: u64,
-    refused: u64,
+    rejected: u64,
     unknown: u64,
     unjudged: BTreeMap<&'static str, u64>,
     /// Some tenant used up its quota.
@@ -18,10 +18,10 @@ pub(super) struct Totals {
 impl Totals {
     pub(super) fn add(&mut self, judgement: &Judgement, tested: bool) {
         self.admitted += judgement.admitted;
-        self.refused += judgement.refused;
+        self.rejected += judgement.rejected;
         self.unknown += judgement.unknown;
         self.tested |= tested;
-        for (count, why) in &judgement.unjudged_refusals {
+        for (count, why) in &judgement.unjudged_rejections {
             *self.unjudged.entry(reason(*why)).or_default() += count;
         }
     }
@@ -32,7 +32,7 @@ impl Totals {
 
     /// Why a history without a violation is no pass.
     pub(super) fn doubt(&self) -> Option<String> {
-        if self.admitted + self.refused == 0 {
+        if self.admitted + self.rejected == 0 {
             return Some("no request reached the limit".to_owned());
         }
         if !self.tested {
@@ -41,9 +41,9 @@ impl Totals {
                 "not put to the test: {admitted} admitted, and no tenant used up its quota"
             ));
         }
-        if self.refused > 0 && self.unjudged() >= self.refused {
+        if self.rejected > 0 && self.unjudged() >= self.rejected {
             let why: Vec<&str> = self.unjudged.keys().copied().collect();
-            return Some(format!("none of {} refusals could be judged: {}", self.refused, why.join("; ")));
+            return Some(format!("none of {} rejections could be judged: {}", self.rejected, why.join("; ")));
         }
         None
     }
@@ -51,9 +51,9 @@ impl Totals {
 
 impl std::fmt::Display for Totals {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} admitted, {} refused, each as promised", self.admitted, self.refused)?;
+        write!(f, "{} admitted, {} rejected, each as promised", self.admitted, self.rejected)?;
         if self.unjudged() > 0 {
-            write!(f, " ({} refusals could not be judged)", self.unjudged())?;
+            write!(f, " ({} rejections could not be judged)", self.unjudged())?;
         }
         if self.unknown > 0 {
             write!(f, "; {} without a decision", self.unknown)?;
@@ -62,7 +62,7 @@ impl std::fmt::Display for Totals {
     }
 }
 
-/// Why refusals could not be judged, in words.
+/// Why rejections could not be judged, in words.
 pub(super) fn reason(why: Unjudged) -> &'static str {
     match why {
         Unjudged::NotExclusive => {

@@ -117,17 +117,17 @@ fn between_pass_and_fail_it_is_inconclusive() {
 }
 
 #[test]
-fn what_is_refused_fails_or_is_lost_is_no_goodput() {
+fn what_is_rejected_fails_or_is_lost_is_no_goodput() {
     let spoil = |outcome: SampleOutcome| {
         let mut samples = run(|i| latency_of(i, 2000));
         let flooded = samples.iter_mut().filter(|s| s.tenant == 1 && s.intended >= Nanos::from_secs(10));
         flooded.step_by(2).for_each(|sample| sample.outcome = outcome);
         samples
     };
-    let refused = judged(&spoil(SampleOutcome::Status(429)));
-    insta::assert_snapshot!("goodput", text(&refused));
-    let lost = judged(&spoil(SampleOutcome::Unknown(saasbench_record::sample::Silence::Timeout)));
-    assert_eq!((lost.outcome, &lost.summary), (Outcome::Fail, &refused.summary));
+    let rejected = judged(&spoil(SampleOutcome::Status(429)));
+    insta::assert_snapshot!("goodput", text(&rejected));
+    let lost = judged(&spoil(SampleOutcome::Unknown(saasbench_record::sample::NoResponseReason::Timeout)));
+    assert_eq!((lost.outcome, &lost.summary), (Outcome::Fail, &rejected.summary));
     // Who was never sent may be the generator's doing.
     let dropped = judged(&spoil(SampleOutcome::Dropped));
     assert_eq!(dropped.outcome, Outcome::Inconclusive);

@@ -16,7 +16,7 @@ const FILLED: &str = "sum by (tenant) (rate(http_requests_total[10s]))";
 
 fn record(answer: Option<Value>, range_s: Option<(f64, f64)>) -> String {
     let error = answer.is_none().then(|| "parse error".to_owned());
-    let record = AnswerRecord {
+    let record = ResponseRecord {
         at_ns: Nanos::from_secs(11),
         query: FILLED.to_owned(),
         time_unix_s: 1e9 + 10.0,

@@ -81,7 +81,7 @@ fn a_redis_that_only_prometheus_knows_is_not_accused() {
 
 #[test]
 fn an_eviction_is_a_loss_of_memory_for_limits() {
-    let looks: Vec<redis_samples::StoreLook> = [look(0, 3, 3, 0), look(2, 3, 3, 0), look(4, 3, 3, 7)]
+    let looks: Vec<redis_samples::RedisSample> = [look(0, 3, 3, 0), look(2, 3, 3, 0), look(4, 3, 3, 7)]
         .iter()
         .map(|l| serde_json::from_str(l).unwrap())
         .collect();

@@ -9,7 +9,7 @@ use saasbench_record::{
 };
 
 fn record(query: &str, at: f64, data: &Value) -> String {
-    let record = AnswerRecord {
+    let record = ResponseRecord {
         at_ns: Nanos::from_secs(12),
         query: query.to_owned(),
         time_unix_s: 1e9 + at,

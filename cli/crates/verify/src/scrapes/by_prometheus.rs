@@ -5,12 +5,12 @@ use super::{FEW, diagnosed, slow_page};
 use crate::{
     counters::raw::{asked, same_time, series_of, target},
     replicas,
-    stall_attribution::Excuses,
+    stall_attribution::StallExclusions,
     verdict::{Claim, Diagnosis, Evidence, Outcome, Verdict},
 };
 use saasbench_model::{scenario::MetricsContract, units::Nanos};
 use saasbench_record::{
-    manifest::Replica, observations::Scrape, prometheus::AnswerRecord, reader::RecordedRun,
+    manifest::Replica, observations::Scrape, prometheus::ResponseRecord, reader::RecordedRun,
 };
 
 /// A gap is longer than so many intervals: one scrape that was left out is a hiccup.
@@ -30,7 +30,7 @@ pub fn by_prometheus(
     contract: &MetricsContract,
     (index, replica): (usize, &Replica),
     first_answer: Option<Nanos>,
-    excuses: &Excuses,
+    excuses: &StallExclusions,
 ) -> Verdict {
     let subject = format!("{} of {} by Prometheus", contract.path, replica.name);
     let answers = &run.observations.prometheus;
@@ -85,7 +85,7 @@ struct View<'a> {
     restarts: Vec<(Nanos, Nanos)>,
     /// When it had answered the first request of the run.
     first_answer: Option<Nanos>,
-    excuses: &'a Excuses,
+    excuses: &'a StallExclusions,
     /// Seconds between two scrapes, by the target's own median; `None` where there are too few.
     interval: Option<f64>,
 }
@@ -128,7 +128,7 @@ impl View<'_> {
     }
 
     /// How long its scrapes took.
-    fn durations(&self, answers: &[AnswerRecord]) -> Option<Evidence> {
+    fn durations(&self, answers: &[ResponseRecord]) -> Option<Evidence> {
         let durations = self.samples(answers, "scrape_duration_seconds");
         let within = self.contract.scrape_within;
         let median = median(durations.iter().map(|(_, value)| *value).collect())?;
@@ -144,7 +144,7 @@ impl View<'_> {
     }
 
     /// Pages without a sample.
-    fn pages(&self, answers: &[AnswerRecord], up: &[Raw]) -> Option<Evidence> {
+    fn pages(&self, answers: &[ResponseRecord], up: &[Raw]) -> Option<Evidence> {
         let scraped = self.samples(answers, "scrape_samples_scraped");
         let was_up = |at: f64| up.iter().any(|(time, value)| same_time(*time, at) && *value == 1.0);
         let seen: Vec<f64> = scraped
@@ -171,7 +171,7 @@ impl View<'_> {
     }
 
     /// Counters that were not on a page though the scrape was good: a counter never goes away while its process lives.
-    fn vanished(&self, answers: &[AnswerRecord], up: &[Raw]) -> Option<Evidence> {
+    fn vanished(&self, answers: &[ResponseRecord], up: &[Raw]) -> Option<Evidence> {
         let good: Vec<f64> = up.iter().filter(|(_, value)| *value == 1.0).map(|(at, _)| *at).collect();
         let name = &self.contract.requests;
         for series in series_of(answers, name, self.replica) {
@@ -238,7 +238,7 @@ impl View<'_> {
     }
 
     /// Raw samples of one of the metrics that Prometheus writes of each scrape, while the load went.
-    fn samples(&self, answers: &[AnswerRecord], metric: &str) -> Vec<Raw> {
+    fn samples(&self, answers: &[ResponseRecord], metric: &str) -> Vec<Raw> {
         let series = series_of(answers, metric, self.replica);
         series.first().map(|series| in_load(self.run, &series.samples)).unwrap_or_default()
     }
@@ -281,7 +281,7 @@ impl View<'_> {
         let scrapes = self.scrapes;
         let flaws: Vec<_> = scrapes.iter().filter_map(|scrape| scrape.page.as_ref()?.flaw.as_ref()).collect();
         if !flaws.is_empty() && flaws.iter().all(|flaw| flaw.at_end) {
-            let sentence = "the pages break off in their last line, so Prometheus refuses them";
+            let sentence = "the pages break off in their last line, so Prometheus rejects them";
             return Some(Diagnosis::new("metrics-truncated", serde_json::json!({}), sentence));
         }
         let durations = super::Durations::of(scrapes, self.excuses);

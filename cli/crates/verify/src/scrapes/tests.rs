@@ -1,7 +1,7 @@
 use super::*;
 use crate::testing::Judge as _;
 use saasbench_record::{
-    prometheus::AnswerRecord,
+    prometheus::ResponseRecord,
     testing::{Made, sample, stall},
 };
 
@@ -102,9 +102,9 @@ fn the_generators_own_stalls_are_not_held_against_a_page() {
 }
 
 /// Raw samples of a metric of replica `a`, at seconds after the run's zero.
-fn raw(metric: &str, samples: &[(f64, f64)]) -> AnswerRecord {
+fn raw(metric: &str, samples: &[(f64, f64)]) -> ResponseRecord {
     let values: Vec<_> = samples.iter().map(|(at, v)| serde_json::json!([1e9 + at, v.to_string()])).collect();
-    AnswerRecord {
+    ResponseRecord {
         at_ns: Nanos::from_secs(20),
         query: format!("{metric}[60s]"),
         time_unix_s: 1e9 + 20.0,
@@ -117,7 +117,7 @@ fn raw(metric: &str, samples: &[(f64, f64)]) -> AnswerRecord {
 }
 
 /// The verdict of a run with these answers of Prometheus.
-fn by_prometheus(answers: &[AnswerRecord]) -> Verdict {
+fn by_prometheus(answers: &[ResponseRecord]) -> Verdict {
     let (empty, all) = (page(0), page(100));
     let mut made = made(&[(-1, 3, &empty), (10, 2, &all), (12, 2, &all)]);
     made.manifest.environment.prometheus = Some("http://p".to_owned());
@@ -140,7 +140,7 @@ fn prometheus_tells_of_its_own_scrapes() {
         raw("scrape_samples_scraped", &every_second(|_| Some(120.0))),
         raw("http_requests_total", &every_second(|at| (at > 2).then_some(9.0))),
     ];
-    let with = |at: usize, record: AnswerRecord| {
+    let with = |at: usize, record: ResponseRecord| {
         let mut answers = good.to_vec();
         answers[at] = record;
         by_prometheus(&answers)
@@ -170,7 +170,11 @@ fn prometheus_tells_of_its_own_scrapes() {
 }
 
 /// `http_requests_total`, `up` and the number of samples, second by second.
-fn honest(up: impl Fn(i32) -> f64, counter: AnswerRecord, samples: impl Fn(i32) -> f64) -> [AnswerRecord; 3] {
+fn honest(
+    up: impl Fn(i32) -> f64,
+    counter: ResponseRecord,
+    samples: impl Fn(i32) -> f64,
+) -> [ResponseRecord; 3] {
     let up = raw("up", &every_second(|at| Some(up(at))));
     [up, counter, raw("scrape_samples_scraped", &every_second(|at| Some(samples(at))))]
 }

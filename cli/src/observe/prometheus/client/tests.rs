@@ -6,7 +6,7 @@ use tokio::{
 use super::*;
 use crate::observe::{
     http_client,
-    observer_log::{Looks, Tidings},
+    observer_log::{ObserverLog, ProbeLog},
     prometheus::Prometheus,
 };
 use saasbench_engine::{clock::RunClock, connect::tls};
@@ -46,10 +46,10 @@ fn credentials(name: &'static str, value: &str) -> Credentials {
 async fn it_makes_itself_known_under_a_prefix() {
     let answer = http("200 OK", "application/json", r#"{"status":"success","data":"HEAD"}"#);
     let base = server("\r\nx-scope-orgid: acme-7\r\n", answer).await;
-    let stranger = client(&base).ask(&Question::Rules).await.unwrap_err();
-    assert_eq!(stranger, AskError::Denied { status: 401, message: None });
+    let stranger = client(&base).ask(&ApiRequest::Rules).await.unwrap_err();
+    assert_eq!(stranger, ApiError::Denied { status: 401, message: None });
     let known = client(&base).known_by(credentials("x-scope-orgid", "acme-7"), TIMEOUT);
-    let answer = known.ask(&Question::Rules).await.unwrap().to_string();
+    let answer = known.ask(&ApiRequest::Rules).await.unwrap().to_string();
     assert!(answer.contains("GET /prefix/api/v1/rules"), "{answer}");
 }
 
@@ -58,7 +58,7 @@ async fn a_query_that_fails_is_told_by_itself() {
     let answer = http("200 OK", "application/json", r#"{"status":"success","data":{"result":[]}}"#);
     let base = server("good", answer).await;
     let (to, told) = std::sync::mpsc::channel();
-    let (dir, looks) = (tempfile::tempdir().unwrap(), Looks::told(Some(Tidings::new(to, false))));
+    let (dir, looks) = (tempfile::tempdir().unwrap(), ProbeLog::told(Some(ObserverLog::new(to, false))));
     let prometheus = Prometheus::new(client(&base), dir.path(), RunClock::start()).unwrap().telling(looks);
     for query in ["good", "bad", "good", "bad", "worse"] {
         prometheus.record(&prometheus.now(query)).await.unwrap();
@@ -86,7 +86,7 @@ fn an_answer_keeps_its_samples_and_loses_whole_secrets() {
 #[tokio::test]
 async fn every_other_answer_is_told_for_what_it_is() {
     let json = "application/json";
-    let refused = r#"{"status":"error","errorType":"bad_data","error":"parse error of HEAD"}"#;
+    let rejected = r#"{"status":"error","errorType":"bad_data","error":"parse error of HEAD"}"#;
     let answers = [
         http("401 Unauthorized", "text/plain", "Unauthorized\n"),
         http("403 Forbidden", json, r#"{"status":"error","error":"no org id for top-secret"}"#),
@@ -94,7 +94,7 @@ async fn every_other_answer_is_told_for_what_it_is() {
         http("302 Found\r\nlocation: /login", "text/html", ""),
         http("404 Not Found", "text/plain", "404 page not found\n"),
         http("502 Bad Gateway", json, "{}"),
-        http("400 Bad Request", json, &refused.replace("HEAD", "top-secret")),
+        http("400 Bad Request", json, &rejected.replace("HEAD", "top-secret")),
         http("422 Unprocessable Entity", json, r#"{"status":"error"}"#),
         "nonsense\r\n\r\n".to_owned(),
         "HTTP/1.1 200 OK\r\ncontent-length: 9999\r\n\r\n{".to_owned(),
@@ -104,7 +104,7 @@ async fn every_other_answer_is_told_for_what_it_is() {
     for answer in answers {
         let client = client(&server("", answer).await);
         let client = client.known_by(credentials("authorization", "top-secret"), TIMEOUT);
-        all += &format!("{}\n", client.ask(&Question::Rules).await.unwrap_err());
+        all += &format!("{}\n", client.ask(&ApiRequest::Rules).await.unwrap_err());
     }
     insta::assert_snapshot!(all);
 }
@@ -116,8 +116,8 @@ async fn who_takes_too_long_is_not_waited_for() {
     let base = format!("http://{}", listener.local_addr().unwrap());
     let limit = Duration::from_millis(50);
     let hasty = client(&base).known_by(Credentials::default(), limit);
-    let error = hasty.ask(&Question::Rules).await.unwrap_err();
-    assert_eq!((error.to_string(), error), ("no answer in 0.05 s".to_owned(), AskError::Slow(limit)));
+    let error = hasty.ask(&ApiRequest::Rules).await.unwrap_err();
+    assert_eq!((error.to_string(), error), ("no answer in 0.05 s".to_owned(), ApiError::Slow(limit)));
 }
 
 #[test]

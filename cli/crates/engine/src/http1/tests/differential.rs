@@ -1,4 +1,4 @@
-//! hyper's client as the second opinion: what it takes for an answer, we do, and the same one; what it refuses, we do.
+//! hyper's client as the second opinion: what it takes for an answer, we do, and the same one; what it rejects, we do.
 //! Where the two differ on purpose, the difference stands in [`Difference`] with its reason, and the table shows it.
 
 use http_body_util::BodyExt as _;
@@ -12,7 +12,7 @@ use super::{
 };
 use crate::http1::decoder::Malformed;
 
-/// Status and body, or a refusal.
+/// Status and body, or a rejection.
 type Opinion = Result<(u16, Vec<u8>), String>;
 
 /// The same, of ours.

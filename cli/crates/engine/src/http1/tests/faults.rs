@@ -14,14 +14,14 @@ use crate::{
     exchange::{Exchange, NoAnswer, Request, Transport as _},
     http1::wire::{Http1, Line},
 };
-use saasbench_record::sample::{Obstacle, Silence};
+use saasbench_record::sample::{NoResponseReason, NotSentReason};
 
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello";
 const CHUNKED: &[u8] = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n";
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n";
 const TIMEOUT: Duration = Duration::from_secs(10);
-const LOST: Result<(), NoAnswer> = Err(NoAnswer::Unknown(Silence::ConnectionLost));
-const MALFORMED: Result<(), NoAnswer> = Err(NoAnswer::Unknown(Silence::Malformed));
+const LOST: Result<(), NoAnswer> = Err(NoAnswer::Unknown(NoResponseReason::ConnectionLost));
+const MALFORMED: Result<(), NoAnswer> = Err(NoAnswer::Unknown(NoResponseReason::Malformed));
 
 /// A user of a server on `address`, and its exchange.
 struct User {
@@ -211,7 +211,7 @@ async fn a_request_of_which_no_byte_left_goes_out_once_more_on_a_new_connection(
     let client = async {
         let mut user = User::of(address);
         assert_eq!(user.get().await, "hello");
-        user.line.refuse_writes(0).await;
+        user.line.reject_writes(0).await;
         assert!(user.line.is_idle(0).await);
         assert_eq!(user.get().await, "hello");
     };
@@ -302,7 +302,7 @@ async fn a_silent_server_costs_the_timeout_and_the_connection() {
         assert_eq!(user.get().await, "hello");
         tokio::time::pause();
         let began = tokio::time::Instant::now();
-        assert_eq!(user.send().await, Err(NoAnswer::Unknown(Silence::Timeout)));
+        assert_eq!(user.send().await, Err(NoAnswer::Unknown(NoResponseReason::Timeout)));
         assert!(began.elapsed() >= TIMEOUT);
         tokio::time::resume();
         assert_eq!(user.get().await, "hello");
@@ -340,7 +340,7 @@ async fn where_nobody_listens_nothing_is_sent() {
     let (listener, address) = listen().await;
     drop(listener);
     let mut user = User::of(address);
-    assert_eq!(user.send().await, Err(NoAnswer::NotSent(Obstacle::ConnectFailed)));
+    assert_eq!(user.send().await, Err(NoAnswer::NotSent(NotSentReason::ConnectFailed)));
 }
 
 #[tokio::test(start_paused = true)]
@@ -356,6 +356,6 @@ async fn where_nobody_accepts_the_timeout_ends_the_attempt() {
     }
     let began = tokio::time::Instant::now();
     let mut user = User::of(address);
-    assert_eq!(user.send().await, Err(NoAnswer::NotSent(Obstacle::ConnectTimeout)));
+    assert_eq!(user.send().await, Err(NoAnswer::NotSent(NotSentReason::ConnectTimeout)));
     assert!(began.elapsed() >= TIMEOUT);
 }

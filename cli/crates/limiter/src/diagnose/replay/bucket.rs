@@ -1,4 +1,4 @@
-//! A token bucket that can be in debt, by as much as it holds: because refused requests are taken from it, too, or because
+//! A token bucket that can be in debt, by as much as it holds: because rejected requests are taken from it, too, or because
 //! it checks first and takes later.
 //!
 //! Every request is decided in the middle of its interval; how far the level can be from that is what the requests in
@@ -36,7 +36,7 @@ pub(super) fn explains(requests: &[Request], quota: Quota, burst: u64, world: &W
         let level = (stored + gained).min(burst);
         let (explained, takes) = match request.decision {
             Decision::Admitted => (level + slack >= 1.0, true),
-            Decision::Refused => (level - doubt - slack < 1.0, world.refusals_count),
+            Decision::Rejected => (level - doubt - slack < 1.0, world.rejections_count),
             Decision::Unknown => {
                 doubt += 1.0;
                 continue;

@@ -77,7 +77,7 @@ pub(super) fn aligned(requests: &[Request], quota: Quota, world: &World) -> bool
         let (s, r) = (request.sent.0, request.done.0);
         grid.indices(request).any(|index| match request.decision {
             Decision::Admitted => grid.certain(index, s) < quota.limit,
-            Decision::Refused => grid.possible(index, r) >= quota.limit,
+            Decision::Rejected => grid.possible(index, r) >= quota.limit,
             Decision::Unknown => true,
         })
     })
@@ -109,9 +109,9 @@ fn fits(request: &Request, quota: Quota, estimate: Estimate, grid: &Grid<'_>) ->
             let least = floor(weighted(previous, late, index) - ROUNDING) + current as f64;
             least + 1.0 <= quota.limit as f64 + ROUNDING
         }
-        Decision::Refused => {
+        Decision::Rejected => {
             let previous = grid.possible(index - 1, r);
-            let own = u64::from(world.refusals_count);
+            let own = u64::from(world.rejections_count);
             let current = grid.possible(index, r).saturating_sub(own);
             let early = s + world.offset(request) - world.slack;
             let greatest = floor(weighted(previous, early, index) + ROUNDING) + current as f64;
@@ -130,7 +130,7 @@ pub(super) fn counter_from_first(
 ) -> bool {
     let counted = |request: &Request| {
         request.decision == Decision::Admitted
-            || request.decision == Decision::Refused && world.refusals_count
+            || request.decision == Decision::Rejected && world.rejections_count
     };
     let ledger = Ledger::new(requests, world);
     let mut begin = 0;

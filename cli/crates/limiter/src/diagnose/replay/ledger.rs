@@ -29,8 +29,8 @@ impl Ledger {
         for request in requests {
             let certain = match request.decision {
                 Decision::Admitted => true,
-                Decision::Refused if world.refusals_count => true,
-                Decision::Refused => continue,
+                Decision::Rejected if world.rejections_count => true,
+                Decision::Rejected => continue,
                 Decision::Unknown => false,
             };
             let Some(lane) = lanes.get_mut(usize::from(request.replica)) else { continue };

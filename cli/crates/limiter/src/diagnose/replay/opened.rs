@@ -13,7 +13,7 @@ pub(super) fn explains(requests: &[Request], quota: Quota, world: &World) -> boo
     let search = Search::new(requests, quota, world);
     let mut openers: Vec<usize> = (0..requests.len())
         .take_while(|rank| requests[*rank].sent.0 <= earliest)
-        .filter(|rank| requests[*rank].decision != Decision::Refused)
+        .filter(|rank| requests[*rank].decision != Decision::Rejected)
         .collect();
     let mut seen = vec![false; requests.len()];
     while let Some(opener) = openers.pop() {
@@ -54,7 +54,7 @@ impl<'a> Search<'a> {
             quota,
             world,
             admitted: instants(requests, |decision| decision == Decision::Admitted),
-            possible: instants(requests, |decision| decision != Decision::Refused),
+            possible: instants(requests, |decision| decision != Decision::Rejected),
             longest: requests.iter().map(|request| (request.done - request.sent).0).max().unwrap_or(0),
         }
     }
@@ -75,7 +75,7 @@ impl<'a> Search<'a> {
             if s > deadline {
                 return Some(openers);
             }
-            if request.decision != Decision::Refused
+            if request.decision != Decision::Rejected
                 && rank != opener
                 && r + clock >= ends
                 && r > first.sent.0
@@ -98,7 +98,7 @@ impl<'a> Search<'a> {
                 let before = up_to(done, request.sent.0 - 1).saturating_sub(up_to(sent, first.done.0));
                 (before as u64) + 1 < self.quota.limit
             }
-            Decision::Refused => {
+            Decision::Rejected => {
                 let [sent, done] = &self.possible;
                 let by = up_to(sent, request.done.0).saturating_sub(up_to(done, first.sent.0 - 1));
                 by as u64 >= self.quota.limit

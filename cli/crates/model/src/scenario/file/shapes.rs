@@ -264,7 +264,7 @@ pub(super) const LIMIT: Shape = Shape {
         ("burst", Whole(1), "burst = 12"),
         ("refill", Text, "refill = \"100ms\""),
         ("admitted", Statuses, "admitted = \"2xx\""),
-        ("refused", Statuses, "refused = 429"),
+        ("rejected", Statuses, "rejected = 429"),
         ("resolution", Text, "resolution = \"1ms\""),
     ],
 };

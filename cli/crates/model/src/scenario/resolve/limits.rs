@@ -58,12 +58,12 @@ fn one(
         Variants { anchor: limit.anchor, estimate: limit.estimate, burst: limit.burst, refill: limit.refill };
     let algorithm = algorithm.and_then(|algorithm| variant(algorithm.value, keys, found));
     let quota = header.need("quota", limit.quota, found).and_then(|quota| by_tenant(quota, tenants, found));
-    let spans = [&limit.admitted, &limit.refused].map(span);
+    let spans = [&limit.admitted, &limit.rejected].map(span);
     let admitted = limit.admitted.or(StatusSet::success());
-    let refused = limit.refused.or(StatusSet(vec![StatusPattern::Exact(429)]));
-    if let (Some(admitted), Some(refused)) = (&admitted, &refused)
+    let rejected = limit.rejected.or(StatusSet(vec![StatusPattern::Exact(429)]));
+    if let (Some(admitted), Some(rejected)) = (&admitted, &rejected)
         && let Some(status) =
-            (100..600).find(|status| admitted.contains(*status) && refused.contains(*status))
+            (100..600).find(|status| admitted.contains(*status) && rejected.contains(*status))
     {
         found.push(ambiguous(status, spans, &header.span));
     }
@@ -73,7 +73,7 @@ fn one(
         algorithm: algorithm?,
         quota: quota?,
         admitted: admitted?,
-        refused: refused?,
+        rejected: rejected?,
         resolution: limit.resolution.or(Nanos::from_millis(1))?,
         stated_at: header.span.start,
     })
@@ -149,12 +149,12 @@ fn by_tenant(
 }
 
 fn ambiguous(status: u16, spans: [Option<Span>; 2], header: &Span) -> Problem {
-    let mut problem = Problem::new(format!("status {status} would mean both admitted and refused"));
+    let mut problem = Problem::new(format!("status {status} would mean both admitted and rejected"));
     for span in spans.into_iter().flatten() {
         problem = problem.also(span, "");
     }
     if problem.labels.is_empty() {
         problem = problem.also(header.clone(), "");
     }
-    problem.help("by default `admitted = \"2xx\"` and `refused = 429`")
+    problem.help("by default `admitted = \"2xx\"` and `rejected = 429`")
 }

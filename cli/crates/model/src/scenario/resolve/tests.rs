@@ -393,7 +393,7 @@ fn limits() {
             ("\"8/10s\"", "\"0/10s\""),
             ("\"8/10s\"", "\"8 per 10s\""),
             ("\"8/10s\"", "8"),
-            ("per = \"tenant\"", "refused = \"2xx\""),
+            ("per = \"tenant\"", "rejected = \"2xx\""),
             ("per = \"tenant\"", "resolution = \"0s\""),
             (
                 "[[limit]]",

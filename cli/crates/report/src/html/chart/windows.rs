@@ -55,7 +55,7 @@ pub(crate) fn windows(
             @for (number, request) in certificate.iter().enumerate() {
                 @let level = bottom - (bottom - frame.up().1) * (number + 1) as f64 / (certificate.len() + 1) as f64;
                 @let (from, to) = (x.place(request.span.0), x.place(request.span.1));
-                g class=(if request.admitted { "proof" } else { "proof refused" }) {
+                g class=(if request.admitted { "proof" } else { "proof rejected" }) {
                     title { (request.text) }
                     line x1=(at(from)) x2=(at(to)) y1=(at(level)) y2=(at(level)) {}
                     circle cx=(at((from + to) / 2.0)) cy=(at(level)) r="2.6" {}

@@ -54,8 +54,8 @@ fn a_broken_limit_says_how_much_in_which_time_and_of_what_promise() {
 }
 
 #[test]
-fn a_refusal_that_none_of_two_limits_can_have_given_is_told_without_a_count() {
-    // Four a second are admitted, six are refused; after eight, in the third second, all are.
+fn a_rejection_that_none_of_two_limits_can_have_given_is_told_without_a_count() {
+    // Four a second are admitted, six are rejected; after eight, in the third second, all are.
     let kept = |i: i64| {
         let status = if i % 10 < 4 && i < 20 { 200 } else { 429 };
         sample((i / 10) * 1_100 + (i % 10) * 20, (i % 2) as usize, Answer::Status(status))

@@ -1,7 +1,7 @@
 //! New runs of which arrivals were dropped because all users were waiting for the service.
 
 use super::*;
-use saasbench_record::sample::Silence;
+use saasbench_record::sample::NoResponseReason;
 
 /// The same run, in which of so many arrivals in a row only the first found a user.
 fn one_of(step: usize, mut samples: Vec<Sample>) -> Vec<Sample> {
@@ -43,7 +43,7 @@ fn a_service_that_hangs_fails() {
     for (i, sample) in hung.iter_mut().enumerate() {
         // Twenty users wait for answers that never come, and all others are dropped.
         sample.outcome =
-            if i < 20 { SampleOutcome::Unknown(Silence::Timeout) } else { SampleOutcome::Dropped };
+            if i < 20 { SampleOutcome::Unknown(NoResponseReason::Timeout) } else { SampleOutcome::Dropped };
     }
     let comparison = against(&made(usual), &Made::new("", &hung));
     assert_eq!(

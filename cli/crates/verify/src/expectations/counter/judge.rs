@@ -12,7 +12,7 @@ use super::{
     },
     Counter, Latencies, rank, subject_of,
 };
-use crate::stall_attribution::Excuses;
+use crate::stall_attribution::StallExclusions;
 use saasbench_model::{
     scenario::expectation::{Comparison, Measure},
     units::Nanos,
@@ -26,7 +26,7 @@ impl Counter {
     pub(in super::super) fn judge(
         &self,
         run: &RecordedRun,
-        excuses: &Excuses,
+        excuses: &StallExclusions,
         bottleneck: Option<Bottleneck<'_>>,
     ) -> Verdict {
         let subject = subject_of(&run.scenario, &self.expectation);
@@ -180,7 +180,7 @@ impl Counter {
             Measure::Rate(_) => {
                 // While it was paused it was not to have a rate.
                 let ended = |load: LoadPhase| run.manifest.plan_time().of(load.to_ns);
-                let judged = |load: LoadPhase| ended(load) - load.begin_ns - run.scenario.warmup;
+                let judged = |load: LoadPhase| ended(load) - load.start_ns - run.scenario.warmup;
                 let seconds = run.manifest.load.map_or(0.0, |load| judged(load).as_secs_f64());
                 let rate = if seconds > 0.0 { self.matching as f64 / seconds } else { 0.0 };
                 (compare(rate), format!("{rate:.1}/s"))

@@ -4,7 +4,7 @@
 //! before were decided before. One whose order is not known is left out of counts, which only widens them.
 
 use crate::headers::key::Said;
-use saasbench_limiter::{Circumstances, Promise, Request};
+use saasbench_limiter::{HistoryContext, Promise, Request};
 use saasbench_model::{
     scenario::{Algorithm, Estimate, Refill},
     units::Nanos,
@@ -14,7 +14,7 @@ use saasbench_model::{
 #[derive(Debug)]
 pub(super) struct Bounds<'a> {
     promise: Promise,
-    circumstances: &'a Circumstances,
+    context: &'a HistoryContext,
     /// `sent` of every admission so far, rising.
     sent: Vec<i64>,
     /// Sums of `sent` before each of them, in seconds.
@@ -36,10 +36,10 @@ struct Window {
 }
 
 impl<'a> Bounds<'a> {
-    pub(super) fn new(promise: Promise, circumstances: &'a Circumstances) -> Self {
+    pub(super) fn new(promise: Promise, context: &'a HistoryContext) -> Self {
         Self {
             promise,
-            circumstances,
+            context,
             sent: Vec::new(),
             sums: vec![0.0],
             least: f64::INFINITY,
@@ -55,7 +55,7 @@ impl<'a> Bounds<'a> {
         said: Option<&Said>,
         quiet: bool,
     ) -> Option<(u64, String)> {
-        let losses = self.circumstances.memory_losses.iter().filter(|(from, _)| *from <= admission.done);
+        let losses = self.context.memory_losses.iter().filter(|(from, _)| *from <= admission.done);
         let forgotten = losses.map(|(_, to)| *to).fold(self.forgotten, Nanos::max);
         if forgotten > self.forgotten {
             (self.forgotten, self.least) = (forgotten, f64::INFINITY);
@@ -86,7 +86,7 @@ impl<'a> Bounds<'a> {
 
     /// What a span of this length may be off by on our clock.
     fn slack(&self, span: Nanos) -> Nanos {
-        self.circumstances.tolerance.over(span) + self.circumstances.resolution
+        self.context.tolerance.over(span) + self.context.resolution
     }
 
     /// Admissions before the last one that were sent after `instant`, and after the store can have forgotten.
@@ -132,7 +132,7 @@ impl<'a> Bounds<'a> {
         };
         let rank = self.sent.len() as f64;
         let rate = self.promise.quota.limit as f64 / self.promise.quota.window.as_secs_f64();
-        let drift = self.circumstances.tolerance.drift.clamp(0.0, 0.5);
+        let drift = self.context.tolerance.drift.clamp(0.0, 0.5);
         let stretched = rate / (1.0 - drift);
         if admission.sent > self.forgotten {
             self.least = self.least.min(rank - stretched * admission.sent.as_secs_f64());
@@ -158,7 +158,7 @@ impl<'a> Bounds<'a> {
         let half = quota.window.as_secs_f64() / 2.0;
         let blur = 1.0 + 2.0 * self.slack(quota.window).as_secs_f64();
         let reset = said?.reset()?;
-        let now = (self.circumstances.unix_zero + admission.done).as_secs_f64();
+        let now = (self.context.unix_zero + admission.done).as_secs_f64();
         let is_instant = (reset - now).abs() <= quota.window.as_secs_f64() + blur;
         if half <= blur || !is_instant {
             return None;

@@ -14,9 +14,9 @@ use crate::scenario::{
     template::{Escape, Template},
 };
 
-/// Whether the step asks for what belongs to another tenant; then it says how the service refuses that.
+/// Whether the step asks for what belongs to another tenant; then it says how the service rejects that.
 pub(super) fn foreign(step: &file::Step<'_>, found: &mut Vec<Problem>) -> bool {
-    const HELP: &str = "the statuses with which the service refuses what belongs to others: status = 403";
+    const HELP: &str = "the statuses with which the service rejects what belongs to others: status = 403";
     let Some(foreign) = step.foreign.given().filter(|foreign| foreign.value) else { return false };
     match &step.status {
         Field::Absent => {
@@ -26,14 +26,14 @@ pub(super) fn foreign(step: &file::Step<'_>, found: &mut Vec<Problem>) -> bool {
         Field::Given(status) if (200..300).any(|success| status.value.contains(success)) => {
             let message = "a foreign step cannot expect to be served";
             let problem = Problem::at(status.span.clone(), message, "this includes a 2xx");
-            found.push(problem.also(foreign.span.clone(), "this says that it must be refused").help(HELP));
+            found.push(problem.also(foreign.span.clone(), "this says that it must be rejected").help(HELP));
         }
         Field::Given(_) | Field::Invalid => {}
     }
     if let Some((name, _)) = step.save.first() {
         let message = "a foreign step has nothing to save";
         let problem = Problem::at(name.span.clone(), message, "values are saved from 2xx answers");
-        found.push(problem.also(foreign.span.clone(), "this says that it must be refused"));
+        found.push(problem.also(foreign.span.clone(), "this says that it must be rejected"));
     }
     true
 }
