@@ -164,12 +164,12 @@ pub struct MetricsArgs {
     pub guess: bool,
 
     /// Accept any certificate of an https:// URL, whoever has signed it and for whatever name
-    #[arg(long, conflicts_with = "roots")]
+    #[arg(long, conflicts_with = "ca_file")]
     pub insecure: bool,
 
     /// Trust the authorities in this PEM file, in place of the system's
     #[arg(long, value_name = "FILE")]
-    pub roots: Option<String>,
+    pub ca_file: Option<String>,
 
     /// How the report goes out
     #[command(flatten)]

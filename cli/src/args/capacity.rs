@@ -9,7 +9,7 @@ use saasbench_model::scenario::capacity::{By, precision};
 
 const EXAMPLES: &str = "Examples:
   saasbench capacity scenarios/capacity.toml
-  saasbench capacity shop.toml --target http://127.0.0.1:8080 --from 200 --step 5s --at-least 2500/s
+  saasbench capacity shop.toml --target http://127.0.0.1:8080 --start 200 --step 5s --at-least 2500/s
 
 The command line wins over the scenario's [capacity].
 
@@ -54,15 +54,15 @@ pub struct CapacityArgs {
 
     /// The first and lowest level: iterations per second, or users, of all loads together [default: 100/s, or one user for each load]
     #[arg(long, value_name = "N", value_parser = level)]
-    pub from: Option<f64>,
+    pub start: Option<f64>,
 
     /// The highest level that may be tried [default: 100000/s, or 10000 users]
     #[arg(long, value_name = "N", value_parser = level)]
-    pub most: Option<f64>,
+    pub max: Option<f64>,
 
     /// How long a step is judged, after the scenario's warm-up; longer where quantiles need more samples [default: 10s]
     #[arg(long, value_name = "DURATION", value_parser = positive)]
-    pub step: Option<Duration>,
+    pub step_duration: Option<Duration>,
 
     /// Rest after a step that broke the objectives [default: 2s]
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]

@@ -17,7 +17,7 @@ pub struct OverrideArgs {
 
     /// Users that start per second, such as `10/s`
     #[arg(short = 'r', long, value_name = "RATE", value_parser = rate)]
-    pub spawn: Option<f64>,
+    pub spawn_rate: Option<f64>,
 
     /// Iterations per second of all loads that have a rate, such as `500/s`
     #[arg(long, value_name = "RATE", value_parser = rate)]
@@ -37,7 +37,7 @@ impl From<OverrideArgs> for Overrides {
         Self {
             rate: args.rate,
             users: args.users,
-            spawn: args.spawn,
+            spawn: args.spawn_rate,
             duration: args.run_time,
             iterations: args.iterations,
         }

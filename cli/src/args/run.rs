@@ -9,7 +9,7 @@ use super::{BaselineArgs, DisplayArgs, EXIT_CODES, OverrideArgs, PublishArgs, Re
 const EXAMPLES: &str = "Examples:
   saasbench run scenarios/flood.toml
   saasbench run scenarios/flood.toml --target http://127.0.0.1:8005 --target http://127.0.0.1:8006
-  saasbench run scenarios/stress-50.toml --env local --users 200 --spawn 20/s --run-time 1m";
+  saasbench run scenarios/stress-50.toml --env local --users 200 --spawn-rate 20/s --run-time 1m";
 
 /// Arguments of `run`.
 #[derive(Debug, Args)]
@@ -95,12 +95,12 @@ pub struct TargetArgs {
     pub env: Option<String>,
 
     /// Accept any certificate of an https:// target, whoever has signed it and for whatever name
-    #[arg(long, requires = "elsewhere", conflicts_with = "roots")]
+    #[arg(long, requires = "elsewhere", conflicts_with = "ca_file")]
     pub insecure: bool,
 
     /// Trust the authorities in this PEM file, in place of the system's
     #[arg(long, value_name = "FILE", requires = "elsewhere")]
-    pub roots: Option<String>,
+    pub ca_file: Option<String>,
 
     /// The configuration file
     #[arg(long, value_name = "FILE", default_value = "saasbench.toml")]

@@ -69,7 +69,7 @@ pub struct StressLoadArgs {
 
     /// Users that start per second, such as `10/s` [default: all at once]
     #[arg(short = 'r', long, value_name = "RATE", value_parser = rate, conflicts_with = "rate")]
-    pub spawn: Option<f64>,
+    pub spawn_rate: Option<f64>,
 
     /// Requests per second, however slow the answers are: of all users together
     #[arg(short = 'q', long, value_name = "RATE", value_parser = rate)]
@@ -139,12 +139,12 @@ pub struct RequestArgs {
     pub http2: bool,
 
     /// Accept any certificate, whoever has signed it and for whatever name
-    #[arg(short = 'k', long, conflicts_with = "roots")]
+    #[arg(short = 'k', long, conflicts_with = "ca_file")]
     pub insecure: bool,
 
     /// Trust the authorities in this PEM file, in place of the system's
     #[arg(long, value_name = "FILE")]
-    pub roots: Option<String>,
+    pub ca_file: Option<String>,
 }
 
 /// Locust's `-t`, which others mean something else by: their values have no unit.

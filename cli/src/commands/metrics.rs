@@ -138,12 +138,12 @@ fn url(source: &str) -> Result<Option<Url>, Failure> {
 }
 
 fn client(args: &MetricsArgs) -> Result<Client, Failure> {
-    let place = TlsTrust::read(args.insecure, args.roots.as_deref(), "--roots")
+    let place = TlsTrust::read(args.insecure, args.ca_file.as_deref(), "--ca-file")
         .map_err(|error| Failure::new(Exit::Usage, error.to_string()))?;
     let is_needed = args.sources.iter().any(|source| source.starts_with("https:"));
     let trust = match &place {
         Some(TlsTrust { insecure: true, .. }) => Trust::AcceptAnyCertificate,
-        Some(TlsTrust { roots: Some((pem, file)), .. }) => Trust::Roots { pem, file },
+        Some(TlsTrust { ca_file: Some((pem, file)), .. }) => Trust::Roots { pem, file },
         _ if is_needed => Trust::System,
         _ => Trust::Nobody,
     };

@@ -70,7 +70,7 @@ pub(super) async fn self_metrics(
     Ok(Some(self_metrics))
 }
 
-/// Tells Grafana of a run that has been judged, but not past `stop`; if it does not listen, that is told.
+/// Tells Grafana of a run that has been judged, but not past `graceful_stop`; if it does not listen, that is told.
 pub(super) async fn annotate(
     args: &PublishArgs,
     dir: &Path,

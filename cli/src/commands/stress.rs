@@ -64,7 +64,7 @@ async fn run_or_save(args: &StressArgs, output: &mut Output<'_>) -> Result<Exit,
     let place = TargetArgs {
         targets: stress.targets,
         insecure: request.insecure,
-        roots: request.roots.clone(),
+        ca_file: request.ca_file.clone(),
         ..TargetArgs::default()
     };
     go(scenario, text, &place, &args.session, output).await
@@ -106,7 +106,7 @@ fn asked(args: &StressArgs, stdin: &mut dyn std::io::Read) -> Result<Stress, Fai
     let body = body(args, stdin)?;
     let amount = match load.rate {
         Some(rate) => Amount::Rate { rate, max_users: load.users },
-        None => Amount::Users { users: load.users.unwrap_or(USERS), spawn: load.spawn },
+        None => Amount::Users { users: load.users.unwrap_or(USERS), spawn: load.spawn_rate },
     };
     let length = match (load.length, load.run_time) {
         (Some(_), Some(_)) => {
@@ -121,8 +121,8 @@ fn asked(args: &StressArgs, stdin: &mut dyn std::io::Read) -> Result<Stress, Fai
     if request.insecure {
         place.push("--insecure".to_owned());
     }
-    if let Some(roots) = &request.roots {
-        place.push(format!("--roots {roots}"));
+    if let Some(ca_file) = &request.ca_file {
+        place.push(format!("--ca-file {ca_file}"));
     }
     let method = request.method.clone().map(|method| method.to_lowercase());
     Ok(Stress {

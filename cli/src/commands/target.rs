@@ -24,7 +24,7 @@ pub(super) async fn start(
     args: &TargetArgs,
     scenario: &Scenario,
 ) -> Result<RunningEnvironment, EnvironmentError> {
-    let trust = TlsTrust::read(args.insecure, args.roots.as_deref(), "--roots")?;
+    let trust = TlsTrust::read(args.insecure, args.ca_file.as_deref(), "--ca-file")?;
     if let Some(name) = &args.env {
         if name == local::LOCAL {
             check_local(args)?;
@@ -71,8 +71,8 @@ fn check_local(args: &TargetArgs) -> Result<(), EnvironmentError> {
     if args.insecure {
         return rejected("--insecure", why, hint);
     }
-    if args.roots.is_some() {
-        return rejected("--roots", why, hint);
+    if args.ca_file.is_some() {
+        return rejected("--ca-file", why, hint);
     }
     Ok(())
 }
@@ -101,7 +101,7 @@ mod tests {
     #[test]
     fn the_local_stack_is_not_told_what_it_has_no_use_for() {
         let mut text = String::new();
-        for flags in [&["--insecure"][..], &["--roots", "ca.pem"], &[]] {
+        for flags in [&["--insecure"][..], &["--ca-file", "ca.pem"], &[]] {
             let words = ["saasbench", "run", "x.toml", "--env", "local"].iter().chain(flags);
             let Command::Run(args) = Cli::try_parse_from(words).unwrap().command else { unreachable!() };
             let _ = match check_local(&args.place) {
@@ -112,7 +112,7 @@ mod tests {
         insta::assert_snapshot!(text, @"
         --insecure is not for the environment `local`: its replicas answer without TLS
           leave it out
-        --roots is not for the environment `local`: its replicas answer without TLS
+        --ca-file is not for the environment `local`: its replicas answer without TLS
           leave it out
         good
         ");

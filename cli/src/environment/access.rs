@@ -32,7 +32,7 @@ pub struct PrometheusConfig {
     #[serde(default)]
     pub headers: BTreeMap<String, String>,
     /// A PEM file with the authorities that are trusted.
-    pub roots: Option<String>,
+    pub ca_file: Option<String>,
     /// Whether any certificate is good enough.
     #[serde(default)]
     pub insecure: bool,
@@ -99,7 +99,7 @@ pub struct Access {
     /// How long an answer may take.
     pub timeout: Duration,
     /// Whom it trusts in place of those whom the environment does: text and name of a PEM file.
-    roots: Option<(String, String)>,
+    ca_file: Option<(String, String)>,
     insecure: bool,
     /// The certificate that is shown.
     pub identity: Option<Identity>,
@@ -119,7 +119,7 @@ impl Access {
             Reading { variables, missing: Vec::new(), problems: Vec::new(), secrets: Vec::new() };
         reading.check(&config);
         let headers = reading.headers(&config);
-        let roots = reading.file("roots", config.roots.as_deref());
+        let ca_file = reading.file("ca_file", config.ca_file.as_deref());
         let certificate = reading.file("certificate", config.certificate.as_deref());
         let key = reading.file("key", config.key.as_deref());
         let Reading { missing, mut problems, mut secrets, .. } = reading;
@@ -142,7 +142,7 @@ impl Access {
             url: config.url,
             credentials: Credentials { headers, secrets },
             timeout: config.timeout.unwrap_or(TIMEOUT),
-            roots,
+            ca_file,
             insecure: config.insecure,
             identity: certificate.zip(key).map(|(certificate, key)| Identity { certificate, key }),
         })
@@ -150,8 +150,8 @@ impl Access {
 
     /// Whom to trust: whom this says, else whom `http` does.
     pub fn trust(&self, http: &Http) -> Http {
-        if self.insecure || self.roots.is_some() {
-            Http { insecure: self.insecure, roots: self.roots.clone(), ..http.clone() }
+        if self.insecure || self.ca_file.is_some() {
+            Http { insecure: self.insecure, ca_file: self.ca_file.clone(), ..http.clone() }
         } else {
             http.clone()
         }
@@ -242,8 +242,8 @@ impl Reading<'_> {
         let told = config.headers.iter().any(|(name, value)| is_secret(name) && is_typed(value));
         wrong(told, "credentials in a header are no secret there: \"Bearer ${env:TOKEN}\"");
         wrong(
-            config.insecure && config.roots.is_some(),
-            "`insecure` accepts every certificate, so `roots` means nothing",
+            config.insecure && config.ca_file.is_some(),
+            "`insecure` accepts every certificate, so `ca_file` means nothing",
         );
         wrong(
             config.certificate.is_some() != config.key.is_some(),

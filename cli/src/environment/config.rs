@@ -53,7 +53,7 @@ pub struct EnvironmentConfig {
     #[serde(default)]
     pub insecure: bool,
     /// A PEM file with the authorities that are trusted in place of the system's.
-    pub roots: Option<String>,
+    pub ca_file: Option<String>,
     /// Offset between two of its clocks.
     #[serde(default, with = "option_duration")]
     pub clock_offset: Option<std::time::Duration>,

@@ -32,7 +32,7 @@ pub struct TlsTrust {
     /// Any certificate is good enough.
     pub insecure: bool,
     /// Text and name of a PEM file with authorities.
-    pub roots: Option<(String, String)>,
+    pub ca_file: Option<(String, String)>,
 }
 
 impl TlsTrust {
@@ -40,17 +40,21 @@ impl TlsTrust {
     ///
     /// # Errors
     /// When the file cannot be read, or both are said.
-    pub fn read(insecure: bool, roots: Option<&str>, place: &str) -> Result<Option<Self>, EnvironmentError> {
+    pub fn read(
+        insecure: bool,
+        ca_file: Option<&str>,
+        place: &str,
+    ) -> Result<Option<Self>, EnvironmentError> {
         let usage = |message: String, hint: &str| EnvironmentError::Usage { message, hint: hint.to_owned() };
-        match (insecure, roots) {
+        match (insecure, ca_file) {
             (false, None) => Ok(None),
-            (true, None) => Ok(Some(Self { insecure, roots: None })),
+            (true, None) => Ok(Some(Self { insecure, ca_file: None })),
             (true, Some(_)) => Err(usage(
-                format!("{place}: `insecure` accepts every certificate, so `roots` means nothing"),
+                format!("{place}: `insecure` accepts every certificate, so `ca_file` means nothing"),
                 "leave one of them out",
             )),
             (false, Some(file)) => match std::fs::read_to_string(file) {
-                Ok(text) => Ok(Some(Self { insecure, roots: Some((text, file.to_owned())) })),
+                Ok(text) => Ok(Some(Self { insecure, ca_file: Some((text, file.to_owned())) })),
                 Err(error) => Err(usage(
                     format!("{place}: cannot read the authorities in {file}: {error}"),
                     "name a PEM file, by its path from the working directory",
@@ -61,7 +65,7 @@ impl TlsTrust {
 
     /// `http` with what this says.
     pub fn over(self, http: &Http) -> Http {
-        Http { insecure: self.insecure, roots: self.roots, ..http.clone() }
+        Http { insecure: self.insecure, ca_file: self.ca_file, ..http.clone() }
     }
 }
 
@@ -104,7 +108,7 @@ pub async fn replicas(
 
 /// Whom `http` says to trust; nobody where TLS `is_needed` by none.
 fn trust(http: &Http, is_needed: bool) -> Trust<'_> {
-    match &http.roots {
+    match &http.ca_file {
         _ if http.insecure => Trust::AcceptAnyCertificate,
         Some((pem, file)) => Trust::Roots { pem, file },
         None if is_needed => Trust::System,

@@ -82,7 +82,7 @@ pub async fn named(
     let place = format!("environment `{name}`");
     let trust = match trust {
         Some(trust) => Some(trust),
-        None => TlsTrust::read(config.insecure, config.roots.as_deref(), &place)?,
+        None => TlsTrust::read(config.insecure, config.ca_file.as_deref(), &place)?,
     };
     let replicas = config
         .replicas

@@ -60,7 +60,7 @@ struct Look {
 }
 
 impl Followed<'_> {
-    /// Follows them until all are done, Prometheus is gone or `stop`; then records what there is to know.
+    /// Follows them until all are done, Prometheus is gone or `graceful_stop`; then records what there is to know.
     /// `tell` is given what is waited for, as often as that changes.
     ///
     /// # Errors

@@ -18,7 +18,7 @@ const INSTANTS: usize = 5;
 const MOST: usize = 50;
 
 /// Records all rules, what the recording ones of the run recorded in the span from `from` to `to` (seconds since the epoch), and what
-/// their expressions say now of some instants of it. It ends with `stop`, and with the first question without an answer.
+/// their expressions say now of some instants of it. It ends with `graceful_stop`, and with the first question without an answer.
 ///
 /// # Errors
 /// The file system's.

@@ -149,8 +149,8 @@ mod tests {
             pattern = \"t-1..t-5\"
             [[load]]
             users = 20
-            spawn = \"5/s\"
-            pause = \"1s..3s\"
+            spawn_rate = \"5/s\"
+            think_time = \"1s..3s\"
             duration = \"1m\"
             after = \"10s\"
             replica = \"sticky\"

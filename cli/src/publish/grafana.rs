@@ -94,7 +94,7 @@ pub struct Grafana {
 }
 
 impl Grafana {
-    /// Tells it all of them, as far as it takes them in good time, and not past `stop`.
+    /// Tells it all of them, as far as it takes them in good time, and not past `graceful_stop`.
     ///
     /// # Errors
     /// Why it did not take one, and how many it did not get.

@@ -162,7 +162,7 @@ impl SelfMetricsServer {
         let _ = self.shared.live.set(live);
     }
 
-    /// Waits until whoever scraped it regularly has seen its end, which is now, but not past `stop`; then it is gone. The
+    /// Waits until whoever scraped it regularly has seen its end, which is now, but not past `graceful_stop`; then it is gone. The
     /// end is pushed, too. Returns what could not be pushed in the whole run, if anything.
     pub async fn finish(mut self, stop: &CancellationToken, note: impl FnOnce(&str)) -> Option<String> {
         let lost = match self.pushing.take() {

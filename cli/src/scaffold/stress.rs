@@ -205,7 +205,7 @@ impl Stress {
                 );
                 let _ = writeln!(text, "[[load]]\nusers = {users}");
                 if let Some(spawn) = spawn {
-                    let _ = writeln!(text, "spawn = \"{spawn}/s\"");
+                    let _ = writeln!(text, "spawn_rate = \"{spawn}/s\"");
                 }
             }
             Amount::Rate { rate, max_users } => {

@@ -77,7 +77,7 @@ impl Prometheus {
         &self.url
     }
 
-    /// Does so on a thread of its own, which ends with `stop`: what it evaluates is in nobody's way.
+    /// Does so on a thread of its own, which ends with `graceful_stop`: what it evaluates is in nobody's way.
     ///
     /// # Errors
     /// The system's, when it gives no thread.

@@ -18,7 +18,7 @@ fn scenario(load: &str, bound: &str, search: &str) -> String {
 }
 
 fn by_rate() -> String {
-    scenario("rate = \"100/s\"", "60ms", "from = 125\nbudget = \"20s\"\n")
+    scenario("rate = \"100/s\"", "60ms", "start = 125\nbudget = \"20s\"\n")
 }
 
 /// What a search found, which is told by its exit code, too: on a machine that is busy elsewhere only a bound.
@@ -93,7 +93,7 @@ fn shown_again(sandbox: &Sandbox, dir: &Path) {
 fn users_are_raised_until_they_wait_too_long_for_each_other() {
     // One of N users waits for the others: 2·N ms, from six on.
     let service = Calibration::start(&["--delay", "10ms", "--ceiling", "500/s"]);
-    let text = scenario("users = 3\nspawn = \"1/s\"", "66ms", "from = 10\nbudget = \"20s\"\n");
+    let text = scenario("users = 3\nspawn = \"1/s\"", "66ms", "start = 10\nbudget = \"20s\"\n");
     let sandbox = Sandbox::with(&text.replace("[[tenant]]", "warmup = \"100ms\"\n[[tenant]]"), TENANTS);
     let ended = sandbox.run(&[
         "capacity",
@@ -173,7 +173,7 @@ fn a_report_that_cannot_be_written_is_rejected_before_the_search_and_told_after_
     // A full disk is noticed late.
     let service = Calibration::start(&[]);
     let target = service.url();
-    let flags = ["--target", &target, "--most", "125", "--json", "/dev/full", "--quiet"];
+    let flags = ["--target", &target, "--max", "125", "--json", "/dev/full", "--quiet"];
     let late = sandbox.run(&[&["capacity", "scenario.toml"], flags.as_slice()].concat());
     late.assert_code(5);
     late.assert_says(&["capacity of ceiling on", "cannot write the report to /dev/full"]);
@@ -194,7 +194,7 @@ fn a_tenant_with_few_of_the_requests_gets_steps_that_are_long_enough() {
         .replace("budget = \"20s\"", "budget = \"12s\"");
     let sandbox = Sandbox::with(&text, TENANTS);
     let target = service.url();
-    let flags = ["--target", &target, "--from", "500", "--most", "500", "--json", "-", "--quiet"];
+    let flags = ["--target", &target, "--start", "500", "--max", "500", "--json", "-", "--quiet"];
     let ended = sandbox.run(&[&["capacity", "scenario.toml"], flags.as_slice()].concat());
     let (_, count) = found(&ended);
     let steps = count["steps"].as_array().unwrap();
@@ -251,11 +251,11 @@ fn what_cannot_be_searched_is_told() {
     sandbox.write("users.toml", &scenario(two, "60ms", ""));
     let lines: [&[&str]; 9] = [
         &["--by", "users"],
-        &["--by", "users", "--from", "20", "--most", "10"],
-        &["--from", "200", "--most", "100"],
-        &["--from", "200", "--most", "1000", "--at-least", "2000/s"],
+        &["--by", "users", "--start", "20", "--max", "10"],
+        &["--start", "200", "--max", "100"],
+        &["--start", "200", "--max", "1000", "--at-least", "2000/s"],
         &["--by", "rate"],
-        &["--by", "users", "--from", "1"],
+        &["--by", "users", "--start", "1"],
         &["--precision", "5"],
         &["--replicas", "1,2", "--target", "http://127.0.0.1:1"],
         &["--replicas", "1,2", "--env", "staging"],

@@ -15,7 +15,7 @@ duration   = "2s"
 [[load]]
 users    = 4
 replica  = "sticky"
-pause    = "10ms..60ms"
+think_time = "10ms..60ms"
 duration = "1s"
 
 [embedded]

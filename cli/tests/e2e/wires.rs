@@ -23,7 +23,7 @@ fn https_by_an_authority_of_ones_own_speaks_what_alpn_chooses() {
         let service = Wired::new(TENANTS);
         let port = service.over_tls(alpn, &sandbox.path().join("ca.pem"));
         let target = format!("https://localhost:{port}");
-        let arguments = ["--target", &target, "--roots", "ca.pem", "--exclusive", "--fresh"];
+        let arguments = ["--target", &target, "--ca-file", "ca.pem", "--exclusive", "--fresh"];
         let (ended, report) = sandbox.report(&arguments);
         assert_good(&ended, &report);
         assert_eq!(ended.err.contains("(HTTP/2)"), by_http2, "{}", ended.err);
@@ -58,12 +58,12 @@ fn a_place_has_the_last_word_on_whom_to_trust() {
             "[environment.here]\nreplicas = {{ a = \"https://localhost:{port}\" }}\nexclusive = true\nfresh = true\n{trust}"
         )
     };
-    sandbox.write("saasbench.toml", &place("roots = \"ca.pem\"\n"));
+    sandbox.write("saasbench.toml", &place("ca_file = \"ca.pem\"\n"));
     let (ended, report) = sandbox.report(&["--env", "here"]);
     assert_good(&ended, &report);
     assert!(!ended.err.contains("insecure"), "{}", ended.err);
 
-    sandbox.write("saasbench.toml", &place("roots = \"ca.pem\"\ninsecure = true\n"));
+    sandbox.write("saasbench.toml", &place("ca_file = \"ca.pem\"\ninsecure = true\n"));
     let ended = sandbox.run(&["run", "scenario.toml", "--env", "here"]);
     ended.assert_code(2);
     insta::assert_snapshot!(ended.err);
@@ -79,10 +79,10 @@ fn strangers_and_missing_authorities_are_told_with_a_hint() {
     let (right, wrong) = (format!("https://localhost:{port}"), format!("https://127.0.0.1:{port}"));
     sandbox.write("empty.pem", "");
     let table: [(&[&str], i32); 5] = [
-        (&["--target", &right, "--roots", "other.pem"], 4),
-        (&["--target", &wrong, "--roots", "ca.pem"], 4),
-        (&["--target", &right, "--roots", "empty.pem"], 2),
-        (&["--target", &right, "--roots", "nowhere.pem"], 2),
+        (&["--target", &right, "--ca-file", "other.pem"], 4),
+        (&["--target", &wrong, "--ca-file", "ca.pem"], 4),
+        (&["--target", &right, "--ca-file", "empty.pem"], 2),
+        (&["--target", &right, "--ca-file", "nowhere.pem"], 2),
         (&["--insecure"], 2),
     ];
     let mut all = String::new();

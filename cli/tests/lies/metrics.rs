@@ -77,7 +77,7 @@ fn plan(fault: Option<&str>, seed: u64, restart: bool) -> Plan {
         }
         3 => {
             "[[load]]\njourney = { chat = 5, look = 1 }\nstages = [{ for = \"5s\", rate = \"250/s\" }, { for = \"10s\", rate = \"250/s\" }, { for = \"5s\", rate = \"20/s\" }]\n\
-             [[load]]\njourney = \"chat\"\ntenant = \"globex\"\nusers = 4\npause = \"20ms\"\nretry = \"after\"\nduration = \"18s\"\n"
+             [[load]]\njourney = \"chat\"\ntenant = \"globex\"\nusers = 4\npause = \"20ms\"\nretry = \"retry-after\"\nduration = \"18s\"\n"
         }
         _ => {
             "[[load]]\njourney = \"chat\"\ntenant = \"acme\"\nrate = \"120/s\"\nduration = \"20s\"\n\

@@ -357,7 +357,7 @@ const LIMIT: &str = "\n[[limit]]\nroute = \"POST /chat\"\nalgorithm = \"fixed-wi
 
 /// A closed or open load of acme that obeys Retry-After.
 fn patient(load: &str) -> String {
-    format!("[[load]]\ntenant = \"acme\"\nretry = \"after\"\n{load}{LIMIT}")
+    format!("[[load]]\ntenant = \"acme\"\nretry = \"retry-after\"\n{load}{LIMIT}")
 }
 
 fn limited(service: &mut Service) {

@@ -31,7 +31,7 @@ impl BothSides<'_> {
         surely.checked_sub(1).and_then(|index| lowers.get(index)).copied().unwrap_or(0.0)
     }
 
-    /// Whether more than a share `1 − q` of the requests surely spent more than `unseen` seconds unseen.
+    /// Whether more than a share `1 − q` of the requests surely spent more than `client_overhead` seconds unseen.
     pub fn exceeds(&self, q: f64, unseen: f64) -> bool {
         let within = (q * self.clients.count() as f64).ceil() as u64;
         let stretch = 1.0 / (1.0 - self.drift);

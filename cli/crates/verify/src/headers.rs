@@ -166,7 +166,7 @@ impl Headers {
             evidence[0].details.push(format!("not put to the test: {}", untested.join("; ")));
         }
         if untested.contains(&COME_BACK) && run.manifest.environment.exclusive {
-            let hint = "`retry = \"after\"` on a load makes its users come back when told to";
+            let hint = "`retry = \"retry-after\"` on a load makes its users come back when told to";
             evidence[0].details.push(hint.to_owned());
         }
         Verdict::from_evidence(Claim::Headers, subject, evidence, |outcome, evidence| match outcome {

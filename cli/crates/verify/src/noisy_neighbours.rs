@@ -64,7 +64,7 @@ impl Phase {
 }
 
 impl NoisyNeighbourCollector {
-    /// Nothing yet; nothing will come of a run without `[neighbours]`, or whose load has no known beginning.
+    /// Nothing yet; nothing will come of a run without `[noisy_neighbour]`, or whose load has no known beginning.
     pub fn new(run: &RecordedRun) -> Self {
         let plan = run.scenario.neighbours.clone().zip(run.manifest.load.map(|load| load.start_ns));
         let tenants = plan.as_ref().map_or(0, |_| run.scenario.tenants.len());

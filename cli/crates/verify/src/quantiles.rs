@@ -3,7 +3,7 @@
 //! `histogram_quantile` interpolates, so a claim is about the bucket that a quantile falls in, never about a point. As
 //! no request is longer for the server than for its client, the server's quantile must not lie in a bucket that begins
 //! at or above the client's. How far clients lie
-//! above the server's durations is time that its metrics do not see (`unseen`).
+//! above the server's durations is time that its metrics do not see (`client_overhead`).
 
 use serde_json::json;
 
@@ -207,10 +207,12 @@ fn unseen_finding(
             least(0.5)
         ),
     };
-    let expected = format!("typically at most {allowed} more than the server's durations (`unseen`)");
+    let expected =
+        format!("typically at most {allowed} more than the server's durations (`client_overhead`)");
     let mut finding = Evidence::new(outcome, format!("{name}{UNSEEN}"), expected, observed);
     if outcome == Outcome::Inconclusive && !is_promised {
-        finding = finding.detail("nobody has said how far away the service is: `unseen` in [metrics] does");
+        finding = finding
+            .detail("nobody has said how far away the service is: `client_overhead` in [metrics] does");
     }
     match bottleneck.filter(|_| outcome == Outcome::Inconclusive) {
         Some(bottleneck) => finding.detail(format!("the generator may be the reason: {}", bottleneck.bound)),

@@ -52,19 +52,19 @@ impl Settings {
             By::Users => (closed(scenario).count().max(1) as f64, 10_000.0),
         };
         let whole = |level: f64| if by == By::Users { level.round() } else { level };
-        let from = whole(args.from.or(given.from).unwrap_or(from));
-        let most = whole(args.most.or(given.most).unwrap_or(f64::max(most, from)));
+        let from = whole(args.start.or(given.start).unwrap_or(from));
+        let most = whole(args.max.or(given.max).unwrap_or(f64::max(most, from)));
         if most < from {
             let (most, from) = (level(by, most), level(by, from));
             let message = format!("the highest level, {most}, is below the first, {from}");
-            return Err(Failure::new(Exit::Usage, message).hint("give a greater --most, or a lower --from"));
+            return Err(Failure::new(Exit::Usage, message).hint("give a greater --max, or a lower --start"));
         }
         if let Some(least) = args.at_least.filter(|least| *least > most) {
             let (least, most) = (level(by, least), level(by, most));
             let message =
                 format!("at least {least} cannot be found: the highest level that may be tried is {most}");
             return Err(
-                Failure::new(Exit::Usage, message).hint("give a greater --most, or a lower --at-least")
+                Failure::new(Exit::Usage, message).hint("give a greater --max, or a lower --at-least")
             );
         }
         let replicas: Vec<usize> = match args.replicas.as_slice() {
@@ -80,7 +80,7 @@ impl Settings {
             by,
             from,
             most,
-            step: Nanos::from(span(args.step, given.step, 10)),
+            step: Nanos::from(span(args.step_duration, given.step_duration, 10)),
             settle: span(args.settle, given.settle, 2),
             replicas,
             precision: args.precision.or(given.precision).unwrap_or(0.05),
@@ -147,8 +147,8 @@ pub(super) fn unfit(error: OverrideError) -> Failure {
     let hint = match error {
         OverrideError::NoRate => "raise their number: --by users",
         OverrideError::NoUsers => "raise the rate: --by rate",
-        OverrideError::TooFew { .. } => "begin with more of them: a greater --from",
-        OverrideError::OnlyWarmup { .. } => "let steps last longer: a longer --step",
+        OverrideError::TooFew { .. } => "begin with more of them: a greater --start",
+        OverrideError::OnlyWarmup { .. } => "let steps last longer: a longer --step-duration",
     };
     Failure::new(Exit::Usage, format!("the capacity cannot be found so: {error}")).hint(hint)
 }

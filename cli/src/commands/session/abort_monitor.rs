@@ -28,7 +28,7 @@ pub(super) struct AbortMonitor {
 pub(super) type Aborted = Arc<OnceLock<Event>>;
 
 impl AbortMonitor {
-    /// Looks on a load that `stop` ends, on an environment that is `fresh` or not.
+    /// Looks on a load that `graceful_stop` ends, on an environment that is `fresh` or not.
     pub(super) fn new(
         scenario: &Arc<Scenario>,
         fresh: bool,

@@ -252,7 +252,7 @@ fn sources(up: &RunningEnvironment) -> Result<Vec<Source>, RecordError> {
     sources.collect()
 }
 
-/// Waits for `work`, but not past `stop`: then what it was about stays unknown.
+/// Waits for `work`, but not past `graceful_stop`: then what it was about stays unknown.
 async fn unless_stopped(
     stop: &CancellationToken,
     work: impl Future<Output = std::io::Result<()>>,

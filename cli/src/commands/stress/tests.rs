@@ -111,7 +111,7 @@ fn what_cannot_be_meant_is_told() {
         &["http://h/", "-z", "10"],
         &["http://h/", "-q", "0"],
         &["http://h/", "-c", "many"],
-        &["http://h/", "--rate", "5/s", "--spawn", "1/s"],
+        &["http://h/", "--rate", "5/s", "--spawn-rate", "1/s"],
         &["http://h/", "-X", "BREW"],
         &["http://h/", "-H", "no colon"],
         &["http://h/", "-H", "A: 1", "-H", "a: 2"],

@@ -77,7 +77,7 @@ impl Pushing {
         self.first.take()?.await.ok()?
     }
 
-    /// Pushes the end; says what could not be pushed in all. It does not try for long, and for less past `stop`.
+    /// Pushes the end; says what could not be pushed in all. It does not try for long, and for less past `graceful_stop`.
     pub(super) async fn finish(mut self, stop: &CancellationToken) -> Option<String> {
         self.end.cancel();
         tokio::select! {

@@ -225,7 +225,7 @@ impl Report {
         .collect()
     }
 
-    /// Fails, with what it says, unless every verdict of this claim whose subject contains `about` has this outcome; and
+    /// Fails, with what it says, unless every verdict of this claim whose subject contains `description` has this outcome; and
     /// unless there is one.
     #[track_caller]
     pub(crate) fn assert_all(&self, claim: &str, about: &str, outcome: &str) {

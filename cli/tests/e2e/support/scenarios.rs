@@ -8,7 +8,7 @@ pub(crate) const TENANTS: &str = r#"{"id": "acme", "limits": {"chat_per_2s": 5}}
 /// Tenants, and what their users do.
 pub(crate) const JOURNEY: &str = r#"version = 1
 name    = "short"
-about   = "acme floods, globex chats"
+description = "acme floods, globex chats"
 
 [[tenant]]
 id = "acme"
@@ -40,7 +40,7 @@ duration = "DURATION"
 [[load]]
 tenant   = "globex"
 users    = 2
-pause    = "50ms..150ms"
+think_time = "50ms..150ms"
 duration = "DURATION"
 "#;
 

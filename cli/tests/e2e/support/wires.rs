@@ -36,9 +36,9 @@ impl Wired {
     }
 
     /// Listens with TLS on a free port of `127.0.0.1`, with a certificate for `localhost` only, and leaves that of its
-    /// authority in `roots`; its port.
-    pub(crate) fn over_tls(&self, alpn: &[&str], roots: &Path) -> u16 {
-        let acceptor = acceptor(alpn, roots);
+    /// authority in `ca_file`; its port.
+    pub(crate) fn over_tls(&self, alpn: &[&str], ca_file: &Path) -> u16 {
+        let acceptor = acceptor(alpn, ca_file);
         let listener = self.runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
         let port = listener.local_addr().unwrap().port();
         let app = self.app.clone();
@@ -82,12 +82,12 @@ async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, 
     let _ = http.serve_connection(TokioIo::new(stream), service).await;
 }
 
-fn acceptor(alpn: &[&str], roots: &Path) -> TlsAcceptor {
+fn acceptor(alpn: &[&str], ca_file: &Path) -> TlsAcceptor {
     let mut authority = CertificateParams::new(Vec::new()).unwrap();
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    authority.distinguished_name.push(DnType::CommonName, roots.display().to_string());
+    authority.distinguished_name.push(DnType::CommonName, ca_file.display().to_string());
     let key = KeyPair::generate().unwrap();
-    std::fs::write(roots, authority.self_signed(&key).unwrap().pem()).unwrap();
+    std::fs::write(ca_file, authority.self_signed(&key).unwrap().pem()).unwrap();
     let issuer = Issuer::new(authority, key);
 
     let key = KeyPair::generate().unwrap();

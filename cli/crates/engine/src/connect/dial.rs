@@ -34,7 +34,7 @@ pub enum DialError {
     /// The other side rejects, or cannot be reached.
     #[error("{0}")]
     Rejected(io::Error),
-    /// This machine rejects: no port, no descriptor is left, or `sources` has an address that is not its own.
+    /// This machine rejects: no port, no descriptor is left, or `source_addresses` has an address that is not its own.
     #[error("this machine has no port, file descriptor or source address for it: {0}")]
     Exhausted(io::Error),
     /// It took too long.
@@ -46,8 +46,8 @@ pub enum DialError {
     /// ALPN did not come to the HTTP that was asked for.
     #[error("it does not speak {}", .0.name())]
     NotSpoken(Protocol),
-    /// `sources` has no address that could reach it.
-    #[error("`sources` has no address of the same family as {0}")]
+    /// `source_addresses` has no address that could reach it.
+    #[error("`source_addresses` has no address of the same family as {0}")]
     NoSource(SocketAddr),
 }
 
@@ -57,17 +57,19 @@ impl DialError {
         let Self::Tls(error) = self else {
             return match self {
                 Self::NotSpoken(_) => Some("leave `version` of [http] out: then the server chooses"),
-                Self::Exhausted(_) => {
-                    Some("`sources` of [http] gives connections more addresses, and with them more ports")
+                Self::Exhausted(_) => Some(
+                    "`source_addresses` of [http] gives connections more addresses, and with them more ports",
+                ),
+                Self::NoSource(_) => {
+                    Some("add one to `source_addresses` of [http], or leave `source_addresses` out")
                 }
-                Self::NoSource(_) => Some("add one to `sources` of [http], or leave `sources` out"),
                 _ => None,
             };
         };
         use rustls::{CertificateError, Error, InvalidMessage};
         match error.get_ref()?.downcast_ref::<Error>()? {
             Error::InvalidCertificate(CertificateError::UnknownIssuer) => Some(
-                "name the file with its authority's certificate: --roots ca.pem; or accept any certificate: --insecure",
+                "name the file with its authority's certificate: --ca-file ca.pem; or accept any certificate: --insecure",
             ),
             Error::InvalidCertificate(
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },

@@ -93,7 +93,7 @@ impl TlsError {
     pub fn hint(&self) -> &'static str {
         match self {
             Self::NoSystemRoots(_) => {
-                "install them (Debian: ca-certificates), or name a file: --roots ca.pem"
+                "install them (Debian: ca-certificates), or name a file: --ca-file ca.pem"
             }
             Self::NoRoots(_) | Self::BadRoot { .. } => {
                 "it has to be a PEM file: `-----BEGIN CERTIFICATE-----` and so on, one or more"

@@ -91,9 +91,9 @@ async fn iterations_under_way_are_stopped_between_steps() {
     let delay = Duration::from_secs(1);
     let table: [(&str, &[f64], &[f64]); 4] = [
         ("", &[1.0, 2.0, 3.0], &[3.0, 4.0, 5.0]),
-        ("stop = \"2s\"", &[1.0, 2.0, 3.0], &[3.0, 4.0]),
-        ("stop = \"1s\"", &[1.0, 2.0, 3.0], &[3.0]),
-        ("stop = \"0s\"", &[1.0, 2.0], &[]),
+        ("graceful_stop = \"2s\"", &[1.0, 2.0, 3.0], &[3.0, 4.0]),
+        ("graceful_stop = \"1s\"", &[1.0, 2.0, 3.0], &[3.0]),
+        ("graceful_stop = \"0s\"", &[1.0, 2.0], &[]),
     ];
     for (stop, of_closed, late_of_open) in table {
         let closed = format!("{steps}[[load]]\nusers = 1\nduration = \"2500ms\"\n{stop}");

@@ -125,7 +125,7 @@ async fn a_pause_before_the_load_begins_counts_from_its_begin_on() {
 
 #[tokio::test(start_paused = true)]
 async fn a_pause_leaves_closed_users_as_far_apart_as_they_were() {
-    for spacing in ["pacing = \"1s\"", "pause = \"1s\"", "pause = \"500ms..2s\""] {
+    for spacing in ["pacing = \"1s\"", "think_time = \"1s\"", "think_time = \"500ms..2s\""] {
         let load = format!("[[load]]\nusers = 4\nspawn = \"4/s\"\n{spacing}\nduration = \"6s\"");
         let (phase, samples) = run_paced(1, &load, vec![]).await;
         let planned = due(phase, &samples);

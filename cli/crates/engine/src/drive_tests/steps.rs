@@ -93,7 +93,7 @@ name = "shop"
 [[journey.step]]
 get = "/a"
 repeat = 2
-pause = "100ms"
+think_time = "100ms"
 save = { x = "/x" }
 [[journey.step]]
 get = "/b"
@@ -127,7 +127,7 @@ async fn a_pause_beyond_the_end_of_the_load_ends_the_iteration() {
 name = "slow"
 [[journey.step]]
 get = "/a"
-pause = "1s"
+think_time = "1s"
 [[journey.step]]
 get = "/b"
 [[load]]
@@ -182,7 +182,7 @@ auth = { basic = ["${people.name}", "${people.key}"] }
 get = "/${n}/${people.name}/${user}"
 [[load]]
 users = 2
-spawn = "10/s"                       # one after the other: requests are told apart by their order
+spawn_rate = "10/s"                       # one after the other: requests are told apart by their order
 iterations = 6
 duration = "10s"
 "#;

@@ -62,7 +62,7 @@ impl Arrivals {
         let index = self.index;
         self.index += 1;
         match self.spacing {
-            Spacing::Even => index as f64,
+            Spacing::Constant => index as f64,
             Spacing::Poisson => {
                 self.elapsed +=
                     exponential(seeded::uniform(self.seed, Purpose::Arrival, self.load, 0, index));
@@ -170,7 +170,7 @@ mod tests {
     use super::{super::stages::testing, *};
 
     fn even(list: &[(i64, f64, f64)]) -> Vec<f64> {
-        Arrivals::new(&testing::stages(list), Spacing::Even, 1, 0).map(Nanos::as_secs_f64).collect()
+        Arrivals::new(&testing::stages(list), Spacing::Constant, 1, 0).map(Nanos::as_secs_f64).collect()
     }
 
     #[test]
@@ -248,7 +248,7 @@ mod tests {
     #[test]
     fn a_rate_can_be_changed_on_the_way() {
         let secs = Nanos::from_secs;
-        let mut arrivals = Arrivals::new(&testing::stages(&[(10, 1.0, 1.0)]), Spacing::Even, 1, 0);
+        let mut arrivals = Arrivals::new(&testing::stages(&[(10, 1.0, 1.0)]), Spacing::Constant, 1, 0);
         let first: Vec<f64> = arrivals.by_ref().take(4).map(Nanos::as_secs_f64).collect();
         assert_eq!(first, [0.0, 1.0, 2.0, 3.0]);
         // The fifth was due at 4 s; twice as fast from 3 s on, it is due at 3.5 s.
@@ -266,7 +266,7 @@ mod tests {
         #[test]
         fn a_constant_rate_is_index_by_rate(rate in 0.01f64..10_000.0, millis in 1i64..3_000) {
             let stage = Stage { length: Nanos::from_millis(millis), from: rate, to: rate };
-            let due: Vec<Nanos> = Arrivals::new(&[stage], Spacing::Even, 1, 0).collect();
+            let due: Vec<Nanos> = Arrivals::new(&[stage], Spacing::Constant, 1, 0).collect();
             let plain: Vec<Nanos> =
                 (0..).map(|k| offset(Rate(rate), k)).take_while(|due| *due < stage.length).collect();
             proptest::prop_assert_eq!(due, plain);
@@ -274,7 +274,7 @@ mod tests {
 
         #[test]
         fn each_is_due_when_the_rates_have_added_up_to_its_number(stages in testing::arbitrary(500.0)) {
-            let due: Vec<Nanos> = Arrivals::new(&stages, Spacing::Even, 1, 0).collect();
+            let due: Vec<Nanos> = Arrivals::new(&stages, Spacing::Constant, 1, 0).collect();
             proptest::prop_assert!(due.is_sorted());
             let placed: Vec<Placed> = placed(&stages).collect();
             let all = integral(&placed, Stage::length(&stages));

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// When a user (from 0) is there, in offsets from the load's begin: spans in their order, with gaps between them. With
-/// `spawn` it comes no earlier than its turn, so many users a second.
+/// `spawn_rate` it comes no earlier than its turn, so many users a second.
 pub fn presence(stages: &[Stage], spawn: Option<Rate>, number: u64) -> Vec<Range<Nanos>> {
     let turn = spawn.map_or(Nanos::ZERO, |rate| arrivals::offset(rate, number));
     let mut spans: Vec<Range<Nanos>> = Vec::new();

@@ -20,12 +20,12 @@ pub enum By {
 pub struct Capacity {
     /// `by`: what is raised.
     pub by: Option<By>,
-    /// `from`: the first and lowest level.
-    pub from: Option<f64>,
-    /// `most`: the highest level that may be tried.
-    pub most: Option<f64>,
-    /// `step`: how long a step is judged, at the least.
-    pub step: Option<Nanos>,
+    /// `start`: the first and lowest level.
+    pub start: Option<f64>,
+    /// `max`: the highest level that may be tried.
+    pub max: Option<f64>,
+    /// `step_duration`: how long a step is judged, at the least.
+    pub step_duration: Option<Nanos>,
     /// `settle`: rest after a step that broke the objectives.
     pub settle: Option<Nanos>,
     /// `replicas`: numbers of replicas whose capacities are found; empty for what there is.

@@ -163,7 +163,7 @@ pub(super) struct Alert {
     pub(super) silent: Field<bool>,
 }
 
-/// `[neighbours]`
+/// `[noisy_neighbour]`
 #[derive(Debug)]
 pub(super) struct Neighbours {
     pub(super) header: Header,
@@ -186,7 +186,7 @@ impl<'t> File<'t> {
         Self {
             version: table.whole("version", 0, found),
             name: table.parsed("name", found, notation::file_label),
-            about: table.text("about", found),
+            about: table.text("description", found),
             seed: table.whole("seed", 0, found),
             timeout: table.parsed("timeout", found, notation::positive_duration),
             warmup: table.parsed("warmup", found, notation::duration),
@@ -198,7 +198,7 @@ impl<'t> File<'t> {
             expectations: each(table.tables("expect", &EXPECT, found), found, Expect::read),
             alerts: each(table.tables("alert", &ALERT, found), found, Alert::read),
             neighbours: table
-                .table("neighbours", &NEIGHBOURS, found)
+                .table("noisy_neighbour", &NEIGHBOURS, found)
                 .map(|table| Neighbours::read(table, found)),
             http: table.table("http", &HTTP, found).map(|table| Http::read(&table, found)),
             service_timeout: service
@@ -248,13 +248,13 @@ impl Load {
             arrivals: table.parsed("arrivals", found, spacing),
             max_users: table.whole("max_users", 1, found),
             users: table.whole("users", 1, found),
-            spawn: table.parsed("spawn", found, notation::rate),
-            pause: table.parsed("pause", found, notation::pause),
+            spawn: table.parsed("spawn_rate", found, notation::rate),
+            pause: table.parsed("think_time", found, notation::pause),
             pacing: table.parsed("pacing", found, notation::positive_duration),
             after: table.parsed("after", found, notation::duration),
             duration: table.parsed("duration", found, notation::positive_duration),
             stages: stages(&table, found),
-            stop: table.parsed("stop", found, notation::duration),
+            stop: table.parsed("graceful_stop", found, notation::duration),
             iterations: table.whole("iterations", 1, found),
             replica: routing(&table, "replica", found),
             retry: table.parsed("retry", found, retry),
@@ -326,7 +326,7 @@ impl Expect {
             is: table.parsed("is", found, promql::bound),
             at: table.parsed("at", found, promql::at),
             fresh: table.boolean("fresh", found),
-            abort: table.boolean("abort", found),
+            abort: table.boolean("abort_on_fail", found),
             tenant,
             journey,
             step,

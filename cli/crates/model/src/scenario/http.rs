@@ -13,12 +13,12 @@ pub struct Http {
     pub connect_timeout: Option<Nanos>,
     /// `dns`: when names are resolved.
     pub dns: Dns,
-    /// `sources`: local addresses that connections come from, in turn; empty: the system chooses.
+    /// `source_addresses`: local addresses that connections come from, in turn; empty: the system chooses.
     pub sources: Vec<IpAddr>,
     /// `insecure = true`: any certificate is good enough.
     pub insecure: bool,
-    /// `roots`: text and name of a PEM file with the authorities that are trusted in place of the system's.
-    pub roots: Option<(String, String)>,
+    /// `ca_file`: text and name of a PEM file with the authorities that are trusted in place of the system's.
+    pub ca_file: Option<(String, String)>,
 }
 
 /// Which HTTP is spoken.

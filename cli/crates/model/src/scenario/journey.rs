@@ -70,7 +70,7 @@ pub struct Turn {
     pub when: Option<When>,
     /// `repeat`: how many times in a row; default 1.
     pub repeat: u64,
-    /// `pause`: how long the user thinks after each answer, uniform in `low..=high`; default none.
+    /// `think_time`: how long the user thinks after each answer, uniform in `low..=high`; default none.
     pub pause: Option<(Nanos, Nanos)>,
 }
 

@@ -111,8 +111,8 @@ impl Stage {
 /// How the arrivals of an open load follow each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Spacing {
-    /// `arrivals = "even"` (the default): at regular intervals.
-    Even,
+    /// `arrivals = "constant"` (the default): at regular intervals.
+    Constant,
     /// `arrivals = "poisson"`: as of many users who know nothing of each other.
     Poisson,
 }
@@ -144,7 +144,7 @@ pub enum Routing {
 pub enum Retry {
     /// `retry = "never"` (the default): it takes the rejection and goes on.
     Never,
-    /// `retry = "after"`: it waits for as long as `Retry-After` says and sends the request again, until it is not rejected.
+    /// `retry = "retry-after"`: it waits for as long as `Retry-After` says and sends the request again, until it is not rejected.
     After,
 }
 

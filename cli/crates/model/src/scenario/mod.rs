@@ -52,7 +52,7 @@ pub type StepIndex = usize;
 pub struct Scenario {
     /// `name`: names the recorded run; `[A-Za-z0-9._-]+`.
     pub name: String,
-    /// `about`: one sentence for reports.
+    /// `description`: one sentence for reports.
     pub about: Option<String>,
     /// `seed`: every random choice derives from it; default 1.
     pub seed: u64,
@@ -79,7 +79,7 @@ pub struct Scenario {
     pub alerts: Vec<Alert>,
     /// `[[expect]]` with `promql`.
     pub promql: Vec<Promql>,
-    /// `[neighbours]`: whose flood nobody else must feel.
+    /// `[noisy_neighbour]`: whose flood nobody else must feel.
     pub neighbours: Option<Neighbours>,
     /// `[http]`: how requests are sent.
     pub http: http::Http,

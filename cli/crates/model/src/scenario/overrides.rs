@@ -58,7 +58,7 @@ impl OverrideError {
     pub fn hint(&self) -> &'static str {
         match self {
             Self::NoRate => {
-                "say how many users there are to be: --users 100, and --spawn 10/s if they are to come one by one"
+                "say how many users there are to be: --users 100, and --spawn-rate 10/s if they are to come one by one"
             }
             Self::NoUsers => "say how many iterations are to begin per second: --rate 100/s",
             Self::OnlyWarmup { .. } => "nothing would be left to be judged: let them last longer",
@@ -237,7 +237,7 @@ users = 3
 duration = "20s"
 [[load]]
 users = 1
-spawn = "1/s"
+spawn_rate = "1/s"
 duration = "20s"
 "#;
 

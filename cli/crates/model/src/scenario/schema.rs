@@ -180,7 +180,7 @@ mod tests {
         insta::assert_snapshot!(
             [
                 described("scenario", "seed"),
-                described("journey.step", "foreign"),
+                described("journey.step", "cross_tenant"),
                 described("load.stages", "rate"),
                 described("limit", "quota"),
                 described("check", "json"),

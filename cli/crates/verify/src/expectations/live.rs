@@ -204,7 +204,7 @@ mod tests {
         assert_eq!(given_up(&endless, &failing), None);
         let pausing = endless.replace("users = 3", "users = 1\npause = \"1s\"");
         assert!(given_up(&pausing, &failing).is_some());
-        let again = text("error_ratio <= 20%").replace("rate =", "retry = \"after\"\nrate =")
+        let again = text("error_ratio <= 20%").replace("rate =", "retry = \"retry-after\"\nrate =")
             + "[[limit]]\nroute = \"POST /chat\"\nalgorithm = \"fixed-window\"\nquota = \"8/10s\"\n";
         assert_eq!(given_up(&again, &failing), None);
     }

@@ -37,7 +37,7 @@ name = "foreign"
 post = "/chat"
 json = { session_id = "${session}" }
 status = 403
-foreign = true
+cross_tenant = true
 [[load]]
 rate = "10/s"
 duration = "10s"

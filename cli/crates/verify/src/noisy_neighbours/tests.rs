@@ -25,7 +25,7 @@ status = [200, 429]
 [[load]]
 rate = "60/s"
 duration = "20s"
-[neighbours]
+[noisy_neighbour]
 noisy = "acme"
 quiet = "0s..10s"
 flood = "10s..20s"

@@ -25,9 +25,9 @@ const MOST_REPLICAS: usize = 64;
 #[derive(Debug)]
 pub(in crate::scenario) struct Capacity {
     pub(in crate::scenario) by: Field<By>,
-    pub(in crate::scenario) from: Field<f64>,
-    pub(in crate::scenario) most: Field<f64>,
-    pub(in crate::scenario) step: Field<Nanos>,
+    pub(in crate::scenario) start: Field<f64>,
+    pub(in crate::scenario) max: Field<f64>,
+    pub(in crate::scenario) step_duration: Field<Nanos>,
     pub(in crate::scenario) settle: Field<Nanos>,
     pub(in crate::scenario) replicas: Field<Vec<usize>>,
     pub(in crate::scenario) precision: Field<f64>,
@@ -38,9 +38,9 @@ impl Capacity {
     pub(super) fn read(table: &Table<'_>, found: &mut Vec<Problem>) -> Self {
         Self {
             by: table.parsed("by", found, by),
-            from: number(table, "from", 1.0..=MOST_LEVEL, found),
-            most: number(table, "most", 1.0..=MOST_LEVEL, found),
-            step: table.parsed("step", found, notation::positive_duration),
+            start: number(table, "start", 1.0..=MOST_LEVEL, found),
+            max: number(table, "max", 1.0..=MOST_LEVEL, found),
+            step_duration: table.parsed("step_duration", found, notation::positive_duration),
             settle: table.parsed("settle", found, notation::duration),
             replicas: replicas(table, found),
             precision: table.parsed("precision", found, |text| {

@@ -23,7 +23,7 @@ pub(in crate::scenario) struct Http {
     pub(in crate::scenario) dns: Field<Dns>,
     pub(in crate::scenario) sources: Field<Vec<IpAddr>>,
     pub(in crate::scenario) insecure: Field<bool>,
-    pub(in crate::scenario) roots: Field<String>,
+    pub(in crate::scenario) ca_file: Field<String>,
 }
 
 impl Http {
@@ -32,9 +32,9 @@ impl Http {
             version: table.parsed("version", found, version),
             connect_timeout: table.parsed("connect_timeout", found, notation::positive_duration),
             dns: table.parsed("dns", found, dns),
-            sources: sources(one_or_more(table, "sources", found), found),
+            sources: sources(one_or_more(table, "source_addresses", found), found),
             insecure: table.boolean("insecure", found),
-            roots: table.text("roots", found),
+            ca_file: table.text("ca_file", found),
         }
     }
 }
@@ -66,7 +66,7 @@ fn sources(written: Field<Vec<Located<String>>>, found: &mut Vec<Problem>) -> Fi
     };
     let before = found.len();
     if written.is_empty() {
-        let help = "leave `sources` out, and the system chooses";
+        let help = "leave `source_addresses` out, and the system chooses";
         found.push(Problem::at(span.clone(), "there is no source address", "").help(help));
     }
     let mut all = Vec::new();

@@ -162,12 +162,12 @@ impl<'t> Step<'t> {
             status: statuses(&table, "status", found),
             checks: Check::read_all(&table, found),
             save: Saved::read_all(&table, found),
-            foreign: table.boolean("foreign", found),
+            foreign: table.boolean("cross_tenant", found),
             weight: table.whole("weight", 1, found),
             every: table.whole("every", 1, found),
             when: When::read(&table, found),
             repeat: table.whole("repeat", 1, found),
-            pause: table.parsed("pause", found, notation::duration_range),
+            pause: table.parsed("think_time", found, notation::duration_range),
             header: table.header,
         }
     }

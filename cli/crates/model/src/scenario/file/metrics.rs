@@ -77,8 +77,8 @@ impl Metrics {
             routes: table.texts("routes", found),
             ignore: one_or_more(&table, "ignore", found),
             tenantless: one_or_more(&table, "tenantless", found),
-            clock_stops_before_answer: table.boolean("clock_stops_before_answer", found),
-            unseen: table.parsed("unseen", found, notation::duration),
+            clock_stops_before_answer: table.boolean("clock_stops_before_response", found),
+            unseen: table.parsed("client_overhead", found, notation::duration),
             scrape_within: table.parsed("scrape_within", found, notation::positive_duration),
             header: table.header,
         }

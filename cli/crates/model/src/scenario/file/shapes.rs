@@ -100,7 +100,7 @@ pub(super) const FILE: Shape = Shape {
     keys: &[
         ("version", Whole(0), "version = 1"),
         ("name", Text, "name = \"flood\""),
-        ("about", Text, "about = \"acme floods two replicas\""),
+        ("description", Text, "description = \"acme floods two replicas\""),
         ("seed", Whole(0), "seed = 7"),
         ("timeout", Text, "timeout = \"10s\""),
         ("warmup", Text, "warmup = \"5s\""),
@@ -111,7 +111,7 @@ pub(super) const FILE: Shape = Shape {
         ("limit", Tables(&LIMIT), "[[limit]]"),
         ("expect", Tables(&EXPECT), "[[expect]]"),
         ("alert", Tables(&ALERT), "[[alert]]"),
-        ("neighbours", Table(&NEIGHBOURS), "[neighbours]"),
+        ("noisy_neighbour", Table(&NEIGHBOURS), "[noisy_neighbour]"),
         ("http", Table(&HTTP), "[http]"),
         ("service", Table(&SERVICE), "[service]"),
         ("metrics", Table(&METRICS), "[metrics]"),
@@ -161,12 +161,12 @@ pub(super) const STEP: Shape = Shape {
         ("status", Statuses, "status = [200, 429]"),
         ("check", SomeTables(&CHECK), "check = [{ json = \"/ok\", is = true }, { size = \"< 10kB\" }]"),
         ("save", TextOrTableByName(&SAVE), "save = { sid = \"/session_id\" }"),
-        ("foreign", Boolean, "foreign = true"),
+        ("cross_tenant", Boolean, "cross_tenant = true"),
         ("weight", Whole(1), "weight = 3"),
         ("every", Whole(1), "every = 5"),
         ("when", TableOr(&WHEN, &[]), "when = \"sid\""),
         ("repeat", Whole(1), "repeat = 3"),
-        ("pause", Text, "pause = \"1s..2s\""),
+        ("think_time", Text, "think_time = \"1s..2s\""),
     ],
 };
 pub(super) const AUTH: Shape = Shape {
@@ -220,11 +220,11 @@ pub(super) const LOAD: Shape = Shape {
         ("tenant", Texts, "tenant = [\"acme\", \"globex\"]"),
         ("journey", Weights, "journey = { chat = 3, browse = 1 }"),
         ("rate", Text, "rate = \"200/s\""),
-        ("arrivals", Choice(&["even", "poisson"]), "arrivals = \"poisson\""),
+        ("arrivals", Choice(&["constant", "poisson"]), "arrivals = \"poisson\""),
         ("max_users", Whole(1), "max_users = 1000"),
         ("users", Whole(1), "users = 50"),
-        ("spawn", Text, "spawn = \"10/s\""),
-        ("pause", Text, "pause = \"1s..3s\""),
+        ("spawn_rate", Text, "spawn_rate = \"10/s\""),
+        ("think_time", Text, "think_time = \"1s..3s\""),
         ("pacing", Text, "pacing = \"5s\""),
         ("after", Text, "after = \"5s\""),
         ("duration", Text, "duration = \"25s\""),
@@ -233,10 +233,10 @@ pub(super) const LOAD: Shape = Shape {
             Tables(&STAGE),
             "stages = [{ for = \"30s\", users = 100 }, { for = \"1m\", users = 100 }]",
         ),
-        ("stop", Text, "stop = \"30s\""),
+        ("graceful_stop", Text, "graceful_stop = \"30s\""),
         ("iterations", Whole(1), "iterations = 100"),
         ("replica", Replica, "replica = \"sticky\""),
-        ("retry", Choice(&["never", "after"]), "retry = \"after\""),
+        ("retry", Choice(&["never", "retry-after"]), "retry = \"retry-after\""),
     ],
 };
 pub(super) const STAGE: Shape = Shape {
@@ -277,7 +277,7 @@ pub(super) const EXPECT: Shape = Shape {
         ("at", Choice(&["end", "every"]), "at = \"every\""),
         ("where", Table(&WHERE), "where = { tenant = \"acme\" }"),
         ("fresh", Boolean, "fresh = true"),
-        ("abort", Boolean, "abort = true"),
+        ("abort_on_fail", Boolean, "abort_on_fail = true"),
     ],
 };
 pub(super) const WHERE: Shape = Shape {
@@ -300,7 +300,7 @@ pub(super) const ALERT: Shape = Shape {
     ],
 };
 pub(super) const NEIGHBOURS: Shape = Shape {
-    name: "[neighbours]",
+    name: "[noisy_neighbour]",
     keys: &[
         ("noisy", Texts, "noisy = \"acme\""),
         ("quiet", Text, "quiet = \"2s..10s\""),
@@ -317,9 +317,9 @@ pub(super) const HTTP: Shape = Shape {
         ("version", Choice(&["auto", "1.1", "2"]), "version = \"2\""),
         ("connect_timeout", Text, "connect_timeout = \"2s\""),
         ("dns", Choice(&["per-run", "per-connection"]), "dns = \"per-connection\""),
-        ("sources", Texts, "sources = [\"10.0.0.0/28\"]"),
+        ("source_addresses", Texts, "source_addresses = [\"10.0.0.0/28\"]"),
         ("insecure", Boolean, "insecure = true"),
-        ("roots", Text, "roots = \"ca.pem\""),
+        ("ca_file", Text, "ca_file = \"ca.pem\""),
     ],
 };
 pub(super) const SERVICE: Shape =
@@ -359,8 +359,8 @@ pub(super) const METRICS: Shape = Shape {
         ("routes", TextByName, "routes = { \"GET /items/{id}\" = \"items.show\" }"),
         ("ignore", Texts, "ignore = [\"/metrics\", \"/healthz\"]"),
         ("tenantless", Texts, "tenantless = [\"/\"]"),
-        ("clock_stops_before_answer", Boolean, "clock_stops_before_answer = true"),
-        ("unseen", Text, "unseen = \"25ms\""),
+        ("clock_stops_before_response", Boolean, "clock_stops_before_response = true"),
+        ("client_overhead", Text, "client_overhead = \"25ms\""),
         ("scrape_within", Text, "scrape_within = \"1s\""),
     ],
 };
@@ -376,9 +376,9 @@ pub(super) const CAPACITY: Shape = Shape {
     name: "[capacity]",
     keys: &[
         ("by", Choice(&["rate", "users"]), "by = \"rate\""),
-        ("from", Number(1, 10_000_000), "from = 100"),
-        ("most", Number(1, 10_000_000), "most = 5000"),
-        ("step", Text, "step = \"10s\""),
+        ("start", Number(1, 10_000_000), "start = 100"),
+        ("max", Number(1, 10_000_000), "max = 5000"),
+        ("step_duration", Text, "step_duration = \"10s\""),
         ("settle", Text, "settle = \"2s\""),
         ("replicas", Wholes(1), "replicas = [1, 2, 4]"),
         ("precision", Text, "precision = \"5%\""),

@@ -173,11 +173,11 @@ pub(super) fn pattern(text: &str) -> Result<Pattern, notation::Complaint> {
     Pattern::new(text).map_err(|wrong| notation::Complaint::new(wrong, HELP))
 }
 
-/// `"never"` or `"after"`.
+/// `"never"` or `"retry-after"`.
 pub(super) fn retry(text: &str) -> Result<Retry, notation::Complaint> {
     match text {
         "never" => Ok(Retry::Never),
-        "after" => Ok(Retry::After),
+        "retry-after" => Ok(Retry::After),
         _ => Err(notation::Complaint::new(
             "this is no way to retry",
             "retry is \"never\", or \"after\": as soon as Retry-After says",
@@ -185,10 +185,10 @@ pub(super) fn retry(text: &str) -> Result<Retry, notation::Complaint> {
     }
 }
 
-/// `"even"` or `"poisson"`.
+/// `"constant"` or `"poisson"`.
 pub(super) fn spacing(text: &str) -> Result<Spacing, notation::Complaint> {
     match text {
-        "even" => Ok(Spacing::Even),
+        "constant" => Ok(Spacing::Constant),
         "poisson" => Ok(Spacing::Poisson),
         _ => Err(notation::Complaint::new(
             "arrivals do not come like that",

@@ -15,11 +15,11 @@ pub(super) fn capacity(
 ) -> Option<Capacity> {
     let Some(written) = written else { return Some(Capacity::default()) };
     let before = found.len();
-    if let (Some(from), Some(most)) = (written.from.given(), written.most.given())
-        && from.value > most.value
+    if let (Some(start), Some(max)) = (written.start.given(), written.max.given())
+        && start.value > max.value
     {
-        let problem = Problem::at(most.span.clone(), "`most` is less than `from`", "nothing lies between");
-        found.push(problem.also(from.span.clone(), "this is more"));
+        let problem = Problem::at(max.span.clone(), "`max` is less than `start`", "nothing lies between");
+        found.push(problem.also(start.span.clone(), "this is more"));
     }
     // A load that is wrong is told of elsewhere, and may be the one.
     let raised = |by: By| {
@@ -38,9 +38,9 @@ pub(super) fn capacity(
     }
     let capacity = Capacity {
         by: written.by.optional()?,
-        from: written.from.optional()?,
-        most: written.most.optional()?,
-        step: written.step.optional()?,
+        start: written.start.optional()?,
+        max: written.max.optional()?,
+        step_duration: written.step_duration.optional()?,
         settle: written.settle.optional()?,
         replicas: written.replicas.or(Vec::new())?,
         precision: written.precision.optional()?,

@@ -62,7 +62,7 @@ fn promql(expect: file::Expect, found: &mut Vec<Problem>) -> Option<(Promql, Spa
         found.push(problem.help("choose the series in the query: {tenant=\"acme\"}"));
     }
     if let Some(abort) = expect.abort.given() {
-        let message = "`abort` is about clients, and Prometheus is asked after the load";
+        let message = "`abort_on_fail` is about clients, and Prometheus is asked after the load";
         let problem = Problem::at(abort.span.clone(), message, "it means nothing beside `promql`");
         found.push(problem.help("leave it out; an [[expect]] with `that` can end the load early"));
     }

@@ -24,15 +24,15 @@ pub(super) fn http(
         let problem = Problem::at(connect.span.clone(), message, "it would never pass");
         found.push(problem.help("shorten it, or lengthen `timeout`"));
     }
-    let trust = (written.insecure.given(), written.roots.given());
-    if let (Some(insecure), Some(roots)) = trust
+    let trust = (written.insecure.given(), written.ca_file.given());
+    if let (Some(insecure), Some(ca_file)) = trust
         && insecure.value
     {
         let message = "`insecure` accepts every certificate, whoever has signed it";
         let problem = Problem::at(insecure.span.clone(), message, "");
-        found.push(problem.also(roots.span.clone(), "so this means nothing").help("leave one of them out"));
+        found.push(problem.also(ca_file.span.clone(), "so this means nothing").help("leave one of them out"));
     }
-    let roots = match written.roots {
+    let ca_file = match written.ca_file {
         Field::Absent => None,
         Field::Invalid => return None,
         Field::Given(path) => Some((tenants::read(&path, sources, found)?, path.value)),
@@ -43,7 +43,7 @@ pub(super) fn http(
         dns: written.dns.or(Dns::PerRun)?,
         sources: written.sources.or(Vec::new())?,
         insecure: written.insecure.or(false)?,
-        roots,
+        ca_file,
     };
     (found.len() == before).then_some(http)
 }

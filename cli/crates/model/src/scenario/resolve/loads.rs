@@ -132,7 +132,7 @@ fn retry(
     let after = field.given().filter(|retry| retry.value == Retry::After);
     if let Some(after) = after.filter(|_| !routes.any(|route| limited.contains(route))) {
         let problem = Problem::at(after.span.clone(), "this load calls no route that has a [[limit]]", "");
-        found.push(problem.help("`retry = \"after\"` waits for what a [[limit]] rejects"));
+        found.push(problem.help("`retry = \"retry-after\"` waits for what a [[limit]] rejects"));
     }
     field.or(Retry::Never)
 }

@@ -1,4 +1,4 @@
-//! `[neighbours]`: who floods, who must not feel it, and two phases in which the victims' load is the same.
+//! `[noisy_neighbour]`: who floods, who must not feel it, and two phases in which the victims' load is the same.
 
 use super::tenants::Tenants;
 use crate::{

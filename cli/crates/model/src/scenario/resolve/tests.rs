@@ -46,8 +46,8 @@ duration = "25s"
 [[load]]
 journey = "chat"
 users = 2
-spawn = "1/s"
-pause = "1s..3s"
+spawn_rate = "1/s"
+think_time = "1s..3s"
 after = "5s"
 duration = "20s"
 replica = 2
@@ -254,7 +254,7 @@ fn journeys() {
             ("[200, 429]", "\"200\""),
             ("[200, 429]", "\"6xx\""),
             ("[200, 429]", "[]"),
-            ("status = [200, 429]", "foreign = true"),
+            ("status = [200, 429]", "cross_tenant = true"),
             ("status = [200, 429]", "status = [200, 403]\nforeign = true"),
             ("status = [200, 429]", "status = 403\nforeign = true\nsave = { id = \"/id\" }"),
             ("status = [200, 429]", "status = 403\nforeign = \"yes\""),
@@ -316,14 +316,14 @@ fn loads() {
                 "tenant = \"acme\"\njourney = \"chat\"\nrate = \"200/s\"\nmax_users = 50",
                 "tenant = [\"acme\", \"globex\"]\njourney = \"chat\"\nrate = \"200/s\"\nmax_users = 1",
             ),
-            ("max_users = 50", "spawn = \"1/s\""),
-            ("max_users = 50", "pause = \"1s\""),
+            ("max_users = 50", "spawn_rate = \"1/s\""),
+            ("max_users = 50", "think_time = \"1s\""),
             ("users = 2", "users = 2\nmax_users = 2"),
             ("\"1s..3s\"", "\"3s..1s\""),
             ("\"1s..3s\"", "\"1..3\""),
             ("\"1s..3s\"", "\"exp 0s\""),
             ("\"1s..3s\"", "\"1s..3s\"\npacing = \"5s\""),
-            ("pause = \"1s..3s\"", "pacing = \"0s\""),
+            ("think_time = \"1s..3s\"", "pacing = \"0s\""),
             ("max_users = 50", "pacing = \"5s\""),
             ("max_users = 50", "arrivals = \"random\""),
             ("users = 2", "users = 2\narrivals = \"poisson\""),
@@ -337,7 +337,7 @@ fn loads() {
             ("replica = 2", "retry = \"soon\""),
             (
                 "[[load]]\njourney = \"chat\"",
-                "[[journey]]\nname = \"look\"\n[[journey.step]]\nget = \"/\"\n[[load]]\nretry = \"after\"\njourney = \"look\"",
+                "[[journey]]\nname = \"look\"\n[[journey.step]]\nget = \"/\"\n[[load]]\nretry = \"retry-after\"\njourney = \"look\"",
             ),
         ]),
     );
@@ -446,7 +446,7 @@ fn bounds_on_what_prometheus_says() {
         format!("{good}at = \"begin\""),
         format!("{good}that = \"max < 9s\""),
         format!("{good}where = {{ tenant = \"acme\" }}"),
-        format!("{good}abort = true"),
+        format!("{good}abort_on_fail = true"),
         format!("{good}[[expect]]\n{good}"),
     ];
     let changes: Vec<(&str, String)> = tables.iter().map(|keys| ("[[expect]]", with(keys))).collect();
@@ -456,7 +456,7 @@ fn bounds_on_what_prometheus_says() {
 
 #[test]
 fn neighbours() {
-    let with = |keys: &str| format!("[neighbours]\n{keys}\n[[limit]]");
+    let with = |keys: &str| format!("[noisy_neighbour]\n{keys}\n[[limit]]");
     let whole = "noisy = \"acme\"\nquiet = \"6s..12s\"\nflood = \"12s..20s\"";
     let tables = [
         whole.replace("noisy = \"acme\"\n", ""),
@@ -478,7 +478,7 @@ fn neighbours() {
     ]
     .map(|keys| with(&keys));
     let changes: Vec<(&str, &str)> = tables.iter().map(|table| ("[[limit]]", table.as_str())).collect();
-    shown("neighbours", &each(&changes));
+    shown("noisy_neighbour", &each(&changes));
 }
 
 #[test]
@@ -549,12 +549,12 @@ fn how_requests_are_sent() {
         "connect_timeout = \"0s\"",
         "connect_timeout = \"11s\"",
         "dns = \"always\"",
-        "sources = []",
-        "sources = [\"10.0.0.1\", \"10.0.0\"]",
-        "sources = \"10.0.0.0/40\"",
-        "sources = [\"fd00::/64\"]",
+        "source_addresses = []",
+        "source_addresses = [\"10.0.0.1\", \"10.0.0\"]",
+        "source_addresses = \"10.0.0.0/40\"",
+        "source_addresses = [\"fd00::/64\"]",
         "insecure = \"yes\"",
-        "roots = \"nowhere.pem\"",
+        "ca_file = \"nowhere.pem\"",
         "insecure = true\nroots = \"ca.pem\"",
     ]
     .map(with);
@@ -582,7 +582,7 @@ status = [200, 4290]
 tenant = "acne"
 duratoin = "25s"
 rate = "0/s"
-pause = "1s..3s"
+think_time = "1s..3s"
 
 [[limit]]
 route = "POST /chatt"

@@ -101,7 +101,7 @@ fn a_step_is_hopeless_when_too_many_wait_to_be_saved() {
     let beside = "[[load]]\nusers = 500\nduration = \"10s\"\n[[load]]";
     assert_eq!(bounded(load, beside), None, "users come as often as they like");
     let again = "[[limit]]\nroute = \"POST /chat\"\nper = \"tenant\"\nalgorithm = \"fixed-window\"\nquota = \"8/10s\"\n\
-                 [[load]]\nretry = \"after\"";
+                 [[load]]\nretry = \"retry-after\"";
     assert_eq!(bounded(load, again), None, "as do those who were rejected");
     let start = "[[journey.start]]\npost = \"/session\"\n[[journey.step]]";
     assert_eq!(bounded("[[journey.step]]", start), Some((200, 300)), "each may be a new user's");

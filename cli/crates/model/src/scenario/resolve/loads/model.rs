@@ -64,8 +64,8 @@ impl Model {
     }
 
     fn open(self, duration: Option<Nanos>, found: &mut Vec<Problem>) -> Option<LoadModel> {
-        foreign("spawn", &self.spawn, "users", found);
-        foreign("pause", &self.pause, "users", found);
+        foreign("spawn_rate", &self.spawn, "users", found);
+        foreign("think_time", &self.pause, "users", found);
         foreign("pacing", &self.pacing, "users", found);
         let max_users = count("max_users", self.max_users, MAX_USERS, found);
         let level = self.rate.optional().map(|rate| rate.map(|Rate(rate)| rate));
@@ -79,7 +79,7 @@ impl Model {
         );
         Some(LoadModel::Open {
             rate: rate?,
-            spacing: self.arrivals.or(Spacing::Even)?,
+            spacing: self.arrivals.or(Spacing::Constant)?,
             max_users: max_users?,
         })
     }
@@ -89,13 +89,13 @@ impl Model {
         foreign("arrivals", &self.arrivals, "rate", found);
         if let (Some(spawn), false) = (place(&self.spawn), self.stages.is_absent()) {
             let problem = Problem::at(spawn, "this load has `stages`, which say when users come", "");
-            found.push(problem.help("leave `spawn` out"));
+            found.push(problem.help("leave `spawn_rate` out"));
         }
         if !self.pause.is_absent() && !self.pacing.is_absent() {
             let places = [place(&self.pause), place(&self.pacing)];
             let problem = both("a user pauses or keeps a pace, not both", header, places);
             found.push(problem.help(
-                "`pause` runs from the end of an iteration, `pacing` from its begin to the begin of the next",
+                "`think_time` runs from the end of an iteration, `pacing` from its begin to the begin of the next",
             ));
         }
         let level = match self.users {

@@ -55,7 +55,7 @@ fn everything_of_the_base() {
     assert_eq!(scenario.loads[0].tenants, [0]);
     assert_eq!(
         scenario.loads[0].model,
-        LoadModel::Open { rate: held(25, 200.0), spacing: Spacing::Even, max_users: 50 }
+        LoadModel::Open { rate: held(25, 200.0), spacing: Spacing::Constant, max_users: 50 }
     );
     assert_eq!(scenario.loads[1].tenants, [0, 1]);
     let pause = Pause::Uniform(Nanos::from_secs(1), Nanos::from_secs(3));

@@ -44,7 +44,7 @@ name = "search"
 get = "/items?full=1"
 query = { q = "${words.word} é", csrf = "${csrf}" }
 repeat = 3
-pause = "1s..2s"
+think_time = "1s..2s"
 check = [
   { json = "/ok", is = true },
   { json = "/tenant", is = "${tenant}" },
@@ -282,7 +282,7 @@ fn bad_turns() {
             ("repeat = 3", "repeat = 3000000"),
             ("repeat = 3", "every = 3"),
             ("repeat = 3", "when = { absent = \"state\" }"),
-            ("pause = \"1s..2s\"", "pause = \"2s..1s\""),
+            ("think_time = \"1s..2s\"", "think_time = \"2s..1s\""),
             ("status = 201", "status = 201\nevery = 2"),
             ("status = 201", "status = 201\nweight = 2"),
             when(""),
