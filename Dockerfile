@@ -6,9 +6,9 @@ WORKDIR /src
 COPY . .
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target \
-    cargo build --release --locked -p saasbench -p tenancy --bins \
+    cargo build --profile dist --locked -p saasbench -p tenancy --bins \
     && mkdir /out \
-    && cp target/release/saasbench target/release/tenancy-server /out/
+    && cp target/dist/saasbench target/dist/tenancy-server /out/
 
 FROM debian:12.9-slim
 # Authorities for https:// targets.
