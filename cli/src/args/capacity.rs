@@ -9,7 +9,7 @@ use saasbench_model::scenario::capacity::{By, precision};
 
 const EXAMPLES: &str = "Examples:
   saasbench capacity scenarios/capacity.toml
-  saasbench capacity shop.toml --target http://127.0.0.1:8080 --start 200 --step 5s --at-least 2500/s
+  saasbench capacity shop.toml --target http://127.0.0.1:8080 --start 200 --step-duration 5s --at-least 2500/s
 
 The command line wins over the scenario's [capacity].
 

@@ -137,7 +137,7 @@ mod tests {
         }
         let told: Vec<String> = told.try_iter().collect();
         let [told] = told.as_slice() else { panic!("{told:#?}") };
-        assert!(told.contains(" s  Redis: failed: ") && told.contains("rejected"), "{told}");
+        assert!(told.contains(" s  Redis: failed: ") && told.contains("refused"), "{told}");
         assert_eq!(
             std::fs::read_to_string(dir.path().join("observations/store.jsonl")).unwrap().lines().count(),
             2

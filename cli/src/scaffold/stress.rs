@@ -135,7 +135,7 @@ impl Stress {
         let _ = writeln!(text, "#     saasbench run FILE {}", words.join(" "));
         let _ = writeln!(text, "version = 1");
         let _ = writeln!(text, "name    = {}", basic(&self.name()));
-        let _ = writeln!(text, "about   = {}", basic(&self.about()));
+        let _ = writeln!(text, "description = {}", basic(&self.about()));
         let _ = writeln!(text, "timeout = {}", basic(&length(self.timeout)));
         let _ = writeln!(text, "\n# Nobody in particular: what comes back is counted by tenant.");
         let _ = writeln!(text, "[[tenant]]\nid = {}\n", basic(TENANT));

@@ -93,7 +93,7 @@ fn shown_again(sandbox: &Sandbox, dir: &Path) {
 fn users_are_raised_until_they_wait_too_long_for_each_other() {
     // One of N users waits for the others: 2·N ms, from six on.
     let service = Calibration::start(&["--delay", "10ms", "--ceiling", "500/s"]);
-    let text = scenario("users = 3\nspawn = \"1/s\"", "66ms", "start = 10\nbudget = \"20s\"\n");
+    let text = scenario("users = 3\nspawn_rate = \"1/s\"", "66ms", "start = 10\nbudget = \"20s\"\n");
     let sandbox = Sandbox::with(&text.replace("[[tenant]]", "warmup = \"100ms\"\n[[tenant]]"), TENANTS);
     let ended = sandbox.run(&[
         "capacity",

@@ -43,7 +43,7 @@ fn a_replica_more_and_sticky_users_pass_too() {
 
 #[test]
 fn stages_random_arrivals_and_a_warm_up_pass_too() {
-    let stages = "\n[[load]]\njourney = \"chat\"\narrivals = \"poisson\"\nstages = [{ for = \"1s\", rate = \"30/s\" }, { for = \"1s\", rate = \"90/s\", jump = true }, { for = \"1s\", rate = \"0/s\" }]\n[[load]]\njourney = \"chat\"\npacing = \"200ms\"\nstop = \"1s\"\nstages = [{ for = \"1s\", users = 4 }, { for = \"2s\", users = 0 }]\n";
+    let stages = "\n[[load]]\njourney = \"chat\"\narrivals = \"poisson\"\nstages = [{ for = \"1s\", rate = \"30/s\" }, { for = \"1s\", rate = \"90/s\", jump = true }, { for = \"1s\", rate = \"0/s\" }]\n[[load]]\njourney = \"chat\"\npacing = \"200ms\"\ngraceful_stop = \"1s\"\nstages = [{ for = \"1s\", users = 4 }, { for = \"2s\", users = 0 }]\n";
     let sandbox = Sandbox::with(&format!("warmup = \"500ms\"\n{}{stages}", short("3s")), TENANTS);
     let (ended, report) = sandbox.report(&["--workers", "2"]);
     ended.assert_code(0);

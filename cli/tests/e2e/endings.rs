@@ -51,7 +51,8 @@ fn an_interrupted_run_is_kept_and_judged() {
 
 #[test]
 fn a_hopeless_run_ends_early_and_fails() {
-    let hopeless = "\n[[expect]]\nthat = \"count(429) <= 3\"\nwhere = { tenant = \"acme\" }\nabort = true\n";
+    let hopeless =
+        "\n[[expect]]\nthat = \"count(429) <= 3\"\nwhere = { tenant = \"acme\" }\nabort_on_fail = true\n";
     let sandbox = Sandbox::with(&(short("1h") + hopeless), TENANTS);
     let (ended, report) = sandbox.report(&[]);
     ended.assert_code(1);

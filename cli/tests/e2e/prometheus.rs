@@ -13,7 +13,7 @@ fn behind_a_certificate_a_password_and_a_prefix_it_is_a_witness_like_any_other()
     let (user, password) = CREDENTIALS;
     let config = format!(
         "[environment.here]\nreplicas = {{ a = {:?} }}\nexclusive = true\nfresh = true\n\
-         [environment.here.prometheus]\nurl = \"https://localhost:{}/prom\"\nroots = \"ca.pem\"\n\
+         [environment.here.prometheus]\nurl = \"https://localhost:{}/prom\"\nca_file = \"ca.pem\"\n\
          certificate = \"client.pem\"\nkey = \"client.key\"\n",
         replicas[0].url(),
         prometheus.port

@@ -37,7 +37,7 @@ fn replicas_that_share_no_store_admit_too_much() {
     let replicas = [(); 2].map(|()| Replica::start("memory", TENANTS));
     // Sessions are not shared either, so each user keeps to a replica.
     let scenario = short("3s").replace("duration =", "replica = \"sticky\"\nduration =");
-    let scenario = scenario.replace("rate     = \"60/s\"", "users = 4\npause = \"20ms..40ms\"");
+    let scenario = scenario.replace("rate     = \"60/s\"", "users = 4\nthink_time = \"20ms..40ms\"");
     let sandbox = Sandbox::with(&scenario, TENANTS);
     let (ended, report) = sandbox.report(&[
         "--target",

@@ -72,12 +72,12 @@ fn plan(fault: Option<&str>, seed: u64, restart: bool) -> Plan {
     let shape = seed as usize % SHAPES.len();
     let loads = match shape {
         1 => {
-            "[[load]]\njourney = \"chat\"\nusers = 21\npause = \"50ms..150ms\"\nduration = \"20s\"\n\
-             [[load]]\njourney = \"look\"\nusers = 3\npause = \"50ms..150ms\"\nduration = \"20s\"\n"
+            "[[load]]\njourney = \"chat\"\nusers = 21\nthink_time = \"50ms..150ms\"\nduration = \"20s\"\n\
+             [[load]]\njourney = \"look\"\nusers = 3\nthink_time = \"50ms..150ms\"\nduration = \"20s\"\n"
         }
         3 => {
             "[[load]]\njourney = { chat = 5, look = 1 }\nstages = [{ for = \"5s\", rate = \"250/s\" }, { for = \"10s\", rate = \"250/s\" }, { for = \"5s\", rate = \"20/s\" }]\n\
-             [[load]]\njourney = \"chat\"\ntenant = \"globex\"\nusers = 4\npause = \"20ms\"\nretry = \"retry-after\"\nduration = \"18s\"\n"
+             [[load]]\njourney = \"chat\"\ntenant = \"globex\"\nusers = 4\nthink_time = \"20ms\"\nretry = \"retry-after\"\nduration = \"18s\"\n"
         }
         _ => {
             "[[load]]\njourney = \"chat\"\ntenant = \"acme\"\nrate = \"120/s\"\nduration = \"20s\"\n\

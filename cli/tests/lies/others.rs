@@ -29,7 +29,7 @@ fn patient(algorithm: &str, seed: u64) -> Plan {
         .lines()
         .map(|line| match line {
             line if line.starts_with("rate = ") => {
-                "users = 1\npause = \"20ms..100ms\"\nretry = \"retry-after\"".to_owned()
+                "users = 1\nthink_time = \"20ms..100ms\"\nretry = \"retry-after\"".to_owned()
             }
             line if line.starts_with("quota = ") => format!("quota = \"{quota}/5s\""),
             line if line.starts_with("duration = ") => "duration = \"30s\"".to_owned(),

@@ -257,7 +257,7 @@ async fn tenants_share_an_open_load_and_both_replicas() {
 
 #[tokio::test(start_paused = true)]
 async fn closed_users_are_spawned_start_once_and_pause() {
-    let load = "[[load]]\nusers = 4\nspawn = \"2/s\"\npause = \"1s\"\nduration = \"10s\"";
+    let load = "[[load]]\nusers = 4\nspawn_rate = \"2/s\"\nthink_time = \"1s\"\nduration = \"10s\"";
     let (phase, samples) = run(load, 2, |_| {}).await;
     let starts: Vec<&Sample> = samples.iter().filter(|sample| sample.iteration == 0).collect();
     assert_eq!(starts.len(), 4);
@@ -287,14 +287,14 @@ async fn iterations_bound_a_load() {
 
 #[tokio::test(start_paused = true)]
 async fn sticky_users_keep_to_one_replica() {
-    let load = "[[load]]\nusers = 4\npause = \"1s\"\nduration = \"5s\"\nreplica = \"sticky\"";
+    let load = "[[load]]\nusers = 4\nthink_time = \"1s\"\nduration = \"5s\"\nreplica = \"sticky\"";
     let (_, samples) = run(load, 2, |_| {}).await;
     assert!(samples.iter().all(|sample| sample.replica == (sample.user as usize - 1) % 2));
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_same_seed_gives_the_same_pauses() {
-    let load = "[[load]]\nusers = 5\npause = \"1s..3s\"\nduration = \"30s\"";
+    let load = "[[load]]\nusers = 5\nthink_time = \"1s..3s\"\nduration = \"30s\"";
     let intended = |(phase, samples): (LoadPhase, Vec<Sample>)| {
         let mut all: Vec<(u64, Nanos)> =
             samples.iter().map(|s| (s.user, s.intended - phase.start_ns)).collect();
@@ -307,7 +307,7 @@ async fn the_same_seed_gives_the_same_pauses() {
 
 #[tokio::test(start_paused = true)]
 async fn a_user_whose_answer_was_unexpected_starts_afresh() {
-    let load = "[[load]]\nusers = 1\npause = \"1s\"\nduration = \"5s\"";
+    let load = "[[load]]\nusers = 1\nthink_time = \"1s\"\nduration = \"5s\"";
     let (_, samples) = run(load, 1, |service| service.status = 404).await;
     let starts = samples.iter().filter(|sample| sample.iteration == 0).count();
     assert_eq!(starts, chats(&samples).len());
@@ -337,7 +337,7 @@ async fn a_silent_service_leaves_unknown_outcomes() {
 
 #[tokio::test(start_paused = true)]
 async fn a_stop_ends_the_load_and_awaits_what_is_in_flight() {
-    let load = "[[load]]\nusers = 3\npause = \"1s\"\nduration = \"1h\"\n[[load]]\nrate = \"10/s\"\nduration = \"1h\"";
+    let load = "[[load]]\nusers = 3\nthink_time = \"1s\"\nduration = \"1h\"\n[[load]]\nrate = \"10/s\"\nduration = \"1h\"";
     let stop = CancellationToken::new();
     let later = stop.clone();
     tokio::spawn(async move {
@@ -475,7 +475,7 @@ async fn a_canary_that_comes_to_another_tenant_is_recorded() {
 
 #[tokio::test(start_paused = true)]
 async fn more_workers_send_the_same_requests() {
-    let loads = "[[load]]\nrate = \"50/s\"\nduration = \"2s\"\nmax_users = 50\n[[load]]\nusers = 5\nspawn = \"4/s\"\npause = \"200ms..1s\"\nduration = \"9s\"\n[[load]]\nusers = 2\niterations = 7";
+    let loads = "[[load]]\nrate = \"50/s\"\nduration = \"2s\"\nmax_users = 50\n[[load]]\nusers = 5\nspawn_rate = \"4/s\"\nthink_time = \"200ms..1s\"\nduration = \"9s\"\n[[load]]\nusers = 2\niterations = 7";
     let mut of_one = None;
     for workers in 1..=4 {
         let (phase, samples) = run_with_workers(workers, loads, 2, |_| {}, &CancellationToken::new()).await;

@@ -302,7 +302,7 @@ mod tests {
         assert_eq!(honest.outcome, Outcome::Pass, "{honest:#?}");
         insta::assert_snapshot!(format!("{}\n{}\n{}", queued.summary, diagnosis.sentence, honest.summary));
         // A clock that stops after the answer sees no more of the wait before it.
-        let late = "[metrics]\nclock_stops_before_answer = false\n";
+        let late = "[metrics]\nclock_stops_before_response = false\n";
         assert_eq!(judged(late, 100, 10.0, &[]).outcome, Outcome::Fail);
     }
 

@@ -73,7 +73,8 @@ mod tests {
 
     /// Whether a load is ended by what can be kept no more, after it was changed by hand or not.
     fn is_ended(changed: bool) -> bool {
-        let expected = "[metrics]\nenabled = false\n[[expect]]\nthat = \"error_ratio == 0%\"\nabort = true\n";
+        let expected =
+            "[metrics]\nenabled = false\n[[expect]]\nthat = \"error_ratio == 0%\"\nabort_on_fail = true\n";
         let scenario = Arc::new(scenario(&format!("{SCENARIO}{expected}")));
         let (controls, stop, stalled) =
             (RateControl::default(), CancellationToken::new(), Arc::new(StallLog::default()));

@@ -74,7 +74,7 @@ fn every_mistake_is_told_and_no_secret() {
         "url = \"http://h\"\nbasic = [\"${env:NOBODY}\", \"${env:EMPTY}\"]\nheaders = { A = \"${env:NOBODY}\" }",
         "url = \"http://h\"\nbearer = \"${env:LINES}\"",
         "url = \"http://h\"\nheaders = { A = \"${tenant}\", B = \"${env:TOKEN\" }",
-        "url = \"http://h\"\ninsecure = true\nroots = \"nowhere.pem\"\ncertificate = \"nowhere.pem\"",
+        "url = \"http://h\"\ninsecure = true\nca_file = \"nowhere.pem\"\ncertificate = \"nowhere.pem\"",
         "url = \"http://h\"\ntimeout = \"soon\"",
     ] {
         let error = access(keys).unwrap_err();

@@ -49,7 +49,7 @@ impl Writer {
             one_line(file)
         );
         let _ = writeln!(text, "#     saasbench run FILE --target {}", one_line(url));
-        let _ = writeln!(text, "version = 1\nname    = {}\nabout   = {}", basic(name), basic(title.trim()));
+        let _ = writeln!(text, "version = 1\nname = {}\ndescription = {}", basic(name), basic(title.trim()));
         text.push_str("\n# Whom the users belong to: ${tenant}.\n[[tenant]]\nid = \"acme\"\n\n[[tenant]]\nid = \"globex\"\n");
     }
 
@@ -259,7 +259,7 @@ impl Writer {
             let names = journeys.iter().map(|group| format!("{} = 1", key(&one_line(&group.name))));
             let _ = writeln!(text, "journey  = {{ {} }}", names.collect::<Vec<_>>().join(", "));
         }
-        text.push_str("users    = 4\npause    = \"500ms..1500ms\"\nduration = \"30s\"\n");
+        text.push_str("users    = 4\nthink_time = \"500ms..1500ms\"\nduration = \"30s\"\n");
         text.push_str(
             "\n# For example, once there are a thousand requests:\n# [[expect]]\n# that = \"p99 < 250ms\"\n",
         );

@@ -66,7 +66,7 @@ async fn random_arrivals_come_when_the_plan_says() {
 
 #[tokio::test(start_paused = true)]
 async fn users_come_and_go_with_stages_and_start_afresh_when_they_come_back() {
-    let load = "[[load]]\npause = \"1s\"\nstages = [{ for = \"4s\", users = 2 }, { for = \"4s\", users = 0 }, { for = \"3s\", users = 2, jump = true }]";
+    let load = "[[load]]\nthink_time = \"1s\"\nstages = [{ for = \"4s\", users = 2 }, { for = \"4s\", users = 0 }, { for = \"3s\", users = 2, jump = true }]";
     let planned = planned(load, AT_ONCE).await;
     let by_seconds = |from: u64, to: u64| (from..to).map(|second| second as f64).collect::<Vec<_>>();
     // The first is there from 0 to 8, and again from then on; the second from 2 to 6, and from 8.
@@ -78,7 +78,7 @@ async fn users_come_and_go_with_stages_and_start_afresh_when_they_come_back() {
 #[tokio::test(start_paused = true)]
 async fn a_user_that_has_to_go_ends_its_iteration() {
     let steps = "[[journey.step]]\nget = \"/second\"\n";
-    let load = "[[load]]\nusers = 2\nstop = \"0s\"\nstages = [{ for = \"5s\", users = 2 }, { for = \"10s\", users = 1, jump = true }]";
+    let load = "[[load]]\nusers = 2\ngraceful_stop = \"0s\"\nstages = [{ for = \"5s\", users = 2 }, { for = \"10s\", users = 1, jump = true }]";
     let planned = planned(&format!("{steps}{load}"), Duration::from_secs(2)).await;
     // Its second step is due at 4 and done at 6; nothing follows. The other goes on, and is stopped after 15 s.
     assert_eq!(of_user(&planned, 2), (vec![0.0], vec![2.0, 4.0]));
@@ -121,7 +121,9 @@ async fn a_pace_runs_from_begin_to_begin() {
 #[tokio::test(start_paused = true)]
 async fn random_pauses_do_not_depend_on_workers() {
     for pause in ["exp 500ms", "200ms..800ms"] {
-        let load = format!("[[load]]\nusers = 5\nspawn = \"2/s\"\npause = \"{pause}\"\nduration = \"20s\"");
+        let load = format!(
+            "[[load]]\nusers = 5\nspawn_rate = \"2/s\"\nthink_time = \"{pause}\"\nduration = \"20s\""
+        );
         let planned = planned(&load, Duration::from_millis(10)).await;
         // Five users for 18 s on average, each half a second apart and a little more.
         assert!((100..260).contains(&planned.len()), "{pause}: {}", planned.len());
@@ -130,7 +132,7 @@ async fn random_pauses_do_not_depend_on_workers() {
 
 #[tokio::test(start_paused = true)]
 async fn each_user_has_its_share_of_the_iterations() {
-    let planned = planned("[[load]]\nusers = 3\npause = \"1s\"\niterations = 7", AT_ONCE).await;
+    let planned = planned("[[load]]\nusers = 3\nthink_time = \"1s\"\niterations = 7", AT_ONCE).await;
     let mut numbers: Vec<(u64, u64)> =
         planned.iter().filter(|planned| planned.1 > 0).map(|planned| (planned.1, planned.0)).collect();
     numbers.sort_unstable();

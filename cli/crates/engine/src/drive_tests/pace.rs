@@ -126,7 +126,7 @@ async fn a_pause_before_the_load_begins_counts_from_its_begin_on() {
 #[tokio::test(start_paused = true)]
 async fn a_pause_leaves_closed_users_as_far_apart_as_they_were() {
     for spacing in ["pacing = \"1s\"", "think_time = \"1s\"", "think_time = \"500ms..2s\""] {
-        let load = format!("[[load]]\nusers = 4\nspawn = \"4/s\"\n{spacing}\nduration = \"6s\"");
+        let load = format!("[[load]]\nusers = 4\nspawn_rate = \"4/s\"\n{spacing}\nduration = \"6s\"");
         let (phase, samples) = run_paced(1, &load, vec![]).await;
         let planned = due(phase, &samples);
         for (from, to) in [(2.105, 7.105), (0.4, 3.4)] {
@@ -140,7 +140,7 @@ async fn a_pause_leaves_closed_users_as_far_apart_as_they_were() {
 
 #[tokio::test(start_paused = true)]
 async fn closed_users_rest_in_a_pause_and_go_on_after_it() {
-    let load = "[[load]]\nusers = 4\npause = \"100ms\"\nduration = \"2s\"";
+    let load = "[[load]]\nusers = 4\nthink_time = \"100ms\"\nduration = \"2s\"";
     let (phase, samples) =
         run_paced(2, load, vec![(1.0, RateControl::pause), (6.0, RateControl::pause)]).await;
     let due = due(phase, &samples);
@@ -153,7 +153,7 @@ async fn closed_users_rest_in_a_pause_and_go_on_after_it() {
 
 #[tokio::test(start_paused = true)]
 async fn of_closed_users_the_first_stay_at_work() {
-    let load = "[[load]]\nusers = 4\npause = \"100ms\"\nduration = \"3s\"";
+    let load = "[[load]]\nusers = 4\nthink_time = \"100ms\"\nduration = \"3s\"";
     let half: fn(&RateControl, Nanos) = |controls, at| controls.step(at, -5);
     let all: fn(&RateControl, Nanos) = |controls, at| controls.step(at, 5);
     let (phase, samples) = run_paced(1, load, vec![(1.0, half), (2.0, all)]).await;

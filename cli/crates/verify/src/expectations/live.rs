@@ -114,7 +114,7 @@ mod tests {
     const PLANNED: usize = 100;
 
     fn text(that: &str) -> String {
-        format!("{SCENARIO}[metrics]\nenabled = false\n[[expect]]\nthat = \"{that}\"\nabort = true\n")
+        format!("{SCENARIO}[metrics]\nenabled = false\n[[expect]]\nthat = \"{that}\"\nabort_on_fail = true\n")
     }
 
     fn samples(drawn: &[(u16, i64)]) -> Vec<Sample> {
@@ -202,7 +202,7 @@ mod tests {
         let endless = text("error_ratio <= 20%").replace("rate = \"10/s\"", "users = 3");
         let failing = samples(&[(500, 1); PLANNED]);
         assert_eq!(given_up(&endless, &failing), None);
-        let pausing = endless.replace("users = 3", "users = 1\npause = \"1s\"");
+        let pausing = endless.replace("users = 3", "users = 1\nthink_time = \"1s\"");
         assert!(given_up(&pausing, &failing).is_some());
         let again = text("error_ratio <= 20%").replace("rate =", "retry = \"retry-after\"\nrate =")
             + "[[limit]]\nroute = \"POST /chat\"\nalgorithm = \"fixed-window\"\nquota = \"8/10s\"\n";

@@ -65,7 +65,7 @@ fn every_kind_of_nonsense_is_named() {
 
 #[test]
 fn a_clock_that_stops_after_the_answer_is_not_held_against_clients() {
-    let late = "[metrics]\nclock_stops_before_answer = false\n";
+    let late = "[metrics]\nclock_stops_before_response = false\n";
     assert_eq!(verdict(late, &text([3, 4, 5, 5], "0.9", 5)).outcome, Outcome::Pass);
 }
 
@@ -103,7 +103,7 @@ fn the_sum_is_held_against_clients_too() {
     let long = verdict("", &text([4, 4, 5, 5], "0.75", 5));
     assert_eq!(long.outcome, Outcome::Fail);
     insta::assert_snapshot!(long.summary);
-    let late = "[metrics]\nclock_stops_before_answer = false\n";
+    let late = "[metrics]\nclock_stops_before_response = false\n";
     assert_eq!(verdict(late, &text([4, 4, 5, 5], "0.75", 5)).outcome, Outcome::Pass);
     let mut samples = samples();
     samples.push(sample(

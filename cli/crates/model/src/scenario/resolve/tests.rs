@@ -255,8 +255,8 @@ fn journeys() {
             ("[200, 429]", "\"6xx\""),
             ("[200, 429]", "[]"),
             ("status = [200, 429]", "cross_tenant = true"),
-            ("status = [200, 429]", "status = [200, 403]\nforeign = true"),
-            ("status = [200, 429]", "status = 403\nforeign = true\nsave = { id = \"/id\" }"),
+            ("status = [200, 429]", "status = [200, 403]\ncross_tenant = true"),
+            ("status = [200, 429]", "status = 403\ncross_tenant = true\nsave = { id = \"/id\" }"),
             ("status = [200, 429]", "status = 403\nforeign = \"yes\""),
             ("X-Session-ID", "\"X Session\""),
             ("X-Session-ID", "Content-Length"),
@@ -311,7 +311,7 @@ fn loads() {
             ("users = 2", "users = 0"),
             ("users = 2", "users = -2"),
             ("users = 2", "users = 2000000"),
-            ("users = 2\nspawn = \"1/s\"\npause = \"1s..3s\"", "users = 2\nrate = \"5/s\""),
+            ("users = 2\nspawn_rate = \"1/s\"\nthink_time = \"1s..3s\"", "users = 2\nrate = \"5/s\""),
             (
                 "tenant = \"acme\"\njourney = \"chat\"\nrate = \"200/s\"\nmax_users = 50",
                 "tenant = [\"acme\", \"globex\"]\njourney = \"chat\"\nrate = \"200/s\"\nmax_users = 1",
@@ -327,7 +327,7 @@ fn loads() {
             ("max_users = 50", "pacing = \"5s\""),
             ("max_users = 50", "arrivals = \"random\""),
             ("users = 2", "users = 2\narrivals = \"poisson\""),
-            ("duration = \"25s\"", "duration = \"25s\"\nstop = \"5\""),
+            ("duration = \"25s\"", "duration = \"25s\"\ngraceful_stop = \"5\""),
             ("after = \"5s\"", "after = \"-5s\""),
             ("duration = \"25s\"", ""),
             ("duration = \"25s\"", "duration = \"0s\""),
@@ -346,7 +346,8 @@ fn loads() {
 #[test]
 fn stages() {
     let open = "rate = \"200/s\"\nmax_users = 50\nduration = \"25s\"";
-    let closed = "users = 2\nspawn = \"1/s\"\npause = \"1s..3s\"\nafter = \"5s\"\nduration = \"20s\"";
+    let closed =
+        "users = 2\nspawn_rate = \"1/s\"\nthink_time = \"1s..3s\"\nafter = \"5s\"\nduration = \"20s\"";
     shown(
         "stages",
         &each(&[
@@ -362,7 +363,7 @@ fn stages() {
             (open, "stages = [{ for = \"5s\", rate = \"5/s\" }, { for = \"5s\", users = 5 }]"),
             (open, "rate = \"5/s\"\nstages = [{ for = \"5s\", users = 5 }]"),
             (open, "stages = [{ for = \"5s\", rate = \"5/s\" }]\nduration = \"5s\""),
-            (closed, "stages = [{ for = \"5s\", users = 5 }]\nspawn = \"5/s\""),
+            (closed, "stages = [{ for = \"5s\", users = 5 }]\nspawn_rate = \"5/s\""),
             (closed, "stages = [{ for = \"5s\", users = 5 }, { for = \"5s\", users = 5000000 }]"),
         ]),
     );
@@ -419,8 +420,8 @@ fn expectations() {
             ("journey = \"chat\",", "journey = \"chta\","),
             ("step = \"read\"", "step = \"raed\""),
             ("journey = \"chat\", step = \"read\"", "step = \"GET /items/{sid}\""),
-            ("\"p99 < 50ms\"", "\"rate > 3/s\"\nabort = true"),
-            ("\"p99 < 50ms\"", "\"p99 > 50ms\"\nabort = true"),
+            ("\"p99 < 50ms\"", "\"rate > 3/s\"\nabort_on_fail = true"),
+            ("\"p99 < 50ms\"", "\"p99 > 50ms\"\nabort_on_fail = true"),
             ("\"p99 < 50ms\"", "\"p99 < 50ms\"\nabort = 1"),
             (
                 "[[expect]]",
@@ -524,7 +525,7 @@ fn the_service() {
         "[metrics]\nresponse_size = 3",
         "[metrics]\nstatuses = \"classes\"",
         "[metrics]\nduration_unit = \"us\"",
-        "[metrics]\nunseen = \"25\"",
+        "[metrics]\nclient_overhead = \"25\"",
         "[metrics]\nscrape_within = \"0s\"",
         "[metrics]\nroutes = { \"POST /chats\" = \"chat\" }",
         "[metrics]\nroutes = { \"POST /chat\" = 1 }",
@@ -555,7 +556,7 @@ fn how_requests_are_sent() {
         "source_addresses = [\"fd00::/64\"]",
         "insecure = \"yes\"",
         "ca_file = \"nowhere.pem\"",
-        "insecure = true\nroots = \"ca.pem\"",
+        "insecure = true\nca_file = \"ca.pem\"",
     ]
     .map(with);
     let changes: Vec<(&str, &str)> = tables.iter().map(|table| ("[[limit]]", table.as_str())).collect();

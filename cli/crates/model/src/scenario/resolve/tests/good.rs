@@ -90,7 +90,7 @@ fn stages_go_from_where_the_one_before_left_off() {
         (stages, load.duration.as_secs_f64(), load.model.clone())
     };
     let ramp = "stages = [{ for = \"30s\", users = 100 }, { for = \"1m\", users = 100 }, { for = \"10s\", users = 0 }]";
-    let (stages, duration, _) = staged(&format!("{ramp}\nstop = \"5s\"\npacing = \"2s\""));
+    let (stages, duration, _) = staged(&format!("{ramp}\ngraceful_stop = \"5s\"\npacing = \"2s\""));
     assert_eq!(stages, [(30.0, 0.0, 100.0), (60.0, 100.0, 100.0), (10.0, 100.0, 0.0)]);
     assert_eq!(duration, 100.0);
     let spike = "rate = \"10/s\"\narrivals = \"poisson\"\nstages = [{ for = \"5s\", rate = \"10/s\" }, { for = \"1s\", rate = \"500/s\", jump = true }, { for = \"5s\", rate = \"0/s\" }]";

@@ -20,7 +20,7 @@ fn metrics_can_be_renamed_and_left_out() {
     assert!(metrics.tenant_duration.is_some());
     assert_eq!(metrics.routes[2], ("GET /items/{sid}".to_owned(), "/items/{sid}".to_owned()));
     let metrics = with(
-        "[metrics]\npreset = \"micrometer\"\nrequests = \"calls\"\nstatuses = \"grouped\"\nunseen = \"40ms\"\n\
+        "[metrics]\npreset = \"micrometer\"\nrequests = \"calls\"\nstatuses = \"grouped\"\nclient_overhead = \"40ms\"\n\
          duration_unit = \"ms\"\nroutes = { \"GET /items/{sid}\" = \"show\" }",
     );
     let metrics = metrics.unwrap();
