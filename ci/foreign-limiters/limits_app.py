@@ -1,4 +1,4 @@
-"""A service whose limiter is not ours: Python's `limits` on Redis, one process a replica.
+"""A service with a third-party limiter: Python's `limits` on Redis, one process per replica.
 
     python3 limits_app.py PORT REDIS_URL STRATEGY QUOTA WINDOW_SECONDS
 """
