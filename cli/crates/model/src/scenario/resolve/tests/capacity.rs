@@ -15,9 +15,9 @@ fn every_key_may_be_stated_or_left_out() {
     );
     let expected = Capacity {
         by: Some(By::Rate),
-        from: Some(10.0),
-        most: Some(2500.0),
-        step: Some(Nanos::from_secs(5)),
+        start: Some(10.0),
+        max: Some(2500.0),
+        step_duration: Some(Nanos::from_secs(5)),
         settle: Some(Nanos::ZERO),
         replicas: vec![1, 2],
         precision: Some(0.025),
