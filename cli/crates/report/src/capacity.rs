@@ -1,4 +1,5 @@
-//! A search for the capacity as text: what was found, what limits it, the steps, latency by level, and how it scales.
+//! A capacity search as text: the capacity, what limits it, latency by load level, and how it scales with
+//! replicas.
 
 use std::fmt::Write as _;
 
@@ -13,10 +14,10 @@ use saasbench_verify::{
     verdict::Outcome,
 };
 
-/// Length of the longest bar.
+/// Columns of the longest bar.
 const WIDTH: f64 = 40.0;
 
-/// The whole report.
+/// Renders the whole report; it ends with a newline.
 pub fn render(report: &CapacityReport) -> String {
     let mut text = String::new();
     let by = report.by;
@@ -37,11 +38,10 @@ pub fn render(report: &CapacityReport) -> String {
         text.push_str(&scaling(report));
     }
     if report.interrupted {
-        let _ = writeln!(text, "\n{}", paint(UNSURE, "interrupted: this is what was known by then"));
+        let _ = writeln!(text, "\n{}", paint(UNSURE, "interrupted: results up to that point"));
     }
     if let Some(failure) = &report.failure {
-        let _ =
-            writeln!(text, "\n{} {failure}", paint(UNSURE, "broken off, this is what was known by then:"));
+        let _ = writeln!(text, "\n{} {failure}", paint(UNSURE, "stopped early, results up to that point:"));
     }
     if let Some(least) = report.at_least {
         let asked = at_least(by, least, report.at_least_with);
@@ -50,11 +50,11 @@ pub fn render(report: &CapacityReport) -> String {
     text
 }
 
-/// `step   7    1600/s  held    p99 1.2 ms  1598/s answered`: what is told on the way.
+/// A step's progress line: `step   7    1600/s  held       p99 1.2 ms  1598 responses/s`.
 pub fn line(number: usize, by: By, step: &Step) -> String {
     let p99 = step.p99.map_or_else(|| "-".to_owned(), |p99| p99.to_string());
     let mut text = format!(
-        "step {number:>3}  {:>10}  {}  p99 {p99:>7}  {:.0}/s answered",
+        "step {number:>3}  {:>10}  {}  p99 {p99:>7}  {:.0} responses/s",
         level(by, step.level),
         ending(step.ending),
         step.answered_per_s
@@ -85,7 +85,7 @@ pub fn counted(replicas: usize) -> String {
     if replicas == 1 { "1 replica".to_owned() } else { format!("{replicas} replicas") }
 }
 
-/// Four digits.
+/// Four significant digits.
 pub(super) fn short(value: f64) -> String {
     if !value.is_finite() {
         return "∞".to_owned();
@@ -100,7 +100,7 @@ fn one(count: &Count, by: By) -> String {
     let _ = writeln!(text, "{}: {}", paint(STRONG, counted(count.replicas)), found(count, by));
     let _ = writeln!(text, "  limit: {}{}", limit(count.limit), because(&count.why));
     if let Some(knee) = count.knee {
-        let _ = writeln!(text, "  knee: p99 doubles for good from {} on", level(by, knee));
+        let _ = writeln!(text, "  knee: {} (from there on p99 stays doubled)", level(by, knee));
     }
     let _ = writeln!(text, "  {} steps in {:.0} s", count.steps.len(), count.took_ns.as_secs_f64());
     if !count.steps.is_empty() {
@@ -118,33 +118,33 @@ fn found(count: &Count, by: By) -> String {
     let figure = paint(STRONG, brief(count, by));
     match (count.capacity, count.broke) {
         (Some(Estimate { low, high, .. }), _) => {
-            let sure = if count.sure { "" } else { ", not sure yet" };
+            let sure = if count.sure { "" } else { ", not confirmed" };
             format!("{figure} (held at {}, broke at {}{sure})", level(by, low), level(by, high))
         }
-        (None, Some(_)) if count.held.is_none() && !count.broke_is_sure => format!("{figure}, not sure yet"),
+        (None, Some(_)) if count.held.is_none() && !count.broke_is_sure => format!("{figure}, not confirmed"),
         _ => figure,
     }
 }
 
-/// What was found, in a few words: `2998/s`, or a bound.
+/// The capacity or a bound on it: `2998/s`, `3000/s or more`.
 pub fn brief(count: &Count, by: By) -> String {
     figure(count.capacity, count.held, count.broke, by)
 }
 
-/// The same of a capacity, the highest level that held, and the lowest that broke.
+/// The same from a capacity, the highest level that held, and the lowest that broke.
 pub fn figure(capacity: Option<Estimate>, held: Option<f64>, broke: Option<f64>, by: By) -> String {
     match (capacity, held, broke) {
         (Some(Estimate { value, .. }), _, _) => level(by, value),
         (None, Some(held), _) => format!("{} or more", level(by, held)),
         (None, None, Some(broke)) => format!("less than {}", level(by, broke)),
-        (None, None, None) => "nothing is known".to_owned(),
+        (None, None, None) => "unknown".to_owned(),
     }
 }
 
-/// Figures for numbers of replicas in one line: `1025/s with 1 replica, 1947/s with 2 replicas`.
+/// Capacities by number of replicas in one line: `1025/s with 1 replica, 1947/s with 2 replicas`.
 pub fn in_brief(figures: &[(usize, String)]) -> String {
     match figures {
-        [] => "nothing was measured".to_owned(),
+        [] => "not measured".to_owned(),
         [(_, figure)] => figure.clone(),
         several => {
             let one = |(replicas, figure): &(usize, String)| format!("{figure} with {}", counted(*replicas));
@@ -156,13 +156,13 @@ pub fn in_brief(figures: &[(usize, String)]) -> String {
 pub(super) fn limit(limit: Limit) -> &'static str {
     match limit {
         Limit::Service => "the service",
-        Limit::Machine => "this machine, which the service and the generator share",
-        Limit::Generator => "the generator, so the service may do more",
-        Limit::Budget => "the time that the search had",
-        Limit::Most => "the highest level that was allowed, so the service may do more",
+        Limit::Machine => "this machine, shared by the service and the generator",
+        Limit::Generator => "the generator: the service may be capable of more",
+        Limit::Budget => "the time budget of the search",
+        Limit::Most => "the highest level allowed: the service may be capable of more",
         Limit::Lowest => "the service: its objectives break at the lowest level",
         Limit::Interrupted => "the search was interrupted",
-        Limit::Failure => "the search could not go on",
+        Limit::Failure => "the search could not continue",
     }
 }
 
@@ -179,11 +179,12 @@ fn outcome(outcome: Outcome) -> String {
     match outcome {
         Outcome::Pass => paint(GOOD, "yes"),
         Outcome::Fail => paint(BAD, "no"),
-        Outcome::Inconclusive => paint(UNSURE, "not known"),
+        Outcome::Inconclusive => paint(UNSURE, "unknown"),
     }
 }
 
-/// Levels in rising order: how often they held, what was seen in the middle step, and p99 as a bar on a logarithmic scale.
+/// A row per level in rising order: steps that held, figures of the median step, and p99 as a bar on a log
+/// scale.
 fn table(count: &Count, by: By) -> String {
     let mut levels: Vec<f64> = count.steps.iter().map(|step| step.level).collect();
     levels.sort_by(f64::total_cmp);
@@ -194,8 +195,8 @@ fn table(count: &Count, by: By) -> String {
     let mut text = paint(
         FAINT,
         format!(
-            "  {:>12}  {:>6}  {:>9}  {:>9}  {:>11}  p99 on a logarithmic scale",
-            "level", "held", "p50", "p99", "answered"
+            "  {:>12}  {:>6}  {:>9}  {:>9}  {:>11}  p99 (log scale)",
+            "level", "held", "p50", "p99", "responses"
         ),
     );
     text.push('\n');
@@ -219,7 +220,7 @@ fn table(count: &Count, by: By) -> String {
     text
 }
 
-/// The least value has a bar of one character.
+/// The lowest value has a bar of one character.
 fn bar(value: Nanos, least: Nanos, most: Nanos) -> String {
     let log = |nanos: Nanos| (nanos.0.max(1) as f64).ln();
     let span = log(most) - log(least);
@@ -246,25 +247,21 @@ fn fitted(law: &Scaling, by: By) -> String {
     let mut text = String::from(
         "  Universal Scalability Law, X(N) = λN / (1 + σ(N − 1) + κN(N − 1)), with 95 % intervals\n",
     );
-    let _ = writeln!(text, "  λ {}, what one replica serves", range(&law.lambda));
+    let _ = writeln!(text, "  λ {}, throughput of one replica", range(&law.lambda));
     let _ = writeln!(text, "  σ {}, contention", range(&law.sigma));
     let _ = writeln!(text, "  κ {}, coherency", range(&law.kappa));
     let _ = writeln!(
         text,
-        "  replica {} would bring {}, to {}{}",
+        "  replica {} would add {}, for a total of {}{}",
         law.next,
         range(&law.next_gain),
         range(&law.next_capacity),
         if by == By::Rate { " per second" } else { " users" }
     );
     let _ = if law.peak.value.is_finite() {
-        writeln!(text, "  most is served with {} replicas", range(&law.peak))
+        writeln!(text, "  throughput peaks at {} replicas", range(&law.peak))
     } else {
-        writeln!(
-            text,
-            "  nothing speaks against more replicas; the peak may lie at {} already",
-            short(law.peak.low)
-        )
+        writeln!(text, "  no peak found; it is at {} replicas or more", short(law.peak.low))
     };
     text
 }

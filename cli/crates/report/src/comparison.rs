@@ -1,4 +1,5 @@
-//! A comparison of runs, as text for a terminal and as Markdown; changes for the worse come first.
+//! A comparison of a run with its baselines, as a table for terminals and for Markdown; regressions come
+//! first.
 
 use std::fmt::Write as _;
 
@@ -12,10 +13,11 @@ use saasbench_verify::{
     verdict::Outcome,
 };
 
-/// Lines of the table that are shown; the rest stand in the JSON.
+/// Rows of the table that are shown; `--json` has all.
 const LINES: usize = 40;
-const HEADER: [&str; 8] = ["tenant", "step", "what", "before", "now", "change", "surely between", "so it is"];
-/// Columns of names.
+/// Number of columns.
+const COLUMNS: usize = 8;
+/// Leading columns that hold names, not numbers.
 const NAMES: usize = 3;
 
 /// As text for a terminal; it ends with a newline.
@@ -23,25 +25,26 @@ pub fn render(comparison: &Comparison) -> String {
     let mut text = String::new();
     let _ = writeln!(text, "\n{}", paint(STRONG, &comparison.scenario));
     for baseline in &comparison.baselines {
-        let _ = writeln!(text, "{}", paint(FAINT, format!("before  {baseline}")));
+        let _ = writeln!(text, "{}", paint(FAINT, format!("baseline  {baseline}")));
     }
-    let _ = writeln!(text, "{}\n", paint(FAINT, format!("now     {}", comparison.new)));
+    let _ = writeln!(text, "{}\n", paint(FAINT, format!("current   {}", comparison.new)));
     for warning in &comparison.warnings {
         let _ = writeln!(text, "{} {warning}", paint(UNSURE, "note:"));
     }
     for reason in reasons(comparison) {
-        let _ = writeln!(text, "{} {reason}", paint(UNSURE, "unknown:"));
+        let _ = writeln!(text, "{} {reason}", paint(UNSURE, "inconclusive:"));
     }
     if !comparison.warnings.is_empty() || reasons(comparison).next().is_some() {
         text.push('\n');
     }
-    let mut table = table(&HEADER);
+    let header = header(comparison);
+    let mut table = table(&header.each_ref().map(String::as_str));
     let lines = lines(comparison);
     for line in lines.iter().take(LINES) {
         table.add_row(line.cells());
     }
     align(&mut table, NAMES);
-    if let Some(last) = table.column_mut(HEADER.len() - 1) {
+    if let Some(last) = table.column_mut(COLUMNS - 1) {
         last.set_cell_alignment(comfy_table::CellAlignment::Left);
     }
     let _ = writeln!(text, "{}", table.trim_fmt());
@@ -60,19 +63,20 @@ pub fn render(comparison: &Comparison) -> String {
 
 /// As Markdown, for the summary of a job; it ends with a newline.
 pub fn markdown(comparison: &Comparison) -> String {
-    let mut text = format!("### {}: compared with {}\n\n", escape(&comparison.scenario), before(comparison));
+    let mut text =
+        format!("### {}: compared with {}\n\n", escape(&comparison.scenario), baselines(comparison));
     let _ = writeln!(text, "**{}**\n", escape(&verdict(comparison)));
     for warning in &comparison.warnings {
         let _ = writeln!(text, "- note: {}", escape(warning));
     }
     for reason in reasons(comparison) {
-        let _ = writeln!(text, "- unknown: {}", escape(&reason));
+        let _ = writeln!(text, "- inconclusive: {}", escape(&reason));
     }
     if !comparison.warnings.is_empty() || reasons(comparison).next().is_some() {
         text.push('\n');
     }
-    let _ = writeln!(text, "| {} |", HEADER.join(" | "));
-    let _ = writeln!(text, "|{}{}---|", "---|".repeat(NAMES), "--:|".repeat(HEADER.len() - NAMES - 1));
+    let _ = writeln!(text, "| {} |", header(comparison).join(" | "));
+    let _ = writeln!(text, "|{}{}---|", "---|".repeat(NAMES), "--:|".repeat(COLUMNS - NAMES - 1));
     let lines = lines(comparison);
     for line in lines.iter().take(LINES) {
         let _ = writeln!(text, "| {} |", line.cells().map(|cell| escape(&cell)).join(" | "));
@@ -84,7 +88,7 @@ pub fn markdown(comparison: &Comparison) -> String {
     text
 }
 
-/// What Markdown would take for its own.
+/// Escapes what Markdown would interpret.
 fn escape(text: &str) -> String {
     text.chars().fold(String::new(), |mut escaped, c| {
         if matches!(c, '|' | '*' | '_' | '`' | '<' | '>' | '[' | ']' | '\\') {
@@ -95,29 +99,37 @@ fn escape(text: &str) -> String {
     })
 }
 
-/// A quantity of a row, in one line: `+12.0 % (+9.1 % … +15.0 %), 10 ms before, 11.2 ms now: slower`.
-pub(super) fn told(row: &Row, quantity: &Quantity) -> String {
-    let [_, _, _, before, now, change, between, outcome] = Line { row, quantity }.cells();
-    format!("{change} ({between}), {before} before, {now} now: {outcome}")
+/// A quantity in one line: `regressed: +12.0 % (+9.1 % … +15.0 %), baseline 10 ms, current 11.2 ms`.
+pub(super) fn quantity_line(row: &Row, quantity: &Quantity) -> String {
+    let [_, _, _, baseline, current, change, interval, result] = Line { row, quantity }.cells();
+    format!("{result}: {change} ({interval}), baseline {baseline}, current {current}")
 }
 
-/// Why nothing, or less, can be said, if so.
+/// Reasons that make results inconclusive.
 pub(super) fn reasons(comparison: &Comparison) -> impl Iterator<Item = String> {
-    let told = |run: &String| format!("the generator did not keep up, so what changed may be its own: {run}");
+    let late = |run: &String| {
+        format!("the generator did not keep up, so it may have caused the change itself: {run}")
+    };
     let waited = |run: &String| {
         format!(
-            "all users were waiting for the service, and nobody knows how the arrivals that were dropped for it would have gone: {run}"
+            "all users were waiting for the service, and the latency of the arrivals dropped meanwhile is unknown: {run}"
         )
     };
     let waiting = comparison.waiting.iter().map(waited);
-    comparison.generator.iter().map(told).chain(waiting).chain(comparison.cut_short.clone())
+    comparison.generator.iter().map(late).chain(waiting).chain(comparison.cut_short.clone())
 }
 
-fn before(comparison: &Comparison) -> String {
+fn baselines(comparison: &Comparison) -> String {
     match &*comparison.baselines {
         [only] => format!("`{only}`"),
         several => format!("{} baselines", several.len()),
     }
+}
+
+/// The columns' names; the interval's confidence level is the comparison's.
+fn header(comparison: &Comparison) -> [String; COLUMNS] {
+    let interval = format!("{} CI", percent(1.0 - comparison.terms.doubt));
+    ["tenant", "step", "metric", "baseline", "current", "change", &interval, "result"].map(str::to_owned)
 }
 
 /// One quantity of one row.
@@ -126,7 +138,7 @@ struct Line<'a> {
     quantity: &'a Quantity,
 }
 
-/// All of them, those that got worse first.
+/// All quantities, regressions first.
 fn lines(comparison: &Comparison) -> Vec<Line<'_>> {
     let rows = comparison.rows.iter();
     let mut lines: Vec<Line<'_>> =
@@ -136,12 +148,12 @@ fn lines(comparison: &Comparison) -> Vec<Line<'_>> {
 }
 
 impl Line<'_> {
-    fn cells(&self) -> [String; HEADER.len()] {
+    fn cells(&self) -> [String; COLUMNS] {
         let Quantity { name, unit, base, new, change, low, high, .. } = *self.quantity;
         let shown =
             |value: Option<f64>| value.map_or_else(|| "–".to_owned(), |value| value_text(value, unit));
-        let moved = |value: Option<f64>| value.map(|value| change_text(value, unit));
-        let between = match (moved(low), moved(high)) {
+        let relative = |value: Option<f64>| value.map(|value| change_text(value, unit));
+        let interval = match (relative(low), relative(high)) {
             (Some(low), Some(high)) => format!("{low} … {high}"),
             (Some(low), None) => format!("{low} or more"),
             _ => "–".to_owned(),
@@ -152,8 +164,8 @@ impl Line<'_> {
             name.to_owned(),
             shown(base),
             shown(new),
-            moved(change).unwrap_or_else(|| "–".to_owned()),
-            between,
+            relative(change).unwrap_or_else(|| "–".to_owned()),
+            interval,
             outcome_text(self.quantity),
         ]
     }
@@ -167,7 +179,7 @@ fn value_text(value: f64, unit: Unit) -> String {
     }
 }
 
-/// `+4.2 %`, and of shares `+0.31 points`.
+/// `+4.2 %`, and for shares `+0.31 points`.
 fn change_text(change: f64, unit: Unit) -> String {
     match unit {
         Unit::Share => format!("{:+.2} points", change * 100.0),
@@ -177,52 +189,47 @@ fn change_text(change: f64, unit: Unit) -> String {
 }
 
 fn outcome_text(quantity: &Quantity) -> String {
-    let [worse, better] = match quantity.unit {
-        Unit::Seconds => ["slower", "faster"],
-        Unit::Share => ["more", "fewer"],
-        Unit::PerSecond => ["less", "more"],
-    };
     let word = match quantity.outcome {
-        Change::Worse => worse.to_owned(),
-        Change::Better => better.to_owned(),
-        Change::Same => "same".to_owned(),
-        Change::NoWorse => format!("not {worse}"),
-        Change::Unknown => "unknown".to_owned(),
-        Change::TooFew => "too few".to_owned(),
+        Change::Worse => "regressed",
+        Change::Better => "improved",
+        Change::Same => "unchanged",
+        Change::NoWorse => "not regressed",
+        Change::Unknown => "inconclusive",
+        Change::TooFew => "too few requests",
     };
     match quantity.needed {
-        _ if quantity.by_lateness => format!("{word}: {worse}, but only as the generator was late"),
-        Some(needed) if quantity.outcome == Change::TooFew => format!("{word}: it takes {needed}"),
-        Some(needed) => format!("{word}: about {needed} requests would do"),
-        None => word,
+        _ if quantity.by_lateness => format!("{word}: regressed only because the generator sent late"),
+        Some(needed) if quantity.outcome == Change::TooFew => format!("{word}: {needed} needed"),
+        Some(needed) => format!("{word}: about {needed} requests needed"),
+        None => word.to_owned(),
     }
 }
 
-/// One sentence.
+/// The result in one sentence.
 pub(super) fn verdict(comparison: &Comparison) -> String {
     let count = |change: Change| {
         let all = comparison.rows.iter().flat_map(|row| &row.quantities);
         all.filter(|quantity| quantity.outcome == change).count()
     };
-    let (worse, unknown) = (count(Change::Worse), count(Change::Unknown));
-    let told = [
-        (worse, "worse"),
-        (unknown, "unknown"),
-        (count(Change::Better), "better"),
-        (count(Change::NoWorse) + count(Change::Same), "no worse"),
-        (count(Change::TooFew), "too few"),
+    let counts = [
+        (count(Change::Worse), "regressed"),
+        (count(Change::Unknown), "inconclusive"),
+        (count(Change::Better), "improved"),
+        (count(Change::NoWorse), "not regressed"),
+        (count(Change::Same), "unchanged"),
+        (count(Change::TooFew), "with too few requests"),
     ];
-    let told: Vec<String> =
-        told.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
-    let said = match comparison.outcome {
-        Outcome::Fail => "a change for the worse",
-        Outcome::Inconclusive => "a change for the worse cannot be ruled out",
-        Outcome::Pass => "no change for the worse",
+    let counts = counts.iter().filter(|(count, _)| *count > 0);
+    let counts: Vec<String> = counts.map(|(count, result)| format!("{count} {result}")).collect();
+    let result = match comparison.outcome {
+        Outcome::Fail => "regression",
+        Outcome::Inconclusive => "a regression cannot be ruled out",
+        Outcome::Pass => "no regression",
     };
-    format!("{said}: {}", told.join(", "))
+    format!("{result}: {}", counts.join(", "))
 }
 
-/// What it rests on.
+/// Clock, tolerances and confidence level.
 fn basis(comparison: &Comparison) -> String {
     let terms = &comparison.terms;
     let from = match terms.clock {
@@ -232,15 +239,15 @@ fn basis(comparison: &Comparison) -> String {
     let left_out: u64 = comparison.rows.iter().map(|row| row.left_out).sum();
     let left_out = match left_out {
         0 => String::new(),
-        count => format!(" · {count} answers left out, as the generator stood still"),
+        count => format!(" · {count} responses during generator stalls excluded"),
     };
     let dropped: u64 = comparison.rows.iter().map(|row| row.dropped).sum();
     let dropped = match dropped {
         0 => String::new(),
-        count => format!(" · {count} arrivals dropped, which are no errors"),
+        count => format!(" · {count} arrivals dropped, not counted as errors"),
     };
     format!(
-        "latency from {from} · may change by {} (p90 {}, p99 {}) or {}, errors by {} points · all changes that are told hold together with {}{left_out}{dropped}",
+        "latency from {from} · tolerance {} (p90 {}, p99 {}) or {}, errors {} points · simultaneous confidence {}{left_out}{dropped}",
         percent(terms.tolerance),
         percent(1.5 * terms.tolerance),
         percent(2.0 * terms.tolerance),
@@ -342,16 +349,14 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_comparison_reads_well() {
+    fn renders_a_comparison() {
         insta::assert_snapshot!(anstream::adapter::strip_str(&render(&comparison(Outcome::Fail))));
-        for outcome in [Outcome::Inconclusive, Outcome::Pass] {
-            let last = verdict(&comparison(outcome));
-            insta::assert_snapshot!(last);
-        }
+        insta::assert_snapshot!("verdict_inconclusive", verdict(&comparison(Outcome::Inconclusive)));
+        insta::assert_snapshot!("verdict_pass", verdict(&comparison(Outcome::Pass)));
     }
 
     #[test]
-    fn a_generator_that_did_not_keep_up_is_told() {
+    fn reports_a_generator_that_did_not_keep_up() {
         let mut comparison = comparison(Outcome::Inconclusive);
         comparison.generator = vec!["runs/new: 30 of 1000 arrivals were dropped".to_owned()];
         comparison.rows.truncate(1);
@@ -360,23 +365,26 @@ pub(super) mod tests {
             (quantity.outcome, quantity.high) = (Change::Unknown, None);
         }
         comparison.rows[0].quantities[2].by_lateness = true;
-        insta::assert_snapshot!(anstream::adapter::strip_str(&render(&comparison)));
-        insta::assert_snapshot!(markdown(&comparison));
+        insta::assert_snapshot!(
+            "generator_not_keeping_up",
+            anstream::adapter::strip_str(&render(&comparison))
+        );
+        insta::assert_snapshot!("generator_not_keeping_up_markdown", markdown(&comparison));
     }
 
     #[test]
-    fn users_that_waited_for_the_service_are_told() {
+    fn reports_users_that_waited_for_the_service() {
         let mut comparison = comparison(Outcome::Fail);
         comparison.waiting = vec!["runs/new: 300 of 1000 arrivals were dropped".to_owned()];
         comparison.cut_short = Some("runs/new was interrupted: only the first 4.5 s are compared".to_owned());
         comparison.warnings.clear();
         comparison.rows.truncate(1);
-        insta::assert_snapshot!(anstream::adapter::strip_str(&render(&comparison)));
-        insta::assert_snapshot!(markdown(&comparison));
+        insta::assert_snapshot!("users_waiting", anstream::adapter::strip_str(&render(&comparison)));
+        insta::assert_snapshot!("users_waiting_markdown", markdown(&comparison));
     }
 
     #[test]
-    fn a_comparison_is_markdown() {
+    fn renders_a_comparison_as_markdown() {
         insta::assert_snapshot!(markdown(&comparison(Outcome::Fail)));
     }
 }

@@ -1,23 +1,23 @@
-//! How latency is distributed, in characters: a row for each range of latencies, from intended and from sent side by side.
+//! A latency histogram in text: a row for each range of latencies, from intended and from sent side by side.
 
 use super::style::{FAINT, STRONG, paint};
 use crate::spans::{bar, pad};
 use saasbench_model::units::Nanos;
 use saasbench_verify::distribution::{Bucket, Distribution, PER_DECADE};
 
-/// Rows at the most.
+/// Maximum number of rows.
 const ROWS: i64 = 12;
-/// From this width on, both clocks have room beside each other.
+/// From this width on, both histograms fit side by side.
 const BOTH: usize = 72;
-/// Columns of a range.
+/// Columns of a row's label.
 const LABEL: usize = 10;
-/// Columns of a share and of the quantiles that fall into a row.
+/// Columns of a row's share and of the quantiles that fall into it.
 const NUMBERS: usize = 9;
 const MARKS: usize = 10;
 
 const QUANTILES: [(&str, f64); 4] = [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99.9", 0.999)];
 
-/// Its lines, each at most `width` columns; empty without an answer.
+/// Its lines, each at most `width` columns; empty without a response.
 pub fn render(distribution: &Distribution, width: usize) -> String {
     let all = distribution.from_intended.iter().chain(&distribution.from_sent);
     let Some((first, last)) = all.map(index).fold(None, |range: Option<(i64, i64)>, index| {
@@ -53,12 +53,12 @@ pub fn render(distribution: &Distribution, width: usize) -> String {
     lines.join("\n")
 }
 
-/// The number of a bucket's upper bound.
+/// Index of a bucket by its upper bound: `20 × log10(ns)`.
 fn index(bucket: &Bucket) -> i64 {
     ((bucket.upper_ns.0 as f64).log10() * f64::from(PER_DECADE)).round() as i64
 }
 
-/// The counts from one clock, by row.
+/// Counts by row, from one of the two start instants.
 struct Side<'a> {
     title: &'a str,
     rows: Vec<u64>,
@@ -80,11 +80,11 @@ impl<'a> Side<'a> {
         self.rows.get(row as usize).copied().unwrap_or_default()
     }
 
-    /// Bar, share and quantiles of a row, in so many columns.
+    /// Bar, share and quantiles of a row, in `column` columns.
     fn row(&self, row: i64, column: usize) -> String {
         let (count, most) = (self.count(row), self.rows.iter().copied().max().unwrap_or_default());
-        let room = column.saturating_sub(NUMBERS + MARKS).max(4);
-        let bar = pad(&bar(count as f64 / most.max(1) as f64, room), room);
+        let longest = column.saturating_sub(NUMBERS + MARKS).max(4);
+        let bar = pad(&bar(count as f64 / most.max(1) as f64, longest), longest);
         let share = match count {
             0 => String::new(),
             _ => format!("{:.1} %", count as f64 / self.total.max(1) as f64 * 100.0),
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn both_clocks_side_by_side_where_there_is_room() {
+    fn shows_both_histograms_side_by_side_where_they_fit() {
         let distribution = Distribution {
             from_intended: buckets(&[
                 (119, 40),

@@ -1,18 +1,19 @@
-//! What a gate has to know of a run beside its verdicts: all that its exit code rests on.
+//! What decides the exit code besides the verdicts: the comparison with baselines, and errors of saasbench
+//! itself.
 
 use saasbench_verify::{compare::Comparison, verdict::Outcome};
 
-/// What a run came to beside its verdicts.
+/// The results of a run besides its verdicts.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct GateInputs<'a> {
-    /// Held against its baselines, if it was to be; or why it could not be.
+    /// The comparison with baselines, if one was requested; or why it was not possible.
     pub compared: Option<Result<&'a Comparison, &'a str>>,
-    /// Why saasbench ends with 5, if it does.
+    /// Why saasbench exits with 5, if it does.
     pub internal_errors: &'a [String],
 }
 
 impl GateInputs<'_> {
-    /// The worst of an outcome and of what came beside it.
+    /// The worst of an outcome and these results.
     pub fn and(self, outcome: Outcome) -> Outcome {
         let compared = match self.compared {
             None => Outcome::Pass,

@@ -1,14 +1,15 @@
-//! GitHub Actions: claims that did not pass as annotations of the scenario's lines, and which file is the job's summary.
+//! GitHub Actions: annotations on the scenario's lines for claims that did not pass, and which file is the
+//! job's summary.
 //!
-//! Workflow commands are lines of standard output: `::error file=…,line=…,col=…,title=…::message`. GitHub shows ten errors
-//! and ten warnings of a step.
+//! Workflow commands are lines of standard output: `::error file=…,line=…,col=…,title=…::message`. GitHub
+//! shows ten errors and ten warnings per step.
 
 use std::{
     fmt::Write as _,
     path::{Path, PathBuf},
 };
 
-use super::comparison::{reasons, told};
+use super::comparison::{quantity_line, reasons};
 use crate::gate::GateInputs;
 use saasbench_record::manifest::State;
 use saasbench_verify::{
@@ -17,21 +18,21 @@ use saasbench_verify::{
     verdict::{Outcome, Verdict},
 };
 
-/// Annotations of one kind that GitHub shows of a step.
+/// Annotations of one level that GitHub shows per step.
 const SHOWN: usize = 10;
-/// Findings that are told of a claim.
+/// Findings in a claim's annotation.
 const FINDINGS: usize = 3;
 
-/// What is known of the job that this process is a step of.
+/// The job that this process is a step of.
 #[derive(Debug)]
 pub struct GitHub {
     summary: Option<PathBuf>,
-    /// Where annotated files are looked for.
+    /// The checkout: annotated paths are relative to it.
     workspace: Option<PathBuf>,
 }
 
 impl GitHub {
-    /// The job, if this process runs in one.
+    /// The job, read from the environment; `None` outside GitHub Actions.
     pub fn here() -> Option<Self> {
         let path = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
         let runs = std::env::var("GITHUB_ACTIONS").is_ok_and(|value| value == "true");
@@ -43,13 +44,13 @@ impl GitHub {
         Self { summary, workspace }
     }
 
-    /// Whether a file is the step's summary.
+    /// Whether a file is the step's summary (`GITHUB_STEP_SUMMARY`).
     pub fn is_summary(&self, path: &Path) -> bool {
         self.summary.as_deref() == Some(path)
     }
 
-    /// A line for each claim that failed and for what got worse, then for those that are inconclusive, at most ten of each.
-    pub fn annotations(&self, report: &Report, beside: GateInputs<'_>) -> String {
+    /// Errors for failed claims and regressions, then warnings for what is inconclusive; at most ten of each.
+    pub fn annotations(&self, report: &Report, gate: GateInputs<'_>) -> String {
         let [mut errors, mut warnings] = [Outcome::Fail, Outcome::Inconclusive].map(|outcome| {
             let command = if outcome == Outcome::Fail { "error" } else { "warning" };
             let all = report.verdicts.iter().filter(move |verdict| verdict.outcome == outcome);
@@ -58,21 +59,21 @@ impl GitHub {
         if matches!(report.state, State::Running | State::Interrupted) {
             errors.extend(report.remarks.first().map(|remark| line("error", "run", remark)));
         }
-        errors.extend(beside.internal_errors.iter().map(|mishap| line("error", "saasbench", mishap)));
-        match beside.compared {
+        errors.extend(gate.internal_errors.iter().map(|error| line("error", "saasbench", error)));
+        match gate.compared {
             None => {}
             Some(Ok(comparison)) => {
                 errors.extend(of_change(comparison, Change::Worse));
-                warnings.extend(of_doubt(comparison));
+                warnings.extend(inconclusive(comparison));
             }
             Some(Err(why)) => warnings.push(line("warning", "compare", why)),
         }
         shown(&errors) + &shown(&warnings)
     }
 
-    /// The same of a comparison alone.
+    /// Annotations of a comparison by itself.
     pub fn of_comparison(comparison: &Comparison) -> String {
-        shown(&of_change(comparison, Change::Worse)) + &shown(&of_doubt(comparison))
+        shown(&of_change(comparison, Change::Worse)) + &shown(&inconclusive(comparison))
     }
 
     fn annotation(&self, command: &str, verdict: &Verdict) -> String {
@@ -81,14 +82,14 @@ impl GitHub {
             format!("file={},line={},col={},", property(&self.path(&place.file)), place.line, place.column)
         });
         let mut message = verdict.summary.clone();
-        let telling = verdict.evidence.iter().filter(|finding| finding.outcome == verdict.outcome);
-        for finding in telling.take(FINDINGS) {
+        let relevant = verdict.evidence.iter().filter(|finding| finding.outcome == verdict.outcome);
+        for finding in relevant.take(FINDINGS) {
             let _ = write!(message, "\nexpected {}; observed {}", finding.expected, finding.observed);
         }
         format!("::{command} {place}title={}::{}", property(&title), data(&message))
     }
 
-    /// The path as GitHub wants it: from the checkout on.
+    /// The path as GitHub expects it: relative to the checkout.
     fn path(&self, file: &str) -> String {
         let absolute = std::path::absolute(file).ok();
         let inside = absolute.as_ref().zip(self.workspace.as_ref());
@@ -97,12 +98,12 @@ impl GitHub {
     }
 }
 
-/// An annotation without a place.
+/// An annotation without a file.
 fn line(command: &str, title: &str, message: &str) -> String {
     format!("::{command} title={}::{}", property(title), data(message))
 }
 
-/// An annotation for each quantity that came to this.
+/// An annotation for each quantity with this result.
 fn of_change(comparison: &Comparison, change: Change) -> Vec<String> {
     let command = if change == Change::Worse { "error" } else { "warning" };
     let why: String = reasons(comparison).map(|reason| format!("\n{reason}")).collect();
@@ -110,13 +111,13 @@ fn of_change(comparison: &Comparison, change: Change) -> Vec<String> {
     let of_change = all.filter(|(_, quantity)| quantity.outcome == change);
     let lines = of_change.map(|(row, quantity)| {
         let title = format!("compare: {}, {}/{}: {}", row.tenant, row.journey, row.step, quantity.name);
-        line(command, &title, &(told(row, quantity) + &why))
+        line(command, &title, &(quantity_line(row, quantity) + &why))
     });
     lines.collect()
 }
 
-/// A warning for whatever keeps a comparison from passing without being worse.
-fn of_doubt(comparison: &Comparison) -> Vec<String> {
+/// A warning for everything that makes a comparison inconclusive.
+fn inconclusive(comparison: &Comparison) -> Vec<String> {
     let mut lines: Vec<String> =
         comparison.cut_short.iter().map(|why| line("warning", "compare", why)).collect();
     lines.extend(of_change(comparison, Change::Unknown));
@@ -124,7 +125,7 @@ fn of_doubt(comparison: &Comparison) -> Vec<String> {
     lines.extend(silent.map(|row| {
         let title = format!("compare: {}, {}/{}", row.tenant, row.journey, row.step);
         let few = format!(
-            "too few requests to say anything: {} before, {} now",
+            "too few requests to compare: {} in the baseline, {} in this run",
             row.base_requests, row.new_requests
         );
         line("warning", &title, &few)
@@ -132,17 +133,17 @@ fn of_doubt(comparison: &Comparison) -> Vec<String> {
     lines
 }
 
-/// As many as GitHub shows.
+/// The first [`SHOWN`] lines.
 fn shown(lines: &[String]) -> String {
     lines.iter().take(SHOWN).map(|line| format!("{line}\n")).collect()
 }
 
-/// Text as the message of a workflow command.
+/// Escapes the message of a workflow command.
 fn data(text: &str) -> String {
     text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }
 
-/// Text as a property of a workflow command.
+/// Escapes a property of a workflow command.
 fn property(text: &str) -> String {
     data(text).replace(':', "%3A").replace(',', "%2C")
 }
@@ -155,7 +156,7 @@ mod tests {
     use saasbench_verify::verdict::{Claim, Evidence, Place};
 
     #[test]
-    fn what_did_not_pass_is_annotated_where_it_is_stated() {
+    fn annotates_failed_claims_at_their_source() {
         let mut report = Made::new("[metrics]\nenabled = false\n", &[]).judge();
         let place = Place { file: "/repo/ci/a,b.toml".to_owned(), line: 12, column: 8 };
         let failed = |place| Verdict {
@@ -178,26 +179,26 @@ mod tests {
     }
 
     #[test]
-    fn what_got_worse_is_annotated_too() {
+    fn annotates_regressions_and_internal_errors() {
         let mut report = Made::new("[metrics]\nenabled = false\n", &[]).judge();
         report.verdicts.clear();
         let compared = crate::comparison::tests::comparison(Outcome::Fail);
         let internal_errors = ["the disk is full".to_owned()];
         let github = GitHub::new(None, None);
-        let beside = GateInputs { compared: Some(Ok(&compared)), internal_errors: &internal_errors };
-        insta::assert_snapshot!(github.annotations(&report, beside));
-        let beside = GateInputs { compared: Some(Err("it cannot be read")), internal_errors: &[] };
-        insta::assert_snapshot!(github.annotations(&report, beside));
+        let gate = GateInputs { compared: Some(Ok(&compared)), internal_errors: &internal_errors };
+        insta::assert_snapshot!("regressions_and_an_internal_error", github.annotations(&report, gate));
+        let gate = GateInputs { compared: Some(Err("it cannot be read")), internal_errors: &[] };
+        insta::assert_snapshot!("a_comparison_that_was_not_possible", github.annotations(&report, gate));
         assert_eq!(GitHub::of_comparison(&compared).lines().count(), 5);
         let mut silent = crate::comparison::tests::comparison(Outcome::Inconclusive);
         silent.rows.remove(0);
         silent.rows[0].quantities.retain(|quantity| quantity.outcome == Change::TooFew);
-        insta::assert_snapshot!(GitHub::of_comparison(&silent));
+        insta::assert_snapshot!("too_few_requests_to_compare", GitHub::of_comparison(&silent));
         silent.rows.clear();
         silent.cut_short = Some("runs/new was interrupted: only the first 4.5 s are compared".to_owned());
-        insta::assert_snapshot!(GitHub::of_comparison(&silent));
+        insta::assert_snapshot!("a_comparison_cut_short", GitHub::of_comparison(&silent));
         report.state = State::Interrupted;
         report.remarks = vec!["the run was interrupted: it is judged as far as it came".to_owned()];
-        insta::assert_snapshot!(github.annotations(&report, GateInputs::default()));
+        insta::assert_snapshot!("an_interrupted_run", github.annotations(&report, GateInputs::default()));
     }
 }

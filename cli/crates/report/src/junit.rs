@@ -1,8 +1,8 @@
-//! The claims of a run as test cases in JUnit XML: a suite for each kind of claim, a case for each verdict; one for each quantity that was
-//! compared with baselines, and one for the run itself, so that no file says that all is well of a run that ended otherwise.
+//! A run as JUnit XML: a suite for each kind of claim with a case for each verdict, a case for each quantity
+//! compared with baselines, and one for the run itself, so that a run that ended early never looks green.
 //!
-//! What is inconclusive is a failure of type `inconclusive`: a gate that passes on it would pass without data. Names come
-//! from the scenario alone, so that CI systems find a case of one run again in the next.
+//! An inconclusive verdict is a failure of type `inconclusive`: a gate that passed on it would pass without
+//! data. Names come from the scenario alone, so that CI systems can follow a case from run to run.
 
 mod compared;
 
@@ -18,14 +18,14 @@ use saasbench_verify::{
     verdict::{Evidence, Outcome, Verdict},
 };
 
-/// Findings that are written of a claim; the rest stand in the JSON.
+/// Findings written per claim; `verdict.json` has all.
 const FINDINGS: usize = 20;
 
-/// Renders a report.
+/// Renders a report as JUnit XML.
 ///
 /// # Errors
-/// Never for text in memory; kept so that no caller has to unwrap.
-pub fn render(report: &Report, beside: GateInputs<'_>) -> Result<Vec<u8>, SerializeError> {
+/// When the XML writer fails, which it does not for text in memory.
+pub fn render(report: &Report, gate: GateInputs<'_>) -> Result<Vec<u8>, SerializeError> {
     let mut xml = quick_junit::Report::new(report.scenario.as_str());
     let lasted = report.load.map_or(Nanos::ZERO, |load| load.to_ns - load.from_ns);
     let lasted = Duration::from_nanos(lasted.0.unsigned_abs());
@@ -39,7 +39,7 @@ pub fn render(report: &Report, beside: GateInputs<'_>) -> Result<Vec<u8>, Serial
         });
         suites.get_mut(index).map(|suite| suite.add_test_case(case));
     };
-    add("run", end(report, beside));
+    add("run", end(report, gate));
     let mut names: BTreeMap<(String, &str), usize> = BTreeMap::new();
     for verdict in &report.verdicts {
         let claim = verdict.claim.to_string();
@@ -47,38 +47,38 @@ pub fn render(report: &Report, beside: GateInputs<'_>) -> Result<Vec<u8>, Serial
         *number += 1;
         add(&claim, case(report, verdict, *number));
     }
-    compared::cases(report, beside).into_iter().for_each(|case| add("compare", case));
+    compared::cases(report, gate).into_iter().for_each(|case| add("compare", case));
     xml.add_test_suites(suites);
     let mut text = Vec::new();
     xml.serialize(&mut text)?;
     Ok(text)
 }
 
-/// The run itself: whether it came to its end, and saasbench with it.
-fn end(report: &Report, beside: GateInputs<'_>) -> TestCase {
-    let told = |kind, of: &str, text: String| {
+/// The run itself: whether it completed, and saasbench with it.
+fn end(report: &Report, gate: GateInputs<'_>) -> TestCase {
+    let failed = |kind, of: &str, text: String| {
         let mut status = TestCaseStatus::non_success(kind);
         status.set_type(of).set_message(text);
         status
     };
     let remark = || report.remarks.first().cloned().unwrap_or_default();
     let status = match report.state {
-        _ if !beside.internal_errors.is_empty() => {
-            told(NonSuccessKind::Error, "broken", beside.internal_errors.join("\n"))
+        _ if !gate.internal_errors.is_empty() => {
+            failed(NonSuccessKind::Error, "internal-error", gate.internal_errors.join("\n"))
         }
-        State::Running => told(NonSuccessKind::Error, "cut-off", remark()),
-        State::Interrupted => told(NonSuccessKind::Error, "interrupted", remark()),
+        State::Running => failed(NonSuccessKind::Error, "cut-off", remark()),
+        State::Interrupted => failed(NonSuccessKind::Error, "interrupted", remark()),
         State::Aborted if report.outcome != Outcome::Pass => {
-            told(NonSuccessKind::Failure, "aborted", remark())
+            failed(NonSuccessKind::Failure, "aborted", remark())
         }
         State::Aborted | State::Finished => TestCaseStatus::success(),
     };
-    let mut case = TestCase::new("came to its end", status);
+    let mut case = TestCase::new("run completed", status);
     case.set_classname(format!("{}.run", report.scenario));
     case
 }
 
-/// A suite without cases: every claim was put to the test all the time that the load lasted.
+/// A suite without cases. Its time is that of the load, which tests every claim throughout.
 fn suite(report: &Report, claim: &str, lasted: Duration) -> TestSuite {
     let mut suite = TestSuite::new(claim);
     suite.set_time(lasted);
@@ -90,7 +90,7 @@ fn suite(report: &Report, claim: &str, lasted: Duration) -> TestSuite {
     suite
 }
 
-/// A case; the `number` tells those of the same claim and subject apart.
+/// A case; `number` distinguishes those of the same claim and subject.
 fn case(report: &Report, verdict: &Verdict, number: usize) -> TestCase {
     let (summary, found) = (&verdict.summary, findings(verdict));
     let mut status = match verdict.outcome {
@@ -120,26 +120,27 @@ fn case(report: &Report, verdict: &Verdict, number: usize) -> TestCase {
     case
 }
 
-/// What it came to, then what was expected and observed; of a claim that did not pass only what speaks against it.
+/// The summary, then what was expected and observed; for a claim that did not pass only the findings that did
+/// not.
 fn findings(verdict: &Verdict) -> String {
     let mut text = format!("{}\n", verdict.summary);
     if let Some(place) = &verdict.place {
-        let _ = writeln!(text, "stated at {place}");
+        let _ = writeln!(text, "declared at {place}");
     }
-    let telling: Vec<&Evidence> = verdict
+    let relevant: Vec<&Evidence> = verdict
         .evidence
         .iter()
         .filter(|finding| verdict.outcome == Outcome::Pass || finding.outcome != Outcome::Pass)
         .collect();
-    for finding in telling.iter().take(FINDINGS) {
+    for finding in relevant.iter().take(FINDINGS) {
         let Evidence { subject, expected, observed, details, .. } = finding;
         let _ = writeln!(text, "\n{subject}\n  expected  {expected}\n  observed  {observed}");
         for detail in details {
             let _ = writeln!(text, "            {detail}");
         }
     }
-    if telling.len() > FINDINGS {
-        let _ = writeln!(text, "\n… and {} findings more in verdict.json", telling.len() - FINDINGS);
+    if relevant.len() > FINDINGS {
+        let _ = writeln!(text, "\n… and {} more findings in verdict.json", relevant.len() - FINDINGS);
     }
     text
 }
@@ -174,31 +175,31 @@ mod tests {
         let report = made().judge();
         let text = text(&report);
         insta::assert_snapshot!(text);
-        // What the library reads back is what was judged.
+        // The parsed file has the verdicts' counts.
         let read = quick_junit::Report::deserialize_from_str(&text).unwrap();
         let failed = report.verdicts.iter().filter(|verdict| verdict.outcome != Outcome::Pass).count();
         assert_eq!((read.tests, read.failures, read.errors), (report.verdicts.len() + 1, failed, 0));
     }
 
-    /// What is said of the run itself.
-    fn told(report: &Report, beside: GateInputs<'_>) -> String {
-        let text = String::from_utf8(render(report, beside).unwrap()).unwrap();
-        let from = text.find("<testcase name=\"came to its end\"").unwrap();
+    /// The case of the run itself.
+    fn run_case(report: &Report, gate: GateInputs<'_>) -> String {
+        let text = String::from_utf8(render(report, gate).unwrap()).unwrap();
+        let from = text.find("<testcase name=\"run completed\"").unwrap();
         text[from..].lines().take(2).map(str::trim).collect::<Vec<_>>().join("\n")
     }
 
     #[test]
-    fn a_run_that_did_not_come_to_its_end_is_no_success() {
+    fn an_incomplete_run_is_not_a_success() {
         let mut made = Made::new("[metrics]\nenabled = false\n", &[]);
         let mut all = Vec::new();
         for state in [State::Finished, State::Running, State::Interrupted, State::Aborted] {
             made.manifest.state = state;
             let mut report = made.judge();
             report.verdicts.clear();
-            all.push(told(&report, GateInputs::default()));
+            all.push(run_case(&report, GateInputs::default()));
         }
         let internal_errors = ["the run could not be recorded: no space left".to_owned()];
-        all.push(told(
+        all.push(run_case(
             &made.judge(),
             GateInputs { internal_errors: &internal_errors, ..GateInputs::default() },
         ));
@@ -206,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_those_of_the_next_run() {
+    fn names_are_stable_between_runs() {
         let names = |report: &Report| -> Vec<String> {
             let read = quick_junit::Report::deserialize_from_str(&text(report)).unwrap();
             let cases = read.test_suites.iter().flat_map(|suite| &suite.test_cases);
@@ -222,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn what_xml_cannot_hold_is_left_out() {
+    fn drops_characters_that_xml_cannot_hold() {
         let mut report = made().judge();
         report.verdicts.truncate(1);
         report.verdicts[0].outcome = Outcome::Fail;

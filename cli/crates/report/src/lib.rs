@@ -1,8 +1,22 @@
-//! What the user sees. `terminal` turns a finished report into text, `metrics` pages of metrics; `progress` shows a run while
-//! it goes, `failure` says why a command could not do its work; `output` knows where all that goes; `self_metrics` is the page
-//! that Prometheus scrapes of a run, or that is pushed to it, `grafana` marks the run there, `comparison` shows one with
-//! others, `stack` tells where the parts of a local stack are, and `shelf` lists recorded runs. `html` is the page of a run, made
-//! from its `timeline`, too; `beside` is what gates have to know of a run beyond its verdicts.
+//! Renders a judged run: for terminals ([`terminal`], [`comparison`], [`capacity`], [`distribution`]), for
+//! browsers ([`html`], drawn from a [`timeline`]) and for CI systems ([`junit`], [`github`], [`markdown`]).
+//!
+//! Input comes from the neighbours: `saasbench-record` reads a recorded run, `saasbench-verify` judges it and
+//! compares it with baselines. Everything here returns text; writing files and printing are up to the binary,
+//! as are the live views, which share [`spans`] and [`style`].
+//!
+//! ```no_run
+//! use saasbench_record::reader::RecordedRun;
+//! use saasbench_report::{html, terminal, timeline};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let run = RecordedRun::open("runs/2026-11-21T10-15-00Z-flood".as_ref())?;
+//! let (report, timeline) = timeline::judge(&run, |_sample| {})?;
+//! print!("{}", terminal::render(&report));
+//! std::fs::write(html::FILE, html::render(&report, &run, &timeline))?;
+//! # Ok(())
+//! # }
+//! ```
 
 pub mod capacity;
 pub mod comparison;
@@ -16,24 +30,24 @@ pub mod spans;
 pub mod terminal;
 pub mod timeline;
 
-/// Styles of the terminal texts; stripped where colours are off.
+/// Styles of terminal text. The output stream strips them where colours are off.
 pub mod style {
     use anstyle::{AnsiColor, Style};
 
-    /// What is as it should be.
+    /// A pass.
     pub const GOOD: Style = AnsiColor::Green.on_default();
-    /// What is not.
+    /// A failure.
     pub const BAD: Style = AnsiColor::Red.on_default().bold();
-    /// What cannot be known.
+    /// Inconclusive.
     pub const UNSURE: Style = AnsiColor::Yellow.on_default();
-    /// What matters most.
+    /// Headings and key figures.
     pub const STRONG: Style = Style::new().bold();
-    /// What matters least.
+    /// Secondary text.
     pub const FAINT: Style = Style::new().dimmed();
-    /// What the user can do.
+    /// The hint below an error message.
     pub const HINT: Style = AnsiColor::Cyan.on_default().bold();
 
-    /// `text` in a style.
+    /// `text` in a style, reset at its end.
     pub fn paint(style: Style, text: impl std::fmt::Display) -> String {
         format!("{style}{text}{style:#}")
     }

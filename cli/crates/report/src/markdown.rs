@@ -1,5 +1,6 @@
-//! The report as Markdown, for job summaries and merge requests: the verdict, what did not pass with its evidence, then
-//! tables. Every text of the run is escaped, and the whole stays below the 1 MiB that GitHub takes.
+//! The report as Markdown for job summaries and merge requests: the verdict, the claims that did not pass
+//! with their evidence, then tables. Every text of the run is escaped, and the whole stays below GitHub's
+//! limit of 1 MiB.
 
 use std::fmt::Write as _;
 
@@ -12,24 +13,24 @@ use saasbench_verify::{
     verdict::{Evidence, Outcome, Verdict},
 };
 
-/// Bytes of a summary: GitHub takes 1 MiB of a step, and its other texts want some.
+/// Maximum bytes: GitHub accepts 1 MiB per step, and other text of the step needs some of it.
 const MOST: usize = 900 * 1024;
-/// Claims that are told with their evidence, of each outcome.
+/// Claims shown with their evidence, per outcome.
 const CLAIMS: usize = 50;
-/// Findings that are told of a claim.
+/// Findings shown per claim.
 const FINDINGS: usize = 5;
-/// Lines of details that are told of a finding.
+/// Lines of details shown per finding.
 const DETAILS: usize = 30;
-/// Characters of a text that are told.
+/// Characters shown of a text.
 const CHARACTERS: usize = 2000;
-/// Rows of a table.
+/// Rows shown of a table.
 const ROWS: usize = 100;
 
 /// Renders a report; it ends with a newline.
-pub fn render(report: &Report, beside: GateInputs<'_>) -> String {
-    let mut text = headline(report, beside);
-    let rest = "\n*… the rest stands in verdict.json.*\n";
-    for section in sections(report, beside) {
+pub fn render(report: &Report, gate: GateInputs<'_>) -> String {
+    let mut text = headline(report, gate);
+    let rest = "\n*… the rest is in verdict.json.*\n";
+    for section in sections(report, gate) {
         if text.len() + section.len() + rest.len() > MOST {
             text.push_str(rest);
             break;
@@ -39,11 +40,11 @@ pub fn render(report: &Report, beside: GateInputs<'_>) -> String {
     text
 }
 
-fn headline(report: &Report, beside: GateInputs<'_>) -> String {
+fn headline(report: &Report, gate: GateInputs<'_>) -> String {
     let of = |outcome| report.verdicts.iter().filter(|verdict| verdict.outcome == outcome).count();
     let is_cut = matches!(report.state, State::Running | State::Interrupted);
     let least = if is_cut { Outcome::Inconclusive } else { Outcome::Pass };
-    let worst = beside.and(report.outcome).max(least);
+    let worst = gate.and(report.outcome).max(least);
     let mut text = format!("## {} {}: {}\n\n", sign(worst), escaped(&report.scenario), tally(&of));
     if let Some(about) = &report.about {
         let _ = writeln!(text, "{}\n", escaped(about));
@@ -56,13 +57,13 @@ fn headline(report: &Report, beside: GateInputs<'_>) -> String {
     }
     facts.push(format!("recorded in {}", escaped(&report.run)));
     let _ = writeln!(text, "{}\n", facts.join(" · "));
-    for remark in beside.internal_errors.iter().chain(&report.remarks) {
+    for remark in gate.internal_errors.iter().chain(&report.remarks) {
         let _ = writeln!(text, "> {}\n", escaped(remark));
     }
     text
 }
 
-/// `14 claims: 12 pass, 1 fails, 1 inconclusive`.
+/// `14 claims: 1 failed, 1 inconclusive, 12 passed`.
 fn tally(of: &impl Fn(Outcome) -> usize) -> String {
     let [failed, unsure, passed] = [Outcome::Fail, Outcome::Inconclusive, Outcome::Pass].map(of);
     let all = failed + unsure + passed;
@@ -72,54 +73,54 @@ fn tally(of: &impl Fn(Outcome) -> usize) -> String {
     format!("{all} {}: {}", if all == 1 { "claim" } else { "claims" }, parts.join(", "))
 }
 
-/// The parts that may be left out when there is too much, from the most to the least telling.
-fn sections<'a>(report: &'a Report, beside: GateInputs<'a>) -> impl Iterator<Item = String> + 'a {
+/// The sections, the most important first: the last ones are dropped from a report that is too long.
+fn sections<'a>(report: &'a Report, gate: GateInputs<'a>) -> impl Iterator<Item = String> + 'a {
     let with = |outcome: Outcome| report.verdicts.iter().filter(move |verdict| verdict.outcome == outcome);
-    let told = [Outcome::Fail, Outcome::Inconclusive].into_iter().flat_map(move |outcome| {
+    let failed = [Outcome::Fail, Outcome::Inconclusive].into_iter().flat_map(move |outcome| {
         let more = with(outcome).count().saturating_sub(CLAIMS);
-        let more = (more > 0).then(|| format!("*… and {more} claims more like this.*\n\n"));
-        with(outcome).take(CLAIMS).map(told).chain(more)
+        let more = (more > 0).then(|| format!("*… and {more} more claims with this outcome.*\n\n"));
+        with(outcome).take(CLAIMS).map(claim).chain(more)
     });
     let passed = std::iter::once_with(move || passed(&with(Outcome::Pass).collect::<Vec<_>>()));
     let tables = std::iter::once_with(|| table(report));
     let generator =
         std::iter::once_with(|| format!("Generator: {}\n", escaped(&report.generator.to_string())));
-    let compared = beside.compared.into_iter().map(|compared| match compared {
+    let compared = gate.compared.into_iter().map(|compared| match compared {
         Ok(compared) => format!("{}\n", comparison::markdown(compared)),
         Err(why) => format!("### ❔ Not compared with its baselines\n\n{}\n\n", escaped(why)),
     });
-    told.chain(compared).chain(tables).chain(passed).chain(generator)
+    failed.chain(compared).chain(tables).chain(passed).chain(generator)
 }
 
 /// A claim that did not pass.
-fn told(verdict: &Verdict) -> String {
+fn claim(verdict: &Verdict) -> String {
     let Verdict { claim, subject, summary, outcome, .. } = verdict;
     let mut text =
         format!("### {} {claim}: {}\n\n{}\n\n", sign(*outcome), escaped(subject), escaped(summary));
     if let Some(place) = &verdict.place {
-        let _ = writeln!(text, "Stated at {}.\n", escaped(&place.to_string()));
+        let _ = writeln!(text, "Declared at {}.\n", escaped(&place.to_string()));
     }
-    let telling: Vec<&Evidence> =
+    let relevant: Vec<&Evidence> =
         verdict.evidence.iter().filter(|finding| finding.outcome != Outcome::Pass).collect();
-    for finding in telling.iter().take(FINDINGS) {
+    for finding in relevant.iter().take(FINDINGS) {
         let _ = writeln!(text, "- expected: {}", escaped(&finding.expected));
         let _ = writeln!(text, "- observed: {}\n", escaped(&finding.observed));
         text.push_str(&details(&finding.details));
     }
-    if telling.len() > FINDINGS {
-        let _ = writeln!(text, "*… and {} findings more in verdict.json.*\n", telling.len() - FINDINGS);
+    if relevant.len() > FINDINGS {
+        let _ = writeln!(text, "*… and {} more findings in verdict.json.*\n", relevant.len() - FINDINGS);
     }
     text
 }
 
-/// Lines as they are, between fences that none of them can end.
+/// The lines verbatim, inside a code fence that none of them can close.
 fn details(lines: &[String]) -> String {
     if lines.is_empty() {
         return String::new();
     }
     let mut shown: Vec<String> = lines.iter().take(DETAILS).map(|line| shortened(line)).collect();
     if lines.len() > DETAILS {
-        shown.push(format!("… and {} lines more in verdict.json", lines.len() - DETAILS));
+        shown.push(format!("… and {} more lines in verdict.json", lines.len() - DETAILS));
     }
     let shown = shown.join("\n");
     let longest = shown.split(|c| c != '`').map(str::len).max().unwrap_or(0);
@@ -152,12 +153,12 @@ fn table(report: &Report) -> String {
     }
     add("total", "", &summary.total, None);
     if summary.rows.len() > ROWS {
-        let _ = writeln!(text, "\n*… and {} rows more in verdict.json.*", summary.rows.len() - ROWS);
+        let _ = writeln!(text, "\n*… and {} more rows in verdict.json.*", summary.rows.len() - ROWS);
     }
-    format!("{text}\nLatency runs from the instant that a request was due.\n\n")
+    format!("{text}\nLatency is measured from the intended start of each request.\n\n")
 }
 
-/// The claims that passed, folded away.
+/// The claims that passed, collapsed.
 fn passed(verdicts: &[&Verdict]) -> String {
     if verdicts.is_empty() {
         return String::new();
@@ -180,7 +181,7 @@ fn sign(outcome: Outcome) -> &'static str {
     }
 }
 
-/// A text that means nothing to Markdown or HTML, on one line.
+/// Escapes text for Markdown and HTML, on one line.
 fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in shortened(text).chars() {
@@ -188,7 +189,7 @@ fn escaped(text: &str) -> String {
             '&' => escaped.push_str("&amp;"),
             '<' => escaped.push_str("&lt;"),
             '>' => escaped.push_str("&gt;"),
-            // A pipe ends a cell even behind a backslash, with some; `@` and `#` call people and issues.
+            // Some renderers end a cell at an escaped pipe, too; `@` and `#` mention people and issues.
             '|' | '@' | '#' => {
                 let _ = write!(escaped, "&#{};", u32::from(c));
             }
@@ -199,7 +200,7 @@ fn escaped(text: &str) -> String {
     escaped
 }
 
-/// On one line, without control characters, not too long.
+/// On one line, without control characters, at most [`CHARACTERS`] long.
 fn shortened(text: &str) -> String {
     let mut shown: String =
         text.chars().take(CHARACTERS).map(|c| if c.is_control() { ' ' } else { c }).collect();
@@ -235,26 +236,25 @@ mod tests {
     }
 
     #[test]
-    fn what_came_beside_the_claims() {
+    fn shows_the_comparison_and_internal_errors() {
         let mut report = report();
         report.verdicts.retain(|verdict| verdict.outcome == Outcome::Pass);
         report.outcome = Outcome::Pass;
         let compared = comparison::tests::comparison(Outcome::Fail);
-        let lines = |beside| {
-            let text = render(&report, beside);
-            let told = text.lines().filter(|line| line.starts_with(['#', '>', '*']) || line.contains("p99"));
-            told.collect::<Vec<_>>().join("\n")
+        let lines = |gate| {
+            let text = render(&report, gate);
+            let shown = text.lines().filter(|line| line.starts_with(['#', '>', '*']) || line.contains("p99"));
+            shown.collect::<Vec<_>>().join("\n")
         };
-        let beside = GateInputs { compared: Some(Ok(&compared)), ..GateInputs::default() };
-        insta::assert_snapshot!(lines(beside));
+        let gate = GateInputs { compared: Some(Ok(&compared)), ..GateInputs::default() };
+        insta::assert_snapshot!("with_a_comparison", lines(gate));
         let internal_errors = ["the run could not be recorded: no space left".to_owned()];
-        let beside =
-            GateInputs { compared: Some(Err("it cannot be read")), internal_errors: &internal_errors };
-        insta::assert_snapshot!(lines(beside));
+        let gate = GateInputs { compared: Some(Err("it cannot be read")), internal_errors: &internal_errors };
+        insta::assert_snapshot!("with_an_internal_error", lines(gate));
     }
 
     #[test]
-    fn what_a_service_says_cannot_write_the_summary() {
+    fn escapes_text_of_the_service() {
         let mut report = report();
         let hostile = "a|b `c` <script>*x*</script>\n# @team [l](http://x) ```";
         report.verdicts.truncate(1);
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn a_summary_stays_below_what_github_takes() {
+    fn stays_below_githubs_size_limit() {
         let mut report = report();
         let long = "<|`".repeat(700);
         let mut finding = Evidence::new(Outcome::Fail, &long, &long, &long);
@@ -276,6 +276,6 @@ mod tests {
         report.summary.rows = vec![report.summary.rows[0].clone(); 1000];
         let text = render(&report, GateInputs::default());
         assert!(text.len() < 1024 * 1024, "{}", text.len());
-        assert!(text.ends_with("*… the rest stands in verdict.json.*\n"));
+        assert!(text.ends_with("*… the rest is in verdict.json.*\n"));
     }
 }

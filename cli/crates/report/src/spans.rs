@@ -1,4 +1,4 @@
-//! Pieces of a line that is never wider than there is room: cut by what a terminal shows, not by characters.
+//! Lines that fit a terminal's width: text is cut and padded by displayed columns, not by characters.
 
 use anstyle::Style;
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
@@ -10,7 +10,7 @@ const UP: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 /// Eighths of a block, from the left.
 const ACROSS: [char; 8] = ['▏', '▎', '▍', '▌', '▋', '▊', '▉', '█'];
 
-/// A line under way.
+/// A line being composed.
 #[derive(Debug)]
 pub struct Spans {
     text: String,
@@ -18,17 +18,17 @@ pub struct Spans {
 }
 
 impl Spans {
-    /// An empty line of a terminal so many columns wide.
+    /// An empty line of at most `width` columns.
     pub fn new(width: usize) -> Self {
         Self { text: String::new(), left: width }
     }
 
-    /// Columns that are left.
+    /// Unused columns.
     pub fn left(&self) -> usize {
         self.left
     }
 
-    /// Adds as much of `text` as there is room for.
+    /// Appends `text`, cut to the unused columns.
     pub fn add(&mut self, style: Style, text: impl AsRef<str>) -> &mut Self {
         let text = cut(text.as_ref(), self.left);
         self.left -= text.width();
@@ -38,13 +38,13 @@ impl Spans {
         self
     }
 
-    /// The line.
+    /// The composed line.
     pub fn finish(self) -> String {
         self.text
     }
 }
 
-/// `text` in at most so many columns; what was cut shows as `…`.
+/// `text` in at most `width` columns; `…` marks a cut.
 pub fn cut(text: &str, width: usize) -> String {
     if text.width() <= width {
         return text.to_owned();
@@ -61,14 +61,15 @@ pub fn cut(text: &str, width: usize) -> String {
     if width > 0 { kept + "…" } else { kept }
 }
 
-/// `text` in exactly so many columns, cut or filled up with blanks behind it.
+/// `text` in exactly `width` columns, cut or padded with trailing blanks.
 pub fn pad(text: &str, width: usize) -> String {
     let text = cut(text, width);
     let blanks = width - text.width();
     text + &" ".repeat(blanks)
 }
 
-/// The last `width` values in one column each, from nothing to the greatest of them; blanks before the first.
+/// The last `width` values, one column each, scaled from 0 to their maximum; leading blanks where there are
+/// fewer.
 pub fn sparkline(values: impl DoubleEndedIterator<Item = f64> + ExactSizeIterator, width: usize) -> String {
     let mut last: Vec<f64> = values.rev().take(width).collect();
     last.reverse();
@@ -80,8 +81,8 @@ pub fn sparkline(values: impl DoubleEndedIterator<Item = f64> + ExactSizeIterato
     " ".repeat(width - last.len()) + &last.iter().map(bar).collect::<String>()
 }
 
-/// A bar as long as `share` (0 to 1) of `width` columns, in eighths; without what is empty behind it. What is more than
-/// nothing is never shown as nothing.
+/// A bar of `share` (0 to 1) of `width` columns, in eighths of a column, without trailing blanks. A positive
+/// share is never empty.
 pub fn bar(share: f64, width: usize) -> String {
     let eighths = (share.clamp(0.0, 1.0) * width as f64 * 8.0).round() as usize;
     let eighths = if share > 0.0 { eighths.max(width.min(1)) } else { 0 };

@@ -1,4 +1,4 @@
-//! The report as text for a terminal: tables of latency and outcomes, then the verdicts.
+//! The report as text for a terminal: tables of latency and responses, then the verdicts.
 
 use std::fmt::Write as _;
 
@@ -12,20 +12,21 @@ use saasbench_verify::{
     verdict::{Evidence, Outcome, Verdict},
 };
 
-/// Rows of a table that are shown; the rest stand in the JSON.
+/// Rows shown of a table; `verdict.json` has all.
 const ROWS: usize = 30;
-/// Findings of a verdict that are shown; the rest stand in the JSON.
+/// Findings shown per verdict; `verdict.json` has all.
 const FINDINGS: usize = 5;
 
-/// Columns where there is no terminal.
+/// Columns where output does not go to a terminal.
 pub const WIDTH: usize = 80;
 
-/// Renders a report for no terminal in particular; it ends with a newline.
+/// Renders a report in [`WIDTH`] columns; it ends with a newline.
 pub fn render(report: &Report) -> String {
     render_within(report, WIDTH)
 }
 
-/// Renders a report for a terminal of so many columns, as far as pictures go: tables and sentences are as wide as they are.
+/// Renders a report for a terminal of `width` columns. Only the histogram adapts: tables and sentences do not
+/// wrap.
 pub fn render_within(report: &Report, width: usize) -> String {
     let mut text = String::new();
     let about = report.about.as_ref().map(|about| format!(": {about}")).unwrap_or_default();
@@ -56,11 +57,11 @@ fn facts(report: &Report) -> String {
     let mut facts = vec![report.environment.clone(), format!("seed {}", report.seed)];
     if let Some(load) = report.load {
         let seconds = (load.to_ns - load.start_ns).as_secs_f64();
-        let answered: u64 = report.summary.total.statuses.values().sum();
+        let responses: u64 = report.summary.total.statuses.values().sum();
         facts.push(format!("{seconds:.1} s"));
         facts.push(format!("{} requests", report.summary.total.requests));
         if seconds > 0.0 {
-            facts.push(format!("{:.0} answers/s", answered as f64 / seconds));
+            facts.push(format!("{:.0} responses/s", responses as f64 / seconds));
         }
     }
     facts.join(" · ")
@@ -77,14 +78,15 @@ pub fn table(header: &[&str]) -> Table {
     table
 }
 
-/// Everything but the leading columns of names is a number.
+/// Right-aligns the numbers: all columns after the first `names`.
 pub fn align(table: &mut Table, names: usize) {
     for column in table.column_iter_mut().skip(names) {
         column.set_cell_alignment(CellAlignment::Right);
     }
 }
 
-/// Two rows a tenant and step: from the intended instant, so that waiting counts, and from the instant of sending.
+/// Two rows per tenant and step: latency from the intended start, which includes waiting, and from the actual
+/// send.
 fn latency_table(summary: &Summary) -> String {
     let mut table = table(&["tenant", "step", "latency from", "p50", "p90", "p99", "p99.9", "max"]);
     for row in summary.rows.iter().take(ROWS) {
@@ -105,7 +107,7 @@ fn latency_table(summary: &Summary) -> String {
     finish(&table, summary.rows.len())
 }
 
-/// One row a tenant and step, then one a replica; a column for each status that occurred.
+/// One row per tenant and step, then one per replica; a column for each status that occurred.
 fn outcome_table(summary: &Summary) -> String {
     let statuses: Vec<u16> = summary.total.statuses.keys().copied().collect();
     let others: Vec<Other> = OTHERS
@@ -142,9 +144,9 @@ fn outcome_table(summary: &Summary) -> String {
 type CountOf = fn(&Counts) -> u64;
 type Other = (&'static str, CountOf);
 
-/// Columns that are there only when something is in them.
+/// Columns that appear only with a count above zero.
 const OTHERS: [Other; 3] = [
-    ("unanswered", |counts| counts.unknown),
+    ("no response", |counts| counts.unknown),
     ("not sent", |counts| counts.not_sent),
     ("dropped", |counts| counts.dropped),
 ];
@@ -156,7 +158,7 @@ fn errors(counts: &Counts) -> u64 {
 fn finish(table: &Table, rows: usize) -> String {
     let mut text = table.trim_fmt();
     if rows > ROWS {
-        let _ = write!(text, "\n… and {} rows more in verdict.json", rows - ROWS);
+        let _ = write!(text, "\n… and {} more rows in verdict.json", rows - ROWS);
     }
     text
 }
@@ -179,7 +181,7 @@ fn mark(outcome: Outcome, width: usize) -> String {
     paint(style, format!("{sign} {:width$}", word(outcome)))
 }
 
-/// One line for a claim; below it, for one that did not pass, what it rests on.
+/// One line per claim, followed by its findings if it did not pass.
 fn verdict_lines(verdict: &Verdict, marks: usize, width: usize) -> String {
     let claim = verdict.claim.to_string();
     let mut text = format!(
@@ -192,23 +194,23 @@ fn verdict_lines(verdict: &Verdict, marks: usize, width: usize) -> String {
         return text;
     }
     if let Some(place) = verdict.place.as_ref().filter(|_| verdict.outcome == Outcome::Fail) {
-        let _ = writeln!(text, "    {}  {place}", paint(FAINT, "stated at"));
+        let _ = writeln!(text, "    {}  {place}", paint(FAINT, "declared at"));
     }
-    let telling: Vec<&Evidence> =
+    let relevant: Vec<&Evidence> =
         verdict.evidence.iter().filter(|finding| finding.outcome != Outcome::Pass).collect();
-    for finding in telling.iter().take(FINDINGS) {
+    for finding in relevant.iter().take(FINDINGS) {
         text.push_str(&finding_lines(finding, &verdict.summary));
     }
-    if telling.len() > FINDINGS {
-        let _ = writeln!(text, "    … and {} findings more in verdict.json", telling.len() - FINDINGS);
+    if relevant.len() > FINDINGS {
+        let _ = writeln!(text, "    … and {} more findings in verdict.json", relevant.len() - FINDINGS);
     }
     text
 }
 
-/// What was expected, what was found (unless the claim's own line has said it), and what proves it.
-fn finding_lines(finding: &Evidence, said: &str) -> String {
+/// Expected, observed (unless the claim's own line already says it), and details.
+fn finding_lines(finding: &Evidence, summary: &str) -> String {
     let mut text = format!("    {}  {}\n", paint(FAINT, "expected"), finding.expected);
-    if !said.starts_with(&finding.observed) {
+    if !summary.starts_with(&finding.observed) {
         let _ = writeln!(text, "    {}  {}", paint(FAINT, "observed"), finding.observed);
     }
     for detail in &finding.details {
@@ -257,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn a_good_run() {
+    fn renders_a_run_that_passes() {
         let count = |n: u32, status: u32| {
             format!("http_requests_total{{handler=\"/chat\",method=\"POST\",status=\"{status}\"}} {n}\n")
         };
@@ -273,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_run() {
+    fn renders_a_run_that_fails() {
         let mut bad = samples();
         bad[20].failed_check = Some("status 404, expected 200 or 429".to_owned());
         bad[21].outcome = SampleOutcome::Unknown(NoResponseReason::Timeout);
@@ -284,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_with_a_warm_up() {
+    fn renders_a_run_with_a_warm_up() {
         let mut samples = samples();
         samples[3].outcome = SampleOutcome::Dropped;
         samples[4].failed_check = Some("status 404, expected 200 or 429".to_owned());
@@ -296,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_that_was_cut_off() {
+    fn renders_a_run_that_was_killed() {
         let mut made = Made::new("[metrics]\nenabled = false\n", &samples());
         made.manifest.state = State::Running;
         made.manifest.load = None;

@@ -1,6 +1,6 @@
-//! A run over time, for pictures: what was answered and how fast, in at most 240 intervals, over all, by tenant and by
-//! replica; and how much of each quota was used (`quota`). It is gathered in the pass in which a run is judged, and takes
-//! the same memory for an hour as for a minute: once there are too many intervals, neighbours are taken together.
+//! A run over time, for charts: outcomes and latency in at most 240 intervals, in total, by tenant and by
+//! replica; and quota usage (`quota`). It is collected in the same pass in which the run is judged, in memory
+//! that does not grow with the run's length: when there are too many intervals, neighbours are merged.
 
 mod quota;
 
@@ -18,16 +18,16 @@ use saasbench_record::{
 };
 use saasbench_verify::Report;
 
-/// Intervals, at the most.
+/// Maximum number of intervals.
 pub const INTERVALS: usize = 240;
-/// Tenants that have a history of their own; all others are taken together.
+/// Tenants with a history of their own; all others are merged.
 pub const TENANTS: usize = 24;
 /// The shortest interval.
 const SHORTEST: Nanos = Nanos::from_millis(100);
-/// By how much intervals grow, again and again: 100 ms, 200 ms, 1 s, 2 s, 10 s, 20 s, 1 min, …
+/// Factors by which intervals grow, repeated cyclically: 100 ms, 200 ms, 1 s, 2 s, 10 s, 20 s, 1 min, …
 const GROWTH: [usize; 6] = [2, 5, 2, 5, 2, 3];
 
-/// What came of a request, as coarsely as a picture shows it.
+/// Outcome of a request, as coarse as a chart shows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
     /// 1xx and 2xx.
@@ -38,30 +38,30 @@ pub enum Kind {
     Limited,
     /// Any other 4xx.
     ClientError,
-    /// 5xx, and what is no status at all.
+    /// 5xx and invalid statuses.
     ServerError,
-    /// Sent, no whole answer.
-    Unanswered,
-    /// It never left, because nothing took it.
+    /// Sent, without a complete response.
+    NoResponse,
+    /// Not sent, for example without a connection.
     NotSent,
-    /// An arrival that the generator could not serve.
+    /// An arrival that the generator dropped.
     Dropped,
 }
 
 impl Kind {
-    /// All of them, in the order in which they are stacked.
+    /// All kinds, in stacking order.
     pub const ALL: [Self; 8] = [
         Self::Success,
         Self::Redirect,
         Self::Limited,
         Self::ClientError,
         Self::ServerError,
-        Self::Unanswered,
+        Self::NoResponse,
         Self::NotSent,
         Self::Dropped,
     ];
 
-    /// The kind of an outcome.
+    /// Kind of an outcome.
     #[inline]
     pub fn of(outcome: Outcome) -> Self {
         match outcome {
@@ -70,33 +70,33 @@ impl Kind {
             Outcome::Status(429) => Self::Limited,
             Outcome::Status(400..500) => Self::ClientError,
             Outcome::Status(_) => Self::ServerError,
-            Outcome::Unknown(_) => Self::Unanswered,
+            Outcome::Unknown(_) => Self::NoResponse,
             Outcome::NotSent(_) => Self::NotSent,
             Outcome::Dropped => Self::Dropped,
         }
     }
 }
 
-/// What happened to a group of requests in one interval.
+/// Outcomes and latency of a group of requests in one interval.
 #[derive(Debug, Clone, Default)]
 pub struct Cell {
     counts: [u64; Kind::ALL.len()],
-    /// Latency of those that were answered, from the instant at which they were due.
+    /// Latency of responses, from the intended start.
     pub latency: Latencies,
 }
 
 impl Cell {
-    /// How many of a kind.
+    /// Requests of a kind.
     pub fn count(&self, kind: Kind) -> u64 {
         self.counts[kind as usize]
     }
 
-    /// How many requests, dropped arrivals left out.
+    /// Requests, excluding dropped arrivals.
     pub fn requests(&self) -> u64 {
         Kind::ALL.iter().filter(|kind| **kind != Kind::Dropped).map(|kind| self.count(*kind)).sum()
     }
 
-    /// Counts all of another's, too.
+    /// Adds another cell's counts.
     pub fn merge(&mut self, other: &Self) {
         for (count, more) in self.counts.iter_mut().zip(&other.counts) {
             *count += more;
@@ -107,46 +107,46 @@ impl Cell {
     #[inline]
     fn add(&mut self, kind: Kind, latency: Nanos) {
         self.counts[kind as usize] += 1;
-        if kind < Kind::Unanswered {
+        if kind < Kind::NoResponse {
             self.latency.add(latency);
         }
     }
 }
 
-/// Requests whose history is told by itself.
+/// A group of requests with its own history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Group {
-    /// All of them.
+    /// All requests.
     All,
-    /// A tenant's.
+    /// Requests of a tenant.
     Tenant(TenantIndex),
-    /// Those of all tenants that have no history of their own.
+    /// Requests of all tenants without a history of their own.
     OtherTenants,
-    /// Those that were sent to a replica.
+    /// Requests sent to a replica.
     Replica(usize),
 }
 
 /// A run over time. All instants are on the run's clock.
 #[derive(Debug)]
 pub struct Timeline {
-    /// Where the first interval begins; `None` before the first sample of a run whose load has no known begin.
+    /// Start of the first interval; `None` before the first sample of a run whose load has no known start.
     origin: Option<Nanos>,
     width: Nanos,
     grown: usize,
     groups: Vec<Group>,
-    /// The number of each tenant's group, and of the first replica's.
+    /// Index of each tenant's group, and of the first replica's.
     tenants: Vec<usize>,
     first_replica: usize,
-    /// By interval and group.
+    /// By interval, then by group.
     cells: Vec<Vec<Cell>>,
-    /// The interval of the last sample: the next one mostly lies there, too.
+    /// Start, end and index of the last sample's interval: the next sample is usually in it, too.
     current: (Nanos, Nanos, usize),
     ends: Nanos,
     quotas: Vec<QuotaUse>,
 }
 
 impl Timeline {
-    /// Nothing yet.
+    /// An empty timeline.
     pub fn new(run: &RecordedRun) -> Self {
         let scenario = &run.scenario;
         let shown = busiest(scenario);
@@ -173,7 +173,7 @@ impl Timeline {
         }
     }
 
-    /// Counts a sample in the interval in which its outcome became known.
+    /// Counts a sample in the interval of its completion.
     #[inline]
     pub fn add(&mut self, sample: &Sample) {
         let at = sample.done;
@@ -193,7 +193,7 @@ impl Timeline {
         }
     }
 
-    /// Makes the interval of an instant the current one, and wider ones of all if there would be too many.
+    /// Makes the interval of an instant the current one, widening all intervals when there would be too many.
     fn seek(&mut self, at: Nanos) {
         let origin = *self.origin.get_or_insert(at);
         let number = |width: Nanos| ((at - origin).0.max(0) / width.0) as usize;
@@ -205,7 +205,7 @@ impl Timeline {
             self.cells.push(vec![Cell::default(); self.groups.len()]);
         }
         let from = origin + Nanos(self.width.0 * number as i64);
-        // What became known before the load began is counted with its begin.
+        // Samples completed before the load's start count in the first interval.
         let first = if number == 0 { Nanos(i64::MIN) } else { from };
         self.current = (first, from + self.width, number);
     }
@@ -222,13 +222,12 @@ impl Timeline {
         self.cells = self.cells.chunks(factor).map(together).collect();
     }
 
-    /// The same when no sample is to come any more: a last interval that is hardly begun is no interval to tell a rate of, so
-    /// it is taken together with the one before.
+    /// Finishes the timeline: a last interval of less than half the width is too short for a rate and merged
+    /// into the one before.
     #[must_use]
     fn finished(mut self) -> Self {
-        let hardly_begun =
-            self.intervals().last().is_some_and(|(from, to)| (*to - *from).0 < self.width.0 / 2);
-        if hardly_begun && self.cells.len() > 1 {
+        let is_short = self.intervals().last().is_some_and(|(from, to)| (*to - *from).0 < self.width.0 / 2);
+        if is_short && self.cells.len() > 1 {
             let rest = self.cells.pop().unwrap_or_default();
             if let Some(last) = self.cells.last_mut() {
                 last.iter_mut().zip(&rest).for_each(|(cell, more)| cell.merge(more));
@@ -237,7 +236,7 @@ impl Timeline {
         self
     }
 
-    /// Tenants that have a history of their own.
+    /// Tenants with a history of their own.
     fn shown(&self) -> Vec<TenantIndex> {
         let tenant = |group: &Group| match group {
             Group::Tenant(tenant) => Some(*tenant),
@@ -246,45 +245,45 @@ impl Timeline {
         self.groups.iter().filter_map(tenant).collect()
     }
 
-    /// Groups that have a history: all, tenants, all other tenants, replicas.
+    /// Groups with a history: all, tenants, all other tenants, replicas.
     pub fn groups(&self) -> &[Group] {
         &self.groups
     }
 
-    /// The history of a group, by interval; empty for one that has none.
+    /// History of a group, by interval; empty for an unknown group.
     pub fn history(&self, group: Group) -> Vec<&Cell> {
         let number = self.groups.iter().position(|of| *of == group);
         self.cells.iter().filter_map(|cells| cells.get(number?)).collect()
     }
 
-    /// From when to when each interval lasts. The last one ends with the load.
+    /// Start and end of each interval. The last one ends with the last sample.
     pub fn intervals(&self) -> Vec<(Nanos, Nanos)> {
         let origin = self.origin.unwrap_or_default();
-        let begin = |number: usize| origin + Nanos(self.width.0 * number as i64);
+        let start = |number: usize| origin + Nanos(self.width.0 * number as i64);
         let last = self.cells.len().saturating_sub(1);
-        let end = |number| if number == last { self.ends.max(begin(number)) } else { begin(number + 1) };
-        (0..self.cells.len()).map(|number| (begin(number), end(number))).collect()
+        let end = |number| if number == last { self.ends.max(start(number)) } else { start(number + 1) };
+        (0..self.cells.len()).map(|number| (start(number), end(number))).collect()
     }
 
-    /// How long intervals are.
+    /// Width of an interval.
     pub fn width(&self) -> Nanos {
         self.width
     }
 
-    /// How quotas were used, by limit and tenant; those without an admission are left out. Of tenants that have no history of
-    /// their own only broken quotas are there.
+    /// Quota usage by limit and tenant, without unused quotas. For tenants without a history of their own it
+    /// has violated quotas only.
     pub fn quotas(&self) -> &[QuotaUse] {
         &self.quotas
     }
 }
 
-/// Judges a run and gathers its timeline, in one pass, and shows each sample on the way.
+/// Judges a run and collects its timeline in one pass; `each` receives every sample.
 ///
 /// # Errors
 /// When a segment cannot be read.
 pub fn judge(run: &RecordedRun, mut each: impl FnMut(&Sample)) -> Result<(Report, Timeline), SegmentError> {
     let mut timeline = Timeline::new(run);
-    let mut quotas = quota::Quotas::new(run, timeline.shown());
+    let mut quotas = quota::QuotaCollector::new(run, timeline.shown());
     let gather = |_, sample: &Sample| {
         timeline.add(sample);
         each(sample);
@@ -294,17 +293,17 @@ pub fn judge(run: &RecordedRun, mut each: impl FnMut(&Sample)) -> Result<(Report
     Ok((report, timeline.finished()))
 }
 
-/// The tenants from whom most is meant to come, in the scenario's order: all of them if they are few.
+/// The [`TENANTS`] tenants with the highest planned load, in the scenario's order.
 fn busiest(scenario: &Scenario) -> Vec<TenantIndex> {
     let mut shares = vec![0.0; scenario.tenants.len()];
     for load in &scenario.loads {
-        // Users are no rate, but of a user about one request a second comes to the same.
+        // Users are not a rate; one request per second and user is a rough equivalent.
         let (LoadModel::Open { rate: stages, .. } | LoadModel::Closed { users: stages, .. }) = &load.model;
-        let much: f64 =
+        let planned: f64 =
             stages.iter().map(|Stage { length, from, to }| (from + to) / 2.0 * length.as_secs_f64()).sum();
         for tenant in &load.tenants {
             if let Some(share) = shares.get_mut(*tenant) {
-                *share += much / load.tenants.len() as f64;
+                *share += planned / load.tenants.len() as f64;
             }
         }
     }

@@ -1,4 +1,4 @@
-//! What the user reads.
+//! Snapshots of the text reports.
 
 use super::*;
 use saasbench_verify::capacity::{
@@ -16,14 +16,14 @@ fn plain(text: &str) -> String {
 }
 
 #[test]
-fn a_search_over_numbers_of_replicas() {
+fn renders_a_search_over_replica_counts() {
     let counts = [(1, 1.0), (2, 1.9), (4, 3.0)];
     let counts = counts.map(|(replicas, scale)| count(replicas, scale, Ending::Broke, FOUND, replicas > 2));
     insta::assert_snapshot!(plain(&render(&report(counts.into(), None))));
 }
 
 #[test]
-fn bounds_are_called_bounds() {
+fn names_bounds_as_bounds() {
     let of = |ending, stopped| {
         let report = report(vec![count(1, 1.0, ending, stopped, false)], Some(1020.0));
         plain(&render(&report)).lines().skip(4).take(3).collect::<Vec<_>>().join("\n")
@@ -40,7 +40,7 @@ fn bounds_are_called_bounds() {
 }
 
 #[test]
-fn what_ended_a_search_is_told() {
+fn reports_why_a_search_ended() {
     let mut broken_off = report(vec![count(1, 1.0, Ending::Broke, Stopped::Failed, false)], Some(1020.0));
     broken_off.failure = Some("the run could not be recorded: No space left on device".to_owned());
     let text = plain(&render(&broken_off.concluded(false)));
@@ -48,7 +48,7 @@ fn what_ended_a_search_is_told() {
 }
 
 #[test]
-fn a_gate_over_several_numbers_of_replicas_names_the_one_that_it_is_about() {
+fn a_gate_names_its_number_of_replicas() {
     let counts = [(2, 2.0), (1, 1.0)];
     let counts = counts.map(|(replicas, scale)| count(replicas, scale, Ending::Broke, FOUND, false));
     let mut report = report(counts.into(), Some(1500.0));
@@ -57,11 +57,11 @@ fn a_gate_over_several_numbers_of_replicas_names_the_one_that_it_is_about() {
     let text = plain(&render(&report));
     insta::assert_snapshot!(text.lines().last().unwrap(), @"at least 1500/s with 2 replicas: yes");
     let page = crate::html::capacity::render(&report);
-    assert!(page.contains("at least 1500/s with 2 replicas is kept"), "{page}");
+    assert!(page.contains("at least 1500/s with 2 replicas is reached"), "{page}");
 }
 
 #[test]
-fn a_line_a_step() {
+fn writes_a_line_per_step() {
     let count = count(1, 1.0, Ending::Broke, FOUND, false);
     let lines: Vec<String> =
         (1..).zip(count.steps.iter().take(2)).map(|(n, step)| line(n, By::Rate, step)).collect();

@@ -1,14 +1,18 @@
-//! The page of a search for the capacity: what was found, latency and answers by level, how it scales with replicas, and
-//! every step. It is made from `capacity.json` alone; `pictures` draws.
+//! The HTML report of a capacity search: the capacity, latency and throughput by load level, scaling with
+//! replicas, and every step. It is rendered from `capacity.json` alone; `pictures` draws.
 
 mod pictures;
 
 use maud::{Markup, html};
 
 use self::pictures::Range;
-use super::{Document, Section, claims::mark, class, pictures::defined, sign, word};
+use super::{
+    Document, Section,
+    claims::mark,
+    format::{class, sign, started, word},
+    pictures::defined,
+};
 use crate::capacity::{at_least, brief, counted, in_brief, level, limit, short};
-use crate::html::overview::started;
 use saasbench_model::{scenario::capacity::By, units::Nanos};
 use saasbench_verify::{
     capacity::{
@@ -19,10 +23,10 @@ use saasbench_verify::{
     verdict::Outcome,
 };
 
-/// The file's name in the directory of the search.
+/// File name in the search's directory.
 pub const FILE: &str = "capacity.html";
 
-/// Renders the page.
+/// Renders the report.
 pub fn render(report: &CapacityReport) -> String {
     let document = Document {
         title: format!("{}: capacity of {}", headline(report).0, report.scenario),
@@ -32,12 +36,12 @@ pub fn render(report: &CapacityReport) -> String {
         first: screen(report),
         sections: sections(report),
         source: &report.directory,
-        origin: "Everything above comes from the recorded runs of its steps; times are UTC.",
+        origin: "Everything above is computed from the recorded runs of the steps; times are UTC.",
     };
     document.render()
 }
 
-/// What it came to, in a word and in a sentence.
+/// The result as a word and a sentence.
 fn headline(report: &CapacityReport) -> (&'static str, String) {
     let each = report.counts.iter().map(|count| (count.replicas, brief(count, report.by)));
     let found = in_brief(&each.collect::<Vec<_>>());
@@ -47,9 +51,9 @@ fn headline(report: &CapacityReport) -> (&'static str, String) {
     };
     let least = at_least(report.by, least, report.at_least_with);
     let said = match report.outcome {
-        Outcome::Pass => format!("{least} is kept"),
-        Outcome::Fail => format!("{least} is not kept"),
-        Outcome::Inconclusive => format!("whether {least} is kept is not sure"),
+        Outcome::Pass => format!("{least} is reached"),
+        Outcome::Fail => format!("{least} is not reached"),
+        Outcome::Inconclusive => format!("whether {least} is reached could not be decided"),
     };
     (word(report.outcome), format!("{said} (found: {found})"))
 }
@@ -63,15 +67,15 @@ fn header(report: &CapacityReport) -> Markup {
             div.sign aria-hidden="true" { (sign(report.outcome)) }
             div.said {
                 h1 { (first) span.why { ": " (why) } }
-                p.about { strong { (report.scenario) } " – the highest " (raised(report.by)) " that keeps " (report.objectives.join(" · ")) }
+                p.about { strong { (report.scenario) } " – the highest " (raised(report.by)) " that meets " (report.objectives.join(" · ")) }
                 p.facts {
                     span { (started(report.started_unix_ns)) }
                     span { (format!("{took:.0}")) " s" }
                     span { (steps) " steps" }
                     span { "on " (report.environment) }
                 }
-                @if report.interrupted { p.remark { "Interrupted: this is what was known by then." } }
-                @if let Some(failure) = &report.failure { p.remark { "Broken off: " (failure) } }
+                @if report.interrupted { p.remark { "Interrupted: results up to that point." } }
+                @if let Some(failure) = &report.failure { p.remark { "Stopped early: " (failure) } }
             }
             button #theme type="button" hidden { "Dark" }
         }
@@ -101,7 +105,7 @@ fn raised(by: By) -> &'static str {
 
 fn card(count: &Count, by: By) -> Markup {
     let known = |at: Option<f64>, is_sure: bool| {
-        let sure = if is_sure { "" } else { " (not sure)" };
+        let sure = if is_sure { "" } else { " (not confirmed)" };
         at.map_or("–".to_owned(), |at| format!("{}{sure}", level(by, at)))
     };
     let tone = match count.limit {
@@ -117,7 +121,7 @@ fn card(count: &Count, by: By) -> Markup {
                 dt { "broke at" } dd { (known(count.broke, count.broke_is_sure)) }
                 dt { "limit" } dd { (limit(count.limit)) }
                 @if !count.why.is_empty() { dt { "why" } dd { (count.why) } }
-                @if let Some(knee) = count.knee { dt { "knee" } dd { "p99 doubles for good from " (level(by, knee)) " on" } }
+                @if let Some(knee) = count.knee { dt { "knee" } dd { (level(by, knee)) ": from there on p99 stays doubled" } }
             }
         }
     }
@@ -128,7 +132,7 @@ fn sections(report: &CapacityReport) -> Vec<Section> {
     if report.counts.len() > 1 {
         sections.push(Section {
             id: "scaling".into(),
-            title: "What more replicas bring".into(),
+            title: "Scaling with replicas".into(),
             content: scaling(report),
         });
     }
@@ -145,7 +149,7 @@ fn sections(report: &CapacityReport) -> Vec<Section> {
     }
     sections.push(Section {
         id: "search".into(),
-        title: "How it was searched".into(),
+        title: "Search parameters".into(),
         content: search(report),
     });
     sections
@@ -157,18 +161,14 @@ fn scaling(report: &CapacityReport) -> Markup {
     };
     let rows = |law: &Scaling| {
         let mut rows = vec![
-            ("λ", "what one replica serves".to_owned(), law.lambda),
-            (
-                "σ",
-                "contention: the share of the work that replicas wait for each other with".to_owned(),
-                law.sigma,
-            ),
-            ("κ", "coherency: what each pair of them spends on agreeing".to_owned(), law.kappa),
-            ("gain", format!("what replica {} would bring", law.next), law.next_gain),
+            ("λ", "throughput of one replica".to_owned(), law.lambda),
+            ("σ", "contention: the share of work that replicas serialize".to_owned(), law.sigma),
+            ("κ", "coherency: the cost of coordination per pair of replicas".to_owned(), law.kappa),
+            ("gain", format!("added by replica {}", law.next), law.next_gain),
             ("capacity", format!("with {}", counted(law.next)), law.next_capacity),
         ];
         if law.peak.value.is_finite() {
-            rows.push(("peak", "with so many replicas most is served".to_owned(), law.peak));
+            rows.push(("peak", "number of replicas with the highest throughput".to_owned(), law.peak));
         }
         rows
     };
@@ -182,7 +182,7 @@ fn scaling(report: &CapacityReport) -> Markup {
                 } }
             } }
             @if !law.peak.value.is_finite() {
-                p.note { "Nothing speaks against more replicas; the peak may lie at " (short(law.peak.low)) " already." }
+                p.note { "No peak found; it is at " (short(law.peak.low)) " replicas or more." }
             }
         }
         @if let Some(note) = &report.scaling_note { p.remark { (note) } }
@@ -194,8 +194,8 @@ fn steps(number: usize, count: &Count, report: &CapacityReport) -> Markup {
         @if report.counts.len() > 1 { div.wide { (closer(number, count, report)) } }
         div.scroll tabindex="0" { table.steps {
             thead { tr {
-                th.number { "step" } th.number { "level" } th { "came to" } th.number { "p50" } th.number { "p99" }
-                th.number { "answered" } th.number { "errors" } th.number { "planned" } th.number { "generator" }
+                th.number { "step" } th.number { "level" } th { "result" } th.number { "p50" } th.number { "p99" }
+                th.number { "responses" } th.number { "errors" } th.number { "planned" } th.number { "generator" }
                 th.number { "machine" } th { "why" } th { "recorded in" }
             } }
             tbody { @for (number, step) in count.steps.iter().enumerate() { (row(number + 1, step, report.by)) } }
@@ -203,11 +203,11 @@ fn steps(number: usize, count: &Count, report: &CapacityReport) -> Markup {
     }
 }
 
-/// What is seen where one looks closer.
+/// Charts around the capacity.
 fn closer(number: usize, count: &Count, report: &CapacityReport) -> Markup {
     html! {
         @if let Some(picture) = pictures::latency(number, count, report, Range::Near) { (picture) }
-        (pictures::answers(number, count, report))
+        (pictures::throughput(number, count, report))
     }
 }
 
@@ -230,7 +230,7 @@ fn row(number: usize, step: &Step, by: By) -> Markup {
     }
 }
 
-/// What a step came to, as a sign and a word.
+/// A step's result as a sign and a word.
 fn ended(step: &Step) -> Markup {
     let (outcome, said) = match step.ending {
         Ending::Held => (Outcome::Pass, "held"),
@@ -245,15 +245,15 @@ fn search(report: &CapacityReport) -> Markup {
     html! {
         dl.facts-of {
             dt { "objectives" } dd { (report.objectives.join(" · ")) }
-            dt { "raised" } dd { (raised(report.by)) }
+            dt { "load" } dd { (raised(report.by)) }
             dt { "precision" } dd { (format!("{:.3}", report.precision * 100.0).trim_end_matches('0').trim_end_matches('.')) " %" }
-            @if let Some(least) = report.at_least { dt { "asked for" } dd { (at_least(report.by, least, report.at_least_with)) ": " (mark(report.outcome)) } }
+            @if let Some(least) = report.at_least { dt { "required" } dd { (at_least(report.by, least, report.at_least_with)) ": " (mark(report.outcome)) } }
             dt { "environment" } dd { (report.environment) }
             dt { "recorded in" } dd { code { (report.directory) } }
         }
         p.note {
-            "The capacity is the level at which the objectives hold half of the time. Both ends of its interval are repeated until so one-sided a "
-            "result would come by chance in at most one of twenty cases, were that end the capacity itself. Steps that the generator spoiled say nothing of the service."
+            "The capacity is the level at which the objectives hold half of the time. Steps at both ends of its interval are repeated until their "
+            "results are significant at the 5 % level. Steps limited by the generator are not counted for or against the service."
         }
     }
 }

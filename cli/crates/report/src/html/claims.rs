@@ -1,67 +1,71 @@
-//! Claims in words: a card for one that did not pass, a line for one among many, and all of them with what they rest on.
+//! Claims in words: a card for a failed one, a line for one of many, and the section of all claims with their
+//! findings.
 
 use std::fmt::Write as _;
 
 use maud::{Markup, html};
 
-use super::{Page, class, sign, word};
+use super::{
+    Page,
+    format::{class, sign, word},
+};
 use crate::html::summary_text;
 use saasbench_verify::verdict::{Certificate, Claim, Evidence, Outcome, Verdict};
 
-/// Findings of a claim that are shown; the rest stand in `verdict.json`.
+/// Findings shown per claim; `verdict.json` has all.
 const FINDINGS: usize = 20;
-/// Lines of a finding's details that are shown.
+/// Lines of details shown per finding.
 const DETAILS: usize = 12;
-/// Requests of a certificate that are listed.
+/// Requests listed per certificate.
 const REQUESTS: usize = 60;
 
-/// What a claim says, in a sentence that holds if it passes.
+/// A claim as a sentence that is true if it passes.
 fn says(claim: Claim) -> &'static str {
     match claim {
-        Claim::Counters => "The service counts what clients saw",
-        Claim::Histograms => "The service's duration histograms fit what clients saw",
-        Claim::Quantiles => "The service's quantiles lie where clients' latency allows them",
-        Claim::Sizes => "The service counts the bytes that clients sent and got",
-        Claim::Gauges => "Gauges return to rest",
+        Claim::Counters => "The service's counters match the clients' requests",
+        Claim::Histograms => "The service's duration histograms match the clients' latency",
+        Claim::Quantiles => "The service's latency quantiles match the clients' latency",
+        Claim::Sizes => "The service's size metrics match the bytes on the wire",
+        Claim::Gauges => "Gauges return to their idle value",
         Claim::Scrapes => "The service's metrics can be scraped",
-        Claim::Cardinality => "No label takes values without bound",
-        Claim::Rules => "Recording rules agree with what they stand for",
+        Claim::Cardinality => "No label has unbounded values",
+        Claim::Rules => "Recording rules equal their expressions",
         Claim::Store => "The limiter's store is healthy",
-        Claim::Promql => "A PromQL expression keeps its bound",
+        Claim::Promql => "A PromQL expression stays within its bound",
         Claim::Alerts => "Alerts fire and resolve in time",
-        Claim::Limit => "The promised limit is kept",
-        Claim::Headers => "Rate-limit headers keep what they promise",
-        Claim::Isolation => "Nothing of a tenant comes to another",
-        Claim::Neighbours => "A tenant's flood is felt by nobody else",
+        Claim::Limit => "The rate limit is enforced as promised",
+        Claim::Headers => "Rate-limit headers are correct",
+        Claim::Isolation => "No tenant receives another tenant's data",
+        Claim::Neighbours => "A tenant's flood does not affect other tenants",
         Claim::Expectation => "The scenario's expectation is met",
         Claim::Generator => "The load generator kept up",
     }
 }
 
-/// What a failure of it means.
+/// A failed claim as a sentence.
 fn broken(claim: Claim) -> &'static str {
     match claim {
-        Claim::Counters => "The service's counters disagree with what clients saw",
-        Claim::Histograms => "The service's duration histograms do not fit what clients saw",
-        Claim::Quantiles => "The service's latency quantiles cannot be true",
+        Claim::Counters => "The service's counters disagree with the clients' requests",
+        Claim::Histograms => "The service's duration histograms disagree with the clients' latency",
+        Claim::Quantiles => "The service's latency quantiles disagree with the clients' latency",
         Claim::Sizes => "The service's size metrics disagree with the bytes on the wire",
-        Claim::Gauges => "A gauge did not return to rest",
-        Claim::Scrapes => "The service's metrics could not be scraped as they should",
-        Claim::Cardinality => "A label takes values without bound",
-        Claim::Rules => "A recording rule disagrees with what it stands for",
+        Claim::Gauges => "A gauge did not return to its idle value",
+        Claim::Scrapes => "The service's metrics could not be scraped reliably",
+        Claim::Cardinality => "A label has unbounded values",
+        Claim::Rules => "A recording rule differs from its expression",
         Claim::Store => "The limiter's store is not healthy",
         Claim::Promql => "A PromQL expression exceeded its bound",
-        Claim::Alerts => "An alert did not do what was promised",
-        Claim::Limit => "A promised rate limit was broken",
-        Claim::Headers => "Rate-limit headers promise what is not kept",
-        Claim::Isolation => "Something of a tenant came to another",
-        Claim::Neighbours => "A tenant's flood was felt by others",
+        Claim::Alerts => "An alert did not fire or resolve as expected",
+        Claim::Limit => "A rate limit was not enforced as promised",
+        Claim::Headers => "Rate-limit headers are wrong",
+        Claim::Isolation => "A tenant received another tenant's data",
+        Claim::Neighbours => "A tenant's flood affected other tenants",
         Claim::Expectation => "An expectation of the scenario was not met",
         Claim::Generator => "The load generator was the bottleneck",
     }
 }
 
-/// What a verdict says: of a broken limit also to which side.
+/// A verdict's title; for a violated limit also in which direction.
 fn title(verdict: &Verdict) -> &'static str {
     if verdict.outcome != Outcome::Fail {
         return says(verdict.claim);
@@ -69,13 +73,13 @@ fn title(verdict: &Verdict) -> &'static str {
     let proofs = verdict.evidence.iter().filter_map(|finding| finding.certificate.as_ref());
     let rejections: Vec<bool> = proofs.map(summary_text::is_of_rejection).collect();
     match (rejections.contains(&true), rejections.contains(&false)) {
-        (false, true) => "More was admitted than a rate limit promises",
-        (true, false) => "Requests were rejected that a rate limit promises to admit",
+        (false, true) => "More requests were admitted than a rate limit allows",
+        (true, false) => "Requests were rejected that a rate limit should admit",
         _ => broken(verdict.claim),
     }
 }
 
-/// A failed verdict within the page's first sentence.
+/// A failed verdict for the report's headline.
 pub(super) fn headline(verdict: &Verdict) -> String {
     if verdict.claim == Claim::Expectation {
         return format!("{} was expected, but {}", verdict.subject, verdict.summary);
@@ -84,7 +88,7 @@ pub(super) fn headline(verdict: &Verdict) -> String {
     characters.next().map(|first| first.to_lowercase().chain(characters).collect()).unwrap_or_default()
 }
 
-/// The mistake that explains a verdict, if one does.
+/// The diagnosis of a verdict, if there is one.
 pub(super) fn cause(verdict: &Verdict) -> Option<&str> {
     verdict
         .evidence
@@ -124,7 +128,7 @@ pub(crate) fn card(page: &Page<'_>, number: usize, verdict: &Verdict) -> Markup 
     }
 }
 
-/// The same in a line.
+/// A claim in one line.
 pub(crate) fn line(page: &Page<'_>, number: usize, verdict: &Verdict) -> Markup {
     html! {
         (mark(verdict.outcome))
@@ -133,7 +137,7 @@ pub(crate) fn line(page: &Page<'_>, number: usize, verdict: &Verdict) -> Markup 
     }
 }
 
-/// What holds, when everything does: a line for each sort of claim.
+/// Verified claims when all pass: a line for each kind.
 pub(crate) fn held(page: &Page<'_>) -> Markup {
     let mut kinds: Vec<(Claim, usize)> = Vec::new();
     for verdict in &page.report.verdicts {
@@ -143,7 +147,7 @@ pub(crate) fn held(page: &Page<'_>) -> Markup {
         }
     }
     html! {
-        @if kinds.is_empty() { p { "The run makes no claim." } }
+        @if kinds.is_empty() { p { "The run has no claims." } }
         ul.held {
             @for (claim, count) in kinds {
                 li {
@@ -155,7 +159,7 @@ pub(crate) fn held(page: &Page<'_>) -> Markup {
     }
 }
 
-/// All claims, by their sort, each with its findings.
+/// All claims by kind, each with its findings.
 pub(crate) fn all(page: &Page<'_>) -> Markup {
     let mut groups: Vec<(Claim, Vec<(usize, &Verdict)>)> = Vec::new();
     for (number, verdict) in page.report.verdicts.iter().enumerate() {
@@ -164,7 +168,7 @@ pub(crate) fn all(page: &Page<'_>) -> Markup {
             None => groups.push((verdict.claim, vec![(number, verdict)])),
         }
     }
-    // What did not pass comes first.
+    // Claims that did not pass come first.
     groups.sort_by_key(|(_, verdicts)| {
         std::cmp::Reverse(verdicts.iter().map(|(_, verdict)| verdict.outcome).max())
     });
@@ -178,9 +182,9 @@ pub(crate) fn all(page: &Page<'_>) -> Markup {
 }
 
 fn expandable(number: usize, verdict: &Verdict) -> Markup {
-    let telling = |finding: &&Evidence| verdict.outcome == Outcome::Pass || finding.outcome != Outcome::Pass;
+    let relevant = |finding: &&Evidence| verdict.outcome == Outcome::Pass || finding.outcome != Outcome::Pass;
     let (mut shown, mut others): (Vec<&Evidence>, Vec<&Evidence>) =
-        verdict.evidence.iter().partition(telling);
+        verdict.evidence.iter().partition(relevant);
     shown.append(&mut others);
     let left = shown.len().saturating_sub(FINDINGS);
     html! {
@@ -189,8 +193,8 @@ fn expandable(number: usize, verdict: &Verdict) -> Markup {
                 (mark(verdict.outcome)) " " code { (verdict.subject) } " " span.summary { (verdict.summary) }
             }
             @for finding in shown.iter().take(FINDINGS) { (found(finding)) }
-            @if shown.is_empty() { p.finding { "There are no findings." } }
-            @if left > 0 { p.finding { "… and " (left) " findings more in verdict.json" } }
+            @if shown.is_empty() { p.finding { "No findings." } }
+            @if left > 0 { p.finding { "… and " (left) " more findings in verdict.json" } }
         }
     }
 }
@@ -205,7 +209,7 @@ fn found(finding: &Evidence) -> Markup {
             @if let Some(diagnosis) = &finding.diagnosis {
                 p.cause {
                     strong { "Likely cause: " } (diagnosis.sentence)
-                    @if !diagnosis.others.is_empty() { " (It may also be: " (diagnosis.others.join(", ")) ".)" }
+                    @if !diagnosis.others.is_empty() { " (Other possible causes: " (diagnosis.others.join(", ")) ".)" }
                 }
             }
             dl.sides {
@@ -215,7 +219,7 @@ fn found(finding: &Evidence) -> Markup {
             @if !details.is_empty() {
                 ul.details {
                     @for line in details.iter().take(DETAILS) { li { (line) } }
-                    @if details.len() > DETAILS { li { "… and " (details.len() - DETAILS) " lines more in verdict.json" } }
+                    @if details.len() > DETAILS { li { "… and " (details.len() - DETAILS) " more lines in verdict.json" } }
                 }
             }
             @if let Some(certificate) = &finding.certificate { (proof(certificate)) }
@@ -223,7 +227,7 @@ fn found(finding: &Evidence) -> Markup {
     }
 }
 
-/// The requests that prove it, as a table.
+/// The requests of a certificate, as a table.
 fn proof(certificate: &Certificate) -> Markup {
     let requests = certificate.requests.iter().chain(&certificate.given);
     let count = certificate.requests.len() + certificate.given.len();
@@ -234,7 +238,7 @@ fn proof(certificate: &Certificate) -> Markup {
     };
     html! {
         details.proof {
-            summary { "The proof: " (count) (if count == 1 { " request of " } else { " requests of " }) code { (certificate.tenant) } ", " (certificate.quota) " promised" }
+            summary { "Proof: " (count) (if count == 1 { " request of " } else { " requests of " }) code { (certificate.tenant) } ", " (certificate.quota) " allowed" }
             p { (certificate.because) }
             div.scroll {
                 table aria-label="Requests of the proof" {
@@ -249,7 +253,7 @@ fn proof(certificate: &Certificate) -> Markup {
                     }
                 }
             }
-            @if count > REQUESTS { p { "… and " (count - REQUESTS) " requests more in verdict.json" } }
+            @if count > REQUESTS { p { "… and " (count - REQUESTS) " more requests in verdict.json" } }
         }
     }
 }

@@ -1,11 +1,12 @@
-//! The client's view beside the server's: every counter and every quantile that a claim compares, with what the claim allows.
+//! Client vs. server: every counter and quantile that a claim compares, with the interval that the claim
+//! allows.
 
 use maud::{Markup, html};
 
 use super::{Page, chart::at, claims};
 use saasbench_verify::verdict::{Evidence, Outcome, Sides, Verdict};
 
-/// Comparisons that are shown; those that fail come first.
+/// Comparisons shown; failed ones come first.
 const SHOWN: usize = 120;
 
 /// The section; `None` where nothing was compared.
@@ -24,13 +25,13 @@ pub(crate) fn all(page: &Page<'_>) -> Option<Markup> {
     let left = rows.len().saturating_sub(SHOWN);
     Some(html! {
         p.note {
-            "What clients saw allows an interval, drawn as a bar; what the service's metrics say is the line (or the second bar, "
-            "where it is an interval, too). Requests without an answer may have counted or not, so they make a counter's "
-            "interval wider. A quantile is known to the histogram's bucket that it lies in."
+            "The upper bar is the interval that the clients' requests allow, the lower one the value (or interval) of the "
+            "service's metrics. Requests without a response may or may not have been counted, so they widen a counter's "
+            "interval. A quantile is known up to its histogram bucket."
         }
         div.scroll {
             table.both aria-labelledby="sides-h" {
-                thead { tr { th { span.unseen { "outcome" } } th { "series" } th { "metric, replica, witness" } th.number { "clients" } th.number { "server" } th { "both" } } }
+                thead { tr { th { span.unseen { "outcome" } } th { "series" } th { "metric, replica, source" } th.number { "client" } th.number { "server" } th { "client vs. server" } } }
                 tbody {
                     @for (verdict, sides, outcome, subject) in rows.iter().take(SHOWN) {
                         tr {
@@ -45,7 +46,7 @@ pub(crate) fn all(page: &Page<'_>) -> Option<Markup> {
                 }
             }
         }
-        @if left > 0 { p.note { "… and " (left) " comparisons more in verdict.json." } }
+        @if left > 0 { p.note { "… and " (left) " more comparisons in verdict.json." } }
     })
 }
 
@@ -59,7 +60,7 @@ fn shown(sides: Sides, (low, high): (f64, f64)) -> String {
     }
 }
 
-/// Both intervals on one scale, the clients' above the server's.
+/// Both intervals on one scale, the client's above the server's.
 fn bars(sides: Sides, outcome: Outcome) -> Markup {
     let finite = |value: &f64| value.is_finite();
     let ends = [sides.client.0, sides.client.1, sides.server.0, sides.server.1];
@@ -68,8 +69,8 @@ fn bars(sides: Sides, outcome: Outcome) -> Markup {
         .copied()
         .filter(finite)
         .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), end| (low.min(end), high.max(end)));
-    let air = ((high - low) * 0.15).max(high.abs() * 0.01).max(1e-9);
-    let (low, high) = (low - air, high + air);
+    let margin = ((high - low) * 0.15).max(high.abs() * 0.01).max(1e-9);
+    let (low, high) = (low - margin, high + margin);
     let place = |value: f64| ((value.clamp(low, high) - low) / (high - low)) * 160.0;
     let bar = |(from, to): (f64, f64), y: f64, class: &str| {
         let (from, to) = (place(from), place(to));

@@ -1,4 +1,4 @@
-//! What went on beside the requests: the courses of alerts, a list of all that happened, and the generator's own health.
+//! The sections on alerts, events of the run, and the load generator's own health.
 
 use maud::{Markup, html};
 
@@ -11,10 +11,10 @@ use saasbench_model::units::Nanos;
 use saasbench_record::usage::{Usage, WORKER};
 use saasbench_verify::alerts::{AlertCourse, courses};
 
-/// Events that are listed.
+/// Events listed.
 const EVENTS: usize = 200;
 
-/// When each alert had cause, was pending, fired and was resolved; `None` without alerts.
+/// When each alert was expected, pending, firing and resolved; `None` without alerts.
 pub(crate) fn alerts(page: &Page<'_>) -> Option<Markup> {
     let courses = courses(page.run);
     let end = courses.iter().map(|course| page.seconds(course.until)).fold(page.times.span().1, f64::max);
@@ -30,7 +30,7 @@ pub(crate) fn alerts(page: &Page<'_>) -> Option<Markup> {
         spans.extend(course.firing.map(|both| span("firing", "firing", both)));
         let cause = course.cause.map(|both| span("cause-of", "cause", both));
         let promised = |deadline: Option<Nanos>| {
-            deadline.map(|at| format!(" (promised by {:.1} s)", page.seconds(at))).unwrap_or_default()
+            deadline.map(|at| format!(" (deadline {:.1} s)", page.seconds(at))).unwrap_or_default()
         };
         let (fires, resolves) = (promised(course.deadlines.0), promised(course.deadlines.1));
         let resolved = course.resolved.map(|at| format!(", resolved by {:.1} s{resolves}", page.seconds(at)));
@@ -38,11 +38,11 @@ pub(crate) fn alerts(page: &Page<'_>) -> Option<Markup> {
             (Some((from, _)), _) => {
                 format!("fired at {:.1} s{fires}{}", page.seconds(from), resolved.unwrap_or_default())
             }
-            (None, Some(_)) => format!("was pending, did not fire{fires}"),
+            (None, Some(_)) => format!("pending, did not fire{fires}"),
             (None, None) if course.cause.is_some() => format!("did not fire{fires}"),
-            (None, None) => "silent".to_owned(),
+            (None, None) => "inactive".to_owned(),
         };
-        let because = if cause.is_some() { "cause" } else { "has to be silent" };
+        let because = if cause.is_some() { "expected" } else { "must not fire" };
         [
             Lane { name: format!("{} – {because}", course.alert), spans: cause.into_iter().collect() },
             Lane { name: state, spans },
@@ -56,7 +56,7 @@ pub(crate) fn alerts(page: &Page<'_>) -> Option<Markup> {
     let span = (page.times.span().0, end);
     Some(lanes(
         "alert-courses",
-        "Alerts, as Prometheus recorded them",
+        "Alerts recorded by Prometheus",
         &description.join("; "),
         &drawn,
         span,
@@ -64,7 +64,7 @@ pub(crate) fn alerts(page: &Page<'_>) -> Option<Markup> {
     ))
 }
 
-/// All that is marked in the pictures, in words.
+/// The events marked in the charts, as a list.
 pub(crate) fn events(page: &Page<'_>) -> Option<Markup> {
     let faults = &page.run.manifest.environment.faults;
     if page.marks.is_empty() && faults.is_empty() {
@@ -74,7 +74,7 @@ pub(crate) fn events(page: &Page<'_>) -> Option<Markup> {
     let stalls = page.marks.iter().filter(|mark| mark.kind == Kind::Stall);
     Some(html! {
         @for fault in faults {
-            p.note { "The service was told to lie for the whole run: " code { (fault) } "." }
+            p.note { "A fault was injected into the service for the whole run: " code { (fault) } "." }
         }
         ul.events {
             @for mark in lettered.chain(stalls).take(EVENTS) {
@@ -84,7 +84,7 @@ pub(crate) fn events(page: &Page<'_>) -> Option<Markup> {
     })
 }
 
-/// The generator: what it did to the measurement.
+/// The generator's effect on the measurement.
 pub(crate) fn generator(page: &Page<'_>) -> Markup {
     let generator = &page.report.generator;
     let stalls = generator.stalls;
@@ -96,22 +96,22 @@ pub(crate) fn generator(page: &Page<'_>) -> Markup {
             }
             dt { "dropped arrivals" } dd { (generator.dropped) }
             dt { "stalls" } dd {
-                @if !generator.watched { "not watched" }
+                @if !generator.watched { "not monitored" }
                 @else if stalls.count == 0 { "none" }
-                @else { (stalls.count) ", " (stalls.total_ns) " together, the longest " (stalls.longest_ns) "; " (generator.touched) " requests touched" }
+                @else { (stalls.count) ", " (stalls.total_ns) " in total, the longest " (stalls.longest_ns) "; " (generator.touched) " requests affected" }
             }
             @for worker in &generator.workers {
-                dt { (worker.name) } dd { (format!("{:.0} % of a processor, at its limit for {:.0} % of the time, waiting for a processor for {:.0} %", worker.busy * 100.0, worker.saturated * 100.0, worker.waited * 100.0)) }
+                dt { (worker.name) } dd { (format!("{:.0} % of a CPU, saturated for {:.0} % of the time, waiting for a CPU for {:.0} %", worker.busy * 100.0, worker.saturated * 100.0, worker.waited * 100.0)) }
             }
             @if let Some(processors) = generator.processors {
-                dt { "whole process" } dd { (format!("{processors:.2} processors on average (with the service, if it is embedded)")) }
+                dt { "whole process" } dd { (format!("{processors:.2} CPUs on average (including an embedded service)")) }
             }
         }
         @if let Some(picture) = usage(page) { div.wide { (picture) } }
     }
 }
 
-/// How busy its workers were over time.
+/// CPU usage of its workers over time.
 fn usage(page: &Page<'_>) -> Option<Markup> {
     let usage = &page.run.watched.usage;
     let mut names: Vec<&String> =
@@ -128,10 +128,10 @@ fn usage(page: &Page<'_>) -> Option<Markup> {
         return None;
     }
     let description =
-        "The share of a processor that each thread which sends requests used. At 100 % it is the bottleneck.";
+        "CPU usage of each thread that sends requests. At 100 % the generator is the bottleneck.";
     let picture = Picture {
         id: "usage",
-        title: "How busy the generator's threads were",
+        title: "CPU usage of the generator's threads",
         description,
         frame: Frame::WIDE,
     };
@@ -139,7 +139,7 @@ fn usage(page: &Page<'_>) -> Option<Markup> {
     Some(over_time(&chart, &page.times))
 }
 
-/// The share of a processor that a thread used, by interval: between the looks that enclose its middle.
+/// A thread's CPU usage in percent, by interval: between the two samples around the interval's middle.
 fn busy(page: &Page<'_>, usage: &[Usage], name: &str) -> Vec<Option<f64>> {
     let share = |number: usize| {
         let middle = page.times.middle(number);

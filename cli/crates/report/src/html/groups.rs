@@ -1,5 +1,5 @@
-//! Tenants and replicas side by side: for each of them its throughput, the share that was rejected, and its latency, all on
-//! the same scales so that they can be compared.
+//! Tenants and replicas side by side: throughput, share of rejected requests, and latency of each, on common
+//! scales.
 
 use maud::{Markup, html};
 
@@ -8,13 +8,13 @@ use super::{
     chart::{Form, Frame, OverTime, Picture, Series, Unit, over_time},
     pictures::rates,
 };
-use crate::html::overview::grouped;
+use crate::html::format::grouped;
 use crate::timeline::{Cell, Group, Kind, TENANTS};
 
-/// Intervals of a small picture, at the most: about one for every three pixels.
+/// Maximum intervals of a small chart: about one per three pixels.
 const INTERVALS: usize = 80;
 
-/// A group's history in the intervals of a small picture.
+/// A group's history in the intervals of a small chart.
 struct Sparkline<'a> {
     times: &'a Times,
     group: Group,
@@ -23,7 +23,7 @@ struct Sparkline<'a> {
     cells: Vec<Cell>,
 }
 
-/// The tenants' section; `None` where there is nothing to tell.
+/// The tenants' section; `None` without requests.
 pub(crate) fn tenants(page: &Page<'_>) -> Option<Markup> {
     let groups: Vec<Group> = page.timeline.groups().iter().copied().filter(is_tenant).collect();
     let others = groups.contains(&Group::OtherTenants);
@@ -31,8 +31,8 @@ pub(crate) fn tenants(page: &Page<'_>) -> Option<Markup> {
     Some(html! {
         @if others {
             p.note {
-                "Shown are the " (TENANTS) " tenants that the scenario sends most requests of; all others are taken together. "
-                "verdict.json has a row for each."
+                "Shown are the " (TENANTS) " tenants with the highest planned load; all others are merged. "
+                "verdict.json has a row for each tenant."
             }
         }
         (shown)
@@ -53,14 +53,14 @@ fn is_tenant(group: &Group) -> bool {
 fn some(page: &Page<'_>, groups: &[Group]) -> Option<Markup> {
     let together = page.times.intervals.len().div_ceil(INTERVALS).max(1);
     let times = page.times.coarser(together);
-    let small = |(number, group): (usize, &Group)| {
+    let sparkline = |(number, group): (usize, &Group)| {
         let history = page.timeline.history(*group);
         let cells: Vec<Cell> = history.chunks(together).map(|few| sum(few.iter().copied())).collect();
         let id = format!("{}-{number}", if is_tenant(group) { "tenant" } else { "replica" });
-        let there = cells.iter().any(|cell| cell.requests() > 0 || cell.count(Kind::Dropped) > 0);
-        there.then(|| Sparkline { times: &times, group: *group, id, name: name(page, *group), cells })
+        let has_requests = cells.iter().any(|cell| cell.requests() > 0 || cell.count(Kind::Dropped) > 0);
+        has_requests.then(|| Sparkline { times: &times, group: *group, id, name: name(page, *group), cells })
     };
-    let all: Vec<Sparkline<'_>> = groups.iter().enumerate().filter_map(small).collect();
+    let all: Vec<Sparkline<'_>> = groups.iter().enumerate().filter_map(sparkline).collect();
     let most = all.iter().map(Sparkline::fastest).fold(0.0, f64::max);
     (!all.is_empty()).then(|| html! { @for one in &all { (one.draw(most)) } })
 }
@@ -84,18 +84,18 @@ fn name(page: &Page<'_>, group: Group) -> String {
 }
 
 impl Sparkline<'_> {
-    /// Its highest rate, per second.
+    /// Its highest request rate, per second.
     fn fastest(&self) -> f64 {
         let each = self.cells.iter().enumerate();
         each.map(|(number, cell)| cell.requests() as f64 / self.times.length(number)).fold(0.0, f64::max)
     }
 
-    /// Its three pictures; `most` is the highest rate of all groups.
+    /// Its three charts; `most` is the highest rate of all groups.
     fn draw(&self, most: f64) -> Markup {
         let total = sum(self.cells.iter());
         let quantile = |q: f64| total.latency.quantile(q).map_or("–".to_owned(), |value| value.to_string());
         let rejected = total.count(Kind::Limited) as f64 * 100.0 / total.requests().max(1) as f64;
-        // One that is far below the others would be a flat line on their scale.
+        // A group far below the others would be a flat line on their scale.
         let most = if self.fastest() * 20.0 < most { 0.0 } else { most };
         html! {
             div.group-of {
@@ -112,7 +112,7 @@ impl Sparkline<'_> {
     fn throughput(&self, at_least: f64) -> Markup {
         let cells: Vec<&Cell> = self.cells.iter().collect();
         let series = rates(&cells, self.times);
-        let description = format!("Requests per second of {} by what came of them.", self.name);
+        let description = format!("Requests per second of {} by outcome.", self.name);
         self.over_time(
             "rate",
             "Requests per second",
@@ -129,7 +129,7 @@ impl Sparkline<'_> {
         };
         let values = self.cells.iter().map(share).collect();
         let series = vec![Series { name: "429".to_owned(), class: "limited", values }];
-        let description = format!("The share of the requests of {} that were answered 429.", self.name);
+        let description = format!("The share of requests of {} with status 429.", self.name);
         self.over_time("rejected", "Share of 429", &description, (Unit::Percent, Form::Lines, 100.0), series)
     }
 
@@ -144,7 +144,7 @@ impl Sparkline<'_> {
                 .collect(),
         };
         let series = vec![of("p50", "p50", 0.5), of("p99", "p99", 0.99)];
-        let description = format!("Latency of {} from the instant at which each request was due.", self.name);
+        let description = format!("Latency of {} from the intended start of each request.", self.name);
         self.over_time(
             "latency",
             "Latency, p50 and p99",

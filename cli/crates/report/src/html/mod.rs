@@ -1,12 +1,16 @@
-//! The report as one HTML file that needs nothing else: no network, no font, no script of another. `first` is the first screen:
-//! the verdict, what broke, three pictures; the other files are the sections below it. `chart` draws, `palette` colours,
-//! `marks` is what happened when; `capacity` is the page of a search for the capacity. Everything that a service or a scenario says is escaped (by `maud`), and the page allows
-//! itself to load nothing, should that ever fail.
+//! The report as one self-contained HTML file: no network, no fonts, no third-party scripts.
+//!
+//! `overview` is the first screen (verdict, what failed, three charts); `claims`, `groups`, `quotas`, `client_server`,
+//! `generator` and `provenance` are the sections below it. `chart` draws SVG, `palette` holds the colours,
+//! `timeline_events` the markers on time axes, `format` numbers and dates; `capacity` is the report of a capacity search.
+//! Text of services and scenarios is escaped (by `maud`); should that ever fail, the page's content security policy
+//! forbids it to load anything.
 
 pub mod capacity;
 mod chart;
 mod claims;
 mod client_server;
+mod format;
 mod generator;
 mod groups;
 mod overview;
@@ -25,9 +29,9 @@ use super::timeline::Timeline;
 use crate::html::timeline_events::Mark;
 use saasbench_model::units::Nanos;
 use saasbench_record::reader::RecordedRun;
-use saasbench_verify::{Report, verdict::Outcome};
+use saasbench_verify::Report;
 
-/// The file's name in the recorded run.
+/// File name in a run's directory.
 pub const FILE: &str = "report.html";
 
 const STYLE: &str = include_str!("page.css");
@@ -35,7 +39,7 @@ const SCRIPT: &str = include_str!("page.js");
 const POLICY: &str =
     "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:";
 
-/// What a page is made from.
+/// The data of a run's report.
 struct Page<'a> {
     report: &'a Report,
     run: &'a RecordedRun,
@@ -44,7 +48,7 @@ struct Page<'a> {
     marks: Vec<Mark>,
 }
 
-/// The intervals of a timeline, in seconds since the load began.
+/// The intervals of a timeline, in seconds since the load started.
 #[derive(Debug)]
 struct Times {
     zero: Nanos,
@@ -62,7 +66,7 @@ impl Times {
         Self { zero, width: timeline.width().as_secs_f64(), intervals }
     }
 
-    /// The same with so many neighbours taken together.
+    /// The same with every `together` neighbouring intervals merged.
     fn coarser(&self, together: usize) -> Self {
         let span = |few: &[(f64, f64)]| {
             (few.first().map_or(0.0, |first| first.0), few.last().map_or(0.0, |last| last.1))
@@ -71,17 +75,17 @@ impl Times {
         Self { zero: self.zero, width: self.width * together as f64, intervals }
     }
 
-    /// An instant of the run.
+    /// Seconds from the start of the load to an instant of the run.
     fn seconds(&self, at: Nanos) -> f64 {
         (at - self.zero).as_secs_f64()
     }
 
-    /// When the first interval begins and the last one ends.
+    /// Start of the first interval and end of the last one.
     fn span(&self) -> (f64, f64) {
-        (self.begin(), self.intervals.last().map_or(1.0, |last| last.1))
+        (self.start(), self.intervals.last().map_or(1.0, |last| last.1))
     }
 
-    fn begin(&self) -> f64 {
+    fn start(&self) -> f64 {
         self.intervals.first().map_or(0.0, |first| first.0)
     }
 
@@ -89,7 +93,7 @@ impl Times {
         self.width
     }
 
-    /// How long an interval is; the last one may be shorter or longer than the others.
+    /// Length of an interval; the last one may be shorter or longer than the others.
     fn length(&self, number: usize) -> f64 {
         self.intervals.get(number).map_or(self.width, |(from, to)| (to - from).max(1e-3))
     }
@@ -100,45 +104,45 @@ impl Times {
 }
 
 impl Page<'_> {
-    /// An instant of the run, in seconds since the load began.
+    /// Seconds from the start of the load to an instant of the run.
     fn seconds(&self, at: Nanos) -> f64 {
         self.times.seconds(at)
     }
 }
 
-/// Renders the page.
+/// Renders the report of a run.
 pub fn render(report: &Report, run: &RecordedRun, timeline: &Timeline) -> String {
     let mut page = Page { report, run, timeline, times: Times::new(run, timeline), marks: Vec::new() };
     page.marks = timeline_events::gather(&page);
     let document = Document {
-        title: format!("{}: {}", word(report.outcome), report.scenario),
+        title: format!("{}: {}", format::word(report.outcome), report.scenario),
         definitions: pictures::definitions(&page),
         skip: ("#claims", "Skip to the claims"),
         header: overview::header(&page),
         first: overview::screen(&page),
         sections: sections(&page),
         source: &report.run,
-        origin: "Everything above comes from the recorded run; times are UTC.",
+        origin: "Everything above is computed from the recorded run; times are UTC.",
     };
     document.render()
 }
 
-/// What every page has.
+/// The parts that all HTML reports share.
 struct Document<'a> {
-    /// Of the window.
+    /// Title of the browser window.
     title: String,
-    /// What pictures refer to.
+    /// SVG definitions that charts refer to.
     definitions: Markup,
-    /// Where the keyboard goes first, and what that is called.
+    /// Target and text of the skip link.
     skip: (&'static str, &'static str),
-    /// What it came to.
+    /// The banner with the verdict.
     header: Markup,
     /// The rest of the first screen.
     first: Markup,
     sections: Vec<Section>,
-    /// The directory that it was made from.
+    /// The directory that it was rendered from.
     source: &'a str,
-    /// What to know of that.
+    /// A note on that source.
     origin: &'static str,
 }
 
@@ -173,7 +177,7 @@ impl Document<'_> {
                         }
                     }
                     footer {
-                        p { "Made by saasbench " (env!("CARGO_PKG_VERSION")) " from " code { (source) } ". " (origin) }
+                        p { "Rendered by saasbench " (env!("CARGO_PKG_VERSION")) " from " code { (source) } ". " (origin) }
                     }
                     div #tip aria-hidden="true" hidden {}
                     p #said.unseen role="status" {}
@@ -185,7 +189,7 @@ impl Document<'_> {
     }
 }
 
-/// A part of the page below the first screen.
+/// A section below the first screen.
 struct Section {
     id: Cow<'static, str>,
     title: Cow<'static, str>,
@@ -196,45 +200,19 @@ fn sections(page: &Page<'_>) -> Vec<Section> {
     let sections = [
         ("claims", "All claims", Some(claims::all(page))),
         ("tenants", "Tenants", groups::tenants(page)),
-        ("quotas", "Quotas and their use", quotas::all(page)),
+        ("quotas", "Quota usage", quotas::all(page)),
         ("replicas", "Replicas", groups::replicas(page)),
-        ("sides", "Clients and server", client_server::all(page)),
+        ("sides", "Client vs. server", client_server::all(page)),
         ("alerts", "Alerts", generator::alerts(page)),
-        ("events", "What happened", generator::events(page)),
-        ("generator", "The generator's health", Some(generator::generator(page))),
-        ("scenario", "The scenario as it ran", Some(provenance::scenario(page))),
-        ("machine", "Versions and machine", Some(provenance::machine(page))),
+        ("events", "Timeline of events", generator::events(page)),
+        ("generator", "Load generator", Some(generator::generator(page))),
+        ("scenario", "Scenario", Some(provenance::scenario(page))),
+        ("machine", "Provenance: versions and machine", Some(provenance::machine(page))),
     ];
-    let there = sections.into_iter().filter_map(|(id, title, content)| {
+    let present = sections.into_iter().filter_map(|(id, title, content)| {
         Some(Section { id: id.into(), title: title.into(), content: content? })
     });
-    there.collect()
-}
-
-fn word(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Pass => "Passed",
-        Outcome::Fail => "Failed",
-        Outcome::Inconclusive => "Inconclusive",
-    }
-}
-
-/// `✓`, `✗` or `?`.
-fn sign(outcome: Outcome) -> char {
-    match outcome {
-        Outcome::Pass => '✓',
-        Outcome::Fail => '✗',
-        Outcome::Inconclusive => '?',
-    }
-}
-
-/// An outcome's name in the style sheet.
-fn class(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Pass => "pass",
-        Outcome::Fail => "fail",
-        Outcome::Inconclusive => "unsure",
-    }
+    present.collect()
 }
 
 #[cfg(test)]

@@ -1,23 +1,26 @@
-//! The first screen: did it pass, and if not what broke; then three pictures. Somebody who has never seen the page has to
-//! find the answer here within ten seconds.
+//! The first screen: whether the run passed, what failed, and three charts. A first-time reader finds the
+//! answer here within ten seconds.
 
 use maud::{Markup, html};
 
-use super::{Page, claims, class, pictures, sign, word};
-use crate::html::timeline_events;
+use super::{
+    Page, claims,
+    format::{class, grouped, sign, started, word},
+    pictures, timeline_events,
+};
 use saasbench_verify::verdict::{Claim, Outcome, Verdict};
 
-/// Claims that are shown in full.
+/// Claims shown in full.
 const IN_FULL: usize = 3;
-/// Lines for the rest.
+/// Lines for the remaining claims.
 const LINES: usize = 12;
 
-/// The verdict, at the top of the page.
+/// The banner with the verdict.
 pub(crate) fn header(page: &Page<'_>) -> Markup {
     html! { header class={ "verdict " (class(page.report.outcome)) } { (verdict(page)) } }
 }
 
-/// The rest of the first screen: what broke, and the pictures.
+/// The rest of the first screen: what failed, and the charts.
 pub(crate) fn screen(page: &Page<'_>) -> Markup {
     html! {
         div.first {
@@ -35,17 +38,17 @@ pub(crate) fn screen(page: &Page<'_>) -> Markup {
 
 fn verdict(page: &Page<'_>) -> Markup {
     let report = page.report;
-    let gravest = failed(page).first().map(|(_, verdict)| *verdict);
-    // The answer to "what broke" is worth more than how many claims noticed.
-    let why = gravest.map_or_else(|| counted(page), claims::headline);
+    let worst = failed(page).first().map(|(_, verdict)| *verdict);
+    // What failed says more than how many claims detected it.
+    let why = worst.map_or_else(|| counted(page), claims::headline);
     html! {
         div.sign aria-hidden="true" { (sign(report.outcome)) }
         div.said {
             h1 { (word(report.outcome)) span.why { ": " (why) } }
-            @if let Some(gravest) = gravest {
+            @if let Some(worst) = worst {
                 p.counted {
                     (counted(page))
-                    @if let Some(cause) = claims::cause(gravest) { " – likely cause: " strong { (cause) } }
+                    @if let Some(cause) = claims::cause(worst) { " – likely cause: " strong { (cause) } }
                 }
             }
             p.about { strong { (report.scenario) } @if let Some(about) = &report.about { " – " (about) } }
@@ -56,14 +59,16 @@ fn verdict(page: &Page<'_>) -> Markup {
     }
 }
 
-/// How many claims came to what.
+/// Counts of claims by outcome.
 fn counted(page: &Page<'_>) -> String {
     let report = page.report;
     let count = |outcome| report.verdicts.iter().filter(|verdict| verdict.outcome == outcome).count();
     let (fails, unsure, all) = (count(Outcome::Fail), count(Outcome::Inconclusive), report.verdicts.len());
     match (fails, unsure) {
-        (0, 0) if all == 0 => "nothing was claimed".to_owned(),
-        (0, 0) if report.outcome != Outcome::Pass => format!("{all} claims hold as far as the run came"),
+        (0, 0) if all == 0 => "no claims".to_owned(),
+        (0, 0) if report.outcome != Outcome::Pass => {
+            format!("{all} claims hold up to the point where the run ended")
+        }
         (0, 0) => format!("all {all} claims hold"),
         (0, _) => format!("{unsure} of {all} claims could not be decided"),
         (1, 0) => format!("1 of {all} claims does not hold"),
@@ -75,7 +80,7 @@ fn counted(page: &Page<'_>) -> String {
 
 fn facts(page: &Page<'_>) -> Markup {
     let (report, environment) = (page.report, &page.run.manifest.environment);
-    let answered: u64 = report.summary.total.statuses.values().sum();
+    let responses: u64 = report.summary.total.statuses.values().sum();
     let seconds =
         report.load.map(|load| (load.to_ns - load.start_ns).as_secs_f64()).filter(|seconds| *seconds > 0.0);
     html! {
@@ -84,7 +89,7 @@ fn facts(page: &Page<'_>) -> Markup {
             span { (format!("{seconds:.1}")) " s" }
         }
         span { (grouped(report.summary.total.requests)) " requests" }
-        @if let Some(seconds) = seconds { span { (format!("{:.0}", answered as f64 / seconds)) " answers/s" } }
+        @if let Some(seconds) = seconds { span { (format!("{:.0}", responses as f64 / seconds)) " responses/s" } }
         span { "on " (environment.name) " (" (replicas(environment.replicas.len())) ")" }
     }
 }
@@ -93,43 +98,25 @@ fn replicas(count: usize) -> String {
     format!("{count} {}", if count == 1 { "replica" } else { "replicas" })
 }
 
-/// `2026-11-21 10:15:00 UTC`.
-pub(crate) fn started(unix_ns: i64) -> String {
-    let at = jiff::Timestamp::from_nanosecond(unix_ns.into()).unwrap_or_default();
-    at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
-}
-
-/// `1 234 567`, with spaces that do not break.
-pub(crate) fn grouped(count: u64) -> String {
-    let digits = count.to_string();
-    let mut text = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push('\u{202f}');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-/// The failed claims, those that are explained first; then those that could not be decided. If there are none: what holds.
+/// The failed claims, those with a diagnosis first; then the inconclusive ones. Without any: the claims that
+/// hold.
 fn broken(page: &Page<'_>) -> Markup {
     let (failed, unsure) = (failed(page), of(page, Outcome::Inconclusive));
     html! {
-        @if !failed.is_empty() { h2 { "What broke" } (some(page, &failed, "that failed")) }
-        @if !unsure.is_empty() && failed.is_empty() { h2 { "What could not be decided" } (some(page, &unsure, "that could not be decided")) }
+        @if !failed.is_empty() { h2 { "Failures" } (some(page, &failed, "that failed")) }
+        @if !unsure.is_empty() && failed.is_empty() { h2 { "Inconclusive claims" } (some(page, &unsure, "that could not be decided")) }
         @if !unsure.is_empty() && !failed.is_empty() { (rest(page, &unsure, &format!("{} that could not be decided", unsure.len()))) }
-        @if failed.is_empty() && unsure.is_empty() { h2 { "What holds" } (claims::held(page)) }
+        @if failed.is_empty() && unsure.is_empty() { h2 { "Verified claims" } (claims::held(page)) }
     }
 }
 
-/// The claims that came to this, with their numbers.
+/// The claims with this outcome, with their indices.
 fn of<'a>(page: &Page<'a>, outcome: Outcome) -> Vec<(usize, &'a Verdict)> {
     page.report.verdicts.iter().enumerate().filter(|(_, verdict)| verdict.outcome == outcome).collect()
 }
 
-/// The failed claims, the gravest first: those that are explained; last what a scenario expects, which breaks as a
-/// consequence of what else broke.
+/// The failed claims, the most telling first: those with a diagnosis; expectations last, since they often
+/// fail as a consequence of another failure.
 fn failed<'a>(page: &Page<'a>) -> Vec<(usize, &'a Verdict)> {
     let mut failed = of(page, Outcome::Fail);
     failed
@@ -137,7 +124,7 @@ fn failed<'a>(page: &Page<'a>) -> Vec<(usize, &'a Verdict)> {
     failed
 }
 
-/// The first of each sort in full, as far as there is room; the rest, which looks much the same, behind a line.
+/// The first of each kind in full, up to [`IN_FULL`]; the remaining ones, which look alike, collapsed.
 fn some(page: &Page<'_>, verdicts: &[(usize, &Verdict)], sort: &str) -> Markup {
     let mut full: Vec<(usize, &Verdict)> = Vec::new();
     let mut others = Vec::new();
@@ -148,14 +135,14 @@ fn some(page: &Page<'_>, verdicts: &[(usize, &Verdict)], sort: &str) -> Markup {
     }
     let cause = full.first().and_then(|(_, verdict)| claims::cause(verdict));
     let is_shared = cause.is_some() && others.iter().all(|(_, verdict)| claims::cause(verdict) == cause);
-    let shared = if is_shared { ", with the likely cause of the first" } else { "" };
+    let shared = if is_shared { ", with the same likely cause" } else { "" };
     html! {
         @for (number, verdict) in full { (claims::card(page, number, verdict)) }
         @if !others.is_empty() { (rest(page, &others, &format!("and {} more {sort}{shared}", others.len()))) }
     }
 }
 
-/// A line for each of them, behind one that says how many they are.
+/// A line per claim, collapsed below their number.
 fn rest(page: &Page<'_>, verdicts: &[(usize, &Verdict)], said: &str) -> Markup {
     html! {
         details.rest {
@@ -164,7 +151,7 @@ fn rest(page: &Page<'_>, verdicts: &[(usize, &Verdict)], said: &str) -> Markup {
                 @for (number, verdict) in verdicts.iter().take(LINES) {
                     li { (claims::line(page, *number, verdict)) }
                 }
-                @if verdicts.len() > LINES { li { a href="#claims" { "and " (verdicts.len() - LINES) " more among all claims" } } }
+                @if verdicts.len() > LINES { li { a href="#claims" { "and " (verdicts.len() - LINES) " more under All claims" } } }
             }
         }
     }

@@ -4,7 +4,7 @@
   const tip = document.getElementById("tip"), said = document.getElementById("said");
   const reader = matchMedia("(prefers-color-scheme: dark)");
 
-  // The scheme: the reader's own until the button is pressed.
+  // Colour scheme: the system's until the button is pressed.
   const theme = document.getElementById("theme");
   const dark = () => root.dataset.theme ? root.dataset.theme === "dark" : reader.matches;
   const name = () => { theme.textContent = dark() ? "Light" : "Dark"; };
@@ -13,7 +13,7 @@
   reader.addEventListener("change", name);
   name();
 
-  // Everything is open on paper.
+  // Everything is expanded in print.
   const all = () => document.querySelectorAll("details");
   let opened = [];
   addEventListener("beforeprint", () => { opened = [...all()].filter(one => !one.open); opened.forEach(one => { one.open = true; }); });
@@ -57,7 +57,7 @@
     const shown = chart.s.map(() => true);
     let current = -1;
 
-    // Where the number of an interval lies, and which one lies at a place.
+    // Coordinate of an interval's index, and index at a coordinate.
     const x = number => {
       if (chart.x) return chart.x[number];
       if (chart.labels) return left + (number + 0.5) * (right - left) / count;
@@ -107,11 +107,11 @@
       const at = Math.max(0, Math.min(count - 1, current < 0 ? (step > 0 ? 0 : count - 1) : current + step));
       const box = svg.getBoundingClientRect();
       show(at, box.left + x(at) * box.width / svg.viewBox.baseVal.width, box.top + box.height / 2);
-      // Who does not see the values hears them; the pointer would say too much.
+      // Announce values to screen readers; with the pointer there would be too many.
       said.textContent = [...tip.querySelectorAll("b, tr")].map(one => [...one.childNodes].map(part => part.textContent).join(" ")).join(", ");
     });
 
-    // Without a series those above it come down.
+    // Without a series, those above it move down.
     const restack = () => {
       const [low, high] = chart.y;
       const y = value => bottom + (value - low) / (high - low) * (top - bottom);

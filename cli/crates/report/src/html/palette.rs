@@ -1,13 +1,13 @@
-//! The colours of the page in both schemes, and the proof that they can be told from their ground. No meaning rests on
-//! colour alone: what is stacked has a hatching, too, and what is drawn as a line a dash.
+//! The colours of both schemes, with a test of their contrast. No meaning rests on colour alone: stacked
+//! areas have a hatching, and lines a dash.
 
-/// A colour's name in the style sheet, and its value in the light and in the dark scheme.
+/// CSS variable, value in the light scheme, value in the dark scheme.
 type Colour = (&'static str, &'static str, &'static str);
 
-/// The grounds that something stands on.
+/// Backgrounds.
 const GROUNDS: [Colour; 3] =
     [("ground", "#ffffff", "#14171c"), ("card", "#f6f8fa", "#1d2229"), ("code", "#eef1f4", "#262c35")];
-/// What is read.
+/// Text colours.
 const TEXTS: [Colour; 6] = [
     ("text", "#1b1f24", "#e8ebf0"),
     ("muted", "#545c66", "#a3adba"),
@@ -16,14 +16,14 @@ const TEXTS: [Colour; 6] = [
     ("fail", "#b91c24", "#ff8a82"),
     ("unsure", "#7a4f00", "#e9b949"),
 ];
-/// What is drawn.
+/// Chart colours.
 const MARKS: [Colour; 13] = [
     ("success", "#0b6bcb", "#6cb6ff"),
     ("redirect", "#6f42c1", "#c4a2ff"),
     ("limited", "#9a5b00", "#f0b429"),
     ("client", "#a3327f", "#ff8fd0"),
     ("server", "#c9252d", "#ff7b72"),
-    ("unanswered", "#4f5862", "#b4bdc9"),
+    ("no-response", "#4f5862", "#b4bdc9"),
     ("notsent", "#00736a", "#4fd1c5"),
     ("dropped", "#1b1f24", "#e8ebf0"),
     ("p50", "#0b6bcb", "#6cb6ff"),
@@ -32,11 +32,10 @@ const MARKS: [Colour; 13] = [
     ("max", "#4f5862", "#b4bdc9"),
     ("event", "#6f42c1", "#c4a2ff"),
 ];
-/// Lines that only guide the eye.
+/// Decorative lines.
 const LINES: [Colour; 2] = [("line", "#d0d7de", "#3a424d"), ("grid", "#e6eaee", "#2a313a")];
 
-/// The style sheet's variables: light by default, dark where the reader's system or the page's own switch says so, and
-/// light on paper.
+/// CSS variables: light by default and in print, dark by the system's preference or the report's own switch.
 pub(crate) fn variables() -> String {
     let all = || GROUNDS.iter().chain(&TEXTS).chain(&MARKS).chain(&LINES);
     let light: String = all().map(|(name, light, _)| format!("--{name}:{light};")).collect();
@@ -66,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_stands_out_from_every_ground_as_aa_asks() {
+    fn all_colours_meet_wcag_aa_contrast() {
         assert!((contrast("#000000", "#ffffff") - 21.0).abs() < 1e-9);
         for ground in GROUNDS {
             for (of, least) in [(&TEXTS[..], 4.5), (&MARKS[..], 3.0)] {

@@ -1,4 +1,4 @@
-//! The three pictures of the first screen, and the numbers beside them.
+//! The three charts of the first screen, and the table beside them.
 
 use maud::{Markup, PreEscaped, html};
 
@@ -6,40 +6,40 @@ use super::{
     Page, Times,
     chart::{Form, Frame, OverTime, Picture, Series, Unit, all_events, histogram, over_time},
 };
-use crate::html::overview::grouped;
+use crate::html::format::grouped;
 use crate::timeline::{Cell, Group, Kind};
 
-/// How a kind of outcomes is called, and its name in the style sheet.
-pub(crate) fn told(kind: Kind) -> (&'static str, &'static str) {
+/// Label and CSS class of a kind of outcome.
+pub(crate) fn label(kind: Kind) -> (&'static str, &'static str) {
     match kind {
         Kind::Success => ("2xx", "success"),
         Kind::Redirect => ("3xx", "redirect"),
-        Kind::Limited => ("429 (limited)", "limited"),
+        Kind::Limited => ("429 (rejected)", "limited"),
         Kind::ClientError => ("other 4xx", "client"),
         Kind::ServerError => ("5xx", "server"),
-        Kind::Unanswered => ("unanswered", "unanswered"),
+        Kind::NoResponse => ("no response", "no-response"),
         Kind::NotSent => ("not sent", "notsent"),
         Kind::Dropped => ("dropped", "dropped"),
     }
 }
 
-/// What each hatching is made of, in a field of 6 by 6.
+/// SVG path of each hatching, in a 6 × 6 tile.
 const HATCHINGS: [(&str, &str); 7] = [
     ("redirect", "M0 3H6"),
     ("limited", "M-1 7L7 -1M-1 1L1 -1M5 7L7 5"),
     ("client", "M-1 -1L7 7M5 -1L7 1M-1 5L1 7"),
     ("server", "M0 0L6 6M6 0L0 6"),
-    ("unanswered", "M1.5 1.5h.1M4.5 4.5h.1"),
+    ("no-response", "M1.5 1.5h.1M4.5 4.5h.1"),
     ("notsent", "M3 0V6"),
     ("dropped", "M0 3H6M3 0V6"),
 ];
 
-/// What pictures refer to: the hatchings that areas are filled with, and what happened when.
+/// The definitions that charts refer to: hatchings of areas, and event markers.
 pub(crate) fn definitions(page: &Page<'_>) -> Markup {
     defined(&all_events(page.times.span(), &page.marks))
 }
 
-/// The hatchings, and what else is referred to.
+/// The hatchings and other definitions.
 pub(crate) fn defined(others: &Markup) -> Markup {
     html! {
         svg.definitions width="0" height="0" aria-hidden="true" {
@@ -56,15 +56,15 @@ pub(crate) fn defined(others: &Markup) -> Markup {
     }
 }
 
-/// Requests per second by what came of them, for a group; kinds that never occurred are left out.
+/// Requests per second by outcome, for a group; outcomes that never occurred are left out.
 pub(crate) fn rates(history: &[&Cell], times: &Times) -> Vec<Series> {
-    let there = |kind: &Kind| history.iter().any(|cell| cell.count(*kind) > 0);
+    let occurs = |kind: &Kind| history.iter().any(|cell| cell.count(*kind) > 0);
     let series = |kind: Kind| {
-        let (name, class) = told(kind);
+        let (name, class) = label(kind);
         let rate = |(number, cell): (usize, &&Cell)| Some(cell.count(kind) as f64 / times.length(number));
         Series { name: name.to_owned(), class, values: history.iter().enumerate().map(rate).collect() }
     };
-    Kind::ALL.into_iter().filter(there).map(series).collect()
+    Kind::ALL.into_iter().filter(occurs).map(series).collect()
 }
 
 /// Throughput by status over time.
@@ -75,12 +75,9 @@ pub(crate) fn throughput(page: &Page<'_>) -> Markup {
     let shares: Vec<String> = Kind::ALL
         .into_iter()
         .filter(|kind| total(*kind) > 0)
-        .map(|kind| format!("{} {}", total(kind), told(kind).0))
+        .map(|kind| format!("{} {}", total(kind), label(kind).0))
         .collect();
-    let description = format!(
-        "Requests per second by what came of them, one upon the other. In all: {}.",
-        shares.join(", ")
-    );
+    let description = format!("Requests per second by outcome, stacked. In total: {}.", shares.join(", "));
     let picture = Picture {
         id: "throughput",
         title: "Throughput by status",
@@ -110,13 +107,13 @@ pub(crate) fn latency(page: &Page<'_>) -> Markup {
         sum.merge(cell);
         sum
     });
-    let said = |q: f64| whole.latency.quantile(q).map_or("none".to_owned(), |value| value.to_string());
+    let shown = |q: f64| whole.latency.quantile(q).map_or("none".to_owned(), |value| value.to_string());
     let description = format!(
-        "Latency of answered requests from the instant at which each was due, on a logarithmic scale. Over the whole run: p50 {}, p90 {}, p99 {}, max {}.",
-        said(0.5),
-        said(0.9),
-        said(0.99),
-        said(1.0)
+        "Latency of responses from the intended start of each request, on a logarithmic scale. Over the whole run: p50 {}, p90 {}, p99 {}, max {}.",
+        shown(0.5),
+        shown(0.9),
+        shown(0.99),
+        shown(1.0)
     );
     let picture =
         Picture { id: "latency", title: "Latency over time", description: &description, frame: Frame::LARGE };
@@ -124,30 +121,30 @@ pub(crate) fn latency(page: &Page<'_>) -> Markup {
     over_time(&chart, &page.times)
 }
 
-/// How latency is distributed.
+/// The latency histogram.
 pub(crate) fn distribution(page: &Page<'_>) -> Markup {
-    let description = "The share of the answered requests in each bucket of latency, from the instant at which each was due beside the one from which it was sent. Where the two differ, requests waited in the generator.";
+    let description = "The share of responses in each latency bucket, from the intended start and from the actual send of each request. Where the two differ, requests waited in the generator.";
     let picture =
         Picture { id: "distribution", title: "Latency distribution", description, frame: Frame::LARGE };
     histogram(&picture, &page.report.summary.distribution)
 }
 
-/// What came of the requests, in numbers.
+/// Requests by outcome, as a table.
 pub(crate) fn numbers(page: &Page<'_>) -> Markup {
     let total = &page.report.summary.total;
     let all = (total.requests + total.dropped).max(1);
     let share = |count: u64| format!("{:.2} %", count as f64 * 100.0 / all as f64);
-    let kind = |status: u16| told(Kind::of(saasbench_record::sample::Outcome::Status(status))).1;
+    let kind = |status: u16| label(Kind::of(saasbench_record::sample::Outcome::Status(status))).1;
     let others = [
-        ("unanswered", "unanswered", total.unknown),
+        ("no response", "no-response", total.unknown),
         ("not sent", "notsent", total.not_sent),
         ("dropped by the generator", "dropped", total.dropped),
     ];
     html! {
         div.numbers {
             table {
-                caption { "In numbers" }
-                thead { tr { th { "answer" } th.number { "requests" } th.number { "share" } } }
+                caption { "Responses" }
+                thead { tr { th { "outcome" } th.number { "requests" } th.number { "share" } } }
                 tbody {
                     @for (status, count) in &total.statuses {
                         tr { th scope="row" { span class={ "dot " (kind(*status)) } {} (status) } td.number { (grouped(*count)) } td.number { (share(*count)) } }

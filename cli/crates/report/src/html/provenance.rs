@@ -1,11 +1,11 @@
-//! Where the run comes from: its scenario as it ran, what the command line changed of it, versions and the machine.
+//! Provenance: the scenario as it ran with its command-line overrides, versions and the machine.
 
 use maud::{Markup, html};
 
 use super::Page;
 use saasbench_model::redact;
 
-/// The scenario's text, lightly coloured.
+/// The scenario's text with syntax highlighting.
 pub(crate) fn scenario(page: &Page<'_>) -> Markup {
     let text = &page.run.manifest.scenario;
     let overrides = serde_json::to_value(text.overrides).unwrap_or_default();
@@ -14,12 +14,12 @@ pub(crate) fn scenario(page: &Page<'_>) -> Markup {
     html! {
         p.note { code { (text.file) } ", seed " (page.report.seed) ", SHA-256 " code { (text.sha256) } }
         @if !changed.is_empty() {
-            p.note { strong { "Changed by the command line: " } (changed.join(", ")) }
+            p.note { strong { "Overridden on the command line: " } (changed.join(", ")) }
         }
-        @if !text.is_unchanged() { p.remark { "This is not the text that was run: it was changed in the record." } }
+        @if !text.is_unchanged() { p.remark { "This is not the text that ran: it was modified after the run." } }
         pre.scenario tabindex="0" { @for line in text.text.lines() { (highlighted(line)) "\n" } }
         @for (name, content) in &text.files {
-            p.note { code { (name) } ": " (content.lines().count()) " lines, in the record and not here, since they may be people's data" }
+            p.note { code { (name) } ": " (content.lines().count()) " lines, in the run's directory only, since they may be personal data" }
         }
     }
 }
@@ -32,7 +32,7 @@ fn changed(key: &str, value: &serde_json::Value) -> String {
     }
 }
 
-/// A line of TOML: comments, headers of tables, keys and the rest.
+/// Highlights a line of TOML: comments, table headers and keys.
 fn highlighted(line: &str) -> Markup {
     let start = line.trim_start();
     if start.starts_with('#') {
@@ -60,12 +60,12 @@ pub(crate) fn machine(page: &Page<'_>) -> Markup {
     let environment = &manifest.environment;
     html! {
         dl.facts-of {
-            dt { "saasbench" } dd { (manifest.saasbench) " recorded it, " (env!("CARGO_PKG_VERSION")) " made this page" }
-            dt { "machine" } dd { (manifest.machine.os) ", " (manifest.machine.arch) ", " (manifest.machine.cpus) " processors" }
+            dt { "saasbench" } dd { (manifest.saasbench) " recorded the run, " (env!("CARGO_PKG_VERSION")) " rendered this report" }
+            dt { "machine" } dd { (manifest.machine.os) ", " (manifest.machine.arch) ", " (manifest.machine.cpus) " CPUs" }
             dt { "environment" } dd {
                 (environment.name)
-                @if environment.exclusive { ", alone on it" } @else { ", others use it, too" }
-                @if environment.fresh { ", started empty" } @else { ", with what was there before" }
+                @if environment.exclusive { ", exclusive" } @else { ", shared" }
+                @if environment.fresh { ", fresh (started empty)" } @else { ", with existing state" }
                 ", clocks within " (environment.clock_offset_ns)
             }
             @for replica in &environment.replicas {

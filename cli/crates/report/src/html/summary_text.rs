@@ -1,4 +1,4 @@
-//! What broke, in words for one who has never seen the tool: of what, and how much beyond what was promised.
+//! Failures in words for a first-time reader: what failed, where, and by how much a promise was exceeded.
 
 use std::collections::BTreeMap;
 
@@ -8,31 +8,31 @@ use saasbench_verify::{
     verdict::{Certificate, Certified, Claim, Evidence},
 };
 
-/// How a subject ends that names who says so, and what that means.
-const WITNESSES: [(&str, &str); 3] =
-    [("", ""), (" by scrape", ", on its own page"), (" by Prometheus", ", in Prometheus")];
+/// How a subject ends that names the source of a value, and what to show for it.
+const SOURCES: [(&str, &str); 3] =
+    [("", ""), (" by scrape", ", from its scrapes"), (" by Prometheus", ", in Prometheus")];
 
-/// A claim's subject: what is only a name there is called a replica.
+/// A claim's subject, with replicas named as such.
 pub(crate) fn subject(page: &Page<'_>, subject: &str) -> String {
     for name in page.run.replica_names() {
-        for (witness, told) in WITNESSES {
-            if let Some(what) = subject.strip_suffix(&format!(" of {name}{witness}")) {
-                return format!("{what} of replica {name}{told}");
+        for (source, shown) in SOURCES {
+            if let Some(what) = subject.strip_suffix(&format!(" of {name}{source}")) {
+                return format!("{what} of replica {name}{shown}");
             }
         }
     }
     subject.to_owned()
 }
 
-/// What a word of a finding means that not everybody knows.
+/// An explanation of a term in a finding that a first-time reader may not know.
 pub(crate) fn meaning(claim: Claim, finding: &Evidence) -> Option<&'static str> {
     (claim == Claim::Isolation && finding.subject == CANARIES).then_some(
-        "A canary is a word that this run made up and sent for one tenant alone: it can come to another only through the service.",
+        "A canary is a random word that this run sent for one tenant only: another tenant can receive it only through the service.",
     )
 }
 
-/// What stands in a summary before what was observed, which is told beside it: `3 of 9 series`. All of it if it says something
-/// else, and nothing if it says no more.
+/// The part of a summary before the observed value, which is shown separately: `3 of 9 series`. The whole
+/// summary if it does not end with the observed value, `None` if it is nothing else.
 pub(crate) fn lead<'a>(summary: &'a str, observed: Option<&str>) -> Option<&'a str> {
     match observed.and_then(|observed| summary.strip_suffix(observed)) {
         Some("") => None,
@@ -41,20 +41,20 @@ pub(crate) fn lead<'a>(summary: &'a str, observed: Option<&str>) -> Option<&'a s
     }
 }
 
-/// What a proof comes to: `tenant acme: 9 requests were admitted between 0.100 s and 1.310 s of the run, at most 8 are allowed
-/// (8 per 10s); 4 by replica a, 5 by replica b`.
+/// A proof in one sentence: `tenant acme: 9 requests were admitted between 0.100 s and 1.310 s of the run, at
+/// most 8 are allowed (8 per 10s); 4 by replica a, 5 by replica b`.
 pub(crate) fn proven(proof: &Certificate) -> String {
     let (tenant, promised) = (&proof.tenant, promised(proof));
     match (proof.requests.first(), proof.allowed) {
         (Some(rejected), allowed) if is_of_rejection(proof) => {
             let (replica, at) = (&rejected.replica, rejected.done_ns.as_secs_f64());
             let why = match allowed {
-                Some(0) => format!("though no admission could count against it ({promised})"),
-                Some(1) => format!("though at most 1 admission could count against it ({promised})"),
+                Some(0) => format!("although no admission could count against it ({promised})"),
+                Some(1) => format!("although at most 1 admission could count against it ({promised})"),
                 Some(counted) => {
-                    format!("though at most {counted} admissions could count against it ({promised})")
+                    format!("although at most {counted} admissions could count against it ({promised})")
                 }
-                None => "though none of the limits of its route can have rejected it".to_owned(),
+                None => "although none of its route's limits can have rejected it".to_owned(),
             };
             format!("tenant {tenant}: replica {replica} rejected a request at {at:.3} s of the run, {why}")
         }
@@ -70,7 +70,7 @@ pub(crate) fn proven(proof: &Certificate) -> String {
                 Some(allowed) => format!("at most {allowed} are allowed"),
             };
             let by = by_replica(&proof.requests);
-            // Other than promised for one window: somebody who has not seen the rule cannot guess where it comes from.
+            // Not the quota of one window: the reader needs the rule that it follows from.
             let why = if is_of_one_window(proof) { String::new() } else { format!(": {}", proof.because) };
             format!(
                 "tenant {tenant}: {admitted} between {from:.3} s and {to:.3} s of the run, {allowed} ({promised}); {by}{why}"
@@ -79,19 +79,19 @@ pub(crate) fn proven(proof: &Certificate) -> String {
     }
 }
 
-/// `8 per 10s`; of a token bucket with its burst.
+/// `8 per 10s`; for a token bucket with its burst.
 fn promised(proof: &Certificate) -> String {
     let quota = proof.quota.replacen('/', " per ", 1);
     proof.burst.map_or_else(|| quota.clone(), |burst| format!("{quota}, bursts of up to {burst}"))
 }
 
-/// Whether what is allowed is the quota itself.
+/// Whether the allowed number is the quota itself.
 fn is_of_one_window(proof: &Certificate) -> bool {
     let limit = proof.quota.split_once('/').and_then(|(limit, _)| limit.parse().ok());
     limit.is_some() && proof.allowed == limit
 }
 
-/// Whether it proves a rejection wrong; else too many admissions.
+/// Whether it proves a wrong rejection rather than over-admission.
 pub(crate) fn is_of_rejection(proof: &Certificate) -> bool {
     proof.requests.first().is_some_and(|first| first.decision == "rejected")
 }

@@ -1,4 +1,4 @@
-//! The page holds together: it parses, its references lead somewhere, it loads nothing, and hostile text stays text.
+//! The report is well-formed: tags match, references resolve, nothing is loaded, and hostile text stays text.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use saasbench_record::{
 };
 use saasbench_verify::testing::Judge as _;
 
-/// The page of a run that was made by hand.
+/// The report of a synthetic run.
 pub(super) fn page_of(made: &Made) -> String {
     made.judge();
     let run = RecordedRun::open(made.dir.path()).unwrap();
@@ -35,7 +35,7 @@ fn bad() -> Made {
     )
 }
 
-/// The tags of a page, in order: a name with its attributes, or `/name`.
+/// The tags of a document, in order: a name with its attributes, or `/name`.
 fn tags(page: &str) -> Vec<(String, Vec<(String, String)>)> {
     let mut tags = Vec::new();
     let mut rest = page;
@@ -52,7 +52,7 @@ fn tags(page: &str) -> Vec<(String, Vec<(String, String)>)> {
             found.push((key.to_owned(), value.to_owned()));
             attributes = left;
         }
-        // What stands in a script or a style is no tag.
+        // Content of a script or a style is not markup.
         for raw in ["script", "style"] {
             if name == raw {
                 rest = &rest[rest.find(&format!("</{raw}>")).expect("it ends")..];
@@ -63,7 +63,7 @@ fn tags(page: &str) -> Vec<(String, Vec<(String, String)>)> {
     tags
 }
 
-/// What a reader of the page reads: its text, a line for each block.
+/// The visible text of a document, a line per block.
 pub(super) fn text(page: &str) -> String {
     let mut text = String::new();
     let body = &page[page.find("<body>").unwrap()..page.rfind("<script>").unwrap_or(page.len())];
@@ -136,21 +136,21 @@ pub(super) fn assert_sound(page: &str) {
 }
 
 #[test]
-fn a_run_that_passes() {
+fn renders_a_run_that_passes() {
     let page = page_of(&Made::new(SILENT, &samples()));
     assert_sound(&page);
     insta::assert_snapshot!(text(&page));
 }
 
 #[test]
-fn a_run_that_fails() {
+fn renders_a_run_that_fails() {
     let page = page_of(&bad());
     assert_sound(&page);
     insta::assert_snapshot!(text(&page));
 }
 
 #[test]
-fn both_sides_of_a_comparison_are_shown() {
+fn shows_client_vs_server() {
     let mut made = Made::new("", &samples());
     let labels = "handler=\"/chat\",method=\"POST\"";
     let of = |count: i64, rejected: i64| {
@@ -167,18 +167,18 @@ fn both_sides_of_a_comparison_are_shown() {
 }
 
 #[test]
-fn however_much_failed_three_claims_stand_before_the_pictures() {
+fn shows_at_most_three_failed_claims_before_the_charts() {
     let expected: String =
         (0..20).map(|most| format!("[[expect]]\nthat = \"count(429) == {most}\"\n")).collect();
     let page = page_of(&Made::new(&format!("{LIMIT}{SILENT}{expected}"), &samples()));
     assert_sound(&page);
-    assert_eq!(page.matches("class=\"card ").count(), 2, "one of each sort");
+    assert_eq!(page.matches("class=\"card ").count(), 2, "one of each kind");
     let said = text(&page);
     for words in [
-        "Failed: a promised rate limit was broken",
+        "Failed: a rate limit was not enforced as promised",
         "21 of 22 claims do not hold",
         "and 19 more that failed",
-        "and 7 more among all claims",
+        "and 7 more under All claims",
     ] {
         assert!(said.contains(words), "{said}");
     }
@@ -190,16 +190,16 @@ fn however_much_failed_three_claims_stand_before_the_pictures() {
 }
 
 #[test]
-fn who_counted_wrong_is_called_a_replica() {
+fn names_replicas_in_subjects() {
     let mut made = Made::new("", &samples());
     let page = "http_requests_total{handler=\"/chat\",method=\"POST\",status=\"200\"} 7\n";
     made.settled("a", page).settled("b", page);
     let said = text(&page_of(&made));
-    assert!(said.contains("http_requests_total of replica a, on its own page"), "{said}");
+    assert!(said.contains("http_requests_total of replica a, from its scrapes"), "{said}");
 }
 
 #[test]
-fn a_run_that_was_cut_off_and_one_without_requests() {
+fn renders_a_run_that_was_killed_and_one_without_requests() {
     let mut made = bad();
     made.manifest.state = saasbench_record::manifest::State::Running;
     made.manifest.load = None;
@@ -208,7 +208,7 @@ fn a_run_that_was_cut_off_and_one_without_requests() {
     assert!(text(&page).contains("the run was cut off"), "{}", text(&page));
     let empty = page_of(&Made::new("", &[]));
     assert_sound(&empty);
-    assert!(empty.contains("No request was answered."));
+    assert!(empty.contains("No responses."));
 }
 
 #[test]

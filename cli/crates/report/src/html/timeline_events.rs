@@ -1,5 +1,5 @@
-//! What happened during a run and is marked on every axis of time: faults of the service, restarts, alerts, stalls of the
-//! generator, and what the user or the run itself did.
+//! Events of a run that are marked on every time axis: the end of the warm-up, restarts, alerts, stalls of
+//! the generator, and actions of the user or of the run itself.
 
 use maud::{Markup, html};
 
@@ -8,41 +8,41 @@ use saasbench_model::units::Nanos;
 use saasbench_record::stall::Stall;
 use saasbench_verify::{alerts, replicas};
 
-/// Stalls that are drawn, the longest ones; the rest stand in the record.
+/// Stalls drawn, the longest ones; the run's directory has all.
 const STALLS: usize = 60;
 
-/// Something that happened.
+/// An event.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Mark {
-    /// What sort of thing.
+    /// Kind of the event.
     pub(crate) kind: Kind,
-    /// When it began, in seconds since the load began.
+    /// Start, in seconds since the load started.
     pub(crate) from: f64,
-    /// When it was over; the same for an instant.
+    /// End; equal to `from` for an instant.
     pub(crate) to: f64,
-    /// What exactly.
+    /// Description.
     pub(crate) text: String,
 }
 
-/// A sort of things that happen.
+/// Kind of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// The end of the warm-up.
     Warmup,
-    /// A replica or the limiter's store began anew.
+    /// A replica or the limiter's store restarted.
     Restart,
     /// An alert fired.
     Alert,
-    /// The user or the run itself did something.
+    /// An action of the user or of the run itself.
     Event,
-    /// The generator did not run.
+    /// The generator was stalled.
     Stall,
 }
 
 impl Kind {
     const ALL: [Self; 5] = [Self::Warmup, Self::Restart, Self::Alert, Self::Event, Self::Stall];
 
-    /// Its name in the style sheet.
+    /// CSS class.
     pub(crate) fn class(self) -> &'static str {
         match self {
             Self::Warmup => "warmup",
@@ -53,7 +53,7 @@ impl Kind {
         }
     }
 
-    /// What stands above its line.
+    /// The letter above its line.
     pub(crate) fn letter(self) -> &'static str {
         match self {
             Self::Warmup => "W",
@@ -69,18 +69,18 @@ impl Kind {
         self != Self::Stall
     }
 
-    fn told(self) -> &'static str {
+    fn description(self) -> &'static str {
         match self {
             Self::Warmup => "end of the warm-up",
-            Self::Restart => "restart seen",
+            Self::Restart => "restart",
             Self::Alert => "alert firing",
-            Self::Event => "event of the run",
-            Self::Stall => "ticks at the top: the generator's machine stood still",
+            Self::Event => "run event",
+            Self::Stall => "ticks at the top: generator stalls",
         }
     }
 }
 
-/// Everything that is known to have happened, in order.
+/// All recorded events, in order.
 pub(crate) fn gather(page: &Page<'_>) -> Vec<Mark> {
     let mut marks = Vec::new();
     let mut add = |kind, from: Nanos, to: Nanos, text: String| {
@@ -90,7 +90,7 @@ pub(crate) fn gather(page: &Page<'_>) -> Vec<Mark> {
     if let Some(load) = run.manifest.load.filter(|_| scenario.warmup > Nanos::ZERO) {
         let end = run.manifest.plan_time().comes(load.start_ns + scenario.warmup);
         if end <= load.to_ns {
-            add(Kind::Warmup, end, end, format!("the warm-up of {} ends", scenario.warmup));
+            add(Kind::Warmup, end, end, format!("the {} warm-up ends", scenario.warmup));
         }
     }
     if let Some(contract) = &scenario.metrics {
@@ -100,14 +100,19 @@ pub(crate) fn gather(page: &Page<'_>) -> Vec<Mark> {
             }
         }
     }
-    let looks = &run.observations.store;
-    let mut known = looks.iter().filter(|look| look.run_id.is_some());
+    let samples = &run.observations.store;
+    let mut known = samples.iter().filter(|sample| sample.run_id.is_some());
     if let Some(mut before) = known.next() {
-        for look in known {
-            if look.run_id != before.run_id {
-                add(Kind::Restart, before.to_ns, look.to_ns, "the limiter's Redis was restarted".to_owned());
+        for sample in known {
+            if sample.run_id != before.run_id {
+                add(
+                    Kind::Restart,
+                    before.to_ns,
+                    sample.to_ns,
+                    "the limiter's Redis was restarted".to_owned(),
+                );
             }
-            before = look;
+            before = sample;
         }
     }
     for course in alerts::courses(run) {
@@ -125,22 +130,22 @@ pub(crate) fn gather(page: &Page<'_>) -> Vec<Mark> {
             Kind::Stall,
             stall.from_ns,
             stall.to_ns,
-            format!("a stall of {}: {}", stall.length(), stall.cause),
+            format!("generator stall of {}: {}", stall.length(), stall.cause),
         );
     }
     marks.sort_by(|a, b| a.from.total_cmp(&b.from));
     marks
 }
 
-/// What the marks mean, as far as there are any in the pictures.
+/// The legend of the marks that occur in the charts.
 pub(crate) fn legend(marks: &[Mark], (from, to): (f64, f64)) -> Markup {
-    let there =
+    let occurs =
         |kind: &Kind| marks.iter().any(|mark| mark.kind == *kind && mark.to >= from && mark.from <= to);
-    let kinds: Vec<Kind> = Kind::ALL.into_iter().filter(there).collect();
+    let kinds: Vec<Kind> = Kind::ALL.into_iter().filter(occurs).collect();
     html! {
         @if !kinds.is_empty() {
             p.legend.of-marks {
-                "In every picture over time: "
+                "Events in all charts over time: "
                 @for kind in kinds {
                     span.entry {
                         svg.swatch.mark.(kind.class()) viewBox="0 0 12 12" aria-hidden="true" {
@@ -148,7 +153,7 @@ pub(crate) fn legend(marks: &[Mark], (from, to): (f64, f64)) -> Markup {
                             line x1="4" x2="4" y1="0" y2="12" {}
                         }
                         @if kind.is_lettered() { (kind.letter()) " " }
-                        (kind.told())
+                        (kind.description())
                     }
                 }
             }

@@ -1,9 +1,9 @@
-//! Cases of a comparison with baselines: one for each quantity of each tenant and step.
+//! Test cases of a comparison with baselines: one for each quantity of each tenant and step.
 
 use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus};
 
 use crate::{
-    comparison::{reasons, told},
+    comparison::{quantity_line, reasons},
     gate::GateInputs,
 };
 use saasbench_verify::{
@@ -11,14 +11,14 @@ use saasbench_verify::{
     compare::{Change, Comparison, Quantity, Row},
 };
 
-/// None for a run that was not to be compared; one that says why for a run that could not be.
-pub(super) fn cases(report: &Report, beside: GateInputs<'_>) -> Vec<TestCase> {
-    match beside.compared {
+/// The cases; none without a comparison, and a single error for a comparison that was not possible.
+pub(super) fn cases(report: &Report, gate: GateInputs<'_>) -> Vec<TestCase> {
+    match gate.compared {
         None => Vec::new(),
         Some(Err(why)) => {
             let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
             status.set_type("not-compared").set_message(why);
-            vec![case(report, "with its baselines".to_owned(), status)]
+            vec![case(report, "comparison with the baselines".to_owned(), status)]
         }
         Some(Ok(comparison)) => {
             let all = comparison.rows.iter().flat_map(|row| row.quantities.iter().map(move |of| (row, of)));
@@ -27,7 +27,7 @@ pub(super) fn cases(report: &Report, beside: GateInputs<'_>) -> Vec<TestCase> {
                 let name = format!("{tenant}, {journey}/{step}: {}", quantity.name);
                 let mut case = case(report, name, status(comparison, row, quantity));
                 if matches!(quantity.outcome, Change::Better | Change::NoWorse | Change::Same) {
-                    case.set_system_out(told(row, quantity));
+                    case.set_system_out(quantity_line(row, quantity));
                 }
                 case
             });
@@ -42,9 +42,9 @@ fn case(report: &Report, name: String, status: TestCaseStatus) -> TestCase {
     case
 }
 
-/// As the comparison's outcome takes it.
+/// The status, consistent with the comparison's outcome.
 fn status(comparison: &Comparison, row: &Row, quantity: &Quantity) -> TestCaseStatus {
-    let text = told(row, quantity);
+    let text = quantity_line(row, quantity);
     let why = reasons(comparison).map(|reason| format!("{reason}\n")).collect::<String>();
     let mut failed = TestCaseStatus::non_success(NonSuccessKind::Failure);
     match quantity.outcome {
@@ -53,7 +53,9 @@ fn status(comparison: &Comparison, row: &Row, quantity: &Quantity) -> TestCaseSt
             failed
         }
         _ if row.is_undecided(quantity) => {
-            failed.set_type("inconclusive").set_message(format!("inconclusive: {text}")).set_description(why);
+            let message =
+                if text.starts_with("inconclusive") { text } else { format!("inconclusive: {text}") };
+            failed.set_type("inconclusive").set_message(message).set_description(why);
             failed
         }
         Change::Unknown | Change::TooFew => {
@@ -74,7 +76,7 @@ mod tests {
     use saasbench_verify::verdict::Outcome;
 
     #[test]
-    fn a_case_for_each_quantity_that_was_compared() {
+    fn writes_a_case_for_each_compared_quantity() {
         let mut report = Made::new("[metrics]\nenabled = false\n", &[]).judge();
         report.run = "runs/RUN".to_owned();
         report.verdicts.clear();
@@ -84,9 +86,9 @@ mod tests {
         compared.generator = vec!["runs/new: 30 of 1000 arrivals were dropped".to_owned()];
         compared.rows.push(Row { tenant: "initech".to_owned(), ..compared.rows[1].clone() });
         compared.rows[2].quantities.drain(..2);
-        let text = |beside| String::from_utf8(render(&report, beside).unwrap()).unwrap();
+        let text = |gate| String::from_utf8(render(&report, gate).unwrap()).unwrap();
         let text_of = |compared| text(GateInputs { compared: Some(compared), ..GateInputs::default() });
-        insta::assert_snapshot!(text_of(Ok(&compared)));
-        insta::assert_snapshot!(text_of(Err("runs/old cannot be read")));
+        insta::assert_snapshot!("compared_quantities", text_of(Ok(&compared)));
+        insta::assert_snapshot!("comparison_not_possible", text_of(Err("runs/old cannot be read")));
     }
 }

@@ -1,6 +1,6 @@
-//! How much of each quota was used when, as clients saw it: windows with their admissions, or the admissions of the last
-//! window's length. It is drawn and judges nothing: where an admission may belong to either of two windows, it is counted
-//! where there is room.
+//! Quota usage over time, as seen by clients: admissions per window, or within the preceding window length.
+//! It serves charts only and decides no verdict: an admission that may belong to either of two windows counts
+//! where it fits.
 
 use std::{
     cmp::Reverse,
@@ -15,43 +15,44 @@ use saasbench_model::{
 use saasbench_record::reader::RecordedRun;
 use saasbench_verify::limits::Judged;
 
-/// Windows of a quota that are kept; of more, neighbours are taken together, and the fuller one counts.
+/// Maximum windows per quota: beyond it, neighbours are merged and the fuller one counts.
 const WINDOWS: usize = 4096;
-/// Broken quotas that are kept of tenants without a history of their own; but of each limit at least one.
+/// Violated quotas kept for tenants without a history of their own; at least one per limit.
 const OTHERS: usize = 48;
 
-/// How a quota was used.
+/// Usage of a quota.
 #[derive(Debug, Clone, PartialEq)]
 pub struct QuotaUse {
-    /// Number of the limit in the scenario.
+    /// Index of the limit in the scenario.
     pub limit: usize,
-    /// Whose.
+    /// Index of the tenant.
     pub tenant: TenantIndex,
-    /// What was promised.
+    /// The promised quota.
     pub quota: Quota,
-    /// How it is counted.
+    /// Algorithm of the limit.
     pub algorithm: Algorithm,
-    /// In order.
+    /// Windows in order of time.
     pub windows: Vec<Window>,
-    /// Of each window: more than this was not promised.
+    /// Maximum admissions per window, including a burst.
     pub promised: u64,
-    /// Whether the promise is proven to be broken.
+    /// Whether a violation is proven.
     pub is_broken: bool,
 }
 
-/// A span of time and what was admitted in it.
+/// A time span and its admissions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Window {
-    /// When it began.
+    /// Start.
     pub from: Nanos,
-    /// When it ended.
+    /// End.
     pub to: Nanos,
-    /// Admissions: in the span if windows are counted one by one, else in one window's length up to an instant of the span.
+    /// Admissions: within the span for windowed algorithms, else within the window length before an instant
+    /// of the span.
     pub admitted: u64,
 }
 
 impl QuotaUse {
-    /// Whether the service counts window by window, too; else a window ends at every instant.
+    /// Whether the algorithm counts window by window; else a window ends at every instant.
     pub fn has_windows(&self) -> bool {
         has_windows(self.algorithm)
     }
@@ -61,24 +62,24 @@ fn has_windows(algorithm: Algorithm) -> bool {
     matches!(algorithm, Algorithm::FixedWindow | Algorithm::AlignedWindow)
 }
 
-/// Quotas of the tenants that have a history, and those that were broken.
+/// Collects usage of quotas: of tenants with a history, and violated ones of others.
 #[derive(Debug)]
-pub(super) struct Quotas<'a> {
+pub(super) struct QuotaCollector<'a> {
     run: &'a RecordedRun,
     shown: Vec<TenantIndex>,
     uses: Vec<QuotaUse>,
-    /// Broken quotas of other tenants that are kept.
+    /// Violated quotas kept for other tenants.
     others: usize,
-    /// Limits of which a broken quota is kept.
+    /// Limits with a violated quota kept.
     broken: BTreeSet<usize>,
 }
 
-impl<'a> Quotas<'a> {
+impl<'a> QuotaCollector<'a> {
     pub(super) fn new(run: &'a RecordedRun, shown: Vec<TenantIndex>) -> Self {
         Self { run, shown, uses: Vec::new(), others: 0, broken: BTreeSet::new() }
     }
 
-    /// Looks at the history of a key.
+    /// Adds the history of a key.
     pub(super) fn add(&mut self, history: &Judged<'_>) {
         let Some(limit) = self.run.scenario.limits.get(history.limit) else { return };
         let Some((tenant, quota)) = limit.quota.get(history.key) else { return };
@@ -96,7 +97,7 @@ impl<'a> Quotas<'a> {
             Algorithm::TokenBucket { burst, .. } => burst.unwrap_or(quota.limit),
             _ => 0,
         };
-        let told = QuotaUse {
+        let usage = QuotaUse {
             limit: history.limit,
             tenant: *tenant,
             quota: *quota,
@@ -106,49 +107,49 @@ impl<'a> Quotas<'a> {
             is_broken: history.is_broken,
         };
         let mut of = Use {
-            told,
+            usage,
             tolerance: self.run.manifest.environment.clock_offset_ns,
             zero: Nanos(self.run.manifest.started_unix_ns),
-            begun: Nanos::ZERO,
+            latest_start: Nanos::ZERO,
         };
         of.add_all(history.requests);
-        self.uses.extend(Some(of.told).filter(|told| told.is_broken || !told.windows.is_empty()));
+        self.uses.extend(Some(of.usage).filter(|usage| usage.is_broken || !usage.windows.is_empty()));
     }
 
-    /// What was gathered, by limit and tenant.
+    /// The collected usage, by limit and tenant.
     pub(super) fn uses(self) -> Vec<QuotaUse> {
         self.uses
     }
 }
 
-/// A quota whose use is being gathered.
+/// A quota whose usage is being counted.
 #[derive(Debug)]
 struct Use {
-    told: QuotaUse,
-    /// By how much two clocks may differ.
+    usage: QuotaUse,
+    /// Maximum difference of two clocks.
     tolerance: Nanos,
-    /// The run's zero since the epoch: aligned windows begin there.
+    /// The run's zero since the epoch: aligned windows start at multiples of their length since then.
     zero: Nanos,
     /// The last instant at which the first admission of the current window can have been decided.
-    begun: Nanos,
+    latest_start: Nanos,
 }
 
 impl Use {
     /// Counts the admissions of a history, which is sorted by `sent`.
     fn add_all(&mut self, history: &[Request]) {
         let admitted = history.iter().filter(|request| request.decision == Decision::Admitted);
-        match self.told.algorithm {
+        match self.usage.algorithm {
             Algorithm::FixedWindow => admitted.for_each(|request| self.add_to_fixed(request)),
             Algorithm::AlignedWindow => admitted.for_each(|request| self.add_to_aligned(request)),
             _ => self.add_recent(admitted),
         }
     }
 
-    /// A window lasts from its first admission on, which was decided from its sending to its answer.
+    /// A window starts with its first admission, which was decided between its send and its response.
     fn add_to_fixed(&mut self, request: &Request) {
-        let (length, limit) = (self.told.quota.window, self.told.quota.limit);
-        let latest_end = self.begun + length + self.tolerance;
-        if let Some(window) = self.told.windows.last_mut() {
+        let (length, limit) = (self.usage.quota.window, self.usage.quota.limit);
+        let latest_end = self.latest_start + length + self.tolerance;
+        if let Some(window) = self.usage.windows.last_mut() {
             let surely_in = request.done < window.from + length - self.tolerance;
             let may_be_in = request.sent <= latest_end;
             if surely_in || (may_be_in && window.admitted < limit) {
@@ -156,34 +157,34 @@ impl Use {
                 return;
             }
         }
-        self.begun = request.done;
+        self.latest_start = request.done;
         self.open(Window { from: request.sent, to: request.sent + length, admitted: 1 });
     }
 
-    /// A window begins at each whole multiple of its length since the epoch.
+    /// A window starts at each whole multiple of its length since the epoch.
     fn add_to_aligned(&mut self, request: &Request) {
-        let length = self.told.quota.window;
+        let length = self.usage.quota.window;
         let number = |at: Nanos| (self.zero + at).0.div_euclid(length.0);
         let (first, last) = (number(request.sent - self.tolerance), number(request.done + self.tolerance));
-        let begin = |number: i64| Nanos(number * length.0) - self.zero;
+        let start = |number: i64| Nanos(number * length.0) - self.zero;
         let mut next = first;
-        if let Some(window) = self.told.windows.last_mut() {
+        if let Some(window) = self.usage.windows.last_mut() {
             let current = number(window.from);
-            let fits = window.admitted < self.told.quota.limit;
+            let fits = window.admitted < self.usage.quota.limit;
             if current >= last || (current >= first && fits) {
                 window.admitted += 1;
                 return;
             }
             next = next.max(current + 1);
         }
-        let from = begin(next);
+        let from = start(next);
         self.open(Window { from, to: from + length, admitted: 1 });
     }
 
-    /// Without windows, what counts is how many admissions surely lie within one window's length.
+    /// Without windows: the admissions that certainly lie within one window length.
     fn add_recent<'r>(&mut self, admitted: impl Iterator<Item = &'r Request>) {
-        let length = self.told.quota.window;
-        // Ten steps of a window's length are as fine as it is drawn.
+        let length = self.usage.quota.window;
+        // Charts resolve a tenth of the window length.
         let step = Nanos(length.0 / 10);
         let mut ends: Vec<(Nanos, Nanos)> = admitted.map(|request| (request.done, request.sent)).collect();
         ends.sort_unstable();
@@ -194,7 +195,7 @@ impl Use {
                 recent.pop();
             }
             let used = recent.len() as u64;
-            match self.told.windows.last_mut() {
+            match self.usage.windows.last_mut() {
                 Some(last) if done < last.from + step => {
                     last.admitted = last.admitted.max(used);
                     last.to = done;
@@ -205,7 +206,7 @@ impl Use {
     }
 
     fn open(&mut self, window: Window) {
-        let windows = &mut self.told.windows;
+        let windows = &mut self.usage.windows;
         if windows.len() >= WINDOWS {
             let fuller = |pair: &[Window]| Window {
                 from: pair.first().map_or(Nanos::ZERO, |first| first.from),

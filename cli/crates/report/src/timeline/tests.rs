@@ -1,4 +1,4 @@
-//! What a timeline tells is what was recorded, whatever the length of the run.
+//! Timelines match the recorded samples, independent of the run's length.
 
 use super::*;
 use saasbench_record::{
@@ -7,8 +7,8 @@ use saasbench_record::{
 };
 use saasbench_verify::testing::Judge as _;
 
-/// The run's timeline, and its report.
-fn told(more: &str, samples: &[Sample], length: i64) -> (Timeline, saasbench_verify::Report) {
+/// A run's timeline and its report.
+fn judged(more: &str, samples: &[Sample], length: i64) -> (Timeline, saasbench_verify::Report) {
     let mut made = Made::new(more, samples);
     if let Some(load) = &mut made.manifest.load {
         load.to_ns = Nanos::from_secs(length);
@@ -35,9 +35,9 @@ fn outcome(number: i64) -> Outcome {
 proptest::proptest! {
     #![proptest_config(proptest::prelude::ProptestConfig { cases: 24, ..Default::default() })]
     #[test]
-    fn its_sums_are_the_reports_counts(step in 1..40_000_i64, count in 1..400_i64) {
+    fn sums_equal_the_reports_counts(step in 1..40_000_i64, count in 1..400_i64) {
         let samples: Vec<Sample> = (0..count).map(|i| sample(i * step, (i % 2) as usize, outcome(i))).collect();
-        let (timeline, report) = told("", &samples, count * step / 1000 + 1);
+        let (timeline, report) = judged("", &samples, count * step / 1000 + 1);
         let intervals = timeline.intervals();
         proptest::prop_assert!(intervals.len() <= INTERVALS);
         proptest::prop_assert!(intervals.iter().all(|(from, to)| from <= to));
@@ -54,7 +54,7 @@ proptest::proptest! {
             proptest::prop_assert_eq!(sum.count(Kind::Limited), statuses(429..430));
             proptest::prop_assert_eq!(sum.count(Kind::ClientError), statuses(400..500) - statuses(429..430));
             proptest::prop_assert_eq!(sum.count(Kind::ServerError), statuses(500..600));
-            proptest::prop_assert_eq!(sum.count(Kind::Unanswered), counts.unknown);
+            proptest::prop_assert_eq!(sum.count(Kind::NoResponse), counts.unknown);
             proptest::prop_assert_eq!(sum.count(Kind::NotSent), counts.not_sent);
             proptest::prop_assert_eq!(sum.count(Kind::Dropped), counts.dropped);
             proptest::prop_assert_eq!(sum.latency.count(), counts.statuses.values().sum::<u64>());
@@ -63,9 +63,9 @@ proptest::proptest! {
 }
 
 #[test]
-fn intervals_are_round_whatever_the_length() {
+fn intervals_have_round_widths() {
     let width = |secs: i64| {
-        told("", &[sample(0, 0, Outcome::Status(200)), sample(secs * 1000, 0, Outcome::Status(200))], secs)
+        judged("", &[sample(0, 0, Outcome::Status(200)), sample(secs * 1000, 0, Outcome::Status(200))], secs)
             .0
             .width()
     };
@@ -75,7 +75,7 @@ fn intervals_are_round_whatever_the_length() {
 }
 
 #[test]
-fn a_run_whose_begin_is_not_known_starts_with_its_first_sample() {
+fn a_run_without_a_known_start_starts_with_its_first_sample() {
     let mut made =
         Made::new("", &[sample(7_000, 0, Outcome::Status(200)), sample(7_500, 0, Outcome::Status(200))]);
     made.manifest.load = None;
@@ -88,7 +88,7 @@ fn a_run_whose_begin_is_not_known_starts_with_its_first_sample() {
 }
 
 #[test]
-fn tenants_beyond_the_busiest_are_taken_together() {
+fn tenants_beyond_the_busiest_are_merged() {
     let text =
         saasbench_model::scenario::testing::SCENARIO.replace("id = \"acme\"", "pattern = \"t-01..t-40\"");
     let heavy = "[[load]]\ntenant = \"t-40\"\nrate = \"99/s\"\nduration = \"10s\"\n";
@@ -104,22 +104,22 @@ fn windows(limit: &str, sent: &[i64]) -> Vec<String> {
 
 fn windows_of(limit: &str, samples: &[Sample]) -> Vec<String> {
     let more = format!("[[limit]]\nroute = \"POST /chat\"\nper = \"tenant\"\n{limit}\n");
-    let (timeline, _) = told(&more, samples, 60);
+    let (timeline, _) = judged(&more, samples, 60);
     let uses = timeline.quotas();
-    let told = |window: &Window| {
+    let shown = |window: &Window| {
         format!("{:.2}–{:.2}:{}", window.from.as_secs_f64(), window.to.as_secs_f64(), window.admitted)
     };
-    uses.iter().flat_map(|of| &of.windows).map(told).collect()
+    uses.iter().flat_map(|of| &of.windows).map(shown).collect()
 }
 
 #[test]
-fn windows_are_those_that_an_honest_limiter_may_have_had() {
+fn windows_match_a_conforming_limiter() {
     let fixed = "algorithm = \"fixed-window\"\nquota = \"2/10s\"";
     // The third was sent before the first window can have ended, and decided after.
     assert_eq!(windows(fixed, &[0, 5_000, 9_995, 15_000]), ["0.00–10.00:2", "9.99–20.00:2"]);
-    // One that fits into either stays in the earlier.
+    // An admission that fits into either stays in the earlier one.
     assert_eq!(windows(fixed, &[0, 9_995, 15_000]), ["0.00–10.00:2", "15.00–25.00:1"]);
-    // Nothing hides what was admitted too much.
+    // Over-admission stays visible.
     assert_eq!(windows(fixed, &[0, 1_000, 2_000, 3_000]), ["0.00–10.00:4"]);
     let aligned = "algorithm = \"aligned-window\"\nquota = \"2/10s\"";
     assert_eq!(windows(aligned, &[5_000, 6_000, 9_995, 12_000]), ["0.00–10.00:2", "10.00–20.00:2"]);
@@ -131,11 +131,11 @@ fn windows_are_those_that_an_honest_limiter_may_have_had() {
 }
 
 #[test]
-fn windows_do_not_depend_on_who_recorded_first() {
+fn windows_do_not_depend_on_recording_order() {
     for algorithm in ["fixed-window", "aligned-window", "sliding-log", "token-bucket"] {
         let limit = format!("algorithm = \"{algorithm}\"\nquota = \"3/2s\"");
         let samples: Vec<Sample> = (0..40).map(|i| sample(i * 310, 0, Outcome::Status(200))).collect();
-        // One worker's samples come behind those of another.
+        // One worker's samples follow those of another.
         let (even, odd): (Vec<_>, Vec<_>) =
             samples.iter().cloned().enumerate().partition(|(i, _)| i % 2 == 0);
         let apart: Vec<Sample> = even.into_iter().chain(odd).map(|(_, sample)| sample).collect();
@@ -144,7 +144,7 @@ fn windows_do_not_depend_on_who_recorded_first() {
 }
 
 #[test]
-fn a_broken_quota_of_a_tenant_without_a_history_is_kept() {
+fn keeps_violated_quotas_of_merged_tenants() {
     let limits = |route: &str| {
         format!(
             "[[limit]]\nroute = \"{route}\"\nper = \"tenant\"\nalgorithm = \"fixed-window\"\nquota = \"2/10s\"\n"
@@ -153,7 +153,7 @@ fn a_broken_quota_of_a_tenant_without_a_history_is_kept() {
     let text =
         saasbench_model::scenario::testing::SCENARIO.replace("id = \"acme\"", "pattern = \"t-001..t-120\"");
     let heavy = "[[load]]\ntenant = \"t-001\"\nrate = \"99/s\"\nduration = \"10s\"\n";
-    // All go over their quota but the last one.
+    // All exceed their quota except the last one.
     let of = |tenant: usize| {
         let many = if tenant == 119 { 2 } else { 4 };
         (0..many).map(move |i| Sample { tenant, ..sample(i * 100, 0, Outcome::Status(200)) })

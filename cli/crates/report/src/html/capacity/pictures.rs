@@ -1,5 +1,5 @@
-//! The pictures of a search: latency by level with the knee and the capacity's interval, answers by level, and the law
-//! through the capacities of some numbers of replicas.
+//! Charts of a capacity search: latency and throughput by load level with the knee and the capacity's
+//! interval, and the Universal Scalability Law fitted to the capacities.
 
 use maud::Markup;
 
@@ -14,20 +14,20 @@ use saasbench_verify::capacity::{
     step::{Ending, Step},
 };
 
-/// How a step is drawn.
-fn look(ending: Ending) -> (Shape, &'static str) {
+/// Shape and CSS class of a step.
+fn style(ending: Ending) -> (Shape, &'static str) {
     match ending {
         Ending::Held => (Shape::Disc, "success"),
         Ending::Broke => (Shape::Cross, "server"),
-        Ending::Generator | Ending::Unsure => (Shape::Ring, "unanswered"),
+        Ending::Generator | Ending::Unsure => (Shape::Ring, "no-response"),
     }
 }
 
-/// All looks, as legends tell them.
-const LOOKS: [(Shape, &str, &str); 3] = [
+/// All styles, with their labels in legends.
+const STYLES: [(Shape, &str, &str); 3] = [
     (Shape::Disc, "success", "held"),
     (Shape::Cross, "server", "broke"),
-    (Shape::Ring, "unanswered", "says nothing"),
+    (Shape::Ring, "no-response", "inconclusive"),
 ];
 
 /// The steps of a level.
@@ -47,10 +47,10 @@ fn levels(count: &Count) -> Vec<Level<'_>> {
 }
 
 impl Level<'_> {
-    /// The middle value of the steps that say something of the service; of two, the lower.
+    /// Median over the steps with a result for the service; of two middle values the lower.
     fn median(&self, read: impl Fn(&Step) -> Option<f64>) -> Option<f64> {
-        let said = self.steps.iter().filter(|step| matches!(step.ending, Ending::Held | Ending::Broke));
-        let mut values: Vec<f64> = said.filter_map(|step| read(step)).collect();
+        let decided = self.steps.iter().filter(|step| matches!(step.ending, Ending::Held | Ending::Broke));
+        let mut values: Vec<f64> = decided.filter_map(|step| read(step)).collect();
         values.sort_by(f64::total_cmp);
         values.get(values.len().saturating_sub(1) / 2).copied()
     }
@@ -60,20 +60,20 @@ fn nanos(value: Option<Nanos>) -> Option<f64> {
     value.map(|value| value.0 as f64)
 }
 
-/// Which levels a picture shows.
+/// The levels that a chart shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Range {
-    /// All that were tried.
+    /// All levels.
     All,
-    /// Those around the capacity.
+    /// Levels around the capacity.
     Near,
 }
 
 impl Range {
-    /// How far below the lower end of the interval, and above the upper one, is near.
+    /// Factors on the lower and the upper end of the capacity's interval.
     const MARGIN: (f64, f64) = (0.85, 1.1);
 
-    /// The levels that are shown of a search; `None` where nothing can be.
+    /// The lowest and highest level shown; `None` without a capacity to show the surroundings of.
     fn ends(self, count: &Count) -> Option<(f64, f64)> {
         match self {
             Self::All => Some((0.0, f64::INFINITY)),
@@ -85,12 +85,12 @@ impl Range {
     }
 }
 
-/// The axis of levels: logarithmic, as the search goes, and even around the capacity.
+/// The axis of load levels: logarithmic for all levels, linear around the capacity.
 fn across(count: &Count, by: By, range: Range, ends: (f64, f64)) -> (Scale, Vec<f64>, &'static str) {
     if range == Range::Near {
         let scale = Scale::linear(ends, Frame::LARGE.across());
         let title = match by {
-            By::Rate => "rate asked for, per second",
+            By::Rate => "target rate, per second",
             By::Users => "users",
         };
         return (scale, scale.ticks(6), title);
@@ -100,16 +100,16 @@ fn across(count: &Count, by: By, range: Range, ends: (f64, f64)) -> (Scale, Vec<
     let low = if low.is_finite() { low } else { 1.0 };
     let scale = Scale::exactly_log((low * 0.9, high * 1.1), Frame::LARGE.across());
     let title = match by {
-        By::Rate => "rate asked for, per second (log scale)",
+        By::Rate => "target rate, per second (log scale)",
         By::Users => "users (log scale)",
     };
     let round = scale.ticks(8);
-    // Between two round values of a logarithmic axis there are others.
+    // Few round values on a logarithmic axis: linear ticks fill the gaps.
     let ticks = if round.len() < 3 { Scale::linear(scale.domain(), (0.0, 1.0)).ticks(5) } else { round };
     (scale, ticks, title)
 }
 
-/// The capacity with its interval, and the knee.
+/// Markers of the capacity and its interval.
 fn marks(count: &Count, by: By) -> Vec<Layer> {
     let mut layers = Vec::new();
     if let Some(Estimate { value, low, high }) = count.capacity {
@@ -120,14 +120,14 @@ fn marks(count: &Count, by: By) -> Vec<Layer> {
     layers
 }
 
-/// A point for each of the steps.
+/// A point per step.
 fn dots<'a>(
     steps: &(impl Iterator<Item = &'a Step> + Clone),
     by: By,
     read: &dyn Fn(&Step) -> Option<f64>,
 ) -> Vec<Layer> {
     let of = |&(shape, class, _): &(Shape, &'static str, &str)| {
-        let dots = steps.clone().filter(|step| look(step.ending) == (shape, class));
+        let dots = steps.clone().filter(|step| style(step.ending) == (shape, class));
         let dot = |step: &Step| {
             let text = step.why.clone().unwrap_or_else(|| "held".to_owned());
             Some(Dot {
@@ -138,17 +138,17 @@ fn dots<'a>(
         };
         Layer::Dots(shape, class, dots.filter_map(dot).collect())
     };
-    LOOKS.iter().map(of).collect()
+    STYLES.iter().map(of).collect()
 }
 
-/// Those looks that occur.
-fn looks(count: &Count) -> impl Iterator<Item = (Shape, &'static str, &'static str)> {
+/// The styles that occur.
+fn styles(count: &Count) -> impl Iterator<Item = (Shape, &'static str, &'static str)> {
     let occurs =
-        move |shape: Shape, class: &str| count.steps.iter().any(|step| look(step.ending) == (shape, class));
-    LOOKS.into_iter().filter(move |(shape, class, _)| occurs(*shape, class))
+        move |shape: Shape, class: &str| count.steps.iter().any(|step| style(step.ending) == (shape, class));
+    STYLES.into_iter().filter(move |(shape, class, _)| occurs(*shape, class))
 }
 
-/// Latency by level; `None` where there is no capacity that one could look at more closely.
+/// Latency by load level; `None` without a capacity to show the surroundings of.
 pub(super) fn latency(number: usize, count: &Count, report: &CapacityReport, range: Range) -> Option<Markup> {
     let (by, ends) = (report.by, range.ends(count)?);
     let is_shown = |level: f64| (ends.0..=ends.1).contains(&level);
@@ -172,22 +172,22 @@ pub(super) fn latency(number: usize, count: &Count, report: &CapacityReport, ran
         layers.push(Layer::Upright("knee", knee, "knee".to_owned(), false));
         legend.push((Shape::Line, "knee", "knee"));
     }
-    legend.extend(looks(count));
+    legend.extend(styles(count));
     let readings = levels.iter().map(|one| Reading {
         across: one.at,
         label: level(by, one.at),
         values: vec![one.median(p50), one.median(p99)],
     });
-    let knee = count.knee.map_or("p99 never doubles for good".to_owned(), |knee| {
-        format!("p99 doubles for good from {} on", level(by, knee))
+    let knee = count.knee.map_or("no knee: p99 never stays doubled".to_owned(), |knee| {
+        format!("knee at {}: from there on p99 stays doubled", level(by, knee))
     });
     let replicas = counted(count.replicas);
     let (title, id) = match range {
-        Range::All => (format!("Latency by level, {replicas}"), format!("latency-{number}")),
+        Range::All => (format!("Latency by load level, {replicas}"), format!("latency-{number}")),
         Range::Near => (format!("Around the capacity, {replicas}"), format!("near-{number}")),
     };
     let description = format!(
-        "p50 and p99 of the steps at each level, from the instant at which each request was due, latency on a logarithmic axis. Capacity: {}; {knee}.",
+        "p50 and p99 of the steps at each load level, from the intended start of each request, on a logarithmic axis. Capacity: {}; {knee}.",
         brief(count, by)
     );
     let picture = Picture { id: &id, title: &title, description: &description, frame: Frame::LARGE };
@@ -202,8 +202,8 @@ pub(super) fn latency(number: usize, count: &Count, report: &CapacityReport, ran
     }))
 }
 
-/// Answers by level: beyond the capacity they do not follow what is asked for.
-pub(super) fn answers(number: usize, count: &Count, report: &CapacityReport) -> Markup {
+/// Throughput by load level: beyond the capacity it no longer follows the target rate.
+pub(super) fn throughput(number: usize, count: &Count, report: &CapacityReport) -> Markup {
     let (levels, by) = (levels(count), report.by);
     let read = |step: &Step| Some(step.answered_per_s);
     let curve: Vec<(f64, f64)> =
@@ -214,18 +214,18 @@ pub(super) fn answers(number: usize, count: &Count, report: &CapacityReport) -> 
     let mut layers = marks(count, by);
     layers.push(Layer::Curve("success", curve));
     layers.extend(dots(&count.steps.iter(), by, &read));
-    let mut legend = vec![(Shape::Line, "success", "answered"), (Shape::Field, "stretch", "capacity")];
-    legend.extend(looks(count));
+    let mut legend = vec![(Shape::Line, "success", "responses"), (Shape::Field, "stretch", "capacity")];
+    legend.extend(styles(count));
     let readings = levels.iter().map(|one| Reading {
         across: one.at,
         label: level(by, one.at),
         values: vec![one.median(read)],
     });
-    let title = format!("Answers by level, {}", counted(count.replicas));
+    let title = format!("Throughput by load level, {}", counted(count.replicas));
     let description = format!(
-        "Answers per second in the steps at each level, on logarithmic axes; at most {most:.0} per second."
+        "Responses per second in the steps at each load level, on logarithmic axes; at most {most:.0} per second."
     );
-    let id = format!("answers-{number}");
+    let id = format!("throughput-{number}");
     let picture = Picture { id: &id, title: &title, description: &description, frame: Frame::LARGE };
     plane(&Plane {
         picture,
@@ -233,12 +233,12 @@ pub(super) fn answers(number: usize, count: &Count, report: &CapacityReport) -> 
         up: (up, Unit::PerSecond),
         layers,
         legend,
-        names: vec!["answered"],
+        names: vec!["responses"],
         readings: readings.collect(),
     })
 }
 
-/// Capacities by number of replicas, and the law through them with its band.
+/// Capacities by number of replicas, and the fitted law with its confidence band.
 pub(super) fn scaling(report: &CapacityReport) -> Markup {
     let by = report.by;
     let most = report.counts.iter().map(|count| count.replicas).max().unwrap_or(1);
@@ -268,14 +268,14 @@ pub(super) fn scaling(report: &CapacityReport) -> Markup {
         Layer::Band("p50", fitted().map(|(number, law)| (number, law.low, law.high)).collect()),
         Layer::Curve("p50", fitted().map(|(number, law)| (number, law.value)).collect()),
         Layer::Dots(Shape::Disc, "limited", of(true)),
-        Layer::Dots(Shape::Ring, "unanswered", of(false)),
+        Layer::Dots(Shape::Ring, "no-response", of(false)),
     ];
     let mut legend = vec![(Shape::Disc, "limited", "capacity and its interval")];
     if measured.iter().any(|(count, _)| !count.sure) {
-        legend.push((Shape::Ring, "unanswered", "not sure"));
+        legend.push((Shape::Ring, "no-response", "not confirmed"));
     }
     if law.is_some() {
-        legend.insert(0, (Shape::Line, "p50", "the law, with 95 %"));
+        legend.insert(0, (Shape::Line, "p50", "fitted law with 95 % band"));
     }
     let reading = |number: u32| Reading {
         across: f64::from(number),

@@ -1,4 +1,4 @@
-//! The page of a search holds together, and says what the search came to.
+//! The report of a search is well-formed and shows its result.
 
 use super::*;
 use crate::html::tests::{assert_sound, text};
@@ -18,14 +18,14 @@ fn scaled() -> CapacityReport {
 }
 
 #[test]
-fn a_search_over_numbers_of_replicas() {
+fn renders_a_search_over_replica_counts() {
     let page = render(&scaled());
     assert_sound(&page);
     insta::assert_snapshot!(text(&page));
 }
 
 #[test]
-fn one_number_of_replicas_and_a_gate() {
+fn renders_one_replica_count_with_a_gate() {
     let mut report = report(vec![count(1, 1.0, Ending::Broke, FOUND, false)], Some(1000.0));
     report.interrupted = true;
     let page = render(&report);
@@ -35,7 +35,7 @@ fn one_number_of_replicas_and_a_gate() {
 }
 
 #[test]
-fn what_was_not_found_is_not_said() {
+fn headlines_claim_only_what_was_found() {
     let heads: Vec<String> = [
         (Ending::Generator, FOUND, None),
         (Ending::Generator, Stopped::Search(End::BrokenAtLeast), None),
@@ -51,7 +51,7 @@ fn what_was_not_found_is_not_said() {
     })
     .collect();
     insta::assert_snapshot!(heads.join("\n"));
-    // A search whose budget was shorter than a step, and one with a single level.
+    // A search with a budget shorter than a step, and one with a single level.
     let mut none = report(vec![count(1, 1.0, Ending::Broke, Stopped::Budget, false)], None);
     none.counts[0].steps.truncate(1);
     (none.counts[0].capacity, none.counts[0].knee) = (None, None);

@@ -1,49 +1,49 @@
-//! What surrounds a picture: its caption and legend, its axes with their ticks, and the marks of what happened when.
+//! The frame of a chart: caption and legend, axes with ticks, and event markers.
 
 use maud::{Markup, html};
 
 use super::{Scale, Unit, at, instant};
 use crate::html::timeline_events::Mark;
 
-/// The size of a picture and of the margins around what is drawn. One unit is about one pixel on a wide screen.
+/// Size and margins of a chart. One unit is about one pixel on a wide screen.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Frame {
-    /// Of the whole.
+    /// Total width.
     pub(crate) width: f64,
-    /// Of the whole.
+    /// Total height.
     pub(crate) height: f64,
-    /// For the labels of the vertical axis.
+    /// Margin for the labels of the vertical axis.
     pub(crate) left: f64,
-    /// For the last label of the horizontal axis.
+    /// Margin for the last label of the horizontal axis.
     pub(crate) right: f64,
-    /// For the marks.
+    /// Margin for event letters.
     pub(crate) top: f64,
-    /// For the labels of the horizontal axis.
+    /// Margin for the labels of the horizontal axis.
     pub(crate) bottom: f64,
 }
 
 impl Frame {
-    /// One of the pictures of the first screen.
+    /// A chart of the first screen.
     pub(crate) const LARGE: Self =
         Self { width: 420.0, height: 226.0, left: 54.0, right: 12.0, top: 24.0, bottom: 34.0 };
-    /// One of many.
+    /// A chart in a grid.
     pub(crate) const SMALL: Self =
         Self { width: 300.0, height: 134.0, left: 52.0, right: 10.0, top: 14.0, bottom: 22.0 };
-    /// One that has a row of its own.
+    /// A chart in a row of its own.
     pub(crate) const WIDE: Self =
         Self { width: 620.0, height: 200.0, left: 54.0, right: 14.0, top: 24.0, bottom: 34.0 };
 
-    /// From left to right.
+    /// Horizontal range, from left to right.
     pub(crate) fn across(&self) -> (f64, f64) {
         (self.left, self.width - self.right)
     }
 
-    /// From bottom to top.
+    /// Vertical range, from bottom to top.
     pub(crate) fn up(&self) -> (f64, f64) {
         (self.height - self.bottom, self.top)
     }
 
-    /// The id of the marks that belong into pictures of this size.
+    /// Element id of the event markers for this size.
     fn marks(&self) -> String {
         format!("marks-{}", self.width)
     }
@@ -53,21 +53,21 @@ impl Frame {
     }
 }
 
-/// A picture without what is drawn in it.
+/// Caption, description and size of a chart.
 #[derive(Debug)]
 pub(crate) struct Picture<'a> {
-    /// Unique in the page.
+    /// Element id, unique in the document.
     pub(crate) id: &'a str,
-    /// What it shows, in a few words.
+    /// Caption.
     pub(crate) title: &'a str,
-    /// What is to be seen in it, for those who do not see it.
+    /// Text alternative for screen readers.
     pub(crate) description: &'a str,
-    /// How large it is.
+    /// Size.
     pub(crate) frame: Frame,
 }
 
 impl Picture<'_> {
-    /// The picture with its caption; `legend` stands between the two, `data` is what the script shows under the pointer.
+    /// The figure with caption, `legend` and `drawn` content; `data` holds the values that the script shows.
     pub(crate) fn draw(&self, legend: &Markup, data: &str, drawn: &Markup) -> Markup {
         let Self { id, title, description, frame } = self;
         let data = (!data.is_empty()).then_some(data);
@@ -86,7 +86,7 @@ impl Picture<'_> {
     }
 }
 
-/// The vertical axis with its grid, and what it counts.
+/// The vertical axis with its grid and unit.
 pub(super) fn vertical(frame: Frame, scale: &Scale, unit: Unit) -> Markup {
     let (left, right) = frame.across();
     let wanted = if frame.is_small() { 3 } else { 5 };
@@ -104,7 +104,7 @@ pub(super) fn vertical(frame: Frame, scale: &Scale, unit: Unit) -> Markup {
     }
 }
 
-/// The axis of time: seconds since the load began.
+/// The time axis: seconds since the load started.
 pub(super) fn time(frame: Frame, scale: &Scale) -> Markup {
     let (bottom, _) = frame.up();
     let (from, to) = scale.domain();
@@ -119,17 +119,17 @@ pub(super) fn time(frame: Frame, scale: &Scale) -> Markup {
             }
             @if !frame.is_small() {
                 text.unit x=(at((left + right) / 2.0)) y=(at(frame.height - 3.0)) text-anchor="middle" {
-                    "time since the load began"
+                    "time since load start"
                 }
             }
         }
     }
 }
 
-/// Height of the tick that stands for a stall.
+/// Height of a stall's tick.
 const TICK: f64 = 6.0;
 
-/// What happened when, for pictures of a frame: it is drawn once for all of them, and [`Frame::marks`] names it.
+/// Event markers for charts of this size: defined once, referenced by [`Frame::marks`].
 pub(crate) fn events(frame: Frame, scale: &Scale, marks: &[Mark]) -> Markup {
     let (bottom, top) = frame.up();
     let (from, to) = scale.domain();
@@ -153,7 +153,7 @@ pub(crate) fn events(frame: Frame, scale: &Scale, marks: &[Mark]) -> Markup {
     }
 }
 
-/// The marks of every frame, for the definitions of the page.
+/// Event markers of every size, for the document's definitions.
 pub(crate) fn all_events(span: (f64, f64), marks: &[Mark]) -> Markup {
     html! {
         @for frame in [Frame::LARGE, Frame::SMALL, Frame::WIDE] {
@@ -162,7 +162,7 @@ pub(crate) fn all_events(span: (f64, f64), marks: &[Mark]) -> Markup {
     }
 }
 
-/// The marks of a picture over the whole run.
+/// A reference to the event markers.
 pub(super) fn marked(frame: Frame) -> Markup {
     html! { use href={ "#" (frame.marks()) } {} }
 }

@@ -1,12 +1,11 @@
-//! The distribution of latency: for each logarithmic bucket the share of the requests that lie in it, from the instant at
-//! which they were due beside the one from which they were sent.
+//! The latency histogram: the share of responses per logarithmic bucket, from intended and from sent.
 
 use maud::{Markup, html};
 
 use super::{Picture, Scale, Unit, at, digits, frame, over_time::swatch};
 use saasbench_verify::distribution::{Bucket, Distribution, PER_DECADE};
 
-/// Draws it.
+/// Draws the histogram.
 pub(crate) fn histogram(picture: &Picture<'_>, distribution: &Distribution) -> Markup {
     let sides = [&distribution.from_intended, &distribution.from_sent];
     let numbers = || sides.iter().flat_map(|side| side.iter().map(number));
@@ -14,10 +13,10 @@ pub(crate) fn histogram(picture: &Picture<'_>, distribution: &Distribution) -> M
         return picture.draw(
             &html! {},
             "",
-            &html! { text.nothing x="50%" y="50%" text-anchor="middle" { "No request was answered." } },
+            &html! { text.nothing x="50%" y="50%" text-anchor="middle" { "No responses." } },
         );
     };
-    // A bucket of air at each side, and at least a decade in all.
+    // An empty bucket at each side, and at least half a decade in total.
     let (first, last) = (first - 1, last.max(first + PER_DECADE as i64 / 2) + 1);
     let shares = sides.map(|side| shares(side, first, last));
     let frame = picture.frame;
@@ -58,7 +57,7 @@ pub(crate) fn histogram(picture: &Picture<'_>, distribution: &Distribution) -> M
     };
     let legend = html! {
         p.legend {
-            button.entry type="button" aria-pressed="true" data-series="0" { (swatch("success", true)) "from intended (when it was due)" }
+            button.entry type="button" aria-pressed="true" data-series="0" { (swatch("success", true)) "from intended (scheduled start)" }
             button.entry type="button" aria-pressed="true" data-series="1" { (swatch("from-sent", false)) "from sent" }
         }
     };
@@ -75,7 +74,7 @@ pub(crate) fn histogram(picture: &Picture<'_>, distribution: &Distribution) -> M
     picture.draw(&legend, &data, &drawn)
 }
 
-/// The number of a bucket: its upper bound is `10^(number / 20)` ns.
+/// Index of a bucket: its upper bound is `10^(index / 20)` ns.
 fn number(bucket: &Bucket) -> i64 {
     ((bucket.upper_ns.0 as f64).log10() * f64::from(PER_DECADE)).round() as i64
 }

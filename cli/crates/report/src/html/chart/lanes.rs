@@ -1,4 +1,4 @@
-//! What lasted from when to when: a lane for each thing, one below the other.
+//! Time spans: one lane per subject, one below the other.
 
 use maud::{Markup, html};
 
@@ -8,29 +8,29 @@ use crate::html::timeline_events::Mark;
 /// One lane.
 #[derive(Debug)]
 pub(crate) struct Lane {
-    /// What it is of.
+    /// Label.
     pub(crate) name: String,
-    /// What lasted.
+    /// Its spans.
     pub(crate) spans: Vec<Span>,
 }
 
-/// From when to when, in seconds since the load began.
+/// A time span, in seconds since the load started.
 #[derive(Debug)]
 pub(crate) struct Span {
-    /// Its name in the style sheet.
+    /// CSS class.
     pub(crate) class: &'static str,
-    /// What it is.
+    /// Label.
     pub(crate) name: &'static str,
-    /// When it began.
+    /// Start.
     pub(crate) from: f64,
-    /// When it ended.
+    /// End.
     pub(crate) to: f64,
 }
 
-/// Height of a lane: its name above, its spans below.
+/// Height of a lane: its label above, its spans below.
 const LANE: f64 = 34.0;
 
-/// Draws it over the span `from` to `to`.
+/// Draws the lanes over `span`.
 pub(crate) fn lanes(
     id: &str,
     title: &str,

@@ -1,6 +1,7 @@
-//! Pictures as SVG: `scale` and `unit` say where a value lies and how it is written, `frame` draws axes and what surrounds
-//! them, `over_time` curves and areas, `plane` one value against another, `histogram` distributions, `windows` the use of a quota, `lanes` what lasted from when
-//! to when. All of them can be read without script; the page's script reads `data-chart` for the values under the pointer.
+//! Charts as SVG: `scale` and `unit` place and format values, `frame` draws axes and captions; `over_time`
+//! draws lines and stacked areas, `plane` one value against another, `histogram` distributions, `windows`
+//! quota usage, `lanes` time spans. All are readable without script; the report's script reads `data-chart`
+//! for the values under the pointer.
 
 mod frame;
 mod histogram;
@@ -18,9 +19,9 @@ pub(crate) use over_time::{Form, OverTime, Series, over_time};
 pub(crate) use plane::{Dot, Layer, Plane, Reading, Shape, plane};
 pub(crate) use scale::Scale;
 pub(crate) use unit::{Unit, instant};
-pub(crate) use windows::{Certain, windows};
+pub(crate) use windows::{CertifiedRequest, windows};
 
-/// A place in a picture, to a tenth of its unit.
+/// A coordinate, rounded to a tenth.
 pub(crate) fn at(place: f64) -> String {
     let text = format!("{place:.1}");
     text.strip_suffix(".0").map(str::to_owned).unwrap_or(text)
@@ -45,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_for_the_script_have_four_digits() {
+    fn script_values_have_four_digits() {
         let shown = [0.0, 1.0, 12.3456, 123_456.0, 0.001_234_5, 999.96, 1e-12, f64::NAN].map(digits);
         assert_eq!(shown, ["0", "1", "12.35", "123500", "0.001234", "1000", "0", "0"].map(str::to_owned));
         assert_eq!([at(3.0), at(7.149)], ["3", "7.1"]);

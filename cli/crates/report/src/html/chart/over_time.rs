@@ -1,4 +1,4 @@
-//! Values over time: lines, or areas one upon the other.
+//! Values over time: lines or stacked areas.
 
 use maud::{Markup, PreEscaped, html};
 
@@ -8,41 +8,41 @@ use crate::html::Times;
 /// How values are drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Form {
-    /// Each by itself, on a scale from zero.
+    /// Separate lines, on a scale from zero.
     Lines,
-    /// Each by itself, on a logarithmic scale.
+    /// Separate lines, on a logarithmic scale.
     LogLines,
-    /// One upon the other.
+    /// Stacked areas.
     Stacked,
 }
 
 /// One curve: a value for each interval.
 #[derive(Debug, Clone)]
 pub(crate) struct Series {
-    /// What it is.
+    /// Label.
     pub(crate) name: String,
-    /// Its name in the style sheet: colour, dash and hatching.
+    /// CSS class: colour, dash and hatching.
     pub(crate) class: &'static str,
-    /// `None` where there is nothing to tell.
+    /// By interval; `None` without data.
     pub(crate) values: Vec<Option<f64>>,
 }
 
-/// A picture of values over time.
+/// A chart of values over time.
 #[derive(Debug)]
 pub(crate) struct OverTime<'a> {
     /// Its frame and texts.
     pub(crate) picture: Picture<'a>,
-    /// What the vertical axis counts.
+    /// Unit of the vertical axis.
     pub(crate) unit: Unit,
     /// How values are drawn.
     pub(crate) form: Form,
-    /// The curves; of stacked ones the lowest first.
+    /// The curves; stacked ones from the lowest up.
     pub(crate) series: Vec<Series>,
-    /// The least that the vertical axis reaches up to, where it begins at zero.
+    /// Minimum upper end of a vertical axis that starts at zero.
     pub(crate) at_least: f64,
 }
 
-/// Draws it.
+/// Draws the chart.
 pub(crate) fn over_time(chart: &OverTime<'_>, times: &Times) -> Markup {
     let frame = chart.picture.frame;
     let x = Scale::linear(times.span(), frame.across());
@@ -78,7 +78,7 @@ impl OverTime<'_> {
         self.series.iter().map(|series| series.values.len()).max().unwrap_or_default()
     }
 
-    /// What the first `count` series come to in an interval.
+    /// Sum of the first `count` series in an interval.
     fn sum(&self, count: usize, number: usize) -> f64 {
         self.series.iter().take(count).filter_map(|series| series.values.get(number).copied().flatten()).sum()
     }
@@ -94,7 +94,7 @@ impl OverTime<'_> {
         }
     }
 
-    /// The middle of an interval and the height there of a series that stands by itself.
+    /// A point of a separate line: the middle of an interval and the value there.
     fn point(&self, index: usize, number: usize, times: &Times, x: &Scale, y: &Scale) -> Option<(f64, f64)> {
         let value = self.series.get(index)?.values.get(number).copied().flatten()?;
         Some((x.place(times.middle(number)), y.place(value)))
@@ -109,7 +109,7 @@ impl OverTime<'_> {
         for number in 0..self.length() {
             match self.point(index, number, times, x, y) {
                 Some((x, y)) => {
-                    // A point by itself is a line without a length, of which the round ends are seen.
+                    // A single point is a line of length 0, visible by its round ends.
                     path += &format!("{pen}{} {}", at(x), at(y));
                     if pen == "M" {
                         path += "h0";
@@ -124,7 +124,7 @@ impl OverTime<'_> {
 
     fn area(&self, index: usize, times: &Times, x: &Scale, y: &Scale) -> String {
         let upper = self.edge(index + 1, times, x, y).join("L");
-        // The lowest stands on the axis, which is one line.
+        // The lowest area ends at the axis, a straight line.
         let mut lower = self.edge(index, times, x, y);
         if index == 0 && lower.len() > 2 {
             lower.drain(1..lower.len() - 1);
@@ -133,13 +133,13 @@ impl OverTime<'_> {
         if upper.is_empty() { String::new() } else { format!("M{upper}L{}Z", lower.join("L")) }
     }
 
-    /// Where the first `count` series come to, one upon the other: in the middle of each interval, and at the very edges, so
-    /// that the first and the last interval are seen whole.
+    /// Upper edge of the first `count` stacked series: in the middle of each interval, and at both ends so
+    /// that the first and the last interval are fully visible.
     fn edge(&self, count: usize, times: &Times, x: &Scale, y: &Scale) -> Vec<String> {
         let Some(last) = self.length().checked_sub(1) else { return Vec::new() };
-        let (begin, end) = times.span();
+        let (start, end) = times.span();
         let middles = (0..=last).map(|number| (times.middle(number), number));
-        let points = std::iter::once((begin, 0)).chain(middles).chain([(end, last)]);
+        let points = std::iter::once((start, 0)).chain(middles).chain([(end, last)]);
         let place =
             |(time, number)| format!("{} {}", at(x.place(time)), at(y.place(self.sum(count, number))));
         points.map(place).collect()
@@ -159,7 +159,7 @@ impl OverTime<'_> {
         }
     }
 
-    /// What the script needs to show values and to draw again without a series.
+    /// The values that the script needs to show them and to redraw without a series.
     fn data(&self, times: &Times, y: &Scale) -> String {
         let series: Vec<String> = self
             .series
@@ -182,14 +182,14 @@ impl OverTime<'_> {
              \"y\":[{low},{high}],\"s\":[{}]}}",
             self.unit.key(),
             self.form == Form::Stacked,
-            times.begin(),
+            times.start(),
             times.width(),
             series.join(",")
         )
     }
 }
 
-/// What a series looks like, small.
+/// Legend swatch of a series.
 pub(super) fn swatch(class: &str, is_area: bool) -> Markup {
     html! {
         svg.swatch viewBox="0 0 18 12" aria-hidden="true" {

@@ -1,45 +1,45 @@
-//! One value against another: what was seen at levels of load, or with numbers of replicas. Curves and bands, single
-//! measurements with their intervals, and stretches of the horizontal axis.
+//! One value against another, by load level or number of replicas: curves and bands, measurements with
+//! intervals, and highlighted ranges of the horizontal axis.
 
 use maud::{Markup, html};
 
 use super::{Picture, Scale, Unit, at, digits, frame};
 
-/// A picture of one value against another.
+/// A chart of one value against another.
 #[derive(Debug)]
 pub(crate) struct Plane<'a> {
     /// Its frame and texts.
     pub(crate) picture: Picture<'a>,
-    /// The horizontal axis, the values that it names, and what it counts.
+    /// The horizontal axis, its ticks and its title.
     pub(crate) across: (Scale, Vec<f64>, &'a str),
-    /// The vertical axis, and what it counts.
+    /// The vertical axis and its unit.
     pub(crate) up: (Scale, Unit),
-    /// What is drawn, the lowest first.
+    /// Layers, from the back to the front.
     pub(crate) layers: Vec<Layer>,
-    /// What the layers are: a name and its name in the style sheet.
+    /// Legend: shape, CSS class and label.
     pub(crate) legend: Vec<(Shape, &'static str, &'static str)>,
-    /// Names of the values that are shown under the pointer, …
+    /// Names of the values shown under the pointer.
     pub(crate) names: Vec<&'static str>,
-    /// … and those values, from left to right.
+    /// Those values, from left to right.
     pub(crate) readings: Vec<Reading>,
 }
 
-/// What is drawn.
+/// A drawn element.
 #[derive(Debug)]
 pub(crate) enum Layer {
-    /// All points in their order.
+    /// A line through points.
     Curve(&'static str, Vec<(f64, f64)>),
-    /// From the lower to the upper value, point by point.
+    /// An area between a lower and an upper value.
     Band(&'static str, Vec<(f64, f64, f64)>),
-    /// A measurement each.
+    /// Measurements.
     Dots(Shape, &'static str, Vec<Dot>),
-    /// From one value of the horizontal axis to another; what it is.
+    /// A range of the horizontal axis, and its label.
     Stretch((f64, f64), String),
-    /// A value of the horizontal axis: what it is, and whether that is said at the top.
+    /// A vertical line: CSS class, value, label, and whether the label is above the plot.
     Upright(&'static str, f64, String, bool),
 }
 
-/// How a measurement looks: not by its colour alone.
+/// Shape of a measurement, so that colour is not the only difference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Shape {
     /// A disc.
@@ -48,35 +48,35 @@ pub(crate) enum Shape {
     Cross,
     /// A ring.
     Ring,
-    /// No measurement, but a line.
+    /// A line; only in legends.
     Line,
-    /// No measurement, but a field.
+    /// A filled area; only in legends.
     Field,
 }
 
 /// A measurement.
 #[derive(Debug)]
 pub(crate) struct Dot {
-    /// Where.
+    /// Values on both axes.
     pub(crate) place: (f64, f64),
-    /// Its interval, if it has one.
+    /// Interval on the vertical axis.
     pub(crate) interval: Option<(f64, f64)>,
-    /// What of it is to be told.
+    /// Tooltip.
     pub(crate) text: String,
 }
 
-/// What is shown under the pointer.
+/// Values shown under the pointer.
 #[derive(Debug)]
 pub(crate) struct Reading {
-    /// Where it is shown.
+    /// Position on the horizontal axis.
     pub(crate) across: f64,
-    /// Its title.
+    /// Title.
     pub(crate) label: String,
-    /// A value for each name.
+    /// One per name of the chart.
     pub(crate) values: Vec<Option<f64>>,
 }
 
-/// Draws it.
+/// Draws the chart.
 pub(crate) fn plane(chart: &Plane<'_>) -> Markup {
     let (frame, (y, unit)) = (chart.picture.frame, &chart.up);
     let drawn = html! {
@@ -183,7 +183,7 @@ impl Plane<'_> {
         }
     }
 
-    /// What the script needs to show values.
+    /// The values that the script shows.
     fn data(&self) -> String {
         let joined = |texts: Vec<String>| texts.join(",");
         let labels =

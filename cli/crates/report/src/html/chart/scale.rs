@@ -1,38 +1,38 @@
-//! Where a value lies in a picture, and which values its axis names: linear, logarithmic, and of time.
+//! Scales of axes: from values to coordinates, and round ticks; linear, logarithmic, and for time.
 
-/// From values to places along an axis.
+/// Maps values to coordinates along an axis.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Scale {
-    /// The values at its ends; the first is the smaller.
+    /// Values at the ends, ascending.
     domain: (f64, f64),
-    /// The places of those, in units of the picture.
+    /// Coordinates of the ends.
     range: (f64, f64),
     is_log: bool,
 }
 
-/// How far apart the ticks of an axis of time may be, in seconds.
+/// Allowed distances of ticks on a time axis, in seconds.
 const TIME_STEPS: [f64; 19] = [
     0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1200.0, 1800.0, 3600.0,
     7200.0, 21_600.0, 86_400.0,
 ];
 
 impl Scale {
-    /// Even steps from `domain.0` to `domain.1`; a domain without a length is given one.
+    /// Linear; an empty domain is extended to length 1.
     pub(crate) fn linear(domain: (f64, f64), range: (f64, f64)) -> Self {
         let (low, high) = domain;
         let high = if high > low { high } else { low + 1.0 };
         Self { domain: (low, high), range, is_log: false }
     }
 
-    /// From 0 up to a round value that is at least `most`.
+    /// Linear from 0 to a round value of at least `most`.
     pub(crate) fn from_zero(most: f64, range: (f64, f64)) -> Self {
         let most = if most.is_finite() && most > 0.0 { most } else { 1.0 };
         let step = round_step(most / 4.0);
         Self::linear((0.0, (most / step - 1e-9).ceil() * step), range)
     }
 
-    /// Equal ratios are equally long: from a round value at most `low` up to one that is at least `high`. Below `low` lies
-    /// nothing: what is not above zero is put there.
+    /// Logarithmic from a round value of at most `low` to one of at least `high`. Values below the start are
+    /// placed there.
     pub(crate) fn log((low, high): (f64, f64), range: (f64, f64)) -> Self {
         let low = if low.is_finite() && low > 0.0 { low } else { 1.0 };
         let high = if high.is_finite() && high > low { high } else { low };
@@ -45,17 +45,17 @@ impl Scale {
         Self { domain: (first, last), range, is_log: true }
     }
 
-    /// The same steps over exactly this domain.
+    /// Logarithmic over exactly this domain.
     pub(crate) fn exactly_log(domain: (f64, f64), range: (f64, f64)) -> Self {
         Self { domain, range, is_log: true }
     }
 
-    /// The values at its ends.
+    /// Values at the ends.
     pub(crate) fn domain(&self) -> (f64, f64) {
         self.domain
     }
 
-    /// Where a value lies; beyond the ends, at the nearer one.
+    /// Coordinate of a value, clamped to the ends.
     pub(crate) fn place(&self, value: f64) -> f64 {
         let (low, high) = self.domain;
         let share = if self.is_log {
@@ -67,7 +67,7 @@ impl Scale {
         from + share.clamp(0.0, 1.0) * (to - from)
     }
 
-    /// Round values inside it, at most about `wanted` of them, in order.
+    /// Round values inside the domain, about `wanted` of them at most, ascending.
     pub(crate) fn ticks(&self, wanted: usize) -> Vec<f64> {
         let wanted = wanted.max(2);
         if self.is_log {
@@ -77,7 +77,7 @@ impl Scale {
         }
     }
 
-    /// The same for seconds: steps of 1, 2, 5, 10, 20, 30 s, of minutes, of hours.
+    /// Ticks for seconds: steps of 1, 2, 5, 10, 20, 30 s, minutes, hours.
     pub(crate) fn time_ticks(&self, wanted: usize) -> Vec<f64> {
         let least = self.length() / wanted.max(2) as f64;
         let step = TIME_STEPS.into_iter().find(|step| *step >= least);
@@ -112,7 +112,7 @@ impl Scale {
     }
 }
 
-/// The least of 1, 2, 5, 10, … that is at least `least`.
+/// The smallest of 1, 2, 5, 10, … that is at least `least`.
 fn round_step(least: f64) -> f64 {
     let decade = 10f64.powf(least.log10().floor());
     [1.0, 2.0, 5.0]
@@ -128,7 +128,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn ticks_lie_inside_in_order_and_are_few(low in 0.0..1e6_f64, length in 1e-3..1e9_f64, wanted in 2_usize..9) {
+        fn ticks_are_few_ascending_and_inside(low in 0.0..1e6_f64, length in 1e-3..1e9_f64, wanted in 2_usize..9) {
             let scales = [
                 Scale::linear((low, low + length), (0.0, 100.0)),
                 Scale::from_zero(length, (100.0, 0.0)),
@@ -146,7 +146,7 @@ mod tests {
         }
 
         #[test]
-        fn greater_values_never_lie_before_smaller_ones(a in -1e3..1e9_f64, b in -1e3..1e9_f64, high in 1.0..1e9_f64) {
+        fn places_are_monotonic(a in -1e3..1e9_f64, b in -1e3..1e9_f64, high in 1.0..1e9_f64) {
             for scale in [Scale::from_zero(high, (0.0, 300.0)), Scale::log((1e-3, high), (0.0, 300.0))] {
                 let (small, great) = (scale.place(a.min(b)), scale.place(a.max(b)));
                 proptest::prop_assert!((0.0..=300.0).contains(&small) && small <= great && great <= 300.0);

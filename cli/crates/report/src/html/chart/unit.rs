@@ -1,8 +1,8 @@
-//! What an axis counts, and how its values are written: short on the axis, to three digits where one looks closely.
+//! Units of axes, and how values are formatted: short at ticks.
 
 use saasbench_model::units::Nanos;
 
-/// What an axis counts.
+/// Unit of an axis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Unit {
     /// Events per second.
@@ -11,12 +11,12 @@ pub(crate) enum Unit {
     Latency,
     /// A share, from 0 to 100.
     Percent,
-    /// A number of things.
+    /// A plain number.
     Count,
 }
 
 impl Unit {
-    /// What stands beside the axis.
+    /// Title of the axis.
     pub(crate) fn title(self) -> &'static str {
         match self {
             Self::PerSecond => "per second",
@@ -26,7 +26,7 @@ impl Unit {
         }
     }
 
-    /// How the script knows it.
+    /// Key of its formatter in the script.
     pub(crate) fn key(self) -> &'static str {
         match self {
             Self::PerSecond => "rate",
@@ -36,7 +36,7 @@ impl Unit {
         }
     }
 
-    /// A value at a tick.
+    /// Text of a tick.
     pub(crate) fn tick(self, value: f64) -> String {
         match self {
             Self::Latency => Nanos(value.round() as i64).to_string(),
@@ -58,7 +58,7 @@ fn short(value: f64) -> String {
     format!("{}{unit}", text.trim_end_matches('0').trim_end_matches('.'))
 }
 
-/// An instant on an axis of time that is `span` seconds long: `25s`, `2m`, `1h30m`.
+/// An instant on a time axis of `span` seconds: `25s`, `2m`, `1h30m`.
 pub(crate) fn instant(seconds: f64, span: f64) -> String {
     let sign = if seconds < 0.0 { "−" } else { "" };
     let tenths = (seconds.abs() * 10.0).round() as u64;
@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_are_short() {
+    fn formats_short_values() {
         let ticks = [
             Unit::PerSecond.tick(0.0),
             Unit::PerSecond.tick(2500.0),

@@ -1,5 +1,5 @@
-//! The use of a quota over time: how much each window admitted, held against what was promised, with the requests of a
-//! certificate as points.
+//! Quota usage over time: admissions per window compared with the limit, with the requests of a certificate
+//! as points.
 
 use maud::{Markup, html};
 
@@ -8,23 +8,24 @@ use crate::{html::Times, timeline::QuotaUse};
 
 /// A request of a certificate.
 #[derive(Debug)]
-pub(crate) struct Certain {
-    /// When it was sent and answered, in seconds since the load began.
+pub(crate) struct CertifiedRequest {
+    /// Send and response, in seconds since the load started.
     pub(crate) span: (f64, f64),
-    /// What of it is to be told.
+    /// Tooltip.
     pub(crate) text: String,
     /// Whether it was admitted.
     pub(crate) admitted: bool,
 }
 
-/// More bars than this are no wider than a line: of neighbours the fullest stands for all.
+/// Maximum number of bars: beyond it, neighbours are merged and the fullest counts.
 const BARS: usize = 300;
 
-/// Draws it; only a quota that is proven to be broken goes over what was promised, however its windows look.
+/// Draws the chart. Windows above the limit are highlighted only with a certificate: without one, the
+/// assignment of admissions to windows is an estimate.
 pub(crate) fn windows(
     picture: &Picture<'_>,
     used: &QuotaUse,
-    certificate: &[Certain],
+    certificate: &[CertifiedRequest],
     times: &Times,
 ) -> Markup {
     let together = used.windows.len().div_ceil(BARS).max(1);
@@ -47,11 +48,11 @@ pub(crate) fn windows(
                 @let is_over = admitted > used.promised && !certificate.is_empty();
                 @let class = if is_over { "window over" } else { "window" };
                 rect class=(class) x=(at(place)) y=(at(top)) width=(at((end - place).max(1.5))) height=(at(bottom - top)) {
-                    title { @if windows.len() > 1 { "at most " } (admitted) " admitted, " (used.promised) " promised, from " (format!("{from:.2}")) " s to " (format!("{to:.2}")) " s" }
+                    title { @if windows.len() > 1 { "at most " } (admitted) " admitted, limit " (used.promised) ", from " (format!("{from:.2}")) " s to " (format!("{to:.2}")) " s" }
                 }
             }
             line.promised x1=(at(left)) x2=(at(right)) y1=(at(promised)) y2=(at(promised)) {}
-            text.promised x=(at(right - 2.0)) y=(at(promised - 4.0)) text-anchor="end" { "promised: " (used.promised) }
+            text.promised x=(at(right - 2.0)) y=(at(promised - 4.0)) text-anchor="end" { "limit: " (used.promised) }
             @for (number, request) in certificate.iter().enumerate() {
                 @let level = bottom - (bottom - frame.up().1) * (number + 1) as f64 / (certificate.len() + 1) as f64;
                 @let (from, to) = (x.place(request.span.0), x.place(request.span.1));

@@ -1,4 +1,4 @@
-//! What the cards of the first screen say of what did not pass.
+//! Cards of the first screen for claims that did not pass.
 
 use crate::html::{
     summary_text,
@@ -24,7 +24,7 @@ fn cards(made: &Made) -> String {
     text(&format!("<body><article{cards}<script>"))
 }
 
-/// A request every `gap` ms, in turn to both replicas; what is answered to each.
+/// A request every `gap` ms, alternating between both replicas; `status` of each response.
 fn every(gap: i64, count: i64, status: impl Fn(i64) -> u16) -> Vec<Sample> {
     (0..count).map(|i| sample(i * gap, (i % 2) as usize, Answer::Status(status(i)))).collect()
 }
@@ -38,14 +38,14 @@ fn limited(limits: &str, samples: &[Sample]) -> String {
 }
 
 #[test]
-fn a_broken_limit_says_how_much_in_which_time_and_of_what_promise() {
+fn a_violated_limit_names_count_interval_and_quota() {
     let admitted = |gap, count| every(gap, count, |_| 200);
     let bucket = format!("{}burst = 10\n", limit("token-bucket", "5/10s"));
     let said = [
         limited(&limit("fixed-window", "8/10s"), &admitted(100, 9)),
         limited(&bucket, &admitted(1_000, 40)),
         limited(&limit("sliding-log", "5/10s"), &[admitted(1_900, 40), admitted(1, 1)].concat()),
-        // Nothing of the bucket is used up but one token.
+        // One token is used, all others are left.
         limited(&bucket, &every(100, 2, |i| if i == 1 { 429 } else { 200 })),
         limited(&limit("fixed-window", "9/1s"), &every(20, 10, |i| if i > 7 { 429 } else { 200 })),
         limited(&limit("fixed-window", "9/1s"), &every(20, 1, |_| 429)),
@@ -54,7 +54,7 @@ fn a_broken_limit_says_how_much_in_which_time_and_of_what_promise() {
 }
 
 #[test]
-fn a_rejection_that_none_of_two_limits_can_have_given_is_told_without_a_count() {
+fn a_rejection_that_neither_of_two_limits_explains_has_no_count() {
     // Four a second are admitted, six are rejected; after eight, in the third second, all are.
     let kept = |i: i64| {
         let status = if i % 10 < 4 && i < 20 { 200 } else { 429 };
@@ -69,7 +69,7 @@ fn a_rejection_that_none_of_two_limits_can_have_given_is_told_without_a_count() 
 }
 
 #[test]
-fn what_was_changed_by_hand_is_said_before_what_was_observed() {
+fn mentions_manual_load_changes_before_the_observed_value() {
     let expected = "[[expect]]\nthat = \"count(200) < 9\"\n";
     let mut made = Made::new(&format!("{expected}{SILENT}"), &every(20, 30, |_| 200));
     let paused = Pace { paused: true, factor: 1.0 };
@@ -79,13 +79,13 @@ fn what_was_changed_by_hand_is_said_before_what_was_observed() {
 }
 
 #[test]
-fn what_stands_before_the_observed_is_kept() {
+fn keeps_the_part_before_the_observed_value() {
     assert_eq!(summary_text::lead("p99 is 20 ms", Some("p99 is 20 ms")), None);
     assert_eq!(summary_text::lead("3 of 9 series: 5", Some("5")), Some("3 of 9 series"));
     assert_eq!(
         summary_text::lead("the mean is 5", Some("5")),
         Some("the mean is 5"),
-        "no reason that stands by itself"
+        "not a separate reason"
     );
     assert_eq!(summary_text::lead("no data", None), Some("no data"));
 }
