@@ -1,5 +1,5 @@
-//! Alerts on a real Prometheus with the shipped rules, hurried: the flood's fires, is notified and resolves, and copies of its
-//! rule that cannot fire are called by their defect.
+//! Alerts on a real Prometheus with the shipped rules, hurried: the flood's fires, is notified and resolves,
+//! and copies of its rule that cannot fire are called by their defect.
 
 use crate::support::{Alerting, JOURNEY, Redis, Replica, Sandbox, TENANTS, Webhook, broken, group, wait_for};
 
@@ -43,7 +43,7 @@ fn expected(names: &[&str]) -> String {
 }
 
 #[test]
-fn a_flood_is_notified_and_broken_copies_of_its_rule_are_found_out() {
+fn an_alert_is_notified_and_broken_copies_of_its_rule_are_detected() {
     let copies = [
         broken("WrongMetric", &[("tenant_requests_total", "tenant_request_total")]),
         broken("WrongLabel", &[("status=", "code=")]),
@@ -91,16 +91,16 @@ fn a_flood_is_notified_and_broken_copies_of_its_rule_are_found_out() {
         "Prometheus has no alerting rule TenantFloods; did you mean `TenantFlood`?",
     ]);
     let is_flood = |status: &str| {
-        let told = webhook.told(status);
-        told.iter().any(|labels| labels["alertname"] == "TenantFlood" && labels["tenant"] == "acme")
+        let alerts = webhook.alerts(status);
+        alerts.iter().any(|labels| labels["alertname"] == "TenantFlood" && labels["tenant"] == "acme")
     };
     wait_for("the flood's notification", || is_flood("firing"));
     wait_for("the notification that it is over", || is_flood("resolved"));
-    assert!(webhook.told("firing").iter().all(|labels| labels["tenant"] != "globex"), "{webhook:?}");
+    assert!(webhook.alerts("firing").iter().all(|labels| labels["tenant"] != "globex"), "{webhook:?}");
 }
 
 #[test]
-fn where_there_is_no_prometheus_nothing_is_said_of_alerts() {
+fn without_prometheus_alerts_are_inconclusive() {
     let scenario = format!(
         "{JOURNEY}{}\n[embedded]\ntenants = \"tenants.jsonl\"\nprometheus = false\n",
         LOADS.replace("8s", "2s")

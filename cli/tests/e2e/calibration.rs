@@ -1,7 +1,7 @@
-//! A service of known latency: what the program reports of it has to lie where theory says.
+//! A service of known latency: the reported latency has to be in the range that theory predicts.
 //!
-//! Lower bounds hold however slow this machine is now, because no answer leaves before it is due. Upper ones can be spoilt by
-//! it, so that a run is tried again; a generator that is wrong is wrong each time.
+//! Lower bounds hold however slow this machine is now, because no response leaves before it is due. Upper
+//! ones can be spoilt by it, so that a run is tried again; a generator that is wrong is wrong each time.
 
 use serde_json::Value;
 
@@ -30,7 +30,8 @@ fn quantiles(report: &Report, from: &str) -> [f64; 4] {
     ["p50", "p90", "p99", "max"].map(|q| row[q].as_f64().unwrap() / 1e6)
 }
 
-/// Whether some run lies where theory says; `theory` fails the test by itself where even a slow machine is no excuse.
+/// Whether a run is in the predicted range; `theory` panics where even a slow machine does not explain the
+/// result.
 fn holds(flags: &[&str], duration: &str, theory: impl Fn(&Report, &Value) -> bool) {
     let tried: Vec<Report> = (0..ATTEMPTS)
         .map(|_| run(flags, duration))
@@ -41,7 +42,7 @@ fn holds(flags: &[&str], duration: &str, theory: impl Fn(&Report, &Value) -> boo
 }
 
 #[test]
-fn a_fixed_delay_is_reported_as_it_is() {
+fn a_fixed_delay_is_reported_exactly() {
     holds(&["--delay", "20ms"], "1s", |report, served| {
         let (intended, sent) = (quantiles(report, "from_intended"), quantiles(report, "from_sent"));
         // HDR buckets round up, never down below the least value.
@@ -54,7 +55,7 @@ fn a_fixed_delay_is_reported_as_it_is() {
 }
 
 #[test]
-fn quantiles_of_random_delays_are_those_of_the_draws() {
+fn quantiles_of_random_delays_match_the_draws() {
     holds(&["--delay", "exponential:20ms", "--seed", "5"], "3s", |report, served| {
         let sent = quantiles(report, "from_sent");
         let held = ["p50", "p90", "p99"].map(|q| served["held_ns"][q].as_f64().unwrap() / 1e6);
@@ -67,8 +68,9 @@ fn quantiles_of_random_delays_are_those_of_the_draws() {
 }
 
 #[test]
-fn a_freeze_is_seen_by_all_who_were_due_in_it() {
-    // 500 ms of 4 s: 200 of 1600 arrivals wait between 0 and 500 ms, evenly. So the quantile q is 500·(1 − 8·(1 − q)) ms.
+fn a_freeze_delays_every_request_due_during_it() {
+    // 500 ms of 4 s: 200 of 1600 arrivals wait between 0 and 500 ms, evenly. So the quantile q is 500·(1 −
+    // 8·(1 − q)) ms.
     holds(&["--freeze", "500ms@1s"], "4s", |report, _| {
         let [p50, p90, p99, max] = quantiles(report, "from_intended");
         assert!(p90 >= 97.0 && p99 >= 457.0 && max >= 495.0, "hidden: {p90} {p99} {max}");
@@ -77,7 +79,7 @@ fn a_freeze_is_seen_by_all_who_were_due_in_it() {
 }
 
 #[test]
-fn a_ceiling_is_the_rate_and_the_queue_is_the_latency() {
+fn a_ceiling_shows_as_rate_and_queueing_as_latency() {
     // 400/s at a service of 200/s, D/D/1: the n-th of 800 waits 5 + 2.5·n ms.
     holds(&["--ceiling", "200/s"], "2s", |report, _| {
         let [p50, p90, p99, max] = quantiles(report, "from_intended");

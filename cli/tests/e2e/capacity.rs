@@ -21,7 +21,7 @@ fn by_rate() -> String {
     scenario("rate = \"100/s\"", "60ms", "start = 125\nbudget = \"20s\"\n")
 }
 
-/// What a search found, which is told by its exit code, too: on a machine that is busy elsewhere only a bound.
+/// Whether a search found a capacity, by its exit code: on a busy machine it may find only a bound.
 fn found(ended: &Ended) -> (Value, Value) {
     let report: Value = serde_json::from_str(&ended.out).unwrap_or_else(|error| panic!("{error}: {ended:?}"));
     assert_keeps_to_schema("capacity", &report);
@@ -47,7 +47,7 @@ fn help() {
 }
 
 #[test]
-fn no_level_is_said_to_hold_that_the_service_cannot_serve() {
+fn no_level_beyond_the_ceiling_holds() {
     let service = Calibration::start(&["--ceiling", "300/s"]);
     let sandbox = Sandbox::with(&by_rate(), TENANTS);
     let ended =
@@ -70,14 +70,14 @@ fn no_level_is_said_to_hold_that_the_service_cannot_serve() {
     shown_again(&sandbox, &dir);
 }
 
-/// What a search left is listed, shown, and made into its page again.
+/// A finished search can be listed, shown, and rendered again.
 fn shown_again(sandbox: &Sandbox, dir: &Path) {
-    let page = fs::read_to_string(dir.join("capacity.html")).unwrap();
+    let report = fs::read_to_string(dir.join("capacity.html")).unwrap();
     fs::remove_file(dir.join("capacity.html")).unwrap();
     let name = dir.file_name().unwrap().to_str().unwrap();
     sandbox.run(&["report", "latest"]).assert_says(&[&format!("{name}/capacity.html")]);
     // It is made from what was written, by another name of the directory.
-    assert_eq!(page, fs::read_to_string(dir.join("capacity.html")).unwrap());
+    assert_eq!(report, fs::read_to_string(dir.join("capacity.html")).unwrap());
     sandbox.run(&["list"]).assert_says(&[name, "/s"]);
     sandbox.run(&["show", "ceiling-capacity"]).assert_says(&["capacity of ceiling on", "1 replica: "]);
     let rejected = sandbox.run(&["show", "latest", "--junit", "-"]);
@@ -90,7 +90,7 @@ fn shown_again(sandbox: &Sandbox, dir: &Path) {
 }
 
 #[test]
-fn users_are_raised_until_they_wait_too_long_for_each_other() {
+fn a_search_by_users_finds_the_ceiling() {
     // One of N users waits for the others: 2·N ms, from six on.
     let service = Calibration::start(&["--delay", "10ms", "--ceiling", "500/s"]);
     let text = scenario("users = 3\nspawn_rate = \"1/s\"", "66ms", "start = 10\nbudget = \"20s\"\n");
@@ -123,14 +123,14 @@ fn users_are_raised_until_they_wait_too_long_for_each_other() {
 }
 
 #[test]
-fn what_fails_at_any_rate_fails_at_the_start() {
+fn an_objective_that_always_fails_fails_at_the_first_level() {
     // So far beyond the bound that no generator can have added it.
     let service = Calibration::start(&["--delay", "400ms"]);
     let sandbox = Sandbox::with(&by_rate(), TENANTS);
     let ended = sandbox.run(&["capacity", "scenario.toml", "--target", &service.url(), "--quiet"]);
     if ended.code == Some(3) {
         // A machine that is busy elsewhere may keep it from being sure, never from being slow.
-        let bounds = ["less than 125/s, not sure yet", "limit: the generator", "nothing is known"];
+        let bounds = ["less than 125/s, not confirmed", "limit: the generator", "unknown"];
         assert!(bounds.iter().any(|bound| ended.out.contains(bound)), "{ended:?}");
     } else {
         ended.assert_code(1);
@@ -139,7 +139,7 @@ fn what_fails_at_any_rate_fails_at_the_start() {
 }
 
 #[test]
-fn a_search_that_is_interrupted_in_its_first_step_leaves_its_report() {
+fn a_search_interrupted_in_its_first_step_writes_its_report() {
     let service = Calibration::start(&[]);
     let sandbox = Sandbox::with(&by_rate(), TENANTS);
     let target = service.url();
@@ -165,11 +165,11 @@ fn a_search_that_is_interrupted_in_its_first_step_leaves_its_report() {
 }
 
 #[test]
-fn a_report_that_cannot_be_written_is_rejected_before_the_search_and_told_after_it() {
+fn reports_an_unwritable_report_before_or_after_the_search() {
     let sandbox = Sandbox::with(&by_rate(), TENANTS);
     let rejected = sandbox.run(&["capacity", "scenario.toml", "--json", "no/such.json"]);
     rejected.assert_code(2);
-    assert!(sandbox.runs().is_empty(), "nothing was begun");
+    assert!(sandbox.runs().is_empty(), "nothing was started");
     // A full disk is noticed late.
     let service = Calibration::start(&[]);
     let target = service.url();
@@ -182,9 +182,10 @@ fn a_report_that_cannot_be_written_is_rejected_before_the_search_and_told_after_
 }
 
 #[test]
-fn a_tenant_with_few_of_the_requests_gets_steps_that_are_long_enough() {
+fn a_tenant_with_few_requests_gets_long_enough_steps() {
     let service = Calibration::start(&[]);
-    // One of nine requests is globex's: in half a second there are 28 of the 120 answers that its p90 takes.
+    // One of nine requests is globex's: in half a second there are 28 of the 120 responses that its p90
+    // needs.
     let beside = "rate = \"100/s\"\ntenant = \"acme\"\nduration = \"1s\"\n[[load]]\n\
                   tenant = \"globex\"\nrate = \"12.5/s\"";
     let text = by_rate()
@@ -205,7 +206,7 @@ fn a_tenant_with_few_of_the_requests_gets_steps_that_are_long_enough() {
 }
 
 #[test]
-fn what_was_measured_is_told_when_the_service_goes() {
+fn results_are_kept_when_the_service_goes_away() {
     let service = Calibration::start(&[]);
     let text = by_rate().replace("[capacity]", "[capacity]\nmost = 1000");
     let sandbox = Sandbox::with(&text, TENANTS);
@@ -227,11 +228,11 @@ fn what_was_measured_is_told_when_the_service_goes() {
 }
 
 #[test]
-fn a_search_that_waits_for_the_service_is_interrupted_at_once() {
-    // It takes connections, and answers nobody.
+fn a_search_waiting_for_the_service_can_be_interrupted() {
+    // It accepts connections, and never responds.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
-    // With TLS the environment does not come up, without it the first look at the service takes for ever.
+    // With TLS the environment does not come up, without it the first request to the service never ends.
     for url in [format!("https://{address}"), format!("http://{address}")] {
         let sandbox = Sandbox::with(&by_rate(), TENANTS);
         let running = sandbox.start(&["capacity", "scenario.toml", "--target", &url]);
@@ -245,7 +246,7 @@ fn a_search_that_waits_for_the_service_is_interrupted_at_once() {
 }
 
 #[test]
-fn what_cannot_be_searched_is_told() {
+fn invalid_searches_are_reported() {
     let sandbox = Sandbox::with(&by_rate(), TENANTS);
     let two = "users = 1\nduration = \"1s\"\n[[load]]\nusers = 1";
     sandbox.write("users.toml", &scenario(two, "60ms", ""));
@@ -260,12 +261,12 @@ fn what_cannot_be_searched_is_told() {
         &["--replicas", "1,2", "--target", "http://127.0.0.1:1"],
         &["--replicas", "1,2", "--env", "staging"],
     ];
-    let told = lines.map(|flags| {
+    let messages = lines.map(|flags| {
         let file =
             if flags.contains(&"1") || flags.contains(&"rate") { "users.toml" } else { "scenario.toml" };
         let ended = sandbox.run(&[&["capacity", file], flags].concat());
         ended.assert_code(2);
         format!("{}\n{}", flags.join(" "), ended.err)
     });
-    insta::assert_snapshot!(told.join("\n"));
+    insta::assert_snapshot!(messages.join("\n"));
 }

@@ -1,4 +1,4 @@
-//! What `docs/ci.md` tells CI systems to do is done here: its scripts run as they stand, and its YAML is read as YAML.
+//! Executes the scripts of `docs/ci.md` verbatim, and parses its workflows as YAML.
 
 use std::{env, fs, path::Path, process::Command};
 
@@ -17,7 +17,7 @@ fn blocks(language: &str) -> Vec<String> {
     text.split(&fence).skip(1).map(|rest| rest.split("```").next().unwrap().to_owned()).collect()
 }
 
-/// All that stands under a key anywhere in a document.
+/// All values of a key anywhere in a document.
 fn under<'a>(value: &'a Value, key: &str, found: &mut Vec<&'a Value>) {
     match value {
         Value::Mapping(entries) => {
@@ -47,7 +47,7 @@ fn run(script: &str) -> (String, Sandbox) {
 }
 
 #[test]
-fn the_scripts_of_the_documentation_do_what_they_say() {
+fn documented_scripts_work() {
     let mut scripts = blocks("sh");
     assert_eq!(scripts.len(), 3);
     for block in blocks("yaml") {
@@ -87,7 +87,7 @@ fn the_scripts_of_the_documentation_do_what_they_say() {
 }
 
 #[test]
-fn what_failed_is_annotated_where_github_reads_along() {
+fn failures_are_annotated_on_github() {
     let verify = |arguments: &[&str]| {
         let run = Copied::of(&fixture("over-admission"));
         let mut command = Command::new(env!("CARGO_BIN_EXE_saasbench"));

@@ -1,4 +1,4 @@
-//! Runs that are held against those before them.
+//! Runs compared with their baselines.
 
 use std::fs;
 
@@ -9,7 +9,7 @@ use crate::support::{Calibration, Sandbox, TENANTS, assert_keeps_to_schema, copy
 const SCENARIO: &str = "version = 1\nname = \"look\"\n[[tenant]]\nid = \"acme\"\n[[journey]]\nname = \"look\"\n\
     [[journey.step]]\nget = \"/\"\n[[load]]\nrate = \"100/s\"\nduration = \"3s\"\n[metrics]\nenabled = false\n";
 
-/// A run that waits in each answer for so long, and no less however slow this machine is.
+/// A run against a service that delays each response by at least `delay`.
 fn run(sandbox: &Sandbox, delay: &str, more: &[&str]) -> crate::support::Ended {
     let service = Calibration::start(&["--delay", delay]);
     let url = service.url();
@@ -23,14 +23,14 @@ fn a_run_that_is_slower_than_its_baseline_fails() {
     run(&sandbox, "10ms", &[]);
     let base = sandbox.only_run();
     let base = base.to_str().unwrap();
-    // An answer takes twenty times as long: no noise of this machine hides that.
+    // Responses take twenty times as long, far more than the noise of a machine.
     let ended = run(
         &sandbox,
         "200ms",
         &["--baseline", base, "--json", "-", "--junit", "junit.xml", "--markdown", "summary.md"],
     );
     ended.assert_code(1);
-    ended.assert_says(&["slower", "a change for the worse"]);
+    ended.assert_says(&["regressed", "regression: "]);
     let report: Value = serde_json::from_str(&ended.out).unwrap();
     assert_eq!(report["scenario"], "look", "standard output has the report, and nothing else");
     let runs = sandbox.runs();
@@ -65,19 +65,19 @@ fn a_run_that_is_slower_than_its_baseline_fails() {
 }
 
 #[test]
-fn a_comparison_is_shown_and_what_cannot_be_compared_is_told() {
+fn prints_a_comparison_and_its_errors() {
     let sandbox = Sandbox::new();
     let [good, over] = ["good", "over-admission"].map(|name| fixture(name).display().to_string());
     copy(&fixture("good"), &sandbox.path().join("again"));
-    let commands: [&[&str]; 6] = [
-        &[&good, "again"],
-        &[&good],
-        &[&good, "nowhere"],
-        &[&good, &over, "--json", "no/such"],
-        &["again", "--baseline", "./again"],
-        &["again", "again/../again", "--baseline", &good, &good],
+    let commands: [(&str, &[&str]); 6] = [
+        ("comparison", &[&good, "again"]),
+        ("comparison_without_a_second_run", &[&good]),
+        ("comparison_with_a_missing_run", &[&good, "nowhere"]),
+        ("comparison_that_cannot_be_written", &[&good, &over, "--json", "no/such"]),
+        ("comparison_with_itself", &["again", "--baseline", "./again"]),
+        ("comparison_of_a_run_named_twice", &["again", "again/../again", "--baseline", &good, &good]),
     ];
-    for words in commands {
+    for (name, words) in commands {
         let ended = sandbox.run(&[&["compare"][..], words].concat());
         let shown = format!("exit code {:?}\n{}{}", ended.code, ended.out, ended.err);
         let shown = shown.replace(&fixture("").display().to_string(), "FIXTURES/");
@@ -85,6 +85,6 @@ fn a_comparison_is_shown_and_what_cannot_be_compared_is_told() {
         let shown = shown.replace(&place.display().to_string(), "SANDBOX");
         let good = fixture("good").canonicalize().unwrap();
         let shown = shown.replace(&good.display().to_string(), "FIXTURES/good");
-        insta::assert_snapshot!(shown);
+        insta::assert_snapshot!(name, shown);
     }
 }

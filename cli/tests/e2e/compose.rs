@@ -1,5 +1,5 @@
-//! The stack for containers, as far as it can be held to account without them: its files agree with one another, and with
-//! the environment `compose` of `saasbench.toml`.
+//! The stack for containers, as far as it can be held to account without them: its files agree with one
+//! another, and with the environment `compose` of `saasbench.toml`.
 
 use std::{collections::BTreeMap, fs, path::PathBuf};
 
@@ -33,7 +33,7 @@ fn ports(service: &Value) -> Vec<(String, String)> {
 }
 
 #[test]
-fn it_is_the_environment_of_the_shipped_file() {
+fn matches_the_shipped_environment_file() {
     let config: toml::Table = toml::from_str(&file("saasbench.toml")).unwrap();
     let environment = &config["environment"]["compose"];
     let services = services();
@@ -62,7 +62,7 @@ fn it_is_the_environment_of_the_shipped_file() {
 }
 
 #[test]
-fn every_service_is_pinned_published_here_only_and_asked_for_its_health() {
+fn services_are_pinned_local_and_have_health_checks() {
     let expected = [
         ("alertmanager", "9093"),
         ("api1", "8005"),
@@ -109,7 +109,7 @@ fn grafana_finds_prometheus_and_the_dashboards() {
     assert!(mounts.contains(&format!("../dashboards:{folder}:ro")), "{mounts:?}");
 }
 
-/// An image with as little as possible, and nobody's privileges.
+/// A minimal image that does not run as root.
 #[test]
 fn the_image_is_built_in_stages_and_does_not_run_as_root() {
     let text = file("Dockerfile");
@@ -130,7 +130,7 @@ fn the_image_is_built_in_stages_and_does_not_run_as_root() {
 }
 
 #[test]
-fn nobody_can_sign_in_to_grafana() {
+fn grafana_has_no_login() {
     let environment = &services()["grafana"]["environment"];
     let setting = |name: &str| environment[name].as_str().unwrap_or_default().to_owned();
     let settings =

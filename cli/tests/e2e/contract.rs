@@ -1,5 +1,5 @@
-//! A service that is not ours, with metrics as Micrometer writes them: its environment names the preset, and its counters
-//! are held against the run to the request.
+//! A service that is not ours, with metrics as Micrometer writes them: its environment names the preset, and
+//! its counters are compared with the run to the request.
 
 use std::{
     collections::BTreeMap,
@@ -56,12 +56,12 @@ impl Shop {
         runtime.spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let timers = Arc::clone(&timers);
-                let answer = service_fn(move |request| {
+                let handler = service_fn(move |request| {
                     let timers = Arc::clone(&timers);
-                    async move { Ok::<_, Infallible>(answer(request, &timers, miscounts).await) }
+                    async move { Ok::<_, Infallible>(respond(request, &timers, miscounts).await) }
                 });
                 let http = hyper::server::conn::http1::Builder::new();
-                tokio::spawn(http.serve_connection(TokioIo::new(stream), answer));
+                tokio::spawn(http.serve_connection(TokioIo::new(stream), handler));
             }
         });
         Self { port, _runtime: runtime }
@@ -76,12 +76,16 @@ impl Shop {
     }
 }
 
-async fn answer(request: Request<Incoming>, timers: &Mutex<Timers>, miscounts: u64) -> Response<Full<Bytes>> {
+async fn respond(
+    request: Request<Incoming>,
+    timers: &Mutex<Timers>,
+    miscounts: u64,
+) -> Response<Full<Bytes>> {
     let began = Instant::now();
     let (method, path) = (request.method().to_string(), request.uri().path().to_owned());
     let _ = request.into_body().collect().await;
     let (route, status, body) = match path.as_str() {
-        "/actuator/prometheus" => ("/actuator/prometheus", 200, page(&timers.lock().unwrap())),
+        "/actuator/prometheus" => ("/actuator/prometheus", 200, exposition(&timers.lock().unwrap())),
         "/orders" => {
             let taken =
                 timers.lock().unwrap().get(&(method.clone(), 201, "/orders")).map_or(0, |timer| timer.0);
@@ -97,9 +101,9 @@ async fn answer(request: Request<Incoming>, timers: &Mutex<Timers>, miscounts: u
     Response::builder().status(status).body(Full::from(body)).unwrap()
 }
 
-/// The page of Spring Boot 3 with one bucket, beyond all requests.
-fn page(timers: &Timers) -> String {
-    let mut page =
+/// The exposition of Spring Boot 3 with one bucket, above all latencies.
+fn exposition(timers: &Timers) -> String {
+    let mut text =
         "# HELP http_server_requests_seconds  \n# TYPE http_server_requests_seconds histogram\n".to_owned();
     for ((method, status, uri), (count, seconds)) in timers {
         let outcome = if *status < 300 { "SUCCESS" } else { "CLIENT_ERROR" };
@@ -107,12 +111,12 @@ fn page(timers: &Timers) -> String {
             "error=\"none\",exception=\"none\",method=\"{method}\",outcome=\"{outcome}\",status=\"{status}\",uri=\"{uri}\""
         );
         for le in ["30.0", "+Inf"] {
-            let _ = writeln!(page, "http_server_requests_seconds_bucket{{{labels},le=\"{le}\"}} {count}");
+            let _ = writeln!(text, "http_server_requests_seconds_bucket{{{labels},le=\"{le}\"}} {count}");
         }
-        let _ = writeln!(page, "http_server_requests_seconds_count{{{labels}}} {count}");
-        let _ = writeln!(page, "http_server_requests_seconds_sum{{{labels}}} {seconds}");
+        let _ = writeln!(text, "http_server_requests_seconds_count{{{labels}}} {count}");
+        let _ = writeln!(text, "http_server_requests_seconds_sum{{{labels}}} {seconds}");
     }
-    page + "# HELP process_start_time_seconds Start time.\n# TYPE process_start_time_seconds gauge\n\
+    text + "# HELP process_start_time_seconds Start time.\n# TYPE process_start_time_seconds gauge\n\
             process_start_time_seconds 1.77356515321E9\n"
 }
 

@@ -1,5 +1,5 @@
 //! `saasbench dashboards` against a real Prometheus that has watched a run: the shipped dashboards and rules have data in every
-//! panel, broken copies of them are told by panel and query, and a metric that is gone names all that it starves.
+//! panel, broken copies of them are reported by panel and query, and a metric that is gone names all that it starves.
 
 use std::{
     collections::BTreeSet,
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::support::{Observed, Prometheus, Replica, Sandbox, TENANTS, get, short, wait_for};
 
 #[test]
-fn shipped_dashboards_have_data_and_broken_ones_are_told() {
+fn shipped_dashboards_have_data_and_broken_ones_are_reported() {
     let stack = Observed::start(TENANTS);
     let (all, without) = (stack.prometheus("nothing"), stack.prometheus("tenant_requests_total"));
     let pushed = Prometheus::configured(&scraping_replicas_alone(&stack));
@@ -38,7 +38,7 @@ fn shipped_dashboards_have_data_and_broken_ones_are_told() {
     ended.assert_says(&["0 errors, 0 warnings"]);
 
     what_was_pushed_stands_beside_what_was_scraped(&sandbox, &run, &pushed.url());
-    broken_copies_are_told(&sandbox, &run);
+    broken_copies_are_reported(&sandbox, &run);
     a_metric_that_is_gone_names_all_that_it_starves(&sandbox, &run, &without.url());
 }
 
@@ -50,8 +50,8 @@ fn scraping_replicas_alone(stack: &Observed) -> String {
     )
 }
 
-/// The run's dashboard works on series that were pushed as it does on scraped ones; and they can be joined with the service's, tenant by
-/// tenant and replica by replica, where they come to the same.
+/// The run's dashboard works on series that were pushed as it does on scraped ones; and they can be joined
+/// with the service's, tenant by tenant and replica by replica, where they are equal.
 fn what_was_pushed_stands_beside_what_was_scraped(sandbox: &Sandbox, run: &str, prometheus: &str) {
     let dashboard = shipped("dashboards").into_iter().find(|path| path.ends_with("run.json")).unwrap();
     let ended =
@@ -65,17 +65,17 @@ fn what_was_pushed_stands_beside_what_was_scraped(sandbox: &Sandbox, run: &str, 
     let query: String = format!("{clients} - {service}").bytes().map(|byte| format!("%{byte:02x}")).collect();
     let mut differences = Vec::new();
     // What the service counted last has yet to be scraped.
-    wait_for("both views to come to the same", || {
-        let answer: Value =
+    wait_for("both views to be equal", || {
+        let response: Value =
             serde_json::from_str(&get(port, &format!("/api/v1/query?query={query}")).unwrap()).unwrap();
-        let series = answer["data"]["result"].as_array().unwrap();
+        let series = response["data"]["result"].as_array().unwrap();
         differences = series.iter().map(|series| series["value"][1].as_str().unwrap().to_owned()).collect();
         differences.len() >= 4 && differences.iter().all(|difference| difference == "0")
     });
 }
 
 /// A copy of the tenants' dashboard for each mistake, in one panel each.
-fn broken_copies_are_told(sandbox: &Sandbox, run: &str) {
+fn broken_copies_are_reported(sandbox: &Sandbox, run: &str) {
     let tenants = "sum by (tenant) (rate(tenant_requests_total";
     let expressions = [
         ("wrong metric", "sum by (tenant) (rate(tenant_request_total[$__rate_interval]))".to_owned()),
@@ -204,7 +204,7 @@ fn shipped(directory: &str) -> Vec<String> {
 }
 
 #[test]
-fn what_cannot_be_asked_is_told() {
+fn invalid_requests_are_reported() {
     let sandbox = Sandbox::new();
     sandbox.write("good.json", &json!({"title": "x", "panels": []}).to_string());
     sandbox.write(
@@ -214,22 +214,26 @@ fn what_cannot_be_asked_is_told() {
     sandbox.write("other.json", "{}");
     sandbox.write("broken.json", "{");
     sandbox.write("broken.yml", "groups: [{name: x, rules: [{alert: y}]}]");
-    let nobody = format!("http://127.0.0.1:{}", crate::support::free_port());
+    let closed = format!("http://127.0.0.1:{}", crate::support::free_port());
     let mut settings = insta::Settings::clone_current();
     settings.add_filter(r"127\.0\.0\.1:\d+", "127.0.0.1:PORT");
     let files = ["v2.json", "other.json", "broken.json", "broken.yml", "nowhere.json"];
-    let all = [vec!["dashboards", "--prometheus", &nobody], files.to_vec()].concat();
-    let table: [(&[&str], i32); 6] = [
-        (&all, 2),
-        (&["dashboards", "good.json"], 2),
-        (&["dashboards", "good.json", "--run", "nowhere"], 2),
-        (&["dashboards", "good.json", "--prometheus", &nobody, "--from", "yesterday"], 2),
-        (&["dashboards", "good.json", "--prometheus", &nobody, "--from", "200", "--to", "100"], 2),
-        (&["dashboards", "good.json", "--prometheus", &nobody], 4),
+    let all = [vec!["dashboards", "--prometheus", &closed], files.to_vec()].concat();
+    let table: [(&str, &[&str], i32); 6] = [
+        ("files_that_are_not_dashboards", &all, 2),
+        ("no_prometheus_named", &["dashboards", "good.json"], 2),
+        ("missing_run", &["dashboards", "good.json", "--run", "nowhere"], 2),
+        ("invalid_time", &["dashboards", "good.json", "--prometheus", &closed, "--from", "yesterday"], 2),
+        (
+            "end_before_start",
+            &["dashboards", "good.json", "--prometheus", &closed, "--from", "200", "--to", "100"],
+            2,
+        ),
+        ("prometheus_refuses_connections", &["dashboards", "good.json", "--prometheus", &closed], 4),
     ];
-    for (arguments, code) in table {
+    for (name, arguments, code) in table {
         let ended = sandbox.run(arguments);
         ended.assert_code(code);
-        settings.bind(|| insta::assert_snapshot!(ended.err));
+        settings.bind(|| insta::assert_snapshot!(name, ended.err));
     }
 }

@@ -32,7 +32,7 @@ fn a_run_passes_and_is_judged_again_with_the_same_result() {
 }
 
 #[test]
-fn a_replica_more_and_sticky_users_pass_too() {
+fn three_replicas_and_sticky_users_pass() {
     let scenario = short("2s").replace("users    = 2", "users = 6\nreplica = \"sticky\"");
     let sandbox = Sandbox::with(&scenario.replace("[embedded]", "[embedded]\nreplicas = 3"), TENANTS);
     let (ended, report) = sandbox.report(&[]);
@@ -42,7 +42,7 @@ fn a_replica_more_and_sticky_users_pass_too() {
 }
 
 #[test]
-fn stages_random_arrivals_and_a_warm_up_pass_too() {
+fn stages_random_arrivals_and_a_warm_up_pass() {
     let stages = "\n[[load]]\njourney = \"chat\"\narrivals = \"poisson\"\nstages = [{ for = \"1s\", rate = \"30/s\" }, { for = \"1s\", rate = \"90/s\", jump = true }, { for = \"1s\", rate = \"0/s\" }]\n[[load]]\njourney = \"chat\"\npacing = \"200ms\"\ngraceful_stop = \"1s\"\nstages = [{ for = \"1s\", users = 4 }, { for = \"2s\", users = 0 }]\n";
     let sandbox = Sandbox::with(&format!("warmup = \"500ms\"\n{}{stages}", short("3s")), TENANTS);
     let (ended, report) = sandbox.report(&["--workers", "2"]);
@@ -51,9 +51,9 @@ fn stages_random_arrivals_and_a_warm_up_pass_too() {
     assert!(report.count("/warmup/requests") > 0);
 }
 
-/// Told to lie, it is caught, and nobody can take the run for another.
+/// An injected fault is detected, and the run is marked as one with faults.
 #[test]
-fn a_service_that_lies_on_request_is_caught() {
+fn an_injected_fault_is_detected() {
     let sandbox = Sandbox::with(&short("3s"), TENANTS);
     let (ended, report) = sandbox.report(&["--fault", "limit-per-replica"]);
     ended.assert_code(1);
@@ -71,7 +71,7 @@ fn a_service_that_lies_on_request_is_caught() {
 }
 
 #[test]
-fn the_scenarios_that_are_shipped_are_valid() {
+fn shipped_scenarios_are_valid() {
     let scenarios = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios");
     let paths = fs::read_dir(scenarios).unwrap().map(|entry| entry.unwrap().path());
     let files: Vec<_> = paths.filter(|path| path.extension().is_some_and(|it| it == "toml")).collect();

@@ -1,4 +1,5 @@
-//! The embedded environment with a Prometheus of its own: the same claims as with a real one, on a machine with nothing installed.
+//! The embedded environment with a Prometheus of its own: the same claims as with a real one, on a machine
+//! with nothing installed.
 
 use crate::support::{Sandbox, TENANTS, short};
 
@@ -19,7 +20,7 @@ is     = "> 0"
 "#;
 
 #[test]
-fn promql_is_answered_where_it_can_be_trusted() {
+fn promql_is_evaluated_where_it_is_supported() {
     let scenario = short("4s").replace("[embedded]", &format!("{QUESTIONS}\n[embedded]"));
     let sandbox = Sandbox::with(&scenario, TENANTS);
     let (ended, report) = sandbox.report(&[]);
@@ -31,7 +32,7 @@ fn promql_is_answered_where_it_can_be_trusted() {
 }
 
 #[test]
-fn an_embedded_prometheus_is_a_witness_as_a_real_one_is() {
+fn an_embedded_prometheus_is_a_source_like_a_real_one() {
     let sandbox = Sandbox::with(&format!("{}\nprometheus = true\n", short("3s")), TENANTS);
     let (ended, report) = sandbox.report(&[]);
     ended.assert_code(0);
@@ -61,7 +62,7 @@ silent = true
 
 /// The rules are those that are shipped: a flood fires after ten seconds of rejections.
 #[test]
-fn alerts_of_the_shipped_rules_are_judged_without_anything_installed() {
+fn alerts_of_the_shipped_rules_are_judged_without_a_prometheus() {
     let quiet = short("20s").replace("users    = 2", "users    = 1").replace("50ms..150ms", "4s");
     let scenario = quiet.replace("[embedded]", &format!("{ALERTS}\n[embedded]"));
     let sandbox = Sandbox::with(&scenario, TENANTS);

@@ -46,7 +46,7 @@ fn killed() {
 }
 
 #[test]
-fn they_are_small() {
+fn fixtures_are_small() {
     fn size(path: &std::path::Path) -> u64 {
         let entries = fs::read_dir(path).unwrap().map(Result::unwrap);
         entries.map(|e| if e.path().is_dir() { size(&e.path()) } else { e.metadata().unwrap().len() }).sum()

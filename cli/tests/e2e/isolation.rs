@@ -1,8 +1,9 @@
-//! Tenants must be kept apart: the shipped scenario, shortened, against an honest service and against those that lie.
+//! Tenant isolation: the shipped scenario, shortened, against a conforming service and against injected
+//! faults.
 
 use crate::support::{Ended, Report, Sandbox, change};
 
-/// Quotas that do not stand in the way.
+/// Quotas that are never reached.
 const GENEROUS: &str = r#"{"id": "acme", "flavour": "reverse", "limits": {"chat_per_1s": 10000}}
 {"id": "globex", "flavour": "upper", "limits": {"chat_per_1s": 10000}}
 {"id": "initech", "limits": {"chat_per_1s": 10000}}
@@ -17,7 +18,7 @@ fn judged(arguments: &[&str]) -> (Ended, Report) {
 }
 
 #[test]
-fn an_honest_service_keeps_tenants_apart() {
+fn a_conforming_service_isolates_tenants() {
     let (ended, report) = judged(&[]);
     ended.assert_code(0);
     report.assert_all("isolation", "between tenants", "pass");
@@ -27,7 +28,7 @@ fn an_honest_service_keeps_tenants_apart() {
 }
 
 #[test]
-fn replies_that_leak_are_caught() {
+fn leaking_replies_are_detected() {
     let (ended, report) = judged(&["--fault", "reply-leaks"]);
     ended.assert_code(1);
     report.assert_all("isolation", "between tenants", "fail");
@@ -36,7 +37,7 @@ fn replies_that_leak_are_caught() {
 }
 
 #[test]
-fn sessions_that_cross_tenants_are_caught() {
+fn cross_tenant_sessions_are_detected() {
     let (ended, report) = judged(&["--fault", "session-crosses-tenants"]);
     ended.assert_code(1);
     report.assert_all("isolation", "between tenants", "fail");

@@ -135,14 +135,17 @@ fn kill(pid: i32) {
 
 /// What was said, with ports and directories left out.
 macro_rules! assert_shown {
-    ($place:expr, $ended:expr) => {{
+    ($name:expr, $place:expr, $ended:expr) => {{
         let mut settings = insta::Settings::clone_current();
         settings.add_filter(r"127\.0\.0\.1:\d+", "127.0.0.1:PORT");
         settings.add_filter(r"port \d+", "port PORT");
         settings.add_filter(r"saasbench-local-\w+", "saasbench-local-XXXXXX");
         settings.add_filter(&regex::escape($place.0.path().to_str().unwrap()), "SANDBOX");
         settings.bind(|| {
-            insta::assert_snapshot!(format!("exit code {:?}\n{}{}", $ended.code, $ended.out, $ended.err))
+            insta::assert_snapshot!(
+                $name,
+                format!("exit code {:?}\n{}{}", $ended.code, $ended.out, $ended.err)
+            )
         });
     }};
 }
@@ -150,11 +153,11 @@ macro_rules! assert_shown {
 #[test]
 fn help() {
     let place = Place::new();
-    assert_shown!(place, place.start(&["up", "--help"]).end());
+    assert_shown!("help_up", place, place.start(&["up", "--help"]).end());
 }
 
 #[test]
-fn up_answers_everywhere_and_leaves_nothing_when_interrupted() {
+fn up_starts_every_service_and_cleans_up_when_interrupted() {
     let place = Place::new();
     let mut running = place.start(&["up", "--scrape-interval", "1s", "--tenants", "tenants.jsonl"]);
     let stack = Stack::of(&mut running);
@@ -170,8 +173,8 @@ fn up_answers_everywhere_and_leaves_nothing_when_interrupted() {
     let prometheus = stack.port("prometheus");
     let json = |path: &str| -> Option<Value> { serde_json::from_str(&get(prometheus, path)?).ok() };
     wait_for("Prometheus to find every part up", || {
-        let answer = json("/api/v1/query?query=count%20by(job)(up%20==%201)").unwrap();
-        let jobs = answer["data"]["result"].as_array().unwrap();
+        let response = json("/api/v1/query?query=count%20by(job)(up%20==%201)").unwrap();
+        let jobs = response["data"]["result"].as_array().unwrap();
         let count = |job: &str| {
             let found = jobs.iter().find(|series| series["metric"]["job"] == job);
             found.map(|series| series["value"][1].as_str().unwrap().to_owned())
@@ -180,8 +183,8 @@ fn up_answers_everywhere_and_leaves_nothing_when_interrupted() {
         counts == ["2", "1", "1"].map(|n| Some(n.to_owned()))
     });
     wait_for("Prometheus to have the shipped rules", || {
-        let answer = json("/api/v1/query?query=count(prometheus_rule_group_rules)").unwrap();
-        answer["data"]["result"][0]["value"][1] == "6"
+        let response = json("/api/v1/query?query=count(prometheus_rule_group_rules)").unwrap();
+        response["data"]["result"][0]["value"][1] == "6"
     });
     wait_for("Prometheus to know Alertmanager", || {
         let known = json("/api/v1/alertmanagers").unwrap();
@@ -194,11 +197,11 @@ fn up_answers_everywhere_and_leaves_nothing_when_interrupted() {
     ended.assert_code(0);
     stack.assert_gone();
     assert!(place.left().is_empty(), "{:?}", place.left());
-    assert_shown!(place, ended);
+    assert_shown!("up_interrupted", place, ended);
 }
 
 #[test]
-fn the_command_that_is_shown_runs_a_scenario() {
+fn the_printed_command_runs_a_scenario() {
     let place = Place::new();
     place.0.write("scenario.toml", &short("5s"));
     let mut running = place.start(&["up", "--scrape-interval", "1s", "--tenants", "tenants.jsonl"]);
@@ -211,14 +214,14 @@ fn the_command_that_is_shown_runs_a_scenario() {
     ended.assert_code(0);
     report.assert_all("counters", "by Prometheus", "pass");
     let query = "/api/v1/query?query=max_over_time(up%7Bjob=%22saasbench%22%7D%5B1m%5D)";
-    let answer: Value = serde_json::from_str(&get(stack.port("prometheus"), query).unwrap()).unwrap();
-    assert_eq!(answer["data"]["result"][0]["value"][1], "1", "the run's own metrics were scraped");
+    let response: Value = serde_json::from_str(&get(stack.port("prometheus"), query).unwrap()).unwrap();
+    assert_eq!(response["data"]["result"][0]["value"][1], "1", "the run's own metrics were scraped");
     running.signal(Signal::INT);
     running.end().assert_code(0);
 }
 
 #[test]
-fn every_end_ends_all_of_it() {
+fn every_signal_stops_all_services() {
     for signal in [Signal::TERM, Signal::HUP, Signal::KILL] {
         let place = Place::new();
         let mut running = place.start(&["up", "--replicas", "1"]);
@@ -232,7 +235,7 @@ fn every_end_ends_all_of_it() {
 }
 
 #[test]
-fn a_part_that_dies_is_told_with_its_log() {
+fn a_service_that_exits_is_reported_with_its_log() {
     let place = Place::new();
     let mut running = place.start(&["up", "--replicas", "1"]);
     let stack = Stack::of(&mut running);
@@ -242,21 +245,25 @@ fn a_part_that_dies_is_told_with_its_log() {
     stack.assert_gone();
     assert_eq!(place.left().len(), 1, "the logs are wanted");
     assert!(place.left()[0].join("redis.log").exists());
-    assert_shown!(place, ended);
+    assert_shown!("service_exited", place, ended);
 }
 
 #[test]
-fn programs_that_are_missing_or_fail_are_told() {
+fn reports_programs_that_are_missing_or_fail() {
     let place = Place::new();
-    for arguments in [&["up"][..], &["run", "scenario.toml", "--env", "local"]] {
+    let commands = [
+        ("up_without_programs", &["up"][..]),
+        ("run_without_programs", &["run", "scenario.toml", "--env", "local"]),
+    ];
+    for (name, arguments) in commands {
         let ended = place.run_with_bin(arguments);
         ended.assert_code(4);
-        assert_shown!(place, ended);
+        assert_shown!(name, place, ended);
     }
     place.install(&["redis-server", "prometheus-redis-exporter", "prometheus"]);
     let ended = place.run_with_bin(&["up", "--webhook", "http://127.0.0.1:9/hook"]);
     ended.assert_code(4);
-    assert_shown!(place, ended);
+    assert_shown!("up_without_alertmanager", place, ended);
 
     let mut running = place.start_with_bin(&["up", "--replicas", "1"]);
     let stack = Stack::of(&mut running);
@@ -267,43 +274,43 @@ fn programs_that_are_missing_or_fail_are_told() {
 
     let prometheus = place.0.path().join("bin/prometheus");
     fs::remove_file(&prometheus).unwrap();
-    fs::write(&prometheus, "#!/bin/sh\necho 'no space left on this shelf' >&2\nexit 3\n").unwrap();
+    fs::write(&prometheus, "#!/bin/sh\necho 'no space left on this disk' >&2\nexit 3\n").unwrap();
     fs::set_permissions(&prometheus, fs::Permissions::from_mode(0o755)).unwrap();
     let ended = place.run_with_bin(&["up", "--replicas", "1"]);
     ended.assert_code(4);
-    assert_eq!(place.left().len(), 1, "the logs are wanted");
-    assert_shown!(place, ended);
+    assert_eq!(place.left().len(), 1, "the logs are kept");
+    assert_shown!("up_with_a_failing_prometheus", place, ended);
 }
 
 #[test]
-fn what_cannot_be_had_is_told() {
+fn reports_options_that_are_not_possible() {
     let place = Place::new();
     let held = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = held.local_addr().unwrap().port().to_string();
     place.0.write("broken.jsonl", "{\"id\": \"acme\"\n");
     place.0.write("saasbench.toml", "[environment.local]\nreplicas = { a = \"http://127.0.0.1:1\" }\n");
-    let wrong: [(&[&str], i32); 10] = [
-        (&["up", "--port-base", &port], 4),
-        (&["up", "--port-base", "65533"], 4),
-        (&["up", "--tenants", "nowhere.jsonl"], 2),
-        (&["up", "--tenants", "broken.jsonl"], 2),
-        (&["up", "--data", "scenario.toml"], 4),
-        (&["up", "--data", "."], 4),
-        (&["up", "--scrape-interval", "10ms"], 2),
-        (&["up", "--webhook", "somewhere"], 2),
-        (&["run", "scenario.toml", "--env", "local"], 2),
-        (&["run", "scenario.toml", "--env", "compose", "--fault", "limit-race"], 2),
+    let wrong: [(&str, &[&str], i32); 10] = [
+        ("port_in_use", &["up", "--port-base", &port], 4),
+        ("port_out_of_range", &["up", "--port-base", "65533"], 4),
+        ("tenants_file_missing", &["up", "--tenants", "nowhere.jsonl"], 2),
+        ("tenants_file_invalid", &["up", "--tenants", "broken.jsonl"], 2),
+        ("data_directory_is_a_file", &["up", "--data", "scenario.toml"], 4),
+        ("data_directory_not_empty", &["up", "--data", "."], 4),
+        ("scrape_interval_too_short", &["up", "--scrape-interval", "10ms"], 2),
+        ("webhook_invalid", &["up", "--webhook", "somewhere"], 2),
+        ("local_in_environment_file", &["run", "scenario.toml", "--env", "local"], 2),
+        ("fault_for_compose", &["run", "scenario.toml", "--env", "compose", "--fault", "limit-race"], 2),
     ];
-    for (arguments, code) in wrong {
+    for (name, arguments, code) in wrong {
         let ended = place.start(arguments).end();
         ended.assert_code(code);
-        assert_shown!(place, ended);
+        assert_shown!(name, place, ended);
     }
     assert!(place.left().is_empty());
 }
 
 #[test]
-fn a_data_directory_that_is_given_stays() {
+fn a_given_data_directory_is_kept() {
     let place = Place::new();
     let hook = "http://127.0.0.1:9/?to=\"them\"";
     let mut running = place.start(&["up", "--replicas", "1", "--data", "kept", "--webhook", hook]);
@@ -329,18 +336,18 @@ fn a_data_directory_that_is_given_stays() {
 }
 
 #[test]
-fn a_run_on_the_local_stack_passes_and_leaves_nothing() {
+fn a_run_on_the_local_stack_passes_and_cleans_up() {
     let place = Place::new();
     let running = place.start(&["run", "scenario.toml", "--env", "local", "--json", "report.json"]);
     let pids =
-        wait_for_some("the load to begin", || (!place.0.runs().is_empty()).then(|| children(running.pid())));
+        wait_for_some("the load to start", || (!place.0.runs().is_empty()).then(|| children(running.pid())));
     assert_eq!(pids.len(), 7);
     let ended = running.end();
     ended.assert_code(0);
     let report = report(&place);
-    for witness in ["by scrape", "by Prometheus"] {
-        report.assert_all("counters", &format!("http_requests_total of a {witness}"), "pass");
-        report.assert_all("counters", &format!("tenant_requests_total of b {witness}"), "pass");
+    for source in ["by scrape", "by Prometheus"] {
+        report.assert_all("counters", &format!("http_requests_total of a {source}"), "pass");
+        report.assert_all("counters", &format!("tenant_requests_total of b {source}"), "pass");
     }
     report.assert_all("limit", "POST /chat", "pass");
     assert!(pids.iter().all(|pid| !is_there(*pid)));
@@ -359,7 +366,7 @@ fn a_run_on_the_local_stack_passes_and_leaves_nothing() {
 }
 
 #[test]
-fn a_local_service_that_lies_is_caught() {
+fn a_fault_of_the_local_service_is_detected() {
     let place = Place::new();
     let arguments = ["run", "scenario.toml", "--env", "local", "--fault", "limit-per-replica"];
     let ended = place.start(&[&arguments[..], &["--json", "report.json"]].concat()).end();
@@ -371,7 +378,7 @@ fn a_local_service_that_lies_is_caught() {
 }
 
 #[test]
-fn a_part_that_dies_during_a_run_is_told() {
+fn a_service_that_exits_during_a_run_is_reported() {
     let place = Place::new();
     let mut running = place.start(&["run", "scenario.toml", "--env", "local"]);
     running.wait_for_segments(1);

@@ -1,11 +1,11 @@
-//! `saasbench` as its users meet it: the program itself, against the embedded environment and against real replicas, a
-//! real Redis and a real Prometheus, on free ports, in directories of their own.
+//! End-to-end tests of the `saasbench` program against the embedded environment and against real replicas, a
+//! real Redis and a real Prometheus, on free ports and in temporary directories.
 
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
     clippy::print_stderr,
-    reason = "in the functions that tests are made of, too, a panic is a test that failed, and what it prints is for its reader"
+    reason = "in test helpers, too, a panic is a failed test, and output is for its reader"
 )]
 
 mod support;
@@ -14,26 +14,27 @@ mod alerts;
 mod calibration;
 mod capacity;
 mod ci;
+mod cli_messages;
 mod compare;
+mod component_failures;
 mod compose;
 mod contract;
 mod dashboards;
-mod doubts;
 mod embedded;
 mod embedded_prometheus;
-mod endings;
 mod expositions;
+mod failing_claims;
 mod fixtures;
+mod html_report;
+mod interruption;
 mod isolation;
 mod local;
-mod neighbours;
-mod outages;
+mod noisy_neighbours;
 mod output;
-mod pages;
 mod plan;
 mod prometheus;
 mod promql;
-mod pushed;
+mod remote_write;
 mod runs;
 mod shipped;
 mod stack;
@@ -41,5 +42,4 @@ mod stalls;
 mod stress;
 mod tampering;
 mod terminal;
-mod texts;
-mod wires;
+mod transports;

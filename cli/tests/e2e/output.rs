@@ -1,5 +1,4 @@
-//! What goes where: reports to standard output, everything else to standard error; and what happens when nobody takes
-//! it, or the disk is full.
+//! Reports go to stdout, everything else to stderr; closed pipes and full disks are handled.
 
 use std::{
     fs,
@@ -9,7 +8,7 @@ use std::{
 use crate::support::{Copied, Report, Sandbox, TENANTS, fixture, program, short};
 
 #[test]
-fn json_on_standard_output_is_all_there_is() {
+fn json_on_stdout_is_the_only_output_there() {
     let sandbox = Sandbox::with(&short("1s"), TENANTS);
     let ended = sandbox.run(&["run", "scenario.toml", "--quiet", "--json", "-"]);
     ended.assert_code(0);
@@ -18,7 +17,7 @@ fn json_on_standard_output_is_all_there_is() {
 }
 
 #[test]
-fn quiet_leaves_the_report_alone() {
+fn quiet_prints_only_the_report() {
     let sandbox = Sandbox::with(&short("1s"), TENANTS);
     let ended = sandbox.run(&["run", "scenario.toml", "-q"]);
     ended.assert_code(0);
@@ -31,14 +30,14 @@ fn quiet_leaves_the_report_alone() {
 }
 
 #[test]
-fn a_json_report_that_cannot_be_written_is_told() {
+fn reports_a_json_file_that_cannot_be_written() {
     let ended = Copied::of(&fixture("good")).verify(&["--json", "no/such/directory/report.json"]);
     ended.assert_code(2);
     assert!(ended.err.contains("no/such/directory/report.json"), "{ended:?}");
 }
 
 #[test]
-fn colours_are_for_those_who_want_them() {
+fn colours_follow_the_settings() {
     let copy = Copied::of(&fixture("over-admission"));
     let coloured = |arguments: &[&str], variable: Option<(&str, &str)>| {
         let sandbox = Sandbox::new();
@@ -60,7 +59,7 @@ fn colours_are_for_those_who_want_them() {
 }
 
 #[test]
-fn a_reader_that_goes_away_is_no_reason_to_panic() {
+fn a_closed_pipe_does_not_panic() {
     let run = fixture("good");
     let run = run.to_str().unwrap();
     for arguments in
@@ -76,14 +75,14 @@ fn a_reader_that_goes_away_is_no_reason_to_panic() {
         let expected = if arguments[0] == "validate" { 2 } else { 0 };
         assert_eq!(ended.status.code(), Some(expected), "{arguments:?}: {err}");
     }
-    // Nobody hears what went wrong, and still the code tells it.
+    // Nothing can be printed, but the exit code still reports it.
     let mut child = program().args(["verify", "nowhere"]).stderr(Stdio::piped()).spawn().unwrap();
     drop(child.stderr.take());
     assert_eq!(child.wait().unwrap().code(), Some(2));
 }
 
 #[test]
-fn a_full_disk_ends_the_run_and_says_so() {
+fn a_full_disk_ends_the_run_with_an_error() {
     // In a namespace of its own, the mount is gone with the process, and root is not needed.
     let within = |script: &str| {
         let mut command = Command::new("unshare");
@@ -108,7 +107,7 @@ fn a_full_disk_ends_the_run_and_says_so() {
 }
 
 #[test]
-fn a_directory_that_cannot_be_made_is_told() {
+fn reports_a_directory_that_cannot_be_created() {
     let sandbox = Sandbox::with(&short("1s"), TENANTS);
     sandbox.write("file", "");
     let ended = sandbox.run(&["run", "scenario.toml", "--out", "file/runs"]);

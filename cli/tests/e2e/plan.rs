@@ -40,7 +40,7 @@ pub(crate) fn plan(run: &Path) -> Plan {
     for sample in samples {
         let what = (sample.tenant, sample.replica, sample.step);
         match (sample.load, sample.iteration) {
-            // How many users an open load needs depends on how fast the answers come.
+            // How many users an open load needs depends on how fast the responses come.
             (0, 0) => {}
             (0, iteration) => assert_eq!(plan.arrivals.insert(iteration, what), None),
             _ => plan.users.entry(sample.user).or_default().push(what),

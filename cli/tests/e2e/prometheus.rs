@@ -3,7 +3,7 @@
 use crate::support::{CREDENTIALS, Guarded, Replica, Report, Sandbox, TENANTS, short};
 
 #[test]
-fn behind_a_certificate_a_password_and_a_prefix_it_is_a_witness_like_any_other() {
+fn prometheus_behind_tls_password_and_prefix_is_a_source() {
     let replicas = [Replica::start("memory", TENANTS)];
     let expect = "[[expect]]\npromql = \"sum by (instance) (increase(http_requests_total{instance=~'${replicas}'}[$__run]))\"\nis = \"> 1\"\n\
                   [[expect]]\npromql = \"up{instance=~'${replicas}'}\"\nis = \"== 1\"\nat = \"every\"\n\
@@ -30,7 +30,7 @@ fn behind_a_certificate_a_password_and_a_prefix_it_is_a_witness_like_any_other()
 
     let mut command = sandbox.command(&["run", "scenario.toml", "--env", "here"]);
     let ended = sandbox.start_command(command.env("PASSWORD", password)).end();
-    // One of the queries has no answer.
+    // One of the queries has no result.
     ended.assert_code(3);
     let run = sandbox.only_run();
     let report = Report::parse(&std::fs::read_to_string(run.join("verdict.json")).unwrap());

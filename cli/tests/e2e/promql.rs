@@ -1,6 +1,6 @@
-//! The embedded Prometheus against a real one: the same samples in both, and every query that rules, dashboards and scenarios ask, and
-//! every construct that the embedded one may evaluate, asked of both at the same instants. They agree, or the embedded one
-//! rejects; and it rejects nothing that is shipped.
+//! The embedded Prometheus against a real one: the same samples in both, and every query that rules,
+//! dashboards and scenarios ask, and every construct that the embedded one may evaluate, asked of both at the
+//! same instants. They agree, or the embedded one rejects; and it rejects nothing that is shipped.
 
 mod data;
 mod queries;
@@ -19,7 +19,7 @@ use crate::support::{Process, free_port, get, wait_for};
 /// Seconds after the first sample: between scrapes, on a scrape, behind a gap, near the end.
 const INSTANTS: [i64; 5] = [97, 200, 301, 345, 599];
 
-/// An answer, comparable: by series, what it is.
+/// A result in comparable form, by series.
 type Comparable = BTreeMap<String, String>;
 
 /// A Prometheus that has the samples of `data` on its disk.
@@ -54,14 +54,14 @@ impl Real {
         Self { port, _process: process, _dir: dir }
     }
 
-    /// What it answers, or why it does not.
+    /// Its result or error.
     fn at(&self, query: &str, time: i64) -> Result<Comparable, String> {
         let mut url = reqwest::Url::parse("http://localhost/api/v1/query").unwrap();
         url.query_pairs_mut().append_pair("query", query).append_pair("time", &format!("{}", time / 1000));
         let path = format!("{}?{}", url.path(), url.query().unwrap());
-        // A query that Prometheus rejects would be a mistake of this test: all that is asked can be answered.
-        let answer = get(self.port, &path).ok_or("no answer")?;
-        let json = &answer[answer.find('{').unwrap()..=answer.rfind('}').unwrap()];
+        // A query that Prometheus rejects would be a mistake of this test: all queries are valid.
+        let response = get(self.port, &path).ok_or("no response")?;
+        let json = &response[response.find('{').unwrap()..=response.rfind('}').unwrap()];
         let json: Value = serde_json::from_str(json).unwrap();
         Ok(comparable(&json["data"]))
     }
@@ -125,7 +125,7 @@ fn difference(real: &Real, store: &Store, text: &str) -> Option<String> {
 }
 
 #[test]
-fn the_embedded_prometheus_answers_as_a_real_one_or_not_at_all() {
+fn the_embedded_prometheus_equals_a_real_one_or_rejects() {
     let series = data::series();
     let (real, store) = (Real::start(&series), embedded(&series));
     let queries = queries::all();
@@ -133,21 +133,21 @@ fn the_embedded_prometheus_answers_as_a_real_one_or_not_at_all() {
         queries.iter().filter_map(|query| difference(&real, &store, query)).collect();
     assert!(differing.is_empty(), "{} of {}:\n{}", differing.len(), queries.len(), differing.join("\n"));
     // A test that compares nothing with nothing would pass, too.
-    let told = |query: &&String| {
+    let has_data = |query: &&String| {
         let query = Query::parse(query).unwrap();
-        let answers = |second: &i64| query.at(&store, data::ZERO + second * 1000);
-        INSTANTS.iter().any(|second| match answers(second) {
+        let at = |second: &i64| query.at(&store, data::ZERO + second * 1000);
+        INSTANTS.iter().any(|second| match at(second) {
             Ok(Answer::Vector(vector)) => !vector.is_empty(),
             Ok(_) => true,
             Err(_) => false,
         })
     };
-    let with_data = queries.iter().filter(told).count();
+    let with_data = queries.iter().filter(has_data).count();
     assert!(with_data * 10 >= queries.len() * 7, "only {with_data} of {} queries have data", queries.len());
 }
 
 #[test]
-fn every_function_that_may_be_called_is_compared() {
+fn every_supported_function_is_compared() {
     let queries = queries::all();
     for (function, _) in saasbench::tsdb::trust::FUNCTIONS {
         let call = format!("{function}(");
@@ -156,7 +156,7 @@ fn every_function_that_may_be_called_is_compared() {
 }
 
 #[test]
-fn what_differs_from_prometheus_is_rejected() {
+fn known_differences_to_prometheus_are_rejected() {
     for query in queries::DIFFERING {
         let rejected = Query::parse(query).unwrap_err();
         assert!(matches!(rejected, QueryError::Rejected(_)), "{query}: {rejected}");

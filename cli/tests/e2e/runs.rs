@@ -46,16 +46,16 @@ fn runs_are_listed_and_shown() {
 }
 
 #[test]
-fn a_shell_is_told_the_commands() {
+fn completions_and_man_pages_are_generated() {
     let sandbox = Sandbox::new();
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let script = sandbox.run(&["completions", shell]);
         script.assert_code(0);
         assert!(script.out.contains("stress") && !script.out.contains("sweep"), "{shell}: {}", script.out);
     }
-    let page = sandbox.run(&["man"]);
-    page.assert_code(0);
-    page.assert_says(&[".TH saasbench 1", "stress"]);
+    let manual = sandbox.run(&["man"]);
+    manual.assert_code(0);
+    manual.assert_says(&[".TH saasbench 1", "stress"]);
     sandbox.run(&["man", "share/man1"]).assert_code(0);
     let pages = fs::read_dir(sandbox.path().join("share/man1")).unwrap();
     let mut pages: Vec<String> = pages.map(|page| page.unwrap().file_name().into_string().unwrap()).collect();
@@ -69,7 +69,7 @@ fn a_shell_is_told_the_commands() {
 }
 
 #[test]
-fn a_new_scenario_is_good_and_is_not_overwritten() {
+fn a_new_scenario_is_valid_and_not_overwritten() {
     let sandbox = Sandbox::new();
     let made = sandbox.run(&["new", "checkout"]);
     made.assert_code(0);

@@ -1,5 +1,5 @@
-//! The configuration that is shipped in `compose/`: Prometheus's and Alertmanager's own tools find nothing wrong with it,
-//! and no rule is without a test.
+//! The configuration that is shipped in `compose/`: Prometheus's and Alertmanager's own tools find nothing
+//! wrong with it, and no rule is without a test.
 
 use std::{
     fs,
@@ -46,7 +46,7 @@ fn promtool_accepts_the_rules() {
 }
 
 #[test]
-fn the_rules_do_what_their_tests_say() {
+fn the_rules_pass_their_tests() {
     satisfied(Command::new("promtool").args(["test", "rules"]).args(files("prometheus/tests")));
 }
 
@@ -71,7 +71,8 @@ fn every_rule_is_tested() {
     }
 }
 
-/// Fills the template of Alertmanager's configuration from these variables; what amtool says of it, and the file.
+/// Fills the template of Alertmanager's configuration from these variables; what amtool says of it, and the
+/// file.
 fn filled(variables: &[(&str, &str)]) -> (String, String) {
     let dir = tempfile::tempdir().unwrap();
     let mut command = Command::new("sh");

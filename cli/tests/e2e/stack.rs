@@ -17,12 +17,12 @@ fn two_runs_in_a_row_on_a_real_stack_pass() {
         let (ended, report) = sandbox.report(&arguments);
         ended.assert_code(0);
         assert_eq!(report.outcome(), "pass");
-        for witness in ["by scrape", "by Prometheus"] {
+        for source in ["by scrape", "by Prometheus"] {
             for replica in ["a", "b"] {
-                report.assert_all("counters", &format!("http_requests_total of {replica} {witness}"), "pass");
+                report.assert_all("counters", &format!("http_requests_total of {replica} {source}"), "pass");
                 report.assert_all(
                     "counters",
-                    &format!("tenant_requests_total of {replica} {witness}"),
+                    &format!("tenant_requests_total of {replica} {source}"),
                     "pass",
                 );
             }
@@ -33,7 +33,7 @@ fn two_runs_in_a_row_on_a_real_stack_pass() {
 }
 
 #[test]
-fn replicas_that_share_no_store_admit_too_much() {
+fn replicas_without_a_shared_store_over_admit() {
     let replicas = [(); 2].map(|()| Replica::start("memory", TENANTS));
     // Sessions are not shared either, so each user keeps to a replica.
     let scenario = short("3s").replace("duration =", "replica = \"sticky\"\nduration =");
@@ -54,7 +54,7 @@ fn replicas_that_share_no_store_admit_too_much() {
 }
 
 #[test]
-fn in_company_rejections_and_surplus_prove_nothing() {
+fn in_a_shared_environment_rejections_and_surplus_are_inconclusive() {
     let redis = Redis::start();
     let replicas = Replica::pair(&redis, TENANTS);
     let sandbox = Sandbox::with(&short("3s"), TENANTS);

@@ -1,4 +1,5 @@
-//! Who stood still? The generator is stopped from outside, then the service: the same latencies, and other verdicts.
+//! Who stood still? The generator is stopped from outside, then the service: the same latencies, and other
+//! verdicts.
 //!
 //! The machine that this runs on may have stalls of its own, which spoil an attempt, but not all of them.
 
@@ -69,7 +70,7 @@ fn now() -> Nanos {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().into()
 }
 
-/// Between two looks at the wall clock.
+/// Between two reads of the wall clock.
 type Span = (Nanos, Nanos);
 
 /// Stops a process for so long: within which spans it was stopped, and let run again.
@@ -120,7 +121,7 @@ fn the_meter_finds_stalls_of_every_length() {
 }
 
 #[test]
-fn a_generator_that_was_stopped_accuses_nobody() {
+fn a_stopped_generator_reports_no_violation() {
     let service = Replica::start("memory", TENANTS);
     let attempt = || {
         let (sandbox, running) = start(&service, "4s");
@@ -146,7 +147,7 @@ fn a_generator_that_was_stopped_accuses_nobody() {
 }
 
 #[test]
-fn a_service_that_was_stopped_is_found_out() {
+fn a_stopped_service_is_detected() {
     let service = Replica::start("memory", TENANTS);
     let attempt = || {
         let (sandbox, running) = start(&service, "4s");

@@ -11,7 +11,7 @@ fn manifest(run: &Path) -> Value {
 }
 
 #[test]
-fn a_stress_test_is_a_run_like_any_other() {
+fn a_stress_test_is_a_regular_run() {
     let service = Calibration::start(&[]);
     let sandbox = Sandbox::new();
     let url = format!("{}/", service.url());
@@ -44,7 +44,7 @@ fn a_stress_test_is_a_run_like_any_other() {
 }
 
 #[test]
-fn what_it_saves_is_what_it_does() {
+fn the_saved_scenario_is_the_one_that_ran() {
     let service = Calibration::start(&[]);
     let sandbox = Sandbox::new();
     let (one, other) = (format!("{}/", service.url()), format!("{}/served", service.url()));
@@ -75,7 +75,7 @@ fn what_it_saves_is_what_it_does() {
 }
 
 #[test]
-fn a_typo_is_told_before_anything_is_sent() {
+fn a_typo_is_reported_before_any_request() {
     let sandbox = Sandbox::new();
     let url = format!("http://127.0.0.1:{}/chat", free_port());
     let ended = sandbox.run(&["stress", &url, "-z", "1s"]);

@@ -7,8 +7,8 @@ use crate::support::{Copied, change, fixture};
 /// A way to spoil an exposition.
 type Spoil = fn(&str) -> String;
 
-/// Spoils the last scrapes of replica `a` in a copy of the good run, the very last or both that have to agree, and
-/// judges it.
+/// Spoils the last scrapes of replica `a` in a copy of the good run, the very last or both that have to
+/// agree, and judges it.
 #[track_caller]
 fn judged(spoil: Spoil, how_many: usize) -> (Option<i32>, String) {
     let copy = Copied::of(&fixture("good"));
@@ -22,7 +22,7 @@ fn judged(spoil: Spoil, how_many: usize) -> (Option<i32>, String) {
     (ended.code, ended.out + &ended.err)
 }
 
-/// The text with the value of every series that begins so changed.
+/// The text with the value changed for every series that starts with `start`.
 fn with_value(text: &str, series: &str, change: impl Fn(f64) -> f64) -> String {
     with_lines(text, series, |line| {
         let (labels, value) = line.rsplit_once(' ').unwrap();
@@ -30,7 +30,7 @@ fn with_value(text: &str, series: &str, change: impl Fn(f64) -> f64) -> String {
     })
 }
 
-/// The text with every line that begins so changed, or left out.
+/// The text with every line changed or removed that starts with `start`.
 fn with_lines(text: &str, beginning: &str, change: impl Fn(&str) -> Option<String>) -> String {
     let lines = text.lines().filter_map(|line| match line.starts_with(beginning) {
         true => change(line),
@@ -40,11 +40,11 @@ fn with_lines(text: &str, beginning: &str, change: impl Fn(&str) -> Option<Strin
 }
 
 const COUNTER: &str = r#"http_requests_total{handler="/chat",method="POST",status="200"}"#;
-const REFUSED: &str = r#"http_requests_total{handler="/chat",method="POST",status="429"}"#;
+const REJECTED: &str = r#"http_requests_total{handler="/chat",method="POST",status="429"}"#;
 const OF_TENANT: &str = r#"tenant_requests_total{tenant="acme",handler="/chat",method="POST",status="429"}"#;
 
 #[test]
-fn each_tampered_series_fails_the_run_and_is_named() {
+fn each_tampered_series_fails_the_run_by_name() {
     // What was spoilt, how, and what the report must say.
     let table: [(&str, Spoil, &[&str]); 13] = [
         (
@@ -54,17 +54,17 @@ fn each_tampered_series_fails_the_run_and_is_named() {
         ),
         (
             "a counter, one less",
-            |t| with_value(t, REFUSED, |v| v - 1.0),
+            |t| with_value(t, REJECTED, |v| v - 1.0),
             &["http_requests_total of a by scrape", "POST /chat 429"],
         ),
         ("a counter, no number", |t| with_value(t, COUNTER, |_| f64::NAN), &["POST /chat 200"]),
         (
             "a counter's line is gone",
-            |t| with_lines(t, REFUSED, |_| None),
+            |t| with_lines(t, REJECTED, |_| None),
             &["POST /chat 429: no such series"],
         ),
         (
-            "a counter of a route that nobody called",
+            "a counter of a route without requests",
             |t| format!("{t}http_requests_total{{handler=\"/secret\",method=\"GET\",status=\"200\"}} 1\n"),
             &["GET /secret 200: 1 counted, 0 seen by clients"],
         ),
@@ -142,14 +142,14 @@ fn each_tampered_series_fails_the_run_and_is_named() {
 }
 
 #[test]
-fn scrapes_that_agreed_and_do_not_any_more_were_changed() {
+fn scrapes_modified_after_the_run_are_detected() {
     let (code, text) = judged(|t| with_value(t, COUNTER, |v| v + 1.0), 1);
     assert_eq!(code, Some(1), "{text}");
     assert!(text.contains("http_requests_total of a by scrape"), "{text}");
 }
 
 #[test]
-fn counters_that_did_not_come_to_rest_prove_nothing() {
+fn counters_that_never_settle_are_inconclusive() {
     let copy = Copied::of(&fixture("good"));
     let index = copy.path().join("observations/scrapes.jsonl");
     let text = fs::read_to_string(&index).unwrap();
@@ -160,7 +160,7 @@ fn counters_that_did_not_come_to_rest_prove_nothing() {
 }
 
 #[test]
-fn a_record_that_cannot_be_read_is_named() {
+fn an_unreadable_file_is_named() {
     let spoilt = |file: &str, contents: &str| {
         let copy = Copied::of(&fixture("good"));
         fs::write(copy.path().join(file), contents).unwrap();

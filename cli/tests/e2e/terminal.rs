@@ -1,4 +1,4 @@
-//! What is said while a run goes: to a program, to somebody who wants to hear more, and to one who watches and types.
+//! Output during a run: JSON progress, verbosity, and the interactive terminal.
 
 use std::{
     fs,
@@ -24,7 +24,7 @@ fn of_type<'a>(objects: &'a [Value], kind: &'a str) -> impl DoubleEndedIterator<
 }
 
 #[test]
-fn a_program_can_follow_a_run() {
+fn json_progress_can_be_followed() {
     let sandbox = Sandbox::with(&short("3s"), TENANTS);
     let (ended, report) = sandbox.report(&["--progress", "json"]);
     ended.assert_nothing_failed();
@@ -58,19 +58,19 @@ fn a_program_can_follow_a_run() {
 }
 
 #[test]
-fn a_program_is_told_of_failures_in_its_language() {
+fn failures_are_reported_as_json() {
     let sandbox = Sandbox::with(&short("1s"), TENANTS);
     let arguments = ["run", "scenario.toml", "--progress", "json"];
     let ended = sandbox.run(&[&arguments[..], &["--target", "http://127.0.0.1:1"]].concat());
     ended.assert_code(4);
-    let told = objects(&ended.err);
-    let [end] = told.as_slice() else { panic!("{told:#?}") };
+    let messages = objects(&ended.err);
+    let [end] = messages.as_slice() else { panic!("{messages:#?}") };
     assert_eq!((&end["type"], &end["exit"]), (&"end".into(), &4.into()));
     assert!(end["error"].as_str().unwrap().contains("127.0.0.1:1") && end["hint"].is_string(), "{end:#}");
 }
 
 #[test]
-fn a_run_says_as_much_as_it_is_asked_to() {
+fn verbosity_flags_control_the_output() {
     let sandbox = Sandbox::with(&short("1s"), TENANTS);
     let verbose = sandbox.run(&["run", "scenario.toml", "-v", "--progress", "plain"]);
     verbose.assert_nothing_failed();
@@ -99,7 +99,7 @@ fn a_run_says_as_much_as_it_is_asked_to() {
 const PROGRAM: &str = env!("CARGO_BIN_EXE_saasbench");
 const TAKEN: &str = "\u{1b}[?1049h";
 
-/// The program on a terminal of its own, made by `script`: what it shows, and whoever types.
+/// The program on a terminal of its own, made by `script`: its output and its keyboard.
 struct Typed {
     process: Process,
     keys: ChildStdin,
@@ -136,7 +136,7 @@ impl Typed {
 }
 
 #[test]
-fn keys_turn_a_run_and_are_in_its_record_when_they_do() {
+fn keys_change_the_load_and_are_recorded() {
     let sandbox = Sandbox::with(&short("1m"), TENANTS);
     let mut typed = Typed::start(&sandbox, "run scenario.toml --ui full");
     typed.wait_for(1, TAKEN);
@@ -162,7 +162,7 @@ fn keys_turn_a_run_and_are_in_its_record_when_they_do() {
 }
 
 #[test]
-fn a_job_that_was_suspended_comes_back_with_its_display() {
+fn a_resumed_job_redraws_its_display() {
     let sandbox = Sandbox::with(&short("1m"), TENANTS);
     let run = format!("{PROGRAM} run scenario.toml --ui full >report.txt");
     let mut typed = Typed::shell(&sandbox, &format!("set -m; {run}; bg; read -r; fg; echo ended with $?"));
@@ -174,7 +174,7 @@ fn a_job_that_was_suspended_comes_back_with_its_display() {
     let samples = || fs::read_dir(sandbox.only_run().join("samples")).map_or(0, Iterator::count);
     let before = samples();
     wait_for("samples to be recorded in the background", || samples() > before);
-    // Nobody tells it that it is in the foreground again.
+    // It gets no signal that it is in the foreground again.
     typed.type_key("\n");
     typed.wait_for(2, TAKEN);
     typed.type_key("q");
@@ -194,8 +194,8 @@ impl Drop for Orphan {
 }
 
 #[test]
-fn a_terminal_that_is_gone_keeps_nobody_busy() {
-    // Longer than anybody waits: it is not the end of the run that ends the reading.
+fn a_closed_terminal_does_not_busy_loop() {
+    // Longer than any deadline: it is not the end of the run that ends the reading.
     let sandbox = Sandbox::with(&short("10m"), TENANTS);
     let mut typed = Typed::shell(
         &sandbox,
@@ -210,6 +210,6 @@ fn a_terminal_that_is_gone_keeps_nobody_busy() {
     };
     wait_for("keys to be read", || threads().contains(&"keys\n".to_owned()));
     typed.process.kill();
-    wait_for("nobody to read keys any more", || !threads().contains(&"keys\n".to_owned()));
+    wait_for("the key reader to end", || !threads().contains(&"keys\n".to_owned()));
     assert!(!threads().is_empty(), "it goes on without its terminal");
 }

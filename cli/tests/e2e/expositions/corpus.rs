@@ -1,10 +1,11 @@
-//! Good and bad pages, each with all that is to be found in it, and with where Prometheus and promtool judge otherwise.
+//! Valid and invalid expositions, each with its findings and with known differences to Prometheus and
+//! promtool.
 
 use saasbench_exposition::format::Format::{self, Text004, Text100};
 
-/// A page.
+/// An exposition.
 pub(crate) struct Case {
-    /// What it is about; it is the path of the page, too.
+    /// Name of the case, and its path on the test server.
     pub(super) name: &'static str,
     pub(super) format: Format,
     pub(super) text: &'static str,
@@ -113,7 +114,7 @@ pub(super) const LINES: &[Case] = &[
         Text004,
         "# HELP a A.\n# TYPE a gauge\na 1 \n",
         [],
-        PromtoolRejects("the format lets blanks stand at the end of a line")
+        PromtoolRejects("the format allows blanks at the end of a line")
     ),
     case!("tabs", Text004, "# HELP\ta\tA.\n# TYPE\ta\tgauge\na\t1\t5\n", []),
     case!(

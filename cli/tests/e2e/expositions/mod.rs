@@ -1,5 +1,5 @@
-//! Our reading of expositions held against those of promtool and of Prometheus itself: the same pages are rejected, and the
-//! same is said of names.
+//! Compares our exposition parser with promtool and with Prometheus itself: the same expositions are
+//! rejected, and the same is said of names.
 
 mod corpus;
 
@@ -37,7 +37,7 @@ fn is_rejected(case: &Case) -> bool {
 }
 
 #[test]
-fn every_page_shows_what_is_to_be_found_in_it() {
+fn every_exposition_has_its_expected_findings() {
     for case in cases() {
         let found: Vec<String> =
             findings(case).iter().map(|f| format!("{}:{} {}", f.line, f.column, f.rule)).collect();
@@ -46,12 +46,13 @@ fn every_page_shows_what_is_to_be_found_in_it() {
     let names: BTreeSet<&str> = cases().map(|case| case.name).collect();
     assert_eq!(names.len(), cases().count(), "each has a name of its own");
     let rules: BTreeSet<Rule> = cases().flat_map(|case| findings(case).into_iter().map(|f| f.rule)).collect();
-    assert_eq!(rules.len(), 26, "each rule but that of the Content-Type has a page: {rules:?}");
+    assert_eq!(rules.len(), 26, "each rule but that of the Content-Type has an exposition: {rules:?}");
 }
 
-/// What verification reads, and what the linter calls an error of lines or repeated series, are the same pages.
+/// What verification reads, and what the linter calls an error of lines or repeated series, are the same
+/// expositions.
 #[test]
-fn verification_rejects_what_is_no_exposition() {
+fn verification_rejects_invalid_expositions() {
     for case in cases().filter(|case| case.format == Format::told_from(case.text)) {
         let wrong =
             |f: &Finding| matches!(f.rule, Rule::Syntax | Rule::DuplicateSeries | Rule::TimestampBack);
@@ -63,7 +64,7 @@ fn verification_rejects_what_is_no_exposition() {
     }
 }
 
-/// What promtool says: whether it can read the page, and what it says of names.
+/// What promtool says: whether it can parse the exposition, and what it reports about names.
 fn promtool(text: &str) -> Result<BTreeSet<(String, Rule)>, String> {
     let mut child = Command::new("promtool")
         .args(["check", "metrics"])
@@ -135,7 +136,7 @@ fn promtool_agrees() {
     }
 }
 
-/// Serves the pages, each at a path of its number, for as long as the tests run.
+/// Serves the expositions, each at a path of its index, while the tests run.
 fn serve() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -143,10 +144,10 @@ fn serve() -> u16 {
         for stream in listener.incoming().flatten() {
             let mut lines = BufReader::new(&stream).lines().map_while(Result::ok);
             let path = lines.next().unwrap_or_default();
-            let page = path.split([' ', '/']).nth(2).and_then(|number| cases().nth(number.parse().ok()?));
-            // The request is read to its end, or closing would cut the answer off.
+            let case = path.split([' ', '/']).nth(2).and_then(|number| cases().nth(number.parse().ok()?));
+            // The request is read completely, or closing would cut the response off.
             if lines.any(|line| line.is_empty())
-                && let Some(case) = page
+                && let Some(case) = case
             {
                 let content_type = match case.format {
                     Format::Text004 => "text/plain; version=0.0.4; charset=utf-8",
@@ -169,9 +170,9 @@ fn serve() -> u16 {
 fn targets(port: u16) -> Option<Value> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
     write!(stream, "GET /api/v1/targets HTTP/1.0\r\n\r\n").ok()?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).ok()?;
-    serde_json::from_str(answer.split_once("\r\n\r\n")?.1).ok()
+    let mut response = String::new();
+    stream.read_to_string(&mut response).ok()?;
+    serde_json::from_str(response.split_once("\r\n\r\n")?.1).ok()
 }
 
 #[test]
@@ -188,9 +189,9 @@ fn prometheus_agrees() {
         "global:\n  scrape_interval: 1s\nscrape_configs:\n{}",
         jobs.concat()
     ));
-    let targets = wait_for_some("Prometheus to have scraped every page", || {
-        let answer = targets(prometheus.port)?;
-        let targets = answer["data"]["activeTargets"].as_array()?.clone();
+    let targets = wait_for_some("Prometheus to have scraped every exposition", || {
+        let response = targets(prometheus.port)?;
+        let targets = response["data"]["activeTargets"].as_array()?.clone();
         let has_all =
             targets.len() == jobs.len() && targets.iter().all(|target| target["health"] != "unknown");
         has_all.then_some(targets)

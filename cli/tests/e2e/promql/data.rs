@@ -1,5 +1,5 @@
-//! Ten minutes of samples as a stack would give them: counters that reset with a restart, a gap, series that begin late, histograms,
-//! gauges, and what recording rules make of them.
+//! Ten minutes of samples as a stack would give them: counters that reset with a restart, a gap, series that
+//! start late, histograms, gauges, and what recording rules make of them.
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
@@ -18,7 +18,7 @@ const TENANTS: [&str; 3] = ["acme", "globex", "initech"];
 const HANDLERS: [(&str, &str); 2] = [("/chat", "POST"), ("/session", "POST")];
 const BOUNDS: [&str; 9] = ["0.01", "0.025", "0.05", "0.1", "0.25", "0.5", "1", "2.5", "+Inf"];
 
-/// Numbers that look random and are always the same (xorshift).
+/// Reproducible pseudo-random numbers (xorshift).
 struct Numbers(u64);
 
 impl Numbers {
@@ -30,12 +30,12 @@ impl Numbers {
     }
 }
 
-/// Scrapes every five seconds, a little late, so that no range begins on one by accident.
+/// Scrapes every five seconds, a little late, so that no range starts on one by accident.
 fn times() -> impl Iterator<Item = i64> {
     (0..=120).map(|k| ZERO + k * 5000 + 1 + (k * 37) % 11)
 }
 
-/// The second replica is down from 300 to 330 s, and begins at zero then.
+/// The second replica is down from 300 to 330 s, and restarts at zero then.
 fn is_down(replica: usize, time: i64) -> bool {
     replica == 1 && (ZERO + 300_000..ZERO + 330_000).contains(&time)
 }

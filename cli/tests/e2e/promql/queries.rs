@@ -1,4 +1,5 @@
-//! What is asked of both: all that is shipped, and one query at least for every construct that may be evaluated.
+//! What is asked of both: all that is shipped, and one query at least for every construct that may be
+//! evaluated.
 
 use std::{collections::BTreeSet, fs, path::Path};
 
@@ -108,7 +109,7 @@ const CONSTRUCTS: &[&str] = &[
     "ALERTS",
 ];
 
-/// Known to be answered otherwise.
+/// Queries with a known difference to Prometheus.
 pub(super) const DIFFERING: &[&str] = &[
     "-2 ^ 2",
     "sgn(up - 1)",

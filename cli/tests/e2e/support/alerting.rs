@@ -1,5 +1,5 @@
-//! The shipped alerting, hurried: Prometheus with the shipped rules, windows and patience cut short, Alertmanager with the
-//! shipped routes, and whoever is notified.
+//! The shipped alerting, hurried: Prometheus with the shipped rules, windows and patience cut short,
+//! Alertmanager with the shipped routes, and a webhook that receives notifications.
 
 use std::{
     fs,
@@ -38,8 +38,8 @@ fn changed(path: &str, changes: &[(&str, &str)]) -> String {
 }
 
 impl Alerting {
-    /// Starts both. Prometheus scrapes `replicas` and evaluates the rules each second, and `more` with them; Alertmanager
-    /// notifies `webhook`.
+    /// Starts both. Prometheus scrapes `replicas` and evaluates the rules each second, and `more` with them;
+    /// Alertmanager notifies `webhook`.
     pub(crate) fn start(replicas: &[Replica], more: &str, webhook: &Webhook) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let (port, notifier) = (free_port(), free_port());
@@ -112,7 +112,7 @@ fn prometheus(dir: &Path, port: u16, notifier: u16, replicas: &[Replica], more: 
     process
 }
 
-/// Whoever is notified: it keeps what it is sent.
+/// A webhook that keeps the notifications it receives.
 #[derive(Debug)]
 pub(crate) struct Webhook {
     port: u16,
@@ -140,8 +140,8 @@ impl Webhook {
         format!("http://127.0.0.1:{}/notify", self.port)
     }
 
-    /// Labels of all alerts that a notification of this status told of, in order.
-    pub(crate) fn told(&self, status: &str) -> Vec<Value> {
+    /// Labels of all alerts in notifications with this status, in order.
+    pub(crate) fn alerts(&self, status: &str) -> Vec<Value> {
         let notified = self.notified.lock().unwrap();
         let alerts = notified.iter().flat_map(|notification| notification["alerts"].as_array().cloned());
         let alerts = alerts.flatten().filter(|alert| alert["status"] == status);
@@ -149,7 +149,7 @@ impl Webhook {
     }
 }
 
-/// The JSON body of a request that is answered 200.
+/// The JSON body of a request, which gets a 200 response.
 fn take(stream: TcpStream) -> Option<Value> {
     let mut reader = BufReader::new(stream);
     let mut length = 0;

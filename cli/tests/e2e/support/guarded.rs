@@ -1,4 +1,4 @@
-//! A Prometheus that lets nobody in but who has its password and a certificate of its authority, under a path of its own.
+//! A Prometheus behind TLS with a private CA, a password and a path prefix.
 
 use std::{fs, path::Path, process::Command};
 
@@ -21,7 +21,8 @@ pub(crate) struct Guarded {
 }
 
 impl Guarded {
-    /// Starts one that scrapes `replicas` each second, and leaves `ca.pem`, `client.pem` and `client.key` in `left`.
+    /// Starts one that scrapes `replicas` each second, and leaves `ca.pem`, `client.pem` and `client.key` in
+    /// `left`.
     pub(crate) fn start(replicas: &[Replica], left: &Path) -> Self {
         let dir = tempfile::tempdir().unwrap();
         certificates(dir.path(), left);

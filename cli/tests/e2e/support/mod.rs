@@ -1,5 +1,6 @@
-//! What the tests stand on: conditions that are waited for, with a deadline, instead of time; processes that end with
-//! the test that started them; and, in files of their own, the parts of a stack and the program under test.
+//! Helpers of the tests: conditions that are waited for, with a deadline, instead of time; processes that end
+//! with the test that started them; and, in files of their own, the parts of a stack and the program under
+//! test.
 
 mod alerting;
 mod guarded;
@@ -9,7 +10,7 @@ mod program;
 mod record;
 mod scenarios;
 mod services;
-mod wires;
+mod transports;
 
 use std::{
     io::{Read as _, Write as _},
@@ -28,31 +29,31 @@ pub(crate) use program::{Ended, Report, Running, Sandbox, program};
 pub(crate) use record::{Copied, assert_keeps_to_schema, copy, fixture};
 pub(crate) use scenarios::{JOURNEY, TENANTS, change, disturbed, short};
 pub(crate) use services::{Calibration, Prometheus, Redis, Replica};
-pub(crate) use wires::Wired;
+pub(crate) use transports::Wired;
 
 /// Longer than anything here should take on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
 
-/// Asks until the answer is yes; fails when it takes too long.
+/// Polls until the condition holds; panics after a deadline.
 pub(crate) fn wait_for(what: &str, mut is_true: impl FnMut() -> bool) {
     wait_for_some(what, || is_true().then_some(()));
 }
 
-/// Asks until there is an answer; fails when it takes too long.
-pub(crate) fn wait_for_some<T>(what: &str, mut answer: impl FnMut() -> Option<T>) -> T {
+/// Polls until there is a value; panics after a deadline.
+pub(crate) fn wait_for_some<T>(what: &str, mut poll: impl FnMut() -> Option<T>) -> T {
     let started = Instant::now();
     loop {
-        if let Some(answer) = answer() {
-            return answer;
+        if let Some(value) = poll() {
+            return value;
         }
         assert!(started.elapsed() < PATIENCE, "waited in vain for {what}");
         std::thread::sleep(Duration::from_millis(10));
     }
 }
 
-/// A port that was free a moment ago, below those that Linux hands out to outgoing connections and to port 0: what a
-/// neighbouring test does cannot take it while a server is down. The local stack finds its ports below these, and the
-/// server's tests above.
+/// A port that was free a moment ago, below those that Linux hands out to outgoing connections and to port 0:
+/// what a neighbouring test does cannot take it while a server is down. The local stack finds its ports below
+/// these, and the server's tests above.
 pub(crate) fn free_port() -> u16 {
     static ASKED: AtomicU32 = AtomicU32::new(0);
     loop {
@@ -65,19 +66,19 @@ pub(crate) fn free_port() -> u16 {
     }
 }
 
-/// The body of a GET that was answered 200; `None` for anything else.
+/// The body of a GET with a 200 response; `None` for anything else.
 pub(crate) fn get(port: u16, path: &str) -> Option<String> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
     stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
     write!(stream, "GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n").ok()?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).ok()?;
-    let (head, body) = answer.split_once("\r\n\r\n")?;
+    let mut response = String::new();
+    stream.read_to_string(&mut response).ok()?;
+    let (head, body) = response.split_once("\r\n\r\n")?;
     head.starts_with("HTTP/1.1 200").then(|| body.to_owned())
 }
 
-/// Whether bytes that were sent to this port of the loopback address wait for their reader, as they do while it is
-/// stopped.
+/// Whether bytes that were sent to this port of the loopback address wait for their reader, as they do while
+/// it is stopped.
 pub(crate) fn bytes_wait_at(port: u16) -> bool {
     // Columns: number, local address, remote address, state, `tx_queue:rx_queue`, …, in hexadecimal.
     let table = std::fs::read_to_string("/proc/net/tcp").unwrap();

@@ -1,5 +1,5 @@
-//! A stack that is watched as the shipped one is: Redis, two replicas, the Redis exporter, and Prometheus with the shipped rules
-//! and a job for the run's own metrics.
+//! A stack that is watched as the shipped one is: Redis, two replicas, the Redis exporter, and Prometheus
+//! with the shipped rules and a job for the run's own metrics.
 
 use std::{fs, path::Path, process::Command};
 
@@ -13,7 +13,7 @@ pub(crate) struct Observed {
     pub(crate) redis: Redis,
     pub(crate) replicas: [Replica; 2],
     exporter: u16,
-    /// Where the run's own metrics are looked for.
+    /// Port at which the run's own metrics are scraped.
     pub(crate) self_metrics: String,
     _exporter: Process,
     _dir: TempDir,
@@ -30,7 +30,7 @@ impl Observed {
         let mut exporter = Process::start("redis-exporter", &mut command, dir.path());
         wait_for("the Redis exporter to reach Redis", || {
             exporter.assert_lives();
-            get(port, "/metrics").is_some_and(|page| page.contains("\nredis_up 1\n"))
+            get(port, "/metrics").is_some_and(|body| body.contains("\nredis_up 1\n"))
         });
         let self_metrics = format!("127.0.0.1:{}", free_port());
         Self { redis, replicas, exporter: port, self_metrics, _exporter: exporter, _dir: dir }

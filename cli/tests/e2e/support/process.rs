@@ -40,7 +40,7 @@ impl Process {
         Self { name: name.to_owned(), child, logs, tell: true }
     }
 
-    /// The same, without its logs in a failing test's output: somebody else shows them.
+    /// The same, without its logs in a failing test's output: the caller shows them.
     pub(crate) fn untold(mut self) -> Self {
         self.tell = false;
         self

@@ -29,7 +29,7 @@ pub(crate) fn program() -> Command {
     command
 }
 
-/// A directory to run the program in: what it is given by name lies there, and what it records, too.
+/// A working directory for the program, with its input files and its recorded runs.
 #[derive(Debug)]
 pub(crate) struct Sandbox(TempDir);
 
@@ -115,7 +115,7 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    /// Waits until its record has so many complete segments, so that the load is on its way.
+    /// Waits until its run has this many complete segments, so that the load is running.
     pub(crate) fn wait_for_segments(&mut self, count: usize) {
         let process = &mut self.process;
         wait_for("a complete segment", || {
@@ -185,7 +185,8 @@ impl Ended {
         assert!(!self.err.contains("panicked"), "{}", self.err);
     }
 
-    /// Nothing failed. Where the machine stood still, the generator cannot vouch for itself, and the run is inconclusive.
+    /// Nothing failed. Where the machine stood still, the generator cannot vouch for itself, and the run is
+    /// inconclusive.
     #[track_caller]
     pub(crate) fn assert_nothing_failed(&self) {
         assert!(matches!(self.code, Some(0 | 3)), "{:?}:\n{}\n{}", self.code, self.out, self.err);
@@ -225,8 +226,8 @@ impl Report {
         .collect()
     }
 
-    /// Fails, with what it says, unless every verdict of this claim whose subject contains `description` has this outcome; and
-    /// unless there is one.
+    /// Fails, with what it says, unless every verdict of this claim whose subject contains `description` has
+    /// this outcome; and unless there is one.
     #[track_caller]
     pub(crate) fn assert_all(&self, claim: &str, about: &str, outcome: &str) {
         let verdicts = self.verdicts(claim);

@@ -60,8 +60,8 @@ pub(crate) fn short(duration: &str) -> String {
     format!("{JOURNEY}{}{PROMISES}", LOADS.replace("DURATION", duration))
 }
 
-/// The same against a stack that is about to be disturbed: what fails is counted, and fails no claim by itself; a user
-/// whose session is lost opens another.
+/// The same against a stack that is about to be disturbed: what fails is counted, and fails no claim by
+/// itself; a user whose session is lost opens another.
 pub(crate) fn disturbed(duration: &str) -> String {
     let text = change(&short(duration), "status = [200, 429]", "status = [200, 429, 503]");
     let text = change(&text, "save = {", "status = [200, 503]\nsave = {");

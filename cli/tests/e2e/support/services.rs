@@ -31,7 +31,7 @@ impl Redis {
         command.args(["--port", &port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]);
         command.arg("--dir").arg(self.dir.path());
         let mut process = Process::start("redis-server", &mut command, self.dir.path());
-        wait_for("redis-server to answer", || {
+        wait_for("redis-server to respond", || {
             process.assert_lives();
             ping(self.port).is_some()
         });
@@ -47,14 +47,14 @@ impl Redis {
     }
 }
 
-/// Whether a Redis answers on this port.
+/// Whether a Redis responds on this port.
 fn ping(port: u16) -> Option<()> {
     use std::io::Read as _;
     let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
     stream.write_all(b"PING\r\n").ok()?;
-    let mut answer = [0; 7];
-    stream.read_exact(&mut answer).ok()?;
-    (&answer == b"+PONG\r\n").then_some(())
+    let mut reply = [0; 7];
+    stream.read_exact(&mut reply).ok()?;
+    (&reply == b"+PONG\r\n").then_some(())
 }
 
 /// A `tenancy-server` process: one replica of the service under test.
@@ -109,7 +109,7 @@ impl Replica {
         self.process.kill();
     }
 
-    /// Its page of metrics.
+    /// Its exposition.
     pub(crate) fn metrics(&self) -> String {
         get(self.port, "/metrics").unwrap_or_default()
     }

@@ -1,4 +1,5 @@
-//! Pages in the text format whose lines can be read: what is wrong or unwise is in names, in groups of lines, and in values.
+//! Expositions in the text format with valid lines: errors and warnings are about names, groups of lines, and
+//! values.
 
 use saasbench_exposition::format::Format::Text004;
 

@@ -1,4 +1,4 @@
-//! Pages in OpenMetrics.
+//! Expositions in the OpenMetrics format.
 
 use saasbench_exposition::format::Format::OpenMetrics;
 
@@ -54,7 +54,7 @@ pub(crate) const OPEN_METRICS: &[Case] = &[
         OpenMetrics,
         "a_total 1 # {id=\"x\",id=\"y\"} 1\n# EOF\n",
         ["1:27 syntax"],
-        PrometheusTakes("2.42 does not look; the format forbids it")
+        PrometheusTakes("2.42 does not check; the format forbids it")
     ),
     case!("om-help-without-text", OpenMetrics, "# HELP a\n# EOF\n", ["1:9 syntax"]),
     case!(
