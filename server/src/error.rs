@@ -1,13 +1,14 @@
 //! Everything a client can do wrong, or that can go wrong for it, and the answer it gets. Bodies are
 //! `{"detail": …}`, except a refusal by the rate limit: `{"error": …}`, as the contract's other servers say it.
 
-use bytes::Bytes;
-use hyper::header::{ALLOW, HeaderMap, HeaderValue, RETRY_AFTER};
+use axum::http::StatusCode;
+use axum::http::header::{ALLOW, HeaderMap, HeaderValue, RETRY_AFTER};
+use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use crate::limiter::{Decision, KeyedLimit};
-use crate::routes::Answer;
-use crate::telemetry::{Status, Verb};
+use crate::response::{json, json_with};
+use crate::telemetry::Verb;
 
 /// Why a request is not answered with 200.
 #[derive(Debug)]
@@ -39,17 +40,17 @@ pub(crate) enum ApiError {
 }
 
 impl ApiError {
-    pub(crate) const fn status(&self) -> Status {
+    const fn status(&self) -> StatusCode {
         match self {
-            Self::Disagreement { .. } | Self::BrokenBody => Status::BadRequest,
-            Self::ForeignSession => Status::Forbidden,
-            Self::UnknownTenant | Self::UnknownSession | Self::NotFound => Status::NotFound,
-            Self::MethodNotAllowed(_) => Status::MethodNotAllowed,
-            Self::SlowBody => Status::RequestTimeout,
-            Self::BodyTooLarge => Status::PayloadTooLarge,
-            Self::Invalid { .. } => Status::Unprocessable,
-            Self::NoRandomness => Status::InternalError,
-            Self::StoreAway => Status::Unavailable,
+            Self::Disagreement { .. } | Self::BrokenBody => StatusCode::BAD_REQUEST,
+            Self::ForeignSession => StatusCode::FORBIDDEN,
+            Self::UnknownTenant | Self::UnknownSession | Self::NotFound => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
+            Self::SlowBody => StatusCode::REQUEST_TIMEOUT,
+            Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Invalid { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::NoRandomness => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::StoreAway => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -72,27 +73,29 @@ impl ApiError {
         }
         .to_owned()
     }
+}
 
-    pub(crate) fn answer(&self) -> Answer {
-        let mut answer = Answer::json(self.status(), &json!({ "detail": self.detail() }));
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let mut response = json(self.status(), &json!({ "detail": self.detail() }));
         match self {
             Self::MethodNotAllowed(verb) => {
-                answer.headers.insert(ALLOW, HeaderValue::from_static(verb.label()));
+                response.headers_mut().insert(ALLOW, HeaderValue::from_static(verb.label()));
             }
             Self::StoreAway => {
-                answer.headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+                response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
             }
             _ => {}
         }
-        answer
+        response
     }
 }
 
 /// The answer to a request that the rate limit refused.
-pub(crate) fn rate_limited(decision: &Decision, limits: &[KeyedLimit]) -> Answer {
+pub(crate) fn rate_limited(decision: &Decision, limits: &[KeyedLimit]) -> Response {
     let limit = decision.tightest(limits).map_or_else(String::new, |(keyed, _)| keyed.limit.to_string());
-    let body = json!({ "error": format!("Rate limit exceeded: {limit}") }).to_string();
     let mut headers = HeaderMap::with_capacity(8);
     decision.write_headers(limits, &mut headers);
-    Answer::new(Status::TooManyRequests, headers, Bytes::from(body))
+    let body = json!({ "error": format!("Rate limit exceeded: {limit}") });
+    json_with(StatusCode::TOO_MANY_REQUESTS, headers, &body)
 }

@@ -8,12 +8,13 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::app::{App, Config};
+use crate::app::App;
 use crate::args::{Args, StoreChoice};
 use crate::calibration::{self, Calibration};
 use crate::faults::Faults;
 use crate::health;
 use crate::serve::serve;
+use crate::state::Config;
 use crate::store::{Store, StoreError};
 use crate::tenants::{Tenants, TenantsError};
 

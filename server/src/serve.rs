@@ -1,15 +1,15 @@
 //! Connections: accepting them, speaking HTTP/1.1 on them, and bringing them to an orderly end.
 
-use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::pin::pin;
 use std::time::Duration;
 
+use axum::Router;
 use hyper::server::conn::http1;
-use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
@@ -48,7 +48,7 @@ pub async fn serve(
             Some(_) = connections.join_next() => {}
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
-                    connections.spawn(converse(http.clone(), stream, app.clone(), graceful.watcher()));
+                    connections.spawn(converse(http.clone(), stream, app.service(), graceful.watcher()));
                 }
                 // The peer has gone again, or the process has no file left: neither is a reason to stop serving.
                 Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
@@ -63,9 +63,13 @@ pub async fn serve(
 
 /// One connection, to its end. Its errors are the peer's: broken HTTP (answered with a bare 400 by hyper, before any
 /// request exists that could be counted) or a broken connection.
-async fn converse(http: http1::Builder, stream: TcpStream, app: App, watcher: Watcher) {
+async fn converse(
+    http: http1::Builder,
+    stream: TcpStream,
+    service: TowerToHyperService<Router>,
+    watcher: Watcher,
+) {
     // Answers are small and complete: they must not wait for more to fill a packet.
     let _ = stream.set_nodelay(true);
-    let service = service_fn(|request| async { Ok::<_, Infallible>(app.respond(request).await) });
     let _ = watcher.watch(http.serve_connection(TokioIo::new(stream), service)).await;
 }

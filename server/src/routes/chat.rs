@@ -1,20 +1,19 @@
 //! `POST /chat`: a message to the tenant's mock model. The checks come in the order body, tenant, session, limit; session
 //! and limit are one step of the store, so that only a request that may chat consumes quota.
 
-use bytes::Bytes;
-use hyper::Request;
-use hyper::body::Body as HttpBody;
-use hyper::header::HeaderMap;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
 use serde::Serialize;
 
-use super::fields::{Body, SESSION, TENANT, find_tenant, note_tenant};
-use super::{Answer, Seen, body, to_json};
-use crate::app::App;
+use super::fields::{SESSION, TENANT, find_tenant};
+use super::tenant_request::TenantRequest;
 use crate::error::{ApiError, rate_limited};
 use crate::faults::Faulty;
+use crate::response::json_with;
 use crate::sessions;
+use crate::state::AppState;
 use crate::store::Operation;
-use crate::telemetry::Status;
 
 #[derive(Serialize)]
 struct Reply<'a> {
@@ -26,24 +25,16 @@ struct Reply<'a> {
     mock: bool,
 }
 
-pub(super) async fn post<B: HttpBody<Data = Bytes>>(
-    app: &App,
-    mut request: Request<B>,
-    seen: &mut Seen,
-) -> Result<Answer, ApiError> {
-    let headers = std::mem::take(request.headers_mut());
-    note_tenant(None, &headers, app.tenants(), seen);
-    let bytes = body::read(request, seen).await?;
-    let fields = Body::parse(&bytes)?;
-    note_tenant(Some(&fields), &headers, app.tenants(), seen);
-    let tenant_id = fields.tenant_id.or_header(TENANT, &headers)?;
-    let session_id = fields.session_id.or_header(SESSION, &headers)?;
+pub(super) async fn post(State(app): State<AppState>, request: TenantRequest) -> Result<Response, ApiError> {
+    let fields = request.fields(&app)?;
+    let tenant_id = fields.tenant_id.or_header(TENANT, &request.headers)?;
+    let session_id = fields.session_id.or_header(SESSION, &request.headers)?;
     let message = fields.message.required("message")?;
 
     let tenant = find_tenant(app.tenants(), &tenant_id)?;
     let owner = sessions::tenant_of(&session_id).ok_or(ApiError::UnknownSession)?;
     if owner != tenant.id && !app.faulty().is_some_and(Faulty::accepts_foreign_sessions) {
-        return Err(foreign(app, &owner, &session_id).await?);
+        return Err(foreign(&app, &owner, &session_id).await?);
     }
     let session = sessions::key(&owner, &session_id);
     let decided = match app.faulty() {
@@ -68,12 +59,12 @@ pub(super) async fn post<B: HttpBody<Data = Bytes>>(
     };
     let mut headers = HeaderMap::with_capacity(8);
     decision.write_headers(&tenant.limits, &mut headers);
-    Ok(Answer::new(Status::Ok, headers, to_json(&reply)))
+    Ok(json_with(StatusCode::OK, headers, &reply))
 }
 
 /// A session of another tenant is forbidden if it exists and unknown if it does not. That is a question of its own to
 /// the store: in a cluster the other tenant's key lies elsewhere, out of the chat script's reach.
-async fn foreign(app: &App, owner: &str, session_id: &str) -> Result<ApiError, ApiError> {
+async fn foreign(app: &AppState, owner: &str, session_id: &str) -> Result<ApiError, ApiError> {
     if app.tenants().get(owner).is_none() {
         return Ok(ApiError::UnknownSession);
     }

@@ -8,7 +8,6 @@ use hyper::header::HeaderMap;
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::Seen;
 use crate::error::ApiError;
 use crate::tenants::{Tenant, Tenants};
 
@@ -25,7 +24,7 @@ pub(super) const SESSION: Name = Name { header: "X-Session-ID", field: "session_
 /// A request's body as written. Unknown keys are ignored, as the contract's other servers do.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Body<'a> {
+pub(super) struct Fields<'a> {
     #[serde(borrow)]
     pub(super) tenant_id: Field<'a>,
     #[serde(borrow)]
@@ -34,7 +33,7 @@ pub(super) struct Body<'a> {
     pub(super) message: Field<'a>,
 }
 
-impl<'a> Body<'a> {
+impl<'a> Fields<'a> {
     /// Reads a body; an empty one has no fields (headers may give all that is needed).
     pub(super) fn parse(bytes: &'a [u8]) -> Result<Self, ApiError> {
         if bytes.is_empty() {
@@ -105,18 +104,21 @@ fn missing(field: &'static str) -> ApiError {
     ApiError::Invalid { field, problem: "field required".to_owned() }
 }
 
-/// Notes the tenant for the metrics as soon as anything tells it, even if the request fails for another reason.
-/// Disagreeing sources tell nothing.
-pub(super) fn note_tenant(body: Option<&Body<'_>>, headers: &HeaderMap, tenants: &Tenants, seen: &mut Seen) {
+/// The position of the tenant that headers and body name, for the metrics: known even if the request fails for another
+/// reason. Sources that disagree name none.
+pub(super) fn named_tenant(
+    body: Option<&Fields<'_>>,
+    headers: &HeaderMap,
+    tenants: &Tenants,
+) -> Option<usize> {
     let in_body = body.and_then(|body| match &body.tenant_id {
         Field::Text(text) => Some(text.as_ref()),
         _ => None,
     });
     let in_headers = headers.get_all(TENANT.header).iter().map(|value| value.to_str().unwrap_or_default());
-    let mut told = in_headers.chain(in_body);
-    let Some(first) = told.next() else { return };
-    let agree = told.all(|other| other == first);
-    seen.tenant = if agree { tenants.index_of(first) } else { None };
+    let mut names = in_headers.chain(in_body);
+    let first = names.next()?;
+    if names.all(|other| other == first) { tenants.index_of(first) } else { None }
 }
 
 /// The tenant of that id.
@@ -180,11 +182,15 @@ impl<'de> Visitor<'de> for AnyType {
 
 #[cfg(test)]
 mod tests {
+    use axum::response::IntoResponse as _;
+    use futures_util::FutureExt as _;
+    use http_body_util::BodyExt as _;
+
     use super::*;
 
     fn status_and_detail(body: &str) -> String {
         let read = |body: &str| -> Result<String, ApiError> {
-            let fields = Body::parse(body.as_bytes())?;
+            let fields = Fields::parse(body.as_bytes())?;
             let tenant = fields.tenant_id.or_header(TENANT, &HeaderMap::new())?.into_owned();
             fields.session_id.or_header(SESSION, &HeaderMap::new())?;
             fields.message.required("message")?;
@@ -193,8 +199,10 @@ mod tests {
         match read(body) {
             Ok(tenant) => format!("ok {tenant}"),
             Err(error) => {
-                let answer = error.answer();
-                format!("{} {}", answer.status.label(), String::from_utf8_lossy(&answer.body))
+                let response = error.into_response();
+                let status = response.status();
+                let body = response.into_body().collect().now_or_never().unwrap().unwrap().to_bytes();
+                format!("{} {}", status.as_str(), String::from_utf8_lossy(&body))
             }
         }
     }

@@ -1,89 +1,46 @@
-//! The routes: from a request to its [`Answer`]. Reading and checking a body is [`fields`]' job; measuring is done
-//! around all of this, by [`App`].
+//! The routes: from a request to its response. [`measure`] is around each of them, and around the fallback;
+//! [`TenantRequest`] reads the body of those that act for a tenant, and [`fields`] checks it.
 
-mod body;
 mod chat;
 mod fields;
+mod measure;
 mod pages;
 mod session;
+mod tenant_request;
 
-use bytes::Bytes;
-use http_body_util::Full;
-use hyper::body::Body;
-use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
-use hyper::{Request, Response};
-use serde::Serialize;
+use axum::Router;
+use axum::handler::Handler;
+use axum::middleware::from_fn_with_state;
+use axum::routing::{MethodFilter, MethodRouter};
 
-use crate::app::App;
+use self::measure::{Measured, measure};
 use crate::error::ApiError;
-use crate::telemetry::{Route, Status, Verb};
+use crate::state::AppState;
+use crate::telemetry::{Route, Verb};
 
-/// What is learnt about a request on the way, for its metrics: kept apart from the result because it is known for
-/// failed requests, too.
-#[derive(Debug, Default)]
-pub(crate) struct Seen {
-    /// The tenant's position, as soon as a known one is told by header or body.
-    pub(crate) tenant: Option<usize>,
-    /// Bytes of the body that were read.
-    pub(crate) body_bytes: usize,
+/// All routes of a replica. Paths are matched exactly; each has one method, and every other, HEAD included, is a 405.
+pub(crate) fn router(state: &AppState) -> Router {
+    let measured = |route| from_fn_with_state(Measured { state: state.clone(), route }, measure);
+    let at = |route: Route, methods: MethodRouter<AppState>| methods.layer(measured(route));
+    Router::new()
+        .route(Route::Root.label(), at(Route::Root, get(pages::root)))
+        .route(Route::Session.label(), at(Route::Session, post(session::post)))
+        .route(Route::Chat.label(), at(Route::Chat, post(chat::post)))
+        .route(Route::Metrics.label(), at(Route::Metrics, get(pages::metrics)))
+        .route(Route::Healthz.label(), at(Route::Healthz, get(pages::healthz)))
+        .route(Route::Readyz.label(), at(Route::Readyz, get(pages::readyz)))
+        .fallback((async || ApiError::NotFound).layer(measured(Route::None)))
+        .with_state(state.clone())
 }
 
-/// An answer before it becomes HTTP.
-#[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: Status,
-    pub(crate) headers: HeaderMap,
-    pub(crate) body: Bytes,
+fn get<T: 'static>(handler: impl Handler<T, AppState>) -> MethodRouter<AppState> {
+    // Left to itself a route of GET serves HEAD, too.
+    let only_get = async || ApiError::MethodNotAllowed(Verb::Get);
+    MethodRouter::new().on(MethodFilter::GET, handler).on(MethodFilter::HEAD, only_get).fallback(only_get)
 }
 
-impl Answer {
-    /// An answer whose body is JSON already.
-    pub(crate) fn new(status: Status, mut headers: HeaderMap, body: Bytes) -> Self {
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        Self { status, headers, body }
-    }
-
-    /// A JSON answer without further headers.
-    pub(crate) fn json(status: Status, body: &impl Serialize) -> Self {
-        Self::new(status, HeaderMap::new(), to_json(body))
-    }
-
-    pub(crate) fn into_response(self) -> Response<Full<Bytes>> {
-        let mut response = Response::new(Full::new(self.body));
-        *response.status_mut() = self.status.code();
-        *response.headers_mut() = self.headers;
-        response
-    }
-}
-
-/// Our bodies are structs of strings and numbers, which always serialise.
-fn to_json(body: &impl Serialize) -> Bytes {
-    let mut bytes = Vec::with_capacity(256);
-    match serde_json::to_writer(&mut bytes, body) {
-        Ok(()) => Bytes::from(bytes),
-        Err(_) => Bytes::from_static(b"{}"),
-    }
-}
-
-/// Answers a request.
-pub(crate) async fn answer<B: Body<Data = Bytes>>(
-    app: &App,
-    route: Route,
-    verb: Verb,
-    request: Request<B>,
-    seen: &mut Seen,
-) -> Answer {
-    let outcome = match route.verb() {
-        None => Err(ApiError::NotFound),
-        Some(expected) if expected != verb => Err(ApiError::MethodNotAllowed(expected)),
-        Some(_) => match route {
-            Route::Session => session::post(app, request, seen).await,
-            Route::Chat => chat::post(app, request, seen).await,
-            Route::Root => Ok(pages::root(app)),
-            Route::Metrics => Ok(pages::metrics(app).await),
-            Route::Readyz => pages::readyz(app).await,
-            Route::Healthz | Route::None => Ok(pages::healthz()),
-        },
-    };
-    outcome.unwrap_or_else(|error| error.answer())
+fn post<T: 'static>(handler: impl Handler<T, AppState>) -> MethodRouter<AppState> {
+    MethodRouter::new()
+        .on(MethodFilter::POST, handler)
+        .fallback(async || ApiError::MethodNotAllowed(Verb::Post))
 }

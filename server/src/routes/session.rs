@@ -1,17 +1,17 @@
 //! `POST /session`: a new session for a tenant.
 
-use bytes::Bytes;
-use hyper::Request;
-use hyper::body::Body as HttpBody;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
 use serde::Serialize;
 
-use super::fields::{Body, TENANT, find_tenant, note_tenant};
-use super::{Answer, Seen, body};
-use crate::app::App;
+use super::fields::{TENANT, find_tenant};
+use super::tenant_request::TenantRequest;
 use crate::error::ApiError;
+use crate::response::json;
 use crate::sessions;
+use crate::state::AppState;
 use crate::store::Operation;
-use crate::telemetry::Status;
 
 #[derive(Serialize)]
 struct Reply<'a> {
@@ -26,17 +26,9 @@ struct TenantReply<'a> {
     welcome: &'a str,
 }
 
-pub(super) async fn post<B: HttpBody<Data = Bytes>>(
-    app: &App,
-    mut request: Request<B>,
-    seen: &mut Seen,
-) -> Result<Answer, ApiError> {
-    let headers = std::mem::take(request.headers_mut());
-    note_tenant(None, &headers, app.tenants(), seen);
-    let bytes = body::read(request, seen).await?;
-    let fields = Body::parse(&bytes)?;
-    note_tenant(Some(&fields), &headers, app.tenants(), seen);
-    let tenant = find_tenant(app.tenants(), &fields.tenant_id.or_header(TENANT, &headers)?)?;
+pub(super) async fn post(State(app): State<AppState>, request: TenantRequest) -> Result<Response, ApiError> {
+    let tenant_id = request.fields(&app)?.tenant_id.or_header(TENANT, &request.headers)?;
+    let tenant = find_tenant(app.tenants(), &tenant_id)?;
 
     let session_id = sessions::new_id(&tenant.id).map_err(|_| ApiError::NoRandomness)?;
     let key = sessions::key(&tenant.id, &session_id);
@@ -46,5 +38,5 @@ pub(super) async fn post<B: HttpBody<Data = Bytes>>(
     app.checked(Operation::CreateSession, created)?;
 
     let tenant = TenantReply { id: &tenant.id, name: &tenant.name, welcome: &tenant.welcome };
-    Ok(Answer::json(Status::Ok, &Reply { session_id: &session_id, tenant }))
+    Ok(json(StatusCode::OK, &Reply { session_id: &session_id, tenant }))
 }

@@ -72,8 +72,8 @@ struct Sizes {
 }
 
 impl Sizes {
-    fn observe(&self, bytes: usize) {
-        self.sum.fetch_add(bytes as u64, Relaxed);
+    fn observe(&self, bytes: u64) {
+        self.sum.fetch_add(bytes, Relaxed);
         self.count.fetch_add(1, Relaxed);
     }
 }
@@ -86,8 +86,8 @@ pub(crate) struct Exchange {
     pub(crate) status: Status,
     /// The tenant's position; `None` if it is unknown or could not be told.
     pub(crate) tenant: Option<usize>,
-    pub(crate) request_bytes: usize,
-    pub(crate) response_bytes: usize,
+    pub(crate) request_bytes: u64,
+    pub(crate) response_bytes: u64,
     pub(crate) duration: Duration,
     /// The label `handler` in place of the route's; only a fault has one.
     pub(crate) stray: Option<String>,
