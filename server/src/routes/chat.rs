@@ -27,8 +27,8 @@ struct Reply<'a> {
 
 pub(super) async fn post(State(app): State<AppState>, request: TenantRequest) -> Result<Response, ApiError> {
     let fields = request.fields(&app)?;
-    let tenant_id = fields.tenant_id.or_header(TENANT, &request.headers)?;
-    let session_id = fields.session_id.or_header(SESSION, &request.headers)?;
+    let tenant_id = fields.tenant_id.or_header(TENANT, &request.headers.tenant)?;
+    let session_id = fields.session_id.or_header(SESSION, &request.headers.session)?;
     let message = fields.message.required("message")?;
 
     let tenant = find_tenant(app.tenants(), &tenant_id)?;
@@ -39,7 +39,8 @@ pub(super) async fn post(State(app): State<AppState>, request: TenantRequest) ->
     let session = sessions::key(&owner, &session_id);
     let decided = match app.faulty() {
         None => app.store().decide(&session, &tenant.limits).await,
-        Some(faulty) => faulty.decide(app.store(), &session, &tenant.limits).await,
+        // Boxed, or the future of every chat would be larger by it.
+        Some(faulty) => Box::pin(faulty.decide(app.store(), &session, &tenant.limits)).await,
     };
     let decision = app.checked(Operation::Chat, decided)?.ok_or(ApiError::UnknownSession)?;
     if !decision.admitted() {

@@ -4,14 +4,14 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use hyper::header::HeaderMap;
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use crate::error::ApiError;
 use crate::tenants::{Tenant, Tenants};
 
-/// A field that a header may give in place of the body.
+/// A field that a header may give in place of the body, by both names.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Name {
     header: &'static str,
@@ -20,6 +20,22 @@ pub(super) struct Name {
 
 pub(super) const TENANT: Name = Name { header: "X-Tenant-ID", field: "tenant_id" };
 pub(super) const SESSION: Name = Name { header: "X-Session-ID", field: "session_id" };
+
+/// The values of the headers that give fields: of well-behaved requests at most one each.
+#[derive(Debug)]
+pub(super) struct HeaderFields {
+    pub(super) tenant: Vec<HeaderValue>,
+    pub(super) session: Vec<HeaderValue>,
+}
+
+impl HeaderFields {
+    pub(super) fn of(headers: &HeaderMap) -> Self {
+        const TENANT: HeaderName = HeaderName::from_static("x-tenant-id");
+        const SESSION: HeaderName = HeaderName::from_static("x-session-id");
+        let values = |name| headers.get_all(name).iter().cloned().collect();
+        Self { tenant: values(TENANT), session: values(SESSION) }
+    }
+}
 
 /// A request's body as written. Unknown keys are ignored, as the contract's other servers do.
 #[derive(Debug, Default, Deserialize)]
@@ -82,9 +98,9 @@ impl<'a> Field<'a> {
     }
 
     /// The text of a field that the body or a header gives; if both do they must agree.
-    pub(super) fn or_header(self, name: Name, headers: &'a HeaderMap) -> Result<Cow<'a, str>, ApiError> {
+    pub(super) fn or_header(self, name: Name, values: &'a [HeaderValue]) -> Result<Cow<'a, str>, ApiError> {
         let mut found = self.text(name.field)?;
-        for value in headers.get_all(name.header) {
+        for value in values {
             // Header values are Latin-1 by tradition and ASCII in practice; ids are ASCII anyway.
             let text = value.to_str().map_err(|_| ApiError::Invalid {
                 field: name.header,
@@ -108,14 +124,14 @@ fn missing(field: &'static str) -> ApiError {
 /// reason. Sources that disagree name none.
 pub(super) fn named_tenant(
     body: Option<&Fields<'_>>,
-    headers: &HeaderMap,
+    headers: &HeaderFields,
     tenants: &Tenants,
 ) -> Option<usize> {
     let in_body = body.and_then(|body| match &body.tenant_id {
         Field::Text(text) => Some(text.as_ref()),
         _ => None,
     });
-    let in_headers = headers.get_all(TENANT.header).iter().map(|value| value.to_str().unwrap_or_default());
+    let in_headers = headers.tenant.iter().map(|value| value.to_str().unwrap_or_default());
     let mut names = in_headers.chain(in_body);
     let first = names.next()?;
     if names.all(|other| other == first) { tenants.index_of(first) } else { None }
@@ -191,8 +207,8 @@ mod tests {
     fn status_and_detail(body: &str) -> String {
         let read = |body: &str| -> Result<String, ApiError> {
             let fields = Fields::parse(body.as_bytes())?;
-            let tenant = fields.tenant_id.or_header(TENANT, &HeaderMap::new())?.into_owned();
-            fields.session_id.or_header(SESSION, &HeaderMap::new())?;
+            let tenant = fields.tenant_id.or_header(TENANT, &[])?.into_owned();
+            fields.session_id.or_header(SESSION, &[])?;
             fields.message.required("message")?;
             Ok(tenant)
         };

@@ -1,13 +1,16 @@
-//! The middleware that measures: around each route and the fallback, so that the `handler` label of a request is the
-//! route that matched, known from its first instant.
+//! The middleware that measures: a layer around each handler and the fallback, so that the `handler` label of a request
+//! is the route that matched, known from its first instant.
 
+use std::convert::Infallible;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
 
 use axum::body::HttpBody as _;
-use axum::extract::{Request, State};
-use axum::middleware::Next;
+use axum::extract::Request;
 use axum::response::Response;
 use tokio::time::Instant;
+use tower::{Layer, Service};
 
 use crate::state::AppState;
 use crate::telemetry::{Exchange, Route, Status, Verb};
@@ -43,39 +46,68 @@ impl Observation {
     }
 }
 
-/// Counts a request and its response, before the response is handed to the connection.
-pub(super) async fn measure(
-    State(Measured { state, route }): State<Measured>,
-    mut request: Request,
-    next: Next,
-) -> Response {
-    if let Some(faulty) = state.faulty() {
-        faulty.queue(route).await;
+impl<S> Layer<S> for Measured {
+    type Service = Measure<S>;
+
+    fn layer(&self, inner: S) -> Measure<S> {
+        Measure { measured: self.clone(), inner }
     }
-    let started = Instant::now();
-    let stray = state.faulty().and_then(|faulty| faulty.raw_handler(route, request.uri()));
-    let verb = Verb::of(request.method());
-    let in_progress = state.telemetry().begin(route, verb);
-    let observation = Observation::default();
-    request.extensions_mut().insert(observation.clone());
-    let response = next.run(request).await;
-    let Observed { tenant, body_bytes } = observation.get();
-    let exchange = Exchange {
-        route,
-        verb,
-        status: Status::of(response.status()),
-        tenant,
-        request_bytes: body_bytes,
-        response_bytes: response.body().size_hint().lower(),
-        duration: started.elapsed(),
-        stray,
-    };
-    match state.faulty() {
-        None => {
-            state.telemetry().record(&exchange);
-            drop(in_progress);
-        }
-        Some(faulty) => faulty.record(state.telemetry(), exchange, in_progress),
+}
+
+/// The service that [`Measured`] makes of another.
+#[derive(Debug, Clone)]
+pub(super) struct Measure<S> {
+    measured: Measured,
+    inner: S,
+}
+
+impl<S> Service<Request> for Measure<S>
+where
+    S: Service<Request, Response = Response, Error = Infallible>,
+    S::Future: Send + 'static,
+{
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(context)
     }
-    response
+
+    /// Counts a request and its response, before the response is handed to the connection.
+    fn call(&mut self, mut request: Request) -> Self::Future {
+        let Measured { state, route } = self.measured.clone();
+        let stray = state.faulty().and_then(|faulty| faulty.raw_handler(route, request.uri()));
+        let verb = Verb::of(request.method());
+        let observation = Observation::default();
+        request.extensions_mut().insert(observation.clone());
+        let response = self.inner.call(request);
+        Box::pin(async move {
+            if let Some(faulty) = state.faulty() {
+                faulty.queue(route).await;
+            }
+            let started = Instant::now();
+            let in_progress = state.telemetry().begin(route, verb);
+            let response = response.await?;
+            let Observed { tenant, body_bytes } = observation.get();
+            let exchange = Exchange {
+                route,
+                verb,
+                status: Status::of(response.status()),
+                tenant,
+                request_bytes: body_bytes,
+                response_bytes: response.body().size_hint().lower(),
+                duration: started.elapsed(),
+                stray,
+            };
+            match state.faulty() {
+                None => {
+                    state.telemetry().record(&exchange);
+                    drop(in_progress);
+                }
+                Some(faulty) => faulty.record(state.telemetry(), exchange, in_progress),
+            }
+            Ok(response)
+        })
+    }
 }

@@ -10,37 +10,47 @@ mod tenant_request;
 
 use axum::Router;
 use axum::handler::Handler;
-use axum::middleware::from_fn_with_state;
 use axum::routing::{MethodFilter, MethodRouter};
 
-use self::measure::{Measured, measure};
+use self::measure::Measured;
 use crate::error::ApiError;
 use crate::state::AppState;
 use crate::telemetry::{Route, Verb};
 
 /// All routes of a replica. Paths are matched exactly; each has one method, and every other, HEAD included, is a 405.
 pub(crate) fn router(state: &AppState) -> Router {
-    let measured = |route| from_fn_with_state(Measured { state: state.clone(), route }, measure);
-    let at = |route: Route, methods: MethodRouter<AppState>| methods.layer(measured(route));
+    let unmatched = async || ApiError::NotFound;
     Router::new()
-        .route(Route::Root.label(), at(Route::Root, get(pages::root)))
-        .route(Route::Session.label(), at(Route::Session, post(session::post)))
-        .route(Route::Chat.label(), at(Route::Chat, post(chat::post)))
-        .route(Route::Metrics.label(), at(Route::Metrics, get(pages::metrics)))
-        .route(Route::Healthz.label(), at(Route::Healthz, get(pages::healthz)))
-        .route(Route::Readyz.label(), at(Route::Readyz, get(pages::readyz)))
-        .fallback((async || ApiError::NotFound).layer(measured(Route::None)))
+        .route(Route::Root.label(), get(state, Route::Root, pages::root))
+        .route(Route::Session.label(), post(state, Route::Session, session::post))
+        .route(Route::Chat.label(), post(state, Route::Chat, chat::post))
+        .route(Route::Metrics.label(), get(state, Route::Metrics, pages::metrics))
+        .route(Route::Healthz.label(), get(state, Route::Healthz, pages::healthz))
+        .route(Route::Readyz.label(), get(state, Route::Readyz, pages::readyz))
+        .fallback(unmatched.layer(Measured { state: state.clone(), route: Route::None }))
         .with_state(state.clone())
 }
 
-fn get<T: 'static>(handler: impl Handler<T, AppState>) -> MethodRouter<AppState> {
+fn get<T: 'static>(
+    state: &AppState,
+    route: Route,
+    handler: impl Handler<T, AppState>,
+) -> MethodRouter<AppState> {
+    let other =
+        (async || ApiError::MethodNotAllowed(Verb::Get)).layer(Measured { state: state.clone(), route });
+    let handler = handler.layer(Measured { state: state.clone(), route });
     // Left to itself a route of GET serves HEAD, too.
-    let only_get = async || ApiError::MethodNotAllowed(Verb::Get);
-    MethodRouter::new().on(MethodFilter::GET, handler).on(MethodFilter::HEAD, only_get).fallback(only_get)
+    MethodRouter::new().on(MethodFilter::GET, handler).on(MethodFilter::HEAD, other.clone()).fallback(other)
 }
 
-fn post<T: 'static>(handler: impl Handler<T, AppState>) -> MethodRouter<AppState> {
+fn post<T: 'static>(
+    state: &AppState,
+    route: Route,
+    handler: impl Handler<T, AppState>,
+) -> MethodRouter<AppState> {
+    let other =
+        (async || ApiError::MethodNotAllowed(Verb::Post)).layer(Measured { state: state.clone(), route });
     MethodRouter::new()
-        .on(MethodFilter::POST, handler)
-        .fallback(async || ApiError::MethodNotAllowed(Verb::Post))
+        .on(MethodFilter::POST, handler.layer(Measured { state: state.clone(), route }))
+        .fallback(other)
 }

@@ -27,7 +27,7 @@ struct TenantReply<'a> {
 }
 
 pub(super) async fn post(State(app): State<AppState>, request: TenantRequest) -> Result<Response, ApiError> {
-    let tenant_id = request.fields(&app)?.tenant_id.or_header(TENANT, &request.headers)?;
+    let tenant_id = request.fields(&app)?.tenant_id.or_header(TENANT, &request.headers.tenant)?;
     let tenant = find_tenant(app.tenants(), &tenant_id)?;
 
     let session_id = sessions::new_id(&tenant.id).map_err(|_| ApiError::NoRandomness)?;

@@ -1,16 +1,14 @@
 //! The extractor of the routes that act for a tenant: a request's headers and its whole body. Never more than 64 KiB of
 //! the body is kept in memory, whatever it declares, and reading it never takes longer than ten seconds.
 
-use std::mem;
 use std::time::Duration;
 
 use axum::body::{Body, HttpBody as _};
 use axum::extract::{FromRequest, Request};
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt as _;
-use hyper::header::HeaderMap;
 
-use super::fields::{Fields, named_tenant};
+use super::fields::{Fields, HeaderFields, named_tenant};
 use super::measure::Observation;
 use crate::error::ApiError;
 use crate::state::AppState;
@@ -28,7 +26,7 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// A request that acts for a tenant.
 #[derive(Debug)]
 pub(super) struct TenantRequest {
-    pub(super) headers: HeaderMap,
+    pub(super) headers: HeaderFields,
     body: Bytes,
     observation: Observation,
 }
@@ -36,8 +34,8 @@ pub(super) struct TenantRequest {
 impl FromRequest<AppState> for TenantRequest {
     type Rejection = ApiError;
 
-    async fn from_request(mut request: Request, state: &AppState) -> Result<Self, ApiError> {
-        let headers = mem::take(request.headers_mut());
+    async fn from_request(request: Request, state: &AppState) -> Result<Self, ApiError> {
+        let headers = HeaderFields::of(request.headers());
         let observation = request.extensions().get::<Observation>().cloned().unwrap_or_default();
         observation.update(|observed| observed.tenant = named_tenant(None, &headers, state.tenants()));
         let body = read(request.into_body(), &observation).await?;
