@@ -15,9 +15,9 @@ use tower::{Layer, Service};
 use crate::state::AppState;
 use crate::telemetry::{Exchange, Route, Status, Verb};
 
-/// Whose requests are measured, and as which route's.
+/// The layer: whose requests are measured, and as which route's.
 #[derive(Debug, Clone)]
-pub(super) struct Measured {
+pub(super) struct MeasureLayer {
     pub(super) state: AppState,
     pub(super) route: Route,
 }
@@ -46,18 +46,18 @@ impl Observation {
     }
 }
 
-impl<S> Layer<S> for Measured {
+impl<S> Layer<S> for MeasureLayer {
     type Service = Measure<S>;
 
     fn layer(&self, inner: S) -> Measure<S> {
-        Measure { measured: self.clone(), inner }
+        Measure { layer: self.clone(), inner }
     }
 }
 
-/// The service that [`Measured`] makes of another.
+/// The service that [`MeasureLayer`] makes of another.
 #[derive(Debug, Clone)]
 pub(super) struct Measure<S> {
-    measured: Measured,
+    layer: MeasureLayer,
     inner: S,
 }
 
@@ -76,7 +76,7 @@ where
 
     /// Counts a request and its response, before the response is handed to the connection.
     fn call(&mut self, mut request: Request) -> Self::Future {
-        let Measured { state, route } = self.measured.clone();
+        let MeasureLayer { state, route } = self.layer.clone();
         let stray = state.faulty().and_then(|faulty| faulty.raw_handler(route, request.uri()));
         let verb = Verb::of(request.method());
         let observation = Observation::default();
