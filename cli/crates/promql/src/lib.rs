@@ -1,0 +1,41 @@
+//! A small in-memory Prometheus: a [`Store`] of samples by series, and PromQL evaluated over it.
+//!
+//! The semantics are those of Prometheus 2 (ranges are closed on both sides, the lookback is five minutes). A
+//! [`Query`] that uses what is not evaluated here is rejected when it is parsed, by a list of what is supported
+//! (`allowlist`); what is on the list gives the values that a Prometheus server gives, which a test of the `saasbench`
+//! crate checks against one.
+//!
+//! Nothing here knows of scraping, rule files or HTTP: the embedded Prometheus of `saasbench` puts those on top.
+//!
+//! ```
+//! use saasbench_promql::{Labels, Query, Source, Store, Value};
+//!
+//! let (store, mut source) = (Store::new(86_400_000), Source::default());
+//! for second in 0..=60 {
+//!     let series = Labels::from([("__name__".to_owned(), "requests_total".to_owned())]);
+//!     store.append(&mut source, second * 1000, [(series, 3.0 * second as f64)]);
+//! }
+//! let rate = Query::parse("sum(rate(requests_total[30s]))").unwrap().at(&store, 60_000).unwrap();
+//! let Value::Vector(samples) = rate else { panic!() };
+//! assert_eq!(samples[0].value, 3.0);
+//! ```
+
+mod aggregate;
+mod allowlist;
+mod binary;
+mod chunk;
+mod eval;
+mod functions;
+mod labels;
+mod numeric;
+mod query;
+mod selector;
+mod store;
+mod value;
+
+pub use functions::names as functions;
+pub use labels::{Labels, METRIC_NAME};
+pub use query::{Query, QueryError};
+pub use selector::Selector;
+pub use store::{Source, Store};
+pub use value::{Point, Sample, Series, Value};
