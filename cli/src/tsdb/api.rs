@@ -1,4 +1,4 @@
-//! The part of Prometheus's HTTP API that is asked of one here: queries, series, labels, rules, alerts.
+//! The part of Prometheus's HTTP API that is used here: queries, series, labels, rules, alerts.
 
 use std::{collections::BTreeSet, convert::Infallible, sync::Arc, time::Duration};
 
@@ -7,15 +7,11 @@ use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
+use saasbench_promql::{Labels, Query, QueryError, Selector, Store, Value as Evaluated};
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, task::JoinSet};
 
-use super::{
-    query::{Query, QueryError},
-    rules::{Book, series_to_json},
-    scraper::now,
-    store::{SeriesId, Store},
-};
+use super::{json::value, rules::RuleManager, scraper::now};
 
 /// The longest form that is read.
 const LONGEST_FORM: usize = 1 << 20;
@@ -23,8 +19,8 @@ const LONGEST_FORM: usize = 1 << 20;
 /// Before accepting again after a failure: the usual cause, too many open files, passes only as connections end.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 
-/// Answers on every connection, for ever.
-pub(super) async fn answer(listener: TcpListener, store: Arc<Store>, book: Arc<Book>) {
+/// Serves every connection until it is cancelled.
+pub(super) async fn serve(listener: TcpListener, store: Arc<Store>, rules: Arc<RuleManager>) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -34,11 +30,11 @@ pub(super) async fn answer(listener: TcpListener, store: Arc<Store>, book: Arc<B
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                     continue;
                 };
-                let (store, book) = (Arc::clone(&store), Arc::clone(&book));
+                let (store, rules) = (Arc::clone(&store), Arc::clone(&rules));
                 connections.spawn(async move {
                     let service = service_fn(move |request| {
-                        let (store, book) = (Arc::clone(&store), Arc::clone(&book));
-                        async move { Ok::<_, Infallible>(respond(request, store, book).await) }
+                        let (store, rules) = (Arc::clone(&store), Arc::clone(&rules));
+                        async move { Ok::<_, Infallible>(respond(request, store, rules).await) }
                     });
                     let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
                 });
@@ -47,7 +43,7 @@ pub(super) async fn answer(listener: TcpListener, store: Arc<Store>, book: Arc<B
     }
 }
 
-/// What is wrong with a question.
+/// What is wrong with a request.
 #[derive(Debug)]
 struct Wrong {
     status: StatusCode,
@@ -65,7 +61,7 @@ impl From<QueryError> for Wrong {
     fn from(error: QueryError) -> Self {
         match error {
             QueryError::Syntax(_) => Self::input(error.to_string()),
-            QueryError::Rejected(_) | QueryError::Evaluation(_) => Self {
+            QueryError::Unsupported(_) | QueryError::Evaluation(_) => Self {
                 status: StatusCode::UNPROCESSABLE_ENTITY,
                 kind: "execution",
                 message: error.to_string(),
@@ -74,18 +70,22 @@ impl From<QueryError> for Wrong {
     }
 }
 
-async fn respond(request: Request<Incoming>, store: Arc<Store>, book: Arc<Book>) -> Response<Full<Bytes>> {
+async fn respond(
+    request: Request<Incoming>,
+    store: Arc<Store>,
+    rules: Arc<RuleManager>,
+) -> Response<Full<Bytes>> {
     let path = request.uri().path().to_owned();
     let mut form = request.uri().query().unwrap_or_default().to_owned();
     if request.method() == Method::POST {
-        // A body that breaks off leaves parameters out, and that is told.
+        // A body that breaks off leaves parameters out, which the response says.
         if let Ok(body) = Limited::new(request.into_body(), LONGEST_FORM).collect().await {
             form.push('&');
             form.push_str(&String::from_utf8_lossy(&body.to_bytes()));
         }
     }
     let done =
-        tokio::task::spawn_blocking(move || data(&path, &Parameters::read(&form), &store, &book)).await;
+        tokio::task::spawn_blocking(move || data(&path, &Parameters::read(&form), &store, &rules)).await;
     let (status, body) = match done {
         Ok(Ok(data)) => (StatusCode::OK, json!({"status": "success", "data": data})),
         Ok(Err(Wrong { status, kind, message })) => {
@@ -104,13 +104,13 @@ async fn respond(request: Request<Incoming>, store: Arc<Store>, book: Arc<Book>)
     response
 }
 
-fn data(path: &str, parameters: &Parameters, store: &Store, book: &Book) -> Result<Value, Wrong> {
+fn data(path: &str, parameters: &Parameters, store: &Store, rules: &RuleManager) -> Result<Value, Wrong> {
     match path {
         "/-/ready" | "/-/healthy" => Ok(json!("ready")),
         "/api/v1/query" => {
             let time = parameters.time("time")?.unwrap_or_else(now);
             let query = Query::parse(parameters.need("query")?)?;
-            Ok(query.at(store, time)?.to_json(time))
+            Ok(value(&query.at(store, time)?, time))
         }
         "/api/v1/query_range" => {
             let instant = |name: &str| parameters.time(name)?.ok_or_else(|| missing(name));
@@ -118,86 +118,44 @@ fn data(path: &str, parameters: &Parameters, store: &Store, book: &Book) -> Resu
                 seconds(parameters.need("step")?).ok_or_else(|| Wrong::input("`step` is not a time"))?;
             let query = Query::parse(parameters.need("query")?)?;
             let (start, end) = (instant("start")?, instant("end")?);
-            Ok(query.over(store, start, end, (step * 1000.0).round() as i64)?.to_json(end))
+            let series = query.over(store, start, end, (step * 1000.0).round() as i64)?;
+            Ok(value(&Evaluated::Matrix(series), end))
         }
-        "/api/v1/series" => Ok(series_to_json(&matched(parameters, store)?)),
+        "/api/v1/series" => Ok(json!(matched(parameters, store)?)),
         "/api/v1/labels" => {
-            let names: BTreeSet<String> = matched(parameters, store)?
-                .into_iter()
-                .flat_map(|series| series.labels.into_keys())
-                .collect();
-            Ok(std::iter::once("__name__".to_owned()).chain(names).collect())
+            let names: BTreeSet<String> =
+                matched(parameters, store)?.into_iter().flat_map(Labels::into_keys).collect();
+            Ok(json!(names))
         }
-        "/api/v1/rules" => Ok(book.to_json()),
-        "/api/v1/alerts" => Ok(book.alerts_to_json()),
+        "/api/v1/rules" => Ok(rules.to_json()),
+        "/api/v1/alerts" => Ok(rules.alerts_to_json()),
         _ => match path.strip_prefix("/api/v1/label/").and_then(|rest| rest.strip_suffix("/values")) {
             Some(name) => {
-                let value = |series: SeriesId| match name {
-                    "__name__" => Some(series.name),
-                    _ => series.labels.get(name).cloned(),
-                };
-                let values: BTreeSet<String> =
-                    matched(parameters, store)?.into_iter().filter_map(value).collect();
-                Ok(values.into_iter().collect())
+                let values: BTreeSet<String> = matched(parameters, store)?
+                    .into_iter()
+                    .filter_map(|mut series| series.remove(name))
+                    .collect();
+                Ok(json!(values))
             }
             None => Err(Wrong {
                 status: StatusCode::NOT_FOUND,
                 kind: "not_found",
-                message: format!("the embedded Prometheus does not answer {path}"),
+                message: format!("the embedded Prometheus does not serve {path}"),
             }),
         },
     }
 }
 
-/// Series of the span that fit one of the selectors; all of them without one.
-fn matched(parameters: &Parameters, store: &Store) -> Result<Vec<SeriesId>, Wrong> {
+/// Series of the span that one of the selectors selects; all of them without one.
+fn matched(parameters: &Parameters, store: &Store) -> Result<Vec<Labels>, Wrong> {
     let end = parameters.time("end")?.unwrap_or_else(now);
     let start = parameters.time("start")?.unwrap_or(end - 300_000);
     let selectors: Vec<Selector> =
-        parameters.all("match[]").map(Selector::parse).collect::<Result<_, Wrong>>()?;
-    let series = store.series(start, end).map_err(|error| Wrong::input(error.to_string()))?;
-    let fits =
-        |series: &SeriesId| selectors.is_empty() || selectors.iter().any(|selector| selector.fits(series));
-    Ok(series.into_iter().filter(fits).collect())
+        parameters.all("match[]").map(Selector::parse).collect::<Result<_, QueryError>>()?;
+    Ok(store.series(&selectors, start, end))
 }
 
-/// A selector of series, without a range.
-struct Selector(Vec<(String, bool, regex::Regex)>);
-
-impl Selector {
-    fn parse(text: &str) -> Result<Self, Wrong> {
-        use tsink::promql::ast::{Expr, MatchOp};
-        let wrong = || Wrong::input(format!("`{text}` is not a selector"));
-        let Ok(Expr::VectorSelector(selector)) = tsink::promql::parse(text) else { return Err(wrong()) };
-        let exactly = |text: &str| regex::Regex::new(&format!("^(?:{})$", regex::escape(text)));
-        let name = selector.metric_name.iter().map(|name| ("__name__".to_owned(), true, exactly(name)));
-        let matchers = selector.matchers.iter().map(|matcher| {
-            let (wanted, pattern) = match matcher.op {
-                MatchOp::Equal => (true, exactly(&matcher.value)),
-                MatchOp::NotEqual => (false, exactly(&matcher.value)),
-                MatchOp::RegexMatch => (true, regex::Regex::new(&format!("^(?s:{})$", matcher.value))),
-                MatchOp::RegexNoMatch => (false, regex::Regex::new(&format!("^(?s:{})$", matcher.value))),
-            };
-            (matcher.name.clone(), wanted, pattern)
-        });
-        let compiled = name
-            .chain(matchers)
-            .map(|(label, wanted, pattern)| Ok((label, wanted, pattern.map_err(|_| wrong())?)));
-        compiled.collect::<Result<_, Wrong>>().map(Self)
-    }
-
-    fn fits(&self, series: &SeriesId) -> bool {
-        self.0.iter().all(|(label, wanted, pattern)| {
-            let value = match label.as_str() {
-                "__name__" => series.name.as_str(),
-                label => series.labels.get(label).map_or("", String::as_str),
-            };
-            pattern.is_match(value) == *wanted
-        })
-    }
-}
-
-/// The parameters of a question.
+/// The parameters of a request.
 struct Parameters(Vec<(String, String)>);
 
 impl Parameters {

@@ -1,22 +1,18 @@
-//! Rule groups: recording rules and alerts, read from the files that Prometheus reads, evaluated as it does. An alert is pending
-//! from the first evaluation that shows it, fires once it has been so for its `for`, and is over with the first that does not.
-//! Templates in labels and annotations stay as they are written.
+//! Rule groups: recording rules and alerts, read from the files that Prometheus reads, evaluated as it does. An alert is
+//! pending from the first evaluation that shows it, fires once it has been so for its `for`, and is over with the first
+//! that does not. Templates in labels and annotations stay as they are written.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
+use saasbench_promql::{Labels, METRIC_NAME, Query, QueryError, Sample, Source, Store, Value as Evaluated};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{
-    query::{Answer, Query, QueryError, metric, number},
-    scraper::now,
-    store::{SeriesId, Shown, Store},
-};
-use saasbench_exposition::Labels;
+use super::{json::number, scraper::now};
 
 /// A rule file that is not one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -73,9 +69,9 @@ struct RuleText {
     annotations: BTreeMap<String, String>,
 }
 
-/// All groups, with what became of their rules.
+/// All groups, with the state of their rules.
 #[derive(Debug)]
-pub struct Book {
+pub struct RuleManager {
     groups: Vec<Group>,
 }
 
@@ -93,8 +89,7 @@ struct Rule {
     text: String,
     query: Result<Query, QueryError>,
     labels: Labels,
-    shown: Shown,
-    standing: Mutex<Standing>,
+    state: Mutex<RuleState>,
 }
 
 #[derive(Debug)]
@@ -105,7 +100,9 @@ enum Kind {
 
 /// What is known of a rule after its last evaluation.
 #[derive(Debug, Default)]
-struct Standing {
+struct RuleState {
+    /// What it wrote into the store.
+    source: Source,
     evaluated: Option<i64>,
     took: Duration,
     error: Option<String>,
@@ -123,11 +120,11 @@ struct Active {
     value: f64,
 }
 
-impl Book {
+impl RuleManager {
     /// Reads rule files: name and text of each. `interval` is that of groups that say none.
     ///
     /// # Errors
-    /// At the first file that is not one. An expression that cannot be evaluated is no error: its rule says so.
+    /// At the first file that is not one. An expression that cannot be evaluated is the error of its rule alone.
     pub fn read(files: &[(String, String)], interval: Duration) -> Result<Self, RuleError> {
         let mut groups = Vec::new();
         for (file, text) in files {
@@ -154,11 +151,10 @@ impl Book {
     pub fn evaluate(&self, group: usize, store: &Store, time: i64) {
         for rule in self.groups.get(group).iter().flat_map(|group| &group.rules) {
             let started = tokio::time::Instant::now();
-            let done = rule.evaluate(store, time);
-            let mut standing = rule.standing.lock().unwrap_or_else(PoisonError::into_inner);
-            standing.evaluated = Some(time);
-            standing.took = started.elapsed();
-            standing.error = done.err();
+            let mut state = rule.state();
+            state.error = rule.evaluate(&mut state, store, time).err();
+            state.evaluated = Some(time);
+            state.took = started.elapsed();
         }
     }
 
@@ -175,14 +171,15 @@ impl Book {
     }
 }
 
-/// Evaluates a group for ever, in the middle between two scrapes, which come every `scrapes`: so no sample is just on its way.
-pub(super) async fn evaluate(book: &Book, group: usize, store: &Store, scrapes: Duration) {
+/// Evaluates a group until it is cancelled, halfway between two scrapes, which come every `scrapes`: so no sample is
+/// just on its way.
+pub(super) async fn evaluate(rules: &RuleManager, group: usize, store: &Store, scrapes: Duration) {
     let first = tokio::time::Instant::now() + scrapes / 2;
-    let mut ticks = tokio::time::interval_at(first, book.interval(group));
+    let mut ticks = tokio::time::interval_at(first, rules.interval(group));
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
     loop {
         ticks.tick().await;
-        book.evaluate(group, store, now());
+        rules.evaluate(group, store, now());
     }
 }
 
@@ -215,8 +212,7 @@ fn read_group(file: &str, text: GroupText, interval: Duration) -> Result<Group, 
         };
         let text = rule.expr.trim().to_owned();
         let query = Query::parse(&text);
-        let (shown, standing) = (Shown::default(), Mutex::default());
-        rules.push(Rule { kind, text, query, labels: rule.labels, shown, standing });
+        rules.push(Rule { kind, text, query, labels: rule.labels, state: Mutex::default() });
     }
     let interval = duration(&text.interval)?.unwrap_or(interval);
     Ok(Group { name: text.name.clone(), file: file.to_owned(), interval, rules })
@@ -232,39 +228,50 @@ fn duration(text: &str) -> Option<Duration> {
 }
 
 impl Rule {
+    fn state(&self) -> MutexGuard<'_, RuleState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Evaluates it, and writes what it gives into the store.
-    fn evaluate(&self, store: &Store, time: i64) -> Result<(), String> {
+    fn evaluate(&self, state: &mut RuleState, store: &Store, time: i64) -> Result<(), String> {
         let query = self.query.as_ref().map_err(ToString::to_string)?;
         let elements = match query.at(store, time).map_err(|error| error.to_string())? {
-            Answer::Scalar(value) => vec![(SeriesId::new("", Labels::new()), value)],
-            Answer::Vector(elements) => elements,
-            Answer::Matrix(_) => return Err("a range is no value of a rule".to_owned()),
-        };
-        let with = |element: Labels| element.into_iter().chain(self.labels.clone()).collect::<Labels>();
-        let samples: Vec<(SeriesId, f64)> = match &self.kind {
-            Kind::Recording { record } => elements
-                .into_iter()
-                .map(|(id, value)| (SeriesId::new(record, with(id.labels)), value))
-                .collect(),
-            Kind::Alert { name, held, keep, .. } => {
-                let elements = elements.into_iter().map(|(id, value)| (with(id.labels), value)).collect();
-                let mut standing = self.standing.lock().unwrap_or_else(PoisonError::into_inner);
-                advance(&mut standing.active, elements, time, *held, *keep);
-                standing.active.iter().flat_map(|(labels, active)| states(name, labels, *active)).collect()
+            Evaluated::Scalar(value) => vec![Sample { labels: Labels::new(), value }],
+            Evaluated::Vector(samples) => samples,
+            Evaluated::Matrix(_) | Evaluated::String(_) => {
+                return Err("a rule needs a scalar or an instant vector".to_owned());
             }
         };
-        let distinct: BTreeSet<&SeriesId> = samples.iter().map(|(id, _)| id).collect();
+        let elements = elements.into_iter().map(|sample| (self.labelled(sample.labels), sample.value));
+        let samples: Vec<(Labels, f64)> = match &self.kind {
+            Kind::Recording { record } => {
+                elements.map(|(labels, value)| (named(labels, record), value)).collect()
+            }
+            Kind::Alert { name, held, keep, .. } => {
+                advance(&mut state.active, elements.collect(), time, *held, *keep);
+                state.active.iter().flat_map(|(labels, active)| series(name, labels, *active)).collect()
+            }
+        };
+        let distinct: BTreeSet<&Labels> = samples.iter().map(|(labels, _)| labels).collect();
         if distinct.len() < samples.len() {
             return Err(
                 "vector contains metrics with the same labelset after applying rule labels".to_owned()
             );
         }
-        store.append(&self.shown, time, samples).map_err(|error| error.to_string())
+        store.append(&mut state.source, time, samples);
+        Ok(())
+    }
+
+    /// The labels of what the expression gave, with those of the rule and without a metric's name.
+    fn labelled(&self, mut labels: Labels) -> Labels {
+        labels.extend(self.labels.clone());
+        labels.retain(|name, value| name != METRIC_NAME && !value.is_empty());
+        labels
     }
 
     fn to_json(&self) -> Value {
-        let standing = self.standing.lock().unwrap_or_else(PoisonError::into_inner);
-        let health = match (&standing.error, standing.evaluated) {
+        let state = self.state();
+        let health = match (&state.error, state.evaluated) {
             (Some(_), _) => "err",
             (None, None) => "unknown",
             (None, Some(_)) => "ok",
@@ -273,11 +280,11 @@ impl Rule {
             "query": self.text,
             "labels": self.labels,
             "health": health,
-            "evaluationTime": standing.took.as_secs_f64(),
-            "lastEvaluation": standing.evaluated.map(timestamp),
+            "evaluationTime": state.took.as_secs_f64(),
+            "lastEvaluation": state.evaluated.map(timestamp),
         });
-        let (active, error) = (standing.active.clone(), standing.error.clone());
-        drop(standing);
+        let (active, error) = (state.active.clone(), state.error.clone());
+        drop(state);
         let more = match &self.kind {
             Kind::Recording { record } => json!({"type": "recording", "name": record}),
             Kind::Alert { name, held, keep, annotations } => json!({
@@ -303,7 +310,6 @@ impl Rule {
 
     fn alerts_to_json(&self) -> Vec<Value> {
         let Kind::Alert { name, annotations, .. } = &self.kind else { return Vec::new() };
-        let standing = self.standing.lock().unwrap_or_else(PoisonError::into_inner);
         let one = |(labels, active): (&Labels, &Active)| {
             let mut labels = labels.clone();
             labels.insert("alertname".to_owned(), name.clone());
@@ -315,7 +321,7 @@ impl Rule {
                 "value": number(active.value),
             })
         };
-        standing.active.iter().map(one).collect()
+        self.state().active.iter().map(one).collect()
     }
 }
 
@@ -337,21 +343,24 @@ fn advance(
 }
 
 /// `ALERTS` and `ALERTS_FOR_STATE` of one alert.
-fn states(name: &str, labels: &Labels, active: Active) -> [(SeriesId, f64); 2] {
+fn series(name: &str, labels: &Labels, active: Active) -> [(Labels, f64); 2] {
     let mut labels = labels.clone();
     labels.insert("alertname".to_owned(), name.to_owned());
-    let since = SeriesId::new("ALERTS_FOR_STATE", labels.clone());
+    let since = named(labels.clone(), "ALERTS_FOR_STATE");
     labels.insert("alertstate".to_owned(), if active.firing { "firing" } else { "pending" }.to_owned());
-    [(SeriesId::new("ALERTS", labels), 1.0), (since, (active.since / 1000) as f64)]
+    [(named(labels, "ALERTS"), 1.0), (since, (active.since / 1000) as f64)]
+}
+
+fn named(mut labels: Labels, metric: &str) -> Labels {
+    labels.insert(METRIC_NAME.to_owned(), metric.to_owned());
+    labels
 }
 
 impl Group {
     fn to_json(&self) -> Value {
         let rules: Vec<Value> = self.rules.iter().map(Rule::to_json).collect();
-        let of_rules =
-            || self.rules.iter().map(|rule| rule.standing.lock().unwrap_or_else(PoisonError::into_inner));
-        let took: Duration = of_rules().map(|standing| standing.took).sum();
-        let last = of_rules().filter_map(|standing| standing.evaluated).max();
+        let took: Duration = self.rules.iter().map(|rule| rule.state().took).sum();
+        let last = self.rules.iter().filter_map(|rule| rule.state().evaluated).max();
         json!({
             "name": self.name,
             "file": self.file,
@@ -365,11 +374,6 @@ impl Group {
 
 fn timestamp(millis: i64) -> String {
     jiff::Timestamp::from_millisecond(millis).map(|time| time.to_string()).unwrap_or_default()
-}
-
-/// The labels of a series for an answer of the API.
-pub(super) fn series_to_json(series: &[SeriesId]) -> Value {
-    series.iter().map(metric).collect()
 }
 
 #[cfg(test)]

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::store::{SeriesId, Shown, Store};
-use saasbench_exposition::{Exposition, Labels};
+use saasbench_exposition::Exposition;
+use saasbench_promql::{Labels, METRIC_NAME, Source, Store};
 
 /// A scrape that takes longer has failed: Prometheus's default. A scrape that is due meanwhile is left out.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -15,7 +15,7 @@ pub struct Target {
     pub job: String,
     /// The `instance` label.
     pub instance: String,
-    /// Where its page is.
+    /// Where its exposition is.
     pub url: String,
 }
 
@@ -25,9 +25,9 @@ impl Target {
     }
 }
 
-/// Scrapes for ever: the first time at once, then every `interval`.
+/// Scrapes until it is cancelled: the first time at once, then every `interval`.
 pub(super) async fn scrape(target: &Target, http: &reqwest::Client, interval: Duration, store: &Store) {
-    let shown = Shown::default();
+    let mut source = Source::default();
     let mut ticks = tokio::time::interval(interval);
     // A tick that was missed is no reason to scrape twice in a row.
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
@@ -35,27 +35,27 @@ pub(super) async fn scrape(target: &Target, http: &reqwest::Client, interval: Du
         ticks.tick().await;
         let time = now();
         let started = tokio::time::Instant::now();
-        let page = fetch(target, http).await;
-        // A store in memory that takes no more has nobody to tell but whoever asks for what is missing: its samples are.
-        let _ = ingest(store, &shown, target, time, started.elapsed(), page.as_ref());
+        let exposition = fetch(target, http).await;
+        ingest(store, &mut source, target, time, started.elapsed(), exposition.as_ref());
     }
 }
 
 /// Adds one scrape of `time` (milliseconds since the epoch), or that it failed.
-///
-/// # Errors
-/// The store's.
 pub fn ingest(
     store: &Store,
-    shown: &Shown,
+    source: &mut Source,
     target: &Target,
     time: i64,
     took: Duration,
-    page: Option<&Exposition>,
-) -> Result<(), super::TsdbError> {
-    let of_target = |name: &str, value: f64| (SeriesId::new(name, target.labels()), value);
-    let count = page.map_or(0, |page| page.series.len());
-    let samples = page.into_iter().flat_map(|page| &page.series).map(|series| {
+    exposition: Option<&Exposition>,
+) {
+    let named = |mut labels: Labels, name: &str| {
+        labels.insert(METRIC_NAME.to_owned(), name.to_owned());
+        labels
+    };
+    let of_target = |name: &str, value: f64| (named(target.labels(), name), value);
+    let count = exposition.map_or(0, |exposition| exposition.series.len());
+    let samples = exposition.into_iter().flat_map(|exposition| &exposition.series).map(|series| {
         let mut labels = series.labels.clone();
         for (name, value) in target.labels() {
             // What the target says of itself gives way, as without `honor_labels`.
@@ -63,20 +63,20 @@ pub fn ingest(
                 labels.insert(format!("exported_{name}"), own);
             }
         }
-        (SeriesId::new(&series.name, labels), series.value)
+        (named(labels, &series.name), series.value)
     });
     let added = [
-        of_target("up", if page.is_some() { 1.0 } else { 0.0 }),
+        of_target("up", if exposition.is_some() { 1.0 } else { 0.0 }),
         of_target("scrape_duration_seconds", took.as_secs_f64()),
         of_target("scrape_samples_scraped", count as f64),
         of_target("scrape_samples_post_metric_relabeling", count as f64),
     ];
-    store.append(shown, time, samples.chain(added))
+    store.append(source, time, samples.chain(added));
 }
 
 async fn fetch(target: &Target, http: &reqwest::Client) -> Option<Exposition> {
-    let answer = http.get(&target.url).timeout(TIMEOUT).send().await.ok()?;
-    let text = answer.error_for_status().ok()?.text().await.ok()?;
+    let response = http.get(&target.url).timeout(TIMEOUT).send().await.ok()?;
+    let text = response.error_for_status().ok()?.text().await.ok()?;
     saasbench_exposition::parse(&text).ok()
 }
 

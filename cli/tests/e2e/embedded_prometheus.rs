@@ -1,10 +1,10 @@
-//! The embedded environment with a Prometheus of its own: the same claims as with a real one, on a machine
-//! with nothing installed.
+//! The embedded environment with a Prometheus of its own: the same claims as with a real one, on a machine with nothing
+//! installed.
 
 use crate::support::{Sandbox, TENANTS, short};
 
-/// What PromQL is asked, and one question that the embedded engine is not trusted with.
-const QUESTIONS: &str = r#"
+/// Expectations in PromQL, and one that the embedded Prometheus does not evaluate.
+const EXPECTATIONS: &str = r#"
 [[expect]]
 promql = 'sum(increase(http_requests_total{handler="/chat"}[$__run]))'
 is     = "> 20"
@@ -17,22 +17,27 @@ at     = "every"
 [[expect]]
 promql = "max_over_time(sum(rate(http_requests_total[2s]))[10s:1s])"
 is     = "> 0"
+
+[[expect]]
+promql = "sort_by_label(up, 'job')"
+is     = "== 1"
 "#;
 
 #[test]
-fn promql_is_evaluated_where_it_is_supported() {
-    let scenario = short("4s").replace("[embedded]", &format!("{QUESTIONS}\n[embedded]"));
+fn promql_is_evaluated_or_its_claim_is_inconclusive() {
+    let scenario = short("4s").replace("[embedded]", &format!("{EXPECTATIONS}\n[embedded]"));
     let sandbox = Sandbox::with(&scenario, TENANTS);
     let (ended, report) = sandbox.report(&[]);
     ended.assert_code(3);
     report.assert_all("promql", "increase", "pass");
     report.assert_all("promql", "up{", "pass");
-    report.assert_all("promql", "max_over_time", "inconclusive");
-    ended.assert_says(&["the embedded Prometheus does not evaluate a subquery"]);
+    report.assert_all("promql", "max_over_time", "pass");
+    report.assert_all("promql", "sort_by_label", "inconclusive");
+    ended.assert_says(&["the embedded Prometheus does not evaluate the function `sort_by_label`"]);
 }
 
 #[test]
-fn an_embedded_prometheus_is_a_source_like_a_real_one() {
+fn an_embedded_prometheus_counts_as_an_observer_as_a_real_one_does() {
     let sandbox = Sandbox::with(&format!("{}\nprometheus = true\n", short("3s")), TENANTS);
     let (ended, report) = sandbox.report(&[]);
     ended.assert_code(0);

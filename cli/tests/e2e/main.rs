@@ -33,7 +33,6 @@ mod noisy_neighbours;
 mod output;
 mod plan;
 mod prometheus;
-mod promql;
 mod remote_write;
 mod runs;
 mod shipped;

@@ -19,39 +19,39 @@ use range::Window;
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Function {
     /// From each value of a vector.
-    Value(fn(f64) -> f64),
+    Each(fn(f64) -> f64),
     /// From the samples of each series in a range; the metric's name goes.
     Range(fn(&Window) -> Option<f64>),
     /// Likewise; the metric's name stays.
-    Named(fn(&Window) -> Option<f64>),
+    NamedRange(fn(&Window) -> Option<f64>),
     /// In a way of its own.
-    Call(fn(&Evaluator, &[Box<Expr>]) -> Result<Value, QueryError>),
+    Special(fn(&Evaluator, &[Box<Expr>]) -> Result<Value, QueryError>),
 }
 
-use Function::{Call as Own, Named, Range, Value as Each};
+use Function::{Each, NamedRange, Range, Special};
 
 const TABLE: [(&str, Function); 43] = [
     ("abs", Each(f64::abs)),
-    ("absent", Own(vector::absent)),
-    ("absent_over_time", Own(vector::absent_over_time)),
+    ("absent", Special(vector::absent)),
+    ("absent_over_time", Special(vector::absent_over_time)),
     ("avg_over_time", Range(range::average)),
     ("ceil", Each(f64::ceil)),
     ("changes", Range(range::changes)),
-    ("clamp", Own(vector::clamp)),
-    ("clamp_max", Own(vector::clamp_max)),
-    ("clamp_min", Own(vector::clamp_min)),
+    ("clamp", Special(vector::clamp)),
+    ("clamp_max", Special(vector::clamp_max)),
+    ("clamp_min", Special(vector::clamp_min)),
     ("count_over_time", Range(range::count)),
     ("delta", Range(range::delta)),
     ("deriv", Range(range::derivative)),
     ("exp", Each(f64::exp)),
     ("floor", Each(f64::floor)),
-    ("histogram_quantile", Own(histogram::quantile)),
+    ("histogram_quantile", Special(histogram::quantile)),
     ("idelta", Range(range::last_delta)),
     ("increase", Range(range::increase)),
     ("irate", Range(range::last_rate)),
-    ("label_join", Own(label::join)),
-    ("label_replace", Own(label::replace)),
-    ("last_over_time", Named(range::last)),
+    ("label_join", Special(label::join)),
+    ("label_replace", Special(label::replace)),
+    ("last_over_time", NamedRange(range::last)),
     ("ln", Each(f64::ln)),
     ("log10", Each(f64::log10)),
     ("log2", Each(f64::log2)),
@@ -62,18 +62,18 @@ const TABLE: [(&str, Function); 43] = [
     ("quantile_over_time", Range(range::quantile)),
     ("rate", Range(range::rate)),
     ("resets", Range(range::resets)),
-    ("round", Own(vector::round)),
-    ("scalar", Own(vector::scalar)),
+    ("round", Special(vector::round)),
+    ("scalar", Special(vector::scalar)),
     ("sgn", Each(vector::sign)),
-    ("sort", Own(vector::sort)),
-    ("sort_desc", Own(vector::sort_desc)),
+    ("sort", Special(vector::sort)),
+    ("sort_desc", Special(vector::sort_desc)),
     ("sqrt", Each(f64::sqrt)),
     ("stddev_over_time", Range(range::deviation)),
     ("stdvar_over_time", Range(range::variance)),
     ("sum_over_time", Range(range::sum)),
-    ("time", Own(vector::time)),
-    ("timestamp", Own(vector::timestamp)),
-    ("vector", Own(vector::vector)),
+    ("time", Special(vector::time)),
+    ("timestamp", Special(vector::timestamp)),
+    ("vector", Special(vector::vector)),
 ];
 
 /// The names of all functions.
@@ -90,8 +90,8 @@ pub(crate) fn call(evaluator: &Evaluator, call: &Call) -> Result<Value, QueryErr
     match find(call.func.name) {
         Some(Each(function)) => each(evaluator, arguments, function),
         Some(Range(function)) => over_ranges(evaluator, arguments, function, false),
-        Some(Named(function)) => over_ranges(evaluator, arguments, function, true),
-        Some(Own(function)) => function(evaluator, arguments),
+        Some(NamedRange(function)) => over_ranges(evaluator, arguments, function, true),
+        Some(Special(function)) => function(evaluator, arguments),
         None => crate::allowlist::unsupported(format!("the function `{}`", call.func.name)),
     }
 }

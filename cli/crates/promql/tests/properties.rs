@@ -1,5 +1,11 @@
 //! What holds for all samples.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "in the functions that tests are made of, too, a panic is a test that failed"
+)]
+
 use proptest::prelude::*;
 use saasbench_promql::{Labels, Query, Source, Store, Value};
 

@@ -1,5 +1,10 @@
 //! Values that were worked out by hand, from `promql/functions.go`, `engine.go` and `quantile.go` of Prometheus 2.42.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "in the functions that tests are made of, too, a panic is a test that failed"
+)]
+
 use saasbench_promql::{Labels, Query, Sample, Series, Source, Store, Value};
 
 fn labels(text: &str) -> Labels {

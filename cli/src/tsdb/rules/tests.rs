@@ -4,8 +4,8 @@ const FLOOD: &str = "groups:\n- name: tenants\n  interval: 5s\n  rules:\n  - rec
     expr: sum by (tenant) (rate(rejected_total[10s]))\n  - alert: Flood\n    expr: tenant:rejected:rate10s > 0.5\n    for: 5s\n    \
     labels: {severity: page}\n    annotations: {summary: 'too much'}\n";
 
-fn book(text: &str) -> Result<Book, RuleError> {
-    Book::read(&[("rules.yml".to_owned(), text.to_owned())], Duration::from_secs(15))
+fn rules(text: &str) -> Result<RuleManager, RuleError> {
+    RuleManager::read(&[("rules.yml".to_owned(), text.to_owned())], Duration::from_secs(15))
 }
 
 fn labels(pairs: &[(&str, &str)]) -> Labels {
@@ -13,21 +13,21 @@ fn labels(pairs: &[(&str, &str)]) -> Labels {
 }
 
 /// A counter of acme that rises by ten a second from 5 s to 20 s, scraped every second, evaluated every five.
-fn simulated() -> (Book, Store, Vec<(i64, String)>) {
-    let (book, store, shown) = (book(FLOOD).unwrap(), Store::new().unwrap(), Shown::default());
+fn simulated() -> (RuleManager, Store, Vec<(i64, String)>) {
+    let (rules, store, mut source) = (rules(FLOOD).unwrap(), Store::new(i64::MAX), Source::default());
     let mut states = Vec::new();
     for second in 0..=45_i64 {
         let count = (second.clamp(5, 20) - 5) as f64 * 10.0;
-        let id = SeriesId::new("rejected_total", labels(&[("tenant", "acme")]));
-        store.append(&shown, second * 1000, [(id, count)]).unwrap();
+        let series = labels(&[("__name__", "rejected_total"), ("tenant", "acme")]);
+        store.append(&mut source, second * 1000, [(series, count)]);
         if second % 5 == 0 {
-            book.evaluate(0, &store, second * 1000);
+            rules.evaluate(0, &store, second * 1000);
             let state =
-                book.to_json().pointer("/groups/0/rules/1/state").unwrap().as_str().unwrap().to_owned();
+                rules.to_json().pointer("/groups/0/rules/1/state").unwrap().as_str().unwrap().to_owned();
             states.push((second, state));
         }
     }
-    (book, store, states)
+    (rules, store, states)
 }
 
 #[test]
@@ -36,40 +36,45 @@ fn an_alert_is_pending_then_fires_then_is_over() {
     let expected = ["inactive", "inactive", "pending", "firing", "firing", "firing", "inactive", "inactive"];
     assert_eq!(states.iter().map(|(_, state)| state.as_str()).collect::<Vec<_>>()[..8], expected);
     let at = |query: &str, second: i64| Query::parse(query).unwrap().at(&store, second * 1000).unwrap();
-    let Answer::Vector(firing) = at("ALERTS", 20) else { panic!() };
-    let alerts =
-        labels(&[("alertname", "Flood"), ("alertstate", "firing"), ("severity", "page"), ("tenant", "acme")]);
-    assert_eq!(firing, [(SeriesId::new("ALERTS", alerts), 1.0)]);
+    let Evaluated::Vector(firing) = at("ALERTS", 20) else { panic!() };
+    let alert = labels(&[
+        ("__name__", "ALERTS"),
+        ("alertname", "Flood"),
+        ("alertstate", "firing"),
+        ("severity", "page"),
+        ("tenant", "acme"),
+    ]);
+    assert_eq!(firing, [Sample { labels: alert, value: 1.0 }]);
     // It is gone with the evaluation that does not show it, not five minutes later.
-    assert_eq!(at("ALERTS", 31), Answer::Vector(Vec::new()));
-    let Answer::Vector(since) = at("ALERTS_FOR_STATE", 20) else { panic!() };
-    assert_eq!(since[0].1, 10.0);
+    assert_eq!(at("ALERTS", 31), Evaluated::Vector(Vec::new()));
+    let Evaluated::Vector(since) = at("ALERTS_FOR_STATE", 20) else { panic!() };
+    assert_eq!(since[0].value, 10.0);
 }
 
 #[test]
-fn the_book_is_shown_as_prometheus_shows_it() {
-    let (book, ..) = simulated();
-    let json = serde_json::to_string_pretty(&book.to_json()).unwrap();
+fn rules_are_listed_as_prometheus_lists_them() {
+    let (rules, ..) = simulated();
+    let json = serde_json::to_string_pretty(&rules.to_json()).unwrap();
     insta::with_settings!({filters => [(r#""evaluationTime": [^,]*"#, r#""evaluationTime": 0.0"#)]}, {
         insta::assert_snapshot!(json);
     });
 }
 
 #[test]
-fn a_rule_that_cannot_be_evaluated_says_so() {
+fn the_error_of_a_rule_that_cannot_be_evaluated_is_listed() {
     let text =
-        "groups:\n- name: g\n  rules:\n  - record: x\n    expr: sgn(up)\n  - record: y\n    expr: sum(\n";
-    let (book, store) = (book(text).unwrap(), Store::new().unwrap());
-    book.evaluate(0, &store, 0);
+        "groups:\n- name: g\n  rules:\n  - record: x\n    expr: hour()\n  - record: y\n    expr: sum(\n";
+    let (rules, store) = (rules(text).unwrap(), Store::new(i64::MAX));
+    rules.evaluate(0, &store, 0);
     let error = |rule: usize| {
-        let book = book.to_json();
-        book.pointer(&format!("/groups/0/rules/{rule}/lastError")).unwrap().as_str().unwrap().to_owned()
+        let rules = rules.to_json();
+        rules.pointer(&format!("/groups/0/rules/{rule}/lastError")).unwrap().as_str().unwrap().to_owned()
     };
     insta::assert_snapshot!(format!("{}\n{}", error(0), error(1)));
 }
 
 #[test]
-fn files_that_are_none_are_told() {
+fn errors_of_rule_files_name_the_file_and_the_group() {
     let texts = [
         "groups: 3",
         "groups:\n- name: g\n  rules:\n  - expr: up\n",
@@ -78,6 +83,6 @@ fn files_that_are_none_are_told() {
         "groups:\n- name: g\n  rules:\n  - alert: b\n    expr: up\n    fro: 5s\n",
         "groups:\n- name: g\n  rules:\n  - alert: b\n    expr: up\n    for: 5 seconds\n",
     ];
-    let told: Vec<String> = texts.iter().map(|text| book(text).unwrap_err().to_string()).collect();
-    insta::assert_snapshot!(told.join("\n"));
+    let errors: Vec<String> = texts.iter().map(|text| rules(text).unwrap_err().to_string()).collect();
+    insta::assert_snapshot!(errors.join("\n"));
 }

@@ -131,7 +131,8 @@ pub(super) fn series() -> Vec<Series> {
 
 /// Values and buckets that are out of the ordinary, at whole seconds.
 fn of_edges(all: &mut Vec<Series>) {
-    let kinds: [(&'static str, fn(f64) -> f64); 9] = [
+    type Course = fn(f64) -> f64;
+    let kinds: [(&'static str, Course); 9] = [
         ("constant", |_| 7.5),
         ("endless", |_| f64::INFINITY),
         ("falling", |k| 1000.0 - k * 0.5),
@@ -262,7 +263,7 @@ fn of_replica(replica: usize, instance: &str, numbers: &mut Numbers, all: &mut V
 
 /// What the shipped recording rules are called.
 fn of_rules(numbers: &mut Numbers, all: &mut Vec<Series>) {
-    for name in ["tenant:requests:rate1m", "tenant:refusals:rate1m", "tenant:latency:p95"] {
+    for name in ["tenant:requests:rate1m", "tenant:rejections:rate1m", "tenant:latency:p95"] {
         for tenant in TENANTS {
             let labels = vec![("tenant", tenant.to_owned())];
             all.push(Series { name, labels, samples: gauge(1.0, 9.0, numbers) });

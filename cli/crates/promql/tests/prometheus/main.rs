@@ -2,6 +2,12 @@
 //! and scenarios, and at least one for every construct that the embedded one evaluates, put to both at the same instants.
 //! They agree in values and labels, and where the one has no value, the other has none.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "in the functions that tests are made of, too, a panic is a test that failed"
+)]
+
 mod data;
 mod queries;
 mod server;
