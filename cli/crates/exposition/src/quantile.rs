@@ -35,8 +35,8 @@ pub fn bound(upper: f64) -> String {
 
 /// The bucket that holds the `q`-quantile: the first whose cumulative count reaches `q · total`.
 ///
-/// `buckets` must be sorted by bound and rise. `None` where Prometheus answers `NaN`: no `+Inf` bucket, fewer than two
-/// buckets, or no observation; and for `q` outside 0..=1, where Prometheus answers an infinity.
+/// `buckets` must be sorted by bound and rise. `None` where Prometheus answers `NaN`: no `+Inf` bucket, fewer
+/// than two buckets, or no observation; and for `q` outside 0..=1, where Prometheus answers an infinity.
 pub fn quantile_bucket(q: f64, buckets: &[Bucket]) -> Option<BucketBounds> {
     let last = buckets.last()?;
     if !(0.0..=1.0).contains(&q) || buckets.len() < 2 || last.upper != f64::INFINITY || last.count <= 0.0 {
