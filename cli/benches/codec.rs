@@ -1,5 +1,5 @@
-//! How long the HTTP/1.1 decoder takes for an answer: a small one of nginx, a chat of tenancy with its limiter fields, the
-//! same in chunks.
+//! How long the HTTP/1.1 decoder takes for a response: a small one of nginx, a chat of tenancy with its
+//! limiter fields, the same in chunks.
 //!
 //!     cargo bench -p saasbench --bench codec
 
@@ -7,7 +7,7 @@ use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use saasbench_engine::{
-    exchange::{Answer, Request},
+    exchange::{Request, Response},
     http1::decoder::Decoder,
 };
 use saasbench_model::units::Nanos;
@@ -59,14 +59,14 @@ fn decoding(criterion: &mut Criterion) {
         ("chat in chunks, body kept", CHUNKED, true),
     ] {
         let request = Request { keep_body, ..Request::default() };
-        let mut answer = Answer::default();
+        let mut response = Response::default();
         group.throughput(Throughput::Bytes(bytes.len() as u64));
         group.bench_function(name, |bencher| {
             bencher.iter(|| {
-                let mut decoder = Decoder::new(black_box(&request), Nanos::ZERO, &mut answer);
-                let taken = decoder.decode(black_box(bytes.as_bytes()), Nanos::ZERO, &mut answer);
+                let mut decoder = Decoder::new(black_box(&request), Nanos::ZERO, &mut response);
+                let taken = decoder.decode(black_box(bytes.as_bytes()), Nanos::ZERO, &mut response);
                 assert!(taken == Ok(bytes.len()) && decoder.is_done());
-                black_box(&answer);
+                black_box(&response);
             });
         });
     }

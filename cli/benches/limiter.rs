@@ -1,6 +1,6 @@
-//! How long the limiter oracle takes, and how that grows: 1, 3 and 10 million requests over 1,000 keys and over a single
-//! one, half of them rejected, by each algorithm, as the record brings them (sorted by `done`). Judged on
-//! one core.
+//! How long the limiter oracle takes, and how that grows: 1, 3 and 10 million requests over 1,000 keys and
+//! over a single one, half of them rejected, by each algorithm, as the record brings them (sorted by `done`).
+//! Judged on one core.
 //!
 //!     cargo bench -p saasbench --bench limiter [-- MILLIONS…]
 
@@ -17,7 +17,7 @@ use tokio::time::Instant;
 
 const MS: i64 = 1_000_000;
 
-/// In 10 s; twice as many are asked for.
+/// In 10 s; twice as many requests are sent.
 const LIMIT: u64 = 1_000;
 
 const WINDOW: i64 = 10_000 * MS;
@@ -56,7 +56,7 @@ fn main() {
 fn judged(algorithm: Algorithm, keys: usize, requests: usize) -> f64 {
     let mut histories: Vec<Vec<Request>> =
         (0..keys).map(|key| history(algorithm, requests / keys, key as u64)).collect();
-    let begun = Instant::now();
+    let started = Instant::now();
     let mut found = 0;
     for history in &mut histories {
         history.sort_by_key(|request| (request.sent, request.id));
@@ -64,7 +64,7 @@ fn judged(algorithm: Algorithm, keys: usize, requests: usize) -> f64 {
             !judge(history, Promise { quota: quota(), algorithm }, &context()).violations.is_empty(),
         );
     }
-    let seconds = begun.elapsed().as_secs_f64();
+    let seconds = started.elapsed().as_secs_f64();
     assert_eq!(black_box(found), 0, "{algorithm}");
     seconds
 }
@@ -87,8 +87,8 @@ fn context() -> HistoryContext {
     }
 }
 
-/// A key's requests behind an honest limiter, in the order of their answers: twice the quota's rate, evenly spread, each on
-/// its way for up to 20 ms.
+/// A key's requests behind a conforming limiter, in the order of their responses: twice the quota's rate,
+/// evenly spread, each on its way for up to 20 ms.
 fn history(algorithm: Algorithm, requests: usize, key: u64) -> Vec<Request> {
     let mut random = key;
     let mut draw = |below: i64| {

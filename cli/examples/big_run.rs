@@ -1,5 +1,5 @@
-//! Makes a recorded run of so many samples through the recorder itself, at once and without a load: to measure what
-//! recording, reading and judging take.
+//! Makes a recorded run with a given number of samples through the recorder itself, without a load: to
+//! measure what recording, reading and judging take.
 //!
 //!     cargo run --release -p saasbench --example big_run -- DIRECTORY MILLIONS [limited]
 //!     saasbench verify DIRECTORY/…
@@ -30,7 +30,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     std::fs::create_dir_all(dir.join("observations/scrapes"))?;
     std::fs::write(dir.join("observations/scrapes.jsonl"), "")?;
 
-    let begun = Instant::now();
+    let started = Instant::now();
     let scenario = Arc::new(kind.scenario()?);
     let (recorder, sink) = Recorder::start(dir.clone(), scenario, vec!["a".to_owned()], || {})?;
     let mut batch = Batch::default();
@@ -76,6 +76,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         recorded: Some(recorded),
     };
     manifest.write(&dir)?;
-    println!("{} samples in {:.1} s: {}", recorded.samples, begun.elapsed().as_secs_f64(), dir.display());
+    println!("{} samples in {:.1} s: {}", recorded.samples, started.elapsed().as_secs_f64(), dir.display());
     Ok(())
 }

@@ -33,7 +33,7 @@ pub use runs::{ListArgs, ShowArgs};
 pub use schema::{SchemaArgs, SchemaOf};
 pub use shell::{CompletionsArgs, ManArgs};
 pub use stress::StressArgs;
-pub use up::{PartArgs, UpArgs};
+pub use up::{SuperviseChildArgs, UpArgs};
 
 const EXIT_CODES: &str = "Exit codes:
   0    all claims pass
@@ -111,10 +111,10 @@ pub enum Command {
     Man(ManArgs),
     /// Become a program that ends with its parent
     #[command(hide = true)]
-    Part(PartArgs),
+    SuperviseChild(SuperviseChildArgs),
     /// Remove a directory once standard input ends, unless it says anything
     #[command(hide = true)]
-    Sweep {
+    Cleanup {
         /// The directory
         dir: PathBuf,
     },

@@ -102,8 +102,8 @@ fn dispatch(command: Command, err_is_coloured: bool) -> Result<Exit, Failure> {
             let output = &mut Output::new(&mut out, &mut err, err_is_coloured);
             runtime()?.block_on(commands::up::up(&args, output))
         }
-        Command::Part(args) => Err(commands::service::part(&args)),
-        Command::Sweep { dir } => commands::service::sweep(&dir),
+        Command::SuperviseChild(args) => Err(commands::service::supervise_child(&args)),
+        Command::Cleanup { dir } => commands::service::cleanup(&dir),
     }
 }
 

@@ -1,5 +1,5 @@
-//! The directory that recorded runs are put into: what is there, and which of them is meant by a name. It reads manifests and
-//! verdicts only, so that hundreds of runs are listed at once.
+//! The directory of recorded runs: lists them, and finds a run by its name. It reads only manifests and
+//! verdicts, so that hundreds of runs are listed quickly.
 
 use std::{
     fs, io,
@@ -42,10 +42,10 @@ pub enum Content {
     Run(Box<Recorded>),
     /// A search for the capacity, whose steps are runs of their own.
     Capacity {
-        /// What it came to.
+        /// Its result.
         capacity: Box<CapacitySummary>,
     },
-    /// None that could be read.
+    /// Nothing that could be read.
     Broken {
         /// Why.
         broken: String,
@@ -57,35 +57,36 @@ pub enum Content {
 pub struct Recorded {
     /// Name of its scenario; by the directory's name where it was not judged.
     pub scenario: String,
-    /// When it began: the run's zero since the Unix epoch.
+    /// When it started: the run's zero since the Unix epoch.
     pub started_unix_ns: i64,
     /// Name of its environment.
     pub environment: String,
-    /// Faults that its service was told to have.
+    /// Faults that its service had on purpose.
     pub faults: Vec<String>,
-    /// How far it got.
+    /// Whether it was finished.
     pub state: State,
-    /// What it came to; `None` where it was not judged.
+    /// Its outcome; `None` where it was not judged.
     pub outcome: Option<Outcome>,
     /// Its requests; `None` where it was not judged.
     pub requests: Option<u64>,
-    /// At least 99 % of its answers took so long at the most, from intended: the upper bound of a bucket. `None` without answers.
+    /// An upper bound of the 99 % quantile of latencies from intended: the end of a bucket. `None` without
+    /// responses.
     pub p99_below_ns: Option<Nanos>,
 }
 
-/// A search for the capacity in brief, as its report has it.
+/// A capacity search in brief, as its report has it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CapacitySummary {
     version: u32,
     /// Name of its scenario.
     pub scenario: String,
-    /// When it began: since the Unix epoch.
+    /// When it started: since the Unix epoch.
     pub started_unix_ns: i64,
     /// Name of its environment.
     pub environment: String,
     /// What was raised.
     pub by: By,
-    /// What it came to.
+    /// Its outcome.
     pub outcome: Outcome,
     /// Whether the user has interrupted it.
     pub interrupted: bool,
@@ -93,7 +94,7 @@ pub struct CapacitySummary {
     pub counts: Vec<CapacityPoint>,
 }
 
-/// What was found with a number of replicas.
+/// The capacity with a number of replicas.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CapacityPoint {
     /// How many replicas.
@@ -106,7 +107,7 @@ pub struct CapacityPoint {
     pub broke: Option<f64>,
 }
 
-/// What is looked for by a name.
+/// The kind of directory that a name is searched among.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RunKind {
     /// Recorded runs only.
@@ -115,18 +116,18 @@ pub enum RunKind {
     Any,
 }
 
-/// Why a name is no run's.
+/// Why a name identifies no run.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UnknownRun {
-    /// Nothing has such a name.
-    #[error("there is no run `{name}`: neither a directory, nor in {shelf}")]
+    /// There is no run of this name.
+    #[error("there is no run `{name}`: neither a directory, nor in {runs_dir}")]
     None {
         /// As typed.
         name: String,
-        /// Where it was looked for.
-        shelf: String,
+        /// Where it was searched.
+        runs_dir: String,
     },
-    /// Several have.
+    /// There are several.
     #[error("`{name}` may be any of {}", .runs.join(", "))]
     Several {
         /// As typed.
@@ -146,13 +147,13 @@ impl UnknownRun {
     }
 }
 
-/// The directories on a shelf, the latest first: by when they say that they began, since a run may have been renamed. Of one that does not
-/// say it, its name may; any other is the oldest.
+/// The names of the runs in a directory, the latest first. They are ordered by the start in their files,
+/// since a run may have been renamed; without one, by the time in the name; any other is the oldest.
 ///
 /// # Errors
-/// When the shelf cannot be read; one that is not there is empty.
-pub fn names(shelf: &Path) -> io::Result<Vec<String>> {
-    let entries = match fs::read_dir(shelf) {
+/// When the directory cannot be read; a missing one is empty.
+pub fn names(runs_dir: &Path) -> io::Result<Vec<String>> {
+    let entries = match fs::read_dir(runs_dir) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         entries => entries?,
     };
@@ -165,29 +166,29 @@ pub fn names(shelf: &Path) -> io::Result<Vec<String>> {
     }
     let key = |name: &String| {
         let (time, scenario, number) = order(name);
-        let began = began(&shelf.join(name)).or_else(|| instant(time));
-        (began, time.to_owned(), scenario.to_owned(), number)
+        let started = started(&runs_dir.join(name)).or_else(|| instant(time));
+        (started, time.to_owned(), scenario.to_owned(), number)
     };
     names.sort_by_cached_key(|name| std::cmp::Reverse(key(name)));
     Ok(names)
 }
 
-/// When a run or a search for the capacity began, as its directory has it: since the Unix epoch.
-fn began(dir: &Path) -> Option<i64> {
+/// When a run or a capacity search started, by its files: since the Unix epoch.
+fn started(dir: &Path) -> Option<i64> {
     let read = |file: &str| {
         let text = fs::read_to_string(dir.join(file)).ok()?;
         serde_json::from_str::<StartTime>(&text).ok()
     };
-    let begun = read(manifest::FILE).or_else(|| read(result::FILE))?;
-    Some(begun.started_unix_ns)
+    let start = read(manifest::FILE).or_else(|| read(result::FILE))?;
+    Some(start.started_unix_ns)
 }
 
-/// The instant that a name begins with.
+/// The instant at the start of a name.
 fn instant(time: &str) -> Option<i64> {
     i64::try_from(time.parse::<jiff::Timestamp>().ok()?.as_nanosecond()).ok()
 }
 
-/// A name's time, its scenario, and the number behind it where several began in one second.
+/// A name's time, its scenario, and its number where several started in one second.
 fn order(name: &str) -> (&str, &str, u64) {
     let (time, rest) = name.split_once('-').unwrap_or((name, ""));
     match rest.rsplit_once('-').map(|(scenario, number)| (scenario, number.parse())) {
@@ -196,53 +197,54 @@ fn order(name: &str) -> (&str, &str, u64) {
     }
 }
 
-/// All that is on a shelf, the latest first.
+/// All runs in a directory, the latest first.
 ///
 /// # Errors
 /// As [`names`].
-pub fn entries(shelf: &Path) -> io::Result<Vec<RunEntry>> {
+pub fn entries(runs_dir: &Path) -> io::Result<Vec<RunEntry>> {
     let entry = |run: String| {
-        let path = shelf.join(&run);
+        let path = runs_dir.join(&run);
         RunEntry { bytes: bytes(&path), content: content(&path, &run), run, path }
     };
-    Ok(names(shelf)?.into_iter().map(entry).collect())
+    Ok(names(runs_dir)?.into_iter().map(entry).collect())
 }
 
-/// Finds a run: by its directory, else on the shelf by `latest`, by the begin of its name, or by its scenario's name, of
-/// which the latest is meant.
+/// Finds a run: by its directory, else in the directory of runs by `latest`, by the start of its name, or by
+/// its scenario's name, of which the latest is taken.
 ///
 /// # Errors
-/// When there is none, or the name may be that of several.
-pub fn find(name: &Path, shelf: &Path, sought: RunKind) -> Result<PathBuf, UnknownRun> {
+/// When there is none, or the name is ambiguous.
+pub fn find(name: &Path, runs_dir: &Path, kind: RunKind) -> Result<PathBuf, UnknownRun> {
     if name.is_dir() {
         return Ok(name.to_owned());
     }
     let text = name.display().to_string();
-    let none = || UnknownRun::None { name: text.clone(), shelf: shelf.display().to_string() };
+    let none = || UnknownRun::None { name: text.clone(), runs_dir: runs_dir.display().to_string() };
     if name.components().count() != 1 {
         return Err(none());
     }
-    let names = names(shelf).unwrap_or_default();
-    let is_sought = |run: &&String| {
-        let has = |file: &str| shelf.join(run).join(file).is_file();
-        has(manifest::FILE) || sought == RunKind::Any && has(result::FILE)
+    let names = names(runs_dir).unwrap_or_default();
+    let is_of_kind = |run: &&String| {
+        let has = |file: &str| runs_dir.join(run).join(file).is_file();
+        has(manifest::FILE) || kind == RunKind::Any && has(result::FILE)
     };
-    let runs = || names.iter().filter(is_sought);
+    let runs = || names.iter().filter(is_of_kind);
     if text == LATEST {
-        return runs().next().map(|run| shelf.join(run)).ok_or_else(none);
+        return runs().next().map(|run| runs_dir.join(run)).ok_or_else(none);
     }
     let of_scenario = |run: &&String| {
         let (time, rest) = run.split_once('-').unwrap_or((run, ""));
-        // `…-flood-2` is the second of a second, if there is a first; else its scenario is called so.
+        // `…-flood-2` is the second run within a second, if there is a first; else that is its scenario's
+        // name.
         let is_another = order(run).1 == text && names.contains(&format!("{time}-{text}"));
         rest == text || is_another
     };
     if let Some(run) = runs().find(|run| **run == text).or_else(|| runs().find(of_scenario)) {
-        return Ok(shelf.join(run));
+        return Ok(runs_dir.join(run));
     }
     match runs().filter(|run| run.starts_with(&text)).collect::<Vec<_>>().as_slice() {
         [] => Err(none()),
-        [run] => Ok(shelf.join(run)),
+        [run] => Ok(runs_dir.join(run)),
         several => {
             let runs = several.iter().take(5).map(|run| (*run).clone()).collect();
             Err(UnknownRun::Several { name: text, runs })
@@ -262,11 +264,11 @@ struct ManifestHeader {
     format: u32,
     state: State,
     started_unix_ns: i64,
-    environment: Place,
+    environment: EnvironmentHeader,
 }
 
 #[derive(Deserialize)]
-struct Place {
+struct EnvironmentHeader {
     name: String,
     #[serde(default)]
     faults: Vec<String>,
@@ -293,16 +295,16 @@ fn content(dir: &Path, run: &str) -> Content {
     let text = match fs::read_to_string(&manifest) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return searched(dir).unwrap_or_else(|| broken(format!("no {}", manifest::FILE)));
+            return capacity_summary(dir).unwrap_or_else(|| broken(format!("no {}", manifest::FILE)));
         }
         Err(error) => return broken(format!("{}: {error}", manifest::FILE)),
     };
-    let brief: ManifestHeader = match serde_json::from_str(&text) {
-        Ok(brief) => brief,
+    let header: ManifestHeader = match serde_json::from_str(&text) {
+        Ok(header) => header,
         Err(error) => return broken(format!("{}: {error}", manifest::FILE)),
     };
-    if brief.format > manifest::FORMAT {
-        return broken(format!("written by a newer version: its format is {}", brief.format));
+    if header.format > manifest::FORMAT {
+        return broken(format!("written by a newer version: its format is {}", header.format));
     }
     // One that was not judged has none, and one that cannot be read can be made again.
     let verdict = fs::read_to_string(dir.join("verdict.json")).ok();
@@ -311,18 +313,18 @@ fn content(dir: &Path, run: &str) -> Content {
         scenario: verdict
             .as_ref()
             .map_or_else(|| order(run).1.to_owned(), |verdict| verdict.scenario.clone()),
-        started_unix_ns: brief.started_unix_ns,
-        environment: brief.environment.name,
-        faults: brief.environment.faults,
-        state: brief.state,
+        started_unix_ns: header.started_unix_ns,
+        environment: header.environment.name,
+        faults: header.environment.faults,
+        state: header.state,
         outcome: verdict.as_ref().map(|verdict| verdict.outcome),
         requests: verdict.as_ref().map(|verdict| verdict.summary.total.requests),
         p99_below_ns: verdict.and_then(|verdict| p99_below(&verdict.summary.distribution)),
     }))
 }
 
-/// What a search for the capacity came to; `None` where there was none.
-fn searched(dir: &Path) -> Option<Content> {
+/// The content of a capacity search; `None` where the directory holds none.
+fn capacity_summary(dir: &Path) -> Option<Content> {
     let broken = |broken: String| Some(Content::Broken { broken });
     let text = match fs::read_to_string(dir.join(result::FILE)) {
         Ok(text) => text,
@@ -351,7 +353,7 @@ fn bytes(dir: &Path) -> u64 {
     entries.map(of).sum()
 }
 
-/// The upper bound of the bucket up to which 99 % of all answers lie.
+/// The upper bound of the bucket in which the 99 % quantile of latencies lies.
 fn p99_below(distribution: &Distribution) -> Option<Nanos> {
     let buckets = &distribution.from_intended;
     let all: u64 = buckets.iter().map(|bucket| bucket.count).sum();

@@ -1,10 +1,9 @@
-//! Any text as an exposition, in each format: nothing panics, every place that an error names lies in the text, and what can
-//! be read means the same when it is written and read again.
+//! Any text as an exposition, in each format: nothing panics, every place that an error names lies in the
+//! text, and what can be read means the same when it is written and read again.
 
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use saasbench_exposition;
 use saasbench_exposition::{entry::Entry, format::Format, lint::lint, page::Page, reader::Reader, writer::Written};
 
 /// What can be read of a text, as lines.
@@ -40,5 +39,5 @@ fuzz_target!(|text: &str| {
             assert!(finding.line >= 1 && finding.column >= 1 && !finding.message.is_empty());
         }
     }
-    let _ = exposition::parse(text);
+    let _ = saasbench_exposition::parse(text);
 });

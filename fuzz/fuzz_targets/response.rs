@@ -1,23 +1,25 @@
-//! Any bytes as an answer: nothing panics, and however they are cut they mean the same.
+//! Any bytes as a response: nothing panics, and however they are cut they mean the same.
 //!
-//! An input is a byte of flags, a byte that says how many cuts there are, that many lengths of pieces, and the answer.
+//! An input is a byte of flags, a byte that says how many cuts there are, that many lengths of pieces, and
+//! the response.
 
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use saasbench_engine::{exchange::{Answer, BODY_KEPT, Request}, http1::decoder::{Decoder, EndedEarly}};
+use saasbench_engine::{exchange::{Response, BODY_KEPT, Request}, http1::decoder::{Decoder, EndedEarly}};
 use saasbench_model::units::Nanos;
 
-/// What does not depend on cuts: an answer and whether the connection goes on, or whether it was merely cut off.
-type Essence = Result<(Answer, bool), bool>;
+/// What does not depend on cuts: a response and whether the connection goes on, or whether it was merely cut
+/// off.
+type Essence = Result<(Response, bool), bool>;
 
 fn decode(bytes: &[u8], pieces: &mut dyn Iterator<Item = usize>, request: &Request) -> Essence {
-    let mut answer = Answer::default();
-    let mut decoder = Decoder::new(request, Nanos::ZERO, &mut answer);
+    let mut response = Response::default();
+    let mut decoder = Decoder::new(request, Nanos::ZERO, &mut response);
     let (mut end, mut taken) = (0, 0);
     while end < bytes.len() && !decoder.is_done() {
         end = pieces.next().map_or(bytes.len(), |piece| bytes.len().min(end + piece.max(1)));
-        match decoder.decode(&bytes[taken..end], Nanos::ZERO, &mut answer) {
+        match decoder.decode(&bytes[taken..end], Nanos::ZERO, &mut response) {
             Ok(more) => taken += more,
             Err(_) => return Err(false),
         }
@@ -25,24 +27,24 @@ fn decode(bytes: &[u8], pieces: &mut dyn Iterator<Item = usize>, request: &Reque
     }
     if !decoder.is_done() {
         decoder
-            .finish(&bytes[taken..], Nanos::ZERO, &mut answer)
+            .finish(&bytes[taken..], Nanos::ZERO, &mut response)
             .map_err(|end| end == EndedEarly::Truncated)?;
     }
     assert!(decoder.is_done());
-    check(&answer, request);
-    Ok((answer, decoder.keeps_alive()))
+    check(&response, request);
+    Ok((response, decoder.keeps_alive()))
 }
 
-/// What holds of every answer.
-fn check(answer: &Answer, request: &Request) {
-    assert!((200..1000).contains(&answer.status));
-    if request.is_head || matches!(answer.status, 204 | 304) {
-        assert_eq!(answer.body_bytes, 0);
+/// What holds of every response.
+fn check(response: &Response, request: &Request) {
+    assert!((200..1000).contains(&response.status));
+    if request.is_head || matches!(response.status, 204 | 304) {
+        assert_eq!(response.body_bytes, 0);
     }
-    let kept = if request.keep_body { answer.body_bytes.min(BODY_KEPT as u64) } else { 0 };
-    assert_eq!(answer.body.len() as u64, kept);
-    assert!(request.keep_head || answer.head.is_empty());
-    assert!(answer.head.is_empty() || answer.head.ends_with(b"\r\n"));
+    let kept = if request.keep_body { response.body_bytes.min(BODY_KEPT as u64) } else { 0 };
+    assert_eq!(response.body.len() as u64, kept);
+    assert!(request.keep_head || response.head.is_empty());
+    assert!(response.head.is_empty() || response.head.ends_with(b"\r\n"));
 }
 
 fn assert_same(one: &Essence, other: &Essence) {
@@ -54,7 +56,7 @@ fn assert_same(one: &Essence, other: &Essence) {
     assert_eq!((one.status, one.body_bytes, keeps_alive), (other.status, other.body_bytes, still));
     assert!(one.head == other.head && one.body == other.body);
     // As text, for NaN is like NaN there.
-    let limiter = |answer: &Answer| format!("{:?} {:?}", answer.limiter, answer.retry_after);
+    let limiter = |response: &Response| format!("{:?} {:?}", response.limiter, response.retry_after);
     assert_eq!(limiter(one), limiter(other));
 }
 

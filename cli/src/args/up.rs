@@ -1,4 +1,4 @@
-//! The command line of the local stack: `up`, and `part`, which its processes are started through.
+//! The command line of the local stack: `up`, and `supervise-child`, through which its processes are started.
 
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
@@ -46,9 +46,9 @@ pub struct UpArgs {
     pub port_base: Option<u16>,
 }
 
-/// Arguments of `part`.
+/// Arguments of `supervise-child`.
 #[derive(Debug, Args)]
-pub struct PartArgs {
+pub struct SuperviseChildArgs {
     /// Process id of the parent
     #[arg(long, value_name = "PID")]
     pub parent: u32,

@@ -19,7 +19,7 @@ use super::{
     session::{Session, Signals, record_failure},
 };
 use crate::commands::capacity::search_run::CapacitySearchRun;
-use crate::commands::target::{start, stop};
+use crate::commands::target::start;
 use crate::{
     args::{CapacityArgs, ReportArgs},
     environment::{RunningEnvironment, local},
@@ -126,7 +126,7 @@ async fn search(
             Ok(up) => up,
             Err(error) => return Some(Failure::from(&error)),
         };
-        report.environment.clone_from(&up.environment.name);
+        report.environment.clone_from(&up.environment().name);
         let (count, failure) = work.one(up, report.counts.last(), output).await;
         report.counts.extend(count);
         if failure.is_some() || signals.stop.is_cancelled() {
@@ -169,12 +169,12 @@ impl Work<'_> {
         output: &mut Output<'_>,
     ) -> (Option<Count>, Option<Failure>) {
         let begin = Instant::now();
-        let replicas = up.environment.replicas.len();
-        let shares_machine = up.embedded.is_some() || up.local.is_some();
+        let replicas = up.environment().replicas.len();
+        let shares_machine = up.shares_machine();
         let about = format!(
             "{} · {}, {} · recording into {}",
             self.scenario.name,
-            up.environment.name,
+            up.environment().name,
             counted(replicas),
             self.dir.display()
         );
@@ -197,7 +197,7 @@ impl Work<'_> {
         };
         let has_begun = hunt.has_begun();
         let (steps, bracket, up) = hunt.finish();
-        let death = stop(up).await.map(|death| {
+        let death = up.stop().await.map(|death| {
             let hint = format!("the steps so far are in {}", self.dir.display());
             Failure::new(Exit::Unreachable, death.to_string()).hint(hint)
         });

@@ -104,7 +104,7 @@ async fn read(source: &str, client: &Client) -> Result<Page, Failure> {
         return Ok(Page {
             name,
             body: answer.body,
-            origin: Origin::Answer(answer.content_type, answer.took),
+            origin: Origin::Response(answer.content_type, answer.took),
             path,
         });
     }
@@ -145,7 +145,7 @@ fn client(args: &MetricsArgs) -> Result<Client, Failure> {
         Some(TlsTrust { insecure: true, .. }) => Trust::AcceptAnyCertificate,
         Some(TlsTrust { ca_file: Some((pem, file)), .. }) => Trust::Roots { pem, file },
         _ if is_needed => Trust::System,
-        _ => Trust::Nobody,
+        _ => Trust::None,
     };
     let tls = tls::config(trust)
         .map_err(|error| Failure::new(Exit::Usage, error.to_string()).hint(error.hint()))?;

@@ -49,7 +49,7 @@ pub(super) async fn self_metrics(
     output: &mut Output<'_>,
 ) -> Result<Option<SelfMetricsServer>, Failure> {
     let mut self_metrics = SelfMetricsServer::new();
-    match (args.metrics_listen, up.self_metrics.take()) {
+    match (args.metrics_listen, up.take_metrics_listener()) {
         (Some(address), _) => self_metrics.listen(address).await.map_err(|error| {
             Failure::new(Exit::Usage, format!("cannot serve the run's own metrics on {address}: {error}"))
                 .hint("choose another address with --metrics-listen; port 0 takes any that is free")
@@ -121,7 +121,7 @@ fn client(option: &str, url: &str, form: &str) -> Result<reqwest::Client, Failur
         )
         .hint(format!("give {form}")));
     };
-    let trust = if parsed.scheme() == "https" { Trust::System } else { Trust::Nobody };
+    let trust = if parsed.scheme() == "https" { Trust::System } else { Trust::None };
     let tls = config(trust)
         .map_err(|error| Failure::new(Exit::Usage, format!("{option}: {error}")).hint(error.hint()))?;
     http_client(&tls, None).map_err(|error| Failure::new(Exit::Broken, format!("{option}: {error}")))

@@ -10,7 +10,7 @@ use super::{
     scenario::{declare, load},
     session::{Judged, Session, Signals, judge, record_failure, record_failure_text},
 };
-use crate::commands::target::{start, stop};
+use crate::commands::target::start;
 use crate::{
     args::{RunArgs, SessionArgs, TargetArgs},
     exit::{Exit, Failure},
@@ -80,13 +80,13 @@ pub(super) async fn go(
     session.check(output)?;
 
     let dir = create_directory(&args.out, &session.scenario.name).map_err(|error| record_failure(&error))?;
-    output.banner(&session.scenario, &up.environment, &dir, args.display.quiet);
+    output.banner(&session.scenario, up.environment(), &dir, args.display.quiet);
     if !overrides.is_empty() {
         output.note(&format!("changed by the command line: {overrides}"), args.display.quiet);
     }
     let signals = Signals::listen();
     let recorded = session.record(&dir, output, &signals).await;
-    let death = stop(up).await;
+    let death = up.stop().await;
     let mut internal_errors = Vec::new();
     if let Err(error) = &recorded {
         internal_errors.push(record_failure_text(error));

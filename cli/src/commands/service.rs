@@ -1,16 +1,16 @@
-//! `saasbench part` and `saasbench sweep`, which the local stack starts its processes through: they see to it that nothing
-//! is left of it, even when saasbench itself is killed.
+//! `saasbench supervise-child` and `saasbench cleanup`, through which the local stack starts its processes: nothing of it
+//! is left, even when saasbench itself is killed.
 
 use std::path::Path;
 
 use crate::{
-    args::PartArgs,
+    args::SuperviseChildArgs,
     environment::local::{child_service, data},
     exit::{Exit, Failure},
 };
 
 /// Becomes another program; returns only where that failed.
-pub fn part(args: &PartArgs) -> Failure {
+pub fn supervise_child(args: &SuperviseChildArgs) -> Failure {
     let Some((program, arguments)) = args.command.split_first() else {
         return Failure::new(Exit::Usage, "no program is named");
     };
@@ -22,12 +22,12 @@ pub fn part(args: &PartArgs) -> Failure {
 ///
 /// # Errors
 /// When it is none that saasbench made for a while, or cannot be removed.
-pub fn sweep(dir: &Path) -> Result<Exit, Failure> {
+pub fn cleanup(dir: &Path) -> Result<Exit, Failure> {
     if !data::is_temporary(dir) {
         let text = format!("{} is no temporary directory of saasbench's", dir.display());
         return Err(Failure::new(Exit::Usage, text));
     }
-    data::sweep(dir, &mut std::io::stdin())
+    data::cleanup(dir, &mut std::io::stdin())
         .map(|()| Exit::Pass)
         .map_err(|error| Failure::new(Exit::Broken, format!("cannot remove {}: {error}", dir.display())))
 }
@@ -37,9 +37,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_directory_of_somebody_elses_is_not_swept() {
+    fn other_directories_are_not_removed() {
         let dir = tempfile::tempdir().unwrap();
-        let failure = sweep(dir.path()).unwrap_err();
+        let failure = cleanup(dir.path()).unwrap_err();
         assert_eq!(failure.exit, Exit::Usage);
         assert!(dir.path().exists());
     }

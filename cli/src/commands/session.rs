@@ -80,7 +80,7 @@ impl Session<'_> {
     /// # Errors
     /// When it has not.
     pub(super) fn check(&self, output: &mut Output<'_>) -> Result<(), Failure> {
-        check_routing(&self.scenario, self.up.environment.replicas.len())?;
+        check_routing(&self.scenario, self.up.environment().replicas.len())?;
         check_descriptors(&self.scenario, self.up, self.quiet, output)
     }
 
@@ -100,7 +100,7 @@ impl Session<'_> {
         let self_metrics = self.publish(clock, dir, output).await;
         let controls = RateControl::default();
         // Whatever is done by hand from now on is to be in the record.
-        let turns = controls.listen();
+        let turns = controls.subscribe();
         output.follow(&self.scenario, clock, &signals.interrupt, &controls, self.quiet);
         self.tell_details(output);
         let scenario = Arc::clone(&self.scenario);
@@ -121,10 +121,10 @@ impl Session<'_> {
     }
 
     fn tell_details(&self, output: &mut Output<'_>) {
-        let RunningEnvironment { environment, reached, .. } = self.up;
+        let (environment, connections) = (self.up.environment(), self.up.connections());
         let machine = details::machine(&Machine::this(), self.workers());
         let (plan, places) =
-            (details::plan(&self.scenario), details::places(environment, &reached.endpoints));
+            (details::plan(&self.scenario), details::places(environment, &connections.endpoints));
         output.details(std::iter::once(machine).chain(plan).chain(places), self.quiet);
     }
 
@@ -135,7 +135,7 @@ impl Session<'_> {
             saasbench: env!("CARGO_PKG_VERSION").to_owned(),
             state: State::Running,
             scenario: self.text.clone(),
-            environment: self.up.environment.clone(),
+            environment: self.up.environment().clone(),
             machine: Machine::this(),
             started_unix_ns: clock.zero_unix().0,
             canary_nonce: canaries.map(|canaries| canaries.nonce().to_owned()),
@@ -161,8 +161,8 @@ impl Session<'_> {
 
     /// What all workers know.
     fn setup(&self, clock: RunClock, canaries: Option<Canaries>) -> Setup {
-        let (scenario, environment) = (&self.scenario, &self.up.environment);
-        let origins: Vec<Origin> = self.up.reached.endpoints.replicas().iter().map(origin).collect();
+        let (scenario, environment) = (&self.scenario, self.up.environment());
+        let origins: Vec<Origin> = self.up.connections().endpoints.replicas().iter().map(origin).collect();
         let tolerance = Tolerance { offset: environment.clock_offset_ns, drift: environment.clock_drift };
         let in_flight = Arc::new(InFlight::new(self.workers()));
         Setup::new(Arc::clone(scenario), &origins, &secrets(scenario), clock, tolerance, canaries, in_flight)
@@ -177,20 +177,20 @@ impl Session<'_> {
     ) -> Result<(), RecordError> {
         let Drive { setup, observer, self_metrics, signals, turns } = drive;
         let (scenario, clock, workers) = (&self.scenario, setup.clock, self.workers());
-        let (in_flight, begun) = (Arc::clone(&setup.in_flight), Arc::clone(&setup.begun));
+        let (in_flight, begun) = (Arc::clone(&setup.in_flight), Arc::clone(&setup.started));
         let watching = observer.watch(Arc::clone(&in_flight))?;
         if let Some(curious) = self.in_flight.take() {
             let _ = curious.send(Arc::clone(&in_flight));
         }
         // A hopeless load ends early, but what comes after it has all its time.
         let halt = signals.stop.child_token();
-        let fresh = self.up.environment.fresh;
+        let fresh = self.up.environment().fresh;
         let (mut guard, aborted) =
             AbortMonitor::new(scenario, fresh, watching.stalled(), clock, halt.clone(), turns.clone());
         let (recorder, sink) = Recorder::start_with_observer(
             journal.dir().to_owned(),
             Arc::clone(scenario),
-            self.up.environment.replicas.iter().map(|replica| replica.name.clone()).collect(),
+            self.up.environment().replicas.iter().map(|replica| replica.name.clone()).collect(),
             {
                 let stop = signals.stop.clone();
                 move || stop.cancel()
@@ -202,7 +202,7 @@ impl Session<'_> {
             self_metrics.load_begins(live.clone());
         }
         output.loads(live, begun);
-        let endpoints = Arc::clone(&self.up.reached.endpoints);
+        let endpoints = Arc::clone(&self.up.connections().endpoints);
         let timeout = scenario.timeout.to_duration();
         let connect = move |worker| Ok(Wire::new(Arc::clone(&endpoints), worker, timeout, clock));
         let driving = drive::drive_on_threads(Arc::new(setup), workers, connect, sink, &halt);
@@ -214,7 +214,7 @@ impl Session<'_> {
         let observing = watching.finish().await;
         let recorded = recording?;
         let samples = format!("samples recorded: {}, in {} segments", recorded.samples, recorded.segments);
-        let connections = details::connections(&self.up.environment, &self.up.reached.endpoints);
+        let connections = details::connections(self.up.environment(), &self.up.connections().endpoints);
         output.details(connections.into_iter().chain([samples]), self.quiet);
         observing?;
         journal.load_ended(phase.map_err(RecordError::engine)?, recorded)
@@ -223,7 +223,7 @@ impl Session<'_> {
     /// How many workers a run has that asks for none in particular: as many as there are cores, or half as many where the
     /// service is ours and runs on this machine, too.
     fn workers(&self) -> usize {
-        let is_ours = self.up.embedded.is_some() || self.up.local.is_some();
+        let is_ours = self.up.shares_machine();
         let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
         self.workers.map_or(if is_ours { cores.div_ceil(2) } else { cores }, NonZero::get)
     }
@@ -255,9 +255,9 @@ fn check_descriptors(
     quiet: bool,
     output: &mut Output<'_>,
 ) -> Result<(), Failure> {
-    let endpoints = up.reached.endpoints.replicas().iter();
+    let endpoints = up.connections().endpoints.replicas().iter();
     let by_http1 = endpoints.filter(|endpoint| endpoint.protocol() == Protocol::Http11).count();
-    let needed = Needed::by(scenario, by_http1, up.embedded.is_some());
+    let needed = Needed::by(scenario, by_http1, up.is_embedded());
     let allowed = descriptors::raise();
     descriptors::check(needed.surely, allowed)
         .map_err(|few| Failure::new(Exit::Usage, few.to_string()).hint(few.hint()))?;
@@ -272,8 +272,8 @@ fn subject(scenario: &Arc<Scenario>, up: &RunningEnvironment, clock: RunClock, d
     Subject {
         scenario: Arc::clone(scenario),
         run: dir.file_name().unwrap_or_default().to_string_lossy().into_owned(),
-        environment: up.environment.name.clone(),
-        replicas: up.environment.replicas.iter().map(|replica| replica.instance.clone()).collect(),
+        environment: up.environment().name.clone(),
+        replicas: up.environment().replicas.iter().map(|replica| replica.instance.clone()).collect(),
         started_unix: clock.zero_unix(),
     }
 }

@@ -1,4 +1,4 @@
-//! Brings up where a run takes place, as the command line says, and takes it down again.
+//! Starts the environment that the command line names, or connects to it.
 
 use std::fs;
 
@@ -16,7 +16,7 @@ use crate::{
 };
 use saasbench_model::scenario::Scenario;
 
-/// Brings up where `args` say that a run is to take place.
+/// Starts or connects to the environment that `args` name.
 ///
 /// # Errors
 /// When it is not there, cannot be started, or the arguments contradict each other.
@@ -75,18 +75,6 @@ fn check_local(args: &TargetArgs) -> Result<(), EnvironmentError> {
         return rejected("--ca-file", why, hint);
     }
     Ok(())
-}
-
-/// Ends what was started for runs; says so if a part of it had died by itself.
-pub(super) async fn stop(up: RunningEnvironment) -> Option<local::ServiceExit> {
-    if let Some(servers) = up.embedded {
-        // Its thread ends on its own; waiting for it must not hold up this one's tasks.
-        let _ = tokio::task::spawn_blocking(move || servers.stop()).await;
-    }
-    let mut stack = up.local?;
-    let death = stack.dead();
-    stack.stop().await;
-    death
 }
 
 #[cfg(test)]

@@ -29,10 +29,10 @@ pub async fn up(args: &UpArgs, output: &mut Output<'_>) -> Result<Exit, Failure>
     };
     let mut stack = stack.map_err(|error| Failure::from(&EnvironmentError::from(error)))?;
     // The run that is to serve there is another process.
-    stack.own_metrics_listener = None;
+    stack.metrics_listener = None;
     output.say(&stack::render(&stack))?;
     tokio::select! {
-        death = stack.death() => {
+        death = stack.wait_for_exit() => {
             let death = death.map_err(broken)?;
             let logs = format!("the logs of all parts are kept in {}", stack.data().path().display());
             stack.stop().await;

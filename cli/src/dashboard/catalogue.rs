@@ -1,4 +1,5 @@
-//! What Prometheus has over a span: names, the labels of each metric, what kind it is, and how often it is scraped.
+//! What Prometheus has over a span: metric names, the labels and type of each metric, and how often it is
+//! scraped.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -29,7 +30,7 @@ pub struct Metric {
 pub struct Catalogue {
     /// Every name that a series has.
     pub names: BTreeSet<String>,
-    /// Metrics that were looked at.
+    /// Metrics that were queried.
     metrics: BTreeMap<String, Metric>,
     /// Types, as targets declare them, by the declared name.
     types: BTreeMap<String, String>,
@@ -38,9 +39,9 @@ pub struct Catalogue {
 }
 
 impl Catalogue {
-    /// Takes the answer of `/api/v1/metadata`.
-    pub fn add_metadata(&mut self, answer: &Value) {
-        for (name, declared) in answer.get("data").and_then(Value::as_object).into_iter().flatten() {
+    /// Takes the response of `/api/v1/metadata`.
+    pub fn add_metadata(&mut self, result: &Value) {
+        for (name, declared) in result.get("data").and_then(Value::as_object).into_iter().flatten() {
             if let Some(kind) = declared.pointer("/0/type").and_then(Value::as_str) {
                 self.types.insert(name.clone(), kind.to_owned());
             }
@@ -53,7 +54,7 @@ impl Catalogue {
             let mut gaps: Vec<f64> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
             gaps.sort_by(f64::total_cmp);
             if let Some(median) = gaps.get(gaps.len() / 2) {
-                // Scrapes come with some unevenness.
+                // The times of scrapes vary a little.
                 self.intervals.insert(target(labels), (median * 10.0).round().max(1.0) / 10.0);
             }
         }
@@ -67,12 +68,12 @@ impl Catalogue {
         self.metrics.insert(name.to_owned(), Metric { labels, interval });
     }
 
-    /// Whether a metric was looked at.
+    /// Whether a metric was queried.
     pub fn has_looked_at(&self, name: &str) -> bool {
         self.metrics.contains_key(name)
     }
 
-    /// A metric that was looked at and has series.
+    /// A metric that was queried and has series.
     pub fn metric(&self, name: &str) -> Option<&Metric> {
         self.metrics.get(name).filter(|metric| !metric.labels.is_empty())
     }
@@ -82,7 +83,7 @@ impl Catalogue {
         self.intervals.values().copied().max_by(f64::total_cmp)
     }
 
-    /// What a metric is; `None` where nobody declares it.
+    /// The type of a metric; `None` where no target declares it.
     pub fn kind(&self, name: &str) -> Option<Kind> {
         let of = |declared: &str| match declared {
             "counter" => Some(Kind::Counter),

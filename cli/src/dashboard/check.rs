@@ -1,4 +1,4 @@
-//! Asks a Prometheus all that a document asks, with its variables filled in, and puts together what is wrong.
+//! Sends all queries of a document to a Prometheus, with variables filled in, and collects the mistakes.
 
 mod variables;
 
@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::{
     Document, Panel, PanelQuery, Purpose, Reason,
-    answer::{Answer, labels, texts},
+    result::{ResultSet, labels, texts},
     catalogue::{Catalogue, nearest},
     expression,
     finding::{Finding, NoData},
@@ -22,11 +22,11 @@ use saasbench_record::{prometheus::matrix, query::ApiRequest};
 
 /// Points of a graph, where the panel does not say.
 const POINTS: f64 = 1_000.0;
-/// The time between two scrapes, in seconds, where there is nothing to tell it from: Grafana's assumption.
+/// The time between two scrapes, in seconds, where it cannot be found out: Grafana's assumption.
 const SCRAPE_INTERVAL: f64 = 15.0;
-/// Scrapes of so many seconds tell their intervals.
+/// The span, in seconds, from which scrape intervals are computed.
 const SCRAPES_WITHIN: f64 = 600.0;
-/// A panel is repeated for so many values at the most.
+/// Values that a panel is repeated for at most.
 const REPEATS: usize = 20;
 
 /// What is wrong, and where.
@@ -36,20 +36,20 @@ pub struct Found {
     pub place: String,
     /// Which of its queries.
     pub query: Option<String>,
-    /// What was asked, variables filled in.
+    /// The query, variables filled in.
     pub asked: Option<String>,
     /// What is wrong.
     pub finding: Finding,
 }
 
-/// What came of a document.
+/// The result for a document.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Checked {
     /// What is wrong, in the document's order.
     pub found: Vec<Found>,
-    /// Queries that were asked.
+    /// Queries that were sent.
     pub asked: usize,
-    /// Queries that are asked of other data sources, by their type.
+    /// Queries for other data sources, by their type.
     pub elsewhere: BTreeSet<String>,
 }
 
@@ -63,21 +63,21 @@ pub struct Checker<'a> {
 }
 
 impl<'a> Checker<'a> {
-    /// Asks what there is over a span, in seconds since the epoch.
+    /// Queries what there is over a span, in seconds since the epoch.
     ///
     /// # Errors
-    /// When there is no answer, in words.
+    /// Why there is no response.
     pub async fn new(client: &'a Client, span: (f64, f64)) -> Result<Self, String> {
         let mut checker = Self { client, span, catalogue: Catalogue::default() };
         let names = checker.label_values("__name__", None).await.map_err(|finding| finding.to_string())?;
         checker.catalogue.names = names.into_iter().collect();
-        // Stores that are like Prometheus need not know types.
-        if let Ok(answer) = client.ask(&ApiRequest::Metadata).await {
-            checker.catalogue.add_metadata(&answer);
+        // Compatible servers need not know types.
+        if let Ok(result) = client.query(&ApiRequest::Metadata).await {
+            checker.catalogue.add_metadata(&result);
         }
-        // Without an answer intervals are not known: Grafana's assumption serves, too.
-        if let Ok(answer) = client.ask(&recent_scrapes(span)).await {
-            let scrapes: Vec<(Labels, Vec<f64>)> = matrix(&answer)
+        // Without a response intervals are not known, and Grafana's assumption is used.
+        if let Ok(result) = client.query(&recent_scrapes(span)).await {
+            let scrapes: Vec<(Labels, Vec<f64>)> = matrix(&result)
                 .into_iter()
                 .map(|series| (series.labels, series.samples.iter().map(|(at, _)| *at).collect()))
                 .collect();
@@ -121,24 +121,24 @@ impl<'a> Checker<'a> {
         checked
     }
 
-    async fn ask(&self, question: &ApiRequest) -> Result<Value, Finding> {
-        self.client.ask(question).await.map_err(|error| match error {
+    async fn query(&self, request: &ApiRequest) -> Result<Value, Finding> {
+        self.client.query(request).await.map_err(|error| match error {
             ApiError::Rejected(message) => Finding::Rejected(message),
-            error => Finding::NoAnswer(error.to_string()),
+            error => Finding::NoResponse(error.to_string()),
         })
     }
 
     async fn label_values(&self, label: &str, selector: Option<String>) -> Result<Vec<String>, Finding> {
         let (start, end) = self.span;
-        let question = ApiRequest::LabelValues { label: label.to_owned(), selector, start, end };
-        Ok(texts(&self.ask(&question).await?))
+        let request = ApiRequest::LabelValues { label: label.to_owned(), selector, start, end };
+        Ok(texts(&self.query(&request).await?))
     }
 
     /// The label sets of a selector.
     async fn series(&self, selector: &str) -> Result<Vec<Value>, Finding> {
         let (start, end) = self.span;
-        let answer = self.ask(&ApiRequest::Series { selector: selector.to_owned(), start, end }).await?;
-        Ok(answer.get("data").and_then(Value::as_array).cloned().unwrap_or_default())
+        let result = self.query(&ApiRequest::Series { selector: selector.to_owned(), start, end }).await?;
+        Ok(result.get("data").and_then(Value::as_array).cloned().unwrap_or_default())
     }
 
     fn unknown_variables(&self, document: &Document, texts: &[&str]) -> Vec<Finding> {
@@ -158,7 +158,7 @@ impl<'a> Checker<'a> {
         Times { span: self.span, step: (step * 1e3).ceil() / 1e3, scrape }
     }
 
-    /// What is wrong with a query, each finding with what was asked.
+    /// The mistakes of a query, each with the query that was sent.
     async fn query(
         &mut self,
         document: &Document,
@@ -203,27 +203,28 @@ impl<'a> Checker<'a> {
         let times = self.times(min_step.as_deref().and_then(seconds), panel.max_points);
         let asked = template::fill(&query.expr, chosen, &times).into_owned();
         let (start, end) = self.span;
-        let question = if query.instant {
+        let request = if query.instant {
             ApiRequest::Instant { query: asked.clone(), time: end }
         } else {
             ApiRequest::Range { query: asked.clone(), start, end, step: times.step }
         };
-        let findings = match self.ask(&question).await {
+        let findings = match self.query(&request).await {
             Err(finding) => vec![finding],
-            Ok(answer) => self.judge(panel, query, &asked, &Answer::read(&answer)).await,
+            Ok(result) => self.judge(panel, query, &asked, &ResultSet::read(&result)).await,
         };
         findings.into_iter().map(|finding| (asked.clone(), finding)).collect()
     }
 
-    /// What is wrong with a query that has an answer.
+    /// The mistakes of a query that has a response.
     async fn judge(
         &mut self,
         panel: &Panel,
         query: &PanelQuery,
         asked: &str,
-        answer: &Answer,
+        result: &ResultSet,
     ) -> Vec<Finding> {
-        // Whatever Prometheus answers is PromQL; what the parser does not know (later additions) is judged by its answer.
+        // What Prometheus accepts is PromQL; what the parser does not know (later additions) is judged by its
+        // result.
         let expr = parser::parse(asked).ok();
         let mut findings = Vec::new();
         if let Some(expr) = &expr {
@@ -238,19 +239,19 @@ impl<'a> Checker<'a> {
                 Finding::UnknownMetric { .. } | Finding::UnknownLabel { .. } | Finding::WithoutBuckets(_)
             )
         };
-        if answer.series.is_empty() && panel.purpose != Purpose::Alert {
+        if result.series.is_empty() && panel.purpose != Purpose::Alert {
             if !findings.iter().any(explains) {
                 findings.push(Finding::NoData(self.why_nothing(expr.as_ref()).await));
             } else {
                 findings.iter_mut().for_each(Finding::has_no_stand_in);
             }
         }
-        if answer.is_all_nan {
+        if result.is_all_nan {
             let divides = expr.as_ref().is_some_and(expression::divides);
             findings.push(if divides { Finding::AlwaysNan } else { Finding::NoData(NoData::Nan) });
         }
         if query.by_series {
-            findings.extend(answer.legends(query.legend.as_deref()));
+            findings.extend(result.legends(query.legend.as_deref()));
         }
         findings
     }
@@ -280,7 +281,7 @@ impl Checked {
     }
 }
 
-/// The variables that a query is asked with: once, or once for each value that its panel is repeated for.
+/// The variables of a query: once, or once for each value that its panel is repeated for.
 fn scopes(
     panel: &Panel,
     chosen: &BTreeMap<String, Chosen>,
@@ -299,7 +300,8 @@ fn scopes(
     values.values.iter().take(REPEATS).map(with).collect()
 }
 
-/// The scrapes at the end of a span: enough to tell their intervals by, and few enough for a Prometheus with many targets.
+/// The scrapes at the end of a span: enough to compute their intervals, and few enough for a Prometheus with
+/// many targets.
 fn recent_scrapes(span: (f64, f64)) -> ApiRequest {
     let seconds = (span.1 - span.0).ceil().clamp(1.0, SCRAPES_WITHIN);
     ApiRequest::Instant { query: format!("up[{seconds:.0}s]"), time: span.1 }
@@ -317,7 +319,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_long_span_asks_for_few_scrapes() {
+    fn a_long_span_queries_few_scrapes() {
         for (span, range) in
             [((0.0, 7.0 * 86_400.0), "up[600s]"), ((0.0, 59.5), "up[60s]"), ((5.0, 5.0), "up[1s]")]
         {

@@ -1,4 +1,5 @@
-//! Holds a PromQL expression against what Prometheus has: names, labels, and whether its functions fit its metrics.
+//! Checks a PromQL expression against what Prometheus has: names, labels, and whether its functions fit its
+//! metrics.
 
 use std::collections::BTreeSet;
 
@@ -94,8 +95,8 @@ fn name_of(selector: &VectorSelector) -> Option<String> {
     selector.name.clone().or_else(by_matcher)
 }
 
-/// What is wrong with an expression, without its answer. All its metrics must have been looked at. `is_graph`: it is shown
-/// over time.
+/// The mistakes of an expression, without its result. All its metrics must have been queried. `is_graph`: it
+/// is shown over time.
 pub fn examine(expr: &Expr, catalogue: &Catalogue, is_graph: bool) -> Vec<Finding> {
     let mut examiner = Examiner { catalogue, findings: Vec::new() };
     examiner.visit(expr, Context { is_graph, ..Context::default() });
@@ -178,7 +179,7 @@ impl Examiner<'_> {
         }
     }
 
-    /// Tells of a label that is not among those that there are.
+    /// Reports a label that no series has.
     fn require(&mut self, label: &str, known: &BTreeSet<String>, metrics: &str) {
         if known.contains(label) {
             return;
@@ -199,7 +200,7 @@ impl Examiner<'_> {
             _ if keeps => inner,
             Some(LabelModifier::Include(labels)) => {
                 let inner = inner?;
-                let metrics = told(&of.expr);
+                let metrics = metric_names(&of.expr);
                 labels.labels.iter().for_each(|label| self.require(label, &inner, &metrics));
                 Some(labels.labels.iter().cloned().collect())
             }
@@ -228,7 +229,7 @@ impl Examiner<'_> {
                 .as_ref()
                 .filter(|matching| matching.is_include())
                 .map(LabelModifier::labels);
-            let metrics = told(&Expr::Binary(of.clone()));
+            let metrics = metric_names(&Expr::Binary(of.clone()));
             for label in on.into_iter().chain(modifier.card.labels()).flat_map(|labels| &labels.labels) {
                 self.require(label, both, &metrics);
             }
@@ -273,7 +274,7 @@ impl Examiner<'_> {
 }
 
 /// The metrics of an expression, for people.
-fn told(expr: &Expr) -> String {
+fn metric_names(expr: &Expr) -> String {
     let names: Vec<String> = metrics(expr).into_iter().map(|name| format!("`{name}`")).collect();
     if names.is_empty() { "the expression".to_owned() } else { names.join(", ") }
 }

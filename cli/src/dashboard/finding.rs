@@ -1,10 +1,10 @@
-//! What can be wrong with a dashboard, how grave it is, and what is said of it.
+//! The mistakes of a dashboard, with their severity and message.
 
 use std::fmt;
 
 use serde::Serialize;
 
-/// How grave a finding is.
+/// The severity of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
@@ -17,10 +17,10 @@ pub enum Severity {
 /// What is wrong with a query, its panel, or a variable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Finding {
-    /// Prometheus rejects the query; its words.
+    /// Prometheus rejects the query; its message.
     Rejected(String),
-    /// It does not answer; why.
-    NoAnswer(String),
+    /// It does not respond; why.
+    NoResponse(String),
     /// A variable that the dashboard does not have.
     UnknownVariable {
         /// As it is written.
@@ -39,7 +39,7 @@ pub enum Finding {
         /// Another part of the query, behind `or`, asks for a metric that there is.
         has_stand_in: bool,
     },
-    /// No series of the metrics in question has this label.
+    /// No series of the metrics in request has this label.
     UnknownLabel {
         /// The label.
         label: String,
@@ -48,17 +48,17 @@ pub enum Finding {
         /// One that they have.
         nearest: Option<String>,
     },
-    /// A quantile of a histogram is asked for after its buckets have been summed up.
+    /// A quantile of a histogram whose buckets have been summed up before.
     WithoutBuckets(&'static str),
-    /// The query has an answer, and nothing is in it.
+    /// The query has an empty result.
     NoData(NoData),
     /// Every value is a division of zero by zero.
     AlwaysNan,
-    /// A panel's alert rests on a query that is not there.
+    /// A panel's alert uses a query that does not exist.
     AlertWithoutQuery(String),
     /// Values without a unit.
     NoUnit,
-    /// Several series, and their whole label sets are what stands beside them.
+    /// Several series whose legends are their whole label sets.
     NoLegend(usize),
     /// Several series of one legend.
     SameLegend {
@@ -67,7 +67,7 @@ pub enum Finding {
         /// How many have it.
         series: usize,
     },
-    /// A legend names a label that no series of the answer has.
+    /// A legend names a label that no series of the result has.
     LegendLabel(String),
     /// A counter as it is: it only rises.
     CounterWithoutRate(String),
@@ -105,7 +105,7 @@ pub enum NoData {
 }
 
 impl Finding {
-    /// How grave it is.
+    /// Its severity.
     pub fn severity(&self) -> Severity {
         match self {
             Self::UnknownMetric { has_stand_in: true, .. }
@@ -121,7 +121,7 @@ impl Finding {
         }
     }
 
-    /// Nothing stood in for a metric that there is not: the answer is empty.
+    /// No alternative replaced a missing metric: the result is empty.
     pub fn has_no_stand_in(&mut self) {
         if let Self::UnknownMetric { has_stand_in, .. } = self {
             *has_stand_in = false;
@@ -132,7 +132,7 @@ impl Finding {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Rejected(_) => "query-error",
-            Self::NoAnswer(_) => "no-answer",
+            Self::NoResponse(_) => "no-response",
             Self::UnknownVariable { .. } => "unknown-variable",
             Self::NoValues(_) => "variable-without-values",
             Self::UnknownMetric { .. } => "unknown-metric",
@@ -167,7 +167,7 @@ impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Rejected(message) => write!(f, "Prometheus rejects the query: {message}"),
-            Self::NoAnswer(reason) => write!(f, "Prometheus does not answer: {reason}"),
+            Self::NoResponse(reason) => write!(f, "Prometheus does not respond: {reason}"),
             Self::UnknownVariable { name, nearest } => {
                 write!(f, "the dashboard has no variable `{name}`{}", near(nearest.as_ref()))
             }
@@ -189,18 +189,18 @@ impl fmt::Display for Finding {
             Self::NoData(cause) => write!(f, "no data: {cause}"),
             Self::AlwaysNan => f.write_str("it divides zero by zero, always: every value is NaN"),
             Self::AlertWithoutQuery(query) => {
-                write!(f, "the panel's alert rests on query {query}, which the panel does not have")
+                write!(f, "the panel's alert uses query {query}, which the panel does not have")
             }
             Self::NoUnit => f.write_str("its values have no unit"),
             Self::NoLegend(series) => {
                 write!(
                     f,
-                    "{series} series, and no legend that tells them apart: give it one, such as `{{{{instance}}}}`"
+                    "{series} series, and no legend to distinguish them: give it one, such as `{{{{instance}}}}`"
                 )
             }
             Self::SameLegend { text, series } => write!(f, "{series} series have the legend `{text}`"),
             Self::LegendLabel(label) => {
-                write!(f, "its legend names the label `{label}`, which no series of the answer has")
+                write!(f, "its legend names the label `{label}`, which no series of the result has")
             }
             Self::CounterWithoutRate(metric) => {
                 write!(f, "`{metric}` is a counter, and is shown as it is: it only rises; show its `rate`")

@@ -11,7 +11,7 @@ use super::{
 };
 use saasbench_exposition::Labels;
 
-/// What was read, a line each.
+/// What was read, one per line.
 fn shown(document: &Document) -> String {
     let mut text = format!("{}\n", document.title);
     for Variable { name, source, filter, several, all, current } in &document.variables {
@@ -163,13 +163,13 @@ fn expressions_are_held_against_what_there_is() {
         "scalar(in_progress) + time() - vector(1)",
     ];
     let catalogue = catalogue();
-    let mut told = String::new();
+    let mut all = String::new();
     for text in table {
         let expr = parser::parse(text).unwrap();
-        let _ = writeln!(told, "{text}");
+        let _ = writeln!(all, "{text}");
         for finding in expression::examine(&expr, &catalogue, true) {
-            let _ = writeln!(told, "  {:?} {}: {finding}", finding.severity(), finding.kind());
+            let _ = writeln!(all, "  {:?} {}: {finding}", finding.severity(), finding.kind());
         }
     }
-    insta::assert_snapshot!(told);
+    insta::assert_snapshot!(all);
 }

@@ -1,5 +1,5 @@
-//! How Prometheus is asked: its address, who asks, whom to trust, as `saasbench.toml` or the command line say it. Secrets
-//! stand there by name (`${env:NAME}`) and are filled in here; they leave it only in what is sent.
+//! Access to Prometheus: its address, credentials and TLS trust, from `saasbench.toml` or the command line.
+//! Secrets are named there (`${env:NAME}`) and filled in here; they leave this module only in requests.
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
@@ -40,21 +40,21 @@ pub struct PrometheusConfig {
     pub certificate: Option<String>,
     /// A PEM file with its private key.
     pub key: Option<String>,
-    /// How long an answer may take.
+    /// How long a response may take.
     #[serde(default, with = "option_duration")]
     pub timeout: Option<Duration>,
 }
 
 impl PrometheusConfig {
-    /// What the command line says: an address, and headers as `NAME: VALUE`.
+    /// From the command line: an address, and headers as `NAME: VALUE`.
     ///
     /// # Errors
-    /// When a header is none.
+    /// When a header is not valid.
     pub fn of_arguments(url: &str, headers: &[String]) -> Result<Self, EnvironmentError> {
         let mut config = Self { url: url.to_owned(), ..Self::default() };
         for header in headers {
             let (name, value) = header.split_once(':').ok_or_else(|| EnvironmentError::Usage {
-                message: "--prometheus-header: this is no header: it has no `:`".to_owned(),
+                message: "--prometheus-header: this is not a header: it has no `:`".to_owned(),
                 hint: "write it as 'X-Scope-OrgID: acme' or 'Authorization: Bearer ${env:TOKEN}'".to_owned(),
             })?;
             config.headers.insert(name.trim().to_owned(), value.trim().to_owned());
@@ -63,7 +63,7 @@ impl PrometheusConfig {
     }
 }
 
-/// A text, or a table.
+/// Deserializes a text or a table.
 ///
 /// # Errors
 /// When it is neither, or the table is wrong.
@@ -89,27 +89,27 @@ pub(super) fn text_or_table<'de, D: Deserializer<'de>>(d: D) -> Result<Option<Pr
     d.deserialize_any(Visitor).map(Some)
 }
 
-/// How Prometheus is asked.
+/// Everything that queries to a Prometheus need.
 #[derive(Debug, Clone)]
 pub struct Access {
     /// What stands before `/api/v1`.
     pub url: String,
-    /// Who asks.
+    /// Sent with every query.
     pub credentials: Credentials,
-    /// How long an answer may take.
+    /// How long a response may take.
     pub timeout: Duration,
-    /// Whom it trusts in place of those whom the environment does: text and name of a PEM file.
+    /// Authorities to trust in place of the environment's: text and name of a PEM file.
     ca_file: Option<(String, String)>,
     insecure: bool,
-    /// The certificate that is shown.
+    /// The client certificate.
     pub identity: Option<Identity>,
 }
 
 impl Access {
-    /// What `config` means. `place` is where it stands: `environment `x``, `--prometheus`.
+    /// Reads `config`. `place` names its source in messages: `environment `x``, `--prometheus`.
     ///
     /// # Errors
-    /// All that is wrong with it, at once. The values of variables are in none of the messages.
+    /// All mistakes at once. No message contains the value of a variable.
     pub fn new(
         config: PrometheusConfig,
         place: &str,
@@ -148,7 +148,7 @@ impl Access {
         })
     }
 
-    /// Whom to trust: whom this says, else whom `http` does.
+    /// `http` with the trust that is declared here, if any is.
     pub fn trust(&self, http: &Http) -> Http {
         if self.insecure || self.ca_file.is_some() {
             Http { insecure: self.insecure, ca_file: self.ca_file.clone(), ..http.clone() }
@@ -158,11 +158,11 @@ impl Access {
     }
 }
 
-/// What headers of the command line (`NAME: VALUE`, secrets as `${env:NAME}`) make of whoever sends them. `option` is the
-/// flag that gave them.
+/// The credentials that headers of the command line give (`NAME: VALUE`, secrets as `${env:NAME}`). `option`
+/// is their flag.
 ///
 /// # Errors
-/// All that is wrong with them, at once.
+/// All mistakes at once.
 pub fn credentials(
     option: &str,
     headers: &[String],
@@ -177,7 +177,7 @@ pub fn credentials(
                 let value = reading.filled(value, is_secret(name));
                 reading.header(&mut map, name, &value);
             }
-            None => reading.problems.push("this is no header: it has no `:`".to_owned()),
+            None => reading.problems.push("this is not a header: it has no `:`".to_owned()),
         }
     }
     let Reading { missing, mut problems, mut secrets, .. } = reading;
@@ -195,10 +195,10 @@ pub fn credentials(
     Ok(Credentials { headers: map, secrets })
 }
 
-/// What is filled in where no secret is expected is one all the same if it is so long.
+/// A value of at least this length counts as a secret even where none is expected.
 const LONG: usize = 20;
 
-/// Reads a configuration, and takes note of what is wrong with it.
+/// Reads a configuration and collects its mistakes.
 struct Reading<'a> {
     variables: Variables<'a>,
     /// Names of variables that are not set.
@@ -208,7 +208,7 @@ struct Reading<'a> {
 }
 
 impl Reading<'_> {
-    /// What contradicts itself, or gives a secret away.
+    /// Finds contradictions, and secrets in plain text.
     fn check(&mut self, config: &PrometheusConfig) {
         let mut wrong = |is_wrong: bool, problem: &str| {
             if is_wrong {
@@ -229,7 +229,7 @@ impl Reading<'_> {
         let ways = given.iter().filter(|given| **given).count();
         wrong(
             ways > 1,
-            "who asks is said more than once: by `basic`, `bearer`, an Authorization header or the URL",
+            "credentials are given more than once: by `basic`, `bearer`, an Authorization header or the URL",
         );
         wrong(
             config.basic.as_ref().is_some_and(|[_, password]| is_typed(password)),
@@ -239,8 +239,8 @@ impl Reading<'_> {
             config.bearer.as_deref().is_some_and(is_typed),
             "a token in the file is no secret: bearer = \"${env:TOKEN}\"",
         );
-        let told = config.headers.iter().any(|(name, value)| is_secret(name) && is_typed(value));
-        wrong(told, "credentials in a header are no secret there: \"Bearer ${env:TOKEN}\"");
+        let is_exposed = config.headers.iter().any(|(name, value)| is_secret(name) && is_typed(value));
+        wrong(is_exposed, "credentials in a header are no secret there: \"Bearer ${env:TOKEN}\"");
         wrong(
             config.insecure && config.ca_file.is_some(),
             "`insecure` accepts every certificate, so `ca_file` means nothing",
@@ -283,8 +283,8 @@ impl Reading<'_> {
         }
     }
 
-    /// A text with the values of its variables, which are secrets or are not: the name of a user or of a tenant may well
-    /// stand in what Prometheus says.
+    /// A text with the values of its variables. Not all of them are secrets: the name of a user or of a
+    /// tenant may well occur in Prometheus's responses.
     fn filled(&mut self, text: &str, is_secret: bool) -> String {
         let mut filled = String::new();
         let mut rest = text;

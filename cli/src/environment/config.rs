@@ -38,18 +38,18 @@ pub struct EnvironmentConfig {
     /// Prometheus's `instance` label of a replica, where it is not the host and port of its URL.
     #[serde(default)]
     pub instances: BTreeMap<String, String>,
-    /// How Prometheus is asked: its base URL, or a table.
+    /// Prometheus's base URL, or a table with its options.
     #[serde(default, deserialize_with = "text_or_table")]
     pub prometheus: Option<PrometheusConfig>,
     /// URL of the limiter's Redis, watched for restarts.
     pub redis: Option<String>,
-    /// Whether a run is alone on it.
+    /// Whether no one else uses it during a run.
     #[serde(default)]
     pub exclusive: bool,
     /// Whether its limiters and sessions are empty when a run starts.
     #[serde(default)]
     pub fresh: bool,
-    /// Whether any certificate is good enough.
+    /// Whether any certificate is accepted.
     #[serde(default)]
     pub insecure: bool,
     /// A PEM file with the authorities that are trusted in place of the system's.
@@ -76,7 +76,7 @@ pub(super) mod option_duration {
     }
 }
 
-/// Makes sure that `file`, if it is there, has no environment `name` of its own: nobody could tell which one is meant.
+/// Checks that `file`, if it exists, has no environment `name`, which would be ambiguous.
 ///
 /// # Errors
 /// When it has, or cannot be read.
@@ -132,7 +132,7 @@ pub fn find(text: &str, file: &str, name: &str) -> Result<EnvironmentConfig, Env
     if let Some(unknown) = environment.instances.keys().find(|key| !environment.replicas.contains_key(*key)) {
         return Err(EnvironmentError::Usage {
             message: format!(
-                "{file}: environment `{name}`: `instances` names `{unknown}`, which is no replica"
+                "{file}: environment `{name}`: `instances` names `{unknown}`, which is not a replica"
             ),
             hint: format!(
                 "its replicas are {}",
@@ -148,7 +148,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_shipped_file_is_good() {
+    fn the_shipped_file_is_valid() {
         let text = include_str!("../../../saasbench.toml");
         let compose = find(text, "saasbench.toml", "compose").unwrap();
         assert_eq!(compose.replicas["api2"], "http://127.0.0.1:8006");
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn every_mistake_is_told_with_a_hint() {
+    fn mistakes_are_reported_with_hints() {
         let table = [
             ("[environment.x]\nreplica = {}", "x"),
             ("[environment.x]\nreplicas = {}", "x"),

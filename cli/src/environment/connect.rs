@@ -1,4 +1,5 @@
-//! Makes the first connection to every replica, and to Prometheus and Redis: what does not answer is told before the load.
+//! Makes the first connection to every replica, to Prometheus and to Redis, so that what does not respond is
+//! reported before the load.
 
 use std::{sync::Arc, time::Duration};
 
@@ -23,23 +24,23 @@ use saasbench_engine::{
 use saasbench_model::{redact, scenario::http::Http, units::Nanos};
 use saasbench_record::{manifest::Replica, query::ApiRequest};
 
-/// How long a part of the environment may take to answer before it is called unreachable.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// How long a part of the environment may take to respond before it counts as unreachable.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Whom to trust, as a place says it; it has the last word over the scenario's `[http]`.
+/// TLS trust of a target; it takes precedence over the scenario's `[http]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsTrust {
-    /// Any certificate is good enough.
+    /// Whether any certificate is accepted.
     pub insecure: bool,
     /// Text and name of a PEM file with authorities.
     pub ca_file: Option<(String, String)>,
 }
 
 impl TlsTrust {
-    /// What a place says: `None` where it says nothing.
+    /// Reads the options of `place`; `None` where it has none.
     ///
     /// # Errors
-    /// When the file cannot be read, or both are said.
+    /// When the file cannot be read, or both options are given.
     pub fn read(
         insecure: bool,
         ca_file: Option<&str>,
@@ -63,23 +64,23 @@ impl TlsTrust {
         }
     }
 
-    /// `http` with what this says.
+    /// `http` with this trust.
     pub fn over(self, http: &Http) -> Http {
         Http { insecure: self.insecure, ca_file: self.ca_file, ..http.clone() }
     }
 }
 
-/// How to connect to an environment.
+/// How the replicas of an environment are connected to.
 #[derive(Debug)]
-pub struct Reached {
+pub struct Connections {
     /// Its replicas, each tried once.
     pub endpoints: Arc<Endpoints>,
-    /// Whom to trust.
+    /// TLS trust, for observers.
     pub tls: ClientConfig,
 }
 
-impl Reached {
-    /// Names of the replicas to which HTTP/2 is spoken.
+impl Connections {
+    /// Names of the replicas that use HTTP/2.
     pub fn by_http2(&self, replicas: &[Replica]) -> Vec<String> {
         let endpoints = self.endpoints.replicas().iter();
         let by_http2 = endpoints.zip(replicas).filter(|(end, _)| end.protocol() == Protocol::Http2);
@@ -87,32 +88,32 @@ impl Reached {
     }
 }
 
-/// Connects to every replica once, as `http` says; a request may take `timeout`.
+/// Connects to every replica once, with the options of `http`; a request may take `timeout`.
 ///
 /// # Errors
-/// When one does not answer, or there is nobody to trust.
+/// When one does not respond, or there are no authorities to trust.
 pub async fn replicas(
     replicas: &[Replica],
     http: &Http,
     timeout: Nanos,
-) -> Result<Reached, EnvironmentError> {
+) -> Result<Connections, EnvironmentError> {
     let targets = replicas.iter().map(target).collect::<Result<Vec<_>, _>>()?;
     let tls = tls::config(trust(http, targets.iter().any(|target| target.tls))).map_err(|e| untrusted(&e))?;
     let mut endpoints = Endpoints::new(targets, http, timeout, &tls)
         .map_err(|(index, error)| unreachable(&replicas[index], &error))?;
     for (index, replica) in replicas.iter().enumerate() {
-        reach(&mut endpoints, index).await.map_err(|error| unreachable(replica, &error))?;
+        connect(&mut endpoints, index).await.map_err(|error| unreachable(replica, &error))?;
     }
-    Ok(Reached { endpoints: Arc::new(endpoints), tls })
+    Ok(Connections { endpoints: Arc::new(endpoints), tls })
 }
 
-/// Whom `http` says to trust; nobody where TLS `is_needed` by none.
+/// The trust that `http` declares; none where TLS is not needed.
 fn trust(http: &Http, is_needed: bool) -> Trust<'_> {
     match &http.ca_file {
         _ if http.insecure => Trust::AcceptAnyCertificate,
         Some((pem, file)) => Trust::Roots { pem, file },
         None if is_needed => Trust::System,
-        None => Trust::Nobody,
+        None => Trust::None,
     }
 }
 
@@ -128,12 +129,12 @@ fn target(replica: &Replica) -> Result<Target, EnvironmentError> {
     })
 }
 
-async fn reach(endpoints: &mut Endpoints, index: usize) -> Result<(), DialError> {
-    let stream = endpoints.reach(index, &System, PATIENCE).await?;
+async fn connect(endpoints: &mut Endpoints, index: usize) -> Result<(), DialError> {
+    let stream = endpoints.reach(index, &System, CONNECT_TIMEOUT).await?;
     let protocol = endpoints.replicas().get(index).map(Endpoint::protocol);
     if protocol == Some(Protocol::Http2) {
-        // ALPN may be silent, and prior knowledge wrong.
-        let spoken = tokio::time::timeout(PATIENCE, http2::is_spoken(stream)).await;
+        // ALPN may not have been used, and prior knowledge may be wrong.
+        let spoken = tokio::time::timeout(CONNECT_TIMEOUT, http2::is_spoken(stream)).await;
         if spoken != Ok(true) {
             return Err(DialError::NotSpoken(Protocol::Http2));
         }
@@ -155,49 +156,51 @@ fn unreachable(replica: &Replica, error: &DialError) -> EnvironmentError {
     }
 }
 
-/// Asks Prometheus, where there is one: how it is asked from then on. It is trusted as `access` says, else as `http` does.
+/// Queries Prometheus once, if there is one, and returns its client. The trust of `access` takes precedence
+/// over that of `http`.
 ///
 /// # Errors
-/// When it does not answer, or there is nobody to trust.
+/// When it does not respond, or there are no authorities to trust.
 pub async fn prometheus(access: Option<&Access>, http: &Http) -> Result<Option<Client>, EnvironmentError> {
     let Some(access) = access else { return Ok(None) };
     let what = || format!("Prometheus at {}", redact::url(&access.url));
-    let failed = |reason: String, hint: &str, answers: bool| match answers {
-        true => EnvironmentError::Unanswered { what: what(), reason, hint: hint.to_owned() },
+    let failed = |reason: String, hint: &str, responds: bool| match responds {
+        true => EnvironmentError::NotQueryable { what: what(), reason, hint: hint.to_owned() },
         false => EnvironmentError::Unreachable { what: what(), reason, hint: hint.to_owned() },
     };
     let trusted = access.trust(http);
     let trust = trust(&trusted, access.url.starts_with("https:"));
     let tls = tls::config_of(trust, access.identity.as_ref()).map_err(|e| untrusted(&e))?;
     let http = http_client(&tls, None).map_err(|error| failed(error.to_string(), ELSEWHERE, false))?;
-    let client = Client::new(http, &access.url).known_by(access.credentials.clone(), access.timeout);
+    let client = Client::new(http, &access.url).with_credentials(access.credentials.clone(), access.timeout);
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     let probe = ApiRequest::Instant { query: "vector(1)".to_owned(), time: now.as_secs_f64() };
-    client.ask(&probe).await.map_err(|error| {
-        let answers = !matches!(error, ApiError::Connection(_) | ApiError::Slow(_) | ApiError::Address(_));
-        failed(error.to_string(), hint(&error), answers)
+    client.query(&probe).await.map_err(|error| {
+        let responds =
+            !matches!(error, ApiError::Connection(_) | ApiError::Timeout(_) | ApiError::Address(_));
+        failed(error.to_string(), hint(&error), responds)
     })?;
     Ok(Some(client))
 }
 
 const ELSEWHERE: &str = "start it, correct its address, or leave it out: the replicas are scraped anyway";
 
-/// What to do about a Prometheus that does not answer.
+/// What to do about a Prometheus that does not respond.
 fn hint(error: &ApiError) -> &'static str {
     match error {
         ApiError::Denied { status: 401, .. } => {
-            "say who asks: `basic`, `bearer` or `headers` in [environment.NAME.prometheus], or --prometheus-header 'Authorization: Bearer ${env:TOKEN}'"
+            "give credentials: `basic`, `bearer` or `headers` in [environment.NAME.prometheus], or --prometheus-header 'Authorization: Bearer ${env:TOKEN}'"
         }
         ApiError::Denied { .. } => {
-            "let it ask, or name a tenant that it may ask for, such as the header X-Scope-OrgID"
+            "give these credentials access, or name a tenant that they may query, such as by the header X-Scope-OrgID"
         }
-        ApiError::Foreign { .. } => {
-            "correct its address: it is what stands before /api/v1, a path prefix included; a login page may stand before it, too"
+        ApiError::NotPrometheus { .. } => {
+            "correct its address: everything before /api/v1, including a path prefix; a login page may be in front of it, too"
         }
-        ApiError::Slow(_) => {
-            "ask again when it has less to do, or allow more: `timeout` in [environment.NAME.prometheus]"
+        ApiError::Timeout(_) => {
+            "try again when it has less to do, or allow more time: `timeout` in [environment.NAME.prometheus]"
         }
-        ApiError::Rejected(_) => "its own log says more",
+        ApiError::Rejected(_) => "see its own log",
         ApiError::Address(_) | ApiError::Connection(_) => ELSEWHERE,
     }
 }
@@ -205,7 +208,7 @@ fn hint(error: &ApiError) -> &'static str {
 /// Connects to Redis, where there is one.
 ///
 /// # Errors
-/// When it does not answer.
+/// When it does not respond.
 pub async fn redis(url: Option<&str>) -> Result<(), EnvironmentError> {
     let Some(url) = url else { return Ok(()) };
     store::reachable(url).await.map_err(|reason| EnvironmentError::Unreachable {

@@ -1,6 +1,6 @@
-//! The embedded environment: replicas of the reference server in this process, on free ports of the loopback address,
-//! over one store in memory, and a Prometheus over them where a scenario needs one. They run on threads of their own, so that they and the load do not wait for each other
-//! more than two processes would.
+//! The embedded environment: replicas of the reference server in this process, on free ports of the loopback
+//! address, over one store in memory, and a Prometheus over them where a scenario needs one. They run on
+//! threads of their own, so that they and the load wait for each other no more than two processes would.
 
 use std::{net::SocketAddr, thread::JoinHandle, time::Duration};
 
@@ -8,7 +8,7 @@ use tenancy::{App, Config, Faults, Store, Tenants};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::{EnvironmentError, RunningEnvironment, external::replica_name, rules::RULES};
+use super::{Connected, EnvironmentError, RunningEnvironment, external::replica_name, rules::RULES};
 use crate::environment::connect;
 use crate::{
     observe::{http_client, prometheus::client::Client},
@@ -18,7 +18,7 @@ use saasbench_engine::connect::tls::{self, Trust};
 use saasbench_model::{scenario::Scenario, units::Nanos};
 use saasbench_record::manifest::{Environment, Replica};
 
-/// Clocks of one process agree; what is left is the resolution of the limiter's.
+/// Clocks of one process agree up to the resolution of the limiter's.
 const CLOCK_OFFSET: Nanos = Nanos::from_millis(1);
 
 /// Between two scrapes of the embedded Prometheus: short, because a run waits for the last one.
@@ -32,7 +32,7 @@ pub struct Servers {
 }
 
 impl Servers {
-    /// Stops them: requests in flight are answered. Waits for the end.
+    /// Stops them and waits for their end; requests in flight still get their responses.
     pub fn stop(self) {
         self.stop.cancel();
         for thread in self.threads {
@@ -42,7 +42,7 @@ impl Servers {
     }
 }
 
-/// The tenants that `[embedded]` of the scenario names, all of the scenario's among them.
+/// The tenants of the scenario's `[embedded]`, which include all tenants of the scenario.
 ///
 /// # Errors
 /// When the file is wrong, or lacks a tenant of the scenario.
@@ -63,7 +63,7 @@ pub(super) fn tenants(scenario: &Scenario) -> Result<Tenants, EnvironmentError> 
     Ok(tenants)
 }
 
-/// Makes sure that the text of the tenants file `name` is one.
+/// Checks the text of the tenants file `name`.
 ///
 /// # Errors
 /// When it is not valid.
@@ -78,7 +78,7 @@ fn parse_tenants(text: &str, name: &str) -> Result<Tenants, EnvironmentError> {
     })
 }
 
-/// Starts the replicas that the scenario asks for, with faults if they are to have any.
+/// Starts the replicas that the scenario asks for, with these faults.
 ///
 /// # Errors
 /// When its tenants file is wrong, lacks a tenant of the scenario, or a socket cannot be bound.
@@ -104,7 +104,7 @@ pub async fn start(scenario: &Scenario, faults: &Faults) -> Result<RunningEnviro
     let observer = scenario.embeds_prometheus().then(|| prometheus(scenario, &replicas)).transpose();
     let observer = observer.map_err(|error| failed(&error))?;
     let prometheus_url = observer.as_ref().map(|observer| observer.url().to_owned());
-    let tls = tls::config(Trust::Nobody).map_err(|error| failed(&error))?;
+    let tls = tls::config(Trust::None).map_err(|error| failed(&error))?;
     let http = http_client(&tls, None).map_err(|error| failed(&error))?;
 
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -123,8 +123,8 @@ pub async fn start(scenario: &Scenario, faults: &Faults) -> Result<RunningEnviro
         .map_err(|error| failed(&error))?;
 
     let servers = Servers { stop, threads: std::iter::once(thread).chain(watching).collect() };
-    let reached = match connect::replicas(&replicas, &scenario.http, scenario.timeout).await {
-        Ok(reached) => reached,
+    let connections = match connect::replicas(&replicas, &scenario.http, scenario.timeout).await {
+        Ok(connections) => connections,
         Err(error) => {
             servers.stop();
             return Err(error);
@@ -145,18 +145,14 @@ pub async fn start(scenario: &Scenario, faults: &Faults) -> Result<RunningEnviro
         metrics: None,
         programs: Default::default(),
     };
-    Ok(RunningEnvironment {
-        environment,
-        reached,
-        prometheus: prometheus_url.map(|url| Client::new(http, &url)),
-        store_url: None,
-        self_metrics: None,
-        local: None,
-        embedded: Some(servers),
+    let prometheus = prometheus_url.map(|url| Client::new(http, &url));
+    Ok(RunningEnvironment::Embedded {
+        connected: Connected { environment, connections, prometheus },
+        servers,
     })
 }
 
-/// The Prometheus that watches the replicas, with the rules that are shipped.
+/// The Prometheus that scrapes the replicas, with the shipped rules.
 fn prometheus(scenario: &Scenario, replicas: &[Replica]) -> Result<Prometheus, TsdbError> {
     let path = scenario.metrics.as_ref().map_or("/metrics", |contract| contract.path.as_str());
     let target = |replica: &Replica| Target {

@@ -1,7 +1,8 @@
-//! Environments that run already: addresses from the command line (`--target`) or from `saasbench.toml` (`--env`).
+//! Environments that run already: addresses from the command line (`--target`) or from `saasbench.toml`
+//! (`--env`).
 
 use super::{
-    EnvironmentError, RunningEnvironment,
+    Connected, EnvironmentError, RunningEnvironment,
     access::{Access, PrometheusConfig},
     config::EnvironmentConfig,
 };
@@ -23,20 +24,20 @@ pub(super) const URL_HINT: &str =
 pub struct AdHoc {
     /// Base URLs of the replicas.
     pub targets: Vec<String>,
-    /// How Prometheus is asked.
+    /// Credentials and options for Prometheus.
     pub prometheus: Option<PrometheusConfig>,
     /// URL of the limiter's Redis.
     pub redis: Option<String>,
-    /// Whether the run is alone on it.
+    /// Whether no one else uses it during the run.
     pub exclusive: bool,
     /// Whether it starts fresh.
     pub fresh: bool,
 }
 
-/// Looks at an environment given on the command line.
+/// Connects to an environment given on the command line.
 ///
 /// # Errors
-/// When a URL is none, or nothing answers there.
+/// When a URL is not valid, or a part does not respond.
 pub async fn ad_hoc(
     given: AdHoc,
     scenario: &Scenario,
@@ -60,19 +61,19 @@ pub async fn ad_hoc(
         metrics: None,
         programs: Default::default(),
     };
-    reach(environment, prometheus, given.redis, scenario, trust).await
+    connect_all(environment, prometheus, given.redis, scenario, trust).await
 }
 
-/// How Prometheus is asked, with the variables of this process.
+/// Credentials and options for Prometheus, with the environment variables of this process.
 fn access(config: Option<PrometheusConfig>, place: &str) -> Result<Option<Access>, EnvironmentError> {
     let variable = |name: &str| std::env::var(name).ok();
     config.map(|config| Access::new(config, place, &variable)).transpose()
 }
 
-/// Looks at an environment of `saasbench.toml`.
+/// Connects to an environment of `saasbench.toml`.
 ///
 /// # Errors
-/// When a URL is none, or nothing answers there.
+/// When a URL is not valid, or a part does not respond.
 pub async fn named(
     name: &str,
     config: EnvironmentConfig,
@@ -105,7 +106,7 @@ pub async fn named(
         metrics: config.metrics.map(|table| table.to_string()),
         programs: Default::default(),
     };
-    reach(environment, prometheus, config.redis, scenario, trust).await
+    connect_all(environment, prometheus, config.redis, scenario, trust).await
 }
 
 /// `a`, `b`, … `z`, `r27`, …
@@ -144,29 +145,22 @@ fn checked(
         .collect()
 }
 
-/// Checks that every part answers, and takes note of how.
-async fn reach(
+/// Connects to every part, and notes how in `environment`.
+async fn connect_all(
     mut environment: Environment,
     prometheus: Option<Access>,
-    store_url: Option<String>,
+    redis_url: Option<String>,
     scenario: &Scenario,
     trust: Option<TlsTrust>,
 ) -> Result<RunningEnvironment, EnvironmentError> {
     let http = trust.map_or_else(|| scenario.http.clone(), |trust| trust.over(&scenario.http));
-    let reached = connect::replicas(&environment.replicas, &http, scenario.timeout).await?;
+    let connections = connect::replicas(&environment.replicas, &http, scenario.timeout).await?;
     let prometheus = connect::prometheus(prometheus.as_ref(), &http).await?;
-    connect::redis(store_url.as_deref()).await?;
+    connect::redis(redis_url.as_deref()).await?;
     environment.insecure = http.insecure;
-    environment.http2 = reached.by_http2(&environment.replicas);
-    Ok(RunningEnvironment {
-        environment,
-        reached,
-        prometheus,
-        store_url,
-        self_metrics: None,
-        local: None,
-        embedded: None,
-    })
+    environment.http2 = connections.by_http2(&environment.replicas);
+    let connected = Connected { environment, connections, prometheus };
+    Ok(RunningEnvironment::External { connected, redis_url })
 }
 
 #[cfg(test)]
@@ -179,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn urls_that_are_none_are_told() {
+    fn invalid_urls_are_reported_without_secrets() {
         for url in
             ["127.0.0.1:80", "ftp://x", "http://", "http://x/?q=hush", "http://me:hush@x", "unix:a.sock", ""]
         {

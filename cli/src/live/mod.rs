@@ -274,7 +274,7 @@ impl Follower {
         if self.view.phase != Phase::Preparing && !self.view.is_loading() {
             return;
         }
-        self.view.elapsed = self.controls.plan_time(begun).of(now) - begun;
+        self.view.elapsed = self.controls.plan_time(begun).to_plan_time(now).0 - begun;
         let phase = self.view.phase_of_load(self.view.elapsed);
         if phase != self.view.phase {
             self.begin(phase);

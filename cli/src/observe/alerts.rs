@@ -1,8 +1,9 @@
-//! Follows alerts after the load until each has done what is promised of it, or cannot in time any more; then records
-//! everything that tells what they did: `ALERTS` with all its samples, the rules, and whether Prometheus was there all along.
+//! Follows alerts after the load until each has done what is promised of it, or cannot in time any more. Then
+//! records what shows their behaviour: `ALERTS` with all its samples, the rules, and whether Prometheus was
+//! up all the time.
 //!
-//! All questions are about one span, from well before the load until the last look, so that a reader needs to know none of
-//! its numbers.
+//! All queries are about one span, from well before the load until the last poll, so that a reader needs to
+//! know none of its numbers.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -27,11 +28,11 @@ use saasbench_record::{
     query::ApiRequest,
 };
 
-/// Between two looks.
+/// Between two probes.
 const POLL: Duration = Duration::from_secs(1);
-/// How long Prometheus may give no answer before it is taken to be gone.
+/// How long Prometheus may fail to respond before it counts as gone.
 const GONE: Duration = Duration::from_secs(15);
-/// What the record begins with: so long before the load.
+/// The record starts this long before the load.
 const BEFORE: Nanos = Nanos::from_secs(120);
 /// The most instants that Prometheus evaluates a range query at.
 const MOST_STEPS: f64 = 10_000.0;
@@ -50,8 +51,8 @@ pub struct Followed<'a> {
     pub tolerance: Tolerance,
 }
 
-/// What one look shows.
-struct Look {
+/// The result of one poll.
+struct Poll {
     now: Nanos,
     /// Labels of all that have fired since the load began.
     fired: Vec<Labels>,
@@ -60,8 +61,8 @@ struct Look {
 }
 
 impl Followed<'_> {
-    /// Follows them until all are done, Prometheus is gone or `graceful_stop`; then records what there is to know.
-    /// `tell` is given what is waited for, as often as that changes.
+    /// Follows them until all are done, Prometheus is gone or `stop`; then records what there is to
+    /// know. `note` gets what is waited for, whenever that changes.
     ///
     /// # Errors
     /// The file system's.
@@ -70,22 +71,22 @@ impl Followed<'_> {
         prometheus: &Prometheus,
         clock: RunClock,
         stop: &CancellationToken,
-        mut tell: impl FnMut(&str),
+        mut note: impl FnMut(&str),
     ) -> io::Result<()> {
-        let rules = match prometheus.ask(&ApiRequest::Rules).await {
+        let rules = match prometheus.query(&ApiRequest::Rules).await {
             Ok(answer) => rule::rules(&answer),
             Err(_) => Vec::new(),
         };
         let since = clock.now();
         let mut answered = tokio::time::Instant::now();
-        let mut told = String::new();
+        let mut noted = String::new();
         while answered.elapsed() < GONE && !stop.is_cancelled() {
-            if let Some(look) = self.look(prometheus, clock).await {
+            if let Some(poll) = self.poll(prometheus, clock).await {
                 answered = tokio::time::Instant::now();
-                let Some(text) = self.waited_for(&rules, since, &look) else { break };
-                if text != told {
-                    tell(&text);
-                    told = text;
+                let Some(text) = self.waited_for(&rules, since, &poll) else { break };
+                if text != noted {
+                    note(&text);
+                    noted = text;
                 }
             }
             tokio::select! {
@@ -103,7 +104,7 @@ impl Followed<'_> {
         format!("{{alertname=~{:?}}}", names.join("|"))
     }
 
-    async fn look(&self, prometheus: &Prometheus, clock: RunClock) -> Option<Look> {
+    async fn poll(&self, prometheus: &Prometheus, clock: RunClock) -> Option<Poll> {
         let now = clock.now();
         let seconds = ((now - self.begin).as_secs_f64() as i64).max(1);
         let matcher = self.matcher();
@@ -111,15 +112,15 @@ impl Followed<'_> {
         let fired = prometheus.now(&format!("last_over_time({SAMPLES}{firing}[{seconds}s])"));
         let active = prometheus.now(&format!("{SAMPLES}{matcher}"));
         let labels = |answer: Value| samples_now(&answer).into_iter().map(|(labels, _)| labels).collect();
-        let fired = prometheus.ask(&fired).await.ok().map(labels)?;
-        Some(Look { now, fired, active: prometheus.ask(&active).await.ok().map(labels)? })
+        let fired = prometheus.query(&fired).await.ok().map(labels)?;
+        Some(Poll { now, fired, active: prometheus.query(&active).await.ok().map(labels)? })
     }
 
-    /// What is waited for, in words; `None` if nothing is any more.
-    fn waited_for(&self, rules: &[Rule], since: Nanos, look: &Look) -> Option<String> {
+    /// What is waited for, as text; `None` if nothing is any more.
+    fn waited_for(&self, rules: &[Rule], since: Nanos, poll: &Poll) -> Option<String> {
         let mut waiting: BTreeMap<&str, Vec<String>> = BTreeMap::new();
         for alert in self.alerts {
-            if let Some(what) = self.awaits(alert, rules, since, look) {
+            if let Some(what) = self.awaits(alert, rules, since, poll) {
                 waiting.entry(what).or_default().push(alert.to_string());
             }
         }
@@ -133,23 +134,23 @@ impl Followed<'_> {
         (!waiting.is_empty()).then(|| format!("waiting for alerts {}", waiting.join("; ")))
     }
 
-    /// What an alert still has to do, in words; `None` once it has done it or it is too late.
-    fn awaits(&self, alert: &Alert, rules: &[Rule], since: Nanos, look: &Look) -> Option<&'static str> {
+    /// What an alert still has to do, as text; `None` once it has done it or it is too late.
+    fn awaits(&self, alert: &Alert, rules: &[Rule], since: Nanos, poll: &Poll) -> Option<&'static str> {
         let rules: Vec<&Rule> = rules.iter().filter(|rule| rule.name == alert.name).collect();
         let longest = |of: fn(&Rule) -> f64| {
             Nanos::from_secs_f64(rules.iter().map(|rule| of(rule)).fold(0.0, f64::max))
         };
         let (interval, hold) = (longest(|rule| rule.interval_s), longest(|rule| rule.hold_s));
         // What happens at the deadline is known after the next evaluation.
-        let margin = interval + interval + Nanos::from_secs(1) + self.tolerance.over(look.now - self.begin);
+        let margin = interval + interval + Nanos::from_secs(1) + self.tolerance.over(poll.now - self.begin);
         let is = |state: &str| {
-            look.active
+            poll.active
                 .iter()
                 .any(|labels| labels.get("alertstate").is_some_and(|of| of == state) && alert.matches(labels))
         };
         let (what, deadline) = match alert.promise {
             AlertPromise::Fires { cause, within, resolves_within } => {
-                let fired = look.fired.iter().any(|labels| alert.matches(labels));
+                let fired = poll.fired.iter().any(|labels| alert.matches(labels));
                 match (fired, resolves_within) {
                     (false, _) => ("to fire", self.begin + cause.0 + within),
                     (true, Some(within)) if is("firing") => ("to resolve", self.begin + cause.1 + within),
@@ -160,23 +161,23 @@ impl Followed<'_> {
             AlertPromise::Silent if is("pending") => ("to stay silent", since + hold + margin),
             AlertPromise::Silent => ("to stay silent", since + margin),
         };
-        let left = deadline + margin - look.now;
+        let left = deadline + margin - poll.now;
         (left > Nanos::ZERO).then_some(what)
     }
 
-    /// Records what there is to know, whatever came of it.
+    /// Records everything about the alerts, whatever they did.
     async fn record(&self, prometheus: &Prometheus, clock: RunClock) -> io::Result<()> {
         let seconds = ((clock.now() - self.begin + BEFORE).as_secs_f64().ceil()).max(1.0);
         let (span, matcher) = (format!("{seconds}s"), self.matcher());
         let rules = prometheus.record(&ApiRequest::Rules).await?;
-        let questions = [
+        let queries = [
             format!("{SAMPLES}{matcher}[{span}]"),
             format!("{ACTIVE_SINCE}{matcher}[{span}]"),
             format!("{SCRAPES}[{span}]"),
             format!("{RESTARTS}[{span}]) and on (instance, job) prometheus_build_info"),
         ];
-        for question in questions {
-            prometheus.record(&prometheus.now(&question)).await?;
+        for request in queries {
+            prometheus.record(&prometheus.now(&request)).await?;
         }
         // Raw samples do not show when a series ended; what is shown at one instant and not at the next does.
         let range = |query: String| {
@@ -199,8 +200,8 @@ impl Followed<'_> {
     }
 }
 
-/// Whether there are series that a rule's expression can read; where not, what there is in their place. `wanted` are labels
-/// that its alert should have, `asked` the questions that were put already.
+/// Whether there are series that a rule's expression can read; where not, what there is in their place.
+/// `wanted` are labels that its alert should have, `asked` the queries that were put already.
 async fn record_basis(
     prometheus: &Prometheus,
     basis: &Basis,

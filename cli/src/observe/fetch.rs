@@ -1,45 +1,46 @@
-//! Fetches one exposition as a scrape of Prometheus would, with what Prometheus looks at beside the text: the Content-Type,
-//! and how long it took.
+//! Fetches one exposition as a scrape of Prometheus would, with what Prometheus checks besides the text: the
+//! Content-Type, and how long it took.
 
 use std::time::Duration;
 
-use reqwest::{Client, Url, header};
+use reqwest::{Client, header};
+use url::Url;
 
 use super::scrape::describe;
 use saasbench_exposition::format::ACCEPT;
 use saasbench_model::{redact, units::Nanos};
 
-/// A scrape of Prometheus takes no longer, unless it is told otherwise.
+/// Prometheus's default timeout of a scrape.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// An exposition as it was answered.
+/// An exposition as it was received.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer {
+pub struct Response {
     /// The Content-Type, if there is one.
     pub content_type: Option<String>,
     /// The text, as bytes.
     pub body: Vec<u8>,
-    /// From sending the request to the last byte of the answer.
+    /// From sending the request to the last byte of the response.
     pub took: Nanos,
 }
 
 /// Why there is no exposition.
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
-    /// No answer, or not all of it.
-    #[error("{url} does not answer: {why}")]
+    /// No response, or not all of it.
+    #[error("{url} does not response: {why}")]
     Silent {
-        /// Of whom, as it may be shown.
+        /// The URL, without secrets.
         url: String,
         /// Why.
         why: String,
     },
     /// Another status than 200.
-    #[error("{url} answers {status}")]
+    #[error("{url} responds {status}")]
     Status {
-        /// Who, as it may be shown.
+        /// The URL, without secrets.
         url: String,
-        /// With which status.
+        /// The status.
         status: u16,
     },
 }
@@ -50,17 +51,17 @@ impl FetchError {
         match self {
             Self::Silent { .. } => "is the service up, and is this its address?",
             Self::Status { .. } => {
-                "give the whole URL of the page, with its path; redirections are not followed"
+                "give the whole URL of the exposition, with its path; redirects are not followed"
             }
         }
     }
 }
 
-/// Asks for the page at `url`.
+/// Fetches the exposition at `url`.
 ///
 /// # Errors
 /// When there is none.
-pub async fn fetch(client: &Client, url: Url) -> Result<Answer, FetchError> {
+pub async fn fetch(client: &Client, url: Url) -> Result<Response, FetchError> {
     let shown = redact::url(url.as_str());
     let silent = |error: reqwest::Error| FetchError::Silent {
         why: describe(&error.without_url()),
@@ -72,12 +73,12 @@ pub async fn fetch(client: &Client, url: Url) -> Result<Answer, FetchError> {
         .header(header::ACCEPT, ACCEPT)
         .header("x-prometheus-scrape-timeout-seconds", TIMEOUT.as_secs().to_string())
         .timeout(TIMEOUT);
-    let answer = request.send().await.map_err(silent)?;
-    if answer.status() != 200 {
-        return Err(FetchError::Status { status: answer.status().as_u16(), url: shown });
+    let response = request.send().await.map_err(silent)?;
+    if response.status() != 200 {
+        return Err(FetchError::Status { status: response.status().as_u16(), url: shown });
     }
-    let content_type = answer.headers().get(header::CONTENT_TYPE);
+    let content_type = response.headers().get(header::CONTENT_TYPE);
     let content_type = content_type.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
-    let body = answer.bytes().await.map_err(silent)?.to_vec();
-    Ok(Answer { content_type, body, took: Nanos::from(begin.elapsed()) })
+    let body = response.bytes().await.map_err(silent)?.to_vec();
+    Ok(Response { content_type, body, took: Nanos::from(begin.elapsed()) })
 }

@@ -1,5 +1,6 @@
-//! Guesses the metrics contract of a service from a page of its metrics: which series counts its requests, which label holds
-//! what, and what library that looks like. Guesses are ranked, say why, and say what a page cannot tell.
+//! Guesses the metrics contract of a service from its exposition: which series counts its requests, which
+//! label holds what, and which library wrote it. Guesses are ranked, and come with reasons and with what an
+//! exposition cannot show.
 
 mod families;
 mod table;
@@ -8,32 +9,32 @@ use self::families::{Family, Kind, Role, families};
 use saasbench_exposition::Exposition;
 use saasbench_model::scenario::{DurationUnit, MetricsContract, Preset, Statuses, is_status_class};
 
-/// A contract that would fit a page.
+/// A contract that would fit an exposition.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Proposal {
-    /// The library that it is, by all signs.
+    /// The library that probably wrote it.
     pub preset: Option<Preset>,
     /// The contract.
     pub contract: MetricsContract,
-    /// What speaks for it.
+    /// The reasons for it.
     pub reasons: Vec<String>,
-    /// What the page cannot tell.
+    /// What the exposition does not show.
     pub unsure: Vec<String>,
-    /// What the page has not: claims about it will not be made.
+    /// What the exposition lacks: claims about it will not be checked.
     pub missing: Vec<String>,
-    /// Further keys that the page would allow, with their values.
+    /// Further keys that the exposition would allow, with their values.
     pub offers: Vec<(&'static str, String)>,
-    /// How much speaks for it.
+    /// Its points.
     score: i32,
 }
 
 /// The fewest points of a counter of requests: a route and a status, or as much.
 const LEAST: i32 = 8;
-/// How many are proposed at the most.
+/// Proposals at most.
 const MOST: usize = 3;
 
-/// Proposes contracts for a page, the likeliest first; none where nothing counts requests by route or status. `path` is
-/// where the page was found on the service, if it was.
+/// Proposes contracts for an exposition, the likeliest first; none where nothing counts requests by route or
+/// status. `path` is where the exposition was found on the service, if it was.
 pub fn guess(page: &Exposition, path: Option<&str>) -> Vec<Proposal> {
     let families = families(page);
     let mut ranked: Vec<(i32, &Family<'_>)> = families
@@ -59,13 +60,13 @@ pub fn guess(page: &Exposition, path: Option<&str>) -> Vec<Proposal> {
     proposals
 }
 
-/// How much a family looks like the counter of a server's requests.
+/// How much a family probes like the counter of a server's requests.
 fn points(family: &Family<'_>) -> i32 {
-    if family.kind == Kind::Gauge || family.speaks_of(&SIZES) || family.speaks_of(&UNDER_WAY) {
+    if family.kind == Kind::Gauge || family.mentions(&SIZES) || family.mentions(&UNDER_WAY) {
         return 0;
     }
     let has = |role| i32::from(family.label(role).is_some());
-    let says = |words: &[&str]| i32::from(family.speaks_of(words));
+    let says = |words: &[&str]| i32::from(family.mentions(words));
     4 * has(Role::Route) + 4 * has(Role::Status) + 2 * has(Role::Method) - 3 * has(Role::Tenant)
         + 2 * i32::from(family.kind == Kind::Counter)
         + 2 * says(&["http"])
@@ -81,7 +82,7 @@ fn propose(
     path: Option<&str>,
 ) -> Proposal {
     let label = |role| requests.label(role).map(str::to_owned);
-    let mut found = Found { families, requests, unsure: Vec::new(), missing: Vec::new() };
+    let mut found = Surroundings { families, requests, unsure: Vec::new(), missing: Vec::new() };
     let tenant_requests = found.tenant_requests();
     let tenant_label =
         label(Role::Tenant).or_else(|| tenant_requests?.label(Role::Tenant).map(str::to_owned));
@@ -117,12 +118,13 @@ fn propose(
         }
         None => found.doubt(&contract),
     }
-    found.tell_missing(&contract);
-    let Found { unsure, missing, .. } = found;
+    found.note_missing(&contract);
+    let Surroundings { unsure, missing, .. } = found;
     Proposal { preset, contract, reasons, unsure, missing, offers, score: 0 }
 }
 
-/// Whether a contract is a library's: the counter and its labels are, and for the reference server the tenants, too.
+/// Whether a contract is a library's: the counter and its labels are, and for the reference server the
+/// tenants, too.
 fn is(preset: Preset, contract: &MetricsContract) -> bool {
     let of = preset.contract();
     let same_labels = [
@@ -137,22 +139,22 @@ fn is(preset: Preset, contract: &MetricsContract) -> bool {
         && (preset != Preset::Tenancy || of.tenant_requests == contract.tenant_requests)
 }
 
-/// What speaks for a counter.
+/// The reason for a counter.
 fn reason(requests: &Family<'_>, contract: &MetricsContract) -> String {
     let roles = [
         ("the route", &contract.route_label),
         ("the method", &contract.method_label),
         ("the status", &contract.status_label),
     ];
-    let told: Vec<String> = roles
+    let shown: Vec<String> = roles
         .iter()
         .filter_map(|(role, label)| label.as_ref().map(|label| format!("{role} in {label:?}")))
         .collect();
-    format!("{} has {}", requests.counter(), told.join(", "))
+    format!("{} has {}", requests.counter(), named.join(", "))
 }
 
-/// What is looked for around a counter, and what is to be said about it.
-struct Found<'a, 'p> {
+/// What is found around a counter, and notes about it.
+struct Surroundings<'a, 'p> {
     families: &'a [Family<'p>],
     requests: &'a Family<'p>,
     unsure: Vec<String>,
@@ -163,7 +165,7 @@ const DURATIONS: [&str; 6] = ["duration", "latency", "seconds", "milliseconds", 
 const SIZES: [&str; 4] = ["size", "bytes", "length", "_created"];
 const UNDER_WAY: [&str; 6] = ["inprogress", "in_progress", "in_flight", "inflight", "active", "pending"];
 
-impl<'a, 'p> Found<'a, 'p> {
+impl<'a, 'p> Surroundings<'a, 'p> {
     fn of_kind(&self, kind: Kind) -> impl Iterator<Item = &'a Family<'p>> + use<'a, 'p> {
         self.families.iter().filter(move |family| family.kind == kind)
     }
@@ -172,9 +174,9 @@ impl<'a, 'p> Found<'a, 'p> {
     fn duration(&mut self) -> Option<&'a Family<'p>> {
         let route = self.requests.label(Role::Route);
         let fits = |family: &&Family<'p>| {
-            family.speaks_of(&DURATIONS)
-                && !family.speaks_of(&SIZES)
-                && !family.speaks_of(&UNDER_WAY)
+            family.mentions(&DURATIONS)
+                && !family.mentions(&SIZES)
+                && !family.mentions(&UNDER_WAY)
                 && family.label(Role::Route) == route
                 && family.label(Role::Tenant).is_none_or(|_| self.requests.label(Role::Tenant).is_some())
                 && (route.is_some() || !family.labels.is_empty())
@@ -196,9 +198,9 @@ impl<'a, 'p> Found<'a, 'p> {
     fn duration_all(&self, duration: Option<&Family<'_>>) -> Option<&'a Family<'p>> {
         let fits = |family: &&Family<'p>| {
             family.labels.is_empty()
-                && family.speaks_of(&["http", "request"])
-                && family.speaks_of(&DURATIONS)
-                && !family.speaks_of(&SIZES)
+                && family.mentions(&["http", "request"])
+                && family.mentions(&DURATIONS)
+                && !family.mentions(&SIZES)
                 && duration.is_none_or(|duration| duration.name != family.name)
         };
         self.of_kind(Kind::Histogram).find(fits)
@@ -209,22 +211,22 @@ impl<'a, 'p> Found<'a, 'p> {
             return Some(self.requests);
         }
         let fits =
-            |family: &&Family<'p>| family.label(Role::Tenant).is_some() && family.speaks_of(&["request"]);
+            |family: &&Family<'p>| family.label(Role::Tenant).is_some() && family.mentions(&["request"]);
         self.of_kind(Kind::Counter).find(fits)
     }
 
     fn tenant_duration(&self) -> Option<&'a Family<'p>> {
         let fits = |family: &&Family<'p>| {
-            family.label(Role::Tenant).is_some() && family.speaks_of(&DURATIONS) && !family.speaks_of(&SIZES)
+            family.label(Role::Tenant).is_some() && family.mentions(&DURATIONS) && !family.mentions(&SIZES)
         };
         self.of_kind(Kind::Histogram).find(fits)
     }
 
     fn in_progress(&self) -> Option<&'a Family<'p>> {
         let fits = |family: &&Family<'p>| {
-            family.speaks_of(&UNDER_WAY)
-                && family.speaks_of(&["request"])
-                && !family.speaks_of(&["client", "_max"])
+            family.mentions(&UNDER_WAY)
+                && family.mentions(&["request"])
+                && !family.mentions(&["client", "_max"])
         };
         self.of_kind(Kind::Gauge).find(fits)
     }
@@ -232,7 +234,7 @@ impl<'a, 'p> Found<'a, 'p> {
     /// The family of the bytes of requests or responses.
     fn size(&self, of: &str) -> Option<&'a Family<'p>> {
         let fits = |family: &&&'a Family<'p>| {
-            family.speaks_of(&[of]) && family.speaks_of(&SIZES) && !family.speaks_of(&["client"])
+            family.mentions(&[of]) && family.mentions(&SIZES) && !family.mentions(&["client"])
         };
         let all: Vec<&'a Family<'p>> =
             self.families.iter().filter(|f| matches!(f.kind, Kind::Histogram | Kind::Summary)).collect();
@@ -249,13 +251,14 @@ impl<'a, 'p> Found<'a, 'p> {
         }
     }
 
-    /// The unit of durations, by name, else by the bounds: no server has buckets up to a minute and more in seconds alone.
+    /// The unit of durations, by name, else by the bounds: no server has buckets up to a minute and more in
+    /// seconds alone.
     fn unit(&mut self, duration: Option<&Family<'_>>) -> DurationUnit {
         let Some(duration) = duration else { return DurationUnit::Seconds };
-        if duration.speaks_of(&["milliseconds", "_ms", "millis"]) {
+        if duration.mentions(&["milliseconds", "_ms", "millis"]) {
             return DurationUnit::Milliseconds;
         }
-        if duration.speaks_of(&["seconds"]) {
+        if duration.mentions(&["seconds"]) {
             return DurationUnit::Seconds;
         }
         let (unit, shown) = if duration.greatest > 120.0 {
@@ -264,13 +267,13 @@ impl<'a, 'p> Found<'a, 'p> {
             (DurationUnit::Seconds, "s")
         };
         self.unsure.push(format!(
-            "the unit of {}: its name does not tell; by its greatest bound, {}, it is {shown}",
+            "the unit of {}: its name does not show it; by its greatest bound, {}, it is {shown}",
             duration.name, duration.greatest
         ));
         unit
     }
 
-    /// Routes that are the monitoring's: the library's, the page's own, and what looks like a probe.
+    /// Routes of monitoring: the library's, the exposition's own, and what looks like a probe.
     fn ignore(&self, habits: &MetricsContract, path: &str) -> Vec<String> {
         const PROBES: [&str; 9] =
             ["/metrics", "/health", "/healthz", "/livez", "/readyz", "/ready", "/live", "/ping", "/status"];
@@ -285,7 +288,8 @@ impl<'a, 'p> Found<'a, 'p> {
         ignore
     }
 
-    /// Takes a library's word where the page says nothing else: what it can have besides is only offered.
+    /// Takes the library's contract where the exposition does not contradict it; what it can have besides is
+    /// only offered.
     fn keep_to(
         &mut self,
         preset: Preset,
@@ -294,10 +298,10 @@ impl<'a, 'p> Found<'a, 'p> {
     ) -> Vec<(&'static str, String)> {
         let of = preset.contract();
         let mut offers = Vec::new();
-        // A name without series may come; durations without buckets will have none.
+        // A name without series may get some; durations without buckets will have none.
         let family = |name: &str| self.families.iter().find(|family| family.name == name);
         let has_no_buckets = |name: &str| {
-            family(name).is_some_and(|family| family.kind == Kind::Summary && family.speaks_of(&DURATIONS))
+            family(name).is_some_and(|family| family.kind == Kind::Summary && family.mentions(&DURATIONS))
         };
         let seen =
             |name: &str| !has_no_buckets(name) && (page.types.contains_key(name) || family(name).is_some());
@@ -314,7 +318,7 @@ impl<'a, 'p> Found<'a, 'p> {
                 (Some(name), _) if has_no_buckets(name) => {}
                 (Some(name), _) => {
                     self.unsure.push(format!(
-                        "{name} is not on the page: it may be switched off, or come with the first request"
+                        "{name} is not in the exposition: it may be switched off, or appear with the first request"
                     ));
                 }
                 (None, Some(name)) => offers.push((key, name)),
@@ -334,23 +338,23 @@ impl<'a, 'p> Found<'a, 'p> {
         offers
     }
 
-    /// What no page tells of a service that no preset fits.
+    /// What no exposition shows of a service that no preset fits.
     fn doubt(&mut self, contract: &MetricsContract) {
         self.unsure.push(
             "where the server's clock stops: if always before the last byte is sent, `clock_stops_before_answer = true` \
-             lets latencies be held against clients'"
+             lets latencies be compared with clients'"
                 .to_owned(),
         );
         if contract.route_label.is_some() {
             self.unsure.push(
-                "what the route label says of a path that no route matches: give it in `routes` if a step asks for one"
+                "the route label of a path that no route matches: give it in `routes` if a step requests one"
                     .to_owned(),
             );
         }
-        self.unsure.push("which paths are asked by monitoring alone: they belong into `ignore`".to_owned());
+        self.unsure.push("which paths only monitoring requests: they belong into `ignore`".to_owned());
     }
 
-    fn tell_missing(&mut self, contract: &MetricsContract) {
+    fn note_missing(&mut self, contract: &MetricsContract) {
         let parts: [(&str, bool); 6] = [
             (
                 "a label with the route: requests of all routes are counted together, scrapes too",
@@ -360,7 +364,7 @@ impl<'a, 'p> Found<'a, 'p> {
             ("a label with the status", contract.status_label.is_some()),
             ("a histogram of durations", contract.duration.is_some()),
             ("a counter of requests by tenant", contract.tenant_requests.is_some()),
-            ("a start time of the process: restarts are told by falling counters only", {
+            ("a start time of the process: restarts show by decreasing counters only", {
                 self.families.iter().any(|family| family.name == saasbench_record::observations::START_TIME)
             }),
         ];
@@ -369,7 +373,7 @@ impl<'a, 'p> Found<'a, 'p> {
     }
 }
 
-/// How many letters two names have in common from the beginning.
+/// Length of the common prefix of two names.
 fn common(one: &str, other: &str) -> usize {
     one.chars().zip(other.chars()).take_while(|(a, b)| a == b).count()
 }

@@ -1,4 +1,4 @@
-//! What `saasbench metrics` has to say of one page: its format, its metrics and what is to be mended.
+//! The findings of `saasbench metrics` about one exposition: its format, its metrics and its mistakes.
 
 use serde::Serialize;
 
@@ -13,40 +13,40 @@ use saasbench_exposition::{
 };
 use saasbench_model::units::Nanos;
 
-/// Where a page comes from.
+/// The origin of an exposition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
-    /// An answer, with its Content-Type and how long it took.
-    Answer(Option<String>, Nanos),
-    /// A file or standard input: the text itself tells its format.
+    /// A response, with its Content-Type and how long it took.
+    Response(Option<String>, Nanos),
+    /// A file or standard input: the format is detected from the text.
     File,
 }
 
-/// A page, looked at.
+/// An inspected exposition.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Inspection {
     /// URL or file.
     pub source: String,
     /// The format that it was read in.
     pub format: Format,
-    /// The Content-Type of an answer.
+    /// The Content-Type of a response.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub content_type: Option<String>,
-    /// How long an answer took.
+    /// How long a response took.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub took_ns: Option<Nanos>,
     /// Its length.
     pub bytes: usize,
     /// All its series.
     pub series: usize,
-    /// Its metrics, in the order of the page.
+    /// Its metrics, in the order of the text.
     pub metrics: Vec<MetricSpread>,
-    /// What is to be mended, in the order of its lines.
+    /// Its mistakes, in the order of its lines.
     pub findings: Vec<Finding>,
 }
 
 impl Inspection {
-    /// Looks at a page.
+    /// Inspects an exposition.
     pub fn of(source: String, body: &[u8], origin: Origin) -> Self {
         let mut findings = Vec::new();
         let text = match std::str::from_utf8(body) {
@@ -58,7 +58,7 @@ impl Inspection {
         };
         let (content_type, took_ns, format) = match origin {
             Origin::File => (None, None, Format::of_text(text)),
-            Origin::Answer(content_type, took) => {
+            Origin::Response(content_type, took) => {
                 let format = content_type.as_deref().and_then(Format::of_content_type);
                 if format.is_none() {
                     findings.push(wrong_content_type(content_type.as_deref()));
@@ -68,12 +68,12 @@ impl Inspection {
         };
         let mut metrics = Vec::new();
         let mut series = 0;
-        // Of a text that cannot be read, nothing more is said.
+        // A text that cannot be read has no other findings.
         let mut read_as = format;
         if findings.iter().all(|finding| finding.rule != Rule::Syntax) {
             let mut page = Page::read(text, format);
             if format == Format::Text100 && content_type.is_none() {
-                // The text did not tell: it is the older format unless that has more to complain of.
+                // Not clear from the text: it is the older format unless that has other errors.
                 let older = Page::read(text, Format::Text004);
                 if older.errors == page.errors {
                     (page, read_as) = (older, Format::Text004);
@@ -86,7 +86,7 @@ impl Inspection {
         Self { source, format: read_as, content_type, took_ns, bytes: body.len(), series, metrics, findings }
     }
 
-    /// How many findings are as grave as that.
+    /// Number of findings of this severity.
     pub fn count(&self, severity: Severity) -> usize {
         self.findings.iter().filter(|finding| finding.severity == severity).count()
     }
@@ -94,8 +94,10 @@ impl Inspection {
 
 fn wrong_content_type(content_type: Option<&str>) -> Finding {
     let message = match content_type {
-        None => "the answer has no Content-Type: Prometheus 3 rejects it".to_owned(),
-        Some(other) => format!("the Content-Type `{other}` is no exposition's: Prometheus 3 rejects it"),
+        None => "the response has no Content-Type: Prometheus 3 rejects it".to_owned(),
+        Some(other) => {
+            format!("the Content-Type `{other}` is not one of an exposition: Prometheus 3 rejects it")
+        }
     };
     Finding::new(Rule::ContentType, 1, None, message)
 }
@@ -113,25 +115,25 @@ fn not_utf8(body: &[u8], valid: usize) -> Finding {
 mod tests {
     use super::*;
 
-    fn of_answer(body: &[u8], content_type: Option<&str>) -> Inspection {
-        Inspection::of("x".to_owned(), body, Origin::Answer(content_type.map(str::to_owned), Nanos::ZERO))
+    fn of_response(body: &[u8], content_type: Option<&str>) -> Inspection {
+        Inspection::of("x".to_owned(), body, Origin::Response(content_type.map(str::to_owned), Nanos::ZERO))
     }
 
     #[test]
-    fn the_content_type_tells_the_format() {
+    fn the_content_type_decides_the_format() {
         let text = b"# HELP a_total A.\n# TYPE a_total counter\na_total 1\n# EOF\n";
-        let plain = of_answer(text, Some("text/plain; version=0.0.4"));
+        let plain = of_response(text, Some("text/plain; version=0.0.4"));
         assert_eq!((plain.format, plain.findings.len()), (Format::Text004, 0), "{plain:?}");
-        let other = of_answer(text, Some("application/openmetrics-text; version=1.0.0"));
+        let other = of_response(text, Some("application/openmetrics-text; version=1.0.0"));
         assert_eq!((other.format, other.count(Severity::Warning)), (Format::OpenMetrics, 1), "{other:?}");
     }
 
     #[test]
-    fn says_what_prometheus_rejects_before_it_reads() {
+    fn finds_what_prometheus_rejects_unread() {
         let answers: [(&[u8], Option<&str>); 3] =
             [(b"", None), (b"", Some("text/html")), (b"a 1\nb{c=\"\xc3\xa9\xff\"} 1\n", Some("text/plain"))];
         let shown = answers.map(|(body, content_type)| {
-            let found = of_answer(body, content_type).findings;
+            let found = of_response(body, content_type).findings;
             found
                 .iter()
                 .map(|f| format!("{}:{}: {}: {}\n", f.line, f.column, f.rule, f.message))

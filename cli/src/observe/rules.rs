@@ -1,4 +1,5 @@
-//! Recording rules, asked twice: what they recorded, and what their expressions say at the instants of it.
+//! Records twice what recording rules computed: their recorded samples, and their expressions evaluated at
+//! the same instants.
 
 use std::io;
 
@@ -12,13 +13,14 @@ use saasbench_record::{
     rules::{Rule, concerned, groups},
 };
 
-/// So many instants of each rule are asked for again, the newest.
+/// Instants of each rule that are evaluated again, the newest.
 const INSTANTS: usize = 5;
-/// So many rules are asked for: each takes several questions, and who has started the run waits.
+/// Rules that are checked at most: each takes several queries, and the user waits for them.
 const MOST: usize = 50;
 
-/// Records all rules, what the recording ones of the run recorded in the span from `from` to `to` (seconds since the epoch), and what
-/// their expressions say now of some instants of it. It ends with `graceful_stop`, and with the first question without an answer.
+/// Records all rules, the samples that the run's recording rules recorded from `from` to `to` (seconds since
+/// the epoch), and their expressions evaluated at some instants of that span. It ends with `stop`,
+/// or with the first query without a response.
 ///
 /// # Errors
 /// The file system's.
@@ -48,7 +50,7 @@ async fn ask(
         .filter(|rule| rule.is_recording() && rule.health != "err")
         .collect();
     if rules.len() > MOST {
-        note(&format!("of {} recording rules {MOST} are held against their expressions", rules.len()));
+        note(&format!("of {} recording rules {MOST} are compared with their expressions", rules.len()));
     }
     let range = Nanos::from_secs_f64(to - from).as_secs_f64().ceil().max(1.0);
     for rule in rules.iter().take(MOST) {
@@ -61,8 +63,8 @@ async fn ask(
         instants.sort_by(f64::total_cmp);
         instants.dedup();
         for time in instants.into_iter().rev().take(INSTANTS) {
-            let question = ApiRequest::Instant { query: rule.query.clone(), time };
-            if prometheus.record(&question).await?.is_none() {
+            let request = ApiRequest::Instant { query: rule.query.clone(), time };
+            if prometheus.record(&request).await?.is_none() {
                 return Ok(());
             }
         }

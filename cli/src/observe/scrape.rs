@@ -1,7 +1,7 @@
-//! Scrapes the replicas' own expositions and records every answer as it was.
+//! Scrapes the replicas' own expositions and records every response as it was.
 //!
-//! A scrape is one line in `observations/scrapes.jsonl` and, if there was an answer, one text file beside it that
-//! `promtool check metrics` can read.
+//! A scrape is one line in `observations/scrapes.jsonl` and, if there was a response, one text file beside it
+//! that `promtool check metrics` can read.
 
 use std::{
     fmt::Debug,
@@ -28,33 +28,33 @@ use saasbench_record::{
 
 /// A scrape that takes longer has failed.
 const SCRAPE_TIMEOUT: Duration = Duration::from_secs(5);
-/// Scrapes in a row without an answer after which a replica is taken to be gone.
+/// Consecutive scrapes without a response after which a replica counts as gone.
 const GONE_AFTER: u32 = 3;
 
-/// A replica, and how it is asked.
+/// A replica, and how its expositions are fetched.
 #[derive(Debug)]
 pub struct Source {
     /// The replica.
     pub replica: Replica,
-    /// Who asks it.
+    /// Fetches its expositions.
     pub pages: Box<dyn Pages>,
 }
 
-/// The text of a page, or why there is none.
+/// The text of an exposition, or why there is none.
 pub type Page<'a> = Pin<Box<dyn Future<Output = Result<String, String>> + Send + 'a>>;
 
-/// The pages of a replica: the seam that lets it be scraped without a socket.
+/// Fetches the expositions of a replica; tests replace it to need no socket.
 pub trait Pages: Debug + Send + Sync {
-    /// Asks for the page at `path`.
+    /// Fetches the exposition at `path`.
     fn get<'a>(&'a self, path: &'a str) -> Page<'a>;
 }
 
-/// The pages of a replica that is asked over HTTP.
+/// Fetches expositions over HTTP.
 #[derive(Debug)]
 pub struct HttpPages {
     /// The client that reaches it.
     pub http: reqwest::Client,
-    /// What stands before the path.
+    /// Everything before the path.
     pub base_url: String,
 }
 
@@ -69,7 +69,7 @@ impl Pages for HttpPages {
                 .timeout(SCRAPE_TIMEOUT);
             let answer = request.send().await.map_err(|error| describe(&error.without_url()))?;
             if !answer.status().is_success() {
-                return Err(format!("{} answered {}", redact::url(&url), answer.status().as_u16()));
+                return Err(format!("{} responded {}", redact::url(&url), answer.status().as_u16()));
             }
             answer.text().await.map_err(|error| describe(&error.without_url()))
         })
@@ -84,7 +84,7 @@ pub struct Scraper {
     dir: PathBuf,
     clock: RunClock,
     index: Mutex<Index>,
-    looks: ProbeLog,
+    probes: ProbeLog,
 }
 
 #[derive(Debug)]
@@ -93,7 +93,7 @@ struct Index {
     next: u64,
 }
 
-/// One answer of a replica, or the lack of it.
+/// One response of a replica, or the lack of it.
 #[derive(Debug)]
 struct Scraped {
     from_ns: Nanos,
@@ -106,14 +106,14 @@ struct Scraped {
 struct Waiting<'a> {
     source: &'a Source,
     last: Option<ContractView>,
-    /// Scrapes in a row without an answer.
+    /// Consecutive scrapes without a response.
     silent: u32,
-    /// Nothing more is to be learned by waiting.
+    /// Waiting longer would not change anything.
     over: bool,
 }
 
 impl Waiting<'_> {
-    /// Takes note of a scrape; whether the replica has come to rest with it.
+    /// Takes a scrape into account; whether the replica is quiescent by it.
     fn settles(&mut self, scrape: &Scraped, contract: &MetricsContract) -> bool {
         let Ok(text) = &scrape.answer else {
             self.silent += 1;
@@ -122,7 +122,7 @@ impl Waiting<'_> {
         };
         self.silent = 0;
         let Ok(view) = ContractView::parse(text, contract) else {
-            // A text that is not in the format will not become so by waiting; it is judged as it is.
+            // A text that is not in the format will not become valid by waiting; it is judged as it is.
             self.over = true;
             return false;
         };
@@ -147,19 +147,20 @@ impl Scraper {
         std::fs::create_dir_all(dir.join("scrapes"))?;
         let file = OpenOptions::new().create(true).append(true).open(dir.join("scrapes.jsonl"))?;
         let index = Mutex::new(Index { file, next: 0 });
-        Ok(Self { replicas, contract, dir, clock, index, looks: ProbeLog::default() })
+        Ok(Self { replicas, contract, dir, clock, index, probes: ProbeLog::default() })
     }
 
-    /// The same for those who want to hear of its scrapes.
+    /// The same, with a log of its scrapes.
     #[must_use]
-    pub fn telling(self, looks: ProbeLog) -> Self {
-        Self { looks, ..self }
+    pub fn with_log(self, probes: ProbeLog) -> Self {
+        Self { probes, ..self }
     }
 
-    /// Scrapes every replica once, all at the same time, so that those that do not answer cost no more than one of them.
+    /// Scrapes every replica once, all at the same time, so that several that do not respond take no longer
+    /// than one.
     ///
     /// # Errors
-    /// The file system's. A replica that does not answer is no error: it is recorded.
+    /// The file system's. A replica that does not respond is no error: it is recorded.
     pub async fn scrape_all(&self, phase: Phase) -> io::Result<()> {
         let scrapes = join_all(self.replicas.iter().map(|source| self.scrape(source))).await;
         for (source, scrape) in self.replicas.iter().zip(&scrapes) {
@@ -168,7 +169,7 @@ impl Scraper {
         Ok(())
     }
 
-    /// Scrapes at the contract's interval until `stop`; what has not been answered then is not waited for.
+    /// Scrapes at the contract's interval until `stop`; scrapes under way then are abandoned.
     ///
     /// # Errors
     /// The file system's.
@@ -185,8 +186,8 @@ impl Scraper {
         }
     }
 
-    /// Scrapes until every replica has come to rest (two scrapes, the contract's `settle` apart, show the same series and
-    /// nothing in progress), or is gone, or `deadline` has passed.
+    /// Scrapes until every replica is quiescent (two scrapes, the contract's `settle` apart, show the same
+    /// series and nothing in progress), or is gone, or `deadline` has passed.
     ///
     /// # Errors
     /// The file system's.
@@ -198,9 +199,9 @@ impl Scraper {
             .map(|source| Waiting { source, last: None, silent: 0, over: false })
             .collect();
         loop {
-            let restless: Vec<_> = waiting.iter_mut().filter(|waiting| !waiting.over).collect();
-            let scrapes = join_all(restless.iter().map(|waiting| self.scrape(waiting.source))).await;
-            for (waiting, scrape) in restless.into_iter().zip(&scrapes) {
+            let unsettled: Vec<_> = waiting.iter_mut().filter(|waiting| !waiting.over).collect();
+            let scrapes = join_all(unsettled.iter().map(|waiting| self.scrape(waiting.source))).await;
+            for (waiting, scrape) in unsettled.into_iter().zip(&scrapes) {
                 let settled = waiting.settles(scrape, &self.contract);
                 self.write(&waiting.source.replica, phase, scrape, settled)?;
             }
@@ -220,7 +221,7 @@ impl Scraper {
     fn write(&self, replica: &Replica, phase: Phase, scrape: &Scraped, settled: bool) -> io::Result<()> {
         let seen = scrape.answer.as_ref().map(|text| format!("{} bytes", text.len()));
         let seen = seen.as_deref().map_err(|error| error.as_str());
-        self.looks.note(&format!("metrics of {}", replica.name), scrape.from_ns, scrape.to_ns, seen);
+        self.probes.note(&format!("metrics of {}", replica.name), scrape.from_ns, scrape.to_ns, seen);
         let mut index = self.index.lock().unwrap_or_else(PoisonError::into_inner);
         let number = index.next;
         index.next += 1;
@@ -267,7 +268,7 @@ mod tests {
     use super::*;
     use saasbench_model::scenario::Preset;
 
-    /// Nothing answers here, which is found out after a while.
+    /// A replica that times out.
     #[derive(Debug)]
     struct Dead;
 
@@ -275,7 +276,7 @@ mod tests {
         fn get<'a>(&'a self, _path: &'a str) -> Page<'a> {
             Box::pin(async {
                 tokio::time::sleep(SCRAPE_TIMEOUT).await;
-                Err("no answer".to_owned())
+                Err("no response".to_owned())
             })
         }
     }
@@ -313,7 +314,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_round_of_scrapes_ends_when_it_is_told_to() {
+    async fn a_stop_ends_the_scrapes() {
         let dir = tempfile::tempdir().unwrap();
         let scraper = dead(&["a"], dir.path());
         let stop = CancellationToken::new();

@@ -1,5 +1,5 @@
-//! Watches the limiter's Redis: its `run_id` and uptime tell a restart, which may have cost every limiter its memory; so may
-//! an eviction. And it tells what it holds.
+//! Samples the limiter's Redis: its `run_id` and uptime show a restart, which may have cost every limiter its
+//! memory, as may an eviction; its keys and memory are sampled, too.
 
 use std::{fs::OpenOptions, io::Write as _, path::Path, time::Duration};
 
@@ -9,21 +9,21 @@ use crate::observe::observer_log::ProbeLog;
 use saasbench_engine::clock::RunClock;
 use saasbench_record::redis_samples::{Health, RedisSample};
 
-/// Between two looks.
+/// Between two probes.
 const INTERVAL: Duration = Duration::from_millis(500);
-/// A look that takes longer has failed.
+/// A sample that takes longer has failed.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Looks at Redis again and again until `stop`, once more then, and writes each look down.
+/// Samples Redis again and again until `stop`, and once more then, and records each sample.
 ///
 /// # Errors
-/// The file system's. A Redis that does not answer is no error: it is written down.
+/// The file system's. A Redis that does not respond is no error: it is recorded.
 pub async fn watch(
     url: &str,
     run_dir: &Path,
     clock: RunClock,
     stop: CancellationToken,
-    looks: &ProbeLog,
+    probes: &ProbeLog,
 ) -> std::io::Result<()> {
     let dir = run_dir.join("observations");
     std::fs::create_dir_all(&dir)?;
@@ -34,8 +34,8 @@ pub async fn watch(
     loop {
         let is_last = stop.is_cancelled();
         let from_ns = clock.now();
-        let looking = tokio::time::timeout(TIMEOUT, look(client.as_ref(), &mut connection));
-        let seen = looking.await.unwrap_or_else(|_| Err(too_late()));
+        let polling = tokio::time::timeout(TIMEOUT, info(client.as_ref(), &mut connection));
+        let seen = polling.await.unwrap_or_else(|_| Err(too_late()));
         if seen.is_err() {
             connection = None;
         }
@@ -44,7 +44,7 @@ pub async fn watch(
         let (to_ns, health) = (clock.now(), info.and_then(|info| health(info, database)));
         let keys = health.map_or_else(|| "its state".to_owned(), |health| format!("{} keys", health.keys));
         let seen = seen.as_ref().map(|_| &*keys).map_err(String::as_str);
-        looks.note("Redis", from_ns, to_ns, seen);
+        probes.note("Redis", from_ns, to_ns, seen);
         let mut line = serde_json::to_vec(&RedisSample {
             from_ns,
             to_ns,
@@ -54,7 +54,7 @@ pub async fn watch(
         })?;
         line.push(b'\n');
         file.write_all(&line)?;
-        // What the load left behind is seen by the last look.
+        // The last sample shows what the load left behind.
         if is_last {
             return Ok(());
         }
@@ -65,10 +65,10 @@ pub async fn watch(
     }
 }
 
-/// Whether Redis answers at `url` at all; the reason if not.
+/// Whether Redis responds at `url`.
 ///
 /// # Errors
-/// The reason, in words, without the URL (which may hold a password).
+/// The reason, without the URL, which may hold a password.
 pub async fn reachable(url: &str) -> Result<(), String> {
     let client = redis::Client::open(url).map_err(|error| error.to_string())?;
     match tokio::time::timeout(TIMEOUT, client.get_multiplexed_async_connection()).await {
@@ -79,11 +79,11 @@ pub async fn reachable(url: &str) -> Result<(), String> {
 }
 
 fn too_late() -> String {
-    format!("no answer in {} s", TIMEOUT.as_secs())
+    format!("no response in {} s", TIMEOUT.as_secs())
 }
 
-/// What `INFO` says; the reason, in words, if it says nothing.
-async fn look(
+/// The output of `INFO`, or the reason why there is none.
+async fn info(
     client: Result<&redis::Client, &redis::RedisError>,
     connection: &mut Option<redis::aio::MultiplexedConnection>,
 ) -> Result<String, String> {
@@ -103,7 +103,7 @@ fn field<'t>(info: &'t str, name: &str) -> Option<&'t str> {
     info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim)
 }
 
-/// What `INFO` says of a database; one without a line is empty.
+/// The health that `INFO` shows of a database; one without a line is empty.
 fn health(info: &str, database: i64) -> Option<Health> {
     let number = |name: &str| field(info, name)?.parse().ok();
     // `keys=3,expires=2,avg_ttl=0`
@@ -126,18 +126,18 @@ mod tests {
     use crate::observe::observer_log::ObserverLog;
 
     #[tokio::test]
-    async fn a_redis_that_is_away_is_told_once_and_for_its_reason() {
-        let (to, told) = std::sync::mpsc::channel();
-        let looks = ProbeLog::told(Some(ObserverLog::new(to, false)));
+    async fn an_unavailable_redis_is_logged_once_with_its_reason() {
+        let (to, logged) = std::sync::mpsc::channel();
+        let probes = ProbeLog::new(Some(ObserverLog::new(to, false)));
         let (dir, once) = (tempfile::tempdir().unwrap(), CancellationToken::new());
         once.cancel();
         for _ in 0..2 {
             let stop = once.clone();
-            watch("redis://127.0.0.1:1", dir.path(), RunClock::start(), stop, &looks).await.unwrap();
+            watch("redis://127.0.0.1:1", dir.path(), RunClock::start(), stop, &probes).await.unwrap();
         }
-        let told: Vec<String> = told.try_iter().collect();
-        let [told] = told.as_slice() else { panic!("{told:#?}") };
-        assert!(told.contains(" s  Redis: failed: ") && told.contains("refused"), "{told}");
+        let logged: Vec<String> = logged.try_iter().collect();
+        let [logged] = logged.as_slice() else { panic!("{logged:#?}") };
+        assert!(logged.contains(" s  Redis: failed: ") && logged.contains("refused"), "{logged}");
         assert_eq!(
             std::fs::read_to_string(dir.path().join("observations/store.jsonl")).unwrap().lines().count(),
             2
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn what_info_says_is_read() {
+    fn info_is_parsed() {
         let info = "# Server\r\nrun_id:abc\r\nused_memory:1048576\r\nused_memory_human:1M\r\nevicted_keys:3\r\n\
                     # Keyspace\r\ndb0:keys=12,expires=10,avg_ttl=5\r\ndb10:keys=1,expires=0,avg_ttl=0\r\n";
         let zero = Health { keys: 12, expiring: 10, evicted: 3, memory: 1_048_576 };

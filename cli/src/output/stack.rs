@@ -11,11 +11,11 @@ use saasbench_report::{
 /// Renders it; it ends with a newline.
 pub fn render(stack: &Stack) -> String {
     let rows: Vec<[String; 3]> = stack
-        .parts()
+        .services()
         .iter()
-        .map(|part| {
-            let log = part.log.file_name().unwrap_or_default().display().to_string();
-            [part.role.to_string(), part.url.clone(), log]
+        .map(|service| {
+            let log = service.log.file_name().unwrap_or_default().display().to_string();
+            [service.role.to_string(), service.url.clone(), log]
         })
         .collect();
     let data = stack.data();
@@ -32,7 +32,7 @@ pub fn render(stack: &Stack) -> String {
 }
 
 fn table(rows: &[[String; 3]]) -> String {
-    let mut table = terminal::table(&["part", "address", "log"]);
+    let mut table = terminal::table(&["service", "address", "log"]);
     for row in rows {
         table.add_row(row);
     }
@@ -43,9 +43,9 @@ fn table(rows: &[[String; 3]]) -> String {
 fn command(stack: &Stack) -> String {
     let mut words = vec!["saasbench run scenarios/flood.toml".to_owned()];
     words.extend(stack.replicas().map(|(_, url)| format!("--target {url}")));
-    let part = |flag: &str, role: Role| Some(format!("{flag} {}", stack.url(&role)?));
-    words.extend(part("--prometheus", Role::Prometheus));
-    words.extend(part("--redis", Role::Redis));
+    let flag = |name: &str, role: Role| Some(format!("{name} {}", stack.url(&role)?));
+    words.extend(flag("--prometheus", Role::Prometheus));
+    words.extend(flag("--redis", Role::Redis));
     words.push(format!("--metrics-listen {} --exclusive", stack.self_metrics));
     words.join(" ")
 }

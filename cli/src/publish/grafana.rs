@@ -177,7 +177,7 @@ mod tests {
 
     fn grafana(listener: &tokio::net::TcpListener, credentials: Credentials) -> Grafana {
         let tls =
-            saasbench_engine::connect::tls::config(saasbench_engine::connect::tls::Trust::Nobody).unwrap();
+            saasbench_engine::connect::tls::config(saasbench_engine::connect::tls::Trust::None).unwrap();
         Grafana {
             http: crate::observe::http_client(&tls, None).unwrap(),
             url: format!("http://{}/grafana/", listener.local_addr().unwrap()),

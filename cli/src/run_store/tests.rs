@@ -1,4 +1,4 @@
-//! Shelves made by hand.
+//! Directories of runs made by hand.
 
 use super::*;
 use saasbench_record::{
@@ -7,19 +7,19 @@ use saasbench_record::{
 };
 use saasbench_verify::testing::Judge as _;
 
-fn shelf(runs: &[&str]) -> tempfile::TempDir {
-    let shelf = tempfile::tempdir().unwrap();
+fn runs_dir(runs: &[&str]) -> tempfile::TempDir {
+    let runs_dir = tempfile::tempdir().unwrap();
     for run in runs {
-        let dir = shelf.path().join(run);
+        let dir = runs_dir.path().join(run);
         fs::create_dir(&dir).unwrap();
         fs::write(dir.join("manifest.json"), "{}").unwrap();
     }
-    shelf
+    runs_dir
 }
 
 #[test]
 fn runs_are_found_by_their_names() {
-    let shelf = shelf(&[
+    let runs_dir = runs_dir(&[
         "20261121T100000Z-flood",
         "20261121T100000Z-flood-2",
         "20261121T100000Z-flood-10",
@@ -27,12 +27,12 @@ fn runs_are_found_by_their_names() {
         "20261120T100000Z-stress-100",
     ]);
     let found = |name: &str| {
-        let found = find(Path::new(name), shelf.path(), RunKind::Run);
+        let found = find(Path::new(name), runs_dir.path(), RunKind::Run);
         let shown = |path: PathBuf| path.file_name().unwrap().to_string_lossy().into_owned();
-        let place = shelf.path().display().to_string();
-        found.map(shown).unwrap_or_else(|error| format!("{error}; {}", error.hint()).replace(&place, "SHELF"))
+        let place = runs_dir.path().display().to_string();
+        found.map(shown).unwrap_or_else(|error| format!("{error}; {}", error.hint()).replace(&place, "RUNS"))
     };
-    fs::create_dir(shelf.path().join("20261123T100000Z-none")).unwrap();
+    fs::create_dir(runs_dir.path().join("20261123T100000Z-none")).unwrap();
     let names = [
         "latest",
         "flood",
@@ -47,43 +47,43 @@ fn runs_are_found_by_their_names() {
         "no/run",
         "",
     ];
-    let told: Vec<String> = names.iter().map(|name| format!("{name:25} {}", found(name))).collect();
-    insta::assert_snapshot!(told.join("\n"));
+    let shown: Vec<String> = names.iter().map(|name| format!("{name:25} {}", found(name))).collect();
+    insta::assert_snapshot!(shown.join("\n"));
 }
 
 #[test]
 fn a_renamed_run_is_as_old_as_it_was() {
-    let shelf = shelf(&["monday", "renamed-flood", "20261121T100000Z-flood", "20261122T100000Z-flood"]);
+    let runs_dir = runs_dir(&["monday", "renamed-flood", "20261121T100000Z-flood", "20261122T100000Z-flood"]);
     // Only the last one says nothing but by its name: 2026-11-22, 10:00 UTC.
-    let begun = [("monday", 1), ("renamed-flood", 2), ("20261121T100000Z-flood", 3)];
-    for (run, started) in begun {
+    let start = [("monday", 1), ("renamed-flood", 2), ("20261121T100000Z-flood", 3)];
+    for (run, started) in start {
         let text = format!("{{\"started_unix_ns\": {started}}}");
-        fs::write(shelf.path().join(run).join("manifest.json"), text).unwrap();
+        fs::write(runs_dir.path().join(run).join("manifest.json"), text).unwrap();
     }
-    fs::create_dir(shelf.path().join("zoo")).unwrap();
+    fs::create_dir(runs_dir.path().join("zoo")).unwrap();
     let expected = ["20261122T100000Z-flood", "20261121T100000Z-flood", "renamed-flood", "monday", "zoo"];
-    assert_eq!(names(shelf.path()).unwrap(), expected);
-    let found = |name: &str| find(Path::new(name), shelf.path(), RunKind::Run).unwrap();
+    assert_eq!(names(runs_dir.path()).unwrap(), expected);
+    let found = |name: &str| find(Path::new(name), runs_dir.path(), RunKind::Run).unwrap();
     for name in ["latest", "flood"] {
-        assert_eq!(found(name), shelf.path().join("20261122T100000Z-flood"));
+        assert_eq!(found(name), runs_dir.path().join("20261122T100000Z-flood"));
     }
     let text = format!("{{\"started_unix_ns\": {}}}", i64::MAX);
-    fs::write(shelf.path().join("renamed-flood/manifest.json"), text).unwrap();
+    fs::write(runs_dir.path().join("renamed-flood/manifest.json"), text).unwrap();
     for name in ["latest", "flood", "renamed"] {
-        assert_eq!(found(name), shelf.path().join("renamed-flood"), "{name}");
+        assert_eq!(found(name), runs_dir.path().join("renamed-flood"), "{name}");
     }
 }
 
 #[test]
-fn what_is_on_the_shelf_is_told_in_brief() {
-    let shelf = shelf(&["20261121T100000Z-broken"]);
-    fs::create_dir(shelf.path().join("20261121T100001Z-empty")).unwrap();
-    fs::write(shelf.path().join("a file"), "").unwrap();
+fn runs_are_listed_with_their_summaries() {
+    let runs_dir = runs_dir(&["20261121T100000Z-broken"]);
+    fs::create_dir(runs_dir.path().join("20261121T100001Z-empty")).unwrap();
+    fs::write(runs_dir.path().join("a file"), "").unwrap();
     let mut made =
         Made::new("", &[sample(0, 0, SampleOutcome::Status(200)), sample(9, 0, SampleOutcome::Dropped)]);
     let report = made.judge();
     for run in ["20261121T100002Z-flood", "20261121T100003Z-flood"] {
-        let dir = shelf.path().join(run);
+        let dir = runs_dir.path().join(run);
         fs::create_dir(&dir).unwrap();
         made.manifest.started_unix_ns = instant(&run[..16]).unwrap();
         made.manifest.write(&dir).unwrap();
@@ -91,18 +91,18 @@ fn what_is_on_the_shelf_is_told_in_brief() {
             fs::write(dir.join("verdict.json"), manifest::to_json(&report).unwrap()).unwrap();
         }
     }
-    let mut all = entries(shelf.path()).unwrap();
+    let mut all = entries(runs_dir.path()).unwrap();
     assert!(all[1].bytes > all[0].bytes);
     for entry in &mut all {
         (entry.path, entry.bytes) = (PathBuf::from("PATH"), 0);
     }
     insta::assert_snapshot!(serde_json::to_string_pretty(&all).unwrap());
-    assert_eq!(entries(Path::new("no/such/shelf")).unwrap(), []);
+    assert_eq!(entries(Path::new("no/such/directory")).unwrap(), []);
 }
 
 #[test]
-fn searches_for_the_capacity_are_listed_as_what_they_are_and_found_where_they_are_sought() {
-    let shelf = shelf(&["20261121T100000Z-flood"]);
+fn capacity_searches_are_listed_and_found() {
+    let runs_dir = runs_dir(&["20261121T100000Z-flood"]);
     let mut report = saasbench_verify::capacity::result::testing::report(
         vec![saasbench_verify::capacity::result::testing::count(
             1,
@@ -113,13 +113,13 @@ fn searches_for_the_capacity_are_listed_as_what_they_are_and_found_where_they_ar
         )],
         None,
     );
-    let dir = shelf.path().join("20261121T100001Z-shop-capacity");
+    let dir = runs_dir.path().join("20261121T100001Z-shop-capacity");
     fs::create_dir(&dir).unwrap();
     report.started_unix_ns = instant("20261121T100001Z").unwrap();
     fs::write(dir.join("capacity.json"), manifest::to_json(&report).unwrap()).unwrap();
-    fs::create_dir_all(shelf.path().join("20261121T100002Z-shop-capacity/steps")).unwrap();
+    fs::create_dir_all(runs_dir.path().join("20261121T100002Z-shop-capacity/steps")).unwrap();
     for (name, text) in [("3Z-newer", manifest::to_json(&report).unwrap()), ("4Z-broken", b"{}".to_vec())] {
-        let dir = shelf.path().join(format!("20261121T10000{name}"));
+        let dir = runs_dir.path().join(format!("20261121T10000{name}"));
         fs::create_dir(&dir).unwrap();
         let text = String::from_utf8(text).unwrap().replace("\"version\": 1", "\"version\": 2");
         // It began two seconds later.
@@ -129,16 +129,16 @@ fn searches_for_the_capacity_are_listed_as_what_they_are_and_found_where_they_ar
         );
         fs::write(dir.join("capacity.json"), text).unwrap();
     }
-    let mut all = entries(shelf.path()).unwrap();
+    let mut all = entries(runs_dir.path()).unwrap();
     for entry in &mut all {
         (entry.path, entry.bytes) = (PathBuf::from("PATH"), 0);
     }
     insta::assert_snapshot!(serde_json::to_string_pretty(&all).unwrap());
-    let found = |name: &str, sought| find(Path::new(name), shelf.path(), sought).ok();
-    fs::remove_dir_all(shelf.path().join("20261121T100003Z-newer")).unwrap();
-    fs::remove_dir_all(shelf.path().join("20261121T100004Z-broken")).unwrap();
+    let found = |name: &str, kind| find(Path::new(name), runs_dir.path(), kind).ok();
+    fs::remove_dir_all(runs_dir.path().join("20261121T100003Z-newer")).unwrap();
+    fs::remove_dir_all(runs_dir.path().join("20261121T100004Z-broken")).unwrap();
     assert_eq!(found("latest", RunKind::Any), Some(dir.clone()));
     assert_eq!(found("shop-capacity", RunKind::Any), Some(dir));
-    assert_eq!(found("latest", RunKind::Run), Some(shelf.path().join("20261121T100000Z-flood")));
+    assert_eq!(found("latest", RunKind::Run), Some(runs_dir.path().join("20261121T100000Z-flood")));
     assert_eq!(found("shop-capacity", RunKind::Run), None, "it is no run");
 }

@@ -1,4 +1,4 @@
-//! The scenario that a stress test amounts to: a few requests, sent again and again by users or at a rate.
+//! The scenario of a stress test: a few requests, sent again and again by users or at a rate.
 
 use std::fmt::Write as _;
 
@@ -11,7 +11,7 @@ use saasbench_model::{
     units::Nanos,
 };
 
-/// Nobody in particular: tables and counts are by tenant.
+/// The only tenant: tables and counts are by tenant.
 const TENANT: &str = "everyone";
 
 /// What is sent, how much of it, and what is expected.
@@ -37,7 +37,7 @@ pub struct Stress {
     pub load: Amount,
     /// How long; only with `iterations` may it be left out.
     pub duration: Option<Nanos>,
-    /// Ends after so many requests.
+    /// Ends after this number of requests.
     pub iterations: Option<u64>,
     /// Whether HTTP/2 is spoken.
     pub http2: bool,
@@ -52,25 +52,25 @@ pub struct Stress {
 /// How much is sent.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Amount {
-    /// So many users wait for their answers.
+    /// This number of users, each waiting for its responses.
     Users {
         /// How many.
         users: u64,
-        /// So many of them start per second; at once if `None`.
+        /// Users that start per second; all at once if `None`.
         spawn: Option<f64>,
     },
-    /// So many requests per second, however slow the service is.
+    /// A rate of requests, however slow the service is.
     Rate {
         /// Per second.
         rate: f64,
-        /// Requests in flight at the most.
+        /// Requests in flight at most.
         max_users: Option<u64>,
     },
 }
 
 /// Sorts URLs into replicas and paths.
 ///
-/// Several replicas answer the same paths, as `run` sends its requests to them in turn.
+/// Several replicas serve the same paths, as `run` sends its requests to them in turn.
 ///
 /// # Errors
 /// The first replica and path of it that were not typed, though others were.
@@ -96,7 +96,7 @@ pub fn replicas_and_paths(addresses: &[Address]) -> Result<(Vec<String>, Vec<Str
 }
 
 impl Stress {
-    /// What will be sent where, in one line; without queries, which may hold what is nobody's business.
+    /// What will be sent where, in one line; without queries, which may hold secrets.
     pub fn about(&self) -> String {
         let plain = |path: &str| path.split('?').next().unwrap_or_default().to_owned();
         let mut paths: Vec<String> = self.paths.iter().map(|path| plain(path)).collect();
@@ -129,7 +129,7 @@ impl Stress {
 
     /// The scenario's text.
     pub fn scenario(&self) -> String {
-        let mut text = String::from("# What `saasbench stress` was asked for. Run it with:\n");
+        let mut text = String::from("# The scenario of a `saasbench stress` command. Run it with:\n");
         let mut words = self.targets.iter().map(|target| format!("--target {target}")).collect::<Vec<_>>();
         words.extend(self.place.iter().cloned());
         let _ = writeln!(text, "#     saasbench run FILE {}", words.join(" "));
@@ -137,7 +137,7 @@ impl Stress {
         let _ = writeln!(text, "name    = {}", basic(&self.name()));
         let _ = writeln!(text, "description = {}", basic(&self.about()));
         let _ = writeln!(text, "timeout = {}", basic(&length(self.timeout)));
-        let _ = writeln!(text, "\n# Nobody in particular: what comes back is counted by tenant.");
+        let _ = writeln!(text, "\n# The only tenant: responses are counted by tenant.");
         let _ = writeln!(text, "[[tenant]]\nid = {}\n", basic(TENANT));
         self.journey(&mut text);
         self.load(&mut text);
@@ -154,7 +154,7 @@ impl Stress {
         }
         match &self.metrics {
             Some(preset) => {
-                text.push_str("\n# The service knows tenants of its own, whom these requests do not name.\n[metrics]\n");
+                text.push_str("\n# The service has tenants of its own, which these requests do not name.\n[metrics]\n");
                 let _ = writeln!(text, "preset          = {}", basic(preset));
                 text.push_str("tenant_requests = \"\"\ntenant_duration = \"\"\n");
             }
@@ -201,7 +201,7 @@ impl Stress {
         match self.load {
             Amount::Users { users, spawn } => {
                 text.push_str(
-                    "\n# Closed: each user waits for its answer before it sends the next request.\n",
+                    "\n# Closed: each user waits for its response before it sends the next request.\n",
                 );
                 let _ = writeln!(text, "[[load]]\nusers = {users}");
                 if let Some(spawn) = spawn {
@@ -209,7 +209,7 @@ impl Stress {
                 }
             }
             Amount::Rate { rate, max_users } => {
-                text.push_str("\n# Open: requests are sent at this rate, however slow the answers are.\n");
+                text.push_str("\n# Open: requests are sent at this rate, however slow the responses are.\n");
                 let _ = writeln!(text, "[[load]]\nrate = \"{rate}/s\"");
                 if let Some(max_users) = max_users {
                     let _ = writeln!(text, "max_users = {max_users}");
@@ -225,12 +225,12 @@ impl Stress {
     }
 }
 
-/// A length of time as a scenario has it: exact.
+/// A length of time in a scenario's notation: exact.
 fn length(length: Nanos) -> String {
     humantime::format_duration(length.to_duration()).to_string()
 }
 
-/// A status as a scenario has it.
+/// A status in a scenario's notation.
 fn written(status: &StatusPattern) -> String {
     match status {
         StatusPattern::Exact(_) => StatusSet(vec![*status]).to_string(),

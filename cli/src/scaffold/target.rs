@@ -1,12 +1,15 @@
-//! A URL as people type it, taken apart as a scenario needs it: where the service is, and what is asked of it there.
+//! Splits a URL as people type it into the service's base URL and the path of a step.
 
+use percent_encoding::utf8_percent_encode;
+
+use saasbench_model::scenario::template::RESERVED;
 use saasbench_engine::connect::target::{Target, TargetError};
 use saasbench_model::{
     redact,
     scenario::template::{Piece, Unclosed, pieces},
 };
 
-/// A URL taken apart.
+/// A URL in two parts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Address {
     /// The base URL of the service, as `--target` takes it.
@@ -15,13 +18,13 @@ pub struct Address {
     pub path: String,
 }
 
-/// Why a text is no URL that requests can be sent to.
+/// Why no requests can be sent to a URL.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AddressError {
     /// Its scheme, host or port.
     #[error("`{url}` is not the URL of a service: {source}")]
     Base {
-        /// As it may be shown.
+        /// The URL, without secrets.
         url: String,
         /// Why.
         source: TargetError,
@@ -29,7 +32,7 @@ pub enum AddressError {
     /// A `${` that is not closed.
     #[error("`{url}` has a `${{` without a name and `}}` behind it")]
     Template {
-        /// As it may be shown.
+        /// The URL, without secrets.
         url: String,
     },
 }
@@ -57,10 +60,10 @@ impl AddressError {
 }
 
 impl Address {
-    /// Takes a URL apart.
+    /// Splits a URL.
     ///
     /// # Errors
-    /// When it is none.
+    /// When it is not valid.
     pub fn parse(url: &str) -> Result<Self, AddressError> {
         let (base, path) = match url.strip_prefix("unix:") {
             Some(rest) => {
@@ -80,7 +83,8 @@ impl Address {
     }
 }
 
-/// The path as a step can have it: what no request line holds is percent-encoded, and a fragment, which is never sent, is gone.
+/// The path of a step: what a request line cannot hold is percent-encoded, and a fragment, which is never
+/// sent, is removed.
 fn encoded(path: &str) -> Result<String, Unclosed<'_>> {
     let mut out = String::new();
     for piece in pieces(path)? {
@@ -99,7 +103,7 @@ fn encoded(path: &str) -> Result<String, Unclosed<'_>> {
     Ok(out)
 }
 
-/// A character as a request line can hold it.
+/// A character in a request line.
 fn sent_as(c: char) -> String {
     let is_sent = c.is_ascii_graphic() && !r#""<>\^`{|}"#.contains(c);
     if is_sent { c.to_string() } else { percent_encoded(&c.to_string()) }
@@ -107,10 +111,7 @@ fn sent_as(c: char) -> String {
 
 /// A value within a path or a query: all but unreserved characters (RFC 3986) percent-encoded.
 pub(super) fn percent_encoded(text: &str) -> String {
-    let unreserved = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-    text.bytes()
-        .map(|b| if unreserved(b) { char::from(b).to_string() } else { format!("%{b:02X}") })
-        .collect()
+    utf8_percent_encode(text, RESERVED).to_string()
 }
 
 #[cfg(test)]
@@ -136,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_url_is_told() {
+    fn invalid_urls_are_reported() {
         let table = [
             "localhost:8005/chat",
             "127.0.0.1",
@@ -150,11 +151,11 @@ mod tests {
             "http://h/?token=hush&x=${",
             "unix:a.sock",
         ];
-        let told = table.map(|url| {
+        let shown = table.map(|url| {
             let error = Address::parse(url).unwrap_err();
             format!("{error}\n  help: {}", error.hint())
         });
-        assert!(!told.concat().contains("hush"), "{told:?}");
-        insta::assert_snapshot!(told.join("\n"));
+        assert!(!shown.concat().contains("hush"), "{shown:?}");
+        insta::assert_snapshot!(shown.join("\n"));
     }
 }

@@ -21,7 +21,7 @@ fn prometheus_behind_tls_password_and_prefix_is_a_source() {
     sandbox.write("saasbench.toml", &config);
     let stranger = sandbox.run(&["run", "scenario.toml", "--env", "here"]);
     stranger.assert_code(4);
-    stranger.assert_says(&["it answered 401: it wants to know who asks", "say who asks: `basic`"]);
+    stranger.assert_says(&["it responded 401: it requires credentials", "give credentials: `basic`"]);
 
     sandbox.write("saasbench.toml", &format!("{config}basic = [{user:?}, \"${{env:PASSWORD}}\"]\n"));
     let nameless = sandbox.run(&["run", "scenario.toml", "--env", "here"]);

@@ -51,7 +51,7 @@ fn completions_and_man_pages_are_generated() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let script = sandbox.run(&["completions", shell]);
         script.assert_code(0);
-        assert!(script.out.contains("stress") && !script.out.contains("sweep"), "{shell}: {}", script.out);
+        assert!(script.out.contains("stress") && !script.out.contains("cleanup"), "{shell}: {}", script.out);
     }
     let manual = sandbox.run(&["man"]);
     manual.assert_code(0);

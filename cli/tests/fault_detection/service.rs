@@ -17,7 +17,7 @@ use hyper::body::Frame;
 use saasbench::observe::scrape::{Page, Pages, Source};
 use saasbench_engine::{
     clock::RunClock,
-    exchange::{Exchange, NoAnswer, Request, Transport},
+    exchange::{Exchange, Request, SendError, Transport},
     limiter_fields::LimiterFields,
 };
 use saasbench_model::units::Nanos;
@@ -137,14 +137,14 @@ impl Service {
         &self,
         replica: usize,
         request: hyper::Request<SlowBody>,
-    ) -> Result<hyper::Response<Full<Bytes>>, NoAnswer> {
+    ) -> Result<hyper::Response<Full<Bytes>>, SendError> {
         let (app, killed) = {
             let process = self.0.replicas[replica].lock().unwrap();
             (process.app.clone(), process.killed.clone())
         };
         let Some(app) = app else {
             self.travel().await;
-            return Err(NoAnswer::NotSent(NotSentReason::ConnectFailed));
+            return Err(SendError::NotSent(NotSentReason::ConnectFailed));
         };
         let there_and_back = async {
             self.travel().await;
@@ -153,31 +153,31 @@ impl Service {
             response
         };
         let answered = killed.run_until_cancelled(there_and_back).await;
-        answered.ok_or(NoAnswer::Unknown(NoResponseReason::ConnectionLost))
+        answered.ok_or(SendError::NoResponse(NoResponseReason::ConnectionLost))
     }
 }
 
 impl Transport for Service {
-    type Line = ();
+    type UserConnections = ();
 
-    fn line(&self) {}
+    fn connect_user(&self) {}
 
-    async fn send(&self, (): &mut (), exchange: &mut Exchange) -> Result<(), NoAnswer> {
+    async fn send(&self, (): &mut (), exchange: &mut Exchange) -> Result<(), SendError> {
         exchange.sent = self.0.clock.now();
         let request = self.parse(&exchange.request);
         let draw = self.0.trouble.lost.map_or(1, |every| self.random() % (2 * every));
         if draw == 0 {
             self.travel().await;
-            return Err(NoAnswer::Unknown(NoResponseReason::ConnectionLost));
+            return Err(SendError::NoResponse(NoResponseReason::ConnectionLost));
         }
         let response = self.ask(exchange.request.replica, request).await?;
         if self.0.trouble.lost == Some(draw) {
-            return Err(NoAnswer::Unknown(NoResponseReason::ConnectionLost));
+            return Err(SendError::NoResponse(NoResponseReason::ConnectionLost));
         }
         let (head, body) = response.into_parts();
         let Ok(body) = body.collect().await;
         let now = self.0.clock.now();
-        let answer = &mut exchange.answer;
+        let answer = &mut exchange.response;
         answer.status = head.status.as_u16();
         answer.limiter = LimiterHeaders::default();
         (answer.first_byte, answer.done) = (now, now);

@@ -1,46 +1,48 @@
-//! Holds an answer against the checks of its step; of the first that fails it says what was expected and what came.
+//! Runs the checks of a step on a response; the message of the first that fails says what was expected and
+//! what was found.
 
 use super::{
-    exchange::Answer,
+    exchange::Response,
     extract::{self, NotJson, Value},
 };
 use crate::redactor::Redactor;
 use saasbench_model::scenario::journey::{Check, Condition, Literal};
 
-/// The most characters of an answer that a message shows.
+/// Characters of a response that a message shows at most.
 const SHOWN: usize = 80;
 
-/// Texts that checks need for a moment, used again and again.
+/// Buffers for texts that checks need for a moment.
 #[derive(Debug, Default)]
-pub struct Room {
-    /// A value that does not stand in the answer as it is.
+pub struct Scratch {
+    /// A value that is not in the response in this form.
     pub(super) found: String,
     /// An expected text, filled in.
     expected: Vec<u8>,
 }
 
-/// What answers are held against.
+/// The checks that a response has to pass.
 pub struct Checks<'a> {
     /// One after the other.
     pub checks: &'a [Check],
-    /// Appends what the check of this index compares with, filled in; false where it names what was never saved.
+    /// Appends what the check of this index compares with, filled in; false where it names what was never
+    /// saved.
     pub fill: &'a dyn Fn(usize, &mut Vec<u8>) -> bool,
-    /// What shall not be shown.
-    pub blot: &'a Redactor,
+    /// Removes secrets from messages.
+    pub redactor: &'a Redactor,
 }
 
 impl Checks<'_> {
-    /// What the first failing check says of an answer.
-    pub fn failed(&self, answer: &Answer, room: &mut Room) -> Option<String> {
+    /// The message of the first check that fails.
+    pub fn failed(&self, response: &Response, scratch: &mut Scratch) -> Option<String> {
         self.checks.iter().enumerate().find_map(|(index, check)| match check {
             Check::Size { comparison, bytes, written } => {
-                let held = comparison.holds(answer.body_bytes, *bytes);
-                (!held).then(|| format!("the body has {} bytes, expected {written}", answer.body_bytes))
+                let held = comparison.holds(response.body_bytes, *bytes);
+                (!held).then(|| format!("the body has {} bytes, expected {written}", response.body_bytes))
             }
             Check::Value { of, must } => {
-                let complaint = match extract::value(of, answer, &mut room.found) {
-                    Err(NotJson) => Some(format!("is not there: {}", not_json(answer))),
-                    Ok(found) => self.unmet(index, must, &found, &mut room.expected),
+                let complaint = match extract::value(of, response, &mut scratch.found) {
+                    Err(NotJson) => Some(format!("is not there: {}", not_json(response))),
+                    Ok(found) => self.unmet(index, must, &found, &mut scratch.expected),
                 };
                 complaint.map(|complaint| format!("{of} {complaint}"))
             }
@@ -48,17 +50,23 @@ impl Checks<'_> {
     }
 
     /// What is wrong with a value, as it follows the name of its place; `None` if nothing is.
-    fn unmet(&self, index: usize, must: &Condition, found: &Value<'_>, room: &mut Vec<u8>) -> Option<String> {
+    fn unmet(
+        &self,
+        index: usize,
+        must: &Condition,
+        found: &Value<'_>,
+        scratch: &mut Vec<u8>,
+    ) -> Option<String> {
         let text = match must.template() {
             None => &[],
             Some(template) => match template.as_literal() {
                 Some(literal) => literal.as_bytes(),
                 None => {
-                    room.clear();
-                    if !(self.fill)(index, room) {
+                    scratch.clear();
+                    if !(self.fill)(index, scratch) {
                         return Some("cannot be judged: it is compared with what was never saved".to_owned());
                     }
-                    room.as_slice()
+                    scratch.as_slice()
                 }
             },
         };
@@ -74,14 +82,14 @@ impl Checks<'_> {
         (!held).then(|| format!("{}, expected {}", self.came(found), self.wanted(must, text)))
     }
 
-    /// What came, shortened.
+    /// What was found, shortened.
     fn came(&self, found: &Value<'_>) -> String {
         match found {
             Value::Nothing => "is not there".to_owned(),
             Value::Null => "is null".to_owned(),
             Value::Boolean(boolean) => format!("is {boolean}"),
-            Value::Number(number) => format!("is {}", self.blot.out(&number.to_string())),
-            Value::Json(json) => format!("is {}", shortened(&self.blot.out(json))),
+            Value::Number(number) => format!("is {}", self.redactor.redact(&number.to_string())),
+            Value::Json(json) => format!("is {}", shortened(&self.redactor.redact(json))),
             Value::Text(text) => format!("is {}", self.quoted(text)),
         }
     }
@@ -105,15 +113,15 @@ impl Checks<'_> {
     /// A text in quotes, shortened, without control characters and secrets.
     fn quoted(&self, text: &[u8]) -> String {
         // A character has at most four bytes. Secrets have to be found whole, before anything is cut off.
-        let enough = if self.blot.is_empty() { 4 * (SHOWN + 1) } else { text.len() };
+        let enough = if self.redactor.is_empty() { 4 * (SHOWN + 1) } else { text.len() };
         let text = String::from_utf8_lossy(text.get(..enough).unwrap_or(text));
-        format!("\"{}\"", shortened(&self.blot.out(&text)))
+        format!("\"{}\"", shortened(&self.redactor.redact(&text)))
     }
 }
 
 /// Why nothing can be taken from a body that should be JSON.
-pub fn not_json(answer: &Answer) -> &'static str {
-    if answer.body_bytes > answer.body.len() as u64 {
+pub fn not_json(response: &Response) -> &'static str {
+    if response.body_bytes > response.body.len() as u64 {
         "the body is too long to be kept whole"
     } else {
         "the body is not JSON"
@@ -134,7 +142,7 @@ fn equal(found: &Value<'_>, literal: &Literal, text: &[u8]) -> bool {
     }
 }
 
-/// Looks at a value's text.
+/// Tests a value's text.
 fn in_text(found: &Value<'_>, look: impl Fn(&[u8]) -> bool) -> bool {
     match found {
         Value::Nothing | Value::Null => false,

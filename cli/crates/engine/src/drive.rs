@@ -1,6 +1,7 @@
-//! Runs the loads of a scenario: brings its workers up, gives them one beginning, and waits for their end.
+//! Runs the loads of a scenario: starts its workers, lets them start together, and waits until they have
+//! ended.
 //!
-//! The engine knows no network and no clock but the ones it is given; under tokio's paused clock it runs at once.
+//! It knows no network and no clock but those it is given; under tokio's paused clock hours pass at once.
 
 use std::{future::Future, io, rc::Rc, sync::Arc};
 
@@ -19,79 +20,79 @@ use super::{
 use saasbench_model::units::Nanos;
 use saasbench_record::{manifest::LoadPhase, writer::Sink};
 
-/// What a worker hears from outside.
+/// Signals a worker when its loads start, and when to stop.
 #[derive(Debug)]
 pub(super) struct StartSignal {
     ready: Option<mpsc::UnboundedSender<()>>,
-    begin: watch::Receiver<Option<Nanos>>,
-    /// Told when no request is to begin any more.
+    start: watch::Receiver<Option<Nanos>>,
+    /// Cancelled when no further request is to start.
     pub(super) stop: CancellationToken,
 }
 
 impl StartSignal {
-    /// Says that the worker is ready, and waits until all are: the instant that the loads begin at. `None` when the engine
-    /// is gone.
-    pub(super) async fn begin(&mut self) -> Option<Nanos> {
-        // Not kept: when all of them are gone, nobody is waited for any more who could not get ready.
+    /// Reports that the worker is ready, and waits until all are: when the loads start. `None` when the
+    /// barrier is gone.
+    pub(super) async fn wait(&mut self) -> Option<Nanos> {
+        // Dropped: when all senders are gone, the barrier stops waiting for workers that failed to get ready.
         if let Some(ready) = self.ready.take() {
             let _ = ready.send(());
         }
-        *self.begin.wait_for(Option::is_some).await.ok()?
+        *self.start.wait_for(Option::is_some).await.ok()?
     }
 }
 
-/// Gives all workers the same beginning.
+/// Gives all workers the same start.
 #[derive(Debug)]
 struct StartBarrier {
-    cue: StartSignal,
+    signal: StartSignal,
     ready: mpsc::UnboundedReceiver<()>,
-    begin: watch::Sender<Option<Nanos>>,
+    start: watch::Sender<Option<Nanos>>,
 }
 
 impl StartBarrier {
     fn new(stop: &CancellationToken) -> Self {
-        let (ready, readies) = mpsc::unbounded_channel();
-        let (begin, begun) = watch::channel(None);
+        let (ready, workers_ready) = mpsc::unbounded_channel();
+        let (start, started) = watch::channel(None);
         Self {
-            cue: StartSignal { ready: Some(ready), begin: begun, stop: stop.clone() },
-            ready: readies,
-            begin,
+            signal: StartSignal { ready: Some(ready), start: started, stop: stop.clone() },
+            ready: workers_ready,
+            start,
         }
     }
 
-    fn cue(&self) -> StartSignal {
+    fn signal(&self) -> StartSignal {
         StartSignal {
-            ready: self.cue.ready.clone(),
-            begin: self.cue.begin.clone(),
-            stop: self.cue.stop.clone(),
+            ready: self.signal.ready.clone(),
+            start: self.signal.start.clone(),
+            stop: self.signal.stop.clone(),
         }
     }
 
-    /// Waits until all workers are ready (or gone), lets them begin, and waits for their end.
-    async fn conduct(self, setup: &Setup, workers: usize, from_ns: Nanos, end: impl Future) -> LoadPhase {
-        let Self { cue, mut ready, begin } = self;
-        drop(cue);
-        let begun = async {
+    /// Waits until all workers are ready (or gone), lets them start, and waits for their end.
+    async fn release(self, setup: &Setup, workers: usize, from_ns: Nanos, end: impl Future) -> LoadPhase {
+        let Self { signal, mut ready, start } = self;
+        drop(signal);
+        let starting = async {
             for _ in 0..workers {
                 if ready.recv().await.is_none() {
                     break;
                 }
             }
             let start_ns = setup.clock.now();
-            let _ = setup.begun.set(start_ns);
-            let _ = begin.send(Some(start_ns));
+            let _ = setup.started.set(start_ns);
+            let _ = start.send(Some(start_ns));
             start_ns
         };
-        let (start_ns, _) = tokio::join!(begun, end);
+        let (start_ns, _) = tokio::join!(starting, end);
         LoadPhase { from_ns, start_ns, to_ns: setup.clock.now() }
     }
 }
 
-/// Runs every load to its end, or until `stop`: then no iteration begins any more, and requests in flight are awaited (each
-/// for the scenario's timeout at the most). Answers with when that was.
+/// Runs every load to its end, or until `stop`: then no further iteration starts, and requests in flight are
+/// awaited, each for at most the scenario's timeout. Returns when the loads ran.
 ///
-/// There is a worker for each transport, all of them in tasks of the current thread, paced by tokio's clock: call it where
-/// `tokio::task::spawn_local` works.
+/// There is a worker for each transport, all of them in tasks of the current thread, paced by tokio's clock:
+/// call it where `tokio::task::spawn_local` works.
 pub async fn drive<T: Transport>(
     setup: Arc<Setup>,
     transports: Vec<T>,
@@ -99,23 +100,23 @@ pub async fn drive<T: Transport>(
     stop: &CancellationToken,
 ) -> LoadPhase {
     let from_ns = setup.clock.now();
-    let conductor = StartBarrier::new(stop);
+    let barrier = StartBarrier::new(stop);
     let of = transports.len() as u64;
     let mut tasks = tokio::task::JoinSet::new();
     for (index, transport) in (0..).zip(transports) {
         let pacer = Pacer::on_tokio(setup.clock);
         let worker = Worker::new(Arc::clone(&setup), transport, pacer, Share { index, of }, sink.clone());
-        tasks.spawn_local(Rc::new(worker).run(conductor.cue()));
+        tasks.spawn_local(Rc::new(worker).run(barrier.signal()));
     }
     drop(sink);
-    conductor.conduct(&setup, of as usize, from_ns, tasks.join_all()).await
+    barrier.release(&setup, of as usize, from_ns, tasks.join_all()).await
 }
 
-/// Like [`drive`], with every worker on a thread and a runtime of its own, paced to some microseconds. `connect` makes the
-/// transport of each, by its number, on its thread.
+/// Like [`drive`], with every worker on a thread and a runtime of its own, paced to some microseconds.
+/// `connect` makes the transport of the worker with this number, on the worker's thread.
 ///
 /// # Errors
-/// When a thread, its runtime or its transport cannot be made; and when a worker ends early by a defect.
+/// When a thread, its runtime or its transport cannot be made, or a worker ends early by a defect.
 pub async fn drive_on_threads<T: Transport>(
     setup: Arc<Setup>,
     workers: usize,
@@ -124,16 +125,16 @@ pub async fn drive_on_threads<T: Transport>(
     stop: &CancellationToken,
 ) -> io::Result<LoadPhase> {
     let from_ns = setup.clock.now();
-    let conductor = StartBarrier::new(stop);
+    let barrier = StartBarrier::new(stop);
     let mut ends = JoinSet::new();
     for index in 0..workers {
         let (end, ended) = oneshot::channel();
         ends.spawn(ended);
-        let (setup, connect, sink, cue) =
-            (Arc::clone(&setup), connect.clone(), sink.clone(), conductor.cue());
+        let (setup, connect, sink, signal) =
+            (Arc::clone(&setup), connect.clone(), sink.clone(), barrier.signal());
         let share = Share { index: index as u64, of: workers as u64 };
         let work = move || {
-            let result = work(setup, share, connect, sink, cue);
+            let result = work(setup, share, connect, sink, signal);
             let _ = end.send(result);
         };
         std::thread::Builder::new().name(format!("worker-{index}")).spawn(work)?;
@@ -149,24 +150,24 @@ pub async fn drive_on_threads<T: Transport>(
             }
         }
     };
-    let phase = conductor.conduct(&setup, workers, from_ns, ended).await;
+    let phase = barrier.release(&setup, workers, from_ns, ended).await;
     failed.map_or(Ok(phase), Err)
 }
 
-/// A worker's thread.
+/// The body of a worker's thread.
 fn work<T: Transport>(
     setup: Arc<Setup>,
     share: Share,
     connect: impl FnOnce(usize) -> io::Result<T>,
     sink: Sink,
-    cue: StartSignal,
+    signal: StartSignal,
 ) -> io::Result<()> {
     let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
     runtime.block_on(async {
         let pacer = Pacer::exact(setup.clock)?;
         let worker = Worker::new(setup, connect(share.index as usize)?, pacer, share, sink);
-        // In a task like all others: what is awaited here would be polled whenever any task has been woken.
-        let run = tokio::task::spawn_local(Rc::new(worker).run(cue));
+        // In a task of its own: what is awaited here would be polled whenever any task is woken.
+        let run = tokio::task::spawn_local(Rc::new(worker).run(signal));
         run.await.map_err(io::Error::other)
     })
 }

@@ -1,4 +1,5 @@
-//! The engine under a paused clock, before a service of our own making: hours pass at once, and every instant is exact.
+//! The engine under a paused clock against a simulated service: hours pass at once, and every instant is
+//! exact.
 
 mod models;
 mod pace;
@@ -16,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     canary::Canaries,
-    exchange::{Exchange, NoAnswer, Request, Transport},
+    exchange::{Exchange, Request, SendError, Transport},
     render::Origin,
     worker::Setup,
 };
@@ -34,7 +35,7 @@ use saasbench_record::{
 
 mod steps;
 
-/// A service that answers after `delay`: `/session` with an id, `/chat` with `status`.
+/// A service that responds after `delay`: `/session` with an id, `/chat` with `status`.
 #[derive(Debug)]
 struct Service {
     clock: RunClock,
@@ -43,7 +44,7 @@ struct Service {
     sessions: AtomicU64,
     unreachable: bool,
     silent: bool,
-    /// Its chats admit one request per so long, and state a whole number of seconds.
+    /// Limits chats, and states Retry-After in whole seconds.
     limited: Option<Mutex<Nanos>>,
 }
 
@@ -74,28 +75,28 @@ impl Service {
     }
 }
 
-/// What a service without a network needs of the seam.
-trait Answers: 'static {
+/// A simulated service.
+trait TestService: 'static {
     fn clock(&self) -> RunClock;
 
     /// Status, wait, body.
-    async fn answer(&self, request: &Request) -> Result<(u16, Option<Nanos>, String), NoAnswer>;
+    async fn respond(&self, request: &Request) -> Result<(u16, Option<Nanos>, String), SendError>;
 }
 
-impl<S: Answers> Transport for Arc<S> {
-    type Line = ();
+impl<S: TestService> Transport for Arc<S> {
+    type UserConnections = ();
 
-    fn line(&self) {}
+    fn connect_user(&self) {}
 
-    async fn send(&self, (): &mut (), exchange: &mut Exchange) -> Result<(), NoAnswer> {
+    async fn send(&self, (): &mut (), exchange: &mut Exchange) -> Result<(), SendError> {
         exchange.sent = self.clock().now();
-        let (status, retry_after, body) = self.answer(&exchange.request).await?;
-        let answer = &mut exchange.answer;
+        let (status, retry_after, body) = self.respond(&exchange.request).await?;
+        let response = &mut exchange.response;
         let now = self.clock().now();
-        (answer.first_byte, answer.done) = (now, now);
-        (answer.status, answer.retry_after) = (status, retry_after);
-        answer.body_bytes = body.len() as u64;
-        answer.body = body.into_bytes();
+        (response.first_byte, response.done) = (now, now);
+        (response.status, response.retry_after) = (status, retry_after);
+        response.body_bytes = body.len() as u64;
+        response.body = body.into_bytes();
         Ok(())
     }
 }
@@ -106,18 +107,18 @@ fn parts(request: &Request) -> (&str, &str) {
     (head.split(' ').nth(1).unwrap(), body)
 }
 
-impl Answers for Service {
+impl TestService for Service {
     fn clock(&self) -> RunClock {
         self.clock
     }
 
-    async fn answer(&self, request: &Request) -> Result<(u16, Option<Nanos>, String), NoAnswer> {
+    async fn respond(&self, request: &Request) -> Result<(u16, Option<Nanos>, String), SendError> {
         if self.unreachable {
-            return Err(NoAnswer::NotSent(NotSentReason::ConnectFailed));
+            return Err(SendError::NotSent(NotSentReason::ConnectFailed));
         }
         tokio::time::sleep(self.delay).await;
         if self.silent {
-            return Err(NoAnswer::Unknown(NoResponseReason::Timeout));
+            return Err(SendError::NoResponse(NoResponseReason::Timeout));
         }
         if parts(request).0 == "/session" {
             let number = self.sessions.fetch_add(1, Ordering::Relaxed);
@@ -145,7 +146,7 @@ post = "/chat"
 json = { session_id = "${sid}" }
 "#;
 
-/// Runs the loads of a scenario before the service, and hands back its samples in the order of their ends.
+/// Runs the loads of a scenario against the service, and returns its samples in the order of their ends.
 async fn run(loads: &str, replicas: usize, service: impl FnOnce(&mut Service)) -> (LoadPhase, Vec<Sample>) {
     run_until(loads, replicas, service, &CancellationToken::new()).await
 }
@@ -306,7 +307,7 @@ async fn the_same_seed_gives_the_same_pauses() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_user_whose_answer_was_unexpected_starts_afresh() {
+async fn a_user_starts_afresh_after_an_unexpected_response() {
     let load = "[[load]]\nusers = 1\nthink_time = \"1s\"\nduration = \"5s\"";
     let (_, samples) = run(load, 1, |service| service.status = 404).await;
     let starts = samples.iter().filter(|sample| sample.iteration == 0).count();
@@ -316,7 +317,7 @@ async fn a_user_whose_answer_was_unexpected_starts_afresh() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_service_that_is_down_is_not_asked_in_a_tight_loop() {
+async fn a_service_that_is_down_gets_no_requests_in_a_tight_loop() {
     let load = "[[load]]\nusers = 1\nduration = \"5s\"";
     let (_, samples) = run(load, 1, |service| service.unreachable = true).await;
     assert_eq!(samples.len(), 50);
@@ -365,7 +366,7 @@ fn limited(service: &mut Service) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_patient_user_sends_again_when_it_may_and_says_what_it_repeats() {
+async fn a_user_obeys_retry_after_and_records_what_it_repeats() {
     let (_, samples) = run(&patient("users = 1\nduration = \"20s\""), 2, limited).await;
     let chats = chats(&samples);
     let numbers: Vec<u64> = samples.iter().map(|sample| sample.request).collect();
@@ -376,7 +377,8 @@ async fn a_patient_user_sends_again_when_it_may_and_says_what_it_repeats() {
     for pair in chats[..6].windows(2) {
         assert_ne!(pair[0].replica, pair[1].replica, "a request that is sent again goes to the next replica");
         if pair[0].outcome == Outcome::Status(429) {
-            // Three seconds were asked for; the clocks may disagree by 4 ms, and the limiter ticks in milliseconds.
+            // Three seconds were asked for; the clocks may disagree by 4 ms, and the limiter ticks in
+            // milliseconds.
             assert_eq!(pair[1].intended, pair[0].done + Nanos::from_millis(3005));
             assert_eq!(pair[1].sent, pair[1].intended);
             assert_eq!((pair[1].retry_of, pair[1].iteration), (Some(pair[0].request), pair[0].iteration));
@@ -387,7 +389,7 @@ async fn a_patient_user_sends_again_when_it_may_and_says_what_it_repeats() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_wait_begins_that_would_outlast_the_load() {
+async fn no_wait_starts_that_would_outlast_the_load() {
     let (phase, samples) = run(&patient("users = 1\nduration = \"2s\""), 1, limited).await;
     let chats = chats(&samples);
     assert!(chats.len() > 2 && chats.iter().all(|sample| sample.retry_of.is_none()));
@@ -395,7 +397,7 @@ async fn no_wait_begins_that_would_outlast_the_load() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_never_retries_or_meets_no_limit_takes_the_rejection() {
+async fn without_retries_or_a_declared_limit_a_rejection_stands() {
     for loads in [
         patient("users = 1\nduration = \"9s\"").replace("after", "never"),
         patient("users = 1\nduration = \"9s\"").replace("quota", "rejected = 503\nquota"),
@@ -440,27 +442,27 @@ async fn a_stop_ends_waits_at_once() {
     assert!(phase.to_ns <= Nanos::from_millis(1010), "{phase:?}");
 }
 
-/// A service that answers every chat with the message of the chat before, whosever that was.
+/// A service that responds to every chat with the message of the chat before, of any tenant.
 #[derive(Debug)]
 struct Forgetful {
     clock: RunClock,
     last: Mutex<String>,
 }
 
-impl Answers for Forgetful {
+impl TestService for Forgetful {
     fn clock(&self) -> RunClock {
         self.clock
     }
 
-    async fn answer(&self, request: &Request) -> Result<(u16, Option<Nanos>, String), NoAnswer> {
-        assert!(request.keep_body, "every answer is searched");
+    async fn respond(&self, request: &Request) -> Result<(u16, Option<Nanos>, String), SendError> {
+        assert!(request.keep_body, "every response is searched");
         let message = parts(request).1.chars().rev().collect();
         Ok((200, None, std::mem::replace(&mut *self.last.lock().unwrap(), message)))
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_canary_that_comes_to_another_tenant_is_recorded() {
+async fn a_canary_that_another_tenant_receives_is_recorded() {
     let text = "version = 1\n[[tenant]]\npattern = \"t-1..t-3\"\n[[journey]]\nname = \"chat\"\n[[journey.step]]\npost = \"/chat\"\njson = { message = \"hello ${canary}\" }\n[[load]]\nrate = \"10/s\"\nduration = \"1s\"";
     let clock = RunClock::start();
     let setup = setup(text, 1, clock, Some(Canaries::draw()));
@@ -482,7 +484,7 @@ async fn more_workers_send_the_same_requests() {
         let mut requests: Vec<_> = chats(&samples)
             .into_iter()
             .map(|s| {
-                // Which user takes an arrival, and in what order users take numbers, is up to them.
+                // Which user takes an arrival, and the order of the users' numbers, may differ.
                 let user = if s.load == 1 { s.user } else { 0 };
                 let iteration = if s.load == 1 { 0 } else { s.iteration };
                 let intended = if s.load == 2 { Nanos::ZERO } else { s.intended - phase.start_ns };

@@ -1,7 +1,8 @@
-//! The seam between the load and the wire: one request goes out, one answer or the lack of it comes back.
+//! The interface between the load and its transports: one request is sent, and its response is returned, or
+//! the reason why there is none.
 //!
-//! An [`Exchange`] holds the buffers of both and is used again and again, so that a request costs no allocation. It belongs
-//! to the worker while nobody needs it: users who pause hold no buffers.
+//! An [`Exchange`] holds the buffers of both and is reused, so that a request costs no allocation. Workers
+//! keep them in a pool: a user that waits holds no buffers.
 
 use std::{future::Future, sync::Arc};
 
@@ -11,30 +12,30 @@ use saasbench_record::sample::{LimiterHeaders, NoResponseReason, NotSentReason};
 /// The longest body that is kept to be checked, to take values from, and to be searched for canaries.
 pub const BODY_KEPT: usize = 1 << 20;
 
-/// One request and its answer: buffers that are used again and again.
+/// One request and its response: buffers that are reused.
 #[derive(Debug, Default)]
 pub struct Exchange {
-    /// What goes out.
+    /// The request.
     pub request: Request,
-    /// When it was taken up to be sent, connecting included: the service cannot have seen it earlier, and what comes after
-    /// is not the generator's own lateness. Whoever sends sets it.
+    /// When it was taken up to be sent, connecting included: the service cannot have seen it earlier, and
+    /// what comes after is not the generator's own lateness. Set by the transport.
     pub sent: Nanos,
-    /// What came back; of no meaning when there was no answer.
-    pub answer: Answer,
-    /// Room for what is read; empty between exchanges.
+    /// The response; meaningless when there was none.
+    pub response: Response,
+    /// Scratch for what is read; empty between exchanges.
     pub input: Vec<u8>,
 }
 
-/// Room that an exchange keeps for bodies.
-const ROOM_KEPT: usize = 64 << 10;
+/// Scratch that an exchange keeps for bodies.
+const CAPACITY_KEPT: usize = 64 << 10;
 
 impl Exchange {
-    /// Gives back the room that a great body took.
+    /// Frees the memory of a large body.
     pub fn shrink(&mut self) {
-        for buffer in [&mut self.answer.body, &mut self.input] {
-            if buffer.capacity() > ROOM_KEPT {
+        for buffer in [&mut self.response.body, &mut self.input] {
+            if buffer.capacity() > CAPACITY_KEPT {
                 buffer.clear();
-                buffer.shrink_to(ROOM_KEPT);
+                buffer.shrink_to(CAPACITY_KEPT);
             }
         }
     }
@@ -45,63 +46,64 @@ impl Exchange {
 pub struct Request {
     /// Index of the replica.
     pub replica: usize,
-    /// The whole message as HTTP/1.1 has it: request line, fields (`host`, `content-length`, … included), empty line, body.
+    /// The whole message as HTTP/1.1 has it: request line, fields (`host`, `content-length`, … included),
+    /// empty line, body.
     pub bytes: Vec<u8>,
     /// Where the body begins in it.
     pub body_at: usize,
-    /// Whether it is a HEAD request, whose answer has no body whatever its fields say.
+    /// Whether it is a HEAD request, whose response has no body whatever its fields say.
     pub is_head: bool,
-    /// Whether the answer's fields are needed.
+    /// Whether the response's fields are needed.
     pub keep_head: bool,
-    /// Whether the answer's body is needed; if not, it is read and forgotten.
+    /// Whether the response's body is needed; if not, it is read and discarded.
     pub keep_body: bool,
 }
 
-/// A whole answer.
+/// A whole response.
 #[derive(Debug, Default)]
-pub struct Answer {
+pub struct Response {
     /// Its status.
     pub status: u16,
-    /// When its first byte was here, on the run's clock.
+    /// When its first byte arrived, on the run's clock.
     pub first_byte: Nanos,
-    /// When its last byte was here.
+    /// When its last byte arrived.
     pub done: Nanos,
-    /// What the limiter said in it.
+    /// The limiter's fields in it.
     pub limiter: LimiterHeaders,
-    /// The `RateLimit-Policy` that was read last, in this answer or in one before it.
+    /// The `RateLimit-Policy` that was read last, in this response or in one before it.
     pub policy_before: Option<Arc<str>>,
-    /// `Retry-After` in either form: how long after the head of the answer was here.
+    /// `Retry-After` in either form: the time after the arrival of the response's head.
     pub retry_after: Option<Nanos>,
     /// Length of its body, transfer coding taken off.
     pub body_bytes: u64,
-    /// Its fields where they were asked for: `name: value\r\n` each, names as they came.
+    /// Its fields where they were requested: `name: value\r\n` each, names as they came.
     pub head: Vec<u8>,
-    /// Its body where it was asked for, at most [`BODY_KEPT`] bytes.
+    /// Its body where it was requested, at most [`BODY_KEPT`] bytes.
     pub body: Vec<u8>,
 }
 
-/// Why there is no answer.
+/// Why there is no response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NoAnswer {
-    /// Nothing left: it cannot have counted.
+pub enum SendError {
+    /// Nothing was sent: the service cannot have counted it.
     NotSent(NotSentReason),
     /// It was sent, or may have been.
-    Unknown(NoResponseReason),
+    NoResponse(NoResponseReason),
 }
 
-/// Sends requests, for the users of one worker. It never sends twice what may have left, follows no redirect, and takes no
-/// proxy from the environment.
+/// Sends requests, for the users of one worker. It never sends twice what may have left, follows no redirect,
+/// and takes no proxy from the environment.
 pub trait Transport: 'static {
-    /// What one user keeps between its requests: its connections.
-    type Line: 'static;
+    /// The connections that one user keeps between its requests.
+    type UserConnections: 'static;
 
     /// The connections of a new user: none yet.
-    fn line(&self) -> Self::Line;
+    fn connect_user(&self) -> Self::UserConnections;
 
-    /// Sends `exchange.request` and waits for the whole answer.
+    /// Sends `exchange.request` and waits for the whole response.
     fn send(
         &self,
-        line: &mut Self::Line,
+        line: &mut Self::UserConnections,
         exchange: &mut Exchange,
-    ) -> impl Future<Output = Result<(), NoAnswer>>;
+    ) -> impl Future<Output = Result<(), SendError>>;
 }

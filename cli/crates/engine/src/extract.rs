@@ -1,4 +1,5 @@
-//! Takes a value from an answer: from its JSON body without building a tree of it, from a header, or by a pattern.
+//! Extracts a value from a response: from its JSON body without building a tree, from a header, or by a
+//! pattern.
 
 use std::fmt::{self, Write as _};
 
@@ -8,10 +9,10 @@ use serde::de::{
 };
 use serde_json::Number;
 
-use super::exchange::Answer;
+use super::exchange::Response;
 use saasbench_model::scenario::answer::{Place, Token};
 
-/// A value in an answer.
+/// A value in a response.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value<'a> {
     /// There is none.
@@ -32,23 +33,27 @@ pub enum Value<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NotJson;
 
-/// The value at `place`; `room` is for texts that do not stand in the answer as they are.
+/// The value at `place`; `scratch` is for texts that are not in the response in this form.
 ///
 /// # Errors
 /// Where the place is in a JSON body and the body is not JSON.
-pub fn value<'a>(place: &Place, answer: &'a Answer, room: &'a mut String) -> Result<Value<'a>, NotJson> {
+pub fn value<'a>(
+    place: &Place,
+    response: &'a Response,
+    scratch: &'a mut String,
+) -> Result<Value<'a>, NotJson> {
     Ok(match place {
-        Place::Json(pointer) => match json(pointer.tokens(), &answer.body, room)? {
+        Place::Json(pointer) => match json(pointer.tokens(), &response.body, scratch)? {
             Kind::Nothing => Value::Nothing,
             Kind::Null => Value::Null,
             Kind::Boolean(boolean) => Value::Boolean(boolean),
             Kind::Number(number) => Value::Number(number),
-            Kind::Text => Value::Text(room.as_bytes()),
-            Kind::Compound => Value::Json(room),
+            Kind::Text => Value::Text(scratch.as_bytes()),
+            Kind::Compound => Value::Json(scratch),
         },
-        Place::Header(name) => header(&answer.head, name).map_or(Value::Nothing, Value::Text),
-        Place::Found(pattern) => pattern.find(&answer.body).map_or(Value::Nothing, Value::Text),
-        Place::Body => Value::Text(&answer.body),
+        Place::Header(name) => header(&response.head, name).map_or(Value::Nothing, Value::Text),
+        Place::Found(pattern) => pattern.find(&response.body).map_or(Value::Nothing, Value::Text),
+        Place::Body => Value::Text(&response.body),
     })
 }
 
@@ -82,7 +87,7 @@ pub fn headers<'a>(head: &'a [u8], name: &str) -> impl Iterator<Item = &'a [u8]>
     })
 }
 
-/// What a walk through JSON found; a text and an array or object are in the room that it was given.
+/// What a walk through JSON found; texts, arrays and objects are in its scratch buffer.
 #[derive(Debug, Clone, PartialEq)]
 enum Kind {
     Nothing,
@@ -94,9 +99,9 @@ enum Kind {
 }
 
 /// The value under a pointer's tokens: what [`serde_json::Value::pointer`] finds, of two equal keys the last.
-fn json(tokens: &[Token], body: &[u8], room: &mut String) -> Result<Kind, NotJson> {
+fn json(tokens: &[Token], body: &[u8], scratch: &mut String) -> Result<Kind, NotJson> {
     let mut deserializer = serde_json::Deserializer::from_slice(body);
-    let kind = Walk { tokens, room }.deserialize(&mut deserializer).map_err(|_| NotJson)?;
+    let kind = Walk { tokens, scratch }.deserialize(&mut deserializer).map_err(|_| NotJson)?;
     deserializer.end().map_err(|_| NotJson)?;
     Ok(kind)
 }
@@ -104,7 +109,7 @@ fn json(tokens: &[Token], body: &[u8], room: &mut String) -> Result<Kind, NotJso
 /// Walks down to the value and skips all others.
 struct Walk<'t, 'r> {
     tokens: &'t [Token],
-    room: &'r mut String,
+    scratch: &'r mut String,
 }
 
 impl<'de> DeserializeSeed<'de> for Walk<'_, '_> {
@@ -122,8 +127,8 @@ impl Walk<'_, '_> {
     }
 
     fn compound(self, value: &serde_json::Value) -> Kind {
-        self.room.clear();
-        let _ = write!(self.room, "{value}");
+        self.scratch.clear();
+        let _ = write!(self.scratch, "{value}");
         Kind::Compound
     }
 }
@@ -158,8 +163,8 @@ impl<'de> Visitor<'de> for Walk<'_, '_> {
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Kind, E> {
         if self.tokens.is_empty() {
-            self.room.clear();
-            self.room.push_str(text);
+            self.scratch.clear();
+            self.scratch.push_str(text);
         }
         Ok(self.end(Kind::Text))
     }
@@ -173,7 +178,7 @@ impl<'de> Visitor<'de> for Walk<'_, '_> {
         let mut index = 0;
         loop {
             let more = if token.index == Some(index) {
-                let element = elements.next_element_seed(Walk { tokens, room: &mut *self.room })?;
+                let element = elements.next_element_seed(Walk { tokens, scratch: &mut *self.scratch })?;
                 element.map(|kind| found = kind).is_some()
             } else {
                 elements.next_element::<IgnoredAny>()?.is_some()
@@ -193,7 +198,7 @@ impl<'de> Visitor<'de> for Walk<'_, '_> {
         let mut found = Kind::Nothing;
         while let Some(is_it) = members.next_key_seed(Key(&token.key))? {
             if is_it {
-                found = members.next_value_seed(Walk { tokens, room: &mut *self.room })?;
+                found = members.next_value_seed(Walk { tokens, scratch: &mut *self.scratch })?;
             } else {
                 members.next_value::<IgnoredAny>()?;
             }

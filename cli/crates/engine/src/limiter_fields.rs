@@ -1,14 +1,15 @@
-//! Reads what a limiter says in the fields of an answer: `X-RateLimit-*`, `Retry-After`, `RateLimit` and `RateLimit-Policy`.
+//! Reads a limiter's fields of a response: `X-RateLimit-*`, `Retry-After`, `RateLimit` and
+//! `RateLimit-Policy`.
 //!
-//! It is shown every field of every answer, so a name that is none of these costs a look at its length and first byte.
-//! A field that cannot be read is as good as absent.
+//! It gets every field of every response, so other names cost a comparison of length and first byte.
+//! A field that cannot be parsed counts as absent.
 
 use std::{str::FromStr, sync::Arc};
 
-use super::exchange::Answer;
+use super::exchange::Response;
 use saasbench_model::units::Nanos;
 
-/// Reads the limiter's fields of one answer into it.
+/// Reads the limiter's fields of one response into it.
 #[derive(Debug, Default)]
 pub struct LimiterFields {
     /// One bit for each field of a single value that was there: the first one decides, readable or not.
@@ -19,7 +20,7 @@ pub struct LimiterFields {
 
 impl LimiterFields {
     /// Takes one field; names in any case.
-    pub fn note(&mut self, name: &[u8], value: &[u8], answer: &mut Answer) {
+    pub fn note(&mut self, name: &[u8], value: &[u8], response: &mut Response) {
         let (bit, is_named): (u8, fn(&[u8]) -> bool) =
             match (name.len(), name.first().map(u8::to_ascii_lowercase)) {
                 (9, Some(b'r')) => (0, |name| name.eq_ignore_ascii_case(b"ratelimit")),
@@ -37,7 +38,7 @@ impl LimiterFields {
         }
         self.seen |= bit;
         let Some(text) = text(value) else { return };
-        let said = &mut answer.limiter;
+        let said = &mut response.limiter;
         match (bit, name.len()) {
             (1, _) => {
                 said.retry_after = read(text);
@@ -49,24 +50,25 @@ impl LimiterFields {
             (4, _) => said.reset = read(text),
             (8, _) => said.remaining = read(text),
             (_, 9) => append(&mut said.state, text),
-            _ => match &answer.policy_before {
-                // Policies seldom change, so that their text is seldom made anew.
+            _ => match &response.policy_before {
+                // Policies seldom change, so their text is seldom allocated.
                 Some(before) if said.policy.is_none() && **before == *text => {
                     said.policy = Some(Arc::clone(before));
                 }
                 _ => {
                     append(&mut said.policy, text);
-                    answer.policy_before.clone_from(&said.policy);
+                    response.policy_before.clone_from(&said.policy);
                 }
             },
         }
     }
 
-    /// Turns `Retry-After` into a length of time from `answer.first_byte`; `zero_unix` is the zero of the run's clock since the epoch.
-    pub fn finish(self, zero_unix: Nanos, answer: &mut Answer) {
-        answer.retry_after = match (answer.limiter.retry_after, self.date) {
+    /// Turns `Retry-After` into a length of time from `response.first_byte`; `zero_unix` is the zero of the
+    /// run's clock since the epoch.
+    pub fn finish(self, zero_unix: Nanos, response: &mut Response) {
+        response.retry_after = match (response.limiter.retry_after, self.date) {
             (Some(seconds), _) => Some(Nanos::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX))),
-            (None, date) => date.map(|at| (at - zero_unix - answer.first_byte).max(Nanos::ZERO)),
+            (None, date) => date.map(|at| (at - zero_unix - response.first_byte).max(Nanos::ZERO)),
         };
     }
 }
@@ -99,20 +101,20 @@ mod tests {
     use super::*;
     use saasbench_record::sample::LimiterHeaders;
 
-    /// What an answer with these fields says, its first byte 10 s after a zero at `zero_unix`.
-    fn said(fields: &[(&str, &[u8])], zero_unix: Nanos) -> Answer {
-        let mut answer = Answer { first_byte: Nanos::from_secs(10), ..Answer::default() };
+    /// What a response with these fields says, its first byte 10 s after a zero at `zero_unix`.
+    fn said(fields: &[(&str, &[u8])], zero_unix: Nanos) -> Response {
+        let mut response = Response { first_byte: Nanos::from_secs(10), ..Response::default() };
         let mut limiter = LimiterFields::default();
         for (name, value) in fields {
-            limiter.note(name.as_bytes(), value, &mut answer);
+            limiter.note(name.as_bytes(), value, &mut response);
         }
-        limiter.finish(zero_unix, &mut answer);
-        answer
+        limiter.finish(zero_unix, &mut response);
+        response
     }
 
     #[test]
     fn every_field_is_read_in_any_case() {
-        let answer = said(
+        let response = said(
             &[
                 ("X-RateLimit-Limit", b" 8 "),
                 ("x-ratelimit-remaining", b"3"),
@@ -131,13 +133,13 @@ mod tests {
             policy: Some("\"chat\";q=8;w=10".into()),
             state: Some("\"chat\";r=0;t=7".into()),
         };
-        assert_eq!(answer.limiter, expected);
-        assert_eq!(answer.retry_after, Some(Nanos::from_secs(7)));
+        assert_eq!(response.limiter, expected);
+        assert_eq!(response.retry_after, Some(Nanos::from_secs(7)));
     }
 
     #[test]
-    fn what_cannot_be_read_is_absent_and_the_first_of_several_decides() {
-        let answer = said(
+    fn unreadable_fields_are_absent_and_the_first_of_several_counts() {
+        let response = said(
             &[
                 ("x-ratelimit-limit", b"8, 9"),
                 ("x-ratelimit-limit", b"9"),
@@ -150,17 +152,17 @@ mod tests {
             ],
             Nanos::ZERO,
         );
-        assert_eq!(answer.limiter, LimiterHeaders::default());
-        assert_eq!(answer.retry_after, None);
+        assert_eq!(response.limiter, LimiterHeaders::default());
+        assert_eq!(response.retry_after, None);
     }
 
     #[test]
     fn lists_are_joined() {
-        let answer = said(
+        let response = said(
             &[("ratelimit-policy", b"\"a\";q=1;w=1"), ("RateLimit-Policy", b"\"b\";q=9;w=60")],
             Nanos::ZERO,
         );
-        assert_eq!(answer.limiter.policy.as_deref(), Some("\"a\";q=1;w=1, \"b\";q=9;w=60"));
+        assert_eq!(response.limiter.policy.as_deref(), Some("\"a\";q=1;w=1, \"b\";q=9;w=60"));
     }
 
     #[test]
@@ -173,8 +175,8 @@ mod tests {
             ("soon", None),
             ("7", Some(7)),
         ] {
-            let answer = said(&[("retry-after", text.as_bytes())], zero);
-            assert_eq!(answer.retry_after, expected.map(Nanos::from_secs), "{text}");
+            let response = said(&[("retry-after", text.as_bytes())], zero);
+            assert_eq!(response.retry_after, expected.map(Nanos::from_secs), "{text}");
         }
     }
 }

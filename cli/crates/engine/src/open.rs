@@ -1,6 +1,6 @@
-//! An open load: iterations are released when they are due, whether or not earlier ones have ended.
+//! An open load: iterations start when they are due, whether or not earlier ones have ended.
 //!
-//! Each is taken by a user who is idle; users are tasks that wait for work, so that an arrival costs no new task.
+//! An idle user takes each of them. Users are tasks that wait for work, so that an arrival costs no new task.
 
 use std::{
     cell::{Cell, RefCell},
@@ -14,20 +14,20 @@ use tokio::{sync::oneshot, task::JoinSet};
 use super::{
     exchange::Transport,
     pacer::Wake,
-    user::{Pass, Until, User},
+    user::{Deadlines, IterationOutcome, User},
     worker::{Share, Worker},
 };
 use saasbench_model::{
-    plan::{arrivals::Arrivals, seeded},
+    plan::{arrivals::Arrivals, seeded, time::PlanInstant},
     scenario::{Load, LoadModel, Stage},
     units::Nanos,
 };
 use saasbench_record::sample::{LimiterHeaders, Outcome, Sample};
 
-/// Arrivals that are given out, if they are due, before users have their turn.
+/// Due arrivals that are dispatched before the users' tasks run.
 const AT_ONCE: u64 = 32;
 
-/// Started users kept ready, in seconds of arrivals: enough for answers that take so long.
+/// Started users kept ready, in seconds of arrivals: enough for responses that take that long.
 const READY_SECONDS: f64 = 0.1;
 
 /// An iteration to be done.
@@ -35,14 +35,13 @@ const READY_SECONDS: f64 = 0.1;
 struct Job {
     /// From 1.
     iteration: u64,
-    /// Whose turn it is among the replicas.
+    /// Selects the replica.
     turn: u64,
     due: Nanos,
-    /// How long the load goes on.
-    until: Until,
+    deadlines: Deadlines,
 }
 
-/// Where a user waits for work.
+/// A user that waits for work.
 #[derive(Default)]
 struct ParkedUser {
     job: Cell<Option<Job>>,
@@ -57,78 +56,78 @@ impl ParkedUser {
     }
 }
 
-/// The users who wait, and whether there will be more work.
-struct Idle {
-    /// By [`position`]: the last to come is the first to go.
-    seats: Vec<RefCell<Vec<Rc<ParkedUser>>>>,
+/// The users that wait, and whether there will be more work.
+struct IdleUsers {
+    /// By [`position`]; last in, first out.
+    parked: Vec<RefCell<Vec<Rc<ParkedUser>>>>,
     closed: Cell<bool>,
 }
 
-impl Idle {
+impl IdleUsers {
     fn new(tenants: u64) -> Self {
-        Self { seats: (0..tenants).map(|_| RefCell::default()).collect(), closed: Cell::new(false) }
+        Self { parked: (0..tenants).map(|_| RefCell::default()).collect(), closed: Cell::new(false) }
     }
 
-    /// Gives a job to one who waits for `position`; false when nobody does.
-    fn give(&self, position: usize, job: Job) -> bool {
-        let Some(seat) = self.seats.get(position).and_then(|seats| seats.borrow_mut().pop()) else {
+    /// Hands a job to a user that waits at `position`; false when none does.
+    fn dispatch(&self, position: usize, job: Job) -> bool {
+        let Some(user) = self.parked.get(position).and_then(|parked| parked.borrow_mut().pop()) else {
             return false;
         };
-        seat.job.set(Some(job));
-        seat.wake();
+        user.job.set(Some(job));
+        user.wake();
         true
     }
 
-    /// Waits in `seat` for the next job; `None` when there will be none.
-    async fn next(&self, position: usize, seat: &Rc<ParkedUser>) -> Option<Job> {
-        let mut seated = false;
+    /// Parks `user` until its next job; `None` when there will be none.
+    async fn next(&self, position: usize, user: &Rc<ParkedUser>) -> Option<Job> {
+        let mut is_parked = false;
         poll_fn(|context| {
-            if let Some(job) = seat.job.take() {
+            if let Some(job) = user.job.take() {
                 return Poll::Ready(Some(job));
             }
             if self.closed.get() {
                 return Poll::Ready(None);
             }
-            seat.waker.set(Some(context.waker().clone()));
-            if !seated && let Some(seats) = self.seats.get(position) {
-                seated = true;
-                seats.borrow_mut().push(Rc::clone(seat));
+            user.waker.set(Some(context.waker().clone()));
+            if !is_parked && let Some(parked) = self.parked.get(position) {
+                is_parked = true;
+                parked.borrow_mut().push(Rc::clone(user));
             }
             Poll::Pending
         })
         .await
     }
 
-    /// Sends everybody home: who waits at once, who is at work as soon as it comes back.
+    /// Ends all users: those that wait now, the others when they are done with their job.
     fn close(&self) {
         self.closed.set(true);
-        for seat in self.seats.iter().flat_map(RefCell::take) {
-            seat.wake();
+        for user in self.parked.iter().flat_map(RefCell::take) {
+            user.wake();
         }
     }
 }
 
 /// The users of a worker's share of an open load.
-pub(super) struct Pool {
+pub(super) struct UserPool {
     index: usize,
     share: Share,
-    idle: Rc<Idle>,
+    idle: Rc<IdleUsers>,
     users: JoinSet<()>,
     created: u64,
     most: u64,
 }
 
-impl Pool {
-    /// Starts enough users that the first arrivals find one ready; `None` where the load is too small for this worker to have
-    /// a share.
+impl UserPool {
+    /// Starts enough users that the first arrivals find one ready; `None` where the load is too small for
+    /// this worker to have a share.
     pub(super) async fn start<T: Transport>(worker: &Rc<Worker<T>>, index: usize) -> Option<Self> {
         let load = worker.setup.scenario.loads.get(index)?;
         let max_users = load.model.most_users();
         let tenants = load.tenants.len().max(1) as u64;
         let positions = tenants * load.journeys.len().max(1) as u64;
-        // Any worker may be given any tenant's arrivals, and needs a user for each.
+        // Any worker may get any tenant's arrivals, and needs a user for each.
         let share = worker.share_of(max_users / positions)?;
-        let idle = Rc::new(Idle::new(positions));
+        let idle = Rc::new(IdleUsers::new(positions));
         let most = share.count(max_users);
         let mut pool = Self { index, share, idle, users: JoinSet::new(), created: 0, most };
         let ready = share
@@ -150,8 +149,8 @@ impl Pool {
         Some(pool)
     }
 
-    /// Adds a user for `position`, who does `first` before it waits for work; without it, its start steps
-    /// alone, which `started` is told of. False when there are as many as there may be.
+    /// Adds a user at `position`, which does `first` before it waits for work; without `first`, it only
+    /// starts, and signals that to `started`. False when the load has its most users already.
     fn create<T: Transport>(
         &mut self,
         worker: &Rc<Worker<T>>,
@@ -169,71 +168,84 @@ impl Pool {
         let Some(&(journey, _)) = load.journeys.get((position % journeys) as usize) else { return false };
         let user = User::new(worker, self.index, journey, number, seeded::tenant(load, position / journeys));
         let (worker, idle) = (Rc::clone(worker), Rc::clone(&self.idle));
-        let seat = ParkedUser { job: Cell::new(first), ..ParkedUser::default() };
-        self.users.spawn_local(serve(worker, user, seat, idle, position as usize, started));
+        let parked = ParkedUser { job: Cell::new(first), ..ParkedUser::default() };
+        self.users.spawn_local(serve(worker, user, parked, idle, position as usize, started));
         true
     }
 
-    /// Gives an arrival to a user at `position`; false when none can take it.
-    fn give<T: Transport>(&mut self, worker: &Rc<Worker<T>>, position: u64, job: Job) -> bool {
-        self.idle.give(position as usize, job) || self.create(worker, position, Some(job), None)
+    /// Hands an arrival to a user at `position`; false when none can take it.
+    fn dispatch<T: Transport>(&mut self, worker: &Rc<Worker<T>>, position: u64, job: Job) -> bool {
+        self.idle.dispatch(position as usize, job) || self.create(worker, position, Some(job), None)
     }
 }
 
-/// One user: does what comes, and waits for more.
+/// The task of one user: does its jobs until there are no more.
 async fn serve<T: Transport>(
     worker: Rc<Worker<T>>,
     mut user: User<T>,
-    seat: ParkedUser,
-    idle: Rc<Idle>,
+    parked: ParkedUser,
+    idle: Rc<IdleUsers>,
     position: usize,
     started: Option<oneshot::Sender<()>>,
 ) {
     if let Some(started) = started {
-        // The load has no end yet, and must not be held up: who is rejected here starts when it is needed.
+        // The load has no end yet and must not be held up: a user that is rejected here starts when it is
+        // needed.
         user.start(&worker, worker.now(), None).await;
         let _ = started.send(());
     }
-    let seat = Rc::new(seat);
-    while let Some(job) = idle.next(position, &seat).await {
-        if user.started() || user.start(&worker, job.due, Some(job.until)).await == Pass::Complete {
-            user.iterate(&worker, job.iteration, job.turn, job.due, job.until).await;
+    let parked = Rc::new(parked);
+    while let Some(job) = idle.next(position, &parked).await {
+        if user.started()
+            || user.start(&worker, job.due, Some(job.deadlines)).await == IterationOutcome::Complete
+        {
+            user.iterate(&worker, job.iteration, job.turn, job.due, job.deadlines).await;
         }
     }
 }
 
-/// Where users wait that can take arrival `k`: for each tenant of the load there is a place for each of its journeys.
+/// Where the users wait that can take arrival `k`: there is one position for each tenant and journey of the
+/// load.
 fn position(load: &Load, seed: u64, index: usize, k: u64) -> u64 {
     let tenant = k % load.tenants.len().max(1) as u64;
     tenant * load.journeys.len() as u64 + seeded::journey(load, seed, index, k) as u64
 }
 
-/// Runs a worker's share of the arrivals of a load that begins at `begin`, to the load's end by the plan or its last iteration: that is
-/// the same for all workers, whatever their shares are.
-pub(super) async fn run<T: Transport>(worker: Rc<Worker<T>>, index: usize, begin: Nanos, mut pool: Pool) {
+/// Runs a worker's share of the arrivals of a load that starts at `start`, until the load's end by the plan
+/// or its last iteration, which is the same for all workers.
+pub(super) async fn run<T: Transport>(
+    worker: Rc<Worker<T>>,
+    index: usize,
+    start: PlanInstant,
+    mut pool: UserPool,
+) {
     let setup = std::sync::Arc::clone(&worker.setup);
     let Some(load) = setup.scenario.loads.get(index) else { return };
     let LoadModel::Open { rate, spacing, .. } = &load.model else { return };
-    let until = Until::of(load, begin);
+    let deadlines = Deadlines::of(load, start);
     let tenants = load.tenants.len().max(1) as u64;
     let mut arrivals = Arrivals::new(rate, *spacing, setup.scenario.seed, index);
-    arrivals.rescale(&worker.tempo.factors(begin));
-    for given in 0.. {
-        let (k, skipped) =
-            (pool.share.number(given), if given == 0 { pool.share.index } else { pool.share.of - 1 });
+    arrivals.rescale(&worker.pace.factors(start));
+    for dispatched in 0.. {
+        let (k, skipped) = (
+            pool.share.number(dispatched),
+            if dispatched == 0 { pool.share.index } else { pool.share.of - 1 },
+        );
         if load.iterations.is_some_and(|iterations| k >= iterations) {
             break;
         }
         let offset = arrivals.after(skipped);
-        let Some(due) = due(&worker, begin, until.end, &mut arrivals, offset).await else { break };
-        // After a stall many are due at once: users must come back meanwhile, or arrivals are dropped that they could take.
-        if given % AT_ONCE == AT_ONCE - 1 {
+        let Some(due) = due(&worker, start, deadlines.end, &mut arrivals, offset).await else { break };
+        // After a stall many are due at once: users must come back meanwhile, or arrivals are dropped that
+        // they could take.
+        if dispatched % AT_ONCE == AT_ONCE - 1 {
             tokio::task::yield_now().await;
         }
-        // Each tenant takes turns of its own: with as many tenants as replicas, `k` alone would tie them together.
+        // Each tenant takes turns of its own: with as many tenants as replicas, `k` alone would tie them
+        // together.
         let turn = k / tenants + k % tenants;
         let position = position(load, setup.scenario.seed, index, k);
-        if !pool.give(&worker, position, Job { iteration: k + 1, turn, due, until }) {
+        if !pool.dispatch(&worker, position, Job { iteration: k + 1, turn, due, deadlines }) {
             drop_arrival(&worker, index, k, turn, due);
         }
     }
@@ -241,29 +253,30 @@ pub(super) async fn run<T: Transport>(worker: Rc<Worker<T>>, index: usize, begin
     pool.users.join_all().await;
 }
 
-/// Waits until an arrival is due, `offset` after the begin by the plan unless the pace changes meanwhile: that instant. `None` when the
-/// load has ended before that: as long as it goes on, an arrival that is not due any more may be again.
+/// Waits for an arrival at `offset` in the load's plan, or at another one if the pace changes meanwhile;
+/// returns when it was due. `None` when the load has ended before: until then, an arrival that is not due any
+/// more may be again.
 async fn due<T: Transport>(
     worker: &Worker<T>,
-    begin: Nanos,
-    end: Nanos,
+    start: PlanInstant,
+    end: PlanInstant,
     arrivals: &mut Arrivals,
     mut offset: Option<Nanos>,
 ) -> Option<Nanos> {
     loop {
-        let planned = offset.map_or(end, |offset| begin + offset);
-        match worker.until_planned_or_turn(planned).await {
-            Wake::Due => return offset.map(|_| worker.tempo.due(planned)),
+        let planned = offset.map_or(end, |offset| start + offset);
+        match worker.until_planned_or_pace_change(planned).await {
+            Wake::Due => return offset.and_then(|_| worker.pace.due(planned)),
             Wake::Stopped => return None,
-            Wake::Turned => {
-                arrivals.rescale(&worker.tempo.factors(begin));
+            Wake::PaceChanged => {
+                arrivals.rescale(&worker.pace.factors(start));
                 offset = arrivals.again();
             }
         }
     }
 }
 
-/// Records an arrival for which there was no user: it is counted, never hidden.
+/// Records an arrival for which there was no user: dropped arrivals are counted, never hidden.
 fn drop_arrival<T: Transport>(worker: &Worker<T>, index: usize, k: u64, turn: u64, due: Nanos) {
     let setup = &worker.setup;
     let Some(load) = setup.scenario.loads.get(index) else { return };

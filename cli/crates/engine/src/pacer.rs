@@ -1,7 +1,8 @@
 //! Wakes tasks at their instants: one queue and one alarm for all waits of a worker.
 //!
-//! tokio's timers round up to a whole millisecond. Here the alarm is a `timerfd` with an absolute instant, whose readiness
-//! comes with that of the sockets. Under a clock that is paused for a test, it is a timer of tokio's.
+//! tokio's timers round up to a whole millisecond. Here the alarm is a `timerfd` with an absolute instant,
+//! whose readiness arrives with that of the sockets. Under a clock that is paused for a test, it is one of
+//! tokio's timers.
 
 use std::{
     cell::{Cell, RefCell},
@@ -27,33 +28,35 @@ use saasbench_model::units::Nanos;
 pub struct Pacer {
     clock: RunClock,
     waiting: RefCell<BinaryHeap<Waiting>>,
-    /// Numbers the waits, so that of two that are due together the first to come goes first.
+    /// Tasks that wait for no instant, only for a change of the pace or a stop.
+    without_instant: RefCell<Vec<Waker>>,
+    /// Numbers the waits, so that of two that are due together the first is woken first.
     waits: Cell<u64>,
-    /// What the alarm is set to.
-    set_to: Cell<Nanos>,
+    /// What the alarm is set to; `None` while no wait has an instant.
+    set_to: Cell<Option<Nanos>>,
     stopped: Cell<bool>,
-    /// How often everybody was woken to think again.
-    turns: Cell<u64>,
+    /// How often all tasks were woken because of a change of the pace.
+    pace_changes: Cell<u64>,
     alarm: Alarm,
 }
 
 /// Why a wait ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wake {
-    /// The instant has come.
+    /// The instant is reached.
     Due,
-    /// Nothing begins any more.
+    /// The load is being stopped: nothing starts any more.
     Stopped,
-    /// There may be something else to wait for.
-    Turned,
+    /// The pace was changed, so the instant to wait for may be another one.
+    PaceChanged,
 }
 
-/// What tells that the next instant has come.
+/// What signals that the next instant is reached.
 #[derive(Debug)]
 enum Alarm {
     /// To the nanosecond, on the monotonic clock; `zero` is the run's zero there.
     TimerFd { fd: AsyncFd<OwnedFd>, zero: Nanos },
-    /// To the millisecond, and told of a new instant by hand.
+    /// To the millisecond; `changed` announces a new instant.
     Tokio { changed: Notify },
 }
 
@@ -87,20 +90,20 @@ impl Ord for Waiting {
 }
 
 impl Pacer {
-    /// One that is exact to some microseconds; for a runtime that drives input and output.
+    /// A pacer that is exact to some microseconds; for a runtime that drives input and output.
     ///
     /// # Errors
     /// When the operating system has no timer to give.
     pub fn exact(clock: RunClock) -> io::Result<Self> {
         let fd = timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC)?;
-        // Deprecated for types that say one descriptor and close another; its successor can only be called as unsafe code.
-        #[expect(deprecated, reason = "an `OwnedFd` is the descriptor that it says it is")]
+        // Deprecated because of types that return one descriptor and close another; its successor is unsafe.
+        #[expect(deprecated, reason = "an `OwnedFd` closes the descriptor that it returns")]
         let fd = AsyncFd::with_interest(fd, tokio::io::Interest::READABLE)?;
         let zero = zero_of(clock);
         Ok(Self::new(clock, Alarm::TimerFd { fd, zero }))
     }
 
-    /// One that follows tokio's clock, paused or not.
+    /// A pacer that follows tokio's clock, paused or not.
     pub fn on_tokio(clock: RunClock) -> Self {
         Self::new(clock, Alarm::Tokio { changed: Notify::new() })
     }
@@ -109,10 +112,11 @@ impl Pacer {
         Self {
             clock,
             waiting: RefCell::default(),
+            without_instant: RefCell::default(),
             waits: Cell::new(0),
-            set_to: Cell::new(Nanos::MAX),
+            set_to: Cell::new(None),
             stopped: Cell::new(false),
-            turns: Cell::new(0),
+            pace_changes: Cell::new(0),
             alarm,
         }
     }
@@ -120,51 +124,56 @@ impl Pacer {
     /// Waits until `due`, or until [`Self::stop`]: false then.
     pub async fn until(&self, due: Nanos) -> bool {
         loop {
-            match self.until_or_turn(due).await {
+            match self.until_or_pace_change(Some(due)).await {
                 Wake::Due => return true,
                 Wake::Stopped => return false,
-                Wake::Turned => {}
+                Wake::PaceChanged => {}
             }
         }
     }
 
-    /// Waits until `due`, until [`Self::stop`], or until the next [`Self::turn`].
-    pub async fn until_or_turn(&self, due: Nanos) -> Wake {
-        let turns = self.turns.get();
+    /// Waits until `due` (`None`: no instant), until [`Self::stop`], or until the next
+    /// [`Self::notify_pace_change`].
+    pub async fn until_or_pace_change(&self, due: Option<Nanos>) -> Wake {
+        let pace_changes = self.pace_changes.get();
         let mut queued = false;
         poll_fn(|context| {
             if self.stopped.get() {
                 return Poll::Ready(Wake::Stopped);
             }
-            if self.turns.get() != turns {
-                return Poll::Ready(Wake::Turned);
+            if self.pace_changes.get() != pace_changes {
+                return Poll::Ready(Wake::PaceChanged);
             }
-            if self.clock.now() >= due {
+            if due.is_some_and(|due| self.clock.now() >= due) {
                 return Poll::Ready(Wake::Due);
             }
             if !queued {
                 queued = true;
-                self.queue(due, context.waker());
+                match due {
+                    Some(due) => self.queue(due, context.waker()),
+                    None => self.without_instant.borrow_mut().push(context.waker().clone()),
+                }
             }
             Poll::Pending
         })
         .await
     }
 
-    /// Wakes everybody to think again about what to wait for.
-    pub fn turn(&self) {
-        self.turns.set(self.turns.get() + 1);
-        for waiting in self.waiting.take() {
-            waiting.waker.wake();
-        }
+    /// Wakes all tasks, so that they decide anew what to wait for.
+    pub fn notify_pace_change(&self) {
+        self.pace_changes.set(self.pace_changes.get() + 1);
+        self.wake_all();
     }
 
     /// Ends every wait, now and later.
     pub fn stop(&self) {
         self.stopped.set(true);
-        for waiting in self.waiting.take() {
-            waiting.waker.wake();
-        }
+        self.wake_all();
+    }
+
+    fn wake_all(&self) {
+        self.waiting.take().into_iter().for_each(|waiting| waiting.waker.wake());
+        self.without_instant.take().into_iter().for_each(Waker::wake);
     }
 
     /// Whether it was stopped.
@@ -176,7 +185,7 @@ impl Pacer {
         let number = self.waits.get();
         self.waits.set(number + 1);
         self.waiting.borrow_mut().push(Waiting { due, number, waker: waker.clone() });
-        if due < self.set_to.get() {
+        if self.set_to.get().is_none_or(|set_to| due < set_to) {
             self.set(due);
             if let Alarm::Tokio { changed } = &self.alarm {
                 changed.notify_one();
@@ -184,9 +193,9 @@ impl Pacer {
         }
     }
 
-    /// Sets the alarm. A timer that the system rejects to set can only be a defect, and is left as it was.
+    /// Sets the alarm. Failing to can only be a defect; then the timer is left as it was.
     fn set(&self, due: Nanos) {
-        self.set_to.set(due);
+        self.set_to.set(Some(due));
         if let Alarm::TimerFd { fd, zero } = &self.alarm {
             // Zero would switch the timer off; the past is as good as now.
             let at = (*zero + due).0.max(1);
@@ -198,14 +207,14 @@ impl Pacer {
         }
     }
 
-    /// Wakes whoever is due, again and again; a task of its own, which has no end.
+    /// Wakes the tasks that are due, again and again; run it as a task of its own, which never ends.
     ///
     /// # Errors
     /// When the runtime does not drive input and output.
     pub async fn drive(&self) -> io::Result<()> {
         loop {
             match &self.alarm {
-                // Readiness is told once for each time that the timer runs out, whether or not it is read.
+                // Readiness is reported once for each time that the timer expires, whether or not it is read.
                 Alarm::TimerFd { fd, .. } => fd.readable().await?.clear_ready(),
                 Alarm::Tokio { changed } => self.alarm_or_change(changed).await,
             }
@@ -216,10 +225,8 @@ impl Pacer {
     /// Waits until the alarm goes off, or is set to another instant.
     async fn alarm_or_change(&self, changed: &Notify) {
         let mut change = pin!(changed.notified());
-        if self.set_to.get() == Nanos::MAX {
-            return change.await;
-        }
-        let mut alarm = pin!(tokio::time::sleep_until(self.clock.instant(self.set_to.get())));
+        let Some(set_to) = self.set_to.get() else { return change.await };
+        let mut alarm = pin!(tokio::time::sleep_until(self.clock.instant(set_to)));
         poll_fn(|context: &mut Context<'_>| {
             let is_changed = Pin::as_mut(&mut change).poll(context).is_ready();
             if is_changed || alarm.as_mut().poll(context).is_ready() {
@@ -241,19 +248,18 @@ impl Pacer {
                 first.waker.wake();
             }
         }
-        let next = waiting.peek().map_or(Nanos::MAX, |first| first.due);
+        let next = waiting.peek().map(|first| first.due);
         drop(waiting);
-        if next == Nanos::MAX {
-            // The timer has run out, and nothing else is to be waited for.
-            self.set_to.set(next);
-        } else {
-            self.set(next);
+        match next {
+            Some(next) => self.set(next),
+            // The timer has expired, and no wait has an instant.
+            None => self.set_to.set(None),
         }
     }
 }
 
-/// The run's zero on the monotonic clock: of some readings of both the closest together, because a thread can be put aside
-/// between two of them.
+/// The run's zero on the monotonic clock. Of several pairs of readings the closest counts, because a thread
+/// can be preempted between two of them.
 fn zero_of(clock: RunClock) -> Nanos {
     let reading = || {
         let before = clock.now();
@@ -316,7 +322,7 @@ mod tests {
             tokio::task::yield_now().await;
             pacer.stop();
             assert!(!task.await.unwrap());
-            assert!(!pacer.until(Nanos::ZERO).await, "nothing begins after a stop");
+            assert!(!pacer.until(Nanos::ZERO).await, "nothing starts after a stop");
         });
     }
 }

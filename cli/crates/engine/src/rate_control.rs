@@ -1,24 +1,28 @@
-//! How a load that is under way is held back or driven on from outside: paused, slower, faster.
+//! Changes the pace of a load while it runs: pauses it, slows it down, speeds it up.
 //!
-//! A pause stops the plan's time (`plan::time`): nothing begins, and everything that is due is due so much later. A factor scales the rate of
-//! open loads from its instant on; of the users of a closed load it leaves those with the lowest numbers at work. The plan of a
-//! run that nobody touches is as it was, and costs what it did.
+//! A pause stops the plan's time (`plan::time`): nothing starts, and everything that is due is due later by
+//! the pause's length. A factor scales the rate of open loads from its instant on; of the users of a closed
+//! load it keeps those with the lowest numbers at work. A run whose pace is never changed follows its plan,
+//! and pays nothing for this.
 
 use std::cell::{Cell, RefCell};
 
 use tokio::sync::watch;
 
-use saasbench_model::{plan::time::PlanTime, units::Nanos};
+use saasbench_model::{
+    plan::time::{PlanInstant, PlanTime},
+    units::Nanos,
+};
 use saasbench_record::manifest::{Event, Pace, plan_time};
 
 /// The least and the greatest factor.
 pub const FACTORS: std::ops::RangeInclusive<f64> = 0.1..=10.0;
 
-/// Turns the pace. All changes of a run, in order, are what its workers get.
+/// Changes the pace. Its receivers get all changes of a run, in order.
 #[derive(Debug, Clone)]
 pub struct RateControl(watch::Sender<Vec<Event>>);
 
-/// Where workers hear of it.
+/// Receives the changes of a [`RateControl`].
 #[derive(Debug, Clone)]
 pub struct RateControlReceiver(watch::Receiver<Vec<Event>>);
 
@@ -29,8 +33,8 @@ impl Default for RateControl {
 }
 
 impl RateControl {
-    /// What workers listen to.
-    pub fn listen(&self) -> RateControlReceiver {
+    /// A new receiver; it gets the changes that were made before, too.
+    pub fn subscribe(&self) -> RateControlReceiver {
         RateControlReceiver(self.0.subscribe())
     }
 
@@ -39,30 +43,30 @@ impl RateControl {
         self.0.borrow().last().and_then(|last| last.pace).unwrap_or_default()
     }
 
-    /// The plan's time of a load that begins at `begin`, as far as it is known.
-    pub fn plan_time(&self, begin: Nanos) -> PlanTime {
-        plan_time(&self.0.borrow(), begin)
+    /// The plan's time of a load that starts at `start`, by the changes so far.
+    pub fn plan_time(&self, start: Nanos) -> PlanTime {
+        plan_time(&self.0.borrow(), start)
     }
 
-    /// Pauses, or goes on.
+    /// Pauses, or resumes.
     pub fn pause(&self, at: Nanos) {
         let pace = self.pace();
-        self.turn(at, Pace { paused: !pace.paused, ..pace });
+        self.change(at, Pace { paused: !pace.paused, ..pace });
     }
 
-    /// Changes the factor by so many tenths of the plan.
+    /// Changes the factor by `tenths` of the planned rate.
     pub fn step(&self, at: Nanos, tenths: i32) {
         let pace = self.pace();
         // Tenths stay whole, however often they are added.
         let factor = ((pace.factor * 10.0).round() + f64::from(tenths)) / 10.0;
         let factor = factor.clamp(*FACTORS.start(), *FACTORS.end());
         if factor != pace.factor {
-            self.turn(at, Pace { factor, ..pace });
+            self.change(at, Pace { factor, ..pace });
         }
     }
 
-    /// Where nobody listens, there is no load.
-    fn turn(&self, at: Nanos, pace: Pace) {
+    /// Does nothing without a receiver: then there is no load.
+    fn change(&self, at: Nanos, pace: Pace) {
         if self.0.is_closed() {
             return;
         }
@@ -72,7 +76,7 @@ impl RateControl {
 }
 
 impl RateControlReceiver {
-    /// Waits for a change; for ever when nobody can make one any more.
+    /// Waits for a change; permanently once the [`RateControl`] is gone.
     pub async fn changed(&mut self) {
         if self.0.changed().await.is_err() {
             std::future::pending::<()>().await;
@@ -90,90 +94,80 @@ impl RateControlReceiver {
     }
 }
 
-/// What one worker knows of the pace.
-#[derive(Debug)]
+/// The pace as one worker knows it.
+#[derive(Debug, Default)]
 pub(super) struct WorkerPace {
     changes: RefCell<Vec<Event>>,
-    /// When the loads begin.
-    begin: Cell<Nanos>,
+    /// When the loads start; the run's zero until that is known.
+    start: Cell<Nanos>,
     time: RefCell<PlanTime>,
     pace: Cell<Pace>,
-    /// When the load went on after the last pause.
-    resumed: Cell<Nanos>,
-}
-
-impl Default for WorkerPace {
-    fn default() -> Self {
-        let before_all = Nanos(i64::MIN);
-        Self {
-            changes: RefCell::default(),
-            begin: Cell::new(before_all),
-            time: RefCell::default(),
-            pace: Cell::default(),
-            resumed: Cell::new(before_all),
-        }
-    }
+    /// When the load was resumed after the last pause.
+    resumed: Cell<Option<Nanos>>,
 }
 
 impl WorkerPace {
     /// Takes all changes so far.
     pub(super) fn set(&self, changes: Vec<Event>) {
         self.changes.replace(changes);
-        self.settle();
+        self.update();
     }
 
-    /// The loads begin at this instant: pauses before it are over.
-    pub(super) fn begin_at(&self, begin: Nanos) {
-        self.begin.set(begin);
-        self.settle();
+    /// The loads start at this instant: pauses before it are over.
+    pub(super) fn start_at(&self, start: Nanos) {
+        self.start.set(start);
+        self.update();
     }
 
-    fn settle(&self) {
-        let (changes, begin) = (self.changes.borrow(), self.begin.get());
-        self.time.replace(plan_time(&changes, begin));
+    fn update(&self) {
+        let changes = self.changes.borrow();
+        self.time.replace(plan_time(&changes, self.start.get()));
         self.pace.set(changes.last().and_then(|last| last.pace).unwrap_or_default());
-        let went_on = |pair: &&[Event]| is_paused(&pair[0]) && !is_paused(&pair[1]);
-        if let Some(resumed) = changes.windows(2).rev().find(went_on) {
-            self.resumed.set(resumed[1].at_ns);
+        let resumes = |pair: &&[Event]| is_paused(&pair[0]) && !is_paused(&pair[1]);
+        if let Some(pair) = changes.windows(2).rev().find(resumes) {
+            self.resumed.set(Some(pair[1].at_ns));
         }
     }
 
-    /// Whether nothing begins.
+    /// Whether nothing starts.
     pub(super) fn is_paused(&self) -> bool {
         self.pace.get().paused
     }
 
-    /// When an instant of the plan comes; [`Nanos::MAX`] as long as a pause is in its way.
-    pub(super) fn comes(&self, planned: Nanos) -> Nanos {
-        self.time.borrow().comes(planned)
+    /// The run's instant of an instant of the plan; `None` while a pause is in its way.
+    pub(super) fn to_run_time(&self, planned: PlanInstant) -> Option<Nanos> {
+        self.time.borrow().to_run_time(planned)
     }
 
-    /// Where in the plan an instant of the run is.
-    pub(super) fn planned(&self, at: Nanos) -> Nanos {
-        self.time.borrow().of(at)
+    /// The plan's instant of an instant of the run.
+    pub(super) fn to_plan_time(&self, at: Nanos) -> PlanInstant {
+        self.time.borrow().to_plan_time(at)
     }
 
-    /// When something is due that begins only now. What had not begun when a pause came is due at its end: not the load is late
-    /// then, but the run was held back.
-    pub(super) fn due(&self, planned: Nanos) -> Nanos {
-        self.comes(planned).max(self.resumed.get())
+    /// When something counts as due that starts only now; `None` in a pause. What had not started when a
+    /// pause began is due at the pause's end: the run was held back then, and the load is not late.
+    pub(super) fn due(&self, planned: PlanInstant) -> Option<Nanos> {
+        let due = self.to_run_time(planned)?;
+        Some(self.resumed.get().map_or(due, |resumed| due.max(resumed)))
     }
 
-    /// When the last change was made, by the plan's time.
-    pub(super) fn changed_at(&self) -> Nanos {
-        self.changes.borrow().last().map_or(Nanos(i64::MIN), |last| self.planned(last.at_ns))
+    /// When the last change was made, if there was one.
+    pub(super) fn changed_at(&self) -> Option<PlanInstant> {
+        self.changes.borrow().last().map(|last| self.to_plan_time(last.at_ns))
     }
 
-    /// Whether the user with this number (from 0) of a closed load with so many at the most may begin iterations outside pauses.
+    /// Whether a user of a closed load with at most `most` users may start iterations outside pauses. Users
+    /// are numbered from 0.
     pub(super) fn admits(&self, number: u64, most: u64) -> bool {
         let factor = self.pace.get().factor;
         factor >= 1.0 || number < ((most as f64 * factor).ceil() as u64).max(1)
     }
 
-    /// The factors of a load that begins at `begin`, and from when on each holds, by the load's own plan.
-    pub(super) fn factors(&self, begin: Nanos) -> Vec<(Nanos, f64)> {
+    /// The factors of a load that starts at `start`, each with the offset in the load's plan from which on it
+    /// holds.
+    pub(super) fn factors(&self, start: PlanInstant) -> Vec<(Nanos, f64)> {
         let factor = |event: &Event| {
-            let from = (self.planned(event.at_ns) - begin).max(Nanos::ZERO);
+            let from = (self.to_plan_time(event.at_ns) - start).max(Nanos::ZERO);
             (from, event.pace.unwrap_or_default().factor)
         };
         self.changes.borrow().iter().map(factor).collect()
@@ -192,31 +186,31 @@ mod tests {
         Nanos::from_secs(seconds)
     }
 
-    fn set(tempo: &WorkerPace, changes: &[(i64, bool, f64)]) {
+    fn set(pace: &WorkerPace, changes: &[(i64, bool, f64)]) {
         let event = |&(at, paused, factor): &(i64, bool, f64)| {
             Event::of_pace(secs(at), Pace::default(), Pace { paused, factor })
         };
-        tempo.set(changes.iter().map(event).collect());
+        pace.set(changes.iter().map(event).collect());
     }
 
     #[test]
     fn steps_are_tenths_of_the_plan_within_bounds() {
-        let controls = RateControl::default();
-        controls.pause(secs(0));
-        assert_eq!(controls.pace(), Pace { paused: false, factor: 1.0 }, "nobody listens");
-        let mut listener = controls.listen();
+        let rate_control = RateControl::default();
+        rate_control.pause(secs(0));
+        assert_eq!(rate_control.pace(), Pace { paused: false, factor: 1.0 }, "without a receiver");
+        let mut receiver = rate_control.subscribe();
         for _ in 0..3 {
-            controls.step(secs(1), 1);
+            rate_control.step(secs(1), 1);
         }
-        controls.pause(secs(2));
-        assert_eq!(controls.pace(), Pace { paused: true, factor: 1.3 });
-        controls.step(secs(3), -100);
-        controls.step(secs(3), -1);
-        controls.pause(secs(4));
-        let told: Vec<String> = listener.changes().into_iter().map(|event| event.text).collect();
+        rate_control.pause(secs(2));
+        assert_eq!(rate_control.pace(), Pace { paused: true, factor: 1.3 });
+        rate_control.step(secs(3), -100);
+        rate_control.step(secs(3), -1);
+        rate_control.pause(secs(4));
+        let texts: Vec<String> = receiver.changes().into_iter().map(|event| event.text).collect();
         let percent = |n| format!("at {n} % of the plan");
         assert_eq!(
-            told,
+            texts,
             [
                 percent(110),
                 percent(120),
@@ -228,32 +222,46 @@ mod tests {
         );
     }
 
-    #[test]
-    fn a_worker_knows_what_is_due_when() {
-        let tempo = WorkerPace::default();
-        assert_eq!((tempo.comes(secs(9)), tempo.due(secs(9))), (secs(9), secs(9)));
-        set(&tempo, &[(10, true, 1.0), (12, true, 1.1)]);
-        assert!(tempo.is_paused());
-        assert_eq!((tempo.comes(secs(11)), tempo.planned(secs(14))), (Nanos::MAX, secs(10)));
-        set(&tempo, &[(10, true, 1.0), (12, true, 1.1), (15, false, 1.1), (20, false, 0.5)]);
-        assert_eq!((tempo.comes(secs(11)), tempo.planned(secs(16))), (secs(16), secs(11)));
-        // What was late by the pause's begin is due at its end, as it could not begin any more.
-        assert_eq!((tempo.comes(secs(9)), tempo.due(secs(9))), (secs(9), secs(15)));
-        assert_eq!(tempo.changed_at(), secs(15));
-        // The load begins at 2 s: 110 % holds from 8 s of its plan on, 50 % from 13 s on.
-        assert_eq!(tempo.factors(secs(2)), [(secs(8), 1.0), (secs(8), 1.1), (secs(8), 1.1), (secs(13), 0.5)]);
-        assert_eq!((0..10).filter(|number| tempo.admits(*number, 10)).count(), 5);
-        assert!(tempo.admits(0, 1), "one is left at the least");
+    fn planned(seconds: i64) -> PlanInstant {
+        PlanInstant(secs(seconds))
     }
 
     #[test]
-    fn what_is_done_before_the_load_begins_holds_from_its_begin_on() {
-        let tempo = WorkerPace::default();
-        set(&tempo, &[(1, true, 1.0), (2, true, 1.2), (4, false, 1.2)]);
-        tempo.begin_at(secs(3));
-        assert_eq!((tempo.comes(secs(3)), tempo.comes(secs(5))), (secs(4), secs(6)));
-        assert_eq!(tempo.factors(secs(3)), [(secs(0), 1.0), (secs(0), 1.2), (secs(0), 1.2)]);
-        tempo.begin_at(secs(8));
-        assert_eq!(tempo.comes(secs(9)), secs(9));
+    fn pauses_put_off_what_is_due() {
+        let pace = WorkerPace::default();
+        assert_eq!((pace.to_run_time(planned(9)), pace.due(planned(9))), (Some(secs(9)), Some(secs(9))));
+        assert_eq!(pace.changed_at(), None);
+        set(&pace, &[(10, true, 1.0), (12, true, 1.1)]);
+        assert!(pace.is_paused());
+        assert_eq!((pace.to_run_time(planned(11)), pace.to_plan_time(secs(14))), (None, planned(10)));
+        set(&pace, &[(10, true, 1.0), (12, true, 1.1), (15, false, 1.1), (20, false, 0.5)]);
+        assert_eq!(
+            (pace.to_run_time(planned(11)), pace.to_plan_time(secs(16))),
+            (Some(secs(16)), planned(11))
+        );
+        // What was late when the pause began is due at its end, as it could not start any more.
+        assert_eq!((pace.to_run_time(planned(9)), pace.due(planned(9))), (Some(secs(9)), Some(secs(15))));
+        assert_eq!(pace.changed_at(), Some(planned(15)));
+        // The load starts at 2 s: 110 % holds from 8 s of its plan on, 50 % from 13 s on.
+        assert_eq!(
+            pace.factors(planned(2)),
+            [(secs(8), 1.0), (secs(8), 1.1), (secs(8), 1.1), (secs(13), 0.5)]
+        );
+        assert_eq!((0..10).filter(|number| pace.admits(*number, 10)).count(), 5);
+        assert!(pace.admits(0, 1), "at least one user stays");
+    }
+
+    #[test]
+    fn changes_before_the_load_hold_from_its_start_on() {
+        let pace = WorkerPace::default();
+        set(&pace, &[(1, true, 1.0), (2, true, 1.2), (4, false, 1.2)]);
+        pace.start_at(secs(3));
+        assert_eq!(
+            (pace.to_run_time(planned(3)), pace.to_run_time(planned(5))),
+            (Some(secs(4)), Some(secs(6)))
+        );
+        assert_eq!(pace.factors(planned(3)), [(secs(0), 1.0), (secs(0), 1.2), (secs(0), 1.2)]);
+        pace.start_at(secs(8));
+        assert_eq!(pace.to_run_time(planned(9)), Some(secs(9)));
     }
 }

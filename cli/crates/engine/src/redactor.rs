@@ -1,4 +1,4 @@
-//! Keeps secrets out of what is recorded of answers: a service may send back what it was sent.
+//! Keeps secrets out of what is recorded of responses: a service may echo what it received.
 
 use std::{borrow::Cow, collections::BTreeMap};
 
@@ -8,7 +8,7 @@ use saasbench_model::scenario::{
     template::{Escape, Part, Template, Variable},
 };
 
-/// The secrets of a run in the forms in which they are sent, each with what is shown instead.
+/// The secrets of a run in the forms in which they are sent, each with its placeholder.
 #[derive(Debug, Default)]
 pub struct Redactor {
     /// The longest first: one may be part of another.
@@ -16,26 +16,27 @@ pub struct Redactor {
 }
 
 impl Redactor {
-    /// Collects the forms of `secrets`, the values of `${env:NAME}`, and the credentials that they are part of.
+    /// Collects the forms of `secrets`, the values of `${env:NAME}`, and the credentials that they are part
+    /// of.
     pub fn new(scenario: &Scenario, secrets: &BTreeMap<String, String>) -> Self {
-        let mut blot = Self::default();
+        let mut redactor = Self::default();
         for (name, secret) in secrets {
             let shown = format!("${{env:{name}}}");
             for form in render::forms(secret) {
-                blot.add(form, &shown);
+                redactor.add(form, &shown);
             }
         }
         for (_, value) in scenario.steps.iter().flat_map(|step| &step.headers) {
             if value.escape == Escape::Basic
                 && let Some(credentials) = credentials(value, secrets)
             {
-                blot.add(render::base64(credentials.as_bytes()), "${basic}");
+                redactor.add(render::base64(credentials.as_bytes()), "${basic}");
             }
         }
-        blot
+        redactor
     }
 
-    /// Adds a text that shall not be shown; `shown` stands for it.
+    /// Adds a text to be replaced by `shown`.
     pub fn add(&mut self, text: String, shown: &str) {
         let known = self.forms.iter().any(|(form, _)| *form == text);
         if !text.is_empty() && !known {
@@ -44,13 +45,13 @@ impl Redactor {
         }
     }
 
-    /// Whether there is nothing to hide.
+    /// Whether there are no secrets.
     pub fn is_empty(&self) -> bool {
         self.forms.is_empty()
     }
 
-    /// The text without any secret in it.
-    pub fn out<'t>(&self, text: &'t str) -> Cow<'t, str> {
+    /// The text with every secret replaced.
+    pub fn redact<'t>(&self, text: &'t str) -> Cow<'t, str> {
         let mut clean = Cow::Borrowed(text);
         for (form, shown) in &self.forms {
             if clean.contains(form.as_str()) {
@@ -77,7 +78,7 @@ mod tests {
     use saasbench_model::scenario::resolve::{Sources, resolve};
 
     #[test]
-    fn secrets_are_blotted_out_in_every_form() {
+    fn secrets_are_redacted_in_every_form() {
         let secrets = [("A", "s3 cr\"t"), ("B", "s3 cr\"t-longer"), ("EMPTY", "")];
         let secrets =
             secrets.into_iter().map(|(name, secret)| (name.to_owned(), secret.to_owned())).collect();
@@ -86,7 +87,7 @@ mod tests {
                     [[load]]\nusers = 1\nduration = \"1s\"\n";
         let read_file = |_: &std::path::Path| Err(std::io::ErrorKind::NotFound.into());
         let scenario = resolve(text, "t.toml", &Sources { read_file: &read_file, environment: None });
-        let blot = Redactor::new(&scenario.unwrap(), &secrets);
+        let redactor = Redactor::new(&scenario.unwrap(), &secrets);
         for (text, clean) in [
             ("nothing", "nothing"),
             ("a s3 cr\"t b", "a ${env:A} b"),
@@ -95,8 +96,8 @@ mod tests {
             ("q=s3%20cr%22t&", "q=${env:A}&"),
             ("Basic bWU6czMgY3IidA==", "Basic ${basic}"),
         ] {
-            assert_eq!(blot.out(text), clean);
+            assert_eq!(redactor.redact(text), clean);
         }
-        assert!(Redactor::default().is_empty() && !blot.is_empty());
+        assert!(Redactor::default().is_empty() && !redactor.is_empty());
     }
 }

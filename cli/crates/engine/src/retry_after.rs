@@ -1,23 +1,24 @@
-//! How long a user waits that was rejected for the time being: as long as the service asks.
+//! How long a rejected user waits before it sends its request again: as long as the service asks for.
 
-use super::{exchange::Answer, worker::Setup};
+use super::{exchange::Response, worker::Setup};
 use saasbench_model::{
     scenario::{Load, Retry, Step},
     units::Nanos,
 };
 
-/// How long a user waits before it sends a request again that got this answer; `None`: it takes the answer as it is.
+/// How long a user waits before it sends a request again that got this response; `None`: it takes the
+/// response as it is.
 ///
-/// To the time that the rejection asks for comes what the service's clock and ours may disagree on meanwhile. An honest
-/// limiter may reject who comes back earlier than that, and its rejection would prove nothing.
-pub(super) fn asked(setup: &Setup, load: &Load, step: &Step, answer: &Answer) -> Option<Nanos> {
+/// The bound on the difference of the two clocks is added to the time that the rejection asks for: a
+/// conforming limiter may reject a user that comes back earlier, and that rejection would prove nothing.
+pub(super) fn retry_delay(setup: &Setup, load: &Load, step: &Step, response: &Response) -> Option<Nanos> {
     if load.retry == Retry::Never {
         return None;
     }
     let limits = setup.scenario.limits.iter();
     let rejecting =
-        limits.filter(|limit| limit.route == step.route && limit.rejected.contains(answer.status));
+        limits.filter(|limit| limit.route == step.route && limit.rejected.contains(response.status));
     let tick = rejecting.map(|limit| limit.resolution).max()?;
-    let time = answer.retry_after?;
+    let time = response.retry_after?;
     Some(time + setup.tolerance.over(time) + tick)
 }

@@ -1,11 +1,12 @@
-//! A user walks its journey: start steps once, then the steps again and again; every request leaves a sample.
+//! One simulated user: it sends the start steps of its journey once, then the steps in each iteration; every
+//! request leaves a sample.
 
-mod answer;
+mod response;
 
 use super::{
     canary::Canaries,
     cookies::Jar,
-    exchange::{Exchange, NoAnswer, Transport},
+    exchange::{Exchange, SendError, Transport},
     pacer::Wake,
     render::Values,
     worker::{Setup, Worker},
@@ -16,6 +17,7 @@ use saasbench_model::{
         pause,
         seeded::{self, Purpose},
         step_selection,
+        time::PlanInstant,
     },
     scenario::{JourneyIndex, Load, Pause, Step, StepIndex, TenantIndex},
     units::Nanos,
@@ -34,46 +36,48 @@ pub(super) struct User<T: Transport> {
     started: bool,
     /// Requests that it has sent; start steps included.
     requests: u64,
-    /// Iterations that it has begun.
-    passes: u64,
+    /// Iterations that it has started.
+    iterations: u64,
     cookies: Jar,
-    /// When the outcome of the last of its requests was known, and what it thought after that was over.
+    /// When the outcome of its last request was known and the think time after it was over; the run's zero
+    /// before its first request.
     done: Nanos,
-    line: T::Line,
+    connections: T::UserConnections,
 }
 
-/// How long a load lets a user go on, by the plan's time.
+/// How long a load lets a user go on.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Until {
-    /// No iteration that is due at this instant or later begins.
-    pub(super) end: Nanos,
+pub(super) struct Deadlines {
+    /// No iteration that is due at this instant or later starts.
+    pub(super) end: PlanInstant,
     /// No wait within an iteration lasts longer.
-    waits: Nanos,
-    /// No further step of an iteration begins at this instant or later.
-    last: Nanos,
+    waits: PlanInstant,
+    /// No further step of an iteration starts at this instant or later; `None`: iterations are completed.
+    last_step: Option<PlanInstant>,
 }
 
-impl Until {
-    /// What a load that begins at `begin` says.
-    pub(super) fn of(load: &Load, begin: Nanos) -> Self {
-        let end = begin + load.duration;
+impl Deadlines {
+    /// Those of a load that starts at `start`.
+    pub(super) fn of(load: &Load, start: PlanInstant) -> Self {
+        let end = start + load.duration;
         let stop = load.stop.map(|stop| end + stop);
-        Self { end, waits: stop.unwrap_or(end), last: stop.unwrap_or(Nanos::MAX) }
+        Self { end, waits: stop.unwrap_or(end), last_step: stop }
     }
 
-    /// The same for a user that has to go at `end`.
-    pub(super) fn but_ends(self, end: Nanos) -> Self {
+    /// The same for a user that leaves the load at `end`.
+    pub(super) fn with_end(self, end: PlanInstant) -> Self {
         Self { end, ..self }
     }
 
-    /// When no wait lasts any longer, as far as is known now.
-    fn waits<T: Transport>(self, worker: &Worker<T>) -> Nanos {
-        worker.tempo.comes(self.waits)
+    /// The run's instant at which waits end; `None` while a pause is in its way.
+    fn waits_end<T: Transport>(self, worker: &Worker<T>) -> Option<Nanos> {
+        worker.pace.to_run_time(self.waits)
     }
 
-    /// Whether a step that is due at `due` may not begin any more.
+    /// Whether a step that is due at `due` may not start any more.
     pub(super) fn is_past<T: Transport>(self, worker: &Worker<T>, due: Nanos) -> bool {
-        due >= worker.tempo.comes(self.last)
+        let last = self.last_step.and_then(|last| worker.pace.to_run_time(last));
+        last.is_some_and(|last| due >= last)
     }
 }
 
@@ -87,23 +91,23 @@ struct Attempt {
     retry_of: Option<u64>,
 }
 
-/// What came of it.
+/// The result of an attempt.
 struct Sent {
-    pass: Pass,
+    ended: IterationOutcome,
     done: Nanos,
-    /// How long to wait before sending it again, if that is what to do.
+    /// How long to wait before sending it again, if it is to be sent again.
     again_after: Option<Nanos>,
 }
 
-/// How a pass through steps ended.
+/// How an iteration, or the start steps, ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Pass {
-    /// Every step was answered as expected.
+pub(super) enum IterationOutcome {
+    /// Every step got the expected response.
     Complete,
-    /// A step was answered, but not so that the next can follow.
+    /// A step got a response after which the next step cannot follow.
     Broken,
-    /// A step had no answer; its requests may not even have been sent.
-    Unanswered,
+    /// A step got no response; its request may not even have been sent.
+    NoResponse,
 }
 
 impl<T: Transport> User<T> {
@@ -124,10 +128,10 @@ impl<T: Transport> User<T> {
             saved: vec![None; slots],
             started: false,
             requests: 0,
-            passes: 0,
+            iterations: 0,
             cookies: Jar::default(),
-            done: Nanos(i64::MIN),
-            line: worker.transport.line(),
+            done: Nanos::ZERO,
+            connections: worker.transport.connect_user(),
         }
     }
 
@@ -136,12 +140,13 @@ impl<T: Transport> User<T> {
         self.number
     }
 
-    /// Whether its start steps are behind it.
+    /// Whether its start steps are done.
     pub(super) fn started(&self) -> bool {
         self.started
     }
 
-    /// When it was done with its last request, and with thinking after it; before all time without one.
+    /// When it was done with its last request and the think time after it; the run's zero before its first
+    /// request.
     pub(super) fn done(&self) -> Nanos {
         self.done
     }
@@ -151,50 +156,58 @@ impl<T: Transport> User<T> {
         self.started = false;
     }
 
-    /// Walks the start steps, the first of which is due at `due`; without `until` no request is sent again.
-    pub(super) async fn start(&mut self, worker: &Worker<T>, due: Nanos, until: Option<Until>) -> Pass {
+    /// Sends the start steps, the first of which is due at `due`; without `deadlines` no request is sent
+    /// again.
+    pub(super) async fn start(
+        &mut self,
+        worker: &Worker<T>,
+        due: Nanos,
+        deadlines: Option<Deadlines>,
+    ) -> IterationOutcome {
         self.saved.fill(None);
         self.cookies.clear();
         // A journey without start steps has started when it was due.
         self.done = self.done.max(due);
-        let Some(journey) = worker.setup.scenario.journeys.get(self.journey) else { return Pass::Complete };
+        let Some(journey) = worker.setup.scenario.journeys.get(self.journey) else {
+            return IterationOutcome::Complete;
+        };
         let turn = self.number + self.requests;
-        let pass = self.walk(worker, &journey.start, 0, turn, due, until).await;
-        self.started = pass == Pass::Complete;
-        pass
+        let ended = self.walk(worker, &journey.start, 0, turn, due, deadlines).await;
+        self.started = ended == IterationOutcome::Complete;
+        ended
     }
 
-    /// Walks the steps once, as iteration `iteration` (from 1), the first of which is due at `due`; `turn` is whose
-    /// turn it is among the replicas. A pass that broke makes the user start afresh next time: what it saved may be
-    /// what was wrong.
+    /// Sends the steps once, as iteration `iteration` (from 1), the first of which is due at `due`; `turn`
+    /// selects the replica. After a broken iteration the user starts afresh, because what it saved may be the
+    /// cause.
     pub(super) async fn iterate(
         &mut self,
         worker: &Worker<T>,
         iteration: u64,
         turn: u64,
         due: Nanos,
-        until: Until,
-    ) -> Pass {
+        deadlines: Deadlines,
+    ) -> IterationOutcome {
         let scenario = &*worker.setup.scenario;
-        let Some(journey) = scenario.journeys.get(self.journey) else { return Pass::Complete };
-        self.passes += 1;
+        let Some(journey) = scenario.journeys.get(self.journey) else { return IterationOutcome::Complete };
+        self.iterations += 1;
         let chosen = step_selection::choose(scenario, journey, &self.saved, || {
-            step_selection::draw(scenario, self.load, self.number, self.passes, iteration)
+            step_selection::draw(scenario, self.load, self.number, self.iterations, iteration)
         });
         let steps = chosen.as_ref().map_or(journey.steps.as_slice(), std::slice::from_ref);
-        let pass = self.walk(worker, steps, iteration, turn, due, Some(until)).await;
-        if pass == Pass::Broken {
+        let ended = self.walk(worker, steps, iteration, turn, due, Some(deadlines)).await;
+        if ended == IterationOutcome::Broken {
             self.started = false;
         }
-        pass
+        ended
     }
 
-    /// Whose turn it is among the replicas, for a user that counts its own requests.
+    /// Selects the replica, for a user that counts its own requests.
     pub(super) fn turn(&self) -> u64 {
         self.number + self.requests
     }
 
-    /// Walks those of the steps that have their turn.
+    /// Sends those of the steps whose turn it is.
     async fn walk(
         &mut self,
         worker: &Worker<T>,
@@ -202,128 +215,135 @@ impl<T: Transport> User<T> {
         iteration: u64,
         mut turn: u64,
         mut due: Nanos,
-        until: Option<Until>,
-    ) -> Pass {
-        // The first step stands for the iteration, which was due in time; and who starts has to come to an end of it.
+        deadlines: Option<Deadlines>,
+    ) -> IterationOutcome {
+        // The first step stands for the iteration, which was due in time; and start steps are always
+        // completed.
         let mut may_stop = false;
         for &index in steps {
             let Some(step) = worker.setup.scenario.steps.get(index) else { continue };
-            if !step_selection::has_turn(step, self.passes, &self.saved) {
+            if !step_selection::has_turn(step, self.iterations, &self.saved) {
                 continue;
             }
             for _ in 0..step.turn.repeat {
-                if may_stop && until.is_some_and(|until| until.is_past(worker, due)) {
-                    return Pass::Complete;
+                if may_stop && deadlines.is_some_and(|deadlines| deadlines.is_past(worker, due)) {
+                    return IterationOutcome::Complete;
                 }
                 may_stop = iteration > 0;
                 if worker.pacer.is_stopped() {
-                    return Pass::Broken;
+                    return IterationOutcome::Broken;
                 }
                 let attempt = Attempt { step: index, iteration, turn, due, retry_of: None };
-                let (sent, next) = self.persist(worker, attempt, until).await;
-                if sent.pass != Pass::Complete {
-                    return sent.pass;
+                let (sent, next) = self.send_with_retries(worker, attempt, deadlines).await;
+                if sent.ended != IterationOutcome::Complete {
+                    return sent.ended;
                 }
-                if !self.think(worker, step, until).await {
-                    return Pass::Complete;
+                if !self.think(worker, step, deadlines).await {
+                    return IterationOutcome::Complete;
                 }
                 (turn, due) = (next, self.done);
             }
         }
-        Pass::Complete
+        IterationOutcome::Complete
     }
 
-    /// Sends a request, and again as long as the service asks for that; what came of the last, and whose turn is next.
-    async fn persist(
+    /// Sends a request, and again as long as the service asks for that. Returns the result of the last
+    /// attempt, and the turn of the next request.
+    async fn send_with_retries(
         &mut self,
         worker: &Worker<T>,
         mut attempt: Attempt,
-        until: Option<Until>,
+        deadlines: Option<Deadlines>,
     ) -> (Sent, u64) {
         loop {
             let sent = self.send(worker, &attempt).await;
             attempt.turn += 1;
-            let Some((until, again)) = until.zip(sent.again_after.map(|time| sent.done + time)) else {
+            let Some((deadlines, again)) = deadlines.zip(sent.again_after.map(|time| sent.done + time))
+            else {
                 return (sent, attempt.turn);
             };
-            // A wait that the load's end or a stop would cut short leaves the answer as it is.
-            if again >= until.waits(worker) || !worker.pacer.until(again).await {
+            // A wait that the load's end or a stop would cut short is not started: the response stands.
+            let is_too_late = deadlines.waits_end(worker).is_some_and(|end| again >= end);
+            if is_too_late || !worker.pacer.until(again).await {
                 return (sent, attempt.turn);
             }
             attempt = Attempt { due: again, retry_of: Some(self.requests), ..attempt };
         }
     }
 
-    /// Thinks as long as the step says; false when the load ends before that, or is stopped.
-    async fn think(&mut self, worker: &Worker<T>, step: &Step, until: Option<Until>) -> bool {
+    /// Waits for the step's think time; false when the load ends before it is over, or is stopped.
+    async fn think(&mut self, worker: &Worker<T>, step: &Step, deadlines: Option<Deadlines>) -> bool {
         let Some((low, high)) = step.turn.pause else { return true };
         let seed = worker.setup.scenario.seed;
         let chance = seeded::uniform(seed, Purpose::Think, self.load, self.number, self.requests);
         self.done = pause::next(Pause::Uniform(low, high), self.done, self.done, chance);
         loop {
-            let waits = until.map_or(Nanos::MAX, |until| until.waits(worker));
-            match worker.pacer.until_or_turn(self.done.min(waits)).await {
-                Wake::Due => return self.done < waits,
+            let waits_end = deadlines.and_then(|deadlines| deadlines.waits_end(worker));
+            let due = waits_end.map_or(self.done, |end| end.min(self.done));
+            match worker.pacer.until_or_pace_change(Some(due)).await {
+                Wake::Due => return waits_end.is_none_or(|end| self.done < end),
                 Wake::Stopped => return false,
                 // A pause puts the load's end off.
-                Wake::Turned => {}
+                Wake::PaceChanged => {}
             }
         }
     }
 
-    /// Sends one step's request and records what came of it.
+    /// Sends one step's request and records its result.
     async fn send(&mut self, worker: &Worker<T>, attempt: &Attempt) -> Sent {
         let setup = &*worker.setup;
         let scenario = &*setup.scenario;
         let (Some(step), Some(load)) = (scenario.steps.get(attempt.step), scenario.loads.get(self.load))
         else {
-            return Sent { pass: Pass::Broken, done: attempt.due, again_after: None };
+            return Sent { ended: IterationOutcome::Broken, done: attempt.due, again_after: None };
         };
         self.requests += 1;
         let replica = seeded::replica(load.routing, self.number, attempt.turn, setup.replicas);
-        let mut exchange = worker.lend();
+        let mut exchange = worker.acquire();
         let rendered = self.values(setup, attempt).is_some_and(|values| {
             let (body, request) = (&mut worker.body(), &mut exchange.request);
             setup.renderer.render(attempt.step, replica, &values, body, request).is_ok()
         });
         let result = match rendered {
             true => {
-                worker.begin();
-                let result = worker.transport.send(&mut self.line, &mut exchange).await;
-                worker.end();
+                worker.request_started();
+                let result = worker.transport.send(&mut self.connections, &mut exchange).await;
+                worker.request_ended();
                 result
             }
             false => {
                 exchange.sent = worker.now();
                 exchange.request.bytes.clear();
                 exchange.request.body_at = 0;
-                Err(NoAnswer::NotSent(NotSentReason::RenderFailed))
+                Err(SendError::NotSent(NotSentReason::RenderFailed))
             }
         };
-        self.done = if result.is_ok() { exchange.answer.done } else { worker.now() };
-        let (outcome, failed_check, pass) = match result {
-            Ok(()) => self.take_answer(worker, attempt, step, &exchange.answer),
-            Err(NoAnswer::NotSent(obstacle)) => (Outcome::NotSent(obstacle), None, Pass::Unanswered),
-            Err(NoAnswer::Unknown(silence)) => (Outcome::Unknown(silence), None, Pass::Unanswered),
+        self.done = if result.is_ok() { exchange.response.done } else { worker.now() };
+        let (outcome, failed_check, ended) = match result {
+            Ok(()) => self.take_response(worker, attempt, step, &exchange.response),
+            Err(SendError::NotSent(reason)) => (Outcome::NotSent(reason), None, IterationOutcome::NoResponse),
+            Err(SendError::NoResponse(reason)) => {
+                (Outcome::Unknown(reason), None, IterationOutcome::NoResponse)
+            }
         };
-        let is_answered = result.is_ok();
-        let canary = self.canary(setup, attempt.step).filter(|_| is_answered);
+        let has_response = result.is_ok();
+        let canary = self.canary(setup, attempt.step).filter(|_| has_response);
         let mut sample = self.sample(attempt, replica, outcome, &mut exchange);
         sample.failed_check = failed_check;
-        if !setup.blot.is_empty() {
+        if !setup.redactor.is_empty() {
             for text in [&mut sample.limiter.policy, &mut sample.limiter.state].into_iter().flatten() {
-                *text = setup.blot.out(text).as_ref().into();
+                *text = setup.redactor.redact(text).as_ref().into();
             }
         }
-        sample.canary = canary.and_then(|(all, owner)| all.find(&exchange.answer.body, owner));
+        sample.canary = canary.and_then(|(all, owner)| all.find(&exchange.response.body, owner));
         let again_after =
-            is_answered.then(|| retry_after::asked(setup, load, step, &exchange.answer)).flatten();
+            has_response.then(|| retry_after::retry_delay(setup, load, step, &exchange.response)).flatten();
         worker.put(&sample);
-        worker.take_back(exchange);
-        Sent { pass, done: self.done, again_after }
+        worker.release(exchange);
+        Sent { ended, done: self.done, again_after }
     }
 
-    /// What a step's templates can name; `None` only by a defect.
+    /// The values that a step's templates can name; `None` only by a defect.
     fn values<'a>(&'a self, setup: &'a Setup, attempt: &Attempt) -> Option<Values<'a>> {
         Some(Values {
             tenant: setup.scenario.tenants.get(self.tenant)?,
@@ -336,21 +356,21 @@ impl<T: Transport> User<T> {
         })
     }
 
-    /// The words that must not cross tenants, if there are any, and whose a step sends.
+    /// The run's canaries, if it has any, and the tenant whose canary a step sends.
     fn canary<'a>(&self, setup: &'a Setup, step: StepIndex) -> Option<(&'a Canaries, TenantIndex)> {
         let all = setup.canaries.as_ref()?;
         Some((all, setup.scenario.canary_tenant(self.tenant, step)))
     }
 
-    /// What is recorded of a request, but for what the answer's body told.
+    /// The sample of a request, without what is read from the response's body.
     fn sample(&self, attempt: &Attempt, replica: usize, outcome: Outcome, exchange: &mut Exchange) -> Sample {
-        let limiter = std::mem::take(&mut exchange.answer.limiter);
-        let is_answered = matches!(outcome, Outcome::Status(_));
-        let answer = is_answered.then_some(&exchange.answer);
+        let limiter = std::mem::take(&mut exchange.response.limiter);
+        let has_response = matches!(outcome, Outcome::Status(_));
+        let response = has_response.then_some(&exchange.response);
         Sample {
             intended: attempt.due,
             sent: exchange.sent,
-            first_byte: answer.map(|answer| answer.first_byte),
+            first_byte: response.map(|response| response.first_byte),
             done: self.done,
             tenant: self.tenant,
             step: attempt.step,
@@ -361,9 +381,9 @@ impl<T: Transport> User<T> {
             replica,
             outcome,
             bytes_out: (exchange.request.bytes.len() - exchange.request.body_at) as u64,
-            bytes_in: answer.map_or(0, |answer| answer.body_bytes),
+            bytes_in: response.map_or(0, |response| response.body_bytes),
             failed_check: None,
-            limiter: if is_answered { limiter } else { LimiterHeaders::default() },
+            limiter: if has_response { limiter } else { LimiterHeaders::default() },
             retry_of: attempt.retry_of,
             canary: None,
         }

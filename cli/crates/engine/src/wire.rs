@@ -1,4 +1,4 @@
-//! The transport of a run: HTTP/1.1 or HTTP/2, as was settled for each replica.
+//! The transport of a run: HTTP/1.1 or HTTP/2, as negotiated with each replica before the load.
 
 use std::{rc::Rc, sync::Arc, time::Duration};
 
@@ -8,8 +8,8 @@ use super::{
         endpoint::{Endpoint, Endpoints, Protocol},
         resolve::System,
     },
-    exchange::{Exchange, NoAnswer, Transport},
-    http1::wire::{Http1, Line},
+    exchange::{Exchange, SendError, Transport},
+    http1::wire::{Http1, UserConnections},
     http2::Http2,
 };
 use crate::clock::RunClock;
@@ -35,17 +35,21 @@ impl Wire {
 }
 
 impl Transport for Wire {
-    type Line = Line;
+    type UserConnections = UserConnections;
 
-    fn line(&self) -> Line {
-        self.http1.line()
+    fn connect_user(&self) -> UserConnections {
+        self.http1.connect_user()
     }
 
-    async fn send(&self, line: &mut Line, exchange: &mut Exchange) -> Result<(), NoAnswer> {
+    async fn send(
+        &self,
+        connections: &mut UserConnections,
+        exchange: &mut Exchange,
+    ) -> Result<(), SendError> {
         match self.endpoints.replicas().get(exchange.request.replica).map(Endpoint::protocol) {
-            // Apart, so that users who speak HTTP/1.1 need no room for it.
+            // Boxed, so that users of HTTP/1.1 need no memory for it.
             Some(Protocol::Http2) => Box::pin(self.http2.send(&mut (), exchange)).await,
-            _ => self.http1.send(line, exchange).await,
+            _ => self.http1.send(connections, exchange).await,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! A worker: one thread's share of the load, with connections, buffers and samples of its own.
 //!
-//! Nothing in it is shared with another worker but what nobody changes ([`Setup`]): on the way of a request there is no
-//! lock, no channel and no allocation.
+//! Workers share only what is never changed ([`Setup`]), so a request takes no lock, no channel and no
+//! allocation.
 
 use std::{
     cell::{Cell, RefCell},
@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 
 use super::{
     canary::Canaries,
-    check::Room,
+    check::Scratch,
     closed,
     exchange::{Exchange, Transport},
     open,
@@ -28,43 +28,44 @@ use crate::{
     redactor::Redactor,
 };
 use saasbench_model::{
+    plan::time::PlanInstant,
     scenario::{LoadModel, Scenario},
     units::{Nanos, Tolerance},
 };
 use saasbench_record::{batch::Batch, sample::Sample, writer::Sink};
 
-/// Samples that a worker keeps before it hands them over.
+/// Samples that a worker keeps before it hands them to the recorder.
 const BATCH: usize = 1024;
-/// The longest that it keeps them.
+/// The longest that it keeps a sample.
 const BATCH_TIME: Nanos = Nanos::from_millis(100);
 
-/// What all workers of a run know, and nobody changes.
+/// What all workers of a run share; it is never changed.
 #[derive(Debug)]
 pub struct Setup {
-    /// What the users do.
+    /// The users' journeys and loads.
     pub scenario: Arc<Scenario>,
-    /// How many replicas there are.
+    /// Number of replicas.
     pub replicas: usize,
     /// The steps, ready to be rendered.
     pub renderer: Renderer,
-    /// What shall not be recorded of answers.
-    pub blot: Redactor,
-    /// What time it is.
+    /// Removes secrets from what is recorded of responses.
+    pub redactor: Redactor,
+    /// The run's clock.
     pub clock: RunClock,
-    /// How far the service's clocks may disagree with it.
+    /// Bound on the difference between the service's clocks and the run's.
     pub tolerance: Tolerance,
-    /// Words that must not cross tenants; `None` where the scenario sends none, and no answer is searched.
+    /// Words that must not cross tenants; `None` where the scenario sends none and no response is searched.
     pub canaries: Option<Canaries>,
-    /// How many requests are under way, for whoever wants to know.
+    /// Counts the requests under way, for the displays.
     pub in_flight: Arc<InFlight>,
-    /// Who may hold the load back or drive it on.
+    /// Changes of the pace; `None` where there can be none.
     pub pace: Option<RateControlReceiver>,
-    /// When the loads began, once they have.
-    pub begun: Arc<OnceLock<Nanos>>,
+    /// When the loads started, once they have.
+    pub started: Arc<OnceLock<Nanos>>,
 }
 
 impl Setup {
-    /// Prepares a scenario for replicas at these places; `secrets` are the values of `${env:NAME}`.
+    /// Prepares a scenario for the replicas at `origins`; `secrets` are the values of `${env:NAME}`.
     pub fn new(
         scenario: Arc<Scenario>,
         origins: &[Origin],
@@ -75,35 +76,35 @@ impl Setup {
         in_flight: Arc<InFlight>,
     ) -> Self {
         let renderer = Renderer::new(&scenario, origins, secrets, canaries.is_some());
-        let blot = Redactor::new(&scenario, secrets);
+        let redactor = Redactor::new(&scenario, secrets);
         let replicas = origins.len();
         Self {
             scenario,
             replicas,
             renderer,
-            blot,
+            redactor,
             clock,
             tolerance,
             canaries,
             in_flight,
             pace: None,
-            begun: Arc::default(),
+            started: Arc::default(),
         }
     }
 
-    /// The same for a load whose pace may be changed.
+    /// The same for a load whose pace can be changed.
     #[must_use]
     pub fn paced_by(self, pace: RateControlReceiver) -> Self {
         Self { pace: Some(pace), ..self }
     }
 }
 
-/// Which part of a load is a worker's: of things that are numbered, those with `number % of == index`.
+/// A worker's part of a load: of numbered things, those with `number % of == index`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Share {
-    /// Which one.
+    /// Number of the worker, from 0.
     pub index: u64,
-    /// Of how many.
+    /// Number of workers.
     pub of: u64,
 }
 
@@ -122,22 +123,17 @@ impl Share {
 /// One thread's share of the load.
 #[derive(Debug)]
 pub struct Worker<T> {
-    /// What all know.
     pub(super) setup: Arc<Setup>,
-    /// How it sends.
     pub(super) transport: T,
-    /// Who wakes its tasks.
     pub(super) pacer: Rc<Pacer>,
-    /// What it knows of the pace.
-    pub(super) tempo: WorkerPace,
+    pub(super) pace: WorkerPace,
     share: Share,
-    #[expect(clippy::vec_box, reason = "they are lent to users, whose tasks should stay small")]
+    #[expect(clippy::vec_box, reason = "users hold them for a while, and their tasks should stay small")]
     exchanges: RefCell<Vec<Box<Exchange>>>,
-    /// Room for bodies while they are rendered.
+    /// Bodies while they are rendered.
     body: RefCell<Vec<u8>>,
     samples: RefCell<Batch>,
-    /// Room for what answers are held against.
-    room: RefCell<Room>,
+    scratch: RefCell<Scratch>,
     handed_over: Cell<Nanos>,
     sink: Sink,
 }
@@ -149,18 +145,18 @@ impl<T: Transport> Worker<T> {
             setup,
             transport,
             pacer: Rc::new(pacer),
-            tempo: WorkerPace::default(),
+            pace: WorkerPace::default(),
             share,
             exchanges: RefCell::default(),
             body: RefCell::default(),
             samples: RefCell::new(Batch::with_capacity(BATCH)),
-            room: RefCell::default(),
+            scratch: RefCell::default(),
             handed_over: Cell::new(Nanos::ZERO),
             sink,
         }
     }
 
-    /// Its share of a load that can use `most` workers at the most; `None`: nothing of it.
+    /// Its share of a load that can use at most `most` workers; `None`: no part of it.
     pub(super) fn share_of(&self, most: u64) -> Option<Share> {
         let of = self.share.of.min(most.max(1));
         (self.share.index < of).then_some(Share { index: self.share.index, of })
@@ -172,55 +168,53 @@ impl<T: Transport> Worker<T> {
     }
 
     /// Waits until the plan's instant `planned`, which a pause puts off, or for a change of the pace.
-    pub(super) async fn until_planned_or_turn(&self, planned: Nanos) -> Wake {
-        // In a pause nothing begins, late as it may be.
-        let due = if self.tempo.is_paused() { Nanos::MAX } else { self.tempo.comes(planned) };
-        self.pacer.until_or_turn(due).await
+    pub(super) async fn until_planned_or_pace_change(&self, planned: PlanInstant) -> Wake {
+        // In a pause nothing starts, however late it is.
+        let due = if self.pace.is_paused() { None } else { self.pace.to_run_time(planned) };
+        self.pacer.until_or_pace_change(due).await
     }
 
-    /// Waits until the plan's instant `planned`, which a pause puts off; false when nothing begins any more.
-    pub(super) async fn until_planned(&self, planned: Nanos) -> bool {
+    /// Waits until the plan's instant `planned`, which a pause puts off; false when nothing starts any more.
+    pub(super) async fn until_planned(&self, planned: PlanInstant) -> bool {
         loop {
-            match self.until_planned_or_turn(planned).await {
+            match self.until_planned_or_pace_change(planned).await {
                 Wake::Due => return true,
                 Wake::Stopped => return false,
-                Wake::Turned => {}
+                Wake::PaceChanged => {}
             }
         }
     }
 
-    /// An exchange to use; to be given back.
-    pub(super) fn lend(&self) -> Box<Exchange> {
+    /// An exchange from the worker's pool; [`Self::release`] returns it.
+    pub(super) fn acquire(&self) -> Box<Exchange> {
         self.exchanges.borrow_mut().pop().unwrap_or_default()
     }
 
-    /// Takes an exchange back.
-    pub(super) fn take_back(&self, mut exchange: Box<Exchange>) {
+    /// Returns an exchange to the pool.
+    pub(super) fn release(&self, mut exchange: Box<Exchange>) {
         exchange.shrink();
         self.exchanges.borrow_mut().push(exchange);
     }
 
     /// Counts a request that is about to be sent.
-    pub(super) fn begin(&self) {
+    pub(super) fn request_started(&self) {
         self.setup.in_flight.begin(self.share.index as usize);
     }
 
-    /// Counts it as over.
-    pub(super) fn end(&self) {
+    /// Counts a request as over.
+    pub(super) fn request_ended(&self) {
         self.setup.in_flight.end(self.share.index as usize);
     }
 
-    /// Room to render a body in.
     pub(super) fn body(&self) -> std::cell::RefMut<'_, Vec<u8>> {
         self.body.borrow_mut()
     }
 
-    /// Room to look at an answer in.
-    pub(super) fn room(&self) -> std::cell::RefMut<'_, Room> {
-        self.room.borrow_mut()
+    pub(super) fn scratch(&self) -> std::cell::RefMut<'_, Scratch> {
+        self.scratch.borrow_mut()
     }
 
-    /// Keeps a sample.
+    /// Keeps a sample, and hands over the batch if it is full or old enough.
     pub(super) fn put(&self, sample: &Sample) {
         let mut samples = self.samples.borrow_mut();
         samples.push(sample);
@@ -230,32 +224,33 @@ impl<T: Transport> Worker<T> {
         }
     }
 
-    /// Hands over whatever is kept.
+    /// Hands over the samples that are kept.
     fn hand_over(&self) {
         self.handed_over.set(self.now());
         self.sink.hand_over(&mut self.samples.borrow_mut());
     }
 
-    /// Runs its share of every load, from the beginning that the cue gives, to their ends.
-    pub(super) async fn run(self: Rc<Self>, mut cue: StartSignal) {
+    /// Runs its share of every load, from the start that `signal` gives to their ends.
+    pub(super) async fn run(self: Rc<Self>, mut signal: StartSignal) {
         let mut helpers = JoinSet::new();
         let pacer = Rc::clone(&self.pacer);
         helpers.spawn_local(async move {
-            // Its only error is a runtime without input and output, where this pacer could not have been made.
+            // Its only error is a runtime without input and output, on which this pacer could not have been
+            // made.
             let _ = pacer.drive().await;
         });
-        let (pacer, stop) = (Rc::clone(&self.pacer), cue.stop.clone());
+        let (pacer, stop) = (Rc::clone(&self.pacer), signal.stop.clone());
         helpers.spawn_local(async move {
             stop.cancelled().await;
             pacer.stop();
         });
-        if let Some(mut listener) = self.setup.pace.clone() {
+        if let Some(mut receiver) = self.setup.pace.clone() {
             let worker = Rc::clone(&self);
             helpers.spawn_local(async move {
                 loop {
-                    worker.tempo.set(listener.changes());
-                    worker.pacer.turn();
-                    listener.changed().await;
+                    worker.pace.set(receiver.changes());
+                    worker.pacer.notify_pace_change();
+                    receiver.changed().await;
                 }
             });
         }
@@ -269,22 +264,23 @@ impl<T: Transport> Worker<T> {
         let mut pools = Vec::new();
         for (index, load) in self.setup.scenario.loads.iter().enumerate() {
             pools.push(match load.model {
-                LoadModel::Open { .. } => open::Pool::start(&self, index).await,
+                LoadModel::Open { .. } => open::UserPool::start(&self, index).await,
                 LoadModel::Closed { .. } => None,
             });
         }
-        let Some(begin) = cue.begin().await else { return };
-        self.tempo.begin_at(begin);
+        let Some(start) = signal.wait().await else { return };
+        self.pace.start_at(start);
         let mut loads = JoinSet::new();
         for ((index, load), pool) in self.setup.scenario.loads.iter().enumerate().zip(pools) {
             let worker = Rc::clone(&self);
-            let begin = begin + load.after;
+            // At the start the plan's time and the run's are the same.
+            let start = PlanInstant(start) + load.after;
             match (&load.model, pool) {
                 (LoadModel::Closed { .. }, _) => {
-                    loads.spawn_local(closed::run(worker, index, begin));
+                    loads.spawn_local(closed::run(worker, index, start));
                 }
                 (LoadModel::Open { .. }, Some(pool)) => {
-                    loads.spawn_local(open::run(worker, index, begin, pool));
+                    loads.spawn_local(open::run(worker, index, start, pool));
                 }
                 (LoadModel::Open { .. }, None) => {}
             }

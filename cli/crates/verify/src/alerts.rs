@@ -11,6 +11,7 @@ mod timeline;
 
 use crate::verdict::{Claim, Diagnosis, Evidence, Outcome, Verdict};
 use saasbench_model::{
+    plan::time::PlanInstant,
     scenario::{Alert, AlertPromise},
     units::Nanos,
 };
@@ -96,7 +97,8 @@ pub fn courses(run: &RecordedRun) -> Vec<AlertCourse> {
 fn promise(run: &RecordedRun, alert: &Alert) -> AlertPromise {
     let begin = run.manifest.load.map_or(Nanos::ZERO, |load| load.start_ns);
     let time = run.manifest.plan_time();
-    alert.promise.placed(|at| time.comes(begin + at) - begin)
+    let reached = |at| time.to_run_time(PlanInstant(begin + at)).unwrap_or(Nanos::MAX);
+    alert.promise.placed(|at| reached(at) - begin)
 }
 
 /// One promise and what there is to judge it by. All instants are counted from the start of the load, as causes are.

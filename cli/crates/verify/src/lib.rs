@@ -56,7 +56,7 @@ use ledger::Ledger;
 use limits::HistoryCollector;
 use noisy_neighbours::NoisyNeighbourCollector;
 use replicas::{NotQuiescent, QuiescentScrapes};
-use saasbench_model::{scenario::MetricsContract, units::Nanos};
+use saasbench_model::{plan::time::PlanInstant, scenario::MetricsContract, units::Nanos};
 use saasbench_record::{
     manifest::{LoadPhase, State},
     reader::RecordedRun,
@@ -324,7 +324,10 @@ fn bounds(contract: &MetricsContract, settled: &[Result<QuiescentScrapes, NotQui
 fn judged_from(run: &RecordedRun) -> Nanos {
     match (run.scenario.warmup, run.manifest.load) {
         (Nanos::ZERO, _) => Nanos(i64::MIN),
-        (warmup, Some(load)) => run.manifest.plan_time().comes(load.start_ns + warmup),
+        (warmup, Some(load)) => {
+            let end = run.manifest.plan_time().to_run_time(PlanInstant(load.start_ns + warmup));
+            end.unwrap_or(Nanos::MAX)
+        }
         (_, None) => Nanos::MAX,
     }
 }

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::stall_attribution::Excuse;
 use saasbench_model::{
-    plan::time::PlanTime,
+    plan::time::{PlanInstant, PlanTime},
     scenario::{Neighbours, Scenario, TenantIndex},
     units::{Nanos, TenantId},
 };
@@ -74,7 +74,7 @@ impl NoisyNeighbourCollector {
     /// Takes a sample into account. It belongs to the phase in which it was due; starting is not what is compared.
     pub fn add(&mut self, scenario: &Scenario, sample: &Sample, excuse: Excuse) {
         let Some((plan, begin)) = &self.plan else { return };
-        let due = self.time.of(sample.intended) - *begin;
+        let due = self.time.to_plan_time(sample.intended) - PlanInstant(*begin);
         let phases = [plan.quiet, plan.flood];
         let Some(index) = phases.iter().position(|(from, to)| *from <= due && due < *to) else { return };
         let (from, to) = phases[index];
@@ -109,7 +109,7 @@ impl NoisyNeighbourCollector {
         let subject = format!("a flood by {}", names(run, &plan.noisy));
         let inconclusive = |why: String| Some(Verdict::inconclusive(Claim::Neighbours, &subject, why));
         let end = plan.quiet.1.max(plan.flood.1);
-        let ended = |load: LoadPhase| self.time.of(load.to_ns) - load.start_ns;
+        let ended = |load: LoadPhase| self.time.to_plan_time(load.to_ns) - PlanInstant(load.start_ns);
         match run.manifest.load {
             None => return inconclusive("the run was cut off: when its load began is not known".to_owned()),
             Some(load)

@@ -5,6 +5,7 @@ use super::verdict::{Claim, Evidence, Outcome, Verdict};
 use crate::counters::raw::whole;
 use saasbench_exposition::show_labels;
 use saasbench_model::{
+    plan::time::PlanInstant,
     scenario::promql::{At, Promql},
     units::Nanos,
 };
@@ -55,7 +56,8 @@ fn answer(run: &RecordedRun, promql: &Promql) -> Result<Vec<RawSeries>, String> 
     let ended = || "Prometheus was not asked: the run ended before".to_owned();
     let load = run.manifest.load.ok_or_else(ended)?;
     let started = Nanos(run.manifest.started_unix_ns);
-    let warm = run.manifest.plan_time().comes(load.start_ns + run.scenario.warmup);
+    let warm = PlanInstant(load.start_ns + run.scenario.warmup);
+    let warm = run.manifest.plan_time().to_run_time(warm).unwrap_or(Nanos::MAX);
     let question = question(promql, &run.scenario, environment, load, warm, started);
     let is_range = promql.at == At::Every;
     let is_asked = |record: &&ResponseRecord| {

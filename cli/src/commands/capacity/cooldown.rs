@@ -39,10 +39,10 @@ pub(super) struct Probe {
 impl Probe {
     /// For the replicas of an environment.
     pub(super) fn new(up: &RunningEnvironment) -> Self {
-        let endpoints = up.reached.endpoints.replicas().iter();
+        let endpoints = up.connections().endpoints.replicas().iter();
         let clients = endpoints.filter_map(|endpoint| {
             let target = endpoint.target();
-            Some((http_client(&up.reached.tls, target.socket()).ok()?, target.base_url()))
+            Some((http_client(&up.connections().tls, target.socket()).ok()?, target.base_url()))
         });
         Self { clients: clients.collect(), calm: None }
     }

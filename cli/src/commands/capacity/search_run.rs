@@ -178,7 +178,7 @@ impl<'a> CapacitySearchRun<'a> {
     /// Rest, until the service has come to rest, too.
     async fn settle(&mut self, output: &mut Output<'_>) -> Result<(), Failure> {
         // Whatever comes next finds what the steps left behind.
-        self.up.environment.fresh = false;
+        self.up.set_used();
         let settle = self.work.settings.settle;
         let last = self.steps.last();
         let least =

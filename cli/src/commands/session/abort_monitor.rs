@@ -50,7 +50,7 @@ impl AbortMonitor {
         let Some(live) = &mut self.live else { return };
         batch.iter().for_each(|sample| live.add(sample));
         // The instant first: whatever ended by then is among the stalls that are asked for afterwards.
-        let known = self.stalled.looked_until();
+        let known = self.stalled.known_until();
         let Some(why) = self.stalled.all(|stalls| live.judge(known, stalls)) else { return };
         let _ = self.aborted.set(Event::new(self.clock.now(), format!("aborted: {why}")));
         self.stop.cancel();
@@ -78,9 +78,15 @@ mod tests {
         let scenario = Arc::new(scenario(&format!("{SCENARIO}{expected}")));
         let (controls, stop, stalled) =
             (RateControl::default(), CancellationToken::new(), Arc::new(StallLog::default()));
-        stalled.look(Nanos::MAX);
-        let (mut guard, aborted) =
-            AbortMonitor::new(&scenario, true, stalled, RunClock::start(), stop.clone(), controls.listen());
+        stalled.complete_until(Nanos::MAX);
+        let (mut guard, aborted) = AbortMonitor::new(
+            &scenario,
+            true,
+            stalled,
+            RunClock::start(),
+            stop.clone(),
+            controls.subscribe(),
+        );
         if changed {
             controls.step(Nanos::ZERO, 1);
         }

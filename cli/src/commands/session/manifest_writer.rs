@@ -139,7 +139,7 @@ mod tests {
             ManifestWriter::begin(dir, Manifest { state: State::Running, ..made.manifest.clone() }).unwrap();
         let (controls, halt, aborted) =
             (RateControl::default(), CancellationToken::new(), Aborted::default());
-        let turns = controls.listen();
+        let turns = controls.subscribe();
         controls.pause(Nanos::from_secs(1));
         let driving = async {
             on_disk(dir, &["paused"]).await;

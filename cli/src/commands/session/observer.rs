@@ -27,7 +27,7 @@ use saasbench_engine::{
     self_monitor::{hiccup::Meter, in_flight::InFlight, stall_log::StallLog},
 };
 use saasbench_model::{
-    plan::time::PlanTime,
+    plan::time::{PlanInstant, PlanTime},
     scenario::{Alert, Scenario},
     units::{Nanos, Tolerance},
 };
@@ -73,20 +73,20 @@ impl<'a> Observer<'a> {
         clock: RunClock,
         tidings: Option<&ObserverLog>,
     ) -> Result<Self, RecordError> {
-        let looks = || ProbeLog::told(tidings.cloned());
+        let looks = || ProbeLog::new(tidings.cloned());
         let scraper = match &scenario.metrics {
             Some(contract) => {
                 let scraper = Scraper::new(sources(up)?, contract.clone(), dir, clock);
-                Some(Arc::new(scraper.map_err(RecordError::write(dir))?.telling(looks())))
+                Some(Arc::new(scraper.map_err(RecordError::write(dir))?.with_log(looks())))
             }
             None => None,
         };
         let bounds_are_asked = !scenario.alerts.is_empty() || !scenario.promql.is_empty();
         let is_asked = scenario.metrics.is_some() || bounds_are_asked;
-        let prometheus = up.prometheus.clone().filter(|_| is_asked);
+        let prometheus = up.prometheus().cloned().filter(|_| is_asked);
         let prometheus = prometheus.map(|client| Prometheus::new(client, dir, clock)).transpose();
         let prometheus = prometheus.map_err(RecordError::write(dir))?;
-        let prometheus = prometheus.map(|prometheus| prometheus.telling(looks()));
+        let prometheus = prometheus.map(|prometheus| prometheus.with_log(looks()));
         let store_looks = Arc::new(looks());
         Ok(Self { scraper, prometheus, scenario, up, dir: dir.to_owned(), clock, store_looks })
     }
@@ -99,7 +99,7 @@ impl<'a> Observer<'a> {
         output: &mut Output<'_>,
         quiet: bool,
     ) -> Result<(), RecordError> {
-        let environment = &self.up.environment;
+        let environment = self.up.environment();
         if let Some(scraper) = &self.scraper {
             let scraping = async {
                 if environment.fresh || !environment.exclusive {
@@ -122,7 +122,7 @@ impl<'a> Observer<'a> {
         prometheus: &Prometheus,
         stop: &CancellationToken,
     ) -> Result<(), RecordError> {
-        let Environment { replicas, clock_offset_ns, .. } = &self.up.environment;
+        let Environment { replicas, clock_offset_ns, .. } = self.up.environment();
         let since = self.clock.now();
         let waiting = prometheus.wait_for_scrapes(replicas, since, *clock_offset_ns, PROMETHEUS_PATIENCE);
         unless_stopped(stop, waiting).await.map_err(RecordError::write(&self.dir))
@@ -136,7 +136,7 @@ impl<'a> Observer<'a> {
             let (scraper, stop) = (Arc::clone(scraper), stop.clone());
             tasks.spawn(async move { scraper.scrape_until(stop).await });
         }
-        if let Some(url) = self.up.store_url.clone() {
+        if let Some(url) = self.up.redis_url().map(str::to_owned) {
             let (dir, clock, stop) = (self.dir.clone(), self.clock, stop.clone());
             let looks = Arc::clone(&self.store_looks);
             tasks.spawn(async move { store::watch(&url, &dir, clock, stop, &looks).await });
@@ -171,11 +171,11 @@ impl<'a> Observer<'a> {
         quiet: bool,
     ) -> Result<(), RecordError> {
         let (Some(prometheus), [_, ..]) = (&self.prometheus, &*self.scenario.alerts) else { return Ok(()) };
-        let Environment { clock_offset_ns, clock_drift, .. } = self.up.environment;
+        let Environment { clock_offset_ns, clock_drift, .. } = *self.up.environment();
         let tolerance = Tolerance { offset: clock_offset_ns, drift: clock_drift };
         let begin = phase.start_ns;
         let placed = |alert: &Alert| {
-            let promise = alert.promise.placed(|at| time.comes(begin + at) - begin);
+            let promise = alert.promise.placed(|at| reached(time, begin + at) - begin);
             Alert { promise, ..alert.clone() }
         };
         let alerts: Vec<Alert> = self.scenario.alerts.iter().map(placed).collect();
@@ -193,11 +193,11 @@ impl<'a> Observer<'a> {
         note: impl FnMut(&str),
     ) -> std::io::Result<()> {
         let Some(prometheus) = &self.prometheus else { return Ok(()) };
-        let warm = time.comes(phase.start_ns + self.scenario.warmup);
+        let warm = reached(time, phase.start_ns + self.scenario.warmup);
         for promql in &self.scenario.promql {
             let started = self.clock.zero_unix();
             let question =
-                promql::question(promql, self.scenario, &self.up.environment, phase, warm, started);
+                promql::question(promql, self.scenario, self.up.environment(), phase, warm, started);
             prometheus.record(&question).await?;
         }
         let unix = |at: Nanos| (self.clock.zero_unix() + at).as_secs_f64();
@@ -207,7 +207,7 @@ impl<'a> Observer<'a> {
 
     /// One more look at Redis once the service has come to rest: by then every key has the TTL that it is to have.
     async fn store_at_rest(&self) -> std::io::Result<()> {
-        let Some(url) = &self.up.store_url else { return Ok(()) };
+        let Some(url) = self.up.redis_url() else { return Ok(()) };
         let once = CancellationToken::new();
         once.cancel();
         store::watch(url, &self.dir, self.clock, once, &self.store_looks).await
@@ -221,7 +221,7 @@ impl<'a> Observer<'a> {
         quiet: bool,
     ) -> Result<(), RecordError> {
         let Some(contract) = &self.scenario.metrics else { return Ok(()) };
-        let environment = &self.up.environment;
+        let environment = self.up.environment();
         if let Some(scraper) = &self.scraper {
             // In company the counters never rest; what is waited for is that ours are among them.
             let deadline = if environment.exclusive { SETTLE } else { contract.settle.to_duration() };
@@ -240,12 +240,17 @@ impl<'a> Observer<'a> {
     }
 }
 
+/// The run's instant of an instant of the plan; later than all others while a pause is in its way.
+fn reached(time: &PlanTime, planned: Nanos) -> Nanos {
+    time.to_run_time(PlanInstant(planned)).unwrap_or(Nanos::MAX)
+}
+
 /// How each replica is asked for its metrics.
 fn sources(up: &RunningEnvironment) -> Result<Vec<Source>, RecordError> {
-    let endpoints = up.reached.endpoints.replicas().iter();
-    let sources = endpoints.zip(&up.environment.replicas).map(|(endpoint, replica)| {
+    let endpoints = up.connections().endpoints.replicas().iter();
+    let sources = endpoints.zip(&up.environment().replicas).map(|(endpoint, replica)| {
         let target = endpoint.target();
-        let http = http_client(&up.reached.tls, target.socket()).map_err(RecordError::tls)?;
+        let http = http_client(&up.connections().tls, target.socket()).map_err(RecordError::tls)?;
         let pages = Box::new(HttpPages { http, base_url: target.base_url() });
         Ok(Source { replica: replica.clone(), pages })
     });

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{
     super::{
         Document,
-        answer::{series_text, texts},
+        result::{series_text, texts},
         finding::Finding,
         template,
         variable::{Chosen, Source, Variable},
@@ -17,7 +17,7 @@ use super::{
 use saasbench_record::query::ApiRequest;
 
 impl Checker<'_> {
-    /// The values of all variables, each after those that it is asked with.
+    /// The values of all variables, each after those that its query contains.
     pub(super) async fn variables(
         &mut self,
         document: &Document,
@@ -33,7 +33,7 @@ impl Checker<'_> {
                     chosen.contains_key(name) || !document.variables.iter().any(|of| of.name == name)
                 })
             };
-            // Variables that wait for each other are asked as they are.
+            // Variables in a cycle are queried as they are.
             let next = waiting.iter().position(is_ready).unwrap_or(0);
             let variable = waiting.remove(next);
             let place = format!("variable ${}", variable.name);
@@ -48,8 +48,8 @@ impl Checker<'_> {
                     Vec::new()
                 }
             };
-            let is_told = checked.found.iter().any(|found| found.place == place);
-            if values.is_empty() && variable.source != Source::Free && variable.all.is_none() && !is_told {
+            let is_reported = checked.found.iter().any(|found| found.place == place);
+            if values.is_empty() && variable.source != Source::Free && variable.all.is_none() && !is_reported {
                 checked.tell(place, Finding::NoValues(variable.source.to_string()));
             }
             chosen.insert(variable.name.clone(), variable.choose(&values));
@@ -72,8 +72,8 @@ impl Checker<'_> {
             }
             Source::LabelNames(filter) => {
                 let filter = filter.as_deref().map(pattern).transpose()?;
-                let question = ApiRequest::LabelNames { start: self.span.0, end: self.span.1 };
-                let names = texts(&self.ask(&question).await?);
+                let request = ApiRequest::LabelNames { start: self.span.0, end: self.span.1 };
+                let names = texts(&self.query(&request).await?);
                 Ok(names
                     .into_iter()
                     .filter(|name| filter.as_ref().is_none_or(|filter| filter.is_match(name)))
@@ -84,9 +84,9 @@ impl Checker<'_> {
                 Ok(self.catalogue.names.iter().filter(|name| filter.is_match(name)).cloned().collect())
             }
             Source::QueryResult(expr) => {
-                let question = ApiRequest::Instant { query: fill(expr), time: self.span.1 };
-                let answer = self.ask(&question).await?;
-                let series = answer.pointer("/data/result").and_then(Value::as_array).into_iter().flatten();
+                let request = ApiRequest::Instant { query: fill(expr), time: self.span.1 };
+                let result = self.query(&request).await?;
+                let series = result.pointer("/data/result").and_then(Value::as_array).into_iter().flatten();
                 Ok(series.map(|series| series_text(series, series.get("value"))).collect())
             }
             Source::Series(selector) => Ok(self

@@ -59,7 +59,7 @@ fn a_text_is_its_url_and_arguments_are_headers() {
 }
 
 #[test]
-fn every_mistake_is_told_and_no_secret() {
+fn every_mistake_is_reported_and_no_secret() {
     let mut all = String::new();
     for keys in [
         "",

@@ -6,7 +6,7 @@ use tokio::{
 use super::*;
 use crate::environment::access::PrometheusConfig;
 
-/// What is said of a Prometheus that answers so.
+/// The error about a Prometheus with this response.
 async fn said(answer: &'static str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -25,7 +25,7 @@ async fn said(answer: &'static str) -> String {
 }
 
 #[tokio::test]
-async fn whoever_is_no_prometheus_is_told_with_what_to_do() {
+async fn other_servers_are_reported_with_hints() {
     let mut all = String::new();
     for answer in [
         "HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\n\r\n",

@@ -1,8 +1,10 @@
-//! One process of the stack: started with a log of its own, waited for until it answers, and ended with this process.
+//! One process of the stack: it is started with a log of its own, waited for until it is ready, and ends with
+//! this process.
 //!
-//! It is started through `saasbench part`, which has the kernel kill it when its parent is gone ([`exec_with_parent_death_signal`]): so it
-//! cannot outlive even a `kill -9` of this process. The kernel takes the *thread* that started it for its parent, so parts
-//! are started from the main thread, or one that lives as long.
+//! It is started through `saasbench supervise-child`, which has the kernel kill it when its parent is gone
+//! ([`exec_with_parent_death_signal`]), so that it cannot outlive even a `kill -9` of this process. For the
+//! kernel the parent is the *thread* that started it, so services are started from the main thread, or from
+//! one that lives as long.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -20,15 +22,15 @@ use tokio::time::{Instant, sleep, timeout};
 use super::{LocalError, Role, ServiceExit};
 use crate::observe::store;
 
-/// How long a part may take to answer after its start; a machine can be busy.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long a service may take until it is ready; a machine can be busy.
+const READY_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long one probe may take.
-const PROBE: Duration = Duration::from_secs(2);
+const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 /// Lines of a log that are shown.
 const TAIL: usize = 12;
-/// What the server would otherwise read in place of its arguments.
+/// Variables that the server would read instead of its arguments.
 const FOREIGN: [&str; 3] = ["TENANCY_LISTEN", "TENANCY_TENANTS", "RATE_LIMIT_STORAGE_URI"];
-/// What the Redis exporter would: another server's password among them.
+/// Variables that the Redis exporter would read, among them another server's password.
 const FOREIGN_PREFIX: &[u8] = b"REDIS_";
 
 /// A process to start.
@@ -41,29 +43,29 @@ pub(super) struct Launch<'a> {
     pub(super) probe: Probe,
 }
 
-/// How to tell that a part is ready.
+/// How to find out that a service is ready.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Probe {
-    /// It accepts Redis's greeting.
+    /// It accepts a connection of a Redis client.
     Redis,
-    /// A GET of `path` is answered 200, and `says` is in the body.
+    /// The response to a GET of `path` has a status of 2xx and `says` in its body.
     Http { path: &'static str, says: &'static str },
 }
 
 /// A running process. Killed when dropped.
 #[derive(Debug)]
-pub struct Part {
-    /// What it is for.
+pub struct ChildService {
+    /// Its role in the stack.
     pub role: Role,
-    /// Where it answers.
+    /// Its base URL.
     pub url: String,
-    /// What it writes.
+    /// Its log file.
     pub log: PathBuf,
     child: Child,
 }
 
-impl Part {
-    /// Starts a process in `dir`, and waits until it answers.
+impl ChildService {
+    /// Starts a process in `dir`, and waits until it is ready.
     pub(super) async fn start(
         launch: Launch<'_>,
         dir: &Path,
@@ -74,33 +76,33 @@ impl Part {
         let log = dir.join(format!("{}.log", role.to_string().replace(' ', "-")));
         let file = File::create(&log).map_err(failed)?;
         let mut command = Command::new(std::env::current_exe().map_err(failed)?);
-        command.args(["part", "--parent", &std::process::id().to_string(), "--"]);
+        command.args(["supervise-child", "--parent", &std::process::id().to_string(), "--"]);
         command.arg(program).args(arguments).current_dir(dir);
         for (variable, _) in std::env::vars_os().filter(|(variable, _)| is_foreign(variable)) {
             command.env_remove(variable);
         }
-        // A group of its own: Ctrl-C at the terminal is ours to hear, and its end ours to arrange.
+        // A process group of its own: Ctrl-C at the terminal is for this process, which ends the service.
         command.process_group(0).stdin(Stdio::null());
         command.stdout(file.try_clone().map_err(failed)?).stderr(file);
         let child = command.spawn().map_err(failed)?;
-        let mut part = Self { role, url, log, child };
-        part.become_ready(probe, http).await?;
-        Ok(part)
+        let mut service = Self { role, url, log, child };
+        service.become_ready(probe, http).await?;
+        Ok(service)
     }
 
     async fn become_ready(&mut self, probe: Probe, http: &reqwest::Client) -> Result<(), LocalError> {
         let started = Instant::now();
         loop {
-            // Whether it lives is asked first: what answers in place of the dead is somebody else.
-            if let Some(death) = self.death() {
-                return Err(LocalError::Ended(death));
+            // Checked first: if it has ended, another program may respond at its address.
+            if let Some(exit) = self.exit() {
+                return Err(LocalError::Ended(exit));
             }
-            if timeout(PROBE, probe.is_answered(&self.url, http)).await == Ok(true) && self.is_alive() {
+            if timeout(PROBE_TIMEOUT, probe.succeeds(&self.url, http)).await == Ok(true) && self.is_alive() {
                 return Ok(());
             }
-            if started.elapsed() > PATIENCE {
+            if started.elapsed() > READY_TIMEOUT {
                 let (role, log) = (self.role.clone(), self.log.clone());
-                return Err(LocalError::NotReady { role, within: PATIENCE, tail: tail(&log), log });
+                return Err(LocalError::NotReady { role, within: READY_TIMEOUT, tail: tail(&log), log });
             }
             sleep(Duration::from_millis(20)).await;
         }
@@ -117,7 +119,7 @@ impl Part {
     }
 
     /// How it ended, if it has.
-    pub(super) fn death(&mut self) -> Option<ServiceExit> {
+    pub(super) fn exit(&mut self) -> Option<ServiceExit> {
         let status = self.child.try_wait().ok().flatten()?;
         Some(ServiceExit {
             role: self.role.clone(),
@@ -127,14 +129,14 @@ impl Part {
         })
     }
 
-    /// Asks it to end.
+    /// Sends it SIGTERM.
     pub(super) fn terminate(&self) {
-        // One that has ended needs no asking.
+        // Fails where it has ended.
         let _ = kill_process(Pid::from_child(&self.child), Signal::TERM);
     }
 }
 
-impl Drop for Part {
+impl Drop for ChildService {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -142,12 +144,12 @@ impl Drop for Part {
 }
 
 impl Probe {
-    async fn is_answered(self, url: &str, http: &reqwest::Client) -> bool {
+    async fn succeeds(self, url: &str, http: &reqwest::Client) -> bool {
         match self {
             Self::Redis => store::reachable(url).await.is_ok(),
             Self::Http { path, says } => match http.get(format!("{url}{path}")).send().await {
-                Ok(answer) if answer.status().is_success() => {
-                    answer.text().await.is_ok_and(|body| body.contains(says))
+                Ok(response) if response.status().is_success() => {
+                    response.text().await.is_ok_and(|body| body.contains(says))
                 }
                 _ => false,
             },
@@ -155,7 +157,7 @@ impl Probe {
     }
 }
 
-/// Whether a variable of the environment is for other programs than these parts.
+/// Whether an environment variable is meant for other programs than these services.
 fn is_foreign(variable: &OsStr) -> bool {
     FOREIGN.iter().any(|foreign| variable == *foreign) || variable.as_bytes().starts_with(FOREIGN_PREFIX)
 }
@@ -178,7 +180,7 @@ pub fn exec_with_parent_death_signal(parent: u32, program: &Path, arguments: &[O
     }
     // A parent that was gone before the kernel was asked sends no signal any more.
     if getppid().is_none_or(|pid| pid.as_raw_pid().cast_unsigned() != parent) {
-        return io::Error::other("whoever started it is gone");
+        return io::Error::other("its parent process is gone");
     }
     // The request survives exec, unless the program is set-uid.
     Command::new(program).args(arguments).exec()
@@ -191,14 +193,14 @@ mod tests {
     #[test]
     fn the_tail_of_a_log_is_its_last_lines() {
         let dir = tempfile::tempdir().unwrap();
-        let log = dir.path().join("part.log");
+        let log = dir.path().join("service.log");
         assert_eq!(tail(&log), "");
         fs::write(&log, (1..=20).map(|n| format!("line {n}\n")).collect::<String>()).unwrap();
         assert!(tail(&log).starts_with("line 9\n") && tail(&log).ends_with("line 20"), "{}", tail(&log));
     }
 
     #[test]
-    fn parts_do_not_hear_what_is_meant_for_others() {
+    fn variables_for_other_programs_are_removed() {
         let all = ["TENANCY_LISTEN", "REDIS_PASSWORD", "REDIS_EXPORTER_LOG_FORMAT", "PATH", "MY_REDIS_URL"];
         let foreign = all.map(|variable| is_foreign(OsStr::new(variable)));
         assert_eq!(foreign, [true, true, true, false, false]);

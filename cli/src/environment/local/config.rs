@@ -1,10 +1,10 @@
-//! What Prometheus and Alertmanager read: their configuration, and the rules that are shipped.
+//! The files that Prometheus and Alertmanager read: their configuration, and the shipped rules.
 
 use std::{fs, io, path::Path, time::Duration};
 
 use crate::environment::rules::RULES;
 
-/// Addresses (`host:port`) that Prometheus is to know.
+/// The addresses (`host:port`) in Prometheus's configuration.
 #[derive(Debug)]
 pub(super) struct Addresses<'a> {
     pub(super) replicas: &'a [String],
@@ -23,8 +23,8 @@ pub(super) fn write_rules(dir: &Path) -> io::Result<()> {
     RULES.iter().try_for_each(|(name, text)| fs::write(dir.join(name), text))
 }
 
-/// `prometheus.yml`: the jobs have the same names as in `compose/prometheus/prometheus.yml`, which is what the rules and
-/// dashboards go by.
+/// `prometheus.yml`: the jobs have the same names as in `compose/prometheus/prometheus.yml`, which the rules
+/// and dashboards rely on.
 pub(super) fn prometheus(addresses: &Addresses<'_>, interval: Duration, rules: &Path) -> String {
     let job = |name: &str, targets: &[String]| {
         format!("- job_name: {name}\n  static_configs:\n  - targets: {}\n", list(targets))
@@ -48,7 +48,7 @@ pub(super) fn prometheus(addresses: &Addresses<'_>, interval: Duration, rules: &
     )
 }
 
-/// `alertmanager.yml`: every notification goes to `webhook` soon; without one, nowhere.
+/// `alertmanager.yml`: every notification is sent to `webhook` within seconds; without one, nowhere.
 pub(super) fn alertmanager(webhook: Option<&str>) -> String {
     let to =
         webhook.map(|url| format!("  webhook_configs:\n  - url: {}\n    send_resolved: true\n", quoted(url)));
@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn prometheus_knows_every_part() {
+    fn prometheus_scrapes_every_service() {
         let replicas = ["127.0.0.1:1".to_owned(), "127.0.0.1:2".to_owned()];
         let addresses = Addresses {
             replicas: &replicas,
@@ -90,12 +90,11 @@ mod tests {
     }
 
     #[test]
-    fn alertmanager_notifies_whom_it_is_told_to() {
+    fn alertmanager_notifies_the_webhook() {
         insta::assert_snapshot!(alertmanager(Some("http://127.0.0.1:7/hook?a=\"b\"")));
         assert!(alertmanager(None).ends_with("- name: local\n"));
     }
 
-    /// What is shipped is what runs.
     #[test]
     fn every_shipped_rule_is_embedded() {
         let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../compose/prometheus/rules");

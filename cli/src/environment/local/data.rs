@@ -1,7 +1,9 @@
-//! The directory that the stack lives in: one that is given and stays, or a temporary one that goes.
+//! The directory with the logs and data of the stack: a given one, which is kept, or a temporary one, which
+//! is removed.
 //!
-//! A temporary one is removed by a process of its own, `saasbench sweep` ([`sweep`]). It reads from a pipe that ends with this
-//! process, however that ends. A single byte through the pipe tells it to leave the directory alone.
+//! A temporary one is removed by a process of its own, `saasbench cleanup` ([`cleanup`]). It reads from a
+//! pipe that is closed when this process ends, in whatever way. A byte through the pipe makes it keep the
+//! directory.
 
 use std::{
     fs::{self, File},
@@ -19,34 +21,35 @@ use rustix::{
 
 use super::LocalError;
 
-/// A file that tells a directory of ours, in which files are replaced.
+/// Marks a directory of ours, in which files may be replaced.
 const MARK: &str = ".saasbench-up";
-/// What the names of temporary directories begin with.
+/// Prefix of the names of temporary directories.
 const TEMPORARY: &str = "saasbench-local-";
-/// A file that tells a temporary directory, which is removed.
+/// Marks a temporary directory, which may be removed.
 const TEMPORARY_MARK: &str = ".saasbench-temporary";
-/// How often the directory is tried to be removed: processes that are being killed may still write into it.
+/// Attempts to remove the directory: processes that are being killed may still write into it.
 const TRIES: usize = 100;
-/// Between two tries.
+/// Between two attempts.
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// A directory with logs and data.
 #[derive(Debug)]
 pub struct Data {
     path: PathBuf,
-    sweeper: Option<Sweeper>,
-    /// The mark of a given directory, locked for as long as a stack lives there: the lock goes with it, however it ends.
+    cleaner: Option<Cleaner>,
+    /// The mark of a given directory, locked while a stack uses it; the lock ends with the process, in
+    /// whatever way.
     _lock: Option<File>,
 }
 
 #[derive(Debug)]
-struct Sweeper {
+struct Cleaner {
     process: Child,
     pipe: Option<ChildStdin>,
 }
 
 impl Data {
-    /// The directory `path`, made if it is not there and kept; without one, a temporary directory.
+    /// The directory `path`, which is created if necessary and kept; without one, a temporary directory.
     pub(super) fn new(path: Option<&Path>) -> Result<Self, LocalError> {
         let Some(path) = path else { return Self::temporary() };
         let what = format!("cannot use the data directory {}", path.display());
@@ -54,12 +57,12 @@ impl Data {
         fs::create_dir_all(path).map_err(failed)?;
         let whole = path.canonicalize().map_err(failed)?;
         let mark = whole.join(MARK);
-        // It holds something, and not because an earlier stack lived there.
+        // It holds something that is not from an earlier stack.
         if !mark.exists() && fs::read_dir(&whole).map_err(failed)?.next().is_some() {
             return Err(LocalError::Foreign(path.to_owned()));
         }
         let lock = lock(&mark).map_err(failed)?.ok_or_else(|| LocalError::Occupied(path.to_owned()))?;
-        Ok(Self { path: whole, sweeper: None, _lock: Some(lock) })
+        Ok(Self { path: whole, cleaner: None, _lock: Some(lock) })
     }
 
     fn temporary() -> Result<Self, LocalError> {
@@ -67,11 +70,11 @@ impl Data {
         let path = tempfile::Builder::new().prefix(TEMPORARY).tempdir().map_err(failed)?;
         fs::write(path.path().join(TEMPORARY_MARK), "saasbench removes this directory\n").map_err(failed)?;
         let mut command = Command::new(std::env::current_exe().map_err(failed)?);
-        command.arg("sweep").arg(path.path()).process_group(0);
+        command.arg("cleanup").arg(path.path()).process_group(0);
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
         let mut process = command.spawn().map_err(failed)?;
         let pipe = process.stdin.take();
-        Ok(Self { path: path.keep(), sweeper: Some(Sweeper { process, pipe }), _lock: None })
+        Ok(Self { path: path.keep(), cleaner: Some(Cleaner { process, pipe }), _lock: None })
     }
 
     /// Where it is.
@@ -79,21 +82,21 @@ impl Data {
         &self.path
     }
 
-    /// Whether it stays when the stack goes.
+    /// Whether it is kept after the stack has ended.
     pub fn is_kept(&self) -> bool {
-        self.sweeper.is_none()
+        self.cleaner.is_none()
     }
 
-    /// Something went wrong: what is in it is wanted.
+    /// Keeps a temporary directory, for its logs: something went wrong.
     pub(super) fn keep(&mut self) {
-        if let Some(Sweeper { pipe: Some(pipe), .. }) = &mut self.sweeper {
-            // A sweeper that is gone removes nothing either.
+        if let Some(Cleaner { pipe: Some(pipe), .. }) = &mut self.cleaner {
+            // Fails where the cleaner is gone, which then removes nothing either.
             let _ = pipe.write_all(b"k");
         }
     }
 }
 
-impl Drop for Sweeper {
+impl Drop for Cleaner {
     fn drop(&mut self) {
         self.pipe = None;
         let _ = self.process.wait();
@@ -102,7 +105,7 @@ impl Drop for Sweeper {
 
 /// Writes and locks the mark of a directory; `None`: another stack has locked it.
 fn lock(mark: &Path) -> io::Result<Option<File>> {
-    // Not emptied: it may be another's.
+    // Not truncated: it may be another stack's.
     let mut file = File::options().create(true).truncate(false).write(true).open(mark)?;
     match flock(&file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => {}
@@ -113,21 +116,21 @@ fn lock(mark: &Path) -> io::Result<Option<File>> {
     Ok(Some(file))
 }
 
-/// Whether a directory is a temporary one of ours, or is gone already: nothing else may be removed.
+/// Whether a directory is a temporary one of ours, or does not exist: nothing else may be removed.
 pub fn is_temporary(path: &Path) -> bool {
     let name = path.file_name().and_then(|name| name.to_str());
     let is_named = name.is_some_and(|name| name.starts_with(TEMPORARY));
     is_named && (!path.exists() || path.join(TEMPORARY_MARK).exists())
 }
 
-/// Waits for the end of `pipe`, and removes `path`, unless a byte came through.
+/// Waits until `pipe` is closed, and removes `path`, unless a byte was received.
 ///
 /// # Errors
 /// When the directory cannot be removed.
-pub fn sweep(path: &Path, pipe: &mut dyn Read) -> io::Result<()> {
-    let mut told = Vec::new();
-    pipe.read_to_end(&mut told)?;
-    if !told.is_empty() {
+pub fn cleanup(path: &Path, pipe: &mut dyn Read) -> io::Result<()> {
+    let mut bytes = Vec::new();
+    pipe.read_to_end(&mut bytes)?;
+    if !bytes.is_empty() {
         return Ok(());
     }
     let mut removed = fs::remove_dir_all(path);
@@ -146,17 +149,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nobody_elses_files_are_replaced() {
+    fn files_of_other_programs_are_not_replaced() {
         let outer = tempfile::tempdir().unwrap();
         let path = outer.path().join("kept");
         for _ in 0..2 {
             assert!(Data::new(Some(&path)).unwrap().is_kept());
             fs::write(path.join("prometheus.yml"), "").unwrap();
         }
-        let _lives_there = Data::new(Some(&path)).unwrap();
+        let _in_use = Data::new(Some(&path)).unwrap();
         let error = Data::new(Some(&path)).unwrap_err();
         let text = error.to_string().replace(outer.path().to_str().unwrap(), "DIR");
-        insta::assert_snapshot!(text, @"another stack lives in DIR/kept");
+        insta::assert_snapshot!(text, @"another stack uses DIR/kept");
         insta::assert_snapshot!(error.hint().unwrap(), @"end that one, or name another directory for `--data`");
         let error = Data::new(Some(outer.path())).unwrap_err();
         let text = error.to_string().replace(outer.path().to_str().unwrap(), "DIR");
@@ -165,15 +168,15 @@ mod tests {
     }
 
     #[test]
-    fn the_directory_goes_unless_it_is_wanted() {
+    fn a_temporary_directory_is_removed_unless_it_is_kept() {
         let outer = tempfile::tempdir().unwrap();
         let path = outer.path().join("stack");
         fs::create_dir_all(path.join("logs")).unwrap();
-        sweep(&path, &mut &b"k"[..]).unwrap();
+        cleanup(&path, &mut &b"k"[..]).unwrap();
         assert!(path.exists());
-        sweep(&path, &mut io::empty()).unwrap();
+        cleanup(&path, &mut io::empty()).unwrap();
         assert!(!path.exists());
-        sweep(&path, &mut io::empty()).unwrap();
+        cleanup(&path, &mut io::empty()).unwrap();
     }
 
     #[test]

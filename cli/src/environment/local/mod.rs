@@ -1,8 +1,10 @@
-//! The local environment: the real stack as processes of this machine, without containers. Redis, replicas of the reference
-//! server over it, the Redis exporter, Prometheus with the shipped rules and, where it is installed, Alertmanager.
+//! The local environment: the real stack as processes of this machine, without containers. Redis, replicas of
+//! the reference server over it, the Redis exporter, Prometheus with the shipped rules and, where it is
+//! installed, Alertmanager.
 //!
-//! `programs` finds what is installed, `ports` free ports; `config` writes what the parts read, `part` is one process, and
-//! `data` the directory that all of it lives in. Nothing outlives this process, however it ends.
+//! `start` starts them in order: `programs` finds what is installed, `ports` finds free ports, `config`
+//! writes the files that the services read, `child_service` is one process, and `data` is the directory with
+//! their logs and data. Nothing outlives this process, however it ends.
 
 pub mod child_service;
 mod config;
@@ -25,54 +27,55 @@ use tokio::{
 };
 
 use self::{data::Data, programs::Program};
-use crate::environment::local::child_service::Part;
+use child_service::ChildService;
 pub use start::{LOCAL, for_scenario, start};
 
-/// How long parts may take to end once they are asked to.
+/// How long services may take to end after SIGTERM.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What a stack is to be like.
+/// The options of a stack.
 #[derive(Debug, Clone)]
 pub struct Wanted {
     /// Replicas of the reference server.
     pub replicas: usize,
     /// Text of their `tenants.jsonl`; `None`: the one that the server ships.
     pub tenants: Option<String>,
-    /// Faults that they are to have, as `NAME=VALUE`.
+    /// Their faults, as `NAME=VALUE`.
     pub faults: Vec<String>,
     /// How often Prometheus scrapes and evaluates its rules.
     pub scrape_interval: Duration,
-    /// A directory to keep everything in; `None`: a temporary one that goes with the stack.
+    /// The directory for logs and data, which is kept; `None`: a temporary one that is removed with the
+    /// stack.
     pub data: Option<PathBuf>,
     /// Where Alertmanager sends its notifications; `None`: nowhere.
     pub webhook: Option<String>,
-    /// The first of a row of ports; `None`: any that are free.
+    /// The first of consecutive ports; `None`: any that are free.
     pub port_base: Option<u16>,
 }
 
-/// A stack that is up. Dropping it ends its processes at once; [`Stack::stop`] lets them end by themselves.
+/// A running stack. Dropping it kills its processes; [`Stack::stop`] lets them end by themselves.
 #[derive(Debug)]
 pub struct Stack {
     /// In the order of their start.
-    parts: Vec<Part>,
-    /// Where the run's own metrics are expected: Prometheus scrapes it.
+    services: Vec<ChildService>,
+    /// The address at which Prometheus scrapes the generator's metrics.
     pub self_metrics: SocketAddr,
-    /// Holds that address for whoever is to serve them.
-    pub own_metrics_listener: Option<TcpListener>,
+    /// A listener at that address, which reserves it until the metrics are served.
+    pub metrics_listener: Option<TcpListener>,
     /// Version of each program, by its name.
     pub versions: BTreeMap<String, String>,
-    /// Programs that would belong to it, and are not installed.
+    /// Optional programs that are not installed.
     pub absent: Vec<&'static Program>,
     /// How often Prometheus scrapes.
     pub scrape_interval: Duration,
-    // Dropped last: what the parts write to.
+    // Dropped last: the services write to it.
     data: Data,
 }
 
 impl Stack {
-    /// Its parts, in the order of their start.
-    pub fn parts(&self) -> &[Part] {
-        &self.parts
+    /// Its services, in the order of their start.
+    pub fn services(&self) -> &[ChildService] {
+        &self.services
     }
 
     /// The directory with logs and data.
@@ -82,62 +85,62 @@ impl Stack {
 
     /// Name and URL of each replica, in order.
     pub fn replicas(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.parts.iter().filter_map(|part| match &part.role {
-            Role::Replica(name) => Some((name.as_str(), part.url.as_str())),
+        self.services.iter().filter_map(|service| match &service.role {
+            Role::Replica(name) => Some((name.as_str(), service.url.as_str())),
             _ => None,
         })
     }
 
-    /// URL of the only part in this role.
+    /// URL of the only service in this role.
     pub fn url(&self, role: &Role) -> Option<&str> {
-        self.parts.iter().find(|part| part.role == *role).map(|part| part.url.as_str())
+        self.services.iter().find(|service| service.role == *role).map(|service| service.url.as_str())
     }
 
-    /// Waits until a part ends that was not asked to.
+    /// Waits until a service ends by itself.
     ///
     /// # Errors
-    /// When the operating system does not tell of processes that end.
-    pub async fn death(&mut self) -> io::Result<ServiceExit> {
+    /// When the operating system does not signal processes that end.
+    pub async fn wait_for_exit(&mut self) -> io::Result<ServiceExit> {
         let mut children = signal(SignalKind::child())?;
         loop {
-            if let Some(death) = self.dead() {
-                return Ok(death);
+            if let Some(exit) = self.first_exit() {
+                return Ok(exit);
             }
             children.recv().await;
         }
     }
 
-    /// The first part that has ended, if one has; its log is kept from then on.
-    pub fn dead(&mut self) -> Option<ServiceExit> {
-        let death = self.parts.iter_mut().find_map(Part::death)?;
+    /// The exit of the first service that has ended, if one has; the logs are kept from then on.
+    pub fn first_exit(&mut self) -> Option<ServiceExit> {
+        let exit = self.services.iter_mut().find_map(ChildService::exit)?;
         self.data.keep();
-        Some(death)
+        Some(exit)
     }
 
-    /// Asks all parts to end, waits for them, and removes what is not to be kept.
+    /// Sends SIGTERM to all services, waits for them, and removes what is not kept.
     pub async fn stop(mut self) {
-        for part in self.parts.iter().rev() {
-            part.terminate();
+        for service in self.services.iter().rev() {
+            service.terminate();
         }
         let asked = Instant::now();
-        while self.parts.iter_mut().any(Part::is_alive) && asked.elapsed() < SHUTDOWN_TIMEOUT {
+        while self.services.iter_mut().any(ChildService::is_alive) && asked.elapsed() < SHUTDOWN_TIMEOUT {
             sleep(Duration::from_millis(10)).await;
         }
     }
 }
 
-/// What a part is for.
+/// The role of a service in the stack.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Role {
-    /// Limits and sessions.
+    /// Holds limits and sessions.
     Redis,
     /// A replica of the service, by its name.
     Replica(String),
-    /// Redis's metrics.
+    /// Serves Redis's metrics.
     RedisExporter,
-    /// Notifications.
+    /// Sends notifications.
     Alertmanager,
-    /// Metrics and rules.
+    /// Scrapes metrics and evaluates rules.
     Prometheus,
 }
 
@@ -153,16 +156,16 @@ impl fmt::Display for Role {
     }
 }
 
-/// How a part ended, and the last that it wrote.
+/// How a service ended, and the end of its log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServiceExit {
-    /// Which.
+    /// The service.
     pub role: Role,
     /// Its exit status in words.
     pub status: String,
     /// The end of its log; empty where it wrote nothing.
     pub tail: String,
-    /// Where all of its log is.
+    /// Its log file.
     pub log: PathBuf,
 }
 
@@ -172,63 +175,63 @@ impl fmt::Display for ServiceExit {
         write!(f, "{role} has ended ({status})")?;
         match tail.as_str() {
             "" => write!(f, " and wrote nothing"),
-            tail => write!(f, "; the last of {}:\n{tail}", log.display()),
+            tail => write!(f, "; the end of {}:\n{tail}", log.display()),
         }
     }
 }
 
-/// Why the stack is not up.
+/// Why the stack is not running.
 #[derive(Debug, thiserror::Error)]
 pub enum LocalError {
-    /// Programs that are not in the PATH.
+    /// Some programs are not in the PATH.
     #[error("the local environment needs programs that are not in the PATH: {}", programs::names(.0))]
     Missing(Vec<&'static Program>),
-    /// A port that is asked for and cannot be had.
-    #[error("port {port} for {role} cannot be had: {cause}")]
+    /// A requested port is not available.
+    #[error("port {port} for {role} is not available: {cause}")]
     Port {
-        /// Which.
+        /// The port.
         port: u16,
-        /// For what.
+        /// The service that needs it.
         role: String,
         /// What the operating system says.
         cause: io::Error,
     },
-    /// So many ports do not follow the first one.
+    /// There are not enough ports after the first one.
     #[error("{needed} ports from {base} on go beyond 65535")]
     PortBase {
-        /// The first.
+        /// The first port.
         base: u16,
-        /// How many are needed.
+        /// The number of ports that are needed.
         needed: usize,
     },
     /// No ports are free.
     #[error("no port is free on 127.0.0.1")]
     NoPort,
-    /// A data directory that somebody else uses.
+    /// The data directory holds other files.
     #[error("there are other files in {}", .0.display())]
     Foreign(PathBuf),
-    /// A data directory that a running stack uses.
-    #[error("another stack lives in {}", .0.display())]
+    /// Another running stack uses the data directory.
+    #[error("another stack uses {}", .0.display())]
     Occupied(PathBuf),
-    /// A part ended before it was ready.
+    /// A service ended before it was ready.
     #[error("{0}")]
     Ended(ServiceExit),
-    /// A part did not become ready in time.
-    #[error("{role} was not ready within {within:?}; the last of {}:\n{tail}", .log.display())]
+    /// A service was not ready in time.
+    #[error("{role} was not ready within {within:?}; the end of {}:\n{tail}", .log.display())]
     NotReady {
-        /// Which.
+        /// The service.
         role: Role,
-        /// How long it was waited for.
+        /// How long it had.
         within: Duration,
         /// The end of its log.
         tail: String,
-        /// Where all of its log is.
+        /// Its log file.
         log: PathBuf,
     },
-    /// A file or a process that cannot be made.
+    /// A file or a process could not be created.
     #[error("{what}: {cause}")]
     System {
-        /// What was tried.
+        /// The action that failed.
         what: String,
         /// What the operating system says.
         cause: io::Error,
@@ -236,7 +239,7 @@ pub enum LocalError {
 }
 
 impl LocalError {
-    /// Wraps what the operating system says of `what`.
+    /// Wraps an error of the operating system; `what` says which action failed.
     pub(crate) fn system(what: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
         let what = what.into();
         move |cause| Self::System { what, cause }
@@ -251,14 +254,14 @@ impl LocalError {
                     .to_owned(),
             ),
             Self::PortBase { .. } => Some("choose a lower `--port-base`".to_owned()),
-            Self::NoPort => Some("stop what listens on so many ports".to_owned()),
+            Self::NoPort => Some("stop some of the programs that listen on its ports".to_owned()),
             Self::Foreign(_) => Some(
                 "name an empty directory for `--data`, or one that an earlier `saasbench up --data` has left"
                     .to_owned(),
             ),
             Self::Occupied(_) => Some("end that one, or name another directory for `--data`".to_owned()),
             Self::Ended(_) | Self::NotReady { .. } => {
-                Some("its log and those of the other parts are kept beside that one".to_owned())
+                Some("the logs of all services are kept in the same directory".to_owned())
             }
             Self::System { .. } => None,
         }

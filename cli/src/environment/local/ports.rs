@@ -1,15 +1,15 @@
-//! Free ports of the loopback address, held until their part is started.
+//! Free ports of the loopback address, reserved until their service is started.
 
 use std::net::TcpListener;
 
 use super::LocalError;
 
-/// Below those that Linux hands out to outgoing connections, which could take a port while its part is being started. The
-/// tests take theirs from 26000 on.
+/// Below the ports that Linux uses for outgoing connections, which could take a port while its service is
+/// being started. The tests use ports from 26000 on.
 const FROM: u16 = 20_000;
 const COUNT: u16 = 6_000;
 
-/// Ports, one after the other.
+/// Hands out ports.
 #[derive(Debug)]
 pub(super) struct Ports {
     /// The next one to try.
@@ -19,7 +19,7 @@ pub(super) struct Ports {
     tried: u16,
 }
 
-/// A port that nobody else can take until it is released.
+/// A port that no other program can take until it is released.
 #[derive(Debug)]
 pub(super) struct Port {
     pub(super) number: u16,
@@ -27,7 +27,7 @@ pub(super) struct Port {
 }
 
 impl Ports {
-    /// `needed` ports: from `base` on in a row, or wherever some are free.
+    /// For `needed` ports: consecutive ones from `base` on, or any that are free.
     pub(super) fn new(base: Option<u16>, needed: usize) -> Result<Self, LocalError> {
         match base {
             Some(base) if usize::from(u16::MAX - base) + 1 < needed => {
@@ -35,7 +35,7 @@ impl Ports {
             }
             Some(base) => Ok(Self { next: base, fixed: true, tried: 0 }),
             None => {
-                // Stacks that are started at the same time begin their search at different places.
+                // Stacks that are started at the same time search from different ports on.
                 let spread = std::process::id().wrapping_mul(2_654_435_761) >> 16;
                 let offset = u16::try_from(spread % u32::from(COUNT)).unwrap_or_default();
                 Ok(Self { next: FROM + offset, fixed: false, tried: 0 })
@@ -43,7 +43,7 @@ impl Ports {
         }
     }
 
-    /// The next port, for this part.
+    /// The next port, for the service in this role.
     pub(super) fn take(&mut self, role: &str) -> Result<Port, LocalError> {
         loop {
             let number = self.next;
@@ -64,13 +64,13 @@ impl Ports {
 }
 
 impl Port {
-    /// Lets its part have it.
+    /// Frees it for its service.
     pub(super) fn release(self) -> u16 {
         drop(self.listener);
         self.number
     }
 
-    /// Hands it over without a moment in which somebody else could take it.
+    /// Its listener, so that no other program can take it in between.
     pub(super) fn into_listener(self) -> TcpListener {
         self.listener
     }
@@ -85,9 +85,9 @@ impl Port {
 mod tests {
     use super::*;
 
-    // One test: two would begin their search at the same port, and take it from each other.
+    // One test: two would search from the same port on, and take ports from each other.
     #[test]
-    fn free_ports_differ_and_are_held_and_one_that_is_asked_for_is_had_or_told() {
+    fn ports_are_reserved_and_a_taken_one_is_reported() {
         let mut ports = Ports::new(None, 2).unwrap();
         let [a, b] = ["redis", "prometheus"].map(|role| ports.take(role).unwrap());
         assert_ne!(a.number, b.number);
@@ -99,7 +99,7 @@ mod tests {
         let mut ports = Ports::new(Some(held.number), 2).unwrap();
         let error = ports.take("replica a").unwrap_err();
         let text = error.to_string().replace(&held.number.to_string(), "PORT");
-        insta::assert_snapshot!(text, @"port PORT for replica a cannot be had: Address already in use (os error 98)");
+        insta::assert_snapshot!(text, @"port PORT for replica a is not available: Address already in use (os error 98)");
         insta::assert_snapshot!(error.hint().unwrap(), @"stop what listens there, or choose other ports with `--port-base`; without it free ports are found");
         let error = Ports::new(Some(65_530), 7).unwrap_err();
         insta::assert_snapshot!(error, @"7 ports from 65530 on go beyond 65535");

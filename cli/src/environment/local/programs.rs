@@ -1,4 +1,5 @@
-//! The programs that the stack is made of: where they are in the PATH, which version, and how to install what is missing.
+//! The programs of the stack: where they are in the PATH, their versions, and how to install those that are
+//! missing.
 
 use std::{
     env,
@@ -10,11 +11,11 @@ use std::{
 /// A program of the stack.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Program {
-    /// Names that it goes by; Debian's first.
+    /// Its possible names; Debian's first.
     pub names: &'static [&'static str],
     /// Debian's package.
     pub package: &'static str,
-    /// Where others get it.
+    /// Its download page.
     pub home: &'static str,
 }
 
@@ -38,7 +39,7 @@ pub const ALERTMANAGER: Program = Program {
 };
 
 impl Program {
-    /// What it is called.
+    /// Its first name.
     pub fn name(&self) -> &'static str {
         self.names.first().copied().unwrap_or_default()
     }
@@ -56,20 +57,21 @@ fn is_executable(file: &Path) -> bool {
     file.metadata().is_ok_and(|about| about.is_file() && about.permissions().mode() & 0o111 != 0)
 }
 
-/// What a program says that its version is; `unknown` where it says nothing like one.
+/// A program's version by its own output; `unknown` where that contains none.
 pub fn version(program: &Path) -> String {
-    let said = Command::new(program).arg("--version").output();
-    let said = said.map(|output| [output.stdout, output.stderr].concat()).unwrap_or_default();
-    version_in(&String::from_utf8_lossy(&said)).unwrap_or("unknown").to_owned()
+    let output = Command::new(program).arg("--version").output();
+    let output = output.map(|output| [output.stdout, output.stderr].concat()).unwrap_or_default();
+    version_in(&String::from_utf8_lossy(&output)).unwrap_or("unknown").to_owned()
 }
 
-/// `Redis server v=7.0.15 sha=…`, `prometheus, version 2.42.0+ds (branch: …`, `… Redis Metrics Exporter 1.45.0 …`.
+/// `Redis server v=7.0.15 sha=…`, `prometheus, version 2.42.0+ds (branch: …`, `… Redis Metrics Exporter
+/// 1.45.0 …`.
 fn version_in(text: &str) -> Option<&str> {
     let mut words = text.split_whitespace().map(|word| word.trim_start_matches("v=").trim_start_matches('v'));
     words.find(|word| word.starts_with(|c: char| c.is_ascii_digit()) && word.contains('.'))
 }
 
-/// Their names in a row.
+/// Their names, separated by commas.
 pub(super) fn names(programs: &[&Program]) -> String {
     programs.iter().map(|program| program.name()).collect::<Vec<_>>().join(", ")
 }
@@ -87,20 +89,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn versions_are_read_as_the_programs_write_them() {
-        let said = [
+    fn versions_are_found_in_what_the_programs_print() {
+        let output = [
             "Redis server v=7.0.15 sha=00000000:0 malloc=jemalloc-5.3.0 bits=64 build=ae4d7c971a948f0",
             "prometheus, version 2.42.0+ds (branch: debian/sid, revision: 2.42.0+ds-5+deb12u1)\n  go version: go1.19.8",
             "alertmanager, version 0.25.0 (branch: debian/sid, revision: 0.25.0-1+b4)",
             r#"time="2026-11-21T10:21:22Z" level=info msg="Redis Metrics Exporter 1.45.0-2+b4    build date: 20230409""#,
             "a program that says nothing",
         ];
-        let versions = said.map(|text| version_in(text).unwrap_or("unknown"));
+        let versions = output.map(|text| version_in(text).unwrap_or("unknown"));
         assert_eq!(versions, ["7.0.15", "2.42.0+ds", "0.25.0", "1.45.0-2+b4", "unknown"]);
     }
 
     #[test]
-    fn what_is_missing_is_told_with_packages_and_addresses() {
+    fn missing_programs_are_reported_with_packages_and_addresses() {
         insta::assert_snapshot!(how_to_install(&[&REDIS, &REDIS_EXPORTER, &PROMETHEUS, &ALERTMANAGER]), @"on Debian and Ubuntu: apt-get install redis-server prometheus-redis-exporter prometheus prometheus-alertmanager; elsewhere: https://redis.io/downloads, https://github.com/oliver006/redis_exporter/releases, https://prometheus.io/download");
     }
 }

@@ -1,5 +1,5 @@
-//! Brings the stack up, part after part: each answers before the next is started, so that Prometheus finds all of it up at
-//! its first scrape.
+//! Starts the stack, one service after the other: each is ready before the next is started, so that
+//! Prometheus finds all of them up at its first scrape.
 
 use std::{
     collections::BTreeMap,
@@ -17,10 +17,10 @@ use super::{
     ports::{Port, Ports},
     programs::{self, ALERTMANAGER, PROMETHEUS, Program, REDIS, REDIS_EXPORTER},
 };
-use crate::environment::local::child_service::{Launch, Part, Probe};
+use crate::environment::local::child_service::{ChildService, Launch, Probe};
 use crate::{
     environment::{
-        EnvironmentError, RunningEnvironment,
+        Connected, EnvironmentError, RunningEnvironment,
         access::{Access, PrometheusConfig},
         connect, embedded,
         external::{CLOCK_DRIFT, replica_name},
@@ -31,18 +31,18 @@ use saasbench_engine::connect::tls::{self, Trust};
 use saasbench_model::{scenario::Scenario, units::Nanos};
 use saasbench_record::manifest::{Environment, Replica};
 
-/// What this environment is called: no file can give another one this name.
+/// The name of this environment: `saasbench.toml` cannot use it for another one.
 pub const LOCAL: &str = "local";
-/// Of a run's own stack: a run waits for a scrape before and after its load.
+/// For a stack of one run, which waits for a scrape before and after its load.
 const SCRAPE_INTERVAL: Duration = Duration::from_secs(1);
-/// The parts have one clock. They read it to the millisecond.
+/// The services share one clock, and read it to the millisecond.
 const CLOCK_OFFSET: Nanos = Nanos::from_millis(1);
 
-/// Brings up the stack that the scenario's `[embedded]` asks for, for this run alone. It listens on no port that anybody
-/// else knows, and starts empty. `faults` are written as `NAME=VALUE`.
+/// Starts the stack that the scenario's `[embedded]` asks for, for this run alone: nothing else knows its
+/// ports, and it starts empty. `faults` are written as `NAME=VALUE`.
 ///
 /// # Errors
-/// When the scenario's tenants are not served, or a part does not come up.
+/// When the scenario's tenants are not served, or a service does not start.
 pub async fn for_scenario(
     scenario: &Scenario,
     faults: Vec<String>,
@@ -57,7 +57,7 @@ pub async fn for_scenario(
         webhook: None,
         port_base: None,
     };
-    let mut stack = start(wanted).await?;
+    let stack = start(wanted).await?;
     let replicas: Vec<Replica> = stack
         .replicas()
         .map(|(name, url)| {
@@ -70,53 +70,45 @@ pub async fn for_scenario(
     let access = prometheus_url
         .clone()
         .map(|url| Access::new(PrometheusConfig { url, ..PrometheusConfig::default() }, LOCAL, &|_| None));
-    let reached = connect::replicas(&replicas, &scenario.http, scenario.timeout).await?;
+    let connections = connect::replicas(&replicas, &scenario.http, scenario.timeout).await?;
     let prometheus = connect::prometheus(access.transpose()?.as_ref(), &scenario.http).await?;
     let environment = Environment {
         name: LOCAL.to_owned(),
-        http2: reached.by_http2(&replicas),
+        http2: connections.by_http2(&replicas),
         replicas,
         prometheus: prometheus_url,
-        redis: redis_url.clone(),
+        redis: redis_url,
         exclusive: true,
         fresh: true,
         clock_offset_ns: CLOCK_OFFSET,
-        // The limiter counts by the wall clock, which NTP slews, and the run by one that it does not.
+        // The limiter counts by the wall clock, which NTP slews; the run's clock is not slewed.
         clock_drift: CLOCK_DRIFT,
         faults,
         insecure: scenario.http.insecure,
         metrics: None,
         programs: stack.versions.clone(),
     };
-    Ok(RunningEnvironment {
-        environment,
-        reached,
-        prometheus,
-        store_url: redis_url,
-        self_metrics: stack.own_metrics_listener.take(),
-        embedded: None,
-        local: Some(stack),
-    })
+    Ok(RunningEnvironment::Local { connected: Connected { environment, connections, prometheus }, stack })
 }
 
-/// Brings a stack up.
+/// Starts a stack.
 ///
 /// # Errors
-/// When a program is missing, a port is taken, or a part does not come up; nothing is left running then.
+/// When a program is missing, a port is taken, or a service does not start; nothing is left running then.
 pub async fn start(wanted: Wanted) -> Result<Stack, LocalError> {
     let installed = Installed::find(wanted.webhook.is_some())?;
     let plan = Plan::new(&wanted, &installed)?;
     let mut data = Data::new(wanted.data.as_deref())?;
     let self_metrics = SocketAddr::from(([127, 0, 0, 1], plan.self_metrics.number));
-    let started = start_parts(&wanted, &installed, plan, data.path()).await;
+    let started = start_services(&wanted, &installed, plan, data.path()).await;
     if matches!(started, Err(LocalError::Ended(_) | LocalError::NotReady { .. })) {
         data.keep();
     }
-    let (parts, own_metrics_port) = started?;
+    let (services, metrics_port) = started?;
     Ok(Stack {
-        parts,
+        services,
         self_metrics,
-        own_metrics_listener: Some(own_metrics_port.into_listener()),
+        metrics_listener: Some(metrics_port.into_listener()),
         versions: installed.versions(),
         absent: installed.absent(),
         scrape_interval: wanted.scrape_interval,
@@ -134,7 +126,7 @@ struct Installed {
 }
 
 impl Installed {
-    /// Looks for them all, and tells all that are missing.
+    /// Finds them, or reports all that are missing.
     fn find(needs_alertmanager: bool) -> Result<Self, LocalError> {
         let alertmanager = ALERTMANAGER.find();
         if let (Some(redis), Some(redis_exporter), Some(prometheus)) =
@@ -164,7 +156,7 @@ impl Installed {
     }
 }
 
-/// Which part is to listen where.
+/// The port of each service.
 #[derive(Debug)]
 struct Plan {
     replicas: Vec<(String, Port)>,
@@ -190,21 +182,22 @@ impl Plan {
             redis: take("redis")?,
             redis_exporter: take("redis-exporter")?,
             prometheus: take("prometheus")?,
-            // Its port is taken even where it is absent: the others' do not move when it is installed.
+            // Its port is reserved even where it is absent, so that the others stay when it is installed.
             alertmanager: Some(take("alertmanager")?).filter(|_| installed.alertmanager.is_some()),
-            self_metrics: take("the run's own metrics")?,
+            self_metrics: take("the generator's metrics")?,
         })
     }
 }
 
-/// Starts all of them in `dir`; the port of the run's own metrics, which nobody else could take meanwhile, comes beside.
-async fn start_parts(
+/// Starts all of them in `dir`. Returns also the port of the generator's metrics, which stayed reserved
+/// meanwhile.
+async fn start_services(
     wanted: &Wanted,
     installed: &Installed,
     plan: Plan,
     dir: &Path,
-) -> Result<(Vec<Part>, Port), LocalError> {
-    let tls = tls::config(Trust::Nobody).map_err(std::io::Error::other);
+) -> Result<(Vec<ChildService>, Port), LocalError> {
+    let tls = tls::config(Trust::None).map_err(std::io::Error::other);
     let http = tls.and_then(|tls| http_client(&tls, None).map_err(std::io::Error::other));
     let http = http.map_err(LocalError::system("cannot set up an HTTP client"))?;
     write_files(wanted, &plan, dir)
@@ -212,7 +205,7 @@ async fn start_parts(
 
     let redis = redis(&installed.redis, plan.redis.release());
     let store = redis.url.clone();
-    let mut parts = vec![Part::start(redis, dir, &http).await?];
+    let mut services = vec![ChildService::start(redis, dir, &http).await?];
     let this = std::env::current_exe().map_err(LocalError::system("cannot find this program"))?;
     for (index, (name, port)) in plan.replicas.into_iter().enumerate() {
         let mut launch = replica(&this, &name, index, port.release(), &store);
@@ -220,16 +213,16 @@ async fn start_parts(
         if wanted.tenants.is_some() {
             launch.arguments.extend(["--tenants".into(), TENANTS.into()]);
         }
-        parts.push(Part::start(launch, dir, &http).await?);
+        services.push(ChildService::start(launch, dir, &http).await?);
     }
     let exporter = redis_exporter(&installed.redis_exporter, plan.redis_exporter.release(), &store);
-    parts.push(Part::start(exporter, dir, &http).await?);
+    services.push(ChildService::start(exporter, dir, &http).await?);
     if let Some((program, port)) = installed.alertmanager.as_ref().zip(plan.alertmanager) {
-        parts.push(Part::start(alertmanager(program, port.release()), dir, &http).await?);
+        services.push(ChildService::start(alertmanager(program, port.release()), dir, &http).await?);
     }
     let prometheus = prometheus(&installed.prometheus, plan.prometheus.release());
-    parts.push(Part::start(prometheus, dir, &http).await?);
-    Ok((parts, plan.self_metrics))
+    services.push(ChildService::start(prometheus, dir, &http).await?);
+    Ok((services, plan.self_metrics))
 }
 
 const TENANTS: &str = "tenants.jsonl";
@@ -237,7 +230,7 @@ const RULES: &str = "rules";
 const PROMETHEUS_CONFIG: &str = "prometheus.yml";
 const ALERTMANAGER_CONFIG: &str = "alertmanager.yml";
 
-/// Everything that the parts read; they run in `dir`.
+/// Writes all files that the services read; they run in `dir`.
 fn write_files(wanted: &Wanted, plan: &Plan, dir: &Path) -> std::io::Result<()> {
     let alertmanager = plan.alertmanager.as_ref().map(Port::address);
     let addresses = Addresses {
@@ -258,7 +251,7 @@ fn write_files(wanted: &Wanted, plan: &Plan, dir: &Path) -> std::io::Result<()> 
     }
 }
 
-/// A Redis that saves nothing: it starts empty.
+/// A Redis without persistence: it starts empty.
 fn redis(program: &Path, port: u16) -> Launch<'_> {
     let port = port.to_string();
     let arguments = ["--bind", "127.0.0.1", "--port", &port, "--save", "", "--appendonly", "no"];
@@ -271,7 +264,8 @@ fn redis(program: &Path, port: u16) -> Launch<'_> {
     }
 }
 
-/// This very program serves as a replica: `saasbench serve` is `tenancy-server`, and of the same version by construction.
+/// A replica is this program, too: `saasbench serve` is `tenancy-server`, so both always have the same
+/// version.
 fn replica<'a>(program: &'a Path, name: &str, index: usize, port: u16, store: &str) -> Launch<'a> {
     let (address, index) = (format!("127.0.0.1:{port}"), index.to_string());
     let arguments = ["serve", "--listen", &address, "--store", store, "--replica-index", &index];
@@ -296,7 +290,7 @@ fn redis_exporter<'a>(program: &'a Path, port: u16, store: &str) -> Launch<'a> {
     }
 }
 
-/// Alone: without an address it looks for no other Alertmanagers.
+/// Without a cluster address it looks for no other Alertmanagers.
 fn alertmanager(program: &Path, port: u16) -> Launch<'_> {
     let address = format!("127.0.0.1:{port}");
     let arguments = [

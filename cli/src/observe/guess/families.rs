@@ -1,10 +1,10 @@
-//! What stands on a page, family by family, with the labels and what they seem to be for.
+//! The families of an exposition, with their labels and what those seem to be for.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use saasbench_exposition::Exposition;
 
-/// What a family is, as far as it can be told.
+/// The type of a family, declared or guessed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Counter,
@@ -46,7 +46,7 @@ impl Family<'_> {
     }
 
     /// Whether its name has one of these words in it.
-    pub(super) fn speaks_of(&self, words: &[&str]) -> bool {
+    pub(super) fn mentions(&self, words: &[&str]) -> bool {
         words.iter().any(|word| self.name.contains(word))
     }
 
@@ -59,7 +59,7 @@ impl Family<'_> {
     }
 }
 
-/// The families of a page that have series, and those that are only declared, by name.
+/// The families of an exposition that have series, and those that are only declared, by name.
 pub(super) fn families(page: &Exposition) -> Vec<Family<'_>> {
     let mut families: BTreeMap<String, Family<'_>> = BTreeMap::new();
     let declared = |name: &str| page.types.get(name).map(String::as_str);
@@ -139,7 +139,7 @@ fn role_of(name: &str, values: &BTreeSet<&str>) -> Option<Role> {
     }
 }
 
-/// `404` or `4xx`; what a service says that could not tell, too.
+/// `404` or `4xx`, or a library's word for an unknown status.
 fn is_status(value: &str) -> bool {
     let exact = value.len() == 3 && value.parse::<u16>().is_ok_and(|status| (100..600).contains(&status));
     exact || saasbench_model::scenario::is_status_class(value) || value == "UNKNOWN"

@@ -1,4 +1,4 @@
-//! Guesses about the pages of the presets, and about pages that none of them fits.
+//! Guesses about the expositions of the presets, and about others.
 
 use super::*;
 use saasbench_model::scenario::testing;
@@ -17,7 +17,7 @@ fn shown(proposal: &Proposal) -> String {
 }
 
 #[test]
-fn a_librarys_page_is_recognised() {
+fn a_librarys_exposition_is_recognised() {
     let pages = [
         (Preset::Tenancy, include_str!("../../../tests/fixtures/good/observations/scrapes/000004-a.prom")),
         (
@@ -42,7 +42,7 @@ fn a_librarys_page_is_recognised() {
 }
 
 #[test]
-fn what_differs_from_a_preset_is_written_beside_it() {
+fn differences_from_a_preset_are_written_out() {
     let page = include_str!("../../../tests/fixtures/presets/fastapi-instrumentator.prom");
     let page = page.replace("\"2xx\"", "\"200\"").replace("\"4xx\"", "\"404\"").replace("highr", "fine");
     let page = page.replace("handler=\"none\"", "handler=\"/health\"")
@@ -84,7 +84,7 @@ fn a_timer_without_buckets_is_no_histogram() {
 }
 
 #[test]
-fn a_page_without_requests_proposes_nothing() {
+fn an_exposition_without_requests_proposes_nothing() {
     for page in ["", "up 1\n", "go_goroutines 7\nhttp_requests_total 3\n", "jobs_total{queue=\"a\"} 1\n"] {
         assert_eq!(guesses(page), [], "{page}");
     }

@@ -1,7 +1,7 @@
-//! Asks Prometheus for raw samples and records every answer as it was: `observations/prometheus.jsonl`.
+//! Queries Prometheus for raw samples and records every response as it was: `observations/prometheus.jsonl`.
 //!
-//! Raw samples come from an instant query of `metric{…}[range]` at an explicit time; `increase()` and `rate()`
-//! extrapolate and are of no use for exact checks.
+//! Raw samples come from an instant query of `metric{…}[range]` at an explicit time; `increase()` and
+//! `rate()` extrapolate and are of no use for exact checks.
 
 pub mod client;
 
@@ -24,12 +24,12 @@ use saasbench_record::{
     query::ApiRequest,
 };
 
-/// How long a replica may be missing from Prometheus's targets before it is taken not to be one. A Prometheus that has
-/// just started shows its targets after one scrape interval.
+/// How long a replica may be missing from Prometheus's targets before it counts as none of them. A Prometheus
+/// that has just started shows its targets after one scrape interval.
 const UNKNOWN_TARGET: Duration = Duration::from_secs(20);
-/// How long Prometheus may give no answer at all before it is taken to be gone.
+/// How long Prometheus may fail to respond before it counts as gone.
 const GONE: Duration = Duration::from_secs(10);
-/// What redis_exporter says of a Redis's health.
+/// Metrics of redis_exporter about Redis's health.
 const REDIS: [&str; 5] = [
     "redis_up",
     "redis_db_keys",
@@ -37,38 +37,38 @@ const REDIS: [&str; 5] = [
     "redis_evicted_keys_total",
     "redis_memory_used_bytes",
 ];
-/// Between two looks at whether Prometheus has caught up.
+/// Between two polls for whether Prometheus has caught up.
 const POLL: Duration = Duration::from_millis(200);
 
-/// A Prometheus server, and where its answers are recorded.
+/// A Prometheus server, and the record of its responses.
 #[derive(Debug)]
 pub struct Prometheus {
     client: Client,
     file: PathBuf,
     clock: RunClock,
-    looks: ProbeLog,
+    probes: ProbeLog,
 }
 
 impl Prometheus {
-    /// A server that is asked by `client`, its answers recorded into `run_dir/observations`.
+    /// A server that is queried by `client`; its responses are recorded into `run_dir/observations`.
     ///
     /// # Errors
     /// The file system's.
     pub fn new(client: Client, run_dir: &Path, clock: RunClock) -> io::Result<Self> {
         let dir = run_dir.join("observations");
         std::fs::create_dir_all(&dir)?;
-        Ok(Self { client, file: dir.join("prometheus.jsonl"), clock, looks: ProbeLog::default() })
+        Ok(Self { client, file: dir.join("prometheus.jsonl"), clock, probes: ProbeLog::default() })
     }
 
-    /// The same for those who want to hear of what it is asked.
+    /// The same, with a log of its queries.
     #[must_use]
-    pub fn telling(self, looks: ProbeLog) -> Self {
-        Self { looks, ..self }
+    pub fn with_log(self, probes: ProbeLog) -> Self {
+        Self { probes, ..self }
     }
 
-    /// Waits until every replica shows a scrape that began at `since` on the run's clock or later (`tolerance` is how far
-    /// the two clocks may differ), or Prometheus itself is gone, or `patience` is over; then records how far it has come.
-    /// Whether that was far enough is judged later, from the record.
+    /// Waits until every replica shows a scrape that began at `since` on the run's clock or later
+    /// (`tolerance` is how far the two clocks may differ), or Prometheus itself is gone, or `within` is over;
+    /// then records how far it has come. Whether that was far enough is judged later, from the record.
     ///
     /// # Errors
     /// The file system's.
@@ -77,13 +77,13 @@ impl Prometheus {
         replicas: &[Replica],
         since: Nanos,
         tolerance: Nanos,
-        patience: Duration,
+        within: Duration,
     ) -> io::Result<()> {
         let started = tokio::time::Instant::now();
         let since_unix = (self.clock.zero_unix() + since + tolerance).as_secs_f64();
         let mut answered = started;
-        while started.elapsed() < patience && answered.elapsed() < GONE {
-            if let Ok(answer) = self.client.ask(&self.now(POSITION)).await {
+        while started.elapsed() < within && answered.elapsed() < GONE {
+            if let Ok(answer) = self.client.query(&self.now(POSITION)).await {
                 answered = tokio::time::Instant::now();
                 let seen = newest_scrapes(&answer);
                 let reached = |replica: &Replica| match seen.get(&replica.instance) {
@@ -102,7 +102,7 @@ impl Prometheus {
     /// Records the raw samples that the contract's claims need, from `from` on the run's clock until now.
     ///
     /// # Errors
-    /// The file system's. A query without an answer is no error: it is recorded.
+    /// The file system's. A query without a response is no error: it is recorded.
     pub async fn record_raw_samples(
         &self,
         contract: &MetricsContract,
@@ -110,7 +110,7 @@ impl Prometheus {
         from: Nanos,
     ) -> io::Result<()> {
         let seconds = ((self.clock.now() - from).as_secs_f64().ceil() as i64).max(1);
-        // All targets' `up`, so that a replica that is none of them can be told the names of those that are.
+        // All targets' `up`, so that a message about a replica that is none of them can name those that are.
         self.record(&self.now(&format!("up[{seconds}s]"))).await?;
         let instances: Vec<String> = replicas.iter().map(|replica| escape_regex(&replica.instance)).collect();
         let matcher = format!("{{instance=~{:?}}}", instances.join("|"));
@@ -130,27 +130,27 @@ impl Prometheus {
         Ok(())
     }
 
-    /// Asks, records the answer or why there is none, and hands it back.
+    /// Sends a query, records the response or why there is none, and returns it.
     ///
     /// # Errors
-    /// The file system's. A question without an answer is no error: it is recorded.
-    pub async fn record(&self, question: &ApiRequest) -> io::Result<Option<Value>> {
+    /// The file system's. A query without a response is no error: it is recorded.
+    pub async fn record(&self, request: &ApiRequest) -> io::Result<Option<Value>> {
         let at_ns = self.clock.now();
-        let (time_unix_s, range_s) = match question {
+        let (time_unix_s, range_s) = match request {
             ApiRequest::Instant { time, .. } => (*time, None),
             ApiRequest::Range { start, end, step, .. } => (*end, Some((end - start, *step))),
             ApiRequest::Series { end, .. } => (*end, None),
             ApiRequest::LabelNames { end, .. } | ApiRequest::LabelValues { end, .. } => (*end, None),
             ApiRequest::Rules | ApiRequest::Metadata => (self.now_unix(), None),
         };
-        let (answer, error) = match self.client.ask(question).await {
+        let (answer, error) = match self.client.query(request).await {
             Ok(answer) => (Some(answer), None),
             Err(error) => (None, Some(error.to_string())),
         };
-        let query = question.text().into_owned();
-        // Each query by itself: one that is rejected says nothing of the others.
-        let seen = error.as_deref().map_or(Ok("answered"), Err);
-        self.looks.note(&format!("Prometheus, {query}"), at_ns, self.clock.now(), seen);
+        let query = request.text().into_owned();
+        // Each query by itself: one that is rejected shows nothing about the others.
+        let seen = error.as_deref().map_or(Ok("responded"), Err);
+        self.probes.note(&format!("Prometheus, {query}"), at_ns, self.clock.now(), seen);
         let record = ResponseRecord { at_ns, query, time_unix_s, range_s, answer, error };
         let mut line = serde_json::to_vec(&record)?;
         line.push(b'\n');
@@ -158,12 +158,12 @@ impl Prometheus {
         Ok(record.answer)
     }
 
-    /// Asks and records nothing.
+    /// Sends a query without recording it.
     ///
     /// # Errors
     /// As [`Client::ask`].
-    pub async fn ask(&self, question: &ApiRequest) -> Result<Value, ApiError> {
-        self.client.ask(question).await
+    pub async fn query(&self, request: &ApiRequest) -> Result<Value, ApiError> {
+        self.client.query(request).await
     }
 
     /// An instant query, now.

@@ -1,7 +1,8 @@
-//! Which operation's answer gives another what it asks for, and in which order they are walked because of that.
+//! Links operations whose responses contain values that others need, and orders them by that.
 //!
-//! `POST /session` answers `session_id`, and `POST /chat` sends one; `POST /pets` answers `id`, and `GET /pets/{petId}` asks
-//! for it. Operations that are linked are one journey, as are those of one tag.
+//! `POST /session` returns `session_id`, and `POST /chat` sends one; `POST /pets` returns `id`, and `GET
+//! /pets/{petId}` needs it. Linked operations are one journey, as are those of one tag.
+
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,11 +18,11 @@ const BUILT_IN: [&str; 4] = ["tenant", "user", "n", "canary"];
 pub(super) struct Linked {
     /// What it is.
     pub(super) operation: Operation,
-    /// What it keeps of its answer: names for templates, and JSON Pointers.
+    /// The values that it saves: names for templates, and JSON Pointers.
     pub(super) saves: BTreeMap<String, String>,
-    /// What its own names (of parameters, and of fields of its body) are called in templates.
+    /// The template names of its parameters and of the fields of its body.
     pub(super) fills: BTreeMap<String, String>,
-    /// Whether it is done once by each user: others live on what it answers, and nothing takes that away again.
+    /// Whether each user does it once: others depend on its response, and nothing removes what it created.
     pub(super) is_start: bool,
 }
 
@@ -40,7 +41,7 @@ pub(super) fn journeys(mut operations: Vec<Operation>) -> Vec<Group> {
     let mut links = Links {
         of: vec![BTreeMap::new(); operations.len()],
         saved: vec![BTreeMap::new(); operations.len()],
-        answers: operations.iter().map(plain_answers).collect(),
+        responses: operations.iter().map(response_fields).collect(),
     };
     for consumer in 0..operations.len() {
         for name in asked(&operations[consumer]) {
@@ -74,7 +75,7 @@ pub(super) fn journeys(mut operations: Vec<Operation>) -> Vec<Group> {
     }
     let mut groups: Vec<Group> = groups.into_iter().map(|(_, group)| group).collect();
     for group in &mut groups {
-        // Whoever would have only start steps does them again and again.
+        // A journey of start steps only repeats them instead.
         if group.operations.iter().all(|linked| linked.is_start) {
             group.operations.iter_mut().for_each(|linked| linked.is_start = false);
         }
@@ -94,7 +95,8 @@ fn rank(operation: &Operation) -> (u8, usize) {
     }
 }
 
-/// The names of what an operation has to be given: parameters, and fields of its body that name something else.
+/// The names of the values that an operation needs: parameters, and fields of its body that refer to
+/// something else.
 fn asked(operation: &Operation) -> BTreeSet<String> {
     let parameters = operation.parameters.iter().filter(|parameter| parameter.place != Place::Header);
     let mut names: BTreeSet<String> = parameters.map(|parameter| parameter.name.clone()).collect();
@@ -114,15 +116,15 @@ pub(super) fn plain(name: &str) -> String {
     name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase()
 }
 
-/// The fields of an answer that others can live on, by their plain names.
-fn plain_answers(operation: &Operation) -> BTreeMap<String, String> {
-    let mut answers = BTreeMap::new();
+/// The fields of a response that others can use, by their plain names.
+fn response_fields(operation: &Operation) -> BTreeMap<String, String> {
+    let mut responses = BTreeMap::new();
     let fields =
-        operation.answers.iter().filter(|(field, _)| operation.method == "post" && !plain(field).is_empty());
+        operation.responses.iter().filter(|(field, _)| operation.method == "post" && !plain(field).is_empty());
     for (field, pointer) in fields {
-        answers.entry(plain(field)).or_insert_with(|| pointer.clone());
+        responses.entry(plain(field)).or_insert_with(|| pointer.clone());
     }
-    answers
+    responses
 }
 
 /// Whether a name means the user's tenant, which every template knows.
@@ -132,17 +134,17 @@ pub(super) fn is_tenant(name: &str) -> bool {
 
 #[derive(Debug)]
 struct Links {
-    /// Of each operation: by the name that it asks for, whose answer has it, and what that is called.
+    /// By operation and the name that it needs: the operation whose response has it, and its name there.
     of: Vec<BTreeMap<String, (usize, String)>>,
     /// Of each operation: what it saves.
     saved: Vec<BTreeMap<String, String>>,
-    /// Of each operation that makes something: the fields of its answer by their plain names.
-    answers: Vec<BTreeMap<String, String>>,
+    /// By operation that creates something: the fields of its response by their plain names.
+    responses: Vec<BTreeMap<String, String>>,
 }
 
 impl Links {
-    /// Finds who answers what `consumer` asks for as `name`: the collection that its path stands in for an `id`, or whoever
-    /// has it by its name.
+    /// Finds the operation whose response has the value that `consumer` needs as `name`: the collection in
+    /// its path for an `id`, or any operation whose response has the name.
     fn link(&mut self, operations: &[Operation], consumer: usize, name: &str) {
         if is_tenant(name) {
             return;
@@ -153,13 +155,13 @@ impl Links {
         for (i, operation) in
             operations.iter().enumerate().filter(|(i, op)| *i != consumer && op.method == "post")
         {
-            let by_name = self.answers[i].get(&plain_name);
-            let by_id = || operation.answers.get("id").filter(|_| parent == Some(operation.path.as_str()));
+            let by_name = self.responses[i].get(&plain_name);
+            let by_id = || operation.responses.get("id").filter(|_| parent == Some(operation.path.as_str()));
             if let Some(pointer) = by_name.or_else(by_id) {
                 makers.push((i, pointer.clone()));
             }
         }
-        // Who makes such things answers them in its own place; another one only mentions them.
+        // The operation that creates such things is the source; others only mention them.
         makers.sort_by_key(|(i, _)| {
             (parent != Some(operations[*i].path.as_str()), !asked(&operations[*i]).is_empty())
         });
@@ -174,7 +176,7 @@ impl Links {
         self.of[consumer].insert(name.to_owned(), (maker, called));
     }
 
-    /// Whether `from` lives, directly or not, on what `to` answers.
+    /// Whether `from` depends, directly or not, on the response of `to`.
     fn leads_to(&self, from: usize, to: usize) -> bool {
         let (mut seen, mut next) = (BTreeSet::new(), vec![from]);
         while let Some(one) = next.pop() {
@@ -202,7 +204,7 @@ impl Links {
         free
     }
 
-    /// Positions in an order in which whoever makes something comes before those who live on it.
+    /// Positions in an order in which creators precede the operations that depend on them.
     fn order(&self, count: usize) -> Vec<usize> {
         fn visit(links: &Links, i: usize, order: &mut Vec<usize>) {
             if !order.contains(&i) {
@@ -231,7 +233,8 @@ impl Links {
         journeys
     }
 
-    /// Whether each user does it once: it makes what others live on, lives on nothing itself, and nobody removes it.
+    /// Whether each user does it once: others depend on it, it depends on nothing, and nothing removes what
+    /// it created.
     fn is_start(&self, operations: &[Operation], maker: usize) -> bool {
         let users = || (0..operations.len()).filter(|i| self.of[*i].values().any(|(by, _)| *by == maker));
         let lives_on_start = self.of[maker].is_empty();

@@ -1,4 +1,5 @@
-//! One operation of a description, as a step needs it: what it is asked with, what it answers, and who may ask.
+//! One operation of a description, as a step needs it: its parameters and body, its response, and its
+//! credentials.
 
 use std::collections::BTreeMap;
 
@@ -31,9 +32,9 @@ pub(super) struct Operation {
     pub(super) statuses: Vec<String>,
     /// Whether it says that it may reject with 429.
     pub(super) rejects: bool,
-    /// Scalar fields of its answer: their names, and the JSON Pointers that find them.
-    pub(super) answers: BTreeMap<String, String>,
-    /// What shows who asks; empty for an operation that anybody may ask for.
+    /// Scalar fields of its response: names and JSON Pointers.
+    pub(super) responses: BTreeMap<String, String>,
+    /// Its credentials; empty for an operation that needs none.
     pub(super) security: Vec<Credential>,
 }
 
@@ -74,12 +75,12 @@ pub(super) enum Body {
     Text(String, String),
 }
 
-/// What shows who asks.
+/// A credential.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Credential {
     /// `Authorization: Bearer`, from this variable.
     Bearer(String),
-    /// Basic authentication, from variables that begin so.
+    /// Basic authentication, from variables with this prefix.
     Basic(String),
     /// A header, from a variable.
     Header(String, String),
@@ -89,7 +90,7 @@ pub(super) enum Credential {
     Cookie(String, String),
 }
 
-/// The operations of a description, and a line about each that no step can stand for.
+/// The operations of a description, and a line about each that cannot become a step.
 pub(super) fn operations(document: &Document) -> (Vec<Operation>, Vec<String>) {
     let (mut operations, mut left_out) = (Vec::new(), Vec::new());
     let paths = document.root().get("paths").and_then(Value::as_object);
@@ -122,7 +123,7 @@ fn read(
     let text = |key: &str| operation.get(key).and_then(Value::as_str).map(str::to_owned);
     let tag = operation.pointer("/tags/0").and_then(Value::as_str).map(str::to_owned);
     let word = path.split('/').find(|word| !word.is_empty() && !word.starts_with('{'));
-    let (statuses, rejects, answers) = responses(document, operation)?;
+    let (statuses, rejects, responses) = responses(document, operation)?;
     Ok(Operation {
         method,
         path: path.to_owned(),
@@ -132,12 +133,12 @@ fn read(
         body: body(document, operation)?,
         statuses,
         rejects,
-        answers,
+        responses,
         security: security(document, operation)?,
     })
 }
 
-/// The parameters that a request has to have; those of the operation stand over those of its path.
+/// The required parameters of a request; those of the operation override those of its path.
 fn parameters(
     document: &Document,
     path: &str,
@@ -159,7 +160,7 @@ fn parameters(
             };
             let required = place == Place::Path || parameter.get("required") == Some(&Value::Bool(true));
             let known = found.iter().any(|known| known.name == name && known.place == place);
-            // OpenAPI has these three ignored: the body and security say them.
+            // OpenAPI ignores these three: body and security define them.
             let own =
                 ["accept", "content-type", "authorization"].contains(&name.to_ascii_lowercase().as_str());
             if required && !known && !(place == Place::Header && own) {
@@ -187,7 +188,7 @@ fn media_example(document: &Document, media: &Value) -> Option<Value> {
     stated.map(schema::literal).or_else(|| Walk::new(document).example(media.get("schema")?))
 }
 
-/// A value as it stands in a path, a query or a form.
+/// A value in the notation of paths, queries and forms.
 pub(super) fn scalar(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
@@ -227,11 +228,11 @@ fn body(document: &Document, operation: &Value) -> Result<Body, String> {
 
 type Responses = (Vec<String>, bool, BTreeMap<String, String>);
 
-/// The statuses that mean success, whether it may reject, and what stands in the first good answer.
+/// The statuses of success, whether it may reject, and the fields of the first successful response.
 fn responses(document: &Document, operation: &Value) -> Result<Responses, String> {
     let responses = operation.get("responses").and_then(Value::as_object);
     let mut statuses = Vec::new();
-    let (mut rejects, mut answers) = (false, BTreeMap::new());
+    let (mut rejects, mut responses) = (false, BTreeMap::new());
     for (status, response) in responses.into_iter().flatten() {
         let status = status.to_ascii_lowercase();
         rejects |= status == "429" || status == "4xx";
@@ -243,14 +244,14 @@ fn responses(document: &Document, operation: &Value) -> Result<Responses, String
             let content = response.get("content")?.as_object()?;
             content.iter().find(|(kind, _)| kind.contains("json")).and_then(|(_, media)| media.get("schema"))
         });
-        if let (true, true, Some(schema)) = (is_good, answers.is_empty(), media) {
-            scalars(&Walk::new(document), schema, "", &mut answers);
+        if let (true, true, Some(schema)) = (is_good, responses.is_empty(), media) {
+            scalars(&Walk::new(document), schema, "", &mut responses);
         }
     }
     if statuses.iter().any(|status| status.starts_with('2')) {
         statuses.retain(|status| status.starts_with('2'));
     }
-    Ok((statuses, rejects, answers))
+    Ok((statuses, rejects, responses))
 }
 
 /// The scalar fields of an object, and of what is within it under `data` or one other name.
@@ -266,7 +267,7 @@ fn scalars<'a>(walk: &Walk<'a>, schema: &'a Value, pointer: &str, found: &mut BT
     }
 }
 
-/// What the first of the operation's alternatives asks for; the whole description's where it says nothing.
+/// The credentials of the operation's first alternative; the description's where it has none.
 fn security(document: &Document, operation: &Value) -> Result<Vec<Credential>, String> {
     let stated = operation.get("security").or_else(|| document.root().get("security"));
     let first = stated.and_then(Value::as_array).and_then(|all| all.first()).and_then(Value::as_object);

@@ -1,4 +1,4 @@
-//! Descriptions modelled on real ones, and what becomes of them.
+//! Descriptions modelled on real ones, and the scenarios made from them.
 
 use std::{io, path::Path};
 
@@ -24,9 +24,9 @@ fn valid(draft: &Draft) -> Scenario {
         .unwrap_or_else(|problems| panic!("{}\n{}", problems.render(false), draft.text))
 }
 
-fn told(draft: &Draft) -> String {
+fn shown(draft: &Draft) -> String {
     format!(
-        "{}\n---- rows\n{}---- told\n{:?}\n{:?}\n{:?}\n",
+        "{}\n---- rows\n{}---- notes\n{:?}\n{:?}\n{:?}\n",
         draft.text,
         draft.rows.as_deref().unwrap_or_default(),
         draft.target,
@@ -40,7 +40,7 @@ fn a_pet_store() {
     let draft = scenario(PETSTORE, "petstore.yaml", "pets", Some("pets.csv")).unwrap();
     let scenario = valid(&draft);
     assert_eq!((scenario.journeys.len(), scenario.steps.len()), (2, 6));
-    insta::assert_snapshot!(told(&draft));
+    insta::assert_snapshot!(shown(&draft));
 }
 
 #[test]
@@ -52,18 +52,18 @@ fn a_chat_whose_sessions_are_opened_first() {
         "{}",
         draft.text
     );
-    insta::assert_snapshot!(told(&draft));
+    insta::assert_snapshot!(shown(&draft));
 }
 
 #[test]
 fn references_alternatives_and_circles() {
     let draft = scenario(REFS, "refs.yaml", "refs", Some("refs.csv")).unwrap();
     valid(&draft);
-    insta::assert_snapshot!(told(&draft));
+    insta::assert_snapshot!(shown(&draft));
 }
 
 #[test]
-fn what_is_no_description_is_told() {
+fn invalid_descriptions_are_rejected() {
     let table = [
         ("broken.yaml", BROKEN),
         ("old.json", r#"{"swagger": "2.0", "paths": {}}"#),
@@ -77,17 +77,17 @@ fn what_is_no_description_is_told() {
         ("cut.json", "{\"openapi\": \"3.0.0\",\n \"paths\": {"),
         ("page.html", "<html>\n <body>: : x\n"),
     ];
-    let told: Vec<String> = table
+    let shown: Vec<String> = table
         .iter()
         .map(|(file, text)| {
             let error = scenario(text, file, "x", None).unwrap_err();
             format!("error: {error}\nhelp: {}\n", error.hint())
         })
         .collect();
-    insta::assert_snapshot!(told.join("\n"));
+    insta::assert_snapshot!(shown.join("\n"));
 }
 
-/// A description of one operation that takes `schema` and answers it, beside these schemas.
+/// A description of one operation that takes and returns `schema`, beside these schemas.
 fn about(schema: &Value, schemas: &Value) -> String {
     let content = json!({ "application/json": { "schema": schema } });
     let responses = json!({ "201": { "description": "made", "content": content } });
@@ -156,7 +156,7 @@ fn a_target_has_no_user_and_no_query_and_is_whole() {
         ("https://me:hush@{h}/v1/", Some("https://h/v1")),
         ("https://{h}/v1?key=hush#top", Some("https://h/v1")),
         ("https://{h}/@v1", Some("https://h/@v1")),
-        ("https://{nobody}/@v1", None),
+        ("https://{undefined}/@v1", None),
         ("https://{h}/{version}", None),
         ("/v1", None),
     ];
@@ -177,8 +177,8 @@ fn values_of_one_name_that_are_not_the_same_have_columns_of_their_own() {
     let draft = scenario(&text, "spec.json", "spec", Some("spec.csv")).unwrap();
     valid(&draft);
     assert_eq!(draft.rows.as_deref(), Some("id,id_2,users_id\np1,u-7,42\n"));
-    let asked: Vec<&str> = draft.text.lines().filter(|line| line.starts_with("get = ")).collect();
-    insta::assert_snapshot!(asked.join("\n"), @r#"
+    let paths: Vec<&str> = draft.text.lines().filter(|line| line.starts_with("get = ")).collect();
+    insta::assert_snapshot!(paths.join("\n"), @r#"
     get = "/pets/${given.id}"
     get = "/pets/${given.id}/toys"
     get = "/users/${given.users_id}"

@@ -1,4 +1,4 @@
-//! Writes journeys that were made of a description as a scenario's text.
+//! Writes the journeys made from a description as a scenario's text.
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
@@ -13,9 +13,9 @@ use crate::scaffold::{
     value::{basic, inline, key, table},
 };
 
-/// The feeder of values that nothing answers.
+/// The feeder of values that no response contains.
 const FEEDER: &str = "given";
-/// Marks a value that stands in JSON without quotes, because what it stands for is a number.
+/// Marks a variable that is in JSON without quotes, because its value is a number.
 const BARE: (&str, &str) = ("\u{e000}", "\u{e001}");
 
 /// Writes a scenario.
@@ -39,18 +39,18 @@ impl Writer {
         }
     }
 
-    /// What stands above the journeys.
+    /// The text above the journeys.
     pub(super) fn head(&mut self, name: &str, title: &str, file: &str, target: Option<&str>) {
         let text = &mut self.text;
         let url = target.unwrap_or(super::ELSEWHERE);
         let _ = writeln!(
             text,
-            "# Made of {}, with values that its schemas allow. Look through it, then run it:",
+            "# Made from {}, with values that its schemas allow. Review it, then run it:",
             one_line(file)
         );
         let _ = writeln!(text, "#     saasbench run FILE --target {}", one_line(url));
         let _ = writeln!(text, "version = 1\nname = {}\ndescription = {}", basic(name), basic(title.trim()));
-        text.push_str("\n# Whom the users belong to: ${tenant}.\n[[tenant]]\nid = \"acme\"\n\n[[tenant]]\nid = \"globex\"\n");
+        text.push_str("\n# The tenants of the users: ${tenant}.\n[[tenant]]\nid = \"acme\"\n\n[[tenant]]\nid = \"globex\"\n");
     }
 
     /// A journey with its steps.
@@ -120,7 +120,8 @@ impl Writer {
         path + &plain_path(rest)
     }
 
-    /// What stands for the value `name`: what an answer held, the tenant, a cell of the feeder, or the example itself.
+    /// The template for the value `name`: a saved value, the tenant, a cell of the feeder, or the example
+    /// itself.
     fn filled(
         &mut self,
         linked: &Linked,
@@ -139,8 +140,8 @@ impl Writer {
         }
     }
 
-    /// The column of a value: by its name, unless that has another value (`id` of a pet and of a user); then by the name of
-    /// what it belongs to, too, and by a number where that does not help either.
+    /// The column of a value: by its name, unless that has another value (`id` of a pet and of a user); then
+    /// by the name of what it belongs to, too, and by a number where that does not help either.
     fn column(&mut self, path: &str, name: &str, example: &str) -> String {
         let plain = identifier(name);
         let before = path.split_once(&format!("{{{name}}}")).map_or(path, |(before, _)| before);
@@ -228,7 +229,8 @@ impl Writer {
         }
     }
 
-    /// What is expected. Whoever is rejected has nothing to save, so a step that others live on must not be.
+    /// The expected statuses. A rejected step saves nothing, so steps that others depend on must not be
+    /// rejected.
     fn status(&mut self, linked: &Linked) {
         let operation = &linked.operation;
         let mut statuses: Vec<String> = operation.statuses.clone();
@@ -245,11 +247,11 @@ impl Writer {
         }
     }
 
-    /// What stands below the journeys.
+    /// The text below the journeys.
     pub(super) fn tail(&mut self, journeys: &[Group], left_out: &[String]) {
         let text = &mut self.text;
         if let (Some(file), false) = (&self.rows, self.columns.is_empty()) {
-            text.push_str("\n# Values that no answer gives: put as many rows into the file as there are.\n");
+            text.push_str("\n# Values that no response contains: put as many rows into the file as there are.\n");
             let _ = writeln!(text, "[[feeder]]\nname = \"{FEEDER}\"\nfile = {}", basic(file));
         }
         text.push_str(
@@ -304,7 +306,7 @@ fn plain_path(path: &str) -> String {
     path.chars().map(|c| if plain(c) { c.to_string() } else { percent_encoded(&c.to_string()) }).collect()
 }
 
-/// A body with what earlier answers held, and with the user's tenant.
+/// A body with values from earlier responses, and with the user's tenant.
 fn filled_json(linked: &Linked, value: &Value) -> Value {
     match value {
         Value::Object(fields) => {

@@ -1,17 +1,17 @@
 use super::*;
 use saasbench_model::scenario::{
-    answer::{Pattern, Place, Pointer},
     expectation::Comparison,
+    response::{Pattern, Place, Pointer},
     template::{Escape, Part, Template, Variable},
 };
 
-fn answer() -> Answer {
-    Answer {
+fn response() -> Response {
+    Response {
         status: 200,
         head: b"X-Cache: MISS\r\nx-count: 7\r\n".to_vec(),
         body: r#"{"ok": false, "n": 3, "big": 9007199254740993, "x": 1.0, "none": null, "who": "acme", "list": [1, 2], "text": "a\nb"}"#.into(),
         body_bytes: 120,
-        ..Answer::default()
+        ..Response::default()
     }
 }
 
@@ -24,11 +24,11 @@ fn text(text: &str) -> Literal {
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "checks are written where they are used")]
-fn one(check: Check, answer: &Answer) -> Option<String> {
-    one_without(&Redactor::default(), &check, answer)
+fn one(check: Check, response: &Response) -> Option<String> {
+    one_without(&Redactor::default(), &check, response)
 }
 
-fn one_without(blot: &Redactor, check: &Check, answer: &Answer) -> Option<String> {
+fn one_without(redactor: &Redactor, check: &Check, response: &Response) -> Option<String> {
     let template = match check {
         Check::Value { must, .. } => must.template().cloned(),
         Check::Size { .. } => None,
@@ -47,30 +47,33 @@ fn one_without(blot: &Redactor, check: &Check, answer: &Answer) -> Option<String
             Part::Variable(_) => false,
         })
     };
-    Checks { checks: std::slice::from_ref(check), fill: &fill, blot }.failed(answer, &mut Room::default())
+    Checks { checks: std::slice::from_ref(check), fill: &fill, redactor }
+        .failed(response, &mut Scratch::default())
 }
 
 #[test]
 fn secrets_are_not_shown() {
-    let mut blot = Redactor::default();
+    let mut redactor = Redactor::default();
     let secret = "s3cret".repeat(20);
-    blot.add(secret.clone(), "${env:KEY}");
-    let answer = Answer { body: format!("{{\"key\": \"{secret}\"}}").into_bytes(), ..Answer::default() };
+    redactor.add(secret.clone(), "${env:KEY}");
+    let response =
+        Response { body: format!("{{\"key\": \"{secret}\"}}").into_bytes(), ..Response::default() };
     let said =
-        one_without(&blot, &Check::Value { of: json("/key"), must: Condition::Is(text("x")) }, &answer);
+        one_without(&redactor, &Check::Value { of: json("/key"), must: Condition::Is(text("x")) }, &response);
     assert_eq!(said.as_deref(), Some("/key is \"${env:KEY}\", expected \"x\""));
     let must = Condition::Contains(Template::literal(format!("{secret}?"), Escape::None));
-    let said = one_without(&blot, &Check::Value { of: Place::Body, must }, &answer);
+    let said = one_without(&redactor, &Check::Value { of: Place::Body, must }, &response);
     assert_eq!(
         said.as_deref(),
         Some("the body is \"{\"key\": \"${env:KEY}\"}\", expected \"${env:KEY}?\" in it")
     );
-    let said = one_without(&blot, &Check::Value { of: json(""), must: Condition::Is(text("x")) }, &answer);
+    let said =
+        one_without(&redactor, &Check::Value { of: json(""), must: Condition::Is(text("x")) }, &response);
     assert_eq!(said.as_deref(), Some("the JSON body is {\"key\":\"${env:KEY}\"}, expected \"x\""));
 }
 
 #[test]
-fn what_checks_say() {
+fn failing_checks_explain_themselves() {
     let variable = |variable| {
         let parts = vec![Part::Text("a".into()), Part::Variable(variable)];
         Literal::Text(Template { parts, escape: Escape::None })
@@ -115,7 +118,7 @@ fn what_checks_say() {
     ];
     let mut shown = String::new();
     for check in table {
-        let said = one(check, &answer());
+        let said = one(check, &response());
         shown.push_str(said.as_deref().unwrap_or("(holds)"));
         shown.push('\n');
     }
@@ -125,11 +128,11 @@ fn what_checks_say() {
 #[test]
 fn bodies_that_are_not_json() {
     let check = || Check::Value { of: json("/ok"), must: Condition::Present };
-    let cut = Answer { body: b"{\"ok\": tr".to_vec(), body_bytes: 2_000_000, ..Answer::default() };
+    let cut = Response { body: b"{\"ok\": tr".to_vec(), body_bytes: 2_000_000, ..Response::default() };
     assert_eq!(
         one(check(), &cut).as_deref(),
         Some("/ok is not there: the body is too long to be kept whole")
     );
-    let html = Answer { body: b"<html>".to_vec(), body_bytes: 6, ..Answer::default() };
+    let html = Response { body: b"<html>".to_vec(), body_bytes: 6, ..Response::default() };
     assert_eq!(one(check(), &html).as_deref(), Some("/ok is not there: the body is not JSON"));
 }

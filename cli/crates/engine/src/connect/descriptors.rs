@@ -1,4 +1,4 @@
-//! How many files and sockets the process may have open: as many as the system lets it.
+//! The number of files and sockets that the process may have open.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
@@ -12,13 +12,13 @@ const OTHERS: u64 = 64;
 pub struct Needed {
     /// Those of closed loads: all their users are there.
     pub surely: u64,
-    /// With those of open loads, if it comes to `max_users`.
+    /// With those of open loads at `max_users`.
     pub at_most: u64,
 }
 
 impl Needed {
-    /// By a scenario on so many replicas with HTTP/1.1, where each user has its own; where the service runs in this
-    /// process, it has the other ends.
+    /// For a scenario on this number of replicas with HTTP/1.1, where each user has its own; where the
+    /// service runs in this process, it has the other ends.
     pub fn by(scenario: &Scenario, replicas: usize, is_embedded: bool) -> Self {
         let ends = if is_embedded { 2 } else { 1 };
         let mut needed = Self::default();
@@ -60,15 +60,16 @@ impl TooFew {
     }
 }
 
-/// Raises the process's limit of descriptors to the most that it may give itself, and answers with what it has then; `None`: no limit.
+/// Raises the process's limit of descriptors to the most that it may give itself, and returns it; `None`: no
+/// limit.
 pub fn raise() -> Option<u64> {
     let limit = getrlimit(Resource::Nofile);
-    // Where that is rejected, what there was has to do.
+    // Where that fails, the limit stays.
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
     getrlimit(Resource::Nofile).current
 }
 
-/// Whether so many connections fit.
+/// Checks that this number of connections is allowed.
 ///
 /// # Errors
 /// [`TooFew`].
@@ -90,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn too_many_are_told() {
+    fn too_many_connections_are_reported() {
         assert_eq!(check(20_000, None), Ok(()));
         assert_eq!(check(960, Some(1024)), Ok(()));
         let error = check(20_000, Some(4096)).unwrap_err();

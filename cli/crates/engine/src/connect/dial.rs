@@ -1,4 +1,4 @@
-//! Makes connections: each to the next address of its replica, from the next address of ours.
+//! Opens connections: each to the next address of its replica, from the next local address.
 
 use std::{cell::Cell, io, net::SocketAddr, sync::Arc};
 
@@ -23,9 +23,9 @@ pub enum DialError {
     #[error("there is no such replica")]
     NoReplica,
     /// A host that no certificate can be for.
-    #[error("`{0}` is no name that a certificate could be for")]
+    #[error("`{0}` is not a name that a certificate can be for")]
     NoName(String),
-    /// Its name has no answer.
+    /// Its name has no response.
     #[error("its host cannot be resolved ({0})")]
     Unresolved(io::Error),
     /// Its name has no address.
@@ -34,16 +34,17 @@ pub enum DialError {
     /// The other side rejects, or cannot be reached.
     #[error("{0}")]
     Rejected(io::Error),
-    /// This machine rejects: no port, no descriptor is left, or `source_addresses` has an address that is not its own.
+    /// This machine rejects: no port, no descriptor is left, or `source_addresses` has an address that is not
+    /// its own.
     #[error("this machine has no port, file descriptor or source address for it: {0}")]
     Exhausted(io::Error),
     /// It took too long.
     #[error("no connection in {0}")]
     Timeout(Nanos),
-    /// No TLS came about.
+    /// The TLS handshake failed.
     #[error("no TLS connection: {0}")]
     Tls(io::Error),
-    /// ALPN did not come to the HTTP that was asked for.
+    /// ALPN did not agree on the requested version of HTTP.
     #[error("it does not speak {}", .0.name())]
     NotSpoken(Protocol),
     /// `source_addresses` has no address that could reach it.
@@ -96,17 +97,18 @@ impl From<DialError> for NotSentReason {
     }
 }
 
-/// Makes the connections of one worker.
+/// Opens the connections of one worker.
 #[derive(Debug)]
 pub struct Dialer<R = System> {
     endpoints: Arc<Endpoints>,
     resolver: R,
-    /// Connections made to each replica: they decide to which of its addresses and from which of ours the next one goes.
+    /// Connections made to each replica: they decide to which of its addresses and from which of ours the
+    /// next one goes.
     turns: Box<[Cell<usize>]>,
 }
 
 impl<R: Resolve> Dialer<R> {
-    /// For the worker with this number, which begins at another address than its neighbours.
+    /// For the worker with this number, which starts at another address than the other workers.
     pub fn new(endpoints: Arc<Endpoints>, resolver: R, worker: usize) -> Self {
         let turns = endpoints.replicas.iter().map(|_| Cell::new(worker)).collect();
         Self { endpoints, resolver, turns }
@@ -138,16 +140,16 @@ impl<R: Resolve> Dialer<R> {
                 Protocol::Http11 | Protocol::Http2 => Err(DialError::NotSpoken(endpoint.protocol())),
             }
         };
-        let (limit, begun) = (self.endpoints.connect_timeout, Instant::now());
+        let (limit, started) = (self.endpoints.connect_timeout, Instant::now());
         let dialled = tokio::time::timeout(limit, dialling).await;
         let dialled = dialled.unwrap_or(Err(DialError::Timeout(limit.into())));
-        endpoint.dialled().note(&dialled, begun.elapsed());
+        endpoint.dialled().note(&dialled, started.elapsed());
         dialled
     }
 }
 
-/// Connects to one of `addresses` (or to the endpoint's socket), beginning with the one whose turn it is; the next is tried
-/// where one rejects.
+/// Connects to one of `addresses` (or to the endpoint's socket), beginning with the one whose turn it is; the
+/// next is tried where one rejects.
 pub(super) async fn connect(
     endpoint: &Endpoint,
     addresses: &[SocketAddr],
@@ -179,8 +181,8 @@ async fn connect_tcp(address: SocketAddr, sources: &Sources, turn: usize) -> Res
     socket.connect(address).await.map_err(rejected)
 }
 
-/// Lets the system choose the port when it knows where the connection goes: a port can then serve one connection to every
-/// address, and not just one.
+/// Lets the system choose the port when it knows where the connection goes: a port can then serve one
+/// connection to every address, and not just one.
 #[cfg(target_os = "linux")]
 fn choose_port_late(socket: &TcpSocket) -> io::Result<()> {
     use nix::sys::socket::{setsockopt, sockopt::IpBindAddressNoPort};

@@ -1,4 +1,5 @@
-//! What all connections to a replica have in common, settled once before the load: addresses, trust, and which HTTP is spoken.
+//! What all connections to a replica share, determined once before the load: addresses, trust and the version
+//! of HTTP.
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -32,7 +33,7 @@ pub struct Endpoints {
     pub(super) connect_timeout: Duration,
 }
 
-/// What all connections to one replica have in common.
+/// What all connections to one replica share.
 #[derive(Debug)]
 pub struct Endpoint {
     pub(super) target: Target,
@@ -44,13 +45,13 @@ pub struct Endpoint {
     dialled: Dialled,
 }
 
-/// What came of the connections to a replica that were made in a run.
+/// Counts of the connections to a replica that were opened in a run.
 #[derive(Debug, Default)]
 pub struct Dialled {
     opened: AtomicU64,
     failed: AtomicU64,
     longest_ns: AtomicU64,
-    /// Why the first failed that did.
+    /// The first error.
     reason: OnceLock<String>,
 }
 
@@ -70,12 +71,12 @@ impl Dialled {
         Nanos(i64::try_from(self.longest_ns.load(Ordering::Relaxed)).unwrap_or(i64::MAX))
     }
 
-    /// Why the first could not be opened that could not.
+    /// The first error.
     pub fn reason(&self) -> Option<&str> {
         self.reason.get().map(String::as_str)
     }
 
-    /// Takes note of one that took so long.
+    /// Counts one; `took` is the time until it was open.
     pub fn note<T>(&self, result: &Result<T, DialError>, took: Duration) {
         match result {
             Ok(_) => {
@@ -119,8 +120,8 @@ impl Protocol {
 }
 
 impl Endpoints {
-    /// Connections to `targets`, made as `http` says; one may take until `timeout` (of a request) if `http` has no timeout of its own.
-    /// `tls` says whom to trust.
+    /// Connections to `targets`, made as `http` says; one may take until `timeout` (of a request) if `http`
+    /// has no timeout of its own. `tls` has the trusted authorities.
     ///
     /// # Errors
     /// [`DialError::NoName`], with the index of the replica.
@@ -139,15 +140,16 @@ impl Endpoints {
         })
     }
 
-    /// Makes the first connection to a replica. Its name is resolved by then, and which HTTP is spoken is settled for the run.
+    /// Makes the first connection to a replica. Its name is resolved by then, and which HTTP is spoken is
+    /// settled for the run.
     ///
     /// # Errors
-    /// When no connection came about in `patience`.
+    /// When there is no connection within `within`.
     pub async fn reach(
         &mut self,
         replica: usize,
         resolver: &impl Resolve,
-        patience: Duration,
+        within: Duration,
     ) -> Result<Stream, DialError> {
         let Some(endpoint) = self.replicas.get_mut(replica) else { return Err(DialError::NoReplica) };
         let reaching = async {
@@ -160,8 +162,8 @@ impl Endpoints {
             endpoint.addresses = if self.dns == Dns::PerRun { addresses } else { Vec::new() };
             Ok(stream)
         };
-        let timeout = DialError::Timeout(patience.into());
-        tokio::time::timeout(patience, reaching).await.unwrap_or(Err(timeout))
+        let timeout = DialError::Timeout(within.into());
+        tokio::time::timeout(within, reaching).await.unwrap_or(Err(timeout))
     }
 
     /// The longest that making a connection may take.
@@ -223,7 +225,7 @@ impl Endpoint {
         self.protocol
     }
 
-    /// Its addresses, asked for now; none for a unix socket.
+    /// Its addresses, looked up now; none for a unix socket.
     pub(super) async fn look_up(&self, resolver: &impl Resolve) -> Result<Vec<SocketAddr>, DialError> {
         let Place::Tcp { host, port } = &self.target.place else { return Ok(Vec::new()) };
         if let Ok(address) = host.parse() {
@@ -233,7 +235,7 @@ impl Endpoint {
         if found.is_empty() { Err(DialError::NoAddress) } else { Ok(found) }
     }
 
-    /// Which HTTP a connection speaks on which ALPN came to `agreed`.
+    /// The version of HTTP on a connection on which ALPN has `agreed`.
     ///
     /// # Errors
     /// Where it has to be HTTP/2 and is not.
@@ -247,7 +249,7 @@ impl Endpoint {
     }
 }
 
-/// The local addresses that connections come from.
+/// The local addresses of connections.
 #[derive(Debug, Default)]
 pub(super) struct Sources {
     v4: Vec<IpAddr>,
@@ -260,7 +262,7 @@ impl Sources {
         Self { v4, v6 }
     }
 
-    /// The one whose turn it is for a connection to `address`; `None`: the system chooses.
+    /// The next one for a connection to `address`; `None`: the system chooses.
     pub(super) fn take(&self, address: SocketAddr, turn: usize) -> Result<Option<IpAddr>, DialError> {
         if self.v4.is_empty() && self.v6.is_empty() {
             return Ok(None);

@@ -1,8 +1,9 @@
-//! Connections to replicas: over TCP, TLS and unix sockets, from addresses in turn, by names resolved once or each time.
+//! Connections to replicas: over TCP, TLS and unix sockets, from addresses in turn, by names resolved once or
+//! each time.
 //!
-//! `target` reads a base URL; `endpoint` settles before the load what a replica's connections have in common; `dial` makes
-//! one, a [`stream::Stream`]; `tls` says whom to trust, `resolve` turns names into addresses, and `descriptors` sees to it
-//! that the process may have so many.
+//! `target` parses a base URL; `endpoint` determines before the load what all connections to a replica share;
+//! `dial` opens one, a [`stream::Stream`]; `tls` decides which certificates are trusted, `resolve` turns
+//! names into addresses, and `descriptors` raises the number of open files that the process may have.
 
 pub mod descriptors;
 pub mod dial;

@@ -11,7 +11,8 @@ pub struct Target {
     pub place: Place,
     /// Whether TLS is spoken there.
     pub tls: bool,
-    /// What `host` says: host and port, the port left out where it is the scheme's own; `localhost` for unix sockets.
+    /// What `host` says: host and port, the port left out where it is the scheme's own; `localhost` for unix
+    /// sockets.
     pub authority: String,
     /// What stands before every path: empty, or with a slash in front and none behind.
     pub prefix: String,
@@ -167,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_ones_are_told() {
+    fn invalid_urls_are_reported() {
         let table = [
             "127.0.0.1:80",
             "",
@@ -184,8 +185,8 @@ mod tests {
             "unix:/a.sock:v1",
             "unix:/a.sock:/v1?x",
         ];
-        let told: Vec<String> =
+        let shown: Vec<String> =
             table.iter().map(|text| format!("{text:20} {}", Target::parse(text).unwrap_err())).collect();
-        insta::assert_snapshot!(told.join("\n"));
+        insta::assert_snapshot!(shown.join("\n"));
     }
 }

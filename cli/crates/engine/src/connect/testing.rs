@@ -1,4 +1,5 @@
-//! For tests: an authority that signs certificates, servers that hold them, and names that mean what a test wants.
+//! For tests: an authority that signs certificates, servers that hold them, and names that mean what a test
+//! wants.
 
 use std::{cell::Cell, io, net::SocketAddr, sync::Arc};
 
@@ -113,7 +114,7 @@ pub(crate) async fn dialer<R: Resolve>(
 /// A dialler for plain connections to this address, which was never tried.
 pub(crate) fn direct(address: SocketAddr) -> Dialer {
     let targets = vec![Target::parse(&format!("http://{address}")).unwrap()];
-    let tls = config(Trust::Nobody).unwrap();
+    let tls = config(Trust::None).unwrap();
     let mut endpoints = Endpoints::new(targets, &Http::default(), Nanos::from_secs(10), &tls).unwrap();
     endpoints.replicas[0].addresses = vec![address];
     Dialer::new(Arc::new(endpoints), System, 0)

@@ -35,7 +35,7 @@ async fn talk(client: &mut Stream, server: &mut (impl AsyncRead + AsyncWrite + U
 
 /// A dialler to one plain URL.
 async fn plain(url: &str, http: &Http) -> Result<Dialer, DialError> {
-    dialer(url, http, Trust::Nobody, System).await
+    dialer(url, http, Trust::None, System).await
 }
 
 #[tokio::test(flavor = "local")]
@@ -80,7 +80,7 @@ async fn tls_with_an_authority_of_ones_own() {
     assert_eq!(client.alpn(), Some(HTTP11));
 }
 
-/// What ALPN comes to for what the scenario and the server want.
+/// What ALPN agrees on, by what the scenario and the server offer.
 #[tokio::test(flavor = "local")]
 async fn alpn_chooses_once_for_the_run() {
     let authority = Authority::new("ours");
@@ -114,12 +114,12 @@ async fn alpn_chooses_once_for_the_run() {
 }
 
 /// A line for an error, and one for its hint; ports vary.
-fn told(error: &DialError) -> String {
+fn message(error: &DialError) -> String {
     format!("{error}\n  hint: {}\n", error.hint().unwrap_or("none"))
 }
 
 #[tokio::test(flavor = "local")]
-async fn what_is_wrong_with_tls_is_told_with_a_hint() {
+async fn what_is_wrong_with_tls_is_reported_with_a_hint() {
     let (authority, stranger) = (Authority::new("ours"), Authority::new("theirs"));
     let (listener, address) = listen("127.0.0.1").await;
     let _accepted = serve_tls(listener, authority.acceptor("service.test", &[]));
@@ -130,8 +130,8 @@ async fn what_is_wrong_with_tls_is_told_with_a_hint() {
     );
     let http = Http::default();
     let mut all = String::new();
-    for (url, trust) in [(&good, stranger.trust()), (&other, authority.trust()), (&good, Trust::Nobody)] {
-        all += &told(&dialer(url, &http, trust, names).await.unwrap_err());
+    for (url, trust) in [(&good, stranger.trust()), (&other, authority.trust()), (&good, Trust::None)] {
+        all += &message(&dialer(url, &http, trust, names).await.unwrap_err());
     }
 
     let (silent, address) = listen("127.0.0.1").await;
@@ -141,10 +141,11 @@ async fn what_is_wrong_with_tls_is_told_with_a_hint() {
         // Closed with bytes unread it would be reset, and what was sent lost.
         let _ = stream.read_to_end(&mut Vec::new()).await;
     });
-    all += &told(&dialer(&format!("https://{address}"), &http, authority.trust(), System).await.unwrap_err());
+    all +=
+        &message(&dialer(&format!("https://{address}"), &http, authority.trust(), System).await.unwrap_err());
     insta::assert_snapshot!(all);
 
-    // Whoever says so is content with any certificate, and any name.
+    // `insecure` accepts any certificate, and any name.
     for url in [&good, &other] {
         dialer(url, &http, Trust::AcceptAnyCertificate, names).await.unwrap().dial(0).await.unwrap();
     }
@@ -156,12 +157,12 @@ fn files_of_authorities_that_are_none_are_told() {
     let unfinished = "-----BEGIN CERTIFICATE-----\nAAAA\n";
     let good = Authority::new("ours").pem;
     let texts = ["", "not PEM at all", garbled, unfinished, &format!("{good}{garbled}")];
-    let told: Vec<String> = texts
+    let shown: Vec<String> = texts
         .iter()
         .map(|pem| config(Trust::Roots { pem, file: "ca.pem" }).unwrap_err())
         .map(|error| format!("{error}\n  hint: {}", error.hint()))
         .collect();
-    insta::assert_snapshot!(told.join("\n"));
+    insta::assert_snapshot!(shown.join("\n"));
 }
 
 #[test]
@@ -169,15 +170,15 @@ fn certificates_that_cannot_be_shown_are_told() {
     let good = Authority::new("ours").pem;
     let key = rcgen::KeyPair::generate().unwrap().serialize_pem();
     let pairs = [("", &*key), (&*good, ""), (&*good, &*good), (&*good, &*key)];
-    let told = pairs.map(|(certificate, key)| {
+    let messages = pairs.map(|(certificate, key)| {
         let identity = tls::Identity {
             certificate: (certificate.to_owned(), "client.pem".to_owned()),
             key: (key.to_owned(), "client.key".to_owned()),
         };
-        let error = tls::config_of(Trust::Nobody, Some(&identity)).unwrap_err();
+        let error = tls::config_of(Trust::None, Some(&identity)).unwrap_err();
         format!("{error}\n  hint: {}", error.hint())
     });
-    insta::assert_snapshot!(told.join("\n"));
+    insta::assert_snapshot!(shown.join("\n"));
 }
 
 #[tokio::test(flavor = "local")]
@@ -203,7 +204,7 @@ async fn sources_that_do_not_fit_are_told() {
     // 192.0.2.0/24 is for documentation: no machine has it.
     for source in ["::1", "192.0.2.1"] {
         let http = Http { sources: vec![source.parse().unwrap()], ..Http::default() };
-        all += &told(&plain(&url, &http).await.unwrap_err());
+        all += &message(&plain(&url, &http).await.unwrap_err());
     }
     insta::assert_snapshot!(all.replace(&address.to_string(), "127.0.0.1:PORT"));
 }
@@ -214,7 +215,7 @@ async fn names_are_resolved_once_or_every_time() {
         let (_listener, address) = listen("127.0.0.1").await;
         let names = Names::of(&[address]);
         let http = Http { dns, ..Http::default() };
-        let dialer = dialer("http://service.test", &http, Trust::Nobody, names).await.unwrap();
+        let dialer = dialer("http://service.test", &http, Trust::None, names).await.unwrap();
         for _ in 0..3 {
             dialer.dial(0).await.unwrap();
         }
@@ -239,7 +240,7 @@ async fn accepted(listener: &TcpListener) -> bool {
 async fn all_addresses_are_used_in_turn_and_the_next_one_where_one_rejects() {
     let ((first, one), (second, two)) = (listen("127.0.0.1").await, listen("127.0.0.1").await);
     let names = Names::of(&[one, closed_port().await, two]);
-    let dialer = dialer("http://service.test", &Http::default(), Trust::Nobody, names).await.unwrap();
+    let dialer = dialer("http://service.test", &Http::default(), Trust::None, names).await.unwrap();
     assert!(accepted(&first).await, "the attempt");
     let mut seen = Vec::new();
     for _ in 0..6 {
@@ -256,8 +257,8 @@ async fn all_addresses_are_used_in_turn_and_the_next_one_where_one_rejects() {
 async fn rejections_and_names_without_an_address_are_told() {
     let rejected = plain(&format!("http://{}", closed_port().await), &Http::default()).await.unwrap_err();
     let nowhere =
-        dialer("http://service.test", &Http::default(), Trust::Nobody, Names::of(&[])).await.unwrap_err();
-    insta::assert_snapshot!(told(&rejected) + &told(&nowhere));
+        dialer("http://service.test", &Http::default(), Trust::None, Names::of(&[])).await.unwrap_err();
+    insta::assert_snapshot!(message(&rejected) + &message(&nowhere));
 }
 
 /// A name server that keeps silent.
@@ -275,11 +276,8 @@ async fn connecting_has_a_timeout_of_its_own() {
     let names = Names::of(&[address]);
     let connect_timeout = Some(Nanos::from_millis(1500));
     let http = Http { dns: Dns::PerConnection, connect_timeout, ..Http::default() };
-    let dialer = Dialer::new(
-        reached(&["http://service.test"], &http, Trust::Nobody, &names).await.unwrap(),
-        Silent,
-        0,
-    );
+    let dialer =
+        Dialer::new(reached(&["http://service.test"], &http, Trust::None, &names).await.unwrap(), Silent, 0);
     tokio::time::pause();
     let error = dialer.dial(0).await.unwrap_err();
     assert_eq!(error.to_string(), "no connection in 1.5 s");

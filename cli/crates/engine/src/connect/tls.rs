@@ -1,4 +1,5 @@
-//! Whom TLS trusts: the system's authorities, those of a file, or anybody. And what ALPN offers.
+//! TLS: which authorities are trusted (the system's, those of a file, or any certificate), and what ALPN
+//! offers.
 
 use std::sync::Arc;
 
@@ -12,16 +13,16 @@ use rustls::{
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem::PemObject as _},
 };
 
-/// What ALPN calls HTTP/2.
+/// HTTP/2 in ALPN.
 pub const H2: &[u8] = b"h2";
-/// What ALPN calls HTTP/1.1.
+/// HTTP/1.1 in ALPN.
 pub const HTTP11: &[u8] = b"http/1.1";
 
-/// Whom to trust.
+/// Which certificates are trusted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trust<'a> {
-    /// Nobody: no TLS will be spoken.
-    Nobody,
+    /// None: TLS will not be used.
+    None,
     /// The system's authorities.
     System,
     /// These authorities only.
@@ -31,7 +32,7 @@ pub enum Trust<'a> {
         /// Its name.
         file: &'a str,
     },
-    /// Anybody (`insecure`).
+    /// Every certificate (`insecure`).
     AcceptAnyCertificate,
 }
 
@@ -50,16 +51,16 @@ impl std::fmt::Debug for Identity {
     }
 }
 
-/// Why TLS cannot be spoken.
+/// Why TLS cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// The system trusts nobody.
+    /// The system has no authorities.
     #[error("this system has no certificates of authorities{0}")]
     NoSystemRoots(String),
-    /// Nothing in a file that could be trusted.
+    /// A file holds no certificate of an authority.
     #[error("{0} holds no certificate")]
     NoRoots(String),
-    /// Something in it that is none.
+    /// A file holds a damaged certificate.
     #[error("certificate {number} of {file} is damaged")]
     BadRoot {
         /// The file.
@@ -67,23 +68,23 @@ pub enum TlsError {
         /// Which, from 1.
         number: usize,
     },
-    /// Nothing in a file that could be shown.
+    /// A file holds no client certificate.
     #[error("{0} holds no certificate that could be shown")]
     NoCertificate(String),
-    /// Nothing in a file that could be its key.
+    /// A file holds no private key.
     #[error("{0} holds no private key")]
     NoKey(String),
-    /// The two do not belong together.
+    /// Certificate and key do not belong together.
     #[error("{certificate} and {key} do not belong together: {reason}")]
     Strangers {
         /// The certificate's file.
         certificate: String,
         /// The key's.
         key: String,
-        /// What the library says.
+        /// The library's error.
         reason: rustls::Error,
     },
-    /// The library rejects.
+    /// The library's error.
     #[error("TLS cannot be set up: {0}")]
     Setup(rustls::Error),
 }
@@ -106,26 +107,26 @@ impl TlsError {
     }
 }
 
-/// How TLS is spoken to whom `trust` says, without ALPN. No session is resumed: every connection is a stranger's, and pays for its
-/// whole handshake.
+/// A TLS configuration with this trust, without ALPN. No session is resumed: every connection pays for a
+/// whole handshake, as that of a new client.
 ///
 /// # Errors
-/// When there is nobody to trust.
+/// When there are no authorities to trust.
 pub fn config(trust: Trust<'_>) -> Result<ClientConfig, TlsError> {
     config_of(trust, None)
 }
 
-/// The same for a client that shows a certificate of itself where it is asked for one.
+/// The same for a client with a certificate of its own, if the server requests one.
 ///
 /// # Errors
-/// When there is nobody to trust, or nothing to show.
+/// When there are no authorities to trust, or no client certificate.
 pub fn config_of(trust: Trust<'_>, identity: Option<&Identity>) -> Result<ClientConfig, TlsError> {
     let provider = Arc::new(ring::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(TlsError::Setup)?;
     let builder = match trust {
-        Trust::Nobody => builder.with_root_certificates(RootCertStore::empty()),
+        Trust::None => builder.with_root_certificates(RootCertStore::empty()),
         Trust::System => builder.with_root_certificates(system_roots()?),
         Trust::Roots { pem, file } => builder.with_root_certificates(roots_of(pem, file)?),
         Trust::AcceptAnyCertificate => {
@@ -164,7 +165,7 @@ pub fn offering(config: &ClientConfig, protocols: &[&[u8]]) -> Arc<ClientConfig>
 fn system_roots() -> Result<RootCertStore, TlsError> {
     let found = rustls_native_certs::load_native_certs();
     let mut roots = RootCertStore::empty();
-    // The odd one that cannot be read is no reason to reject all others.
+    // A single unreadable certificate is no reason to reject all others.
     roots.add_parsable_certificates(found.certs);
     if roots.is_empty() {
         let why = found.errors.first().map_or_else(String::new, |error| format!(": {error}"));
@@ -182,7 +183,8 @@ fn roots_of(pem: &str, file: &str) -> Result<RootCertStore, TlsError> {
     if roots.is_empty() { Err(TlsError::NoRoots(file.to_owned())) } else { Ok(roots) }
 }
 
-/// Accepts every certificate. The handshake's signature is still checked: who presents one has its key.
+/// Accepts every certificate. The handshake's signature is still checked: the server has the certificate's
+/// key.
 #[derive(Debug)]
 struct AcceptAnyCertificate(Arc<CryptoProvider>);
 

@@ -1,34 +1,34 @@
-//! Loads that are paused, slowed down and driven on while they go.
+//! Loads that are paused, slowed down and sped up while they run.
 
 use super::*;
 use crate::rate_control::RateControl;
 
-/// When to turn the pace, in seconds after the load's begin, and how.
-type Turns = Vec<(f64, fn(&RateControl, Nanos))>;
+/// Changes of the pace: seconds after the load's start, and the change.
+type Changes = Vec<(f64, fn(&RateControl, Nanos))>;
 
-/// Runs a load whose pace is turned at some instants: seconds after its begin, and how.
-async fn run_paced(workers: usize, loads: &str, turns: Turns) -> (LoadPhase, Vec<Sample>) {
+/// Runs a load with these changes of its pace.
+async fn run_paced(workers: usize, loads: &str, changes: Changes) -> (LoadPhase, Vec<Sample>) {
     let clock = RunClock::start();
     let service = Arc::new(Service::new(clock));
-    let controls = RateControl::default();
-    let setup = setup(&format!("{JOURNEY}{loads}"), 1, clock, None).paced_by(controls.listen());
+    let rate_control = RateControl::default();
+    let setup = setup(&format!("{JOURNEY}{loads}"), 1, clock, None).paced_by(rate_control.subscribe());
     let begin = clock.now();
-    let turning = tokio::spawn(async move {
-        for (seconds, turn) in turns {
+    let changing = tokio::spawn(async move {
+        for (seconds, change) in changes {
             let at = begin + Nanos::from_secs_f64(seconds);
             tokio::time::sleep_until(clock.instant(at)).await;
-            turn(&controls, at);
+            change(&rate_control, at);
         }
-        // Whoever holds the controls may still turn them.
+        // The rate control stays, as in a run.
         std::future::pending::<()>().await;
     });
     let ran =
         drive(setup, (0..workers).map(|_| Arc::clone(&service)).collect(), &CancellationToken::new()).await;
-    turning.abort();
+    changing.abort();
     ran
 }
 
-/// When the iterations were due, in milliseconds from the begin, in order.
+/// When the iterations were due, in milliseconds from the start, in order.
 fn due(phase: LoadPhase, samples: &[Sample]) -> Vec<i64> {
     let mut due: Vec<i64> =
         chats(samples).iter().map(|sample| (sample.intended - phase.start_ns).0 / 1_000_000).collect();
@@ -36,12 +36,13 @@ fn due(phase: LoadPhase, samples: &[Sample]) -> Vec<i64> {
     due
 }
 
-/// `due` with all from `from` on so much later; both in milliseconds.
+/// `due` with all from `from` on later by `by`; in milliseconds.
 fn shifted(due: &[i64], from: i64, by: i64) -> Vec<i64> {
     due.iter().map(|due| if *due >= from { due + by } else { *due }).collect()
 }
 
-/// Fails unless both have the same length and differ by a few milliseconds at the most: a timer of tokio's is up to one late.
+/// Fails unless both have the same length and differ by at most a few milliseconds: a timer of tokio's is up
+/// to one late.
 #[track_caller]
 fn assert_near(found: &[i64], expected: &[i64]) {
     let near = found.iter().zip(expected).all(|(found, due)| (found - due).abs() <= 3);
@@ -52,11 +53,12 @@ const OPEN: &str = "[[load]]\ntenant = \"acme\"\nrate = \"10/s\"\nduration = \"2
 
 #[tokio::test(start_paused = true)]
 async fn a_pause_puts_the_rest_of_an_open_load_off() {
-    let turns: Turns = vec![(1.05, RateControl::pause), (4.05, RateControl::pause)];
+    let changes: Changes = vec![(1.05, RateControl::pause), (4.05, RateControl::pause)];
     for workers in [1, 3] {
-        let (phase, samples) = run_paced(workers, OPEN, turns.clone()).await;
+        let (phase, samples) = run_paced(workers, OPEN, changes.clone()).await;
         let expected: Vec<i64> = (0..20).map(|k| 100 * k + if k > 10 { 3000 } else { 0 }).collect();
-        // The users start for 10 ms before the load begins, and a timer of tokio's is up to a millisecond late.
+        // The users start for 10 ms before the load begins, and a timer of tokio's is up to a millisecond
+        // late.
         let near = due(phase, &samples).iter().zip(&expected).all(|(found, due)| (found - due).abs() <= 15);
         assert!(near && samples.iter().all(|sample| sample.latency_intended() < Nanos::from_millis(25)));
         assert_eq!(due(phase, &samples).len(), 20);
@@ -68,8 +70,8 @@ async fn a_pause_puts_the_rest_of_an_open_load_off() {
 
 #[tokio::test(start_paused = true)]
 async fn an_open_load_goes_faster_and_slower_for_the_same_time() {
-    let faster: fn(&RateControl, Nanos) = |controls, at| controls.step(at, 10);
-    let slower: fn(&RateControl, Nanos) = |controls, at| controls.step(at, -15);
+    let faster: fn(&RateControl, Nanos) = |rate_control, at| rate_control.step(at, 10);
+    let slower: fn(&RateControl, Nanos) = |rate_control, at| rate_control.step(at, -15);
     for workers in [1, 2] {
         let (phase, samples) = run_paced(workers, OPEN, vec![(0.5, faster), (1.5, slower)]).await;
         let due = due(phase, &samples);
@@ -86,13 +88,13 @@ async fn an_open_load_goes_faster_and_slower_for_the_same_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_open_load_that_was_too_slow_to_go_on_goes_on_when_it_is_driven_on() {
-    let slower: fn(&RateControl, Nanos) = |controls, at| controls.step(at, -9);
-    let faster: fn(&RateControl, Nanos) = |controls, at| controls.step(at, 9);
+async fn an_open_load_that_was_nearly_stopped_continues_when_it_is_sped_up() {
+    let slower: fn(&RateControl, Nanos) = |rate_control, at| rate_control.step(at, -9);
+    let faster: fn(&RateControl, Nanos) = |rate_control, at| rate_control.step(at, 9);
     for workers in [1, 3] {
         let (phase, samples) = run_paced(workers, OPEN, vec![(0.56, slower), (1.51, faster)]).await;
-        // The users start for 10 ms: by 0.55 s of the load 5.5 arrivals are due, one more at a tenth of the rate by 1.05 s. The next one would
-        // be due after the end, if it stayed so slow; by 1.5 s 6.45 are.
+        // The users start for 10 ms: by 0.55 s of the load 5.5 arrivals are due, one more at a tenth of the
+        // rate by 1.05 s. The next one would be due after the end, if it stayed so slow; by 1.5 s 6.45 are.
         let expected = [0, 100, 200, 300, 400, 500, 1050, 1555, 1655, 1755, 1855, 1955];
         assert_near(&due(phase, &samples), &expected);
         let numbers: std::collections::BTreeSet<u64> = chats(&samples).iter().map(|s| s.iteration).collect();
@@ -102,9 +104,9 @@ async fn an_open_load_that_was_too_slow_to_go_on_goes_on_when_it_is_driven_on() 
 
 #[tokio::test(start_paused = true)]
 async fn an_open_load_ends_by_the_plan_for_any_number_of_workers() {
-    let slower: fn(&RateControl, Nanos) = |controls, at| controls.step(at, -9);
-    for (workers, turns) in [(1, vec![]), (3, vec![]), (3, vec![(0.5, slower)])] {
-        let (phase, _) = run_paced(workers, OPEN, turns).await;
+    let slower: fn(&RateControl, Nanos) = |rate_control, at| rate_control.step(at, -9);
+    for (workers, changes) in [(1, vec![]), (3, vec![]), (3, vec![(0.5, slower)])] {
+        let (phase, _) = run_paced(workers, OPEN, changes).await;
         let lasted = (phase.to_ns - phase.start_ns).as_millis_f64();
         assert!((2000.0..2003.0).contains(&lasted), "{lasted}");
     }
@@ -114,10 +116,10 @@ async fn an_open_load_ends_by_the_plan_for_any_number_of_workers() {
 async fn a_pause_before_the_load_begins_counts_from_its_begin_on() {
     let late: fn(&RateControl, Nanos) = RateControl::pause;
     // The users start for 10 ms before the load begins.
-    for (turns, expected) in
+    for (changes, expected) in
         [(vec![(0.001, late), (0.005, late)], 0), (vec![(0.001, late), (1.01, late)], 1000)]
     {
-        let (phase, samples) = run_paced(1, OPEN, turns).await;
+        let (phase, samples) = run_paced(1, OPEN, changes).await;
         let planned: Vec<i64> = (0..20).map(|k| 100 * k).collect();
         assert_near(&due(phase, &samples), &shifted(&planned, 0, expected));
     }
@@ -147,15 +149,15 @@ async fn closed_users_rest_in_a_pause_and_go_on_after_it() {
     assert!(!due.iter().any(|due| (1_020..5_990).contains(due)), "{due:?}");
     let after = due.iter().filter(|due| **due >= 5_990).count();
     assert!(after >= 4 * 7 && *due.last().unwrap() < 7_020, "{due:?}");
-    // Nobody's latency has the pause in it.
+    // No latency includes the pause.
     assert!(samples.iter().all(|sample| sample.latency_intended() < Nanos::from_millis(100)));
 }
 
 #[tokio::test(start_paused = true)]
 async fn of_closed_users_the_first_stay_at_work() {
     let load = "[[load]]\nusers = 4\nthink_time = \"100ms\"\nduration = \"3s\"";
-    let half: fn(&RateControl, Nanos) = |controls, at| controls.step(at, -5);
-    let all: fn(&RateControl, Nanos) = |controls, at| controls.step(at, 5);
+    let half: fn(&RateControl, Nanos) = |rate_control, at| rate_control.step(at, -5);
+    let all: fn(&RateControl, Nanos) = |rate_control, at| rate_control.step(at, 5);
     let (phase, samples) = run_paced(1, load, vec![(1.0, half), (2.0, all)]).await;
     let users = |from: i64, to: i64| {
         let span = phase.start_ns + Nanos::from_millis(from)..phase.start_ns + Nanos::from_millis(to);

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, io, path::Path};
 use super::*;
 use saasbench_model::scenario::resolve::{Sources, resolve};
 
-/// A service that answers by a rule after 10 ms, and remembers what it was asked.
+/// A service that responds by a rule after 10 ms, and remembers its requests.
 struct Shop {
     clock: RunClock,
     /// Status, fields and body for a request.
@@ -14,22 +14,23 @@ struct Shop {
 }
 
 impl Transport for Arc<Shop> {
-    type Line = ();
+    type UserConnections = ();
 
-    fn line(&self) {}
+    fn connect_user(&self) {}
 
-    async fn send(&self, (): &mut (), exchange: &mut Exchange) -> Result<(), NoAnswer> {
+    async fn send(&self, (): &mut (), exchange: &mut Exchange) -> Result<(), SendError> {
         exchange.sent = self.clock.now();
         let request = String::from_utf8(exchange.request.bytes.clone()).unwrap();
         let (status, head, body) = (self.rule)(&request);
         self.asked.lock().unwrap().push((exchange.sent, request));
         tokio::time::sleep(Duration::from_millis(10)).await;
-        let answer = &mut exchange.answer;
+        let response = &mut exchange.response;
         let now = self.clock.now();
-        (answer.first_byte, answer.done, answer.status, answer.retry_after) = (now, now, status, None);
-        answer.head = if exchange.request.keep_head { head.into() } else { Vec::new() };
-        answer.body_bytes = body.len() as u64;
-        answer.body = if exchange.request.keep_body { body.into_bytes() } else { Vec::new() };
+        (response.first_byte, response.done, response.status, response.retry_after) =
+            (now, now, status, None);
+        response.head = if exchange.request.keep_head { head.into() } else { Vec::new() };
+        response.body_bytes = body.len() as u64;
+        response.body = if exchange.request.keep_body { body.into_bytes() } else { Vec::new() };
         Ok(())
     }
 }
@@ -182,7 +183,7 @@ auth = { basic = ["${people.name}", "${people.key}"] }
 get = "/${n}/${people.name}/${user}"
 [[load]]
 users = 2
-spawn_rate = "10/s"                       # one after the other: requests are told apart by their order
+spawn_rate = "10/s"                       # one after the other: requests differ by their order
 iterations = 6
 duration = "10s"
 "#;

@@ -5,9 +5,9 @@ use super::*;
 use saasbench_model::scenario::answer::{Pattern, Pointer};
 
 fn of_json(pointer: &str, body: &str) -> Result<Option<String>, NotJson> {
-    let answer = Answer { body: body.into(), ..Answer::default() };
-    let (mut room, mut text) = ("left over".to_owned(), String::new());
-    let value = value(&Place::Json(Pointer::new(pointer).unwrap()), &answer, &mut room)?;
+    let response = Response { body: body.into(), ..Response::default() };
+    let (mut scratch, mut text) = ("left over".to_owned(), String::new());
+    let value = value(&Place::Json(Pointer::new(pointer).unwrap()), &response, &mut scratch)?;
     value.write_to(&mut text);
     Ok((!matches!(value, Value::Nothing | Value::Null)).then_some(text))
 }
@@ -112,22 +112,22 @@ proptest! {
 
 #[test]
 fn values_of_headers_and_patterns() {
-    let answer = Answer {
+    let response = Response {
         head: b"Location: /carts/42 \r\nSet-Cookie: a=1\r\nx-empty:\r\nset-cookie:b=2\r\n".to_vec(),
         body: b"<a href=\"/items/7\">\xff".to_vec(),
-        ..Answer::default()
+        ..Response::default()
     };
-    let mut room = String::new();
-    let mut of = |place| format!("{:?}", value(&place, &answer, &mut room).unwrap());
+    let mut scratch = String::new();
+    let mut of = |place| format!("{:?}", value(&place, &response, &mut scratch).unwrap());
     let text = |text: &str| format!("{:?}", Value::Text(text.as_bytes()));
     assert_eq!(of(Place::Header("location".to_owned())), text("/carts/42"));
     assert_eq!(of(Place::Header("x-empty".to_owned())), text(""));
     assert_eq!(of(Place::Header("cookie".to_owned())), "Nothing");
     assert_eq!(of(Place::Found(Pattern::new("/items/(\\d+)").unwrap())), text("7"));
     assert_eq!(of(Place::Found(Pattern::new("/carts/(\\d+)").unwrap())), "Nothing");
-    let cookies: Vec<&[u8]> = headers(&answer.head, "set-cookie").collect();
+    let cookies: Vec<&[u8]> = headers(&response.head, "set-cookie").collect();
     assert_eq!(cookies, [b"a=1", b"b=2"]);
     let mut lossy = String::new();
-    value(&Place::Body, &answer, &mut room).unwrap().write_to(&mut lossy);
+    value(&Place::Body, &response, &mut scratch).unwrap().write_to(&mut lossy);
     assert_eq!(lossy, "<a href=\"/items/7\">\u{fffd}");
 }

@@ -1,6 +1,6 @@
-//! One exchange over a stream: the request goes out, its answer comes in, with the instants of both.
+//! One exchange over a stream: sends the request and reads its response, with the instants of both.
 //!
-//! Usually that is one write and one read: the stream is asked again only when it is known to be ready.
+//! Usually that is one write and one read: the stream is polled again only when it is known to be ready.
 
 use std::{
     future::poll_fn,
@@ -17,8 +17,8 @@ use tokio_util::io::poll_read_buf;
 use super::decoder::{Decoder, EndedEarly, Malformed};
 use crate::{clock::RunClock, exchange::Exchange};
 
-/// Room for one read.
-const READ_ROOM: usize = 16 << 10;
+/// Scratch for one read.
+const READ_CAPACITY: usize = 16 << 10;
 
 /// A connection over the stream `S`.
 #[derive(Debug)]
@@ -26,18 +26,18 @@ pub struct Connection<S> {
     stream: S,
 }
 
-/// Why an exchange came to nothing.
+/// Why an exchange has no response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Failure {
     /// The stream did not take a byte.
     Unsent,
-    /// It ended before the answer did.
+    /// It ended before the response did.
     Lost,
-    /// What came was no answer.
+    /// What was received is no response.
     Malformed(Malformed),
 }
 
-/// What a connection is good for after an exchange.
+/// Whether a connection can be reused after an exchange.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum After {
     /// Another one.
@@ -52,11 +52,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         Self { stream }
     }
 
-    /// Whether it lies idle as it should. One that the server closed meanwhile, or that holds bytes nobody asked for, does not. A
-    /// stream that knows of nothing to read is not asked: this costs no system call then.
+    /// Whether it is idle and usable: not if the server has closed it meanwhile, or has sent bytes without a
+    /// request. This costs no system call while the stream knows of nothing to read.
     pub async fn is_idle(&mut self) -> bool {
         let mut byte = [0];
-        // Unconstrained: a task that has used up its turn would be told that nothing is there.
+        // Unconstrained: a task that has used up its budget would always get `Pending`.
         unconstrained(poll_fn(|cx| {
             let read = Pin::new(&mut self.stream).poll_read(cx, &mut ReadBuf::new(&mut byte));
             Poll::Ready(read.is_pending())
@@ -64,20 +64,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         .await
     }
 
-    /// Lets no further write succeed; what is read stays as it is.
+    /// Makes further writes fail; reads still work.
     #[cfg(test)]
     pub(super) async fn reject_writes(&mut self) {
         poll_fn(|cx| Pin::new(&mut self.stream).poll_shutdown(cx)).await.unwrap();
     }
 
-    /// Sends `exchange.request` and takes in its answer. An answer that is complete before the request has left counts.
+    /// Sends `exchange.request` and reads its response. A response that is complete before the request has
+    /// left counts.
     ///
     /// # Errors
-    /// When there is no answer. Then, and when the future is dropped, the connection is of no more use.
+    /// When there is no response. Then, and when the future is dropped, the connection is of no more use.
     pub async fn exchange(&mut self, exchange: &mut Exchange, clock: &RunClock) -> Result<After, Failure> {
-        let Exchange { request, answer, input, .. } = exchange;
+        let Exchange { request, response, input, .. } = exchange;
         input.clear();
-        let mut decoder = Decoder::new(request, clock.zero_unix(), answer);
+        let mut decoder = Decoder::new(request, clock.zero_unix(), response);
         let mut outgoing = Outgoing { left: &request.bytes, state: Leaving::Nothing };
         poll_fn(|cx| {
             if outgoing.poll(&mut self.stream, cx).is_pending() && outgoing.state == Leaving::Nothing {
@@ -87,19 +88,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 return Poll::Ready(Err(Failure::Unsent));
             }
             loop {
-                input.reserve(READ_ROOM);
+                input.reserve(READ_CAPACITY);
                 let read = ready!(poll_read_buf(Pin::new(&mut self.stream), cx, input));
                 let now = clock.now();
                 match read {
-                    Ok(0) => decoder.finish(input, now, answer).map_err(Failure::from)?,
+                    Ok(0) => decoder.finish(input, now, response).map_err(Failure::from)?,
                     Ok(_) => {
-                        let taken = decoder.decode(input, now, answer).map_err(Failure::Malformed)?;
+                        let taken = decoder.decode(input, now, response).map_err(Failure::Malformed)?;
                         input.drain(..taken);
                     }
                     Err(_) => return Poll::Ready(Err(Failure::Lost)),
                 }
                 if decoder.is_done() {
-                    answer.done = now;
+                    response.done = now;
                     let is_clean = outgoing.state == Leaving::All && input.is_empty();
                     let after = if is_clean && decoder.keeps_alive() { After::Reuse } else { After::Close };
                     input.clear();
@@ -120,7 +121,7 @@ impl From<EndedEarly> for Failure {
     }
 }
 
-/// A request on its way out.
+/// A request that is being sent.
 struct Outgoing<'a> {
     left: &'a [u8],
     state: Leaving,
@@ -128,18 +129,18 @@ struct Outgoing<'a> {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Leaving {
-    /// Not a byte has left.
+    /// Not a byte was sent.
     Nothing,
     /// Some have.
     Some,
     /// All have.
     All,
-    /// Some have, and no more will: the other side does not want them. It may have answered nevertheless.
+    /// Some have, and no more will: the other side rejects them. It may have responded nevertheless.
     Broken,
 }
 
 impl Outgoing<'_> {
-    /// Hands on what the stream takes; ready when no more is to be done.
+    /// Writes what the stream takes; ready when there is nothing left to do.
     fn poll<S: AsyncWrite + Unpin>(&mut self, stream: &mut S, cx: &mut Context<'_>) -> Poll<()> {
         while matches!(self.state, Leaving::Nothing | Leaving::Some) {
             let written = if self.left.is_empty() {

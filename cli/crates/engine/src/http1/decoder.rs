@@ -1,10 +1,10 @@
-//! Understands an answer from its bytes, however they are cut; knows no socket and no clock.
+//! Understands a response from its bytes, however they are cut; knows no socket and no clock.
 //!
-//! A [`Decoder`] is made for one request. It takes what it can use and leaves the rest (the beginning of a head, of a
-//! chunk's size, of the trailers), to be shown again when more is there.
+//! A [`Decoder`] is made for one request. It takes what it can use and leaves the rest (the beginning of a
+//! head, of a chunk's size, of the trailers), to be shown again when more is there.
 
 use super::head::{self, Asked, Body, FIELDS, Head};
-use crate::exchange::{Answer, BODY_KEPT, Request};
+use crate::exchange::{BODY_KEPT, Request, Response};
 use saasbench_model::units::Nanos;
 
 /// The longest head, informational ones before it included; and the longest trailer section.
@@ -13,7 +13,7 @@ pub const HEAD_LIMIT: usize = 64 << 10;
 /// The longest line that gives a chunk's size, extensions included.
 pub const CHUNK_LINE_LIMIT: usize = 4 << 10;
 
-/// Why an answer cannot be understood.
+/// Why a response cannot be understood.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Malformed {
     /// Its head breaks the grammar, or has too many fields.
@@ -25,7 +25,7 @@ pub enum Malformed {
     /// A status below 100.
     #[error("the status is below 100")]
     Status,
-    /// 101, which nobody asked for.
+    /// 101, which was not requested.
     #[error("the server changes the protocol without being asked")]
     Upgrade,
     /// `Content-Length` is no number, or there are two that differ.
@@ -45,16 +45,16 @@ pub enum Malformed {
     Trailers(httparse::Error),
 }
 
-/// Why the end of the connection is not the end of an answer.
+/// Why the end of the connection is not the end of a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EndedEarly {
     /// What there was of it was in order.
     Truncated,
-    /// What there was of it could not have become an answer.
+    /// What there was of it could not have become a response.
     Malformed(Malformed),
 }
 
-/// Understands one answer.
+/// Understands one response.
 #[derive(Debug)]
 pub struct Decoder {
     asked: Asked,
@@ -72,11 +72,11 @@ pub struct Decoder {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     Head,
-    /// So many bytes of the body are to come; never none.
+    /// The bytes of the body that are missing; at least one.
     Sized(u64),
     UntilClose,
     ChunkSize,
-    /// So many bytes of the chunk are to come; never none.
+    /// The bytes of the chunk that are missing; at least one.
     Chunk(u64),
     ChunkEnd,
     Trailers,
@@ -84,12 +84,13 @@ enum State {
 }
 
 impl Decoder {
-    /// For the answer to `request`, which goes into `answer`. `zero_unix` is the zero of the run's clock since the epoch.
-    pub fn new(request: &Request, zero_unix: Nanos, answer: &mut Answer) -> Self {
-        answer.head.clear();
-        answer.body.clear();
-        answer.limiter = Default::default();
-        answer.body_bytes = 0;
+    /// For the response to `request`, which goes into `response`. `zero_unix` is the zero of the run's clock
+    /// since the epoch.
+    pub fn new(request: &Request, zero_unix: Nanos, response: &mut Response) -> Self {
+        response.head.clear();
+        response.body.clear();
+        response.limiter = Default::default();
+        response.body_bytes = 0;
         Self {
             asked: request.into(),
             zero_unix,
@@ -101,24 +102,24 @@ impl Decoder {
         }
     }
 
-    /// Whether the answer is complete.
+    /// Whether the response is complete.
     pub fn is_done(&self) -> bool {
         self.state == State::Done
     }
 
-    /// Whether the connection can take another request after this answer, as far as the answer goes.
+    /// Whether the connection can take another request after this response, as far as the response goes.
     pub fn keeps_alive(&self) -> bool {
         self.keeps_alive
     }
 
-    /// Takes what it can of `input`, whose last bytes were here at `now`, and says how much that was: the rest has to be at the
-    /// start of the next input. Takes nothing behind a complete answer.
+    /// Takes what it can of `input`, whose last bytes were here at `now`, and says how much that was: the
+    /// rest has to be at the start of the next input. Takes nothing behind a complete response.
     ///
     /// # Errors
-    /// When this cannot become an answer; the decoder is of no more use then.
-    pub fn decode(&mut self, input: &[u8], now: Nanos, answer: &mut Answer) -> Result<usize, Malformed> {
+    /// When this cannot become a response; the decoder is of no more use then.
+    pub fn decode(&mut self, input: &[u8], now: Nanos, response: &mut Response) -> Result<usize, Malformed> {
         let mut taken = 0;
-        while let Some(more) = self.step(&input[taken..], now, answer)? {
+        while let Some(more) = self.step(&input[taken..], now, response)? {
             taken += more;
             self.looked_at = 0;
         }
@@ -128,10 +129,10 @@ impl Decoder {
     /// The connection ended, at `now`, with `rest` not taken.
     ///
     /// # Errors
-    /// When this is no complete answer.
-    pub fn finish(&mut self, rest: &[u8], now: Nanos, answer: &mut Answer) -> Result<(), EndedEarly> {
+    /// When this is no complete response.
+    pub fn finish(&mut self, rest: &[u8], now: Nanos, response: &mut Response) -> Result<(), EndedEarly> {
         self.looked_at = 0;
-        self.decode(rest, now, answer).map_err(EndedEarly::Malformed)?;
+        self.decode(rest, now, response).map_err(EndedEarly::Malformed)?;
         match self.state {
             State::Done => Ok(()),
             State::UntilClose => {
@@ -143,22 +144,27 @@ impl Decoder {
     }
 
     /// Takes the next piece; `None` if it is not there yet, or there is no next.
-    fn step(&mut self, input: &[u8], now: Nanos, answer: &mut Answer) -> Result<Option<usize>, Malformed> {
+    fn step(
+        &mut self,
+        input: &[u8],
+        now: Nanos,
+        response: &mut Response,
+    ) -> Result<Option<usize>, Malformed> {
         if input.is_empty() {
             return Ok(None);
         }
         match self.state {
             State::Done => Ok(None),
-            State::Head => self.head(input, now, answer),
+            State::Head => self.head(input, now, response),
             State::Sized(left) => {
-                let (taken, left) = self.content(input, left, answer);
+                let (taken, left) = self.content(input, left, response);
                 self.state = if left == 0 { State::Done } else { State::Sized(left) };
                 Ok(Some(taken))
             }
-            State::UntilClose => Ok(Some(self.content(input, u64::MAX, answer).0)),
+            State::UntilClose => Ok(Some(self.content(input, u64::MAX, response).0)),
             State::ChunkSize => self.chunk_size(input),
             State::Chunk(left) => {
-                let (taken, left) = self.content(input, left, answer);
+                let (taken, left) = self.content(input, left, response);
                 self.state = if left == 0 { State::ChunkEnd } else { State::Chunk(left) };
                 Ok(Some(taken))
             }
@@ -174,10 +180,15 @@ impl Decoder {
         }
     }
 
-    fn head(&mut self, input: &[u8], now: Nanos, answer: &mut Answer) -> Result<Option<usize>, Malformed> {
+    fn head(
+        &mut self,
+        input: &[u8],
+        now: Nanos,
+        response: &mut Response,
+    ) -> Result<Option<usize>, Malformed> {
         if !self.has_begun {
             self.has_begun = true;
-            answer.first_byte = now;
+            response.first_byte = now;
         }
         // Empty lines that some servers leave behind a body.
         let empty = match input {
@@ -185,18 +196,18 @@ impl Decoder {
             [b'\r', b'\n', ..] => 2,
             _ => 0,
         };
-        let room = HEAD_LIMIT - self.preliminary;
+        let left = HEAD_LIMIT - self.preliminary;
         if empty > 0 {
-            return self.skip(empty, room);
+            return self.skip(empty, left);
         }
         if !self.may_be_whole(input) {
-            return if input.len() < room { Ok(None) } else { Err(Malformed::TooLong) };
+            return if input.len() < left { Ok(None) } else { Err(Malformed::TooLong) };
         }
-        match head::read(input, self.asked, self.zero_unix, answer)? {
-            None if input.len() < room => Ok(None),
-            Some((length, _)) if length > room => Err(Malformed::TooLong),
+        match head::read(input, self.asked, self.zero_unix, response)? {
+            None if input.len() < left => Ok(None),
+            Some((length, _)) if length > left => Err(Malformed::TooLong),
             None => Err(Malformed::TooLong),
-            Some((length, Head::Informational)) => self.skip(length, room),
+            Some((length, Head::Informational)) => self.skip(length, left),
             Some((length, Head::Final { body, keeps_alive })) => {
                 self.keeps_alive = keeps_alive;
                 self.state = match body {
@@ -210,9 +221,9 @@ impl Decoder {
         }
     }
 
-    /// Passes over what comes before the head of the answer.
-    fn skip(&mut self, length: usize, room: usize) -> Result<Option<usize>, Malformed> {
-        if length >= room {
+    /// Passes over what comes before the head of the response.
+    fn skip(&mut self, length: usize, left: usize) -> Result<Option<usize>, Malformed> {
+        if length >= left {
             return Err(Malformed::TooLong);
         }
         self.preliminary += length;
@@ -221,12 +232,12 @@ impl Decoder {
     }
 
     /// Takes at most `left` bytes of content: how many, and how many are left then.
-    fn content(&self, input: &[u8], left: u64, answer: &mut Answer) -> (usize, u64) {
+    fn content(&self, input: &[u8], left: u64, response: &mut Response) -> (usize, u64) {
         let taken = usize::try_from(left).unwrap_or(usize::MAX).min(input.len());
-        answer.body_bytes += taken as u64;
+        response.body_bytes += taken as u64;
         if self.asked.keep_body {
-            let kept = taken.min(BODY_KEPT - answer.body.len());
-            answer.body.extend_from_slice(&input[..kept]);
+            let kept = taken.min(BODY_KEPT - response.body.len());
+            response.body.extend_from_slice(&input[..kept]);
         }
         (taken, left - taken as u64)
     }
@@ -269,8 +280,8 @@ impl Decoder {
         }
     }
 
-    /// Whether it is worth while to parse: at the first look, and when a line ended since the last one. So a head that comes byte by byte
-    /// is not parsed for every byte.
+    /// Whether it is worth while to parse: at the first look, and when a line ended since the last one. So a
+    /// head that comes byte by byte is not parsed for every byte.
     fn may_be_whole(&mut self, input: &[u8]) -> bool {
         let (before, fresh) = input.split_at(self.looked_at.min(input.len()));
         self.looked_at = input.len();

@@ -1,11 +1,11 @@
-//! Reads the head of an answer: its status, how its body is delimited (RFC 9112, section 6.3), whether the connection goes on
-//! (section 9.3), and what the limiter says.
+//! Reads the head of a response: its status, how its body is delimited (RFC 9112, section 6.3), whether the
+//! connection goes on (section 9.3), and what the limiter says.
 
 use std::mem::MaybeUninit;
 
 use super::decoder::Malformed;
 use crate::{
-    exchange::{Answer, Request},
+    exchange::{Request, Response},
     limiter_fields::LimiterFields,
 };
 use saasbench_model::units::Nanos;
@@ -17,7 +17,7 @@ pub(super) const FIELDS: usize = 128;
 pub(super) enum Head {
     /// An informational one (1xx): another follows.
     Informational,
-    /// The head of the answer.
+    /// The head of the response.
     Final {
         /// How its body is delimited.
         body: Body,
@@ -36,22 +36,23 @@ pub(super) enum Body {
     UntilClose,
 }
 
-/// Reads a head from the start of `bytes` into `answer`: its length with the empty line, and what it says. `None` if there is no whole one yet.
+/// Reads a head from the start of `bytes` into `response`: its length with the empty line, and what it says.
+/// `None` if there is no whole one yet.
 pub(super) fn read(
     bytes: &[u8],
     request: Asked,
     zero_unix: Nanos,
-    answer: &mut Answer,
+    response: &mut Response,
 ) -> Result<Option<(usize, Head)>, Malformed> {
     let mut fields = [const { MaybeUninit::uninit() }; FIELDS];
-    let mut response = httparse::Response::new(&mut []);
+    let mut message = httparse::Response::new(&mut []);
     let parsed = httparse::ParserConfig::default().parse_response_with_uninit_headers(
-        &mut response,
+        &mut message,
         bytes,
         &mut fields,
     );
     let httparse::Status::Complete(length) = parsed.map_err(Malformed::Head)? else { return Ok(None) };
-    let status = response.code.unwrap_or(0);
+    let status = message.code.unwrap_or(0);
     match status {
         0..100 => return Err(Malformed::Status),
         101 => return Err(Malformed::Upgrade),
@@ -60,25 +61,25 @@ pub(super) fn read(
     }
     let mut framing = Framing::default();
     let mut limiter = LimiterFields::default();
-    for field in &*response.headers {
+    for field in &*message.headers {
         framing.note(field.name, field.value);
-        limiter.note(field.name.as_bytes(), field.value, answer);
+        limiter.note(field.name.as_bytes(), field.value, response);
         if request.keep_head {
             for part in [field.name.as_bytes(), b": ", field.value, b"\r\n"] {
-                answer.head.extend_from_slice(part);
+                response.head.extend_from_slice(part);
             }
         }
     }
-    answer.status = status;
-    limiter.finish(zero_unix, answer);
-    let is_old = response.version == Some(0);
+    response.status = status;
+    limiter.finish(zero_unix, response);
+    let is_old = message.version == Some(0);
     let has_no_body = request.is_head || matches!(status, 204 | 304);
     let body = if has_no_body { Body::Sized(0) } else { framing.body(is_old)? };
     let keeps_alive = framing.keeps_alive(is_old) && !matches!(body, Body::UntilClose);
     Ok(Some((length, Head::Final { body, keeps_alive })))
 }
 
-/// What of a request matters to its answer.
+/// What of a request matters to its response.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Asked {
     pub(super) is_head: bool,
@@ -129,7 +130,8 @@ impl Framing {
         }
     }
 
-    /// How the body is delimited, where there may be one; `is_old` for HTTP/1.0, which knows no transfer codings.
+    /// How the body is delimited, where there may be one; `is_old` for HTTP/1.0, which knows no transfer
+    /// codings.
     fn body(&self, is_old: bool) -> Result<Body, Malformed> {
         match (self.is_chunked, self.length) {
             (Some(true), _) if !is_old => Ok(Body::Chunked),
@@ -139,14 +141,16 @@ impl Framing {
         }
     }
 
-    /// Whether the connection goes on. After an answer with both kinds of framing nobody knows what the other side meant.
+    /// Whether the connection goes on. After a response with both kinds of framing it is not known what the
+    /// other side meant.
     fn keeps_alive(&self, is_old: bool) -> bool {
         let is_ambiguous = self.is_chunked.is_some() && self.length.is_some();
         !self.close && !is_ambiguous && (!is_old || self.keep_alive)
     }
 }
 
-/// Whether a name is this one, in any case. The two ways in which servers write it are found without looking at each letter.
+/// Whether a name is this one, in any case. The two ways in which servers write it are found without looking
+/// at each letter.
 fn is(name: &str, usual: &str, lower: &str) -> bool {
     name == usual || name == lower || name.eq_ignore_ascii_case(lower)
 }

@@ -1,7 +1,8 @@
-//! HTTP/1.1 as a client speaks it, made for load: one write and one read a request, and no allocation.
+//! A client of HTTP/1.1 for load: one write and one read per request, and no allocation.
 //!
-//! `decoder` understands answers and knows no socket; `head` reads what stands before their body; `connection` moves
-//! one exchange over a stream; `deadline` is a timer that a request need not set; `wire` is the transport made of them.
+//! `decoder` parses responses and knows no socket; `head` parses what precedes their body; `connection` runs
+//! one exchange over a stream; `deadline` is a timer that requests need not reset; `wire` is the transport
+//! made of them.
 
 pub mod connection;
 pub mod deadline;

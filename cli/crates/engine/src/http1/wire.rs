@@ -1,4 +1,5 @@
-//! The transport of HTTP/1.1: each user has a connection of its own to each replica, made when it is first needed.
+//! The transport of HTTP/1.1: each user has a connection of its own to each replica, opened when it is first
+//! needed.
 
 use std::{rc::Rc, time::Duration};
 
@@ -15,7 +16,7 @@ use crate::{
         resolve::{Resolve, System},
         stream::Stream,
     },
-    exchange::{Exchange, NoAnswer, Transport},
+    exchange::{Exchange, SendError, Transport},
 };
 use saasbench_model::units::Nanos;
 use saasbench_record::sample::{NoResponseReason, NotSentReason};
@@ -30,8 +31,8 @@ pub struct Http1<R = System> {
 
 /// The connections of one user.
 #[derive(Debug)]
-pub struct Line {
-    /// One for each replica: those that lie idle. One in use is taken out, and comes back only if it can be used again.
+pub struct UserConnections {
+    /// The idle ones, by replica. One in use is taken out, and put back only if it can be reused.
     idle: Vec<Option<Connection<Stream>>>,
     deadline: Deadline,
 }
@@ -48,22 +49,22 @@ impl<R: Resolve> Http1<R> {
         deadline: &mut Deadline,
         at: Instant,
         replica: usize,
-    ) -> Result<Connection<Stream>, NoAnswer> {
-        // Apart, so that users need no room for a handshake while they have a connection.
+    ) -> Result<Connection<Stream>, SendError> {
+        // Boxed, so that users need no memory for a handshake while they have a connection.
         let dialling = Box::pin(self.dialer.dial(replica));
         let dialled = deadline.limit(at, dialling).await;
         match dialled {
             Some(stream) => {
-                stream.map(Connection::new).map_err(|error| NoAnswer::NotSent(NotSentReason::from(error)))
+                stream.map(Connection::new).map_err(|error| SendError::NotSent(NotSentReason::from(error)))
             }
-            None => Err(NoAnswer::NotSent(NotSentReason::ConnectTimeout)),
+            None => Err(SendError::NotSent(NotSentReason::ConnectTimeout)),
         }
     }
 }
 
 #[cfg(test)]
-impl Line {
-    /// Whether there is a connection to the replica that lies idle as it should.
+impl UserConnections {
+    /// Whether there is a usable idle connection to the replica.
     pub(super) async fn is_idle(&mut self, replica: usize) -> bool {
         match &mut self.idle[replica] {
             Some(connection) => connection.is_idle().await,
@@ -71,7 +72,7 @@ impl Line {
         }
     }
 
-    /// Lets no write to the replica succeed on the connection that lies idle, which shows nothing of it.
+    /// Makes writes on the idle connection to the replica fail, which the connection does not show.
     pub(super) async fn reject_writes(&mut self, replica: usize) {
         if let Some(connection) = &mut self.idle[replica] {
             connection.reject_writes().await;
@@ -80,18 +81,22 @@ impl Line {
 }
 
 impl<R: Resolve> Transport for Http1<R> {
-    type Line = Line;
+    type UserConnections = UserConnections;
 
-    fn line(&self) -> Line {
+    fn connect_user(&self) -> UserConnections {
         let replicas = self.dialer.endpoints().replicas();
-        Line { idle: replicas.iter().map(|_| None).collect(), deadline: Deadline::default() }
+        UserConnections { idle: replicas.iter().map(|_| None).collect(), deadline: Deadline::default() }
     }
 
-    async fn send(&self, line: &mut Line, exchange: &mut Exchange) -> Result<(), NoAnswer> {
+    async fn send(
+        &self,
+        connections: &mut UserConnections,
+        exchange: &mut Exchange,
+    ) -> Result<(), SendError> {
         exchange.sent = self.clock.now();
         let at = self.clock.instant(exchange.sent + self.timeout);
         let replica = exchange.request.replica;
-        let mut kept = line.idle.get_mut(replica).and_then(Option::take);
+        let mut kept = connections.idle.get_mut(replica).and_then(Option::take);
         if let Some(connection) = &mut kept
             && !connection.is_idle().await
         {
@@ -101,25 +106,26 @@ impl<R: Resolve> Transport for Http1<R> {
         loop {
             let mut connection = match kept.take() {
                 Some(connection) => connection,
-                None => self.connect(&mut line.deadline, at, replica).await?,
+                None => self.connect(&mut connections.deadline, at, replica).await?,
             };
-            let outcome = line.deadline.limit(at, connection.exchange(exchange, &self.clock)).await;
+            let outcome = connections.deadline.limit(at, connection.exchange(exchange, &self.clock)).await;
             return match outcome {
                 Some(Ok(after)) => {
-                    if let (After::Reuse, Some(place)) = (after, line.idle.get_mut(replica)) {
+                    if let (After::Reuse, Some(place)) = (after, connections.idle.get_mut(replica)) {
                         *place = Some(connection);
                     }
                     Ok(())
                 }
-                // Not a byte has left, and a connection that was left idle is no witness against the replica.
+                // Not a byte was sent, and a connection that was closed while idle is no failure of the
+                // replica.
                 Some(Err(Failure::Unsent)) if !is_new => {
                     is_new = true;
                     continue;
                 }
-                Some(Err(Failure::Unsent)) => Err(NoAnswer::NotSent(NotSentReason::ConnectFailed)),
-                Some(Err(Failure::Lost)) => Err(NoAnswer::Unknown(NoResponseReason::ConnectionLost)),
-                Some(Err(Failure::Malformed(_))) => Err(NoAnswer::Unknown(NoResponseReason::Malformed)),
-                None => Err(NoAnswer::Unknown(NoResponseReason::Timeout)),
+                Some(Err(Failure::Unsent)) => Err(SendError::NotSent(NotSentReason::ConnectFailed)),
+                Some(Err(Failure::Lost)) => Err(SendError::NoResponse(NoResponseReason::ConnectionLost)),
+                Some(Err(Failure::Malformed(_))) => Err(SendError::NoResponse(NoResponseReason::Malformed)),
+                None => Err(SendError::NoResponse(NoResponseReason::Timeout)),
             };
         }
     }

@@ -1,11 +1,11 @@
-//! Requests and answers as `h2` takes and gives them: heads in the types of `http`, bodies in pieces.
+//! Requests and responses in `h2`'s form: heads in the types of `http`, bodies in pieces.
 
 use bytes::Bytes;
 use h2::RecvStream;
 use http::{HeaderName, HeaderValue, Method, Uri};
 
 use crate::{
-    exchange::{Answer, BODY_KEPT, Request},
+    exchange::{BODY_KEPT, Request, Response},
     limiter_fields::LimiterFields,
 };
 use saasbench_model::units::Nanos;
@@ -13,7 +13,8 @@ use saasbench_model::units::Nanos;
 /// The most fields of a request.
 const FIELDS: usize = 128;
 
-/// Fields of HTTP/1.1 that are about its connection: HTTP/2 has none of them (RFC 9113, 8.2.2). `host` is `:authority`.
+/// Fields of HTTP/1.1 that are about its connection: HTTP/2 has none of them (RFC 9113, 8.2.2). `host` is
+/// `:authority`.
 const OF_CONNECTIONS: [&str; 6] =
     ["connection", "host", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade"];
 
@@ -38,47 +39,47 @@ pub(super) fn request(request: &Request, scheme: &str) -> Option<http::Request<(
     Some(head)
 }
 
-/// Takes the head of an answer, whose first byte is here, and hands back its body.
+/// Reads the head of a response whose first byte has arrived, and returns its body.
 pub(super) fn read_head(
-    response: http::Response<RecvStream>,
+    received: http::Response<RecvStream>,
     request: &Request,
     zero_unix: Nanos,
-    answer: &mut Answer,
+    response: &mut Response,
 ) -> RecvStream {
-    let (head, body) = response.into_parts();
-    answer.status = head.status.as_u16();
-    answer.head.clear();
-    answer.body.clear();
-    answer.body_bytes = 0;
-    answer.limiter = Default::default();
+    let (head, body) = received.into_parts();
+    response.status = head.status.as_u16();
+    response.head.clear();
+    response.body.clear();
+    response.body_bytes = 0;
+    response.limiter = Default::default();
     let mut limiter = LimiterFields::default();
     for (name, value) in &head.headers {
-        limiter.note(name.as_str().as_bytes(), value.as_bytes(), answer);
+        limiter.note(name.as_str().as_bytes(), value.as_bytes(), response);
         if request.keep_head {
             for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
-                answer.head.extend_from_slice(part);
+                response.head.extend_from_slice(part);
             }
         }
     }
-    limiter.finish(zero_unix, answer);
+    limiter.finish(zero_unix, response);
     body
 }
 
-/// Takes the body of an answer to its end, and keeps what is to be kept.
+/// Reads the body of a response to its end, and keeps it if it is needed.
 pub(super) async fn read_body(
     mut incoming: RecvStream,
     keep: bool,
-    answer: &mut Answer,
+    response: &mut Response,
 ) -> Result<(), h2::Error> {
     while let Some(piece) = incoming.data().await {
         let piece: Bytes = piece?;
-        answer.body_bytes += piece.len() as u64;
+        response.body_bytes += piece.len() as u64;
         if keep {
-            let room = BODY_KEPT - answer.body.len();
-            answer.body.extend_from_slice(piece.get(..room).unwrap_or(&piece));
+            let left = BODY_KEPT - response.body.len();
+            response.body.extend_from_slice(piece.get(..left).unwrap_or(&piece));
         }
         incoming.flow_control().release_capacity(piece.len())?;
     }
-    // A trailer section can still fail, and with it the answer.
+    // A trailer section can still fail, and with it the response.
     incoming.trailers().await.map(|_| ())
 }

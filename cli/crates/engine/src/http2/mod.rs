@@ -1,6 +1,6 @@
 //! The transport of HTTP/2: the users of a worker share one connection to each replica.
 //!
-//! `h2` speaks the protocol; `message` turns requests and answers into what it understands, and `connection` keeps to the number
+//! `h2` implements the protocol; `message` converts requests and responses; `connection` keeps to the number
 //! of streams that the server allows, so that a request that waits for one has not been sent yet.
 
 mod connection;
@@ -26,7 +26,7 @@ use super::{
         resolve::{Resolve, System},
         stream::Stream,
     },
-    exchange::{Exchange, NoAnswer, Transport},
+    exchange::{Exchange, SendError, Transport},
 };
 use crate::clock::RunClock;
 use saasbench_model::units::Nanos;
@@ -45,7 +45,7 @@ pub struct Http2<R = System> {
 #[derive(Debug, Default)]
 struct Shared {
     current: RefCell<Option<Rc<Connection>>>,
-    /// Held by who makes one: the others wait for it.
+    /// Held while one is being opened: other users wait for it.
     making: Mutex<()>,
 }
 
@@ -55,7 +55,7 @@ impl Shared {
     }
 }
 
-/// Whether the other side of a connection speaks HTTP/2: it answers a ping.
+/// Whether the other side of a connection speaks HTTP/2: it acknowledges a ping.
 pub async fn is_spoken(stream: Stream) -> bool {
     let Ok((_handle, mut driver)) = h2::client::handshake(stream).await else { return false };
     let Some(mut pings) = driver.ping_pong() else { return false };
@@ -65,22 +65,23 @@ pub async fn is_spoken(stream: Stream) -> bool {
     }
 }
 
-/// Why an exchange came to nothing.
+/// Why an exchange has no response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Failure {
-    /// Not a byte has left.
+    /// Not a byte was sent.
     Unsent,
-    /// The server said that it had not looked at it.
+    /// The server declared that it had not processed it.
     Rejected,
     /// The stream or the connection broke.
     Lost,
-    /// What came was no answer.
+    /// What was received is no response.
     Malformed,
 }
 
 impl Failure {
-    /// What a failure means before the answer has begun. RFC 9113, 8.7: a rejected stream, and one with a number above that of a
-    /// GOAWAY, were not processed in any way; `h2` calls only the latter away-going by the other side.
+    /// What a failure means before the response has started. RFC 9113, 8.7: a rejected stream, and one with a
+    /// number above that of a GOAWAY, were not processed in any way; `h2` calls only the latter away-going by
+    /// the other side.
     fn of(error: &h2::Error) -> Self {
         let rejected = error.is_reset() && error.reason() == Some(h2::Reason::REFUSED_STREAM);
         if error.is_remote() && (rejected || error.is_go_away()) {
@@ -92,7 +93,7 @@ impl Failure {
         }
     }
 
-    /// What it means once the answer has begun: then the server has looked at it, whatever it says.
+    /// What it means once the response has started: then the server has processed it, whatever it declares.
     fn after_head(error: &h2::Error) -> Self {
         match Self::of(error) {
             Self::Rejected => Self::Lost,
@@ -115,7 +116,7 @@ impl<R: Resolve> Http2<R> {
             return Ok(connection);
         }
         let _making = shared.making.lock().await;
-        // Somebody else may have made one meanwhile.
+        // Another user may have opened one meanwhile.
         if let Some(connection) = shared.usable() {
             return Ok(connection);
         }
@@ -127,58 +128,61 @@ impl<R: Resolve> Http2<R> {
         Ok(connection)
     }
 
-    /// Room for a stream on a connection to a replica.
+    /// Scratch for a stream on a connection to a replica.
     async fn slot(&self, replica: usize) -> Result<Slot, NotSentReason> {
         loop {
-            // A connection may come to its end while a stream of it is waited for.
+            // A connection may end while one of its streams is waited for.
             if let Some(slot) = self.connection(replica).await?.slot().await {
                 return Ok(slot);
             }
         }
     }
 
-    /// Sends the request on a stream of its own and takes in the answer.
+    /// Sends the request on a stream of its own and reads the response.
     async fn exchange(
         &self,
         slot: &Slot,
         head: http::Request<()>,
         exchange: &mut Exchange,
     ) -> Result<(), Failure> {
-        let Exchange { request, answer, .. } = exchange;
+        let Exchange { request, response, .. } = exchange;
         let body = request.bytes.get(request.body_at..).unwrap_or_default();
-        let (response, mut outgoing) = slot.send(head, body.is_empty()).ok_or(Failure::Unsent)?;
+        let (received, mut outgoing) = slot.send(head, body.is_empty()).ok_or(Failure::Unsent)?;
         if !body.is_empty() {
-            // A server that does not want it says so in its answer, or by a reset that the answer's future tells.
+            // A server that rejects it does so by its response, or by a reset, which is the response future's
+            // error.
             let _ = outgoing.send_data(Bytes::copy_from_slice(body), true);
         }
-        let response = response.await.map_err(|error| Failure::of(&error))?;
-        answer.first_byte = self.clock.now();
-        let incoming = read_head(response, request, self.clock.zero_unix(), answer);
-        read_body(incoming, request.keep_body, answer).await.map_err(|error| Failure::after_head(&error))?;
-        answer.done = self.clock.now();
+        let received = received.await.map_err(|error| Failure::of(&error))?;
+        response.first_byte = self.clock.now();
+        let incoming = read_head(received, request, self.clock.zero_unix(), response);
+        read_body(incoming, request.keep_body, response)
+            .await
+            .map_err(|error| Failure::after_head(&error))?;
+        response.done = self.clock.now();
         Ok(())
     }
 }
 
 impl<R: Resolve> Transport for Http2<R> {
-    type Line = ();
+    type UserConnections = ();
 
-    fn line(&self) {}
+    fn connect_user(&self) {}
 
-    async fn send(&self, (): &mut (), exchange: &mut Exchange) -> Result<(), NoAnswer> {
+    async fn send(&self, (): &mut (), exchange: &mut Exchange) -> Result<(), SendError> {
         exchange.sent = self.clock.now();
         let at = self.clock.instant(exchange.sent + self.timeout);
         let replica = exchange.request.replica;
         let scheme = match self.dialer.endpoints().replicas().get(replica) {
             Some(endpoint) => endpoint.target().scheme(),
-            None => return Err(NoAnswer::NotSent(NotSentReason::RenderFailed)),
+            None => return Err(SendError::NotSent(NotSentReason::RenderFailed)),
         };
         let head =
-            request(&exchange.request, scheme).ok_or(NoAnswer::NotSent(NotSentReason::RenderFailed))?;
+            request(&exchange.request, scheme).ok_or(SendError::NotSent(NotSentReason::RenderFailed))?;
         let mut again = true;
         loop {
             let slot = timeout_at(at, self.slot(replica)).await;
-            let slot = slot.unwrap_or(Err(NotSentReason::ConnectTimeout)).map_err(NoAnswer::NotSent)?;
+            let slot = slot.unwrap_or(Err(NotSentReason::ConnectTimeout)).map_err(SendError::NotSent)?;
             let outcome = timeout_at(at, self.exchange(&slot, head.clone(), exchange)).await;
             return match outcome {
                 Ok(Ok(())) => Ok(()),
@@ -187,11 +191,11 @@ impl<R: Resolve> Transport for Http2<R> {
                     again = false;
                     continue;
                 }
-                Ok(Err(Failure::Unsent)) => Err(NoAnswer::NotSent(NotSentReason::ConnectFailed)),
-                Ok(Err(Failure::Rejected)) => Err(NoAnswer::NotSent(NotSentReason::StreamRejected)),
-                Ok(Err(Failure::Lost)) => Err(NoAnswer::Unknown(NoResponseReason::ConnectionLost)),
-                Ok(Err(Failure::Malformed)) => Err(NoAnswer::Unknown(NoResponseReason::Malformed)),
-                Err(_) => Err(NoAnswer::Unknown(NoResponseReason::Timeout)),
+                Ok(Err(Failure::Unsent)) => Err(SendError::NotSent(NotSentReason::ConnectFailed)),
+                Ok(Err(Failure::Rejected)) => Err(SendError::NotSent(NotSentReason::StreamRejected)),
+                Ok(Err(Failure::Lost)) => Err(SendError::NoResponse(NoResponseReason::ConnectionLost)),
+                Ok(Err(Failure::Malformed)) => Err(SendError::NoResponse(NoResponseReason::Malformed)),
+                Err(_) => Err(SendError::NoResponse(NoResponseReason::Timeout)),
             };
         }
     }

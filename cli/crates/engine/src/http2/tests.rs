@@ -1,4 +1,5 @@
-//! HTTP/2 against servers of the test: one that `h2` makes, and one of bare frames that can do what `h2` would not.
+//! HTTP/2 against servers of the test: one that `h2` makes, and one of bare frames that can do what `h2`
+//! would not.
 
 use std::{cell::Cell, rc::Rc, time::Duration};
 
@@ -23,12 +24,12 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 async fn client(listener: &TcpListener) -> Rc<Http2> {
     let http = Http { version: Version::Http2, ..Http::default() };
     let url = format!("http://{}/v1", listener.local_addr().unwrap());
-    let dialer = dialer(&url, &http, Trust::Nobody, System).await.unwrap();
+    let dialer = dialer(&url, &http, Trust::None, System).await.unwrap();
     listener.accept().await.unwrap();
     Rc::new(Http2::new(Rc::new(dialer), TIMEOUT, RunClock::start()))
 }
 
-/// An exchange with a request, as rendered for HTTP/1.1; its answer is kept.
+/// An exchange with a request, as rendered for HTTP/1.1; its response is kept.
 fn exchange(head: &str, body: &str) -> Exchange {
     let mut exchange = Exchange::default();
     let head = format!("{head}\r\nhost: api.test\r\ncontent-length: {}\r\n\r\n", body.len());
@@ -39,7 +40,7 @@ fn exchange(head: &str, body: &str) -> Exchange {
     exchange
 }
 
-async fn get(client: &Http2) -> Result<Exchange, NoAnswer> {
+async fn get(client: &Http2) -> Result<Exchange, SendError> {
     let mut exchange = exchange("GET /v1/items?n=1 HTTP/1.1", "");
     client.send(&mut (), &mut exchange).await.map(|()| exchange)
 }
@@ -50,12 +51,12 @@ type Incoming = (http::Request<RecvStream>, SendResponse<Bytes>);
 async fn serve<F: Future<Output = ()> + 'static>(
     stream: TcpStream,
     streams: u32,
-    answer: impl Fn(Incoming) -> F,
+    response: impl Fn(Incoming) -> F,
 ) {
     let mut builder = h2::server::Builder::new();
     let mut server = builder.max_concurrent_streams(streams).handshake(stream).await.unwrap();
     while let Some(Ok(incoming)) = server.accept().await {
-        tokio::task::spawn_local(answer(incoming));
+        tokio::task::spawn_local(response(incoming));
     }
 }
 
@@ -69,14 +70,14 @@ async fn all_of(mut body: RecvStream) -> Vec<u8> {
     all
 }
 
-/// Answers with what was asked, in words.
+/// Responds with a description of the request.
 async fn echo((request, mut respond): Incoming) {
     let (head, body) = request.into_parts();
     let mut names: Vec<String> = head.headers.iter().map(|(name, _)| name.to_string()).collect();
     names.sort();
     let body = String::from_utf8(all_of(body).await).unwrap();
     let text = format!("{} {} {} {body}", head.method, head.uri, names.join(","));
-    let response = http::Response::builder()
+    let sent = http::Response::builder()
         .status(201)
         .header("x-ratelimit-limit", "8")
         .header("retry-after", "7")
@@ -109,19 +110,19 @@ async fn requests_and_answers_are_translated() {
     for (head, body, method, expected) in table {
         let mut exchange = exchange(head, body);
         client.send(&mut (), &mut exchange).await.unwrap();
-        let answer = &exchange.answer;
+        let response = &exchange.response;
         let path = head.split(' ').nth(1).unwrap();
         let expected = format!("{method} http://api.test{path} {expected}");
-        assert_eq!(String::from_utf8_lossy(&answer.body), expected);
-        assert_eq!((answer.status, answer.body_bytes), (201, expected.len() as u64));
-        assert_eq!(answer.head, b"x-ratelimit-limit: 8\r\nretry-after: 7\r\n");
+        assert_eq!(String::from_utf8_lossy(&response.body), expected);
+        assert_eq!((response.status, response.body_bytes), (201, expected.len() as u64));
+        assert_eq!(response.head, b"x-ratelimit-limit: 8\r\nretry-after: 7\r\n");
         let said = LimiterHeaders { limit: Some(8), retry_after: Some(7), ..LimiterHeaders::default() };
-        assert_eq!((answer.limiter.clone(), answer.retry_after), (said, Some(Nanos::from_secs(7))));
-        assert!(exchange.sent <= answer.first_byte && answer.first_byte <= answer.done);
+        assert_eq!((response.limiter.clone(), response.retry_after), (said, Some(Nanos::from_secs(7))));
+        assert!(exchange.sent <= response.first_byte && response.first_byte <= response.done);
     }
     let mut head = exchange("HEAD / HTTP/1.1", "");
     client.send(&mut (), &mut head).await.unwrap();
-    assert_eq!((head.answer.status, head.answer.body_bytes), (201, 0));
+    assert_eq!((head.response.status, head.response.body_bytes), (201, 0));
 }
 
 #[tokio::test(flavor = "local")]
@@ -130,7 +131,7 @@ async fn what_cannot_be_sent_is_not_sent() {
     let client = client(&listener).await;
     let mut unbuildable = exchange("GET /a b HTTP/1.1", "");
     let outcome = client.send(&mut (), &mut unbuildable).await;
-    assert_eq!(outcome, Err(NoAnswer::NotSent(NotSentReason::RenderFailed)));
+    assert_eq!(outcome, Err(SendError::NotSent(NotSentReason::RenderFailed)));
 }
 
 #[tokio::test(flavor = "local")]
@@ -151,11 +152,12 @@ async fn long_bodies_are_read_to_their_end_and_kept_as_far_as_wanted() {
         exchange.request.keep_body = keep_body;
         client.send(&mut (), &mut exchange).await.unwrap();
         let kept = if keep_body { super::super::exchange::BODY_KEPT } else { 0 };
-        assert_eq!((exchange.answer.body.len(), exchange.answer.body_bytes), (kept, LONG as u64));
+        assert_eq!((exchange.response.body.len(), exchange.response.body_bytes), (kept, LONG as u64));
     }
 }
 
-/// 300 users at once on one connection that allows 10: none is rejected, and never are more than 10 with the server.
+/// 300 users at once on one connection that allows 10: none is rejected, and never are more than 10 with the
+/// server.
 #[tokio::test(flavor = "local")]
 async fn users_share_a_connection_and_wait_for_its_streams() {
     let (listener, _) = listen("127.0.0.1").await;
@@ -184,7 +186,7 @@ async fn users_share_a_connection_and_wait_for_its_streams() {
     let mut users = tokio::task::JoinSet::new();
     for _ in 0..300 {
         let client = Rc::clone(&client);
-        users.spawn_local(async move { get(&client).await.map(|exchange| exchange.answer.status) });
+        users.spawn_local(async move { get(&client).await.map(|exchange| exchange.response.status) });
     }
     assert!(users.join_all().await.into_iter().all(|outcome| outcome == Ok(200)));
     assert_eq!((connections.get(), most.get()), (1, 10));
@@ -205,7 +207,7 @@ async fn a_connection_that_was_shut_down_gracefully_costs_nothing() {
         }
     });
     for _ in 0..5 {
-        assert_eq!(get(&client).await.unwrap().answer.status, 200);
+        assert_eq!(get(&client).await.unwrap().response.status, 200);
     }
 }
 
@@ -234,7 +236,8 @@ mod frame {
     }
 }
 
-/// Speaks frames until the first request is here, and answers it with `reaction`; then hangs up, if it is to.
+/// Speaks frames until the first request has arrived, and responds with `reaction`; then hangs up, if it is
+/// to.
 async fn react(mut stream: TcpStream, reaction: &[u8], hangs_up: bool) {
     let mut preface = [0; 24];
     stream.read_exact(&mut preface).await.unwrap();
@@ -263,9 +266,9 @@ async fn react(mut stream: TcpStream, reaction: &[u8], hangs_up: bool) {
 #[tokio::test(flavor = "local")]
 async fn what_was_not_looked_at_was_not_sent_and_the_rest_is_unknown() {
     let reset = |reason: Reason| frame::of(frame::RST_STREAM, 0, 1, &u32::from(reason).to_be_bytes());
-    let rejected = NoAnswer::NotSent(NotSentReason::StreamRejected);
-    let lost = NoAnswer::Unknown(NoResponseReason::ConnectionLost);
-    let malformed = NoAnswer::Unknown(NoResponseReason::Malformed);
+    let rejected = SendError::NotSent(NotSentReason::StreamRejected);
+    let lost = SendError::NoResponse(NoResponseReason::ConnectionLost);
+    let malformed = SendError::NoResponse(NoResponseReason::Malformed);
     let table = [
         ("REFUSED_STREAM", reset(Reason::REFUSED_STREAM), false, rejected),
         ("GOAWAY before it", frame::goaway(0), false, rejected),
@@ -288,12 +291,12 @@ async fn what_was_not_looked_at_was_not_sent_and_the_rest_is_unknown() {
         let client = client(&listener).await;
         let server = tokio::task::spawn_local(async move {
             react(listener.accept().await.unwrap().0, &reaction, hangs_up).await;
-            // A connection that came to its end is followed by another.
+            // A connection that has ended is replaced by another.
             serve(listener.accept().await.unwrap().0, 100, echo).await;
         });
         assert_eq!(get(&client).await.map(|_| ()), Err(expected), "{what}");
         if hangs_up || expected == malformed {
-            assert_eq!(get(&client).await.unwrap().answer.status, 201, "after {what}");
+            assert_eq!(get(&client).await.unwrap().response.status, 201, "after {what}");
         }
         server.abort();
     }
@@ -308,10 +311,10 @@ async fn a_server_of_another_protocol_is_no_connection() {
         stream.write_all(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n").await.unwrap();
         let _ = stream.read_to_end(&mut Vec::new()).await;
     });
-    assert_eq!(get(&client).await.map(|_| ()), Err(NoAnswer::NotSent(NotSentReason::ConnectFailed)));
+    assert_eq!(get(&client).await.map(|_| ()), Err(SendError::NotSent(NotSentReason::ConnectFailed)));
 }
 
-/// The first request takes the only stream, and gets no answer: it is unknown; the second never leaves.
+/// The first request takes the only stream, and gets no response: it is unknown; the second never leaves.
 #[tokio::test(flavor = "local")]
 async fn the_timeout_tells_what_was_sent_from_what_waited() {
     let (listener, _) = listen("127.0.0.1").await;
@@ -329,6 +332,6 @@ async fn the_timeout_tells_what_was_sent_from_what_waited() {
     let _kept = arrived.recv().await.unwrap();
     tokio::time::pause();
     let [first, second] = both;
-    assert_eq!(first.await.unwrap(), NoAnswer::Unknown(NoResponseReason::Timeout));
-    assert_eq!(second.await.unwrap(), NoAnswer::NotSent(NotSentReason::ConnectTimeout));
+    assert_eq!(first.await.unwrap(), SendError::NoResponse(NoResponseReason::Timeout));
+    assert_eq!(second.await.unwrap(), SendError::NotSent(NotSentReason::ConnectTimeout));
 }

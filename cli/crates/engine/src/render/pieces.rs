@@ -1,11 +1,10 @@
-//! What compiled templates consist of, and how a value is written so that it means itself where it stands.
-
-use std::io::Write as _;
+//! The pieces of compiled templates, and how values are escaped in them.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use percent_encoding::utf8_percent_encode;
 
 use super::RenderFailed;
-use saasbench_model::scenario::template::{Escape, Variable};
+use saasbench_model::scenario::template::{Escape, RESERVED, Variable};
 
 /// A piece of a message.
 #[derive(Debug)]
@@ -14,13 +13,13 @@ pub(super) enum Piece {
     Variable(Variable, Place),
     /// Decimal length of the body.
     BodyLength,
-    /// `Basic` and what the pieces make, in Base64 (RFC 7617).
+    /// `Basic` and the rendered pieces in Base64 (RFC 7617).
     Basic(Vec<Piece>),
     /// The field of the user's cookies, if it has any.
     Cookies,
 }
 
-/// Where a variable stands.
+/// The part of a message that a variable is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
     Field,
@@ -76,11 +75,7 @@ pub(super) fn number(number: u64, out: &mut Vec<u8>) {
     out.extend_from_slice(&digits[at..]);
 }
 
-fn percent(byte: u8, out: &mut Vec<u8>) {
-    let _ = write!(out, "%{byte:02X}");
-}
-
-/// Writes a value so that it means itself where it stands.
+/// Writes a value, escaped for its place.
 pub(super) fn put(place: Place, value: &str, out: &mut Vec<u8>) -> Result<(), RenderFailed> {
     match place {
         Place::Body(Escape::Json) => {
@@ -94,15 +89,9 @@ pub(super) fn put(place: Place, value: &str, out: &mut Vec<u8>) -> Result<(), Re
             }
         }
         Place::Path | Place::Body(Escape::Url) => {
-            for byte in value.bytes() {
-                if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-                    out.push(byte);
-                } else {
-                    percent(byte, out);
-                }
-            }
+            utf8_percent_encode(value, RESERVED).for_each(|piece| out.extend_from_slice(piece.as_bytes()));
         }
-        // A line break would end the field, and begin another one of the value's choice.
+        // A line break would end the field and let the value add another one.
         Place::Field => {
             if value.bytes().any(|byte| (byte < b' ' && byte != b'\t') || byte == 0x7f) {
                 return Err(RenderFailed);

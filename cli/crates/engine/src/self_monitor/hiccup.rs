@@ -1,7 +1,8 @@
-//! The hiccup meter: a thread of its own that wakes every millisecond and looks at the clock. Where it was not let run for
-//! [`SHORTEST`] or longer, nothing else of the generator can be trusted to have run either: that is a stall.
+//! The hiccup meter: a thread that wakes every millisecond and reads the clock. If it could not run for
+//! [`SHORTEST`] or longer, the rest of the generator may not have run either: that is a stall.
 //!
-//! After Azul's jHiccup. Sleeps have absolute ends, and the scheduler's own account of the thread tells causes apart.
+//! After Azul's jHiccup. Sleeps have absolute ends, and the scheduler's own account of the thread shows the
+//! cause.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -34,23 +35,23 @@ use saasbench_record::{
     usage::Usage,
 };
 
-/// Between two looks at the clock.
-const BEAT: Nanos = Nanos::from_millis(1);
-/// Between two looks at what the threads cost.
+/// Between two readings of the clock.
+const TICK: Nanos = Nanos::from_millis(1);
+/// Between two samples of the threads' CPU time.
 const USAGE_INTERVAL: Nanos = Nanos::from_millis(500);
-/// A count that took longer to read is of no moment in particular.
+/// A count that took longer to read belongs to no particular instant.
 const MOMENT: Nanos = Nanos::from_millis(1);
 
-/// The meter, at work.
+/// A running meter.
 #[derive(Debug)]
 pub struct Meter {
     stop: Arc<AtomicBool>,
-    stalled: Arc<StallLog>,
+    stall_log: Arc<StallLog>,
     thread: JoinHandle<io::Result<()>>,
 }
 
 impl Meter {
-    /// Starts it; what it finds goes to `generator/` in the run's directory, at once.
+    /// Starts it; it writes stalls to `generator/` in the run's directory at once.
     ///
     /// # Errors
     /// When the files cannot be made or the thread cannot be started.
@@ -61,20 +62,20 @@ impl Meter {
         let (stalls, usage) = (open(STALLS)?, open(USAGE)?);
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
-        let stalled = Arc::new(StallLog::default());
-        let counted = Arc::clone(&stalled);
+        let stall_log = Arc::new(StallLog::default());
+        let counted = Arc::clone(&stall_log);
         let thread = std::thread::Builder::new()
             .name("hiccup".to_owned())
             .spawn(move || watch(clock, &stopped, &in_flight, &counted, stalls, usage))?;
-        Ok(Self { stop, stalled, thread })
+        Ok(Self { stop, stall_log, thread })
     }
 
-    /// All that it found so far.
-    pub fn stalled(&self) -> Arc<StallLog> {
-        Arc::clone(&self.stalled)
+    /// All stalls so far.
+    pub fn stall_log(&self) -> Arc<StallLog> {
+        Arc::clone(&self.stall_log)
     }
 
-    /// Ends it, within a beat.
+    /// Ends it, within a tick.
     ///
     /// # Errors
     /// When something could not be written.
@@ -89,48 +90,48 @@ fn watch(
     clock: RunClock,
     stop: &AtomicBool,
     in_flight: &InFlight,
-    stalled: &StallLog,
+    stall_log: &StallLog,
     mut stalls: File,
     mut usage: File,
 ) -> io::Result<()> {
     let account = File::open("/proc/thread-self/schedstat").ok();
     let account = || account.as_ref().and_then(read_account);
     let zero = monotonic() - clock.now();
-    let mut pulse = LastTick { at: clock.now(), account: account() };
-    let mut next_usage = pulse.at;
+    let mut last = LastTick { at: clock.now(), account: account() };
+    let mut next_usage = last.at;
     while !stop.load(Ordering::Relaxed) {
-        if pulse.at >= next_usage {
-            // Without a file descriptor left there is nothing to see; that is told by the samples.
-            if let Ok(look) = look(clock, in_flight) {
-                write_line(&mut usage, &look)?;
+        if last.at >= next_usage {
+            // Fails where no file descriptor is left, which the samples show.
+            if let Ok(sampled) = sample(clock, in_flight) {
+                write_line(&mut usage, &sampled)?;
             }
-            next_usage = pulse.at + USAGE_INTERVAL;
+            next_usage = last.at + USAGE_INTERVAL;
         }
-        let due = pulse.at + BEAT;
+        let due = last.at + TICK;
         let slept = clock.now() < due;
         if slept {
             // A signal ends the sleep early, which does no harm.
             let _ = clock_nanosleep_absolute(ClockId::Monotonic, &timespec(zero + due));
         }
-        // Before the clock, so that a stall after this look at it belongs to the next beat with all that it brings.
+        // Read before the clock, so that a stall in between belongs to the next tick.
         let at_wake = account();
-        if let Some(stall) = pulse.beat(clock.now(), slept, at_wake, account) {
-            stalled.add(&stall);
+        if let Some(stall) = last.tick(clock.now(), slept, at_wake, account) {
+            stall_log.add(&stall);
             write_line(&mut stalls, &stall)?;
         }
-        stalled.look(pulse.at);
+        stall_log.complete_until(last.at);
     }
-    look(clock, in_flight).map_or(Ok(()), |look| write_line(&mut usage, &look))
+    sample(clock, in_flight).map_or(Ok(()), |sampled| write_line(&mut usage, &sampled))
 }
 
-/// What the generator costs and has under way.
-fn look(clock: RunClock, in_flight: &InFlight) -> io::Result<Usage> {
+/// The generator's CPU time and requests under way.
+fn sample(clock: RunClock, in_flight: &InFlight) -> io::Result<Usage> {
     let (at, count) = (clock.now(), in_flight.total());
     let count = (clock.now() - at <= MOMENT).then_some(count);
     usage::read(at, count)
 }
 
-/// What the meter knew when it last ran.
+/// When the meter last ran, and the scheduler's account then.
 #[derive(Debug)]
 struct LastTick {
     at: Nanos,
@@ -138,8 +139,9 @@ struct LastTick {
 }
 
 impl LastTick {
-    /// It runs again: whether that took too long. The scheduler's account is that at waking; where it did, it is read anew.
-    fn beat(
+    /// Called when the meter runs again: a stall, if that took too long. `at_wake` is the scheduler's account
+    /// at waking;
+    fn tick(
         &mut self,
         now: Nanos,
         slept: bool,
@@ -160,11 +162,11 @@ impl LastTick {
     }
 }
 
-/// What kept the thread from running for so long, by the scheduler's account of it.
+/// What kept the thread from running, by the scheduler's account of it.
 ///
-/// For the end of a sleep the thread gets one turn on a processor, and for the end of a stop another one (also where it was
-/// its container that was frozen). So one more than the sleep's, without the wait that being pushed aside would bring with
-/// it, means that it was stopped.
+/// For the end of a sleep the thread gets one turn on a processor, and for the end of a stop another one
+/// (also where it was its container that was frozen). So one more than the sleep's, without the wait that
+/// being pushed aside would bring with it, means that it was stopped.
 fn cause(gap: Nanos, slept: bool, before: SchedStat, after: SchedStat) -> Cause {
     let waited = after.time.waited_ns - before.time.waited_ns;
     if waited.0 >= gap.0 / 2 {
@@ -208,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn a_gap_is_a_stall_and_the_scheduler_knows_its_cause() {
+    fn a_gap_is_a_stall_with_the_cause_that_the_scheduler_shows() {
         let table = [
             (1, true, account(0, 1), None),
             (4, true, account(4, 1), None),
@@ -222,20 +224,16 @@ mod tests {
             (20, true, None, Some(Cause::Unknown)),
         ];
         for (gap, slept, after, cause) in table {
-            let mut pulse = LastTick { at: Nanos::from_millis(100), account: account(0, 0) };
+            let mut last = LastTick { at: Nanos::from_millis(100), account: account(0, 0) };
             let now = Nanos::from_millis(100 + gap);
             let stall = cause.map(|cause| Stall { from_ns: Nanos::from_millis(100), to_ns: now, cause });
-            assert_eq!(
-                pulse.beat(now, slept, account(0, 0), || after),
-                stall,
-                "{gap} ms, {slept}, {after:?}"
-            );
-            assert_eq!(pulse.beat(now + BEAT, true, after, || after), None, "a stall is told once");
+            assert_eq!(last.tick(now, slept, account(0, 0), || after), stall, "{gap} ms, {slept}, {after:?}");
+            assert_eq!(last.tick(now + TICK, true, after, || after), None, "a stall is reported once");
         }
     }
 
     #[test]
-    fn what_it_sees_is_in_the_record_when_it_has_ended() {
+    fn stalls_and_usage_are_recorded() {
         let dir = tempfile::tempdir().unwrap();
         let clock = RunClock::start();
         let meter = Meter::start(dir.path(), clock, Arc::default()).unwrap();
@@ -246,13 +244,13 @@ mod tests {
         assert!(usage.len() >= 2, "{usage:?}");
         assert!(usage.iter().all(|line| line.threads.contains_key("hiccup")), "{usage:?}");
         assert!(usage.is_sorted_by_key(|line| (line.at_ns, line.cpu_ns)), "{usage:?}");
-        // Whatever else this machine does now: stalls have a length, an order, and lie within the meter's life.
+        // On a busy machine, too: stalls have a length, an order, and lie within the meter's life.
         assert!(stalls.iter().all(|stall| stall.length() >= SHORTEST && stall.to_ns <= end), "{stalls:?}");
         assert!(stalls.is_sorted_by_key(|stall| stall.from_ns), "{stalls:?}");
     }
 
     #[test]
-    fn a_record_that_cannot_be_written_is_told() {
+    fn an_unwritable_record_is_an_error() {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join(DIRECTORY), "in the way").unwrap();
         assert!(Meter::start(dir.path(), RunClock::start(), Arc::default()).is_err());

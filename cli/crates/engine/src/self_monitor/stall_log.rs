@@ -1,4 +1,4 @@
-//! The stalls of a run so far: the hiccup meter adds, the engine and the displays read.
+//! The stalls of a run so far: the hiccup meter writes it, the engine and the displays read it.
 
 use std::sync::{
     Mutex, PoisonError,
@@ -8,7 +8,7 @@ use std::sync::{
 use saasbench_model::units::Nanos;
 use saasbench_record::stall::Stall;
 
-/// All stalls so far: the meter counts, anybody may read.
+/// All stalls so far: the meter writes, any thread may read.
 #[derive(Debug, Default)]
 pub struct StallLog {
     count: AtomicU64,
@@ -25,22 +25,22 @@ impl StallLog {
         self.all.lock().unwrap_or_else(PoisonError::into_inner).push(*stall);
     }
 
-    /// The meter has looked at all that was before this instant.
-    pub fn look(&self, until: Nanos) {
+    /// The meter has detected all stalls before this instant.
+    pub fn complete_until(&self, until: Nanos) {
         self.until.store(until.0, Ordering::Release);
     }
 
     /// Up to when all stalls are known.
-    pub fn looked_until(&self) -> Nanos {
+    pub fn known_until(&self) -> Nanos {
         Nanos(self.until.load(Ordering::Acquire))
     }
 
-    /// All of them, in order, held still meanwhile: be quick.
-    pub fn all<T>(&self, look: impl FnOnce(&[Stall]) -> T) -> T {
-        look(&self.all.lock().unwrap_or_else(PoisonError::into_inner))
+    /// Reads all of them, in order; the lock is held meanwhile.
+    pub fn all<T>(&self, read: impl FnOnce(&[Stall]) -> T) -> T {
+        read(&self.all.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// How many there were, and how long they lasted together.
+    /// Their number, and their length together.
     pub fn total(&self) -> (u64, Nanos) {
         (self.count.load(Ordering::Relaxed), Nanos(self.ns.load(Ordering::Relaxed)))
     }

@@ -88,8 +88,8 @@ impl Arrivals {
         self.stage = 0;
     }
 
-    /// When the arrival is due that follows this many others, which another user takes; `None` where it is
-    /// not due any more. It has had its turn in either case.
+    /// When the arrival is due that follows `others` arrivals, which other workers take; `None` where it is
+    /// not due any more. Either way it has been used up.
     pub fn after(&mut self, others: u64) -> Option<Nanos> {
         for _ in 0..=others {
             self.target = self.target();
@@ -113,7 +113,11 @@ impl Arrivals {
         }
         let stage = self.stages.get(self.stage)?;
         let due = instant(stage, target);
-        if self.stage < last { Some(due.min(stage.end())) } else { (due < stage.end()).then_some(due) }
+        if self.stage < last {
+            Some(due.map_or(stage.end(), |due| due.min(stage.end())))
+        } else {
+            due.filter(|due| *due < stage.end())
+        }
     }
 }
 
@@ -133,12 +137,12 @@ fn integral(stages: &[Placed], until: Nanos) -> f64 {
     placed.before + (from + (from + (to - from) * part)) / 2.0 * part * length.as_secs_f64()
 }
 
-/// When the integral of the rate reaches `target`, which it does not before this stage; [`Nanos::MAX`] where
-/// never.
+/// When the integral of the rate reaches `target`, which it does not before this stage; `None` where it never
+/// does.
 ///
 /// With the rate `a + s·x` at `x` seconds into the stage, `a·x + s·x²/2 = c` has the root `2c / (a + √(a² +
 /// 2sc))`: in this form, nothing cancels out while the rate rises.
-fn instant(placed: &Placed, target: f64) -> Nanos {
+fn instant(placed: &Placed, target: f64) -> Option<Nanos> {
     let Stage { length, from, to } = placed.stage;
     let missing = (target - placed.before).max(0.0);
     let seconds = if from == to {
@@ -148,12 +152,12 @@ fn instant(placed: &Placed, target: f64) -> Nanos {
         2.0 * missing / (from + (from * from + 2.0 * slope * missing).sqrt())
     };
     match (from, to) {
-        (0.0, 0.0) => Nanos::MAX,
+        (0.0, 0.0) => None,
         // From zero, the first event is due as soon as there is a rate at all: 0 / 0.
-        (0.0, _) if missing == 0.0 => placed.begin,
+        (0.0, _) if missing == 0.0 => Some(placed.begin),
         // Falling, the rate is zero before so much has come together.
-        _ if seconds.is_nan() => Nanos::MAX,
-        _ => placed.begin + Nanos::from_secs_f64(seconds),
+        _ if seconds.is_nan() => None,
+        _ => Some(placed.begin + Nanos::from_secs_f64(seconds)),
     }
 }
 

@@ -1,58 +1,101 @@
-//! The plan's time against the run's: it stands still in pauses, and goes on with the run's otherwise.
+//! The plan's time and the run's time, which differ by the pauses of a run: the plan's time stands still in
+//! them.
 //!
-//! What needs to know when something of the plan is due, or where in the plan an instant lies, finds it here:
-//! the load, its warm-up, the checks and the displays. Instants of both are on the run's clock, and before
-//! the first pause they are the same.
+//! Load, warm-up, checks and displays convert between the two here. Both are counted from the run's zero, and
+//! they are equal up to the first pause.
+//!
+//! ```
+//! use saasbench_model::{plan::time::{PlanInstant, PlanTime}, units::Nanos};
+//!
+//! // A load that starts at 2 s, with a pause from 10 s to 15 s.
+//! let secs = Nanos::from_secs;
+//! let time = PlanTime::new(secs(2), [(secs(10), true), (secs(15), false)]);
+//! assert_eq!(time.to_run_time(PlanInstant(secs(11))), Some(secs(16)));
+//! assert_eq!(time.to_plan_time(secs(16)), PlanInstant(secs(11)));
+//! ```
 
-use std::ops::Range;
+use std::ops::{Add, Sub};
 
 use crate::units::Nanos;
+
+/// An instant of the plan, since the run's zero. Instants of the run and lengths of time are [`Nanos`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct PlanInstant(pub Nanos);
+
+impl Add<Nanos> for PlanInstant {
+    type Output = Self;
+    fn add(self, length: Nanos) -> Self {
+        Self(self.0 + length)
+    }
+}
+
+impl Sub<Nanos> for PlanInstant {
+    type Output = Self;
+    fn sub(self, length: Nanos) -> Self {
+        Self(self.0 - length)
+    }
+}
+
+impl Sub for PlanInstant {
+    type Output = Nanos;
+    fn sub(self, earlier: Self) -> Nanos {
+        self.0 - earlier.0
+    }
+}
 
 /// When the plan's time stood still.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PlanTime {
-    /// In order, none of them empty; one that goes on has [`Nanos::MAX`] for its end.
-    pauses: Vec<Range<Nanos>>,
+    /// In order, none of them empty.
+    pauses: Vec<Pause>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Pause {
+    start: Nanos,
+    /// `None` while it goes on.
+    end: Option<Nanos>,
 }
 
 impl PlanTime {
-    /// Of a load that begins at `begin`, with the instants at which its pace was changed, in order, and
-    /// whether it was paused from then on. What was before the begin is over by then, or begins with it.
-    pub fn new(begin: Nanos, changes: impl IntoIterator<Item = (Nanos, bool)>) -> Self {
+    /// For a load that starts at `start`, with the instants at which its pace was changed, in order, and
+    /// whether it was paused from then on. A pause before the start is over by then, or starts with the load.
+    pub fn new(start: Nanos, changes: impl IntoIterator<Item = (Nanos, bool)>) -> Self {
         let (mut pauses, mut since) = (Vec::new(), None);
         for (at, paused) in changes {
-            let at = at.max(begin);
+            let at = at.max(start);
             match (since, paused) {
                 (None, true) => since = Some(at),
                 (Some(from), false) => {
-                    pauses.extend((from < at).then_some(from..at));
+                    pauses.extend((from < at).then_some(Pause { start: from, end: Some(at) }));
                     since = None;
                 }
                 _ => {}
             }
         }
-        pauses.extend(since.map(|from| from..Nanos::MAX));
+        pauses.extend(since.map(|from| Pause { start: from, end: None }));
         Self { pauses }
     }
 
-    /// When an instant of the plan comes; [`Nanos::MAX`] as long as a pause is in its way. What is due at the
-    /// instant at which a pause begins comes after it.
-    pub fn comes(&self, planned: Nanos) -> Nanos {
-        let mut at = planned;
-        for Range { start, end } in &self.pauses {
-            match *end {
-                _ if *start > at => break,
-                Nanos::MAX => return Nanos::MAX,
-                end => at = at + (end - *start),
+    /// The run's instant at which an instant of the plan is reached; `None` while a pause that goes on is in
+    /// its way. What is due at the very instant at which a pause starts is reached after it.
+    pub fn to_run_time(&self, planned: PlanInstant) -> Option<Nanos> {
+        let PlanInstant(mut at) = planned;
+        for Pause { start, end } in &self.pauses {
+            if *start > at {
+                break;
             }
+            at = at + ((*end)? - *start);
         }
-        at
+        Some(at)
     }
 
-    /// Where in the plan an instant of the run is: in a pause, at its begin.
-    pub fn of(&self, at: Nanos) -> Nanos {
+    /// Where in the plan an instant of the run is: in a pause, at its start.
+    pub fn to_plan_time(&self, at: Nanos) -> PlanInstant {
         let pauses = self.pauses.iter().take_while(|pause| pause.start < at);
-        pauses.fold(at, |planned, pause| planned - (pause.end.min(at) - pause.start))
+        let planned = pauses
+            .fold(at, |planned, Pause { start, end }| planned - (end.map_or(at, |end| end.min(at)) - *start));
+        PlanInstant(planned)
     }
 }
 
@@ -64,7 +107,11 @@ mod tests {
         Nanos::from_secs(seconds)
     }
 
-    /// Of a load that begins at 2 s, with these changes.
+    fn planned(seconds: i64) -> PlanInstant {
+        PlanInstant(secs(seconds))
+    }
+
+    /// Of a load that starts at 2 s, with these changes.
     fn time(changes: &[(i64, bool)]) -> PlanTime {
         PlanTime::new(secs(2), changes.iter().map(|(at, paused)| (secs(*at), *paused)))
     }
@@ -72,49 +119,46 @@ mod tests {
     #[test]
     fn the_plan_stands_still_in_a_pause() {
         let time = time(&[(10, true), (12, true), (15, false), (18, false), (20, true), (21, false)]);
-        for (planned, comes) in [(2, 2), (9, 9), (10, 15), (14, 19), (15, 21), (30, 36)] {
-            assert_eq!(time.comes(secs(planned)), secs(comes), "{planned}");
-            assert_eq!(time.of(secs(comes)), secs(planned), "{comes}");
+        for (at, reached) in [(2, 2), (9, 9), (10, 15), (14, 19), (15, 21), (30, 36)] {
+            assert_eq!(time.to_run_time(planned(at)), Some(secs(reached)), "{at}");
+            assert_eq!(time.to_plan_time(secs(reached)), planned(at), "{reached}");
         }
-        assert_eq!(
-            (time.of(secs(10)), time.of(secs(13)), time.of(Nanos(i64::MIN))),
-            (secs(10), secs(10), Nanos(i64::MIN))
-        );
-        assert_eq!(time.comes(Nanos::MAX), Nanos::MAX);
+        assert_eq!((time.to_plan_time(secs(10)), time.to_plan_time(secs(13))), (planned(10), planned(10)));
+        assert_eq!(time.to_plan_time(secs(-5)), planned(-5));
     }
 
     #[test]
-    fn in_a_pause_that_goes_on_nothing_comes_but_what_has() {
+    fn in_a_pause_that_goes_on_only_what_was_due_before_it_is_reached() {
         let time = time(&[(10, true)]);
-        assert_eq!(
-            (time.comes(secs(9)), time.comes(secs(10)), time.comes(secs(11))),
-            (secs(9), Nanos::MAX, Nanos::MAX)
-        );
-        assert_eq!(time.of(secs(14)), secs(10));
+        let reached = [9, 10, 11].map(|at| time.to_run_time(planned(at)));
+        assert_eq!(reached, [Some(secs(9)), None, None]);
+        assert_eq!(time.to_plan_time(secs(14)), planned(10));
     }
 
     #[test]
-    fn what_was_paused_before_the_load_began_does_not_count() {
+    fn a_pause_before_the_load_does_not_count() {
         assert_eq!(time(&[(0, true), (1, false)]), PlanTime::default());
         let time = time(&[(0, true), (3, false)]);
-        assert_eq!((time.comes(secs(2)), time.comes(secs(5)), time.of(secs(5))), (secs(3), secs(6), secs(4)));
+        assert_eq!(
+            (time.to_run_time(planned(2)), time.to_run_time(planned(5)), time.to_plan_time(secs(5))),
+            (Some(secs(3)), Some(secs(6)), planned(4))
+        );
     }
 
     proptest::proptest! {
         #[test]
-        fn what_comes_is_where_it_was_planned(
+        fn conversions_are_inverse(
             mut at in proptest::collection::vec(0i64..100, 0..8),
-            planned in 2i64..100,
+            due in 2i64..100,
         ) {
             at.sort_unstable();
             let changes: Vec<(i64, bool)> = at.iter().enumerate().map(|(i, at)| (*at, i % 2 == 0)).collect();
             let time = time(&changes);
-            let comes = time.comes(secs(planned));
-            if comes < Nanos::MAX {
-                proptest::prop_assert!(comes >= secs(planned));
-                proptest::prop_assert_eq!(time.of(comes), secs(planned));
+            if let Some(reached) = time.to_run_time(planned(due)) {
+                proptest::prop_assert!(reached >= secs(due));
+                proptest::prop_assert_eq!(time.to_plan_time(reached), planned(due));
                 // It is the last such instant.
-                proptest::prop_assert!(time.of(comes + Nanos(1)) > secs(planned));
+                proptest::prop_assert!(time.to_plan_time(reached + Nanos(1)) > planned(due));
             }
         }
     }

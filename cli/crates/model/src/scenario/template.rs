@@ -2,6 +2,11 @@
 //!
 //! Braces alone mean nothing: they belong to JSON bodies and to route templates.
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC};
+
+/// What is percent-encoded in a path, a query or a form: all but unreserved characters (RFC 3986).
+pub const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
 /// A compiled template.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Template {

@@ -4,7 +4,7 @@
 use maud::{Markup, html};
 
 use super::Page;
-use saasbench_model::units::Nanos;
+use saasbench_model::{plan::time::PlanInstant, units::Nanos};
 use saasbench_record::stall::Stall;
 use saasbench_verify::{alerts, replicas};
 
@@ -88,8 +88,8 @@ pub(crate) fn gather(page: &Page<'_>) -> Vec<Mark> {
     };
     let (run, scenario) = (page.run, &page.run.scenario);
     if let Some(load) = run.manifest.load.filter(|_| scenario.warmup > Nanos::ZERO) {
-        let end = run.manifest.plan_time().comes(load.start_ns + scenario.warmup);
-        if end <= load.to_ns {
+        let end = run.manifest.plan_time().to_run_time(PlanInstant(load.start_ns + scenario.warmup));
+        if let Some(end) = end.filter(|end| *end <= load.to_ns) {
             add(Kind::Warmup, end, end, format!("the {} warm-up ends", scenario.warmup));
         }
     }

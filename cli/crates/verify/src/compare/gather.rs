@@ -12,7 +12,7 @@ use super::distribution::Distribution;
 use crate::{
     generator, grouped::Grouped, judged_from, noisy_neighbours::is_good, stall_attribution::StallExclusions,
 };
-use saasbench_model::{scenario::Scenario, units::Nanos};
+use saasbench_model::{plan::time::PlanInstant, scenario::Scenario, units::Nanos};
 use saasbench_record::{
     manifest::State,
     reader::RecordedRun,
@@ -131,14 +131,14 @@ impl Span {
 pub(super) fn span(run: &RecordedRun) -> Result<Option<Span>, SegmentError> {
     let Some(load) = run.manifest.load else { return Ok(None) };
     let time = run.manifest.plan_time();
-    let from = time.of(judged_from(run).max(load.start_ns));
+    let PlanInstant(from) = time.to_plan_time(judged_from(run).max(load.start_ns));
     let loads = &run.scenario.loads;
     let planned = loads.iter().map(|load| load.after + load.duration).max().unwrap_or_default();
     let mut to = load.start_ns + planned;
     if !is_whole(run) || loads.iter().any(|load| load.iterations.is_some()) {
         let mut last = from;
         run.for_each_sample(|_, sample| last = last.max(sample.intended))?;
-        to = to.min(time.of(last));
+        to = to.min(time.to_plan_time(last).0);
     }
     Ok(Some(Span { from, length: (to - from).max(Nanos(1)), is_cut: false }))
 }
@@ -161,7 +161,7 @@ pub(super) fn measure(run: &RecordedRun, span: Option<Span>) -> Result<Measured,
     run.for_each_sample(|_, sample| {
         let excuse = excuses.of(sample);
         generator.add(sample, excuse);
-        let planned = time.of(sample.intended) - from;
+        let planned = time.to_plan_time(sample.intended).0 - from;
         // What started the users of open loads was before the load, and is no part of it.
         if planned < Nanos::ZERO || is_cut && planned > length {
             return;

@@ -11,7 +11,7 @@ use crate::observe::{
 };
 use saasbench_engine::{clock::RunClock, connect::tls};
 
-/// A server that gives each question this answer, after it has looked for `wanted` in its head.
+/// A server that sends this response to each request that has `wanted` in its head.
 async fn server(wanted: &'static str, answer: String) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -34,7 +34,7 @@ fn http(status: &str, kind: &str, body: &str) -> String {
 }
 
 fn client(base: &str) -> Client {
-    Client::new(http_client(&tls::config(tls::Trust::Nobody).unwrap(), None).unwrap(), base)
+    Client::new(http_client(&tls::config(tls::Trust::None).unwrap(), None).unwrap(), base)
 }
 
 fn credentials(name: &'static str, value: &str) -> Credentials {
@@ -43,38 +43,38 @@ fn credentials(name: &'static str, value: &str) -> Credentials {
 }
 
 #[tokio::test]
-async fn it_makes_itself_known_under_a_prefix() {
+async fn credentials_are_sent_under_a_path_prefix() {
     let answer = http("200 OK", "application/json", r#"{"status":"success","data":"HEAD"}"#);
     let base = server("\r\nx-scope-orgid: acme-7\r\n", answer).await;
-    let stranger = client(&base).ask(&ApiRequest::Rules).await.unwrap_err();
+    let stranger = client(&base).query(&ApiRequest::Rules).await.unwrap_err();
     assert_eq!(stranger, ApiError::Denied { status: 401, message: None });
-    let known = client(&base).known_by(credentials("x-scope-orgid", "acme-7"), TIMEOUT);
-    let answer = known.ask(&ApiRequest::Rules).await.unwrap().to_string();
+    let known = client(&base).with_credentials(credentials("x-scope-orgid", "acme-7"), TIMEOUT);
+    let answer = known.query(&ApiRequest::Rules).await.unwrap().to_string();
     assert!(answer.contains("GET /prefix/api/v1/rules"), "{answer}");
 }
 
 #[tokio::test]
-async fn a_query_that_fails_is_told_by_itself() {
+async fn each_failing_query_is_logged() {
     let answer = http("200 OK", "application/json", r#"{"status":"success","data":{"result":[]}}"#);
     let base = server("good", answer).await;
-    let (to, told) = std::sync::mpsc::channel();
-    let (dir, looks) = (tempfile::tempdir().unwrap(), ProbeLog::told(Some(ObserverLog::new(to, false))));
-    let prometheus = Prometheus::new(client(&base), dir.path(), RunClock::start()).unwrap().telling(looks);
+    let (to, lines) = std::sync::mpsc::channel();
+    let (dir, probes) = (tempfile::tempdir().unwrap(), ProbeLog::new(Some(ObserverLog::new(to, false))));
+    let prometheus = Prometheus::new(client(&base), dir.path(), RunClock::start()).unwrap().with_log(probes);
     for query in ["good", "bad", "good", "bad", "worse"] {
         prometheus.record(&prometheus.now(query)).await.unwrap();
     }
-    let told: Vec<String> = told.try_iter().collect();
-    let told: Vec<&str> = told.iter().map(|text| text.split_once(" s  ").unwrap().1).collect();
-    insta::assert_snapshot!(told.join("\n"));
+    let lines: Vec<String> = lines.try_iter().collect();
+    let shown: Vec<&str> = lines.iter().map(|text| text.split_once(" s  ").unwrap().1).collect();
+    insta::assert_snapshot!(shown.join("\n"));
 }
 
 #[test]
-fn an_answer_keeps_its_samples_and_loses_whole_secrets() {
-    let with = |secret: &str, told: &str| {
+fn a_response_keeps_its_samples_and_loses_whole_secrets() {
+    let with = |secret: &str, echoed: &str| {
         let mut answer = serde_json::json!({"status": "success", "data": {"result": [
-            {"metric": {"tenant": told, "path": format!("/{told}/x")}, "value": [42, told], "values": [[1.5, told]]},
+            {"metric": {"tenant": echoed, "path": format!("/{echoed}/x")}, "value": [42, echoed], "values": [[1.5, echoed]]},
         ]}});
-        credentials("authorization", secret).blot_whole(&mut answer);
+        credentials("authorization", secret).redact_whole_texts(&mut answer);
         answer.pointer("/data/result/0").unwrap().to_string()
     };
     // As a part of another text or as a sample it is there by chance; so is a short one.
@@ -84,7 +84,7 @@ fn an_answer_keeps_its_samples_and_loses_whole_secrets() {
 }
 
 #[tokio::test]
-async fn every_other_answer_is_told_for_what_it_is() {
+async fn other_responses_are_errors_with_reasons() {
     let json = "application/json";
     let rejected = r#"{"status":"error","errorType":"bad_data","error":"parse error of HEAD"}"#;
     let answers = [
@@ -103,25 +103,25 @@ async fn every_other_answer_is_told_for_what_it_is() {
     let mut all = String::new();
     for answer in answers {
         let client = client(&server("", answer).await);
-        let client = client.known_by(credentials("authorization", "top-secret"), TIMEOUT);
-        all += &format!("{}\n", client.ask(&ApiRequest::Rules).await.unwrap_err());
+        let client = client.with_credentials(credentials("authorization", "top-secret"), TIMEOUT);
+        all += &format!("{}\n", client.query(&ApiRequest::Rules).await.unwrap_err());
     }
     insta::assert_snapshot!(all);
 }
 
 #[tokio::test]
-async fn who_takes_too_long_is_not_waited_for() {
-    // It accepts, by its backlog, and never answers.
+async fn a_slow_server_times_out() {
+    // It accepts, by its backlog, and never responds.
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());
     let limit = Duration::from_millis(50);
-    let hasty = client(&base).known_by(Credentials::default(), limit);
-    let error = hasty.ask(&ApiRequest::Rules).await.unwrap_err();
-    assert_eq!((error.to_string(), error), ("no answer in 0.05 s".to_owned(), ApiError::Slow(limit)));
+    let hasty = client(&base).with_credentials(Credentials::default(), limit);
+    let error = hasty.query(&ApiRequest::Rules).await.unwrap_err();
+    assert_eq!((error.to_string(), error), ("no response in 0.05 s".to_owned(), ApiError::Timeout(limit)));
 }
 
 #[test]
 fn credentials_are_not_printed() {
-    let client = client("http://h").known_by(credentials("authorization", "top-secret"), TIMEOUT);
+    let client = client("http://h").with_credentials(credentials("authorization", "top-secret"), TIMEOUT);
     assert!(!format!("{client:?}").contains("top-secret"));
 }

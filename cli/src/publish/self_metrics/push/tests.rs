@@ -30,7 +30,7 @@ async fn pushing(takes: Duration) -> Pushing {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let url = format!("http://{}/w", listener.local_addr().unwrap());
     tokio::spawn(slow(listener, takes));
-    let http = crate::observe::http_client(&config(Trust::Nobody).unwrap(), None).unwrap();
+    let http = crate::observe::http_client(&config(Trust::None).unwrap(), None).unwrap();
     let credentials = Credentials { headers: http::HeaderMap::new(), secrets: Vec::new() };
     let shared = Shared {
         subject: Default::default(),

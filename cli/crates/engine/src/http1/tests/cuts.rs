@@ -1,10 +1,11 @@
-//! However an answer is cut, it means the same.
+//! However a response is cut, it means the same.
 
 use proptest::{collection::vec, prelude::*};
 
 use super::*;
 
-/// An answer of any framing, perhaps behind informational ones, perhaps with bytes behind it, perhaps damaged.
+/// A response of any framing, perhaps behind informational ones, perhaps with bytes behind it, perhaps
+/// damaged.
 pub(super) fn any_answer() -> impl Strategy<Value = Vec<u8>> {
     let field = prop_oneof![
         Just("Server: nginx".to_owned()),
@@ -54,7 +55,7 @@ pub(super) fn any_answer() -> impl Strategy<Value = Vec<u8>> {
     )
 }
 
-/// An answer with up to three bytes changed, and perhaps cut off.
+/// A response with up to three bytes changed, and perhaps cut off.
 pub(super) fn any_damaged_answer() -> impl Strategy<Value = Vec<u8>> {
     let damage = vec((any::<prop::sample::Index>(), any::<u8>()), 0..4);
     (any_answer(), damage, proptest::option::of(any::<prop::sample::Index>())).prop_map(
@@ -71,18 +72,18 @@ pub(super) fn any_damaged_answer() -> impl Strategy<Value = Vec<u8>> {
     )
 }
 
-/// An outcome without what depends on cuts: the instants, the order in which two errors are found, and how much of what is behind an answer
-/// was there already.
-fn essence(bytes: &[u8], cuts: &[usize], request: &Request) -> Result<(Answer, bool), bool> {
+/// An outcome without what depends on cuts: the instants, the order in which two errors are found, and how
+/// much of what is behind a response was there already.
+fn essence(bytes: &[u8], cuts: &[usize], request: &Request) -> Result<(Response, bool), bool> {
     match decode(bytes, cuts, request) {
-        Ok((answer, keeps_alive, _)) => {
-            Ok((Answer { first_byte: Nanos::ZERO, done: Nanos::ZERO, ..answer }, keeps_alive))
+        Ok((response, keeps_alive, _)) => {
+            Ok((Response { first_byte: Nanos::ZERO, done: Nanos::ZERO, ..response }, keeps_alive))
         }
         Err(end) => Err(end == EndedEarly::Truncated),
     }
 }
 
-fn assert_same(whole: &Result<(Answer, bool), bool>, cut: &Result<(Answer, bool), bool>) {
+fn assert_same(whole: &Result<(Response, bool), bool>, cut: &Result<(Response, bool), bool>) {
     assert_eq!(format!("{whole:?}"), format!("{cut:?}"));
 }
 

@@ -1,5 +1,6 @@
-//! hyper's client as the second opinion: what it takes for an answer, we do, and the same one; what it rejects, we do.
-//! Where the two differ on purpose, the difference stands in [`Difference`] with its reason, and the table shows it.
+//! hyper's client as the second opinion: what it takes for a response, we do, and the same one; what it
+//! rejects, we do. Where the two differ on purpose, the difference stands in [`Difference`] with its reason,
+//! and the table shows it.
 
 use http_body_util::BodyExt as _;
 use hyper_util::rt::TokioIo;
@@ -20,7 +21,7 @@ type Verdict = Result<(u16, Vec<u8>), EndedEarly>;
 
 fn ours(bytes: &[u8], is_head: bool) -> Verdict {
     let request = Request { is_head, ..get() };
-    decode(bytes, &[], &request).map(|(answer, ..)| (answer.status, answer.body))
+    decode(bytes, &[], &request).map(|(response, ..)| (response.status, response.body))
 }
 
 /// What hyper makes of `bytes`, sent after its request has come and followed by the end of the connection.
@@ -60,9 +61,11 @@ async fn hypers(bytes: &[u8], is_head: bool) -> Opinion {
 /// Where we differ from hyper on purpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Difference {
-    /// 101: hyper hands the connection over to whoever asked for the upgrade. We never ask, so what follows is no answer to anything.
+    /// 101: hyper hands the connection over to the upgraded protocol. Our requests never upgrade, so what
+    /// follows is no response.
     Upgrade,
-    /// A coding other than `chunked`, which we did not offer to read (RFC 9112, section 7.4): hyper hands its bytes on as the body.
+    /// A coding other than `chunked`, which we did not offer to read (RFC 9112, section 7.4): hyper hands its
+    /// bytes on as the body.
     TransferEncoding,
     /// A chunk's size of more than 16 digits, which can only be zeros: hyper takes any number of them.
     ChunkDigits,
@@ -104,7 +107,7 @@ fn assert_agreement(bytes: &[u8], is_head: bool) {
     );
 }
 
-/// Whole answers, and beginnings of some.
+/// Whole responses, and prefixes of some.
 const HEADS: &[&str] = &[
     "",
     "H",
@@ -138,7 +141,7 @@ const HEADS: &[&str] = &[
     "HTTP/1.1 199 ?\r\ncontent-length: 2\r\n\r\nHTTP/1.1 204 OK\r\n\r\n",
 ];
 
-/// What may stand among the fields of an answer with chunks.
+/// What may stand among the fields of a response with chunks.
 const FIELDS: &[&str] = &[
     "a b: c",
     "a : c",
@@ -271,13 +274,14 @@ fn hostile_answers_are_judged_as_hyper_judges_them() {
     answers.extend(CHUNKS.iter().map(|chunks| format!("{chunked}{chunks}")));
     let wrong: Vec<String> = answers
         .iter()
-        .flat_map(|answer| [(answer, false), (answer, true)])
-        .filter_map(|(answer, is_head)| {
-            let bytes = answer.as_bytes();
+        .flat_map(|response| [(response, false), (response, true)])
+        .filter_map(|(response, is_head)| {
+            let bytes = response.as_bytes();
             let (ours, theirs) = (ours(bytes, is_head), block_on(hypers(bytes, is_head)));
             let explained = agree(&ours, &theirs) || difference(bytes, &ours, &theirs).is_some();
-            (!explained)
-                .then(|| format!("{answer:?} (HEAD: {is_head})\n  ours:    {ours:?}\n  hyper's: {theirs:?}"))
+            (!explained).then(|| {
+                format!("{response:?} (HEAD: {is_head})\n  ours:    {ours:?}\n  hyper's: {theirs:?}")
+            })
         })
         .collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

@@ -11,8 +11,8 @@ use tokio::{
 use crate::{
     clock::RunClock,
     connect::testing::direct,
-    exchange::{Exchange, NoAnswer, Request, Transport as _},
-    http1::wire::{Http1, Line},
+    exchange::{Exchange, Request, SendError, Transport as _},
+    http1::wire::{Http1, UserConnections},
 };
 use saasbench_record::sample::{NoResponseReason, NotSentReason};
 
@@ -20,25 +20,25 @@ const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello";
 const CHUNKED: &[u8] = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n";
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n";
 const TIMEOUT: Duration = Duration::from_secs(10);
-const LOST: Result<(), NoAnswer> = Err(NoAnswer::Unknown(NoResponseReason::ConnectionLost));
-const MALFORMED: Result<(), NoAnswer> = Err(NoAnswer::Unknown(NoResponseReason::Malformed));
+const LOST: Result<(), SendError> = Err(SendError::NoResponse(NoResponseReason::ConnectionLost));
+const MALFORMED: Result<(), SendError> = Err(SendError::NoResponse(NoResponseReason::Malformed));
 
 /// A user of a server on `address`, and its exchange.
 struct User {
     transport: Http1,
-    line: Line,
+    line: UserConnections,
     exchange: Exchange,
 }
 
 impl User {
     fn of(address: SocketAddr) -> Self {
         let transport = Http1::new(Rc::new(direct(address)), TIMEOUT, RunClock::start());
-        let line = transport.line();
+        let line = transport.connect_user();
         let request = Request { bytes: REQUEST.to_vec(), keep_body: true, ..Request::default() };
         Self { transport, line, exchange: Exchange { request, ..Exchange::default() } }
     }
 
-    async fn send(&mut self) -> Result<(), NoAnswer> {
+    async fn send(&mut self) -> Result<(), SendError> {
         let outcome = self.transport.send(&mut self.line, &mut self.exchange).await;
         assert!(self.exchange.input.is_empty() || outcome.is_err());
         outcome
@@ -46,12 +46,12 @@ impl User {
 
     async fn get(&mut self) -> &str {
         self.send().await.unwrap();
-        let answer = &self.exchange.answer;
-        assert!(self.exchange.sent <= answer.first_byte && answer.first_byte <= answer.done);
-        std::str::from_utf8(&answer.body).unwrap()
+        let response = &self.exchange.response;
+        assert!(self.exchange.sent <= response.first_byte && response.first_byte <= response.done);
+        std::str::from_utf8(&response.body).unwrap()
     }
 
-    /// Waits until the connection that lies idle has something to tell.
+    /// Waits until the idle connection has something to read.
     async fn until_it_is_stale(&mut self) {
         while self.line.is_idle(0).await {
             yield_now().await;
@@ -78,7 +78,7 @@ async fn take_request(stream: &mut TcpStream) {
     assert_eq!(bytes, REQUEST);
 }
 
-/// Ends a connection so that the other side's kernel is told of an error.
+/// Ends a connection with an error for the other side's kernel.
 fn reset(stream: TcpStream) {
     stream.set_zero_linger().unwrap();
     drop(stream);
@@ -86,23 +86,23 @@ fn reset(stream: TcpStream) {
 
 #[tokio::test]
 async fn an_answer_cut_at_any_byte_leaves_the_outcome_unknown() {
-    for (answer, is_reset) in [(ANSWER, false), (ANSWER, true), (CHUNKED, false), (CHUNKED, true)] {
+    for (response, is_reset) in [(ANSWER, false), (ANSWER, true), (CHUNKED, false), (CHUNKED, true)] {
         let (listener, address) = listen().await;
         let server = async {
-            for end in 0..=answer.len() {
+            for end in 0..=response.len() {
                 let mut stream = accept(&listener).await;
                 take_request(&mut stream).await;
-                stream.write_all(&answer[..end]).await.unwrap();
+                stream.write_all(&response[..end]).await.unwrap();
                 if is_reset {
                     reset(stream);
                 }
             }
         };
         let client = async {
-            for end in 0..=answer.len() {
+            for end in 0..=response.len() {
                 let mut user = User::of(address);
                 let outcome = user.send().await;
-                let expected = if end < answer.len() { LOST } else { Ok(()) };
+                let expected = if end < response.len() { LOST } else { Ok(()) };
                 assert_eq!(outcome, expected, "{end} bytes, reset: {is_reset}");
             }
         };
@@ -112,13 +112,13 @@ async fn an_answer_cut_at_any_byte_leaves_the_outcome_unknown() {
 
 #[tokio::test]
 async fn an_answer_in_pieces_of_any_size_is_put_together() {
-    for answer in [ANSWER, CHUNKED] {
+    for response in [ANSWER, CHUNKED] {
         let (listener, address) = listen().await;
         let server = async {
             let mut stream = accept(&listener).await;
-            for size in 1..answer.len() {
+            for size in 1..response.len() {
                 take_request(&mut stream).await;
-                for piece in answer.chunks(size) {
+                for piece in response.chunks(size) {
                     stream.write_all(piece).await.unwrap();
                     yield_now().await;
                 }
@@ -126,7 +126,7 @@ async fn an_answer_in_pieces_of_any_size_is_put_together() {
         };
         let client = async {
             let mut user = User::of(address);
-            for _ in 1..answer.len() {
+            for _ in 1..response.len() {
                 assert_eq!(user.get().await, "hello");
             }
         };
@@ -134,7 +134,8 @@ async fn an_answer_in_pieces_of_any_size_is_put_together() {
     }
 }
 
-/// The server answers twice: the first time it leaves the connection as `spoil` does, the second request must come by a new one.
+/// The server answers twice: the first time it leaves the connection as `spoil` does, the second request must
+/// come by a new one.
 async fn expect_a_new_connection(first: &[u8], spoil: impl AsyncFnOnce(TcpStream) -> Option<TcpStream>) {
     let (listener, address) = listen().await;
     let server = async {
@@ -268,7 +269,8 @@ async fn an_answer_that_comes_before_the_request_has_left_counts() {
         let mut stream = accept(&listener).await;
         stream.readable().await.unwrap();
         stream.write_all(ANSWER).await.unwrap();
-        // The answer counts although the rest of the request is never taken; so the connection is not used again.
+        // The response counts although the rest of the request is never taken; so the connection is not used
+        // again.
         let mut second = accept(&listener).await;
         take_request(&mut second).await;
         second.write_all(ANSWER).await.unwrap();
@@ -302,7 +304,7 @@ async fn a_silent_server_costs_the_timeout_and_the_connection() {
         assert_eq!(user.get().await, "hello");
         tokio::time::pause();
         let began = tokio::time::Instant::now();
-        assert_eq!(user.send().await, Err(NoAnswer::Unknown(NoResponseReason::Timeout)));
+        assert_eq!(user.send().await, Err(SendError::NoResponse(NoResponseReason::Timeout)));
         assert!(began.elapsed() >= TIMEOUT);
         tokio::time::resume();
         assert_eq!(user.get().await, "hello");
@@ -340,7 +342,7 @@ async fn where_nobody_listens_nothing_is_sent() {
     let (listener, address) = listen().await;
     drop(listener);
     let mut user = User::of(address);
-    assert_eq!(user.send().await, Err(NoAnswer::NotSent(NotSentReason::ConnectFailed)));
+    assert_eq!(user.send().await, Err(SendError::NotSent(NotSentReason::ConnectFailed)));
 }
 
 #[tokio::test(start_paused = true)]
@@ -356,6 +358,6 @@ async fn where_nobody_accepts_the_timeout_ends_the_attempt() {
     }
     let began = tokio::time::Instant::now();
     let mut user = User::of(address);
-    assert_eq!(user.send().await, Err(NoAnswer::NotSent(NotSentReason::ConnectTimeout)));
+    assert_eq!(user.send().await, Err(SendError::NotSent(NotSentReason::ConnectTimeout)));
     assert!(began.elapsed() >= TIMEOUT);
 }

@@ -1,36 +1,36 @@
-//! Tests of the HTTP/1.1 client: answers by table and by property, faults by a server that commits them, hyper as the second
-//! opinion.
+//! Tests of the HTTP/1.1 client: responses by table and by property, faults by a faulty server, hyper as the
+//! second opinion.
 
-mod answers;
 mod cuts;
 mod deadlines;
 mod differential;
 mod faults;
+mod responses;
 mod streams;
 
 use super::decoder::{Decoder, EndedEarly};
-use crate::exchange::{Answer, Request};
+use crate::exchange::{Request, Response};
 use saasbench_model::units::Nanos;
 
-/// What a decoder makes of `bytes`, cut at `cuts` (positions, rising), after which the connection ends if it has to: the answer,
-/// whether the connection goes on, and how many bytes behind the answer are left.
-fn decode(bytes: &[u8], cuts: &[usize], request: &Request) -> Result<(Answer, bool, usize), EndedEarly> {
-    let mut answer = Answer::default();
-    let mut decoder = Decoder::new(request, Nanos::ZERO, &mut answer);
+/// What a decoder makes of `bytes`, cut at `cuts` (positions, rising), after which the connection ends if it
+/// has to: the response, whether the connection goes on, and how many bytes behind the response are left.
+fn decode(bytes: &[u8], cuts: &[usize], request: &Request) -> Result<(Response, bool, usize), EndedEarly> {
+    let mut response = Response::default();
+    let mut decoder = Decoder::new(request, Nanos::ZERO, &mut response);
     let (mut start, mut taken) = (0, 0);
     for (piece, end) in cuts.iter().copied().chain([bytes.len()]).enumerate() {
         let now = Nanos(piece as i64);
         if end > start {
-            taken += decoder.decode(&bytes[taken..end], now, &mut answer).map_err(EndedEarly::Malformed)?;
+            taken += decoder.decode(&bytes[taken..end], now, &mut response).map_err(EndedEarly::Malformed)?;
             start = end;
         }
         if decoder.is_done() {
-            answer.done = now;
-            return Ok((answer, decoder.keeps_alive(), bytes.len() - taken));
+            response.done = now;
+            return Ok((response, decoder.keeps_alive(), bytes.len() - taken));
         }
     }
-    decoder.finish(&bytes[taken..], Nanos::ZERO, &mut answer)?;
-    Ok((answer, decoder.keeps_alive(), 0))
+    decoder.finish(&bytes[taken..], Nanos::ZERO, &mut response)?;
+    Ok((response, decoder.keeps_alive(), 0))
 }
 
 /// A request that wants head and body.

@@ -45,7 +45,7 @@ async fn a_stream_of_any_width_carries_requests_and_answers() {
             for _ in 0..3 {
                 assert!(connection.is_idle().await);
                 assert_eq!(connection.exchange(&mut exchange, &clock).await, Ok(After::Reuse));
-                assert_eq!(exchange.answer.body, b"hello");
+                assert_eq!(exchange.response.body, b"hello");
             }
         };
         tokio::join!(server, client);
@@ -63,7 +63,7 @@ async fn a_closed_stream_is_noticed_by_a_task_that_has_used_up_its_turn() {
     assert!(!connection.is_idle().await);
 }
 
-/// A stream that takes so many bytes, and fails then; it is read as `inner` is.
+/// A stream that takes a number of bytes, and fails then; reads are those of `inner`.
 struct Failing {
     takes: usize,
     inner: DuplexStream,
@@ -96,21 +96,21 @@ impl AsyncRead for Failing {
 }
 
 #[tokio::test]
-async fn a_write_that_fails_is_told_by_what_had_left() {
+async fn a_write_that_fails_is_reported_by_what_had_left() {
     let clock = RunClock::start();
-    for (takes, is_answered, expected) in [
+    for (takes, has_response, expected) in [
         (0, true, Err(Failure::Unsent)),
         (1, false, Err(Failure::Lost)),
         (1, true, Ok(After::Close)),
         (4, true, Ok(After::Reuse)),
     ] {
         let (inner, mut far) = duplex(1_000);
-        if is_answered {
+        if has_response {
             far.write_all(ANSWER).await.unwrap();
         }
         drop(far);
         let outcome =
             Connection::new(Failing { takes, inner }).exchange(&mut exchange(b"GET "), &clock).await;
-        assert_eq!(outcome, expected, "{takes} bytes taken, answered: {is_answered}");
+        assert_eq!(outcome, expected, "{takes} bytes taken, answered: {has_response}");
     }
 }

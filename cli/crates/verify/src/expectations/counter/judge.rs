@@ -179,7 +179,7 @@ impl Counter {
             }
             Measure::Rate(_) => {
                 // While it was paused it was not to have a rate.
-                let ended = |load: LoadPhase| run.manifest.plan_time().of(load.to_ns);
+                let ended = |load: LoadPhase| run.manifest.plan_time().to_plan_time(load.to_ns).0;
                 let judged = |load: LoadPhase| ended(load) - load.start_ns - run.scenario.warmup;
                 let seconds = run.manifest.load.map_or(0.0, |load| judged(load).as_secs_f64());
                 let rate = if seconds > 0.0 { self.matching as f64 / seconds } else { 0.0 };

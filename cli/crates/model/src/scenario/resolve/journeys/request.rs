@@ -1,5 +1,8 @@
 //! What a step sends: its path and query, its headers with those of the journey, and its body.
 
+use percent_encoding::utf8_percent_encode;
+
+use crate::scenario::template::RESERVED;
 use crate::scenario::{
     file::{self, Auth, Field, Located, METHODS, Texts},
     notation,
@@ -257,15 +260,7 @@ fn push_pairs(template: &mut Template, pairs: &Texts, scope: &Scope<'_>, found: 
 
 /// Text with everything but unreserved characters (RFC 3986) percent-encoded.
 fn percent_encoded(text: &str) -> String {
-    let mut encoded = String::new();
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            encoded.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    encoded
+    utf8_percent_encode(text, RESERVED).to_string()
 }
 
 fn headers(written: &Texts, scope: &Scope<'_>, found: &mut Vec<Problem>) -> Vec<(String, Template)> {

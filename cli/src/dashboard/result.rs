@@ -1,4 +1,4 @@
-//! What came of a query: its series, and what their legends tell of them.
+//! The result of a query: its series and their legends.
 
 use std::{collections::BTreeMap, sync::LazyLock};
 
@@ -12,21 +12,21 @@ use saasbench_exposition::Labels;
 #[expect(clippy::unwrap_used, reason = "a constant that a test compiles")]
 static LABEL: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\{\{\s*(.+?)\s*\}\}").unwrap());
 
-/// An answer.
+/// An result.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer {
+pub struct ResultSet {
     /// Label sets of its series; of a scalar one without labels.
     pub series: Vec<Labels>,
     /// Whether there are values, and none of them is a number.
     pub is_all_nan: bool,
 }
 
-impl Answer {
-    /// Reads an answer of `query` or `query_range`.
-    pub fn read(answer: &Value) -> Self {
-        let result = answer.pointer("/data/result").and_then(Value::as_array);
+impl ResultSet {
+    /// Reads a response of `query` or `query_range`.
+    pub fn read(result: &Value) -> Self {
+        let result = result.pointer("/data/result").and_then(Value::as_array);
         let result = result.map(Vec::as_slice).unwrap_or_default();
-        if answer.pointer("/data/resultType").and_then(Value::as_str) == Some("scalar") {
+        if result.pointer("/data/resultType").and_then(Value::as_str) == Some("scalar") {
             let is_nan = result.get(1).and_then(Value::as_str) == Some("NaN");
             return Self { series: vec![Labels::new()], is_all_nan: is_nan };
         }
@@ -51,8 +51,8 @@ impl Answer {
         let mut findings = Vec::new();
         for captures in LABEL.captures_iter(legend) {
             let label = &captures[1];
-            let nobody = !self.series.iter().any(|labels| labels.contains_key(label));
-            if nobody && !self.series.is_empty() && label != "__name__" {
+            let is_missing = !self.series.iter().any(|labels| labels.contains_key(label));
+            if is_missing && !self.series.is_empty() && label != "__name__" {
                 findings.push(Finding::LegendLabel(label.to_owned()));
             }
         }
@@ -81,9 +81,9 @@ pub fn labels(series: &Value) -> Labels {
     labels.filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned()))).collect()
 }
 
-/// Texts in an answer's `data`.
-pub fn texts(answer: &Value) -> Vec<String> {
-    let data = answer.get("data").and_then(Value::as_array).into_iter().flatten();
+/// Texts in a response's `data`.
+pub fn texts(result: &Value) -> Vec<String> {
+    let data = result.get("data").and_then(Value::as_array).into_iter().flatten();
     data.filter_map(Value::as_str).map(str::to_owned).collect()
 }
 

@@ -1,4 +1,4 @@
-//! What answers mean: a table of them, proper and improper.
+//! A table of responses, valid and invalid.
 
 use std::fmt::Write as _;
 
@@ -9,10 +9,10 @@ use crate::{
 };
 
 /// One line for what came of it: `200 "body"`, with what is special about the connection, or the error.
-fn told(bytes: &[u8], request: &Request) -> String {
+fn decoded(bytes: &[u8], request: &Request) -> String {
     match decode(bytes, &[], request) {
-        Ok((answer, keeps_alive, left)) => {
-            let mut line = format!("{} {:?}", answer.status, String::from_utf8_lossy(&answer.body));
+        Ok((response, keeps_alive, left)) => {
+            let mut line = format!("{} {:?}", response.status, String::from_utf8_lossy(&response.body));
             if !keeps_alive {
                 line += " close";
             }
@@ -77,7 +77,7 @@ fn proper_answers_are_understood() {
         ("HTTP/1.0 200 OK\r\ncontent-length: 2\r\n\r\nhi", r#"200 "hi" close"#),
         ("HTTP/1.0 200 OK\r\nconnection: Keep-Alive\r\ncontent-length: 2\r\n\r\nhi", r#"200 "hi""#),
         ("HTTP/1.0 200 OK\r\n\r\nhi", r#"200 "hi" close"#),
-        // Informational answers.
+        // Informational responses.
         ("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi", r#"200 "hi""#),
         (
             "HTTP/1.1 103 Hints\r\nlink: x\r\ncontent-length: 7\r\n\r\nHTTP/1.1 102 P\r\n\r\nHTTP/1.1 204 No\r\n\r\n",
@@ -85,7 +85,7 @@ fn proper_answers_are_understood() {
         ),
     ];
     for (bytes, expected) in table {
-        assert_eq!(told(bytes.as_bytes(), &get()), *expected, "{bytes}");
+        assert_eq!(decoded(bytes.as_bytes(), &get()), *expected, "{bytes}");
     }
 }
 
@@ -94,7 +94,7 @@ fn an_answer_to_head_has_no_body() {
     let head = Request { is_head: true, ..get() };
     for fields in ["content-length: 5\r\n", "transfer-encoding: chunked\r\n", ""] {
         let bytes = format!("HTTP/1.1 200 OK\r\n{fields}\r\n");
-        assert_eq!(told(bytes.as_bytes(), &head), r#"200 """#, "{fields}");
+        assert_eq!(decoded(bytes.as_bytes(), &head), r#"200 """#, "{fields}");
     }
 }
 
@@ -152,7 +152,7 @@ fn improper_answers_are_told_from_truncated_ones() {
     for (bytes, expected) in malformed {
         let decoded = decode(bytes.as_bytes(), &[], &get());
         assert_eq!(
-            decoded.map(|(answer, ..)| answer.status),
+            decoded.map(|(response, ..)| response.status),
             Err(EndedEarly::Malformed(expected)),
             "{bytes}"
         );
@@ -173,7 +173,7 @@ fn improper_answers_are_told_from_truncated_ones() {
     ];
     for bytes in truncated {
         let decoded = decode(bytes.as_bytes(), &[], &get());
-        assert_eq!(decoded.map(|(answer, ..)| answer.status), Err(EndedEarly::Truncated), "{bytes}");
+        assert_eq!(decoded.map(|(response, ..)| response.status), Err(EndedEarly::Truncated), "{bytes}");
     }
 }
 
@@ -183,26 +183,26 @@ fn what_is_too_long_is_rejected_and_what_just_fits_is_not() {
         let frame = "HTTP/1.1 204 No\r\nx: \r\n\r\n";
         frame.replace("x: ", &format!("x: {}", "a".repeat(length - frame.len())))
     };
-    assert_eq!(told(head(HEAD_LIMIT).as_bytes(), &Request::default()), r#"204 """#);
-    assert_eq!(told(head(HEAD_LIMIT + 1).as_bytes(), &Request::default()), "Malformed(TooLong)");
-    assert_eq!(told("HTTP/1.1 100 C\r\n\r\n".repeat(4_000).as_bytes(), &get()), "Malformed(TooLong)");
-    assert_eq!(told("\n".repeat(HEAD_LIMIT).as_bytes(), &get()), "Malformed(TooLong)");
+    assert_eq!(decoded(head(HEAD_LIMIT).as_bytes(), &Request::default()), r#"204 """#);
+    assert_eq!(decoded(head(HEAD_LIMIT + 1).as_bytes(), &Request::default()), "Malformed(TooLong)");
+    assert_eq!(decoded("HTTP/1.1 100 C\r\n\r\n".repeat(4_000).as_bytes(), &get()), "Malformed(TooLong)");
+    assert_eq!(decoded("\n".repeat(HEAD_LIMIT).as_bytes(), &get()), "Malformed(TooLong)");
     let line = |length: usize| {
         let extension = "x".repeat(length - 4);
         format!("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n0;{extension}\r\n\r\n")
     };
-    assert_eq!(told(line(CHUNK_LINE_LIMIT).as_bytes(), &get()), r#"200 """#);
-    assert_eq!(told(line(CHUNK_LINE_LIMIT + 1).as_bytes(), &get()), "Malformed(ChunkSize)");
+    assert_eq!(decoded(line(CHUNK_LINE_LIMIT).as_bytes(), &get()), r#"200 """#);
+    assert_eq!(decoded(line(CHUNK_LINE_LIMIT + 1).as_bytes(), &get()), "Malformed(ChunkSize)");
 }
 
 #[test]
 fn head_and_body_are_kept_where_they_are_asked_for() {
     let bytes = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-Y:  z \r\nx-y:\r\n\r\nhi";
-    let (answer, ..) = decode(bytes, &[], &get()).unwrap();
-    assert_eq!(String::from_utf8_lossy(&answer.head), "Content-Length: 2\r\nX-Y: z\r\nx-y: \r\n");
-    assert_eq!((&*answer.body, answer.body_bytes), (&b"hi"[..], 2));
-    let (answer, ..) = decode(bytes, &[], &Request::default()).unwrap();
-    assert_eq!((&*answer.head, &*answer.body, answer.body_bytes), (&b""[..], &b""[..], 2));
+    let (response, ..) = decode(bytes, &[], &get()).unwrap();
+    assert_eq!(String::from_utf8_lossy(&response.head), "Content-Length: 2\r\nX-Y: z\r\nx-y: \r\n");
+    assert_eq!((&*response.body, response.body_bytes), (&b"hi"[..], 2));
+    let (response, ..) = decode(bytes, &[], &Request::default()).unwrap();
+    assert_eq!((&*response.head, &*response.body, response.body_bytes), (&b""[..], &b""[..], 2));
 }
 
 #[test]
@@ -210,21 +210,21 @@ fn of_a_long_body_the_beginning_is_kept() {
     let length = BODY_KEPT + 7;
     let mut bytes = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n").into_bytes();
     bytes.resize(bytes.len() + length, b'x');
-    let (answer, ..) = decode(&bytes, &[bytes.len() - 9, bytes.len() - 2], &get()).unwrap();
-    assert_eq!((answer.body.len(), answer.body_bytes), (BODY_KEPT, length as u64));
+    let (response, ..) = decode(&bytes, &[bytes.len() - 9, bytes.len() - 2], &get()).unwrap();
+    assert_eq!((response.body.len(), response.body_bytes), (BODY_KEPT, length as u64));
 }
 
 #[test]
 fn buffers_that_were_used_hold_nothing_of_the_answer_before() {
-    let mut answer = Answer::default();
+    let mut response = Response::default();
     let full = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nretry-after: 3\r\nratelimit: x\r\n\r\nhi";
-    Decoder::new(&get(), Nanos::ZERO, &mut answer).decode(full, Nanos::ZERO, &mut answer).unwrap();
-    assert_eq!(answer.retry_after, Some(Nanos::from_secs(3)));
-    Decoder::new(&get(), Nanos::ZERO, &mut answer)
-        .decode(b"HTTP/1.1 204 No\r\n\r\n", Nanos::ZERO, &mut answer)
+    Decoder::new(&get(), Nanos::ZERO, &mut response).decode(full, Nanos::ZERO, &mut response).unwrap();
+    assert_eq!(response.retry_after, Some(Nanos::from_secs(3)));
+    Decoder::new(&get(), Nanos::ZERO, &mut response)
+        .decode(b"HTTP/1.1 204 No\r\n\r\n", Nanos::ZERO, &mut response)
         .unwrap();
-    assert_eq!((&*answer.head, &*answer.body, answer.body_bytes), (&b""[..], &b""[..], 0));
-    assert_eq!((answer.limiter, answer.retry_after), (Default::default(), None));
+    assert_eq!((&*response.head, &*response.body, response.body_bytes), (&b""[..], &b""[..], 0));
+    assert_eq!((response.limiter, response.retry_after), (Default::default(), None));
 }
 
 #[test]
@@ -238,7 +238,7 @@ fn the_first_byte_is_that_of_the_final_answer() {
         (&[30], (0, 1)),
         (&[24, 25, 26], (2, 3)),
     ] {
-        let (answer, ..) = decode(bytes, cuts, &get()).unwrap();
-        assert_eq!((answer.first_byte.0, answer.done.0), expected, "{cuts:?}");
+        let (response, ..) = decode(bytes, cuts, &get()).unwrap();
+        assert_eq!((response.first_byte.0, response.done.0), expected, "{cuts:?}");
     }
 }
