@@ -13,26 +13,28 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    closed,
     exchange::Transport,
+    open,
     pacer::Pacer,
-    worker::{Setup, Share, Worker},
+    worker::{BATCH_TIME, Setup, Share, Worker},
 };
-use saasbench_model::units::Nanos;
+use saasbench_model::{plan::time::PlanInstant, scenario::LoadModel, units::Nanos};
 use saasbench_record::{manifest::LoadPhase, writer::Sink};
 
 /// Signals a worker when its loads start, and when to stop.
 #[derive(Debug)]
-pub(super) struct StartSignal {
+struct StartSignal {
     ready: Option<mpsc::UnboundedSender<()>>,
     start: watch::Receiver<Option<Nanos>>,
     /// Cancelled when no further request is to start.
-    pub(super) stop: CancellationToken,
+    stop: CancellationToken,
 }
 
 impl StartSignal {
     /// Reports that the worker is ready, and waits until all are: when the loads start. `None` when the
     /// barrier is gone.
-    pub(super) async fn wait(&mut self) -> Option<Nanos> {
+    async fn wait(&mut self) -> Option<Nanos> {
         // Dropped: when all senders are gone, the barrier stops waiting for workers that failed to get ready.
         if let Some(ready) = self.ready.take() {
             let _ = ready.send(());
@@ -106,7 +108,7 @@ pub async fn drive<T: Transport>(
     for (index, transport) in (0..).zip(transports) {
         let pacer = Pacer::on_tokio(setup.clock);
         let worker = Worker::new(Arc::clone(&setup), transport, pacer, Share { index, of }, sink.clone());
-        tasks.spawn_local(Rc::new(worker).run(barrier.signal()));
+        tasks.spawn_local(run_worker(Rc::new(worker), barrier.signal()));
     }
     drop(sink);
     barrier.release(&setup, of as usize, from_ns, tasks.join_all()).await
@@ -154,6 +156,66 @@ pub async fn drive_on_threads<T: Transport>(
     failed.map_or(Ok(phase), Err)
 }
 
+/// Runs a worker's share of every load, from the start that `signal` gives to their ends.
+async fn run_worker<T: Transport>(worker: Rc<Worker<T>>, mut signal: StartSignal) {
+    let mut helpers = JoinSet::new();
+    let pacer = Rc::clone(&worker.pacer);
+    helpers.spawn_local(async move {
+        // Its only error is a runtime without input and output, on which this pacer could not have been
+        // made.
+        let _ = pacer.drive().await;
+    });
+    let (pacer, stop) = (Rc::clone(&worker.pacer), signal.stop.clone());
+    helpers.spawn_local(async move {
+        stop.cancelled().await;
+        pacer.stop();
+    });
+    if let Some(mut receiver) = worker.setup.pace.clone() {
+        let worker = Rc::clone(&worker);
+        helpers.spawn_local(async move {
+            loop {
+                worker.pace.set(receiver.changes());
+                worker.pacer.notify_pace_change();
+                receiver.changed().await;
+            }
+        });
+    }
+    let recording = Rc::clone(&worker);
+    helpers.spawn_local(async move {
+        while recording.pacer.until(recording.now() + BATCH_TIME).await {
+            recording.hand_over();
+        }
+    });
+
+    let mut pools = Vec::new();
+    for (index, load) in worker.setup.scenario.loads.iter().enumerate() {
+        pools.push(match load.model {
+            LoadModel::Open { .. } => open::UserPool::start(&worker, index).await,
+            LoadModel::Closed { .. } => None,
+        });
+    }
+    let Some(start) = signal.wait().await else { return };
+    worker.pace.start_at(start);
+    let mut loads = JoinSet::new();
+    for ((index, load), pool) in worker.setup.scenario.loads.iter().enumerate().zip(pools) {
+        let worker = Rc::clone(&worker);
+        // At the start the plan's time and the run's are the same.
+        let start = PlanInstant(start) + load.after;
+        match (&load.model, pool) {
+            (LoadModel::Closed { .. }, _) => {
+                loads.spawn_local(closed::run(worker, index, start));
+            }
+            (LoadModel::Open { .. }, Some(pool)) => {
+                loads.spawn_local(open::run(worker, index, start, pool));
+            }
+            (LoadModel::Open { .. }, None) => {}
+        }
+    }
+    loads.join_all().await;
+    helpers.shutdown().await;
+    worker.hand_over();
+}
+
 /// The body of a worker's thread.
 fn work<T: Transport>(
     setup: Arc<Setup>,
@@ -167,7 +229,7 @@ fn work<T: Transport>(
         let pacer = Pacer::exact(setup.clock)?;
         let worker = Worker::new(setup, connect(share.index as usize)?, pacer, share, sink);
         // In a task of its own: what is awaited here would be polled whenever any task is woken.
-        let run = tokio::task::spawn_local(Rc::new(worker).run(signal));
+        let run = tokio::task::spawn_local(run_worker(Rc::new(worker), signal));
         run.await.map_err(io::Error::other)
     })
 }

@@ -10,26 +10,21 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use tokio::task::JoinSet;
-
 use super::{
     canary::Canaries,
     check::Scratch,
-    closed,
     exchange::{Exchange, Transport},
-    open,
     pacer::{Pacer, Wake},
     render::{Origin, Renderer},
 };
 use crate::{clock::RunClock, self_monitor::in_flight::InFlight};
 use crate::{
-    drive::StartSignal,
     rate_control::{RateControlReceiver, WorkerPace},
     redactor::Redactor,
 };
 use saasbench_model::{
     plan::time::PlanInstant,
-    scenario::{LoadModel, Scenario},
+    scenario::Scenario,
     units::{Nanos, Tolerance},
 };
 use saasbench_record::{batch::Batch, sample::Sample, writer::Sink};
@@ -37,7 +32,7 @@ use saasbench_record::{batch::Batch, sample::Sample, writer::Sink};
 /// Samples that a worker keeps before it hands them to the recorder.
 const BATCH: usize = 1024;
 /// The longest that it keeps a sample.
-const BATCH_TIME: Nanos = Nanos::from_millis(100);
+pub(super) const BATCH_TIME: Nanos = Nanos::from_millis(100);
 
 /// What all workers of a run share; it is never changed.
 #[derive(Debug)]
@@ -225,69 +220,9 @@ impl<T: Transport> Worker<T> {
     }
 
     /// Hands over the samples that are kept.
-    fn hand_over(&self) {
+    pub(super) fn hand_over(&self) {
         self.handed_over.set(self.now());
         self.sink.hand_over(&mut self.samples.borrow_mut());
-    }
-
-    /// Runs its share of every load, from the start that `signal` gives to their ends.
-    pub(super) async fn run(self: Rc<Self>, mut signal: StartSignal) {
-        let mut helpers = JoinSet::new();
-        let pacer = Rc::clone(&self.pacer);
-        helpers.spawn_local(async move {
-            // Its only error is a runtime without input and output, on which this pacer could not have been
-            // made.
-            let _ = pacer.drive().await;
-        });
-        let (pacer, stop) = (Rc::clone(&self.pacer), signal.stop.clone());
-        helpers.spawn_local(async move {
-            stop.cancelled().await;
-            pacer.stop();
-        });
-        if let Some(mut receiver) = self.setup.pace.clone() {
-            let worker = Rc::clone(&self);
-            helpers.spawn_local(async move {
-                loop {
-                    worker.pace.set(receiver.changes());
-                    worker.pacer.notify_pace_change();
-                    receiver.changed().await;
-                }
-            });
-        }
-        let worker = Rc::clone(&self);
-        helpers.spawn_local(async move {
-            while worker.pacer.until(worker.now() + BATCH_TIME).await {
-                worker.hand_over();
-            }
-        });
-
-        let mut pools = Vec::new();
-        for (index, load) in self.setup.scenario.loads.iter().enumerate() {
-            pools.push(match load.model {
-                LoadModel::Open { .. } => open::UserPool::start(&self, index).await,
-                LoadModel::Closed { .. } => None,
-            });
-        }
-        let Some(start) = signal.wait().await else { return };
-        self.pace.start_at(start);
-        let mut loads = JoinSet::new();
-        for ((index, load), pool) in self.setup.scenario.loads.iter().enumerate().zip(pools) {
-            let worker = Rc::clone(&self);
-            // At the start the plan's time and the run's are the same.
-            let start = PlanInstant(start) + load.after;
-            match (&load.model, pool) {
-                (LoadModel::Closed { .. }, _) => {
-                    loads.spawn_local(closed::run(worker, index, start));
-                }
-                (LoadModel::Open { .. }, Some(pool)) => {
-                    loads.spawn_local(open::run(worker, index, start, pool));
-                }
-                (LoadModel::Open { .. }, None) => {}
-            }
-        }
-        loads.join_all().await;
-        helpers.shutdown().await;
-        self.hand_over();
     }
 }
 
