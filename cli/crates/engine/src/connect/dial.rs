@@ -1,6 +1,6 @@
 //! Opens connections: each to the next address of its replica, from the next local address.
 
-use std::{cell::Cell, io, net::SocketAddr, sync::Arc};
+use std::{cell::Cell, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::{
     net::{TcpSocket, TcpStream, UnixStream},
@@ -8,92 +8,41 @@ use tokio::{
 };
 use tokio_rustls::TlsConnector;
 
+pub use super::error::DialError;
 use super::{
-    endpoint::{Endpoint, Endpoints, Protocol, Sources},
+    endpoint::{Endpoint, Endpoints, Sources, alpn},
+    protocol::Protocol,
     resolve::{Resolve, System},
     stream::Stream,
+    tls,
 };
-use saasbench_model::{scenario::http::Dns, units::Nanos};
-use saasbench_record::sample::NotSentReason;
+use saasbench_model::scenario::http::Dns;
 
-/// Why there is no connection.
-#[derive(Debug, thiserror::Error)]
-pub enum DialError {
-    /// There is no such replica.
-    #[error("there is no such replica")]
-    NoReplica,
-    /// A host that no certificate can be for.
-    #[error("`{0}` is not a name that a certificate can be for")]
-    NoName(String),
-    /// Its name has no response.
-    #[error("its host cannot be resolved ({0})")]
-    Unresolved(io::Error),
-    /// Its name has no address.
-    #[error("its host has no address")]
-    NoAddress,
-    /// The other side rejects, or cannot be reached.
-    #[error("{0}")]
-    Rejected(io::Error),
-    /// This machine rejects: no port, no descriptor is left, or `source_addresses` has an address that is not
-    /// its own.
-    #[error("this machine has no port, file descriptor or source address for it: {0}")]
-    Exhausted(io::Error),
-    /// It took too long.
-    #[error("no connection in {0}")]
-    Timeout(Nanos),
-    /// The TLS handshake failed.
-    #[error("no TLS connection: {0}")]
-    Tls(io::Error),
-    /// ALPN did not agree on the requested version of HTTP.
-    #[error("it does not speak {}", .0.name())]
-    NotSpoken(Protocol),
-    /// `source_addresses` has no address that could reach it.
-    #[error("`source_addresses` has no address of the same family as {0}")]
-    NoSource(SocketAddr),
-}
-
-impl DialError {
-    /// What the user can do about it, where that is more than looking at the other side.
-    pub fn hint(&self) -> Option<&'static str> {
-        let Self::Tls(error) = self else {
-            return match self {
-                Self::NotSpoken(_) => Some("leave `version` of [http] out: then the server chooses"),
-                Self::Exhausted(_) => Some(
-                    "`source_addresses` of [http] gives connections more addresses, and with them more ports",
-                ),
-                Self::NoSource(_) => {
-                    Some("add one to `source_addresses` of [http], or leave `source_addresses` out")
-                }
-                _ => None,
-            };
-        };
-        use rustls::{CertificateError, Error, InvalidMessage};
-        match error.get_ref()?.downcast_ref::<Error>()? {
-            Error::InvalidCertificate(CertificateError::UnknownIssuer) => Some(
-                "name the file with its authority's certificate: --ca-file ca.pem; or accept any certificate: --insecure",
-            ),
-            Error::InvalidCertificate(
-                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
-            ) => Some("use the name that the certificate is for, or accept any certificate: --insecure"),
-            Error::InvalidCertificate(
-                CertificateError::Expired | CertificateError::ExpiredContext { .. },
-            ) => Some("renew the certificate, or accept any: --insecure"),
-            Error::InvalidCertificate(_) => Some("accept any certificate: --insecure"),
-            Error::InvalidMessage(InvalidMessage::InvalidContentType) => {
-                Some("it seems not to speak TLS: is it an http:// address?")
+impl Endpoints {
+    /// Makes the first connection to a replica. Its name is resolved by then, and which HTTP is spoken is
+    /// settled for the run.
+    ///
+    /// # Errors
+    /// When there is no connection within `within`.
+    pub async fn reach(
+        &mut self,
+        replica: usize,
+        resolver: &impl Resolve,
+        within: Duration,
+    ) -> Result<Stream, DialError> {
+        let Some(endpoint) = self.replicas.get_mut(replica) else { return Err(DialError::NoReplica) };
+        let reaching = async {
+            let addresses = endpoint.look_up(resolver).await?;
+            let stream = connect(endpoint, &addresses, &self.sources, 0).await?;
+            endpoint.protocol = endpoint.spoken(stream.alpn())?;
+            if let Some(tls) = &mut endpoint.tls {
+                tls.config = tls::offering(&tls.config, alpn(endpoint.protocol));
             }
-            _ => None,
-        }
-    }
-}
-
-impl From<DialError> for NotSentReason {
-    fn from(error: DialError) -> Self {
-        match error {
-            DialError::Timeout(_) => Self::ConnectTimeout,
-            DialError::Exhausted(_) => Self::Exhausted,
-            _ => Self::ConnectFailed,
-        }
+            endpoint.addresses = if self.dns == Dns::PerRun { addresses } else { Vec::new() };
+            Ok(stream)
+        };
+        let timeout = DialError::Timeout(within.into());
+        tokio::time::timeout(within, reaching).await.unwrap_or(Err(timeout))
     }
 }
 

@@ -12,10 +12,10 @@ use std::{
 
 use rustls::{ClientConfig, pki_types::ServerName};
 
+pub use super::protocol::Protocol;
 use super::{
-    dial::{DialError, connect},
+    error::DialError,
     resolve::Resolve,
-    stream::Stream,
     target::{Place, Target},
     tls,
 };
@@ -41,7 +41,7 @@ pub struct Endpoint {
     pub(super) addresses: Vec<SocketAddr>,
     pub(super) tls: Option<Tls>,
     version: Version,
-    protocol: Protocol,
+    pub(super) protocol: Protocol,
     dialled: Dialled,
 }
 
@@ -100,25 +100,6 @@ pub(super) struct Tls {
     pub(super) name: ServerName<'static>,
 }
 
-/// Which HTTP is spoken on a connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Protocol {
-    /// HTTP/1.1.
-    Http11,
-    /// HTTP/2.
-    Http2,
-}
-
-impl Protocol {
-    /// Its name, as in documents.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Http11 => "HTTP/1.1",
-            Self::Http2 => "HTTP/2",
-        }
-    }
-}
-
 impl Endpoints {
     /// Connections to `targets`, made as `http` says; one may take until `timeout` (of a request) if `http`
     /// has no timeout of its own. `tls` has the trusted authorities.
@@ -140,32 +121,6 @@ impl Endpoints {
         })
     }
 
-    /// Makes the first connection to a replica. Its name is resolved by then, and which HTTP is spoken is
-    /// settled for the run.
-    ///
-    /// # Errors
-    /// When there is no connection within `within`.
-    pub async fn reach(
-        &mut self,
-        replica: usize,
-        resolver: &impl Resolve,
-        within: Duration,
-    ) -> Result<Stream, DialError> {
-        let Some(endpoint) = self.replicas.get_mut(replica) else { return Err(DialError::NoReplica) };
-        let reaching = async {
-            let addresses = endpoint.look_up(resolver).await?;
-            let stream = connect(endpoint, &addresses, &self.sources, 0).await?;
-            endpoint.protocol = endpoint.spoken(stream.alpn())?;
-            if let Some(tls) = &mut endpoint.tls {
-                tls.config = tls::offering(&tls.config, alpn(endpoint.protocol));
-            }
-            endpoint.addresses = if self.dns == Dns::PerRun { addresses } else { Vec::new() };
-            Ok(stream)
-        };
-        let timeout = DialError::Timeout(within.into());
-        tokio::time::timeout(within, reaching).await.unwrap_or(Err(timeout))
-    }
-
     /// The longest that making a connection may take.
     pub fn connect_timeout(&self) -> Duration {
         self.connect_timeout
@@ -177,7 +132,8 @@ impl Endpoints {
     }
 }
 
-fn alpn(protocol: Protocol) -> &'static [&'static [u8]] {
+/// What ALPN offers for a version of HTTP.
+pub(super) fn alpn(protocol: Protocol) -> &'static [&'static [u8]] {
     match protocol {
         Protocol::Http11 => &[tls::HTTP11],
         Protocol::Http2 => &[tls::H2],

@@ -8,6 +8,8 @@
 pub mod descriptors;
 pub mod dial;
 pub mod endpoint;
+mod error;
+mod protocol;
 pub mod resolve;
 pub mod stream;
 pub mod target;

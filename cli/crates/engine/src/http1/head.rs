@@ -3,7 +3,7 @@
 
 use std::mem::MaybeUninit;
 
-use super::decoder::Malformed;
+use super::malformed::Malformed;
 use crate::{
     exchange::{Request, Response},
     limiter_fields::LimiterFields,

@@ -8,6 +8,7 @@ pub mod connection;
 pub mod deadline;
 pub mod decoder;
 mod head;
+mod malformed;
 pub mod wire;
 
 #[cfg(test)]

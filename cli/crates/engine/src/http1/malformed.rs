@@ -1,0 +1,48 @@
+//! Why a response cannot be understood, and the limits of its parts.
+
+/// The longest head, informational ones before it included; and the longest trailer section.
+pub const HEAD_LIMIT: usize = 64 << 10;
+
+/// The longest line that gives a chunk's size, extensions included.
+pub const CHUNK_LINE_LIMIT: usize = 4 << 10;
+
+/// Why a response cannot be understood.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Malformed {
+    /// Its head breaks the grammar, or has too many fields.
+    #[error("the head is not HTTP/1: {0}")]
+    Head(httparse::Error),
+    /// A head or a trailer section over [`HEAD_LIMIT`].
+    #[error("the head is longer than {HEAD_LIMIT} bytes")]
+    TooLong,
+    /// A status below 100.
+    #[error("the status is below 100")]
+    Status,
+    /// 101, which was not requested.
+    #[error("the server changes the protocol without being asked")]
+    Upgrade,
+    /// `Content-Length` is no number, or there are two that differ.
+    #[error("Content-Length is not one number")]
+    ContentLength,
+    /// A transfer coding other than `chunked`, or one in HTTP/1.0.
+    #[error("the transfer coding is not chunked")]
+    TransferEncoding,
+    /// The line before a chunk has no size, or is over [`CHUNK_LINE_LIMIT`].
+    #[error("a chunk has no valid size")]
+    ChunkSize,
+    /// A chunk is not followed by a line end.
+    #[error("a chunk is longer than its size")]
+    ChunkEnd,
+    /// The trailer section breaks the grammar, or has too many fields.
+    #[error("the trailer section is not HTTP/1: {0}")]
+    Trailers(httparse::Error),
+}
+
+/// Why the end of the connection is not the end of a response.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EndedEarly {
+    /// What there was of it was in order.
+    Truncated,
+    /// What there was of it could not have become a response.
+    Malformed(Malformed),
+}
