@@ -13,7 +13,7 @@ use super::{DisplayMode, Follower, locked};
 /// Follows it for a display, for the rest of the process: a signal that was once listened to does nothing by itself any more.
 pub(super) fn follow(follower: &Arc<Mutex<Follower>>) {
     // What was written in lines stays as it is.
-    if matches!(locked(follower).face, DisplayMode::Nothing | DisplayMode::Lines { .. } | DisplayMode::Json) {
+    if matches!(locked(follower).mode, DisplayMode::Nothing | DisplayMode::Lines { .. } | DisplayMode::Json) {
         return;
     }
     let follower = Arc::downgrade(follower);
@@ -46,11 +46,11 @@ async fn follow_continued(follower: Weak<Mutex<Follower>>, mut continued: Signal
 
 impl Follower {
     fn suspend(&mut self) {
-        match &mut self.face {
+        match &mut self.mode {
             DisplayMode::Full(full) => full.suspend(),
-            DisplayMode::Block(canvas) => {
-                // The shell writes below it.
-                canvas.leave();
+            DisplayMode::Bars(bars) => {
+                // The shell writes where they stood.
+                bars.clear();
                 super::full::stop();
             }
             _ => super::full::stop(),
@@ -58,7 +58,7 @@ impl Follower {
     }
 
     fn resume(&mut self) {
-        if let DisplayMode::Full(full) = &mut self.face {
+        if let DisplayMode::Full(full) = &mut self.mode {
             full.resume();
         }
         self.draw();

@@ -1,19 +1,19 @@
-//! What is shown of a run while it goes. It only reads the running totals; no worker ever waits for it.
+//! The display of a run in progress. It only reads the running totals; no worker ever waits for it.
 //!
-//! `window` is what the run did lately, `view` all that a display draws from: `block` on a terminal (put there by `canvas`,
-//! of pieces that `spans` cuts), lines elsewhere, `json` for programs, `full` the whole terminal with charts and keys. `jobs` follows
-//! what the shell does with the process.
+//! `window` holds the latest samples, `view` everything that a display draws from. There are four displays: `bars` draws the
+//! rows of `status_block` on a terminal, lines are written elsewhere, `json` is for programs, and `full` takes the whole
+//! terminal, with charts and keys. `job_control` follows Ctrl-Z, `fg` and `bg`.
 
+mod bars;
 pub mod full;
 mod job_control;
 pub mod json;
-pub mod line_writer;
 pub mod status_block;
 pub mod view;
 pub mod window;
 
 use std::{
-    io::{self, IsTerminal as _, Write as _},
+    io::Write as _,
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, mpsc},
     time::Duration,
 };
@@ -25,7 +25,7 @@ use self::{
     view::{Phase, Plan, View},
     window::Window,
 };
-use crate::live::line_writer::Canvas;
+use crate::live::bars::Bars;
 use crate::publish::self_metrics::Live;
 use crate::{
     args::{DisplayArgs, ProgressForm, Ui},
@@ -57,7 +57,7 @@ pub struct Progress {
 enum DisplayMode {
     Nothing,
     Lines { next: Nanos },
-    Block(Canvas),
+    Bars(Bars),
     Full(Box<Full>),
     Json,
 }
@@ -66,7 +66,7 @@ enum DisplayMode {
 #[derive(Debug)]
 struct Follower {
     view: View,
-    face: DisplayMode,
+    mode: DisplayMode,
     verbose: bool,
     /// What observers tell.
     told: mpsc::Receiver<String>,
@@ -90,7 +90,7 @@ impl DisplayMode {
             _ if args.ui == Ui::Full => {
                 Full::take(controls, clock, coloured).map_or(lines, |full| Self::Full(Box::new(full)))
             }
-            ProgressForm::Auto if io::stderr().is_terminal() => Self::Block(Canvas::new(coloured)),
+            ProgressForm::Auto if bars::can_redraw(columns()) => Self::Bars(Bars::on_stderr(coloured)),
             ProgressForm::Auto | ProgressForm::Plain => lines,
             ProgressForm::Json => Self::Json,
             ProgressForm::None => Self::Nothing,
@@ -112,7 +112,7 @@ impl Progress {
         let tidings = (args.verbose > 0 && !args.quiet).then(|| ObserverLog::new(tell, args.verbose > 1));
         let follower = Follower {
             view: View::new(plan),
-            face: DisplayMode::of(args, coloured, clock, controls.clone()),
+            mode: DisplayMode::of(args, coloured, clock, controls.clone()),
             verbose: args.verbose > 0,
             told,
             clock,
@@ -144,7 +144,7 @@ impl Progress {
         let mut follower = self.lock();
         follower.begun = begun;
         // Where nothing is shown, nothing is counted for it either.
-        if !matches!(follower.face, DisplayMode::Nothing) {
+        if !matches!(follower.mode, DisplayMode::Nothing) {
             let now = follower.clock.now();
             follower.view.window = Window::new(follower.view.plan.tenants.len(), now);
             follower.view.window.follow(&mut live.tally.lock());
@@ -160,7 +160,7 @@ impl Progress {
         follower.go_on(now);
         if follower.view.is_loading() {
             follower.step();
-            if matches!(follower.face, DisplayMode::Json) {
+            if matches!(follower.mode, DisplayMode::Json) {
                 follower.write_progress();
             }
         }
@@ -179,9 +179,9 @@ impl Progress {
 
     /// Says something beside the display; `false` where that is no matter of the display.
     pub fn tell(&self, text: &str) -> bool {
-        match &mut self.lock().face {
-            DisplayMode::Block(canvas) => {
-                canvas.above(text, columns());
+        match &mut self.lock().mode {
+            DisplayMode::Bars(bars) => {
+                bars.print(text);
                 true
             }
             DisplayMode::Full(full) => {
@@ -199,10 +199,7 @@ impl Drop for Progress {
         self.stop.cancel();
         let mut follower = self.lock();
         follower.hear();
-        if let DisplayMode::Block(canvas) = &mut follower.face {
-            canvas.draw(&[], columns());
-        }
-        follower.face = DisplayMode::Nothing;
+        follower.mode = DisplayMode::Nothing;
     }
 }
 
@@ -210,10 +207,10 @@ impl Follower {
     fn begin(&mut self, phase: Phase) {
         self.view.phase = phase;
         let now = self.clock.now();
-        match &mut self.face {
+        match &mut self.mode {
             DisplayMode::Json => write(&json::phase(&self.view, now)),
             DisplayMode::Full(full) => full.log(&told(phase, now)),
-            DisplayMode::Block(canvas) if self.verbose => canvas.above(&told(phase, now), columns()),
+            DisplayMode::Bars(bars) if self.verbose => bars.print(&told(phase, now)),
             DisplayMode::Lines { .. } if self.verbose => write(&format!("{}\n", told(phase, now))),
             _ => {}
         }
@@ -225,9 +222,9 @@ impl Follower {
         let now = self.clock.now();
         if self.interrupt.is_cancelled() && !self.view.interrupted {
             self.view.interrupted = true;
-            match self.face {
+            match self.mode {
                 // These show it as long as it lasts.
-                DisplayMode::Block(_) | DisplayMode::Nothing => {}
+                DisplayMode::Bars(_) | DisplayMode::Nothing => {}
                 DisplayMode::Lines { .. } => write(&format!("{INTERRUPTED}\n")),
                 DisplayMode::Full(_) | DisplayMode::Json => self.event(now, "interrupted"),
             }
@@ -235,7 +232,7 @@ impl Follower {
         self.go_on(now);
         if self.live.is_some() && now - self.stepped >= STEP {
             self.step();
-            if matches!(self.face, DisplayMode::Json) {
+            if matches!(self.mode, DisplayMode::Json) {
                 self.write_progress();
             }
         }
@@ -244,10 +241,10 @@ impl Follower {
 
     fn event(&mut self, at: Nanos, text: &str) {
         let line = format!("{:8.3} s  {text}", at.as_secs_f64());
-        match &mut self.face {
+        match &mut self.mode {
             DisplayMode::Json => write(&json::event(at, text)),
             DisplayMode::Full(full) => full.log(&line),
-            DisplayMode::Block(canvas) => canvas.above(&line, columns()),
+            DisplayMode::Bars(bars) => bars.print(&line),
             DisplayMode::Lines { .. } => write(&format!("{line}\n")),
             DisplayMode::Nothing => {}
         }
@@ -257,10 +254,10 @@ impl Follower {
     fn hear(&mut self) {
         while let Ok(text) = self.told.try_recv() {
             let text = one_line(&text);
-            match &mut self.face {
+            match &mut self.mode {
                 DisplayMode::Json => write(&json::note(&text)),
                 DisplayMode::Full(full) => full.log(&text),
-                DisplayMode::Block(canvas) => canvas.above(&paint(FAINT, text), columns()),
+                DisplayMode::Bars(bars) => bars.print(&paint(FAINT, text)),
                 DisplayMode::Lines { .. } | DisplayMode::Nothing => {
                     write(&format!("{}\n", paint(FAINT, text)))
                 }
@@ -295,11 +292,10 @@ impl Follower {
     }
 
     fn draw(&mut self) {
-        match &mut self.face {
-            DisplayMode::Block(canvas) => {
-                let width = columns();
-                // A line that reaches the last column would leave the cursor there, on some terminals.
-                canvas.draw(&status_block::lines(&self.view, width.saturating_sub(1)), width);
+        match &mut self.mode {
+            DisplayMode::Bars(bars) => {
+                // A row that reaches the last column would leave the cursor there, on some terminals.
+                bars.draw(status_block::rows(&self.view, columns().saturating_sub(1)));
             }
             DisplayMode::Full(full) => full.draw(&self.view),
             DisplayMode::Lines { next } if self.view.is_loading() && self.view.elapsed >= *next => {

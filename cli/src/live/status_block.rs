@@ -1,4 +1,4 @@
-//! The calm block of a terminal: how far the run is, what it did lately, and a line for each tenant.
+//! The rows of the calm display: totals, time, and one for each tenant. `bars` puts them on the terminal.
 
 use anstyle::Style;
 use saasbench_report::spans::{Spans, bar, cut, pad, sparkline};
@@ -22,9 +22,28 @@ const BAR: std::ops::RangeInclusive<usize> = 6..=40;
 const CELLS: [usize; 4] = [6, 11, 9, 0];
 const PLAIN: Style = Style::new();
 
-/// The block's lines, each at most `width` columns wide.
-pub fn lines(view: &View, width: usize) -> Vec<String> {
-    let mut lines = vec![headline(view, width), time_line(view, width)];
+/// A row of the display: a text, behind a bar where there is one.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Row {
+    /// Stands before the text, with a blank between them.
+    pub bar: Option<Bar>,
+    /// The text, with its colours.
+    pub text: String,
+}
+
+/// How far the run is, as a bar.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Bar {
+    /// Columns of the whole bar.
+    pub width: usize,
+    /// The part of the plan that has passed, from 0 to 1.
+    pub share: f64,
+}
+
+/// The rows, each at most `width` columns wide: totals, time, and one for each tenant.
+pub fn rows(view: &View, width: usize) -> Vec<Row> {
+    let text = |text| Row { bar: None, text };
+    let mut rows = vec![text(headline(view, width)), time_row(view, width)];
     let named = view.plan.tenants.iter().zip(&view.window.tenants).take(TENANTS);
     let mut tenants: Vec<(String, Tenant)> =
         named.map(|(name, tenant)| (name.to_string(), tenant.clone())).collect();
@@ -32,13 +51,13 @@ pub fn lines(view: &View, width: usize) -> Vec<String> {
     if !rest.is_empty() {
         tenants.push((format!("{} more", rest.len()), Tenant::sum(rest.iter())));
     }
-    lines.extend(tenant_lines(&tenants, width));
+    rows.extend(tenant_lines(&tenants, width).into_iter().map(text));
     if view.interrupted {
         let mut line = Spans::new(width);
         line.add(UNSURE, interrupted(view, width));
-        lines.push(line.finish());
+        rows.push(text(line.finish()));
     }
-    lines
+    rows
 }
 
 /// What is said once the user has interrupted a run.
@@ -78,8 +97,20 @@ pub(super) fn headline(view: &View, width: usize) -> String {
     line.finish()
 }
 
-/// How much of the plan is behind it, and what goes on. A bar stands in front where there is room for it, and an end that is known.
+/// [`time_row`] as text, for a display that draws no bars of its own.
 pub(super) fn time_line(view: &View, width: usize) -> String {
+    let Row { bar: drawn, text } = time_row(view, width);
+    let Some(Bar { width: columns, share }) = drawn else { return text };
+    let filled = bar(share, columns);
+    let empty = columns - filled.chars().count();
+    let mut line = Spans::new(columns + 1);
+    line.add(PLAIN, filled).add(FAINT, "░".repeat(empty)).add(PLAIN, " ");
+    line.finish() + &text
+}
+
+/// `12.0 s of 30 s · 18 s left · load`: the part of the plan that has passed, and the phase. A bar stands before it where
+/// it fits and the end is known.
+fn time_row(view: &View, width: usize) -> Row {
     let (elapsed, length) = (view.elapsed.as_secs_f64(), view.plan.length.as_secs_f64());
     let most = if view.plan.may_end_early { "at most " } else { "" };
     let time = match view.phase {
@@ -87,18 +118,27 @@ pub(super) fn time_line(view: &View, width: usize) -> String {
         _ => format!("{elapsed:.1} s of {most}{length:.0} s"),
     };
     let words = view.phase.words();
-    let left = width.saturating_sub(time.chars().count() + " ".len() + " · ".chars().count() + words.len());
-    let room = left.min(width / 3).min(*BAR.end());
-    let mut line = Spans::new(width);
-    if room >= *BAR.start() && !view.plan.may_end_early {
-        let share = if view.phase == Phase::Preparing { 0.0 } else { elapsed / length.max(1e-9) };
-        let filled = bar(share, room);
-        let empty = room - filled.chars().count();
-        line.add(PLAIN, filled).add(FAINT, "░".repeat(empty)).add(PLAIN, " ");
-    }
+    let separator = " · ".chars().count();
+    let used = time.chars().count() + separator + words.len();
+    let left = match view.phase {
+        Phase::Warmup | Phase::Load if !view.plan.may_end_early => format!("{:.0} s left", (length - elapsed).ceil()),
+        _ => String::new(),
+    };
+    // The remaining time is left out first, then the bar.
+    let used_with_left = used + if left.is_empty() { 0 } else { left.len() + separator };
+    let (left, used) =
+        if used_with_left + BAR.start() < width { (left, used_with_left) } else { (String::new(), used) };
+    let columns = width.saturating_sub(used + 1).min(width / 3).min(*BAR.end());
+    let has_bar = columns >= *BAR.start() && !view.plan.may_end_early;
+    let share = if view.phase == Phase::Preparing { 0.0 } else { elapsed / length.max(1e-9) };
+    let bar = has_bar.then_some(Bar { width: columns, share });
+    let mut line = Spans::new(width - if has_bar { columns + 1 } else { 0 });
     line.add(PLAIN, time).add(FAINT, " · ");
+    if !left.is_empty() {
+        line.add(PLAIN, left).add(FAINT, " · ");
+    }
     line.add(if view.phase == Phase::Load { PLAIN } else { UNSURE }, words);
-    line.finish()
+    Row { bar, text: line.finish() }
 }
 
 /// A line for each: name, sparkline, rate, p99, rejections and errors, as far as there is room.
