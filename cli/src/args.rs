@@ -73,9 +73,9 @@ pub struct Cli {
 pub enum Command {
     /// Run a scenario, record it, and judge it
     Run(RunArgs),
-    /// Send requests to a URL, with the habits of oha, hey, wrk and Locust, and judge what came of it
+    /// Send requests to a URL, with the flags of oha, hey, wrk and Locust, and judge the result
     Stress(StressArgs),
-    /// Find the highest load at which what a scenario expects holds
+    /// Find the highest load at which a scenario's expectations hold
     Capacity(CapacityArgs),
     /// Judge a recorded run again
     Verify(VerifyArgs),
@@ -83,33 +83,33 @@ pub enum Command {
     List(ListArgs),
     /// Show the report of a recorded run
     Show(ShowArgs),
-    /// Write a scenario to begin with, or one from an OpenAPI description
+    /// Write a starter scenario, or one from an OpenAPI description
     New(NewArgs),
     /// Make the HTML report of recorded runs
     Report(PageArgs),
-    /// Hold a recorded run against those before it: is anything slower, fuller of errors, or less?
+    /// Compare a recorded run with earlier ones: latency, errors and throughput
     Compare(CompareArgs),
     /// Check scenario files without running them
     Validate(ValidateArgs),
-    /// Check the metrics that services expose: their format, names and number of series
+    /// Check a service's metrics: format, names and number of series
     Metrics(MetricsArgs),
-    /// Ask a live Prometheus all that dashboards and rule files ask, and say what is wrong with them
+    /// Run the queries of dashboards and rule files against a live Prometheus, and report what is wrong
     Dashboards(DashboardsArgs),
     /// Write the JSON Schema of reports or scenarios
     Schema(SchemaArgs),
-    /// List the faults that the reference service can have on purpose
+    /// List the faults that the reference service can inject
     #[command(after_help = "Example:\n  saasbench faults | grep limit")]
     Faults,
     /// Serve the reference multi-tenant API
     #[command(after_help = "Example:\n  saasbench serve --listen 127.0.0.1:8005")]
     Serve(tenancy::Args),
-    /// Start the local stack: Redis, replicas of the reference service, Prometheus and what belongs to them
+    /// Start the local stack: Redis, replicas of the reference service, Prometheus and its companions
     Up(UpArgs),
-    /// Write the completions of commands and flags for a shell
+    /// Write shell completions
     Completions(CompletionsArgs),
     /// Write the manual pages
     Man(ManArgs),
-    /// Become a program that ends with its parent
+    /// Run a program that ends with its parent process
     #[command(hide = true)]
     SuperviseChild(SuperviseChildArgs),
     /// Remove a directory once standard input ends, unless it says anything
@@ -128,7 +128,7 @@ const VERIFY_EXAMPLES: &str = "Examples:
 #[derive(Debug, Args)]
 #[command(after_help = format!("{VERIFY_EXAMPLES}\n\n{EXIT_CODES}"))]
 pub struct VerifyArgs {
-    /// A recorded run: its directory, the begin of its name, `latest`, or the name of a scenario for its latest run
+    /// A recorded run: its directory, the start of its name, `latest`, or the name of a scenario for its latest run
     #[arg(value_name = "RUN")]
     pub run: PathBuf,
 
@@ -155,19 +155,19 @@ const METRICS_EXAMPLES: &str = "Examples:
 #[derive(Debug, Args)]
 #[command(after_help = format!("{METRICS_EXAMPLES}\n\n{EXIT_CODES}"))]
 pub struct MetricsArgs {
-    /// Pages of metrics: URLs (without a path, /metrics is asked for), files, or `-` for standard input
+    /// Expositions: URLs (without a path, /metrics is requested), files, or `-` for standard input
     #[arg(value_name = "URL|FILE", required = true)]
     pub sources: Vec<String>,
 
-    /// Guess the metrics contract instead, and write it as a `[metrics]` table for a scenario
+    /// Guess the metrics contract instead, and write it as a scenario's `[metrics]` table
     #[arg(long, conflicts_with = "json")]
     pub guess: bool,
 
-    /// Accept any certificate of an https:// URL, whoever has signed it and for whatever name
+    /// Accept any certificate of an https:// URL, whatever its name and signer
     #[arg(long, conflicts_with = "ca_file")]
     pub insecure: bool,
 
-    /// Trust the authorities in this PEM file, in place of the system's
+    /// Trust the authorities in this PEM file instead of the system's
     #[arg(long, value_name = "FILE")]
     pub ca_file: Option<String>,
 
@@ -184,7 +184,7 @@ Exit codes:
   0  every query has data, and nothing is wrong
   1  there are errors (with --warnings: or warnings)
   2  the command line or a file is wrong
-  4  Prometheus does not answer";
+  4  Prometheus does not respond";
 
 /// Arguments of `dashboards`.
 #[derive(Debug, Args)]
@@ -194,7 +194,7 @@ pub struct DashboardsArgs {
     #[arg(value_name = "FILE", required = true)]
     pub files: Vec<PathBuf>,
 
-    /// The Prometheus to ask; by default that of the run
+    /// The Prometheus to query; by default that of the run
     #[arg(long, value_name = "URL", required_unless_present = "run")]
     pub prometheus: Option<String>,
 
@@ -202,23 +202,23 @@ pub struct DashboardsArgs {
     #[arg(long = "prometheus-header", value_name = "HEADER")]
     pub prometheus_headers: Vec<String>,
 
-    /// Ask over the load of this recorded run (named as for `saasbench show`), and 15 s after it
+    /// Query the time of this recorded run's load (named as for `saasbench show`), and 15 s after it
     #[arg(long, value_name = "RUN", conflicts_with_all = ["from", "to", "last"])]
     pub run: Option<PathBuf>,
 
-    /// Ask from this instant on: RFC 3339, or seconds since the epoch
+    /// Query from this instant on: RFC 3339, or seconds since the epoch
     #[arg(long, value_name = "TIME", value_parser = instant)]
     pub from: Option<f64>,
 
-    /// Ask up to this instant [default: now]
+    /// Query up to this instant [default: now]
     #[arg(long, value_name = "TIME", value_parser = instant)]
     pub to: Option<f64>,
 
-    /// Ask over so long up to the end [default: 15m]
+    /// Query this long up to the end [default: 15m]
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration, conflicts_with = "from")]
     pub last: Option<std::time::Duration>,
 
-    /// Warnings decide the exit code, too
+    /// Let warnings decide the exit code, too
     #[arg(long)]
     pub warnings: bool,
 

@@ -1,7 +1,13 @@
 //! `saasbench`: loads a multi-tenant service, and verifies what it promises and what its metrics claim.
 //!
-//! Data flows one way: [`scenario`] → [`plan`] → [`load`] → [`record`] → [`verify`] → [`report`], with [`observe`]
-//! and [`watch`] writing into the record, too. `ARCHITECTURE.md` is the map.
+//! This crate is the binary and what only it needs: [`args`] is the command line, [`commands`] has a module for each
+//! command, [`environment`] starts or reaches the service, [`observe`] scrapes it during the load, [`live`] shows the run in
+//! progress, and [`output`] prints its report. [`publish`] sends metrics and annotations elsewhere, [`tsdb`] is the embedded
+//! Prometheus, [`dashboard`] checks dashboards and rules, [`scaffold`] writes scenarios, and [`run_store`] lists recorded runs.
+//!
+//! The crates below it form one direction of data: `saasbench-model` (scenario and plan) → `saasbench-engine` (the load) →
+//! `saasbench-record` (samples on disk) → `saasbench-verify` (claims, with `saasbench-limiter` and `saasbench-exposition`) →
+//! `saasbench-report`. `ARCHITECTURE.md` is the map.
 
 pub mod args;
 pub mod commands;

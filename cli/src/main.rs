@@ -1,4 +1,4 @@
-//! Parses the command line, dispatches, prints an error with its hint, and ends with the exit code; no logic.
+//! The entry point: parses the command line, dispatches to a command, prints its error with a hint, and exits with its code.
 
 use std::process::ExitCode;
 
@@ -41,75 +41,36 @@ fn main() -> ExitCode {
 }
 
 fn dispatch(command: Command, err_is_coloured: bool) -> Result<Exit, Failure> {
-    let mut out = anstream::stdout();
-    let mut err = anstream::stderr();
-    let unwritable = |error: std::io::Error| Failure::new(Exit::Broken, format!("cannot write: {error}"));
+    let (mut out, mut err) = (anstream::stdout(), anstream::stderr());
+    let annotates = matches!(command, Command::Run(_) | Command::Verify(_) | Command::Compare(_));
+    let github = if annotates { GitHub::here() } else { None };
+    let output = &mut Output::new(&mut out, &mut err, err_is_coloured).on_github(github);
     match command {
-        Command::Run(args) => runtime()?.block_on(commands::run::run(
-            &args,
-            &mut Output::new(&mut out, &mut err, err_is_coloured).on_github(GitHub::here()),
-        )),
-        Command::Stress(args) => runtime()?
-            .block_on(commands::stress::stress(&args, &mut Output::new(&mut out, &mut err, err_is_coloured))),
-        Command::Capacity(args) => {
-            let mut output = Output::new(&mut out, &mut err, err_is_coloured);
-            runtime()?.block_on(commands::capacity::capacity(&args, &mut output))
-        }
-        Command::Verify(args) => commands::verify::verify(
-            &args,
-            &mut Output::new(&mut out, &mut err, err_is_coloured).on_github(GitHub::here()),
-        ),
-        Command::List(args) => {
-            commands::list::list(&args, &mut Output::new(&mut out, &mut err, err_is_coloured))
-        }
-        Command::Show(args) => {
-            commands::show::show(&args, &mut Output::new(&mut out, &mut err, err_is_coloured))
-        }
-        Command::New(args) => {
-            commands::new::new(&args, &mut Output::new(&mut out, &mut err, err_is_coloured))
-        }
-        Command::Completions(args) => {
-            commands::shell::completions(&args, &mut Output::new(&mut out, &mut err, err_is_coloured))
-        }
-        Command::Man(args) => {
-            commands::shell::man(&args, &mut Output::new(&mut out, &mut err, err_is_coloured))
-        }
-        Command::Report(args) => {
-            commands::report::report(&args, &mut Output::new(&mut out, &mut err, err_is_coloured))
-        }
-        Command::Compare(args) => commands::compare::compare(
-            &args,
-            &mut Output::new(&mut out, &mut err, err_is_coloured).on_github(GitHub::here()),
-        ),
-        Command::Validate(args) => {
-            commands::validate::validate(&args, err_is_coloured, &mut out, &mut err).map_err(unwritable)
-        }
-        Command::Metrics(args) => {
-            let mut output = Output::new(&mut out, &mut err, err_is_coloured);
-            runtime()?.block_on(commands::metrics::metrics(&args, &mut output))
-        }
-        Command::Dashboards(args) => {
-            let mut output = Output::new(&mut out, &mut err, err_is_coloured);
-            runtime()?.block_on(commands::dashboards::dashboards(&args, &mut output))
-        }
-        Command::Schema(args) => {
-            let mut output = Output::new(&mut out, &mut err, err_is_coloured);
-            commands::schema::schema(&args, &mut output).map(|()| Exit::Pass)
-        }
-        Command::Faults => commands::faults::faults(&mut out).map_err(unwritable),
+        Command::Run(args) => wait(commands::run::run(&args, output)),
+        Command::Stress(args) => wait(commands::stress::stress(&args, output)),
+        Command::Capacity(args) => wait(commands::capacity::capacity(&args, output)),
+        Command::Verify(args) => commands::verify::verify(&args, output),
+        Command::List(args) => commands::list::list(&args, output),
+        Command::Show(args) => commands::show::show(&args, output),
+        Command::New(args) => commands::new::new(&args, output),
+        Command::Completions(args) => commands::shell::completions(&args, output),
+        Command::Man(args) => commands::shell::man(&args, output),
+        Command::Report(args) => commands::report::report(&args, output),
+        Command::Compare(args) => commands::compare::compare(&args, output),
+        Command::Validate(args) => commands::validate::validate(&args, output),
+        Command::Metrics(args) => wait(commands::metrics::metrics(&args, output)),
+        Command::Dashboards(args) => wait(commands::dashboards::dashboards(&args, output)),
+        Command::Schema(args) => commands::schema::schema(&args, output),
+        Command::Faults => commands::faults::faults(output),
         Command::Serve(args) => commands::serve::serve(args),
-        Command::Up(args) => {
-            let output = &mut Output::new(&mut out, &mut err, err_is_coloured);
-            runtime()?.block_on(commands::up::up(&args, output))
-        }
+        Command::Up(args) => wait(commands::up::up(&args, output)),
         Command::SuperviseChild(args) => Err(commands::service::supervise_child(&args)),
         Command::Cleanup { dir } => commands::service::cleanup(&dir),
     }
 }
 
-fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
-    tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::new(Exit::Broken, format!("cannot start a runtime: {error}")))
+/// Runs a command on a runtime of several threads.
+fn wait(command: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    runtime.map_err(|error| Failure::new(Exit::Broken, format!("cannot start a runtime: {error}")))?.block_on(command)
 }

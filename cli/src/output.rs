@@ -1,4 +1,5 @@
-//! Where texts go: reports to standard output, everything else to standard error. `live` is what is said while a run goes.
+//! Where texts go: reports to standard output, everything else to standard error. `live` is the display of a run in
+//! progress.
 
 pub mod dashboards;
 pub mod details;
@@ -41,7 +42,7 @@ use saasbench_report::{
 };
 use saasbench_verify::{Report, capacity::result::CapacityReport, compare::Comparison};
 
-/// Where texts go. Colours are stripped by the writers, if they are to be.
+/// Where texts go, and how much of them. The writers strip colours where there are to be none.
 pub struct Output<'a> {
     out: &'a mut dyn Write,
     err: &'a mut dyn Write,
@@ -74,8 +75,8 @@ impl<'a> Output<'a> {
     }
 
     /// What is about to run, where, and where it will be recorded.
-    pub fn banner(&mut self, scenario: &Scenario, environment: &Environment, dir: &Path, quiet: bool) {
-        if quiet || self.is_json() {
+    pub fn banner(&mut self, scenario: &Scenario, environment: &Environment, dir: &Path) {
+        if self.is_quiet() || self.is_json() {
             return self.begin(scenario, environment, dir);
         }
         let shown = |replica: &Replica| {
@@ -84,24 +85,24 @@ impl<'a> Output<'a> {
         };
         let replicas: Vec<String> = environment.replicas.iter().map(shown).collect();
         let about = scenario.about.as_ref().map(|about| format!(": {about}")).unwrap_or_default();
-        self.tell(&format!("{}{about}", paint(STRONG, &scenario.name)));
-        self.tell(&paint(FAINT, format!("{} · {}", environment.name, replicas.join(" · "))));
+        self.print(&format!("{}{about}", paint(STRONG, &scenario.name)));
+        self.print(&paint(FAINT, format!("{} · {}", environment.name, replicas.join(" · "))));
         if !environment.faults.is_empty() {
             let faults = environment.faults.join(", ");
-            self.tell(&format!("{} the service lies on purpose: {faults}", paint(UNSURE, "faults:")));
+            self.print(&format!("{} injected into the service: {faults}", paint(UNSURE, "faults:")));
         }
         if environment.insecure {
-            self.tell(&format!("{} any certificate is good enough", paint(UNSURE, "insecure:")));
+            self.print(&format!("{} any certificate is accepted", paint(UNSURE, "insecure:")));
         }
-        self.tell(&paint(FAINT, format!("recording into {}", dir.display())));
+        self.print(&paint(FAINT, format!("recording into {}", dir.display())));
     }
 
-    /// A remark about what goes on.
-    pub fn note(&mut self, text: &str, quiet: bool) {
-        match quiet {
+    /// A remark about what goes on, unless `--quiet` was given.
+    pub fn note(&mut self, text: &str) {
+        match self.is_quiet() {
             true => {}
             false if self.is_json() => self.object(Object::Note, text),
-            false => self.tell(&paint(FAINT, text)),
+            false => self.print(&paint(FAINT, text)),
         }
     }
 
@@ -119,7 +120,7 @@ impl<'a> Output<'a> {
     pub fn warn(&mut self, text: &str) {
         match self.is_json() {
             true => self.object(Object::Warning, text),
-            false => self.tell(&format!("{} {text}", paint(BAD, "error:"))),
+            false => self.print(&format!("{} {text}", paint(BAD, "error:"))),
         }
     }
 
@@ -130,13 +131,13 @@ impl<'a> Output<'a> {
         let text = String::from_utf8_lossy(&text);
         match self.is_json() {
             true => self.object(Object::Warning, text.trim_end()),
-            false => self.tell(text.trim_end()),
+            false => self.print(text.trim_end()),
         }
     }
 
-    /// Nobody reads a standard error that is gone, and that is no reason to stop a run.
-    fn tell(&mut self, text: &str) {
-        if !self.is_told_beside_progress(text) {
+    /// A standard error that is gone is no reason to stop a run.
+    fn print(&mut self, text: &str) {
+        if !self.shows_beside_progress(text) {
             let _ = writeln!(self.err, "{text}");
         }
     }
@@ -173,9 +174,9 @@ impl<'a> Output<'a> {
     }
 
     /// Where the page is that shows a run, or why there is none. A record that broke off has none, and that has been said.
-    pub fn page(&mut self, page: Option<&Result<PathBuf, RecordError>>, quiet: bool) {
+    pub fn page(&mut self, page: Option<&Result<PathBuf, RecordError>>) {
         match page {
-            Some(Ok(path)) => self.note(&format!("report: {}", path.display()), quiet),
+            Some(Ok(path)) => self.note(&format!("report: {}", path.display())),
             Some(Err(error)) => self.warn(&format!("the report could not be written: {error}")),
             None => {}
         }
@@ -268,7 +269,7 @@ impl<'a> Output<'a> {
     pub fn comparison_of_run(&mut self, comparison: &Comparison, args: &ReportArgs) -> Result<(), Failure> {
         let text = comparison::render(comparison);
         if files::asked(args).any(|(_, path)| path == Path::new("-")) {
-            self.tell(text.trim_end());
+            self.print(text.trim_end());
             return Ok(());
         }
         self.say(&text)
@@ -305,10 +306,10 @@ impl<'a> Output<'a> {
         if to_stdout {
             return written;
         }
-        // Whoever does not get the file is told at least.
-        let told = quiet_pipe(self.out.write_all(text().as_bytes()).and_then(|()| self.out.flush()))
+        // A file that cannot be written leaves the text at least.
+        let printed = quiet_pipe(self.out.write_all(text().as_bytes()).and_then(|()| self.out.flush()))
             .map_err(|error| unwritable(Path::new("standard output"), &error));
-        written.and(told)
+        written.and(printed)
     }
 }
 
@@ -349,10 +350,10 @@ mod tests {
         let (mut out, mut err) = (Vec::new(), Vec::new());
         let mut output = Output::new(&mut out, &mut err, false);
         let path = PathBuf::from("runs/x/report.html");
-        output.page(Some(&Ok(path.clone())), false);
-        output.page(None, false);
+        output.page(Some(&Ok(path.clone())));
+        output.page(None);
         let full = RecordError::write(&path)(io::Error::from(io::ErrorKind::StorageFull));
-        output.page(Some(&Err(full)), false);
+        output.page(Some(&Err(full)));
         let err = anstream::adapter::strip_str(std::str::from_utf8(&err).unwrap()).to_string();
         insta::assert_snapshot!(err, @r"
         report: runs/x/report.html

@@ -14,13 +14,13 @@ const EXAMPLES: &str = "Examples:
 The command line wins over the scenario's [capacity].
 
 Exit codes:
-  0    the capacity was found (with --at-least: it surely is as much)
-  1    the objectives surely break at the lowest level (with --at-least: it surely is less)
+  0    the capacity was found (with --at-least: it is certainly that high)
+  1    the objectives certainly break at the lowest level (with --at-least: it is certainly lower)
   2    the command line or the scenario is wrong
-  3    only a bound could be told: the generator's limit, the budget, the highest level, an end that is not sure
+  3    only a bound was found: the generator's limit, the budget, the highest level, or an uncertain end
   4    the environment could not be reached or started
   5    saasbench itself could not go on (disk full, a defect)
-  130  interrupted; what is known by then is told";
+  130  interrupted; what is known by then is reported";
 
 /// What a search raises, as `--by` is typed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -44,11 +44,11 @@ impl From<ByArg> for By {
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct CapacityArgs {
-    /// The scenario whose loads are raised until what it expects does not hold any more
+    /// The scenario whose loads are raised until its expectations no longer hold
     #[arg(value_name = "SCENARIO")]
     pub scenario: PathBuf,
 
-    /// What is raised [default: rate, or users where no load has a rate]
+    /// The quantity to raise [default: rate, or users where no load has a rate]
     #[arg(long, value_enum)]
     pub by: Option<ByArg>,
 
@@ -56,15 +56,15 @@ pub struct CapacityArgs {
     #[arg(long, value_name = "N", value_parser = level)]
     pub start: Option<f64>,
 
-    /// The highest level that may be tried [default: 100000/s, or 10000 users]
+    /// The highest level to try [default: 100000/s, or 10000 users]
     #[arg(long, value_name = "N", value_parser = level)]
     pub max: Option<f64>,
 
-    /// How long a step is judged, after the scenario's warm-up; longer where quantiles need more samples [default: 10s]
+    /// Duration of a step after the scenario's warm-up; longer where quantiles need more samples [default: 10s]
     #[arg(long, value_name = "DURATION", value_parser = positive)]
     pub step_duration: Option<Duration>,
 
-    /// Rest after a step that broke the objectives [default: 2s]
+    /// Pause after a step that broke the objectives [default: 2s]
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
     pub settle: Option<Duration>,
 
@@ -72,23 +72,23 @@ pub struct CapacityArgs {
     #[arg(long, value_name = "N,…", value_delimiter = ',', value_parser = clap::value_parser!(u8).range(1..=64), conflicts_with = "targets")]
     pub replicas: Vec<u8>,
 
-    /// How far the ends of the interval may lie apart [default: 5%]
+    /// Largest relative width of the capacity's interval [default: 5%]
     #[arg(long, value_name = "PERCENT", value_parser = precision)]
     pub precision: Option<f64>,
 
-    /// The longest that the search may take, over all numbers of replicas [default: 5m]
+    /// Longest duration of the search, over all numbers of replicas [default: 5m]
     #[arg(long, value_name = "DURATION", value_parser = positive)]
     pub budget: Option<Duration>,
 
-    /// Pass if the capacity surely is as much, fail if it surely is less
+    /// Pass if the capacity is certainly at least this, fail if it is certainly less
     #[arg(long, value_name = "N", value_parser = level)]
     pub at_least: Option<f64>,
 
-    /// Where it runs
+    /// The service under load
     #[command(flatten)]
     pub place: TargetArgs,
 
-    /// Where the recorded runs of the steps go
+    /// Directory for the recorded runs of the steps
     #[arg(long, value_name = "DIR", default_value = "runs")]
     pub out: PathBuf,
 
@@ -96,7 +96,7 @@ pub struct CapacityArgs {
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
 
-    /// Threads that send requests (by default as many as there are cores, or half as many where saasbench starts the service)
+    /// Threads that send requests [default: one per core, or one per two cores where saasbench starts the service]
     #[arg(long, value_name = "N")]
     pub workers: Option<std::num::NonZero<usize>>,
 
@@ -115,5 +115,5 @@ fn level(text: &str) -> Result<f64, String> {
 
 fn positive(text: &str) -> Result<Duration, String> {
     let duration = humantime::parse_duration(text).map_err(|error| error.to_string())?;
-    if duration.is_zero() { Err("it has to be longer than nothing".to_owned()) } else { Ok(duration) }
+    if duration.is_zero() { Err("it has to be longer than zero".to_owned()) } else { Ok(duration) }
 }

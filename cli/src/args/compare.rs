@@ -1,4 +1,4 @@
-//! Arguments of `compare`, and those with which any run can be held against others.
+//! Arguments of `compare`, and the baseline flags of other commands.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -8,10 +8,10 @@ use saasbench_model::units::Nanos;
 use saasbench_verify::compare::{Clock, Terms};
 
 const EXIT_CODES: &str = "Exit codes:
-  0  nothing got worse
-  1  something got worse
+  0  nothing regressed
+  1  something regressed
   2  the command line or a recorded run is wrong, or the runs cannot be compared
-  3  whether something got worse cannot be said
+  3  the comparison is inconclusive
   5  saasbench itself could not go on
 
 Example:
@@ -21,12 +21,12 @@ Example:
 #[derive(Debug, Args)]
 #[command(after_help = EXIT_CODES)]
 pub struct CompareArgs {
-    /// Recorded runs, named as for `saasbench show`: the baselines, and last the new run. With five baselines or more it is known how far
+    /// Recorded runs, named as for `saasbench show`: the baselines, and last the new run. Five baselines or more show how far
     /// runs differ by themselves
     #[arg(value_name = "RUN", required = true, num_args = 1..)]
     pub runs: Vec<PathBuf>,
 
-    /// One more baseline; may be given more than once
+    /// One more baseline; repeat it for more
     #[arg(long = "baseline", value_name = "RUN")]
     pub baselines: Vec<PathBuf>,
 
@@ -43,12 +43,12 @@ pub struct CompareArgs {
     pub markdown: Option<PathBuf>,
 }
 
-/// From which instant latency is compared, as `--clock` is typed.
+/// The instant from which latency is measured: the values of `--clock`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ClockArg {
-    /// The instant that a request was due: waiting counts.
+    /// The time that a request was due: waiting counts.
     Intended,
-    /// The instant that it was sent.
+    /// The time that it was sent.
     Sent,
 }
 
@@ -65,23 +65,23 @@ impl From<ClockArg> for Clock {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Comparison")]
 pub struct TermsArgs {
-    /// Compare latency from the instant that requests were due (`intended`), or from that of sending (`sent`)
+    /// Measure latency from the time a request was due (`intended`), or from when it was sent (`sent`)
     #[arg(long, value_name = "CLOCK", value_enum, default_value = "intended")]
     pub clock: ClockArg,
 
-    /// How far a median, and what is served, may change: p90 by one and a half times as much, p99 by twice as much
+    /// Allowed change of a median and of throughput; 1.5 times this for p90, twice for p99
     #[arg(long, value_name = "PERCENT", value_parser = percent, default_value = "5%")]
     pub tolerance: f64,
 
-    /// By how much latency may change in any case
+    /// Change of latency that is always allowed
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration, default_value = "100us")]
     pub floor: Duration,
 
-    /// By how many points the share of errors may change
+    /// Allowed change of the share of errors, in percentage points
     #[arg(long, value_name = "PERCENT", value_parser = percent, default_value = "0.5%")]
     pub error_tolerance: f64,
 
-    /// How often a comparison may be wrong: something said of runs that is not so
+    /// Probability that a comparison reports a change that is not there
     #[arg(long, value_name = "PERCENT", value_parser = percent, default_value = "5%")]
     pub doubt: f64,
 
@@ -90,15 +90,15 @@ pub struct TermsArgs {
     pub force: bool,
 }
 
-/// Runs that a run is held against once it has been judged.
+/// Recorded runs that a run is compared with once it has been judged.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Comparison")]
+#[command(next_help_heading = "Baselines")]
 pub struct BaselineArgs {
-    /// Compare the run with this recorded one, as `saasbench compare` does: what got worse fails it. May be given more than once
+    /// Compare the run with this recorded one, as `saasbench compare` does: a regression fails it. Repeat it for more
     #[arg(long = "baseline", value_name = "RUN")]
     pub baselines: Vec<PathBuf>,
 
-    /// How far a median, and what is served, may change: p90 by one and a half times as much, p99 by twice as much
+    /// Allowed change of a median and of throughput; 1.5 times this for p90, twice for p99
     #[arg(long, value_name = "PERCENT", value_parser = percent, default_value = "5%", requires = "baselines")]
     pub tolerance: f64,
 }

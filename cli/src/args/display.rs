@@ -1,26 +1,26 @@
-//! How much a command says on its way, and how.
+//! Flags of the display and of its verbosity.
 
 use clap::{ArgAction, Args, ValueEnum};
 
-/// How much a command says on its way, and how.
+/// The display of a run, and its verbosity.
 #[derive(Debug, Clone, Copy, Default, Args)]
 pub struct DisplayArgs {
     /// Show no progress
     #[arg(short, long, conflicts_with_all = ["verbose", "progress", "ui"])]
     pub quiet: bool,
 
-    /// Say more: what is planned, where it goes, each phase with its instant, looks at metrics that fail or take long, connections; twice (`-vv`):
-    /// each look
+    /// Print more: the plan, the targets, each phase with its time, scrapes that fail or are slow, and connections; twice
+    /// (`-vv`): each scrape
     #[arg(short, long, action = ArgAction::Count)]
     pub verbose: u8,
 
-    /// How progress is shown on standard error: redrawn on a terminal and a line every 5 s elsewhere, or as this says
-    /// (`json` is for programs: an object a line, and nothing else)
+    /// How progress is shown on standard error: redrawn on a terminal and a line every 5 s elsewhere, or as given here
+    /// (`json` is for programs: one object per line, and nothing else)
     #[arg(long, value_name = "HOW", default_value = "auto", hide_default_value = true)]
     pub progress: ProgressForm,
 
-    /// What the run looks like on a terminal: a few calm lines, or `full`: all of it, with charts, and with keys that pause the load or
-    /// change its pace
+    /// The display on a terminal: a few calm lines, or `full`: the whole terminal, with charts, and keys that pause the
+    /// load or change its rate
     #[arg(
         long,
         value_name = "UI",
@@ -31,7 +31,7 @@ pub struct DisplayArgs {
     pub ui: Ui,
 }
 
-/// What a run looks like on a terminal.
+/// The display of a terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum Ui {
     /// A few lines
@@ -51,6 +51,6 @@ pub enum ProgressForm {
     Plain,
     /// A JSON object a line, at least one a second
     Json,
-    /// Nothing between beginning and end
+    /// Nothing between start and end
     None,
 }

@@ -1,4 +1,4 @@
-//! What was probably meant by a first word that is no command.
+//! Suggestions for a first word that is not a command.
 
 use std::path::Path;
 
@@ -25,7 +25,7 @@ pub fn meant(error: &clap::Error) -> Option<Failure> {
     };
     // The name of a file that is there may have what looks like a user's.
     let word = if Path::new(word).exists() { word.to_owned() } else { redact::url(word) };
-    let message = format!("`{word}` is no command, but looks like {what}");
+    let message = format!("`{word}` is not a command, but looks like {what}");
     Some(Failure::new(Exit::Usage, message).hint(format!("saasbench {command} {word}")))
 }
 

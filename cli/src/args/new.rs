@@ -17,11 +17,11 @@ pub struct NewArgs {
     #[arg(value_name = "NAME")]
     pub name: PathBuf,
 
-    /// Make its journeys of this OpenAPI description (3.0 or 3.1; JSON or YAML; `-` for standard input)
+    /// Derive its journeys from this OpenAPI description (3.0 or 3.1; JSON or YAML; `-` for standard input)
     #[arg(long, value_name = "FILE")]
     pub from: Option<PathBuf>,
 
-    /// Overwrite what is there
+    /// Overwrite an existing file
     #[arg(long)]
     pub force: bool,
 }

@@ -1,4 +1,4 @@
-//! What `run` changes of a scenario's loads, in the words of Locust and k6.
+//! `run`'s overrides of a scenario's loads, named as in Locust and k6.
 
 use clap::Args;
 
@@ -7,9 +7,9 @@ use saasbench_model::{
     units::Nanos,
 };
 
-/// What the command line changes of the scenario's loads.
+/// Overrides of the scenario's loads.
 #[derive(Debug, Clone, Copy, Args)]
-#[command(next_help_heading = "Loads, in place of what the scenario says")]
+#[command(next_help_heading = "Overrides of the scenario's loads")]
 pub struct OverrideArgs {
     /// Users of all loads that have users; each load keeps its share and its shape
     #[arg(short, long, value_name = "N", value_parser = count)]
@@ -23,7 +23,7 @@ pub struct OverrideArgs {
     #[arg(long, value_name = "RATE", value_parser = rate)]
     pub rate: Option<f64>,
 
-    /// How long the loads last, such as `30s`: their stages become longer or shorter together
+    /// Duration of the loads, such as `30s`: their stages are scaled together
     #[arg(short = 't', long, value_name = "DURATION", visible_aliases = ["for", "duration"], value_parser = duration)]
     pub run_time: Option<Nanos>,
 
@@ -58,7 +58,7 @@ pub(super) fn duration(text: &str) -> Result<Nanos, String> {
 /// A whole number above zero.
 pub(super) fn count(text: &str) -> Result<u64, String> {
     match text.replace('_', "").parse() {
-        Ok(0) => Err("it has to be 1 at least".to_owned()),
+        Ok(0) => Err("it has to be at least 1".to_owned()),
         Ok(count) => Ok(count),
         Err(_) => Err("this is not a count; write it as `100`".to_owned()),
     }

@@ -9,7 +9,7 @@ const AFTER: &str = "Example:
   saasbench report --out - runs/20261121T101500Z-flood > flood.html
 
 Exit codes:
-  0  every report was made, whatever its verdict
+  0  every report was written, whatever its verdict
   2  a recorded run could not be read
   5  a report could not be written";
 

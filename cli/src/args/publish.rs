@@ -1,18 +1,18 @@
-//! Arguments that say who else is told of a run while it goes, and of its end.
+//! Flags for publishing: generator metrics by scrape or push, annotations in Grafana.
 
 use std::{net::SocketAddr, time::Duration};
 
 use clap::Args;
 
-/// Who else is told of a run.
+/// Publishing flags.
 #[derive(Debug, Default, Args)]
-#[command(next_help_heading = "The run's own metrics")]
+#[command(next_help_heading = "Publishing")]
 pub struct PublishArgs {
-    /// Serve the run's own metrics here while it goes, at `/metrics`, for a Prometheus to scrape
+    /// Serve the generator's metrics here during the run, at `/metrics`, for a Prometheus to scrape
     #[arg(long, visible_alias = "listen", value_name = "HOST:PORT")]
     pub metrics_listen: Option<SocketAddr>,
 
-    /// Push the run's own metrics here by Prometheus remote write while it goes: `http://127.0.0.1:9090/api/v1/write`
+    /// Push the generator's metrics here by Prometheus remote write during the run: `http://127.0.0.1:9090/api/v1/write`
     #[arg(long, value_name = "URL")]
     pub push: Option<String>,
 
@@ -20,15 +20,15 @@ pub struct PublishArgs {
     #[arg(long = "push-header", value_name = "HEADER", requires = "push")]
     pub push_headers: Vec<String>,
 
-    /// How often they are pushed, from 1s to 60s
+    /// Interval between pushes, from 1s to 60s
     #[arg(long, value_name = "DURATION", value_parser = every, default_value = "5s", requires = "push")]
     pub push_every: Duration,
 
-    /// Mark the run, what happens in it and its failed claims as annotations in this Grafana
+    /// Annotate the run, its events and its failed claims in this Grafana
     #[arg(long, value_name = "URL")]
     pub grafana: Option<String>,
 
-    /// The environment variable that has the token of a service account for it
+    /// The environment variable with the token of a Grafana service account
     #[arg(long, value_name = "NAME", default_value = "GRAFANA_TOKEN", requires = "grafana")]
     pub grafana_token_env: String,
 }

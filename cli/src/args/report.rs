@@ -1,11 +1,12 @@
-//! Arguments that say where a report goes.
+//! Flags for report files.
 
 use std::path::PathBuf;
 
 use clap::Args;
 
-/// How the report of a run goes out.
+/// The report files of a run.
 #[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Report files")]
 pub struct ReportArgs {
     /// Write the report as JSON, too (`-` for standard output, in place of the text)
     #[arg(long, value_name = "FILE")]
@@ -20,7 +21,7 @@ pub struct ReportArgs {
     pub markdown: Option<PathBuf>,
 }
 
-/// How another report goes out.
+/// The JSON file of a report.
 #[derive(Debug, Args)]
 pub struct JsonArgs {
     /// Write the report as JSON, too (`-` for standard output, in place of the text)

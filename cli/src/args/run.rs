@@ -1,4 +1,4 @@
-//! Arguments of `run`, and those that say where a run takes place.
+//! Arguments of `run`, and the target and session flags that it shares with `stress` and `capacity`.
 
 use std::path::PathBuf;
 
@@ -19,57 +19,56 @@ pub struct RunArgs {
     #[arg(value_name = "SCENARIO")]
     pub scenario: PathBuf,
 
-    /// Where it runs
+    /// The service under load
     #[command(flatten)]
     pub place: TargetArgs,
 
-    /// What is changed of its loads
+    /// Changes of its loads
     #[command(flatten)]
     pub overrides: OverrideArgs,
 
-    /// How it goes
-    #[command(flatten, next_help_heading = "Record and report")]
+    /// Record, display and report
+    #[command(flatten, next_help_heading = "Output")]
     pub session: SessionArgs,
 }
 
-/// How a run goes, whatever it does and wherever: where its record and its report go, what is seen of it meanwhile, and what it
-/// is held against.
+/// The flags that every command with a run shares: where its record and report go, its display, and its baselines.
 #[derive(Debug, Args)]
 pub struct SessionArgs {
-    /// Where recorded runs go
+    /// Directory for recorded runs
     #[arg(long, value_name = "DIR", default_value = "runs")]
     pub out: PathBuf,
 
-    /// Threads that send requests (by default as many as there are cores, or half as many where saasbench starts the service)
+    /// Threads that send requests [default: one per core, or one per two cores where saasbench starts the service]
     #[arg(long, value_name = "N")]
     pub workers: Option<std::num::NonZero<usize>>,
 
-    /// What it says on its way
+    /// The display
     #[command(flatten)]
     pub display: DisplayArgs,
 
-    /// How the report goes out
+    /// Report files
     #[command(flatten)]
     pub report: ReportArgs,
 
-    /// What it is held against
+    /// Baselines
     #[command(flatten)]
     pub baseline: BaselineArgs,
 
-    /// Who else is told
+    /// Metrics and annotations about the run
     #[command(flatten)]
     pub publish: PublishArgs,
 }
 
-/// Where a run takes place: on the embedded service unless it is told otherwise.
+/// The service that a run loads: the embedded one by default.
 #[derive(Debug, Default, Args)]
 #[command(group = ArgGroup::new("elsewhere").args(["targets", "env"]))]
 pub struct TargetArgs {
-    /// Run against this replica of a service instead of the embedded one; repeat it for every replica
+    /// Load this replica of a service instead of the embedded one; repeat it for every replica
     #[arg(long = "target", value_name = "URL", conflicts_with = "env")]
     pub targets: Vec<String>,
 
-    /// Hold the run against this Prometheus, too
+    /// Compare the run with this Prometheus's samples, too
     #[arg(long, value_name = "URL", requires = "targets")]
     pub prometheus: Option<String>,
 
@@ -77,11 +76,11 @@ pub struct TargetArgs {
     #[arg(long = "prometheus-header", value_name = "HEADER", requires = "prometheus")]
     pub prometheus_headers: Vec<String>,
 
-    /// Watch the limiter's Redis: its restarts, keys, evictions and memory
+    /// Monitor the limiter's Redis: its restarts, keys, evictions and memory
     #[arg(long, value_name = "URL", requires = "targets")]
     pub redis: Option<String>,
 
-    /// Nobody else uses the targets while the run goes: only then can rejections and surplus counts be called wrong
+    /// The targets get no other traffic during the run: only then can rejections and surplus counts be called wrong
     #[arg(long, requires = "targets")]
     pub exclusive: bool,
 
@@ -89,16 +88,15 @@ pub struct TargetArgs {
     #[arg(long, requires = "targets")]
     pub fresh: bool,
 
-    /// Run against an environment of the configuration file, or against `local`: the stack of `saasbench up`, started for
-    /// this run
+    /// Load an environment of the configuration file, or `local`: the stack of `saasbench up`, started for this run
     #[arg(long, value_name = "NAME")]
     pub env: Option<String>,
 
-    /// Accept any certificate of an https:// target, whoever has signed it and for whatever name
+    /// Accept any certificate of an https:// target, whatever its name and signer
     #[arg(long, requires = "elsewhere", conflicts_with = "ca_file")]
     pub insecure: bool,
 
-    /// Trust the authorities in this PEM file, in place of the system's
+    /// Trust the authorities in this PEM file instead of the system's
     #[arg(long, value_name = "FILE", requires = "elsewhere")]
     pub ca_file: Option<String>,
 
@@ -106,8 +104,8 @@ pub struct TargetArgs {
     #[arg(long, value_name = "FILE", default_value = "saasbench.toml")]
     pub config: PathBuf,
 
-    /// Make the embedded or local service lie on purpose, to see the claim that catches it; may be given more than once
-    /// (`saasbench faults` lists the faults)
+    /// Inject a fault into the embedded or local service, to see the claim that detects it; repeat it for more
+    /// (`saasbench faults` lists them)
     #[arg(long = "fault", value_name = "NAME[=VALUE]", conflicts_with = "targets")]
     pub faults: Vec<tenancy::Fault>,
 }

@@ -1,4 +1,4 @@
-//! Arguments of the commands about runs that are there already: `list` and `show`.
+//! Arguments of `list` and `show`.
 
 use std::path::PathBuf;
 
@@ -14,11 +14,11 @@ const LIST_EXAMPLES: &str = "Examples:
 #[derive(Debug, Args)]
 #[command(after_help = LIST_EXAMPLES)]
 pub struct ListArgs {
-    /// Where recorded runs are
+    /// Directory of recorded runs
     #[arg(long, value_name = "DIR", default_value = "runs")]
     pub out: PathBuf,
 
-    /// How the list goes out
+    /// Report files
     #[command(flatten)]
     pub report: JsonArgs,
 }
@@ -33,20 +33,20 @@ const SHOW_EXAMPLES: &str = "Examples:
 #[derive(Debug, Args)]
 #[command(after_help = SHOW_EXAMPLES)]
 pub struct ShowArgs {
-    /// A recorded run: its directory, the begin of its name, `latest`, or the name of a scenario for its latest run;
+    /// A recorded run: its directory, the start of its name, `latest`, or the name of a scenario for its latest run;
     /// or a search for the capacity
     #[arg(value_name = "RUN")]
     pub run: PathBuf,
 
-    /// Where recorded runs are
+    /// Directory of recorded runs
     #[arg(long, value_name = "DIR", default_value = "runs")]
     pub out: PathBuf,
 
-    /// Tell the run's directory, and nothing else
+    /// Print the run's directory only
     #[arg(long)]
     pub path: bool,
 
-    /// How the report goes out
+    /// Report files
     #[command(flatten)]
     pub report: ReportArgs,
 }

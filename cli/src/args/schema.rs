@@ -11,7 +11,7 @@ use clap::{Args, ValueEnum};
 
 With `#:schema ./scenario-1.json` in the first line of a scenario, editors complete and check it.")]
 pub struct SchemaArgs {
-    /// What the schema is of
+    /// The document to describe
     #[arg(value_enum)]
     pub of: SchemaOf,
 
@@ -20,7 +20,7 @@ pub struct SchemaArgs {
     pub out: Option<PathBuf>,
 }
 
-/// What there is a schema of.
+/// The documents with a schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum SchemaOf {
     /// What `run` and `verify` write with --json

@@ -1,4 +1,4 @@
-//! Arguments of what makes the program at home in a shell: `completions` and `man`.
+//! Arguments of `completions` and `man`.
 
 use std::path::PathBuf;
 
@@ -27,8 +27,7 @@ const MAN_EXAMPLES: &str = "Examples:
 #[derive(Debug, Args)]
 #[command(after_help = MAN_EXAMPLES)]
 pub struct ManArgs {
-    /// Write a page for every command into this directory, which is made if need be [default: the main page goes to standard
-    /// output]
+    /// Write a page for every command into this directory, created if necessary [default: the main page, on standard output]
     #[arg(value_name = "DIR")]
     pub dir: Option<PathBuf>,
 }

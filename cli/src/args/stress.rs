@@ -24,20 +24,20 @@ const EXAMPLES: &str = "Examples:
 #[derive(Debug, Args)]
 #[command(after_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"), mut_arg("quiet", |quiet| quiet.short(None)))]
 pub struct StressArgs {
-    /// Where requests go: http://…, https://… or unix:/path/of.sock:/path. Several paths are asked for in equal shares, and
-    /// several hosts in turn
+    /// Where requests go: http://…, https://… or unix:/path/of.sock:/path. Several paths get equal shares,
+    /// several hosts take turns
     #[arg(value_name = "URL", required = true)]
     pub urls: Vec<String>,
 
-    /// Bound what comes of it, in the language of `[[expect]]`: 'p99 < 50ms', 'rate >= 1000/s'; repeat it for more
+    /// Bound the result, in the language of `[[expect]]`: 'p99 < 50ms', 'rate >= 1000/s'; repeat it for more
     #[arg(long, value_name = "BOUND", value_parser = bound)]
     pub expect: Vec<String>,
 
-    /// Hold the service's metrics against what was sent, which are as this library writes them
+    /// Compare the service's metrics, written by this library, with what was sent
     #[arg(long, value_name = "PRESET")]
     pub metrics: Option<String>,
 
-    /// Write the scenario that this amounts to into FILE (`-` for standard output), and send nothing
+    /// Write the equivalent scenario to FILE (`-` for standard output), and send nothing
     #[arg(long, value_name = "FILE")]
     pub save: Option<PathBuf>,
 
@@ -45,24 +45,24 @@ pub struct StressArgs {
     #[arg(long, requires = "save")]
     pub force: bool,
 
-    /// How much is sent, and how long
+    /// The load
     #[command(flatten)]
     pub load: StressLoadArgs,
 
-    /// What is sent
+    /// The request
     #[command(flatten)]
     pub request: RequestArgs,
 
-    /// How it goes
-    #[command(flatten, next_help_heading = "Record and report")]
+    /// Record, display and report
+    #[command(flatten, next_help_heading = "Output")]
     pub session: SessionArgs,
 }
 
-/// How much is sent, and how long.
+/// The load.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "How much")]
+#[command(next_help_heading = "Load")]
 pub struct StressLoadArgs {
-    /// Users, each with a connection, who wait for their answers [default: 50]; with --rate, the most of them
+    /// Users, each with a connection, who wait for their responses [default: 50]; with --rate, their maximum
     #[arg(short, long, value_name = "N", visible_short_alias = 'c', visible_alias = "connections",
           value_parser = count)]
     pub users: Option<u64>,
@@ -71,15 +71,15 @@ pub struct StressLoadArgs {
     #[arg(short = 'r', long, value_name = "RATE", value_parser = rate, conflicts_with = "rate")]
     pub spawn_rate: Option<f64>,
 
-    /// Requests per second, however slow the answers are: of all users together
+    /// Requests per second of all users together, however slow the responses are
     #[arg(short = 'q', long, value_name = "RATE", value_parser = rate)]
     pub rate: Option<f64>,
 
-    /// How long [default: 10s, or with -n as long as it takes]
+    /// Duration [default: 10s, or with -n as long as it takes]
     #[arg(short = 'z', long = "for", value_name = "DURATION", visible_alias = "duration", value_parser = duration)]
     pub length: Option<Nanos>,
 
-    /// The same, as Locust has it
+    /// The same, under Locust's name
     #[arg(short = 't', long, value_name = "DURATION", value_parser = run_time)]
     pub run_time: Option<Nanos>,
 
@@ -88,9 +88,9 @@ pub struct StressLoadArgs {
     pub iterations: Option<u64>,
 }
 
-/// What is sent.
+/// The request.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "What")]
+#[command(next_help_heading = "Request")]
 pub struct RequestArgs {
     /// The method [default: GET, or POST with a body]
     #[arg(short = 'X', long, visible_short_alias = 'm', ignore_case = true,
@@ -130,7 +130,7 @@ pub struct RequestArgs {
     #[arg(long, value_name = "STATUSES", value_delimiter = ',', value_parser = status)]
     pub status: Vec<StatusPattern>,
 
-    /// The longest that a request may take, connecting included
+    /// Longest duration of a request, connecting included
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration)]
     pub timeout: Nanos,
 
@@ -138,11 +138,11 @@ pub struct RequestArgs {
     #[arg(long)]
     pub http2: bool,
 
-    /// Accept any certificate, whoever has signed it and for whatever name
+    /// Accept any certificate, whatever its name and signer
     #[arg(short = 'k', long, conflicts_with = "ca_file")]
     pub insecure: bool,
 
-    /// Trust the authorities in this PEM file, in place of the system's
+    /// Trust the authorities in this PEM file instead of the system's
     #[arg(long, value_name = "FILE")]
     pub ca_file: Option<String>,
 }

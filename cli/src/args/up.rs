@@ -11,7 +11,7 @@ const HELP: &str = "Examples:
 Exit codes:
   0    ended by Ctrl-C, SIGTERM or SIGHUP
   2    the command line or the tenants file is wrong
-  4    the stack could not be started, or a part of it has died";
+  4    the stack could not be started, or one of its services has died";
 
 /// Arguments of `up`.
 #[derive(Debug, Args)]
@@ -25,7 +25,7 @@ pub struct UpArgs {
     #[arg(long, value_name = "FILE")]
     pub tenants: Option<PathBuf>,
 
-    /// Make the service lie on purpose; may be given more than once (`saasbench faults` lists the faults)
+    /// Inject a fault into the service; repeat it for more (`saasbench faults` lists them)
     #[arg(long = "fault", value_name = "NAME[=VALUE]")]
     pub faults: Vec<tenancy::Fault>,
 

@@ -43,6 +43,7 @@ use saasbench_verify::{
 /// When the scenario or the command line is wrong, the environment is not there, or a step cannot be recorded; what was
 /// measured by then is reported all the same.
 pub async fn capacity(args: &CapacityArgs, output: &mut Output<'_>) -> Result<Exit, Failure> {
+    output.set_quiet(args.quiet);
     let (mut scenario, text) = load(&args.scenario, output.err_is_coloured())?;
     if let Some(name) = &args.place.env {
         declare(&mut scenario, &args.place.config, name, output.err_is_coloured())?;
@@ -54,16 +55,14 @@ pub async fn capacity(args: &CapacityArgs, output: &mut Output<'_>) -> Result<Ex
         .map_err(|error| record_failure(&error))?;
     if settings::bounds_no_latency(&scenario) {
         output.note(
-            "the scenario bounds no latency: the capacity is where errors begin or the service falls behind",
-            args.quiet,
-        );
+            "the scenario bounds no latency: the capacity is where errors begin or the service falls behind");
     }
     let mut report = begun(args, &scenario, &settings, &dir);
     let failure = search(args, &mut scenario, &text, &settings, &signals, &mut report, output).await;
     if report.counts.is_empty() {
         // Nothing was recorded where there was nothing to record.
         let _ = fs::remove_dir(&dir);
-        output.note("nothing was measured", args.quiet);
+        output.note("nothing was measured");
         return failure.map_or(Ok(Exit::Interrupted), Err);
     }
     report.interrupted = signals.interrupted();
@@ -73,7 +72,7 @@ pub async fn capacity(args: &CapacityArgs, output: &mut Output<'_>) -> Result<Ex
     let kept = keep(&report, &dir);
     let told = output.capacity(&report, args.json.as_deref());
     if let Ok(page) = &kept {
-        output.note(&format!("report: {}", page.display()), args.quiet);
+        output.note(&format!("report: {}", page.display()));
     }
     // The first of them ends the command, unless the service has failed; none of them goes untold.
     let mut failures = [failure, kept.err(), told.err()].into_iter().flatten();
@@ -178,7 +177,7 @@ impl Work<'_> {
             counted(replicas),
             self.dir.display()
         );
-        output.note(&about, self.args.quiet);
+        output.note(&about);
         let session = Session {
             scenario: Arc::new(self.scenario.clone()),
             text: self.text.clone(),
@@ -186,7 +185,6 @@ impl Work<'_> {
             workers: self.args.workers,
             self_metrics: None,
             in_flight: None,
-            quiet: self.args.quiet,
         };
         let checked = session.check(output);
         let deadline = begin + self.settings.budget_of_each();

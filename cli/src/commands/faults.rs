@@ -1,30 +1,26 @@
-//! `saasbench faults`: what the reference service can be told to do wrong, and which claim catches it.
-
-use std::io::{self, Write};
+//! `saasbench faults`: the faults that the reference service can inject, and the claim that detects each.
 
 use tenancy::faults::CATALOGUE;
 
-use crate::exit::Exit;
+use crate::{
+    exit::{Exit, Failure},
+    output::Output,
+};
 
 /// Lists them.
 ///
 /// # Errors
-/// When `out` cannot be written; a reader that went away has read enough.
-pub fn faults(out: &mut dyn Write) -> io::Result<Exit> {
-    match list(out) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
-        _ => Ok(Exit::Pass),
-    }
-}
-
-fn list(out: &mut dyn Write) -> io::Result<()> {
+/// When standard output cannot be written.
+pub fn faults(output: &mut Output<'_>) -> Result<Exit, Failure> {
+    let mut text = String::new();
     for entry in CATALOGUE {
         match entry.value {
-            Some((what, default)) => writeln!(out, "{}={default}  ({what})", entry.name)?,
-            None => writeln!(out, "{}", entry.name)?,
+            Some((what, default)) => text.push_str(&format!("{}={default}  ({what})\n", entry.name)),
+            None => text.push_str(&format!("{}\n", entry.name)),
         }
-        writeln!(out, "    {}", entry.breaks)?;
-        writeln!(out, "    caught by: {}", entry.caught_by)?;
+        text.push_str(&format!("    {}\n    caught by: {}\n", entry.breaks, entry.caught_by));
     }
-    writeln!(out, "\nTry one: saasbench run scenarios/flood.toml --fault limit-per-replica")
+    text.push_str("\nTry one: saasbench run scenarios/flood.toml --fault limit-per-replica\n");
+    output.say(&text)?;
+    Ok(Exit::Pass)
 }

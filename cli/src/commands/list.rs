@@ -16,12 +16,8 @@ pub fn list(args: &ListArgs, output: &mut Output<'_>) -> Result<Exit, Failure> {
         Failure::new(Exit::Usage, format!("cannot read {}: {error}", args.out.display()))
             .hint("name the directory that `saasbench run --out` recorded into")
     })?;
-    if runs.is_empty() {
-        let place = args.out.display();
-        output.note(
-            &format!("nothing is recorded in {place}; `saasbench run` does so"),
-            args.report.json.is_some(),
-        );
+    if runs.is_empty() && args.report.json.is_none() {
+        output.note(&format!("nothing is recorded in {}; `saasbench run` does so", args.out.display()));
     }
     let now = jiff::Timestamp::now().as_nanosecond();
     output.shelf(&runs, i64::try_from(now).unwrap_or(i64::MAX), args.report.json.as_deref())?;

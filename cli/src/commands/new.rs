@@ -48,10 +48,10 @@ pub fn new(args: &NewArgs, output: &mut Output<'_>) -> Result<Exit, Failure> {
         _ => write_new(&path, &draft.text, args.force, output)?,
     }
     for line in &draft.left_out {
-        output.note(&format!("left out: {line}"), false);
+        output.note(&format!("left out: {line}"));
     }
     for name in &draft.secrets {
-        output.note(&format!("it needs the variable {name}"), false);
+        output.note(&format!("it needs the variable {name}"));
     }
     told(&path, &format!(" --target {}", draft.target.as_deref().unwrap_or(openapi::ELSEWHERE)), output);
     Ok(Exit::Pass)
@@ -61,7 +61,7 @@ pub fn new(args: &NewArgs, output: &mut Output<'_>) -> Result<Exit, Failure> {
 fn told(path: &Path, target: &str, output: &mut Output<'_>) {
     if path != Path::new("-") {
         let path = path.display();
-        output.note(&format!("wrote {path}; run it: saasbench run {path}{target}"), false);
+        output.note(&format!("wrote {path}; run it: saasbench run {path}{target}"));
     }
 }
 

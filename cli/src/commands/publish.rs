@@ -45,7 +45,6 @@ pub(super) fn check(args: &PublishArgs, env: Option<&str>) -> Result<(), Failure
 pub(super) async fn self_metrics(
     args: &PublishArgs,
     up: &mut RunningEnvironment,
-    quiet: bool,
     output: &mut Output<'_>,
 ) -> Result<Option<SelfMetricsServer>, Failure> {
     let mut self_metrics = SelfMetricsServer::new();
@@ -60,7 +59,7 @@ pub(super) async fn self_metrics(
         (None, None) => {}
     }
     if let Some(url) = self_metrics.url() {
-        output.note(&format!("the run's own metrics: {url}"), quiet);
+        output.note(&format!("the run's own metrics: {url}"));
     }
     let push = push(args)?;
     if self_metrics.url().is_none() && push.is_none() {

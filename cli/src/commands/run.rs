@@ -66,7 +66,7 @@ pub(super) async fn go(
     files::check(&args.report)?;
     is_of(&baselines, &text)?;
     let mut up = start(place, &scenario).await.map_err(|error| Failure::from(&error))?;
-    let self_metrics = publish::self_metrics(&args.publish, &mut up, args.display.quiet, output).await?;
+    let self_metrics = publish::self_metrics(&args.publish, &mut up, output).await?;
     let overrides = text.overrides;
     let mut session = Session {
         scenario: Arc::new(scenario),
@@ -75,14 +75,13 @@ pub(super) async fn go(
         workers: args.workers,
         self_metrics,
         in_flight: None,
-        quiet: args.display.quiet,
     };
     session.check(output)?;
 
     let dir = create_directory(&args.out, &session.scenario.name).map_err(|error| record_failure(&error))?;
-    output.banner(&session.scenario, up.environment(), &dir, args.display.quiet);
+    output.banner(&session.scenario, up.environment(), &dir);
     if !overrides.is_empty() {
-        output.note(&format!("changed by the command line: {overrides}"), args.display.quiet);
+        output.note(&format!("changed by the command line: {overrides}"));
     }
     let signals = Signals::listen();
     let recorded = session.record(&dir, output, &signals).await;
@@ -103,7 +102,7 @@ pub(super) async fn go(
     }
     let ended = Ended { judged, compared, internal_errors };
     output.report(&ended.judged.report, ended.beside(), &args.report)?;
-    output.page(ended.judged.page.as_ref(), args.display.quiet);
+    output.page(ended.judged.page.as_ref());
     // Whoever interrupts from here on has the whole run, and only waits no longer. A run that was interrupted is told of, too.
     let interrupted = signals.interrupted();
     let stop = if interrupted { CancellationToken::new() } else { signals.interrupt.clone() };

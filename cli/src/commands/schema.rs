@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::{
     args::{SchemaArgs, SchemaOf},
-    exit::Failure,
+    exit::{Exit, Failure},
     live::json::{self, Line},
     output::Output,
 };
@@ -22,8 +22,9 @@ use saasbench_verify::{
 ///
 /// # Errors
 /// When it cannot be written.
-pub fn schema(args: &SchemaArgs, output: &mut Output<'_>) -> Result<(), Failure> {
-    output.document(&schema_of(args.of), args.out.as_deref().unwrap_or(Path::new("-")))
+pub fn schema(args: &SchemaArgs, output: &mut Output<'_>) -> Result<Exit, Failure> {
+    output.document(&schema_of(args.of), args.out.as_deref().unwrap_or(Path::new("-")))?;
+    Ok(Exit::Pass)
 }
 
 /// The schema.

@@ -24,7 +24,7 @@ pub fn supervise_child(args: &SuperviseChildArgs) -> Failure {
 /// When it is none that saasbench made for a while, or cannot be removed.
 pub fn cleanup(dir: &Path) -> Result<Exit, Failure> {
     if !data::is_temporary(dir) {
-        let text = format!("{} is no temporary directory of saasbench's", dir.display());
+        let text = format!("{} is not a temporary directory of saasbench", dir.display());
         return Err(Failure::new(Exit::Usage, text));
     }
     data::cleanup(dir, &mut std::io::stdin())

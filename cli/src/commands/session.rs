@@ -61,8 +61,6 @@ pub(super) struct Session<'a> {
     pub(super) self_metrics: Option<SelfMetricsServer>,
     /// Who wants to know how many requests are under way, if anybody does.
     pub(super) in_flight: Option<oneshot::Sender<Arc<InFlight>>>,
-    /// Whether it says nothing on its way.
-    pub(super) quiet: bool,
 }
 
 /// What a load is driven with.
@@ -81,7 +79,7 @@ impl Session<'_> {
     /// When it has not.
     pub(super) fn check(&self, output: &mut Output<'_>) -> Result<(), Failure> {
         check_routing(&self.scenario, self.up.environment().replicas.len())?;
-        check_descriptors(&self.scenario, self.up, self.quiet, output)
+        check_descriptors(&self.scenario, self.up, output)
     }
 
     /// Drives the load and records everything; the directory holds what there is even when it fails.
@@ -101,19 +99,19 @@ impl Session<'_> {
         let controls = RateControl::default();
         // Whatever is done by hand from now on is to be in the record.
         let turns = controls.subscribe();
-        output.follow(&self.scenario, clock, &signals.interrupt, &controls, self.quiet);
+        output.follow(&self.scenario, clock, &signals.interrupt, &controls);
         self.tell_details(output);
         let scenario = Arc::clone(&self.scenario);
         let observer = Observer::new(&scenario, self.up, dir, clock, output.tidings().as_ref())?;
-        observer.before(&signals.stop, output, self.quiet).await?;
+        observer.before(&signals.stop, output).await?;
 
         let setup = self.setup(clock, canaries).paced_by(turns.clone());
         let drive = Drive { setup, observer: &observer, self_metrics: self_metrics.as_ref(), signals, turns };
         self.drive(drive, &mut journal, output).await?;
 
-        observer.after(journal.manifest(), &signals.stop, output, self.quiet).await?;
+        observer.after(journal.manifest(), &signals.stop, output).await?;
         if let Some(self_metrics) = self_metrics {
-            let lost = self_metrics.finish(&signals.stop, |text| output.note(text, self.quiet)).await;
+            let lost = self_metrics.finish(&signals.stop, |text| output.note(text)).await;
             lost.into_iter().for_each(|lost| output.warn(&lost));
         }
         output.goes_on(Phase::Judging);
@@ -125,7 +123,7 @@ impl Session<'_> {
         let machine = details::machine(&Machine::this(), self.workers());
         let (plan, places) =
             (details::plan(&self.scenario), details::places(environment, &connections.endpoints));
-        output.details(std::iter::once(machine).chain(plan).chain(places), self.quiet);
+        output.details(std::iter::once(machine).chain(plan).chain(places));
     }
 
     /// What is known of a run before anything is sent.
@@ -206,7 +204,7 @@ impl Session<'_> {
         let timeout = scenario.timeout.to_duration();
         let connect = move |worker| Ok(Wire::new(Arc::clone(&endpoints), worker, timeout, clock));
         let driving = drive::drive_on_threads(Arc::new(setup), workers, connect, sink, &halt);
-        let phase = journal.follow(driving, turns, &halt, &aborted, output, self.quiet).await;
+        let phase = journal.follow(driving, turns, &halt, &aborted, output).await;
         // Every sink is gone with the load, so the recorder comes to its end by itself.
         let recording =
             tokio::task::spawn_blocking(move || recorder.finish()).await.map_err(|_| RecordError::Ended)?;
@@ -215,7 +213,7 @@ impl Session<'_> {
         let recorded = recording?;
         let samples = format!("samples recorded: {}, in {} segments", recorded.samples, recorded.segments);
         let connections = details::connections(self.up.environment(), &self.up.connections().endpoints);
-        output.details(connections.into_iter().chain([samples]), self.quiet);
+        output.details(connections.into_iter().chain([samples]));
         observing?;
         journal.load_ended(phase.map_err(RecordError::engine)?, recorded)
     }
@@ -252,7 +250,6 @@ fn check_routing(scenario: &Scenario, replicas: usize) -> Result<(), Failure> {
 fn check_descriptors(
     scenario: &Scenario,
     up: &RunningEnvironment,
-    quiet: bool,
     output: &mut Output<'_>,
 ) -> Result<(), Failure> {
     let endpoints = up.connections().endpoints.replicas().iter();
@@ -262,7 +259,7 @@ fn check_descriptors(
     descriptors::check(needed.surely, allowed)
         .map_err(|few| Failure::new(Exit::Usage, few.to_string()).hint(few.hint()))?;
     if let Err(few) = descriptors::check(needed.at_most, allowed) {
-        output.note(&format!("{few}: if it comes to that, requests are not sent"), quiet);
+        output.note(&format!("{few}: if it comes to that, requests are not sent"));
     }
     Ok(())
 }

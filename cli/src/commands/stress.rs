@@ -45,21 +45,21 @@ async fn run_or_save(args: &StressArgs, output: &mut Output<'_>) -> Result<Exit,
     if let Some(path) = &args.save {
         understand(text.clone(), FILE, Path::new(""), Secrets::Unknown, color)?;
         write_new(path, &text, args.force, output)?;
-        tell_of_secrets(&stress, &path.display().to_string(), args.session.display.quiet, output);
+        tell_of_secrets(&stress, &path.display().to_string(), output);
         if path != Path::new("-") {
             let words: Vec<String> = stress.targets.iter().map(|url| format!("--target {url}")).collect();
             let words: Vec<String> = words.into_iter().chain(stress.place).collect();
             let run = format!("saasbench run {} {}", path.display(), words.join(" "));
-            output.note(&format!("nothing was sent; to do so: {run}"), args.session.display.quiet);
+            output.note(&format!("nothing was sent; to do so: {run}"));
         }
         return Ok(Exit::Pass);
     }
     let (scenario, text) = understand(text, FILE, Path::new(""), Secrets::Set, color)?;
     if args.expect.is_empty() {
         let hint = "nothing is expected but answers without errors; for more: --expect 'p99 < 50ms'";
-        output.note(hint, args.session.display.quiet);
+        output.note(hint);
     }
-    tell_of_secrets(&stress, "the record", args.session.display.quiet, output);
+    tell_of_secrets(&stress, "the record", output);
     let request = &args.request;
     let place = TargetArgs {
         targets: stress.targets,
@@ -71,13 +71,13 @@ async fn run_or_save(args: &StressArgs, output: &mut Output<'_>) -> Result<Exit,
 }
 
 /// Says which secrets stand as they were typed in `place`.
-fn tell_of_secrets(stress: &Stress, place: &str, quiet: bool, output: &mut Output<'_>) {
+fn tell_of_secrets(stress: &Stress, place: &str, output: &mut Output<'_>) {
     for name in plain_secrets(stress) {
         let place = if place == "-" { "the scenario" } else { place };
         let hint = format!(
             "{name} stands in {place} as it was typed: a secret is left out if it comes from a variable, ${{env:NAME}}"
         );
-        output.note(&hint, quiet);
+        output.note(&hint);
     }
 }
 

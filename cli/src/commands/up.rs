@@ -22,7 +22,7 @@ pub async fn up(args: &UpArgs, output: &mut Output<'_>) -> Result<Exit, Failure>
     let broken = |error: io::Error| Failure::new(Exit::Broken, format!("cannot listen for signals: {error}"));
     let mut told = Told::listen().map_err(broken)?;
     let wanted = wanted(args).map_err(|error| Failure::from(&error))?;
-    output.note("starting the local stack", false);
+    output.note("starting the local stack");
     let stack = tokio::select! {
         stack = local::start(wanted) => stack,
         () = told.received() => return Ok(Exit::Pass),
@@ -39,7 +39,7 @@ pub async fn up(args: &UpArgs, output: &mut Output<'_>) -> Result<Exit, Failure>
             Err(Failure::new(Exit::Unreachable, death.to_string()).hint(logs))
         }
         () = told.received() => {
-            output.note("ending the local stack", false);
+            output.note("ending the local stack");
             stack.stop().await;
             Ok(Exit::Pass)
         }

@@ -1,35 +1,31 @@
 //! `saasbench validate`: checks scenario files without running them.
 
-use std::io::{self, Write};
-
 use super::scenario::load;
-use crate::{args::ValidateArgs, exit::Exit, output::failure};
+use crate::{
+    args::ValidateArgs,
+    exit::{Exit, Failure},
+    output::Output,
+};
 
-/// Checks every file, and says of each whether it is good: problems go to `err`.
+/// Checks every file: a line on standard output for each valid one, the problems of others on standard error.
 ///
 /// # Errors
-/// When `out` or `err` cannot be written.
-pub fn validate(
-    args: &ValidateArgs,
-    color: bool,
-    out: &mut dyn Write,
-    err: &mut dyn Write,
-) -> io::Result<Exit> {
+/// When standard output cannot be written.
+pub fn validate(args: &ValidateArgs, output: &mut Output<'_>) -> Result<Exit, Failure> {
     let mut exit = Exit::Pass;
     for path in &args.files {
-        match load(path, color) {
-            Ok((scenario, text)) => writeln!(
-                out,
-                "{}: ok ({} tenants, {} journeys, {} loads, {} limits, {} expectations)",
+        match load(path, output.err_is_coloured()) {
+            Ok((scenario, text)) => output.say(&format!(
+                "{}: ok ({} tenants, {} journeys, {} loads, {} limits, {} expectations)\n",
                 text.file,
                 scenario.tenants.len(),
                 scenario.journeys.len(),
                 scenario.loads.len(),
                 scenario.limits.len(),
                 scenario.expectations.len()
-            )?,
+            ))?,
             Err(problem) => {
-                failure::print(&problem, err)?;
+                output.failure(&problem);
                 exit = problem.exit;
             }
         }

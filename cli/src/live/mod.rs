@@ -177,15 +177,15 @@ impl Progress {
         self.tidings.clone()
     }
 
-    /// Says something beside the display; `false` where that is no matter of the display.
-    pub fn tell(&self, text: &str) -> bool {
+    /// Prints a text beside the display; `false` where the display has no part in that.
+    pub fn print(&self, text: &str) -> bool {
         match &mut self.lock().mode {
             DisplayMode::Bars(bars) => {
                 bars.print(text);
                 true
             }
             DisplayMode::Full(full) => {
-                full.tell(text);
+                full.print(text);
                 true
             }
             DisplayMode::Nothing | DisplayMode::Lines { .. } | DisplayMode::Json => false,

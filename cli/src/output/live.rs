@@ -1,5 +1,4 @@
-//! What is said while a run goes: its progress, beside whatever else there is to say; and all of it as JSON where a program
-//! reads along.
+//! The output of a run in progress: its display, the notes beside it, and all of it as JSON for programs.
 
 use std::{
     path::Path,
@@ -25,18 +24,18 @@ use saasbench_model::{scenario::Scenario, units::Nanos};
 use saasbench_record::manifest::{Environment, Event};
 use saasbench_verify::verdict::Outcome;
 
-/// What is known of a run while it goes.
+/// The state of a run in progress.
 #[derive(Debug, Default)]
 pub(super) struct Live {
     args: DisplayArgs,
-    /// Shown from the run's begin until something is said on standard output.
+    /// Shown from the run's start until something is written to standard output.
     progress: Option<Progress>,
     run: Option<String>,
     outcome: Option<Outcome>,
 }
 
 impl Output<'_> {
-    /// How much is said on the way, and how.
+    /// Sets the display and its verbosity.
     ///
     /// # Errors
     /// When a terminal is needed for that, and there is none.
@@ -48,23 +47,32 @@ impl Output<'_> {
         Ok(())
     }
 
-    /// Shows a run that gets ready; nothing at all if `quiet`.
+    /// Whether notes and progress are left out.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.live.args.quiet
+    }
+
+    /// Leaves notes and progress out, or not; returns how it was before.
+    pub fn set_quiet(&mut self, quiet: bool) -> bool {
+        std::mem::replace(&mut self.live.args.quiet, quiet)
+    }
+
+    /// Shows a run that gets ready.
     pub fn follow(
         &mut self,
         scenario: &Scenario,
         clock: RunClock,
         interrupt: &CancellationToken,
         controls: &RateControl,
-        quiet: bool,
     ) {
         self.follow_no_more();
-        let args = DisplayArgs { quiet: quiet || self.live.args.quiet, ..self.live.args };
+        let args = self.live.args;
         let plan = Plan::of(scenario);
         let (coloured, controls) = (self.err_is_coloured, controls.clone());
         self.live.progress = Some(Progress::start(plan, args, coloured, clock, interrupt, controls));
     }
 
-    /// Requests are made from now on, and their totals are here; the load itself begins when `begun` says so.
+    /// Requests are made from now on, and their totals are here; the load itself starts with `begun`.
     pub fn loads(&self, live: self_metrics::Live, begun: Arc<OnceLock<Nanos>>) {
         if let Some(progress) = &self.live.progress {
             progress.loads(live, begun);
@@ -85,22 +93,22 @@ impl Output<'_> {
         }
     }
 
-    /// Where observers tell what they see, if anybody wants to hear it.
+    /// The log of observers, with `-v`.
     pub fn tidings(&self) -> Option<ObserverLog> {
         self.live.progress.as_ref()?.tidings()
     }
 
-    /// Says more, to those who want to hear it.
-    pub fn details(&mut self, lines: impl IntoIterator<Item = String>, quiet: bool) {
+    /// Prints more, with `-v`.
+    pub fn details(&mut self, lines: impl IntoIterator<Item = String>) {
         if self.live.args.verbose > 0 {
-            lines.into_iter().for_each(|line| self.note(&line, quiet));
+            lines.into_iter().for_each(|line| self.note(&line));
         }
     }
 
-    /// How a run ended, for a program that reads along: a failure has been told then.
+    /// The end of a run, for programs: with JSON, a failure has been reported by this.
     ///
     /// # Errors
-    /// The failure, where it has yet to be told.
+    /// The failure, where it has yet to be printed.
     pub fn ended(&mut self, ended: Result<Exit, Failure>) -> Result<Exit, Failure> {
         self.follow_no_more();
         if !self.is_json() {
@@ -123,7 +131,7 @@ impl Output<'_> {
         }
     }
 
-    /// Whether a program reads along.
+    /// Whether progress is JSON for a program.
     pub(super) fn is_json(&self) -> bool {
         self.live.args.progress == ProgressForm::Json
     }
@@ -148,8 +156,8 @@ impl Output<'_> {
     }
 
     /// Whether the display has shown the text beside the progress.
-    pub(super) fn is_told_beside_progress(&self, text: &str) -> bool {
-        self.live.progress.as_ref().is_some_and(|progress| progress.tell(text))
+    pub(super) fn shows_beside_progress(&self, text: &str) -> bool {
+        self.live.progress.as_ref().is_some_and(|progress| progress.print(text))
     }
 
     /// Takes the progress away.
@@ -157,7 +165,7 @@ impl Output<'_> {
         self.live.progress = None;
     }
 
-    /// The run came to this, and its report follows.
+    /// The run has its outcome, and its report follows.
     pub(super) fn judged(&mut self, outcome: Outcome) {
         self.follow_no_more();
         self.live.outcome = Some(outcome);

@@ -128,7 +128,7 @@ impl<'a> CapacitySearchRun<'a> {
                 return Ok(Stopped::Interrupted);
             }
             let (step, answers) = taken?;
-            output.note(&line(self.steps.len() + 1, self.work.settings.by, &step), self.work.args.quiet);
+            output.note(&line(self.steps.len() + 1, self.work.settings.by, &step));
             self.note(step, &answers);
             self.settle(output).await?;
         }
@@ -187,7 +187,7 @@ impl<'a> CapacitySearchRun<'a> {
             Rest::Calm => Ok(()),
             Rest::Slow => {
                 let text = "the service has not come to rest; going on all the same";
-                output.note(text, self.work.args.quiet);
+                output.note(text);
                 Ok(())
             }
             Rest::Gone => {
@@ -235,11 +235,13 @@ impl<'a> CapacitySearchRun<'a> {
             workers: self.work.args.workers,
             self_metrics: None,
             in_flight: Some(tell),
-            quiet: true,
         };
         let before = MachineTime::now();
         let of_step = Signals { stop, interrupt: signals.interrupt.clone() };
+        // A step is shown by its line alone.
+        let was_quiet = output.set_quiet(true);
         let recorded = session.record(&run, output, &of_step).await;
+        output.set_quiet(was_quiet);
         let machine = before.zip(MachineTime::now()).and_then(|(before, after)| after.share_since(before));
         cut.abort();
         let cut_short = matches!(cut.await, Ok(true));

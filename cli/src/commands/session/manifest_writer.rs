@@ -53,7 +53,6 @@ impl<'a> ManifestWriter<'a> {
         halt: &CancellationToken,
         aborted: &Aborted,
         output: &mut Output<'_>,
-        quiet: bool,
     ) -> T {
         let mut driving = pin!(driving);
         let mut halted = false;
@@ -64,7 +63,7 @@ impl<'a> ManifestWriter<'a> {
             events.iter().for_each(|event| output.event(event));
             if let Some(event) = aborted.get().filter(|_| halted && !self.aborted) {
                 self.aborted = true;
-                output.note(&event.text, quiet);
+                output.note(&event.text);
                 events.push(event.clone());
             }
             self.add(events);
@@ -151,7 +150,7 @@ mod tests {
         };
         let (mut out, mut err) = (Vec::new(), Vec::new());
         let mut output = Output::new(&mut out, &mut err, false);
-        journal.follow(driving, turns, &halt, &aborted, &mut output, false).await;
+        journal.follow(driving, turns, &halt, &aborted, &mut output).await;
         controls.pause(Nanos::from_secs(4));
         assert!(!controls.pace().paused, "there is no load any more");
         journal.end(false).unwrap();

@@ -97,7 +97,6 @@ impl<'a> Observer<'a> {
         &self,
         stop: &CancellationToken,
         output: &mut Output<'_>,
-        quiet: bool,
     ) -> Result<(), RecordError> {
         let environment = self.up.environment();
         if let Some(scraper) = &self.scraper {
@@ -111,7 +110,7 @@ impl<'a> Observer<'a> {
             unless_stopped(stop, scraping).await.map_err(RecordError::write(&self.dir))?;
         }
         if let (Some(prometheus), Some(_)) = (&self.prometheus, &self.scraper) {
-            output.note("waiting for Prometheus to scrape every replica", quiet);
+            output.note("waiting for Prometheus to scrape every replica");
             self.wait_for_prometheus(prometheus, stop).await?;
         }
         Ok(())
@@ -150,15 +149,14 @@ impl<'a> Observer<'a> {
         manifest: &Manifest,
         stop: &CancellationToken,
         output: &mut Output<'_>,
-        quiet: bool,
     ) -> Result<(), RecordError> {
         let Some(phase) = manifest.load else { return Ok(()) };
         let time = manifest.plan_time();
-        self.counters(phase, output, quiet).await?;
+        self.counters(phase, output).await?;
         self.store_at_rest().await.map_err(RecordError::write(&self.dir))?;
-        let note = |text: &str| output.note(text, quiet);
+        let note = |text: &str| output.note(text);
         self.questions(phase, &time, stop, note).await.map_err(RecordError::write(&self.dir))?;
-        self.alerts(phase, &time, stop, output, quiet).await
+        self.alerts(phase, &time, stop, output).await
     }
 
     /// Alerts, until each has done what is promised of it, or cannot in time any more.
@@ -168,7 +166,6 @@ impl<'a> Observer<'a> {
         time: &PlanTime,
         stop: &CancellationToken,
         output: &mut Output<'_>,
-        quiet: bool,
     ) -> Result<(), RecordError> {
         let (Some(prometheus), [_, ..]) = (&self.prometheus, &*self.scenario.alerts) else { return Ok(()) };
         let Environment { clock_offset_ns, clock_drift, .. } = *self.up.environment();
@@ -180,7 +177,7 @@ impl<'a> Observer<'a> {
         };
         let alerts: Vec<Alert> = self.scenario.alerts.iter().map(placed).collect();
         let followed = Followed { alerts: &alerts, begin, tolerance };
-        let following = followed.follow(prometheus, self.clock, stop, |text| output.note(text, quiet));
+        let following = followed.follow(prometheus, self.clock, stop, |text| output.note(text));
         following.await.map_err(RecordError::write(&self.dir))
     }
 
@@ -218,7 +215,6 @@ impl<'a> Observer<'a> {
         &self,
         phase: LoadPhase,
         output: &mut Output<'_>,
-        quiet: bool,
     ) -> Result<(), RecordError> {
         let Some(contract) = &self.scenario.metrics else { return Ok(()) };
         let environment = self.up.environment();
@@ -228,7 +224,7 @@ impl<'a> Observer<'a> {
             scraper.settle(Phase::After, deadline).await.map_err(RecordError::write(&self.dir))?;
         }
         if let Some(prometheus) = &self.prometheus {
-            output.note("waiting for Prometheus to see the end", quiet);
+            output.note("waiting for Prometheus to see the end");
             // Whoever has interrupted the run once may wait; twice ends the process.
             self.wait_for_prometheus(prometheus, &CancellationToken::new()).await?;
             // From well before the load, so that every series' value at its beginning is among the samples.

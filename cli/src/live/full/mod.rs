@@ -128,7 +128,7 @@ impl Full {
     }
 
     /// The same for what is to be read afterwards, too.
-    pub fn tell(&mut self, text: &str) {
+    pub fn print(&mut self, text: &str) {
         self.log(text);
         self.state.told.push(text.to_owned());
     }
