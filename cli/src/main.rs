@@ -72,5 +72,7 @@ fn dispatch(command: Command, err_is_coloured: bool) -> Result<Exit, Failure> {
 /// Runs a command on a runtime of several threads.
 fn wait(command: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    runtime.map_err(|error| Failure::new(Exit::Broken, format!("cannot start a runtime: {error}")))?.block_on(command)
+    runtime
+        .map_err(|error| Failure::new(Exit::Broken, format!("cannot start a runtime: {error}")))?
+        .block_on(command)
 }

@@ -55,7 +55,8 @@ pub async fn capacity(args: &CapacityArgs, output: &mut Output<'_>) -> Result<Ex
         .map_err(|error| record_failure(&error))?;
     if settings::bounds_no_latency(&scenario) {
         output.note(
-            "the scenario bounds no latency: the capacity is where errors begin or the service falls behind");
+            "the scenario bounds no latency: the capacity is where errors begin or the service falls behind",
+        );
     }
     let mut report = begun(args, &scenario, &settings, &dir);
     let failure = search(args, &mut scenario, &text, &settings, &signals, &mut report, output).await;

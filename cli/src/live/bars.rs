@@ -58,7 +58,8 @@ impl Bars {
                     *drawn = row;
                 }
                 None => {
-                    let bar = self.multi.add(ProgressBar::new(POSITIONS).with_style(style(None, self.coloured)));
+                    let bar =
+                        self.multi.add(ProgressBar::new(POSITIONS).with_style(style(None, self.coloured)));
                     show(&bar, &Row::default(), &row, self.coloured);
                     self.rows.push((bar, row));
                 }

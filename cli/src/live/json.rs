@@ -75,7 +75,7 @@ pub struct Begin {
     planned_ns: Nanos,
     /// How much of it is warm-up.
     warmup_ns: Nanos,
-    /// What the service lies about on purpose.
+    /// Faults injected into the service.
     faults: Vec<String>,
     /// The run's directory.
     run: String,

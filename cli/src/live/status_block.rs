@@ -121,7 +121,9 @@ fn time_row(view: &View, width: usize) -> Row {
     let separator = " · ".chars().count();
     let used = time.chars().count() + separator + words.len();
     let left = match view.phase {
-        Phase::Warmup | Phase::Load if !view.plan.may_end_early => format!("{:.0} s left", (length - elapsed).ceil()),
+        Phase::Warmup | Phase::Load if !view.plan.may_end_early => {
+            format!("{:.0} s left", (length - elapsed).ceil())
+        }
         _ => String::new(),
     };
     // The remaining time is left out first, then the bar.

@@ -58,7 +58,7 @@ fn an_injected_fault_is_detected() {
     let (ended, report) = sandbox.report(&["--fault", "limit-per-replica"]);
     ended.assert_code(1);
     report.assert_all("limit", "", "fail");
-    assert!(ended.err.contains("the service lies on purpose: limit-per-replica"), "{}", ended.err);
+    assert!(ended.err.contains("injected into the service: limit-per-replica"), "{}", ended.err);
     ended.assert_says(&[
         "the service was told to lie: --fault limit-per-replica",
         "kept by each replica on its own",

@@ -211,11 +211,7 @@ impl<'a> Observer<'a> {
     }
 
     /// Where the counters end, once they have come to rest; and Prometheus's samples, once it has seen that.
-    async fn counters(
-        &self,
-        phase: LoadPhase,
-        output: &mut Output<'_>,
-    ) -> Result<(), RecordError> {
+    async fn counters(&self, phase: LoadPhase, output: &mut Output<'_>) -> Result<(), RecordError> {
         let Some(contract) = &self.scenario.metrics else { return Ok(()) };
         let environment = self.up.environment();
         if let Some(scraper) = &self.scraper {
