@@ -191,7 +191,7 @@ impl<'a> Output<'a> {
         self.deliver(&Pages { version: PAGES_VERSION, pages }, || metrics::render(pages), json)
     }
 
-    /// What a search for the capacity came to, as [`Self::dashboards`] does it.
+    /// The result of a search for the capacity, as [`Self::dashboards`] does it.
     ///
     /// # Errors
     /// When it cannot be written.

@@ -1,4 +1,4 @@
-//! Writes files that a user asked for: all of them or none, and never over one that is there unless told to.
+//! Writes files that a user asked for: all of them or none, and never over an existing one unless asked to.
 
 use std::{
     fs::{self, OpenOptions},
@@ -62,7 +62,7 @@ fn stage<'a>(path: &'a Path, text: &'a str) -> io::Result<StagedFile<'a>> {
     if is_stream(path) || leads_nowhere(path) {
         return Ok(StagedFile { path, text, part: None });
     }
-    // Of a name that nobody else has, with the rights of any new file.
+    // Under a unique name, with the rights of any new file.
     let create = |part: &Path| OpenOptions::new().write(true).create_new(true).open(part);
     let mut part = Builder::new().prefix(".saasbench-").make_in(parent(&place(path)), create)?;
     part.as_file_mut().write_all(text.as_bytes())?;
@@ -95,7 +95,7 @@ fn put(staged: StagedFile<'_>, overwrite: bool) -> io::Result<bool> {
     let Some(part) = staged.part else {
         return fs::write(staged.path, staged.text).map(|()| false);
     };
-    // Whoever was faster keeps it.
+    // The faster process keeps it.
     match part.persist_noclobber(staged.path) {
         Ok(_) => Ok(true),
         Err(PersistError { error, file }) if overwrite && error.kind() == io::ErrorKind::AlreadyExists => {
@@ -260,7 +260,7 @@ mod tests {
             assert_eq!(failure.exit, Exit::Usage);
             told += &format!("{}\n  {}\n", failure.message, failure.hint.unwrap());
         }
-        // Whoever runs the tests may write everywhere.
+        // A superuser may write everywhere.
         for kind in [io::ErrorKind::PermissionDenied, io::ErrorKind::StorageFull] {
             let failure = unwritable(&at("x.toml"), &kind.into());
             told +=

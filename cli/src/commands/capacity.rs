@@ -189,13 +189,13 @@ impl Work<'_> {
         };
         let checked = session.check(output);
         let deadline = begin + self.settings.budget_of_each();
-        let mut hunt = CapacitySearchRun::new(self, up, replicas, last, deadline);
+        let mut search = CapacitySearchRun::new(self, up, replicas, last, deadline);
         let ended = match checked {
-            Ok(()) => hunt.run(output).await,
+            Ok(()) => search.run(output).await,
             Err(failure) => Err(failure),
         };
-        let has_begun = hunt.has_begun();
-        let (steps, bracket, up) = hunt.finish();
+        let has_begun = search.has_begun();
+        let (steps, bracket, up) = search.finish();
         let death = up.stop().await.map(|death| {
             let hint = format!("the steps so far are in {}", self.dir.display());
             Failure::new(Exit::Unreachable, death.to_string()).hint(hint)

@@ -53,7 +53,7 @@ fn opened(names: &[PathBuf]) -> Result<Vec<RecordedRun>, Failure> {
     names.iter().map(|name| open(name)).collect()
 }
 
-/// Whether each run is another one, whatever it was called: one that is held against itself has never changed, and one baseline that is
+/// Whether each run is another one, whatever it was called: one that is compared with itself has never changed, and one baseline that is
 /// named five times says nothing of how far runs differ.
 fn are_told_apart(baselines: &[RecordedRun], new: Option<&RecordedRun>) -> Result<(), Failure> {
     let place = |run: &RecordedRun| run.dir.canonicalize().unwrap_or_else(|_| run.dir.clone());
@@ -120,7 +120,7 @@ pub(super) fn is_of(baselines: &[RecordedRun], text: &ScenarioText) -> Result<()
     }
 }
 
-/// Holds a run that was judged against its baselines, if it has any: its directory keeps what that came to.
+/// Compares a judged run with its baselines, if it has any; its directory keeps the comparison.
 ///
 /// # Errors
 /// When they cannot be compared, or that cannot be kept.

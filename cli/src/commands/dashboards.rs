@@ -31,7 +31,7 @@ pub async fn dashboards(args: &DashboardsArgs, output: &mut Output<'_>) -> Resul
     let run = args.run.as_deref().map(found).transpose()?;
     let manifest = run.as_deref().map(manifest).transpose()?;
     let span = span(args, manifest.as_ref())?;
-    // A record says that somebody asked, but not who.
+    // A record says that queries were made, but not by whom.
     let url = args
         .prometheus
         .clone()

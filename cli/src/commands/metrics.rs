@@ -25,7 +25,7 @@ use saasbench_model::redact;
 /// Looks at every page, reports on those that are there, and says why the others are not.
 ///
 /// # Errors
-/// When nobody can be asked, or the report cannot be written.
+/// When no source can be read, or the report cannot be written.
 pub async fn metrics(args: &MetricsArgs, output: &mut Output<'_>) -> Result<Exit, Failure> {
     let client = client(args)?;
     if args.guess {

@@ -1,4 +1,4 @@
-//! Who else is told of a run: whoever scrapes its own metrics, to whom they are pushed, and Grafana.
+//! Publishing a run: its metrics by scrape and push, and annotations in Grafana.
 
 use std::path::Path;
 
@@ -69,7 +69,7 @@ pub(super) async fn self_metrics(
     Ok(Some(self_metrics))
 }
 
-/// Tells Grafana of a run that has been judged, but not past `graceful_stop`; if it does not listen, that is told.
+/// Annotates a judged run in Grafana, but not past `stop`; a failure is a warning.
 pub(super) async fn annotate(
     args: &PublishArgs,
     dir: &Path,

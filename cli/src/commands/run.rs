@@ -1,4 +1,4 @@
-//! `saasbench run`: brings the environment up, has the session run on it, reports.
+//! `saasbench run`: starts the environment, runs the session on it, and reports.
 
 use std::sync::Arc;
 
@@ -103,7 +103,7 @@ pub(super) async fn go(
     let ended = Ended { judged, compared, internal_errors };
     output.report(&ended.judged.report, ended.beside(), &args.report)?;
     output.page(ended.judged.page.as_ref());
-    // Whoever interrupts from here on has the whole run, and only waits no longer. A run that was interrupted is told of, too.
+    // The run is complete: an interruption from here on only ends the waiting. An interrupted run is annotated, too.
     let interrupted = signals.interrupted();
     let stop = if interrupted { CancellationToken::new() } else { signals.interrupt.clone() };
     publish::annotate(&args.publish, &dir, &ended.judged.report, &stop, output).await;

@@ -2,7 +2,7 @@
 
 use crate::exit::{Exit, Failure};
 
-/// Serves until told to stop.
+/// Serves until a signal ends it.
 ///
 /// # Errors
 /// When the server cannot start.

@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use self::observer::Observer;
 pub(super) use self::{
     judging::{Judged, judge, judge_with_observer, record_failure, record_failure_text},
-    signals::Signals,
+    signals::{ShutdownSignals, Signals},
 };
 use crate::commands::session::{abort_monitor::AbortMonitor, manifest_writer::ManifestWriter};
 use crate::{
@@ -59,12 +59,12 @@ pub(super) struct Session<'a> {
     pub(super) workers: Option<NonZero<usize>>,
     /// Where the run's own metrics are served, if anywhere.
     pub(super) self_metrics: Option<SelfMetricsServer>,
-    /// Who wants to know how many requests are under way, if anybody does.
+    /// Receives the counter of requests in flight, if that is needed.
     pub(super) in_flight: Option<oneshot::Sender<Arc<InFlight>>>,
 }
 
-/// What a load is driven with.
-struct Drive<'a> {
+/// Everything a load is driven with.
+struct LoadRun<'a> {
     setup: Setup,
     observer: &'a Observer<'a>,
     self_metrics: Option<&'a SelfMetricsServer>,
@@ -106,7 +106,8 @@ impl Session<'_> {
         observer.before(&signals.stop, output).await?;
 
         let setup = self.setup(clock, canaries).paced_by(turns.clone());
-        let drive = Drive { setup, observer: &observer, self_metrics: self_metrics.as_ref(), signals, turns };
+        let drive =
+            LoadRun { setup, observer: &observer, self_metrics: self_metrics.as_ref(), signals, turns };
         self.drive(drive, &mut journal, output).await?;
 
         observer.after(journal.manifest(), &signals.stop, output).await?;
@@ -143,7 +144,7 @@ impl Session<'_> {
         }
     }
 
-    /// Has the run's own metrics told of, where somebody wants to hear of them.
+    /// Starts serving and pushing the generator's metrics, where that was requested.
     async fn publish(
         &mut self,
         clock: RunClock,
@@ -169,11 +170,11 @@ impl Session<'_> {
     /// Drives the load, from its beginning until everything about it is recorded.
     async fn drive(
         &mut self,
-        drive: Drive<'_>,
+        drive: LoadRun<'_>,
         journal: &mut ManifestWriter<'_>,
         output: &mut Output<'_>,
     ) -> Result<(), RecordError> {
-        let Drive { setup, observer, self_metrics, signals, turns } = drive;
+        let LoadRun { setup, observer, self_metrics, signals, turns } = drive;
         let (scenario, clock, workers) = (&self.scenario, setup.clock, self.workers());
         let (in_flight, begun) = (Arc::clone(&setup.in_flight), Arc::clone(&setup.started));
         let watching = observer.watch(Arc::clone(&in_flight))?;
@@ -205,7 +206,7 @@ impl Session<'_> {
         let connect = move |worker| Ok(Wire::new(Arc::clone(&endpoints), worker, timeout, clock));
         let driving = drive::drive_on_threads(Arc::new(setup), workers, connect, sink, &halt);
         let phase = journal.follow(driving, turns, &halt, &aborted, output).await;
-        // Every sink is gone with the load, so the recorder comes to its end by itself.
+        // Every sink is gone with the load, so the recorder ends by itself.
         let recording =
             tokio::task::spawn_blocking(move || recorder.finish()).await.map_err(|_| RecordError::Ended)?;
         output.goes_on(Phase::Settling);

@@ -43,7 +43,7 @@ pub fn man(args: &ManArgs, output: &mut Output<'_>) -> Result<Exit, Failure> {
     Ok(Exit::Pass)
 }
 
-/// The command line without what nobody types: completions would offer that, too.
+/// The command line without the hidden parts: completions would offer them, too.
 fn shown() -> Command {
     let all = Cli::command();
     let subcommands = all.get_subcommands().filter(|command| !command.is_hide_set()).cloned();

@@ -21,7 +21,7 @@ use saasbench_verify::{
     capacity::result::{self, CapacityReport},
 };
 
-/// Where runs are recorded, unless a command is told otherwise.
+/// Where runs are recorded, by default.
 const SHELF: &str = "runs";
 
 /// Shows the report, as its run left it, or where the run is.

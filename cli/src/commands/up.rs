@@ -1,9 +1,8 @@
-//! `saasbench up`: the local stack, until it is told to stop.
+//! `saasbench up`: the local stack, until a signal ends it.
 
 use std::{fs, io};
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
-
+use super::session::ShutdownSignals;
 use crate::{
     args::UpArgs,
     environment::{
@@ -14,18 +13,20 @@ use crate::{
     output::{Output, stack},
 };
 
-/// Starts the stack, says where everything is, and ends it on Ctrl-C, SIGTERM or SIGHUP.
+/// Starts the stack, says where everything is, and ends it on Ctrl-C, SIGTERM or SIGHUP. An ignored SIGHUP stays ignored, so `nohup`
+/// keeps it running.
 ///
 /// # Errors
 /// When it does not come up, or one of its parts dies.
 pub async fn up(args: &UpArgs, output: &mut Output<'_>) -> Result<Exit, Failure> {
-    let broken = |error: io::Error| Failure::new(Exit::Broken, format!("cannot listen for signals: {error}"));
-    let mut told = Told::listen().map_err(broken)?;
+    let broken =
+        |error: io::Error| Failure::new(Exit::Broken, format!("cannot watch the local stack: {error}"));
+    let mut signals = ShutdownSignals::listen();
     let wanted = wanted(args).map_err(|error| Failure::from(&error))?;
     output.note("starting the local stack");
     let stack = tokio::select! {
         stack = local::start(wanted) => stack,
-        () = told.received() => return Ok(Exit::Pass),
+        () = signals.next() => return Ok(Exit::Pass),
     };
     let mut stack = stack.map_err(|error| Failure::from(&EnvironmentError::from(error)))?;
     // The run that is to serve there is another process.
@@ -38,7 +39,7 @@ pub async fn up(args: &UpArgs, output: &mut Output<'_>) -> Result<Exit, Failure>
             stack.stop().await;
             Err(Failure::new(Exit::Unreachable, death.to_string()).hint(logs))
         }
-        () = told.received() => {
+        () = signals.next() => {
             output.note("ending the local stack");
             stack.stop().await;
             Ok(Exit::Pass)
@@ -68,26 +69,4 @@ fn wanted(args: &UpArgs) -> Result<Wanted, EnvironmentError> {
         webhook: args.webhook.clone(),
         port_base: args.port_base,
     })
-}
-
-/// What asks the stack to end.
-struct Told([Signal; 3]);
-
-impl Told {
-    fn listen() -> io::Result<Self> {
-        Ok(Self([
-            signal(SignalKind::interrupt())?,
-            signal(SignalKind::terminate())?,
-            signal(SignalKind::hangup())?,
-        ]))
-    }
-
-    async fn received(&mut self) {
-        let [interrupt, terminate, hangup] = &mut self.0;
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-            _ = hangup.recv() => {}
-        }
-    }
 }

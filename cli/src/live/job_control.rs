@@ -27,7 +27,7 @@ pub(super) fn follow(follower: &Arc<Mutex<Follower>>) {
 
 async fn follow_suspended(follower: Weak<Mutex<Follower>>, mut suspended: Signal) {
     while suspended.recv().await.is_some() {
-        // As the system has it: who could not be continued by anybody is not stopped.
+        // As the system has it: a process that no shell could continue is not stopped.
         if has_shell() {
             match follower.upgrade() {
                 Some(follower) => locked(&follower).suspend(),
@@ -65,7 +65,8 @@ impl Follower {
     }
 }
 
-/// Whether somebody of the session, but of another job, started this job: it can continue it. Without `/proc` that is taken for granted.
+/// Whether a process of the session but of another job, a shell, started this job and can continue it. Without `/proc`
+/// that is assumed.
 fn has_shell() -> bool {
     let group = getpgrp().as_raw_nonzero().get();
     let Some(leader) = Standing::of(group) else { return true };

@@ -42,7 +42,7 @@ const STEP: Nanos = Nanos::from_secs(1);
 /// Between two lines where there is no terminal.
 const LINE: Nanos = Nanos::from_secs(5);
 /// What is said once the user has interrupted a run.
-pub const INTERRUPTED: &str = "interrupted: waiting for answers (again to quit at once)";
+pub const INTERRUPTED: &str = "interrupted: waiting for responses (again to quit at once)";
 
 /// A display that goes on by itself until it is dropped.
 #[derive(Debug)]
@@ -68,11 +68,11 @@ struct Follower {
     view: View,
     mode: DisplayMode,
     verbose: bool,
-    /// What observers tell.
+    /// What observers log.
     told: mpsc::Receiver<String>,
     clock: RunClock,
     live: Option<Live>,
-    /// When the load began, once it has.
+    /// The start of the load, once it has started.
     begun: Arc<OnceLock<Nanos>>,
     /// When the totals were last looked at.
     stepped: Nanos,
@@ -139,7 +139,7 @@ impl Progress {
         locked(&self.follower)
     }
 
-    /// Requests are made from now on, and their totals are here; the load itself begins when `begun` says so.
+    /// Requests are made from now on, and their totals are here; the load itself starts with `begun`.
     pub fn loads(&self, live: Live, begun: Arc<OnceLock<Nanos>>) {
         let mut follower = self.lock();
         follower.begun = begun;
@@ -172,7 +172,7 @@ impl Progress {
         self.lock().event(at, text);
     }
 
-    /// Where observers tell what they see, if anybody wants to hear it.
+    /// The log of observers, with `-v`.
     pub fn tidings(&self) -> Option<ObserverLog> {
         self.tidings.clone()
     }
@@ -250,7 +250,7 @@ impl Follower {
         }
     }
 
-    /// Says what observers have told since.
+    /// Prints what observers have logged since.
     fn hear(&mut self) {
         while let Ok(text) = self.told.try_recv() {
             let text = one_line(&text);
@@ -308,7 +308,7 @@ impl Follower {
 }
 
 fn locked(follower: &Mutex<Follower>) -> MutexGuard<'_, Follower> {
-    // Whoever failed while drawing has left nothing that is not drawn anew.
+    // A panic while drawing leaves nothing that is not drawn anew.
     follower.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -323,7 +323,7 @@ fn one_line(text: &str) -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
-/// Nobody reads a standard error that is gone, and that is no reason to stop a run.
+/// A standard error that is gone is no reason to stop a run.
 fn write(text: &str) {
     let _ = anstream::stderr().lock().write_all(text.as_bytes());
 }

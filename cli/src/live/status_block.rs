@@ -12,13 +12,13 @@ use saasbench_report::style::{BAD, FAINT, STRONG, UNSURE};
 
 /// Tenants that have a line; with more, the rest is summed up.
 const TENANTS: usize = 8;
-/// Columns of a tenant's name at the most.
+/// Most columns of a tenant's name.
 const NAME: usize = 20;
-/// Columns of a sparkline at the least and at the most.
+/// Fewest and most columns of a sparkline.
 const SPARK: std::ops::RangeInclusive<usize> = 6..=40;
-/// Columns of the time bar at the least and at the most.
+/// Fewest and most columns of the time bar.
 const BAR: std::ops::RangeInclusive<usize> = 6..=40;
-/// Columns that rate, p99, share of rejections and errors have at the least, once they have any: what is beside them does not jump.
+/// Columns of rate, p99, share of rejections and errors, once they have any: their neighbours do not jump.
 const CELLS: [usize; 4] = [6, 11, 9, 0];
 const PLAIN: Style = Style::new();
 
@@ -66,7 +66,7 @@ pub(super) fn interrupted(view: &View, width: usize) -> &'static str {
     if waits && width >= 55 { super::INTERRUPTED } else { "interrupted (again to quit at once)" }
 }
 
-/// `2412 requests · 195/s · p50 1.2 ms · p99 4.5 ms · errors 0`: the most telling first, as far as there is room.
+/// `2412 requests · 195/s · p50 1.2 ms · p99 4.5 ms · errors 0`: the most important first, as far as they fit.
 pub(super) fn headline(view: &View, width: usize) -> String {
     let total = &view.window.total;
     let mut parts = vec![(STRONG, format!("{} requests", total.requests()))];

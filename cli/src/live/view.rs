@@ -1,4 +1,4 @@
-//! What is shown of a run while it goes: what it is, how far it is, and what it did lately. Every display draws from this.
+//! The state of a run in progress, as every display draws it: plan, phase and latest samples.
 
 use std::sync::Arc;
 
@@ -15,16 +15,16 @@ use saasbench_model::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Phase {
-    /// Looks at the service before the load.
+    /// The service is scraped before the load.
     Preparing,
-    /// The load goes on, and is not judged by expectations yet.
+    /// The load runs, and expectations do not count it yet.
     #[serde(rename = "warm-up")]
     Warmup,
-    /// The load goes on.
+    /// The load runs.
     Load,
-    /// The plan is through; answers are awaited.
+    /// The plan has ended; the last responses are awaited.
     Finishing,
-    /// The service comes to rest; then whatever a claim asks for is waited for.
+    /// The service settles; then what claims need is waited for.
     Settling,
     /// The record is read.
     Judging,

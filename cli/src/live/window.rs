@@ -9,7 +9,7 @@ use saasbench_record::{
     tally::{Outcomes, Tally},
 };
 
-/// What is shown as "now" is of so many seconds: long enough to be calm.
+/// Seconds that count as "now": long enough to be calm.
 const NOW: usize = 3;
 /// Seconds that are kept for charts.
 const KEPT: usize = 600;
@@ -113,7 +113,7 @@ impl Totals {
 }
 
 impl Window {
-    /// Of so many tenants, from `at` on.
+    /// Of this many tenants, from `at` on.
     pub fn new(tenants: usize, at: Nanos) -> Self {
         Self { tenants: vec![Tenant::default(); tenants], at, ..Self::default() }
     }
@@ -239,7 +239,7 @@ fn per_second(count: u64, lasted: Nanos) -> f64 {
     if lasted > Nanos::ZERO { count as f64 / lasted.as_secs_f64() } else { 0.0 }
 }
 
-/// Adds a value, and forgets the oldest beyond so many.
+/// Adds a value, and drops the oldest beyond a limit.
 fn push<T>(values: &mut VecDeque<T>, value: T, kept: usize) {
     if values.len() == kept {
         values.pop_front();

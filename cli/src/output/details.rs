@@ -1,4 +1,4 @@
-//! What `-v` says beside what everybody is told: with what a run is made, what it plans, where it goes, and what came of its connections.
+//! The details that `-v` prints: machine and workers, plan, targets, and the state of connections.
 
 use std::fmt::Write as _;
 
@@ -9,7 +9,7 @@ use saasbench_model::{
 };
 use saasbench_record::manifest::{Environment, Machine};
 
-/// So many tenants or journeys are named.
+/// At most this many tenants or journeys are named.
 const NAMED: usize = 3;
 
 /// With what a run is made.

@@ -1,5 +1,5 @@
-//! A run on Grafana's time axes: where it began and ended and what it came to, what happened meanwhile, and what failed.
-//! `annotations` says what is told, `Grafana` tells it (`POST /api/annotations`).
+//! Annotations of a run in Grafana: its start, end and outcome, its events, and its failed claims. `annotations` makes them,
+//! `Grafana` posts them (`POST /api/annotations`).
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ use saasbench_verify::{
 const PATIENCE: Duration = Duration::from_secs(10);
 /// All annotations of a run together may take so long.
 const IN_ALL: Duration = Duration::from_secs(15);
-/// Failed claims that are told one by one.
+/// Failed claims that get an annotation each.
 const CLAIMS: usize = 20;
 /// Events that are.
 const EVENTS: usize = 100;
@@ -39,7 +39,7 @@ pub struct Annotation {
     pub text: String,
 }
 
-/// All that is told of a run with these events: the whole of it first.
+/// The annotations of a run with these events: the whole run first.
 pub fn annotations(report: &Report, events: &[Event]) -> Vec<Annotation> {
     let name = report.run.rsplit('/').next().unwrap_or_default();
     let outcome = report.outcome.to_string();
@@ -82,7 +82,7 @@ fn html(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
-/// A Grafana that is told.
+/// A Grafana to annotate.
 #[derive(Debug)]
 pub struct Grafana {
     /// Asks it.
@@ -94,7 +94,7 @@ pub struct Grafana {
 }
 
 impl Grafana {
-    /// Tells it all of them, as far as it takes them in good time, and not past `graceful_stop`.
+    /// Posts all of them, within the timeout, and not past `stop`.
     ///
     /// # Errors
     /// Why it did not take one, and how many it did not get.

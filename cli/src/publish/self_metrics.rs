@@ -43,9 +43,9 @@ const IDLE: Duration = Duration::from_secs(120);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 /// How long the last answers may take.
 const GRACE: Duration = Duration::from_secs(5);
-/// So many intervals between scrapes tell how often it is scraped.
+/// Intervals between scrapes from which the scrape interval is known.
 const INTERVALS: usize = 4;
-/// Whoever scraped regularly, with this interval at the most, is waited for at the end.
+/// Longest scrape interval of a scraper that is waited for at the end.
 const LONGEST_INTERVAL: Duration = Duration::from_secs(60);
 /// But not for longer than this: two looks by hand look regular, too.
 const LONGEST_WAIT: Duration = Duration::from_secs(15);
@@ -123,7 +123,7 @@ impl SelfMetricsServer {
         self.serve(TcpListener::bind(address).await?.into_std()?)
     }
 
-    /// Serves whoever connects to this address, as [`Self::listen`] does.
+    /// Serves clients that connect to this address, as [`Self::listen`] does.
     ///
     /// # Errors
     /// The operating system's.
@@ -162,7 +162,7 @@ impl SelfMetricsServer {
         let _ = self.shared.live.set(live);
     }
 
-    /// Waits until whoever scraped it regularly has seen its end, which is now, but not past `graceful_stop`; then it is gone. The
+    /// Waits until a regular scraper has seen its end, which is now, but not past `stop`; then it is gone. The
     /// end is pushed, too. Returns what could not be pushed in the whole run, if anything.
     pub async fn finish(mut self, stop: &CancellationToken, note: impl FnOnce(&str)) -> Option<String> {
         let lost = match self.pushing.take() {
@@ -253,7 +253,7 @@ impl Shared {
         self.subject.get().map_or_else(String::new, |subject| page::render(subject, &self.numbers()))
     }
 
-    /// What there is to tell now; nothing of a load that has not begun.
+    /// The values now; none of a load that has not started.
     fn numbers(&self) -> page::Numbers {
         let Some(live) = self.live.get() else { return page::Numbers::default() };
         // Copied, so that the recorder waits for no rendering.

@@ -1,4 +1,4 @@
-//! Rest between two steps: until the service answers as fast as before the first.
+//! The pause between two steps: until the service responds as fast as before the first.
 
 use std::time::Duration;
 
@@ -11,25 +11,25 @@ use crate::{environment::RunningEnvironment, observe::http_client};
 const PAUSE: Duration = Duration::from_millis(50);
 /// A probe counts as fast if it takes no longer than this beyond what it took before …
 const GRACE: Duration = Duration::from_millis(20);
-/// … or so many times as long.
+/// … or this many times as long.
 const SLOWER: u32 = 3;
-/// The service may take so many times the rest to come back.
+/// The service may take this many times the pause to recover.
 const PATIENCE: u32 = 10;
 /// What a probe may take.
 const PROBE: Duration = Duration::from_secs(10);
 
-/// What a rest came to.
+/// The result of a pause.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Rest {
-    /// The service answers as fast as before.
-    Calm,
+pub(super) enum Cooldown {
+    /// The service responds as fast as before.
+    Settled,
     /// It is still slower.
-    Slow,
-    /// It does not answer any more.
-    Gone,
+    NotSettled,
+    /// It no longer responds.
+    Unreachable,
 }
 
-/// Asks each replica for `/`, whatever it says to that.
+/// Requests `/` of each replica, whatever the status.
 #[derive(Debug)]
 pub(super) struct Probe {
     clients: Vec<(reqwest::Client, String)>,
@@ -47,7 +47,7 @@ impl Probe {
         Self { clients: clients.collect(), calm: None }
     }
 
-    /// How long the slowest replica takes; `None` if one does not answer.
+    /// How long the slowest replica takes; `None` if one does not respond.
     async fn measure(&self) -> Option<Duration> {
         let mut slowest = Duration::ZERO;
         for (client, url) in &self.clients {
@@ -68,24 +68,24 @@ impl Probe {
         }
     }
 
-    /// Rests for `least`, and on until the service answers as fast as before. A service that did not answer before is not
-    /// waited for, and nobody waits who is stopped.
-    pub(super) async fn rest(&self, least: Duration, settle: Duration, stop: &CancellationToken) -> Rest {
+    /// Rests for `least`, and on until the service responds as fast as before. A service that did not respond before is
+    /// not waited for, and `stop` ends the pause.
+    pub(super) async fn rest(&self, least: Duration, settle: Duration, stop: &CancellationToken) -> Cooldown {
         let until = Instant::now() + least + settle * PATIENCE;
         let resting = async {
             sleep(least).await;
-            let Some(calm) = self.calm else { return Rest::Calm };
+            let Some(calm) = self.calm else { return Cooldown::Settled };
             loop {
                 let took = self.measure().await;
                 if took.is_some_and(|took| took <= (calm * SLOWER).max(calm + GRACE)) {
-                    return Rest::Calm;
+                    return Cooldown::Settled;
                 }
                 if Instant::now() >= until {
-                    return if took.is_some() { Rest::Slow } else { Rest::Gone };
+                    return if took.is_some() { Cooldown::NotSettled } else { Cooldown::Unreachable };
                 }
                 sleep(PAUSE).await;
             }
         };
-        stop.run_until_cancelled(resting).await.unwrap_or(Rest::Calm)
+        stop.run_until_cancelled(resting).await.unwrap_or(Cooldown::Settled)
     }
 }

@@ -14,7 +14,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{Work, settings::unfit};
-use crate::commands::capacity::cooldown::{Probe, Rest};
+use crate::commands::capacity::cooldown::{Cooldown, Probe};
 use crate::{
     commands::session::{Session, Signals, judge_with_observer, record_failure},
     environment::RunningEnvironment,
@@ -62,7 +62,7 @@ pub(super) struct CapacitySearchRun<'a> {
     unsure: u32,
     /// Seconds of load, times the level, until each quantile has the samples that it needs: as planned, then as seen.
     needed: f64,
-    /// Whether a step was begun: there is something to tell, though it may never have been judged.
+    /// Whether a step was started: there is something to report, though it may never have been judged.
     begun: bool,
     /// Runs whose samples are still there, by what came of them.
     kept: Vec<(Ending, PathBuf)>,
@@ -122,7 +122,7 @@ impl<'a> CapacitySearchRun<'a> {
             if Instant::now() + planned.to_duration() > self.deadline {
                 return Ok(Stopped::Budget);
             }
-            let taken = self.take(level, planned, output).await;
+            let taken = self.run_step(level, planned, output).await;
             // Of a step that was interrupted there may be too little to judge.
             if self.work.signals.interrupted() {
                 return Ok(Stopped::Interrupted);
@@ -160,7 +160,7 @@ impl<'a> CapacitySearchRun<'a> {
             Ending::Held => Some(Trial::Held),
             Ending::Broke => Some(Trial::Broke),
             Ending::Generator => Some(Trial::Spoiled),
-            // It was too short, which is nobody's fault: one that is long enough can tell, if the budget has room for it.
+            // It was only too short: a longer one can decide, if the budget allows it.
             Ending::Unsure if is_whole && answers.are_too_few() => None,
             Ending::Unsure => (self.unsure + 1 >= PATIENCE).then_some(Trial::Spoiled),
         };
@@ -175,7 +175,7 @@ impl<'a> CapacitySearchRun<'a> {
         self.steps.push(step);
     }
 
-    /// Rest, until the service has come to rest, too.
+    /// Pauses until the service is idle again.
     async fn settle(&mut self, output: &mut Output<'_>) -> Result<(), Failure> {
         // Whatever comes next finds what the steps left behind.
         self.up.set_used();
@@ -184,13 +184,13 @@ impl<'a> CapacitySearchRun<'a> {
         let least =
             if last.is_some_and(|step| step.ending == Ending::Held) { Duration::ZERO } else { settle };
         match self.probe.rest(least, settle, &self.work.signals.stop).await {
-            Rest::Calm => Ok(()),
-            Rest::Slow => {
+            Cooldown::Settled => Ok(()),
+            Cooldown::NotSettled => {
                 let text = "the service has not come to rest; going on all the same";
                 output.note(text);
                 Ok(())
             }
-            Rest::Gone => {
+            Cooldown::Unreachable => {
                 let level = last.map(|step| level(self.work.settings.by, step.level)).unwrap_or_default();
                 Err(Failure::new(
                     Exit::Unreachable,
@@ -204,7 +204,7 @@ impl<'a> CapacitySearchRun<'a> {
     }
 
     /// One step: a recorded run of its own, judged.
-    async fn take(
+    async fn run_step(
         &mut self,
         level: f64,
         planned: Nanos,
@@ -293,7 +293,7 @@ impl<'a> CapacitySearchRun<'a> {
         }
     }
 
-    /// Samples are large, and once judged nobody needs most of them: those of the last step of each kind stay.
+    /// Samples are large, and most are of no use once judged: those of the last step of each kind stay.
     fn tidy(&mut self, ending: Ending, run: PathBuf) -> Result<(), Failure> {
         if let Some(place) = self.kept.iter().position(|(kind, _)| *kind == ending) {
             let (_, older) = self.kept.swap_remove(place);

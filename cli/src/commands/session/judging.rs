@@ -1,4 +1,4 @@
-//! Judges a recorded run, from its record alone, and keeps what it came to beside it.
+//! Judges a recorded run, from its record alone, and keeps the report beside it.
 
 use std::path::{Path, PathBuf};
 
@@ -17,7 +17,7 @@ use saasbench_report::{
 /// A judged run.
 #[derive(Debug)]
 pub(in crate::commands) struct Judged {
-    /// What it came to.
+    /// The report.
     pub(in crate::commands) report: saasbench_verify::Report,
     /// The page that shows it, in the run's directory; the error where it could not be written. `None` for a record that
     /// broke off: there is no room for it.

@@ -44,8 +44,8 @@ impl<'a> ManifestWriter<'a> {
         &self.manifest
     }
 
-    /// Waits for the end of the load. What is done meanwhile, by hand (`turns` tells) or because the load is hopeless (`halt`, and
-    /// `aborted` tells why), is written as it happens: a killed run must accuse nobody of it.
+    /// Waits for the end of the load. Events meanwhile, by hand (`turns`) or because the load is hopeless (`halt`, with the
+    /// reason in `aborted`), are written as they happen, so that the record of a killed run has them.
     pub(super) async fn follow<T>(
         &mut self,
         driving: impl Future<Output = T>,
@@ -79,7 +79,7 @@ impl<'a> ManifestWriter<'a> {
         }
     }
 
-    /// Adds events; what cannot be written now cannot be written at the end either, and is told then.
+    /// Adds events; what cannot be written now cannot be written at the end either, and is reported then.
     fn add(&mut self, events: Vec<Event>) {
         if !events.is_empty() {
             self.manifest.events.extend(events);

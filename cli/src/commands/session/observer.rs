@@ -215,13 +215,13 @@ impl<'a> Observer<'a> {
         let Some(contract) = &self.scenario.metrics else { return Ok(()) };
         let environment = self.up.environment();
         if let Some(scraper) = &self.scraper {
-            // In company the counters never rest; what is waited for is that ours are among them.
+            // In a shared environment the counters never stop; what is waited for is that ours are among them.
             let deadline = if environment.exclusive { SETTLE } else { contract.settle.to_duration() };
             scraper.settle(Phase::After, deadline).await.map_err(RecordError::write(&self.dir))?;
         }
         if let Some(prometheus) = &self.prometheus {
             output.note("waiting for Prometheus to see the end");
-            // Whoever has interrupted the run once may wait; twice ends the process.
+            // One interruption still waits for this; a second one ends the process.
             self.wait_for_prometheus(prometheus, &CancellationToken::new()).await?;
             // From well before the load, so that every series' value at its beginning is among the samples.
             let from = phase.from_ns - Nanos::from_secs(120);

@@ -1,4 +1,4 @@
-//! How a run is ended from outside.
+//! Signals that end a run.
 
 use std::fs;
 
@@ -21,7 +21,7 @@ impl Signals {
     pub(in crate::commands) fn listen() -> Self {
         let signals = Self { stop: CancellationToken::new(), interrupt: CancellationToken::new() };
         let (stop, interrupt) = (signals.stop.clone(), signals.interrupt.clone());
-        let mut asked = Asked::listen();
+        let mut asked = ShutdownSignals::listen();
         tokio::spawn(async move {
             asked.next().await;
             interrupt.cancel();
@@ -39,12 +39,14 @@ impl Signals {
     }
 }
 
-/// The three signals. Without a handler the default one stays, which ends the process.
-struct Asked([Option<Signal>; 3]);
+/// SIGINT, SIGTERM and, unless it is ignored as under `nohup`, SIGHUP. Without a handler the default one stays, which
+/// ends the process.
+#[derive(Debug)]
+pub(in crate::commands) struct ShutdownSignals([Option<Signal>; 3]);
 
-impl Asked {
-    /// Nothing that comes from now on is missed.
-    fn listen() -> Self {
+impl ShutdownSignals {
+    /// Listens from now on: no later signal is missed.
+    pub(in crate::commands) fn listen() -> Self {
         let hangup = SignalKind::hangup();
         // `nohup` lets the run go on when its terminal is closed.
         let is_ignored = is_ignored(hangup.as_raw_value());
@@ -53,7 +55,8 @@ impl Asked {
         Self([interrupt, terminate, if is_ignored { None } else { signal(hangup).ok() }])
     }
 
-    async fn next(&mut self) {
+    /// Waits for the next of them.
+    pub(in crate::commands) async fn next(&mut self) {
         let Self([interrupt, terminate, hangup]) = self;
         tokio::select! {
             () = one(interrupt) => {}
@@ -72,7 +75,7 @@ async fn one(signal: &mut Option<Signal>) {
     }
 }
 
-/// Whether this process was started with a signal ignored. Only Linux tells; elsewhere none is.
+/// Whether this process was started with a signal ignored. Known on Linux only; elsewhere none is.
 fn is_ignored(signal: i32) -> bool {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     ignored(&status).is_some_and(|mask| mask >> (signal - 1) & 1 == 1)

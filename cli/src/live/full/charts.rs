@@ -13,7 +13,7 @@ use super::State;
 use crate::live::{view::View, window::Second};
 use saasbench_model::units::Nanos;
 
-/// Seconds that are shown at the most, and at the least.
+/// Most and fewest seconds that are shown.
 const SECONDS: std::ops::RangeInclusive<usize> = 20..=120;
 
 /// Rows of a picture that are not its own: the border, and the axis with its labels.

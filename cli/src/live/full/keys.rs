@@ -1,4 +1,4 @@
-//! What keys ask for, read by a thread of its own: whoever draws or records keeps nobody from pausing a load.
+//! The keys of the full display, read by a thread of its own: drawing and recording never delay a pause.
 
 use std::{
     io,
@@ -34,20 +34,20 @@ pub(super) enum Action {
 /// What is to be shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Shown {
-    /// The tenant that comes so many rows later.
+    /// The tenant this many rows later.
     Tenant(isize),
     /// The keys, or not any more.
     Help,
 }
 
-/// Reads keys and does what they ask for, until the display is gone, which `alive` tells. What is to be shown comes out here.
+/// Reads keys and does what they ask for, until the display is gone (`alive`). Returns the requests to show something else.
 pub(super) fn read(controls: RateControl, clock: RunClock, alive: &Arc<()>) -> mpsc::Receiver<Shown> {
     let (show, shown) = mpsc::channel();
     let alive = Arc::downgrade(alive);
     let reading = move || {
         while alive.strong_count() > 0 {
             if !terminal::is_taken() {
-                // Suspended: keys are somebody else's.
+                // Suspended: keys belong to the shell.
                 thread::sleep(PATIENCE);
                 continue;
             }
@@ -84,7 +84,7 @@ pub(super) enum KeyCommand {
     NoMore,
 }
 
-/// Waits a little for something to read. `event::poll` would wait, too, but spins for ever on a terminal that is gone.
+/// Waits a little for something to read. `event::poll` would wait, too, but spins on a terminal that is gone.
 pub(super) fn wait(terminal: impl AsFd) -> KeyCommand {
     let mut watched = [PollFd::new(terminal.as_fd(), PollFlags::POLLIN)];
     match poll(&mut watched, PATIENCE_MILLIS) {
@@ -95,10 +95,10 @@ pub(super) fn wait(terminal: impl AsFd) -> KeyCommand {
     }
 }
 
-/// The keys that were typed. Reading one may take more of them from the terminal, where nobody sees them any more.
+/// The keys that were typed. Reading one may take more of them from the terminal, where they are lost to a later poll.
 fn typed() -> io::Result<Vec<KeyEvent>> {
     let mut keys = Vec::new();
-    // `event::poll` may have missed what is there; whoever asked it at once again and again would spin.
+    // `event::poll` may have missed what is there; polling it again at once would spin.
     let mut patience = PATIENCE;
     while event::poll(patience)? {
         if let Event::Key(key) = event::read()? {

@@ -1,4 +1,4 @@
-//! `--ui full`: the whole terminal for a run, with charts, and keys that turn its pace.
+//! `--ui full`: the whole terminal for a run, with charts, and keys that change its rate.
 //!
 //! `draw` is what it looks like, `charts` its pictures, `keys` what can be asked for, `terminal` takes the terminal and gives it back.
 
@@ -38,7 +38,7 @@ pub struct Full {
     shown: mpsc::Receiver<Shown>,
     /// Whether the terminal was given back until the job is in the foreground again.
     suspended: bool,
-    /// Whether there is anybody to read keys for.
+    /// Dropped with the display: keys are no longer read.
     _alive: Arc<()>,
 }
 
@@ -87,7 +87,7 @@ impl Full {
             self.state.show(what, view.plan.tenants.len());
         }
         if self.suspended {
-            // A job that went on in the background (`bg`) is not told when it comes to the foreground.
+            // A job that went on in the background (`bg`) gets no signal when it returns to the foreground.
             self.resume();
         }
         if terminal::is_taken() {
@@ -103,7 +103,7 @@ impl Full {
         terminal::stop();
     }
 
-    /// The process was continued: takes the terminal again, unless it is somebody else's by now, or was given back for good.
+    /// The process was continued: takes the terminal again, unless another job has it by now, or was given back for good.
     pub fn resume(&mut self) {
         if !(self.suspended || terminal::is_taken()) || !terminal::is_ours() {
             return;

@@ -1,4 +1,4 @@
-//! The terminal itself: taken for the display, and given back on every way out, by whoever takes it.
+//! Takes the terminal for the display, and gives it back on every way out.
 //!
 //! It is one for the whole process, and a signal or a panic may end that at any time: so whether it is taken is known here alone.
 

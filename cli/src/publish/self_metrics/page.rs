@@ -1,4 +1,4 @@
-//! The run's own metrics at one moment: as a page in Prometheus's text format 0.0.4, or as samples for whoever pushes them.
+//! The generator's metrics at one moment: as an exposition in Prometheus's text format 0.0.4, or as samples to push.
 
 use super::Subject;
 use saasbench_exposition::{entry::MetricType, writer::Writer};
@@ -11,10 +11,10 @@ use saasbench_record::{
 /// What all tenants are called that have no name here.
 const OTHERS: &str = "(others)";
 
-/// What the page tells, at one moment.
+/// The values of an exposition, at one moment.
 #[derive(Debug, Default)]
 pub(super) struct Numbers {
-    /// `None`: the load has not begun.
+    /// `None`: the load has not started.
     pub(super) own: Option<SelfMetrics>,
     /// Requests under way.
     pub(super) in_flight: u32,

@@ -1,5 +1,5 @@
 //! Pushes the run's own metrics by remote write while the run goes, and its end. Whatever becomes of that, the load does not
-//! feel it: what could not be pushed is tried again with the next, told once, and counted.
+//! feel it: what could not be pushed is retried with the next, reported once, and counted.
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
@@ -18,7 +18,7 @@ use saasbench_model::redact;
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Requests that are kept to be tried again; the oldest goes first.
 const BACKLOG: usize = 60;
-/// So long after the end pushing goes on at the most.
+/// Longest time that pushing goes on after the end.
 const AT_END: Duration = Duration::from_secs(15);
 /// How often the end is tried, so long apart.
 const LAST_TRIES: usize = 3;
@@ -54,7 +54,7 @@ struct Pusher {
     shared: Arc<Shared>,
     backlog: VecDeque<Vec<u8>>,
     sent: u64,
-    /// Requests that nobody will get any more.
+    /// Requests that were given up.
     lost: u64,
     /// Pushes after which something was left to send, or lost.
     failed: u64,
@@ -125,7 +125,7 @@ impl Pusher {
         self.account()
     }
 
-    /// Pushes what there is to tell while the run goes; `told` hears of the first time.
+    /// Pushes during the run; `told` is called with the first failure.
     async fn push_until(&mut self, end: &CancellationToken, told: oneshot::Sender<Option<String>>) {
         let mut ticks = interval(self.push.every);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -154,7 +154,7 @@ impl Pusher {
         }
     }
 
-    /// What the whole run came to, if not all of it arrived.
+    /// A text about what did not arrive, if anything.
     fn account(&self) -> Option<String> {
         let reason = self.reason.as_ref().filter(|_| self.failed > 0)?;
         let url = redact::url(&self.push.url);

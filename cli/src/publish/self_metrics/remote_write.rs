@@ -5,7 +5,7 @@ use prost::Message;
 
 use super::page::Sample;
 
-/// Series of one request, at the most: a server that takes no more than a megabyte takes these.
+/// Most series of one request: a server that takes no more than a megabyte takes these.
 const SERIES: usize = 5_000;
 /// The value that ends a series, as Prometheus's `model/value` defines it: a NaN of its own.
 const STALE: u64 = 0x7ff0_0000_0000_0002;
