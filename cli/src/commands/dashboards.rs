@@ -138,7 +138,7 @@ fn failure(error: &EnvironmentError) -> Failure {
     match error {
         EnvironmentError::Unreachable { .. } => Failure::new(Exit::Unreachable, error.to_string())
             .hint("start it, or correct its address: it is what stands before /api/v1"),
-        EnvironmentError::Unanswered { hint, .. } => {
+        EnvironmentError::NotQueryable { hint, .. } => {
             Failure::new(Exit::Unreachable, error.to_string()).hint(hint.clone())
         }
         _ => {

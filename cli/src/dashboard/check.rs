@@ -9,10 +9,10 @@ use serde_json::Value;
 
 use super::{
     Document, Panel, PanelQuery, Purpose, Reason,
-    result::{ResultSet, labels, texts},
     catalogue::{Catalogue, nearest},
     expression,
     finding::{Finding, NoData},
+    result::{ResultSet, labels, texts},
     template::{self, Times},
     variable::{Chosen, Source},
 };
@@ -121,7 +121,7 @@ impl<'a> Checker<'a> {
         checked
     }
 
-    async fn query(&self, request: &ApiRequest) -> Result<Value, Finding> {
+    async fn request(&self, request: &ApiRequest) -> Result<Value, Finding> {
         self.client.query(request).await.map_err(|error| match error {
             ApiError::Rejected(message) => Finding::Rejected(message),
             error => Finding::NoResponse(error.to_string()),
@@ -131,13 +131,13 @@ impl<'a> Checker<'a> {
     async fn label_values(&self, label: &str, selector: Option<String>) -> Result<Vec<String>, Finding> {
         let (start, end) = self.span;
         let request = ApiRequest::LabelValues { label: label.to_owned(), selector, start, end };
-        Ok(texts(&self.query(&request).await?))
+        Ok(texts(&self.request(&request).await?))
     }
 
     /// The label sets of a selector.
     async fn series(&self, selector: &str) -> Result<Vec<Value>, Finding> {
         let (start, end) = self.span;
-        let result = self.query(&ApiRequest::Series { selector: selector.to_owned(), start, end }).await?;
+        let result = self.request(&ApiRequest::Series { selector: selector.to_owned(), start, end }).await?;
         Ok(result.get("data").and_then(Value::as_array).cloned().unwrap_or_default())
     }
 
@@ -208,7 +208,7 @@ impl<'a> Checker<'a> {
         } else {
             ApiRequest::Range { query: asked.clone(), start, end, step: times.step }
         };
-        let findings = match self.query(&request).await {
+        let findings = match self.request(&request).await {
             Err(finding) => vec![finding],
             Ok(result) => self.judge(panel, query, &asked, &ResultSet::read(&result)).await,
         };

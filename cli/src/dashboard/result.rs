@@ -23,10 +23,10 @@ pub struct ResultSet {
 
 impl ResultSet {
     /// Reads a response of `query` or `query_range`.
-    pub fn read(result: &Value) -> Self {
-        let result = result.pointer("/data/result").and_then(Value::as_array);
+    pub fn read(response: &Value) -> Self {
+        let result = response.pointer("/data/result").and_then(Value::as_array);
         let result = result.map(Vec::as_slice).unwrap_or_default();
-        if result.pointer("/data/resultType").and_then(Value::as_str) == Some("scalar") {
+        if response.pointer("/data/resultType").and_then(Value::as_str) == Some("scalar") {
             let is_nan = result.get(1).and_then(Value::as_str) == Some("NaN");
             return Self { series: vec![Labels::new()], is_all_nan: is_nan };
         }

@@ -150,7 +150,7 @@ fn reason(requests: &Family<'_>, contract: &MetricsContract) -> String {
         .iter()
         .filter_map(|(role, label)| label.as_ref().map(|label| format!("{role} in {label:?}")))
         .collect();
-    format!("{} has {}", requests.counter(), named.join(", "))
+    format!("{} has {}", requests.counter(), shown.join(", "))
 }
 
 /// What is found around a counter, and notes about it.

@@ -130,7 +130,7 @@ mod tests {
     #[test]
     fn a_clean_page_and_an_empty_one() {
         let text = "# HELP hits_total Hits.\n# TYPE hits_total counter\nhits_total 1\n";
-        let answer = Origin::Answer(Some("text/plain; version=0.0.4".to_owned()), Nanos::from_millis(2));
+        let answer = Origin::Response(Some("text/plain; version=0.0.4".to_owned()), Nanos::from_millis(2));
         insta::assert_snapshot!(format!("{}\n{}", shown(text, answer), shown("", Origin::File)));
     }
 

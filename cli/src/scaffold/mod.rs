@@ -1,5 +1,9 @@
-//! Writes scenarios for the user: `stress` from one command line, `template` is a new one with comments, and
-//! `openapi` makes journeys from a service's description. All of them write a text that a user could have
-//! written; `value` writes its values, and `target` splits URLs.
+//! Scenarios that are written for the user: `stress` turns one command line into a scenario, `starter` is what a new one begins
+//! with, `openapi` makes journeys of a service's description. All of them write the text that a user could have written;
+//! `value` writes its values.
 
+pub mod openapi;
+pub mod stress;
+pub mod target;
+pub mod template;
 mod value;

@@ -2,8 +2,8 @@
 
 use percent_encoding::utf8_percent_encode;
 
-use saasbench_model::scenario::template::RESERVED;
 use saasbench_engine::connect::target::{Target, TargetError};
+use saasbench_model::scenario::template::RESERVED;
 use saasbench_model::{
     redact,
     scenario::template::{Piece, Unclosed, pieces},

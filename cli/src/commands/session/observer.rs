@@ -263,7 +263,7 @@ async fn unless_stopped(
 impl Watching {
     /// What kept the generator from running so far.
     pub(super) fn stalled(&self) -> Arc<StallLog> {
-        self.meter.stalled()
+        self.meter.stall_log()
     }
 
     pub(super) async fn finish(mut self) -> Result<(), RecordError> {

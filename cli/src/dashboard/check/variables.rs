@@ -7,8 +7,8 @@ use serde_json::Value;
 use super::{
     super::{
         Document,
-        result::{series_text, texts},
         finding::Finding,
+        result::{series_text, texts},
         template,
         variable::{Chosen, Source, Variable},
     },
@@ -49,7 +49,8 @@ impl Checker<'_> {
                 }
             };
             let is_reported = checked.found.iter().any(|found| found.place == place);
-            if values.is_empty() && variable.source != Source::Free && variable.all.is_none() && !is_reported {
+            if values.is_empty() && variable.source != Source::Free && variable.all.is_none() && !is_reported
+            {
                 checked.tell(place, Finding::NoValues(variable.source.to_string()));
             }
             chosen.insert(variable.name.clone(), variable.choose(&values));
@@ -73,7 +74,7 @@ impl Checker<'_> {
             Source::LabelNames(filter) => {
                 let filter = filter.as_deref().map(pattern).transpose()?;
                 let request = ApiRequest::LabelNames { start: self.span.0, end: self.span.1 };
-                let names = texts(&self.query(&request).await?);
+                let names = texts(&self.request(&request).await?);
                 Ok(names
                     .into_iter()
                     .filter(|name| filter.as_ref().is_none_or(|filter| filter.is_match(name)))
@@ -85,7 +86,7 @@ impl Checker<'_> {
             }
             Source::QueryResult(expr) => {
                 let request = ApiRequest::Instant { query: fill(expr), time: self.span.1 };
-                let result = self.query(&request).await?;
+                let result = self.request(&request).await?;
                 let series = result.pointer("/data/result").and_then(Value::as_array).into_iter().flatten();
                 Ok(series.map(|series| series_text(series, series.get("value"))).collect())
             }

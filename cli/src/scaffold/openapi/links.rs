@@ -3,7 +3,6 @@
 //! `POST /session` returns `session_id`, and `POST /chat` sends one; `POST /pets` returns `id`, and `GET
 //! /pets/{petId}` needs it. Linked operations are one journey, as are those of one tag.
 
-
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
@@ -119,8 +118,10 @@ pub(super) fn plain(name: &str) -> String {
 /// The fields of a response that others can use, by their plain names.
 fn response_fields(operation: &Operation) -> BTreeMap<String, String> {
     let mut responses = BTreeMap::new();
-    let fields =
-        operation.responses.iter().filter(|(field, _)| operation.method == "post" && !plain(field).is_empty());
+    let fields = operation
+        .responses
+        .iter()
+        .filter(|(field, _)| operation.method == "post" && !plain(field).is_empty());
     for (field, pointer) in fields {
         responses.entry(plain(field)).or_insert_with(|| pointer.clone());
     }

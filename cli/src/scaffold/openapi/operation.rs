@@ -232,7 +232,7 @@ type Responses = (Vec<String>, bool, BTreeMap<String, String>);
 fn responses(document: &Document, operation: &Value) -> Result<Responses, String> {
     let responses = operation.get("responses").and_then(Value::as_object);
     let mut statuses = Vec::new();
-    let (mut rejects, mut responses) = (false, BTreeMap::new());
+    let (mut rejects, mut fields) = (false, BTreeMap::new());
     for (status, response) in responses.into_iter().flatten() {
         let status = status.to_ascii_lowercase();
         rejects |= status == "429" || status == "4xx";
@@ -244,14 +244,14 @@ fn responses(document: &Document, operation: &Value) -> Result<Responses, String
             let content = response.get("content")?.as_object()?;
             content.iter().find(|(kind, _)| kind.contains("json")).and_then(|(_, media)| media.get("schema"))
         });
-        if let (true, true, Some(schema)) = (is_good, responses.is_empty(), media) {
-            scalars(&Walk::new(document), schema, "", &mut responses);
+        if let (true, true, Some(schema)) = (is_good, fields.is_empty(), media) {
+            scalars(&Walk::new(document), schema, "", &mut fields);
         }
     }
     if statuses.iter().any(|status| status.starts_with('2')) {
         statuses.retain(|status| status.starts_with('2'));
     }
-    Ok((statuses, rejects, responses))
+    Ok((statuses, rejects, fields))
 }
 
 /// The scalar fields of an object, and of what is within it under `data` or one other name.

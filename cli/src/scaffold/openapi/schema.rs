@@ -2,7 +2,6 @@
 //! or a value of its type and format. Schemas can be recursive, so a `Walk` follows none within itself, and
 //! its depth and size are bounded.
 
-
 use std::{cell::Cell, collections::BTreeMap};
 
 use serde_json::{Map, Value, json};

@@ -251,7 +251,9 @@ impl Writer {
     pub(super) fn tail(&mut self, journeys: &[Group], left_out: &[String]) {
         let text = &mut self.text;
         if let (Some(file), false) = (&self.rows, self.columns.is_empty()) {
-            text.push_str("\n# Values that no response contains: put as many rows into the file as there are.\n");
+            text.push_str(
+                "\n# Values that no response contains: put as many rows into the file as there are.\n",
+            );
             let _ = writeln!(text, "[[feeder]]\nname = \"{FEEDER}\"\nfile = {}", basic(file));
         }
         text.push_str(
