@@ -4,7 +4,6 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use saasbench_exposition;
 use saasbench_exposition::{entry::Entry, format::Format, lint::lint, page::Page, reader::Reader, render::Written};
 
 /// What can be read of a text, as lines.
@@ -40,5 +39,5 @@ fuzz_target!(|text: &str| {
             assert!(finding.line >= 1 && finding.column >= 1 && !finding.message.is_empty());
         }
     }
-    let _ = exposition::parse(text);
+    let _ = saasbench_exposition::parse(text);
 });
