@@ -3,7 +3,7 @@
 
 use crate::support::{Sandbox, TENANTS, short};
 
-/// What PromQL is asked, and one question that the embedded engine is not trusted with.
+/// PromQL claims, one of which the embedded engine does not support.
 const QUESTIONS: &str = r#"
 [[expect]]
 promql = 'sum(increase(http_requests_total{handler="/chat"}[$__run]))'

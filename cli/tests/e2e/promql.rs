@@ -59,7 +59,7 @@ impl Real {
         let mut url = reqwest::Url::parse("http://localhost/api/v1/query").unwrap();
         url.query_pairs_mut().append_pair("query", query).append_pair("time", &format!("{}", time / 1000));
         let path = format!("{}?{}", url.path(), url.query().unwrap());
-        // A query that Prometheus rejects would be a mistake of this test: all queries are valid.
+        // A query that Prometheus rejects would be an error of this test: all queries are valid.
         let response = get(self.port, &path).ok_or("no response")?;
         let json = &response[response.find('{').unwrap()..=response.rfind('}').unwrap()];
         let json: Value = serde_json::from_str(json).unwrap();

@@ -1,11 +1,10 @@
-//! What is asked of both: all that is shipped, and one query at least for every construct that may be
-//! evaluated.
+//! The compared queries: all shipped ones, and at least one for every supported construct.
 
 use std::{collections::BTreeSet, fs, path::Path};
 
 use serde_json::Value;
 
-/// One query or more for each construct.
+/// At least one query per construct.
 const CONSTRUCTS: &[&str] = &[
     "up",
     "up{job=\"api\"} == 0",
@@ -118,7 +117,7 @@ pub(super) const DIFFERING: &[&str] = &[
     "1 + (redis_db_keys - on (instance, db) redis_db_keys_expiring)",
 ];
 
-/// Everything, each once.
+/// All queries without duplicates.
 pub(super) fn all() -> Vec<String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let mut all: BTreeSet<String> = CONSTRUCTS.iter().map(|query| (*query).to_owned()).collect();
@@ -162,7 +161,7 @@ fn filled(query: &str) -> String {
     variable.replace_all(&text, ".+").into_owned()
 }
 
-/// Every text under a key of that name, anywhere.
+/// Every string under a key of that name, anywhere.
 fn strings(value: &Value, key: &str, take: &mut impl FnMut(&str)) {
     match value {
         Value::Object(entries) => {
