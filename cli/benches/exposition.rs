@@ -1,5 +1,5 @@
-//! How fast a page of metrics is read: line by line without owning anything, with repeated series looked for, as the part
-//! that a contract speaks of, and as an owned page.
+//! How fast an exposition is read: line by line without owning anything, with repeated series looked for, as
+//! the part that a contract needs, and as an owned exposition.
 //!
 //!     cargo bench -p saasbench --bench exposition
 
@@ -12,7 +12,7 @@ const ROUTES: usize = 60;
 const BOUNDS: [&str; 12] =
     ["0.005", "0.01", "0.025", "0.05", "0.1", "0.25", "0.5", "1.0", "2.5", "5.0", "10.0", "+Inf"];
 
-/// A page as a service with sixty routes shows it: counters by status, a histogram of durations, gauges.
+/// The exposition of a service with sixty routes: counters by status, a histogram of durations, gauges.
 fn page() -> String {
     let mut page = String::from(
         "# HELP http_requests_total Requests, by route, method and status.\n# TYPE http_requests_total counter\n",

@@ -1,4 +1,5 @@
-//! How long a request takes to render: a GET without variables, and a chat with its tenant, session and number.
+//! How long a request takes to render: a GET without variables, and a chat with its tenant, session and
+//! number.
 //!
 //!     cargo bench -p saasbench --bench templates
 

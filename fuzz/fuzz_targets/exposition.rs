@@ -1,5 +1,5 @@
-//! Any text as an exposition, in each format: nothing panics, every place that an error names lies in the text, and what can
-//! be read means the same when it is written and read again.
+//! Any text as an exposition, in each format: nothing panics, every place that an error names lies in the
+//! text, and what can be read means the same when it is written and read again.
 
 #![no_main]
 

@@ -67,10 +67,10 @@ pub(crate) struct Traffic {
     number: u64,
     now: i64,
     random: u64,
-    /// When each user's last answer was here.
+    /// When each user's last response arrived.
     ready: [i64; USERS as usize],
     requests: [u64; USERS as usize],
-    /// Of each tenant: begin of its window, and admissions in it.
+    /// Of each tenant: start of its window, and admissions in it.
     windows: Vec<(i64, u64)>,
     policy: Arc<str>,
 }
@@ -99,7 +99,7 @@ impl Traffic {
         self.random % bound
     }
 
-    /// What a fixed window makes of a request decided now.
+    /// The decision of a fixed window on a request now.
     fn limiter(&mut self, tenant: usize) -> (Outcome, LimiterHeaders) {
         if self.kind == Kind::Plain {
             return (Outcome::Status(200), LimiterHeaders::default());

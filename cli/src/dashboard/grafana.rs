@@ -1,5 +1,5 @@
-//! Reads a dashboard as Grafana exports it: panels, in rows or not, folded or not, with their queries and variables. Schemas
-//! from before Grafana 5 (`rows`) up to 41 are read.
+//! Reads a dashboard as Grafana exports it: panels, in rows or not, folded or not, with their queries and
+//! variables. Schemas from before Grafana 5 (`rows`) up to 41 are read.
 
 use std::collections::BTreeMap;
 
@@ -15,10 +15,10 @@ const VALUES: [&str; 6] = ["stat", "gauge", "bargauge", "singlestat", "piechart"
 /// Reads a dashboard.
 ///
 /// # Errors
-/// When the text is none.
+/// When the text is not valid.
 pub fn read(text: &str) -> Result<Document, ReadError> {
     let mut json: Value = serde_json::from_str(text).map_err(|error| ReadError::Json(error.to_string()))?;
-    // As the API hands it out.
+    // As the API returns it.
     if let Some(inner) = json.get_mut("dashboard").filter(|inner| inner.is_object()) {
         json = inner.take();
     }
@@ -143,7 +143,7 @@ impl Reader<'_> {
         }
     }
 
-    /// The type of a data source that is surely no Prometheus.
+    /// The type of a data source that is certainly not a Prometheus.
     fn elsewhere(&self, source: Option<&Value>) -> Option<String> {
         let kind = match source? {
             Value::String(name) => self.source_behind(name)?,
@@ -152,7 +152,7 @@ impl Reader<'_> {
                 None => self.source_behind(text_of(source, "uid"))?,
             },
         };
-        // Mixed: its queries say themselves whom they ask.
+        // Mixed: each query names its own data source.
         let is_prometheus = kind.is_empty() || kind.contains("prometheus") || kind == "datasource";
         (!is_prometheus).then(|| kind.to_owned())
     }
@@ -188,7 +188,7 @@ fn title(json: &Value) -> String {
     }
 }
 
-/// The queries that the conditions of a panel's own alert rest on.
+/// The queries that the conditions of a panel's own alert use.
 fn alert_queries(json: &Value) -> Vec<String> {
     let conditions = json.pointer("/alert/conditions").and_then(Value::as_array).into_iter().flatten();
     let ids = conditions.filter_map(|condition| condition.pointer("/query/params/0").and_then(Value::as_str));

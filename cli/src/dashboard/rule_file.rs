@@ -26,7 +26,7 @@ struct Rule {
 /// Reads a rule file.
 ///
 /// # Errors
-/// When the text is none.
+/// When the text is not valid.
 pub fn read(text: &str) -> Result<Document, ReadError> {
     let file: File = serde_yaml_ng::from_str(text).map_err(|error| ReadError::Yaml(error.to_string()))?;
     let rules = file

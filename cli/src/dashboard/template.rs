@@ -1,5 +1,5 @@
-//! Fills variables into a query as Grafana does: `$name`, `${name}`, `${name:format}`, `[[name]]`, and Grafana's own, such as
-//! `$__rate_interval`.
+//! Fills variables into a query as Grafana does: `$name`, `${name}`, `${name:format}`, `[[name]]`, and
+//! Grafana's own, such as `$__rate_interval`.
 
 use std::{borrow::Cow, collections::BTreeMap, sync::LazyLock};
 

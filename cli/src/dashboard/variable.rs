@@ -8,15 +8,15 @@ use serde_json::Value;
 /// A variable.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Variable {
-    /// What it is called in queries.
+    /// Its name in queries.
     pub name: String,
     /// Where its values come from.
     pub source: Source,
-    /// Only values that it matches are taken, and of these its first group.
+    /// Only values that match are used, and of these the first group.
     pub filter: Option<String>,
     /// Several values can be chosen: queries get them as a regular expression.
     pub several: bool,
-    /// What stands for all values, where it is not their list.
+    /// The value for "all", where it is not the list of values.
     pub all: Option<String>,
     /// The values that were chosen when the dashboard was saved.
     pub current: Vec<String>,
@@ -36,7 +36,7 @@ pub enum Source {
     LabelNames(Option<String>),
     /// `metrics(regex)`.
     Metrics(String),
-    /// `query_result(expr)`: a text of each series of the answer.
+    /// `query_result(expr)`: a text for each series of the response.
     QueryResult(String),
     /// A selector: its series as texts.
     Series(String),
@@ -46,7 +46,7 @@ pub enum Source {
     Free,
 }
 
-/// As it stands in the dashboard.
+/// In the dashboard's notation.
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -75,7 +75,8 @@ pub struct Chosen {
     pub all: Option<String>,
 }
 
-/// Reads a variable of a dashboard; `None` for one without a name, and for ad hoc filters, which stand in no query.
+/// Reads a variable of a dashboard; `None` for one without a name, and for ad hoc filters, which no query
+/// contains.
 pub fn read(json: &Value, inputs: &BTreeMap<String, String>) -> Option<Variable> {
     let text = |key: &str| json.get(key).and_then(Value::as_str).unwrap_or_default();
     let is = |key: &str| json.get(key).and_then(Value::as_bool).unwrap_or(false);
@@ -111,7 +112,7 @@ fn query_source(json: &Value) -> Source {
         Some(inner.trim().to_owned())
     };
     if let Some(arguments) = call("label_values") {
-        // The label is what stands behind the last comma: selectors have commas, too.
+        // The label is behind the last comma: selectors have commas, too.
         let (selector, label) = match arguments.rsplit_once(',') {
             Some((selector, label)) => (Some(selector.trim().to_owned()), label.trim().to_owned()),
             None => (None, arguments),
@@ -167,7 +168,7 @@ impl Variable {
         }
     }
 
-    /// Of values as they came, those that its filter lets through, each once, in order.
+    /// Those of the values that pass its filter, each once, in order.
     pub fn filtered(&self, values: Vec<String>) -> Vec<String> {
         let filter = self.filter.as_deref().and_then(pattern);
         let mut kept: Vec<String> = match filter {
@@ -179,7 +180,8 @@ impl Variable {
         kept
     }
 
-    /// What queries get: all of its values where it may have several, else that which was chosen last, or the first.
+    /// What queries get: all of its values where it may have several, else that which was chosen last, or the
+    /// first.
     pub fn choose(&self, values: &[String]) -> Chosen {
         let kept = if self.several {
             values.to_vec()

@@ -1,4 +1,4 @@
-//! The rule files that are shipped: what a Prometheus of ours watches for.
+//! The shipped rule files, which every Prometheus that saasbench starts evaluates.
 
 /// Name and text of each.
 pub const RULES: &[(&str, &str)] = &[

@@ -1,9 +1,10 @@
-//! What the service's metrics said, fetched and recorded as it was: it knows nothing of the load, and judges nothing.
+//! Observes a service from outside: fetches its metrics and records them as they were. It knows nothing of
+//! the load, and judges nothing.
 //!
-//! `scrape` asks the replicas, `prometheus` asks Prometheus (`promql` for expectations, `rules` for what rules recorded), `store` watches
-//! the limiter's Redis; all write raw answers into the recorded run, and `snapshot` reads them back, of each page what
-//! `page` keeps. `exposition` parses the text formats, `fetch` gets one page, and
-//! `quantile` estimates quantiles the way Prometheus does.
+//! `scrape` scrapes the replicas, `prometheus` queries Prometheus (`rules` for recording rules, `alerts` for
+//! alerts), and `store` samples the limiter's Redis; all write into the recorded run, and log to
+//! `observer_log`. For `saasbench metrics`, `fetch` gets one exposition, `inspection` lints it, and `guess`
+//! proposes a metrics contract.
 
 use std::path::Path;
 
@@ -19,8 +20,8 @@ pub mod rules;
 pub mod scrape;
 pub mod store;
 
-/// The HTTP client for everything that is not load: it goes straight to the address (or to the unix socket that is given), and
-/// nowhere else, speaks HTTP/1.1, and trusts whom `tls` says.
+/// The HTTP client for everything that is not load: it goes straight to the address (or to the unix socket
+/// that is given), and nowhere else, speaks HTTP/1.1, and uses the trust of `tls`.
 ///
 /// # Errors
 /// When it cannot be set up.

@@ -1,8 +1,9 @@
-//! The scenario that a new one begins with: it runs on the embedded service as it is, and its comments say what to change.
+//! The template of a new scenario: it runs on the embedded service as it is, and its comments explain what to
+//! change.
 
 use super::value::basic;
 
-/// Its text, but for its name.
+/// Its text, without its name.
 const TEXT: &str = include_str!("starter.toml");
 
 /// A commented scenario called `name`.

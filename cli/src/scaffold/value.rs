@@ -1,4 +1,4 @@
-//! Values as a scenario's TOML has them.
+//! Values in a scenario's TOML notation.
 
 use serde_json::Value;
 
@@ -14,7 +14,8 @@ pub(super) fn key(text: &str) -> String {
     if is_bare { text.to_owned() } else { basic(text) }
 }
 
-/// Names and values in braces: `{ accept = "text/html", X-Tenant = "acme" }`. Texts stay on one line, as TOML wants them there.
+/// Names and values in braces: `{ accept = "text/html", X-Tenant = "acme" }`. Texts stay on one line, as TOML
+/// requires there.
 pub(super) fn table<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
     let pairs: Vec<String> =
         pairs.into_iter().map(|(name, value)| format!("{} = {}", key(name), basic(value))).collect();

@@ -1,9 +1,10 @@
 //! Canaries: words that belong to one tenant and one run, and must never come back to another tenant.
 //!
-//! A word is 46 decimal digits: the run's nonce (16), the tenant's index (7), and these 23 once more backwards. Digits have
-//! no case, and a palindrome reads the same when it is reversed, so the word survives a service that turns text round or
-//! into capitals. Its shape can be checked: that a text holds 46 digits of this shape by chance, with this nonce, has a
-//! probability of about 10⁻³⁹ at each place. A word that is cut, spaced out or encoded (base64) is not recognised.
+//! A word is 46 decimal digits: the run's nonce (16), the tenant's index (7), and these 23 once more
+//! backwards. Digits have no case, and a palindrome reads the same when it is reversed, so the word survives
+//! a service that turns text round or into capitals. Its shape can be checked: that a text holds 46 digits of
+//! this shape by chance, with this nonce, has a probability of about 10⁻³⁹ at each place. A word that is cut,
+//! spaced out or encoded (base64) is not recognised.
 
 use std::hash::{BuildHasher as _, RandomState};
 
@@ -39,7 +40,7 @@ impl Canaries {
         Self { nonce, finder }
     }
 
-    /// What tells the run's canaries from those of any other run.
+    /// Distinguishes the run's canaries from those of other runs.
     pub fn nonce(&self) -> &str {
         &self.nonce
     }
@@ -52,8 +53,8 @@ impl Canaries {
         word
     }
 
-    /// Whose word stands in `text`: that of another tenant than `own` before its own, because one is enough to break the
-    /// promise.
+    /// Whose word stands in `text`: that of another tenant than `own` before its own, because one is enough
+    /// to break the promise.
     pub fn find(&self, text: &[u8], own: TenantIndex) -> Option<TenantIndex> {
         let mut found = None;
         for tenant in self.finder.find_iter(text).filter_map(|at| owner(text.get(at..at + 2 * HALF)?)) {

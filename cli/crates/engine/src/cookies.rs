@@ -1,13 +1,14 @@
-//! The cookies of one user: what `Set-Cookie` gave it and it sends back (RFC 6265).
+//! The cookies of one user, which it got by `Set-Cookie` and sends back (RFC 6265).
 //!
-//! All replicas are one service here: cookies go to every path of it, whatever their `Path` and `Domain` say. One with a
-//! `Max-Age` of zero or less, or an `Expires` that has passed, is deleted; otherwise they last as long as the user does.
+//! All replicas are one service here: cookies go to every path of it, whatever their `Path` and `Domain` say.
+//! One with a `Max-Age` of zero or less, or an `Expires` that has passed, is deleted; otherwise they last as
+//! long as the user does.
 
 use jiff::{Timestamp, fmt::rfc2822};
 
 use super::extract;
 
-/// So many cookies are kept, as RFC 6265 (section 6.1) asks of clients for one domain; then the oldest goes.
+/// Cookies that are kept at most, as RFC 6265 (section 6.1) asks for one domain; then the oldest is removed.
 const MOST: usize = 50;
 
 /// A cookie jar.
@@ -23,7 +24,8 @@ impl Jar {
         self.cookies.clear();
     }
 
-    /// Takes what an answer sets; `head` are its fields as `name: value\r\n`, `now` is the wall clock's time.
+    /// Takes the cookies that a response sets; `head` are its fields as `name: value\r\n`, `now` is the wall
+    /// clock's time.
     pub fn take(&mut self, head: &[u8], now: Timestamp) {
         for value in extract::headers(head, "set-cookie") {
             self.set(value, now);
@@ -50,7 +52,7 @@ impl Jar {
     fn set(&mut self, set_cookie: &[u8], now: Timestamp) {
         let mut parts = set_cookie.split(|byte| *byte == b';');
         let Some((name, value)) = parts.next().and_then(|pair| pair_of(pair)) else { return };
-        // What was read by our own codec holds no line ends; that nothing else smuggles a header in is checked here.
+        // The codec lets no line ends through; other control characters could smuggle in a header.
         if name.is_empty() || set_cookie.iter().any(|byte| byte.is_ascii_control() && *byte != b'\t') {
             return;
         }
@@ -104,7 +106,8 @@ fn is_over(value: &[u8]) -> Option<bool> {
     is_number.then(|| negative || digits.iter().all(|digit| *digit == b'0'))
 }
 
-/// The instant of an `Expires`, also in the older notation with dashes; `None` where it is no date and does not count.
+/// The instant of an `Expires`, also in the older notation with dashes; `None` where it is no date and does
+/// not count.
 fn instant(value: &[u8]) -> Option<Timestamp> {
     let text = std::str::from_utf8(value).ok()?.replace('-', " ");
     rfc2822::DateTimeParser::new().parse_timestamp(&text).ok()
@@ -114,7 +117,7 @@ fn instant(value: &[u8]) -> Option<Timestamp> {
 mod tests {
     use super::*;
 
-    /// What is sent after these answers, at the beginning of 2025.
+    /// What is sent after these responses, at the start of 2025.
     fn sent(set_cookies: &[&str]) -> String {
         let now: Timestamp = "2025-01-01T00:00:00Z".parse().unwrap();
         let mut jar = Jar::default();

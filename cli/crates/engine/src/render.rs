@@ -1,6 +1,7 @@
-//! Requests from templates: every step is compiled once for every replica, and rendered into a buffer that is used again.
+//! Requests from templates: every step is compiled once for every replica, and rendered into a reused buffer.
 //!
-//! What does not change is one piece of text after compilation: method, fields, host, secrets. A variable costs a copy.
+//! What does not change is one piece of text after compilation: method, fields, host, secrets. A variable
+//! costs a copy.
 
 mod pieces;
 
@@ -19,12 +20,12 @@ use saasbench_model::{
     units::TenantId,
 };
 
-/// Where a replica is, as far as its requests say so.
+/// The parts of a replica's address that its requests contain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin {
     /// `host[:port]`, for the `host` field.
     pub authority: String,
-    /// What stands before every path, percent-encoded; empty or `/…` without a slash at its end.
+    /// Prefix of every path, percent-encoded; empty or `/…` without a slash at its end.
     pub prefix: String,
 }
 
@@ -37,7 +38,7 @@ pub struct Values<'a> {
     pub user: u64,
     /// `${n}`
     pub iteration: u64,
-    /// `${canary}`: the run's, and whose; `None` only where no template names it.
+    /// `${canary}`: the run's canaries and the tenant; `None` only where no template names it.
     pub canary: Option<(&'a Canaries, TenantIndex)>,
     /// Index of the load: it decides which rows of data are the user's.
     pub load: usize,
@@ -54,7 +55,7 @@ pub struct Renderer {
     seed: u64,
     /// By step and replica.
     compiled: Vec<Compiled>,
-    /// By step and check: what it compares with, if that has to be filled in.
+    /// By step and check: the text to compare with, if it has variables.
     compared: Vec<Vec<Option<Vec<Piece>>>>,
     /// Secrets filled in.
     feeders: Vec<Feeder>,
@@ -64,7 +65,7 @@ pub struct Renderer {
 #[derive(Debug)]
 struct Compiled {
     head: Vec<Piece>,
-    /// Where nothing says how long the body is (no body, and a method that needs none), there is none.
+    /// `None` where there is no body, and the method needs no length of one.
     body: Option<Vec<Piece>>,
     is_head: bool,
     keep_head: bool,
@@ -76,8 +77,8 @@ struct Compiled {
 pub struct RenderFailed;
 
 impl Renderer {
-    /// Compiles every step of a scenario; `secrets` are the values of `${env:NAME}`, `keep_bodies` says that every answer
-    /// is searched for canaries.
+    /// Compiles every step of a scenario; `secrets` are the values of `${env:NAME}`, `keep_bodies` says that
+    /// every response is searched for canaries.
     pub fn new(
         scenario: &Scenario,
         origins: &[Origin],
@@ -102,10 +103,10 @@ impl Renderer {
         }
     }
 
-    /// Renders a step's request into `request`, with `body` as room to work in.
+    /// Renders a step's request into `request`; `body` is a scratch buffer.
     ///
     /// # Errors
-    /// When a value is not there, or would break the message.
+    /// When a value is missing, or would break the message.
     pub fn render(
         &self,
         step: StepIndex,
@@ -130,7 +131,7 @@ impl Renderer {
         Ok(())
     }
 
-    /// Appends what a check of a step compares with, filled in; false when a value is not there.
+    /// Appends the text that a check compares with; false when a value is missing.
     pub fn fill(&self, step: StepIndex, check: usize, values: &Values<'_>, out: &mut Vec<u8>) -> bool {
         let pieces = self.compared.get(step).and_then(|checks| checks.get(check)?.as_ref());
         pieces.is_some_and(|pieces| self.write(pieces, values, 0, out).is_ok())
@@ -257,7 +258,7 @@ impl Compiler<'_> {
                 Part::Text(text) => self.text(text.as_bytes()),
                 Part::Variable(Variable::Secret(name)) => {
                     let mut text = Vec::new();
-                    // What does not fit is found when the step is rendered.
+                    // A value that does not fit fails when the step is rendered.
                     match self.secrets.get(name).map(|secret| put(place, secret, &mut text)) {
                         Some(Ok(())) => self.text(&text),
                         _ => self.pieces.push(Piece::Variable(Variable::Secret(name.clone()), place)),
@@ -282,7 +283,7 @@ impl Compiler<'_> {
         }
     }
 
-    /// What a check compares with; `None` where nothing in it has to be filled in.
+    /// The text that a check compares with; `None` where it has no variables.
     fn check(mut self, check: &Check) -> Option<Vec<Piece>> {
         let template = check.template().filter(|template| template.as_literal().is_none())?;
         self.template(template, Place::Body(Escape::None));

@@ -1,4 +1,4 @@
-//! A proposal as a `[metrics]` table that can be pasted into a scenario: what is to be said about it stands in comments.
+//! Formats a proposal as a `[metrics]` table that can be pasted into a scenario, with its notes as comments.
 
 use std::fmt;
 

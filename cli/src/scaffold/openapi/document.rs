@@ -7,10 +7,10 @@ use serde_json::Value;
 use super::write::one_line;
 use saasbench_model::scenario::problem::closest;
 
-/// References in a row that are followed; more of them go in a circle.
+/// Consecutive references that are followed; more are a cycle.
 const LONGEST_CHAIN: usize = 32;
 
-/// Why a file is no description that journeys can be made of.
+/// Why no journeys can be made from a file.
 #[derive(Debug, thiserror::Error)]
 pub enum SpecError {
     /// Neither JSON nor YAML.
@@ -26,7 +26,7 @@ pub enum SpecError {
     Version {
         /// The file.
         file: String,
-        /// What it says.
+        /// The version that it declares.
         found: String,
     },
     /// Parts of it are wrong.
@@ -37,12 +37,12 @@ pub enum SpecError {
         /// Place and cause of each.
         problems: Vec<String>,
     },
-    /// No operation can be made a step of.
+    /// No operation can become a step.
     #[error("{file} has no operation that a step can stand for{}", .why.iter().map(|why| format!("\n  {why}")).collect::<String>())]
     Nothing {
         /// The file.
         file: String,
-        /// Why of each that it has.
+        /// The reason for each operation.
         why: Vec<String>,
     },
 }
@@ -68,7 +68,7 @@ pub(super) struct Document {
 }
 
 impl Document {
-    /// Reads it; references that lead nowhere are found here, all at once.
+    /// Reads it, and reports all dangling references at once.
     pub(super) fn read(text: &str, file: &str) -> Result<Self, SpecError> {
         let root = parse(text).map_err(|reason| SpecError::Syntax { file: file.to_owned(), reason })?;
         let wrong = |found: String| Err(SpecError::Version { file: file.to_owned(), found });
@@ -97,7 +97,7 @@ impl Document {
         &self.root
     }
 
-    /// What a value is, if it is a reference what it refers to; `None` for one to another file, or in a circle.
+    /// A value, or what it refers to; `None` for a reference to another file, or in a cycle.
     pub(super) fn resolve<'a>(&'a self, value: &'a Value) -> Option<&'a Value> {
         let mut value = value;
         for _ in 0..LONGEST_CHAIN {
@@ -109,7 +109,7 @@ impl Document {
         None
     }
 
-    /// References within the file to what is not there.
+    /// Dangling references within the file.
     fn dangling(&self, value: &Value, place: &mut String, problems: &mut Vec<String>) {
         if let Some(reference) = reference(value)
             && let Some(to) = pointer(reference)

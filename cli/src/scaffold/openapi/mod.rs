@@ -1,6 +1,8 @@
-//! A scenario from the OpenAPI description (3.0, 3.1) of a service: a step for each operation, and a journey for those that live
-//! on each other's answers. `document` reads it, `schema` makes values, `operation` and `links` say what is asked and where it
-//! comes from, `write` writes it down.
+//! A scenario from the OpenAPI description (3.0, 3.1) of a service: a step for each operation, and a journey
+//! for operations that depend on each other's responses.
+//!
+//! `document` reads the description, `schema` makes example values, `operation` extracts the operations,
+//! `links` orders them by their dependencies, and `write` writes the scenario.
 
 mod document;
 mod links;
@@ -28,19 +30,19 @@ pub struct Draft {
     pub text: String,
     /// The rows of its feeder, if it has one: a CSV file beside it.
     pub rows: Option<String>,
-    /// Where the service is, as the description says.
+    /// The service's base URL by the description.
     pub target: Option<String>,
     /// Variables that hold its secrets.
     pub secrets: Vec<String>,
-    /// What could not be turned over, a line each.
+    /// What could not be converted, a line each.
     pub left_out: Vec<String>,
 }
 
-/// Makes a scenario called `name` of the description `text` in `file`. Values that nothing answers come from the feeder's
-/// file `rows`, or where there can be none stand in the scenario itself.
+/// Makes a scenario called `name` from the description `text` in `file`. Values that no response contains
+/// come from the feeder's file `rows`, or are written into the scenario where there is none.
 ///
 /// # Errors
-/// When it is no description, has references that lead nowhere, or no operation can be made a step of.
+/// When it is not a description, has dangling references, or no operation can become a step.
 pub fn scenario(text: &str, file: &str, name: &str, rows: Option<&str>) -> Result<Draft, SpecError> {
     let document = Document::read(text, file)?;
     let (operations, left_out) = operation::operations(&document);
@@ -81,6 +83,6 @@ fn target(document: &Document) -> Option<String> {
     if url.contains(['{', '}']) {
         return None;
     }
-    // Who asks is a matter of the journeys; a target has no user.
+    // Credentials belong to the journeys; a target has no user.
     redact::base(&one_line(&url)).filter(|url| url.starts_with("http://") || url.starts_with("https://"))
 }

@@ -1,6 +1,6 @@
-//! Values that a schema allows, the simplest that can be told without asking anybody: its example, its default, the first of its
-//! enum, or what its type and format say. Schemas refer to themselves and to each other, so a `Walk` looks into none within
-//! itself, not deeper than a few, and at so much in all.
+//! Example values for a schema, the simplest that it allows: its example, its default, the first of its enum,
+//! or a value of its type and format. Schemas can be recursive, so a `Walk` follows none within itself, and
+//! its depth and size are bounded.
 
 use std::{cell::Cell, collections::BTreeMap};
 
@@ -8,11 +8,11 @@ use serde_json::{Map, Value, json};
 
 use super::document::Document;
 
-/// Schemas within each other that are looked into; what lies deeper is left out.
+/// Depth to which nested schemas are followed; the rest is left out.
 const DEEPEST: usize = 8;
-/// What a walk may look at and write, in characters; what lies behind is left out.
+/// What a walk may read and write, in characters; the rest is left out.
 const MOST: usize = 64 * 1024;
-/// What it takes of that to look at a schema.
+/// The cost of reading a schema.
 const LOOK: usize = 16;
 
 /// A way through the schemas of a description.
@@ -49,18 +49,18 @@ pub(super) struct Property<'a> {
 }
 
 impl<'a> Walk<'a> {
-    /// One that has not begun.
+    /// A walk that has not started.
     pub(super) fn new(document: &'a Document) -> Self {
         Self { document, left: Cell::new(MOST) }
     }
 
-    /// A value for `schema`; `None` where it goes in a circle, belongs to another file, or is too long.
+    /// A value for `schema`; `None` where it is cyclic, in another file, or too long.
     pub(super) fn example(&self, schema: &'a Value) -> Option<Value> {
         self.value(schema, None)
     }
 
-    /// The fields of an object, with those of every `allOf`; none of what is no object, and `None` of what cannot be looked
-    /// into.
+    /// The fields of an object, with those of every `allOf`; none of what is no object, and `None` of what
+    /// cannot be looked into.
     pub(super) fn properties(&self, schema: &'a Value) -> Option<Properties<'a>> {
         self.enter(schema, None).map(|schema| self.fields(schema, None))
     }
@@ -72,7 +72,8 @@ impl<'a> Walk<'a> {
         left > 0
     }
 
-    /// The schema itself where `schema` refers to one; `None` within itself, too deep, or when enough was looked at.
+    /// The schema itself where `schema` refers to one; `None` within itself, too deep, or when enough was
+    /// looked at.
     fn enter(&self, schema: &'a Value, outer: Option<&Within<'_>>) -> Option<&'a Value> {
         let schema = self.document.resolve(schema)?;
         let outer = || outer.into_iter().flat_map(Within::all);
@@ -170,7 +171,7 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// A value as it stands: `${` in it is no variable.
+/// A literal value: `${` in it is not a variable.
 pub(super) fn literal(value: &Value) -> Value {
     match value {
         Value::String(text) => Value::String(text.replace("${", "$${")),
@@ -220,7 +221,7 @@ fn least(schema: &Value) -> Option<f64> {
     lower.or_else(|| number("multipleOf")).or_else(|| number("maximum").filter(|most| *most < 1.0))
 }
 
-/// A text in the format that is asked for, of a length that is allowed.
+/// A text in the required format and of an allowed length.
 fn text(schema: &Value) -> String {
     let format = schema.get("format").and_then(Value::as_str).unwrap_or_default();
     let text = match format {

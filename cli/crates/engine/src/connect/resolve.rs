@@ -1,4 +1,4 @@
-//! Turns the name of a host into its addresses: by the system, or by whatever a test puts in its place.
+//! Resolves host names: by the system, or by a test's replacement.
 
 use std::{io, net::SocketAddr};
 
@@ -7,11 +7,11 @@ pub trait Resolve: 'static {
     /// The addresses of a host, a name or an address as text.
     ///
     /// # Errors
-    /// When the name is not known, or nobody can be asked.
+    /// When the name is not known, or cannot be looked up.
     fn resolve(&self, host: &str, port: u16) -> impl Future<Output = io::Result<Vec<SocketAddr>>>;
 }
 
-/// Asks the system, as every other program does: `/etc/hosts`, DNS.
+/// The system's resolver: `/etc/hosts`, DNS.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct System;
 

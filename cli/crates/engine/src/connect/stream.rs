@@ -1,4 +1,4 @@
-//! A connected stream: plain TCP, a unix socket, or TLS. Plain TCP pays a match for the others, no more.
+//! A connected stream: plain TCP, a unix socket, or TLS. For plain TCP this costs one match.
 
 use std::{
     io,
@@ -27,7 +27,7 @@ pub enum Stream {
 }
 
 impl Stream {
-    /// What ALPN came to, if it was spoken.
+    /// The protocol that ALPN agreed on, if any.
     pub fn alpn(&self) -> Option<&[u8]> {
         match self {
             Self::Tls(stream) => stream.get_ref().1.alpn_protocol(),
@@ -51,7 +51,8 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_write(cx, from),
             Self::Unix(stream) => Pin::new(stream).poll_write(cx, from),
-            // One record at a time: where this fails, no whole record of it has left, so the other side has read nothing of it.
+            // One record at a time: where this fails, no whole record of it has left, so the other side has
+            // read nothing of it.
             Self::Tls(stream) => Pin::new(stream).poll_write(cx, from.get(..RECORD).unwrap_or(from)),
         }
     }

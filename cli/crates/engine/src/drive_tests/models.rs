@@ -1,4 +1,5 @@
-//! The load models as the engine drives them: exact instants, and the same ones whatever the number of workers.
+//! The load models as the engine drives them: exact instants, and the same ones whatever the number of
+//! workers.
 
 use super::*;
 use saasbench_model::{
@@ -6,10 +7,12 @@ use saasbench_model::{
     scenario::{Spacing, Stage},
 };
 
-/// What is sent of a load: user (0 where whoever is free takes it), iteration, tenant, and when it was due from the begin.
+/// What is sent of a load: user (0 where any free user takes it), iteration, tenant, and when it was due,
+/// from the start.
 type Planned = (u64, u64, usize, Nanos);
 
-/// Runs a load with one, two and three workers, who have to send the same requests; start steps have iteration 0.
+/// Runs a load with one, two and three workers, who have to send the same requests; start steps have
+/// iteration 0.
 async fn planned(load: &str, delay: Duration) -> Vec<Planned> {
     let mut first = None;
     for workers in 1..=3 {
@@ -80,7 +83,8 @@ async fn a_user_that_has_to_go_ends_its_iteration() {
     let steps = "[[journey.step]]\nget = \"/second\"\n";
     let load = "[[load]]\nusers = 2\ngraceful_stop = \"0s\"\nstages = [{ for = \"5s\", users = 2 }, { for = \"10s\", users = 1, jump = true }]";
     let planned = planned(&format!("{steps}{load}"), Duration::from_secs(2)).await;
-    // Its second step is due at 4 and done at 6; nothing follows. The other goes on, and is stopped after 15 s.
+    // Its second step is due at 4 and done at 6; nothing follows. The other goes on, and is stopped after 15
+    // s.
     assert_eq!(of_user(&planned, 2), (vec![0.0], vec![2.0, 4.0]));
     assert_eq!(of_user(&planned, 1), (vec![0.0], vec![2.0, 4.0, 6.0, 8.0, 10.0, 12.0, 14.0]));
 }
@@ -113,7 +117,7 @@ async fn a_pace_runs_from_begin_to_begin() {
     for user in [1, 2] {
         assert_eq!(of_user(&quick, user), (vec![0.0], vec![0.3, 1.3, 2.3, 3.3, 4.3]));
     }
-    // Overrun, the next iteration begins at once, and nothing is made up for.
+    // Overrun, the next iteration starts at once, and nothing is made up for.
     let slow = planned(load, Duration::from_millis(1500)).await;
     assert_eq!(of_user(&slow, 1), (vec![0.0], vec![1.5, 3.0, 4.5]));
 }

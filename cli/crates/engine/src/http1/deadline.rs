@@ -1,4 +1,5 @@
-//! A timer that a request need not set: it stays set for an earlier deadline, and is moved on only when that has passed.
+//! A timer that requests need not reset: it stays set for an earlier deadline, and is moved on only when that
+//! has passed.
 
 use std::{
     future::{Future, poll_fn},
@@ -11,8 +12,8 @@ use tokio::{
     time::{Instant, Sleep, sleep_until},
 };
 
-/// Ends what takes too long. Deadlines are expected to rise from use to use: then a timer is touched once in as long as
-/// the deadline is ahead, however many uses there are.
+/// Ends what takes too long. Deadlines are expected to rise from use to use: then a timer is touched once in
+/// as long as the deadline is ahead, however many uses there are.
 #[derive(Debug, Default)]
 pub struct Deadline {
     timer: Option<Timer>,
@@ -21,12 +22,12 @@ pub struct Deadline {
 #[derive(Debug)]
 struct Timer {
     sleep: Pin<Box<Sleep>>,
-    /// Who is woken when it fires.
+    /// Woken when it fires.
     waker: Waker,
 }
 
 impl Deadline {
-    /// What `future` comes to, or `None` if it is not there `at` this instant.
+    /// The output of `future`, or `None` if it is not ready by `at`.
     pub async fn limit<T>(&mut self, at: Instant, future: impl Future<Output = T>) -> Option<T> {
         let mut future = pin!(future);
         poll_fn(|cx| match future.as_mut().poll(cx) {
@@ -43,11 +44,11 @@ impl Deadline {
         if timer.sleep.deadline() > at {
             timer.sleep.as_mut().reset(at);
         } else if timer.waker.will_wake(cx.waker()) && !timer.sleep.is_elapsed() {
-            return Poll::Pending; // set, and for us
+            return Poll::Pending; // set, and for this task
         }
         timer.waker.clone_from(cx.waker());
         loop {
-            // A budget that is used up must not keep the timer from knowing whom to wake.
+            // Unconstrained: a used-up budget must not keep the timer from storing the waker.
             ready!(Pin::new(&mut unconstrained(timer.sleep.as_mut())).poll(cx));
             if timer.sleep.deadline() >= at {
                 return Poll::Ready(());

@@ -11,12 +11,12 @@ use tokio::sync::Semaphore;
 
 use crate::{connect::stream::Stream, http1::decoder::HEAD_LIMIT};
 
-/// How much of an answer may be on its way unread: nothing is ever left unread for long.
+/// How much of a response may be in flight: nothing is ever left unread for long.
 const STREAM_WINDOW: u32 = 1 << 20;
-/// The same of all answers together.
+/// The same for all responses together.
 const CONNECTION_WINDOW: u32 = 1 << 24;
 
-/// A connection that streams can be opened on. When nobody holds it any more, it closes.
+/// A connection that streams can be opened on. It closes when it is dropped.
 #[derive(Debug)]
 pub(super) struct Connection {
     handle: SendRequest<Bytes>,
@@ -26,14 +26,14 @@ pub(super) struct Connection {
     all: Cell<usize>,
 }
 
-/// Room for one stream.
+/// Scratch for one stream.
 #[derive(Debug)]
 pub(super) struct Slot {
     connection: Rc<Connection>,
 }
 
 impl Connection {
-    /// Begins HTTP/2 on a stream. By the end the server has said how many streams it allows.
+    /// Starts HTTP/2 on a stream, and waits until the server has declared how many streams it allows.
     ///
     /// # Errors
     /// When the other side speaks something else, or hangs up.
@@ -49,7 +49,7 @@ impl Connection {
         let connection = Rc::new(Self { handle, free: Semaphore::new(0), all: Cell::new(0) });
         let weak = Rc::downgrade(&connection);
         tokio::task::spawn_local(async move {
-            // What it ended with, its streams are told.
+            // Its streams get the error that it ended with.
             let _ = driver.await;
             if let Some(connection) = weak.upgrade() {
                 connection.free.close();
@@ -68,14 +68,14 @@ impl Connection {
         !self.free.is_closed()
     }
 
-    /// Waits for a stream that the server allows; `None` if the connection came to its end.
+    /// Waits for a stream that the server allows; `None` if the connection ended.
     pub(super) async fn slot(self: Rc<Self>) -> Option<Slot> {
         self.fit();
         self.free.acquire().await.ok()?.forget();
         Some(Slot { connection: self })
     }
 
-    /// Takes over what the server allows by now.
+    /// Applies the number of streams that the server allows now.
     fn fit(&self) {
         let (allowed, all) = (self.handle.current_max_send_streams(), self.all.get());
         let allowed = allowed.min(Semaphore::MAX_PERMITS);
@@ -90,7 +90,8 @@ impl Connection {
 }
 
 impl Slot {
-    /// Opens a stream and sends a request's head on it; `None` if the connection takes no more, and nothing was sent.
+    /// Opens a stream and sends a request's head on it; `None` if the connection takes no more, and nothing
+    /// was sent.
     pub(super) fn send(
         &self,
         head: http::Request<()>,

@@ -1,8 +1,8 @@
-//! How many requests the engine has under way, counted by itself and not from the samples that they leave.
+//! Counts the requests under way, in the engine itself and not from samples.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// How many requests are under way, by worker: each writes its own count, and anybody may read.
+/// The number of requests under way, by worker: each worker writes its own count, and any thread may read.
 #[derive(Debug)]
 pub struct InFlight(Vec<Count>);
 
@@ -18,17 +18,17 @@ impl Default for InFlight {
 }
 
 impl InFlight {
-    /// None, for so many workers.
+    /// No requests, for this number of workers.
     pub fn new(workers: usize) -> Self {
         Self((0..workers.max(1)).map(|_| Count::default()).collect())
     }
 
-    /// A worker begins to send a request.
+    /// A worker starts to send a request.
     pub fn begin(&self, worker: usize) {
         self.change(worker, |count| count.wrapping_add(1));
     }
 
-    /// What came of one of its requests is known.
+    /// The outcome of one of its requests is known.
     pub fn end(&self, worker: usize) {
         self.change(worker, |count| count.wrapping_sub(1));
     }

@@ -1,8 +1,8 @@
-//! What all of this machine's processors do, whoever uses them.
+//! How busy all processors of this machine are, with any program.
 
 use std::fs;
 
-/// What they have done since the machine started, in ticks of the kernel's clock.
+/// Processor time since the machine started, in ticks of the kernel's clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MachineTime {
     busy: u64,
@@ -10,13 +10,13 @@ pub struct MachineTime {
 }
 
 impl MachineTime {
-    /// Up to now; `None` where the system does not say.
+    /// Up to now; `None` where the system does not report it.
     pub fn now() -> Option<Self> {
         Self::read(&fs::read_to_string("/proc/stat").ok()?)
     }
 
-    /// The first line: `cpu`, then user, nice, system, idle, iowait, irq, softirq and steal (proc_stat(5)). What follows is
-    /// part of user and nice already.
+    /// The first line: `cpu`, then user, nice, system, idle, iowait, irq, softirq and steal (proc_stat(5)).
+    /// What follows is part of user and nice already.
     fn read(text: &str) -> Option<Self> {
         let fields = text.lines().next()?.strip_prefix("cpu ")?;
         let ticks: Vec<u64> =

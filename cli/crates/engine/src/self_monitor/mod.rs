@@ -1,7 +1,9 @@
-//! The generator watches itself: `hiccup` is a thread that does nothing but look at the clock, `stall` is what it finds,
-//! `usage` is what the generator's threads cost, `machine` what all of the machine does, `in_flight` how many requests it has under way. Both are written to `generator/` as the run goes.
+//! The generator measures itself: `hiccup` is a thread that detects stalls, `stall_log` holds the stalls so
+//! far, `usage` is the CPU time of the generator's threads, `machine` how busy the machine is, and
+//! `in_flight` the number of requests under way. Stalls and usage are written to `generator/` while the run
+//! goes.
 //!
-//! Like `observe`, it judges nothing: `verify::excuse` and `verify::generator` do.
+//! It judges nothing: `saasbench-verify` attributes delays to stalls, and judges the generator.
 
 pub mod hiccup;
 pub mod in_flight;

@@ -1,7 +1,9 @@
-//! What the generator's threads have cost: processor time, and time in which they were ready and had no processor.
+//! What the generator's threads have cost: processor time, and time in which they were ready and had no
+//! processor.
 //!
-//! Linux keeps both to the nanosecond in `/proc/self/task/*/schedstat` (Documentation/scheduler/sched-stats.rst): time on a
-//! processor, time in a run queue, and how often the thread was given a processor.
+//! Linux keeps both to the nanosecond in `/proc/self/task/*/schedstat`
+//! (Documentation/scheduler/sched-stats.rst): time on a processor, time in a run queue, and how often the
+//! thread was given a processor.
 
 use std::{collections::BTreeMap, fs, io};
 
@@ -54,7 +56,7 @@ pub fn read(at_ns: Nanos, in_flight: Option<u32>) -> io::Result<Usage> {
     Ok(Usage { at_ns, cpu_ns, memory_bytes: memory(), in_flight, threads })
 }
 
-/// The resident set in bytes, of which `/proc/self/statm` tells the pages; 0 where it does not.
+/// The resident set in bytes, from the pages in `/proc/self/statm`; 0 where that cannot be read.
 fn memory() -> u64 {
     let statm = fs::read_to_string("/proc/self/statm").unwrap_or_default();
     let pages: u64 = statm.split(' ').nth(1).and_then(|pages| pages.parse().ok()).unwrap_or_default();

@@ -25,7 +25,8 @@ async fn wait_in_vain(deadline: &mut Deadline, length: Duration) -> Duration {
 #[tokio::test(start_paused = true)]
 async fn a_wait_ends_at_its_deadline_whatever_the_timer_was_set_to() {
     let mut deadline = Deadline::default();
-    // Each with the timer as the one before left it: not there, passed, passed long ago, set for earlier, set for later.
+    // Each with the timer as the one before left it: not there, passed, passed long ago, set for earlier, set
+    // for later.
     assert_eq!(wait_in_vain(&mut deadline, 10 * SECOND).await, 10 * SECOND);
     assert_eq!(wait_in_vain(&mut deadline, 10 * SECOND).await, 10 * SECOND);
     sleep(60 * SECOND).await;
