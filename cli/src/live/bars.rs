@@ -18,14 +18,14 @@ const NARROWEST: usize = 24;
 
 /// The rows on the terminal.
 #[derive(Debug)]
-pub struct Bars {
+pub(super) struct Bars {
     multi: MultiProgress,
     rows: Vec<(ProgressBar, Row)>,
     coloured: bool,
 }
 
 /// Whether standard error can redraw rows in place: it is a terminal that moves its cursor and is wide enough.
-pub fn can_redraw(columns: usize) -> bool {
+pub(super) fn can_redraw(columns: usize) -> bool {
     io::stderr().is_terminal() && moves_cursor(std::env::var("TERM").ok().as_deref()) && columns >= NARROWEST
 }
 
@@ -36,7 +36,7 @@ fn moves_cursor(term: Option<&str>) -> bool {
 
 impl Bars {
     /// Nothing is drawn yet.
-    pub fn on_stderr(coloured: bool) -> Self {
+    pub(super) fn on_stderr(coloured: bool) -> Self {
         Self::new(ProgressDrawTarget::stderr_with_hz(FRAMES), coloured)
     }
 
@@ -45,7 +45,7 @@ impl Bars {
     }
 
     /// Replaces the rows; one that is the same as before is left alone.
-    pub fn draw(&mut self, rows: Vec<Row>) {
+    pub(super) fn draw(&mut self, rows: Vec<Row>) {
         for (bar, _) in self.rows.drain(rows.len().min(self.rows.len())..) {
             bar.finish_and_clear();
             self.multi.remove(&bar);
@@ -68,12 +68,12 @@ impl Bars {
     }
 
     /// Prints a text above the rows. A standard error that is gone is no reason to stop a run.
-    pub fn print(&self, text: &str) {
+    pub(super) fn print(&self, text: &str) {
         let _ = self.multi.println(shown(text, self.coloured));
     }
 
     /// Removes the rows from the terminal; the next drawing puts them below what is written meanwhile.
-    pub fn clear(&mut self) {
+    pub(super) fn clear(&mut self) {
         let _ = self.multi.clear();
         self.rows.iter_mut().for_each(|(_, drawn)| drawn.text.clear());
     }

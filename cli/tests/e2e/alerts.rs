@@ -1,5 +1,5 @@
-//! Alerts on a real Prometheus with the shipped rules, hurried: the flood's fires, is notified and resolves,
-//! and copies of its rule that cannot fire are called by their defect.
+//! Alerts on a real Prometheus with the shipped rules at shorter intervals: the flood's alert fires, is
+//! notified and resolves, and copies of its rule that cannot fire are reported with their defect.
 
 use crate::support::{Alerting, JOURNEY, Redis, Replica, Sandbox, TENANTS, Webhook, broken, group, wait_for};
 

@@ -7,10 +7,10 @@ use serde_json::Value;
 
 use crate::support::{Calibration, Report, Sandbox, TENANTS};
 
-/// How often a run is tried that this machine may spoil.
+/// Attempts at a run that stalls of this machine may spoil.
 const ATTEMPTS: usize = 12;
 
-/// Runs 400 arrivals per second, so long, against a service that was started so.
+/// Runs 400 arrivals per second for `duration` against a service with these arguments.
 fn run(flags: &[&str], duration: &str) -> (Report, Value) {
     let service = Calibration::start(flags);
     let scenario = format!(
@@ -47,7 +47,7 @@ fn a_fixed_delay_is_reported_exactly() {
         let (intended, sent) = (quantiles(report, "from_intended"), quantiles(report, "from_sent"));
         // HDR buckets round up, never down below the least value.
         assert!(sent.iter().chain(&intended).all(|quantile| *quantile >= 20.0), "{sent:?} {intended:?}");
-        // What the service did is what it says it did; the rest is the way there and back.
+        // The service's delay is known; the rest is the round trip.
         let held = served["held_ns"]["p50"].as_f64().unwrap() / 1e6;
         assert_eq!(served["served"], report.count("/total/statuses/200"));
         sent[0] >= held && sent[0] < held + 1.0 && intended[0] < held + 2.0
@@ -62,7 +62,7 @@ fn quantiles_of_random_delays_match_the_draws() {
         // −m·ln(1 − q) = 13.9, 46.1 and 92.1 ms, within five deviations of 1200 draws.
         let theory = [(11.1, 17.0), (36.6, 64.0), (66.0, f64::INFINITY)];
         held.iter().zip(theory).all(|(held, (low, high))| (low..high).contains(held))
-            // Three digits, and the way there and back.
+            // Three digits, and the round trip.
             && sent.iter().zip(held).all(|(sent, held)| (held * 0.999..held * 1.01 + 2.0).contains(sent))
     });
 }

@@ -1,4 +1,5 @@
-//! `saasbench capacity` from end to end: against a service of a known ceiling, and what it says of command lines.
+//! `saasbench capacity` end to end: against a service with a known ceiling, and its messages for invalid
+//! arguments.
 
 use std::{fs, net::TcpListener, path::Path};
 
@@ -7,7 +8,7 @@ use serde_json::Value;
 
 use crate::support::{Calibration, Ended, Sandbox, TENANTS, assert_keeps_to_schema, wait_for};
 
-/// Short steps: nine of ten within a bound takes 120 samples.
+/// Short steps: a p90 objective needs 120 samples.
 fn scenario(load: &str, bound: &str, search: &str) -> String {
     format!(
         "version = 1\nname = \"ceiling\"\n[[tenant]]\nid = \"acme\"\n[[journey]]\nname = \"look\"\n\
@@ -54,7 +55,7 @@ fn no_level_beyond_the_ceiling_holds() {
         sandbox.run(&["capacity", "scenario.toml", "--target", &service.url(), "--json", "-", "--quiet"]);
     let (report, count) = found(&ended);
     // Beyond 300/s the queue grows by 60 ms and more in a step of 500 ms.
-    // Where the machine is busy elsewhere, nothing may have held.
+    // On a busy machine no level may have held.
     assert!(count["held"].as_f64().is_none_or(|held| held <= 300.0), "{count:#}");
     if count["broke_is_sure"] == true {
         assert!(count["broke"].as_f64().unwrap() > 125.0, "{count:#}");
@@ -76,7 +77,7 @@ fn shown_again(sandbox: &Sandbox, dir: &Path) {
     fs::remove_file(dir.join("capacity.html")).unwrap();
     let name = dir.file_name().unwrap().to_str().unwrap();
     sandbox.run(&["report", "latest"]).assert_says(&[&format!("{name}/capacity.html")]);
-    // It is made from what was written, by another name of the directory.
+    // It is rendered from the written files, under another name of the directory.
     assert_eq!(report, fs::read_to_string(dir.join("capacity.html")).unwrap());
     sandbox.run(&["list"]).assert_says(&[name, "/s"]);
     sandbox.run(&["show", "ceiling-capacity"]).assert_says(&["capacity of ceiling on", "1 replica: "]);
@@ -129,7 +130,7 @@ fn an_objective_that_always_fails_fails_at_the_first_level() {
     let sandbox = Sandbox::with(&by_rate(), TENANTS);
     let ended = sandbox.run(&["capacity", "scenario.toml", "--target", &service.url(), "--quiet"]);
     if ended.code == Some(3) {
-        // A machine that is busy elsewhere may keep it from being sure, never from being slow.
+        // On a busy machine the result may be unconfirmed, but the objective still fails.
         let bounds = ["less than 125/s, not confirmed", "limit: the generator", "unknown"];
         assert!(bounds.iter().any(|bound| ended.out.contains(bound)), "{ended:?}");
     } else {

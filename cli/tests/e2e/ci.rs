@@ -29,7 +29,7 @@ fn under<'a>(value: &'a Value, key: &str, found: &mut Vec<&'a Value>) {
     }
 }
 
-/// Runs a script where a CI system would, as GitHub does; what it wrote to standard output, and its sandbox.
+/// Runs a script as GitHub does; returns its stdout and its sandbox.
 fn run(script: &str) -> (String, Sandbox) {
     let sandbox = Sandbox::with(&short("1s"), TENANTS);
     let program = Path::new(env!("CARGO_BIN_EXE_saasbench"));

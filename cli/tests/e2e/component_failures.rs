@@ -24,7 +24,7 @@ fn against(sandbox: &Sandbox, replicas: [&str; 2], more: &[&str]) -> Running {
     sandbox.start(&[&fixed, more].concat())
 }
 
-/// Fails if a limit was called broken.
+/// Panics if a limit failed.
 #[track_caller]
 fn assert_no_accusation(report: &Report) {
     let limits = report.verdicts("limit");
@@ -39,7 +39,7 @@ fn a_killed_replica_makes_claims_inconclusive() {
     let (at_a, at_b, at_redis) = (a.url(), b.url(), redis.url());
     let mut running = against(&sandbox, [&at_a, &at_b], &["--redis", &at_redis, "--fresh"]);
     running.wait_for_segments(1);
-    // Stopped first, so that requests are on their way to it when it dies.
+    // Stopped first, so that requests are in flight when it is killed.
     b.signal(Signal::STOP);
     wait_for("a request that the replica has not read", || bytes_wait_at(b.port));
     b.kill();

@@ -1,4 +1,4 @@
-//! A service that is not ours, with metrics as Micrometer writes them: its environment names the preset, and
+//! A third-party service with Micrometer's metrics: its environment names the preset, and
 //! its counters are compared with the run to the request.
 
 use std::{
@@ -134,7 +134,7 @@ fn a_service_with_other_metrics_is_judged_by_its_own_contract() {
     assert!(report.count("/total/requests") > 100, "{}", report.0["summary"]);
     report.assert_all("counters", "http_server_requests_seconds_count", "pass");
     report.assert_all("histograms", "http_server_requests_seconds", "pass");
-    // The record keeps what the environment declared.
+    // The run's manifest keeps the environment's contract.
     let again = sandbox.run(&["verify", &sandbox.only_run().display().to_string()]);
     again.assert_says(&["http_server_requests_seconds_count"]);
     let guessed =

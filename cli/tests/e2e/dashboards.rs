@@ -1,5 +1,6 @@
-//! `saasbench dashboards` against a real Prometheus that has watched a run: the shipped dashboards and rules have data in every
-//! panel, broken copies of them are reported by panel and query, and a metric that is gone names all that it starves.
+//! `saasbench dashboards` against a real Prometheus that has scraped a run: the shipped dashboards and rules
+//! have data in every panel, broken copies are reported by panel and query, and a missing metric is reported
+//! with all affected panels.
 
 use std::{
     collections::BTreeSet,
@@ -28,7 +29,7 @@ fn shipped_dashboards_have_data_and_broken_ones_are_reported() {
     ended.assert_says(&[&format!("the run's own metrics: http://{}/metrics", stack.self_metrics)]);
     let run = sandbox.only_run().display().to_string();
 
-    // Every panel and rule of what is shipped; warnings count, too.
+    // Every shipped panel and rule; warnings count, too.
     let mut arguments = vec!["dashboards".to_owned()];
     arguments.extend(shipped("dashboards").into_iter().chain(shipped("compose/prometheus/rules")));
     arguments.extend(["--run", &run, "--warnings"].map(str::to_owned));
@@ -64,7 +65,7 @@ fn what_was_pushed_stands_beside_what_was_scraped(sandbox: &Sandbox, run: &str, 
     let service = "sum by (tenant, instance) (last_over_time(tenant_requests_total{job=\"api\",handler=\"/chat\"}[10m]))";
     let query: String = format!("{clients} - {service}").bytes().map(|byte| format!("%{byte:02x}")).collect();
     let mut differences = Vec::new();
-    // What the service counted last has yet to be scraped.
+    // The service's last counts have yet to be scraped.
     wait_for("both views to be equal", || {
         let response: Value =
             serde_json::from_str(&get(port, &format!("/api/v1/query?query={query}")).unwrap()).unwrap();
@@ -74,7 +75,7 @@ fn what_was_pushed_stands_beside_what_was_scraped(sandbox: &Sandbox, run: &str, 
     });
 }
 
-/// A copy of the tenants' dashboard for each mistake, in one panel each.
+/// A copy of the tenants' dashboard with one panel per mistake.
 fn broken_copies_are_reported(sandbox: &Sandbox, run: &str) {
     let tenants = "sum by (tenant) (rate(tenant_requests_total";
     let expressions = [
@@ -164,7 +165,7 @@ fn panel(title: &str, expr: &str, legend: &str) -> Value {
     })
 }
 
-/// Each panel that asks for the metric, or for a variable that is filled from it, and no other.
+/// Each panel that queries the metric, or a variable filled from it, and no other.
 fn a_metric_that_is_gone_names_all_that_it_starves(sandbox: &Sandbox, run: &str, prometheus: &str) {
     for path in shipped("dashboards") {
         let dashboard: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();

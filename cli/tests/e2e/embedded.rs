@@ -1,4 +1,4 @@
-//! The main job on the embedded environment: run, record, judge, report, and judge again.
+//! The main workflow on the embedded environment: run, record, judge, report, and judge again.
 
 use std::{fs, path::Path};
 

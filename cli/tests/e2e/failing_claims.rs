@@ -12,9 +12,9 @@ fn a_limit_one_below_the_real_one_is_over_admission() {
     let (ended, report) = judged(&change(&short("3s"), r#"acme = "5/2s""#, r#"acme = "4/2s""#));
     ended.assert_code(1);
     report.assert_all("limit", "POST /chat", "fail");
-    // Tenant, count, window, promise and both replicas.
+    // Tenant, count, window, limit and both replicas.
     ended.assert_says(&["tenant acme:", " admitted in the window ", "4 promised (4/2s)", " by a", " by b"]);
-    // What is wrong is the limit, and nothing else.
+    // Only the limit fails.
     report.assert_all("counters", "", "pass");
     report.assert_all("expectation", "", "pass");
 }

@@ -1,4 +1,4 @@
-//! Recorded runs with known verdicts, checked in: what they say must not change by accident.
+//! Recorded runs with known verdicts, checked in: their reports must not change by accident.
 
 use std::fs;
 
@@ -56,12 +56,12 @@ fn fixtures_are_small() {
     }
 }
 
-/// What was run for them: long enough for a window to end, with few enough requests to be small.
+/// The scenario of the fixtures: long enough for a window to end, with few enough requests to be small.
 fn recorded() -> String {
     change(&short("2500ms"), "60/s", "40/s")
 }
 
-/// Makes the recorded runs anew; see `tests/fixtures/README.md`.
+/// Records the fixtures anew; see `tests/fixtures/README.md`.
 #[test]
 #[ignore = "writes into the source tree"]
 fn regenerate() {

@@ -1,5 +1,5 @@
-//! The HTML report of recorded runs in a headless Chromium at three widths: nothing is loaded, nothing
-//! is complained of, nothing sticks out.
+//! The HTML report of recorded runs in a headless Chromium at three widths: nothing is loaded, no
+//! errors are logged, nothing overflows.
 
 use std::{fs, path::Path, process::Command};
 
@@ -27,7 +27,7 @@ const PROBE: &str = r#"<script>addEventListener("load", () => {
 });</script></body>"#;
 
 const WIDTHS: [u32; 3] = [1440, 768, 390];
-/// Pixels that text may be higher by with other fonts.
+/// Extra pixels of height for other fonts.
 const ROOM: f64 = 250.0;
 
 /// How Chromium rendered a document.

@@ -13,7 +13,7 @@ fn a_killed_run_is_judged_up_to_its_last_segment() {
     running.wait_for_segments(2);
     running.kill();
     let run = sandbox.only_run();
-    // What was being written when it died.
+    // The segment being written when it was killed.
     fs::write(run.join("samples/000099.parquet.part"), "PAR1, and then nothing").unwrap();
     fs::write(run.join("manifest.json.part"), "{").unwrap();
     let torn = fs::read_to_string(run.join("observations/scrapes.jsonl")).unwrap() + r#"{"number": 9"#;
@@ -63,7 +63,7 @@ fn a_run_that_cannot_pass_aborts_and_fails() {
     ]);
     assert_eq!(report.0["state"], "aborted");
     report.assert_all("expectation", "count(429) <= 3 for acme", "fail");
-    // The load was ended, not torn: all else is judged as far as it came.
+    // The load ended cleanly: everything else is judged up to that point.
     assert_eq!(report.count("/total/unknown"), 0);
     report.assert_all("counters", "", "pass");
     report.assert_all("limit", "", "pass");

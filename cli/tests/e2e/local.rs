@@ -1,4 +1,4 @@
-//! `saasbench up` and `--env local`: the real parts as processes of this machine, and nothing left of them.
+//! `saasbench up` and `--env local`: real services as local processes, cleaned up afterwards.
 
 use std::{
     fs,
@@ -29,7 +29,7 @@ impl Place {
         self.0.start_command(command.env("TMPDIR", self.temporary()))
     }
 
-    /// Starts the program with nothing in its PATH but what `bin/` holds.
+    /// Starts the program with `bin/` as its only PATH.
     fn run_with_bin(&self, arguments: &[&str]) -> Ended {
         self.start_with_bin(arguments).end()
     }
@@ -54,17 +54,17 @@ impl Place {
         self.0.path().join("tmp")
     }
 
-    /// Directories of stacks that are there.
+    /// Directories of existing stacks.
     fn left(&self) -> Vec<PathBuf> {
         fs::read_dir(self.temporary()).unwrap().map(|entry| entry.unwrap().path()).collect()
     }
 }
 
-/// A stack that is up, as its user sees it.
+/// A running stack as printed for its user.
 struct Stack {
-    /// Name and address of each part.
+    /// Name and address of each service.
     parts: Vec<(String, String)>,
-    /// The processes that are its parts, and the one that removes the directory.
+    /// Process ids of its services, and of the process that removes the directory.
     pids: Vec<i32>,
 }
 
@@ -88,7 +88,7 @@ impl Stack {
         url.trim_end_matches("/0").rsplit_once(':').unwrap().1.parse().unwrap()
     }
 
-    /// Fails unless all processes are gone, or go, and the ports are free.
+    /// Panics unless all processes end and the ports become free.
     fn assert_gone(&self) {
         wait_for("every process to be gone", || self.pids.iter().all(|pid| !is_there(*pid)));
         for (name, _) in &self.parts {
@@ -97,7 +97,7 @@ impl Stack {
         }
     }
 
-    /// The process of a part, by what its command line holds.
+    /// The process of a service, by a part of its command line.
     fn pid(&self, text: &str) -> i32 {
         pid_of(&self.pids, text).unwrap_or_else(|| panic!("no process with {text:?}"))
     }
@@ -110,7 +110,7 @@ fn pid_of(pids: &[i32], text: &str) -> Option<i32> {
     })
 }
 
-/// Processes that this one has started, and that are not dead.
+/// Live children of a process.
 fn children(parent: u32) -> Vec<i32> {
     let entries =
         fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().into_string().ok());
@@ -133,7 +133,7 @@ fn kill(pid: i32) {
     kill_process(Pid::from_raw(pid).unwrap(), Signal::KILL).unwrap();
 }
 
-/// What was said, with ports and directories left out.
+/// Compares the output with the named snapshot; ports and directories are replaced.
 macro_rules! assert_shown {
     ($name:expr, $place:expr, $ended:expr) => {{
         let mut settings = insta::Settings::clone_current();

@@ -59,7 +59,7 @@ fn the_same_seed_gives_the_same_plan() {
     let (mut one, mut two) = (plan(&runs[0]), plan(&runs[1]));
     assert_eq!(one.arrivals.len(), 41);
     assert_eq!(one.users.len(), 4);
-    // How often users come round in a second is the machine's affair.
+    // The number of iterations per user and second depends on the machine.
     for (user, requests) in &mut one.users {
         let others = two.users.get_mut(user).unwrap();
         let both = requests.len().min(others.len());

@@ -1,4 +1,4 @@
-//! Prometheus as it is in the world: behind credentials, and answering otherwise than it should.
+//! Prometheus behind credentials, and with unexpected responses.
 
 use crate::support::{CREDENTIALS, Guarded, Replica, Report, Sandbox, TENANTS, short};
 

@@ -55,7 +55,7 @@ fn pushed_metrics_equal_the_ledger() {
 fn a_failed_push_is_reported_and_does_not_change_the_verdict() {
     let service = Calibration::start(&[]);
     let target = service.url();
-    // One that is not there, and one that takes no such thing.
+    // A closed port, and an endpoint that rejects remote write.
     let unheard = format!("http://user:hush@127.0.0.1:{}/api/v1/write", free_port());
     let deaf = format!("{target}/freeze");
     for (push, error) in [(unheard, "Connection refused"), (deaf, "it answered 422")] {

@@ -1,4 +1,4 @@
-//! What can be done with runs that are there already, and what makes the program at home in a shell.
+//! Commands on recorded runs, new scenarios, shell completions and manual pages.
 
 use std::fs;
 
@@ -33,7 +33,7 @@ fn runs_are_listed_and_shown() {
     assert_eq!(path.out.trim(), runs[0]["path"].as_str().unwrap());
     let shown = sandbox.run(&["show", "latest"]);
     shown.assert_code(0);
-    // What the run left is shown, and what is judged again is the same.
+    // The recorded run is shown, and judging it again gives the same result.
     let dir = sandbox.path().join(path.out.trim());
     assert_eq!(sandbox.run(&["verify", "stress-127.0.0.1"]).out, shown.out);
     fs::remove_file(dir.join("verdict.json")).unwrap();

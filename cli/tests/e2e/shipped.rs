@@ -22,7 +22,7 @@ fn files(dir: &str) -> Vec<PathBuf> {
     files
 }
 
-/// Runs a tool that must be satisfied; its output.
+/// Runs a tool that must succeed; returns its output.
 fn satisfied(command: &mut Command) -> String {
     let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
     let text = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap()).concat();
@@ -71,13 +71,13 @@ fn every_rule_is_tested() {
     }
 }
 
-/// Fills the template of Alertmanager's configuration from these variables; what amtool says of it, and the
+/// Fills the template of Alertmanager's configuration from these variables; returns amtool's output and the
 /// file.
 fn filled(variables: &[(&str, &str)]) -> (String, String) {
     let dir = tempfile::tempdir().unwrap();
     let mut command = Command::new("sh");
     command.arg(compose("alertmanager/entrypoint.sh")).env_clear().env("PATH", "/usr/bin:/bin");
-    // In place of Alertmanager something that only ends.
+    // A program that only exits, in place of Alertmanager.
     command.envs(variables.iter().copied()).env("ALERTMANAGER", "true");
     satisfied(command.env("ALERTMANAGER_CONFIG_DIR", dir.path()));
     let file = dir.path().join("alertmanager.yml");

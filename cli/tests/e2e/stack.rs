@@ -1,4 +1,4 @@
-//! Real parts: two `tenancy-server` processes over a real Redis, scraped by a real Prometheus every second.
+//! A real stack: two `tenancy-server` processes over a real Redis, scraped by a real Prometheus every second.
 
 use crate::support::{Prometheus, Redis, Replica, Sandbox, TENANTS, short};
 
@@ -12,7 +12,7 @@ fn two_runs_in_a_row_on_a_real_stack_pass() {
     let (at_prometheus, at_redis) = (prometheus.url(), redis.url());
     let arguments =
         ["--target", &a, "--target", &b, "--prometheus", &at_prometheus, "--redis", &at_redis, "--exclusive"];
-    // The second finds windows, sessions and counters that the first left behind.
+    // The second run starts with the windows, sessions and counters of the first.
     for _ in 0..2 {
         let (ended, report) = sandbox.report(&arguments);
         ended.assert_code(0);

@@ -1,7 +1,7 @@
-//! Who stood still? The generator is stopped from outside, then the service: the same latencies, and other
-//! verdicts.
+//! Stalls of the generator vs. of the service: either is stopped from outside, with the same latencies but
+//! different verdicts.
 //!
-//! The machine that this runs on may have stalls of its own, which spoil an attempt, but not all of them.
+//! The machine that this runs on may have stalls of its own, which can spoil an attempt, but not all of them.
 
 use std::{
     fs,
@@ -19,14 +19,14 @@ use saasbench_record::{
 
 use crate::support::{Ended, Replica, Report, Running, Sandbox, TENANTS, wait_for};
 
-/// How far the meter may be off.
+/// Tolerance of the stall meter.
 const TOLERANCE: Nanos = Nanos::from_millis(2);
-/// How often a run is tried that this machine may spoil …
+/// Attempts at a run that stalls of this machine may spoil.
 const ATTEMPTS: usize = 12;
-/// … and how often a stop.
+/// Attempts at a stop.
 const STOPS: usize = 100;
 
-/// Arrivals at an even rate, far below what either side can bear.
+/// Arrivals at an even rate, far below the capacity of either side.
 const STEADY: &str = r#"version = 1
 name    = "steady"
 
@@ -73,7 +73,7 @@ fn now() -> Nanos {
 /// Between two reads of the wall clock.
 type Span = (Nanos, Nanos);
 
-/// Stops a process for so long: within which spans it was stopped, and let run again.
+/// Stops a process for `length`; returns the spans within which it was stopped and continued.
 fn stop_for(length: Duration, signal: impl Fn(Signal)) -> (Span, Span) {
     let timed = |kind| {
         let from = now();
@@ -81,7 +81,7 @@ fn stop_for(length: Duration, signal: impl Fn(Signal)) -> (Span, Span) {
         (from, now())
     };
     let stopped = timed(Signal::STOP);
-    // What is waited for is time itself.
+    // Waits for time to pass.
     std::thread::sleep(length);
     (stopped, timed(Signal::CONT))
 }

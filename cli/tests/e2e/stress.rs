@@ -1,4 +1,4 @@
-//! `saasbench stress`, and `saasbench run` of what it saves.
+//! `saasbench stress`, and `saasbench run` of the scenario that it saves.
 
 use std::{fs, path::Path};
 
@@ -36,7 +36,7 @@ fn a_stress_test_is_a_regular_run() {
     report.assert_all("expectation", "count == 60", "pass");
     assert_eq!(report.count("/total/requests"), 60);
 
-    // What is not expected is an error.
+    // An unexpected status is an error.
     let rejected =
         sandbox.run(&["stress", &url, "-c", "1", "-n", "3", "--status", "404", "-q", "100", "--quiet"]);
     rejected.assert_code(1);

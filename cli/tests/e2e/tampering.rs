@@ -1,14 +1,14 @@
-//! One thing in a recorded run is no longer as it was: `verify` notices, and names it.
+//! Tampering with one detail of a recorded run: `verify` detects and names it.
 
 use std::fs;
 
 use crate::support::{Copied, change, fixture};
 
-/// A way to spoil an exposition.
+/// A modification of an exposition.
 type Spoil = fn(&str) -> String;
 
-/// Spoils the last scrapes of replica `a` in a copy of the good run, the very last or both that have to
-/// agree, and judges it.
+/// Modifies the last scrape of replica `a` in a copy of the good run, or both that have to agree, and judges
+/// it.
 #[track_caller]
 fn judged(spoil: Spoil, how_many: usize) -> (Option<i32>, String) {
     let copy = Copied::of(&fixture("good"));
@@ -45,7 +45,7 @@ const OF_TENANT: &str = r#"tenant_requests_total{tenant="acme",handler="/chat",m
 
 #[test]
 fn each_tampered_series_fails_the_run_by_name() {
-    // What was spoilt, how, and what the report must say.
+    // Description, modification, and the expected report.
     let table: [(&str, Spoil, &[&str]); 13] = [
         (
             "a counter, one more",

@@ -33,13 +33,13 @@ fn json_progress_can_be_followed() {
     assert_eq!(objects[0]["type"], "begin");
     let phases: Vec<&str> =
         of_type(&objects, "phase").map(|phase| phase["phase"].as_str().unwrap()).collect();
-    // Whether there is anything to wait for between load and settling is a matter of luck.
+    // Whether there is a wait between load and settling varies.
     let phases: Vec<&str> = phases.into_iter().filter(|phase| *phase != "finishing").collect();
     assert_eq!(phases, ["preparing", "load", "settling", "judging"]);
     let progress: Vec<&Value> = of_type(&objects, "progress").collect();
     assert!(progress.len() >= 3, "{objects:#?}");
 
-    // The intervals, all tenants and the report tell of the same requests.
+    // The intervals, all tenants and the report count the same requests.
     let total = &report.0["summary"]["total"];
     let last = &progress.last().unwrap()["total"];
     for key in ["requests", "statuses", "unknown", "not_sent", "dropped", "errors"] {
@@ -126,7 +126,7 @@ impl Typed {
         self.keys.write_all(key.as_bytes()).unwrap();
     }
 
-    /// Waits until it shows a text for the so-manyeth time.
+    /// Waits until it has shown a text `count` times.
     fn wait_for(&mut self, times: usize, text: &str) {
         wait_for(&format!("{text:?}, {times} times"), || {
             self.process.assert_lives();
@@ -169,7 +169,7 @@ fn a_resumed_job_redraws_its_display() {
     typed.wait_for(1, "load");
     typed.type_key("\u{1a}");
     typed.wait_for(1, "\u{1b}[?1049l");
-    // In the background it goes on, and writes its next samples.
+    // In the background it continues and writes its next samples.
     typed.wait_for(1, " &");
     let samples = || fs::read_dir(sandbox.only_run().join("samples")).map_or(0, Iterator::count);
     let before = samples();

@@ -38,7 +38,7 @@ fn insecure_tls_is_reported_everywhere() {
     let sandbox = Sandbox::with(&short("1s"), TENANTS);
     let service = Wired::new(TENANTS);
     let port = service.over_tls(&[], &sandbox.path().join("ca.pem"));
-    // Neither its authority nor its name is right.
+    // Both the CA and the host name are wrong.
     let target = format!("https://127.0.0.1:{port}");
     let (ended, report) = sandbox.report(&["--target", &target, "--insecure", "--exclusive", "--fresh"]);
     assert_good(&ended, &report);

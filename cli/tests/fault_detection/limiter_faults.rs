@@ -8,18 +8,18 @@ use tenancy::Fault;
 
 use crate::{run::Plan, service::Trouble};
 
-/// Without optimisation a diagnosis takes ten times as long: there the tests have to do with fewer runs, and
-/// no table.
+/// Without optimisation a diagnosis takes ten times as long: then the tests use fewer runs and
+/// check no table.
 const SEEDS: u64 = if cfg!(debug_assertions) { 2 } else { 20 };
 
 /// As `tenants.jsonl` and `[[limit]]` name them.
 pub(crate) const ALGORITHMS: [&str; 5] =
     ["fixed-window", "aligned-window", "sliding-log", "sliding-counter", "token-bucket"];
 
-/// Those that weigh more than whole windows: only there does it matter whether rejections count.
+/// Algorithms that count more than whole windows: only for them it matters whether rejections count.
 const WEIGHING: &[&str] = &["sliding-log", "sliding-counter", "token-bucket"];
 
-/// A fault, what its values are over the seeds, and what it is to be called.
+/// A fault, its values by seed, the affected algorithms, and the expected diagnosis.
 struct Row {
     fault: &'static str,
     values: &'static [&'static str],
@@ -130,7 +130,7 @@ fn run(row: &Row, algorithm: &str, seed: u64) -> Found {
     }
 }
 
-/// A cell of the table, and the runs in which the fault was not found or called by another name.
+/// A cell of the table, and the runs in which the fault was missed or diagnosed as another one.
 fn cell(row: &Row, algorithm: &str) -> (String, Vec<String>) {
     if !row.algorithms.contains(&algorithm) {
         return ("–".to_owned(), Vec::new());
@@ -154,7 +154,7 @@ fn cell(row: &Row, algorithm: &str) -> (String, Vec<String>) {
     (sizes, misses)
 }
 
-/// Every cell, by as many threads as there are processors.
+/// All cells, computed by one thread per CPU.
 fn cells() -> Vec<(String, Vec<String>)> {
     let todo: Vec<(usize, &Row, &str)> = ROWS
         .iter()

@@ -14,7 +14,7 @@ use crate::{run::Plan, service::Trouble};
 const SEEDS: u64 = if cfg!(debug_assertions) { 2 } else { 20 };
 const CONFORMING_SEEDS: u64 = if cfg!(debug_assertions) { 4 } else { 50 };
 
-/// How the load of a run is made; by the seed, each in turn.
+/// Shapes of the load, chosen in turn by the seed.
 const SHAPES: [&str; 4] =
     ["open", "closed", "with requests without a response", "in stages, of mixed journeys"];
 
@@ -52,7 +52,7 @@ const ROWS: &[Row] = &[
     row("count-double", &["1", "2", "1", "100"], Counters, &[Histograms, Sizes]),
     row("status-mislabelled", &[], Counters, &[]),
     row("tenant-mislabelled", &["10", "5", "10", "50"], Counters, &[Histograms]),
-    // The gauge of those in progress is in the exposition twice then, once for each path that was asked for.
+    // The gauge of requests in progress then occurs twice, once for each requested path.
     row("handler-raw-path", &[], Counters, &[Cardinality, Histograms, Scrapes, Sizes]),
     row("handler-raw-path", &[], Cardinality, &[Counters, Histograms, Scrapes, Sizes]),
     row("duration-in-ms", &[], Histograms, &[Quantiles]),
@@ -68,7 +68,7 @@ const ROWS: &[Row] = &[
 ];
 
 /// Three tenants talk to two replicas for twenty seconds, at about 200 requests a second, several times their
-/// quotas; one in ten users sends other requests instead, at paths that are and that are not.
+/// quotas; one in ten users sends other requests instead, to existing and missing paths.
 fn plan(fault: Option<&str>, seed: u64, restart: bool) -> Plan {
     let shape = seed as usize % SHAPES.len();
     let loads = match shape {
@@ -153,7 +153,7 @@ fn fails(verdict: &&Verdict) -> bool {
     verdict.outcome == Outcome::Fail && verdict.claim != Claim::Expectation
 }
 
-/// What the first failing finding of a claim is called, and the sentence that says so.
+/// The diagnosis of the first failing finding of a claim, with its sentence.
 fn diagnosis(report: &Report, claim: Claim) -> Option<(String, String)> {
     let verdicts = report.verdicts.iter().filter(fails).filter(|verdict| verdict.claim == claim);
     let mut named =
@@ -161,7 +161,7 @@ fn diagnosis(report: &Report, claim: Claim) -> Option<(String, String)> {
     named.next().map(|diagnosis| (diagnosis.suspect.clone(), diagnosis.sentence.clone()))
 }
 
-/// What a run of a row was, if not as it should be; else the sentence of its diagnosis.
+/// The sentence of a run's diagnosis, or what was unexpected about the run.
 fn run(row: &Row, seed: u64) -> Result<String, String> {
     let fault = row.with_value(seed);
     let report = plan(Some(&fault), seed, false).report();
@@ -195,7 +195,7 @@ fn shown<'a>(verdicts: impl Iterator<Item = &'a Verdict>) -> String {
     lines.collect()
 }
 
-/// Does `work` for each number below `count`, by as many threads as there are processors.
+/// Does `work` for each number below `count`, on one thread per CPU.
 fn in_parallel<T: Send>(count: u64, work: impl Fn(u64) -> T + Sync) -> Vec<T> {
     let (next, done) = (Mutex::new(0..count), Mutex::new(Vec::new()));
     thread::scope(|scope| {

@@ -4,9 +4,9 @@ use saasbench_verify::verdict::{Claim, Outcome, Verdict};
 use tenancy::Fault;
 
 use crate::{
+    limiter_faults::{ALGORITHMS, plan},
     run::Plan,
     service::Trouble,
-    sharp::{ALGORITHMS, plan},
 };
 
 const SEEDS: u64 = 20;
@@ -19,8 +19,8 @@ fn judged(mut plan: Plan, fault: &str, claim: Claim) -> Verdict {
     found.unwrap_or_else(|| panic!("no verdict on {claim} in {:#?}", report.verdicts)).clone()
 }
 
-/// Users who honour Retry-After, one of each tenant, for thirty seconds: so few are admitted in so long that
-/// to come back early is to be too early.
+/// Users who honour Retry-After, one of each tenant, for thirty seconds: so few are admitted that
+/// an early retry is always too early.
 fn patient(algorithm: &str, seed: u64) -> Plan {
     let plan = plan(algorithm, Vec::new(), 2 + seed * 4);
     let quota = 2 + seed % 2;

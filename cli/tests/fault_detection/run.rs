@@ -1,4 +1,4 @@
-//! One run under a paused clock: a scenario in, its report out.
+//! One run under a paused clock: from a scenario to its report.
 
 use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
@@ -27,10 +27,10 @@ use crate::service::{Service, Trouble};
 /// Two replicas.
 const NAMES: [&str; 2] = ["a", "b"];
 
-/// How far clocks may disagree; in truth there is one.
+/// Assumed clock offset; there is only one clock.
 const OFFSET: Nanos = Nanos::from_millis(1);
 
-/// A run to be.
+/// Input of a run.
 pub(crate) struct Plan {
     /// The scenario file.
     pub(crate) scenario: String,
@@ -42,7 +42,7 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// Runs it on a runtime of its own, and judges what was recorded.
+    /// Runs it on its own runtime, and judges the recorded run.
     pub(crate) fn report(&self) -> Report {
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
@@ -108,7 +108,7 @@ impl Plan {
     }
 }
 
-/// The replicas' metrics before, during and after the load; nothing where the scenario has none.
+/// The replicas' metrics before, during and after the load; nothing if the scenario disables metrics.
 struct Watch {
     scraper: Option<Arc<Scraper>>,
     stop: CancellationToken,

@@ -1,5 +1,5 @@
-//! Replicas without sockets: what a request meets on its way there and back, and what becomes of it when a
-//! replica is killed. They share their store, which outlives them.
+//! Replicas without sockets: simulated network delays, lost responses and killed replicas. They share a
+//! store, which survives their restarts.
 
 use std::{
     pin::Pin,
@@ -28,14 +28,14 @@ use saasbench_record::{
 use tenancy::{App, Config, Faults, Store, Tenants};
 use tokio_util::sync::CancellationToken;
 
-/// What requests meet on their way; all is well unless said.
+/// Simulated network and process failures; none by default.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Trouble {
-    /// Bodies take up to 20 ms to arrive, now and then 300, so that there are durations to be measured.
+    /// Bodies take up to 20 ms to arrive, sometimes 300 ms, so that durations vary.
     pub(crate) slow_bodies: bool,
     /// One in this many requests gets no response: half of those were handled.
     pub(crate) lost: Option<u64>,
-    /// When the first replica is killed, and for how long it is away.
+    /// When the first replica is killed, and for how long.
     pub(crate) restart: Option<(Duration, Duration)>,
 }
 
@@ -54,7 +54,7 @@ struct Parts {
     random: AtomicU64,
 }
 
-/// A replica's process, or its place while there is none.
+/// A replica's slot: its process, or none while it is killed.
 #[derive(Debug)]
 struct Process {
     app: Option<App>,
@@ -85,7 +85,7 @@ impl Service {
             Process { app: Some(app), killed: CancellationToken::new() };
     }
 
-    /// Kills the first replica and starts it again, if that is among the troubles.
+    /// Kills and restarts the first replica, if configured.
     pub(crate) async fn restart(self) {
         let Some((at, away)) = self.0.trouble.restart else { return };
         tokio::time::sleep(at).await;
@@ -115,7 +115,7 @@ impl Service {
         mixed ^ (mixed >> 31)
     }
 
-    /// A way takes 0 to 3 ms, now and then 30.
+    /// One direction takes 0 to 3 ms, sometimes 30 ms.
     async fn travel(&self) {
         let random = self.random();
         let millis = if random.is_multiple_of(64) { 30 } else { (random >> 8) % 4 };
@@ -132,7 +132,7 @@ impl Service {
         SlowBody { wait, bytes: Some(Bytes::copy_from_slice(bytes)) }
     }
 
-    /// There and back, as long as the replica lives.
+    /// A round trip, as long as the replica lives.
     async fn ask(
         &self,
         replica: usize,
@@ -186,7 +186,7 @@ impl Transport for Service {
             fields.note(name.as_str().as_bytes(), value.as_bytes(), answer);
         }
         fields.finish(Nanos::ZERO, answer);
-        // As hyper does on a wire.
+        // As hyper does on a connection.
         answer.body = if exchange.request.is_head { Vec::new() } else { body.to_bytes().to_vec() };
         answer.body_bytes = answer.body.len() as u64;
         Ok(())
@@ -194,7 +194,7 @@ impl Transport for Service {
 }
 
 impl Service {
-    /// The request as the server's own HTTP library has it.
+    /// The request in the types of the server's HTTP library.
     fn parse(&self, request: &Request) -> hyper::Request<SlowBody> {
         let (head, body) = request.bytes.split_at(request.body_at);
         let mut fields = [httparse::EMPTY_HEADER; 32];
@@ -235,7 +235,7 @@ impl Pages for OfReplica {
     }
 }
 
-/// A body that is there after a while.
+/// A body that arrives after a delay.
 #[derive(Debug)]
 struct SlowBody {
     wait: Option<Pin<Box<tokio::time::Sleep>>>,

@@ -11,20 +11,20 @@ pub(crate) struct Case {
     pub(super) text: &'static str,
     /// `line:column rule` of every finding, in order.
     pub(super) finds: &'static [&'static str],
-    /// Where another program judges otherwise.
+    /// Known difference to another program.
     pub(super) but: &'static [But],
 }
 
-/// Where another program judges otherwise, and why that is right.
+/// A known difference to another program, and its reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum But {
-    /// Prometheus 2.42 takes what we reject.
+    /// Prometheus 2.42 accepts, we reject.
     PrometheusTakes(&'static str),
-    /// Prometheus 2.42 rejects what we take.
+    /// Prometheus 2.42 rejects, we accept.
     PrometheusRejects(&'static str),
-    /// promtool takes what we call an error.
+    /// promtool accepts, we report an error.
     PromtoolTakes(&'static str),
-    /// promtool rejects what we take.
+    /// promtool rejects, we accept.
     PromtoolRejects(&'static str),
 }
 use But::{PrometheusRejects, PrometheusTakes, PromtoolRejects, PromtoolTakes};

@@ -1,5 +1,5 @@
 //! Compares our exposition parser with promtool and with Prometheus itself: the same expositions are
-//! rejected, and the same is said of names.
+//! rejected, and names get the same findings.
 
 mod corpus;
 
@@ -49,11 +49,10 @@ fn every_exposition_has_its_expected_findings() {
     assert_eq!(rules.len(), 26, "each rule but that of the Content-Type has an exposition: {rules:?}");
 }
 
-/// What verification reads, and what the linter calls an error of lines or repeated series, are the same
-/// expositions.
+/// Verification accepts exactly the expositions without a lint error about lines or repeated series.
 #[test]
 fn verification_rejects_invalid_expositions() {
-    for case in cases().filter(|case| case.format == Format::told_from(case.text)) {
+    for case in cases().filter(|case| case.format == Format::of_text(case.text)) {
         let wrong =
             |f: &Finding| matches!(f.rule, Rule::Syntax | Rule::DuplicateSeries | Rule::TimestampBack);
         let types = |f: &Finding| f.rule == Rule::DuplicateMetadata && f.message.contains("TYPE");
@@ -64,7 +63,7 @@ fn verification_rejects_invalid_expositions() {
     }
 }
 
-/// What promtool says: whether it can parse the exposition, and what it reports about names.
+/// Output of promtool: whether it can parse the exposition, and what it reports about names.
 fn promtool(text: &str) -> Result<BTreeSet<(String, Rule)>, String> {
     let mut child = Command::new("promtool")
         .args(["check", "metrics"])
@@ -82,7 +81,7 @@ fn promtool(text: &str) -> Result<BTreeSet<(String, Rule)>, String> {
     }
 }
 
-/// The metric and our rule of a line of promtool's.
+/// The metric and our corresponding rule for a line of promtool's output.
 fn rule_of(line: &str) -> (String, Rule) {
     let (metric, text) = line.split_once(' ').unwrap();
     let rules = [
@@ -166,7 +165,7 @@ fn serve() -> u16 {
     port
 }
 
-/// What Prometheus says of its targets; in HTTP/1.0, which knows no chunks.
+/// Prometheus' targets, by HTTP/1.0, which has no chunked encoding.
 fn targets(port: u16) -> Option<Value> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
     write!(stream, "GET /api/v1/targets HTTP/1.0\r\n\r\n").ok()?;

@@ -1,4 +1,4 @@
-//! The parts of a real stack, each on a free port, ready when its constructor returns.
+//! The services of a real stack, each on a free port, ready when its constructor returns.
 
 use std::{fs, io::Write as _, net::TcpStream, path::Path, process::Command};
 
@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use super::{Process, free_port, get, program, wait_for, wait_for_some};
 
-/// A redis-server of one's own that saves nothing: a restart costs it its memory.
+/// A redis-server without persistence: a restart loses its data.
 #[derive(Debug)]
 pub(crate) struct Redis {
     port: u16,

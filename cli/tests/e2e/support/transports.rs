@@ -1,4 +1,5 @@
-//! The reference service behind other wires than plain TCP: TLS with HTTP/2 or without, and unix sockets.
+//! The reference service behind transports other than plain TCP: TLS with or without HTTP/2, and Unix
+//! sockets.
 
 use std::{convert::Infallible, path::Path, sync::Arc};
 

@@ -178,7 +178,7 @@ fn certificates_that_cannot_be_shown_are_told() {
         let error = tls::config_of(Trust::None, Some(&identity)).unwrap_err();
         format!("{error}\n  hint: {}", error.hint())
     });
-    insta::assert_snapshot!(shown.join("\n"));
+    insta::assert_snapshot!(messages.join("\n"));
 }
 
 #[tokio::test(flavor = "local")]

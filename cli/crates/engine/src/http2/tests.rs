@@ -84,7 +84,7 @@ async fn echo((request, mut respond): Incoming) {
         .body(())
         .unwrap();
     let is_head = head.method == http::Method::HEAD;
-    let mut sending = respond.send_response(response, is_head).unwrap();
+    let mut sending = respond.send_response(sent, is_head).unwrap();
     if !is_head {
         sending.send_data(Bytes::from(text), true).unwrap();
     }

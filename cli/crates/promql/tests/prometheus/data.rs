@@ -261,7 +261,7 @@ fn of_replica(replica: usize, instance: &str, numbers: &mut Numbers, all: &mut V
     }
 }
 
-/// What the shipped recording rules are called.
+/// Names of the shipped recording rules.
 fn of_rules(numbers: &mut Numbers, all: &mut Vec<Series>) {
     for name in ["tenant:requests:rate1m", "tenant:rejections:rate1m", "tenant:latency:p95"] {
         for tenant in TENANTS {
@@ -286,7 +286,7 @@ fn of_rules(numbers: &mut Numbers, all: &mut Vec<Series>) {
     }
 }
 
-/// What a run says of itself.
+/// Series of a run's own metrics.
 fn of_run(numbers: &mut Numbers, all: &mut Vec<Series>) {
     let base = vec![("job", "saasbench".to_owned()), ("instance", "127.0.0.1:9464".to_owned())];
     for tenant in TENANTS {

@@ -1,10 +1,10 @@
 //! The report as one self-contained HTML file: no network, no fonts, no third-party scripts.
 //!
-//! `overview` is the first screen (verdict, what failed, three charts); `claims`, `groups`, `quotas`, `client_server`,
-//! `generator` and `provenance` are the sections below it. `chart` draws SVG, `palette` holds the colours,
-//! `timeline_events` the markers on time axes, `format` numbers and dates; `capacity` is the report of a capacity search.
-//! Text of services and scenarios is escaped (by `maud`); should that ever fail, the page's content security policy
-//! forbids it to load anything.
+//! `overview` is the first screen (verdict, what failed, three charts); `claims`, `groups`, `quotas`,
+//! `client_server`, `generator` and `provenance` are the sections below it. `chart` draws SVG, `palette`
+//! holds the colours, `timeline_events` the markers on time axes, `format` numbers and dates; `capacity` is
+//! the report of a capacity search. Text of services and scenarios is escaped (by `maud`); should that ever
+//! fail, the page's content security policy forbids it to load anything.
 
 pub mod capacity;
 mod chart;

@@ -8,7 +8,7 @@ use super::{
     Case, DUPLICATE, METADATA,
 };
 
-/// What the names should be.
+/// Findings about names.
 pub(crate) const NAMES: &[Case] = &[
     case!("no-metadata", Text004, "a 1\n", ["1:1 missing-help", "1:1 missing-type"]),
     case!("empty-help", Text004, "# HELP a\n# TYPE a gauge\na 1\n", ["1:1 missing-help"]),
@@ -78,7 +78,7 @@ pub(crate) const NAMES: &[Case] = &[
     ),
 ];
 
-/// What lines say of each other.
+/// Findings about groups of lines.
 pub(crate) const GROUPS: &[Case] = &[
     case!(
         "duplicate",
@@ -141,7 +141,7 @@ pub(crate) const GROUPS: &[Case] = &[
     ),
 ];
 
-/// What values say of each other.
+/// Findings about values.
 pub(crate) const VALUES: &[Case] = &[
     case!(
         "histogram",
