@@ -209,7 +209,7 @@ fn a_tenant_with_few_requests_gets_long_enough_steps() {
 #[test]
 fn results_are_kept_when_the_service_goes_away() {
     let service = Calibration::start(&[]);
-    let text = by_rate().replace("[capacity]", "[capacity]\nmost = 1000");
+    let text = by_rate().replace("[capacity]", "[capacity]\nmax = 1000");
     let sandbox = Sandbox::with(&text, TENANTS);
     let running = sandbox.start(&["capacity", "scenario.toml", "--target", &service.url()]);
     wait_for("the second step", || running.err().contains("step   2"));
