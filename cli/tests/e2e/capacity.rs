@@ -14,7 +14,7 @@ fn scenario(load: &str, bound: &str, search: &str) -> String {
         "version = 1\nname = \"ceiling\"\n[[tenant]]\nid = \"acme\"\n[[journey]]\nname = \"look\"\n\
          [[journey.step]]\nget = \"/\"\n[[load]]\n{load}\nduration = \"1s\"\n\
          [[expect]]\nthat = \"p90 < {bound}\"\n[metrics]\nenabled = false\n\
-         [capacity]\nstep = \"500ms\"\nsettle = \"50ms\"\nprecision = \"50%\"\n{search}"
+         [capacity]\nstep_duration = \"500ms\"\nsettle = \"50ms\"\nprecision = \"50%\"\n{search}"
     )
 }
 
