@@ -14,7 +14,7 @@ fn scenario(load: &str, bound: &str, search: &str) -> String {
         "version = 1\nname = \"ceiling\"\n[[tenant]]\nid = \"acme\"\n[[journey]]\nname = \"look\"\n\
          [[journey.step]]\nget = \"/\"\n[[load]]\n{load}\nduration = \"1s\"\n\
          [[expect]]\nthat = \"p90 < {bound}\"\n[metrics]\nenabled = false\n\
-         [capacity]\nstep = \"500ms\"\nsettle = \"50ms\"\nprecision = \"50%\"\n{search}"
+         [capacity]\nstep_duration = \"500ms\"\nsettle = \"50ms\"\nprecision = \"50%\"\n{search}"
     )
 }
 
@@ -157,10 +157,10 @@ fn a_search_interrupted_in_its_first_step_writes_its_report() {
     running.signal(Signal::INT);
     let ended = running.end();
     ended.assert_code(130);
-    ended.assert_says(&["1 replica: nothing is known", "limit: the search was interrupted"]);
+    ended.assert_says(&["1 replica: unknown", "limit: the search was interrupted"]);
     let dir = sandbox.only_run();
     assert!(dir.join("capacity.json").exists() && dir.join("capacity.html").exists());
-    sandbox.run(&["show", "latest"]).assert_says(&["interrupted: this is what was known by then"]);
+    sandbox.run(&["show", "latest"]).assert_says(&["interrupted: results up to that point"]);
     let listed = sandbox.run(&["list"]);
     assert!(!listed.out.contains("is running, or was killed"), "{listed:?}");
 }
@@ -209,7 +209,7 @@ fn a_tenant_with_few_requests_gets_long_enough_steps() {
 #[test]
 fn results_are_kept_when_the_service_goes_away() {
     let service = Calibration::start(&[]);
-    let text = by_rate().replace("[capacity]", "[capacity]\nmost = 1000");
+    let text = by_rate().replace("[capacity]", "[capacity]\nmax = 1000");
     let sandbox = Sandbox::with(&text, TENANTS);
     let running = sandbox.start(&["capacity", "scenario.toml", "--target", &service.url()]);
     wait_for("the second step", || running.err().contains("step   2"));
@@ -218,7 +218,7 @@ fn results_are_kept_when_the_service_goes_away() {
     ended.assert_code(4);
     ended.assert_says(&[
         "the service does not answer any more, after a step at",
-        "limit: the search could not go on",
+        "limit: the search could not continue",
         "look into its log",
     ]);
     let dir = sandbox.only_run();

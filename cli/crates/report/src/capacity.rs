@@ -144,7 +144,7 @@ pub fn figure(capacity: Option<Estimate>, held: Option<f64>, broke: Option<f64>,
 /// Capacities by number of replicas in one line: `1025/s with 1 replica, 1947/s with 2 replicas`.
 pub fn in_brief(figures: &[(usize, String)]) -> String {
     match figures {
-        [] => "not measured".to_owned(),
+        [] => "nothing was measured".to_owned(),
         [(_, figure)] => figure.clone(),
         several => {
             let one = |(replicas, figure): &(usize, String)| format!("{figure} with {}", counted(*replicas));

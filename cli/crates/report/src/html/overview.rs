@@ -115,7 +115,7 @@ fn of<'a>(page: &Page<'a>, outcome: Outcome) -> Vec<(usize, &'a Verdict)> {
     page.report.verdicts.iter().enumerate().filter(|(_, verdict)| verdict.outcome == outcome).collect()
 }
 
-/// The failed claims, the most telling first: those with a diagnosis; expectations last, since they often
+/// The failed claims, the most informative first: those with a diagnosis; expectations last, since they often
 /// fail as a consequence of another failure.
 fn failed<'a>(page: &Page<'a>) -> Vec<(usize, &'a Verdict)> {
     let mut failed = of(page, Outcome::Fail);
