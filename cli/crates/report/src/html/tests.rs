@@ -215,7 +215,10 @@ fn renders_a_run_that_was_killed_and_one_without_requests() {
 fn hostile_text_stays_text() {
     let hostile = "</script><script>alert(1)</script><img src=x onerror=alert(1)>\"'&";
     let text = saasbench_model::scenario::testing::SCENARIO
-        .replace("name = \"test\"", &format!("name = \"test\"\ndescription = {}", serde_json::Value::from(hostile)))
+        .replace(
+            "name = \"test\"",
+            &format!("name = \"test\"\ndescription = {}", serde_json::Value::from(hostile)),
+        )
         .replace("\"acme\"", &serde_json::Value::from("\u{202e}<b>acme</b>\"onload=x").to_string());
     let mut made = Made::of(format!("{text}{LIMIT}{SILENT}"), &samples());
     made.manifest.environment.name = hostile.to_owned();
