@@ -109,5 +109,5 @@ fn without_prometheus_alerts_are_inconclusive() {
     let (ended, report) = sandbox.report(&[]);
     ended.assert_code(3);
     report.assert_all("alerts", "", "inconclusive");
-    ended.assert_says(&["the environment embedded has no Prometheus to ask"]);
+    ended.assert_says(&["the environment embedded has no Prometheus to query"]);
 }

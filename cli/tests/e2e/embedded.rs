@@ -60,7 +60,7 @@ fn an_injected_fault_is_detected() {
     report.assert_all("limit", "", "fail");
     assert!(ended.err.contains("injected into the service: limit-per-replica"), "{}", ended.err);
     ended.assert_says(&[
-        "the service was told to lie: --fault limit-per-replica",
+        "the service ran with injected faults: --fault limit-per-replica",
         "kept by each replica on its own",
     ]);
     let manifest = fs::read_to_string(sandbox.only_run().join("manifest.json")).unwrap();

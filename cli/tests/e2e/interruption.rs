@@ -58,7 +58,7 @@ fn a_run_that_cannot_pass_aborts_and_fails() {
     ended.assert_code(1);
     ended.assert_says(&[
         "note: the run was aborted at ",
-        "`count(429) <= 3 for acme` cannot be kept any more: ",
+        "`count(429) <= 3 for acme` can no longer hold: ",
         "declared at  scenario.toml:",
     ]);
     assert_eq!(report.0["state"], "aborted");

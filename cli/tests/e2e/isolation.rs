@@ -23,8 +23,8 @@ fn a_conforming_service_isolates_tenants() {
     ended.assert_code(0);
     report.assert_all("isolation", "between tenants", "pass");
     let (_, _, summary) = report.verdicts("isolation")[0];
-    assert!(summary.contains("foreign requests were rejected"), "{summary}");
-    assert!(summary.contains("canaries came back, each to its own tenant"), "{summary}");
+    assert!(summary.contains("cross-tenant requests were rejected"), "{summary}");
+    assert!(summary.contains("canaries returned, each to its own tenant"), "{summary}");
 }
 
 #[test]

@@ -24,13 +24,13 @@ fn judged(arguments: &[&str]) -> (Ended, Report) {
 fn a_conforming_service_passes() {
     let (ended, report) = judged(&[]);
     ended.assert_code(0);
-    report.assert_all("neighbours", "a flood by acme", "pass");
+    report.assert_all("noisy-neighbour", "a flood by acme", "pass");
 }
 
 #[test]
 fn a_shared_lock_is_detected() {
     let (ended, report) = judged(&["--fault", "noisy-neighbour"]);
     ended.assert_code(1);
-    report.assert_all("neighbours", "a flood by acme", "fail");
+    report.assert_all("noisy-neighbour", "a flood by acme", "fail");
     ended.assert_says(&["times as long", "fairness of"]);
 }

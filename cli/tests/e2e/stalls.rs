@@ -139,11 +139,11 @@ fn a_stopped_generator_reports_no_violation() {
     let (stall, ended, _) = judged.unwrap();
     ended.assert_code(3);
     let named = format!(
-        "at {:.4} s the generator stood still for {} (the process was stopped): ",
+        "at {:.4} s the generator stalled for {} (the process was stopped): ",
         stall.from_ns.as_secs_f64(),
         stall.length()
     );
-    ended.assert_says(&["p99 < 100ms", "without what may be the generator's own doing it holds", &named]);
+    ended.assert_says(&["p99 < 100ms", "without what may be due to the generator it holds", &named]);
 }
 
 #[test]

@@ -44,7 +44,7 @@ fn insecure_tls_is_reported_everywhere() {
     assert_good(&ended, &report);
     ended.assert_says(&["insecure: any certificate is good enough", "note: any certificate was good enough"]);
     assert_eq!(manifest(&sandbox)["environment"]["insecure"], true);
-    assert!(report.0["remarks"][0].as_str().unwrap().contains("insecure"), "{}", report.0["remarks"]);
+    assert!(report.0["notes"][0].as_str().unwrap().contains("insecure"), "{}", report.0["notes"]);
 }
 
 #[test]

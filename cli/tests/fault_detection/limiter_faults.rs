@@ -121,7 +121,7 @@ fn run(row: &Row, algorithm: &str, seed: u64) -> Found {
         diagnosis: verdict
             .evidence
             .iter()
-            .find_map(|finding| Some(finding.diagnosis.as_ref()?.suspect.clone())),
+            .find_map(|finding| Some(finding.diagnosis.as_ref()?.hypothesis.clone())),
         certificate: verdict
             .evidence
             .iter()

@@ -158,7 +158,7 @@ fn diagnosis(report: &Report, claim: Claim) -> Option<(String, String)> {
     let verdicts = report.verdicts.iter().filter(fails).filter(|verdict| verdict.claim == claim);
     let mut named =
         verdicts.flat_map(|verdict| &verdict.evidence).filter_map(|finding| finding.diagnosis.as_ref());
-    named.next().map(|diagnosis| (diagnosis.suspect.clone(), diagnosis.sentence.clone()))
+    named.next().map(|diagnosis| (diagnosis.hypothesis.clone(), diagnosis.sentence.clone()))
 }
 
 /// The sentence of a run's diagnosis, or what was unexpected about the run.

@@ -82,9 +82,9 @@ fn a_noisy_neighbour_is_detected() {
     let tenants = include_str!("../../../scenarios/generous.jsonl");
     for seed in 0..3 {
         let plan = || scenario(include_str!("../../../scenarios/neighbours.toml"), tenants, seed);
-        let conforming = judged(plan(), "", Claim::Neighbours);
+        let conforming = judged(plan(), "", Claim::NoisyNeighbour);
         assert_eq!(conforming.outcome, Outcome::Pass, "seed {seed}: {conforming:#?}");
-        let verdict = judged(plan(), "noisy-neighbour=3ms", Claim::Neighbours);
+        let verdict = judged(plan(), "noisy-neighbour=3ms", Claim::NoisyNeighbour);
         assert_eq!(verdict.outcome, Outcome::Fail, "seed {seed}: {verdict:#?}");
     }
 }

@@ -90,7 +90,7 @@ pub const CATALOGUE: &[Entry] = &[
         "noisy-neighbour",
         ("how long", "2ms"),
         "every chat that reaches the limit holds one lock of the whole process for that long: a flood of one tenant delays all",
-        "neighbours",
+        "noisy-neighbour",
     ),
     with(
         "count-lost",
@@ -155,5 +155,5 @@ pub const CATALOGUE: &[Entry] = &[
         "scrapes",
     ),
     with("scrape-slow", ("how long", "3s"), "a page of metrics takes that long", "scrapes"),
-    plain("redis-keys-leak", "sessions never expire in Redis (in memory there is nothing to see)", "store"),
+    plain("redis-keys-leak", "sessions never expire in Redis (in memory there is nothing to see)", "redis"),
 ];

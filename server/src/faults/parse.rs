@@ -264,14 +264,14 @@ mod tests {
                 "limit",
                 "headers",
                 "isolation",
-                "neighbours",
+                "noisy-neighbour",
                 "counters",
                 "histograms",
                 "quantiles",
                 "gauges",
                 "scrapes",
                 "cardinality",
-                "store",
+                "redis",
             ];
             assert!(entry.caught_by.split(", ").all(|claim| claims.contains(&claim)));
         }

@@ -36,7 +36,7 @@ pub struct RecordedRun {
     /// What the service's metrics said.
     pub observations: Observations,
     /// What the generator knew of itself.
-    pub watched: SelfMonitorRecord,
+    pub self_monitor: SelfMonitorRecord,
     segments: Vec<PathBuf>,
     replica_names: Vec<String>,
 }
@@ -105,9 +105,9 @@ impl RecordedRun {
         }
         segments.sort();
         let observations = Observations::read(dir, &manifest.environment, scenario.metrics.as_ref())?;
-        let watched = SelfMonitorRecord::read(dir)?;
+        let self_monitor = SelfMonitorRecord::read(dir)?;
         let replica_names = manifest.environment.replicas.iter().map(|r| r.name.clone()).collect();
-        Ok(Self { dir: dir.to_owned(), manifest, scenario, observations, watched, segments, replica_names })
+        Ok(Self { dir: dir.to_owned(), manifest, scenario, observations, self_monitor, segments, replica_names })
     }
 
     /// Names of the replicas, in order.

@@ -19,7 +19,7 @@ pub struct Made {
     pub manifest: Manifest,
     scrapes: Vec<String>,
     /// What the generator knew of itself; without usage, a run that was not watched.
-    pub watched: SelfMonitorRecord,
+    pub self_monitor: SelfMonitorRecord,
 }
 
 /// A sample of the first step, sent at `millis`, answered 10 ms later.
@@ -103,7 +103,7 @@ impl Made {
                 to_ns: Nanos::from_secs(10),
             }),
         };
-        Self { dir, manifest, scrapes: Vec::new(), watched: SelfMonitorRecord::default() }
+        Self { dir, manifest, scrapes: Vec::new(), self_monitor: SelfMonitorRecord::default() }
     }
 
     /// Adds a scrape of a replica; `phase` is `before`, `during` (at 5 s) or `after` (from 20 s on, a second apart).
@@ -155,7 +155,7 @@ impl Made {
     pub fn open(&self) -> RecordedRun {
         let scrapes: String = self.scrapes.iter().map(|line| format!("{line}\n")).collect();
         std::fs::write(self.dir.path().join("observations/scrapes.jsonl"), scrapes).unwrap();
-        self.watched.write(self.dir.path()).unwrap();
+        self.self_monitor.write(self.dir.path()).unwrap();
         std::fs::write(self.dir.path().join("manifest.json"), to_json(&self.manifest).unwrap()).unwrap();
         RecordedRun::open(self.dir.path()).unwrap()
     }

@@ -57,7 +57,7 @@ impl GitHub {
             all.map(|verdict| self.annotation(command, verdict)).collect::<Vec<_>>()
         });
         if matches!(report.state, State::Running | State::Interrupted) {
-            errors.extend(report.remarks.first().map(|remark| line("error", "run", remark)));
+            errors.extend(report.notes.first().map(|remark| line("error", "run", remark)));
         }
         errors.extend(gate.internal_errors.iter().map(|error| line("error", "saasbench", error)));
         match gate.compared {
@@ -198,7 +198,7 @@ mod tests {
         silent.cut_short = Some("runs/new was interrupted: only the first 4.5 s are compared".to_owned());
         insta::assert_snapshot!("a_comparison_cut_short", GitHub::of_comparison(&silent));
         report.state = State::Interrupted;
-        report.remarks = vec!["the run was interrupted: it is judged as far as it came".to_owned()];
+        report.notes = vec!["the run was interrupted: only the recorded part is judged".to_owned()];
         insta::assert_snapshot!("an_interrupted_run", github.annotations(&report, GateInputs::default()));
     }
 }

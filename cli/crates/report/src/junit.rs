@@ -61,7 +61,7 @@ fn end(report: &Report, gate: GateInputs<'_>) -> TestCase {
         status.set_type(of).set_message(text);
         status
     };
-    let remark = || report.remarks.first().cloned().unwrap_or_default();
+    let remark = || report.notes.first().cloned().unwrap_or_default();
     let status = match report.state {
         _ if !gate.internal_errors.is_empty() => {
             failed(NonSuccessKind::Error, "internal-error", gate.internal_errors.join("\n"))

@@ -46,7 +46,7 @@ fn headline(report: &Report, gate: GateInputs<'_>) -> String {
     let least = if is_cut { Outcome::Inconclusive } else { Outcome::Pass };
     let worst = gate.and(report.outcome).max(least);
     let mut text = format!("## {} {}: {}\n\n", sign(worst), escaped(&report.scenario), tally(&of));
-    if let Some(about) = &report.about {
+    if let Some(about) = &report.description {
         let _ = writeln!(text, "{}\n", escaped(about));
     }
     let mut facts = vec![escaped(&report.environment), format!("seed {}", report.seed)];
@@ -57,7 +57,7 @@ fn headline(report: &Report, gate: GateInputs<'_>) -> String {
     }
     facts.push(format!("recorded in {}", escaped(&report.run)));
     let _ = writeln!(text, "{}\n", facts.join(" · "));
-    for remark in gate.internal_errors.iter().chain(&report.remarks) {
+    for remark in gate.internal_errors.iter().chain(&report.notes) {
         let _ = writeln!(text, "> {}\n", escaped(remark));
     }
     text

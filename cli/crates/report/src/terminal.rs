@@ -29,7 +29,7 @@ pub fn render(report: &Report) -> String {
 /// wrap.
 pub fn render_within(report: &Report, width: usize) -> String {
     let mut text = String::new();
-    let about = report.about.as_ref().map(|about| format!(": {about}")).unwrap_or_default();
+    let about = report.description.as_ref().map(|about| format!(": {about}")).unwrap_or_default();
     let _ = writeln!(text, "\n{}{about}", paint(STRONG, &report.scenario));
     let _ = writeln!(text, "{}\n", paint(FAINT, facts(report)));
     let _ = writeln!(text, "{}\n", latency_table(&report.summary));
@@ -39,7 +39,7 @@ pub fn render_within(report: &Report, width: usize) -> String {
     }
     let _ = writeln!(text, "{}\n", outcome_table(&report.summary));
     let _ = writeln!(text, "{} {}\n", paint(FAINT, "generator:"), report.generator);
-    for remark in &report.remarks {
+    for remark in &report.notes {
         let _ = writeln!(text, "{} {remark}\n", paint(UNSURE, "note:"));
     }
     let marks = report.verdicts.iter().map(|verdict| word(verdict.outcome).len()).max().unwrap_or(0);

@@ -114,24 +114,24 @@ impl Judge<'_> {
         let course = self.recorded.course(|labels| self.alert.matches(labels), cause.0);
         let deadline = cause.0 + within;
         let expected =
-            format!("fires within {within} of its cause's begin at {}: by {}", at(cause.0), at(deadline));
+            format!("fires within {within} of its cause's start at {}: by {}", at(cause.0), at(deadline));
         let finding = |outcome, observed: String| Evidence::new(outcome, "fires", &expected, observed);
         let tolerance = self.recorded.tolerance;
         let first = match (course.before, course.firing) {
             (Some(last), _) => {
-                let observed = format!("was firing already, at {}, when its cause began", at(last));
+                let observed = format!("was firing already, at {}, when its cause started", at(last));
                 return vec![finding(Outcome::Inconclusive, observed)];
             }
             (None, Some(firing)) if firing + tolerance <= deadline => {
-                finding(Outcome::Pass, format!("fired {} after its cause began", firing - cause.0))
+                finding(Outcome::Pass, format!("fired {} after its cause started", firing - cause.0))
             }
             (None, Some(firing)) if firing - tolerance > deadline => {
-                let observed = format!("fired {} after its cause began, {within} promised", firing - cause.0);
+                let observed = format!("fired {} after its cause started, {within} promised", firing - cause.0);
                 self.fails(finding(Outcome::Fail, observed), (cause.0, firing), self.ended_before(cause.1))
             }
             (None, Some(firing)) => {
                 let observed =
-                    format!("fired at {}: the clocks are too far apart to say whether in time", at(firing));
+                    format!("fired at {}: the clocks differ too much to decide whether in time", at(firing));
                 finding(Outcome::Inconclusive, observed)
             }
             (None, None) => {
@@ -159,7 +159,7 @@ impl Judge<'_> {
             let observed =
                 format!("was still firing {} after its cause ended, {within} promised", last - cause.1);
             let others = (!self.run.manifest.environment.exclusive)
-                .then(|| "others use the service, too, and may keep it firing".to_owned());
+                .then(|| "the environment is shared, and others may keep it firing".to_owned());
             return self.fails(finding(Outcome::Fail, observed), (cause.1, last), others);
         }
         if let Some(why) = self.ended_before(cause.1) {
@@ -173,12 +173,12 @@ impl Judge<'_> {
                 finding(Outcome::Pass, format!("resolved {} after its cause ended", gone - cause.1))
             }
             Some(gone) => {
-                let observed = format!("resolved between {} and {}: too close to say", at(last), at(gone));
+                let observed = format!("resolved between {} and {}: too close to decide", at(last), at(gone));
                 finding(Outcome::Inconclusive, observed)
             }
             None => {
                 let until = at(self.recorded.until);
-                finding(Outcome::Inconclusive, format!("was firing when it was last looked at, at {until}"))
+                finding(Outcome::Inconclusive, format!("was firing when last polled, at {until}"))
             }
         }
     }
@@ -192,16 +192,16 @@ impl Judge<'_> {
             with_course(Evidence::new(outcome, "is silent", expected, observed), &course, self.recorded)
         };
         if let Some(before) = course.before {
-            let observed = format!("was firing already, at {}, when the load began", at(before));
+            let observed = format!("was firing already, at {}, when the load started", at(before));
             return vec![finding(Outcome::Inconclusive, observed)];
         }
         if let Some(firing) = course.firing {
             // What an earlier run did can still be in the windows that rules look at.
             let first = if environment.fresh { Nanos::ZERO } else { interval + interval };
             let doubt = if !environment.exclusive {
-                Some("others use the service, too, and may be the cause".to_owned())
+                Some("the environment is shared, and others may be the cause".to_owned())
             } else if course.active.is_some_and(|active| active < first + tolerance) {
-                Some("was active at the load's begin: what happened before may be the cause".to_owned())
+                Some("was active when the load started: earlier events may be the cause".to_owned())
             } else {
                 None
             };
@@ -220,7 +220,7 @@ impl Judge<'_> {
         let why = why.or_else(|| {
             course
                 .pending_at_end(until, interval)
-                .then(|| format!("was pending when it was last looked at, at {}", at(until)))
+                .then(|| format!("was pending when last polled, at {}", at(until)))
         });
         let why =
             why.or_else(|| self.bottleneck.map(|bound| format!("the load may have been too small: {bound}")));
@@ -254,7 +254,7 @@ impl Judge<'_> {
     fn observed_until(&self, deadline: Nanos) -> Option<String> {
         let Recorded { until, tolerance, interval, .. } = *self.recorded;
         (until < deadline + tolerance + interval)
-            .then(|| format!("it was last looked at {}: too early to say", at(until)))
+            .then(|| format!("last polled {}: too early to decide", at(until)))
     }
 
     /// Gives a failure its diagnosis.

@@ -37,8 +37,8 @@ pub fn judge(run: &RecordedRun, requests: u64) -> Option<Verdict> {
     let (mut diagnosis, mut most) = (None, 0);
     for (replica, scrapes) in run.manifest.environment.replicas.iter().zip(&run.observations.scrapes) {
         let Some((series, values)) = last(scrapes, Phase::After) else {
-            let why = format!("{}: there is no scrape from after the load that can be read", replica.name);
-            evidence.push(Evidence::new(Outcome::Inconclusive, &replica.name, "labels of few values", why));
+            let why = format!("{}: there is no readable scrape from after the load", replica.name);
+            evidence.push(Evidence::new(Outcome::Inconclusive, &replica.name, "labels with few values", why));
             continue;
         };
         let (series_before, before) = last(scrapes, Phase::Before).unwrap_or_default();
@@ -50,7 +50,7 @@ pub fn judge(run: &RecordedRun, requests: u64) -> Option<Verdict> {
         });
         let found: Vec<(Evidence, Option<Diagnosis>)> = found.collect();
         let observed = format!("{}: {series} series, {series_before} before the load", replica.name);
-        evidence.push(Evidence::new(Outcome::Pass, &replica.name, "labels of few values", observed));
+        evidence.push(Evidence::new(Outcome::Pass, &replica.name, "labels with few values", observed));
         most = most.max(values.values().map(BTreeSet::len).max().unwrap_or(0));
         for (finding, explanation) in found {
             let of_route = contract.route_label.as_deref();
@@ -63,7 +63,7 @@ pub fn judge(run: &RecordedRun, requests: u64) -> Option<Verdict> {
         Verdict::from_evidence(Claim::Cardinality, "labels", evidence, |outcome, evidence| match outcome {
             Outcome::Pass => {
                 let told: Vec<&str> = evidence.iter().map(|finding| finding.observed.as_str()).collect();
-                format!("{}; at most {most} values a label", told.join("; "))
+                format!("{}; at most {most} values per label", told.join("; "))
             }
             _ => evidence[0].observed.clone(),
         });
@@ -102,7 +102,7 @@ fn finding(
     let unknown: Vec<&String> = new.iter().copied().filter(|value| !sent.knows(value)).collect();
     if let Some((template, paths)) = sent.raw_paths(new).filter(|(_, paths)| paths.len() >= PATHS) {
         let observed = format!(
-            "{subject}: {} values are paths as they were asked for ({}), of {template}",
+            "{subject}: {} values are raw request paths ({}), of {template}",
             paths.len(),
             examples(&paths)
         );
@@ -117,7 +117,7 @@ fn finding(
             "handler-raw-path",
             json!({ "paths": count, "examples": paths.iter().take(EXAMPLES).collect::<Vec<_>>() }),
             format!(
-                "the path as it was asked for stands where the route should: {count} paths of {template} have series of their own"
+                "the raw path is used where the route template should be: {count} paths of {template} have series of their own"
             ),
         );
         return Some((finding, Some(diagnosis)));
@@ -125,22 +125,22 @@ fn finding(
     let ids: Vec<&String> = unknown.iter().copied().filter(|value| id_kind(value).is_some()).collect();
     if ids.len() >= IDS.max(2 * sent.tenants()) {
         let observed = format!(
-            "{subject}: {} values that look like identifiers came during the load ({})",
+            "{subject}: {} values that look like identifiers appeared during the load ({})",
             ids.len(),
             examples(&ids)
         );
         return Some((
-            Evidence::new(Outcome::Fail, subject, "labels that hold no identifiers", observed),
+            Evidence::new(Outcome::Fail, subject, "labels without identifiers", observed),
             None,
         ));
     }
     if unknown.len() >= MANY && unknown.len() as u64 * 10 >= requests {
         let observed = format!(
-            "{subject}: {} values came while {requests} requests were answered ({}); whether they have an end cannot be told",
+            "{subject}: {} values appeared during {requests} responses ({}); whether they are bounded is unknown",
             unknown.len(),
             examples(&unknown)
         );
-        return Some((Evidence::new(Outcome::Inconclusive, subject, "labels of few values", observed), None));
+        return Some((Evidence::new(Outcome::Inconclusive, subject, "labels with few values", observed), None));
     }
     None
 }

@@ -112,7 +112,7 @@ fn compare(
     let ledger = counter.ledger(views);
     if gains.is_empty() && !ledger.is_empty() {
         let why = format!(
-            "there is no series {}: the service may name its counter otherwise ([metrics])",
+            "there is no series {}: the service may use another name for its counter ([metrics])",
             counter.name
         );
         return Verdict::inconclusive(Claim::Counters, subject, why);
@@ -136,10 +136,10 @@ fn compare(
         let against = evidence.iter().filter(|finding| finding.outcome == outcome).count();
         match outcome {
             Outcome::Pass if unknown == 0 => {
-                format!("{requests} requests in {against} series agree to the request")
+                format!("{requests} requests in {against} series agree exactly")
             }
             Outcome::Pass => {
-                format!("{requests} requests in {against} series agree; {unknown} of them were not answered")
+                format!("{requests} requests in {against} series agree; {unknown} of them got no response")
             }
             _ => format!("{against} of {} series: {}", evidence.len(), evidence[0].observed),
         }
@@ -198,7 +198,7 @@ fn compare_cell(
     if unknown > 0.0 && excess > unknown {
         let outcome = judge(excess, 0.0, unknown, assumptions);
         let observed = format!(
-            "{cell}: {excess} more counted than answered, over all statuses, {unknown} went unanswered"
+            "{cell}: {excess} more counted than responses over all statuses; {unknown} got no response"
         );
         evidence.push(
             Evidence::new(outcome, format!("{cell} all statuses"), format!("at most {unknown}"), observed)
@@ -223,9 +223,9 @@ fn judge(gain: f64, definite: f64, unknown: f64, assumptions: Assumptions) -> Ou
 fn doubt(assumptions: Assumptions) -> &'static str {
     let Assumptions { exclusive, restarted, .. } = assumptions;
     if restarted {
-        "the replica was restarted: what it had counted since the scrape before is lost"
+        "the replica was restarted: counts since the previous scrape are lost"
     } else if !exclusive {
-        "others may use the service: what it counted too much cannot be told from theirs (`exclusive = true` says that the run is alone)"
+        "the environment is shared: the surplus may be other clients' requests (`exclusive = true` declares that there are none)"
     } else {
         "the run was cut off: its last requests are not in the record"
     }

@@ -133,7 +133,7 @@ impl UnderWay {
                     let replicas = evidence.len();
                     let s = if replicas == 1 { "" } else { "s" };
                     format!(
-                        "back at rest on {replicas} replica{s}, and within what was under way at {looks} scrapes"
+                        "back at 0 on {replicas} replica{s}, and within the requests in flight at {looks} scrapes"
                     )
                 }
                 _ => evidence[0].observed.clone(),
@@ -159,7 +159,7 @@ impl Case<'_> {
     /// Whether it returned to zero.
     fn at_rest(&self, settled: &Result<QuiescentScrapes, NotQuiescent>) -> Evidence {
         let Self { name, replica, .. } = self;
-        let expected = "0 when all is answered";
+        let expected = "0 after all responses";
         let finding = |outcome, observed: String| Evidence::new(outcome, *replica, expected, observed);
         let settled = match settled {
             Ok(settled) => settled,
@@ -179,13 +179,13 @@ impl Case<'_> {
                     .filter(|(_, value)| **value != 0.0)
                     .map(|(labels, value)| format!("{} {value}", show_labels(name, labels)))
                     .collect();
-                let observed = format!("{replica}: {name} is {value} when everything has been answered");
+                let observed = format!("{replica}: {name} is {value} after all responses");
                 finding(Outcome::Fail, observed)
                     .detail(series.join(", "))
                     .detail(format!("see {}", settled.file))
             }
             Some(value) => {
-                let observed = format!("{replica}: {name} is {value}, which may be others' requests");
+                let observed = format!("{replica}: {name} is {value}, which may be other clients' requests");
                 finding(Outcome::Inconclusive, observed)
             }
         }
@@ -204,7 +204,7 @@ impl Case<'_> {
         if !self.alone || value <= most || !stood_still(after_load, contract) {
             return None;
         }
-        let observed = format!("{replica}: {name} is {value} when {most} can be in progress at the most");
+        let observed = format!("{replica}: {name} is {value} when {most} can be in progress at most");
         let finding = Evidence::new(Outcome::Fail, *replica, format!("at most {most}"), observed);
         Some(finding.detail(format!("see {}", scrape.file.as_deref().unwrap_or_default())))
     }
@@ -233,10 +233,10 @@ impl Case<'_> {
             let value = view.in_progress.unwrap_or_default();
             let at = scrape.from.as_secs_f64();
             let observed = format!(
-                "{replica}: {name} was {value} at {at:.1} s, and clients can have had {most} requests under way"
+                "{replica}: {name} was {value} at {at:.1} s, and clients had at most {most} requests in flight"
             );
             let expected = format!(
-                "at most {most}, of those under way or answered in the last {}",
+                "at most {most}, in flight or completed in the last {}",
                 self.contract.settle
             );
             evidence.push(finding(scrape, expected, observed));
@@ -253,7 +253,7 @@ fn stuck(name: &str, replica: &str, seen: &[Look<'_>], answered: u64) -> Option<
         "gauge-stuck",
         json!({ "left": value, "one_in": each }),
         format!(
-            "requests that are over do not always leave {name}: {value} of {answered} are still in it on {replica}, about 1 in \
+            "completed requests do not always leave {name}: {value} of {answered} are still in it on {replica}, about 1 in \
              {each}"
         ),
     ))
@@ -324,7 +324,7 @@ mod tests {
         let gauges = [("before", 0), ("after", 2), ("after", 2), ("after", 2), ("after", 2)];
         let made = made(&three(), &gauges);
         let counters = made.verdict(Claim::Counters, "http_requests_total of a by scrape");
-        assert_ne!(counters.summary, "its metrics did not come to rest after the load");
+        assert_ne!(counters.summary, "its metrics kept changing after the load");
         // Those who were answered may not have been counted, because the service is not done with them.
         let mut more = three();
         more.extend([9000, 9001].map(|at| sample(at, 0, SampleOutcome::Status(200))));
@@ -342,9 +342,9 @@ mod tests {
         assert_eq!(verdict.outcome, Outcome::Fail);
         assert_eq!(
             verdict.evidence[0].observed,
-            "a: http_requests_inprogress is 2 when 1 can be in progress at the most"
+            "a: http_requests_inprogress is 2 when 1 can be in progress at most"
         );
-        assert_eq!(verdict.evidence[0].diagnosis.as_ref().unwrap().suspect, "gauge-stuck");
+        assert_eq!(verdict.evidence[0].diagnosis.as_ref().unwrap().hypothesis, "gauge-stuck");
     }
 
     #[test]

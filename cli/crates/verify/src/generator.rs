@@ -46,7 +46,7 @@ pub struct Generator {
     /// Arrivals that could not be served.
     pub dropped: u64,
     /// Whether it watched itself; if not, nothing is known of stalls and processors.
-    pub watched: bool,
+    pub self_monitored: bool,
     /// When it stood still.
     pub stalls: StallSum,
     /// What its workers cost while the load ran, in the order of their names.
@@ -154,7 +154,7 @@ impl Gatherer {
     /// The facts of a run, and the claim, if it was watched.
     pub fn finish(&self, run: &RecordedRun, excuses: &StallExclusions) -> (Generator, Option<Verdict>) {
         let (generator, claim) = self.told(run, excuses);
-        let claim = generator.watched.then_some(claim);
+        let claim = generator.self_monitored.then_some(claim);
         (generator, claim)
     }
 
@@ -181,7 +181,7 @@ impl Gatherer {
             }),
             touched: self.touched,
             dropped: self.dropped,
-            watched: !run.watched.usage.is_empty(),
+            self_monitored: !run.self_monitor.usage.is_empty(),
             stalls,
             workers: workers(usage),
             processors: usage
@@ -228,19 +228,19 @@ impl Gatherer {
             );
         }
         if self.exhausted > 0 {
-            let observed = format!("not sent for want of a port or file descriptor: {}", self.exhausted);
+            let observed = format!("not sent, out of ports or file descriptors: {}", self.exhausted);
             finding(false, "connections", "a connection for every request".to_owned(), observed);
         }
         if let Some(Compared { agree, told }) = balance {
             finding(
                 agree,
-                "requests under way",
+                "requests in flight",
                 "as many in the record as the engine counted".to_owned(),
                 told,
             );
         }
         if self.sent > 0 && generator.lateness.is_none() {
-            let observed = "every request was in the shadow of a stall".to_owned();
+            let observed = "every request was in the exclusion window of a stall".to_owned();
             finding(false, "lateness", "requests outside stalls".to_owned(), observed);
         }
         if let Some(Lateness { p99, .. }) = generator.lateness {
@@ -267,7 +267,7 @@ pub fn is_only_drops(claim: &Verdict) -> bool {
 
 /// What was known of the threads while the load ran.
 fn while_loaded(run: &RecordedRun) -> &[Usage] {
-    let usage = run.watched.usage.as_slice();
+    let usage = run.self_monitor.usage.as_slice();
     let Some(load) = run.manifest.load else { return usage };
     let begin = judged_from(run).max(load.start_ns);
     let from = usage.partition_point(|line| line.at_ns < begin);
@@ -310,7 +310,7 @@ fn share(part: Nanos, whole: Nanos) -> Option<f64> {
     (whole > Nanos::ZERO).then(|| part.0 as f64 / whole.0 as f64)
 }
 
-/// One line: `sent 45 µs late (p50), 380 µs (p99), 3.4 ms (max) · worker-0 34 % busy · 2 stalls, 31 ms together, 118 requests touched`.
+/// One line: `sent 45 µs late (p50), 380 µs (p99), 3.4 ms (max) · worker-0 34 % busy · 2 stalls, 31 ms together, 118 requests affected`.
 impl std::fmt::Display for Generator {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.lateness {
@@ -322,8 +322,8 @@ impl std::fmt::Display for Generator {
         if self.dropped > 0 {
             write!(f, " · {} dropped", self.dropped)?;
         }
-        if !self.watched {
-            return f.write_str(" · stalls and processors not watched");
+        if !self.self_monitored {
+            return f.write_str(" · stalls and processors not monitored");
         }
         if let Some(busiest) = self.workers.iter().max_by(|a, b| a.busy.total_cmp(&b.busy)) {
             write!(f, " · {} {:.0} % busy", busiest.name, busiest.busy * 100.0)?;
@@ -334,8 +334,8 @@ impl std::fmt::Display for Generator {
         let StallSum { count, total_ns, .. } = self.stalls;
         match count {
             0 => f.write_str(" · no stalls"),
-            1 => write!(f, " · a stall of {total_ns}, {} requests touched", self.touched),
-            _ => write!(f, " · {count} stalls, {total_ns} together, {} requests touched", self.touched),
+            1 => write!(f, " · a stall of {total_ns}, {} requests affected", self.touched),
+            _ => write!(f, " · {count} stalls, {total_ns} together, {} requests affected", self.touched),
         }
     }
 }

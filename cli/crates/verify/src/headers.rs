@@ -157,21 +157,21 @@ impl Headers {
             promises.iter().filter(|(_, tested)| tested.is_none()).map(|(name, _)| *name).collect();
         if evidence.is_empty() {
             let why = format!(
-                "headers were there, but nothing that they promise was put to the test: {}",
+                "headers were present, but none of their promises was tested: {}",
                 untested.join("; ")
             );
             return Verdict::inconclusive(Claim::Headers, subject, why);
         }
         if !untested.is_empty() {
-            evidence[0].details.push(format!("not put to the test: {}", untested.join("; ")));
+            evidence[0].details.push(format!("not tested: {}", untested.join("; ")));
         }
         if untested.contains(&COME_BACK) && run.manifest.environment.exclusive {
-            let hint = "`retry = \"retry-after\"` on a load makes its users come back when told to";
+            let hint = "`retry = \"retry-after\"` on a load makes its users wait for Retry-After";
             evidence[0].details.push(hint.to_owned());
         }
         Verdict::from_evidence(Claim::Headers, subject, evidence, |outcome, evidence| match outcome {
             Outcome::Pass => format!(
-                "{} of {} promises were put to the test, and held {held} times",
+                "{} of {} promises were tested, and held {held} times",
                 evidence.len(),
                 promises.len()
             ),
@@ -180,7 +180,7 @@ impl Headers {
     }
 }
 
-const COME_BACK: &str = "who comes back at Retry-After is admitted";
+const COME_BACK: &str = "a retry at Retry-After is admitted";
 
 impl Stated {
     fn is_any(&self) -> bool {
@@ -200,14 +200,14 @@ fn asked(
     let mut asked = vec![
         (COME_BACK, retry_after::come_back(key, context)),
         (
-            "nobody is admitted more than its rounding before Retry-After",
+            "no admission earlier than Retry-After, less its rounding",
             retry_after::not_before(key, context),
         ),
     ];
     if sole {
         asked.push(("a rejection leaves nothing remaining", remaining::nothing_left(key)));
-        asked.push(("no more remains than the promise leaves", remaining::not_more(key, promise, context)));
-        asked.push(("as many are admitted as remained", remaining::as_announced(key, context)));
+        asked.push(("Remaining is at most what the promise leaves", remaining::not_more(key, promise, context)));
+        asked.push(("as many are admitted as Remaining says", remaining::as_announced(key, context)));
     }
     let Quota { limit, window } = promise.quota;
     let policy = format!("q={limit};w={} among the policies", window.0 / 1_000_000_000);

@@ -221,7 +221,7 @@ pub fn judge(
         let found = histograms(&settled.after, metric);
         if found.is_empty() {
             let why = format!(
-                "there is no series {}_bucket: the service may name it otherwise ([metrics])",
+                "there is no series {}_bucket: the service may use another name ([metrics])",
                 metric.name
             );
             return Verdict::inconclusive(Claim::Histograms, subject, why);
@@ -271,9 +271,9 @@ fn verdict(
     let verdict =
         Verdict::from_evidence(Claim::Histograms, subject, evidence, |outcome, evidence| match outcome {
             Outcome::Pass if !against_clients => {
-                format!("{} sane; not held against clients' latency", plural(sane))
+                format!("{} sane; not compared with clients' latency", plural(sane))
             }
-            Outcome::Pass => format!("{} sane, {bounds} bounds hold against clients' latency", plural(sane)),
+            Outcome::Pass => format!("{} sane, {bounds} bounds agree with clients' latency", plural(sane)),
             _ => evidence[0].observed.clone(),
         });
     verdict.explained(diagnose::diagnose(cases))

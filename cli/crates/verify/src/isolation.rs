@@ -143,15 +143,15 @@ impl IsolationCollector {
     }
 
     fn foreign(&self, run: &RecordedRun) -> Vec<Evidence> {
-        const SUBJECT: &str = "foreign requests";
+        const SUBJECT: &str = "cross-tenant requests";
         let broken = self.admitted.iter().filter_map(|(&(index, tenant, status), proof)| {
             let step = run.scenario.steps.get(index)?;
             let tenant = name(&run.scenario, tenant);
             let observed = if (200..300).contains(&status) {
                 let what = belongings(&run.scenario, index);
-                format!("{tenant} was served with {what} (status {status}, step {})", step.name)
+                format!("{tenant} received {what} (status {status}, step {})", step.name)
             } else {
-                format!("{tenant} was answered {status} instead of {} (step {})", step.status, step.name)
+                format!("{tenant} got status {status} instead of {} (step {})", step.status, step.name)
             };
             Some(proof.finding(run, SUBJECT, format!("a rejection: status {}", step.status), &observed))
         });
@@ -161,14 +161,14 @@ impl IsolationCollector {
         }
         vec![match self.rejected {
             0 => {
-                let observed = "not put to the test: no foreign request was answered";
-                Evidence::new(Outcome::Inconclusive, SUBJECT, "foreign requests that are answered", observed)
+                let observed = "not tested: no cross-tenant request got a response";
+                Evidence::new(Outcome::Inconclusive, SUBJECT, "cross-tenant requests with a response", observed)
             }
             n => Evidence::new(
                 Outcome::Pass,
                 SUBJECT,
                 "a rejection of each",
-                format!("{n} foreign requests were rejected"),
+                format!("{n} cross-tenant requests were rejected"),
             ),
         }]
     }
@@ -176,25 +176,25 @@ impl IsolationCollector {
     fn canaries(&self, run: &RecordedRun) -> Vec<Evidence> {
         let leak = |(&(to, of), proof): (&(TenantIndex, TenantIndex), &Proof)| {
             let (to, of) = (name(&run.scenario, to), name(&run.scenario, of));
-            let expected = format!("nothing of {of}'s in answers to {to}");
-            proof.finding(run, CANARIES, expected, &format!("{to} was given {of}'s canary"))
+            let expected = format!("nothing of {of}'s in responses to {to}");
+            proof.finding(run, CANARIES, expected, &format!("{to} received {of}'s canary"))
         };
         if !self.leaks.is_empty() {
             return self.leaks.iter().map(leak).collect();
         }
         let untested = if self.own == 0 {
             format!(
-                "not put to the test: {} to requests with a canary, and none ever came back",
+                "not tested: {} to requests with a canary, and none was returned",
                 answers(self.asked)
             )
         } else if self.answered.len() < 2 {
-            "not put to the test: only one tenant was answered, so that its canaries could come to nobody else"
+            "not tested: only one tenant got responses, so its canaries could not reach another"
                 .to_owned()
         } else {
-            let observed = format!("{} canaries came back, each to its own tenant", self.own);
-            return vec![Evidence::new(Outcome::Pass, CANARIES, "each to its own tenant alone", observed)];
+            let observed = format!("{} canaries returned, each to its own tenant", self.own);
+            return vec![Evidence::new(Outcome::Pass, CANARIES, "each to its own tenant only", observed)];
         };
-        let expected = "canaries that come back, and more than one tenant";
+        let expected = "returned canaries, and more than one tenant";
         vec![Evidence::new(Outcome::Inconclusive, CANARIES, expected, untested)]
     }
 }
@@ -204,7 +204,7 @@ fn name(scenario: &Scenario, tenant: TenantIndex) -> &str {
 }
 
 fn answers(count: u64) -> String {
-    if count == 1 { "1 answer".to_owned() } else { format!("{count} answers") }
+    if count == 1 { "1 response".to_owned() } else { format!("{count} responses") }
 }
 
 /// What a foreign step asks for, in words: the value that it uses and that was saved for another tenant tells whose it is.

@@ -77,7 +77,7 @@ pub struct Report {
     /// Name of the scenario.
     pub scenario: String,
     /// Its one sentence.
-    pub about: Option<String>,
+    pub description: Option<String>,
     /// Its seed.
     pub seed: u64,
     /// The environment's name.
@@ -91,7 +91,7 @@ pub struct Report {
     /// When the load ran.
     pub load: Option<LoadPhase>,
     /// What a reader of the verdicts must know of the run first: cut off, interrupted.
-    pub remarks: Vec<String>,
+    pub notes: Vec<String>,
     /// The tables.
     pub summary: Summary,
     /// What the generator did to the measurement.
@@ -138,8 +138,8 @@ pub fn verify_with_observer(
     let mut histories = HistoryCollector::new(scenario);
     let mut headers = Headers::new(&scenario.limits);
     let mut expectations = Expectations::new(scenario, run.manifest.environment.fresh, judged_from(run));
-    let mut excuses = StallExclusions::new(&run.watched.stalls);
-    let mut generator = generator::Gatherer::new(judged_from(run), &run.watched.usage);
+    let mut excuses = StallExclusions::new(&run.self_monitor.stalls);
+    let mut generator = generator::Gatherer::new(judged_from(run), &run.self_monitor.usage);
     let mut trespasses = IsolationCollector::new(scenario);
     let mut neighbourhood = NoisyNeighbourCollector::new(run);
     let mut under_way = UnderWay::new(run);
@@ -201,14 +201,14 @@ pub fn verify_with_observer(
     Ok(Report {
         version: REPORT_VERSION,
         scenario: scenario.name.clone(),
-        about: scenario.about.clone(),
+        description: scenario.about.clone(),
         seed: scenario.seed,
         environment: run.manifest.environment.name.clone(),
         run: run.dir.display().to_string(),
         state: run.manifest.state,
         started_unix_ns: run.manifest.started_unix_ns,
         load: run.manifest.load,
-        remarks: remarks(run, last, summary.warmup.as_ref()),
+        notes: notes(run, last, summary.warmup.as_ref()),
         summary,
         generator,
         verdicts,
@@ -332,20 +332,20 @@ fn judged_from(run: &RecordedRun) -> Nanos {
     }
 }
 
-fn remarks(run: &RecordedRun, last: Nanos, warmup: Option<&Counts>) -> Vec<String> {
+fn notes(run: &RecordedRun, last: Nanos, warmup: Option<&Counts>) -> Vec<String> {
     let state = match run.manifest.state {
         State::Finished => None,
-        State::Interrupted => Some("the run was interrupted: it is judged as far as it came".to_owned()),
+        State::Interrupted => Some("the run was interrupted: only the recorded part is judged".to_owned()),
         State::Aborted => {
             let event = run.manifest.events.iter().rfind(|event| event.text.starts_with("aborted: "));
             let (at, why) = event.map_or((last, "its load was ended early"), |event| {
                 (event.at_ns, event.text.trim_start_matches("aborted: "))
             });
             let at = at.as_secs_f64();
-            Some(format!("the run was aborted at {at:.1} s, and is judged as far as it came: {why}"))
+            Some(format!("the run was aborted at {at:.1} s; only the recorded part is judged: {why}"))
         }
         State::Running => Some(format!(
-            "the run was cut off (or is still going on): it is judged up to its last complete segment, which ends at {:.1} s",
+            "the run was cut off (or is still running): it is judged up to its last complete segment, which ends at {:.1} s",
             last.as_secs_f64()
         )),
     };
@@ -355,21 +355,21 @@ fn remarks(run: &RecordedRun, last: Nanos, warmup: Option<&Counts>) -> Vec<Strin
     let loads = (!overrides.is_empty()).then(|| format!("changed by the command line: {overrides}"));
     let faults = &run.manifest.environment.faults;
     let lies = (!faults.is_empty())
-        .then(|| format!("the service was told to lie: --fault {}", faults.join(" --fault ")));
+        .then(|| format!("the service ran with injected faults: --fault {}", faults.join(" --fault ")));
     let insecure = run.manifest.environment.insecure.then(|| {
-        "any certificate was good enough (insecure): nothing proves that it was the service that answered"
+        "certificates were not verified (insecure): nothing proves that the responses came from the service"
             .to_owned()
     });
     let warmup = warmup.filter(|_| run.manifest.load.is_some()).map(|counts| {
         let Counts { requests, dropped, errors, .. } = counts;
         format!(
-            "warm-up of {}: limits and metrics were held against its {requests} requests; expectations and latency leave them out (errors: {errors}, dropped arrivals: {dropped})",
+            "warm-up of {}: limits and metrics include its {requests} requests; expectations and latency exclude them (errors: {errors}, dropped arrivals: {dropped})",
             run.scenario.warmup
         )
     });
     state
         .into_iter()
-        .chain(pace::remark(run))
+        .chain(pace::note(run))
         .chain(changed)
         .chain(loads)
         .chain(lies)
@@ -389,8 +389,8 @@ mod tests {
     #[test]
     fn a_scenario_that_was_changed_in_the_record_is_noted() {
         let mut made = Made::new("", &[sample(0, 0, Outcome::Status(200))]);
-        assert_eq!(made.judge().remarks, [""; 0]);
+        assert_eq!(made.judge().notes, [""; 0]);
         made.manifest.scenario.text.push_str("# more\n");
-        assert!(made.judge().remarks[0].contains("its text was changed"));
+        assert!(made.judge().notes[0].contains("its text was changed"));
     }
 }

@@ -171,12 +171,12 @@ impl HistoryCollector {
         let found = diagnose(&keys.collect::<Vec<_>>(), run.replica_names(), &context);
         let sentence = found
             .as_ref()
-            .map_or("none of the usual suspects explains all of it", |diagnosis| &diagnosis.sentence);
+            .map_or("no known failure mode explains all of it", |diagnosis| &diagnosis.sentence);
         broken.details.insert(0, format!("diagnosis: {sentence}"));
         broken.diagnosis = found.map(|diagnosis| verdict::Diagnosis {
-            suspect: diagnosis.suspect.name().to_owned(),
+            hypothesis: diagnosis.suspect.name().to_owned(),
             parameters: diagnosis.suspect.parameters(),
-            others: diagnosis.others.iter().map(|other| other.name().to_owned()).collect(),
+            alternatives: diagnosis.others.iter().map(|other| other.name().to_owned()).collect(),
             sentence: diagnosis.sentence,
         });
     }
@@ -238,7 +238,7 @@ pub(super) fn siblings(limits: &[Limit], limit: &Limit, tenant: TenantIndex) -> 
 fn verdict(limit: &Limit, mut evidence: Vec<Evidence>, totals: &Totals) -> Verdict {
     let subject = limit.subject();
     evidence.extend(totals.doubt().map(|why| {
-        let expected = "a limit that is put to the test, and rejections that can be judged";
+        let expected = "a limit that is tested, and rejections that can be judged";
         Evidence::new(Outcome::Inconclusive, &subject, expected, why)
     }));
     Verdict::from_evidence(Claim::Limit, subject, evidence, |outcome, evidence| match outcome {

@@ -107,11 +107,11 @@ impl NoisyNeighbourCollector {
     pub fn judge(mut self, run: &RecordedRun) -> Option<Verdict> {
         let plan = run.scenario.neighbours.as_ref()?;
         let subject = format!("a flood by {}", names(run, &plan.noisy));
-        let inconclusive = |why: String| Some(Verdict::inconclusive(Claim::Neighbours, &subject, why));
+        let inconclusive = |why: String| Some(Verdict::inconclusive(Claim::NoisyNeighbour, &subject, why));
         let end = plan.quiet.1.max(plan.flood.1);
         let ended = |load: LoadPhase| self.time.to_plan_time(load.to_ns) - PlanInstant(load.start_ns);
         match run.manifest.load {
-            None => return inconclusive("the run was cut off: when its load began is not known".to_owned()),
+            None => return inconclusive("the run was cut off: when its load started is not known".to_owned()),
             Some(load)
                 if matches!(run.manifest.state, State::Interrupted | State::Aborted) && ended(load) < end =>
             {
@@ -125,7 +125,7 @@ impl NoisyNeighbourCollector {
         if rates[1] < 2.0 * rates[0] || rates[1] == 0.0 {
             let noisy = names(run, &plan.noisy);
             return inconclusive(format!(
-                "not put to the test: {noisy} sent {noise}, and a flood is at least twice as much"
+                "not tested: {noisy} sent {noise}, and a flood is at least twice as much"
             ));
         }
         for latencies in self.tenants.iter_mut().flatten().flat_map(|phase| &mut phase.latencies) {
@@ -145,10 +145,10 @@ impl NoisyNeighbourCollector {
             first.details.push(format!("{} sent {noise}", names(run, &plan.noisy)));
             first.details.extend(self.fairness(plan));
         }
-        Some(Verdict::from_evidence(Claim::Neighbours, &subject, evidence, |outcome, evidence| {
+        Some(Verdict::from_evidence(Claim::NoisyNeighbour, &subject, evidence, |outcome, evidence| {
             match (outcome, plan.victims.len()) {
-                (Outcome::Pass, 1) => format!("{} felt nothing of it: {noise}", names(run, &plan.victims)),
-                (Outcome::Pass, victims) => format!("none of {victims} victims felt it: {noise}"),
+                (Outcome::Pass, 1) => format!("{} unaffected: {noise}", names(run, &plan.victims)),
+                (Outcome::Pass, victims) => format!("none of {victims} victims affected: {noise}"),
                 _ => evidence[0].observed.clone(),
             }
         }))
@@ -202,7 +202,7 @@ fn latency(plan: &Neighbours, victim: &str, phases: &[Phase; 2], q: f64, doubt: 
         let [before, after] = [0, 1].map(|phase: usize| phases[phase].latencies[0].len());
         let needed = values_needed(q, tail);
         let observed = format!(
-            "{victim}: {before} good answers when quiet and {after} in the flood; a {p} needs {needed} in each"
+            "{victim}: {before} good responses when quiet and {after} in the flood; a {p} needs {needed} in each"
         );
         return Evidence::new(Outcome::Inconclusive, victim, expected, observed);
     };
@@ -223,7 +223,7 @@ fn latency(plan: &Neighbours, victim: &str, phases: &[Phase; 2], q: f64, doubt: 
         ),
     };
     let excuse = if excused {
-        "; from sent and without stalls it is not proven, so the generator may have been the reason"
+        "; from sent and without stalls it is not proven, so the generator may be the cause"
     } else {
         ""
     };
@@ -263,11 +263,11 @@ fn goodput(plan: &Neighbours, victim: &str, phases: &[Phase; 2], doubt: f64) -> 
     };
     if let Some(phase) = phases.iter().find(|phase| phase.too_many_dropped()) {
         let arrivals = phase.sent + phase.dropped;
-        let why = "arrivals were dropped: the load was not the one that was asked for";
+        let why = "arrivals were dropped: the load was not as planned";
         return finding(Outcome::Inconclusive, format!("{} of {arrivals} {why}", phase.dropped));
     }
     if quiet.good() < GOOD_NEEDED {
-        let why = format!("{} good answers when quiet; {GOOD_NEEDED} are needed", quiet.good());
+        let why = format!("{} good responses when quiet; {GOOD_NEEDED} are needed", quiet.good());
         return finding(Outcome::Inconclusive, why);
     }
     // Slices of one phase may be longer than those of the other.

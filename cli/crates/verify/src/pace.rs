@@ -5,7 +5,7 @@ use super::verdict::{Claim, Outcome, Verdict};
 use saasbench_record::reader::RecordedRun;
 
 /// What is said of a claim that rests on the plan.
-const WHY: &str = "the load was changed by hand while it went, so it was not the load that this is stated of";
+const WHY: &str = "the load was changed by hand during the run, so it was not the load that this claim is about";
 
 /// Makes claims that rest on the plan Inconclusive, if the run did not keep to it: whether they held or failed, another load decided it.
 pub fn excuse(run: &RecordedRun, verdicts: &mut [Verdict]) {
@@ -14,7 +14,7 @@ pub fn excuse(run: &RecordedRun, verdicts: &mut [Verdict]) {
     }
     for verdict in verdicts {
         let rests_on_the_plan =
-            matches!(verdict.claim, Claim::Neighbours | Claim::Expectation | Claim::Promql | Claim::Alerts);
+            matches!(verdict.claim, Claim::NoisyNeighbour | Claim::Expectation | Claim::Promql | Claim::Alerts);
         if rests_on_the_plan && verdict.outcome != Outcome::Inconclusive {
             verdict.outcome = Outcome::Inconclusive;
             verdict.summary = format!("{WHY}: {}", verdict.summary);
@@ -26,7 +26,7 @@ pub fn excuse(run: &RecordedRun, verdicts: &mut [Verdict]) {
 }
 
 /// What was done by hand, in one sentence; `None` for a run that kept to its plan.
-pub fn remark(run: &RecordedRun) -> Option<String> {
+pub fn note(run: &RecordedRun) -> Option<String> {
     let turned = run.manifest.events.iter().filter(|event| event.pace.is_some());
     let told: Vec<String> =
         turned.map(|event| format!("{} at {:.1} s", event.text, event.at_ns.as_secs_f64())).collect();
@@ -62,7 +62,7 @@ mod tests {
         let report = made.judge();
         insta::assert_snapshot!(format!(
             "{}\n{}",
-            report.remarks.join("\n"),
+            report.notes.join("\n"),
             made.verdict(Claim::Expectation, "rate >").summary
         ));
     }

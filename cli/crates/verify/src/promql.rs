@@ -31,14 +31,14 @@ fn one(run: &RecordedRun, promql: &Promql) -> Verdict {
     };
     let evidence: Vec<Evidence> = series.iter().filter_map(|series| finding(run, promql, series)).collect();
     if evidence.is_empty() {
-        let why = "Prometheus answered with no value: no series fits the query, or none had samples then";
+        let why = "Prometheus returned no value: no series matches the query, or none had samples then";
         return Verdict::inconclusive(Claim::Promql, subject, why);
     }
     Verdict::from_evidence(Claim::Promql, subject, evidence, |outcome, evidence| {
         let against = evidence.iter().filter(|finding| finding.outcome == outcome).count();
         match (evidence.len(), outcome) {
             (1, _) => evidence[0].observed.clone(),
-            (all, Outcome::Pass) => format!("{all} series do; {}", evidence[0].observed),
+            (all, Outcome::Pass) => format!("{all} series hold; {}", evidence[0].observed),
             (all, _) => format!("{against} of {all} series: {}", evidence[0].observed),
         }
     })
@@ -49,11 +49,11 @@ fn answer(run: &RecordedRun, promql: &Promql) -> Result<Vec<RawSeries>, String> 
     let environment = &run.manifest.environment;
     if environment.prometheus.is_none() {
         return Err(format!(
-            "the environment `{}` has no Prometheus that could be asked (--prometheus, or `prometheus` in saasbench.toml)",
+            "the environment `{}` has no Prometheus to query (--prometheus, or `prometheus` in saasbench.toml)",
             environment.name
         ));
     }
-    let ended = || "Prometheus was not asked: the run ended before".to_owned();
+    let ended = || "Prometheus was not queried: the run ended first".to_owned();
     let load = run.manifest.load.ok_or_else(ended)?;
     let started = Nanos(run.manifest.started_unix_ns);
     let warm = PlanInstant(load.start_ns + run.scenario.warmup);
@@ -80,7 +80,7 @@ fn finding(run: &RecordedRun, promql: &Promql, series: &RawSeries) -> Option<Evi
     // A number that breaks the bound is proof, whatever was not to be told at other instants.
     let unclear = series.samples.iter().find(|(_, value)| broken == 0 && value.is_nan());
     if let Some((when, _)) = unclear {
-        let observed = format!("{label}NaN {}: of nothing, nothing can be told", at(*when));
+        let observed = format!("{label}NaN {}: undefined without data", at(*when));
         return Some(Evidence::new(Outcome::Inconclusive, subject, &promql.is, observed));
     }
     let far = |value: f64| (value - promql.bound).abs();

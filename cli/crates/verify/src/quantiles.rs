@@ -161,11 +161,11 @@ impl Found {
             let unseen = if requests == 0 {
                 String::new()
             } else {
-                format!("; {} a request unseen", Nanos(unseen.0 / requests as i64))
+                format!("; {} per request of client overhead", Nanos(unseen.0 / requests as i64))
             };
             match outcome {
                 Outcome::Pass => {
-                    format!("{quantiles} quantiles lie where clients' latency allows them{unseen}")
+                    format!("{quantiles} quantiles agree with clients' latency{unseen}")
                 }
                 _ => evidence[0].observed.clone(),
             }
@@ -176,7 +176,7 @@ impl Found {
 }
 
 /// Behind a histogram's name: the finding is about the time that it does not see.
-const UNSEEN: &str = " unseen time";
+const UNSEEN: &str = " client overhead";
 
 /// How much time the server's metrics surely do not see, and whether that is more than the contract allows. A generator
 /// that was the bottleneck may have kept its answers waiting for so long.
@@ -212,10 +212,10 @@ fn unseen_finding(
     let mut finding = Evidence::new(outcome, format!("{name}{UNSEEN}"), expected, observed);
     if outcome == Outcome::Inconclusive && !is_promised {
         finding = finding
-            .detail("nobody has said how far away the service is: `client_overhead` in [metrics] does");
+            .detail("how far away the service is, is not declared (`client_overhead` in [metrics])");
     }
     match bottleneck.filter(|_| outcome == Outcome::Inconclusive) {
-        Some(bottleneck) => finding.detail(format!("the generator may be the reason: {}", bottleneck.bound)),
+        Some(bottleneck) => finding.detail(format!("the generator may be the cause: {}", bottleneck.bound)),
         None => finding,
     }
 }
@@ -287,7 +287,7 @@ mod tests {
              {name}_sum{{{labels}}} {sum}\n{name}_count{{{labels}}} {count}\n"
         );
         let mut made = Made::new(more, &samples);
-        made.watched.stalls = stalls.to_vec();
+        made.self_monitor.stalls = stalls.to_vec();
         made.settled("a", &text);
         made.verdict(Claim::Quantiles, "http_request_duration_seconds of a")
     }
@@ -297,7 +297,7 @@ mod tests {
         let queued = judged("", 100, 10.0, &[]);
         assert_eq!(queued.outcome, Outcome::Fail, "{queued:#?}");
         let diagnosis = queued.evidence[0].diagnosis.as_ref().unwrap();
-        assert_eq!(diagnosis.suspect, "duration-excludes-wait");
+        assert_eq!(diagnosis.hypothesis, "duration-excludes-wait");
         let honest = judged("", 100, 60.0, &[]);
         assert_eq!(honest.outcome, Outcome::Pass, "{honest:#?}");
         insta::assert_snapshot!(format!("{}\n{}\n{}", queued.summary, diagnosis.sentence, honest.summary));

@@ -27,7 +27,7 @@ pub fn judge(run: &RecordedRun) -> Vec<Verdict> {
         let since = restarts.last().map_or(Nanos(i64::MIN), |(_, to)| *to);
         let looks = run.observations.store.iter().filter(|look| look.from_ns >= since);
         let seen: Vec<Seen> = looks.filter_map(|look| Some((look.from_ns, look.health?))).collect();
-        verdicts.push(one(run, "Redis by our own looks", &seen));
+        verdicts.push(one(run, "Redis by polling", &seen));
     }
     if environment.prometheus.is_some() {
         verdicts.extend(by_exporter(run));
@@ -42,16 +42,16 @@ fn by_exporter(run: &RecordedRun) -> Option<Verdict> {
     let up = named(answers, "redis_up");
     let first = up.first()?;
     if let Err(why) = asked(answers, "redis_db_keys") {
-        return Some(Verdict::inconclusive(Claim::Store, subject, why));
+        return Some(Verdict::inconclusive(Claim::Redis, subject, why));
     }
     if up.len() > 1 {
-        let why = format!("Prometheus knows {} of them: which is the limiter's cannot be told", up.len());
-        return Some(Verdict::inconclusive(Claim::Store, subject, why));
+        let why = format!("Prometheus scrapes {} of them: which one is the limiter's is unknown", up.len());
+        return Some(Verdict::inconclusive(Claim::Redis, subject, why));
     }
     let down = first.samples.iter().filter(|(_, up)| *up != 1.0).count();
     if down > 0 {
-        let why = format!("it found Redis down at {down} of {} scrapes", first.samples.len());
-        return Some(Verdict::inconclusive(Claim::Store, subject, why));
+        let why = format!("Redis was down at {down} of {} scrapes", first.samples.len());
+        return Some(Verdict::inconclusive(Claim::Redis, subject, why));
     }
     let at = |name: &str, time: f64| -> Option<u64> {
         let of_metric = named(answers, name);
@@ -83,13 +83,13 @@ fn by_exporter(run: &RecordedRun) -> Option<Verdict> {
 /// The verdict on what one witness saw, in order.
 fn one(run: &RecordedRun, subject: &str, seen: &[Seen]) -> Verdict {
     let [(_, first), .., (_, last)] = seen else {
-        return Verdict::inconclusive(Claim::Store, subject, "it was seen less than twice");
+        return Verdict::inconclusive(Claim::Redis, subject, "there are fewer than two samples");
     };
     let environment = &run.manifest.environment;
     // Nothing shows that a Redis that only Prometheus knows is the limiter's.
     let ours = environment.exclusive && environment.redis.is_some();
     let evidence = vec![forever(seen, first, last, ours), evicted(seen, ours), memory(run, first, last)];
-    Verdict::from_evidence(Claim::Store, subject, evidence, |outcome, evidence| match outcome {
+    Verdict::from_evidence(Claim::Redis, subject, evidence, |outcome, evidence| match outcome {
         Outcome::Pass => {
             format!("{} keys, {} of them without a TTL; {}", last.keys, last.forever(), evidence[2].observed)
         }
@@ -106,9 +106,9 @@ fn forever(seen: &[Seen], first: &Health, last: &Health, ours: bool) -> Evidence
         return Evidence::new(Outcome::Pass, "keys without a TTL", expected, observed);
     }
     let doubt = if !ours {
-        Some("others may use this Redis: the keys may be theirs")
+        Some("the environment is shared: the keys may be other clients'")
     } else if !keeps_growing(seen, after - before) {
-        Some("they did not go on growing: a few may belong there, or wait for their TTL")
+        Some("their number stopped growing: they may be intended, or get their TTL later")
     } else {
         None
     };
@@ -117,7 +117,7 @@ fn forever(seen: &[Seen], first: &Health, last: &Health, ours: bool) -> Evidence
         return finding.detail(doubt);
     }
     let mut finding = Evidence::new(Outcome::Fail, "keys without a TTL", expected, observed);
-    let sentence = format!("{} keys were written without a TTL: they stay for ever", after - before);
+    let sentence = format!("{} keys were written without a TTL: they never expire", after - before);
     finding.details.push(format!("diagnosis: {sentence}"));
     finding.details.push("redis-cli --scan shows them, and `TTL KEY` is -1".to_owned());
     let parameters = serde_json::json!({ "keys": after - before });
@@ -142,7 +142,7 @@ fn evicted(seen: &[Seen], ours: bool) -> Evidence {
     }
     let outcome = if ours { Outcome::Fail } else { Outcome::Inconclusive };
     Evidence::new(outcome, "evictions", expected, observed).detail(
-        "a limit whose key was evicted admits anew: limits are judged as if Redis had lost its memory then",
+        "a limit whose key was evicted starts again: limits are judged as if Redis had lost its data then",
     )
 }
 
@@ -152,10 +152,10 @@ fn memory(run: &RecordedRun, first: &Health, last: &Health) -> Evidence {
     let samples = run.manifest.recorded.map_or(0, |recorded| recorded.samples);
     let each = match samples {
         0 => String::new(),
-        samples => format!(", {:+.0} bytes a request", (after - before) / samples as f64),
+        samples => format!(", {:+.0} bytes per request", (after - before) / samples as f64),
     };
     let observed = format!("memory {:.2} MB before, {:.2} MB after{each}", before / 1e6, after / 1e6);
-    Evidence::new(Outcome::Pass, "memory", "told only", observed)
+    Evidence::new(Outcome::Pass, "memory", "reported only", observed)
 }
 
 #[cfg(test)]

@@ -66,9 +66,9 @@ impl std::fmt::Display for NotQuiescent {
             Self::Broken { file, error } => write!(f, "{file} is not in the text format: {error}"),
             Self::NoBefore(why) => write!(f, "there is no scrape from before the load: {why}"),
             Self::NoAfter(why) => write!(f, "there is no scrape from after the load: {why}"),
-            Self::Moving => f.write_str("its metrics did not come to rest after the load"),
+            Self::Moving => f.write_str("its metrics kept changing after the load"),
             Self::SeveralProcesses => {
-                f.write_str("several processes answer under this address: name every replica by itself")
+                f.write_str("several processes respond at this address: list every replica with an address of its own")
             }
         }
     }

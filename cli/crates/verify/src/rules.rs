@@ -97,7 +97,7 @@ fn of_rule(answers: &[ResponseRecord], rule: &Rule) -> Option<Evidence> {
         (0, []) if unclear == 0 => None,
         (0, []) => finding(
             Outcome::Inconclusive,
-            format!("{}: a scrape was under way whenever it was evaluated", rule.name),
+            format!("{}: a scrape was in progress at every evaluation", rule.name),
         ),
         (_, []) => finding(Outcome::Pass, format!("{} agrees at {agree} instants", rule.name)),
         (_, [first, ..]) => {
@@ -122,7 +122,7 @@ fn difference(stored: &BTreeMap<Labels, f64>, asked: &BTreeMap<Labels, f64>) -> 
         let (stored, asked) = (stored.get(labels), asked.get(labels));
         let agree = stored.zip(asked).is_some_and(|(a, b)| same(*a, *b));
         let name = if labels.is_empty() { String::new() } else { format!("{} ", show_labels("", labels)) };
-        (!agree).then(|| format!("{name}recorded {}, the expression says {}", value(stored), value(asked)))
+        (!agree).then(|| format!("{name}recorded {}, the expression gives {}", value(stored), value(asked)))
     })
 }
 

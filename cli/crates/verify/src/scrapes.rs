@@ -113,8 +113,8 @@ impl Scrapes {
         let evidence: Vec<Evidence> = findings.into_iter().flatten().collect();
         let pages = scrapes.iter().filter(|scrape| scrape.page.is_some()).count();
         Verdict::from_evidence(Claim::Scrapes, subject, evidence, |outcome, evidence| match outcome {
-            Outcome::Pass if pages < 2 => format!("one page, whole; {}", durations.words()),
-            Outcome::Pass => format!("{pages} pages, whole and fresh; {}", durations.words()),
+            Outcome::Pass if pages < 2 => format!("1 scrape, complete; {}", durations.words()),
+            Outcome::Pass => format!("{pages} scrapes, complete and current; {}", durations.words()),
             _ => evidence[0].observed.clone(),
         })
     }
@@ -146,13 +146,13 @@ fn stale(rows: &[Still]) -> Option<Evidence> {
     let worst = rows.iter().filter(|row| row.answered > 0).max_by_key(|row| row.answered)?;
     let Still { from, to, scrapes, file, answered, first } = worst;
     let observed = format!(
-        "the same page in {scrapes} scrapes in a row, though {answered} requests were answered meanwhile, from {:.1} s to {:.1} s",
+        "the same exposition in {scrapes} scrapes in a row, although {answered} requests completed meanwhile, from {:.1} s to {:.1} s",
         from.as_secs_f64(),
         to.as_secs_f64()
     );
-    let expected = "a page that shows what was counted until it is asked for";
+    let expected = "an exposition that is current when scraped";
     let sentence =
-        "the page is kept and shown again: a cache before the metrics, or one that is written too seldom";
+        "the exposition is cached, by a proxy in front of it or because it is written too rarely";
     let mut finding =
         Evidence::new(Outcome::Fail, "freshness", expected, observed).detail(format!("see {file}"));
     finding.samples = first.clone();
@@ -167,18 +167,18 @@ fn whole(scrapes: &[Scrape]) -> Option<Evidence> {
     let read: Vec<_> = scrapes.iter().filter_map(|scrape| Some((scrape, scrape.page.as_ref()?))).collect();
     let flawed: Vec<_> =
         read.iter().filter_map(|(scrape, page)| Some((*scrape, page.flaw.as_ref()?))).collect();
-    let expected = "the Prometheus text format, whole";
+    let expected = "the Prometheus text format, complete";
     let Some((scrape, flaw)) = flawed.first() else {
         return (!read.is_empty())
-            .then(|| Evidence::new(Outcome::Pass, "text", expected, format!("{} pages are", read.len())));
+            .then(|| Evidence::new(Outcome::Pass, "text", expected, format!("{} scrapes are", read.len())));
     };
     let file = scrape.file.as_deref().unwrap_or_default();
-    let observed = format!("{} of {} pages are not: {}", flawed.len(), read.len(), flaw.error);
+    let observed = format!("{} of {} scrapes are not: {}", flawed.len(), read.len(), flaw.error);
     let finding = Evidence::new(Outcome::Fail, "text", expected, observed).detail(format!("see {file}"));
     if !flawed.iter().all(|(_, flaw)| flaw.at_end) {
         return Some(finding);
     }
-    let sentence = "the pages break off in their last line: something cuts them short";
+    let sentence = "the scrapes end in the middle of their last line: something truncates them";
     Some(diagnosed(finding, Diagnosis::new("metrics-truncated", serde_json::json!({}), sentence)))
 }
 
@@ -201,8 +201,8 @@ impl Durations {
 
     fn words(&self) -> String {
         match (self.median(), self.0.last()) {
-            (Some(median), Some(longest)) => format!("a scrape took {median}, {longest} at the most"),
-            _ => "no scrape was answered".to_owned(),
+            (Some(median), Some(longest)) => format!("median {median}, longest {longest}"),
+            _ => "no scrape got a response".to_owned(),
         }
     }
 
@@ -222,7 +222,7 @@ impl Durations {
 
 fn slow_page(median: Nanos) -> Diagnosis {
     let sentence = format!(
-        "the page itself takes {median}: Prometheus gives up after its scrape_timeout, and keeps nothing of such a scrape"
+        "the endpoint itself takes {median}: Prometheus gives up after its scrape_timeout and discards such a scrape"
     );
     Diagnosis::new("scrape-slow", serde_json::json!({ "median_s": median.as_secs_f64() }), sentence)
 }
@@ -242,18 +242,18 @@ fn unanswered(scrapes: &[Scrape], contract: &MetricsContract, excuses: &StallExc
         let restarted = restarts.iter().any(|(begin, end)| from < *end && *begin < to);
         restarted || excuses.clear(from, to) < to - from
     };
-    let expected = "an answer to every scrape";
+    let expected = "a response to every scrape";
     let observed = format!(
-        "{} of {} scrapes were not answered: {error}, at {:.1} s",
+        "{} of {} scrapes got no response: {error}, at {:.1} s",
         failed.len(),
         scrapes.len(),
         first.from.as_secs_f64()
     );
     Some(if failed.iter().all(|(scrape, _)| is_explained(scrape)) {
-        Evidence::new(Outcome::Pass, "answers", expected, observed)
-            .detail("the replica was restarted then, or the generator itself stood still")
+        Evidence::new(Outcome::Pass, "responses", expected, observed)
+            .detail("the replica was restarted then, or the generator itself stalled")
     } else {
-        Evidence::new(Outcome::Inconclusive, "answers", expected, observed)
+        Evidence::new(Outcome::Inconclusive, "responses", expected, observed)
     })
 }
 

@@ -126,7 +126,7 @@ impl StallExclusions {
             .map(|(count, stall)| {
                 let requests = if *count == 1 { "request" } else { "requests" };
                 format!(
-                    "at {:.4} s the generator stood still for {} ({}): {count} {requests} touched",
+                    "at {:.4} s the generator stalled for {} ({}): {count} {requests} affected",
                     stall.from_ns.as_secs_f64(),
                     stall.length(),
                     stall.cause
@@ -135,7 +135,7 @@ impl StallExclusions {
             .collect();
         if let Some(rest) = named.get(NAMED..).filter(|rest| !rest.is_empty()) {
             let total = rest.iter().fold(Nanos::ZERO, |sum, (_, stall)| sum + stall.length());
-            lines.push(format!("… and {} stalls more, {total} together", rest.len()));
+            lines.push(format!("… and {} more stalls, {total} in total", rest.len()));
         }
         lines
     }
@@ -220,11 +220,11 @@ mod tests {
         let stalls: Vec<Stall> = (0..8).map(|i| stall(1000 * i, 5 + i)).collect();
         let lines = StallExclusions::new(&stalls).name(&[3, 0, 1, 9, 2, 1, 1, 1]);
         insta::assert_snapshot!(lines.join("\n"), @r#"
-        at 3.0000 s the generator stood still for 8 ms (the process was stopped): 9 requests touched
-        at 0.0000 s the generator stood still for 5 ms (the process was stopped): 3 requests touched
-        at 4.0000 s the generator stood still for 9 ms (the process was stopped): 2 requests touched
-        at 2.0000 s the generator stood still for 7 ms (the process was stopped): 1 request touched
-        at 5.0000 s the generator stood still for 10 ms (the process was stopped): 1 request touched
+        at 3.0000 s the generator stalled for 8 ms (the process was stopped): 9 requests affected
+        at 0.0000 s the generator stalled for 5 ms (the process was stopped): 3 requests affected
+        at 4.0000 s the generator stalled for 9 ms (the process was stopped): 2 requests affected
+        at 2.0000 s the generator stalled for 7 ms (the process was stopped): 1 request affected
+        at 5.0000 s the generator stalled for 10 ms (the process was stopped): 1 request affected
         … and 2 stalls more, 23 ms together
         "#);
     }

@@ -49,7 +49,7 @@ pub enum Claim {
     /// Recording rules agree with what they stand for.
     Rules,
     /// The limiter's Redis is healthy: nothing without a TTL, nothing evicted, no growth without bound.
-    Store,
+    Redis,
     /// A PromQL expression keeps its bound.
     Promql,
     /// Alerts fire and resolve in time, and stay silent where they should.
@@ -61,7 +61,7 @@ pub enum Claim {
     /// Nothing of a tenant's came to another.
     Isolation,
     /// A neighbour's flood is felt by nobody else.
-    Neighbours,
+    NoisyNeighbour,
     /// What a scenario expects of latency, rates and statuses.
     Expectation,
     /// The generator was not the bottleneck.
@@ -79,13 +79,13 @@ impl std::fmt::Display for Claim {
             Self::Scrapes => "scrapes",
             Self::Cardinality => "cardinality",
             Self::Rules => "rules",
-            Self::Store => "store",
+            Self::Redis => "redis",
             Self::Promql => "promql",
             Self::Alerts => "alerts",
             Self::Limit => "limit",
             Self::Headers => "headers",
             Self::Isolation => "isolation",
-            Self::Neighbours => "neighbours",
+            Self::NoisyNeighbour => "noisy-neighbour",
             Self::Expectation => "expect",
             Self::Generator => "generator",
         })
@@ -182,11 +182,11 @@ pub struct Sides {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Diagnosis {
     /// `per-replica`, `off-by-one`, …
-    pub suspect: String,
+    pub hypothesis: String,
     /// What is known of it: `{"by": 1}`.
     pub parameters: serde_json::Value,
-    /// The names of others that explain all of it as well; the suspect is the simplest.
-    pub others: Vec<String>,
+    /// The names of others that explain all of it as well; the one named is the simplest.
+    pub alternatives: Vec<String>,
     /// The same in words.
     pub sentence: String,
 }
@@ -207,13 +207,13 @@ pub struct Certificate {
     pub from_ns: Nanos,
     /// The latest `done_ns` of the requests.
     pub to_ns: Nanos,
-    /// Over-admission: how many of the requests an honest limiter could have admitted at the most. A wrong rejection: how
+    /// Over-admission: how many of the requests a conforming limiter could have admitted at the most. A wrong rejection: how
     /// many admissions it could have counted at the most; missing where none of several limits can have rejected, since each
     /// counts by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allowed: Option<u64>,
-    /// One sentence: why no honest limiter can have answered so.
-    pub because: String,
+    /// One sentence: why no conforming limiter can have answered so.
+    pub reason: String,
     /// Over-admission: the admissions, more than `allowed`. A wrong rejection: the rejected request first, then all that
     /// may have counted against it.
     pub requests: Vec<Certified>,
@@ -238,8 +238,8 @@ pub struct Certified {
 
 impl Diagnosis {
     /// A suspect that nothing else competes with.
-    pub fn new(suspect: &str, parameters: serde_json::Value, sentence: impl Into<String>) -> Self {
-        Self { suspect: suspect.to_owned(), parameters, others: Vec::new(), sentence: sentence.into() }
+    pub fn new(hypothesis: &str, parameters: serde_json::Value, sentence: impl Into<String>) -> Self {
+        Self { hypothesis: hypothesis.to_owned(), parameters, alternatives: Vec::new(), sentence: sentence.into() }
     }
 }
 

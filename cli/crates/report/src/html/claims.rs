@@ -30,13 +30,13 @@ fn says(claim: Claim) -> &'static str {
         Claim::Scrapes => "The service's metrics can be scraped",
         Claim::Cardinality => "No label has unbounded values",
         Claim::Rules => "Recording rules equal their expressions",
-        Claim::Store => "The limiter's store is healthy",
+        Claim::Redis => "The limiter's store is healthy",
         Claim::Promql => "A PromQL expression stays within its bound",
         Claim::Alerts => "Alerts fire and resolve in time",
         Claim::Limit => "The rate limit is enforced as promised",
         Claim::Headers => "Rate-limit headers are correct",
         Claim::Isolation => "No tenant receives another tenant's data",
-        Claim::Neighbours => "A tenant's flood does not affect other tenants",
+        Claim::NoisyNeighbour => "A tenant's flood does not affect other tenants",
         Claim::Expectation => "The scenario's expectation is met",
         Claim::Generator => "The load generator kept up",
     }
@@ -53,13 +53,13 @@ fn broken(claim: Claim) -> &'static str {
         Claim::Scrapes => "The service's metrics could not be scraped reliably",
         Claim::Cardinality => "A label has unbounded values",
         Claim::Rules => "A recording rule differs from its expression",
-        Claim::Store => "The limiter's store is not healthy",
+        Claim::Redis => "The limiter's store is not healthy",
         Claim::Promql => "A PromQL expression exceeded its bound",
         Claim::Alerts => "An alert did not fire or resolve as expected",
         Claim::Limit => "A rate limit was not enforced as promised",
         Claim::Headers => "Rate-limit headers are wrong",
         Claim::Isolation => "A tenant received another tenant's data",
-        Claim::Neighbours => "A tenant's flood affected other tenants",
+        Claim::NoisyNeighbour => "A tenant's flood affected other tenants",
         Claim::Expectation => "An expectation of the scenario was not met",
         Claim::Generator => "The load generator was the bottleneck",
     }
@@ -209,7 +209,7 @@ fn found(finding: &Evidence) -> Markup {
             @if let Some(diagnosis) = &finding.diagnosis {
                 p.cause {
                     strong { "Likely cause: " } (diagnosis.sentence)
-                    @if !diagnosis.others.is_empty() { " (Other possible causes: " (diagnosis.others.join(", ")) ".)" }
+                    @if !diagnosis.alternatives.is_empty() { " (Other possible causes: " (diagnosis.alternatives.join(", ")) ".)" }
                 }
             }
             dl.sides {
@@ -239,7 +239,7 @@ fn proof(certificate: &Certificate) -> Markup {
     html! {
         details.proof {
             summary { "Proof: " (count) (if count == 1 { " request of " } else { " requests of " }) code { (certificate.tenant) } ", " (certificate.quota) " allowed" }
-            p { (certificate.because) }
+            p { (certificate.reason) }
             div.scroll {
                 table aria-label="Requests of the proof" {
                     thead { tr { th { "sample" } th { "sent (s)" } th { "done (s)" } th { "replica" } th { "decision" } } }

@@ -96,7 +96,7 @@ pub(crate) fn generator(page: &Page<'_>) -> Markup {
             }
             dt { "dropped arrivals" } dd { (generator.dropped) }
             dt { "stalls" } dd {
-                @if !generator.watched { "not monitored" }
+                @if !generator.self_monitored { "not monitored" }
                 @else if stalls.count == 0 { "none" }
                 @else { (stalls.count) ", " (stalls.total_ns) " in total, the longest " (stalls.longest_ns) "; " (generator.touched) " requests affected" }
             }
@@ -113,7 +113,7 @@ pub(crate) fn generator(page: &Page<'_>) -> Markup {
 
 /// CPU usage of its workers over time.
 fn usage(page: &Page<'_>) -> Option<Markup> {
-    let usage = &page.run.watched.usage;
+    let usage = &page.run.self_monitor.usage;
     let mut names: Vec<&String> =
         usage.iter().flat_map(|line| line.threads.keys()).filter(|name| name.starts_with(WORKER)).collect();
     names.sort_by_key(|name| (name.len(), name.as_str()));

@@ -51,9 +51,9 @@ fn verdict(page: &Page<'_>) -> Markup {
                     @if let Some(cause) = claims::cause(worst) { " – likely cause: " strong { (cause) } }
                 }
             }
-            p.about { strong { (report.scenario) } @if let Some(about) = &report.about { " – " (about) } }
+            p.about { strong { (report.scenario) } @if let Some(about) = &report.description { " – " (about) } }
             p.facts { (facts(page)) }
-            @for remark in &report.remarks { p.remark { (remark) } }
+            @for remark in &report.notes { p.remark { (remark) } }
         }
         button #theme type="button" hidden { "Dark" }
     }

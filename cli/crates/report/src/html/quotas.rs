@@ -66,7 +66,7 @@ fn one(page: &Page<'_>, number: usize, used: &QuotaUse) -> Markup {
         fullest,
         if used.has_windows() { "in a window" } else { "within one window length" },
         used.promised,
-        certificate.map(|proof| format!(" The limit was violated: {}", proof.because)).unwrap_or_default()
+        certificate.map(|proof| format!(" The limit was violated: {}", proof.reason)).unwrap_or_default()
     );
     let request = |certified: &saasbench_verify::verdict::Certified| CertifiedRequest {
         span: (page.seconds(certified.sent_ns), page.seconds(certified.done_ns)),
@@ -87,7 +87,7 @@ fn one(page: &Page<'_>, number: usize, used: &QuotaUse) -> Markup {
     html! {
         div {
             (windows(&picture, used, &requests, &page.times))
-            @if let Some(proof) = certificate { p.cause { strong { "Violated: " } (proof.because) } }
+            @if let Some(proof) = certificate { p.cause { strong { "Violated: " } (proof.reason) } }
         }
     }
 }

@@ -71,7 +71,7 @@ pub(crate) fn proven(proof: &Certificate) -> String {
             };
             let by = by_replica(&proof.requests);
             // Not the quota of one window: the reader needs the rule that it follows from.
-            let why = if is_of_one_window(proof) { String::new() } else { format!(": {}", proof.because) };
+            let why = if is_of_one_window(proof) { String::new() } else { format!(": {}", proof.reason) };
             format!(
                 "tenant {tenant}: {admitted} between {from:.3} s and {to:.3} s of the run, {allowed} ({promised}); {by}{why}"
             )

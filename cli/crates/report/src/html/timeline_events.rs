@@ -123,7 +123,7 @@ pub(crate) fn gather(page: &Page<'_>) -> Vec<Mark> {
     for event in &run.manifest.events {
         add(Kind::Event, event.at_ns, event.at_ns, event.text.clone());
     }
-    let mut stalls: Vec<&Stall> = run.watched.stalls.iter().collect();
+    let mut stalls: Vec<&Stall> = run.self_monitor.stalls.iter().collect();
     stalls.sort_by_key(|stall| std::cmp::Reverse(stall.length()));
     for stall in stalls.into_iter().take(STALLS) {
         add(

@@ -23,8 +23,8 @@ pub(super) struct Dead {
     pub(super) may_come_alive: bool,
 }
 
-fn diagnosis(suspect: &str, parameters: serde_json::Value, sentence: String) -> Diagnosis {
-    Diagnosis { suspect: suspect.to_owned(), parameters, others: Vec::new(), sentence }
+fn diagnosis(hypothesis: &str, parameters: serde_json::Value, sentence: String) -> Diagnosis {
+    Diagnosis { hypothesis: hypothesis.to_owned(), parameters, alternatives: Vec::new(), sentence }
 }
 
 /// Why an alert that should have fired did not, or so late.
@@ -83,11 +83,11 @@ fn reads_nothing(
         let near = near.iter().filter_map(|(labels, _)| labels.get("name").map(String::as_str));
         let near = hint(metric, near);
         let parameters = json!({"cause": "no-metric", "metric": metric});
-        return Some((parameters, format!("{} asks {metric}, which has no series{near}", rule.name)));
+        return Some((parameters, format!("{} queries {metric}, which has no series{near}", rule.name)));
     }
     let missing = matched.iter().find(|label| !has_label(metric, label, recorded))?;
     let parameters = json!({"cause": "no-label", "metric": metric, "label": missing});
-    let sentence = format!("{} asks {text}, and no series of {metric} has the label {missing}", rule.name);
+    let sentence = format!("{} queries {text}, and no series of {metric} has the label {missing}", rule.name);
     Some((parameters, sentence))
 }
 
@@ -111,7 +111,7 @@ fn asks_in_vain(rule: &Rule, recorded: &Recorded) -> Option<Diagnosis> {
             Some(format!("; {label} was {}", values.join(", ")))
         };
         let values: String = matched.iter().filter_map(shown).collect();
-        let sentence = format!("{} asks {text}, which has no series{values}", rule.name);
+        let sentence = format!("{} queries {text}, which has no series{values}", rule.name);
         let parameters = json!({"cause": "no-value", "selector": text});
         Some(diagnosis("dead-alert-rule", parameters, sentence))
     })
@@ -164,7 +164,7 @@ fn holds_too_long(alert: &Alert, rule: &Rule, course: &Course) -> Option<Diagnos
         return None;
     }
     let sentence = format!(
-        "the expression of {} held from {} to {}, and the rule wants it to hold for {hold}",
+        "the expression of {} held from {} to {}, and the rule requires it to hold for {hold}",
         rule.name,
         super::at(from),
         super::at(to)
@@ -196,7 +196,7 @@ fn out_of_reach(rule: &Rule, recorded: &Recorded) -> Option<Diagnosis> {
         }
         let nearest = nearest?;
         let sentence = format!(
-            "{} wants {left} {operator} {right}; it came to {} at the {}",
+            "{} requires {left} {operator} {right}; it reached {} at {}",
             rule.name,
             round(nearest),
             if operator.starts_with('>') { "most" } else { "least" }

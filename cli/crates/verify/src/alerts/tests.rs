@@ -146,7 +146,7 @@ fn outcomes(told: &Told) -> [Outcome; 2] {
 fn shown(verdict: &Verdict) -> String {
     let findings = verdict.evidence.iter().map(|finding| {
         let details: String = finding.details.iter().map(|line| format!("\n    {line}")).collect();
-        let suspect = finding.diagnosis.as_ref().map_or("", |diagnosis| diagnosis.suspect.as_str());
+        let suspect = finding.diagnosis.as_ref().map_or("", |diagnosis| diagnosis.hypothesis.as_str());
         let (subject, expected) = (&finding.subject, &finding.expected);
         format!("\n  {} {subject}: {expected}: {} [{suspect}]{details}", finding.outcome, finding.observed)
     });

@@ -67,9 +67,9 @@ impl Recorded {
     pub(super) fn read(run: &RecordedRun) -> Result<Self, String> {
         let manifest = &run.manifest;
         if manifest.environment.prometheus.is_none() {
-            return Err(format!("the environment {} has no Prometheus to ask", manifest.environment.name));
+            return Err(format!("the environment {} has no Prometheus to query", manifest.environment.name));
         }
-        let Some(load) = manifest.load else { return Err("the load did not begin".to_owned()) };
+        let Some(load) = manifest.load else { return Err("the load did not start".to_owned()) };
         let answers = &run.observations.prometheus;
         let begin = Nanos(manifest.started_unix_ns) + load.start_ns;
         let place = |unix: f64| Nanos::from_secs_f64(unix) - begin;
@@ -202,7 +202,7 @@ impl Recorded {
             return Some("Prometheus was restarted".to_owned());
         }
         let Some(usual) = self.scrapes.iter().filter_map(|times| usual_distance(times)).min() else {
-            return Some("nothing shows that Prometheus was there: it has no scrapes".to_owned());
+            return Some("Prometheus has no scrapes: nothing shows that it was running".to_owned());
         };
         let mut all: Vec<Nanos> = self.scrapes.iter().flatten().copied().collect();
         all.sort_unstable();
@@ -246,10 +246,10 @@ pub(super) fn latest<'a>(
 ) -> Result<&'a ResponseRecord, String> {
     let asked = answers.iter().rfind(|a| a.query.starts_with(prefix) && a.range_s.is_some() == is_range);
     match asked {
-        None => Err("Prometheus was not asked: the run ended before".to_owned()),
+        None => Err("Prometheus was not queried: the run ended first".to_owned()),
         Some(ResponseRecord { answer: None, error, .. }) => {
             let error = error.as_deref().unwrap_or("no reason given");
-            Err(format!("Prometheus did not answer: {error}"))
+            Err(format!("Prometheus did not respond: {error}"))
         }
         Some(answer) => Ok(answer),
     }

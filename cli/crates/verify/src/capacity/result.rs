@@ -238,7 +238,7 @@ fn limit(steps: &[Step], bracket: Bracket, stopped: Stopped, full: Option<f64>) 
     if let Some(busy) = full {
         let busy = busy * 100.0;
         let why = format!(
-            "this machine's processors were {busy:.0} % busy, with the service and the generator on them: {broke}"
+            "this machine's processors were {busy:.0} % busy, shared by the service and the generator: {broke}"
         );
         return (Limit::Machine, why);
     }
@@ -263,7 +263,7 @@ impl CapacityReport {
                 Err(error) => self.scaling_note = Some(error.to_string()),
             }
             if self.scaling.is_some() && self.counts.iter().any(|count| count.limit == Limit::Machine) {
-                let note = "some capacities are limited by this machine, which replicas and generator share: the law tells \
+                let note = "some capacities are limited by this machine, which replicas and generator share: the law describes \
                             how this machine scales, not how the service would on others";
                 self.scaling_note = Some(note.to_owned());
             }

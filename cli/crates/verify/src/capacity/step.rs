@@ -234,7 +234,7 @@ fn by_generator(claim: &Verdict, flow: &Flow, context: Context) -> (Ending, Opti
         _ => false,
     };
     if is_slower {
-        let why = format!("it fell behind: all users were waiting for answers ({})", claim.summary);
+        let why = format!("it fell behind: all users were waiting for responses ({})", claim.summary);
         return (Ending::Broke, Some(why));
     }
     let why =

@@ -103,13 +103,13 @@ pub(super) fn slight(base: &RecordedRun, new: &RecordedRun) -> Vec<String> {
 
 fn environment(environment: &Environment) -> String {
     let replicas = environment.replicas.len();
-    let alone = if environment.exclusive { "" } else { ", not alone" };
+    let alone = if environment.exclusive { "" } else { ", shared" };
     format!("{}, replicas: {replicas}{alone}", environment.name)
 }
 
 /// How many threads sent requests, as far as the generator was watched.
 fn workers(run: &RecordedRun) -> Option<usize> {
-    let usage = run.watched.usage.iter();
+    let usage = run.self_monitor.usage.iter();
     let counts = usage.map(|at| at.threads.keys().filter(|name| name.starts_with("worker-")).count());
     counts.max().filter(|count| *count > 0)
 }

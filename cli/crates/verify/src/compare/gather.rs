@@ -153,10 +153,10 @@ pub(super) fn measure(run: &RecordedRun, span: Option<Span>) -> Result<Measured,
     let scenario = &run.scenario;
     let Some(Span { from, length, is_cut }) = span else { return Ok(Measured::default()) };
     let mut cells: Grouped<Cell> = Grouped::new(scenario, 1);
-    let mut stalls = run.watched.stalls.clone();
+    let mut stalls = run.self_monitor.stalls.clone();
     stalls.sort_by_key(|stall| stall.from_ns);
     let mut excuses = StallExclusions::new(&stalls);
-    let mut generator = generator::Gatherer::new(judged_from(run), &run.watched.usage);
+    let mut generator = generator::Gatherer::new(judged_from(run), &run.self_monitor.usage);
     let time = run.manifest.plan_time();
     run.for_each_sample(|_, sample| {
         let excuse = excuses.of(sample);

@@ -113,12 +113,12 @@ fn what_came_while_the_generator_stood_still_is_left_out() {
         sample.done = Nanos::from_millis(5000);
     }
     let mut new = Made::new("", &stalled);
-    new.watched.stalls = vec![stall(4000, 1000)];
+    new.self_monitor.stalls = vec![stall(4000, 1000)];
     let comparison = against(&made(usual), &new);
     assert!(told(&comparison)[..4].iter().all(|(_, change)| *change == Change::Same), "{comparison:#?}");
     // All that were due in the stall, its last instant among them, and three that were under way when it began.
     assert_eq!(comparison.rows[0].left_out, 204);
-    new.watched.stalls.clear();
+    new.self_monitor.stalls.clear();
     // Of a service that stood still once, nobody knows whether it does so now more often: it is not passed over, though.
     assert_eq!(against(&made(usual), &new).outcome, Outcome::Inconclusive);
 }

@@ -82,7 +82,7 @@ fn seen_whole_run(
         return Err("Prometheus had not scraped it before the load began".to_owned());
     };
     match position(&|answer| answer.at_ns > span.from).filter(|at| *at >= span.rest_unix) {
-        None => Err("Prometheus has not scraped it since its counters came to rest".to_owned()),
+        None => Err("Prometheus has not scraped it since its counters stopped changing".to_owned()),
         Some(at) if up_at(at) != Some(1.0) => Err("Prometheus found it down after the load".to_owned()),
         Some(_) => Ok(before),
     }

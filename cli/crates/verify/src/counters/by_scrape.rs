@@ -62,7 +62,7 @@ pub fn by_scrape<'a>(observed: &Observed<'a>, assumptions: Assumptions) -> Vec<W
             // What befell the whole page befell all its counters.
             whole = diagnosis
                 .clone()
-                .filter(|found| ["metrics-stale", "counter-reset"].contains(&&*found.suspect));
+                .filter(|found| ["metrics-stale", "counter-reset"].contains(&&*found.hypothesis));
         }
         Witness { verdict: verdict.explained(diagnosis), gains: Some(gains) }
     };
@@ -135,7 +135,7 @@ fn fallen(settled: &QuiescentScrapes) -> Option<Diagnosis> {
         "counter-reset",
         json!({ "before": before, "after": after }),
         format!(
-            "counters began again though the process went on: {} fell from {before} to {after}",
+            "counters restarted from zero although the process did not: {} fell from {before} to {after}",
             fall.series
         ),
     ))

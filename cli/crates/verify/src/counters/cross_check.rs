@@ -19,20 +19,20 @@ pub fn compare_witnesses(scrape: &mut Witness, prometheus: &mut Witness) {
     let failed = |witness: &Witness| witness.verdict.outcome == Outcome::Fail;
     let (told, others) = if same(by_scrape, by_prometheus) {
         (
-            "the replica's /metrics and Prometheus count the same: the clients' ledger stands alone",
+            "the replica's /metrics and Prometheus count the same: only the clients' ledger differs",
             (true, true),
         )
     } else if !failed(scrape) {
-        ("Prometheus stands alone: the replica's own /metrics agree with the clients' ledger", (false, true))
+        ("only Prometheus differs: the replica's own /metrics agree with the clients' ledger", (false, true))
     } else if !failed(prometheus) {
-        ("the replica's own /metrics stand alone: Prometheus agrees with the clients' ledger", (true, false))
+        ("only the replica's own /metrics differ: Prometheus agrees with the clients' ledger", (true, false))
     } else {
         ("the replica's /metrics, Prometheus and the clients' ledger all differ", (true, true))
     };
     for (witness, meant) in [(scrape, others.0), (prometheus, others.1)] {
         let first = witness.verdict.evidence.first_mut().filter(|first| first.outcome == Outcome::Fail);
         if let Some(first) = first.filter(|_| meant) {
-            first.details.push(format!("witnesses: {told}"));
+            first.details.push(format!("sources: {told}"));
         }
     }
 }

@@ -123,7 +123,7 @@ impl<'a> Course<'a> {
                 "metrics-stale",
                 json!({ "as_of_s": [from, to], "shown_at_s": at(last) }),
                 format!(
-                    "the page is old: at {:.1} s it shows what was true between {from:.1} and {to:.1} s",
+                    "the exposition is stale: at {:.1} s it shows the state of between {from:.1} and {to:.1} s",
                     at(last)
                 ),
             ));
@@ -138,7 +138,7 @@ impl<'a> Course<'a> {
             "counter-reset",
             json!({ "between_s": [from, to], "missing": missing }),
             format!(
-                "counters began again between {from:.1} and {to:.1} s though the process went on: {missing} requests of before \
+                "counters restarted from zero between {from:.1} and {to:.1} s although the process did not restart: {missing} requests of before \
                  are missing from then on, and none of after"
             ),
         ))

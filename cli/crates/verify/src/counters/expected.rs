@@ -91,7 +91,7 @@ pub(super) fn misread(
     lacking.map(|(key, label, _)| {
         let label = label.as_deref().unwrap_or_default();
         format!(
-            "no series of {} has the label {label:?}: the service may name it otherwise, or have none, `{key} = \"\"` ([metrics])",
+            "no series of {} has the label {label:?}: the service may use another name, or have none, `{key} = \"\"` ([metrics])",
             counter.name
         )
     })

@@ -8,7 +8,7 @@ use saasbench_record::{
 /// Whether Prometheus was asked for a metric and answered in full, or why not.
 pub(crate) fn asked(answers: &[ResponseRecord], metric: &str) -> Result<(), String> {
     let answer = answers.iter().rfind(|answer| is_about(answer, metric));
-    whole(answer.ok_or("Prometheus was not asked: the run ended before")?).map(|_| ())
+    whole(answer.ok_or("Prometheus was not queried: the run ended first")?).map(|_| ())
 }
 
 /// An answer that is there and complete, or why it is not.
@@ -17,7 +17,7 @@ pub(crate) fn whole(record: &ResponseRecord) -> Result<&serde_json::Value, Strin
         Some(answer) => doubt(answer).map_or(Ok(answer), Err),
         None => {
             let why = record.error.as_deref().unwrap_or("no reason given");
-            Err(format!("Prometheus did not answer: {why}"))
+            Err(format!("Prometheus did not respond: {why}"))
         }
     }
 }

@@ -204,7 +204,7 @@ proptest! {
             .collect();
         prop_assert!(!failed.is_empty());
         for verdict in failed {
-            let suspect = verdict.evidence[0].diagnosis.as_ref().map(|diagnosis| diagnosis.suspect.as_str());
+            let suspect = verdict.evidence[0].diagnosis.as_ref().map(|diagnosis| diagnosis.hypothesis.as_str());
             prop_assert_eq!(suspect, Some(name), "{:#?}", verdict);
         }
     }
@@ -239,7 +239,7 @@ fn mistakes_are_told_in_a_sentence() {
             all += &format!("{mistake:?}: {} {}\n", verdict.outcome, verdict.summary);
             let diagnosis = verdict.evidence.first().and_then(|finding| finding.diagnosis.as_ref());
             all += &diagnosis
-                .map_or(String::new(), |found| format!("    {}: {}\n", found.suspect, found.sentence));
+                .map_or(String::new(), |found| format!("    {}: {}\n", found.hypothesis, found.sentence));
         }
     }
     insta::assert_snapshot!(all);

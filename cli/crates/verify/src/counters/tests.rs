@@ -105,11 +105,11 @@ fn without_data_nothing_passes() {
     assert_eq!(verdict.outcome, Outcome::Inconclusive);
     insta::assert_snapshot!(verdict.summary, @"there is no scrape from before the load: none was made");
     let other = judged(0, &[], |_| {});
-    insta::assert_snapshot!(other.summary, @"there is no series http_requests_total: the service may name its counter otherwise ([metrics])");
+    insta::assert_snapshot!(other.summary, @"there is no series http_requests_total: the service may use another name for its counter ([metrics])");
     let mut moving = Made::new("", &samples(0));
     moving.scrape("a", "before", "");
     moving.scrape("a", "after", &counts(&[("200", 2)])).scrape("a", "after", &counts(&[("200", 3)]));
-    insta::assert_snapshot!(moving.verdict(Claim::Counters, "of a by scrape").summary, @"its metrics did not come to rest after the load");
+    insta::assert_snapshot!(moving.verdict(Claim::Counters, "of a by scrape").summary, @"its metrics kept changing after the load");
 }
 
 #[test]
@@ -255,7 +255,7 @@ fn several_processes_behind_one_address_are_noticed() {
         .at_rest();
     let verdict = made.verdict(Claim::Counters, "of a by scrape");
     assert_eq!(verdict.outcome, Outcome::Inconclusive);
-    insta::assert_snapshot!(verdict.summary, @"several processes answer under this address: name every replica by itself");
+    insta::assert_snapshot!(verdict.summary, @"several processes respond at this address: list every replica with an address of its own");
 }
 
 #[test]

@@ -14,7 +14,7 @@ use saasbench_record::{sample::Sample, stall::Stall};
 #[derive(Debug)]
 pub struct Live {
     scenario: Arc<Scenario>,
-    watched: Vec<SelfMonitorRecord>,
+    monitored: Vec<MonitoredExpectation>,
     excuses: StallExclusions,
     stalls: usize,
     /// What is not yet known to be free of stalls.
@@ -26,7 +26,7 @@ pub struct Live {
 }
 
 #[derive(Debug)]
-struct SelfMonitorRecord {
+struct MonitoredExpectation {
     counter: Counter,
     /// The most requests that it can be about in the whole run.
     planned: Option<u64>,
@@ -37,18 +37,18 @@ impl Live {
     pub fn new(scenario: &Arc<Scenario>, fresh: bool) -> Option<Self> {
         let all =
             scenario.expectations.iter().filter(|expected| expected.abort && (fresh || !expected.fresh));
-        let watched: Vec<SelfMonitorRecord> = all
+        let monitored: Vec<MonitoredExpectation> = all
             .map(|expected| {
                 let counter = Counter::new(expected.clone());
                 let planned = requests_at_most(scenario, expected.filter.tenant, |step| {
                     expected.is_about(scenario, step)
                 });
-                SelfMonitorRecord { counter, planned }
+                MonitoredExpectation { counter, planned }
             })
             .collect();
-        (!watched.is_empty()).then(|| Self {
+        (!monitored.is_empty()).then(|| Self {
             scenario: Arc::clone(scenario),
-            watched,
+            monitored,
             excuses: StallExclusions::new(&[]),
             stalls: 0,
             waiting: VecDeque::new(),
@@ -77,18 +77,18 @@ impl Live {
             let Some(sample) = self.waiting.pop_front() else { break };
             self.count(&sample);
         }
-        let hopeless = self.watched.iter().find(|SelfMonitorRecord { counter, planned }| {
+        let hopeless = self.monitored.iter().find(|MonitoredExpectation { counter, planned }| {
             counter.is_hopeless(planned.map(|planned| planned.saturating_sub(counter.seen())))
         })?;
         let subject = subject_of(&self.scenario, hopeless.counter.expectation());
-        Some(format!("`{subject}` cannot be kept any more: {}", hopeless.counter.so_far()))
+        Some(format!("`{subject}` can no longer hold: {}", hopeless.counter.so_far()))
     }
 
     fn count(&mut self, sample: &Sample) {
         let excuse = self.excuses.of(sample);
         if self.judged_from.is_some_and(|from| sample.intended >= from) {
-            for watched in &mut self.watched {
-                watched.counter.add(&self.scenario, 0, sample, excuse, &self.excuses);
+            for monitored in &mut self.monitored {
+                monitored.counter.add(&self.scenario, 0, sample, excuse, &self.excuses);
             }
         }
     }

@@ -209,7 +209,7 @@ fn held_up() -> Vec<Sample> {
 fn who_stood_still_decides() {
     use Outcome::{Fail, Inconclusive, Pass};
     let judged =
-        |that: &str, stalls: &[Stall]| judged(that, &held_up(), |made| made.watched.stalls = stalls.to_vec());
+        |that: &str, stalls: &[Stall]| judged(that, &held_up(), |made| made.self_monitor.stalls = stalls.to_vec());
     for that in ["p99 < 100ms", "p99 from sent < 100ms", "max <= 250ms", "mean < 11ms"] {
         // The service did: a stall elsewhere, or a short one at that time, is no excuse.
         assert_eq!(judged(that, &[]).outcome, Fail, "{that}");
@@ -227,11 +227,11 @@ fn who_stood_still_decides() {
 #[test]
 fn stalls_are_named() {
     let stalls = vec![stall(2999, 301), stall(5000, 5)];
-    let verdict = judged("p99 < 100ms", &held_up(), |made| made.watched.stalls = stalls);
+    let verdict = judged("p99 < 100ms", &held_up(), |made| made.self_monitor.stalls = stalls);
     insta::assert_snapshot!(format!("{}\n{}", verdict.summary, verdict.evidence[0].details.join("\n")), @r#"
-    p99 is 200 ms of 1000 answers; without what may be the generator's own doing it holds
-    at 2.9990 s the generator stood still for 301 ms (the process was stopped): 62 requests touched
-    at 5.0000 s the generator stood still for 5 ms (the process was stopped): 1 request touched
+    p99 is 200 ms of 1000 answers; without what may be due to the generator it holds
+    at 2.9990 s the generator stalled for 301 ms (the process was stopped): 62 requests affected
+    at 5.0000 s the generator stalled for 5 ms (the process was stopped): 1 request affected
     "#);
 }
 
@@ -243,7 +243,7 @@ fn a_timeout_that_came_while_the_generator_stood_still_is_nobodys() {
     samples[50].done = samples[50].sent + Nanos::from_secs(10);
     let judged = |samples: &[Sample], stalls: &[Stall]| {
         let mut made = Made::new("", samples);
-        made.watched.stalls = stalls.to_vec();
+        made.self_monitor.stalls = stalls.to_vec();
         made.verdict(Claim::Expectation, NO_ERRORS).outcome
     };
     assert_eq!(judged(&samples, &[]), Fail);

@@ -69,7 +69,7 @@ impl Balance {
         (looks > 0.0).then(|| Compared {
             agree: differ as f64 <= (DISAGREE_ALLOWED * looks).max(1.0),
             told: format!(
-                "{mean:.1} requests under way on average; the samples disagree at {differ} of {looks} looks"
+                "{mean:.1} requests under way on average; the samples disagree at {differ} of {looks} polls"
             ),
         })
     }
@@ -105,7 +105,7 @@ mod tests {
             balance(4, 3),
             Compared {
                 agree: false,
-                told: "4.0 requests under way on average; the samples disagree at 10 of 10 looks".to_owned()
+                told: "4.0 requests under way on average; the samples disagree at 10 of 10 polls".to_owned()
             }
         );
         assert!(!balance(2, 3).agree);

@@ -41,7 +41,7 @@ fn samples() -> Vec<Sample> {
 
 fn made(samples: &[Sample], workers: &[(&str, [i64; 10])]) -> Made {
     let mut made = Made::new("[[expect]]\nthat = \"rate >= 1000/s\"\n", samples);
-    made.watched.usage = usage(workers);
+    made.self_monitor.usage = usage(workers);
     made
 }
 
@@ -54,10 +54,10 @@ const IDLE: (&str, [i64; 10]) = ("worker-0", [170; 10]);
 #[test]
 fn one_that_keeps_up_passes_and_has_its_facts_told() {
     let mut made = made(&samples(), &[IDLE, ("worker-1", [50; 10]), ("recorder", [499; 10])]);
-    made.watched.stalls = vec![stall(1000, 100), stall(3000, 7)];
+    made.self_monitor.stalls = vec![stall(1000, 100), stall(3000, 7)];
     assert_eq!(claim(&made).outcome, Outcome::Pass);
     let report = made.judge();
-    insta::assert_snapshot!(report.generator, @"sent 1 ms late (p50), 1 ms (p99), 1 ms (max) · worker-0 34 % busy, the busiest of 2 · 2 stalls, 107 ms together, 23 requests touched");
+    insta::assert_snapshot!(report.generator, @"sent 1 ms late (p50), 1 ms (p99), 1 ms (max) · worker-0 34 % busy, the busiest of 2 · 2 stalls, 107 ms together, 23 requests affected");
     let json = to_json(&report.generator).unwrap();
     insta::assert_snapshot!(String::from_utf8(json).unwrap(), @r#"
     {
@@ -69,7 +69,7 @@ fn one_that_keeps_up_passes_and_has_its_facts_told() {
       },
       "touched": 23,
       "dropped": 0,
-      "watched": true,
+      "self_monitored": true,
       "stalls": {
         "count": 2,
         "total_ns": 107000000,
@@ -92,10 +92,10 @@ fn one_that_keeps_up_passes_and_has_its_facts_told() {
       "processors": 0.6
     }
     "#);
-    made.watched.stalls.truncate(1);
-    made.watched.usage = usage(&[IDLE]);
-    insta::assert_snapshot!(made.judge().generator, @"sent 1 ms late (p50), 1 ms (p99), 1 ms (max) · worker-0 34 % busy · a stall of 100 ms, 21 requests touched");
-    made.watched.stalls.clear();
+    made.self_monitor.stalls.truncate(1);
+    made.self_monitor.usage = usage(&[IDLE]);
+    insta::assert_snapshot!(made.judge().generator, @"sent 1 ms late (p50), 1 ms (p99), 1 ms (max) · worker-0 34 % busy · a stall of 100 ms, 21 requests affected");
+    made.self_monitor.stalls.clear();
     insta::assert_snapshot!(made.judge().generator, @"sent 1 ms late (p50), 1 ms (p99), 1 ms (max) · worker-0 34 % busy · no stalls");
 }
 
@@ -136,7 +136,7 @@ fn a_machine_without_a_port_is_a_bottleneck() {
     let mut samples = samples();
     samples[7].outcome = SampleOutcome::NotSent(NotSentReason::Exhausted);
     let made = made(&samples, &[IDLE]);
-    insta::assert_snapshot!(claim(&made).summary, @"not sent for want of a port or file descriptor: 1");
+    insta::assert_snapshot!(claim(&made).summary, @"not sent, out of ports or file descriptors: 1");
     assert_eq!(made.verdict(Claim::Expectation, "error_ratio").outcome, Outcome::Inconclusive);
 }
 
@@ -148,7 +148,7 @@ fn lateness_is_one_unless_a_stall_is_its_cause() {
     }
     let mut made = made(&samples, &[IDLE]);
     insta::assert_snapshot!(claim(&made).summary, @"requests were sent late: by 150 ms at p99");
-    made.watched.stalls = vec![stall(850, 250)];
+    made.self_monitor.stalls = vec![stall(850, 250)];
     assert_eq!(claim(&made).outcome, Outcome::Pass);
 }
 
@@ -170,10 +170,10 @@ fn only_the_load_counts() {
 fn an_older_record_makes_no_claim() {
     let report = Made::new("", &samples()).judge();
     assert!(report.verdicts.iter().all(|verdict| verdict.claim != Claim::Generator));
-    insta::assert_snapshot!(report.generator, @"sent 1 ms late (p50), 1 ms (p99), 1 ms (max) · stalls and processors not watched");
+    insta::assert_snapshot!(report.generator, @"sent 1 ms late (p50), 1 ms (p99), 1 ms (max) · stalls and processors not monitored");
     let mut unwatched = made(&[], &[]);
-    unwatched.watched.usage.clear();
-    insta::assert_snapshot!(unwatched.judge().generator, @"nothing sent · stalls and processors not watched");
+    unwatched.self_monitor.usage.clear();
+    insta::assert_snapshot!(unwatched.judge().generator, @"nothing sent · stalls and processors not monitored");
     // Watched, and nothing to see: no data is never a pass.
     assert_eq!(claim(&made(&[], &[])).outcome, Outcome::Inconclusive);
 }
@@ -187,7 +187,7 @@ fn what_no_busy_generator_can_have_added_is_the_services() {
     let busy = ("worker-0", [490; 10]);
     let judged = |that: &str| {
         let mut made = Made::new(&format!("[[expect]]\nthat = \"{that}\"\n"), &samples);
-        made.watched.usage = usage(&[busy]);
+        made.self_monitor.usage = usage(&[busy]);
         made.verdict(Claim::Expectation, that).outcome
     };
     assert_eq!(judged("p50 from sent < 250ms"), Outcome::Inconclusive);

@@ -45,7 +45,7 @@ pub(super) fn not_more(key: &Key<'_>, promise: Promise, context: &HistoryContext
             tested.held();
         } else {
             tested.broken(|| Break {
-                expected: format!("Remaining {most} at the most ({}): {because}", promise.quota),
+                expected: format!("Remaining at most {most} ({}): {because}", promise.quota),
                 observed: format!("admitted at {:.3} s with Remaining {left}", admission.done.as_secs_f64()),
                 requests: vec![*admission],
             });
@@ -88,7 +88,7 @@ pub(super) fn as_announced(key: &Key<'_>, context: &HistoryContext) -> Tested {
                     tested.broken(|| Break {
                         expected: format!("{left} more admitted: Remaining {left}"),
                         observed: format!(
-                            "admitted at {:.3} s with Remaining {left}; rejected at {:.3} s after {others} more at the most",
+                            "admitted at {:.3} s with Remaining {left}; rejected at {:.3} s after at most {others} more",
                             admission.done.as_secs_f64(),
                             request.done.as_secs_f64(),
                         ),

@@ -44,7 +44,7 @@ pub(super) fn come_back(key: &Key<'_>, context: &HistoryContext) -> Tested {
             Decision::Rejected if admitted == 0 => tested.broken(|| Break {
                 expected: format!("admitted from {:.3} s on: Retry-After {wait}", from.as_secs_f64()),
                 observed: format!(
-                    "told at {:.3} s to come back after {wait}, rejected again at {:.3} s, and nothing was admitted between",
+                    "rejected at {:.3} s with Retry-After {wait}, rejected again at {:.3} s, and nothing was admitted between",
                     rejection.done.as_secs_f64(),
                     back.done.as_secs_f64(),
                 ),
@@ -91,7 +91,7 @@ pub(super) fn not_before(key: &Key<'_>, context: &HistoryContext) -> Tested {
                 tested.broken(|| Break {
                     expected: format!("nothing admitted for {wait} s (rounded up): Retry-After {wait}"),
                     observed: format!(
-                        "told at {:.3} s to come back after {wait} s, and a request of {:.3} s was admitted",
+                        "rejected at {:.3} s with Retry-After {wait}, and a request of {:.3} s was admitted",
                         rejection.done.as_secs_f64(),
                         request.sent.as_secs_f64(),
                     ),

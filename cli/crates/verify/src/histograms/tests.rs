@@ -36,7 +36,7 @@ fn verdict(more: &str, text: &str) -> Verdict {
 fn a_sane_histogram_below_its_clients_passes() {
     let good = verdict("", &text([4, 4, 5, 5], "0.69", 5));
     assert_eq!(good.outcome, Outcome::Pass, "{good:#?}");
-    insta::assert_snapshot!(good.summary, @"1 histogram sane, 4 bounds hold against clients' latency");
+    insta::assert_snapshot!(good.summary, @"1 histogram sane, 4 bounds agree with clients' latency");
     // Faster than the client is always possible: the network's time is the client's alone.
     assert_eq!(verdict("", &text([5, 5, 5, 5], "0.02", 5)).outcome, Outcome::Pass);
 }
@@ -73,7 +73,7 @@ fn a_clock_that_stops_after_the_answer_is_not_held_against_clients() {
 fn diagnosed(verdict: &Verdict) -> String {
     assert_eq!(verdict.outcome, Outcome::Fail, "{verdict:#?}");
     let diagnosis = verdict.evidence[0].diagnosis.as_ref();
-    diagnosis.map_or("none".to_owned(), |found| format!("{}: {}", found.suspect, found.sentence))
+    diagnosis.map_or("none".to_owned(), |found| format!("{}: {}", found.hypothesis, found.sentence))
 }
 
 #[test]

@@ -85,7 +85,7 @@ fn tenants_that_are_kept_apart_pass() {
     assert_eq!(verdict.outcome, Outcome::Pass, "{verdict:#?}");
     insta::assert_snapshot!(
         verdict.summary,
-        @"10 foreign requests were rejected; 10 canaries came back, each to its own tenant"
+        @"10 cross-tenant requests were rejected; 10 canaries returned, each to its own tenant"
     );
 }
 

@@ -112,7 +112,7 @@ impl Proofs<'_> {
     ) -> Evidence {
         let mut finding = self.lines(finding, requests);
         if !given.is_empty() {
-            finding = self.lines(finding.detail("given these, without which it could be otherwise:"), given);
+            finding = self.lines(finding.detail("given these responses, which the proof rests on:"), given);
         }
         finding.samples = requests.iter().chain(given).map(|request| request.id).collect();
         let certified = |request: &Request| Certified {
@@ -131,7 +131,7 @@ impl Proofs<'_> {
             from_ns: requests.iter().map(|request| request.sent).min().unwrap_or_default(),
             to_ns: requests.iter().map(|request| request.done).max().unwrap_or_default(),
             allowed,
-            because: because.to_owned(),
+            reason: because.to_owned(),
             requests: requests.iter().map(certified).collect(),
             given: given.iter().map(certified).collect(),
         });
@@ -190,6 +190,6 @@ fn decision(request: &Request) -> &'static str {
     match request.decision {
         Decision::Admitted => "admitted",
         Decision::Rejected => "rejected",
-        Decision::Unknown => "not answered",
+        Decision::Unknown => "no response",
     }
 }

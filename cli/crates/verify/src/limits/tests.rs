@@ -125,7 +125,7 @@ fn a_limit_that_was_not_put_to_the_test_is_not_a_kept_one() {
         (judged("fixed-window", "8/10s", &[], |_| {}), judged("sliding-log", "8/10s", &few, |_| {}));
     assert_eq!((none.outcome, few.outcome), (Outcome::Inconclusive, Outcome::Inconclusive));
     insta::assert_snapshot!(none.summary, @"no request reached the limit");
-    insta::assert_snapshot!(few.summary, @"not put to the test: 3 admitted, and no tenant used up its quota");
+    insta::assert_snapshot!(few.summary, @"not tested: 3 admitted, and no tenant used up its quota");
     // Used up to the last, without a rejection.
     let full: Vec<Sample> = samples()[..8].to_vec();
     assert_eq!(judged("fixed-window", "8/10s", &full, |_| {}).outcome, Outcome::Pass);
@@ -189,7 +189,7 @@ fn a_rejection_that_none_of_several_limits_can_have_given_is_wrong() {
 fn each_of_several_limits_is_held_against_what_was_admitted() {
     let outcomes: Vec<Outcome> = of_two("7/10s", &two_kept()).iter().map(|verdict| verdict.outcome).collect();
     assert_eq!(outcomes, [Outcome::Pass, Outcome::Fail]);
-    // A quota that is not used up is not put to the test, whatever the others reject.
+    // A quota that is not used up is not tested, whatever the others reject.
     let outcomes: Vec<Outcome> =
         of_two("8/1h", &two_kept()[..20]).iter().map(|verdict| verdict.outcome).collect();
     assert_eq!(outcomes, [Outcome::Pass, Outcome::Pass]);

@@ -38,7 +38,7 @@ impl Totals {
         if !self.tested {
             let admitted = self.admitted;
             return Some(format!(
-                "not put to the test: {admitted} admitted, and no tenant used up its quota"
+                "not tested: {admitted} admitted, and no tenant used up its quota"
             ));
         }
         if self.rejected > 0 && self.unjudged() >= self.rejected {
@@ -66,7 +66,7 @@ impl std::fmt::Display for Totals {
 pub(super) fn reason(why: Unjudged) -> &'static str {
     match why {
         Unjudged::NotExclusive => {
-            "others may use the service (`exclusive = true` says that the run is alone)"
+            "the environment is shared (`exclusive = true` declares that no one else uses it)"
         }
         Unjudged::UnknownStart => "what happened in the window before the run is not known",
         Unjudged::CutOff => "the run was cut off, and requests near its end are not in the record",

@@ -61,7 +61,7 @@ fn judged_as(text: String, samples: &[Sample], change: impl FnOnce(&mut Made)) -
     let mut made = Made::of(text, samples);
     made.manifest.load.as_mut().unwrap().to_ns = Nanos::from_secs(20);
     change(&mut made);
-    made.verdict(Claim::Neighbours, "a flood by acme")
+    made.verdict(Claim::NoisyNeighbour, "a flood by acme")
 }
 
 fn judged(samples: &[Sample]) -> Verdict {
@@ -133,7 +133,7 @@ fn what_is_rejected_fails_or_is_lost_is_no_goodput() {
     assert_eq!(dropped.outcome, Outcome::Inconclusive);
     insta::assert_snapshot!(
         dropped.summary,
-        @"globex: 100 of 200 arrivals were dropped: the load was not the one that was asked for"
+        @"globex: 100 of 200 arrivals were dropped: the load was not as planned"
     );
 }
 
@@ -166,7 +166,7 @@ fn lateness_of_the_generator_fails_nobody() {
 fn stalls_of_the_generator_fail_nobody() {
     let slow = run(|i| latency_of(i, 2000) + 40_000);
     let outcome = |stalls: &[Stall]| {
-        judged_as(TOWN.to_owned(), &slow, |made| made.watched.stalls = stalls.to_vec()).outcome
+        judged_as(TOWN.to_owned(), &slow, |made| made.self_monitor.stalls = stalls.to_vec()).outcome
     };
     let stalls: Vec<Stall> = (0..500).map(|i| stall(10_000 + i * 20, 10)).collect();
     assert_eq!(outcome(&stalls), Outcome::Inconclusive);
@@ -212,7 +212,7 @@ fn what_was_not_put_to_the_test_is_inconclusive() {
 #[test]
 fn a_scenario_without_neighbours_makes_no_claim() {
     let report = Made::of(SCENARIO.to_owned(), &[sample(0, 0, SampleOutcome::Status(200))]).judge();
-    assert!(report.verdicts.iter().all(|verdict| verdict.claim != Claim::Neighbours));
+    assert!(report.verdicts.iter().all(|verdict| verdict.claim != Claim::NoisyNeighbour));
 }
 
 proptest::proptest! {

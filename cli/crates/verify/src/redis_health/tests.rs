@@ -18,7 +18,7 @@ fn judged(exclusive: bool, looks: &[String]) -> Verdict {
     made.manifest.environment.redis = Some("redis://h".to_owned());
     made.manifest.environment.exclusive = exclusive;
     std::fs::write(made.dir.path().join("observations/store.jsonl"), looks.concat()).unwrap();
-    made.verdict(Claim::Store, "Redis by our own looks")
+    made.verdict(Claim::Redis, "Redis by polling")
 }
 
 #[test]
@@ -70,7 +70,7 @@ fn by_exporter(redis: Option<&str>) -> Outcome {
         lines += &format!("{record}\n");
     }
     std::fs::write(made.dir.path().join("observations/prometheus.jsonl"), lines).unwrap();
-    made.verdict(Claim::Store, "Redis by redis_exporter").outcome
+    made.verdict(Claim::Redis, "Redis by redis_exporter").outcome
 }
 
 #[test]

@@ -40,7 +40,7 @@ pub fn by_prometheus(
     };
     let up = in_load(run, &up.samples);
     if up.is_empty() {
-        let why = "Prometheus scraped it not once from the begin of the load to its end";
+        let why = "Prometheus did not scrape it between the start and the end of the load";
         return Verdict::inconclusive(Claim::Scrapes, subject, why);
     }
     let scrapes = run.observations.scrapes.get(index).map(Vec::as_slice).unwrap_or_default();
@@ -113,12 +113,12 @@ impl View<'_> {
         };
         let finding = Evidence::new(outcome, "up", expected, observed);
         Some(match outcome {
-            Outcome::Pass => finding.detail("it was restarted then, or the generator's machine stood still"),
+            Outcome::Pass => finding.detail("it was restarted then, or the generator's machine stalled"),
             Outcome::Inconclusive if unexplained.len() < DOWN => {
                 finding.detail("a single one may be an accident")
             }
             Outcome::Inconclusive => {
-                finding.detail("our own scrapes at that time were answered: it was not down for everybody")
+                finding.detail("our own scrapes at that time got responses: it was not down for all clients")
             }
             Outcome::Fail => match self.cut_off() {
                 Some(diagnosis) => diagnosed(finding, diagnosis),
@@ -135,7 +135,7 @@ impl View<'_> {
         let longest = durations.iter().map(|(_, value)| *value).fold(0.0, f64::max);
         let (median, longest) = (Nanos::from_secs_f64(median), Nanos::from_secs_f64(longest));
         let expected = format!("at most {within}, most of the time");
-        let observed = format!("{median}, {longest} at the most");
+        let observed = format!("median {median}, longest {longest}");
         if median <= within {
             return Some(Evidence::new(Outcome::Pass, "scrape_duration_seconds", expected, observed));
         }
@@ -164,7 +164,7 @@ impl View<'_> {
                 Some(Evidence::new(Outcome::Pass, "scrape_samples_scraped", expected, observed))
             }
             (false, _) => {
-                let observed = format!("{empty} of {} scrapes found an empty page", seen.len());
+                let observed = format!("{empty} of {} scrapes found an empty exposition", seen.len());
                 Some(Evidence::new(Outcome::Fail, "scrape_samples_scraped", expected, observed))
             }
         }
@@ -206,7 +206,7 @@ impl View<'_> {
                     "a counter stays until its process ends",
                     observed,
                 );
-                let sentence = "a part of the page is left out at times";
+                let sentence = "a part of the exposition is missing at times";
                 let diagnosis = Diagnosis::new("metrics-truncated", serde_json::json!({}), sentence);
                 return Some(diagnosed(finding, diagnosis));
             }
@@ -229,7 +229,7 @@ impl View<'_> {
             None => Evidence::new(Outcome::Pass, "gaps", &expected, expected.clone()),
             Some((at, gap)) => {
                 let observed = format!(
-                    "Prometheus did not scrape it for {gap:.1} s from {:.1} s on, and does so every {interval:.1} s else",
+                    "Prometheus did not scrape it for {gap:.1} s from {:.1} s on, and otherwise does every {interval:.1} s",
                     self.on_our_clock(at).as_secs_f64()
                 );
                 Evidence::new(Outcome::Inconclusive, "gaps", expected, observed)
@@ -281,7 +281,7 @@ impl View<'_> {
         let scrapes = self.scrapes;
         let flaws: Vec<_> = scrapes.iter().filter_map(|scrape| scrape.page.as_ref()?.flaw.as_ref()).collect();
         if !flaws.is_empty() && flaws.iter().all(|flaw| flaw.at_end) {
-            let sentence = "the pages break off in their last line, so Prometheus rejects them";
+            let sentence = "the scrapes end in the middle of their last line, so Prometheus rejects them";
             return Some(Diagnosis::new("metrics-truncated", serde_json::json!({}), sentence));
         }
         let durations = super::Durations::of(scrapes, self.excuses);

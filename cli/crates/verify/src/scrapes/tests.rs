@@ -62,7 +62,7 @@ fn what_breaks_off_stands_still_or_takes_too_long_fails_and_is_named() {
     ] {
         let verdict = made(&pages).verdict(Claim::Scrapes, "/metrics of a by scrape");
         assert_eq!(verdict.outcome, Outcome::Fail, "{suspect}: {verdict:#?}");
-        assert_eq!(verdict.evidence[0].diagnosis.as_ref().unwrap().suspect, suspect);
+        assert_eq!(verdict.evidence[0].diagnosis.as_ref().unwrap().hypothesis, suspect);
         told += &shown(&verdict);
     }
     insta::assert_snapshot!(told);
@@ -97,7 +97,7 @@ fn the_generators_own_stalls_are_not_held_against_a_page() {
     let pages = [(-1, 3, empty.as_str()), (5, 1500, &five), (10, 1500, &all), (12, 1500, &all)];
     let mut made = made(&pages);
     assert_eq!(made.verdict(Claim::Scrapes, "a by scrape").outcome, Outcome::Fail);
-    made.watched.stalls = vec![stall(5000, 1400), stall(10_000, 1400), stall(12_000, 1400)];
+    made.self_monitor.stalls = vec![stall(5000, 1400), stall(10_000, 1400), stall(12_000, 1400)];
     assert_eq!(made.verdict(Claim::Scrapes, "a by scrape").outcome, Outcome::Pass);
 }
 

@@ -94,6 +94,6 @@ fn keeps_the_part_before_the_observed_value() {
 fn only_leaks_are_explained_by_canaries() {
     let of = |subject: &str| Evidence::new(Outcome::Fail, subject, "30", "30 by canary");
     assert_eq!(summary_text::meaning(Claim::Counters, &of("http_requests_total of canary")), None);
-    assert_eq!(summary_text::meaning(Claim::Isolation, &of("foreign requests")), None);
+    assert_eq!(summary_text::meaning(Claim::Isolation, &of("cross-tenant requests")), None);
     assert!(summary_text::meaning(Claim::Isolation, &of("canaries")).is_some());
 }

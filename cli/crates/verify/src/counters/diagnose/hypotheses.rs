@@ -30,7 +30,7 @@ pub(super) fn raw_path(accounts: &Accounts) -> Option<Diagnosis> {
         "handler-raw-path",
         json!({ "paths": count, "examples": named }),
         format!(
-            "the path as it was asked for stands where the route should: what routes lack is counted under {count} other \
+            "the raw path is used where the route template should be: what routes lack is counted under {count} other \
              path{s} ({})",
             named.join(", ")
         ),

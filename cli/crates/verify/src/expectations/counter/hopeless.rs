@@ -72,10 +72,10 @@ impl Counter {
         match self.expectation.measure {
             Measure::ErrorRatio => format!("{} of {} requests failed", self.errors_excused, self.seen()),
             Measure::Count(_) => format!("{} already", self.count()),
-            Measure::Ratio(_) => format!("{} of {} answers", self.matching, self.answered),
+            Measure::Ratio(_) => format!("{} of {} responses", self.matching, self.answered),
             _ => {
                 let fast = self.excused.below;
-                format!("{} of {} answers took as long or longer", self.answered - fast, self.answered)
+                format!("{} of {} responses took as long or longer", self.answered - fast, self.answered)
             }
         }
     }

@@ -35,17 +35,17 @@ impl Counter {
             return inconclusive("the run was cut off: when its warm-up ended is not known".to_owned());
         }
         if self.requests + self.dropped == 0 {
-            return inconclusive("no request that it is about".to_owned());
+            return inconclusive("no matching request".to_owned());
         }
         if (self.is_latency() || matches!(self.expectation.measure, Measure::Ratio(_))) && self.answered == 0
         {
-            return inconclusive("no request that it is about was answered".to_owned());
+            return inconclusive("no matching request got a response".to_owned());
         }
         let dropped_share = self.dropped as f64 / (self.requests + self.dropped) as f64;
         let drops_matter = self.expectation.measure != Measure::ErrorRatio && !self.fails_in_any_case();
         if drops_matter && dropped_share > DROPS_ALLOWED {
             return inconclusive(format!(
-                "{} of {} arrivals were dropped: the load was not the one that was asked for",
+                "{} of {} arrivals were dropped: the load was not as planned",
                 self.dropped,
                 self.requests + self.dropped
             ));
@@ -56,7 +56,7 @@ impl Counter {
         if let Measure::Quantile { q, .. } = self.expectation.measure {
             let needed = samples_needed(q);
             if self.answered < needed {
-                return inconclusive(format!("{} answers; a p{} needs {needed}", self.answered, percent(q)));
+                return inconclusive(format!("{} responses; a p{} needs {needed}", self.answered, percent(q)));
             }
         }
         let (holds, observed) = self.measure(run);
@@ -127,7 +127,7 @@ impl Counter {
             return (Outcome::Pass, None);
         }
         if self.holds_excused() {
-            let doubt = "without what may be the generator's own doing it holds".to_owned();
+            let doubt = "without what may be due to the generator it holds".to_owned();
             return (Outcome::Inconclusive, Some(doubt));
         }
         // A generator that cannot keep up sends too little, and reads answers late.
@@ -165,7 +165,7 @@ impl Counter {
                 let value = Nanos(self.histogram.value_at_quantile(*q) as i64);
                 (
                     self.rank_holds(&self.measured),
-                    format!("p{} is {value} of {} answers", percent(*q), self.answered),
+                    format!("p{} is {value} of {} responses", percent(*q), self.answered),
                 )
             }
             Measure::Max(_) => (compare(self.longest.0 as f64), format!("the longest took {}", self.longest)),
@@ -190,7 +190,7 @@ impl Counter {
                 let ratio = self.matching as f64 / self.answered as f64;
                 (
                     compare(ratio),
-                    format!("{} of {} answers ({:.2} %)", self.matching, self.answered, ratio * 100.0),
+                    format!("{} of {} responses ({:.2} %)", self.matching, self.answered, ratio * 100.0),
                 )
             }
         }

@@ -67,7 +67,7 @@ impl<'a> Bounds<'a> {
             return None;
         }
         // Whatever came before: this one took one.
-        let most = (self.capacity().saturating_sub(1), "it is one of them itself".to_owned());
+        let most = (self.capacity().saturating_sub(1), "this request is one of them".to_owned());
         let counted = match self.promise.algorithm {
             Algorithm::FixedWindow | Algorithm::AlignedWindow => self.in_window(admission, said),
             Algorithm::SlidingLog => Some(self.log(admission)),
@@ -117,7 +117,7 @@ impl<'a> Bounds<'a> {
         let ages = (latest * counted.len() as f64 - sum) / window.as_secs_f64();
         let floored = if estimate == Estimate::Floored { 1.0 } else { 0.0 };
         let held = 1.0 + (counted.len() as f64 - ages - floored).max(0.0);
-        let because = format!("{held:.2} are counted at the least");
+        let because = format!("at least {held:.2} are counted");
         // Sums of floats are exact to far less than this.
         let left = (self.promise.quota.limit as f64 - held + 1e-6).floor().max(0.0);
         (left as u64, because)
@@ -147,7 +147,7 @@ impl<'a> Bounds<'a> {
         if !left.is_finite() {
             return (u64::MAX, String::new());
         }
-        ((left + 1e-6).floor().max(0.0) as u64, "more cannot have come back".to_owned())
+        ((left + 1e-6).floor().max(0.0) as u64, "more cannot have been refilled".to_owned())
     }
 
     /// Requests that were told the same end belong to one window, because the ends of two are W apart: half of it tells
