@@ -4,7 +4,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use saasbench_exposition::{entry::Entry, format::Format, lint::lint, page::Page, reader::Reader, render::Written};
+use saasbench_exposition::{entry::Entry, format::Format, lint::lint, page::Page, reader::Reader, writer::Written};
 
 /// What can be read of a text, as lines.
 fn lines(text: &str, format: Format, may_be_wrong: bool) -> Vec<String> {

@@ -13,8 +13,8 @@ pub mod lint;
 pub mod page;
 pub mod quantile;
 pub mod reader;
-pub mod render;
 pub mod seen;
+pub mod writer;
 
 use std::collections::BTreeMap;
 

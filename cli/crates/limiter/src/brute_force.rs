@@ -59,19 +59,19 @@ struct World<'a> {
     limit: u64,
     lifetime: Lifetime,
     losses: Vec<(i64, i64)>,
-    company_from: i64,
+    shared_from: i64,
     until: i64,
 }
 
 impl<'a> World<'a> {
     fn new(requests: &'a [Request], quota: Quota, context: &HistoryContext) -> Self {
-        let company_from = if context.exclusive { context.complete_until.0 } else { context.since.0 };
+        let shared_from = if context.exclusive { context.complete_until.0 } else { context.since.0 };
         Self {
             requests,
             limit: quota.limit,
             lifetime: Lifetime::of(quota.window, context),
             losses: context.memory_losses.iter().map(|(from, to)| (from.0, to.0)).collect(),
-            company_from,
+            shared_from,
             until: requests.iter().map(|request| request.done.0).max().unwrap_or(0),
         }
     }
@@ -119,7 +119,7 @@ impl<'a> World<'a> {
                 }
             }
         }
-        for at in now.max(self.company_from)..=self.until.min(deadline) {
+        for at in now.max(self.shared_from)..=self.until.min(deadline) {
             if hit(at, true).into_iter().any(|live| self.fixed_window(at, decided, live, tried)) {
                 return true;
             }
@@ -166,7 +166,7 @@ impl<'a> World<'a> {
                 }
             }
         }
-        for at in now.max(self.company_from)..=self.until.min(deadline) {
+        for at in now.max(self.shared_from)..=self.until.min(deadline) {
             if let Some(log) = hit(at, true)
                 && log.len() as u64 <= 2 * self.limit
                 && self.sliding_log(at, decided, &log, tried)

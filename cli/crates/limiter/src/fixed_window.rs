@@ -19,7 +19,7 @@
 
 mod search;
 
-use self::search::{End, Evidence, Reason, Search};
+use self::search::{Contradiction, Evidence, Reason, Search};
 use super::{
     Decision, HistoryContext, Judgement, Request, Violation,
     history::{History, Lifetime, over_admission, seconds},
@@ -37,33 +37,33 @@ pub fn judge(requests: &[Request], quota: Quota, context: &HistoryContext) -> Ju
         if context.other_limits {
             search.evidence = Evidence::Admissions;
             let over_admission = search.contradiction(i64::MIN).and_then(|end| search.over_admission(&end));
-            judgement.violations.extend(over_admission.or_else(|| search.crowded()));
-            let lonely = spans::lonely_rejections(&history, quota, lifetime, context);
-            judgement.wrong_rejections = lonely.into_iter().map(|(request, _)| request.id).collect();
+            judgement.violations.extend(over_admission.or_else(|| search.over_full()));
+            let isolated = spans::isolated_rejections(&history, quota, lifetime, context);
+            judgement.wrong_rejections = isolated.into_iter().map(|(request, _)| request.id).collect();
             return judgement;
         }
         let (over_admission, wrong_rejection) = search.violations();
-        judgement.violations.extend(over_admission.or_else(|| search.crowded()));
-        let lonely = || spans::isolated_rejection(&history, quota, lifetime, context);
-        judgement.violations.extend(wrong_rejection.or_else(lonely));
+        judgement.violations.extend(over_admission.or_else(|| search.over_full()));
+        let isolated = || spans::isolated_rejection(&history, quota, lifetime, context);
+        judgement.violations.extend(wrong_rejection.or_else(isolated));
     }
     judgement
 }
 
 impl Search<'_> {
     /// By spans alone.
-    fn crowded(&self) -> Option<Violation> {
+    fn over_full(&self) -> Option<Violation> {
         let allowed = |windows: u64| self.quota.limit.saturating_mul(windows.saturating_add(1));
-        let crowd = spans::crowd(&self.history.admitted, self.lifetime.least, &self.losses, allowed)?;
-        let allowed = allowed(crowd.windows);
+        let span = spans::over_full_span(&self.history.admitted, self.lifetime.least, &self.losses, allowed)?;
+        let allowed = allowed(span.windows);
         let requests =
-            self.history.admitted.within(self.history.requests, crowd.after, crowd.by, allowed as usize + 1);
+            self.history.admitted.within(self.history.requests, span.after, span.by, allowed as usize + 1);
         let because = format!(
             "{} were admitted within {}; a span shorter than {} touches at most {} windows, and {} are promised in each",
             allowed + 1,
-            seconds(crowd.by - crowd.after - 1),
-            spans::windows(crowd.windows, self.lifetime.least),
-            crowd.windows + 1,
+            seconds(span.by - span.after - 1),
+            spans::windows(span.windows, self.lifetime.least),
+            span.windows + 1,
             self.quota.limit,
         );
         Some(over_admission(self.quota, allowed, requests, because))
@@ -82,8 +82,8 @@ impl Search<'_> {
         }
         self.evidence = Evidence::All;
         match first.reason {
-            Reason::OverfullSpan { .. } | Reason::Locked { .. } => (self.over_admission(&first), None),
-            Reason::Early { .. } | Reason::Nobody { .. } => (None, self.wrong_rejections()),
+            Reason::OverfullSpan { .. } | Reason::WindowFull { .. } => (self.over_admission(&first), None),
+            Reason::EarlyRejection { .. } | Reason::NoLiveWindow { .. } => (None, self.wrong_rejections()),
         }
     }
 
@@ -95,7 +95,9 @@ impl Search<'_> {
         let mut behind = i64::MIN;
         while let Some(end) = self.contradiction(behind).filter(|end| end.at > behind) {
             behind = end.at;
-            if let Reason::Early { after, before, .. } | Reason::Nobody { after, before, .. } = end.reason {
+            if let Reason::EarlyRejection { after, before, .. } | Reason::NoLiveWindow { after, before, .. } =
+                end.reason
+            {
                 let ranks = rejected.rank_after(after)..rejected.rank_after(before);
                 for done in ranks.map(|rank| rejected.done()[rank]).filter(|done| *done < before) {
                     count += 1;
@@ -107,12 +109,12 @@ impl Search<'_> {
         first.and_then(|end| self.wrong_rejection(&end, count))
     }
 
-    fn over_admission(&self, end: &End) -> Option<Violation> {
+    fn over_admission(&self, end: &Contradiction) -> Option<Violation> {
         let History { requests, admitted, rejected, .. } = self.history;
         let window = self.window(end);
         let limit = self.quota.limit;
         match end.reason {
-            Reason::Locked { rejected: rank, admitted: late } => {
+            Reason::WindowFull { rejected: rank, admitted: late } => {
                 let (rejection, late) = (requests[rejected.index(rank)], requests[admitted.index(late)]);
                 let because = format!(
                     "{window}; it was full by {}, when request {} had been rejected, yet request {} was admitted in it",
@@ -124,11 +126,11 @@ impl Search<'_> {
             }
             Reason::OverfullSpan { after, besides_first } => {
                 let more = if besides_first { limit } else { limit + 1 };
-                let mut crowd = admitted.within(requests, after, end.at, more as usize);
+                let mut admissions = admitted.within(requests, after, end.at, more as usize);
                 let first =
                     self.first(end).filter(|first| besides_first && first.decision == Decision::Admitted);
-                crowd.splice(0..0, first);
-                let count = crowd.len() as u64;
+                admissions.splice(0..0, first);
+                let count = admissions.len() as u64;
                 let because = if count > limit {
                     format!("{window}; {count} were admitted in it, {limit} are promised")
                 } else {
@@ -136,19 +138,21 @@ impl Search<'_> {
                         "{window}; besides the one that began it {count} were admitted in it, {limit} are promised"
                     )
                 };
-                Some(over_admission(self.quota, count - 1, crowd, because))
+                Some(over_admission(self.quota, count - 1, admissions, because))
             }
-            Reason::Early { .. } | Reason::Nobody { .. } => None,
+            Reason::EarlyRejection { .. } | Reason::NoLiveWindow { .. } => None,
         }
     }
 
-    fn wrong_rejection(&self, end: &End, of: u64) -> Option<Violation> {
+    fn wrong_rejection(&self, end: &Contradiction, of: u64) -> Option<Violation> {
         let History { requests, rejected, .. } = self.history;
-        let (Reason::Early { after, .. } | Reason::Nobody { after, .. }) = end.reason else { return None };
+        let (Reason::EarlyRejection { after, .. } | Reason::NoLiveWindow { after, .. }) = end.reason else {
+            return None;
+        };
         // Any of them proves it; the first is the easiest to see.
         let (at, rank) = rejected.first_done_after(after);
         let request = requests[rejected.index(rank)];
-        let (counted, against, because) = if let Reason::Nobody { .. } = end.reason {
+        let (counted, against, because) = if let Reason::NoLiveWindow { .. } = end.reason {
             let because = format!(
                 "any earlier window was over when the request was sent, at {}, and from {} until it had been rejected, at \
                  {}, nothing was decided that may have begun another",
@@ -180,16 +184,16 @@ impl Search<'_> {
     }
 
     /// The request that began the window, if only one can have.
-    fn first(&self, end: &End) -> Option<Request> {
+    fn first(&self, end: &Contradiction) -> Option<Request> {
         let possible = |request: &&Request| {
             request.decision != Decision::Rejected && request.done.0 >= end.lo && request.sent.0 <= end.hi
         };
         let mut possible = self.history.requests.iter().filter(possible);
-        possible.next().copied().filter(|_| possible.next().is_none() && end.hi < self.company_from)
+        possible.next().copied().filter(|_| possible.next().is_none() && end.hi < self.shared_from)
     }
 
     /// "A window that began … lasts to … at least".
-    fn window(&self, end: &End) -> String {
+    fn window(&self, end: &Contradiction) -> String {
         let until = seconds(end.lo.saturating_add(self.lifetime.least));
         let (lo, hi) = (seconds(end.lo), seconds(end.hi));
         let began = match self.first(end) {

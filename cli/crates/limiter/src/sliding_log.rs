@@ -21,31 +21,31 @@ pub fn judge(requests: &[Request], quota: Quota, context: &HistoryContext) -> Ju
     let history = History::new(requests);
     let lifetime = Lifetime::of(quota.window, context);
     let mut judgement = history.judgement(lifetime, context);
-    judgement.violations.extend(crowded(&history, quota, lifetime, context));
+    judgement.violations.extend(over_full(&history, quota, lifetime, context));
     if context.other_limits {
-        let lonely = spans::lonely_rejections(&history, quota, lifetime, context);
-        judgement.wrong_rejections = lonely.into_iter().map(|(request, _)| request.id).collect();
+        let isolated = spans::isolated_rejections(&history, quota, lifetime, context);
+        judgement.wrong_rejections = isolated.into_iter().map(|(request, _)| request.id).collect();
     } else {
         judgement.violations.extend(spans::isolated_rejection(&history, quota, lifetime, context));
     }
     judgement
 }
 
-fn crowded(
+fn over_full(
     history: &History<'_>,
     quota: Quota,
     lifetime: Lifetime,
     context: &HistoryContext,
 ) -> Option<Violation> {
     let allowed = |windows: u64| quota.limit.saturating_mul(windows);
-    let crowd = spans::crowd(&history.admitted, lifetime.least, &losses(context), allowed)?;
-    let allowed = allowed(crowd.windows);
-    let requests = history.admitted.within(history.requests, crowd.after, crowd.by, allowed as usize + 1);
+    let span = spans::over_full_span(&history.admitted, lifetime.least, &losses(context), allowed)?;
+    let allowed = allowed(span.windows);
+    let requests = history.admitted.within(history.requests, span.after, span.by, allowed as usize + 1);
     let because = format!(
         "{} were admitted within {}, which is shorter than {}; {allowed} are promised in any such span",
         allowed + 1,
-        seconds(crowd.by - crowd.after - 1),
-        spans::windows(crowd.windows, lifetime.least),
+        seconds(span.by - span.after - 1),
+        spans::windows(span.windows, lifetime.least),
     );
     Some(over_admission(quota, allowed, requests, because))
 }

@@ -26,7 +26,7 @@ pub(super) struct OverfullSpan {
 ///
 /// A count of intervals inside a sliding span takes two pointers: one over `sent`, which leaves, one over `done`, which
 /// enters. An interval that has left before it would enter never counts.
-pub(super) fn crowd(
+pub(super) fn over_full_span(
     admitted: &Group,
     least: i64,
     losses: &[(i64, i64)],
@@ -35,11 +35,11 @@ pub(super) fn crowd(
     let mut by_done: Vec<usize> = (0..admitted.len()).collect();
     by_done.sort_by_key(|rank| admitted.done()[*rank]);
     (1..=MOST_WINDOWS).take_while(|windows| allowed(*windows) < admitted.len() as u64).find_map(|windows| {
-        crowd_in(admitted, &by_done, windows, least.saturating_mul(windows as i64), losses, &allowed)
+        over_full_span_of(admitted, &by_done, windows, least.saturating_mul(windows as i64), losses, &allowed)
     })
 }
 
-fn crowd_in(
+fn over_full_span_of(
     admitted: &Group,
     by_done: &[usize],
     windows: u64,
@@ -95,15 +95,15 @@ pub(super) fn windows(count: u64, least: i64) -> String {
 /// alone.
 ///
 /// Answers with each such rejection and how many admissions it can have counted at the most: fewer than L.
-pub(super) fn lonely_rejections(
+pub(super) fn isolated_rejections(
     history: &History<'_>,
     quota: Quota,
     lifetime: Lifetime,
     context: &HistoryContext,
 ) -> Vec<(Request, u64)> {
-    let mut lonely = Vec::new();
+    let mut isolated = Vec::new();
     if !context.exclusive || lifetime.least <= 0 {
-        return lonely;
+        return isolated;
     }
     let sent = &history.possible_sent;
     // How many spans lie over the instant at which the one with this rank begins.
@@ -127,22 +127,22 @@ pub(super) fn lonely_rejections(
             counted = counted.max(peaks.highest(inside).unwrap_or(0) as u64);
         }
         if counted < quota.limit {
-            lonely.push((*request, counted));
+            isolated.push((*request, counted));
         }
     }
-    lonely
+    isolated
 }
 
-/// The first of [`lonely_rejections`] as the violation that it is.
+/// The first of [`isolated_rejections`] as the violation that it is.
 pub(super) fn isolated_rejection(
     history: &History<'_>,
     quota: Quota,
     lifetime: Lifetime,
     context: &HistoryContext,
 ) -> Option<Violation> {
-    let lonely = lonely_rejections(history, quota, lifetime, context);
-    let (request, counted) = *lonely.first()?;
-    let of = lonely.len() as u64;
+    let isolated = isolated_rejections(history, quota, lifetime, context);
+    let (request, counted) = *isolated.first()?;
+    let of = isolated.len() as u64;
     let against = history.possible_within(request.sent.0.saturating_sub(lifetime.most), request.done.0);
     let because = format!(
         "at no instant from {} to {} can the {} before have held more than {counted} admissions; it takes {} to reject",

@@ -1,8 +1,7 @@
 //! The run's own metrics at one moment: as a page in Prometheus's text format 0.0.4, or as samples for whoever pushes them.
 
-use std::fmt::Write as _;
-
 use super::Subject;
+use saasbench_exposition::{entry::MetricType, writer::Writer};
 use saasbench_model::units::Nanos;
 use saasbench_record::{
     sample::Outcome,
@@ -36,17 +35,19 @@ pub(super) struct Sample {
     pub(super) value: f64,
 }
 
-/// The page as text.
+/// The exposition as text.
 pub(super) fn render(subject: &Subject, numbers: &Numbers) -> String {
-    let mut text = String::new();
+    let mut out = Writer::default();
     for line in page(subject, numbers) {
-        // Writing into a string cannot fail.
-        let _ = match line {
-            Line::Metric { name, kind, help } => write!(text, "# HELP {name} {help}\n# TYPE {name} {kind}\n"),
-            Line::Sample(sample) => writeln!(text, "{sample}"),
-        };
+        match line {
+            Line::Metric { name, kind, help } => out.metric(name, kind, help),
+            Line::Sample(Sample { name, labels, value }) => {
+                let labels = labels.iter().map(|(label, text)| (*label, text.as_str()));
+                out.sample(&name, "", labels, value);
+            }
+        }
     }
-    text
+    out.finish()
 }
 
 /// The samples alone.
@@ -66,7 +67,7 @@ enum Line {
     /// Opens a metric: its samples follow.
     Metric {
         name: &'static str,
-        kind: &'static str,
+        kind: MetricType,
         help: &'static str,
     },
     Sample(Sample),
@@ -79,19 +80,27 @@ fn page(subject: &Subject, numbers: &Numbers) -> Vec<Line> {
         ("environment", subject.environment.as_str()),
         ("version", env!("CARGO_PKG_VERSION")),
     ];
-    page.metric("saasbench_run_info", "gauge", "The run that these metrics are of.");
+    page.metric("saasbench_run_info", MetricType::Gauge, "The run that these metrics are of.");
     page.sample("saasbench_run_info", &labels, 1.0);
-    page.metric("saasbench_run_start_time_seconds", "gauge", "When the run began, since the Unix epoch.");
+    page.metric(
+        "saasbench_run_start_time_seconds",
+        MetricType::Gauge,
+        "When the run began, since the Unix epoch.",
+    );
     page.sample("saasbench_run_start_time_seconds", &[], subject.started_unix.as_secs_f64());
-    page.metric("saasbench_requests_in_flight", "gauge", "Requests that are under way.");
+    page.metric("saasbench_requests_in_flight", MetricType::Gauge, "Requests that are under way.");
     page.sample("saasbench_requests_in_flight", &[], f64::from(numbers.in_flight));
     page.metric(
         "saasbench_stalls_total",
-        "counter",
+        MetricType::Counter,
         "How often the generator did not run for 5 ms or longer.",
     );
     page.sample("saasbench_stalls_total", &[], numbers.stalls as f64);
-    page.metric("saasbench_stalled_seconds_total", "counter", "How long it did not run in these stalls.");
+    page.metric(
+        "saasbench_stalled_seconds_total",
+        MetricType::Counter,
+        "How long it did not run in these stalls.",
+    );
     page.sample("saasbench_stalled_seconds_total", &[], numbers.stalled.as_secs_f64());
     if let Some(own) = &numbers.own {
         page.load(subject, own);
@@ -99,25 +108,11 @@ fn page(subject: &Subject, numbers: &Numbers) -> Vec<Line> {
     page.0
 }
 
-/// `name{label="value"} 1`.
-impl std::fmt::Display for Sample {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.name)?;
-        for (i, (label, text)) in self.labels.iter().enumerate() {
-            let text = text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
-            let separator = if i == 0 { '{' } else { ',' };
-            write!(f, "{separator}{label}=\"{text}\"")?;
-        }
-        let close = if self.labels.is_empty() { "" } else { "}" };
-        write!(f, "{close} {}", self.value)
-    }
-}
-
 #[derive(Debug, Default)]
 struct Page(Vec<Line>);
 
 impl Page {
-    fn metric(&mut self, name: &'static str, kind: &'static str, help: &'static str) {
+    fn metric(&mut self, name: &'static str, kind: MetricType, help: &'static str) {
         self.0.push(Line::Metric { name, kind, help });
     }
 
@@ -146,7 +141,7 @@ impl Page {
         let groups: Vec<(Labels<'_>, &Group)> =
             own.groups().map(|(group, counts)| (group_labels(subject, group), counts)).collect();
         let name = "saasbench_requests_total";
-        self.metric(name, "counter", "Requests by status, or by why there is none.");
+        self.metric(name, MetricType::Counter, "Requests by status, or by why there is none.");
         for (labels, group) in &groups {
             for (outcome, count) in &group.outcomes {
                 let status = status(*outcome);
@@ -154,27 +149,35 @@ impl Page {
             }
         }
         let name = "saasbench_failed_checks_total";
-        self.metric(name, "counter", "Answers that were not as their step expects.");
+        self.metric(name, MetricType::Counter, "Answers that were not as their step expects.");
         for (labels, group) in &groups {
             self.sample(name, labels, group.failed_checks as f64);
         }
         let name = "saasbench_request_duration_seconds";
-        self.metric(name, "histogram", "Latency of answered requests from the instant that they were due.");
+        self.metric(
+            name,
+            MetricType::Histogram,
+            "Latency of answered requests from the instant that they were due.",
+        );
         for (labels, group) in &groups {
             self.histogram(name, labels, &group.intended);
         }
         let name = "saasbench_request_duration_from_sent_seconds";
-        self.metric(name, "histogram", "Latency of answered requests from the instant that they were sent.");
+        self.metric(
+            name,
+            MetricType::Histogram,
+            "Latency of answered requests from the instant that they were sent.",
+        );
         for (labels, group) in &groups {
             self.histogram(name, labels, &group.sent);
         }
         let name = "saasbench_dropped_arrivals_total";
-        self.metric(name, "counter", "Arrivals that could not be served in time.");
+        self.metric(name, MetricType::Counter, "Arrivals that could not be served in time.");
         for (tenant, dropped) in own.dropped.iter().enumerate() {
             self.sample(name, &[("tenant", tenant_name(subject, tenant))], *dropped as f64);
         }
         let name = "saasbench_send_lateness_seconds";
-        self.metric(name, "histogram", "How much later than due requests were sent.");
+        self.metric(name, MetricType::Histogram, "How much later than due requests were sent.");
         self.histogram(name, &[], &own.lateness);
     }
 }

@@ -138,7 +138,7 @@ impl Counter<'_> {
                 }
             }
         }
-        for at in now.max(world.company_from)..=world.until.min(deadline) {
+        for at in now.max(world.shared_from)..=world.until.min(deadline) {
             for shown in shows(at) {
                 for key in [true, false].into_iter().filter_map(|admitted| self.hit(shown, key, admitted)) {
                     if self.explains(at, decided, shown, key, tried) {

@@ -135,13 +135,13 @@ impl World<'_> {
             next.instants.less(read, *since, (taken + 1 - self.size) * self.token) && self.explains(&next)
         });
         by_ours || {
-            let company_from =
+            let shared_from =
                 if self.context.exclusive { self.context.complete_until.0 } else { self.context.since.0 };
             let mut next = run.clone();
             let since = next.instants.add();
             next.takings.push((since, 0));
-            company_from < i64::MAX
-                && next.instants.at_least(at, ZERO, company_from * self.scale)
+            shared_from < i64::MAX
+                && next.instants.at_least(at, ZERO, shared_from * self.scale)
                 && next.instants.less(read, since, (1 - self.size) * self.token)
                 && next.instants.at_most(since, read, self.size * self.token)
                 && self.explains(&next)

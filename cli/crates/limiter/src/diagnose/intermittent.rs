@@ -42,12 +42,12 @@ fn causeless_rejections(case: &Case<'_>, key: &Key<'_>, most: usize) -> Option<B
     if !judgement.violations.is_empty() {
         return None;
     }
-    let lonely: BTreeSet<u64> = judgement.wrong_rejections.into_iter().collect();
+    let by_themselves: BTreeSet<u64> = judgement.wrong_rejections.into_iter().collect();
     // Where windows are searched for, another rejection than the wrong one can get the blame. One that stands alone among
     // admissions is the likelier one.
     let mut isolated = isolated_rejections(key);
-    isolated.extend(&lonely);
-    let wrong = without(case, key, lonely, most).or_else(|| {
+    isolated.extend(&by_themselves);
+    let wrong = without(case, key, by_themselves, most).or_else(|| {
         let wrong = without(case, key, isolated, most.saturating_mul(2))?;
         Some(least(case, key, wrong)).filter(|wrong| wrong.len() <= most)
     })?;

@@ -5,8 +5,8 @@ use super::{
         Decision, HistoryContext, Request, Violation,
         history::{over_admission, seconds},
     },
-    Case, Weight, Wrong,
-    search::{End, Evidence, Search},
+    Case, UnexplainedRejection, Weight,
+    search::{Contradiction, Evidence, Search},
 };
 use saasbench_model::units::Nanos;
 
@@ -19,60 +19,61 @@ impl Case<'_> {
         let is_done = |request: &&Request| {
             request.decision == Decision::Admitted && request.done.max(request.sent).0 <= at
         };
-        let mut crowd: Vec<Request> = self.requests.iter().filter(is_done).copied().collect();
-        crowd.sort_by_key(|request| (request.done, request.id));
+        let mut admissions: Vec<Request> = self.requests.iter().filter(is_done).copied().collect();
+        admissions.sort_by_key(|request| (request.done, request.id));
         let mut effort = EFFORT;
         // Those done last, twice as many each time.
         let mut size =
-            usize::try_from(self.quota.limit).unwrap_or(usize::MAX).saturating_add(1).min(crowd.len());
+            usize::try_from(self.quota.limit).unwrap_or(usize::MAX).saturating_add(1).min(admissions.len());
         let mut end = loop {
-            let found = self.by_these(&crowd[crowd.len() - size..], &mut effort);
+            let found = self.by_these(&admissions[admissions.len() - size..], &mut effort);
             match found {
                 Some(end) => break end,
-                None if size == crowd.len() => return None,
-                None => size = size.saturating_mul(2).min(crowd.len()),
+                None if size == admissions.len() => return None,
+                None => size = size.saturating_mul(2).min(admissions.len()),
             }
         };
-        crowd.drain(..crowd.len() - size);
-        let mut chunk = crowd.len() / 2;
+        admissions.drain(..admissions.len() - size);
+        let mut chunk = admissions.len() / 2;
         while chunk > 0 {
             let mut from = 0;
-            while from < crowd.len() && effort > 0 {
-                let mut fewer = crowd.clone();
-                fewer.drain(from..(from + chunk).min(crowd.len()));
+            while from < admissions.len() && effort > 0 {
+                let mut fewer = admissions.clone();
+                fewer.drain(from..(from + chunk).min(admissions.len()));
                 match self.by_these(&fewer, &mut effort) {
-                    Some(still) => (crowd, end) = (fewer, still),
+                    Some(still) => (admissions, end) = (fewer, still),
                     None => from += chunk,
                 }
             }
             chunk /= 2;
         }
-        crowd.sort_by_key(|request| (request.sent, request.id));
-        let allowed = crowd.len() as u64 - 1;
-        Some(over_admission(self.quota, allowed, crowd, self.too_many(&end)))
+        admissions.sort_by_key(|request| (request.sent, request.id));
+        let allowed = admissions.len() as u64 - 1;
+        Some(over_admission(self.quota, allowed, admissions, self.too_many(&end)))
     }
 
     /// Whether these admissions are a proof, whatever became of all other requests.
-    fn by_these(&self, crowd: &[Request], effort: &mut usize) -> Option<End> {
-        let from = crowd.iter().map(|request| request.sent).min()?;
-        let mut requests = crowd.to_vec();
+    fn by_these(&self, admissions: &[Request], effort: &mut usize) -> Option<Contradiction> {
+        let from = admissions.iter().map(|request| request.sent).min()?;
+        let mut requests = admissions.to_vec();
         if !self.windows.first_hit {
             *effort = effort.saturating_sub(requests.len());
             requests.sort_by_key(|request| (request.sent, request.id));
             return Search::new(&requests, self.windows, self.context, Evidence::Admissions).run().end;
         }
-        // Hits of others begin windows and keep them going, so they belong to the picture; earlier ones make a start unknown.
+        // Hits of others start windows and keep them going, so they belong to the picture; earlier ones make a start unknown.
         let since = Nanos(from.0.saturating_sub(self.windows.length.saturating_mul(3)));
         let context = HistoryContext {
             fresh: self.context.fresh && since < self.context.since,
             since: since.max(self.context.since),
             ..self.context.clone()
         };
-        let to = crowd.iter().map(|request| request.done).max()?;
-        let mut of_crowd: Vec<u64> = crowd.iter().map(|request| request.id).collect();
-        of_crowd.sort_unstable();
+        let to = admissions.iter().map(|request| request.done).max()?;
+        let mut their_ids: Vec<u64> = admissions.iter().map(|request| request.id).collect();
+        their_ids.sort_unstable();
         let others = self.requests[..self.requests.partition_point(|request| request.sent <= to)].iter();
-        let others = others.filter(|other| other.done >= since && of_crowd.binary_search(&other.id).is_err());
+        let others =
+            others.filter(|other| other.done >= since && their_ids.binary_search(&other.id).is_err());
         requests.extend(others.map(|other| Request { decision: Decision::Unknown, ..*other }));
         *effort = effort.saturating_sub(requests.len().max(self.requests.len() / 8));
         requests.sort_by_key(|request| (request.sent, request.id));
@@ -80,7 +81,7 @@ impl Case<'_> {
     }
 
     /// The first of those rejections that are proven wrong by themselves.
-    pub(super) fn wrong_rejection(&self, wrong: &[Wrong]) -> Option<Violation> {
+    pub(super) fn wrong_rejection(&self, wrong: &[UnexplainedRejection]) -> Option<Violation> {
         let first = wrong.first()?;
         let because = format!(
             "at no instant of it can more than {} have been counted: {}",
@@ -91,7 +92,7 @@ impl Case<'_> {
     }
 
     /// Both kinds together.
-    pub(super) fn jointly(&self, end: &End) -> Option<Violation> {
+    pub(super) fn jointly(&self, end: &Contradiction) -> Option<Violation> {
         let of = |decision: Decision, done: &dyn Fn(i64) -> bool| {
             let fits =
                 |request: &&Request| request.decision == decision && done(request.done.max(request.sent).0);
@@ -115,7 +116,7 @@ impl Case<'_> {
 
     fn rejection(&self, request: Request, counted: u64, of: u64, because: String) -> Violation {
         let windows = if self.windows.weight == Weight::Nothing { 1 } else { 2 };
-        let slack = self.windows.late + self.windows.early + self.windows.stray * windows;
+        let slack = self.windows.late + self.windows.early + self.windows.clock_skew * windows;
         let from =
             request.sent.0.saturating_sub(self.windows.length.saturating_mul(windows)).saturating_sub(slack);
         let counts = |other: &&Request| {
@@ -136,7 +137,7 @@ impl Case<'_> {
     }
 
     /// "In the window from … to … at least … were admitted by …".
-    fn too_many(&self, end: &End) -> String {
+    fn too_many(&self, end: &Contradiction) -> String {
         let limit = self.quota.limit;
         let more = format!("{} at least were admitted by {}", end.count, seconds(end.at));
         match self.weight(end, true) {
@@ -146,7 +147,7 @@ impl Case<'_> {
     }
 
     /// "In the window from … to … at most … can have been admitted by …".
-    fn counted(&self, end: &End) -> String {
+    fn counted(&self, end: &Contradiction) -> String {
         let most = format!("at most {} can have been admitted by {}", end.count, seconds(end.at));
         let limit = self.quota.limit;
         match self.weight(end, false) {
@@ -158,12 +159,12 @@ impl Case<'_> {
     }
 
     /// "The 6 of the window before weighed 6 · 0.425 = 2.550".
-    fn weight(&self, end: &End, is_least: bool) -> Option<String> {
-        let begin = end.begin.filter(|_| end.previous > 0)?;
+    fn weight(&self, end: &Contradiction, is_least: bool) -> Option<String> {
+        let start = end.start.filter(|_| end.previous > 0)?;
         let left = if is_least {
-            self.windows.least_left(begin, end.at)
+            self.windows.least_left(start, end.at)
         } else {
-            self.windows.most_left(begin, end.at)
+            self.windows.most_left(start, end.at)
         };
         let share = left as f64 / self.windows.length as f64;
         let rounded = if self.windows.weight == Weight::Floored { ", rounded down" } else { "" };
@@ -175,9 +176,9 @@ impl Case<'_> {
     }
 
     /// "The window from 10.000 s to 11.000 s".
-    fn window(&self, end: &End) -> String {
+    fn window(&self, end: &Contradiction) -> String {
         let furthest = if end.has_rivals { ", reaching furthest of several explanations," } else { "" };
-        let Some((lo, hi)) = end.begin else { return format!("no window{furthest}") };
+        let Some((lo, hi)) = end.start else { return format!("no window{furthest}") };
         let middle = lo + (hi - lo) / 2;
         let (from, to) = (seconds(middle), seconds(middle.saturating_add(self.windows.length)));
         let slack = (hi - lo + 1) / 2 + self.windows.late + self.windows.early;

@@ -5,8 +5,8 @@ use super::pending::Pending;
 /// A set of limiters in the midst of a history. It contains another if it is no harder for any of its limiters to go on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct State {
-    /// The current window begins in `[lo, hi]`; `None`: there is none until the next admission (first hit only).
-    pub(super) begin: Option<(i64, i64)>,
+    /// The current window starts in `[lo, hi]`; `None`: there is none until the next admission (first hit only).
+    pub(super) start: Option<(i64, i64)>,
     /// Admissions of the window before: at least, at most.
     pub(super) previous: (u64, u64),
     /// Admissions of this window.
@@ -17,7 +17,7 @@ pub(super) struct State {
     pub(super) touched: bool,
     /// A hit may have been decided in this window.
     pub(super) maybe_touched: bool,
-    /// Others began the window, at any instant whatever: beside this state there is one for each other begin.
+    /// Others began the window, at any instant whatever: beside this state there is one for each other start.
     pub(super) of_others: bool,
     /// Admissions that are sent and not yet decided.
     pub(super) owed: Pending,
@@ -29,9 +29,9 @@ pub(super) struct State {
 
 impl State {
     /// Nothing counted, nothing under way.
-    pub(super) fn empty(begin: Option<(i64, i64)>) -> Self {
+    pub(super) fn empty(start: Option<(i64, i64)>) -> Self {
         Self {
-            begin,
+            start,
             previous: (0, 0),
             count: 0,
             extra: 0,
@@ -49,19 +49,19 @@ impl State {
         self.previous.1 == 0 && self.count == 0 && self.extra == 0
     }
 
-    /// What two states have in common that differ in where their windows begin.
+    /// What two states have in common that differ in where their windows start.
     fn others(&self) -> (bool, u64, (u64, u64), u64, u64, u64) {
         let pending = (self.owed.total(), self.free.total());
-        (self.begin.is_some(), self.count, self.previous, self.extra, pending.0, pending.1)
+        (self.start.is_some(), self.count, self.previous, self.extra, pending.0, pending.1)
     }
 
     fn contains(&self, other: &Self) -> bool {
-        let begins = match (self.begin, other.begin) {
+        let starts = match (self.start, other.start) {
             (Some((lo, hi)), Some((other_lo, other_hi))) => lo <= other_lo && other_hi <= hi,
             (None, None) => true,
             _ => false,
         };
-        begins
+        starts
             && self.count == other.count
             && self.extra >= other.extra
             && self.previous.0 <= other.previous.0
@@ -86,9 +86,9 @@ impl State {
         let count = self.count.min(other.count);
         let mut free = self.free.joined(&other.free);
         free.add_all(&late);
-        let begin = self.begin.zip(other.begin).map(|(one, other)| (one.0.min(other.0), one.1.max(other.1)));
+        let start = self.start.zip(other.start).map(|(one, other)| (one.0.min(other.0), one.1.max(other.1)));
         Self {
-            begin,
+            start,
             previous: (self.previous.0.min(other.previous.0), self.previous.1.max(other.previous.1)),
             count,
             extra: most - count,
@@ -107,10 +107,10 @@ pub(super) fn thin_out(states: &mut Vec<State>, most: usize) -> bool {
     let mut is_approximate = false;
     while states.len() > 1 {
         states
-            .sort_by_key(|state| (state.begin, state.count, state.previous, state.extra, state.rejected_by));
+            .sort_by_key(|state| (state.start, state.count, state.previous, state.extra, state.rejected_by));
         let mut kept: Vec<State> = Vec::with_capacity(states.len());
         for state in states.drain(..) {
-            let alike = |other: &&mut State| other.begin == state.begin && other.count == state.count;
+            let alike = |other: &&mut State| other.start == state.start && other.count == state.count;
             let mut same = kept.iter_mut().rev().take_while(alike);
             match same.find(|other| other.contains(&state) || state.contains(other)) {
                 Some(other) if other.contains(&state) => {}
@@ -127,8 +127,8 @@ pub(super) fn thin_out(states: &mut Vec<State>, most: usize) -> bool {
         let many = states.len();
         join_pairs(states, State::others, |one, other| one.others() == other.others());
         if states.len() == many {
-            let key = |state: &State| (state.begin, state.count, state.previous);
-            join_pairs(states, key, |one, other| one.begin.is_some() == other.begin.is_some());
+            let key = |state: &State| (state.start, state.count, state.previous);
+            join_pairs(states, key, |one, other| one.start.is_some() == other.start.is_some());
         }
     }
     is_approximate
@@ -140,7 +140,7 @@ fn join_pairs<K: Ord>(
     key: impl Fn(&State) -> K,
     alike: impl Fn(&State, &State) -> bool,
 ) {
-    states.sort_by_key(|state| (key(state), state.begin));
+    states.sort_by_key(|state| (key(state), state.start));
     let mut joined = Vec::with_capacity(states.len());
     let mut rest = states.drain(..).peekable();
     while let Some(state) = rest.next() {

@@ -1,4 +1,4 @@
-//! Where windows begin, and how many admissions they leave room for.
+//! Where windows start, and how many admissions they leave room for.
 
 use super::super::HistoryContext;
 use saasbench_model::units::{Nanos, Quota};
@@ -25,7 +25,7 @@ pub(super) struct Windows {
     /// W.
     pub(super) length: i64,
     pub(super) weight: Weight,
-    /// They begin with a hit, not at multiples of W.
+    /// They start with a hit, not at multiples of W.
     pub(super) first_hit: bool,
     /// The limiter's clock may read so much more, or less, than where a state has its windows…
     pub(super) early: i64,
@@ -34,7 +34,7 @@ pub(super) struct Windows {
     /// One tick.
     pub(super) tick: i64,
     /// By so much can the clocks drift apart within one window.
-    pub(super) stray: i64,
+    pub(super) clock_skew: i64,
     /// A multiple of W, less `unix_zero`.
     base: i64,
     offset: i64,
@@ -57,37 +57,37 @@ impl Windows {
             early: varies,
             late: tick.saturating_add(varies),
             tick,
-            stray: (length as f64 * (drift / (1.0 - drift))).ceil() as i64,
+            clock_skew: (length as f64 * (drift / (1.0 - drift))).ceil() as i64,
             base: -context.unix_zero.0.rem_euclid(length),
             offset,
         }
     }
 
-    /// Where the aligned window before the one of `instant` begins, by the limiter's clock. `None`: anywhere.
+    /// Where the aligned window before the one of `instant` starts, by the limiter's clock. `None`: anywhere.
     pub(super) fn aligned(&self, instant: Nanos) -> Option<(i64, i64)> {
         let windows = (instant.0.saturating_sub(self.base)).div_euclid(self.length);
-        let drift = self.stray.saturating_mul(windows.saturating_abs().saturating_add(2));
+        let drift = self.clock_skew.saturating_mul(windows.saturating_abs().saturating_add(2));
         let (earlier, later) =
             (self.offset.saturating_add(self.tick).saturating_add(drift), self.offset.saturating_add(drift));
-        let begin = self.base.saturating_add((windows - 1).saturating_mul(self.length));
-        (earlier.saturating_add(later) < self.length).then_some((begin - earlier, begin + later))
+        let start = self.base.saturating_add((windows - 1).saturating_mul(self.length));
+        (earlier.saturating_add(later) < self.length).then_some((start - earlier, start + later))
     }
 
-    /// Whether a window's begin is so uncertain beside its length that nothing can be proven.
-    pub(super) fn are_blurred(&self) -> bool {
-        self.early.saturating_add(self.late).saturating_add(self.stray).saturating_mul(2) >= self.length
+    /// Whether a window's start is so uncertain beside its length that nothing can be proven.
+    pub(super) fn are_ambiguous(&self) -> bool {
+        self.early.saturating_add(self.late).saturating_add(self.clock_skew).saturating_mul(2) >= self.length
     }
 
-    /// Where a window can have begun that began at most `lengths` of it before `instant`.
+    /// Where a window can have started that began at most `lengths` of it before `instant`.
     pub(super) fn around(&self, instant: i64, lengths: i64) -> (i64, i64) {
         let longest = self.length.saturating_mul(lengths).saturating_add(self.late);
         (instant.saturating_sub(longest), instant.saturating_add(self.early))
     }
 
-    /// Where the window after this one begins.
+    /// Where the window after this one starts.
     pub(super) fn next(&self, (lo, hi): (i64, i64)) -> (i64, i64) {
         let shift = |instant: i64, by: i64| instant.saturating_add(self.length).saturating_add(by);
-        (shift(lo, -self.stray), shift(hi, self.stray))
+        (shift(lo, -self.clock_skew), shift(hi, self.clock_skew))
     }
 
     /// How many may be admitted in a window until `left` of it is left.
@@ -115,14 +115,14 @@ impl Windows {
         }
     }
 
-    /// How much of a window that begins in this range can be left at the least.
+    /// How much of a window that starts in this range can be left at the least.
     pub(super) fn least_left(&self, (lo, _): (i64, i64), at: i64) -> i64 {
-        self.left(at.saturating_sub(lo).saturating_add(self.early + self.stray))
+        self.left(at.saturating_sub(lo).saturating_add(self.early + self.clock_skew))
     }
 
     /// How much can be left at the most.
     pub(super) fn most_left(&self, (_, hi): (i64, i64), at: i64) -> i64 {
-        self.left(at.saturating_sub(hi).saturating_sub(self.late + self.stray))
+        self.left(at.saturating_sub(hi).saturating_sub(self.late + self.clock_skew))
     }
 
     fn left(&self, elapsed: i64) -> i64 {
