@@ -1,5 +1,5 @@
-//! How many series a page has, by metric, and which label multiplies them; values that look like ids are pointed out, since
-//! each of them stays in Prometheus as a series of its own.
+//! How many series an exposition has, by metric, and which label multiplies them; values that look like ids
+//! are pointed out, since each of them stays in Prometheus as a series of its own.
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -13,10 +13,10 @@ use super::{
     page::{Family, Page},
 };
 
-/// How many series a page has.
+/// How many series an exposition has.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Cardinality {
-    /// By metric, in the order of the page; metrics without samples are left out.
+    /// By metric, in the order of the exposition; metrics without samples are left out.
     pub metrics: Vec<MetricSpread>,
 }
 
@@ -32,7 +32,8 @@ pub struct MetricSpread {
     pub kind: MetricType,
     /// Lines with a value: of a histogram, those of its buckets, too.
     pub series: usize,
-    /// Its labels, the one with the most values first; what belongs to the type (`le`, `quantile`) is left out.
+    /// Its labels, the one with the most values first; what belongs to the type (`le`, `quantile`) is left
+    /// out.
     pub labels: Vec<LabelSpread>,
 }
 
@@ -69,8 +70,8 @@ pub enum IdKind {
     Hex,
     /// 6 decimal digits or more, or any number of them between the slashes of a path.
     Digits,
-    /// 20 letters, digits, `-`, `_`, `+` and `=` or more, with small and capital letters and digits among them; or 16 in which
-    /// letters and digits stand side by side six times.
+    /// 20 letters, digits, `-`, `_`, `+` and `=` or more, with small and capital letters and digits among
+    /// them; or 16 in which letters and digits stand side by side six times.
     Random,
 }
 
@@ -85,11 +86,11 @@ impl fmt::Display for IdKind {
     }
 }
 
-/// So many values that look like ids make a label of ids; one alone may be a version or a commit.
+/// This many values that look like ids make a label of ids; one alone may be a version or a commit.
 const IDS_MAKE_A_LABEL: usize = 2;
 
 impl Cardinality {
-    /// Counts a page's series.
+    /// Counts an exposition's series.
     pub fn of(page: &Page<'_>) -> Self {
         let used = page.families.iter().filter(|family| !family.rows.is_empty());
         Self { metrics: used.map(MetricSpread::of).collect() }

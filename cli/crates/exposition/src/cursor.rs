@@ -1,5 +1,5 @@
-//! A place in one line, and the pieces that it can take from there: names, labels, numbers. It knows the letters of the
-//! formats; `reader` knows their lines.
+//! A place in one line, and the pieces that it can take from there: names, labels, numbers. It knows the
+//! letters of the formats; `reader` knows their lines.
 
 use memchr::{memchr, memchr2};
 
@@ -145,8 +145,8 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// The labels behind `{`, up to and with `}`. In front of them, or alone, may stand the metric's name in quotes, if the
-    /// series has had none: it is returned.
+    /// The labels behind `{`, up to and with `}`. In front of them, or alone, may stand the metric's name in
+    /// quotes, if the series has had none: it is returned.
     pub(super) fn labels(
         &mut self,
         is_named: bool,
@@ -250,7 +250,8 @@ impl<'a> Cursor<'a> {
     }
 }
 
-/// What Go's `ParseFloat` reads as Prometheus calls it: no hexadecimal digits, no underscores, nothing out of range.
+/// What Go's `ParseFloat` reads as Prometheus calls it: no hexadecimal digits, no underscores, nothing out of
+/// range.
 pub(super) fn float(word: &str) -> Option<f64> {
     let unsigned = word.strip_prefix(['+', '-']).unwrap_or(word);
     let first = unsigned.bytes().next()?;

@@ -1,5 +1,5 @@
-//! What stands in an exposition, line by line, as slices of its text: nothing is copied, and escapes are decoded only when
-//! somebody asks.
+//! What stands in an exposition, line by line, as slices of its text: nothing is copied, and escapes are
+//! decoded only on request.
 
 use std::{borrow::Cow, fmt};
 
@@ -87,11 +87,12 @@ pub struct Exemplar<'a, 'r> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct UnixMillis(pub i64);
 
-/// A piece of text as it was written between quotes (or without them), with `\\`, `\"` and `\n` standing for what cannot
-/// stand for itself.
+/// A piece of text as it was written between quotes (or without them), with `\\`, `\"` and `\n` standing for
+/// what cannot stand for itself.
 ///
-/// Since these three must be escaped and nothing else may be, two pieces mean the same only if they are written the same:
-/// they are compared and hashed as written. (Help texts, of which that does not hold, are never compared.)
+/// Since these three must be escaped and nothing else may be, two pieces mean the same only if they are
+/// written the same: they are compared and hashed as written. (Help texts, of which that does not hold, are
+/// never compared.)
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Escaped<'a>(pub(super) &'a str);
 

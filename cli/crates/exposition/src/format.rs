@@ -1,5 +1,5 @@
-//! The text formats of expositions, and how one tells which a page is in: by its Content-Type, as Prometheus does, or, where
-//! there is none (a file), by the text itself.
+//! The text formats of expositions, and how to recognise which one a text is in: by its Content-Type, as
+//! Prometheus does, or, where there is none (a file), by the text itself.
 
 use std::fmt;
 
@@ -29,7 +29,8 @@ pub enum Format {
 impl Format {
     /// The format that a Content-Type names; `None` where it names none of them.
     ///
-    /// Parameters other than `version` do not matter, as they do not to Prometheus. Without a version `text/plain` is 0.0.4.
+    /// Parameters other than `version` do not matter, as they do not to Prometheus. Without a version
+    /// `text/plain` is 0.0.4.
     pub fn of_content_type(content_type: &str) -> Option<Self> {
         let mut parts = content_type.split(';').map(str::trim);
         let media = parts.next().unwrap_or_default().to_ascii_lowercase();
@@ -45,10 +46,11 @@ impl Format {
         }
     }
 
-    /// The format that a text must be in: OpenMetrics ends with `# EOF`; the others cannot be told apart before a name in
-    /// quotes, so 1.0.0 is said, which takes in all of 0.0.4.
+    /// The format that a text must be in: OpenMetrics ends with `# EOF`; the others cannot be distinguished
+    /// before a name in quotes, so 1.0.0 is said, which takes in all of 0.0.4.
     ///
-    /// In the text formats `# EOF` is a comment like another: a text that only they can read is theirs in spite of it.
+    /// In the text formats `# EOF` is a comment like another: a text that only they can read is theirs in
+    /// spite of it.
     pub fn told_from(text: &str) -> Self {
         let body = text.strip_suffix('\n').unwrap_or(text);
         let ends_so = body == "# EOF" || body.ends_with("\n# EOF");

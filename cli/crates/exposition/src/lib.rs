@@ -1,9 +1,10 @@
 //! Strict parsing of expositions: Prometheus's text formats 0.0.4 and 1.0.0, and OpenMetrics 1.0.
 //!
-//! Strict, because a verifier that skips what it cannot read calls silence agreement: whatever does not fit the format
-//! is an error with its line and column, and so is a series that stands there twice. `reader` reads lines without copying
-//! them (`cursor` knows the letters, `entry` what comes out, `format` which format it is), `seen` finds repeated series;
-//! [`Exposition`] is an owned page on top of them. `lint` says what is unwise in a page, `cardinality` how many series it has.
+//! Strict, because a verifier that skips what it cannot read calls silence agreement: whatever does not fit
+//! the format is an error with its line and column, and so is a series that stands there twice. `reader`
+//! reads lines without copying them (`cursor` knows the letters, `entry` what comes out, `format` which
+//! format it is), `seen` finds repeated series; [`Exposition`] is an owned page on top of them. `lint` says
+//! what is unwise in an exposition, `cardinality` how many series it has.
 
 pub mod cardinality;
 mod cursor;
@@ -76,7 +77,8 @@ pub fn parse(text: &str) -> Result<Exposition, ExpositionError> {
     Ok(Exposition { series, types })
 }
 
-/// Reads a whole exposition as [`parse`] does, and hands each sample to `take` without owning it; the types are returned.
+/// Reads a whole exposition as [`parse`] does, and hands each sample to `take` without owning it; the types
+/// are returned.
 ///
 /// # Errors
 /// At the first place that does not fit the format. What stood before it has been handed on.

@@ -1,4 +1,4 @@
-//! A whole exposition, sorted into metric families, for whoever has to see more than one line at once: `lint` and
+//! A whole exposition, sorted into metric families, for what needs more than one line at once: `lint` and
 //! `cardinality`. Everything borrows from the text.
 
 use std::collections::HashMap;
@@ -22,7 +22,7 @@ pub struct Page<'a> {
     pub errors: Vec<ExpositionError>,
 }
 
-/// A metric with all that the page says of it.
+/// A metric with all that the exposition says of it.
 #[derive(Debug)]
 pub struct Family<'a> {
     /// Its name, without the suffixes that its samples may have.
@@ -189,7 +189,8 @@ impl<'a> Reading<'a> {
         });
     }
 
-    /// The metric that a sample belongs to: the one of its own name, or one whose type gives samples this suffix.
+    /// The metric that a sample belongs to: the one of its own name, or one whose type gives samples this
+    /// suffix.
     fn family_name(&self, sample: Escaped<'a>) -> Escaped<'a> {
         if self.by_name.contains_key(&sample) {
             return sample;

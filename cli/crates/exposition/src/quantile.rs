@@ -1,5 +1,5 @@
-//! Quantiles of cumulative buckets, as Prometheus's `histogram_quantile` estimates them, and the bucket that such an
-//! estimate stands for: the honest claim is about the bucket, never about the interpolated point.
+//! Quantiles of cumulative buckets, as Prometheus's `histogram_quantile` estimates them, and the bucket that
+//! such an estimate stands for: what can be claimed is about the bucket, never about the interpolated point.
 //!
 //! Source: Prometheus, `promql/quantile.go`, `BucketQuantile`.
 
@@ -35,16 +35,16 @@ pub fn bound(upper: f64) -> String {
 
 /// The bucket that holds the `q`-quantile: the first whose cumulative count reaches `q · total`.
 ///
-/// `buckets` must be sorted by bound and rise. `None` where Prometheus answers `NaN`: no `+Inf` bucket, fewer than two
-/// buckets, or no observation; and for `q` outside 0..=1, where Prometheus answers an infinity.
+/// `buckets` must be sorted by bound and rise. `None` where Prometheus answers `NaN`: no `+Inf` bucket, fewer
+/// than two buckets, or no observation; and for `q` outside 0..=1, where Prometheus answers an infinity.
 pub fn quantile_bucket(q: f64, buckets: &[Bucket]) -> Option<BucketBounds> {
     let index = quantile_index(q, buckets)?;
     let lower = if index == 0 { 0.0 } else { buckets.get(index - 1)?.upper };
     Some(BucketBounds { lower, upper: buckets.get(index)?.upper })
 }
 
-/// The point that `histogram_quantile(q, …)` answers: linear within the bucket; in the `+Inf` bucket the second-highest
-/// bound; in a lowest bucket whose bound is not above zero that bound.
+/// The point that `histogram_quantile(q, …)` answers: linear within the bucket; in the `+Inf` bucket the
+/// second-highest bound; in a lowest bucket whose bound is not above zero that bound.
 pub fn histogram_quantile(q: f64, buckets: &[Bucket]) -> Option<f64> {
     let index = quantile_index(q, buckets)?;
     let bucket = buckets.get(index)?;

@@ -1,5 +1,6 @@
-//! Reads an exposition line by line without copying anything: every entry borrows from the text, and its labels from a
-//! buffer that is used again. A line that does not fit the format is an error, and the next call goes on behind it.
+//! Reads an exposition line by line without copying anything: every entry borrows from the text, and its
+//! labels from a buffer that is used again. A line that does not fit the format is an error, and the next
+//! call goes on behind it.
 
 use memchr::memchr;
 
@@ -50,7 +51,8 @@ impl<'a> Reader<'a> {
 
     /// The next line, or what is wrong with it; `None` behind the last.
     ///
-    /// What must stand at the end of a text and does not (the last newline, `# EOF`) is said once, after all lines.
+    /// What must stand at the end of a text and does not (the last newline, `# EOF`) is said once, after all
+    /// lines.
     #[expect(
         clippy::should_implement_trait,
         reason = "what it returns borrows from the reader: no iterator can"

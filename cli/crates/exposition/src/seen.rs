@@ -1,5 +1,5 @@
-//! Which series of a text have been seen, so that one that stands there twice is found. It keeps a number and a slice of
-//! the text for each, and copies no labels.
+//! Which series of a text have been seen, so that one that stands there twice is found. It keeps a number and
+//! a slice of the text for each, and copies no labels.
 
 use std::{
     collections::{HashMap, hash_map::Entry as Place},
@@ -23,7 +23,8 @@ pub struct Seen<'a> {
 }
 
 impl<'a> Seen<'a> {
-    /// Takes note of a series; the line where it stood before, if it did. The order of labels does not matter.
+    /// Takes note of a series; the line where it stood before, if it did. The order of labels does not
+    /// matter.
     pub fn note(&mut self, sample: &Sample<'a, '_>, line: usize) -> Option<usize> {
         // A sum, for the labels may stand in any order.
         let hash = sample

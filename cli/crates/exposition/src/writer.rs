@@ -1,8 +1,9 @@
-//! Writes expositions, in one place: [`Writer`] makes a new one in the text format 0.0.4, [`Written`] shows an entry that was
-//! read as a line of its format. Reading what either wrote gives the same; fuzzing and property tests verify it.
+//! Writes expositions, in one place: [`Writer`] makes a new one in the text format 0.0.4, [`Written`] shows
+//! an entry that was read as a line of its format. Reading what either wrote gives the same; fuzzing and
+//! property tests verify it.
 //!
-//! (prometheus-client writes OpenMetrics only, whose counters lose their `_total` in the TYPE line, so that readers of 0.0.4
-//! take them for untyped; and it has no summaries.)
+//! (prometheus-client writes OpenMetrics only, whose counters lose their `_total` in the TYPE line, so that
+//! readers of 0.0.4 take them for untyped; and it has no summaries.)
 
 use std::fmt::{self, Write as _};
 
@@ -14,7 +15,8 @@ use super::{
 /// The content type of what [`Writer`] writes. Prometheus 3 rejects a scrape without one.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// An exposition in the text format 0.0.4 that is being written. Samples are appended to one string; none allocates.
+/// An exposition in the text format 0.0.4 that is being written. Samples are appended to one string; none
+/// allocates.
 ///
 /// Names are written as they are, so they must need no quotes.
 #[derive(Debug, Default)]
@@ -59,8 +61,8 @@ impl Writer {
         self.text.push('\n');
     }
 
-    /// A histogram of one series: its buckets, each with the label `le` and a cumulative count, then `_sum` and `_count`.
-    /// The last bucket must be `+Inf`: its count is that of all observations.
+    /// A histogram of one series: its buckets, each with the label `le` and a cumulative count, then `_sum`
+    /// and `_count`. The last bucket must be `+Inf`: its count is that of all observations.
     pub fn histogram<'a>(
         &mut self,
         name: &str,

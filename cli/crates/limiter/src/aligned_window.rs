@@ -1,5 +1,5 @@
-//! The aligned window: windows begin at the whole multiples of W since the Unix epoch, by the limiter's clock; the first L
-//! hits decided in one are admitted, the others rejected.
+//! The aligned window: windows begin at the whole multiples of W since the Unix epoch, by the limiter's
+//! clock; the first L hits decided in one are admitted, the others rejected.
 //!
 //! It is a sliding counter on whose grid the window before weighs nothing: see `grid`.
 

@@ -1,6 +1,6 @@
-//! Exact judgement of tiny histories on a grid of whole nanoseconds, by trying everything: every order, every instant,
-//! every fate of an unknown request. All conditions are differences of instants with whole bounds, so an honest run
-//! exists if and only if one exists on the grid.
+//! Exact judgement of tiny histories on a grid of whole nanoseconds, by trying everything: every order, every
+//! instant, every outcome of an unknown request. All conditions are differences of instants with whole
+//! bounds, so a conforming run exists if and only if one exists on the grid.
 
 mod counter;
 pub(super) mod token_bucket;
@@ -12,7 +12,7 @@ pub(super) use self::counter::counter_explains;
 use super::{Decision, HistoryContext, Request, history::Lifetime};
 use saasbench_model::units::Quota;
 
-/// Whether some honest fixed window from the first hit has this history.
+/// Whether some conforming fixed window from the first hit has this history.
 pub(super) fn fixed_window_explains(requests: &[Request], quota: Quota, context: &HistoryContext) -> bool {
     let mut starts = vec![None];
     let lifetime = Lifetime::of(quota.window, context);
@@ -27,7 +27,7 @@ pub(super) fn fixed_window_explains(requests: &[Request], quota: Quota, context:
     starts.into_iter().any(|live| world.fixed_window(i64::MIN, 0, live, &mut tried))
 }
 
-/// Whether some honest sliding log has this history.
+/// Whether some conforming sliding log has this history.
 pub(super) fn sliding_log_explains(requests: &[Request], quota: Quota, context: &HistoryContext) -> bool {
     let mut starts = vec![Vec::new()];
     let lifetime = Lifetime::of(quota.window, context);

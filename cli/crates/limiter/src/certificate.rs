@@ -1,22 +1,23 @@
-//! Completes a proof: which other answers it leans on.
+//! Completes a proof: which other responses it leans on.
 //!
-//! A judge names the admissions that are too many, or a rejection and what can have counted against it. Often these are a
-//! proof by themselves; sometimes it takes other answers to know where their window began. The set is complete if the
-//! judge still finds the violation when nothing but the set is known: every other admission may then have been rejected or
-//! have never arrived, and every other rejection is left out, because one takes nothing. Both only give an honest limiter
-//! more freedom.
+//! A judge names the admissions that are too many, or a rejection and what can have counted against it. Often
+//! these are a proof by themselves; sometimes it takes other responses to know where their window began. The
+//! set is complete if the judge still finds the violation when nothing but the set is known: every other
+//! admission may then have been rejected or have never arrived, and every other rejection is left out,
+//! because one takes nothing. Both only give a conforming limiter more freedom.
 
 use std::collections::HashSet;
 
 use super::{Decision, HistoryContext, Promise, Request, Violation, judge};
 
-/// The judge is asked so often at the most; a set that could still be smaller then is complete all the same.
+/// The judge is called this often at most; a set that could still be smaller then is complete all the same.
 const MOST_QUESTIONS: usize = 300;
 
-/// What was sent more than so many windows behind a violation has no part in its proof.
+/// What was sent more than this many windows behind a violation has no part in its proof.
 const WINDOWS_BEHIND: i64 = 4;
 
-/// The same violation with `given` filled, if what the judge put there is not enough. `requests` is the history that it was found in, sorted by `sent`.
+/// The same violation with `given` filled, if what the judge put there is not enough. `requests` is the
+/// history that it was found in, sorted by `sent`.
 pub fn completed(
     mut violation: Violation,
     requests: &[Request],
@@ -51,7 +52,7 @@ pub(super) fn core(violation: &Violation) -> Vec<Request> {
     }
 }
 
-/// The question whether a set of answers is a proof.
+/// The question whether a set of responses is a proof.
 struct Proof<'a> {
     history: &'a [Request],
     promise: Promise,
@@ -77,7 +78,7 @@ impl Proof<'_> {
         given
     }
 
-    /// Leaves out what is not needed: halves, quarters, …, single answers.
+    /// Leaves out what is not needed: halves, quarters, …, single responses.
     fn shrunk(&self, core: &[Request], mut given: Vec<Request>) -> Vec<Request> {
         let (mut size, mut questions) = (given.len().div_ceil(2), 0);
         while size > 0 {
@@ -106,7 +107,7 @@ impl Proof<'_> {
     }
 }
 
-/// The history if nothing but these answers is known.
+/// The history if nothing but these responses is known.
 pub(super) fn relaxed(history: &[Request], core: &[Request], given: &[Request]) -> Vec<Request> {
     let known: HashSet<u64> = core.iter().chain(given).map(|request| request.id).collect();
     history

@@ -1,11 +1,13 @@
-//! Which mistake explains a broken limit? The histories of all its keys are held against the usual suspects.
+//! Which mistake explains a broken limit? The histories of all its keys are compared with the known failure
+//! modes.
 //!
-//! A suspect explains a limit only if it explains every admission and every rejection of every tenant. Most suspects are an
-//! honest limiter of something else (another quota, one replica, all tenants together), so the same judges acquit them:
-//! `quotas`, `keys`, `lapses`. Three need a replay of their own, `replay`. What is named is an explanation, not a proof.
+//! A hypothesis explains a limit only if it explains every admission and every rejection of every tenant.
+//! Most hypotheses are an conforming limiter of something else (another quota, one replica, all tenants
+//! together), so the same judges rule them out: `quotas`, `keys`, `lapses`. Three need a replay of their own,
+//! `replay`. What is named is an explanation, not a proof.
 //!
-//! The simpler suspect is named first. Costs are bounded: the first `MOST_REQUESTS` of each key are looked at, and no
-//! further suspect is tried once `MOST_WORK` requests have been judged in all.
+//! The simpler hypothesis is named first. Costs are bounded: the first `MOST_REQUESTS` of each key are
+//! judged, and no further hypothesis is tried once `MOST_WORK` requests have been judged in all.
 
 #[cfg(test)]
 mod fault_models;
@@ -24,11 +26,11 @@ use super::{HistoryContext, Judgement, Promise, Request, Violation};
 pub use crate::diagnose::hypothesis::{Diagnosis, Hypothesis};
 use saasbench_model::units::Nanos;
 
-/// So many requests of each key are looked at.
+/// Requests of each key that are judged at most.
 const MOST_REQUESTS: usize = 20_000;
-/// So many requests are judged before the search for a suspect is given up.
+/// Requests that are judged in all before the search for a hypothesis is given up.
 const MOST_WORK: usize = 5_000_000;
-/// Requests that a suspect must explain before more of them are looked at.
+/// Requests that a hypothesis must explain before more of them are judged.
 const SCREEN: usize = 256;
 
 /// The history of one tenant, and what it was promised.
@@ -42,8 +44,9 @@ pub struct Key<'a> {
     pub promise: Promise,
 }
 
-/// Names the mistake that explains a broken limit, all of its tenants' histories at once; `None`: none of the usual ones
-/// does, or nothing is broken, or rejections prove nothing here (the run is not alone, or the route has several limits).
+/// Names the mistake that explains a broken limit, all of its tenants' histories at once; `None`: none of the
+/// usual ones does, or nothing is broken, or rejections prove nothing here (the run is not alone, or the
+/// route has several limits).
 ///
 /// `replicas` are the names behind the indices of the requests.
 pub fn diagnose(keys: &[Key<'_>], replicas: &[String], context: &HistoryContext) -> Option<Diagnosis> {
@@ -56,7 +59,8 @@ pub fn diagnose(keys: &[Key<'_>], replicas: &[String], context: &HistoryContext)
     let plain: [Test; 2] = [keys::per_replica, keys::not_enforced];
     let simple: [Test; 7] = [
         quotas::off_by_one,
-        // Who keeps trying stays shut out, as by a key that never expires: but this one cause explains all tenants.
+        // Who keeps trying stays shut out, as by a key that never expires: but this one cause explains all
+        // tenants.
         replay::counts_rejections,
         keys::no_expiry,
         quotas::other_window,
@@ -65,7 +69,8 @@ pub fn diagnose(keys: &[Key<'_>], replicas: &[String], context: &HistoryContext)
         intermittent::sporadic_rejections,
     ];
     let free: [Test; 3] = [replay::race, intermittent::fails_open, replay::skewed_clocks];
-    // Those with more freedom, which can explain what simpler ones do as well, are asked only if those know nothing.
+    // Those with more freedom, which can explain what simpler ones do as well, are asked only if those know
+    // nothing.
     let mut explain: Vec<Hypothesis> = plain.into_iter().find_map(|test| test(&case)).into_iter().collect();
     if explain.is_empty() {
         explain.extend(simple.into_iter().filter_map(|test| test(&case)));
@@ -131,8 +136,8 @@ impl<'a> Case<'a> {
         Self { keys, judgements, context, work: self.work.clone(), replicas: self.replicas }
     }
 
-    /// Whether an honest limiter of this promise explains the history. Most promises that do not fail early, so the
-    /// beginning is judged first.
+    /// Whether a conforming limiter of this promise explains the history. Most promises that do not fail
+    /// early, so the beginning is judged first.
     fn explains(&self, promise: Promise, requests: &[Request]) -> bool {
         if self.work.get() > MOST_WORK {
             return false;
@@ -151,7 +156,7 @@ impl<'a> Case<'a> {
         self.judge(requests, promise).violations.is_empty()
     }
 
-    /// Whether honest limiters of changed promises explain all keys.
+    /// Whether conforming limiters of changed promises explain all keys.
     fn all_explained(&self, change: impl Fn(Promise) -> Promise) -> bool {
         self.broken().chain(self.kept()).all(|key| self.explains(change(key.promise), key.requests))
     }

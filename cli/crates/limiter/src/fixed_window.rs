@@ -1,21 +1,24 @@
-//! The fixed window from the first hit: the first hit decided while no window lives begins one; the first L hits decided
-//! in it are admitted, the others rejected; rejections do not prolong it.
+//! The fixed window from the first hit: the first hit decided while no window lives begins one; the first L
+//! hits decided in it are admitted, the others rejected; rejections do not prolong it.
 //!
 //! Let `l` be the least and `m` the most that a window may live on the client's clock (`Lifetime`).
 //!
-//! **Spans.** Fewer than `k·l` touch at most k + 1 windows: more than (k + 1)·L certain admissions in one are a proof
-//! in any company. This is checked by itself, because it needs no history but those requests.
+//! **Spans.** Fewer than `k·l` touch at most k + 1 windows: more than (k + 1)·L certain admissions in one are
+//! a proof in any environment. This is checked by itself, because it needs no history but those requests.
 //!
-//! **Search.** All states that the window can have been in are carried forward over the history and pruned by every
-//! answer; where none is left, no honest limiter has this history: see `search`.
+//! **Search.** All states that the window can have been in are carried forward over the history and pruned by
+//! every answer; where none is left, no conforming limiter has this history: see `search`.
 //!
-//! **After a wrong rejection** the search starts again behind the evidence, from any state whatever, to count them all.
+//! **After a wrong rejection** the search starts again behind the evidence, from any state whatever, to count
+//! them all.
 //!
-//! **Other limits.** Where a rejection may be another limit's it says nothing about this window: the search goes over the
-//! admissions alone, and a rejection is beyond this limit if too few admissions can lie in the window before it.
+//! **Other limits.** Where a rejection may be another limit's it says nothing about this window: the search
+//! goes over the admissions alone, and a rejection is beyond this limit if too few admissions can lie in the
+//! window before it.
 //!
-//! **Whose fault.** Admissions and rejections may contradict each other only together. So when the search fails, it is
-//! repeated with the rejections, then with the admissions set aside; what fails still is proven by its own kind alone.
+//! **Whose fault.** Admissions and rejections may contradict each other only together. So when the search
+//! fails, it is repeated with the rejections, then with the admissions set aside; what fails still is proven
+//! by its own kind alone.
 
 mod search;
 
@@ -69,7 +72,8 @@ impl Search<'_> {
         Some(over_admission(self.quota, allowed, requests, because))
     }
 
-    /// By search: the first of each kind that is proven without the help of the other; if there is none, the first of all.
+    /// By search: the first of each kind that is proven without the help of the other; if there is none, the
+    /// first of all.
     fn violations(&mut self) -> (Option<Violation>, Option<Violation>) {
         self.evidence = Evidence::All;
         let Some(first) = self.contradiction(i64::MIN) else { return (None, None) };
@@ -155,7 +159,7 @@ impl Search<'_> {
         let (counted, against, because) = if let Reason::NoLiveWindow { .. } = end.reason {
             let because = format!(
                 "any earlier window was over when the request was sent, at {}, and from {} until it had been rejected, at \
-                 {}, nothing was decided that may have begun another",
+                 {}, nothing was decided that may have started another",
                 seconds(request.sent.0),
                 seconds(end.lo),
                 seconds(at),

@@ -1,13 +1,15 @@
-//! The answers of one key, indexed for the questions that the rules ask: after one sort each is a binary search.
+//! The responses of one key, indexed for the questions that the rules ask: after one sort each is a binary
+//! search.
 
 use super::{Decision, HistoryContext, Judgement, Request, Unjudged, Violation};
 use saasbench_model::units::Nanos;
 
 /// How long a window of length W may live on the client's clock: `W ± (offset + drift·W + one tick)`.
 ///
-/// The limiter's clock measures W; on the client's that span differs by at most `offset + drift·W′`, W′ being its
-/// length there, so by `offset + W·δ/(1−δ)` at most. Both ends of it are read in ticks, rounded down: their difference is
-/// off by less than one tick, and an edge counted as inside or as outside shifts it by no more than up to the tick.
+/// The limiter's clock measures W; on the client's that span differs by at most `offset + drift·W′`, W′ being
+/// its length there, so by `offset + W·δ/(1−δ)` at most. Both ends of it are read in ticks, rounded down:
+/// their difference is off by less than one tick, and an edge counted as inside or as outside shifts it by no
+/// more than up to the tick.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Lifetime {
     /// W less the tolerance; may be zero or less, and then nothing can be proven.
@@ -102,8 +104,8 @@ impl Group {
             .map_or((i64::MAX, 0), |(done, rank)| (*done, *rank as usize))
     }
 
-    /// For each rank: the `nth` least `done` of this and all later ones (`i64::MAX`: there are fewer). One rank more
-    /// than there are requests.
+    /// For each rank: the `nth` least `done` of this and all later ones (`i64::MAX`: there are fewer). One
+    /// rank more than there are requests.
     pub(super) fn nth_done(&self, nth: u64) -> Vec<i64> {
         let nth = usize::try_from(nth).unwrap_or(usize::MAX);
         let mut answer = vec![i64::MAX; self.len() + 1];
@@ -123,7 +125,8 @@ impl Group {
         answer
     }
 
-    /// The requests sent after `after` and done by `by`, at most `most` of them, those done first; sorted by `sent`.
+    /// The requests sent after `after` and done by `by`, at most `most` of them, those done first; sorted by
+    /// `sent`.
     pub(super) fn within(&self, requests: &[Request], after: i64, by: i64, most: usize) -> Vec<Request> {
         let ranks = (self.rank_after(after)..self.rank_after(by)).filter(|rank| self.done[*rank] <= by);
         let mut found: Vec<Request> = ranks.map(|rank| requests[self.index(rank)]).collect();
@@ -171,18 +174,18 @@ impl<'a> History<'a> {
 
     /// How many may have been admitted at an instant of `[from, to]`.
     pub(super) fn possible_in(&self, from: i64, to: i64) -> u64 {
-        let begun = self.possible_sent.partition_point(|sent| *sent <= to);
+        let started = self.possible_sent.partition_point(|sent| *sent <= to);
         let over = self.possible_done.partition_point(|done| *done < from);
-        begun.saturating_sub(over) as u64
+        started.saturating_sub(over) as u64
     }
 
     /// Those of [`Self::possible_in`], sorted by `sent`.
     pub(super) fn possible_within(&self, from: i64, to: i64) -> Vec<Request> {
-        let begun = self.requests.partition_point(|request| request.sent.0 <= to);
+        let started = self.requests.partition_point(|request| request.sent.0 <= to);
         let counts = |request: &&Request| {
             request.decision != Decision::Rejected && request.done.max(request.sent).0 >= from
         };
-        self.requests[..begun].iter().filter(counts).copied().collect()
+        self.requests[..started].iter().filter(counts).copied().collect()
     }
 
     /// The counts, and which rejections are beyond judgement; without violations yet.

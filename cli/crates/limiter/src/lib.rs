@@ -1,10 +1,12 @@
 //! Was the promised limit kept? Judged from the history of one key (tenant × route × limit) alone.
 //!
-//! A request's decision instant is unknown but lies in `[sent, done]`. A violation is reported only when no honest
-//! limiter could have produced the history; a rejection is called wrong only when no honest limiter could have rejected.
+//! A request's decision instant is unknown but lies in `[sent, done]`. A violation is reported only when no
+//! conforming limiter could have produced the history; a rejection is called wrong only when no conforming
+//! limiter could have rejected.
 //!
-//! Each algorithm has its own judge over one index of the `history`; the rules that need no state are in `spans`. The
-//! tests hold the judges against simulated limiters (`simulate`) and against exact search (`brute_force`).
+//! Each algorithm has its own judge over one index of the `history`; the rules that need no state are in
+//! `spans`. The tests compare the judges with simulated limiters (`simulate`) and against exact search
+//! (`brute_force`).
 
 pub mod aligned_window;
 pub mod certificate;
@@ -57,7 +59,7 @@ pub struct Promise {
 }
 
 impl Promise {
-    /// How many are admitted at once of a key that nobody has used.
+    /// How many are admitted at once of a key that was never used.
     pub fn room(&self) -> u64 {
         match self.algorithm {
             Algorithm::TokenBucket { burst: Some(burst), .. } => burst,
@@ -66,14 +68,14 @@ impl Promise {
     }
 }
 
-/// What the limiter did with a request, as far as its answer tells.
+/// What the limiter did with a request, as far as its response shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Decision {
     /// Admitted for certain.
     Admitted,
     /// Rejected for certain.
     Rejected,
-    /// Admitted, rejected, or never decided: no answer, or one that is neither.
+    /// Admitted, rejected, or never decided: no response, or one that is neither.
     Unknown,
 }
 
@@ -84,7 +86,8 @@ pub struct Request {
     pub id: u64,
     /// The decision was not before this instant.
     pub sent: Nanos,
-    /// The decision was not after this instant (for an unanswered request: sent + the service's declared timeout).
+    /// The decision was not after this instant (for an unanswered request: sent + the service's declared
+    /// timeout).
     pub done: Nanos,
     /// What is known of it.
     pub decision: Decision,
@@ -95,28 +98,30 @@ pub struct Request {
 /// What may be assumed about the world around the history.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HistoryContext {
-    /// Nobody else uses the key. If not, a rejection can never be proven wrong.
+    /// No other client uses the key. If not, a rejection can never be proven wrong.
     pub exclusive: bool,
-    /// The key's state was empty at the start. If not, anything may have happened in the window before `since`.
+    /// The key's state was empty at the start. If not, anything may have happened in the window before
+    /// `since`.
     pub fresh: bool,
-    /// Start of the history: no request of ours was sent before. If the key is ours alone, nothing that others sent earlier
-    /// (another run, given up on) was decided later.
+    /// Start of the history: no request of ours was sent before. If the key is ours alone, nothing that
+    /// others sent earlier (another run, given up on) was decided later.
     pub since: Nanos,
-    /// The history is complete for decisions before this instant (`Nanos::MAX` unless the run was cut off); later
-    /// rejections cannot be proven wrong.
+    /// The history is complete for decisions before this instant (`Nanos::MAX` unless the run was cut off);
+    /// later rejections cannot be proven wrong.
     pub complete_until: Nanos,
-    /// Spans `[from, to]` within which the limiter's store lost its memory, once or more, or may have (a restart that was
-    /// seen).
+    /// Spans `[from, to]` within which the limiter's store lost its memory, once or more, or may have (a
+    /// restart that was seen).
     pub memory_losses: Vec<(Nanos, Nanos)>,
     /// How far the client's and the limiter's clocks may drift apart.
     pub tolerance: Tolerance,
     /// One tick of the limiter's clock.
     pub resolution: Nanos,
-    /// The run's zero, since the Unix epoch by the client's clock: where aligned windows begin is known from it, up to the
-    /// tolerance's offset.
+    /// The run's zero, since the Unix epoch by the client's clock: where aligned windows begin is known from
+    /// it, up to the tolerance's offset.
     pub unix_zero: Nanos,
-    /// The route has other limits, too: a rejection may be one of theirs. It consumed nothing here, and is no evidence about
-    /// this limit's state; whether this limit can have given it is told in [`Judgement::wrong_rejections`].
+    /// The route has other limits, too: a rejection may be one of theirs. It consumed nothing here, and is no
+    /// evidence about this limit's state; whether this limit can have given it is reported in
+    /// [`Judgement::wrong_rejections`].
     pub other_limits: bool,
 }
 
@@ -131,9 +136,9 @@ pub struct Judgement {
     pub unknown: u64,
     /// Proven violations, the first of each kind; empty when none is proven.
     pub violations: Vec<Violation>,
-    /// Under [`HistoryContext::other_limits`]: ids of the rejections that this limit cannot have given, each proven by itself,
-    /// without leaning on other rejections; in the order of the history. They are no violations of this limit (only if no
-    /// limit can have given one is it wrong). Empty otherwise.
+    /// Under [`HistoryContext::other_limits`]: ids of the rejections that this limit cannot have given, each
+    /// proven by itself, without leaning on other rejections; in the order of the history. They are no
+    /// violations of this limit (only if no limit can have given one is it wrong). Empty otherwise.
     pub wrong_rejections: Vec<u64>,
     /// Rejections that nothing could be said about, and why.
     pub unjudged_rejections: Vec<(u64, Unjudged)>,
@@ -153,7 +158,7 @@ pub enum Unjudged {
 /// A proven violation and the requests that prove it.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Violation {
-    /// More admissions than any honest limiter could have granted.
+    /// More admissions than any conforming limiter could have granted.
     OverAdmission {
         /// What was promised.
         quota: Quota,
@@ -161,33 +166,34 @@ pub enum Violation {
         from: Nanos,
         /// See `from`.
         to: Nanos,
-        /// How many of `requests` an honest limiter could have admitted at the most.
+        /// How many of `requests` a conforming limiter could have admitted at most.
         allowed: u64,
         /// The certain admissions, more than `allowed`; sorted by `sent`.
         requests: Vec<Request>,
-        /// Other answers that the proof leans on, because they fix what state the limiter was in; sorted by `sent`. Made
-        /// complete by [`certificate::completed`], empty where `requests` are enough.
+        /// Other responses that the proof leans on, because they fix what state the limiter was in; sorted by
+        /// `sent`. Made complete by [`certificate::completed`], empty where `requests` are enough.
         given: Vec<Request>,
-        /// One sentence: why no honest limiter could have granted them.
+        /// One sentence: why no conforming limiter could have granted them.
         because: String,
     },
-    /// A rejection that no honest limiter could have given.
+    /// A rejection that no conforming limiter could have given.
     WrongRejection {
         /// What was promised.
         quota: Quota,
         /// The rejected request.
         request: Request,
-        /// Admissions that the quota could have counted against it at the most (fewer than the limit).
+        /// Admissions that the quota could have counted against it at most (fewer than the limit).
         counted: u64,
-        /// How many rejections of the history are proven wrong, this one included: no upper bound, later ones can need the
-        /// evidence of earlier ones.
+        /// How many rejections of the history are proven wrong, this one included: no upper bound, later ones
+        /// can need the evidence of earlier ones.
         of: u64,
-        /// The requests that may have been admitted and may have counted against it: `counted` at the most at any one
-        /// instant, though there can be more of them where not all can have counted at once; sorted by `sent`.
+        /// The requests that may have been admitted and may have counted against it: `counted` at most at any
+        /// one instant, though there can be more of them where not all can have counted at once; sorted by
+        /// `sent`.
         against: Vec<Request>,
         /// As with an over-admission.
         given: Vec<Request>,
-        /// One sentence: why no honest limiter could have rejected it.
+        /// One sentence: why no conforming limiter could have rejected it.
         because: String,
     },
 }

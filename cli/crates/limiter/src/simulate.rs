@@ -1,4 +1,4 @@
-//! Simulated limiters, honest and broken, under simulated loads: a history as a client would record it.
+//! Simulated limiters, conforming and broken, under simulated loads: a history as a client would record it.
 
 pub mod bucket;
 mod counter;
@@ -57,7 +57,8 @@ impl Random {
 pub enum Limiter {
     /// `INCR`, and `PEXPIRE` when it answers 1.
     FixedWindow { quota: Quota, inclusive: bool, ends: i64, count: u64, live: bool },
-    /// A list of admissions in the order in which they were inserted; their times are those of the replicas' clocks.
+    /// A list of admissions in the order in which they were inserted; their times are those of the replicas'
+    /// clocks.
     SlidingLog { quota: Quota, inclusive: bool, log: Vec<i64> },
     /// Tokens that come back.
     TokenBucket(Bucket),
@@ -127,7 +128,7 @@ pub enum Arrivals {
     Flood(i64),
     /// Poisson, this many nanoseconds apart on average.
     Sparse(i64),
-    /// So many at once, then a pause.
+    /// This many at once, then a pause.
     Bursts(u64, i64),
 }
 
@@ -139,10 +140,10 @@ pub struct Load {
     /// Mean of each way of a request, in nanoseconds, and the share of long tails.
     pub latency: f64,
     pub tail: f64,
-    /// Share of requests whose answer is lost; half of those never reach the limiter.
+    /// Share of requests whose response is lost; half of those never reach the limiter.
     pub lost: f64,
     /// Share of the requests that others send, of which nothing is recorded.
-    pub company: f64,
+    pub shared: f64,
     /// Recording begins here.
     pub since: i64,
     /// Requests decided from here on may be missing.
@@ -166,7 +167,7 @@ impl Load {
             latency,
             tail: 0.0,
             lost: 0.0,
-            company: 0.0,
+            shared: 0.0,
             since: 0,
             cut_off: None,
             losses: Vec::new(),
@@ -180,7 +181,7 @@ impl Load {
     /// What a verifier may assume of it.
     pub fn context(&self) -> HistoryContext {
         HistoryContext {
-            exclusive: self.company == 0.0,
+            exclusive: self.shared == 0.0,
             fresh: self.since == 0,
             since: Nanos(self.since),
             complete_until: self.cut_off.map_or(Nanos::MAX, Nanos),
@@ -197,7 +198,8 @@ impl Load {
         self.run_seen(limiter, random, |_, _, _, _, _| {})
     }
 
-    /// The same; `seen` is shown each request's number, the limiter after it, its clock, the replica, and whether it admitted.
+    /// The same; `seen` is shown each request's number, the limiter after it, its clock, the replica, and
+    /// whether it admitted.
     pub fn run_seen(
         &self,
         limiter: &mut Limiter,
@@ -215,7 +217,8 @@ impl Load {
             };
             let decided = sent + random.latency(self.latency, self.tail);
             let done = decided + random.latency(self.latency, self.tail);
-            // What was sent before the recording is decided before it: the client of an earlier run waited for its answers.
+            // What was sent before the recording is decided before it: the client of an earlier run waited
+            // for its responses.
             if sent >= self.since || decided < self.since {
                 calls.push((decided, sent, done, number));
             }
@@ -239,7 +242,7 @@ impl Load {
             let replica = (random.draw() % 2) as u16;
             let lost = random.chance(self.lost);
             let unheard = lost && random.chance(0.5);
-            let ours = sent >= self.since && (self.company == 0.0 || !random.chance(self.company));
+            let ours = sent >= self.since && (self.shared == 0.0 || !random.chance(self.shared));
             let mut admitted = None;
             if !unheard || !ours {
                 if !constant && random.chance(0.2) {
@@ -295,7 +298,7 @@ pub fn any_load(window: i64, limit: u64, random: &mut Random) -> Load {
     };
     load.tail = random.pick(&[0.0, 0.01, 0.1]);
     load.lost = random.pick(&[0.0, 0.0, 0.02, 0.3]);
-    load.company = random.pick(&[0.0, 0.0, 0.0, 0.1, 0.5]);
+    load.shared = random.pick(&[0.0, 0.0, 0.0, 0.1, 0.5]);
     load.since = random.pick(&[0, 0, length / 4, length / 2]);
     load.cut_off = random.chance(0.2).then(|| random.within(load.since, length));
     load.resolution = random.pick(&[1, 1_000_000, 1_000_000, 10_000_000]).min(window / 20);

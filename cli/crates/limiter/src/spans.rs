@@ -1,5 +1,5 @@
-//! The rules that need no state, only counts in spans: too many certain admissions in too short a span, and too few
-//! possible ones before a rejection.
+//! The rules that need no state, only counts in spans: too many certain admissions in too short a span, and
+//! too few possible ones before a rejection.
 
 use super::{
     Decision, HistoryContext, Request, Violation,
@@ -7,7 +7,7 @@ use super::{
 };
 use saasbench_model::units::Quota;
 
-/// Spans of up to so many windows are tried: longer ones show smaller excesses, but each costs a pass.
+/// Spans of up to this many windows are tried: longer ones show smaller excesses, but each costs a pass.
 const MOST_WINDOWS: u64 = 32;
 
 /// Certain admissions, all within one span.
@@ -21,11 +21,11 @@ pub(super) struct OverfullSpan {
     pub(super) by: i64,
 }
 
-/// The first crowd of more than `allowed(k)` admissions that all lie in a span shorter than `k · least`, for the
-/// smallest such k. None of it touches a span in which the store may have lost its memory.
+/// The first over-full span: more than `allowed(k)` admissions that all lie in a span shorter than `k ·
+/// least`, for the smallest such k. None of them touches a span in which the store may have lost its memory.
 ///
-/// A count of intervals inside a sliding span takes two pointers: one over `sent`, which leaves, one over `done`, which
-/// enters. An interval that has left before it would enter never counts.
+/// A count of intervals inside a sliding span takes two pointers: one over `sent`, which leaves, one over
+/// `done`, which enters. An interval that has left before it would enter never counts.
 pub(super) fn over_full_span(
     admitted: &Group,
     least: i64,
@@ -85,16 +85,17 @@ pub(super) fn windows(count: u64, least: i64) -> String {
     }
 }
 
-/// The rejections that too few admissions can precede: at no instant of `[s, r]` can the window before hold L.
+/// The rejections that too few admissions can precede: at no instant of `[s, r]` can the window before hold
+/// L.
 ///
-/// A rejection at `d` needs L admissions decided in `[d − most, d]`, of whatever algorithm that counts admissions for one
-/// window. A request with the interval `[s, r]` can be one of them only if `s ≤ d ≤ r + most`; the number of such spans
-/// over `d` rises only where one begins: only the rejection's `sent` and the `sent`s inside its interval are tried. That the
-/// store may have lost its memory is no defence (an honest limiter without memory rejects less). Unrecorded requests
-/// are one: those before `since` if the store was not fresh, those decided after `complete_until`, any if the run is not
-/// alone.
+/// A rejection at `d` needs L admissions decided in `[d − most, d]`, of whatever algorithm that counts
+/// admissions for one window. A request with the interval `[s, r]` can be one of them only if `s ≤ d ≤ r +
+/// most`; the number of such spans over `d` rises only where one begins: only the rejection's `sent` and the
+/// `sent`s inside its interval are tried. That the store may have lost its memory is no defence (a conforming
+/// limiter without memory rejects less). Unrecorded requests are one: those before `since` if the store was
+/// not fresh, those decided after `complete_until`, any if the run is not alone.
 ///
-/// Answers with each such rejection and how many admissions it can have counted at the most: fewer than L.
+/// Returns each such rejection and how many admissions it can have counted at most: fewer than L.
 pub(super) fn isolated_rejections(
     history: &History<'_>,
     quota: Quota,
@@ -108,8 +109,8 @@ pub(super) fn isolated_rejections(
     let sent = &history.possible_sent;
     // How many spans lie over the instant at which the one with this rank begins.
     let over = |rank: usize| {
-        let begun = sent.partition_point(|other| *other <= sent[rank]);
-        begun - history.possible_done.partition_point(|done| *done < sent[rank].saturating_sub(lifetime.most))
+        let started = sent.partition_point(|other| *other <= sent[rank]);
+        started - history.possible_done.partition_point(|done| *done < sent[rank].saturating_sub(lifetime.most))
     };
     let mut peaks = None;
     for request in history.requests.iter().filter(|request| request.decision == Decision::Rejected) {

@@ -1,4 +1,5 @@
-//! No honest limiter is accused; every known defect is found; tiny histories are judged as exact search judges them.
+//! No conforming limiter is reported; every known defect is found; tiny histories are judged as exact search
+//! judges them.
 
 mod by_hand;
 mod grid;
@@ -92,7 +93,8 @@ prop_compose! {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(1_000))]
 
-    /// Whatever is recorded, and whatever is found in it: the evidence is in the history, and is what it is said to be.
+    /// Whatever is recorded, and whatever is found in it: the evidence is in the history, and is what it is
+    /// said to be.
     #[test]
     fn certificates_are_true(
         mut requests in prop::collection::vec(any_request(), 0..60),
@@ -139,7 +141,8 @@ proptest! {
     }
 }
 
-/// How many histories a property test tries: `SAASBENCH_CASES`, or as many as it is meant to; a tenth without optimisation.
+/// How many histories a property test tries: `SAASBENCH_CASES`, or as many as it is meant to; a tenth without
+/// optimisation.
 fn cases(ordinary: u64) -> u64 {
     let ordinary = if cfg!(debug_assertions) { (ordinary / 10).max(1) } else { ordinary };
     std::env::var("SAASBENCH_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(ordinary)
@@ -382,8 +385,9 @@ fn every_defect_of_a_sliding_log_is_found_from_an_unknown_start() {
     every_defect_is_found(sliding_log::judge, Limiter::sliding_log, 13 * SECOND);
 }
 
-/// Loads that are hard to judge, kept by limiters good and bad: the good ones are not accused. The cost is printed, in
-/// nanoseconds per request, and asserted nowhere; `SAASBENCH_CASES` sets the number of requests.
+/// Loads that are hard to judge, kept by limiters good and bad: no violation is reported of the good ones.
+/// The cost is printed, in nanoseconds per request, and asserted nowhere; `SAASBENCH_CASES` sets the number
+/// of requests.
 #[test]
 fn hard_loads_are_judged_soundly_and_their_cost_is_printed() {
     let requests = cases(50_000);

@@ -1,9 +1,11 @@
-//! The token bucket (GCRA is the same): it holds B tokens at the most, is full at first, and gains ρ = limit/window of them
-//! a nanosecond. A request is admitted if a whole token is there, and takes it; a rejection takes nothing.
+//! The token bucket (GCRA is the same): it holds B tokens at most, is full at first, and gains ρ =
+//! limit/window of them a nanosecond. A request is admitted if a whole token is there, and takes it; a
+//! rejection takes nothing.
 //!
-//! **Time.** The limiter reads its own clock, in ticks: of a span x of ours it measures `x·(1 ± δ) ± σ`, σ being the
-//! clocks' offset and one tick. Where tokens come in steps their clock ticks once a step: the step is one more tick.
-//! Over many spans in a row σ is lost or won only once, because each reading by itself is off by no more.
+//! **Time.** The limiter reads its own clock, in ticks: of a span x of ours it measures `x·(1 ± δ) ± σ`, σ
+//! being the clocks' offset and one tick. Where tokens come in steps their clock ticks once a step: the step
+//! is one more tick. Over many spans in a row σ is lost or won only once, because each reading by itself is
+//! off by no more.
 //!
 //! **Over-admission** and **wrong rejections** are proven in `grants` and in `level`.
 
@@ -22,7 +24,8 @@ use saasbench_model::{
 /// Greater quotas and bursts are beyond the arithmetic, and beyond what anyone promises.
 const MOST_TOKENS: u64 = 1 << 40;
 
-/// Judges the history of one key, sorted by `sent`, in O(n log n). `burst`: the bucket's size, if not the quota.
+/// Judges the history of one key, sorted by `sent`, in O(n log n). `burst`: the bucket's size, if not the
+/// quota.
 pub fn judge(
     requests: &[Request],
     quota: Quota,
@@ -47,7 +50,8 @@ pub fn judge(
     judgement
 }
 
-/// Levels are whole numbers: a token is worth the window's nanoseconds, and a nanosecond brings `limit` of it.
+/// Levels are whole numbers: a token is worth the window's nanoseconds, and a nanosecond brings `limit` of
+/// it.
 #[derive(Debug, Clone, Copy)]
 struct Bucket {
     quota: Quota,
@@ -68,7 +72,8 @@ impl Bucket {
             Refill::Continuous => 0,
             Refill::Steps(step) => step.0.max(0),
         };
-        // Instants by a faster or slower clock are rounded to nanoseconds: a span of them is off by two at the most.
+        // Instants by a faster or slower clock are rounded to nanoseconds: a span of them is off by two at
+        // most.
         let rounding = if drift > 0.0 { 2 } else { 0 };
         let parts = [context.tolerance.offset.0, context.resolution.0, step, rounding];
         let slack = parts.into_iter().fold(0, |sum: i64, part| sum.saturating_add(part.max(0)));
@@ -77,23 +82,24 @@ impl Bucket {
         Self { quota, size: burst.unwrap_or(quota.limit), slack, back, drift }
     }
 
-    /// Worth of so many tokens.
+    /// Worth of this many tokens.
     fn tokens(&self, count: u64) -> i128 {
         i128::from(count) * i128::from(self.quota.window.0)
     }
 
-    /// What comes in so many nanoseconds of the limiter's clock.
+    /// What comes in this many nanoseconds of the limiter's clock.
     fn gain(&self, span: i64) -> i128 {
         i128::from(span) * i128::from(self.quota.limit)
     }
 
-    /// How long it takes to gain so many tokens, rounded up.
+    /// How long it takes to gain this many tokens, rounded up.
     fn time_to_gain(&self, count: u64) -> i64 {
         let time = self.tokens(count).saturating_add(i128::from(self.quota.limit.max(1)) - 1);
         i64::try_from(time / i128::from(self.quota.limit.max(1))).unwrap_or(i64::MAX)
     }
 
-    /// This instant by the fastest clock that the tolerance permits; spans are off by less than the slack grants.
+    /// This instant by the fastest clock that the tolerance permits; spans are off by less than the slack
+    /// grants.
     fn fast(&self, instant: i64) -> i64 {
         instant.saturating_add(self.drifted(instant))
     }

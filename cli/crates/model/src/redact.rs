@@ -1,5 +1,5 @@
-//! What of a URL may be shown and recorded (a leaf): where it leads, but neither who asks nor the values of its query and what
-//! stands in its fragment, where tokens are. Also which names promise a secret.
+//! What of a URL may be shown and recorded (a leaf): where it leads, but neither who asks nor the values of
+//! its query and what stands in its fragment, where tokens are. Also which names promise a secret.
 
 /// What stands for what is not shown.
 const HIDDEN: &str = "***";
@@ -38,13 +38,15 @@ const PARTS: [&str; 15] = [
     "signature",
 ];
 
-/// A URL as it may be shown; a text that is none may be one with a mistake in it, and is treated alike. `${…}` stays.
+/// A URL as it may be shown; a text that is none may be one with a mistake in it, and is treated alike.
+/// `${…}` stays.
 pub fn url(text: &str) -> String {
     let of_scheme = |c: char| c.is_ascii_alphanumeric() || "+-.".contains(c);
     let begin = text.find("://").filter(|at| text[..*at].chars().all(of_scheme)).map_or(0, |at| at + 3);
     let (scheme, rest) = text.split_at(begin);
     let authority = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    // A password may hold what would end it, so where there is one it ends with the last `@`: as in a text that is no URL.
+    // A password may hold what would end it, so where there is one it ends with the last `@`: as in a text
+    // that is no URL.
     let has_user = !is_plain(text) || rest.get(..authority).is_some_and(|authority| authority.contains('@'));
     let user_ends = rest.rfind('@').filter(|_| has_user);
     let (user, rest) = user_ends.map_or(("", rest), |at| (HIDDEN, &rest[at..]));
@@ -54,8 +56,8 @@ pub fn url(text: &str) -> String {
     format!("{scheme}{user}{path}{}{fragment}", query.unwrap_or_default())
 }
 
-/// The base URL in a text: without who asks, without a query and a fragment, which belong to no base, and without a slash at its
-/// end. `None` if the text is no URL.
+/// The base URL in a text: without who asks, without a query and a fragment, which belong to no base, and
+/// without a slash at its end. `None` if the text is no URL.
 pub fn base(text: &str) -> Option<String> {
     let mut url = url::Url::parse(text).ok()?;
     // Fails only for URLs that cannot have any.
@@ -77,8 +79,9 @@ pub fn is_secret(name: &str) -> bool {
         || PARTS.iter().any(|part| plain.contains(part))
 }
 
-/// Whether a part of a secret stands in this value as it was typed, and not all of it comes from variables (`${env:NAME}`). What
-/// stands beside a secret is the word for how somebody is known (`Bearer`), its own name (`sid=`), and what others have (`theme=dark`).
+/// Whether a part of a secret stands in this value as it was typed, and not all of it comes from variables
+/// (`${env:NAME}`). What stands beside a secret is the word for the scheme (`Bearer`), its own name (`sid=`),
+/// and what others have (`theme=dark`).
 pub fn is_typed(value: &str) -> bool {
     let between = |c: char| c.is_whitespace() || ";,".contains(c);
     let parts: Vec<&str> = value.split(between).filter(|part| !part.is_empty()).collect();

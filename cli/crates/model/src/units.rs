@@ -1,7 +1,7 @@
 //! Newtypes for the units and names that cross module borders. A leaf: it imports no other module of ours.
 //!
-//! Instants of a run are [`Nanos`] since the run's zero; lengths of time are [`Nanos`] too. They are signed, because
-//! clock tolerances reach before the zero.
+//! Instants of a run are [`Nanos`] since the run's zero; lengths of time are [`Nanos`] too. They are signed,
+//! because clock tolerances reach before the zero.
 
 use std::{fmt, sync::Arc};
 
@@ -106,8 +106,8 @@ pub struct Tolerance {
 }
 
 impl Tolerance {
-    /// How much longer or shorter a span that measures `span` on one clock may be on the other: at most by the drift over
-    /// its length there, so by `offset + span · δ/(1−δ)`, rounded up.
+    /// How much longer or shorter a span that measures `span` on one clock may be on the other: at most by
+    /// the drift over its length there, so by `offset + span · δ/(1−δ)`, rounded up.
     pub fn over(self, span: Nanos) -> Nanos {
         let drift = self.drift.clamp(0.0, 0.5);
         Nanos((span.0.max(0) as f64 * (drift / (1.0 - drift))).ceil() as i64) + self.offset.max(Nanos::ZERO)

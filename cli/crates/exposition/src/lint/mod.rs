@@ -1,7 +1,9 @@
-//! What is wrong or unwise in an exposition that can be read: what Prometheus would silently take otherwise than it was
-//! meant, and the names that `promtool check metrics` complains of. One finding a rule and metric, at the first place.
+//! What is wrong or unwise in an exposition that can be read: what Prometheus would silently take otherwise
+//! than it was meant, and the names that `promtool check metrics` complains of. One finding a rule and
+//! metric, at the first place.
 //!
-//! `rule` lists the rules, `structure` looks at lines and groups, `names` at names and units, `values` at numbers.
+//! `rule` lists the rules, `structure` looks at lines and groups, `names` at names and units, `values` at
+//! numbers.
 
 mod names;
 pub mod rule;
@@ -40,13 +42,13 @@ impl Finding {
     }
 }
 
-/// All that is to be found in a page, in the order of its lines.
+/// All that is to be found in an exposition, in the order of its lines.
 pub fn lint(page: &Page<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     structure::check_lines(page, &mut findings);
     for family in &page.families {
         structure::check(family, page.is_open_metrics, &mut findings);
-        // Lines about a metric without samples bind nobody.
+        // Lines about a metric without samples have no effect.
         if !family.rows.is_empty() {
             names::check(family, page.is_open_metrics, &mut findings);
             values::check(family, &mut findings);

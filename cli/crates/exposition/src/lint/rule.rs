@@ -29,7 +29,7 @@ impl fmt::Display for Severity {
 pub enum Rule {
     /// A line does not fit the format.
     Syntax,
-    /// The answer names no Content-Type that Prometheus reads.
+    /// The response names no Content-Type that Prometheus reads.
     ContentType,
     /// A series stands there twice.
     DuplicateSeries,

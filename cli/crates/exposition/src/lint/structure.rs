@@ -98,7 +98,8 @@ fn times(family: &Family<'_>, row: &Row<'_>) -> Option<(i64, i64)> {
 fn is_of_type(row: &Row<'_>, family: &Family<'_>, is_open_metrics: bool) -> bool {
     let suffix = row.name.written().strip_prefix(family.name.written());
     let kind = family.kind();
-    // Client libraries write a histogram's `_created` into the text format as well: it is a gauge of its own there.
+    // Client libraries write a histogram's `_created` into the text format as well: it is a gauge of its own
+    // there.
     kind == MetricType::Untyped
         || suffix.is_some_and(|suffix| kind.suffixes(is_open_metrics).contains(&suffix))
 }

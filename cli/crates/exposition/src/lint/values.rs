@@ -90,7 +90,7 @@ fn suffix<'a>(row: &Row<'a>, family: &Family<'_>) -> &'a str {
     row.name.written().strip_prefix(family.name.written()).unwrap_or_default()
 }
 
-/// The family's samples, grouped; `own` is the label that tells those of a group apart.
+/// The family's samples, grouped; `own` is the label in which those of a group differ.
 fn groups<'a>(family: &Family<'a>, own: &str, find: &mut Findings<'_>) -> BTreeMap<Vec<Label<'a>>, Group> {
     let mut groups: BTreeMap<Vec<Label<'a>>, Group> = BTreeMap::new();
     for row in &family.rows {

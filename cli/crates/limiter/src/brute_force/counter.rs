@@ -1,7 +1,7 @@
 //! Exact search for limiters that count per window on a grid.
 //!
-//! The clock shows `d + φ` at `d`, or up to a tick less; it never goes back. φ is a constant within the offset, and a tick
-//! more, because clocks may round up.
+//! The clock shows `d + φ` at `d`, or up to a tick less; it never goes back. φ is a constant within the
+//! offset, and a tick more, because clocks may round up.
 
 use std::collections::HashSet;
 
@@ -27,7 +27,7 @@ struct Counter<'a> {
     phase: i64,
 }
 
-/// Whether some honest limiter of this kind has this history.
+/// Whether some conforming limiter of this kind has this history.
 pub(in super::super) fn counter_explains(
     requests: &[Request],
     quota: Quota,

@@ -1,13 +1,14 @@
-//! The token bucket, exactly: every order and every fate; for each of them the instants are solved for, as real numbers,
-//! because every condition bounds a difference of two of them.
+//! The token bucket, exactly: every order and every outcome; for each of them the instants are solved for, as
+//! real numbers, because every condition bounds a difference of two of them.
 //!
 //! A nanosecond counts `limit`, so that the time for one token, `window`, is a whole number, too.
 
 use crate::{Decision, HistoryContext, Request};
 use saasbench_model::units::Quota;
 
-/// Whether some honest bucket has this history: each decision may read any instant from its own to `slack` later, though
-/// not before an earlier reading if all clocks agree. That others took tokens is granted to every rejection that can lie where there is company.
+/// Whether some conforming bucket has this history: each decision may read any instant from its own to
+/// `slack` later, though not before an earlier reading if all clocks agree. That others took tokens is
+/// granted to every rejection that can lie where the environment is shared.
 pub(in super::super) fn explains(
     requests: &[Request],
     quota: Quota,
@@ -49,7 +50,7 @@ struct Run {
     /// The last reading.
     read: usize,
     lost: bool,
-    /// Since the bucket was new: readings from which it had B tokens at the most, and how many were taken since.
+    /// Since the bucket was new: readings from which it had B tokens at most, and how many were taken since.
     takings: Vec<(usize, i64)>,
 }
 
@@ -149,7 +150,8 @@ impl World<'_> {
     }
 }
 
-/// Bounds on the differences of instants, closed under addition. A bound `≤ v` is written `2v + 1`, `< v` as `2v`.
+/// Bounds on the differences of instants, closed under addition. A bound `≤ v` is written `2v + 1`, `< v` as
+/// `2v`.
 #[derive(Clone, Default)]
 struct Instants {
     count: usize,

@@ -142,7 +142,7 @@ fn capacity(promise: Promise) -> f64 {
 pub(super) struct Traffic {
     /// Requests a second of each tenant.
     pub(super) rate: i64,
-    /// So many at once; with 1 they come one by one.
+    /// This many at once; with 1 they come one by one.
     pub(super) burst: i64,
     /// Mean of each way, in nanoseconds.
     pub(super) latency: f64,

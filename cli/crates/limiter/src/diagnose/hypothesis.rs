@@ -1,4 +1,4 @@
-//! The usual suspects, and what is said of them.
+//! The usual hypotheses, and what is said of them.
 
 use serde_json::{Value, json};
 

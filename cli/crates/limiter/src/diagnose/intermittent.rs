@@ -6,11 +6,11 @@ use super::{Case, Hypothesis, Key, replay};
 use crate::{Decision, HistoryContext, Promise, Request, Violation, judge};
 use saasbench_model::units::Nanos;
 
-/// Sporadic is at most one in so many.
+/// Sporadic is at most one in this many.
 const SPORADIC: u64 = 10;
-/// So many can show a pattern.
+/// This many can show a pattern.
 const SEVERAL: usize = 3;
-/// Of the longest spans without a rejection so many are tried.
+/// Of the longest spans without a rejection this many are tried.
 const SPANS: usize = 3;
 
 /// Without the rejections that are wrong nothing is broken, and they are few.
@@ -33,8 +33,8 @@ pub(super) fn sporadic_rejections(case: &Case<'_>) -> Option<Hypothesis> {
     Some(Hypothesis::SporadicRejections { rejected, of: of + rejected })
 }
 
-/// The rejections that must go until the rest keeps the promise; `None`: more than `most`, or rejections are not all, or they
-/// come one upon the other, or all at one time.
+/// The rejections that must go until the rest keeps the promise; `None`: more than `most`, or rejections are
+/// not all, or they come one upon the other, or all at one time.
 fn causeless_rejections(case: &Case<'_>, key: &Key<'_>, most: usize) -> Option<BTreeSet<u64>> {
     // What is wrong by itself goes at once, what is wrong only by the help of the others one after the other.
     let apart = HistoryContext { other_limits: true, ..case.context.clone() };
@@ -43,8 +43,8 @@ fn causeless_rejections(case: &Case<'_>, key: &Key<'_>, most: usize) -> Option<B
         return None;
     }
     let by_themselves: BTreeSet<u64> = judgement.wrong_rejections.into_iter().collect();
-    // Where windows are searched for, another rejection than the wrong one can get the blame. One that stands alone among
-    // admissions is the likelier one.
+    // Where windows are searched for, another rejection than the wrong one can be reported. One that stands
+    // alone among admissions is the likelier one.
     let mut isolated = isolated_rejections(key);
     isolated.extend(&by_themselves);
     let wrong = without(case, key, by_themselves, most).or_else(|| {
@@ -108,7 +108,8 @@ fn is_sporadic(key: &Key<'_>, wrong: &BTreeSet<u64>) -> bool {
     in_a_row * 2 <= wrong.len() && !(together && wrong.len() > 2 * SEVERAL)
 }
 
-/// The rejection that is proven wrong; or the one that an admission is too many by, the last before it if none is named.
+/// The rejection that is proven wrong; or the one that an admission is too many by, the last before it if
+/// none is named.
 fn next_causeless(case: &Case<'_>, rest: &[Request], promise: Promise) -> Option<u64> {
     match first_violation(case, rest, promise)? {
         Violation::WrongRejection { request, .. } => Some(request.id),

@@ -1,4 +1,5 @@
-//! The promise kept, but of another key: of one replica, of all tenants together, or of a key that never expires.
+//! The promise kept, but of another key: of one replica, of all tenants together, or of a key that never
+//! expires.
 
 use super::{Case, Hypothesis, Key, replay};
 use crate::{Decision, Promise, Request};
@@ -23,10 +24,11 @@ pub(super) fn not_enforced(case: &Case<'_>) -> Option<Hypothesis> {
     case.broken().all(open).then(|| Hypothesis::NotEnforced { tenants: case.broken().map(tenant).collect() })
 }
 
-/// So many rejections without cause show that a quota does not come back.
+/// This many rejections without cause show that a quota does not come back.
 const LOST: usize = 3;
 
-/// After the last admission everything is rejected, for longer than one window; until then the promise was kept.
+/// After the last admission everything is rejected, for longer than one window; until then the promise was
+/// kept.
 pub(super) fn no_expiry(case: &Case<'_>) -> Option<Hypothesis> {
     let never = |key: &Key<'_>| {
         let admitted = key.requests.iter().filter(|request| request.decision == Decision::Admitted);
@@ -49,12 +51,13 @@ pub(super) fn shared_key(case: &Case<'_>) -> Option<Hypothesis> {
     Some(Hypothesis::SharedKey { tenants: shared.into_iter().map(tenant).collect() })
 }
 
-/// Each tenant's rejections are right by what all were admitted, and all were admitted no more than the largest quota.
+/// Each tenant's rejections are right by what all were admitted, and all were admitted no more than the
+/// largest quota.
 fn share(case: &Case<'_>, group: &[&Key<'_>]) -> bool {
     let by_limit = |key: &&&Key<'_>| key.promise.quota.limit;
     let Some(largest) = group.iter().max_by_key(by_limit) else { return false };
     let Some(smallest) = group.iter().min_by_key(by_limit) else { return false };
-    // A bucket fills as fast as that tenant's whose request is looked at: as slowly as the smallest at the least.
+    // A bucket fills as fast as that tenant's whose request is judged: as slowly as the smallest at least.
     let bucket = matches!(largest.promise.algorithm, Algorithm::TokenBucket { .. });
     let held_against = |key: &Key<'_>| if bucket { smallest.promise } else { key.promise };
     let together = |rejected: Promise, admitted: Decision| -> Vec<Request> {
@@ -69,12 +72,13 @@ fn share(case: &Case<'_>, group: &[&Key<'_>]) -> bool {
         requests.sort_by_key(|request| (request.sent, request.id));
         requests
     };
-    // More than a small quota was admitted to all, so it is only asked whether they can account for the rejections.
+    // More than a small quota was admitted to all, so it is only asked whether they can account for the
+    // rejections.
     let rejected_rightly = |key: &&Key<'_>| {
         let promise = held_against(key);
         let together = together(promise, Decision::Unknown);
         match promise.algorithm {
-            // No honest counter of a small quota ever holds as much as all together.
+            // No conforming counter of a small quota ever holds as much as all together.
             Algorithm::SlidingCounter { .. } => replay::explains(case, promise, &together),
             _ => case.explains(promise, &together),
         }

@@ -7,17 +7,17 @@ use saasbench_model::{
     units::{Nanos, Quota},
 };
 
-/// Windows are so many times as long as what clocks are off by.
+/// Windows are this many times as long as what clocks are off by.
 const WIDER: i64 = 20;
-/// So many windows shorter than the longest possible are tried, each a little shorter than the one before.
+/// This many windows shorter than the longest possible are tried, each a little shorter than the one before.
 const PROBES: i32 = 64;
 /// A window that is as near to the promised one is no other: this can be a single lapse.
 const ALIKE: f64 = 0.02;
-/// Windows are looked for up to so many times shorter or longer.
+/// Windows are looked for up to this many times shorter or longer.
 const FURTHEST: f64 = 64.0;
 
-/// The limit is larger or smaller by the least number that explains all: of all tenants, or of those only whose promise
-/// was broken.
+/// The limit is larger or smaller by the least number that explains all: of all tenants, or of those only
+/// whose promise was broken.
 pub(super) fn off_by_one(case: &Case<'_>) -> Option<Hypothesis> {
     let of_all = off_by(case);
     of_all.or_else(|| case.kept().next().and_then(|_| off_by(&case.of_broken())))
@@ -120,8 +120,9 @@ fn guesses() -> impl Iterator<Item = f64> {
     simple.into_iter().chain(units).chain(twentieths).map(|(part, of)| f64::from(part) / f64::from(of))
 }
 
-/// Ratios from the longest window that does not admit too much downwards, by the admissions alone or by all answers. One
-/// that is too long mostly does; one that is out of step with the true one may do so even where it is too short.
+/// Ratios from the longest window that does not admit too much downwards, by the admissions alone or by all
+/// responses. One that is too long mostly does; one that is out of step with the true one may do so even
+/// where it is too short.
 fn probes(case: &Case<'_>, shortest: f64, all: bool) -> impl Iterator<Item = f64> {
     let admits = |ratio: f64| {
         let change = |promise| scaled(promise, ratio);
@@ -183,7 +184,8 @@ pub(super) fn other_algorithm(case: &Case<'_>) -> Option<Hypothesis> {
     algorithms.into_iter().find(explains).map(Hypothesis::OtherAlgorithm)
 }
 
-/// Whether there is a judge for it yet: each finds that on an empty store the very first request is not rejected.
+/// Whether there is a judge for it yet: each finds that on an empty store the very first request is not
+/// rejected.
 pub(super) fn judged(algorithm: Algorithm) -> bool {
     use crate::{Decision, HistoryContext, Request, Tolerance, judge};
     let rejected = Request {

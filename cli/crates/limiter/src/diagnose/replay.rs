@@ -1,8 +1,10 @@
-//! Mistakes that no honest limiter of anything else has: rejections that count, and replicas with clocks of their own.
+//! Mistakes that no conforming limiter of anything else has: rejections that count, and replicas with clocks
+//! of their own.
 //!
-//! The history is replayed: what was answered is what was counted (the replay is led by the answers, not by a limiter), and
-//! each answer is held against the least and the greatest count that its interval and those of the others permit. A single
-//! answer that both contradict acquits the suspect. The replay begins with an empty store, and nothing is lost on the way.
+//! The history is replayed: what was answered is what was counted (the replay is led by the responses, not by
+//! a limiter), and each response is compared with the least and the greatest count that its interval and
+//! those of the others permit. A single answer that both contradict rules the hypothesis out. The replay
+//! begins with an empty store, and nothing is lost on the way.
 
 mod bucket;
 mod grid;
@@ -17,9 +19,9 @@ use saasbench_model::{
     units::Nanos,
 };
 
-/// So many requests of each key are replayed for each distance of the clocks.
+/// This many requests of each key are replayed for each distance of the clocks.
 const MOST_REPLAYED: usize = 4_000;
-/// So many distances are tried in each direction.
+/// This many distances are tried in each direction.
 const MOST_DISTANCES: i64 = 1_000;
 
 /// How the limiter is supposed to count.
@@ -29,8 +31,8 @@ struct World {
     offsets: Vec<i64>,
     /// Rejected requests are counted.
     rejections_count: bool,
-    /// The clock that is furthest ahead is believed by all: what it ends is over, what it forgets is gone. Otherwise each
-    /// sees the store's times by its own.
+    /// The clock that is furthest ahead is believed by all: what it ends is over, what it forgets is gone.
+    /// Otherwise each sees the store's times by its own.
     believed: bool,
     /// Instants and lengths are off by as much.
     slack: i64,
@@ -56,7 +58,7 @@ impl World {
         self.offsets.get(usize::from(request.replica)).copied().unwrap_or(0)
     }
 
-    /// Whether such a limiter can have given all these answers.
+    /// Whether such a limiter can have given all these responses.
     fn explains(&self, promise: Promise, requests: &[Request]) -> bool {
         let quota = promise.quota;
         match promise.algorithm {
@@ -75,7 +77,7 @@ impl World {
         }
     }
 
-    /// An entry counts while it is younger than the window, by the clock of whoever looks.
+    /// An entry counts while it is younger than the window, by the clock of the replica that reads.
     fn log_explains(&self, requests: &[Request], limit: u64, window: i64) -> bool {
         let ledger = Ledger::new(requests, self);
         let pruned = self.believed.then(|| ledger::Furthest::new(requests, self));
@@ -98,7 +100,7 @@ impl World {
     }
 }
 
-/// Whether a limiter that counts more than it may explains these answers.
+/// Whether a limiter that counts more than it may explains these responses.
 pub(super) fn explains(case: &Case<'_>, promise: Promise, requests: &[Request]) -> bool {
     replayable(case) && World::of(case, promise.quota.window).explains(promise, requests)
 }
@@ -123,7 +125,7 @@ pub(super) fn race(case: &Case<'_>) -> Option<Hypothesis> {
     (case.over_admits(|promise| promise) && case.broken().all(explained)).then_some(Hypothesis::Race)
 }
 
-/// One replica's clock is ahead of the others', and the store keeps the times of whoever writes.
+/// One replica's clock is ahead of the others', and the store keeps the times of the replica that writes.
 pub(super) fn skewed_clocks(case: &Case<'_>) -> Option<Hypothesis> {
     let replicas = case.answering();
     if !replayable(case) || replicas.len() < 2 {
@@ -166,7 +168,8 @@ fn replayable(case: &Case<'_>) -> bool {
     case.context.fresh && case.context.memory_losses.is_empty()
 }
 
-/// Distances nearer than this explain the same: half of what answers usually take, and what clocks are off by.
+/// Distances nearer than this explain the same: half of what answers usually take, and what clocks are off
+/// by.
 fn step(case: &Case<'_>, window: i64, slack: i64) -> i64 {
     let requests = case.keys.iter().flat_map(|key| key.requests);
     let mut taken: Vec<i64> = requests.map(|request| (request.done - request.sent).0).collect();

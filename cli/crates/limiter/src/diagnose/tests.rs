@@ -73,7 +73,7 @@ fn drawn(algorithm: Algorithm, draw: Draw, seed: u64) -> (Mistake, Run) {
         rate: random.within(60, 150),
         burst: if matches!(mistake, Mistake::Race(_)) { random.within(5, 15) } else { 1 },
         latency: random.within(2, 10) as f64 * MS as f64,
-        // Rejections that count can be told from a quota that is lost only if it comes back.
+        // Rejections that count can be distinguished from a lost quota only if it comes back.
         pauses: matches!(mistake, Mistake::CountsRejections)
             .then(|| (random.within(400, 900) * MS, window.0 * random.within(85, 98) / 100)),
     };
@@ -103,14 +103,14 @@ fn names(suspect: &Hypothesis, mistake: Mistake) -> bool {
                 && to.0 - from.0 <= closed - opened + 2 * SECOND
         }
         (Hypothesis::SkewedClocks { range: (from, to) }, Mistake::Skew(made)) => {
-            // Told as a lower bound, if the range is wide.
+            // Reported as a lower bound, if the range is wide.
             made >= from.0 - 30 * MS && (to.0 > from.0 * 2 || made <= to.0 + 30 * MS)
         }
         _ => false,
     }
 }
 
-/// Whether a skew shows in no more than a rejection or two: whoever sees them must take them for sporadic ones.
+/// Whether a skew shows in no more than a rejection or two: they can only be taken for sporadic ones.
 fn is_thin(run: &Run, mistake: Mistake) -> bool {
     let few = |violation: &Violation| matches!(violation, Violation::WrongRejection { of, .. } if *of <= 2);
     matches!(mistake, Mistake::Skew(_))
@@ -120,7 +120,7 @@ fn is_thin(run: &Run, mistake: Mistake) -> bool {
             .all(|key| judge(key.requests, key.promise, &run.context).violations.iter().all(few))
 }
 
-/// Right and broken of so many; what else was named goes to the output.
+/// Right and broken of this many; what else was named goes to the output.
 fn tried(algorithm: Algorithm, name: &str, draw: Draw, seeds: u64) -> (u64, u64) {
     let (mut right, mut broken) = (0, 0);
     for seed in 0..seeds {
@@ -147,9 +147,9 @@ fn each_mistake_is_named() {
     let only = std::env::var("SAASBENCH_MISTAKE").unwrap_or_default();
     for algorithm in algorithms().iter().copied() {
         for (name, draw) in MISTAKES.into_iter().filter(|(name, _)| name.contains(&only)) {
-            // A bucket believes the clock that is furthest ahead, or adds with every turn what it has added before: one
-            // keeps the promise, the other nothing that a replay could follow. Where a counter began by a hit, the
-            // replay knows only roughly.
+            // A bucket believes the clock that is furthest ahead, or adds with every turn what it has added
+            // before: one keeps the promise, the other nothing that a replay could follow. Where a counter
+            // began by a hit, the replay knows only roughly.
             let unclear = Algorithm::SlidingCounter { anchor: Anchor::FirstHit, estimate: Estimate::Exact };
             let bucket = matches!(algorithm, Algorithm::TokenBucket { .. });
             if name == "skewed-clocks" && (bucket || algorithm == unclear) {

@@ -1,38 +1,43 @@
-//! The search for an explanation: all states that a fixed window can have been in, carried forward and pruned.
+//! The search for an explanation: all states that a fixed window can have been in, carried forward and
+//! pruned.
 //!
 //! A state is "a window began at an instant t of `[lo, hi]`, and no request sent after `floor` was decided in
-//! an earlier one". All states are carried forward, earliest first. What a state says of the instant u at which the next
-//! window begins (every hit decided in `[t, u)` was decided in the window of t):
+//! an earlier one". All states are carried forward, earliest first. What a state says of the instant u at
+//! which the next window begins (every hit decided in `[t, u)` was decided in the window of t):
 //!
 //! - `u ≥ t + l`, or the store lost its memory;
-//! - u is the decision of a request that was admitted or may have been (of anyone, if the run is not alone or was cut off);
-//! - *crowd*: of the admitted sent after the floor, at most L are done before u;
-//! - *window_full*: once a rejected request sent after the floor is done, the window is full: u is not after the `done` of any
-//!   admitted request that was sent later;
-//! - *over*: no hit is decided between the end of a window (`t + m` at the latest) and u: u is not after the `done` of any
-//!   answered request sent after `hi + m`.
+//! - u is the decision of a request that was admitted or may have been (of anyone, if the run is not alone or
+//!   was cut off);
+//! - *over-full span*: of the admitted sent after the floor, at most L are done before u;
+//! - *window_full*: once a rejected request sent after the floor is done, the window is full: u is not after
+//!   the `done` of any admitted request that was sent later;
+//! - *over*: no hit is decided between the end of a window (`t + m` at the latest) and u: u is not after the
+//!   `done` of any answered request sent after `hi + m`.
 //!
-//! And of t itself: the window, as any later one, is full at the L-th `sent` of those that may have been admitted after t,
-//! at the soonest. If a rejected request sent after the floor was done before that (*early*), no window began at t.
+//! And of t itself: the window, as any later one, is full at the L-th `sent` of those that may have been
+//! admitted after t, at the soonest. If a rejected request sent after the floor was done before that
+//! (*early*), no window began at t.
 //!
-//! Each is necessary, so the states that they leave contain the truth, if the limiter is honest: the first state contains
-//! its first window, and if a state contains one window, its successor contains the next. Where nothing limits u, the
-//! rest of the history is explained. If no state is left, no honest limiter has this history. Floors follow:
-//! what is sent after `hi + m` is not decided in the window; an admission sent after it was certainly full is not either,
-//! nor is any rejection if it cannot be full before u.
+//! Each is necessary, so the states that they leave contain the truth, if the limiter is conforming: the
+//! first state contains its first window, and if a state contains one window, its successor contains the
+//! next. Where nothing limits u, the rest of the history is explained. If no state is left, no conforming
+//! limiter has this history. Floors follow: what is sent after `hi + m` is not decided in the window; an
+//! admission sent after it was certainly full is not either, nor is any rejection if it cannot be full before
+//! u.
 //!
 //! **Starting state.** If the key may have had a window before (not fresh, not alone), one that began in
 //! `[since − m, since]` with any count is a state as well.
 //!
-//! **Losses.** A window that may live to the start of a span in which the store may have lost its memory has a second kind
-//! of successor: the first window after the last loss of that span. What lies in the span is not judged in that case.
+//! **Losses.** A window that may live to the start of a span in which the store may have lost its memory has
+//! a second kind of successor: the first window after the last loss of that span. What lies in the span is
+//! not judged in that case.
 //!
-//! **Instants are whole nanoseconds**, because all bounds are: rounding every instant of an honest run up keeps its order
-//! and its bounds. What comes after `x` is at `x + 1` or later.
+//! **Instants are whole nanoseconds**, because all bounds are: rounding every instant of a conforming run up
+//! keeps its order and its bounds. What comes after `x` is at `x + 1` or later.
 //!
-//! **Bounded.** Time is cut where an answer begins or ends (and at every quarter of `l`); within a cell the states are
-//! merged into one that contains them. Merging and cutting only add instants to states and move floors up. So there are
-//! O(n) states, and each costs a few binary searches.
+//! **Bounded.** Time is cut where a response begins or ends (and at every quarter of `l`); within a cell the
+//! states are merged into one that contains them. Merging and cutting only add instants to states and move
+//! floors up. So there are O(n) states, and each costs a few binary searches.
 
 mod admit;
 mod advance;
@@ -79,15 +84,16 @@ impl State {
 /// Why a state has no successor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reason {
-    /// More than L admissions sent after this instant are done before the window can end; or L, and the one that began it
-    /// is not among them.
+    /// More than L admissions sent after this instant are done before the window can end; or L, and the one
+    /// that began it is not among them.
     OverfullSpan { after: i64, besides_first: bool },
     /// An admission behind a rejection (ranks) in the same window.
     WindowFull { rejected: usize, admitted: usize },
-    /// The window cannot be full before the second instant: the rejections sent after the first and done before it are wrong.
+    /// The window cannot be full before the second instant: the rejections sent after the first and done
+    /// before it are wrong.
     EarlyRejection { after: i64, before: i64 },
-    /// No window lives, and none can begin before the second instant: the rejections sent after the first and done before it
-    /// are wrong.
+    /// No window lives, and none can begin before the second instant: the rejections sent after the first and
+    /// done before it are wrong.
     NoLiveWindow { after: i64, before: i64 },
 }
 
@@ -112,7 +118,7 @@ enum SearchStep {
     Goes(Option<Contradiction>),
 }
 
-/// Whose answers are held against the limiter.
+/// Which responses are compared with the limiter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Evidence {
     All,
@@ -124,7 +130,7 @@ pub(super) enum Evidence {
 #[derive(Debug, Clone, Copy)]
 struct Limits {
     over_full_span: i64,
-    /// What the crowd consists of.
+    /// Which admissions these are.
     over_full_span_reason: Reason,
     /// The first rejection, if the window cannot be full before it is done: there is no such window.
     early: Option<i64>,

@@ -1,6 +1,7 @@
 //! Decisions still to come, as the latest instants at which they can be taken.
 
-/// Beyond so many different instants, neighbours are taken together at the later one: that only gives more time.
+/// Beyond this many different instants, neighbours are taken together at the later one: that only gives more
+/// time.
 const MOST_RUNS: usize = 48;
 
 /// A multiset of instants.
@@ -22,7 +23,7 @@ impl Pending {
         self.runs.last().map_or(i64::MAX, |(by, _)| *by)
     }
 
-    /// Adds so many of the same instant.
+    /// Adds this many of the same instant.
     pub(super) fn add(&mut self, by: i64, count: u64) {
         if count == 0 {
             return;

@@ -10,11 +10,12 @@ use super::{
 };
 use saasbench_model::units::Nanos;
 
-/// So many requests are looked at, over and over, to find out which of them a proof needs.
+/// Requests that are judged at most, again and again, to find out which of them a proof needs.
 const EFFORT: usize = 2_000_000;
 
 impl Case<'_> {
-    /// The smallest set of admissions done by `at` that no honest limiter could have granted: any one less, and it could.
+    /// The smallest set of admissions done by `at` that no conforming limiter could have granted: any one
+    /// less, and it could.
     pub(super) fn over_admission(&self, at: i64) -> Option<Violation> {
         let is_done = |request: &&Request| {
             request.decision == Decision::Admitted && request.done.max(request.sent).0 <= at
@@ -61,7 +62,8 @@ impl Case<'_> {
             requests.sort_by_key(|request| (request.sent, request.id));
             return Search::new(&requests, self.windows, self.context, Evidence::Admissions).run().end;
         }
-        // Hits of others start windows and keep them going, so they belong to the picture; earlier ones make a start unknown.
+        // Hits of others start windows and keep them going, so they belong to the picture; earlier ones make
+        // a start unknown.
         let since = Nanos(from.0.saturating_sub(self.windows.length.saturating_mul(3)));
         let context = HistoryContext {
             fresh: self.context.fresh && since < self.context.since,

@@ -17,11 +17,11 @@ const FEW: u64 = 8;
 /// More states than this are taken together…
 const MOST_STATES: usize = 48;
 
-/// …and fewer, once so many steps have been gone, and so many for each request.
+/// …and fewer, after `MOST_STEPS` steps and `STEPS_EACH` for each request.
 const MOST_STEPS: usize = 500_000;
 const STEPS_EACH: usize = 4;
 
-/// Whose answers are held against the limiter.
+/// Which responses are compared with the limiter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Evidence {
     All,
@@ -36,7 +36,7 @@ pub(super) enum Evidence {
 pub(super) struct Contradiction {
     pub(super) at: i64,
     pub(super) start: Option<(i64, i64)>,
-    /// Admissions of the window before: at the least of those that were admitted, at the most for a rejection.
+    /// Admissions of the window before: at least of those that were admitted, at most for a rejection.
     pub(super) previous: u64,
     /// Those of the window: the same.
     pub(super) count: u64,

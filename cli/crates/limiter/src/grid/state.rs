@@ -2,16 +2,19 @@
 
 use super::pending::Pending;
 
-/// A set of limiters in the midst of a history. It contains another if it is no harder for any of its limiters to go on.
+/// A set of limiters in the midst of a history. It contains another if it is no harder for any of its
+/// limiters to go on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct State {
-    /// The current window starts in `[lo, hi]`; `None`: there is none until the next admission (first hit only).
+    /// The current window starts in `[lo, hi]`; `None`: there is none until the next admission (first hit
+    /// only).
     pub(super) start: Option<(i64, i64)>,
     /// Admissions of the window before: at least, at most.
     pub(super) previous: (u64, u64),
     /// Admissions of this window.
     pub(super) count: u64,
-    /// So many more may be counted in it: unrecorded ones, or unknown ones that were not followed one by one.
+    /// This many more may be counted in it: unrecorded ones, or unknown ones that were not followed one by
+    /// one.
     pub(super) extra: u64,
     /// A hit was decided in this window.
     pub(super) touched: bool,
@@ -75,7 +78,8 @@ impl State {
             && self.free.covers(&other.free)
     }
 
-    /// A state that contains both. Where one has more admissions before it than the other, the later ones may be made.
+    /// A state that contains both. Where one has more admissions before it than the other, the later ones may
+    /// be made.
     fn joined(mut self, mut other: Self) -> Self {
         if self.owed.total() < other.owed.total() {
             std::mem::swap(&mut self, &mut other);
@@ -102,7 +106,8 @@ impl State {
     }
 }
 
-/// Drops states that another contains; where more than `most` are left, joins neighbours. Says whether it did that.
+/// Drops states that another contains; where more than `most` are left, joins neighbours. Says whether it did
+/// that.
 pub(super) fn thin_out(states: &mut Vec<State>, most: usize) -> bool {
     let mut is_approximate = false;
     while states.len() > 1 {

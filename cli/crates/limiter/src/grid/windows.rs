@@ -3,7 +3,7 @@
 use super::super::HistoryContext;
 use saasbench_model::units::{Nanos, Quota};
 
-/// A range is cut into so many pieces per window, and so many at the most.
+/// A range is cut into this many pieces per window, and this many at most.
 const PIECES_PER_WINDOW: i64 = 8;
 const MOST_PIECES: i64 = 16;
 
@@ -46,8 +46,9 @@ impl Windows {
         let drift = context.tolerance.drift.clamp(0.0, 0.5);
         let tick = context.resolution.0.max(0);
         let offset = context.tolerance.offset.0.max(0);
-        // An offset that is constant shifts windows at multiples of W, and nothing else. One that varies, as that of a
-        // store's clock read through several hosts, matters between a first hit and the end of its window.
+        // An offset that is constant shifts windows at multiples of W, and nothing else. One that varies, as
+        // that of a store's clock read through several hosts, matters between a first hit and the end of its
+        // window.
         let varies = if first_hit { offset } else { 0 };
         Self {
             limit: quota.limit,
@@ -95,7 +96,8 @@ impl Windows {
         self.limit.saturating_sub(self.weighed(previous, left))
     }
 
-    /// The previous window's weight, rounded in the direction that matters: a whole number of admissions is rejected by it.
+    /// The previous window's weight, rounded in the direction that matters: a whole number of admissions is
+    /// rejected by it.
     fn weighed(&self, previous: u64, left: i64) -> u64 {
         if previous == 0 || self.weight == Weight::Nothing {
             return 0;
@@ -115,12 +117,12 @@ impl Windows {
         }
     }
 
-    /// How much of a window that starts in this range can be left at the least.
+    /// How much of a window that starts in this range can be left at least.
     pub(super) fn least_left(&self, (lo, _): (i64, i64), at: i64) -> i64 {
         self.left(at.saturating_sub(lo).saturating_add(self.early + self.clock_skew))
     }
 
-    /// How much can be left at the most.
+    /// How much can be left at most.
     pub(super) fn most_left(&self, (_, hi): (i64, i64), at: i64) -> i64 {
         self.left(at.saturating_sub(hi).saturating_sub(self.late + self.clock_skew))
     }

@@ -7,7 +7,7 @@ use saasbench_model::units::Quota;
 pub enum Kind {
     /// A level and the instant at which it was right.
     Level,
-    /// Steps of so many nanoseconds since the first hit, or since the bucket was last full.
+    /// Steps of this many nanoseconds since the first hit, or since the bucket was last full.
     Steps(i64, FromFull),
     /// GCRA: the theoretical arrival time of the next request.
     ArrivalTime,

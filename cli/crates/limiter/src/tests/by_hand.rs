@@ -35,7 +35,7 @@ fn fixed_windows_by_hand() {
         ("an unknown one may have counted", |_| (), &[(0, 0, A), (5, 900, U), (10, 10, R)], ""),
         ("but not before it was sent", |_| (), &[(0, 0, A), (10, 10, R), (20, 900, U)], "- 1 (1) of 1"),
         (
-            "an unknown one may have begun the window",
+            "an unknown one may have started the window",
             |_| (),
             &[(0, 600, U), (700, 700, A), (1_200, 1_200, A), (1_300, 1_300, A)],
             "",

@@ -1,4 +1,4 @@
-//! Token buckets: judged by hand, against honest and broken ones, and against exact search.
+//! Token buckets: judged by hand, against conforming and broken ones, and against exact search.
 
 use super::{
     super::brute_force::token_bucket::explains,
@@ -227,8 +227,9 @@ fn tiny_bucket(random: &mut Random) -> (Vec<Request>, Quota, u64, HistoryContext
     (history, quota, size, context)
 }
 
-/// Fails unless the certificate is made as it should be, and no honest bucket explains what it names. All other admissions
-/// are unknown then, and of an over-admission all other rejections, too; otherwise there are no others.
+/// Fails unless the certificate is made as it should be, and no conforming bucket explains what it names. All
+/// other admissions are unknown then, and of an over-admission all other rejections, too; otherwise there are
+/// no others.
 fn check_certificate(
     violation: &Violation,
     history: &[Request],

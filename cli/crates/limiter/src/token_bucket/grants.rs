@@ -1,15 +1,16 @@
 //! Over-admission: more was granted in a span than can have been in the bucket and have come into it.
 //!
-//! **Rule.** Of the certain admissions sent at or after `s` and done by `r` all were decided within `r − s` of ours, for which
-//! B tokens were there at the most, and `ρ·((r − s)·(1 + δ) + σ)` came. After a rejection with the interval `[s, r₀]` that
-//! was this limit's less than one token was there at an instant not before `s`: what was sent after `r₀` has less than
-//! `1 + ρ·(…)` from `s` on. Others only take, so both hold in any company. A store that lost its memory has a full bucket:
-//! no span is judged across a loss. (Both are bounds on counts: what only the order of overlapping intervals forbids is
-//! missed.)
+//! **Rule.** Of the certain admissions sent at or after `s` and done by `r` all were decided within `r − s`
+//! of ours, for which B tokens were there at most, and `ρ·((r − s)·(1 + δ) + σ)` came. After a rejection with
+//! the interval `[s, r₀]` that was this limit's less than one token was there at an instant not before `s`:
+//! what was sent after `r₀` has less than `1 + ρ·(…)` from `s` on. Others only take, so both hold in any
+//! environment. A store that lost its memory has a full bucket: no span is judged across a loss. (Both are
+//! bounds on counts: what only the order of overlapping intervals forbids is missed.)
 //!
-//! **Sweep.** In the order of `done` admissions enter. For each place in the order of `sent` where a span may begin the tree
-//! holds what was taken since, less what was there, and less what had come before by the fastest clock. If the greatest of
-//! them all exceeds what has come by now, that span is a proof; each enters alone, so it has exactly one too many.
+//! **Sweep.** In the order of `done` admissions enter. For each place in the order of `sent` where a span may
+//! begin the tree holds what was taken since, less what was there, and less what had come before by the
+//! fastest clock. If the greatest of them all exceeds what has come by now, that span is a proof; each enters
+//! alone, so it has exactly one too many.
 
 use super::{
     super::{
@@ -29,8 +30,8 @@ struct Excess {
     by: i64,
 }
 
-/// Where a span may begin, before the admission of the same rank: the better of that admission's own `sent` and the
-/// latest rejection that was done before it.
+/// Where a span may begin, before the admission of the same rank: the better of that admission's own `sent`
+/// and the latest rejection that was done before it.
 #[derive(Clone, Copy)]
 struct Start {
     /// What had come by the fastest clock, less what was there.
@@ -60,12 +61,12 @@ impl Bucket {
         by_done.sort_unstable_by_key(|rank| admitted.done()[*rank]);
         let starts = self.starts(history, after, ranks.clone(), lean);
         let mut spans = Spans::new(starts.len());
-        let mut begun = 0;
+        let mut started = 0;
         for rank in by_done {
             let by = admitted.done()[rank];
-            while begun < starts.len() && admitted.sent()[ranks.start + begun] <= by {
-                spans.begin(begun, starts[begun].less);
-                begun += 1;
+            while started < starts.len() && admitted.sent()[ranks.start + started] <= by {
+                spans.begin(started, starts[started].less);
+                started += 1;
             }
             spans.add(rank - ranks.start, self.tokens(1));
             let come = self.gain(self.fast(by)) + self.gain(self.slack);
@@ -93,7 +94,7 @@ impl Bucket {
         for rejection in rejections {
             let place = admitted.rank_after(rejected.done()[rejection]);
             if let Some(start) = place.checked_sub(ranks.start).and_then(|place| starts.get_mut(place)) {
-                // Less than a token was there: as whole numbers go, one less at the most.
+                // Less than a token was there: as whole numbers go, one less at most.
                 let less = self.gain(self.fast(rejected.sent()[rejection])) - self.tokens(1) + 1;
                 if less > start.less {
                     *start = Start { less, rejection: Some(rejection) };
@@ -139,7 +140,8 @@ impl Bucket {
     }
 }
 
-/// For each place where a span may begin: a value, of which the greatest is asked for. A tree of sums and maxima.
+/// For each place where a span may begin: a value, of which the greatest is asked for. A tree of sums and
+/// maxima.
 struct Spans {
     /// Of each node: what was added in it, and the greatest value in it, less what was added behind it.
     nodes: Vec<(i128, i128)>,

@@ -1,17 +1,19 @@
 //! Wrong rejections: at least one token was there all the time while the rejection can have been decided.
 //!
-//! **The least level.** Each request with the interval `[a, b]` that may have been admitted took its token at an instant of
-//! it, or none. Let Y be a bucket from which each takes one at `b`, as late as possible, as long as there is any, and
-//! which gains as slowly as the tolerance permits. The level X of an honest limiter and the tokens that it gave to requests
-//! that Y has not heard of yet, `p` of them, are together never below Y: a grant moves a token from one to the other; at
-//! `b` both sides lose one, or Y alone; where X is full, X + p ≥ B. At least as much comes in any span as for Y, but
-//! for σ, once: so X ≥ Y − p − ρσ, where p is at most the number of intervals open. If X was full after Y's last loss, then
-//! X ≥ B − p without any σ: so Y may grow past B until its next loss, and X ≥ min(B, Y − ρσ) − p. (But where replicas' clocks
+//! **The least level.** Each request with the interval `[a, b]` that may have been admitted took its token at
+//! an instant of it, or none. Let Y be a bucket from which each takes one at `b`, as late as possible, as
+//! long as there is any, and which gains as slowly as the tolerance permits. The level X of a conforming
+//! limiter and the tokens that it gave to requests that Y has not heard of yet, `p` of them, are together
+//! never below Y: a grant moves a token from one to the other; at `b` both sides lose one, or Y alone; where
+//! X is full, X + p ≥ B. At least as much comes in any span as for Y, but for σ, once: so X ≥ Y − p − ρσ,
+//! where p is at most the number of intervals open. If X was full after Y's last loss, then X ≥ B − p without
+//! any σ: so Y may grow past B until its next loss, and X ≥ min(B, Y − ρσ) − p. (But where replicas' clocks
 //! disagree, the rejection may be read `back` before one of the open ones: then X ≥ B − p − ρ·back only.)
 //!
-//! **Rule.** A rejection is wrong if this bound is one token or more at all instants of its interval. Between the instants at
-//! which an interval begins or ends it only grows, so only the rejection's `sent` and such instants are tried. An unknown
-//! start is an empty bucket. A loss of memory only fills it, which is no defence.
+//! **Rule.** A rejection is wrong if this bound is one token or more at all instants of its interval. Between
+//! the instants at which an interval begins or ends it only grows, so only the rejection's `sent` and such
+//! instants are tried. An unknown start is an empty bucket. A loss of memory only fills it, which is no
+//! defence.
 
 use std::cmp::Reverse;
 
@@ -54,13 +56,13 @@ impl Bucket {
         let at = sent.first().map_or(context.since.0, |first| context.since.0.min(*first));
         let mut state = State { at, level, open: 0 };
         let mut states = vec![state];
-        let (mut begun, mut over) = (0, 0);
+        let (mut started, mut over) = (0, 0);
         while over < done.len() {
-            let at = sent.get(begun).map_or(done[over], |sent| done[over].min(*sent));
+            let at = sent.get(started).map_or(done[over], |sent| done[over].min(*sent));
             let level = state.level.map(|level| level + self.gain(self.slow(at) - self.slow(state.at)));
             state = State { at, level, ..state };
-            while sent.get(begun) == Some(&at) {
-                (begun, state.open) = (begun + 1, state.open + 1);
+            while sent.get(started) == Some(&at) {
+                (started, state.open) = (started + 1, state.open + 1);
             }
             while done.get(over) == Some(&at) {
                 let full = self.tokens(self.size);
@@ -140,7 +142,8 @@ impl Bucket {
         })
     }
 
-    /// The last instant not after `by` at which the bucket was full for certain: what was decided before weighs no more.
+    /// The last instant not after `by` at which the bucket was full for certain: what was decided before
+    /// weighs no more.
     fn full_until(&self, history: &History<'_>, by: i64, context: &HistoryContext) -> i64 {
         let states = self.states(history, context);
         let full = self.tokens(self.size) + self.gain(self.slack);

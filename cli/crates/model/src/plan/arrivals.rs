@@ -1,7 +1,7 @@
 //! When the iterations of an open load are due: evenly or at random, at a rate that may change.
 //!
-//! Event k is due when the integral of the rate reaches k; at random, when it reaches the sum of k + 1 exponential
-//! times with mean 1 (time rescaling: Çinlar, *Introduction to Stochastic Processes*, 1975, 4.7).
+//! Event k is due when the integral of the rate reaches k; at random, when it reaches the sum of k + 1
+//! exponential times with mean 1 (time rescaling: Çinlar, *Introduction to Stochastic Processes*, 1975, 4.7).
 
 use super::stages::{Placed, placed};
 use crate::plan::seeded::{self, Purpose};
@@ -10,8 +10,8 @@ use crate::{
     units::{Nanos, Rate},
 };
 
-/// The arrivals of an open load, as offsets from its begin, in order. Each worker can run through all of them and take
-/// its own: the k-th is the same for all.
+/// The arrivals of an open load, as offsets from its begin, in order. Each worker can run through all of them
+/// and take its own: the k-th is the same for all.
 #[derive(Debug, Clone)]
 pub struct Arrivals {
     stages: Vec<Placed>,
@@ -73,7 +73,8 @@ impl Arrivals {
 }
 
 impl Arrivals {
-    /// Multiplies the rate from some offsets on, which rise: a factor holds until the next. In place of all factors so far.
+    /// Multiplies the rate from some offsets on, which rise: a factor holds until the next. In place of all
+    /// factors so far.
     pub fn rescale(&mut self, factors: &[(Nanos, f64)]) {
         let mut last = Scaled { planned: 0.0, reached: 0.0, factor: 1.0 };
         self.scaled.clear();
@@ -87,8 +88,8 @@ impl Arrivals {
         self.stage = 0;
     }
 
-    /// When the arrival is due that follows so many others, which somebody else takes; `None` where it is not due any more. It has had its
-    /// turn in either case.
+    /// When the arrival is due that follows this many others, which another user takes; `None` where it is
+    /// not due any more. It has had its turn in either case.
     pub fn after(&mut self, others: u64) -> Option<Nanos> {
         for _ in 0..=others {
             self.target = self.target();
@@ -132,10 +133,11 @@ fn integral(stages: &[Placed], until: Nanos) -> f64 {
     placed.before + (from + (from + (to - from) * part)) / 2.0 * part * length.as_secs_f64()
 }
 
-/// When the integral of the rate reaches `target`, which it does not before this stage; [`Nanos::MAX`] where never.
+/// When the integral of the rate reaches `target`, which it does not before this stage; [`Nanos::MAX`] where
+/// never.
 ///
-/// With the rate `a + s·x` at `x` seconds into the stage, `a·x + s·x²/2 = c` has the root `2c / (a + √(a² + 2sc))`: in this
-/// form, nothing cancels out while the rate rises.
+/// With the rate `a + s·x` at `x` seconds into the stage, `a·x + s·x²/2 = c` has the root `2c / (a + √(a² +
+/// 2sc))`: in this form, nothing cancels out while the rate rises.
 fn instant(placed: &Placed, target: f64) -> Nanos {
     let Stage { length, from, to } = placed.stage;
     let missing = (target - placed.before).max(0.0);
@@ -196,8 +198,8 @@ mod tests {
         // Mirrored, event k is due when 4 − k are left: at 4 − 2·√(4 − k).
         assert_eq!(even(&[(4, 2.0, 0.0)]), [0.0, 0.535_898_385, 1.171_572_875, 2.0]);
         assert_eq!(even(&[(2, 1.0, 1.0), (1, 3.0, 3.0)]), [0.0, 1.0, 2.0, 2.333_333_333, 2.666_666_667]);
-        // Nothing happens where the rate is zero, and what is due at the end of a stage is due at the begin of the next
-        // that has a rate.
+        // Nothing happens where the rate is zero, and what is due at the end of a stage is due at the begin
+        // of the next that has a rate.
         assert_eq!(even(&[(5, 0.0, 0.0), (1, 2.0, 2.0), (5, 0.0, 0.0), (1, 1.0, 1.0)]), [5.0, 5.5, 11.0]);
         assert_eq!(even(&[(1, 2.0, 2.0), (1, 0.0, 0.0)]), [0.0, 0.5]);
         assert_eq!(even(&[(2, 0.0, 0.0)]), [] as [f64; 0]);
@@ -214,8 +216,8 @@ mod tests {
             Arrivals::new(&rate, Spacing::Poisson, 3, 1).map(Nanos::as_secs_f64).collect();
         let gaps: Vec<f64> = arrivals.windows(2).map(|pair| (pair[1] - pair[0]) * 50.0).collect();
         let n = gaps.len() as f64;
-        // 50,000 of them: five standard deviations are 1,118 of the count, 0.022 of the mean, 0.063 of the variance,
-        // 0.011 of the share.
+        // 50,000 of them: five standard deviations are 1,118 of the count, 0.022 of the mean, 0.063 of the
+        // variance, 0.011 of the share.
         assert!((n - 50_000.0).abs() < 1118.0, "{n}");
         let mean = gaps.iter().sum::<f64>() / n;
         let variance = gaps.iter().map(|gap| (gap - mean).powi(2)).sum::<f64>() / n;

@@ -1,4 +1,5 @@
-//! Which row of a feeder a request takes its data from: a matter of the seed, the user's number and the iteration's.
+//! Which row of a feeder a request takes its data from: a matter of the seed, the user's number and the
+//! iteration's.
 
 use crate::plan::seeded::{self, Purpose};
 use crate::scenario::feeder::{Feeder, Order};

@@ -1,14 +1,15 @@
-//! When a user's next iteration is due: after a pause of a constant or random length, or at a pace of its own.
+//! When a user's next iteration is due: after a pause of a constant or random length, or at a pace of its
+//! own.
 
 use super::arrivals::exponential;
 use crate::{scenario::Pause, units::Nanos};
 
-/// When the next iteration is due of a user whose last one began at `begun` (the instant it was due) and ended at `ended`;
-/// `chance`, in `[0, 1)`, decides about random lengths.
+/// When the next iteration is due of a user whose last one began at `started` (the instant it was due) and
+/// ended at `ended`; `chance`, in `[0, 1)`, decides about random lengths.
 ///
-/// A pace that was missed is given up, as by Locust's `constant_pacing`: the next iteration is due as soon as the last one
-/// has ended, and the pace goes on from there. Nothing is made up for: a user who waits for its answers cannot have wanted
-/// to ask earlier.
+/// A pace that was missed is given up, as by Locust's `constant_pacing`: the next iteration is due as soon as
+/// the last one has ended, and the pace goes on from there. Nothing is made up for: a user who waits for its
+/// responses cannot have wanted to ask earlier.
 pub fn next(pause: Pause, begun: Nanos, ended: Nanos, chance: f64) -> Nanos {
     match pause {
         Pause::Uniform(low, high) => ended + low + Nanos(((high - low).0 as f64 * chance) as i64),

@@ -1,7 +1,7 @@
 //! The users of a closed load over time: who is there when, and which iterations are whose.
 //!
-//! While the load has `u` users, those with the numbers (from 0) below `u` are there: the last to come are the first to
-//! go. So each user's times follow from its number alone, and any worker can have any of them.
+//! While the load has `u` users, those with the numbers (from 0) below `u` are there: the last to come are
+//! the first to go. So each user's times follow from its number alone, and any worker can have any of them.
 
 use std::ops::Range;
 
@@ -11,8 +11,8 @@ use crate::{
     units::{Nanos, Rate},
 };
 
-/// When a user (from 0) is there, in offsets from the load's begin: spans in their order, with gaps between them. With
-/// `spawn_rate` it comes no earlier than its turn, so many users a second.
+/// When a user (from 0) is there, in offsets from the load's begin: spans in their order, with gaps between
+/// them. With `spawn_rate` it comes no earlier than its turn, this many users a second.
 pub fn presence(stages: &[Stage], spawn: Option<Rate>, number: u64) -> Vec<Range<Nanos>> {
     let turn = spawn.map_or(Nanos::ZERO, |rate| arrivals::offset(rate, number));
     let mut spans: Vec<Range<Nanos>> = Vec::new();
@@ -40,8 +40,9 @@ fn within(stage: Stage, number: f64) -> Option<Range<Nanos>> {
     }
 }
 
-/// The number of a user's iteration within its load, from 1: `round` counts the user's own from 0, `users` are the most
-/// that there are. No two are the same, whoever is slow; a load of so many `iterations` is done by the numbers up to that.
+/// The number of a user's iteration within its load, from 1: `round` counts the user's own from 0, `users`
+/// are the most that there are. No two are the same, however slow a user is; a load of this many `iterations`
+/// is done by the numbers up to that.
 pub fn iteration(users: u64, number: u64, round: u64) -> u64 {
     round.saturating_mul(users).saturating_add(number).saturating_add(1)
 }

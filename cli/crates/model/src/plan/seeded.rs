@@ -19,8 +19,8 @@ pub enum Purpose {
     Journey = 19,
 }
 
-/// A number in `[0, 1)`, uniform, that depends on its arguments alone: the finaliser of SplitMix64 (Steele, Lea and
-/// Flood, 2014) over them.
+/// A number in `[0, 1)`, uniform, that depends on its arguments alone: the finaliser of SplitMix64 (Steele,
+/// Lea and Flood, 2014) over them.
 pub fn uniform(seed: u64, purpose: Purpose, load: usize, user: u64, index: u64) -> f64 {
     let mut state = seed;
     for part in [purpose as u64, load as u64, user, index] {
@@ -43,8 +43,8 @@ pub fn tenant(load: &Load, number: u64) -> TenantIndex {
     load.tenants.get(index as usize).copied().unwrap_or_default()
 }
 
-/// The position among a load's journeys of the one that its user or arrival `number` (from 0) has, the load being number
-/// `index`: each journey has its weight's share.
+/// The position among a load's journeys of the one that its user or arrival `number` (from 0) has, the load
+/// being number `index`: each journey has its weight's share.
 pub fn journey(load: &Load, seed: u64, index: usize, number: u64) -> usize {
     if load.journeys.len() < 2 {
         return 0;
@@ -68,8 +68,8 @@ pub fn weighed<T>(things: impl Iterator<Item = (T, u64)> + Clone, draw: impl FnO
     None
 }
 
-/// The replica of a request: `user` from 0 within the load, `request` counts the requests in whose order replicas take
-/// turns.
+/// The replica of a request: `user` from 0 within the load, `request` counts the requests in whose order
+/// replicas take turns.
 pub fn replica(routing: Routing, user: u64, request: u64, replicas: usize) -> usize {
     let replicas = replicas.max(1) as u64;
     let turn = match routing {

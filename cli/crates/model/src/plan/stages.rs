@@ -1,4 +1,5 @@
-//! Stages laid end to end: the instants at which they begin, and how many events their rates amount to until then.
+//! Stages laid end to end: the instants at which they begin, and how many events their rates amount to until
+//! then.
 
 use crate::{scenario::Stage, units::Nanos};
 
@@ -19,8 +20,8 @@ impl Placed {
         self.begin + self.stage.length
     }
 
-    /// The integral of all stages up to its end. What is meant to be a whole number is one: else rounding would decide
-    /// on which side of a border an event lies.
+    /// The integral of all stages up to its end. What is meant to be a whole number is one: else rounding
+    /// would decide on which side of a border an event lies.
     pub fn after(&self) -> f64 {
         let Stage { length, from, to } = self.stage;
         let after = self.before + (from + to) / 2.0 * length.as_secs_f64();

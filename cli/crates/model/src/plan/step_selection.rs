@@ -3,9 +3,9 @@
 use crate::plan::seeded::{self, Purpose};
 use crate::scenario::{Journey, LoadModel, Scenario, Step, StepIndex};
 
-/// What is drawn for one iteration of a load, in `[0, 1)`, to [`choose`] by: for an arrival it depends on its number, for a
-/// user who goes round on its own (`user` from 0, `pass` its iterations so far, from 1). So neither the number of workers
-/// nor the service's speed has a part in it.
+/// What is drawn for one iteration of a load, in `[0, 1)`, to [`choose`] by: for an arrival it depends on its
+/// number, for a user who goes round on its own (`user` from 0, `pass` its iterations so far, from 1). So
+/// neither the number of workers nor the service's speed has a part in it.
 pub fn draw(scenario: &Scenario, load: usize, user: u64, pass: u64, iteration: u64) -> f64 {
     let is_open = scenario.loads.get(load).is_some_and(|load| matches!(load.model, LoadModel::Open { .. }));
     let (who, index) = if is_open { (0, iteration) } else { (user + 1, pass) };
@@ -18,8 +18,8 @@ pub fn has_turn(step: &Step, pass: u64, saved: &[Option<String>]) -> bool {
         && step.turn.when.as_ref().is_none_or(|when| when.holds(saved))
 }
 
-/// The step of a pass through a journey with weights, by a `draw` in `[0, 1)`: each has its weight's share among those
-/// whose `when` holds. `None` where the journey has no weights, or nothing to do.
+/// The step of a pass through a journey with weights, by a `draw` in `[0, 1)`: each has its weight's share
+/// among those whose `when` holds. `None` where the journey has no weights, or nothing to do.
 pub fn choose(
     scenario: &Scenario,
     journey: &Journey,
@@ -79,7 +79,7 @@ mod tests {
             let draw = draw(&closed, 0, i % 40, 1 + i / 40, i * 7);
             counts[choose(&closed, &closed.journeys[0], &saved, || draw).unwrap()] += 1;
         }
-        // Three, one and four eighths; five standard deviations are 707 at the most.
+        // Three, one and four eighths; five standard deviations are 707 at most.
         for (count, expected) in counts.into_iter().zip([30_000, 10_000, 40_000]) {
             assert!(count.abs_diff(expected) < 707, "{counts:?}");
         }

@@ -1,7 +1,8 @@
 //! The plan's time against the run's: it stands still in pauses, and goes on with the run's otherwise.
 //!
-//! Whoever asks when something of the plan comes, or where in the plan something was, asks here: the load, its warm-up, the checks and
-//! the displays. Instants of both are on the run's clock, and before the first pause they are the same.
+//! What needs to know when something of the plan is due, or where in the plan an instant lies, finds it here:
+//! the load, its warm-up, the checks and the displays. Instants of both are on the run's clock, and before
+//! the first pause they are the same.
 
 use std::ops::Range;
 
@@ -15,8 +16,8 @@ pub struct PlanTime {
 }
 
 impl PlanTime {
-    /// Of a load that begins at `begin`, with the instants at which its pace was changed, in order, and whether it was paused from
-    /// then on. What was before the begin is over by then, or begins with it.
+    /// Of a load that begins at `begin`, with the instants at which its pace was changed, in order, and
+    /// whether it was paused from then on. What was before the begin is over by then, or begins with it.
     pub fn new(begin: Nanos, changes: impl IntoIterator<Item = (Nanos, bool)>) -> Self {
         let (mut pauses, mut since) = (Vec::new(), None);
         for (at, paused) in changes {
@@ -34,8 +35,8 @@ impl PlanTime {
         Self { pauses }
     }
 
-    /// When an instant of the plan comes; [`Nanos::MAX`] as long as a pause is in its way. What is due at the instant at which a
-    /// pause begins comes after it.
+    /// When an instant of the plan comes; [`Nanos::MAX`] as long as a pause is in its way. What is due at the
+    /// instant at which a pause begins comes after it.
     pub fn comes(&self, planned: Nanos) -> Nanos {
         let mut at = planned;
         for Range { start, end } in &self.pauses {

@@ -6,8 +6,8 @@ use crate::{
     units::Nanos,
 };
 
-/// The most requests (dropped arrivals are one each) of these steps and, if it is given, this tenant; `None` where nothing
-/// bounds them: users who do not pause between iterations, or come back after a rejection.
+/// The most requests (dropped arrivals are one each) of these steps and, if it is given, this tenant; `None`
+/// where nothing bounds them: users who do not pause between iterations, or come back after a rejection.
 pub fn requests_at_most(
     scenario: &Scenario,
     tenant: Option<TenantIndex>,

@@ -1,4 +1,5 @@
-//! `[[alert]]`: what the service's monitoring promises, that an alert fires and resolves in time, or that it stays silent.
+//! `[[alert]]`: what the service's monitoring promises, that an alert fires and resolves in time, or that it
+//! stays silent.
 
 use std::{collections::BTreeMap, fmt};
 

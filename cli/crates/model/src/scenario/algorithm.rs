@@ -1,5 +1,5 @@
-//! How a promised limit is counted: the five algorithms that services use, and the variants that have to be declared
-//! because a client sees the difference.
+//! How a promised limit is counted: the five algorithms that services use, and the variants that have to be
+//! declared because a client sees the difference.
 
 use crate::units::Nanos;
 
@@ -8,13 +8,13 @@ use crate::units::Nanos;
 pub enum Algorithm {
     /// `fixed-window`: a window begins at the first hit and admits `limit` requests.
     FixedWindow,
-    /// `aligned-window`: windows begin at the whole multiples of their length since the Unix epoch, and admit `limit`
-    /// requests each.
+    /// `aligned-window`: windows begin at the whole multiples of their length since the Unix epoch, and admit
+    /// `limit` requests each.
     AlignedWindow,
     /// `sliding-log`: at most `limit` admissions in every span of one window.
     SlidingLog,
-    /// `sliding-counter`: the previous window's count, weighted by its share of the last window's length, plus the
-    /// current one's must leave room for one more.
+    /// `sliding-counter`: the previous window's count, weighted by its share of the last window's length,
+    /// plus the current one's must leave room for one more.
     SlidingCounter {
         /// Where windows begin.
         anchor: Anchor,

@@ -1,11 +1,11 @@
-//! Where in an answer a value stands: under a JSON Pointer, in a header, at what a pattern finds, or all of the body.
-//! Compiled when the scenario is read, so that nothing is parsed per answer.
+//! Where in a response a value stands: under a JSON Pointer, in a header, at what a pattern finds, or all of
+//! the body. Compiled when the scenario is read, so that nothing is parsed per answer.
 
 use std::fmt;
 
 use regex::bytes::{Regex, RegexBuilder};
 
-/// Where in an answer a value stands.
+/// Where in a response a value stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Place {
     /// In its JSON body.
@@ -83,7 +83,8 @@ impl Token {
 pub struct Pattern(Regex);
 
 impl Pattern {
-    /// The most memory that one pattern may take when compiled, in bytes: far more than honest ones need.
+    /// The most memory that one pattern may take when compiled, in bytes: far more than any reasonable one
+    /// needs.
     const MOST_MEMORY: usize = 1 << 20;
 
     /// Compiles it.

@@ -24,7 +24,7 @@ pub struct Capacity {
     pub start: Option<f64>,
     /// `max`: the highest level that may be tried.
     pub max: Option<f64>,
-    /// `step_duration`: how long a step is judged, at the least.
+    /// `step_duration`: how long a step is judged, at least.
     pub step_duration: Option<Nanos>,
     /// `settle`: rest after a step that broke the objectives.
     pub settle: Option<Nanos>,

@@ -23,7 +23,8 @@ pub struct Expectation {
     pub abort: bool,
     /// `fresh = true`: it is expected only of a run whose limits and sessions were empty at the start.
     pub fresh: bool,
-    /// Where in the scenario's text it is stated, in bytes; `None` for what is expected unless something else is stated.
+    /// Where in the scenario's text it is stated, in bytes; `None` for what is expected unless something else
+    /// is stated.
     pub stated_at: Option<usize>,
 }
 
@@ -41,13 +42,14 @@ pub enum Measure {
     Max(LatencyFrom),
     /// `mean`: the mean latency, in nanoseconds.
     Mean(LatencyFrom),
-    /// `error_ratio`: share of requests that were not answered, or not with an expected status, or failed a check.
+    /// `error_ratio`: share of requests that were not answered, or not with an expected status, or failed a
+    /// check.
     ErrorRatio,
     /// `rate`: answered requests per second of load; `rate(200)`: those with this status.
     Rate(Option<u16>),
     /// `count`: requests; `count(200)`: answers with this status.
     Count(Option<u16>),
-    /// `ratio(429)`: share of the answers that have this status.
+    /// `ratio(429)`: share of the responses that have this status.
     Ratio(u16),
 }
 
@@ -125,8 +127,8 @@ const MEASURES: &str = "measures are p50, p99.9 and the like, max, mean (each al
                         count(200) and ratio(429)";
 const OPERATORS: &str = "an expectation compares: `p99 < 50ms`, with <, <=, >, >= or ==";
 
-/// Reads `<measure> [from sent|from intended] <operator> <bound>`: what is measured, how it compares, and the bound in
-/// the unit of [`Expectation::bound`].
+/// Reads `<measure> [from sent|from intended] <operator> <bound>`: what is measured, how it compares, and the
+/// bound in the unit of [`Expectation::bound`].
 pub fn parse(that: &str) -> Result<(Measure, Comparison, f64), Complaint> {
     let Some(at) = that.find(['<', '>', '=', '!', '≤', '≥']) else {
         return Err(Complaint::new("nothing is compared here", OPERATORS));

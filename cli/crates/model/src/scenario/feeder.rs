@@ -11,12 +11,13 @@ pub struct Feeder {
     pub name: String,
     /// Names of its columns; `${name.column}`.
     pub columns: Vec<String>,
-    /// Row after row, as many cells each as there are columns. A cell is what stands in the file, where `${env:NAME}` is a
-    /// secret, filled in only when it is sent.
+    /// Row after row, as many cells each as there are columns. A cell is what stands in the file, where
+    /// `${env:NAME}` is a secret, filled in only when it is sent.
     pub cells: Vec<String>,
     /// Which row is whose.
     pub order: Order,
-    /// With [`Order::Unique`], by load: the row of its first user. Loads that use the feeder follow each other.
+    /// With [`Order::Unique`], by load: the row of its first user. Loads that use the feeder follow each
+    /// other.
     pub first: Vec<u64>,
 }
 

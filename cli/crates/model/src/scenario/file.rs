@@ -1,7 +1,7 @@
 //! A scenario as written: what the keys of the TOML file hold, each with its place.
 //!
-//! Everything that can be said of one key by itself is said here (unknown keys, wrong types, bad notations); what takes a
-//! second look elsewhere in the file (missing keys, names, combinations) is left to `resolve`.
+//! Everything that can be said of one key by itself is said here (unknown keys, wrong types, bad notations);
+//! what takes a second look elsewhere in the file (missing keys, names, combinations) is left to `resolve`.
 
 mod capacity;
 mod http;

@@ -9,7 +9,8 @@ use crate::units::Nanos;
 pub struct Http {
     /// `version`: which HTTP is spoken.
     pub version: Version,
-    /// `connect_timeout`: the longest that making a connection may take, TLS included; `None`: as long as the request.
+    /// `connect_timeout`: the longest that making a connection may take, TLS included; `None`: as long as the
+    /// request.
     pub connect_timeout: Option<Nanos>,
     /// `dns`: when names are resolved.
     pub dns: Dns,

@@ -1,4 +1,4 @@
-//! What a user does: journeys, their steps, and what becomes of an answer (checks, and values to keep).
+//! What a user does: journeys, their steps, and what becomes of a response (checks, and values to keep).
 
 use serde_json::Number;
 
@@ -17,8 +17,8 @@ pub struct Journey {
     pub name: String,
     /// `[[journey.start]]`: once per user.
     pub start: Vec<StepIndex>,
-    /// `[[journey.step]]`: one pass through them is an iteration; never empty. Either all of them have a weight, and a
-    /// pass is one of them, or none has.
+    /// `[[journey.step]]`: one pass through them is an iteration; never empty. Either all of them have a
+    /// weight, and a pass is one of them, or none has.
     pub steps: Vec<StepIndex>,
     /// Names of saved values; [`Variable::Saved`] and [`Save::slot`] index into it.
     pub saved: Vec<String>,
@@ -35,7 +35,8 @@ pub struct Step {
     pub name: String,
     /// Upper-case HTTP method.
     pub method: String,
-    /// `METHOD /path`: what samples are grouped by and limits and metrics refer to: path without query, each `${x}` as `{x}`.
+    /// `METHOD /path`: what samples are grouped by and limits and metrics refer to: path without query, each
+    /// `${x}` as `{x}`.
     pub route: String,
     /// The path and query to send; starts with `/`.
     pub path: Template,
@@ -45,15 +46,15 @@ pub struct Step {
     pub body: Option<Template>,
     /// Which statuses are expected; default every 2xx.
     pub status: StatusSet,
-    /// `check`: what else is expected of an answer with an expected status.
+    /// `check`: what else is expected of a response with an expected status.
     pub checks: Vec<Check>,
-    /// Values to keep from the answer.
+    /// Values to keep from the response.
     pub save: Vec<Save>,
-    /// `tenant`: whom the service takes the request for, where that is not the user's own tenant: its metrics and its
-    /// limits are expected to count it there.
+    /// `tenant`: whom the service takes the request for, where that is not the user's own tenant: its metrics
+    /// and its limits are expected to count it there.
     pub tenant: Option<String>,
-    /// `foreign = true`: it uses something that belongs to another tenant, and must be rejected with [`Self::status`],
-    /// which then has no 2xx in it.
+    /// `foreign = true`: it uses something that belongs to another tenant, and must be rejected with
+    /// [`Self::status`], which then has no 2xx in it.
     pub foreign: bool,
     /// When it has its turn.
     pub turn: Turn,
@@ -62,7 +63,8 @@ pub struct Step {
 /// When a step has its turn, and what follows it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Turn {
-    /// `weight`: its share of the passes of a journey whose passes are one step each; `None` in all other journeys.
+    /// `weight`: its share of the passes of a journey whose passes are one step each; `None` in all other
+    /// journeys.
     pub weight: Option<u64>,
     /// `every`: only in every n-th iteration of a user; default 1.
     pub every: u64,
@@ -70,7 +72,7 @@ pub struct Turn {
     pub when: Option<When>,
     /// `repeat`: how many times in a row; default 1.
     pub repeat: u64,
-    /// `think_time`: how long the user thinks after each answer, uniform in `low..=high`; default none.
+    /// `think_time`: how long the user thinks after each response, uniform in `low..=high`; default none.
     pub pause: Option<(Nanos, Nanos)>,
 }
 
@@ -116,7 +118,7 @@ impl When {
 }
 
 impl Step {
-    /// Everything in it that is filled in: what is sent, and what is expected of the answer.
+    /// Everything in it that is filled in: what is sent, and what is expected of the response.
     pub fn templates(&self) -> impl Iterator<Item = &Template> {
         [&self.path]
             .into_iter()
@@ -132,7 +134,7 @@ impl Step {
             .any(|part| matches!(part, Part::Variable(used) if used == variable))
     }
 
-    /// Where in the answer its checks and its saves look.
+    /// Where in the response its checks and its saves look.
     fn places(&self) -> impl Iterator<Item = &Place> {
         let checked = self.checks.iter().filter_map(|check| match check {
             Check::Value { of, .. } => Some(of),
@@ -141,24 +143,24 @@ impl Step {
         checked.chain(self.save.iter().map(|save| &save.from))
     }
 
-    /// Whether the answer's fields have to be kept for its checks and saves.
+    /// Whether the response's fields have to be kept for its checks and saves.
     pub fn reads_head(&self) -> bool {
         self.places().any(|place| matches!(place, Place::Header(_)))
     }
 
-    /// Whether the answer's body has to be kept for its checks and saves.
+    /// Whether the response's body has to be kept for its checks and saves.
     pub fn reads_body(&self) -> bool {
         self.places().any(|place| !matches!(place, Place::Header(_)))
     }
 
-    /// Whether its checks and saves are for an answer with this (expected) status: those of 2xx, and of all where none of
-    /// the expected ones is one. An expected rejection has nothing to offer.
+    /// Whether its checks and saves are for a response with this (expected) status: those of 2xx, and of all
+    /// where none of the expected ones is one. An expected rejection has nothing to offer.
     pub fn reads(&self, status: u16) -> bool {
         (200..300).contains(&status) || !(200..300).any(|success| self.status.contains(success))
     }
 }
 
-/// A value kept from an answer.
+/// A value kept from a response.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Save {
     /// Index into [`Journey::saved`].
@@ -167,7 +169,7 @@ pub struct Save {
     pub from: Place,
 }
 
-/// One thing that is expected of an answer.
+/// One thing that is expected of a response.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Check {
     /// Of a value in it.

@@ -8,7 +8,8 @@ use crate::units::{Nanos, Rate};
 pub struct Load {
     /// Its tenants; user `i` (or arrival `i`) belongs to tenant `i mod n`. Never empty; default all tenants.
     pub tenants: Vec<TenantIndex>,
-    /// Its journeys and their weights; never empty. Each user (or arrival) has one of them, drawn for its number.
+    /// Its journeys and their weights; never empty. Each user (or arrival) has one of them, drawn for its
+    /// number.
     pub journeys: Vec<(JourneyIndex, u64)>,
     /// Open or closed.
     pub model: LoadModel,
@@ -16,10 +17,10 @@ pub struct Load {
     pub after: Nanos,
     /// For how long it begins iterations; as long as its stages.
     pub duration: Nanos,
-    /// `stop = "30s"`: how long after that an iteration under way may begin further steps; `None` (the default): until it is
-    /// through.
+    /// `stop = "30s"`: how long after that an iteration under way may begin further steps; `None` (the
+    /// default): until it is through.
     pub stop: Option<Nanos>,
-    /// At most so many iterations, over all its users, who each have their share; `None` without a bound.
+    /// At most this many iterations, over all its users, who each have their share; `None` without a bound.
     pub iterations: Option<u64>,
     /// Which replica a request goes to.
     pub routing: Routing,
@@ -36,7 +37,7 @@ pub enum LoadModel {
         rate: Vec<Stage>,
         /// How they follow each other.
         spacing: Spacing,
-        /// Users kept at the most (`max_users`, default 1,000): arrival beyond them is dropped and counted.
+        /// Users kept at most (`max_users`, default 1,000): arrival beyond them is dropped and counted.
         max_users: usize,
     },
     /// Users who wait for their answers.
@@ -68,7 +69,8 @@ impl LoadModel {
     }
 }
 
-/// A stretch of time over which a rate (iterations per second) or a number of users goes evenly from one value to another.
+/// A stretch of time over which a rate (iterations per second) or a number of users goes evenly from one
+/// value to another.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Stage {
     /// How long it lasts; above zero.
@@ -120,7 +122,8 @@ pub enum Spacing {
 /// When a user's next iteration begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pause {
-    /// `pause = "1s..3s"`: after a time drawn evenly from a range, both ends included; `"2s"`: always as long.
+    /// `pause = "1s..3s"`: after a time drawn evenly from a range, both ends included; `"2s"`: always as
+    /// long.
     Uniform(Nanos, Nanos),
     /// `pause = "exp 2s"`: after a time from the exponential distribution with this mean.
     Exponential(Nanos),
@@ -144,7 +147,8 @@ pub enum Routing {
 pub enum Retry {
     /// `retry = "never"` (the default): it takes the rejection and goes on.
     Never,
-    /// `retry = "retry-after"`: it waits for as long as `Retry-After` says and sends the request again, until it is not rejected.
+    /// `retry = "retry-after"`: it waits for as long as `Retry-After` says and sends the request again, until
+    /// it is not rejected.
     After,
 }
 

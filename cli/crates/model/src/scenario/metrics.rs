@@ -1,6 +1,6 @@
-//! The metrics contract: how a request of the ledger maps to the service's series. Checks take every name from here, never
-//! from the server crate: a rename there must be noticed. `presets` has the contracts of well-known libraries, `mapping`
-//! finds the series of a request and the requests of a series.
+//! The metrics contract: how a request of the ledger maps to the service's series. Checks take every name
+//! from here, never from the server crate: a rename there must be noticed. `presets` has the contracts of
+//! well-known libraries, `mapping` finds the series of a request and the requests of a series.
 
 mod mapping;
 mod presets;
@@ -17,8 +17,8 @@ pub struct MetricsContract {
     pub path: String,
     /// Time between scrapes during the run; default 5 s.
     pub interval: Nanos,
-    /// How far apart two scrapes after the load must be to show, if they are equal, that every request has been counted;
-    /// default 1 s.
+    /// How far apart two scrapes after the load must be to show, if they are equal, that every request has
+    /// been counted; default 1 s.
     pub settle: Nanos,
     /// Counter of requests, which may be a histogram's `_count`; default `http_requests_total`.
     pub requests: String,
@@ -33,11 +33,13 @@ pub struct MetricsContract {
     pub tenant_duration: Option<String>,
     /// Gauge of requests being answered; default `http_requests_inprogress`; `""` means none.
     pub in_progress: Option<String>,
-    /// Summary or histogram of the bytes of request bodies; default `http_request_size_bytes`; `""` means none.
+    /// Summary or histogram of the bytes of request bodies; default `http_request_size_bytes`; `""` means
+    /// none.
     pub request_size: Option<String>,
-    /// Summary or histogram of the bytes of response bodies; default `http_response_size_bytes`; `""` means none.
+    /// Summary or histogram of the bytes of response bodies; default `http_response_size_bytes`; `""` means
+    /// none.
     pub response_size: Option<String>,
-    /// Label that holds the path template; default `handler`; `""` means that series are not told apart by it.
+    /// Label that holds the path template; default `handler`; `""` means that series do not differ by it.
     pub route_label: Option<String>,
     /// Label that holds the method; default `method`; `""` means none.
     pub method_label: Option<String>,
@@ -49,18 +51,18 @@ pub struct MetricsContract {
     pub statuses: Statuses,
     /// What durations are counted in; default seconds.
     pub duration_unit: DurationUnit,
-    /// Each route of a step, as `METHOD /path`, with what the route label says of its requests: the path, unless
-    /// `routes` says otherwise.
+    /// Each route of a step, as `METHOD /path`, with what the route label says of its requests: the path,
+    /// unless `routes` says otherwise.
     pub routes: Vec<(String, String)>,
     /// Routes whose requests are not the load's (paths): default `/metrics`, `/healthz`, `/readyz`.
     pub ignore: Vec<String>,
     /// Paths of routes that belong to no tenant, and have no series per tenant: default `/`.
     pub tenantless: Vec<String>,
-    /// Whether the server's duration ends before the last byte is sent (default true): only then may a client's
-    /// latency bound the server's.
+    /// Whether the server's duration ends before the last byte is sent (default true): only then may a
+    /// client's latency bound the server's.
     pub clock_stops_before_answer: bool,
-    /// The most that a client's latency may typically lie above the server's duration: network, and queues before the
-    /// handler. `None`: nobody has said so, and 25 ms are held against replicas on this machine alone.
+    /// The most that a client's latency may typically lie above the server's duration: network, and queues
+    /// before the handler. `None`: it is not stated, and 25 ms apply to replicas on this machine alone.
     pub unseen: Option<Nanos>,
     /// The longest that a scrape may take; default 1 s.
     pub scrape_within: Nanos,

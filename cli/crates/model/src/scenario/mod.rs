@@ -1,6 +1,6 @@
-//! What a run is meant to do, as meant: every name resolved to an index, every number in its unit, nothing left to
-//! check. `file` mirrors the TOML as written, `resolve` turns it into this and collects every problem on the way,
-//! `problem` renders them.
+//! What a run is meant to do, as meant: every name resolved to an index, every number in its unit, nothing
+//! left to check. `file` mirrors the TOML as written, `resolve` turns it into this and collects every problem
+//! on the way, `problem` renders them.
 //!
 //! Indices ([`TenantIndex`], [`JourneyIndex`], [`StepIndex`]) point into the vectors of [`Scenario`].
 
@@ -58,8 +58,8 @@ pub struct Scenario {
     pub seed: u64,
     /// `timeout`: the longest a request may take, connect included; default 10 s.
     pub timeout: Nanos,
-    /// `warmup`: what is due in the first so long of the load is recorded, and held against limits and metrics, but not
-    /// judged by `[[expect]]`, and in no table of latency; default zero.
+    /// `warmup`: what is due in the first so long of the load is recorded, and compared with limits and
+    /// metrics, but not judged by `[[expect]]`, and in no table of latency; default zero.
     pub warmup: Nanos,
     /// `[[tenant]]`, in order, patterns and files expanded; ids unique.
     pub tenants: Vec<TenantId>,
@@ -79,7 +79,7 @@ pub struct Scenario {
     pub alerts: Vec<Alert>,
     /// `[[expect]]` with `promql`.
     pub promql: Vec<Promql>,
-    /// `[noisy_neighbour]`: whose flood nobody else must feel.
+    /// `[noisy_neighbour]`: the tenant whose flood no other must feel.
     pub neighbours: Option<Neighbours>,
     /// `[http]`: how requests are sent.
     pub http: http::Http,
@@ -100,8 +100,8 @@ impl Scenario {
         stated.or_else(|| self.tenants.get(user_tenant).map(TenantId::as_str)).unwrap_or_default()
     }
 
-    /// Whose canary a step sends, and who alone may get it back: the tenant that the service takes the request for, if
-    /// it is one of the scenario's; else the user's own.
+    /// Whose canary a step sends, and who alone may get it back: the tenant that the service takes the
+    /// request for, if it is one of the scenario's; else the user's own.
     pub fn canary_tenant(&self, user_tenant: TenantIndex, step: StepIndex) -> TenantIndex {
         let stated = self.steps.get(step).and_then(|step| step.tenant.as_deref());
         stated
@@ -125,7 +125,7 @@ impl Scenario {
         self.embedded.prometheus.unwrap_or(needed)
     }
 
-    /// Whether any step sends `${canary}`; then every answer is searched for canaries.
+    /// Whether any step sends `${canary}`; then every response is searched for canaries.
     pub fn uses_canaries(&self) -> bool {
         self.steps.iter().any(|step| step.uses(&Variable::Canary))
     }
@@ -207,7 +207,8 @@ impl Limit {
     }
 }
 
-/// Whose flood nobody else must feel: two phases of the load, and how far apart they may be for the victims.
+/// The tenant whose flood no other must feel: two phases of the load, and how far apart they may be for the
+/// victims.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Neighbours {
     /// Who floods.
@@ -231,7 +232,7 @@ pub struct Neighbours {
 /// What the service under test declares about itself.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Service {
-    /// `timeout`: a request without an answer has no effect later than this after it was sent; default 30 s.
+    /// `timeout`: a request without a response has no effect later than this after it was sent; default 30 s.
     pub timeout: Nanos,
 }
 
@@ -242,6 +243,7 @@ pub struct Embedded {
     pub replicas: usize,
     /// Text and file name of its `tenants.jsonl`; `None`: the one that the server ships.
     pub tenants: Option<(String, String)>,
-    /// Whether a Prometheus is embedded, too; `None`: if the scenario asks something that only one can answer.
+    /// Whether a Prometheus is embedded, too; `None`: if the scenario asks something that only one can
+    /// answer.
     pub prometheus: Option<bool>,
 }

@@ -1,7 +1,7 @@
 //! How quantities are written: `"25s"`, `"200/s"`, `"8/10s"`, `"1s..3s"`, `"2xx"`, `"t-0001..t-1000"`.
 //!
-//! Each function reads one notation and says in a [`Complaint`] what is wrong and how it would be right. The command line
-//! reads its flags with the same functions.
+//! Each function reads one notation and says in a [`Complaint`] what is wrong and how it would be right. The
+//! command line reads its flags with the same functions.
 
 mod addresses;
 mod names;
@@ -46,7 +46,8 @@ const QUOTAS: &str = "quotas are written `8/10s`, `100/m` or `1000/1h`";
 const STATUSES: &str = "statuses are written `200`, `\"2xx\"` or `[200, 429]`";
 const PATTERNS: &str = "a pattern counts from one id to another: `t-0001..t-1000`";
 
-/// The longest time that a scenario can speak of: a year. Sums of a few of them stay far from the end of [`Nanos`].
+/// The longest time that a scenario can speak of: a year. Sums of a few of them stay far from the end of
+/// [`Nanos`].
 const LONGEST: Nanos = Nanos::from_secs(366 * 24 * 3600);
 
 /// The highest rate: ten million a second, far above what one machine sends.
@@ -66,7 +67,8 @@ pub fn duration(text: &str) -> Result<Nanos, Complaint> {
         let help = format!("write `{text}s` for seconds; {DURATIONS}");
         return Err(Complaint::new("the unit is missing", help));
     }
-    // humantime 2.4 panics on sums that end right at the top of u64 seconds; bounded digits and terms stay far below.
+    // humantime 2.4 panics on sums that end right at the top of u64 seconds; bounded digits and terms stay
+    // far below.
     let digits = |run: &str| run.bytes().filter(u8::is_ascii_digit).count();
     if text.len() > 64 || text.split(|c: char| c.is_alphabetic() || c == '.').any(|run| digits(run) > 11) {
         return complain("this is too long for a duration");

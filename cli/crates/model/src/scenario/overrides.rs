@@ -1,5 +1,5 @@
-//! What a command line changes of a scenario's loads: how fast, how many, how long. The record keeps it beside the scenario's
-//! text, so that a run is judged again as it was.
+//! What a command line changes of a scenario's loads: how fast, how many, how long. The record keeps it
+//! beside the scenario's text, so that a run is judged again as it was.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,7 +9,8 @@ use crate::units::{Nanos, Rate};
 /// What is changed; nothing by default.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Overrides {
-    /// Iterations per second of all open loads together, where they are fastest; each keeps its share and its shape.
+    /// Iterations per second of all open loads together, where they are fastest; each keeps its share and its
+    /// shape.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate: Option<f64>,
     /// Users of all closed loads together, where they are most; each load keeps its share and its shape.
@@ -18,7 +19,8 @@ pub struct Overrides {
     /// Users started per second, of all closed loads together; each starts its share of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spawn: Option<f64>,
-    /// When the last load begins its last iteration: delays and stages of all loads become longer or shorter together.
+    /// When the last load begins its last iteration: delays and stages of all loads become longer or shorter
+    /// together.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duration: Option<Nanos>,
     /// Iterations of all loads together, shared among them as evenly as can be.
@@ -48,7 +50,7 @@ pub enum OverrideError {
     TooFew {
         /// How many there are to share.
         given: u64,
-        /// Among so many loads.
+        /// Among this many loads.
         loads: usize,
     },
 }
@@ -202,7 +204,8 @@ fn users_of(load: &super::Load) -> u64 {
     }
 }
 
-/// Whole numbers that add up to `total`, as `weights` are to each other, one at least for whoever has a weight.
+/// Whole numbers that add up to `total`, as `weights` are to each other, at least one for each that has a
+/// weight.
 fn shared(total: u64, weights: &[f64]) -> Result<Vec<u64>, OverrideError> {
     let loads = weights.iter().filter(|weight| **weight > 0.0).count();
     let Some(rest) = total.checked_sub(loads as u64) else {

@@ -1,4 +1,5 @@
-//! What is wrong with a scenario: every problem with its place, and how they are shown (as rustc shows its own).
+//! What is wrong with a scenario: every problem with its place, and how they are shown (as rustc shows its
+//! own).
 //!
 //! `file` and `resolve` collect [`Problem`]s; nothing here knows what a scenario means.
 
@@ -23,7 +24,8 @@ pub struct Source {
 pub struct Problem {
     /// What is wrong, in one sentence without a full stop.
     pub message: String,
-    /// Where; the first is the place itself, others explain it. Empty when something is missing from the file as a whole.
+    /// Where; the first is the place itself, others explain it. Empty when something is missing from the file
+    /// as a whole.
     pub labels: Vec<Label>,
     /// What to do about it.
     pub help: Option<String>,

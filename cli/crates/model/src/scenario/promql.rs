@@ -7,7 +7,7 @@ use super::{
 };
 use crate::units::Nanos;
 
-/// A bound on the answer to a query.
+/// A bound on the response to a query.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Promql {
     /// The query as written.
@@ -62,7 +62,8 @@ impl Promql {
     }
 }
 
-/// A regular expression (RE2) that matches each of these texts, and can stand between any quotes: it has no backslash.
+/// A regular expression (RE2) that matches each of these texts, and can stand between any quotes: it has no
+/// backslash.
 fn any_of(texts: &[&str]) -> String {
     let escape = |text: &&str| -> String {
         let plain = |c: char| c.is_ascii_alphanumeric() || !c.is_ascii() || "_-: ".contains(c);

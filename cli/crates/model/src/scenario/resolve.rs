@@ -1,5 +1,5 @@
-//! From the file as written to the [`Scenario`] as meant: names become indices, defaults are filled in, and every problem on
-//! the way is collected, so that one run of `saasbench validate` shows them all.
+//! From the file as written to the [`Scenario`] as meant: names become indices, defaults are filled in, and
+//! every problem on the way is collected, so that one run of `saasbench validate` shows them all.
 
 mod alerts;
 mod capacity;
@@ -42,7 +42,8 @@ pub struct Sources<'a> {
     pub environment: Option<Environment<'a>>,
 }
 
-/// Reads a scenario. `file_name` is shown in problems, and its stem is the scenario's name where it gives none.
+/// Reads a scenario. `file_name` is shown in problems, and its stem is the scenario's name where it gives
+/// none.
 ///
 /// # Errors
 ///

@@ -1,5 +1,6 @@
-//! The JSON Schema of scenario files, made of the shapes that the parser reads by, so that it cannot say something else.
-//! Editors complete and check by it; notations, names and combinations are left to `saasbench validate`.
+//! The JSON Schema of scenario files, made of the shapes that the parser reads by, so that it cannot say
+//! something else. Editors complete and check by it; notations, names and combinations are left to `saasbench
+//! validate`.
 //!
 //! What a key means stands in `docs/scenario.md`, and is taken from its tables.
 

@@ -53,7 +53,8 @@ pub enum Escape {
     Url,
     /// As it is (headers, text bodies).
     None,
-    /// As it is, and the whole is the `user:password` of basic authentication (RFC 7617): sent in Base64 after `Basic `.
+    /// As it is, and the whole is the `user:password` of basic authentication (RFC 7617): sent in Base64
+    /// after `Basic `.
     Basic,
 }
 

@@ -1,17 +1,17 @@
-//! A token bucket that can be in debt, by as much as it holds: because rejected requests are taken from it, too, or because
-//! it checks first and takes later.
+//! A token bucket that can be in debt, by as much as it holds: because rejected requests are taken from it,
+//! too, or because it checks first and takes later.
 //!
-//! Every request is decided in the middle of its interval; how far the level can be from that is what the requests in
-//! flight may have taken, and what may have come while an answer was on its way.
+//! Every request is decided in the middle of its interval; how far the level can be from that is what the
+//! requests in flight may have taken, and what may have come while a response was on its way.
 
 use super::World;
 use crate::{Decision, Request};
 use saasbench_model::units::Quota;
 
-/// Whether such a bucket explains all answers.
+/// Whether such a bucket explains all responses.
 pub(super) fn explains(requests: &[Request], quota: Quota, burst: u64, world: &World) -> bool {
-    // Where nobody believes the clock that is ahead, each replica adds what the others have added already: too many orders
-    // are possible.
+    // Where no replica follows the clock that is ahead, each replica adds what the others have added already:
+    // too many orders are possible.
     let one_clock = world.offsets.iter().all(|offset| *offset == 0);
     if !one_clock && !world.believed {
         return false;
@@ -20,14 +20,14 @@ pub(super) fn explains(requests: &[Request], quota: Quota, burst: u64, world: &W
     let burst = burst as f64;
     // From the first that is taken on the bucket fills: when exactly that was shifts every level behind it.
     let first = requests.iter().find(|request| request.decision == Decision::Admitted);
-    let begun = first.map_or(0.0, |first| (first.done - first.sent).0 as f64 * rate);
+    let started = first.map_or(0.0, |first| (first.done - first.sent).0 as f64 * rate);
     let mut order: Vec<&Request> = requests.iter().collect();
     order.sort_by_key(|request| (middle(request), request.id));
-    // `doubt`: unanswered requests that may have taken a token.
-    // Level and instant are stored by what takes, and the instant is believed by those whose clock is behind it.
+    // `doubt`: unanswered requests that may have taken a token. Level and instant are stored by what takes,
+    // and the instant is believed by those whose clock is behind it.
     let (mut stored, mut doubt, mut at) = (burst, 0.0, None);
     for (request, slack) in order.into_iter().zip(slack(requests, rate, world.slack)) {
-        let slack = slack + begun;
+        let slack = slack + started;
         let now = (middle(request) + world.offset(request)).max(at.unwrap_or(i64::MIN));
         let gained = (now - at.unwrap_or(now)) as f64 * rate;
         if stored - doubt + gained >= burst {
@@ -61,9 +61,9 @@ fn slack(requests: &[Request], rate: f64, ticks: i64) -> Vec<f64> {
     let mut done: Vec<i64> = requests.iter().map(|request| request.done.0).collect();
     done.sort_unstable();
     let off = |request: &Request| {
-        let begun = requests.partition_point(|other| other.sent <= request.done);
+        let started = requests.partition_point(|other| other.sent <= request.done);
         let over = done.partition_point(|done| *done < request.sent.0);
-        let in_flight = begun.saturating_sub(over + 1) as f64;
+        let in_flight = started.saturating_sub(over + 1) as f64;
         let length = ((request.done - request.sent).0 + ticks) as f64;
         (middle(request), request.id, in_flight + 2.0 * length * rate)
     };

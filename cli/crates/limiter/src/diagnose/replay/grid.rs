@@ -42,19 +42,19 @@ impl Grid<'_> {
         self.index(early - slack)..=self.index(late + slack)
     }
 
-    /// Counted in a window before this instant, at the least.
+    /// Counted in a window before this instant, at least.
     fn certain(&self, index: i64, before: i64) -> u64 {
         let (start, end, slack) = (self.start(index), self.start(index + 1), self.world.slack);
         match self.furthest {
             None => self.ledger.certain((start + slack, end - slack), before),
             Some(furthest) => {
-                let (begun, ended) = (furthest.reaches(start, slack).1, furthest.reaches(end, slack).0);
-                self.ledger.certain_within(begun, before.min(ended))
+                let (started, ended) = (furthest.reaches(start, slack).1, furthest.reaches(end, slack).0);
+                self.ledger.certain_within(started, before.min(ended))
             }
         }
     }
 
-    /// Counted in a window by this instant, at the most.
+    /// Counted in a window by this instant, at most.
     fn possible(&self, index: i64, by: i64) -> u64 {
         let (start, end, slack) = (self.start(index), self.start(index + 1), self.world.slack);
         match self.furthest {
@@ -136,7 +136,7 @@ pub(super) fn counter_from_first(
     let mut begin = 0;
     while let Some(segment) = requests.get(begin..).filter(|segment| !segment.is_empty()) {
         let Some(first) = segment.iter().position(counted) else { return true };
-        // Whoever was sent before the first was answered may have been first.
+        // What was sent before the first was answered may have been first.
         let opening: i64 = segment.iter().filter(|hit| counted(hit)).map(|hit| hit.done.0).min().unwrap_or(0);
         let openers =
             segment[first..].iter().take_while(|hit| hit.sent.0 <= opening).filter(|hit| counted(hit));
@@ -162,7 +162,8 @@ pub(super) fn counter_from_first(
     true
 }
 
-/// How many requests this grid explains, up to the end or to where both counts are gone; `None` if it fails before.
+/// How many requests this grid explains, up to the end or to where both counts are gone; `None` if it fails
+/// before.
 fn goes(
     requests: &[Request],
     quota: Quota,

@@ -48,7 +48,7 @@ impl Ledger {
         Self(lanes)
     }
 
-    /// At least so many were counted after `from` and before `to`, by our clock.
+    /// At least this many were counted after `from` and before `to`, by our clock.
     pub(super) fn certain_within(&self, from: i64, to: i64) -> u64 {
         let count = |lane: &Lane| {
             let over = lane.certain.done.partition_point(|done| *done < to);
@@ -57,16 +57,16 @@ impl Ledger {
         self.0.iter().map(count).sum()
     }
 
-    /// At most so many were counted from `from` to `to`, by our clock.
+    /// At most this many were counted from `from` to `to`, by our clock.
     pub(super) fn possible_within(&self, from: i64, to: i64) -> u64 {
         let count = |lane: &Lane| {
-            let begun = lane.possible.sent.partition_point(|sent| *sent <= to);
-            begun.saturating_sub(lane.possible.done.partition_point(|done| *done < from)) as u64
+            let started = lane.possible.sent.partition_point(|sent| *sent <= to);
+            started.saturating_sub(lane.possible.done.partition_point(|done| *done < from)) as u64
         };
         self.0.iter().map(count).sum()
     }
 
-    /// At least so many were counted in this span of the clocks, before this instant of ours.
+    /// At least this many were counted in this span of the clocks, before this instant of ours.
     pub(super) fn certain(&self, (from, to): (i64, i64), before: i64) -> u64 {
         let count = |lane: &Lane| {
             let end = before.min(to.saturating_sub(lane.offset));
@@ -77,13 +77,13 @@ impl Ledger {
         self.0.iter().map(count).sum()
     }
 
-    /// At most so many were counted in this span of the clocks, by this instant of ours.
+    /// At most this many were counted in this span of the clocks, by this instant of ours.
     pub(super) fn possible(&self, (from, to): (i64, i64), by: i64) -> u64 {
         let count = |lane: &Lane| {
             let end = by.min(to.saturating_sub(lane.offset));
-            let begun = lane.possible.sent.partition_point(|sent| *sent <= end);
+            let started = lane.possible.sent.partition_point(|sent| *sent <= end);
             let early = lane.possible.done.partition_point(|done| *done < from.saturating_sub(lane.offset));
-            begun.saturating_sub(early) as u64
+            started.saturating_sub(early) as u64
         };
         self.0.iter().map(count).sum()
     }
@@ -92,9 +92,9 @@ impl Ledger {
 /// How far the clock that is furthest ahead had come, by the requests that it decided.
 #[derive(Debug)]
 pub(super) struct Furthest {
-    /// `done`, and what was shown by then at the least.
+    /// `done`, and what was shown by then at least.
     least: Vec<(i64, i64)>,
-    /// `sent`, and what may have been shown from then on at the most.
+    /// `sent`, and what may have been shown from then on at most.
     most: Vec<(i64, i64)>,
 }
 
@@ -108,12 +108,12 @@ impl Furthest {
         Self { least: rising(least), most: rising(most.collect()) }
     }
 
-    /// Shown to what was decided before this instant, at the least.
+    /// Shown to what was decided before this instant, at least.
     pub(super) fn least(&self, before: i64) -> i64 {
         last(&self.least, self.least.partition_point(|(done, _)| *done < before))
     }
 
-    /// Shown to what may have been decided by this instant, at the most.
+    /// Shown to what may have been decided by this instant, at most.
     pub(super) fn most(&self, by: i64) -> i64 {
         last(&self.most, self.most.partition_point(|(sent, _)| *sent <= by))
     }

@@ -1,13 +1,14 @@
-//! Windows that begin with a hit, and end by the clock of whoever looks.
+//! Windows that begin with a hit, and end by the clock of the replica that reads.
 //!
-//! A search over openers: which admission can have begun the next window, given the one that began this? All that is
-//! certainly decided between the two must fit into the window; what certainly does not must come after the next began.
+//! A search over openers: which admission can have started the next window, given the one that began this?
+//! All that is certainly decided between the two must fit into the window; what certainly does not must come
+//! after the next began.
 
 use super::World;
 use crate::{Decision, Request};
 use saasbench_model::units::Quota;
 
-/// Whether some sequence of windows explains all answers.
+/// Whether some sequence of windows explains all responses.
 pub(super) fn explains(requests: &[Request], quota: Quota, world: &World) -> bool {
     let Some(earliest) = requests.iter().map(|request| request.done.0).min() else { return true };
     let search = Search::new(requests, quota, world);
@@ -59,7 +60,7 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// Who can have begun the next window; `None`: this one explains all that follows.
+    /// Who can have started the next window; `None`: this one explains all that follows.
     fn next(&self, opener: usize) -> Option<Vec<usize>> {
         let Self { requests, world, .. } = self;
         let first = &requests[opener];

@@ -1,4 +1,5 @@
-//! What admissions say of a window: when it is full at the soonest, and how late the next one can start at most.
+//! What admissions say of a window: when it is full at the soonest, and how late the next one can start at
+//! most.
 
 use super::super::super::history::History;
 use super::{Evidence, Limits, Reason, Search, State};

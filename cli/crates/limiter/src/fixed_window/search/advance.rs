@@ -1,12 +1,13 @@
-//! Advances a state to its successors: the ranges in which the next window can start, by its end or by a loss of memory.
+//! Advances a state to its successors: the ranges in which the next window can start, by its end or by a loss
+//! of memory.
 
 use std::{cmp::Reverse, collections::BinaryHeap};
 
 use super::{Contradiction, Reason, Search, SearchStep, State};
 
 impl Search<'_> {
-    /// End of the cell in which `instant` lies: a cell ends with a cut. Shorter than a quarter of a window's life, so no
-    /// state is its own successor.
+    /// End of the cell in which `instant` lies: a cell ends with a cut. Shorter than a quarter of a window's
+    /// life, so no state is its own successor.
     pub(super) fn cell_end(&self, instant: i64) -> i64 {
         let grain = instant.saturating_add(self.lifetime.least / 4);
         self.cuts.get(self.cuts.partition_point(|cut| *cut < instant)).map_or(grain, |cut| grain.min(*cut))
@@ -88,7 +89,8 @@ impl Search<'_> {
             self.blame(&mut end, Some(self.no_live_window(over_after, earliest, limits.latest())));
             return SearchStep::Goes(end);
         }
-        // Behind `full_by` the window was certainly full, from `first_full` on it may have been: other floors, so other states.
+        // Behind `full_by` the window was certainly full, from `first_full` on it may have been: other
+        // floors, so other states.
         let first_full = if full > over_after { i64::MAX } else { full };
         let mut lo = earliest;
         while lo <= limits.latest() {

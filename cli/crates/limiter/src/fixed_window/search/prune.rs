@@ -26,7 +26,7 @@ impl Search<'_> {
                 Reason::OverfullSpan { after, besides_first },
                 Reason::OverfullSpan { after: other_after, besides_first: also_besides },
             ) if besides_first == also_besides => {
-                // The later the floor, the later the crowd is complete: these are the same admissions.
+                // The later the floor, the later they are complete: these are the same admissions.
                 (one.at.max(other.at), Reason::OverfullSpan { after: after.max(other_after), besides_first })
             }
             (
@@ -60,7 +60,8 @@ impl State {
     }
 }
 
-/// Adds a state to those of its cell: of those with the same losses behind them one is kept, which contains all.
+/// Adds a state to those of its cell: of those with the same losses behind them one is kept, which contains
+/// all.
 pub(super) fn merge(states: &mut Vec<State>, state: State) {
     match states.iter_mut().find(|other| other.loss == state.loss) {
         Some(other) => *other = other.merged(state),

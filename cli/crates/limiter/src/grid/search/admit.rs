@@ -1,4 +1,5 @@
-//! Admissions: a request is sent, starts a window where none lives, and is decided at its response at the latest.
+//! Admissions: a request is sent, starts a window where none lives, and is decided at its response at the
+//! latest.
 
 use super::super::{super::Decision, state::State};
 use super::{Contradiction, Evidence, FEW, Search, UnexplainedRejection};
@@ -41,7 +42,8 @@ impl Search<'_> {
             return;
         }
         let until = if next == i64::MAX { at } else { next - 1 };
-        // In company, windows of others that start at any instant contain all that could start later.
+        // In a shared environment, windows of others that start at any instant contain all that could start
+        // later.
         let is_shared = self.shared_from <= at;
         let is_idle = |state: &mut State| state.start.is_none();
         let idle: Vec<State> = self.states.extract_if(.., is_idle).collect();
@@ -54,7 +56,8 @@ impl Search<'_> {
         self.thin_out();
     }
 
-    /// The states in which a window has started in `[from, until]`, with an admission under way or one of others.
+    /// The states in which a window has started in `[from, until]`, with an admission under way or one of
+    /// others.
     pub(super) fn started(&self, idle: &State, from: i64, until: i64) -> Vec<State> {
         let windows = self.windows;
         let mut states = Vec::new();

@@ -1,4 +1,5 @@
-//! Advances the states from one instant to the next: windows end, the next ones start, a store loses its memory.
+//! Advances the states from one instant to the next: windows end, the next ones start, a store loses its
+//! memory.
 
 use super::super::{
     Weight,
@@ -59,8 +60,8 @@ impl Search<'_> {
         self.thin_out();
     }
 
-    /// Over windows at multiples of W in which nothing is sent and nothing counts. What is under way can be decided in one of
-    /// them, without a trace.
+    /// Over windows at multiples of W in which nothing is sent and nothing counts. What is under way can be
+    /// decided in one of them, without a trace.
     pub(super) fn skip(&self, state: &mut State, at: i64) {
         let windows = &self.windows;
         let Some((lo, hi)) = state.start.filter(|start| !windows.first_hit && !self.has_prior(*start)) else {
@@ -143,7 +144,8 @@ impl Search<'_> {
             }
             return ways;
         }
-        // Within a way, from `from` to `to` of them; that those between are decided later is possible, and not certain.
+        // Within a way, from `from` to `to` of them; that those between are decided later is possible, and
+        // not certain.
         let step = (owed / FEW).max(1);
         let mut from = 0;
         while from <= owed.min(more) {

@@ -1,4 +1,5 @@
-//! Rejections: each needs a full window, so what is under way is counted where one asks for it, and not before.
+//! Rejections: each needs a full window, so what is under way is counted where one asks for it, and not
+//! before.
 
 use super::super::{super::Decision, state::State};
 use super::{Contradiction, Evidence, FEW, Search};

@@ -16,7 +16,7 @@ use crate::{
     units::Nanos,
 };
 
-/// Levels beyond this are nobody's.
+/// No level beyond this is meant.
 const MOST_LEVEL: f64 = 1e7;
 /// The most replicas of the reference server that are started.
 const MOST_REPLICAS: usize = 64;

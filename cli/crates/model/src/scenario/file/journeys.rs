@@ -1,4 +1,5 @@
-//! `[[journey]]` and `[[feeder]]` as written: steps, what they send, when they have their turn, and what becomes of the answer.
+//! `[[journey]]` and `[[feeder]]` as written: steps, what they send, when they have their turn, and what
+//! becomes of the response.
 
 use toml::de::DeValue;
 
@@ -78,7 +79,7 @@ pub(in crate::scenario) enum Auth {
     },
 }
 
-/// Where a value stands in an answer, as many of the keys as were written.
+/// Where a value stands in a response, as many of the keys as were written.
 #[derive(Debug)]
 pub(in crate::scenario) struct Place {
     pub(in crate::scenario) json: Field<Pointer>,

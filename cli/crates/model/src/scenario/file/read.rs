@@ -1,5 +1,5 @@
-//! Reading TOML tables key by key: what a key holds is taken if it is right, and complained of if it is not, and then the
-//! next key is read all the same.
+//! Reading TOML tables key by key: what a key holds is taken if it is right, and complained of if it is not,
+//! and then the next key is read all the same.
 
 use toml::{
     Spanned,

@@ -1,4 +1,5 @@
-//! The values that take more than one form: a text or several, one status or a set, a quota for all or for each.
+//! The values that take more than one form: a text or several, one status or a set, a quota for all or for
+//! each.
 
 use std::ops::RangeInclusive;
 

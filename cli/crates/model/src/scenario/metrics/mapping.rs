@@ -1,15 +1,16 @@
-//! How a request and a series find each other: what a series' labels say, and what the labels of a request's series have
-//! to say. Both are told in the service's words, so that labels which it lacks group requests together on both sides.
+//! How a request and a series find each other: what a series' labels say, and what the labels of a request's
+//! series have to say. Both are stated in the service's words, so that labels which it lacks group requests
+//! together on both sides.
 //!
-//! Routes are compared by their shape: `/items/{id}`, `/items/:id` and `/items/<int:item>` are one. Methods are compared
-//! in upper case, and in front of a route they are left out.
+//! Routes are compared by their shape: `/items/{id}`, `/items/:id` and `/items/<int:item>` are one. Methods
+//! are compared in upper case, and in front of a route they are left out.
 
 use std::collections::BTreeMap;
 
 use super::{MetricsContract, Statuses};
 
-/// What the labels of a series say of the requests that it counts. A label that is absent, or that the contract has
-/// not, is empty: Prometheus makes no difference between the two.
+/// What the labels of a series say of the requests that it counts. A label that is absent, or that the
+/// contract has not, is empty: Prometheus makes no difference between the two.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct SeriesKey {
     /// Upper-case method.

@@ -1,5 +1,5 @@
-//! The contracts that well-known libraries keep out of the box. Each says where its names are from, what its statuses
-//! look like, where its clock stops, and how it writes a path that no route of the service matches.
+//! The contracts that well-known libraries keep out of the box. Each says where its names are from, what its
+//! statuses look like, where its clock stops, and how it writes a path that no route of the service matches.
 
 use super::{DurationUnit, MetricsContract, Statuses};
 use crate::units::Nanos;
@@ -60,8 +60,9 @@ fn all(paths: &[&str]) -> Vec<String> {
     paths.iter().map(|path| (*path).to_owned()).collect()
 }
 
-/// The reference server's contract: the names are the FastAPI instrumentation's, with exact statuses, a gauge by route
-/// and series by tenant. Its clock stops before the last byte is sent. A path that no route matches is `none`.
+/// The reference server's contract: the names are the FastAPI instrumentation's, with exact statuses, a gauge
+/// by route and series by tenant. Its clock stops before the last byte is sent. A path that no route matches
+/// is `none`.
 fn tenancy() -> MetricsContract {
     MetricsContract {
         path: "/metrics".to_owned(),
@@ -90,17 +91,17 @@ fn tenancy() -> MetricsContract {
     }
 }
 
-/// prometheus-fastapi-instrumentator 8.1.0, `Instrumentator().instrument(app).expose(app)` (its `metrics.default` and
-/// `middleware.py`). Statuses are grouped unless `should_group_status_codes=False`. The duration is taken when the
-/// application's coroutine has returned, and by then the answer was sent. Sizes are the `Content-Length` of requests
-/// and responses, 0 where there is none. The gauge is off by default, and has no labels unless `inprogress_labels=True`.
-/// A path that no route matches is `none`.
+/// prometheus-fastapi-instrumentator 8.1.0, `Instrumentator().instrument(app).expose(app)` (its
+/// `metrics.default` and `middleware.py`). Statuses are grouped unless `should_group_status_codes=False`. The
+/// duration is taken when the application's coroutine has returned, and by then the response was sent. Sizes
+/// are the `Content-Length` of requests and responses, 0 where there is none. The gauge is off by default,
+/// and has no labels unless `inprogress_labels=True`. A path that no route matches is `none`.
 fn fastapi_instrumentator() -> MetricsContract {
     MetricsContract {
         tenant_requests: None,
         tenant_duration: None,
         in_progress: None,
-        // An answer that tells no length counts as none: what clients got cannot be held against that.
+        // A response without a length counts as none: what clients received cannot be compared with that.
         request_size: None,
         response_size: None,
         statuses: Statuses::Grouped,
@@ -110,11 +111,12 @@ fn fastapi_instrumentator() -> MetricsContract {
     }
 }
 
-/// OpenTelemetry's `http.server.request.duration` (semantic conventions 1.23 and later, stable) as Prometheus exporters
-/// write it: dots become `_`, the unit a suffix. There is no counter but the histogram's `_count`. Methods are those of
-/// RFC 9110 and PATCH; any other is `_OTHER`. Where the clock stops is left to the instrumentation; otelhttp's for Go
-/// (0.5x–0.6x) reads it when the handler has returned, and by then a large body is sent. `http.route` is left out where
-/// no route matches. Gauge and sizes are not stable yet, and the gauge has no route, so that a scrape is counted in it.
+/// OpenTelemetry's `http.server.request.duration` (semantic conventions 1.23 and later, stable) as Prometheus
+/// exporters write it: dots become `_`, the unit a suffix. There is no counter but the histogram's `_count`.
+/// Methods are those of RFC 9110 and PATCH; any other is `_OTHER`. Where the clock stops is left to the
+/// instrumentation; otelhttp's for Go (0.5x–0.6x) reads it when the handler has returned, and by then a large
+/// body is sent. `http.route` is left out where no route matches. Gauge and sizes are not stable yet, and the
+/// gauge has no route, so that a scrape is counted in it.
 fn otel_http_server() -> MetricsContract {
     MetricsContract {
         requests: "http_server_request_duration_seconds_count".to_owned(),
@@ -135,11 +137,12 @@ fn otel_http_server() -> MetricsContract {
 }
 
 /// Micrometer's `http.server.requests` as Spring Boot 3 sets it up (Spring Framework 6.2,
-/// `DefaultServerRequestObservationConvention` and `ServerHttpObservationFilter`). Buckets are there only with
-/// `management.metrics.distribution.percentiles-histogram.http.server.requests=true`. The observation stops when the
-/// filter chain has returned, and by then Spring MVC has flushed the body. A path that no controller matches is `/**`
-/// (of static resources), or `NOT_FOUND`, `REDIRECTION` and `UNKNOWN`; an empty pattern is `root`. The long task timer
-/// `http_server_requests_active_seconds` counts each scrape itself, with the route `UNKNOWN`.
+/// `DefaultServerRequestObservationConvention` and `ServerHttpObservationFilter`). Buckets are there only
+/// with `management.metrics.distribution.percentiles-histogram.http.server.requests=true`. The observation
+/// stops when the filter chain has returned, and by then Spring MVC has flushed the body. A path that no
+/// controller matches is `/**` (of static resources), or `NOT_FOUND`, `REDIRECTION` and `UNKNOWN`; an empty
+/// pattern is `root`. The long task timer `http_server_requests_active_seconds` counts each scrape itself,
+/// with the route `UNKNOWN`.
 fn micrometer() -> MetricsContract {
     MetricsContract {
         path: "/actuator/prometheus".to_owned(),
@@ -153,9 +156,10 @@ fn micrometer() -> MetricsContract {
     }
 }
 
-/// axum-prometheus 0.8 (`Traffic::on_response` in its `lib.rs`), with metrics-exporter-prometheus. The clock stops when
-/// the head of the answer is there, so a body that streams is not in the duration. A path that no route matches is that
-/// path, as it was sent. Sizes of responses are off by default (`axum_http_response_body_size`).
+/// axum-prometheus 0.8 (`Traffic::on_response` in its `lib.rs`), with metrics-exporter-prometheus. The clock
+/// stops when the head of the response is there, so a body that streams is not in the duration. A path that
+/// no route matches is that path, as it was sent. Sizes of responses are off by default
+/// (`axum_http_response_body_size`).
 fn axum_prometheus() -> MetricsContract {
     MetricsContract {
         requests: "axum_http_requests_total".to_owned(),

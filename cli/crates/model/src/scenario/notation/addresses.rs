@@ -9,7 +9,8 @@ use super::Complaint;
 /// The most addresses of one range.
 const MOST: usize = 65_536;
 
-/// `"10.0.0.7"`, or all addresses of hosts in `"10.0.0.0/28"`: all but the first and the last of an IPv4 range.
+/// `"10.0.0.7"`, or all addresses of hosts in `"10.0.0.0/28"`: all but the first and the last of an IPv4
+/// range.
 pub fn addresses(text: &str) -> Result<Vec<IpAddr>, Complaint> {
     const HELP: &str = "addresses are written `10.0.0.7` or `fd00::7`, ranges of them `10.0.0.0/28`";
     if let Ok(address) = text.parse() {

@@ -81,7 +81,8 @@ pub fn variable_name(text: &str) -> Result<String, Complaint> {
     }
 }
 
-/// The name of a series, or with `colons` off of a label, in Prometheus's data model; `""` where it may be empty.
+/// The name of a series, or with `colons` off of a label, in Prometheus's data model; `""` where it may be
+/// empty.
 pub fn metric_name(text: &str, may_be_empty: bool, colons: bool) -> Result<String, Complaint> {
     let inner = |c: char| c.is_ascii_alphanumeric() || c == '_' || (colons && c == ':');
     let is_name =

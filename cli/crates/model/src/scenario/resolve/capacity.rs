@@ -21,7 +21,7 @@ pub(super) fn capacity(
         let problem = Problem::at(max.span.clone(), "`max` is less than `start`", "nothing lies between");
         found.push(problem.also(start.span.clone(), "this is more"));
     }
-    // A load that is wrong is told of elsewhere, and may be the one.
+    // A load that is wrong is reported elsewhere, and may be the one.
     let raised = |by: By| {
         loads.iter().any(|load| match (load.as_ref().map(|load| &load.model), by) {
             (None, _) => true,

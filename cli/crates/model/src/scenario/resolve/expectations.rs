@@ -1,4 +1,5 @@
-//! `[[expect]]`: which samples a bound is about, which are about Prometheus, and that no bound is there twice.
+//! `[[expect]]`: which samples a bound is about, which are about Prometheus, and that no bound is there
+//! twice.
 
 use super::{journeys::Journeys, tenants::Tenants};
 use crate::scenario::{

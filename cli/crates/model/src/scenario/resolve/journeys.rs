@@ -101,7 +101,7 @@ impl Journeys {
         let mut defaults = Defaults::read(&headers, &auth, &everything, found);
         for (order, (step, name)) in written.into_iter().zip(names).enumerate() {
             let turn = turn::turn(&step, &slots, found);
-            // Of a `when` with a problem nobody knows what it guards.
+            // What a `when` with a problem guards is unknown.
             let all = turn.when.is_none() && !step.when.is_absent();
             let scope = Scope { order, guard: turn.when.as_ref(), all, ..everything };
             let parts = Parts { journey, name, turn: turn.clone() };
@@ -162,7 +162,8 @@ impl Journeys {
     }
 }
 
-/// The name of each step: its own, or its route with ` #2`, ` #3` … where that is taken. `None` where the route is not known.
+/// The name of each step: its own, or its route with ` #2`, ` #3` … where that is taken. `None` where the
+/// route is not known.
 fn names(steps: &[file::Step<'_>], found: &mut Vec<Problem>) -> Vec<Option<String>> {
     let mut taken: HashMap<String, Span> = HashMap::new();
     for name in steps.iter().filter_map(|step| step.name.given()) {

@@ -15,13 +15,13 @@ use crate::{
     units::Nanos,
 };
 
-/// Users kept at the most by an open load that does not say.
+/// Users kept at most by an open load that does not say.
 const MAX_USERS: u64 = 1000;
 
 /// The most users of one load; each costs memory before the first request.
 const MOST_USERS: u64 = 1_000_000;
 
-/// For how long a load goes on at the most that has `iterations` and no `duration`.
+/// For how long a load goes on at most that has `iterations` and no `duration`.
 const LONGEST_FOR_ITERATIONS: Nanos = Nanos::from_secs(3600);
 
 /// One load; `limited` are the routes with a limit. `None` only after a problem was found.
@@ -64,8 +64,8 @@ pub(super) fn resolve(
     })
 }
 
-/// A user of an open load belongs to one tenant and walks one journey: with fewer users than that, some arrivals would find
-/// none for ever.
+/// A user of an open load belongs to one tenant and walks one journey: with fewer users than that, some
+/// arrivals would find none permanently.
 fn enough(users: u64, needed: usize, place: Span, found: &mut Vec<Problem>) {
     if users < needed as u64 {
         let message = format!("too few users for this load: {users}, and it needs {needed} at least");

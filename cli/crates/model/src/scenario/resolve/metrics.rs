@@ -1,4 +1,5 @@
-//! `[metrics]`: a preset and what differs from it, in layers: the scenario's over the default, the environment's over both.
+//! `[metrics]`: a preset and what differs from it, in layers: the scenario's over the default, the
+//! environment's over both.
 
 use std::collections::HashMap;
 
@@ -11,8 +12,8 @@ use crate::scenario::{
     problem::{Problem, Problems, Span, quoted},
 };
 
-/// The scenario's `[metrics]`; without it, the contract of the reference server. The outer `None` only after a problem
-/// was found.
+/// The scenario's `[metrics]`; without it, the contract of the reference server. The outer `None` only after
+/// a problem was found.
 pub(super) fn metrics(
     written: Option<Metrics>,
     steps: &[Step],
@@ -37,8 +38,8 @@ pub(super) fn metrics(
     Some(enabled.then_some(contract))
 }
 
-/// Lays what an environment declares over the scenario's contract. `text` is a TOML file named `file`, and `place` the
-/// keys that lead to the table in it.
+/// Lays what an environment declares over the scenario's contract. `text` is a TOML file named `file`, and
+/// `place` the keys that lead to the table in it.
 ///
 /// # Errors
 /// All that is wrong with it, at once.
@@ -75,8 +76,8 @@ fn find<'a, 't>(root: &'a DeTable<'t>, place: &[&str]) -> Option<(&'a DeTable<'t
     Some(found)
 }
 
-/// The contract with what is written over it. A preset takes the place of every name and of what the library does, and of
-/// nothing else: how often is scraped, and what the load's routes are, is not the library's.
+/// The contract with what is written over it. A preset takes the place of every name and of what the library
+/// does, and of nothing else: how often is scraped, and what the load's routes are, is not the library's.
 fn layer(mut base: MetricsContract, written: Metrics, found: &mut Vec<Problem>) -> Option<MetricsContract> {
     if let Some(preset) = written.preset.optional()? {
         base = MetricsContract {

@@ -1,4 +1,5 @@
-//! `[noisy_neighbour]`: who floods, who must not feel it, and two phases in which the victims' load is the same.
+//! `[noisy_neighbour]`: who floods, who must not feel it, and two phases in which the victims' load is the
+//! same.
 
 use super::tenants::Tenants;
 use crate::{
@@ -101,7 +102,8 @@ fn loaded(
     Some(indices)
 }
 
-/// Whether each load of a tenant goes on through both phases at one level, or touches neither, and one does the former.
+/// Whether each load of a tenant goes on through both phases at one level, or touches neither, and one does
+/// the former.
 fn steady(loads: &[&Load], tenant: TenantIndex, quiet: Phase, flood: Phase) -> bool {
     let of_tenant = || loads.iter().filter(|load| load.tenants.contains(&tenant));
     let end = |load: &Load| load.after + load.duration;

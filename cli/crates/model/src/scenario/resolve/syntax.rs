@@ -24,14 +24,15 @@ pub(super) struct Syntax {
 struct Finding {
     span: Span,
     problem: Problem,
-    /// What the parser made of the place is a guess, so that nothing else can be said of it. Otherwise it is text that
-    /// lacks its quotes, and where text is wrong there its key says more.
+    /// What the parser made of the place is a guess, so that nothing else can be said of it. Otherwise it is
+    /// text that lacks its quotes, and where text is wrong there its key says more.
     certain: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Belief {
-    /// Every error sits inside one value or on one key, as missing quotes do: tables and keys are where they seem to be.
+    /// Every error sits inside one value or on one key, as missing quotes do: tables and keys are where they
+    /// seem to be.
     Sound,
     /// Only what stands before the first error is certain.
     Before(usize),

@@ -1,4 +1,5 @@
-//! What good scenarios become, and what is said of bad ones: each kind of problem once, by one change to a good scenario.
+//! What good scenarios become, and what is said of bad ones: each kind of problem once, by one change to a
+//! good scenario.
 
 use std::{fmt::Write as _, io, path::Path};
 

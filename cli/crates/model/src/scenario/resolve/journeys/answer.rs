@@ -146,8 +146,8 @@ fn literal(
     literal
 }
 
-/// The names that the steps save, in the order of the steps; what is wrong with the names is said here. `sure` tells of
-/// each step whether it is part of every pass.
+/// The names that the steps save, in the order of the steps; what is wrong with the names is said here.
+/// `sure` is for each step whether it is part of every pass.
 pub(super) fn slots(steps: &[file::Step<'_>], sure: &[bool], found: &mut Vec<Problem>) -> Vec<Slot> {
     let mut slots: Vec<Slot> = Vec::new();
     for (order, (step, sure)) in steps.iter().zip(sure).enumerate() {

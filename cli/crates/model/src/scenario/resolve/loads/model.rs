@@ -26,8 +26,8 @@ pub(super) struct Model {
 }
 
 impl Model {
-    /// The model of a load that goes on for `duration` where it has no stages. `None` only after a problem was found, here or
-    /// with the duration.
+    /// The model of a load that goes on for `duration` where it has no stages. `None` only after a problem
+    /// was found, here or with the duration.
     pub(super) fn resolve(
         self,
         header: &Header,
@@ -113,8 +113,8 @@ impl Model {
     }
 }
 
-/// The stages of a load: one at its `level` for all of its duration, or those that are written, which begin there. The outer
-/// `None` of the level means that it is wrong.
+/// The stages of a load: one at its `level` for all of its duration, or those that are written, which begin
+/// there. The outer `None` of the level means that it is wrong.
 fn over_time(
     key: &str,
     level: Option<Option<f64>>,

@@ -11,7 +11,7 @@ fn every_key_may_be_stated_or_left_out() {
     let with = |table: &str| resolve(&format!("{BASE}\n{table}"), "base.toml", &SOURCES).unwrap().capacity;
     assert_eq!(with(""), Capacity::default());
     let all = with(
-        "[capacity]\nby = \"rate\"\nfrom = 10\nmost = 2.5e3\nstep = \"5s\"\nsettle = \"0s\"\nreplicas = [1, 2]\nprecision = \"2.5%\"\nbudget = \"1m\"",
+        "[capacity]\nby = \"rate\"\nstart = 10\nmax = 2.5e3\nstep_duration = \"5s\"\nsettle = \"0s\"\nreplicas = [1, 2]\nprecision = \"2.5%\"\nbudget = \"1m\"",
     );
     let expected = Capacity {
         by: Some(By::Rate),
@@ -29,7 +29,7 @@ fn every_key_may_be_stated_or_left_out() {
 #[test]
 fn all_that_is_wrong_is_told_at_once() {
     let text = format!(
-        "{BASE}\n[capacity]\nby = \"users\"\nfrom = 100\nmost = 10\nstep = \"0s\"\nreplicas = [0, 2, \"x\"]\nprecision = \"90%\"\n"
+        "{BASE}\n[capacity]\nby = \"users\"\nstart = 100\nmax = 10\nstep_duration = \"0s\"\nreplicas = [0, 2, \"x\"]\nprecision = \"90%\"\n"
     );
     let problems = resolve(&text, "base.toml", &SOURCES).unwrap_err();
     insta::assert_snapshot!(problems.render(false));

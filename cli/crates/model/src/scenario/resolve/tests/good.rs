@@ -216,7 +216,8 @@ fn shipped_scenarios_resolve() {
     }
 }
 
-/// The blocks of the documentation: ` ```toml ` is a whole scenario, ` ```toml fragment ` is added to the first whole one.
+/// The blocks of the documentation: ` ```toml ` is a whole scenario, ` ```toml fragment ` is added to the
+/// first whole one.
 #[test]
 fn documented_examples_resolve() {
     let doc = fs::read_to_string(repository("docs/scenario.md")).unwrap();
