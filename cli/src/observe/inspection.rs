@@ -57,13 +57,13 @@ impl Inspection {
             }
         };
         let (content_type, took_ns, format) = match origin {
-            Origin::File => (None, None, Format::told_from(text)),
+            Origin::File => (None, None, Format::of_text(text)),
             Origin::Answer(content_type, took) => {
                 let format = content_type.as_deref().and_then(Format::of_content_type);
                 if format.is_none() {
                     findings.push(wrong_content_type(content_type.as_deref()));
                 }
-                (content_type, Some(took), format.unwrap_or_else(|| Format::told_from(text)))
+                (content_type, Some(took), format.unwrap_or_else(|| Format::of_text(text)))
             }
         };
         let mut metrics = Vec::new();

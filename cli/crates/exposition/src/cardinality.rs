@@ -184,7 +184,7 @@ mod tests {
     use super::{super::format::Format, *};
 
     #[test]
-    fn ids_are_told_from_names() {
+    fn ids_are_distinguished_from_names() {
         let table = [
             ("550e8400-e29b-41d4-a716-446655440000", Some(IdKind::Uuid)),
             ("/chat/550e8400-e29b-41d4-a716-446655440000", Some(IdKind::Uuid)),

@@ -5,8 +5,6 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::reader::Reader;
-
 /// What a scrape of Prometheus 3 asks for, without the protocol buffers.
 pub const ACCEPT: &str = "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,\
     application/openmetrics-text;version=0.0.1;q=0.5,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,\
@@ -43,21 +41,6 @@ impl Format {
             ("text/plain", Some("1.0.0")) => Some(Self::Text100),
             ("text/plain", _) => Some(Self::Text004),
             _ => None,
-        }
-    }
-
-    /// The format that a text must be in: OpenMetrics ends with `# EOF`; the others cannot be distinguished
-    /// before a name in quotes, so 1.0.0 is said, which takes in all of 0.0.4.
-    ///
-    /// In the text formats `# EOF` is a comment like another: a text that only they can read is theirs in
-    /// spite of it.
-    pub fn told_from(text: &str) -> Self {
-        let body = text.strip_suffix('\n').unwrap_or(text);
-        let ends_so = body == "# EOF" || body.ends_with("\n# EOF");
-        if ends_so && (Reader::reads(text, Self::OpenMetrics) || !Reader::reads(text, Self::Text100)) {
-            Self::OpenMetrics
-        } else {
-            Self::Text100
         }
     }
 
@@ -109,7 +92,7 @@ mod tests {
             ("", Format::Text100),
         ];
         for (text, format) in table {
-            assert_eq!(Format::told_from(text), format, "{text:?}");
+            assert_eq!(Format::of_text(text), format, "{text:?}");
         }
     }
 }

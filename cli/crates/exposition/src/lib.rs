@@ -1,10 +1,16 @@
-//! Strict parsing of expositions: Prometheus's text formats 0.0.4 and 1.0.0, and OpenMetrics 1.0.
+//! Reads, checks and writes metrics expositions: Prometheus's text formats 0.0.4 and 1.0.0, and OpenMetrics
+//! 1.0.
 //!
-//! Strict, because a verifier that skips what it cannot read calls silence agreement: whatever does not fit
-//! the format is an error with its line and column, and so is a series that stands there twice. `reader`
-//! reads lines without copying them (`cursor` knows the letters, `entry` what comes out, `format` which
-//! format it is), `seen` finds repeated series; [`Exposition`] is an owned page on top of them. `lint` says
-//! what is unwise in an exposition, `cardinality` how many series it has.
+//! Inside: [`reader`] reads lines without copying them (`cursor` knows the characters, [`entry`] the lines,
+//! [`format`] which format it is), [`seen`] finds repeated series; [`parse`] makes an owned [`Exposition`] of
+//! them, [`page`] sorts them into metric families. [`lint`] finds what is unwise in them, [`cardinality`]
+//! counts their series, [`quantile`] estimates from buckets. [`writer`] is the one place where expositions
+//! are written.
+//!
+//! Neighbours: nothing of ours below; the verifier reads with it what was scraped, the observer lints, and
+//! what exposes metrics itself writes with it.
+//!
+#![doc = include_str!("../README.md")]
 
 pub mod cardinality;
 mod cursor;
@@ -87,7 +93,7 @@ pub fn samples(
     mut take: impl FnMut(&Sample<'_, '_>),
 ) -> Result<BTreeMap<String, String>, ExpositionError> {
     let (mut seen, mut types) = (Seen::default(), BTreeMap::new());
-    let mut reader = Reader::new(text, Format::told_from(text));
+    let mut reader = Reader::new(text, Format::of_text(text));
     while let Some(line) = reader.next() {
         let line = line?;
         let fail = |message| Err(ExpositionError { line: line.number, column: 1, message });

@@ -263,6 +263,23 @@ fn behind_name(cursor: &mut Cursor<'_>, expected: &str) -> Result<(), Misfit> {
     Err(format!("expected a blank and {expected}"))
 }
 
+impl Format {
+    /// The format that a text must be in: OpenMetrics ends with `# EOF`; the others cannot be distinguished
+    /// before a name in quotes, so 1.0.0 is said, which takes in all of 0.0.4.
+    ///
+    /// In the text formats `# EOF` is a comment like another: a text that only they can read is theirs in
+    /// spite of it.
+    pub fn of_text(text: &str) -> Self {
+        let body = text.strip_suffix('\n').unwrap_or(text);
+        let ends_so = body == "# EOF" || body.ends_with("\n# EOF");
+        if ends_so && (Reader::reads(text, Self::OpenMetrics) || !Reader::reads(text, Self::Text100)) {
+            Self::OpenMetrics
+        } else {
+            Self::Text100
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::{
@@ -283,7 +300,7 @@ mod tests {
     fn reads_open_metrics() {
         let text = "# TYPE a_seconds counter\n# UNIT a_seconds seconds\n# HELP a_seconds \n\
                     a_seconds_total{b=\"\\\"\"} 1 1.5 # {trace=\"x\"} 0.5 -2\n# EOF";
-        let mut reader = Reader::new(text, Format::told_from(text));
+        let mut reader = Reader::new(text, Format::of_text(text));
         let mut lines = 0;
         while let Some(line) = reader.next() {
             let line = line.unwrap();

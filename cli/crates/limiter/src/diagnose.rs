@@ -2,7 +2,7 @@
 //! modes.
 //!
 //! A hypothesis explains a limit only if it explains every admission and every rejection of every tenant.
-//! Most hypotheses are an conforming limiter of something else (another quota, one replica, all tenants
+//! Most hypotheses are a conforming limiter of something else (another quota, one replica, all tenants
 //! together), so the same judges rule them out: `quotas`, `keys`, `lapses`. Three need a replay of their own,
 //! `replay`. What is named is an explanation, not a proof.
 //!

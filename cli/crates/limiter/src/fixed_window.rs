@@ -7,7 +7,7 @@
 //! a proof in any environment. This is checked by itself, because it needs no history but those requests.
 //!
 //! **Search.** All states that the window can have been in are carried forward over the history and pruned by
-//! every answer; where none is left, no conforming limiter has this history: see `search`.
+//! every response; where none is left, no conforming limiter has this history: see `search`.
 //!
 //! **After a wrong rejection** the search starts again behind the evidence, from any state whatever, to count
 //! them all.

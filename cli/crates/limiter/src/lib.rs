@@ -1,12 +1,20 @@
-//! Was the promised limit kept? Judged from the history of one key (tenant × route × limit) alone.
+//! Judges whether a history of requests can have come from the rate limiter that was promised.
 //!
-//! A request's decision instant is unknown but lies in `[sent, done]`. A violation is reported only when no
-//! conforming limiter could have produced the history; a rejection is called wrong only when no conforming
-//! limiter could have rejected.
+//! One call, [`judge`], takes the history of one key (tenant × route × limit), the promise, and what may be
+//! assumed about the environment; the result names violations with the requests that prove them. A request's
+//! decision instant is unknown but lies in `[sent, done]`: a violation is reported only when no conforming
+//! limiter could have produced the history, a rejection is called wrong only when no conforming limiter could
+//! have given it.
 //!
-//! Each algorithm has its own judge over one index of the `history`; the rules that need no state are in
-//! `spans`. The tests compare the judges with simulated limiters (`simulate`) and against exact search
-//! (`brute_force`).
+//! Inside: each algorithm has its own judge over one index of the `history`; `spans` has the rules that need
+//! no state; [`certificate`] reduces a proof to the requests that it needs; [`diagnose`] names the fault that
+//! explains all keys of a limit. The tests compare the judges with simulated limiters (`simulate`) and with
+//! exact search (`brute_force`).
+//!
+//! Neighbours: `saasbench-model` for units and algorithms; `saasbench-verify` builds the histories from a
+//! recorded run.
+//!
+#![doc = include_str!("../README.md")]
 
 pub mod aligned_window;
 pub mod certificate;
@@ -22,7 +30,6 @@ pub mod token_bucket;
 #[cfg(test)]
 mod brute_force;
 #[cfg(any(test, feature = "testing"))]
-#[expect(missing_docs, reason = "made for tests alone")]
 pub mod simulate;
 #[cfg(test)]
 mod tests;

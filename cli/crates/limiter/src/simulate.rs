@@ -19,6 +19,7 @@ use saasbench_model::{
 pub struct Random(pub u64);
 
 impl Random {
+    /// Evenly among all 64-bit numbers.
     pub fn draw(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
@@ -37,10 +38,12 @@ impl Random {
         from + (self.draw() % (to - from + 1).max(1) as u64) as i64
     }
 
+    /// True with this probability.
     pub fn chance(&mut self, probability: f64) -> bool {
         self.unit() < probability
     }
 
+    /// One of these, each as likely; there must be one.
     pub fn pick<T: Copy>(&mut self, from: &[T]) -> T {
         from[self.draw() as usize % from.len()]
     }
@@ -56,10 +59,28 @@ impl Random {
 #[derive(Debug, Clone)]
 pub enum Limiter {
     /// `INCR`, and `PEXPIRE` when it answers 1.
-    FixedWindow { quota: Quota, inclusive: bool, ends: i64, count: u64, live: bool },
+    FixedWindow {
+        /// What it keeps.
+        quota: Quota,
+        /// Whether the window's last instant belongs to it.
+        inclusive: bool,
+        /// End of the window, by the clock.
+        ends: i64,
+        /// Hits in the window so far.
+        count: u64,
+        /// Whether there is a window.
+        live: bool,
+    },
     /// A list of admissions in the order in which they were inserted; their times are those of the replicas'
     /// clocks.
-    SlidingLog { quota: Quota, inclusive: bool, log: Vec<i64> },
+    SlidingLog {
+        /// What it keeps.
+        quota: Quota,
+        /// Whether an admission one window ago still counts.
+        inclusive: bool,
+        /// Instants of the admissions.
+        log: Vec<i64>,
+    },
     /// Tokens that come back.
     TokenBucket(Bucket),
     /// Counts per window on a grid.
@@ -69,10 +90,12 @@ pub enum Limiter {
 }
 
 impl Limiter {
+    /// A window from the first hit, none of which is live yet.
     pub fn fixed_window(quota: Quota, inclusive: bool) -> Self {
         Self::FixedWindow { quota, inclusive, ends: 0, count: 0, live: false }
     }
 
+    /// An empty log.
     pub fn sliding_log(quota: Quota, inclusive: bool) -> Self {
         Self::SlidingLog { quota, inclusive, log: Vec::new() }
     }
@@ -135,10 +158,13 @@ pub enum Arrivals {
 /// A load and the world around it.
 #[derive(Debug, Clone)]
 pub struct Load {
+    /// How they arrive.
     pub arrivals: Arrivals,
+    /// Number of requests, those of others included.
     pub requests: u64,
-    /// Mean of each way of a request, in nanoseconds, and the share of long tails.
+    /// Mean of each way of a request, in nanoseconds.
     pub latency: f64,
+    /// Share of ways that take twenty times as long on average.
     pub tail: f64,
     /// Share of requests whose response is lost; half of those never reach the limiter.
     pub lost: f64,
@@ -150,9 +176,11 @@ pub struct Load {
     pub cut_off: Option<i64>,
     /// Spans, and the instant in them at which the store forgets, if it does.
     pub losses: Vec<(i64, i64, Option<i64>)>,
+    /// What the judge is given as bound on the clocks.
     pub tolerance: Tolerance,
-    /// The limiter's clock runs so much faster (−1 … 1, in shares of the tolerance).
+    /// The limiter's clock runs faster by this (−1 … 1, in shares of the tolerance).
     pub drift: f64,
+    /// Tick of the limiter's clock, in nanoseconds.
     pub resolution: i64,
     /// Unix time of the run's zero.
     pub unix_zero: i64,

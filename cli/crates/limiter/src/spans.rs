@@ -110,7 +110,8 @@ pub(super) fn isolated_rejections(
     // How many spans lie over the instant at which the one with this rank begins.
     let over = |rank: usize| {
         let started = sent.partition_point(|other| *other <= sent[rank]);
-        started - history.possible_done.partition_point(|done| *done < sent[rank].saturating_sub(lifetime.most))
+        started
+            - history.possible_done.partition_point(|done| *done < sent[rank].saturating_sub(lifetime.most))
     };
     let mut peaks = None;
     for request in history.requests.iter().filter(|request| request.decision == Decision::Rejected) {

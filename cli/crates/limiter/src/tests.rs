@@ -157,7 +157,7 @@ fn table(history: &[Request]) -> String {
     history.iter().map(line).collect()
 }
 
-fn honest_is_never_accused(judge: Judge, make: Make) {
+fn no_violation_is_reported_of_a_conforming_limiter(judge: Judge, make: Make) {
     for seed in 0..cases(20_000) {
         let random = &mut Random(seed);
         let window = random.pick(&[50 * MS, SECOND, 10 * SECOND]);
@@ -177,13 +177,13 @@ fn honest_is_never_accused(judge: Judge, make: Make) {
 }
 
 #[test]
-fn an_honest_fixed_window_is_never_accused() {
-    honest_is_never_accused(fixed_window::judge, Limiter::fixed_window);
+fn no_violation_is_reported_of_a_conforming_fixed_window() {
+    no_violation_is_reported_of_a_conforming_limiter(fixed_window::judge, Limiter::fixed_window);
 }
 
 #[test]
-fn an_honest_sliding_log_is_never_accused() {
-    honest_is_never_accused(sliding_log::judge, Limiter::sliding_log);
+fn no_violation_is_reported_of_a_conforming_sliding_log() {
+    no_violation_is_reported_of_a_conforming_limiter(sliding_log::judge, Limiter::sliding_log);
 }
 
 /// A tiny history: what a limiter on the grid answered, with some of it changed, or anything at all.

@@ -122,7 +122,7 @@ impl Rule {
                 "a help text knows the escapes \\\\ and \\n (and \\\" in OpenMetrics); double the backslash"
             }
             Self::MissingHelp => "say in a HELP line what it measures",
-            Self::MissingType => "without a TYPE line nobody knows whether `rate` may be taken of it",
+            Self::MissingType => "without a TYPE line it is unknown whether `rate` may be taken of it",
             Self::StrangeSample => "name it as the type asks, or declare another type",
             Self::CounterTotal => "end the name in `_total`, so that readers see that `rate` applies",
             Self::ReservedTotal => "`_total` is for counters: declare a counter, or rename it",
@@ -149,7 +149,7 @@ impl Rule {
             Self::CounterValue => "counts begin at zero and rise",
             Self::TimestampBack => "leave timestamps out: Prometheus drops what is older than what it has",
             Self::LabelOfIds => {
-                "each value is a series for ever: use a bounded set, such as the route's template, and put ids into logs or exemplars"
+                "each value stays as a series: use a bounded set, such as the route's template, and put ids into logs or exemplars"
             }
         }
     }

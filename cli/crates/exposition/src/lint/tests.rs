@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use super::{super::format::Format, *};
 
 fn findings(text: &str) -> Vec<Finding> {
-    lint(&Page::read(text, Format::told_from(text)))
+    lint(&Page::read(text, Format::of_text(text)))
 }
 
 /// One metric of every type, with nothing to complain of.

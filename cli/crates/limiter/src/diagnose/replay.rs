@@ -3,7 +3,7 @@
 //!
 //! The history is replayed: what was answered is what was counted (the replay is led by the responses, not by
 //! a limiter), and each response is compared with the least and the greatest count that its interval and
-//! those of the others permit. A single answer that both contradict rules the hypothesis out. The replay
+//! those of the others permit. A single response that both contradict rules the hypothesis out. The replay
 //! begins with an empty store, and nothing is lost on the way.
 
 mod bucket;

@@ -27,6 +27,7 @@ pub struct Bucket {
 }
 
 impl Bucket {
+    /// A full bucket of `size` tokens, which gains `quota.limit` in each `quota.window`.
     pub fn new(quota: Quota, size: u64, kind: Kind) -> Self {
         Self { quota, size, kind, state: None }
     }

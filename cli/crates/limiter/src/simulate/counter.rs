@@ -9,6 +9,7 @@ use saasbench_model::{
 #[derive(Debug, Clone)]
 pub struct Counter {
     quota: Quota,
+    /// Where its windows start.
     pub anchor: Anchor,
     /// `None`: the window before weighs nothing.
     estimate: Option<Estimate>,
@@ -21,6 +22,7 @@ pub struct Counter {
 }
 
 impl Counter {
+    /// One that has counted nothing; `unix_zero` is the Unix time of its clock's zero, in nanoseconds.
     pub fn new(quota: Quota, anchor: Anchor, estimate: Option<Estimate>, unix_zero: i64) -> Self {
         Self { quota, anchor, estimate, unix_zero, begin: None, previous: 0, count: 0 }
     }

@@ -52,7 +52,7 @@ fn fixed_windows_by_hand() {
             &[(0, 0, A), (900, 900, A), (1_100, 1_100, A), (1_200, 1_200, A), (1_300, 1_300, A)],
             "+ 2 3 4",
         ),
-        ("nobody knows who came first", |_| (), &[(0, 50, A), (10, 60, R), (20, 70, A), (30, 80, R)], ""),
+        ("it is unknown which came first", |_| (), &[(0, 50, A), (10, 60, R), (20, 70, A), (30, 80, R)], ""),
         ("an old window", |c| c.fresh = false, &[(0, 0, R), (900, 900, R), (1_000, 1_000, R)], ""),
         ("no window is that old", |c| c.fresh = false, &[(0, 0, R), (1_001, 1_001, R)], "- 1 (0) of 1"),
         (
@@ -73,9 +73,9 @@ fn fixed_windows_by_hand() {
             &[(0, 0, R), (10, 10, A), (20, 20, A), (30, 30, A)],
             "+ 1 2 3",
         ),
-        ("company may have filled it", |c| c.exclusive = false, &[(0, 0, R), (5_000, 5_000, R)], ""),
+        ("others may have filled it", |c| c.exclusive = false, &[(0, 0, R), (5_000, 5_000, R)], ""),
         (
-            "company takes, it does not give",
+            "others take, they do not give",
             |c| c.exclusive = false,
             &[(0, 0, R), (10, 10, A), (20, 20, A), (30, 30, A)],
             "+ 1 2 3",
@@ -86,12 +86,7 @@ fn fixed_windows_by_hand() {
             &[(0, 0, A), (10, 10, R)],
             "",
         ),
-        (
-            "before it nobody",
-            |c| c.complete_until = Nanos(11 * MS),
-            &[(0, 0, A), (10, 10, R)],
-            "- 1 (1) of 1",
-        ),
+        ("before it none", |c| c.complete_until = Nanos(11 * MS), &[(0, 0, A), (10, 10, R)], "- 1 (1) of 1"),
         (
             "memory may be lost",
             |c| c.memory_losses = vec![(Nanos(15 * MS), Nanos(15 * MS))],
@@ -144,7 +139,7 @@ fn sliding_logs_by_hand() {
             &[(0, 0, R), (1_000, 1_000, R), (1_001, 1_001, R)],
             "- 2 (0) of 1",
         ),
-        ("company may have filled it", |c| c.exclusive = false, &[(0, 0, R), (5_000, 5_000, R)], ""),
+        ("others may have filled it", |c| c.exclusive = false, &[(0, 0, R), (5_000, 5_000, R)], ""),
         ("but gives nothing", |c| c.exclusive = false, &[(0, 0, A), (0, 0, A), (0, 0, A)], "+ 0 1 2"),
         (
             "behind the cut anyone may have",

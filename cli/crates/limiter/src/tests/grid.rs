@@ -63,7 +63,7 @@ impl GridKind {
 }
 
 #[test]
-fn honest_grids_are_never_accused() {
+fn no_violation_is_reported_of_conforming_grids() {
     for kind in KINDS {
         for seed in 0..cases(20_000) {
             let random = &mut Random(seed);

@@ -62,14 +62,19 @@ fn token_buckets_by_hand() {
         ("rejected too early", |_| (), &[(0, 0, A), (10, 10, R), (20, 20, R)], "- 1 (1) of 2"),
         ("an unknown one may have counted", |_| (), &[(0, 0, A), (5, 900, U), (10, 10, R)], ""),
         ("but not before it was sent", |_| (), &[(0, 0, A), (10, 10, R), (20, 900, U)], "- 1 (1) of 1"),
-        ("nor does it weigh for ever", |_| (), &[(0, 0, A), (5, 900, U), (1_000, 1_000, R)], "- 2 (1) of 1"),
+        (
+            "nor does it weigh permanently",
+            |_| (),
+            &[(0, 0, A), (5, 900, U), (1_000, 1_000, R)],
+            "- 2 (1) of 1",
+        ),
         ("while it may still come, it does", |_| (), &[(0, 0, A), (5, 900, U), (450, 800, R)], ""),
-        ("nobody knows who came first", |_| (), &[(0, 50, A), (0, 60, R), (20, 70, A), (30, 80, R)], ""),
+        ("it is unknown which came first", |_| (), &[(0, 50, A), (0, 60, R), (20, 70, A), (30, 80, R)], ""),
         ("it may have been empty", |c| c.fresh = false, &[(0, 0, R), (499, 499, R)], ""),
         ("but gains", |c| c.fresh = false, &[(0, 0, R), (501, 501, R)], "- 1 (1) of 1"),
-        ("company may have emptied it", |c| c.exclusive = false, &[(0, 0, R), (5_000, 5_000, R)], ""),
+        ("others may have emptied it", |c| c.exclusive = false, &[(0, 0, R), (5_000, 5_000, R)], ""),
         (
-            "company takes, it does not give",
+            "others take, they do not give",
             |c| c.exclusive = false,
             &[(0, 0, R), (100, 100, A), (499, 499, A)],
             "+ 1 2",
@@ -150,7 +155,7 @@ fn rejections_of_one_of_several_limits_are_denied_each_by_itself() {
 }
 
 #[test]
-fn what_a_bucket_is_accused_of_can_be_checked_by_hand() {
+fn a_buckets_certificate_can_be_checked_by_hand() {
     let quota = Quota { limit: 8, window: Nanos::from_secs(10) };
     let because = |requests: &[(i64, i64, Decision)], change: fn(&mut HistoryContext)| {
         let mut context = alone();
@@ -168,7 +173,7 @@ fn what_a_bucket_is_accused_of_can_be_checked_by_hand() {
     };
     let mut crowd = vec![(1_000, 1_100, A); 8];
     crowd.extend([(1_200, 1_412, A); 4]);
-    insta::assert_snapshot!(because(&crowd, |_| ()), @"9 were admitted within 0.412 s; a bucket of 8 that gains 0.8 a second can have granted 8.330 at the most (of 8, 1 s to 1.41 s)");
+    insta::assert_snapshot!(because(&crowd, |_| ()), @"9 were admitted within 0.412 s; a bucket of 8 that gains 0.8 a second can have granted at most 8.330 (of 8, 1 s to 1.41 s)");
     let empty = [(1_000, 1_010, R), (1_200, 1_300, A), (1_400, 1_500, A)];
     insta::assert_snapshot!(because(&empty, |c| c.exclusive = false), @"request 0 was rejected, not before 1.000 s, so less than one token was there; of what was sent after it, a bucket of 8 that gains 0.8 a second can have granted less than 1.400 by 1.500 s, yet 2 were admitted (of 1, 1.2 s to 1.5 s)");
     let rejected = [(1_000, 1_010, A), (30_000, 30_010, A), (30_020, 30_500, U), (30_100, 30_110, R)];
@@ -190,7 +195,7 @@ fn any_kind(window: i64, random: &mut Random) -> (Kind, Refill) {
 }
 
 #[test]
-fn an_honest_token_bucket_is_never_accused() {
+fn no_violation_is_reported_of_a_conforming_token_bucket() {
     for seed in 0..cases(20_000) {
         let random = &mut Random(seed);
         let window = random.pick(&[50 * MS, SECOND, 10 * SECOND]);

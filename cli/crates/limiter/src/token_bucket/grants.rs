@@ -119,7 +119,7 @@ impl Bucket {
         let (count, granted) = (found.len(), self.in_tokens(granted, Round::Up));
         let because = match &rejection {
             None => format!(
-                "{count} were admitted within {}; {} can have granted {granted} at the most",
+                "{count} were admitted within {}; {} can have granted at most {granted}",
                 seconds(by - from),
                 self.described(),
             ),

@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn sequential_rows_go_by_the_iteration_whoever_walks_it() {
+    fn sequential_rows_go_by_the_iteration_of_any_user() {
         let feeder = feeder(3, Order::Sequential);
         assert_eq!(rows(&feeder, 0, &[(5, 1), (9, 2), (5, 3), (0, 4)]), [Some(0), Some(1), Some(2), Some(0)]);
         // Start steps belong to no iteration.

@@ -278,7 +278,7 @@ fn ratio(text: &str) -> Result<f64, Complaint> {
         }
         _ => {
             let message = format!("{} is not a ratio", quoted(text));
-            Err(Complaint::new(message, "a ratio is written `5%` or `0.05`, 100% at the most"))
+            Err(Complaint::new(message, "a ratio is written `5%` or `0.05`, at most 100%"))
         }
     }
 }

@@ -219,7 +219,7 @@ pub fn tenant_pattern(text: &str) -> Result<impl Iterator<Item = String> + use<>
         return complain("the pattern runs backwards");
     }
     if high - low >= MOST_TENANTS {
-        return complain("a pattern makes a million tenants at the most");
+        return complain("a pattern makes at most a million tenants");
     }
     let padded = [from, to].iter().any(|number| number.len() > 1 && number.starts_with('0'));
     if padded && from.len() != to.len() {
@@ -371,7 +371,7 @@ mod tests {
             ("a-1..b-2", "both ends of a pattern begin with the same text"),
             ("t-9..t-1", "the pattern runs backwards"),
             ("t-01..t-100", "with leading zeros, both ends have the same number of digits"),
-            ("t-1..t-9999999", "a pattern makes a million tenants at the most"),
+            ("t-1..t-9999999", "a pattern makes at most a million tenants"),
         ] {
             assert_eq!(message(tenant_pattern(text).map(Iterator::count)), complaint, "{text}");
         }

@@ -287,7 +287,7 @@ duration = "20s"
     }
 
     #[test]
-    fn what_cannot_be_changed_is_told() {
+    fn what_cannot_be_changed_is_reported() {
         let none = Overrides::default();
         let few = Overrides { users: Some(1), ..none };
         let told_of = |error: OverrideError| format!("{error}\n  help: {}\n", error.hint());

@@ -18,15 +18,15 @@ mod tenants;
 
 pub use metrics::declare_metrics;
 
-use std::path::Path;
+use std::{collections::HashMap, path::Path};
 
 use toml::de::DeTable;
 
 use super::{
     Scenario,
-    file::File,
+    file::{File, Located},
     notation,
-    problem::{Problem, Problems},
+    problem::{Problem, Problems, Span, quoted},
 };
 use crate::units::Nanos;
 
@@ -151,6 +151,20 @@ fn mean(
         embedded: embedded?,
         capacity: capacity?,
     })
+}
+
+/// Reports a name that another of its kind has already.
+fn unique(what: &str, name: &Located<String>, names: &mut HashMap<String, Span>, found: &mut Vec<Problem>) {
+    if let Some(first) = names.get(&name.value) {
+        let problem = Problem::at(
+            name.span.clone(),
+            format!("{what} {} is there twice", quoted(&name.value)),
+            "again here",
+        );
+        found.push(problem.also(first.clone(), "first here"));
+    } else {
+        names.insert(name.value.clone(), name.span.clone());
+    }
 }
 
 /// The file's stem, made fit to name a directory.

@@ -57,7 +57,7 @@ fn aligned_windows_by_hand() {
             "+ 0 1 2 3 4 5",
         ),
         (
-            "nobody is admitted twice",
+            "none is admitted twice",
             |_| (),
             &[(0, 0, A), (10, 10, A), (950, 1_050, A), (960, 1_040, A), (1_500, 1_500, A)],
             "+ 0 1 2 3 4",
@@ -73,7 +73,7 @@ fn aligned_windows_by_hand() {
         ("a full window stays full", |_| (), &[(0, 0, A), (10, 10, U), (20, 20, R), (30, 30, A)], "+ 3"),
         ("an old window", |c| c.fresh = false, &[(0, 0, R), (999, 999, R)], ""),
         ("ends where the next begins", |c| c.fresh = false, &[(0, 0, R), (1_000, 1_000, R)], "- 1 (0) of 1"),
-        ("company may have filled it", |c| c.exclusive = false, &[(0, 0, R), (5_000, 5_000, R)], ""),
+        ("others may have filled it", |c| c.exclusive = false, &[(0, 0, R), (5_000, 5_000, R)], ""),
         ("but gives nothing", |c| c.exclusive = false, &[(0, 0, A), (1, 1, A), (2, 2, A)], "+ 0 1 2"),
         (
             "behind the cut anyone may have",
@@ -211,7 +211,7 @@ fn a_grids_certificate_can_be_checked_by_hand() {
 }
 
 #[test]
-fn rejections_by_another_limit_are_told_one_by_one() {
+fn rejections_by_another_limit_are_reported_one_by_one() {
     let requests = history(&[(0, 0, A), (10, 10, R), (20, 20, A), (30, 30, R), (1_000, 1_000, R)]);
     let context = HistoryContext { other_limits: true, ..alone() };
     let quota = Quota { limit: 2, window: Nanos::from_secs(1) };

@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_the_loads_is_nobodys() {
+    fn a_series_of_no_request_maps_to_none() {
         let contract = contract(&[]);
         assert_eq!(contract.key(&labels(&[("handler", "GET /metrics")])), None);
         assert_eq!(contract.key_of("GET", "/metrics"), None);

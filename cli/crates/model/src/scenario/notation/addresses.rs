@@ -22,7 +22,7 @@ pub fn addresses(text: &str) -> Result<Vec<IpAddr>, Complaint> {
     })?;
     let addresses: Vec<IpAddr> = range.hosts().take(MOST + 1).collect();
     if addresses.len() > MOST {
-        return Err(Complaint::new("this range is too large", "a range has 65536 addresses at the most"));
+        return Err(Complaint::new("this range is too large", "a range has at most 65536 addresses"));
     }
     Ok(addresses)
 }

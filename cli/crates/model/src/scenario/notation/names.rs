@@ -23,7 +23,7 @@ pub fn file_label(text: &str) -> Result<String, Complaint> {
     let complain = |message: &str| {
         Err(Complaint::new(
             message,
-            "a scenario's name is made of letters, digits, `.`, `_` and `-`, 100 at the most",
+            "a scenario's name is made of letters, digits, `.`, `_` and `-`, at most 100",
         ))
     };
     match text.chars().find(|c| !is_file_label(*c)) {

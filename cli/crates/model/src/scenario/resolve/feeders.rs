@@ -41,7 +41,7 @@ pub(super) fn resolve(
         let name = feeder.header.need("name", feeder.name, found);
         let file = feeder.header.need("file", feeder.file, found);
         if let Some(name) = &name {
-            super::journeys::unique("feeder", name, &mut names, found);
+            super::unique("feeder", name, &mut names, found);
         }
         let table = file.and_then(|file| Table::read(&file, sources, found));
         match (name, table, order) {

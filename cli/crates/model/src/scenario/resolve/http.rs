@@ -28,7 +28,7 @@ pub(super) fn http(
     if let (Some(insecure), Some(ca_file)) = trust
         && insecure.value
     {
-        let message = "`insecure` accepts every certificate, whoever has signed it";
+        let message = "`insecure` accepts every certificate, whatever has signed it";
         let problem = Problem::at(insecure.span.clone(), message, "");
         found.push(problem.also(ca_file.span.clone(), "so this means nothing").help("leave one of them out"));
     }

@@ -36,7 +36,7 @@ pub(super) fn resolve(
 ) -> Journeys {
     if written.is_empty() {
         found.push(
-            Problem::new("nobody does anything: there is no [[journey]]")
+            Problem::new("there is no [[journey]]: no user would do anything")
                 .help("a journey has a `name` and at least one step: [[journey.step]] with `get = \"/\"`"),
         );
     }
@@ -47,7 +47,7 @@ pub(super) fn resolve(
         let name = journey.header.need("name", journey.name.clone(), found);
         match &name {
             None => journeys.nameless = true,
-            Some(name) => unique("journey", name, &mut names, found),
+            Some(name) => super::unique("journey", name, &mut names, found),
         }
         if journey.steps.is_empty() {
             let name = name.as_ref().map_or_else(String::new, |name| format!(" {}", quoted(&name.value)));
@@ -167,7 +167,7 @@ impl Journeys {
 fn names(steps: &[file::Step<'_>], found: &mut Vec<Problem>) -> Vec<Option<String>> {
     let mut taken: HashMap<String, Span> = HashMap::new();
     for name in steps.iter().filter_map(|step| step.name.given()) {
-        unique("step", name, &mut taken, found);
+        super::unique("step", name, &mut taken, found);
     }
     let default = |step: &file::Step<'_>, taken: &mut HashMap<String, Span>| {
         let [(method, Field::Given(path))] = step.requests.as_slice() else { return None };
@@ -186,23 +186,4 @@ fn names(steps: &[file::Step<'_>], found: &mut Vec<Problem>) -> Vec<Option<Strin
             Field::Absent => default(step, &mut taken),
         })
         .collect()
-}
-
-/// Complains of a name that is there already.
-pub(super) fn unique(
-    what: &str,
-    name: &Located<String>,
-    names: &mut HashMap<String, Span>,
-    found: &mut Vec<Problem>,
-) {
-    if let Some(first) = names.get(&name.value) {
-        let problem = Problem::at(
-            name.span.clone(),
-            format!("{what} {} is there twice", quoted(&name.value)),
-            "again here",
-        );
-        found.push(problem.also(first.clone(), "first here"));
-    } else {
-        names.insert(name.value.clone(), name.span.clone());
-    }
 }

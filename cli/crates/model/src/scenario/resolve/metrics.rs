@@ -121,12 +121,16 @@ fn layer(mut base: MetricsContract, written: Metrics, found: &mut Vec<Problem>) 
         unseen: written.unseen.optional()?.or(base.unseen),
         scrape_within: written.scrape_within.or(base.scrape_within)?,
     };
-    tenants_are_told_apart(&contract, tenant_label.unwrap_or(written.header.span), found)?;
+    tenants_are_distinguished(&contract, tenant_label.unwrap_or(written.header.span), found)?;
     Some(contract)
 }
 
 /// Series per tenant need a label for the tenant.
-fn tenants_are_told_apart(contract: &MetricsContract, place: Span, found: &mut Vec<Problem>) -> Option<()> {
+fn tenants_are_distinguished(
+    contract: &MetricsContract,
+    place: Span,
+    found: &mut Vec<Problem>,
+) -> Option<()> {
     let keys =
         [("tenant_requests", &contract.tenant_requests), ("tenant_duration", &contract.tenant_duration)];
     let keys: Vec<&str> = keys.iter().filter(|(_, name)| name.is_some()).map(|(key, _)| *key).collect();

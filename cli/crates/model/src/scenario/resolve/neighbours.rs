@@ -48,7 +48,7 @@ pub(super) fn resolve(
         }
     };
     if victims.is_empty() {
-        let problem = Problem::at(header.span.clone(), "nobody is left who could feel the flood", "");
+        let problem = Problem::at(header.span.clone(), "no tenant is left that could feel the flood", "");
         found.push(problem.help("at least one tenant beside the noisy ones has a [[load]]"));
     }
     let both = victims.iter().find(|(victim, _)| noisy.iter().any(|(other, _)| other == victim));
@@ -60,7 +60,7 @@ pub(super) fn resolve(
     if let Some((victim, span)) = victims.iter().find(|(victim, _)| !steady(&loads, *victim, quiet, flood)) {
         let id = tenants.ids.get(*victim).map_or("", |id| id.as_str());
         let message = format!("the load of {} is not the same in both phases", quoted(id));
-        let problem = Problem::at(span.clone(), message, "it could not be told from the flood");
+        let problem = Problem::at(span.clone(), message, "it could not be distinguished from the flood");
         found.push(problem.help(
             "a victim's loads go on through both phases, from `after` for `duration`, keep to one `rate` or number of `users`, and have no `iterations`",
         ));

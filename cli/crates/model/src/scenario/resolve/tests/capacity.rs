@@ -27,7 +27,7 @@ fn every_key_may_be_stated_or_left_out() {
 }
 
 #[test]
-fn all_that_is_wrong_is_told_at_once() {
+fn all_mistakes_are_reported_at_once() {
     let text = format!(
         "{BASE}\n[capacity]\nby = \"users\"\nstart = 100\nmax = 10\nstep_duration = \"0s\"\nreplicas = [0, 2, \"x\"]\nprecision = \"90%\"\n"
     );

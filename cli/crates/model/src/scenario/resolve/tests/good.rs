@@ -180,7 +180,7 @@ fn repeated_routes_are_numbered() {
 }
 
 #[test]
-fn a_secret_that_nobody_looks_up_may_be_unset() {
+fn a_secret_that_is_not_looked_up_may_be_unset() {
     let text = BASE.replacen("\"msg-${n}\"", "\"${env:UNSET}\"", 1);
     assert!(resolve(&text, "base.toml", &SOURCES).is_err());
     assert!(resolve(&text, "base.toml", &Sources { read_file: &read_file, environment: None }).is_ok());

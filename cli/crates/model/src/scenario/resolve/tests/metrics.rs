@@ -64,7 +64,7 @@ fn an_environment_has_the_last_word_on_metrics() {
 }
 
 #[test]
-fn what_is_wrong_with_the_metrics_of_an_environment_is_told_with_its_place() {
+fn mistakes_in_the_metrics_of_an_environment_have_their_place() {
     let text = "[environment.x]\nreplicas = { a = \"http://h\" }\n\n[environment.x.metrics]\npresets = \"micrometer\"\n\
                 statuses = \"both\"\n\n[environment.y.metrics]\npath = 3\n";
     let mut scenario = good(BASE);
