@@ -55,8 +55,10 @@ impl Writer {
         match value {
             f64::INFINITY => self.push(&["+Inf"]),
             f64::NEG_INFINITY => self.push(&["-Inf"]),
-            // Writing into a string cannot fail.
-            _ => drop(write!(self.text, "{value}")),
+            _ => {
+                // Writing into a string cannot fail.
+                let _ = write!(self.text, "{value}");
+            }
         }
         self.text.push('\n');
     }

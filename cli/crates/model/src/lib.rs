@@ -24,7 +24,7 @@
 //! rate = "20/s"
 //! duration = "5s"
 //! "#;
-//! let sources = Sources { read_file: &|path| std::fs::read_to_string(path), environment: None };
+//! let sources = Sources { read_file: &|path: &std::path::Path| std::fs::read_to_string(path), environment: None };
 //! let scenario = resolve(text, "read.toml", &sources)?;
 //! assert_eq!(scenario.name, "read");
 //! assert_eq!(scenario.steps[0].route, "GET /items");
