@@ -16,7 +16,7 @@ impl Search<'_> {
     }
 
     /// Two ends with evidence in common: windows that began between the earlier and the later start.
-    pub(super) fn joined(&self, one: &Contradiction, other: &Contradiction) -> Option<Contradiction> {
+    fn joined(&self, one: &Contradiction, other: &Contradiction) -> Option<Contradiction> {
         let (lo, hi) = (one.lo.min(other.lo), one.hi.max(other.hi));
         if hi.saturating_sub(lo) >= self.lifetime.least {
             return None;

@@ -62,7 +62,7 @@ impl Search<'_> {
 
     /// Over windows at multiples of W in which nothing is sent and nothing counts. What is under way can be
     /// decided in one of them, without a trace.
-    pub(super) fn skip(&self, state: &mut State, at: i64) {
+    fn skip(&self, state: &mut State, at: i64) {
         let windows = &self.windows;
         let Some((lo, hi)) = state.start.filter(|start| !windows.first_hit && !self.has_prior(*start)) else {
             return;
@@ -81,7 +81,7 @@ impl Search<'_> {
     }
 
     /// The states of the next window, which starts in this range and before anything happens at `at`.
-    pub(super) fn cross(&mut self, state: &State, start: (i64, i64), at: i64, crossed: &mut Vec<State>) {
+    fn cross(&mut self, state: &State, start: (i64, i64), at: i64, crossed: &mut Vec<State>) {
         let windows = self.windows;
         if start.0 > start.1 {
             return;
@@ -122,7 +122,7 @@ impl Search<'_> {
     }
 
     /// All that can have been decided of what is under way when a window ends that has room for `room`.
-    pub(super) fn leave(&self, state: &State, room: u64) -> Vec<Left> {
+    fn leave(&self, state: &State, room: u64) -> Vec<Left> {
         let (owed, free) = (state.owed.total(), state.free.total());
         let more = room.saturating_sub(state.count);
         let mut ways = Vec::new();

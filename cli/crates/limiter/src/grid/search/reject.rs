@@ -27,7 +27,7 @@ impl Search<'_> {
     }
 
     /// Clears the rejections that are explained by what is counted already; whether these are all.
-    pub(super) fn settle(&mut self, at: i64) -> bool {
+    fn settle(&mut self, at: i64) -> bool {
         let mut all = true;
         for rank in 0..self.states.len() {
             let state = &self.states[rank];
@@ -89,7 +89,7 @@ impl Search<'_> {
     }
 
     /// What can have been counted against the rejections under way.
-    pub(super) fn note(&mut self, state: &State, room: u64, at: i64) {
+    fn note(&mut self, state: &State, room: u64, at: i64) {
         if self.waiting.is_empty() {
             return;
         }
