@@ -52,7 +52,7 @@ fn every_exposition_has_its_expected_findings() {
 /// Verification accepts exactly the expositions without a lint error about lines or repeated series.
 #[test]
 fn verification_rejects_invalid_expositions() {
-    for case in cases().filter(|case| case.format == Format::told_from(case.text)) {
+    for case in cases().filter(|case| case.format == Format::of_text(case.text)) {
         let wrong =
             |f: &Finding| matches!(f.rule, Rule::Syntax | Rule::DuplicateSeries | Rule::TimestampBack);
         let types = |f: &Finding| f.rule == Rule::DuplicateMetadata && f.message.contains("TYPE");
