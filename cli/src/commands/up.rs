@@ -13,8 +13,8 @@ use crate::{
     output::{Output, stack},
 };
 
-/// Starts the stack, says where everything is, and ends it on Ctrl-C, SIGTERM or SIGHUP. An ignored SIGHUP stays ignored, so `nohup`
-/// keeps it running.
+/// Starts the stack, prints its addresses, and ends it on Ctrl-C, SIGTERM or SIGHUP. An ignored SIGHUP stays ignored: a
+/// stack under `nohup` keeps running.
 ///
 /// # Errors
 /// When it does not come up, or one of its parts dies.
