@@ -228,7 +228,12 @@ impl<'a> Output<'a> {
     ///
     /// # Errors
     /// When they cannot be written.
-    pub fn shelf(&mut self, runs: &[RunEntry], now_unix_ns: i64, json: Option<&Path>) -> Result<(), Failure> {
+    pub fn run_list(
+        &mut self,
+        runs: &[RunEntry],
+        now_unix_ns: i64,
+        json: Option<&Path>,
+    ) -> Result<(), Failure> {
         let text = || if runs.is_empty() { String::new() } else { run_list::render(runs, now_unix_ns) };
         self.deliver(&RunList::new(runs), text, json)
     }

@@ -1,6 +1,6 @@
 //! A service whose latency is known: a generator that is pointed at it has to report what theory says.
 //!
-//! It delays by a fixed time or by exponential draws, freezes when told, and serves no faster than a ceiling. `plan` is the
+//! It delays by a fixed time or by exponential draws, freezes when reported, and serves no faster than a ceiling. `plan` is the
 //! arithmetic, this file the server around it. Answers leave when they are due to some microseconds: tokio's timers
 //! round up to whole milliseconds, so each wait has a timerfd of its own.
 
@@ -50,7 +50,7 @@ struct State {
 }
 
 impl Calibration {
-    /// One that does what it is told; nothing has arrived yet.
+    /// One that does what it is reported; nothing has arrived yet.
     #[must_use]
     pub fn new(args: &CalibrationArgs) -> Self {
         let plan = Plan::new(args);

@@ -9,7 +9,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// The start of any answer: what follows is the status.
 const START: &str = "HTTP/1.1 ";
 
-/// Asks for `/readyz` at `address`, where a server was told to listen; an unspecified one such as 0.0.0.0 is this machine.
+/// Asks for `/readyz` at `address`, where a server was asked to listen; an unspecified one such as 0.0.0.0 is this machine.
 ///
 /// # Errors
 /// When nobody answers within two seconds, or the server is not ready.

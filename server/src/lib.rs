@@ -1,6 +1,6 @@
 //! The reference multi-tenant server: sessions, mock chat and a rate limit per tenant, global over all replicas.
 //!
-//! [`serve()`] answers on a listener until told to stop; [`App`] is one replica (its tenants, its metrics), and a
+//! [`serve()`] answers on a listener until asked to stop; [`App`] is one replica (its tenants, its metrics), and a
 //! [`Store`] is what replicas share. [`run()`] is the whole program behind the command line, [`Args`].
 //! [`calibration`] is another service altogether, of known latency.
 

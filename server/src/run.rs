@@ -1,4 +1,4 @@
-//! The whole program behind its arguments: load tenants, reach the store, bind, say so, serve until told to stop.
+//! The whole program behind its arguments: load tenants, reach the store, bind, say so, serve until asked to stop.
 
 use std::future::Future;
 use std::io::{self, Write as _};
@@ -79,7 +79,7 @@ impl RunError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Tenants(_) | Self::Store(StoreError::Url { .. }) => 2,
-            // No address at all, as opposed to one that cannot be had.
+            // No address at all, as opposed to one that is not available.
             Self::Bind { cause, .. } if cause.kind() == io::ErrorKind::InvalidInput => 2,
             Self::Store(_) | Self::Bind { .. } | Self::NotReady { .. } => 4,
             Self::System(_) => 5,

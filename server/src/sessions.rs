@@ -1,4 +1,4 @@
-//! Session ids: opaque to clients, but each carries its tenant, so that a foreign session is told from an unknown one
+//! Session ids: opaque to clients, but each carries its tenant, so that a foreign session is distinguished from an unknown one
 //! by looking at a single key.
 
 use base64::Engine as _;

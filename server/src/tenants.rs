@@ -22,7 +22,7 @@ pub struct Tenant {
     pub name: String,
     /// How its replies open.
     pub welcome: String,
-    /// The model it is told to talk to.
+    /// The model it is asked to talk to.
     pub model: String,
     pub(crate) flavour: Flavour,
     pub(crate) limits: Vec<KeyedLimit>,
@@ -181,13 +181,13 @@ mod tests {
     #[test]
     fn the_shipped_tenants_are_valid() {
         let tenants = Tenants::builtin();
-        let told: Vec<_> = tenants
+        let reported: Vec<_> = tenants
             .list
             .iter()
             .map(|tenant| format!("{}: {} {:?}", tenant.id, tenant.limits[0].limit, tenant.flavour))
             .collect();
         assert_eq!(
-            told,
+            reported,
             [
                 "acme: 8 per 10 second Reverse",
                 "globex: 4 per 10 second Upper",
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn all_bad_lines_are_told_at_once() {
+    fn all_bad_lines_are_reported_at_once() {
         let text = include_str!("../tests/fixtures/bad-tenants.jsonl");
         insta::assert_snapshot!(Tenants::parse(text, "tenants.jsonl").unwrap_err());
     }
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_file_is_told_with_its_cause() {
+    fn a_missing_file_is_reported_with_its_cause() {
         insta::assert_snapshot!(Tenants::read(Path::new("/nowhere/tenants.jsonl")).unwrap_err(), @"/nowhere/tenants.jsonl:1: cannot be read: No such file or directory (os error 2)");
     }
 

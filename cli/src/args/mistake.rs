@@ -72,7 +72,7 @@ mod tests {
             &["me:hush@h/chat.toml"],
             &["up", "--webhook", "me:hush@h/"],
         ];
-        let told = table.map(|words| {
+        let reported = table.map(|words| {
             let error = Cli::try_parse_from(["saasbench"].iter().chain(words)).unwrap_err();
             let error = discreet(error);
             match meant(&error) {
@@ -80,8 +80,8 @@ mod tests {
                 None => error.to_string(),
             }
         });
-        let told = told.join("\n");
-        assert!(!told.contains("hush"), "{told}");
-        insta::assert_snapshot!(told);
+        let reported = reported.join("\n");
+        assert!(!reported.contains("hush"), "{reported}");
+        insta::assert_snapshot!(reported);
     }
 }

@@ -99,9 +99,9 @@ fn put(staged: StagedFile<'_>, overwrite: bool) -> io::Result<bool> {
     match part.persist_noclobber(staged.path) {
         Ok(_) => Ok(true),
         Err(PersistError { error, file }) if overwrite && error.kind() == io::ErrorKind::AlreadyExists => {
-            file.persist(place(staged.path)).map(|_| false).map_err(|told| told.error)
+            file.persist(place(staged.path)).map(|_| false).map_err(|reported| reported.error)
         }
-        Err(told) => Err(told.error),
+        Err(reported) => Err(reported.error),
     }
 }
 
@@ -173,8 +173,8 @@ mod tests {
         let at = |name: &str| dir.path().join(name);
         let (csv, toml) = (at("a.csv"), at("a.toml"));
         let write = |paths: [&Path; 2], overwrite| {
-            let told = write_all_new(&paths.map(|path| (path, "new")), overwrite);
-            told.map_err(|failure| failure.message.replace(dir.path().to_str().unwrap(), "DIR"))
+            let reported = write_all_new(&paths.map(|path| (path, "new")), overwrite);
+            reported.map_err(|failure| failure.message.replace(dir.path().to_str().unwrap(), "DIR"))
         };
         fs::write(&toml, "old").unwrap();
         assert_eq!(write([&csv, &toml], false), Err("DIR/a.toml is there already".to_owned()));
@@ -254,18 +254,18 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let at = |name: &str| dir.path().join(name);
         fs::write(at("file"), "").unwrap();
-        let mut told = String::new();
+        let mut reported = String::new();
         for path in [at("no/such/x.toml"), at("file/x.toml"), dir.path().to_owned()] {
             let failure = write_all_new(&[(&path, "new")], false).unwrap_err();
             assert_eq!(failure.exit, Exit::Usage);
-            told += &format!("{}\n  {}\n", failure.message, failure.hint.unwrap());
+            reported += &format!("{}\n  {}\n", failure.message, failure.hint.unwrap());
         }
         // A superuser may write everywhere.
         for kind in [io::ErrorKind::PermissionDenied, io::ErrorKind::StorageFull] {
             let failure = unwritable(&at("x.toml"), &kind.into());
-            told +=
+            reported +=
                 &format!("{:?}: {}\n  {}\n", failure.exit, failure.message, failure.hint.unwrap_or_default());
         }
-        insta::assert_snapshot!(told.replace(dir.path().to_str().unwrap(), "DIR"));
+        insta::assert_snapshot!(reported.replace(dir.path().to_str().unwrap(), "DIR"));
     }
 }

@@ -58,7 +58,7 @@ pub async fn capacity(args: &CapacityArgs, output: &mut Output<'_>) -> Result<Ex
             "the scenario bounds no latency: the capacity is where errors begin or the service falls behind",
         );
     }
-    let mut report = begun(args, &scenario, &settings, &dir);
+    let mut report = started(args, &scenario, &settings, &dir);
     let failure = search(args, &mut scenario, &text, &settings, &signals, &mut report, output).await;
     if report.counts.is_empty() {
         // Nothing was recorded where there was nothing to record.
@@ -71,19 +71,19 @@ pub async fn capacity(args: &CapacityArgs, output: &mut Output<'_>) -> Result<Ex
     let is_whole = failure.is_none() && report.counts.len() == settings.replicas.len();
     let report = report.concluded(is_whole);
     let kept = keep(&report, &dir);
-    let told = output.capacity(&report, args.json.as_deref());
+    let reported = output.capacity(&report, args.json.as_deref());
     if let Ok(page) = &kept {
         output.note(&format!("report: {}", page.display()));
     }
-    // The first of them ends the command, unless the service has failed; none of them goes untold.
-    let mut failures = [failure, kept.err(), told.err()].into_iter().flatten();
+    // The first of them ends the command, unless the service has failed; none of them goes unreported.
+    let mut failures = [failure, kept.err(), reported.err()].into_iter().flatten();
     let first = if report.outcome == Outcome::Fail { None } else { failures.next() };
     failures.for_each(|failure| output.failure(&failure));
     first.map_or_else(|| Ok(Exit::of_run(report.outcome, false, report.interrupted)), Err)
 }
 
 /// A report of which nothing is known yet.
-fn begun(args: &CapacityArgs, scenario: &Scenario, settings: &Settings, dir: &Path) -> CapacityReport {
+fn started(args: &CapacityArgs, scenario: &Scenario, settings: &Settings, dir: &Path) -> CapacityReport {
     CapacityReport {
         version: VERSION,
         scenario: scenario.name.clone(),
@@ -194,7 +194,7 @@ impl Work<'_> {
             Ok(()) => search.run(output).await,
             Err(failure) => Err(failure),
         };
-        let has_begun = search.has_begun();
+        let has_started = search.has_started();
         let (steps, bracket, up) = search.finish();
         let death = up.stop().await.map(|death| {
             let hint = format!("the steps so far are in {}", self.dir.display());
@@ -205,10 +205,10 @@ impl Work<'_> {
             (Err(failure), None) => (Stopped::Failed, Some(failure)),
             (Ok(stopped), None) => (stopped, None),
         };
-        let is_told = has_begun || stopped == Stopped::Budget;
+        let is_reported = has_started || stopped == Stopped::Budget;
         let took = Nanos::from(begin.elapsed());
         let count = || Count::new(replicas, steps, bracket, stopped, shares_machine, took);
-        (is_told.then(count), failure)
+        (is_reported.then(count), failure)
     }
 }
 

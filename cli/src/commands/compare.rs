@@ -32,7 +32,7 @@ pub fn compare(args: &CompareArgs, output: &mut Output<'_>) -> Result<Exit, Fail
     }
     files::check(&ReportArgs { json: args.json.clone(), junit: None, markdown: args.markdown.clone() })?;
     let (baselines, new) = (opened(&baselines)?, open(new)?);
-    are_told_apart(&baselines, Some(&new))?;
+    are_distinguished(&baselines, Some(&new))?;
     let hint = "compare runs of one scenario, or say --force: then what they have in common is compared";
     let comparison = hold_against(&baselines, &new, args.terms.terms(), hint)?;
     output.comparison(&comparison, args.json.as_deref(), args.markdown.as_deref())?;
@@ -45,7 +45,7 @@ pub fn compare(args: &CompareArgs, output: &mut Output<'_>) -> Result<Exit, Fail
 /// When one cannot be read, or is named twice.
 pub(super) fn open_all(names: &[PathBuf]) -> Result<Vec<RecordedRun>, Failure> {
     let baselines = opened(names)?;
-    are_told_apart(&baselines, None)?;
+    are_distinguished(&baselines, None)?;
     Ok(baselines)
 }
 
@@ -55,7 +55,7 @@ fn opened(names: &[PathBuf]) -> Result<Vec<RecordedRun>, Failure> {
 
 /// Whether each run is another one, whatever it was called: one that is compared with itself has never changed, and one baseline that is
 /// named five times says nothing of how far runs differ.
-fn are_told_apart(baselines: &[RecordedRun], new: Option<&RecordedRun>) -> Result<(), Failure> {
+fn are_distinguished(baselines: &[RecordedRun], new: Option<&RecordedRun>) -> Result<(), Failure> {
     let place = |run: &RecordedRun| run.dir.canonicalize().unwrap_or_else(|_| run.dir.clone());
     let mut times: BTreeMap<PathBuf, usize> = BTreeMap::new();
     baselines.iter().for_each(|base| *times.entry(place(base)).or_default() += 1);

@@ -156,7 +156,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_prometheus_that_ended_with_its_run_is_told() {
+    fn a_prometheus_that_ended_with_its_run_is_reported() {
         let error = EnvironmentError::Unreachable {
             what: "Prometheus".to_owned(),
             reason: "connection refused".to_owned(),

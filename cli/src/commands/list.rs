@@ -20,6 +20,6 @@ pub fn list(args: &ListArgs, output: &mut Output<'_>) -> Result<Exit, Failure> {
         output.note(&format!("nothing is recorded in {}; `saasbench run` does so", args.out.display()));
     }
     let now = jiff::Timestamp::now().as_nanosecond();
-    output.shelf(&runs, i64::try_from(now).unwrap_or(i64::MAX), args.report.json.as_deref())?;
+    output.run_list(&runs, i64::try_from(now).unwrap_or(i64::MAX), args.report.json.as_deref())?;
     Ok(Exit::Pass)
 }

@@ -1,4 +1,4 @@
-//! One file a subcommand: wiring only. `scenario` reads one with its files, `place` brings up where it runs, `publish` says who else is told, and `session` is
+//! One file a subcommand: wiring only. `scenario` reads one with its files, `place` brings up where it runs, `publish` says who else is reported, and `session` is
 //! one run of it there.
 
 mod atomic_write;

@@ -30,7 +30,7 @@ pub fn new(args: &NewArgs, output: &mut Output<'_>) -> Result<Exit, Failure> {
     let (name, path) = named(&args.name)?;
     let Some(from) = &args.from else {
         write_new(&path, &template::scenario(&name), args.force, output)?;
-        told(&path, "", output);
+        reported(&path, "", output);
         return Ok(Exit::Pass);
     };
     let (spec, file) = read(from, &mut std::io::stdin())?;
@@ -53,12 +53,12 @@ pub fn new(args: &NewArgs, output: &mut Output<'_>) -> Result<Exit, Failure> {
     for name in &draft.secrets {
         output.note(&format!("it needs the variable {name}"));
     }
-    told(&path, &format!(" --target {}", draft.target.as_deref().unwrap_or(openapi::ELSEWHERE)), output);
+    reported(&path, &format!(" --target {}", draft.target.as_deref().unwrap_or(openapi::ELSEWHERE)), output);
     Ok(Exit::Pass)
 }
 
 /// Says what can be done with it.
-fn told(path: &Path, target: &str, output: &mut Output<'_>) {
+fn reported(path: &Path, target: &str, output: &mut Output<'_>) {
     if path != Path::new("-") {
         let path = path.display();
         output.note(&format!("wrote {path}; run it: saasbench run {path}{target}"));

@@ -23,7 +23,7 @@ use saasbench_verify::Report;
 /// What is wrong with the arguments, before anything is started.
 ///
 /// # Errors
-/// When the local stack is told what it knows, an address is none, or a secret is missing.
+/// When the local stack is reported what it knows, an address is none, or a secret is missing.
 pub(super) fn check(args: &PublishArgs, env: Option<&str>) -> Result<(), Failure> {
     if args.metrics_listen.is_some() && env == Some(local::LOCAL) {
         let message = format!(

@@ -102,7 +102,7 @@ impl Session<'_> {
         output.follow(&self.scenario, clock, &signals.interrupt, &controls);
         self.tell_details(output);
         let scenario = Arc::clone(&self.scenario);
-        let observer = Observer::new(&scenario, self.up, dir, clock, output.tidings().as_ref())?;
+        let observer = Observer::new(&scenario, self.up, dir, clock, output.observer_log().as_ref())?;
         observer.before(&signals.stop, output).await?;
 
         let setup = self.setup(clock, canaries).paced_by(turns.clone());
@@ -176,7 +176,7 @@ impl Session<'_> {
     ) -> Result<(), RecordError> {
         let LoadRun { setup, observer, self_metrics, signals, turns } = drive;
         let (scenario, clock, workers) = (&self.scenario, setup.clock, self.workers());
-        let (in_flight, begun) = (Arc::clone(&setup.in_flight), Arc::clone(&setup.started));
+        let (in_flight, started) = (Arc::clone(&setup.in_flight), Arc::clone(&setup.started));
         let watching = observer.watch(Arc::clone(&in_flight))?;
         if let Some(curious) = self.in_flight.take() {
             let _ = curious.send(Arc::clone(&in_flight));
@@ -200,7 +200,7 @@ impl Session<'_> {
         if let Some(self_metrics) = self_metrics {
             self_metrics.load_begins(live.clone());
         }
-        output.loads(live, begun);
+        output.loads(live, started);
         let endpoints = Arc::clone(&self.up.connections().endpoints);
         let timeout = scenario.timeout.to_duration();
         let connect = move |worker| Ok(Wire::new(Arc::clone(&endpoints), worker, timeout, clock));

@@ -22,7 +22,7 @@ use saasbench_verify::{
 };
 
 /// Where runs are recorded, by default.
-const SHELF: &str = "runs";
+const RUNS_DIRECTORY: &str = "runs";
 
 /// Shows the report, as its run left it, or where the run is.
 ///
@@ -56,7 +56,7 @@ pub fn show(args: &ShowArgs, output: &mut Output<'_>) -> Result<Exit, Failure> {
 /// # Errors
 /// When there is none.
 pub(super) fn found(name: &Path) -> Result<PathBuf, Failure> {
-    found_in(name, Path::new(SHELF), RunKind::Run)
+    found_in(name, Path::new(RUNS_DIRECTORY), RunKind::Run)
 }
 
 /// The same where a search for the capacity will do, too.
@@ -64,11 +64,11 @@ pub(super) fn found(name: &Path) -> Result<PathBuf, Failure> {
 /// # Errors
 /// As [`found`].
 pub(super) fn found_any(name: &Path) -> Result<PathBuf, Failure> {
-    found_in(name, Path::new(SHELF), RunKind::Any)
+    found_in(name, Path::new(RUNS_DIRECTORY), RunKind::Any)
 }
 
-fn found_in(name: &Path, shelf: &Path, sought: RunKind) -> Result<PathBuf, Failure> {
-    run_store::find(name, shelf, sought)
+fn found_in(name: &Path, runs: &Path, sought: RunKind) -> Result<PathBuf, Failure> {
+    run_store::find(name, runs, sought)
         .map_err(|error| Failure::new(Exit::Usage, error.to_string()).hint(error.hint()))
 }
 

@@ -91,9 +91,9 @@ fn plain_secrets(stress: &Stress) -> Vec<String> {
     let headers = headers.map(|(name, _)| format!("the header {name}"));
     let mut found: Vec<String> = headers.chain(password.map(|_| "the password".to_owned())).collect();
     for (name, _) in pairs.filter(|(name, value)| is_open(name, value)) {
-        let told = format!("the query's {name}");
-        if !found.contains(&told) {
-            found.push(told);
+        let reported = format!("the query's {name}");
+        if !found.contains(&reported) {
+            found.push(reported);
         }
     }
     found

@@ -34,7 +34,7 @@ pub(super) async fn start(
         }
         if !args.faults.is_empty() {
             return Err(EnvironmentError::Usage {
-                message: format!("the environment `{name}` cannot be told to have faults"),
+                message: format!("the environment `{name}` cannot be asked to have faults"),
                 hint: "give --fault without --env, or with `--env local`: there saasbench starts the service"
                     .to_owned(),
             });
@@ -87,7 +87,7 @@ mod tests {
     use crate::args::{Cli, Command};
 
     #[test]
-    fn the_local_stack_is_not_told_what_it_has_no_use_for() {
+    fn the_local_stack_is_not_reported_what_it_has_no_use_for() {
         let mut text = String::new();
         for flags in [&["--insecure"][..], &["--ca-file", "ca.pem"], &[]] {
             let words = ["saasbench", "run", "x.toml", "--env", "local"].iter().chain(flags);

@@ -3,7 +3,7 @@
 //!
 //! `grafana` and `rule_file` read a [`Document`]; `variable` and `template` fill in variables as Grafana does; `catalogue` is what
 //! Prometheus has, `expression` holds a query against it, `result` its result; `check` asks and puts it together; `finding`
-//! is what is told.
+//! is what is reported.
 
 pub mod catalogue;
 pub mod check;
@@ -80,7 +80,7 @@ pub struct Panel {
     pub repeat: Option<String>,
     /// The least time between two points, as written.
     pub min_step: Option<String>,
-    /// How many points it shows at the most.
+    /// How many points it shows at most.
     pub max_points: Option<u64>,
     /// What it asks.
     pub queries: Vec<PanelQuery>,

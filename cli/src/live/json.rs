@@ -34,7 +34,7 @@ pub struct Line {
 pub enum Object {
     /// What is about to run, where, and where it will be recorded.
     Begin(Begin),
-    /// A phase has begun.
+    /// A phase has started.
     Phase {
         /// When.
         at_ns: Nanos,
@@ -218,7 +218,7 @@ pub fn begin(scenario: &Scenario, environment: &Environment, run: &str) -> Strin
     }))
 }
 
-/// A phase has begun.
+/// A phase has started.
 pub fn phase(view: &View, at: Nanos) -> String {
     line(Object::Phase { at_ns: at, phase: view.phase })
 }

@@ -49,7 +49,7 @@ pub const INTERRUPTED: &str = "interrupted: waiting for responses (again to quit
 pub struct Progress {
     follower: Arc<Mutex<Follower>>,
     stop: CancellationToken,
-    tidings: Option<ObserverLog>,
+    observer_log: Option<ObserverLog>,
 }
 
 /// How a run is shown.
@@ -69,11 +69,11 @@ struct Follower {
     mode: DisplayMode,
     verbose: bool,
     /// What observers log.
-    told: mpsc::Receiver<String>,
+    reported: mpsc::Receiver<String>,
     clock: RunClock,
     live: Option<Live>,
     /// The start of the load, once it has started.
-    begun: Arc<OnceLock<Nanos>>,
+    started: Arc<OnceLock<Nanos>>,
     /// When the totals were last looked at.
     stepped: Nanos,
     interrupt: CancellationToken,
@@ -108,22 +108,23 @@ impl Progress {
         interrupt: &CancellationToken,
         controls: RateControl,
     ) -> Self {
-        let (tell, told) = mpsc::channel();
-        let tidings = (args.verbose > 0 && !args.quiet).then(|| ObserverLog::new(tell, args.verbose > 1));
+        let (tell, reported) = mpsc::channel();
+        let observer_log =
+            (args.verbose > 0 && !args.quiet).then(|| ObserverLog::new(tell, args.verbose > 1));
         let follower = Follower {
             view: View::new(plan),
             mode: DisplayMode::of(args, coloured, clock, controls.clone()),
             verbose: args.verbose > 0,
-            told,
+            reported,
             clock,
             live: None,
-            begun: Arc::default(),
+            started: Arc::default(),
             stepped: Nanos::ZERO,
             interrupt: interrupt.clone(),
             controls,
         };
         let (follower, stop) = (Arc::new(Mutex::new(follower)), CancellationToken::new());
-        let progress = Self { follower, stop, tidings };
+        let progress = Self { follower, stop, observer_log };
         progress.lock().begin(Phase::Preparing);
         let (follower, stop) = (Arc::clone(&progress.follower), progress.stop.clone());
         tokio::spawn(async move {
@@ -139,10 +140,10 @@ impl Progress {
         locked(&self.follower)
     }
 
-    /// Requests are made from now on, and their totals are here; the load itself starts with `begun`.
-    pub fn loads(&self, live: Live, begun: Arc<OnceLock<Nanos>>) {
+    /// Requests are made from now on, and their totals are here; the load itself starts with `started`.
+    pub fn loads(&self, live: Live, started: Arc<OnceLock<Nanos>>) {
         let mut follower = self.lock();
-        follower.begun = begun;
+        follower.started = started;
         // Where nothing is shown, nothing is counted for it either.
         if !matches!(follower.mode, DisplayMode::Nothing) {
             let now = follower.clock.now();
@@ -173,8 +174,8 @@ impl Progress {
     }
 
     /// The log of observers, with `-v`.
-    pub fn tidings(&self) -> Option<ObserverLog> {
-        self.tidings.clone()
+    pub fn observer_log(&self) -> Option<ObserverLog> {
+        self.observer_log.clone()
     }
 
     /// Prints a text beside the display; `false` where the display has no part in that.
@@ -209,9 +210,9 @@ impl Follower {
         let now = self.clock.now();
         match &mut self.mode {
             DisplayMode::Json => write(&json::phase(&self.view, now)),
-            DisplayMode::Full(full) => full.log(&told(phase, now)),
-            DisplayMode::Bars(bars) if self.verbose => bars.print(&told(phase, now)),
-            DisplayMode::Lines { .. } if self.verbose => write(&format!("{}\n", told(phase, now))),
+            DisplayMode::Full(full) => full.log(&reported(phase, now)),
+            DisplayMode::Bars(bars) if self.verbose => bars.print(&reported(phase, now)),
+            DisplayMode::Lines { .. } if self.verbose => write(&format!("{}\n", reported(phase, now))),
             _ => {}
         }
         self.draw();
@@ -252,7 +253,7 @@ impl Follower {
 
     /// Prints what observers have logged since.
     fn hear(&mut self) {
-        while let Ok(text) = self.told.try_recv() {
+        while let Ok(text) = self.reported.try_recv() {
             let text = one_line(&text);
             match &mut self.mode {
                 DisplayMode::Json => write(&json::note(&text)),
@@ -267,11 +268,11 @@ impl Follower {
 
     /// Takes note of where the load is by now: in the plan, whose time stands still in pauses.
     fn go_on(&mut self, now: Nanos) {
-        let Some(begun) = self.begun.get().copied() else { return };
+        let Some(started) = self.started.get().copied() else { return };
         if self.view.phase != Phase::Preparing && !self.view.is_loading() {
             return;
         }
-        self.view.elapsed = self.controls.plan_time(begun).to_plan_time(now).0 - begun;
+        self.view.elapsed = self.controls.plan_time(started).to_plan_time(now).0 - started;
         let phase = self.view.phase_of_load(self.view.elapsed);
         if phase != self.view.phase {
             self.begin(phase);
@@ -313,7 +314,7 @@ fn locked(follower: &Mutex<Follower>) -> MutexGuard<'_, Follower> {
 }
 
 /// A phase with its instant.
-fn told(phase: Phase, now: Nanos) -> String {
+fn reported(phase: Phase, now: Nanos) -> String {
     paint(FAINT, format!("{:8.3} s  {}", now.as_secs_f64(), phase.words()))
 }
 

@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn what_came_of_connections_is_told() {
+    fn what_came_of_connections_is_reported() {
         let dialled = Dialled::default();
         let none = connections_line("a", &dialled);
         for millis in [3, 12, 5] {

@@ -72,10 +72,10 @@ impl Output<'_> {
         self.live.progress = Some(Progress::start(plan, args, coloured, clock, interrupt, controls));
     }
 
-    /// Requests are made from now on, and their totals are here; the load itself starts with `begun`.
-    pub fn loads(&self, live: self_metrics::Live, begun: Arc<OnceLock<Nanos>>) {
+    /// Requests are made from now on, and their totals are here; the load itself starts with `started`.
+    pub fn loads(&self, live: self_metrics::Live, started: Arc<OnceLock<Nanos>>) {
         if let Some(progress) = &self.live.progress {
-            progress.loads(live, begun);
+            progress.loads(live, started);
         }
     }
 
@@ -94,8 +94,8 @@ impl Output<'_> {
     }
 
     /// The log of observers, with `-v`.
-    pub fn tidings(&self) -> Option<ObserverLog> {
-        self.live.progress.as_ref()?.tidings()
+    pub fn observer_log(&self) -> Option<ObserverLog> {
+        self.live.progress.as_ref()?.observer_log()
     }
 
     /// Prints more, with `-v`.

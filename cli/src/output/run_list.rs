@@ -34,10 +34,10 @@ impl<'a> RunList<'a> {
 /// Renders the list; `now_unix_ns` is now. It ends with a newline.
 pub fn render(runs: &[RunEntry], now_unix_ns: i64) -> String {
     let mut table =
-        terminal::table(&["run", "begun", "environment", "requests", "99 % within", "size", "outcome"]);
+        terminal::table(&["run", "started", "environment", "requests", "99 % within", "size", "outcome"]);
     let mut outcomes = Vec::new();
     for entry in runs {
-        let (begun, place, requests, within, outcome) = match &entry.content {
+        let (started, place, requests, within, outcome) = match &entry.content {
             Content::Run(run) => (
                 age(now_unix_ns, run.started_unix_ns),
                 environment(run),
@@ -46,17 +46,18 @@ pub fn render(runs: &[RunEntry], now_unix_ns: i64) -> String {
                 outcome(run),
             ),
             Content::Capacity { capacity } => {
-                let begun = age(now_unix_ns, capacity.started_unix_ns);
-                (begun, capacity.environment.clone(), None, None, found(capacity))
+                let started = age(now_unix_ns, capacity.started_unix_ns);
+                (started, capacity.environment.clone(), None, None, found(capacity))
             }
             Content::Broken { broken } => {
-                let told = Told { style: FAINT, word: format!("no run: {broken}"), more: String::new() };
-                (String::new(), String::new(), None, None, told)
+                let reported =
+                    Reported { style: FAINT, word: format!("no run: {broken}"), more: String::new() };
+                (String::new(), String::new(), None, None, reported)
             }
         };
         let (requests, within) = (requests.unwrap_or_default(), within.unwrap_or_default());
         let size = size(entry.bytes);
-        table.add_row([&entry.run, &begun, &place, &requests, &within, &size, &outcome.plain()]);
+        table.add_row([&entry.run, &started, &place, &requests, &within, &size, &outcome.plain()]);
         outcomes.push(outcome);
     }
     terminal::align(&mut table, 3);
@@ -67,14 +68,14 @@ pub fn render(runs: &[RunEntry], now_unix_ns: i64) -> String {
 }
 
 /// The table with its last column in colour: within the table escape sequences would count as width.
-fn painted(table: &str, outcomes: &[Told]) -> String {
+fn painted(table: &str, outcomes: &[Reported]) -> String {
     let mut text = String::new();
     // The header and the line below it come first.
     let tells = [None, None].into_iter().chain(outcomes.iter().map(Some));
-    for (line, told) in table.lines().zip(tells) {
-        let parts = told.and_then(|told| Some((line.strip_suffix(&told.plain())?, told)));
+    for (line, reported) in table.lines().zip(tells) {
+        let parts = reported.and_then(|reported| Some((line.strip_suffix(&reported.plain())?, reported)));
         let _ = match parts {
-            Some((before, Told { style, word, more })) => {
+            Some((before, Reported { style, word, more })) => {
                 writeln!(text, "{before}{}{more}", paint(*style, word))
             }
             None => writeln!(text, "{line}"),
@@ -84,13 +85,13 @@ fn painted(table: &str, outcomes: &[Told]) -> String {
 }
 
 /// What became of a run: a word in its colour, and what else there is to say.
-struct Told {
+struct Reported {
     style: Style,
     word: String,
     more: String,
 }
 
-impl Told {
+impl Reported {
     fn plain(&self) -> String {
         format!("{}{}", self.word, self.more)
     }
@@ -102,7 +103,7 @@ fn environment(run: &Recorded) -> String {
 }
 
 /// A run that is still going on looks like one that was killed.
-fn outcome(run: &Recorded) -> Told {
+fn outcome(run: &Recorded) -> Reported {
     let (style, word) = match run.outcome {
         Some(outcome) => (style(outcome), outcome.to_string()),
         None if run.state == State::Running => (UNSURE, "running, or killed".to_owned()),
@@ -113,11 +114,11 @@ fn outcome(run: &Recorded) -> Told {
         State::Aborted => " (aborted)",
         State::Running | State::Finished => "",
     };
-    Told { style, word, more: more.to_owned() }
+    Reported { style, word, more: more.to_owned() }
 }
 
 /// `Inconclusive, 1000/s or more`; of several numbers of replicas the greatest.
-fn found(search: &CapacitySummary) -> Told {
+fn found(search: &CapacitySummary) -> Reported {
     let count = search.counts.iter().max_by_key(|count| count.replicas);
     let figure = count.map(|count| capacity::figure(count.capacity, count.held, count.broke, search.by));
     let mut more = format!(", {}", figure.as_deref().unwrap_or("nothing was measured"));
@@ -127,7 +128,7 @@ fn found(search: &CapacitySummary) -> Told {
     if search.interrupted {
         more += " (interrupted)";
     }
-    Told { style: style(search.outcome), word: search.outcome.to_string(), more }
+    Reported { style: style(search.outcome), word: search.outcome.to_string(), more }
 }
 
 fn style(outcome: Outcome) -> Style {

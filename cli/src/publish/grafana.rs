@@ -99,11 +99,11 @@ impl Grafana {
     /// # Errors
     /// Why it did not take one, and how many it did not get.
     pub async fn tell(&self, annotations: &[Annotation], stop: &CancellationToken) -> Result<(), String> {
-        let mut told = 0;
+        let mut reported = 0;
         let all = async {
             for annotation in annotations {
                 self.tell_one(annotation).await?;
-                told += 1;
+                reported += 1;
             }
             Ok(())
         };
@@ -114,7 +114,7 @@ impl Grafana {
             () = sleep(IN_ALL) => Err(format!("they were not taken within {} s", IN_ALL.as_secs())),
         };
         came_to.map_err(|reason: String| {
-            let (left, url) = (annotations.len() - told, redact::url(&self.url));
+            let (left, url) = (annotations.len() - reported, redact::url(&self.url));
             format!("{left} of {} annotations did not reach Grafana at {url}: {reason}", annotations.len())
         })
     }
@@ -123,8 +123,8 @@ impl Grafana {
         let url = format!("{}/api/annotations", self.url.trim_end_matches('/'));
         let request = self.http.post(url).headers(self.credentials.headers.clone());
         let answer = request.timeout(PATIENCE).json(annotation).send().await;
-        let blot = |text: &str| self.credentials.redacted(text).into_owned();
-        let answer = answer.map_err(|error| blot(&describe(&error.without_url())))?;
+        let redact = |text: &str| self.credentials.redacted(text).into_owned();
+        let answer = answer.map_err(|error| redact(&describe(&error.without_url())))?;
         let status = answer.status();
         if status.is_success() {
             return Ok(());
@@ -135,7 +135,7 @@ impl Grafana {
             403 => ": the token may not write annotations",
             _ => "",
         };
-        let said: String = blot(text.lines().next().unwrap_or_default()).chars().take(200).collect();
+        let said: String = redact(text.lines().next().unwrap_or_default()).chars().take(200).collect();
         let said = if said.is_empty() { said } else { format!(" ({said})") };
         Err(format!("it answered {}{why}{said}", status.as_u16()))
     }
@@ -161,18 +161,21 @@ mod tests {
     }
 
     #[test]
-    fn a_run_its_events_and_its_failures_are_told() {
+    fn a_run_its_events_and_its_failures_are_reported() {
         let events = [Event::new(Nanos::from_secs(3), "paused <by hand>")];
-        let told = annotations(&report(), &events);
-        insta::assert_snapshot!(serde_json::to_string_pretty(&told).unwrap());
+        let reported = annotations(&report(), &events);
+        insta::assert_snapshot!(serde_json::to_string_pretty(&reported).unwrap());
     }
 
     #[test]
-    fn of_many_events_the_first_are_told_and_the_rest_counted() {
+    fn of_many_events_the_first_are_reported_and_the_rest_counted() {
         let events = vec![Event::new(Nanos::from_secs(3), "paused"); EVENTS + 3];
-        let told = annotations(&report(), &events);
-        assert_eq!(told.iter().filter(|told| told.tags.contains(&"event".to_owned())).count(), EVENTS);
-        insta::assert_snapshot!(told[0].text, @"test: Fail, 1 of 22 claims failed; 3 more events are in its record");
+        let reported = annotations(&report(), &events);
+        assert_eq!(
+            reported.iter().filter(|reported| reported.tags.contains(&"event".to_owned())).count(),
+            EVENTS
+        );
+        insta::assert_snapshot!(reported[0].text, @"test: Fail, 1 of 22 claims failed; 3 more events are in its record");
     }
 
     fn grafana(listener: &tokio::net::TcpListener, credentials: Credentials) -> Grafana {
@@ -187,7 +190,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_grafana_that_is_slow_or_silent_is_not_waited_for_for_long() {
-        let mut told = String::new();
+        let mut reported = String::new();
         // It takes each after 4 s, until it is over; Ctrl-C comes after 6 s, or does not.
         for (ctrl_c, expected) in [(None, 15), (Some(Duration::from_secs(6)), 6)] {
             let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
@@ -209,12 +212,12 @@ mod tests {
             };
             let (came_to, ()) = tokio::join!(grafana.tell(&annotations, &stop), interrupt);
             assert_eq!(began.elapsed().as_secs(), expected);
-            told += &format!("{}\n", came_to.unwrap_err());
+            reported += &format!("{}\n", came_to.unwrap_err());
             taking.abort();
         }
         let mut settings = insta::Settings::clone_current();
         settings.add_filter(r"127\.0\.0\.1:\d+", "127.0.0.1:PORT");
-        settings.bind(|| insta::assert_snapshot!(told));
+        settings.bind(|| insta::assert_snapshot!(reported));
     }
 
     /// Answers one request after the other with `answers`, each after so long; returns what was asked.
@@ -245,24 +248,24 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn grafana_is_asked_as_its_api_wants_it_and_what_it_rejects_is_told_without_the_token() {
+    async fn grafana_is_asked_as_its_api_wants_it_and_what_it_rejects_is_reported_without_the_token() {
         let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let mut headers = http::HeaderMap::new();
         headers.insert("authorization", "Bearer hush-hush".parse().unwrap());
         let secrets = vec![("hush-hush".to_owned(), "${env:GRAFANA_TOKEN}".to_owned())];
         let grafana = grafana(&listener, Credentials { headers, secrets });
         let events = [Event::new(Nanos::from_secs(3), "paused")];
-        let told: Vec<Annotation> = annotations(&report(), &events).into_iter().take(2).collect();
+        let reported: Vec<Annotation> = annotations(&report(), &events).into_iter().take(2).collect();
         let answers = [(200, "{\"id\":1}"), (403, "{\"message\":\"hush-hush may not\"}")];
         let stop = CancellationToken::new();
         let (asked, came_to) =
-            tokio::join!(double(&listener, Duration::ZERO, &answers), grafana.tell(&told, &stop));
+            tokio::join!(double(&listener, Duration::ZERO, &answers), grafana.tell(&reported, &stop));
         assert!(asked[0].starts_with("POST /grafana/api/annotations HTTP/1.1\r\n"), "{}", asked[0]);
         for header in ["authorization: Bearer hush-hush\r\n", "content-type: application/json\r\n"] {
             assert!(asked[0].contains(header), "{}", asked[0]);
         }
         let body = asked[0].split_once("\r\n\r\n").unwrap().1;
-        assert_eq!(body, serde_json::to_string(&told[0]).unwrap());
+        assert_eq!(body, serde_json::to_string(&reported[0]).unwrap());
         let mut settings = insta::Settings::clone_current();
         settings.add_filter(r"127\.0\.0\.1:\d+", "127.0.0.1:PORT");
         settings.bind(|| insta::assert_snapshot!(came_to.unwrap_err()));

@@ -145,7 +145,7 @@ fn a_search_interrupted_in_its_first_step_writes_its_report() {
     let sandbox = Sandbox::with(&by_rate(), TENANTS);
     let target = service.url();
     let running = sandbox.start(&["capacity", "scenario.toml", "--target", &target, "--step", "15s"]);
-    let has_begun = || {
+    let has_started = || {
         let steps = sandbox.runs().into_iter().map(|dir| dir.join("steps"));
         steps
             .filter_map(|dir| fs::read_dir(dir).ok())
@@ -153,7 +153,7 @@ fn a_search_interrupted_in_its_first_step_writes_its_report() {
             .flatten()
             .any(|step| step.path().join("manifest.json").exists())
     };
-    wait_for("the first step", has_begun);
+    wait_for("the first step", has_started);
     running.signal(Signal::INT);
     let ended = running.end();
     ended.assert_code(130);

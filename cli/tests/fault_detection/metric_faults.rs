@@ -182,7 +182,7 @@ fn run(row: &Row, seed: u64) -> Result<String, String> {
         return Err(format!("{place}: {} fails, too: {} {}", other.claim, other.subject, other.summary));
     }
     match diagnosis(&report, row.claim) {
-        Some((suspect, sentence)) if suspect == row.fault => Ok(sentence),
+        Some((hypothesis, sentence)) if hypothesis == row.fault => Ok(sentence),
         other => {
             Err(format!("{place}: called {other:?}; {}", shown(failed().filter(|v| v.claim == row.claim))))
         }

@@ -135,7 +135,7 @@ mod tests {
     }
 
     /// What the banner says, or the first line of the error.
-    fn told(line: &str) -> String {
+    fn reported(line: &str) -> String {
         match Cli::try_parse_from(line.split(' ')) {
             Ok(Cli { args }) => args.to_string(),
             Err(error) => error.to_string().lines().take(2).collect::<Vec<_>>().join(" "),
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_asked_for_is_told_and_what_makes_no_sense_too() {
+    fn what_is_asked_for_is_reported_and_what_makes_no_sense_too() {
         let lines = [
             "x --calibration",
             "x --calibration --delay 20ms --ceiling 3000/s",
@@ -160,7 +160,7 @@ mod tests {
             "x --calibration --ceiling 3000",
             "x --calibration --ceiling 0/s",
         ];
-        let all: Vec<String> = lines.map(|line| format!("{line}\n    {}", told(line))).into();
+        let all: Vec<String> = lines.map(|line| format!("{line}\n    {}", reported(line))).into();
         insta::assert_snapshot!(all.join("\n"));
     }
 }

@@ -1,4 +1,4 @@
-//! When each answer is due: pure arithmetic on times since the first request, so that theory can be held against it.
+//! When each answer is due: pure arithmetic on times since the first request, so that theory can be compared with it.
 //!
 //! A request is taken up when it arrives, or at the end of the freeze that it arrives in. With a ceiling `μ` it then waits
 //! for those before it and is served for `1/μ`: a FIFO queue with deterministic service, D/D/1 or M/D/1 by its arrivals.

@@ -56,7 +56,7 @@ pub const CATALOGUE: &[Entry] = &[
     plain("limit-shared-key", "all tenants count together, each up to its own quota", "limit"),
     plain(
         "limit-no-expiry",
-        "the first tenant's counts never expire: used up, its quota is so for ever",
+        "the first tenant's counts never expire: used up, its quota is so permanently",
         "limit",
     ),
     with(

@@ -6,7 +6,7 @@ use super::{Fault, Faults};
 use crate::limiter::{Algorithm, KeyedLimit};
 use crate::tenants::Tenants;
 
-/// A century is for ever, and still a number that every clock can be added to.
+/// A century is permanently, and still a number that every clock can be added to.
 pub(super) const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 86_400);
 
 impl Faults {
@@ -30,7 +30,7 @@ impl KeyedLimit {
     fn distort(&mut self, fault: Fault, replica: u32) {
         let enforced = &mut self.enforced;
         match fault {
-            // Replicas in processes of their own have the same number unless told otherwise.
+            // Replicas in processes of their own have the same number unless set otherwise.
             Fault::LimitPerReplica => {
                 self.key = format!("{}:replica-{}-{replica}", self.key, std::process::id());
             }

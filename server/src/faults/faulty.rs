@@ -1,5 +1,5 @@
 //! The faults at work in one replica: what the routes ask at the few places where a fault can strike. How it decides about
-//! limits is told in `limiter`.
+//! limits is reported in `limiter`.
 
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -68,7 +68,7 @@ impl Faulty {
         self.has(Fault::SessionCrossesTenants)
     }
 
-    /// `redis-keys-leak`: how long a session is kept; `None` is for ever.
+    /// `redis-keys-leak`: how long a session is kept; `None` is permanently.
     pub(crate) fn session_lifetime(&self, lifetime: Duration) -> Option<Duration> {
         (!self.has(Fault::RedisKeysLeak)).then_some(lifetime)
     }

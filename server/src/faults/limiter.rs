@@ -1,5 +1,5 @@
 //! How a faulty replica decides about a chat, in place of [`Store::decide`]: in other steps than one, not at all, or
-//! right and then told wrong.
+//! right and then reported wrong.
 
 use std::time::Duration;
 
@@ -81,7 +81,7 @@ impl Faulty {
         if self.has(Fault::LimitCountsRefusals) {
             return chat.step(Step::CountRefusals).await;
         }
-        // A replica that shares its limits with honest ones has to keep them under the same keys, where it can.
+        // A replica that shares its limits with conforming ones has to keep them under the same keys, where it can.
         let plain = |fault: &Fault| {
             !matches!(fault, Fault::LimitFalseRefusal { .. } | Fault::LimitSkewedClock { .. })
         };
@@ -114,14 +114,14 @@ impl Faulty {
         span.is_some_and(|span| span.contains(&self.process.first_chat.get_or_init(Instant::now).elapsed()))
     }
 
-    /// What clients are told: as if the limits were kept as promised, but for the faults that lie about it.
+    /// What clients are reported: as if the limits were kept as promised, but for the faults that lie about it.
     fn misreport(&self, decision: &mut Decision, limits: &[KeyedLimit]) {
         for (reading, KeyedLimit { limit, enforced, .. }) in decision.readings.iter_mut().zip(limits) {
             let more = i64::from(enforced.burst()) - i64::from(limit.burst());
             if more != 0 {
-                let told = (i64::from(reading.remaining) - more).max(0);
-                let told = if reading.wait.is_some() { 0 } else { told };
-                reading.remaining = u32::try_from(told).unwrap_or(u32::MAX);
+                let reported = (i64::from(reading.remaining) - more).max(0);
+                let reported = if reading.wait.is_some() { 0 } else { reported };
+                reading.remaining = u32::try_from(reported).unwrap_or(u32::MAX);
             }
             if enforced.window == FOR_EVER {
                 reading.resets_in = reading.resets_in.min(limit.window);

@@ -1,5 +1,5 @@
 //! How a faulty replica measures its requests: what it loses, counts twice, or counts as something else. What its page
-//! of metrics makes of that is told in `page`. Scrapes are no requests here: they are counted as they should be.
+//! of metrics makes of that is reported in `page`. Scrapes are no requests here: they are counted as they should be.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use std::sync::{Mutex, OnceLock};

@@ -1,6 +1,6 @@
-//! Deliberate defects, off unless switched on by name: with them the service breaks one of its promises, as an honest
+//! Deliberate defects, off unless switched on by name: with them the service breaks one of its promises, as an conforming
 //! mistake would, and whoever judges it has to notice. [`CATALOGUE`] lists them, `parse` reads their names and values,
-//! `Faulty` is what is at work in one replica. An honest replica has none of it but an empty `Option`.
+//! `Faulty` is what is at work in one replica. An conforming replica has none of it but an empty `Option`.
 
 mod catalogue;
 mod distort;
@@ -65,7 +65,7 @@ pub enum Fault {
     LimitCountsRefusals,
     /// `retry-after-early`.
     RetryAfterEarly {
-        /// What is told of the needed wait; between 0 and 1.
+        /// What is reported the needed wait; between 0 and 1.
         factor: f64,
     },
     /// `remaining-lies`.
@@ -161,7 +161,7 @@ pub struct Faults {
 }
 
 impl Faults {
-    /// Whether all is honest.
+    /// Whether all is conforming.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()

@@ -1,4 +1,4 @@
-//! What a faulty replica shows of its metrics: the honest page, late, old, cut off, or rewritten line by line.
+//! What a faulty replica shows of its metrics: the conforming page, late, old, cut off, or rewritten line by line.
 
 use std::fmt::Write as _;
 use std::sync::PoisonError;
@@ -65,7 +65,7 @@ impl Faulty {
                 continue;
             };
             let is_bucket = series.contains("_bucket{");
-            let told = match (is_bucket, series.contains("le=\"+Inf\"")) {
+            let reported = match (is_bucket, series.contains("le=\"+Inf\"")) {
                 (true, true) if inf => value + (value / 100.0).ceil(),
                 (true, false) if plain => value - before,
                 (false, _) if sum && series.contains("_seconds_sum") => value * 1000.0,
@@ -73,7 +73,7 @@ impl Faulty {
             };
             before = if is_bucket { value } else { 0.0 };
             // Writing into a string cannot fail.
-            let _ = writeln!(out, "{series} {told}");
+            let _ = writeln!(out, "{series} {reported}");
         }
         out
     }

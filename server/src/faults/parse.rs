@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_fault_is_told() {
+    fn what_is_no_fault_is_reported() {
         let bad = [
             "reply-leak=3",
             "nonsense",
@@ -312,8 +312,8 @@ mod tests {
             "scrape-slow=2m",
             "sum-wrong=2",
         ];
-        let told: Vec<_> =
+        let reported: Vec<_> =
             bad.iter().map(|text| format!("{text}\n  {}", text.parse::<Fault>().unwrap_err())).collect();
-        insta::assert_snapshot!(told.join("\n"));
+        insta::assert_snapshot!(reported.join("\n"));
     }
 }

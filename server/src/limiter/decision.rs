@@ -131,8 +131,8 @@ mod tests {
     fn fields(readings: Vec<Reading>, limits: &[KeyedLimit]) -> Vec<String> {
         let mut headers = HeaderMap::new();
         Decision { at: Duration::ZERO, readings }.write_headers(limits, &mut headers);
-        let told = headers.iter().filter(|(name, _)| **name != X_RESET);
-        told.map(|(name, value)| format!("{name}: {}", value.to_str().unwrap())).collect()
+        let reported = headers.iter().filter(|(name, _)| **name != X_RESET);
+        reported.map(|(name, value)| format!("{name}: {}", value.to_str().unwrap())).collect()
     }
 
     #[test]
@@ -168,9 +168,9 @@ mod tests {
     fn of_several_limits_the_longest_refusal_counts() {
         let limits = [keyed("chat_per_1s", 2), keyed("chat_per_1m", 9), keyed("chat_per_1h", 50)];
         let readings = vec![reading(0, 300, true), reading(0, 45_000, true), reading(41, 3_000_000, false)];
-        let told = fields(readings, &limits);
-        assert!(told.contains(&"retry-after: 45".to_owned()), "{told:?}");
-        assert!(told.contains(
+        let reported = fields(readings, &limits);
+        assert!(reported.contains(&"retry-after: 45".to_owned()), "{reported:?}");
+        assert!(reported.contains(
             &r#"ratelimit: "chat-1";r=0;t=1, "chat-60";r=0;t=45, "chat-3600";r=41;t=3000"#.to_owned()
         ));
     }
@@ -186,10 +186,10 @@ mod tests {
         };
         let mut headers = HeaderMap::new();
         decision.write_headers(&limits, &mut headers);
-        let told: Vec<_> =
+        let reported: Vec<_> =
             headers.iter().map(|(name, value)| format!("{name}: {}", value.to_str().unwrap())).collect();
         assert_eq!(
-            told,
+            reported,
             [
                 "x-ratelimit-limit: 8",
                 "x-ratelimit-remaining: 0",

@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn all_that_is_wrong_with_an_entry_is_told() {
+    fn all_that_is_wrong_with_an_entry_is_reported() {
         let bad = [
             ("chat_per_1s", json!({})),
             ("chat_per_1s", json!({"quota": 8, "burst": 9})),
@@ -259,7 +259,7 @@ mod tests {
             ("chats", json!({"quota": 0, "algorithm": "leaky", "brust": 3, "burst": "many"})),
             ("chat_per_1s", json!({"quota": 8, "algorithm": 5})),
         ];
-        let told: Vec<_> = bad
+        let reported: Vec<_> = bad
             .iter()
             .map(|(key, value)| {
                 let problems = Limit::parse(key, value).unwrap_err();
@@ -267,7 +267,7 @@ mod tests {
                 format!("{key}: {value}\n{}", problems.join("\n"))
             })
             .collect();
-        insta::assert_snapshot!(told.join("\n"));
+        insta::assert_snapshot!(reported.join("\n"));
     }
 
     proptest! {

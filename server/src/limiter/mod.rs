@@ -21,7 +21,7 @@ pub(crate) struct KeyedLimit {
     /// Names tenant and limit. The tenant is a hash tag, so that a Redis cluster keeps a tenant's keys together; all that
     /// was promised is part of the key, so that a changed limit starts afresh.
     pub(crate) key: String,
-    /// As promised: what clients are told.
+    /// As promised: what clients are reported.
     pub(crate) limit: Limit,
     /// As kept: what the stores go by. The same, but for a fault.
     pub(crate) enforced: Limit,

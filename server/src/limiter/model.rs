@@ -69,7 +69,7 @@ impl Model {
         u32::try_from(model.admitted.len() - self.admitted.len()).unwrap()
     }
 
-    /// What a client was told, after the decision: enough, and not a nanosecond too much.
+    /// What a client was reported, after the decision: enough, and not a nanosecond too much.
     fn check(&self, now: Duration, reading: &Reading) -> Result<(), TestCaseError> {
         let tick = Duration::from_nanos(1);
         prop_assert_eq!(reading.remaining, self.remaining(now));
@@ -101,8 +101,8 @@ impl Model {
 pub(crate) fn check(models: &mut [Model], decision: &Decision) -> Result<(), TestCaseError> {
     let now = decision.at;
     let refused: Vec<bool> = models.iter().map(|model| !model.admits(now)).collect();
-    let told: Vec<bool> = decision.readings.iter().map(|reading| reading.wait.is_some()).collect();
-    prop_assert_eq!(&told, &refused);
+    let reported: Vec<bool> = decision.readings.iter().map(|reading| reading.wait.is_some()).collect();
+    prop_assert_eq!(&reported, &refused);
     if decision.admitted() {
         for model in models.iter_mut() {
             model.admitted.push(now);

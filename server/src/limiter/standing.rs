@@ -71,7 +71,7 @@ impl Standing {
         }
     }
 
-    /// What a client is told; `refuses` is what the limit said before the request was counted, if it was.
+    /// What a client is reported; `refuses` is what the limit said before the request was counted, if it was.
     pub(crate) fn reading(&self, limit: &Limit, refuses: bool) -> Reading {
         Reading {
             remaining: self.remaining(limit),

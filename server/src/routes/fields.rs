@@ -1,5 +1,5 @@
 //! The fields of a request, from its body and its headers, checked in the contract's order: the body's shape, then the
-//! tenant. What is wrong is told by the field's name.
+//! tenant. What is wrong is reported by the field's name.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_told_by_the_fields_name() {
+    fn what_is_wrong_is_reported_by_the_fields_name() {
         let bodies = [
             r#"{"tenant_id":"acme","session_id":"s","message":"m","extra":[1,{"a":null}]}"#,
             r#"{"tenant_id":"\u0061cme","session_id":"s","message":"m"}"#,
@@ -249,8 +249,8 @@ mod tests {
             r#"{"tenant_id":"acme","session_id":"s","message":"\ud800"}"#,
             r#"{"tenant_id":"acme"} trailing"#,
         ];
-        let told: Vec<_> =
+        let reported: Vec<_> =
             bodies.iter().map(|body| format!("{body}\n  {}", status_and_detail(body))).collect();
-        insta::assert_snapshot!(told.join("\n"));
+        insta::assert_snapshot!(reported.join("\n"));
     }
 }

@@ -124,7 +124,7 @@ impl Store {
         }
     }
 
-    /// Keeps a session for `lifetime`; `None` is for ever.
+    /// Keeps a session for `lifetime`; `None` is permanently.
     pub(crate) async fn create_session(
         &self,
         key: String,

@@ -3,7 +3,7 @@
 
 use hyper::{Method, StatusCode};
 
-/// The tenant label of a request whose tenant is unknown or cannot be told. No tenant may have this id.
+/// The tenant label of a request whose tenant is unknown or cannot be reported. No tenant may have this id.
 pub(crate) const UNKNOWN: &str = "unknown";
 
 /// What was asked for: the `handler` label.

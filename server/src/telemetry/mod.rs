@@ -84,7 +84,7 @@ pub(crate) struct Exchange {
     pub(crate) route: Route,
     pub(crate) verb: Verb,
     pub(crate) status: Status,
-    /// The tenant's position; `None` if it is unknown or could not be told.
+    /// The tenant's position; `None` if it is unknown or could not be reported.
     pub(crate) tenant: Option<usize>,
     pub(crate) request_bytes: u64,
     pub(crate) response_bytes: u64,
@@ -117,7 +117,7 @@ impl Telemetry {
         }
     }
 
-    /// Counts a request as begun. A scrape is not in its own way: `/metrics` does not appear in the gauge.
+    /// Counts a request as started. A scrape is not in its own way: `/metrics` does not appear in the gauge.
     pub(crate) fn begin(&self, route: Route, verb: Verb) -> Option<InProgress<'_>> {
         if route == Route::Metrics {
             return None;

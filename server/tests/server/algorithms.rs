@@ -1,4 +1,4 @@
-//! The five algorithms as clients see them, over memory on a paused clock; what they decide is held against a model
+//! The five algorithms as clients see them, over memory on a paused clock; what they decide is compared with a model
 //! elsewhere, beside the stores.
 
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use tenancy::{Algorithm, App, Store};
 use tokio::time::advance;
 
-use crate::direct::{Told, chat, session};
+use crate::direct::{Reported, chat, session};
 use crate::support::tenants;
 
 /// 3.5 s after a multiple of 10 s.
@@ -17,29 +17,34 @@ fn app(limits: &str) -> App {
 }
 
 /// The headers of a decision.
-fn headers(told: &Told) -> String {
+fn headers(reported: &Reported) -> String {
     let names = ["x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset", "retry-after"];
-    let first = names.map(|name| told.header(name)).join(" ");
-    format!("{} {first} | {} | {}", told.status, told.header("ratelimit-policy"), told.header("ratelimit"))
+    let first = names.map(|name| reported.header(name)).join(" ");
+    format!(
+        "{} {first} | {} | {}",
+        reported.status,
+        reported.header("ratelimit-policy"),
+        reported.header("ratelimit")
+    )
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_each_algorithm_tells() {
-    let mut told = Vec::new();
+    let mut reported = Vec::new();
     for name in Algorithm::NAMES {
         let burst = if name == "token-bucket" { r#", "burst": 3"# } else { "" };
         let app = app(&format!(r#"{{"chat_per_10s": {{"quota": 2, "algorithm": "{name}"{burst}}}}}"#));
         let session = session(&app, "acme").await;
-        told.push(format!("\n{name}"));
+        reported.push(format!("\n{name}"));
         for (chats, pause) in [(1, 2000), (2, 2500), (2, 3000), (2, 4250), (1, 10_000), (1, 0)] {
             for _ in 0..chats {
-                told.push(headers(&chat(&app, "acme", &session).await));
+                reported.push(headers(&chat(&app, "acme", &session).await));
             }
-            told.push(format!("{pause} ms later"));
+            reported.push(format!("{pause} ms later"));
             advance(Duration::from_millis(pause)).await;
         }
     }
-    insta::assert_snapshot!(told.join("\n"));
+    insta::assert_snapshot!(reported.join("\n"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -53,10 +58,10 @@ async fn retry_after_is_enough_and_a_second_less_is_not() {
             let session = session(&app, "acme").await;
             let mut refusals = 0;
             for step in 0..60 {
-                let told = chat(&app, "acme", &session).await;
-                if told.status == 429 {
+                let reported = chat(&app, "acme", &session).await;
+                if reported.status == 429 {
                     refusals += 1;
-                    let wait: u64 = told.header("retry-after").parse().unwrap();
+                    let wait: u64 = reported.header("retry-after").parse().unwrap();
                     advance(Duration::from_secs(wait - 1)).await;
                     if wait > 1 {
                         assert_eq!(chat(&app, "acme", &session).await.status, 429, "{name} {wait}");

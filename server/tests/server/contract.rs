@@ -68,7 +68,7 @@ async fn headers_stand_in_for_fields_and_must_agree_with_them() {
 }
 
 #[tokio::test]
-async fn whoever_breaks_a_rule_is_told_which() {
+async fn whoever_breaks_a_rule_is_reported_which() {
     let replica = Replica::of(&Store::memory()).await;
     let session = replica.session("acme").await;
     let gone = session.replacen(|_: char| true, if session.starts_with('A') { "B" } else { "A" }, 1);

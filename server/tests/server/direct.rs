@@ -14,17 +14,17 @@ pub(crate) fn replicas(count: u32, tenants: &Tenants, store: &Store, text: &str)
 }
 
 /// Status, headers and JSON of an answer.
-pub(crate) struct Told {
+pub(crate) struct Reported {
     pub(crate) status: u16,
     pub(crate) headers: hyper::HeaderMap,
     pub(crate) body: Value,
 }
 
-pub(crate) async fn post(app: &App, path: &str, body: &Value) -> Told {
+pub(crate) async fn post(app: &App, path: &str, body: &Value) -> Reported {
     let request = Request::post(path).body(Full::new(Bytes::from(body.to_string()))).unwrap();
     let (head, body) = app.respond(request).await.into_parts();
     let bytes = body.collect().await.unwrap().to_bytes();
-    Told {
+    Reported {
         status: head.status.as_u16(),
         headers: head.headers,
         body: serde_json::from_slice(&bytes).unwrap(),
@@ -38,7 +38,7 @@ pub(crate) async fn page(app: &App) -> String {
     String::from_utf8(body.to_vec()).unwrap()
 }
 
-impl Told {
+impl Reported {
     /// A header's text; empty if it is not there.
     pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
@@ -46,11 +46,11 @@ impl Told {
 }
 
 pub(crate) async fn session(app: &App, tenant: &str) -> String {
-    let told = post(app, "/session", &json!({ "tenant_id": tenant })).await;
-    told.body["session_id"].as_str().unwrap().to_owned()
+    let reported = post(app, "/session", &json!({ "tenant_id": tenant })).await;
+    reported.body["session_id"].as_str().unwrap().to_owned()
 }
 
-pub(crate) async fn chat(app: &App, tenant: &str, session: &str) -> Told {
+pub(crate) async fn chat(app: &App, tenant: &str, session: &str) -> Reported {
     let body = json!({ "tenant_id": tenant, "session_id": session, "message": tenant });
     post(app, "/chat", &body).await
 }

@@ -17,7 +17,7 @@ async fn session_crosses_tenants_lets_a_foreign_session_chat() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn reply_leaks_hands_out_what_another_tenant_was_told() {
+async fn reply_leaks_hands_out_what_another_tenant_was_reported() {
     let tenants = tenants(&[("a", r#"{"chat_per_1s": 99}"#), ("b", r#"{"chat_per_1s": 99}"#)]);
     for (fault, leaked) in [("", 0), ("reply-leaks=3", 3)] {
         let apps = replicas(2, &tenants, &Store::memory(), fault);
@@ -25,8 +25,8 @@ async fn reply_leaks_hands_out_what_another_tenant_was_told() {
         let mut foreign = 0;
         for turn in 0..10 {
             let own = ["a", "b"][turn % 2];
-            let told = chat(&apps[turn / 2 % 2], own, &sessions[turn % 2]).await;
-            let reply = told.body["reply"].as_str().unwrap();
+            let reported = chat(&apps[turn / 2 % 2], own, &sessions[turn % 2]).await;
+            let reply = reported.body["reply"].as_str().unwrap();
             foreign += u32::from(reply != format!("Welcome to {own}! We received: {own}"));
         }
         assert_eq!(foreign, leaked, "{fault}");

@@ -78,8 +78,8 @@ async fn a_race_lets_chats_at_the_same_time_pass_together() {
             for apps in &both {
                 let session = session(&apps[0], "a").await;
                 let chats = (0..20).map(|turn| chat(&apps[turn % 2], "a", &session));
-                let told = join_all(chats).await;
-                let count = told.iter().filter(|told| told.status == 200).count();
+                let reported = join_all(chats).await;
+                let count = reported.iter().filter(|reported| reported.status == 200).count();
                 assert_eq!(count, expected, "{algorithm} {fault}");
                 assert_eq!(chat(&apps[0], "a", &session).await.status, 429, "they were counted");
             }
@@ -92,14 +92,14 @@ async fn a_false_refusal_comes_every_so_often_and_consumes_nothing() {
     let (_redis, both) = over_both(&two("6h", "sliding-log", [6, 6]), "limit-false-refusal=3").await;
     for apps in &both {
         let session = session(&apps[0], "a").await;
-        let mut told = Vec::new();
+        let mut reported = Vec::new();
         for _ in 0..10 {
             let reply = chat(&apps[0], "a", &session).await;
-            told.push((reply.status, reply.header("x-ratelimit-remaining").to_owned()));
+            reported.push((reply.status, reply.header("x-ratelimit-remaining").to_owned()));
         }
-        let statuses: Vec<_> = told.iter().map(|(status, _)| *status).collect();
-        assert_eq!(statuses, [200, 200, 429, 200, 200, 429, 200, 200, 429, 429], "{told:?}");
-        assert_eq!(told[3].1, "3", "{told:?}");
+        let statuses: Vec<_> = reported.iter().map(|(status, _)| *status).collect();
+        assert_eq!(statuses, [200, 200, 429, 200, 200, 429, 200, 200, 429, 429], "{reported:?}");
+        assert_eq!(reported[3].1, "3", "{reported:?}");
     }
 }
 
@@ -119,7 +119,7 @@ async fn tenants_that_share_a_key_use_up_each_others_quota() {
 #[tokio::test(start_paused = true)]
 async fn a_short_window_ends_early_and_a_long_one_late() {
     for algorithm in Algorithm::NAMES {
-        let mut honest = 0.0;
+        let mut conforming = 0.0;
         for (fault, factor) in [("", 1.0), ("limit-short-window", 2.0), ("limit-short-window=2", 0.5)] {
             let app = &replicas(1, &two("10s", algorithm, [4, 4]), &Store::memory_at(START), fault)[0];
             let session = session(app, "a").await;
@@ -132,10 +132,10 @@ async fn a_short_window_ends_early_and_a_long_one_late() {
                 }
             }
             let rest = f64::from(counts[1] + counts[2]);
-            honest = if fault.is_empty() { rest } else { honest };
+            conforming = if fault.is_empty() { rest } else { conforming };
             assert!(
-                (rest - honest * factor).abs() <= 2.0,
-                "{algorithm} {fault}: {counts:?}, honest {honest}"
+                (rest - conforming * factor).abs() <= 2.0,
+                "{algorithm} {fault}: {counts:?}, conforming {conforming}"
             );
         }
     }
@@ -150,9 +150,9 @@ async fn without_expiry_the_first_tenant_is_shut_out_for_ever() {
             assert_eq!(admitted(app, "a", 10).await, if round == 0 { 4 } else { 0 }, "{algorithm}");
             assert_eq!(admitted(app, "b", 10).await, 4, "{algorithm}");
             let session = session(app, "a").await;
-            let told = chat(app, "a", &session).await;
-            let wait: u64 = told.header("retry-after").parse().unwrap();
-            assert!((1..=10).contains(&wait), "it is told as if all were well: {wait}");
+            let reported = chat(app, "a", &session).await;
+            let wait: u64 = reported.header("retry-after").parse().unwrap();
+            assert!((1..=10).contains(&wait), "it is reported as if all were well: {wait}");
             advance(Duration::from_secs(86_400)).await;
         }
     }
@@ -179,16 +179,16 @@ async fn failing_open_admits_all_for_a_while_and_counts_none() {
     let tenants = two("6h", "token-bucket", [4, 4]);
     let app = &replicas(1, &tenants, &Store::memory_at(START), "limit-fail-open=2s..4s")[0];
     let session = session(app, "a").await;
-    let mut told = Vec::new();
+    let mut reported = Vec::new();
     for half_second in 0..10 {
         let reply = chat(app, "a", &session).await;
-        told.push(reply.status);
+        reported.push(reply.status);
         if (4..8).contains(&half_second) {
             assert_eq!(reply.header("x-ratelimit-remaining"), "4");
         }
         advance(Duration::from_millis(500)).await;
     }
-    assert_eq!(told, [200, 200, 200, 200, 200, 200, 200, 200, 429, 429]);
+    assert_eq!(reported, [200, 200, 200, 200, 200, 200, 200, 200, 429, 429]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -218,8 +218,8 @@ async fn counted_refusals_shut_out_who_keeps_trying() {
         ("sliding-counter", 13, 4),
         ("token-bucket", 19, 4),
     ];
-    for (algorithm, honest, faulty) in table {
-        for (fault, expected) in [("", honest), ("limit-counts-refusals", faulty)] {
+    for (algorithm, conforming, faulty) in table {
+        for (fault, expected) in [("", conforming), ("limit-counts-refusals", faulty)] {
             let app = &replicas(1, &two("10s", algorithm, [4, 4]), &Store::memory_at(START), fault)[0];
             let session = session(app, "a").await;
             let mut count = 0;
@@ -243,11 +243,11 @@ async fn redis_counts_refusals_as_memory_does() {
             let session = session(&apps[0], "a").await;
             let mut waits = Vec::new();
             for _ in 0..7 {
-                let told = chat(&apps[0], "a", &session).await;
+                let reported = chat(&apps[0], "a", &session).await;
                 // In steps of half a window: what matters is how refusals add up.
                 waits.push((
-                    told.status,
-                    told.header("retry-after").parse::<u64>().map(|wait| wait.div_ceil(3 * 3600)).ok(),
+                    reported.status,
+                    reported.header("retry-after").parse::<u64>().map(|wait| wait.div_ceil(3 * 3600)).ok(),
                 ));
             }
             histories.push(waits);
@@ -269,8 +269,8 @@ async fn retry_after_comes_too_early() {
         let session = session(app, "a").await;
         assert_eq!(chat(app, "a", &session).await.status, 200);
         for (wait, pause) in expected.into_iter().zip([1500, 8000, 0]) {
-            let told = chat(app, "a", &session).await;
-            assert_eq!((told.status, told.header("retry-after")), (429, wait), "{fault}");
+            let reported = chat(app, "a", &session).await;
+            assert_eq!((reported.status, reported.header("retry-after")), (429, wait), "{fault}");
             advance(Duration::from_millis(pause)).await;
         }
     }
@@ -283,9 +283,9 @@ async fn remaining_is_one_more_than_there_is() {
         for apps in &both {
             let session = session(&apps[0], "a").await;
             for left in expected {
-                let told = chat(&apps[0], "a", &session).await;
-                assert_eq!(told.header("x-ratelimit-remaining"), left, "{fault}");
-                assert!(told.header("ratelimit").starts_with(&format!("\"chat\";r={left};")), "{fault}");
+                let reported = chat(&apps[0], "a", &session).await;
+                assert_eq!(reported.header("x-ratelimit-remaining"), left, "{fault}");
+                assert!(reported.header("ratelimit").starts_with(&format!("\"chat\";r={left};")), "{fault}");
             }
         }
     }

@@ -1,4 +1,4 @@
-//! What the faults of the metrics make of a page: each is held against the honest page of the same requests.
+//! What the faults of the metrics make of a page: each is compared with the conforming page of the same requests.
 
 use std::collections::BTreeSet;
 use std::convert::Infallible;
@@ -42,7 +42,7 @@ async fn exercised(fault: &str) -> App {
 }
 
 /// The lines that only one of two pages has. Of the buckets those of one histogram are enough.
-fn difference(honest: &str, faulty: &str) -> String {
+fn difference(conforming: &str, faulty: &str) -> String {
     let of = |page: &str| -> BTreeSet<String> {
         let telling = |line: &&str| {
             !line.starts_with("process_start_time_seconds")
@@ -50,12 +50,12 @@ fn difference(honest: &str, faulty: &str) -> String {
         };
         page.lines().filter(telling).map(str::to_owned).collect()
     };
-    let (honest, faulty) = (of(honest), of(faulty));
+    let (conforming, faulty) = (of(conforming), of(faulty));
     let mut text = String::new();
-    for line in honest.difference(&faulty) {
+    for line in conforming.difference(&faulty) {
         let _ = writeln!(text, "- {line}");
     }
-    for line in faulty.difference(&honest) {
+    for line in faulty.difference(&conforming) {
         let _ = writeln!(text, "+ {line}");
     }
     text
@@ -63,7 +63,7 @@ fn difference(honest: &str, faulty: &str) -> String {
 
 #[tokio::test(start_paused = true)]
 async fn what_each_fault_makes_of_the_page() {
-    let honest = page(&exercised("").await).await;
+    let conforming = page(&exercised("").await).await;
     let mut text = String::new();
     for fault in [
         "count-lost=7",
@@ -78,7 +78,7 @@ async fn what_each_fault_makes_of_the_page() {
         "gauge-stuck=7",
     ] {
         let faulty = page(&exercised(fault).await).await;
-        let _ = writeln!(text, "{fault}\n{}", difference(&honest, &faulty));
+        let _ = writeln!(text, "{fault}\n{}", difference(&conforming, &faulty));
     }
     insta::assert_snapshot!(text);
 }

@@ -96,7 +96,7 @@ impl Replica {
 
 /// No proxies, redirects or retries.
 pub(crate) fn client() -> reqwest::Client {
-    // With the whole workspace built at once, reqwest speaks TLS and wants to be told by which library. Twice does no harm.
+    // With the whole workspace built at once, reqwest speaks TLS and wants to be reported by which library. Twice does no harm.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
     client.retry(reqwest::retry::never()).build().unwrap()
@@ -194,7 +194,7 @@ impl Redis {
         list.lines().filter(|client| client.contains("cmd=ping")).count()
     }
 
-    /// Every key with what remains of its life, in milliseconds (-1: it would live for ever).
+    /// Every key with what remains of its life, in milliseconds (-1: it would live permanently).
     pub(crate) async fn keys(&self) -> BTreeMap<String, i64> {
         let mut connection = self.connection().await.unwrap();
         let keys: Vec<String> = ::redis::cmd("KEYS").arg("*").query_async(&mut connection).await.unwrap();

@@ -35,7 +35,7 @@ impl ContractView {
         names.extend(contract.tenant_requests.clone());
         let mut view = Self::default();
         // Whether the gauge tells routes apart: else the scrape itself, which is in progress, too, may be in it.
-        let mut told_apart = None;
+        let mut distinguished = None;
         saasbench_exposition::samples(text, |sample| {
             let name = sample.name.decode();
             let (is_chosen, is_unresting) =
@@ -47,7 +47,7 @@ impl ContractView {
             let series = Series::from(sample);
             let route = contract.route_label.as_ref().and_then(|label| series.labels.get(label));
             if is_gauge {
-                told_apart = Some(route.is_some());
+                distinguished = Some(route.is_some());
             }
             if route.is_some_and(|route| contract.ignores(route)) {
                 return;
@@ -63,8 +63,8 @@ impl ContractView {
                 view.series.insert(key, series.value);
             }
         })?;
-        view.in_progress = told_apart.map(|told_apart| match view.gauges.values().sum::<f64>() {
-            sum if sum > 0.0 && !told_apart => (sum - 1.0).max(0.0),
+        view.in_progress = distinguished.map(|distinguished| match view.gauges.values().sum::<f64>() {
+            sum if sum > 0.0 && !distinguished => (sum - 1.0).max(0.0),
             sum => sum,
         });
         Ok(view)
@@ -78,7 +78,7 @@ impl ContractView {
             && self.series.values().zip(other.series.values()).all(same)
     }
 
-    /// Whether nothing of the load's is in progress, as far as can be told.
+    /// Whether nothing of the load's is in progress, as far as it is known.
     pub fn at_rest(&self) -> bool {
         self.in_progress.is_none_or(|gauge| gauge == 0.0)
     }

@@ -168,7 +168,7 @@ pub struct Environment {
     pub clock_offset_ns: Nanos,
     /// How far two clocks of it may drift apart, dimensionless.
     pub clock_drift: f64,
-    /// Faults that the service of the embedded or local environment was told to have, as `NAME=VALUE`.
+    /// Faults that the service of the embedded or local environment was asked to have, as `NAME=VALUE`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub faults: Vec<String>,
     /// Whether any certificate was good enough: who answered is not proven then.

@@ -21,7 +21,7 @@ use saasbench_model::scenario::{
     resolve::{Sources, declare_metrics, resolve},
 };
 
-/// Threads that decode segments, at the most: one thread that judges has no use for more.
+/// Threads that decode segments, at most: one thread that judges has no use for more.
 const READERS: usize = 4;
 
 /// A recorded run, opened.
@@ -107,7 +107,15 @@ impl RecordedRun {
         let observations = Observations::read(dir, &manifest.environment, scenario.metrics.as_ref())?;
         let self_monitor = SelfMonitorRecord::read(dir)?;
         let replica_names = manifest.environment.replicas.iter().map(|r| r.name.clone()).collect();
-        Ok(Self { dir: dir.to_owned(), manifest, scenario, observations, self_monitor, segments, replica_names })
+        Ok(Self {
+            dir: dir.to_owned(),
+            manifest,
+            scenario,
+            observations,
+            self_monitor,
+            segments,
+            replica_names,
+        })
     }
 
     /// Names of the replicas, in order.
@@ -200,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn every_way_a_directory_is_no_run_is_told() {
+    fn every_way_a_directory_is_no_run_is_reported() {
         let made = Made::new("", &[]);
         let dir = made.dir.path();
         let open =

@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_page_that_breaks_off_is_told_from_one_that_is_wrong_in_the_middle() {
+    fn a_page_that_breaks_off_is_distinguished_from_one_that_is_wrong_in_the_middle() {
         let flaw = |text: &str| Page::of(text, None).flaw.map(|flaw| flaw.at_end);
         assert_eq!(flaw("a 1\nb 2\n"), None);
         assert_eq!(flaw("a 1\nb{x=\"1"), Some(true));

@@ -14,7 +14,7 @@ pub struct Stall {
     pub from_ns: Nanos,
     /// It ran again.
     pub to_ns: Nanos,
-    /// Why, as far as it can be told.
+    /// Why, as far as it is known.
     pub cause: Cause,
 }
 

@@ -80,7 +80,7 @@ pub fn create_directory(out: &Path, name: &str) -> Result<PathBuf, RecordError> 
     Ok(dir)
 }
 
-/// Makes the directory of a run where it is told to.
+/// Makes the directory of a run where it is asked to.
 ///
 /// # Errors
 /// The file system's.
@@ -131,7 +131,7 @@ impl Sink {
     }
 
     /// Hands over the samples of a batch and leaves an empty one, which has been in use before where possible. Samples
-    /// that come after the recorder failed are lost; the failure is told by [`Recorder::finish`].
+    /// that come after the recorder failed are lost; the failure is reported by [`Recorder::finish`].
     pub fn hand_over(&self, batch: &mut Batch) {
         if batch.is_empty() {
             return;
@@ -222,7 +222,7 @@ impl Recorder {
         TallyReader(Arc::clone(&self.tally))
     }
 
-    /// Waits until everything is written; every [`Sink`] must be gone, or it waits for ever.
+    /// Waits until everything is written; every [`Sink`] must be gone, or it waits permanently.
     ///
     /// # Errors
     /// When a file could not be written.
@@ -256,9 +256,9 @@ fn record(
     let mut latencies = [latency_histogram(), latency_histogram()];
     let mut open = true;
     while open {
-        let begun = std::time::Instant::now();
+        let started = std::time::Instant::now();
         while segment.len() < SEGMENT_SAMPLES {
-            match handed.full.recv_timeout(SEGMENT_TIME.saturating_sub(begun.elapsed())) {
+            match handed.full.recv_timeout(SEGMENT_TIME.saturating_sub(started.elapsed())) {
                 Ok(batch) => {
                     totals.lock().add(&batch);
                     each(&batch);
@@ -282,7 +282,7 @@ fn record(
         let path = segment_path(dir, recorded.segments);
         segment.write(&path, names).map_err(RecordError::write(&path))?;
         for (tag, histogram) in ["intended", "sent"].into_iter().zip(&mut latencies) {
-            log.write_histogram(histogram, begun - start, begun.elapsed(), interval_log::Tag::new(tag))
+            log.write_histogram(histogram, started - start, started.elapsed(), interval_log::Tag::new(tag))
                 .map_err(|error| RecordError::write(&log_path)(io::Error::other(error)))?;
             histogram.reset();
         }

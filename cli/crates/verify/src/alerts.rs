@@ -1,7 +1,7 @@
 //! Whether alerts fired and resolved in time, or stayed silent, by Prometheus's own samples of `ALERTS`.
 //!
 //! An alert changes at an evaluation and at no other time, so a sample that is firing says when it surely fired, and the
-//! last one before it was gone when it surely had not resolved. What did not happen is held against the service only where
+//! last one before it was gone when it surely had not resolved. What did not happen is compared with the service only where
 //! Prometheus was there to see it; `timeline` reads the record, `diagnose` says why an alert is dead.
 
 mod diagnose;
@@ -126,7 +126,8 @@ impl Judge<'_> {
                 finding(Outcome::Pass, format!("fired {} after its cause started", firing - cause.0))
             }
             (None, Some(firing)) if firing - tolerance > deadline => {
-                let observed = format!("fired {} after its cause started, {within} promised", firing - cause.0);
+                let observed =
+                    format!("fired {} after its cause started, {within} promised", firing - cause.0);
                 self.fails(finding(Outcome::Fail, observed), (cause.0, firing), self.ended_before(cause.1))
             }
             (None, Some(firing)) => {
@@ -137,7 +138,7 @@ impl Judge<'_> {
             (None, None) => {
                 let fail = finding(Outcome::Fail, "did not fire".to_owned());
                 let why = self.ended_before(cause.1).or_else(|| self.observed_until(deadline));
-                let why = why.or_else(|| self.untold());
+                let why = why.or_else(|| self.unreported());
                 self.fails(fail, (cause.0, deadline), why)
             }
         };
@@ -216,7 +217,7 @@ impl Judge<'_> {
         }
         let end = self.run.manifest.load.map_or(Nanos::ZERO, |load| load.to_ns - load.start_ns);
         let why = self.ended_before(end).or_else(|| self.observed_until(end));
-        let why = why.or_else(|| self.untold()).or_else(|| self.recorded.doubt_of((Nanos::ZERO, until)));
+        let why = why.or_else(|| self.unreported()).or_else(|| self.recorded.doubt_of((Nanos::ZERO, until)));
         let why = why.or_else(|| {
             course
                 .pending_at_end(until, interval)
@@ -246,9 +247,9 @@ impl Judge<'_> {
     }
 
     /// Where Prometheus lists no rules, and shows nothing of the alert either, nobody may evaluate it at all.
-    fn untold(&self) -> Option<String> {
-        let untold = self.recorded.rules.is_none() && !self.recorded.knows(&self.alert.name);
-        untold.then(|| "Prometheus lists no rules: nothing shows that this one is evaluated".to_owned())
+    fn unreported(&self) -> Option<String> {
+        let unreported = self.recorded.rules.is_none() && !self.recorded.knows(&self.alert.name);
+        unreported.then(|| "Prometheus lists no rules: nothing shows that this one is evaluated".to_owned())
     }
 
     fn observed_until(&self, deadline: Nanos) -> Option<String> {
@@ -293,9 +294,9 @@ fn with_course(finding: Evidence, course: &Course, recorded: &Recorded) -> Evide
     } else {
         String::new()
     };
-    match course.told() {
-        Some(told) => finding.detail(format!(
-            "{told} ({evaluated}clocks within {}; counted from the start of the load)",
+    match course.reported() {
+        Some(reported) => finding.detail(format!(
+            "{reported} ({evaluated}clocks within {}; counted from the start of the load)",
             recorded.tolerance
         )),
         None => finding,

@@ -1,8 +1,8 @@
-//! Do labels take values without bound? Each value makes series of its own, for ever, in the service and in Prometheus.
+//! Do labels take values without bound? Each value makes series of its own, permanently, in the service and in Prometheus.
 //!
 //! A record cannot show what has no end, but it knows what the run itself sent: values of a label that are paths as they
 //! were asked for, of a template that stands for any number of them, and values that look like identifiers, many of them
-//! new since before the load. Both grow with the requests. Whatever else grew fast is told, and not judged.
+//! new since before the load. Both grow with the requests. Whatever else grew fast is reported, and not judged.
 
 mod sent;
 
@@ -19,7 +19,7 @@ use saasbench_record::{observations::Scrape, reader::RecordedRun, scrape::Phase}
 const PATHS: usize = 3;
 /// So many new identifiers are more than a service's few versions, pods and hashes.
 const IDS: usize = 20;
-/// So many new values of one label are told of, if there is one for every ten requests.
+/// So many new values of one label are reported, if there is one for every ten requests.
 const MANY: usize = 100;
 /// So many examples are named.
 const EXAMPLES: usize = 3;
@@ -62,8 +62,8 @@ pub fn judge(run: &RecordedRun, requests: u64) -> Option<Verdict> {
     let verdict =
         Verdict::from_evidence(Claim::Cardinality, "labels", evidence, |outcome, evidence| match outcome {
             Outcome::Pass => {
-                let told: Vec<&str> = evidence.iter().map(|finding| finding.observed.as_str()).collect();
-                format!("{}; at most {most} values per label", told.join("; "))
+                let reported: Vec<&str> = evidence.iter().map(|finding| finding.observed.as_str()).collect();
+                format!("{}; at most {most} values per label", reported.join("; "))
             }
             _ => evidence[0].observed.clone(),
         });
@@ -129,10 +129,7 @@ fn finding(
             ids.len(),
             examples(&ids)
         );
-        return Some((
-            Evidence::new(Outcome::Fail, subject, "labels without identifiers", observed),
-            None,
-        ));
+        return Some((Evidence::new(Outcome::Fail, subject, "labels without identifiers", observed), None));
     }
     if unknown.len() >= MANY && unknown.len() as u64 * 10 >= requests {
         let observed = format!(
@@ -140,7 +137,10 @@ fn finding(
             unknown.len(),
             examples(&unknown)
         );
-        return Some((Evidence::new(Outcome::Inconclusive, subject, "labels with few values", observed), None));
+        return Some((
+            Evidence::new(Outcome::Inconclusive, subject, "labels with few values", observed),
+            None,
+        ));
     }
     None
 }
@@ -179,7 +179,7 @@ duration = "10s"
         made.verdict(Claim::Cardinality, "labels")
     }
 
-    fn told(verdict: &Verdict) -> String {
+    fn reported(verdict: &Verdict) -> String {
         let diagnosis = verdict.evidence[0].diagnosis.as_ref();
         let diagnosis = diagnosis.map_or("", |diagnosis| &diagnosis.sentence);
         format!("{}: {}\n    {diagnosis}\n", verdict.outcome, verdict.summary)
@@ -200,7 +200,7 @@ duration = "10s"
         ];
         use Outcome::{Fail, Inconclusive, Pass};
         let expected = [Pass, Fail, Fail, Pass, Fail, Pass, Inconclusive, Pass];
-        let text: String = all.iter().map(told).collect();
+        let text: String = all.iter().map(reported).collect();
         assert_eq!(all.each_ref().map(|verdict| verdict.outcome), expected, "{text}");
         insta::assert_snapshot!(text);
     }

@@ -107,7 +107,7 @@ mod tests {
     proptest! {
         /// Whatever the durations: nothing is said to be unseen that was not.
         #[test]
-        fn an_honest_server_is_never_accused(
+        fn an_conforming_server_is_never_accused(
             requests in prop::collection::vec((0_u64..2000, 0_u64..200), 20..80), q in 0.3_f64..0.95,
             bounds in prop::collection::vec(0.001_f64..2.0, 0..6),
         ) {

@@ -2,8 +2,8 @@
 //! the server's delta lies in `[d, d+u]`, exactly, and the excesses of all statuses of a route together are at most
 //! its unknowns.
 //!
-//! Two witnesses are held against the ledger: the replica's own `/metrics` (`by_scrape`; `during` the load, too, by the
-//! ledger's `progress`), and Prometheus's raw samples of it (`by_prometheus`). `witnesses` says who is alone, `diagnose` which
+//! Two sources are compared with the ledger: the replica's own `/metrics` (`by_scrape`; `during` the load, too, by the
+//! ledger's `progress`), and Prometheus's raw samples of it (`by_prometheus`). `sources` says who is alone, `diagnose` which
 //! mistake explains what was found.
 
 mod by_prometheus;
@@ -23,7 +23,7 @@ pub use self::{
     by_scrape::{Observed, by_scrape},
     progress::{Progress, Standings},
 };
-pub use crate::counters::cross_check::{Witness, compare_witnesses};
+pub use crate::counters::cross_check::{CounterSource, compare_source};
 
 use super::{
     ledger::{Cell, Seen, Views},
@@ -37,7 +37,7 @@ use saasbench_record::manifest::Replica;
 /// What a counter gained over the run, by cell and status label.
 type Gains = BTreeMap<(Cell, String), f64>;
 
-/// What may be assumed when a witness's gains are judged.
+/// What may be assumed when a source's gains are judged.
 #[derive(Debug, Clone, Copy)]
 pub struct Assumptions {
     /// Nobody else sent requests.
@@ -58,10 +58,10 @@ struct Counter<'a> {
 
 impl Counter<'_> {
     /// What a verdict about it is about: one series by tenant can be two counters.
-    fn subject(&self, replica: &Replica, witness: &str) -> String {
+    fn subject(&self, replica: &Replica, source: &str) -> String {
         let twice = self.per_tenant && self.name == self.contract.requests;
         let by_tenant = if twice { " by tenant" } else { "" };
-        format!("{}{by_tenant} of {} by {witness}", self.name, replica.name)
+        format!("{}{by_tenant} of {} by {source}", self.name, replica.name)
     }
 
     /// What clients saw, grouped as this counter does.
@@ -90,7 +90,7 @@ pub fn usable<'a>(
     settled.as_ref().map_err(|why| Verdict::inconclusive(claim, subject, why.to_string()))
 }
 
-/// The cell and status that a series counts; `None` for routes that are not the load's, and where tenants are told apart
+/// The cell and status that a series counts; `None` for routes that are not the load's, and where tenants are distinguished
 /// for those that have none.
 fn cell(counter: Counter<'_>, labels: &Labels) -> Option<(Cell, String)> {
     let key = counter.contract.key(labels)?;

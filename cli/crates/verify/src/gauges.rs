@@ -235,10 +235,8 @@ impl Case<'_> {
             let observed = format!(
                 "{replica}: {name} was {value} at {at:.1} s, and clients had at most {most} requests in flight"
             );
-            let expected = format!(
-                "at most {most}, in flight or completed in the last {}",
-                self.contract.settle
-            );
+            let expected =
+                format!("at most {most}, in flight or completed in the last {}", self.contract.settle);
             evidence.push(finding(scrape, expected, observed));
         }
         evidence
@@ -348,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn in_company_a_gauge_may_be_others() {
+    fn in_a_shared_environment_a_gauge_may_be_others() {
         let mut made = made(&three(), &[("before", 0), ("during", 9), ("after", 2), ("after", 2)]);
         made.manifest.environment.exclusive = false;
         let verdict = made.verdict(Claim::Gauges, "http_requests_inprogress");
@@ -358,7 +356,7 @@ mod tests {
     proptest! {
         /// Requests are in the gauge for some time between sent and a little after done.
         #[test]
-        fn an_honest_gauge_never_fails(
+        fn an_conforming_gauge_never_fails(
             requests in prop::collection::vec((0_i64..5000, 1_i64..800, 0_i64..900), 1..40),
             looks in prop::collection::btree_set(0_i64..5000, 1..6),
         ) {

@@ -153,18 +153,18 @@ impl Gatherer {
 
     /// The facts of a run, and the claim, if it was watched.
     pub fn finish(&self, run: &RecordedRun, excuses: &StallExclusions) -> (Generator, Option<Verdict>) {
-        let (generator, claim) = self.told(run, excuses);
+        let (generator, claim) = self.reported(run, excuses);
         let claim = generator.self_monitored.then_some(claim);
         (generator, claim)
     }
 
     /// The claim if it did not pass: why what was measured may be the generator's own, also of a run that was not watched.
     pub fn hindrance(&self, run: &RecordedRun, excuses: &StallExclusions) -> Option<Verdict> {
-        let (_, claim) = self.told(run, excuses);
+        let (_, claim) = self.reported(run, excuses);
         (claim.outcome != Outcome::Pass).then_some(claim)
     }
 
-    fn told(&self, run: &RecordedRun, excuses: &StallExclusions) -> (Generator, Verdict) {
+    fn reported(&self, run: &RecordedRun, excuses: &StallExclusions) -> (Generator, Verdict) {
         let usage = while_loaded(run);
         let at = |q| Nanos(self.lateness.value_at_quantile(q) as i64);
         let stalls = excuses.stalls().iter().fold(StallSum::default(), |sum, stall| StallSum {
@@ -231,12 +231,12 @@ impl Gatherer {
             let observed = format!("not sent, out of ports or file descriptors: {}", self.exhausted);
             finding(false, "connections", "a connection for every request".to_owned(), observed);
         }
-        if let Some(Compared { agree, told }) = balance {
+        if let Some(Compared { agree, reported }) = balance {
             finding(
                 agree,
                 "requests in flight",
                 "as many in the record as the engine counted".to_owned(),
-                told,
+                reported,
             );
         }
         if self.sent > 0 && generator.lateness.is_none() {

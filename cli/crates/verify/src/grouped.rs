@@ -1,4 +1,4 @@
-//! Requests told apart by tenant, step and replica: found by position and not by name, because a run can have millions.
+//! Requests distinguished by tenant, step and replica: found by position and not by name, because a run can have millions.
 
 use saasbench_model::scenario::{Scenario, StepIndex, TenantIndex};
 use saasbench_record::sample::Sample;

@@ -74,15 +74,15 @@ impl Headers {
     pub fn add(&mut self, limits: &[Limit], (limit, key): (usize, usize), id: u64, sample: &Sample) {
         let Some(stated) = self.keys.get_mut(limit).and_then(|keys| keys.get_mut(key)) else { return };
         let Some((tenant, quota)) = limits[limit].quota.get(key) else { return };
-        let told = &sample.limiter;
+        let reported = &sample.limiter;
         let number = |value: Option<u64>| value.and_then(|value| u32::try_from(value).ok());
-        // Of several limits the state of each is named; which one this is cannot be told.
-        let remaining = told.remaining.or_else(|| told.state.as_deref().and_then(policy::remaining));
-        let (remaining, retry_after) = (number(remaining), number(told.retry_after));
-        if remaining.is_some() || retry_after.is_some() || told.reset.is_some() {
-            stated.said.push(Said::new(id, remaining, retry_after, told.reset));
+        // Of several limits the state of each is named; which one this is cannot be reported.
+        let remaining = reported.remaining.or_else(|| reported.state.as_deref().and_then(policy::remaining));
+        let (remaining, retry_after) = (number(remaining), number(reported.retry_after));
+        if remaining.is_some() || retry_after.is_some() || reported.reset.is_some() {
+            stated.said.push(Said::new(id, remaining, retry_after, reported.reset));
         }
-        if let Some(text) = told.policy.as_ref().filter(|_| quota.window.0 % 1_000_000_000 == 0) {
+        if let Some(text) = reported.policy.as_ref().filter(|_| quota.window.0 % 1_000_000_000 == 0) {
             if !self.last.as_ref().is_some_and(|(last, _)| Arc::ptr_eq(last, text)) {
                 let read =
                     self.policies.entry(Arc::clone(text)).or_insert_with(|| policy::quotas(text).into());
@@ -94,8 +94,8 @@ impl Headers {
             let right = [quota.limit, promised.room()].iter().any(|number| read.contains(&(*number, window)));
             stated.policy.add(right, id, || format!("RateLimit-Policy: {text}"));
         }
-        if let Some(value) = told.limit {
-            // Of a bucket either number is told by some: what it gains per window, or what it holds.
+        if let Some(value) = reported.limit {
+            // Of a bucket either number is reported by some: what it gains per window, or what it holds.
             let states = |algorithm, quota: &Quota| {
                 value == quota.limit || value == Promise { quota: *quota, algorithm }.room()
             };
@@ -199,14 +199,14 @@ fn asked(
 ) -> Vec<(&'static str, Tested)> {
     let mut asked = vec![
         (COME_BACK, retry_after::come_back(key, context)),
-        (
-            "no admission earlier than Retry-After, less its rounding",
-            retry_after::not_before(key, context),
-        ),
+        ("no admission earlier than Retry-After, less its rounding", retry_after::not_before(key, context)),
     ];
     if sole {
         asked.push(("a rejection leaves nothing remaining", remaining::nothing_left(key)));
-        asked.push(("Remaining is at most what the promise leaves", remaining::not_more(key, promise, context)));
+        asked.push((
+            "Remaining is at most what the promise leaves",
+            remaining::not_more(key, promise, context),
+        ));
         asked.push(("as many are admitted as Remaining says", remaining::as_announced(key, context)));
     }
     let Quota { limit, window } = promise.quota;

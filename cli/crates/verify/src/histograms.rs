@@ -134,7 +134,7 @@ pub fn seen_by(contract: &MetricsContract, views: &Views, per_tenant: bool, labe
     sum
 }
 
-/// The cells of the ledger that a series' labels stand for; statuses are not told apart in them.
+/// The cells of the ledger that a series' labels stand for; statuses are not distinguished in them.
 pub fn fitting<'v>(
     contract: &MetricsContract,
     views: &'v Views,
@@ -144,12 +144,12 @@ pub fn fitting<'v>(
     let cells = if per_tenant { &views.tenants } else { &views.routes };
     let key = contract.key(labels);
     let has = |label: &Option<String>| label.as_ref().is_some_and(|label| labels.contains_key(label));
-    let told = [&contract.tenant_label, &contract.method_label, &contract.route_label].map(has);
+    let reported = [&contract.tenant_label, &contract.method_label, &contract.route_label].map(has);
     cells.iter().filter(move |(cell, _)| {
         key.as_ref().is_some_and(|key| {
-            (!told[0] || cell.tenant.as_deref() == Some(&key.tenant))
-                && (!told[1] || cell.method == key.method)
-                && (!told[2] || cell.path == key.route)
+            (!reported[0] || cell.tenant.as_deref() == Some(&key.tenant))
+                && (!reported[1] || cell.method == key.method)
+                && (!reported[2] || cell.path == key.route)
         })
     })
 }
@@ -235,7 +235,7 @@ pub fn judge(
             let mut case = Case {
                 name: show_labels(metric.name, group.shown()),
                 gained: Histogram::together(series().map(gained)),
-                seen: seen_by(contract, views, metric.per_tenant, &group.told),
+                seen: seen_by(contract, views, metric.per_tenant, &group.reported),
                 problems: series().flat_map(insane).collect(),
                 whole: Histogram::together(series().map(|(_, whole)| whole.clone())),
             };
@@ -266,8 +266,8 @@ fn verdict(
         cases.iter().flat_map(|case| case.problems.iter().map(|problem| finding(case, problem))).collect();
     let sane = cases.iter().filter(|case| case.problems.is_empty()).count();
     let bounds: usize = cases.iter().map(|case| case.gained.buckets.len()).sum();
-    let told = format!("{sane} of {} are", cases.len());
-    evidence.push(Evidence::new(Outcome::Pass, metric.name, "sane histograms", told));
+    let reported = format!("{sane} of {} are", cases.len());
+    evidence.push(Evidence::new(Outcome::Pass, metric.name, "sane histograms", reported));
     let verdict =
         Verdict::from_evidence(Claim::Histograms, subject, evidence, |outcome, evidence| match outcome {
             Outcome::Pass if !against_clients => {
@@ -288,7 +288,7 @@ fn plural(histograms: usize) -> String {
 fn too_long(ledger: &Ledger, unit: DurationUnit, case: &Case) -> Vec<Problem> {
     let total = case.seen.total();
     let mut problems = Vec::new();
-    // Requests that it does not count at all are told once, and not again at each bound.
+    // Requests that it does not count at all are reported once, and not again at each bound.
     let counted = case.gained.infinite().unwrap_or(total.count as f64);
     let lost = (total.count as f64 - counted).max(0.0);
     if lost > 0.0 {

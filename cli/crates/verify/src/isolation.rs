@@ -1,4 +1,4 @@
-//! Did anything of one tenant's come to another? Two witnesses: canaries, words that one tenant's users sent and that came
+//! Did anything of one tenant's come to another? Two sources: canaries, words that one tenant's users sent and that came
 //! back to another's, and foreign steps, which ask for what belongs to another tenant and must be rejected.
 //!
 //! Fail is a proof: a canary is in nobody's answers unless the service put it there, and the statuses that reject are the
@@ -162,7 +162,12 @@ impl IsolationCollector {
         vec![match self.rejected {
             0 => {
                 let observed = "not tested: no cross-tenant request got a response";
-                Evidence::new(Outcome::Inconclusive, SUBJECT, "cross-tenant requests with a response", observed)
+                Evidence::new(
+                    Outcome::Inconclusive,
+                    SUBJECT,
+                    "cross-tenant requests with a response",
+                    observed,
+                )
             }
             n => Evidence::new(
                 Outcome::Pass,
@@ -183,13 +188,9 @@ impl IsolationCollector {
             return self.leaks.iter().map(leak).collect();
         }
         let untested = if self.own == 0 {
-            format!(
-                "not tested: {} to requests with a canary, and none was returned",
-                answers(self.asked)
-            )
+            format!("not tested: {} to requests with a canary, and none was returned", answers(self.asked))
         } else if self.answered.len() < 2 {
-            "not tested: only one tenant got responses, so its canaries could not reach another"
-                .to_owned()
+            "not tested: only one tenant got responses, so its canaries could not reach another".to_owned()
         } else {
             let observed = format!("{} canaries returned, each to its own tenant", self.own);
             return vec![Evidence::new(Outcome::Pass, CANARIES, "each to its own tenant only", observed)];

@@ -3,7 +3,7 @@
 
 use saasbench_model::units::Nanos;
 
-/// Latencies up to here are told from nothing no more.
+/// Latencies up to here are distinguished from nothing no more.
 const LEAST: Nanos = Nanos::from_millis(1);
 /// Buckets to an octave.
 const STEPS: f64 = 8.0;

@@ -1,4 +1,4 @@
-//! The client's ledger: who was answered what, by which replica. The first of the witnesses that agreement compares.
+//! The client's ledger: who was answered what, by which replica. The first of the sources that agreement compares.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use saasbench_model::{
 };
 use saasbench_record::sample::{Outcome, Sample};
 
-/// What one group of requests is told apart by in the service's metrics.
+/// What one group of requests is distinguished by in the service's metrics.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Cell {
     /// The tenant, in series per tenant.
@@ -23,7 +23,7 @@ pub struct Cell {
 }
 
 impl Cell {
-    /// That of a step's requests, tenants not told apart; `None` where the contract ignores the route.
+    /// That of a step's requests, tenants not distinguished; `None` where the contract ignores the route.
     pub fn of_route(contract: &MetricsContract, step: &Step) -> Option<Self> {
         let (method, path) = step.route.split_once(' ').unwrap_or((&step.method, &step.route));
         let (method, path) = contract.key_of(method, path)?;
@@ -34,8 +34,8 @@ impl Cell {
 impl std::fmt::Display for Cell {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let parts = [self.tenant.as_deref().unwrap_or_default(), &self.method, &self.path];
-        let told: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
-        f.write_str(&if told.is_empty() { "all requests".to_owned() } else { told.join(" ") })
+        let reported: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+        f.write_str(&if reported.is_empty() { "all requests".to_owned() } else { reported.join(" ") })
     }
 }
 
@@ -114,7 +114,7 @@ impl Seen {
 pub struct Ledger {
     /// Bucket bounds of the service's histograms in seconds, sorted, without infinity.
     bounds: Vec<f64>,
-    /// What a client's clock can show at the least for a server's duration of each bound.
+    /// What a client's clock can show at least for a server's duration of each bound.
     thresholds: Vec<Nanos>,
     /// How much faster the server's clock may run.
     drift: f64,
@@ -193,7 +193,7 @@ impl Ledger {
         answered.bytes_in += sample.bytes_in;
     }
 
-    /// Closes the ledger: what was entered is told apart as the service's metrics do.
+    /// Closes the ledger: what was entered is distinguished as the service's metrics do.
     pub fn close(&mut self, scenario: &Scenario) {
         let Some(contract) = &scenario.metrics else { return };
         for (key, seen) in self.groups.iter() {

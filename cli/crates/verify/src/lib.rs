@@ -216,7 +216,7 @@ pub fn verify_with_observer(
     })
 }
 
-/// Everything that the service's metrics claim: counters first, by both witnesses, then histograms and quantiles.
+/// Everything that the service's metrics claim: counters first, by both sources, then histograms and quantiles.
 fn metric_verdicts(
     run: &RecordedRun,
     contract: &MetricsContract,
@@ -256,10 +256,10 @@ fn metric_verdicts(
         }
     }
     for (scrape, prometheus) in by_scrape.iter_mut().zip(&mut by_prometheus) {
-        counters::compare_witnesses(scrape, prometheus);
+        counters::compare_source(scrape, prometheus);
     }
-    let witnesses = by_scrape.into_iter().chain(by_prometheus);
-    let mut verdicts: Vec<Verdict> = witnesses.map(|witness| witness.verdict).collect();
+    let sources = by_scrape.into_iter().chain(by_prometheus);
+    let mut verdicts: Vec<Verdict> = sources.map(|source| source.verdict).collect();
     for (_, replica, views, settled) in replicas() {
         verdicts.extend(histograms::judge(contract, replica, ledger, views, settled));
     }

@@ -174,8 +174,8 @@ impl HistoryCollector {
             .map_or("no known failure mode explains all of it", |diagnosis| &diagnosis.sentence);
         broken.details.insert(0, format!("diagnosis: {sentence}"));
         broken.diagnosis = found.map(|diagnosis| verdict::Diagnosis {
-            hypothesis: diagnosis.suspect.name().to_owned(),
-            parameters: diagnosis.suspect.parameters(),
+            hypothesis: diagnosis.hypothesis.name().to_owned(),
+            parameters: diagnosis.hypothesis.parameters(),
             alternatives: diagnosis.others.iter().map(|other| other.name().to_owned()).collect(),
             sentence: diagnosis.sentence,
         });

@@ -111,7 +111,9 @@ impl NoisyNeighbourCollector {
         let end = plan.quiet.1.max(plan.flood.1);
         let ended = |load: LoadPhase| self.time.to_plan_time(load.to_ns) - PlanInstant(load.start_ns);
         match run.manifest.load {
-            None => return inconclusive("the run was cut off: when its load started is not known".to_owned()),
+            None => {
+                return inconclusive("the run was cut off: when its load started is not known".to_owned());
+            }
             Some(load)
                 if matches!(run.manifest.state, State::Interrupted | State::Aborted) && ended(load) < end =>
             {

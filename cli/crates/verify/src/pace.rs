@@ -5,7 +5,8 @@ use super::verdict::{Claim, Outcome, Verdict};
 use saasbench_record::reader::RecordedRun;
 
 /// What is said of a claim that rests on the plan.
-const WHY: &str = "the load was changed by hand during the run, so it was not the load that this claim is about";
+const WHY: &str =
+    "the load was changed by hand during the run, so it was not the load that this claim is about";
 
 /// Makes claims that rest on the plan Inconclusive, if the run did not keep to it: whether they held or failed, another load decided it.
 pub fn excuse(run: &RecordedRun, verdicts: &mut [Verdict]) {
@@ -13,8 +14,10 @@ pub fn excuse(run: &RecordedRun, verdicts: &mut [Verdict]) {
         return;
     }
     for verdict in verdicts {
-        let rests_on_the_plan =
-            matches!(verdict.claim, Claim::NoisyNeighbour | Claim::Expectation | Claim::Promql | Claim::Alerts);
+        let rests_on_the_plan = matches!(
+            verdict.claim,
+            Claim::NoisyNeighbour | Claim::Expectation | Claim::Promql | Claim::Alerts
+        );
         if rests_on_the_plan && verdict.outcome != Outcome::Inconclusive {
             verdict.outcome = Outcome::Inconclusive;
             verdict.summary = format!("{WHY}: {}", verdict.summary);
@@ -28,9 +31,9 @@ pub fn excuse(run: &RecordedRun, verdicts: &mut [Verdict]) {
 /// What was done by hand, in one sentence; `None` for a run that kept to its plan.
 pub fn note(run: &RecordedRun) -> Option<String> {
     let turned = run.manifest.events.iter().filter(|event| event.pace.is_some());
-    let told: Vec<String> =
+    let reported: Vec<String> =
         turned.map(|event| format!("{} at {:.1} s", event.text, event.at_ns.as_secs_f64())).collect();
-    (!told.is_empty()).then(|| format!("the load was changed by hand: {}", told.join(", ")))
+    (!reported.is_empty()).then(|| format!("the load was changed by hand: {}", reported.join(", ")))
 }
 
 #[cfg(test)]

@@ -77,7 +77,7 @@ fn finding(run: &RecordedRun, promql: &Promql, series: &RawSeries) -> Option<Evi
     let label = if series.labels.is_empty() { String::new() } else { format!("{subject} ") };
     let breaks = |value: f64| !value.is_nan() && !promql.comparison.holds(value, promql.bound);
     let broken = series.samples.iter().filter(|(_, value)| breaks(*value)).count();
-    // A number that breaks the bound is proof, whatever was not to be told at other instants.
+    // A number that breaks the bound is proof, whatever was not to be reported at other instants.
     let unclear = series.samples.iter().find(|(_, value)| broken == 0 && value.is_nan());
     if let Some((when, _)) = unclear {
         let observed = format!("{label}NaN {}: undefined without data", at(*when));

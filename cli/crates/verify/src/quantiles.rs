@@ -83,7 +83,7 @@ pub fn judge(
         let mut found = Found::default();
         for group in groups(contract, later.keys()) {
             let name = show_labels(metric.name, group.shown());
-            let seen = seen_by(contract, views, metric.per_tenant, &group.told).total();
+            let seen = seen_by(contract, views, metric.per_tenant, &group.reported).total();
             let gained = |labels: &&Labels| Some(later.get(*labels)?.since(earlier.get(*labels)));
             let gained = Histogram::together(group.series.iter().filter_map(gained));
             found.add(ledger, (contract, allowed), &name, &seen, &gained, bottleneck);
@@ -211,8 +211,8 @@ fn unseen_finding(
         format!("typically at most {allowed} more than the server's durations (`client_overhead`)");
     let mut finding = Evidence::new(outcome, format!("{name}{UNSEEN}"), expected, observed);
     if outcome == Outcome::Inconclusive && !is_promised {
-        finding = finding
-            .detail("how far away the service is, is not declared (`client_overhead` in [metrics])");
+        finding =
+            finding.detail("how far away the service is, is not declared (`client_overhead` in [metrics])");
     }
     match bottleneck.filter(|_| outcome == Outcome::Inconclusive) {
         Some(bottleneck) => finding.detail(format!("the generator may be the cause: {}", bottleneck.bound)),
@@ -293,14 +293,17 @@ mod tests {
     }
 
     #[test]
-    fn a_wait_before_the_clock_is_told() {
+    fn a_wait_before_the_clock_is_reported() {
         let queued = judged("", 100, 10.0, &[]);
         assert_eq!(queued.outcome, Outcome::Fail, "{queued:#?}");
         let diagnosis = queued.evidence[0].diagnosis.as_ref().unwrap();
         assert_eq!(diagnosis.hypothesis, "duration-excludes-wait");
-        let honest = judged("", 100, 60.0, &[]);
-        assert_eq!(honest.outcome, Outcome::Pass, "{honest:#?}");
-        insta::assert_snapshot!(format!("{}\n{}\n{}", queued.summary, diagnosis.sentence, honest.summary));
+        let conforming = judged("", 100, 60.0, &[]);
+        assert_eq!(conforming.outcome, Outcome::Pass, "{conforming:#?}");
+        insta::assert_snapshot!(format!(
+            "{}\n{}\n{}",
+            queued.summary, diagnosis.sentence, conforming.summary
+        ));
         // A clock that stops after the answer sees no more of the wait before it.
         let late = "[metrics]\nclock_stops_before_response = false\n";
         assert_eq!(judged(late, 100, 10.0, &[]).outcome, Outcome::Fail);

@@ -1,7 +1,7 @@
 //! Is the limiter's Redis healthy over the run? Nothing without a TTL piles up, nothing is evicted, it stays up; and how its
-//! memory grew. Two witnesses: our own looks at it, and redis_exporter by way of Prometheus.
+//! memory grew. Two sources: our own looks at it, and redis_exporter by way of Prometheus.
 //!
-//! A key without a TTL is never forgotten: a limiter's store that gains some while it works grows for ever.
+//! A key without a TTL is never forgotten: a limiter's store that gains some while it works grows permanently.
 
 use super::verdict::{Claim, Diagnosis, Evidence, Outcome, Verdict};
 use crate::counters::raw::{asked, named};
@@ -14,10 +14,10 @@ use saasbench_record::{
 /// So many steps of growth are a leak; one less, if there are so many keys.
 const STEPS: usize = 3;
 
-/// What a witness saw at one time, and when, on the run's clock.
+/// What a source saw at one time, and when, on the run's clock.
 type Seen = (Nanos, Health);
 
-/// Judges what each witness saw; where there is neither, nothing is said.
+/// Judges what each source saw; where there is neither, nothing is said.
 pub fn judge(run: &RecordedRun) -> Vec<Verdict> {
     let environment = &run.manifest.environment;
     let mut verdicts = Vec::new();
@@ -80,7 +80,7 @@ fn by_exporter(run: &RecordedRun) -> Option<Verdict> {
     Some(one(run, subject, seen.get(first..).unwrap_or_default()))
 }
 
-/// The verdict on what one witness saw, in order.
+/// The verdict on what one source saw, in order.
 fn one(run: &RecordedRun, subject: &str, seen: &[Seen]) -> Verdict {
     let [(_, first), .., (_, last)] = seen else {
         return Verdict::inconclusive(Claim::Redis, subject, "there are fewer than two samples");
@@ -146,7 +146,7 @@ fn evicted(seen: &[Seen], ours: bool) -> Evidence {
     )
 }
 
-/// What the run cost in memory: told, because nothing was promised about it.
+/// What the run cost in memory: reported, because nothing was promised about it.
 fn memory(run: &RecordedRun, first: &Health, last: &Health) -> Evidence {
     let (before, after) = (first.memory as f64, last.memory as f64);
     let samples = run.manifest.recorded.map_or(0, |recorded| recorded.samples);

@@ -13,7 +13,7 @@ use saasbench_record::{
 pub struct QuiescentScrapes {
     /// Before the load.
     pub before: ContractView,
-    /// After it, at rest unless in company.
+    /// After it, at rest unless in a shared environment.
     pub after: ContractView,
     /// Whether it was seen to be at rest.
     pub rest: bool,
@@ -67,9 +67,9 @@ impl std::fmt::Display for NotQuiescent {
             Self::NoBefore(why) => write!(f, "there is no scrape from before the load: {why}"),
             Self::NoAfter(why) => write!(f, "there is no scrape from after the load: {why}"),
             Self::Moving => f.write_str("its metrics kept changing after the load"),
-            Self::SeveralProcesses => {
-                f.write_str("several processes respond at this address: list every replica with an address of its own")
-            }
+            Self::SeveralProcesses => f.write_str(
+                "several processes respond at this address: list every replica with an address of its own",
+            ),
         }
     }
 }
@@ -78,7 +78,7 @@ impl std::fmt::Display for NotQuiescent {
 /// still in progress: so often nothing came of it.
 const STOOD_STILL: usize = 4;
 
-/// Finds where the counters of a replica began and ended. In company (`exclusive` is false) they need not have come to
+/// Finds where the counters of a replica began and ended. In a shared environment (`exclusive` is false) they need not have come to
 /// rest: others move them. Counters that stood still while the gauge did not return to zero are taken to rest: then the
 /// gauge is wrong, unless [`await_gauge`] finds that it may be right.
 ///

@@ -1,4 +1,4 @@
-//! Do recording rules agree with what they stand for? What a rule recorded at an instant is held against its expression, asked
+//! Do recording rules agree with what they stand for? What a rule recorded at an instant is compared with its expression, asked
 //! again for the same instant.
 //!
 //! A rule sees what had been ingested when it ran, and who asks later may see more: the samples of scrapes that were under
@@ -133,7 +133,7 @@ fn margin(answers: &[ResponseRecord]) -> f64 {
     longest.fold(UNDER_WAY, |longest, value| longest.max(2.0 * value))
 }
 
-/// Whether a scrape had begun so shortly before that its samples may have come after.
+/// Whether a scrape had started so shortly before that its samples may have come after.
 fn in_flight(answers: &[ResponseRecord], at: f64, margin: f64) -> bool {
     let scrapes = named(answers, "up");
     let mut starts = scrapes.iter().flat_map(|series| &series.samples).map(|(start, _)| *start);

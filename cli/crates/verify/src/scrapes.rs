@@ -151,8 +151,7 @@ fn stale(rows: &[Still]) -> Option<Evidence> {
         to.as_secs_f64()
     );
     let expected = "an exposition that is current when scraped";
-    let sentence =
-        "the exposition is cached, by a proxy in front of it or because it is written too rarely";
+    let sentence = "the exposition is cached, by a proxy in front of it or because it is written too rarely";
     let mut finding =
         Evidence::new(Outcome::Fail, "freshness", expected, observed).detail(format!("see {file}"));
     finding.samples = first.clone();
@@ -232,7 +231,7 @@ fn is_rejected(scrape: &Scrape) -> bool {
     scrape.to - scrape.from < Nanos::from_secs(1)
 }
 
-/// Scrapes without an answer. Those of a restart that was seen are told; of any other nobody knows what the page would have shown.
+/// Scrapes without an answer. Those of a restart that was seen are reported; of any other nobody knows what the page would have shown.
 fn unanswered(scrapes: &[Scrape], contract: &MetricsContract, excuses: &StallExclusions) -> Option<Evidence> {
     let failed: Vec<_> = scrapes.iter().filter_map(|s| Some((s, s.text.as_ref().err()?))).collect();
     let (first, error) = failed.first()?;

@@ -11,7 +11,7 @@ use saasbench_model::scenario::MetricsContract;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Group<'a> {
     /// The contract's labels that the metric has; one that these series lack is empty.
-    pub told: Labels,
+    pub reported: Labels,
     /// All labels of each.
     pub series: Vec<&'a Labels>,
 }
@@ -21,7 +21,7 @@ impl Group<'_> {
     pub fn shown(&self) -> &Labels {
         match self.series.as_slice() {
             [only] => only,
-            _ => &self.told,
+            _ => &self.reported,
         }
     }
 }
@@ -35,10 +35,11 @@ pub fn groups<'a>(contract: &MetricsContract, series: impl Iterator<Item = &'a L
     let known: BTreeSet<&String> = labels.into_iter().flatten().filter(has).collect();
     let mut groups: BTreeMap<Labels, Vec<&Labels>> = BTreeMap::new();
     for of in series {
-        let told = known.iter().map(|label| ((*label).clone(), of.get(*label).cloned().unwrap_or_default()));
-        groups.entry(told.collect()).or_default().push(of);
+        let reported =
+            known.iter().map(|label| ((*label).clone(), of.get(*label).cloned().unwrap_or_default()));
+        groups.entry(reported.collect()).or_default().push(of);
     }
-    groups.into_iter().map(|(told, series)| Group { told, series }).collect()
+    groups.into_iter().map(|(reported, series)| Group { reported, series }).collect()
 }
 
 #[cfg(test)]
@@ -60,7 +61,7 @@ mod tests {
         ];
         let groups = groups(&contract, series.iter());
         assert_eq!(groups.len(), 2);
-        assert_eq!((&groups[0].told, groups[0].shown()), (&labels(&[("http_route", "")]), &series[2]));
+        assert_eq!((&groups[0].reported, groups[0].shown()), (&labels(&[("http_route", "")]), &series[2]));
         assert_eq!((groups[1].series.len(), groups[1].shown()), (2, &labels(&[("http_route", "/a")])));
     }
 
@@ -68,6 +69,6 @@ mod tests {
     fn a_metric_without_labels_is_one_group() {
         let none = Labels::new();
         let groups = groups(&Preset::Tenancy.contract(), std::iter::once(&none));
-        assert_eq!(groups, [Group { told: Labels::new(), series: vec![&none] }]);
+        assert_eq!(groups, [Group { reported: Labels::new(), series: vec![&none] }]);
     }
 }

@@ -88,14 +88,14 @@ fn of_replica(
     let findings: Vec<Evidence> = groups(contract, settled.after.named(&count).map(|(labels, _)| labels))
         .into_iter()
         .filter_map(|group| {
-            let labels = &group.told;
+            let labels = &group.reported;
             let gains = (gain(&count, &group)?, gain(&sums, &group).unwrap_or(f64::NAN));
             let bounds = Bounds::of(scenario, contract, metric, views, labels);
             let series = format!("{} of {}", show_labels(metric.name, group.shown()), replica.name);
             let alone = assumptions.exclusive && assumptions.complete;
-            // Where routes are not told apart, scrapes and health checks are among them.
-            let told_apart = contract.route_label.as_ref().is_some_and(|label| labels.contains_key(label));
-            let bounds = if told_apart { bounds } else { bounds.without_upper() };
+            // Where routes are not distinguished, scrapes and health checks are among them.
+            let distinguished = contract.route_label.as_ref().is_some_and(|label| labels.contains_key(label));
+            let bounds = if distinguished { bounds } else { bounds.without_upper() };
             bounds.finding(metric, series, gains, restarted, alone, &settled.file)
         })
         .collect();

@@ -2,7 +2,7 @@
 //!
 //! A stall reaches further than its end. What was due meanwhile goes out at once then, and the service has to work that
 //! off: if it is at most half busy otherwise, it has done so after the stall's length again. So a stall casts a *shadow*
-//! of twice its length, and time in a shadow is never held against the service. A stall of 5 ms can excuse 10 ms
+//! of twice its length, and time in a shadow is never compared with the service. A stall of 5 ms can excuse 10 ms
 //! so, and no more: a service that itself stood still for 300 ms is not excused by it.
 
 use std::{collections::HashMap, ops::Range};
@@ -13,7 +13,7 @@ use saasbench_record::{
     stall::{SHORTEST, Stall},
 };
 
-/// Stalls that are named one by one; of the others only their number is told.
+/// Stalls that are named one by one; of the others only their number is reported.
 const NAMED: usize = 5;
 
 /// What the generator has to answer for.
@@ -26,7 +26,7 @@ pub struct StallExclusions {
     started: HashMap<(usize, u64), Nanos>,
 }
 
-/// A span in which nothing is held against the service.
+/// A span in which nothing is compared with the service.
 #[derive(Debug)]
 struct Shadow {
     from: Nanos,
@@ -150,8 +150,8 @@ impl StallExclusions {
 
     /// How much shadow lies before an instant.
     fn shaded_before(&self, at: Nanos) -> Nanos {
-        let begun = self.shadows.partition_point(|shadow| shadow.from < at);
-        let last = begun.checked_sub(1).and_then(|index| self.shadows.get(index));
+        let started = self.shadows.partition_point(|shadow| shadow.from < at);
+        let last = started.checked_sub(1).and_then(|index| self.shadows.get(index));
         last.map_or(Nanos::ZERO, |shadow| shadow.before + (at.min(shadow.to) - shadow.from))
     }
 }

@@ -50,7 +50,7 @@ pub fn quantile_ranks(n: u64, q: f64, tail: f64) -> Option<Interval<u64>> {
     (low >= 1 && high <= n).then_some(Interval { low, high })
 }
 
-/// How many values [`quantile_ranks`] needs at the least: with fewer, even the least or the greatest of them is missed too
+/// How many values [`quantile_ranks`] needs at least: with fewer, even the least or the greatest of them is missed too
 /// often.
 pub fn values_needed(q: f64, tail: f64) -> u64 {
     (tail.ln() / q.max(1.0 - q).ln()).ceil() as u64

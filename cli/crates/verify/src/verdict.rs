@@ -207,8 +207,8 @@ pub struct Certificate {
     pub from_ns: Nanos,
     /// The latest `done_ns` of the requests.
     pub to_ns: Nanos,
-    /// Over-admission: how many of the requests a conforming limiter could have admitted at the most. A wrong rejection: how
-    /// many admissions it could have counted at the most; missing where none of several limits can have rejected, since each
+    /// Over-admission: how many of the requests a conforming limiter could have admitted at most. A wrong rejection: how
+    /// many admissions it could have counted at most; missing where none of several limits can have rejected, since each
     /// counts by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allowed: Option<u64>,
@@ -237,9 +237,14 @@ pub struct Certified {
 }
 
 impl Diagnosis {
-    /// A suspect that nothing else competes with.
+    /// A hypothesis that nothing else competes with.
     pub fn new(hypothesis: &str, parameters: serde_json::Value, sentence: impl Into<String>) -> Self {
-        Self { hypothesis: hypothesis.to_owned(), parameters, alternatives: Vec::new(), sentence: sentence.into() }
+        Self {
+            hypothesis: hypothesis.to_owned(),
+            parameters,
+            alternatives: Vec::new(),
+            sentence: sentence.into(),
+        }
     }
 }
 

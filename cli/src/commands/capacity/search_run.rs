@@ -63,7 +63,7 @@ pub(super) struct CapacitySearchRun<'a> {
     /// Seconds of load, times the level, until each quantile has the samples that it needs: as planned, then as seen.
     needed: f64,
     /// Whether a step was started: there is something to report, though it may never have been judged.
-    begun: bool,
+    started: bool,
     /// Runs whose samples are still there, by what came of them.
     kept: Vec<(Ending, PathBuf)>,
 }
@@ -102,7 +102,7 @@ impl<'a> CapacitySearchRun<'a> {
                 // How many requests a user makes is seen in the first step.
                 By::Users => 0.0,
             },
-            begun: false,
+            started: false,
             kept: Vec::new(),
         }
     }
@@ -135,8 +135,8 @@ impl<'a> CapacitySearchRun<'a> {
     }
 
     /// Whether anything of it was recorded.
-    pub(super) fn has_begun(&self) -> bool {
-        self.begun
+    pub(super) fn has_started(&self) -> bool {
+        self.started
     }
 
     /// What is known in the end, and the environment back.
@@ -213,7 +213,7 @@ impl<'a> CapacitySearchRun<'a> {
         let Work { settings, dir, signals, .. } = self.work;
         let name = format!("{STEPS}/r{}-{:03}-{level}", self.replicas, self.steps.len() + 1);
         let run = dir.join(&name);
-        self.begun = true;
+        self.started = true;
         create_run(&run).map_err(|error| record_failure(&error))?;
         let overrides = settings.overrides(level, planned);
         let mut scenario = self.work.scenario.clone();
@@ -222,11 +222,11 @@ impl<'a> CapacitySearchRun<'a> {
         text.overrides = overrides;
         let warmup = scenario.warmup;
         let lateness = strictest(&scenario, level, planned - warmup).filter(|_| settings.by == By::Rate);
-        let (tell, told) = oneshot::channel();
+        let (tell, reported) = oneshot::channel();
         let stop = signals.stop.child_token();
         // Cut short too early, while users still started or in the warm-up, it says nothing; then the next one is whole.
         let early = lateness.filter(|_| self.unsure == 0);
-        let cut = tokio::spawn(cut_short(told, early, warmup, stop.clone()));
+        let cut = tokio::spawn(cut_short(reported, early, warmup, stop.clone()));
         let scenario = Arc::new(scenario);
         let mut session = Session {
             scenario: Arc::clone(&scenario),
@@ -312,12 +312,12 @@ fn remove_samples(run: &Path) -> Result<(), RecordError> {
 /// Ends a step that cannot keep its objectives any more; whether it did. A stall of this machine fills the wires, too, so
 /// only what lasts is believed.
 async fn cut_short(
-    told: oneshot::Receiver<Arc<InFlight>>,
+    reported: oneshot::Receiver<Arc<InFlight>>,
     lateness: Option<Lateness>,
     warmup: Nanos,
     stop: CancellationToken,
 ) -> bool {
-    let (Ok(in_flight), Some(lateness)) = (told.await, lateness) else { return false };
+    let (Ok(in_flight), Some(lateness)) = (reported.await, lateness) else { return false };
     // What is late by now was due in the part that is judged.
     sleep((warmup + lateness.bound).to_duration()).await;
     let lasting = (lateness.bound.to_duration() * 2).max(LASTING);

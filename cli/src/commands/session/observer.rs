@@ -71,9 +71,9 @@ impl<'a> Observer<'a> {
         up: &'a RunningEnvironment,
         dir: &Path,
         clock: RunClock,
-        tidings: Option<&ObserverLog>,
+        observer_log: Option<&ObserverLog>,
     ) -> Result<Self, RecordError> {
-        let looks = || ProbeLog::new(tidings.cloned());
+        let looks = || ProbeLog::new(observer_log.cloned());
         let scraper = match &scenario.metrics {
             Some(contract) => {
                 let scraper = Scraper::new(sources(up)?, contract.clone(), dir, clock);

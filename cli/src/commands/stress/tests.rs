@@ -99,7 +99,7 @@ fn secrets_that_were_typed_are_named() {
 }
 
 #[test]
-fn what_cannot_be_meant_is_told() {
+fn what_cannot_be_meant_is_reported() {
     let table: [&[&str]; 19] = [
         &[],
         &["localhost:8005"],
@@ -121,18 +121,23 @@ fn what_cannot_be_meant_is_told() {
         &["http://h/", "--json-body", "{"],
         &["http://h/", "-d", "@no/such/file"],
     ];
-    let mut told = String::new();
+    let mut reported = String::new();
     for words in table {
-        let _ = writeln!(told, "$ saasbench stress {}", words.join(" "));
+        let _ = writeln!(reported, "$ saasbench stress {}", words.join(" "));
         let _ = match parsed(words) {
-            Err(error) => writeln!(told, "{error}"),
+            Err(error) => writeln!(reported, "{error}"),
             Ok(args) => match asked(&args, &mut &b""[..]) {
                 Err(failure) => {
-                    writeln!(told, "error: {}\nhelp: {}\n", failure.message, failure.hint.unwrap_or_default())
+                    writeln!(
+                        reported,
+                        "error: {}\nhelp: {}\n",
+                        failure.message,
+                        failure.hint.unwrap_or_default()
+                    )
                 }
                 Ok(stress) => panic!("{words:?} means {stress:?}"),
             },
         };
     }
-    insta::assert_snapshot!(told);
+    insta::assert_snapshot!(reported);
 }

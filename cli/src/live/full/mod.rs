@@ -52,7 +52,7 @@ struct State {
     /// What was said, oldest first.
     log: VecDeque<String>,
     /// What of it is to be read afterwards, too.
-    told: Vec<String>,
+    reported: Vec<String>,
 }
 
 /// Whether there is a terminal to take.
@@ -71,7 +71,7 @@ impl Full {
     /// Takes the terminal.
     ///
     /// # Errors
-    /// When it cannot be had.
+    /// When it is not available.
     pub fn take(controls: RateControl, clock: RunClock, coloured: bool) -> io::Result<Self> {
         terminal::take()?;
         let terminal = Terminal::new(CrosstermBackend::new(io::stderr())).inspect_err(|_| restore())?;
@@ -130,7 +130,7 @@ impl Full {
     /// The same for what is to be read afterwards, too.
     pub fn print(&mut self, text: &str) {
         self.log(text);
-        self.state.told.push(text.to_owned());
+        self.state.reported.push(text.to_owned());
     }
 }
 
@@ -150,7 +150,7 @@ impl State {
 impl Drop for Full {
     fn drop(&mut self) {
         restore();
-        for text in &self.state.told {
+        for text in &self.state.reported {
             let _ = writeln!(anstream::stderr(), "{text}");
         }
     }

@@ -26,7 +26,7 @@ static ON_PANIC: Once = Once::new();
 /// Takes the terminal: keys come one by one, and the screen is another one.
 ///
 /// # Errors
-/// When it cannot be had; it is as it was then.
+/// When it is not available; it is as it was then.
 pub(super) fn take() -> io::Result<()> {
     ON_PANIC.call_once(|| {
         let before = std::panic::take_hook();

@@ -64,11 +64,11 @@ struct Pusher {
 
 impl Pushing {
     pub(super) fn start(push: Push, shared: Arc<Shared>) -> Self {
-        let (told, first) = oneshot::channel();
+        let (reported, first) = oneshot::channel();
         let (end, over) = (CancellationToken::new(), CancellationToken::new());
         let pusher =
             Pusher { push, shared, backlog: VecDeque::new(), sent: 0, lost: 0, failed: 0, reason: None };
-        let task = tokio::spawn(pusher.run(told, end.clone(), over.clone()));
+        let task = tokio::spawn(pusher.run(reported, end.clone(), over.clone()));
         Self { first: Some(first), end, over, task }
     }
 
@@ -82,7 +82,7 @@ impl Pushing {
         self.end.cancel();
         tokio::select! {
             biased;
-            told = &mut self.task => return told.ok()?,
+            reported = &mut self.task => return reported.ok()?,
             () = sleep(AT_END) => {}
             () = async { stop.cancelled().await; sleep(PATIENCE).await } => {}
         }
@@ -100,14 +100,14 @@ impl Drop for Pushing {
 impl Pusher {
     async fn run(
         mut self,
-        told: oneshot::Sender<Option<String>>,
+        reported: oneshot::Sender<Option<String>>,
         end: CancellationToken,
         over: CancellationToken,
     ) -> Option<String> {
         tokio::select! {
             biased;
             () = over.cancelled() => {}
-            () = self.push_until(&end, told) => {}
+            () = self.push_until(&end, reported) => {}
         }
         // The last values stay as long as they would have if another push had followed; then the series end.
         let at = now_ms();
@@ -125,11 +125,11 @@ impl Pusher {
         self.account()
     }
 
-    /// Pushes during the run; `told` is called with the first failure.
-    async fn push_until(&mut self, end: &CancellationToken, told: oneshot::Sender<Option<String>>) {
+    /// Pushes during the run; `reported` is called with the first failure.
+    async fn push_until(&mut self, end: &CancellationToken, reported: oneshot::Sender<Option<String>>) {
         let mut ticks = interval(self.push.every);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut told = Some(told);
+        let mut reported = Some(reported);
         loop {
             tokio::select! {
                 () = end.cancelled() => return,
@@ -137,8 +137,8 @@ impl Pusher {
             }
             self.gather(false, now_ms());
             self.flush().await;
-            if let Some(told) = told.take() {
-                let _ = told.send(self.reason.clone());
+            if let Some(reported) = reported.take() {
+                let _ = reported.send(self.reason.clone());
             }
         }
     }

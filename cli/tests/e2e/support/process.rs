@@ -41,7 +41,7 @@ impl Process {
     }
 
     /// The same, without its logs in a failing test's output: the caller shows them.
-    pub(crate) fn untold(mut self) -> Self {
+    pub(crate) fn unreported(mut self) -> Self {
         self.tell = false;
         self
     }

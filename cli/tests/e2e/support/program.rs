@@ -159,7 +159,7 @@ impl Running {
         let status = wait_for_some("saasbench to end", || self.process.ended());
         let ended = Ended { code: status.code(), out: self.process.out(), err: self.process.err() };
         // The test has it all in its hands now.
-        self.process = self.process.untold();
+        self.process = self.process.unreported();
         ended
     }
 }

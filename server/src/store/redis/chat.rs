@@ -109,9 +109,9 @@ impl Chat<'_> {
     pub(super) fn read_any(&self, answer: &Value) -> Result<Option<Decision>, StoreError> {
         let Some(numbers) = self.numbers(answer, 1, 4)? else { return Ok(None) };
         let limits = numbers[1..].chunks_exact(4).zip(self.limits);
-        let readings = limits.map(|(told, keyed)| {
-            let standing = standing(keyed.enforced.algorithm, [told[1], told[2], told[3]]);
-            standing.reading(&keyed.enforced, told[0] == 0)
+        let readings = limits.map(|(reported, keyed)| {
+            let standing = standing(keyed.enforced.algorithm, [reported[1], reported[2], reported[3]]);
+            standing.reading(&keyed.enforced, reported[0] == 0)
         });
         Ok(Some(Decision { at: micros(numbers[0]), readings: readings.collect() }))
     }

@@ -85,7 +85,7 @@ impl Shared {
     /// Puts a new connection into use, once it has answered a PING: a port may be open long before Redis has loaded its
     /// data.
     async fn connect(self: &Arc<Self>, number: u64) -> Result<(), RedisError> {
-        // Told of a loss at once, an idle server has reconnected before its next request comes. (A loss before the
+        // Reported of a loss at once, an idle server has reconnected before its next request comes. (A loss before the
         // connection is in use is noticed by the first command.)
         let shared = Arc::downgrade(self);
         let on_push = move |push: PushInfo| {
@@ -128,7 +128,7 @@ async fn reconnect(shared: Weak<Shared>, number: u64) {
     }
 }
 
-/// A client of that URL. RESP3 (Redis 6 and later) because only there a lost connection is told.
+/// A client of that URL. RESP3 (Redis 6 and later) because only there a lost connection is reported.
 fn client(url: &str) -> Result<Client, RedisError> {
     let info = url.into_connection_info()?;
     let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);

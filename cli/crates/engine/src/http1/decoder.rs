@@ -16,7 +16,7 @@ pub struct Decoder {
     zero_unix: Nanos,
     state: State,
     /// Whether a byte of the final head was here.
-    has_begun: bool,
+    has_started: bool,
     keeps_alive: bool,
     /// Bytes of informational heads and empty lines so far.
     preliminary: usize,
@@ -50,7 +50,7 @@ impl Decoder {
             asked: request.into(),
             zero_unix,
             state: State::Head,
-            has_begun: false,
+            has_started: false,
             keeps_alive: false,
             preliminary: 0,
             looked_at: 0,
@@ -141,8 +141,8 @@ impl Decoder {
         now: Nanos,
         response: &mut Response,
     ) -> Result<Option<usize>, Malformed> {
-        if !self.has_begun {
-            self.has_begun = true;
+        if !self.has_started {
+            self.has_started = true;
             response.first_byte = now;
         }
         // Empty lines that some servers leave behind a body.
@@ -182,7 +182,7 @@ impl Decoder {
             return Err(Malformed::TooLong);
         }
         self.preliminary += length;
-        self.has_begun = false;
+        self.has_started = false;
         Ok(Some(length))
     }
 

@@ -8,7 +8,7 @@ use saasbench_model::{scenario::Algorithm, units::Nanos};
 #[derive(Debug, Clone, PartialEq)]
 pub struct Diagnosis {
     /// The simplest one.
-    pub suspect: Hypothesis,
+    pub hypothesis: Hypothesis,
     /// Others that explain all of it as well, the simpler ones first.
     pub others: Vec<Hypothesis>,
     /// What is explained by what, in one sentence.
@@ -176,15 +176,15 @@ impl std::fmt::Display for Hypothesis {
 
 impl Diagnosis {
     /// Of all that explains it, the simplest first; `None` if nothing does.
-    pub(super) fn of(suspects: Vec<Hypothesis>) -> Option<Self> {
-        let mut suspects = suspects.into_iter();
-        let suspect = suspects.next()?;
-        let others: Vec<Hypothesis> = suspects.collect();
-        let mut sentence = format!("all of it is explained by {suspect}");
+    pub(super) fn of(hypotheses: Vec<Hypothesis>) -> Option<Self> {
+        let mut hypotheses = hypotheses.into_iter();
+        let hypothesis = hypotheses.next()?;
+        let others: Vec<Hypothesis> = hypotheses.collect();
+        let mut sentence = format!("all of it is explained by {hypothesis}");
         for other in &others {
             sentence.push_str(&format!("; as well by {other}"));
         }
-        Some(Self { suspect, others, sentence })
+        Some(Self { hypothesis, others, sentence })
     }
 }
 

@@ -81,8 +81,8 @@ fn drawn(algorithm: Algorithm, draw: Draw, seed: u64) -> (Mistake, Run) {
 }
 
 /// Whether it names the mistake that was made, with its number.
-fn names(suspect: &Hypothesis, mistake: Mistake) -> bool {
-    match (suspect, mistake) {
+fn names(hypothesis: &Hypothesis, mistake: Mistake) -> bool {
+    match (hypothesis, mistake) {
         (Hypothesis::PerReplica { replicas: named }, Mistake::PerReplica) => *named == replicas(),
         (Hypothesis::NotEnforced { .. }, Mistake::NotEnforced)
         | (Hypothesis::SharedKey { .. }, Mistake::SharedKey)
@@ -130,11 +130,11 @@ fn tried(algorithm: Algorithm, name: &str, draw: Draw, seeds: u64) -> (u64, u64)
         }
         broken += 1;
         let diagnosis = diagnosed(&run);
-        if diagnosis.as_ref().is_some_and(|diagnosis| names(&diagnosis.suspect, mistake)) {
+        if diagnosis.as_ref().is_some_and(|diagnosis| names(&diagnosis.hypothesis, mistake)) {
             right += 1;
         } else {
-            let told = diagnosis.map(|diagnosis| diagnosis.sentence);
-            println!("    {algorithm}, {name}, seed {seed}: {mistake:?} {:?}: {told:?}", run.promises);
+            let reported = diagnosis.map(|diagnosis| diagnosis.sentence);
+            println!("    {algorithm}, {name}, seed {seed}: {mistake:?} {:?}: {reported:?}", run.promises);
         }
     }
     (right, broken)
@@ -178,8 +178,8 @@ fn another_algorithm_is_named() {
             if promised == kept || !judged(kept) || !is_broken(&run) {
                 continue;
             }
-            let diagnosis = diagnosed(&run).map(|diagnosis| diagnosis.suspect);
-            let right = diagnosis.as_ref().is_some_and(|suspect| names(suspect, mistake));
+            let diagnosis = diagnosed(&run).map(|diagnosis| diagnosis.hypothesis);
+            let right = diagnosis.as_ref().is_some_and(|hypothesis| names(hypothesis, mistake));
             println!("{promised}, kept as {kept}: {right} {diagnosis:?}");
             assert!(right, "{promised}, kept as {kept}: {diagnosis:?}");
         }
@@ -218,8 +218,9 @@ fn sentences() {
     for algorithm in [Algorithm::FixedWindow, Algorithm::SlidingLog] {
         for (name, draw) in MISTAKES {
             let (_, run) = drawn(algorithm, draw, 0);
-            if let Some(Diagnosis { suspect, sentence, .. }) = diagnosed(&run) {
-                let line = format!("{name}: {} {}\n  {sentence}\n", suspect.name(), suspect.parameters());
+            if let Some(Diagnosis { hypothesis, sentence, .. }) = diagnosed(&run) {
+                let line =
+                    format!("{name}: {} {}\n  {sentence}\n", hypothesis.name(), hypothesis.parameters());
                 sentences.push_str(&line);
             }
         }
@@ -246,6 +247,6 @@ fn one_tenants_limit_alone_can_be_off() {
     let (_, mut run) = drawn(Algorithm::FixedWindow, |_, _| Mistake::OffByOne(0), 0);
     run.promises[1].quota.limit -= 1;
     let tenants = vec!["globex".to_owned()];
-    let diagnosis = diagnosed(&run).map(|diagnosis| diagnosis.suspect);
+    let diagnosis = diagnosed(&run).map(|diagnosis| diagnosis.hypothesis);
     assert_eq!(diagnosis, Some(Hypothesis::OffByOne { by: 1, tenants }));
 }

@@ -10,11 +10,11 @@ use crate::{scenario::Pause, units::Nanos};
 /// A pace that was missed is given up, as by Locust's `constant_pacing`: the next iteration is due as soon as
 /// the last one has ended, and the pace goes on from there. Nothing is made up for: a user who waits for its
 /// responses cannot have wanted to ask earlier.
-pub fn next(pause: Pause, begun: Nanos, ended: Nanos, chance: f64) -> Nanos {
+pub fn next(pause: Pause, started: Nanos, ended: Nanos, chance: f64) -> Nanos {
     match pause {
         Pause::Uniform(low, high) => ended + low + Nanos(((high - low).0 as f64 * chance) as i64),
         Pause::Exponential(mean) => ended + Nanos((mean.0 as f64 * exponential(chance)) as i64),
-        Pause::Pacing(period) => ended.max(begun + period),
+        Pause::Pacing(period) => ended.max(started + period),
     }
 }
 

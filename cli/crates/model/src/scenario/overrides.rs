@@ -78,10 +78,10 @@ impl std::fmt::Display for Overrides {
             self.spawn.map(|spawn| format!("{spawn} users started per second")),
             self.iterations.map(|iterations| format!("{iterations} iterations")),
         ];
-        let told: Vec<String> = parts.into_iter().flatten().collect();
-        f.write_str(&told.join(", "))?;
+        let reported: Vec<String> = parts.into_iter().flatten().collect();
+        f.write_str(&reported.join(", "))?;
         match self.duration {
-            Some(duration) if told.is_empty() => write!(f, "lasts {duration}"),
+            Some(duration) if reported.is_empty() => write!(f, "lasts {duration}"),
             Some(duration) => write!(f, " for {duration}"),
             None => Ok(()),
         }
@@ -248,7 +248,7 @@ duration = "20s"
         let text = SCENARIO.split("[[load]]").next().unwrap_or_default();
         let mut scenario = scenario(&format!("{text}{MIXED}"));
         overrides.apply(&mut scenario)?;
-        let told = |load: &super::super::Load| {
+        let reported = |load: &super::super::Load| {
             let shape: Vec<String> = load
                 .model
                 .stages()
@@ -262,7 +262,7 @@ duration = "20s"
             let iterations = load.iterations.map(|count| format!(", {count} iterations")).unwrap_or_default();
             format!("after {}: {}{spawn}{iterations}", load.after, shape.join(", "))
         };
-        Ok(scenario.loads.iter().map(told).collect())
+        Ok(scenario.loads.iter().map(reported).collect())
     }
 
     #[test]
@@ -277,8 +277,8 @@ duration = "20s"
         insta::assert_debug_snapshot!(changed(&all).unwrap());
         assert_eq!(changed(&Overrides::default()).unwrap().len(), 4);
         assert!(Overrides::default().is_empty() && !all.is_empty());
-        let told = [all, Overrides { rate: None, iterations: None, spawn: None, ..all }];
-        insta::assert_snapshot!(told.map(|overrides| overrides.to_string()).join("\n"), @r"
+        let reported = [all, Overrides { rate: None, iterations: None, spawn: None, ..all }];
+        insta::assert_snapshot!(reported.map(|overrides| overrides.to_string()).join("\n"), @r"
         400/s, 8 users, 4 users started per second, 10 iterations for 10 s
         8 users for 10 s
         ");
@@ -290,16 +290,16 @@ duration = "20s"
     fn what_cannot_be_changed_is_reported() {
         let none = Overrides::default();
         let few = Overrides { users: Some(1), ..none };
-        let told_of = |error: OverrideError| format!("{error}\n  help: {}\n", error.hint());
-        let mut told = told_of(changed(&few).unwrap_err());
+        let reported = |error: OverrideError| format!("{error}\n  help: {}\n", error.hint());
+        let mut reported = reported(changed(&few).unwrap_err());
         let mut open = scenario(SCENARIO);
         let mut closed = scenario(&SCENARIO.replace("rate = \"10/s\"", "users = 3"));
-        told += &told_of(Overrides { users: Some(9), ..none }.apply(&mut open).unwrap_err());
-        told += &told_of(Overrides { rate: Some(9.0), ..none }.apply(&mut closed).unwrap_err());
+        reported += &reported(Overrides { users: Some(9), ..none }.apply(&mut open).unwrap_err());
+        reported += &reported(Overrides { rate: Some(9.0), ..none }.apply(&mut closed).unwrap_err());
         open.warmup = Nanos::from_secs(5);
         let short = Overrides { duration: Some(Nanos::from_secs(4)), ..none };
-        told += &told_of(short.apply(&mut open).unwrap_err());
-        insta::assert_snapshot!(told);
+        reported += &reported(short.apply(&mut open).unwrap_err());
+        insta::assert_snapshot!(reported);
     }
 
     #[test]

@@ -110,7 +110,7 @@ fn pack(values: &[i64; MINIBLOCK], width: u32, out: &mut Vec<u8>) {
     out.extend(&packed[..MINIBLOCK / 8 * width as usize]);
 }
 
-/// Groups of eight values that one header of bit-packed values covers at the most: the header is one byte then.
+/// Groups of eight values that one header of bit-packed values covers at most: the header is one byte then.
 const GROUPS: u8 = 63;
 
 /// Parquet's hybrid: runs of eight and more equal values as a count, others packed in groups of eight.

@@ -1,4 +1,4 @@
-//! Segments are read as they were written, and damaged ones are told.
+//! Segments are read as they were written, and damaged ones are reported.
 
 use super::*;
 use crate::{
@@ -115,7 +115,7 @@ fn every_kind_of_outcome_has_its_number_and_its_words() {
 }
 
 #[test]
-fn a_damaged_segment_is_told() {
+fn a_damaged_segment_is_reported() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("000001.parquet");
     let (scenario, replicas) = (scenario(SCENARIO), ["a".to_owned()]);

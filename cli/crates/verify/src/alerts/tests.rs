@@ -1,4 +1,4 @@
-//! Promises about alerts, held against answers of Prometheus that were made by hand.
+//! Promises about alerts, compared with answers of Prometheus that were made by hand.
 
 use serde_json::{Value, json};
 
@@ -30,7 +30,7 @@ const ZERO: f64 = 1_000_000_000.0;
 const END: f64 = 60.0;
 
 /// What a Prometheus tells.
-struct Told {
+struct Reported {
     rule: Value,
     /// Tenant, state, and at which seconds of the run.
     alerts: Vec<(&'static str, &'static str, Vec<i64>)>,
@@ -45,9 +45,9 @@ fn seconds(from: i64, to: i64) -> Vec<i64> {
     (from..=to).collect()
 }
 
-impl Told {
+impl Reported {
     /// An alert that fires at 6 s and is gone after 20 s.
-    fn honest() -> Self {
+    fn conforming() -> Self {
         Self {
             rule: json!({"type": "alerting", "name": "Flood", "duration": 2, "health": "ok", "lastError": "",
                 "query": "sum by (tenant) (rate(rejected_total{status=\"429\"}[10s])) > 0.5"}),
@@ -63,7 +63,7 @@ impl Told {
     }
 
     fn with_alerts(alerts: &[(&'static str, &'static str, Vec<i64>)]) -> Self {
-        Self { alerts: alerts.to_vec(), ..Self::honest() }
+        Self { alerts: alerts.to_vec(), ..Self::conforming() }
     }
 
     fn records(&self) -> Vec<Value> {
@@ -139,16 +139,16 @@ fn alerts(report: &Report) -> [Verdict; 2] {
     verdicts.collect::<Vec<_>>().try_into().unwrap()
 }
 
-fn outcomes(told: &Told) -> [Outcome; 2] {
-    told.judged().map(|verdict| verdict.outcome)
+fn outcomes(reported: &Reported) -> [Outcome; 2] {
+    reported.judged().map(|verdict| verdict.outcome)
 }
 
 fn shown(verdict: &Verdict) -> String {
     let findings = verdict.evidence.iter().map(|finding| {
         let details: String = finding.details.iter().map(|line| format!("\n    {line}")).collect();
-        let suspect = finding.diagnosis.as_ref().map_or("", |diagnosis| diagnosis.hypothesis.as_str());
+        let hypothesis = finding.diagnosis.as_ref().map_or("", |diagnosis| diagnosis.hypothesis.as_str());
         let (subject, expected) = (&finding.subject, &finding.expected);
-        format!("\n  {} {subject}: {expected}: {} [{suspect}]{details}", finding.outcome, finding.observed)
+        format!("\n  {} {subject}: {expected}: {} [{hypothesis}]{details}", finding.outcome, finding.observed)
     });
     format!("{} {}: {}{}\n", verdict.outcome, verdict.subject, verdict.summary, findings.collect::<String>())
 }
@@ -157,67 +157,69 @@ use Outcome::{Fail, Inconclusive, Pass};
 
 #[test]
 fn an_alert_that_keeps_its_promise_passes() {
-    insta::assert_snapshot!(Told::honest().judged().map(|verdict| shown(&verdict)).concat());
+    insta::assert_snapshot!(Reported::conforming().judged().map(|verdict| shown(&verdict)).concat());
 }
 
 #[test]
 fn what_surely_came_too_late_or_not_at_all_fails() {
-    let late = Told::with_alerts(&[("acme", "firing", seconds(14, 20))]);
-    let lasting = Told::with_alerts(&[("acme", "firing", seconds(6, 40))]);
-    let never = Told::with_alerts(&[]);
+    let late = Reported::with_alerts(&[("acme", "firing", seconds(14, 20))]);
+    let lasting = Reported::with_alerts(&[("acme", "firing", seconds(6, 40))]);
+    let never = Reported::with_alerts(&[]);
     let loud =
-        Told::with_alerts(&[("acme", "firing", seconds(6, 20)), ("globex", "firing", seconds(30, 31))]);
+        Reported::with_alerts(&[("acme", "firing", seconds(6, 20)), ("globex", "firing", seconds(30, 31))]);
     assert_eq!(outcomes(&late), [Fail, Pass]);
     assert_eq!(outcomes(&lasting), [Fail, Pass]);
     assert_eq!(outcomes(&never), [Fail, Pass]);
     assert_eq!(outcomes(&loud), [Pass, Fail]);
-    let all = [late, lasting, never].map(|told| shown(&told.judged()[0])).concat();
+    let all = [late, lasting, never].map(|reported| shown(&reported.judged()[0])).concat();
     insta::assert_snapshot!(all + &shown(&loud.judged()[1]));
 }
 
 #[test]
 fn what_is_not_known_is_not_held_against_anybody() {
-    let never = || Told::with_alerts(&[]);
+    let never = || Reported::with_alerts(&[]);
     // Prometheus was away, started anew, or has nothing to show.
-    let away = Told { scrapes: [seconds(-5, 3), seconds(9, 60)].concat(), ..never() };
-    let anew = Told { restarts: 1, ..never() };
-    let blind = Told { scrapes: Vec::new(), ..never() };
+    let away = Reported { scrapes: [seconds(-5, 3), seconds(9, 60)].concat(), ..never() };
+    let anew = Reported { restarts: 1, ..never() };
+    let blind = Reported { scrapes: Vec::new(), ..never() };
     // It fired already, for what was before.
     let before =
-        Told::with_alerts(&[("acme", "firing", seconds(-3, 20)), ("globex", "firing", seconds(-3, 5))]);
+        Reported::with_alerts(&[("acme", "firing", seconds(-3, 20)), ("globex", "firing", seconds(-3, 5))]);
     // Too close to the bound to say, by the clocks and by the evaluations.
-    let close = Told::with_alerts(&[("acme", "firing", seconds(12, 20))]);
-    let close_end = Told::with_alerts(&[("acme", "firing", seconds(6, 28))]);
+    let close = Reported::with_alerts(&[("acme", "firing", seconds(12, 20))]);
+    let close_end = Reported::with_alerts(&[("acme", "firing", seconds(6, 28))]);
     // Still pending at the last look; still firing.
     let pending =
-        Told::with_alerts(&[("acme", "firing", seconds(6, 20)), ("globex", "pending", seconds(59, 60))]);
+        Reported::with_alerts(&[("acme", "firing", seconds(6, 20)), ("globex", "pending", seconds(59, 60))]);
     let all = [&away, &anew, &blind, &before, &close, &close_end, &pending];
     let outcomes: Vec<[Outcome; 2]> = all.into_iter().map(outcomes).collect();
     let doubt = [Inconclusive, Inconclusive];
     let only_acme = [Inconclusive, Pass];
     assert_eq!(outcomes, [doubt, doubt, doubt, doubt, only_acme, only_acme, [Pass, Inconclusive]]);
-    let texts =
-        all.into_iter().flat_map(|told| told.judged().map(|verdict| format!("{}\n", verdict.summary)));
+    let texts = all
+        .into_iter()
+        .flat_map(|reported| reported.judged().map(|verdict| format!("{}\n", verdict.summary)));
     insta::assert_snapshot!(texts.collect::<String>());
 }
 
 #[test]
 fn others_may_be_the_cause_and_may_keep_it_firing() {
-    let told =
-        Told::with_alerts(&[("acme", "firing", seconds(6, 40)), ("globex", "firing", seconds(30, 31))]);
-    let mut made = told.made();
+    let reported =
+        Reported::with_alerts(&[("acme", "firing", seconds(6, 40)), ("globex", "firing", seconds(30, 31))]);
+    let mut made = reported.made();
     made.manifest.environment.exclusive = false;
     assert_eq!(alerts(&made.judge()).map(|verdict| verdict.outcome), [Inconclusive, Inconclusive]);
     // Nobody keeps an alert from firing.
-    let mut made = Told::with_alerts(&[]).made();
+    let mut made = Reported::with_alerts(&[]).made();
     made.manifest.environment.exclusive = false;
     assert_eq!(alerts(&made.judge()).map(|verdict| verdict.outcome), [Fail, Pass]);
 }
 
 #[test]
 fn what_an_earlier_run_caused_is_not_held_against_this_one() {
-    let told = Told::with_alerts(&[("acme", "firing", seconds(6, 20)), ("globex", "firing", seconds(1, 9))]);
-    let mut made = told.made();
+    let reported =
+        Reported::with_alerts(&[("acme", "firing", seconds(6, 20)), ("globex", "firing", seconds(1, 9))]);
+    let mut made = reported.made();
     made.manifest.environment.fresh = false;
     assert_eq!(alerts(&made.judge()).map(|verdict| verdict.outcome), [Pass, Inconclusive]);
     made.manifest.environment.fresh = true;
@@ -227,23 +229,23 @@ fn what_an_earlier_run_caused_is_not_held_against_this_one() {
 #[test]
 fn what_came_before_the_run_is_not_held_against_it() {
     // Pending since long before, it fires in the run.
-    let held = Told::with_alerts(&[
+    let held = Reported::with_alerts(&[
         ("acme", "firing", seconds(6, 20)),
         ("globex", "pending", seconds(-60, 29)),
         ("globex", "firing", seconds(30, 31)),
     ]);
     assert_eq!(outcomes(&held), [Pass, Inconclusive]);
-    // It fired before, and how often its rule is evaluated is not told.
+    // It fired before, and how often its rule is evaluated is not reported.
     let firing = [("globex", "firing", seconds(-100, -50)), ("globex", "firing", seconds(1, 5))];
-    let untold = Told { rule: Value::Null, ..Told::with_alerts(&firing) };
-    assert_eq!(outcomes(&untold)[1], Inconclusive);
+    let unreported = Reported { rule: Value::Null, ..Reported::with_alerts(&firing) };
+    assert_eq!(outcomes(&unreported)[1], Inconclusive);
 }
 
 #[test]
 fn rules_that_are_not_listed_may_be_evaluated_elsewhere() {
     let listing = |groups: Value| {
         let rules = ("/api/v1/rules".to_owned(), json!({"data": {"groups": groups}}));
-        outcomes(&Told { more: vec![rules], ..Told::with_alerts(&[]) })
+        outcomes(&Reported { more: vec![rules], ..Reported::with_alerts(&[]) })
     };
     assert_eq!(listing(json!([])), [Inconclusive, Inconclusive]);
     let other = rule(&[("name", json!("Other"))]);
@@ -252,7 +254,7 @@ fn rules_that_are_not_listed_may_be_evaluated_elsewhere() {
 
 #[test]
 fn without_prometheus_or_its_answers_nothing_is_said() {
-    let mut made = Told::honest().made();
+    let mut made = Reported::conforming().made();
     let mut texts = String::new();
     let mut note = |made: &Made| {
         for verdict in alerts(&made.judge()) {
@@ -274,17 +276,17 @@ fn without_prometheus_or_its_answers_nothing_is_said() {
 
 #[test]
 fn a_run_that_was_cut_short_says_what_it_can() {
-    let cut = |told: &Told| {
-        let mut made = told.made();
+    let cut = |reported: &Reported| {
+        let mut made = reported.made();
         made.manifest.state = saasbench_record::manifest::State::Interrupted;
         made.manifest.load.as_mut().unwrap().to_ns = Nanos::from_secs(7);
         alerts(&made.judge()).map(|verdict| verdict.outcome)
     };
-    assert_eq!(cut(&Told::with_alerts(&[])), [Inconclusive, Pass]);
-    assert_eq!(cut(&Told::honest()), [Inconclusive, Pass]);
+    assert_eq!(cut(&Reported::with_alerts(&[])), [Inconclusive, Pass]);
+    assert_eq!(cut(&Reported::conforming()), [Inconclusive, Pass]);
 }
 
-/// What the rule of [`Told::honest`] asks for.
+/// What the rule of [`Reported::conforming`] asks for.
 const SELECTOR: &str = "rejected_total{status=\"429\"}";
 
 /// How many series a selector has: the question, and its answer.
@@ -299,9 +301,9 @@ fn values(label: &str, values: &[&str]) -> (String, Value) {
     (format!("topk(50, count by ({label}) (last_over_time(rejected_total[180s])))"), vector(&series))
 }
 
-/// The honest rule with these keys changed.
+/// The conforming rule with these keys changed.
 fn rule(changes: &[(&str, Value)]) -> Value {
-    let mut rule = Told::honest().rule;
+    let mut rule = Reported::conforming().rule;
     changes.iter().for_each(|(key, value)| rule[*key] = value.clone());
     rule
 }
@@ -312,8 +314,11 @@ fn a_dead_rule_is_called_by_its_defect() {
         "count by (name) (label_replace(last_over_time({__name__=~\"refu.*\"}[180s]), …)".to_owned(),
         vector(&[("name", "reject_total", 3.0)]),
     );
-    let silent =
-        |rule: Value, more: &[(String, Value)]| Told { rule, more: more.to_vec(), ..Told::with_alerts(&[]) };
+    let silent = |rule: Value, more: &[(String, Value)]| Reported {
+        rule,
+        more: more.to_vec(),
+        ..Reported::with_alerts(&[])
+    };
     let fine = [
         count(SELECTOR, 2.0),
         count("rejected_total", 5.0),
@@ -337,23 +342,27 @@ fn a_dead_rule_is_called_by_its_defect() {
             &[count(SELECTOR, 0.0), count("rejected_total", 5.0), values("status", &["200", "500"])],
         ),
         silent(rule(&[]), &[fine.as_slice(), &[reached]].concat()),
-        Told {
+        Reported {
             alerts: vec![("acme", "pending", seconds(4, 20))],
             rule: rule(&[("duration", json!(300))]),
             more: fine.to_vec(),
-            ..Told::honest()
+            ..Reported::conforming()
         },
-        Told {
+        Reported {
             alerts: vec![("", "firing", seconds(4, 20))],
             more: [&fine[..3], &[values("tenant", &[])]].concat(),
-            ..Told::honest()
+            ..Reported::conforming()
         },
-        Told { alerts: vec![("initech", "firing", seconds(4, 20))], more: fine.to_vec(), ..Told::honest() },
+        Reported {
+            alerts: vec![("initech", "firing", seconds(4, 20))],
+            more: fine.to_vec(),
+            ..Reported::conforming()
+        },
     ];
     let mut text = String::new();
-    for told in all {
-        let made = told.made();
-        // A range query is told from one at an instant by its range.
+    for reported in all {
+        let made = reported.made();
+        // A range query is distinguished from one at an instant by its range.
         let path = made.dir.path().join("observations/prometheus.jsonl");
         let lines = std::fs::read_to_string(&path).unwrap();
         let ranged = lines.replace("\"query\":\"(sum by", "\"range_s\":[120.0,0.5],\"query\":\"(sum by");

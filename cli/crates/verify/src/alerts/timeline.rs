@@ -1,5 +1,5 @@
 //! What Prometheus recorded of alerts, placed in time: when each was pending, fired and was gone, and when Prometheus was
-//! not there to tell. Its timestamps are of its own clock, which differs from the run's by `tolerance` at the most.
+//! not there to tell. Its timestamps are of its own clock, which differs from the run's by `tolerance` at most.
 
 use std::collections::BTreeSet;
 
@@ -86,7 +86,7 @@ impl Recorded {
         let active = instant(&format!("{ACTIVE_SINCE}{{")).map(matrix).unwrap_or_default();
         let (instants, shown) = range(answers, &place);
         let rules = latest(answers, "/api/v1/rules", false).ok().and_then(|a| a.answer.as_ref());
-        // An empty list is told by those whose rules are evaluated elsewhere.
+        // An empty list is reported by those whose rules are evaluated elsewhere.
         let groups = |answer: &serde_json::Value| answer.pointer("/data/groups")?.as_array().map(Vec::len);
         let lists = |answer: &&serde_json::Value| groups(answer) != Some(0);
         let rules = rules.filter(lists).map(rule::rules);
@@ -146,7 +146,7 @@ impl Recorded {
         }
     }
 
-    /// Since when the expression held of what fired at `at`. It may have begun to long before anything is looked at.
+    /// Since when the expression held of what fired at `at`. It may have started to long before anything is looked at.
     fn active_since(&self, at: Nanos, is: &impl Fn(&Labels) -> bool) -> Option<Nanos> {
         let fired = |series: &&Placed| {
             let firing = series.labels.get("alertstate").is_some_and(|state| state == "firing");
@@ -227,7 +227,7 @@ impl Course {
     }
 
     /// In words, in order; `None` for an alert that did nothing.
-    pub(super) fn told(&self) -> Option<String> {
+    pub(super) fn reported(&self) -> Option<String> {
         let mut parts = Vec::new();
         parts.extend(self.pending.map(|(from, to)| format!("pending from {} to {}", at(from), at(to))));
         if let (Some(from), Some(to)) = (self.firing, self.last) {

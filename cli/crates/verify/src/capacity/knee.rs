@@ -2,7 +2,7 @@
 
 use saasbench_model::units::Nanos;
 
-/// What p99 may rise by without being told from the timers' own spread.
+/// What p99 may rise by without being distinguished from the timers' own spread.
 const GRAIN: Nanos = Nanos::from_millis(1);
 
 /// One level of load and the p99 seen there.

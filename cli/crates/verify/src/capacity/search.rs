@@ -9,7 +9,7 @@ use super::isotonic::{Trials, falling_shares};
 
 /// An end of the interval may be wrong so often.
 const TAIL: f64 = 0.05;
-/// Trials at one level at the most: who is not sure by then is at the knee.
+/// Trials at one level at most: who is not sure by then is at the knee.
 const MOST_TRIALS: u32 = 8;
 /// With so many results against it an end cannot become sure any more: one of eight still can.
 const CONTRARY: u32 = 2;

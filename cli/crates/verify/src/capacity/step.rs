@@ -188,12 +188,12 @@ pub fn ending(report: &Report, flow: &Flow, context: Context) -> (Ending, Option
     let first = |outcome: Outcome, of: &dyn Fn(&Verdict) -> bool| {
         report.verdicts.iter().find(|verdict| verdict.outcome == outcome && of(verdict))
     };
-    let told =
+    let reported =
         |verdict: &Verdict| Some(format!("{} {}: {}", verdict.claim, verdict.subject, verdict.summary));
     // What is expected is expected of a whole step.
     let is_for_good = |verdict: &Verdict| !context.cut_short || verdict.claim != Claim::Expectation;
     if let Some(broken) = first(Outcome::Fail, &is_for_good) {
-        return (Ending::Broke, told(broken));
+        return (Ending::Broke, reported(broken));
     }
     let generator = first(Outcome::Inconclusive, &|verdict| verdict.claim == Claim::Generator);
     // A worker that is busy reads answers as late as it sends requests.
@@ -215,7 +215,7 @@ pub fn ending(report: &Report, flow: &Flow, context: Context) -> (Ending, Option
         return (Ending::Broke, Some(why));
     }
     match first(Outcome::Inconclusive, &|verdict| verdict.claim == Claim::Expectation) {
-        Some(unsure) => (Ending::Unsure, told(unsure)),
+        Some(unsure) => (Ending::Unsure, reported(unsure)),
         None if report.verdicts.iter().any(|verdict| verdict.claim == Claim::Expectation) => {
             (Ending::Held, None)
         }
@@ -263,7 +263,7 @@ pub fn strictest(scenario: &Scenario, rate: f64, judged: Nanos) -> Option<Latene
     if scenario.loads.iter().any(is_unknown) {
         return None;
     }
-    // Each iteration has as many requests as its journey has steps, at the most, those of a new user included.
+    // Each iteration has as many requests as its journey has steps, at most, those of a new user included.
     let repeat = |step: &StepIndex| scenario.steps.get(*step).map_or(1, |step| step.turn.repeat);
     let requests = |journey: &Journey| journey.start.iter().chain(&journey.steps).map(repeat).sum::<u64>();
     let steps = scenario.journeys.iter().map(requests).max().unwrap_or(1).max(1) as f64;

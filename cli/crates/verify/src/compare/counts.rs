@@ -1,5 +1,5 @@
 //! What is counted: the share of requests that were errors, and what was served per second. Few events are judged exactly, so that
-//! none at all is told from many; many by how far blocks of time vary.
+//! none at all is distinguished from many; many by how far blocks of time vary.
 
 use super::{
     gather::{BLOCKS, Cell},

@@ -53,9 +53,9 @@ fn differ(what: &str, before: &str, after: &str) -> Option<String> {
 /// What was done to the load while it went.
 fn paces(run: &RecordedRun) -> String {
     let turned = run.manifest.events.iter().filter(|event| event.pace.is_some());
-    let told: Vec<String> =
+    let reported: Vec<String> =
         turned.map(|event| format!("{} at {:.1} s", event.text, event.at_ns.as_secs_f64())).collect();
-    if told.is_empty() { "nothing".to_owned() } else { told.join(", ") }
+    if reported.is_empty() { "nothing".to_owned() } else { reported.join(", ") }
 }
 
 fn tenants(run: &RecordedRun) -> String {

@@ -1,7 +1,7 @@
 //! What is left of a comparison whose new run had arrivals dropped because all users were waiting for the service. The worse a service
-//! gets, the more is dropped: if that left everything unknown, the worst would never be told.
+//! gets, the more is dropped: if that left everything unknown, the worst would never be reported.
 //!
-//! So a change for the worse is told if it holds however the dropped arrivals would have gone: as if each of them had been served at
+//! So a change for the worse is reported if it holds however the dropped arrivals would have gone: as if each of them had been served at
 //! once. Errors are a share of what was sent, which drops say nothing of; and where nobody at all was served, none of them would have been.
 
 use super::{Change, Quantity, Row, Terms, Unit, gather::Measured, rows::rows};

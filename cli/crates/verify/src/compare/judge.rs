@@ -4,7 +4,7 @@
 //! Changes: Holm's method (A simple sequentially rejective multiple test procedure, Scandinavian Journal of Statistics 6, 1979).
 //! Every change is first asked for with an equal share of the doubt. Those that are found leave theirs to the others, which are asked
 //! again with more, until no more are found. That is so of the decisions, not of intervals, which would not hold together: so the ends that are shown of a
-//! change that is told have the equal share (Bonferroni), and may reach further than the decision. No change: the intersection-union test (Berger, Technometrics 24, 1982). To pass all of so
+//! change that is reported have the equal share (Bonferroni), and may reach further than the decision. No change: the intersection-union test (Berger, Technometrics 24, 1982). To pass all of so
 //! many tests of one level has no higher one.
 
 use super::{Change, Quantity, Unit, gather::BLOCKS, interval::Pair};
@@ -15,7 +15,7 @@ use saasbench_model::units::Nanos;
 const REQUESTS_ABOVE: f64 = 10.0;
 /// Answers that a rate takes, unless fewer show that it changed.
 const SERVED_NEEDED: u64 = 30;
-/// A change of more than this share of the tolerance is no reason to ask for ever more requests.
+/// A change of more than this share of the tolerance is no reason to ask permanently more requests.
 const LEAST_LEFT: f64 = 0.5;
 
 /// A quantity that is to be judged.
@@ -36,7 +36,7 @@ pub(super) struct Subject {
     punctual: Option<Pair>,
 }
 
-/// How many it takes at the least.
+/// How many it takes at least.
 #[derive(Debug, Clone, Copy)]
 enum Needed {
     Count(u64),

@@ -1,5 +1,5 @@
 //! Is a run slower than the one before it? Two recorded runs of one scenario, or one and several baselines, by tenant and step:
-//! quantiles of latency, errors and what was served, each with an interval; all changes that are told hold together.
+//! quantiles of latency, errors and what was served, each with an interval; all changes that are reported hold together.
 //!
 //! `gather` reads a run in blocks of time, `interval` says how far apart two are (`counts` what is counted), `judge` what that comes to, `rows` which
 //! tenants and steps there are, `drops` what is still sure if all users waited for the service, `differences` whether they can be compared at all. docs/compare.md has the argument, and how often it cries wolf.
@@ -54,7 +54,7 @@ pub struct Terms {
     pub floor_ns: Nanos,
     /// The least change of the share of errors that matters.
     pub error_tolerance: f64,
-    /// The probability that any change is told that is none; and that none is told where there is one.
+    /// The probability that any change is reported that is none; and that none is reported where there is one.
     pub doubt: f64,
     /// Whether runs of different scenarios are compared as far as that goes.
     pub force: bool,
@@ -73,7 +73,7 @@ impl Default for Terms {
     }
 }
 
-/// A new run held against its baselines.
+/// A new run compared with its baselines.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Comparison {
     /// [`COMPARISON_VERSION`].
@@ -92,7 +92,7 @@ pub struct Comparison {
     /// generator's own.
     pub generator: Vec<String>,
     /// Of each run in which arrivals were dropped though the generator had time, as all users waited for the service: which, and how
-    /// many. Of the new run only that is told then which got worse however the dropped ones would have gone; else all is unknown.
+    /// many. Of the new run only that is reported then which got worse however the dropped ones would have gone; else all is unknown.
     pub waiting: Vec<String>,
     /// What of the load was not compared, if the new run came to an early end. Then nothing passes.
     pub cut_short: Option<String>,
@@ -136,9 +136,9 @@ pub struct Quantity {
     pub new: Option<f64>,
     /// Relative change, if there was anything before; of errors the difference.
     pub change: Option<f64>,
-    /// Where the true change lies at the least … Of a change that is told, with all others together; else by itself.
+    /// Where the true change lies at least … Of a change that is reported, with all others together; else by itself.
     pub low: Option<f64>,
-    /// … and at the most; `None` without a bound.
+    /// … and at most; `None` without a bound.
     pub high: Option<f64>,
     /// How much it may get worse by.
     pub tolerance: f64,
@@ -236,11 +236,11 @@ pub fn compare(
     }
     let hindered = |only_drops: bool| {
         let runs = baselines.iter().zip(&measured).chain([(new, &now)]);
-        let told = runs.filter_map(|(run, measured)| {
+        let reported = runs.filter_map(|(run, measured)| {
             let unfit = measured.unfit.as_ref().filter(|unfit| unfit.only_drops == only_drops)?;
             Some(format!("{}: {}", name(run), unfit.why))
         });
-        told.collect::<Vec<_>>()
+        reported.collect::<Vec<_>>()
     };
     let (generator, waiting) = (hindered(false), hindered(true));
     if !generator.is_empty() || measured.iter().any(|base| base.unfit.is_some()) {

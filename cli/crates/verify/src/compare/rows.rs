@@ -13,7 +13,7 @@ use super::{
 /// The quantiles that are compared, and how many times the tolerance each may change by: the further out, the more it varies.
 const QUANTILES: [(&str, f64, f64); 3] = [("p50", 0.5, 1.0), ("p90", 0.9, 1.5), ("p99", 0.99, 2.0)];
 
-/// Rows that are named one by one; of the others only their number is told.
+/// Rows that are named one by one; of the others only their number is reported.
 const NAMED: usize = 5;
 
 /// All rows that a baseline has, judged together; but what the new run's scenario has not, it cannot have.
@@ -105,7 +105,7 @@ pub(super) fn only_in_one(baselines: &[Measured], new: &Measured) -> Vec<String>
     let added: Vec<&RowName> = new.order.iter().filter(|name| !is_before(name)).collect();
     let gone: BTreeSet<&RowName> =
         baselines.iter().flat_map(|base| &base.order).filter(|name| !new.stated.has(name)).collect();
-    let told = |names: Vec<&RowName>, what: &str| {
+    let reported = |names: Vec<&RowName>, what: &str| {
         let shown =
             names.iter().take(NAMED).map(|name| format!("{}, {}/{}", name.tenant, name.journey, name.step));
         let mut shown = shown.collect::<Vec<_>>().join("; ");
@@ -114,6 +114,6 @@ pub(super) fn only_in_one(baselines: &[Measured], new: &Measured) -> Vec<String>
         }
         (!names.is_empty()).then(|| format!("{what}, so there is nothing to compare: {shown}"))
     };
-    let added = told(added, "requests in the new run only");
-    added.into_iter().chain(told(gone.into_iter().collect(), "not in the new run's scenario")).collect()
+    let added = reported(added, "requests in the new run only");
+    added.into_iter().chain(reported(gone.into_iter().collect(), "not in the new run's scenario")).collect()
 }

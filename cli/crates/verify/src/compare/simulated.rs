@@ -103,7 +103,7 @@ fn slower(service: Service) -> Service {
 }
 
 #[test]
-fn equals_are_not_told_apart() {
+fn equals_are_not_distinguished() {
     for baselines in [1, 3, 5] {
         let [worse, better] = alarms(SERVICE, SERVICE, baselines, PAIRS);
         assert!(worse <= 1 && better <= 1, "{baselines}: {worse} {better}");

@@ -49,7 +49,7 @@ fn made(micros: impl Fn(i64) -> i64) -> Made {
     Made::new("", &samples(micros))
 }
 
-fn told(comparison: &Comparison) -> Vec<(&'static str, Change)> {
+fn reported(comparison: &Comparison) -> Vec<(&'static str, Change)> {
     let all = comparison.rows.iter().flat_map(|row| &row.quantities);
     all.map(|quantity| (quantity.name, quantity.outcome)).collect()
 }
@@ -59,14 +59,18 @@ fn a_run_is_as_quick_as_itself() {
     use Change::{Same, Worse};
     let comparison = against(&made(usual), &made(usual));
     assert_eq!(
-        told(&comparison),
+        reported(&comparison),
         [("p50", Same), ("p90", Same), ("p99", Same), ("errors", Same), ("served", Same)],
         "{comparison:#?}"
     );
     assert_eq!(comparison.outcome, Outcome::Pass);
 
     let comparison = against(&made(usual), &made(|i| usual(i) * 13 / 10));
-    assert_eq!(told(&comparison)[..3], [("p50", Worse), ("p90", Worse), ("p99", Worse)], "{comparison:#?}");
+    assert_eq!(
+        reported(&comparison)[..3],
+        [("p50", Worse), ("p90", Worse), ("p99", Worse)],
+        "{comparison:#?}"
+    );
     assert_eq!(comparison.outcome, Outcome::Fail);
     let p50 = &comparison.rows[0].quantities[0];
     assert!(p50.low.unwrap() < 0.3 && 0.3 < p50.high.unwrap(), "{p50:?}");
@@ -115,7 +119,7 @@ fn what_came_while_the_generator_stood_still_is_left_out() {
     let mut new = Made::new("", &stalled);
     new.self_monitor.stalls = vec![stall(4000, 1000)];
     let comparison = against(&made(usual), &new);
-    assert!(told(&comparison)[..4].iter().all(|(_, change)| *change == Change::Same), "{comparison:#?}");
+    assert!(reported(&comparison)[..4].iter().all(|(_, change)| *change == Change::Same), "{comparison:#?}");
     // All that were due in the stall, its last instant among them, and three that were under way when it began.
     assert_eq!(comparison.rows[0].left_out, 204);
     new.self_monitor.stalls.clear();
@@ -145,7 +149,10 @@ fn a_generator_that_did_not_keep_up_leaves_everything_unknown() {
     let slower = Made::new("", &slower);
     for [base, new] in [[&made(usual), &slower], [&slower, &made(usual)], [&slower, &slower]] {
         let comparison = against(base, new);
-        assert!(told(&comparison).iter().all(|(_, change)| *change == Change::Unknown), "{comparison:#?}");
+        assert!(
+            reported(&comparison).iter().all(|(_, change)| *change == Change::Unknown),
+            "{comparison:#?}"
+        );
         assert_eq!(comparison.outcome, Outcome::Inconclusive);
     }
     let comparison = against(&made(usual), &slower);
@@ -221,7 +228,7 @@ fn few_events_are_judged_exactly() {
 }
 
 #[test]
-fn rows_that_are_gone_are_missed_and_new_ones_are_told() {
+fn rows_that_are_gone_are_missed_and_new_ones_are_reported() {
     let two = SCENARIO.replace("\"acme\"", "\"acme\"\n[[tenant]]\nid = \"globex\"");
     let of = |step: usize| {
         let mut samples = samples(usual);
@@ -275,11 +282,11 @@ fn a_run_that_was_ended_early_is_held_against_the_same_time() {
     assert_eq!(comparison.outcome, Outcome::Inconclusive, "half of the load was not compared");
     let why = comparison.cut_short.unwrap().replace(&new.dir.path().display().to_string(), "DIR");
     insta::assert_snapshot!(why);
-    // A baseline that was ended early is told, and its half is all that there is to compare.
+    // A baseline that was ended early is reported, and its half is all that there is to compare.
     let comparison = against(&new, &made(growing));
     assert_eq!((comparison.outcome, comparison.cut_short), (Outcome::Pass, None));
-    let told = comparison.warnings.join("\n").replace(&new.dir.path().display().to_string(), "DIR");
-    insta::assert_snapshot!(told);
+    let reported = comparison.warnings.join("\n").replace(&new.dir.path().display().to_string(), "DIR");
+    insta::assert_snapshot!(reported);
     // What got worse before that got worse.
     let mut slow = Made::new("", &samples(|i| 2 * growing(i))[..900]);
     slow.manifest.state = State::Running;
@@ -333,13 +340,13 @@ fn cell(factor: f64) -> Cell {
 fn what_is_no_worse_than_one_of_the_baselines_is_no_change_for_the_worse() {
     let (quick, slow) = (made(usual), made(|i| usual(i) * 13 / 10));
     let comparison = held(&[&quick, &slow], &slow, Terms::default()).unwrap();
-    assert!(told(&comparison).iter().all(|(_, change)| *change != Change::Worse), "{comparison:#?}");
+    assert!(reported(&comparison).iter().all(|(_, change)| *change != Change::Worse), "{comparison:#?}");
     let comparison = held(&[&quick, &quick], &slow, Terms::default()).unwrap();
     assert_eq!(comparison.outcome, Outcome::Fail, "two baselines are no worse than one");
 }
 
 #[test]
-fn runs_of_different_things_are_not_compared_and_differences_are_told() {
+fn runs_of_different_things_are_not_compared_and_differences_are_reported() {
     let renamed = SCENARIO.replace("\"acme\"", "\"globex\"").replace("\"test\"", "\"other\"");
     let other = Made::of(renamed, &samples(usual));
     let rejected = |new: &Made| {

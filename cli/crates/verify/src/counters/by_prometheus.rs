@@ -1,7 +1,7 @@
-//! Prometheus as a witness: its raw samples of a replica, placed by its own clock.
+//! Prometheus as a source: its raw samples of a replica, placed by its own clock.
 
 use super::{
-    Assumptions, Counter, Gains, Witness, cell, compare, counters,
+    Assumptions, Counter, CounterSource, Gains, cell, compare, counters,
     diagnose::Accounts,
     expected::expected,
     raw::{asked, same_time, series_of, target},
@@ -33,14 +33,14 @@ pub fn by_prometheus(
     answers: &[ResponseRecord],
     span: PrometheusSpan,
     assumptions: Assumptions,
-) -> Vec<Witness> {
+) -> Vec<CounterSource> {
     let judge = |counter: Counter<'_>| {
         let subject = counter.subject(replica, "Prometheus");
         let before = match seen_whole_run(answers, counter, replica, span) {
             Ok(before) => before,
             Err(why) => {
                 let verdict = Verdict::inconclusive(Claim::Counters, subject, why);
-                return Witness { verdict, gains: None };
+                return CounterSource { verdict, gains: None };
             }
         };
         let restarted = series_of(answers, "process_start_time_seconds", replica)
@@ -55,10 +55,10 @@ pub fn by_prometheus(
         let assumptions = Assumptions { restarted, ..assumptions };
         let place = "see observations/prometheus.jsonl";
         let verdict = compare(subject, counter, views, &gains, assumptions, place);
-        let told = assumptions.exclusive && assumptions.complete && !restarted;
+        let reported = assumptions.exclusive && assumptions.complete && !restarted;
         let accounts = Accounts::new(&expected(counter, counter.ledger(views), &gains), &gains);
-        let diagnosis = accounts.diagnose(None).filter(|_| told);
-        Witness { verdict: verdict.explained(diagnosis), gains: Some(gains) }
+        let diagnosis = accounts.diagnose(None).filter(|_| reported);
+        CounterSource { verdict: verdict.explained(diagnosis), gains: Some(gains) }
     };
     counters(contract).into_iter().map(judge).collect()
 }

@@ -1,9 +1,9 @@
-//! A replica's own `/metrics` as a witness: both ends of the run, and the counter of requests at every scrape between.
+//! A replica's own `/metrics` as a source: both ends of the run, and the counter of requests at every scrape between.
 
 use serde_json::json;
 
 use super::{
-    Assumptions, Counter, Gains, Witness, cell, compare, counters, diagnose::Accounts, during::Course,
+    Assumptions, Counter, CounterSource, Gains, cell, compare, counters, diagnose::Accounts, during::Course,
     expected::expected, progress::Standings, usable,
 };
 use crate::{
@@ -32,13 +32,13 @@ pub struct Observed<'a> {
 }
 
 /// Holds a replica's own `/metrics` against the ledger: one verdict a counter.
-pub fn by_scrape<'a>(observed: &Observed<'a>, assumptions: Assumptions) -> Vec<Witness> {
+pub fn by_scrape<'a>(observed: &Observed<'a>, assumptions: Assumptions) -> Vec<CounterSource> {
     let mut whole = None;
     let judge = |counter: Counter<'a>| {
         let subject = counter.subject(observed.replica, "scrape");
         let settled = match usable(Claim::Counters, &subject, observed.settled) {
             Ok(settled) => settled,
-            Err(verdict) => return Witness { verdict, gains: None },
+            Err(verdict) => return CounterSource { verdict, gains: None },
         };
         let assumptions = Assumptions { restarted: !settled.restarts.is_empty(), ..assumptions };
         let course = course(observed, counter, settled);
@@ -53,18 +53,18 @@ pub fn by_scrape<'a>(observed: &Observed<'a>, assumptions: Assumptions) -> Vec<W
             Outcome::Fail => verdict,
             _ => unsteady(verdict, settled, course.as_ref(), assumptions),
         };
-        let told = assumptions.exclusive && assumptions.complete && !assumptions.restarted;
+        let reported = assumptions.exclusive && assumptions.complete && !assumptions.restarted;
         let accounts = Accounts::new(&expected(counter, counter.ledger(observed.views), &gains), &gains);
         let diagnosis = fallen(settled)
             .or_else(|| whole.clone().filter(|_| accounts.lack() > 0.0))
-            .or_else(|| accounts.diagnose(course.as_ref()).filter(|_| told));
+            .or_else(|| accounts.diagnose(course.as_ref()).filter(|_| reported));
         if course.is_some() {
             // What befell the whole page befell all its counters.
             whole = diagnosis
                 .clone()
                 .filter(|found| ["metrics-stale", "counter-reset"].contains(&&*found.hypothesis));
         }
-        Witness { verdict: verdict.explained(diagnosis), gains: Some(gains) }
+        CounterSource { verdict: verdict.explained(diagnosis), gains: Some(gains) }
     };
     counters(observed.contract).into_iter().map(judge).collect()
 }

@@ -1,23 +1,23 @@
-//! Three witnesses: the clients' ledger, the replica's own `/metrics`, and Prometheus. Where one of them disagrees, the other
+//! Three sources: the clients' ledger, the replica's own `/metrics`, and Prometheus. Where one of them disagrees, the other
 //! two say who is alone.
 
 use super::Gains;
 use crate::verdict::{Outcome, Verdict};
 
-/// What a witness says of a counter.
+/// What a source says of a counter.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Witness {
+pub struct CounterSource {
     /// Held against the ledger.
     pub verdict: Verdict,
     /// What it counted; `None` where there is nothing to judge from.
     pub(super) gains: Option<Gains>,
 }
 
-/// Compares the replica's witness of a counter with Prometheus's, and says in what failed who is alone.
-pub fn compare_witnesses(scrape: &mut Witness, prometheus: &mut Witness) {
+/// Compares the replica's source of a counter with Prometheus's, and says in what failed who is alone.
+pub fn compare_source(scrape: &mut CounterSource, prometheus: &mut CounterSource) {
     let (Some(by_scrape), Some(by_prometheus)) = (&scrape.gains, &prometheus.gains) else { return };
-    let failed = |witness: &Witness| witness.verdict.outcome == Outcome::Fail;
-    let (told, others) = if same(by_scrape, by_prometheus) {
+    let failed = |source: &CounterSource| source.verdict.outcome == Outcome::Fail;
+    let (reported, others) = if same(by_scrape, by_prometheus) {
         (
             "the replica's /metrics and Prometheus count the same: only the clients' ledger differs",
             (true, true),
@@ -29,15 +29,15 @@ pub fn compare_witnesses(scrape: &mut Witness, prometheus: &mut Witness) {
     } else {
         ("the replica's /metrics, Prometheus and the clients' ledger all differ", (true, true))
     };
-    for (witness, meant) in [(scrape, others.0), (prometheus, others.1)] {
-        let first = witness.verdict.evidence.first_mut().filter(|first| first.outcome == Outcome::Fail);
+    for (source, meant) in [(scrape, others.0), (prometheus, others.1)] {
+        let first = source.verdict.evidence.first_mut().filter(|first| first.outcome == Outcome::Fail);
         if let Some(first) = first.filter(|_| meant) {
-            first.details.push(format!("sources: {told}"));
+            first.details.push(format!("sources: {reported}"));
         }
     }
 }
 
-/// Whether two witnesses count the same; a series that gained nothing need not be there.
+/// Whether two sources count the same; a series that gained nothing need not be there.
 fn same(one: &Gains, other: &Gains) -> bool {
     let of = |gains: &Gains, key| gains.get(key).copied().unwrap_or(0.0);
     one.keys().chain(other.keys()).all(|key| of(one, key) == of(other, key))
@@ -51,26 +51,26 @@ mod tests {
         verdict::{Claim, Evidence},
     };
 
-    fn witness(outcome: Outcome, count: f64) -> Witness {
+    fn source(outcome: Outcome, count: f64) -> CounterSource {
         let cell = Cell { tenant: None, method: "POST".to_owned(), path: "/chat".to_owned() };
         let evidence = vec![Evidence::new(outcome, "POST /chat 200", "3", "what it counted")];
         let verdict = Verdict::from_evidence(Claim::Counters, "", evidence, |_, _| String::new());
-        Witness { verdict, gains: Some([((cell, "200".to_owned()), count)].into()) }
+        CounterSource { verdict, gains: Some([((cell, "200".to_owned()), count)].into()) }
     }
 
     #[test]
-    fn who_is_alone_is_told_where_it_failed() {
+    fn who_is_alone_is_reported_where_it_failed() {
         use Outcome::{Fail, Pass};
         let mut all = String::new();
         for (mut scrape, mut prometheus) in [
-            (witness(Fail, 2.0), witness(Fail, 2.0)),
-            (witness(Pass, 3.0), witness(Fail, 2.0)),
-            (witness(Fail, 2.0), witness(Pass, 3.0)),
-            (witness(Fail, 2.0), witness(Fail, 4.0)),
-            (witness(Pass, 3.0), witness(Pass, 3.0)),
+            (source(Fail, 2.0), source(Fail, 2.0)),
+            (source(Pass, 3.0), source(Fail, 2.0)),
+            (source(Fail, 2.0), source(Pass, 3.0)),
+            (source(Fail, 2.0), source(Fail, 4.0)),
+            (source(Pass, 3.0), source(Pass, 3.0)),
         ] {
-            compare_witnesses(&mut scrape, &mut prometheus);
-            let details = |witness: &Witness| witness.verdict.evidence[0].details.join(" ");
+            compare_source(&mut scrape, &mut prometheus);
+            let details = |source: &CounterSource| source.verdict.evidence[0].details.join(" ");
             all += &format!("scrape: {}\nprometheus: {}\n\n", details(&scrape), details(&prometheus));
         }
         insta::assert_snapshot!(all);

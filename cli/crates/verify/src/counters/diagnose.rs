@@ -1,4 +1,4 @@
-//! Which mistake explains counters that disagree with the ledger? A suspect has to explain every series of the counter, those
+//! Which mistake explains counters that disagree with the ledger? A hypothesis has to explain every series of the counter, those
 //! that agree too, so the simpler ones cannot hide behind the wilder. What is named is an explanation, not a proof.
 
 mod hypotheses;
@@ -65,13 +65,15 @@ impl Accounts {
     /// The mistake that explains all series, at both ends and, where the course of the counter is known, on the way.
     pub(super) fn diagnose(&self, course: Option<&Course<'_>>) -> Option<Diagnosis> {
         let swapped = [raw_path, mislabelled_tenant, mislabelled_status];
-        let swapped = swapped.into_iter().find_map(|suspect| suspect(self));
+        let swapped = swapped.into_iter().find_map(|hypothesis| hypothesis(self));
         let evenly = |_: &Diagnosis| {
             let share = (self.surplus() - self.lack()) / self.seen().max(1.0);
             course.is_none_or(|course| course.runs_evenly(1.0 + share))
         };
         swapped
-            .or_else(|| [counted_twice, lost].into_iter().find_map(|suspect| suspect(self)).filter(evenly))
+            .or_else(|| {
+                [counted_twice, lost].into_iter().find_map(|hypothesis| hypothesis(self)).filter(evenly)
+            })
             .or_else(|| course.and_then(Course::interrupted))
     }
 

@@ -69,7 +69,7 @@ impl<'a> Course<'a> {
         gained
     }
 
-    /// For each series the first scrape that it cannot be right at, held against the first scrape of the same process.
+    /// For each series the first scrape that it cannot be right at, compared with the first scrape of the same process.
     pub(super) fn judge(&self, assumptions: Assumptions) -> Vec<Evidence> {
         let mut found: BTreeMap<&(Cell, String), Evidence> = BTreeMap::new();
         for (index, look) in self.looks.iter().enumerate() {

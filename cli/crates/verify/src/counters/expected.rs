@@ -1,4 +1,4 @@
-//! What a counter has to have gained by the ledger, told apart by the labels that the counter has, and whether it has those
+//! What a counter has to have gained by the ledger, distinguished by the labels that the counter has, and whether it has those
 //! that the contract promises.
 
 use std::collections::BTreeMap;
@@ -23,8 +23,8 @@ pub(super) fn expected(
     ledger: &BTreeMap<Cell, Seen>,
     gains: &Gains,
 ) -> BTreeMap<Cell, Expected> {
-    let lacks = |told: &dyn Fn(&Cell, &str) -> bool| {
-        counter.per_tenant && !gains.keys().any(|(cell, status)| told(cell, status))
+    let lacks = |reported: &dyn Fn(&Cell, &str) -> bool| {
+        counter.per_tenant && !gains.keys().any(|(cell, status)| reported(cell, status))
     };
     let lacks_method = lacks(&|cell, _| !cell.method.is_empty());
     let lacks_path = lacks(&|cell, _| !cell.path.is_empty());
@@ -71,8 +71,8 @@ pub(super) fn misread(
             counter.name
         ));
     }
-    let told = [
-        ("method_label", &contract.method_label, (|cell, _| !cell.method.is_empty()) as Told),
+    let reported = [
+        ("method_label", &contract.method_label, (|cell, _| !cell.method.is_empty()) as Reported),
         ("route_label", &contract.route_label, |cell, _| !cell.path.is_empty()),
         ("status_label", &contract.status_label, |_, status| !status.is_empty()),
         ("tenant_requests", &contract.tenant_label, |cell, _| {
@@ -83,10 +83,10 @@ pub(super) fn misread(
         .iter()
         .flat_map(|(cell, of)| of.answered.keys().map(move |status| (cell, status.as_str())))
         .collect();
-    let lacking = told.iter().find(|(_, label, told)| {
+    let lacking = reported.iter().find(|(_, label, reported)| {
         label.is_some()
-            && wanted.iter().any(|(cell, status)| told(cell, status))
-            && !gains.keys().any(|(cell, status)| told(cell, status))
+            && wanted.iter().any(|(cell, status)| reported(cell, status))
+            && !gains.keys().any(|(cell, status)| reported(cell, status))
     });
     lacking.map(|(key, label, _)| {
         let label = label.as_deref().unwrap_or_default();
@@ -98,4 +98,4 @@ pub(super) fn misread(
 }
 
 /// Whether a label of a series is not empty.
-type Told = fn(&Cell, &str) -> bool;
+type Reported = fn(&Cell, &str) -> bool;

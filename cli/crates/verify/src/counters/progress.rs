@@ -2,7 +2,7 @@
 //!
 //! A request that was answered more than `settle` before a scrape began must be in it, because a service counts no later
 //! than that after it answers (time in which the generator stood still does not count: the service may have, too). One that
-//! was sent after the scrape had ended cannot be in it. Tenants are not told apart, so that a long run stays small.
+//! was sent after the scrape had ended cannot be in it. Tenants are not distinguished, so that a long run stays small.
 
 use std::collections::BTreeMap;
 

@@ -204,14 +204,14 @@ proptest! {
             .collect();
         prop_assert!(!failed.is_empty());
         for verdict in failed {
-            let suspect = verdict.evidence[0].diagnosis.as_ref().map(|diagnosis| diagnosis.hypothesis.as_str());
-            prop_assert_eq!(suspect, Some(name), "{:#?}", verdict);
+            let hypothesis = verdict.evidence[0].diagnosis.as_ref().map(|diagnosis| diagnosis.hypothesis.as_str());
+            prop_assert_eq!(hypothesis, Some(name), "{:#?}", verdict);
         }
     }
 }
 
 #[test]
-fn mistakes_are_told_in_a_sentence() {
+fn mistakes_are_reported_in_a_sentence() {
     let requests: Vec<Request> = (0..400)
         .map(|n| Request {
             sent: n * 25,

@@ -65,7 +65,7 @@ fn a_counter_lies_between_what_was_answered_and_what_was_sent() {
 }
 
 #[test]
-fn in_company_a_surplus_cannot_be_told_but_a_lack_can() {
+fn in_a_shared_environment_a_surplus_cannot_be_reported_but_a_lack_can() {
     let company = |made: &mut Made| made.manifest.environment.exclusive = false;
     assert_eq!(judged(0, &[("200", 9)], company).outcome, Outcome::Inconclusive);
     assert_eq!(judged(0, &[("200", 2)], company).outcome, Outcome::Fail);
@@ -145,7 +145,7 @@ fn statuses_that_the_service_groups_are_held_against_groups() {
 }
 
 #[test]
-fn labels_that_the_contract_promises_and_no_series_has_are_told() {
+fn labels_that_the_contract_promises_and_no_series_has_are_reported() {
     let judged = |more: &str, after: &str| {
         let mut made = Made::new(more, &samples(0));
         made.settled("a", after);
@@ -299,7 +299,7 @@ fn a_counter_that_fell_on_the_way_is_a_failure_unless_it_was_restarted() {
 }
 
 #[test]
-fn in_company_the_counters_need_not_rest() {
+fn in_a_shared_environment_the_counters_need_not_rest() {
     let mut made = Made::new("", &samples(0));
     made.manifest.environment.exclusive = false;
     made.scrape("a", "before", "").scrape("a", "after", &counts(&[("200", 2)]));

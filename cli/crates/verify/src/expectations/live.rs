@@ -19,8 +19,8 @@ pub struct Live {
     stalls: usize,
     /// What is not yet known to be free of stalls.
     waiting: VecDeque<Sample>,
-    /// When the first iteration was due: the load had surely begun.
-    begun: Option<Nanos>,
+    /// When the first iteration was due: the load had surely started.
+    started: Option<Nanos>,
     /// When the warm-up has surely ended.
     judged_from: Option<Nanos>,
 }
@@ -52,7 +52,7 @@ impl Live {
             excuses: StallExclusions::new(&[]),
             stalls: 0,
             waiting: VecDeque::new(),
-            begun: None,
+            started: None,
             judged_from: (scenario.warmup == Nanos::ZERO).then_some(Nanos(i64::MIN)),
         })
     }
@@ -60,8 +60,8 @@ impl Live {
     /// Takes note of a request.
     pub fn add(&mut self, sample: Sample) {
         // No iteration is due before the load begins.
-        if self.begun.is_none() && sample.iteration > 0 {
-            self.begun = Some(sample.intended);
+        if self.started.is_none() && sample.iteration > 0 {
+            self.started = Some(sample.intended);
             self.judged_from = self.judged_from.or(Some(sample.intended + self.scenario.warmup));
         }
         self.waiting.push_back(sample);

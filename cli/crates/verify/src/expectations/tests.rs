@@ -208,8 +208,9 @@ fn held_up() -> Vec<Sample> {
 #[test]
 fn who_stood_still_decides() {
     use Outcome::{Fail, Inconclusive, Pass};
-    let judged =
-        |that: &str, stalls: &[Stall]| judged(that, &held_up(), |made| made.self_monitor.stalls = stalls.to_vec());
+    let judged = |that: &str, stalls: &[Stall]| {
+        judged(that, &held_up(), |made| made.self_monitor.stalls = stalls.to_vec())
+    };
     for that in ["p99 < 100ms", "p99 from sent < 100ms", "max <= 250ms", "mean < 11ms"] {
         // The service did: a stall elsewhere, or a short one at that time, is no excuse.
         assert_eq!(judged(that, &[]).outcome, Fail, "{that}");

@@ -35,7 +35,7 @@ struct Look {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Compared {
     pub(super) agree: bool,
-    pub(super) told: String,
+    pub(super) reported: String,
 }
 
 impl Balance {
@@ -68,7 +68,7 @@ impl Balance {
         let mean = self.0.iter().map(|look| look.counted as f64).sum::<f64>() / looks;
         (looks > 0.0).then(|| Compared {
             agree: differ as f64 <= (DISAGREE_ALLOWED * looks).max(1.0),
-            told: format!(
+            reported: format!(
                 "{mean:.1} requests under way on average; the samples disagree at {differ} of {looks} polls"
             ),
         })
@@ -105,7 +105,8 @@ mod tests {
             balance(4, 3),
             Compared {
                 agree: false,
-                told: "4.0 requests under way on average; the samples disagree at 10 of 10 polls".to_owned()
+                reported: "4.0 requests under way on average; the samples disagree at 10 of 10 polls"
+                    .to_owned()
             }
         );
         assert!(!balance(2, 3).agree);

@@ -52,7 +52,7 @@ fn claim(made: &Made) -> Verdict {
 const IDLE: (&str, [i64; 10]) = ("worker-0", [170; 10]);
 
 #[test]
-fn one_that_keeps_up_passes_and_has_its_facts_told() {
+fn one_that_keeps_up_passes_and_has_its_facts_reported() {
     let mut made = made(&samples(), &[IDLE, ("worker-1", [50; 10]), ("recorder", [499; 10])]);
     made.self_monitor.stalls = vec![stall(1000, 100), stall(3000, 7)];
     assert_eq!(claim(&made).outcome, Outcome::Pass);

@@ -81,9 +81,9 @@ impl<'a> Key<'a> {
 
     /// How many may have been admitted at an instant of `[from, to]`.
     pub(super) fn possible_in(&self, from: i64, to: i64) -> u64 {
-        let begun = self.possible_sent.partition_point(|sent| *sent <= to);
+        let started = self.possible_sent.partition_point(|sent| *sent <= to);
         let over = self.possible_done.partition_point(|done| *done < from);
-        begun.saturating_sub(over) as u64
+        started.saturating_sub(over) as u64
     }
 
     /// Whether this admission is the only request that may have been admitted while it was under way: then all that were

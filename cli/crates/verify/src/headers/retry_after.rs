@@ -19,7 +19,7 @@ fn stated(key: &Key<'_>, rejection: &Request, context: &HistoryContext) -> Optio
     Some((wait, context.tolerance.over(wait) + context.resolution))
 }
 
-/// Who comes back when told to is admitted.
+/// Who comes back when asked to is admitted.
 ///
 /// A request sent at `done + k + slack` or later is decided after `x`. Room only grows while nothing is admitted, whatever
 /// the algorithm, and whether or not the store loses its memory. So it must be admitted if nothing else can have been
@@ -73,11 +73,11 @@ pub(super) fn not_before(key: &Key<'_>, context: &HistoryContext) -> Tested {
         .filter(|(rejection, until)| *until > rejection.done)
         .collect();
     rejections.sort_by_key(|(rejection, _)| rejection.done);
-    let mut told = rejections.into_iter().peekable();
+    let mut reported = rejections.into_iter().peekable();
     // Of the rejections that were done before a request was sent, the one that rules out the longest.
     let mut longest: Option<(&Request, Nanos)> = None;
     for request in &key.requests {
-        while let Some(next) = told.next_if(|(rejection, _)| rejection.done < request.sent) {
+        while let Some(next) = reported.next_if(|(rejection, _)| rejection.done < request.sent) {
             if longest.is_none_or(|(_, until)| next.1 > until) {
                 longest = Some(next);
             }

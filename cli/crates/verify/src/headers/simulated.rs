@@ -1,4 +1,4 @@
-//! Simulated honest limiters, whose headers are exact: none is ever accused.
+//! Simulated conforming limiters, whose headers are exact: none is ever accused.
 
 use super::{
     key::{Key, Said},
@@ -59,7 +59,7 @@ fn ends(limiter: &Limiter, window: Nanos) -> Option<i64> {
 }
 
 #[test]
-fn no_honest_limiter_is_accused() {
+fn no_conforming_limiter_is_accused() {
     let mut held = [0u64; 4];
     for seed in 0..10_000 {
         let mut random = Random(seed);
@@ -71,16 +71,16 @@ fn no_honest_limiter_is_accused() {
         let (algorithm, mut limiter) = any_limiter(quota, &mut random, load.unix_zero);
         let whole = random.chance(0.3);
         let unix_zero = load.unix_zero;
-        let mut told: Vec<Said> = Vec::new();
+        let mut reported: Vec<Said> = Vec::new();
         let history = load.run_seen(&mut limiter, &mut random, |id, limiter, ticks, replica, admits| {
             let reset = ends(limiter, window).map(|ends| (unix_zero + ends) as f64 / 1e9);
             let retry_after = (!admits).then(|| soonest(limiter, ticks, replica));
             let reset = reset.map(|reset| if whole { reset.ceil() } else { reset });
-            told.push(Said::new(id, Some(left(limiter, ticks, replica)), retry_after, reset));
+            reported.push(Said::new(id, Some(left(limiter, ticks, replica)), retry_after, reset));
         });
-        told.sort_by_key(|said| said.id);
+        reported.sort_by_key(|said| said.id);
         let context = load.context();
-        let key = Key::new(&history, &told);
+        let key = Key::new(&history, &reported);
         let promise = Promise { quota, algorithm };
         let tested = [
             retry_after::come_back(&key, &context),

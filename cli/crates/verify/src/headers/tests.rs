@@ -14,7 +14,7 @@ const LIMIT: &str = "[[limit]]\nroute = \"POST /chat\"\nalgorithm = \"fixed-wind
 /// The window ends here, by the wall clock of `Made`.
 const RESET: f64 = 1_000_000_010.0;
 
-fn told(millis: i64, status: u16, remaining: u64, retry_after: Option<u64>) -> Sample {
+fn reported(millis: i64, status: u16, remaining: u64, retry_after: Option<u64>) -> Sample {
     let policy = Some(Arc::from("\"chat\";q=2;w=10"));
     let limiter = LimiterHeaders {
         limit: Some(2),
@@ -27,14 +27,14 @@ fn told(millis: i64, status: u16, remaining: u64, retry_after: Option<u64>) -> S
     Sample { limiter, ..sample(millis, 0, SampleOutcome::Status(status)) }
 }
 
-/// Two admitted, two rejected, the second a second later; back when told to.
-fn honest() -> Vec<Sample> {
+/// Two admitted, two rejected, the second a second later; back when asked to.
+fn conforming() -> Vec<Sample> {
     vec![
-        told(0, 200, 1, None),
-        told(100, 200, 0, None),
-        told(200, 429, 0, Some(10)),
-        told(1_200, 429, 0, Some(9)),
-        told(10_250, 200, 1, None),
+        reported(0, 200, 1, None),
+        reported(100, 200, 0, None),
+        reported(200, 429, 0, Some(10)),
+        reported(1_200, 429, 0, Some(9)),
+        reported(10_250, 200, 1, None),
     ]
 }
 
@@ -57,16 +57,16 @@ fn text(verdict: &Verdict) -> String {
 
 #[test]
 fn headers_that_tell_the_truth_pass() {
-    let verdict = judged(&honest(), |_| {});
+    let verdict = judged(&conforming(), |_| {});
     assert_eq!(verdict.outcome, Outcome::Pass, "{verdict:#?}");
-    insta::assert_snapshot!("honest", text(&verdict));
+    insta::assert_snapshot!("conforming", text(&verdict));
 }
 
 #[test]
-fn every_lie_is_told() {
+fn every_lie_is_reported() {
     type Lie = (&'static str, fn(&mut Vec<Sample>));
     let lies: [Lie; 7] = [
-        ("too early", |samples| samples[4] = told(10_250, 429, 0, Some(1))),
+        ("too early", |samples| samples[4] = reported(10_250, 429, 0, Some(1))),
         ("too late", |samples| samples[2].limiter.retry_after = Some(30)),
         ("left on a rejection", |samples| samples[2].limiter.remaining = Some(1)),
         ("more than there is", |samples| samples[0].limiter.remaining = Some(2)),
@@ -78,7 +78,7 @@ fn every_lie_is_told() {
     ];
     let mut shown = String::new();
     for (name, lie) in lies {
-        let mut samples = honest();
+        let mut samples = conforming();
         lie(&mut samples);
         let verdict = judged(&samples, |_| {});
         assert_eq!(verdict.outcome, Outcome::Fail, "{name}: {verdict:#?}");
@@ -90,25 +90,25 @@ fn every_lie_is_told() {
 }
 
 #[test]
-fn in_company_a_rejection_at_the_stated_time_is_no_lie() {
-    let mut samples = honest();
-    samples[4] = told(10_250, 429, 0, Some(1));
+fn in_a_shared_environment_a_rejection_at_the_stated_time_is_no_lie() {
+    let mut samples = conforming();
+    samples[4] = reported(10_250, 429, 0, Some(1));
     let company = |made: &mut Made| made.manifest.environment.exclusive = false;
     assert_eq!(judged(&samples, company).outcome, Outcome::Pass);
 }
 
 #[test]
 fn somebody_elses_admission_excuses_a_rejection_at_the_stated_time() {
-    let mut samples = honest();
-    samples[4] = told(10_250, 429, 0, Some(1));
-    samples.insert(4, told(10_100, 200, 0, None));
+    let mut samples = conforming();
+    samples[4] = reported(10_250, 429, 0, Some(1));
+    samples.insert(4, reported(10_100, 200, 0, None));
     assert_eq!(judged(&samples, |_| {}).outcome, Outcome::Pass);
 }
 
 #[test]
 fn what_is_neither_admitted_nor_rejected_promises_nothing() {
-    let mut samples = honest();
-    samples.push(told(11_000, 404, 9, None));
+    let mut samples = conforming();
+    samples.push(reported(11_000, 404, 9, None));
     samples[5].limiter.limit = Some(99);
     assert_eq!(judged(&samples, |_| {}).outcome, Outcome::Pass);
 }
@@ -116,7 +116,7 @@ fn what_is_neither_admitted_nor_rejected_promises_nothing() {
 #[test]
 fn headers_of_which_nothing_can_be_tested_are_inconclusive() {
     let reset = LimiterHeaders { reset: Some(RESET), ..LimiterHeaders::default() };
-    let only = Sample { limiter: reset, ..honest().remove(0) };
+    let only = Sample { limiter: reset, ..conforming().remove(0) };
     let verdict = judged(&[only], |_| {});
     assert_eq!(verdict.outcome, Outcome::Inconclusive);
     insta::assert_snapshot!("untested", verdict.summary);
@@ -124,8 +124,10 @@ fn headers_of_which_nothing_can_be_tested_are_inconclusive() {
 
 #[test]
 fn where_nothing_is_said_there_is_no_verdict() {
-    let silent: Vec<Sample> =
-        honest().into_iter().map(|sample| Sample { limiter: LimiterHeaders::default(), ..sample }).collect();
+    let silent: Vec<Sample> = conforming()
+        .into_iter()
+        .map(|sample| Sample { limiter: LimiterHeaders::default(), ..sample })
+        .collect();
     let report = Made::new(LIMIT, &silent).judge();
     assert!(report.verdicts.iter().all(|verdict| verdict.claim != Claim::Headers));
 }

@@ -1,4 +1,4 @@
-//! Which mistake explains histograms that are wrong? Each suspect has to explain every label set that has a problem.
+//! Which mistake explains histograms that are wrong? Each hypothesis has to explain every label set that has a problem.
 
 use serde_json::json;
 
@@ -11,8 +11,8 @@ pub(super) fn diagnose(cases: &[Case]) -> Option<Diagnosis> {
     if wrong.is_empty() {
         return None;
     }
-    let suspects = [not_cumulative, inf_mismatch, in_milliseconds, sum_wrong];
-    suspects.into_iter().find_map(|suspect| suspect(&wrong))
+    let hypotheses = [not_cumulative, inf_mismatch, in_milliseconds, sum_wrong];
+    hypotheses.into_iter().find_map(|hypothesis| hypothesis(&wrong))
 }
 
 fn all(cases: &[&Case], kinds: &[Kind]) -> bool {

@@ -69,7 +69,7 @@ fn a_clock_that_stops_after_the_answer_is_not_held_against_clients() {
     assert_eq!(verdict(late, &text([3, 4, 5, 5], "0.9", 5)).outcome, Outcome::Pass);
 }
 
-/// The suspect that explains a failure, and the sentence.
+/// The hypothesis that explains a failure, and the sentence.
 fn diagnosed(verdict: &Verdict) -> String {
     assert_eq!(verdict.outcome, Outcome::Fail, "{verdict:#?}");
     let diagnosis = verdict.evidence[0].diagnosis.as_ref();
@@ -119,7 +119,7 @@ fn the_sum_is_held_against_clients_too() {
 }
 
 #[test]
-fn statuses_are_told_apart_where_the_histogram_does() {
+fn statuses_are_distinguished_where_the_histogram_does() {
     let mut samples = samples();
     samples[4].outcome = SampleOutcome::Status(503);
     let series = |status: &str, bucket: u32, count: u32, sum: &str| {

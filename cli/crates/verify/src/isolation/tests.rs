@@ -58,7 +58,7 @@ fn answer(
 }
 
 /// Two tenants who chat and try initech's session, and are treated as they should be.
-fn honest() -> Vec<Sample> {
+fn conforming() -> Vec<Sample> {
     let of = |i: i64| {
         let tenant = (i % 2) as usize;
         [answer(i * 100, tenant, CHAT, 200, Some(tenant)), answer(i * 100 + 50, tenant, FOREIGN, 403, None)]
@@ -81,7 +81,7 @@ fn text(verdict: &Verdict) -> String {
 
 #[test]
 fn tenants_that_are_kept_apart_pass() {
-    let verdict = judged(&honest());
+    let verdict = judged(&conforming());
     assert_eq!(verdict.outcome, Outcome::Pass, "{verdict:#?}");
     insta::assert_snapshot!(
         verdict.summary,
@@ -90,8 +90,8 @@ fn tenants_that_are_kept_apart_pass() {
 }
 
 #[test]
-fn a_canary_that_came_to_another_tenant_is_told_with_who_whose_when_and_by_which_replica() {
-    let mut samples = honest();
+fn a_canary_that_came_to_another_tenant_is_reported_with_who_whose_when_and_by_which_replica() {
+    let mut samples = conforming();
     for i in [2, 6, 8, 10, 12, 14] {
         samples[i].canary = Some(1 - samples[i].tenant);
     }
@@ -104,7 +104,7 @@ fn a_canary_that_came_to_another_tenant_is_told_with_who_whose_when_and_by_which
 
 #[test]
 fn a_foreign_request_that_was_served_is_a_breach() {
-    let mut samples = honest();
+    let mut samples = conforming();
     samples[1].outcome = SampleOutcome::Status(200);
     samples[5].outcome = SampleOutcome::Status(200);
     samples[7].outcome = SampleOutcome::Status(404);
@@ -113,7 +113,7 @@ fn a_foreign_request_that_was_served_is_a_breach() {
 
 #[test]
 fn who_asks_in_anothers_name_may_get_what_is_theirs() {
-    let mut samples = honest();
+    let mut samples = conforming();
     // Step 1 is sent for initech, whoever sends it.
     samples.push(answer(5000, 0, 1, 200, Some(2)));
     assert_eq!(judged(&samples).outcome, Outcome::Pass);
@@ -124,13 +124,13 @@ fn who_asks_in_anothers_name_may_get_what_is_theirs() {
 
 #[test]
 fn isolation_that_was_not_put_to_the_test_is_inconclusive() {
-    let mut silent = honest();
+    let mut silent = conforming();
     silent.iter_mut().for_each(|sample| sample.canary = None);
-    let mut unanswered = honest();
+    let mut unanswered = conforming();
     for sample in unanswered.iter_mut().filter(|sample| sample.step == FOREIGN) {
         sample.outcome = SampleOutcome::Unknown(NoResponseReason::Timeout);
     }
-    let mut alone = honest();
+    let mut alone = conforming();
     alone.retain(|sample| sample.tenant == 0);
     let all: String =
         [&silent, &unanswered, &alone, &Vec::new()].iter().map(|samples| text(&judged(samples))).collect();
@@ -139,7 +139,7 @@ fn isolation_that_was_not_put_to_the_test_is_inconclusive() {
 
 #[test]
 fn a_breach_is_one_in_a_run_that_was_cut_off_too() {
-    let mut samples = honest();
+    let mut samples = conforming();
     samples[2].canary = Some(0);
     let mut made = Made::of(TRESPASS.to_owned(), &samples);
     made.manifest.state = State::Running;

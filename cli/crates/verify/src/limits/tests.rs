@@ -42,7 +42,7 @@ fn a_kept_promise_passes_by_either_algorithm() {
 }
 
 #[test]
-fn a_broken_promise_is_told_with_tenant_window_counts_and_replicas() {
+fn a_broken_promise_is_reported_with_tenant_window_counts_and_replicas() {
     insta::assert_snapshot!("over_admission", text(&judged("fixed-window", "7/10s", &samples(), |_| {})));
     insta::assert_snapshot!("over_admission_log", text(&judged("sliding-log", "7/10s", &samples(), |_| {})));
     insta::assert_snapshot!("wrong_rejection", text(&judged("fixed-window", "9/10s", &samples(), |_| {})));
@@ -50,7 +50,7 @@ fn a_broken_promise_is_told_with_tenant_window_counts_and_replicas() {
 }
 
 #[test]
-fn in_company_rejections_cannot_be_judged_but_too_many_admissions_can() {
+fn in_a_shared_environment_rejections_cannot_be_judged_but_too_many_admissions_can() {
     let company = |made: &mut Made| made.manifest.environment.exclusive = false;
     assert_eq!(judged("sliding-log", "9/10s", &samples(), company).outcome, Outcome::Inconclusive);
     assert_eq!(judged("sliding-log", "7/10s", &samples(), company).outcome, Outcome::Fail);

@@ -37,9 +37,7 @@ impl Totals {
         }
         if !self.tested {
             let admitted = self.admitted;
-            return Some(format!(
-                "not tested: {admitted} admitted, and no tenant used up its quota"
-            ));
+            return Some(format!("not tested: {admitted} admitted, and no tenant used up its quota"));
         }
         if self.rejected > 0 && self.unjudged() >= self.rejected {
             let why: Vec<&str> = self.unjudged.keys().copied().collect();

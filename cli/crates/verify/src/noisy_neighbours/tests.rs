@@ -183,10 +183,10 @@ fn what_was_not_put_to_the_test_is_inconclusive() {
             sample.tenant != 0 || acmes <= 25
         });
     };
-    let honest = || run(|i| latency_of(i, 2000));
-    let mut no_flood = honest();
+    let conforming = || run(|i| latency_of(i, 2000));
+    let mut no_flood = conforming();
     calm(&mut no_flood);
-    let few: Vec<Sample> = honest()
+    let few: Vec<Sample> = conforming()
         .into_iter()
         .filter(|s| s.tenant == 0 || s.intended.0 % 1_000_000_000 < 300_000_000)
         .collect();
@@ -201,8 +201,8 @@ fn what_was_not_put_to_the_test_is_inconclusive() {
     let verdicts = [
         judged(&no_flood),
         judged(&few),
-        judged_as(TOWN.to_owned(), &honest(), interrupted),
-        judged_as(TOWN.to_owned(), &honest(), cut_off),
+        judged_as(TOWN.to_owned(), &conforming(), interrupted),
+        judged_as(TOWN.to_owned(), &conforming(), cut_off),
     ];
     assert!(verdicts.iter().all(|verdict| verdict.outcome == Outcome::Inconclusive), "{verdicts:#?}");
     let summaries: Vec<&str> = verdicts.iter().map(|verdict| verdict.summary.as_str()).collect();

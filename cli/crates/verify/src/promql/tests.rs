@@ -61,12 +61,12 @@ fn every_series_has_to_keep_the_bound_and_no_value_proves_nothing() {
         (Outcome::Inconclusive, judged(EXPECT, true, "")),
         (Outcome::Inconclusive, judged(EXPECT, false, "")),
     ];
-    let mut told = String::new();
+    let mut reported = String::new();
     for (expected, verdict) in table {
         assert_eq!(verdict.outcome, expected, "{verdict:#?}");
-        told += &format!("{}: {}\n", verdict.outcome, verdict.summary);
+        reported += &format!("{}: {}\n", verdict.outcome, verdict.summary);
     }
-    insta::assert_snapshot!(told);
+    insta::assert_snapshot!(reported);
 }
 
 #[test]
@@ -84,7 +84,7 @@ fn at_every_instant_the_worst_value_counts() {
     let bad = judged(&expect, true, &record(answer(&["1", "6", "9", "2"]), range));
     assert_eq!(bad.outcome, Outcome::Fail);
     insta::assert_snapshot!(bad.summary, @"9 at 4.0 s; 2 of 4 values are not <= 5");
-    // What cannot be told at some instants excuses nothing at others, and passes nothing.
+    // What cannot be reported at some instants excuses nothing at others, and passes nothing.
     let bad = judged(&expect, true, &record(answer(&["NaN", "6", "NaN", "2"]), range));
     assert_eq!(bad.outcome, Outcome::Fail);
     insta::assert_snapshot!(bad.summary, @"6 at 2.0 s; 1 of 4 values are not <= 5");

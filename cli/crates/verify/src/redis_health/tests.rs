@@ -39,12 +39,12 @@ fn keys_that_stay_and_keys_that_were_thrown_away_fail() {
             judged(true, &[look(0, 3, 3, 5), look(3, 4, 3, 5), look(6, 5, 3, 5), look(9, 6, 3, 5)]),
         ),
     ];
-    let mut told = String::new();
+    let mut reported = String::new();
     for (expected, verdict) in table {
         assert_eq!(verdict.outcome, expected, "{verdict:#?}");
-        told += &format!("{}: {}\n", verdict.outcome, verdict.summary);
+        reported += &format!("{}: {}\n", verdict.outcome, verdict.summary);
     }
-    insta::assert_snapshot!(told);
+    insta::assert_snapshot!(reported);
 }
 
 /// What redis_exporter says of a Redis that gains a key without a TTL every second.

@@ -75,12 +75,12 @@ fn what_was_recorded_is_held_against_the_expression() {
         (Outcome::Fail, judged(&rules("err", 0.01), &good, &asked, &far)),
         (Outcome::Inconclusive, judged(&rules("ok", 7.5), &good, &asked, &far)),
     ];
-    let mut told = String::new();
+    let mut reported = String::new();
     for (expected, verdict) in table {
         assert_eq!(verdict.outcome, expected, "{verdict:#?}");
-        told += &format!("{}: {}\n", verdict.outcome, verdict.summary);
+        reported += &format!("{}: {}\n", verdict.outcome, verdict.summary);
     }
-    insta::assert_snapshot!(told);
+    insta::assert_snapshot!(reported);
 }
 
 #[test]

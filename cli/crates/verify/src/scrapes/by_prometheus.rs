@@ -176,7 +176,7 @@ impl View<'_> {
         let name = &self.contract.requests;
         for series in series_of(answers, name, self.replica) {
             let (first, last) = (series.samples.first()?.0, series.samples.last()?.0);
-            // Where a page has timestamps of its own, which scrape a sample is of cannot be told.
+            // Where a page has timestamps of its own, which scrape a sample is of cannot be reported.
             let span = up.first()?.0..=up.last()?.0;
             let is_of_scrape = |at: f64| up.iter().any(|(time, _)| same_time(*time, at));
             if series.samples.iter().any(|(at, _)| span.contains(at) && !is_of_scrape(*at)) {

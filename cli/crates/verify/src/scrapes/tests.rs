@@ -54,23 +54,23 @@ fn pages_that_are_whole_fresh_and_in_time_pass() {
 fn what_breaks_off_stands_still_or_takes_too_long_fails_and_is_named() {
     let (empty, five, all) = (page(0), page(50), page(100));
     let cut = &all[..all.len() / 2];
-    let mut told = String::new();
-    for (suspect, pages) in [
+    let mut reported = String::new();
+    for (hypothesis, pages) in [
         ("metrics-truncated", [(-1, 3, cut), (5, 2, cut), (10, 2, cut), (12, 2, cut)]),
         ("metrics-stale", [(-1, 3, empty.as_str()), (5, 2, &empty), (10, 2, &all), (12, 2, &all)]),
         ("scrape-slow", [(-1, 3000, empty.as_str()), (5, 3001, &five), (10, 3000, &all), (14, 900, &all)]),
     ] {
         let verdict = made(&pages).verdict(Claim::Scrapes, "/metrics of a by scrape");
-        assert_eq!(verdict.outcome, Outcome::Fail, "{suspect}: {verdict:#?}");
-        assert_eq!(verdict.evidence[0].diagnosis.as_ref().unwrap().hypothesis, suspect);
-        told += &shown(&verdict);
+        assert_eq!(verdict.outcome, Outcome::Fail, "{hypothesis}: {verdict:#?}");
+        assert_eq!(verdict.evidence[0].diagnosis.as_ref().unwrap().hypothesis, hypothesis);
+        reported += &shown(&verdict);
     }
-    insta::assert_snapshot!(told);
+    insta::assert_snapshot!(reported);
 }
 
 #[test]
-fn an_honest_page_is_not_called_stale() {
-    // At rest it is the same for ever; so it is where a request was answered only just before, or elsewhere.
+fn an_conforming_page_is_not_called_stale() {
+    // At rest it is the same permanently; so it is where a request was answered only just before, or elsewhere.
     let (five, all) = (page(50), page(100));
     let samples =
         [sample(9_950, 0, SampleOutcome::Status(200)), sample(3_000, 1, SampleOutcome::Status(200))];
@@ -161,16 +161,16 @@ fn prometheus_tells_of_its_own_scrapes() {
             with(3, raw("http_requests_total", &every_second(|at| (at > 2 && at != 6).then_some(9.0)))),
         ),
     ];
-    let mut told = String::new();
+    let mut reported = String::new();
     for (expected, verdict) in table {
         assert_eq!(verdict.outcome, expected, "{verdict:#?}");
-        told += &shown(&verdict);
+        reported += &shown(&verdict);
     }
-    insta::assert_snapshot!(told);
+    insta::assert_snapshot!(reported);
 }
 
 /// `http_requests_total`, `up` and the number of samples, second by second.
-fn honest(
+fn conforming(
     up: impl Fn(i32) -> f64,
     counter: ResponseRecord,
     samples: impl Fn(i32) -> f64,
@@ -180,33 +180,33 @@ fn honest(
 }
 
 #[test]
-fn what_an_honest_service_may_do_is_not_held_against_it() {
+fn what_an_conforming_service_may_do_is_not_held_against_it() {
     let counter =
         |is: &dyn Fn(i32) -> bool| raw("http_requests_total", &every_second(|at| is(at).then_some(9.0)));
     let whole = || counter(&|_| true);
     // Before its first request a page may be empty; after it no more.
-    let early = by_prometheus(&honest(|_| 1.0, whole(), |at| if at < 0 { 0.0 } else { 9.0 }));
+    let early = by_prometheus(&conforming(|_| 1.0, whole(), |at| if at < 0 { 0.0 } else { 9.0 }));
     assert_eq!(early.outcome, Outcome::Pass, "{early:#?}");
-    let late = by_prometheus(&honest(|_| 1.0, whole(), |at| if at == 3 { 0.0 } else { 9.0 }));
+    let late = by_prometheus(&conforming(|_| 1.0, whole(), |at| if at == 3 { 0.0 } else { 9.0 }));
     assert_eq!(late.outcome, Outcome::Fail, "{late:#?}");
     // Timestamps of the page's own.
     let own: Vec<(f64, f64)> = (0..5).map(|at| (f64::from(at) * 2.0 + 0.6, 9.0)).collect();
-    let own = by_prometheus(&honest(|_| 1.0, raw("http_requests_total", &own), |_| 9.0));
+    let own = by_prometheus(&conforming(|_| 1.0, raw("http_requests_total", &own), |_| 9.0));
     assert_eq!(own.outcome, Outcome::Pass, "{own:#?}");
     // Down for Prometheus alone: our scrapes at 10 s and 12 s were answered.
-    let alone = by_prometheus(&honest(|at| f64::from(u8::from(at < 10)), whole(), |_| 9.0));
+    let alone = by_prometheus(&conforming(|at| f64::from(u8::from(at < 10)), whole(), |_| 9.0));
     assert_eq!(alone.outcome, Outcome::Inconclusive, "{alone:#?}");
 }
 
 #[test]
-fn a_series_that_comes_back_long_after_a_restart_is_honest() {
+fn a_series_that_comes_back_long_after_a_restart_is_conforming() {
     let started = |at: i32, count: u32| format!("{}process_start_time_seconds {at}\n", page(count));
     let judged = |second: i32| {
         let (first, later, all) = (started(1, 0), started(second, 5), started(second, 50));
         let mut made = made(&[(-1, 3, &first), (2, 3, &later), (10, 2, &all), (12, 2, &all)]);
         made.manifest.environment.prometheus = Some("http://p".to_owned());
         let rare = raw("http_requests_total", &every_second(|at| (!(1..9).contains(&at)).then_some(9.0)));
-        let answers = honest(|_| 1.0, rare, |_| 9.0);
+        let answers = conforming(|_| 1.0, rare, |_| 9.0);
         let lines: String = answers.iter().map(|a| serde_json::to_string(a).unwrap() + "\n").collect();
         std::fs::write(made.dir.path().join("observations/prometheus.jsonl"), lines).unwrap();
         made.verdict(Claim::Scrapes, "/metrics of a by Prometheus").outcome

@@ -6,7 +6,7 @@ use super::Interval;
 
 /// Halvings until a share is known to the last digits that matter.
 const HALVINGS: u32 = 60;
-/// Terms of the continued fraction at the most; it takes about the root of the counts.
+/// Terms of the continued fraction at most; it takes about the root of the counts.
 const TERMS: u32 = 20_000;
 
 /// Where the share lies of which so many `events` were seen in so many `trials` (above 0): each end is missed with a

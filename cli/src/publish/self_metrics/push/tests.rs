@@ -25,7 +25,7 @@ async fn slow(listener: TcpListener, takes: Duration) {
     }
 }
 
-/// Pushing to it, with a whole backlog left; the run has not begun, so there is nothing to tell at its end.
+/// Pushing to it, with a whole backlog left; the run has not started, so there is nothing to tell at its end.
 async fn pushing(takes: Duration) -> Pushing {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let url = format!("http://{}/w", listener.local_addr().unwrap());
@@ -47,9 +47,9 @@ async fn pushing(takes: Duration) -> Pushing {
         failed: 0,
         reason: None,
     };
-    let (told, first) = oneshot::channel();
+    let (reported, first) = oneshot::channel();
     let (end, over) = (CancellationToken::new(), CancellationToken::new());
-    let task = tokio::spawn(pusher.run(told, end.clone(), over.clone()));
+    let task = tokio::spawn(pusher.run(reported, end.clone(), over.clone()));
     Pushing { first: Some(first), end, over, task }
 }
 

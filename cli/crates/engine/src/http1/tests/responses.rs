@@ -99,7 +99,7 @@ fn an_answer_to_head_has_no_body() {
 }
 
 #[test]
-fn improper_answers_are_told_from_truncated_ones() {
+fn improper_answers_are_distinguished_from_truncated_ones() {
     use httparse::Error;
     let chunked = |rest: &str| format!("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n{rest}");
     let with = |fields: &str| format!("HTTP/1.1 200 OK\r\n{fields}\r\n\r\nhi");

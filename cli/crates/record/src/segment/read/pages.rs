@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn pages_that_lie_are_told() {
+    fn pages_that_lie_are_reported() {
         let table = [
             (vec![1, 6, 1], Encoding::RLE_DICTIONARY),
             (vec![1, 0, 0], Encoding::RLE_DICTIONARY),
@@ -246,12 +246,12 @@ mod tests {
             (vec![1, 0, 0, 0, 0xff], Encoding::PLAIN),
             (vec![0; 9], Encoding::DELTA_BYTE_ARRAY),
         ];
-        let told: Vec<String> = table
+        let reported: Vec<String> = table
             .into_iter()
             .map(|(bytes, encoding)| {
                 TextPages::default().add(&data(bytes, 3, encoding)).unwrap_err().to_string()
             })
             .collect();
-        insta::assert_snapshot!(told.join("\n"));
+        insta::assert_snapshot!(reported.join("\n"));
     }
 }

@@ -8,31 +8,34 @@ use super::{
 const FOUND: Stopped = Stopped::Search(End::Found);
 
 #[test]
-fn what_limits_is_told_apart() {
-    let told = |ending, stopped, share| {
+fn what_limits_is_distinguished() {
+    let reported = |ending, stopped, share| {
         let count = count(1, 1.0, ending, stopped, share);
         (count.limit, count.capacity.is_some(), count.outcome())
     };
     let pass = Outcome::Pass;
-    assert_eq!(told(Ending::Broke, FOUND, false), (Limit::Service, true, pass));
-    assert_eq!(told(Ending::Broke, FOUND, true), (Limit::Machine, true, pass));
+    assert_eq!(reported(Ending::Broke, FOUND, false), (Limit::Service, true, pass));
+    assert_eq!(reported(Ending::Broke, FOUND, true), (Limit::Machine, true, pass));
     let unknown = Outcome::Inconclusive;
-    assert_eq!(told(Ending::Generator, FOUND, false), (Limit::Generator, false, unknown));
-    assert_eq!(told(Ending::Unsure, FOUND, false), (Limit::Generator, false, unknown));
-    assert_eq!(told(Ending::Broke, Stopped::Budget, false), (Limit::Budget, true, unknown));
-    assert_eq!(told(Ending::Broke, Stopped::Interrupted, false), (Limit::Interrupted, true, unknown));
+    assert_eq!(reported(Ending::Generator, FOUND, false), (Limit::Generator, false, unknown));
+    assert_eq!(reported(Ending::Unsure, FOUND, false), (Limit::Generator, false, unknown));
+    assert_eq!(reported(Ending::Broke, Stopped::Budget, false), (Limit::Budget, true, unknown));
+    assert_eq!(reported(Ending::Broke, Stopped::Interrupted, false), (Limit::Interrupted, true, unknown));
     let lowest = Stopped::Search(End::BrokenAtLeast);
-    assert_eq!(told(Ending::Broke, lowest, false), (Limit::Lowest, false, Outcome::Fail));
-    assert_eq!(told(Ending::Broke, lowest, true), (Limit::Machine, false, unknown));
+    assert_eq!(reported(Ending::Broke, lowest, false), (Limit::Lowest, false, Outcome::Fail));
+    assert_eq!(reported(Ending::Broke, lowest, true), (Limit::Machine, false, unknown));
     for spoiled in [Ending::Generator, Ending::Unsure] {
         assert_eq!(
-            told(spoiled, lowest, false),
+            reported(spoiled, lowest, false),
             (Limit::Generator, false, unknown),
             "nobody accuses the service"
         );
     }
-    assert_eq!(told(Ending::Broke, Stopped::Failed, false), (Limit::Failure, true, unknown));
-    assert_eq!(told(Ending::Broke, Stopped::Search(End::HeldAtMost), false), (Limit::Most, true, unknown));
+    assert_eq!(reported(Ending::Broke, Stopped::Failed, false), (Limit::Failure, true, unknown));
+    assert_eq!(
+        reported(Ending::Broke, Stopped::Search(End::HeldAtMost), false),
+        (Limit::Most, true, unknown)
+    );
 }
 
 #[test]

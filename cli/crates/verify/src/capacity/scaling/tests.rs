@@ -61,12 +61,12 @@ fn more_replicas_help_up_to_the_peak() {
 }
 
 #[test]
-fn what_cannot_be_fitted_is_told() {
-    let told = |points: &[Point]| fit(points).unwrap_err().to_string();
+fn what_cannot_be_fitted_is_reported() {
+    let reported = |points: &[Point]| fit(points).unwrap_err().to_string();
     insta::assert_snapshot!(
         [
-            told(&measured(0.1, 0.0, &[1, 2], 5, 1, false)),
-            told(&measured(0.1, 0.0, &[1, 2, 4], 1, 1, false)),
+            reported(&measured(0.1, 0.0, &[1, 2], 5, 1, false)),
+            reported(&measured(0.1, 0.0, &[1, 2, 4], 1, 1, false)),
         ]
         .join("\n"),
         @r"

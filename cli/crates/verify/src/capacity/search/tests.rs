@@ -32,7 +32,7 @@ fn run(bounds: Bounds, seed: u64, holds: impl Fn(f64) -> f64) -> (Vec<(f64, bool
     (trials, search, None)
 }
 
-fn told(trials: &[(f64, bool)], search: &Search, end: Option<End>) -> String {
+fn reported(trials: &[(f64, bool)], search: &Search, end: Option<End>) -> String {
     let mark = |(level, held): &(f64, bool)| format!("{level}{}", if *held { "+" } else { "-" });
     let trials: Vec<String> = trials.iter().map(mark).collect();
     format!("{}\n  {end:?} {:?}\n", trials.join(" "), search.bracket())
@@ -50,7 +50,7 @@ fn a_sharp_ceiling_is_closed_in_on_and_both_ends_are_repeated() {
         (Bounds { whole: true, start: 1.0, least: 1.0, ..BOUNDS }, 7.0),
     ] {
         let (trials, search, end) = run(bounds, 1, sharp(ceiling));
-        text += &told(&trials, &search, end);
+        text += &reported(&trials, &search, end);
     }
     insta::assert_snapshot!(text);
 }
@@ -86,7 +86,7 @@ fn intervals_cover_what_they_say_at_soft_knees() {
         let (mut covered, mut steps) = (0, 0);
         for seed in 0..150 {
             let (trials, search, end) = run(BOUNDS, seed, holds);
-            assert_eq!(end, Some(End::Found), "{}", told(&trials, &search, end));
+            assert_eq!(end, Some(End::Found), "{}", reported(&trials, &search, end));
             let Bracket { held, broke, .. } = search.bracket();
             covered += usize::from(held.unwrap() <= 3000.0 && 3000.0 <= broke.unwrap());
             steps += trials.len();
@@ -109,7 +109,7 @@ fn steps_that_break_without_cause_widen_the_interval_and_do_not_move_it() {
             continue;
         }
         let Bracket { held, broke, middle, .. } = search.bracket();
-        assert!(held.is_some() && broke.is_some(), "{}", told(&trials, &search, end));
+        assert!(held.is_some() && broke.is_some(), "{}", reported(&trials, &search, end));
         far += usize::from((middle.unwrap() / 3000.0 - 1.0).abs() > 0.05);
     }
     assert!(far <= 10, "{far} of 200");
@@ -170,7 +170,7 @@ proptest! {
         let bounds = Bounds { whole, precision, most: 20_000.0, ..BOUNDS };
         let holds = |level: f64| 1.0 / (1.0 + ((level / ceiling).ln() / width).exp());
         let (trials, search, end) = run(bounds, seed, holds);
-        prop_assert!(end.is_some(), "{}", told(&trials, &search, end));
+        prop_assert!(end.is_some(), "{}", reported(&trials, &search, end));
         let bracket = search.bracket();
         if let (Some(held), Some(broke)) = (bracket.held, bracket.broke) {
             prop_assert!(held < broke);

@@ -36,7 +36,7 @@ fn flow(latency: impl Fn(i64) -> i64) -> Flow {
     flow
 }
 
-fn told(more: &str, latency: impl Fn(i64) -> i64, flow: &Flow) -> String {
+fn reported(more: &str, latency: impl Fn(i64) -> i64, flow: &Flow) -> String {
     let made = Made::new(&format!("[metrics]\nenabled = false\n{more}"), &samples(latency));
     let (ending, why) = ending(&made.judge(), flow, CONTEXT);
     format!("{ending:?}: {}", why.unwrap_or_default())
@@ -47,10 +47,10 @@ fn objectives_and_the_flow_decide() {
     let calm = flow(|_| 10);
     let bound = "[[expect]]\nthat = \"p90 < 50ms\"";
     let all = [
-        told(bound, |_| 10, &calm),
-        told(bound, |_| 90, &calm),
-        told("[[expect]]\nthat = \"p99 < 50ms\"", |_| 10, &calm),
-        told(bound, |_| 10, &flow(|n| n / 10)),
+        reported(bound, |_| 10, &calm),
+        reported(bound, |_| 90, &calm),
+        reported("[[expect]]\nthat = \"p99 < 50ms\"", |_| 10, &calm),
+        reported(bound, |_| 10, &flow(|n| n / 10)),
     ];
     insta::assert_snapshot!(all.join("\n"));
 }
@@ -64,11 +64,11 @@ fn dropped_arrivals_are_the_services_if_it_is_slower_and_nothing_else_is_wrong()
     let drops = claim(vec![found(Outcome::Inconclusive, "arrivals"), found(Outcome::Pass, "lateness")]);
     let late =
         claim(vec![found(Outcome::Inconclusive, "arrivals"), found(Outcome::Inconclusive, "lateness")]);
-    let told = |claim: &Verdict, latency| {
+    let reported = |claim: &Verdict, latency| {
         let (ending, why) = by_generator(claim, &flow(|_| latency), CONTEXT);
         format!("{ending:?}: {}", why.unwrap_or_default())
     };
-    insta::assert_snapshot!([told(&drops, 300), told(&drops, 12), told(&late, 300)].join("\n"));
+    insta::assert_snapshot!([reported(&drops, 300), reported(&drops, 12), reported(&late, 300)].join("\n"));
 }
 
 #[test]
@@ -111,7 +111,7 @@ fn a_step_is_hopeless_when_too_many_wait_to_be_saved() {
 fn what_was_cut_short_is_broken_by_those_that_were_late() {
     let few = "[[expect]]\nthat = \"p99 < 50ms\"";
     let short = "[[expect]]\nthat = \"p90 < 50ms\"";
-    let told = |that: &str, late: i64, cut_short: bool| {
+    let reported = |that: &str, late: i64, cut_short: bool| {
         let made = Made::new(
             &format!("[metrics]\nenabled = false\n{that}"),
             &samples(|_| if that == short { 90 } else { 10 }),
@@ -122,21 +122,21 @@ fn what_was_cut_short_is_broken_by_those_that_were_late() {
         format!("{ending:?}: {}", why.unwrap_or_default())
     };
     let all = [
-        told(few, 95, true),
-        told(few, 85, true),
-        told(few, 95, false),
+        reported(few, 95, true),
+        reported(few, 85, true),
+        reported(few, 95, false),
         // What was cut off might have been in time.
-        told(short, 85, true),
-        told(short, 85, false),
+        reported(short, 85, true),
+        reported(short, 85, false),
         // Nothing speaks against it, but it is not whole.
-        told("[[expect]]\nthat = \"max < 1s\"", 0, true),
+        reported("[[expect]]\nthat = \"max < 1s\"", 0, true),
     ];
     insta::assert_snapshot!(all.join("\n"));
 }
 
 #[test]
 fn what_a_generator_that_is_late_may_have_added_breaks_no_step() {
-    let told = |subject: &str, latency: i64| {
+    let reported = |subject: &str, latency: i64| {
         let made =
             Made::new("[metrics]\nenabled = false\n[[expect]]\nthat = \"p90 < 50ms\"", &samples(|_| 10));
         let mut report = made.judge();
@@ -148,6 +148,11 @@ fn what_a_generator_that_is_late_may_have_added_breaks_no_step() {
         let (ending, why) = ending(&report, &late, Context { cut_short: true, ..CONTEXT });
         format!("{subject}, {latency} ms: {ending:?}: {}", why.unwrap_or_default())
     };
-    let all = [told("worker-0", 140), told("worker-0", 160), told("lateness", 140), told("arrivals", 140)];
+    let all = [
+        reported("worker-0", 140),
+        reported("worker-0", 160),
+        reported("lateness", 140),
+        reported("arrivals", 140),
+    ];
     insta::assert_snapshot!(all.join("\n"));
 }

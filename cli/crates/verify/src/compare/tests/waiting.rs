@@ -14,7 +14,7 @@ fn one_of(step: usize, mut samples: Vec<Sample>) -> Vec<Sample> {
 }
 
 #[test]
-fn the_worse_it_gets_the_surer_it_is_told() {
+fn the_worse_it_gets_the_surer_it_is_reported() {
     for (times, step) in [(10, 2), (10, 5), (30, 20)] {
         let new = Made::new("", &one_of(step, samples(|i| times * usual(i))));
         let comparison = against(&made(usual), &new);
@@ -64,13 +64,13 @@ fn what_dropped_arrivals_could_undo_stays_unknown() {
     );
     // Nothing got worse by what was sent: it is not said that it did not.
     let comparison = against(&made(usual), &Made::new("", &one_of_twenty_dropped(samples(usual))));
-    assert!(told(&comparison).iter().all(|(_, change)| *change == Change::Unknown), "{comparison:#?}");
+    assert!(reported(&comparison).iter().all(|(_, change)| *change == Change::Unknown), "{comparison:#?}");
     assert_eq!(comparison.outcome, Outcome::Inconclusive);
     // A baseline of which that is so is no measure for anything.
     let [base, slow] = [usual as fn(i64) -> i64, |i| 10 * usual(i)]
         .map(|micros| Made::new("", &one_of_twenty_dropped(samples(micros))));
     let comparison = against(&base, &slow);
-    assert!(told(&comparison).iter().all(|(_, change)| *change == Change::Unknown), "{comparison:#?}");
+    assert!(reported(&comparison).iter().all(|(_, change)| *change == Change::Unknown), "{comparison:#?}");
     assert_eq!((comparison.waiting.len(), comparison.generator.len()), (2, 0));
 }
 

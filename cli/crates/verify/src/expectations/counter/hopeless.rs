@@ -1,7 +1,7 @@
 //! When an expectation cannot be kept any more, whatever is still to come.
 //!
 //! The best rest of a run is taken: every further request is answered at once, and as it should be. What may be the generator's own
-//! doing is not held against the service, now or later; so what is hopeless here fails in the end, too.
+//! doing is not compared with the service, now or later; so what is hopeless here fails in the end, too.
 
 use super::{
     super::{super::quantiles::samples_needed, DROPS_ALLOWED},

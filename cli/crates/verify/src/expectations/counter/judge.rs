@@ -56,7 +56,11 @@ impl Counter {
         if let Measure::Quantile { q, .. } = self.expectation.measure {
             let needed = samples_needed(q);
             if self.answered < needed {
-                return inconclusive(format!("{} responses; a p{} needs {needed}", self.answered, percent(q)));
+                return inconclusive(format!(
+                    "{} responses; a p{} needs {needed}",
+                    self.answered,
+                    percent(q)
+                ));
             }
         }
         let (holds, observed) = self.measure(run);

@@ -123,7 +123,7 @@ impl<'a> Bounds<'a> {
         (left as u64, because)
     }
 
-    /// Before the j-th admission the bucket held B at the most; since then `n` were taken, and at most ρ times the time from
+    /// Before the j-th admission the bucket held B at most; since then `n` were taken, and at most ρ times the time from
     /// its `sent` to this one's `done` has come back, as long as the store kept its memory. The least over all j counts:
     /// it is carried along as `j − ρ·sent`. A clock's disagreement grows with the span, so it stands in ρ, too.
     fn bucket(&mut self, admission: &Request) -> (u64, String) {
@@ -150,7 +150,7 @@ impl<'a> Bounds<'a> {
         ((left + 1e-6).floor().max(0.0) as u64, "more cannot have been refilled".to_owned())
     }
 
-    /// Requests that were told the same end belong to one window, because the ends of two are W apart: half of it tells
+    /// Requests that were reported the same end belong to one window, because the ends of two are W apart: half of it tells
     /// them apart if it is longer than what rounding and clocks can do to a stated instant. Each admission of a window takes
     /// one of the quota, and one of what was said to remain.
     fn in_window(&mut self, admission: &Request, said: Option<&Said>) -> Option<(u64, String)> {
