@@ -291,15 +291,15 @@ duration = "20s"
         let none = Overrides::default();
         let few = Overrides { users: Some(1), ..none };
         let reported = |error: OverrideError| format!("{error}\n  help: {}\n", error.hint());
-        let mut reported = reported(changed(&few).unwrap_err());
+        let mut all = reported(changed(&few).unwrap_err());
         let mut open = scenario(SCENARIO);
         let mut closed = scenario(&SCENARIO.replace("rate = \"10/s\"", "users = 3"));
-        reported += &reported(Overrides { users: Some(9), ..none }.apply(&mut open).unwrap_err());
-        reported += &reported(Overrides { rate: Some(9.0), ..none }.apply(&mut closed).unwrap_err());
+        all += &reported(Overrides { users: Some(9), ..none }.apply(&mut open).unwrap_err());
+        all += &reported(Overrides { rate: Some(9.0), ..none }.apply(&mut closed).unwrap_err());
         open.warmup = Nanos::from_secs(5);
         let short = Overrides { duration: Some(Nanos::from_secs(4)), ..none };
-        reported += &reported(short.apply(&mut open).unwrap_err());
-        insta::assert_snapshot!(reported);
+        all += &reported(short.apply(&mut open).unwrap_err());
+        insta::assert_snapshot!(all);
     }
 
     #[test]
