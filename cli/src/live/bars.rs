@@ -171,7 +171,7 @@ pub(super) mod tests {
             bars.draw(vec![Row { bar: Some(Bar { width: 4, share }), text: "load".to_owned() }]);
             drawn.push(term.contents());
         }
-        assert_eq!(drawn, ["░░░░ load", "██▉░ load", "████ load", "████ load"]);
+        assert_eq!(drawn, ["░░░░ load", "██▏░ load", "████ load", "████ load"]);
         // With colours, the template has a style.
         style(Some(&Bar { width: 4, share: 0.5 }), true);
         assert!(ProgressStyle::with_template("{bar:4./dim} {msg}").is_ok());

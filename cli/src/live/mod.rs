@@ -260,7 +260,7 @@ impl Follower {
                 DisplayMode::Full(full) => full.log(&text),
                 DisplayMode::Bars(bars) => bars.print(&paint(FAINT, text)),
                 DisplayMode::Lines { .. } | DisplayMode::Nothing => {
-                    write(&format!("{}\n", paint(FAINT, text)))
+                    write(&format!("{}\n", paint(FAINT, text)));
                 }
             }
         }

@@ -32,7 +32,7 @@ fn leaking_replies_are_detected() {
     let (ended, report) = judged(&["--fault", "reply-leaks"]);
     ended.assert_code(1);
     report.assert_all("isolation", "between tenants", "fail");
-    ended.assert_says(&[" was given ", "'s canary: "]);
+    ended.assert_says(&[" received ", "'s canary: "]);
     report.assert_all("expectation", "", "pass");
 }
 

@@ -48,7 +48,7 @@ pub const CATALOGUE: &[Entry] = &[
         "limit",
     ),
     with(
-        "limit-false-refusal",
+        "limit-false-rejection",
         ("every so many", "100"),
         "every N-th chat of a replica that should be admitted is refused",
         "limit",
@@ -71,7 +71,7 @@ pub const CATALOGUE: &[Entry] = &[
         "each replica's clock is so far ahead of the one before (`0.1`: of the shortest window), and limits go by it",
         "limit",
     ),
-    plain("limit-counts-refusals", "refused chats count, too: who keeps trying stays shut out", "limit"),
+    plain("limit-counts-rejections", "refused chats count, too: who keeps trying stays shut out", "limit"),
     with(
         "retry-after-early",
         ("factor", "0.5"),

@@ -29,7 +29,7 @@ pub(super) struct Process {
 pub(crate) struct Faulty {
     faults: Vec<Fault>,
     pub(super) replica: u32,
-    /// How many chats this replica should have admitted, for `limit-false-refusal`.
+    /// How many chats this replica should have admitted, for `limit-false-rejection`.
     pub(super) admitted: tokio::sync::Mutex<u32>,
     pub(super) miscounting: Miscounting,
     pub(super) process: Arc<Process>,

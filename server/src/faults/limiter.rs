@@ -44,7 +44,7 @@ impl Faulty {
         Ok(decided)
     }
 
-    /// `limit-false-refusal`, around the rest.
+    /// `limit-false-rejection`, around the rest.
     async fn limited(&self, chat: Chat<'_>) -> Decided {
         let every = self.find(|fault| match fault {
             Fault::LimitFalseRefusal { every } => Some(*every),

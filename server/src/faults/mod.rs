@@ -40,7 +40,7 @@ pub enum Fault {
         /// Between the check and the act.
         delay: Duration,
     },
-    /// `limit-false-refusal`.
+    /// `limit-false-rejection`.
     LimitFalseRefusal {
         /// Every so many of those that should be admitted; at least 1.
         every: u32,
@@ -61,7 +61,7 @@ pub enum Fault {
         /// Of each replica to the one before.
         skew: Skew,
     },
-    /// `limit-counts-refusals`.
+    /// `limit-counts-rejections`.
     LimitCountsRefusals,
     /// `retry-after-early`.
     RetryAfterEarly {

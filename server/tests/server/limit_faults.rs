@@ -46,11 +46,11 @@ async fn what_faults_admit_of_a_quota_of_four() {
         ("limit-per-replica", [4, 4]),
         ("limit-off-by-one", [5, 0]),
         ("limit-off-by-one=-1", [3, 0]),
-        ("limit-false-refusal=3", [5, 0]),
+        ("limit-false-rejection=3", [5, 0]),
         ("limit-fail-open=0s..1h", [10, 10]),
         ("limit-skewed-clock=1day", [4, 4]),
         ("limit-race=0s", [4, 0]),
-        ("limit-counts-refusals", [4, 0]),
+        ("limit-counts-rejections", [4, 0]),
         ("limit-no-expiry", [4, 0]),
     ];
     let redis = Redis::start().await;
@@ -89,7 +89,7 @@ async fn a_race_lets_chats_at_the_same_time_pass_together() {
 
 #[tokio::test]
 async fn a_false_refusal_comes_every_so_often_and_consumes_nothing() {
-    let (_redis, both) = over_both(&two("6h", "sliding-log", [6, 6]), "limit-false-refusal=3").await;
+    let (_redis, both) = over_both(&two("6h", "sliding-log", [6, 6]), "limit-false-rejection=3").await;
     for apps in &both {
         let session = session(&apps[0], "a").await;
         let mut reported = Vec::new();
@@ -219,7 +219,7 @@ async fn counted_refusals_shut_out_who_keeps_trying() {
         ("token-bucket", 19, 4),
     ];
     for (algorithm, conforming, faulty) in table {
-        for (fault, expected) in [("", conforming), ("limit-counts-refusals", faulty)] {
+        for (fault, expected) in [("", conforming), ("limit-counts-rejections", faulty)] {
             let app = &replicas(1, &two("10s", algorithm, [4, 4]), &Store::memory_at(START), fault)[0];
             let session = session(app, "a").await;
             let mut count = 0;
@@ -237,7 +237,7 @@ async fn counted_refusals_shut_out_who_keeps_trying() {
 #[tokio::test]
 async fn redis_counts_refusals_as_memory_does() {
     for algorithm in Algorithm::NAMES {
-        let (_redis, both) = over_both(&two("6h", algorithm, [2, 2]), "limit-counts-refusals").await;
+        let (_redis, both) = over_both(&two("6h", algorithm, [2, 2]), "limit-counts-rejections").await;
         let mut histories = Vec::new();
         for apps in &both {
             let session = session(&apps[0], "a").await;

@@ -399,7 +399,7 @@ async fn no_wait_starts_that_would_outlast_the_load() {
 #[tokio::test(start_paused = true)]
 async fn without_retries_or_a_declared_limit_a_rejection_stands() {
     for loads in [
-        patient("users = 1\nduration = \"9s\"").replace("after", "never"),
+        patient("users = 1\nduration = \"9s\"").replace("retry-after", "never"),
         patient("users = 1\nduration = \"9s\"").replace("quota", "rejected = 503\nquota"),
     ] {
         let (_, samples) = run(&loads, 1, limited).await;

@@ -219,7 +219,7 @@ mod tests {
 
     #[test]
     fn the_shipped_rules_can_be_read() {
-        let dir = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../compose/prometheus/rules");
+        let dir = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../compose/prometheus/rules");
         let mut rules = 0;
         for file in std::fs::read_dir(dir).unwrap() {
             let text = std::fs::read_to_string(file.unwrap().path()).unwrap();

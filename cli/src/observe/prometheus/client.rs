@@ -172,9 +172,9 @@ impl Client {
         if let Some(value) = &mut value {
             let is_success = value.get("status").and_then(Value::as_str) == Some("success");
             if is_success {
-                self.credentials.redact_whole_texts(value)
+                self.credentials.redact_whole_texts(value);
             } else {
-                self.credentials.redact_texts(value)
+                self.credentials.redact_texts(value);
             }
         }
         let said = |key: &str| value.as_ref()?.get(key)?.as_str();

@@ -19,7 +19,7 @@ pub struct Expectation {
     pub bound: f64,
     /// Which samples count.
     pub filter: Filter,
-    /// `abort = true`: the load ends as soon as it cannot be kept any more.
+    /// `abort_on_fail = true`: the load ends as soon as it cannot be kept any more.
     pub abort: bool,
     /// `fresh = true`: it is expected only of a run whose limits and sessions were empty at the start.
     pub fresh: bool,

@@ -119,7 +119,7 @@ fn who_asks_in_anothers_name_may_get_what_is_theirs() {
     assert_eq!(judged(&samples).outcome, Outcome::Pass);
     samples.push(answer(5010, 0, 1, 200, Some(0)));
     let verdict = judged(&samples);
-    assert_eq!(verdict.summary, "initech was given acme's canary: 1 answer (by replica a)");
+    assert_eq!(verdict.summary, "initech received acme's canary: 1 response (by replica a)");
 }
 
 #[test]

@@ -159,7 +159,7 @@ fn lateness_of_the_generator_fails_nobody() {
     }
     let verdict = judged(&late);
     assert_eq!(verdict.outcome, Outcome::Inconclusive);
-    assert!(verdict.summary.ends_with("the generator may have been the reason"), "{}", verdict.summary);
+    assert!(verdict.summary.ends_with("the generator may be the cause"), "{}", verdict.summary);
 }
 
 #[test]

@@ -193,7 +193,7 @@ pub(super) fn spacing(text: &str) -> Result<Spacing, notation::Complaint> {
         "poisson" => Ok(Spacing::Poisson),
         _ => Err(notation::Complaint::new(
             "arrivals do not come like that",
-            "arrivals are \"even\", or \"poisson\": at random, as users come who know nothing of each other",
+            "arrivals are \"constant\", or \"poisson\": at random, as users come who know nothing of each other",
         )),
     }
 }

@@ -260,7 +260,7 @@ fn journeys() {
             ("status = [200, 429]", "cross_tenant = true"),
             ("status = [200, 429]", "status = [200, 403]\ncross_tenant = true"),
             ("status = [200, 429]", "status = 403\ncross_tenant = true\nsave = { id = \"/id\" }"),
-            ("status = [200, 429]", "status = 403\nforeign = \"yes\""),
+            ("status = [200, 429]", "status = 403\ncross_tenant = \"yes\""),
             ("X-Session-ID", "\"X Session\""),
             ("X-Session-ID", "Content-Length"),
             ("{ X-Session-ID = \"${sid}\"", "{ X-Session-ID = \"a\", x-session-id = \"b\""),

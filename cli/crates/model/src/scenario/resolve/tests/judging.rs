@@ -55,7 +55,7 @@ fn expectations() {
             ("journey = \"chat\", step = \"read\"", "step = \"GET /items/{sid}\""),
             ("\"p99 < 50ms\"", "\"rate > 3/s\"\nabort_on_fail = true"),
             ("\"p99 < 50ms\"", "\"p99 > 50ms\"\nabort_on_fail = true"),
-            ("\"p99 < 50ms\"", "\"p99 < 50ms\"\nabort = 1"),
+            ("\"p99 < 50ms\"", "\"p99 < 50ms\"\nabort_on_fail = 1"),
             (
                 "[[expect]]",
                 "[[expect]]\nthat = \"p99<50ms\"\nwhere = { tenant = \"globex\", step = \"read\", journey = \"chat\" }\n[[expect]]",
