@@ -80,7 +80,7 @@ fn an_alert_is_notified_and_broken_copies_of_its_rule_are_detected() {
         report.assert_all("alerts", &format!("{name}{{tenant=\"acme\"}}"), "fail");
     }
     ended.assert_says(&[
-        "WrongMetric asks tenant_request_total, which has no series; did you mean `tenant_requests_total`?",
+        "WrongMetric queries tenant_request_total, which has no series; did you mean `tenant_requests_total`?",
         "WrongLabel asks tenant_requests_total{code=\"429\"}, and no series of tenant_requests_total has the label code",
         "WrongValue asks tenant_requests_total{status=\"492\"}, which has no series; status was 200, 429",
         "WrongGroup fired for {severity=\"warning\"} only: its rule groups by team, which no series of tenant_requests_total has",

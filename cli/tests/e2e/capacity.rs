@@ -144,7 +144,8 @@ fn a_search_interrupted_in_its_first_step_writes_its_report() {
     let service = Calibration::start(&[]);
     let sandbox = Sandbox::with(&by_rate(), TENANTS);
     let target = service.url();
-    let running = sandbox.start(&["capacity", "scenario.toml", "--target", &target, "--step", "15s"]);
+    let running =
+        sandbox.start(&["capacity", "scenario.toml", "--target", &target, "--step-duration", "15s"]);
     let has_started = || {
         let steps = sandbox.runs().into_iter().map(|dir| dir.join("steps"));
         steps

@@ -55,7 +55,7 @@ fn a_run_that_is_slower_than_its_baseline_fails() {
     let again: Value = serde_json::from_str(&ended.out).unwrap();
     assert_eq!(again["rows"], kept["rows"], "a comparison comes from the records alone");
     let faster = sandbox.run(&["compare", new, base, "--markdown", "-"]);
-    assert!(faster.out.contains("| p50 |") && faster.out.contains("faster"), "{faster:?}");
+    assert!(faster.out.contains("| p50 |") && faster.out.contains("improved"), "{faster:?}");
 
     sandbox.write("scenario.toml", &SCENARIO.replace("100/s", "50/s"));
     let ended = run(&sandbox, "10ms", &["--baseline", base]);

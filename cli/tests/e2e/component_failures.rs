@@ -108,7 +108,7 @@ fn a_prometheus_that_exits_is_not_a_source() {
     let report = report_of(&sandbox, &ended);
     report.assert_all("counters", "by scrape", "pass");
     report.assert_all("counters", "by Prometheus", "inconclusive");
-    ended.assert_says(&["Prometheus did not answer"]);
+    ended.assert_says(&["Prometheus did not respond"]);
 }
 
 #[test]

@@ -41,5 +41,5 @@ fn cross_tenant_sessions_are_detected() {
     let (ended, report) = judged(&["--fault", "session-crosses-tenants"]);
     ended.assert_code(1);
     report.assert_all("isolation", "between tenants", "fail");
-    ended.assert_says(&[" was served with initech's session (status 200, step foreign session)"]);
+    ended.assert_says(&[" received initech's session (status 200, step foreign session)"]);
 }

@@ -85,7 +85,7 @@ fn a_new_scenario_is_valid_and_not_overwritten() {
     ran.assert_nothing_failed();
     ran.assert_says(&["changed by the command line: 100/s for 2 s"]);
 
-    let spec = concat!(env!("CARGO_MANIFEST_DIR"), "/src/draft/openapi/specs/petstore.yaml");
+    let spec = concat!(env!("CARGO_MANIFEST_DIR"), "/src/scaffold/openapi/specs/petstore.yaml");
     let made = sandbox.run(&["new", "pets", "--from", spec]);
     made.assert_code(0);
     made.assert_says(&[

@@ -42,7 +42,10 @@ fn insecure_tls_is_reported_everywhere() {
     let target = format!("https://127.0.0.1:{port}");
     let (ended, report) = sandbox.report(&["--target", &target, "--insecure", "--exclusive", "--fresh"]);
     assert_good(&ended, &report);
-    ended.assert_says(&["insecure: any certificate is good enough", "note: any certificate was good enough"]);
+    ended.assert_says(&[
+        "insecure: any certificate is accepted",
+        "note: certificates were not verified (insecure)",
+    ]);
     assert_eq!(manifest(&sandbox)["environment"]["insecure"], true);
     assert!(report.0["notes"][0].as_str().unwrap().contains("insecure"), "{}", report.0["notes"]);
 }

@@ -2,7 +2,7 @@
 //! 1.0.
 //!
 //! Inside: [`reader`] reads lines without copying them (`cursor` knows the characters, [`entry`] the lines,
-//! [`format`] which format it is), [`seen`] finds repeated series; [`parse`] makes an owned [`Exposition`] of
+//! [`mod@format`] which format it is), [`seen`] finds repeated series; [`parse`] makes an owned [`Exposition`] of
 //! them, [`page`] sorts them into metric families. [`lint`] finds what is unwise in them, [`cardinality`]
 //! counts their series, [`quantile`] estimates from buckets. [`writer`] is the one place where expositions
 //! are written.

@@ -14,7 +14,7 @@ use saasbench_model::units::Nanos;
 pub struct ResponseRecord {
     /// When it was asked, on the run's clock.
     pub at_ns: Nanos,
-    /// The query; the path of the API where there is none ([`ApiRequest::text`]).
+    /// The query; the path of the API where there is none ([`ApiRequest::text`](crate::query::ApiRequest::text)).
     pub query: String,
     /// The evaluation time, seconds since the epoch; of a range query its last instant.
     pub time_unix_s: f64,

@@ -61,7 +61,7 @@ impl Rule {
     }
 }
 
-/// The groups of an answer to [`ApiRequest::Rules`]; what is none is left out.
+/// The groups of an answer to [`ApiRequest::Rules`](crate::query::ApiRequest::Rules); what is none is left out.
 pub fn groups(answer: &Value) -> Vec<Group> {
     let groups = answer.pointer("/data/groups").and_then(Value::as_array);
     groups.into_iter().flatten().filter_map(|group| Group::deserialize(group).ok()).collect()

@@ -161,7 +161,7 @@ impl Prometheus {
     /// Sends a query without recording it.
     ///
     /// # Errors
-    /// As [`Client::ask`].
+    /// As [`Client::query`].
     pub async fn query(&self, request: &ApiRequest) -> Result<Value, ApiError> {
         self.client.query(request).await
     }
