@@ -81,12 +81,12 @@ fn an_alert_is_notified_and_broken_copies_of_its_rule_are_detected() {
     }
     ended.assert_says(&[
         "WrongMetric queries tenant_request_total, which has no series; did you mean `tenant_requests_total`?",
-        "WrongLabel asks tenant_requests_total{code=\"429\"}, and no series of tenant_requests_total has the label code",
-        "WrongValue asks tenant_requests_total{status=\"492\"}, which has no series; status was 200, 429",
+        "WrongLabel queries tenant_requests_total{code=\"429\"}, and no series of tenant_requests_total has the label code",
+        "WrongValue queries tenant_requests_total{status=\"492\"}, which has no series; status was 200, 429",
         "WrongGroup fired for {severity=\"warning\"} only: its rule groups by team, which no series of tenant_requests_total has",
-        "OutOfReach wants sum by (tenant) (rate(tenant_requests_total{status=\"429\"}[5s])) > 10000; it came to ",
+        "OutOfReach requires sum by (tenant) (rate(tenant_requests_total{status=\"429\"}[5s])) > 10000; it reached ",
         "the expression of TooPatient held from ",
-        "the rule wants it to hold for 300 s",
+        "the rule requires it to hold for 300 s",
         "the evaluation of Ambiguous fails: ",
         "Prometheus has no alerting rule TenantFloods; did you mean `TenantFlood`?",
     ]);
