@@ -1,46 +1,35 @@
-//! Where texts go: reports to standard output, everything else to standard error. `live` is the display of a run in
-//! progress.
+//! Where texts go: reports to standard output, everything else to standard error, as much of it as `--quiet` and
+//! `--progress` leave. What a command prints is in the module of its name; `live` is the display of a run in progress.
 
+mod capacity;
+mod compare;
 pub mod dashboards;
 pub mod details;
 pub mod failure;
 pub mod files;
 mod live;
 pub mod metrics;
+mod run;
 pub mod run_list;
 pub mod stack;
 
 use std::{
-    io::{self, IsTerminal as _, Write},
-    path::{Path, PathBuf},
+    io::{self, Write},
+    path::Path,
 };
 
 use serde::Serialize;
 
 use self::live::Live;
 use crate::{
-    args::ReportArgs,
     exit::{Exit, Failure},
-    observe::{guess::Proposal, inspection::Inspection},
-    run_store::RunEntry,
-};
-use crate::{
     live::json::Object,
-    output::{dashboards::DashboardsReport, run_list::RunList},
 };
-use saasbench_model::scenario::Scenario;
-use saasbench_record::{
-    manifest::{Environment, Replica, to_json},
-    writer::RecordError,
-};
+use saasbench_record::manifest::to_json;
 use saasbench_report::{
-    capacity, comparison,
-    gate::GateInputs,
     github::GitHub,
-    style::{BAD, FAINT, STRONG, UNSURE, paint},
-    terminal,
+    style::{BAD, FAINT, paint},
 };
-use saasbench_verify::{Report, capacity::result::CapacityReport, compare::Comparison};
 
 /// Where texts go, and how much of them. The writers strip colours where there are to be none.
 pub struct Output<'a> {
@@ -74,29 +63,6 @@ impl<'a> Output<'a> {
         self.err_is_coloured
     }
 
-    /// What is about to run, where, and where it will be recorded.
-    pub fn banner(&mut self, scenario: &Scenario, environment: &Environment, dir: &Path) {
-        if self.is_quiet() || self.is_json() {
-            return self.begin(scenario, environment, dir);
-        }
-        let shown = |replica: &Replica| {
-            let http2 = if environment.http2.contains(&replica.name) { " (HTTP/2)" } else { "" };
-            format!("{} {}{http2}", replica.name, replica.url)
-        };
-        let replicas: Vec<String> = environment.replicas.iter().map(shown).collect();
-        let about = scenario.about.as_ref().map(|about| format!(": {about}")).unwrap_or_default();
-        self.print(&format!("{}{about}", paint(STRONG, &scenario.name)));
-        self.print(&paint(FAINT, format!("{} · {}", environment.name, replicas.join(" · "))));
-        if !environment.faults.is_empty() {
-            let faults = environment.faults.join(", ");
-            self.print(&format!("{} injected into the service: {faults}", paint(UNSURE, "faults:")));
-        }
-        if environment.insecure {
-            self.print(&format!("{} any certificate is accepted", paint(UNSURE, "insecure:")));
-        }
-        self.print(&paint(FAINT, format!("recording into {}", dir.display())));
-    }
-
     /// A remark about what goes on, unless `--quiet` was given.
     pub fn note(&mut self, text: &str) {
         match self.is_quiet() {
@@ -112,7 +78,7 @@ impl<'a> Output<'a> {
     /// When that cannot be written; a reader that went away has read enough.
     pub fn say(&mut self, text: &str) -> Result<(), Failure> {
         self.follow_no_more();
-        quiet_pipe(self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush()))
+        self.write_out(text.as_bytes())
             .map_err(|error| Failure::new(Exit::Broken, format!("cannot write to standard output: {error}")))
     }
 
@@ -135,76 +101,19 @@ impl<'a> Output<'a> {
         }
     }
 
+    /// Writes to standard output. A reader that went away (`| head`) has read enough.
+    fn write_out(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match self.out.write_all(bytes).and_then(|()| self.out.flush()) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            other => other,
+        }
+    }
+
     /// A standard error that is gone is no reason to stop a run.
     fn print(&mut self, text: &str) {
         if !self.shows_beside_progress(text) {
             let _ = writeln!(self.err, "{text}");
         }
-    }
-
-    /// A finished report: as text on standard output, and in every file that was asked for (`-` for standard output, in
-    /// place of the text). Where GitHub Actions reads along, what did not pass is annotated.
-    ///
-    /// # Errors
-    /// When a file cannot be written; the others are written all the same.
-    pub fn report(
-        &mut self,
-        report: &Report,
-        beside: GateInputs<'_>,
-        args: &ReportArgs,
-    ) -> Result<(), Failure> {
-        self.judged(beside.and(report.outcome));
-        let mut failure = None;
-        let mut is_stdout_taken = false;
-        for (form, path) in files::asked(args) {
-            let written = form.render(report, beside).and_then(|text| {
-                if path != Path::new("-") {
-                    return files::write(path, &text, self.github.as_ref());
-                }
-                is_stdout_taken = true;
-                quiet_pipe(self.out.write_all(&text).and_then(|()| self.out.flush()))
-            });
-            failure = failure.or(written.err().map(|error| unwritable(path, &error)));
-        }
-        if !is_stdout_taken {
-            let annotations = self.github.as_ref().map(|github| github.annotations(report, beside));
-            self.say(&(terminal::render_within(report, columns()) + &annotations.unwrap_or_default()))?;
-        }
-        failure.map_or(Ok(()), Err)
-    }
-
-    /// Where the page is that shows a run, or why there is none. A record that broke off has none, and that has been said.
-    pub fn page(&mut self, page: Option<&Result<PathBuf, RecordError>>) {
-        match page {
-            Some(Ok(path)) => self.note(&format!("report: {}", path.display())),
-            Some(Err(error)) => self.warn(&format!("the report could not be written: {error}")),
-            None => {}
-        }
-    }
-
-    /// Pages of metrics that were looked at: as text on standard output, and as JSON in the file `json` (`-` for standard
-    /// output, in place of the text).
-    ///
-    /// # Errors
-    /// When they cannot be written.
-    pub fn inspections(&mut self, pages: &[Inspection], json: Option<&Path>) -> Result<(), Failure> {
-        self.deliver(&Pages { version: PAGES_VERSION, pages }, || metrics::render(pages), json)
-    }
-
-    /// The result of a search for the capacity, as [`Self::dashboards`] does it.
-    ///
-    /// # Errors
-    /// When it cannot be written.
-    pub fn capacity(&mut self, report: &CapacityReport, json: Option<&Path>) -> Result<(), Failure> {
-        self.deliver(report, || capacity::render(report), json)
-    }
-
-    /// What is wrong with dashboards, as [`Self::inspections`] does it.
-    ///
-    /// # Errors
-    /// When it cannot be written.
-    pub fn dashboards(&mut self, report: &DashboardsReport, json: Option<&Path>) -> Result<(), Failure> {
-        self.deliver(report, || dashboards::render(report), json)
     }
 
     /// A document of its own, as JSON, to a file or (`-`) standard output.
@@ -214,80 +123,13 @@ impl<'a> Output<'a> {
     pub fn document(&mut self, value: &impl Serialize, path: &Path) -> Result<(), Failure> {
         let written = to_json(value).and_then(|text| {
             if path == Path::new("-") {
-                return quiet_pipe(self.out.write_all(&text).and_then(|()| self.out.flush()));
+                return self.write_out(&text);
             }
             files::write(path, &text, None)
         });
         written.map_err(|error| {
             Failure::new(Exit::Broken, format!("cannot write {}: {error}", path.display()))
                 .hint("leave the file out, and it goes to standard output")
-        })
-    }
-
-    /// The runs that there are, as [`Self::report`] does it; `now_unix_ns` is now.
-    ///
-    /// # Errors
-    /// When they cannot be written.
-    pub fn run_list(
-        &mut self,
-        runs: &[RunEntry],
-        now_unix_ns: i64,
-        json: Option<&Path>,
-    ) -> Result<(), Failure> {
-        let text = || if runs.is_empty() { String::new() } else { run_list::render(runs, now_unix_ns) };
-        self.deliver(&RunList::new(runs), text, json)
-    }
-
-    /// A comparison of runs, as [`Self::report`] does it; and as Markdown in a file (`-` for standard output, in place of
-    /// the text).
-    ///
-    /// # Errors
-    /// When it cannot be written.
-    pub fn comparison(
-        &mut self,
-        comparison: &Comparison,
-        json: Option<&Path>,
-        markdown: Option<&Path>,
-    ) -> Result<(), Failure> {
-        let mut is_stdout_taken = false;
-        if let Some(path) = markdown {
-            let text = comparison::markdown(comparison);
-            if path == Path::new("-") {
-                is_stdout_taken = true;
-                self.say(&text)?;
-            } else {
-                files::write(path, text.as_bytes(), self.github.as_ref())
-                    .map_err(|error| unwritable(path, &error))?;
-            }
-        }
-        let annotations = self.github.as_ref().map(|_| GitHub::of_comparison(comparison)).unwrap_or_default();
-        let text =
-            || if is_stdout_taken { String::new() } else { comparison::render(comparison) + &annotations };
-        self.deliver(comparison, text, json)
-    }
-
-    /// The comparison of a run whose report went out just so: its text follows the report's, on standard error where
-    /// something else than text went to standard output.
-    ///
-    /// # Errors
-    /// When it cannot be written.
-    pub fn comparison_of_run(&mut self, comparison: &Comparison, args: &ReportArgs) -> Result<(), Failure> {
-        let text = comparison::render(comparison);
-        if files::asked(args).any(|(_, path)| path == Path::new("-")) {
-            self.print(text.trim_end());
-            return Ok(());
-        }
-        self.say(&text)
-    }
-
-    /// Contracts that were guessed from the page `name`, the likeliest first, as a scenario has them.
-    ///
-    /// # Errors
-    /// When they cannot be written.
-    pub fn proposals(&mut self, name: &str, proposals: &[Proposal]) -> Result<(), Failure> {
-        let text = metrics::proposals(name, proposals);
-        quiet_pipe(self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush())).map_err(|error| {
-            Failure::new(Exit::Broken, format!("cannot write the proposal to standard output: {error}"))
         })
     }
 
@@ -300,11 +142,7 @@ impl<'a> Output<'a> {
         let to_stdout = json.is_some_and(|path| path == Path::new("-"));
         let written = json.map_or(Ok(()), |path| {
             let written = to_json(value).and_then(|json| {
-                if to_stdout {
-                    quiet_pipe(self.out.write_all(&json).and_then(|()| self.out.flush()))
-                } else {
-                    files::write(path, &json, None)
-                }
+                if to_stdout { self.write_out(&json) } else { files::write(path, &json, None) }
             });
             written.map_err(|error| unwritable(path, &error))
         });
@@ -312,57 +150,13 @@ impl<'a> Output<'a> {
             return written;
         }
         // A file that cannot be written leaves the text at least.
-        let printed = quiet_pipe(self.out.write_all(text().as_bytes()).and_then(|()| self.out.flush()))
+        let printed = self
+            .write_out(text().as_bytes())
             .map_err(|error| unwritable(Path::new("standard output"), &error));
         written.and(printed)
     }
 }
 
-/// How wide standard output is: a terminal's width within reason, and 80 columns elsewhere.
-fn columns() -> usize {
-    let width = std::io::stdout().is_terminal().then(ratatui::crossterm::terminal::size);
-    width.and_then(Result::ok).map_or(terminal::WIDTH, |(columns, _)| usize::from(columns).clamp(40, 120))
-}
-
-/// Version of the JSON about pages of metrics; it rises when a reader of the old one would be misled.
-const PAGES_VERSION: u32 = 1;
-
-/// Pages of metrics in JSON.
-#[derive(Serialize)]
-struct Pages<'a> {
-    version: u32,
-    pages: &'a [Inspection],
-}
-
 fn unwritable(path: &Path, error: &io::Error) -> Failure {
     Failure::new(Exit::Broken, format!("cannot write the report to {}: {error}", path.display()))
-}
-
-/// A reader that went away (`| head`) has read enough.
-fn quiet_pipe(result: io::Result<()>) -> io::Result<()> {
-    match result {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        other => other,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn where_the_page_is_or_why_there_is_none() {
-        let (mut out, mut err) = (Vec::new(), Vec::new());
-        let mut output = Output::new(&mut out, &mut err, false);
-        let path = PathBuf::from("runs/x/report.html");
-        output.page(Some(&Ok(path.clone())));
-        output.page(None);
-        let full = RecordError::write(&path)(io::Error::from(io::ErrorKind::StorageFull));
-        output.page(Some(&Err(full)));
-        let err = anstream::adapter::strip_str(std::str::from_utf8(&err).unwrap()).to_string();
-        insta::assert_snapshot!(err, @r"
-        report: runs/x/report.html
-        error: the report could not be written: cannot write runs/x/report.html: no storage space
-        ");
-    }
 }

@@ -1,12 +1,16 @@
 //! What is wrong with dashboards, as text for a terminal; it is a value that serializes as the JSON, too.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, path::Path};
 
 use serde::Serialize;
 
-use crate::dashboard::{
-    check::{Checked, Found},
-    finding::Severity,
+use super::Output;
+use crate::{
+    dashboard::{
+        check::{Checked, Found},
+        finding::Severity,
+    },
+    exit::Failure,
 };
 use saasbench_report::style::{BAD, FAINT, GOOD, STRONG, UNSURE, paint};
 
@@ -102,8 +106,18 @@ fn finding(found: &Found) -> FindingReport {
     }
 }
 
+impl Output<'_> {
+    /// What is wrong with dashboards, as [`Self::inspections`] does it.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn dashboards(&mut self, report: &DashboardsReport, json: Option<&Path>) -> Result<(), Failure> {
+        self.deliver(report, || render(report), json)
+    }
+}
+
 /// Renders it; it ends with a newline.
-pub fn render(report: &DashboardsReport) -> String {
+fn render(report: &DashboardsReport) -> String {
     let mut text = String::new();
     for file in &report.files {
         let _ = writeln!(text, "{}", headline(file));

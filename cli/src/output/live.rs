@@ -21,7 +21,7 @@ use crate::{
 };
 use saasbench_engine::{clock::RunClock, rate_control::RateControl};
 use saasbench_model::{scenario::Scenario, units::Nanos};
-use saasbench_record::manifest::{Environment, Event};
+use saasbench_record::{event::Event, manifest::Environment};
 use saasbench_verify::verdict::Outcome;
 
 /// The state of a run in progress.
@@ -89,7 +89,7 @@ impl Output<'_> {
     /// Something was done by hand at an instant of the run.
     pub fn event(&self, event: &Event) {
         if let Some(progress) = &self.live.progress {
-            progress.event(event.at_ns, &event.text);
+            progress.event(event.at(), &event.to_string());
         }
     }
 

@@ -1,8 +1,14 @@
 //! Pages of metrics as text: how many series each metric has, then what is to be mended, as compilers say it.
 
-use std::{collections::HashSet, fmt::Write as _};
+use std::{collections::HashSet, fmt::Write as _, path::Path};
 
-use crate::observe::{guess::Proposal, inspection::Inspection};
+use serde::Serialize;
+
+use super::Output;
+use crate::{
+    exit::Failure,
+    observe::{guess::Proposal, inspection::Inspection},
+};
 use saasbench_exposition::{
     cardinality::MetricSpread,
     lint::{Finding, rule::Severity},
@@ -15,8 +21,37 @@ use saasbench_report::{
 /// Metrics that are shown; the rest stand in the JSON.
 const ROWS: usize = 30;
 
+/// Version of the JSON about pages of metrics; it rises when a reader of the old one would be misled.
+const PAGES_VERSION: u32 = 1;
+
+/// Pages of metrics in JSON.
+#[derive(Serialize)]
+struct Pages<'a> {
+    version: u32,
+    pages: &'a [Inspection],
+}
+
+impl Output<'_> {
+    /// Pages of metrics that were looked at: as text on standard output, and as JSON in the file `json` (`-` for standard
+    /// output, in place of the text).
+    ///
+    /// # Errors
+    /// When they cannot be written.
+    pub fn inspections(&mut self, pages: &[Inspection], json: Option<&Path>) -> Result<(), Failure> {
+        self.deliver(&Pages { version: PAGES_VERSION, pages }, || render(pages), json)
+    }
+
+    /// Contracts that were guessed from the exposition `name`, the likeliest first, as a scenario has them.
+    ///
+    /// # Errors
+    /// When they cannot be written.
+    pub fn proposals(&mut self, name: &str, proposals: &[Proposal]) -> Result<(), Failure> {
+        self.say(&render_proposals(name, proposals))
+    }
+}
+
 /// Renders pages, with an empty line between; each ends with a newline.
-pub fn render(pages: &[Inspection]) -> String {
+fn render(pages: &[Inspection]) -> String {
     let mut text = String::new();
     for page in pages {
         if !text.is_empty() {
@@ -28,7 +63,7 @@ pub fn render(pages: &[Inspection]) -> String {
 }
 
 /// The likeliest contract as a table to paste; what else was found, in comments.
-pub fn proposals(name: &str, proposals: &[Proposal]) -> String {
+fn render_proposals(name: &str, proposals: &[Proposal]) -> String {
     let mut text = format!("# guessed from {name}\n");
     if let Some(likeliest) = proposals.first() {
         let _ = write!(text, "{likeliest}");

@@ -1,11 +1,15 @@
 //! The list of recorded runs, as text and as JSON.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, path::Path};
 
 use anstyle::Style;
 use serde::Serialize;
 
-use crate::run_store::{CapacitySummary, Content, Recorded, RunEntry};
+use super::Output;
+use crate::{
+    exit::Failure,
+    run_store::{CapacitySummary, Content, Recorded, RunEntry},
+};
 use saasbench_record::manifest::State;
 use saasbench_report::{
     capacity,
@@ -31,8 +35,24 @@ impl<'a> RunList<'a> {
     }
 }
 
+impl Output<'_> {
+    /// The runs that there are, as [`Self::report`] does it; `now_unix_ns` is now.
+    ///
+    /// # Errors
+    /// When they cannot be written.
+    pub fn run_list(
+        &mut self,
+        runs: &[RunEntry],
+        now_unix_ns: i64,
+        json: Option<&Path>,
+    ) -> Result<(), Failure> {
+        let text = || if runs.is_empty() { String::new() } else { render(runs, now_unix_ns) };
+        self.deliver(&RunList::new(runs), text, json)
+    }
+}
+
 /// Renders the list; `now_unix_ns` is now. It ends with a newline.
-pub fn render(runs: &[RunEntry], now_unix_ns: i64) -> String {
+fn render(runs: &[RunEntry], now_unix_ns: i64) -> String {
     let mut table =
         terminal::table(&["run", "started", "environment", "requests", "99 % within", "size", "outcome"]);
     let mut outcomes = Vec::new();

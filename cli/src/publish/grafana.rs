@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::observe::{prometheus::client::Credentials, scrape::describe};
 use saasbench_model::{redact, units::Nanos};
-use saasbench_record::manifest::Event;
+use saasbench_record::event::Event;
 use saasbench_verify::{
     Report,
     verdict::{Outcome, Verdict},
@@ -61,10 +61,10 @@ pub fn annotations(report: &Report, events: &[Event]) -> Vec<Annotation> {
         text: html(&format!("{}: {outcome}, {claims}{left}", report.scenario)),
     };
     let events = events.iter().take(EVENTS).map(|event| Annotation {
-        time: unix(event.at_ns),
+        time: unix(event.at()),
         time_end: None,
         tags: tagged(Some("event")),
-        text: html(&event.text),
+        text: html(&event.to_string()),
     });
     let claims = failed.iter().take(CLAIMS).map(|verdict| Annotation {
         time: unix(to),
@@ -160,16 +160,20 @@ mod tests {
         report
     }
 
+    fn aborted(reason: &str) -> Event {
+        Event::Aborted { at_ns: Nanos::from_secs(3), reason: reason.to_owned() }
+    }
+
     #[test]
     fn a_run_its_events_and_its_failures_are_reported() {
-        let events = [Event::new(Nanos::from_secs(3), "paused <by hand>")];
+        let events = [aborted("p99 <= 1s")];
         let reported = annotations(&report(), &events);
         insta::assert_snapshot!(serde_json::to_string_pretty(&reported).unwrap());
     }
 
     #[test]
     fn of_many_events_the_first_are_reported_and_the_rest_counted() {
-        let events = vec![Event::new(Nanos::from_secs(3), "paused"); EVENTS + 3];
+        let events = vec![aborted("late"); EVENTS + 3];
         let reported = annotations(&report(), &events);
         assert_eq!(
             reported.iter().filter(|reported| reported.tags.contains(&"event".to_owned())).count(),
@@ -201,7 +205,7 @@ mod tests {
                     double(&listener, Duration::from_secs(4), &[(200, "{}")]).await;
                 }
             });
-            let events = vec![Event::new(Nanos::from_secs(3), "paused"); 8];
+            let events = vec![aborted("late"); 8];
             let annotations = annotations(&report(), &events);
             let (stop, began) = (CancellationToken::new(), tokio::time::Instant::now());
             let interrupt = async {
@@ -254,7 +258,7 @@ mod tests {
         headers.insert("authorization", "Bearer hush-hush".parse().unwrap());
         let secrets = vec![("hush-hush".to_owned(), "${env:GRAFANA_TOKEN}".to_owned())];
         let grafana = grafana(&listener, Credentials { headers, secrets });
-        let events = [Event::new(Nanos::from_secs(3), "paused")];
+        let events = [aborted("late")];
         let reported: Vec<Annotation> = annotations(&report(), &events).into_iter().take(2).collect();
         let answers = [(200, "{\"id\":1}"), (403, "{\"message\":\"hush-hush may not\"}")];
         let stop = CancellationToken::new();

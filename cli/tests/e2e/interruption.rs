@@ -68,7 +68,8 @@ fn a_run_that_cannot_pass_aborts_and_fails() {
     report.assert_all("counters", "", "pass");
     report.assert_all("limit", "", "pass");
     let manifest = fs::read_to_string(sandbox.only_run().join("manifest.json")).unwrap();
-    assert!(manifest.contains("\"text\": \"aborted: `count(429)"), "{manifest}");
+    assert!(manifest.contains("\"event\": \"aborted\""), "{manifest}");
+    assert!(manifest.contains("\"reason\": \"`count(429)"), "{manifest}");
     sandbox.run(&["verify", sandbox.only_run().to_str().unwrap()]).assert_code(1);
 }
 

@@ -7,6 +7,8 @@ use std::{
 };
 
 use rustix::process::{Pid, Signal, kill_process};
+use saasbench_record::event::Event;
+use serde::Deserialize as _;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -142,7 +144,7 @@ fn keys_change_the_load_and_are_recorded() {
     typed.wait_for(1, TAKEN);
     let run = sandbox.only_run();
     let mut done = Vec::new();
-    for (key, does) in [("p", "paused"), ("+", "at 110 % of the plan"), ("p", "went on")] {
+    for (key, does) in [("p", "paused"), ("+", "at 110 % of the plan"), ("p", "resumed")] {
         typed.type_key(key);
         done.push(does);
         wait_for("what was done to be in the record", || {
@@ -150,7 +152,8 @@ fn keys_change_the_load_and_are_recorded() {
             let text = fs::read_to_string(run.join("manifest.json")).unwrap();
             let manifest: Value = serde_json::from_str(&text).unwrap();
             let events = manifest["events"].as_array().into_iter().flatten();
-            events.map(|event| event["text"].as_str().unwrap()).eq(done.iter().copied())
+            let texts = events.map(|event| Event::deserialize(event).unwrap().to_string());
+            texts.eq(done.iter().copied())
         });
     }
     typed.type_key("q");

@@ -13,18 +13,18 @@ use saasbench_model::{
     plan::time::{PlanInstant, PlanTime},
     units::Nanos,
 };
-use saasbench_record::manifest::{Event, Pace, plan_time};
+use saasbench_record::event::{Pace, PaceChange, plan_time};
 
 /// The least and the greatest factor.
 pub const FACTORS: std::ops::RangeInclusive<f64> = 0.1..=10.0;
 
 /// Changes the pace. Its receivers get all changes of a run, in order.
 #[derive(Debug, Clone)]
-pub struct RateControl(watch::Sender<Vec<Event>>);
+pub struct RateControl(watch::Sender<Vec<PaceChange>>);
 
 /// Receives the changes of a [`RateControl`].
 #[derive(Debug, Clone)]
-pub struct RateControlReceiver(watch::Receiver<Vec<Event>>);
+pub struct RateControlReceiver(watch::Receiver<Vec<PaceChange>>);
 
 impl Default for RateControl {
     fn default() -> Self {
@@ -40,7 +40,7 @@ impl RateControl {
 
     /// The pace at present.
     pub fn pace(&self) -> Pace {
-        self.0.borrow().last().and_then(|last| last.pace).unwrap_or_default()
+        self.0.borrow().last().map(|last| last.to).unwrap_or_default()
     }
 
     /// The plan's time of a load that starts at `start`, by the changes so far.
@@ -70,8 +70,8 @@ impl RateControl {
         if self.0.is_closed() {
             return;
         }
-        let event = Event::of_pace(at, self.pace(), pace);
-        self.0.send_modify(|changes| changes.push(event));
+        let change = PaceChange { at_ns: at, from: self.pace(), to: pace };
+        self.0.send_modify(|changes| changes.push(change));
     }
 }
 
@@ -89,7 +89,7 @@ impl RateControlReceiver {
     }
 
     /// All changes so far.
-    pub fn changes(&mut self) -> Vec<Event> {
+    pub fn changes(&mut self) -> Vec<PaceChange> {
         self.0.borrow_and_update().clone()
     }
 }
@@ -97,7 +97,7 @@ impl RateControlReceiver {
 /// The pace as one worker knows it.
 #[derive(Debug, Default)]
 pub(super) struct WorkerPace {
-    changes: RefCell<Vec<Event>>,
+    changes: RefCell<Vec<PaceChange>>,
     /// When the loads start; the run's zero until that is known.
     start: Cell<Nanos>,
     time: RefCell<PlanTime>,
@@ -108,7 +108,7 @@ pub(super) struct WorkerPace {
 
 impl WorkerPace {
     /// Takes all changes so far.
-    pub(super) fn set(&self, changes: Vec<Event>) {
+    pub(super) fn set(&self, changes: Vec<PaceChange>) {
         self.changes.replace(changes);
         self.update();
     }
@@ -122,10 +122,10 @@ impl WorkerPace {
     fn update(&self) {
         let changes = self.changes.borrow();
         self.time.replace(plan_time(&changes, self.start.get()));
-        self.pace.set(changes.last().and_then(|last| last.pace).unwrap_or_default());
-        let resumes = |pair: &&[Event]| is_paused(&pair[0]) && !is_paused(&pair[1]);
-        if let Some(pair) = changes.windows(2).rev().find(resumes) {
-            self.resumed.set(Some(pair[1].at_ns));
+        self.pace.set(changes.last().map(|last| last.to).unwrap_or_default());
+        let resumes = |change: &&PaceChange| change.from.paused && !change.to.paused;
+        if let Some(change) = changes.iter().rev().find(resumes) {
+            self.resumed.set(Some(change.at_ns));
         }
     }
 
@@ -166,16 +166,12 @@ impl WorkerPace {
     /// The factors of a load that starts at `start`, each with the offset in the load's plan from which on it
     /// holds.
     pub(super) fn factors(&self, start: PlanInstant) -> Vec<(Nanos, f64)> {
-        let factor = |event: &Event| {
-            let from = (self.to_plan_time(event.at_ns) - start).max(Nanos::ZERO);
-            (from, event.pace.unwrap_or_default().factor)
+        let factor = |change: &PaceChange| {
+            let from = (self.to_plan_time(change.at_ns) - start).max(Nanos::ZERO);
+            (from, change.to.factor)
         };
         self.changes.borrow().iter().map(factor).collect()
     }
-}
-
-fn is_paused(event: &Event) -> bool {
-    event.pace.is_some_and(|pace| pace.paused)
 }
 
 #[cfg(test)]
@@ -187,10 +183,12 @@ mod tests {
     }
 
     fn set(pace: &WorkerPace, changes: &[(i64, bool, f64)]) {
-        let event = |&(at, paused, factor): &(i64, bool, f64)| {
-            Event::of_pace(secs(at), Pace::default(), Pace { paused, factor })
+        let mut from = Pace::default();
+        let change = |&(at, paused, factor): &(i64, bool, f64)| {
+            let to = Pace { paused, factor };
+            PaceChange { at_ns: secs(at), from: std::mem::replace(&mut from, to), to }
         };
-        pace.set(changes.iter().map(event).collect());
+        pace.set(changes.iter().map(change).collect());
     }
 
     #[test]
@@ -207,7 +205,7 @@ mod tests {
         rate_control.step(secs(3), -100);
         rate_control.step(secs(3), -1);
         rate_control.pause(secs(4));
-        let texts: Vec<String> = receiver.changes().into_iter().map(|event| event.text).collect();
+        let texts: Vec<String> = receiver.changes().iter().map(ToString::to_string).collect();
         let percent = |n| format!("at {n} % of the plan");
         assert_eq!(
             texts,
@@ -217,7 +215,7 @@ mod tests {
                 percent(130),
                 "paused".to_owned(),
                 percent(10),
-                "went on".to_owned()
+                "resumed".to_owned()
             ]
         );
     }

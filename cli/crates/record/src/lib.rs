@@ -8,6 +8,7 @@
 pub mod alert_rule;
 pub mod batch;
 pub mod contract_view;
+pub mod event;
 pub mod groups;
 pub mod json_lines;
 pub mod latencies;

@@ -13,6 +13,8 @@ use sha2::{Digest, Sha256};
 
 use saasbench_model::{plan::time::PlanTime, scenario::overrides::Overrides, units::Nanos};
 
+use crate::event::{Event, PaceChange};
+
 /// Version of the recorded run's layout. A reader rejects what is newer than itself.
 pub const FORMAT: u32 = 1;
 
@@ -43,63 +45,9 @@ pub struct Manifest {
     pub load: Option<LoadPhase>,
     /// What was recorded; `None` for a run that did not come so far.
     pub recorded: Option<Recorded>,
-    /// What the user or the run itself did in the middle of it, in order.
+    /// What changed its course, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub events: Vec<Event>,
-}
-
-/// Something that the user or the run itself did while it went.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Event {
-    /// When, on the run's clock.
-    pub at_ns: Nanos,
-    /// What: `paused`, `aborted: …`.
-    pub text: String,
-    /// The pace from then on, where it was changed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pace: Option<Pace>,
-}
-
-/// How a run goes on beside its plan.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Pace {
-    /// Whether nothing begins.
-    pub paused: bool,
-    /// What the planned rates and numbers of users are multiplied by.
-    pub factor: f64,
-}
-
-impl Default for Pace {
-    fn default() -> Self {
-        Self { paused: false, factor: 1.0 }
-    }
-}
-
-impl Event {
-    /// Something that leaves the pace as it is.
-    pub fn new(at_ns: Nanos, text: impl Into<String>) -> Self {
-        Self { at_ns, text: text.into(), pace: None }
-    }
-
-    /// The pace goes from one to another.
-    pub fn of_pace(at_ns: Nanos, from: Pace, to: Pace) -> Self {
-        let text = match (from.paused, to.paused) {
-            (false, true) => "paused".to_owned(),
-            (true, false) => "went on".to_owned(),
-            _ => format!("at {:.0} % of the plan", to.factor * 100.0),
-        };
-        Self { at_ns, text, pace: Some(to) }
-    }
-}
-
-/// The plan's time of a load that begins at `begin`, by what was done to it by hand.
-pub fn plan_time(events: &[Event], begin: Nanos) -> PlanTime {
-    PlanTime::new(begin, pauses(events))
-}
-
-/// When it was said whether nothing is to begin.
-fn pauses(events: &[Event]) -> impl Iterator<Item = (Nanos, bool)> {
-    events.iter().filter_map(|event| Some((event.at_ns, event.pace?.paused)))
 }
 
 /// How far the run got.
@@ -271,7 +219,23 @@ impl Manifest {
     /// The plan's time of its load. A pause in which the load ended is over then: nothing of the plan was to come any more.
     pub fn plan_time(&self) -> PlanTime {
         let Some(LoadPhase { start_ns, to_ns, .. }) = self.load else { return PlanTime::default() };
-        PlanTime::new(start_ns, pauses(&self.events).chain([(to_ns, false)]))
+        PlanTime::new(start_ns, self.pace_changes().map(PaceChange::pause).chain([(to_ns, false)]))
+    }
+
+    /// The changes of pace by hand, in order.
+    pub fn pace_changes(&self) -> impl Iterator<Item = &PaceChange> {
+        self.events.iter().filter_map(|event| match event {
+            Event::PaceChanged(change) => Some(change),
+            Event::Aborted { .. } => None,
+        })
+    }
+
+    /// When and why the load was aborted, if it was.
+    pub fn abort(&self) -> Option<(Nanos, &str)> {
+        self.events.iter().find_map(|event| match event {
+            Event::Aborted { at_ns, reason } => Some((*at_ns, reason.as_str())),
+            Event::PaceChanged(_) => None,
+        })
     }
 
     /// Reads it from a run's directory.

@@ -337,10 +337,7 @@ fn notes(run: &RecordedRun, last: Nanos, warmup: Option<&Counts>) -> Vec<String>
         State::Finished => None,
         State::Interrupted => Some("the run was interrupted: only the recorded part is judged".to_owned()),
         State::Aborted => {
-            let event = run.manifest.events.iter().rfind(|event| event.text.starts_with("aborted: "));
-            let (at, why) = event.map_or((last, "its load was ended early"), |event| {
-                (event.at_ns, event.text.trim_start_matches("aborted: "))
-            });
+            let (at, why) = run.manifest.abort().unwrap_or((last, "its load was ended early"));
             let at = at.as_secs_f64();
             Some(format!("the run was aborted at {at:.1} s; only the recorded part is judged: {why}"))
         }

@@ -10,7 +10,7 @@ const WHY: &str =
 
 /// Makes claims that rest on the plan Inconclusive, if the run did not keep to it: whether they held or failed, another load decided it.
 pub fn excuse(run: &RecordedRun, verdicts: &mut [Verdict]) {
-    if !run.manifest.events.iter().any(|event| event.pace.is_some()) {
+    if run.manifest.pace_changes().next().is_none() {
         return;
     }
     for verdict in verdicts {
@@ -30,10 +30,15 @@ pub fn excuse(run: &RecordedRun, verdicts: &mut [Verdict]) {
 
 /// What was done by hand, in one sentence; `None` for a run that kept to its plan.
 pub fn note(run: &RecordedRun) -> Option<String> {
-    let turned = run.manifest.events.iter().filter(|event| event.pace.is_some());
-    let reported: Vec<String> =
-        turned.map(|event| format!("{} at {:.1} s", event.text, event.at_ns.as_secs_f64())).collect();
-    (!reported.is_empty()).then(|| format!("the load was changed by hand: {}", reported.join(", ")))
+    Some(format!("the load was changed by hand: {}", changes(run)?))
+}
+
+/// The changes of pace by hand, in order; `None` for a run that kept to its plan.
+pub(crate) fn changes(run: &RecordedRun) -> Option<String> {
+    let changes = run.manifest.pace_changes();
+    let listed: Vec<String> =
+        changes.map(|change| format!("{change} at {:.1} s", change.at_ns.as_secs_f64())).collect();
+    (!listed.is_empty()).then(|| listed.join(", "))
 }
 
 #[cfg(test)]
@@ -42,10 +47,14 @@ mod tests {
     use crate::testing::Judge as _;
     use saasbench_model::{scenario::testing::SCENARIO, units::Nanos};
     use saasbench_record::{
-        manifest::{Event, Pace},
+        event::{Event, Pace, PaceChange},
         sample::Outcome as Answer,
         testing::{Made, sample},
     };
+
+    fn change(at_ns: Nanos, from: Pace, to: Pace) -> Event {
+        Event::PaceChanged(PaceChange { at_ns, from, to })
+    }
 
     #[test]
     fn a_load_that_was_changed_by_hand_neither_breaks_nor_keeps_what_is_expected() {
@@ -57,8 +66,8 @@ mod tests {
         };
         assert_eq!(outcome(&made, Claim::Expectation), Outcome::Fail);
         let paused = Pace { paused: true, factor: 1.0 };
-        made.manifest.events.push(Event::of_pace(Nanos::from_millis(600), Pace::default(), paused));
-        made.manifest.events.push(Event::of_pace(Nanos::from_secs(9), paused, Pace::default()));
+        made.manifest.events.push(change(Nanos::from_millis(600), Pace::default(), paused));
+        made.manifest.events.push(change(Nanos::from_secs(9), paused, Pace::default()));
         assert_eq!(outcome(&made, Claim::Expectation), Outcome::Inconclusive);
         assert_eq!(made.verdict(Claim::Expectation, "p50 <").outcome, Outcome::Inconclusive);
         assert_eq!(outcome(&made, Claim::Limit), Outcome::Fail, "that is broken at any pace");
@@ -80,8 +89,8 @@ mod tests {
         let before = warm(&made);
         let paused = Pace { paused: true, factor: 1.0 };
         let at = |millis| begin + Nanos::from_millis(millis);
-        made.manifest.events.push(Event::of_pace(at(100), Pace::default(), paused));
-        made.manifest.events.push(Event::of_pace(at(400), paused, Pace::default()));
+        made.manifest.events.push(change(at(100), Pace::default(), paused));
+        made.manifest.events.push(change(at(400), paused, Pace::default()));
         // 300 ms later: 15 samples more.
         assert_eq!(warm(&made), before + 15);
     }

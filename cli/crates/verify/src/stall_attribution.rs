@@ -225,7 +225,7 @@ mod tests {
         at 4.0000 s the generator stalled for 9 ms (the process was stopped): 2 requests affected
         at 2.0000 s the generator stalled for 7 ms (the process was stopped): 1 request affected
         at 5.0000 s the generator stalled for 10 ms (the process was stopped): 1 request affected
-        … and 2 stalls more, 23 ms together
+        … and 2 more stalls, 23 ms in total
         "#);
     }
 

@@ -9,7 +9,7 @@ use saasbench_engine::{
     clock::RunClock, rate_control::RateControlReceiver, self_monitor::stall_log::StallLog,
 };
 use saasbench_model::scenario::Scenario;
-use saasbench_record::{batch::Batch, manifest::Event};
+use saasbench_record::{batch::Batch, event::Event};
 use saasbench_verify::expectations::live::Live;
 
 /// Looks on.
@@ -51,8 +51,8 @@ impl AbortMonitor {
         batch.iter().for_each(|sample| live.add(sample));
         // The instant first: whatever ended by then is among the stalls that are asked for afterwards.
         let known = self.stalled.known_until();
-        let Some(why) = self.stalled.all(|stalls| live.judge(known, stalls)) else { return };
-        let _ = self.aborted.set(Event::new(self.clock.now(), format!("aborted: {why}")));
+        let Some(reason) = self.stalled.all(|stalls| live.judge(known, stalls)) else { return };
+        let _ = self.aborted.set(Event::Aborted { at_ns: self.clock.now(), reason });
         self.stop.cancel();
         self.live = None;
     }

@@ -8,7 +8,8 @@ use crate::commands::session::abort_monitor::Aborted;
 use crate::output::Output;
 use saasbench_engine::rate_control::RateControlReceiver;
 use saasbench_record::{
-    manifest::{Event, LoadPhase, Manifest, Recorded, State},
+    event::Event,
+    manifest::{LoadPhase, Manifest, Recorded, State},
     writer::RecordError,
 };
 
@@ -58,12 +59,13 @@ impl<'a> ManifestWriter<'a> {
         let mut halted = false;
         loop {
             // Some of it may have been done before.
-            let mut events = turns.changes().split_off(self.turned);
-            self.turned += events.len();
+            let changes = turns.changes().split_off(self.turned);
+            self.turned += changes.len();
+            let mut events: Vec<Event> = changes.into_iter().map(Event::PaceChanged).collect();
             events.iter().for_each(|event| output.event(event));
             if let Some(event) = aborted.get().filter(|_| halted && !self.aborted) {
                 self.aborted = true;
-                output.note(&event.text);
+                output.note(&event.to_string());
                 events.push(event.clone());
             }
             self.add(events);
@@ -83,7 +85,7 @@ impl<'a> ManifestWriter<'a> {
     fn add(&mut self, events: Vec<Event>) {
         if !events.is_empty() {
             self.manifest.events.extend(events);
-            self.manifest.events.sort_by_key(|event| event.at_ns);
+            self.manifest.events.sort_by_key(Event::at);
             let _ = self.write();
         }
     }
@@ -121,7 +123,7 @@ mod tests {
         let mut found = Vec::new();
         for _ in 0..1000 {
             let events = Manifest::read(dir).unwrap().events;
-            found = events.into_iter().map(|event| event.text).collect();
+            found = events.iter().map(ToString::to_string).collect();
             if found == expected {
                 return;
             }
@@ -143,10 +145,11 @@ mod tests {
         let driving = async {
             on_disk(dir, &["paused"]).await;
             controls.pause(Nanos::from_secs(2));
-            on_disk(dir, &["paused", "went on"]).await;
-            aborted.set(Event::new(Nanos::from_secs(3), "aborted: hopeless")).unwrap();
+            on_disk(dir, &["paused", "resumed"]).await;
+            let reason = "hopeless".to_owned();
+            aborted.set(Event::Aborted { at_ns: Nanos::from_secs(3), reason }).unwrap();
             halt.cancel();
-            on_disk(dir, &["paused", "went on", "aborted: hopeless"]).await;
+            on_disk(dir, &["paused", "resumed", "aborted: hopeless"]).await;
         };
         let (mut out, mut err) = (Vec::new(), Vec::new());
         let mut output = Output::new(&mut out, &mut err, false);

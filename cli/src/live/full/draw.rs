@@ -15,7 +15,7 @@ use crate::live::{
     view::{Phase, View},
     window::Tenant,
 };
-use saasbench_record::manifest::Pace;
+use saasbench_record::event::Pace;
 
 /// The keys, and what they do.
 const KEYS: [(&str, &str); 7] = [

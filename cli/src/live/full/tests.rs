@@ -11,7 +11,7 @@ use super::{
     *,
 };
 use crate::live::{tests::view, view::Phase};
-use saasbench_record::manifest::Pace;
+use saasbench_record::event::Pace;
 
 fn screen(view: &View, state: &State, pace: Pace, width: u16, height: u16) -> String {
     let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();

@@ -223,7 +223,10 @@ fn hostile_text_stays_text() {
     let mut made = Made::of(format!("{text}{LIMIT}{SILENT}"), &samples());
     made.manifest.environment.name = hostile.to_owned();
     made.manifest.environment.faults = vec![hostile.to_owned()];
-    made.manifest.events = vec![saasbench_record::manifest::Event::new(Nanos::from_secs(2), hostile)];
+    made.manifest.events = vec![saasbench_record::event::Event::Aborted {
+        at_ns: Nanos::from_secs(2),
+        reason: hostile.to_owned(),
+    }];
     let mut odd = samples();
     odd[5].failed_check = Some(hostile.to_owned());
     let page = page_of(&made);

@@ -121,7 +121,7 @@ pub(crate) fn gather(page: &Page<'_>) -> Vec<Mark> {
         }
     }
     for event in &run.manifest.events {
-        add(Kind::Event, event.at_ns, event.at_ns, event.text.clone());
+        add(Kind::Event, event.at(), event.at(), event.to_string());
     }
     let mut stalls: Vec<&Stall> = run.self_monitor.stalls.iter().collect();
     stalls.sort_by_key(|stall| std::cmp::Reverse(stall.length()));

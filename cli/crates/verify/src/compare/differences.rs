@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::pace;
 use saasbench_model::scenario::overrides::Overrides;
 use saasbench_record::{
     manifest::{Environment, State},
@@ -52,10 +53,7 @@ fn differ(what: &str, before: &str, after: &str) -> Option<String> {
 
 /// What was done to the load while it went.
 fn paces(run: &RecordedRun) -> String {
-    let turned = run.manifest.events.iter().filter(|event| event.pace.is_some());
-    let reported: Vec<String> =
-        turned.map(|event| format!("{} at {:.1} s", event.text, event.at_ns.as_secs_f64())).collect();
-    if reported.is_empty() { "nothing".to_owned() } else { reported.join(", ") }
+    pace::changes(run).unwrap_or_else(|| "nothing".to_owned())
 }
 
 fn tenants(run: &RecordedRun) -> String {

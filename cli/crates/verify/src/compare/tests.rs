@@ -11,7 +11,8 @@ use super::{
 use crate::testing::Judge as _;
 use saasbench_model::scenario::testing::SCENARIO;
 use saasbench_record::{
-    manifest::{Event, Pace, State},
+    event::{Event, Pace, PaceChange},
+    manifest::State,
     sample::{NotSentReason, Outcome as SampleOutcome, Sample},
     testing::{Made, sample, stall},
 };
@@ -303,8 +304,8 @@ fn a_pause_is_no_time_in_which_nobody_is_served() {
     }
     let mut new = Made::new("", &later);
     let paused = Pace { paused: true, factor: 1.0 };
-    for (at, [before, after]) in [(5, [Pace::default(), paused]), (25, [paused, Pace::default()])] {
-        new.manifest.events.push(Event::of_pace(Nanos::from_secs(at), before, after));
+    for (at, [from, to]) in [(5, [Pace::default(), paused]), (25, [paused, Pace::default()])] {
+        new.manifest.events.push(Event::PaceChanged(PaceChange { at_ns: Nanos::from_secs(at), from, to }));
     }
     let comparison = held(&[&made(usual)], &new, Terms { force: true, ..Terms::default() }).unwrap();
     assert_eq!(comparison.outcome, Outcome::Pass, "{comparison:#?}");
@@ -361,7 +362,8 @@ fn runs_of_different_things_are_not_compared_and_differences_are_reported() {
     let mut faster = made(usual);
     faster.manifest.scenario.overrides.rate = Some(20.0);
     let paused = Pace { paused: true, factor: 1.0 };
-    faster.manifest.events.push(Event::of_pace(Nanos::from_secs(1), Pace::default(), paused));
+    let change = PaceChange { at_ns: Nanos::from_secs(1), from: Pace::default(), to: paused };
+    faster.manifest.events.push(Event::PaceChanged(change));
     insta::assert_snapshot!(rejected(&faster), @"
     changed by the command line: nothing, now 20/s
     changed by hand: nothing, now paused at 1.0 s

@@ -6,7 +6,7 @@ use crate::html::{
 };
 use saasbench_model::units::Nanos;
 use saasbench_record::{
-    manifest::{Event, Pace},
+    event::{Event, Pace, PaceChange},
     sample::{Outcome as Answer, Sample},
     testing::{Made, sample},
 };
@@ -73,8 +73,11 @@ fn mentions_manual_load_changes_before_the_observed_value() {
     let expected = "[[expect]]\nthat = \"count(200) < 9\"\n";
     let mut made = Made::new(&format!("{expected}{SILENT}"), &every(20, 30, |_| 200));
     let paused = Pace { paused: true, factor: 1.0 };
-    made.manifest.events.push(Event::of_pace(Nanos::from_millis(300), Pace::default(), paused));
-    made.manifest.events.push(Event::of_pace(Nanos::from_secs(9), paused, Pace::default()));
+    let change = |at_ns, from, to| Event::PaceChanged(PaceChange { at_ns, from, to });
+    made.manifest.events = vec![
+        change(Nanos::from_millis(300), Pace::default(), paused),
+        change(Nanos::from_secs(9), paused, Pace::default()),
+    ];
     insta::assert_snapshot!(cards(&made));
 }
 

@@ -1,0 +1,52 @@
+//! What `compare` prints, and what `run` with a baseline prints after its report.
+
+use std::path::Path;
+
+use super::{Output, files, unwritable};
+use crate::{args::ReportArgs, exit::Failure};
+use saasbench_report::{comparison, github::GitHub};
+use saasbench_verify::compare::Comparison;
+
+impl Output<'_> {
+    /// A comparison of runs, as [`Self::report`] does it; and as Markdown in a file (`-` for standard output, in place of
+    /// the text).
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn comparison(
+        &mut self,
+        comparison: &Comparison,
+        json: Option<&Path>,
+        markdown: Option<&Path>,
+    ) -> Result<(), Failure> {
+        let mut is_stdout_taken = false;
+        if let Some(path) = markdown {
+            let text = comparison::markdown(comparison);
+            if path == Path::new("-") {
+                is_stdout_taken = true;
+                self.say(&text)?;
+            } else {
+                files::write(path, text.as_bytes(), self.github.as_ref())
+                    .map_err(|error| unwritable(path, &error))?;
+            }
+        }
+        let annotations = self.github.as_ref().map(|_| GitHub::of_comparison(comparison)).unwrap_or_default();
+        let text =
+            || if is_stdout_taken { String::new() } else { comparison::render(comparison) + &annotations };
+        self.deliver(comparison, text, json)
+    }
+
+    /// The comparison of a run whose report went out just so: its text follows the report's, on standard error where
+    /// something else than text went to standard output.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn comparison_of_run(&mut self, comparison: &Comparison, args: &ReportArgs) -> Result<(), Failure> {
+        let text = comparison::render(comparison);
+        if files::asked(args).any(|(_, path)| path == Path::new("-")) {
+            self.print(text.trim_end());
+            return Ok(());
+        }
+        self.say(&text)
+    }
+}
