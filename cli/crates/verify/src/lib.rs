@@ -12,7 +12,7 @@
 //!
 //! ```no_run
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let run = saasbench_record::reader::RecordedRun::open("runs/example".as_ref())?;
+//! let run = saasbench_record::reader::RecordedRun::open("runs/20261121T101500Z-flood".as_ref())?;
 //! let report = saasbench_verify::verify(&run)?;
 //! println!("{:?}", report.outcome);
 //! # Ok(())
