@@ -36,6 +36,7 @@ pub fn count(replicas: usize, scale: f64, ending: Ending, stopped: Stopped, shar
     Count::new(replicas, steps.collect(), bracket, stopped, share, Nanos::from_secs(99))
 }
 
+/// The report of these searches, with `--at-least` as given.
 pub fn report(counts: Vec<Count>, at_least: Option<f64>) -> CapacityReport {
     let report = CapacityReport {
         version: VERSION,
