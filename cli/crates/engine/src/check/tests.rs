@@ -33,7 +33,7 @@ fn one_without(redactor: &Redactor, check: &Check, response: &Response) -> Optio
         Check::Value { must, .. } => must.template().cloned(),
         Check::Size { .. } => None,
     };
-    // Only the tenant is known here.
+    // Only the tenant is available here.
     let fill = |_: usize, text: &mut Vec<u8>| {
         template.iter().flat_map(|template| &template.parts).all(|part| match part {
             Part::Text(literal) => {
