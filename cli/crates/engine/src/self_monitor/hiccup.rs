@@ -140,7 +140,7 @@ struct LastTick {
 
 impl LastTick {
     /// Called when the meter runs again: returns a stall, if that took too long. `at_wake` are the
-    /// scheduler's statistics at waking;
+    /// scheduler's statistics at waking; `account` reads them once more.
     fn tick(
         &mut self,
         now: Nanos,
