@@ -1,5 +1,5 @@
-//! Where texts go: reports to standard output, everything else to standard error. `live` is the display of a run in
-//! progress.
+//! Output: reports go to standard output, everything else to standard error. `live` is the display of a run
+//! in progress.
 
 pub mod dashboards;
 pub mod details;
@@ -42,7 +42,7 @@ use saasbench_report::{
 };
 use saasbench_verify::{Report, capacity::result::CapacityReport, compare::Comparison};
 
-/// Where texts go, and how much of them. The writers strip colours where there are to be none.
+/// The outputs and their verbosity. The writers strip colours where they are off.
 pub struct Output<'a> {
     out: &'a mut dyn Write,
     err: &'a mut dyn Write,
@@ -63,7 +63,7 @@ impl<'a> Output<'a> {
         Self { out, err, err_is_coloured, github: None, live: Live::default() }
     }
 
-    /// The same where GitHub Actions reads along, if it does.
+    /// Adds annotations for GitHub Actions, if it runs there.
     #[must_use]
     pub fn on_github(self, github: Option<GitHub>) -> Self {
         Self { github, ..self }
@@ -74,7 +74,7 @@ impl<'a> Output<'a> {
         self.err_is_coloured
     }
 
-    /// What is about to run, where, and where it will be recorded.
+    /// Announces what is about to run, where, and where it will be recorded.
     pub fn banner(&mut self, scenario: &Scenario, environment: &Environment, dir: &Path) {
         if self.is_quiet() || self.is_json() {
             return self.begin(scenario, environment, dir);
@@ -97,7 +97,7 @@ impl<'a> Output<'a> {
         self.print(&paint(FAINT, format!("recording into {}", dir.display())));
     }
 
-    /// A remark about what goes on, unless `--quiet` was given.
+    /// Prints a note about progress, unless `--quiet` was given.
     pub fn note(&mut self, text: &str) {
         match self.is_quiet() {
             true => {}
@@ -106,17 +106,17 @@ impl<'a> Output<'a> {
         }
     }
 
-    /// What a command has to say, on standard output.
+    /// Prints a command's text on standard output.
     ///
     /// # Errors
-    /// When that cannot be written; a reader that went away has read enough.
+    /// When it cannot be written; a closed pipe is not an error.
     pub fn say(&mut self, text: &str) -> Result<(), Failure> {
         self.follow_no_more();
         quiet_pipe(self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush()))
             .map_err(|error| Failure::new(Exit::Broken, format!("cannot write to standard output: {error}")))
     }
 
-    /// Something that went wrong, though the command goes on.
+    /// Prints a warning.
     pub fn warn(&mut self, text: &str) {
         match self.is_json() {
             true => self.object(Object::Warning, text),
@@ -124,7 +124,7 @@ impl<'a> Output<'a> {
         }
     }
 
-    /// Why a part of the work could not be done, though the command goes on.
+    /// Prints a failure of a part of the work; the command continues.
     pub fn failure(&mut self, problem: &Failure) {
         let mut text = Vec::new();
         let _ = failure::print(problem, &mut text);
@@ -135,18 +135,18 @@ impl<'a> Output<'a> {
         }
     }
 
-    /// A standard error that is gone is no reason to stop a run.
+    /// Prints to standard error; errors are ignored, because they must not stop a run.
     fn print(&mut self, text: &str) {
         if !self.shows_beside_progress(text) {
             let _ = writeln!(self.err, "{text}");
         }
     }
 
-    /// A finished report: as text on standard output, and in every file that was asked for (`-` for standard output, in
-    /// place of the text). Where GitHub Actions reads along, what did not pass is annotated.
+    /// Delivers a finished report: as text on standard output, and in every requested file (`-` for standard
+    /// output, in place of the text). On GitHub Actions, claims that did not pass are annotated.
     ///
     /// # Errors
-    /// When a file cannot be written; the others are written all the same.
+    /// When a file cannot be written; the others are written nevertheless.
     pub fn report(
         &mut self,
         report: &Report,
@@ -173,7 +173,8 @@ impl<'a> Output<'a> {
         failure.map_or(Ok(()), Err)
     }
 
-    /// Where the page is that shows a run, or why there is none. A record that broke off has none, and that has been said.
+    /// Prints the path of the HTML page, or why there is none. A record that was cut off has none, which was
+    /// reported already.
     pub fn page(&mut self, page: Option<&Result<PathBuf, RecordError>>) {
         match page {
             Some(Ok(path)) => self.note(&format!("report: {}", path.display())),
@@ -182,8 +183,8 @@ impl<'a> Output<'a> {
         }
     }
 
-    /// Pages of metrics that were looked at: as text on standard output, and as JSON in the file `json` (`-` for standard
-    /// output, in place of the text).
+    /// Delivers inspected expositions: as text on standard output, and as JSON in the file `json` (`-` for
+    /// standard output, in place of the text).
     ///
     /// # Errors
     /// When they cannot be written.
@@ -191,7 +192,7 @@ impl<'a> Output<'a> {
         self.deliver(&Pages { version: PAGES_VERSION, pages }, || metrics::render(pages), json)
     }
 
-    /// The result of a search for the capacity, as [`Self::dashboards`] does it.
+    /// Delivers the result of a capacity search, like [`Self::dashboards`].
     ///
     /// # Errors
     /// When it cannot be written.
@@ -199,7 +200,7 @@ impl<'a> Output<'a> {
         self.deliver(report, || capacity::render(report), json)
     }
 
-    /// What is wrong with dashboards, as [`Self::inspections`] does it.
+    /// Delivers mistakes in dashboards, like [`Self::inspections`].
     ///
     /// # Errors
     /// When it cannot be written.
@@ -207,7 +208,7 @@ impl<'a> Output<'a> {
         self.deliver(report, || dashboards::render(report), json)
     }
 
-    /// A document of its own, as JSON, to a file or (`-`) standard output.
+    /// Writes a document as JSON to a file or (`-`) standard output.
     ///
     /// # Errors
     /// When it cannot be written.
@@ -224,7 +225,7 @@ impl<'a> Output<'a> {
         })
     }
 
-    /// The runs that there are, as [`Self::report`] does it; `now_unix_ns` is now.
+    /// Delivers the list of runs, like [`Self::report`]; `now_unix_ns` is the current time.
     ///
     /// # Errors
     /// When they cannot be written.
@@ -238,8 +239,8 @@ impl<'a> Output<'a> {
         self.deliver(&RunList::new(runs), text, json)
     }
 
-    /// A comparison of runs, as [`Self::report`] does it; and as Markdown in a file (`-` for standard output, in place of
-    /// the text).
+    /// Delivers a comparison of runs, like [`Self::report`]; and as Markdown in a file (`-` for standard
+    /// output, in place of the text).
     ///
     /// # Errors
     /// When it cannot be written.
@@ -266,8 +267,8 @@ impl<'a> Output<'a> {
         self.deliver(comparison, text, json)
     }
 
-    /// The comparison of a run whose report went out just so: its text follows the report's, on standard error where
-    /// something else than text went to standard output.
+    /// Delivers the comparison of a run whose report was just delivered: its text follows the report's, on
+    /// standard error if standard output has something other than text.
     ///
     /// # Errors
     /// When it cannot be written.
@@ -280,7 +281,7 @@ impl<'a> Output<'a> {
         self.say(&text)
     }
 
-    /// Contracts that were guessed from the page `name`, the likeliest first, as a scenario has them.
+    /// Prints proposed contracts for the exposition `name`, the likeliest first, in a scenario's notation.
     ///
     /// # Errors
     /// When they cannot be written.
@@ -311,23 +312,23 @@ impl<'a> Output<'a> {
         if to_stdout {
             return written;
         }
-        // A file that cannot be written leaves the text at least.
+        // If a file cannot be written, the text is printed nevertheless.
         let printed = quiet_pipe(self.out.write_all(text().as_bytes()).and_then(|()| self.out.flush()))
             .map_err(|error| unwritable(Path::new("standard output"), &error));
         written.and(printed)
     }
 }
 
-/// How wide standard output is: a terminal's width within reason, and 80 columns elsewhere.
+/// The width of standard output: a terminal's width within limits, otherwise 80 columns.
 fn columns() -> usize {
     let width = std::io::stdout().is_terminal().then(ratatui::crossterm::terminal::size);
     width.and_then(Result::ok).map_or(terminal::WIDTH, |(columns, _)| usize::from(columns).clamp(40, 120))
 }
 
-/// Version of the JSON about pages of metrics; it rises when a reader of the old one would be misled.
+/// Version of the JSON about expositions; incremented when a reader of the old one would be misled.
 const PAGES_VERSION: u32 = 1;
 
-/// Pages of metrics in JSON.
+/// Inspected expositions in JSON.
 #[derive(Serialize)]
 struct Pages<'a> {
     version: u32,
@@ -338,7 +339,7 @@ fn unwritable(path: &Path, error: &io::Error) -> Failure {
     Failure::new(Exit::Broken, format!("cannot write the report to {}: {error}", path.display()))
 }
 
-/// A reader that went away (`| head`) has read enough.
+/// Ignores a closed pipe (`| head`).
 fn quiet_pipe(result: io::Result<()>) -> io::Result<()> {
     match result {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
@@ -351,7 +352,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn where_the_page_is_or_why_there_is_none() {
+    fn the_pages_path_or_the_reason_for_its_absence_is_printed() {
         let (mut out, mut err) = (Vec::new(), Vec::new());
         let mut output = Output::new(&mut out, &mut err, false);
         let path = PathBuf::from("runs/x/report.html");

@@ -59,7 +59,7 @@ pub struct EnvironmentConfig {
     pub clock_offset: Option<std::time::Duration>,
     /// Drift between two of its clocks in parts per million.
     pub clock_drift_ppm: Option<f64>,
-    /// What differs from the scenario's `[metrics]`; its keys are read where the scenario's are.
+    /// Deviations from the scenario's `[metrics]`, parsed by the same code.
     pub metrics: Option<toml::Table>,
 }
 

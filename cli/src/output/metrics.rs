@@ -1,4 +1,5 @@
-//! Pages of metrics as text: how many series each metric has, then what is to be mended, as compilers say it.
+//! Inspected expositions as text: the number of series of each metric, then the mistakes, in the style of
+//! compilers.
 
 use std::{collections::HashSet, fmt::Write as _};
 
@@ -12,10 +13,10 @@ use saasbench_report::{
     terminal::{align, table},
 };
 
-/// Metrics that are shown; the rest stand in the JSON.
+/// Metrics shown; the JSON has all.
 const ROWS: usize = 30;
 
-/// Renders pages, with an empty line between; each ends with a newline.
+/// Renders expositions, separated by empty lines; each ends with a newline.
 pub fn render(pages: &[Inspection]) -> String {
     let mut text = String::new();
     for page in pages {
@@ -27,7 +28,7 @@ pub fn render(pages: &[Inspection]) -> String {
     text
 }
 
-/// The likeliest contract as a table to paste; what else was found, in comments.
+/// The likeliest contract as a table to paste; further findings as comments.
 pub fn proposals(name: &str, proposals: &[Proposal]) -> String {
     let mut text = format!("# guessed from {name}\n");
     if let Some(likeliest) = proposals.first() {
@@ -135,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_of_many_metrics() {
+    fn an_exposition_of_many_metrics() {
         let text: String = (0..40).map(|i| format!("# HELP m{i} M.\n# TYPE m{i} gauge\nm{i} 1\n")).collect();
         let shown = shown(&text, Origin::File);
         assert!(shown.contains("… and 10 metrics more with --json"), "{shown}");
