@@ -1,3 +1,5 @@
+//! Reading dashboards, filling in their variables, and finding metrics and labels that do not exist.
+
 use std::{collections::BTreeMap, fmt::Write as _};
 
 use promql_parser::parser;

@@ -113,7 +113,7 @@ fn read(text: &str, file: &str) -> Result<ConfigFile, EnvironmentError> {
 /// Finds the environment `name` in the text of `saasbench.toml`.
 ///
 /// # Errors
-/// When the text is not such a file, or has no such environment.
+/// When the text is not a valid `saasbench.toml`, or does not define the environment.
 pub fn find(text: &str, file: &str, name: &str) -> Result<EnvironmentConfig, EnvironmentError> {
     let config = read(text, file)?;
     let environment = config.environment.get(name).cloned().ok_or_else(|| EnvironmentError::Usage {

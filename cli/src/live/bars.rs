@@ -24,7 +24,8 @@ pub(super) struct Bars {
     coloured: bool,
 }
 
-/// Whether standard error can redraw rows in place: it is a terminal that moves its cursor and is wide enough.
+/// Whether standard error can redraw rows in place: it is a terminal that moves its cursor and is wide
+/// enough.
 pub(super) fn can_redraw(columns: usize) -> bool {
     io::stderr().is_terminal() && moves_cursor(std::env::var("TERM").ok().as_deref()) && columns >= NARROWEST
 }

@@ -66,7 +66,8 @@ pub(super) fn interrupted(view: &View, width: usize) -> &'static str {
     if waits && width >= 55 { super::INTERRUPTED } else { "interrupted (again to quit at once)" }
 }
 
-/// `2412 requests · 195/s · p50 1.2 ms · p99 4.5 ms · errors 0`: the most important first, as far as they fit.
+/// The most important numbers first, and only as many as fit:
+/// `2412 requests · 195/s · p50 1.2 ms · p99 4.5 ms · errors 0`.
 pub(super) fn headline(view: &View, width: usize) -> String {
     let total = &view.window.total;
     let mut parts = vec![(STRONG, format!("{} requests", total.requests()))];

@@ -216,7 +216,7 @@ impl<T: Transport> User<T> {
         mut due: Nanos,
         deadlines: Option<Deadlines>,
     ) -> IterationOutcome {
-        // The first step stands for the iteration, which was due in time; and start steps are always
+        // The iteration was due in time, so its first step is always sent, and start steps are always
         // completed.
         let mut may_stop = false;
         for &index in steps {

@@ -16,9 +16,11 @@
 //! uses the admissions alone, and this limit cannot have given a rejection if too few admissions can lie in
 //! the window before it.
 //!
-//! **Attribution.** Admissions and rejections may contradict each other only in combination. So when the search
-//! fails, it is repeated with the admissions alone, and then with the rejections alone, as evidence; what still
-//! fails is proven by its own kind.
+//! **Attribution.** Admissions and rejections may contradict each other only in combination. So when the
+//! search fails, it is repeated with the admissions alone, and then with the rejections alone, as evidence;
+//! what still fails is proven by its own kind.
+
+mod search;
 
 use self::search::{Contradiction, Evidence, Reason, Search};
 use super::{

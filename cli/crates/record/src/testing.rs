@@ -106,7 +106,8 @@ impl Made {
         Self { dir, manifest, scrapes: Vec::new(), self_monitor: SelfMonitorRecord::default() }
     }
 
-    /// Adds a scrape of a replica; `phase` is `before`, `during` (at 5 s) or `after` (from 20 s on, a second apart).
+    /// Adds a scrape of a replica; `phase` is `before`, `during` (at 5 s) or `after` (from 20 s on, a second
+    /// apart).
     pub fn scrape(&mut self, replica: &str, phase: &str, text: &str) -> &mut Self {
         let number = self.scrapes.len();
         let file = format!("{number:06}-{replica}.prom");

@@ -312,7 +312,7 @@ fn share(part: Nanos, whole: Nanos) -> Option<f64> {
     (whole > Nanos::ZERO).then(|| part.0 as f64 / whole.0 as f64)
 }
 
-/// One line: `sent 45 µs late (p50), 380 µs (p99), 3.4 ms (max) · worker-0 34 % busy · 2 stalls, 31 ms together, 118 requests affected`.
+/// One line: `sent 45 µs late (p50), 380 µs (p99), 3.4 ms (max) · worker-0 34 % busy · 2 stalls`, and so on.
 impl std::fmt::Display for Generator {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.lateness {

@@ -1,3 +1,5 @@
+//! The published JSON schemas are current, and every document and scenario satisfies its schema.
+
 use std::{
     fs,
     path::{Path, PathBuf},

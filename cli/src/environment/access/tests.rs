@@ -1,3 +1,5 @@
+//! Credentials of an environment: where they are filled in, and that no message contains one.
+
 use super::*;
 use crate::environment::config::find;
 

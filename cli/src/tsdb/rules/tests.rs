@@ -1,3 +1,5 @@
+//! Recording and alerting rules, evaluated on a simulated clock.
+
 use super::*;
 
 const FLOOD: &str = "groups:\n- name: tenants\n  interval: 5s\n  rules:\n  - record: tenant:rejected:rate10s\n    \

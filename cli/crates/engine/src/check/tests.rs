@@ -1,3 +1,5 @@
+//! Failed checks: what their messages say, and that these contain no secret.
+
 use super::*;
 use saasbench_model::scenario::{
     answer::{Pattern, Place, Pointer},

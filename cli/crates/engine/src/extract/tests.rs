@@ -1,3 +1,5 @@
+//! Extraction from JSON bodies, compared with a parsed tree, and from headers and by patterns.
+
 use proptest::prelude::*;
 use serde_json::Value as Json;
 

@@ -1,3 +1,5 @@
+//! One exposition without mistakes, and one with all of them.
+
 use std::collections::BTreeSet;
 
 use super::{super::format::Format, *};

@@ -1,3 +1,5 @@
+//! Verdicts about PromQL expectations, for one instant and for a range.
+
 use serde_json::{Value, json};
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Verdicts about Redis: keys without a TTL, evictions, and what each source of its metrics permits.
+
 use super::*;
 use crate::testing::Judge as _;
 use saasbench_record::{

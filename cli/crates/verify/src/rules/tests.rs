@@ -1,3 +1,5 @@
+//! Verdicts about recording rules: recorded values, compared with the rule's expression.
+
 use serde_json::{Value, json};
 
 use super::*;

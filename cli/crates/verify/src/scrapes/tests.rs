@@ -1,3 +1,5 @@
+//! Verdicts about scrapes: truncated, stale, slow and failed ones, seen by saasbench or by Prometheus.
+
 use super::*;
 use crate::testing::Judge as _;
 use saasbench_record::{

@@ -38,7 +38,8 @@ fn quantile(probability: f64, a: f64, b: f64) -> f64 {
     f64::midpoint(low, high)
 }
 
-/// The probability that Beta(a, b) lies below `x` (NIST Handbook of Mathematical Functions, 8.17.22, by the method of Lentz).
+/// The probability that Beta(a, b) is below `x` (NIST Handbook of Mathematical Functions, 8.17.22, by Lentz's
+/// method).
 fn below(x: f64, a: f64, b: f64) -> f64 {
     if x <= 0.0 || x >= 1.0 {
         return x.clamp(0.0, 1.0);

@@ -1,3 +1,5 @@
+//! The client of Prometheus's API, against a server on a local socket.
+
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpListener,
