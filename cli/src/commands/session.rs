@@ -49,7 +49,6 @@ use saasbench_record::{
 /// The inputs of a run, apart from its directory.
 #[derive(Debug)]
 pub(super) struct Session<'a> {
-    /// The scenario.
     pub(super) scenario: Arc<Scenario>,
     /// Its text, for the record.
     pub(super) text: ScenarioText,

@@ -17,7 +17,6 @@ use saasbench_report::{
 /// A judged run.
 #[derive(Debug)]
 pub(in crate::commands) struct Judged {
-    /// The report.
     pub(in crate::commands) report: saasbench_verify::Report,
     /// Path of its HTML page in the run's directory, or the error if it could not be written. `None` for a
     /// record that was cut off: there is no room for it.

@@ -219,7 +219,7 @@ fn every_defect_of_a_grid_is_found() {
     }
 }
 
-/// As for the other judges, see there.
+/// The same as `hard_loads_are_judged_soundly_and_their_cost_is_printed`, for grids.
 #[test]
 fn hard_loads_of_grids_are_judged_soundly_and_their_cost_is_printed() {
     let requests = cases(5_000);

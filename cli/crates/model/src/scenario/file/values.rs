@@ -161,7 +161,7 @@ pub(super) fn routing(table: &Table<'_>, key: &str, found: &mut Vec<Problem>) ->
     })
 }
 
-/// Where in a JSON body a value stands.
+/// Parses the JSON pointer of a value in a body.
 pub(super) fn pointer(text: &str) -> Result<Pointer, notation::Complaint> {
     notation::json_pointer(text)
 }
