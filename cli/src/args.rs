@@ -1,4 +1,4 @@
-//! The command line, as typed.
+//! The command line.
 
 mod capacity;
 mod compare;
@@ -244,7 +244,7 @@ mod tests {
 
     use super::*;
 
-    /// The words of a line, as a shell has them; what follows a pipe or a redirection is not ours.
+    /// Splits a line into words as a shell does; what follows a pipe or a redirection is dropped.
     fn words(line: &str) -> Vec<String> {
         let (mut words, mut word, mut quoted) = (Vec::new(), String::new(), false);
         for c in line.chars() {
@@ -270,7 +270,7 @@ mod tests {
             let help = help.replace("\\\n", " ");
             let examples: Vec<&str> = help
                 .lines()
-                // Exit codes begin with a digit.
+                // Lines with exit codes start with a digit.
                 .filter(|line| !line.trim().starts_with(|c: char| c.is_ascii_digit()))
                 .filter_map(|line| {
                     line.strip_prefix("  ")?.find("saasbench ").map(|at| line[at + 2..].trim())
@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn the_overview_of_commands_has_them_all() {
+    fn the_overview_lists_all_commands() {
         let overview = include_str!("../../docs/commands.md");
         let table = overview.split("## Exit codes").next().unwrap_or_default();
         let rows = table.lines().filter_map(|line| line.strip_prefix("| `")?.split([' ', '`']).next());

@@ -28,8 +28,8 @@ impl From<Exit> for std::process::ExitCode {
 }
 
 impl Exit {
-    /// The code of a run that was judged. Where several apply, a failed claim comes first, then a defect of ours, then
-    /// the interruption, then what is inconclusive.
+    /// The exit code of a judged run. If several apply, a failed claim comes first, then an internal error,
+    /// then the interruption, then an inconclusive claim.
     pub fn of_run(outcome: Outcome, broken: bool, interrupted: bool) -> Self {
         match outcome {
             Outcome::Fail => Self::Fail,
@@ -44,13 +44,13 @@ impl Exit {
 /// Why a command could not do its work.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
-    /// How the process ends.
+    /// The exit code.
     pub exit: Exit,
-    /// What happened, where, and why.
+    /// What failed, where, and why.
     pub message: String,
-    /// What the user can do.
+    /// What the user can do about it.
     pub hint: Option<String>,
-    /// Whether `message` is a finished text of several lines, to be printed as it stands.
+    /// Whether `message` is a finished text of several lines, to be printed unchanged.
     pub rendered: bool,
 }
 
@@ -60,7 +60,7 @@ impl Failure {
         Self { exit, message: message.into(), hint: None, rendered: false }
     }
 
-    /// The same with a hint.
+    /// Adds a hint.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn where_several_codes_apply_the_gravest_comes_first() {
+    fn the_most_severe_exit_code_wins() {
         let table = [
             (Outcome::Fail, true, true, Exit::Fail),
             (Outcome::Inconclusive, true, true, Exit::Broken),

@@ -1,13 +1,14 @@
 //! `saasbench`: loads a multi-tenant service, and verifies what it promises and what its metrics claim.
 //!
-//! This crate is the binary and what only it needs: [`args`] is the command line, [`commands`] has a module for each
-//! command, [`environment`] starts or reaches the service, [`observe`] scrapes it during the load, [`live`] shows the run in
-//! progress, and [`output`] prints its report. [`publish`] sends metrics and annotations elsewhere, [`tsdb`] is the embedded
-//! Prometheus, [`dashboard`] checks dashboards and rules, [`scaffold`] writes scenarios, and [`run_store`] lists recorded runs.
+//! This crate is the binary and what only it needs: [`args`] is the command line, [`commands`] has a module
+//! for each command, [`environment`] starts or reaches the service, [`observe`] scrapes it during the load,
+//! [`live`] shows the run in progress, and [`output`] prints its report. [`publish`] sends metrics and
+//! annotations elsewhere, [`tsdb`] is the embedded Prometheus, [`dashboard`] checks dashboards and rules,
+//! [`scaffold`] writes scenarios, and [`run_store`] lists recorded runs.
 //!
-//! The crates below it form one direction of data: `saasbench-model` (scenario and plan) → `saasbench-engine` (the load) →
-//! `saasbench-record` (samples on disk) → `saasbench-verify` (claims, with `saasbench-limiter` and `saasbench-exposition`) →
-//! `saasbench-report`. `ARCHITECTURE.md` is the map.
+//! Data moves through the crates below it in one direction: `saasbench-model` (scenario and plan) →
+//! `saasbench-engine` (the load) → `saasbench-record` (samples on disk) → `saasbench-verify` (claims, with
+//! `saasbench-limiter` and `saasbench-exposition`) → `saasbench-report`. `ARCHITECTURE.md` is the map.
 
 pub mod args;
 pub mod commands;

@@ -1,4 +1,5 @@
-//! The entry point: parses the command line, dispatches to a command, prints its error with a hint, and exits with its code.
+//! The entry point: parses the command line, dispatches to a command, prints its error with a hint, and exits
+//! with its code.
 
 use std::process::ExitCode;
 

@@ -31,7 +31,7 @@ use saasbench_report::{
     style::{BAD, FAINT, paint},
 };
 
-/// Where texts go, and how much of them. The writers strip colours where there are to be none.
+/// The outputs and their verbosity. The writers strip colours where they are off.
 pub struct Output<'a> {
     out: &'a mut dyn Write,
     err: &'a mut dyn Write,
@@ -52,7 +52,7 @@ impl<'a> Output<'a> {
         Self { out, err, err_is_coloured, github: None, live: Live::default() }
     }
 
-    /// The same where GitHub Actions reads along, if it does.
+    /// Adds annotations for GitHub Actions, if it runs there.
     #[must_use]
     pub fn on_github(self, github: Option<GitHub>) -> Self {
         Self { github, ..self }
@@ -63,7 +63,7 @@ impl<'a> Output<'a> {
         self.err_is_coloured
     }
 
-    /// A remark about what goes on, unless `--quiet` was given.
+    /// Prints a note about progress, unless `--quiet` was given.
     pub fn note(&mut self, text: &str) {
         match self.is_quiet() {
             true => {}
@@ -72,17 +72,17 @@ impl<'a> Output<'a> {
         }
     }
 
-    /// What a command has to say, on standard output.
+    /// Prints a command's text on standard output.
     ///
     /// # Errors
-    /// When that cannot be written; a reader that went away has read enough.
+    /// When it cannot be written; a closed pipe is not an error.
     pub fn say(&mut self, text: &str) -> Result<(), Failure> {
         self.follow_no_more();
         self.write_out(text.as_bytes())
             .map_err(|error| Failure::new(Exit::Broken, format!("cannot write to standard output: {error}")))
     }
 
-    /// Something that went wrong, though the command goes on.
+    /// Prints a warning.
     pub fn warn(&mut self, text: &str) {
         match self.is_json() {
             true => self.object(Object::Warning, text),
@@ -90,7 +90,7 @@ impl<'a> Output<'a> {
         }
     }
 
-    /// Why a part of the work could not be done, though the command goes on.
+    /// Prints a failure of a part of the work; the command continues.
     pub fn failure(&mut self, problem: &Failure) {
         let mut text = Vec::new();
         let _ = failure::print(problem, &mut text);
@@ -109,14 +109,14 @@ impl<'a> Output<'a> {
         }
     }
 
-    /// A standard error that is gone is no reason to stop a run.
+    /// Prints to standard error; errors are ignored, because they must not stop a run.
     fn print(&mut self, text: &str) {
         if !self.shows_beside_progress(text) {
             let _ = writeln!(self.err, "{text}");
         }
     }
 
-    /// A document of its own, as JSON, to a file or (`-`) standard output.
+    /// Writes a document as JSON to a file or (`-`) standard output.
     ///
     /// # Errors
     /// When it cannot be written.

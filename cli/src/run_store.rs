@@ -29,52 +29,52 @@ pub struct RunEntry {
     pub path: PathBuf,
     /// Bytes of all its files.
     pub bytes: u64,
-    /// What it holds, or why that cannot be read.
+    /// Its content, or why it cannot be read.
     #[serde(flatten)]
     pub content: Content,
 }
 
-/// What a directory holds.
+/// The content of a directory.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum Content {
     /// A recorded run.
     Run(Box<Recorded>),
-    /// A search for the capacity, whose steps are runs of their own.
+    /// A capacity search, whose steps are runs themselves.
     Capacity {
         /// Its result.
         capacity: Box<CapacitySummary>,
     },
-    /// Nothing that could be read.
+    /// Not readable.
     Broken {
-        /// Why.
+        /// The reason.
         broken: String,
     },
 }
 
-/// A recorded run in brief.
+/// Summary of a recorded run.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Recorded {
-    /// Name of its scenario; by the directory's name where it was not judged.
+    /// Name of its scenario; taken from the directory's name if the run was not judged.
     pub scenario: String,
     /// When it started: the run's zero since the Unix epoch.
     pub started_unix_ns: i64,
     /// Name of its environment.
     pub environment: String,
-    /// Faults that its service had on purpose.
+    /// Faults that were switched on in its service.
     pub faults: Vec<String>,
     /// Whether it was finished.
     pub state: State,
-    /// Its outcome; `None` where it was not judged.
+    /// Its outcome; `None` if it was not judged.
     pub outcome: Option<Outcome>,
-    /// Its requests; `None` where it was not judged.
+    /// Its requests; `None` if it was not judged.
     pub requests: Option<u64>,
     /// An upper bound of the 99 % quantile of latencies from intended: the end of a bucket. `None` without
     /// responses.
     pub p99_below_ns: Option<Nanos>,
 }
 
-/// A capacity search in brief, as its report has it.
+/// Summary of a capacity search, read from its report.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CapacitySummary {
     version: u32,
@@ -107,12 +107,12 @@ pub struct CapacityPoint {
     pub broke: Option<f64>,
 }
 
-/// The kind of directory that a name is searched among.
+/// The kinds of directories that are searched for a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RunKind {
     /// Recorded runs only.
     Run,
-    /// Those, and searches for the capacity.
+    /// Recorded runs and capacity searches.
     Any,
 }
 
@@ -124,7 +124,7 @@ pub enum UnknownRun {
     None {
         /// As typed.
         name: String,
-        /// Where it was searched.
+        /// The directory that was searched.
         runs_dir: String,
     },
     /// There are several.
@@ -209,8 +209,8 @@ pub fn entries(runs_dir: &Path) -> io::Result<Vec<RunEntry>> {
     Ok(names(runs_dir)?.into_iter().map(entry).collect())
 }
 
-/// Finds a run: by its directory, else in the directory of runs by `latest`, by the start of its name, or by
-/// its scenario's name, of which the latest is taken.
+/// Finds a run: by its directory, or among the runs by `latest`, by the start of its name, or by its
+/// scenario's name (the latest one).
 ///
 /// # Errors
 /// When there is none, or the name is ambiguous.
@@ -234,8 +234,8 @@ pub fn find(name: &Path, runs_dir: &Path, kind: RunKind) -> Result<PathBuf, Unkn
     }
     let of_scenario = |run: &&String| {
         let (time, rest) = run.split_once('-').unwrap_or((run, ""));
-        // `…-flood-2` is the second run within a second, if there is a first; else that is its scenario's
-        // name.
+        // `…-flood-2` is the second run within a second if there is a first; otherwise `flood-2` is its
+        // scenario's name.
         let is_another = order(run).1 == text && names.contains(&format!("{time}-{text}"));
         rest == text || is_another
     };
@@ -306,7 +306,7 @@ fn content(dir: &Path, run: &str) -> Content {
     if header.format > manifest::FORMAT {
         return broken(format!("written by a newer version: its format is {}", header.format));
     }
-    // One that was not judged has none, and one that cannot be read can be made again.
+    // A run that was not judged has no verdict, and an unreadable one can be computed again.
     let verdict = fs::read_to_string(dir.join("verdict.json")).ok();
     let verdict: Option<Verdict> = verdict.and_then(|text| serde_json::from_str(&text).ok());
     Content::Run(Box::new(Recorded {

@@ -104,7 +104,7 @@ pub struct BaselineArgs {
 }
 
 impl TermsArgs {
-    /// What is asked of the comparison.
+    /// The terms of the comparison.
     pub fn terms(&self) -> Terms {
         Terms {
             clock: self.clock.into(),
@@ -117,7 +117,7 @@ impl TermsArgs {
     }
 }
 
-/// A share of more than 0 and less than 100 %.
+/// A share greater than 0 and less than 100 %.
 fn percent(text: &str) -> Result<f64, String> {
     let number = text.strip_suffix('%').unwrap_or(text).trim().parse::<f64>().ok();
     let share = number.map(|percent| percent / 100.0).filter(|share| *share > 0.0 && *share < 1.0);

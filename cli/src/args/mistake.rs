@@ -7,7 +7,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use crate::exit::{Exit, Failure};
 use saasbench_model::redact;
 
-/// A failure that says how to do what was meant; `None` where clap's own message says all that there is to say.
+/// A failure that suggests the intended command; `None` if clap's own message is sufficient.
 pub fn meant(error: &clap::Error) -> Option<Failure> {
     let (ErrorKind::InvalidSubcommand, Some(ContextValue::String(word))) =
         (error.kind(), error.get(ContextKind::InvalidSubcommand))
@@ -23,13 +23,13 @@ pub fn meant(error: &clap::Error) -> Option<Failure> {
     } else {
         return None;
     };
-    // The name of a file that is there may have what looks like a user's.
+    // The name of an existing file may contain what looks like credentials.
     let word = if Path::new(word).exists() { word.to_owned() } else { redact::url(word) };
     let message = format!("`{word}` is not a command, but looks like {what}");
     Some(Failure::new(Exit::Usage, message).hint(format!("saasbench {command} {word}")))
 }
 
-/// The error without the secrets that were typed: clap repeats what it does not understand.
+/// The error without secrets from the command line: clap repeats what it does not understand.
 pub fn discreet(mut error: clap::Error) -> clap::Error {
     let text = |error: &clap::Error, kind| match error.get(kind) {
         Some(ContextValue::String(text)) => text.clone(),

@@ -44,13 +44,13 @@ impl From<OverrideArgs> for Overrides {
     }
 }
 
-/// Events per second, as a scenario writes them; a plain number is per second.
+/// Events per second in a scenario's notation; a plain number is per second.
 pub(super) fn rate(text: &str) -> Result<f64, String> {
     let text = if text.contains('/') { text.to_owned() } else { format!("{text}/s") };
     notation::rate(&text).map(|rate| rate.0).map_err(|complaint| complaint.to_string())
 }
 
-/// A length of time above zero, as a scenario writes it.
+/// A duration above zero, in a scenario's notation.
 pub(super) fn duration(text: &str) -> Result<Nanos, String> {
     notation::positive_duration(text).map_err(|complaint| complaint.to_string())
 }

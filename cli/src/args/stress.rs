@@ -1,4 +1,4 @@
-//! Arguments of `stress`, in the words of oha, hey, wrk, curl and Locust; docs/stress.md has the table.
+//! Arguments of `stress`, named as in oha, hey, wrk, curl and Locust; docs/stress.md has the table.
 
 use std::path::PathBuf;
 
@@ -147,7 +147,7 @@ pub struct RequestArgs {
     pub ca_file: Option<String>,
 }
 
-/// Locust's `-t`, which others mean something else by: their values have no unit.
+/// A duration for `-t`: Locust's meaning. Other tools use it for something else, with values without a unit.
 fn run_time(text: &str) -> Result<Nanos, String> {
     if text.bytes().all(|b| b.is_ascii_digit()) {
         return Err(format!(
@@ -157,7 +157,7 @@ fn run_time(text: &str) -> Result<Nanos, String> {
     duration(text)
 }
 
-/// A body, unless it is what wrk and k6 mean by `-d`.
+/// A body, unless it is a value of `-d` as in wrk and k6.
 fn body(text: &str) -> Result<String, String> {
     let number = text.trim_start_matches(|c: char| c.is_ascii_digit());
     if number.len() < text.len() && ["", "s", "m", "h", "ms"].contains(&number) {
@@ -178,7 +178,7 @@ fn header(text: &str) -> Result<(String, String), String> {
 }
 
 fn credentials(text: &str) -> Result<(String, String), String> {
-    // The colon in `${env:NAME}` belongs to it.
+    // The colon in `${env:NAME}` is part of it.
     let from = if text.starts_with("${") { text.find('}').unwrap_or(0) } else { 0 };
     match text[from..].split_once(':') {
         Some((user, password)) => Ok((format!("{}{user}", &text[..from]), password.to_owned())),

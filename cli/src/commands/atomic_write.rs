@@ -16,7 +16,7 @@ use crate::{
 /// Writes `text` to `path`; `-` is standard output.
 ///
 /// # Errors
-/// When it is there already and not to be overwritten, or cannot be written.
+/// When it exists and must not be overwritten, or cannot be written.
 pub(super) fn write_new(
     path: &Path,
     text: &str,
@@ -26,11 +26,11 @@ pub(super) fn write_new(
     if path == Path::new("-") { output.say(text) } else { write_all_new(&[(path, text)], overwrite) }
 }
 
-/// Writes each text to its path. A link stays one, and what is neither a file nor a directory (a pipe, `/dev/null`) is written
-/// to as it is.
+/// Writes each text to its path. Symbolic links are followed, and what is neither a file nor a directory (a
+/// pipe, `/dev/null`) is written to directly.
 ///
 /// # Errors
-/// When one is there already and not to be overwritten, or cannot be written; then nothing new is left behind.
+/// When one exists and must not be overwritten, or cannot be written; then no new file is left behind.
 pub(super) fn write_all_new(files: &[(&Path, &str)], overwrite: bool) -> Result<(), Failure> {
     let is_taken = |path: &Path| fs::symlink_metadata(path).is_ok() && !path.is_dir() && !is_stream(path);
     let taken: Vec<&Path> =
@@ -41,12 +41,12 @@ pub(super) fn write_all_new(files: &[(&Path, &str)], overwrite: bool) -> Result<
     commit_all(stage_all(files)?, overwrite)
 }
 
-/// A text on its way to its place.
+/// A text that has been written, but not moved to its path yet.
 #[derive(Debug)]
 struct StagedFile<'a> {
     path: &'a Path,
     text: &'a str,
-    /// It stands there already, in a file that goes into its place at once. Dropped, it is removed.
+    /// The temporary file with the text; dropping it removes it. `None` for a stream.
     part: Option<NamedTempFile>,
 }
 
@@ -62,7 +62,7 @@ fn stage<'a>(path: &'a Path, text: &'a str) -> io::Result<StagedFile<'a>> {
     if is_stream(path) || leads_nowhere(path) {
         return Ok(StagedFile { path, text, part: None });
     }
-    // Under a unique name, with the rights of any new file.
+    // With a unique name, and the permissions of any new file.
     let create = |part: &Path| OpenOptions::new().write(true).create_new(true).open(part);
     let mut part = Builder::new().prefix(".saasbench-").make_in(parent(&place(path)), create)?;
     part.as_file_mut().write_all(text.as_bytes())?;
@@ -70,7 +70,7 @@ fn stage<'a>(path: &'a Path, text: &'a str) -> io::Result<StagedFile<'a>> {
     Ok(StagedFile { path, text, part: Some(part) })
 }
 
-/// Puts all into their places; where one fails, those that are new there are removed again.
+/// Moves all to their paths; if one fails, those that are new are removed again.
 fn commit_all(staged: Vec<StagedFile<'_>>, overwrite: bool) -> Result<(), Failure> {
     let mut made = Vec::new();
     for one in staged {
@@ -90,12 +90,12 @@ fn commit_all(staged: Vec<StagedFile<'_>>, overwrite: bool) -> Result<(), Failur
     Ok(())
 }
 
-/// Puts what was written into its place; says whether nothing was there before.
+/// Moves one to its path; returns whether nothing was there before.
 fn put(staged: StagedFile<'_>, overwrite: bool) -> io::Result<bool> {
     let Some(part) = staged.part else {
         return fs::write(staged.path, staged.text).map(|()| false);
     };
-    // The faster process keeps it.
+    // If another process was faster, its file remains.
     match part.persist_noclobber(staged.path) {
         Ok(_) => Ok(true),
         Err(PersistError { error, file }) if overwrite && error.kind() == io::ErrorKind::AlreadyExists => {
@@ -105,17 +105,17 @@ fn put(staged: StagedFile<'_>, overwrite: bool) -> io::Result<bool> {
     }
 }
 
-/// Whether what is there takes bytes and keeps none: a pipe, a device.
+/// Whether it is a stream that keeps no bytes: a pipe, a device.
 fn is_stream(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|there| !there.is_file() && !there.is_dir())
 }
 
-/// Whether it is a link to what is not there.
+/// Whether it is a dangling symbolic link.
 fn leads_nowhere(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok() && fs::metadata(path).is_err()
 }
 
-/// Where links lead to.
+/// The target of symbolic links.
 fn place(path: &Path) -> PathBuf {
     fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
 }
@@ -131,7 +131,7 @@ fn there_already(paths: &[&Path]) -> Failure {
         .hint(format!("choose another name, or overwrite {it} with --force"))
 }
 
-/// A place that is none is the user's mistake; a disk that is full is not.
+/// The failure for a path that cannot be written: a wrong path is a usage error, a full disk is not.
 fn unwritable(path: &Path, error: &io::Error) -> Failure {
     let dir = parent(path).display();
     let (why, hint) = match error.kind() {
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_in_the_way_meanwhile_stays_and_leaves_no_half() {
+    fn a_file_that_appears_meanwhile_stays_and_nothing_partial_is_left() {
         let dir = tempfile::tempdir().unwrap();
         let at = |name: &str| dir.path().join(name);
         let (csv, toml) = (at("a.csv"), at("a.toml"));
@@ -206,7 +206,7 @@ mod tests {
         assert_eq!(failure, there_already(&[&toml]));
         assert_eq!(names(dir.path()), ["a.toml"]);
         assert_eq!(fs::read_to_string(&toml).unwrap(), "another's");
-        // What was overwritten before is not removed: its old text is gone, its new one is as good.
+        // What was overwritten is not removed: its old text is gone anyway.
         fs::write(&csv, "old").unwrap();
         fs::remove_file(&toml).unwrap();
         let staged = stage_all(&[(&csv, "new"), (&toml, "new")]).unwrap();
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_else_is_touched() {
+    fn other_files_are_not_touched() {
         use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _, symlink};
 
         let dir = tempfile::tempdir().unwrap();
@@ -228,7 +228,7 @@ mod tests {
         fs::write(at("x.toml.part"), "the user's").unwrap();
         write(&at("x.toml"), false).unwrap();
         assert_eq!(fs::read_to_string(at("x.toml.part")).unwrap(), "the user's");
-        // As any new file: this process's mask decides.
+        // Like any new file, by this process's umask.
         let mode = |name: &str| fs::metadata(at(name)).unwrap().permissions().mode();
         assert_eq!(mode("x.toml"), mode("x.toml.part"));
 
@@ -240,7 +240,7 @@ mod tests {
             assert!(fs::symlink_metadata(at(link)).unwrap().is_symlink());
             assert_eq!(fs::read_to_string(at(to)).unwrap(), "new");
         }
-        // A link, so that a mistake does not cost the machine its device.
+        // A link, so that a bug does not destroy the machine's device.
         symlink("/dev/null", at("null")).unwrap();
         for overwrite in [false, true] {
             write(&at("null"), overwrite).unwrap();
@@ -260,7 +260,7 @@ mod tests {
             assert_eq!(failure.exit, Exit::Usage);
             reported += &format!("{}\n  {}\n", failure.message, failure.hint.unwrap());
         }
-        // A superuser may write everywhere.
+        // Root may write everywhere.
         for kind in [io::ErrorKind::PermissionDenied, io::ErrorKind::StorageFull] {
             let failure = unwritable(&at("x.toml"), &kind.into());
             reported +=

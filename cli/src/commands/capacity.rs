@@ -1,5 +1,5 @@
-//! `saasbench capacity`: takes steps of load, each a recorded run of its own, as `capacity::search` says, until the highest
-//! level that keeps the objectives is known; for each number of replicas.
+//! `saasbench capacity`: runs load steps, each with a recorded run, as directed by `capacity::search`, until
+//! the highest level that keeps the objectives is known; for each number of replicas.
 
 mod cooldown;
 mod search_run;
@@ -40,8 +40,8 @@ use saasbench_verify::{
 /// Finds the capacity.
 ///
 /// # Errors
-/// When the scenario or the command line is wrong, the environment is not there, or a step cannot be recorded; what was
-/// measured by then is reported all the same.
+/// When the scenario or the command line is wrong, the environment cannot be reached, or a step cannot be
+/// recorded. Measurements made so far are reported nevertheless.
 pub async fn capacity(args: &CapacityArgs, output: &mut Output<'_>) -> Result<Exit, Failure> {
     output.set_quiet(args.quiet);
     let (mut scenario, text) = load(&args.scenario, output.err_is_coloured())?;
@@ -61,7 +61,7 @@ pub async fn capacity(args: &CapacityArgs, output: &mut Output<'_>) -> Result<Ex
     let mut report = started(args, &scenario, &settings, &dir);
     let failure = search(args, &mut scenario, &text, &settings, &signals, &mut report, output).await;
     if report.counts.is_empty() {
-        // Nothing was recorded where there was nothing to record.
+        // Removes the directory only if it is empty.
         let _ = fs::remove_dir(&dir);
         output.note("nothing was measured");
         return failure.map_or(Ok(Exit::Interrupted), Err);
@@ -75,14 +75,14 @@ pub async fn capacity(args: &CapacityArgs, output: &mut Output<'_>) -> Result<Ex
     if let Ok(page) = &kept {
         output.note(&format!("report: {}", page.display()));
     }
-    // The first of them ends the command, unless the service has failed; none of them goes unreported.
+    // The first failure ends the command, unless the service has failed; all of them are reported.
     let mut failures = [failure, kept.err(), reported.err()].into_iter().flatten();
     let first = if report.outcome == Outcome::Fail { None } else { failures.next() };
     failures.for_each(|failure| output.failure(&failure));
     first.map_or_else(|| Ok(Exit::of_run(report.outcome, false, report.interrupted)), Err)
 }
 
-/// A report of which nothing is known yet.
+/// A report without results.
 fn started(args: &CapacityArgs, scenario: &Scenario, settings: &Settings, dir: &Path) -> CapacityReport {
     CapacityReport {
         version: VERSION,
@@ -104,7 +104,8 @@ fn started(args: &CapacityArgs, scenario: &Scenario, settings: &Settings, dir: &
     }
 }
 
-/// Searches for each number of replicas, until one fails or the user interrupts it; why it failed, if it did.
+/// Searches for each number of replicas, until one fails or the user interrupts; returns why it failed, if it
+/// did.
 async fn search(
     args: &CapacityArgs,
     scenario: &mut Scenario,
@@ -121,7 +122,7 @@ async fn search(
         }
         let work = Work { args, scenario, text, settings, dir: &dir, signals };
         let start = signals.stop.run_until_cancelled(start(&args.place, scenario));
-        // Whatever had been started by then ends where it is dropped.
+        // Whatever was started ends when it is dropped.
         let up = match start.await? {
             Ok(up) => up,
             Err(error) => return Some(Failure::from(&error)),
@@ -136,7 +137,7 @@ async fn search(
     None
 }
 
-/// Leaves the report beside its steps, and the page that shows it.
+/// Writes the report and its HTML page into the search's directory.
 fn keep(report: &CapacityReport, dir: &Path) -> Result<PathBuf, Failure> {
     let write = |path: &Path, text: &[u8]| {
         write_whole(path, text).map_err(|error| record_failure(&RecordError::write(path)(error)))
@@ -149,7 +150,7 @@ fn keep(report: &CapacityReport, dir: &Path) -> Result<PathBuf, Failure> {
     Ok(page)
 }
 
-/// What the search for each number of replicas needs.
+/// The inputs of the search for each number of replicas.
 struct Work<'a> {
     args: &'a CapacityArgs,
     scenario: &'a Scenario,
@@ -160,8 +161,8 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
-    /// Searches, and takes the environment down; what was found, if anything was measured, and why it failed, if it did.
-    /// `last` is what was found with fewer replicas.
+    /// Searches with one number of replicas, and stops the environment. Returns the result, if anything was
+    /// measured, and why it failed, if it did. `last` is the result with fewer replicas.
     async fn one(
         &self,
         up: RunningEnvironment,
@@ -213,7 +214,7 @@ impl Work<'_> {
 }
 
 impl Settings {
-    /// `--replicas` is for services that we start.
+    /// `--replicas` is only for services that saasbench starts.
     fn check_replicas(args: &CapacityArgs) -> Result<(), Failure> {
         match &args.place.env {
             Some(name) if name != local::LOCAL && !args.replicas.is_empty() => {

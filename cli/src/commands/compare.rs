@@ -1,4 +1,4 @@
-//! `saasbench compare`: holds a recorded run against those before it.
+//! `saasbench compare`: compares a recorded run with baselines.
 
 use std::{
     collections::BTreeMap,
@@ -17,10 +17,10 @@ use saasbench_record::{
 };
 use saasbench_verify::compare::{self, CompareError, Comparison, Terms};
 
-/// Opens the runs, compares them, and reports. The runs stay as they are.
+/// Opens the runs, compares them, and reports. The runs are not changed.
 ///
 /// # Errors
-/// When a run cannot be read, they cannot be compared, or the report not written.
+/// When a run cannot be read, they cannot be compared, or the report cannot be written.
 pub fn compare(args: &CompareArgs, output: &mut Output<'_>) -> Result<Exit, Failure> {
     let Some((new, baselines)) = args.runs.split_last() else {
         return Err(Failure::new(Exit::Usage, "no run is named"));
@@ -39,7 +39,7 @@ pub fn compare(args: &CompareArgs, output: &mut Output<'_>) -> Result<Exit, Fail
     Ok(Exit::of_run(comparison.outcome, false, false))
 }
 
-/// Opens the baselines of a run that is yet to be made.
+/// Opens the baselines of a run that has not been made yet.
 ///
 /// # Errors
 /// When one cannot be read, or is named twice.
@@ -53,8 +53,8 @@ fn opened(names: &[PathBuf]) -> Result<Vec<RecordedRun>, Failure> {
     names.iter().map(|name| open(name)).collect()
 }
 
-/// Whether each run is another one, whatever it was called: one that is compared with itself has never changed, and one baseline that is
-/// named five times says nothing of how far runs differ.
+/// Checks that all runs are different, whatever their paths: a run compared with itself never changes, and
+/// one baseline named five times shows nothing about how much runs differ.
 fn are_distinguished(baselines: &[RecordedRun], new: Option<&RecordedRun>) -> Result<(), Failure> {
     let place = |run: &RecordedRun| run.dir.canonicalize().unwrap_or_else(|_| run.dir.clone());
     let mut times: BTreeMap<PathBuf, usize> = BTreeMap::new();
@@ -75,7 +75,7 @@ fn are_distinguished(baselines: &[RecordedRun], new: Option<&RecordedRun>) -> Re
     }
 }
 
-/// Compares a run with its baselines; `hint` is what to do if they are of different things.
+/// Compares a run with its baselines; `hint` says what to do if they are not comparable.
 fn hold_against(
     baselines: &[RecordedRun],
     new: &RecordedRun,
@@ -98,10 +98,11 @@ fn open(name: &Path) -> Result<RecordedRun, Failure> {
     show::open(&show::found(name)?)
 }
 
-/// Whether runs are of the scenario that is about to run: what is not could not be compared with it afterwards.
+/// Checks that runs are of the scenario that is about to run: otherwise they could not be compared
+/// afterwards.
 ///
 /// # Errors
-/// When one is of another.
+/// When one is of another scenario.
 pub(super) fn is_of(baselines: &[RecordedRun], text: &ScenarioText) -> Result<(), Failure> {
     let other = baselines.iter().find(|base| {
         let of = &base.manifest.scenario;
@@ -120,10 +121,10 @@ pub(super) fn is_of(baselines: &[RecordedRun], text: &ScenarioText) -> Result<()
     }
 }
 
-/// Compares a judged run with its baselines, if it has any; its directory keeps the comparison.
+/// Compares a judged run with its baselines, if there are any, and writes the comparison into its directory.
 ///
 /// # Errors
-/// When they cannot be compared, or that cannot be kept.
+/// When they cannot be compared, or the comparison cannot be written.
 pub(super) fn compare_with(
     baselines: &[RecordedRun],
     dir: &Path,
@@ -140,7 +141,7 @@ pub(super) fn compare_with(
             Failure::new(Exit::Broken, format!("cannot write the comparison to {}: {error}", path.display()))
         })
     };
-    // Which scenario it is was asked before the load, but not what would be done to it by hand.
+    // That the scenario is the same was checked before the load, but not what would be changed by hand.
     let hint = format!(
         "the run was recorded and judged; `saasbench compare --force BASELINE {}` compares what they have in common",
         dir.display()

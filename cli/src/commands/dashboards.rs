@@ -1,4 +1,5 @@
-//! `saasbench dashboards`: asks a live Prometheus all that dashboards and rule files ask, and says what is wrong with them.
+//! `saasbench dashboards`: sends all queries of dashboards and rule files to a live Prometheus, and reports
+//! mistakes.
 
 use std::{fs, path::Path, time::Duration};
 
@@ -17,21 +18,21 @@ use crate::{
 use saasbench_model::{redact, scenario::http::Http};
 use saasbench_record::manifest::Manifest;
 
-/// The span where nothing else is said.
+/// Default length of the span.
 const LAST: Duration = Duration::from_secs(15 * 60);
-/// So much of the time after a run's load belongs to its span: the last scrapes come later than the last requests.
+/// Seconds after a run's load that belong to its span: the last scrapes come later than the last requests.
 const AFTER_LOAD: f64 = 15.0;
 
 /// Checks the files.
 ///
 /// # Errors
-/// When a file cannot be read, or Prometheus does not answer.
+/// When a file cannot be read, or Prometheus does not respond.
 pub async fn dashboards(args: &DashboardsArgs, output: &mut Output<'_>) -> Result<Exit, Failure> {
     let documents = read(args)?;
     let run = args.run.as_deref().map(found).transpose()?;
     let manifest = run.as_deref().map(manifest).transpose()?;
     let span = span(args, manifest.as_ref())?;
-    // A record says that queries were made, but not by whom.
+    // A record shows which queries were sent, but not with which credentials.
     let url = args
         .prometheus
         .clone()
@@ -65,7 +66,7 @@ pub async fn dashboards(args: &DashboardsArgs, output: &mut Output<'_>) -> Resul
     Ok(if is_wrong { Exit::Fail } else { Exit::Pass })
 }
 
-/// All files, or all that is wrong with them.
+/// All files, or all problems with them.
 fn read(args: &DashboardsArgs) -> Result<Vec<(String, Document)>, Failure> {
     let mut documents = Vec::new();
     let mut problems = Vec::new();
@@ -99,7 +100,7 @@ fn manifest(run: &Path) -> Result<Manifest, Failure> {
     Manifest::read(run).map_err(unreadable)
 }
 
-/// First and last instant, seconds since the epoch.
+/// First and last instant, in seconds since the epoch.
 fn span(args: &DashboardsArgs, manifest: Option<&Manifest>) -> Result<(f64, f64), Failure> {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     let now = now.as_secs_f64();
@@ -123,7 +124,7 @@ fn span(args: &DashboardsArgs, manifest: Option<&Manifest>) -> Result<(f64, f64)
     Err(Failure::new(Exit::Usage, "the span is empty: --from is not before --to"))
 }
 
-/// Why Prometheus does not answer; the one of a run may have been the run's own.
+/// Why Prometheus does not respond; a run's own Prometheus ended with it.
 fn unanswered(error: &EnvironmentError, is_of_run: bool) -> Failure {
     match error {
         EnvironmentError::Unreachable { .. } if is_of_run => failure(error).hint(

@@ -1,4 +1,4 @@
-//! `saasbench list`: the recorded runs.
+//! `saasbench list`: lists recorded runs.
 
 use crate::{
     args::ListArgs,
@@ -10,7 +10,7 @@ use crate::{
 /// Lists them, the latest first.
 ///
 /// # Errors
-/// When the directory cannot be read, or the list not be written.
+/// When the directory cannot be read, or the list cannot be written.
 pub fn list(args: &ListArgs, output: &mut Output<'_>) -> Result<Exit, Failure> {
     let runs = run_store::entries(&args.out).map_err(|error| {
         Failure::new(Exit::Usage, format!("cannot read {}: {error}", args.out.display()))

@@ -1,4 +1,4 @@
-//! `saasbench metrics`: looks at expositions, of services that run or of files.
+//! `saasbench metrics`: inspects expositions of running services or from files.
 
 use std::{
     fs,
@@ -22,7 +22,7 @@ use crate::{
 use saasbench_engine::connect::tls::{self, Trust};
 use saasbench_model::redact;
 
-/// Looks at every page, reports on those that are there, and says why the others are not.
+/// Inspects every exposition, reports on those that can be read, and says why the others cannot.
 ///
 /// # Errors
 /// When no source can be read, or the report cannot be written.
@@ -46,7 +46,7 @@ pub async fn metrics(args: &MetricsArgs, output: &mut Output<'_>) -> Result<Exit
     Ok(missing.unwrap_or(if is_clean { Exit::Pass } else { Exit::Fail }))
 }
 
-/// Proposes a contract for every page. None for one of them is a failure.
+/// Proposes a contract for every exposition. Finding none for one of them is a failure.
 async fn guess_all(args: &MetricsArgs, client: &Client, output: &mut Output<'_>) -> Result<Exit, Failure> {
     let mut worst = None;
     for source in &args.sources {
@@ -65,7 +65,7 @@ async fn guess_all(args: &MetricsArgs, client: &Client, output: &mut Output<'_>)
     Ok(worst.unwrap_or(Exit::Pass))
 }
 
-/// The contracts that would fit a page, at least one.
+/// The contracts that would fit an exposition, at least one.
 fn proposals(page: &Page) -> Result<Vec<Proposal>, Failure> {
     let name = &page.name;
     let unreadable = |error: String| {
@@ -85,16 +85,16 @@ fn proposals(page: &Page) -> Result<Vec<Proposal>, Failure> {
     Ok(proposals)
 }
 
-/// A page as it was read.
+/// An exposition as it was read.
 struct Page {
     name: String,
     body: Vec<u8>,
     origin: Origin,
-    /// Where on the service it is, if it is of one.
+    /// Its path on the service, if it is from a service.
     path: Option<String>,
 }
 
-/// The page of a URL, of a file, or (`-`) of standard input.
+/// Reads the exposition of a URL, of a file, or (`-`) of standard input.
 async fn read(source: &str, client: &Client) -> Result<Page, Failure> {
     if let Some(url) = url(source)? {
         let (name, path) = (redact::url(url.as_str()), Some(url.path().to_owned()));
@@ -122,7 +122,7 @@ async fn read(source: &str, client: &Client) -> Result<Page, Failure> {
     Ok(Page { name: name.to_owned(), body, origin: Origin::File, path: None })
 }
 
-/// A source as a URL, if it is one; without a path it is `/metrics`.
+/// The URL, if the source is one; without a path, `/metrics` is added.
 fn url(source: &str) -> Result<Option<Url>, Failure> {
     if !source.starts_with("http://") && !source.starts_with("https://") {
         return Ok(None);

@@ -1,5 +1,5 @@
-//! One file a subcommand: wiring only. `scenario` reads one with its files, `place` brings up where it runs, `publish` says who else is reported, and `session` is
-//! one run of it there.
+//! One module per subcommand, for wiring only. `scenario` reads a scenario with its files, `target` starts or
+//! connects to the environment, `publish` handles metrics and annotations, and `session` is one run.
 
 mod atomic_write;
 pub mod capacity;

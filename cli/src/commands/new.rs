@@ -1,4 +1,4 @@
-//! `saasbench new`: writes a scenario to begin with, of its own or from a service's description.
+//! `saasbench new`: writes a first scenario, from a template or from a service's OpenAPI description.
 
 use std::{
     fs,
@@ -19,13 +19,13 @@ use crate::{
 };
 use saasbench_model::scenario::notation;
 
-/// What a scenario is called that goes to standard output.
+/// Name of a scenario that is written to standard output.
 const NAMELESS: &str = "new";
 
-/// Writes it.
+/// Writes the scenario.
 ///
 /// # Errors
-/// When the name is none, the description cannot be read, or the file not be written.
+/// When the name is invalid, the description cannot be read, or the file cannot be written.
 pub fn new(args: &NewArgs, output: &mut Output<'_>) -> Result<Exit, Failure> {
     let (name, path) = named(&args.name)?;
     let Some(from) = &args.from else {
@@ -57,7 +57,7 @@ pub fn new(args: &NewArgs, output: &mut Output<'_>) -> Result<Exit, Failure> {
     Ok(Exit::Pass)
 }
 
-/// Says what can be done with it.
+/// Says what to do next with it.
 fn reported(path: &Path, target: &str, output: &mut Output<'_>) {
     if path != Path::new("-") {
         let path = path.display();
@@ -65,7 +65,7 @@ fn reported(path: &Path, target: &str, output: &mut Output<'_>) {
     }
 }
 
-/// The scenario's name and its file: `checkout`, `load/checkout` and `checkout.toml` are all good.
+/// Name and file of the scenario: `checkout`, `load/checkout` and `checkout.toml` are all accepted.
 fn named(name: &Path) -> Result<(String, PathBuf), Failure> {
     if name == Path::new("-") {
         return Ok((NAMELESS.to_owned(), name.to_owned()));
@@ -95,7 +95,7 @@ fn read(from: &Path, stdin: &mut dyn Read) -> Result<(String, String), Failure> 
     }
 }
 
-/// What is written has to be a good scenario; if it is not, that is a defect of ours, and the user sees where.
+/// Checks that the written scenario is valid; if it is not, that is a bug, and the user is shown where.
 fn check(draft: &Draft, name: &str) -> Result<(), Failure> {
     let dir = tempfile::tempdir()
         .map_err(|error| Failure::new(Exit::Broken, format!("cannot make a temporary directory: {error}")))?;

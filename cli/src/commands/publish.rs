@@ -20,10 +20,10 @@ use saasbench_model::redact;
 use saasbench_record::manifest::Manifest;
 use saasbench_verify::Report;
 
-/// What is wrong with the arguments, before anything is started.
+/// Checks the arguments, before anything is started.
 ///
 /// # Errors
-/// When the local stack is reported what it knows, an address is none, or a secret is missing.
+/// When the local stack already decides an option, an address is invalid, or a secret is missing.
 pub(super) fn check(args: &PublishArgs, env: Option<&str>) -> Result<(), Failure> {
     if args.metrics_listen.is_some() && env == Some(local::LOCAL) {
         let message = format!(
@@ -38,10 +38,10 @@ pub(super) fn check(args: &PublishArgs, env: Option<&str>) -> Result<(), Failure
     Ok(())
 }
 
-/// Where the run's own metrics are served and pushed, if anywhere.
+/// Where the generator's metrics are served and pushed, if anywhere.
 ///
 /// # Errors
-/// When the address is not to be had, or [`check`] finds something.
+/// When the address cannot be bound, or [`check`] fails.
 pub(super) async fn self_metrics(
     args: &PublishArgs,
     up: &mut RunningEnvironment,
@@ -69,7 +69,7 @@ pub(super) async fn self_metrics(
     Ok(Some(self_metrics))
 }
 
-/// Annotates a judged run in Grafana, but not past `stop`; a failure is a warning.
+/// Annotates a judged run in Grafana, but not beyond `stop`; a failure is a warning.
 pub(super) async fn annotate(
     args: &PublishArgs,
     dir: &Path,
@@ -77,7 +77,7 @@ pub(super) async fn annotate(
     stop: &CancellationToken,
     output: &mut Output<'_>,
 ) {
-    // What was wrong with the arguments was said before the load.
+    // Problems with the arguments were reported before the load.
     let Ok(Some(grafana)) = grafana(args) else { return };
     let events = Manifest::read(dir).map(|manifest| manifest.events).unwrap_or_default();
     if let Err(reason) = grafana.tell(&annotations(report, &events), stop).await {
@@ -110,7 +110,7 @@ fn known(option: &str, headers: &[String]) -> Result<Credentials, Failure> {
     credentials(option, headers, &variables).map_err(|error: EnvironmentError| Failure::from(&error))
 }
 
-/// An HTTP client for an address; where TLS is spoken, it trusts whom the system does.
+/// An HTTP client for an address; for TLS it trusts the system's authorities.
 fn client(option: &str, url: &str, form: &str) -> Result<reqwest::Client, Failure> {
     let parsed = url::Url::parse(url).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
     let Some(parsed) = parsed else {

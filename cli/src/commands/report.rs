@@ -1,4 +1,4 @@
-//! `saasbench report`: the HTML report of recorded runs, and of searches for the capacity.
+//! `saasbench report`: writes the HTML report of recorded runs and capacity searches.
 
 use std::path::Path;
 
@@ -11,10 +11,11 @@ use crate::{
 use saasbench_record::manifest::write_whole;
 use saasbench_report::{html, timeline};
 
-/// Makes a page for each run; one that cannot be read is named, and the others are made all the same.
+/// Writes a page for each run; runs that cannot be read are reported, and the others are written
+/// nevertheless.
 ///
 /// # Errors
-/// When a page cannot be written, or `--out` is given for several runs.
+/// When a page cannot be written, or `--out` is given with several runs.
 pub fn report(args: &PageArgs, output: &mut Output<'_>) -> Result<Exit, Failure> {
     if args.out.is_some() && args.runs.len() > 1 {
         let message = format!("--out names one file, and there are {} runs", args.runs.len());
@@ -34,7 +35,7 @@ pub fn report(args: &PageArgs, output: &mut Output<'_>) -> Result<Exit, Failure>
     Ok(exit)
 }
 
-/// The page of what is in a directory, and its name there.
+/// The page for a directory, and its file name.
 fn page(dir: &Path) -> Result<(&'static str, String), Failure> {
     if let Some(report) = search(dir)? {
         return Ok((html::capacity::FILE, html::capacity::render(&report)));
@@ -45,13 +46,13 @@ fn page(dir: &Path) -> Result<(&'static str, String), Failure> {
     Ok((html::FILE, html::render(&report, &run, &timeline)))
 }
 
-/// Writes it to standard output, to the file `out`, or to its usual place, and says where it is.
+/// Writes it to standard output, to the file `out`, or to its default path, and says where it is.
 fn write(usual: &Path, out: Option<&Path>, page: &str, output: &mut Output<'_>) -> Result<(), Failure> {
     if out == Some(Path::new("-")) {
         return output.say(page);
     }
     let path = out.unwrap_or(usual);
-    // A pipe or /dev/null is written to as it is, a file is replaced at once.
+    // A pipe or `/dev/null` is written to directly; a file is replaced atomically.
     let written = if path.exists() && !path.is_file() {
         std::fs::write(path, page)
     } else {

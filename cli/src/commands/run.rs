@@ -21,10 +21,11 @@ use saasbench_record::{manifest::ScenarioText, writer::create_directory};
 use saasbench_report::gate::GateInputs;
 use saasbench_verify::compare::Comparison;
 
-/// Runs a scenario from end to end.
+/// Runs a scenario from start to end.
 ///
 /// # Errors
-/// When the scenario or the command line is wrong, the environment is not there, or the record cannot be written.
+/// When the scenario or the command line is wrong, the environment cannot be reached, or the record cannot be
+/// written.
 pub async fn run(args: &RunArgs, output: &mut Output<'_>) -> Result<Exit, Failure> {
     output.set_display(args.session.display)?;
     let ended = run_scenario(args, output).await;
@@ -40,7 +41,7 @@ async fn run_scenario(args: &RunArgs, output: &mut Output<'_>) -> Result<Exit, F
     go(scenario, text, &args.place, &args.session, output).await
 }
 
-/// Changes the loads of a scenario, and takes note of it for the record.
+/// Applies overrides to a scenario, and records them.
 fn change(scenario: &mut Scenario, text: &mut ScenarioText, overrides: Overrides) -> Result<(), Failure> {
     overrides.apply(scenario).map_err(|error| {
         let message = format!("{} cannot be run so: {error}", text.file);
@@ -50,7 +51,7 @@ fn change(scenario: &mut Scenario, text: &mut ScenarioText, overrides: Overrides
     Ok(())
 }
 
-/// Runs a scenario from end to end, where and how the command line says.
+/// Runs a scenario from start to end, with the target and options of the command line.
 ///
 /// # Errors
 /// As [`run`].
@@ -95,7 +96,7 @@ pub(super) async fn go(
     }
     internal_errors.iter().for_each(|mishap| output.warn(mishap));
     let judged = judge(&dir, &recorded)?;
-    // The run has its verdict, whatever becomes of the comparison.
+    // The run has its verdict, whatever the result of the comparison.
     let compared = compare_with(&baselines, &dir, args);
     if let Some(Err(error)) = &judged.page {
         internal_errors.push(format!("the report could not be written: {error}"));
@@ -103,7 +104,8 @@ pub(super) async fn go(
     let ended = Ended { judged, compared, internal_errors };
     output.report(&ended.judged.report, ended.beside(), &args.report)?;
     output.page(ended.judged.page.as_ref());
-    // The run is complete: an interruption from here on only ends the waiting. An interrupted run is annotated, too.
+    // The run is complete: an interruption from here on only ends waiting. An interrupted run is annotated,
+    // too.
     let interrupted = signals.interrupted();
     let stop = if interrupted { CancellationToken::new() } else { signals.interrupt.clone() };
     publish::annotate(&args.publish, &dir, &ended.judged.report, &stop, output).await;
@@ -115,11 +117,11 @@ pub(super) async fn go(
     Ok(ended.exit(interrupted))
 }
 
-/// All that the exit code of a run rests on.
+/// Everything that decides the exit code of a run.
 struct Ended {
     judged: Judged,
     compared: Option<Result<Comparison, Failure>>,
-    /// What went wrong with saasbench itself.
+    /// Errors of saasbench itself.
     internal_errors: Vec<String>,
 }
 

@@ -1,4 +1,4 @@
-//! Reads a scenario file, with every file that it names.
+//! Reads a scenario file, with all files that it refers to.
 
 use std::{cell::RefCell, collections::BTreeMap, fs, io, path::Path};
 
@@ -31,16 +31,16 @@ pub fn load(path: &Path, color: bool) -> Result<(Scenario, ScenarioText), Failur
     understand(text, &name, directory, Secrets::Set, color)
 }
 
-/// Whether the variables of `${env:NAME}` have to be there.
+/// Whether the variables of `${env:NAME}` must be set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Secrets {
-    /// They are sent, so they have to be set.
+    /// They will be sent, so they must be set.
     Set,
     /// They may be set later.
     Unknown,
 }
 
-/// Resolves a scenario's text, with the files that it names in `directory`; its problems are rendered.
+/// Resolves a scenario's text, with files from `directory`; problems are rendered.
 ///
 /// # Errors
 /// When it has problems.
@@ -70,8 +70,8 @@ pub(super) fn understand(
     Ok((scenario, ScenarioText::new(name.to_owned(), text, files)))
 }
 
-/// Lays what the environment `name` of the file `config` declares about its metrics over the scenario's contract. A file
-/// that cannot be read is complained of where the environment's addresses are needed.
+/// Applies the `[metrics]` of the environment `name` in the file `config` over the scenario's contract. A
+/// file that cannot be read is reported where the environment's addresses are needed.
 ///
 /// # Errors
 /// When the table has problems.

@@ -1,4 +1,4 @@
-//! `saasbench schema`: the JSON Schemas of what people write and machines read.
+//! `saasbench schema`: the JSON Schemas of scenarios and of the JSON output.
 
 use std::path::Path;
 
@@ -27,7 +27,7 @@ pub fn schema(args: &SchemaArgs, output: &mut Output<'_>) -> Result<Exit, Failur
     Ok(Exit::Pass)
 }
 
-/// The schema.
+/// The schema of a document.
 fn schema_of(of: SchemaOf) -> Value {
     match of {
         SchemaOf::Report => written::<Report>("report", REPORT_VERSION),
@@ -38,7 +38,8 @@ fn schema_of(of: SchemaOf) -> Value {
     }
 }
 
-/// That of what we write. Readers have to expect more than it names: whatever is added leaves the version as it is.
+/// The schema of a document that saasbench writes. Additional properties are allowed, because additions do
+/// not change the version.
 fn written<T: JsonSchema>(name: &str, version: u32) -> Value {
     let settings = SchemaSettings::draft2020_12().for_serialize();
     let mut schema = settings.into_generator().into_root_schema_for::<T>();

@@ -1,5 +1,5 @@
-//! `saasbench supervise-child` and `saasbench cleanup`, through which the local stack starts its processes: nothing of it
-//! is left, even when saasbench itself is killed.
+//! `saasbench supervise-child` and `saasbench cleanup`, by which the local stack starts its processes, so
+//! that nothing of it is left even if saasbench is killed.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use crate::{
     exit::{Exit, Failure},
 };
 
-/// Becomes another program; returns only where that failed.
+/// Replaces this process by another program; returns only if that failed.
 pub fn supervise_child(args: &SuperviseChildArgs) -> Failure {
     let Some((program, arguments)) = args.command.split_first() else {
         return Failure::new(Exit::Usage, "no program is named");
@@ -21,7 +21,7 @@ pub fn supervise_child(args: &SuperviseChildArgs) -> Failure {
 /// Waits for the end of standard input, and removes the directory.
 ///
 /// # Errors
-/// When it is none that saasbench made for a while, or cannot be removed.
+/// When it is not a temporary directory of saasbench, or cannot be removed.
 pub fn cleanup(dir: &Path) -> Result<Exit, Failure> {
     if !data::is_temporary(dir) {
         let text = format!("{} is not a temporary directory of saasbench", dir.display());

@@ -1,4 +1,4 @@
-//! One run of a scenario on an environment that is up: drives the load, observes, records, judges.
+//! One run of a scenario in a running environment: drives the load, observes, records, judges.
 
 mod abort_monitor;
 mod judging;
@@ -46,24 +46,23 @@ use saasbench_record::{
     writer::{RecordError, Recorder},
 };
 
-/// What a run needs beside the directory that it is recorded into.
+/// The inputs of a run, apart from its directory.
 #[derive(Debug)]
 pub(super) struct Session<'a> {
-    /// What to do.
     pub(super) scenario: Arc<Scenario>,
-    /// The same as it was read, for the record.
+    /// Its text, for the record.
     pub(super) text: ScenarioText,
-    /// Where.
+    /// The environment.
     pub(super) up: &'a RunningEnvironment,
-    /// Threads that send requests, if that many were asked for.
+    /// Number of threads that send requests, if requested.
     pub(super) workers: Option<NonZero<usize>>,
-    /// Where the run's own metrics are served, if anywhere.
+    /// Where the generator's metrics are served, if anywhere.
     pub(super) self_metrics: Option<SelfMetricsServer>,
-    /// Receives the counter of requests in flight, if that is needed.
+    /// Receives the counter of requests in flight, if it is needed.
     pub(super) in_flight: Option<oneshot::Sender<Arc<InFlight>>>,
 }
 
-/// Everything a load is driven with.
+/// Everything that drives the load.
 struct LoadRun<'a> {
     setup: Setup,
     observer: &'a Observer<'a>,
@@ -73,16 +72,17 @@ struct LoadRun<'a> {
 }
 
 impl Session<'_> {
-    /// Whether the environment has the replicas, and this process the connections, that the scenario needs.
+    /// Checks that the environment has the replicas, and this process the connections, that the scenario
+    /// needs.
     ///
     /// # Errors
-    /// When it has not.
+    /// When there are too few.
     pub(super) fn check(&self, output: &mut Output<'_>) -> Result<(), Failure> {
         check_routing(&self.scenario, self.up.environment().replicas.len())?;
         check_descriptors(&self.scenario, self.up, output)
     }
 
-    /// Drives the load and records everything; the directory holds what there is even when it fails.
+    /// Drives the load and records everything; if it fails, the directory contains what was recorded.
     ///
     /// # Errors
     /// When the record cannot be written.
@@ -97,7 +97,7 @@ impl Session<'_> {
         let mut journal = ManifestWriter::begin(dir, self.manifest(clock, canaries.as_ref()))?;
         let self_metrics = self.publish(clock, dir, output).await;
         let controls = RateControl::default();
-        // Whatever is done by hand from now on is to be in the record.
+        // All later changes by hand are recorded.
         let turns = controls.subscribe();
         output.follow(&self.scenario, clock, &signals.interrupt, &controls);
         self.tell_details(output);
@@ -127,7 +127,7 @@ impl Session<'_> {
         output.details(std::iter::once(machine).chain(plan).chain(places));
     }
 
-    /// What is known of a run before anything is sent.
+    /// The manifest before anything is sent.
     fn manifest(&self, clock: RunClock, canaries: Option<&Canaries>) -> Manifest {
         Manifest {
             format: FORMAT,
@@ -144,7 +144,7 @@ impl Session<'_> {
         }
     }
 
-    /// Starts serving and pushing the generator's metrics, where that was requested.
+    /// Starts serving and pushing the generator's metrics, if requested.
     async fn publish(
         &mut self,
         clock: RunClock,
@@ -158,7 +158,7 @@ impl Session<'_> {
         Some(self_metrics)
     }
 
-    /// What all workers know.
+    /// What all workers share.
     fn setup(&self, clock: RunClock, canaries: Option<Canaries>) -> Setup {
         let (scenario, environment) = (&self.scenario, self.up.environment());
         let origins: Vec<Origin> = self.up.connections().endpoints.replicas().iter().map(origin).collect();
@@ -167,7 +167,7 @@ impl Session<'_> {
         Setup::new(Arc::clone(scenario), &origins, &secrets(scenario), clock, tolerance, canaries, in_flight)
     }
 
-    /// Drives the load, from its beginning until everything about it is recorded.
+    /// Drives the load, from its start until everything about it is recorded.
     async fn drive(
         &mut self,
         drive: LoadRun<'_>,
@@ -181,7 +181,7 @@ impl Session<'_> {
         if let Some(curious) = self.in_flight.take() {
             let _ = curious.send(Arc::clone(&in_flight));
         }
-        // A hopeless load ends early, but what comes after it has all its time.
+        // A hopeless load ends early, but what follows it is not shortened.
         let halt = signals.stop.child_token();
         let fresh = self.up.environment().fresh;
         let (mut guard, aborted) =
@@ -206,7 +206,7 @@ impl Session<'_> {
         let connect = move |worker| Ok(Wire::new(Arc::clone(&endpoints), worker, timeout, clock));
         let driving = drive::drive_on_threads(Arc::new(setup), workers, connect, sink, &halt);
         let phase = journal.follow(driving, turns, &halt, &aborted, output).await;
-        // Every sink is gone with the load, so the recorder ends by itself.
+        // All sinks were dropped with the load, so the recorder ends by itself.
         let recording =
             tokio::task::spawn_blocking(move || recorder.finish()).await.map_err(|_| RecordError::Ended)?;
         output.goes_on(Phase::Settling);
@@ -219,8 +219,8 @@ impl Session<'_> {
         journal.load_ended(phase.map_err(RecordError::engine)?, recorded)
     }
 
-    /// How many workers a run has that asks for none in particular: as many as there are cores, or half as many where the
-    /// service is ours and runs on this machine, too.
+    /// The default number of workers: one per core, or half of that if the service was started by saasbench
+    /// and shares this machine.
     fn workers(&self) -> usize {
         let is_ours = self.up.shares_machine();
         let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
@@ -228,7 +228,7 @@ impl Session<'_> {
     }
 }
 
-/// A load that goes to the third replica needs three.
+/// Checks that the environment has enough replicas: a load on the third replica needs three.
 fn check_routing(scenario: &Scenario, replicas: usize) -> Result<(), Failure> {
     let beyond = scenario.loads.iter().find_map(|load| match load.routing {
         Routing::Only(index) if index >= replicas => Some(index + 1),
@@ -247,7 +247,8 @@ fn check_routing(scenario: &Scenario, replicas: usize) -> Result<(), Failure> {
     }
 }
 
-/// The process may have enough connections open; where only open loads with all their users would need more, that is noted.
+/// Checks that the process may have enough open connections; if only open loads with all their users would
+/// need more, that is noted.
 fn check_descriptors(
     scenario: &Scenario,
     up: &RunningEnvironment,
@@ -265,7 +266,7 @@ fn check_descriptors(
     Ok(())
 }
 
-/// Whose metrics the run's own are.
+/// The subject of the generator's metrics.
 fn subject(scenario: &Arc<Scenario>, up: &RunningEnvironment, clock: RunClock, dir: &Path) -> Subject {
     Subject {
         scenario: Arc::clone(scenario),
@@ -276,13 +277,13 @@ fn subject(scenario: &Arc<Scenario>, up: &RunningEnvironment, clock: RunClock, d
     }
 }
 
-/// What a replica's requests say of where it is.
+/// The origin of requests to a replica.
 fn origin(endpoint: &Endpoint) -> Origin {
     let target = endpoint.target();
     Origin { authority: target.authority.clone(), prefix: target.prefix.clone() }
 }
 
-/// Values of every `${env:NAME}` of a scenario; that they are set was checked when it was resolved.
+/// Values of all `${env:NAME}` of a scenario; that they are set was checked when it was resolved.
 fn secrets(scenario: &Scenario) -> BTreeMap<String, String> {
     let value = |name: &str| Some((name.to_owned(), std::env::var(name).ok()?));
     scenario.secrets().into_iter().filter_map(value).collect()

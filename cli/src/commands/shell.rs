@@ -1,4 +1,5 @@
-//! `saasbench completions` and `saasbench man`: what makes the program at home in a shell, from its own command line.
+//! `saasbench completions` and `saasbench man`: shell completions and manual pages, generated from the
+//! command line.
 
 use std::{fs, path::Path};
 
@@ -43,7 +44,7 @@ pub fn man(args: &ManArgs, output: &mut Output<'_>) -> Result<Exit, Failure> {
     Ok(Exit::Pass)
 }
 
-/// The command line without the hidden parts: completions would offer them, too.
+/// The command line without hidden parts, which completions would offer, too.
 fn shown() -> Command {
     let all = Cli::command();
     let subcommands = all.get_subcommands().filter(|command| !command.is_hide_set()).cloned();

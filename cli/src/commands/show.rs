@@ -1,5 +1,5 @@
-//! `saasbench show`: the report of a recorded run, which need not be judged again for that, or of a search for the capacity;
-//! and how either is found by its name.
+//! `saasbench show`: shows the report of a recorded run, without judging it again, or of a capacity search;
+//! and finds both by name.
 
 use std::{
     fs, io,
@@ -21,10 +21,10 @@ use saasbench_verify::{
     capacity::result::{self, CapacityReport},
 };
 
-/// Where runs are recorded, by default.
+/// The default directory of runs.
 const RUNS_DIRECTORY: &str = "runs";
 
-/// Shows the report, as its run left it, or where the run is.
+/// Shows the report as its run left it, or the path of the run.
 ///
 /// # Errors
 /// When there is no such run, or it can neither be read nor judged.
@@ -51,7 +51,7 @@ pub fn show(args: &ShowArgs, output: &mut Output<'_>) -> Result<Exit, Failure> {
     Ok(Exit::Pass)
 }
 
-/// The directory of the run that is meant by `name`, as [`run_store::find`] has it.
+/// The directory of the run that `name` refers to, by the rules of [`run_store::find`].
 ///
 /// # Errors
 /// When there is none.
@@ -59,7 +59,7 @@ pub(super) fn found(name: &Path) -> Result<PathBuf, Failure> {
     found_in(name, Path::new(RUNS_DIRECTORY), RunKind::Run)
 }
 
-/// The same where a search for the capacity will do, too.
+/// Like [`found`], but also accepts a capacity search.
 ///
 /// # Errors
 /// As [`found`].
@@ -90,7 +90,7 @@ pub(super) fn open(dir: &Path) -> Result<RecordedRun, Failure> {
     })
 }
 
-/// The report of a search for the capacity; `None` for what is none.
+/// The report of a capacity search; `None` if the directory is not one.
 ///
 /// # Errors
 /// When it cannot be read.
@@ -117,7 +117,7 @@ struct Version {
     version: u32,
 }
 
-/// The report that the run left, if it is one of this version.
+/// The report that the run left, if it is of this version.
 fn kept(dir: &Path) -> Option<Report> {
     let text = fs::read_to_string(dir.join("verdict.json")).ok()?;
     let report: Report = serde_json::from_str(&text).ok()?;

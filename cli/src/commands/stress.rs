@@ -1,4 +1,4 @@
-//! `saasbench stress`: one command line becomes a scenario, which is run as any other, or saved.
+//! `saasbench stress`: turns a command line into a scenario, which is run like any other, or saved.
 
 #[cfg(test)]
 mod tests;
@@ -21,14 +21,14 @@ use crate::{
 };
 use saasbench_model::{redact, units::Nanos};
 
-/// Users, unless the command line says how many.
+/// Default number of users.
 const USERS: u64 = 50;
-/// How long, unless the command line says so.
+/// Default duration.
 const DURATION: Nanos = Nanos::from_secs(10);
-/// The name of the scenario that was never a file.
+/// Name of a scenario without a file.
 const FILE: &str = "stress.toml";
 
-/// Runs what the command line amounts to, or writes it down.
+/// Runs the scenario of the command line, or saves it.
 ///
 /// # Errors
 /// As `run`, or when the file cannot be written.
@@ -70,7 +70,7 @@ async fn run_or_save(args: &StressArgs, output: &mut Output<'_>) -> Result<Exit,
     go(scenario, text, &place, &args.session, output).await
 }
 
-/// Says which secrets stand as they were typed in `place`.
+/// Warns of secrets that are contained in plain text in `place`.
 fn tell_of_secrets(stress: &Stress, place: &str, output: &mut Output<'_>) {
     for name in plain_secrets(stress) {
         let place = if place == "-" { "the scenario" } else { place };
@@ -81,7 +81,7 @@ fn tell_of_secrets(stress: &Stress, place: &str, output: &mut Output<'_>) {
     }
 }
 
-/// Secrets that were typed as they are.
+/// Names of secrets that were typed in plain text.
 fn plain_secrets(stress: &Stress) -> Vec<String> {
     let is_open = |name: &str, value: &str| redact::is_secret(name) && redact::is_typed(value);
     let headers = stress.headers.iter().filter(|(name, value)| is_open(name, value));
@@ -99,7 +99,7 @@ fn plain_secrets(stress: &Stress) -> Vec<String> {
     found
 }
 
-/// What the command line asks for; a body may come from `stdin`.
+/// The test that the command line describes; a body may come from `stdin`.
 fn asked(args: &StressArgs, stdin: &mut dyn std::io::Read) -> Result<Stress, Failure> {
     let (targets, paths) = addresses(&args.urls)?;
     let (load, request) = (&args.load, &args.request);
@@ -170,7 +170,7 @@ fn headers(args: &StressArgs) -> Result<Vec<(String, String)>, Failure> {
         headers.iter().filter(|(other, _)| other.eq_ignore_ascii_case(name)).count()
     };
     for (name, value) in of_flags {
-        // One that was written out is meant.
+        // An explicit header takes precedence.
         if let Some(value) = value.filter(|_| given(&headers, name) == 0) {
             headers.push((name.to_owned(), value));
         }
@@ -198,7 +198,7 @@ fn body(args: &StressArgs, stdin: &mut dyn std::io::Read) -> Result<Option<Strin
     };
     if let (Some(_), Some(text)) = (&request.json_body, &body)
         && let Err(error) = serde_json::from_str::<serde::de::IgnoredAny>(text)
-        // `{"n": ${n}}` is none until it is sent.
+        // `{"n": ${n}}` is valid JSON only once it is rendered.
         && !text.contains("${")
     {
         return Err(usage(

@@ -16,10 +16,10 @@ use crate::{
 };
 use saasbench_model::scenario::Scenario;
 
-/// Starts or connects to the environment that `args` name.
+/// Starts or connects to the environment that `args` select.
 ///
 /// # Errors
-/// When it is not there, cannot be started, or the arguments contradict each other.
+/// When it cannot be reached or started, or the arguments contradict each other.
 pub(super) async fn start(
     args: &TargetArgs,
     scenario: &Scenario,
@@ -61,7 +61,7 @@ pub(super) async fn start(
     external::ad_hoc(given, scenario, trust).await
 }
 
-/// Rejects what the local stack has no use for.
+/// Rejects options that the local stack does not support.
 fn check_local(args: &TargetArgs) -> Result<(), EnvironmentError> {
     let rejected = |flag: &str, why: &str, hint: &str| {
         let message = format!("{flag} is not for the environment `{}`: {why}", local::LOCAL);
@@ -87,7 +87,7 @@ mod tests {
     use crate::args::{Cli, Command};
 
     #[test]
-    fn the_local_stack_is_not_reported_what_it_has_no_use_for() {
+    fn the_local_stack_rejects_unsupported_options() {
         let mut text = String::new();
         for flags in [&["--insecure"][..], &["--ca-file", "ca.pem"], &[]] {
             let words = ["saasbench", "run", "x.toml", "--env", "local"].iter().chain(flags);

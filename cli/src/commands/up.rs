@@ -1,4 +1,4 @@
-//! `saasbench up`: the local stack, until a signal ends it.
+//! `saasbench up`: runs the local stack until a signal ends it.
 
 use std::{fs, io};
 
@@ -13,11 +13,11 @@ use crate::{
     output::{Output, stack},
 };
 
-/// Starts the stack, prints its addresses, and ends it on Ctrl-C, SIGTERM or SIGHUP. An ignored SIGHUP stays ignored: a
-/// stack under `nohup` keeps running.
+/// Starts the stack, prints its addresses, and stops it on Ctrl-C, SIGTERM or SIGHUP. An ignored SIGHUP stays
+/// ignored: a stack under `nohup` keeps running.
 ///
 /// # Errors
-/// When it does not come up, or one of its parts dies.
+/// When it does not start, or one of its services ends.
 pub async fn up(args: &UpArgs, output: &mut Output<'_>) -> Result<Exit, Failure> {
     let broken =
         |error: io::Error| Failure::new(Exit::Broken, format!("cannot watch the local stack: {error}"));
@@ -29,7 +29,7 @@ pub async fn up(args: &UpArgs, output: &mut Output<'_>) -> Result<Exit, Failure>
         () = signals.next() => return Ok(Exit::Pass),
     };
     let mut stack = stack.map_err(|error| Failure::from(&EnvironmentError::from(error)))?;
-    // The run that is to serve there is another process.
+    // The run that will listen there is another process.
     stack.metrics_listener = None;
     output.say(&stack::render(&stack))?;
     tokio::select! {

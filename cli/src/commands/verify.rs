@@ -9,10 +9,10 @@ use crate::{
 use saasbench_record::manifest::State;
 use saasbench_report::gate::GateInputs;
 
-/// Opens the run, judges it, and reports. The run itself stays as it is.
+/// Opens the run, judges it, and reports. The run itself is not changed.
 ///
 /// # Errors
-/// When the run cannot be read, or the report not written.
+/// When the run cannot be read, or the report cannot be written.
 pub fn verify(args: &VerifyArgs, output: &mut Output<'_>) -> Result<Exit, Failure> {
     files::check(&args.report)?;
     let run = open(&found(&args.run)?)?;

@@ -7,12 +7,12 @@ use serde_json::Value;
 
 use saasbench_exposition::Labels;
 
-/// What a metric counts as.
+/// Type of a metric, as far as it matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// It only rises.
+    /// It only increases.
     Counter,
-    /// It may fall.
+    /// It may decrease.
     Gauge,
 }
 
@@ -21,25 +21,25 @@ pub enum Kind {
 pub struct Metric {
     /// Labels that at least one of its series has.
     pub labels: BTreeSet<String>,
-    /// The longest time between two scrapes of a target that has it, in seconds, where it comes from scrapes.
+    /// The longest scrape interval of a target that has it, in seconds, if it is scraped.
     pub interval: Option<f64>,
 }
 
-/// What Prometheus has.
+/// The contents of a Prometheus.
 #[derive(Debug, Clone, Default)]
 pub struct Catalogue {
-    /// Every name that a series has.
+    /// Names of all series.
     pub names: BTreeSet<String>,
     /// Metrics that were queried.
     metrics: BTreeMap<String, Metric>,
     /// Types, as targets declare them, by the declared name.
     types: BTreeMap<String, String>,
-    /// Time between two scrapes by job and instance, in seconds.
+    /// Scrape interval by job and instance, in seconds.
     intervals: BTreeMap<(String, String), f64>,
 }
 
 impl Catalogue {
-    /// Takes the response of `/api/v1/metadata`.
+    /// Adds the response of `/api/v1/metadata`.
     pub fn add_metadata(&mut self, result: &Value) {
         for (name, declared) in result.get("data").and_then(Value::as_object).into_iter().flatten() {
             if let Some(kind) = declared.pointer("/0/type").and_then(Value::as_str) {
@@ -48,19 +48,19 @@ impl Catalogue {
         }
     }
 
-    /// Takes raw samples of `up`: labels and times.
+    /// Adds raw samples of `up`: labels and times.
     pub fn add_scrapes(&mut self, targets: &[(Labels, Vec<f64>)]) {
         for (labels, times) in targets {
             let mut gaps: Vec<f64> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
             gaps.sort_by(f64::total_cmp);
             if let Some(median) = gaps.get(gaps.len() / 2) {
-                // The times of scrapes vary a little.
+                // Times of scrapes vary slightly.
                 self.intervals.insert(target(labels), (median * 10.0).round().max(1.0) / 10.0);
             }
         }
     }
 
-    /// Takes the series of a metric.
+    /// Adds the series of a metric.
     pub fn add_metric(&mut self, name: &str, series: &[Labels]) {
         let labels = series.iter().flat_map(|labels| labels.keys().cloned()).collect();
         let interval = series.iter().filter_map(|labels| self.intervals.get(&target(labels)));
@@ -100,7 +100,7 @@ impl Catalogue {
         (declared == "histogram" || declared == "summary").then_some(Kind::Counter)
     }
 
-    /// The name that is most like `name`.
+    /// The name most similar to `name`.
     pub fn nearest(&self, name: &str) -> Option<String> {
         nearest(name, self.names.iter().map(String::as_str))
     }
@@ -111,7 +111,7 @@ fn target(labels: &Labels) -> (String, String) {
     (label("job"), label("instance"))
 }
 
-/// The name among `names` that is most like `name`, if any is like it.
+/// The name among `names` most similar to `name`, if any is similar enough.
 pub fn nearest<'n>(name: &str, names: impl Iterator<Item = &'n str>) -> Option<String> {
     let scored = names.map(|known| (strsim::jaro_winkler(name, known), known));
     let best = scored.max_by(|(one, _), (other, _)| one.total_cmp(other))?;

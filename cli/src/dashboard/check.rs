@@ -20,32 +20,32 @@ use crate::observe::prometheus::client::{ApiError, Client};
 use saasbench_exposition::Labels;
 use saasbench_record::{prometheus::matrix, query::ApiRequest};
 
-/// Points of a graph, where the panel does not say.
+/// Default number of points of a graph.
 const POINTS: f64 = 1_000.0;
-/// The time between two scrapes, in seconds, where it cannot be found out: Grafana's assumption.
+/// Default scrape interval in seconds, as assumed by Grafana.
 const SCRAPE_INTERVAL: f64 = 15.0;
 /// The span, in seconds, from which scrape intervals are computed.
 const SCRAPES_WITHIN: f64 = 600.0;
-/// Values that a panel is repeated for at most.
+/// For how many values a repeated panel is checked, at most.
 const REPEATS: usize = 20;
 
-/// What is wrong, and where.
+/// A mistake, with its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
-    /// Which panel; `variable $name` for a variable.
+    /// The panel; `variable $name` for a variable.
     pub place: String,
-    /// Which of its queries.
+    /// The query's letter.
     pub query: Option<String>,
-    /// The query, variables filled in.
+    /// The query, with variables filled in.
     pub asked: Option<String>,
-    /// What is wrong.
+    /// The mistake.
     pub finding: Finding,
 }
 
 /// The result for a document.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Checked {
-    /// What is wrong, in the document's order.
+    /// Mistakes in the document's order.
     pub found: Vec<Found>,
     /// Queries that were sent.
     pub asked: usize,
@@ -63,7 +63,7 @@ pub struct Checker<'a> {
 }
 
 impl<'a> Checker<'a> {
-    /// Queries what there is over a span, in seconds since the epoch.
+    /// Queries the contents of a Prometheus over a span, in seconds since the epoch.
     ///
     /// # Errors
     /// Why there is no response.
@@ -71,11 +71,11 @@ impl<'a> Checker<'a> {
         let mut checker = Self { client, span, catalogue: Catalogue::default() };
         let names = checker.label_values("__name__", None).await.map_err(|finding| finding.to_string())?;
         checker.catalogue.names = names.into_iter().collect();
-        // Compatible servers need not know types.
+        // Compatible servers need not support types.
         if let Ok(result) = client.query(&ApiRequest::Metadata).await {
             checker.catalogue.add_metadata(&result);
         }
-        // Without a response intervals are not known, and Grafana's assumption is used.
+        // Without a response the intervals are unknown, and Grafana's default is used.
         if let Ok(result) = client.query(&recent_scrapes(span)).await {
             let scrapes: Vec<(Labels, Vec<f64>)> = matrix(&result)
                 .into_iter()
@@ -150,7 +150,7 @@ impl<'a> Checker<'a> {
             .collect()
     }
 
-    /// What Grafana makes of the span for a query.
+    /// The times that Grafana derives from the span for a query.
     fn times(&self, min_step: Option<f64>, max_points: Option<u64>) -> Times {
         let scrape = min_step.or(self.catalogue.slowest_interval()).unwrap_or(SCRAPE_INTERVAL);
         let points = max_points.map_or(POINTS, |points| points.clamp(1, 11_000) as f64);
@@ -158,7 +158,7 @@ impl<'a> Checker<'a> {
         Times { span: self.span, step: (step * 1e3).ceil() / 1e3, scrape }
     }
 
-    /// The mistakes of a query, each with the query that was sent.
+    /// The mistakes in a query, each with the query as sent.
     async fn query(
         &mut self,
         document: &Document,
@@ -215,7 +215,7 @@ impl<'a> Checker<'a> {
         findings.into_iter().map(|finding| (asked.clone(), finding)).collect()
     }
 
-    /// The mistakes of a query that has a response.
+    /// The mistakes in a query that has a response.
     async fn judge(
         &mut self,
         panel: &Panel,
@@ -223,8 +223,8 @@ impl<'a> Checker<'a> {
         asked: &str,
         result: &ResultSet,
     ) -> Vec<Finding> {
-        // What Prometheus accepts is PromQL; what the parser does not know (later additions) is judged by its
-        // result.
+        // What Prometheus accepts is PromQL; if the parser does not know it (later additions), only its
+        // result is judged.
         let expr = parser::parse(asked).ok();
         let mut findings = Vec::new();
         if let Some(expr) = &expr {
@@ -256,7 +256,7 @@ impl<'a> Checker<'a> {
         findings
     }
 
-    /// Learns a metric's labels, once.
+    /// Queries a metric's labels, once.
     async fn look_at(&mut self, name: &str) {
         if self.catalogue.has_looked_at(name) || !self.catalogue.names.contains(name) {
             return;
@@ -281,7 +281,7 @@ impl Checked {
     }
 }
 
-/// The variables of a query: once, or once for each value that its panel is repeated for.
+/// The variables of a query: once, or for each value of a repeated panel.
 fn scopes(
     panel: &Panel,
     chosen: &BTreeMap<String, Chosen>,
@@ -300,14 +300,14 @@ fn scopes(
     values.values.iter().take(REPEATS).map(with).collect()
 }
 
-/// The scrapes at the end of a span: enough to compute their intervals, and few enough for a Prometheus with
-/// many targets.
+/// The scrapes at the end of a span: enough to compute intervals, and few enough for a Prometheus with many
+/// targets.
 fn recent_scrapes(span: (f64, f64)) -> ApiRequest {
     let seconds = (span.1 - span.0).ceil().clamp(1.0, SCRAPES_WITHIN);
     ApiRequest::Instant { query: format!("up[{seconds:.0}s]"), time: span.1 }
 }
 
-/// `15s`, `>1m`: a length of time in seconds.
+/// Parses `15s` or `>1m` as seconds.
 fn seconds(text: &str) -> Option<f64> {
     humantime::parse_duration(text.trim_start_matches(['>', '<', '=']))
         .ok()

@@ -1,5 +1,5 @@
-//! Checks a PromQL expression against what Prometheus has: names, labels, and whether its functions fit its
-//! metrics.
+//! Checks a PromQL expression against the contents of a Prometheus: names, labels, and whether its functions
+//! suit its metrics.
 
 use std::collections::BTreeSet;
 
@@ -16,7 +16,7 @@ use super::{
     finding::Finding,
 };
 
-/// Functions that need two samples in their range, and make a rate or a difference of a counter.
+/// Functions that need two samples in their range, and compute a rate or a difference.
 const RATES: [&str; 8] = [
     "rate",
     "irate",
@@ -27,9 +27,9 @@ const RATES: [&str; 8] = [
     "predict_linear",
     "double_exponential_smoothing",
 ];
-/// Of these, those for counters only.
+/// Those of them that are for counters only.
 const OF_COUNTERS: [&str; 3] = ["rate", "irate", "increase"];
-/// Functions that look only at whether there are series.
+/// Functions that only test whether there are series.
 const PRESENCE: [&str; 5] =
     ["absent", "absent_over_time", "present_over_time", "timestamp", "count_over_time"];
 
@@ -85,7 +85,7 @@ fn children(expr: &Expr) -> Vec<&Expr> {
     }
 }
 
-/// The metric of a selector; `None` where it is a pattern.
+/// The metric of a selector; `None` if it is a pattern.
 fn name_of(selector: &VectorSelector) -> Option<String> {
     let by_matcher = || {
         let mut matchers = selector.matchers.matchers.iter();
@@ -95,8 +95,8 @@ fn name_of(selector: &VectorSelector) -> Option<String> {
     selector.name.clone().or_else(by_matcher)
 }
 
-/// The mistakes of an expression, without its result. All its metrics must have been queried. `is_graph`: it
-/// is shown over time.
+/// The mistakes in an expression, apart from its result. All its metrics must have been queried. `is_graph`
+/// states that it is shown over time.
 pub fn examine(expr: &Expr, catalogue: &Catalogue, is_graph: bool) -> Vec<Finding> {
     let mut examiner = Examiner { catalogue, findings: Vec::new() };
     examiner.visit(expr, Context { is_graph, ..Context::default() });
@@ -109,18 +109,18 @@ pub fn examine(expr: &Expr, catalogue: &Catalogue, is_graph: bool) -> Vec<Findin
     findings
 }
 
-/// What stands around a part of an expression.
+/// The context of a subexpression.
 #[derive(Debug, Clone, Copy, Default)]
 struct Context<'e> {
-    /// Its values are shown over time, as they are.
+    /// Its values are shown over time, unchanged.
     is_graph: bool,
     /// The function that takes its range.
     function: Option<&'e str>,
-    /// If it has no series, something else is there behind `or`.
+    /// If it has no series, an `or` provides an alternative.
     has_stand_in: bool,
 }
 
-/// Labels that a part can have; `None`: not known.
+/// Labels that a subexpression can have; `None` if unknown.
 type Known = Option<BTreeSet<String>>;
 
 struct Examiner<'c> {
@@ -152,7 +152,7 @@ impl Examiner<'_> {
         }
         let metric = self.catalogue.metric(&name)?;
         for matcher in &selector.matchers.matchers {
-            // What matches no text at all matches series without the label.
+            // A matcher that accepts the empty string also matches series without the label.
             if matcher.name != METRIC_NAME && !matcher.is_match("") {
                 self.require(&matcher.name, &metric.labels, &format!("`{name}`"));
             }
@@ -161,7 +161,7 @@ impl Examiner<'_> {
         Some(metric.labels.clone())
     }
 
-    /// Whether what is done with a metric fits what it is.
+    /// Checks that a metric is used according to its type.
     fn fits(&mut self, name: &str, range_ms: Option<u128>, interval: Option<f64>, context: Context<'_>) {
         let kind = self.catalogue.kind(name);
         let function = context.function.unwrap_or_default();
@@ -207,7 +207,7 @@ impl Examiner<'_> {
             Some(LabelModifier::Exclude(labels)) => {
                 Some(inner?.into_iter().filter(|label| !labels.labels.contains(label)).collect())
             }
-            // The label that `count_values` makes is named by a parameter.
+            // The label that `count_values` creates is named by a parameter.
             None if of.op.id() == T_COUNT_VALUES => None,
             None => Some(BTreeSet::new()),
         }
@@ -273,7 +273,7 @@ impl Examiner<'_> {
     }
 }
 
-/// The metrics of an expression, for people.
+/// The metrics of an expression, for messages.
 fn metric_names(expr: &Expr) -> String {
     let names: Vec<String> = metrics(expr).into_iter().map(|name| format!("`{name}`")).collect();
     if names.is_empty() { "the expression".to_owned() } else { names.join(", ") }

@@ -1,4 +1,4 @@
-//! The mistakes of a dashboard, with their severity and message.
+//! Mistakes in dashboards, with their severity and message.
 
 use std::fmt;
 
@@ -8,99 +8,99 @@ use serde::Serialize;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
-    /// It shows nothing, or something wrong.
+    /// The panel shows nothing, or something wrong.
     Error,
-    /// It is hard to read, or may mislead.
+    /// The panel is hard to read, or may mislead.
     Warning,
 }
 
-/// What is wrong with a query, its panel, or a variable.
+/// A mistake in a query, its panel, or a variable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Finding {
-    /// Prometheus rejects the query; its message.
+    /// Prometheus rejects the query, with this message.
     Rejected(String),
-    /// It does not respond; why.
+    /// Prometheus does not respond, for this reason.
     NoResponse(String),
     /// A variable that the dashboard does not have.
     UnknownVariable {
-        /// As it is written.
+        /// As written.
         name: String,
-        /// One that it has.
+        /// A similar one that it has.
         nearest: Option<String>,
     },
-    /// A variable has no values: what it asks for.
+    /// A variable without values; its query.
     NoValues(String),
     /// No series has this name.
     UnknownMetric {
         /// The name.
         name: String,
-        /// One that there is.
+        /// A similar one that exists.
         nearest: Option<String>,
-        /// Another part of the query, behind `or`, asks for a metric that there is.
+        /// Whether an `or` in the query provides an existing metric instead.
         has_stand_in: bool,
     },
-    /// No series of the metrics in request has this label.
+    /// No series of these metrics has this label.
     UnknownLabel {
         /// The label.
         label: String,
-        /// Of which metrics.
+        /// The metrics.
         metrics: String,
-        /// One that they have.
+        /// A similar label that they have.
         nearest: Option<String>,
     },
-    /// A quantile of a histogram whose buckets have been summed up before.
+    /// A quantile of a histogram whose buckets were aggregated away.
     WithoutBuckets(&'static str),
     /// The query has an empty result.
     NoData(NoData),
-    /// Every value is a division of zero by zero.
+    /// Every value is zero divided by zero.
     AlwaysNan,
-    /// A panel's alert uses a query that does not exist.
+    /// A panel's alert refers to a query that does not exist.
     AlertWithoutQuery(String),
     /// Values without a unit.
     NoUnit,
     /// Several series whose legends are their whole label sets.
     NoLegend(usize),
-    /// Several series of one legend.
+    /// Several series with the same legend.
     SameLegend {
         /// The text.
         text: String,
         /// How many have it.
         series: usize,
     },
-    /// A legend names a label that no series of the result has.
+    /// A legend refers to a label that no series of the result has.
     LegendLabel(String),
-    /// A counter as it is: it only rises.
+    /// A counter without a rate: it only increases.
     CounterWithoutRate(String),
-    /// The rate of what may fall.
+    /// The rate of something that may decrease.
     RateOfGauge {
-        /// Which.
+        /// The metric.
         metric: String,
-        /// By which function.
+        /// The function.
         function: String,
     },
-    /// In so short a range there are not always two samples.
+    /// A range too short to always contain two samples.
     ShortRange {
-        /// Of which metric.
+        /// The metric.
         metric: String,
         /// The range in milliseconds.
         range_ms: u64,
-        /// The time between two scrapes in milliseconds.
+        /// The scrape interval in milliseconds.
         interval_ms: u64,
     },
-    /// A library panel, which is not in the file.
+    /// A library panel, whose content is not in the file.
     Library,
 }
 
-/// Why a query shows nothing.
+/// Why a query has no result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NoData {
     /// A variable in it has no values.
     Variable(String),
     /// No series matches this selector.
     Selector(String),
-    /// There are series for every selector, but the expression makes nothing of them.
+    /// Every selector has series, but the expression yields none.
     Expression,
-    /// All values are not a number.
+    /// All values are `NaN`.
     Nan,
 }
 
@@ -121,14 +121,14 @@ impl Finding {
         }
     }
 
-    /// No alternative replaced a missing metric: the result is empty.
+    /// Notes that no alternative replaced a missing metric: the result is empty.
     pub fn has_no_stand_in(&mut self) {
         if let Self::UnknownMetric { has_stand_in, .. } = self {
             *has_stand_in = false;
         }
     }
 
-    /// The word for its kind in JSON.
+    /// Its kind in JSON.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Rejected(_) => "query-error",
@@ -152,13 +152,13 @@ impl Finding {
         }
     }
 
-    /// Whether it is one panel's, and not one query's.
+    /// Whether it is about a panel, not about one of its queries.
     pub fn is_of_panel(&self) -> bool {
         matches!(self, Self::NoUnit | Self::Library | Self::AlertWithoutQuery(_) | Self::NoValues(_))
     }
 }
 
-/// `; did you mean …`, where something is near.
+/// Formats `; did you mean …`, if there is a similar name.
 fn near(nearest: Option<&String>) -> String {
     nearest.map_or_else(String::new, |name| format!("; did you mean `{name}`?"))
 }

@@ -1,5 +1,5 @@
-//! Reads a dashboard as Grafana exports it: panels, in rows or not, folded or not, with their queries and
-//! variables. Schemas from before Grafana 5 (`rows`) up to 41 are read.
+//! Parses a dashboard as exported by Grafana: panels, in rows or not, collapsed or not, with their queries
+//! and variables. Supports schemas from before Grafana 5 (`rows`) up to 41.
 
 use std::collections::BTreeMap;
 
@@ -7,18 +7,18 @@ use serde_json::Value;
 
 use super::{Document, LeftOut, Panel, PanelQuery, Purpose, ReadError, Reason, variable};
 
-/// Panels whose values stand on an axis of time.
+/// Panels with a time axis.
 const GRAPHS: [&str; 6] = ["timeseries", "graph", "heatmap", "barchart", "trend", "state-timeline"];
-/// Panels that show one value a series.
+/// Panels that show one value per series.
 const VALUES: [&str; 6] = ["stat", "gauge", "bargauge", "singlestat", "piechart", "grafana-piechart-panel"];
 
-/// Reads a dashboard.
+/// Parses a dashboard.
 ///
 /// # Errors
 /// When the text is not valid.
 pub fn read(text: &str) -> Result<Document, ReadError> {
     let mut json: Value = serde_json::from_str(text).map_err(|error| ReadError::Json(error.to_string()))?;
-    // As the API returns it.
+    // As wrapped by the API.
     if let Some(inner) = json.get_mut("dashboard").filter(|inner| inner.is_object()) {
         json = inner.take();
     }
@@ -53,13 +53,13 @@ pub fn read(text: &str) -> Result<Document, ReadError> {
     })
 }
 
-/// Constants that an exported dashboard asks for when it is imported, by their names.
+/// Constants that an exported dashboard asks for on import, by name.
 fn inputs(json: &Value) -> BTreeMap<String, String> {
     let constants = list(json, "__inputs").filter(|input| text_of(input, "type") == "constant");
     constants.map(|input| (text_of(input, "name").to_owned(), text_of(input, "value").to_owned())).collect()
 }
 
-/// What type of data source the variables and inputs of a dashboard stand for.
+/// The types of data sources behind the variables and inputs of a dashboard.
 fn sources(json: &Value) -> BTreeMap<String, String> {
     let mut sources = BTreeMap::new();
     for input in list(json, "__inputs").filter(|input| text_of(input, "type") == "datasource") {
@@ -72,7 +72,7 @@ fn sources(json: &Value) -> BTreeMap<String, String> {
     sources
 }
 
-/// The row that panels stand in.
+/// The row of a panel.
 #[derive(Debug, Default)]
 struct Row {
     title: Option<String>,
@@ -188,14 +188,14 @@ fn title(json: &Value) -> String {
     }
 }
 
-/// The queries that the conditions of a panel's own alert use.
+/// The queries that the conditions of a panel's own alert refer to.
 fn alert_queries(json: &Value) -> Vec<String> {
     let conditions = json.pointer("/alert/conditions").and_then(Value::as_array).into_iter().flatten();
     let ids = conditions.filter_map(|condition| condition.pointer("/query/params/0").and_then(Value::as_str));
     ids.map(str::to_owned).collect()
 }
 
-/// Whether anything gives the panel's values a unit, or a text in place of a number.
+/// Whether the panel's values have a unit, or are mapped to texts.
 fn has_unit(json: &Value) -> bool {
     let places = [
         "/fieldConfig/defaults/unit",

@@ -1,9 +1,9 @@
-//! Checks dashboards and rule files against a live Prometheus: whatever they ask is asked, and what is wrong is named by panel
-//! and query.
+//! Checks dashboards and rule files against a live Prometheus: all their queries are sent, and mistakes are
+//! reported by panel and query.
 //!
-//! `grafana` and `rule_file` read a [`Document`]; `variable` and `template` fill in variables as Grafana does; `catalogue` is what
-//! Prometheus has, `expression` holds a query against it, `result` its result; `check` asks and puts it together; `finding`
-//! is what is reported.
+//! `grafana` and `rule_file` parse a [`Document`]; `variable` and `template` fill in variables as Grafana
+//! does; `catalogue` is the contents of Prometheus, `expression` checks a query against it, `result` checks
+//! its result; `check` sends the queries and combines everything; `finding` defines what is reported.
 
 pub mod catalogue;
 pub mod check;
@@ -17,45 +17,45 @@ pub mod variable;
 
 use variable::Variable;
 
-/// A dashboard or a rule file: what it asks, and where.
+/// A dashboard or a rule file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Document {
-    /// What it is called.
+    /// Its title.
     pub title: String,
-    /// Its variables, in its order.
+    /// Its variables, in order.
     pub variables: Vec<Variable>,
-    /// Its panels, or rules, that ask Prometheus.
+    /// Its panels, or rules, with queries to Prometheus.
     pub panels: Vec<Panel>,
-    /// What of it could not be read or is asked of others: place and reason.
+    /// Parts that are not checked, with the reason.
     pub left_out: Vec<LeftOut>,
 }
 
 /// A part of a document that is not checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LeftOut {
-    /// Which panel.
+    /// The panel.
     pub panel: String,
-    /// Why.
+    /// The reason.
     pub reason: Reason,
 }
 
 /// Why a part is not checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reason {
-    /// A library panel, of which the file has the name only.
+    /// A library panel, of which the file contains only the name.
     Library,
-    /// Asked of a data source of this type.
+    /// A query to a data source of this type.
     Elsewhere(String),
-    /// An alert of the panel that rests on a query that the panel does not have.
+    /// An alert of the panel that refers to a query that the panel does not have.
     AlertWithoutQuery(String),
 }
 
-/// What a panel is for, as far as the checks differ.
+/// The purpose of a panel, as far as it matters for checks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
     /// Values over time.
     Graph,
-    /// One value, or one a series.
+    /// One value, or one per series.
     Value,
     /// Any other panel: tables, texts.
     Other,
@@ -68,43 +68,43 @@ pub enum Purpose {
 /// A panel, or a rule.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Panel {
-    /// The row (or rule group) it stands in.
+    /// The row (or rule group) that contains it.
     pub row: Option<String>,
     /// Its title.
     pub title: String,
-    /// What it is for.
+    /// Its purpose.
     pub purpose: Purpose,
     /// Whether its values have a unit.
     pub has_unit: bool,
-    /// The variable for whose values it is repeated; its row's, if that is.
+    /// The variable that it is repeated for, or its row is.
     pub repeat: Option<String>,
-    /// The least time between two points, as written.
+    /// The minimum time between two points, as written.
     pub min_step: Option<String>,
-    /// How many points it shows at most.
+    /// The maximum number of points.
     pub max_points: Option<u64>,
-    /// What it asks.
+    /// Its queries.
     pub queries: Vec<PanelQuery>,
 }
 
 /// A query of a panel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PanelQuery {
-    /// `A`, `B`, …; empty for a rule, which has one.
+    /// `A`, `B`, …; empty for a rule.
     pub ref_id: String,
-    /// PromQL, with variables.
+    /// PromQL with variables.
     pub expr: String,
-    /// Asked at one instant only.
+    /// Whether it is an instant query.
     pub instant: bool,
-    /// The text of its legend; `None`: the whole label set.
+    /// The legend's template; `None` for the whole label set.
     pub legend: Option<String>,
-    /// Whether its answer is shown by series.
+    /// Whether its result is shown by series.
     pub by_series: bool,
-    /// The least time between two points, as written.
+    /// The minimum time between two points, as written.
     pub min_step: Option<String>,
 }
 
 impl Panel {
-    /// `Row / Title`.
+    /// Formats the place: `Row / Title`.
     pub fn place(&self) -> String {
         match &self.row {
             Some(row) if !row.is_empty() => format!("{row} / {}", self.title),
@@ -113,7 +113,7 @@ impl Panel {
     }
 }
 
-/// A file that is neither a dashboard nor a rule file.
+/// Why a file is neither a dashboard nor a rule file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReadError {
     /// It is not JSON.
@@ -122,16 +122,16 @@ pub enum ReadError {
     /// It is not YAML.
     #[error("not a rule file: {0}")]
     Yaml(String),
-    /// It is JSON, but no dashboard.
+    /// It is JSON, but not a dashboard.
     #[error("no dashboard: it has neither `panels` nor `rows`")]
     NoDashboard,
-    /// A dashboard in the schema that Grafana 12 and later can export.
+    /// A dashboard in the v2 schema, which Grafana 12 and later can export.
     #[error("a dashboard in Grafana's schema v2, which is not read")]
     SchemaV2,
 }
 
 impl ReadError {
-    /// What the user can do.
+    /// What the user can do about it.
     pub fn hint(&self) -> &'static str {
         match self {
             Self::Json(_) | Self::NoDashboard => {
@@ -143,7 +143,8 @@ impl ReadError {
     }
 }
 
-/// Reads a file by its name: rules end in `.yml` or `.yaml`, all else is a dashboard.
+/// Parses a file according to its name: rule files end with `.yml` or `.yaml`, everything else is a
+/// dashboard.
 ///
 /// # Errors
 /// When it is neither.

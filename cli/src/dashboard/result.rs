@@ -12,17 +12,17 @@ use saasbench_exposition::Labels;
 #[expect(clippy::unwrap_used, reason = "a constant that a test compiles")]
 static LABEL: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\{\{\s*(.+?)\s*\}\}").unwrap());
 
-/// An result.
+/// The result of a query.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResultSet {
-    /// Label sets of its series; of a scalar one without labels.
+    /// Label sets of its series; a scalar has one without labels.
     pub series: Vec<Labels>,
-    /// Whether there are values, and none of them is a number.
+    /// Whether there are values and all are `NaN`.
     pub is_all_nan: bool,
 }
 
 impl ResultSet {
-    /// Reads a response of `query` or `query_range`.
+    /// Parses a response of `query` or `query_range`.
     pub fn read(response: &Value) -> Self {
         let result = response.pointer("/data/result").and_then(Value::as_array);
         let result = result.map(Vec::as_slice).unwrap_or_default();
@@ -38,11 +38,11 @@ impl ResultSet {
         Self { series: result.iter().map(labels).collect(), is_all_nan }
     }
 
-    /// What is wrong with its series' legends.
+    /// Mistakes in the legends of its series.
     pub fn legends(&self, legend: Option<&str>) -> Vec<Finding> {
         let several = self.series.len() > 1;
         let legend = match legend {
-            // Grafana makes one of what differs.
+            // Grafana generates one from the labels that differ.
             Some("__auto") => return Vec::new(),
             None if several => return vec![Finding::NoLegend(self.series.len())],
             None => return Vec::new(),
@@ -74,20 +74,20 @@ impl ResultSet {
     }
 }
 
-/// All labels of a series, its name included.
+/// All labels of a series, including its name.
 pub fn labels(series: &Value) -> Labels {
     let metric = series.get("metric").unwrap_or(series).as_object();
     let labels = metric.into_iter().flatten();
     labels.filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned()))).collect()
 }
 
-/// Texts in a response's `data`.
+/// The texts in a response's `data`.
 pub fn texts(result: &Value) -> Vec<String> {
     let data = result.get("data").and_then(Value::as_array).into_iter().flatten();
     data.filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
-/// A series as Grafana writes it for variables to choose from: `name{label="value",…} 7 1700000000000`.
+/// A series in the form that Grafana offers for variables: `name{label="value",…} 7 1700000000000`.
 pub fn series_text(series: &Value, value: Option<&Value>) -> String {
     let mut labels = labels(series);
     let name = labels.remove("__name__").unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Reads a file of Prometheus's rules: each rule is a panel with one query, each group a row.
+//! Parses a file of Prometheus rules: each rule becomes a panel with one query, each group a row.
 
 use serde::Deserialize;
 
@@ -23,7 +23,7 @@ struct Rule {
     expr: String,
 }
 
-/// Reads a rule file.
+/// Parses a rule file.
 ///
 /// # Errors
 /// When the text is not valid.

@@ -1,5 +1,5 @@
 //! Fills variables into a query as Grafana does: `$name`, `${name}`, `${name:format}`, `[[name]]`, and
-//! Grafana's own, such as `$__rate_interval`.
+//! built-in ones such as `$__rate_interval`.
 
 use std::{borrow::Cow, collections::BTreeMap, sync::LazyLock};
 
@@ -7,30 +7,30 @@ use regex::{Captures, Regex};
 
 use super::variable::Chosen;
 
-/// Grafana's own expression for variables.
+/// Grafana's own regular expression for variables.
 #[expect(clippy::unwrap_used, reason = "a constant that a test compiles")]
 static VARIABLE: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"\$(\w+)|\[\[(\w+?)(?::(\w+))?\]\]|\$\{(\w+)(?:\.[^:}]+)?(?::([^}]+))?\}").unwrap()
 });
 
-/// Times that Grafana gives to queries.
+/// Times for built-in variables.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Times {
-    /// First and last instant, seconds since the epoch.
+    /// First and last instant, in seconds since the epoch.
     pub span: (f64, f64),
-    /// Between two points, in seconds.
+    /// Seconds between two points.
     pub step: f64,
-    /// Between two scrapes, in seconds.
+    /// Scrape interval in seconds.
     pub scrape: f64,
 }
 
 impl Times {
-    /// `$__rate_interval`: at least four scrapes, so that two remain when some are late.
+    /// `$__rate_interval`: at least four scrapes, so that two remain if some are late.
     fn rate_interval(&self) -> f64 {
         (self.step + self.scrape).max(4.0 * self.scrape)
     }
 
-    /// The value of one of Grafana's own variables.
+    /// The value of a built-in variable.
     fn value(&self, name: &str, format: Option<&str>) -> Option<String> {
         let (from, to) = self.span;
         let range = to - from;
@@ -54,13 +54,13 @@ impl Times {
     }
 }
 
-/// A length of time in PromQL: whole milliseconds, at least one.
+/// A duration in PromQL: whole milliseconds, at least one.
 fn duration(seconds: f64) -> String {
     let millis = (seconds * 1e3).round().max(1.0);
     if millis % 1e3 == 0.0 { format!("{:.0}s", millis / 1e3) } else { format!("{millis:.0}ms") }
 }
 
-/// Names of the variables in a text, Grafana's own left out.
+/// Names of the variables in a text, without built-in ones.
 pub fn names(text: &str) -> Vec<&str> {
     let of =
         |captures: Captures<'_>| [1, 2, 4].iter().find_map(|i| captures.get(*i)).map(|name| name.range());
@@ -68,7 +68,7 @@ pub fn names(text: &str) -> Vec<&str> {
     found.filter(|name| !name.starts_with("__") && !name.bytes().all(|byte| byte.is_ascii_digit())).collect()
 }
 
-/// The text with every variable filled in that is known; the others stay.
+/// The text with all known variables filled in.
 pub fn fill<'t>(text: &'t str, variables: &BTreeMap<String, Chosen>, times: &Times) -> Cow<'t, str> {
     VARIABLE.replace_all(text, |captures: &Captures<'_>| {
         let part =
@@ -98,7 +98,7 @@ fn written(chosen: &Chosen, format: Option<&str>, times: &Times) -> String {
     match format {
         None if chosen.as_regex => any_of(&|value| escaped(value, r"\\")),
         None => {
-            // `$interval` with the value `$__auto_interval_interval`, as Grafana writes it.
+            // `$interval` with the value `$__auto_interval_interval`, as in Grafana.
             let auto = chosen.values.first().is_some_and(|value| value.starts_with("$__auto_interval"));
             if auto { duration(times.step) } else { each(&|value| value.replace('\\', r"\\"), ",") }
         }
@@ -111,14 +111,14 @@ fn written(chosen: &Chosen, format: Option<&str>, times: &Times) -> String {
     }
 }
 
-/// A text as a regular expression that matches it alone; what is special gets `escape` in front.
+/// A regular expression that matches only this text; special characters are prefixed with `escape`.
 fn escaped(text: &str, escape: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
         if "\\$^*{}[]'+?.()|".contains(c) {
             escaped.push_str(escape);
         }
-        // A backslash is escaped by as many as stand for one.
+        // A backslash is escaped by as many as represent one.
         match c {
             '\\' => escaped.push_str(escape),
             _ => escaped.push(c),
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn variables_are_filled_as_grafana_fills_them() {
+    fn variables_are_filled_in_like_grafana() {
         let variables = BTreeMap::from([
             ("job".to_owned(), chosen(&["api"], false)),
             ("tenant".to_owned(), chosen(&["acme", "a.b"], true)),

@@ -1,3 +1,5 @@
+//! Reading dashboards, filling in their variables, and finding metrics and labels that do not exist.
+
 use std::{collections::BTreeMap, fmt::Write as _};
 
 use promql_parser::parser;
@@ -11,7 +13,7 @@ use super::{
 };
 use saasbench_exposition::Labels;
 
-/// What was read, one per line.
+/// The parsed document, one item per line.
 fn shown(document: &Document) -> String {
     let mut text = format!("{}\n", document.title);
     for Variable { name, source, filter, several, all, current } in &document.variables {
@@ -83,7 +85,7 @@ fn every_shipped_dashboard_fits_the_others() {
 }
 
 #[test]
-fn variables_choose_as_grafana_does() {
+fn variables_choose_values_like_grafana() {
     let read = |json: serde_json::Value| variable::read(&json, &BTreeMap::new()).unwrap();
     let values = |values: &[&str]| values.iter().map(|value| (*value).to_owned()).collect::<Vec<_>>();
     let one =

@@ -1,4 +1,4 @@
-//! A dashboard's variable: where its values come from, and which of them a query gets.
+//! A dashboard's variable: the source of its values, and which of them a query uses.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -10,39 +10,39 @@ use serde_json::Value;
 pub struct Variable {
     /// Its name in queries.
     pub name: String,
-    /// Where its values come from.
+    /// Source of its values.
     pub source: Source,
-    /// Only values that match are used, and of these the first group.
+    /// Only matching values are used, reduced to the first group.
     pub filter: Option<String>,
-    /// Several values can be chosen: queries get them as a regular expression.
+    /// Several values can be selected: queries contain them as a regular expression.
     pub several: bool,
-    /// The value for "all", where it is not the list of values.
+    /// The value for "all", if it is not the list of values.
     pub all: Option<String>,
-    /// The values that were chosen when the dashboard was saved.
+    /// The values that were selected when the dashboard was saved.
     pub current: Vec<String>,
 }
 
-/// Where values come from.
+/// Source of values.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
     /// `label_values(label)` or `label_values(selector, label)`.
     LabelValues {
-        /// Of which series; `None`: of all.
+        /// Restricts the series; `None` for all.
         selector: Option<String>,
-        /// Which label.
+        /// The label.
         label: String,
     },
     /// `label_names()`, `label_names(regex)`.
     LabelNames(Option<String>),
     /// `metrics(regex)`.
     Metrics(String),
-    /// `query_result(expr)`: a text for each series of the response.
+    /// `query_result(expr)`: a text for each series of the result.
     QueryResult(String),
     /// A selector: its series as texts.
     Series(String),
-    /// A list that the dashboard has itself.
+    /// A fixed list in the dashboard.
     Fixed(Vec<String>),
-    /// It is filled by Grafana, and queries do not need its value.
+    /// Filled by Grafana; queries do not need its value.
     Free,
 }
 
@@ -64,19 +64,19 @@ impl fmt::Display for Source {
     }
 }
 
-/// What a query gets for a variable.
+/// The values of a variable in a query.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Chosen {
     /// Its values.
     pub values: Vec<String>,
     /// Whether they are written as a regular expression.
     pub as_regex: bool,
-    /// Written as it is, in place of the values.
+    /// Used as it is, in place of the values.
     pub all: Option<String>,
 }
 
-/// Reads a variable of a dashboard; `None` for one without a name, and for ad hoc filters, which no query
-/// contains.
+/// Parses a variable of a dashboard; `None` for one without a name, and for ad hoc filters, which queries do
+/// not contain.
 pub fn read(json: &Value, inputs: &BTreeMap<String, String>) -> Option<Variable> {
     let text = |key: &str| json.get(key).and_then(Value::as_str).unwrap_or_default();
     let is = |key: &str| json.get(key).and_then(Value::as_bool).unwrap_or(false);
@@ -112,7 +112,7 @@ fn query_source(json: &Value) -> Source {
         Some(inner.trim().to_owned())
     };
     if let Some(arguments) = call("label_values") {
-        // The label is behind the last comma: selectors have commas, too.
+        // The label follows the last comma: selectors contain commas, too.
         let (selector, label) = match arguments.rsplit_once(',') {
             Some((selector, label)) => (Some(selector.trim().to_owned()), label.trim().to_owned()),
             None => (None, arguments),
@@ -132,7 +132,8 @@ fn query_source(json: &Value) -> Source {
     }
 }
 
-/// `a, b : c` is `a` and `c`: of a text and a value the value counts. `\,` is a comma.
+/// Splits a list: `a, b : c` has the values `a` and `c`, since of text and value the value counts. `\,` is a
+/// literal comma.
 fn options(list: &str) -> Vec<String> {
     let list = list.replace("\\,", "\u{0}");
     let value = |item: &str| {
@@ -155,7 +156,7 @@ fn current(json: &Value) -> Vec<String> {
 }
 
 impl Variable {
-    /// The texts that have other variables in them.
+    /// The texts that may contain other variables.
     pub fn texts(&self) -> Vec<&str> {
         match &self.source {
             Source::LabelValues { selector, label } => {
@@ -168,7 +169,7 @@ impl Variable {
         }
     }
 
-    /// Those of the values that pass its filter, each once, in order.
+    /// The values that pass its filter, each once, in order.
     pub fn filtered(&self, values: Vec<String>) -> Vec<String> {
         let filter = self.filter.as_deref().and_then(pattern);
         let mut kept: Vec<String> = match filter {
@@ -180,7 +181,7 @@ impl Variable {
         kept
     }
 
-    /// What queries get: all of its values where it may have several, else that which was chosen last, or the
+    /// The values for queries: all of them if it permits several, otherwise the last selected one, or the
     /// first.
     pub fn choose(&self, values: &[String]) -> Chosen {
         let kept = if self.several {
@@ -193,7 +194,7 @@ impl Variable {
     }
 }
 
-/// `/pattern/flags`, or a pattern that the whole value has to match.
+/// A filter `/pattern/flags`, or a pattern that must match the whole value.
 fn pattern(text: &str) -> Option<Regex> {
     match text.strip_prefix('/').and_then(|rest| rest.rsplit_once('/')) {
         Some((pattern, flags)) if flags.contains('i') => Regex::new(&format!("(?i){pattern}")).ok(),
@@ -202,7 +203,8 @@ fn pattern(text: &str) -> Option<Regex> {
     }
 }
 
-/// What a filter takes of a value: its group `value`, else its first group, else all of it.
+/// What a filter extracts from a value: its group `value`, otherwise its first group, otherwise the whole
+/// match.
 fn first_group(filter: &Regex, value: &str) -> Option<String> {
     let captures = filter.captures(value)?;
     let group = captures.name("value").or_else(|| captures.get(1));

@@ -1,5 +1,5 @@
-//! Access to Prometheus: its address, credentials and TLS trust, from `saasbench.toml` or the command line.
-//! Secrets are named there (`${env:NAME}`) and filled in here; they leave this module only in requests.
+//! Access to Prometheus: address, credentials and TLS trust, from `saasbench.toml` or the command line.
+//! Secrets are referred to there (`${env:NAME}`) and filled in here; they leave this module only in requests.
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
@@ -22,7 +22,7 @@ pub type Variables<'a> = &'a dyn Fn(&str) -> Option<String>;
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PrometheusConfig {
-    /// What stands before `/api/v1`.
+    /// The URL up to `/api/v1`.
     pub url: String,
     /// User and password.
     pub basic: Option<[String; 2]>,
@@ -31,12 +31,12 @@ pub struct PrometheusConfig {
     /// Any other headers.
     #[serde(default)]
     pub headers: BTreeMap<String, String>,
-    /// A PEM file with the authorities that are trusted.
+    /// A PEM file with trusted authorities.
     pub ca_file: Option<String>,
-    /// Whether any certificate is good enough.
+    /// Whether any certificate is accepted.
     #[serde(default)]
     pub insecure: bool,
-    /// A PEM file with the certificate to show.
+    /// A PEM file with the client certificate.
     pub certificate: Option<String>,
     /// A PEM file with its private key.
     pub key: Option<String>,
@@ -92,7 +92,7 @@ pub(super) fn text_or_table<'de, D: Deserializer<'de>>(d: D) -> Result<Option<Pr
 /// Everything that queries to a Prometheus need.
 #[derive(Debug, Clone)]
 pub struct Access {
-    /// What stands before `/api/v1`.
+    /// The URL up to `/api/v1`.
     pub url: String,
     /// Sent with every query.
     pub credentials: Credentials,
@@ -136,7 +136,7 @@ impl Access {
         if let Some(password) = in_url.as_ref().and_then(url::Url::password) {
             secrets.push((password.to_owned(), "***".to_owned()));
         }
-        // The longest first: one may be part of another.
+        // The longest first, because one may be part of another.
         secrets.sort_by_key(|(secret, _)| std::cmp::Reverse(secret.len()));
         Ok(Self {
             url: config.url,
@@ -148,7 +148,7 @@ impl Access {
         })
     }
 
-    /// `http` with the trust that is declared here, if any is.
+    /// `http` with the trust declared here, if any.
     pub fn trust(&self, http: &Http) -> Http {
         if self.insecure || self.ca_file.is_some() {
             Http { insecure: self.insecure, ca_file: self.ca_file.clone(), ..http.clone() }
@@ -158,8 +158,8 @@ impl Access {
     }
 }
 
-/// The credentials that headers of the command line give (`NAME: VALUE`, secrets as `${env:NAME}`). `option`
-/// is their flag.
+/// The credentials in headers of the command line (`NAME: VALUE`, secrets as `${env:NAME}`). `option` is
+/// their flag.
 ///
 /// # Errors
 /// All mistakes at once.
@@ -283,8 +283,8 @@ impl Reading<'_> {
         }
     }
 
-    /// A text with the values of its variables. Not all of them are secrets: the name of a user or of a
-    /// tenant may well occur in Prometheus's responses.
+    /// A text with its variables filled in. Not all of them are secrets: the name of a user or of a tenant
+    /// may well occur in Prometheus's responses.
     fn filled(&mut self, text: &str, is_secret: bool) -> String {
         let mut filled = String::new();
         let mut rest = text;

@@ -59,7 +59,7 @@ pub struct EnvironmentConfig {
     pub clock_offset: Option<std::time::Duration>,
     /// Drift between two of its clocks in parts per million.
     pub clock_drift_ppm: Option<f64>,
-    /// What differs from the scenario's `[metrics]`; its keys are read where the scenario's are.
+    /// Deviations from the scenario's `[metrics]`, parsed by the same code.
     pub metrics: Option<toml::Table>,
 }
 
@@ -113,7 +113,7 @@ fn read(text: &str, file: &str) -> Result<ConfigFile, EnvironmentError> {
 /// Finds the environment `name` in the text of `saasbench.toml`.
 ///
 /// # Errors
-/// When the text is not such a file, or has no such environment.
+/// When the text is not a valid `saasbench.toml`, or does not define the environment.
 pub fn find(text: &str, file: &str, name: &str) -> Result<EnvironmentConfig, EnvironmentError> {
     let config = read(text, file)?;
     let environment = config.environment.get(name).cloned().ok_or_else(|| EnvironmentError::Usage {

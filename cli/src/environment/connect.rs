@@ -121,7 +121,7 @@ fn untrusted(error: &TlsError) -> EnvironmentError {
     EnvironmentError::Usage { message: error.to_string(), hint: error.hint().to_owned() }
 }
 
-/// A replica's URL, read.
+/// Parses a replica's URL.
 fn target(replica: &Replica) -> Result<Target, EnvironmentError> {
     Target::parse(&replica.url).map_err(|error| EnvironmentError::Usage {
         message: format!("`{}` is not the base URL of a replica: {error}", redact::url(&replica.url)),

@@ -1,6 +1,6 @@
-//! The embedded environment: replicas of the reference server in this process, on free ports of the loopback
-//! address, over one store in memory, and a Prometheus over them where a scenario needs one. They run on
-//! threads of their own, so that they and the load wait for each other no more than two processes would.
+//! The embedded environment: replicas of the reference server in this process, on free loopback ports, over
+//! one in-memory store, and a Prometheus if the scenario needs one. They run on threads of their own, so that
+//! they interfere with the load no more than separate processes would.
 
 use std::{net::SocketAddr, thread::JoinHandle, time::Duration};
 
@@ -21,7 +21,7 @@ use saasbench_record::manifest::{Environment, Replica};
 /// Clocks of one process agree up to the resolution of the limiter's.
 const CLOCK_OFFSET: Nanos = Nanos::from_millis(1);
 
-/// Between two scrapes of the embedded Prometheus: short, because a run waits for the last one.
+/// Scrape interval of the embedded Prometheus: short, because a run waits for the last scrape.
 const SCRAPE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Replicas that run in this process until they are stopped.

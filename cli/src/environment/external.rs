@@ -1,5 +1,5 @@
-//! Environments that run already: addresses from the command line (`--target`) or from `saasbench.toml`
-//! (`--env`).
+//! Environments that are already running: addresses from the command line (`--target`) or from
+//! `saasbench.toml` (`--env`).
 
 use super::{
     Connected, EnvironmentError, RunningEnvironment,

@@ -1,5 +1,5 @@
-//! The calm display of a terminal, drawn by indicatif: a bar for each row of `status_block`, redrawn in place, with notes
-//! above. It is drawn by the display alone, never by a worker of the engine.
+//! The default display of a terminal, drawn by indicatif: the rows of `status_block`, redrawn in place, with
+//! notes above. It is drawn on the display's own thread, never by a worker of the engine.
 
 use std::io::{self, IsTerminal as _};
 
@@ -7,13 +7,13 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::status_block::{Bar, Row};
 
-/// Frames a second at most: a frame replaces one row, and several rows change at once.
+/// Maximum frames per second: a frame replaces one row, and several rows change at once.
 const FRAMES: u8 = 100;
 /// Positions of the overall bar.
 const POSITIONS: u64 = 10_000;
 /// A bar's full, growing and empty columns.
 const COLUMNS: &str = "█▉▊▋▌▍▎▏░";
-/// The narrowest terminal whose rows say something.
+/// The narrowest terminal on which rows are readable.
 const NARROWEST: usize = 24;
 
 /// The rows on the terminal.
@@ -24,7 +24,8 @@ pub(super) struct Bars {
     coloured: bool,
 }
 
-/// Whether standard error can redraw rows in place: it is a terminal that moves its cursor and is wide enough.
+/// Whether standard error can redraw rows in place: it is a terminal that moves its cursor and is wide
+/// enough.
 pub(super) fn can_redraw(columns: usize) -> bool {
     io::stderr().is_terminal() && moves_cursor(std::env::var("TERM").ok().as_deref()) && columns >= NARROWEST
 }
@@ -35,7 +36,7 @@ fn moves_cursor(term: Option<&str>) -> bool {
 }
 
 impl Bars {
-    /// Nothing is drawn yet.
+    /// No rows yet.
     pub(super) fn on_stderr(coloured: bool) -> Self {
         Self::new(ProgressDrawTarget::stderr_with_hz(FRAMES), coloured)
     }
@@ -44,7 +45,7 @@ impl Bars {
         Self { multi: MultiProgress::with_draw_target(target), rows: Vec::new(), coloured }
     }
 
-    /// Replaces the rows; one that is the same as before is left alone.
+    /// Replaces the rows; unchanged ones are not redrawn.
     pub(super) fn draw(&mut self, rows: Vec<Row>) {
         for (bar, _) in self.rows.drain(rows.len().min(self.rows.len())..) {
             bar.finish_and_clear();
@@ -67,12 +68,12 @@ impl Bars {
         }
     }
 
-    /// Prints a text above the rows. A standard error that is gone is no reason to stop a run.
+    /// Prints a text above the rows. Errors of standard error are ignored: they must not stop a run.
     pub(super) fn print(&self, text: &str) {
         let _ = self.multi.println(shown(text, self.coloured));
     }
 
-    /// Removes the rows from the terminal; the next drawing puts them below what is written meanwhile.
+    /// Removes the rows from the terminal; the next drawing puts them below what was written meanwhile.
     pub(super) fn clear(&mut self) {
         let _ = self.multi.clear();
         self.rows.iter_mut().for_each(|(_, drawn)| drawn.text.clear());
@@ -82,7 +83,7 @@ impl Bars {
 impl Drop for Bars {
     fn drop(&mut self) {
         let _ = self.multi.clear();
-        // A bar that is dropped draws the others once more.
+        // Dropping a bar would redraw the others.
         self.multi.set_draw_target(ProgressDrawTarget::hidden());
     }
 }
@@ -103,7 +104,7 @@ fn style(bar: Option<&Bar>, coloured: bool) -> ProgressStyle {
         None => "{msg}".to_owned(),
         Some(bar) => format!("{{bar:{}{}}} {{msg}}", bar.width, if coloured { "./dim" } else { "" }),
     };
-    // The templates are ours, and `the_bar_grows` shows that they are well-formed.
+    // The templates are constants, and `the_bar_grows` shows that they are valid.
     ProgressStyle::with_template(&template)
         .unwrap_or_else(|_| ProgressStyle::default_bar())
         .progress_chars(COLUMNS)
@@ -119,7 +120,7 @@ pub(super) mod tests {
 
     use super::*;
 
-    /// Bars on a terminal of `width` columns, and what it shows.
+    /// Bars on a simulated terminal of `width` columns, and that terminal.
     pub(in crate::live) fn in_memory(width: usize) -> (Bars, InMemoryTerm) {
         let term = InMemoryTerm::new(24, u16::try_from(width).unwrap());
         let target = ProgressDrawTarget::term_like_with_hz(Box::new(term.clone()), FRAMES);

@@ -1,4 +1,4 @@
-//! What the shell does with the process: Ctrl-Z, `fg` and `bg`, and `kill -STOP` and `-CONT`.
+//! Job control by the shell: Ctrl-Z, `fg` and `bg`, and `kill -STOP` and `-CONT`.
 
 use std::{
     fs,
@@ -10,9 +10,10 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{DisplayMode, Follower, locked};
 
-/// Follows it for a display, for the rest of the process: a signal that was once listened to does nothing by itself any more.
+/// Handles job control for a display, for the rest of the process: a signal with a handler has lost its
+/// default action.
 pub(super) fn follow(follower: &Arc<Mutex<Follower>>) {
-    // What was written in lines stays as it is.
+    // Lines that were written stay as they are.
     if matches!(locked(follower).mode, DisplayMode::Nothing | DisplayMode::Lines { .. } | DisplayMode::Json) {
         return;
     }
@@ -27,7 +28,7 @@ pub(super) fn follow(follower: &Arc<Mutex<Follower>>) {
 
 async fn follow_suspended(follower: Weak<Mutex<Follower>>, mut suspended: Signal) {
     while suspended.recv().await.is_some() {
-        // As the system has it: a process that no shell could continue is not stopped.
+        // As by default: a process that no shell could continue is not stopped.
         if has_shell() {
             match follower.upgrade() {
                 Some(follower) => locked(&follower).suspend(),
@@ -49,7 +50,7 @@ impl Follower {
         match &mut self.mode {
             DisplayMode::Full(full) => full.suspend(),
             DisplayMode::Bars(bars) => {
-                // The shell writes where they stood.
+                // The shell writes where the rows were.
                 bars.clear();
                 super::full::stop();
             }
@@ -65,8 +66,8 @@ impl Follower {
     }
 }
 
-/// Whether a process of the session but of another job, a shell, started this job and can continue it. Without `/proc`
-/// that is assumed.
+/// Whether a process of the session but of another job, a shell, started this job and can continue it.
+/// Without `/proc` that is assumed.
 fn has_shell() -> bool {
     let group = getpgrp().as_raw_nonzero().get();
     let Some(leader) = Standing::of(group) else { return true };
@@ -74,7 +75,7 @@ fn has_shell() -> bool {
         .is_some_and(|parent| parent.session == leader.session && parent.group != group)
 }
 
-/// Where a process stands among others.
+/// Parent, group and session of a process.
 #[derive(Debug, PartialEq, Eq)]
 struct Standing {
     parent: i32,
@@ -87,7 +88,7 @@ impl Standing {
         Self::parse(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
     }
 
-    /// Reads `/proc/PID/stat`: `1234 (name) S parent group session …`, where the name may have anything in it.
+    /// Parses `/proc/PID/stat`: `1234 (name) S parent group session …`, where the name may contain anything.
     fn parse(stat: &str) -> Option<Self> {
         let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(1).map(str::parse);
         let mut next = || fields.next()?.ok();

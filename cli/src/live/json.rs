@@ -1,7 +1,7 @@
-//! The objects of `--progress json`: one a line, each with `v` (the version) and `type`.
+//! The objects of `--progress json`: one per line, each with `v` (the version) and `type`.
 //!
-//! docs/terminal.md and docs/schema/progress-1.json are what their readers rely on: keys are added, and never change their meaning under
-//! one version.
+//! Readers rely on docs/terminal.md and docs/schema/progress-1.json: keys may be added, and never change
+//! their meaning within a version.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ use saasbench_model::{scenario::Scenario, units::Nanos};
 use saasbench_record::manifest::Environment;
 use saasbench_verify::verdict::Outcome;
 
-/// Rises when a reader of the old objects would be misled.
+/// Incremented when a reader of the old objects would be misled.
 pub const VERSION: u32 = 1;
 
 /// A line of standard error.
@@ -194,13 +194,13 @@ pub struct End {
     pub hint: Option<String>,
 }
 
-/// An object as a line.
+/// Formats an object as a line.
 pub fn line(object: Object) -> String {
     let line = Line { v: VERSION, object };
     serde_json::to_string(&line).map(|line| line + "\n").unwrap_or_default()
 }
 
-/// What is about to run, where, and where it will be recorded.
+/// The object for the start of a run: what runs where, and where it is recorded.
 pub fn begin(scenario: &Scenario, environment: &Environment, run: &str) -> String {
     let plan = super::view::Plan::of(scenario);
     let replicas = environment.replicas.iter();
@@ -218,22 +218,22 @@ pub fn begin(scenario: &Scenario, environment: &Environment, run: &str) -> Strin
     }))
 }
 
-/// A phase has started.
+/// The object for the start of a phase.
 pub fn phase(view: &View, at: Nanos) -> String {
     line(Object::Phase { at_ns: at, phase: view.phase })
 }
 
-/// Something that the user or the run itself did.
+/// The object for a change by the user or by the run itself.
 pub fn event(at: Nanos, text: &str) -> String {
     line(Object::Event { at_ns: at, text: text.to_owned() })
 }
 
-/// What observers saw.
+/// The object for an observer's message.
 pub fn note(text: &str) -> String {
     line(Object::Note(Text { text: text.to_owned() }))
 }
 
-/// Totals, and what the last interval added, for all and by tenant.
+/// The object with totals and the changes of the last interval, for all and by tenant.
 pub fn progress(view: &View, at: Nanos) -> String {
     let named = view.plan.tenants.iter().zip(&view.window.tenants);
     let (count, total_ns) = view.stalls;

@@ -1,8 +1,9 @@
-//! The display of a run in progress. It only reads the running totals; no worker ever waits for it.
+//! Displays of a run in progress. They only read the running totals; no worker ever waits for them.
 //!
-//! `window` holds the latest samples, `view` everything that a display draws from. There are four displays: `bars` draws the
-//! rows of `status_block` on a terminal, lines are written elsewhere, `json` is for programs, and `full` takes the whole
-//! terminal, with charts and keys. `job_control` follows Ctrl-Z, `fg` and `bg`.
+//! `window` holds the latest samples, `view` everything that a display draws from. There are four displays:
+//! `bars` draws the rows of `status_block` on a terminal, plain lines are for anything else, `json` is for
+//! programs, and `full` uses the whole terminal, with charts and keys. `job_control` handles Ctrl-Z, `fg` and
+//! `bg`.
 
 mod bars;
 pub mod full;
@@ -35,16 +36,16 @@ use saasbench_engine::{clock::RunClock, rate_control::RateControl};
 use saasbench_model::units::Nanos;
 use saasbench_report::style::{FAINT, paint};
 
-/// Between two drawings on a terminal.
+/// Redraw interval on a terminal.
 const REDRAW: Duration = Duration::from_millis(100);
-/// Between two looks at the totals: figures that change more often are not read.
+/// Interval of reading the totals: figures that change more often are not readable.
 const STEP: Nanos = Nanos::from_secs(1);
-/// Between two lines where there is no terminal.
+/// Interval of lines without a terminal.
 const LINE: Nanos = Nanos::from_secs(5);
-/// What is said once the user has interrupted a run.
+/// Shown once the user has interrupted a run.
 pub const INTERRUPTED: &str = "interrupted: waiting for responses (again to quit at once)";
 
-/// A display that goes on by itself until it is dropped.
+/// A display that updates itself until it is dropped.
 #[derive(Debug)]
 pub struct Progress {
     follower: Arc<Mutex<Follower>>,
@@ -52,7 +53,7 @@ pub struct Progress {
     observer_log: Option<ObserverLog>,
 }
 
-/// How a run is shown.
+/// The kind of display.
 #[derive(Debug)]
 enum DisplayMode {
     Nothing,
@@ -62,31 +63,31 @@ enum DisplayMode {
     Json,
 }
 
-/// Follows a run.
+/// Follows a run for a display.
 #[derive(Debug)]
 struct Follower {
     view: View,
     mode: DisplayMode,
     verbose: bool,
-    /// What observers log.
+    /// Messages of observers.
     reported: mpsc::Receiver<String>,
     clock: RunClock,
     live: Option<Live>,
     /// The start of the load, once it has started.
     started: Arc<OnceLock<Nanos>>,
-    /// When the totals were last looked at.
+    /// When the totals were last read.
     stepped: Nanos,
     interrupt: CancellationToken,
     controls: RateControl,
 }
 
 impl DisplayMode {
-    /// The one that is asked for, on the standard error that there is.
+    /// The requested display, as far as standard error supports it.
     fn of(args: DisplayArgs, coloured: bool, clock: RunClock, controls: RateControl) -> Self {
         let lines = Self::Lines { next: LINE };
         match args.progress {
             _ if args.quiet => Self::Nothing,
-            // Whether there is a terminal was asked before; if it is gone by now, lines go nowhere.
+            // That there is a terminal was checked before; if it is closed by now, lines are lost.
             _ if args.ui == Ui::Full => {
                 Full::take(controls, clock, coloured).map_or(lines, |full| Self::Full(Box::new(full)))
             }
@@ -99,7 +100,7 @@ impl DisplayMode {
 }
 
 impl Progress {
-    /// Shows a run that gets ready, on a runtime of several threads.
+    /// Shows a run that is being prepared, on a runtime of several threads.
     pub fn start(
         plan: Plan,
         args: DisplayArgs,
@@ -140,11 +141,11 @@ impl Progress {
         locked(&self.follower)
     }
 
-    /// Requests are made from now on, and their totals are here; the load itself starts with `started`.
+    /// Requests are sent from now on, with these totals; the load itself starts with `started`.
     pub fn loads(&self, live: Live, started: Arc<OnceLock<Nanos>>) {
         let mut follower = self.lock();
         follower.started = started;
-        // Where nothing is shown, nothing is counted for it either.
+        // If nothing is shown, nothing is counted for it either.
         if !matches!(follower.mode, DisplayMode::Nothing) {
             let now = follower.clock.now();
             follower.view.window = Window::new(follower.view.plan.tenants.len(), now);
@@ -154,7 +155,7 @@ impl Progress {
         }
     }
 
-    /// The load is over, and its totals are complete: what follows is `phase`.
+    /// The load is over, and its totals are complete; the next phase is `phase`.
     pub fn goes_on(&self, phase: Phase) {
         let mut follower = self.lock();
         let now = follower.clock.now();
@@ -168,7 +169,7 @@ impl Progress {
         follower.begin(phase);
     }
 
-    /// Something was done by hand at an instant.
+    /// Something was changed by hand at an instant.
     pub fn event(&self, at: Nanos, text: &str) {
         self.lock().event(at, text);
     }
@@ -178,7 +179,7 @@ impl Progress {
         self.observer_log.clone()
     }
 
-    /// Prints a text beside the display; `false` where the display has no part in that.
+    /// Prints a text beside the display; `false` if the display does not do that.
     pub fn print(&self, text: &str) -> bool {
         match &mut self.lock().mode {
             DisplayMode::Bars(bars) => {
@@ -194,7 +195,7 @@ impl Progress {
     }
 }
 
-/// The display is gone at once, and what it drew with it.
+/// Removes the display and everything that it drew.
 impl Drop for Progress {
     fn drop(&mut self) {
         self.stop.cancel();
@@ -224,7 +225,7 @@ impl Follower {
         if self.interrupt.is_cancelled() && !self.view.interrupted {
             self.view.interrupted = true;
             match self.mode {
-                // These show it as long as it lasts.
+                // These show it as long as they are active.
                 DisplayMode::Bars(_) | DisplayMode::Nothing => {}
                 DisplayMode::Lines { .. } => write(&format!("{INTERRUPTED}\n")),
                 DisplayMode::Full(_) | DisplayMode::Json => self.event(now, "interrupted"),
@@ -251,7 +252,7 @@ impl Follower {
         }
     }
 
-    /// Prints what observers have logged since.
+    /// Prints new messages of observers.
     fn hear(&mut self) {
         while let Ok(text) = self.reported.try_recv() {
             let text = one_line(&text);
@@ -266,7 +267,7 @@ impl Follower {
         }
     }
 
-    /// Takes note of where the load is by now: in the plan, whose time stands still in pauses.
+    /// Updates the load's position in its plan, whose time stands still during pauses.
     fn go_on(&mut self, now: Nanos) {
         let Some(started) = self.started.get().copied() else { return };
         if self.view.phase != Phase::Preparing && !self.view.is_loading() {
@@ -279,7 +280,7 @@ impl Follower {
         }
     }
 
-    /// Looks at the totals.
+    /// Reads the totals.
     fn step(&mut self) {
         let Some(live) = &self.live else { return };
         self.stepped = self.clock.now();
@@ -295,7 +296,7 @@ impl Follower {
     fn draw(&mut self) {
         match &mut self.mode {
             DisplayMode::Bars(bars) => {
-                // A row that reaches the last column would leave the cursor there, on some terminals.
+                // A row that reaches the last column would wrap the cursor on some terminals.
                 bars.draw(status_block::rows(&self.view, columns().saturating_sub(1)));
             }
             DisplayMode::Full(full) => full.draw(&self.view),
@@ -309,7 +310,7 @@ impl Follower {
 }
 
 fn locked(follower: &Mutex<Follower>) -> MutexGuard<'_, Follower> {
-    // A panic while drawing leaves nothing that is not drawn anew.
+    // After a panic while drawing, everything is redrawn anyway.
     follower.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -318,18 +319,18 @@ fn reported(phase: Phase, now: Nanos) -> String {
     paint(FAINT, format!("{:8.3} s  {}", now.as_secs_f64(), phase.words()))
 }
 
-/// What came from outside, as text that moves no cursor: without control characters, in one line.
+/// External text in one line without control characters, which could move the cursor.
 fn one_line(text: &str) -> String {
     let words = text.split(|c: char| c.is_control()).filter(|words| !words.is_empty());
     words.collect::<Vec<_>>().join(" ")
 }
 
-/// A standard error that is gone is no reason to stop a run.
+/// Writes to standard error; errors are ignored, because they must not stop a run.
 fn write(text: &str) {
     let _ = anstream::stderr().lock().write_all(text.as_bytes());
 }
 
-/// How wide the terminal is.
+/// The width of the terminal.
 fn columns() -> usize {
     ratatui::crossterm::terminal::size().map_or(80, |(columns, _)| usize::from(columns).max(1))
 }

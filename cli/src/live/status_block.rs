@@ -1,4 +1,4 @@
-//! The rows of the calm display: totals, time, and one for each tenant. `bars` puts them on the terminal.
+//! The rows of the default display: totals, time, and one for each tenant. `bars` puts them on the terminal.
 
 use anstyle::Style;
 use saasbench_report::spans::{Spans, bar, cut, pad, sparkline};
@@ -10,33 +10,33 @@ use super::{
 use saasbench_model::units::Nanos;
 use saasbench_report::style::{BAD, FAINT, STRONG, UNSURE};
 
-/// Tenants that have a line; with more, the rest is summed up.
+/// Tenants with a row; others are summed up.
 const TENANTS: usize = 8;
-/// Most columns of a tenant's name.
+/// Maximum columns of a tenant's name.
 const NAME: usize = 20;
-/// Fewest and most columns of a sparkline.
+/// Minimum and maximum columns of a sparkline.
 const SPARK: std::ops::RangeInclusive<usize> = 6..=40;
-/// Fewest and most columns of the time bar.
+/// Minimum and maximum columns of the time bar.
 const BAR: std::ops::RangeInclusive<usize> = 6..=40;
-/// Columns of rate, p99, share of rejections and errors, once they have any: their neighbours do not jump.
+/// Columns of rate, p99, share of rejections and errors, once they have any, so that neighbours do not move.
 const CELLS: [usize; 4] = [6, 11, 9, 0];
 const PLAIN: Style = Style::new();
 
-/// A row of the display: a text, behind a bar where there is one.
+/// A row of the display: a text, optionally after a bar.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Row {
-    /// Stands before the text, with a blank between them.
+    /// Precedes the text, with a blank between them.
     pub bar: Option<Bar>,
     /// The text, with its colours.
     pub text: String,
 }
 
-/// How far the run is, as a bar.
+/// The progress of the run, as a bar.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Bar {
     /// Columns of the whole bar.
     pub width: usize,
-    /// The part of the plan that has passed, from 0 to 1.
+    /// The elapsed part of the plan, from 0 to 1.
     pub share: f64,
 }
 
@@ -60,13 +60,14 @@ pub fn rows(view: &View, width: usize) -> Vec<Row> {
     rows
 }
 
-/// What is said once the user has interrupted a run.
+/// Shown once the user has interrupted a run.
 pub(super) fn interrupted(view: &View, width: usize) -> &'static str {
     let waits = view.phase == Phase::Preparing || view.is_loading();
     if waits && width >= 55 { super::INTERRUPTED } else { "interrupted (again to quit at once)" }
 }
 
-/// `2412 requests · 195/s · p50 1.2 ms · p99 4.5 ms · errors 0`: the most important first, as far as they fit.
+/// The most important numbers first, and only as many as fit:
+/// `2412 requests · 195/s · p50 1.2 ms · p99 4.5 ms · errors 0`.
 pub(super) fn headline(view: &View, width: usize) -> String {
     let total = &view.window.total;
     let mut parts = vec![(STRONG, format!("{} requests", total.requests()))];
@@ -97,7 +98,7 @@ pub(super) fn headline(view: &View, width: usize) -> String {
     line.finish()
 }
 
-/// [`time_row`] as text, for a display that draws no bars of its own.
+/// [`time_row`] as text, for a display that draws no bars.
 pub(super) fn time_line(view: &View, width: usize) -> String {
     let Row { bar: drawn, text } = time_row(view, width);
     let Some(Bar { width: columns, share }) = drawn else { return text };
@@ -108,8 +109,8 @@ pub(super) fn time_line(view: &View, width: usize) -> String {
     line.finish() + &text
 }
 
-/// `12.0 s of 30 s · 18 s left · load`: the part of the plan that has passed, and the phase. A bar stands before it where
-/// it fits and the end is known.
+/// `12.0 s of 30 s · 18 s left · load`: the elapsed part of the plan, and the phase. A bar precedes it if it
+/// fits and the end is known.
 fn time_row(view: &View, width: usize) -> Row {
     let (elapsed, length) = (view.elapsed.as_secs_f64(), view.plan.length.as_secs_f64());
     let most = if view.plan.may_end_early { "at most " } else { "" };
@@ -126,7 +127,7 @@ fn time_row(view: &View, width: usize) -> Row {
         }
         _ => String::new(),
     };
-    // The remaining time is left out first, then the bar.
+    // The remaining time is dropped first, then the bar.
     let used_with_left = used + if left.is_empty() { 0 } else { left.len() + separator };
     let (left, used) =
         if used_with_left + BAR.start() < width { (left, used_with_left) } else { (String::new(), used) };
@@ -143,7 +144,7 @@ fn time_row(view: &View, width: usize) -> Row {
     Row { bar, text: line.finish() }
 }
 
-/// A line for each: name, sparkline, rate, p99, rejections and errors, as far as there is room.
+/// A line per tenant: name, sparkline, rate, p99, rejections and errors, as far as there is room.
 fn tenant_lines(tenants: &[(String, Tenant)], width: usize) -> Vec<String> {
     let longest = tenants.iter().map(|(name, _)| unicode_width::UnicodeWidthStr::width(name.as_str())).max();
     let name = longest.unwrap_or_default().min(NAME).min(width / 4);
@@ -154,7 +155,7 @@ fn tenant_lines(tenants: &[(String, Tenant)], width: usize) -> Vec<String> {
         if widest > 0 { widest.max(least) } else { 0 }
     };
     let widths: Vec<usize> = CELLS.into_iter().enumerate().map(width_of).collect();
-    // Columns that do not fit beside the shortest sparkline are left out, the last first.
+    // Columns that do not fit beside the shortest sparkline are dropped, the last first.
     let mut room = width.saturating_sub(name + 3 + SPARK.start());
     let shown: Vec<usize> = widths
         .iter()
@@ -195,8 +196,8 @@ pub fn rate(rate: f64) -> String {
     if rate >= 10.0 || rate == 0.0 { format!("{rate:.0}/s") } else { format!("{rate:.1}/s") }
 }
 
-/// The line that is written every few seconds where there is no terminal:
-/// `12.4 s of 25 s  2412 requests (195/s)  p50 1.2 ms  p99 4.5 ms  errors 0  2412×200`.
+/// The line that is written every few seconds without a terminal: `12.4 s of 25 s  2412 requests (195/s)  p50
+/// 1.2 ms  p99 4.5 ms  errors 0  2412×200`.
 pub fn plain(view: &View) -> String {
     let total = &view.window.total;
     let quantile = |q| view.window.quantile(q).unwrap_or(Nanos::ZERO);

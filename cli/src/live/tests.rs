@@ -89,7 +89,7 @@ fn every_phase_is_shown() {
 }
 
 #[test]
-fn foreign_text_moves_no_cursor() {
+fn external_text_cannot_move_the_cursor() {
     let text = "metrics of a: failed: \u{1b}[2Jgone\r\n\u{9b}31mred\ttext\n";
     assert_eq!(one_line(text), "metrics of a: failed:  [2Jgone 31mred text");
 }

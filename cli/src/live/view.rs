@@ -44,23 +44,23 @@ impl Phase {
     }
 }
 
-/// What a run is.
+/// The plan of a run.
 #[derive(Debug, Clone)]
 pub struct Plan {
     /// Name of the scenario.
     pub scenario: String,
     /// Its tenants.
     pub tenants: Arc<[TenantId]>,
-    /// How long the load begins iterations.
+    /// For how long the load starts iterations.
     pub length: Nanos,
-    /// Whether it may be through before: the last of its loads has a number of iterations.
+    /// Whether it may finish early: the last of its loads has a number of iterations.
     pub may_end_early: bool,
-    /// How much of that is the warm-up.
+    /// Length of the warm-up, which is part of that.
     pub warmup: Nanos,
 }
 
 impl Plan {
-    /// That of a scenario.
+    /// The plan of a scenario.
     pub fn of(scenario: &Scenario) -> Self {
         let end = |load: &Load| load.after + load.duration;
         let length = scenario.loads.iter().map(end).max().unwrap_or_default();
@@ -74,27 +74,27 @@ impl Plan {
     }
 }
 
-/// A run at an instant.
+/// The state of a run at an instant.
 #[derive(Debug)]
 pub struct View {
-    /// What it is.
+    /// Its plan.
     pub plan: Plan,
-    /// What it is at.
+    /// Its current phase.
     pub phase: Phase,
-    /// How long the load has gone on.
+    /// For how long the load has been running.
     pub elapsed: Nanos,
-    /// Requests under way.
+    /// Requests in flight.
     pub in_flight: u32,
-    /// How often, and how long together, the generator stood still.
+    /// Number and total length of the generator's stalls.
     pub stalls: (u64, Nanos),
-    /// What it did lately.
+    /// Its latest samples.
     pub window: Window,
     /// Whether the user has interrupted it.
     pub interrupted: bool,
 }
 
 impl View {
-    /// A run that is getting ready.
+    /// A run that is being prepared.
     pub fn new(plan: Plan) -> Self {
         let window = Window::new(plan.tenants.len(), Nanos::ZERO);
         Self {
@@ -108,12 +108,12 @@ impl View {
         }
     }
 
-    /// Whether requests are made.
+    /// Whether requests are being sent.
     pub fn is_loading(&self) -> bool {
         matches!(self.phase, Phase::Warmup | Phase::Load | Phase::Finishing)
     }
 
-    /// The phase that the load is in, so long after its begin.
+    /// The phase of the load this long after its start.
     pub fn phase_of_load(&self, elapsed: Nanos) -> Phase {
         match elapsed {
             elapsed if elapsed < self.plan.warmup => Phase::Warmup,

@@ -1,4 +1,4 @@
-//! What a run did lately: differences of its running totals, second by second, for all tenants and for each.
+//! The latest samples of a run: differences of its running totals, second by second, in total and by tenant.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -9,7 +9,7 @@ use saasbench_record::{
     tally::{Outcomes, Tally},
 };
 
-/// Seconds that count as "now": long enough to be calm.
+/// Seconds that count as "now": enough for stable figures.
 const NOW: usize = 3;
 /// Seconds that are kept for charts.
 const KEPT: usize = 600;
@@ -18,22 +18,22 @@ const RATES: usize = 120;
 /// The status of a rejection by a limit.
 const REFUSED: u16 = 429;
 
-/// What a run did lately.
+/// The latest samples of a run.
 #[derive(Debug, Default)]
 pub struct Window {
     /// By tenant, in the scenario's order.
     pub tenants: Vec<Tenant>,
-    /// All of them together, a second or so each, oldest first.
+    /// All tenants together, in intervals of about a second, oldest first.
     pub seconds: VecDeque<Second>,
     /// Totals so far.
     pub total: Totals,
     at: Nanos,
 }
 
-/// Totals, or what was added to them.
+/// Totals, or an increase of them.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Totals {
-    /// Outcomes, dropped arrivals among them.
+    /// Outcomes, including dropped arrivals.
     pub outcomes: Outcomes,
     /// Requests that count as errors; dropped arrivals do not.
     pub errors: u64,
@@ -44,14 +44,14 @@ pub struct Totals {
 pub struct Tenant {
     /// Totals so far.
     pub total: Totals,
-    /// What the last second added.
+    /// Increase during the last second.
     pub added: Totals,
-    /// Requests per second, a value a second, oldest first.
+    /// Requests per second, one value per second, oldest first.
     pub rates: VecDeque<f64>,
     lately: VecDeque<Slice>,
 }
 
-/// What a tenant did in a second or so.
+/// A tenant's samples of about a second.
 #[derive(Debug, Clone)]
 struct Slice {
     lasted: Nanos,
@@ -61,26 +61,26 @@ struct Slice {
     latencies: Latencies,
 }
 
-/// What all tenants did in a second or so.
+/// All tenants' samples of about a second.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Second {
     /// When it ended, on the run's clock.
     pub end: Nanos,
-    /// How long it was.
+    /// Its length.
     pub lasted: Nanos,
-    /// What it added.
+    /// The increase of the totals.
     pub added: Totals,
-    /// Latency from intended at 0.5, 0.9 and 0.99; `None` without an answer.
+    /// Latency from intended at 0.5, 0.9 and 0.99; `None` without a response.
     pub quantiles: Option<[Nanos; 3]>,
 }
 
 impl Totals {
-    /// Requests, dropped arrivals left out.
+    /// Requests, without dropped arrivals.
     pub fn requests(&self) -> u64 {
         self.outcomes.answered() + self.outcomes.unknown + self.outcomes.not_sent
     }
 
-    /// What came since `before`.
+    /// The increase since `before`.
     fn since(&self, before: &Self) -> Self {
         let (now, then) = (&self.outcomes, &before.outcomes);
         let statuses: BTreeMap<u16, u64> = now
@@ -100,7 +100,7 @@ impl Totals {
         }
     }
 
-    /// Both together.
+    /// Adds another's counts.
     pub fn plus(&mut self, other: &Self) {
         for (status, count) in &other.outcomes.statuses {
             *self.outcomes.statuses.entry(*status).or_default() += count;
@@ -113,17 +113,17 @@ impl Totals {
 }
 
 impl Window {
-    /// Of this many tenants, from `at` on.
+    /// An empty window for this many tenants, from `at` on.
     pub fn new(tenants: usize, at: Nanos) -> Self {
         Self { tenants: vec![Tenant::default(); tenants], at, ..Self::default() }
     }
 
-    /// Has the tally keep what [`Self::step`] takes of it.
+    /// Makes the tally collect what [`Self::step`] takes from it.
     pub fn follow(&self, tally: &mut Tally) {
         tally.recent = Some(Recent::new(self.tenants.len()));
     }
 
-    /// Takes what the totals of a tally that is followed have come to at `now`.
+    /// Takes the changes of a followed tally up to `now`.
     pub fn step(&mut self, tally: &mut Tally, now: Nanos) {
         let recent = tally.recent.as_mut().map(Recent::take).unwrap_or_default();
         let totals: Vec<Totals> = tally
@@ -152,12 +152,12 @@ impl Window {
         push(&mut self.seconds, Second { end: now, lasted, added, quantiles }, KEPT);
     }
 
-    /// Requests per second of all tenants now.
+    /// Current requests per second of all tenants.
     pub fn rate(&self) -> f64 {
         self.tenants.iter().map(Tenant::rate).sum()
     }
 
-    /// A quantile of the latency now, over all tenants.
+    /// A current quantile of the latency, over all tenants.
     pub fn quantile(&self, q: f64) -> Option<Nanos> {
         let mut all = Latencies::default();
         let slices = self.tenants.iter().flat_map(|tenant| &tenant.lately);
@@ -182,32 +182,32 @@ impl Tenant {
         push(&mut self.lately, slice, NOW);
     }
 
-    /// Requests per second now.
+    /// Current requests per second.
     pub fn rate(&self) -> f64 {
         let lasted = self.lately.iter().fold(Nanos::ZERO, |sum, slice| sum + slice.lasted);
         per_second(self.lately.iter().map(|slice| slice.requests).sum(), lasted)
     }
 
-    /// A quantile of the latency now; `None` without an answer.
+    /// A current quantile of the latency; `None` without a response.
     pub fn quantile(&self, q: f64) -> Option<Nanos> {
         let mut all = Latencies::default();
         self.lately.iter().for_each(|slice| all.merge(&slice.latencies));
         all.quantile(q)
     }
 
-    /// The quantile over the last second alone.
+    /// The quantile over the last second.
     pub fn last_quantile(&self, q: f64) -> Option<Nanos> {
         self.lately.back()?.latencies.quantile(q)
     }
 
-    /// Share of the answers that are rejections (429) now; `None` without an answer.
+    /// Current share of responses that are rejections (429); `None` without a response.
     pub fn rejected(&self) -> Option<f64> {
         let answered: u64 = self.lately.iter().map(|slice| slice.answered).sum();
         let rejected: u64 = self.lately.iter().map(|slice| slice.rejected).sum();
         (answered > 0).then(|| rejected as f64 / answered as f64)
     }
 
-    /// Several as one.
+    /// The sum of several tenants.
     pub fn sum<'a>(tenants: impl Iterator<Item = &'a Self>) -> Self {
         let mut sum = Self::default();
         for tenant in tenants {
@@ -239,7 +239,7 @@ fn per_second(count: u64, lasted: Nanos) -> f64 {
     if lasted > Nanos::ZERO { count as f64 / lasted.as_secs_f64() } else { 0.0 }
 }
 
-/// Adds a value, and drops the oldest beyond a limit.
+/// Appends a value, and drops the oldest beyond a limit.
 fn push<T>(values: &mut VecDeque<T>, value: T, kept: usize) {
     if values.len() == kept {
         values.pop_front();
@@ -253,7 +253,7 @@ mod tests {
     use saasbench_record::{sample::Outcome, testing::sample};
 
     #[test]
-    fn what_is_shown_as_now_is_of_the_last_seconds() {
+    fn current_figures_cover_the_last_seconds() {
         let mut tally = Tally::new(2);
         let mut window = Window::new(2, Nanos::ZERO);
         window.follow(&mut tally);
@@ -272,7 +272,7 @@ mod tests {
         assert_eq!(window.seconds.back().unwrap().added.outcomes.to_string(), "9×200  1×429");
         assert!((window.rate() - 10.0).abs() < 1e-9 && (window.tenants[1].rate() - 1.0).abs() < 1e-9);
         assert!((window.tenants[0].rejected().unwrap() - 1.0 / 9.0).abs() < 1e-9);
-        // Of the seconds with 3, 4 and 5 ms, and not of those before.
+        // Covers the seconds with 3, 4 and 5 ms, and not those before.
         let [low, high] = [0.01, 1.0].map(|q| window.quantile(q).unwrap().as_millis_f64());
         assert!((low / 3.0 - 1.0).abs() < 0.04 && (high / 5.0 - 1.0).abs() < 0.04, "{low} {high}");
         let both = Tenant::sum(window.tenants.iter());

@@ -1,9 +1,9 @@
-//! Follows alerts after the load until each has done what is promised of it, or cannot in time any more. Then
-//! records what shows their behaviour: `ALERTS` with all its samples, the rules, and whether Prometheus was
-//! up all the time.
+//! Follows alerts after the load until each has done what is promised of it, or is too late. Then records
+//! what shows their behaviour: `ALERTS` with all its samples, the rules, and whether Prometheus was up all
+//! the time.
 //!
-//! All queries are about one span, from well before the load until the last poll, so that a reader needs to
-//! know none of its numbers.
+//! All queries cover one span, from well before the load until the last poll, so that a reader need not know
+//! any of its numbers.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -40,7 +40,7 @@ const MOST_STEPS: f64 = 10_000.0;
 /// How many alerts a note names.
 const MOST_NAMES: usize = 3;
 
-/// What is followed, and by when it has to be done.
+/// The alerts to follow, with their deadlines.
 #[derive(Debug)]
 pub struct Followed<'a> {
     /// The promises.
@@ -54,18 +54,18 @@ pub struct Followed<'a> {
 /// The result of one poll.
 struct Poll {
     now: Nanos,
-    /// Labels of all that have fired since the load began.
+    /// Labels of all that have fired since the load started.
     fired: Vec<Labels>,
-    /// Labels of all that are active, `alertstate` among them.
+    /// Labels of all active ones, including `alertstate`.
     active: Vec<Labels>,
 }
 
 impl Followed<'_> {
-    /// Follows them until all are done, Prometheus is gone or `stop`; then records what there is to
-    /// know. `note` gets what is waited for, whenever that changes.
+    /// Follows them until all are done, Prometheus is gone or `stop`; then records the results. `note` gets
+    /// what is waited for, whenever that changes.
     ///
     /// # Errors
-    /// The file system's.
+    /// Any I/O error.
     pub async fn follow(
         &self,
         prometheus: &Prometheus,
@@ -116,7 +116,7 @@ impl Followed<'_> {
         Some(Poll { now, fired, active: prometheus.query(&active).await.ok().map(labels)? })
     }
 
-    /// What is waited for, as text; `None` if nothing is any more.
+    /// What is waited for, as text; `None` if nothing is.
     fn waited_for(&self, rules: &[Rule], since: Nanos, poll: &Poll) -> Option<String> {
         let mut waiting: BTreeMap<&str, Vec<String>> = BTreeMap::new();
         for alert in self.alerts {
@@ -141,7 +141,7 @@ impl Followed<'_> {
             Nanos::from_secs_f64(rules.iter().map(|rule| of(rule)).fold(0.0, f64::max))
         };
         let (interval, hold) = (longest(|rule| rule.interval_s), longest(|rule| rule.hold_s));
-        // What happens at the deadline is known after the next evaluation.
+        // An event at the deadline is visible only after the next evaluation.
         let margin = interval + interval + Nanos::from_secs(1) + self.tolerance.over(poll.now - self.begin);
         let is = |state: &str| {
             poll.active
@@ -179,7 +179,8 @@ impl Followed<'_> {
         for request in queries {
             prometheus.record(&prometheus.now(&request)).await?;
         }
-        // Raw samples do not show when a series ended; what is shown at one instant and not at the next does.
+        // Raw samples do not show when a series ended; a series that is visible at one instant and not at the
+        // next does.
         let range = |query: String| {
             let end = prometheus.now_unix();
             let step = (seconds / MOST_STEPS).max(0.5);
@@ -200,8 +201,8 @@ impl Followed<'_> {
     }
 }
 
-/// Whether there are series that a rule's expression can read; where not, what there is in their place.
-/// `wanted` are labels that its alert should have, `asked` the queries that were put already.
+/// Records whether there are series that a rule's expression can read and, if not, what there is instead.
+/// `wanted` are labels that its alert should have, `asked` the queries sent so far.
 async fn record_basis(
     prometheus: &Prometheus,
     basis: &Basis,

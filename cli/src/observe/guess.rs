@@ -46,7 +46,7 @@ pub fn guess(page: &Exposition, path: Option<&str>) -> Vec<Proposal> {
     let proposals = ranked.into_iter().take(MOST);
     let propose = |(score, requests)| Proposal { score, ..propose(&families, requests, page, path) };
     let mut proposals: Vec<Proposal> = proposals.map(propose).collect();
-    // A family that another proposal has as its durations, or by tenant, is no rival of it.
+    // A family that another proposal uses for durations, or by tenant, is no alternative to it.
     let first = proposals.first().map(|first| first.contract.clone());
     proposals.retain(|proposal| {
         first.as_ref().is_none_or(|first| {
@@ -60,7 +60,7 @@ pub fn guess(page: &Exposition, path: Option<&str>) -> Vec<Proposal> {
     proposals
 }
 
-/// How much a family probes like the counter of a server's requests.
+/// How much a family looks like a server's counter of requests.
 fn points(family: &Family<'_>) -> i32 {
     if family.kind == Kind::Gauge || family.mentions(&SIZES) || family.mentions(&UNDER_WAY) {
         return 0;
@@ -170,7 +170,7 @@ impl<'a, 'p> Surroundings<'a, 'p> {
         self.families.iter().filter(move |family| family.kind == kind)
     }
 
-    /// Families of durations that tell the same routes apart; that of the counter itself before any other.
+    /// Families of durations with the same routes; the counter's own family is preferred.
     fn duration(&mut self) -> Option<&'a Family<'p>> {
         let route = self.requests.label(Role::Route);
         let fits = |family: &&Family<'p>| {
@@ -251,8 +251,8 @@ impl<'a, 'p> Surroundings<'a, 'p> {
         }
     }
 
-    /// The unit of durations, by name, else by the bounds: no server has buckets up to a minute and more in
-    /// seconds alone.
+    /// The unit of durations, by name, otherwise by the bounds: a server's buckets in seconds do not exceed a
+    /// minute.
     fn unit(&mut self, duration: Option<&Family<'_>>) -> DurationUnit {
         let Some(duration) = duration else { return DurationUnit::Seconds };
         if duration.mentions(&["milliseconds", "_ms", "millis"]) {
@@ -288,8 +288,8 @@ impl<'a, 'p> Surroundings<'a, 'p> {
         ignore
     }
 
-    /// Takes the library's contract where the exposition does not contradict it; what it can have besides is
-    /// only offered.
+    /// Uses the library's contract where the exposition does not contradict it; optional parts are only
+    /// offered.
     fn keep_to(
         &mut self,
         preset: Preset,
@@ -298,7 +298,7 @@ impl<'a, 'p> Surroundings<'a, 'p> {
     ) -> Vec<(&'static str, String)> {
         let of = preset.contract();
         let mut offers = Vec::new();
-        // A name without series may get some; durations without buckets will have none.
+        // A name without series may get some; durations without buckets never will.
         let family = |name: &str| self.families.iter().find(|family| family.name == name);
         let has_no_buckets = |name: &str| {
             family(name).is_some_and(|family| family.kind == Kind::Summary && family.mentions(&DURATIONS))

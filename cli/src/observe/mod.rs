@@ -20,8 +20,8 @@ pub mod rules;
 pub mod scrape;
 pub mod store;
 
-/// The HTTP client for everything that is not load: it goes straight to the address (or to the unix socket
-/// that is given), and nowhere else, speaks HTTP/1.1, and uses the trust of `tls`.
+/// The HTTP client for everything that is not load: it connects directly to the address (or to the given unix
+/// socket), uses no proxy, speaks HTTP/1.1, and uses the trust of `tls`.
 ///
 /// # Errors
 /// When it cannot be set up.

@@ -25,7 +25,7 @@ impl ObserverLog {
     }
 }
 
-/// The polls of several subjects, each of which is polled again and again.
+/// The polls of several subjects, each polled repeatedly.
 #[derive(Debug, Default)]
 pub struct ProbeLog {
     log: Option<ObserverLog>,
@@ -61,7 +61,7 @@ impl ProbeLog {
             }
         };
         if let Some(text) = text {
-            // Fails where the output does not read the log any more.
+            // Fails if the output no longer reads the log.
             let _ = log.to.send(format!("{:8.3} s  {subject}: {text}", from.as_secs_f64()));
         }
     }

@@ -1,4 +1,4 @@
-//! Records twice what recording rules computed: their recorded samples, and their expressions evaluated at
+//! Records what recording rules computed, twice: their recorded samples, and their expressions evaluated at
 //! the same instants.
 
 use std::io;

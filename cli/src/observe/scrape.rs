@@ -113,7 +113,7 @@ struct Waiting<'a> {
 }
 
 impl Waiting<'_> {
-    /// Takes a scrape into account; whether the replica is quiescent by it.
+    /// Processes a scrape; returns whether it shows the replica to be quiescent.
     fn settles(&mut self, scrape: &Scraped, contract: &MetricsContract) -> bool {
         let Ok(text) = &scrape.answer else {
             self.silent += 1;
@@ -169,10 +169,10 @@ impl Scraper {
         Ok(())
     }
 
-    /// Scrapes at the contract's interval until `stop`; scrapes under way then are abandoned.
+    /// Scrapes at the contract's interval until `stop`; scrapes in progress are abandoned then.
     ///
     /// # Errors
-    /// The file system's.
+    /// Any I/O error.
     pub async fn scrape_until(&self, stop: CancellationToken) -> io::Result<()> {
         loop {
             tokio::select! {

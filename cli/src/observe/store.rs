@@ -1,5 +1,5 @@
 //! Samples the limiter's Redis: its `run_id` and uptime show a restart, which may have cost every limiter its
-//! memory, as may an eviction; its keys and memory are sampled, too.
+//! state, as may an eviction; its keys and memory are sampled, too.
 
 use std::{fs::OpenOptions, io::Write as _, path::Path, time::Duration};
 
@@ -14,10 +14,10 @@ const INTERVAL: Duration = Duration::from_millis(500);
 /// A sample that takes longer has failed.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Samples Redis again and again until `stop`, and once more then, and records each sample.
+/// Samples Redis repeatedly until `stop`, and once more then, and records each sample.
 ///
 /// # Errors
-/// The file system's. A Redis that does not respond is no error: it is recorded.
+/// Any I/O error. A Redis that does not respond is recorded, and is not an error.
 pub async fn watch(
     url: &str,
     run_dir: &Path,

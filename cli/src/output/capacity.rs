@@ -8,7 +8,7 @@ use saasbench_report::capacity;
 use saasbench_verify::capacity::result::CapacityReport;
 
 impl Output<'_> {
-    /// The result of a search for the capacity, as [`Self::dashboards`] does it.
+    /// Delivers the result of a capacity search, like [`Self::dashboards`].
     ///
     /// # Errors
     /// When it cannot be written.

@@ -8,8 +8,8 @@ use saasbench_report::{comparison, github::GitHub};
 use saasbench_verify::compare::Comparison;
 
 impl Output<'_> {
-    /// A comparison of runs, as [`Self::report`] does it; and as Markdown in a file (`-` for standard output, in place of
-    /// the text).
+    /// Delivers a comparison of runs, like [`Self::report`]; and as Markdown in a file (`-` for standard
+    /// output, in place of the text).
     ///
     /// # Errors
     /// When it cannot be written.
@@ -36,8 +36,8 @@ impl Output<'_> {
         self.deliver(comparison, text, json)
     }
 
-    /// The comparison of a run whose report went out just so: its text follows the report's, on standard error where
-    /// something else than text went to standard output.
+    /// Delivers the comparison of a run whose report was just delivered: its text follows the report's, on
+    /// standard error if standard output has something other than text.
     ///
     /// # Errors
     /// When it cannot be written.

@@ -1,4 +1,4 @@
-//! What is wrong with dashboards, as text for a terminal; it is a value that serializes as the JSON, too.
+//! Mistakes in dashboards, as text for a terminal; the report also serializes as the JSON.
 
 use std::{fmt::Write as _, path::Path};
 
@@ -14,10 +14,10 @@ use crate::{
 };
 use saasbench_report::style::{BAD, FAINT, GOOD, STRONG, UNSURE, paint};
 
-/// Version of the JSON; it rises when a reader has to change.
+/// Version of the JSON; incremented when a reader has to change.
 const VERSION: u32 = 1;
 
-/// What came of all files.
+/// The results for all files.
 #[derive(Debug, Serialize)]
 pub struct DashboardsReport {
     version: u32,
@@ -35,7 +35,7 @@ struct FileReport {
     title: String,
     panels: usize,
     queries: usize,
-    /// Types of other data sources, whose queries were not asked.
+    /// Types of other data sources, whose queries were not sent.
     not_asked: Vec<String>,
     findings: Vec<FindingReport>,
 }
@@ -48,13 +48,13 @@ struct FindingReport {
     panel: String,
     /// The query's letter.
     query: Option<String>,
-    /// What was asked, variables filled in.
+    /// The query as sent, with variables filled in.
     expr: Option<String>,
     message: String,
 }
 
 impl DashboardsReport {
-    /// Nothing yet, of this Prometheus over this span in seconds since the epoch.
+    /// Reports go to `out`, everything else to `err`.
     pub fn new(prometheus: &str, (from, to): (f64, f64)) -> Self {
         Self {
             version: VERSION,
@@ -67,7 +67,7 @@ impl DashboardsReport {
         }
     }
 
-    /// Adds a file.
+    /// Adds the results for a file.
     pub fn add(&mut self, file: &str, title: &str, panels: usize, checked: &Checked) {
         let findings: Vec<FindingReport> = checked.found.iter().map(finding).collect();
         let of = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
@@ -83,12 +83,12 @@ impl DashboardsReport {
         });
     }
 
-    /// How many errors there are.
+    /// Number of errors.
     pub fn errors(&self) -> usize {
         self.errors
     }
 
-    /// How many warnings there are.
+    /// Number of warnings.
     pub fn warnings(&self) -> usize {
         self.warnings
     }
@@ -107,7 +107,7 @@ fn finding(found: &Found) -> FindingReport {
 }
 
 impl Output<'_> {
-    /// What is wrong with dashboards, as [`Self::inspections`] does it.
+    /// Delivers mistakes in dashboards, like [`Self::inspections`].
     ///
     /// # Errors
     /// When it cannot be written.

@@ -12,7 +12,7 @@ use saasbench_record::manifest::{Environment, Machine};
 /// At most this many tenants or journeys are named.
 const NAMED: usize = 3;
 
-/// With what a run is made.
+/// Machine and workers of a run.
 pub fn machine(machine: &Machine, workers: usize) -> String {
     let Machine { os, arch, cpus } = machine;
     let threads = if workers == 1 { "thread sends" } else { "threads send" };
@@ -22,7 +22,7 @@ pub fn machine(machine: &Machine, workers: usize) -> String {
     )
 }
 
-/// What a scenario plans: a line for each load.
+/// A scenario's plan: a line for each load.
 pub fn plan(scenario: &Scenario) -> Vec<String> {
     let mut all = format!("seed {}, a request may take {}", scenario.seed, scenario.timeout);
     if scenario.warmup > Nanos::ZERO {
@@ -100,7 +100,7 @@ fn names(all: &[&str], kind: &str) -> String {
     if all.len() <= NAMED { all.join(", ") } else { format!("{} {kind}", all.len()) }
 }
 
-/// Where a run goes, and whom it asks.
+/// The targets of a run, and its data sources.
 pub fn places(environment: &Environment, endpoints: &Endpoints) -> Vec<String> {
     let replicas = environment.replicas.iter().zip(endpoints.replicas()).map(|(replica, endpoint)| {
         let addresses: Vec<String> = endpoint.addresses().iter().map(ToString::to_string).collect();
@@ -117,7 +117,7 @@ pub fn places(environment: &Environment, endpoints: &Endpoints) -> Vec<String> {
     replicas.chain(prometheus).chain(redis).chain(programs).collect()
 }
 
-/// What came of the connections of a load.
+/// The state of a load's connections.
 pub fn connections(environment: &Environment, endpoints: &Endpoints) -> Vec<String> {
     let each = environment.replicas.iter().zip(endpoints.replicas());
     each.map(|(replica, endpoint)| connections_line(&replica.name, endpoint.dialled())).collect()
@@ -143,7 +143,7 @@ mod tests {
     use saasbench_model::scenario::testing::{SCENARIO, scenario};
 
     #[test]
-    fn what_is_planned_is_a_line_for_each_load() {
+    fn the_plan_has_a_line_for_each_load() {
         let loads = "
             [[tenant]]
             pattern = \"t-1..t-5\"
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn what_came_of_connections_is_reported() {
+    fn the_state_of_connections_is_reported() {
         let dialled = Dialled::default();
         let none = connections_line("a", &dialled);
         for millis in [3, 12, 5] {

@@ -1,5 +1,5 @@
-//! The files that a report goes to: which were asked for, whether they can be written (said before a load, not after it),
-//! and writing each whole or not at all.
+//! The files of a report: which are requested, whether they can be written (checked before the load), and
+//! writing each atomically.
 
 use std::{fs, io, io::Write as _, path::Path};
 
@@ -11,10 +11,10 @@ use saasbench_record::manifest::{to_json, write_whole};
 use saasbench_report::{gate::GateInputs, github::GitHub, junit, markdown};
 use saasbench_verify::Report;
 
-/// What a report can be written as.
+/// Formats of report files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Form {
-    /// As it is.
+    /// The report as JSON.
     Json,
     /// For test reports of CI systems.
     Junit,
@@ -23,7 +23,7 @@ pub(super) enum Form {
 }
 
 impl Form {
-    /// The whole file; what came beside the report has a file of its own for programs.
+    /// The contents of the file. JSON has the report only; the comparison has a JSON file of its own.
     pub(super) fn render(self, report: &Report, beside: GateInputs<'_>) -> io::Result<Vec<u8>> {
         match self {
             Self::Json => to_json(report),
@@ -41,17 +41,17 @@ impl Form {
     }
 }
 
-/// All that were asked for.
+/// All requested files.
 pub(super) fn asked(args: &ReportArgs) -> impl Iterator<Item = (Form, &Path)> {
     let all =
         [(Form::Json, &args.json), (Form::Junit, &args.junit), (Form::Markdown, &args.markdown)].into_iter();
     all.filter_map(|(form, path)| Some((form, path.as_deref()?)))
 }
 
-/// Whether every file that was asked for can be written, as far as that can be known before it is.
+/// Checks that every requested file can be written, as far as that can be known in advance.
 ///
 /// # Errors
-/// All that is wrong, at once.
+/// All problems at once.
 pub fn check(args: &ReportArgs) -> Result<(), Failure> {
     let asked: Vec<(Form, &Path)> = asked(args).collect();
     let mut wrong = Vec::new();
@@ -77,7 +77,7 @@ pub fn check(args: &ReportArgs) -> Result<(), Failure> {
     Err(Failure::new(Exit::Usage, messages.join("\n")).hint(hints.join("; ")))
 }
 
-/// Why a file cannot be written, and what to do.
+/// Why a file cannot be written, and what to do about it.
 fn check_one(path: &Path) -> Result<(), (String, &'static str)> {
     if path.is_dir() {
         return Err(("it is a directory".to_owned(), "name a file in it"));
@@ -86,11 +86,11 @@ fn check_one(path: &Path) -> Result<(), (String, &'static str)> {
     if !parent.is_dir() {
         return Err((format!("there is no directory {}", parent.display()), "make it first: mkdir -p"));
     }
-    // What is no file (a pipe, /dev/null) is written to as it is, and opening it now may be felt at its other end.
+    // A stream (a pipe, `/dev/null`) is written to directly, and opening it now could affect its reader.
     if path.exists() && !path.is_file() {
         return Ok(());
     }
-    // A file of the same directory goes through all that the real one will meet.
+    // Creating a file in the same directory meets the same obstacles.
     match tempfile::Builder::new().prefix(".saasbench-").tempfile_in(parent) {
         Ok(_) => Ok(()),
         Err(error) => {
@@ -100,11 +100,11 @@ fn check_one(path: &Path) -> Result<(), (String, &'static str)> {
     }
 }
 
-/// A file is replaced at once; anything else (`/dev/null`, a named pipe) is written to as it is, and the summary of a
-/// GitHub job is appended to, as its steps share it.
+/// Replaces a file atomically. Anything else (`/dev/null`, a named pipe) is written to directly, and the
+/// summary of a GitHub job is appended to, because its steps share it.
 ///
 /// # Errors
-/// The file system's.
+/// Any I/O error.
 pub(super) fn write(path: &Path, text: &[u8], github: Option<&GitHub>) -> io::Result<()> {
     if github.is_some_and(|github| github.is_summary(path)) {
         return fs::OpenOptions::new().create(true).append(true).open(path)?.write_all(text);

@@ -24,7 +24,7 @@ use saasbench_model::{scenario::Scenario, units::Nanos};
 use saasbench_record::{event::Event, manifest::Environment};
 use saasbench_verify::verdict::Outcome;
 
-/// The state of a run in progress.
+/// The state of the output during a run.
 #[derive(Debug, Default)]
 pub(super) struct Live {
     args: DisplayArgs,
@@ -38,7 +38,7 @@ impl Output<'_> {
     /// Sets the display and its verbosity.
     ///
     /// # Errors
-    /// When a terminal is needed for that, and there is none.
+    /// When it needs a terminal, and there is none.
     pub fn set_display(&mut self, args: DisplayArgs) -> Result<(), Failure> {
         if args.ui == Ui::Full {
             full::check()?;
@@ -47,17 +47,17 @@ impl Output<'_> {
         Ok(())
     }
 
-    /// Whether notes and progress are left out.
+    /// Whether notes and progress are suppressed.
     pub(super) fn is_quiet(&self) -> bool {
         self.live.args.quiet
     }
 
-    /// Leaves notes and progress out, or not; returns how it was before.
+    /// Suppresses notes and progress, or not; returns the previous setting.
     pub fn set_quiet(&mut self, quiet: bool) -> bool {
         std::mem::replace(&mut self.live.args.quiet, quiet)
     }
 
-    /// Shows a run that gets ready.
+    /// Shows a run that is being prepared.
     pub fn follow(
         &mut self,
         scenario: &Scenario,
@@ -72,21 +72,21 @@ impl Output<'_> {
         self.live.progress = Some(Progress::start(plan, args, coloured, clock, interrupt, controls));
     }
 
-    /// Requests are made from now on, and their totals are here; the load itself starts with `started`.
+    /// Requests are sent from now on, with these totals; the load itself starts with `started`.
     pub fn loads(&self, live: self_metrics::Live, started: Arc<OnceLock<Nanos>>) {
         if let Some(progress) = &self.live.progress {
             progress.loads(live, started);
         }
     }
 
-    /// The run has come to a phase after its load.
+    /// The run has reached a phase after its load.
     pub fn goes_on(&self, phase: Phase) {
         if let Some(progress) = &self.live.progress {
             progress.goes_on(phase);
         }
     }
 
-    /// Something was done by hand at an instant of the run.
+    /// Something was changed by hand at an instant of the run.
     pub fn event(&self, event: &Event) {
         if let Some(progress) = &self.live.progress {
             progress.event(event.at(), &event.to_string());
@@ -98,17 +98,17 @@ impl Output<'_> {
         self.live.progress.as_ref()?.observer_log()
     }
 
-    /// Prints more, with `-v`.
+    /// Prints details, with `-v`.
     pub fn details(&mut self, lines: impl IntoIterator<Item = String>) {
         if self.live.args.verbose > 0 {
             lines.into_iter().for_each(|line| self.note(&line));
         }
     }
 
-    /// The end of a run, for programs: with JSON, a failure has been reported by this.
+    /// Reports the end of a run. With JSON progress this includes a failure, which then need not be printed.
     ///
     /// # Errors
-    /// The failure, where it has yet to be printed.
+    /// The failure, if it still has to be printed.
     pub fn ended(&mut self, ended: Result<Exit, Failure>) -> Result<Exit, Failure> {
         self.follow_no_more();
         if !self.is_json() {
@@ -136,7 +136,7 @@ impl Output<'_> {
         self.live.args.progress == ProgressForm::Json
     }
 
-    /// The banner of a run for programs.
+    /// The banner of a run, as JSON.
     pub(super) fn begin(&mut self, scenario: &Scenario, environment: &Environment, dir: &Path) {
         let run = dir.display().to_string();
         if self.is_json() {
@@ -145,7 +145,7 @@ impl Output<'_> {
         self.live.run = Some(run);
     }
 
-    /// A text for programs.
+    /// A text, as JSON.
     pub(super) fn object(&mut self, kind: fn(json::Text) -> Object, text: &str) {
         let text = anstream::adapter::strip_str(text).to_string();
         self.line(&json::line(kind(json::Text { text })));
@@ -160,7 +160,7 @@ impl Output<'_> {
         self.live.progress.as_ref().is_some_and(|progress| progress.print(text))
     }
 
-    /// Takes the progress away.
+    /// Removes the progress display.
     pub(super) fn follow_no_more(&mut self) {
         self.live.progress = None;
     }

@@ -1,4 +1,5 @@
-//! Pages of metrics as text: how many series each metric has, then what is to be mended, as compilers say it.
+//! Inspected expositions as text: the number of series of each metric, then the mistakes, in the style of
+//! compilers.
 
 use std::{collections::HashSet, fmt::Write as _, path::Path};
 
@@ -18,13 +19,13 @@ use saasbench_report::{
     terminal::{align, table},
 };
 
-/// Metrics that are shown; the rest stand in the JSON.
+/// Metrics shown; the JSON has all.
 const ROWS: usize = 30;
 
-/// Version of the JSON about pages of metrics; it rises when a reader of the old one would be misled.
+/// Version of the JSON about expositions; incremented when a reader of the old one would be misled.
 const PAGES_VERSION: u32 = 1;
 
-/// Pages of metrics in JSON.
+/// Inspected expositions in JSON.
 #[derive(Serialize)]
 struct Pages<'a> {
     version: u32,
@@ -32,8 +33,8 @@ struct Pages<'a> {
 }
 
 impl Output<'_> {
-    /// Pages of metrics that were looked at: as text on standard output, and as JSON in the file `json` (`-` for standard
-    /// output, in place of the text).
+    /// Delivers inspected expositions: as text on standard output, and as JSON in the file `json` (`-` for
+    /// standard output, in place of the text).
     ///
     /// # Errors
     /// When they cannot be written.
@@ -41,7 +42,7 @@ impl Output<'_> {
         self.deliver(&Pages { version: PAGES_VERSION, pages }, || render(pages), json)
     }
 
-    /// Contracts that were guessed from the exposition `name`, the likeliest first, as a scenario has them.
+    /// Prints the contracts that were guessed from the exposition `name`, the likeliest first.
     ///
     /// # Errors
     /// When they cannot be written.
@@ -50,7 +51,7 @@ impl Output<'_> {
     }
 }
 
-/// Renders pages, with an empty line between; each ends with a newline.
+/// Renders expositions, separated by empty lines; each ends with a newline.
 fn render(pages: &[Inspection]) -> String {
     let mut text = String::new();
     for page in pages {
@@ -62,7 +63,7 @@ fn render(pages: &[Inspection]) -> String {
     text
 }
 
-/// The likeliest contract as a table to paste; what else was found, in comments.
+/// The likeliest contract as a table to paste; further findings as comments.
 fn render_proposals(name: &str, proposals: &[Proposal]) -> String {
     let mut text = format!("# guessed from {name}\n");
     if let Some(likeliest) = proposals.first() {
@@ -170,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_of_many_metrics() {
+    fn an_exposition_of_many_metrics() {
         let text: String = (0..40).map(|i| format!("# HELP m{i} M.\n# TYPE m{i} gauge\nm{i} 1\n")).collect();
         let shown = shown(&text, Origin::File);
         assert!(shown.contains("… and 10 metrics more with --json"), "{shown}");

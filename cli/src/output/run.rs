@@ -20,7 +20,7 @@ use saasbench_report::{
 use saasbench_verify::Report;
 
 impl Output<'_> {
-    /// What is about to run, where, and where it will be recorded.
+    /// Announces what is about to run, where, and where it will be recorded.
     pub fn banner(&mut self, scenario: &Scenario, environment: &Environment, dir: &Path) {
         if self.is_quiet() || self.is_json() {
             return self.begin(scenario, environment, dir);
@@ -43,11 +43,11 @@ impl Output<'_> {
         self.print(&paint(FAINT, format!("recording into {}", dir.display())));
     }
 
-    /// A finished report: as text on standard output, and in every file that was asked for (`-` for standard output, in
-    /// place of the text). Where GitHub Actions reads along, what did not pass is annotated.
+    /// Delivers a finished report: as text on standard output, and in every requested file (`-` for standard
+    /// output, in place of the text). On GitHub Actions, claims that did not pass are annotated.
     ///
     /// # Errors
-    /// When a file cannot be written; the others are written all the same.
+    /// When a file cannot be written; the others are written nevertheless.
     pub fn report(
         &mut self,
         report: &Report,
@@ -74,7 +74,8 @@ impl Output<'_> {
         failure.map_or(Ok(()), Err)
     }
 
-    /// Where the page is that shows a run, or why there is none. A record that broke off has none, and that has been said.
+    /// Prints the path of the HTML page, or why there is none. A record that was cut off has none, which was
+    /// reported already.
     pub fn page(&mut self, page: Option<&Result<PathBuf, RecordError>>) {
         match page {
             Some(Ok(path)) => self.note(&format!("report: {}", path.display())),
@@ -84,7 +85,7 @@ impl Output<'_> {
     }
 }
 
-/// How wide standard output is: a terminal's width within reason, and 80 columns elsewhere.
+/// The width of standard output: a terminal's width within limits, otherwise 80 columns.
 fn columns() -> usize {
     let width = std::io::stdout().is_terminal().then(ratatui::crossterm::terminal::size);
     width.and_then(Result::ok).map_or(terminal::WIDTH, |(columns, _)| usize::from(columns).clamp(40, 120))

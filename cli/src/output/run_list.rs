@@ -18,7 +18,7 @@ use saasbench_report::{
 };
 use saasbench_verify::verdict::Outcome;
 
-/// Version of the JSON; it rises when a reader of the old one would be misled.
+/// Version of the JSON; incremented when a reader of the old one would be misled.
 const VERSION: u32 = 1;
 
 /// Recorded runs, the latest first.
@@ -29,14 +29,14 @@ pub struct RunList<'a> {
 }
 
 impl<'a> RunList<'a> {
-    /// These runs.
+    /// A list of these runs.
     pub fn new(runs: &'a [RunEntry]) -> Self {
         Self { version: VERSION, runs }
     }
 }
 
 impl Output<'_> {
-    /// The runs that there are, as [`Self::report`] does it; `now_unix_ns` is now.
+    /// Delivers the list of runs, like [`Self::report`]; `now_unix_ns` is the current time.
     ///
     /// # Errors
     /// When they cannot be written.
@@ -51,7 +51,7 @@ impl Output<'_> {
     }
 }
 
-/// Renders the list; `now_unix_ns` is now. It ends with a newline.
+/// Renders the list; `now_unix_ns` is the current time. It ends with a newline.
 fn render(runs: &[RunEntry], now_unix_ns: i64) -> String {
     let mut table =
         terminal::table(&["run", "started", "environment", "requests", "99 % within", "size", "outcome"]);
@@ -87,10 +87,10 @@ fn render(runs: &[RunEntry], now_unix_ns: i64) -> String {
     painted(&table.trim_fmt(), &outcomes)
 }
 
-/// The table with its last column in colour: within the table escape sequences would count as width.
+/// The table with its last column coloured: inside the table, escape sequences would count as width.
 fn painted(table: &str, outcomes: &[Reported]) -> String {
     let mut text = String::new();
-    // The header and the line below it come first.
+    // The header and its separator come first.
     let tells = [None, None].into_iter().chain(outcomes.iter().map(Some));
     for (line, reported) in table.lines().zip(tells) {
         let parts = reported.and_then(|reported| Some((line.strip_suffix(&reported.plain())?, reported)));
@@ -104,7 +104,7 @@ fn painted(table: &str, outcomes: &[Reported]) -> String {
     text
 }
 
-/// What became of a run: a word in its colour, and what else there is to say.
+/// The result of a run: a word in its colour, and remarks.
 struct Reported {
     style: Style,
     word: String,
@@ -122,7 +122,7 @@ fn environment(run: &Recorded) -> String {
     run.environment.clone() + &faults.collect::<String>()
 }
 
-/// A run that is still going on looks like one that was killed.
+/// The result of a run. A run in progress cannot be distinguished from one that was killed.
 fn outcome(run: &Recorded) -> Reported {
     let (style, word) = match run.outcome {
         Some(outcome) => (style(outcome), outcome.to_string()),
@@ -137,7 +137,7 @@ fn outcome(run: &Recorded) -> Reported {
     Reported { style, word, more: more.to_owned() }
 }
 
-/// `Inconclusive, 1000/s or more`; of several numbers of replicas the greatest.
+/// The result of a capacity search, for the greatest number of replicas: `Inconclusive, 1000/s or more`.
 fn found(search: &CapacitySummary) -> Reported {
     let count = search.counts.iter().max_by_key(|count| count.replicas);
     let figure = count.map(|count| capacity::figure(count.capacity, count.held, count.broke, search.by));
@@ -159,7 +159,7 @@ fn style(outcome: Outcome) -> Style {
     }
 }
 
-/// How long ago that was, in the unit that reads best; the date of what is older than a month.
+/// The age in the most readable unit, or the date if it is more than a month.
 fn age(now: i64, then: i64) -> String {
     let seconds = now.saturating_sub(then) / 1_000_000_000;
     match seconds {
@@ -173,7 +173,7 @@ fn age(now: i64, then: i64) -> String {
     }
 }
 
-/// `12.3 MB`.
+/// Formats a size: `12.3 MB`.
 fn size(bytes: u64) -> String {
     match bytes {
         ..1_000 => format!("{bytes} B"),

@@ -1,4 +1,5 @@
-//! What `saasbench up` says once its stack is up: where everything is, and how to run a scenario against it.
+//! The output of `saasbench up` once its stack is running: all addresses, and how to run a scenario against
+//! it.
 
 use std::fmt::Write as _;
 
@@ -39,7 +40,7 @@ fn table(rows: &[[String; 3]]) -> String {
     table.trim_fmt() + "\n"
 }
 
-/// A command line to paste.
+/// An example command line.
 fn command(stack: &Stack) -> String {
     let mut words = vec!["saasbench run scenarios/flood.toml".to_owned()];
     words.extend(stack.replicas().map(|(_, url)| format!("--target {url}")));

@@ -1,5 +1,5 @@
-//! Annotations of a run in Grafana: its start, end and outcome, its events, and its failed claims. `annotations` makes them,
-//! `Grafana` posts them (`POST /api/annotations`).
+//! Annotations of a run in Grafana: its start, end and outcome, its events, and its failed claims.
+//! `annotations` creates them, `Grafana` posts them (`POST /api/annotations`).
 
 use std::time::Duration;
 
@@ -15,27 +15,27 @@ use saasbench_verify::{
     verdict::{Outcome, Verdict},
 };
 
-/// An annotation that takes longer has failed.
+/// Timeout of one annotation.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// All annotations of a run together may take so long.
+/// Timeout of all annotations of a run together.
 const IN_ALL: Duration = Duration::from_secs(15);
-/// Failed claims that get an annotation each.
+/// Maximum number of failed claims that get an annotation each.
 const CLAIMS: usize = 20;
-/// Events that are.
+/// Maximum number of events that do.
 const EVENTS: usize = 100;
 
-/// An annotation as Grafana's API wants it; times are milliseconds since the Unix epoch.
+/// An annotation in the format of Grafana's API; times are milliseconds since the Unix epoch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Annotation {
-    /// When, or from when on.
+    /// The instant, or the start of the span.
     pub time: i64,
-    /// Until when; `None` for an instant.
+    /// End of the span; `None` for an instant.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub time_end: Option<i64>,
-    /// What it can be found by.
+    /// Tags for searching.
     pub tags: Vec<String>,
-    /// What Grafana shows, which it takes for HTML.
+    /// The displayed text, which Grafana interprets as HTML.
     pub text: String,
 }
 
@@ -85,19 +85,19 @@ fn html(text: &str) -> String {
 /// A Grafana to annotate.
 #[derive(Debug)]
 pub struct Grafana {
-    /// Asks it.
+    /// The client for it.
     pub http: reqwest::Client,
-    /// What stands before `/api`.
+    /// The URL up to `/api`.
     pub url: String,
-    /// The token.
+    /// Its token.
     pub credentials: Credentials,
 }
 
 impl Grafana {
-    /// Posts all of them, within the timeout, and not past `stop`.
+    /// Posts all of them, within the timeout, and not beyond `stop`.
     ///
     /// # Errors
-    /// Why it did not take one, and how many it did not get.
+    /// Why one was rejected, and how many were not posted.
     pub async fn tell(&self, annotations: &[Annotation], stop: &CancellationToken) -> Result<(), String> {
         let mut reported = 0;
         let all = async {
@@ -151,7 +151,7 @@ mod tests {
     use saasbench_verify::testing::Judge as _;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-    /// A run that broke a promise.
+    /// The report of a run that broke a promise.
     fn report() -> Report {
         let samples: Vec<Sample> = (0..40).map(|i| sample(i * 10, 0, SampleOutcome::Status(200))).collect();
         let made = Made::new("[[expect]]\nthat = \"p50 < 1ms\"\n", &samples);
@@ -195,7 +195,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_grafana_that_is_slow_or_silent_is_not_waited_for_for_long() {
         let mut reported = String::new();
-        // It takes each after 4 s, until it is over; Ctrl-C comes after 6 s, or does not.
+        // It accepts each after 4 s, until the total timeout; Ctrl-C comes after 6 s, or never.
         for (ctrl_c, expected) in [(None, 15), (Some(Duration::from_secs(6)), 6)] {
             let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
             let grafana =
@@ -224,7 +224,7 @@ mod tests {
         settings.bind(|| insta::assert_snapshot!(reported));
     }
 
-    /// Answers one request after the other with `answers`, each after so long; returns what was asked.
+    /// Responds to consecutive requests with `answers`, each after a delay; returns the requests.
     async fn double(
         listener: &tokio::net::TcpListener,
         takes: Duration,
@@ -234,7 +234,7 @@ mod tests {
         for (status, body) in answers {
             let (mut stream, _) = listener.accept().await.unwrap();
             let mut request = String::new();
-            // Head and body come in pieces; the body ends with the annotation's closing brace.
+            // Head and body arrive in pieces; the body ends with the annotation's closing brace.
             while !request.ends_with('}') {
                 let mut piece = [0; 4096];
                 let n = stream.read(&mut piece).await.unwrap();

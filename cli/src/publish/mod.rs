@@ -1,4 +1,4 @@
-//! Where else a run is published while it goes: its own metrics for Prometheus, and annotations in Grafana.
+//! Publishing a run elsewhere: generator metrics for Prometheus, and annotations in Grafana.
 
 pub mod grafana;
 pub mod self_metrics;

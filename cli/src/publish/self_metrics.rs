@@ -1,5 +1,6 @@
-//! The run's own metrics, served while it goes (`--listen`) or pushed (`--push`): what the clients see, for Prometheus to keep
-//! beside what the service says. `page` has what there is to tell, `push` sends it, `remote_write` is what it looks like then.
+//! The generator's own metrics, served during a run (`--listen`) or pushed (`--push`): what clients see, for
+//! Prometheus to store beside the service's metrics. `page` renders them, `push` sends them, and
+//! `remote_write` is the format for that.
 
 mod page;
 mod push;
@@ -37,52 +38,52 @@ use saasbench_model::{scenario::Scenario, units::Nanos};
 use saasbench_record::{self_metrics::SelfMetrics, writer::TallyReader};
 
 const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
-/// A connection on which nothing is asked for so long is closed.
+/// A connection without requests for this long is closed.
 const IDLE: Duration = Duration::from_secs(120);
-/// Before accepting again after a failure: too many open files pass only as connections end.
+/// Pause after a failed accept: the usual cause, too many open files, passes only as connections end.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
-/// How long the last answers may take.
+/// Timeout of the last responses.
 const GRACE: Duration = Duration::from_secs(5);
-/// Intervals between scrapes from which the scrape interval is known.
+/// Number of intervals between scrapes from which the scrape interval is computed.
 const INTERVALS: usize = 4;
-/// Longest scrape interval of a scraper that is waited for at the end.
+/// The longest scrape interval for which the end of a run waits …
 const LONGEST_INTERVAL: Duration = Duration::from_secs(60);
-/// But not for longer than this: two looks by hand look regular, too.
+/// … but no longer than this, because two manual requests look regular, too.
 const LONGEST_WAIT: Duration = Duration::from_secs(15);
 
-/// Whose metrics they are.
+/// The subject of the metrics.
 #[derive(Debug)]
 pub struct Subject {
-    /// What runs.
+    /// The scenario.
     pub scenario: Arc<Scenario>,
-    /// Name of the directory that it is recorded into.
+    /// Name of the run's directory.
     pub run: String,
     /// The environment's name.
     pub environment: String,
     /// Prometheus's `instance` label of each replica.
     pub replicas: Vec<String>,
-    /// When the run's clock was zero, since the Unix epoch.
+    /// The zero of the run's clock, since the Unix epoch.
     pub started_unix: Nanos,
 }
 
-/// Where the numbers come from once the load begins.
+/// The sources of the values, once the load starts.
 #[derive(Debug, Clone)]
 pub struct Live {
-    /// The recorder's totals, which must keep [`SelfMetrics`] ones.
+    /// The recorder's totals, which must include [`SelfMetrics`].
     pub tally: TallyReader,
-    /// Requests under way.
+    /// Requests in flight.
     pub in_flight: Arc<InFlight>,
-    /// How often and how long the generator stood still.
+    /// The generator's stalls.
     pub stalled: Arc<StallLog>,
 }
 
-/// The page at its address, and what pushes it. Dropped, both are gone at once.
+/// Serves the metrics at an address, and pushes them; dropping it ends both at once.
 #[derive(Debug)]
 pub struct SelfMetricsServer {
     shared: Arc<Shared>,
     stop: CancellationToken,
     serving: Option<(SocketAddr, JoinHandle<()>)>,
-    /// Where they are pushed to, until that begins.
+    /// Where they are pushed to; taken when pushing starts.
     push: Option<Push>,
     pushing: Option<Pushing>,
 }
@@ -92,19 +93,19 @@ struct Shared {
     subject: OnceLock<Subject>,
     live: OnceLock<Live>,
     scrapes: Mutex<Scrapes>,
-    /// How many have been asked for.
+    /// How many scrapes have been responded to.
     answered: watch::Sender<u64>,
 }
 
 #[derive(Debug, Default)]
 struct Scrapes {
     last: Option<Instant>,
-    /// The last few, oldest first.
+    /// The latest intervals, oldest first.
     intervals: VecDeque<Duration>,
 }
 
 impl SelfMetricsServer {
-    /// Neither served nor pushed so far.
+    /// Neither serves nor pushes yet.
     pub fn new() -> Self {
         let shared = Arc::new(Shared {
             subject: OnceLock::new(),
@@ -115,18 +116,18 @@ impl SelfMetricsServer {
         Self { shared, stop: CancellationToken::new(), serving: None, push: None, pushing: None }
     }
 
-    /// Listens; the page is empty until [`Self::begin`].
+    /// Listens; the exposition is empty until [`Self::begin`].
     ///
     /// # Errors
-    /// When the address is not to be had.
+    /// When the address cannot be bound.
     pub async fn listen(&mut self, address: SocketAddr) -> io::Result<()> {
         self.serve(TcpListener::bind(address).await?.into_std()?)
     }
 
-    /// Serves clients that connect to this address, as [`Self::listen`] does.
+    /// Serves clients that connect to this listener, as [`Self::listen`] does.
     ///
     /// # Errors
-    /// The operating system's.
+    /// Any error of the operating system.
     pub fn serve(&mut self, listener: std::net::TcpListener) -> io::Result<()> {
         listener.set_nonblocking(true)?;
         let listener = TcpListener::from_std(listener)?;
@@ -136,25 +137,26 @@ impl SelfMetricsServer {
         Ok(())
     }
 
-    /// Has them pushed from [`Self::begin`] on.
+    /// Pushes the metrics from [`Self::begin`] on.
     pub fn push_to(&mut self, push: Push) {
         self.push = Some(push);
     }
 
-    /// Where they are served, if anywhere.
+    /// The URL at which they are served, if any.
     pub fn url(&self) -> Option<String> {
         self.serving.as_ref().map(|(address, _)| format!("http://{address}/metrics"))
     }
 
-    /// Says whose metrics they are, and pushes them for the first time: why that failed, if it did. A second subject is not
-    /// taken.
+    /// Sets the subject, and pushes for the first time; returns why that failed, if it did. A second subject
+    /// is ignored.
     pub async fn begin(&mut self, subject: Subject) -> Option<String> {
         let _ = self.shared.subject.set(subject);
         let pushing = Pushing::start(self.push.take()?, Arc::clone(&self.shared));
         self.pushing.insert(pushing).first().await
     }
 
-    /// Says where the numbers come from, and has them counted; before the first request. A second source is not taken.
+    /// Sets the sources of the values, and starts counting; must precede the first request. A second source
+    /// is ignored.
     pub fn load_begins(&self, live: Live) {
         if let Some(Subject { scenario, replicas, .. }) = self.shared.subject.get() {
             live.tally.lock().own = Some(SelfMetrics::new(scenario, replicas.len()));
@@ -162,8 +164,8 @@ impl SelfMetricsServer {
         let _ = self.shared.live.set(live);
     }
 
-    /// Waits until a regular scraper has seen its end, which is now, but not past `stop`; then it is gone. The
-    /// end is pushed, too. Returns what could not be pushed in the whole run, if anything.
+    /// Waits until a regular scraper has seen the final values, but not beyond `stop`; then stops serving.
+    /// The final values are pushed, too. Returns what could not be pushed during the whole run, if anything.
     pub async fn finish(mut self, stop: &CancellationToken, note: impl FnOnce(&str)) -> Option<String> {
         let lost = match self.pushing.take() {
             Some(pushing) => pushing.finish(stop).await,
@@ -202,7 +204,7 @@ impl Drop for SelfMetricsServer {
     }
 }
 
-/// Serves until `stop`; what is being answered then is answered.
+/// Serves until `stop`; responses in progress are completed.
 async fn serve(listener: TcpListener, shared: Arc<Shared>, stop: CancellationToken) {
     let graceful = GracefulShutdown::new();
     let mut connections = JoinSet::new();
@@ -222,7 +224,7 @@ async fn serve(listener: TcpListener, shared: Arc<Shared>, stop: CancellationTok
     let _ = tokio::time::timeout(GRACE, graceful.shutdown()).await;
 }
 
-/// One connection, to its end; its errors are the peer's.
+/// Handles one connection to its end; its errors are the peer's.
 async fn converse(stream: TcpStream, shared: Arc<Shared>, watcher: Watcher) {
     let service = service_fn(|request| {
         let shared = Arc::clone(&shared);
@@ -253,16 +255,17 @@ impl Shared {
         self.subject.get().map_or_else(String::new, |subject| page::render(subject, &self.numbers()))
     }
 
-    /// The values now; none of a load that has not started.
+    /// The current values; no totals before the load has started.
     fn numbers(&self) -> page::Numbers {
         let Some(live) = self.live.get() else { return page::Numbers::default() };
-        // Copied, so that the recorder waits for no rendering.
+        // Copied, so that the recorder need not wait for rendering.
         let own = live.tally.lock().own.clone();
         let (stalls, stalled) = live.stalled.total();
         page::Numbers { own, in_flight: live.in_flight.total(), stalls, stalled }
     }
 
-    /// How often it is scraped: the longest time between two, since others may have looked in between.
+    /// The scrape interval: the longest of the latest ones, since others may have fetched the metrics in
+    /// between.
     fn interval(&self) -> Option<Duration> {
         let scrapes = self.scrapes.lock().unwrap_or_else(PoisonError::into_inner);
         scrapes.intervals.iter().max().copied()

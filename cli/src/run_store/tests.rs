@@ -1,4 +1,4 @@
-//! Directories of runs made by hand.
+//! Hand-made directories of runs.
 
 use super::*;
 use saasbench_record::{
@@ -54,7 +54,7 @@ fn runs_are_found_by_their_names() {
 #[test]
 fn a_renamed_run_is_as_old_as_it_was() {
     let runs_dir = runs_dir(&["monday", "renamed-flood", "20261121T100000Z-flood", "20261122T100000Z-flood"]);
-    // Only the last one says nothing but by its name: 2026-11-22, 10:00 UTC.
+    // Only the last one's start is known from its name alone: 2026-11-22, 10:00 UTC.
     let start = [("monday", 1), ("renamed-flood", 2), ("20261121T100000Z-flood", 3)];
     for (run, started) in start {
         let text = format!("{{\"started_unix_ns\": {started}}}");
@@ -122,7 +122,7 @@ fn capacity_searches_are_listed_and_found() {
         let dir = runs_dir.path().join(format!("20261121T10000{name}"));
         fs::create_dir(&dir).unwrap();
         let text = String::from_utf8(text).unwrap().replace("\"version\": 1", "\"version\": 2");
-        // It began two seconds later.
+        // It started two seconds later.
         let text = text.replace(
             &report.started_unix_ns.to_string(),
             &format!("{}", report.started_unix_ns + 2_000_000_000),

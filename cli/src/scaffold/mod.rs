@@ -1,6 +1,6 @@
-//! Scenarios that are written for the user: `stress` turns one command line into a scenario, `starter` is what a new one begins
-//! with, `openapi` makes journeys of a service's description. All of them write the text that a user could have written;
-//! `value` writes its values.
+//! Scenarios that are written for the user: `stress` converts a command line, `template` is the content of a
+//! new scenario, `openapi` converts a service's description. All of them write text that a user could have
+//! written; `value` formats its values.
 
 pub mod openapi;
 pub mod stress;

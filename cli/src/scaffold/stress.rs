@@ -1,4 +1,4 @@
-//! The scenario of a stress test: a few requests, sent again and again by users or at a rate.
+//! The scenario of a stress test: a few requests, sent repeatedly by users or at a rate.
 
 use std::fmt::Write as _;
 
@@ -19,7 +19,7 @@ const TENANT: &str = "everyone";
 pub struct Stress {
     /// Base URLs of the service's replicas, in turn; at least one.
     pub targets: Vec<String>,
-    /// Paths with their queries, as often as each is to be asked for, relative to the others; at least one.
+    /// Paths with their queries, repeated according to their relative frequency; at least one.
     pub paths: Vec<String>,
     /// The method in lower case, as a step has it.
     pub method: String,
@@ -33,23 +33,23 @@ pub struct Stress {
     pub status: Vec<StatusPattern>,
     /// The longest that a request may take.
     pub timeout: Nanos,
-    /// How much.
+    /// The amount of load.
     pub load: Amount,
-    /// How long; only with `iterations` may it be left out.
+    /// The duration; optional only with `iterations`.
     pub duration: Option<Nanos>,
     /// Ends after this number of requests.
     pub iterations: Option<u64>,
-    /// Whether HTTP/2 is spoken.
+    /// Whether HTTP/2 is used.
     pub http2: bool,
     /// Preset of the service's metrics.
     pub metrics: Option<String>,
-    /// Bounds in the language of `that`.
+    /// Bounds in the notation of `that`.
     pub expect: Vec<String>,
-    /// What `saasbench run` needs beside the file and its targets: `--insecure`.
+    /// Arguments that `saasbench run` needs besides the file and its targets: `--insecure`.
     pub place: Vec<String>,
 }
 
-/// How much is sent.
+/// The amount of load.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Amount {
     /// This number of users, each waiting for its responses.
@@ -68,12 +68,12 @@ pub enum Amount {
     },
 }
 
-/// Sorts URLs into replicas and paths.
+/// Splits URLs into replicas and paths.
 ///
-/// Several replicas serve the same paths, as `run` sends its requests to them in turn.
+/// Several replicas must serve the same paths, since `run` sends requests to them in turn.
 ///
 /// # Errors
-/// The first replica and path of it that were not typed, though others were.
+/// The first missing combination of replica and path.
 pub fn replicas_and_paths(addresses: &[Address]) -> Result<(Vec<String>, Vec<String>), String> {
     let mut targets: Vec<String> = Vec::new();
     for address in addresses {
@@ -96,7 +96,7 @@ pub fn replicas_and_paths(addresses: &[Address]) -> Result<(Vec<String>, Vec<Str
 }
 
 impl Stress {
-    /// What will be sent where, in one line; without queries, which may hold secrets.
+    /// A summary of the requests in one line; without queries, which may contain secrets.
     pub fn about(&self) -> String {
         let plain = |path: &str| path.split('?').next().unwrap_or_default().to_owned();
         let mut paths: Vec<String> = self.paths.iter().map(|path| plain(path)).collect();
@@ -225,7 +225,7 @@ impl Stress {
     }
 }
 
-/// A length of time in a scenario's notation: exact.
+/// A duration in a scenario's notation, without rounding.
 fn length(length: Nanos) -> String {
     humantime::format_duration(length.to_duration()).to_string()
 }

@@ -1,4 +1,4 @@
-//! Splits a URL as people type it into the service's base URL and the path of a step.
+//! Splits a URL into the service's base URL and the path of a step.
 
 use percent_encoding::utf8_percent_encode;
 
@@ -21,7 +21,7 @@ pub struct Address {
 /// Why no requests can be sent to a URL.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AddressError {
-    /// Its scheme, host or port.
+    /// Its scheme, host or port is invalid.
     #[error("`{url}` is not the URL of a service: {source}")]
     Base {
         /// The URL, without secrets.
@@ -103,7 +103,7 @@ fn encoded(path: &str) -> Result<String, Unclosed<'_>> {
     Ok(out)
 }
 
-/// A character in a request line.
+/// A character as it is sent in a request line.
 fn sent_as(c: char) -> String {
     let is_sent = c.is_ascii_graphic() && !r#""<>\^`{|}"#.contains(c);
     if is_sent { c.to_string() } else { percent_encoded(&c.to_string()) }
@@ -119,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn urls_are_taken_apart() {
+    fn urls_are_split() {
         let table = [
             ("http://127.0.0.1:8005", "http://127.0.0.1:8005", "/"),
             ("https://api.example.com/v1/items?limit=5#top", "https://api.example.com", "/v1/items?limit=5"),

@@ -22,7 +22,7 @@ pub(super) fn table<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> 
     format!("{{ {} }}", pairs.join(", "))
 }
 
-/// A JSON value on one line; `None` for one that TOML does not have: `null`, and numbers beyond 64 bits.
+/// A JSON value on one line; `None` if TOML cannot represent it: `null`, and numbers beyond 64 bits.
 pub(super) fn inline(value: &Value) -> Option<String> {
     Some(match value {
         Value::Null => return None,
@@ -42,7 +42,7 @@ pub(super) fn inline(value: &Value) -> Option<String> {
     })
 }
 
-/// A text on one line, in double quotes: TOML's escapes are JSON's, and it wants DEL escaped, too.
+/// A text on one line, in double quotes: TOML's escapes are JSON's, except that DEL must be escaped, too.
 pub(super) fn basic(text: &str) -> String {
     Value::String(text.to_owned()).to_string().replace('\u{7f}', "\\u007f")
 }
@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_text_comes_back() {
+    fn every_text_round_trips() {
         for text in
             ["", "plain", "two\nlines", "'\"", "''' \"\"\"", "\u{7f}\u{1}\\", "${env:X} ü", "a\r\nb", "\n"]
         {

@@ -1,4 +1,4 @@
-//! The part of Prometheus's HTTP API that is used here: queries, series, labels, rules, alerts.
+//! The supported part of Prometheus's HTTP API: queries, series, labels, rules, alerts.
 
 use std::{collections::BTreeSet, convert::Infallible, sync::Arc, time::Duration};
 
@@ -13,10 +13,10 @@ use tokio::{net::TcpListener, task::JoinSet};
 
 use super::{json::value, rules::RuleManager, scraper::now};
 
-/// The longest form that is read.
+/// The longest form body that is read.
 const LONGEST_FORM: usize = 1 << 20;
 
-/// Before accepting again after a failure: the usual cause, too many open files, passes only as connections end.
+/// Pause after a failed accept: the usual cause, too many open files, passes only as connections end.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 
 /// Serves every connection until it is cancelled.
@@ -43,7 +43,7 @@ pub(super) async fn serve(listener: TcpListener, store: Arc<Store>, rules: Arc<R
     }
 }
 
-/// What is wrong with a request.
+/// An error response.
 #[derive(Debug)]
 struct Wrong {
     status: StatusCode,
@@ -78,7 +78,7 @@ async fn respond(
     let path = request.uri().path().to_owned();
     let mut form = request.uri().query().unwrap_or_default().to_owned();
     if request.method() == Method::POST {
-        // A body that breaks off leaves parameters out, which the response says.
+        // A truncated body lacks parameters, which the response reports.
         if let Ok(body) = Limited::new(request.into_body(), LONGEST_FORM).collect().await {
             form.push('&');
             form.push_str(&String::from_utf8_lossy(&body.to_bytes()));
@@ -146,7 +146,7 @@ fn data(path: &str, parameters: &Parameters, store: &Store, rules: &RuleManager)
     }
 }
 
-/// Series of the span that one of the selectors selects; all of them without one.
+/// The series within the span that one of the selectors matches; without selectors, all.
 fn matched(parameters: &Parameters, store: &Store) -> Result<Vec<Labels>, Wrong> {
     let end = parameters.time("end")?.unwrap_or_else(now);
     let start = parameters.time("start")?.unwrap_or(end - 300_000);
@@ -176,7 +176,7 @@ impl Parameters {
         self.all(name).next().ok_or_else(|| missing(name))
     }
 
-    /// Milliseconds since the epoch.
+    /// An instant in milliseconds since the epoch.
     fn time(&self, name: &str) -> Result<Option<i64>, Wrong> {
         let Some(text) = self.all(name).next() else { return Ok(None) };
         let seconds = text.parse::<f64>().ok().filter(|seconds| seconds.is_finite());
@@ -191,7 +191,7 @@ fn missing(name: &str) -> Wrong {
     Wrong::input(format!("`{name}` is missing"))
 }
 
-/// `15`, `0.5` or `15s`, in seconds.
+/// Parses `15`, `0.5` or `15s` as seconds.
 fn seconds(text: &str) -> Option<f64> {
     let number = text.parse::<f64>().ok();
     number.or_else(|| humantime::parse_duration(text).ok().map(|length| length.as_secs_f64()))

@@ -1,9 +1,9 @@
-//! Values and series as Prometheus's HTTP API writes them.
+//! Values and series in the format of Prometheus's HTTP API.
 
 use saasbench_promql::{Labels, Point, Value as Evaluated};
 use serde_json::{Value, json};
 
-/// What an expression evaluates to: `{"resultType": …, "result": …}`. `time` is that of an instant query, in
+/// The result of an expression: `{"resultType": …, "result": …}`. `time` is that of an instant query, in
 /// milliseconds.
 pub fn value(evaluated: &Evaluated, time: i64) -> Value {
     let (kind, result) = match evaluated {
@@ -27,7 +27,7 @@ fn point(time: i64, value: f64) -> Value {
     json!([time as f64 / 1000.0, number(value)])
 }
 
-/// A value as Prometheus writes it.
+/// A value in Prometheus's notation.
 pub(super) fn number(value: f64) -> String {
     match value {
         f64::INFINITY => "+Inf".to_owned(),

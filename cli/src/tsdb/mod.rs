@@ -1,10 +1,12 @@
-//! A small Prometheus in this process, for machines that have none: what it scrapes goes into a store in memory, rules
-//! of the usual files are evaluated over it, and it answers the part of Prometheus's HTTP API that is asked of one here.
-//! So expectations in PromQL, alerts and dashboards take the same way on the embedded environment as on any other.
+//! A small Prometheus in this process, for machines without one: it scrapes into an in-memory store,
+//! evaluates ordinary rule files, and serves the part of Prometheus's HTTP API that saasbench uses. So
+//! expectations in PromQL, alerts and dashboards work the same way in the embedded environment as in any
+//! other.
 //!
-//! The crate `saasbench-promql` keeps the samples and evaluates PromQL over them (a test compares it with a real
-//! Prometheus); `scraper` feeds it, `rules` evaluates rule groups, `api` serves HTTP, and `json` shapes its responses.
-//! It judges nothing, and exact checks do not rest on it: they read the replicas' own expositions.
+//! The crate `saasbench-promql` stores the samples and evaluates PromQL over them (a test compares it with a
+//! real Prometheus); `scraper` feeds it, `rules` evaluates rule groups, `api` serves HTTP, and `json` formats
+//! responses. Nothing is judged here, and exact checks do not depend on it: they read the replicas' own
+//! expositions.
 
 pub mod api;
 pub mod json;
@@ -23,12 +25,12 @@ use scraper::Target;
 /// How long samples are kept: Prometheus's default, 15 days, in milliseconds.
 const RETENTION: i64 = 15 * 24 * 3_600_000;
 
-/// What an embedded Prometheus is to do.
+/// Configuration of an embedded Prometheus.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// What it scrapes.
+    /// Scrape targets.
     pub targets: Vec<Target>,
-    /// How often; rule groups without an interval of their own are evaluated as often.
+    /// Scrape interval, and the default evaluation interval of rule groups.
     pub interval: Duration,
     /// Name and text of each rule file.
     pub rules: Vec<(String, String)>,
@@ -37,7 +39,7 @@ pub struct Config {
 /// Why an embedded Prometheus cannot run.
 #[derive(Debug, thiserror::Error)]
 pub enum TsdbError {
-    /// A rule file is not one.
+    /// A rule file is invalid.
     #[error(transparent)]
     Rules(#[from] RuleError),
     /// Its socket or its thread failed.
@@ -56,10 +58,10 @@ pub struct Prometheus {
 }
 
 impl Prometheus {
-    /// Reads the rules and takes a free port of the loopback address.
+    /// Parses the rules and binds a free port of the loopback address.
     ///
     /// # Errors
-    /// When a rule file is wrong, or the socket cannot be set up.
+    /// When a rule file is invalid, or the socket cannot be set up.
     pub fn new(config: Config) -> Result<Self, TsdbError> {
         let rules = Arc::new(RuleManager::read(&config.rules, config.interval)?);
         let store = Arc::new(Store::new(RETENTION));
@@ -69,28 +71,29 @@ impl Prometheus {
         Ok(Self { listener, url, config, rules, store })
     }
 
-    /// What stands before `/api/v1`.
+    /// The URL up to `/api/v1`.
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// Does so on a thread of its own, which ends with `graceful_stop`: what it evaluates is in nobody's way.
+    /// Serves on a separate thread, which ends with `graceful_stop`, so that evaluations do not delay other
+    /// tasks.
     ///
     /// # Errors
-    /// The system's, when it gives no thread.
+    /// When the thread cannot be started.
     pub fn spawn(self, http: reqwest::Client, stop: CancellationToken) -> Result<JoinHandle<()>, TsdbError> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let thread = std::thread::Builder::new().name("prometheus".to_owned());
         Ok(thread.spawn(move || {
-            // A client of a Prometheus that has ended sees a refused connection.
+            // Clients of a Prometheus that has ended see a refused connection.
             let _ = runtime.block_on(self.serve(http, stop));
         })?)
     }
 
-    /// Scrapes, evaluates rules and answers until `stop`.
+    /// Scrapes, evaluates rules and serves requests until `stop`.
     ///
     /// # Errors
-    /// The socket's.
+    /// Any error of the socket.
     pub async fn serve(self, http: reqwest::Client, stop: CancellationToken) -> Result<(), TsdbError> {
         let Self { listener, config, rules, store, .. } = self;
         let listener = TcpListener::from_std(listener)?;

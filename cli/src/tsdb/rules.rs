@@ -1,6 +1,7 @@
-//! Rule groups: recording rules and alerts, read from the files that Prometheus reads, evaluated as it does. An alert is
-//! pending from the first evaluation that shows it, fires once it has been so for its `for`, and is over with the first
-//! that does not. Templates in labels and annotations stay as they are written.
+//! Rule groups: recording rules and alerts, parsed from Prometheus's rule files and evaluated as by
+//! Prometheus. An alert is pending from the first evaluation that yields it, fires once it has been pending
+//! for its `for`, and resolves with the first evaluation without it. Templates in labels and annotations are
+//! not expanded.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -14,25 +15,25 @@ use serde_json::{Value, json};
 
 use super::{json::number, scraper::now};
 
-/// A rule file that is not one.
+/// Why a rule file is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RuleError {
-    /// Not YAML, or not of the shape.
+    /// Not YAML, or not with the expected structure.
     #[error("{file}: {message}")]
     Shape {
-        /// Which file.
+        /// The file.
         file: String,
-        /// What is wrong with it.
+        /// The reason.
         message: String,
     },
-    /// A duration that is none.
+    /// An invalid duration.
     #[error("{file}: group {group}: `{text}` is not a duration such as `30s` or `5m`")]
     Duration {
-        /// Which file.
+        /// The file.
         file: String,
-        /// Which group.
+        /// The group.
         group: String,
-        /// What stands there.
+        /// The duration as written.
         text: String,
     },
 }
@@ -98,15 +99,15 @@ enum Kind {
     Alert { name: String, held: i64, keep: i64, annotations: Labels },
 }
 
-/// What is known of a rule after its last evaluation.
+/// The state of a rule after its last evaluation.
 #[derive(Debug, Default)]
 struct RuleState {
-    /// What it wrote into the store.
+    /// The series that it wrote into the store.
     source: Source,
     evaluated: Option<i64>,
     took: Duration,
     error: Option<String>,
-    /// Of an alert: by its labels.
+    /// For an alert: the active ones by their labels.
     active: BTreeMap<Labels, Active>,
 }
 
@@ -115,16 +116,16 @@ struct RuleState {
 struct Active {
     since: i64,
     firing: bool,
-    /// The last evaluation that showed it.
+    /// The last evaluation that yielded it.
     seen: i64,
     value: f64,
 }
 
 impl RuleManager {
-    /// Reads rule files: name and text of each. `interval` is that of groups that say none.
+    /// Parses rule files, given by name and text. `interval` is the default of groups.
     ///
     /// # Errors
-    /// At the first file that is not one. An expression that cannot be evaluated is the error of its rule alone.
+    /// At the first invalid file. An unsupported expression is an error of its rule only.
     pub fn read(files: &[(String, String)], interval: Duration) -> Result<Self, RuleError> {
         let mut groups = Vec::new();
         for (file, text) in files {
@@ -137,17 +138,17 @@ impl RuleManager {
         Ok(Self { groups })
     }
 
-    /// How many there are.
+    /// Number of groups.
     pub fn groups(&self) -> usize {
         self.groups.len()
     }
 
-    /// How often a group is evaluated.
+    /// The evaluation interval of a group.
     pub fn interval(&self, group: usize) -> Duration {
         self.groups.get(group).map_or(Duration::MAX, |group| group.interval)
     }
 
-    /// Evaluates a group's rules in their order, at `time` in milliseconds since the epoch.
+    /// Evaluates a group's rules in order, at `time` in milliseconds since the epoch.
     pub fn evaluate(&self, group: usize, store: &Store, time: i64) {
         for rule in self.groups.get(group).iter().flat_map(|group| &group.rules) {
             let started = tokio::time::Instant::now();
@@ -158,12 +159,12 @@ impl RuleManager {
         }
     }
 
-    /// `/api/v1/rules`: the groups as Prometheus shows them.
+    /// The data of `/api/v1/rules`.
     pub fn to_json(&self) -> Value {
         json!({"groups": self.groups.iter().map(Group::to_json).collect::<Vec<_>>()})
     }
 
-    /// `/api/v1/alerts`: what is pending or firing.
+    /// The data of `/api/v1/alerts`: pending and firing alerts.
     pub fn alerts_to_json(&self) -> Value {
         let alerts: Vec<Value> =
             self.groups.iter().flat_map(|group| &group.rules).flat_map(Rule::alerts_to_json).collect();
@@ -171,8 +172,8 @@ impl RuleManager {
     }
 }
 
-/// Evaluates a group until it is cancelled, halfway between two scrapes, which come every `scrapes`: so no sample is
-/// just on its way.
+/// Evaluates a group until it is cancelled, halfway between two scrapes, which occur every `scrapes`, so that
+/// no sample is being ingested.
 pub(super) async fn evaluate(rules: &RuleManager, group: usize, store: &Store, scrapes: Duration) {
     let first = tokio::time::Instant::now() + scrapes / 2;
     let mut ticks = tokio::time::interval_at(first, rules.interval(group));
@@ -218,7 +219,7 @@ fn read_group(file: &str, text: GroupText, interval: Duration) -> Result<Group, 
     Ok(Group { name: text.name.clone(), file: file.to_owned(), interval, rules })
 }
 
-/// `1h30m`, as Prometheus writes durations.
+/// Parses a duration in Prometheus's notation: `1h30m`.
 fn duration(text: &str) -> Option<Duration> {
     let is_plain = |c: char| c.is_ascii_digit() || "mshdwy".contains(c);
     if text == "0" {
@@ -232,7 +233,7 @@ impl Rule {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Evaluates it, and writes what it gives into the store.
+    /// Evaluates the rule, and writes the result into the store.
     fn evaluate(&self, state: &mut RuleState, store: &Store, time: i64) -> Result<(), String> {
         let query = self.query.as_ref().map_err(ToString::to_string)?;
         let elements = match query.at(store, time).map_err(|error| error.to_string())? {
@@ -262,7 +263,7 @@ impl Rule {
         Ok(())
     }
 
-    /// The labels of what the expression gave, with those of the rule and without a metric's name.
+    /// The labels of a result: the rule's are added, and the metric's name is removed.
     fn labelled(&self, mut labels: Labels) -> Labels {
         labels.extend(self.labels.clone());
         labels.retain(|name, value| name != METRIC_NAME && !value.is_empty());
@@ -325,7 +326,8 @@ impl Rule {
     }
 }
 
-/// What is active after an evaluation at `time` that shows `elements`; `held` and `keep` in milliseconds.
+/// Updates the active alerts after an evaluation at `time` that yields `elements`; `held` and `keep` are in
+/// milliseconds.
 fn advance(
     active: &mut BTreeMap<Labels, Active>,
     elements: BTreeMap<Labels, f64>,

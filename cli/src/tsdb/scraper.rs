@@ -1,21 +1,22 @@
-//! Feeds the store: scrapes one target again and again, and adds what Prometheus adds (`up` and its like).
+//! Feeds the store: scrapes one target repeatedly, and adds the series that Prometheus adds (`up` and
+//! others).
 
 use std::time::Duration;
 
 use saasbench_exposition::Exposition;
 use saasbench_promql::{Labels, METRIC_NAME, Source, Store};
 
-/// A scrape that takes longer has failed: Prometheus's default. A scrape that is due meanwhile is left out.
+/// Prometheus's default scrape timeout. A scrape that becomes due meanwhile is skipped.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What is scraped.
+/// A scrape target.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
     /// The `job` label.
     pub job: String,
     /// The `instance` label.
     pub instance: String,
-    /// Where its exposition is.
+    /// Scrapes until it is cancelled: first at once, then every `interval`.
     pub url: String,
 }
 
@@ -29,7 +30,7 @@ impl Target {
 pub(super) async fn scrape(target: &Target, http: &reqwest::Client, interval: Duration, store: &Store) {
     let mut source = Source::default();
     let mut ticks = tokio::time::interval(interval);
-    // A tick that was missed is no reason to scrape twice in a row.
+    // After a missed tick there are no two scrapes in a row.
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
     loop {
         ticks.tick().await;
@@ -40,7 +41,7 @@ pub(super) async fn scrape(target: &Target, http: &reqwest::Client, interval: Du
     }
 }
 
-/// Adds one scrape of `time` (milliseconds since the epoch), or that it failed.
+/// Adds a scrape of `time` (milliseconds since the epoch), or its failure.
 pub fn ingest(
     store: &Store,
     source: &mut Source,
@@ -58,7 +59,7 @@ pub fn ingest(
     let samples = exposition.into_iter().flat_map(|exposition| &exposition.series).map(|series| {
         let mut labels = series.labels.clone();
         for (name, value) in target.labels() {
-            // What the target says of itself gives way, as without `honor_labels`.
+            // Conflicting labels of the target are renamed, as without `honor_labels`.
             if let Some(own) = labels.insert(name.clone(), value) {
                 labels.insert(format!("exported_{name}"), own);
             }

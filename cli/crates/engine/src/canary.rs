@@ -1,10 +1,10 @@
-//! Canaries: words that belong to one tenant and one run, and must never come back to another tenant.
+//! Canaries: words that belong to one tenant and one run, and must never be returned to another tenant.
 //!
-//! A word is 46 decimal digits: the run's nonce (16), the tenant's index (7), and these 23 once more
-//! backwards. Digits have no case, and a palindrome reads the same when it is reversed, so the word survives
-//! a service that turns text round or into capitals. Its shape can be checked: that a text holds 46 digits of
-//! this shape by chance, with this nonce, has a probability of about 10⁻³⁹ at each place. A word that is cut,
-//! spaced out or encoded (base64) is not recognised.
+//! A word is 46 decimal digits: the run's nonce (16), the tenant's index (7), and these 23 again in reverse.
+//! Digits have no case, and a palindrome reads the same in reverse, so the word survives a service that
+//! reverses text or changes its case. The shape can be checked: a text contains a word with this nonce by
+//! chance with a probability of about 10⁻³⁹ at each position. A word that is truncated, interrupted or
+//! encoded (base64) is not recognised.
 
 use std::hash::{BuildHasher as _, RandomState};
 
@@ -16,7 +16,7 @@ use saasbench_model::scenario::TenantIndex;
 const NONCE: usize = 16;
 /// Digits of the tenant's index; a scenario of as many tenants does not fit into memory.
 const INDEX: usize = 7;
-/// Digits before the word turns round.
+/// Digits before the mirrored half.
 const HALF: usize = NONCE + INDEX;
 
 /// The canaries of one run.
@@ -27,14 +27,14 @@ pub struct Canaries {
 }
 
 impl Canaries {
-    /// Those of a new run.
+    /// Canaries of a new run, with a random nonce.
     pub fn draw() -> Self {
         // The standard library's hasher is keyed by the operating system's random numbers.
         let random = RandomState::new().hash_one(std::process::id());
         Self::new(format!("{:0NONCE$}", random % 10_u64.pow(NONCE as u32)))
     }
 
-    /// Those of the run with this nonce.
+    /// Canaries of the run with this nonce.
     pub fn new(nonce: String) -> Self {
         let finder = Finder::new(&nonce).into_owned();
         Self { nonce, finder }
@@ -53,8 +53,8 @@ impl Canaries {
         word
     }
 
-    /// Whose word stands in `text`: that of another tenant than `own` before its own, because one is enough
-    /// to break the promise.
+    /// The tenant whose word is in `text`: another tenant before `own`, because one foreign word is enough to
+    /// break isolation.
     pub fn find(&self, text: &[u8], own: TenantIndex) -> Option<TenantIndex> {
         let mut found = None;
         for tenant in self.finder.find_iter(text).filter_map(|at| owner(text.get(at..at + 2 * HALF)?)) {
@@ -67,7 +67,7 @@ impl Canaries {
     }
 }
 
-/// The tenant whose word this is, if it is one.
+/// The tenant of a word; `None` if it is not a canary.
 fn owner(word: &[u8]) -> Option<TenantIndex> {
     let (first, second) = word.split_at_checked(HALF)?;
     let is_mirrored = first.iter().eq(second.iter().rev());

@@ -1,4 +1,4 @@
-//! Runs the checks of a step on a response; the message of the first that fails says what was expected and
+//! Runs the checks of a step on a response; the message of the first failing one says what was expected and
 //! what was found.
 
 use super::{
@@ -8,24 +8,24 @@ use super::{
 use crate::redactor::Redactor;
 use saasbench_model::scenario::journey::{Check, Condition, Literal};
 
-/// Characters of a response that a message shows at most.
+/// Characters of a response that a message shows, at most.
 const SHOWN: usize = 80;
 
-/// Buffers for texts that checks need for a moment.
+/// Scratch buffers for texts that checks need.
 #[derive(Debug, Default)]
 pub struct Scratch {
-    /// A value that is not in the response in this form.
+    /// A value that the response contains in another form.
     pub(super) found: String,
-    /// An expected text, filled in.
+    /// An expected text, rendered.
     expected: Vec<u8>,
 }
 
-/// The checks that a response has to pass.
+/// The checks of a response.
 pub struct Checks<'a> {
-    /// One after the other.
+    /// In the order in which they run.
     pub checks: &'a [Check],
-    /// Appends what the check of this index compares with, filled in; false where it names what was never
-    /// saved.
+    /// Appends the rendered text to compare with, for the check of this index; false if a value that it needs
+    /// was never saved.
     pub fill: &'a dyn Fn(usize, &mut Vec<u8>) -> bool,
     /// Removes secrets from messages.
     pub redactor: &'a Redactor,
@@ -49,7 +49,7 @@ impl Checks<'_> {
         })
     }
 
-    /// What is wrong with a value, as it follows the name of its place; `None` if nothing is.
+    /// What is wrong with a value, worded to follow the name of its place; `None` if nothing is.
     fn unmet(
         &self,
         index: usize,
@@ -112,14 +112,14 @@ impl Checks<'_> {
 
     /// A text in quotes, shortened, without control characters and secrets.
     fn quoted(&self, text: &[u8]) -> String {
-        // A character has at most four bytes. Secrets have to be found whole, before anything is cut off.
+        // A character has at most four bytes. Secrets must be found before the text is truncated.
         let enough = if self.redactor.is_empty() { 4 * (SHOWN + 1) } else { text.len() };
         let text = String::from_utf8_lossy(text.get(..enough).unwrap_or(text));
         format!("\"{}\"", shortened(&self.redactor.redact(&text)))
     }
 }
 
-/// Why nothing can be taken from a body that should be JSON.
+/// Why a body that should be JSON has no value.
 pub fn not_json(response: &Response) -> &'static str {
     if response.body_bytes > response.body.len() as u64 {
         "the body is too long to be kept whole"
@@ -128,13 +128,13 @@ pub fn not_json(response: &Response) -> &'static str {
     }
 }
 
-/// Whether a value is what it is compared with; `text` is the literal's, filled in.
+/// Whether a value equals the expected one; `text` is the literal's, rendered.
 fn equal(found: &Value<'_>, literal: &Literal, text: &[u8]) -> bool {
     match (found, literal) {
         (Value::Text(found), Literal::Text(_)) => *found == text,
         (Value::Boolean(found), Literal::Boolean(expected)) => found == expected,
         (Value::Number(found), Literal::Number(expected)) => {
-            // Whole numbers compare exactly, beyond what a double holds; 1 and 1.0 are the same number.
+            // Integers compare exactly, beyond what a double holds; 1 and 1.0 are equal.
             found == expected
                 || ((found.is_f64() || expected.is_f64()) && found.as_f64() == expected.as_f64())
         }

@@ -12,7 +12,7 @@ pub struct RunClock {
 }
 
 impl RunClock {
-    /// Starts now.
+    /// Starts the clock now.
     pub fn start() -> Self {
         let unix = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         Self { zero: Instant::now(), zero_unix: unix.into() }

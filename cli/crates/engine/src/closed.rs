@@ -1,5 +1,4 @@
-//! A closed load: each user waits for its responses before it sends the next request. A user is a task of its
-//! own.
+//! A closed load: each user waits for its responses before it sends the next request. Each user is a task.
 
 use std::{ops::Range, rc::Rc, sync::Arc};
 
@@ -34,7 +33,7 @@ struct Run<T> {
     pause: Pause,
     /// The most users that the load has at a time, over all workers.
     users: u64,
-    /// The highest number of an iteration.
+    /// The highest iteration number.
     iterations: u64,
 }
 
@@ -67,7 +66,7 @@ pub(super) async fn run<T: Transport>(worker: Rc<Worker<T>>, index: usize, start
     tasks.join_all().await;
 }
 
-/// Runs one user through the spans in which it is present; after an absence it starts afresh.
+/// Runs one user through the spans in which it is present; after an absence it runs its start steps again.
 async fn run_user<T: Transport>(run: Rc<Run<T>>, mut user: User<T>, presence: Vec<Range<Nanos>>) {
     let mut round = 0;
     for Range { start, end } in presence {
@@ -80,9 +79,9 @@ async fn run_user<T: Transport>(run: Rc<Run<T>>, mut user: User<T>, presence: Ve
     }
 }
 
-/// Runs the iterations of one user, the first of which is due at `due`, until it leaves; `None` when it is
-/// not to come back. Due instants are kept in the plan's time, so that a pause leaves users as far apart as
-/// they were.
+/// Runs the iterations of one user, the first of which is due at `due`, until it leaves; `None` if it will
+/// not come back. Due instants are kept in plan time, so that a pause does not change the distances between
+/// users.
 async fn iterate_until<T: Transport>(
     run: &Run<T>,
     user: &mut User<T>,
@@ -98,7 +97,7 @@ async fn iterate_until<T: Transport>(
             return None;
         }
         if !worker.pace.admits(user.number(), run.users) {
-            // The run was held back; the user is not late.
+            // The run was held back, so the user is not late.
             due = admitted(run, user.number(), due, deadlines).await?;
             continue;
         }
@@ -106,7 +105,7 @@ async fn iterate_until<T: Transport>(
         let mut ended = IterationOutcome::Complete;
         if !user.started() {
             ended = user.start(worker, started, Some(deadlines)).await;
-            // The first step is due when the user has started.
+            // The first step is due when the start steps are done.
             started = user.done();
             due = worker.pace.to_plan_time(started);
             if deadlines.is_past(worker, started) {
@@ -129,16 +128,16 @@ async fn iterate_until<T: Transport>(
     Some(())
 }
 
-/// Waits until the plan's instant `due` of a user that was done at `done`; false when nothing starts any
-/// more.
+/// Waits until the plan's instant `due` of a user that was done at `done`; false if no more iterations may
+/// start.
 async fn is_reached<T: Transport>(worker: &Worker<T>, due: PlanInstant, done: Nanos) -> bool {
     let has_passed = !worker.pace.is_paused() && worker.pace.to_run_time(due).is_some_and(|due| due <= done);
     has_passed || worker.until_planned(due).await
 }
 
-/// Waits until a user that is held back may start iterations. Returns when its next one, which was due at
-/// `due`, is due then: not before the change that admitted it, or at the user's end. `None` when nothing
-/// starts any more.
+/// Waits until a user that is held back by the pace may start iterations. Returns when its next one, which
+/// was due at `due`, is due then: not before the change that admitted it, and at most the user's end. `None`
+/// if no more iterations may start.
 async fn admitted<T: Transport>(
     run: &Run<T>,
     number: u64,

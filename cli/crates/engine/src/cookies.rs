@@ -1,14 +1,15 @@
-//! The cookies of one user, which it got by `Set-Cookie` and sends back (RFC 6265).
+//! The cookies of one user, received by `Set-Cookie` and sent back (RFC 6265).
 //!
-//! All replicas are one service here: cookies go to every path of it, whatever their `Path` and `Domain` say.
-//! One with a `Max-Age` of zero or less, or an `Expires` that has passed, is deleted; otherwise they last as
-//! long as the user does.
+//! All replicas count as one service: cookies are sent to every path of it, whatever their `Path` and
+//! `Domain`. One with a `Max-Age` of zero or less, or an `Expires` in the past, is deleted; otherwise they
+//! last as long as the user.
 
 use jiff::{Timestamp, fmt::rfc2822};
 
 use super::extract;
 
-/// Cookies that are kept at most, as RFC 6265 (section 6.1) asks for one domain; then the oldest is removed.
+/// Cookies that are kept at most, as RFC 6265 (section 6.1) recommends per domain; beyond that the oldest is
+/// removed.
 const MOST: usize = 50;
 
 /// A cookie jar.
@@ -19,12 +20,12 @@ pub struct Jar {
 }
 
 impl Jar {
-    /// Forgets all cookies.
+    /// Removes all cookies.
     pub fn clear(&mut self) {
         self.cookies.clear();
     }
 
-    /// Takes the cookies that a response sets; `head` are its fields as `name: value\r\n`, `now` is the wall
+    /// Stores the cookies that a response sets; `head` has its fields as `name: value\r\n`, `now` is the wall
     /// clock's time.
     pub fn take(&mut self, head: &[u8], now: Timestamp) {
         for value in extract::headers(head, "set-cookie") {
@@ -32,7 +33,7 @@ impl Jar {
         }
     }
 
-    /// Appends `name=value; name=value`; nothing where there are none.
+    /// Appends `name=value; name=value`, or nothing without cookies.
     pub fn write_to(&self, request: &mut Vec<u8>) {
         for (i, (name, value)) in self.cookies.iter().enumerate() {
             if i > 0 {
@@ -52,7 +53,7 @@ impl Jar {
     fn set(&mut self, set_cookie: &[u8], now: Timestamp) {
         let mut parts = set_cookie.split(|byte| *byte == b';');
         let Some((name, value)) = parts.next().and_then(|pair| pair_of(pair)) else { return };
-        // The codec lets no line ends through; other control characters could smuggle in a header.
+        // HTTP/1 rejects line ends already; other control characters could smuggle in a header.
         if name.is_empty() || set_cookie.iter().any(|byte| byte.is_ascii_control() && *byte != b'\t') {
             return;
         }
@@ -65,7 +66,7 @@ impl Jar {
                 expires = instant(value).map(|instant| instant <= now).or(expires);
             }
         }
-        // Max-Age outranks Expires (RFC 6265, section 5.3).
+        // `Max-Age` takes precedence over `Expires` (RFC 6265, section 5.3).
         let gone = max_age.or(expires).unwrap_or(false);
         let place = self.cookies.iter().position(|(known, _)| known == name);
         match (place, gone) {
@@ -96,7 +97,7 @@ fn pair_of(part: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((name.trim_ascii(), value.get(1..)?.trim_ascii()))
 }
 
-/// Whether a `Max-Age` is zero or less; `None` where it is no number and does not count.
+/// Whether a `Max-Age` is zero or less; `None` if it is not a number and must be ignored.
 fn is_over(value: &[u8]) -> Option<bool> {
     let (negative, digits) = match value.strip_prefix(b"-") {
         Some(digits) => (true, digits),
@@ -106,8 +107,8 @@ fn is_over(value: &[u8]) -> Option<bool> {
     is_number.then(|| negative || digits.iter().all(|digit| *digit == b'0'))
 }
 
-/// The instant of an `Expires`, also in the older notation with dashes; `None` where it is no date and does
-/// not count.
+/// The instant of an `Expires`, also in the older notation with dashes; `None` if it is not a date and must
+/// be ignored.
 fn instant(value: &[u8]) -> Option<Timestamp> {
     let text = std::str::from_utf8(value).ok()?.replace('-', " ");
     rfc2822::DateTimeParser::new().parse_timestamp(&text).ok()
@@ -117,7 +118,7 @@ fn instant(value: &[u8]) -> Option<Timestamp> {
 mod tests {
     use super::*;
 
-    /// What is sent after these responses, at the start of 2025.
+    /// The cookies that are sent after these responses, at the start of 2025.
     fn sent(set_cookies: &[&str]) -> String {
         let now: Timestamp = "2025-01-01T00:00:00Z".parse().unwrap();
         let mut jar = Jar::default();
@@ -131,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn cookies_come_back() {
+    fn cookies_are_sent_back() {
         for (set_cookies, expected) in [
             (&[][..], ""),
             (&["sid=abc; Path=/; HttpOnly"], "sid=abc"),

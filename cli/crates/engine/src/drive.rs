@@ -1,7 +1,6 @@
-//! Runs the loads of a scenario: starts its workers, lets them start together, and waits until they have
-//! ended.
+//! Runs the loads of a scenario: starts its workers at the same instant, and waits until they have ended.
 //!
-//! It knows no network and no clock but those it is given; under tokio's paused clock hours pass at once.
+//! It uses no network and no clock but those it is given; under tokio's paused clock hours pass at once.
 
 use std::{future::Future, io, rc::Rc, sync::Arc};
 
@@ -27,15 +26,16 @@ use saasbench_record::{manifest::LoadPhase, writer::Sink};
 struct StartSignal {
     ready: Option<mpsc::UnboundedSender<()>>,
     start: watch::Receiver<Option<Nanos>>,
-    /// Cancelled when no further request is to start.
+    /// Cancelled when no further request may start.
     stop: CancellationToken,
 }
 
 impl StartSignal {
-    /// Reports that the worker is ready, and waits until all are: when the loads start. `None` when the
-    /// barrier is gone.
+    /// Reports that the worker is ready, and waits until all are. Returns when the loads start; `None` if the
+    /// barrier was dropped.
     async fn wait(&mut self) -> Option<Nanos> {
-        // Dropped: when all senders are gone, the barrier stops waiting for workers that failed to get ready.
+        // Dropped, because the barrier stops waiting for workers that failed to get ready once all senders
+        // are gone.
         if let Some(ready) = self.ready.take() {
             let _ = ready.send(());
         }
@@ -93,8 +93,8 @@ impl StartBarrier {
 /// Runs every load to its end, or until `stop`: then no further iteration starts, and requests in flight are
 /// awaited, each for at most the scenario's timeout. Returns when the loads ran.
 ///
-/// There is a worker for each transport, all of them in tasks of the current thread, paced by tokio's clock:
-/// call it where `tokio::task::spawn_local` works.
+/// There is a worker for each transport, all in tasks of the current thread, paced by tokio's clock: call it
+/// where `tokio::task::spawn_local` works.
 pub async fn drive<T: Transport>(
     setup: Arc<Setup>,
     transports: Vec<T>,
@@ -114,11 +114,11 @@ pub async fn drive<T: Transport>(
     barrier.release(&setup, of as usize, from_ns, tasks.join_all()).await
 }
 
-/// Like [`drive`], with every worker on a thread and a runtime of its own, paced to some microseconds.
-/// `connect` makes the transport of the worker with this number, on the worker's thread.
+/// Like [`drive`], with every worker on a thread and a runtime of its own, paced to within microseconds.
+/// `connect` creates the transport of the worker with this number, on the worker's thread.
 ///
 /// # Errors
-/// When a thread, its runtime or its transport cannot be made, or a worker ends early by a defect.
+/// When a thread, its runtime or its transport cannot be created, or a worker ends early because of a bug.
 pub async fn drive_on_threads<T: Transport>(
     setup: Arc<Setup>,
     workers: usize,
@@ -161,8 +161,7 @@ async fn run_worker<T: Transport>(worker: Rc<Worker<T>>, mut signal: StartSignal
     let mut helpers = JoinSet::new();
     let pacer = Rc::clone(&worker.pacer);
     helpers.spawn_local(async move {
-        // Its only error is a runtime without input and output, on which this pacer could not have been
-        // made.
+        // Its only error is a runtime without I/O, on which this pacer could not have been created.
         let _ = pacer.drive().await;
     });
     let (pacer, stop) = (Rc::clone(&worker.pacer), signal.stop.clone());
@@ -199,7 +198,7 @@ async fn run_worker<T: Transport>(worker: Rc<Worker<T>>, mut signal: StartSignal
     let mut loads = JoinSet::new();
     for ((index, load), pool) in worker.setup.scenario.loads.iter().enumerate().zip(pools) {
         let worker = Rc::clone(&worker);
-        // At the start the plan's time and the run's are the same.
+        // At the start, plan time and run time are equal.
         let start = PlanInstant(start) + load.after;
         match (&load.model, pool) {
             (LoadModel::Closed { .. }, _) => {

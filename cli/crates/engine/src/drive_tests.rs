@@ -44,7 +44,7 @@ struct Service {
     sessions: AtomicU64,
     unreachable: bool,
     silent: bool,
-    /// Limits chats, and states Retry-After in whole seconds.
+    /// Limits chats, and states `Retry-After` in whole seconds.
     limited: Option<Mutex<Nanos>>,
 }
 
@@ -62,7 +62,7 @@ impl Service {
         }
     }
 
-    /// The status of a chat, and the wait that it asks for.
+    /// The status of a chat, and the stated wait.
     fn chat(&self) -> (u16, Option<Nanos>) {
         let Some(limited) = &self.limited else { return (self.status, None) };
         let (mut free_at, now) = (limited.lock().unwrap(), self.clock.now());
@@ -216,7 +216,7 @@ async fn an_open_load_sends_every_arrival_when_it_is_due() {
         assert_eq!(sample.replica, k % 2);
         assert_eq!(sample.outcome, Outcome::Status(200));
     }
-    // Ten users were started before the load began, and no more were needed.
+    // Ten users were started before the load, and no more were needed.
     assert_eq!(samples.len() - chats.len(), 10);
 }
 
@@ -229,7 +229,7 @@ async fn a_slow_service_does_not_slow_an_open_load_down() {
     let mut intended: Vec<Nanos> = chats.iter().map(|sample| sample.intended - phase.start_ns).collect();
     intended.sort();
     assert_eq!(intended, (0..30).map(|k| Nanos::from_millis(100 * k)).collect::<Vec<_>>());
-    // A user that had to start first was late, and its latency from intended says so.
+    // A user that had to run its start steps first was late, as its latency from intended shows.
     assert!(chats.iter().any(|sample| sample.latency_intended() >= Nanos::from_secs(10)));
     assert!(chats.iter().all(|sample| sample.latency_sent() == Nanos::from_secs(5)));
 }
@@ -377,7 +377,7 @@ async fn a_user_obeys_retry_after_and_records_what_it_repeats() {
     for pair in chats[..6].windows(2) {
         assert_ne!(pair[0].replica, pair[1].replica, "a request that is sent again goes to the next replica");
         if pair[0].outcome == Outcome::Status(429) {
-            // Three seconds were asked for; the clocks may disagree by 4 ms, and the limiter ticks in
+            // The service stated three seconds; the clocks may differ by 4 ms, and the limiter ticks in
             // milliseconds.
             assert_eq!(pair[1].intended, pair[0].done + Nanos::from_millis(3005));
             assert_eq!(pair[1].sent, pair[1].intended);
@@ -389,7 +389,7 @@ async fn a_user_obeys_retry_after_and_records_what_it_repeats() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_wait_starts_that_would_outlast_the_load() {
+async fn a_wait_that_would_outlast_the_load_is_not_started() {
     let (phase, samples) = run(&patient("users = 1\nduration = \"2s\""), 1, limited).await;
     let chats = chats(&samples);
     assert!(chats.len() > 2 && chats.iter().all(|sample| sample.retry_of.is_none()));
@@ -442,7 +442,7 @@ async fn a_stop_ends_waits_at_once() {
     assert!(phase.to_ns <= Nanos::from_millis(1010), "{phase:?}");
 }
 
-/// A service that responds to every chat with the message of the chat before, of any tenant.
+/// A service that responds to every chat with the message of the previous one, of any tenant.
 #[derive(Debug)]
 struct Forgetful {
     clock: RunClock,

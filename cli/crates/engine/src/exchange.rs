@@ -1,32 +1,32 @@
-//! The interface between the load and its transports: one request is sent, and its response is returned, or
-//! the reason why there is none.
+//! The interface between loads and transports: a request is sent, and its response is returned, or the reason
+//! why there is none.
 //!
 //! An [`Exchange`] holds the buffers of both and is reused, so that a request costs no allocation. Workers
-//! keep them in a pool: a user that waits holds no buffers.
+//! keep them in a pool: a waiting user holds no buffers.
 
 use std::{future::Future, sync::Arc};
 
 use saasbench_model::units::Nanos;
 use saasbench_record::sample::{LimiterHeaders, NoResponseReason, NotSentReason};
 
-/// The longest body that is kept to be checked, to take values from, and to be searched for canaries.
+/// The longest body that is kept for checks, saves and canaries.
 pub const BODY_KEPT: usize = 1 << 20;
 
-/// One request and its response: buffers that are reused.
+/// Buffers of one request and its response, for reuse.
 #[derive(Debug, Default)]
 pub struct Exchange {
     /// The request.
     pub request: Request,
-    /// When it was taken up to be sent, connecting included: the service cannot have seen it earlier, and
-    /// what comes after is not the generator's own lateness. Set by the transport.
+    /// When it was handed to its connection, connecting included: the service cannot have seen it earlier,
+    /// and later delays are not the generator's lateness. Set by the transport.
     pub sent: Nanos,
-    /// The response; meaningless when there was none.
+    /// The response; undefined if there was none.
     pub response: Response,
-    /// Scratch for what is read; empty between exchanges.
+    /// Scratch buffer for received bytes; empty between exchanges.
     pub input: Vec<u8>,
 }
 
-/// Scratch that an exchange keeps for bodies.
+/// Capacity that an exchange keeps for bodies.
 const CAPACITY_KEPT: usize = 64 << 10;
 
 impl Exchange {
@@ -41,17 +41,17 @@ impl Exchange {
     }
 }
 
-/// A request, rendered.
+/// A rendered request.
 #[derive(Debug, Default)]
 pub struct Request {
     /// Index of the replica.
     pub replica: usize,
-    /// The whole message as HTTP/1.1 has it: request line, fields (`host`, `content-length`, … included),
-    /// empty line, body.
+    /// The whole HTTP/1.1 message: request line, fields (including `host`, `content-length`, …), empty line,
+    /// body.
     pub bytes: Vec<u8>,
-    /// Where the body begins in it.
+    /// Where its body starts.
     pub body_at: usize,
-    /// Whether it is a HEAD request, whose response has no body whatever its fields say.
+    /// Whether it is a HEAD request, whose response has no body whatever its fields state.
     pub is_head: bool,
     /// Whether the response's fields are needed.
     pub keep_head: bool,
@@ -59,7 +59,7 @@ pub struct Request {
     pub keep_body: bool,
 }
 
-/// A whole response.
+/// A complete response.
 #[derive(Debug, Default)]
 pub struct Response {
     /// Its status.
@@ -68,17 +68,17 @@ pub struct Response {
     pub first_byte: Nanos,
     /// When its last byte arrived.
     pub done: Nanos,
-    /// The limiter's fields in it.
+    /// The limiter's fields.
     pub limiter: LimiterHeaders,
-    /// The `RateLimit-Policy` that was read last, in this response or in one before it.
+    /// The last `RateLimit-Policy` seen, in this response or an earlier one.
     pub policy_before: Option<Arc<str>>,
-    /// `Retry-After` in either form: the time after the arrival of the response's head.
+    /// `Retry-After` in either form, as the time after the arrival of the response's head.
     pub retry_after: Option<Nanos>,
-    /// Length of its body, transfer coding taken off.
+    /// Length of its body, without transfer coding.
     pub body_bytes: u64,
-    /// Its fields where they were requested: `name: value\r\n` each, names as they came.
+    /// Its fields if requested: `name: value\r\n` each, names as received.
     pub head: Vec<u8>,
-    /// Its body where it was requested, at most [`BODY_KEPT`] bytes.
+    /// Its body if requested, at most [`BODY_KEPT`] bytes.
     pub body: Vec<u8>,
 }
 
@@ -91,10 +91,10 @@ pub enum SendError {
     NoResponse(NoResponseReason),
 }
 
-/// Sends requests, for the users of one worker. It never sends twice what may have left, follows no redirect,
-/// and takes no proxy from the environment.
+/// Sends requests for the users of one worker. It never sends anything twice that may have been received,
+/// follows no redirect, and uses no proxy.
 pub trait Transport: 'static {
-    /// The connections that one user keeps between its requests.
+    /// The connections that one user keeps between requests.
     type UserConnections: 'static;
 
     /// The connections of a new user: none yet.

@@ -15,7 +15,7 @@ use saasbench_model::scenario::answer::{Place, Token};
 /// A value in a response.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value<'a> {
-    /// There is none.
+    /// No value.
     Nothing,
     /// JSON's `null`.
     Null,
@@ -25,7 +25,7 @@ pub enum Value<'a> {
     Number(Number),
     /// A text: a JSON string, a header, a part of the body.
     Text(&'a [u8]),
-    /// A JSON array or object, written without spaces and with its keys in order.
+    /// A JSON array or object, without spaces and with sorted keys.
     Json(&'a str),
 }
 
@@ -33,10 +33,10 @@ pub enum Value<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NotJson;
 
-/// The value at `place`; `scratch` is for texts that are not in the response in this form.
+/// The value at `place`; `scratch` is for texts that the response contains in another form.
 ///
 /// # Errors
-/// Where the place is in a JSON body and the body is not JSON.
+/// If the place is in a JSON body and the body is not JSON.
 pub fn value<'a>(
     place: &Place,
     response: &'a Response,
@@ -58,7 +58,7 @@ pub fn value<'a>(
 }
 
 impl Value<'_> {
-    /// Appends it as templates write it: texts without quotes; nothing for `null` and where there is none.
+    /// Appends it as templates write it: texts without quotes, nothing for `null` and missing values.
     pub fn write_to(&self, text: &mut String) {
         match self {
             Self::Nothing | Self::Null => {}
@@ -87,7 +87,7 @@ pub fn headers<'a>(head: &'a [u8], name: &str) -> impl Iterator<Item = &'a [u8]>
     })
 }
 
-/// What a walk through JSON found; texts, arrays and objects are in its scratch buffer.
+/// The result of walking through JSON; texts, arrays and objects are in the scratch buffer.
 #[derive(Debug, Clone, PartialEq)]
 enum Kind {
     Nothing,
@@ -98,7 +98,8 @@ enum Kind {
     Compound,
 }
 
-/// The value under a pointer's tokens: what [`serde_json::Value::pointer`] finds, of two equal keys the last.
+/// The value under a pointer's tokens, as [`serde_json::Value::pointer`] finds it; the last of equal keys
+/// counts.
 fn json(tokens: &[Token], body: &[u8], scratch: &mut String) -> Result<Kind, NotJson> {
     let mut deserializer = serde_json::Deserializer::from_slice(body);
     let kind = Walk { tokens, scratch }.deserialize(&mut deserializer).map_err(|_| NotJson)?;
@@ -106,7 +107,7 @@ fn json(tokens: &[Token], body: &[u8], scratch: &mut String) -> Result<Kind, Not
     Ok(kind)
 }
 
-/// Walks down to the value and skips all others.
+/// Walks down to the value, skipping all others.
 struct Walk<'t, 'r> {
     tokens: &'t [Token],
     scratch: &'r mut String,
@@ -121,7 +122,7 @@ impl<'de> DeserializeSeed<'de> for Walk<'_, '_> {
 }
 
 impl Walk<'_, '_> {
-    /// A value without members is what is looked for, or else there is nothing under it.
+    /// A value without members is either the one looked for, or has nothing below it.
     fn end(&self, kind: Kind) -> Kind {
         if self.tokens.is_empty() { kind } else { Kind::Nothing }
     }
@@ -207,7 +208,7 @@ impl<'de> Visitor<'de> for Walk<'_, '_> {
     }
 }
 
-/// Whether a key is the one looked for; it is compared where it stands.
+/// Whether a key is the one looked for; compared without a copy.
 struct Key<'k>(&'k str);
 
 impl<'de> DeserializeSeed<'de> for Key<'_> {

@@ -1,7 +1,7 @@
-//! Reads a limiter's fields of a response: `X-RateLimit-*`, `Retry-After`, `RateLimit` and
+//! Parses the limiter's fields of a response: `X-RateLimit-*`, `Retry-After`, `RateLimit` and
 //! `RateLimit-Policy`.
 //!
-//! It gets every field of every response, so other names cost a comparison of length and first byte.
+//! It is called for every field of every response, so other names cost a comparison of length and first byte.
 //! A field that cannot be parsed counts as absent.
 
 use std::{str::FromStr, sync::Arc};
@@ -9,17 +9,17 @@ use std::{str::FromStr, sync::Arc};
 use super::exchange::Response;
 use saasbench_model::units::Nanos;
 
-/// Reads the limiter's fields of one response into it.
+/// Parses the limiter's fields of one response.
 #[derive(Debug, Default)]
 pub struct LimiterFields {
-    /// One bit for each field of a single value that was there: the first one decides, readable or not.
+    /// One bit for each single-valued field that was seen: the first one decides, whether valid or not.
     seen: u8,
-    /// The instant that `Retry-After` names as an HTTP date, since the epoch.
+    /// The instant of a `Retry-After` that is an HTTP date, since the epoch.
     date: Option<Nanos>,
 }
 
 impl LimiterFields {
-    /// Takes one field; names in any case.
+    /// Processes one field; names in any case.
     pub fn note(&mut self, name: &[u8], value: &[u8], response: &mut Response) {
         let (bit, is_named): (u8, fn(&[u8]) -> bool) =
             match (name.len(), name.first().map(u8::to_ascii_lowercase)) {
@@ -51,7 +51,7 @@ impl LimiterFields {
             (8, _) => said.remaining = read(text),
             (_, 9) => append(&mut said.state, text),
             _ => match &response.policy_before {
-                // Policies seldom change, so their text is seldom allocated.
+                // Policies rarely change, so their text is rarely allocated.
                 Some(before) if said.policy.is_none() && **before == *text => {
                     said.policy = Some(Arc::clone(before));
                 }
@@ -63,8 +63,8 @@ impl LimiterFields {
         }
     }
 
-    /// Turns `Retry-After` into a length of time from `response.first_byte`; `zero_unix` is the zero of the
-    /// run's clock since the epoch.
+    /// Converts `Retry-After` to a duration from `response.first_byte`; `zero_unix` is the zero of the run's
+    /// clock since the epoch.
     pub fn finish(self, zero_unix: Nanos, response: &mut Response) {
         response.retry_after = match (response.limiter.retry_after, self.date) {
             (Some(seconds), _) => Some(Nanos::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX))),
@@ -73,7 +73,7 @@ impl LimiterFields {
     }
 }
 
-/// A value as text; `None` where it is more than ASCII. (Control characters no field can hold.)
+/// A value as text; `None` if it is not ASCII. (Fields cannot contain control characters.)
 fn text(value: &[u8]) -> Option<&str> {
     if value.is_ascii() { std::str::from_utf8(value).ok() } else { None }
 }
@@ -82,7 +82,7 @@ fn read<T: FromStr>(text: &str) -> Option<T> {
     text.trim().parse().ok()
 }
 
-/// A field that is there several times is a list, and its parts are joined.
+/// Joins a repeated field, which is a list.
 fn append(list: &mut Option<Arc<str>>, text: &str) {
     *list = Some(match list.take() {
         None => text.into(),
@@ -90,7 +90,7 @@ fn append(list: &mut Option<Arc<str>>, text: &str) {
     });
 }
 
-/// The instant that an HTTP date names, since the epoch.
+/// The instant of an HTTP date, since the epoch.
 fn date(text: &str) -> Option<Nanos> {
     let at = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text.trim()).ok()?;
     Some(Nanos::from_secs(at.as_second()))
@@ -101,7 +101,7 @@ mod tests {
     use super::*;
     use saasbench_record::sample::LimiterHeaders;
 
-    /// What a response with these fields says, its first byte 10 s after a zero at `zero_unix`.
+    /// The result for a response with these fields, its first byte 10 s after a zero at `zero_unix`.
     fn said(fields: &[(&str, &[u8])], zero_unix: Nanos) -> Response {
         let mut response = Response { first_byte: Nanos::from_secs(10), ..Response::default() };
         let mut limiter = LimiterFields::default();

@@ -1,6 +1,6 @@
 //! An open load: iterations start when they are due, whether or not earlier ones have ended.
 //!
-//! An idle user takes each of them. Users are tasks that wait for work, so that an arrival costs no new task.
+//! Each is taken by an idle user. Users are tasks that wait for jobs, so that an arrival needs no new task.
 
 use std::{
     cell::{Cell, RefCell},
@@ -27,10 +27,10 @@ use saasbench_record::sample::{LimiterHeaders, Outcome, Sample};
 /// Due arrivals that are dispatched before the users' tasks run.
 const AT_ONCE: u64 = 32;
 
-/// Started users kept ready, in seconds of arrivals: enough for responses that take that long.
+/// Started users that are kept ready, in seconds of arrivals: enough for responses that take that long.
 const READY_SECONDS: f64 = 0.1;
 
-/// An iteration to be done.
+/// An iteration to run.
 #[derive(Debug, Clone, Copy)]
 struct Job {
     /// From 1.
@@ -41,7 +41,7 @@ struct Job {
     deadlines: Deadlines,
 }
 
-/// A user that waits for work.
+/// A user that waits for a job.
 #[derive(Default)]
 struct ParkedUser {
     job: Cell<Option<Job>>,
@@ -56,7 +56,7 @@ impl ParkedUser {
     }
 }
 
-/// The users that wait, and whether there will be more work.
+/// The idle users, and whether there will be more jobs.
 struct IdleUsers {
     /// By [`position`]; last in, first out.
     parked: Vec<RefCell<Vec<Rc<ParkedUser>>>>,
@@ -68,7 +68,7 @@ impl IdleUsers {
         Self { parked: (0..tenants).map(|_| RefCell::default()).collect(), closed: Cell::new(false) }
     }
 
-    /// Hands a job to a user that waits at `position`; false when none does.
+    /// Hands a job to an idle user at `position`; false if there is none.
     fn dispatch(&self, position: usize, job: Job) -> bool {
         let Some(user) = self.parked.get(position).and_then(|parked| parked.borrow_mut().pop()) else {
             return false;
@@ -98,7 +98,7 @@ impl IdleUsers {
         .await
     }
 
-    /// Ends all users: those that wait now, the others when they are done with their job.
+    /// Ends all users: idle ones now, the others after their job.
     fn close(&self) {
         self.closed.set(true);
         for user in self.parked.iter().flat_map(RefCell::take) {
@@ -118,8 +118,8 @@ pub(super) struct UserPool {
 }
 
 impl UserPool {
-    /// Starts enough users that the first arrivals find one ready; `None` where the load is too small for
-    /// this worker to have a share.
+    /// Starts enough users that the first arrivals find one ready; `None` if the load is too small for this
+    /// worker to have a share.
     pub(super) async fn start<T: Transport>(worker: &Rc<Worker<T>>, index: usize) -> Option<Self> {
         let load = worker.setup.scenario.loads.get(index)?;
         let max_users = load.model.most_users();
@@ -149,8 +149,8 @@ impl UserPool {
         Some(pool)
     }
 
-    /// Adds a user at `position`, which does `first` before it waits for work; without `first`, it only
-    /// starts, and signals that to `started`. False when the load has its most users already.
+    /// Adds a user at `position`, which runs `first` before it waits for jobs; without `first`, it only runs
+    /// its start steps, and then signals `started`. False if the load has its maximum of users already.
     fn create<T: Transport>(
         &mut self,
         worker: &Rc<Worker<T>>,
@@ -179,7 +179,7 @@ impl UserPool {
     }
 }
 
-/// The task of one user: does its jobs until there are no more.
+/// The task of one user: runs its jobs until there are no more.
 async fn serve<T: Transport>(
     worker: Rc<Worker<T>>,
     mut user: User<T>,
@@ -189,7 +189,7 @@ async fn serve<T: Transport>(
     started: Option<oneshot::Sender<()>>,
 ) {
     if let Some(started) = started {
-        // The load has no end yet and must not be held up: a user that is rejected here starts when it is
+        // The load has no end yet and must not be delayed: a user that is rejected here starts when it is
         // needed.
         user.start(&worker, worker.now(), None).await;
         let _ = started.send(());
@@ -204,15 +204,14 @@ async fn serve<T: Transport>(
     }
 }
 
-/// Where the users wait that can take arrival `k`: there is one position for each tenant and journey of the
-/// load.
+/// The position of the users that can take arrival `k`: there is one for each tenant and journey of the load.
 fn position(load: &Load, seed: u64, index: usize, k: u64) -> u64 {
     let tenant = k % load.tenants.len().max(1) as u64;
     tenant * load.journeys.len() as u64 + seeded::journey(load, seed, index, k) as u64
 }
 
-/// Runs a worker's share of the arrivals of a load that starts at `start`, until the load's end by the plan
-/// or its last iteration, which is the same for all workers.
+/// Runs a worker's share of the arrivals of a load that starts at `start`, until the load's planned end or
+/// its last iteration, which is the same for all workers.
 pub(super) async fn run<T: Transport>(
     worker: Rc<Worker<T>>,
     index: usize,
@@ -236,13 +235,13 @@ pub(super) async fn run<T: Transport>(
         }
         let offset = arrivals.after(skipped);
         let Some(due) = due(&worker, start, deadlines.end, &mut arrivals, offset).await else { break };
-        // After a stall many are due at once: users must come back meanwhile, or arrivals are dropped that
+        // After a stall many are due at once: users must become idle in between, or arrivals are dropped that
         // they could take.
         if dispatched % AT_ONCE == AT_ONCE - 1 {
             tokio::task::yield_now().await;
         }
-        // Each tenant takes turns of its own: with as many tenants as replicas, `k` alone would tie them
-        // together.
+        // Each tenant has its own turns: with as many tenants as replicas, `k` alone would tie each tenant to
+        // one replica.
         let turn = k / tenants + k % tenants;
         let position = position(load, setup.scenario.seed, index, k);
         if !pool.dispatch(&worker, position, Job { iteration: k + 1, turn, due, deadlines }) {
@@ -254,8 +253,8 @@ pub(super) async fn run<T: Transport>(
 }
 
 /// Waits for an arrival at `offset` in the load's plan, or at another one if the pace changes meanwhile;
-/// returns when it was due. `None` when the load has ended before: until then, an arrival that is not due any
-/// more may be again.
+/// returns when it was due. `None` if the load has ended before; until then, a later change may make an
+/// arrival due again.
 async fn due<T: Transport>(
     worker: &Worker<T>,
     start: PlanInstant,
@@ -276,7 +275,7 @@ async fn due<T: Transport>(
     }
 }
 
-/// Records an arrival for which there was no user: dropped arrivals are counted, never hidden.
+/// Records an arrival that found no idle user: dropped arrivals are always counted.
 fn drop_arrival<T: Transport>(worker: &Worker<T>, index: usize, k: u64, turn: u64, due: Nanos) {
     let setup = &worker.setup;
     let Some(load) = setup.scenario.loads.get(index) else { return };

@@ -1,7 +1,7 @@
-//! Wakes tasks at their instants: one queue and one alarm for all waits of a worker.
+//! Wakes tasks at their instants: one queue and one timer for all waits of a worker.
 //!
-//! tokio's timers round up to a whole millisecond. Here the alarm is a `timerfd` with an absolute instant,
-//! whose readiness arrives with that of the sockets. Under a clock that is paused for a test, it is one of
+//! tokio's timers round up to a whole millisecond. Here the timer is a `timerfd` with an absolute instant,
+//! whose readiness is polled together with the sockets. Under a clock that is paused for a test, it is one of
 //! tokio's timers.
 
 use std::{
@@ -30,7 +30,7 @@ pub struct Pacer {
     waiting: RefCell<BinaryHeap<Waiting>>,
     /// Tasks that wait for no instant, only for a change of the pace or a stop.
     without_instant: RefCell<Vec<Waker>>,
-    /// Numbers the waits, so that of two that are due together the first is woken first.
+    /// Numbers the waits, so that of two with the same instant the first is woken first.
     waits: Cell<u64>,
     /// What the alarm is set to; `None` while no wait has an instant.
     set_to: Cell<Option<Nanos>>,
@@ -51,7 +51,7 @@ pub enum Wake {
     PaceChanged,
 }
 
-/// What signals that the next instant is reached.
+/// The timer for the next instant.
 #[derive(Debug)]
 enum Alarm {
     /// To the nanosecond, on the monotonic clock; `zero` is the run's zero there.
@@ -82,7 +82,7 @@ impl PartialOrd for Waiting {
     }
 }
 
-/// The greatest is the one to wake first.
+/// The greatest is woken first.
 impl Ord for Waiting {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
         (other.due, other.number).cmp(&(self.due, self.number))
@@ -90,10 +90,10 @@ impl Ord for Waiting {
 }
 
 impl Pacer {
-    /// A pacer that is exact to some microseconds; for a runtime that drives input and output.
+    /// A pacer with a precision of microseconds, for a runtime with I/O.
     ///
     /// # Errors
-    /// When the operating system has no timer to give.
+    /// When the operating system cannot provide a timer.
     pub fn exact(clock: RunClock) -> io::Result<Self> {
         let fd = timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC)?;
         // Deprecated because of types that return one descriptor and close another; its successor is unsafe.
@@ -121,7 +121,7 @@ impl Pacer {
         }
     }
 
-    /// Waits until `due`, or until [`Self::stop`]: false then.
+    /// Waits until `due` (true) or until [`Self::stop`] (false).
     pub async fn until(&self, due: Nanos) -> bool {
         loop {
             match self.until_or_pace_change(Some(due)).await {
@@ -159,7 +159,7 @@ impl Pacer {
         .await
     }
 
-    /// Wakes all tasks, so that they decide anew what to wait for.
+    /// Wakes all tasks, so that they decide again what to wait for.
     pub fn notify_pace_change(&self) {
         self.pace_changes.set(self.pace_changes.get() + 1);
         self.wake_all();
@@ -193,11 +193,11 @@ impl Pacer {
         }
     }
 
-    /// Sets the alarm. Failing to can only be a defect; then the timer is left as it was.
+    /// Sets the timer. Failing can only be a bug; then the timer is left as it was.
     fn set(&self, due: Nanos) {
         self.set_to.set(Some(due));
         if let Alarm::TimerFd { fd, zero } = &self.alarm {
-            // Zero would switch the timer off; the past is as good as now.
+            // Zero would switch the timer off; the past is equivalent to now.
             let at = (*zero + due).0.max(1);
             let spec = Itimerspec {
                 it_interval: Timespec { tv_sec: 0, tv_nsec: 0 },
@@ -207,10 +207,10 @@ impl Pacer {
         }
     }
 
-    /// Wakes the tasks that are due, again and again; run it as a task of its own, which never ends.
+    /// Wakes the tasks that are due, in a loop; must run as a task of its own, and never ends.
     ///
     /// # Errors
-    /// When the runtime does not drive input and output.
+    /// When the runtime has no I/O.
     pub async fn drive(&self) -> io::Result<()> {
         loop {
             match &self.alarm {
@@ -222,7 +222,7 @@ impl Pacer {
         }
     }
 
-    /// Waits until the alarm goes off, or is set to another instant.
+    /// Waits until the timer expires, or is set to another instant.
     async fn alarm_or_change(&self, changed: &Notify) {
         let mut change = pin!(changed.notified());
         let Some(set_to) = self.set_to.get() else { return change.await };
@@ -258,8 +258,8 @@ impl Pacer {
     }
 }
 
-/// The run's zero on the monotonic clock. Of several pairs of readings the closest counts, because a thread
-/// can be preempted between two of them.
+/// The run's zero on the monotonic clock. Of several pairs of readings the closest is used, because the
+/// thread can be preempted between two readings.
 fn zero_of(clock: RunClock) -> Nanos {
     let reading = || {
         let before = clock.now();
@@ -279,7 +279,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_exact_alarm_wakes_in_order_and_never_early() {
+    fn the_exact_pacer_wakes_in_order_and_never_early() {
         let runtime =
             Builder::new_current_thread().enable_all().build_local(LocalOptions::default()).unwrap();
         let woken = runtime.block_on(async {

@@ -1,9 +1,8 @@
 //! Changes the pace of a load while it runs: pauses it, slows it down, speeds it up.
 //!
-//! A pause stops the plan's time (`plan::time`): nothing starts, and everything that is due is due later by
-//! the pause's length. A factor scales the rate of open loads from its instant on; of the users of a closed
-//! load it keeps those with the lowest numbers at work. A run whose pace is never changed follows its plan,
-//! and pays nothing for this.
+//! A pause stops plan time (`plan::time`): nothing starts, and everything is due later by the pause's length.
+//! A factor scales the rate of open loads from its instant on; in a closed load only the users with the
+//! lowest numbers remain active. A run whose pace is never changed follows its plan, at no cost.
 
 use std::cell::{Cell, RefCell};
 
@@ -15,7 +14,7 @@ use saasbench_model::{
 };
 use saasbench_record::event::{Pace, PaceChange, plan_time};
 
-/// The least and the greatest factor.
+/// The range of factors.
 pub const FACTORS: std::ops::RangeInclusive<f64> = 0.1..=10.0;
 
 /// Changes the pace. Its receivers get all changes of a run, in order.
@@ -33,22 +32,22 @@ impl Default for RateControl {
 }
 
 impl RateControl {
-    /// A new receiver; it gets the changes that were made before, too.
+    /// A new receiver; it gets earlier changes, too.
     pub fn subscribe(&self) -> RateControlReceiver {
         RateControlReceiver(self.0.subscribe())
     }
 
-    /// The pace at present.
+    /// The current pace.
     pub fn pace(&self) -> Pace {
         self.0.borrow().last().map(|last| last.to).unwrap_or_default()
     }
 
-    /// The plan's time of a load that starts at `start`, by the changes so far.
+    /// The plan time of a load that starts at `start`, given the changes so far.
     pub fn plan_time(&self, start: Nanos) -> PlanTime {
         plan_time(&self.0.borrow(), start)
     }
 
-    /// Pauses, or resumes.
+    /// Pauses or resumes.
     pub fn pause(&self, at: Nanos) {
         let pace = self.pace();
         self.change(at, Pace { paused: !pace.paused, ..pace });
@@ -57,7 +56,7 @@ impl RateControl {
     /// Changes the factor by `tenths` of the planned rate.
     pub fn step(&self, at: Nanos, tenths: i32) {
         let pace = self.pace();
-        // Tenths stay whole, however often they are added.
+        // Rounded, so that repeated additions stay exact tenths.
         let factor = ((pace.factor * 10.0).round() + f64::from(tenths)) / 10.0;
         let factor = factor.clamp(*FACTORS.start(), *FACTORS.end());
         if factor != pace.factor {
@@ -76,7 +75,7 @@ impl RateControl {
 }
 
 impl RateControlReceiver {
-    /// Waits for a change; permanently once the [`RateControl`] is gone.
+    /// Waits for a change; never returns if the [`RateControl`] was dropped.
     pub async fn changed(&mut self) {
         if self.0.changed().await.is_err() {
             std::future::pending::<()>().await;
@@ -94,7 +93,7 @@ impl RateControlReceiver {
     }
 }
 
-/// The pace as one worker knows it.
+/// One worker's view of the pace.
 #[derive(Debug, Default)]
 pub(super) struct WorkerPace {
     changes: RefCell<Vec<PaceChange>>,
@@ -113,7 +112,7 @@ impl WorkerPace {
         self.update();
     }
 
-    /// The loads start at this instant: pauses before it are over.
+    /// Sets when the loads start: pauses before it are over.
     pub(super) fn start_at(&self, start: Nanos) {
         self.start.set(start);
         self.update();
@@ -129,23 +128,23 @@ impl WorkerPace {
         }
     }
 
-    /// Whether nothing starts.
+    /// Whether the load is paused.
     pub(super) fn is_paused(&self) -> bool {
         self.pace.get().paused
     }
 
-    /// The run's instant of an instant of the plan; `None` while a pause is in its way.
+    /// The run's instant of a plan's instant; `None` if an unfinished pause is in between.
     pub(super) fn to_run_time(&self, planned: PlanInstant) -> Option<Nanos> {
         self.time.borrow().to_run_time(planned)
     }
 
-    /// The plan's instant of an instant of the run.
+    /// The plan's instant of a run's instant.
     pub(super) fn to_plan_time(&self, at: Nanos) -> PlanInstant {
         self.time.borrow().to_plan_time(at)
     }
 
-    /// When something counts as due that starts only now; `None` in a pause. What had not started when a
-    /// pause began is due at the pause's end: the run was held back then, and the load is not late.
+    /// When something that starts only now counts as due; `None` during a pause. What had not started when a
+    /// pause began is due at the pause's end: the run was held back, and the load is not late.
     pub(super) fn due(&self, planned: PlanInstant) -> Option<Nanos> {
         let due = self.to_run_time(planned)?;
         Some(self.resumed.get().map_or(due, |resumed| due.max(resumed)))
@@ -156,15 +155,14 @@ impl WorkerPace {
         self.changes.borrow().last().map(|last| self.to_plan_time(last.at_ns))
     }
 
-    /// Whether a user of a closed load with at most `most` users may start iterations outside pauses. Users
-    /// are numbered from 0.
+    /// Whether a user of a closed load with at most `most` users may start iterations, apart from pauses.
+    /// Users are numbered from 0.
     pub(super) fn admits(&self, number: u64, most: u64) -> bool {
         let factor = self.pace.get().factor;
         factor >= 1.0 || number < ((most as f64 * factor).ceil() as u64).max(1)
     }
 
-    /// The factors of a load that starts at `start`, each with the offset in the load's plan from which on it
-    /// holds.
+    /// The factors of a load that starts at `start`, each with its first offset in the load's plan.
     pub(super) fn factors(&self, start: PlanInstant) -> Vec<(Nanos, f64)> {
         let factor = |change: &PaceChange| {
             let from = (self.to_plan_time(change.at_ns) - start).max(Nanos::ZERO);
@@ -225,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn pauses_put_off_what_is_due() {
+    fn pauses_delay_what_is_due() {
         let pace = WorkerPace::default();
         assert_eq!((pace.to_run_time(planned(9)), pace.due(planned(9))), (Some(secs(9)), Some(secs(9))));
         assert_eq!(pace.changed_at(), None);
@@ -237,10 +235,10 @@ mod tests {
             (pace.to_run_time(planned(11)), pace.to_plan_time(secs(16))),
             (Some(secs(16)), planned(11))
         );
-        // What was late when the pause began is due at its end, as it could not start any more.
+        // What was late when the pause started is due at its end, as it could not start any more.
         assert_eq!((pace.to_run_time(planned(9)), pace.due(planned(9))), (Some(secs(9)), Some(secs(15))));
         assert_eq!(pace.changed_at(), Some(planned(15)));
-        // The load starts at 2 s: 110 % holds from 8 s of its plan on, 50 % from 13 s on.
+        // The load starts at 2 s: 110 % applies from 8 s of its plan on, 50 % from 13 s on.
         assert_eq!(
             pace.factors(planned(2)),
             [(secs(8), 1.0), (secs(8), 1.1), (secs(8), 1.1), (secs(13), 0.5)]
@@ -250,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn changes_before_the_load_hold_from_its_start_on() {
+    fn changes_before_the_load_apply_from_its_start() {
         let pace = WorkerPace::default();
         set(&pace, &[(1, true, 1.0), (2, true, 1.2), (4, false, 1.2)]);
         pace.start_at(secs(3));

@@ -11,7 +11,7 @@ use saasbench_model::scenario::{
 /// The secrets of a run in the forms in which they are sent, each with its placeholder.
 #[derive(Debug, Default)]
 pub struct Redactor {
-    /// The longest first: one may be part of another.
+    /// The longest first, because one may be part of another.
     forms: Vec<(String, String)>,
 }
 

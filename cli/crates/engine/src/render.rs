@@ -1,6 +1,7 @@
-//! Requests from templates: every step is compiled once for every replica, and rendered into a reused buffer.
+//! Renders requests from templates: every step is compiled once for every replica, and rendered into a reused
+//! buffer.
 //!
-//! What does not change is one piece of text after compilation: method, fields, host, secrets. A variable
+//! After compilation, everything constant is one piece of text: method, fields, host, secrets. A variable
 //! costs a copy.
 
 mod pieces;
@@ -25,11 +26,11 @@ use saasbench_model::{
 pub struct Origin {
     /// `host[:port]`, for the `host` field.
     pub authority: String,
-    /// Prefix of every path, percent-encoded; empty or `/…` without a slash at its end.
+    /// Prefix of every path, percent-encoded; empty or `/…` without a trailing slash.
     pub prefix: String,
 }
 
-/// Values that templates can name.
+/// Values for the variables of templates.
 #[derive(Debug)]
 pub struct Values<'a> {
     /// `${tenant}`
@@ -38,17 +39,17 @@ pub struct Values<'a> {
     pub user: u64,
     /// `${n}`
     pub iteration: u64,
-    /// `${canary}`: the run's canaries and the tenant; `None` only where no template names it.
+    /// `${canary}`: the run's canaries and the tenant; `None` only if no template uses it.
     pub canary: Option<(&'a Canaries, TenantIndex)>,
-    /// Index of the load: it decides which rows of data are the user's.
+    /// Index of the load, which selects the user's rows of data.
     pub load: usize,
     /// Saved values by slot.
     pub saved: &'a [Option<String>],
-    /// The user's cookies; `None` where the journey keeps none.
+    /// The user's cookies; `None` if the journey keeps none.
     pub cookies: Option<&'a Jar>,
 }
 
-/// The steps of a scenario, ready to be rendered.
+/// The compiled steps of a scenario.
 #[derive(Debug)]
 pub struct Renderer {
     replicas: usize,
@@ -57,7 +58,7 @@ pub struct Renderer {
     compiled: Vec<Compiled>,
     /// By step and check: the text to compare with, if it has variables.
     compared: Vec<Vec<Option<Vec<Piece>>>>,
-    /// Secrets filled in.
+    /// With secrets filled in.
     feeders: Vec<Feeder>,
 }
 
@@ -65,20 +66,20 @@ pub struct Renderer {
 #[derive(Debug)]
 struct Compiled {
     head: Vec<Piece>,
-    /// `None` where there is no body, and the method needs no length of one.
+    /// `None` if there is no body, and the method needs no length.
     body: Option<Vec<Piece>>,
     is_head: bool,
     keep_head: bool,
     keep_body: bool,
 }
 
-/// A value that a template needs was never saved, or does not fit where it stands.
+/// A value that a template needs was never saved, or is not valid where it is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RenderFailed;
 
 impl Renderer {
-    /// Compiles every step of a scenario; `secrets` are the values of `${env:NAME}`, `keep_bodies` says that
-    /// every response is searched for canaries.
+    /// Compiles every step of a scenario; `secrets` are the values of `${env:NAME}`, `keep_bodies` requests
+    /// that every body is kept for the canary search.
     pub fn new(
         scenario: &Scenario,
         origins: &[Origin],
@@ -137,7 +138,7 @@ impl Renderer {
         pieces.is_some_and(|pieces| self.write(pieces, values, 0, out).is_ok())
     }
 
-    /// The cell of a feeder's column in the row that is for the user.
+    /// The cell in a feeder's column, from the row for the user or the iteration.
     fn fed(&self, feeder: usize, column: usize, values: &Values<'_>) -> Option<&str> {
         let table = self.feeders.get(feeder)?;
         // Users are numbered from 1 in templates.
@@ -171,7 +172,7 @@ impl Renderer {
                 }
                 Piece::Variable(variable, place) => match variable {
                     Variable::Tenant => put(*place, values.tenant.as_str(), out)?,
-                    // Digits need no escape anywhere.
+                    // Digits need no escaping anywhere.
                     Variable::User => number(values.user, out),
                     Variable::Iteration => number(values.iteration, out),
                     Variable::Canary => {
@@ -185,7 +186,7 @@ impl Renderer {
                     Variable::Fed { feeder, column } => {
                         put(*place, self.fed(*feeder, *column, values).ok_or(RenderFailed)?, out)?;
                     }
-                    // Compiled away, unless it is missing or does not fit.
+                    // Compiled away, unless it is missing or not valid here.
                     Variable::Secret(_) => return Err(RenderFailed),
                 },
             }
@@ -194,7 +195,7 @@ impl Renderer {
     }
 }
 
-/// Puts one message together.
+/// Compiles one message.
 struct Compiler<'a> {
     secrets: &'a BTreeMap<String, String>,
     pieces: Vec<Piece>,
@@ -230,7 +231,7 @@ impl Compiler<'_> {
         if is_json && !is_given("content-type") {
             self.text(b"content-type: application/json\r\n");
         }
-        // A method that is meant to carry a body says that there is none (RFC 9110, 8.6).
+        // A method that usually has a body states that there is none (RFC 9110, 8.6).
         let expects_body = matches!(step.method.as_str(), "POST" | "PUT" | "PATCH");
         if (step.body.is_some() || expects_body) && !is_given("content-length") {
             self.text(b"content-length: ");
@@ -258,7 +259,7 @@ impl Compiler<'_> {
                 Part::Text(text) => self.text(text.as_bytes()),
                 Part::Variable(Variable::Secret(name)) => {
                     let mut text = Vec::new();
-                    // A value that does not fit fails when the step is rendered.
+                    // An invalid value fails when the step is rendered.
                     match self.secrets.get(name).map(|secret| put(place, secret, &mut text)) {
                         Some(Ok(())) => self.text(&text),
                         _ => self.pieces.push(Piece::Variable(Variable::Secret(name.clone()), place)),
@@ -283,7 +284,7 @@ impl Compiler<'_> {
         }
     }
 
-    /// The text that a check compares with; `None` where it has no variables.
+    /// The text that a check compares with; `None` if it has no variables.
     fn check(mut self, check: &Check) -> Option<Vec<Piece>> {
         let template = check.template().filter(|template| template.as_literal().is_none())?;
         self.template(template, Place::Body(Escape::None));

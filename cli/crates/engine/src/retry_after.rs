@@ -1,4 +1,4 @@
-//! How long a rejected user waits before it sends its request again: as long as the service asks for.
+//! How long a rejected user waits before it retries.
 
 use super::{exchange::Response, worker::Setup};
 use saasbench_model::{
@@ -6,11 +6,11 @@ use saasbench_model::{
     units::Nanos,
 };
 
-/// How long a user waits before it sends a request again that got this response; `None`: it takes the
-/// response as it is.
+/// How long a user waits before it retries a request with this response; `None` if it accepts the response as
+/// it is.
 ///
-/// The bound on the difference of the two clocks is added to the time that the rejection asks for: a
-/// conforming limiter may reject a user that comes back earlier, and that rejection would prove nothing.
+/// The bound on the difference of the two clocks is added to the stated time: a conforming limiter may reject
+/// a user that retries earlier, and that rejection would prove nothing.
 pub(super) fn retry_delay(setup: &Setup, load: &Load, step: &Step, response: &Response) -> Option<Nanos> {
     if load.retry == Retry::Never {
         return None;

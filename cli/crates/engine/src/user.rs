@@ -1,5 +1,5 @@
-//! One simulated user: it sends the start steps of its journey once, then the steps in each iteration; every
-//! request leaves a sample.
+//! One simulated user: it runs the start steps of its journey once, then the steps in each iteration; every
+//! request produces a sample.
 
 mod response;
 
@@ -34,7 +34,7 @@ pub(super) struct User<T: Transport> {
     tenant: TenantIndex,
     saved: Vec<Option<String>>,
     started: bool,
-    /// Requests that it has sent; start steps included.
+    /// Requests that it has sent, including start steps.
     requests: u64,
     /// Iterations that it has started.
     iterations: u64,
@@ -45,19 +45,19 @@ pub(super) struct User<T: Transport> {
     connections: T::UserConnections,
 }
 
-/// How long a load lets a user go on.
+/// Until when a load lets a user continue.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Deadlines {
-    /// No iteration that is due at this instant or later starts.
+    /// No iteration that is due at this instant or later is started.
     pub(super) end: PlanInstant,
-    /// No wait within an iteration lasts longer.
+    /// No wait within an iteration lasts longer than this.
     waits: PlanInstant,
-    /// No further step of an iteration starts at this instant or later; `None`: iterations are completed.
+    /// No further step of an iteration is started at this instant or later; `None`: iterations are completed.
     last_step: Option<PlanInstant>,
 }
 
 impl Deadlines {
-    /// Those of a load that starts at `start`.
+    /// The deadlines of a load that starts at `start`.
     pub(super) fn of(load: &Load, start: PlanInstant) -> Self {
         let end = start + load.duration;
         let stop = load.stop.map(|stop| end + stop);
@@ -69,12 +69,12 @@ impl Deadlines {
         Self { end, ..self }
     }
 
-    /// The run's instant at which waits end; `None` while a pause is in its way.
+    /// The run's instant at which waits end; `None` if an unfinished pause is in between.
     fn waits_end<T: Transport>(self, worker: &Worker<T>) -> Option<Nanos> {
         worker.pace.to_run_time(self.waits)
     }
 
-    /// Whether a step that is due at `due` may not start any more.
+    /// Whether a step that is due at `due` must not start any more.
     pub(super) fn is_past<T: Transport>(self, worker: &Worker<T>, due: Nanos) -> bool {
         let last = self.last_step.and_then(|last| worker.pace.to_run_time(last));
         last.is_some_and(|last| due >= last)
@@ -95,7 +95,7 @@ struct Attempt {
 struct Sent {
     ended: IterationOutcome,
     done: Nanos,
-    /// How long to wait before sending it again, if it is to be sent again.
+    /// How long to wait before a retry, if there is to be one.
     again_after: Option<Nanos>,
 }
 
@@ -151,13 +151,12 @@ impl<T: Transport> User<T> {
         self.done
     }
 
-    /// Makes it start afresh next time.
+    /// Makes it run its start steps again next time.
     pub(super) fn forget(&mut self) {
         self.started = false;
     }
 
-    /// Sends the start steps, the first of which is due at `due`; without `deadlines` no request is sent
-    /// again.
+    /// Runs the start steps, the first of which is due at `due`; without `deadlines` nothing is retried.
     pub(super) async fn start(
         &mut self,
         worker: &Worker<T>,
@@ -177,9 +176,9 @@ impl<T: Transport> User<T> {
         ended
     }
 
-    /// Sends the steps once, as iteration `iteration` (from 1), the first of which is due at `due`; `turn`
-    /// selects the replica. After a broken iteration the user starts afresh, because what it saved may be the
-    /// cause.
+    /// Runs the steps once, as iteration `iteration` (from 1), the first of which is due at `due`; `turn`
+    /// selects the replica. After a broken iteration the user runs its start steps again, because its saved
+    /// values may be the cause.
     pub(super) async fn iterate(
         &mut self,
         worker: &Worker<T>,
@@ -207,7 +206,7 @@ impl<T: Transport> User<T> {
         self.number + self.requests
     }
 
-    /// Sends those of the steps whose turn it is.
+    /// Runs those of the steps whose turn it is.
     async fn walk(
         &mut self,
         worker: &Worker<T>,
@@ -217,7 +216,7 @@ impl<T: Transport> User<T> {
         mut due: Nanos,
         deadlines: Option<Deadlines>,
     ) -> IterationOutcome {
-        // The first step stands for the iteration, which was due in time; and start steps are always
+        // The iteration was due in time, so its first step is always sent, and start steps are always
         // completed.
         let mut may_stop = false;
         for &index in steps {
@@ -247,7 +246,7 @@ impl<T: Transport> User<T> {
         IterationOutcome::Complete
     }
 
-    /// Sends a request, and again as long as the service asks for that. Returns the result of the last
+    /// Sends a request, and retries as long as the service asks for that. Returns the result of the last
     /// attempt, and the turn of the next request.
     async fn send_with_retries(
         &mut self,
@@ -262,7 +261,7 @@ impl<T: Transport> User<T> {
             else {
                 return (sent, attempt.turn);
             };
-            // A wait that the load's end or a stop would cut short is not started: the response stands.
+            // A wait that the load's end or a stop would cut short is not started: the response is final.
             let is_too_late = deadlines.waits_end(worker).is_some_and(|end| again >= end);
             if is_too_late || !worker.pacer.until(again).await {
                 return (sent, attempt.turn);
@@ -271,7 +270,7 @@ impl<T: Transport> User<T> {
         }
     }
 
-    /// Waits for the step's think time; false when the load ends before it is over, or is stopped.
+    /// Waits for the step's think time; false if the load ends before it is over, or is stopped.
     async fn think(&mut self, worker: &Worker<T>, step: &Step, deadlines: Option<Deadlines>) -> bool {
         let Some((low, high)) = step.turn.pause else { return true };
         let seed = worker.setup.scenario.seed;
@@ -283,7 +282,7 @@ impl<T: Transport> User<T> {
             match worker.pacer.until_or_pace_change(Some(due)).await {
                 Wake::Due => return waits_end.is_none_or(|end| self.done < end),
                 Wake::Stopped => return false,
-                // A pause puts the load's end off.
+                // A pause delays the load's end.
                 Wake::PaceChanged => {}
             }
         }
@@ -343,7 +342,7 @@ impl<T: Transport> User<T> {
         Sent { ended, done: self.done, again_after }
     }
 
-    /// The values that a step's templates can name; `None` only by a defect.
+    /// The values for a step's templates; `None` only because of a bug.
     fn values<'a>(&'a self, setup: &'a Setup, attempt: &Attempt) -> Option<Values<'a>> {
         Some(Values {
             tenant: setup.scenario.tenants.get(self.tenant)?,

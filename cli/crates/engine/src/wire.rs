@@ -14,7 +14,7 @@ use super::{
 };
 use crate::clock::RunClock;
 
-/// Sends requests to each replica by the HTTP that it speaks.
+/// Sends requests to each replica by the version of HTTP negotiated with it.
 #[derive(Debug)]
 pub struct Wire {
     endpoints: Arc<Endpoints>,

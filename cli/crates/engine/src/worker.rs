@@ -29,19 +29,19 @@ use saasbench_model::{
 };
 use saasbench_record::{batch::Batch, sample::Sample, writer::Sink};
 
-/// Samples that a worker keeps before it hands them to the recorder.
+/// Samples that a worker collects before it hands them to the recorder.
 const BATCH: usize = 1024;
 /// The longest that it keeps a sample.
 pub(super) const BATCH_TIME: Nanos = Nanos::from_millis(100);
 
-/// What all workers of a run share; it is never changed.
+/// What all workers of a run share; immutable.
 #[derive(Debug)]
 pub struct Setup {
     /// The users' journeys and loads.
     pub scenario: Arc<Scenario>,
     /// Number of replicas.
     pub replicas: usize,
-    /// The steps, ready to be rendered.
+    /// The compiled steps.
     pub renderer: Renderer,
     /// Removes secrets from what is recorded of responses.
     pub redactor: Redactor,
@@ -49,11 +49,11 @@ pub struct Setup {
     pub clock: RunClock,
     /// Bound on the difference between the service's clocks and the run's.
     pub tolerance: Tolerance,
-    /// Words that must not cross tenants; `None` where the scenario sends none and no response is searched.
+    /// Words that must not cross tenants; `None` if the scenario sends none and no response is searched.
     pub canaries: Option<Canaries>,
-    /// Counts the requests under way, for the displays.
+    /// Counts the requests in flight, for live views.
     pub in_flight: Arc<InFlight>,
-    /// Changes of the pace; `None` where there can be none.
+    /// Changes of the pace; `None` if there can be none.
     pub pace: Option<RateControlReceiver>,
     /// When the loads started, once they have.
     pub started: Arc<OnceLock<Nanos>>,
@@ -104,7 +104,7 @@ pub struct Share {
 }
 
 impl Share {
-    /// How many of the numbers `0..total` are in it.
+    /// How many of the numbers `0..total` belong to it.
     pub fn count(self, total: u64) -> u64 {
         (total + self.of - 1).saturating_sub(self.index) / self.of.max(1)
     }
@@ -125,7 +125,7 @@ pub struct Worker<T> {
     share: Share,
     #[expect(clippy::vec_box, reason = "users hold them for a while, and their tasks should stay small")]
     exchanges: RefCell<Vec<Box<Exchange>>>,
-    /// Bodies while they are rendered.
+    /// Scratch buffer for rendering bodies.
     body: RefCell<Vec<u8>>,
     samples: RefCell<Batch>,
     scratch: RefCell<Scratch>,
@@ -134,7 +134,7 @@ pub struct Worker<T> {
 }
 
 impl<T: Transport> Worker<T> {
-    /// The worker that has this share.
+    /// The worker with this share.
     pub(super) fn new(setup: Arc<Setup>, transport: T, pacer: Pacer, share: Share, sink: Sink) -> Self {
         Self {
             setup,
@@ -151,7 +151,7 @@ impl<T: Transport> Worker<T> {
         }
     }
 
-    /// Its share of a load that can use at most `most` workers; `None`: no part of it.
+    /// Its share of a load that can use at most `most` workers; `None` for no share.
     pub(super) fn share_of(&self, most: u64) -> Option<Share> {
         let of = self.share.of.min(most.max(1));
         (self.share.index < of).then_some(Share { index: self.share.index, of })
@@ -162,14 +162,14 @@ impl<T: Transport> Worker<T> {
         self.setup.clock.now()
     }
 
-    /// Waits until the plan's instant `planned`, which a pause puts off, or for a change of the pace.
+    /// Waits until the plan's instant `planned`, which a pause delays, or for a change of the pace.
     pub(super) async fn until_planned_or_pace_change(&self, planned: PlanInstant) -> Wake {
-        // In a pause nothing starts, however late it is.
+        // During a pause nothing starts, however late it is.
         let due = if self.pace.is_paused() { None } else { self.pace.to_run_time(planned) };
         self.pacer.until_or_pace_change(due).await
     }
 
-    /// Waits until the plan's instant `planned`, which a pause puts off; false when nothing starts any more.
+    /// Waits until the plan's instant `planned`, which a pause delays; false if nothing may start any more.
     pub(super) async fn until_planned(&self, planned: PlanInstant) -> bool {
         loop {
             match self.until_planned_or_pace_change(planned).await {
@@ -209,7 +209,7 @@ impl<T: Transport> Worker<T> {
         self.scratch.borrow_mut()
     }
 
-    /// Keeps a sample, and hands over the batch if it is full or old enough.
+    /// Collects a sample, and hands over the batch if it is full or old enough.
     pub(super) fn put(&self, sample: &Sample) {
         let mut samples = self.samples.borrow_mut();
         samples.push(sample);
@@ -219,7 +219,7 @@ impl<T: Transport> Worker<T> {
         }
     }
 
-    /// Hands over the samples that are kept.
+    /// Hands over the collected samples.
     pub(super) fn hand_over(&self) {
         self.handed_over.set(self.now());
         self.sink.hand_over(&mut self.samples.borrow_mut());

@@ -1,5 +1,5 @@
-//! How many series an exposition has, by metric, and which label multiplies them; values that look like ids
-//! are pointed out, since each of them stays in Prometheus as a series of its own.
+//! Counts the series of an exposition, by metric, and finds the labels that multiply them. Values that look
+//! like ids are reported, since each of them remains in Prometheus as a series of its own.
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -16,7 +16,7 @@ use super::{
 /// How many series an exposition has.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Cardinality {
-    /// By metric, in the order of the exposition; metrics without samples are left out.
+    /// By metric, in the order of the exposition; without metrics that have no samples.
     pub metrics: Vec<MetricSpread>,
 }
 
@@ -30,10 +30,9 @@ pub struct MetricSpread {
     /// Its type.
     #[serde(rename = "type")]
     pub kind: MetricType,
-    /// Lines with a value: of a histogram, those of its buckets, too.
+    /// Number of samples; for a histogram this includes its buckets.
     pub series: usize,
-    /// Its labels, the one with the most values first; what belongs to the type (`le`, `quantile`) is left
-    /// out.
+    /// Its labels, the one with the most values first; without those of the type (`le`, `quantile`).
     pub labels: Vec<LabelSpread>,
 }
 
@@ -52,15 +51,15 @@ pub struct LabelSpread {
 /// Values that look like ids.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Ids {
-    /// What they look like.
+    /// The kind of ids.
     pub kind: IdKind,
-    /// How many distinct values do.
+    /// Number of distinct values that look like ids.
     pub values: usize,
-    /// One of them.
+    /// One of the values.
     pub example: String,
 }
 
-/// What an id looks like.
+/// The kind of an id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum IdKind {
@@ -70,8 +69,8 @@ pub enum IdKind {
     Hex,
     /// 6 decimal digits or more, or any number of them between the slashes of a path.
     Digits,
-    /// 20 letters, digits, `-`, `_`, `+` and `=` or more, with small and capital letters and digits among
-    /// them; or 16 in which letters and digits stand side by side six times.
+    /// 20 or more letters, digits, `-`, `_`, `+` and `=`, including small and capital letters and digits; or
+    /// 16 in which letters and digits are adjacent six times.
     Random,
 }
 
@@ -86,7 +85,7 @@ impl fmt::Display for IdKind {
     }
 }
 
-/// This many values that look like ids make a label of ids; one alone may be a version or a commit.
+/// At least this many id-like values make a label of ids; a single one may be a version or a commit.
 const IDS_MAKE_A_LABEL: usize = 2;
 
 impl Cardinality {
@@ -124,7 +123,7 @@ impl MetricSpread {
     }
 }
 
-/// The values that look like ids, if at least two do, and half of all.
+/// The values that look like ids, if at least two do, and at least half of all.
 pub fn ids<'v>(values: impl Iterator<Item = &'v str>) -> Option<Ids> {
     let mut all = 0;
     let mut found: Vec<(IdKind, &str)> = Vec::new();
@@ -163,7 +162,7 @@ pub fn id_kind(value: &str) -> Option<IdKind> {
     value.split('/').find_map(of_part)
 }
 
-/// How often a letter stands beside a digit.
+/// How often a letter is adjacent to a digit.
 fn letters_beside_digits(text: &str) -> usize {
     let is_pair = |pair: &&[u8]| {
         (pair[0].is_ascii_digit() && pair[1].is_ascii_alphabetic())
@@ -211,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn one_commit_is_no_label_of_ids() {
+    fn a_single_commit_is_not_a_label_of_ids() {
         let commit = "4bf92f3577b34da6a3ce929d0e0e4736";
         assert_eq!(ids([commit].into_iter()), None);
         let paths = ["/users/1", "/users/2", "/about"];

@@ -1,5 +1,5 @@
-//! A place in one line, and the pieces that it can take from there: names, labels, numbers. It knows the
-//! letters of the formats; `reader` knows their lines.
+//! A position in one line, and the tokens that can be read from there: names, labels, numbers. It knows the
+//! characters of the formats; `reader` knows their lines.
 
 use memchr::{memchr, memchr2};
 
@@ -8,17 +8,17 @@ use super::{
     format::Format,
 };
 
-/// Why a line is not in its format: the place is the cursor's.
+/// Why a line does not match its format; the cursor has the place.
 pub(super) type Misfit = String;
 
-/// Timestamps beyond this (the year 73,000) are not exact to a millisecond when they are written in seconds.
+/// Timestamps beyond this (the year 73,000) are not exact to a millisecond when written in seconds.
 const LAST_EXACT_MILLIS: f64 = (1_u64 << 51) as f64;
 
-/// A place in a line.
+/// A position in a line.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Cursor<'a> {
     line: &'a str,
-    /// Bytes before it.
+    /// Byte offset of the position.
     pub(super) at: usize,
     pub(super) format: Format,
 }
@@ -28,7 +28,7 @@ impl<'a> Cursor<'a> {
         Self { line, at: 0, format }
     }
 
-    /// The place as a column, from 1, in characters.
+    /// The position as a column, from 1, in characters.
     pub(super) fn column(&self) -> usize {
         self.line.get(..self.at).map_or(1, |before| before.chars().count() + 1)
     }
@@ -61,14 +61,14 @@ impl<'a> Cursor<'a> {
         found
     }
 
-    /// Skips blanks where the format lets any number of them stand.
+    /// Skips blanks if the format permits any number of them.
     pub(super) fn skip_blanks(&mut self) {
         while !self.format.is_open_metrics() && matches!(self.peek(), Some(b' ' | b'\t')) {
             self.at += 1;
         }
     }
 
-    /// What lies before the next blank.
+    /// The text up to the next blank.
     fn word(&mut self) -> &'a str {
         let start = self.at;
         let bytes = self.rest().as_bytes();
@@ -80,7 +80,7 @@ impl<'a> Cursor<'a> {
         self.since(start)
     }
 
-    /// A name without quotes; nothing where none begins here.
+    /// An unquoted name; empty if none starts here.
     pub(super) fn bare_name(&mut self, may_have_colons: bool) -> &'a str {
         let start = self.at;
         let is_letter =
@@ -91,7 +91,7 @@ impl<'a> Cursor<'a> {
         self.since(start)
     }
 
-    /// A metric's name, in quotes or without.
+    /// A metric's name, quoted or not.
     pub(super) fn metric_name(&mut self) -> Result<Escaped<'a>, Misfit> {
         if self.peek() == Some(b'"') {
             return self.quoted_name();
@@ -108,7 +108,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// A name in quotes, of any characters.
+    /// A quoted name, of any characters.
     pub(super) fn quoted_name(&mut self) -> Result<Escaped<'a>, Misfit> {
         if self.format == Format::Text004 {
             return Err("the text format 0.0.4 knows no names in quotes".to_owned());
@@ -123,7 +123,7 @@ impl<'a> Cursor<'a> {
         Ok(name)
     }
 
-    /// What stands before the closing quote, which is taken, too.
+    /// The text before the closing quote, which is consumed, too.
     fn until_quote(&mut self, what: &str) -> Result<Escaped<'a>, Misfit> {
         let start = self.at;
         loop {
@@ -145,8 +145,8 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// The labels behind `{`, up to and with `}`. In front of them, or alone, may stand the metric's name in
-    /// quotes, if the series has had none: it is returned.
+    /// The labels after `{`, up to and including `}`. Before them, or alone, may be the metric's quoted name,
+    /// if the series has none yet: it is returned.
     pub(super) fn labels(
         &mut self,
         is_named: bool,
@@ -182,7 +182,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// OpenMetrics has no comma behind the last label.
+    /// OpenMetrics permits no comma after the last label.
     fn may_end(&self, is_empty: bool) -> bool {
         is_empty || !self.format.is_open_metrics()
     }
@@ -202,7 +202,7 @@ impl<'a> Cursor<'a> {
         Ok(Escaped(name))
     }
 
-    /// The value behind `name=`.
+    /// The value after `name=`.
     fn label(&mut self, name: Escaped<'a>, labels: &mut Vec<Label<'a>>) -> Result<(), Misfit> {
         self.skip_blanks();
         if !self.eat(b'"') {
@@ -216,7 +216,7 @@ impl<'a> Cursor<'a> {
         Ok(())
     }
 
-    /// A float as Go's `ParseFloat` reads it for Prometheus.
+    /// A float, as parsed by Go's `ParseFloat` for Prometheus.
     pub(super) fn value(&mut self) -> Result<f64, Misfit> {
         let start = self.at;
         let word = self.word();
@@ -239,7 +239,7 @@ impl<'a> Cursor<'a> {
             let exact = millis.filter(|millis| millis.abs() <= LAST_EXACT_MILLIS);
             (exact.map(|millis| millis as i64), "seconds")
         } else {
-            // Prometheus takes digits only: a sign would cost it the scrape.
+            // Prometheus accepts digits only: with a sign the whole scrape would fail.
             let is_plain = word.bytes().all(|byte| byte.is_ascii_digit());
             (word.parse().ok().filter(|_| is_plain), "milliseconds")
         };
@@ -250,13 +250,13 @@ impl<'a> Cursor<'a> {
     }
 }
 
-/// What Go's `ParseFloat` reads as Prometheus calls it: no hexadecimal digits, no underscores, nothing out of
-/// range.
+/// Parses what Go's `ParseFloat` accepts as Prometheus calls it: no hexadecimal digits, no underscores,
+/// nothing out of range.
 pub(super) fn float(word: &str) -> Option<f64> {
     let unsigned = word.strip_prefix(['+', '-']).unwrap_or(word);
     let first = unsigned.bytes().next()?;
     if first.is_ascii_digit() || first == b'.' {
-        // Rust reads what is too large as infinite.
+        // Rust parses numbers that are too large as infinity.
         return word.parse().ok().filter(|value: &f64| value.is_finite());
     }
     let is = |name: &str| unsigned.eq_ignore_ascii_case(name);
@@ -272,7 +272,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn floats_are_what_go_reads() {
+    fn floats_are_parsed_like_go() {
         let good =
             [("1", 1.0), ("1.", 1.0), (".5", 0.5), ("+5", 5.0), ("-1e3", -1e3), ("inf", f64::INFINITY)];
         for (word, value) in good {

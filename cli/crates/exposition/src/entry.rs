@@ -1,5 +1,5 @@
-//! What stands in an exposition, line by line, as slices of its text: nothing is copied, and escapes are
-//! decoded only on request.
+//! The lines of an exposition, as slices of its text: nothing is copied, and escapes are decoded only on
+//! request.
 
 use std::{borrow::Cow, fmt};
 
@@ -10,56 +10,56 @@ use serde::Serialize;
 pub struct Line<'a, 'r> {
     /// Its number, from 1.
     pub number: usize,
-    /// What stands in it.
+    /// The content.
     pub entry: Entry<'a, 'r>,
 }
 
-/// What a line says.
+/// The content of a line.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Entry<'a, 'r> {
     /// `# HELP name text`.
     Help {
-        /// Of which metric.
+        /// Name of the metric.
         name: Escaped<'a>,
         /// The text.
         text: Escaped<'a>,
     },
     /// `# TYPE name kind`.
     Type {
-        /// Of which metric.
+        /// Name of the metric.
         name: Escaped<'a>,
         /// Its type.
         kind: MetricType,
     },
     /// `# UNIT name unit` (OpenMetrics).
     Unit {
-        /// Of which metric.
+        /// Name of the metric.
         name: Escaped<'a>,
         /// Its unit; may be empty.
         unit: &'a str,
     },
-    /// A value.
+    /// A sample.
     Sample(Sample<'a, 'r>),
     /// `# EOF` (OpenMetrics).
     End,
-    /// Any other comment, or a line with nothing in it.
+    /// Any other comment, or an empty line.
     Nothing,
 }
 
-/// A value of a series.
+/// A sample of a series.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Sample<'a, 'r> {
     /// Metric name.
     pub name: Escaped<'a>,
-    /// Labels in the order of the text; no name stands there twice.
+    /// Labels in the order of the text; names are unique.
     pub labels: &'r [Label<'a>],
-    /// Name and labels as they were written.
+    /// Name and labels as written.
     pub series: &'a str,
     /// May be `NaN` or infinite.
     pub value: f64,
-    /// When the value was taken, if the exposition says so.
+    /// When the value was taken, if the exposition states it.
     pub timestamp: Option<UnixMillis>,
-    /// A single observation that the value counts (OpenMetrics).
+    /// A single observation that is counted in the value (OpenMetrics).
     pub exemplar: Option<Exemplar<'a, 'r>>,
 }
 
@@ -72,37 +72,37 @@ pub struct Label<'a> {
     pub value: Escaped<'a>,
 }
 
-/// An example of what a counter or bucket counts.
+/// An example of what a counter or bucket counted.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Exemplar<'a, 'r> {
-    /// What names it, such as the id of a trace.
+    /// Its identification, such as a trace id.
     pub labels: &'r [Label<'a>],
     /// Its value.
     pub value: f64,
-    /// When it was.
+    /// When it was observed.
     pub timestamp: Option<UnixMillis>,
 }
 
-/// Milliseconds since the Unix epoch: what Prometheus keeps. OpenMetrics writes seconds; they are rounded.
+/// Milliseconds since the Unix epoch, as Prometheus stores them. OpenMetrics writes seconds, which are
+/// rounded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct UnixMillis(pub i64);
 
-/// A piece of text as it was written between quotes (or without them), with `\\`, `\"` and `\n` standing for
-/// what cannot stand for itself.
+/// Text as written, with the escapes `\\`, `\"` and `\n`.
 ///
-/// Since these three must be escaped and nothing else may be, two pieces mean the same only if they are
-/// written the same: they are compared and hashed as written. (Help texts, of which that does not hold, are
-/// never compared.)
+/// Since exactly these three must be escaped and nothing else may be, two texts have the same meaning only if
+/// they are written the same: they are compared and hashed as written. (This does not hold for help texts,
+/// which are never compared.)
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Escaped<'a>(pub(super) &'a str);
 
 impl<'a> Escaped<'a> {
-    /// As it was written.
+    /// The text as written.
     pub fn written(self) -> &'a str {
         self.0
     }
 
-    /// What it means. An escape that the format does not know stays as it is.
+    /// The decoded text. Unknown escapes are kept.
     pub fn decode(self) -> Cow<'a, str> {
         if !self.0.contains('\\') {
             return Cow::Borrowed(self.0);
@@ -122,13 +122,13 @@ impl<'a> Escaped<'a> {
     }
 }
 
-/// What is declared of a metric.
+/// The declared type of a metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum MetricType {
-    /// Only rises.
+    /// Only increases.
     Counter,
-    /// Rises and falls.
+    /// Increases and decreases.
     Gauge,
     /// Counts observations in buckets.
     Histogram,
@@ -138,15 +138,15 @@ pub enum MetricType {
     Info,
     /// Which of some states are on (OpenMetrics).
     StateSet,
-    /// A histogram of what is, not of what was counted (OpenMetrics).
+    /// A histogram of current values rather than of observations so far (OpenMetrics).
     GaugeHistogram,
-    /// Anything: `untyped`, which OpenMetrics calls `unknown`, or nothing declared.
+    /// `untyped`, called `unknown` in OpenMetrics, or not declared.
     #[default]
     Untyped,
 }
 
 impl MetricType {
-    /// The type that a TYPE line names; OpenMetrics knows more of them.
+    /// The type in a TYPE line; OpenMetrics has more types.
     pub(super) fn named(word: &str, is_open_metrics: bool) -> Option<Self> {
         Some(match (word, is_open_metrics) {
             ("counter", _) => Self::Counter,
@@ -175,11 +175,11 @@ impl MetricType {
         }
     }
 
-    /// Every suffix that the name of a sample can have behind the metric's own.
+    /// All suffixes that a sample's name can have after the metric's name.
     pub(super) const SUFFIXES: [&str; 8] =
         ["_bucket", "_count", "_sum", "_total", "_created", "_info", "_gcount", "_gsum"];
 
-    /// What the names of a metric's samples may have behind the metric's own.
+    /// The suffixes of samples of this type.
     pub(super) fn suffixes(self, is_open_metrics: bool) -> &'static [&'static str] {
         match (self, is_open_metrics) {
             (Self::Counter, true) => &["_total", "_created"],
@@ -205,7 +205,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn escapes_are_decoded_when_asked() {
+    fn escapes_are_decoded_on_request() {
         let table = [
             ("plain", "plain"),
             (r#"a\"b\\c\nd"#, "a\"b\\c\nd"),

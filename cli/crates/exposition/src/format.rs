@@ -1,11 +1,11 @@
-//! The text formats of expositions, and how to recognise which one a text is in: by its Content-Type, as
-//! Prometheus does, or, where there is none (a file), by the text itself.
+//! The text formats of expositions, and how to detect them: by Content-Type, as Prometheus does, or, for
+//! files, by the text itself.
 
 use std::fmt;
 
 use serde::Serialize;
 
-/// What a scrape of Prometheus 3 asks for, without the protocol buffers.
+/// The `Accept` header of Prometheus 3, without protocol buffers.
 pub const ACCEPT: &str = "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,\
     application/openmetrics-text;version=0.0.1;q=0.5,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,\
     text/plain;version=0.0.4;q=0.3,*/*;q=0.2";
@@ -16,7 +16,7 @@ pub enum Format {
     /// The Prometheus text format 0.0.4.
     #[serde(rename = "text 0.0.4")]
     Text004,
-    /// The Prometheus text format 1.0.0: 0.0.4 with names in quotes, of any characters.
+    /// The Prometheus text format 1.0.0: 0.0.4 plus quoted names of any characters.
     #[serde(rename = "text 1.0.0")]
     Text100,
     /// OpenMetrics 1.0.
@@ -25,10 +25,10 @@ pub enum Format {
 }
 
 impl Format {
-    /// The format that a Content-Type names; `None` where it names none of them.
+    /// The format that a Content-Type states; `None` if it is none of them.
     ///
-    /// Parameters other than `version` do not matter, as they do not to Prometheus. Without a version
-    /// `text/plain` is 0.0.4.
+    /// Parameters other than `version` are ignored, as by Prometheus. Without a version `text/plain` is
+    /// 0.0.4.
     pub fn of_content_type(content_type: &str) -> Option<Self> {
         let mut parts = content_type.split(';').map(str::trim);
         let media = parts.next().unwrap_or_default().to_ascii_lowercase();
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_tell_their_format() {
+    fn texts_reveal_their_format() {
         let table = [
             ("a 1\n# EOF\n", Format::OpenMetrics),
             ("# EOF", Format::OpenMetrics),

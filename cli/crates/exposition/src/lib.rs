@@ -1,15 +1,13 @@
-//! Reads, checks and writes metrics expositions: Prometheus's text formats 0.0.4 and 1.0.0, and OpenMetrics
+//! Reads, lints and writes metrics expositions: Prometheus's text formats 0.0.4 and 1.0.0, and OpenMetrics
 //! 1.0.
 //!
 //! Inside: [`reader`] reads lines without copying them (`cursor` knows the characters, [`entry`] the lines,
-//! [`mod@format`] which format it is), [`seen`] finds repeated series; [`parse`] makes an owned [`Exposition`] of
-//! them, [`page`] sorts them into metric families. [`lint`] finds what is unwise in them, [`cardinality`]
-//! counts their series, [`quantile`] estimates from buckets. [`writer`] is the one place where expositions
-//! are written.
+//! [`mod@format`] the formats), [`seen`] finds repeated series; [`parse`] makes an owned [`Exposition`] of
+//! them, [`page`] sorts them into metric families. [`lint`] finds mistakes, [`cardinality`] counts series,
+//! [`quantile`] finds the bucket of a quantile. [`writer`] is the only place where expositions are written.
 //!
-//! Neighbours: nothing of ours below; the verifier reads with it what was scraped, the observer lints, and
-//! what exposes metrics itself writes with it.
-//!
+//! Neighbours: it depends on no other crate of ours. The verifier parses scrapes with it, the observer lints
+//! them, and everything that exposes metrics of its own writes them with it.
 #![doc = include_str!("../README.md")]
 
 pub mod cardinality;
@@ -31,7 +29,7 @@ use self::{
     reader::Reader,
     seen::Seen,
 };
-/// Labels of a series, sorted by name, `__name__` left out.
+/// Labels of a series, sorted by name, without `__name__`.
 pub type Labels = BTreeMap<String, String>;
 
 /// A series with its value.
@@ -61,7 +59,7 @@ impl Exposition {
     }
 }
 
-/// Where and why a text is not in the format.
+/// Where and why a text does not match its format.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}, column {column}: {message}")]
 pub struct ExpositionError {
@@ -73,21 +71,21 @@ pub struct ExpositionError {
     pub message: String,
 }
 
-/// Parses a whole exposition, in the format that it must be in.
+/// Parses a whole exposition, in the format detected from the text.
 ///
 /// # Errors
-/// At the first place that does not fit the format.
+/// At the first place that does not match the format.
 pub fn parse(text: &str) -> Result<Exposition, ExpositionError> {
     let mut series = Vec::new();
     let types = samples(text, |sample| series.push(Series::from(sample)))?;
     Ok(Exposition { series, types })
 }
 
-/// Reads a whole exposition as [`parse`] does, and hands each sample to `take` without owning it; the types
-/// are returned.
+/// Parses a whole exposition like [`parse`], but passes each sample to `take` without copying; returns the
+/// types.
 ///
 /// # Errors
-/// At the first place that does not fit the format. What stood before it has been handed on.
+/// At the first place that does not match the format; earlier samples have been passed on.
 pub fn samples(
     text: &str,
     mut take: impl FnMut(&Sample<'_, '_>),
@@ -125,12 +123,12 @@ impl From<&Sample<'_, '_>> for Series {
     }
 }
 
-/// `name{a="b"}`.
+/// Formats a series: `name{a="b"}`.
 pub fn show(series: &Series) -> String {
     show_labels(&series.name, &series.labels)
 }
 
-/// `name{a="b"}`, or the name alone where there is no label.
+/// Formats name and labels: `name{a="b"}`, or the name alone without labels.
 pub fn show_labels(name: &str, labels: &Labels) -> String {
     if labels.is_empty() {
         return name.to_owned();
@@ -201,7 +199,8 @@ mod tests {
             let _ = parse(&text);
         }
 
-        /// On plain texts (no escapes, no odd characters) the crate `prometheus-parse` reads the same.
+        /// For plain texts (no escapes, no special characters) the crate `prometheus-parse` gives the same
+        /// result.
         #[test]
         fn agrees_with_prometheus_parse(rows in proptest::collection::btree_map("[a-z_]{1,8}", 0u32..1_000_000, 1..20)) {
             let mut text = String::new();

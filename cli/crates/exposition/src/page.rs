@@ -1,5 +1,5 @@
-//! A whole exposition, sorted into metric families, for what needs more than one line at once: `lint` and
-//! `cardinality`. Everything borrows from the text.
+//! A whole exposition, sorted into metric families, for `lint` and `cardinality`, which need more than one
+//! line at once. Everything borrows from the text.
 
 use std::collections::HashMap;
 
@@ -11,18 +11,18 @@ use super::{
     seen::Seen,
 };
 
-/// An exposition, read as far as it can be.
+/// An exposition, parsed as far as possible.
 #[derive(Debug, Default)]
 pub struct Page<'a> {
     /// Whether it is OpenMetrics.
     pub is_open_metrics: bool,
     /// Metric families in the order in which they first appear.
     pub families: Vec<Family<'a>>,
-    /// Lines that do not fit the format; nothing else is known of them.
+    /// Lines that do not match the format.
     pub errors: Vec<ExpositionError>,
 }
 
-/// A metric with all that the exposition says of it.
+/// A metric with everything that the exposition states about it.
 #[derive(Debug)]
 pub struct Family<'a> {
     /// Its name, without the suffixes that its samples may have.
@@ -33,15 +33,15 @@ pub struct Family<'a> {
     pub kind: Option<(usize, MetricType)>,
     /// Its samples, in order.
     pub rows: Vec<Row<'a>>,
-    /// HELP, TYPE and UNIT lines that stand there twice, or after samples of the metric.
+    /// HELP, TYPE and UNIT lines that are repeated, or follow samples of the metric.
     pub odd_metadata: Vec<OddMetadata>,
-    /// Where lines of the metric stand behind lines of another.
+    /// The first line of the metric after lines of another one.
     pub interrupted: Option<usize>,
-    /// Where it first appears.
+    /// The first line of the metric.
     pub line: usize,
 }
 
-/// A sample, as far as it matters here.
+/// A sample.
 #[derive(Debug)]
 pub struct Row<'a> {
     /// Line of the sample.
@@ -54,18 +54,18 @@ pub struct Row<'a> {
     pub value: f64,
     /// Its timestamp.
     pub timestamp: Option<UnixMillis>,
-    /// Where the same series stood before.
+    /// The earlier line with the same series, if any.
     pub repeats: Option<usize>,
 }
 
-/// A line about a metric that is not where it should be.
+/// A misplaced metadata line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OddMetadata {
-    /// Where.
+    /// Line number.
     pub line: usize,
     /// `HELP`, `TYPE` or `UNIT`.
     pub keyword: &'static str,
-    /// The line before, of the same keyword; `None` if samples of the metric stand before it.
+    /// The earlier line with the same keyword; `None` if it follows samples of the metric.
     pub first: Option<usize>,
 }
 
@@ -75,12 +75,12 @@ impl<'a> Family<'a> {
         Self { name, help, kind, rows: Vec::new(), odd_metadata: Vec::new(), interrupted, line }
     }
 
-    /// The type, `Untyped` if none is declared.
+    /// The declared type, or `Untyped`.
     pub fn kind(&self) -> MetricType {
         self.kind.map(|(_, kind)| kind).unwrap_or_default()
     }
 
-    /// Whether a label is a part of its type: a bucket's bound, a summary's quantile, a state.
+    /// Whether a label belongs to the type: a bucket's bound, a summary's quantile, a state.
     pub fn owns_label(&self, label: &str) -> bool {
         match self.kind() {
             MetricType::Histogram | MetricType::GaugeHistogram => label == "le",
@@ -92,7 +92,7 @@ impl<'a> Family<'a> {
 }
 
 impl<'a> Page<'a> {
-    /// Reads a text.
+    /// Parses a text.
     pub fn read(text: &'a str, format: Format) -> Self {
         let mut reading = Reading {
             page: Self { is_open_metrics: format.is_open_metrics(), ..Self::default() },
@@ -129,18 +129,18 @@ impl<'a> Page<'a> {
     }
 }
 
-/// A page in the making.
+/// An exposition being parsed.
 struct Reading<'a> {
     page: Page<'a>,
     by_name: HashMap<Escaped<'a>, usize>,
-    /// Where the UNIT line of a metric stands.
+    /// Lines of the UNIT metadata, by metric.
     units: HashMap<Escaped<'a>, usize>,
-    /// The family of the line before.
+    /// The family of the previous line.
     current: Option<usize>,
 }
 
 impl<'a> Reading<'a> {
-    /// The family of that name, new if need be; the line is its.
+    /// The family of that name, created if necessary; it becomes the current one.
     fn family(&mut self, name: Escaped<'a>, line: usize) -> &mut Family<'a> {
         let next = self.page.families.len();
         let index = *self.by_name.entry(name).or_insert(next);
@@ -189,7 +189,7 @@ impl<'a> Reading<'a> {
         });
     }
 
-    /// The metric that a sample belongs to: the one of its own name, or one whose type gives samples this
+    /// The metric that a sample belongs to: one with its own name, or one whose type has samples with this
     /// suffix.
     fn family_name(&self, sample: Escaped<'a>) -> Escaped<'a> {
         if self.by_name.contains_key(&sample) {
@@ -205,7 +205,7 @@ impl<'a> Reading<'a> {
 }
 
 fn note_odd(family: &mut Family<'_>, keyword: &'static str, line: usize, first: Option<usize>) {
-    // In OpenMetrics as in the text formats metadata comes once, and before the samples.
+    // In all formats, metadata must occur once, and before the samples.
     if first.is_some() || !family.rows.is_empty() {
         family.odd_metadata.push(OddMetadata { line, keyword, first });
     }

@@ -1,5 +1,5 @@
-//! The bucket that a quantile of cumulative buckets falls in. Prometheus's `histogram_quantile` interpolates within it;
-//! a claim can only be about the bucket, never about the interpolated point.
+//! The bucket that a quantile of cumulative buckets falls into. Prometheus's `histogram_quantile`
+//! interpolates within it, but only the bucket is certain.
 //!
 //! Source: Prometheus, `promql/quantile.go`, `BucketQuantile`.
 
@@ -21,29 +21,30 @@ pub struct BucketBounds {
     pub upper: f64,
 }
 
-/// `(0.1, 0.5] s`.
+/// Formats the interval: `(0.1, 0.5] s`.
 impl std::fmt::Display for BucketBounds {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "({}, {}] s", self.lower, bound(self.upper))
     }
 }
 
-/// A bound as expositions write it: `0.5`, `+Inf`.
+/// A bound in the notation of expositions: `0.5`, `+Inf`.
 pub fn bound(upper: f64) -> String {
     if upper == f64::INFINITY { "+Inf".to_owned() } else { upper.to_string() }
 }
 
-/// The bucket that holds the `q`-quantile: the first whose cumulative count reaches `q · total`.
+/// The bucket that contains the `q`-quantile: the first whose cumulative count reaches `q · total`.
 ///
-/// `buckets` must be sorted by bound and rise. `None` where Prometheus answers `NaN`: no `+Inf` bucket, fewer
-/// than two buckets, or no observation; and for `q` outside 0..=1, where Prometheus answers an infinity.
+/// `buckets` must be sorted by bound and not decrease. `None` where Prometheus returns `NaN`: no `+Inf`
+/// bucket, fewer than two buckets, or no observation; and for `q` outside 0..=1, where Prometheus returns an
+/// infinity.
 pub fn quantile_bucket(q: f64, buckets: &[Bucket]) -> Option<BucketBounds> {
     let last = buckets.last()?;
     if !(0.0..=1.0).contains(&q) || buckets.len() < 2 || last.upper != f64::INFINITY || last.count <= 0.0 {
         return None;
     }
     let rank = q * last.count;
-    // The `+Inf` bucket is what is left when no finite one reaches the rank.
+    // If no finite bucket reaches the rank, it is the `+Inf` bucket.
     let index = buckets.iter().position(|bucket| bucket.count >= rank).unwrap_or(buckets.len() - 1);
     let lower = if index == 0 { 0.0 } else { buckets.get(index - 1)?.upper };
     Some(BucketBounds { lower, upper: buckets.get(index)?.upper })

@@ -1,6 +1,5 @@
-//! Reads an exposition line by line without copying anything: every entry borrows from the text, and its
-//! labels from a buffer that is used again. A line that does not fit the format is an error, and the next
-//! call goes on behind it.
+//! Parses an exposition line by line without copying: every entry borrows from the text, and its labels from
+//! a reused buffer. A line that does not match the format is an error, and the next call continues after it.
 
 use memchr::memchr;
 
@@ -11,12 +10,12 @@ use super::{
     format::Format,
 };
 
-/// Reads a text.
+/// Parses a text.
 #[derive(Debug)]
 pub struct Reader<'a> {
     rest: &'a str,
     format: Format,
-    /// Lines read.
+    /// Number of lines read.
     lines: usize,
     has_ended: bool,
     is_over: bool,
@@ -25,7 +24,7 @@ pub struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// Reads `text` in `format`.
+    /// Parses `text` in `format`.
     pub fn new(text: &'a str, format: Format) -> Self {
         Self {
             rest: text,
@@ -38,7 +37,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Whether the whole text is in a format.
+    /// Whether the whole text matches a format.
     pub fn reads(text: &'a str, format: Format) -> bool {
         let mut reader = Self::new(text, format);
         while let Some(line) = reader.next() {
@@ -49,10 +48,9 @@ impl<'a> Reader<'a> {
         true
     }
 
-    /// The next line, or what is wrong with it; `None` behind the last.
+    /// The next line, or what is wrong with it; `None` after the last.
     ///
-    /// What must stand at the end of a text and does not (the last newline, `# EOF`) is said once, after all
-    /// lines.
+    /// A missing end of the text (the last newline, `# EOF`) is reported once, after all lines.
     #[expect(
         clippy::should_implement_trait,
         reason = "what it returns borrows from the reader: no iterator can"
@@ -79,7 +77,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// What is missing behind the last line, once.
+    /// What is missing after the last line, once.
     fn missing_end(&mut self) -> Option<ExpositionError> {
         let cut = std::mem::take(&mut self.is_over);
         let last = std::mem::take(&mut self.rest);
@@ -132,7 +130,7 @@ impl<'a> Reader<'a> {
             name = name.or(in_braces);
             series_end = cursor.at;
         } else if self.format.is_open_metrics() || cursor.at > series_end {
-            // A blank is between the name and its value.
+            // There must be a blank between the name and its value.
         } else {
             return Err("expected a blank and a value after the name".to_owned());
         }
@@ -161,7 +159,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// One blank in OpenMetrics, any number of them elsewhere.
+/// One blank in OpenMetrics, any number of them in the other formats.
 fn blank(cursor: &mut Cursor<'_>, before: &str) -> Result<(), Misfit> {
     if cursor.format.is_open_metrics() && !cursor.eat(b' ') {
         return Err(format!("expected one blank and {before}"));
@@ -170,7 +168,7 @@ fn blank(cursor: &mut Cursor<'_>, before: &str) -> Result<(), Misfit> {
     Ok(())
 }
 
-/// What stands behind ` # ` of a sample.
+/// The exemplar after ` # ` of a sample.
 fn exemplar_of<'a>(
     name: Escaped<'a>,
     cursor: &mut Cursor<'a>,
@@ -192,7 +190,7 @@ fn exemplar_of<'a>(
     Ok((value, Some(cursor.timestamp()?)))
 }
 
-/// A line that begins with `#`.
+/// A line that starts with `#`.
 fn comment<'a, 'r>(cursor: &mut Cursor<'a>) -> Result<Entry<'a, 'r>, Misfit> {
     let is_open_metrics = cursor.format.is_open_metrics();
     if is_open_metrics && cursor.rest() == "# EOF" {
@@ -235,7 +233,7 @@ fn help<'a, 'r>(cursor: &mut Cursor<'a>) -> Result<Entry<'a, 'r>, Misfit> {
 fn kind<'a, 'r>(cursor: &mut Cursor<'a>) -> Result<Entry<'a, 'r>, Misfit> {
     let name = cursor.metric_name()?;
     behind_name(cursor, "a metric type")?;
-    // No blank is skipped: Prometheus would take it for a part of the word.
+    // Blanks are not skipped: Prometheus takes them for a part of the word.
     let word = cursor.rest();
     match MetricType::named(word, cursor.format.is_open_metrics()) {
         Some(kind) => Ok(Entry::Type { name, kind }),
@@ -255,7 +253,7 @@ fn unit<'a, 'r>(cursor: &mut Cursor<'a>) -> Result<Entry<'a, 'r>, Misfit> {
     }
 }
 
-/// The one blank behind the name of a HELP, TYPE or UNIT line.
+/// The single blank after the name in a HELP, TYPE or UNIT line.
 fn behind_name(cursor: &mut Cursor<'_>, expected: &str) -> Result<(), Misfit> {
     if cursor.eat(b' ') || (!cursor.format.is_open_metrics() && cursor.eat(b'\t')) {
         return Ok(());
@@ -264,11 +262,11 @@ fn behind_name(cursor: &mut Cursor<'_>, expected: &str) -> Result<(), Misfit> {
 }
 
 impl Format {
-    /// The format that a text must be in: OpenMetrics ends with `# EOF`; the others cannot be distinguished
-    /// before a name in quotes, so 1.0.0 is said, which takes in all of 0.0.4.
+    /// The format of a text: OpenMetrics ends with `# EOF`; the others cannot be distinguished before a
+    /// quoted name, so the result is 1.0.0, which includes 0.0.4.
     ///
-    /// In the text formats `# EOF` is a comment like another: a text that only they can read is theirs in
-    /// spite of it.
+    /// In the text formats `# EOF` is an ordinary comment: a text that only they can parse is theirs
+    /// nevertheless.
     pub fn of_text(text: &str) -> Self {
         let body = text.strip_suffix('\n').unwrap_or(text);
         let ends_so = body == "# EOF" || body.ends_with("\n# EOF");
@@ -356,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn goes_on_behind_a_line_that_is_wrong() {
+    fn continues_after_a_line_that_is_wrong() {
         let text = "a one\nb 1\nc{\nd 1\n{\"e f\"} 1\n{\"g\",\"é\"=\"1\"} 1";
         let unnamed = "the text format 0.0.4 knows no names in quotes";
         assert_eq!(

@@ -1,5 +1,5 @@
-//! Which series of a text have been seen, so that one that stands there twice is found. It keeps a number and
-//! a slice of the text for each, and copies no labels.
+//! Finds repeated series of a text. For each series it stores a hash and a slice of the text, and copies no
+//! labels.
 
 use std::{
     collections::{HashMap, hash_map::Entry as Place},
@@ -16,17 +16,16 @@ use super::{
 #[derive(Debug, Default)]
 pub struct Seen<'a> {
     hasher: RandomState,
-    /// By the hash of name and labels: the series as it was written, and its line.
+    /// By hash of name and labels: the series as written, and its line.
     by_hash: HashMap<u64, (&'a str, usize)>,
-    /// Series whose hash another one has, too.
+    /// Series whose hash collides with another's.
     collided: Vec<(&'a str, usize)>,
 }
 
 impl<'a> Seen<'a> {
-    /// Takes note of a series; the line where it stood before, if it did. The order of labels does not
-    /// matter.
+    /// Adds a series; returns the line of an earlier occurrence, if any. The order of labels does not matter.
     pub fn note(&mut self, sample: &Sample<'a, '_>, line: usize) -> Option<usize> {
-        // A sum, for the labels may stand in any order.
+        // A sum, because labels may be in any order.
         let hash = sample
             .labels
             .iter()
@@ -50,10 +49,10 @@ impl<'a> Seen<'a> {
     }
 }
 
-/// Whether a series that was read before is the sample's.
+/// Whether an earlier series equals the sample's.
 fn is_same<'a>(series: &'a str, sample: &Sample<'a, '_>) -> bool {
     let mut labels = Vec::with_capacity(sample.labels.len());
-    // It was read once, so it can be read again; in this format blanks and names in quotes are known.
+    // It was parsed once, so it can be parsed again; this format permits blanks and quoted names.
     let name = read(&mut Cursor::new(series, Format::Text100), &mut labels);
     name == Some(sample.name)
         && labels.len() == sample.labels.len()
@@ -87,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn series_are_the_same_in_any_order_and_spelling() {
+    fn series_are_equal_in_any_order_and_spelling() {
         let text =
             "a 1\na{} 1\nb{x=\"1\",y=\"2\"} 1\nb{y=\"2\" , x=\"1\",} 2\n{\"b\",\"x\"=\"1\",y=\"2\"} 3\n";
         assert_eq!(repeats(text), [(2, 1), (4, 3), (5, 3)]);
@@ -101,7 +100,7 @@ mod tests {
         let mut seen = Seen::default();
         while let Some(Ok(line)) = reader.next() {
             let Entry::Sample(sample) = line.entry else { continue };
-            // Whatever the hash of this one is, another series has it.
+            // Forces a collision with another series.
             let hash = seen.hasher.hash_one(sample.name);
             seen.by_hash.insert(hash, ("other", 9));
             assert_eq!(seen.note(&sample, line.number), None);

@@ -1,9 +1,8 @@
-//! Writes expositions, in one place: [`Writer`] makes a new one in the text format 0.0.4, [`Written`] shows
-//! an entry that was read as a line of its format. Reading what either wrote gives the same; fuzzing and
-//! property tests verify it.
+//! Writes expositions: [`Writer`] creates one in the text format 0.0.4, [`Written`] formats a parsed entry as
+//! a line. Parsing the result gives the same again, as fuzzing and property tests verify.
 //!
 //! (prometheus-client writes OpenMetrics only, whose counters lose their `_total` in the TYPE line, so that
-//! readers of 0.0.4 take them for untyped; and it has no summaries.)
+//! parsers of 0.0.4 take them for untyped; and it has no summaries.)
 
 use std::fmt::{self, Write as _};
 
@@ -15,17 +14,17 @@ use super::{
 /// The content type of what [`Writer`] writes. Prometheus 3 rejects a scrape without one.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// An exposition in the text format 0.0.4 that is being written. Samples are appended to one string; none
-/// allocates.
+/// An exposition in the text format 0.0.4 under construction. Samples are appended to one string without
+/// further allocation.
 ///
-/// Names are written as they are, so they must need no quotes.
+/// Names are written as they are, so they must not need quotes.
 #[derive(Debug, Default)]
 pub struct Writer {
     text: String,
 }
 
 impl Writer {
-    /// Opens a metric family with its HELP and TYPE lines: its samples follow.
+    /// Starts a metric family with its HELP and TYPE lines; its samples must follow.
     pub fn metric(&mut self, name: &str, kind: MetricType, help: &str) {
         self.push(&["# HELP ", name, " "]);
         self.push_escaped(help, false);
@@ -63,8 +62,8 @@ impl Writer {
         self.text.push('\n');
     }
 
-    /// A histogram of one series: its buckets, each with the label `le` and a cumulative count, then `_sum`
-    /// and `_count`. The last bucket must be `+Inf`: its count is that of all observations.
+    /// Writes a histogram of one series: its buckets, each with the label `le` and a cumulative count, then
+    /// `_sum` and `_count`. The last bucket must be `+Inf`, with the count of all observations.
     pub fn histogram<'a>(
         &mut self,
         name: &str,
@@ -81,13 +80,13 @@ impl Writer {
         self.summary(name, labels, sum, total);
     }
 
-    /// A summary of one series without quantiles: `_sum` and `_count`.
+    /// Writes a summary of one series without quantiles: `_sum` and `_count`.
     pub fn summary(&mut self, name: &str, labels: &[(&str, &str)], sum: f64, count: u64) {
         self.sample(name, "_sum", labels.iter().copied(), sum);
         self.sample(name, "_count", labels.iter().copied(), count as f64);
     }
 
-    /// The text.
+    /// The finished text.
     pub fn finish(self) -> String {
         self.text
     }
@@ -98,7 +97,7 @@ impl Writer {
         }
     }
 
-    /// A backslash and a newline are escaped, and within quotes a quote.
+    /// Appends text with backslashes and newlines escaped, and within quotes also quotes.
     fn push_escaped(&mut self, text: &str, in_quotes: bool) {
         let is_special = |byte: u8| matches!(byte, b'\\' | b'\n') || (byte == b'"' && in_quotes);
         let mut rest = text;
@@ -157,7 +156,7 @@ impl fmt::Display for Written<'_, '_> {
     }
 }
 
-/// A metric's name, in quotes if it needs them.
+/// A metric's name, quoted if necessary.
 struct Name<'a>(Escaped<'a>);
 
 impl fmt::Display for Name<'_> {
@@ -167,7 +166,7 @@ impl fmt::Display for Name<'_> {
     }
 }
 
-/// Whether a name does without quotes; a metric's may have colons, a label's not.
+/// Whether a name needs no quotes; a metric's may have colons, a label's not.
 fn is_bare(name: &str, may_have_colons: bool) -> bool {
     let is_letter =
         |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || (byte == b':' && may_have_colons);
@@ -213,7 +212,7 @@ mod tests {
         *,
     };
 
-    /// What can be read of a text, as lines; how many cannot.
+    /// The lines of a text that can be parsed, and how many cannot.
     fn lines(text: &str, format: Format) -> (Vec<String>, usize) {
         let (mut lines, mut wrong) = (Vec::new(), 0);
         let mut reader = Reader::new(text, format);
@@ -254,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn families_samples_and_escapes_are_written_as_the_format_has_them() {
+    fn families_samples_and_escapes_are_written_correctly() {
         let mut out = Writer::default();
         out.metric("m_total", MetricType::Counter, "Help with \"quotes\", a \\ and a\nnewline.");
         out.sample("m_total", "", [("a", "x\\y\"z\n"), ("b", "")], 3.0);
@@ -280,7 +279,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_round_trips(written in prop::collection::vec(line(), 0..8)) {
+        fn written_expositions_round_trip(written in prop::collection::vec(line(), 0..8)) {
             for format in [Format::Text100, Format::OpenMetrics] {
                 let end = if format.is_open_metrics() { "# EOF\n" } else { "" };
                 let text = written.iter().map(|line| format!("{line}\n")).collect::<String>() + end;
@@ -292,7 +291,7 @@ mod tests {
         }
 
         #[test]
-        fn any_text_is_read_without_panic_and_what_is_read_round_trips(
+        fn any_text_is_read_without_panic_and_round_trips(
             text in "((# (TYPE|HELP|UNIT|EOF) ?)|a_total|\"|\\{|\\}|[ -~\\n{}\"\\\\#=é\t\r]){0,60}",
         ) {
             for format in [Format::Text004, Format::Text100, Format::OpenMetrics] {

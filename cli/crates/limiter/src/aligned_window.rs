@@ -1,7 +1,7 @@
-//! The aligned window: windows begin at the whole multiples of W since the Unix epoch, by the limiter's
-//! clock; the first L hits decided in one are admitted, the others rejected.
+//! The aligned window: windows start at whole multiples of W since the Unix epoch, by the limiter's clock;
+//! the first L hits decided in one are admitted, the others rejected.
 //!
-//! It is a sliding counter on whose grid the window before weighs nothing: see `grid`.
+//! It is judged as a sliding counter in which the previous window has no weight: see `grid`.
 
 use super::{
     HistoryContext, Judgement, Request,

@@ -1,6 +1,6 @@
-//! Exact judgement of tiny histories on a grid of whole nanoseconds, by trying everything: every order, every
-//! instant, every outcome of an unknown request. All conditions are differences of instants with whole
-//! bounds, so a conforming run exists if and only if one exists on the grid.
+//! Exact judgement of tiny histories on a grid of whole nanoseconds, by trying every order, every instant,
+//! and every outcome of unknown requests. All conditions are differences of instants with integer bounds, so
+//! a conforming run exists if and only if one exists on the grid.
 
 mod counter;
 pub(super) mod token_bucket;
@@ -12,7 +12,7 @@ pub(super) use self::counter::counter_explains;
 use super::{Decision, HistoryContext, Request, history::Lifetime};
 use saasbench_model::units::Quota;
 
-/// Whether some conforming fixed window from the first hit has this history.
+/// Whether some conforming fixed window (from the first hit) can have this history.
 pub(super) fn fixed_window_explains(requests: &[Request], quota: Quota, context: &HistoryContext) -> bool {
     let mut starts = vec![None];
     let lifetime = Lifetime::of(quota.window, context);
@@ -27,7 +27,7 @@ pub(super) fn fixed_window_explains(requests: &[Request], quota: Quota, context:
     starts.into_iter().any(|live| world.fixed_window(i64::MIN, 0, live, &mut tried))
 }
 
-/// Whether some conforming sliding log has this history.
+/// Whether some conforming sliding log can have this history.
 pub(super) fn sliding_log_explains(requests: &[Request], quota: Quota, context: &HistoryContext) -> bool {
     let mut starts = vec![Vec::new()];
     let lifetime = Lifetime::of(quota.window, context);
@@ -51,7 +51,7 @@ pub(super) fn sliding_log_explains(requests: &[Request], quota: Quota, context: 
     starts.into_iter().any(|log| world.sliding_log(i64::MIN, 0, &log, &mut tried))
 }
 
-/// A window's end and count, if one lives.
+/// End and count of the current window, if there is one.
 type Window = Option<(i64, u64)>;
 
 struct World<'a> {
@@ -76,7 +76,7 @@ impl<'a> World<'a> {
         }
     }
 
-    /// No later than this must the next answer be decided; `None`: all are.
+    /// The latest instant at which the next response must be decided; `None` if all are.
     fn deadline(&self, decided: u32) -> Option<i64> {
         let open = self.requests.iter().enumerate().filter(|(rank, _)| decided & (1 << rank) == 0);
         open.filter(|(_, request)| request.decision != Decision::Unknown)
@@ -95,7 +95,7 @@ impl<'a> World<'a> {
         if now > deadline || !tried.insert((now, decided, live)) {
             return false;
         }
-        // A hit at `at` that is admitted, or rejected, and what it leaves behind.
+        // The possible states after a hit at `at` that is admitted, or rejected.
         let hit = |at: i64, admitted: bool| -> Vec<Window> {
             let mut after = Vec::new();
             if let Some((ends, count)) = live.filter(|(ends, _)| at <= *ends)
@@ -145,7 +145,7 @@ impl<'a> World<'a> {
         if now > deadline || !tried.insert((now, decided, log.to_vec())) {
             return false;
         }
-        // A hit at `at` that is admitted, or rejected, and what it leaves behind.
+        // The state after a hit at `at` that is admitted, or rejected; `None` if that is impossible.
         let hit = |at: i64, admitted: bool| -> Option<Vec<i64>> {
             if admitted {
                 let certain = log.iter().filter(|before| at - **before < self.lifetime.least).count();

@@ -1,23 +1,23 @@
-//! Completes a proof: which other responses it leans on.
+//! Completes a proof: finds the other responses that it depends on.
 //!
-//! A judge names the admissions that are too many, or a rejection and what can have counted against it. Often
-//! these are a proof by themselves; sometimes it takes other responses to know where their window began. The
-//! set is complete if the judge still finds the violation when nothing but the set is known: every other
-//! admission may then have been rejected or have never arrived, and every other rejection is left out,
-//! because one takes nothing. Both only give a conforming limiter more freedom.
+//! A judge names the surplus admissions, or a rejection and the requests that can have counted against it.
+//! Often these are a proof by themselves; sometimes other responses are needed to know where a window
+//! started. The set is complete if the judge still finds the violation when nothing but the set is known:
+//! every other admission may then have been rejected or never have arrived, and every other rejection is left
+//! out, because rejections take nothing. Both only give a conforming limiter more freedom.
 
 use std::collections::HashSet;
 
 use super::{Decision, HistoryContext, Promise, Request, Violation, judge};
 
-/// The judge is called this often at most; a set that could still be smaller then is complete all the same.
+/// The judge is called at most this often; the set is complete then, though it might not be minimal.
 const MOST_QUESTIONS: usize = 300;
 
-/// What was sent more than this many windows behind a violation has no part in its proof.
+/// What was sent more than this many windows after a violation is not part of its proof.
 const WINDOWS_BEHIND: i64 = 4;
 
-/// The same violation with `given` filled, if what the judge put there is not enough. `requests` is the
-/// history that it was found in, sorted by `sent`.
+/// The same violation with `given` filled in, if what the judge put there is not sufficient. `requests` is
+/// the history that it was found in, sorted by `sent`.
 pub fn completed(
     mut violation: Violation,
     requests: &[Request],
@@ -37,7 +37,7 @@ pub fn completed(
     violation
 }
 
-/// What a violation is about, sorted by `sent`.
+/// The requests that a violation is about, sorted by `sent`.
 pub(super) fn core(violation: &Violation) -> Vec<Request> {
     match violation {
         Violation::OverAdmission { requests, .. } => requests.clone(),
@@ -52,7 +52,7 @@ pub(super) fn core(violation: &Violation) -> Vec<Request> {
     }
 }
 
-/// The question whether a set of responses is a proof.
+/// Tests whether a set of responses is a proof.
 struct Proof<'a> {
     history: &'a [Request],
     promise: Promise,
@@ -61,13 +61,13 @@ struct Proof<'a> {
 }
 
 impl Proof<'_> {
-    /// The fewest further answers, as far as they are found.
+    /// A small set of further responses that makes the proof complete.
     fn given(&self, core: &[Request]) -> Vec<Request> {
         let about = core.first().map_or(0, |request| request.sent.0);
         let answered = |request: &&Request| request.decision != Decision::Unknown && !core.contains(request);
         let mut more: Vec<Request> = self.history.iter().filter(answered).copied().collect();
         more.sort_by_key(|request| (request.sent.0.abs_diff(about), request.id));
-        // The nearest are the likeliest: twice as many until it is enough.
+        // Tries the nearest responses first, doubling their number until they suffice.
         let mut count = 4;
         while count < more.len() && !self.holds(core, &more[..count]) {
             count *= 2;
@@ -78,7 +78,7 @@ impl Proof<'_> {
         given
     }
 
-    /// Leaves out what is not needed: halves, quarters, …, single responses.
+    /// Removes what is not needed: halves, quarters, …, single responses.
     fn shrunk(&self, core: &[Request], mut given: Vec<Request>) -> Vec<Request> {
         let (mut size, mut questions) = (given.len().div_ceil(2), 0);
         while size > 0 {

@@ -1,12 +1,11 @@
-//! Which mistake explains a broken limit? The histories of all its keys are compared with the known failure
-//! modes.
+//! Which fault explains a broken limit? Compares the histories of all its keys with the known failure modes.
 //!
 //! A hypothesis explains a limit only if it explains every admission and every rejection of every tenant.
 //! Most hypotheses are a conforming limiter of something else (another quota, one replica, all tenants
-//! together), so the same judges rule them out: `quotas`, `keys`, `lapses`. Three need a replay of their own,
-//! `replay`. What is named is an explanation, not a proof.
+//! together), so the same judges can reject them: `quotas`, `keys`, `intermittent`. Three need a replay of
+//! their own, `replay`. A diagnosis is an explanation, not a proof.
 //!
-//! The simpler hypothesis is named first. Costs are bounded: the first `MOST_REQUESTS` of each key are
+//! The simpler hypothesis is named first. Costs are bounded: only the first `MOST_REQUESTS` of each key are
 //! judged, and no further hypothesis is tried once `MOST_WORK` requests have been judged in all.
 
 #[cfg(test)]
@@ -26,29 +25,29 @@ use super::{HistoryContext, Judgement, Promise, Request, Violation};
 pub use crate::diagnose::hypothesis::{Diagnosis, Hypothesis};
 use saasbench_model::units::Nanos;
 
-/// Requests of each key that are judged at most.
+/// Requests that are judged per key, at most.
 const MOST_REQUESTS: usize = 20_000;
-/// Requests that are judged in all before the search for a hypothesis is given up.
+/// Requests that are judged in all before the search ends.
 const MOST_WORK: usize = 5_000_000;
-/// Requests that a hypothesis must explain before more of them are judged.
+/// Requests that a hypothesis must explain before more are judged.
 const SCREEN: usize = 256;
 
-/// The history of one tenant, and what it was promised.
+/// The history of one tenant, with its promise.
 #[derive(Debug, Clone, Copy)]
 pub struct Key<'a> {
-    /// Whose.
+    /// The tenant's id.
     pub tenant: &'a str,
     /// Sorted by `sent`.
     pub requests: &'a [Request],
-    /// Of this tenant.
+    /// The promise to this tenant.
     pub promise: Promise,
 }
 
-/// Names the mistake that explains a broken limit, all of its tenants' histories at once; `None`: none of the
-/// usual ones does, or nothing is broken, or rejections prove nothing here (the run is not alone, or the
+/// The fault that explains a broken limit, over the histories of all its tenants. `None` if no known failure
+/// mode does, if nothing is broken, or if rejections prove nothing here (the environment is shared, or the
 /// route has several limits).
 ///
-/// `replicas` are the names behind the indices of the requests.
+/// `replicas` are the names for the indices in the requests.
 pub fn diagnose(keys: &[Key<'_>], replicas: &[String], context: &HistoryContext) -> Option<Diagnosis> {
     if !context.exclusive || context.other_limits {
         return None;
@@ -59,8 +58,8 @@ pub fn diagnose(keys: &[Key<'_>], replicas: &[String], context: &HistoryContext)
     let plain: [Test; 2] = [keys::per_replica, keys::not_enforced];
     let simple: [Test; 7] = [
         quotas::off_by_one,
-        // Who keeps trying stays shut out, as by a key that never expires: but this one cause explains all
-        // tenants.
+        // A client that keeps trying stays rejected, as with a key that never expires; but this single cause
+        // explains all tenants.
         replay::counts_rejections,
         keys::no_expiry,
         quotas::other_window,
@@ -69,8 +68,7 @@ pub fn diagnose(keys: &[Key<'_>], replicas: &[String], context: &HistoryContext)
         intermittent::sporadic_rejections,
     ];
     let free: [Test; 3] = [replay::race, intermittent::fails_open, replay::skewed_clocks];
-    // Those with more freedom, which can explain what simpler ones do as well, are asked only if those know
-    // nothing.
+    // Hypotheses with more freedom can explain what simpler ones do, so they are tried only if those fail.
     let mut explain: Vec<Hypothesis> = plain.into_iter().find_map(|test| test(&case)).into_iter().collect();
     if explain.is_empty() {
         explain.extend(simple.into_iter().filter_map(|test| test(&case)));
@@ -81,12 +79,12 @@ pub fn diagnose(keys: &[Key<'_>], replicas: &[String], context: &HistoryContext)
     Diagnosis::of(explain)
 }
 
-/// What is to be explained.
+/// A broken limit to be explained.
 #[derive(Debug)]
 struct Case<'a> {
-    /// Cut to [`MOST_REQUESTS`] each.
+    /// Each shortened to [`MOST_REQUESTS`].
     keys: Vec<Key<'a>>,
-    /// As promised, one for each key.
+    /// By the promise, one for each key.
     judgements: Vec<Judgement>,
     replicas: &'a [String],
     context: HistoryContext,
@@ -125,7 +123,7 @@ impl<'a> Case<'a> {
         judged.filter(|(_, judgement)| judgement.violations.is_empty()).map(|(key, _)| key)
     }
 
-    /// Without the keys whose promise was kept.
+    /// The case without the keys whose promise was kept.
     fn of_broken(&self) -> Self {
         let judged = self.keys.iter().zip(&self.judgements);
         let (keys, judgements) = judged
@@ -136,8 +134,8 @@ impl<'a> Case<'a> {
         Self { keys, judgements, context, work: self.work.clone(), replicas: self.replicas }
     }
 
-    /// Whether a conforming limiter of this promise explains the history. Most promises that do not fail
-    /// early, so the beginning is judged first.
+    /// Whether a conforming limiter of this promise explains the history. Most wrong promises fail early, so
+    /// the first requests are judged first.
     fn explains(&self, promise: Promise, requests: &[Request]) -> bool {
         if self.work.get() > MOST_WORK {
             return false;
@@ -161,7 +159,7 @@ impl<'a> Case<'a> {
         self.broken().chain(self.kept()).all(|key| self.explains(change(key.promise), key.requests))
     }
 
-    /// Whether too much is admitted, and whether too much is rejected, by changed promises.
+    /// Whether there are too many admissions, and whether there are wrong rejections, by changed promises.
     fn found(&self, change: impl Fn(Promise) -> Promise) -> (bool, bool) {
         let (mut over, mut wrong) = (false, false);
         for key in &self.keys {
@@ -175,7 +173,7 @@ impl<'a> Case<'a> {
         (over, wrong)
     }
 
-    /// Whether changed promises admit too much, by the admissions alone.
+    /// Whether there are too many admissions by changed promises, judged by the admissions alone.
     fn over_admits(&self, change: impl Fn(Promise) -> Promise) -> bool {
         let context = HistoryContext { other_limits: true, ..self.context.clone() };
         self.keys.iter().any(|key| {
@@ -184,12 +182,11 @@ impl<'a> Case<'a> {
         })
     }
 
-    /// The name of a replica.
     fn replica(&self, index: u16) -> String {
         self.replicas.get(usize::from(index)).cloned().unwrap_or_else(|| format!("#{index}"))
     }
 
-    /// The replicas that answered, by index.
+    /// Indices of the replicas that responded.
     fn answering(&self) -> Vec<u16> {
         let requests = self.keys.iter().flat_map(|key| key.requests);
         let mut replicas: Vec<u16> = requests.map(|request| request.replica).collect();

@@ -1,24 +1,24 @@
-//! The fixed window from the first hit: the first hit decided while no window lives begins one; the first L
-//! hits decided in it are admitted, the others rejected; rejections do not prolong it.
+//! The fixed window from the first hit: the first hit decided while there is no window starts one; the first
+//! L hits decided in it are admitted, the others rejected; rejections do not extend it.
 //!
-//! Let `l` be the least and `m` the most that a window may live on the client's clock (`Lifetime`).
+//! Let `l` be the shortest and `m` the longest that a window may last on the client's clock (`Lifetime`).
 //!
-//! **Spans.** Fewer than `k·l` touch at most k + 1 windows: more than (k + 1)·L certain admissions in one are
-//! a proof in any environment. This is checked by itself, because it needs no history but those requests.
+//! **Spans.** Less than `k·l` touches at most k + 1 windows: more than (k + 1)·L certain admissions within it
+//! are a proof in any environment. This is checked separately, because it needs only those requests.
 //!
-//! **Search.** All states that the window can have been in are carried forward over the history and pruned by
-//! every response; where none is left, no conforming limiter has this history: see `search`.
+//! **Search.** All states that the window can have been in are carried forward over the history, and pruned
+//! by every response; if none is left, no conforming limiter has this history: see `search`.
 //!
-//! **After a wrong rejection** the search starts again behind the evidence, from any state whatever, to count
-//! them all.
+//! **After a wrong rejection** the search restarts behind the evidence, from an arbitrary state, to count all
+//! wrong rejections.
 //!
-//! **Other limits.** Where a rejection may be another limit's it says nothing about this window: the search
-//! goes over the admissions alone, and a rejection is beyond this limit if too few admissions can lie in the
-//! window before it.
+//! **Other limits.** If a rejection may be another limit's, it says nothing about this window: the search
+//! uses the admissions alone, and this limit cannot have given a rejection if too few admissions can lie in
+//! the window before it.
 //!
-//! **Whose fault.** Admissions and rejections may contradict each other only together. So when the search
-//! fails, it is repeated with the rejections, then with the admissions set aside; what fails still is proven
-//! by its own kind alone.
+//! **Attribution.** Admissions and rejections may contradict each other only in combination. So when the
+//! search fails, it is repeated with the admissions alone, and then with the rejections alone, as evidence;
+//! what still fails is proven by its own kind.
 
 mod search;
 
@@ -54,7 +54,7 @@ pub fn judge(requests: &[Request], quota: Quota, context: &HistoryContext) -> Ju
 }
 
 impl Search<'_> {
-    /// By spans alone.
+    /// The violation that spans alone prove.
     fn over_full(&self) -> Option<Violation> {
         let allowed = |windows: u64| self.quota.limit.saturating_mul(windows.saturating_add(1));
         let span = spans::over_full_span(&self.history.admitted, self.lifetime.least, &self.losses, allowed)?;
@@ -72,8 +72,8 @@ impl Search<'_> {
         Some(over_admission(self.quota, allowed, requests, because))
     }
 
-    /// By search: the first of each kind that is proven without the help of the other; if there is none, the
-    /// first of all.
+    /// By search: the first violation of each kind that is proven without the other kind; otherwise the first
+    /// of all.
     fn violations(&mut self) -> (Option<Violation>, Option<Violation>) {
         self.evidence = Evidence::All;
         let Some(first) = self.contradiction(i64::MIN) else { return (None, None) };
@@ -91,7 +91,7 @@ impl Search<'_> {
         }
     }
 
-    /// All rejections proven wrong.
+    /// All rejections that are proven wrong.
     fn wrong_rejections(&self) -> Option<Violation> {
         let rejected = &self.history.rejected;
         let mut first = None;
@@ -153,7 +153,7 @@ impl Search<'_> {
         let (Reason::EarlyRejection { after, .. } | Reason::NoLiveWindow { after, .. }) = end.reason else {
             return None;
         };
-        // Any of them proves it; the first is the easiest to see.
+        // Any of them is a proof; the first is the easiest to check.
         let (at, rank) = rejected.first_done_after(after);
         let request = requests[rejected.index(rank)];
         let (counted, against, because) = if let Reason::NoLiveWindow { .. } = end.reason {
@@ -187,7 +187,7 @@ impl Search<'_> {
         })
     }
 
-    /// The request that began the window, if only one can have.
+    /// The request that started the window, if it can only have been one.
     fn first(&self, end: &Contradiction) -> Option<Request> {
         let possible = |request: &&Request| {
             request.decision != Decision::Rejected && request.done.0 >= end.lo && request.sent.0 <= end.hi

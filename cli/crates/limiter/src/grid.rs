@@ -1,42 +1,42 @@
-//! Limiters that count per window on a grid, and may weigh the window before: is there a conforming one with
-//! this history?
+//! Judges limiters that count per window on a grid, possibly with a weighted previous window: can a
+//! conforming one have this history?
 //!
-//! All that such a limiter can be in the midst of is carried forward through the history as a few *states*
-//! (`state`) and pruned by every response (`search`); where none is left, no conforming limiter has this
-//! history. Proof, as each step keeps the truth among the states:
+//! Everything that such a limiter can be in the middle of is carried forward through the history as a few
+//! *states* (`state`) and pruned by every response (`search`); if none is left, no conforming limiter has
+//! this history. The proof is that each step keeps the truth among the states:
 //!
-//! **Room.** With p admissions in the window before and a rest ρ of this one, a hit is admitted if fewer than
-//! `room = L − ⌈p·ρ/W⌉` (floored: `⌊p·ρ/W⌋`; aligned: 0) are counted, and rejected otherwise. Within a window
-//! room only grows.
+//! **Room.** With p admissions in the previous window and a remainder ρ of this one, a hit is admitted if
+//! fewer than `room = L − ⌈p·ρ/W⌉` (floored: `⌊p·ρ/W⌋`; aligned: 0 in place of the weight) are counted, and
+//! rejected otherwise. Within a window, room only grows.
 //!
-//! **Late.** So an admission can be put off without harm to others: until its `done`, the end of the window,
-//! or the instant at which a rejection needs it. A rejection needs `count ≥ room`; at the last `sent`, or
-//! start of the window, before it the same admissions, as far as room went, had filled the window, too. So
-//! only then is a state filled, up to the room and no further. Of requests under way those with the earliest
-//! `done` are decided first: any two can change places.
+//! **Late.** So an admission can be delayed without affecting others: until its `done`, the end of the
+//! window, or the instant at which a rejection needs it. A rejection needs `count ≥ room`; at the last
+//! `sent`, or start of the window, before it the same admissions, as far as there was room, had filled the
+//! window, too. So a state is filled only then, up to the room and no further. Requests in flight are decided
+//! in the order of their `done`: any two can be swapped.
 //!
-//! **Windows.** A state has a range in which its window starts, and the next starts W later, give or take the
-//! drift. What is decided at `d` is shown as `d` or up to a tick less. Between two instants of the history at
-//! which the next window can have started, one state goes on and one crosses, each with the range that this
-//! leaves, and with each number of those under way decided before. At the end of a window its rest is one
-//! nanosecond at least.
+//! **Windows.** A state has a range in which its window starts; the next window starts W later, plus or minus
+//! the drift. What is decided at `d` is shown as `d` or up to a tick less. Between two instants of the
+//! history at which the next window can have started, one state stays and one crosses, each with the range
+//! that remains, and with every possible number of requests in flight decided before. At the end of a window
+//! its remainder is at least one nanosecond.
 //!
-//! **First hit.** Where no window is, one starts with an admission under way, anywhere until something else
-//! happens. A window goes on in the next if a hit may have been decided in it, and is the last unless one
-//! certainly was: which one is not followed, so that around idle windows the judge is less precise than the
-//! limiter. In a shared environment, and from an unknown start, windows may start anywhere.
+//! **First hit.** Where there is no window, one starts with an admission in flight, anywhere until something
+//! else happens. A window continues into the next if a hit may have been decided in it, and is the last
+//! unless one certainly was: which one is not tracked, so around idle windows the judge is less precise than
+//! the limiter. In a shared environment, and from an unknown start, windows may start anywhere.
 //!
-//! **Few.** Merging states, giving a request more time, letting it be undecided, and counting something that
-//! may not have been (in a rejection's favour alone) add limiters and take none away. So the work for each
-//! request is bounded.
+//! **Few.** Merging states, giving a request more time, leaving it undecided, and counting something that may
+//! not have been (only in favour of a rejection) add limiters and remove none. So the work per request is
+//! bounded.
 //!
-//! **Whose fault.** When the search fails it is repeated without the rejections, then with admissions that
-//! may not have been and each rejection by itself; what fails still is proven by its own kind alone. If
-//! neither does, both are to blame, and what ended the search is shown.
+//! **Attribution.** When the search fails it is repeated without the rejections, and then with uncertain
+//! admissions and each rejection by itself; what still fails is proven by its own kind alone. If neither
+//! does, both are involved, and what ended the search is shown.
 //!
-//! **Limits of proof.** If aligned windows can start anywhere (an offset near half a window), or if ticks,
-//! offset and drift amount to half a window, nothing is. In a shared environment, what is under way when a
-//! window from a first hit ends may be decided without a trace.
+//! **Limits of proof.** Nothing can be proven if aligned windows can start anywhere (an offset of nearly half
+//! a window), or if ticks, offset and drift add up to half a window. In a shared environment, requests in
+//! flight when a first-hit window ends may be decided without a trace.
 
 mod pending;
 mod proof;
@@ -59,7 +59,7 @@ use saasbench_model::{
 
 pub(super) use self::windows::Weight;
 
-/// A limit, its history, and the world around it.
+/// A limit, its history and its context.
 #[derive(Debug, Clone, Copy)]
 struct Case<'a> {
     requests: &'a [Request],
@@ -77,7 +77,7 @@ pub(super) fn judge(
     context: &HistoryContext,
 ) -> Judgement {
     let windows = Windows::new(quota, weight, anchor == Anchor::FirstHit, context);
-    // What was counted before the start weighs for one window, or two.
+    // Counts from before the start have weight for one window, or two.
     let memory =
         if weight == Weight::Nothing { quota.window } else { Nanos(quota.window.0.saturating_mul(2)) };
     let mut judgement = History::new(requests).judgement(Lifetime::of(memory, context), context);

@@ -1,25 +1,24 @@
-//! The responses of one key, indexed for the questions that the rules ask: after one sort each is a binary
-//! search.
+//! The responses of one key, indexed for the rules: after sorting once, each query is a binary search.
 
 use super::{Decision, HistoryContext, Judgement, Request, Unjudged, Violation};
 use saasbench_model::units::Nanos;
 
-/// How long a window of length W may live on the client's clock: `W ± (offset + drift·W + one tick)`.
+/// How long a window of length W may last on the client's clock: `W ± (offset + drift·W + one tick)`.
 ///
-/// The limiter's clock measures W; on the client's that span differs by at most `offset + drift·W′`, W′ being
-/// its length there, so by `offset + W·δ/(1−δ)` at most. Both ends of it are read in ticks, rounded down:
-/// their difference is off by less than one tick, and an edge counted as inside or as outside shifts it by no
-/// more than up to the tick.
+/// The limiter's clock measures W; on the client's clock that span differs by at most `offset + drift·W′`,
+/// where W′ is its length there, so by at most `offset + W·δ/(1−δ)`. Both ends are read in ticks, rounded
+/// down: their difference is off by less than one tick, and counting an edge as inside or outside shifts it
+/// by no more than up to the tick.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Lifetime {
-    /// W less the tolerance; may be zero or less, and then nothing can be proven.
+    /// W minus the tolerance; if it is not positive, nothing can be proven.
     pub(super) least: i64,
-    /// W and the tolerance.
+    /// W plus the tolerance.
     pub(super) most: i64,
 }
 
 impl Lifetime {
-    /// Of a window under these circumstances.
+    /// The lifetime of a window in this context.
     pub(super) fn of(window: Nanos, context: &HistoryContext) -> Self {
         let drift = context.tolerance.drift.clamp(0.0, 0.5);
         let slack = (window.0 as f64 * (drift / (1.0 - drift))).ceil() as i64;
@@ -30,7 +29,7 @@ impl Lifetime {
     }
 }
 
-/// The spans in which the store may have lost its memory, sorted and disjoint.
+/// The spans in which the store may have lost its state, sorted and disjoint.
 pub(super) fn losses(context: &HistoryContext) -> Vec<(i64, i64)> {
     let mut spans: Vec<_> =
         context.memory_losses.iter().map(|(from, to)| (from.0, to.0.max(from.0))).collect();
@@ -72,12 +71,11 @@ impl Group {
         group
     }
 
-    /// How many.
     pub(super) fn len(&self) -> usize {
         self.sent.len()
     }
 
-    /// All `sent`, rising.
+    /// All `sent`, sorted.
     pub(super) fn sent(&self) -> &[i64] {
         &self.sent
     }
@@ -87,7 +85,7 @@ impl Group {
         &self.done
     }
 
-    /// Position in the history of the one with this rank.
+    /// Index in the history of the request with this rank.
     pub(super) fn index(&self, rank: usize) -> usize {
         self.index[rank] as usize
     }
@@ -104,7 +102,7 @@ impl Group {
             .map_or((i64::MAX, 0), |(done, rank)| (*done, *rank as usize))
     }
 
-    /// For each rank: the `nth` least `done` of this and all later ones (`i64::MAX`: there are fewer). One
+    /// For each rank: the `nth` least `done` of this and all later ones (`i64::MAX` if there are fewer). One
     /// rank more than there are requests.
     pub(super) fn nth_done(&self, nth: u64) -> Vec<i64> {
         let nth = usize::try_from(nth).unwrap_or(usize::MAX);
@@ -140,22 +138,22 @@ impl Group {
 /// One history, indexed.
 #[derive(Debug)]
 pub(super) struct History<'a> {
-    /// As given.
+    /// The history, sorted by `sent`.
     pub(super) requests: &'a [Request],
     /// Certain admissions.
     pub(super) admitted: Group,
     /// Certain rejections.
     pub(super) rejected: Group,
-    /// Both.
+    /// Certain admissions and rejections.
     pub(super) answered: Group,
-    /// `sent` of all that may have been admitted (A or U), rising.
+    /// `sent` of all that may have been admitted, sorted.
     pub(super) possible_sent: Vec<i64>,
-    /// `done` of all that may have been admitted, rising: the ranks do not match those of `possible_sent`.
+    /// `done` of all that may have been admitted, sorted: ranks do not match those of `possible_sent`.
     pub(super) possible_done: Vec<i64>,
 }
 
 impl<'a> History<'a> {
-    /// Of requests of one key, sorted by `sent`.
+    /// Indexes the requests of one key, which must be sorted by `sent`.
     pub(super) fn new(requests: &'a [Request]) -> Self {
         debug_assert!(requests.is_sorted_by_key(|request| request.sent), "sort a history by `sent`");
         let possible = || requests.iter().filter(|request| request.decision != Decision::Rejected);
@@ -188,7 +186,7 @@ impl<'a> History<'a> {
         self.requests[..started].iter().filter(counts).copied().collect()
     }
 
-    /// The counts, and which rejections are beyond judgement; without violations yet.
+    /// The counts, and the rejections that cannot be judged; without violations.
     pub(super) fn judgement(&self, lifetime: Lifetime, context: &HistoryContext) -> Judgement {
         let (mut cut_off, mut unknown_start) = (0, 0);
         let settled = context.since.0.saturating_add(lifetime.most);
@@ -216,7 +214,7 @@ impl<'a> History<'a> {
     }
 }
 
-/// An [`Violation::OverAdmission`] over these requests.
+/// A [`Violation::OverAdmission`] with these requests.
 pub(super) fn over_admission(
     quota: saasbench_model::units::Quota,
     allowed: u64,
@@ -228,7 +226,7 @@ pub(super) fn over_admission(
     Violation::OverAdmission { quota, from, to, allowed, requests, given: Vec::new(), because }
 }
 
-/// An instant or a length for a sentence: `10.004 s`.
+/// Formats an instant or a length: `10.004 s`.
 pub(super) fn seconds(instant: i64) -> String {
     format!("{:.3} s", instant as f64 / 1e9)
 }

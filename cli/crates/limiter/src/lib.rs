@@ -56,17 +56,17 @@ pub fn judge(requests: &[Request], promise: Promise, context: &HistoryContext) -
     }
 }
 
-/// What was promised of a key.
+/// What was promised for a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Promise {
-    /// How many in which time.
+    /// How many requests in which window.
     pub quota: Quota,
     /// How they are counted.
     pub algorithm: Algorithm,
 }
 
 impl Promise {
-    /// How many are admitted at once of a key that was never used.
+    /// How many requests are admitted at once for a key that was never used.
     pub fn room(&self) -> u64 {
         match self.algorithm {
             Algorithm::TokenBucket { burst: Some(burst), .. } => burst,
@@ -96,13 +96,13 @@ pub struct Request {
     /// The decision was not after this instant (for an unanswered request: sent + the service's declared
     /// timeout).
     pub done: Nanos,
-    /// What is known of it.
+    /// What the response shows.
     pub decision: Decision,
     /// Index of the replica that it was sent to.
     pub replica: u16,
 }
 
-/// What may be assumed about the world around the history.
+/// The outcome of judging a history.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HistoryContext {
     /// No other client uses the key. If not, a rejection can never be proven wrong.
@@ -110,24 +110,24 @@ pub struct HistoryContext {
     /// The key's state was empty at the start. If not, anything may have happened in the window before
     /// `since`.
     pub fresh: bool,
-    /// Start of the history: no request of ours was sent before. If the key is ours alone, nothing that
-    /// others sent earlier (another run, given up on) was decided later.
+    /// Start of the history: none of our requests was sent before. In an exclusive environment, nothing that
+    /// others sent earlier (another run, aborted) was decided later.
     pub since: Nanos,
     /// The history is complete for decisions before this instant (`Nanos::MAX` unless the run was cut off);
     /// later rejections cannot be proven wrong.
     pub complete_until: Nanos,
-    /// Spans `[from, to]` within which the limiter's store lost its memory, once or more, or may have (a
-    /// restart that was seen).
+    /// Spans `[from, to]` within which the limiter's store lost its state, once or more, or may have (an
+    /// observed restart).
     pub memory_losses: Vec<(Nanos, Nanos)>,
     /// How far the client's and the limiter's clocks may drift apart.
     pub tolerance: Tolerance,
     /// One tick of the limiter's clock.
     pub resolution: Nanos,
-    /// The run's zero, since the Unix epoch by the client's clock: where aligned windows begin is known from
-    /// it, up to the tolerance's offset.
+    /// The run's zero, since the Unix epoch by the client's clock; aligned windows start relative to it, up
+    /// to the tolerance's offset.
     pub unix_zero: Nanos,
-    /// The route has other limits, too: a rejection may be one of theirs. It consumed nothing here, and is no
-    /// evidence about this limit's state; whether this limit can have given it is reported in
+    /// The route has other limits, too: a rejection may be one of theirs. It consumed nothing here, and says
+    /// nothing about this limit's state; whether this limit can have given it is reported in
     /// [`Judgement::wrong_rejections`].
     pub other_limits: bool,
 }
@@ -139,15 +139,15 @@ pub struct Judgement {
     pub admitted: u64,
     /// Certain rejections.
     pub rejected: u64,
-    /// The rest.
+    /// All other requests.
     pub unknown: u64,
-    /// Proven violations, the first of each kind; empty when none is proven.
+    /// Proven violations, the first of each kind; empty if none is proven.
     pub violations: Vec<Violation>,
     /// Under [`HistoryContext::other_limits`]: ids of the rejections that this limit cannot have given, each
-    /// proven by itself, without leaning on other rejections; in the order of the history. They are no
-    /// violations of this limit (only if no limit can have given one is it wrong). Empty otherwise.
+    /// proven independently of other rejections; in the order of the history. They are not violations of this
+    /// limit (a rejection is wrong only if no limit can have given it). Otherwise empty.
     pub wrong_rejections: Vec<u64>,
-    /// Rejections that nothing could be said about, and why.
+    /// Numbers of rejections that could not be judged, and why.
     pub unjudged_rejections: Vec<(u64, Unjudged)>,
 }
 
@@ -169,16 +169,16 @@ pub enum Violation {
     OverAdmission {
         /// What was promised.
         quota: Quota,
-        /// Where the admissions lie: from the earliest `sent` to the latest `done` of `requests`.
+        /// The earliest `sent` of `requests`.
         from: Nanos,
-        /// See `from`.
+        /// The latest `done` of `requests`.
         to: Nanos,
         /// How many of `requests` a conforming limiter could have admitted at most.
         allowed: u64,
         /// The certain admissions, more than `allowed`; sorted by `sent`.
         requests: Vec<Request>,
-        /// Other responses that the proof leans on, because they fix what state the limiter was in; sorted by
-        /// `sent`. Made complete by [`certificate::completed`], empty where `requests` are enough.
+        /// Other responses that the proof depends on, because they determine the limiter's state; sorted by
+        /// `sent`. Completed by [`certificate::completed`]; empty where `requests` suffice.
         given: Vec<Request>,
         /// One sentence: why no conforming limiter could have granted them.
         because: String,
@@ -189,16 +189,15 @@ pub enum Violation {
         quota: Quota,
         /// The rejected request.
         request: Request,
-        /// Admissions that the quota could have counted against it at most (fewer than the limit).
+        /// Admissions that can have counted against it at most (fewer than the limit).
         counted: u64,
-        /// How many rejections of the history are proven wrong, this one included: no upper bound, later ones
-        /// can need the evidence of earlier ones.
+        /// How many rejections of the history are proven wrong, including this one. There may be more:
+        /// proving later ones may need the evidence of earlier ones.
         of: u64,
-        /// The requests that may have been admitted and may have counted against it: `counted` at most at any
-        /// one instant, though there can be more of them where not all can have counted at once; sorted by
-        /// `sent`.
+        /// The requests that may have been admitted and may have counted against it, sorted by `sent`: at
+        /// most `counted` of them at any one instant.
         against: Vec<Request>,
-        /// As with an over-admission.
+        /// As in [`Self::OverAdmission`].
         given: Vec<Request>,
         /// One sentence: why no conforming limiter could have rejected it.
         because: String,

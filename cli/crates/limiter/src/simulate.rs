@@ -1,4 +1,4 @@
-//! Simulated limiters, conforming and broken, under simulated loads: a history as a client would record it.
+//! Simulated limiters, conforming and broken, under simulated loads: histories as a client would record them.
 
 pub mod bucket;
 mod counter;
@@ -14,12 +14,12 @@ use saasbench_model::{
     units::{Nanos, Quota},
 };
 
-/// A small seeded generator (SplitMix64): the tests need the same histories everywhere.
+/// A small seeded generator (SplitMix64), so that tests have the same histories everywhere.
 #[derive(Debug, Clone)]
 pub struct Random(pub u64);
 
 impl Random {
-    /// Evenly among all 64-bit numbers.
+    /// Uniform over all 64-bit numbers.
     pub fn draw(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
@@ -28,12 +28,12 @@ impl Random {
         mixed ^ (mixed >> 31)
     }
 
-    /// Evenly in `[0, 1)`.
+    /// Uniform in `[0, 1)`.
     pub fn unit(&mut self) -> f64 {
         (self.draw() >> 11) as f64 / (1u64 << 53) as f64
     }
 
-    /// Evenly in `[from, to]`.
+    /// Uniform in `[from, to]`.
     pub fn within(&mut self, from: i64, to: i64) -> i64 {
         from + (self.draw() % (to - from + 1).max(1) as u64) as i64
     }
@@ -43,54 +43,53 @@ impl Random {
         self.unit() < probability
     }
 
-    /// One of these, each as likely; there must be one.
+    /// One of these, uniformly; must not be empty.
     pub fn pick<T: Copy>(&mut self, from: &[T]) -> T {
         from[self.draw() as usize % from.len()]
     }
 
-    /// Exponential with this mean, with now and then a tail twenty times as long.
+    /// Exponential with this mean; with probability `tail`, with a mean twenty times as long.
     fn latency(&mut self, mean: f64, tail: f64) -> i64 {
         let mean = if self.chance(tail) { mean * 20.0 } else { mean };
         (-(1.0 - self.unit()).ln() * mean) as i64
     }
 }
 
-/// A limiter of one key. `quota` is what it keeps, which need not be what was promised.
+/// A limiter of one key. `quota` is what it enforces, which need not be the promise.
 #[derive(Debug, Clone)]
 pub enum Limiter {
-    /// `INCR`, and `PEXPIRE` when it answers 1.
+    /// `INCR`, and `PEXPIRE` when it returns 1.
     FixedWindow {
-        /// What it keeps.
+        /// The enforced quota.
         quota: Quota,
         /// Whether the window's last instant belongs to it.
         inclusive: bool,
-        /// End of the window, by the clock.
+        /// End of the window, by the limiter's clock.
         ends: i64,
         /// Hits in the window so far.
         count: u64,
         /// Whether there is a window.
         live: bool,
     },
-    /// A list of admissions in the order in which they were inserted; their times are those of the replicas'
-    /// clocks.
+    /// A list of admissions in the order of insertion, with times of the replicas' clocks.
     SlidingLog {
-        /// What it keeps.
+        /// The enforced quota.
         quota: Quota,
-        /// Whether an admission one window ago still counts.
+        /// Whether an admission exactly one window ago still counts.
         inclusive: bool,
         /// Instants of the admissions.
         log: Vec<i64>,
     },
-    /// Tokens that come back.
+    /// Tokens that are refilled.
     TokenBucket(Bucket),
     /// Counts per window on a grid.
     Counter(Counter),
-    /// One for each replica.
+    /// A separate limiter for each replica.
     PerReplica(Vec<Limiter>),
 }
 
 impl Limiter {
-    /// A window from the first hit, none of which is live yet.
+    /// A fixed window that has not started.
     pub fn fixed_window(quota: Quota, inclusive: bool) -> Self {
         Self::FixedWindow { quota, inclusive, ends: 0, count: 0, live: false }
     }
@@ -110,7 +109,7 @@ impl Limiter {
         }
     }
 
-    /// `now` is what the clock shows, in whole ticks.
+    /// Decides a request; `now` is the clock's reading, in whole ticks.
     pub fn admits(&mut self, now: i64, replica: u16) -> bool {
         match self {
             Self::FixedWindow { quota, inclusive, ends, count, live } => {
@@ -147,38 +146,38 @@ impl Limiter {
 /// How requests arrive.
 #[derive(Debug, Clone, Copy)]
 pub enum Arrivals {
-    /// Evenly, this many nanoseconds apart, with jitter.
+    /// Evenly spaced by this many nanoseconds, with jitter.
     Flood(i64),
-    /// Poisson, this many nanoseconds apart on average.
+    /// Poisson, spaced by this many nanoseconds on average.
     Sparse(i64),
     /// This many at once, then a pause.
     Bursts(u64, i64),
 }
 
-/// A load and the world around it.
+/// A simulated load and its environment.
 #[derive(Debug, Clone)]
 pub struct Load {
     /// How they arrive.
     pub arrivals: Arrivals,
-    /// Number of requests, those of others included.
+    /// Number of requests, including those of other clients.
     pub requests: u64,
-    /// Mean of each way of a request, in nanoseconds.
+    /// Mean latency in each direction, in nanoseconds.
     pub latency: f64,
-    /// Share of ways that take twenty times as long on average.
+    /// Share of latencies that are twenty times as long on average.
     pub tail: f64,
     /// Share of requests whose response is lost; half of those never reach the limiter.
     pub lost: f64,
-    /// Share of the requests that others send, of which nothing is recorded.
+    /// Share of requests that other clients send, which are not recorded.
     pub shared: f64,
-    /// Recording begins here.
+    /// Recording starts at this instant.
     pub since: i64,
-    /// Requests decided from here on may be missing.
+    /// Requests decided from this instant on may be missing.
     pub cut_off: Option<i64>,
-    /// Spans, and the instant in them at which the store forgets, if it does.
+    /// Spans of possible losses, and the instant in each at which the store loses its state, if it does.
     pub losses: Vec<(i64, i64, Option<i64>)>,
-    /// What the judge is given as bound on the clocks.
+    /// The judge's bound on the clocks.
     pub tolerance: Tolerance,
-    /// The limiter's clock runs faster by this (−1 … 1, in shares of the tolerance).
+    /// Speed of the limiter's clock (−1 … 1, as a share of the tolerance).
     pub drift: f64,
     /// Tick of the limiter's clock, in nanoseconds.
     pub resolution: i64,
@@ -187,7 +186,7 @@ pub struct Load {
 }
 
 impl Load {
-    /// A calm one: all defaults.
+    /// A calm load: everything else at its default.
     pub fn new(arrivals: Arrivals, requests: u64, latency: f64) -> Self {
         Self {
             arrivals,
@@ -206,7 +205,7 @@ impl Load {
         }
     }
 
-    /// What a verifier may assume of it.
+    /// What a verifier may assume about it.
     pub fn context(&self) -> HistoryContext {
         HistoryContext {
             exclusive: self.shared == 0.0,
@@ -226,8 +225,8 @@ impl Load {
         self.run_seen(limiter, random, |_, _, _, _, _| {})
     }
 
-    /// The same; `seen` is shown each request's number, the limiter after it, its clock, the replica, and
-    /// whether it admitted.
+    /// Like [`Self::run`]; `seen` is called with each request's number, the limiter after it, its clock, the
+    /// replica, and whether it was admitted.
     pub fn run_seen(
         &self,
         limiter: &mut Limiter,
@@ -255,7 +254,7 @@ impl Load {
         let skew = self.tolerance.offset.0 as f64 / 2.0 * (1.0 - 1e-9);
         let offsets = [(random.unit() * 2.0 - 1.0) * skew, (random.unit() * 2.0 - 1.0) * skew];
         let one_clock = matches!(limiter, Limiter::FixedWindow { .. } | Limiter::Counter(_));
-        // Windows of Unix time are off by all of the offset, always by the same.
+        // Windows of Unix time are off by the whole offset, always by the same amount.
         let constant = matches!(limiter, Limiter::Counter(counter) if counter.anchor == Anchor::Epoch);
         let mut wobble = offsets[0] * if constant { 2.0 } else { 1.0 };
         let mut last = i64::MIN;

@@ -1,9 +1,9 @@
-//! The sliding counter: admissions are counted per window; one more is granted while `previous · (1 − x) +
-//! current + 1` is not more than L, x being the share of the window that is over. Rejections count nothing.
+//! The sliding counter: admissions are counted per window; one more is admitted while `previous · (1 − x) +
+//! current + 1` is at most L, where x is the elapsed share of the window. Rejections do not count.
 //!
-//! **Epoch**: windows begin at the whole multiples of W. **First hit** (as in the Python package `limits`):
-//! they begin with the first admission and go on one after the other; a window without any hit is the last.
-//! **Exact**: the estimate is taken as it is. **Floored**: `previous · (1 − x)` is rounded down.
+//! **Epoch**: windows start at whole multiples of W. **First hit** (as in the Python package `limits`): they
+//! start with the first admission and continue back to back; a window without any hit is the last. **Exact**:
+//! the estimate is not rounded. **Floored**: `previous · (1 − x)` is rounded down.
 //!
 //! The rules are those of `grid`, which aligned windows share.
 

@@ -1,11 +1,11 @@
 //! The sliding log: a request is rejected if and only if L admissions lie in the window before its decision.
 //!
-//! Let `l` be the least and `m` the most that a window may last on the client's clock (`Lifetime`).
+//! Let `l` be the shortest and `m` the longest that a window may last on the client's clock (`Lifetime`).
 //!
-//! **Over-admission.** An admission at `d` has at most L − 1 others in `[d − l, d)`, so of L + 1 admissions
-//! in a row the last is at least `l` after the first, and of kL + 1 in a row at least `k·l`. More than kL
-//! certain admissions in a span shorter than `k·l` are a proof, whatever others do, and however the run began
-//! or was cut off. (A store that lost its memory forgets the log: no span is judged across a loss.)
+//! **Over-admission.** An admission at `d` has at most L − 1 others in `[d − l, d)`, so of L + 1 consecutive
+//! admissions the last is at least `l` after the first, and of kL + 1 at least `k·l`. More than kL certain
+//! admissions in a span shorter than `k·l` are a proof, whatever others do, and however the run started or
+//! was cut off. (A store that lost its state loses the log: no span is judged across a loss.)
 //!
 //! **Wrong rejection.** A rejection at `d` needs L admissions decided in `[d − m, d]`: see
 //! `spans::isolated_rejection`.

@@ -1,5 +1,5 @@
-//! The rules that need no state, only counts in spans: too many certain admissions in too short a span, and
-//! too few possible ones before a rejection.
+//! Rules that need no state, only counts in spans: too many certain admissions in too short a span, and too
+//! few possible ones before a rejection.
 
 use super::{
     Decision, HistoryContext, Request, Violation,
@@ -7,25 +7,26 @@ use super::{
 };
 use saasbench_model::units::Quota;
 
-/// Spans of up to this many windows are tried: longer ones show smaller excesses, but each costs a pass.
+/// Spans of up to this many windows are tried: longer ones reveal smaller excesses, but each length costs a
+/// pass.
 const MOST_WINDOWS: u64 = 32;
 
-/// Certain admissions, all within one span.
+/// Too many certain admissions within one span.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct OverfullSpan {
-    /// In how many windows' span.
+    /// Length of the span, in windows.
     pub(super) windows: u64,
-    /// All were sent after this instant…
+    /// All were sent after this instant …
     pub(super) after: i64,
-    /// …and done by this one.
+    /// … and done by this one.
     pub(super) by: i64,
 }
 
-/// The first over-full span: more than `allowed(k)` admissions that all lie in a span shorter than `k ·
-/// least`, for the smallest such k. None of them touches a span in which the store may have lost its memory.
+/// The first over-full span: more than `allowed(k)` admissions in a span shorter than `k · least`, for the
+/// smallest such k. None of them overlaps a span in which the store may have lost its state.
 ///
-/// A count of intervals inside a sliding span takes two pointers: one over `sent`, which leaves, one over
-/// `done`, which enters. An interval that has left before it would enter never counts.
+/// Counting the intervals inside a sliding span takes two pointers: one over `sent` for those that leave, one
+/// over `done` for those that enter. An interval that has left before it would enter never counts.
 pub(super) fn over_full_span(
     admitted: &Group,
     least: i64,
@@ -61,7 +62,7 @@ fn over_full_span_of(
         }
         let end = sent[first].saturating_add(width);
         let end = losses.get(loss).map_or(end, |(from, _)| end.min(*from));
-        // The end never moves back: it waits at a loss until the first of the span has passed it.
+        // The end never moves back: at a loss it waits until the first interval of the span has passed it.
         while let Some(rank) = by_done.get(entered).copied().filter(|rank| done[*rank] < end) {
             entered += 1;
             if rank >= first {
@@ -77,7 +78,7 @@ fn over_full_span_of(
     None
 }
 
-/// `10 s`, or `3 windows of 9.999 s`.
+/// Formats a number of windows: `10 s`, or `3 windows of 9.999 s`.
 pub(super) fn windows(count: u64, least: i64) -> String {
     match count {
         1 => seconds(least),
@@ -85,17 +86,16 @@ pub(super) fn windows(count: u64, least: i64) -> String {
     }
 }
 
-/// The rejections that too few admissions can precede: at no instant of `[s, r]` can the window before hold
-/// L.
+/// Rejections that too few admissions can precede: at no instant of `[s, r]` can the window before hold L.
 ///
-/// A rejection at `d` needs L admissions decided in `[d − most, d]`, of whatever algorithm that counts
-/// admissions for one window. A request with the interval `[s, r]` can be one of them only if `s ≤ d ≤ r +
-/// most`; the number of such spans over `d` rises only where one begins: only the rejection's `sent` and the
-/// `sent`s inside its interval are tried. That the store may have lost its memory is no defence (a conforming
-/// limiter without memory rejects less). Unrecorded requests are one: those before `since` if the store was
-/// not fresh, those decided after `complete_until`, any if the run is not alone.
+/// With any algorithm that counts admissions for one window, a rejection at `d` needs L admissions decided in
+/// `[d − most, d]`. A request with the interval `[s, r]` can be one of them only if `s ≤ d ≤ r + most`; the
+/// number of such spans over `d` increases only where one starts, so only the rejection's `sent` and the
+/// `sent`s within its interval are tried. That the store may have lost its state does not explain it (a
+/// conforming limiter without state rejects less). Unrecorded requests may explain it: those before `since`
+/// if the store was not fresh, those decided after `complete_until`, any if the environment is shared.
 ///
-/// Returns each such rejection and how many admissions it can have counted at most: fewer than L.
+/// Returns each such rejection with the most admissions that it can have counted: fewer than L.
 pub(super) fn isolated_rejections(
     history: &History<'_>,
     quota: Quota,
@@ -107,7 +107,7 @@ pub(super) fn isolated_rejections(
         return isolated;
     }
     let sent = &history.possible_sent;
-    // How many spans lie over the instant at which the one with this rank begins.
+    // How many spans cover the instant at which the one with this rank starts.
     let over = |rank: usize| {
         let started = sent.partition_point(|other| *other <= sent[rank]);
         started
@@ -135,7 +135,7 @@ pub(super) fn isolated_rejections(
     isolated
 }
 
-/// The first of [`isolated_rejections`] as the violation that it is.
+/// The first of [`isolated_rejections`], as a violation.
 pub(super) fn isolated_rejection(
     history: &History<'_>,
     quota: Quota,
@@ -156,12 +156,12 @@ pub(super) fn isolated_rejection(
     Some(Violation::WrongRejection { quota, request, counted, of, against, given: Vec::new(), because })
 }
 
-/// Highest value in a range: a tree of maxima, the leaves in its second half.
+/// The highest value in a range: a tree of maxima with the leaves in its second half.
 pub(super) struct Peaks<T>(Vec<T>);
 
 impl<T: Copy + Ord> Peaks<T> {
     pub(super) fn of(leaves: Vec<T>) -> Self {
-        // The first half only has to be there.
+        // The first half is a placeholder.
         let mut tree = leaves.clone();
         tree.extend(leaves);
         for node in (1..tree.len() / 2).rev() {
@@ -170,7 +170,7 @@ impl<T: Copy + Ord> Peaks<T> {
         Self(tree)
     }
 
-    /// `None`: there is none in it.
+    /// `None` for an empty range.
     pub(super) fn highest(&self, ranks: std::ops::Range<usize>) -> Option<T> {
         let (mut from, mut to) = (ranks.start + self.0.len() / 2, ranks.end + self.0.len() / 2);
         let mut highest = None;

@@ -1,5 +1,5 @@
-//! No conforming limiter is reported; every known defect is found; tiny histories are judged as exact search
-//! judges them.
+//! No conforming limiter is reported; every known defect is found; tiny histories are judged as by exact
+//! search.
 
 mod by_hand;
 mod grid;
@@ -40,7 +40,7 @@ fn history(requests: &[(i64, i64, Decision)]) -> Vec<Request> {
     (0..).zip(requests).map(request).collect()
 }
 
-/// Alone on a fresh store, with clocks that agree and no ticks.
+/// A fresh, exclusive store, with exact clocks and no ticks.
 fn alone() -> HistoryContext {
     HistoryContext {
         exclusive: true,
@@ -55,7 +55,7 @@ fn alone() -> HistoryContext {
     }
 }
 
-/// `+ ids` of an over-admission, `- id of` of a wrong rejection.
+/// Formats violations: `+ ids` for an over-admission, `- id of` for a wrong rejection.
 fn found(judgement: &Judgement) -> String {
     let name = |violation: &Violation| match violation {
         Violation::OverAdmission { requests, .. } => {
@@ -93,8 +93,7 @@ prop_compose! {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(1_000))]
 
-    /// Whatever is recorded, and whatever is found in it: the evidence is in the history, and is what it is
-    /// said to be.
+    /// Whatever is recorded and found, the evidence is in the history, and is consistent with the violation.
     #[test]
     fn certificates_are_true(
         mut requests in prop::collection::vec(any_request(), 0..60),
@@ -141,14 +140,14 @@ proptest! {
     }
 }
 
-/// How many histories a property test tries: `SAASBENCH_CASES`, or as many as it is meant to; a tenth without
+/// How many histories a property test tries: `SAASBENCH_CASES`, or its own default; a tenth without
 /// optimisation.
 fn cases(ordinary: u64) -> u64 {
     let ordinary = if cfg!(debug_assertions) { (ordinary / 10).max(1) } else { ordinary };
     std::env::var("SAASBENCH_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(ordinary)
 }
 
-/// One line for each request.
+/// One line per request.
 fn table(history: &[Request]) -> String {
     let line = |request: &Request| {
         let Request { id, sent, done, decision, .. } = request;
@@ -186,7 +185,7 @@ fn no_violation_is_reported_of_a_conforming_sliding_log() {
     no_violation_is_reported_of_a_conforming_limiter(sliding_log::judge, Limiter::sliding_log);
 }
 
-/// A tiny history: what a limiter on the grid answered, with some of it changed, or anything at all.
+/// A tiny history: responses of a limiter on the grid, some of them changed, or arbitrary ones.
 fn tiny(random: &mut Random, make: impl Fn(Quota, bool) -> Limiter) -> (Vec<Request>, Quota, HistoryContext) {
     let quota = Quota { limit: random.within(1, 3) as u64, window: Nanos(random.within(3, 8)) };
     let since = if random.chance(0.6) { 0 } else { random.within(1, 6) };
@@ -239,7 +238,7 @@ fn tiny(random: &mut Random, make: impl Fn(Quota, bool) -> Limiter) -> (Vec<Requ
     (history, quota, context)
 }
 
-/// Returns how many histories brute force proved broken, and how many of them the judge missed.
+/// Returns how many histories brute force proves broken, and how many of them the judge missed.
 fn agrees_with_brute_force(
     algorithm: Algorithm,
     explains: fn(&[Request], Quota, &HistoryContext) -> bool,
@@ -302,7 +301,7 @@ fn the_sliding_log_agrees_with_brute_force() {
     assert!(missed * 20 <= broken, "{missed} of {broken} missed");
 }
 
-/// A mistake that a limiter of a promised quota can have.
+/// A defect of a limiter with a promised quota.
 #[derive(Debug, Clone, Copy)]
 enum Defect {
     OneTooMany,
@@ -337,7 +336,7 @@ impl Defect {
     }
 }
 
-/// A 28 s flood at 100 to 200 requests/s, latencies of 1 to 50 ms.
+/// A 28 s flood at 100 to 200 requests/s, with latencies of 1 to 50 ms.
 fn flood(random: &mut Random, since: i64, lost: f64, tail: f64) -> Load {
     let rate = random.within(100, 200);
     let requests = ((since / SECOND + 28) * rate) as u64;
@@ -385,9 +384,9 @@ fn every_defect_of_a_sliding_log_is_found_from_an_unknown_start() {
     every_defect_is_found(sliding_log::judge, Limiter::sliding_log, 13 * SECOND);
 }
 
-/// Loads that are hard to judge, kept by limiters good and bad: no violation is reported of the good ones.
-/// The cost is printed, in nanoseconds per request, and asserted nowhere; `SAASBENCH_CASES` sets the number
-/// of requests.
+/// Loads that are hard to judge, with conforming and broken limiters: no violation is reported for the
+/// conforming ones. The cost in nanoseconds per request is printed, but not asserted; `SAASBENCH_CASES` sets
+/// the number of requests.
 #[test]
 fn hard_loads_are_judged_soundly_and_their_cost_is_printed() {
     let requests = cases(50_000);

@@ -1,11 +1,10 @@
-//! The token bucket (GCRA is the same): it holds B tokens at most, is full at first, and gains ρ =
-//! limit/window of them a nanosecond. A request is admitted if a whole token is there, and takes it; a
+//! The token bucket (equivalent to GCRA): it holds at most B tokens, is full at first, and is refilled by ρ =
+//! limit/window tokens per nanosecond. A request is admitted if there is a whole token, and takes it; a
 //! rejection takes nothing.
 //!
-//! **Time.** The limiter reads its own clock, in ticks: of a span x of ours it measures `x·(1 ± δ) ± σ`, σ
-//! being the clocks' offset and one tick. Where tokens come in steps their clock ticks once a step: the step
-//! is one more tick. Over many spans in a row σ is lost or won only once, because each reading by itself is
-//! off by no more.
+//! **Time.** The limiter reads its own clock, in ticks: for a span x of ours it measures `x·(1 ± δ) ± σ`,
+//! where σ is the clocks' offset plus one tick. If tokens are refilled in steps, the step is one more tick.
+//! Over consecutive spans σ applies only once in all, because each reading by itself is off by no more.
 //!
 //! **Over-admission** and **wrong rejections** are proven in `grants` and in `level`.
 
@@ -21,11 +20,11 @@ use saasbench_model::{
     units::{Nanos, Quota},
 };
 
-/// Greater quotas and bursts are beyond the arithmetic, and beyond what anyone promises.
+/// Greater quotas and bursts would overflow the arithmetic, and are beyond realistic promises.
 const MOST_TOKENS: u64 = 1 << 40;
 
-/// Judges the history of one key, sorted by `sent`, in O(n log n). `burst`: the bucket's size, if not the
-/// quota.
+/// Judges the history of one key, sorted by `sent`, in O(n log n). `burst` is the bucket's capacity, if it is
+/// not the quota's limit.
 pub fn judge(
     requests: &[Request],
     quota: Quota,
@@ -50,16 +49,15 @@ pub fn judge(
     judgement
 }
 
-/// Levels are whole numbers: a token is worth the window's nanoseconds, and a nanosecond brings `limit` of
-/// it.
+/// Levels are integers: a token is worth the window's nanoseconds, and each nanosecond adds `limit`.
 #[derive(Debug, Clone, Copy)]
 struct Bucket {
     quota: Quota,
-    /// Tokens in a full bucket.
+    /// Capacity in tokens.
     size: u64,
     /// σ, in nanoseconds.
     slack: i64,
-    /// How far a reading can lie before an earlier one, on another replica's clock.
+    /// By how much a reading can lie before an earlier one, on another replica's clock.
     back: i64,
     /// δ.
     drift: f64,
@@ -72,8 +70,8 @@ impl Bucket {
             Refill::Continuous => 0,
             Refill::Steps(step) => step.0.max(0),
         };
-        // Instants by a faster or slower clock are rounded to nanoseconds: a span of them is off by two at
-        // most.
+        // Instants by a faster or slower clock are rounded to nanoseconds: their spans are off by at most
+        // two.
         let rounding = if drift > 0.0 { 2 } else { 0 };
         let parts = [context.tolerance.offset.0, context.resolution.0, step, rounding];
         let slack = parts.into_iter().fold(0, |sum: i64, part| sum.saturating_add(part.max(0)));
@@ -82,29 +80,28 @@ impl Bucket {
         Self { quota, size: burst.unwrap_or(quota.limit), slack, back, drift }
     }
 
-    /// Worth of this many tokens.
+    /// Value of this many tokens.
     fn tokens(&self, count: u64) -> i128 {
         i128::from(count) * i128::from(self.quota.window.0)
     }
 
-    /// What comes in this many nanoseconds of the limiter's clock.
+    /// What is refilled in this many nanoseconds of the limiter's clock.
     fn gain(&self, span: i64) -> i128 {
         i128::from(span) * i128::from(self.quota.limit)
     }
 
-    /// How long it takes to gain this many tokens, rounded up.
+    /// How long refilling this many tokens takes, rounded up.
     fn time_to_gain(&self, count: u64) -> i64 {
         let time = self.tokens(count).saturating_add(i128::from(self.quota.limit.max(1)) - 1);
         i64::try_from(time / i128::from(self.quota.limit.max(1))).unwrap_or(i64::MAX)
     }
 
-    /// This instant by the fastest clock that the tolerance permits; spans are off by less than the slack
-    /// grants.
+    /// This instant by the fastest clock within the tolerance; its spans are off by less than the slack.
     fn fast(&self, instant: i64) -> i64 {
         instant.saturating_add(self.drifted(instant))
     }
 
-    /// By the slowest one.
+    /// This instant by the slowest clock within the tolerance.
     fn slow(&self, instant: i64) -> i64 {
         instant.saturating_sub(self.drifted(instant))
     }
@@ -113,7 +110,7 @@ impl Bucket {
         if self.drift > 0.0 { (instant as f64 * self.drift).floor() as i64 } else { 0 }
     }
 
-    /// A level for a sentence: `8.330`.
+    /// Formats a level: `8.330`.
     fn in_tokens(&self, level: i128, round: Round) -> String {
         let add = match round {
             Round::Up => self.tokens(1) - 1,
@@ -123,21 +120,21 @@ impl Bucket {
         format!("{}.{:03}", thousandths / 1000, thousandths % 1000)
     }
 
-    /// `a bucket of 8 that gains 0.8 a second`.
+    /// Describes the bucket: `a bucket of 8 that gains 0.8 a second`.
     fn described(&self) -> String {
         let rate = self.quota.limit as f64 / self.quota.window.as_secs_f64();
         format!("a bucket of {} that gains {} a second", self.size, rounded(rate))
     }
 }
 
-/// To which side a level errs.
+/// Direction in which a level is rounded.
 #[derive(Debug, Clone, Copy)]
 enum Round {
     Up,
     Down,
 }
 
-/// Four decimals, if it takes them.
+/// Formats with four decimals, if needed.
 fn rounded(value: f64) -> String {
     let digits = if value >= 100.0 { 1 } else { 4 };
     let text = format!("{value:.digits$}");

@@ -1,11 +1,11 @@
-//! What is meant, as data: units, scenarios, the plan of a load, and what of a text may be shown.
+//! The data model: units, scenarios, the plan of a load, and redaction of secrets in texts.
 //!
-//! [`scenario`] reads a TOML file (as written) and resolves it to a checked [`scenario::Scenario`] (as
-//! meant), with every mistake reported at its place; [`plan`] is the arithmetic of a load: when an arrival is
-//! due, which step and which data it has; [`units`] are instants, rates and quotas; [`redact`] keeps secrets
-//! out of what is shown.
+//! [`scenario`] parses a TOML file and resolves it to a validated [`scenario::Scenario`], reporting every
+//! mistake with its place; [`plan`] is the arithmetic of a load: when an arrival is due, which step it runs,
+//! and with which data; [`units`] are instants, rates and quotas; [`redact`] keeps secrets out of displayed
+//! URLs.
 //!
-//! Neighbours: every other crate builds on this one, and it builds on none of ours. It is pure: no clock, no
+//! Neighbours: every other crate builds on this one, and it depends on none of them. It is pure: no clock, no
 //! runtime, no command line.
 //!
 //! ```
@@ -24,7 +24,8 @@
 //! rate = "20/s"
 //! duration = "5s"
 //! "#;
-//! let sources = Sources { read_file: &|path: &std::path::Path| std::fs::read_to_string(path), environment: None };
+//! let read_file = |path: &std::path::Path| std::fs::read_to_string(path);
+//! let sources = Sources { read_file: &read_file, environment: None };
 //! let scenario = resolve(text, "read.toml", &sources)?;
 //! assert_eq!(scenario.name, "read");
 //! assert_eq!(scenario.steps[0].route, "GET /items");

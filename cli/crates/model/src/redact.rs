@@ -1,11 +1,11 @@
-//! What of a URL may be shown and recorded (a leaf): where it leads, but neither who asks nor the values of
-//! its query and what stands in its fragment, where tokens are. Also which names promise a secret.
+//! Redacts URLs for display and for the record: keeps where a URL leads, removes credentials, query values
+//! and fragments, where tokens may be. Also decides which names suggest a secret.
 
-/// What stands for what is not shown.
+/// Replaces what is hidden.
 const HIDDEN: &str = "***";
-/// Words that a secret's name ends with; so do names of other keys.
+/// Words at the end of a secret's name; names of other keys may end with them, too.
 const LAST: [&str; 9] = ["auth", "bearer", "key", "pass", "pwd", "session", "sid", "sig", "token"];
-/// Words of names that end with `key`, and are no secret's.
+/// Words before `key` that make a name harmless.
 const OPEN_KEYS: [&str; 11] = [
     "cache",
     "foreign",
@@ -19,7 +19,7 @@ const OPEN_KEYS: [&str; 11] = [
     "surrogate",
     "websocket",
 ];
-/// What stands in a secret's name, without regard to case and punctuation.
+/// Substrings of a secret's name, ignoring case and punctuation.
 const PARTS: [&str; 15] = [
     "accesskey",
     "apikey",
@@ -38,15 +38,15 @@ const PARTS: [&str; 15] = [
     "signature",
 ];
 
-/// A URL as it may be shown; a text that is none may be one with a mistake in it, and is treated alike.
-/// `${…}` stays.
+/// A URL in a form that may be shown. A text that is not a URL may be one with a mistake, and is treated
+/// alike. `${…}` is kept.
 pub fn url(text: &str) -> String {
     let of_scheme = |c: char| c.is_ascii_alphanumeric() || "+-.".contains(c);
     let begin = text.find("://").filter(|at| text[..*at].chars().all(of_scheme)).map_or(0, |at| at + 3);
     let (scheme, rest) = text.split_at(begin);
     let authority = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    // A password may hold what would end it, so where there is one it ends with the last `@`: as in a text
-    // that is no URL.
+    // A password may contain any delimiter, so credentials extend to the last `@`; likewise in a text that is
+    // not a URL.
     let has_user = !is_plain(text) || rest.get(..authority).is_some_and(|authority| authority.contains('@'));
     let user_ends = rest.rfind('@').filter(|_| has_user);
     let (user, rest) = user_ends.map_or(("", rest), |at| (HIDDEN, &rest[at..]));
@@ -56,11 +56,11 @@ pub fn url(text: &str) -> String {
     format!("{scheme}{user}{path}{}{fragment}", query.unwrap_or_default())
 }
 
-/// The base URL in a text: without who asks, without a query and a fragment, which belong to no base, and
-/// without a slash at its end. `None` if the text is no URL.
+/// The base URL in a text: without credentials, query, fragment, and trailing slash. `None` if the text is
+/// not a URL.
 pub fn base(text: &str) -> Option<String> {
     let mut url = url::Url::parse(text).ok()?;
-    // Fails only for URLs that cannot have any.
+    // Fails only for URLs that cannot have credentials.
     let _ = url.set_username("");
     let _ = url.set_password(None);
     url.set_query(None);
@@ -68,7 +68,7 @@ pub fn base(text: &str) -> Option<String> {
     Some(url.as_str().trim_end_matches('/').to_owned())
 }
 
-/// Whether a header or a parameter of this name mostly holds a secret.
+/// Whether a header or parameter of this name usually holds a secret.
 pub fn is_secret(name: &str) -> bool {
     let words = words(name);
     let plain = words.concat();
@@ -79,15 +79,15 @@ pub fn is_secret(name: &str) -> bool {
         || PARTS.iter().any(|part| plain.contains(part))
 }
 
-/// Whether a part of a secret stands in this value as it was typed, and not all of it comes from variables
-/// (`${env:NAME}`). What stands beside a secret is the word for the scheme (`Bearer`), its own name (`sid=`),
-/// and what others have (`theme=dark`).
+/// Whether part of a secret is written literally in this value, instead of coming from variables
+/// (`${env:NAME}`) only. Harmless beside a secret are the scheme (`Bearer`), its own name (`sid=`), and other
+/// pairs (`theme=dark`).
 pub fn is_typed(value: &str) -> bool {
     let between = |c: char| c.is_whitespace() || ";,".contains(c);
     let parts: Vec<&str> = value.split(between).filter(|part| !part.is_empty()).collect();
     let is_text = |text: &str| text.contains(char::is_alphanumeric);
     let is_good = |(position, part): (usize, &&str)| match (part.find("${"), part.split_once('=')) {
-        // The name before it, if there is one, is no part of the secret.
+        // A name before it is not part of the secret.
         (Some(at), pair) => {
             let name = pair.map_or(0, |(name, _)| name.len() + 1);
             !is_text(&without_variables(&part[if name <= at { name } else { 0 }..]))
@@ -98,7 +98,7 @@ pub fn is_typed(value: &str) -> bool {
     !value.contains("${env:") || !parts.iter().enumerate().all(is_good)
 }
 
-/// A text without what stands for something else.
+/// The text without its variables.
 fn without_variables(text: &str) -> String {
     let (mut plain, mut rest) = (String::new(), text);
     while let Some((before, (_, behind))) =
@@ -110,7 +110,7 @@ fn without_variables(text: &str) -> String {
     plain + rest
 }
 
-/// The words of a name, in small letters: `X-Auth-Key` and `xAuthKey` have the same three.
+/// The lower-case words of a name: `X-Auth-Key` and `xAuthKey` have the same three.
 fn words(name: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut was_small = false;
@@ -127,13 +127,13 @@ fn words(name: &str) -> Vec<String> {
     words
 }
 
-/// Whether this is understood as a URL of a host or of a socket, without who asks.
+/// Whether this parses as a URL of a host or a socket, without credentials.
 fn is_plain(text: &str) -> bool {
     let is_nobodys = |url: &url::Url| url.username().is_empty() && url.password().is_none();
     text.starts_with("unix:") || url::Url::parse(text).is_ok_and(|url| url.has_host() && is_nobodys(&url))
 }
 
-/// A name and what it is, of a query.
+/// Redacts a `name=value` pair of a query.
 fn pair(text: &str) -> String {
     let is_open =
         |value: &str| value.is_empty() || value.starts_with("${") && value.find('}') == Some(value.len() - 1);
@@ -150,7 +150,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn where_it_leads_is_shown() {
+    fn the_destination_is_shown() {
         let table = [
             ("http://127.0.0.1:8005/chat", "http://127.0.0.1:8005/chat"),
             ("localhost:8005/chat", "localhost:8005/chat"),
@@ -181,11 +181,11 @@ mod tests {
             host in "[a-z.:]{0,6}",
             tail in "[/?#&=a-z]{0,8}",
         ) {
-            // Letters of which nothing else is made.
+            // These letters occur nowhere else.
             for text in [format!("{before}{user}:HUSH@{host}{tail}"), format!("http://{host}/?{tail}=HUSH"), format!("http://h/{tail}#HUSH")] {
                 let of_user = text.contains('@');
                 let shown = url(&text);
-                // What is a good URL without a user has none, wherever an `@` stands in it.
+                // A valid URL without credentials has none, wherever an `@` occurs in it.
                 let is_plain = url::Url::parse(&text).is_ok_and(|url| url.has_host() && url.username().is_empty() && url.password().is_none());
                 proptest::prop_assert!(!shown.contains("HUSH") || of_user && is_plain, "{text} is shown as {shown}");
             }
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn secrets_are_known_by_their_names() {
+    fn secrets_are_recognised_by_their_names() {
         for name in [
             "token",
             "access_token",

@@ -1,6 +1,6 @@
-//! Newtypes for the units and names that cross module borders. A leaf: it imports no other module of ours.
+//! Newtypes for units and names. They depend on no other module.
 //!
-//! Instants of a run are [`Nanos`] since the run's zero; lengths of time are [`Nanos`] too. They are signed,
+//! Instants of a run are [`Nanos`] since the run's zero; durations are [`Nanos`], too. They are signed,
 //! because clock tolerances reach before the zero.
 
 use std::{fmt, sync::Arc};
@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 pub struct Nanos(pub i64);
 
 impl Nanos {
-    /// The run's zero, or no time at all.
+    /// The run's zero, or an empty duration.
     pub const ZERO: Self = Self(0);
     /// Later than every instant of a run.
     pub const MAX: Self = Self(i64::MAX);
@@ -46,7 +46,7 @@ impl Nanos {
         self.0 as f64 / 1e6
     }
 
-    /// As a [`std::time::Duration`]; a negative value is zero.
+    /// As a [`std::time::Duration`]; a negative value becomes zero.
     pub fn to_duration(self) -> std::time::Duration {
         std::time::Duration::from_nanos(self.0.max(0) as u64)
     }
@@ -72,7 +72,8 @@ impl std::ops::Sub for Nanos {
     }
 }
 
-/// Three or more significant digits in the unit that reads best: `870 µs`, `12.3 ms`, `1.25 s`, `90 s`.
+/// Formats with three or more significant digits in the most readable unit: `870 µs`, `12.3 ms`, `1.25 s`,
+/// `90 s`.
 impl fmt::Display for Nanos {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (sign, ns) = (if self.0 < 0 { "-" } else { "" }, self.0.unsigned_abs());

@@ -1,4 +1,5 @@
-//! Aggregations: the values of each group of a vector's elements made one, or the largest and smallest of them.
+//! Aggregations: combine the values of each group of a vector's elements, or select the largest or smallest
+//! of them.
 
 use std::{cmp::Ordering, collections::BTreeMap};
 
@@ -29,7 +30,7 @@ pub(crate) fn evaluate(evaluator: &Evaluator, aggregate: &AggregateExpr) -> Resu
     match aggregate.op.id() {
         operation @ (T_TOPK | T_BOTTOMK) => {
             let count = parameter()?;
-            // What is 2⁶³ and above, or not a number, is no count.
+            // Values of 2⁶³ and above, and `NaN`, are not valid counts.
             if !(-9.2e18..=9.2e18).contains(&count) {
                 return failed(format!("Scalar value {} overflows int64", numeric::display(count)));
             }
@@ -88,7 +89,7 @@ fn reduce(operation: TokenId, values: &[f64]) -> f64 {
     }
 }
 
-/// The mean, by steps that do not overflow where a sum would.
+/// The mean, computed incrementally, which does not overflow where a sum would.
 fn mean(values: &[f64]) -> f64 {
     let mut mean = 0.0;
     for (before, value) in values.iter().enumerate() {
@@ -102,7 +103,7 @@ fn mean(values: &[f64]) -> f64 {
     mean
 }
 
-/// The population variance, by Welford's steps.
+/// The population variance, by Welford's method.
 fn variance(values: &[f64]) -> f64 {
     let (mut mean, mut squares) = (values.first().copied().unwrap_or(f64::NAN), 0.0);
     for (before, value) in values.iter().enumerate().skip(1) {
@@ -113,14 +114,14 @@ fn variance(values: &[f64]) -> f64 {
     squares / values.len() as f64
 }
 
-/// The `count` largest, or smallest, in order; what is not a number comes last, and of equal ones the first is taken.
+/// The `count` largest, or smallest, in order; `NaN` comes last, and of equal values the first is taken.
 fn first(mut group: Vec<Sample>, count: usize, largest: bool) -> Vec<Sample> {
     group.sort_by(|a, b| order(a.value, b.value, largest));
     group.truncate(count);
     group
 }
 
-/// The order of two values, rising or falling; what is not a number comes last.
+/// The order of two values, rising or falling; `NaN` comes last.
 pub(crate) fn order(a: f64, b: f64, falling: bool) -> Ordering {
     let numbers = a.partial_cmp(&b).unwrap_or(Ordering::Equal);
     a.is_nan().cmp(&b.is_nan()).then(if falling { numbers.reverse() } else { numbers })

@@ -1,5 +1,5 @@
-//! What may be evaluated: everything that the parser reads but functions that are not implemented, and what newer
-//! versions of Prometheus added to the language.
+//! Which expressions can be evaluated: everything that the parser accepts, except functions that are not
+//! implemented and language features of newer Prometheus versions.
 
 use promql_parser::{
     parser::{
@@ -11,7 +11,7 @@ use promql_parser::{
 
 use crate::{functions, query::QueryError};
 
-/// Makes sure that an expression uses only what is supported.
+/// Checks that an expression uses only what is supported.
 ///
 /// # Errors
 /// At the first construct that is not.
@@ -40,7 +40,7 @@ impl ExprVisitor for Checker {
                 if matches!(aggregate.op.id(), T_LIMITK | T_LIMIT_RATIO) {
                     unsupported(format!("the aggregation `{}`", aggregate.op))?;
                 }
-                // The parser's walk leaves parameters out.
+                // The parser's walk skips parameters.
                 aggregate.param.iter().try_for_each(|parameter| check(parameter))?;
             }
             Expr::Binary(binary) => {
@@ -65,7 +65,7 @@ mod tests {
     use crate::{Query, QueryError};
 
     #[test]
-    fn what_is_not_implemented_is_rejected_by_name() {
+    fn unimplemented_functions_are_rejected_by_name() {
         for (text, construct) in [
             ("day_of_week()", "the function `day_of_week`"),
             ("1 + sum(sort_by_label(up, \"job\"))", "the function `sort_by_label`"),
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_promql_is_an_error_of_syntax() {
+    fn invalid_promql_is_a_syntax_error() {
         for text in ["sum(", "", "up{", "nosuch(up)", "sum by (job) up", "1 == 1", "rate(up)"] {
             assert!(matches!(Query::parse(text), Err(QueryError::Syntax(_))), "{text}");
         }

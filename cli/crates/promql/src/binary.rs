@@ -1,4 +1,4 @@
-//! Binary operators: arithmetic, comparisons that filter or give 0 and 1, and sets.
+//! Binary operators: arithmetic, comparisons that filter or return 0 and 1, and set operators.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -47,7 +47,7 @@ impl Operator {
         if self.gives_bool { Some(f64::from(holds)) } else { holds.then_some(left) }
     }
 
-    /// Whether the result is another quantity than the operand was, so that the metric's name goes.
+    /// Whether the result is another quantity than the operand, so that the metric's name is dropped.
     fn drops_name(self) -> bool {
         !self.compares || self.gives_bool
     }
@@ -68,7 +68,7 @@ pub(crate) fn evaluate(evaluator: &Evaluator, binary: &BinaryExpr) -> Result<Val
             Ok(Value::Vector(with_scalar(operator, samples, |value| operator.apply(value, scalar))))
         }
         (Value::Scalar(scalar), Value::Vector(samples)) => {
-            // What is kept is the vector's value.
+            // A filter keeps the vector's value.
             let apply = |value: f64| {
                 let result = operator.apply(scalar, value);
                 if operator.drops_name() { result } else { result.map(|_| value) }
@@ -94,7 +94,7 @@ fn with_scalar(operator: Operator, samples: Vec<Sample>, apply: impl Fn(f64) -> 
     samples.into_iter().filter_map(combined).collect()
 }
 
-/// Which elements of two vectors belong together.
+/// How elements of two vectors are matched.
 struct Matching {
     labels: LabelModifier,
     cardinality: VectorMatchCardinality,
@@ -109,7 +109,7 @@ impl Matching {
         }
     }
 
-    /// What the elements that belong together have in common.
+    /// The labels that matching elements share.
     fn key(&self, sample: &Sample) -> Labels {
         labels::grouped(&sample.labels, &self.labels)
     }
@@ -146,7 +146,7 @@ impl Matching {
             let (left, right) = if is_swapped { (*partner, sample) } else { (sample, *partner) };
             let Some(value) = operator.apply(left.value, right.value) else { continue };
             let labels = self.result(operator, sample, partner);
-            // Grouping allows several, which must differ in what is left of their labels.
+            // Grouping permits several, which must differ in their remaining labels.
             if !matched.insert((key, if is_one_to_one { Labels::new() } else { labels.clone() })) {
                 return Err(failed(if is_one_to_one {
                     "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)"
@@ -159,7 +159,7 @@ impl Matching {
         Ok(combined)
     }
 
-    /// The elements of the side that has one for each key.
+    /// The elements of the side that must have one per key.
     fn unique<'a>(
         &self,
         samples: &'a [Sample],
@@ -181,8 +181,8 @@ impl Matching {
         Ok(unique)
     }
 
-    /// The labels of a result: those of the side with many, as far as they are matched on, and those that the `group`
-    /// modifier takes from the other.
+    /// The labels of a result: those of the "many" side (one-to-one: those that are matched on), plus those
+    /// that the `group` modifier takes from the other side.
     fn result(&self, operator: Operator, many: &Sample, one: &Sample) -> Labels {
         let mut result = many.labels.clone();
         if operator.drops_name() {

@@ -1,12 +1,12 @@
-//! The samples of one series, compressed: how much the step between two samples differs from the step before, and the
-//! bits of a value that differ from the value before, both as variable-length integers. A value that stays takes two
-//! bytes, a counter that rises about five.
+//! Compressed samples of one series: the difference between consecutive time steps, and the XOR of
+//! consecutive values, both as variable-length integers. A constant value takes two bytes, a rising counter
+//! about five.
 
 use std::collections::VecDeque;
 
 use crate::value::Point;
 
-/// Samples in a chunk: what an instant query decodes at most.
+/// Samples per chunk: an instant query decodes at most this many.
 const CHUNK_SAMPLES: u32 = 120;
 
 /// All samples of one series, in order of time.
@@ -23,7 +23,7 @@ struct Chunk {
 }
 
 impl Chunks {
-    /// Adds a sample; one that is not later than the last is dropped, as Prometheus drops it.
+    /// Adds a sample; one that is not later than the last is dropped, as by Prometheus.
     pub(crate) fn push(&mut self, point: Point) {
         match self.0.back_mut() {
             Some(chunk) if point.time <= chunk.last.time => {}
@@ -32,7 +32,7 @@ impl Chunks {
         }
     }
 
-    /// The samples from one instant to another, both included.
+    /// The samples within `[from, to]`.
     pub(crate) fn range(&self, from: i64, to: i64) -> impl Iterator<Item = Point> {
         let first = self.0.partition_point(|chunk| chunk.last.time < from);
         let chunks = self.0.range(first..).take_while(move |chunk| chunk.first.time <= to);
@@ -49,7 +49,7 @@ impl Chunks {
         chunk.points().take_while(|point| point.time <= time).last()
     }
 
-    /// Drops chunks of which every sample is older.
+    /// Drops chunks whose samples are all older.
     pub(crate) fn prune(&mut self, before: i64) {
         while self.0.front().is_some_and(|chunk| chunk.last.time < before) {
             self.0.pop_front();
@@ -70,7 +70,8 @@ impl Chunk {
         let step = point.time - self.last.time;
         let change = step - self.step;
         write(&mut self.bytes, ((change << 1) ^ (change >> 63)).cast_unsigned());
-        // Values that are near each other differ in their high bits, which are turned to the low end.
+        // The XOR of typical neighbouring values (such as integers) ends in many zeros; reversing its bits
+        // makes it a small number.
         write(&mut self.bytes, (point.value.to_bits() ^ self.last.value.to_bits()).reverse_bits());
         (self.last, self.step) = (point, step);
         self.samples += 1;
@@ -89,7 +90,7 @@ impl Chunk {
     }
 }
 
-/// Seven bits a byte, the lowest first; the high bit says that more follow.
+/// Writes seven bits per byte, the lowest first; the high bit marks that more follow.
 fn write(bytes: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {
         bytes.push(number.to_le_bytes()[0] | 0x80);
@@ -116,7 +117,7 @@ mod tests {
 
     use super::*;
 
-    /// What of the samples is kept: those later than all before.
+    /// The samples that are kept: those later than all before.
     fn kept(points: &[(i64, u64)]) -> Vec<(i64, u64)> {
         let mut kept: Vec<(i64, u64)> = Vec::new();
         for point in points {
@@ -129,7 +130,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_read_is_what_was_written(
+        fn samples_round_trip_through_chunks(
             steps in prop::collection::vec((-3_i64..2_000_000, any::<u64>()), 0..400),
             from in 0_i64..400_000_000,
             length in 0_i64..200_000_000,

@@ -15,21 +15,21 @@ use crate::{
     value::{Point, Sample, Series, Value},
 };
 
-/// How long a sample stands for its series: five minutes, in milliseconds.
+/// How long a sample remains valid: five minutes, in milliseconds.
 const LOOKBACK: i64 = 300_000;
 
 /// The most instants at which a subquery is evaluated.
 const MAX_INSTANTS: i64 = 100_000;
 
-/// An instant of a query.
+/// Evaluates expressions at one instant of a query.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Evaluator<'a> {
     pub(crate) database: &'a Database,
     /// The instant, in milliseconds since the epoch.
     pub(crate) time: i64,
-    /// What `@ start()` is: where the whole query starts.
+    /// The value of `@ start()`: the start of the whole query.
     pub(crate) start: i64,
-    /// What `@ end()` is.
+    /// The value of `@ end()`.
     pub(crate) end: i64,
 }
 
@@ -41,7 +41,7 @@ pub(crate) struct Ranges {
 }
 
 impl Evaluator<'_> {
-    /// The value of an expression; no two elements of a vector have the same labels.
+    /// The value of an expression; label sets of a vector are unique.
     pub(crate) fn evaluate(&self, expr: &Expr) -> Result<Value, QueryError> {
         let value = match expr {
             Expr::NumberLiteral(number) => Value::Scalar(number.val),
@@ -94,7 +94,7 @@ impl Evaluator<'_> {
         self.database.latest(selector, time, LOOKBACK)
     }
 
-    /// The value of an expression that is a range vector.
+    /// The value of a range vector expression.
     pub(crate) fn ranges(&self, expr: &Expr) -> Result<Ranges, QueryError> {
         match expr {
             Expr::MatrixSelector(matrix) => Ok(self.selected(matrix)),
@@ -111,7 +111,7 @@ impl Evaluator<'_> {
         Ranges { start, end, series: series.map(|(labels, points)| Series { labels, points }).collect() }
     }
 
-    /// The values of an expression at all multiples of the step in the range.
+    /// The values of an expression at all multiples of the step within the range.
     fn subquery(&self, subquery: &SubqueryExpr) -> Result<Ranges, QueryError> {
         let end = self.moved(subquery.at.as_ref(), subquery.offset.as_ref());
         let start = end - millis(subquery.range);
@@ -132,7 +132,7 @@ impl Evaluator<'_> {
         Ok(Ranges { start, end, series })
     }
 
-    /// The instant that the modifiers `@` and `offset` mean.
+    /// The instant selected by the modifiers `@` and `offset`.
     fn moved(&self, at: Option<&AtModifier>, offset: Option<&Offset>) -> i64 {
         let time = match at {
             None => self.time,
@@ -172,6 +172,6 @@ fn mismatch(expected: &str, found: &Value) -> QueryError {
 }
 
 fn millis(duration: Duration) -> i64 {
-    // No sum of an instant and two spans of a hundred thousand years overflows.
+    // Limited so that no sum of an instant and two such spans overflows.
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX).min(1 << 51)
 }

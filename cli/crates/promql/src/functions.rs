@@ -20,11 +20,11 @@ use range::Window;
 pub(crate) enum Function {
     /// From each value of a vector.
     Each(fn(f64) -> f64),
-    /// From the samples of each series in a range; the metric's name goes.
+    /// From the samples of each series in a range; the metric's name is dropped.
     Range(fn(&Window) -> Option<f64>),
-    /// Likewise; the metric's name stays.
+    /// Likewise; the metric's name is kept.
     NamedRange(fn(&Window) -> Option<f64>),
-    /// In a way of its own.
+    /// By an implementation of its own.
     Special(fn(&Evaluator, &[Box<Expr>]) -> Result<Value, QueryError>),
 }
 
@@ -96,7 +96,7 @@ pub(crate) fn call(evaluator: &Evaluator, call: &Call) -> Result<Value, QueryErr
     }
 }
 
-/// A function of each value of the vector that is the first argument.
+/// Applies a function to each value of the first argument, a vector.
 fn each(
     evaluator: &Evaluator,
     arguments: &[Box<Expr>],
@@ -107,7 +107,7 @@ fn each(
     Ok(Value::Vector(samples.into_iter().map(mapped).collect()))
 }
 
-/// A function of one range vector, and of a number if it takes one.
+/// Applies a function to a range vector, with a numeric parameter if it takes one.
 fn over_ranges(
     evaluator: &Evaluator,
     arguments: &[Box<Expr>],
@@ -127,7 +127,7 @@ fn over_ranges(
     Ok(Value::Vector(samples.collect()))
 }
 
-/// The argument at an index; that there are enough is what the parser sees to.
+/// The argument at an index; the parser ensures that there are enough.
 fn argument(arguments: &[Box<Expr>], index: usize) -> Result<&Expr, QueryError> {
     arguments.get(index).map(|argument| &**argument).ok_or_else(missing)
 }

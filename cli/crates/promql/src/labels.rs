@@ -1,16 +1,16 @@
-//! Labels of a series, its metric name among them under `__name__`, as Prometheus keeps them.
+//! Labels of a series, including the metric name under `__name__`, as in Prometheus.
 
 use std::collections::BTreeMap;
 
 use promql_parser::parser::LabelModifier;
 
-/// Labels by name. A label without a value is a label that is not there.
+/// Labels by name. A label with an empty value counts as missing.
 pub type Labels = BTreeMap<String, String>;
 
 /// The label that holds the metric's name.
 pub const METRIC_NAME: &str = "__name__";
 
-/// The value of a label; empty if the series does not have it.
+/// The value of a label; empty if it is missing.
 pub(crate) fn value<'a>(labels: &'a Labels, name: &str) -> &'a str {
     labels.get(name).map_or("", String::as_str)
 }
@@ -29,7 +29,7 @@ pub(crate) fn without_name(mut labels: Labels) -> Labels {
     labels
 }
 
-/// Only the named labels, or all but those and the metric's name: the key of a group or of a match.
+/// Only the named labels, or all except those and the metric's name: the key of a group or a match.
 pub(crate) fn grouped(labels: &Labels, modifier: &LabelModifier) -> Labels {
     let is_named = |name: &String| modifier.labels().labels.contains(name);
     let stays = |name: &String| match modifier {
@@ -46,7 +46,7 @@ pub(crate) fn is_valid_name(name: &str) -> bool {
         && characters.all(|next| next.is_ascii_alphanumeric() || next == '_')
 }
 
-/// `{job="api", status="200"}`.
+/// Formats labels: `{job="api", status="200"}`.
 pub(crate) fn display(labels: &Labels) -> String {
     let pairs: Vec<String> = labels.iter().map(|(name, value)| format!("{name}={value:?}")).collect();
     format!("{{{}}}", pairs.join(", "))

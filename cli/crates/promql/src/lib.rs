@@ -1,11 +1,11 @@
 //! A small in-memory Prometheus: a [`Store`] of samples by series, and PromQL evaluated over it.
 //!
-//! The semantics are those of Prometheus 2 (ranges are closed on both sides, the lookback is five minutes). A
-//! [`Query`] that uses what is not evaluated here is rejected when it is parsed, by a list of what is supported
-//! (`allowlist`); what is on the list gives the values that a Prometheus server gives, which a test of the `saasbench`
-//! crate checks against one.
+//! The semantics are those of Prometheus 2 (ranges include both ends, the lookback is five minutes). A
+//! [`Query`] with unsupported features is rejected when it is parsed (`allowlist`); supported ones return the
+//! same values as a Prometheus server, which a test of the `saasbench` crate verifies against one.
 //!
-//! Nothing here knows of scraping, rule files or HTTP: the embedded Prometheus of `saasbench` puts those on top.
+//! Neighbours: none of our crates below; the embedded Prometheus of `saasbench` adds scraping, rule files and
+//! HTTP.
 //!
 //! ```
 //! use saasbench_promql::{Labels, Query, Source, Store, Value};

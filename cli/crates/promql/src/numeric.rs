@@ -1,6 +1,6 @@
-//! Arithmetic that is to give the numbers that Prometheus gives, its rounding included.
+//! Arithmetic that gives the same numbers as Prometheus, including its rounding.
 
-/// A sum that carries along what rounding lost (Kahan's, as Neumaier improved it).
+/// A compensated sum (Kahan's, improved by Neumaier).
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Sum {
     pub(crate) rounded: f64,
@@ -18,18 +18,18 @@ impl Sum {
         self.rounded = sum;
     }
 
-    /// The sum; `NaN` once it has overflowed.
+    /// The sum; `NaN` after an overflow.
     pub(crate) fn exact(self) -> f64 {
         self.rounded + self.lost
     }
 
-    /// The sum, or the infinity that it has overflowed to.
+    /// The sum, or infinity after an overflow.
     pub(crate) fn total(self) -> f64 {
         if self.rounded.is_infinite() { self.rounded } else { self.exact() }
     }
 }
 
-/// Whether one more value leaves an infinite mean as it is: a finite one, or the same infinity.
+/// Whether one more value leaves an infinite mean unchanged: a finite one, or the same infinity.
 pub(crate) fn leaves_mean(mean: f64, value: f64) -> bool {
     mean.is_infinite() && (mean == value || value.is_finite())
 }
@@ -42,7 +42,7 @@ pub(crate) fn quantile(q: f64, mut values: Vec<f64>) -> f64 {
     if !(0.0..=1.0).contains(&q) {
         return if q < 0.0 { f64::NEG_INFINITY } else { f64::INFINITY };
     }
-    // `NaN` comes before all numbers.
+    // `NaN` sorts before all numbers.
     values.sort_by(|a, b| b.is_nan().cmp(&a.is_nan()).then(a.total_cmp(b)));
     let rank = q * (values.len() - 1) as f64;
     let weight = rank.fract();
@@ -51,17 +51,17 @@ pub(crate) fn quantile(q: f64, mut values: Vec<f64>) -> f64 {
     value(lower) * (1.0 - weight) + value(lower + 1) * weight
 }
 
-/// The largest value; not a number only if no value is one.
+/// The largest value; `NaN` only if all are.
 pub(crate) fn largest(values: impl IntoIterator<Item = f64>) -> f64 {
     values.into_iter().fold(f64::NAN, f64::max)
 }
 
-/// The smallest value; not a number only if no value is one.
+/// The smallest value; `NaN` only if all are.
 pub(crate) fn smallest(values: impl IntoIterator<Item = f64>) -> f64 {
     values.into_iter().fold(f64::NAN, f64::min)
 }
 
-/// The larger of two values, as Go has it: `NaN` if one of them is, unless the other cannot be exceeded.
+/// The larger of two values, as in Go: `NaN` if one of them is, unless the other is `+Inf`.
 pub(crate) fn max(a: f64, b: f64) -> f64 {
     let max = a.max(b);
     if (a.is_nan() || b.is_nan()) && max != f64::INFINITY { f64::NAN } else { max }
@@ -72,7 +72,7 @@ pub(crate) fn min(a: f64, b: f64) -> f64 {
     -max(-a, -b)
 }
 
-/// A number as a label's value: `+Inf`, `0.25`.
+/// A number in the notation of label values: `+Inf`, `0.25`.
 pub(crate) fn display(value: f64) -> String {
     match value {
         f64::INFINITY => "+Inf".to_owned(),
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn only_an_infinity_is_larger_or_smaller_than_what_is_not_a_number() {
+    fn only_an_infinity_is_larger_or_smaller_than_nan() {
         assert!(max(1.0, f64::NAN).is_nan() && min(f64::NAN, 1.0).is_nan());
         assert_eq!(max(f64::NAN, f64::INFINITY), f64::INFINITY);
         assert_eq!(min(f64::NEG_INFINITY, f64::NAN), f64::NEG_INFINITY);

@@ -1,4 +1,4 @@
-//! An expression, and its values over a store.
+//! A parsed expression, evaluated over a store.
 
 use std::collections::BTreeMap;
 
@@ -12,16 +12,16 @@ use crate::{
     value::{Point, Sample, Series, Value},
 };
 
-/// The most instants of a range query, as for Prometheus.
+/// The most instants of a range query, as in Prometheus.
 const MAX_INSTANTS: i64 = 11_000;
 
-/// Why a query has no value.
+/// Why a query cannot be evaluated.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum QueryError {
     /// It is not PromQL.
     #[error("{0}")]
     Syntax(String),
-    /// It is PromQL that is not evaluated here.
+    /// It uses PromQL features that are not supported.
     #[error("the embedded Prometheus does not evaluate {0}; a Prometheus server does")]
     Unsupported(String),
     /// Its evaluation failed.
@@ -37,17 +37,17 @@ pub struct Query {
 }
 
 impl Query {
-    /// Reads an expression.
+    /// Parses an expression.
     ///
     /// # Errors
-    /// When it is not PromQL, or uses what is not supported.
+    /// When it is not PromQL, or uses unsupported features.
     pub fn parse(text: &str) -> Result<Self, QueryError> {
         let expr = parser::parse(text).map_err(QueryError::Syntax)?;
         allowlist::check(&expr)?;
         Ok(Self { text: text.to_owned(), expr })
     }
 
-    /// The expression as it was written.
+    /// The expression as written.
     pub fn text(&self) -> &str {
         &self.text
     }
@@ -55,7 +55,7 @@ impl Query {
     /// Its value at `time`, in milliseconds since the epoch.
     ///
     /// # Errors
-    /// When it cannot be evaluated over the series that there are.
+    /// When it cannot be evaluated over the series in the store.
     pub fn at(&self, store: &Store, time: i64) -> Result<Value, QueryError> {
         Evaluator { database: &store.read(), time, start: time, end: time }.evaluate(&self.expr)
     }
@@ -63,7 +63,7 @@ impl Query {
     /// Its values from `start` to `end`, every `step`, all in milliseconds.
     ///
     /// # Errors
-    /// When it cannot be evaluated at one of the instants, or these are too many.
+    /// When it cannot be evaluated at one of the instants, or there are too many of them.
     pub fn over(&self, store: &Store, start: i64, end: i64, step: i64) -> Result<Vec<Series>, QueryError> {
         let failed = |why: String| Err(QueryError::Evaluation(why));
         if step <= 0 || end < start || (end - start) / step > MAX_INSTANTS {

@@ -1,4 +1,4 @@
-//! Which series a selector selects.
+//! Matches series by selectors.
 
 use promql_parser::{
     label::MatchOp,
@@ -15,10 +15,10 @@ use crate::{
 pub struct Selector(VectorSelector);
 
 impl Selector {
-    /// Reads a selector.
+    /// Parses a selector.
     ///
     /// # Errors
-    /// When the text is not PromQL, or is another expression.
+    /// When the text is not PromQL, or is another kind of expression.
     pub fn parse(text: &str) -> Result<Self, QueryError> {
         match parser::parse(text).map_err(QueryError::Syntax)? {
             Expr::VectorSelector(selector) if selector.matchers.or_matchers.is_empty() => Ok(Self(selector)),
@@ -32,7 +32,7 @@ impl Selector {
     }
 }
 
-/// The metric's name, if the selector has just one.
+/// The metric's name, if the selector requires a single one.
 pub(crate) fn name(selector: &VectorSelector) -> Option<&str> {
     selector.name.as_deref().or_else(|| {
         let mut matchers = selector.matchers.matchers.iter();
@@ -49,7 +49,7 @@ pub(crate) fn matches(selector: &VectorSelector, series: &Labels) -> bool {
     selector.name.as_ref().is_none_or(is_named) && selector.matchers.matchers.iter().all(fits)
 }
 
-/// The labels of what a selector says is there, for `absent`: those that it requires to be equal to one value.
+/// The labels that a selector requires to equal one value, for `absent`.
 pub(crate) fn required(selector: &VectorSelector) -> Labels {
     let mut required = Labels::new();
     for matcher in selector.matchers.matchers.iter().filter(|matcher| matcher.name != METRIC_NAME) {
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn other_expressions_are_no_selectors() {
+    fn other_expressions_are_not_selectors() {
         for text in ["up[5m]", "sum(up)", "{}", "up{", r#"up{a="1" or b="2"}"#] {
             assert!(Selector::parse(text).is_err(), "{text}");
         }

@@ -1,5 +1,5 @@
-//! Samples by series, in memory. A series that its source no longer shows is marked as stale (with the `NaN` that
-//! Prometheus uses), so that it is gone at once and not after five minutes.
+//! Samples by series, in memory. A series that its source no longer provides is marked as stale (with
+//! Prometheus's `NaN`), so that it disappears at once and not after five minutes.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -18,7 +18,7 @@ use crate::{
 /// Prometheus's stale marker (`value.StaleNaN`).
 const STALE: u64 = 0x7ff0_0000_0000_0002;
 
-/// The series that one scrape target or one rule showed the last time.
+/// The series that one scrape target or one rule provided last time.
 #[derive(Debug, Default)]
 pub struct Source(BTreeSet<Labels>);
 
@@ -37,13 +37,13 @@ pub(crate) struct Database {
 }
 
 impl Store {
-    /// An empty store, which forgets samples that are older than `retention` milliseconds.
+    /// An empty store, which drops samples older than `retention` milliseconds.
     pub fn new(retention: i64) -> Self {
         Self { database: RwLock::default(), retention }
     }
 
-    /// Adds what a source shows at `time`, in milliseconds since the epoch. Series that it showed the last time and
-    /// does not show now become stale; a sample that is not later than the last of its series is dropped.
+    /// Adds what a source provides at `time`, in milliseconds since the epoch. Series that it provided last
+    /// time but not now become stale; a sample that is not later than the last of its series is dropped.
     pub fn append(&self, source: &mut Source, time: i64, samples: impl IntoIterator<Item = (Labels, f64)>) {
         let mut database = self.database.write().unwrap_or_else(PoisonError::into_inner);
         let mut shown = BTreeSet::new();
@@ -59,8 +59,8 @@ impl Store {
         database.prune(time, self.retention);
     }
 
-    /// The labels of each series that has a sample between two instants (milliseconds since the epoch) and that one
-    /// of the selectors selects; without selectors, of every series.
+    /// The labels of each series with a sample between two instants (milliseconds since the epoch) that one
+    /// of the selectors matches; without selectors, of every series.
     pub fn series(&self, selectors: &[Selector], from: i64, to: i64) -> Vec<Labels> {
         let database = self.read();
         let fits = |series: &Labels| {
@@ -90,7 +90,7 @@ impl Database {
         }
     }
 
-    /// Now and then, forgets what is too old.
+    /// Occasionally drops what is too old.
     fn prune(&mut self, time: i64, retention: i64) {
         let before = time - retention;
         if before - self.pruned < retention / 16 {
@@ -112,7 +112,7 @@ impl Database {
         named.chain(all).filter(|(series, _)| selector::matches(selector, series))
     }
 
-    /// The last sample of every selected series that has one in the time before `time`, unless it is stale.
+    /// The last sample of every selected series within `lookback` before `time`, unless it is stale.
     pub(crate) fn latest(&self, selector: &VectorSelector, time: i64, lookback: i64) -> Vec<(Labels, Point)> {
         self.select(selector)
             .filter_map(|(series, chunks)| {
@@ -123,7 +123,7 @@ impl Database {
             .collect()
     }
 
-    /// Every selected series that has samples from one instant to another, both included, with those.
+    /// Every selected series with samples within `[from, to]`, and those samples.
     pub(crate) fn range(&self, selector: &VectorSelector, from: i64, to: i64) -> Vec<(Labels, Vec<Point>)> {
         self.select(selector)
             .map(|(series, chunks)| {
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_source_no_longer_shows_is_gone_until_it_is_shown_again() {
+    fn series_that_a_source_drops_disappear_until_they_come_back() {
         let (store, mut source, mut other) = (Store::new(i64::MAX), Source::default(), Source::default());
         store.append(&mut other, 1000, [(labels("up", "c"), 3.0)]);
         store.append(&mut source, 1000, [(labels("up", "a"), 1.0), (labels("up", "b"), 2.0)]);
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn old_samples_and_series_are_forgotten() {
+    fn old_samples_and_series_are_dropped() {
         let (store, mut source, mut other) = (Store::new(600_000), Source::default(), Source::default());
         store.append(&mut other, 1000, [(labels("old", "a"), 1.0)]);
         for second in 1..=7200 {

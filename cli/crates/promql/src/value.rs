@@ -1,4 +1,4 @@
-//! What an expression evaluates to.
+//! The result of evaluating an expression.
 
 use crate::labels::Labels;
 
@@ -16,7 +16,7 @@ pub enum Value {
 }
 
 impl Value {
-    /// What Prometheus calls its type.
+    /// Prometheus's name of its type.
     pub(crate) fn kind(&self) -> &'static str {
         match self {
             Self::Scalar(_) => "scalar",

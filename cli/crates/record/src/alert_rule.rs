@@ -1,32 +1,33 @@
-//! What a rule's expression rests on: the selectors whose series it reads, and the comparisons that decide it. And the
-//! questions to Prometheus that tell whether those series are there and what they came to, so that who asks them and who
-//! reads the answers mean the same.
+//! What an alerting rule's expression depends on (the selectors that it reads, the comparisons that decide
+//! it), and the queries to Prometheus that show whether those series exist and what their values were. The
+//! observer sends these queries and the verifier looks up their responses by text, so both use this module.
 
 use std::collections::BTreeSet;
 
 use promql_parser::parser::{Expr, VectorSelector, parse, token};
 use serde_json::Value;
 
-/// All samples of the alerts.
+/// Query for all samples of the alerts.
 pub const SAMPLES: &str = "ALERTS";
 
-/// Since when each was active.
+/// Query for when each alert became active.
 pub const ACTIVE_SINCE: &str = "ALERTS_FOR_STATE";
 
-/// Every scrape: where there are none, Prometheus was away. Not the question that other claims ask.
+/// Query for all scrapes: where there are none, Prometheus was down. Worded so that it differs from the
+/// queries of other claims.
 pub const SCRAPES: &str = "{__name__=\"up\"}";
 
-/// Whether Prometheus itself, if it scrapes itself, was started anew.
+/// Start of the query whether Prometheus itself, if it scrapes itself, was restarted.
 pub const RESTARTS: &str = "changes(process_start_time_seconds";
 
-/// An alerting rule, as Prometheus tells of it.
+/// An alerting rule, as Prometheus reports it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rule {
     /// Name of the alert.
     pub name: String,
-    /// Its expression.
+    /// PromQL expression.
     pub query: String,
-    /// `for`: how long the expression must have held, in seconds.
+    /// `for`: how long the expression must be true before the alert fires, in seconds.
     pub hold_s: f64,
     /// How often its group is evaluated, in seconds.
     pub interval_s: f64,
@@ -36,7 +37,7 @@ pub struct Rule {
     pub error: Option<String>,
 }
 
-/// The alerting rules in the answer to `/api/v1/rules`.
+/// The alerting rules in the response to `/api/v1/rules`.
 pub fn rules(answer: &Value) -> Vec<Rule> {
     let array =
         |value: &Value, key: &str| value.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
@@ -60,12 +61,12 @@ pub fn rules(answer: &Value) -> Vec<Rule> {
     found
 }
 
-/// What an expression rests on.
+/// What an expression depends on.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Basis {
-    /// Every selector with a metric's name that has to find something, once: neither side of an `or` has to.
+    /// Every selector with a metric name that must find series, once; this excludes both sides of an `or`.
     pub selectors: Vec<Selector>,
-    /// Comparisons that all must hold, those of `and` each by itself.
+    /// Comparisons that must all be true; the two sides of an `and` count separately.
     pub comparisons: Vec<Comparison>,
 }
 
@@ -82,19 +83,19 @@ pub struct Selector {
     pub grouped: BTreeSet<String>,
 }
 
-/// `left > right`.
+/// A comparison: `left > right`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Comparison {
-    /// What is compared.
+    /// Left side, as PromQL.
     pub left: String,
     /// `>`, `==`, …
     pub operator: String,
-    /// What it is compared with.
+    /// Right side, as PromQL.
     pub right: String,
 }
 
 impl Basis {
-    /// Reads an expression; `None` where it cannot be read.
+    /// Parses an expression; `None` if it is not valid PromQL.
     pub fn of(expression: &str) -> Option<Self> {
         let expression = parse(expression).ok()?;
         let mut basis = Self::default();
@@ -103,7 +104,7 @@ impl Basis {
         Some(basis)
     }
 
-    /// Adds the selectors that the expression has to find; `grouped`: by the labels of the aggregations around.
+    /// Adds the selectors that must find series; `grouped` has the labels of the surrounding aggregations.
     fn gather(&mut self, expression: &Expr, grouped: &BTreeSet<String>) {
         match expression {
             Expr::VectorSelector(selector) => self.add(selector, grouped),
@@ -125,7 +126,7 @@ impl Basis {
                     self.gather(&binary.rhs, grouped);
                 }
             },
-            // That there is nothing is what these look for.
+            // These look for the absence of series.
             Expr::Call(call) if call.func.name.starts_with("absent") => {}
             Expr::Call(call) => call.args.args.iter().for_each(|argument| self.gather(argument, grouped)),
             Expr::NumberLiteral(_) | Expr::StringLiteral(_) | Expr::Extension(_) => {}
@@ -137,7 +138,7 @@ impl Basis {
             selector.matchers.find_matchers("__name__").into_iter().next().map(|matcher| matcher.value);
         let Some(metric) = selector.name.clone().or(named) else { return };
         let plain = VectorSelector { offset: None, at: None, ..selector.clone() };
-        // One that matches no text matches series without the label, too.
+        // A matcher that accepts the empty string also matches series without the label.
         let matchers = selector.matchers.matchers.iter();
         let matched = matchers.filter(|matcher| matcher.name != "__name__" && !matcher.is_match(""));
         let matched = matched.map(|matcher| matcher.name.clone()).collect();
@@ -168,27 +169,28 @@ fn compared(expression: &Expr, found: &mut Vec<Comparison>) {
     }
 }
 
-/// A question without the span at its end: what tells it from others.
+/// A query without the span at its end, which identifies it.
 pub fn without_span(query: &str) -> &str {
     query.rsplit_once('[').map_or(query, |(before, _)| before)
 }
 
-/// Asks how many series a selector had.
+/// Query for how many series a selector had.
 pub fn count(selector: &str, span: &str) -> String {
     format!("count(last_over_time({selector}[{span}]))")
 }
 
-/// Asks what values a label of a metric had; the commonest, for there may be very many.
+/// Query for the values of a label of a metric; the most frequent, because there may be very many.
 pub fn values(metric: &str, label: &str, span: &str) -> String {
     format!("topk(50, count by ({label}) (last_over_time({metric}[{span}])))")
 }
 
-/// Asks for what one side of a comparison came to. Not what asks for raw samples, even where it is a selector.
+/// Query for the values of one side of a comparison. Differs from a query for raw samples, even if the side
+/// is a selector.
 pub fn course(side: &str) -> String {
     format!("({side})")
 }
 
-/// Asks for the metrics whose names begin as this one does: values of the label `name`.
+/// Query for metrics whose names start like this one; the result has them as values of the label `name`.
 pub fn relatives(metric: &str, span: &str) -> String {
     let stem: String = metric.chars().take(4).collect();
     let series = format!("last_over_time({{__name__=~\"{stem}.*\"}}[{span}])");
@@ -218,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn the_shipped_rules_can_be_read() {
+    fn the_shipped_rules_can_be_parsed() {
         let dir = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../compose/prometheus/rules");
         let mut rules = 0;
         for file in std::fs::read_dir(dir).unwrap() {

@@ -1,20 +1,20 @@
-//! Many samples, stored small: what a worker fills and the recorder takes, and what a segment is read into.
+//! A compact list of samples: workers fill it, the recorder takes it, and segments are read into it.
 //!
-//! What every request has lies in a row of 88 bytes. What few have (limiter headers, a failed check, a repetition, a canary)
-//! lies beside the rows, and texts lie in one string. A batch that is used again allocates nothing.
+//! Every request takes a row of 88 bytes. Rare fields (limiter headers, a failed check, a repetition, a
+//! canary) are stored beside the rows, and all texts in one string. A reused batch allocates nothing.
 
 use std::sync::Arc;
 
 use super::sample::{LimiterHeaders, Outcome, Sample};
 use saasbench_model::units::Nanos;
 
-/// Stands for "none" where a number is stored in less room than an `Option` takes.
+/// Marks "none" where a number is stored more compactly than as an `Option`.
 pub(super) const NONE: u32 = u32::MAX;
-/// The same for 64 bits; also an instant that no run reaches.
+/// The same for 64 bits, and an instant that no run reaches.
 pub(super) const NO_NUMBER: u64 = u64::MAX;
 pub(super) const NO_INSTANT: i64 = i64::MIN;
 
-/// Many samples, stored small.
+/// A compact list of samples.
 #[derive(Debug, Clone, Default)]
 pub struct Batch {
     pub(super) rows: Vec<Row>,
@@ -22,12 +22,12 @@ pub struct Batch {
     pub(super) texts: Texts,
 }
 
-/// What every request has.
+/// The fields that every request has.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Row {
     pub(super) intended: i64,
     pub(super) sent: i64,
-    /// [`NO_INSTANT`]: none.
+    /// [`NO_INSTANT`] if none.
     pub(super) first_byte: i64,
     pub(super) done: i64,
     pub(super) iteration: u64,
@@ -36,7 +36,7 @@ pub(super) struct Row {
     pub(super) user: u32,
     pub(super) tenant: u32,
     pub(super) bytes_out: u32,
-    /// Position in [`Batch::extras`], or [`NONE`].
+    /// Index into [`Batch::extras`], or [`NONE`].
     pub(super) extra: u32,
     pub(super) step: u16,
     pub(super) load: u16,
@@ -44,17 +44,17 @@ pub(super) struct Row {
     pub(super) outcome: Outcome,
 }
 
-/// What few requests have.
+/// The fields that few requests have.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Extra {
     pub(super) limit: u64,
     pub(super) remaining: u64,
     pub(super) retry_after: u64,
     pub(super) retry_of: u64,
-    /// Not a number: none.
+    /// NaN if none.
     pub(super) reset: f64,
     pub(super) canary: u32,
-    /// Numbers of texts in [`Batch::texts`], or [`NONE`].
+    /// Indices into [`Batch::texts`], or [`NONE`].
     pub(super) failed_check: u32,
     pub(super) policy: u32,
     pub(super) state: u32,
@@ -79,7 +79,7 @@ impl Extra {
         state: NONE,
     };
 
-    /// Whether it says anything.
+    /// Whether any field is set.
     pub(super) fn is_any(&self) -> bool {
         let texts = [self.failed_check, self.policy, self.state, self.canary];
         let numbers = [self.limit, self.remaining, self.retry_after, self.retry_of];
@@ -115,17 +115,17 @@ fn some(number: u64) -> Option<u64> {
     (number != NO_NUMBER).then_some(number)
 }
 
-/// Texts, one after the other in one string. A text that repeats the last of its kind is stored once.
+/// Texts, stored consecutively in one string. A text that equals the previous one of its kind is stored once.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Texts {
     all: String,
     ends: Vec<u32>,
-    /// The last number given, by kind.
+    /// The index of the last text of each kind.
     last: [Option<u32>; 3],
 }
 
 impl Texts {
-    /// The number of a text, one of `kind` (0, 1 or 2).
+    /// The index of a text of the given `kind` (0, 1 or 2), added if it is new.
     fn number(&mut self, kind: usize, text: &str) -> u32 {
         if let Some(last) = self.last[kind]
             && self.get(last) == text
@@ -137,14 +137,14 @@ impl Texts {
         number
     }
 
-    /// Adds a text and says its number.
+    /// Adds a text and returns its index.
     pub(super) fn add(&mut self, text: &str) -> u32 {
         self.all.push_str(text);
         self.ends.push(self.all.len() as u32);
         self.ends.len() as u32 - 1
     }
 
-    /// The text of a number.
+    /// The text at an index.
     pub(super) fn get(&self, number: u32) -> &str {
         let number = number as usize;
         let from = number.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or(0);
@@ -152,7 +152,6 @@ impl Texts {
         self.all.get(from as usize..to as usize).unwrap_or_default()
     }
 
-    /// How many there are.
     pub(super) fn len(&self) -> usize {
         self.ends.len()
     }
@@ -164,7 +163,7 @@ impl Texts {
     }
 }
 
-/// A number in half the room; what does not fit (it never should) becomes the greatest that does.
+/// Narrows a number; one that does not fit (which should never happen) becomes the maximum.
 fn small(number: u64) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }
@@ -174,12 +173,12 @@ fn tiny(index: usize) -> u16 {
 }
 
 impl Batch {
-    /// An empty one with room for so many samples.
+    /// An empty batch with room for this many samples.
     pub fn with_capacity(samples: usize) -> Self {
         Self { rows: Vec::with_capacity(samples), ..Self::default() }
     }
 
-    /// How many samples it holds.
+    /// Number of samples.
     pub fn len(&self) -> usize {
         self.rows.len()
     }
@@ -189,7 +188,7 @@ impl Batch {
         self.rows.is_empty()
     }
 
-    /// Forgets the samples and keeps the room.
+    /// Removes all samples, but keeps the allocations.
     pub fn clear(&mut self) {
         self.rows.clear();
         self.extras.clear();
@@ -219,7 +218,7 @@ impl Batch {
         });
     }
 
-    /// The position of what is rare in a sample; [`NONE`] if nothing is.
+    /// The index of a sample's rare fields; [`NONE`] if it has none.
     #[inline]
     fn push_extra(&mut self, sample: &Sample) -> u32 {
         let LimiterHeaders { limit, remaining, reset, retry_after, policy, state } = &sample.limiter;
@@ -246,7 +245,7 @@ impl Batch {
 
     /// The samples, in the order in which they were added.
     pub fn iter(&self) -> impl Iterator<Item = Sample> + '_ {
-        // Texts repeat: they are made once each.
+        // Texts repeat, so each is allocated once.
         let mut shared: Vec<Option<Arc<str>>> = vec![None; self.texts.len()];
         let mut share = move |number: u32| {
             let slot = shared.get_mut(number as usize)?;
@@ -273,7 +272,7 @@ impl Batch {
     }
 }
 
-/// The sample of a row without anything rare.
+/// The sample of a row without rare fields.
 #[inline]
 fn plain(row: &Row) -> Sample {
     Sample {

@@ -1,17 +1,17 @@
-//! The part of an exposition that the metrics contract speaks of.
+//! The part of an exposition that the metrics contract refers to.
 
 use std::collections::BTreeMap;
 
 use saasbench_exposition::{ExpositionError, Labels, Series};
 use saasbench_model::scenario::MetricsContract;
 
-/// The part of an exposition that the contract's claims are about, without the routes that are not the load's.
+/// The part of an exposition that the contract's claims are about, without routes outside the load.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct ContractView {
     /// Value of every counter and every histogram component, by name and labels.
     pub series: BTreeMap<(String, Labels), f64>,
-    /// The histogram of all durations and the sizes of bodies, by name and labels. They may count scrapes too, so they never
-    /// come to rest.
+    /// The histogram of all durations and the body sizes, by name and labels. They may count scrapes, too, so
+    /// they never become quiescent.
     pub unresting: BTreeMap<(String, Labels), f64>,
     /// The in-progress gauge of the load's routes, by labels.
     pub gauges: BTreeMap<Labels, f64>,
@@ -20,10 +20,10 @@ pub struct ContractView {
 }
 
 impl ContractView {
-    /// Reads an exposition and takes the contract's part; nothing else of it is copied.
+    /// Parses an exposition and keeps only the contract's part.
     ///
     /// # Errors
-    /// When the text is no exposition.
+    /// When the text is not an exposition.
     pub fn parse(text: &str, contract: &MetricsContract) -> Result<Self, ExpositionError> {
         let histograms = [contract.duration.as_deref(), contract.tenant_duration.as_deref()];
         let components = |base: &str| ["_bucket", "_sum", "_count"].map(|suffix| format!("{base}{suffix}"));
@@ -34,7 +34,8 @@ impl ContractView {
         names.push(contract.requests.clone());
         names.extend(contract.tenant_requests.clone());
         let mut view = Self::default();
-        // Whether the gauge tells routes apart: else the scrape itself, which is in progress, too, may be in it.
+        // Whether the gauge distinguishes routes: otherwise it may include the scrape itself, which is in
+        // progress, too.
         let mut distinguished = None;
         saasbench_exposition::samples(text, |sample| {
             let name = sample.name.decode();
@@ -70,15 +71,15 @@ impl ContractView {
         Ok(view)
     }
 
-    /// Whether both show the same counts, apart from what scrapes themselves move.
+    /// Whether both show the same counts, ignoring what scrapes themselves increment.
     pub fn agrees(&self, other: &Self) -> bool {
-        // `NaN` agrees with itself here: it is no sign of movement, and has to be judged.
+        // `NaN` equals itself here: it does not show movement, and is judged elsewhere.
         let same = |(a, b): (&f64, &f64)| a == b || (a.is_nan() && b.is_nan());
         self.series.keys().eq(other.series.keys())
             && self.series.values().zip(other.series.values()).all(same)
     }
 
-    /// Whether nothing of the load's is in progress, as far as it is known.
+    /// Whether no request of the load is in progress, as far as the gauge shows.
     pub fn at_rest(&self) -> bool {
         self.in_progress.is_none_or(|gauge| gauge == 0.0)
     }

@@ -1,7 +1,9 @@
-//! Latency by tenant, step and replica: a histogram of each group by either clock, for the whole run.
+//! Latency by tenant, step and replica: for each group two histograms over the whole run, from intended and
+//! from sent.
 //!
-//! The buckets are those of HdrHistogram with two significant digits (an error of less than 1 %). Thousands of groups would
-//! take 37 KB each in the library's layout; here a histogram has only the parts of it in which something was counted.
+//! The buckets are those of HdrHistogram with two significant digits (an error of less than 1 %). Thousands
+//! of groups would take 37 KB each in the library's layout; here a histogram stores only those parts in which
+//! something was counted.
 
 use std::{fs::File, io, path::Path, time::Duration};
 
@@ -21,14 +23,14 @@ use saasbench_model::scenario::Scenario;
 
 /// Significant digits …
 const DIGITS: u8 = 2;
-/// … which take 128 buckets for each power of two.
+/// … which need 128 buckets per power of two.
 type Buckets = Layout<128>;
-/// Buckets of a part.
+/// Buckets per part.
 const PART: usize = 64;
-/// Parts of a histogram up to an hour (2⁴² ns): 36 powers of two of two parts each.
+/// Parts of a histogram up to an hour (2⁴² ns): 36 powers of two with two parts each.
 const PARTS: usize = 72;
 
-/// The file's name in the recorded run.
+/// Name of the log in the run's directory.
 pub const FILE: &str = "groups.hlog";
 
 /// Histograms of latency by tenant, step and replica.
@@ -36,22 +38,22 @@ pub const FILE: &str = "groups.hlog";
 pub struct Groups {
     steps: usize,
     replicas: usize,
-    /// By tenant, step and replica: the number of the group, or [`NONE`].
+    /// Group numbers by tenant, step and replica, or [`NONE`].
     numbers: Vec<u32>,
-    /// Two histograms for each group, from intended and from sent: which parts they have.
+    /// For each group its two histograms, from intended and from sent, as indices into `parts`.
     histograms: Vec<[[u32; PARTS]; 2]>,
     parts: Vec<[u32; PART]>,
 }
 
 impl Groups {
-    /// No request yet.
+    /// No groups yet.
     pub fn new(scenario: &Scenario, replicas: usize) -> Self {
         let steps = scenario.steps.len();
         let numbers = vec![NONE; scenario.tenants.len() * steps * replicas];
         Self { steps, replicas, numbers, histograms: Vec::new(), parts: Vec::new() }
     }
 
-    /// Counts the answered requests of a batch.
+    /// Counts the responses of a batch.
     pub fn add(&mut self, batch: &Batch) {
         for row in batch.rows.iter().filter(|row| matches!(row.outcome, Outcome::Status(_))) {
             if let Some(group) = self.group(row) {
@@ -61,7 +63,7 @@ impl Groups {
         }
     }
 
-    /// The number of a request's group; `None` for one that the scenario does not know.
+    /// The number of a request's group; `None` if the scenario has no such step or replica.
     #[inline]
     fn group(&mut self, row: &Row) -> Option<usize> {
         let (step, replica) = (usize::from(row.step), usize::from(row.replica));
@@ -83,7 +85,7 @@ impl Groups {
         let part = &mut self.histograms[group][clock][bucket / PART];
         if *part == NONE {
             *part = self.parts.len() as u32;
-            // Doubling would take twice the room at the moment of growing.
+            // Doubling would need twice the memory while growing.
             if self.parts.len() == self.parts.capacity() {
                 self.parts.reserve_exact(self.parts.len() / 8 + PART);
             }
@@ -93,10 +95,10 @@ impl Groups {
         *count = count.saturating_add(1);
     }
 
-    /// Writes the log `path`, an interval of length `lasted` for each group and clock.
+    /// Writes the log to `path`, with one interval of length `lasted` for each group and clock.
     ///
     /// # Errors
-    /// The file system's.
+    /// Any I/O error.
     pub fn write(&self, path: &Path, names: &Names<'_>, lasted: Duration) -> io::Result<()> {
         let mut file = io::BufWriter::new(File::create(path)?);
         let mut serializer = V2DeflateSerializer::new();
@@ -120,7 +122,7 @@ impl Groups {
         file.into_inner().map_err(io::IntoInnerError::into_error)?.sync_data()
     }
 
-    /// The library's histogram of the same counts.
+    /// The same counts as the library's histogram.
     fn histogram(&self, parts: &[u32; PARTS]) -> Result<Histogram<u64>, String> {
         let mut histogram = Histogram::new_with_bounds(1, LONGEST.0.unsigned_abs(), DIGITS)
             .map_err(|error| error.to_string())?;

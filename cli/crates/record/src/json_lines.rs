@@ -1,4 +1,4 @@
-//! Files of JSON lines.
+//! Reads files of JSON lines.
 
 use std::{
     fs, io,
@@ -10,30 +10,31 @@ use serde::de::DeserializeOwned;
 /// Why observations could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ObservationsError {
-    /// The file system rejected.
+    /// The file could not be read.
     #[error("{path}: {source}")]
     Io {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// The I/O error.
         source: io::Error,
     },
-    /// A line is not what was written there.
+    /// A line does not have the expected form.
     #[error("{path}:{line}: {message}")]
     Line {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// From 1.
+        /// Line number, from 1.
         line: usize,
-        /// What is wrong.
+        /// The parser's message.
         message: String,
     },
 }
 
-/// The records of a JSON-lines file. A last line without its newline was being written when the run was killed.
+/// The records of a JSON-lines file. A last line without a newline is ignored: it was being written when the
+/// run was killed.
 ///
 /// # Errors
-/// When the file cannot be read, or a line is not what was written there.
+/// When the file cannot be read, or a line does not have the expected form.
 pub fn lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, ObservationsError> {
     let text = match fs::read_to_string(path) {
         Ok(text) => text,

@@ -1,11 +1,12 @@
-//! Latencies counted in little room, in HdrHistogram's layout: so many buckets for each power of two, and of them only those
-//! parts in which something was counted. `Latencies` keeps those of a stretch of time, of which thousands are in memory at once.
+//! Counts latencies compactly, in HdrHistogram's bucket layout; only those parts of the buckets exist in
+//! which something was counted. [`Latencies`] covers a short time, and thousands of them are in memory at
+//! once.
 
 use super::tally::LONGEST;
 use saasbench_model::units::Nanos;
 
-/// HdrHistogram's layout with `HALF` buckets for each power of two, and one for each of the first `2 * HALF` nanoseconds: a
-/// bucket is at most `1 / HALF` of its latencies wide.
+/// HdrHistogram's layout with `HALF` buckets per power of two, and one for each of the first `2 * HALF`
+/// nanoseconds: a bucket's width is at most `1 / HALF` of its latencies.
 #[derive(Debug)]
 pub(super) struct Layout<const HALF: u32>;
 
@@ -17,29 +18,29 @@ impl<const HALF: u32> Layout<HALF> {
         (power * HALF) as usize + (latency >> power) as usize
     }
 
-    /// The least latency of a bucket, in nanoseconds.
+    /// The lower end of a bucket, in nanoseconds.
     pub(super) fn least(bucket: usize) -> u64 {
         let power = (bucket as u32 / HALF).saturating_sub(1);
         u64::from(bucket as u32 - power * HALF) << power
     }
 }
 
-/// Buckets for each power of two, so that a quantile is known to 3 % …
+/// Buckets per power of two, so that a quantile is known to 3 % …
 const HALF: u32 = 32;
-/// … which is also what a part holds.
+/// … which is also the size of a part.
 const PART: usize = HALF as usize;
 
-/// Counted latencies, from which quantiles can be read; the greatest is exact. Takes no room before the first.
+/// Counts of latencies, for quantiles; the maximum is exact. Allocates nothing before the first latency.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Latencies {
     count: u64,
     max: Nanos,
-    /// Up to the last one in which something was counted.
+    /// Parts up to the last one in which something was counted.
     parts: Vec<Option<Box<[u32; PART]>>>,
 }
 
 impl Latencies {
-    /// Counts one; below 1 ns it counts as 1 ns, beyond an hour as an hour.
+    /// Counts one latency, limited to between 1 ns and an hour.
     #[inline]
     pub fn add(&mut self, latency: Nanos) {
         let latency = latency.clamp(Nanos(1), LONGEST);
@@ -53,7 +54,7 @@ impl Latencies {
         *count = count.saturating_add(1);
     }
 
-    /// Counts all of another's, too.
+    /// Adds the counts of another.
     pub fn merge(&mut self, other: &Self) {
         self.count += other.count;
         self.max = self.max.max(other.max);
@@ -66,18 +67,18 @@ impl Latencies {
         }
     }
 
-    /// How many were counted.
+    /// Number of latencies.
     pub fn count(&self) -> u64 {
         self.count
     }
 
-    /// The greatest; `None` without any.
+    /// The greatest latency; `None` if there is none.
     pub fn max(&self) -> Option<Nanos> {
         (self.count > 0).then_some(self.max)
     }
 
-    /// The least latency of which at least the share `q` is no longer, by nearest rank: the middle of its bucket, and never
-    /// above the greatest. `None` without any.
+    /// The quantile `q` by nearest rank, as the middle of its bucket, but at most the maximum. `None` without
+    /// latencies.
     pub fn quantile(&self, q: f64) -> Option<Nanos> {
         let rank = ((q * self.count as f64).ceil() as u64).max(1);
         let mut below = 0;
@@ -131,7 +132,7 @@ mod tests {
         }
 
         #[test]
-        fn what_is_merged_was_counted_together(one in proptest::collection::vec(1..=LONGEST.0, 0..40), other in proptest::collection::vec(1..=LONGEST.0, 1..40)) {
+        fn merging_equals_counting_together(one in proptest::collection::vec(1..=LONGEST.0, 0..40), other in proptest::collection::vec(1..=LONGEST.0, 1..40)) {
             let of = |all: &[i64]| {
                 let mut latencies = Latencies::default();
                 all.iter().for_each(|latency| latencies.add(Nanos(*latency)));

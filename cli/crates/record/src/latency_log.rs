@@ -1,4 +1,4 @@
-//! Reads HDR interval logs back, as other programs do: for the tests.
+//! Reads HDR interval logs, as other programs do; for tests.
 
 use base64::Engine as _;
 use hdrhistogram::{

@@ -1,9 +1,22 @@
-//! The recorded run: the immutable directory that a run leaves behind, and everything that verification may look at.
+//! The recorded run: the immutable directory that a run leaves behind, and the only input of verification.
 //!
-//! `writer` fills it while the run goes, `reader` opens it again; `sample` says what one request leaves, `batch` how many are
-//! kept, `segment` how they lie in Parquet, `groups` what their latency was by tenant, step and replica, `latencies` counts
-//! those of a short time, `recent` what was answered lately, `own` what a run tells of itself while it goes, `manifest` what
-//! else there is to know.
+//! `saasbench-engine` hands samples to [`writer`], which fills the directory during the run; the binary adds
+//! what it observed; `saasbench-verify` and `saasbench-report` start from [`reader`].
+//!
+//! `manifest` describes a run; `sample` is one request, `batch` a compact list of them, and `segment` their
+//! Parquet files. `groups`, `latencies` and `recent` count latencies (per group, per short time, and since
+//! the last update); `tally` and `self_metrics` are running totals. `self_monitor` is what the generator
+//! measured of itself; `observations` what the service's side showed.
+//!
+//! ```no_run
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let run = saasbench_record::reader::RecordedRun::open("runs/20261121T101500Z-flood".as_ref())?;
+//! let mut errors = 0;
+//! run.for_each_sample(|_number, sample| errors += u64::from(sample.is_error()))?;
+//! println!("{errors} errors in {}", run.scenario.name);
+//! # Ok(())
+//! # }
+//! ```
 
 pub mod alert_rule;
 pub mod batch;

@@ -18,7 +18,7 @@ use crate::event::{Event, PaceChange};
 /// Version of the recorded run's layout. A reader rejects what is newer than itself.
 pub const FORMAT: u32 = 1;
 
-/// The file's name in the recorded run.
+/// Name of the file in the run's directory.
 pub const FILE: &str = "manifest.json";
 
 /// Everything about a recorded run that is not a sample or an observation.
@@ -32,18 +32,18 @@ pub struct Manifest {
     pub state: State,
     /// The scenario as it was read.
     pub scenario: ScenarioText,
-    /// Where it ran.
+    /// The environment in which it ran.
     pub environment: Environment,
-    /// What it ran on.
+    /// The machine of the generator.
     pub machine: Machine,
     /// The run's zero: nanoseconds since the Unix epoch by the wall clock.
     pub started_unix_ns: i64,
     /// The nonce of the run's canaries; `None` for a scenario without any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub canary_nonce: Option<String>,
-    /// When the load phase began and ended; `None` for a run that did not come so far.
+    /// When the load phase started and ended; `None` for a run that ended before it.
     pub load: Option<LoadPhase>,
-    /// What was recorded; `None` for a run that did not come so far.
+    /// What was recorded; `None` for a run that did not end properly.
     pub recorded: Option<Recorded>,
     /// What changed its course, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -64,30 +64,30 @@ pub enum State {
     Aborted,
 }
 
-/// A scenario with all the files that it named.
+/// A scenario with all the files that it refers to.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ScenarioText {
     /// The path as typed.
     pub file: String,
-    /// Its text; secrets stand in it as `${env:NAME}`.
+    /// The text; secrets are contained as `${env:NAME}` only.
     pub text: String,
     /// SHA-256 of the text, hexadecimal.
     pub sha256: String,
-    /// Files that it named, by the path as written there.
+    /// Contents of the files, by path as written in the scenario.
     pub files: BTreeMap<String, String>,
-    /// What the command line changed of it.
+    /// What the command line overrode.
     #[serde(default, skip_serializing_if = "Overrides::is_empty")]
     pub overrides: Overrides,
 }
 
 impl ScenarioText {
-    /// Takes note of a scenario's text.
+    /// Computes the digest; there are no overrides yet.
     pub fn new(file: String, text: String, files: BTreeMap<String, String>) -> Self {
         let sha256 = Self::digest(&text);
         Self { file, text, sha256, files, overrides: Overrides::default() }
     }
 
-    /// Whether the text is still the one that was run.
+    /// Whether the text still has the recorded digest.
     pub fn is_unchanged(&self) -> bool {
         Self::digest(&self.text) == self.sha256
     }
@@ -97,7 +97,7 @@ impl ScenarioText {
     }
 }
 
-/// Where a run ran.
+/// The environment of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Environment {
     /// `embedded`, `local`, `ad hoc`, or a name from `saasbench.toml`.
@@ -108,27 +108,27 @@ pub struct Environment {
     pub prometheus: Option<String>,
     /// URL of the limiter's Redis, without its password.
     pub redis: Option<String>,
-    /// Whether the run is alone on it.
+    /// Whether nothing else uses it during the run.
     pub exclusive: bool,
     /// Whether its limiters and sessions start empty.
     pub fresh: bool,
-    /// How far two clocks of it may disagree: the offset.
+    /// By how much two of its clocks may differ: the offset.
     pub clock_offset_ns: Nanos,
-    /// How far two clocks of it may drift apart, dimensionless.
+    /// By how much two of its clocks may drift apart, dimensionless.
     pub clock_drift: f64,
-    /// Faults that the service of the embedded or local environment was asked to have, as `NAME=VALUE`.
+    /// Faults that were switched on in the service of the embedded or local environment, as `NAME=VALUE`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub faults: Vec<String>,
-    /// Whether any certificate was good enough: who answered is not proven then.
+    /// Whether any certificate was accepted: then the identity of the service is not proven.
     #[serde(default, skip_serializing_if = "is_false")]
     pub insecure: bool,
-    /// Names of the replicas to which HTTP/2 was spoken.
+    /// Names of the replicas that were accessed by HTTP/2.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub http2: Vec<String>,
-    /// What it declares about its metrics over the scenario: the table `[metrics]` as TOML, without its header.
+    /// Its table `[metrics]`, which takes precedence over the scenario's, as TOML without the header.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metrics: Option<String>,
-    /// Versions of the programs of the local environment, by their part.
+    /// Versions of the local environment's programs, by service.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub programs: BTreeMap<String, String>,
 }
@@ -144,11 +144,11 @@ pub struct Replica {
     pub name: String,
     /// Base URL, without a trailing slash.
     pub url: String,
-    /// The value of Prometheus's `instance` label for it.
+    /// Value of the label `instance` in Prometheus.
     pub instance: String,
 }
 
-/// What the run ran on.
+/// The machine of the generator.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Machine {
     /// Operating system.
@@ -160,7 +160,7 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// This machine.
+    /// Describes the current machine.
     pub fn this() -> Self {
         Self {
             os: std::env::consts::OS.to_owned(),
@@ -181,7 +181,7 @@ pub struct LoadPhase {
     pub to_ns: Nanos,
 }
 
-/// How much was recorded: less than this in the directory is a part of it gone.
+/// How much was recorded; a directory with less is incomplete.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Recorded {
     /// Files under `samples/`.
@@ -193,30 +193,31 @@ pub struct Recorded {
 /// Why a manifest could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ManifestError {
-    /// The file system rejected.
+    /// The file could not be read.
     #[error("{0}")]
     Io(io::Error),
-    /// Not a manifest; the message names line and column.
+    /// The file is not a manifest; the message names line and column.
     #[error("{0}")]
     Syntax(serde_json::Error),
-    /// Written by a newer version.
+    /// The manifest was written by a newer version.
     #[error("its format is {found}; this version reads up to {FORMAT}")]
     TooNew {
-        /// Its format.
+        /// Its format version.
         found: u32,
     },
 }
 
 impl Manifest {
-    /// Writes it into the run's directory, replacing an older one at once.
+    /// Writes the manifest into the run's directory, atomically replacing an older one.
     ///
     /// # Errors
-    /// The file system's.
+    /// Any I/O error.
     pub fn write(&self, dir: &Path) -> io::Result<()> {
         write_whole(&dir.join(FILE), &to_json(self)?)
     }
 
-    /// The plan's time of its load. A pause in which the load ended is over then: nothing of the plan was to come any more.
+    /// The plan time of its load. A pause during which the load ended counts as over at that time: nothing
+    /// planned was left.
     pub fn plan_time(&self) -> PlanTime {
         let Some(LoadPhase { start_ns, to_ns, .. }) = self.load else { return PlanTime::default() };
         PlanTime::new(start_ns, self.pace_changes().map(PaceChange::pause).chain([(to_ns, false)]))
@@ -238,13 +239,14 @@ impl Manifest {
         })
     }
 
-    /// Reads it from a run's directory.
+    /// Reads the manifest from a run's directory.
     ///
     /// # Errors
     /// See [`ManifestError`].
     pub fn read(dir: &Path) -> Result<Self, ManifestError> {
         let text = fs::read_to_string(dir.join(FILE)).map_err(ManifestError::Io)?;
-        // The format comes first: a newer manifest may lack what this version needs, and must not be called broken.
+        // The format is checked first: a newer manifest may lack fields that this version needs, and must not
+        // be called broken.
         #[derive(Deserialize)]
         struct Head {
             format: u32,
@@ -260,17 +262,17 @@ impl Manifest {
 /// Pretty JSON with a final newline.
 ///
 /// # Errors
-/// Never for the types of this crate; kept so that no caller has to unwrap.
+/// Never for the types of this crate; returned so that no caller has to unwrap.
 pub fn to_json(value: &impl Serialize) -> io::Result<Vec<u8>> {
     let mut json = serde_json::to_vec_pretty(value)?;
     json.push(b'\n');
     Ok(json)
 }
 
-/// Writes a file so that it is there whole or not at all.
+/// Writes a file atomically.
 ///
 /// # Errors
-/// The file system's.
+/// Any I/O error.
 pub fn write_whole(path: &Path, contents: &[u8]) -> io::Result<()> {
     let mut partial = path.as_os_str().to_owned();
     partial.push(".part");

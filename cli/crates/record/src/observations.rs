@@ -1,4 +1,4 @@
-//! Reads a run's observations back, and picks out of an exposition what the metrics contract speaks of.
+//! Reads a run's observations: what the service's side showed.
 
 use std::{fs, path::Path};
 
@@ -12,14 +12,14 @@ use super::{
 };
 use saasbench_model::{scenario::MetricsContract, units::Nanos};
 
-/// What the service's metrics said during a run.
+/// What the service's side showed during a run.
 #[derive(Debug, Default)]
 pub struct Observations {
     /// Scrapes of each replica, by its index, in order.
     pub scrapes: Vec<Vec<Scrape>>,
-    /// Answers of Prometheus, in order.
+    /// Responses of Prometheus, in order.
     pub prometheus: Vec<ResponseRecord>,
-    /// Looks at the limiter's Redis, in order.
+    /// Samples of the limiter's Redis, in order.
     pub store: Vec<RedisSample>,
 }
 
@@ -30,16 +30,16 @@ pub struct Scrape {
     pub phase: Phase,
     /// When the request was sent.
     pub from: Nanos,
-    /// When the answer was here.
+    /// When the response had arrived.
     pub to: Nanos,
-    /// File of the text, relative to the run's directory: evidence names it.
+    /// File of the text, relative to the run's directory; named in evidence.
     pub file: Option<String>,
-    /// Whether the replica was seen to have come to rest with it.
+    /// Whether this scrape showed the replica to be quiescent.
     pub settled: bool,
-    /// The answer's text, or why there was none. Of a scrape during the load only the counter of requests, the gauge and the
-    /// start time are kept: there are many of them.
+    /// The text of the response, or why there was none. During the load only the counter of requests, the
+    /// gauge and the start time are retained, because there are many scrapes.
     pub text: Result<String, String>,
-    /// What is kept of the whole page, if there was an answer.
+    /// Summary of the whole scrape body, if there was a response.
     pub page: Option<Page>,
 }
 
@@ -47,10 +47,10 @@ pub struct Scrape {
 pub const START_TIME: &str = "process_start_time_seconds";
 
 impl Observations {
-    /// Reads what the run in `dir` observed; nothing at all is no error.
+    /// Reads the observations of the run in `dir`; missing files are no error.
     ///
     /// # Errors
-    /// When a file that is there cannot be read.
+    /// When an existing file cannot be read.
     pub fn read(
         dir: &Path,
         environment: &Environment,
@@ -92,13 +92,13 @@ impl Observations {
     }
 }
 
-/// The lines of an exposition that are followed through the load.
+/// The lines of an exposition that are retained during the load.
 fn followed(text: &str, contract: Option<&MetricsContract>) -> String {
     let requests = contract.map(|contract| contract.requests.as_str());
     let gauge = contract.and_then(|contract| contract.in_progress.as_deref());
     let names = [Some(START_TIME), requests, gauge];
     let telling = |line: &&str| names.iter().flatten().any(|name| line.starts_with(name));
-    // A last line without its end was cut off, and so may its value have been.
+    // An unterminated last line was cut off, and so may its value have been.
     let whole = text.rfind('\n').map_or("", |end| &text[..end]);
     whole.lines().filter(telling).flat_map(|line| [line, "\n"]).collect()
 }

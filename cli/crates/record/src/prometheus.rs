@@ -1,5 +1,5 @@
-//! One query to Prometheus and its raw response, as a line of `observations/prometheus.jsonl` holds it, and how the series
-//! in a response are read.
+//! One query to Prometheus and its raw response: a line of `observations/prometheus.jsonl`; and how to read
+//! the series in a response.
 
 use std::collections::BTreeMap;
 
@@ -9,38 +9,40 @@ use serde_json::Value;
 use saasbench_exposition::Labels;
 use saasbench_model::units::Nanos;
 
-/// One query and its raw answer: a line of `prometheus.jsonl`.
+/// One query and its raw response: a line of `prometheus.jsonl`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ResponseRecord {
-    /// When it was asked, on the run's clock.
+    /// When it was sent, on the run's clock.
     pub at_ns: Nanos,
-    /// The query; the path of the API where there is none ([`ApiRequest::text`](crate::query::ApiRequest::text)).
+    /// The query, or the path of an API endpoint without one
+    /// ([`ApiRequest::text`](crate::query::ApiRequest::text)).
     pub query: String,
-    /// The evaluation time, seconds since the epoch; of a range query its last instant.
+    /// Evaluation time in seconds since the epoch; for a range query its last instant.
     pub time_unix_s: f64,
-    /// Of a range query: how long it reaches back, and the time between two instants, in seconds.
+    /// For a range query: how far it reaches back, and its step, in seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub range_s: Option<(f64, f64)>,
-    /// The answer as it came; `None` when there was none.
+    /// The response as it arrived; `None` if there was none.
     pub answer: Option<Value>,
-    /// Why there was none.
+    /// Why there was no response.
     pub error: Option<String>,
 }
 
 /// Raw samples of one series.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RawSeries {
-    /// Its labels, `__name__` left out.
+    /// Its labels, without `__name__`.
     pub labels: Labels,
     /// `(seconds since the epoch, value)`, in time order.
     pub samples: Vec<(f64, f64)>,
 }
 
-/// How far Prometheus has come: the start of the newest scrape of each target. `timestamp()` of a plain selector is the
-/// true time of the sample, which is the scrape's start; a sample that is shown is of a scrape that has ended.
+/// Query for how far Prometheus has come: the start of the newest scrape of each target. `timestamp()` of a
+/// plain selector is the sample's own time, which is the scrape's start; a visible sample belongs to a
+/// finished scrape.
 pub const POSITION: &str = "timestamp(up)";
 
-/// The newest scrape of each instance, in seconds since the epoch, from the answer to [`POSITION`].
+/// The newest scrape of each instance, in seconds since the epoch, from the response to [`POSITION`].
 pub fn newest_scrapes(answer: &Value) -> BTreeMap<String, f64> {
     let mut newest = BTreeMap::new();
     for result in results(answer) {
@@ -53,7 +55,7 @@ pub fn newest_scrapes(answer: &Value) -> BTreeMap<String, f64> {
     newest
 }
 
-/// The series of a range-vector answer (`resultType` `matrix`).
+/// The series of a response with `resultType` `matrix`.
 pub fn matrix(answer: &Value) -> Vec<RawSeries> {
     results(answer)
         .iter()
@@ -71,13 +73,14 @@ pub fn matrix(answer: &Value) -> Vec<RawSeries> {
         .collect()
 }
 
-/// The series of an instant-vector answer (`resultType` `vector`), each with its value.
+/// The series of a response with `resultType` `vector`, each with its value.
 pub fn samples_now(answer: &Value) -> Vec<(Labels, f64)> {
     let value = |result: &Value| result.get("value").and_then(|value| value.get(1)).and_then(number);
     results(answer).iter().filter_map(|result| Some((labels(result), value(result)?))).collect()
 }
 
-/// The series of any answer with numbers: a scalar is one without labels, and a vector's have one sample each.
+/// The series of any response with numbers: a scalar is one without labels, and a vector's have one sample
+/// each.
 pub fn values(answer: &Value) -> Vec<RawSeries> {
     let sample = |pair: &Value| Some((pair.get(0)?.as_f64()?, number(pair.get(1)?)?));
     let one =
@@ -109,7 +112,7 @@ fn labels(result: &Value) -> Labels {
         .collect()
 }
 
-/// Prometheus writes values as strings, `NaN` and `+Inf` among them.
+/// Prometheus writes values as strings, including `NaN` and `+Inf`.
 fn number(value: &Value) -> Option<f64> {
     match value.as_str()? {
         "+Inf" => Some(f64::INFINITY),
@@ -118,8 +121,8 @@ fn number(value: &Value) -> Option<f64> {
     }
 }
 
-/// Why an answer may not be the whole truth: a store that is asked in place of Prometheus says so where one of its parts
-/// did not answer (`warnings` of Thanos and of Prometheus's remote read, `isPartial` of VictoriaMetrics).
+/// Why a response may be incomplete: a store that is queried in place of Prometheus reports if one of its
+/// parts failed (`warnings` of Thanos and of Prometheus's remote read, `isPartial` of VictoriaMetrics).
 pub fn doubt(answer: &Value) -> Option<String> {
     let warnings = answer.get("warnings").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     let warnings: Vec<&str> = warnings.iter().filter_map(Value::as_str).collect();
@@ -154,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn doubts_of_a_store_are_read() {
+    fn warnings_of_a_store_are_read() {
         let doubts = |text: &str| doubt(&serde_json::from_str(text).unwrap());
         assert_eq!(doubts(r#"{"status":"success","data":{},"infos":["a hint"]}"#), None);
         assert_eq!(doubts(r#"{"status":"success","isPartial":false,"warnings":[]}"#), None);

@@ -1,5 +1,5 @@
-//! What Prometheus is asked for the sake of `[[expect]]` with `promql`: the same for whoever asks and for whoever reads the
-//! answers.
+//! The queries behind `[[expect]]` with `promql`. The observer sends them and the verifier looks up their
+//! responses, so both use this module.
 
 use super::{
     manifest::{Environment, LoadPhase},
@@ -13,10 +13,11 @@ use saasbench_model::{
     units::{Nanos, TenantId},
 };
 
-/// Between two instants of `at = "every"` where no contract names an interval of scrapes.
+/// Step of `at = "every"` where no contract states a scrape interval.
 const INTERVAL: Nanos = Nanos::from_secs(5);
 
-/// The question of a query about a load whose warm-up ends at `warm`. `started` is the run's zero, since the epoch.
+/// The query for an expectation about a load whose warm-up ends at `warm`. `started` is the run's zero, since
+/// the epoch.
 pub fn question(
     promql: &Promql,
     scenario: &Scenario,
@@ -25,7 +26,7 @@ pub fn question(
     warm: Nanos,
     started: Nanos,
 ) -> ApiRequest {
-    // A warm-up as long as the load leaves nothing to judge but its end.
+    // If the warm-up is as long as the load, only its end is left to judge.
     let from = warm.min(load.to_ns);
     let tenants: Vec<&str> = scenario.tenants.iter().map(TenantId::as_str).collect();
     let instances: Vec<&str> = environment.replicas.iter().map(|replica| replica.instance.as_str()).collect();

@@ -1,55 +1,55 @@
-//! What can be asked of Prometheus's HTTP API.
+//! Requests to Prometheus's HTTP API.
 
 use std::borrow::Cow;
 
-/// What can be asked. Times are seconds since the epoch.
+/// A request. Times are seconds since the epoch.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ApiRequest {
     /// `/api/v1/query`: an expression at one instant.
     Instant {
         /// PromQL.
         query: String,
-        /// When it is evaluated.
+        /// Evaluation time.
         time: f64,
     },
     /// `/api/v1/query_range`: an expression at every `step` from `start` to `end`.
     Range {
         /// PromQL.
         query: String,
-        /// The first instant.
+        /// First instant.
         start: f64,
-        /// The last one at the latest.
+        /// No instant is later than this.
         end: f64,
-        /// Between two, in seconds; positive.
+        /// Seconds between two instants; positive.
         step: f64,
     },
-    /// `/api/v1/rules`: rule groups, their expressions and what state they are in.
+    /// `/api/v1/rules`: rule groups with expressions and state.
     Rules,
-    /// `/api/v1/series`: the label sets that a selector has between `start` and `end`.
+    /// `/api/v1/series`: the label sets that a selector matches between `start` and `end`.
     Series {
         /// A selector.
         selector: String,
-        /// From when.
+        /// Start of the span.
         start: f64,
-        /// Until when.
+        /// End of the span.
         end: f64,
     },
     /// `/api/v1/labels`: names of all labels between `start` and `end`.
     LabelNames {
-        /// From when.
+        /// Start of the span.
         start: f64,
-        /// Until when.
+        /// End of the span.
         end: f64,
     },
     /// `/api/v1/label/…/values`: the values of a label between `start` and `end`.
     LabelValues {
-        /// Which label.
+        /// Name of the label.
         label: String,
-        /// Of which series; `None`: of all.
+        /// Restricts the series; `None` for all.
         selector: Option<String>,
-        /// From when.
+        /// Start of the span.
         start: f64,
-        /// Until when.
+        /// End of the span.
         end: f64,
     },
     /// `/api/v1/metadata`: the types that targets declare.
@@ -93,7 +93,7 @@ impl ApiRequest {
         }
     }
 
-    /// The expression that is asked for, or the path where there is none: what the record calls it.
+    /// The query, or the path where there is none: how the record identifies it.
     pub fn text(&self) -> Cow<'_, str> {
         match self {
             Self::Instant { query, .. } | Self::Range { query, .. } => query.into(),

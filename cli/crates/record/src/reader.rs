@@ -1,4 +1,4 @@
-//! Opens a recorded run: what verification and reports start from.
+//! Opens recorded runs: the starting point of verification and reports.
 
 use std::{
     collections::BTreeMap,
@@ -21,10 +21,10 @@ use saasbench_model::scenario::{
     resolve::{Sources, declare_metrics, resolve},
 };
 
-/// Threads that decode segments, at most: one thread that judges has no use for more.
+/// Threads that decode segments, at most: more cannot keep a single judging thread busier.
 const READERS: usize = 4;
 
-/// A recorded run, opened.
+/// A recorded run with everything but its samples in memory.
 #[derive(Debug)]
 pub struct RecordedRun {
     /// Its directory.
@@ -33,9 +33,9 @@ pub struct RecordedRun {
     pub manifest: Manifest,
     /// Its scenario, resolved again from the manifest.
     pub scenario: Scenario,
-    /// What the service's metrics said.
+    /// What the service's side showed.
     pub observations: Observations,
-    /// What the generator knew of itself.
+    /// What the generator measured of itself.
     pub self_monitor: SelfMonitorRecord,
     segments: Vec<PathBuf>,
     replica_names: Vec<String>,
@@ -47,35 +47,35 @@ pub enum OpenError {
     /// There is no manifest.
     #[error("{0} is not a recorded run: it has no manifest.json")]
     NotARun(PathBuf),
-    /// The manifest is unreadable.
+    /// The manifest cannot be read.
     #[error("{path}: {source}")]
     Manifest {
-        /// The manifest.
+        /// Path of the manifest.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: ManifestError,
     },
     /// The recorded scenario does not resolve (any more).
     #[error("the recorded scenario has problems:\n{}", .0.render(false))]
     Scenario(Problems),
-    /// What the command line changed of it does not fit it (any more).
+    /// The recorded overrides do not fit the scenario (any more).
     #[error("the recorded scenario cannot be changed as its manifest says: {0}")]
     Overrides(OverrideError),
     /// The segments cannot be listed.
     #[error("{path}: {source}")]
     Io {
-        /// Which directory.
+        /// The directory.
         path: PathBuf,
-        /// Why.
+        /// The I/O error.
         source: io::Error,
     },
-    /// An observation is unreadable.
+    /// An observation cannot be read.
     #[error(transparent)]
     Observations(#[from] ObservationsError),
 }
 
 impl RecordedRun {
-    /// Opens the run in `dir`. Segments are read later, one at a time.
+    /// Opens the run in `dir`. Samples are read later, by [`Self::for_each_sample`].
     ///
     /// # Errors
     /// See [`OpenError`].
@@ -123,18 +123,18 @@ impl RecordedRun {
         &self.replica_names
     }
 
-    /// Calls `each` with every sample and its number (from 0). Segments are decoded ahead by threads of their own, no more
-    /// than one by each, so that memory stays bounded.
+    /// Calls `each` with every sample and its number (from 0). Segments are decoded ahead on separate
+    /// threads, at most one per thread, so that memory stays bounded.
     ///
     /// # Errors
-    /// When a segment cannot be read, or is gone.
+    /// When a segment cannot be read, or is missing.
     pub fn for_each_sample(&self, mut each: impl FnMut(u64, &Sample)) -> Result<(), SegmentError> {
         let names = Names::new(&self.scenario, &self.replica_names);
         let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let threads = threads.min(READERS).min(self.segments.len().max(1));
         let mut number = 0;
         std::thread::scope(|scope| {
-            // Each thread decodes every so manieth segment: asked in turn, they give them in order.
+            // Each thread decodes every n-th segment; taking from them in turn yields the original order.
             let decode = |first: usize| {
                 let (decoded, taken) = mpsc::sync_channel(0);
                 let names = &names;
@@ -176,7 +176,7 @@ impl RecordedRun {
     }
 }
 
-/// Resolves a scenario from what the manifest kept of it; secrets are not needed any more.
+/// Resolves a scenario from the manifest; secrets are no longer needed.
 fn recorded_scenario(text: &str, file: &str, files: &BTreeMap<String, String>) -> Result<Scenario, Problems> {
     let read_file = |path: &Path| {
         files.get(&*path.to_string_lossy()).cloned().ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_command_line_changed_is_judged_by_again() {
+    fn overrides_apply_when_a_run_is_judged_again() {
         let mut made = Made::new("", &[sample(0, 0, Outcome::Status(200))]);
         made.manifest.scenario.overrides.duration = Some(Nanos::from_secs(3));
         made.open();

@@ -1,20 +1,20 @@
-//! The latest latencies of each tenant, for whoever follows a run while it goes: counted on the recorder's thread, and only
-//! where somebody follows.
+//! Latencies per tenant since the last update, for live views. Counted on the recorder's thread, and only if
+//! a live view is active.
 
 use super::{batch::Batch, latencies::Latencies, sample::Outcome};
 use saasbench_model::units::Nanos;
 
-/// Latencies from intended of answered requests since they were last taken, by tenant.
+/// By tenant: latencies from intended of the responses since they were last taken.
 #[derive(Debug, Clone, Default)]
 pub struct Recent(pub Vec<Latencies>);
 
 impl Recent {
-    /// None yet, for so many tenants.
+    /// No latencies yet, for this many tenants.
     pub fn new(tenants: usize) -> Self {
         Self(vec![Latencies::default(); tenants])
     }
 
-    /// Counts the answered requests of a batch.
+    /// Counts the responses of a batch.
     pub fn add(&mut self, batch: &Batch) {
         for row in batch.rows.iter().filter(|row| matches!(row.outcome, Outcome::Status(_))) {
             if let Some(latencies) = self.0.get_mut(row.tenant as usize) {
@@ -23,7 +23,7 @@ impl Recent {
         }
     }
 
-    /// Those since the last time, which leaves none.
+    /// Returns the latencies since the last call, and resets them.
     pub fn take(&mut self) -> Self {
         let tenants = self.0.len();
         std::mem::replace(self, Self::new(tenants))
@@ -35,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn quantiles_are_those_of_what_was_counted_since() {
+    fn quantiles_cover_what_was_counted_since_the_last_call() {
         let mut recent = Recent::new(2);
         recent.0[1].add(Nanos::from_millis(1));
         assert_eq!(recent.0[0].quantile(0.5), None);

@@ -1,30 +1,30 @@
-//! One sample of the limiter's Redis, as a line of `observations/store.jsonl` holds it: restarts and evictions, which may
-//! have cost a limiter its memory, are read off a series of them.
+//! Samples of the limiter's Redis (lines of `observations/store.jsonl`), and the restarts and evictions that
+//! they show, which may have cost a limiter its state.
 
 use serde::{Deserialize, Serialize};
 
 use saasbench_model::units::Nanos;
 
-/// One look at Redis: a line of `observations/store.jsonl`.
+/// One sample of Redis: a line of `observations/store.jsonl`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RedisSample {
-    /// Before the look.
+    /// Before the query.
     pub from_ns: Nanos,
-    /// After it.
+    /// After the query.
     pub to_ns: Nanos,
-    /// Redis's `run_id`: another one is another process. `None` when it did not answer.
+    /// Redis's `run_id`, which identifies its process; `None` if it did not respond.
     pub run_id: Option<String>,
     /// Whole seconds since its start.
     pub uptime_s: Option<u64>,
-    /// What it holds; `None` when it did not answer, or did not say.
+    /// What Redis reports about its content; `None` if it did not respond, or did not report it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub health: Option<Health>,
 }
 
-/// What Redis holds.
+/// What Redis reports about its content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Health {
-    /// Keys in the database that is watched.
+    /// Keys in the monitored database.
     pub keys: u64,
     /// Those with a TTL.
     pub expiring: u64,
@@ -41,7 +41,7 @@ impl Health {
     }
 }
 
-/// Spans in which a limiter may have lost what it remembered: restarts, and looks between which keys were evicted.
+/// Spans in which a limiter may have lost its state: restarts, and samples between which keys were evicted.
 pub fn losses(looks: &[RedisSample]) -> Vec<(Nanos, Nanos)> {
     let known: Vec<(&RedisSample, Health)> =
         looks.iter().filter_map(|look| Some((look, look.health?))).collect();
@@ -52,8 +52,8 @@ pub fn losses(looks: &[RedisSample]) -> Vec<(Nanos, Nanos)> {
     losses
 }
 
-/// Spans of the run's clock in which Redis was restarted: from the last look at the old process to the start of the new
-/// one, as its uptime bounds it.
+/// Spans of the run's clock in which Redis was restarted: from the last sample of the old process to the
+/// start of the new one, as bounded by its uptime.
 pub fn restarts(looks: &[RedisSample]) -> Vec<(Nanos, Nanos)> {
     let answered: Vec<(&RedisSample, &str)> =
         looks.iter().filter_map(|look| Some((look, look.run_id.as_deref()?))).collect();
@@ -62,7 +62,8 @@ pub fn restarts(looks: &[RedisSample]) -> Vec<(Nanos, Nanos)> {
         .filter(|pair| pair[0].1 != pair[1].1)
         .map(|pair| {
             let (old, new) = (pair[0].0, pair[1].0);
-            // The uptime is rounded down, so the start is not before `from − uptime − 1 s`; it is before this look.
+            // The uptime is rounded down, so the start is not before `from − uptime − 1 s`; and it is before
+            // this sample.
             let earliest = new.uptime_s.map_or(old.from_ns, |uptime| {
                 new.from_ns - Nanos::from_secs(i64::try_from(uptime).unwrap_or(i64::MAX).saturating_add(1))
             });
@@ -98,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn silence_alone_is_no_restart() {
+    fn a_missing_response_alone_is_no_restart() {
         assert_eq!(restarts(&[look(1, Some("a"), 5), look(2, None, 0), look(3, Some("a"), 7)]), []);
     }
 }

@@ -1,4 +1,4 @@
-//! Groups of rules, as Prometheus's `/api/v1/rules` lists them, and which of them concern a run.
+//! Groups of rules, as listed by `/api/v1/rules`, and which of them are about a run.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,32 +8,32 @@ use serde_json::Value;
 use saasbench_exposition::Labels;
 use saasbench_model::scenario::Scenario;
 
-/// A group of rules, as `/api/v1/rules` tells it.
+/// A rule group of `/api/v1/rules`.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Group {
     /// Its name.
     pub name: String,
-    /// Seconds between two evaluations.
+    /// Evaluation interval in seconds.
     #[serde(default)]
     pub interval: f64,
-    /// Seconds that the last one took.
+    /// Duration of the last evaluation in seconds.
     #[serde(default)]
     pub evaluation_time: f64,
     /// Its rules.
     pub rules: Vec<Rule>,
 }
 
-/// One rule.
+/// A recording or alerting rule.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Rule {
     /// `recording` or `alerting`.
     #[serde(rename = "type")]
     pub kind: String,
-    /// What it records, or the alert's name.
+    /// The recorded metric, or the alert's name.
     pub name: String,
-    /// Its expression.
+    /// PromQL expression.
     pub query: String,
     /// Labels that it adds.
     #[serde(default)]
@@ -47,34 +47,36 @@ pub struct Rule {
 }
 
 impl Rule {
-    /// Whether it records.
+    /// Whether it is a recording rule.
     pub fn is_recording(&self) -> bool {
         self.kind == "recording"
     }
 
-    /// The labels of what it records of a series of its expression.
+    /// The labels of the recorded series for a series of the expression.
     pub fn recorded(&self, mut labels: Labels) -> Labels {
         labels.extend(self.labels.clone());
-        // An empty label is none.
+        // An empty label is the same as none.
         labels.retain(|_, value| !value.is_empty());
         labels
     }
 }
 
-/// The groups of an answer to [`ApiRequest::Rules`](crate::query::ApiRequest::Rules); what is none is left out.
+/// The groups in a response to [`ApiRequest::Rules`](crate::query::ApiRequest::Rules); malformed ones are
+/// left out.
 pub fn groups(answer: &Value) -> Vec<Group> {
     let groups = answer.pointer("/data/groups").and_then(Value::as_array);
     groups.into_iter().flatten().filter_map(|group| Group::deserialize(group).ok()).collect()
 }
 
-/// The rules that are about this run, in their groups: those whose expressions name a metric of the contract or of
-/// redis_exporter, or what such a rule records, and those that the scenario names itself. Prometheus may have many others'.
+/// The rules that are about this run, in their groups: those whose expressions use a metric of the contract
+/// or of redis_exporter, or a metric that such a rule records, and the alerts that the scenario names.
+/// Prometheus may have many unrelated ones.
 pub fn concerned(groups: &[Group], scenario: &Scenario) -> Vec<Group> {
     let mut of_run: BTreeSet<String> = contract(scenario).collect();
     let mut named: BTreeSet<&str> = scenario.alerts.iter().map(|alert| alert.name.as_str()).collect();
     named.extend(scenario.promql.iter().flat_map(|promql| words(&promql.query)));
     let all = || groups.iter().flat_map(|group| &group.rules);
-    // What a rule reads may be recorded by another one, in whatever order they stand.
+    // A rule may use what another one records, in whatever order they are listed.
     for alert in
         all().filter(|rule| !rule.is_recording() && named.contains(rule.name.as_str())).collect::<Vec<_>>()
     {
@@ -100,7 +102,7 @@ pub fn concerned(groups: &[Group], scenario: &Scenario) -> Vec<Group> {
     meant.filter(|group| !group.rules.is_empty()).collect()
 }
 
-/// The names of the contract's metrics, and of what histograms and summaries are made of.
+/// The names of the contract's metrics, including the parts of histograms and summaries.
 fn contract(scenario: &Scenario) -> impl Iterator<Item = String> {
     let contract = scenario.metrics.iter();
     let names = contract.flat_map(|contract| {
@@ -118,7 +120,7 @@ fn contract(scenario: &Scenario) -> impl Iterator<Item = String> {
     names.flat_map(|name| ["", "_bucket", "_count", "_sum"].map(|suffix| format!("{name}{suffix}")))
 }
 
-/// Everything in an expression that may be the name of a metric.
+/// Everything in an expression that may be a metric name.
 fn words(expression: &str) -> impl Iterator<Item = &str> {
     expression
         .split(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == ':'))

@@ -1,4 +1,4 @@
-//! One request as it happened.
+//! The record of one request.
 
 use std::sync::Arc;
 
@@ -7,14 +7,14 @@ use saasbench_model::{
     units::Nanos,
 };
 
-/// One request as it happened. All instants are on the run's clock.
+/// The record of one request. All instants are on the run's clock.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sample {
     /// When it was due: its arrival, or the instant its user was ready.
     pub intended: Nanos,
-    /// When it was taken up to be sent, connecting included; the service cannot have seen it earlier.
+    /// When it was handed to its connection, connecting included; the service cannot have seen it earlier.
     pub sent: Nanos,
-    /// When the head of the answer was here; `None` without an answer.
+    /// When the head of the response had arrived; `None` without a response.
     pub first_byte: Option<Nanos>,
     /// When its outcome was known.
     pub done: Nanos,
@@ -26,26 +26,26 @@ pub struct Sample {
     pub load: usize,
     /// Number of the user within its load, from 1.
     pub user: u64,
-    /// Number of the request among its user's, from 1; 0 for a dropped arrival. Load, user and this name a sample for good,
-    /// wherever in the record it comes to stand.
+    /// Number of the request among its user's, from 1; 0 for a dropped arrival. Load, user and request
+    /// identify a sample wherever in the record it is stored.
     pub request: u64,
     /// Number of the iteration within its load, from 1; 0 for start steps.
     pub iteration: u64,
     /// Index of the replica that it was sent to.
     pub replica: usize,
-    /// What came of it.
+    /// How it ended.
     pub outcome: Outcome,
-    /// Body bytes of the request.
+    /// Size of the request body in bytes.
     pub bytes_out: u64,
-    /// Body bytes of the answer.
+    /// Size of the response body in bytes.
     pub bytes_in: u64,
-    /// What was wrong with the answer, if anything.
+    /// What was wrong with the response, if anything.
     pub failed_check: Option<String>,
-    /// What the limiter said in the answer's headers.
+    /// The limiter's headers in the response.
     pub limiter: LimiterHeaders,
-    /// The `request` of the same load and user that this one repeats, because that was rejected for the time being.
+    /// The `request` of the same load and user that this one retries, because that one was rejected.
     pub retry_of: Option<u64>,
-    /// Whose canary came back with the answer: another tenant's before the one's own.
+    /// Whose canary the response contained; another tenant's takes precedence over the user's own.
     pub canary: Option<TenantIndex>,
 }
 
@@ -60,33 +60,33 @@ impl Sample {
         self.done - self.sent
     }
 
-    /// Whether it counts as an error: not answered, or not as its step expects.
+    /// Whether it counts as an error: no response, or not as its step expects.
     pub fn is_error(&self) -> bool {
         self.failed_check.is_some() || !matches!(self.outcome, Outcome::Status(_))
     }
 }
 
-/// What came of a request.
+/// How a request ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Outcome {
-    /// Answered with this status.
+    /// A response with this status.
     Status(u16),
-    /// Sent, and no whole answer came: it may or may not have counted.
+    /// Sent, but no complete response arrived: it may or may not have counted.
     Unknown(NoResponseReason),
-    /// Rejected before a byte left: it cannot have counted.
+    /// Failed before a byte was sent: it cannot have counted.
     NotSent(NotSentReason),
-    /// The generator could not send it in time.
+    /// An arrival that found no idle user; never sent.
     Dropped,
 }
 
-/// Why there was no answer.
+/// Why there was no response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum NoResponseReason {
-    /// None within the scenario's `timeout`.
+    /// No response within the scenario's `timeout`.
     Timeout,
     /// The connection broke.
     ConnectionLost,
-    /// What came is no answer that HTTP knows.
+    /// The response is not valid HTTP.
     Malformed,
 }
 
@@ -95,18 +95,18 @@ pub enum NoResponseReason {
 pub enum NotSentReason {
     /// No connection could be made.
     ConnectFailed,
-    /// No connection was there within the scenario's `timeout`.
+    /// No connection was available within the scenario's `timeout`.
     ConnectTimeout,
     /// This machine had no port or file descriptor left for a connection.
     Exhausted,
-    /// HTTP/2: it was rejected before the server looked at it (`REFUSED_STREAM`, or a `GOAWAY` that leaves it out).
+    /// HTTP/2: rejected before the server processed it (`REFUSED_STREAM`, or a `GOAWAY` that excludes it).
     StreamRejected,
-    /// It could not be built: a saved value does not fit where the template puts it.
+    /// It could not be rendered: a saved value does not fit where the template puts it.
     RenderFailed,
 }
 
 impl Outcome {
-    /// The words for it in files: kind, status, cause.
+    /// Its representation in files: kind, status, cause.
     pub fn to_words(self) -> (&'static str, Option<u16>, Option<&'static str>) {
         match self {
             Self::Status(status) => ("answered", Some(status), None),
@@ -134,7 +134,7 @@ impl Outcome {
         }
     }
 
-    /// The inverse of [`Self::to_words`]; `None` for words that it never writes.
+    /// The inverse of [`Self::to_words`]; `None` for anything that it never writes.
     pub fn from_words(kind: &str, status: Option<u16>, cause: Option<&str>) -> Option<Self> {
         let reads = |outcome: &Self| {
             let (its_kind, _, its_cause) = outcome.to_words();
@@ -146,7 +146,7 @@ impl Outcome {
         }
     }
 
-    /// One outcome of each kind, at its [`Self::kind`].
+    /// One outcome of each kind, at the index [`Self::kind`].
     pub(super) const KINDS: [Self; 10] = [
         Self::Status(0),
         Self::Unknown(NoResponseReason::Timeout),
@@ -160,7 +160,7 @@ impl Outcome {
         Self::Dropped,
     ];
 
-    /// The number of its kind: statuses are all of one kind.
+    /// Number of its kind; all statuses are one kind.
     pub(super) fn kind(self) -> u32 {
         match self {
             Self::Status(_) => 0,
@@ -177,7 +177,7 @@ impl Outcome {
     }
 }
 
-/// Limiter headers of an answer, as far as they could be read.
+/// Limiter headers of a response, as far as they could be parsed.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct LimiterHeaders {
     /// `X-RateLimit-Limit`.
@@ -186,10 +186,10 @@ pub struct LimiterHeaders {
     pub remaining: Option<u64>,
     /// `X-RateLimit-Reset`: seconds since the epoch.
     pub reset: Option<f64>,
-    /// `Retry-After`, where it is a number of seconds.
+    /// `Retry-After`, if it is a number of seconds.
     pub retry_after: Option<u64>,
-    /// `RateLimit-Policy` as it came.
+    /// `RateLimit-Policy`, unparsed.
     pub policy: Option<Arc<str>>,
-    /// `RateLimit` as it came.
+    /// `RateLimit`, unparsed.
     pub state: Option<Arc<str>>,
 }

@@ -1,10 +1,10 @@
-//! One scrape of one replica, as a line of `observations/scrapes.jsonl` holds it.
+//! One scrape of one replica: a line of `observations/scrapes.jsonl`.
 
 use serde::{Deserialize, Serialize};
 
 use saasbench_model::units::Nanos;
 
-/// When a scrape was made.
+/// When a scrape was made, relative to the load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Phase {
@@ -21,19 +21,19 @@ pub enum Phase {
 pub struct ScrapeRecord {
     /// From 0, over all replicas.
     pub number: u64,
-    /// The replica's name.
+    /// Name of the replica.
     pub replica: String,
-    /// When.
+    /// Relative to the load.
     pub phase: Phase,
     /// When the request was sent.
     pub from_ns: Nanos,
-    /// When the whole answer was here.
+    /// When the whole response had arrived.
     pub to_ns: Nanos,
-    /// Name of the text file under `observations/scrapes/`; `None` when there was no answer.
+    /// Name of the text file under `observations/scrapes/`; `None` if there was no response.
     pub file: Option<String>,
-    /// Why there was none.
+    /// Why there was no response.
     pub error: Option<String>,
-    /// Whether it equals the one before, with nothing in progress: the replica has come to rest.
+    /// Whether it equals the previous one, with nothing in progress: the replica is quiescent.
     #[serde(default)]
     pub settled: bool,
 }

@@ -1,33 +1,34 @@
-//! What is kept of a page of metrics once it has been read: whether it could be, and what tells it from another. The pages
-//! of a long run are many, and few claims need their text again.
+//! Summary of a scrape body after it was parsed: whether it is valid, and a digest to compare it by. A long
+//! run has many scrapes, and few claims need their full text.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use saasbench_exposition::Exposition;
 use saasbench_model::scenario::MetricsContract;
 
-/// A page, read.
+/// Summary of a scrape body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page {
-    /// Pages with the same text have the same.
+    /// Equal for equal texts.
     pub digest: u64,
-    /// Whether the contract's counter of requests is on it, if only by its type: it has no series before the first request.
+    /// Whether the contract's counter of requests is declared, if only by its type: it has no series before
+    /// the first request.
     pub counts: bool,
-    /// Why it is not in the text format.
+    /// Why the body is not in the text format.
     pub flaw: Option<Flaw>,
 }
 
-/// Why a page is not in the text format.
+/// Why a scrape body is not in the text format.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Flaw {
-    /// Where and what.
+    /// The parser's message, with its position.
     pub error: String,
-    /// Whether it is in the last line: the page may have been cut off there.
+    /// Whether the flaw is in the last line: then the body may have been truncated.
     pub at_end: bool,
 }
 
 impl Page {
-    /// Reads a page.
+    /// Summarises a scrape body.
     pub fn of(text: &str, contract: Option<&MetricsContract>) -> Self {
         let mut hasher = DefaultHasher::new();
         text.hash(&mut hasher);
@@ -43,7 +44,8 @@ impl Page {
     }
 }
 
-/// Whether a page has a counter, which OpenMetrics names without `_total`, and which may be a histogram's `_count`.
+/// Whether an exposition declares a counter; OpenMetrics names it without `_total`, and it may be a
+/// histogram's `_count`.
 fn shows(page: &Exposition, name: &str) -> bool {
     let families = [Some(name), name.strip_suffix("_total"), name.strip_suffix("_count")];
     families.iter().flatten().any(|family| page.types.contains_key(*family))
@@ -55,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_page_that_breaks_off_is_distinguished_from_one_that_is_wrong_in_the_middle() {
+    fn a_truncated_body_is_distinguished_from_one_that_is_wrong_in_the_middle() {
         let flaw = |text: &str| Page::of(text, None).flaw.map(|flaw| flaw.at_end);
         assert_eq!(flaw("a 1\nb 2\n"), None);
         assert_eq!(flaw("a 1\nb{x=\"1"), Some(true));
@@ -64,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn a_counter_is_on_a_page_before_its_first_request() {
+    fn a_counter_is_declared_before_its_first_request() {
         let with = |requests: &str| {
             let text = format!(
                 "{}\n[metrics]\nrequests = \"{requests}\"\n",

@@ -1,7 +1,9 @@
-//! Samples in Parquet: one segment is one file with one row group, written whole and renamed into place.
+//! Samples in Parquet: a segment is one file with one row group, written completely and then renamed into
+//! place.
 //!
-//! Names (tenant, step, replica …) are written as text, dictionary-encoded, so that the files explain themselves in
-//! pandas or DuckDB; [`Names`] maps them back to indices. `encode` and `columns` write at the load's speed, `read` reads.
+//! Names (tenant, step, replica …) are stored as dictionary-encoded text, so that the files are readable in
+//! pandas or DuckDB without the scenario; [`Names`] maps them back to indices. `growing`, `columns` and
+//! `encode` write at the speed of the load; `read` reads.
 
 mod columns;
 mod encode;
@@ -52,32 +54,32 @@ const SCHEMA: &str = "message sample {
 /// Why a segment could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum SegmentError {
-    /// The file system rejected.
+    /// The file could not be read.
     #[error("{path}: {source}")]
     Io {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// The I/O error.
         source: io::Error,
     },
-    /// Segments are gone.
+    /// Segments are missing.
     #[error("{path}: {found} samples in {segments} segments, {} samples in {} were recorded: a part is gone", .recorded.samples, .recorded.segments)]
     Incomplete {
         /// The directory.
         path: PathBuf,
-        /// Samples that are there.
+        /// Samples that were found.
         found: u64,
-        /// Segments that are there.
+        /// Segments that were found.
         segments: u64,
         /// What was recorded.
         recorded: Recorded,
     },
-    /// Not a segment of ours, or a damaged one.
+    /// Not a segment, or a damaged one.
     #[error("{path}: not a readable segment: {message}")]
     Damaged {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// The reason.
         message: String,
     },
 }
@@ -120,7 +122,7 @@ impl<'a> Names<'a> {
         self.replicas
     }
 
-    /// A group of requests: `tenant/journey/step/replica`.
+    /// Name of a group of requests: `tenant/journey/step/replica`.
     pub(super) fn group(&self, tenant: usize, step: usize, replica: usize) -> String {
         let step = self.scenario.steps.get(step);
         let journey = step.and_then(|step| self.scenario.journeys.get(step.journey));
@@ -138,17 +140,17 @@ impl<'a> Names<'a> {
 /// Writes a segment of these samples.
 ///
 /// # Errors
-/// The file system's.
+/// Any I/O error.
 pub fn write(path: &Path, samples: &[Sample], names: &Names<'_>) -> io::Result<()> {
     let mut segment = Growing::default();
     segment.add(&samples.iter().collect());
     segment.write(path, names)
 }
 
-/// Makes what was written survive the machine's end too: waits until it is on the disk.
+/// Waits until a file is on the disk, so that it survives a crash of the machine, too.
 ///
 /// # Errors
-/// The file system's.
+/// Any I/O error.
 pub fn keep(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }

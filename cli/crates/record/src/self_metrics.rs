@@ -1,6 +1,7 @@
-//! What the page of the run's own metrics is made of: requests, latencies and lateness by tenant, step and replica.
+//! The counts behind the generator's own metrics: requests, latencies and lateness by tenant, step and
+//! replica.
 //!
-//! Counted on the recorder's thread, and only where somebody may ask for the page.
+//! Counted on the recorder's thread, and only if these metrics are published.
 
 use super::{
     batch::{Batch, NONE, Row},
@@ -8,11 +9,12 @@ use super::{
 };
 use saasbench_model::{scenario::Scenario, units::Nanos};
 
-/// Tenants that are counted by name; all further ones are counted together, so that the page stays small.
+/// Tenants that are counted by name; all further ones are counted together, so that the exposition stays
+/// small.
 pub const TENANTS_BY_NAME: usize = 100;
 
-/// Upper bounds of the buckets in microseconds: those of the usual high-resolution HTTP histogram from 10 ms to 60 s, with
-/// four below them, where a client on the same machine has most of its answers.
+/// Upper bounds of the buckets in microseconds: those of the usual high-resolution HTTP histogram from 10 ms
+/// to 60 s, with four below them, where a client on the same machine has most of its responses.
 pub const BOUNDS_US: [i64; 25] = [
     500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 75_000, 100_000, 250_000, 500_000, 750_000, 1_000_000,
     1_500_000, 2_000_000, 2_500_000, 3_000_000, 3_500_000, 4_000_000, 4_500_000, 5_000_000, 7_500_000,
@@ -22,7 +24,7 @@ pub const BOUNDS_US: [i64; 25] = [
 /// A histogram with the buckets of [`BOUNDS_US`].
 #[derive(Debug, Clone, Default)]
 pub struct Buckets {
-    /// Counts of each bucket alone; the last is that above all bounds.
+    /// Counts per bucket, not cumulative; the last one is above all bounds.
     pub counts: [u64; BOUNDS_US.len() + 1],
     /// Sum of all values in nanoseconds.
     pub sum_ns: u64,
@@ -36,36 +38,36 @@ impl Buckets {
     }
 }
 
-/// Requests of one tenant (or of all that have no name here) by one step to one replica.
+/// Requests of one tenant (or of all further tenants) by one step to one replica.
 #[derive(Debug, Clone, Default)]
 pub struct Group {
-    /// How many had which outcome; dropped arrivals are not among them.
+    /// Number of requests by outcome; dropped arrivals are not included.
     pub outcomes: Vec<(Outcome, u64)>,
-    /// Of these: answers that were not as their step expects.
+    /// Responses among them that were not as their step expects.
     pub failed_checks: u64,
-    /// Latency of the answered ones from intended.
+    /// Latency of the responses from intended.
     pub intended: Buckets,
-    /// Latency of the answered ones from sent.
+    /// Latency of the responses from sent.
     pub sent: Buckets,
 }
 
-/// The run's own counts.
+/// The generator's own counts.
 #[derive(Debug, Clone)]
 pub struct SelfMetrics {
     steps: usize,
     replicas: usize,
     /// By tenant, step and replica.
     groups: Vec<Option<Box<Group>>>,
-    /// Arrivals that could not be served in time, by tenant.
+    /// Arrivals that found no idle user, by tenant.
     pub dropped: Vec<u64>,
-    /// How much later than intended requests were sent.
+    /// By how much requests were sent later than intended.
     pub lateness: Buckets,
 }
 
 impl SelfMetrics {
-    /// Nothing yet.
+    /// No samples yet.
     pub fn new(scenario: &Scenario, replicas: usize) -> Self {
-        // One more for the tenants without a name.
+        // One more for all further tenants.
         let tenants = scenario.tenants.len().min(TENANTS_BY_NAME + 1);
         let steps = scenario.steps.len();
         Self {
@@ -102,7 +104,7 @@ impl SelfMetrics {
         }
     }
 
-    /// The group of a request; `None` for one that the scenario does not know.
+    /// The group of a request; `None` if the scenario has no such step or replica.
     fn group(&mut self, tenant: usize, row: &Row) -> Option<&mut Group> {
         let (step, replica) = (usize::from(row.step), usize::from(row.replica));
         if step >= self.steps || replica >= self.replicas {
@@ -112,8 +114,8 @@ impl SelfMetrics {
         Some(group.get_or_insert_default())
     }
 
-    /// Every group that has had a request, with its tenant, step and replica. The tenant [`TENANTS_BY_NAME`] is all that have
-    /// no name here.
+    /// Every group that has requests, with its tenant, step and replica. The tenant [`TENANTS_BY_NAME`]
+    /// represents all further ones.
     pub fn groups(&self) -> impl Iterator<Item = ([usize; 3], &Group)> {
         self.groups.iter().enumerate().filter_map(|(key, group)| {
             let (replica, key) = (key % self.replicas, key / self.replicas);
@@ -129,7 +131,7 @@ mod tests {
     use saasbench_model::scenario::testing::{SCENARIO, scenario};
 
     #[test]
-    fn requests_are_counted_by_outcome_and_arrivals_that_were_dropped_apart() {
+    fn requests_are_counted_by_outcome_and_dropped_arrivals_separately() {
         let mut own = SelfMetrics::new(&scenario(SCENARIO), 1);
         let outcomes = [Outcome::Status(200), Outcome::Status(200), Outcome::Status(429), Outcome::Dropped];
         let batch: Batch =

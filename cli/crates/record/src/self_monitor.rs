@@ -1,4 +1,4 @@
-//! What the generator recorded of itself: the files under `generator/`.
+//! What the generator measured of itself: the files under `generator/`.
 
 use std::path::Path;
 
@@ -8,35 +8,35 @@ use super::{
     usage::Usage,
 };
 
-/// Where it is written, in the run's directory.
+/// Directory of the files within the run's directory.
 pub const DIRECTORY: &str = "generator";
 
-/// The stalls, a line each.
+/// File of the stalls, a line each.
 pub const STALLS: &str = "stalls.jsonl";
 
-/// What the threads cost, two lines a second.
+/// File of the threads' use of processors, two lines a second.
 pub const USAGE: &str = "usage.jsonl";
 
-/// What the generator knows of itself.
+/// What the generator measured of itself.
 #[derive(Debug, Clone, Default)]
 pub struct SelfMonitorRecord {
-    /// When it stood still, in order.
+    /// Its stalls, in order.
     pub stalls: Vec<Stall>,
-    /// What its threads had cost, twice a second; empty for a record of a version that did not watch.
+    /// Processor use of its threads, twice a second; empty in records of a version without self-monitoring.
     pub usage: Vec<Usage>,
 }
 
 impl SelfMonitorRecord {
-    /// Reads what the run in `dir` wrote; nothing at all is no error.
+    /// Reads the files of the run in `dir`; missing ones are no error.
     ///
     /// # Errors
-    /// When a file that is there cannot be read.
+    /// When an existing file cannot be read.
     pub fn read(dir: &Path) -> Result<Self, ObservationsError> {
         let dir = dir.join(DIRECTORY);
         Ok(Self { stalls: lines(&dir.join(STALLS))?, usage: lines(&dir.join(USAGE))? })
     }
 
-    /// Writes what a test made up.
+    /// Writes a test's data.
     #[cfg(any(test, feature = "testing"))]
     pub fn write(&self, dir: &Path) -> std::io::Result<()> {
         fn text(lines: &[impl serde::Serialize]) -> serde_json::Result<String> {

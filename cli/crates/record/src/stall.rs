@@ -1,20 +1,20 @@
-//! A stall: a span in which the generator did not run, as its hiccup meter saw it.
+//! Stalls: spans in which the generator did not run, as measured by its hiccup meter.
 
 use serde::{Deserialize, Serialize};
 
 use saasbench_model::units::Nanos;
 
-/// The shortest gap that counts: below it lies the ordinary coming and going of a scheduler.
+/// The shortest gap that counts: shorter ones are ordinary scheduling.
 pub const SHORTEST: Nanos = Nanos::from_millis(5);
 
 /// A span in which the generator did not run: a line of `generator/stalls.jsonl`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stall {
-    /// The meter last ran then; the stall began at most one of its beats (1 ms) later.
+    /// When the meter last ran; the stall started at most one tick (1 ms) later.
     pub from_ns: Nanos,
-    /// It ran again.
+    /// When the meter ran again.
     pub to_ns: Nanos,
-    /// Why, as far as it is known.
+    /// The cause, as far as known.
     pub cause: Cause,
 }
 
@@ -24,16 +24,16 @@ pub struct Stall {
 pub enum Cause {
     /// The process was stopped (SIGSTOP, a debugger) or frozen (a paused container).
     Stopped,
-    /// It was ready to run, and the processors had something else to do.
+    /// It was ready to run, but all processors were busy.
     NoProcessor,
-    /// Neither: nobody kept it from running, so the machine itself did not run.
+    /// Neither: nothing kept it from running, so the machine itself did not run.
     Machine,
-    /// The operating system keeps no account of it.
+    /// The operating system does not report it.
     Unknown,
 }
 
 impl Stall {
-    /// How long it lasted: up to one beat of the meter too much.
+    /// Its length, which may be up to one tick of the meter too much.
     pub fn length(&self) -> Nanos {
         self.to_ns - self.from_ns
     }

@@ -1,4 +1,4 @@
-//! Running totals of a run, for whoever wants to look while it goes. The recorder adds, the progress display reads.
+//! Running totals of a run: the recorder adds, live views read.
 
 use std::collections::BTreeMap;
 
@@ -12,16 +12,16 @@ use super::{
 use crate::self_metrics::SelfMetrics;
 use saasbench_model::units::Nanos;
 
-/// The longest latency that histograms tell apart; longer ones count as this.
+/// The longest latency that histograms distinguish; longer ones count as this.
 pub(super) const LONGEST: Nanos = Nanos::from_secs(3600);
 
 /// A histogram of latencies in nanoseconds, three significant digits, up to an hour.
 pub fn latency_histogram() -> Histogram<u64> {
-    // These bounds are constants that the library accepts; an error is a defect of this line.
+    // These bounds are constants that the library accepts; an error is a bug in this line.
     Histogram::new_with_bounds(1, LONGEST.0.unsigned_abs(), 3).unwrap_or_else(|_| unreachable!())
 }
 
-/// Counts `latency`; below 1 ns it counts as 1 ns, beyond an hour as an hour.
+/// Counts `latency`, limited to between 1 ns and an hour.
 pub fn count_latency(histogram: &mut Histogram<u64>, latency: Nanos) {
     histogram.saturating_record(latency.0.clamp(1, LONGEST.0).unsigned_abs());
 }
@@ -29,39 +29,39 @@ pub fn count_latency(histogram: &mut Histogram<u64>, latency: Nanos) {
 /// Running totals of a run.
 #[derive(Debug)]
 pub struct Tally {
-    /// Requests whose outcome is known, dropped arrivals left out.
+    /// Requests with a known outcome, without dropped arrivals.
     pub requests: u64,
     /// Requests that count as errors.
     pub errors: u64,
-    /// Arrivals that could not be served in time.
+    /// Arrivals that found no idle user.
     pub dropped: u64,
-    /// Latency from intended of every answered request.
+    /// Latency from intended of every response.
     pub latency: Histogram<u64>,
-    /// Per tenant (by its index): outcomes.
+    /// Outcomes by tenant.
     pub tenants: Vec<Outcomes>,
-    /// Per tenant: requests that count as errors; dropped arrivals do not.
+    /// Requests that count as errors, by tenant; dropped arrivals do not.
     pub tenant_errors: Vec<u64>,
-    /// What the page of the run's own metrics needs, where there is one.
+    /// Counts for the generator's own metrics, if they are published.
     pub own: Option<SelfMetrics>,
-    /// The latest latencies, where somebody follows the run.
+    /// The latest latencies, if a live view is active.
     pub recent: Option<Recent>,
 }
 
 /// Outcomes of a group of requests.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Outcomes {
-    /// Answers by status.
+    /// Responses by status.
     pub statuses: BTreeMap<u16, u64>,
-    /// Sent, no answer.
+    /// Sent, but without a response.
     pub unknown: u64,
     /// Never sent.
     pub not_sent: u64,
-    /// Arrivals that could not be served in time.
+    /// Arrivals that found no idle user.
     pub dropped: u64,
 }
 
 impl Outcomes {
-    /// Counts one more.
+    /// Counts one outcome.
     pub fn add(&mut self, outcome: Outcome) {
         match outcome {
             Outcome::Status(status) => *self.statuses.entry(status).or_default() += 1,
@@ -71,13 +71,13 @@ impl Outcomes {
         }
     }
 
-    /// Answers of any status.
+    /// Responses of any status.
     pub fn answered(&self) -> u64 {
         self.statuses.values().sum()
     }
 }
 
-/// `1,234×200  56×429  3 unanswered`: most telling first.
+/// Formats outcomes, the most relevant first: `1,234×200  56×429  3 unanswered`.
 impl std::fmt::Display for Outcomes {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let mut parts: Vec<String> =
@@ -97,7 +97,7 @@ impl std::fmt::Display for Outcomes {
 }
 
 impl Tally {
-    /// Nothing yet, for so many tenants.
+    /// No samples yet, for this many tenants.
     pub fn new(tenants: usize) -> Self {
         Self {
             requests: 0,

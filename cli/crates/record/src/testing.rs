@@ -1,4 +1,4 @@
-//! Recorded runs made by hand, for the tests of the checks.
+//! Hand-made recorded runs, for tests of other crates.
 
 use tempfile::TempDir;
 
@@ -13,16 +13,16 @@ use crate::{
 use saasbench_model::scenario::testing::{SCENARIO, scenario};
 use saasbench_model::units::Nanos;
 
-/// A run being made.
+/// A run under construction.
 pub struct Made {
     pub dir: TempDir,
     pub manifest: Manifest,
     scrapes: Vec<String>,
-    /// What the generator knew of itself; without usage, a run that was not watched.
+    /// The self-monitor's record; without usage, the run counts as not monitored.
     pub self_monitor: SelfMonitorRecord,
 }
 
-/// A sample of the first step, sent at `millis`, answered 10 ms later.
+/// A sample of the first step, sent at `millis`, with its response 10 ms later.
 pub fn sample(millis: i64, replica: usize, outcome: Outcome) -> Sample {
     let sent = Nanos::from_millis(millis);
     Sample {
@@ -54,12 +54,12 @@ pub fn stall(from: i64, length: i64) -> Stall {
 }
 
 impl Made {
-    /// A finished run of `more` added to [`SCENARIO`], on an exclusive, fresh environment.
+    /// A finished run of `more` appended to [`SCENARIO`], in an exclusive, fresh environment.
     pub fn new(more: &str, samples: &[Sample]) -> Self {
         Self::of(format!("{SCENARIO}{more}"), samples)
     }
 
-    /// The same of a scenario of one's own.
+    /// The same for another scenario.
     pub fn of(text: String, samples: &[Sample]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let names = ["a".to_owned(), "b".to_owned()];
@@ -106,7 +106,8 @@ impl Made {
         Self { dir, manifest, scrapes: Vec::new(), self_monitor: SelfMonitorRecord::default() }
     }
 
-    /// Adds a scrape of a replica; `phase` is `before`, `during` (at 5 s) or `after` (from 20 s on, a second apart).
+    /// Adds a scrape of a replica; `phase` is `before`, `during` (at 5 s) or `after` (from 20 s on, a second
+    /// apart).
     pub fn scrape(&mut self, replica: &str, phase: &str, text: &str) -> &mut Self {
         let number = self.scrapes.len();
         let file = format!("{number:06}-{replica}.prom");
@@ -135,7 +136,7 @@ impl Made {
         }
     }
 
-    /// Before: nothing; after, twice: `text`.
+    /// One empty scrape before the load, and two of `text` after it.
     pub fn settled(&mut self, replica: &str, text: &str) -> &mut Self {
         self.scrape(replica, "before", "")
             .scrape(replica, "after", text)
@@ -143,7 +144,7 @@ impl Made {
             .at_rest()
     }
 
-    /// Says that the last scrape found its replica at rest.
+    /// Marks the last scrape as quiescent.
     pub fn at_rest(&mut self) -> &mut Self {
         if let Some(line) = self.scrapes.last_mut() {
             *line = line.replace("\"settled\":false", "\"settled\":true");
@@ -151,7 +152,7 @@ impl Made {
         self
     }
 
-    /// Writes what has been collected, and opens the run again.
+    /// Writes what has been collected, and opens the run.
     pub fn open(&self) -> RecordedRun {
         let scrapes: String = self.scrapes.iter().map(|line| format!("{line}\n")).collect();
         std::fs::write(self.dir.path().join("observations/scrapes.jsonl"), scrapes).unwrap();

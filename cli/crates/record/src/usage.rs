@@ -1,4 +1,4 @@
-//! What the generator's threads have cost: processor time, and time in which they were ready and had no processor.
+//! Use of processors by the generator's threads: time running, and time ready without a processor.
 
 use std::collections::BTreeMap;
 
@@ -6,31 +6,31 @@ use serde::{Deserialize, Serialize};
 
 use saasbench_model::units::Nanos;
 
-/// How the names of the engine's threads begin.
+/// Prefix of the names of the engine's threads.
 pub const WORKER: &str = "worker-";
 
-/// What the threads of this process had cost up to an instant: a line of `generator/usage.jsonl`.
+/// Processor use of this process's threads up to an instant: a line of `generator/usage.jsonl`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Usage {
     /// When it was read.
     pub at_ns: Nanos,
-    /// Processor time of the whole process, threads that have ended included.
+    /// Processor time of the whole process, including threads that have ended.
     pub cpu_ns: Nanos,
-    /// Memory that the process holds (resident set), in bytes; 0 in a record that does not say.
+    /// Resident memory of the process in bytes; 0 in a record without it.
     #[serde(default)]
     pub memory_bytes: u64,
-    /// Requests that the engine had under way; `None` where that could not be read in one moment.
+    /// Requests that the engine had in flight; `None` if no consistent value could be read.
     #[serde(default)]
     pub in_flight: Option<u32>,
-    /// By thread name, threads of one name together; those that have ended are not there any more.
+    /// By thread name, threads of one name together; without threads that have ended.
     pub threads: BTreeMap<String, ThreadTime>,
 }
 
-/// What a thread had cost.
+/// Processor use of a thread so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct ThreadTime {
-    /// Time on a processor.
+    /// Time running on a processor.
     pub cpu_ns: Nanos,
-    /// Time in which it was ready and had no processor.
+    /// Time ready to run without a processor.
     pub waited_ns: Nanos,
 }

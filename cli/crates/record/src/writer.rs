@@ -1,5 +1,6 @@
-//! Writes a recorded run while it goes: a thread of its own takes batches of samples, keeps the running totals, and completes
-//! a segment every two seconds, so that a killed run is readable up to its last seconds.
+//! Writes a recorded run while it runs: a separate thread takes batches of samples, updates the running
+//! totals, and completes a segment every two seconds, so that a killed run is readable up to its last
+//! seconds.
 
 use std::{
     fs, io,
@@ -25,9 +26,9 @@ use saasbench_model::{scenario::Scenario, units::Nanos};
 
 /// A segment is completed this often …
 const SEGMENT_TIME: Duration = Duration::from_secs(2);
-/// … or when it has so many samples, so that memory stays bounded.
+/// … or with this many samples, so that memory stays bounded.
 const SEGMENT_SAMPLES: u64 = 125_000;
-/// Empty batches that are kept to be filled again.
+/// Empty batches that are kept for reuse.
 const EMPTY_BATCHES: usize = 64;
 
 /// Why recording stopped.
@@ -36,9 +37,9 @@ pub enum RecordError {
     /// A file could not be written.
     #[error("cannot write {path}: {source}")]
     Write {
-        /// Which.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// The I/O error.
         source: io::Error,
     },
     /// The HTTP client could not be set up.
@@ -47,52 +48,53 @@ pub enum RecordError {
     /// The load could not be driven.
     #[error("the load engine cannot work: {0}")]
     Engine(io::Error),
-    /// A thread or task of ours ended by itself: a defect.
+    /// A thread or task ended by itself, which is a bug.
     #[error("a part of the recorder ended before the run did")]
     Ended,
 }
 
 impl RecordError {
-    /// Says which file could not be written.
+    /// Maps an I/O error to the file that could not be written.
     pub fn write(path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::Write { path, source }
     }
 
-    /// Says that the load could not be driven.
+    /// The error for a load that could not be driven.
     pub fn engine(error: io::Error) -> Self {
         Self::Engine(error)
     }
 
-    /// Says that there is no HTTP client.
+    /// The error for an HTTP client that could not be set up.
     pub fn tls(error: impl std::fmt::Display) -> Self {
         Self::Client(error.to_string())
     }
 }
 
-/// Makes the directory of a new run, `<out>/<UTC time>-<name>`, with a number behind it if there is one already.
+/// Creates the directory of a new run, `<out>/<UTC time>-<name>`, with a number appended if it exists
+/// already.
 ///
 /// # Errors
-/// The file system's.
+/// Any I/O error.
 pub fn create_directory(out: &Path, name: &str) -> Result<PathBuf, RecordError> {
     let dir = create_place(out, name)?;
     create_run(&dir)?;
     Ok(dir)
 }
 
-/// Makes the directory of a run where it is asked to.
+/// Creates a run's directory at the given path.
 ///
 /// # Errors
-/// The file system's.
+/// Any I/O error.
 pub fn create_run(dir: &Path) -> Result<(), RecordError> {
     let samples = dir.join("samples");
     fs::create_dir_all(&samples).map_err(RecordError::write(&samples))
 }
 
-/// Makes an empty directory, named as that of a run, for several of them.
+/// Creates an empty directory, named like that of a run, to hold several runs.
 ///
 /// # Errors
-/// The file system's.
+/// Any I/O error.
 pub fn create_place(out: &Path, name: &str) -> Result<PathBuf, RecordError> {
     fs::create_dir_all(out).map_err(RecordError::write(out))?;
     let time = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ");
@@ -108,14 +110,14 @@ pub fn create_place(out: &Path, name: &str) -> Result<PathBuf, RecordError> {
     }
 }
 
-/// Takes samples; cheap to clone.
+/// Accepts samples; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Sink {
     full: mpsc::Sender<Batch>,
     empty: Arc<Mutex<Vec<Batch>>>,
 }
 
-/// Where the samples of a [`Sink`] come out.
+/// The receiving end of a [`Sink`].
 #[derive(Debug)]
 pub struct Handed {
     full: mpsc::Receiver<Batch>,
@@ -123,15 +125,15 @@ pub struct Handed {
 }
 
 impl Sink {
-    /// A sink, and where its samples come out.
+    /// A sink and its receiving end.
     pub fn channel() -> (Self, Handed) {
         let (sender, receiver) = mpsc::channel();
         let empty = Arc::default();
         (Self { full: sender, empty: Arc::clone(&empty) }, Handed { full: receiver, empty })
     }
 
-    /// Hands over the samples of a batch and leaves an empty one, which has been in use before where possible. Samples
-    /// that come after the recorder failed are lost; the failure is reported by [`Recorder::finish`].
+    /// Hands over the samples of a batch and replaces it by an empty one, reused if possible. Samples are
+    /// lost after the recorder has failed; [`Recorder::finish`] reports the failure.
     pub fn hand_over(&self, batch: &mut Batch) {
         if batch.is_empty() {
             return;
@@ -142,12 +144,12 @@ impl Sink {
 }
 
 impl Handed {
-    /// The samples, until every [`Sink`] is gone.
+    /// The samples, until every [`Sink`] is dropped.
     pub fn iter(&self) -> impl Iterator<Item = Sample> {
         self.full.iter().flat_map(|batch| batch.iter().collect::<Vec<_>>())
     }
 
-    /// Gives a batch back to be filled again.
+    /// Returns a batch for reuse.
     fn give_back(&self, mut batch: Batch) {
         batch.clear();
         let mut empty = self.empty.lock().unwrap_or_else(PoisonError::into_inner);
@@ -157,26 +159,27 @@ impl Handed {
     }
 }
 
-/// The recording thread.
+/// The handle of the recording thread.
 #[derive(Debug)]
 pub struct Recorder {
     thread: JoinHandle<Result<Recorded, RecordError>>,
     tally: Arc<Mutex<Tally>>,
 }
 
-/// A reader's view of the running totals.
+/// Read access to the running totals.
 #[derive(Debug, Clone)]
 pub struct TallyReader(Arc<Mutex<Tally>>);
 
 impl TallyReader {
-    /// The totals, held still while the guard lives: be quick.
+    /// Locks the totals. This blocks the recorder, so the guard must be dropped quickly.
     pub fn lock(&self) -> MutexGuard<'_, Tally> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Recorder {
-    /// Starts recording into `dir`. When a file cannot be written, `on_failure` is called, so that the load can end.
+    /// Starts recording into `dir`. If a file cannot be written, `on_failure` is called, so that the load can
+    /// be ended.
     ///
     /// # Errors
     /// When the thread cannot be started.
@@ -189,7 +192,7 @@ impl Recorder {
         Self::start_with_observer(dir, scenario, replicas, on_failure, |_| {})
     }
 
-    /// The same with an observer: `each` is called with what is recorded, on the recording thread.
+    /// Like [`Self::start`], and calls `each` with what is recorded, on the recording thread.
     ///
     /// # Errors
     /// When the thread cannot be started.
@@ -222,7 +225,7 @@ impl Recorder {
         TallyReader(Arc::clone(&self.tally))
     }
 
-    /// Waits until everything is written; every [`Sink`] must be gone, or it waits permanently.
+    /// Waits until everything is written. Every [`Sink`] must have been dropped, or it never returns.
     ///
     /// # Errors
     /// When a file could not be written.
@@ -231,7 +234,7 @@ impl Recorder {
     }
 }
 
-/// The recording thread's work: until every sender is gone.
+/// The recording thread: runs until every sender is dropped.
 #[expect(clippy::disallowed_types, reason = "a thread without a runtime, on which no paused clock is seen")]
 fn record(
     dir: &Path,
@@ -289,7 +292,7 @@ fn record(
     }
     let path = dir.join(groups::FILE);
     groups.write(&path, names, start.elapsed()).map_err(RecordError::write(&path))?;
-    // Waiting for the disk is no work of the load's time.
+    // Syncing to disk happens after the load, so as not to disturb it.
     for number in 1..=recorded.segments {
         let path = segment_path(dir, number);
         segment::keep(&path).map_err(RecordError::write(&path))?;
@@ -301,7 +304,7 @@ fn segment_path(dir: &Path, number: u64) -> PathBuf {
     dir.join("samples").join(format!("{number:06}.parquet"))
 }
 
-/// Counts the latencies of a batch's answered requests from intended and from sent.
+/// Counts the latencies of a batch's responses from intended and from sent.
 fn count([intended, sent]: &mut [Histogram<u64>; 2], batch: &Batch) {
     for row in batch.rows.iter().filter(|row| matches!(row.outcome, Outcome::Status(_))) {
         count_latency(intended, Nanos(row.done - row.intended));
@@ -319,7 +322,7 @@ mod tests {
     use saasbench_model::scenario::testing::{SCENARIO, scenario};
 
     #[test]
-    fn what_was_put_is_on_disk_when_the_recorder_is_done() {
+    fn samples_are_on_disk_when_the_recorder_is_done() {
         let out = tempfile::tempdir().unwrap();
         let dir = create_directory(out.path(), "test").unwrap();
         let has_failed = Arc::new(AtomicBool::new(false));
@@ -348,7 +351,7 @@ mod tests {
             read += segment::read(&entry.unwrap().path(), &Names::new(&scenario, &replicas)).unwrap().len();
         }
         assert_eq!(read, 1000);
-        // Others' tools read the log: its intervals' histograms are what was put, by both clocks.
+        // As other tools read the log: its intervals' histograms have what was put, by both clocks.
         let counts: Vec<(String, u64)> = latency_log::read(&fs::read(dir.join("latency.hlog")).unwrap())
             .into_iter()
             .map(|(tag, histogram)| (tag, histogram.len()))

@@ -10,7 +10,7 @@
 //! use saasbench_report::{html, terminal, timeline};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let run = RecordedRun::open("runs/2026-11-21T10-15-00Z-flood".as_ref())?;
+//! let run = RecordedRun::open("runs/20261121T101500Z-flood".as_ref())?;
 //! let (report, timeline) = timeline::judge(&run, |_sample| {})?;
 //! print!("{}", terminal::render(&report));
 //! std::fs::write(html::FILE, html::render(&report, &run, &timeline))?;

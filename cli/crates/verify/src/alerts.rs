@@ -1,8 +1,10 @@
-//! Whether alerts fired and resolved in time, or stayed silent, by Prometheus's own samples of `ALERTS`.
+//! Judges alerts: did they fire and resolve in time, or stay silent? Read from Prometheus's own samples of
+//! `ALERTS`.
 //!
-//! An alert changes at an evaluation and at no other time, so a sample that is firing says when it surely fired, and the
-//! last one before it was gone when it surely had not resolved. What did not happen is compared with the service only where
-//! Prometheus was there to see it; `timeline` reads the record, `diagnose` says why an alert is dead.
+//! An alert changes state only when its rule is evaluated. A sample that says firing therefore proves that
+//! the alert had fired by then, and the last such sample proves that it had not resolved before. That
+//! something did not happen counts against the service only where Prometheus was there to see it. `timeline`
+//! reads the record; `diagnose` explains why an alert is dead.
 
 mod diagnose;
 #[cfg(test)]
@@ -18,7 +20,7 @@ use saasbench_model::{
 use saasbench_record::{manifest::State, reader::RecordedRun};
 use timeline::{Course, Recorded};
 
-/// Judges every promise about an alert. `bottleneck` says why the load may have been less than was meant.
+/// Judges every promise about an alert. `bottleneck` says why the load may have been smaller than planned.
 pub fn judge(run: &RecordedRun, bottleneck: Option<&str>) -> Vec<Verdict> {
     let alerts = &run.scenario.alerts;
     if alerts.is_empty() {
@@ -47,26 +49,27 @@ pub fn judge(run: &RecordedRun, bottleneck: Option<&str>) -> Vec<Verdict> {
     stated.map(|(verdict, alert)| verdict.stated(&run.manifest.scenario, alert.stated_at)).collect()
 }
 
-/// What an alert was recorded to have done, for pictures. All instants are on the run's clock, within the clocks' tolerance.
+/// What an alert did according to the record, for charts. Instants are on the run's clock, to within the
+/// clocks' tolerance.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AlertCourse {
-    /// As PromQL would select it.
+    /// The alert as a PromQL selector.
     pub alert: String,
-    /// From when to when there was reason for it; `None` for one that has to be silent.
+    /// From when to when it had cause to fire; `None` for an alert that must stay silent.
     pub cause: Option<(Nanos, Nanos)>,
-    /// The latest instants at which it was promised to have fired, and to have resolved.
+    /// The latest instants by which it was promised to fire, and to resolve.
     pub deadlines: (Option<Nanos>, Option<Nanos>),
-    /// First and last sample that say pending.
+    /// First and last pending sample.
     pub pending: Option<(Nanos, Nanos)>,
-    /// First and last sample that say firing.
+    /// First and last firing sample.
     pub firing: Option<(Nanos, Nanos)>,
-    /// First instant after that at which it was seen not to be firing.
+    /// First instant after the last firing sample at which it was seen not to be firing.
     pub resolved: Option<Nanos>,
-    /// The last look at it.
+    /// When its state was last sampled.
     pub until: Nanos,
 }
 
-/// What every alert of the scenario did; nothing where Prometheus was not there to tell.
+/// What every alert of the scenario did; empty where no response of Prometheus shows it.
 pub fn courses(run: &RecordedRun) -> Vec<AlertCourse> {
     let (Some(load), Ok(recorded)) = (run.manifest.load, Recorded::read(run)) else { return Vec::new() };
     let placed = |at: Nanos| load.start_ns + at;
@@ -93,7 +96,7 @@ pub fn courses(run: &RecordedRun) -> Vec<AlertCourse> {
     run.scenario.alerts.iter().map(course).collect()
 }
 
-/// What is promised of an alert, its cause put off by pauses, as the load was.
+/// The promise about an alert, its cause shifted by pauses as the load was.
 fn promise(run: &RecordedRun, alert: &Alert) -> AlertPromise {
     let begin = run.manifest.load.map_or(Nanos::ZERO, |load| load.start_ns);
     let time = run.manifest.plan_time();
@@ -101,7 +104,8 @@ fn promise(run: &RecordedRun, alert: &Alert) -> AlertPromise {
     alert.promise.placed(|at| reached(at) - begin)
 }
 
-/// One promise and what there is to judge it by. All instants are counted from the start of the load, as causes are.
+/// One promise and the record to judge it by. All instants are counted from the start of the load, as causes
+/// are.
 struct Judge<'a> {
     alert: &'a Alert,
     run: &'a RecordedRun,
@@ -197,7 +201,7 @@ impl Judge<'_> {
             return vec![finding(Outcome::Inconclusive, observed)];
         }
         if let Some(firing) = course.firing {
-            // What an earlier run did can still be in the windows that rules look at.
+            // Samples from before the run can still lie within the windows that rules evaluate.
             let first = if environment.fresh { Nanos::ZERO } else { interval + interval };
             let doubt = if !environment.exclusive {
                 Some("the environment is shared, and others may be the cause".to_owned())
@@ -209,7 +213,7 @@ impl Judge<'_> {
             let fail = finding(Outcome::Fail, format!("fired at {}", at(firing)));
             return vec![fail_unless(fail, doubt)];
         }
-        // A metric may come to be with the first error. A rule that is not there never fires.
+        // A metric may appear only with the first error. A rule whose metric does not exist never fires.
         if let Some(dead) = diagnose::dead(self.alert, self.recorded) {
             let outcome = if dead.may_come_alive { Outcome::Inconclusive } else { Outcome::Fail };
             let observed = format!("its silence proves nothing: {}", dead.diagnosis.sentence);
@@ -231,14 +235,15 @@ impl Judge<'_> {
         }]
     }
 
-    /// A finding that something did not happen in a span, unless it may be Prometheus's or the load's doing.
+    /// A finding that something did not happen within `span`: Inconclusive if Prometheus or the load may be
+    /// the reason.
     fn fails(&self, fail: Evidence, span: (Nanos, Nanos), why: Option<String>) -> Evidence {
         let cause = self.bottleneck.filter(|_| fail.subject == "fires");
         let why = why.or_else(|| cause.map(|bound| format!("the cause may have been too small: {bound}")));
         fail_unless(fail, why.or_else(|| self.recorded.doubt_of(span)))
     }
 
-    /// The load may not have gone on until `end`.
+    /// Why the load may not have lasted until `end`, if so.
     fn ended_before(&self, end: Nanos) -> Option<String> {
         let ended = self.run.manifest.load.map(|load| load.to_ns - load.start_ns);
         let interrupted = self.run.manifest.state != State::Finished;
@@ -246,7 +251,8 @@ impl Judge<'_> {
         early.then(|| format!("the run was cut short before the cause's end at {}", at(end)))
     }
 
-    /// Where Prometheus lists no rules, and shows nothing of the alert either, nobody may evaluate it at all.
+    /// Where Prometheus lists no rules and shows no sample of the alert, the rule may not be evaluated at
+    /// all.
     fn unreported(&self) -> Option<String> {
         let unreported = self.recorded.rules.is_none() && !self.recorded.knows(&self.alert.name);
         unreported.then(|| "Prometheus lists no rules: nothing shows that this one is evaluated".to_owned())
@@ -258,7 +264,7 @@ impl Judge<'_> {
             .then(|| format!("last polled {}: too early to decide", at(until)))
     }
 
-    /// Gives a failure its diagnosis.
+    /// Attaches the diagnosis to a failed finding.
     fn explain(&self, finding: Evidence, course: &Course) -> Evidence {
         if finding.outcome != Outcome::Fail {
             return finding;
@@ -271,14 +277,14 @@ impl Judge<'_> {
     }
 }
 
-/// The same with what explains it.
+/// Attaches a diagnosis to a finding.
 fn diagnosed(mut finding: Evidence, diagnosis: Diagnosis) -> Evidence {
     finding.details.insert(0, format!("diagnosis: {}", diagnosis.sentence));
     finding.diagnosis = Some(diagnosis);
     finding
 }
 
-/// A failure, or, where something else may be the cause, that.
+/// The failure, or Inconclusive where `doubt` names another possible cause.
 fn fail_unless(mut fail: Evidence, doubt: Option<String>) -> Evidence {
     if let Some(doubt) = doubt {
         fail.outcome = Outcome::Inconclusive;
@@ -287,7 +293,7 @@ fn fail_unless(mut fail: Evidence, doubt: Option<String>) -> Evidence {
     fail
 }
 
-/// The same with what the alert did, in order.
+/// Adds what the alert did, in order of time, to a finding.
 fn with_course(finding: Evidence, course: &Course, recorded: &Recorded) -> Evidence {
     let evaluated = if recorded.interval > Nanos::ZERO {
         format!("evaluated every {}, ", recorded.interval)
@@ -303,7 +309,7 @@ fn with_course(finding: Evidence, course: &Course, recorded: &Recorded) -> Evide
     }
 }
 
-/// An instant: `12.3 s`.
+/// Formats an instant: `12.3 s`.
 fn at(instant: Nanos) -> String {
     format!("{:.1} s", instant.as_secs_f64())
 }

@@ -1,8 +1,10 @@
-//! Do labels take values without bound? Each value makes series of its own, permanently, in the service and in Prometheus.
+//! Judges cardinality: do labels take values without bound? Each value creates new series, permanently, in
+//! the service and in Prometheus.
 //!
-//! A record cannot show what has no end, but it knows what the run itself sent: values of a label that are paths as they
-//! were asked for, of a template that stands for any number of them, and values that look like identifiers, many of them
-//! new since before the load. Both grow with the requests. Whatever else grew fast is reported, and not judged.
+//! A record cannot show unbounded growth, but the run knows what it sent. Two things are failures, because
+//! both grow with the requests: label values that are raw request paths of a template with unlimited paths,
+//! and values that look like identifiers, many of them new since before the load. Any other fast growth is
+//! reported, not judged.
 
 mod sent;
 
@@ -15,21 +17,21 @@ use super::verdict::{Claim, Diagnosis, Evidence, Outcome, Verdict};
 use saasbench_exposition::cardinality::id_kind;
 use saasbench_record::{observations::Scrape, reader::RecordedRun, scrape::Phase};
 
-/// So many paths of one template are no chance: other routes may happen to fit a template.
+/// From this many raw paths of one template on, they are no coincidence: routes may happen to fit a template.
 const PATHS: usize = 3;
-/// So many new identifiers are more than a service's few versions, pods and hashes.
+/// This many new identifiers are more than a service's versions, pods and hashes.
 const IDS: usize = 20;
-/// So many new values of one label are reported, if there is one for every ten requests.
+/// This many new values of a label are reported, if there is one for every ten requests.
 const MANY: usize = 100;
-/// So many examples are named.
+/// How many examples are named.
 const EXAMPLES: usize = 3;
-/// Labels that histograms and summaries are made of.
+/// Labels that belong to the format of histograms and summaries.
 const STRUCTURAL: [&str; 2] = ["le", "quantile"];
 
-/// By metric and label, the values.
+/// Values by metric and label.
 type Values = BTreeMap<(String, String), BTreeSet<String>>;
 
-/// Judges the labels of all replicas: one verdict. `requests` is how many were answered.
+/// Judges the labels of all replicas in one verdict. `requests` is the number of responses.
 pub fn judge(run: &RecordedRun, requests: u64) -> Option<Verdict> {
     let contract = run.scenario.metrics.as_ref()?;
     let sent = Sent::new(&run.scenario, contract);
@@ -70,7 +72,7 @@ pub fn judge(run: &RecordedRun, requests: u64) -> Option<Verdict> {
     Some(verdict.explained(diagnosis))
 }
 
-/// How many series the last good scrape of a phase has, and the values of their labels.
+/// From the last good scrape of a phase: the number of series, and the values of their labels.
 fn last(scrapes: &[Scrape], phase: Phase) -> Option<(usize, Values)> {
     let scrape = scrapes.iter().rfind(|scrape| scrape.phase == phase && scrape.text.is_ok())?;
     let exposition = saasbench_exposition::parse(scrape.text.as_deref().ok()?).ok()?;
@@ -87,7 +89,7 @@ fn last(scrapes: &[Scrape], phase: Phase) -> Option<(usize, Values)> {
     Some((exposition.series.len(), values))
 }
 
-/// What is found of one label of one metric, by its `new` values: those that came during the load.
+/// The finding about one label of one metric, by its `new` values: those that appeared during the load.
 fn finding(
     replica: &str,
     (metric, label): &(String, String),
@@ -191,7 +193,7 @@ duration = "10s"
             judged("handler", ["/orders/{n}".to_owned(), "/orders/latest".to_owned()]),
             judged("handler", (0..9).map(|n| format!("/orders/{n}"))),
             judged("handler", (0..9).map(|n| format!("/orders/{n}?page=1"))),
-            // Other routes may fit a template by chance.
+            // Routes may fit a template by coincidence.
             judged("handler", ["/orders/latest", "/orders/oldest", "/orders/{id}"].map(str::to_owned)),
             judged("session", (0..30).map(|n: u32| format!("{:032x}", u128::from(n) << 90))),
             judged("pod", (0..3).map(|n: u32| format!("{:032x}", u128::from(n) << 90))),

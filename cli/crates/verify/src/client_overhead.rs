@@ -1,37 +1,41 @@
-//! Time that the server's metrics do not see: what a request takes its client longer than the server's clock shows. The
-//! network, and queues before the handler.
+//! Client overhead: time that requests take for their clients beyond the server's own measurement. It
+//! includes the network, and queues before the handler.
 //!
-//! Which of the server's durations belongs to which request is not known. But if a share `q` of the requests spent at most
-//! `u` unseen, then the durations must be there to cover them: `Σ max(c − u, 0)` over the `q·n` shortest clients' latencies
-//! `c` is at most the server's sum, and of these latencies no more lie above `b + u` than durations lie above `b`. Where
-//! either does not hold, more than a share `1 − q` spent more than `u` unseen, however latencies and durations are paired.
+//! Which server-side duration belongs to which request is unknown. But if a share `q` of the requests spent
+//! at most `u` outside the server's clock, the durations must cover them: `Σ max(c − u, 0)` over the `q·n`
+//! shortest client latencies `c` is at most the server's sum, and no more of these latencies exceed `b + u`
+//! than durations exceed `b`, for each bucket bound `b`. If either is violated, more than a share `1 − q` of
+//! the requests had an overhead above `u`, however latencies and durations are paired.
 
 use crate::latency_bounds::LatencyLowerBounds;
 use saasbench_exposition::quantile::Bucket;
 
-/// The same requests, as clients and server saw them. The server may have counted more; that can only help it.
+/// The same requests as seen by clients and server. The server may have counted more, which can only make the
+/// result smaller.
 #[derive(Debug, Clone, Copy)]
 pub struct BothSides<'a> {
-    /// Clients' latencies, without the generator's stalls.
+    /// Client latencies without the generator's stalls.
     pub clients: &'a LatencyLowerBounds,
-    /// The server's durations: what its buckets gained, in seconds.
+    /// The increase of the server's duration buckets, bounds in seconds.
     pub buckets: &'a [Bucket],
-    /// What its sum gained, in seconds.
+    /// The increase of the server's sum, in seconds.
     pub sum: f64,
-    /// How much slower the server's clock may run than the client's.
+    /// How much slower the server's clock may run than the client's, as a share.
     pub drift: f64,
 }
 
 impl BothSides<'_> {
-    /// The most that is sure to be exceeded by the unseen time of more than a share `1 − q` of the requests, in seconds.
+    /// The greatest overhead, in seconds, that more than a share `1 − q` of the requests is certain to
+    /// exceed.
     pub fn at_least(&self, q: f64) -> f64 {
         let lowers: Vec<f64> = self.clients.lowers().collect();
-        // What exceeds a time exceeds every shorter one.
+        // Exceeding a time implies exceeding every shorter one.
         let surely = lowers.partition_point(|unseen| self.exceeds(q, *unseen));
         surely.checked_sub(1).and_then(|index| lowers.get(index)).copied().unwrap_or(0.0)
     }
 
-    /// Whether more than a share `1 − q` of the requests surely spent more than `client_overhead` seconds unseen.
+    /// Whether more than a share `1 − q` of the requests certainly had an overhead of more than `unseen`
+    /// seconds.
     pub fn exceeds(&self, q: f64, unseen: f64) -> bool {
         let within = (q * self.clients.count() as f64).ceil() as u64;
         let stretch = 1.0 / (1.0 - self.drift);
@@ -65,7 +69,7 @@ mod tests {
     use super::*;
     use saasbench_model::units::Nanos;
 
-    /// A server's durations and the time that it does not see, in milliseconds.
+    /// Of each request: the server's duration and the client overhead, in milliseconds.
     type Requests = Vec<(u64, u64)>;
 
     fn judged<T>(requests: &Requests, bounds: &[f64], ask: impl Fn(BothSides<'_>) -> T) -> T {
@@ -85,7 +89,7 @@ mod tests {
     #[test]
     fn a_queue_before_the_handler_is_seen_by_the_sum_and_by_the_buckets() {
         let bounds = [0.1, 0.5, 1.0];
-        // 1 ms of work behind 60 ms of waiting: all within one bucket.
+        // 1 ms of work after 60 ms of waiting, all within one bucket.
         let queued = vec![(1, 60); 100];
         assert!(judged(&queued, &bounds, |sides| sides.exceeds(0.5, 0.025)));
         let least = judged(&queued, &bounds, |sides| sides.at_least(0.5));
@@ -93,21 +97,21 @@ mod tests {
         // Slow work, whose sum could cover nearly all of it.
         let slow = vec![(90, 400); 100];
         assert!(judged(&slow, &bounds, |sides| sides.exceeds(0.5, 0.3)));
-        // The same with a few that took very long, so that the sum covers everything.
+        // The same with a few very long ones, so that the sum covers everything.
         let mixed: Requests = slow.into_iter().chain(vec![(60_000, 1); 5]).collect();
         assert!(judged(&mixed, &bounds, |sides| sides.exceeds(0.5, 0.2)));
     }
 
     #[test]
-    fn nothing_is_seen_where_there_is_nothing() {
+    fn no_overhead_is_claimed_where_there_is_none() {
         assert_eq!(judged(&vec![(300, 0); 100], &[0.1, 0.5], |sides| sides.at_least(0.5)), 0.0);
         assert_eq!(judged(&Vec::new(), &[0.1], |sides| sides.at_least(0.5)), 0.0);
     }
 
     proptest! {
-        /// Whatever the durations: nothing is said to be unseen that was not.
+        /// Whatever the durations: no overhead is claimed that did not exist.
         #[test]
-        fn an_conforming_server_is_never_accused(
+        fn a_conforming_server_never_fails_on_overhead(
             requests in prop::collection::vec((0_u64..2000, 0_u64..200), 20..80), q in 0.3_f64..0.95,
             bounds in prop::collection::vec(0.001_f64..2.0, 0..6),
         ) {

@@ -1,10 +1,10 @@
-//! Do the service's counters agree with what clients saw? For a label set with `d` definite and `u` unknown requests
-//! the server's delta lies in `[d, d+u]`, exactly, and the excesses of all statuses of a route together are at most
-//! its unknowns.
+//! Do the service's counters agree with what clients saw? For a label set with `d` definite and `u` unknown
+//! requests, the counter's increase must lie in `[d, d+u]`, exactly, and the surpluses of all statuses of a
+//! route together must not exceed its unknowns.
 //!
-//! Two sources are compared with the ledger: the replica's own `/metrics` (`by_scrape`; `during` the load, too, by the
-//! ledger's `progress`), and Prometheus's raw samples of it (`by_prometheus`). `sources` says who is alone, `diagnose` which
-//! mistake explains what was found.
+//! Two sources are compared with the ledger: the replica's own `/metrics` (`by_scrape`; also `during` the
+//! load, using the ledger's `progress`), and Prometheus's raw samples of it (`by_prometheus`). `cross_check`
+//! finds which source disagrees with the other two; `diagnose` finds the fault that explains the findings.
 
 mod by_prometheus;
 mod by_scrape;
@@ -34,21 +34,21 @@ use saasbench_exposition::Labels;
 use saasbench_model::scenario::MetricsContract;
 use saasbench_record::manifest::Replica;
 
-/// What a counter gained over the run, by cell and status label.
+/// The increase of a counter over the run, by cell and status label.
 type Gains = BTreeMap<(Cell, String), f64>;
 
-/// What may be assumed when a source's gains are judged.
+/// What may be assumed when a counter's increase is judged.
 #[derive(Debug, Clone, Copy)]
 pub struct Assumptions {
-    /// Nobody else sent requests.
+    /// Nothing else sent requests.
     pub exclusive: bool,
-    /// The replica was restarted, so that some of its gains are lost.
+    /// The replica was restarted, so some of the increase is lost.
     pub restarted: bool,
     /// Every sample of the run is in the record.
     pub complete: bool,
 }
 
-/// A counter of the contract, and how the ledger groups requests for it.
+/// A counter of the contract, and how it groups the ledger's requests.
 #[derive(Debug, Clone, Copy)]
 struct Counter<'a> {
     contract: &'a MetricsContract,
@@ -57,14 +57,14 @@ struct Counter<'a> {
 }
 
 impl Counter<'_> {
-    /// What a verdict about it is about: one series by tenant can be two counters.
+    /// The subject of a verdict. One metric can be checked as two counters, with and without tenants.
     fn subject(&self, replica: &Replica, source: &str) -> String {
         let twice = self.per_tenant && self.name == self.contract.requests;
         let by_tenant = if twice { " by tenant" } else { "" };
         format!("{}{by_tenant} of {} by {source}", self.name, replica.name)
     }
 
-    /// What clients saw, grouped as this counter does.
+    /// The ledger's requests, grouped as this counter groups them.
     fn ledger<'v>(&self, views: &'v Views) -> &'v BTreeMap<Cell, Seen> {
         if self.per_tenant { &views.tenants } else { &views.routes }
     }
@@ -77,11 +77,10 @@ fn counters(contract: &MetricsContract) -> Vec<Counter<'_>> {
     [Some(requests), tenants].into_iter().flatten().collect()
 }
 
-/// What a claim about a replica's metrics can be judged from.
+/// The quiescent scrapes that a claim about a replica's metrics is judged from.
 ///
 /// # Errors
-/// The verdict, where there is nothing to judge from: Inconclusive. That metrics cannot even be read is a failure of the
-/// claim `scrapes`.
+/// An Inconclusive verdict where there are none. Metrics that cannot be read at all fail the claim `scrapes`.
 pub fn usable<'a>(
     claim: Claim,
     subject: &str,
@@ -90,8 +89,8 @@ pub fn usable<'a>(
     settled.as_ref().map_err(|why| Verdict::inconclusive(claim, subject, why.to_string()))
 }
 
-/// The cell and status that a series counts; `None` for routes that are not the load's, and where tenants are distinguished
-/// for those that have none.
+/// The cell and status that a series counts; `None` for routes outside the load, and, for a counter by
+/// tenant, for routes without a tenant.
 fn cell(counter: Counter<'_>, labels: &Labels) -> Option<(Cell, String)> {
     let key = counter.contract.key(labels)?;
     if counter.per_tenant && key.tenant.is_empty() && counter.contract.is_tenantless(&key.route) {
@@ -146,7 +145,7 @@ fn compare(
     })
 }
 
-/// Compares every status of one cell, and their excesses together.
+/// Compares every status of one cell, and then their surpluses together.
 fn compare_cell(
     cell: &Cell,
     answered: &BTreeMap<String, u64>,
@@ -167,7 +166,7 @@ fn compare_cell(
         let gain = gains.get(&(cell.clone(), status.clone())).copied();
         let observed = gain.unwrap_or(0.0);
         if definite == 0.0 && observed == 0.0 {
-            // A series from before the load, of which this run is no part.
+            // A series left over from before the load.
             continue;
         }
         excess += (observed - definite).max(0.0);
@@ -207,13 +206,13 @@ fn compare_cell(
     }
 }
 
-/// Whether what a counter gained lies in `[definite, definite + unknown]`, as far as the assumptions carry.
+/// Whether an increase lies in `[definite, definite + unknown]`, as far as the assumptions allow.
 fn judge(gain: f64, definite: f64, unknown: f64, assumptions: Assumptions) -> Outcome {
     let Assumptions { exclusive, restarted, complete } = assumptions;
     if gain.is_nan() || (gain < definite && !restarted) {
         return Outcome::Fail;
     }
-    // Others' requests, and ours that are not in the record, can have counted too.
+    // Requests of other clients, and requests missing from the record, can have counted, too.
     if gain > definite + unknown && exclusive && complete {
         return Outcome::Fail;
     }

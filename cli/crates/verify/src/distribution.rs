@@ -1,5 +1,5 @@
-//! How latency is distributed: exact counts in logarithmic buckets, for pictures. Quantiles come from elsewhere: a bucket is
-//! 12 % wide.
+//! The latency distribution for charts: exact counts in logarithmic buckets, each 12 % wide. Quantiles of
+//! verdicts and tables are computed elsewhere.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 use saasbench_model::units::Nanos;
 use saasbench_record::sample::Sample;
 
-/// Buckets for each power of ten.
+/// Buckets per power of ten.
 pub const PER_DECADE: u32 = 20;
-/// The upper bounds of the first bucket and of the last, as powers of ten of nanoseconds: 1 µs and 10,000 s.
+/// Upper bounds of the first and the last bucket, as powers of ten of nanoseconds: 1 µs and 10,000 s.
 const DECADES: std::ops::RangeInclusive<u32> = 3..=13;
 
 /// The latency of all answered requests after the warm-up, from either instant.
@@ -31,7 +31,7 @@ pub struct Bucket {
     pub count: u64,
 }
 
-/// Gathers a [`Distribution`] sample by sample.
+/// Counts latencies, sample by sample, into a [`Distribution`].
 #[derive(Debug)]
 pub struct Gatherer {
     bounds: Vec<Nanos>,
@@ -40,7 +40,7 @@ pub struct Gatherer {
 }
 
 impl Gatherer {
-    /// Nothing yet.
+    /// Counts nothing yet.
     pub fn new() -> Self {
         let bounds: Vec<Nanos> =
             (DECADES.start() * PER_DECADE..=DECADES.end() * PER_DECADE).map(bound).collect();
@@ -48,7 +48,7 @@ impl Gatherer {
         Self { bounds, from_intended: none.clone(), from_sent: none }
     }
 
-    /// Counts an answered request.
+    /// Counts a request that got a response.
     pub fn add(&mut self, sample: &Sample) {
         let both = [
             (&mut self.from_intended, sample.latency_intended()),
@@ -60,7 +60,7 @@ impl Gatherer {
         }
     }
 
-    /// What was gathered.
+    /// The non-empty buckets.
     pub fn finish(&self) -> Distribution {
         let sparse = |counts: &[u64]| {
             let buckets = self
@@ -80,7 +80,7 @@ impl Default for Gatherer {
     }
 }
 
-/// `10^(index/20)` ns.
+/// The upper bound of a bucket: `10^(index/20)` ns.
 fn bound(index: u32) -> Nanos {
     Nanos(10_f64.powf(f64::from(index) / f64::from(PER_DECADE)).round() as i64)
 }

@@ -1,5 +1,5 @@
-//! What a scenario expects of latency, rates and statuses, judged exactly: whether a quantile is below a bound depends
-//! only on how many samples are, so no bucket's width is ever in the way.
+//! Judges a scenario's expectations of latency, rates and statuses, exactly: whether a quantile is below a
+//! bound depends only on how many samples are, so the width of histogram buckets does not matter.
 
 mod counter;
 pub mod live;
@@ -16,23 +16,23 @@ use saasbench_model::{
 };
 use saasbench_record::{reader::RecordedRun, sample::Sample};
 
-/// Share of arrivals that may be dropped before the load is no longer the one that was asked for.
+/// Share of arrivals that may be dropped before the load no longer counts as the one that was planned.
 pub(super) const DROPS_ALLOWED: f64 = 0.01;
 
-/// Text of the expectation that holds unless a scenario states one on all requests' errors itself.
+/// The expectation that applies unless the scenario states one on the error ratio of all requests.
 const NO_ERRORS: &str = "error_ratio == 0";
 
-/// All expectations of a scenario, counting.
+/// All expectations of a scenario, and what they have counted.
 #[derive(Debug)]
 pub struct Expectations {
     counters: Vec<Counter>,
-    /// What was due earlier belongs to the warm-up.
+    /// Samples due earlier belong to the warm-up.
     judged_from: Nanos,
 }
 
 impl Expectations {
-    /// Those of the scenario, and the one that is always there: that every request is answered as its step expects. What
-    /// is expected of a `fresh` start alone is left out elsewhere. Nothing is expected of what was due before `judged_from`.
+    /// The scenario's expectations, plus the default one that every response is as its step expects. Those on
+    /// a `fresh` start are left out elsewhere. Samples due before `judged_from` are not judged.
     pub fn new(scenario: &Scenario, fresh: bool, judged_from: Nanos) -> Self {
         let mut all: Vec<Expectation> =
             scenario.expectations.iter().filter(|expectation| fresh || !expectation.fresh).cloned().collect();
@@ -56,7 +56,7 @@ impl Expectations {
         Self { counters: all.into_iter().map(Counter::new).collect(), judged_from }
     }
 
-    /// Counts a sample, and what excuses it.
+    /// Counts a sample with its stall attribution.
     pub fn add(
         &mut self,
         scenario: &Scenario,
@@ -73,8 +73,8 @@ impl Expectations {
         }
     }
 
-    /// Judges them. What fails through the generator's own doing is Inconclusive: through lateness or stalls, or because it
-    /// was the `bottleneck`.
+    /// Judges all of them. A failure that the generator may have caused is Inconclusive: by lateness, by
+    /// stalls, or because it was the `bottleneck`.
     pub fn judge(
         self,
         run: &RecordedRun,

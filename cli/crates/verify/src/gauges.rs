@@ -1,9 +1,9 @@
-//! Does the gauge of requests in progress tell the truth? It returns to zero when all is answered, it is never negative,
-//! and it is never above what clients had under way.
+//! Is the gauge of requests in progress right? It must return to zero after all responses, never be negative,
+//! and never exceed what clients had in flight.
 //!
-//! A request can be in the gauge from `sent` until it was answered, and for `settle` after that, because a server may count
-//! later than it answers; one that went unanswered for the service's timeout. So a scrape that lasted from `f` to `t` can
-//! have read no more than the requests with `sent ≤ t` whose time in the gauge did not end before `f`.
+//! A request can be in the gauge from `sent` until `settle` after its response, because a server may count
+//! later than it responds; without a response, until the service's timeout. So a scrape that lasted from `f`
+//! to `t` can show at most the requests with `sent ≤ t` whose time in the gauge did not end before `f`.
 
 use serde_json::json;
 
@@ -22,7 +22,7 @@ use saasbench_record::{
     scrape::Phase,
 };
 
-/// How many requests clients had under way when the replicas were scraped.
+/// How many requests clients had in flight at each scrape of the replicas.
 #[derive(Debug)]
 pub struct UnderWay {
     settle: Nanos,
@@ -33,16 +33,16 @@ pub struct UnderWay {
 /// A replica and its scrapes.
 #[derive(Debug)]
 struct Scraped {
-    /// When they began and ended, in order.
+    /// Start and end of the scrapes, in order.
     spans: Vec<(Nanos, Nanos)>,
-    /// By how much the number of requests under way changes from one to the next.
+    /// By how much the number of requests in flight changes from each scrape to the next.
     changes: Vec<i64>,
-    /// How many requests were answered.
+    /// How many requests got a response.
     answered: u64,
 }
 
 impl UnderWay {
-    /// Nothing under way yet.
+    /// No requests yet, for the run's scrapes.
     pub fn new(run: &RecordedRun) -> Self {
         let settle = run.scenario.metrics.as_ref().map_or(Nanos::ZERO, |contract| contract.settle);
         let of = |scrapes: &Vec<Scrape>| {
@@ -53,7 +53,7 @@ impl UnderWay {
         Self { settle, timeout: run.scenario.service.timeout, replicas }
     }
 
-    /// Enters a sample. What was never sent was never under way.
+    /// Enters a sample; requests that were never sent were never in flight.
     pub fn add(&mut self, sample: &Sample) {
         let until = match sample.outcome {
             SampleOutcome::NotSent(_) | SampleOutcome::Dropped => return,
@@ -72,12 +72,12 @@ impl UnderWay {
         }
     }
 
-    /// How many requests were answered, by all replicas.
+    /// How many requests got a response, over all replicas.
     pub fn answered(&self) -> u64 {
         self.replicas.iter().map(|replica| replica.answered).sum()
     }
 
-    /// The most that each scrape of a replica can have seen.
+    /// The upper bound for the gauge at each scrape of a replica.
     fn most(&self, replica: usize) -> Vec<i64> {
         let changes =
             self.replicas.get(replica).map(|replica| replica.changes.as_slice()).unwrap_or_default();
@@ -88,7 +88,7 @@ impl UnderWay {
         sums.collect()
     }
 
-    /// Judges the gauge on all replicas: one verdict; none where the contract names no gauge.
+    /// Judges the gauge on all replicas: one verdict, or none if the contract names no gauge.
     pub fn judge(
         &self,
         run: &RecordedRun,
@@ -143,7 +143,7 @@ impl UnderWay {
     }
 }
 
-/// A scrape, what it shows, and the most that can have been under way.
+/// A scrape, its metrics, and the upper bound for the gauge.
 type Look<'a> = (&'a Scrape, ContractView, i64);
 
 /// The gauge of one replica.
@@ -151,12 +151,12 @@ struct Case<'a> {
     contract: &'a MetricsContract,
     name: &'a str,
     replica: &'a str,
-    /// Nobody else sent requests, and all of ours are in the record.
+    /// Nothing else sent requests, and the record is complete.
     alone: bool,
 }
 
 impl Case<'_> {
-    /// Whether it returned to zero.
+    /// Whether the gauge returned to zero.
     fn at_rest(&self, settled: &Result<QuiescentScrapes, NotQuiescent>) -> Evidence {
         let Self { name, replica, .. } = self;
         let expected = "0 after all responses";
@@ -191,8 +191,8 @@ impl Case<'_> {
         }
     }
 
-    /// The last scrape, if it shows more than can be in progress yet: requests that went unanswered, and those that were
-    /// answered and not counted since `before`, the first scrape.
+    /// A finding if the last scrape shows more than can be in progress: requests without a response, and
+    /// those answered but not counted since `before`, the first scrape.
     fn at_last(&self, before: Option<ContractView>, seen: &[Look<'_>], answered: u64) -> Option<Evidence> {
         let Self { name, replica, contract, .. } = self;
         let (scrape, after, unanswered) = seen.last()?;
@@ -209,7 +209,7 @@ impl Case<'_> {
         Some(finding.detail(format!("see {}", scrape.file.as_deref().unwrap_or_default())))
     }
 
-    /// The first scrape that shows less than nothing, and the first that shows more than was under way.
+    /// Findings for the first negative value, and the first value above what was in flight.
     fn on_the_way(&self, seen: &[Look<'_>]) -> Vec<Evidence> {
         let Self { name, replica, .. } = self;
         let finding = |scrape: &Scrape, expected: String, observed: String| {
@@ -226,7 +226,7 @@ impl Case<'_> {
             evidence.push(finding(scrape, "never below 0".to_owned(), observed));
         }
         let above = |(_, view, most): &&Look<'_>| view.in_progress.is_some_and(|value| value > *most as f64);
-        // Without routes the gauge shows Prometheus's scrapes and health checks, too.
+        // Without routes, the gauge includes Prometheus's scrapes and health checks.
         let alone = self.alone && self.contract.route_label.is_some();
         let during = seen.iter().filter(|(scrape, ..)| alone && scrape.phase == Phase::During);
         if let Some((scrape, view, most)) = during.clone().find(above) {
@@ -243,7 +243,7 @@ impl Case<'_> {
     }
 }
 
-/// Requests enter the gauge, and do not all leave it.
+/// Diagnoses requests that enter the gauge and do not all leave it.
 fn stuck(name: &str, replica: &str, seen: &[Look<'_>], answered: u64) -> Option<Diagnosis> {
     let value = seen.last()?.1.in_progress.filter(|value| *value > 0.0)?;
     let each = (answered as f64 / value).round();
@@ -272,7 +272,7 @@ mod tests {
         )
     }
 
-    /// Three answers; at one replica, because of the other nothing is known.
+    /// A run with one replica, because nothing is known about the other.
     fn made(samples: &[Sample], gauges: &[(&str, i64)]) -> Made {
         let mut made = Made::new("", samples);
         made.manifest.environment.replicas.truncate(1);
@@ -302,7 +302,7 @@ mod tests {
             (&[("before", 0), ("during", 4), ("after", 0), ("after", 0)], Fail),
             (&[("before", 0), ("during", -1), ("after", 0), ("after", 0)], Fail),
             (&[("before", 0), ("after", 2), ("after", 2), ("after", 2), ("after", 2)], Fail),
-            // Too soon to tell.
+            // Too early to decide.
             (&[("before", 0), ("after", 2), ("after", 2)], Inconclusive),
         ];
         let mut all = String::new();
@@ -323,11 +323,12 @@ mod tests {
         let made = made(&three(), &gauges);
         let counters = made.verdict(Claim::Counters, "http_requests_total of a by scrape");
         assert_ne!(counters.summary, "its metrics kept changing after the load");
-        // Those who were answered may not have been counted, because the service is not done with them.
+        // Requests that were answered may not have been counted yet, because the service is still working on
+        // them.
         let mut more = three();
         more.extend([9000, 9001].map(|at| sample(at, 0, SampleOutcome::Status(200))));
         assert_eq!(judged(&more, &gauges).outcome, Outcome::Inconclusive);
-        // Somebody who was not answered may still be in there.
+        // A request without a response may still be in progress.
         let mut unanswered = three();
         unanswered[2].outcome = SampleOutcome::Unknown(saasbench_record::sample::NoResponseReason::Timeout);
         let stuck = |gauge: i64| {
@@ -346,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn in_a_shared_environment_a_gauge_may_be_others() {
+    fn in_a_shared_environment_a_gauge_may_include_others() {
         let mut made = made(&three(), &[("before", 0), ("during", 9), ("after", 2), ("after", 2)]);
         made.manifest.environment.exclusive = false;
         let verdict = made.verdict(Claim::Gauges, "http_requests_inprogress");
@@ -354,9 +355,9 @@ mod tests {
     }
 
     proptest! {
-        /// Requests are in the gauge for some time between sent and a little after done.
+        /// Requests are in the gauge at some time between sent and a little after done.
         #[test]
-        fn an_conforming_gauge_never_fails(
+        fn a_conforming_gauge_never_fails(
             requests in prop::collection::vec((0_i64..5000, 1_i64..800, 0_i64..900), 1..40),
             looks in prop::collection::btree_set(0_i64..5000, 1..6),
         ) {
@@ -376,7 +377,7 @@ mod tests {
             let mut times = vec![(-10, -9)];
             for at in &looks {
                 made.scrape("a", "during", &page(3, gauge(*at) as i64));
-                // The page was read at some time while it was asked for.
+                // The exposition was rendered at some instant of the scrape.
                 times.push((at - 3, at + 5));
             }
             made.scrape("a", "after", &page(3, 0)).scrape("a", "after", &page(3, 0)).at_rest();

@@ -1,7 +1,8 @@
-//! Was the generator the bottleneck? Its lateness, its drops, its processors and its stalls in one place: facts for every
-//! report, and a claim for a run that was watched.
+//! Was the generator the bottleneck? Gathers its lateness, drops, CPU use and stalls: facts for every report,
+//! and a claim if the generator monitored itself.
 //!
-//! The claim passes or is Inconclusive, never more: a generator that could not keep up says nothing of the service.
+//! The claim is Pass or Inconclusive, never Fail: a generator that could not keep up proves nothing about the
+//! service.
 
 mod balance;
 
@@ -25,15 +26,15 @@ use saasbench_record::{
     usage::{ThreadTime, Usage, WORKER},
 };
 
-/// From this share of a processor on, a worker's thread is called busy: what it does next has to wait.
+/// From this share of a processor on, a worker thread counts as busy: its next action has to wait.
 const BUSY: f64 = 0.9;
 /// A worker that was busy for a greater share of the load than this was the bottleneck.
 const BUSY_ALLOWED: f64 = 0.1;
-/// A p99 of the lateness beyond this makes another load of the one that was asked for: arrivals no longer fall into the
+/// With a p99 of the lateness above this, the load was not the planned one: arrivals no longer fall into the
 /// tenth of a second in which they were due.
 const LATENESS_ALLOWED: Nanos = Nanos::from_millis(100);
 
-/// What the finding about dropped arrivals is about.
+/// Subject of the finding about dropped arrivals.
 const ARRIVALS: &str = "arrivals";
 
 /// What the generator did to the measurement: facts, for tables and JSON.
@@ -90,8 +91,8 @@ pub struct Bottleneck<'a> {
 }
 
 impl Generator {
-    /// The greatest lateness that was seen outside stalls, and never less than what is allowed: a worker that is busy reads
-    /// answers as late as it sends requests.
+    /// The greatest lateness outside stalls, but at least the allowed one: a busy worker reads responses as
+    /// late as it sends requests.
     pub fn slack(&self) -> Nanos {
         self.lateness.map_or(LATENESS_ALLOWED, |lateness| lateness.max.max(LATENESS_ALLOWED))
     }
@@ -110,10 +111,10 @@ pub struct Worker {
     pub saturated: f64,
 }
 
-/// Gathers the facts sample by sample.
+/// Gathers the facts, sample by sample.
 #[derive(Debug)]
 pub struct Gatherer {
-    /// What was due earlier belongs to the warm-up.
+    /// Samples due earlier belong to the warm-up.
     judged_from: Nanos,
     lateness: Histogram<u64>,
     touched: u64,
@@ -125,13 +126,13 @@ pub struct Gatherer {
 }
 
 impl Gatherer {
-    /// Nothing yet; what is due before `judged_from` is left out. `usage` is what the meter saw.
+    /// No samples yet. Samples due before `judged_from` are left out; `usage` is the self-monitor's record.
     pub fn new(judged_from: Nanos, usage: &[Usage]) -> Self {
         let (lateness, balance) = (latency_histogram(), Balance::new(usage));
         Self { judged_from, lateness, touched: 0, dropped: 0, exhausted: 0, sent: 0, balance }
     }
 
-    /// Counts a sample.
+    /// Counts a sample with its stall attribution.
     pub fn add(&mut self, sample: &Sample, excuse: Excuse) {
         self.balance.add(sample);
         if sample.intended < self.judged_from {
@@ -151,14 +152,15 @@ impl Gatherer {
         }
     }
 
-    /// The facts of a run, and the claim, if it was watched.
+    /// The facts, and the claim if the generator monitored itself.
     pub fn finish(&self, run: &RecordedRun, excuses: &StallExclusions) -> (Generator, Option<Verdict>) {
         let (generator, claim) = self.reported(run, excuses);
         let claim = generator.self_monitored.then_some(claim);
         (generator, claim)
     }
 
-    /// The claim if it did not pass: why what was measured may be the generator's own, also of a run that was not watched.
+    /// The claim if it did not pass: why the measurement may be the generator's own. Works without
+    /// self-monitoring, too.
     pub fn hindrance(&self, run: &RecordedRun, excuses: &StallExclusions) -> Option<Verdict> {
         let (_, claim) = self.reported(run, excuses);
         (claim.outcome != Outcome::Pass).then_some(claim)
@@ -189,7 +191,7 @@ impl Gatherer {
                 .zip(usage.last())
                 .and_then(|(first, last)| share(last.cpu_ns - first.cpu_ns, last.at_ns - first.at_ns)),
         };
-        // Of a run that was cut off, some samples are missing that the engine had counted.
+        // A run that was cut off lacks samples that the engine had counted.
         let balance = run.manifest.recorded.and_then(|_| self.balance.compare());
         let claim = self.judge(&generator, balance);
         (generator, claim)
@@ -258,14 +260,14 @@ impl Gatherer {
     }
 }
 
-/// Whether a claim about the generator finds fault with nothing but arrivals that were dropped: then the generator had time, and users
-/// who could have taken them were waiting for the service.
+/// Whether the only findings against the generator are dropped arrivals: then it had time, and the users were
+/// waiting for the service.
 pub fn is_only_drops(claim: &Verdict) -> bool {
     let mut faults = claim.evidence.iter().filter(|found| found.outcome != Outcome::Pass);
     claim.outcome != Outcome::Pass && faults.all(|found| found.subject == ARRIVALS)
 }
 
-/// What was known of the threads while the load ran.
+/// The self-monitor's records while the load ran.
 fn while_loaded(run: &RecordedRun) -> &[Usage] {
     let usage = run.self_monitor.usage.as_slice();
     let Some(load) = run.manifest.load else { return usage };
@@ -275,7 +277,7 @@ fn while_loaded(run: &RecordedRun) -> &[Usage] {
     usage.get(from..to).unwrap_or_default()
 }
 
-/// The workers' threads, from one look to the next.
+/// The use of processors by worker threads, from record to record.
 fn workers(usage: &[Usage]) -> Vec<Worker> {
     let mut names: Vec<&String> =
         usage.iter().flat_map(|line| line.threads.keys()).filter(|name| name.starts_with(WORKER)).collect();
@@ -305,12 +307,12 @@ fn worker(name: &str, usage: &[Usage]) -> Option<Worker> {
     })
 }
 
-/// A part of a length of time; `None` where there is none.
+/// `part` as a share of `whole`; `None` if `whole` is zero.
 fn share(part: Nanos, whole: Nanos) -> Option<f64> {
     (whole > Nanos::ZERO).then(|| part.0 as f64 / whole.0 as f64)
 }
 
-/// One line: `sent 45 µs late (p50), 380 µs (p99), 3.4 ms (max) · worker-0 34 % busy · 2 stalls, 31 ms together, 118 requests affected`.
+/// One line: `sent 45 µs late (p50), 380 µs (p99), 3.4 ms (max) · worker-0 34 % busy · 2 stalls`, and so on.
 impl std::fmt::Display for Generator {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.lateness {

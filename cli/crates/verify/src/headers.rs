@@ -1,8 +1,9 @@
-//! Do the rate-limit headers tell the truth? One verdict a limit whose answers carry any.
+//! Are the rate-limit headers right? One verdict per limit whose responses carry any.
 //!
-//! Headers are promises, too: come back then and you will be admitted; so many are left; this is the policy. Each is held
-//! against what was answered where the truth is known: `retry_after`, `remaining` and `policy` state what is asked and why a
-//! break of it is a proof. `key` is the history that they ask.
+//! Headers are promises, too: retry at this time and you will be admitted; this many are left; this is the
+//! policy. Each is compared with the responses where the truth is known. `retry_after`, `remaining` and
+//! `policy` define what is tested, and why a violation is a proof; `key` provides the history that they
+//! query.
 
 mod key;
 mod policy;
@@ -22,21 +23,21 @@ use saasbench_limiter::{HistoryContext, Promise, Request};
 use saasbench_model::{scenario::Limit, units::Quota};
 use saasbench_record::{reader::RecordedRun, sample::Sample};
 
-/// What answers said of every key of every limit.
+/// What responses stated, for every key of every limit.
 #[derive(Debug)]
 pub struct Headers {
     /// Per limit, per entry of its `quota`.
     keys: Vec<Vec<Stated>>,
-    /// Policies that were read already: there are few.
+    /// Policies parsed so far: there are few.
     policies: HashMap<Arc<str>, Policy>,
-    /// The last of them: one text is shared by many samples.
+    /// The last of them: many samples share one text.
     last: Option<(Arc<str>, Policy)>,
 }
 
-/// Limits and windows in seconds, as a policy names them.
+/// Pairs of limit and window in seconds, as in a policy header.
 type Policy = Arc<[(u64, u64)]>;
 
-/// What the answers of one key said.
+/// What the responses of one key stated.
 #[derive(Debug, Clone, Default)]
 struct Stated {
     said: Vec<Said>,
@@ -44,7 +45,7 @@ struct Stated {
     limit: Numbers,
 }
 
-/// How often the promised numbers were stated, and the first answer that stated others.
+/// How often the promised numbers were stated, and the first response with other numbers.
 #[derive(Debug, Clone, Default)]
 struct Numbers {
     right: u64,
@@ -64,19 +65,20 @@ impl Numbers {
 }
 
 impl Headers {
-    /// Nothing was said yet.
+    /// No responses yet.
     pub fn new(limits: &[Limit]) -> Self {
         let keys = limits.iter().map(|limit| vec![Stated::default(); limit.quota.len()]).collect();
         Self { keys, policies: HashMap::new(), last: None }
     }
 
-    /// Enters an answer to a request of the limit's key: their numbers as [`HistoryCollector`] counts them.
+    /// Enters a response to a request of the limit's key; `limit` and `key` are numbered as in
+    /// [`HistoryCollector`].
     pub fn add(&mut self, limits: &[Limit], (limit, key): (usize, usize), id: u64, sample: &Sample) {
         let Some(stated) = self.keys.get_mut(limit).and_then(|keys| keys.get_mut(key)) else { return };
         let Some((tenant, quota)) = limits[limit].quota.get(key) else { return };
         let reported = &sample.limiter;
         let number = |value: Option<u64>| value.and_then(|value| u32::try_from(value).ok());
-        // Of several limits the state of each is named; which one this is cannot be reported.
+        // With several limits, the header has a member for each, and which one this limit is cannot be told.
         let remaining = reported.remaining.or_else(|| reported.state.as_deref().and_then(policy::remaining));
         let (remaining, retry_after) = (number(remaining), number(reported.retry_after));
         if remaining.is_some() || retry_after.is_some() || reported.reset.is_some() {
@@ -95,7 +97,7 @@ impl Headers {
             stated.policy.add(right, id, || format!("RateLimit-Policy: {text}"));
         }
         if let Some(value) = reported.limit {
-            // Of a bucket either number is reported by some: what it gains per window, or what it holds.
+            // For a token bucket, services report either its refill per window or its capacity.
             let states = |algorithm, quota: &Quota| {
                 value == quota.limit || value == Promise { quota: *quota, algorithm }.room()
             };
@@ -104,14 +106,15 @@ impl Headers {
             let promised =
                 || of_route().flat_map(|other| other.quota.iter().map(move |entry| (other.algorithm, entry)));
             let of_tenant = || promised().filter(|(_, (other, _))| other == tenant);
-            // Its own number is the one to expect; of a thousand tenants the others are not searched for nothing.
+            // Its own quota is tried first, so that the others of a thousand tenants need not be searched.
             let right = states(limits[limit].algorithm, quota)
                 || of_tenant().any(|(algorithm, (_, quota))| states(algorithm, quota));
             stated.limit.add(right, id, || format!("X-RateLimit-Limit: {value}"));
         }
     }
 
-    /// One verdict a limit, but none where no answer said anything. The histories are those of the same samples.
+    /// One verdict per limit, but none if no response carried headers. `histories` must be of the same
+    /// samples.
     pub fn judge(&self, run: &RecordedRun, histories: &HistoryCollector) -> Vec<Verdict> {
         let limits = run.scenario.limits.iter().zip(&self.keys).enumerate();
         let with_headers = limits.filter(|(_, (_, keys))| keys.iter().any(Stated::is_any));
@@ -189,7 +192,8 @@ impl Stated {
     }
 }
 
-/// All promises of a key. Of several limits the headers speak of the tightest, so what remains is not asked.
+/// Tests all promises of a key. With several limits the headers describe the tightest, so `Remaining` is not
+/// tested.
 fn asked(
     key: &Key<'_>,
     stated: &Stated,
@@ -216,7 +220,7 @@ fn asked(
     asked
 }
 
-/// How a promise fared.
+/// The test result of a promise.
 #[derive(Debug, Default)]
 struct Tested {
     held: u64,
@@ -254,7 +258,7 @@ impl Tested {
         Self { held: numbers.right, broken: numbers.wrong, first }
     }
 
-    /// Whose it was.
+    /// Names the tenant in the first violation.
     fn name(&mut self, tenant: &str) {
         if let Some((name, _)) = &mut self.first {
             tenant.clone_into(name);

@@ -1,9 +1,10 @@
-//! Are the service's duration histograms sane, and do they stay below what clients saw?
+//! Are the service's duration histograms consistent, and not above what clients saw?
 //!
-//! Sane (`sanity`): cumulative buckets rise, `+Inf` equals `_count`, which equals the counter of requests, and `_sum` lies
-//! between the bounds that the buckets allow. Below: where the server's clock stops before the last byte is sent, a server's
-//! duration never exceeds `done − sent` of the same request, so that for every bound `b` at least as many requests took at
-//! most `b` for the server as did for the client, and the server's sum is no greater than the clients'.
+//! Consistent (`sanity`): cumulative buckets do not decrease, `+Inf` equals `_count`, which equals the
+//! counter of requests, and `_sum` lies within the bounds that the buckets allow. Not above: where the
+//! server's clock stops before the last byte is sent, a server-side duration never exceeds `done − sent` of
+//! the same request. So for every bound `b`, at least as many requests took at most `b` for the server as for
+//! the client, and the server's sum does not exceed the clients'.
 
 mod diagnose;
 mod sanity;
@@ -26,10 +27,10 @@ use saasbench_exposition::{
 use saasbench_model::scenario::{DurationUnit, MetricsContract};
 use saasbench_record::{contract_view::ContractView, manifest::Replica};
 
-/// A histogram of one label set; bounds and sum in seconds, whatever the service counts in.
+/// A histogram of one label set; bounds and sum in seconds, whatever unit the service uses.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Histogram {
-    /// Buckets by bound, as the text has them.
+    /// Buckets sorted by bound.
     pub buckets: Vec<Bucket>,
     /// `_sum`.
     pub sum: Option<f64>,
@@ -38,7 +39,7 @@ pub struct Histogram {
 }
 
 impl Histogram {
-    /// What it gained since `before`.
+    /// The increase since `before`.
     pub fn since(&self, before: Option<&Self>) -> Self {
         let earlier = |upper: f64| {
             let bucket = before.and_then(|before| before.buckets.iter().find(|bucket| bucket.upper == upper));
@@ -53,7 +54,7 @@ impl Histogram {
         }
     }
 
-    /// Several as one, as far as they have the same bounds; a part that one of them lacks is missing.
+    /// Adds several up, for the bounds that all of them have; a part that one lacks is left out.
     pub fn together(all: impl IntoIterator<Item = Self>) -> Self {
         let add = |a: Option<f64>, b: Option<f64>| Some(a? + b?);
         let both = |one: Self, other: Self| {
@@ -68,7 +69,7 @@ impl Histogram {
         all.into_iter().reduce(both).unwrap_or_default()
     }
 
-    /// Count of the bucket `+Inf`, if it is there.
+    /// Count of the `+Inf` bucket, if it exists.
     pub fn infinite(&self) -> Option<f64> {
         self.buckets.last().filter(|last| last.upper == f64::INFINITY).map(|last| last.count)
     }
@@ -77,7 +78,7 @@ impl Histogram {
 /// The histograms of a metric, by their labels without `le`.
 pub fn histograms(view: &ContractView, metric: Metric<'_>) -> BTreeMap<Labels, Histogram> {
     let name = metric.name;
-    // Divided and not multiplied by 0.001, which is not exact: 5 ms are 0.005 s as written.
+    // Divided, not multiplied by 0.001, which is not exact: 5 ms must give 0.005 s.
     let seconds = |value: f64| match metric.unit {
         DurationUnit::Seconds => value,
         DurationUnit::Milliseconds => value / 1000.0,
@@ -104,14 +105,14 @@ pub fn histograms(view: &ContractView, metric: Metric<'_>) -> BTreeMap<Labels, H
     found
 }
 
-/// A duration histogram of the contract: its name, and how the ledger groups requests for it.
+/// A duration histogram of the contract, and how it groups the ledger's requests.
 #[derive(Debug, Clone, Copy)]
 pub struct Metric<'a> {
     /// Base name.
     pub name: &'a str,
     /// Whether it has a tenant label.
     pub per_tenant: bool,
-    /// What it counts in.
+    /// Unit of its durations.
     pub unit: DurationUnit,
 }
 
@@ -124,8 +125,8 @@ pub fn metrics(contract: &MetricsContract) -> Vec<Metric<'_>> {
     [contract.duration.as_deref().map(of_routes), all, tenants].into_iter().flatten().collect()
 }
 
-/// What clients saw of the requests that a series' labels stand for, in series per tenant or without tenants. Labels that
-/// it lacks (a method, a status) group requests together.
+/// What clients saw of the requests that a series' labels select, in series per tenant or without tenants. If
+/// the series lacks a label (method, status), its requests are grouped together.
 pub fn seen_by(contract: &MetricsContract, views: &Views, per_tenant: bool, labels: &Labels) -> Seen {
     let mut sum = Seen::default();
     for (_, seen) in fitting(contract, views, per_tenant, labels) {
@@ -134,7 +135,7 @@ pub fn seen_by(contract: &MetricsContract, views: &Views, per_tenant: bool, labe
     sum
 }
 
-/// The cells of the ledger that a series' labels stand for; statuses are not distinguished in them.
+/// The ledger's cells that a series' labels select, regardless of status.
 pub fn fitting<'v>(
     contract: &MetricsContract,
     views: &'v Views,
@@ -154,36 +155,36 @@ pub fn fitting<'v>(
     })
 }
 
-/// Whether a series' labels stand for a status, too.
+/// Whether a series' labels select a status.
 pub fn status_fits(contract: &MetricsContract, labels: &Labels, status: u16) -> bool {
     let label = contract.status_label.as_ref().and_then(|label| labels.get(label));
     label.is_none_or(|label| label.eq_ignore_ascii_case(&contract.status_of(status)))
 }
 
-/// Something that is wrong with a histogram.
+/// Kinds of problems with a histogram.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     /// A bucket counts less than the one below it.
     Falls,
-    /// A bound or a count is no number.
+    /// A bound or a count is not a number.
     NoNumber,
     /// A part is missing.
     Missing,
-    /// `+Inf` is not `_count`.
+    /// `+Inf` differs from `_count`.
     Infinite,
-    /// `_count` is not the counter.
+    /// `_count` differs from the counter.
     Counter,
-    /// `_sum` is not what the buckets allow.
+    /// `_sum` is outside of what the buckets allow.
     Sum,
-    /// It counts fewer requests than clients were answered.
+    /// It counts fewer requests than clients got responses.
     Fewer,
-    /// Durations are longer than clients' latencies, by the buckets.
+    /// Durations exceed the clients' latencies, by the buckets.
     Long,
-    /// They are so by the sum.
+    /// Durations exceed the clients' latencies, by the sum.
     LongSum,
 }
 
-/// A problem of one label set: what was expected, and what stands there.
+/// A problem of one label set: what was expected, and what was found.
 #[derive(Debug, Clone, PartialEq)]
 struct Problem {
     kind: Kind,
@@ -191,20 +192,20 @@ struct Problem {
     observed: String,
 }
 
-/// A histogram of one label set with all that is known of it.
+/// A histogram of one label set with everything known about it.
 #[derive(Debug)]
 struct Case {
     name: String,
-    /// As it stands after the load.
+    /// Its state after the load.
     whole: Histogram,
-    /// What it gained.
+    /// Its increase over the run.
     gained: Histogram,
     /// What clients saw.
     seen: Seen,
     problems: Vec<Problem>,
 }
 
-/// Judges the duration histograms of one replica: one verdict a histogram.
+/// Judges the duration histograms of one replica: one verdict per histogram.
 pub fn judge(
     contract: &MetricsContract,
     replica: &Replica,
@@ -250,7 +251,7 @@ pub fn judge(
     metrics(contract).into_iter().map(judge).collect()
 }
 
-/// One verdict of all label sets of a histogram.
+/// One verdict for all label sets of a histogram.
 fn verdict(
     subject: String,
     metric: Metric<'_>,
@@ -283,12 +284,12 @@ fn plural(histograms: usize) -> String {
     format!("{histograms} histogram{}", if histograms == 1 { "" } else { "s" })
 }
 
-/// Where a histogram counts fewer requests than clients were answered, or says that they took longer than for the client.
-/// Of the bounds that break it the first is named.
+/// Problems where a histogram counts fewer requests than clients got responses, or shows longer durations
+/// than clients saw. Of several violated bounds only the first is reported.
 fn too_long(ledger: &Ledger, unit: DurationUnit, case: &Case) -> Vec<Problem> {
     let total = case.seen.total();
     let mut problems = Vec::new();
-    // Requests that it does not count at all are reported once, and not again at each bound.
+    // Requests that it does not count at all are reported once, not again at each bound.
     let counted = case.gained.infinite().unwrap_or(total.count as f64);
     let lost = (total.count as f64 - counted).max(0.0);
     if lost > 0.0 {
@@ -311,8 +312,8 @@ fn too_long(ledger: &Ledger, unit: DurationUnit, case: &Case) -> Vec<Problem> {
             ),
         });
     }
-    // Only if it counts these requests and no others; its clock may run faster than ours by the drift, one that counts
-    // milliseconds may round each of them up, and every addition of floats is rounded.
+    // Only if it counts exactly these requests. Its clock may run faster than ours by the drift, one that
+    // counts milliseconds may round each duration up, and every float addition is rounded.
     let sum = case.gained.sum.filter(|_| counted == total.count as f64 && case.seen.unknown == 0);
     let rounding = if unit == DurationUnit::Milliseconds { 1e-3 * total.count as f64 } else { 0.0 };
     let most = ledger.longest(total.latency_sum) + rounding;

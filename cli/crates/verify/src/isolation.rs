@@ -1,8 +1,9 @@
-//! Did anything of one tenant's come to another? Two sources: canaries, words that one tenant's users sent and that came
-//! back to another's, and foreign steps, which ask for what belongs to another tenant and must be rejected.
+//! Did anything of one tenant's reach another? Two sources: canaries, words that one tenant's users sent and
+//! that came back in another's response; and foreign steps, which request what belongs to another tenant and
+//! must be rejected.
 //!
-//! Fail is a proof: a canary is in nobody's answers unless the service put it there, and the statuses that reject are the
-//! scenario's own.
+//! A Fail is a proof: a canary is in another tenant's response only if the service put it there, and the
+//! statuses that count as a rejection are the scenario's own.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,13 +20,13 @@ use saasbench_record::{
     sample::{Outcome as SampleOutcome, Sample},
 };
 
-/// Requests shown of a proof; the numbers of all stand in the JSON.
+/// Requests shown per proof; the JSON report has the numbers of all.
 const SHOWN: usize = 5;
 
-/// What findings about canaries are of.
+/// Subject of the findings about canaries.
 pub const CANARIES: &str = "canaries";
 
-/// Requests that prove one thing.
+/// Requests that prove one finding.
 #[derive(Debug, Default)]
 struct Proof {
     ids: Vec<u64>,
@@ -34,22 +35,22 @@ struct Proof {
     first: Vec<(u64, Nanos, usize)>,
 }
 
-/// What a run shows of isolation.
+/// Collects what a run shows about isolation.
 #[derive(Debug, Default)]
 pub struct IsolationCollector {
-    /// Whether the scenario puts isolation to the test at all.
+    /// Whether the scenario tests isolation at all.
     asked_for: bool,
-    /// Answers to requests that had a canary in them.
+    /// Responses to requests that contained a canary.
     asked: u64,
-    /// Answers with the canary of the tenant that they were for.
+    /// Responses with the canary of the tenant that they were for.
     own: u64,
-    /// For whom there were answers, in a scenario with canaries.
+    /// Tenants that got responses, in a scenario with canaries.
     answered: BTreeSet<TenantIndex>,
-    /// Answers with another tenant's canary: for whom, and whose.
+    /// Responses with another tenant's canary: for which tenant, and whose canary.
     leaks: BTreeMap<(TenantIndex, TenantIndex), Proof>,
-    /// Foreign requests that were rejected as stated.
+    /// Foreign requests that were rejected as the scenario states.
     rejected: u64,
-    /// Foreign requests that were answered otherwise: by step, tenant and status.
+    /// Foreign requests with any other response: by step, tenant and status.
     admitted: BTreeMap<(StepIndex, TenantIndex, u16), Proof>,
 }
 
@@ -86,13 +87,13 @@ impl Proof {
 }
 
 impl IsolationCollector {
-    /// Nothing yet.
+    /// No samples yet.
     pub fn new(scenario: &Scenario) -> Self {
         let asked_for = scenario.uses_canaries() || scenario.steps.iter().any(|step| step.foreign);
         Self { asked_for, ..Self::default() }
     }
 
-    /// Takes a sample into account.
+    /// Enters a sample, if the scenario tests isolation.
     pub fn add(&mut self, scenario: &Scenario, id: u64, sample: &Sample) {
         if !self.asked_for {
             return;
@@ -118,7 +119,7 @@ impl IsolationCollector {
         }
     }
 
-    /// Judges them; `None` for a scenario that puts isolation to no test.
+    /// Judges isolation; `None` if the scenario does not test it.
     pub fn judge(&self, run: &RecordedRun) -> Option<Verdict> {
         let scenario = &run.scenario;
         let mut evidence = Vec::new();
@@ -135,7 +136,7 @@ impl IsolationCollector {
             let telling = evidence.iter().filter(|finding| finding.outcome == outcome);
             let observed: Vec<&str> = telling.map(|finding| finding.observed.as_str()).collect();
             match outcome {
-                // One breach is enough for a line; the others stand below it.
+                // One breach is enough for the summary; the others are listed below it.
                 Outcome::Fail => observed.first().copied().unwrap_or_default().to_owned(),
                 _ => observed.join("; "),
             }
@@ -208,7 +209,7 @@ fn answers(count: u64) -> String {
     if count == 1 { "1 response".to_owned() } else { format!("{count} responses") }
 }
 
-/// What a foreign step asks for, in words: the value that it uses and that was saved for another tenant tells whose it is.
+/// What a foreign step requests, in words. The saved value that it uses shows which tenant it belongs to.
 fn belongings(scenario: &Scenario, step: StepIndex) -> String {
     let owned = scenario.steps.get(step).and_then(|step| {
         let journey = scenario.journeys.get(step.journey)?;

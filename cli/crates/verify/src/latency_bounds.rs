@@ -1,17 +1,17 @@
-//! How latencies are spread, in geometric buckets: each is 2^(1/8), about 9 %, wider than the one before, and a latency
-//! counts as the lower end of its bucket. So everything that is taken from a spread is a lower bound.
+//! Latencies in geometric buckets, each 2^(1/8), about 9 %, wider than the previous one. A latency counts as
+//! the lower end of its bucket, so whatever is computed from them is a lower bound.
 
 use saasbench_model::units::Nanos;
 
-/// Latencies up to here are distinguished from nothing no more.
+/// Latencies up to this one count as zero.
 const LEAST: Nanos = Nanos::from_millis(1);
-/// Buckets to an octave.
+/// Buckets per octave.
 const STEPS: f64 = 8.0;
 
-/// Counts of latencies; grows no longer than the longest of them needs.
+/// Counts of latencies; as long as the longest latency needs.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LatencyLowerBounds {
-    /// The first of what is at most [`LEAST`], the next ones of what is longer.
+    /// First the latencies up to [`LEAST`], then the buckets above.
     counts: Vec<u32>,
 }
 
@@ -29,7 +29,7 @@ impl LatencyLowerBounds {
         self.counts[index] = self.counts[index].saturating_add(1);
     }
 
-    /// Counts all of another's.
+    /// Adds all counts of another.
     pub fn merge(&mut self, other: &Self) {
         self.counts.resize(self.counts.len().max(other.counts.len()), 0);
         for (sum, count) in self.counts.iter_mut().zip(&other.counts) {
@@ -42,7 +42,7 @@ impl LatencyLowerBounds {
         self.counts.iter().map(|count| u64::from(*count)).sum()
     }
 
-    /// The buckets that have any, rising: the lower end in seconds, and how many.
+    /// The non-empty buckets, rising: the lower end in seconds, and the count.
     pub fn iter(&self) -> impl Iterator<Item = (f64, u64)> {
         let buckets = self.counts.iter().enumerate().filter(|(_, count)| **count > 0);
         buckets.map(|(index, count)| (Self::lower(index), u64::from(*count)))
@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn short_latencies_count_as_nothing() {
+    fn short_latencies_count_as_zero() {
         let mut spread = LatencyLowerBounds::default();
         for micros in [0, 10, 1000] {
             spread.add(Nanos(micros * 1000));

@@ -1,4 +1,5 @@
-//! The client's ledger: who was answered what, by which replica. The first of the sources that agreement compares.
+//! The client's ledger: what clients saw, counted as the service's metrics count. It is the first of the
+//! sources that the claim `counters` compares.
 
 use std::collections::BTreeMap;
 
@@ -11,10 +12,10 @@ use saasbench_model::{
 };
 use saasbench_record::sample::{Outcome, Sample};
 
-/// What one group of requests is distinguished by in the service's metrics.
+/// The labels that distinguish a group of requests in the service's metrics.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Cell {
-    /// The tenant, in series per tenant.
+    /// The tenant; `None` in series without tenants.
     pub tenant: Option<String>,
     /// Upper-case method; empty where series have no method.
     pub method: String,
@@ -23,7 +24,7 @@ pub struct Cell {
 }
 
 impl Cell {
-    /// That of a step's requests, tenants not distinguished; `None` where the contract ignores the route.
+    /// The cell of a step's requests, without a tenant; `None` where the contract ignores the route.
     pub fn of_route(contract: &MetricsContract, step: &Step) -> Option<Self> {
         let (method, path) = step.route.split_once(' ').unwrap_or((&step.method, &step.route));
         let (method, path) = contract.key_of(method, path)?;
@@ -39,21 +40,21 @@ impl std::fmt::Display for Cell {
     }
 }
 
-/// Answers of one status.
+/// Responses of one status.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Answered {
-    /// How many.
+    /// Number of responses.
     pub count: u64,
-    /// Latencies from sent, by bucket: how many lie in each gap between the ledger's bounds, one more than there are
-    /// bounds.
+    /// Latencies from sent, by bucket: how many lie in each gap between the ledger's bounds, one more than
+    /// there are bounds.
     pub latencies: Vec<u64>,
     /// Sum of these latencies.
     pub latency_sum: Nanos,
-    /// The same latencies without the time in which the generator stood still ([`Excuse`]), by size.
+    /// The same latencies without the generator's stalls ([`Excuse`]), as lower bounds.
     pub clear: LatencyLowerBounds,
-    /// Bytes of the requests' bodies.
+    /// Bytes of the request bodies.
     pub bytes_out: u64,
-    /// Bytes of the answers' bodies.
+    /// Bytes of the response bodies.
     pub bytes_in: u64,
 }
 
@@ -74,31 +75,31 @@ impl Answered {
 /// What clients saw of one [`Cell`].
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Seen {
-    /// Answers by status: they have counted.
+    /// Responses by status: the service must have counted them.
     pub statuses: BTreeMap<u16, Answered>,
-    /// Requests without an answer: each may have counted once, under any status, or not at all.
+    /// Requests without a response: each may have counted once, under any status, or not at all.
     pub unknown: u64,
     /// Bytes of their bodies.
     pub unknown_bytes_out: u64,
-    /// When the last of them was sent; zero without any.
+    /// When the last of them was sent; zero if there are none.
     pub unknown_sent: Nanos,
 }
 
 impl Seen {
-    /// Answers of any status.
+    /// Number of responses, of any status.
     pub fn answered(&self) -> u64 {
         self.statuses.values().map(|answered| answered.count).sum()
     }
 
-    /// All answers together.
+    /// Responses of all statuses added up.
     pub fn total(&self) -> Answered {
         let mut total = Answered::default();
         self.statuses.values().for_each(|answered| total.add(answered));
         total
     }
 
-    /// Adds what was seen of other requests, as far as their status is one of those that are asked for. A request that was
-    /// not answered may have any.
+    /// Adds other requests whose status `status` accepts. Requests without a response are always added, since
+    /// they may have any.
     pub fn add(&mut self, other: &Self, status: impl Fn(u16) -> bool) {
         for (of, answered) in other.statuses.iter().filter(|(of, _)| status(**of)) {
             self.statuses.entry(*of).or_default().add(answered);
@@ -114,13 +115,13 @@ impl Seen {
 pub struct Ledger {
     /// Bucket bounds of the service's histograms in seconds, sorted, without infinity.
     bounds: Vec<f64>,
-    /// What a client's clock can show at least for a server's duration of each bound.
+    /// For each bound, the shortest latency on the client's clock that can exceed it on the server's.
     thresholds: Vec<Nanos>,
-    /// How much faster the server's clock may run.
+    /// How much faster the server's clock may run, as a share.
     drift: f64,
-    /// What was entered.
+    /// Samples entered so far, by tenant, step and replica.
     groups: Grouped<Seen>,
-    /// Per replica: by method and path, and by tenant, method and path.
+    /// Per replica; filled by [`Self::close`].
     replicas: Vec<Views>,
 }
 
@@ -134,13 +135,13 @@ pub struct Views {
 }
 
 impl Views {
-    /// Answers of any route.
+    /// Number of responses of all routes.
     pub fn answered(&self) -> u64 {
         self.routes.values().map(Seen::answered).sum()
     }
 
-    /// Until when requests that were not answered may still move the replica's metrics, if nothing that the service does
-    /// outlasts `timeout`; `None` if all were answered.
+    /// Until when requests without a response may still change the replica's metrics, if the service gives up
+    /// after `timeout`; `None` if all got a response.
     pub fn unanswered_until(&self, timeout: Nanos) -> Option<Nanos> {
         let unknown = self.routes.values().filter(|seen| seen.unknown > 0);
         unknown.map(|seen| seen.unknown_sent + timeout).max()
@@ -148,8 +149,8 @@ impl Views {
 }
 
 impl Ledger {
-    /// An empty ledger for so many replicas under the scenario's contract, whose histograms have these bounds in seconds. `drift` is
-    /// how much faster the server's clock may run than the client's: by so much shorter is what the client sees.
+    /// An empty ledger for `replicas` replicas under the scenario's contract, whose histograms have these
+    /// bounds in seconds. `drift` is the share by which the server's clock may run faster than the client's.
     pub fn new(
         scenario: &Scenario,
         replicas: usize,
@@ -168,7 +169,7 @@ impl Ledger {
         }
     }
 
-    /// Enters a sample. What was never sent has not counted anywhere.
+    /// Enters a sample; requests that were never sent have no effect.
     pub fn add(&mut self, sample: &Sample, excuse: Excuse) {
         if matches!(sample.outcome, Outcome::NotSent(_) | Outcome::Dropped) {
             return;
@@ -193,7 +194,7 @@ impl Ledger {
         answered.bytes_in += sample.bytes_in;
     }
 
-    /// Closes the ledger: what was entered is distinguished as the service's metrics do.
+    /// Closes the ledger: groups what was entered as the service's metrics group it.
     pub fn close(&mut self, scenario: &Scenario) {
         let Some(contract) = &scenario.metrics else { return };
         for (key, seen) in self.groups.iter() {
@@ -217,12 +218,12 @@ impl Ledger {
         self.replicas.get(index)
     }
 
-    /// How much faster, or slower, the server's clock may run than the client's.
+    /// How much faster, or slower, the server's clock may run than the client's, as a share.
     pub fn drift(&self) -> f64 {
         self.drift
     }
 
-    /// The longest that the server's clock may show for what took the client so long, in seconds.
+    /// The longest duration that the server's clock may show for a client's latency, in seconds.
     pub fn longest(&self, latency: Nanos) -> f64 {
         latency.as_secs_f64() / (1.0 - self.drift)
     }
@@ -242,7 +243,8 @@ impl Ledger {
         }
     }
 
-    /// How many of these answers took at most `bound` seconds, which must be one of the ledger's bounds or infinite.
+    /// How many of these responses took at most `bound` seconds, which must be one of the ledger's bounds or
+    /// infinite.
     pub fn at_most(&self, seen: &Answered, bound: f64) -> u64 {
         let end = if bound.is_finite() {
             self.bounds.partition_point(|known| *known <= bound)

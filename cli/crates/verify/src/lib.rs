@@ -1,9 +1,23 @@
-//! Holds what clients saw against what the service promised and what its metrics claim. Pure: everything comes from the
-//! recorded run, so that an old run can be judged again with the same result.
+//! Judges a recorded run: compares what clients saw with what the service promised and with what its metrics
+//! claim.
 //!
-//! One pass over the samples feeds the tables (`summary`, with `distribution` for pictures), the client's `ledger`, the limiters' histories (`limits`) and
-//! the scenario's `expectations`, with what excuses a latency (`excuse`); then each question is answered in its own file. `verdict` is what an answer looks
-//! like, `replicas` what the scrapes of a replica amount to.
+//! The crate does no I/O but reading the recorded run (`saasbench-record`), so that any run can be judged
+//! again with the same result. Limits are decided by `saasbench-limiter`, metrics are parsed by
+//! `saasbench-exposition`; `saasbench-report` renders the [`Report`].
+//!
+//! One pass over the samples feeds the tables (`summary`, and `distribution` for charts), the client's
+//! `ledger`, the limiters' histories (`limits`) and the scenario's `expectations`, each with what
+//! `stall_attribution` says about the sample; then each claim is judged in its own module. `verdict` defines
+//! what a verdict is, `replicas` reduces the scrapes of a replica to its counters before and after the load.
+//!
+//! ```no_run
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let run = saasbench_record::reader::RecordedRun::open("runs/20261121T101500Z-flood".as_ref())?;
+//! let report = saasbench_verify::verify(&run)?;
+//! println!("{:?}", report.outcome);
+//! # Ok(())
+//! # }
+//! ```
 
 pub mod alerts;
 pub mod capacity;
@@ -102,7 +116,7 @@ pub struct Report {
     pub outcome: Outcome,
 }
 
-/// Version of the JSON report.
+/// Version of the JSON report; incremented when readers have to change.
 pub const REPORT_VERSION: u32 = 1;
 
 /// Judges a recorded run.
@@ -113,8 +127,8 @@ pub fn verify(run: &RecordedRun) -> Result<Report, SegmentError> {
     verify_with_observer(run, |_, _| {}, |_| {})
 }
 
-/// The same for one who wants to see each sample, with its number, in the same pass, because reading them takes longest; and
-/// the history of each key of each limit, because sorting them takes long.
+/// Like [`verify`], and shows `each` sample with its number in the same pass, because reading them takes
+/// longest, and `each_history` of every key of every limit, because sorting those takes long.
 ///
 /// # Errors
 /// When a segment cannot be read.
@@ -195,7 +209,7 @@ pub fn verify_with_observer(
     verdicts.extend(of_generator);
     pace::excuse(run, &mut verdicts);
     let worst = verdicts.iter().map(|verdict| verdict.outcome).max().unwrap_or(Outcome::Inconclusive);
-    // What holds for the part of a run that is left need not have held for all of it.
+    // What holds for the surviving part of a run need not have held for all of it.
     let outcome = if run.manifest.state == State::Running { worst.max(Outcome::Inconclusive) } else { worst };
     let summary = summary.finish(scenario, run.replica_names());
     Ok(Report {
@@ -216,7 +230,7 @@ pub fn verify_with_observer(
     })
 }
 
-/// Everything that the service's metrics claim: counters first, by both sources, then histograms and quantiles.
+/// Verdicts about the service's metrics: counters first, from both sources, then histograms and quantiles.
 fn metric_verdicts(
     run: &RecordedRun,
     contract: &MetricsContract,
@@ -272,7 +286,8 @@ fn metric_verdicts(
     verdicts
 }
 
-/// Whether the metrics could be scraped at all, by us and by Prometheus: what all claims about them stand on.
+/// Whether the metrics could be scraped at all, by us and by Prometheus; all other claims about metrics
+/// depend on it.
 fn scrape_verdicts(
     run: &RecordedRun,
     contract: &MetricsContract,
@@ -292,7 +307,7 @@ fn scrape_verdicts(
     ours.chain(theirs).collect()
 }
 
-/// What Prometheus must have seen of a replica.
+/// The span that Prometheus's samples of a replica must cover.
 fn prometheus_span(run: &RecordedRun, replica: usize) -> PrometheusSpan {
     let load = run.manifest.load;
     let rest = run.observations.scrapes.get(replica).and_then(|scrapes| {
@@ -319,8 +334,8 @@ fn bounds(contract: &MetricsContract, settled: &[Result<QuiescentScrapes, NotQui
     bounds
 }
 
-/// From when on samples are judged by what is expected: the end of the warm-up. Where the load's begin is not known,
-/// nobody can say which samples came after it.
+/// When the warm-up ends: from then on samples are judged. Never, if there is a warm-up and the start of the
+/// load is unknown.
 fn judged_from(run: &RecordedRun) -> Nanos {
     match (run.scenario.warmup, run.manifest.load) {
         (Nanos::ZERO, _) => Nanos(i64::MIN),

@@ -1,8 +1,8 @@
-//! Were the promised limits kept? One verdict a limit: the history of each key is judged by [`saasbench_limiter`], and what
-//! is proven is put into words, and into a certificate, by `proofs`.
+//! Were the promised limits kept? One verdict per limit: [`saasbench_limiter`] judges the history of each
+//! key, and `proofs` turns a proof into words and a certificate.
 //!
-//! Of several limits on a route a rejection does not say which one gave it: each is judged by its admissions, and a rejection is
-//! wrong only if none of them can have given it.
+//! If a route has several limits, a rejection does not say which one gave it: each limit is judged by its
+//! admissions, and a rejection is wrong only if none of them can have given it.
 
 pub(super) mod proofs;
 mod route;
@@ -32,7 +32,8 @@ use saasbench_record::{
     sample::{Outcome as SampleOutcome, Sample},
 };
 
-/// Proofs that are completed, by limit: it takes many judgements, and of a thousand broken keys a few tell as much as all.
+/// Proofs that are completed per limit. Completing one takes many judgements, and of a thousand broken keys a
+/// few are as informative as all.
 const COMPLETED: usize = 16;
 
 /// The histories of every key of every limit.
@@ -40,7 +41,7 @@ const COMPLETED: usize = 16;
 pub struct HistoryCollector {
     /// Per limit, per entry of its `quota`.
     keys: Vec<Vec<Vec<Request>>>,
-    /// Per step: the limits on its route, and for each of its users' tenants the entry of the `quota` that it falls under.
+    /// Per step: the limits on its route, and for each tenant the entry of the `quota` that applies to it.
     routes: Vec<Vec<(usize, Vec<Option<usize>>)>>,
     latest: Nanos,
 }
@@ -48,18 +49,18 @@ pub struct HistoryCollector {
 /// The history of a key that was judged.
 #[derive(Debug, Clone, Copy)]
 pub struct Judged<'a> {
-    /// Number of the limit in the scenario.
+    /// Index of the limit in the scenario.
     pub limit: usize,
-    /// Number of the key among the limit's quotas.
+    /// Index of the key among the limit's quotas.
     pub key: usize,
     /// Sorted by `sent`.
     pub requests: &'a [Request],
-    /// Whether the promise is proven to be broken.
+    /// Whether the promise was proven broken.
     pub is_broken: bool,
 }
 
 impl HistoryCollector {
-    /// Empty ones.
+    /// Empty histories for the scenario's limits.
     pub fn new(scenario: &Scenario) -> Self {
         Self {
             keys: scenario.limits.iter().map(|limit| vec![Vec::new(); limit.quota.len()]).collect(),
@@ -68,8 +69,8 @@ impl HistoryCollector {
         }
     }
 
-    /// Enters a sample into the histories that it belongs to, and says in which of them it was decided: numbers of a limit,
-    /// and of an entry of its `quota`.
+    /// Enters a sample into the histories that it belongs to. Calls `entered` with the indices of limit and
+    /// `quota` entry for each history in which it was decided.
     pub fn add(
         &mut self,
         scenario: &Scenario,
@@ -90,7 +91,7 @@ impl HistoryCollector {
                 decision,
                 replica: sample.replica as u16,
             });
-            // What an answer that is neither says of a limit is no promise about it.
+            // A response that neither admits nor rejects promises nothing about the limit.
             if decision != Decision::Unknown {
                 entered((number, at));
             }
@@ -102,12 +103,12 @@ impl HistoryCollector {
         &self.keys[limit][key]
     }
 
-    /// The world around the histories of a limit.
+    /// The assumptions under which a limit's histories are judged.
     pub(super) fn context(&self, run: &RecordedRun, limit: &Limit) -> HistoryContext {
         context(run, limit, self.latest)
     }
 
-    /// Judges every limit of the run, and shows `each` history on the way.
+    /// Judges every limit of the run, and passes each sorted history to `each`.
     pub fn judge(mut self, run: &RecordedRun, mut each: impl FnMut(&Judged<'_>)) -> Vec<Verdict> {
         for history in self.keys.iter_mut().flatten() {
             history.sort_by_key(|request| (request.sent, request.id));
@@ -124,7 +125,7 @@ impl HistoryCollector {
                 let (judgement, history) = (&judgements[index][key], &self.keys[index][key]);
                 let promise = Promise { quota: *quota, algorithm: limit.algorithm };
                 let siblings = siblings(limits, limit, *tenant);
-                // A rejection shows that a limit was used up, but of several it does not show which.
+                // A rejection shows that a limit was used up, but not which one of several.
                 let rejected = judgement.rejected > 0 && siblings.len() == 1;
                 totals.add(judgement, rejected || used_up(history, promise));
                 let tenant = run.scenario.tenants.get(*tenant).map_or("", |tenant| tenant.as_str());
@@ -154,7 +155,8 @@ impl HistoryCollector {
         verdicts
     }
 
-    /// Says with the first finding which mistake explains all that is broken of a limit, where rejections can tell.
+    /// Attaches to the first finding the fault that explains all violations of a limit, where rejections can
+    /// be attributed.
     fn diagnose(&self, run: &RecordedRun, index: usize, broken: &mut Evidence) {
         let limits = &run.scenario.limits;
         let Some((limit, histories)) = limits.get(index).zip(self.keys.get(index)) else { return };
@@ -181,7 +183,7 @@ impl HistoryCollector {
         });
     }
 
-    /// Judges every key of a limit by itself.
+    /// Judges every key of a limit on its own.
     fn judge_keys(&self, run: &RecordedRun, limit: &Limit, keys: &[Vec<Request>]) -> Vec<Judgement> {
         let context = context(run, limit, self.latest);
         let judge = |((tenant, quota), history): &(&(TenantIndex, Quota), &Vec<Request>)| {
@@ -192,7 +194,7 @@ impl HistoryCollector {
         parallel::map(&limit.quota.iter().zip(keys).collect::<Vec<_>>(), judge)
     }
 
-    /// The rejections of a tenant that none of its limits on the route can have given.
+    /// Rejections of a tenant that none of its limits on the route can have given.
     fn rejected_by_none(
         &self,
         proofs: &Proofs<'_>,
@@ -205,7 +207,8 @@ impl HistoryCollector {
         }
         denials.retain(|_, limits| *limits == siblings.len());
         let (wrong, _) = denials.first_key_value()?;
-        // Judged as the only rejection of the only limit, each limit says in its own words why it cannot have given it.
+        // Judged as if it were the only rejection by the only limit, each limit gives its own reason why it
+        // cannot have rejected.
         let violations = siblings.iter().flat_map(|&(index, key)| {
             let limit = &proofs.run.scenario.limits[index];
             let history = self.keys[index][key].iter();
@@ -219,8 +222,8 @@ impl HistoryCollector {
     }
 }
 
-/// The limits of a route that may have rejected a tenant's request in `limit`'s place, itself included: their numbers and
-/// the tenant's place among their quotas.
+/// The limits of a route that may have rejected a tenant's request in place of `limit`, itself included:
+/// their indices, each with the index of the tenant's quota.
 pub(super) fn siblings(limits: &[Limit], limit: &Limit, tenant: TenantIndex) -> Vec<(usize, usize)> {
     let alike = |other: &Limit| {
         other.route == limit.route
@@ -247,7 +250,8 @@ fn verdict(limit: &Limit, mut evidence: Vec<Evidence>, totals: &Totals) -> Verdi
     })
 }
 
-/// What a sample tells of the limiter's decision, and the latest instant of it; `None` if it never got there.
+/// The limiter's decision on a sample, and the latest instant of it; `None` if the request never reached the
+/// limiter.
 fn decision(limit: &Limit, sample: &Sample, service_timeout: Nanos) -> Option<(Decision, Nanos)> {
     match sample.outcome {
         SampleOutcome::Status(status) if limit.rejected.contains(status) => {
@@ -256,11 +260,11 @@ fn decision(limit: &Limit, sample: &Sample, service_timeout: Nanos) -> Option<(D
         SampleOutcome::Status(status) if limit.admitted.contains(status) => {
             Some((Decision::Admitted, sample.done))
         }
-        // A service that fails may have given up waiting for a store that counts the request later.
+        // A failing service may have given up waiting for a store that counts the request later.
         SampleOutcome::Status(500..) | SampleOutcome::Unknown(_) => {
             Some((Decision::Unknown, sample.done.max(sample.sent + service_timeout)))
         }
-        // Another answer is definite for the counters, but not for the limiter.
+        // Another response is definite for the counters, but says nothing about the limiter.
         SampleOutcome::Status(_) => Some((Decision::Unknown, sample.done)),
         SampleOutcome::NotSent(_) | SampleOutcome::Dropped => None,
     }
@@ -268,7 +272,7 @@ fn decision(limit: &Limit, sample: &Sample, service_timeout: Nanos) -> Option<(D
 
 fn context(run: &RecordedRun, limit: &Limit, latest: Nanos) -> HistoryContext {
     let Manifest { environment, state, .. } = &run.manifest;
-    // Where no Redis is declared, the limiter may live in the replicas.
+    // Without a declared Redis, the limiter's state may live in the replicas.
     let memory_losses = if environment.redis.is_some() {
         redis_samples::losses(&run.observations.store)
     } else {
@@ -282,8 +286,8 @@ fn context(run: &RecordedRun, limit: &Limit, latest: Nanos) -> HistoryContext {
         restarts.sort();
         restarts
     };
-    // A killed run lacks the requests that were in flight when its last segment was completed; those were sent at most
-    // one timeout before.
+    // A killed run lacks the requests in flight when its last segment was completed; those were sent at most
+    // one timeout earlier.
     let complete_until = if *state == State::Running { latest - run.scenario.timeout } else { Nanos::MAX };
     HistoryContext {
         exclusive: environment.exclusive,
@@ -298,7 +302,8 @@ fn context(run: &RecordedRun, limit: &Limit, latest: Nanos) -> HistoryContext {
     }
 }
 
-/// Whether as many requests as the quota permits were admitted within one window; of a bucket, as many as it held.
+/// Whether as many requests as the quota permits were admitted within one window; for a token bucket, whether
+/// it was emptied.
 fn used_up(history: &[Request], promise: Promise) -> bool {
     let Promise { quota, algorithm } = promise;
     let admitted: Vec<Nanos> = history
@@ -319,7 +324,7 @@ fn used_up(history: &[Request], promise: Promise) -> bool {
     admitted.windows(limit.max(1)).any(|full| full[full.len() - 1] - full[0] < quota.window)
 }
 
-/// What one key's judgement says.
+/// The findings about one key.
 fn findings(
     proofs: &Proofs<'_>,
     judgement: &Judgement,

@@ -1,8 +1,9 @@
-//! Did anyone feel a neighbour's flood? The victims' latency and goodput in two phases of the load, one quiet and one with
-//! the flood, are compared by intervals that hold, all together, with a probability of 95 % (see [`super::statistics`]).
+//! Did a noisy tenant's flood degrade other tenants? The victims' latency and goodput in two phases of the
+//! load, one quiet and one with the flood, are compared by intervals that hold together with a probability of
+//! 95 % (see [`super::statistics`]).
 //!
-//! Fail and Pass need the whole interval on one side of the bound. Latency fails only if it does from the instant of
-//! sending and without the generator's stalls, too: else the generator itself may be the reason.
+//! Fail and Pass need the whole interval on one side of the bound. Latency fails only if it also fails from
+//! the instant of sending and without the generator's stalls; otherwise the generator may be the reason.
 
 use super::{
     expectations::DROPS_ALLOWED,
@@ -21,35 +22,36 @@ use saasbench_record::{
     sample::{Outcome as SampleOutcome, Sample},
 };
 
-/// The probability that any of the comparisons of a run says what is not so.
+/// Probability that any of a run's comparisons is wrong.
 const DOUBT: f64 = 0.05;
-/// The quantiles that are compared.
+/// The compared quantiles.
 const QUANTILES: [f64; 2] = [0.5, 0.95];
-/// Parts of a phase whose goodput tells how far it varies by itself.
+/// Slices per phase; their spread estimates how much goodput varies by itself.
 const SLICES: usize = 16;
-/// Good answers that a quiet phase needs for its goodput to be compared: the means of fewer are far from normal.
+/// Good responses that a quiet phase needs for its goodput to be compared: means of fewer are far from
+/// normal.
 const GOOD_NEEDED: u64 = 30;
 
-/// What one tenant did and got in one phase.
+/// What one tenant sent and received in one phase.
 #[derive(Debug, Clone, Default)]
 struct Phase {
     /// Requests that were sent.
     sent: u64,
-    /// Arrivals for which there was no user.
+    /// Arrivals that found no idle user.
     dropped: u64,
-    /// Good answers, by slice.
+    /// Good responses, by slice.
     good: [u64; SLICES],
-    /// Latencies of a victim's good answers from intended, and from sent without the generator's stalls.
+    /// Latencies of a victim's good responses from intended, and from sent without the generator's stalls.
     latencies: [Vec<Nanos>; 2],
 }
 
 /// The phases of all tenants.
 #[derive(Debug, Default)]
 pub struct NoisyNeighbourCollector {
-    /// What is compared, and when the load began.
+    /// The plan of the comparison, and when the load started.
     plan: Option<(Neighbours, Nanos)>,
     time: PlanTime,
-    /// Quiet and flood, by tenant.
+    /// Quiet and flood phase, by tenant.
     tenants: Vec<[Phase; 2]>,
 }
 
@@ -64,14 +66,15 @@ impl Phase {
 }
 
 impl NoisyNeighbourCollector {
-    /// Nothing yet; nothing will come of a run without `[noisy_neighbour]`, or whose load has no known beginning.
+    /// No samples yet. Collects nothing for a scenario without `[noisy_neighbour]`, or if the start of the
+    /// load is unknown.
     pub fn new(run: &RecordedRun) -> Self {
         let plan = run.scenario.neighbours.clone().zip(run.manifest.load.map(|load| load.start_ns));
         let tenants = plan.as_ref().map_or(0, |_| run.scenario.tenants.len());
         Self { plan, time: run.manifest.plan_time(), tenants: vec![Default::default(); tenants] }
     }
 
-    /// Takes a sample into account. It belongs to the phase in which it was due; starting is not what is compared.
+    /// Enters a sample into the phase in which it was due; start steps are not compared.
     pub fn add(&mut self, scenario: &Scenario, sample: &Sample, excuse: Excuse) {
         let Some((plan, begin)) = &self.plan else { return };
         let due = self.time.to_plan_time(sample.intended) - PlanInstant(*begin);
@@ -103,7 +106,7 @@ impl NoisyNeighbourCollector {
         }
     }
 
-    /// Judges them; `None` for a scenario that does not ask.
+    /// Judges the comparison; `None` for a scenario without one.
     pub fn judge(mut self, run: &RecordedRun) -> Option<Verdict> {
         let plan = run.scenario.neighbours.as_ref()?;
         let subject = format!("a flood by {}", names(run, &plan.noisy));
@@ -141,7 +144,7 @@ impl NoisyNeighbourCollector {
             evidence.push(goodput(plan, name, phases, doubt));
             evidence.extend(QUANTILES.map(|q| latency(plan, name, phases, q, doubt)));
         }
-        // The worst comes first, and has the rest said below it.
+        // The worst finding comes first and carries the details.
         evidence.sort_by_key(|finding| std::cmp::Reverse(finding.outcome));
         if let Some(first) = evidence.first_mut() {
             first.details.push(format!("{} sent {noise}", names(run, &plan.noisy)));
@@ -162,7 +165,7 @@ impl NoisyNeighbourCollector {
         sent.sum::<u64>() as f64 / seconds(plan, phase)
     }
 
-    /// Jain's index of what was left to the victims, and of all tenants' goodput.
+    /// Jain's index of the share of goodput that each victim kept, and of all tenants' goodput.
     fn fairness(&self, plan: &Neighbours) -> Vec<String> {
         let left = plan.victims.iter().filter_map(|victim| {
             let [quiet, flood] = self.tenants.get(*victim)?;
@@ -182,7 +185,7 @@ impl NoisyNeighbourCollector {
     }
 }
 
-/// Whether a request was served: answered as expected, and not turned away by a limit.
+/// Whether a response was good: as its step expects, and not rejected by a limit.
 pub(super) fn is_good(scenario: &Scenario, sample: &Sample) -> bool {
     let SampleOutcome::Status(status) = sample.outcome else { return false };
     let route = scenario.steps.get(sample.step).map(|step| step.route.as_str());
@@ -190,7 +193,7 @@ pub(super) fn is_good(scenario: &Scenario, sample: &Sample) -> bool {
     !sample.is_error() && status != 429 && !limits.any(|limit| limit.rejected.contains(status))
 }
 
-/// One quantile of one victim, in both phases.
+/// Compares one quantile of one victim between the phases.
 fn latency(plan: &Neighbours, victim: &str, phases: &[Phase; 2], q: f64, doubt: f64) -> Evidence {
     // Two intervals with two ends each.
     let tail = doubt / 4.0;
@@ -213,7 +216,7 @@ fn latency(plan: &Neighbours, victim: &str, phases: &[Phase; 2], q: f64, doubt: 
     let factor = |above: Nanos, below: Nanos| above.0 as f64 / below.0.max(1) as f64;
     let times = match outcome {
         Outcome::Fail => format!("at least {:.1} times as long", factor(flood.low, quiet.high)),
-        // Many times as long may still be next to nothing.
+        // A large factor on a tiny latency may still be negligible.
         Outcome::Pass if factor(flood.high, quiet.low) > plan.slower => {
             format!("at most {} longer", flood.high - quiet.low)
         }
@@ -237,14 +240,15 @@ fn latency(plan: &Neighbours, victim: &str, phases: &[Phase; 2], q: f64, doubt: 
     Evidence::new(outcome, victim, expected, observed)
 }
 
-/// Between which of the sorted values a quantile lies.
+/// The values of `sorted` between which a quantile lies.
 fn interval(sorted: &[Nanos], q: f64, tail: f64) -> Option<Interval<Nanos>> {
     let ranks = quantile_ranks(sorted.len() as u64, q, tail)?;
     let at = |rank: u64| sorted.get(usize::try_from(rank).ok()? - 1).copied();
     Some(Interval { low: at(ranks.low)?, high: at(ranks.high)? })
 }
 
-/// Whether the flood's quantile is beyond what the quiet one allows, for all that the intervals leave open.
+/// The outcome for a quantile, given both intervals: Fail or Pass only if no values within them contradict
+/// it.
 fn weigh(plan: &Neighbours, quiet: Interval<Nanos>, flood: Interval<Nanos>) -> Outcome {
     let allowed = |quiet: Nanos| Nanos((quiet.0 as f64 * plan.slower) as i64).max(quiet + plan.grace);
     if flood.low > allowed(quiet.high) {
@@ -256,7 +260,7 @@ fn weigh(plan: &Neighbours, quiet: Interval<Nanos>, flood: Interval<Nanos>) -> O
     }
 }
 
-/// One victim's goodput in both phases.
+/// Compares one victim's goodput between the phases.
 fn goodput(plan: &Neighbours, victim: &str, phases: &[Phase; 2], doubt: f64) -> Evidence {
     let [quiet, flood] = phases;
     let expected = format!("at least {:.0} % of {victim}'s goodput", plan.goodput * 100.0);
@@ -272,7 +276,7 @@ fn goodput(plan: &Neighbours, victim: &str, phases: &[Phase; 2], doubt: f64) -> 
         let why = format!("{} good responses when quiet; {GOOD_NEEDED} are needed", quiet.good());
         return finding(Outcome::Inconclusive, why);
     }
-    // Slices of one phase may be longer than those of the other.
+    // The slices of one phase may be longer than those of the other.
     let scale = seconds(plan, 0) / seconds(plan, 1);
     let Some(ratio) = ratio_of_means(&quiet.good, &flood.good, doubt / 2.0) else {
         return finding(Outcome::Inconclusive, "no goodput to compare".to_owned());

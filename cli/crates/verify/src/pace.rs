@@ -1,14 +1,15 @@
-//! A run that was paused, slowed down or driven on by hand did not make the load of its scenario. What the scenario states of that load is
-//! neither broken nor kept by another one.
+//! Handles runs that were paused, slowed down or sped up by hand. Their load was not the scenario's, so
+//! claims about the planned load are neither kept nor broken.
 
 use super::verdict::{Claim, Outcome, Verdict};
 use saasbench_record::reader::RecordedRun;
 
-/// What is said of a claim that rests on the plan.
+/// Appended to claims that depend on the planned load.
 const WHY: &str =
     "the load was changed by hand during the run, so it was not the load that this claim is about";
 
-/// Makes claims that rest on the plan Inconclusive, if the run did not keep to it: whether they held or failed, another load decided it.
+/// Makes claims that depend on the planned load Inconclusive if the load was changed by hand, whether they
+/// held or failed.
 pub fn excuse(run: &RecordedRun, verdicts: &mut [Verdict]) {
     if run.manifest.pace_changes().next().is_none() {
         return;
@@ -28,7 +29,7 @@ pub fn excuse(run: &RecordedRun, verdicts: &mut [Verdict]) {
     }
 }
 
-/// What was done by hand, in one sentence; `None` for a run that kept to its plan.
+/// What was changed by hand, in one sentence; `None` for a run that kept to its plan.
 pub fn note(run: &RecordedRun) -> Option<String> {
     Some(format!("the load was changed by hand: {}", changes(run)?))
 }
@@ -80,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pause_puts_the_end_of_the_warm_up_off() {
+    fn a_pause_delays_the_end_of_the_warm_up() {
         let samples: Vec<_> = (0..50).map(|i| sample(i * 20, 0, Answer::Status(200))).collect();
         let text = SCENARIO.replace("name = \"test\"", "name = \"test\"\nwarmup = \"300ms\"");
         let mut made = Made::of(format!("{text}[metrics]\nenabled = false\n"), &samples);

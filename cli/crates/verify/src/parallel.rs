@@ -1,14 +1,14 @@
-//! The keys of a limit are judged independently of each other: on all processors.
+//! Judges independent items, such as the keys of a limit, on all processors.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// What `judge` says of each item, in their order.
+/// Applies `judge` to each item; results are in the items' order.
 pub(super) fn map<I: Sync, R: Send>(items: &[I], judge: impl Fn(&I) -> R + Sync) -> Vec<R> {
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(items.len());
     if threads < 2 {
         return items.iter().map(judge).collect();
     }
-    // Items differ in size: each thread takes the next one when it is done with one.
+    // Items differ in size, so each thread takes the next one as soon as it is idle.
     let next = AtomicUsize::new(0);
     let work = || {
         let mut judged = Vec::new();
@@ -30,7 +30,7 @@ pub(super) fn map<I: Sync, R: Send>(items: &[I], judge: impl Fn(&I) -> R + Sync)
 #[cfg(test)]
 mod tests {
     #[test]
-    fn what_is_said_stands_in_the_order_of_the_items() {
+    fn results_are_in_the_order_of_the_items() {
         for count in [0, 1, 2, 1_000] {
             let items: Vec<usize> = (0..count).collect();
             let doubled: Vec<usize> = items.iter().map(|item| item * 2).collect();

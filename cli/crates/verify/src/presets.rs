@@ -1,5 +1,5 @@
-//! The presets of the metrics contract, each held to a page as the library writes it, under a run made by hand: the page
-//! passes, and does not once it is tampered with.
+//! Tests the presets of the metrics contract: each is given an exposition as its library writes it, and a
+//! matching hand-made run. The exposition must pass, and must fail once it is tampered with.
 
 use super::verdict::{Claim, Outcome, Verdict};
 use crate::testing::Judge as _;
@@ -7,7 +7,7 @@ use saasbench_model::scenario::Preset;
 use saasbench_record::sample::{Outcome as SampleOutcome, Sample};
 use saasbench_record::testing::{Made, sample};
 
-/// The run that the pages are about (`tests/fixtures/presets/README.md`).
+/// The run that the expositions are about (`tests/fixtures/presets/README.md`).
 const RUN: &str = r#"
 version = 1
 name = "presets"
@@ -28,7 +28,7 @@ rate = "10/s"
 duration = "10s"
 "#;
 
-/// A library's page, and what the contract says of the path that no route matches.
+/// A library's exposition, and the label it uses for a path that no route matches.
 struct Case {
     preset: Preset,
     page: &'static str,
@@ -58,7 +58,7 @@ const CASES: [Case; 4] = [
     },
 ];
 
-/// Step, status, and the bytes of both bodies.
+/// Step, status, and the sizes of both bodies in bytes.
 const REQUESTS: [(usize, u16, u64, u64); 8] = [
     (0, 200, 16, 17),
     (0, 200, 16, 17),
@@ -71,7 +71,7 @@ const REQUESTS: [(usize, u16, u64, u64); 8] = [
 ];
 
 impl Case {
-    /// What is judged of replica a, whose page after the load is `page`.
+    /// The verdicts about replica a, if its exposition after the load is `page`.
     fn judged(&self, page: &str) -> Vec<Verdict> {
         let routes = self.unmatched.map(|label| format!("routes = {{ \"GET /nope\" = {label:?} }}\n"));
         let contract =
@@ -90,7 +90,7 @@ impl Case {
         made.judge().verdicts.into_iter().filter(|verdict| verdict.subject.contains(" of a")).collect()
     }
 
-    /// The page with one more in the first series of `metric` that counts chats.
+    /// The exposition, with one added to the first series of `metric` that counts chats and contains `label`.
     fn one_more(&self, metric: &str, label: &str) -> String {
         let counts = |line: &&str| {
             line.starts_with(&format!("{metric}{{")) && line.contains("\"/chat\"") && line.contains(label)
@@ -106,7 +106,7 @@ fn outcomes(verdicts: &[Verdict], claim: Claim) -> Vec<Outcome> {
 }
 
 #[test]
-fn a_librarys_page_passes_under_its_preset() {
+fn a_librarys_exposition_passes_under_its_preset() {
     for case in CASES {
         let name = case.preset.name();
         let verdicts = case.judged(case.page);
@@ -120,8 +120,9 @@ fn a_librarys_page_passes_under_its_preset() {
 }
 
 #[test]
-fn labels_that_only_some_series_have_and_labels_of_its_own_tell_nothing_else_apart() {
-    // Go's and Java's instrumentation leave the route out where none matched; a second host makes a second series.
+fn missing_and_additional_labels_are_ignored() {
+    // The instrumentations for Go and Java leave the route out where none matched; a second host makes a
+    // second series.
     let [_, otel, _, axum] = CASES;
     let page = otel.page.replace("http_route=\"\",", "");
     let host = |host: &str| {
@@ -157,7 +158,7 @@ fn labels_that_only_some_series_have_and_labels_of_its_own_tell_nothing_else_apa
 }
 
 #[test]
-fn a_page_that_was_tampered_with_fails_under_its_preset() {
+fn a_tampered_exposition_fails_under_its_preset() {
     for case in CASES {
         let (name, contract) = (case.preset.name(), case.preset.contract());
         let counters = case.judged(&case.one_more(&contract.requests, "2"));
@@ -169,7 +170,7 @@ fn a_page_that_was_tampered_with_fails_under_its_preset() {
 }
 
 #[test]
-fn another_librarys_page_proves_nothing() {
+fn another_librarys_exposition_proves_nothing() {
     for case in &CASES {
         for other in CASES.iter().filter(|other| other.preset != case.preset) {
             let verdicts = case.judged(other.page);

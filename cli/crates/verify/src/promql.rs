@@ -1,5 +1,5 @@
-//! Does Prometheus's answer to a query keep its bound? Every value of every series has to; an answer without a value, with
-//! `NaN`, in part, or none at all proves nothing.
+//! Does the result of a PromQL query keep its bound? Every value of every series must; a result that is
+//! empty, partial, `NaN` or missing proves nothing.
 
 use super::verdict::{Claim, Evidence, Outcome, Verdict};
 use crate::counters::raw::whole;
@@ -15,7 +15,7 @@ use saasbench_record::{
     reader::RecordedRun,
 };
 
-/// Judges all of them; what is expected of a fresh start alone is left out elsewhere.
+/// Judges all PromQL expectations; those about a fresh start are left out elsewhere.
 pub fn judge(run: &RecordedRun) -> Vec<Verdict> {
     let fresh = run.manifest.environment.fresh;
     let all = run.scenario.promql.iter().filter(|promql| fresh || !promql.fresh);
@@ -44,7 +44,7 @@ fn one(run: &RecordedRun, promql: &Promql) -> Verdict {
     })
 }
 
-/// The series of the answer, or why there is none.
+/// The series of the result, or why there are none.
 fn answer(run: &RecordedRun, promql: &Promql) -> Result<Vec<RawSeries>, String> {
     let environment = &run.manifest.environment;
     if environment.prometheus.is_none() {
@@ -67,7 +67,7 @@ fn answer(run: &RecordedRun, promql: &Promql) -> Result<Vec<RawSeries>, String> 
     Ok(values(whole(record)?))
 }
 
-/// What a series says: its worst value.
+/// The finding about a series: its worst value.
 fn finding(run: &RecordedRun, promql: &Promql, series: &RawSeries) -> Option<Evidence> {
     let subject = if series.labels.is_empty() { "value".to_owned() } else { show_labels("", &series.labels) };
     let at = |unix: f64| {
@@ -77,7 +77,7 @@ fn finding(run: &RecordedRun, promql: &Promql, series: &RawSeries) -> Option<Evi
     let label = if series.labels.is_empty() { String::new() } else { format!("{subject} ") };
     let breaks = |value: f64| !value.is_nan() && !promql.comparison.holds(value, promql.bound);
     let broken = series.samples.iter().filter(|(_, value)| breaks(*value)).count();
-    // A number that breaks the bound is proof, whatever was not to be reported at other instants.
+    // A number that breaks the bound is proof, whatever is undefined at other instants.
     let unclear = series.samples.iter().find(|(_, value)| broken == 0 && value.is_nan());
     if let Some((when, _)) = unclear {
         let observed = format!("{label}NaN {}: undefined without data", at(*when));
@@ -85,7 +85,7 @@ fn finding(run: &RecordedRun, promql: &Promql, series: &RawSeries) -> Option<Evi
     }
     let far = |value: f64| (value - promql.bound).abs();
     let of_interest = series.samples.iter().filter(|(_, value)| broken == 0 || breaks(*value));
-    // The one that breaks the bound most; where none does, the one that comes closest.
+    // The value that breaks the bound most or, if none does, comes closest.
     let (when, value) = of_interest.min_by(|a, b| {
         let order = far(a.1).total_cmp(&far(b.1));
         if broken > 0 { order.reverse() } else { order }

@@ -1,9 +1,9 @@
-//! Server-side quantiles against clients' latency.
+//! Compares server-side quantiles with clients' latency.
 //!
-//! `histogram_quantile` interpolates, so a claim is about the bucket that a quantile falls in, never about a point. As
-//! no request is longer for the server than for its client, the server's quantile must not lie in a bucket that begins
-//! at or above the client's. How far clients lie
-//! above the server's durations is time that its metrics do not see (`client_overhead`).
+//! `histogram_quantile` interpolates, so a claim is about the bucket that a quantile falls into, never about
+//! a point. As no request takes longer for the server than for its client, the server's quantile must not lie
+//! in a bucket that starts at or above the client's. By how much clients exceed the server's durations is the
+//! `client_overhead`.
 
 use serde_json::json;
 
@@ -24,17 +24,17 @@ use saasbench_exposition::{
 use saasbench_model::{scenario::MetricsContract, units::Nanos};
 use saasbench_record::manifest::Replica;
 
-/// The quantiles that dashboards show.
+/// The quantiles that dashboards usually show.
 const QUANTILES: [f64; 3] = [0.5, 0.9, 0.99];
 
-/// Time that may typically go unseen on one machine: its queues and its network take far less.
+/// Overhead that is allowed on one machine: its queues and its network take far less.
 const ON_ONE_MACHINE: Nanos = Nanos::from_millis(25);
 
-/// What is allowed to go unseen.
+/// The allowed client overhead.
 #[derive(Debug, Clone, Copy)]
 struct Allowed {
     typically: Nanos,
-    /// Whether more is a failure: somebody has said so, or the replica is on this machine.
+    /// Whether exceeding it is a failure: the scenario states it, or the replica is on this machine.
     is_promised: bool,
 }
 
@@ -52,14 +52,15 @@ impl Allowed {
 
 /// How many samples a quantile needs, so that at least ten lie beyond it.
 pub fn samples_needed(q: f64) -> u64 {
-    // The quotient of two floats can be a hair above the whole number that is meant.
+    // The quotient of two floats can be slightly above the whole number that is meant.
     ((10.0 / (1.0 - q)) - 1e-6).ceil() as u64
 }
 
-/// Judges the server-side quantiles of one replica, and the time that they do not see: one verdict a histogram. The bucket
-/// of a quantile is judged only where the contract says that the server's clock stops before the answer; the unseen time
-/// always. No claim is made where too few requests were answered for any quantile: nobody has promised one. (A quantile
-/// that a scenario does expect is Inconclusive then.)
+/// Judges the server-side quantiles of one replica and its client overhead: one verdict per histogram.
+///
+/// The bucket of a quantile is judged only where the contract says that the server's clock stops before the
+/// response; the overhead always. There is no claim where too few requests got a response for any quantile,
+/// because nothing was promised about one. (A quantile that a scenario does expect is Inconclusive then.)
 pub fn judge(
     contract: &MetricsContract,
     replica: &Replica,
@@ -90,19 +91,19 @@ pub fn judge(
         }
         found.verdict(subject)
     };
-    // The histogram of all durations counts scrapes too: its quantiles are not those of the load.
+    // The histogram of all durations includes scrapes: its quantiles are not those of the load.
     let of_load = |metric: &Metric<'_>| contract.duration_all.as_deref() != Some(metric.name);
     metrics(contract).into_iter().filter(of_load).filter_map(judge).collect()
 }
 
-/// What is found of a histogram's label sets.
+/// What was found in a histogram's label sets.
 #[derive(Debug, Default)]
 struct Found {
     evidence: Vec<Evidence>,
     quantiles: usize,
     /// Label sets that do not count the same requests as clients do.
     differing: u64,
-    /// Requests whose unseen time is known, and the sum of it.
+    /// Requests whose overhead is known, and the sum of it.
     requests: u64,
     unseen: Nanos,
     diagnosis: Option<Diagnosis>,
@@ -119,7 +120,7 @@ impl Found {
         bottleneck: Option<Bottleneck<'_>>,
     ) {
         let counted = gained.infinite().unwrap_or(0.0);
-        // Only where both sides count the same requests do their quantiles speak of the same thing.
+        // Quantiles are comparable only where both sides count the same requests.
         if seen.count > 0 && counted != seen.count as f64 {
             self.differing += 1;
         } else if contract.clock_stops_before_answer {
@@ -175,11 +176,11 @@ impl Found {
     }
 }
 
-/// Behind a histogram's name: the finding is about the time that it does not see.
+/// Appended to a histogram's name in findings about the client overhead.
 const UNSEEN: &str = " client overhead";
 
-/// How much time the server's metrics surely do not see, and whether that is more than the contract allows. A generator
-/// that was the bottleneck may have kept its answers waiting for so long.
+/// The client overhead that is proven, and whether it exceeds what the contract allows. A generator that was
+/// the bottleneck may itself have delayed reading responses by that much.
 fn unseen_finding(
     Allowed { typically: allowed, is_promised }: Allowed,
     name: &str,
@@ -271,7 +272,8 @@ mod tests {
         assert_eq!([0.5, 0.9, 0.99, 0.999].map(samples_needed), [20, 100, 1000, 10_000]);
     }
 
-    /// So many requests of 70 ms; the server says that each took it `millis`, with the clock of the contract.
+    /// `count` requests of 70 ms, each of which took the server `millis` by its own clock, under the
+    /// contract.
     fn judged(more: &str, count: i64, millis: f64, stalls: &[Stall]) -> Verdict {
         let samples: Vec<Sample> = (0..count)
             .map(|i| {
@@ -304,13 +306,13 @@ mod tests {
             "{}\n{}\n{}",
             queued.summary, diagnosis.sentence, conforming.summary
         ));
-        // A clock that stops after the answer sees no more of the wait before it.
+        // A clock that stops after the response still does not see the wait before it.
         let late = "[metrics]\nclock_stops_before_response = false\n";
         assert_eq!(judged(late, 100, 10.0, &[]).outcome, Outcome::Fail);
     }
 
     #[test]
-    fn the_generators_own_stalls_are_not_the_services() {
+    fn the_generators_own_stalls_do_not_count() {
         let stalls: Vec<Stall> = (0..100).map(|i| stall(i * 100 + 5, 40)).collect();
         assert_eq!(judged("", 100, 10.0, &stalls).outcome, Outcome::Pass);
     }

@@ -1,7 +1,8 @@
-//! Is the limiter's Redis healthy over the run? Nothing without a TTL piles up, nothing is evicted, it stays up; and how its
-//! memory grew. Two sources: our own looks at it, and redis_exporter by way of Prometheus.
+//! Was the limiter's Redis healthy during the run: did keys without a TTL accumulate, was anything evicted,
+//! did it stay up, and how did its memory grow? Two sources: our own polling, and redis_exporter by way of
+//! Prometheus.
 //!
-//! A key without a TTL is never forgotten: a limiter's store that gains some while it works grows permanently.
+//! A key without a TTL is never removed: a store that gains some with the load grows permanently.
 
 use super::verdict::{Claim, Diagnosis, Evidence, Outcome, Verdict};
 use crate::counters::raw::{asked, named};
@@ -11,19 +12,19 @@ use saasbench_record::{
     redis_samples::{self, Health},
 };
 
-/// So many steps of growth are a leak; one less, if there are so many keys.
+/// This many increases prove a leak; one less, if at least this many keys were gained.
 const STEPS: usize = 3;
 
-/// What a source saw at one time, and when, on the run's clock.
+/// What a source saw, and when, on the run's clock.
 type Seen = (Nanos, Health);
 
-/// Judges what each source saw; where there is neither, nothing is said.
+/// One verdict per source; none if there is no source.
 pub fn judge(run: &RecordedRun) -> Vec<Verdict> {
     let environment = &run.manifest.environment;
     let mut verdicts = Vec::new();
     if environment.redis.is_some() {
         let restarts = redis_samples::restarts(&run.observations.store);
-        // A restart empties it: what was before says nothing of what grew.
+        // A restart empties it: earlier samples say nothing about growth.
         let since = restarts.last().map_or(Nanos(i64::MIN), |(_, to)| *to);
         let looks = run.observations.store.iter().filter(|look| look.from_ns >= since);
         let seen: Vec<Seen> = looks.filter_map(|look| Some((look.from_ns, look.health?))).collect();
@@ -35,7 +36,7 @@ pub fn judge(run: &RecordedRun) -> Vec<Verdict> {
     verdicts
 }
 
-/// What redis_exporter says; `None` where Prometheus does not scrape one.
+/// The verdict by redis_exporter; `None` where Prometheus does not scrape one.
 fn by_exporter(run: &RecordedRun) -> Option<Verdict> {
     let subject = "Redis by redis_exporter";
     let answers = &run.observations.prometheus;
@@ -80,13 +81,13 @@ fn by_exporter(run: &RecordedRun) -> Option<Verdict> {
     Some(one(run, subject, seen.get(first..).unwrap_or_default()))
 }
 
-/// The verdict on what one source saw, in order.
+/// The verdict about what one source saw, in order of time.
 fn one(run: &RecordedRun, subject: &str, seen: &[Seen]) -> Verdict {
     let [(_, first), .., (_, last)] = seen else {
         return Verdict::inconclusive(Claim::Redis, subject, "there are fewer than two samples");
     };
     let environment = &run.manifest.environment;
-    // Nothing shows that a Redis that only Prometheus knows is the limiter's.
+    // A Redis that only Prometheus knows need not be the limiter's.
     let ours = environment.exclusive && environment.redis.is_some();
     let evidence = vec![forever(seen, first, last, ours), evicted(seen, ours), memory(run, first, last)];
     Verdict::from_evidence(Claim::Redis, subject, evidence, |outcome, evidence| match outcome {
@@ -97,7 +98,7 @@ fn one(run: &RecordedRun, subject: &str, seen: &[Seen]) -> Verdict {
     })
 }
 
-/// Keys that will never go away by themselves.
+/// Growth of keys without a TTL.
 fn forever(seen: &[Seen], first: &Health, last: &Health, ours: bool) -> Evidence {
     let (before, after) = (first.forever(), last.forever());
     let expected = "no more of them than before the load";
@@ -125,14 +126,14 @@ fn forever(seen: &[Seen], first: &Health, last: &Health, ours: bool) -> Evidence
     finding
 }
 
-/// Whether keys without a TTL grew again and again: one that is written once for all, or whose EXPIRE had not followed yet
-/// when Redis was looked at, is no leak.
+/// Whether keys without a TTL grew again and again. A key that is written once, or whose EXPIRE had not
+/// followed yet when Redis was polled, is not a leak.
 fn keeps_growing(seen: &[Seen], grown: u64) -> bool {
     let steps = seen.windows(2).filter(|pair| pair[1].1.forever() > pair[0].1.forever()).count();
     steps >= STEPS || (steps + 1 == STEPS && grown >= STEPS as u64)
 }
 
-/// Keys that Redis threw away because its memory was full.
+/// Keys that Redis evicted because its memory was full.
 fn evicted(seen: &[Seen], ours: bool) -> Evidence {
     let risen = seen.windows(2).map(|pair| pair[1].1.evicted.saturating_sub(pair[0].1.evicted)).sum::<u64>();
     let expected = "none";
@@ -146,7 +147,7 @@ fn evicted(seen: &[Seen], ours: bool) -> Evidence {
     )
 }
 
-/// What the run cost in memory: reported, because nothing was promised about it.
+/// Growth of memory: reported only, because nothing was promised about it.
 fn memory(run: &RecordedRun, first: &Health, last: &Health) -> Evidence {
     let (before, after) = (first.memory as f64, last.memory as f64);
     let samples = run.manifest.recorded.map_or(0, |recorded| recorded.samples);

@@ -1,4 +1,5 @@
-//! What the scrapes of one replica amount to: where its counters began, where they ended, whether it was restarted.
+//! Reduces the scrapes of one replica to its counters before and after the load, counter decreases, and
+//! restarts.
 
 use saasbench_exposition::Labels;
 use saasbench_model::{scenario::MetricsContract, units::Nanos};
@@ -13,30 +14,30 @@ use saasbench_record::{
 pub struct QuiescentScrapes {
     /// Before the load.
     pub before: ContractView,
-    /// After it, at rest unless in a shared environment.
+    /// After the load; quiescent, unless the environment is shared.
     pub after: ContractView,
-    /// Whether it was seen to be at rest.
+    /// Whether it was seen to be quiescent.
     pub rest: bool,
     /// File of the last scrape, for evidence.
     pub file: String,
-    /// When the last scrape began.
+    /// When the last scrape started.
     pub at: Nanos,
-    /// A scrape that equalled the one before when it was recorded, and does not now: somebody has changed the record.
+    /// A scrape that was recorded as equal to the previous one but is not: the record was changed.
     pub changed: Option<String>,
-    /// Counters that fell from one scrape to the next, though the process was not restarted.
+    /// Counters that decreased from one scrape to the next, though the process was not restarted.
     pub falls: Vec<CounterDecrease>,
-    /// Spans in which the replica was restarted: its counters began again at zero.
+    /// Spans in which the replica was restarted: its counters started again at zero.
     pub restarts: Vec<(Nanos, Nanos)>,
 }
 
-/// A counter that fell.
+/// A counter decrease without a restart.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CounterDecrease {
     /// The series.
     pub series: String,
-    /// Its value, and its value in the next scrape.
+    /// Its values in two consecutive scrapes.
     pub values: (f64, f64),
-    /// File of the next scrape.
+    /// File of the second scrape.
     pub file: String,
 }
 
@@ -50,13 +51,13 @@ pub enum NotQuiescent {
         /// Where and what.
         error: String,
     },
-    /// There is no scrape from before the load.
+    /// There is no readable scrape from before the load.
     NoBefore(String),
-    /// There is no scrape from after it.
+    /// There is no readable scrape from after the load.
     NoAfter(String),
-    /// The counters went on moving after the load, or something was still in progress.
+    /// The counters still moved after the load, or something was still in progress.
     Moving,
-    /// Start times alternate: several processes answer under one address.
+    /// Start times alternate: several processes share one address.
     SeveralProcesses,
 }
 
@@ -74,13 +75,14 @@ impl std::fmt::Display for NotQuiescent {
     }
 }
 
-/// Scrapes in a row that must be equal to show that the counters have come to rest where the gauge says that something is
-/// still in progress: so often nothing came of it.
+/// Equal scrapes in a row that show quiescent counters even though the gauge says that something is still in
+/// progress.
 const STOOD_STILL: usize = 4;
 
-/// Finds where the counters of a replica began and ended. In a shared environment (`exclusive` is false) they need not have come to
-/// rest: others move them. Counters that stood still while the gauge did not return to zero are taken to rest: then the
-/// gauge is wrong, unless [`await_gauge`] finds that it may be right.
+/// Finds the counters of a replica before and after the load. In a shared environment (`exclusive` is false)
+/// they need not be quiescent, because others move them. Counters that stopped while the gauge did not return
+/// to zero are taken to be quiescent: then the gauge is wrong, unless [`await_gauge`] finds that it may be
+/// right.
 ///
 /// # Errors
 /// See [`NotQuiescent`].
@@ -122,7 +124,7 @@ pub fn settled(
     }
     let (file, at) = (after.file.clone().unwrap_or_default(), after.from);
     let restarts = restarts(scrapes, contract);
-    // Where nothing tells restarts, a counter that falls is one.
+    // Without start times, a counter that decreases is taken for a restart.
     let steady = restarts.is_empty() && !starts.is_empty();
     let falls = if steady { falls(scrapes, contract) } else { Vec::new() };
     let rest = after.settled || stood_still(of_phase(Phase::After), contract);
@@ -143,9 +145,9 @@ pub(super) fn stood_still<'a>(
     last.len() == STOOD_STILL && last.windows(2).all(same)
 }
 
-/// Takes back that a replica came to rest where its gauge says otherwise and may be right: a request that nobody waits for
-/// any more may be in progress until `until`; and those that were `answered` and not counted may be what it shows, because a
-/// service may go on with a request after its answer, and count it only then.
+/// Revokes that a replica is quiescent where its gauge says otherwise and may be right: an abandoned request
+/// may be in progress until `until`, and the gauge may show those of the `answered` requests that are not
+/// counted yet, because a service may continue with a request after its response and count it only then.
 pub fn await_gauge(
     settled: &mut Result<QuiescentScrapes, NotQuiescent>,
     contract: &MetricsContract,
@@ -164,8 +166,8 @@ pub fn await_gauge(
     }
 }
 
-/// Spans in which the replica was restarted, by the start time that its process tells; where it tells none, by the
-/// counter of requests, of which a series falls or vanishes then.
+/// Spans in which the replica was restarted, by the start time of its process; without start times, by the
+/// counter of requests, of which a series decreases or disappears.
 pub fn restarts(scrapes: &[Scrape], contract: &MetricsContract) -> Vec<(Nanos, Nanos)> {
     let starts = start_times(scrapes);
     if !starts.is_empty() {
@@ -186,7 +188,7 @@ pub fn restarts(scrapes: &[Scrape], contract: &MetricsContract) -> Vec<(Nanos, N
     views.windows(2).filter(fell).map(|pair| (pair[0].0.from, pair[1].0.to)).collect()
 }
 
-/// Counters of requests that fell between two scrapes; of one that vanished nothing is said here.
+/// Counters of requests that decreased between two scrapes; disappearing series are not reported here.
 fn falls(scrapes: &[Scrape], contract: &MetricsContract) -> Vec<CounterDecrease> {
     let views: Vec<(&Scrape, ContractView)> = scrapes
         .iter()

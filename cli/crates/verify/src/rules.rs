@@ -1,8 +1,9 @@
-//! Do recording rules agree with what they stand for? What a rule recorded at an instant is compared with its expression, asked
-//! again for the same instant.
+//! Do recording rules agree with their expressions? What a rule recorded at an instant is compared with its
+//! expression, queried later for the same instant.
 //!
-//! A rule sees what had been ingested when it ran, and who asks later may see more: the samples of scrapes that were under
-//! way then. Instants that a scrape was close before prove nothing, and one that disagrees is no proof by itself.
+//! A rule sees what had been ingested when it ran; a later query may see more, such as samples of scrapes
+//! that were in progress then. Instants shortly after the start of a scrape prove nothing, and one differing
+//! instant is no proof by itself.
 
 use std::collections::BTreeMap;
 
@@ -17,12 +18,12 @@ use saasbench_record::{
 
 /// Relative difference that rounding may make: sums are added up in another order.
 const ROUNDING: f64 = 1e-9;
-/// A scrape is over after so many seconds, if those of the run were not longer.
+/// A scrape is taken to be over after this many seconds, unless those of the run took longer.
 const UNDER_WAY: f64 = 0.1;
-/// So many instants that disagree are no accident.
+/// From this many differing instants on, they are no coincidence.
 const PROOF: usize = 2;
 
-/// One verdict for each group with rules that are about the run; none where Prometheus has no such rules.
+/// One verdict per group with rules about the run; none where Prometheus has no such rules.
 pub fn judge(run: &RecordedRun) -> Vec<Verdict> {
     let answers = &run.observations.prometheus;
     let path = saasbench_record::query::ApiRequest::Rules;
@@ -93,7 +94,7 @@ fn of_rule(answers: &[ResponseRecord], rule: &Rule) -> Option<Evidence> {
         }
     }
     match (agree, differ.as_slice()) {
-        // It was not due in the run, or had nothing to go by: nothing is claimed of it.
+        // Not evaluated during the run, or without data: no claim is made.
         (0, []) if unclear == 0 => None,
         (0, []) => finding(
             Outcome::Inconclusive,
@@ -109,7 +110,7 @@ fn of_rule(answers: &[ResponseRecord], rule: &Rule) -> Option<Evidence> {
     }
 }
 
-/// The first series that is not the same in both.
+/// The first series that differs, if any.
 fn difference(stored: &BTreeMap<Labels, f64>, asked: &BTreeMap<Labels, f64>) -> Option<String> {
     let same = |a: f64, b: f64| {
         a == b || (a.is_nan() && b.is_nan()) || (a - b).abs() <= ROUNDING * a.abs().max(b.abs())
@@ -126,14 +127,14 @@ fn difference(stored: &BTreeMap<Labels, f64>, asked: &BTreeMap<Labels, f64>) -> 
     })
 }
 
-/// How long after its start a scrape's samples may not be there yet, in seconds.
+/// How long after its start a scrape's samples may not have been ingested, in seconds.
 fn margin(answers: &[ResponseRecord]) -> f64 {
     let durations = named(answers, "scrape_duration_seconds");
     let longest = durations.iter().flat_map(|series| &series.samples).map(|(_, value)| *value);
     longest.fold(UNDER_WAY, |longest, value| longest.max(2.0 * value))
 }
 
-/// Whether a scrape had started so shortly before that its samples may have come after.
+/// Whether a scrape had started so shortly before `at` that its samples may have come after it.
 fn in_flight(answers: &[ResponseRecord], at: f64, margin: f64) -> bool {
     let scrapes = named(answers, "up");
     let mut starts = scrapes.iter().flat_map(|series| &series.samples).map(|(start, _)| *start);

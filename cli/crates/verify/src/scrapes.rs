@@ -1,8 +1,8 @@
-//! Could the service's metrics be scraped as they should: whole, in time, fresh? From our own scrapes here, from those of
-//! Prometheus in `by_prometheus`.
+//! Could the service's metrics be scraped completely, in time, and up to date? Our own scrapes are judged
+//! here, Prometheus's in `by_prometheus`.
 //!
-//! Freshness is proven by the ledger: a page that is the same at two scrapes, though a request was sent after the first
-//! and answered well before the second, does not show what it counts.
+//! Staleness is proven by the ledger: if two scrapes show the same counts, though a request was sent after
+//! the first and got its response well before the second, the exposition is not current.
 
 mod by_prometheus;
 
@@ -24,39 +24,39 @@ use saasbench_record::{
     sample::{Outcome as SampleOutcome, Sample},
 };
 
-/// Below so many scrapes a median says nothing.
+/// With fewer scrapes than this, a median says nothing.
 const FEW: usize = 3;
 
-/// What the samples say of the scrapes of a run.
+/// What the run's samples show about its scrapes.
 #[derive(Debug, Default)]
 pub struct Scrapes {
-    /// Per replica, where its page stood still.
+    /// Per replica, the spans in which its exposition did not change.
     still: Vec<Vec<Still>>,
-    /// Per replica, when the first request was answered: before, its page may be empty.
+    /// Per replica, the first response: before it, the exposition may be empty.
     first: Vec<Option<Nanos>>,
     /// Per step, whether the service counts its requests.
     counted: Vec<bool>,
 }
 
-/// A row of scrapes of the same page.
+/// Consecutive scrapes with the same exposition.
 #[derive(Debug)]
 struct Still {
-    /// The first had ended: what was sent later is not on it.
+    /// End of the first scrape: requests sent later are not in it.
     from: Nanos,
-    /// What was done earlier is on the last, if that shows what it counts.
+    /// Requests done earlier must be in the last scrape.
     to: Nanos,
-    /// How many scrapes.
+    /// Number of scrapes.
     scrapes: usize,
-    /// The last one's file.
+    /// File of the last scrape.
     file: String,
-    /// Requests in between.
+    /// Responses to requests in between.
     answered: u64,
-    /// Numbers of the first few.
+    /// Sample numbers of the first few.
     first: Vec<u64>,
 }
 
 impl Scrapes {
-    /// The rows of same pages of a run, without any requests yet.
+    /// The spans of unchanged expositions of a run, without samples yet.
     pub fn new(run: &RecordedRun) -> Self {
         let Some(contract) = &run.scenario.metrics else { return Self::default() };
         let path = |route: &str| route.split_once(' ').map_or("", |(_, path)| path).to_owned();
@@ -67,7 +67,7 @@ impl Scrapes {
         Self { still, first: vec![None; run.manifest.environment.replicas.len()], counted }
     }
 
-    /// Takes a sample into account.
+    /// Enters a sample.
     pub fn add(&mut self, _: &Scenario, id: u64, sample: &Sample) {
         let is_answered = matches!(sample.outcome, SampleOutcome::Status(_));
         if !is_answered || !self.counted.get(sample.step).is_some_and(|counted| *counted) {
@@ -86,7 +86,7 @@ impl Scrapes {
         }
     }
 
-    /// When a replica had answered its first request.
+    /// When a replica had sent its first response.
     pub fn first_answer(&self, replica: usize) -> Option<Nanos> {
         self.first.get(replica).copied().flatten()
     }
@@ -120,7 +120,7 @@ impl Scrapes {
     }
 }
 
-/// Rows of at least two scrapes in a row that gave the same page, with the counter of requests on it.
+/// Spans of at least two consecutive scrapes with the same exposition that contains the counter of requests.
 fn still(scrapes: &[Scrape], contract: &MetricsContract) -> Vec<Still> {
     let pages: Vec<(&Scrape, u64)> = scrapes
         .iter()
@@ -129,7 +129,7 @@ fn still(scrapes: &[Scrape], contract: &MetricsContract) -> Vec<Still> {
     let row = |row: &[(&Scrape, u64)]| match row {
         [(first, _), .., (last, _)] => Some(Still {
             from: first.to,
-            // The service may count a request a little after its answer: by then it has.
+            // The service may count a request up to `settle` after its response.
             to: last.from - contract.settle,
             scrapes: row.len(),
             file: last.file.clone().unwrap_or_default(),
@@ -141,7 +141,7 @@ fn still(scrapes: &[Scrape], contract: &MetricsContract) -> Vec<Still> {
     pages.chunk_by(|a, b| a.1 == b.1).filter_map(row).collect()
 }
 
-/// The row that most requests say was not fresh.
+/// The stale span that the most requests prove.
 fn stale(rows: &[Still]) -> Option<Evidence> {
     let worst = rows.iter().filter(|row| row.answered > 0).max_by_key(|row| row.answered)?;
     let Still { from, to, scrapes, file, answered, first } = worst;
@@ -161,7 +161,7 @@ fn stale(rows: &[Still]) -> Option<Evidence> {
     ))
 }
 
-/// Whether every page is in the format, to its end.
+/// Whether every scrape body is in the format, and complete.
 fn whole(scrapes: &[Scrape]) -> Option<Evidence> {
     let read: Vec<_> = scrapes.iter().filter_map(|scrape| Some((scrape, scrape.page.as_ref()?))).collect();
     let flawed: Vec<_> =
@@ -181,12 +181,13 @@ fn whole(scrapes: &[Scrape]) -> Option<Evidence> {
     Some(diagnosed(finding, Diagnosis::new("metrics-truncated", serde_json::json!({}), sentence)))
 }
 
-/// How long scrapes took, without what the generator's stalls may have added.
+/// Durations of scrapes, without the generator's stalls.
 struct Durations(Vec<Nanos>);
 
 impl Durations {
     fn of(scrapes: &[Scrape], excuses: &StallExclusions) -> Self {
-        // A rejected connection takes no time, and no page; after the last page, who does not answer may be gone.
+        // A rejected connection takes no time and yields no body; after the last good scrape, the service may
+        // be gone.
         let answered = scrapes.iter().rposition(|scrape| scrape.text.is_ok()).map_or(0, |last| last + 1);
         let took = scrapes[..answered].iter().filter(|scrape| scrape.text.is_ok() || !is_rejected(scrape));
         let mut durations: Vec<Nanos> = took.map(|scrape| excuses.clear(scrape.from, scrape.to)).collect();
@@ -226,12 +227,12 @@ fn slow_page(median: Nanos) -> Diagnosis {
     Diagnosis::new("scrape-slow", serde_json::json!({ "median_s": median.as_secs_f64() }), sentence)
 }
 
-/// Whether a scrape without an answer ended sooner than a service could have been slow.
+/// Whether a failed scrape ended sooner than a slow service would explain.
 fn is_rejected(scrape: &Scrape) -> bool {
     scrape.to - scrape.from < Nanos::from_secs(1)
 }
 
-/// Scrapes without an answer. Those of a restart that was seen are reported; of any other nobody knows what the page would have shown.
+/// Failed scrapes. Those during a restart are reported; what any other would have shown is unknown.
 fn unanswered(scrapes: &[Scrape], contract: &MetricsContract, excuses: &StallExclusions) -> Option<Evidence> {
     let failed: Vec<_> = scrapes.iter().filter_map(|s| Some((s, s.text.as_ref().err()?))).collect();
     let (first, error) = failed.first()?;
@@ -256,7 +257,7 @@ fn unanswered(scrapes: &[Scrape], contract: &MetricsContract, excuses: &StallExc
     })
 }
 
-/// The finding with what explains it.
+/// Attaches a diagnosis to a finding.
 fn diagnosed(finding: Evidence, diagnosis: Diagnosis) -> Evidence {
     let mut finding = finding;
     finding.details.insert(0, format!("diagnosis: {}", diagnosis.sentence));

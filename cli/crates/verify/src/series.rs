@@ -1,23 +1,23 @@
-//! Series of one metric that the contract cannot tell apart. Libraries add labels of their own (a protocol, a host, an
-//! exception), and leave some out of a part of the series (a route that nothing matched): what clients saw can only be held
-//! against all series together that say the same in the contract's words.
+//! Groups series of one metric that the contract cannot tell apart. Libraries add labels of their own
+//! (protocol, host, exception) and leave some out of part of the series (the route, if none matched), so what
+//! clients saw can only be compared with the sum of all series with the same contract labels.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use saasbench_exposition::Labels;
 use saasbench_model::scenario::MetricsContract;
 
-/// Series that say the same.
+/// Series with the same contract labels.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Group<'a> {
-    /// The contract's labels that the metric has; one that these series lack is empty.
+    /// The contract's labels that the metric has; empty where these series lack one.
     pub reported: Labels,
-    /// All labels of each.
+    /// The full label sets.
     pub series: Vec<&'a Labels>,
 }
 
 impl Group<'_> {
-    /// The labels that it is shown by: a single series' own.
+    /// The labels to show for the group: all of them, if it is a single series.
     pub fn shown(&self) -> &Labels {
         match self.series.as_slice() {
             [only] => only,
@@ -26,7 +26,7 @@ impl Group<'_> {
     }
 }
 
-/// The series of one metric, grouped by what the contract's labels say.
+/// The series of one metric, grouped by the contract's labels.
 pub fn groups<'a>(contract: &MetricsContract, series: impl Iterator<Item = &'a Labels>) -> Vec<Group<'a>> {
     let series: Vec<&Labels> = series.collect();
     let labels =
@@ -52,7 +52,7 @@ mod tests {
     }
 
     #[test]
-    fn labels_that_the_contract_does_not_know_tell_nothing_apart() {
+    fn labels_outside_the_contract_do_not_separate_groups() {
         let contract = Preset::OtelHttpServer.contract();
         let series = [
             labels(&[("http_route", "/a"), ("network_protocol_version", "1.1")]),

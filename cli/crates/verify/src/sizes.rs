@@ -1,9 +1,10 @@
-//! Do the service's size metrics agree with the bytes that clients sent and got? Counts and sums of request and response
-//! bodies, by whatever labels the metrics have.
+//! Do the service's size metrics agree with the bytes that clients sent and received? Compares counts and
+//! sums of request and response bodies, by whatever labels the metrics have.
 //!
-//! A service may leave a body unread that it rejects, so of requests only what was answered with a 2xx must have been
-//! counted, and no more than was sent can have been. Of responses all bytes must have been counted, and no others; but a body
-//! that is not sent (HEAD, 204, 304), or may be sent compressed, can have any size, and so can an answer that never came.
+//! A service may leave the body of a rejected request unread, so only requests with a 2xx response must have
+//! been counted, and at most what was sent can have been. Of responses exactly all bytes must have been
+//! counted; but a body that is not sent (HEAD, 204, 304) or may be compressed can have any size, and so can a
+//! response that never arrived.
 
 use super::{
     histograms::{fitting, status_fits},
@@ -21,16 +22,16 @@ use saasbench_record::manifest::Replica;
 #[derive(Debug, Clone, Copy)]
 struct Metric<'a> {
     name: &'a str,
-    /// The key of the contract.
+    /// Its key in the contract.
     key: &'static str,
-    /// Whether it is about responses.
+    /// Whether it counts responses.
     responses: bool,
 }
 
-/// A replica, what clients saw of it, and where its metrics began and ended.
+/// A replica, what clients saw of it, and its counters before and after the load.
 pub type ParkedUser<'a> = (&'a Replica, &'a Views, &'a Result<QuiescentScrapes, NotQuiescent>);
 
-/// Judges the size metrics of all replicas: one verdict a metric.
+/// Judges the size metrics of all replicas: one verdict per metric.
 pub fn judge(scenario: &Scenario, replicas: &[ParkedUser<'_>], assumptions: Assumptions) -> Vec<Verdict> {
     let Some(contract) = &scenario.metrics else { return Vec::new() };
     let metric = |name: &'_ Option<String>, key, responses| {
@@ -59,7 +60,7 @@ const fn verb(metric: Metric<'_>) -> &'static str {
     if metric.responses { "got" } else { "sent" }
 }
 
-/// What is found of one replica: a finding for each label set.
+/// The findings about one replica, one per label set.
 fn of_replica(
     scenario: &Scenario,
     contract: &MetricsContract,
@@ -93,7 +94,7 @@ fn of_replica(
             let bounds = Bounds::of(scenario, contract, metric, views, labels);
             let series = format!("{} of {}", show_labels(metric.name, group.shown()), replica.name);
             let alone = assumptions.exclusive && assumptions.complete;
-            // Where routes are not distinguished, scrapes and health checks are among them.
+            // Where routes are not distinguished, the metric includes scrapes and health checks.
             let distinguished = contract.route_label.as_ref().is_some_and(|label| labels.contains_key(label));
             let bounds = if distinguished { bounds } else { bounds.without_upper() };
             bounds.finding(metric, series, gains, restarted, alone, &settled.file)
@@ -109,12 +110,12 @@ fn of_replica(
     findings
 }
 
-/// What a series can have gained.
+/// Bounds of a series' increase.
 #[derive(Debug, Clone, Copy)]
 struct Bounds {
-    /// Requests that must have counted, and those that can have.
+    /// Requests that must have been counted, and those that can have been.
     counts: (u64, Option<u64>),
-    /// Bytes of bodies; `None` above if there is no bound.
+    /// Bytes of bodies; no upper bound if the second is `None`.
     bytes: (u64, Option<u64>),
 }
 
@@ -198,15 +199,15 @@ fn range(least: u64, most: Option<u64>) -> String {
     }
 }
 
-/// The least and the most that the bodies of a cell's requests can have had.
+/// Bounds of the body sizes of a cell's requests.
 fn request_bytes(seen: &Seen, answered: &[(&u16, &Answered)]) -> (u64, Option<u64>) {
     let all: u64 = answered.iter().map(|(_, answered)| answered.bytes_out).sum();
     let done = answered.iter().filter(|(status, _)| matches!(status, 200..=299));
     (done.map(|(_, answered)| answered.bytes_out).sum(), Some(all + seen.unknown_bytes_out))
 }
 
-/// Whether the bodies of a cell's answers come as the service made them: it was asked neither for the head alone nor for
-/// something compressed.
+/// Whether the bodies of a cell's responses arrive as the service wrote them: the requests asked neither for
+/// the head alone nor for compression.
 fn sent_as_it_is(scenario: &Scenario, contract: &MetricsContract, cell: &Cell) -> bool {
     let plain = |value: &[Part]| matches!(value, [Part::Text(text)] if text == "identity");
     scenario.steps.iter().filter(|step| Cell::of_route(contract, step).as_ref() == Some(cell)).all(|step| {
@@ -224,7 +225,7 @@ mod tests {
         testing::{Made, sample},
     };
 
-    /// Two answers 200 and a 429, with 100 bytes sent and 30 received each.
+    /// Two responses 200 and a 429, with 100 bytes sent and 30 received each.
     fn three() -> Vec<Sample> {
         let statuses = [200, 200, 429].into_iter().enumerate();
         let sized = |sample: Sample| Sample { bytes_out: 100, bytes_in: 30, ..sample };
@@ -252,7 +253,7 @@ mod tests {
     #[test]
     fn counts_and_sums_lie_where_the_ledger_allows() {
         use Outcome::{Fail, Pass};
-        // Of the rejected request the body may have been left unread.
+        // The body of the rejected request may have been left unread.
         let table = [
             (REQUESTS, 3, 300, Pass),
             (REQUESTS, 3, 200, Pass),

@@ -1,9 +1,9 @@
-//! What of a latency may be the generator's own: how late it sent, and when it stood still.
+//! Attributes latency to the generator: its lateness, and its stalls.
 //!
-//! A stall reaches further than its end. What was due meanwhile goes out at once then, and the service has to work that
-//! off: if it is at most half busy otherwise, it has done so after the stall's length again. So a stall casts a *shadow*
-//! of twice its length, and time in a shadow is never compared with the service. A stall of 5 ms can excuse 10 ms
-//! so, and no more: a service that itself stood still for 300 ms is not excused by it.
+//! A stall has effects beyond its end. Whatever became due meanwhile is sent at once afterwards, and the
+//! service has to work that off; if it is otherwise at most half busy, this takes as long again as the stall.
+//! So each stall has an *exclusion window* of twice its length, and time within it is never attributed to the
+//! service. A stall of 5 ms excludes 10 ms and no more: it does not explain a service that hung for 300 ms.
 
 use std::{collections::HashMap, ops::Range};
 
@@ -13,45 +13,45 @@ use saasbench_record::{
     stall::{SHORTEST, Stall},
 };
 
-/// Stalls that are named one by one; of the others only their number is reported.
+/// Stalls that are named one by one; of any others only the number is reported.
 const NAMED: usize = 5;
 
-/// What the generator has to answer for.
+/// The stalls of a run with their exclusion windows, and when users started.
 #[derive(Debug)]
 pub struct StallExclusions {
     stalls: Vec<Stall>,
-    /// Shadows, merged where they overlap, in order.
+    /// Exclusion windows, merged where they overlap, in order.
     shadows: Vec<Shadow>,
-    /// When each user, by load and number, had last started.
+    /// When each user, by load and number, last completed a start step.
     started: HashMap<(usize, u64), Nanos>,
 }
 
-/// A span in which nothing is compared with the service.
+/// A span in which nothing is attributed to the service.
 #[derive(Debug)]
 struct Shadow {
     from: Nanos,
     to: Nanos,
-    /// How much shadow there was before it.
+    /// Total length of the exclusion windows before it.
     before: Nanos,
-    /// Whose it is.
+    /// Indices of the stalls that it belongs to.
     stalls: Range<usize>,
 }
 
-/// One request's latency, seen so.
+/// The attribution of one request's latency.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Excuse {
     /// How long it waited for the generator after it could have been sent.
     pub lateness: Nanos,
-    /// Whether any of its time from intended to done lies in a shadow.
+    /// Whether any of its time from intended to done lies in an exclusion window.
     pub touched: bool,
-    /// What is left of its latency from intended without its lateness and without shadows.
+    /// Its latency from intended, without lateness and without exclusion windows.
     pub from_intended: Nanos,
-    /// What is left of its latency from sent without shadows.
+    /// Its latency from sent, without exclusion windows.
     pub from_sent: Nanos,
 }
 
 impl StallExclusions {
-    /// Those that the stalls of a run give; shorter gaps than [`SHORTEST`] give none.
+    /// The exclusion windows of a run's stalls; gaps shorter than [`SHORTEST`] have none.
     pub fn new(stalls: &[Stall]) -> Self {
         let mut stalls: Vec<Stall> =
             stalls.iter().filter(|stall| stall.length() >= SHORTEST).copied().collect();
@@ -74,8 +74,8 @@ impl StallExclusions {
         Self { stalls, shadows, started: HashMap::new() }
     }
 
-    /// What excuses a request. Requests have to come in the order of the record, because a user that had to start first
-    /// waited for the service, not for the generator.
+    /// The attribution of a request. Requests must come in the order of the record, because a user that had
+    /// to run its start steps waited for the service, not for the generator.
     pub fn of(&mut self, sample: &Sample) -> Excuse {
         let user = (sample.load, sample.user);
         let started = if sample.iteration == 0 {
@@ -94,18 +94,18 @@ impl StallExclusions {
         }
     }
 
-    /// Takes other stalls in place of those it has; when users had started stays known.
+    /// Replaces the stalls, but keeps when users started.
     pub fn learn(&mut self, stalls: &[Stall]) {
         let started = std::mem::take(&mut self.started);
         *self = Self { started, ..Self::new(stalls) };
     }
 
-    /// The stalls, in order.
+    /// The stalls, sorted by their start.
     pub fn stalls(&self) -> &[Stall] {
         &self.stalls
     }
 
-    /// Positions of the stalls whose shadows a request was in.
+    /// Indices of the stalls whose exclusion windows a request was in.
     pub fn touching(&self, sample: &Sample) -> impl Iterator<Item = usize> {
         let (from, to) = (sample.intended, sample.done);
         let first = self.shadows.partition_point(|shadow| shadow.to <= from);
@@ -115,7 +115,8 @@ impl StallExclusions {
         })
     }
 
-    /// The stalls in words, those first that touched most of the requests in question: `touched` counts them by stall.
+    /// Describes the stalls, those first that touched the most requests; `touched` has the count of each
+    /// stall.
     pub fn name(&self, touched: &[u64]) -> Vec<String> {
         let mut named: Vec<(u64, &Stall)> =
             touched.iter().copied().zip(&self.stalls).filter(|(count, _)| *count > 0).collect();
@@ -140,7 +141,7 @@ impl StallExclusions {
         lines
     }
 
-    /// How much of a span lies in no shadow.
+    /// How much of a span lies outside of exclusion windows.
     pub(super) fn clear(&self, from: Nanos, to: Nanos) -> Nanos {
         if self.shadows.is_empty() || to <= from {
             return to - from;
@@ -148,7 +149,7 @@ impl StallExclusions {
         (to - from) - (self.shaded_before(to) - self.shaded_before(from))
     }
 
-    /// How much shadow lies before an instant.
+    /// Total time in exclusion windows before an instant.
     fn shaded_before(&self, at: Nanos) -> Nanos {
         let started = self.shadows.partition_point(|shadow| shadow.from < at);
         let last = started.checked_sub(1).and_then(|index| self.shadows.get(index));
@@ -156,7 +157,7 @@ impl StallExclusions {
     }
 }
 
-/// From a stall's beginning to its length after its end.
+/// From a stall's start to its own length after its end.
 fn shadow(stall: &Stall) -> (Nanos, Nanos) {
     (stall.from_ns, stall.to_ns + stall.length())
 }
@@ -177,22 +178,22 @@ mod tests {
     }
 
     #[test]
-    fn time_in_a_shadow_is_not_held_against_the_service() {
-        // The shadow of 300 ms at 1 s lasts to 1.6 s.
+    fn time_in_an_exclusion_window_does_not_count() {
+        // The window of a 300 ms stall at 1 s lasts until 1.6 s.
         let mut excuses = StallExclusions::new(&[stall(1000, 300), stall(3000, 4)]);
         let table = [
-            // Before, after, and during a gap too short to count.
+            // Before it, after it, and during a gap too short to count.
             ((900, 900, 1000), (false, 0, 100, 100)),
             ((1600, 1600, 1700), (false, 0, 100, 100)),
             ((3000, 3000, 3100), (false, 0, 100, 100)),
-            // Under way when it began: 50 ms before, 100 after the shadow.
+            // In flight when it started: 50 ms before it, 100 ms after the window.
             ((950, 950, 1700), (true, 0, 150, 150)),
-            // Due meanwhile, sent afterwards, answered within the shadow or long after.
+            // Due during the stall, sent afterwards; done within the window, or long after it.
             ((1100, 1300, 1500), (true, 200, 0, 0)),
             ((1100, 1300, 3000), (true, 200, 1400, 1400)),
-            // Due afterwards, behind those.
+            // Due after the stall, behind the others.
             ((1400, 1400, 1650), (true, 0, 50, 50)),
-            // Sent late for no known stall.
+            // Sent late without a known stall.
             ((2000, 2080, 2100), (false, 80, 20, 20)),
         ];
         for ((intended, sent, done), (touched, lateness, from_intended, from_sent)) in table {
@@ -211,7 +212,7 @@ mod tests {
         excuses.of(&Sample { iteration: 0, ..sample(0, 1, 50) });
         let excuse = excuses.of(&sample(0, 53, 60));
         assert_eq!([excuse.lateness, excuse.from_intended], [3, 57].map(Nanos::from_millis));
-        // An older start is no reason for a later wait.
+        // An older start does not explain a later wait.
         assert_eq!(excuses.of(&sample(100, 130, 140)).lateness, Nanos::from_millis(30));
     }
 
@@ -230,9 +231,9 @@ mod tests {
     }
 
     proptest! {
-        /// By the definition: millisecond by millisecond.
+        /// Checks the definition, millisecond by millisecond.
         #[test]
-        fn what_is_clear_is_in_no_shadow(
+        fn clear_time_is_outside_of_exclusion_windows(
             spans in prop::collection::vec((0_i64..100, 5_i64..20), 0..6), from in 0_i64..120, length in 1_i64..60,
         ) {
             let stalls: Vec<Stall> = spans.iter().map(|(from, length)| stall(*from, *length)).collect();

@@ -1,33 +1,38 @@
-//! The few statistics that comparing two phases takes. Pure arithmetic; [`crate::noisy_neighbours`] says what is compared.
+//! The statistics behind comparing two phases. Pure arithmetic; [`crate::noisy_neighbours`] decides what is
+//! compared.
 //!
-//! Intervals of quantiles come from order statistics, which presume nothing of the distribution; the binomial behind them
-//! is summed exactly, from its mode outwards, so that neither large counts nor a Beta function come into it.
+//! Intervals of quantiles come from order statistics, which assume nothing about the distribution; the
+//! underlying binomial is summed exactly, from its mode outwards, which works for large counts without a Beta
+//! function.
 
 mod share;
 
 pub use share::share;
 
-/// From the least to the greatest value that the data allow.
+/// An interval with both ends included.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Interval<T> {
-    /// The least.
+    /// Lower end.
     pub low: T,
-    /// The greatest.
+    /// Upper end.
     pub high: T,
 }
 
-/// Weights below this share of the greatest one are left out of a binomial: their sum is far below any tail asked for.
+/// Weights below this share of the greatest one are left out of a binomial: their sum is far below any tail
+/// in use.
 const NEGLIGIBLE: f64 = 1e-18;
 
-/// The ranks (from 1) of the sorted values between which the quantile `q` (above 0, below 1) of the distribution lies: each
-/// end is missed with a probability of at most `tail`. `None` where `n` values are too few for that.
+/// The ranks (from 1) of the sorted values between which the quantile `q` (strictly between 0 and 1) of the
+/// distribution lies: each end is wrong with a probability of at most `tail`. `None` where `n` values are too
+/// few for that.
 ///
-/// The number of values at or below the quantile is binomial with `n` and `q`, whatever the distribution. So the `l`-th
-/// value lies above the quantile with the probability that fewer than `l` do, and the `u`-th lies below it with at most the
-/// probability that `u` or more do (David and Nagaraja, Order Statistics, 3rd edition, section 7.1).
+/// The number of values at or below the quantile is binomial with `n` and `q`, whatever the distribution. So
+/// the `l`-th value lies above the quantile with the probability that fewer than `l` do, and the `u`-th lies
+/// below it with at most the probability that `u` or more do (David and Nagaraja, Order Statistics, 3rd
+/// edition, section 7.1).
 pub fn quantile_ranks(n: u64, q: f64, tail: f64) -> Option<Interval<u64>> {
     let (first, weights) = binomial(n, q);
-    // The rank `l` is good while P(count ≤ l − 1) ≤ tail, and the greatest such rank is wanted.
+    // Rank `l` is valid while P(count ≤ l − 1) ≤ tail; the greatest such rank is wanted.
     let mut below = 0.0;
     let mut low = first;
     for weight in &weights {
@@ -37,7 +42,7 @@ pub fn quantile_ranks(n: u64, q: f64, tail: f64) -> Option<Interval<u64>> {
         }
         low += 1;
     }
-    // The rank `u` is good while P(count ≥ u) ≤ tail, and the least such rank is wanted.
+    // Rank `u` is valid while P(count ≥ u) ≤ tail; the least such rank is wanted.
     let mut above = 0.0;
     let mut high = first + weights.len() as u64;
     for weight in weights.iter().rev() {
@@ -50,13 +55,13 @@ pub fn quantile_ranks(n: u64, q: f64, tail: f64) -> Option<Interval<u64>> {
     (low >= 1 && high <= n).then_some(Interval { low, high })
 }
 
-/// How many values [`quantile_ranks`] needs at least: with fewer, even the least or the greatest of them is missed too
-/// often.
+/// How many values [`quantile_ranks`] needs at least: with fewer, even the least or the greatest of them
+/// misses the quantile too often.
 pub fn values_needed(q: f64, tail: f64) -> u64 {
     (tail.ln() / q.max(1.0 - q).ln()).ceil() as u64
 }
 
-/// The probabilities of a binomial, and the count that the first is of; negligible ones at both ends are left out.
+/// The probabilities of a binomial and the count of the first one; negligible ones at both ends are left out.
 fn binomial(n: u64, q: f64) -> (u64, Vec<f64>) {
     let mode = (((n + 1) as f64 * q).floor() as u64).min(n);
     let odds = q / (1.0 - q);
@@ -81,13 +86,13 @@ fn binomial(n: u64, q: f64) -> (u64, Vec<f64>) {
     (first, weights)
 }
 
-/// The ratio of two means, `after` to `before`, from so many slices of time each: each end is missed with a probability of
-/// about `tail`. `None` without slices, or where the mean before is zero.
+/// The ratio of two means, `after` to `before`, of counts per time slice: each end is wrong with a
+/// probability of about `tail`. `None` without slices, or where the mean before is zero.
 ///
-/// These are batch means (Law, Simulation Modeling and Analysis, 5th edition, section 9.5.3) with the variance of a ratio by
-/// the delta method: `(s₂² + r²·s₁²) / (k·m₁²)`. Counts of slices vary as little as the arrivals do; the variance of a
-/// Poisson process would be far too great for arrivals at a constant rate. Rounding to whole counts alone has a variance
-/// of 1/12, and less is not believed.
+/// These are batch means (Law, Simulation Modeling and Analysis, 5th edition, section 9.5.3) with the
+/// variance of a ratio by the delta method: `(s₂² + r²·s₁²) / (k·m₁²)`. The variance is estimated from the
+/// slices, because that of a Poisson process would be far too great for arrivals at a constant rate. Rounding
+/// to whole counts alone has a variance of 1/12, so that is the least assumed.
 pub fn ratio_of_means(before: &[u64], after: &[u64], tail: f64) -> Option<Interval<f64>> {
     let slices = before.len().min(after.len());
     let ((mean_before, variance_before), (mean_after, variance_after)) = (moments(before)?, moments(after)?);
@@ -108,8 +113,8 @@ fn moments(counts: &[u64]) -> Option<(f64, f64)> {
     (counts.len() > 1).then(|| (mean, (squares / (n - 1.0)).max(1.0 / 12.0)))
 }
 
-/// The value that a standard normal exceeds with probability `tail` (above 0, at most 0.5), to within 4.5·10⁻⁴ (Abramowitz
-/// and Stegun, 26.2.23).
+/// The value that a standard normal exceeds with probability `tail` (above 0, at most 0.5), to within
+/// 4.5·10⁻⁴ (Abramowitz and Stegun, 26.2.23).
 fn normal(tail: f64) -> f64 {
     let t = (-2.0 * tail.ln()).sqrt();
     let above = 2.515_517 + t * (0.802_853 + t * 0.010_328);
@@ -117,8 +122,9 @@ fn normal(tail: f64) -> f64 {
     t - above / below
 }
 
-/// The same of Student's t with so many degrees of freedom (at least 1): below 15 by bisection of the distribution
-/// function, from there on by its expansion around the normal (Abramowitz and Stegun, 26.7.5), for tails down to 10⁻⁵ within 1 %.
+/// The value that Student's t with `degrees` degrees of freedom (at least 1) exceeds with probability `tail`:
+/// below 15 degrees by bisection of the distribution function, from there on by its expansion around the
+/// normal (Abramowitz and Stegun, 26.7.5); within 1 % for tails down to 10⁻⁵.
 pub(super) fn student(tail: f64, degrees: f64) -> f64 {
     if degrees < 15.0 {
         return student_of_few(tail, degrees as u32);
@@ -151,13 +157,14 @@ fn student_of_few(tail: f64, degrees: u32) -> f64 {
     high
 }
 
-/// The probability that Student's t with so many degrees of freedom (at least 1) exceeds `t`, which is not negative: the
-/// finite series of Abramowitz and Stegun, 26.7.3 and 26.7.4.
+/// The probability that Student's t with `degrees` degrees of freedom (at least 1) exceeds `t`, which must
+/// not be negative: the finite series of Abramowitz and Stegun, 26.7.3 and 26.7.4.
 fn student_tail(t: f64, degrees: u32) -> f64 {
     let n = f64::from(degrees);
     let angle = (t / n.sqrt()).atan();
     let (sin, cos) = angle.sin_cos();
-    // Of odd degrees the powers of the cosine are odd and begin with the first, of even ones they begin with none.
+    // For odd degrees the powers of the cosine are odd and start with the first; for even ones they start
+    // with the zeroth.
     let odd = degrees % 2 == 1;
     let (mut term, mut sum) = if odd { (cos, if degrees > 1 { cos } else { 0.0 }) } else { (1.0, 1.0) };
     let mut k = if odd { 2 } else { 1 };
@@ -170,8 +177,8 @@ fn student_tail(t: f64, degrees: u32) -> f64 {
     (1.0 - within) / 2.0
 }
 
-/// Jain's index of fairness, `(Σx)² / (n·Σx²)`: 1 where all are equal, `1/n` where one has it all (Jain, Chiu and Hawe, DEC
-/// TR-301, 1984). `None` where nobody has anything.
+/// Jain's index of fairness, `(Σx)² / (n·Σx²)`: 1 where all are equal, `1/n` where one has everything (Jain,
+/// Chiu and Hawe, DEC TR-301, 1984). `None` where all are zero.
 pub fn jain(shares: &[f64]) -> Option<f64> {
     let (sum, squares) = shares.iter().fold((0.0, 0.0), |(sum, squares), x| (sum + x, squares + x * x));
     (squares > 0.0).then(|| sum * sum / (shares.len() as f64 * squares))
@@ -191,7 +198,8 @@ mod tests {
         }
         assert_eq!(quantile_ranks(5, 0.5, 0.025), None, "2⁻⁵ is more than 2.5 %");
         assert_eq!(quantile_ranks(0, 0.5, 0.025), None);
-        // Of the p95: P(count ≤ 89) = 1.1 %, P(count ≤ 90) = 2.8 %; P(count = 100) = 0.6 %, P(count ≥ 99) = 3.7 %.
+        // For the p95: P(count ≤ 89) = 1.1 %, P(count ≤ 90) = 2.8 %; P(count = 100) = 0.6 %, P(count ≥ 99) =
+        // 3.7 %.
         assert_eq!(quantile_ranks(100, 0.95, 0.025), Some(Interval { low: 90, high: 100 }));
     }
 
@@ -208,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn as_many_values_are_needed_as_it_says() {
+    fn values_needed_is_exact() {
         for q in [0.5, 0.95, 0.99] {
             for tail in [0.025, 0.002, 1e-6] {
                 let needed = values_needed(q, tail);
@@ -244,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn a_ratio_of_constant_rates_is_known_well() {
+    fn a_ratio_of_constant_rates_has_a_narrow_interval() {
         let interval = ratio_of_means(&[20; 16], &[20; 16], 0.002).unwrap();
         assert!(interval.low > 0.98 && interval.high < 1.02, "{interval:?}");
         let starved = ratio_of_means(&[20; 16], &[0; 16], 0.002).unwrap();
@@ -265,7 +273,7 @@ mod tests {
     }
 
     proptest! {
-        /// By the definition of the ranks, with the binomial summed from zero.
+        /// Checks the definition of the ranks, with the binomial summed from zero.
         #[test]
         fn ranks_are_the_narrowest_that_hold(n in 1_u64..120, q in 0.05_f64..0.95, tail in 0.0005_f64..0.1) {
             let mut at_most = Vec::new();

@@ -1,4 +1,4 @@
-//! What clients saw, in tables: latency and outcomes per tenant and step, and counts per replica.
+//! The tables of what clients saw: latency and outcomes per tenant and step, and counts per replica.
 
 use std::collections::BTreeMap;
 
@@ -104,7 +104,7 @@ impl Quantiles {
     }
 }
 
-/// Gathers a [`Summary`] sample by sample.
+/// Collects a [`Summary`], sample by sample.
 #[derive(Debug)]
 pub struct Gatherer {
     /// By tenant and step.
@@ -137,7 +137,7 @@ impl Group {
 }
 
 impl Gatherer {
-    /// Nothing yet, for so many replicas; what was due before `judged_from` belongs to the warm-up.
+    /// No samples yet, for `replicas` replicas; samples due before `judged_from` belong to the warm-up.
     pub fn new(scenario: &Scenario, replicas: usize, judged_from: Nanos) -> Self {
         Self {
             groups: Grouped::new(scenario, 1),
@@ -174,7 +174,7 @@ impl Gatherer {
         }
     }
 
-    /// The tables.
+    /// The finished tables.
     pub fn finish(&self, scenario: &Scenario, replica_names: &[String]) -> Summary {
         let rows = self
             .groups
@@ -230,7 +230,7 @@ impl Counts {
     }
 }
 
-/// `5000×200  56×429  3 unanswered`.
+/// Formats counts: `5000×200  56×429  3 unanswered`.
 impl std::fmt::Display for Counts {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         Outcomes {

@@ -1,4 +1,4 @@
-//! Judging recorded runs that were made by hand.
+//! Test support: judges hand-made recorded runs.
 
 use crate::{
     Report,
@@ -7,12 +7,12 @@ use crate::{
 };
 use saasbench_record::testing::Made;
 
-/// Judges a run that was made by hand, by way of its files.
+/// Judges a hand-made run by way of its files.
 pub trait Judge {
-    /// The report on it.
+    /// The report of judging the run.
     fn judge(&self) -> Report;
 
-    /// The verdict on a claim whose subject contains `subject`.
+    /// The verdict on a claim whose subject contains `subject`; panics without one.
     fn verdict(&self, claim: Claim, subject: &str) -> Verdict {
         let report = self.judge();
         let found = report.verdicts.iter().find(|v| v.claim == claim && v.subject.contains(subject));

@@ -1,4 +1,4 @@
-//! A verdict: one claim, three-valued, with its evidence.
+//! Verdicts: one claim, three outcomes, with evidence.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -122,7 +122,7 @@ pub struct Place {
 }
 
 impl Place {
-    /// The place of the byte `at` of a scenario's text.
+    /// Line and column of the byte `at` in a scenario's text.
     pub fn of(scenario: &ScenarioText, at: usize) -> Self {
         let before = scenario.text.get(..at).unwrap_or(&scenario.text);
         let line = before.rsplit_once('\n').map_or(before, |(_, line)| line);
@@ -237,7 +237,7 @@ pub struct Certified {
 }
 
 impl Diagnosis {
-    /// A hypothesis that nothing else competes with.
+    /// A diagnosis without alternatives.
     pub fn new(hypothesis: &str, parameters: serde_json::Value, sentence: impl Into<String>) -> Self {
         Self {
             hypothesis: hypothesis.to_owned(),
@@ -269,13 +269,13 @@ impl Evidence {
         }
     }
 
-    /// The same with what was compared.
+    /// Adds the compared intervals of clients and server.
     #[must_use]
     pub fn compared(self, client: (f64, f64), server: (f64, f64), in_seconds: bool) -> Self {
         Self { sides: Some(Sides { client, server, in_seconds }), ..self }
     }
 
-    /// The same with one more line of details.
+    /// Adds one line of details.
     #[must_use]
     pub fn detail(mut self, line: impl Into<String>) -> Self {
         self.details.push(line.into());
@@ -284,7 +284,7 @@ impl Evidence {
 }
 
 impl Verdict {
-    /// A claim about which nothing can be said, and why.
+    /// An Inconclusive verdict without evidence, and why.
     pub fn inconclusive(claim: Claim, subject: impl Into<String>, why: impl Into<String>) -> Self {
         Self {
             claim,
@@ -296,8 +296,8 @@ impl Verdict {
         }
     }
 
-    /// A claim that is as good as the worst of its findings; without any it is Inconclusive, because no data is never a
-    /// pass.
+    /// A verdict whose outcome is the worst of its findings; without any it is Inconclusive, because no data
+    /// is never a Pass. `summary` is computed from outcome and findings.
     pub fn from_evidence(
         claim: Claim,
         subject: impl Into<String>,
@@ -310,14 +310,14 @@ impl Verdict {
         Self { claim, subject: subject.into(), outcome, summary, evidence, place: None }
     }
 
-    /// The verdict with the place where the scenario states the claim, in bytes of its text.
+    /// Adds where the scenario states the claim, given as a byte offset in its text.
     #[must_use]
     pub fn stated(mut self, scenario: &ScenarioText, at: impl Into<Option<usize>>) -> Self {
         self.place = at.into().map(|at| Place::of(scenario, at));
         self
     }
 
-    /// The verdict with the mistake that explains it, said of its first finding; only a failure is explained.
+    /// Adds the diagnosis to the first finding; only a failure gets one.
     #[must_use]
     pub fn explained(mut self, diagnosis: Option<Diagnosis>) -> Self {
         let first = self.evidence.first_mut().filter(|first| first.outcome == Outcome::Fail);

@@ -1,4 +1,4 @@
-//! The pause between two steps: until the service responds as fast as before the first.
+//! The pause between two steps: until the service responds as fast as before the first step.
 
 use std::time::Duration;
 
@@ -7,15 +7,15 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{environment::RunningEnvironment, observe::http_client};
 
-/// Between two probes.
+/// Interval of probes.
 const PAUSE: Duration = Duration::from_millis(50);
-/// A probe counts as fast if it takes no longer than this beyond what it took before …
+/// A probe counts as fast if it takes at most this much longer than before …
 const GRACE: Duration = Duration::from_millis(20);
 /// … or this many times as long.
 const SLOWER: u32 = 3;
-/// The service may take this many times the pause to recover.
+/// How many pauses the service may take to recover.
 const PATIENCE: u32 = 10;
-/// What a probe may take.
+/// Timeout of a probe.
 const PROBE: Duration = Duration::from_secs(10);
 
 /// The result of a pause.
@@ -37,7 +37,7 @@ pub(super) struct Probe {
 }
 
 impl Probe {
-    /// For the replicas of an environment.
+    /// A probe for the replicas of an environment.
     pub(super) fn new(up: &RunningEnvironment) -> Self {
         let endpoints = up.connections().endpoints.replicas().iter();
         let clients = endpoints.filter_map(|endpoint| {
@@ -58,7 +58,7 @@ impl Probe {
         Some(slowest)
     }
 
-    /// How long it takes before any load: the least of five; unless it is stopped.
+    /// Measures how long it takes before any load: the minimum of five, unless it is stopped.
     pub(super) async fn wait_until_idle(&mut self, stop: &CancellationToken) {
         for _ in 0..5 {
             let Some(measured) = stop.run_until_cancelled(self.measure()).await else { return };
@@ -68,8 +68,8 @@ impl Probe {
         }
     }
 
-    /// Rests for `least`, and on until the service responds as fast as before. A service that did not respond before is
-    /// not waited for, and `stop` ends the pause.
+    /// Pauses for `least`, and longer until the service responds as fast as before. A service that did not
+    /// respond before is not waited for, and `stop` ends the pause.
     pub(super) async fn rest(&self, least: Duration, settle: Duration, stop: &CancellationToken) -> Cooldown {
         let until = Instant::now() + least + settle * PATIENCE;
         let resting = async {

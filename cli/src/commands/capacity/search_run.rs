@@ -38,18 +38,18 @@ use saasbench_verify::{
     },
 };
 
-/// Steps that say nothing, in a row, before the level counts as one that cannot be measured here.
+/// Consecutive steps without a result before the level counts as one that cannot be measured here.
 const PATIENCE: u32 = 3;
-/// A step that says nothing is followed by one that is longer by this.
+/// Factor by which a step is longer after one without a result.
 const LONGER: f64 = 1.5;
-/// No budget has room for a longer step.
+/// The longest step; no budget has room for a longer one.
 const LONGEST: Duration = Duration::from_secs(86_400);
-/// How often the number of requests under way is looked at.
+/// How often the number of requests in flight is checked …
 const LOOK: Duration = Duration::from_millis(50);
-/// … and how long it has to be too great.
+/// … and for how long it must be too high.
 const LASTING: Duration = Duration::from_millis(600);
 
-/// A search that goes on.
+/// A search in progress.
 pub(super) struct CapacitySearchRun<'a> {
     work: &'a Work<'a>,
     up: RunningEnvironment,
@@ -58,13 +58,14 @@ pub(super) struct CapacitySearchRun<'a> {
     probe: Probe,
     deadline: Instant,
     replicas: usize,
-    /// Steps that said nothing since the last that did.
+    /// Steps without a result since the last one with a result.
     unsure: u32,
-    /// Seconds of load, times the level, until each quantile has the samples that it needs: as planned, then as seen.
+    /// Seconds of load, times the level, until each quantile has enough samples: as planned, and later as
+    /// observed.
     needed: f64,
-    /// Whether a step was started: there is something to report, though it may never have been judged.
+    /// Whether a step was started: then there is something to report, though it may not have been judged.
     started: bool,
-    /// Runs whose samples are still there, by what came of them.
+    /// Runs whose samples are retained, by their result.
     kept: Vec<(Ending, PathBuf)>,
 }
 
@@ -77,7 +78,7 @@ impl<'a> CapacitySearchRun<'a> {
         deadline: Instant,
     ) -> Self {
         let settings = work.settings;
-        // With more replicas there is no need to begin from the ground.
+        // With more replicas, the search need not start from the bottom.
         let known =
             last.and_then(|count| count.held).map_or(settings.from, |held| (held / 2.0).max(settings.from));
         let search = Search::new(Bounds {
@@ -99,7 +100,7 @@ impl<'a> CapacitySearchRun<'a> {
             unsure: 0,
             needed: match settings.by {
                 By::Rate => samples_needed(work.scenario),
-                // How many requests a user makes is seen in the first step.
+                // How many requests a user sends is known after the first step.
                 By::Users => 0.0,
             },
             started: false,
@@ -107,7 +108,7 @@ impl<'a> CapacitySearchRun<'a> {
         }
     }
 
-    /// Takes steps until enough is known.
+    /// Runs steps until the capacity is known.
     pub(super) async fn run(&mut self, output: &mut Output<'_>) -> Result<Stopped, Failure> {
         self.probe.wait_until_idle(&self.work.signals.stop).await;
         loop {
@@ -123,7 +124,7 @@ impl<'a> CapacitySearchRun<'a> {
                 return Ok(Stopped::Budget);
             }
             let taken = self.run_step(level, planned, output).await;
-            // Of a step that was interrupted there may be too little to judge.
+            // An interrupted step may have too little to judge.
             if self.work.signals.interrupted() {
                 return Ok(Stopped::Interrupted);
             }
@@ -134,18 +135,19 @@ impl<'a> CapacitySearchRun<'a> {
         }
     }
 
-    /// Whether anything of it was recorded.
+    /// Whether anything was recorded.
     pub(super) fn has_started(&self) -> bool {
         self.started
     }
 
-    /// What is known in the end, and the environment back.
+    /// The results, and the environment.
     pub(super) fn finish(self) -> (Vec<Step>, Bracket, RunningEnvironment) {
         let bracket = self.search.bracket();
         (self.steps, bracket, self.up)
     }
 
-    /// How long the load of a step is: the warm-up, and then as long as was asked for, and as the quantiles need.
+    /// Length of a step's load: the warm-up, plus the requested duration or what the quantiles need,
+    /// whichever is longer.
     fn length(&self, level: f64) -> Nanos {
         let Work { settings, scenario, .. } = self.work;
         let asked = settings.step.as_secs_f64();
@@ -153,14 +155,14 @@ impl<'a> CapacitySearchRun<'a> {
         scenario.warmup + Nanos::from_secs_f64(length.min(LONGEST.as_secs_f64()))
     }
 
-    /// Takes note of what a step said.
+    /// Records the result of a step.
     fn note(&mut self, step: Step, answers: &Answers) {
         let is_whole = matches!(step.ending, Ending::Held | Ending::Unsure) && !step.cut_short;
         let trial = match step.ending {
             Ending::Held => Some(Trial::Held),
             Ending::Broke => Some(Trial::Broke),
             Ending::Generator => Some(Trial::Spoiled),
-            // It was only too short: a longer one can decide, if the budget allows it.
+            // It was merely too short: a longer one can decide, if the budget permits.
             Ending::Unsure if is_whole && answers.are_too_few() => None,
             Ending::Unsure => (self.unsure + 1 >= PATIENCE).then_some(Trial::Spoiled),
         };
@@ -177,7 +179,7 @@ impl<'a> CapacitySearchRun<'a> {
 
     /// Pauses until the service is idle again.
     async fn settle(&mut self, output: &mut Output<'_>) -> Result<(), Failure> {
-        // Whatever comes next finds what the steps left behind.
+        // The next run finds what earlier steps left behind.
         self.up.set_used();
         let settle = self.work.settings.settle;
         let last = self.steps.last();
@@ -203,7 +205,7 @@ impl<'a> CapacitySearchRun<'a> {
         }
     }
 
-    /// One step: a recorded run of its own, judged.
+    /// Runs one step: a recorded run, judged.
     async fn run_step(
         &mut self,
         level: f64,
@@ -224,7 +226,8 @@ impl<'a> CapacitySearchRun<'a> {
         let lateness = strictest(&scenario, level, planned - warmup).filter(|_| settings.by == By::Rate);
         let (tell, reported) = oneshot::channel();
         let stop = signals.stop.child_token();
-        // Cut short too early, while users still started or in the warm-up, it says nothing; then the next one is whole.
+        // Cut short too early, while users were starting or during the warm-up, it has no result; then the
+        // next one is not cut short.
         let early = lateness.filter(|_| self.unsure == 0);
         let cut = tokio::spawn(cut_short(reported, early, warmup, stop.clone()));
         let scenario = Arc::new(scenario);
@@ -238,7 +241,7 @@ impl<'a> CapacitySearchRun<'a> {
         };
         let before = MachineTime::now();
         let of_step = Signals { stop, interrupt: signals.interrupt.clone() };
-        // A step is shown by its line alone.
+        // Only the step's result line is shown.
         let was_quiet = output.set_quiet(true);
         let recorded = session.record(&run, output, &of_step).await;
         output.set_quiet(was_quiet);
@@ -293,7 +296,8 @@ impl<'a> CapacitySearchRun<'a> {
         }
     }
 
-    /// Samples are large, and most are of no use once judged: those of the last step of each kind stay.
+    /// Deletes samples that are no longer needed: they are large, so only those of the last step of each
+    /// result are retained.
     fn tidy(&mut self, ending: Ending, run: PathBuf) -> Result<(), Failure> {
         if let Some(place) = self.kept.iter().position(|(kind, _)| *kind == ending) {
             let (_, older) = self.kept.swap_remove(place);
@@ -309,8 +313,8 @@ fn remove_samples(run: &Path) -> Result<(), RecordError> {
     fs::remove_dir_all(&samples).map_err(RecordError::write(&samples))
 }
 
-/// Ends a step that cannot keep its objectives any more; whether it did. A stall of this machine fills the wires, too, so
-/// only what lasts is believed.
+/// Ends a step that can no longer keep its objectives; returns whether it did. A stall of this machine also
+/// increases the requests in flight, so only a lasting increase counts.
 async fn cut_short(
     reported: oneshot::Receiver<Arc<InFlight>>,
     lateness: Option<Lateness>,

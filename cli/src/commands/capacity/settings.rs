@@ -1,4 +1,4 @@
-//! How a search goes: the command line first, then the scenario's `[capacity]`, then what is usual.
+//! Settings of a search: from the command line, then the scenario's `[capacity]`, then defaults.
 
 use std::time::Duration;
 
@@ -17,10 +17,10 @@ use saasbench_model::{
 };
 use saasbench_report::capacity::level;
 
-/// Users who are to be there at once are started within this.
+/// Users that must be present at once are started within this time.
 const AT_ONCE: Nanos = Nanos::from_millis(1);
 
-/// How a search goes.
+/// Settings of a search.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Settings {
     pub(super) by: By,
@@ -28,19 +28,20 @@ pub(super) struct Settings {
     pub(super) most: f64,
     pub(super) step: Nanos,
     pub(super) settle: Duration,
-    /// `None` for as many as there are.
+    /// `None` for the environment's own number.
     pub(super) replicas: Vec<Option<usize>>,
     pub(super) precision: f64,
     budget: Duration,
-    /// In which time all users are started, where a load starts them one by one: the level is reached before it is judged.
+    /// The time within which all users are started, if a load starts them one by one: the level must be
+    /// reached before it is judged.
     spawn_within: Option<Nanos>,
 }
 
 impl Settings {
-    /// Lays them over each other.
+    /// Combines command line, scenario and defaults.
     ///
     /// # Errors
-    /// When they contradict each other, or the scenario's loads cannot be changed so.
+    /// When they contradict each other, or the scenario's loads cannot be overridden.
     pub(super) fn new(args: &CapacityArgs, scenario: &Scenario) -> Result<Self, Failure> {
         Self::check_replicas(args)?;
         let given = &scenario.capacity;
@@ -48,7 +49,7 @@ impl Settings {
         let by = args.by.map(By::from).or(given.by).unwrap_or(if has_rate { By::Rate } else { By::Users });
         let (from, most) = match by {
             By::Rate => (100.0, 100_000.0),
-            // Each load needs one at least.
+            // Each load needs at least one.
             By::Users => (closed(scenario).count().max(1) as f64, 10_000.0),
         };
         let whole = |level: f64| if by == By::Users { level.round() } else { level };
@@ -92,17 +93,17 @@ impl Settings {
         Ok(settings)
     }
 
-    /// The time for each of the numbers of replicas.
+    /// The time budget for each number of replicas.
     pub(super) fn budget_of_each(&self) -> Duration {
         self.budget / u32::try_from(self.replicas.len()).unwrap_or(u32::MAX).max(1)
     }
 
-    /// The number of replicas that `--at-least` is about, where there are several: the greatest.
+    /// The number of replicas that `--at-least` applies to, if there are several: the greatest.
     pub(super) fn gated(&self) -> Option<usize> {
         self.replicas.iter().flatten().copied().max().filter(|_| self.replicas.len() > 1)
     }
 
-    /// How a step at a level changes the scenario's loads.
+    /// The overrides of the scenario's loads for a step at a level.
     pub(super) fn overrides(&self, level: f64, duration: Nanos) -> Overrides {
         let duration = Some(duration);
         match self.by {
@@ -115,7 +116,7 @@ impl Settings {
     }
 }
 
-/// What has to hold, as the scenario says it.
+/// The objectives, as written in the scenario.
 pub(super) fn objectives(scenario: &Scenario, by: By) -> Vec<String> {
     let mut all: Vec<String> =
         scenario.expectations.iter().map(|expectation| expectation.that.clone()).collect();
@@ -129,7 +130,7 @@ pub(super) fn objectives(scenario: &Scenario, by: By) -> Vec<String> {
     all
 }
 
-/// Loads that have users of their own.
+/// Closed loads.
 fn closed(scenario: &Scenario) -> impl Iterator<Item = &Load> {
     scenario.loads.iter().filter(|load| is_closed(load) && load.model.most_users() > 0)
 }
@@ -142,7 +143,7 @@ fn is_spawned(load: &Load) -> bool {
     matches!(load.model, LoadModel::Closed { spawn: Some(_), .. })
 }
 
-/// Loads that cannot be changed as a search does.
+/// The failure for loads that a search cannot override.
 pub(super) fn unfit(error: OverrideError) -> Failure {
     let hint = match error {
         OverrideError::NoRate => "raise their number: --by users",
@@ -153,7 +154,7 @@ pub(super) fn unfit(error: OverrideError) -> Failure {
     Failure::new(Exit::Usage, format!("the capacity cannot be found so: {error}")).hint(hint)
 }
 
-/// Whether no latency is bounded.
+/// Whether no expectation bounds a latency.
 pub(super) fn bounds_no_latency(scenario: &Scenario) -> bool {
     let is_latency =
         |measure: &Measure| matches!(measure, Measure::Quantile { .. } | Measure::Max(_) | Measure::Mean(_));

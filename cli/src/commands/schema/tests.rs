@@ -1,3 +1,5 @@
+//! The published JSON schemas are current, and every document and scenario satisfies its schema.
+
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -23,7 +25,7 @@ fn repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
 }
 
-/// What is wrong with a value.
+/// The problems of a value.
 fn problems(schema: &Value, value: &Value) -> Vec<String> {
     let validator = jsonschema::draft202012::new(schema).unwrap();
     validator.iter_errors(value).map(|error| format!("{}: {error}", error.instance_path())).collect()
@@ -34,7 +36,7 @@ fn toml(text: &str) -> Value {
 }
 
 #[test]
-fn the_published_schemas_are_those_of_the_program() {
+fn the_published_schemas_are_current() {
     for of in SchemaOf::value_variants() {
         let schema = schema_of(*of);
         let of = of.to_possible_value().unwrap();
@@ -58,7 +60,7 @@ fn reports_of_good_bad_and_cut_off_runs_keep_to_the_schema() {
         let run = RecordedRun::open(&repository("cli/tests/fixtures").join(name)).unwrap();
         let report = serde_json::to_value(saasbench_verify::verify(&run).unwrap()).unwrap();
         assert_eq!(problems(&schema, &report), [""; 0], "{name}");
-        // What is added later is no reason to reject it; what lacks is.
+        // Later additions are no reason to reject it; missing properties are.
         let mut newer = report.clone();
         newer["addition"] = json!(1);
         assert_eq!(problems(&schema, &newer), [""; 0]);
@@ -68,7 +70,7 @@ fn reports_of_good_bad_and_cut_off_runs_keep_to_the_schema() {
     }
 }
 
-/// Asserts that a value without the first field of the object at any of the pointers is rejected.
+/// Asserts that a value is rejected if the first field of the object at any of the pointers is removed.
 fn assert_all_needed(schema: &Value, value: &Value, pointers: &[&str]) {
     for pointer in pointers {
         let mut lacking = value.clone();
@@ -92,7 +94,7 @@ fn comparisons_keep_to_the_schema_and_what_lacks_does_not() {
 #[test]
 fn searches_for_the_capacity_keep_to_the_schema_and_what_lacks_does_not() {
     let schema = schema_of(SchemaOf::Capacity);
-    // As many more as are served by one: nothing speaks against ever more replicas, and JSON has no infinity.
+    // Linear scaling: the peak is infinite, and JSON has no infinity.
     let counts = [(1, 1.0), (2, 2.0), (4, 4.0)].map(|(replicas, scale)| {
         let found = Stopped::Search(End::Found);
         searched::count(replicas, scale, Ending::Broke, found, false)

@@ -1,5 +1,5 @@
-//! Ends a load that is hopeless: looks on while samples are recorded, and stops the load when an expectation with
-//! `abort = true` cannot be kept any more. Of a load that was changed by hand nothing is expected, so it is never ended.
+//! Ends a hopeless load: monitors samples as they are recorded, and stops the load when an expectation with
+//! `abort = true` can no longer be met. A load that was changed by hand is never ended.
 
 use std::sync::{Arc, OnceLock};
 
@@ -12,10 +12,10 @@ use saasbench_model::scenario::Scenario;
 use saasbench_record::{batch::Batch, event::Event};
 use saasbench_verify::expectations::live::Live;
 
-/// Looks on.
+/// Monitors a load.
 #[derive(Debug)]
 pub(super) struct AbortMonitor {
-    /// `None` where no expectation ends a load, or one has, or none can any more.
+    /// `None` if no expectation ends a load, or one has, or none can any more.
     live: Option<Live>,
     stalled: Arc<StallLog>,
     clock: RunClock,
@@ -24,11 +24,11 @@ pub(super) struct AbortMonitor {
     aborted: Aborted,
 }
 
-/// When and why a guard ended the load, if it did.
+/// When and why the monitor ended the load, if it did.
 pub(super) type Aborted = Arc<OnceLock<Event>>;
 
 impl AbortMonitor {
-    /// Looks on a load that `graceful_stop` ends, on an environment that is `fresh` or not.
+    /// Monitors a load that `graceful_stop` ends, in an environment that is `fresh` or not.
     pub(super) fn new(
         scenario: &Arc<Scenario>,
         fresh: bool,
@@ -42,14 +42,14 @@ impl AbortMonitor {
         (Self { live, stalled, clock, stop, pace, aborted: Arc::clone(&aborted) }, aborted)
     }
 
-    /// Looks at what was just recorded.
+    /// Evaluates what was just recorded.
     pub(super) fn look(&mut self, batch: &Batch) {
         if self.pace.has_changed() {
             self.live = None;
         }
         let Some(live) = &mut self.live else { return };
         batch.iter().for_each(|sample| live.add(sample));
-        // The instant first: whatever ended by then is among the stalls that are asked for afterwards.
+        // Read first: whatever ended by then is among the stalls that are read afterwards.
         let known = self.stalled.known_until();
         let Some(reason) = self.stalled.all(|stalls| live.judge(known, stalls)) else { return };
         let _ = self.aborted.set(Event::Aborted { at_ns: self.clock.now(), reason });
@@ -71,7 +71,7 @@ mod tests {
         testing::sample,
     };
 
-    /// Whether a load is ended by what can be kept no more, after it was changed by hand or not.
+    /// Whether a hopeless load is ended, after it was changed by hand or not.
     fn is_ended(changed: bool) -> bool {
         let expected =
             "[metrics]\nenabled = false\n[[expect]]\nthat = \"error_ratio == 0%\"\nabort_on_fail = true\n";

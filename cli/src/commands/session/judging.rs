@@ -1,4 +1,4 @@
-//! Judges a recorded run, from its record alone, and keeps the report beside it.
+//! Judges a recorded run from its record alone, and writes the report beside it.
 
 use std::path::{Path, PathBuf};
 
@@ -17,18 +17,17 @@ use saasbench_report::{
 /// A judged run.
 #[derive(Debug)]
 pub(in crate::commands) struct Judged {
-    /// The report.
     pub(in crate::commands) report: saasbench_verify::Report,
-    /// The page that shows it, in the run's directory; the error where it could not be written. `None` for a record that
-    /// broke off: there is no room for it.
+    /// Path of its HTML page in the run's directory, or the error if it could not be written. `None` for a
+    /// record that was cut off: there is no room for it.
     pub(in crate::commands) page: Option<Result<PathBuf, RecordError>>,
 }
 
-/// Judges a run from its record alone, and keeps the verdict and the page that shows it beside it unless the record broke
-/// off.
+/// Judges a run from its record alone, and writes the verdict and the HTML page beside it, unless the record
+/// was cut off.
 ///
 /// # Errors
-/// When there is not enough of it to judge, or the verdict cannot be written.
+/// When there is not enough to judge, or the verdict cannot be written.
 pub(in crate::commands) fn judge(dir: &Path, recorded: &Result<(), RecordError>) -> Result<Judged, Failure> {
     judge_record(dir, recorded.is_ok()).map_err(|failure| match recorded {
         Err(error) => record_failure(error),
@@ -36,7 +35,7 @@ pub(in crate::commands) fn judge(dir: &Path, recorded: &Result<(), RecordError>)
     })
 }
 
-/// The same for one who wants to see the run before, and each sample on the way.
+/// Like [`judge`], and shows the run, and each sample, to an observer.
 ///
 /// # Errors
 /// As [`judge`].
@@ -80,12 +79,12 @@ fn keep(run: &RecordedRun, report: saasbench_verify::Report, timeline: &Timeline
     Ok(Judged { report, page: Some(written.map_err(RecordError::write(&path)).map(|()| path)) })
 }
 
-/// A run that could not be recorded.
+/// The failure for a run that could not be recorded.
 pub(in crate::commands) fn record_failure(error: &RecordError) -> Failure {
     Failure::new(Exit::Broken, record_failure_text(error))
 }
 
-/// The same in words.
+/// Its message.
 pub(in crate::commands) fn record_failure_text(error: &RecordError) -> String {
     format!("the run could not be recorded: {error}")
 }

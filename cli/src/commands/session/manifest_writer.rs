@@ -1,4 +1,5 @@
-//! The manifest of a run while it goes: whatever is added to it is on the disk at once, so that it is known of a killed run, too.
+//! The manifest of a run in progress: every change is written to disk at once, so that the record of a killed
+//! run has it, too.
 
 use std::{path::Path, pin::pin};
 
@@ -13,40 +14,40 @@ use saasbench_record::{
     writer::RecordError,
 };
 
-/// The manifest of a run that goes on in a directory.
+/// The manifest of a run in progress.
 #[derive(Debug)]
 pub(super) struct ManifestWriter<'a> {
     dir: &'a Path,
     manifest: Manifest,
-    /// How many of the changes of pace are in it.
+    /// Number of pace changes written so far.
     turned: usize,
     /// Whether the load was ended because it was hopeless.
     aborted: bool,
 }
 
 impl<'a> ManifestWriter<'a> {
-    /// Writes what is known before the run.
+    /// Writes the manifest before the run.
     ///
     /// # Errors
-    /// The file system's, as of all that follows.
+    /// Any I/O error, as in all further methods.
     pub(super) fn begin(dir: &'a Path, manifest: Manifest) -> Result<Self, RecordError> {
         let journal = Self { dir, manifest, turned: 0, aborted: false };
         journal.write()?;
         Ok(journal)
     }
 
-    /// Where it is.
+    /// The run's directory.
     pub(super) fn dir(&self) -> &'a Path {
         self.dir
     }
 
-    /// What is in it.
+    /// The current manifest.
     pub(super) fn manifest(&self) -> &Manifest {
         &self.manifest
     }
 
-    /// Waits for the end of the load. Events meanwhile, by hand (`turns`) or because the load is hopeless (`halt`, with the
-    /// reason in `aborted`), are written as they happen, so that the record of a killed run has them.
+    /// Waits for the end of the load. Events meanwhile, changes by hand (`turns`) or an abort (`halt`, with
+    /// the reason in `aborted`), are written as they happen, so that the record of a killed run has them.
     pub(super) async fn follow<T>(
         &mut self,
         driving: impl Future<Output = T>,
@@ -81,7 +82,7 @@ impl<'a> ManifestWriter<'a> {
         }
     }
 
-    /// Adds events; what cannot be written now cannot be written at the end either, and is reported then.
+    /// Adds events. What cannot be written now cannot be written at the end either, and is reported then.
     fn add(&mut self, events: Vec<Event>) {
         if !events.is_empty() {
             self.manifest.events.extend(events);
@@ -90,13 +91,13 @@ impl<'a> ManifestWriter<'a> {
         }
     }
 
-    /// The load is over, and this was recorded of it.
+    /// Records the load's end, and what was recorded of it.
     pub(super) fn load_ended(&mut self, phase: LoadPhase, recorded: Recorded) -> Result<(), RecordError> {
         (self.manifest.load, self.manifest.recorded) = (Some(phase), Some(recorded));
         self.write()
     }
 
-    /// The run is over.
+    /// Records the run's end.
     pub(super) fn end(mut self, interrupted: bool) -> Result<(), RecordError> {
         self.manifest.state = match (interrupted, self.aborted) {
             (true, _) => State::Interrupted,
@@ -118,7 +119,7 @@ mod tests {
     use saasbench_model::units::Nanos;
     use saasbench_record::testing::Made;
 
-    /// Waits until the manifest on the disk has these events, as one who reads it after the process was killed.
+    /// Waits until the manifest on disk has these events, as a reader would see after a kill.
     async fn on_disk(dir: &Path, expected: &[&str]) {
         let mut found = Vec::new();
         for _ in 0..1000 {
@@ -133,7 +134,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_happens_while_the_load_goes_is_on_the_disk_at_once() {
+    async fn events_during_the_load_are_written_at_once() {
         let made = Made::new("", &[]);
         let dir = made.dir.path();
         let mut journal =

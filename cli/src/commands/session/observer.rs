@@ -1,5 +1,5 @@
-//! Everything that is observed beside the load: the replicas' metrics, Prometheus's view of them, the limiter's Redis, and
-//! whether the generator itself was let run.
+//! Everything that is observed besides the load: the replicas' metrics, Prometheus's view of them, the
+//! limiter's Redis, and the generator itself.
 
 use std::{
     path::{Path, PathBuf},
@@ -38,12 +38,12 @@ use saasbench_record::{
     writer::RecordError,
 };
 
-/// How long a service may take to come to rest after the load.
+/// How long a service may take to become quiescent after the load.
 const SETTLE: Duration = Duration::from_secs(15);
-/// How long Prometheus may take for the scrape that a claim needs: the slowest usual interval, and some.
+/// How long Prometheus may take for a scrape that a claim needs: the longest usual interval, plus a margin.
 const PROMETHEUS_PATIENCE: Duration = Duration::from_secs(75);
 
-/// Everything that is observed beside the load.
+/// Everything that is observed besides the load.
 #[derive(Debug)]
 pub(super) struct Observer<'a> {
     scraper: Option<Arc<Scraper>>,
@@ -52,11 +52,11 @@ pub(super) struct Observer<'a> {
     up: &'a RunningEnvironment,
     dir: PathBuf,
     clock: RunClock,
-    /// Of Redis, during the load and after it.
+    /// Log of the Redis samples, during the load and after it.
     store_looks: Arc<ProbeLog>,
 }
 
-/// Observation that goes on while the load does.
+/// Observation during the load.
 #[derive(Debug)]
 pub(super) struct Watching {
     stop: CancellationToken,
@@ -91,8 +91,8 @@ impl<'a> Observer<'a> {
         Ok(Self { scraper, prometheus, scenario, up, dir: dir.to_owned(), clock, store_looks })
     }
 
-    /// Where the counters begin, at rest where something may have moved them before. Prometheus must have seen it, too: it
-    /// is waited for.
+    /// Scrapes before the load; if something may have moved the counters before, until they are quiescent.
+    /// Prometheus must have scraped that state, too, and is waited for.
     pub(super) async fn before(
         &self,
         stop: &CancellationToken,
@@ -143,7 +143,7 @@ impl<'a> Observer<'a> {
         Ok(Watching { stop, tasks, meter, dir: self.dir.clone() })
     }
 
-    /// What is observed once the load is over: where the counters end, and then whatever a claim asks to be waited for.
+    /// Observation after the load: the final counters, and then whatever a claim needs to wait for.
     pub(super) async fn after(
         &self,
         manifest: &Manifest,
@@ -159,7 +159,7 @@ impl<'a> Observer<'a> {
         self.alerts(phase, &time, stop, output).await
     }
 
-    /// Alerts, until each has done what is promised of it, or cannot in time any more.
+    /// Follows alerts until each has done what is promised, or is too late.
     async fn alerts(
         &self,
         phase: LoadPhase,
@@ -181,7 +181,8 @@ impl<'a> Observer<'a> {
         following.await.map_err(RecordError::write(&self.dir))
     }
 
-    /// What is asked of Prometheus beside raw samples: the queries that the scenario bounds, and what rules recorded.
+    /// Queries to Prometheus besides raw samples: the scenario's PromQL expectations, and what rules
+    /// recorded.
     async fn questions(
         &self,
         phase: LoadPhase,
@@ -202,7 +203,7 @@ impl<'a> Observer<'a> {
         rules::record(prometheus, self.scenario, span, stop, note).await
     }
 
-    /// One more look at Redis once the service has come to rest: by then every key has the TTL that it is to have.
+    /// A last sample of Redis when the service is quiescent: by then every key has its TTL.
     async fn store_at_rest(&self) -> std::io::Result<()> {
         let Some(url) = self.up.redis_url() else { return Ok(()) };
         let once = CancellationToken::new();
@@ -210,20 +211,20 @@ impl<'a> Observer<'a> {
         store::watch(url, &self.dir, self.clock, once, &self.store_looks).await
     }
 
-    /// Where the counters end, once they have come to rest; and Prometheus's samples, once it has seen that.
+    /// The counters when they are quiescent, and Prometheus's samples once it has scraped them.
     async fn counters(&self, phase: LoadPhase, output: &mut Output<'_>) -> Result<(), RecordError> {
         let Some(contract) = &self.scenario.metrics else { return Ok(()) };
         let environment = self.up.environment();
         if let Some(scraper) = &self.scraper {
-            // In a shared environment the counters never stop; what is waited for is that ours are among them.
+            // In a shared environment the counters never stop; it is enough to wait until ours are included.
             let deadline = if environment.exclusive { SETTLE } else { contract.settle.to_duration() };
             scraper.settle(Phase::After, deadline).await.map_err(RecordError::write(&self.dir))?;
         }
         if let Some(prometheus) = &self.prometheus {
             output.note("waiting for Prometheus to see the end");
-            // One interruption still waits for this; a second one ends the process.
+            // A first interruption does not end this wait; a second one ends the process.
             self.wait_for_prometheus(prometheus, &CancellationToken::new()).await?;
-            // From well before the load, so that every series' value at its beginning is among the samples.
+            // From well before the load, so that every series' value at its start is among the samples.
             let from = phase.from_ns - Nanos::from_secs(120);
             let raw = prometheus.record_raw_samples(contract, &environment.replicas, from);
             raw.await.map_err(RecordError::write(&self.dir))?;
@@ -232,12 +233,12 @@ impl<'a> Observer<'a> {
     }
 }
 
-/// The run's instant of an instant of the plan; later than all others while a pause is in its way.
+/// The run's instant of a plan's instant; later than all others if an unfinished pause is in between.
 fn reached(time: &PlanTime, planned: Nanos) -> Nanos {
     time.to_run_time(PlanInstant(planned)).unwrap_or(Nanos::MAX)
 }
 
-/// How each replica is asked for its metrics.
+/// How each replica's metrics are fetched.
 fn sources(up: &RunningEnvironment) -> Result<Vec<Source>, RecordError> {
     let endpoints = up.connections().endpoints.replicas().iter();
     let sources = endpoints.zip(&up.environment().replicas).map(|(endpoint, replica)| {
@@ -249,7 +250,7 @@ fn sources(up: &RunningEnvironment) -> Result<Vec<Source>, RecordError> {
     sources.collect()
 }
 
-/// Waits for `work`, but not past `graceful_stop`: then what it was about stays unknown.
+/// Waits for `work`, but not beyond `graceful_stop`: then its result stays unknown.
 async fn unless_stopped(
     stop: &CancellationToken,
     work: impl Future<Output = std::io::Result<()>>,
@@ -261,7 +262,7 @@ async fn unless_stopped(
 }
 
 impl Watching {
-    /// What kept the generator from running so far.
+    /// The stalls of the generator so far.
     pub(super) fn stalled(&self) -> Arc<StallLog> {
         self.meter.stall_log()
     }

@@ -1,4 +1,4 @@
-//! What command lines amount to.
+//! Scenarios of command lines.
 
 use std::fmt::Write as _;
 
@@ -69,7 +69,7 @@ fn urls_share_the_requests() {
 }
 
 #[test]
-fn bodies_come_from_where_they_are_said_to_be() {
+fn bodies_come_from_the_stated_source() {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), "in a file").unwrap();
     let (name, at) = (file.path().to_str().unwrap(), format!("@{}", file.path().display()));
@@ -89,7 +89,7 @@ fn bodies_come_from_where_they_are_said_to_be() {
 }
 
 #[test]
-fn secrets_that_were_typed_are_named() {
+fn typed_secrets_are_reported() {
     let urls = ["http://h/?page=1&api_key=x", "http://h/?api_key=y&token=${env:T}"];
     let words = ["-H", "Authorization: Bearer x", "-H", "Cookie: ${env:C}", "-a", "${env:U}:x"];
     let words = [&urls[..], &words[..]].concat();

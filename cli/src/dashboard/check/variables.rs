@@ -1,4 +1,4 @@
-//! The values that a document's variables have, as Grafana would find them.
+//! Determines the values of a document's variables, as Grafana does.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ use super::{
 use saasbench_record::query::ApiRequest;
 
 impl Checker<'_> {
-    /// The values of all variables, each after those that its query contains.
+    /// The values of all variables, each after those that its query uses.
     pub(super) async fn variables(
         &mut self,
         document: &Document,
@@ -33,7 +33,7 @@ impl Checker<'_> {
                     chosen.contains_key(name) || !document.variables.iter().any(|of| of.name == name)
                 })
             };
-            // Variables in a cycle are queried as they are.
+            // Variables in a cycle are queried as written.
             let next = waiting.iter().position(is_ready).unwrap_or(0);
             let variable = waiting.remove(next);
             let place = format!("variable ${}", variable.name);

@@ -1,3 +1,5 @@
+//! Credentials of an environment: where they are filled in, and that no message contains one.
+
 use super::*;
 use crate::environment::config::find;
 
@@ -6,7 +8,7 @@ fn variables(name: &str) -> Option<String> {
     known.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
 }
 
-/// What stands in `[environment.x.prometheus]`.
+/// Parses the keys of `[environment.x.prometheus]`.
 fn access(keys: &str) -> Result<Access, EnvironmentError> {
     let text =
         format!("[environment.x]\nreplicas = {{ a = \"http://h\" }}\n[environment.x.prometheus]\n{keys}");
@@ -37,7 +39,7 @@ fn credentials_are_filled_in_and_known_as_secrets() {
 }
 
 #[test]
-fn names_are_no_secrets() {
+fn names_are_not_secrets() {
     let keys = "url = \"http://h\"\nheaders = { X-Scope-OrgID = \"${env:TOKEN}\" }";
     assert_eq!(access(keys).unwrap().credentials.secrets, []);
     let basic = access("url = \"http://h\"\nbasic = [\"${env:TOKEN}\", \"${env:PASSWORD}\"]").unwrap();

@@ -1,3 +1,5 @@
+//! Connecting to something that is no replica is an error with a hint.
+
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpListener,

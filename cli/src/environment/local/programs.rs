@@ -1,5 +1,4 @@
-//! The programs of the stack: where they are in the PATH, their versions, and how to install those that are
-//! missing.
+//! The programs of the stack: their paths, their versions, and how to install missing ones.
 
 use std::{
     env,

@@ -1,4 +1,5 @@
-//! The two pictures of the full display: answers per second by status, and latency quantiles on a logarithmic scale.
+//! The two charts of the full display: responses per second by status, and latency quantiles on a logarithmic
+//! scale.
 
 use ratatui::{
     Frame,
@@ -13,20 +14,20 @@ use super::State;
 use crate::live::{view::View, window::Second};
 use saasbench_model::units::Nanos;
 
-/// Most and fewest seconds that are shown.
+/// Minimum and maximum number of seconds shown.
 const SECONDS: std::ops::RangeInclusive<usize> = 20..=120;
 
-/// Rows of a picture that are not its own: the border, and the axis with its labels.
+/// Rows of a chart around its content: the border, and the axis with its labels.
 const FRAME: u16 = 4;
 
-/// A line of a picture.
+/// A line of a chart.
 struct Series {
     name: String,
     colour: Color,
     points: Vec<(f64, f64)>,
 }
 
-/// A group of outcomes: its name, its colour, and how many of a second's requests belong to it.
+/// A group of outcomes: name, colour, and its number of a second's requests.
 type Outcomes = (&'static str, Color, fn(&Second) -> u64);
 
 const OUTCOMES: [Outcomes; 6] = [
@@ -58,7 +59,7 @@ fn last(view: &View) -> impl Iterator<Item = (f64, &Second)> {
     view.window.seconds.iter().skip(skipped).map(move |second| ((second.end - end).as_secs_f64(), second))
 }
 
-/// Requests per second by what came of them.
+/// Requests per second by outcome.
 pub(super) fn rates(frame: &mut Frame<'_>, area: Rect, view: &View, state: &State) {
     let series = OUTCOMES.iter().filter_map(|(name, colour, of)| {
         let rate = |second: &Second| of(second) as f64 / second.lasted.as_secs_f64().max(0.001);
@@ -92,7 +93,7 @@ pub(super) fn latency(frame: &mut Frame<'_>, area: Rect, view: &View, state: &St
     draw(frame, area, "latency", &series, [low, high], labels.collect(), state);
 }
 
-/// As many of an axis's labels as have a row of their own: the ends say the most.
+/// The axis labels that fit into the rows: the ends are the most important.
 fn fitting(labels: Vec<String>, rows: usize) -> Vec<String> {
     if labels.len() <= rows {
         return labels;

@@ -1,4 +1,4 @@
-//! What the full display looks like: how far the run is, its charts, its tenants, what was said, and the keys.
+//! The layout of the full display: progress, charts, tenants, messages and keys.
 
 use ratatui::{
     Frame,
@@ -17,7 +17,7 @@ use crate::live::{
 };
 use saasbench_record::event::Pace;
 
-/// The keys, and what they do.
+/// The keys with their actions.
 const KEYS: [(&str, &str); 7] = [
     ("q", "end the run as Ctrl-C does; twice: quit at once"),
     ("p", "pause, and go on"),
@@ -102,7 +102,7 @@ fn row(name: &str, tenant: &Tenant, spark: usize, state: &State) -> Row<'static>
     ])
 }
 
-/// How the generator does, and what was said lately.
+/// The generator's state, and recent messages.
 fn said(frame: &mut Frame<'_>, area: Rect, view: &View, state: &State) {
     let (count, length) = view.stalls;
     let stalls = if count == 0 { "no stalls".to_owned() } else { format!("{count} stalls, {length}") };
@@ -127,7 +127,7 @@ fn said(frame: &mut Frame<'_>, area: Rect, view: &View, state: &State) {
 
 fn footer(frame: &mut Frame<'_>, area: Rect, view: &View, state: &State, pace: Pace) {
     let scenario = &view.plan.scenario;
-    // There is a pace as long as there is a load.
+    // There is a pace while there is a load.
     let has_pace = view.phase == Phase::Preparing || view.is_loading();
     let text = match pace {
         _ if view.interrupted => format!(" {scenario} · q quits at once · ? help"),

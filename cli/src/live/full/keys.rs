@@ -1,4 +1,5 @@
-//! The keys of the full display, read by a thread of its own: drawing and recording never delay a pause.
+//! The keys of the full display, read by a separate thread, so that drawing and recording never delay a
+//! pause.
 
 use std::{
     io,
@@ -17,11 +18,11 @@ use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, Ke
 use super::terminal;
 use saasbench_engine::{clock::RunClock, rate_control::RateControl};
 
-/// The longest that a display that is gone still reads keys, in milliseconds.
+/// How long keys are still read after the display is gone, at most, in milliseconds.
 const PATIENCE_MILLIS: u8 = 50;
 const PATIENCE: Duration = Duration::from_millis(PATIENCE_MILLIS as u64);
 
-/// What a key asks for.
+/// The action of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Action {
     Quit,
@@ -31,16 +32,17 @@ pub(super) enum Action {
     Show(Shown),
 }
 
-/// What is to be shown.
+/// What to show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Shown {
-    /// The tenant this many rows later.
+    /// Select the tenant this many rows further.
     Tenant(isize),
-    /// The keys, or not any more.
+    /// Show or hide the help.
     Help,
 }
 
-/// Reads keys and does what they ask for, until the display is gone (`alive`). Returns the requests to show something else.
+/// Reads keys and runs their actions, until the display is dropped (`alive`). Returns the requests to show
+/// something else.
 pub(super) fn read(controls: RateControl, clock: RunClock, alive: &Arc<()>) -> mpsc::Receiver<Shown> {
     let (show, shown) = mpsc::channel();
     let alive = Arc::downgrade(alive);
@@ -70,21 +72,21 @@ pub(super) fn read(controls: RateControl, clock: RunClock, alive: &Arc<()>) -> m
             }
         }
     };
-    // Without it there are no keys, and Ctrl-C comes as a signal from outside.
+    // Without the thread there are no keys, and Ctrl-C works as an external signal.
     let _ = thread::Builder::new().name("keys".to_owned()).spawn(reading);
     shown
 }
 
-/// What there is to read.
+/// Result of waiting for input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum KeyCommand {
     Nothing,
     Something,
-    /// The terminal is gone.
+    /// The terminal is closed.
     NoMore,
 }
 
-/// Waits a little for something to read. `event::poll` would wait, too, but spins on a terminal that is gone.
+/// Waits briefly for input. `event::poll` would wait, too, but spins on a closed terminal.
 pub(super) fn wait(terminal: impl AsFd) -> KeyCommand {
     let mut watched = [PollFd::new(terminal.as_fd(), PollFlags::POLLIN)];
     match poll(&mut watched, PATIENCE_MILLIS) {
@@ -95,10 +97,11 @@ pub(super) fn wait(terminal: impl AsFd) -> KeyCommand {
     }
 }
 
-/// The keys that were typed. Reading one may take more of them from the terminal, where they are lost to a later poll.
+/// The keys that were typed. Reading one may consume more of them from the terminal, which a later poll would
+/// not see.
 fn typed() -> io::Result<Vec<KeyEvent>> {
     let mut keys = Vec::new();
-    // `event::poll` may have missed what is there; polling it again at once would spin.
+    // `event::poll` may have missed input; polling again without a delay would spin.
     let mut patience = PATIENCE;
     while event::poll(patience)? {
         if let Event::Key(key) = event::read()? {
@@ -109,7 +112,7 @@ fn typed() -> io::Result<Vec<KeyEvent>> {
     Ok(keys)
 }
 
-/// What a key asks for.
+/// The action of a key.
 pub(super) fn action(key: KeyEvent) -> Option<Action> {
     if key.kind == KeyEventKind::Release {
         return None;

@@ -1,6 +1,7 @@
-//! `--ui full`: the whole terminal for a run, with charts, and keys that change its rate.
+//! `--ui full`: uses the whole terminal for a run, with charts, and keys that change its rate.
 //!
-//! `draw` is what it looks like, `charts` its pictures, `keys` what can be asked for, `terminal` takes the terminal and gives it back.
+//! `draw` is the layout, `charts` the charts, `keys` the actions, `terminal` takes over the terminal and
+//! restores it.
 
 mod charts;
 mod draw;
@@ -29,33 +30,33 @@ use saasbench_engine::{clock::RunClock, rate_control::RateControl};
 /// Lines of the log that are kept.
 const LOG: usize = 200;
 
-/// The terminal, taken for a run.
+/// The full display.
 #[derive(Debug)]
 pub struct Full {
     terminal: Terminal<CrosstermBackend<Stderr>>,
     state: State,
     controls: RateControl,
     shown: mpsc::Receiver<Shown>,
-    /// Whether the terminal was given back until the job is in the foreground again.
+    /// Whether the terminal was restored until the job is in the foreground again.
     suspended: bool,
     /// Dropped with the display: keys are no longer read.
     _alive: Arc<()>,
 }
 
-/// What is shown beside the run itself.
+/// What is shown besides the run itself.
 #[derive(Debug, Default)]
 struct State {
-    /// Which tenant is looked at.
+    /// The selected tenant.
     selected: usize,
     help: bool,
     coloured: bool,
-    /// What was said, oldest first.
+    /// Messages, oldest first.
     log: VecDeque<String>,
-    /// What of it is to be read afterwards, too.
+    /// Messages that must also be readable afterwards.
     reported: Vec<String>,
 }
 
-/// Whether there is a terminal to take.
+/// Checks that there is a terminal.
 ///
 /// # Errors
 /// When there is none.
@@ -68,7 +69,7 @@ pub fn check() -> Result<(), Failure> {
 }
 
 impl Full {
-    /// Takes the terminal.
+    /// Takes over the terminal.
     ///
     /// # Errors
     /// When it is not available.
@@ -81,13 +82,13 @@ impl Full {
         Ok(Self { terminal, state, controls, shown, suspended: false, _alive: alive })
     }
 
-    /// Draws the run, as keys have asked for. A terminal that is gone is no reason to stop it.
+    /// Draws the run, as selected by keys. Errors of the terminal are ignored: they must not stop the run.
     pub fn draw(&mut self, view: &View) {
         while let Ok(what) = self.shown.try_recv() {
             self.state.show(what, view.plan.tenants.len());
         }
         if self.suspended {
-            // A job that went on in the background (`bg`) gets no signal when it returns to the foreground.
+            // A job that continued in the background (`bg`) gets no signal when it returns to the foreground.
             self.resume();
         }
         if terminal::is_taken() {
@@ -96,14 +97,15 @@ impl Full {
         }
     }
 
-    /// Gives the terminal back and stops the process, until it is continued.
+    /// Restores the terminal and stops the process, until it is continued.
     pub fn suspend(&mut self) {
         self.suspended |= terminal::is_taken();
         restore();
         terminal::stop();
     }
 
-    /// The process was continued: takes the terminal again, unless another job has it by now, or was given back for good.
+    /// The process was continued: takes over the terminal again, unless another job has it by now, or it was
+    /// restored for good.
     pub fn resume(&mut self) {
         if !(self.suspended || terminal::is_taken()) || !terminal::is_ours() {
             return;
@@ -111,7 +113,7 @@ impl Full {
         restore();
         if terminal::take().is_ok() {
             self.suspended = false;
-            // `clear` would ask the terminal for its cursor, by way of standard output, which may be a file.
+            // `clear` would query the cursor through standard output, which may be a file.
             let _ = self
                 .terminal
                 .size()
@@ -127,7 +129,7 @@ impl Full {
         self.state.log.push_back(anstream::adapter::strip_str(text).to_string());
     }
 
-    /// The same for what is to be read afterwards, too.
+    /// Adds a line to the log that must also be readable afterwards.
     pub fn print(&mut self, text: &str) {
         self.log(text);
         self.state.reported.push(text.to_owned());
@@ -146,7 +148,7 @@ impl State {
     }
 }
 
-/// The terminal is given back, and what was said follows where it can be read.
+/// Restores the terminal, and prints the messages that must be readable afterwards.
 impl Drop for Full {
     fn drop(&mut self) {
         restore();

@@ -1,6 +1,7 @@
-//! Takes the terminal for the display, and gives it back on every way out.
+//! Takes over the terminal for the display, and restores it on every way out.
 //!
-//! It is one for the whole process, and a signal or a panic may end that at any time: so whether it is taken is known here alone.
+//! There is one terminal per process, and a signal or a panic may end the process at any time; so its state
+//! is global, and kept here.
 
 use std::{
     io,
@@ -23,10 +24,10 @@ use rustix::{
 static TAKEN: AtomicBool = AtomicBool::new(false);
 static ON_PANIC: Once = Once::new();
 
-/// Takes the terminal: keys come one by one, and the screen is another one.
+/// Takes over the terminal: keys are read one by one, and the alternate screen is shown.
 ///
 /// # Errors
-/// When it is not available; it is as it was then.
+/// When it is not available; it is left unchanged then.
 pub(super) fn take() -> io::Result<()> {
     ON_PANIC.call_once(|| {
         let before = std::panic::take_hook();
@@ -43,7 +44,7 @@ pub(super) fn take() -> io::Result<()> {
     taken
 }
 
-/// Gives it back, if it is taken.
+/// Restores it, if it was taken over.
 pub fn restore() {
     if TAKEN.swap(false, Ordering::SeqCst) {
         let _ = disable_raw_mode();
@@ -51,17 +52,17 @@ pub fn restore() {
     }
 }
 
-/// Whether it is taken.
+/// Whether it is taken over.
 pub(super) fn is_taken() -> bool {
     TAKEN.load(Ordering::SeqCst)
 }
 
-/// Whether it is ours to take: a process in the background that touches it is stopped.
+/// Whether it may be taken over: a background process that touches it is stopped.
 pub(super) fn is_ours() -> bool {
     tcgetpgrp(io::stdin()).is_ok_and(|foreground| foreground == getpgrp())
 }
 
-/// Asks all processes of the job to stop, as Ctrl-Z does where the terminal itself reads it.
+/// Suspends all processes of the job, as Ctrl-Z does when the terminal itself handles it.
 pub(super) fn suspend_job() {
     let _ = rustix::process::kill_current_process_group(Signal::TSTP);
 }

@@ -30,7 +30,7 @@ fn it_fits_terminals_of_several_sizes() {
             screen(&view, &state, Pace::default(), width, height)
         );
     }
-    // However small it is made, it is drawn.
+    // It can be drawn at any size.
     for (width, height) in [(1, 1), (5, 3), (20, 8), (300, 2)] {
         state.help = !state.help;
         screen(&view, &state, Pace::default(), width, height);
@@ -55,7 +55,7 @@ fn help_and_pace_are_shown() {
 }
 
 #[test]
-fn keys_ask_for_what_their_help_says() {
+fn keys_do_what_the_help_says() {
     let of = |code| action(KeyEvent::new(code, KeyModifiers::NONE));
     let control = |letter| action(KeyEvent::new(KeyCode::Char(letter), KeyModifiers::CONTROL));
     assert_eq!(of(KeyCode::Char('q')), Some(Action::Quit));
@@ -72,7 +72,7 @@ fn keys_ask_for_what_their_help_says() {
 }
 
 #[test]
-fn a_terminal_that_is_gone_is_read_no_more() {
+fn a_closed_terminal_is_no_longer_read() {
     let (ours, mut theirs) = std::os::unix::net::UnixStream::pair().unwrap();
     assert_eq!(wait(&ours), KeyCommand::Nothing);
     theirs.write_all(b"p").unwrap();
@@ -82,7 +82,7 @@ fn a_terminal_that_is_gone_is_read_no_more() {
 }
 
 #[test]
-fn the_tenants_are_looked_at_in_a_round() {
+fn selecting_tenants_wraps_around() {
     let mut state = State::default();
     let mut seen = Vec::new();
     for later in [1, 1, 1, -1, -1] {

@@ -7,7 +7,7 @@ fn guesses(text: &str) -> Vec<Proposal> {
     guess(&saasbench_exposition::parse(text).unwrap(), None)
 }
 
-/// The proposal as it is printed; it resolves to the contract that it stands for.
+/// The proposal as printed; it resolves to the contract that it describes.
 fn shown(proposal: &Proposal) -> String {
     let text = proposal.to_string();
     let resolved = testing::scenario(&format!("{}{text}", testing::SCENARIO)).metrics.unwrap();

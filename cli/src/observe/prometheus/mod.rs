@@ -24,8 +24,8 @@ use saasbench_record::{
     query::ApiRequest,
 };
 
-/// How long a replica may be missing from Prometheus's targets before it counts as none of them. A Prometheus
-/// that has just started shows its targets after one scrape interval.
+/// How long a replica may be missing from Prometheus's targets before it counts as missing. A Prometheus that
+/// has just started shows its targets after one scrape interval.
 const UNKNOWN_TARGET: Duration = Duration::from_secs(20);
 /// How long Prometheus may fail to respond before it counts as gone.
 const GONE: Duration = Duration::from_secs(10);
@@ -66,12 +66,12 @@ impl Prometheus {
         Self { probes, ..self }
     }
 
-    /// Waits until every replica shows a scrape that began at `since` on the run's clock or later
+    /// Waits until every replica shows a scrape that started at `since` on the run's clock or later
     /// (`tolerance` is how far the two clocks may differ), or Prometheus itself is gone, or `within` is over;
     /// then records how far it has come. Whether that was far enough is judged later, from the record.
     ///
     /// # Errors
-    /// The file system's.
+    /// Any I/O error.
     pub async fn wait_for_scrapes(
         &self,
         replicas: &[Replica],
@@ -110,7 +110,7 @@ impl Prometheus {
         from: Nanos,
     ) -> io::Result<()> {
         let seconds = ((self.clock.now() - from).as_secs_f64().ceil() as i64).max(1);
-        // All targets' `up`, so that a message about a replica that is none of them can name those that are.
+        // All targets' `up`, so that a message about a missing replica can list those that exist.
         self.record(&self.now(&format!("up[{seconds}s]"))).await?;
         let instances: Vec<String> = replicas.iter().map(|replica| escape_regex(&replica.instance)).collect();
         let matcher = format!("{{instance=~{:?}}}", instances.join("|"));
@@ -148,7 +148,7 @@ impl Prometheus {
             Err(error) => (None, Some(error.to_string())),
         };
         let query = request.text().into_owned();
-        // Each query by itself: one that is rejected shows nothing about the others.
+        // One query each: a rejected one does not affect the others.
         let seen = error.as_deref().map_or(Ok("responded"), Err);
         self.probes.note(&format!("Prometheus, {query}"), at_ns, self.clock.now(), seen);
         let record = ResponseRecord { at_ns, query, time_unix_s, range_s, answer, error };

@@ -1,4 +1,5 @@
-//! The generator's metrics at one moment: as an exposition in Prometheus's text format 0.0.4, or as samples to push.
+//! The generator's metrics at an instant: as an exposition in Prometheus's text format 0.0.4, or as samples
+//! to push.
 
 use super::Subject;
 use saasbench_exposition::{entry::MetricType, writer::Writer};
@@ -8,19 +9,19 @@ use saasbench_record::{
     self_metrics::{BOUNDS_US, Buckets, Group, SelfMetrics, TENANTS_BY_NAME},
 };
 
-/// What all tenants are called that have no name here.
+/// Label of all further tenants.
 const OTHERS: &str = "(others)";
 
-/// The values of an exposition, at one moment.
+/// The values at an instant.
 #[derive(Debug, Default)]
 pub(super) struct Numbers {
-    /// `None`: the load has not started.
+    /// `None` before the load has started.
     pub(super) own: Option<SelfMetrics>,
-    /// Requests under way.
+    /// Requests in flight.
     pub(super) in_flight: u32,
-    /// How often the generator stood still …
+    /// Number of the generator's stalls …
     pub(super) stalls: u64,
-    /// … and how long in all.
+    /// … and their total length.
     pub(super) stalled: Nanos,
 }
 
@@ -50,7 +51,7 @@ pub(super) fn render(subject: &Subject, numbers: &Numbers) -> String {
     out.finish()
 }
 
-/// The samples alone.
+/// The samples without metadata.
 pub(super) fn samples(subject: &Subject, numbers: &Numbers) -> Vec<Sample> {
     let lines = page(subject, numbers).into_iter();
     lines
@@ -61,10 +62,10 @@ pub(super) fn samples(subject: &Subject, numbers: &Numbers) -> Vec<Sample> {
         .collect()
 }
 
-/// A line of the page.
+/// A line of the exposition.
 #[derive(Debug)]
 enum Line {
-    /// Opens a metric: its samples follow.
+    /// Starts a metric; its samples follow.
     Metric {
         name: &'static str,
         kind: MetricType,
@@ -136,7 +137,7 @@ impl Page {
         self.sample(&format!("{name}_count"), labels, so_far as f64);
     }
 
-    /// What the load has come to so far.
+    /// Adds the totals of the load so far.
     fn load(&mut self, subject: &Subject, own: &SelfMetrics) {
         let groups: Vec<(Labels<'_>, &Group)> =
             own.groups().map(|(group, counts)| (group_labels(subject, group), counts)).collect();
@@ -202,7 +203,7 @@ fn group_labels(subject: &Subject, [tenant, step, replica]: [usize; 3]) -> Label
     ]
 }
 
-/// The status of an answer, or why there is none.
+/// The status of a response, or why there is none.
 fn status(outcome: Outcome) -> String {
     match outcome.to_words() {
         (_, Some(status), _) => status.to_string(),

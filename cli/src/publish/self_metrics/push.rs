@@ -1,5 +1,5 @@
-//! Pushes the run's own metrics by remote write while the run goes, and its end. Whatever becomes of that, the load does not
-//! feel it: what could not be pushed is retried with the next, reported once, and counted.
+//! Pushes the generator's metrics by remote write during the run, and at its end. Failures never affect the
+//! load: what could not be pushed is retried with the next push, reported once, and counted.
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
@@ -14,40 +14,40 @@ use super::{Shared, page, remote_write};
 use crate::observe::{prometheus::client::Credentials, scrape::describe};
 use saasbench_model::redact;
 
-/// A push that takes longer has failed.
+/// Timeout of a push.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Requests that are kept to be tried again; the oldest goes first.
+/// Requests that are kept for retries; beyond that the oldest is dropped.
 const BACKLOG: usize = 60;
-/// Longest time that pushing goes on after the end.
+/// The longest time for pushing after the end.
 const AT_END: Duration = Duration::from_secs(15);
-/// How often the end is tried, so long apart.
+/// Attempts to push the final values, and the pause between them.
 const LAST_TRIES: usize = 3;
 const LAST_PAUSE: Duration = Duration::from_secs(1);
 
-/// Where metrics are pushed to.
+/// The receiver of pushed metrics.
 #[derive(Debug)]
 pub struct Push {
-    /// Sends them.
+    /// The client for it.
     pub http: reqwest::Client,
-    /// Where remote write is taken: `http://127.0.0.1:9090/api/v1/write`.
+    /// The remote write URL: `http://127.0.0.1:9090/api/v1/write`.
     pub url: String,
-    /// Who pushes.
+    /// Its credentials.
     pub credentials: Credentials,
-    /// How often.
+    /// The interval.
     pub every: Duration,
 }
 
-/// Pushing that goes on.
+/// The handle of a pushing task.
 #[derive(Debug)]
 pub(super) struct Pushing {
     first: Option<oneshot::Receiver<Option<String>>>,
     end: CancellationToken,
-    /// No time is left.
+    /// Cancelled when no time is left.
     over: CancellationToken,
     task: JoinHandle<Option<String>>,
 }
 
-/// What is to be sent, and what came of what was.
+/// The requests to send, and the results of earlier ones.
 #[derive(Debug)]
 struct Pusher {
     push: Push,
@@ -56,9 +56,9 @@ struct Pusher {
     sent: u64,
     /// Requests that were given up.
     lost: u64,
-    /// Pushes after which something was left to send, or lost.
+    /// Pushes after which requests were left or lost.
     failed: u64,
-    /// Why, of the last one.
+    /// The reason of the last failure.
     reason: Option<String>,
 }
 
@@ -77,7 +77,8 @@ impl Pushing {
         self.first.take()?.await.ok()?
     }
 
-    /// Pushes the end; says what could not be pushed in all. It does not try for long, and for less past `graceful_stop`.
+    /// Pushes the final values; returns what could not be pushed in all. The time for this is limited, and
+    /// more so beyond `graceful_stop`.
     pub(super) async fn finish(mut self, stop: &CancellationToken) -> Option<String> {
         self.end.cancel();
         tokio::select! {
@@ -109,7 +110,7 @@ impl Pusher {
             () = over.cancelled() => {}
             () = self.push_until(&end, reported) => {}
         }
-        // The last values stay as long as they would have if another push had followed; then the series end.
+        // The last values remain for as long as if another push had followed; then the series end.
         let at = now_ms();
         self.gather(false, at);
         self.gather(true, at + i64::try_from(self.push.every.as_millis()).unwrap_or(i64::MAX / 2));
@@ -125,7 +126,7 @@ impl Pusher {
         self.account()
     }
 
-    /// Pushes during the run; `reported` is called with the first failure.
+    /// Pushes during the run; the result of the first push is sent to `reported`.
     async fn push_until(&mut self, end: &CancellationToken, reported: oneshot::Sender<Option<String>>) {
         let mut ticks = interval(self.push.every);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -143,7 +144,7 @@ impl Pusher {
         }
     }
 
-    /// Pushes what is left, some times over.
+    /// Pushes what is left, in several attempts.
     async fn push_rest(&mut self) {
         for attempt in 1..=LAST_TRIES {
             self.flush().await;
@@ -154,7 +155,7 @@ impl Pusher {
         }
     }
 
-    /// A text about what did not arrive, if anything.
+    /// What did not arrive, as text, if anything.
     fn account(&self) -> Option<String> {
         let reason = self.reason.as_ref().filter(|_| self.failed > 0)?;
         let url = redact::url(&self.push.url);
@@ -169,7 +170,7 @@ impl Pusher {
         ))
     }
 
-    /// Puts what there is to tell now behind what is still to be sent.
+    /// Appends the current values to the requests to send.
     fn gather(&mut self, ends: bool, at_ms: i64) {
         let Some(subject) = self.shared.subject.get() else { return };
         let samples = page::samples(subject, &self.shared.numbers());
@@ -185,7 +186,7 @@ impl Pusher {
         }
     }
 
-    /// Sends what is to be sent, in its order, as far as that goes.
+    /// Sends the requests in order, until one fails.
     async fn flush(&mut self) {
         let mut is_good = true;
         while let Some(body) = self.backlog.front() {
@@ -227,13 +228,13 @@ impl Pusher {
         let line = text.lines().next().unwrap_or_default();
         let said: String = self.push.credentials.redacted(line).chars().take(200).collect();
         let said = if said.is_empty() { said } else { format!(": {said}") };
-        // As the specification has it: 5xx and 429 pass, any other answer is final.
+        // By the specification, 5xx and 429 are temporary, any other response is final.
         let is_final = !status.is_server_error() && status.as_u16() != 429;
         Err(Rejection { reason: format!("it answered {}{said}", status.as_u16()), is_final })
     }
 }
 
-/// Why a request was not taken, and whether it never will be.
+/// Why a request was rejected, and whether it always will be.
 struct Rejection {
     reason: String,
     is_final: bool,

@@ -1,16 +1,16 @@
-//! Samples as Prometheus takes them when they are pushed: remote write 1.0, a protobuf message in one Snappy block
+//! Samples in the format of Prometheus's remote write 1.0: a protobuf message in one Snappy block
 //! (<https://prometheus.io/docs/specs/prw/remote_write_spec/>).
 
 use prost::Message;
 
 use super::page::Sample;
 
-/// Most series of one request: a server that takes no more than a megabyte takes these.
+/// Maximum number of series per request, which stays below a limit of one megabyte.
 const SERIES: usize = 5_000;
-/// The value that ends a series, as Prometheus's `model/value` defines it: a NaN of its own.
+/// The value that ends a series: a special NaN, defined in Prometheus's `model/value`.
 const STALE: u64 = 0x7ff0_0000_0000_0002;
 
-/// A write request; the numbers are those of Prometheus's `prompb/remote.proto`.
+/// A write request; the tags are those of Prometheus's `prompb/remote.proto`.
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct WriteRequest {
     #[prost(message, repeated, tag = "1")]
@@ -20,7 +20,7 @@ pub(super) struct WriteRequest {
 /// One series with its samples.
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct TimeSeries {
-    /// By name, `__name__` among them.
+    /// Sorted by name, including `__name__`.
     #[prost(message, repeated, tag = "1")]
     pub(super) labels: Vec<Label>,
     #[prost(message, repeated, tag = "2")]
@@ -46,21 +46,21 @@ pub(super) struct Value {
     pub(super) timestamp: i64,
 }
 
-/// The bodies of the requests that carry these samples, all of this instant (in milliseconds since the epoch) and with these
-/// labels more. `ends`: their series end there instead.
+/// The bodies of the requests for these samples, all at one instant (in milliseconds since the epoch), with
+/// additional labels `more`. With `ends`, the series end there instead.
 pub(super) fn bodies(samples: &[Sample], more: &[(&str, &str)], at_ms: i64, ends: bool) -> Vec<Vec<u8>> {
     let series = |sample: &Sample| {
         let label = |(name, value): (&str, &str)| Label { name: name.to_owned(), value: value.to_owned() };
         let own = sample.labels.iter().map(|(name, value)| label((name, value)));
         let named = std::iter::once(label(("__name__", &sample.name)));
-        // A label without a value is no label.
+        // A label with an empty value is the same as none.
         let mut labels: Vec<Label> = named
             .chain(own)
             .chain(more.iter().copied().map(label))
             .filter(|label| !label.value.is_empty())
             .collect();
         labels.sort_by(|a, b| a.name.cmp(&b.name));
-        // What the sample says of itself comes first, and counts.
+        // The sample's own labels come first, and take precedence.
         labels.dedup_by(|later, kept| later.name == kept.name);
         let value = if ends { f64::from_bits(STALE) } else { sample.value };
         TimeSeries { labels, samples: vec![Value { value, timestamp: at_ms }] }
@@ -69,7 +69,7 @@ pub(super) fn bodies(samples: &[Sample], more: &[(&str, &str)], at_ms: i64, ends
         .chunks(SERIES)
         .filter_map(|chunk| {
             let message = WriteRequest { timeseries: chunk.iter().map(series).collect() }.encode_to_vec();
-            // It fails only for messages of 4 GiB and more.
+            // Fails only for messages of 4 GiB and more.
             snap::raw::Encoder::new().compress_vec(&message).ok()
         })
         .collect()
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn labels_are_sorted_and_a_message_is_what_prometheus_reads() {
+    fn labels_are_sorted_and_messages_are_encoded_as_specified() {
         let more = [("run", "1"), ("job", "saasbench"), ("scenario", "other")];
         let [body] = &*bodies(&[sample("hits", 2.5)], &more, 1_500, false) else { panic!() };
         let request = decoded(body);
@@ -101,7 +101,8 @@ mod tests {
             ["__name__=hits", "job=saasbench", "run=1", "scenario=own", "tenant=acme"]
         );
         assert_eq!(request.timeseries[0].samples, [Value { value: 2.5, timestamp: 1_500 }]);
-        // By hand from the specification: field 1 of the request, fields 1 and 2 of the series, and so on.
+        // Encoded by hand from the specification: field 1 of the request, fields 1 and 2 of the series, and
+        // so on.
         let least = Sample { name: "a".to_owned(), labels: Vec::new(), value: 1.0 };
         let [body] = &*bodies(&[least], &[], 3, false) else { panic!() };
         let bytes = snap::raw::Decoder::new().decompress_vec(body).unwrap();
@@ -118,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn many_series_go_in_several_requests_and_an_end_is_a_nan_of_its_own() {
+    fn many_series_take_several_requests_and_end_with_a_stale_nan() {
         let samples: Vec<Sample> = (0..SERIES + 1).map(|i| sample(&format!("m{i}"), 1.0)).collect();
         let bodies = bodies(&samples, &[], 0, true);
         let counts: Vec<usize> = bodies.iter().map(|body| decoded(body).timeseries.len()).collect();

@@ -1,4 +1,4 @@
-//! The page as its readers get it.
+//! The exposition as scrapers receive it.
 
 use super::*;
 use saasbench_model::scenario::testing::{SCENARIO, scenario};
@@ -37,7 +37,7 @@ async fn listen() -> SelfMetricsServer {
     own
 }
 
-/// A recorder whose totals are served, with these samples recorded.
+/// A recorder whose totals are served, after recording these samples.
 async fn loaded(own: &SelfMetricsServer, samples: &[Outcome]) -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     std::fs::create_dir(dir.path().join("samples")).unwrap();
@@ -83,7 +83,7 @@ async fn the_page_tells_what_clients_saw() {
 }
 
 #[tokio::test]
-async fn promtool_finds_nothing_wrong_with_it() {
+async fn promtool_accepts_the_exposition() {
     let mut own = listen().await;
     own.begin(subject()).await;
     let _dir = loaded(&own, &[Outcome::Status(200)]).await;
@@ -103,7 +103,7 @@ async fn promtool_finds_nothing_wrong_with_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_regular_reader_sees_the_end_and_nobody_else_is_waited_for() {
+async fn a_regular_scraper_sees_the_end_and_no_other_is_awaited() {
     let mut own = listen().await;
     own.begin(subject()).await;
     own.finish(&CancellationToken::new(), |text| panic!("{text}")).await;
@@ -113,7 +113,7 @@ async fn a_regular_reader_sees_the_end_and_nobody_else_is_waited_for() {
     own.shared.note_scrape();
     tokio::time::advance(Duration::from_secs(5)).await;
     own.shared.note_scrape();
-    // Somebody looks with curl.
+    // A manual request.
     own.shared.note_scrape();
     let shared = Arc::clone(&own.shared);
     let began = Instant::now();
@@ -126,7 +126,7 @@ async fn a_regular_reader_sees_the_end_and_nobody_else_is_waited_for() {
     assert_eq!(began.elapsed(), Duration::from_secs(4));
 }
 
-/// A page that was looked at twice, a minute apart.
+/// A server that was scraped twice, a minute apart.
 async fn looked_at_twice() -> SelfMetricsServer {
     let mut own = listen().await;
     own.begin(subject()).await;
@@ -137,7 +137,7 @@ async fn looked_at_twice() -> SelfMetricsServer {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_reader_that_is_gone_is_not_waited_for_for_long() {
+async fn a_scraper_that_is_gone_is_not_awaited_for_long() {
     let own = looked_at_twice().await;
     let began = Instant::now();
     let mut noted = String::new();
@@ -147,7 +147,7 @@ async fn a_reader_that_is_gone_is_not_waited_for_for_long() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_interrupted_run_waits_for_no_reader() {
+async fn an_interrupted_run_waits_for_no_scraper() {
     let own = looked_at_twice().await;
     let stop = CancellationToken::new();
     let began = Instant::now();
@@ -159,7 +159,7 @@ async fn an_interrupted_run_waits_for_no_reader() {
 }
 
 #[tokio::test]
-async fn who_connected_before_it_served_is_answered() {
+async fn a_client_that_connected_early_gets_a_response() {
     let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let mut early = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
     let mut own = SelfMetricsServer::new();

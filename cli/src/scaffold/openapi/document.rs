@@ -61,7 +61,7 @@ impl SpecError {
     }
 }
 
-/// A description.
+/// A parsed description.
 #[derive(Debug)]
 pub(super) struct Document {
     root: Value,

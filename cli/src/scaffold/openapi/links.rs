@@ -25,7 +25,7 @@ pub(super) struct Linked {
     pub(super) is_start: bool,
 }
 
-/// Operations that are walked one after the other.
+/// Operations that run one after the other.
 #[derive(Debug)]
 pub(super) struct Group {
     /// Its name: the tag of its first operation.
@@ -83,7 +83,7 @@ pub(super) fn journeys(mut operations: Vec<Operation>) -> Vec<Group> {
     groups
 }
 
-/// Create, read, change, and remove at last.
+/// The order of operations: create, read, change, and finally remove.
 fn rank(operation: &Operation) -> (u8, usize) {
     let depth = operation.path.split('/').count();
     match operation.method {

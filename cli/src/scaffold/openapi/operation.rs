@@ -38,27 +38,22 @@ pub(super) struct Operation {
     pub(super) security: Vec<Credential>,
 }
 
-/// A parameter.
+/// A parameter of an operation, with a value to send.
 #[derive(Debug)]
 pub(super) struct Parameter {
-    /// Its name.
     pub(super) name: String,
-    /// Where it stands.
     pub(super) place: Place,
     /// A value that it may have.
     pub(super) example: String,
 }
 
-/// Where a parameter stands.
+/// Which part of a request carries a parameter (`in`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
     /// In braces in the path.
     Path,
-    /// Behind the question mark.
     Query,
-    /// A header.
     Header,
-    /// A cookie.
     Cookie,
 }
 

@@ -42,7 +42,6 @@ pub(super) type Properties<'a> = BTreeMap<&'a str, Property<'a>>;
 /// A field of an object.
 #[derive(Debug)]
 pub(super) struct Property<'a> {
-    /// Its schema.
     pub(super) schema: &'a Value,
     /// Whether the object has to have it.
     pub(super) required: bool,

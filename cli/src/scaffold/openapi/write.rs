@@ -302,7 +302,7 @@ fn constant(text: &str) -> String {
     text.replace("${n}", "1").replace("${user}", "1")
 }
 
-/// A description's path as a step can have it: braces stay.
+/// A description's path in the notation of a step: braces are kept.
 fn plain_path(path: &str) -> String {
     let plain = |c: char| c.is_ascii_graphic() && !"?#\"<>\\^`|".contains(c);
     path.chars().map(|c| if plain(c) { c.to_string() } else { percent_encoded(&c.to_string()) }).collect()

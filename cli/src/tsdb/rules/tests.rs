@@ -1,3 +1,5 @@
+//! Recording and alerting rules, evaluated on a simulated clock.
+
 use super::*;
 
 const FLOOD: &str = "groups:\n- name: tenants\n  interval: 5s\n  rules:\n  - record: tenant:rejected:rate10s\n    \
@@ -12,7 +14,8 @@ fn labels(pairs: &[(&str, &str)]) -> Labels {
     pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
-/// A counter of acme that rises by ten a second from 5 s to 20 s, scraped every second, evaluated every five.
+/// A counter of acme that rises by ten per second from 5 s to 20 s, scraped every second, evaluated every
+/// five.
 fn simulated() -> (RuleManager, Store, Vec<(i64, String)>) {
     let (rules, store, mut source) = (rules(FLOOD).unwrap(), Store::new(i64::MAX), Source::default());
     let mut states = Vec::new();
@@ -31,7 +34,7 @@ fn simulated() -> (RuleManager, Store, Vec<(i64, String)>) {
 }
 
 #[test]
-fn an_alert_is_pending_then_fires_then_is_over() {
+fn an_alert_is_pending_then_fires_then_resolves() {
     let (_, store, states) = simulated();
     let expected = ["inactive", "inactive", "pending", "firing", "firing", "firing", "inactive", "inactive"];
     assert_eq!(states.iter().map(|(_, state)| state.as_str()).collect::<Vec<_>>()[..8], expected);
@@ -45,7 +48,7 @@ fn an_alert_is_pending_then_fires_then_is_over() {
         ("tenant", "acme"),
     ]);
     assert_eq!(firing, [Sample { labels: alert, value: 1.0 }]);
-    // It is gone with the evaluation that does not show it, not five minutes later.
+    // It disappears with the evaluation that does not yield it, not five minutes later.
     assert_eq!(at("ALERTS", 31), Evaluated::Vector(Vec::new()));
     let Evaluated::Vector(since) = at("ALERTS_FOR_STATE", 20) else { panic!() };
     assert_eq!(since[0].value, 10.0);

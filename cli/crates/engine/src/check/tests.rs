@@ -1,3 +1,5 @@
+//! Failed checks: what their messages say, and that these contain no secret.
+
 use super::*;
 use saasbench_model::scenario::{
     answer::{Pattern, Place, Pointer},
@@ -33,7 +35,7 @@ fn one_without(redactor: &Redactor, check: &Check, response: &Response) -> Optio
         Check::Value { must, .. } => must.template().cloned(),
         Check::Size { .. } => None,
     };
-    // Only the tenant is known here.
+    // Only the tenant is available here.
     let fill = |_: usize, text: &mut Vec<u8>| {
         template.iter().flat_map(|template| &template.parts).all(|part| match part {
             Part::Text(literal) => {

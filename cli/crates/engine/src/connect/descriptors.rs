@@ -1,4 +1,4 @@
-//! The number of files and sockets that the process may have open.
+//! The process's limit of open files and sockets.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
@@ -10,15 +10,15 @@ const OTHERS: u64 = 64;
 /// Connections that loads keep open at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Needed {
-    /// Those of closed loads: all their users are there.
+    /// Those of closed loads, whose users all have one.
     pub surely: u64,
-    /// With those of open loads at `max_users`.
+    /// Including those of open loads with `max_users` users.
     pub at_most: u64,
 }
 
 impl Needed {
-    /// For a scenario on this number of replicas with HTTP/1.1, where each user has its own; where the
-    /// service runs in this process, it has the other ends.
+    /// For a scenario on this number of replicas with HTTP/1.1, where each user has a connection to each; if
+    /// the service runs in this process, each connection counts twice.
     pub fn by(scenario: &Scenario, replicas: usize, is_embedded: bool) -> Self {
         let ends = if is_embedded { 2 } else { 1 };
         let mut needed = Self::default();
@@ -45,7 +45,7 @@ impl Needed {
 pub struct TooFew {
     /// Connections that the loads may have open at once.
     pub needed: u64,
-    /// What the system allows.
+    /// The limit of the system.
     pub allowed: u64,
 }
 
@@ -60,11 +60,10 @@ impl TooFew {
     }
 }
 
-/// Raises the process's limit of descriptors to the most that it may give itself, and returns it; `None`: no
-/// limit.
+/// Raises the process's limit of descriptors as far as permitted, and returns it; `None` for no limit.
 pub fn raise() -> Option<u64> {
     let limit = getrlimit(Resource::Nofile);
-    // Where that fails, the limit stays.
+    // If that fails, the limit remains.
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
     getrlimit(Resource::Nofile).current
 }

@@ -19,8 +19,8 @@ use super::{
 use saasbench_model::scenario::http::Dns;
 
 impl Endpoints {
-    /// Makes the first connection to a replica. Its name is resolved by then, and which HTTP is spoken is
-    /// settled for the run.
+    /// Makes the first connection to a replica, which resolves its name and decides the version of HTTP for
+    /// the run.
     ///
     /// # Errors
     /// When there is no connection within `within`.
@@ -51,13 +51,12 @@ impl Endpoints {
 pub struct Dialer<R = System> {
     endpoints: Arc<Endpoints>,
     resolver: R,
-    /// Connections made to each replica: they decide to which of its addresses and from which of ours the
-    /// next one goes.
+    /// Connections made to each replica; they decide which of its addresses and of ours the next one uses.
     turns: Box<[Cell<usize>]>,
 }
 
 impl<R: Resolve> Dialer<R> {
-    /// For the worker with this number, which starts at another address than the other workers.
+    /// For the worker with this number, which starts at another address than the others.
     pub fn new(endpoints: Arc<Endpoints>, resolver: R, worker: usize) -> Self {
         let turns = endpoints.replicas.iter().map(|_| Cell::new(worker)).collect();
         Self { endpoints, resolver, turns }
@@ -97,8 +96,8 @@ impl<R: Resolve> Dialer<R> {
     }
 }
 
-/// Connects to one of `addresses` (or to the endpoint's socket), beginning with the one whose turn it is; the
-/// next is tried where one rejects.
+/// Connects to one of `addresses` (or to the endpoint's socket), starting with the one whose turn it is; if
+/// one rejects, the next is tried.
 pub(super) async fn connect(
     endpoint: &Endpoint,
     addresses: &[SocketAddr],
@@ -111,7 +110,7 @@ pub(super) async fn connect(
     let mut last = DialError::NoAddress;
     for attempt in 0..addresses.len() {
         let Some(&address) = addresses.get(turn.wrapping_add(attempt) % addresses.len()) else { continue };
-        // Every pair of theirs and ours has its turn.
+        // Over time, every pair of remote and local address is used.
         match connect_tcp(address, sources, turn / addresses.len()).await {
             Ok(stream) => return encrypt(endpoint, stream).await,
             Err(error) => last = error,
@@ -130,8 +129,8 @@ async fn connect_tcp(address: SocketAddr, sources: &Sources, turn: usize) -> Res
     socket.connect(address).await.map_err(rejected)
 }
 
-/// Lets the system choose the port when it knows where the connection goes: a port can then serve one
-/// connection to every address, and not just one.
+/// Lets the system choose the port when the destination is known: then a port can serve one connection per
+/// destination, instead of one in all.
 #[cfg(target_os = "linux")]
 fn choose_port_late(socket: &TcpSocket) -> io::Result<()> {
     use nix::sys::socket::{setsockopt, sockopt::IpBindAddressNoPort};
@@ -157,7 +156,7 @@ async fn encrypt(endpoint: &Endpoint, stream: TcpStream) -> Result<Stream, DialE
     Ok(Stream::Tls(Box::new(encrypted)))
 }
 
-/// Whose fault a failure is: the other side's, or this machine's, which has run out of something.
+/// Distinguishes failures of the other side from those of this machine, which ran out of a resource.
 fn rejected(error: io::Error) -> DialError {
     use rustix::io::Errno;
     let own = [Errno::ADDRNOTAVAIL, Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM];

@@ -1,5 +1,5 @@
-//! What all connections to a replica share, determined once before the load: addresses, trust and the version
-//! of HTTP.
+//! What all connections to a replica share, determined once before the load: addresses, TLS trust and HTTP
+//! version.
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -37,7 +37,7 @@ pub struct Endpoints {
 #[derive(Debug)]
 pub struct Endpoint {
     pub(super) target: Target,
-    /// Empty where they are looked up for every connection, and for unix sockets.
+    /// Empty if they are looked up for every connection, and for unix sockets.
     pub(super) addresses: Vec<SocketAddr>,
     pub(super) tls: Option<Tls>,
     version: Version,
@@ -76,7 +76,7 @@ impl Dialled {
         self.reason.get().map(String::as_str)
     }
 
-    /// Counts one; `took` is the time until it was open.
+    /// Counts one attempt, which took `took` if it succeeded.
     pub fn note<T>(&self, result: &Result<T, DialError>, took: Duration) {
         match result {
             Ok(_) => {
@@ -92,17 +92,17 @@ impl Dialled {
     }
 }
 
-/// How TLS is spoken to a replica.
+/// The TLS parameters of a replica.
 #[derive(Debug)]
 pub(super) struct Tls {
     pub(super) config: Arc<ClientConfig>,
-    /// What its certificate has to be for, and what SNI says.
+    /// The name that its certificate must be valid for, also sent as SNI.
     pub(super) name: ServerName<'static>,
 }
 
 impl Endpoints {
-    /// Connections to `targets`, made as `http` says; one may take until `timeout` (of a request) if `http`
-    /// has no timeout of its own. `tls` has the trusted authorities.
+    /// Endpoints for `targets` with the settings of `http`; connecting may take `timeout` (of a request) if
+    /// `http` has no timeout of its own. `tls` has the trusted authorities.
     ///
     /// # Errors
     /// [`DialError::NoName`], with the index of the replica.
@@ -132,7 +132,7 @@ impl Endpoints {
     }
 }
 
-/// What ALPN offers for a version of HTTP.
+/// The protocols that ALPN offers for a version of HTTP.
 pub(super) fn alpn(protocol: Protocol) -> &'static [&'static [u8]] {
     match protocol {
         Protocol::Http11 => &[tls::HTTP11],
@@ -166,17 +166,17 @@ impl Endpoint {
         &self.target
     }
 
-    /// Its addresses; none where they are looked up for every connection, and for a unix socket.
+    /// Its addresses; empty if they are looked up for every connection, and for a unix socket.
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
     }
 
-    /// What came of the connections to it.
+    /// Counts of the connections to it.
     pub fn dialled(&self) -> &Dialled {
         &self.dialled
     }
 
-    /// Which HTTP is spoken to it; settled by [`Endpoints::reach`].
+    /// The version of HTTP in use; determined by [`Endpoints::reach`].
     pub fn protocol(&self) -> Protocol {
         self.protocol
     }
@@ -191,10 +191,10 @@ impl Endpoint {
         if found.is_empty() { Err(DialError::NoAddress) } else { Ok(found) }
     }
 
-    /// The version of HTTP on a connection on which ALPN has `agreed`.
+    /// The version of HTTP on a connection for which ALPN `agreed` on this protocol.
     ///
     /// # Errors
-    /// Where it has to be HTTP/2 and is not.
+    /// If HTTP/2 is required but was not agreed on.
     pub(super) fn spoken(&self, agreed: Option<&[u8]>) -> Result<Protocol, DialError> {
         match (self.version, agreed) {
             _ if self.tls.is_none() => Ok(self.protocol),
@@ -218,7 +218,7 @@ impl Sources {
         Self { v4, v6 }
     }
 
-    /// The next one for a connection to `address`; `None`: the system chooses.
+    /// The local address for the next connection to `address`; `None` if the system chooses.
     pub(super) fn take(&self, address: SocketAddr, turn: usize) -> Result<Option<IpAddr>, DialError> {
         if self.v4.is_empty() && self.v6.is_empty() {
             return Ok(None);

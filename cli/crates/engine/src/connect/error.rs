@@ -6,26 +6,26 @@ use super::protocol::Protocol;
 use saasbench_model::units::Nanos;
 use saasbench_record::sample::NotSentReason;
 
-/// Why there is no connection.
+/// Why a connection cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum DialError {
     /// There is no such replica.
     #[error("there is no such replica")]
     NoReplica,
-    /// A host that no certificate can be for.
+    /// A host name for which no certificate can be valid.
     #[error("`{0}` is not a name that a certificate can be for")]
     NoName(String),
-    /// Its name has no response.
+    /// The name cannot be resolved.
     #[error("its host cannot be resolved ({0})")]
     Unresolved(io::Error),
     /// Its name has no address.
     #[error("its host has no address")]
     NoAddress,
-    /// The other side rejects, or cannot be reached.
+    /// The other side rejected the connection, or cannot be reached.
     #[error("{0}")]
     Rejected(io::Error),
-    /// This machine rejects: no port, no descriptor is left, or `source_addresses` has an address that is not
-    /// its own.
+    /// This machine has no port or descriptor left, or `source_addresses` has an address that it does not
+    /// have.
     #[error("this machine has no port, file descriptor or source address for it: {0}")]
     Exhausted(io::Error),
     /// It took too long.
@@ -37,13 +37,13 @@ pub enum DialError {
     /// ALPN did not agree on the requested version of HTTP.
     #[error("it does not speak {}", .0.name())]
     NotSpoken(Protocol),
-    /// `source_addresses` has no address that could reach it.
+    /// `source_addresses` has no address of the right family.
     #[error("`source_addresses` has no address of the same family as {0}")]
     NoSource(SocketAddr),
 }
 
 impl DialError {
-    /// What the user can do about it, where that is more than looking at the other side.
+    /// What the user can do about it, other than checking the other side.
     pub fn hint(&self) -> Option<&'static str> {
         let Self::Tls(error) = self else {
             return match self {

@@ -1,5 +1,5 @@
-//! Connections to replicas: over TCP, TLS and unix sockets, from addresses in turn, by names resolved once or
-//! each time.
+//! Connections to replicas: over TCP, TLS and unix sockets, from local addresses in turn, with names resolved
+//! once or for each connection.
 //!
 //! `target` parses a base URL; `endpoint` determines before the load what all connections to a replica share;
 //! `dial` opens one, a [`stream::Stream`]; `tls` decides which certificates are trusted, `resolve` turns

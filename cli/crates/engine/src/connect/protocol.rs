@@ -1,6 +1,6 @@
 //! The versions of HTTP that connections can speak.
 
-/// Which HTTP is spoken on a connection.
+/// The version of HTTP on a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Protocol {
     /// HTTP/1.1.
@@ -10,7 +10,7 @@ pub enum Protocol {
 }
 
 impl Protocol {
-    /// Its name, as in documents.
+    /// Its name in documents.
     pub fn name(self) -> &'static str {
         match self {
             Self::Http11 => "HTTP/1.1",

@@ -4,10 +4,10 @@ use std::{io, net::SocketAddr};
 
 /// Turns names into addresses.
 pub trait Resolve: 'static {
-    /// The addresses of a host, a name or an address as text.
+    /// The addresses of a host, given as a name or an address.
     ///
     /// # Errors
-    /// When the name is not known, or cannot be looked up.
+    /// When the name is unknown, or cannot be looked up.
     fn resolve(&self, host: &str, port: u16) -> impl Future<Output = io::Result<Vec<SocketAddr>>>;
 }
 

@@ -12,7 +12,7 @@ use tokio::{
 };
 use tokio_rustls::client::TlsStream;
 
-/// The most plaintext that one record of TLS holds (RFC 8446, 5.1).
+/// The most plaintext in one TLS record (RFC 8446, 5.1).
 const RECORD: usize = 1 << 14;
 
 /// A connected stream.
@@ -51,8 +51,8 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_write(cx, from),
             Self::Unix(stream) => Pin::new(stream).poll_write(cx, from),
-            // One record at a time: where this fails, no whole record of it has left, so the other side has
-            // read nothing of it.
+            // One record at a time: if this fails, no complete record was sent, so the other side has read
+            // none of it.
             Self::Tls(stream) => Pin::new(stream).poll_write(cx, from.get(..RECORD).unwrap_or(from)),
         }
     }

@@ -1,20 +1,20 @@
-//! A replica's base URL, read: `http://host:port/prefix`, `https://…`, or `unix:/path/to.sock:/prefix`.
+//! Parses a replica's base URL: `http://host:port/prefix`, `https://…`, or `unix:/path/to.sock:/prefix`.
 
 use std::path::{Path, PathBuf};
 
 use url::Url;
 
-/// Where a replica is and how it is addressed.
+/// Address of a replica, and how requests to it are addressed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
     /// Where it listens.
     pub place: Place,
-    /// Whether TLS is spoken there.
+    /// Whether it uses TLS.
     pub tls: bool,
-    /// What `host` says: host and port, the port left out where it is the scheme's own; `localhost` for unix
+    /// Value of the field `host`: host and port, without the scheme's default port; `localhost` for unix
     /// sockets.
     pub authority: String,
-    /// What stands before every path: empty, or with a slash in front and none behind.
+    /// Prefix of every path: empty, or starting with a slash and not ending with one.
     pub prefix: String,
 }
 
@@ -28,20 +28,20 @@ pub enum Place {
         /// The port.
         port: u16,
     },
-    /// At a path of this machine.
+    /// At a path of this machine's file system.
     Unix(PathBuf),
 }
 
-/// Why a text is not the base URL of a replica.
+/// Why a text is not a replica's base URL.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TargetError {
-    /// No URL at all.
+    /// Not a URL.
     #[error("{0}")]
     NotAUrl(String),
     /// Another scheme, or none.
     #[error("it needs http://, https:// or unix: in front")]
     Scheme,
-    /// Something behind its path.
+    /// A query or fragment after the path.
     #[error("it must not have a query or a fragment")]
     Query,
     /// A user or a password.
@@ -53,7 +53,7 @@ pub enum TargetError {
     /// Port 0.
     #[error("nothing listens on port 0")]
     NoPort,
-    /// No socket's path, or one that depends on the working directory.
+    /// No socket path, or a relative one.
     #[error("the path of the socket must begin with a slash")]
     SocketPath,
     /// A path prefix that cannot be sent.
@@ -64,7 +64,7 @@ pub enum TargetError {
 }
 
 impl Target {
-    /// Reads a base URL.
+    /// Parses a base URL.
     ///
     /// # Errors
     /// See [`TargetError`].
@@ -134,7 +134,7 @@ impl Target {
         }
     }
 
-    /// The value of Prometheus's `instance` label for it, unless an environment knows better: host and port.
+    /// Default value of Prometheus's label `instance` for it: host and port.
     pub fn instance(&self) -> String {
         match &self.place {
             Place::Tcp { host, port } if host.contains(':') => format!("[{host}]:{port}"),
@@ -149,7 +149,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn good_ones_are_understood() {
+    fn valid_urls_are_parsed() {
         let table = [
             ("http://127.0.0.1:8005", "http://127.0.0.1:8005", "127.0.0.1:8005"),
             ("http://Host/", "http://host", "host:80"),

@@ -1,5 +1,5 @@
-//! For tests: an authority that signs certificates, servers that hold them, and names that mean what a test
-//! wants.
+//! Test support: an authority that signs certificates, servers that use them, and a resolver with fixed
+//! names.
 
 use std::{cell::Cell, io, net::SocketAddr, sync::Arc};
 
@@ -21,7 +21,7 @@ use super::{
 };
 use saasbench_model::{scenario::http::Http, units::Nanos};
 
-/// An authority of one's own.
+/// A certificate authority.
 pub(crate) struct Authority {
     issuer: Issuer<'static, KeyPair>,
     /// Its certificate.
@@ -54,7 +54,7 @@ impl Authority {
         TlsAcceptor::from(Arc::new(config))
     }
 
-    /// Whom to trust, so that its certificates are good.
+    /// Trusts this authority.
     pub(crate) fn trust(&self) -> Trust<'_> {
         Trust::Roots { pem: &self.pem, file: "ca.pem" }
     }
@@ -67,7 +67,7 @@ pub(crate) async fn listen(ip: &str) -> (TcpListener, SocketAddr) {
     (listener, address)
 }
 
-/// Accepts TLS until the test ends, and hands over what came about.
+/// Accepts TLS until the test ends, and passes on the connections.
 pub(crate) fn serve_tls(
     listener: TcpListener,
     acceptor: TlsAcceptor,
@@ -84,7 +84,7 @@ pub(crate) fn serve_tls(
     streams
 }
 
-/// Endpoints for these URLs, looked up and tried.
+/// Endpoints for these URLs, resolved and connected to.
 pub(crate) async fn reached(
     urls: &[&str],
     http: &Http,
@@ -101,7 +101,7 @@ pub(crate) async fn reached(
     Ok(Arc::new(endpoints))
 }
 
-/// A dialler for one URL that was reached.
+/// A dialler for one URL that was connected to.
 pub(crate) async fn dialer<R: Resolve>(
     url: &str,
     http: &Http,
@@ -111,7 +111,7 @@ pub(crate) async fn dialer<R: Resolve>(
     Ok(Dialer::new(reached(&[url], http, trust, &resolver).await?, resolver, 0))
 }
 
-/// A dialler for plain connections to this address, which was never tried.
+/// A dialler for plain connections to this address, without a first attempt.
 pub(crate) fn direct(address: SocketAddr) -> Dialer {
     let targets = vec![Target::parse(&format!("http://{address}")).unwrap()];
     let tls = config(Trust::None).unwrap();
@@ -120,7 +120,7 @@ pub(crate) fn direct(address: SocketAddr) -> Dialer {
     Dialer::new(Arc::new(endpoints), System, 0)
 }
 
-/// Names that all have the same addresses; it counts how often it was asked.
+/// A resolver that returns the same addresses for all names, and counts queries.
 #[derive(Debug, Default)]
 pub(crate) struct Names {
     pub(crate) addresses: Vec<SocketAddr>,
@@ -135,7 +135,7 @@ impl Resolve for &'static Names {
 }
 
 impl Names {
-    /// For as long as the test runs.
+    /// Lives as long as the test.
     pub(crate) fn of(addresses: &[SocketAddr]) -> &'static Self {
         Box::leak(Box::new(Self { addresses: addresses.to_vec(), asked: Cell::new(0) }))
     }

@@ -1,4 +1,4 @@
-//! Connections for real, to listeners of the test.
+//! Real connections to the test's listeners.
 
 use std::{future::pending, io, net::SocketAddr};
 
@@ -80,7 +80,7 @@ async fn tls_with_an_authority_of_ones_own() {
     assert_eq!(client.alpn(), Some(HTTP11));
 }
 
-/// What ALPN agrees on, by what the scenario and the server offer.
+/// The protocol that ALPN agrees on, by what the scenario and the server offer.
 #[tokio::test(flavor = "local")]
 async fn alpn_chooses_once_for_the_run() {
     let authority = Authority::new("ours");
@@ -138,7 +138,7 @@ async fn what_is_wrong_with_tls_is_reported_with_a_hint() {
     tokio::task::spawn_local(async move {
         let (mut stream, _) = silent.accept().await.unwrap();
         stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await.unwrap();
-        // Closed with bytes unread it would be reset, and what was sent lost.
+        // Closing with unread bytes would reset the connection, and lose what was sent.
         let _ = stream.read_to_end(&mut Vec::new()).await;
     });
     all +=
@@ -261,7 +261,7 @@ async fn rejections_and_names_without_an_address_are_reported() {
     insta::assert_snapshot!(message(&rejected) + &message(&nowhere));
 }
 
-/// A name server that keeps silent.
+/// A name server that never responds.
 struct Silent;
 
 impl Resolve for Silent {
@@ -284,7 +284,7 @@ async fn connecting_has_a_timeout_of_its_own() {
 }
 
 #[tokio::test(flavor = "local", start_paused = true)]
-async fn a_handshake_that_never_ends_is_ended_by_the_timeout() {
+async fn a_handshake_that_hangs_is_ended_by_the_timeout() {
     let authority = Authority::new("ours");
     let (_listener, address) = listen("127.0.0.1").await;
     let error =

@@ -21,7 +21,7 @@ pub const HTTP11: &[u8] = b"http/1.1";
 /// Which certificates are trusted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trust<'a> {
-    /// None: TLS will not be used.
+    /// None: TLS is not used.
     None,
     /// The system's authorities.
     System,
@@ -36,10 +36,10 @@ pub enum Trust<'a> {
     AcceptAnyCertificate,
 }
 
-/// A certificate that the client shows of itself, and its key: text and name of a PEM file each.
+/// A client certificate with its key: text and name of a PEM file each.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Identity {
-    /// The certificate, and those that lead from it to an authority.
+    /// The certificate with its chain to an authority.
     pub certificate: (String, String),
     /// Its private key.
     pub key: (String, String),
@@ -57,21 +57,21 @@ pub enum TlsError {
     /// The system has no authorities.
     #[error("this system has no certificates of authorities{0}")]
     NoSystemRoots(String),
-    /// A file holds no certificate of an authority.
+    /// A file contains no authority's certificate.
     #[error("{0} holds no certificate")]
     NoRoots(String),
-    /// A file holds a damaged certificate.
+    /// A file contains a damaged certificate.
     #[error("certificate {number} of {file} is damaged")]
     BadRoot {
         /// The file.
         file: String,
-        /// Which, from 1.
+        /// Its number in the file, from 1.
         number: usize,
     },
-    /// A file holds no client certificate.
+    /// A file contains no client certificate.
     #[error("{0} holds no certificate that could be shown")]
     NoCertificate(String),
-    /// A file holds no private key.
+    /// A file contains no private key.
     #[error("{0} holds no private key")]
     NoKey(String),
     /// Certificate and key do not belong together.
@@ -107,8 +107,8 @@ impl TlsError {
     }
 }
 
-/// A TLS configuration with this trust, without ALPN. No session is resumed: every connection pays for a
-/// whole handshake, as that of a new client.
+/// A TLS configuration with this trust, without ALPN. Sessions are not resumed: every connection performs a
+/// full handshake, like a new client's.
 ///
 /// # Errors
 /// When there are no authorities to trust.
@@ -116,7 +116,7 @@ pub fn config(trust: Trust<'_>) -> Result<ClientConfig, TlsError> {
     config_of(trust, None)
 }
 
-/// The same for a client with a certificate of its own, if the server requests one.
+/// Like [`config`], for a client that has a certificate, if the server requests one.
 ///
 /// # Errors
 /// When there are no authorities to trust, or no client certificate.
@@ -155,7 +155,7 @@ fn unresumed(mut config: ClientConfig) -> ClientConfig {
     config
 }
 
-/// The same, offering these protocols by ALPN.
+/// The same configuration, offering these protocols by ALPN.
 pub fn offering(config: &ClientConfig, protocols: &[&[u8]]) -> Arc<ClientConfig> {
     let mut config = config.clone();
     config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();

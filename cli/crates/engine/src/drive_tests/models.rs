@@ -1,5 +1,4 @@
-//! The load models as the engine drives them: exact instants, and the same ones whatever the number of
-//! workers.
+//! Load models under the engine: exact instants, equal for any number of workers.
 
 use super::*;
 use saasbench_model::{
@@ -7,12 +6,12 @@ use saasbench_model::{
     scenario::{Spacing, Stage},
 };
 
-/// What is sent of a load: user (0 where any free user takes it), iteration, tenant, and when it was due,
-/// from the start.
+/// A sent request: user (0 if any idle user takes it), iteration, tenant, and when it was due, from the
+/// start.
 type Planned = (u64, u64, usize, Nanos);
 
-/// Runs a load with one, two and three workers, who have to send the same requests; start steps have
-/// iteration 0.
+/// Runs a load with one, two and three workers, which must send the same requests; start steps have iteration
+/// 0.
 async fn planned(load: &str, delay: Duration) -> Vec<Planned> {
     let mut first = None;
     for workers in 1..=3 {
@@ -30,12 +29,12 @@ async fn planned(load: &str, delay: Duration) -> Vec<Planned> {
     first.unwrap()
 }
 
-/// When iterations are due, in seconds.
+/// When iterations were due, in seconds.
 fn seconds(planned: &[Planned]) -> Vec<f64> {
     planned.iter().filter(|planned| planned.1 > 0).map(|planned| planned.3.as_secs_f64()).collect()
 }
 
-/// Of one user, counted from 1: when its starts and its iterations are due, in seconds.
+/// When the start steps and the iterations of one user (from 1) were due, in seconds.
 fn of_user(planned: &[Planned], user: u64) -> (Vec<f64>, Vec<f64>) {
     let of_user: Vec<Planned> = planned.iter().copied().filter(|planned| planned.0 == user).collect();
     let (starts, iterations): (Vec<Planned>, Vec<Planned>) =
@@ -62,35 +61,35 @@ async fn random_arrivals_come_when_the_plan_says() {
     let stage = Stage { length: Nanos::from_secs(5), from: 40.0, to: 40.0 };
     let due: Vec<f64> = Arrivals::new(&[stage], Spacing::Poisson, 1, 0).map(Nanos::as_secs_f64).collect();
     assert_eq!(seconds(&planned(load, Duration::from_millis(20)).await), due);
-    // A bound on the iterations takes the first of them.
+    // A bound on the iterations selects the first of them.
     let bounded = planned(&format!("{load}\niterations = 50"), AT_ONCE).await;
     assert_eq!(seconds(&bounded), due[..50]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn users_come_and_go_with_stages_and_start_afresh_when_they_come_back() {
+async fn users_follow_the_stages_and_run_their_start_steps_again() {
     let load = "[[load]]\nthink_time = \"1s\"\nstages = [{ for = \"4s\", users = 2 }, { for = \"4s\", users = 0 }, { for = \"3s\", users = 2, jump = true }]";
     let planned = planned(load, AT_ONCE).await;
     let by_seconds = |from: u64, to: u64| (from..to).map(|second| second as f64).collect::<Vec<_>>();
-    // The first is there from 0 to 8, and again from then on; the second from 2 to 6, and from 8.
+    // The first is present from 0 to 8, and again from then on; the second from 2 to 6, and from 8.
     assert_eq!(of_user(&planned, 1), (vec![0.0], by_seconds(0, 11)));
     assert_eq!(of_user(&planned, 2), (vec![2.0, 8.0], vec![2.0, 3.0, 4.0, 5.0, 8.0, 9.0, 10.0]));
     assert_eq!(planned.iter().map(|planned| planned.0).max(), Some(2));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_user_that_has_to_go_ends_its_iteration() {
+async fn a_user_that_leaves_completes_its_iteration() {
     let steps = "[[journey.step]]\nget = \"/second\"\n";
     let load = "[[load]]\nusers = 2\ngraceful_stop = \"0s\"\nstages = [{ for = \"5s\", users = 2 }, { for = \"10s\", users = 1, jump = true }]";
     let planned = planned(&format!("{steps}{load}"), Duration::from_secs(2)).await;
-    // Its second step is due at 4 and done at 6; nothing follows. The other goes on, and is stopped after 15
-    // s.
+    // Its second step is due at 4 and done at 6; nothing follows. The other continues, and is stopped after
+    // 15 s.
     assert_eq!(of_user(&planned, 2), (vec![0.0], vec![2.0, 4.0]));
     assert_eq!(of_user(&planned, 1), (vec![0.0], vec![2.0, 4.0, 6.0, 8.0, 10.0, 12.0, 14.0]));
 }
 
 #[tokio::test(start_paused = true)]
-async fn iterations_under_way_are_stopped_between_steps() {
+async fn running_iterations_are_stopped_between_steps() {
     let steps = "[[journey.step]]\nget = \"/second\"\n[[journey.step]]\nget = \"/third\"\n";
     let delay = Duration::from_secs(1);
     let table: [(&str, &[f64], &[f64]); 4] = [
@@ -102,7 +101,7 @@ async fn iterations_under_way_are_stopped_between_steps() {
     for (stop, of_closed, late_of_open) in table {
         let closed = format!("{steps}[[load]]\nusers = 1\nduration = \"2500ms\"\n{stop}");
         assert_eq!(of_user(&planned(&closed, delay).await, 1), (vec![0.0], of_closed.to_vec()), "{stop}");
-        // Three arrivals; the last of them needs a user who has to start first, and goes on from 3 s.
+        // Three arrivals; the last needs a user that has to start first, and continues from 3 s.
         let open = format!("{steps}[[load]]\nrate = \"1/s\"\nduration = \"2500ms\"\n{stop}");
         let mut due = seconds(&planned(&open, delay).await);
         due.retain(|due| *due >= 2.5);
@@ -111,13 +110,13 @@ async fn iterations_under_way_are_stopped_between_steps() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_pace_runs_from_begin_to_begin() {
+async fn a_pacing_runs_from_start_to_start() {
     let load = "[[load]]\nusers = 2\npacing = \"1s\"\nduration = \"5s\"";
     let quick = planned(load, Duration::from_millis(300)).await;
     for user in [1, 2] {
         assert_eq!(of_user(&quick, user), (vec![0.0], vec![0.3, 1.3, 2.3, 3.3, 4.3]));
     }
-    // Overrun, the next iteration starts at once, and nothing is made up for.
+    // After an overrun the next iteration starts at once; there is no catching up.
     let slow = planned(load, Duration::from_millis(1500)).await;
     assert_eq!(of_user(&slow, 1), (vec![0.0], vec![1.5, 3.0, 4.5]));
 }
@@ -144,7 +143,7 @@ async fn each_user_has_its_share_of_the_iterations() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn iterations_end_a_load_even_if_nobody_can_start() {
+async fn iterations_end_a_load_even_if_no_user_can_start() {
     let load = "[[load]]\nusers = 3\niterations = 7";
     let (phase, samples) = run(load, 1, |service| service.unreachable = true).await;
     assert_eq!(samples.len(), 7);

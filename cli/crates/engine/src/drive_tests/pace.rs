@@ -19,7 +19,7 @@ async fn run_paced(workers: usize, loads: &str, changes: Changes) -> (LoadPhase,
             tokio::time::sleep_until(clock.instant(at)).await;
             change(&rate_control, at);
         }
-        // The rate control stays, as in a run.
+        // The rate control exists to the end, as in a run.
         std::future::pending::<()>().await;
     });
     let ran =
@@ -36,13 +36,13 @@ fn due(phase: LoadPhase, samples: &[Sample]) -> Vec<i64> {
     due
 }
 
-/// `due` with all from `from` on later by `by`; in milliseconds.
+/// `due` with everything from `from` on delayed by `by`; in milliseconds.
 fn shifted(due: &[i64], from: i64, by: i64) -> Vec<i64> {
     due.iter().map(|due| if *due >= from { due + by } else { *due }).collect()
 }
 
-/// Fails unless both have the same length and differ by at most a few milliseconds: a timer of tokio's is up
-/// to one late.
+/// Fails unless both have the same length and differ by at most a few milliseconds: tokio's timers are up to
+/// one late.
 #[track_caller]
 fn assert_near(found: &[i64], expected: &[i64]) {
     let near = found.iter().zip(expected).all(|(found, due)| (found - due).abs() <= 3);
@@ -52,13 +52,12 @@ fn assert_near(found: &[i64], expected: &[i64]) {
 const OPEN: &str = "[[load]]\ntenant = \"acme\"\nrate = \"10/s\"\nduration = \"2s\"";
 
 #[tokio::test(start_paused = true)]
-async fn a_pause_puts_the_rest_of_an_open_load_off() {
+async fn a_pause_delays_the_rest_of_an_open_load() {
     let changes: Changes = vec![(1.05, RateControl::pause), (4.05, RateControl::pause)];
     for workers in [1, 3] {
         let (phase, samples) = run_paced(workers, OPEN, changes.clone()).await;
         let expected: Vec<i64> = (0..20).map(|k| 100 * k + if k > 10 { 3000 } else { 0 }).collect();
-        // The users start for 10 ms before the load begins, and a timer of tokio's is up to a millisecond
-        // late.
+        // The start steps take 10 ms before the load starts, and tokio's timers are up to a millisecond late.
         let near = due(phase, &samples).iter().zip(&expected).all(|(found, due)| (found - due).abs() <= 15);
         assert!(near && samples.iter().all(|sample| sample.latency_intended() < Nanos::from_millis(25)));
         assert_eq!(due(phase, &samples).len(), 20);
@@ -69,7 +68,7 @@ async fn a_pause_puts_the_rest_of_an_open_load_off() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_open_load_goes_faster_and_slower_for_the_same_time() {
+async fn an_open_load_changes_its_rate_but_not_its_duration() {
     let faster: fn(&RateControl, Nanos) = |rate_control, at| rate_control.step(at, 10);
     let slower: fn(&RateControl, Nanos) = |rate_control, at| rate_control.step(at, -15);
     for workers in [1, 2] {
@@ -93,8 +92,8 @@ async fn an_open_load_that_was_nearly_stopped_continues_when_it_is_sped_up() {
     let faster: fn(&RateControl, Nanos) = |rate_control, at| rate_control.step(at, 9);
     for workers in [1, 3] {
         let (phase, samples) = run_paced(workers, OPEN, vec![(0.56, slower), (1.51, faster)]).await;
-        // The users start for 10 ms: by 0.55 s of the load 5.5 arrivals are due, one more at a tenth of the
-        // rate by 1.05 s. The next one would be due after the end, if it stayed so slow; by 1.5 s 6.45 are.
+        // The start steps take 10 ms: by 0.55 s of the load 5.5 arrivals are due, one more at a tenth of the
+        // rate by 1.05 s. At that rate the next one would be due after the end; by 1.5 s 6.45 are.
         let expected = [0, 100, 200, 300, 400, 500, 1050, 1555, 1655, 1755, 1855, 1955];
         assert_near(&due(phase, &samples), &expected);
         let numbers: std::collections::BTreeSet<u64> = chats(&samples).iter().map(|s| s.iteration).collect();
@@ -113,9 +112,9 @@ async fn an_open_load_ends_by_the_plan_for_any_number_of_workers() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_pause_before_the_load_begins_counts_from_its_begin_on() {
+async fn a_pause_before_the_load_counts_from_its_start() {
     let late: fn(&RateControl, Nanos) = RateControl::pause;
-    // The users start for 10 ms before the load begins.
+    // The start steps take 10 ms before the load starts.
     for (changes, expected) in
         [(vec![(0.001, late), (0.005, late)], 0), (vec![(0.001, late), (1.01, late)], 1000)]
     {
@@ -126,7 +125,7 @@ async fn a_pause_before_the_load_begins_counts_from_its_begin_on() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_pause_leaves_closed_users_as_far_apart_as_they_were() {
+async fn a_pause_keeps_the_distances_between_closed_users() {
     for spacing in ["pacing = \"1s\"", "think_time = \"1s\"", "think_time = \"500ms..2s\""] {
         let load = format!("[[load]]\nusers = 4\nspawn_rate = \"4/s\"\n{spacing}\nduration = \"6s\"");
         let (phase, samples) = run_paced(1, &load, vec![]).await;
@@ -141,7 +140,7 @@ async fn a_pause_leaves_closed_users_as_far_apart_as_they_were() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn closed_users_rest_in_a_pause_and_go_on_after_it() {
+async fn closed_users_wait_during_a_pause_and_continue_after_it() {
     let load = "[[load]]\nusers = 4\nthink_time = \"100ms\"\nduration = \"2s\"";
     let (phase, samples) =
         run_paced(2, load, vec![(1.0, RateControl::pause), (6.0, RateControl::pause)]).await;
@@ -154,7 +153,7 @@ async fn closed_users_rest_in_a_pause_and_go_on_after_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn of_closed_users_the_first_stay_at_work() {
+async fn a_lower_factor_keeps_the_first_closed_users_active() {
     let load = "[[load]]\nusers = 4\nthink_time = \"100ms\"\nduration = \"3s\"";
     let half: fn(&RateControl, Nanos) = |rate_control, at| rate_control.step(at, -5);
     let all: fn(&RateControl, Nanos) = |rate_control, at| rate_control.step(at, 5);

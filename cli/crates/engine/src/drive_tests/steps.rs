@@ -1,11 +1,11 @@
-//! What the steps of a journey do, before a shop of our own making, with every instant exact.
+//! What the steps of a journey do, against a simulated shop, with exact instants.
 
 use std::{collections::BTreeMap, io, path::Path};
 
 use super::*;
 use saasbench_model::scenario::resolve::{Sources, resolve};
 
-/// A service that responds by a rule after 10 ms, and remembers its requests.
+/// A service that responds by a rule after 10 ms, and records its requests.
 struct Shop {
     clock: RunClock,
     /// Status, fields and body for a request.
@@ -35,7 +35,7 @@ impl Transport for Arc<Shop> {
     }
 }
 
-/// What a run of the shop left.
+/// The outcome of a run against the shop.
 struct Visit {
     begin: Nanos,
     samples: Vec<Sample>,
@@ -44,18 +44,18 @@ struct Visit {
 }
 
 impl Visit {
-    /// `METHOD path` of every request, with the milliseconds since the load began.
+    /// `METHOD path` of every request, with the milliseconds since the load started.
     fn walk(&self) -> Vec<(i64, String)> {
         let line = |request: &str| request.split(" HTTP/1.1").next().unwrap().to_owned();
         self.asked.iter().map(|(at, request)| ((*at - self.begin).0 / 1_000_000, line(request))).collect()
     }
 
-    /// The lines of the request number `index` after the first.
+    /// The header lines of a request.
     fn fields(&self, index: usize) -> Vec<&str> {
         self.asked[index].1.lines().skip(1).filter(|line| !line.is_empty()).collect()
     }
 
-    /// Names of the steps that one user walked, in order.
+    /// Names of the steps that one user ran, in order.
     fn steps_of(&self, user: u64) -> Vec<&str> {
         let own = self.samples.iter().filter(|sample| sample.user == user);
         own.map(|sample| self.scenario.steps[sample.step].name.as_str()).collect()
@@ -87,7 +87,7 @@ async fn visit(workers: usize, text: &str, rule: fn(&str) -> (u16, &'static str,
 }
 
 #[tokio::test(start_paused = true)]
-async fn steps_have_their_turn_and_users_think() {
+async fn steps_run_in_turn_with_think_times() {
     let text = r#"
 [[journey]]
 name = "shop"
@@ -141,7 +141,7 @@ duration = "1500ms"
 }
 
 #[tokio::test(start_paused = true)]
-async fn weights_are_kept_whoever_works() {
+async fn weights_are_independent_of_workers() {
     let text = r#"
 [[journey]]
 name = "browse"
@@ -158,7 +158,7 @@ users = 4
 duration = "10s"
 "#;
     let alone = visit(1, text, |_| (200, "", String::new())).await;
-    // 4,000 requests, one in four; five standard deviations are 137.
+    // 4,000 requests, one in four expected; five standard deviations are 137.
     let items = alone.samples.iter().filter(|sample| sample.step == 1).count();
     assert_eq!(alone.samples.len(), 4000);
     assert!(items.abs_diff(1000) < 137, "{items}");
@@ -207,7 +207,7 @@ async fn data_is_fed_by_iteration_or_by_user() {
         assert!(unique.iter().all(|path| path.ends_with("/a/1") || path.ends_with("/b/2")), "{unique:?}");
     }
     let visit = visit(1, &FED.replace("ORDER", "unique"), |_| (200, "", String::new())).await;
-    // `b:s3cret`: the secret of the cell was filled in.
+    // `b:s3cret`: the secret in the cell was filled in.
     assert!(visit.fields(4).contains(&"authorization: Basic YjpzM2NyZXQ="), "{:?}", visit.fields(4));
 }
 
@@ -255,7 +255,7 @@ duration = "10s"
         (Some("cookie: a=1; b=2"), Some("authorization: Bearer t1"))
     );
     assert_eq!(has(2, "cookie"), Some("cookie: a=1; b=3"));
-    // The check failed, so the user started afresh, without cookies.
+    // The check failed, so the user started again, without cookies.
     assert_eq!((has(3, "cookie"), has(3, "authorization")), (None, None));
     let failed: Vec<_> = visit.samples.iter().filter_map(|sample| sample.failed_check.as_deref()).collect();
     let said = "/key is \"${env:KEY}\", expected something but \"${env:KEY}\"";
@@ -290,7 +290,7 @@ duration = "10s"
 }
 
 #[tokio::test(start_paused = true)]
-async fn journeys_are_mixed_by_weight_whoever_works() {
+async fn journeys_are_mixed_by_weight_independently_of_workers() {
     let text = r#"
 [[journey]]
 name = "chat"
@@ -308,7 +308,7 @@ get = "/browse"
 journey = { chat = 3, browse = 1 }
 LOAD
 "#;
-    // Arrivals have their journeys by their numbers, users who go round by theirs.
+    // Arrivals select their journey by iteration number, closed users by user number.
     let open = ("rate = \"100/s\"\nduration = \"20s\"", (|sample| sample.iteration) as fn(&Sample) -> u64);
     let closed = ("users = 2000\nduration = \"20ms\"", (|sample| sample.user) as fn(&Sample) -> u64);
     for (load, number) in [open, closed] {
@@ -319,7 +319,7 @@ LOAD
             iterations.map(|sample| (number(sample), sample.step)).collect::<BTreeMap<_, _>>()
         };
         let alone = journeys(1).await;
-        // Of 2,000, one in four; five standard deviations are 97.
+        // Of 2,000, one in four expected; five standard deviations are 97.
         let browsed = alone.values().filter(|step| **step == 2).count();
         assert_eq!(alone.len(), 2000);
         assert!(browsed.abs_diff(500) < 97, "{browsed}");

@@ -1,3 +1,5 @@
+//! Extraction from JSON bodies, compared with a parsed tree, and from headers and by patterns.
+
 use proptest::prelude::*;
 use serde_json::Value as Json;
 
@@ -12,7 +14,7 @@ fn of_json(pointer: &str, body: &str) -> Result<Option<String>, NotJson> {
     Ok((!matches!(value, Value::Nothing | Value::Null)).then_some(text))
 }
 
-/// What the tree of the whole body gives: the meaning of saved values since the first release.
+/// The result of parsing the whole body: the reference for saved values.
 fn of_tree(pointer: &str, body: &str) -> Option<String> {
     match serde_json::from_str::<Json>(body).unwrap().pointer(pointer) {
         Some(Json::String(text)) => Some(text.clone()),

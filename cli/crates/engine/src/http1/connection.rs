@@ -1,4 +1,4 @@
-//! One exchange over a stream: sends the request and reads its response, with the instants of both.
+//! One exchange over a stream: sends the request and reads its response, with timestamps.
 //!
 //! Usually that is one write and one read: the stream is polled again only when it is known to be ready.
 
@@ -33,7 +33,7 @@ pub enum Failure {
     Unsent,
     /// It ended before the response did.
     Lost,
-    /// What was received is no response.
+    /// What was received is not a response.
     Malformed(Malformed),
 }
 
@@ -47,13 +47,13 @@ pub enum After {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
-    /// Over a stream that is connected.
+    /// A connection over a connected stream.
     pub fn new(stream: S) -> Self {
         Self { stream }
     }
 
-    /// Whether it is idle and usable: not if the server has closed it meanwhile, or has sent bytes without a
-    /// request. This costs no system call while the stream knows of nothing to read.
+    /// Whether it is idle and usable: not if the server has closed it, or has sent bytes without a request.
+    /// This costs no system call while the stream has nothing to read.
     pub async fn is_idle(&mut self) -> bool {
         let mut byte = [0];
         // Unconstrained: a task that has used up its budget would always get `Pending`.
@@ -70,11 +70,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         poll_fn(|cx| Pin::new(&mut self.stream).poll_shutdown(cx)).await.unwrap();
     }
 
-    /// Sends `exchange.request` and reads its response. A response that is complete before the request has
-    /// left counts.
+    /// Sends `exchange.request` and reads its response. A response that completes before the request is sent
+    /// counts.
     ///
     /// # Errors
-    /// When there is no response. Then, and when the future is dropped, the connection is of no more use.
+    /// When there is no response. Then, and if the future is dropped, the connection cannot be used again.
     pub async fn exchange(&mut self, exchange: &mut Exchange, clock: &RunClock) -> Result<After, Failure> {
         let Exchange { request, response, input, .. } = exchange;
         input.clear();

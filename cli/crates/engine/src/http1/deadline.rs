@@ -1,4 +1,4 @@
-//! A timer that requests need not reset: it stays set for an earlier deadline, and is moved on only when that
+//! A timer that requests need not reset: it stays set for an earlier deadline, and is moved only when that
 //! has passed.
 
 use std::{
@@ -12,8 +12,8 @@ use tokio::{
     time::{Instant, Sleep, sleep_until},
 };
 
-/// Ends what takes too long. Deadlines are expected to rise from use to use: then a timer is touched once in
-/// as long as the deadline is ahead, however many uses there are.
+/// Limits how long futures may take. Deadlines are expected to rise from use to use: then the timer is
+/// touched once per deadline length, however many uses there are.
 #[derive(Debug, Default)]
 pub struct Deadline {
     timer: Option<Timer>,

@@ -1,7 +1,7 @@
-//! Understands a response from its bytes, however they are cut; knows no socket and no clock.
+//! Parses a response from its bytes, however they are split; independent of sockets and clocks.
 //!
-//! A [`Decoder`] is made for one request. It takes what it can use and leaves the rest (the beginning of a
-//! head, of a chunk's size, of the trailers), to be shown again when more is there.
+//! A [`Decoder`] is created for one request. It consumes what it can and leaves the rest (the start of a
+//! head, of a chunk's size, of the trailers), which must be passed again once there is more.
 
 use super::head::{self, Asked, Body, FIELDS, Head};
 use crate::exchange::{BODY_KEPT, Request, Response};
@@ -9,29 +9,29 @@ use saasbench_model::units::Nanos;
 
 pub use super::malformed::{CHUNK_LINE_LIMIT, EndedEarly, HEAD_LIMIT, Malformed};
 
-/// Understands one response.
+/// Parses one response.
 #[derive(Debug)]
 pub struct Decoder {
     asked: Asked,
     zero_unix: Nanos,
     state: State,
-    /// Whether a byte of the final head was here.
+    /// Whether a byte of the final head was received.
     has_started: bool,
     keeps_alive: bool,
     /// Bytes of informational heads and empty lines so far.
     preliminary: usize,
-    /// How many of the bytes at hand were looked at, and are not enough.
+    /// How many of the available bytes were examined and were not sufficient.
     looked_at: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     Head,
-    /// The bytes of the body that are missing; at least one.
+    /// Missing bytes of the body; at least one.
     Sized(u64),
     UntilClose,
     ChunkSize,
-    /// The bytes of the chunk that are missing; at least one.
+    /// Missing bytes of the chunk; at least one.
     Chunk(u64),
     ChunkEnd,
     Trailers,
@@ -39,8 +39,8 @@ enum State {
 }
 
 impl Decoder {
-    /// For the response to `request`, which goes into `response`. `zero_unix` is the zero of the run's clock
-    /// since the epoch.
+    /// For the response to `request`, which is written to `response`. `zero_unix` is the zero of the run's
+    /// clock since the epoch.
     pub fn new(request: &Request, zero_unix: Nanos, response: &mut Response) -> Self {
         response.head.clear();
         response.body.clear();
@@ -62,16 +62,16 @@ impl Decoder {
         self.state == State::Done
     }
 
-    /// Whether the connection can take another request after this response, as far as the response goes.
+    /// Whether the connection can take another request after this response, as far as the response shows.
     pub fn keeps_alive(&self) -> bool {
         self.keeps_alive
     }
 
-    /// Takes what it can of `input`, whose last bytes were here at `now`, and says how much that was: the
-    /// rest has to be at the start of the next input. Takes nothing behind a complete response.
+    /// Consumes what it can of `input`, whose last bytes were received at `now`, and returns how much that
+    /// was; the rest must be at the start of the next input. Consumes nothing after a complete response.
     ///
     /// # Errors
-    /// When this cannot become a response; the decoder is of no more use then.
+    /// When this cannot become a response; the decoder cannot be used any more.
     pub fn decode(&mut self, input: &[u8], now: Nanos, response: &mut Response) -> Result<usize, Malformed> {
         let mut taken = 0;
         while let Some(more) = self.step(&input[taken..], now, response)? {
@@ -81,10 +81,10 @@ impl Decoder {
         Ok(taken)
     }
 
-    /// The connection ended, at `now`, with `rest` not taken.
+    /// The connection ended at `now`, with `rest` not consumed.
     ///
     /// # Errors
-    /// When this is no complete response.
+    /// When the response is not complete.
     pub fn finish(&mut self, rest: &[u8], now: Nanos, response: &mut Response) -> Result<(), EndedEarly> {
         self.looked_at = 0;
         self.decode(rest, now, response).map_err(EndedEarly::Malformed)?;
@@ -98,7 +98,7 @@ impl Decoder {
         }
     }
 
-    /// Takes the next piece; `None` if it is not there yet, or there is no next.
+    /// Consumes the next element; `None` if it is not complete, or there is none.
     fn step(
         &mut self,
         input: &[u8],
@@ -145,7 +145,7 @@ impl Decoder {
             self.has_started = true;
             response.first_byte = now;
         }
-        // Empty lines that some servers leave behind a body.
+        // Empty lines that some servers send after a body.
         let empty = match input {
             [b'\n', ..] => 1,
             [b'\r', b'\n', ..] => 2,
@@ -176,7 +176,7 @@ impl Decoder {
         }
     }
 
-    /// Passes over what comes before the head of the response.
+    /// Skips what precedes the head of the response.
     fn skip(&mut self, length: usize, left: usize) -> Result<Option<usize>, Malformed> {
         if length >= left {
             return Err(Malformed::TooLong);
@@ -186,7 +186,7 @@ impl Decoder {
         Ok(Some(length))
     }
 
-    /// Takes at most `left` bytes of content: how many, and how many are left then.
+    /// Consumes at most `left` bytes of content: returns how many, and how many are left.
     fn content(&self, input: &[u8], left: u64, response: &mut Response) -> (usize, u64) {
         let taken = usize::try_from(left).unwrap_or(usize::MAX).min(input.len());
         response.body_bytes += taken as u64;
@@ -198,8 +198,8 @@ impl Decoder {
     }
 
     fn chunk_size(&mut self, input: &[u8]) -> Result<Option<usize>, Malformed> {
-        // httparse takes a line without a digit for the size 0, and passes over a line feed in an extension, which others take for the end
-        // of the line.
+        // httparse accepts a line without a digit as size 0, and ignores a line feed in an extension, which
+        // others take for the end of the line.
         let line = memchr::memchr(b'\n', input).map_or(input, |end| &input[..=end]);
         if !input[0].is_ascii_hexdigit() || line.len() > CHUNK_LINE_LIMIT {
             return Err(Malformed::ChunkSize);
@@ -222,7 +222,7 @@ impl Decoder {
         }
         let mut fields = [httparse::EMPTY_HEADER; FIELDS];
         match httparse::parse_headers(input, &mut fields).map_err(Malformed::Trailers)? {
-            // A bare line feed ends a line for httparse, but not for everybody.
+            // A bare line feed ends a line for httparse, but not for every parser.
             httparse::Status::Complete((length, _)) if has_bare_line_feed(&input[..length]) => {
                 Err(Malformed::Trailers(httparse::Error::NewLine))
             }
@@ -235,8 +235,8 @@ impl Decoder {
         }
     }
 
-    /// Whether it is worth while to parse: at the first look, and when a line ended since the last one. So a
-    /// head that comes byte by byte is not parsed for every byte.
+    /// Whether parsing is worthwhile: the first time, and when a line ended since the last attempt. So a head
+    /// that arrives byte by byte is not parsed for every byte.
     fn may_be_whole(&mut self, input: &[u8]) -> bool {
         let (before, fresh) = input.split_at(self.looked_at.min(input.len()));
         self.looked_at = input.len();

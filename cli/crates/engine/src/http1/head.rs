@@ -1,5 +1,5 @@
-//! Reads the head of a response: its status, how its body is delimited (RFC 9112, section 6.3), whether the
-//! connection goes on (section 9.3), and what the limiter says.
+//! Parses the head of a response: its status, how its body is delimited (RFC 9112, section 6.3), whether the
+//! connection persists (section 9.3), and the limiter's fields.
 
 use std::mem::MaybeUninit;
 
@@ -13,9 +13,9 @@ use saasbench_model::units::Nanos;
 /// The most fields that a head or a trailer section may have.
 pub(super) const FIELDS: usize = 128;
 
-/// What a head says.
+/// A parsed head.
 pub(super) enum Head {
-    /// An informational one (1xx): another follows.
+    /// An informational one (1xx): another head follows.
     Informational,
     /// The head of the response.
     Final {
@@ -28,7 +28,7 @@ pub(super) enum Head {
 
 /// How a body is delimited.
 pub(super) enum Body {
-    /// By its length, which may be none.
+    /// By its length, which may be zero.
     Sized(u64),
     /// By chunks.
     Chunked,
@@ -36,8 +36,8 @@ pub(super) enum Body {
     UntilClose,
 }
 
-/// Reads a head from the start of `bytes` into `response`: its length with the empty line, and what it says.
-/// `None` if there is no whole one yet.
+/// Parses a head at the start of `bytes` into `response`; returns its length, including the empty line.
+/// `None` if it is not complete.
 pub(super) fn read(
     bytes: &[u8],
     request: Asked,
@@ -79,7 +79,7 @@ pub(super) fn read(
     Ok(Some((length, Head::Final { body, keeps_alive })))
 }
 
-/// What of a request matters to its response.
+/// The properties of a request that matter for parsing its response.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Asked {
     pub(super) is_head: bool,
@@ -93,12 +93,12 @@ impl From<&Request> for Asked {
     }
 }
 
-/// What the fields say of body and connection.
+/// What the fields state about body and connection.
 #[derive(Default)]
 struct Framing {
-    /// `Content-Length`, if there is one; an error if it is no number, or two.
+    /// `Content-Length`, if present; an error if it is invalid or ambiguous.
     length: Option<Result<u64, Malformed>>,
-    /// `Transfer-Encoding`, if there is one: whether it is `chunked` and nothing else.
+    /// `Transfer-Encoding`, if present: whether it is just `chunked`.
     is_chunked: Option<bool>,
     close: bool,
     keep_alive: bool,
@@ -130,8 +130,7 @@ impl Framing {
         }
     }
 
-    /// How the body is delimited, where there may be one; `is_old` for HTTP/1.0, which knows no transfer
-    /// codings.
+    /// How the body is delimited, if there may be one; `is_old` for HTTP/1.0, which has no transfer codings.
     fn body(&self, is_old: bool) -> Result<Body, Malformed> {
         match (self.is_chunked, self.length) {
             (Some(true), _) if !is_old => Ok(Body::Chunked),
@@ -141,26 +140,26 @@ impl Framing {
         }
     }
 
-    /// Whether the connection goes on. After a response with both kinds of framing it is not known what the
-    /// other side meant.
+    /// Whether the connection persists. If a response has both kinds of framing, what the other side meant is
+    /// unknown.
     fn keeps_alive(&self, is_old: bool) -> bool {
         let is_ambiguous = self.is_chunked.is_some() && self.length.is_some();
         !self.close && !is_ambiguous && (!is_old || self.keep_alive)
     }
 }
 
-/// Whether a name is this one, in any case. The two ways in which servers write it are found without looking
+/// Whether a name equals this one, in any case. The two common spellings are compared first, without looking
 /// at each letter.
 fn is(name: &str, usual: &str, lower: &str) -> bool {
     name == usual || name == lower || name.eq_ignore_ascii_case(lower)
 }
 
-/// The elements of a list, without the space around them.
+/// The elements of a list, trimmed.
 fn elements(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii)
 }
 
-/// A number of digits and nothing else.
+/// Parses a number that consists of digits only.
 fn digits(text: &[u8]) -> Option<u64> {
     let is_number = !text.is_empty() && text.iter().all(u8::is_ascii_digit);
     is_number.then(|| std::str::from_utf8(text).ok()?.parse().ok())?

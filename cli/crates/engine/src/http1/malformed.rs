@@ -1,12 +1,12 @@
-//! Why a response cannot be understood, and the limits of its parts.
+//! Why a response cannot be parsed, and the limits of its parts.
 
-/// The longest head, informational ones before it included; and the longest trailer section.
+/// The longest head, including informational ones before it; and the longest trailer section.
 pub const HEAD_LIMIT: usize = 64 << 10;
 
-/// The longest line that gives a chunk's size, extensions included.
+/// The longest line with a chunk's size, including extensions.
 pub const CHUNK_LINE_LIMIT: usize = 4 << 10;
 
-/// Why a response cannot be understood.
+/// Why a response cannot be parsed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Malformed {
     /// Its head breaks the grammar, or has too many fields.
@@ -21,7 +21,7 @@ pub enum Malformed {
     /// 101, which was not requested.
     #[error("the server changes the protocol without being asked")]
     Upgrade,
-    /// `Content-Length` is no number, or there are two that differ.
+    /// `Content-Length` is not a number, or there are two that differ.
     #[error("Content-Length is not one number")]
     ContentLength,
     /// A transfer coding other than `chunked`, or one in HTTP/1.0.
@@ -41,8 +41,8 @@ pub enum Malformed {
 /// Why the end of the connection is not the end of a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EndedEarly {
-    /// What there was of it was in order.
+    /// The response was valid as far as it was received.
     Truncated,
-    /// What there was of it could not have become a response.
+    /// What was received could not have become a response.
     Malformed(Malformed),
 }

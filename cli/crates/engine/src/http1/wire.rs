@@ -38,7 +38,7 @@ pub struct UserConnections {
 }
 
 impl<R: Resolve> Http1<R> {
-    /// Over connections of `dialer`; a request may take `timeout`, connecting included.
+    /// Uses connections of `dialer`; a request may take `timeout`, connecting included.
     pub fn new(dialer: Rc<Dialer<R>>, timeout: Duration, clock: RunClock) -> Self {
         Self { dialer, timeout: timeout.into(), clock }
     }
@@ -72,7 +72,7 @@ impl UserConnections {
         }
     }
 
-    /// Makes writes on the idle connection to the replica fail, which the connection does not show.
+    /// Makes writes on the idle connection to the replica fail, without the connection noticing.
     pub(super) async fn reject_writes(&mut self, replica: usize) {
         if let Some(connection) = &mut self.idle[replica] {
             connection.reject_writes().await;
@@ -116,7 +116,7 @@ impl<R: Resolve> Transport for Http1<R> {
                     }
                     Ok(())
                 }
-                // Not a byte was sent, and a connection that was closed while idle is no failure of the
+                // Not a byte was sent, and a connection that was closed while idle is not a failure of the
                 // replica.
                 Some(Err(Failure::Unsent)) if !is_new => {
                     is_new = true;

@@ -11,22 +11,22 @@ use tokio::sync::Semaphore;
 
 use crate::{connect::stream::Stream, http1::decoder::HEAD_LIMIT};
 
-/// How much of a response may be in flight: nothing is ever left unread for long.
+/// Flow control window per response: large enough, because nothing is left unread for long.
 const STREAM_WINDOW: u32 = 1 << 20;
-/// The same for all responses together.
+/// Flow control window of all responses together.
 const CONNECTION_WINDOW: u32 = 1 << 24;
 
-/// A connection that streams can be opened on. It closes when it is dropped.
+/// A connection for streams. It closes when it is dropped.
 #[derive(Debug)]
 pub(super) struct Connection {
     handle: SendRequest<Bytes>,
     /// Streams that may still be opened; closed when no more can be.
     free: Semaphore,
-    /// How many there are of them, open ones included.
+    /// Number of all streams, including open ones.
     all: Cell<usize>,
 }
 
-/// Scratch for one stream.
+/// Permission for one stream.
 #[derive(Debug)]
 pub(super) struct Slot {
     connection: Rc<Connection>,
@@ -36,7 +36,7 @@ impl Connection {
     /// Starts HTTP/2 on a stream, and waits until the server has declared how many streams it allows.
     ///
     /// # Errors
-    /// When the other side speaks something else, or hangs up.
+    /// When the other side speaks another protocol, or closes the connection.
     pub(super) async fn open(stream: Stream) -> Result<Rc<Self>, h2::Error> {
         let (handle, mut driver) = Builder::new()
             .enable_push(false)
@@ -49,13 +49,13 @@ impl Connection {
         let connection = Rc::new(Self { handle, free: Semaphore::new(0), all: Cell::new(0) });
         let weak = Rc::downgrade(&connection);
         tokio::task::spawn_local(async move {
-            // Its streams get the error that it ended with.
+            // Its streams receive the error that it ended with.
             let _ = driver.await;
             if let Some(connection) = weak.upgrade() {
                 connection.free.close();
             }
         });
-        // The server's settings come before everything else, so before this.
+        // The server's settings come before everything else, so before this pong.
         if let Some(pings) = &mut pings {
             pings.ping(Ping::opaque()).await?;
         }
@@ -83,14 +83,14 @@ impl Connection {
             self.free.add_permits(allowed - all);
             self.all.set(allowed);
         } else {
-            // Those in use stay, and are taken off when they come back.
+            // Those in use remain, and are removed when they are returned.
             self.all.set(all - self.free.forget_permits(all - allowed));
         }
     }
 }
 
 impl Slot {
-    /// Opens a stream and sends a request's head on it; `None` if the connection takes no more, and nothing
+    /// Opens a stream and sends a request's head on it; `None` if the connection accepts no more, and nothing
     /// was sent.
     pub(super) fn send(
         &self,

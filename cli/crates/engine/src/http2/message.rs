@@ -13,12 +13,12 @@ use saasbench_model::units::Nanos;
 /// The most fields of a request.
 const FIELDS: usize = 128;
 
-/// Fields of HTTP/1.1 that are about its connection: HTTP/2 has none of them (RFC 9113, 8.2.2). `host` is
+/// Fields that HTTP/1.1 uses for the connection: HTTP/2 has none of them (RFC 9113, 8.2.2). `host` becomes
 /// `:authority`.
 const OF_CONNECTIONS: [&str; 6] =
     ["connection", "host", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade"];
 
-/// The head of a request that was rendered for HTTP/1.1; `None` where it is none.
+/// Converts the head of a request that was rendered for HTTP/1.1; `None` if it is invalid.
 pub(super) fn request(request: &Request, scheme: &str) -> Option<http::Request<()>> {
     let mut fields = [httparse::EMPTY_HEADER; FIELDS];
     let mut parsed = httparse::Request::new(&mut fields);
@@ -39,7 +39,7 @@ pub(super) fn request(request: &Request, scheme: &str) -> Option<http::Request<(
     Some(head)
 }
 
-/// Reads the head of a response whose first byte has arrived, and returns its body.
+/// Converts the head of a response whose first byte has arrived, and returns its body.
 pub(super) fn read_head(
     received: http::Response<RecvStream>,
     request: &Request,
@@ -80,6 +80,6 @@ pub(super) async fn read_body(
         }
         incoming.flow_control().release_capacity(piece.len())?;
     }
-    // A trailer section can still fail, and with it the response.
+    // The trailer section can still fail, and with it the response.
     incoming.trailers().await.map(|_| ())
 }

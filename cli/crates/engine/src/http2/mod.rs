@@ -45,7 +45,7 @@ pub struct Http2<R = System> {
 #[derive(Debug, Default)]
 struct Shared {
     current: RefCell<Option<Rc<Connection>>>,
-    /// Held while one is being opened: other users wait for it.
+    /// Held while a connection is being opened: other users wait for it.
     making: Mutex<()>,
 }
 
@@ -74,14 +74,14 @@ enum Failure {
     Rejected,
     /// The stream or the connection broke.
     Lost,
-    /// What was received is no response.
+    /// What was received is not a response.
     Malformed,
 }
 
 impl Failure {
-    /// What a failure means before the response has started. RFC 9113, 8.7: a rejected stream, and one with a
-    /// number above that of a GOAWAY, were not processed in any way; `h2` calls only the latter away-going by
-    /// the other side.
+    /// The meaning of a failure before the response has started. By RFC 9113, 8.7, a rejected stream, and one
+    /// with a number above that of a GOAWAY, were not processed in any way; only the latter is a remote
+    /// GOAWAY error in `h2`.
     fn of(error: &h2::Error) -> Self {
         let rejected = error.is_reset() && error.reason() == Some(h2::Reason::REFUSED_STREAM);
         if error.is_remote() && (rejected || error.is_go_away()) {
@@ -93,7 +93,7 @@ impl Failure {
         }
     }
 
-    /// What it means once the response has started: then the server has processed it, whatever it declares.
+    /// The meaning once the response has started: the server has processed the request, whatever it declares.
     fn after_head(error: &h2::Error) -> Self {
         match Self::of(error) {
             Self::Rejected => Self::Lost,
@@ -103,13 +103,13 @@ impl Failure {
 }
 
 impl<R: Resolve> Http2<R> {
-    /// Over connections of `dialer`; a request may take `timeout`, connecting included.
+    /// Uses connections of `dialer`; a request may take `timeout`, connecting included.
     pub fn new(dialer: Rc<Dialer<R>>, timeout: Duration, clock: RunClock) -> Self {
         let replicas = dialer.endpoints().replicas().iter().map(|_| Shared::default()).collect();
         Self { dialer, replicas, timeout: timeout.into(), clock }
     }
 
-    /// The connection to a replica; a new one where there is none that can be used.
+    /// The connection to a replica; a new one if none is usable.
     async fn connection(&self, replica: usize) -> Result<Rc<Connection>, NotSentReason> {
         let shared = self.replicas.get(replica).ok_or(NotSentReason::RenderFailed)?;
         if let Some(connection) = shared.usable() {
@@ -128,7 +128,7 @@ impl<R: Resolve> Http2<R> {
         Ok(connection)
     }
 
-    /// Scratch for a stream on a connection to a replica.
+    /// Permission for a stream on a connection to a replica.
     async fn slot(&self, replica: usize) -> Result<Slot, NotSentReason> {
         loop {
             // A connection may end while one of its streams is waited for.
@@ -186,7 +186,7 @@ impl<R: Resolve> Transport for Http2<R> {
             let outcome = timeout_at(at, self.exchange(&slot, head.clone(), exchange)).await;
             return match outcome {
                 Ok(Ok(())) => Ok(()),
-                // Not a byte has left, and the next attempt makes a new connection.
+                // Not a byte was sent, and the next attempt opens a new connection.
                 Ok(Err(Failure::Unsent)) if again => {
                     again = false;
                     continue;

@@ -1,5 +1,4 @@
-//! HTTP/2 against servers of the test: one that `h2` makes, and one of bare frames that can do what `h2`
-//! would not.
+//! HTTP/2 against test servers: one based on `h2`, and one of raw frames that can do what `h2` would not.
 
 use std::{cell::Cell, rc::Rc, time::Duration};
 
@@ -20,7 +19,8 @@ use saasbench_record::sample::LimiterHeaders;
 
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A client that speaks HTTP/2 to the listener by prior knowledge; its first attempt to connect is taken off.
+/// A client that speaks HTTP/2 to the listener with prior knowledge, after its first connection attempt was
+/// handled.
 async fn client(listener: &TcpListener) -> Rc<Http2> {
     let http = Http { version: Version::Http2, ..Http::default() };
     let url = format!("http://{}/v1", listener.local_addr().unwrap());
@@ -91,7 +91,7 @@ async fn echo((request, mut respond): Incoming) {
 }
 
 #[tokio::test(flavor = "local")]
-async fn requests_and_answers_are_translated() {
+async fn requests_and_responses_are_translated() {
     let (listener, _) = listen("127.0.0.1").await;
     let client = client(&listener).await;
     tokio::task::spawn_local(async move {
@@ -156,8 +156,7 @@ async fn long_bodies_are_read_to_their_end_and_kept_as_far_as_wanted() {
     }
 }
 
-/// 300 users at once on one connection that allows 10: none is rejected, and never are more than 10 with the
-/// server.
+/// 300 users at once on one connection that allows 10: none is rejected, and at most 10 are with the server.
 #[tokio::test(flavor = "local")]
 async fn users_share_a_connection_and_wait_for_its_streams() {
     let (listener, _) = listen("127.0.0.1").await;
@@ -211,7 +210,7 @@ async fn a_connection_that_was_shut_down_gracefully_costs_nothing() {
     }
 }
 
-/// Frames by hand (RFC 9113, 4.1).
+/// Raw frames (RFC 9113, 4.1).
 mod frame {
     pub(super) const HEADERS: u8 = 1;
     pub(super) const RST_STREAM: u8 = 3;
@@ -225,7 +224,7 @@ mod frame {
         [&length[1..], &[kind, flags], &stream, payload].concat()
     }
 
-    /// GOAWAY that says which stream was the last one that was looked at.
+    /// A GOAWAY with the last processed stream.
     pub(super) fn goaway(last: u32) -> Vec<u8> {
         of(GOAWAY, 0, 0, &[last.to_be_bytes(), 0_u32.to_be_bytes()].concat())
     }
@@ -236,8 +235,8 @@ mod frame {
     }
 }
 
-/// Speaks frames until the first request has arrived, and responds with `reaction`; then hangs up, if it is
-/// to.
+/// Speaks raw frames until the first request has arrived, and responds with `reaction`; then closes, if
+/// `hangs_up`.
 async fn react(mut stream: TcpStream, reaction: &[u8], hangs_up: bool) {
     let mut preface = [0; 24];
     stream.read_exact(&mut preface).await.unwrap();
@@ -257,14 +256,14 @@ async fn react(mut stream: TcpStream, reaction: &[u8], hangs_up: bool) {
     }
     stream.write_all(reaction).await.unwrap();
     if hangs_up {
-        // With everything read, so that what was written is not lost to a reset.
+        // Everything was read, so that what was written is not lost to a reset.
         stream.shutdown().await.unwrap();
     }
     let _ = stream.read_to_end(&mut Vec::new()).await;
 }
 
 #[tokio::test(flavor = "local")]
-async fn what_was_not_looked_at_was_not_sent_and_the_rest_is_unknown() {
+async fn unprocessed_requests_were_not_sent_and_the_rest_is_unknown() {
     let reset = |reason: Reason| frame::of(frame::RST_STREAM, 0, 1, &u32::from(reason).to_be_bytes());
     let rejected = SendError::NotSent(NotSentReason::StreamRejected);
     let lost = SendError::NoResponse(NoResponseReason::ConnectionLost);
@@ -314,9 +313,9 @@ async fn a_server_of_another_protocol_is_no_connection() {
     assert_eq!(get(&client).await.map(|_| ()), Err(SendError::NotSent(NotSentReason::ConnectFailed)));
 }
 
-/// The first request takes the only stream, and gets no response: it is unknown; the second never leaves.
+/// The first request takes the only stream and gets no response: it is unknown; the second is never sent.
 #[tokio::test(flavor = "local")]
-async fn the_timeout_tells_what_was_sent_from_what_waited() {
+async fn the_timeout_distinguishes_sent_from_waiting_requests() {
     let (listener, _) = listen("127.0.0.1").await;
     let client = client(&listener).await;
     let (here, mut arrived) = tokio::sync::mpsc::unbounded_channel();

@@ -15,7 +15,7 @@ pub(super) enum Piece {
     BodyLength,
     /// `Basic` and the rendered pieces in Base64 (RFC 7617).
     Basic(Vec<Piece>),
-    /// The field of the user's cookies, if it has any.
+    /// The user's cookies, if it has any.
     Cookies,
 }
 
@@ -28,7 +28,7 @@ pub(super) enum Place {
 }
 
 impl Piece {
-    /// Appends text, joined to text before it.
+    /// Appends text, merged with preceding text.
     pub(super) fn push_text(pieces: &mut Vec<Self>, text: &[u8]) {
         match pieces.last_mut() {
             _ if text.is_empty() => {}
@@ -83,7 +83,7 @@ pub(super) fn put(place: Place, value: &str, out: &mut Vec<u8>) -> Result<(), Re
             if value.as_bytes().iter().all(is_plain) {
                 out.extend_from_slice(value.as_bytes());
             } else {
-                // The quotes around it stand in the template already.
+                // The template contains the surrounding quotes.
                 let quoted = serde_json::Value::from(value).to_string();
                 out.extend_from_slice(quoted.get(1..quoted.len() - 1).unwrap_or_default().as_bytes());
             }
@@ -91,7 +91,7 @@ pub(super) fn put(place: Place, value: &str, out: &mut Vec<u8>) -> Result<(), Re
         Place::Path | Place::Body(Escape::Url) => {
             utf8_percent_encode(value, RESERVED).for_each(|piece| out.extend_from_slice(piece.as_bytes()));
         }
-        // A line break would end the field and let the value add another one.
+        // A line break would end the field, and let the value add another one.
         Place::Field => {
             if value.bytes().any(|byte| (byte < b' ' && byte != b'\t') || byte == 0x7f) {
                 return Err(RenderFailed);

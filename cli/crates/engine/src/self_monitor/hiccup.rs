@@ -1,8 +1,8 @@
 //! The hiccup meter: a thread that wakes every millisecond and reads the clock. If it could not run for
 //! [`SHORTEST`] or longer, the rest of the generator may not have run either: that is a stall.
 //!
-//! After Azul's jHiccup. Sleeps have absolute ends, and the scheduler's own account of the thread shows the
-//! cause.
+//! Modelled on Azul's jHiccup. Sleeps have absolute deadlines, and the scheduler's statistics of the thread
+//! show the cause.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -35,11 +35,11 @@ use saasbench_record::{
     usage::Usage,
 };
 
-/// Between two readings of the clock.
+/// Interval of clock readings.
 const TICK: Nanos = Nanos::from_millis(1);
-/// Between two samples of the threads' CPU time.
+/// Interval of samples of the threads' CPU time.
 const USAGE_INTERVAL: Nanos = Nanos::from_millis(500);
-/// A count that took longer to read belongs to no particular instant.
+/// A count that took longer to read does not belong to a single instant.
 const MOMENT: Nanos = Nanos::from_millis(1);
 
 /// A running meter.
@@ -51,10 +51,10 @@ pub struct Meter {
 }
 
 impl Meter {
-    /// Starts it; it writes stalls to `generator/` in the run's directory at once.
+    /// Starts the meter; stalls are written to `generator/` in the run's directory at once.
     ///
     /// # Errors
-    /// When the files cannot be made or the thread cannot be started.
+    /// When the files cannot be created or the thread cannot be started.
     pub fn start(run_dir: &Path, clock: RunClock, in_flight: Arc<InFlight>) -> io::Result<Self> {
         let dir = run_dir.join(DIRECTORY);
         fs::create_dir_all(&dir)?;
@@ -75,7 +75,7 @@ impl Meter {
         Arc::clone(&self.stall_log)
     }
 
-    /// Ends it, within a tick.
+    /// Stops the meter, within a tick.
     ///
     /// # Errors
     /// When something could not be written.
@@ -85,7 +85,7 @@ impl Meter {
     }
 }
 
-/// The meter's work, until `stop`.
+/// The meter's thread, until `stop`.
 fn watch(
     clock: RunClock,
     stop: &AtomicBool,
@@ -101,7 +101,7 @@ fn watch(
     let mut next_usage = last.at;
     while !stop.load(Ordering::Relaxed) {
         if last.at >= next_usage {
-            // Fails where no file descriptor is left, which the samples show.
+            // Fails if no file descriptor is left, which the record of samples shows.
             if let Ok(sampled) = sample(clock, in_flight) {
                 write_line(&mut usage, &sampled)?;
             }
@@ -110,7 +110,7 @@ fn watch(
         let due = last.at + TICK;
         let slept = clock.now() < due;
         if slept {
-            // A signal ends the sleep early, which does no harm.
+            // A signal ends the sleep early, which is harmless.
             let _ = clock_nanosleep_absolute(ClockId::Monotonic, &timespec(zero + due));
         }
         // Read before the clock, so that a stall in between belongs to the next tick.
@@ -124,14 +124,14 @@ fn watch(
     sample(clock, in_flight).map_or(Ok(()), |sampled| write_line(&mut usage, &sampled))
 }
 
-/// The generator's CPU time and requests under way.
+/// The generator's CPU time and requests in flight.
 fn sample(clock: RunClock, in_flight: &InFlight) -> io::Result<Usage> {
     let (at, count) = (clock.now(), in_flight.total());
     let count = (clock.now() - at <= MOMENT).then_some(count);
     usage::read(at, count)
 }
 
-/// When the meter last ran, and the scheduler's account then.
+/// When the meter last ran, and the scheduler's statistics then.
 #[derive(Debug)]
 struct LastTick {
     at: Nanos,
@@ -139,8 +139,8 @@ struct LastTick {
 }
 
 impl LastTick {
-    /// Called when the meter runs again: a stall, if that took too long. `at_wake` is the scheduler's account
-    /// at waking;
+    /// Called when the meter runs again: returns a stall, if that took too long. `at_wake` are the
+    /// scheduler's statistics at waking; `account` reads them once more.
     fn tick(
         &mut self,
         now: Nanos,
@@ -162,11 +162,11 @@ impl LastTick {
     }
 }
 
-/// What kept the thread from running, by the scheduler's account of it.
+/// What kept the thread from running, by the scheduler's statistics of it.
 ///
 /// For the end of a sleep the thread gets one turn on a processor, and for the end of a stop another one
-/// (also where it was its container that was frozen). So one more than the sleep's, without the wait that
-/// being pushed aside would bring with it, means that it was stopped.
+/// (also if its container was frozen). So one more turn than the sleep's, without the wait that preemption
+/// would cause, means that it was stopped.
 fn cause(gap: Nanos, slept: bool, before: SchedStat, after: SchedStat) -> Cause {
     let waited = after.time.waited_ns - before.time.waited_ns;
     if waited.0 >= gap.0 / 2 {
@@ -244,7 +244,7 @@ mod tests {
         assert!(usage.len() >= 2, "{usage:?}");
         assert!(usage.iter().all(|line| line.threads.contains_key("hiccup")), "{usage:?}");
         assert!(usage.is_sorted_by_key(|line| (line.at_ns, line.cpu_ns)), "{usage:?}");
-        // On a busy machine, too: stalls have a length, an order, and lie within the meter's life.
+        // Also on a busy machine: stalls have a length and an order, and lie within the meter's lifetime.
         assert!(stalls.iter().all(|stall| stall.length() >= SHORTEST && stall.to_ns <= end), "{stalls:?}");
         assert!(stalls.is_sorted_by_key(|stall| stall.from_ns), "{stalls:?}");
     }

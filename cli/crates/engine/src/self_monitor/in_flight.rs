@@ -1,8 +1,8 @@
-//! Counts the requests under way, in the engine itself and not from samples.
+//! Counts the requests in flight, in the engine itself and not from samples.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// The number of requests under way, by worker: each worker writes its own count, and any thread may read.
+/// The number of requests in flight, by worker: each worker writes its own count, and any thread may read.
 #[derive(Debug)]
 pub struct InFlight(Vec<Count>);
 
@@ -23,22 +23,22 @@ impl InFlight {
         Self((0..workers.max(1)).map(|_| Count::default()).collect())
     }
 
-    /// A worker starts to send a request.
+    /// Counts a request that a worker starts to send.
     pub fn begin(&self, worker: usize) {
         self.change(worker, |count| count.wrapping_add(1));
     }
 
-    /// The outcome of one of its requests is known.
+    /// Counts a request whose outcome is known.
     pub fn end(&self, worker: usize) {
         self.change(worker, |count| count.wrapping_sub(1));
     }
 
-    /// How many are under way, over all workers.
+    /// The number in flight, over all workers.
     pub fn total(&self) -> u32 {
         self.0.iter().map(|count| count.0.load(Ordering::Relaxed)).sum()
     }
 
-    /// Only one thread writes to a count, so that reading and writing need not be one operation.
+    /// Only one thread writes to a count, so load and store need not be one atomic operation.
     fn change(&self, worker: usize, change: impl Fn(u32) -> u32) {
         if let Some(Count(count)) = self.0.get(worker % self.0.len()) {
             count.store(change(count.load(Ordering::Relaxed)), Ordering::Relaxed);
@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn workers_count_apart() {
+    fn workers_count_separately() {
         let in_flight = InFlight::new(2);
         in_flight.begin(0);
         in_flight.begin(1);

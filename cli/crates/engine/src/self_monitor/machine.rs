@@ -1,8 +1,8 @@
-//! How busy all processors of this machine are, with any program.
+//! How busy this machine's processors are, with any program.
 
 use std::fs;
 
-/// Processor time since the machine started, in ticks of the kernel's clock.
+/// Processor time since the machine booted, in kernel clock ticks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MachineTime {
     busy: u64,
@@ -10,13 +10,13 @@ pub struct MachineTime {
 }
 
 impl MachineTime {
-    /// Up to now; `None` where the system does not report it.
+    /// The values now; `None` if the system does not report them.
     pub fn now() -> Option<Self> {
         Self::read(&fs::read_to_string("/proc/stat").ok()?)
     }
 
-    /// The first line: `cpu`, then user, nice, system, idle, iowait, irq, softirq and steal (proc_stat(5)).
-    /// What follows is part of user and nice already.
+    /// Parses the first line: `cpu`, then user, nice, system, idle, iowait, irq, softirq and steal
+    /// (proc_stat(5)). Later fields are already part of user and nice.
     fn read(text: &str) -> Option<Self> {
         let fields = text.lines().next()?.strip_prefix("cpu ")?;
         let ticks: Vec<u64> =
@@ -26,7 +26,7 @@ impl MachineTime {
         Some(Self { busy: total - idle, total })
     }
 
-    /// The share of the processors that was busy since then; `None` where no time has passed.
+    /// The share of the processors that was busy since `earlier`; `None` if no time has passed.
     pub fn share_since(self, earlier: Self) -> Option<f64> {
         let total = self.total.checked_sub(earlier.total).filter(|total| *total > 0)?;
         Some(self.busy.saturating_sub(earlier.busy) as f64 / total as f64)

@@ -1,9 +1,8 @@
-//! The generator measures itself: `hiccup` is a thread that detects stalls, `stall_log` holds the stalls so
+//! The generator's self-monitoring: `hiccup` is a thread that detects stalls, `stall_log` holds the stalls so
 //! far, `usage` is the CPU time of the generator's threads, `machine` how busy the machine is, and
-//! `in_flight` the number of requests under way. Stalls and usage are written to `generator/` while the run
-//! goes.
+//! `in_flight` the number of requests in flight. Stalls and usage are written to `generator/` during the run.
 //!
-//! It judges nothing: `saasbench-verify` attributes delays to stalls, and judges the generator.
+//! Nothing is judged here: `saasbench-verify` attributes delays to stalls, and judges the generator.
 
 pub mod hiccup;
 pub mod in_flight;

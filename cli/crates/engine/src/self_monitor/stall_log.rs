@@ -1,4 +1,4 @@
-//! The stalls of a run so far: the hiccup meter writes it, the engine and the displays read it.
+//! The stalls of a run so far: the hiccup meter writes them, engine and live views read them.
 
 use std::sync::{
     Mutex, PoisonError,
@@ -18,29 +18,29 @@ pub struct StallLog {
 }
 
 impl StallLog {
-    /// One more.
+    /// Adds a stall.
     pub fn add(&self, stall: &Stall) {
         self.count.fetch_add(1, Ordering::Relaxed);
         self.ns.fetch_add(stall.length().0, Ordering::Relaxed);
         self.all.lock().unwrap_or_else(PoisonError::into_inner).push(*stall);
     }
 
-    /// The meter has detected all stalls before this instant.
+    /// Marks that all stalls before this instant have been detected.
     pub fn complete_until(&self, until: Nanos) {
         self.until.store(until.0, Ordering::Release);
     }
 
-    /// Up to when all stalls are known.
+    /// The instant until which all stalls are known.
     pub fn known_until(&self) -> Nanos {
         Nanos(self.until.load(Ordering::Acquire))
     }
 
-    /// Reads all of them, in order; the lock is held meanwhile.
+    /// Calls `read` with all stalls, in order, while holding the lock.
     pub fn all<T>(&self, read: impl FnOnce(&[Stall]) -> T) -> T {
         read(&self.all.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Their number, and their length together.
+    /// Their number and total length.
     pub fn total(&self) -> (u64, Nanos) {
         (self.count.load(Ordering::Relaxed), Nanos(self.ns.load(Ordering::Relaxed)))
     }

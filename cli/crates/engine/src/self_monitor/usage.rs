@@ -1,9 +1,8 @@
-//! What the generator's threads have cost: processor time, and time in which they were ready and had no
-//! processor.
+//! Processor use of the generator's threads: time running, and time ready without a processor.
 //!
-//! Linux keeps both to the nanosecond in `/proc/self/task/*/schedstat`
-//! (Documentation/scheduler/sched-stats.rst): time on a processor, time in a run queue, and how often the
-//! thread was given a processor.
+//! Linux provides both to the nanosecond in `/proc/self/task/*/schedstat`
+//! (Documentation/scheduler/sched-stats.rst): time on a processor, time in a run queue, and the number of
+//! turns on a processor.
 
 use std::{collections::BTreeMap, fs, io};
 
@@ -16,7 +15,7 @@ use saasbench_record::usage::{ThreadTime, Usage};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct SchedStat {
     pub(super) time: ThreadTime,
-    /// How often it was given a processor.
+    /// Number of turns on a processor.
     pub(super) turns: u64,
 }
 
@@ -33,7 +32,7 @@ impl SchedStat {
     }
 }
 
-/// Reads it now, which is `at_ns`, when `in_flight` requests were under way.
+/// Reads the current values; `at_ns` is now, and `in_flight` the number of requests in flight.
 ///
 /// # Errors
 /// When `/proc/self/task` cannot be listed. A thread that ends meanwhile is left out.
@@ -56,7 +55,7 @@ pub fn read(at_ns: Nanos, in_flight: Option<u32>) -> io::Result<Usage> {
     Ok(Usage { at_ns, cpu_ns, memory_bytes: memory(), in_flight, threads })
 }
 
-/// The resident set in bytes, from the pages in `/proc/self/statm`; 0 where that cannot be read.
+/// The resident set in bytes, from the pages in `/proc/self/statm`; 0 if that cannot be read.
 fn memory() -> u64 {
     let statm = fs::read_to_string("/proc/self/statm").unwrap_or_default();
     let pages: u64 = statm.split(' ').nth(1).and_then(|pages| pages.parse().ok()).unwrap_or_default();
@@ -77,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn a_thread_that_works_is_seen_to() {
+    fn a_busy_threads_time_is_measured() {
         let (stop, stopped) = std::sync::mpsc::channel::<()>();
         let body = move || while stopped.try_recv() == Err(std::sync::mpsc::TryRecvError::Empty) {};
         let thread = std::thread::Builder::new().name("spins".to_owned()).spawn(body).unwrap();

@@ -1,5 +1,4 @@
-//! Processes a response for a user: takes its cookies, runs the step's checks on it, saves the values that
-//! the step saves.
+//! Processes a response for a user: stores cookies, runs the step's checks, and saves values.
 
 use jiff::Timestamp;
 
@@ -14,8 +13,8 @@ use saasbench_model::scenario::Step;
 use saasbench_record::sample::Outcome;
 
 impl<T: Transport> User<T> {
-    /// Processes a response: its outcome, what was wrong with it, if anything, and whether the next step can
-    /// follow.
+    /// Processes a response: returns its outcome, what was wrong with it, if anything, and whether the next
+    /// step can follow.
     pub(super) fn take_response(
         &mut self,
         worker: &Worker<T>,
@@ -65,7 +64,7 @@ impl<T: Transport> User<T> {
         checks.failed(response, &mut worker.scratch())
     }
 
-    /// Saves the step's values; the problem, if one of them is missing.
+    /// Saves the step's values; returns the problem, if one of them is missing.
     fn save(&mut self, worker: &Worker<T>, step: &Step, response: &Response) -> Option<String> {
         let mut scratch = worker.scratch();
         for save in &step.save {

@@ -1,9 +1,8 @@
-//! What is wrong or unwise in an exposition that can be read: what Prometheus would silently take otherwise
-//! than it was meant, and the names that `promtool check metrics` complains of. One finding a rule and
-//! metric, at the first place.
+//! Finds mistakes in an exposition that can be parsed: what Prometheus would silently interpret otherwise
+//! than intended, and names that `promtool check metrics` reports. One finding per rule and metric, at its
+//! first place.
 //!
-//! `rule` lists the rules, `structure` looks at lines and groups, `names` at names and units, `values` at
-//! numbers.
+//! `rule` lists the rules; `structure` checks lines and groups, `names` names and units, `values` numbers.
 
 mod names;
 pub mod rule;
@@ -15,7 +14,7 @@ use serde::Serialize;
 use self::rule::{Rule, Severity};
 use super::{cardinality::Cardinality, page::Page};
 
-/// Something to mend.
+/// A mistake, with its place.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
     /// Line, from 1.
@@ -24,9 +23,9 @@ pub struct Finding {
     pub column: usize,
     /// How grave it is.
     pub severity: Severity,
-    /// Which rule is broken.
+    /// The violated rule.
     pub rule: Rule,
-    /// The metric, where it is about one.
+    /// The metric concerned, if any.
     pub metric: Option<String>,
     /// What is wrong.
     pub message: String,
@@ -35,20 +34,20 @@ pub struct Finding {
 }
 
 impl Finding {
-    /// A finding at the beginning of a line.
+    /// A finding at the start of a line.
     pub fn new(rule: Rule, line: usize, metric: Option<&str>, message: String) -> Self {
         let metric = metric.map(str::to_owned);
         Self { line, column: 1, severity: rule.severity(), rule, metric, message, hint: rule.hint() }
     }
 }
 
-/// All that is to be found in an exposition, in the order of its lines.
+/// All findings of an exposition, in the order of its lines.
 pub fn lint(page: &Page<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     structure::check_lines(page, &mut findings);
     for family in &page.families {
         structure::check(family, page.is_open_metrics, &mut findings);
-        // Lines about a metric without samples have no effect.
+        // Metadata of a metric without samples has no effect.
         if !family.rows.is_empty() {
             names::check(family, page.is_open_metrics, &mut findings);
             values::check(family, &mut findings);

@@ -1,4 +1,4 @@
-//! Names and units, by the rules of `promlint`, which `promtool check metrics` applies
+//! Checks names and units by the rules of `promlint`, which `promtool check metrics` applies
 //! (<https://github.com/prometheus/client_golang/tree/main/prometheus/testutil/promlint>).
 
 use super::{
@@ -7,7 +7,7 @@ use super::{
     rule::Rule,
 };
 
-/// Units that are written out, each with the base unit that stands for it.
+/// Full names of units, each with its base unit.
 const UNITS: [(&str, &str); 24] = [
     ("amperes", "amperes"),
     ("bytes", "bytes"),
@@ -35,20 +35,20 @@ const UNITS: [(&str, &str); 24] = [
     ("ounces", "grams"),
 ];
 
-/// What multiplies a unit.
+/// Prefixes of units.
 const PREFIXES: [&str; 18] = [
     "pico", "nano", "micro", "milli", "centi", "deci", "deca", "hecto", "kilo", "kibi", "mega", "mibi",
     "giga", "gibi", "tera", "tebi", "peta", "pebi",
 ];
 
-/// Units that are not written out.
+/// Abbreviations of units.
 const ABBREVIATIONS: [&str; 14] =
     ["s", "ms", "us", "ns", "sec", "b", "kb", "mb", "gb", "tb", "pb", "m", "h", "d"];
 
-/// Types that have no business in a name.
+/// Types that should not be part of a name.
 const TYPES: [&str; 5] = ["counter", "gauge", "histogram", "summary", "gauge_histogram"];
 
-/// One metric's names.
+/// Checks the names of one metric.
 pub(super) fn check(family: &Family<'_>, is_open_metrics: bool, findings: &mut Vec<Finding>) {
     let name = family.name.decode();
     let mut find =
@@ -89,7 +89,7 @@ pub(super) fn check(family: &Family<'_>, is_open_metrics: bool, findings: &mut V
     }
 }
 
-/// Suffixes and labels that other types have, and names of labels.
+/// Checks for suffixes and labels that belong to other types, and label names.
 fn check_reserved(family: &Family<'_>, name: &str, find: &mut impl FnMut(Rule, String)) {
     let kind = family.kind();
     let is_histogram = matches!(kind, MetricType::Histogram | MetricType::GaugeHistogram);

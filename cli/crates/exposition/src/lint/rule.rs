@@ -1,16 +1,16 @@
-//! The rules: what each is called, how grave it is, and what to do about it.
+//! The rules with their names, severities and hints.
 
 use std::fmt;
 
 use serde::Serialize;
 
-/// How grave a finding is.
+/// The severity of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
-    /// Against custom: it can be read, and will confuse people or tools.
+    /// Unconventional: it can be parsed, but will confuse people or tools.
     Warning,
-    /// Prometheus or promtool rejects it, or reads something else than was meant.
+    /// Prometheus or promtool rejects it, or interprets it otherwise than intended.
     Error,
 }
 
@@ -27,35 +27,35 @@ impl fmt::Display for Severity {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Rule {
-    /// A line does not fit the format.
+    /// A line does not match the format.
     Syntax,
-    /// The response names no Content-Type that Prometheus reads.
+    /// The response has no Content-Type that Prometheus accepts.
     ContentType,
-    /// A series stands there twice.
+    /// A series occurs twice.
     DuplicateSeries,
     /// A second HELP, TYPE or UNIT line.
     DuplicateMetadata,
-    /// A HELP, TYPE or UNIT line behind samples of its metric.
+    /// A HELP, TYPE or UNIT line after samples of its metric.
     LateMetadata,
-    /// Lines of a metric stand apart.
+    /// Lines of a metric are not contiguous.
     InterruptedGroup,
-    /// A help text with an escape that the format does not know.
+    /// A help text with an unknown escape.
     HelpEscape,
     /// No HELP line.
     MissingHelp,
     /// No TYPE line.
     MissingType,
-    /// A sample that the metric's type does not have.
+    /// A sample name that does not belong to the metric's type.
     StrangeSample,
     /// A counter's name without `_total`.
     CounterTotal,
-    /// `_total` on what is no counter.
+    /// `_total` on something other than a counter.
     ReservedTotal,
-    /// `_bucket`, `_count` or `_sum` on what has none.
+    /// `_bucket`, `_count` or `_sum` on a type without them.
     ReservedSuffix,
-    /// `le` or `quantile` on what has none.
+    /// `le` or `quantile` on a type without them.
     ReservedLabel,
-    /// The type stands in the name.
+    /// The type is part of the name.
     TypeInName,
     /// A colon in a name.
     ColonInName,
@@ -63,28 +63,28 @@ pub enum Rule {
     CamelCase,
     /// A unit that is not a base unit.
     BaseUnit,
-    /// A unit that is abbreviated.
+    /// An abbreviated unit.
     UnitAbbreviation,
-    /// A bound of a bucket or a quantile is no number, or stands there twice.
+    /// A bound of a bucket or a quantile is not a number, or occurs twice.
     Bound,
-    /// Buckets that fall.
+    /// Cumulative buckets that decrease.
     BucketsFall,
     /// A histogram without `+Inf`.
     MissingInf,
-    /// `_count` is not `+Inf`.
+    /// `_count` differs from the `+Inf` bucket.
     CountMismatch,
     /// A histogram or summary without `_count` or `_sum`.
     Incomplete,
-    /// A count below zero, or `NaN`.
+    /// A negative or `NaN` count.
     CounterValue,
-    /// A timestamp before the series' last.
+    /// A timestamp before that of the series' previous sample.
     TimestampBack,
     /// Label values that look like ids.
     LabelOfIds,
 }
 
 impl Rule {
-    /// How grave it is to break it.
+    /// The rule's severity.
     pub fn severity(self) -> Severity {
         match self {
             Self::InterruptedGroup
@@ -105,7 +105,7 @@ impl Rule {
         }
     }
 
-    /// What to do.
+    /// How to fix it.
     pub fn hint(self) -> &'static str {
         match self {
             Self::Syntax => "the rest of the line is not read; Prometheus drops the whole scrape",
@@ -154,9 +154,9 @@ impl Rule {
         }
     }
 
-    /// As it is shown: `counter-total`.
+    /// The name that is shown: `counter-total`.
     pub fn name(self) -> String {
-        // The same words as in JSON.
+        // The same names as in JSON.
         serde_json::to_value(self).ok().and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default()
     }
 }

@@ -1,4 +1,4 @@
-//! Lines, groups and metadata: what stands where it should not, twice, or not at all.
+//! Checks lines, groups and metadata: what is misplaced, repeated, or missing.
 
 use super::{
     super::{
@@ -10,7 +10,7 @@ use super::{
     rule::Rule,
 };
 
-/// Lines that do not fit the format.
+/// Reports lines that do not match the format.
 pub(super) fn check_lines(page: &Page<'_>, findings: &mut Vec<Finding>) {
     for error in &page.errors {
         let finding = Finding::new(Rule::Syntax, error.line, None, error.message.clone());
@@ -18,7 +18,7 @@ pub(super) fn check_lines(page: &Page<'_>, findings: &mut Vec<Finding>) {
     }
 }
 
-/// One metric's lines.
+/// Checks the lines of one metric.
 pub(super) fn check(family: &Family<'_>, is_open_metrics: bool, findings: &mut Vec<Finding>) {
     let name = family.name.decode();
     let mut find =
@@ -71,7 +71,7 @@ pub(super) fn check(family: &Family<'_>, is_open_metrics: bool, findings: &mut V
     }
 }
 
-/// A metric whose series a label multiplies without end.
+/// Reports a metric whose series a label multiplies without bound.
 pub(super) fn check_spread(metric: &MetricSpread, findings: &mut Vec<Finding>) {
     for label in &metric.labels {
         let Some(ids) = &label.ids else { continue };
@@ -83,7 +83,7 @@ pub(super) fn check_spread(metric: &MetricSpread, findings: &mut Vec<Finding>) {
     }
 }
 
-/// Timestamps of the same series' sample before a row, and of the row.
+/// The timestamps of the series' previous sample and of this row.
 fn times(family: &Family<'_>, row: &Row<'_>) -> Option<(i64, i64)> {
     let is_same = |other: &&Row<'_>| {
         other.name == row.name
@@ -94,12 +94,12 @@ fn times(family: &Family<'_>, row: &Row<'_>) -> Option<(i64, i64)> {
     Some((before.timestamp?.0, row.timestamp?.0))
 }
 
-/// Whether the type has samples of that name.
+/// Whether samples of that name belong to the type.
 fn is_of_type(row: &Row<'_>, family: &Family<'_>, is_open_metrics: bool) -> bool {
     let suffix = row.name.written().strip_prefix(family.name.written());
     let kind = family.kind();
-    // Client libraries write a histogram's `_created` into the text format as well: it is a gauge of its own
-    // there.
+    // Client libraries write a histogram's `_created` into the text format, too, where it is a separate
+    // gauge.
     kind == MetricType::Untyped
         || suffix.is_some_and(|suffix| kind.suffixes(is_open_metrics).contains(&suffix))
 }

@@ -1,3 +1,5 @@
+//! One exposition without mistakes, and one with all of them.
+
 use std::collections::BTreeSet;
 
 use super::{super::format::Format, *};
@@ -6,7 +8,7 @@ fn findings(text: &str) -> Vec<Finding> {
     lint(&Page::read(text, Format::of_text(text)))
 }
 
-/// One metric of every type, with nothing to complain of.
+/// One metric of every type, without mistakes.
 const GOOD: &str = "\
 # HELP jobs_total Jobs.
 # TYPE jobs_total counter
@@ -100,7 +102,7 @@ no_type 1
 ";
 
 #[test]
-fn nothing_is_said_of_good_pages() {
+fn a_good_exposition_has_no_findings() {
     assert_eq!(findings(GOOD), []);
     assert_eq!(findings(GOOD_OPEN_METRICS), []);
     assert_eq!(findings(""), []);
@@ -133,7 +135,7 @@ fn open_metrics_has_rules_of_its_own() {
 }
 
 #[test]
-fn one_finding_a_rule_and_metric() {
+fn one_finding_per_rule_and_metric() {
     let text = "# HELP a_total A.\n# TYPE a_total counter\na_total{b=\"1\"} -1\na_total{b=\"2\"} -1\n";
     assert_eq!(findings(text).len(), 1);
 }

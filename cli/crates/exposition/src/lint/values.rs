@@ -1,4 +1,4 @@
-//! Numbers that contradict each other: buckets, counts and sums of one scrape.
+//! Checks for numbers that contradict each other: buckets, counts and sums of one scrape.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use super::{
     rule::Rule,
 };
 
-/// What belongs together: the samples of a histogram or summary that differ in nothing but bound or quantile.
+/// The samples of a histogram or summary that differ only in bound or quantile.
 #[derive(Debug, Default)]
 struct Group {
     line: usize,
@@ -22,7 +22,7 @@ struct Group {
     has_sum: bool,
 }
 
-/// One metric's values.
+/// Checks the values of one metric.
 pub(super) fn check(family: &Family<'_>, findings: &mut Vec<Finding>) {
     let mut find = Findings { family: family.name.decode().into_owned(), found: findings };
     match family.kind() {
@@ -47,7 +47,7 @@ pub(super) fn check(family: &Family<'_>, findings: &mut Vec<Finding>) {
     }
 }
 
-/// Findings about one metric, one a rule: what goes wrong in one series mostly does in all.
+/// Collects findings about one metric, one per rule: what is wrong in one series is usually wrong in all.
 struct Findings<'f> {
     family: String,
     found: &'f mut Vec<Finding>,
@@ -70,7 +70,7 @@ impl Findings<'_> {
     }
 }
 
-/// What counts is a number from zero on. (Sums may fall below it where observations do.)
+/// Checks that counts are not negative. (Sums may be, if observations are.)
 fn check_counts(family: &Family<'_>, find: &mut Findings<'_>) {
     let is_histogram = family.kind() == MetricType::Histogram;
     for row in &family.rows {
@@ -90,7 +90,7 @@ fn suffix<'a>(row: &Row<'a>, family: &Family<'_>) -> &'a str {
     row.name.written().strip_prefix(family.name.written()).unwrap_or_default()
 }
 
-/// The family's samples, grouped; `own` is the label in which those of a group differ.
+/// The family's samples in groups; `own` is the label that distinguishes the samples of a group.
 fn groups<'a>(family: &Family<'a>, own: &str, find: &mut Findings<'_>) -> BTreeMap<Vec<Label<'a>>, Group> {
     let mut groups: BTreeMap<Vec<Label<'a>>, Group> = BTreeMap::new();
     for row in &family.rows {
@@ -101,7 +101,7 @@ fn groups<'a>(family: &Family<'a>, own: &str, find: &mut Findings<'_>) -> BTreeM
         match suffix(row, family) {
             "_count" | "_gcount" => group.count = Some((row.value, row.line)),
             "_sum" | "_gsum" => group.has_sum = true,
-            // A histogram has no sample of its own name: that is another finding.
+            // A histogram has no sample with its own name: that is another finding.
             "" if own == "le" => {}
             "_bucket" | "" => match mine.first().map(|label| label.value.written()) {
                 Some(written) => match float(written).filter(|bound| !bound.is_nan()) {

@@ -1,7 +1,7 @@
 //! Exact search for limiters that count per window on a grid.
 //!
-//! The clock shows `d + φ` at `d`, or up to a tick less; it never goes back. φ is a constant within the
-//! offset, and a tick more, because clocks may round up.
+//! The clock shows `d + φ` at `d`, or up to a tick less, and never goes back. φ is constant, within the
+//! offset plus one tick, because clocks may round up.
 
 use std::collections::HashSet;
 
@@ -11,10 +11,10 @@ use saasbench_model::{
     units::Quota,
 };
 
-/// Where the current window begins, the count of the one before, and its own.
+/// Start of the current window, and the counts of the previous and the current one.
 type Key = Option<(i64, u64, u64)>;
 
-/// What was tried: now, decided, shown, key.
+/// Search states already tried: instant, decided requests, clock reading, key.
 type Tried = HashSet<(i64, u32, i64, Key)>;
 
 struct Counter<'a> {
@@ -27,7 +27,7 @@ struct Counter<'a> {
     phase: i64,
 }
 
-/// Whether some conforming limiter of this kind has this history.
+/// Whether some conforming limiter of this kind can have this history.
 pub(in super::super) fn counter_explains(
     requests: &[Request],
     quota: Quota,
@@ -79,7 +79,7 @@ impl Counter<'_> {
         starts
     }
 
-    /// A hit when the clock shows this, and what it leaves behind; `None`: it is not answered like that.
+    /// The key after a hit at this clock reading; `None` if the limiter would decide otherwise.
     fn hit(&self, shown: i64, key: Key, admitted: bool) -> Option<Key> {
         let key = match (self.anchor, key) {
             (Anchor::Epoch, key) => {

@@ -1,14 +1,14 @@
-//! The token bucket, exactly: every order and every outcome; for each of them the instants are solved for, as
-//! real numbers, because every condition bounds a difference of two of them.
+//! Exact judgement of token buckets: tries every order and every outcome; for each, the instants are solved
+//! for as real numbers, because every condition bounds a difference of two of them.
 //!
-//! A nanosecond counts `limit`, so that the time for one token, `window`, is a whole number, too.
+//! A nanosecond is worth `limit`, so that the time for one token, `window`, is a whole number, too.
 
 use crate::{Decision, HistoryContext, Request};
 use saasbench_model::units::Quota;
 
-/// Whether some conforming bucket has this history: each decision may read any instant from its own to
-/// `slack` later, though not before an earlier reading if all clocks agree. That others took tokens is
-/// granted to every rejection that can lie where the environment is shared.
+/// Whether some conforming bucket can have this history. Each decision may read any instant from its own to
+/// `slack` later, but not before an earlier reading if all clocks agree. In a shared environment, every
+/// rejection may be due to tokens that others took.
 pub(in super::super) fn explains(
     requests: &[Request],
     quota: Quota,
@@ -40,17 +40,18 @@ struct World<'a> {
     context: &'a HistoryContext,
 }
 
-/// What has happened so far.
+/// The events so far.
 #[derive(Clone, Default)]
 struct Run {
     instants: Instants,
     decided: u32,
-    /// The last event's instant.
+    /// Index of the last event's instant.
     last: usize,
-    /// The last reading.
+    /// Index of the last reading.
     read: usize,
     lost: bool,
-    /// Since the bucket was new: readings from which it had B tokens at most, and how many were taken since.
+    /// Since the bucket was new: readings at which it had at most B tokens, and how many were taken since
+    /// each.
     takings: Vec<(usize, i64)>,
 }
 
@@ -66,7 +67,7 @@ impl World<'_> {
         }
         let deadline =
             ranks().filter(certain).map(|rank| self.requests[rank].done.0).min().unwrap_or(i64::MAX);
-        // Of two alike the one with the earlier interval can as well be the first.
+        // Of two identical requests, the one with the earlier interval can be taken to be first.
         let later = |rank: usize| {
             ranks().any(|other| {
                 let (one, other_one) = (&self.requests[rank], &self.requests[other]);
@@ -82,7 +83,7 @@ impl World<'_> {
             || !run.lost && self.context.memory_losses.iter().any(|loss| self.lose(run, (loss.0.0, loss.1.0)))
     }
 
-    /// An event not before the last one.
+    /// Adds an event that is not before the last one.
     fn event(&self, run: &Run, from: i64, to: i64) -> Option<(Run, usize)> {
         let mut next = run.clone();
         let at = next.instants.add();
@@ -150,8 +151,8 @@ impl World<'_> {
     }
 }
 
-/// Bounds on the differences of instants, closed under addition. A bound `≤ v` is written `2v + 1`, `< v` as
-/// `2v`.
+/// Bounds on the differences of instants, closed under addition. A bound `≤ v` is stored as `2v + 1`, `< v`
+/// as `2v`.
 #[derive(Clone, Default)]
 struct Instants {
     count: usize,
@@ -189,7 +190,7 @@ impl Instants {
         self.bound(after, one, -2 * span + 1)
     }
 
-    /// `one − other` is bounded; false if nothing is left.
+    /// Bounds `one − other`; false if that leaves no solution.
     fn bound(&mut self, one: usize, other: usize, bound: i64) -> bool {
         if sum(self.bounds[other * MOST + one], bound) < 1 {
             return false;

@@ -1,4 +1,4 @@
-//! Simulated limiters with a mistake each, by every algorithm, and what their clients record.
+//! Simulated limiters with one fault each, for every algorithm, and the histories that their clients record.
 
 use std::collections::BTreeMap;
 
@@ -11,41 +11,41 @@ use saasbench_model::{
 
 pub(super) const MS: i64 = 1_000_000;
 pub(super) const SECOND: i64 = 1_000_000_000;
-/// How long a run lasts.
+/// Duration of a run.
 const LENGTH: i64 = 10 * SECOND;
 
-/// What is wrong with a limiter.
+/// The fault of a limiter.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Mistake {
     PerReplica,
     NotEnforced,
     OffByOne(i64),
-    /// The window that is kept instead.
+    /// Uses this window instead.
     Window(i64),
     Algorithm(Algorithm),
     SharedKey,
-    /// Of the first tenant.
+    /// Only for the first tenant.
     NoExpiry,
-    /// Every so manieth that would be admitted.
+    /// Rejects every n-th request that would be admitted.
     FalseRejections(u64),
-    /// From, to.
+    /// Admits everything between these instants.
     FailsOpen(i64, i64),
-    /// So long after the check comes the count.
+    /// Counts a request this long after checking it.
     Race(i64),
     CountsRejections,
-    /// So far is the second replica's clock ahead.
+    /// The second replica's clock is ahead by this much.
     Skew(i64),
-    /// Answers are thrown.
+    /// Decides at random.
     Random,
 }
 
-/// The count of one key, by any algorithm, on whatever clock it is given.
+/// The count of one key, for any algorithm, by the clock readings it is given.
 #[derive(Debug, Clone)]
 struct Count {
     promise: Promise,
     zero: i64,
     start: Option<i64>,
-    /// Per window: of aligned windows, and of a counter.
+    /// Counts per window, for aligned windows and sliding counters.
     windows: BTreeMap<i64, u64>,
     log: Vec<i64>,
     level: f64,
@@ -57,7 +57,7 @@ impl Count {
         Self { promise, zero, start: None, windows: BTreeMap::new(), log: Vec::new(), level }
     }
 
-    /// Where the windows of a grid begin.
+    /// Where the windows of a grid start.
     fn anchor(&self, now: i64) -> i64 {
         match self.promise.algorithm {
             Algorithm::SlidingCounter { anchor: Anchor::FirstHit, .. } => self.start.unwrap_or(now),
@@ -65,7 +65,7 @@ impl Count {
         }
     }
 
-    /// Brings the state to this instant; whether one more fits.
+    /// Advances the state to this instant, and returns whether one more request fits.
     fn has_room(&mut self, now: i64) -> bool {
         let Quota { limit, window: Nanos(window) } = self.promise.quota;
         match self.promise.algorithm {
@@ -140,17 +140,17 @@ fn capacity(promise: Promise) -> f64 {
 /// How requests arrive.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Traffic {
-    /// Requests a second of each tenant.
+    /// Requests per second of each tenant.
     pub(super) rate: i64,
-    /// This many at once; with 1 they come one by one.
+    /// How many arrive at once; 1 for evenly spaced.
     pub(super) burst: i64,
-    /// Mean of each way, in nanoseconds.
+    /// Mean latency in each direction, in nanoseconds.
     pub(super) latency: f64,
-    /// So long they come, so long they do not.
+    /// Alternating lengths with and without arrivals.
     pub(super) pauses: Option<(i64, i64)>,
 }
 
-/// A run of two tenants on two replicas.
+/// A run of two tenants with two replicas.
 #[derive(Debug)]
 pub(super) struct Run {
     pub(super) histories: Vec<Vec<Request>>,
@@ -165,7 +165,7 @@ impl Run {
     }
 }
 
-/// The promises as the mistaken limiter keeps them.
+/// The promises that the faulty limiter actually keeps.
 fn kept(promise: Promise, mistake: Mistake) -> Promise {
     let Quota { limit, window } = promise.quota;
     let quota = |limit, window| Promise { quota: Quota { limit, window }, ..promise };
@@ -181,7 +181,7 @@ fn kept(promise: Promise, mistake: Mistake) -> Promise {
     }
 }
 
-/// Lets two tenants with these promises come against a limiter with this mistake.
+/// Runs two tenants with these promises against a limiter with this fault.
 pub(super) fn simulate(mistake: Mistake, promises: &[Promise], traffic: Traffic, random: &mut Random) -> Run {
     let zero = random.within(0, SECOND) + 1_700_000_000 * SECOND;
     let mut events = Vec::new();
@@ -250,10 +250,10 @@ fn exponential(mean: f64, random: &mut Random) -> i64 {
     (-(1.0 - random.unit()).ln() * mean) as i64
 }
 
-/// The mistaken limiter of all keys.
+/// The faulty limiter of all keys.
 struct Limiter {
     mistake: Mistake,
-    /// Per tenant and replica; some share.
+    /// Per tenant and replica; may be shared.
     counts: Vec<[Count; 2]>,
     promises: Vec<Promise>,
     would_admit: u64,

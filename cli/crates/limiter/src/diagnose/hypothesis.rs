@@ -1,88 +1,88 @@
-//! The usual hypotheses, and what is said of them.
+//! The known failure modes of limiters, and how they are described.
 
 use serde_json::{Value, json};
 
 use saasbench_model::{scenario::Algorithm, units::Nanos};
 
-/// The mistake that explains all of a broken limit.
+/// The fault that explains everything that is wrong with a limit.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Diagnosis {
     /// The simplest one.
     pub hypothesis: Hypothesis,
-    /// Others that explain all of it as well, the simpler ones first.
+    /// Others that explain everything, too, the simpler ones first.
     pub others: Vec<Hypothesis>,
-    /// What is explained by what, in one sentence.
+    /// What is explained and how, in one sentence.
     pub sentence: String,
 }
 
-/// A mistake that a limiter can have.
+/// A fault that a limiter can have.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Hypothesis {
-    /// Each replica keeps the promise by itself.
+    /// Each replica enforces the limit on its own.
     PerReplica {
-        /// Those that answered.
+        /// The replicas that responded.
         replicas: Vec<String>,
     },
-    /// Nothing was rejected where the promise was broken.
+    /// Nothing was rejected although the limit was exceeded.
     NotEnforced {
         /// The tenants whose promise was broken.
         tenants: Vec<String>,
     },
-    /// The limit (of a token bucket: the bucket) is larger by this many, or smaller.
+    /// The limit (for a token bucket: its capacity) differs by this much.
     OffByOne {
-        /// What has to be added.
+        /// The difference, positive if it is larger.
         by: i64,
-        /// Whose.
+        /// The tenants concerned.
         tenants: Vec<String>,
     },
-    /// The promised number in another time.
+    /// The promised number in a window of another length.
     OtherWindow {
-        /// What was promised.
+        /// The promised window.
         promised: Nanos,
-        /// A round number that explains it.
+        /// A round length that explains everything.
         window: Nanos,
-        /// What else does: from, to.
+        /// All lengths that explain it: from, to.
         range: (Nanos, Nanos),
     },
-    /// The same quota by other rules.
+    /// The same quota by another algorithm.
     OtherAlgorithm(Algorithm),
-    /// Several tenants are counted as one.
+    /// Several tenants share one count.
     SharedKey {
-        /// Which.
+        /// Their ids.
         tenants: Vec<String>,
     },
-    /// From some instant on nothing comes back.
+    /// From some instant on, quota is no longer restored.
     NoExpiry {
-        /// Whose quota.
+        /// The tenants concerned.
         tenants: Vec<String>,
     },
-    /// Now and then a request is rejected without cause.
+    /// Occasionally a request is rejected without cause.
     SporadicRejections {
-        /// Rejections without cause.
+        /// Number of rejections without cause.
         rejected: u64,
         /// Requests that had to be admitted, those included.
         of: u64,
     },
-    /// For a time everything was admitted.
+    /// For a while everything was admitted.
     FailsOpen {
-        /// The last rejection before.
+        /// The last rejection before it.
         from: Nanos,
-        /// The first rejection after.
+        /// The first rejection after it.
         to: Nanos,
     },
-    /// Requests are counted some time after they were checked.
+    /// Requests are counted some time after they are checked.
     Race,
-    /// What is rejected is counted, too.
+    /// Rejected requests are counted, too.
     CountsRejections,
-    /// The clocks of the replicas that decide are apart.
+    /// The clocks of the deciding replicas differ.
     SkewedClocks {
-        /// How far: from, to.
+        /// By how much: from, to.
         range: (Nanos, Nanos),
     },
 }
 
 impl Hypothesis {
-    /// Its name in the JSON report.
+    /// The name in the JSON report.
     pub fn name(&self) -> &'static str {
         match self {
             Self::PerReplica { .. } => "per-replica",
@@ -100,7 +100,7 @@ impl Hypothesis {
         }
     }
 
-    /// Its parameters in the JSON report.
+    /// The parameters in the JSON report.
     pub fn parameters(&self) -> Value {
         match self {
             Self::PerReplica { replicas } => json!({ "replicas": replicas }),
@@ -120,7 +120,7 @@ impl Hypothesis {
     }
 }
 
-/// The second half of a sentence: "all of it is explained by …".
+/// Formats the second half of a sentence: "all of it is explained by …".
 impl std::fmt::Display for Hypothesis {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -175,7 +175,7 @@ impl std::fmt::Display for Hypothesis {
 }
 
 impl Diagnosis {
-    /// Of all that explains it, the simplest first; `None` if nothing does.
+    /// The diagnosis from all hypotheses that explain it, the simplest first; `None` if there are none.
     pub(super) fn of(hypotheses: Vec<Hypothesis>) -> Option<Self> {
         let mut hypotheses = hypotheses.into_iter();
         let hypothesis = hypotheses.next()?;
@@ -188,7 +188,7 @@ impl Diagnosis {
     }
 }
 
-/// `a`, `a and b`, `a, b and c`.
+/// Joins names: `a`, `a and b`, `a, b and c`.
 fn list(names: &[String]) -> String {
     match names {
         [] => "none".to_owned(),

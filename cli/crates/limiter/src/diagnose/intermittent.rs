@@ -1,4 +1,5 @@
-//! The promise kept but for some lapses: what they account for is set aside, and the rest must be explained.
+//! Hypotheses of intermittent faults: what the faults account for is set aside, and the rest must keep the
+//! promise.
 
 use std::collections::BTreeSet;
 
@@ -6,14 +7,14 @@ use super::{Case, Hypothesis, Key, replay};
 use crate::{Decision, HistoryContext, Promise, Request, Violation, judge};
 use saasbench_model::units::Nanos;
 
-/// Sporadic is at most one in this many.
+/// Sporadic means at most one in this many.
 const SPORADIC: u64 = 10;
 /// This many can show a pattern.
 const SEVERAL: usize = 3;
-/// Of the longest spans without a rejection this many are tried.
+/// How many of the longest spans without a rejection are tried.
 const SPANS: usize = 3;
 
-/// Without the rejections that are wrong nothing is broken, and they are few.
+/// Without the wrong rejections nothing is broken, and they are few.
 pub(super) fn sporadic_rejections(case: &Case<'_>) -> Option<Hypothesis> {
     let (mut rejected, mut of) = (Vec::new(), 0);
     for (key, judgement) in case.keys.iter().zip(&case.judgements) {
@@ -24,7 +25,7 @@ pub(super) fn sporadic_rejections(case: &Case<'_>) -> Option<Hypothesis> {
         }
         of += judgement.admitted;
     }
-    // A replica whose clock is behind rejects without cause, too, and only that one.
+    // A replica whose clock is behind rejects without cause, too, and only that replica.
     let one_replica = rejected.iter().all(|request: &&Request| request.replica == rejected[0].replica);
     if rejected.len() >= 2 * SEVERAL && one_replica && replay::skewed_clocks(case).is_some() {
         return None;
@@ -33,18 +34,19 @@ pub(super) fn sporadic_rejections(case: &Case<'_>) -> Option<Hypothesis> {
     Some(Hypothesis::SporadicRejections { rejected, of: of + rejected })
 }
 
-/// The rejections that must go until the rest keeps the promise; `None`: more than `most`, or rejections are
-/// not all, or they come one upon the other, or all at one time.
+/// The rejections that must be removed until the rest keeps the promise. `None` if there are more than
+/// `most`, if rejections are not the only problem, or if they are not spread over time.
 fn causeless_rejections(case: &Case<'_>, key: &Key<'_>, most: usize) -> Option<BTreeSet<u64>> {
-    // What is wrong by itself goes at once, what is wrong only by the help of the others one after the other.
+    // Rejections that are wrong by themselves are removed at once, those that are wrong only in combination
+    // with others one by one.
     let apart = HistoryContext { other_limits: true, ..case.context.clone() };
     let judgement = judge(key.requests, key.promise, &apart);
     if !judgement.violations.is_empty() {
         return None;
     }
     let by_themselves: BTreeSet<u64> = judgement.wrong_rejections.into_iter().collect();
-    // Where windows are searched for, another rejection than the wrong one can be reported. One that stands
-    // alone among admissions is the likelier one.
+    // Where windows are searched for, the judge may name another rejection than the wrong one. One between
+    // admissions is the more likely one.
     let mut isolated = isolated_rejections(key);
     isolated.extend(&by_themselves);
     let wrong = without(case, key, by_themselves, most).or_else(|| {
@@ -54,7 +56,7 @@ fn causeless_rejections(case: &Case<'_>, key: &Key<'_>, most: usize) -> Option<B
     is_sporadic(key, &wrong).then_some(wrong)
 }
 
-/// These and, one by one, those that are still wrong without them, until nothing is.
+/// Adds to these, one by one, rejections that are still wrong without them, until nothing is.
 fn without(case: &Case<'_>, key: &Key<'_>, mut wrong: BTreeSet<u64>, most: usize) -> Option<BTreeSet<u64>> {
     while wrong.len() <= most {
         let mut rest = key.requests.to_vec();
@@ -67,7 +69,7 @@ fn without(case: &Case<'_>, key: &Key<'_>, mut wrong: BTreeSet<u64>, most: usize
     None
 }
 
-/// Without those that need not go.
+/// Removes those that are not needed from the set.
 fn least(case: &Case<'_>, key: &Key<'_>, mut wrong: BTreeSet<u64>) -> BTreeSet<u64> {
     for id in wrong.clone() {
         wrong.remove(&id);
@@ -85,7 +87,7 @@ fn in_order<'a>(key: &Key<'a>, counts: impl Fn(&Request) -> bool) -> Vec<&'a Req
     order
 }
 
-/// The rejections with an admission before and after them.
+/// Rejections directly between two admissions.
 fn isolated_rejections(key: &Key<'_>) -> BTreeSet<u64> {
     let order = in_order(key, |_| true);
     let isolated = order.windows(3).filter(|three| {
@@ -95,7 +97,7 @@ fn isolated_rejections(key: &Key<'_>) -> BTreeSet<u64> {
     isolated.map(|three| three[1].id).collect()
 }
 
-/// Whether they stand apart, and not all at one time.
+/// Whether they are spread over time.
 fn is_sporadic(key: &Key<'_>, wrong: &BTreeSet<u64>) -> bool {
     let is_wrong = |request: &Request| wrong.contains(&request.id);
     let had_to = in_order(key, |request| request.decision == Decision::Admitted || is_wrong(request));
@@ -108,8 +110,8 @@ fn is_sporadic(key: &Key<'_>, wrong: &BTreeSet<u64>) -> bool {
     in_a_row * 2 <= wrong.len() && !(together && wrong.len() > 2 * SEVERAL)
 }
 
-/// The rejection that is proven wrong; or the one that an admission is too many by, the last before it if
-/// none is named.
+/// The rejection that is proven wrong or, for an over-admission, one that would have to be removed: the last
+/// one before it, if none is named.
 fn next_causeless(case: &Case<'_>, rest: &[Request], promise: Promise) -> Option<u64> {
     match first_violation(case, rest, promise)? {
         Violation::WrongRejection { request, .. } => Some(request.id),
@@ -126,13 +128,13 @@ fn next_causeless(case: &Case<'_>, rest: &[Request], promise: Promise) -> Option
     }
 }
 
-/// In one span nothing is rejected, and what is admitted in it does not count.
+/// In one span nothing is rejected, and admissions within it do not count.
 pub(super) fn fails_open(case: &Case<'_>) -> Option<Hypothesis> {
     let requests = || case.keys.iter().flat_map(|key| key.requests);
     let mut rejected: Vec<&Request> =
         requests().filter(|request| request.decision == Decision::Rejected).collect();
     rejected.sort_by_key(|request| (request.sent + request.done, request.id));
-    // It began after the last rejection before it, and ended before the first after it.
+    // The span lies between two consecutive rejections.
     let mut spans: Vec<(usize, Nanos, Nanos)> = rejected
         .windows(2)
         .map(|pair| {
@@ -164,7 +166,7 @@ pub(super) fn fails_open(case: &Case<'_>) -> Option<Hypothesis> {
     Some(Hypothesis::FailsOpen { from, to })
 }
 
-/// Certain admissions in a span.
+/// Number of certain admissions in a span.
 fn inside(key: &Key<'_>, from: Nanos, to: Nanos) -> u64 {
     let inside = key
         .requests

@@ -1,11 +1,11 @@
-//! The promise kept, but of another key: of one replica, of all tenants together, or of a key that never
-//! expires.
+//! Hypotheses that the promise is kept for another key: per replica, for all tenants together, or for a key
+//! that never expires.
 
 use super::{Case, Hypothesis, Key, replay};
 use crate::{Decision, Promise, Request};
 use saasbench_model::scenario::Algorithm;
 
-/// Each replica's requests alone keep the promise.
+/// The requests of each replica alone keep the promise.
 pub(super) fn per_replica(case: &Case<'_>) -> Option<Hypothesis> {
     let replicas = case.answering();
     let alone = |key: &Key<'_>, replica: u16| -> Vec<Request> {
@@ -18,13 +18,13 @@ pub(super) fn per_replica(case: &Case<'_>) -> Option<Hypothesis> {
     })
 }
 
-/// Where the promise was broken nothing was rejected.
+/// Nothing was rejected where the promise was broken.
 pub(super) fn not_enforced(case: &Case<'_>) -> Option<Hypothesis> {
     let open = |key: &Key<'_>| key.requests.iter().all(|request| request.decision != Decision::Rejected);
     case.broken().all(open).then(|| Hypothesis::NotEnforced { tenants: case.broken().map(tenant).collect() })
 }
 
-/// This many rejections without cause show that a quota does not come back.
+/// This many rejections without cause show that quota is not restored.
 const LOST: usize = 3;
 
 /// After the last admission everything is rejected, for longer than one window; until then the promise was
@@ -51,13 +51,14 @@ pub(super) fn shared_key(case: &Case<'_>) -> Option<Hypothesis> {
     Some(Hypothesis::SharedKey { tenants: shared.into_iter().map(tenant).collect() })
 }
 
-/// Each tenant's rejections are right by what all were admitted, and all were admitted no more than the
-/// largest quota.
+/// Each tenant's rejections are right given the admissions of all, and all together were admitted no more
+/// than the largest quota.
 fn share(case: &Case<'_>, group: &[&Key<'_>]) -> bool {
     let by_limit = |key: &&&Key<'_>| key.promise.quota.limit;
     let Some(largest) = group.iter().max_by_key(by_limit) else { return false };
     let Some(smallest) = group.iter().min_by_key(by_limit) else { return false };
-    // A bucket fills as fast as that tenant's whose request is judged: as slowly as the smallest at least.
+    // A shared bucket fills at the rate of whichever tenant's request is judged, so at least as slowly as the
+    // smallest.
     let bucket = matches!(largest.promise.algorithm, Algorithm::TokenBucket { .. });
     let held_against = |key: &Key<'_>| if bucket { smallest.promise } else { key.promise };
     let together = |rejected: Promise, admitted: Decision| -> Vec<Request> {
@@ -72,13 +73,12 @@ fn share(case: &Case<'_>, group: &[&Key<'_>]) -> bool {
         requests.sort_by_key(|request| (request.sent, request.id));
         requests
     };
-    // More than a small quota was admitted to all, so it is only asked whether they can account for the
-    // rejections.
+    // All together were admitted more than a small quota, so only the rejections are tested against it.
     let rejected_rightly = |key: &&Key<'_>| {
         let promise = held_against(key);
         let together = together(promise, Decision::Unknown);
         match promise.algorithm {
-            // No conforming counter of a small quota ever holds as much as all together.
+            // No conforming counter of a small quota ever counts as much as all tenants together.
             Algorithm::SlidingCounter { .. } => replay::explains(case, promise, &together),
             _ => case.explains(promise, &together),
         }

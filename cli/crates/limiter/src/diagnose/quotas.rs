@@ -1,4 +1,4 @@
-//! The promise kept with another number: another limit, another window, another algorithm.
+//! Hypotheses that the promise is kept with another number: another limit, another window, another algorithm.
 
 use super::{Case, Hypothesis};
 use crate::{Promise, history::Lifetime};
@@ -7,16 +7,17 @@ use saasbench_model::{
     units::{Nanos, Quota},
 };
 
-/// Windows are this many times as long as what clocks are off by.
+/// Windows must be at least this many times as long as clocks may differ.
 const WIDER: i64 = 20;
-/// This many windows shorter than the longest possible are tried, each a little shorter than the one before.
+/// How many windows are tried, downwards from the longest possible one.
 const PROBES: i32 = 64;
-/// A window that is as near to the promised one is no other: this can be a single lapse.
+/// A window this close to the promised one does not count as another: a single intermittent fault could
+/// explain it.
 const ALIKE: f64 = 0.02;
-/// Windows are looked for up to this many times shorter or longer.
+/// Windows are tried up to this many times shorter or longer.
 const FURTHEST: f64 = 64.0;
 
-/// The limit is larger or smaller by the least number that explains all: of all tenants, or of those only
+/// The limit differs by the smallest number that explains everything: for all tenants, or only for those
 /// whose promise was broken.
 pub(super) fn off_by_one(case: &Case<'_>) -> Option<Hypothesis> {
     let of_all = off_by(case);
@@ -46,7 +47,8 @@ fn off_by(case: &Case<'_>) -> Option<Hypothesis> {
     None
 }
 
-/// A bucket of another size that fills as fast; of other algorithms the limit.
+/// The promise with another capacity (token buckets, at the same refill rate) or another limit (other
+/// algorithms).
 fn capacity(promise: Promise, by: i64) -> Promise {
     match promise.algorithm {
         Algorithm::TokenBucket { burst, refill } => {
@@ -62,7 +64,7 @@ fn limit(promise: Promise, by: i64) -> Promise {
     Promise { quota: Quota { limit, ..promise.quota }, ..promise }
 }
 
-/// The least number of `1..=most` for which this holds, if it holds for all greater ones.
+/// The least number of `1..=most` for which `holds`, given that it then holds for all greater ones.
 fn least(most: i64, holds: impl Fn(i64) -> bool) -> Option<i64> {
     if most < 1 || !holds(most) {
         return None;
@@ -75,13 +77,13 @@ fn least(most: i64, holds: impl Fn(i64) -> bool) -> Option<i64> {
     Some(at)
 }
 
-/// The window is shorter or longer. The longer it is the fewer admissions it allows, and the more rejections.
+/// The window is shorter or longer. The longer it is, the fewer admissions and the more rejections it allows.
 pub(super) fn other_window(case: &Case<'_>) -> Option<Hypothesis> {
     let promised = case.keys.first()?.promise.quota.window;
     if case.keys.iter().any(|key| key.promise.quota.window != promised) {
         return None;
     }
-    // Of a window that clocks cannot tell from none nothing is ever proven.
+    // About a window that clocks cannot tell from zero, nothing can be proven.
     let slack = Lifetime::of(promised, &case.context).most - promised.0;
     let shortest = (slack.saturating_mul(WIDER) as f64 / promised.0 as f64).max(1.0 / FURTHEST);
     let explains = |ratio: f64| ratio >= shortest && case.all_explained(|promise| scaled(promise, ratio));
@@ -89,7 +91,7 @@ pub(super) fn other_window(case: &Case<'_>) -> Option<Hypothesis> {
         matches!(key.promise.algorithm, Algorithm::AlignedWindow | Algorithm::SlidingCounter { .. })
     });
     let (from, to) = if on_grid {
-        // Where windows begin changes with their length, so only guesses help.
+        // Where windows start changes with their length, so only guesses work.
         let ratio = guesses().find(|ratio| explains(*ratio))?;
         (ratio, ratio)
     } else {
@@ -112,7 +114,7 @@ fn scaled(promise: Promise, ratio: f64) -> Promise {
     Promise { quota: Quota { window, ..promise.quota }, ..promise }
 }
 
-/// Simple fractions first, then twentieths, then mistaken units.
+/// Simple fractions first, then twentieths, then wrong units.
 fn guesses() -> impl Iterator<Item = f64> {
     let simple = [(1, 2), (2, 1), (2, 3), (3, 2), (3, 4), (4, 3), (4, 5), (5, 4)];
     let units = [(1, 60), (60, 1), (1, 10), (10, 1)];
@@ -120,9 +122,9 @@ fn guesses() -> impl Iterator<Item = f64> {
     simple.into_iter().chain(units).chain(twentieths).map(|(part, of)| f64::from(part) / f64::from(of))
 }
 
-/// Ratios from the longest window that does not admit too much downwards, by the admissions alone or by all
-/// responses. One that is too long mostly does; one that is out of step with the true one may do so even
-/// where it is too short.
+/// Ratios downwards from the longest window that does not admit too much, by the admissions alone or by all
+/// responses. A window that is too long usually fails; one that is out of phase with the true one may fail
+/// even if it is too short.
 fn probes(case: &Case<'_>, shortest: f64, all: bool) -> impl Iterator<Item = f64> {
     let admits = |ratio: f64| {
         let change = |promise| scaled(promise, ratio);
@@ -132,12 +134,12 @@ fn probes(case: &Case<'_>, shortest: f64, all: bool) -> impl Iterator<Item = f64
     most.into_iter().flat_map(|most| (0..PROBES).map(move |step| most * 0.985_f64.powi(step)))
 }
 
-/// The last ratio on the way from `good` to `bad` for which this holds; all the way if it holds there, too.
+/// The last ratio from `good` towards `bad` for which this holds; `bad` itself, if it holds there, too.
 fn bound(good: f64, bad: f64, holds: impl Fn(f64) -> bool) -> f64 {
     if holds(bad) { bad } else { edge(good, bad, holds) }
 }
 
-/// The last ratio on the way from `good` to `bad` for which this holds, to a thousandth.
+/// The last ratio from `good` towards `bad` for which this holds, to a thousandth.
 fn edge(mut good: f64, mut bad: f64, holds: impl Fn(f64) -> bool) -> f64 {
     while (good / bad - 1.0).abs() > 1e-3 {
         let middle = (good * bad).sqrt();
@@ -160,7 +162,7 @@ fn roundest((from, to): (Nanos, Nanos)) -> Nanos {
     Nanos(middle)
 }
 
-/// The same quota by the rules of another algorithm, or by the same with other particulars.
+/// The same quota by another algorithm, or another variant of the same.
 pub(super) fn other_algorithm(case: &Case<'_>) -> Option<Hypothesis> {
     let refill = Refill::Continuous;
     let mut algorithms = vec![
@@ -184,8 +186,8 @@ pub(super) fn other_algorithm(case: &Case<'_>) -> Option<Hypothesis> {
     algorithms.into_iter().find(explains).map(Hypothesis::OtherAlgorithm)
 }
 
-/// Whether there is a judge for it yet: each finds that on an empty store the very first request is not
-/// rejected.
+/// Whether the judge of this algorithm is implemented: every judge finds that an empty store must not reject
+/// the first request.
 pub(super) fn judged(algorithm: Algorithm) -> bool {
     use crate::{Decision, HistoryContext, Request, Tolerance, judge};
     let rejected = Request {

@@ -1,10 +1,10 @@
-//! Mistakes that no conforming limiter of anything else has: rejections that count, and replicas with clocks
-//! of their own.
+//! Faults that are not a conforming limiter of something else: rejections that count, and replicas with
+//! clocks of their own.
 //!
-//! The history is replayed: what was answered is what was counted (the replay is led by the responses, not by
-//! a limiter), and each response is compared with the least and the greatest count that its interval and
-//! those of the others permit. A single response that both contradict rules the hypothesis out. The replay
-//! begins with an empty store, and nothing is lost on the way.
+//! The history is replayed: what the responses say was admitted is what counts, and each response is compared
+//! with the least and the greatest count that its interval and those of the others permit. A single response
+//! that contradicts both rejects the hypothesis. The replay starts with an empty store, and requires that no
+//! state was lost.
 
 mod bucket;
 mod grid;
@@ -19,22 +19,23 @@ use saasbench_model::{
     units::Nanos,
 };
 
-/// This many requests of each key are replayed for each distance of the clocks.
+/// Requests of each key that are replayed per clock offset.
 const MOST_REPLAYED: usize = 4_000;
-/// This many distances are tried in each direction.
+/// How many clock offsets are tried in each direction.
 const MOST_DISTANCES: i64 = 1_000;
 
-/// How the limiter is supposed to count.
+/// How the hypothetical limiter counts.
 #[derive(Debug, Clone)]
 struct World {
-    /// How far the clock of each replica is ahead; shorter than a window.
+    /// By how much the clock of each replica is ahead; less than a window.
     offsets: Vec<i64>,
-    /// Rejected requests are counted.
+    /// Whether rejected requests are counted.
     rejections_count: bool,
-    /// The clock that is furthest ahead is believed by all: what it ends is over, what it forgets is gone.
-    /// Otherwise each sees the store's times by its own.
+    /// Whether the store follows the clock that is furthest ahead: a window that has ended by it, or an entry
+    /// that has expired, is gone for all replicas. Otherwise each replica compares stored times with its own
+    /// clock.
     believed: bool,
-    /// Instants and lengths are off by as much.
+    /// By how much instants and lengths may be off.
     slack: i64,
     /// The run's zero, since the Unix epoch.
     zero: i64,
@@ -53,7 +54,7 @@ impl World {
         }
     }
 
-    /// How far the clock that decided a request is ahead.
+    /// By how much the clock that decided a request is ahead.
     fn offset(&self, request: &Request) -> i64 {
         self.offsets.get(usize::from(request.replica)).copied().unwrap_or(0)
     }
@@ -77,7 +78,7 @@ impl World {
         }
     }
 
-    /// An entry counts while it is younger than the window, by the clock of the replica that reads.
+    /// Sliding log: an entry counts while it is younger than the window, by the clock of the reading replica.
     fn log_explains(&self, requests: &[Request], limit: u64, window: i64) -> bool {
         let ledger = Ledger::new(requests, self);
         let pruned = self.believed.then(|| ledger::Furthest::new(requests, self));
@@ -100,12 +101,12 @@ impl World {
     }
 }
 
-/// Whether a limiter that counts more than it may explains these responses.
+/// Whether a limiter that counts too much can explain these responses.
 pub(super) fn explains(case: &Case<'_>, promise: Promise, requests: &[Request]) -> bool {
     replayable(case) && World::of(case, promise.quota.window).explains(promise, requests)
 }
 
-/// What is rejected is counted, too: entered into the log, added to the counter, paid with a token.
+/// Rejected requests are counted, too: added to the log or the counter, or charged a token.
 pub(super) fn counts_rejections(case: &Case<'_>) -> Option<Hypothesis> {
     let known = replayable(case)
         && !case
@@ -119,13 +120,13 @@ pub(super) fn counts_rejections(case: &Case<'_>) -> Option<Hypothesis> {
     (known && case.broken().chain(case.kept()).all(explained)).then_some(Hypothesis::CountsRejections)
 }
 
-/// More is admitted than fits, but each admission is right by what had been answered when it was sent.
+/// More is admitted than fits, but each admission is right given the responses before it was sent.
 pub(super) fn race(case: &Case<'_>) -> Option<Hypothesis> {
     let explained = |key: &Key<'_>| explains(case, key.promise, key.requests);
     (case.over_admits(|promise| promise) && case.broken().all(explained)).then_some(Hypothesis::Race)
 }
 
-/// One replica's clock is ahead of the others', and the store keeps the times of the replica that writes.
+/// One replica's clock is ahead of the others', and the store keeps times of the writing replica.
 pub(super) fn skewed_clocks(case: &Case<'_>) -> Option<Hypothesis> {
     let replicas = case.answering();
     if !replayable(case) || replicas.len() < 2 {
@@ -134,7 +135,7 @@ pub(super) fn skewed_clocks(case: &Case<'_>) -> Option<Hypothesis> {
     let window = case.broken().next()?.promise.quota.window;
     let world = World::of(case, window);
     let step = step(case, window.0, world.slack);
-    // One replica apart from all others, or each as far from the one before.
+    // One replica differs from all others, or each by the same amount from the previous one.
     let last = i64::from(*replicas.last()?);
     let apart = |pattern: i64, replica: i64| match pattern {
         _ if pattern > last => replica,
@@ -158,18 +159,17 @@ pub(super) fn skewed_clocks(case: &Case<'_>) -> Option<Hypothesis> {
             ranges.push((Nanos(least * step), Nanos(greatest * step)));
         }
     }
-    // What a narrow range explains may be chance.
+    // A narrow range may be a coincidence.
     let range = ranges.into_iter().max_by_key(|(from, to)| *to - *from)?;
     Some(Hypothesis::SkewedClocks { range })
 }
 
-/// Whether the replay can begin with nothing, and nothing is lost.
+/// Whether the replay can start with an empty store, and no state was lost.
 fn replayable(case: &Case<'_>) -> bool {
     case.context.fresh && case.context.memory_losses.is_empty()
 }
 
-/// Distances nearer than this explain the same: half of what answers usually take, and what clocks are off
-/// by.
+/// Offsets closer than this explain the same: half a typical latency, plus what clocks may be off by.
 fn step(case: &Case<'_>, window: i64, slack: i64) -> i64 {
     let requests = case.keys.iter().flat_map(|key| key.requests);
     let mut taken: Vec<i64> = requests.map(|request| (request.done - request.sent).0).collect();

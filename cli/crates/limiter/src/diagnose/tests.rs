@@ -1,4 +1,4 @@
-//! Each mistake of each algorithm is named; what is broken in an unusual way is not.
+//! Each fault of each algorithm is diagnosed; what is broken in an unknown way is not.
 
 use super::{Diagnosis, Hypothesis, diagnose, quotas::judged};
 use crate::diagnose::fault_models::{MS, Mistake, Run, SECOND, Traffic, simulate};
@@ -8,7 +8,7 @@ use saasbench_model::{
     units::{Nanos, Quota},
 };
 
-/// The last costs ten times as much to judge as the others: it is tried only if more cases are asked for.
+/// The last one costs ten times as much to judge as the others: it is tried only if more cases are requested.
 const ALGORITHMS: [Algorithm; 6] = [
     Algorithm::FixedWindow,
     Algorithm::SlidingLog,
@@ -38,7 +38,7 @@ fn diagnosed(run: &Run) -> Option<Diagnosis> {
     diagnose(&run.keys(), &replicas(), &run.context)
 }
 
-/// A mistake by name, drawn for a promise.
+/// Draws a fault of one kind for a promise.
 type Draw = fn(Quota, &mut Random) -> Mistake;
 
 const MISTAKES: [(&str, Draw); 13] = [
@@ -73,14 +73,14 @@ fn drawn(algorithm: Algorithm, draw: Draw, seed: u64) -> (Mistake, Run) {
         rate: random.within(60, 150),
         burst: if matches!(mistake, Mistake::Race(_)) { random.within(5, 15) } else { 1 },
         latency: random.within(2, 10) as f64 * MS as f64,
-        // Rejections that count can be distinguished from a lost quota only if it comes back.
+        // Counted rejections can be distinguished from a lost quota only if the quota is restored again.
         pauses: matches!(mistake, Mistake::CountsRejections)
             .then(|| (random.within(400, 900) * MS, window.0 * random.within(85, 98) / 100)),
     };
     (mistake, simulate(mistake, &promises, traffic, random))
 }
 
-/// Whether it names the mistake that was made, with its number.
+/// Whether the diagnosis is the simulated fault, with its number.
 fn names(hypothesis: &Hypothesis, mistake: Mistake) -> bool {
     match (hypothesis, mistake) {
         (Hypothesis::PerReplica { replicas: named }, Mistake::PerReplica) => *named == replicas(),
@@ -103,14 +103,14 @@ fn names(hypothesis: &Hypothesis, mistake: Mistake) -> bool {
                 && to.0 - from.0 <= closed - opened + 2 * SECOND
         }
         (Hypothesis::SkewedClocks { range: (from, to) }, Mistake::Skew(made)) => {
-            // Reported as a lower bound, if the range is wide.
+            // A wide range is reported by its lower bound.
             made >= from.0 - 30 * MS && (to.0 > from.0 * 2 || made <= to.0 + 30 * MS)
         }
         _ => false,
     }
 }
 
-/// Whether a skew shows in no more than a rejection or two: they can only be taken for sporadic ones.
+/// Whether a skew causes no more than one or two wrong rejections, which look like sporadic ones.
 fn is_thin(run: &Run, mistake: Mistake) -> bool {
     let few = |violation: &Violation| matches!(violation, Violation::WrongRejection { of, .. } if *of <= 2);
     matches!(mistake, Mistake::Skew(_))
@@ -120,7 +120,8 @@ fn is_thin(run: &Run, mistake: Mistake) -> bool {
             .all(|key| judge(key.requests, key.promise, &run.context).violations.iter().all(few))
 }
 
-/// Right and broken of this many; what else was named goes to the output.
+/// How many of this many cases were diagnosed correctly, and how many were broken; other diagnoses are
+/// printed.
 fn tried(algorithm: Algorithm, name: &str, draw: Draw, seeds: u64) -> (u64, u64) {
     let (mut right, mut broken) = (0, 0);
     for seed in 0..seeds {
@@ -141,15 +142,15 @@ fn tried(algorithm: Algorithm, name: &str, draw: Draw, seeds: u64) -> (u64, u64)
 }
 
 #[test]
-fn each_mistake_is_named() {
+fn each_fault_is_diagnosed() {
     let seeds = cases(10);
     let mut missed = Vec::new();
     let only = std::env::var("SAASBENCH_MISTAKE").unwrap_or_default();
     for algorithm in algorithms().iter().copied() {
         for (name, draw) in MISTAKES.into_iter().filter(|(name, _)| name.contains(&only)) {
-            // A bucket believes the clock that is furthest ahead, or adds with every turn what it has added
-            // before: one keeps the promise, the other nothing that a replay could follow. Where a counter
-            // began by a hit, the replay knows only roughly.
+            // With skewed clocks a bucket either follows the clock furthest ahead, which keeps the promise,
+            // or refills at every turn what was refilled before, which no replay can follow. Where a
+            // counter's grid started is known only roughly in a replay.
             let unclear = Algorithm::SlidingCounter { anchor: Anchor::FirstHit, estimate: Estimate::Exact };
             let bucket = matches!(algorithm, Algorithm::TokenBucket { .. });
             if name == "skewed-clocks" && (bucket || algorithm == unclear) {
@@ -166,7 +167,7 @@ fn each_mistake_is_named() {
 }
 
 #[test]
-fn another_algorithm_is_named() {
+fn another_algorithm_is_diagnosed() {
     for promised in algorithms().iter().copied() {
         for kept in algorithms().iter().copied() {
             let draw: Draw = |_, _| Mistake::Random;
@@ -187,7 +188,7 @@ fn another_algorithm_is_named() {
 }
 
 #[test]
-fn what_is_broken_in_no_usual_way_is_not_explained() {
+fn a_limit_broken_in_an_unknown_way_has_no_diagnosis() {
     for algorithm in algorithms().iter().copied() {
         for seed in 0..cases(10) {
             let (_, run) = drawn(algorithm, |_, _| Mistake::Random, seed);
@@ -199,13 +200,13 @@ fn what_is_broken_in_no_usual_way_is_not_explained() {
 }
 
 #[test]
-fn what_is_kept_has_no_diagnosis() {
+fn a_kept_limit_has_no_diagnosis() {
     let (_, run) = drawn(Algorithm::SlidingLog, |_, _| Mistake::OffByOne(0), 0);
     assert_eq!((is_broken(&run), diagnosed(&run)), (false, None));
 }
 
 #[test]
-fn what_rejections_cannot_prove_is_not_diagnosed() {
+fn without_conclusive_rejections_there_is_no_diagnosis() {
     let (_, mut run) = drawn(Algorithm::SlidingLog, |_, _| Mistake::PerReplica, 0);
     assert!(diagnosed(&run).is_some());
     run.context.exclusive = false;
@@ -243,7 +244,7 @@ fn sentences() {
 }
 
 #[test]
-fn one_tenants_limit_alone_can_be_off() {
+fn the_limit_of_a_single_tenant_can_be_wrong() {
     let (_, mut run) = drawn(Algorithm::FixedWindow, |_, _| Mistake::OffByOne(0), 0);
     run.promises[1].quota.limit -= 1;
     let tenants = vec!["globex".to_owned()];

@@ -1,43 +1,42 @@
-//! The search for an explanation: all states that a fixed window can have been in, carried forward and
+//! Searches for an explanation: all states that a fixed window can have been in are carried forward and
 //! pruned.
 //!
-//! A state is "a window began at an instant t of `[lo, hi]`, and no request sent after `floor` was decided in
-//! an earlier one". All states are carried forward, earliest first. What a state says of the instant u at
-//! which the next window begins (every hit decided in `[t, u)` was decided in the window of t):
+//! A state is "a window started at an instant t of `[lo, hi]`, and no request sent after `floor` was decided
+//! in an earlier one". All states are carried forward, earliest first. A state constrains the instant u at
+//! which the next window starts (every hit decided in `[t, u)` was decided in the window of t):
 //!
-//! - `u ≥ t + l`, or the store lost its memory;
-//! - u is the decision of a request that was admitted or may have been (of anyone, if the run is not alone or
-//!   was cut off);
-//! - *over-full span*: of the admitted sent after the floor, at most L are done before u;
-//! - *window_full*: once a rejected request sent after the floor is done, the window is full: u is not after
+//! - `u ≥ t + l`, or the store lost its state;
+//! - u is the decision of a request that was, or may have been, admitted (of any client, if the environment
+//!   is shared or the run was cut off);
+//! - *over-full span*: of the admitted requests sent after the floor, at most L are done before u;
+//! - *window full*: once a rejected request sent after the floor is done, the window is full: u is not after
 //!   the `done` of any admitted request that was sent later;
-//! - *over*: no hit is decided between the end of a window (`t + m` at the latest) and u: u is not after the
-//!   `done` of any answered request sent after `hi + m`.
+//! - *over*: no hit is decided between the end of a window (at most `t + m`) and u: u is not after the `done`
+//!   of any request with a response that was sent after `hi + m`.
 //!
-//! And of t itself: the window, as any later one, is full at the L-th `sent` of those that may have been
-//! admitted after t, at the soonest. If a rejected request sent after the floor was done before that
-//! (*early*), no window began at t.
+//! And it constrains t itself: the window, like any later one, is full no earlier than at the L-th `sent` of
+//! those that may have been admitted after t. If a rejected request sent after the floor was done before that
+//! (*early*), no window started at t.
 //!
-//! Each is necessary, so the states that they leave contain the truth, if the limiter is conforming: the
+//! Each condition is necessary, so if the limiter is conforming, the remaining states contain the truth: the
 //! first state contains its first window, and if a state contains one window, its successor contains the
-//! next. Where nothing limits u, the rest of the history is explained. If no state is left, no conforming
-//! limiter has this history. Floors follow: what is sent after `hi + m` is not decided in the window; an
-//! admission sent after it was certainly full is not either, nor is any rejection if it cannot be full before
-//! u.
+//! next. If nothing bounds u, the rest of the history is explained. If no state is left, no conforming
+//! limiter has this history. Floors follow: what is sent after `hi + m` is not decided in the window; nor is
+//! an admission sent after it was certainly full, nor any rejection if it cannot be full before u.
 //!
-//! **Starting state.** If the key may have had a window before (not fresh, not alone), one that began in
-//! `[since − m, since]` with any count is a state as well.
+//! **Starting state.** If the key may have had a window before (not fresh, or not exclusive), one that
+//! started in `[since − m, since]` with any count is a state as well.
 //!
-//! **Losses.** A window that may live to the start of a span in which the store may have lost its memory has
-//! a second kind of successor: the first window after the last loss of that span. What lies in the span is
-//! not judged in that case.
+//! **Losses.** A window that may last until the start of a span in which the store may have lost its state
+//! has a second kind of successor: the first window after the last loss of that span. In that case, what lies
+//! in the span is not judged.
 //!
-//! **Instants are whole nanoseconds**, because all bounds are: rounding every instant of a conforming run up
+//! **Instants are whole nanoseconds**, because all bounds are: rounding up every instant of a conforming run
 //! keeps its order and its bounds. What comes after `x` is at `x + 1` or later.
 //!
-//! **Bounded.** Time is cut where a response begins or ends (and at every quarter of `l`); within a cell the
-//! states are merged into one that contains them. Merging and cutting only add instants to states and move
-//! floors up. So there are O(n) states, and each costs a few binary searches.
+//! **Bounded.** Time is cut where the interval of a response starts or ends (and at every quarter of `l`);
+//! within a cell the states are merged into one that contains them. Merging and cutting only add instants to
+//! states and raise floors. So there are O(n) states, and each costs a few binary searches.
 
 mod admit;
 mod advance;
@@ -53,23 +52,23 @@ use super::super::{
 };
 use saasbench_model::units::Quota;
 
-/// A window began in `[lo, hi]`. The order is that of the search.
+/// A window started in `[lo, hi]`. The derived order is that of the search.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct State {
     lo: i64,
     hi: i64,
-    /// Losses before this one are past.
+    /// Index of the first loss that is not in the past.
     loss: usize,
     /// Admissions sent after this instant were not decided in an earlier window.
     admitted_after: i64,
-    /// The same of rejections.
+    /// The same for rejections.
     rejected_after: i64,
-    /// A window from before the history: any count is possible.
+    /// Whether the window may be from before the history, with any count.
     prior: bool,
 }
 
 impl State {
-    /// The least state that contains both.
+    /// The smallest state that contains both.
     fn merged(self, other: Self) -> Self {
         Self {
             lo: self.lo.min(other.lo),
@@ -85,40 +84,40 @@ impl State {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reason {
     /// More than L admissions sent after this instant are done before the window can end; or L, and the one
-    /// that began it is not among them.
+    /// that started the window is not among them.
     OverfullSpan { after: i64, besides_first: bool },
-    /// An admission behind a rejection (ranks) in the same window.
+    /// An admission (rank) after a rejection (rank) in the same window.
     WindowFull { rejected: usize, admitted: usize },
     /// The window cannot be full before the second instant: the rejections sent after the first and done
-    /// before it are wrong.
+    /// before the second are wrong.
     EarlyRejection { after: i64, before: i64 },
-    /// No window lives, and none can begin before the second instant: the rejections sent after the first and
-    /// done before it are wrong.
+    /// There is no window, and none can start before the second instant: the rejections sent after the first
+    /// and done before the second are wrong.
     NoLiveWindow { after: i64, before: i64 },
 }
 
-/// States without successor. Of several, those that explain most are blamed.
+/// The end of a search: states without successors. If several end, those that explain most are reported.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Contradiction {
-    /// The evidence is complete here.
+    /// By this instant the evidence is complete.
     pub(super) at: i64,
-    /// The window began between these two instants.
+    /// The window started between these two instants.
     pub(super) lo: i64,
     pub(super) hi: i64,
     pub(super) reason: Reason,
-    /// Other states ended for other reasons, but not later.
+    /// Whether other states ended for other reasons, though not later.
     pub(super) has_rivals: bool,
 }
 
-/// What becomes of a state.
+/// The result of advancing a state.
 enum SearchStep {
-    /// It explains the rest of the history.
+    /// The state explains the rest of the history.
     Lasts,
-    /// Its successors are on the heap, if it has any.
+    /// Its successors are on the heap; the contradiction, if it has none.
     Goes(Option<Contradiction>),
 }
 
-/// Which responses are compared with the limiter.
+/// Which responses the search uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Evidence {
     All,
@@ -126,21 +125,21 @@ pub(super) enum Evidence {
     Rejections,
 }
 
-/// What a state says of the instant at which the next window begins: not after the least of these.
+/// Bounds on the start of the next window: it is not after the least of these.
 #[derive(Debug, Clone, Copy)]
 struct Limits {
     over_full_span: i64,
-    /// Which admissions these are.
+    /// The admissions of the over-full span.
     over_full_span_reason: Reason,
-    /// The first rejection, if the window cannot be full before it is done: there is no such window.
+    /// The first rejection, if the window cannot be full before it is done: then this window is impossible.
     early: Option<i64>,
     window_full: i64,
-    /// What window_full whom out.
+    /// The requests behind `window_full`.
     window_full_reason: Reason,
     over: i64,
-    /// Rejections sent after this instant are this window's or a later one's.
+    /// Rejections sent after this instant belong to this window or a later one.
     rejected_after: i64,
-    /// By then the window was certainly full.
+    /// By this instant the window was certainly full.
     full_by: i64,
 }
 
@@ -150,7 +149,7 @@ impl Limits {
     }
 }
 
-/// An indexed history and the world around it.
+/// An indexed history with its context.
 #[derive(Debug)]
 pub(super) struct Search<'a> {
     pub(super) history: &'a History<'a>,
@@ -159,17 +158,17 @@ pub(super) struct Search<'a> {
     context: &'a HistoryContext,
     pub(super) losses: Vec<(i64, i64)>,
     pub(super) evidence: Evidence,
-    /// From here on others may have used the key.
+    /// From this instant on, other clients may have used the key.
     pub(super) shared_from: i64,
     /// By rank among the admitted: when L − 1, L, and L + 1 of this and the later ones are done.
     nearly_done: Vec<i64>,
     full_done: Vec<i64>,
     over_done: Vec<i64>,
-    /// Among the rejected: `(done, greatest sent so far)`, by `done`.
+    /// Of the rejected: `(done, greatest sent so far)`, sorted by `done`.
     rejected_by_done: Vec<(i64, i64)>,
-    /// When something may have been decided that may have been admitted: disjoint, rising.
+    /// When something that may have been admitted may have been decided: disjoint, sorted.
     cover: Vec<(i64, i64)>,
-    /// Where time is cut.
+    /// Where time is cut into cells.
     cuts: Vec<i64>,
 }
 
@@ -224,13 +223,13 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// Searches from `behind` (`i64::MIN`: from the start) for an explanation of all that was sent later.
+    /// Searches from `behind` (`i64::MIN`: from the start) for an explanation of everything sent later.
     pub(super) fn contradiction(&self, behind: i64) -> Option<Contradiction> {
         let mut states = BinaryHeap::new();
         let mut blamed: Option<Contradiction> = None;
         let from_start = behind == i64::MIN;
         let since = if from_start { self.since() } else { behind };
-        // No window lives at the start: one begins with the first hit, which is not after the first answer.
+        // There is no window at the start: one starts with the first hit, no later than the first response.
         let first = State {
             lo: since,
             hi: self.answered().first_done_after(behind).0,
@@ -276,7 +275,7 @@ impl<'a> Search<'a> {
         blamed
     }
 
-    /// Whose answers show that a window lives.
+    /// The requests whose responses show that a window exists.
     fn answered(&self) -> &Group {
         if self.evidence == Evidence::Admissions { &self.history.admitted } else { &self.history.answered }
     }

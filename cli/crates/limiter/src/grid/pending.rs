@@ -1,29 +1,27 @@
-//! Decisions still to come, as the latest instants at which they can be taken.
+//! Pending decisions, as the latest instants at which they can be made.
 
-/// Beyond this many different instants, neighbours are taken together at the later one: that only gives more
-/// time.
+/// With more distinct instants than this, neighbours are merged at the later one, which only gives more time.
 const MOST_RUNS: usize = 48;
 
 /// A multiset of instants.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Pending {
-    /// Instants and how many; the earliest last, where they are taken from.
+    /// Instants with their counts; the earliest is last, where they are removed.
     runs: Vec<(i64, u64)>,
     total: u64,
 }
 
 impl Pending {
-    /// How many.
     pub(super) fn total(&self) -> u64 {
         self.total
     }
 
-    /// The earliest.
+    /// The earliest instant; `i64::MAX` if empty.
     pub(super) fn earliest(&self) -> i64 {
         self.runs.last().map_or(i64::MAX, |(by, _)| *by)
     }
 
-    /// Adds this many of the same instant.
+    /// Adds `count` times the same instant.
     pub(super) fn add(&mut self, by: i64, count: u64) {
         if count == 0 {
             return;
@@ -46,7 +44,7 @@ impl Pending {
         }
     }
 
-    /// Takes out the earliest `count`.
+    /// Removes and returns the earliest `count`.
     pub(super) fn take(&mut self, count: u64) -> Self {
         let mut taken = Vec::new();
         let mut left = count.min(self.total);
@@ -66,7 +64,7 @@ impl Pending {
         Self { runs: taken, total }
     }
 
-    /// Takes out those not later than `by`, and says how many they were.
+    /// Removes those not later than `by`, and returns how many they were.
     pub(super) fn take_until(&mut self, by: i64) -> u64 {
         let mut count = 0;
         while let Some((_, more)) = self.runs.pop_if(|(at, _)| *at <= by) {
@@ -76,12 +74,12 @@ impl Pending {
         count
     }
 
-    /// Whether for every rank, counted from the latest, this one gives as much time as the other.
+    /// Whether for every rank, counted from the latest, this gives at least as much time as the other.
     pub(super) fn covers(&self, other: &Self) -> bool {
         self.total >= other.total && pairs(self, other).all(|(one, other, _)| one >= other)
     }
 
-    /// The least that covers both.
+    /// The smallest multiset that covers both.
     pub(super) fn joined(&self, other: &Self) -> Self {
         let mut joined = Self::default();
         for (one, other, count) in pairs(self, other) {
@@ -90,7 +88,7 @@ impl Pending {
         joined
     }
 
-    /// Adds behind the last; `by` is not later.
+    /// Appends; `by` must not be later than the last.
     fn push(&mut self, by: i64, count: u64) {
         self.total += count;
         match self.runs.last_mut() {
@@ -102,7 +100,7 @@ impl Pending {
         }
     }
 
-    /// Takes pairs together, but for the earliest few.
+    /// Merges pairs, except for the earliest few.
     fn coarsen(&mut self) {
         let runs = std::mem::take(&mut self.runs);
         let (late, soon) = runs.split_at(MOST_RUNS * 2 / 3);
@@ -111,7 +109,7 @@ impl Pending {
     }
 }
 
-/// Both by rank, the latest first: the two instants (`i64::MIN`: there is none), and for how many ranks.
+/// Both by rank, the latest first: the two instants (`i64::MIN` if missing), and for how many ranks.
 fn pairs(one: &Pending, other: &Pending) -> impl Iterator<Item = (i64, i64, u64)> {
     let (mut ones, mut others) = (one.runs.iter().copied(), other.runs.iter().copied());
     let (mut a, mut b) = (ones.next(), others.next());

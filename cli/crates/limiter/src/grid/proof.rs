@@ -1,4 +1,5 @@
-//! Evidence that a person can check: as few requests as it takes, and a sentence with the numbers.
+//! Reduces a contradiction to evidence that a person can check: as few requests as possible, and a sentence
+//! with the numbers.
 
 use super::{
     super::{
@@ -10,12 +11,12 @@ use super::{
 };
 use saasbench_model::units::Nanos;
 
-/// Requests that are judged at most, again and again, to find out which of them a proof needs.
+/// Requests that are judged, at most, to find out which of them a proof needs.
 const EFFORT: usize = 2_000_000;
 
 impl Case<'_> {
-    /// The smallest set of admissions done by `at` that no conforming limiter could have granted: any one
-    /// less, and it could.
+    /// A minimal set of admissions done by `at` that no conforming limiter could have granted: with any one
+    /// less, it could.
     pub(super) fn over_admission(&self, at: i64) -> Option<Violation> {
         let is_done = |request: &&Request| {
             request.decision == Decision::Admitted && request.done.max(request.sent).0 <= at
@@ -23,7 +24,7 @@ impl Case<'_> {
         let mut admissions: Vec<Request> = self.requests.iter().filter(is_done).copied().collect();
         admissions.sort_by_key(|request| (request.done, request.id));
         let mut effort = EFFORT;
-        // Those done last, twice as many each time.
+        // Those done last, doubling their number each time.
         let mut size =
             usize::try_from(self.quota.limit).unwrap_or(usize::MAX).saturating_add(1).min(admissions.len());
         let mut end = loop {
@@ -53,7 +54,7 @@ impl Case<'_> {
         Some(over_admission(self.quota, allowed, admissions, self.too_many(&end)))
     }
 
-    /// Whether these admissions are a proof, whatever became of all other requests.
+    /// Whether these admissions are a proof, whatever happened to all other requests.
     fn by_these(&self, admissions: &[Request], effort: &mut usize) -> Option<Contradiction> {
         let from = admissions.iter().map(|request| request.sent).min()?;
         let mut requests = admissions.to_vec();
@@ -62,8 +63,8 @@ impl Case<'_> {
             requests.sort_by_key(|request| (request.sent, request.id));
             return Search::new(&requests, self.windows, self.context, Evidence::Admissions).run().end;
         }
-        // Hits of others start windows and keep them going, so they belong to the picture; earlier ones make
-        // a start unknown.
+        // Hits of others start windows and keep them going, so they must be included; earlier ones make the
+        // start unknown.
         let since = Nanos(from.0.saturating_sub(self.windows.length.saturating_mul(3)));
         let context = HistoryContext {
             fresh: self.context.fresh && since < self.context.since,
@@ -82,7 +83,7 @@ impl Case<'_> {
         Search::new(&requests, self.windows, &context, Evidence::Admissions).run().end
     }
 
-    /// The first of those rejections that are proven wrong by themselves.
+    /// The violation of the first rejection that is proven wrong by itself.
     pub(super) fn wrong_rejection(&self, wrong: &[UnexplainedRejection]) -> Option<Violation> {
         let first = wrong.first()?;
         let because = format!(
@@ -93,7 +94,7 @@ impl Case<'_> {
         Some(self.rejection(self.requests[first.index], first.counted, wrong.len() as u64, because))
     }
 
-    /// Both kinds together.
+    /// The violation that needs both kinds of evidence.
     pub(super) fn jointly(&self, end: &Contradiction) -> Option<Violation> {
         let of = |decision: Decision, done: &dyn Fn(i64) -> bool| {
             let fits =

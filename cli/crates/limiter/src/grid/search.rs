@@ -1,4 +1,4 @@
-//! The search for an explanation: see the module above for why it is sound.
+//! Searches for an explanation; see the parent module for why this is sound.
 
 mod admit;
 mod advance;
@@ -11,64 +11,64 @@ use super::{
     windows::Windows,
 };
 
-/// More decisions under way than this are not followed one by one.
+/// With more pending decisions than this, they are not tracked one by one.
 const FEW: u64 = 8;
 
-/// More states than this are taken together…
+/// With more states than this, states are merged …
 const MOST_STATES: usize = 48;
 
-/// …and fewer, after `MOST_STEPS` steps and `STEPS_EACH` for each request.
+/// … and fewer after `MOST_STEPS` steps plus `STEPS_EACH` per request.
 const MOST_STEPS: usize = 500_000;
 const STEPS_EACH: usize = 4;
 
-/// Which responses are compared with the limiter.
+/// Which responses the search uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Evidence {
     All,
-    /// Rejections are none.
+    /// Rejections are ignored.
     Admissions,
-    /// Admissions may have been none; each rejection is judged by itself.
+    /// Admissions are uncertain; each rejection is judged by itself.
     Rejections,
 }
 
-/// Why a state cannot go on.
+/// Why a state cannot continue.
 #[derive(Debug, Clone)]
 pub(super) struct Contradiction {
     pub(super) at: i64,
     pub(super) start: Option<(i64, i64)>,
-    /// Admissions of the window before: at least of those that were admitted, at most for a rejection.
+    /// Admissions of the previous window: the least for an over-admission, the most for a rejection.
     pub(super) previous: u64,
-    /// Those of the window: the same.
+    /// Admissions of the current window: likewise.
     pub(super) count: u64,
-    /// An admission too many, or a rejection that nothing explains.
+    /// Whether it is an admission too many; otherwise it is an unexplained rejection.
     pub(super) is_admission: bool,
-    /// Other states came to an end, too.
+    /// Whether other states ended, too.
     pub(super) has_rivals: bool,
 }
 
-/// A rejection that no state explains, by itself.
+/// A rejection that no state explains, judged by itself.
 #[derive(Debug, Clone)]
 pub(super) struct UnexplainedRejection {
     /// Rank in the history.
     pub(super) index: usize,
     /// The most that can have been counted.
     pub(super) counted: u64,
-    /// When.
+    /// The contradiction.
     pub(super) end: Contradiction,
 }
 
-/// What came of a search.
+/// The result of a search.
 #[derive(Debug, Default)]
 pub(super) struct SearchResult {
-    /// No state is left.
+    /// Set if no state is left.
     pub(super) end: Option<Contradiction>,
-    /// Of [`Evidence::Rejections`].
+    /// Only with [`Evidence::Rejections`].
     pub(super) wrong: Vec<UnexplainedRejection>,
-    /// States were taken together.
+    /// Whether states were merged.
     pub(super) is_approximate: bool,
 }
 
-/// An indexed history and the world around it.
+/// An indexed history with its context.
 #[derive(Debug)]
 pub(super) struct Search<'a> {
     requests: &'a [Request],
@@ -76,20 +76,20 @@ pub(super) struct Search<'a> {
     context: &'a HistoryContext,
     evidence: Evidence,
     losses: Vec<(i64, i64)>,
-    /// `(done, rank)`, by `done`.
+    /// `(done, rank)`, sorted by `done`.
     done: Vec<(i64, u32)>,
-    /// From here on others may have used the key.
+    /// From this instant on, other clients may have used the key.
     shared_from: i64,
     states: Vec<State>,
-    /// How many of them there were when they were thinned out last.
+    /// Number of states after the last pruning.
     thinned: usize,
-    /// How many states have been taken over an instant of the history.
+    /// How many times a state was advanced over an instant of the history.
     steps: usize,
-    /// The last instant that all states are past.
+    /// The last instant that all states have passed.
     before: i64,
-    /// The latest `done` of all that was sent.
+    /// The latest `done` of everything sent so far.
     reach: i64,
-    /// Rejections to be explained, and the most that was found counted.
+    /// Rejections to be explained, with the highest count found so far.
     waiting: Vec<UnexplainedRejection>,
     found: SearchResult,
 }
@@ -122,7 +122,7 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// Goes through the history until its end, or until no state is left.
+    /// Runs through the history until its end, or until no state is left.
     pub(super) fn run(mut self) -> SearchResult {
         let Some(first) = self.requests.first() else { return self.found };
         self.add_initial_states(self.context.since.min(first.sent).0);
@@ -152,7 +152,7 @@ impl<'a> Search<'a> {
             }
             self.before = at;
             if self.windows.late > 0 && self.may_cross(at) {
-                // Within a tick a window can end between two decisions of the same instant.
+                // Within a tick, a window can end between two decisions of the same instant.
                 self.fill_all(at);
                 self.cross_until(at);
             }
@@ -167,7 +167,7 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// The states at the start.
+    /// Adds the states at the start.
     fn add_initial_states(&mut self, since: i64) {
         let windows = self.windows;
         if windows.are_ambiguous() {
@@ -199,18 +199,18 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// Whether admissions that were not recorded may have been counted in a window that starts here.
+    /// Whether unrecorded admissions may have been counted in a window that starts here.
     fn has_prior(&self, start: (i64, i64)) -> bool {
         !self.context.fresh && start.0.saturating_sub(self.windows.early) <= self.context.since.0
     }
 
-    /// Until when it can be admitted in the state's window.
+    /// The highest count up to which a request can be admitted in the state's window.
     fn most(&self, state: &State, at: i64) -> u64 {
         let left = |start| self.windows.room(state.previous.0, self.windows.least_left(start, at));
         state.start.map_or(self.windows.limit, left)
     }
 
-    /// From which count on it can be rejected.
+    /// The count from which on a request can be rejected.
     fn least(&self, state: &State, at: i64) -> u64 {
         let left = |start| self.windows.room(state.previous.1, self.windows.most_left(start, at));
         state.start.map_or(self.windows.limit, left)

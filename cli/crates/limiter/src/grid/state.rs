@@ -1,37 +1,38 @@
-//! What may be the case in the limiter at one instant: a state stands for all that its ranges allow.
+//! A state: a set of limiters at one instant, described by ranges.
 
 use super::pending::Pending;
 
-/// A set of limiters in the midst of a history. It contains another if it is no harder for any of its
-/// limiters to go on.
+/// A set of limiters in the middle of a history. It contains another if continuing is no harder for any of
+/// its limiters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct State {
     /// The current window starts in `[lo, hi]`; `None`: there is none until the next admission (first hit
     /// only).
     pub(super) start: Option<(i64, i64)>,
-    /// Admissions of the window before: at least, at most.
+    /// Admissions of the previous window: least and most.
     pub(super) previous: (u64, u64),
-    /// Admissions of this window.
+    /// Admissions of the current window.
     pub(super) count: u64,
-    /// This many more may be counted in it: unrecorded ones, or unknown ones that were not followed one by
+    /// This many more may be counted in it: unrecorded ones, or unknown ones that were not tracked one by
     /// one.
     pub(super) extra: u64,
     /// A hit was decided in this window.
     pub(super) touched: bool,
     /// A hit may have been decided in this window.
     pub(super) maybe_touched: bool,
-    /// Others began the window, at any instant whatever: beside this state there is one for each other start.
+    /// The window was started by other clients, at any instant: beside this state there is one for each other
+    /// start.
     pub(super) of_others: bool,
-    /// Admissions that are sent and not yet decided.
+    /// Admissions that are sent but not yet decided.
     pub(super) owed: Pending,
-    /// The same of requests that may have been admitted.
+    /// The same for requests that may have been admitted.
     pub(super) free: Pending,
-    /// The first instant by which a rejection has to be explained; `i64::MAX`: all are.
+    /// The first instant by which a rejection must be explained; `i64::MAX` if there is none.
     pub(super) rejected_by: i64,
 }
 
 impl State {
-    /// Nothing counted, nothing under way.
+    /// Nothing counted, nothing in flight.
     pub(super) fn empty(start: Option<(i64, i64)>) -> Self {
         Self {
             start,
@@ -47,12 +48,12 @@ impl State {
         }
     }
 
-    /// Nothing is counted that would weigh.
+    /// Whether nothing with weight is counted.
     pub(super) fn counts_nothing(&self) -> bool {
         self.previous.1 == 0 && self.count == 0 && self.extra == 0
     }
 
-    /// What two states have in common that differ in where their windows start.
+    /// Everything but the start of the window, as a key for comparing states.
     fn others(&self) -> (bool, u64, (u64, u64), u64, u64, u64) {
         let pending = (self.owed.total(), self.free.total());
         (self.start.is_some(), self.count, self.previous, self.extra, pending.0, pending.1)
@@ -78,8 +79,8 @@ impl State {
             && self.free.covers(&other.free)
     }
 
-    /// A state that contains both. Where one has more admissions before it than the other, the later ones may
-    /// be made.
+    /// A state that contains both. Where one has counted more admissions than the other, they may be made
+    /// later.
     fn joined(mut self, mut other: Self) -> Self {
         if self.owed.total() < other.owed.total() {
             std::mem::swap(&mut self, &mut other);
@@ -106,8 +107,8 @@ impl State {
     }
 }
 
-/// Drops states that another contains; where more than `most` are left, joins neighbours. Says whether it did
-/// that.
+/// Drops states that another contains; if more than `most` are left, merges neighbours. Returns whether any
+/// were merged.
 pub(super) fn thin_out(states: &mut Vec<State>, most: usize) -> bool {
     let mut is_approximate = false;
     while states.len() > 1 {
@@ -128,7 +129,7 @@ pub(super) fn thin_out(states: &mut Vec<State>, most: usize) -> bool {
             break;
         }
         is_approximate = true;
-        // Begins that differ alone are joined first: that loses least.
+        // States that differ only in their start are merged first: that loses least.
         let many = states.len();
         join_pairs(states, State::others, |one, other| one.others() == other.others());
         if states.len() == many {
@@ -139,7 +140,7 @@ pub(super) fn thin_out(states: &mut Vec<State>, most: usize) -> bool {
     is_approximate
 }
 
-/// Joins each state with the next of this order, where they are alike.
+/// Merges each state with the next in this order, if they are alike.
 fn join_pairs<K: Ord>(
     states: &mut Vec<State>,
     key: impl Fn(&State) -> K,

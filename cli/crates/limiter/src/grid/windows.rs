@@ -1,18 +1,18 @@
-//! Where windows start, and how many admissions they leave room for.
+//! Where windows start, and how many admissions they have room for.
 
 use super::super::HistoryContext;
 use saasbench_model::units::{Nanos, Quota};
 
-/// A range is cut into this many pieces per window, and this many at most.
+/// Pieces that a range is cut into per window, and in all.
 const PIECES_PER_WINDOW: i64 = 8;
 const MOST_PIECES: i64 = 16;
 
-/// What the window before weighs.
+/// Weight of the previous window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in super::super) enum Weight {
-    /// Nothing: each window is counted by itself.
+    /// None: each window is counted by itself.
     Nothing,
-    /// Its count times the share of it that the last window's length still covers.
+    /// Its count times the share of it that the sliding window still covers.
     Exact,
     /// The same, rounded down.
     Floored,
@@ -22,20 +22,20 @@ pub(in super::super) enum Weight {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Windows {
     pub(super) limit: u64,
-    /// W.
+    /// W, the length.
     pub(super) length: i64,
     pub(super) weight: Weight,
-    /// They start with a hit, not at multiples of W.
+    /// Whether windows start with a hit, not at multiples of W.
     pub(super) first_hit: bool,
-    /// The limiter's clock may read so much more, or less, than where a state has its windows…
+    /// By how much the limiter's clock may be ahead of where a state has its windows …
     pub(super) early: i64,
-    /// …in both cases beside the unknown constant that the state's range stands for.
+    /// … or behind; in both cases without the unknown constant that the state's range covers.
     pub(super) late: i64,
-    /// One tick.
+    /// One tick of the limiter's clock.
     pub(super) tick: i64,
-    /// By so much can the clocks drift apart within one window.
+    /// By how much the clocks can drift apart within one window.
     pub(super) clock_skew: i64,
-    /// A multiple of W, less `unix_zero`.
+    /// A multiple of W, minus `unix_zero`.
     base: i64,
     offset: i64,
 }
@@ -46,9 +46,8 @@ impl Windows {
         let drift = context.tolerance.drift.clamp(0.0, 0.5);
         let tick = context.resolution.0.max(0);
         let offset = context.tolerance.offset.0.max(0);
-        // An offset that is constant shifts windows at multiples of W, and nothing else. One that varies, as
-        // that of a store's clock read through several hosts, matters between a first hit and the end of its
-        // window.
+        // A constant offset merely shifts windows at multiples of W. One that varies, such as that of a
+        // store's clock read through several hosts, matters between a first hit and the end of its window.
         let varies = if first_hit { offset } else { 0 };
         Self {
             limit: quota.limit,
@@ -64,7 +63,7 @@ impl Windows {
         }
     }
 
-    /// Where the aligned window before the one of `instant` starts, by the limiter's clock. `None`: anywhere.
+    /// Where the aligned window before that of `instant` starts, by the limiter's clock; `None` if anywhere.
     pub(super) fn aligned(&self, instant: Nanos) -> Option<(i64, i64)> {
         let windows = (instant.0.saturating_sub(self.base)).div_euclid(self.length);
         let drift = self.clock_skew.saturating_mul(windows.saturating_abs().saturating_add(2));
@@ -74,30 +73,29 @@ impl Windows {
         (earlier.saturating_add(later) < self.length).then_some((start - earlier, start + later))
     }
 
-    /// Whether a window's start is so uncertain beside its length that nothing can be proven.
+    /// Whether a window's start is so uncertain compared with its length that nothing can be proven.
     pub(super) fn are_ambiguous(&self) -> bool {
         self.early.saturating_add(self.late).saturating_add(self.clock_skew).saturating_mul(2) >= self.length
     }
 
-    /// Where a window can have started that began at most `lengths` of it before `instant`.
+    /// Where a window can have started, if that was at most `lengths` of it before `instant`.
     pub(super) fn around(&self, instant: i64, lengths: i64) -> (i64, i64) {
         let longest = self.length.saturating_mul(lengths).saturating_add(self.late);
         (instant.saturating_sub(longest), instant.saturating_add(self.early))
     }
 
-    /// Where the window after this one starts.
+    /// Where the next window starts.
     pub(super) fn next(&self, (lo, hi): (i64, i64)) -> (i64, i64) {
         let shift = |instant: i64, by: i64| instant.saturating_add(self.length).saturating_add(by);
         (shift(lo, -self.clock_skew), shift(hi, self.clock_skew))
     }
 
-    /// How many may be admitted in a window until `left` of it is left.
+    /// How many may be admitted in a window until only `left` of it remains.
     pub(super) fn room(&self, previous: u64, left: i64) -> u64 {
         self.limit.saturating_sub(self.weighed(previous, left))
     }
 
-    /// The previous window's weight, rounded in the direction that matters: a whole number of admissions is
-    /// rejected by it.
+    /// The previous window's weight, rounded so that it reduces the room by a whole number of admissions.
     fn weighed(&self, previous: u64, left: i64) -> u64 {
         if previous == 0 || self.weight == Weight::Nothing {
             return 0;
@@ -117,12 +115,12 @@ impl Windows {
         }
     }
 
-    /// How much of a window that starts in this range can be left at least.
+    /// The shortest possible remainder of a window that starts in this range.
     pub(super) fn least_left(&self, (lo, _): (i64, i64), at: i64) -> i64 {
         self.left(at.saturating_sub(lo).saturating_add(self.early + self.clock_skew))
     }
 
-    /// How much can be left at most.
+    /// The longest possible remainder.
     pub(super) fn most_left(&self, (_, hi): (i64, i64), at: i64) -> i64 {
         self.left(at.saturating_sub(hi).saturating_sub(self.late + self.clock_skew))
     }
@@ -131,7 +129,7 @@ impl Windows {
         self.length - elapsed.clamp(0, self.length - 1)
     }
 
-    /// Cuts a range of instants into pieces that are short beside a window, if that takes few.
+    /// Cuts a range of instants into pieces that are short compared with a window, if few suffice.
     pub(super) fn pieces(&self, (lo, hi): (i64, i64)) -> impl Iterator<Item = (i64, i64)> + use<> {
         let width = hi.saturating_sub(lo).saturating_add(1).max(1);
         let wanted = width.saturating_mul(PIECES_PER_WINDOW) / self.length;

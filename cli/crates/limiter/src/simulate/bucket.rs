@@ -1,33 +1,33 @@
-//! Token buckets of three kinds. Levels are whole numbers: a token is worth the window's nanoseconds.
+//! Simulated token buckets of three kinds. Levels are integers: a token is worth the window's nanoseconds.
 
 use saasbench_model::units::Quota;
 
-/// How a bucket is kept.
+/// How a bucket stores its state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// A level and the instant at which it was right.
+    /// As a level and its instant.
     Level,
-    /// Steps of this many nanoseconds since the first hit, or since the bucket was last full.
+    /// Refilled in steps of this many nanoseconds since the first hit, or since the bucket was last full.
     Steps(i64, FromFull),
     /// GCRA: the theoretical arrival time of the next request.
     ArrivalTime,
 }
 
-/// Whether the steps begin anew when a full bucket is hit.
+/// Whether the steps restart when a full bucket is hit.
 pub type FromFull = bool;
 
-/// One key's bucket; its times are those of the replicas' clocks.
+/// The bucket of one key; its times are those of the replicas' clocks.
 #[derive(Debug, Clone)]
 pub struct Bucket {
     quota: Quota,
     size: u64,
     kind: Kind,
-    /// The level, or the arrival time, in tokens' worth; and the instant of the level. `None`: full.
+    /// The level or the arrival time, in units of tokens, and the level's instant. `None` if full.
     state: Option<(i128, i64)>,
 }
 
 impl Bucket {
-    /// A full bucket of `size` tokens, which gains `quota.limit` in each `quota.window`.
+    /// A full bucket of `size` tokens, refilled by `quota.limit` per `quota.window`.
     pub fn new(quota: Quota, size: u64, kind: Kind) -> Self {
         Self { quota, size, kind, state: None }
     }

@@ -1,28 +1,28 @@
-//! Limiters that count per window on a grid: aligned windows and sliding counters.
+//! Simulated limiters that count per window on a grid: aligned windows and sliding counters.
 
 use saasbench_model::{
     scenario::{Anchor, Estimate},
     units::Quota,
 };
 
-/// One key of such a limiter.
+/// The counter of one key.
 #[derive(Debug, Clone)]
 pub struct Counter {
     quota: Quota,
     /// Where its windows start.
     pub anchor: Anchor,
-    /// `None`: the window before weighs nothing.
+    /// `None`: the previous window has no weight.
     estimate: Option<Estimate>,
     /// Unix time of the clock's zero.
     unix_zero: i64,
-    /// Where the current window begins, by the clock.
+    /// Start of the current window, by the clock.
     pub begin: Option<i64>,
     previous: u64,
     count: u64,
 }
 
 impl Counter {
-    /// One that has counted nothing; `unix_zero` is the Unix time of its clock's zero, in nanoseconds.
+    /// A counter at zero; `unix_zero` is the Unix time of its clock's zero, in nanoseconds.
     pub fn new(quota: Quota, anchor: Anchor, estimate: Option<Estimate>, unix_zero: i64) -> Self {
         Self { quota, anchor, estimate, unix_zero, begin: None, previous: 0, count: 0 }
     }
@@ -43,7 +43,7 @@ impl Counter {
             }
             self.begin = Some(begin);
         } else if let Some(begin) = self.begin {
-            // The keys live for two windows; any hit in the second makes the current count the previous one.
+            // Keys expire after two windows; any hit in the second makes the current count the previous one.
             if now - begin >= 2 * window {
                 self.forget();
             } else if now - begin >= window {

@@ -1,4 +1,4 @@
-//! Aligned windows and sliding counters: the same duties as of the other judges.
+//! Aligned windows and sliding counters: the same properties as for the other judges.
 
 mod by_hand;
 
@@ -88,7 +88,8 @@ fn no_violation_is_reported_of_conforming_grids() {
     }
 }
 
-/// Tiny histories against exact search; how many were broken, and how many of them were missed.
+/// Compares tiny histories with exact search; returns how many were broken, and how many of those were
+/// missed.
 fn agreement(kind: GridKind, ordinary: u64) -> (u64, u64) {
     let (mut broken, mut missed) = (0, 0);
     for seed in 0..cases(ordinary) {
@@ -126,7 +127,8 @@ fn grids_agree_with_brute_force() {
     }
 }
 
-/// The proof is in the certificate: exact search finds no explanation, whatever became of all other requests.
+/// The certificate alone is a proof: exact search finds no explanation, whatever happened to all other
+/// requests.
 #[test]
 fn certificates_are_proofs_by_themselves() {
     let (mut crowds, mut rejections) = (0, 0);
@@ -136,7 +138,7 @@ fn certificates_are_proofs_by_themselves() {
             let (history, quota, context) = tiny(random, kind.make());
             for violation in kind.judge(&history, quota, &context).violations {
                 let needed: Vec<Request> = match &violation {
-                    // Admissions and rejections contradict each other only together.
+                    // Admissions and rejections contradict each other only in combination.
                     Violation::OverAdmission { allowed: 0, .. } => continue,
                     Violation::WrongRejection { because, .. } if !because.starts_with("at no instant") => {
                         continue;
@@ -149,7 +151,7 @@ fn certificates_are_proofs_by_themselves() {
                         };
                         history.iter().map(unknown).collect()
                     }
-                    // Rejected hits keep a grid going, so they cannot be left out there.
+                    // Rejected hits keep a first-hit grid going, so they cannot be left out.
                     Violation::WrongRejection { .. } if kind.anchor == Anchor::FirstHit => continue,
                     Violation::WrongRejection { request, against, counted, .. } => {
                         rejections += 1;
@@ -195,7 +197,7 @@ fn every_defect_of_a_grid_is_found() {
                 ("too long", with(length(6), 0)),
                 ("per replica", Limiter::PerReplica(vec![with(quota, 0), with(quota, 0)])),
             ];
-            // In a steady flood admissions are spaced evenly, so that some shifts leave no trace.
+            // In a steady flood admissions are evenly spaced, so some shifts leave no trace.
             let spacing = match kind.estimate {
                 None => 1,
                 Some(Estimate::Exact) => quota.limit - 1,
@@ -217,7 +219,7 @@ fn every_defect_of_a_grid_is_found() {
     }
 }
 
-/// As of the other judges: see there.
+/// The same as `hard_loads_are_judged_soundly_and_their_cost_is_printed`, for grids.
 #[test]
 fn hard_loads_of_grids_are_judged_soundly_and_their_cost_is_printed() {
     let requests = cases(5_000);

@@ -1,4 +1,4 @@
-//! Token buckets: judged by hand, against conforming and broken ones, and against exact search.
+//! Token buckets: judged by hand, with conforming and broken ones, and by exact search.
 
 use super::{
     super::brute_force::token_bucket::explains,
@@ -8,12 +8,12 @@ use super::{
 };
 use saasbench_model::scenario::Refill;
 
-/// A bucket as large as the quota, filled all the time.
+/// A bucket with the quota's capacity, refilled continuously.
 pub(super) fn by_quota(requests: &[Request], quota: Quota, context: &HistoryContext) -> Judgement {
     judge(requests, quota, None, Refill::Continuous, context)
 }
 
-/// One that keeps that promise.
+/// A limiter that keeps that promise.
 pub(super) fn of_quota(quota: Quota, level: bool) -> Limiter {
     let kind = if level { Kind::Level } else { Kind::ArrivalTime };
     Limiter::TokenBucket(Bucket::new(quota, quota.limit, kind))
@@ -183,7 +183,7 @@ fn a_buckets_certificate_can_be_checked_by_hand() {
 /// Id of requests that another limit rejects.
 const OTHERS: u64 = u64::MAX;
 
-/// How a bucket is kept, and what is promised of it.
+/// How a bucket stores its state, and what is promised about it.
 fn any_kind(window: i64, random: &mut Random) -> (Kind, Refill) {
     let step = window / random.within(1, 30);
     match random.draw() % 4 {
@@ -207,7 +207,8 @@ fn no_violation_is_reported_of_a_conforming_token_bucket() {
         let mut history = load.run(&mut Limiter::TokenBucket(Bucket::new(quota, size, kind)), random);
         let context = HistoryContext { other_limits: random.chance(0.2), ..load.context() };
         if context.other_limits {
-            // Another limit rejects, too: that takes nothing, and is the only thing that this one can deny.
+            // Another limit rejects, too: that takes nothing, and only such rejections can be denied by this
+            // one.
             let rejected: Vec<Request> = history.iter().filter(|_| random.chance(0.2)).copied().collect();
             let by_another = |one| Request { id: OTHERS, decision: R, ..one };
             history.extend(rejected.into_iter().map(by_another));
@@ -222,7 +223,7 @@ fn no_violation_is_reported_of_a_conforming_token_bucket() {
     }
 }
 
-/// A tiny history, its quota, the bucket's size, and half a tick to two by which its clocks may disagree.
+/// A tiny history with its quota and capacity, and clocks that may differ by half a tick to two.
 fn tiny_bucket(random: &mut Random) -> (Vec<Request>, Quota, u64, HistoryContext) {
     let size = random.within(1, 4) as u64;
     let kind = random.pick(&[Kind::Level, Kind::ArrivalTime]);
@@ -232,9 +233,8 @@ fn tiny_bucket(random: &mut Random) -> (Vec<Request>, Quota, u64, HistoryContext
     (history, quota, size, context)
 }
 
-/// Fails unless the certificate is made as it should be, and no conforming bucket explains what it names. All
-/// other admissions are unknown then, and of an over-admission all other rejections, too; otherwise there are
-/// no others.
+/// Fails unless the certificate is well-formed and no conforming bucket explains its requests, with all other
+/// admissions unknown and, for an over-admission, all other rejections, too; otherwise there are no others.
 fn check_certificate(
     violation: &Violation,
     history: &[Request],
@@ -256,7 +256,7 @@ fn check_certificate(
         }
         Violation::WrongRejection { request, counted, .. } => {
             assert!(!explains(&certificate::relaxed(history, &[*request], &[])));
-            // What is not against it does not weigh.
+            // What is not listed against it has no influence.
             let same = |violation: &Violation| matches!(violation, Violation::WrongRejection { counted: now, .. } if now == counted);
             assert!(judge(&core).violations.iter().any(same));
         }
@@ -288,7 +288,7 @@ fn the_token_bucket_agrees_with_brute_force() {
     assert!(missed * 20 <= broken, "{missed} of {broken} missed");
 }
 
-/// A burst of one more or less shows only where the bucket was full.
+/// A burst that is off by one shows only where the bucket was full.
 fn every_defect_is_found_in_a_bucket(since: i64) {
     let bucket = |quota, size| Limiter::TokenBucket(Bucket::new(quota, size, Kind::Level));
     for seed in 0..20 {

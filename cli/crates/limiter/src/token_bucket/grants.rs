@@ -1,16 +1,16 @@
-//! Over-admission: more was granted in a span than can have been in the bucket and have come into it.
+//! Over-admission: more was admitted in a span than can have been in the bucket and been refilled.
 //!
-//! **Rule.** Of the certain admissions sent at or after `s` and done by `r` all were decided within `r − s`
-//! of ours, for which B tokens were there at most, and `ρ·((r − s)·(1 + δ) + σ)` came. After a rejection with
-//! the interval `[s, r₀]` that was this limit's less than one token was there at an instant not before `s`:
-//! what was sent after `r₀` has less than `1 + ρ·(…)` from `s` on. Others only take, so both hold in any
-//! environment. A store that lost its memory has a full bucket: no span is judged across a loss. (Both are
-//! bounds on counts: what only the order of overlapping intervals forbids is missed.)
+//! **Rule.** All certain admissions sent at or after `s` and done by `r` were decided within `r − s` of ours,
+//! for which there were at most B tokens, and `ρ·((r − s)·(1 + δ) + σ)` were refilled. After a rejection by
+//! this limit with the interval `[s, r₀]`, there was less than one token at an instant not before `s`: for
+//! what was sent after `r₀` there was less than `1 + ρ·(…)` from `s` on. Other clients only take, so both
+//! hold in any environment. A store that lost its state has a full bucket: no span is judged across a loss.
+//! (Both are bounds on counts: what only the order of overlapping intervals forbids is missed.)
 //!
-//! **Sweep.** In the order of `done` admissions enter. For each place in the order of `sent` where a span may
-//! begin the tree holds what was taken since, less what was there, and less what had come before by the
-//! fastest clock. If the greatest of them all exceeds what has come by now, that span is a proof; each enters
-//! alone, so it has exactly one too many.
+//! **Sweep.** Admissions enter in the order of `done`. For each position in the order of `sent` where a span
+//! may start, a tree holds what was taken since, minus what was there, minus what had been refilled before by
+//! the fastest clock. If the maximum exceeds what has been refilled by now, that span is a proof; as
+//! admissions enter one by one, it has exactly one too many.
 
 use super::{
     super::{
@@ -22,19 +22,19 @@ use super::{
 
 /// A span with too many admissions.
 struct Excess {
-    /// Rank of the first admission that counts.
+    /// Rank of the first admission in it.
     first: usize,
-    /// Rank of the rejection that it begins with, if it does.
+    /// Rank of the rejection that it starts with, if any.
     rejection: Option<usize>,
-    /// The last admission was done.
+    /// When the last admission was done.
     by: i64,
 }
 
-/// Where a span may begin, before the admission of the same rank: the better of that admission's own `sent`
+/// Where a span may start, before the admission of the same rank: the better of that admission's own `sent`
 /// and the latest rejection that was done before it.
 #[derive(Clone, Copy)]
 struct Start {
-    /// What had come by the fastest clock, less what was there.
+    /// What had been refilled by the fastest clock, minus what was there.
     less: i128,
     rejection: Option<usize>,
 }
@@ -53,7 +53,7 @@ impl Bucket {
         Some(self.violation(history, &excess))
     }
 
-    /// The first in the order of `done`, of requests that lie between two losses of memory.
+    /// The first excess in the order of `done`, of requests between two losses of the store's state.
     fn excess(&self, history: &History<'_>, after: i64, before: i64, lean: bool) -> Option<Excess> {
         let admitted = &history.admitted;
         let ranks = admitted.rank_after(after)..admitted.rank_after(before.saturating_sub(1));
@@ -94,7 +94,7 @@ impl Bucket {
         for rejection in rejections {
             let place = admitted.rank_after(rejected.done()[rejection]);
             if let Some(start) = place.checked_sub(ranks.start).and_then(|place| starts.get_mut(place)) {
-                // Less than a token was there: as whole numbers go, one less at most.
+                // There was less than a token: as an integer, at most one less than its value.
                 let less = self.gain(self.fast(rejected.sent()[rejection])) - self.tokens(1) + 1;
                 if less > start.less {
                     *start = Start { less, rejection: Some(rejection) };
@@ -110,7 +110,7 @@ impl Bucket {
         let rejection = excess.rejection.map(|rank| requests[rejected.index(rank)]);
         let from = rejection.map_or(admitted.sent()[excess.first], |rejection| rejection.sent.0);
         let come = self.gain((self.fast(by) - self.fast(from)).saturating_add(self.slack));
-        // Of a level that is less than one token the greatest whole number is one less.
+        // The greatest integer level below one token is one less than its value.
         let (there, less) = if rejection.is_some() { (1, 1) } else { (self.size, 0) };
         let granted = self.tokens(there) + come;
         let allowed = ((granted - less) / self.tokens(1)) as u64;
@@ -140,15 +140,14 @@ impl Bucket {
     }
 }
 
-/// For each place where a span may begin: a value, of which the greatest is asked for. A tree of sums and
-/// maxima.
+/// For each position where a span may start, a value; the maximum can be queried. A tree of sums and maxima.
 struct Spans {
-    /// Of each node: what was added in it, and the greatest value in it, less what was added behind it.
+    /// For each node: what was added in it, and the greatest value in it, without what was added after it.
     nodes: Vec<(i128, i128)>,
     leaves: usize,
 }
 
-/// Low, and with room below.
+/// Very low, with room for subtraction.
 const NONE: i128 = i128::MIN / 4;
 
 impl Spans {
@@ -157,14 +156,14 @@ impl Spans {
         Self { nodes: vec![(0, NONE); 2 * leaves], leaves }
     }
 
-    /// A span begins at this place, with this value besides what is added from there on.
+    /// A span starts at this position, with this value plus what is added from there on.
     fn begin(&mut self, place: usize, value: i128) {
         let node = self.leaves + place;
         self.nodes[node].1 = self.nodes[node].0 + value;
         self.update(node);
     }
 
-    /// Adds to the spans that begin at this place or before.
+    /// Adds to the spans that start at this position or before.
     fn add(&mut self, place: usize, value: i128) {
         let node = self.leaves + place;
         self.nodes[node].0 += value;
@@ -185,7 +184,7 @@ impl Spans {
         self.nodes[1].1
     }
 
-    /// The last place with a value above this one; there is one.
+    /// The last position with a value above this one, which must exist.
     fn last_above(&self, value: i128) -> usize {
         let (mut node, mut behind) = (1, 0);
         while node < self.leaves {

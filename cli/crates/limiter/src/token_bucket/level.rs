@@ -1,19 +1,21 @@
-//! Wrong rejections: at least one token was there all the time while the rejection can have been decided.
+//! Wrong rejections: there was at least one token during the whole time in which the rejection can have been
+//! decided.
 //!
 //! **The least level.** Each request with the interval `[a, b]` that may have been admitted took its token at
-//! an instant of it, or none. Let Y be a bucket from which each takes one at `b`, as late as possible, as
-//! long as there is any, and which gains as slowly as the tolerance permits. The level X of a conforming
-//! limiter and the tokens that it gave to requests that Y has not heard of yet, `p` of them, are together
-//! never below Y: a grant moves a token from one to the other; at `b` both sides lose one, or Y alone; where
-//! X is full, X + p ≥ B. At least as much comes in any span as for Y, but for σ, once: so X ≥ Y − p − ρσ,
-//! where p is at most the number of intervals open. If X was full after Y's last loss, then X ≥ B − p without
-//! any σ: so Y may grow past B until its next loss, and X ≥ min(B, Y − ρσ) − p. (But where replicas' clocks
-//! disagree, the rejection may be read `back` before one of the open ones: then X ≥ B − p − ρ·back only.)
+//! an instant of it, or none. Let Y be a bucket from which each takes one at `b`, as late as possible, while
+//! there are any, and which is refilled as slowly as the tolerance permits. The level X of a conforming
+//! limiter plus the tokens that it gave to requests that Y has not processed yet, `p` of them, is never below
+//! Y: an admission moves a token from one term to the other; at `b` both sides lose one, or Y alone; where X
+//! is full, X + p ≥ B. In any span X is refilled at least as much as Y, except for σ, once: so X ≥ Y − p −
+//! ρσ, where p is at most the number of open intervals. If X was full after Y last lost a token, then X ≥ B −
+//! p without σ: so Y may grow past B until its next loss, and X ≥ min(B, Y − ρσ) − p. (But if the replicas'
+//! clocks disagree, the rejection may be read `back` before one of the open ones: then only X ≥ B − p −
+//! ρ·back.)
 //!
-//! **Rule.** A rejection is wrong if this bound is one token or more at all instants of its interval. Between
-//! the instants at which an interval begins or ends it only grows, so only the rejection's `sent` and such
-//! instants are tried. An unknown start is an empty bucket. A loss of memory only fills it, which is no
-//! defence.
+//! **Rule.** A rejection is wrong if this bound is at least one token at all instants of its interval.
+//! Between the instants at which an interval starts or ends it only grows, so only the rejection's `sent` and
+//! such instants are tried. An unknown start is an empty bucket. A loss of the store's state only fills it,
+//! which does not explain a rejection.
 
 use std::cmp::Reverse;
 
@@ -26,18 +28,18 @@ use super::{
     Bucket, Round,
 };
 
-/// The bucket Y behind all that happened at an instant.
+/// The bucket Y after everything that happened at an instant.
 #[derive(Debug, Clone, Copy)]
 struct State {
     at: i64,
-    /// Y, not capped since its last loss; `None`: never touched, and full.
+    /// Y, not capped since its last loss; `None`: never used, and full.
     level: Option<i128>,
-    /// Intervals that are open.
+    /// Number of open intervals.
     open: u64,
 }
 
 impl Bucket {
-    /// The least level possible at an instant, from the last state not after it.
+    /// The least possible level at an instant, from the last state not after it.
     fn least(&self, state: State, at: i64) -> i128 {
         let full = self.tokens(self.size);
         let level = state.level.map_or(full, |level| {
@@ -75,7 +77,7 @@ impl Bucket {
         states
     }
 
-    /// Each rejection that is wrong, and the least level possible while it can have been decided.
+    /// Each wrong rejection, with the least possible level while it can have been decided.
     pub(super) fn wrong_rejections(
         &self,
         history: &History<'_>,
@@ -110,7 +112,7 @@ impl Bucket {
         wrong
     }
 
-    /// The first of them as the violation that it is.
+    /// The first of them, as a violation.
     pub(super) fn wrong_rejection(
         &self,
         history: &History<'_>,
@@ -120,7 +122,7 @@ impl Bucket {
         let (request, least) = *wrong.first()?;
         let full_until = self.full_until(history, request.sent.0, context);
         let against = history.possible_within(full_until, request.done.0);
-        // Tokens that are not whole are missing, too.
+        // Fractions of a token count as missing, too.
         let missing = self.tokens(self.size) - least;
         let counted = (missing + self.tokens(1) - 1) / self.tokens(1);
         let because = format!(
@@ -142,8 +144,8 @@ impl Bucket {
         })
     }
 
-    /// The last instant not after `by` at which the bucket was full for certain: what was decided before
-    /// weighs no more.
+    /// The last instant not after `by` at which the bucket was certainly full: what was decided before has no
+    /// influence.
     fn full_until(&self, history: &History<'_>, by: i64, context: &HistoryContext) -> i64 {
         let states = self.states(history, context);
         let full = self.tokens(self.size) + self.gain(self.slack);

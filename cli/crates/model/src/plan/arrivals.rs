@@ -1,4 +1,4 @@
-//! When the iterations of an open load are due: evenly or at random, at a rate that may change.
+//! When the iterations of an open load are due: evenly spaced or at random, at a rate that may change.
 //!
 //! Event k is due when the integral of the rate reaches k; at random, when it reaches the sum of k + 1
 //! exponential times with mean 1 (time rescaling: Çinlar, *Introduction to Stochastic Processes*, 1975, 4.7).
@@ -10,38 +10,38 @@ use crate::{
     units::{Nanos, Rate},
 };
 
-/// The arrivals of an open load, as offsets from its begin, in order. Each worker can run through all of them
-/// and take its own: the k-th is the same for all.
+/// The arrivals of an open load, as offsets from its start, in order. The k-th arrival is the same for every
+/// worker, so that each can iterate over all of them and take its own.
 #[derive(Debug, Clone)]
 pub struct Arrivals {
     stages: Vec<Placed>,
     spacing: Spacing,
     seed: u64,
     load: usize,
-    /// Which stage the arrival before was in.
+    /// The stage of the previous arrival.
     stage: usize,
     /// The number of the next arrival.
     index: u64,
     /// The sum of the exponential times so far.
     elapsed: f64,
-    /// Where the last arrival was due on the integral of the rate.
+    /// The integral of the rate at which the last arrival was due.
     target: f64,
-    /// Where the rate was scaled.
+    /// Where the rate was rescaled.
     scaled: Vec<Scaled>,
 }
 
-/// From here on the rate is multiplied.
+/// The rate is multiplied by `factor` from here on.
 #[derive(Debug, Clone, Copy)]
 struct Scaled {
-    /// The integral of the planned rate until then.
+    /// Integral of the planned rate up to here.
     planned: f64,
-    /// That of the rate as it was.
+    /// Integral of the actual rate up to here.
     reached: f64,
     factor: f64,
 }
 
 impl Arrivals {
-    /// Those at the rates of `stages`; `seed` and the load's index decide about random ones.
+    /// The arrivals at the rates of `stages`; random ones depend on `seed` and the load's index.
     pub fn new(stages: &[Stage], spacing: Spacing, seed: u64, load: usize) -> Self {
         let stages = placed(stages).collect();
         Self {
@@ -73,8 +73,8 @@ impl Arrivals {
 }
 
 impl Arrivals {
-    /// Multiplies the rate from some offsets on, which rise: a factor holds until the next. In place of all
-    /// factors so far.
+    /// Multiplies the rate by each factor from its offset on, until the next one. Offsets must rise. Replaces
+    /// all earlier factors.
     pub fn rescale(&mut self, factors: &[(Nanos, f64)]) {
         let mut last = Scaled { planned: 0.0, reached: 0.0, factor: 1.0 };
         self.scaled.clear();
@@ -84,12 +84,12 @@ impl Arrivals {
             last = Scaled { planned, reached, factor: *factor };
             self.scaled.push(last);
         }
-        // A higher rate may bring the next arrival back into a stage that lay behind.
+        // A higher rate may move the next arrival back into an earlier stage.
         self.stage = 0;
     }
 
-    /// When the arrival is due that follows `others` arrivals, which other workers take; `None` where it is
-    /// not due any more. Either way it has been used up.
+    /// When the next arrival is due after skipping `others`, which belong to other workers; `None` if it is
+    /// no longer due. Either way it is consumed.
     pub fn after(&mut self, others: u64) -> Option<Nanos> {
         for _ in 0..=others {
             self.target = self.target();
@@ -97,7 +97,7 @@ impl Arrivals {
         self.due(self.target)
     }
 
-    /// When the last arrival is due by now.
+    /// When the last arrival is due under the current factors.
     pub fn again(&mut self) -> Option<Nanos> {
         self.due(self.target)
     }
@@ -107,7 +107,7 @@ impl Arrivals {
         let target =
             scaled.map_or(target, |scaled| scaled.planned + (target - scaled.reached) / scaled.factor);
         let last = self.stages.len().checked_sub(1)?;
-        // An event at the very end of a stage is the next one's first: each stage is a half-open span.
+        // An event at the very end of a stage belongs to the next stage: stages are half-open.
         while self.stage < last && self.stages.get(self.stage)?.after() <= target {
             self.stage += 1;
         }
@@ -129,7 +129,7 @@ impl Iterator for Arrivals {
     }
 }
 
-/// The integral of the rate up to an instant, by the area of trapezoids.
+/// The integral of the rate up to an instant, as the area of trapezoids.
 fn integral(stages: &[Placed], until: Nanos) -> f64 {
     let Some(placed) = stages.iter().rfind(|placed| placed.begin <= until) else { return 0.0 };
     let Stage { length, from, to } = placed.stage;
@@ -137,7 +137,7 @@ fn integral(stages: &[Placed], until: Nanos) -> f64 {
     placed.before + (from + (from + (to - from) * part)) / 2.0 * part * length.as_secs_f64()
 }
 
-/// When the integral of the rate reaches `target`, which it does not before this stage; `None` where it never
+/// When the integral of the rate reaches `target`, which must not be before this stage; `None` if it never
 /// does.
 ///
 /// With the rate `a + s·x` at `x` seconds into the stage, `a·x + s·x²/2 = c` has the root `2c / (a + √(a² +
@@ -153,9 +153,9 @@ fn instant(placed: &Placed, target: f64) -> Option<Nanos> {
     };
     match (from, to) {
         (0.0, 0.0) => None,
-        // From zero, the first event is due as soon as there is a rate at all: 0 / 0.
+        // Starting from zero, the first event is due as soon as there is a rate at all: 0 / 0.
         (0.0, _) if missing == 0.0 => Some(placed.begin),
-        // Falling, the rate is zero before so much has come together.
+        // The falling rate reaches zero before the integral reaches the target.
         _ if seconds.is_nan() => None,
         _ => Some(placed.begin + Nanos::from_secs_f64(seconds)),
     }
@@ -166,7 +166,8 @@ pub(super) fn exponential(uniform: f64) -> f64 {
     -(-uniform).ln_1p()
 }
 
-/// When the `index`-th of events (from 0) at a constant `rate` is due, from the first one on: `index / rate`.
+/// When the `index`-th event (from 0) at a constant `rate` is due, counted from the first one: `index /
+/// rate`.
 pub fn offset(rate: Rate, index: u64) -> Nanos {
     Nanos::from_secs_f64(index as f64 / rate.0)
 }
@@ -199,17 +200,17 @@ mod tests {
     fn ramps_steps_gaps_and_spikes() {
         // The integral of a ramp from 0 to 2/s over 4 s is t²/4.
         assert_eq!(even(&[(4, 0.0, 2.0)]), [0.0, 2.0, 2.828_427_125, 3.464_101_615]);
-        // Mirrored, event k is due when 4 − k are left: at 4 − 2·√(4 − k).
+        // Mirrored: event k is due when 4 − k are left, at 4 − 2·√(4 − k).
         assert_eq!(even(&[(4, 2.0, 0.0)]), [0.0, 0.535_898_385, 1.171_572_875, 2.0]);
         assert_eq!(even(&[(2, 1.0, 1.0), (1, 3.0, 3.0)]), [0.0, 1.0, 2.0, 2.333_333_333, 2.666_666_667]);
-        // Nothing happens where the rate is zero, and what is due at the end of a stage is due at the begin
-        // of the next that has a rate.
+        // No events while the rate is zero; one due at the end of a stage moves to the start of the next
+        // stage with a rate.
         assert_eq!(even(&[(5, 0.0, 0.0), (1, 2.0, 2.0), (5, 0.0, 0.0), (1, 1.0, 1.0)]), [5.0, 5.5, 11.0]);
         assert_eq!(even(&[(1, 2.0, 2.0), (1, 0.0, 0.0)]), [0.0, 0.5]);
         assert_eq!(even(&[(2, 0.0, 0.0)]), [] as [f64; 0]);
         // Half an event from before the step counts.
         assert_eq!(even(&[(1, 0.5, 0.5), (1, 1.0, 1.0)]), [0.0, 1.5]);
-        // Tenths that do not add up in floating point.
+        // Tenths do not add up exactly in floating point.
         assert_eq!(even(&[(3, 0.1, 0.1), (7, 0.1, 0.1), (10, 0.0, 0.0), (1, 1.0, 1.0)]), [0.0, 20.0]);
     }
 
@@ -220,8 +221,8 @@ mod tests {
             Arrivals::new(&rate, Spacing::Poisson, 3, 1).map(Nanos::as_secs_f64).collect();
         let gaps: Vec<f64> = arrivals.windows(2).map(|pair| (pair[1] - pair[0]) * 50.0).collect();
         let n = gaps.len() as f64;
-        // 50,000 of them: five standard deviations are 1,118 of the count, 0.022 of the mean, 0.063 of the
-        // variance, 0.011 of the share.
+        // For 50,000 arrivals, five standard deviations are 1,118 of the count, 0.022 of the mean, 0.063 of
+        // the variance, 0.011 of the share.
         assert!((n - 50_000.0).abs() < 1118.0, "{n}");
         let mean = gaps.iter().sum::<f64>() / n;
         let variance = gaps.iter().map(|gap| (gap - mean).powi(2)).sum::<f64>() / n;
@@ -238,7 +239,7 @@ mod tests {
             let span = Nanos::from_secs(from)..Nanos::from_secs(to);
             arrivals.iter().filter(|due| span.contains(due)).count() as f64
         };
-        // Expected of each span: the integral of the rate; five standard deviations are five of its roots.
+        // Each span expects the integral of the rate; the tolerance is five times its square root.
         for (from, to, expected) in
             [(0, 50, 1250.0), (50, 100, 3750.0), (100, 150, 0.0), (150, 250, 2000.0_f64)]
         {
@@ -252,17 +253,17 @@ mod tests {
     }
 
     #[test]
-    fn a_rate_can_be_changed_on_the_way() {
+    fn a_rate_can_be_changed_midway() {
         let secs = Nanos::from_secs;
         let mut arrivals = Arrivals::new(&testing::stages(&[(10, 1.0, 1.0)]), Spacing::Constant, 1, 0);
         let first: Vec<f64> = arrivals.by_ref().take(4).map(Nanos::as_secs_f64).collect();
         assert_eq!(first, [0.0, 1.0, 2.0, 3.0]);
-        // The fifth was due at 4 s; twice as fast from 3 s on, it is due at 3.5 s.
+        // The fifth was due at 4 s; at twice the rate from 3 s on, it is due at 3.5 s.
         assert_eq!(arrivals.next(), Some(secs(4)));
         arrivals.rescale(&[(secs(3), 2.0)]);
         assert_eq!(arrivals.again(), Some(Nanos::from_millis(3500)));
         assert_eq!(arrivals.next(), Some(secs(4)));
-        // Half as fast as planned from 5 s on; the eighth is due at 5.5 s by the old pace.
+        // Half the planned rate from 5 s on; at the previous rate the eighth was due at 5.5 s.
         arrivals.rescale(&[(secs(3), 2.0), (secs(5), 0.5)]);
         let rest: Vec<f64> = arrivals.map(Nanos::as_secs_f64).collect();
         assert_eq!(rest, [4.5, 5.0, 7.0, 9.0]);
@@ -284,7 +285,7 @@ mod tests {
             proptest::prop_assert!(due.is_sorted());
             let placed: Vec<Placed> = placed(&stages).collect();
             let all = integral(&placed, Stage::length(&stages));
-            // The one that is due at the very end may round either way.
+            // The last one may round either way.
             proptest::prop_assert!((due.len() as f64 - all.ceil()).abs() <= 1.0);
             for (k, due) in due.iter().enumerate() {
                 let reached = integral(&placed, *due);

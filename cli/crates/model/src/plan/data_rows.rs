@@ -1,21 +1,22 @@
-//! Which row of a feeder a request takes its data from: a matter of the seed, the user's number and the
-//! iteration's.
+//! Which row of a feeder a request takes its data from: a function of the seed, the user's number and the
+//! iteration's number.
 
 use crate::plan::seeded::{self, Purpose};
 use crate::scenario::feeder::{Feeder, Order};
 
-/// For whom a row is: all numbers but the iteration's count from 0.
+/// Which user and iteration asks for a row. All numbers but the iteration's count from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RowRequest {
     /// Index of the load.
     pub load: usize,
     /// Number of the user within its load.
     pub user: u64,
-    /// Number of the iteration within its load, from 1; 0 in start steps, which go by the user instead.
+    /// Number of the iteration within its load, from 1; 0 in start steps, whose row depends on the user
+    /// instead.
     pub iteration: u64,
 }
 
-/// The row of feeder number `index`; `None` where it has none for this user.
+/// The row of feeder number `index`; `None` if it has none for this user.
 pub fn row(feeder: &Feeder, index: usize, seed: u64, asker: RowRequest) -> Option<u64> {
     let RowRequest { load, user, iteration } = asker;
     let rows = feeder.rows();
@@ -26,7 +27,7 @@ pub fn row(feeder: &Feeder, index: usize, seed: u64, asker: RowRequest) -> Optio
     match feeder.order {
         Order::Sequential => Some(turn.unwrap_or(user) % rows),
         Order::Random => {
-            // Whether the number is an iteration's or a user's is part of the key.
+            // The key distinguishes numbers of iterations from numbers of users.
             let kind = 2 * index as u64 + u64::from(turn.is_some());
             let draw = seeded::uniform(seed, Purpose::Row, load, kind, turn.unwrap_or(user));
             Some(((rows as f64 * draw) as u64).min(rows - 1))
@@ -80,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn random_rows_are_drawn_evenly_and_again_the_same() {
+    fn random_rows_are_drawn_evenly_and_reproducibly() {
         let feeder = feeder(4, Order::Random);
         let draw = |load: usize| -> Vec<Option<u64>> {
             rows(&feeder, load, &(1..=4000).map(|iteration| (iteration % 3, iteration)).collect::<Vec<_>>())
@@ -89,7 +90,7 @@ mod tests {
         assert_ne!(draw(0), draw(1));
         for row in 0..4 {
             let count = draw(0).iter().filter(|drawn| **drawn == Some(row)).count();
-            // 1,000 each; the standard deviation is 27.
+            // 1,000 expected each; the standard deviation is 27.
             assert!(count.abs_diff(1000) < 150, "{count} of row {row}");
         }
     }

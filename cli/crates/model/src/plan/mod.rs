@@ -1,7 +1,7 @@
-//! The load as pure arithmetic: which iteration is due when, for whom, and at which replica.
+//! The arithmetic of a load: which iteration is due when, for which user, and at which replica.
 //!
-//! Every choice is a function of the seed and of an index, so that it does not depend on the number of
-//! workers or on how fast the service answers.
+//! Every choice is a function of the seed and of an index, so it does not depend on the number of workers or
+//! on how fast the service responds.
 
 pub mod arrivals;
 pub mod data_rows;

@@ -1,15 +1,14 @@
-//! When a user's next iteration is due: after a pause of a constant or random length, or at a pace of its
-//! own.
+//! When a user's next iteration is due: after a constant or random pause, or at a fixed pacing.
 
 use super::arrivals::exponential;
 use crate::{scenario::Pause, units::Nanos};
 
-/// When the next iteration is due of a user whose last one began at `started` (the instant it was due) and
-/// ended at `ended`; `chance`, in `[0, 1)`, decides about random lengths.
+/// When the next iteration of a user is due whose last one was due at `started` and ended at `ended`;
+/// `chance`, in `[0, 1)`, decides random lengths.
 ///
-/// A pace that was missed is given up, as by Locust's `constant_pacing`: the next iteration is due as soon as
-/// the last one has ended, and the pace goes on from there. Nothing is made up for: a user who waits for its
-/// responses cannot have wanted to ask earlier.
+/// A pacing that was missed is reset, as by Locust's `constant_pacing`: the next iteration is due as soon as
+/// the last one has ended, and the pacing continues from there. There is no catching up: a user who waits for
+/// responses could not have sent requests earlier.
 pub fn next(pause: Pause, started: Nanos, ended: Nanos, chance: f64) -> Nanos {
     match pause {
         Pause::Uniform(low, high) => ended + low + Nanos(((high - low).0 as f64 * chance) as i64),
@@ -43,7 +42,7 @@ mod tests {
     fn uniform_pauses_stay_in_their_range_and_fill_it() {
         let lengths = lengths(Pause::Uniform(Nanos::from_secs(1), Nanos::from_secs(3)));
         assert!(lengths.iter().all(|length| (1.0..=3.0).contains(length)));
-        // 50,000 each; five standard deviations are 791.
+        // 50,000 expected each; five standard deviations are 791.
         let short = lengths.iter().filter(|length| **length < 2.0).count();
         assert!(short.abs_diff(50_000) < 791, "{short}");
     }
@@ -62,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pace_runs_from_begin_to_begin_and_is_given_up_where_it_was_missed() {
+    fn a_pacing_runs_from_start_to_start_and_is_reset_where_it_was_missed() {
         for (period, due) in [(5, 105), (1, 101), (0, 101)] {
             let pace = Pause::Pacing(Nanos::from_secs(period));
             assert_eq!(next(pace, BEGUN, ENDED, 0.7), Nanos::from_secs(due), "every {period} s");

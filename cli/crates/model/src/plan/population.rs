@@ -1,7 +1,7 @@
-//! The users of a closed load over time: who is there when, and which iterations are whose.
+//! The users of a closed load over time: which users are active when, and which iterations are whose.
 //!
-//! While the load has `u` users, those with the numbers (from 0) below `u` are there: the last to come are
-//! the first to go. So each user's times follow from its number alone, and any worker can have any of them.
+//! While the load has `u` users, those with numbers (from 0) below `u` are active: the last to arrive are the
+//! first to leave. A user's times follow from its number alone, so any worker can run any of them.
 
 use std::ops::Range;
 
@@ -11,8 +11,8 @@ use crate::{
     units::{Nanos, Rate},
 };
 
-/// When a user (from 0) is there, in offsets from the load's begin: spans in their order, with gaps between
-/// them. With `spawn_rate` it comes no earlier than its turn, this many users a second.
+/// When a user (from 0) is active, as offsets from the load's start: ordered spans with gaps between them.
+/// With `spawn` it starts no earlier than its turn at this many users per second.
 pub fn presence(stages: &[Stage], spawn: Option<Rate>, number: u64) -> Vec<Range<Nanos>> {
     let turn = spawn.map_or(Nanos::ZERO, |rate| arrivals::offset(rate, number));
     let mut spans: Vec<Range<Nanos>> = Vec::new();
@@ -28,7 +28,7 @@ pub fn presence(stages: &[Stage], spawn: Option<Rate>, number: u64) -> Vec<Range
     spans
 }
 
-/// When in a stage there are more than `number` users, from its begin.
+/// When during a stage there are more than `number` users, from its start.
 fn within(stage: Stage, number: f64) -> Option<Range<Nanos>> {
     let Stage { length, from, to } = stage;
     let crossing = || Nanos((length.0 as f64 * ((number - from) / (to - from))).round() as i64);
@@ -40,9 +40,9 @@ fn within(stage: Stage, number: f64) -> Option<Range<Nanos>> {
     }
 }
 
-/// The number of a user's iteration within its load, from 1: `round` counts the user's own from 0, `users`
-/// are the most that there are. No two are the same, however slow a user is; a load of this many `iterations`
-/// is done by the numbers up to that.
+/// The number of a user's iteration within its load, from 1: `round` counts the user's own iterations from 0,
+/// `users` is the maximum number of users. No two iterations share a number, however slow a user is; a load
+/// of n `iterations` consists of the numbers up to n.
 pub fn iteration(users: u64, number: u64, round: u64) -> u64 {
     round.saturating_mul(users).saturating_add(number).saturating_add(1)
 }
@@ -70,11 +70,11 @@ mod tests {
         ] {
             assert_eq!(spans(&trapezoid, None, number), expected, "user {number}");
         }
-        // A jump brings all at once, and takes all at once.
+        // A jump starts all at once, and stops all at once.
         let spike = [(10, 2.0, 2.0), (5, 8.0, 8.0), (10, 2.0, 2.0)];
         assert_eq!(spans(&spike, None, 1), [(0.0, 25.0)]);
         assert_eq!(spans(&spike, None, 2), [(10.0, 15.0)]);
-        // Who went comes back.
+        // Users who left come back.
         let waves = [(10, 0.0, 4.0), (10, 4.0, 0.0), (10, 0.0, 4.0), (10, 4.0, 2.0)];
         assert_eq!(spans(&waves, None, 0), [(0.0, 40.0)]);
         assert_eq!(spans(&waves, None, 2), [(5.0, 15.0), (25.0, 40.0)]);
@@ -90,16 +90,16 @@ mod tests {
     }
 
     #[test]
-    fn iterations_are_numbered_without_asking_others() {
+    fn iterations_are_numbered_without_coordination() {
         let numbers: BTreeSet<u64> =
             (0..3).flat_map(|number| (0..4).map(move |round| iteration(3, number, round))).collect();
         assert_eq!(numbers.into_iter().collect::<Vec<_>>(), (1..=12).collect::<Vec<_>>());
-        // Seven by three users: three, two and two.
+        // Seven iterations by three users: three, two and two.
         let share = |number| (0..).take_while(|round| iteration(3, number, *round) <= 7).count();
         assert_eq!([0, 1, 2].map(share), [3, 2, 2]);
     }
 
-    /// The number of users at an instant, as the stages have it.
+    /// The number of users at an instant according to the stages.
     fn users(stages: &[Stage], at: Nanos) -> Option<f64> {
         let placed = placed(stages).find(|placed| placed.begin <= at && at < placed.end())?;
         let part = (at - placed.begin).as_secs_f64() / placed.stage.length.as_secs_f64();
@@ -108,7 +108,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn as_many_are_there_as_the_stages_say(
+        fn the_number_of_active_users_follows_the_stages(
             stages in testing::arbitrary(60.0),
             part in 0.0f64..1.0,
         ) {
@@ -116,10 +116,10 @@ mod tests {
             let Some(wanted) = users(&stages, at) else { return Ok(()) };
             let there = |number| presence(&stages, None, number).iter().any(|span| span.contains(&at));
             let all = (0..Stage::highest(&stages).ceil() as u64).filter(|number| there(*number)).count();
-            // Within a hair of a border either count is right.
+            // Very close to a border either count is right.
             let near = [wanted - 1e-3, wanted, wanted + 1e-3].map(|users| users.max(0.0).ceil() as usize);
             proptest::prop_assert!(near.contains(&all), "{} of {}", all, wanted);
-            // The last to come are the first to go.
+            // The last to arrive are the first to leave.
             proptest::prop_assert!((0..all as u64).all(there));
         }
 

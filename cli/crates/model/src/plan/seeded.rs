@@ -1,8 +1,8 @@
-//! Seeded choices: which tenant, which replica, and the numbers behind all that is random.
+//! Seeded choices: which tenant, journey and replica, and the source of all random numbers.
 
 use crate::scenario::{Load, Routing, TenantIndex};
 
-/// What a random choice is for: two uses never share their numbers.
+/// The purpose of a random choice: two purposes never share random numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
     /// Length of a pause.
@@ -11,22 +11,22 @@ pub enum Purpose {
     Arrival = 2,
     /// Row of a feeder.
     Row = 16,
-    /// Which of the weighed steps.
+    /// Choice among weighted steps.
     Step = 17,
     /// Pause after a step.
     Think = 18,
-    /// Which of a load's journeys.
+    /// Choice among a load's journeys.
     Journey = 19,
 }
 
-/// A number in `[0, 1)`, uniform, that depends on its arguments alone: the finaliser of SplitMix64 (Steele,
-/// Lea and Flood, 2014) over them.
+/// A uniform number in `[0, 1)` that depends only on the arguments: the finaliser of SplitMix64 (Steele, Lea
+/// and Flood, 2014) applied to them.
 pub fn uniform(seed: u64, purpose: Purpose, load: usize, user: u64, index: u64) -> f64 {
     let mut state = seed;
     for part in [purpose as u64, load as u64, user, index] {
         state = split_mix(state ^ part.wrapping_mul(0x9e37_79b9_7f4a_7c15));
     }
-    // 53 bits are what a double holds exactly.
+    // A double holds exactly 53 bits.
     (state >> 11) as f64 / (1_u64 << 53) as f64
 }
 
@@ -37,14 +37,14 @@ fn split_mix(state: u64) -> u64 {
     z ^ (z >> 31)
 }
 
-/// The tenant of a load's user or arrival with this number (from 0): one after the other.
+/// The tenant of a load's user or arrival with this number (from 0): round-robin.
 pub fn tenant(load: &Load, number: u64) -> TenantIndex {
     let index = number % load.tenants.len().max(1) as u64;
     load.tenants.get(index as usize).copied().unwrap_or_default()
 }
 
-/// The position among a load's journeys of the one that its user or arrival `number` (from 0) has, the load
-/// being number `index`: each journey has its weight's share.
+/// Which of a load's journeys its user or arrival `number` (from 0) runs, as an index into them; `index` is
+/// the load's. Each journey gets its weight's share.
 pub fn journey(load: &Load, seed: u64, index: usize, number: u64) -> usize {
     if load.journeys.len() < 2 {
         return 0;
@@ -53,7 +53,7 @@ pub fn journey(load: &Load, seed: u64, index: usize, number: u64) -> usize {
     weighed(weights, || uniform(seed, Purpose::Journey, index, 0, number)).unwrap_or_default()
 }
 
-/// Which of these things with weights a draw in `[0, 1)` falls on; `None` where there are none.
+/// Which of several weighted things a draw in `[0, 1)` selects; `None` if there are none.
 pub fn weighed<T>(things: impl Iterator<Item = (T, u64)> + Clone, draw: impl FnOnce() -> f64) -> Option<T> {
     let total: u64 = things.clone().map(|(_, weight)| weight).sum();
     let last = total.checked_sub(1)?;
@@ -68,8 +68,8 @@ pub fn weighed<T>(things: impl Iterator<Item = (T, u64)> + Clone, draw: impl FnO
     None
 }
 
-/// The replica of a request: `user` from 0 within the load, `request` counts the requests in whose order
-/// replicas take turns.
+/// The replica of a request: `user` counts from 0 within the load, `request` counts the requests over which
+/// replicas alternate.
 pub fn replica(routing: Routing, user: u64, request: u64, replicas: usize) -> usize {
     let replicas = replicas.max(1) as u64;
     let turn = match routing {
@@ -98,7 +98,7 @@ mod tests {
         for i in 0..n {
             tenths[(uniform(1, Purpose::Pause, 2, i % 100, i / 100) * 10.0) as usize] += 1;
         }
-        // 10,000 each; the standard deviation is 95.
+        // 10,000 expected each; the standard deviation is 95.
         assert!(tenths.iter().all(|count| count.abs_diff(10_000) < 500), "{tenths:?}");
     }
 
@@ -117,7 +117,7 @@ mod tests {
         for number in 0..40_000 {
             counts[tenant(load, number)][journey(load, 1, 0, number)] += 1;
         }
-        // Of 20,000 each; five standard deviations are 306.
+        // 20,000 in all for each tenant; five standard deviations are 306.
         for of_tenant in counts {
             assert!(of_tenant[1].abs_diff(15_000) < 306, "{counts:?}");
         }

@@ -1,27 +1,26 @@
-//! Stages laid end to end: the instants at which they begin, and how many events their rates amount to until
-//! then.
+//! Stages laid end to end: when each starts, and the integral of their rates up to then.
 
 use crate::{scenario::Stage, units::Nanos};
 
-/// A stage in its place.
+/// A stage with its position.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Placed {
-    /// When it begins, from the load's begin.
+    /// Its start, as an offset from the load's start.
     pub begin: Nanos,
-    /// What it does.
+    /// The stage itself.
     pub stage: Stage,
-    /// The integral of the stages before it: of rates, how many events were due by `begin`.
+    /// The integral of the stages before it; for rates, how many events were due by `begin`.
     pub before: f64,
 }
 
 impl Placed {
-    /// When it ends.
+    /// When the stage ends.
     pub fn end(&self) -> Nanos {
         self.begin + self.stage.length
     }
 
-    /// The integral of all stages up to its end. What is meant to be a whole number is one: else rounding
-    /// would decide on which side of a border an event lies.
+    /// The integral of all stages up to its end, snapped to a whole number if it is within rounding of one:
+    /// otherwise rounding would decide on which side of a border an event lies.
     pub fn after(&self) -> f64 {
         let Stage { length, from, to } = self.stage;
         let after = self.before + (from + to) / 2.0 * length.as_secs_f64();
@@ -30,7 +29,7 @@ impl Placed {
     }
 }
 
-/// Each stage in its place, the first from zero.
+/// Each stage with its position; the first starts at zero.
 pub fn placed(stages: &[Stage]) -> impl Iterator<Item = Placed> {
     stages.iter().scan((Nanos::ZERO, 0.0), |(begin, before), &stage| {
         let placed = Placed { begin: *begin, stage, before: *before };
@@ -41,7 +40,7 @@ pub fn placed(stages: &[Stage]) -> impl Iterator<Item = Placed> {
 
 #[cfg(test)]
 pub(super) mod testing {
-    //! Stages by seconds, and random ones.
+    //! Test support: stages in seconds, and random ones.
 
     use proptest::prelude::*;
 
@@ -53,7 +52,7 @@ pub(super) mod testing {
         list.iter().map(stage).collect()
     }
 
-    /// One to five stages with values below `most`; some of them hold, and some hold nothing.
+    /// One to five stages with values below `most`; some are constant, and some are zero.
     pub(crate) fn arbitrary(most: f64) -> impl Strategy<Value = Vec<Stage>> {
         let value =
             move || prop_oneof![1 => Just(0.0), 3 => (0.0..most).prop_map(f64::round), 2 => 0.0..most];

@@ -1,25 +1,25 @@
-//! Which steps of its journey a user walks: the one that is drawn by weight, or those that have their turn.
+//! Which steps of its journey a user runs: one drawn by weight, or those whose turn it is.
 
 use crate::plan::seeded::{self, Purpose};
 use crate::scenario::{Journey, LoadModel, Scenario, Step, StepIndex};
 
-/// What is drawn for one iteration of a load, in `[0, 1)`, to [`choose`] by: for an arrival it depends on its
-/// number, for a user who goes round on its own (`user` from 0, `pass` its iterations so far, from 1). So
-/// neither the number of workers nor the service's speed has a part in it.
+/// The number in `[0, 1)` that [`choose`] selects a step by: for an arrival it depends on its number, for a
+/// closed load's user (`user` from 0, `pass` counting its iterations from 1) on its own count. So it depends
+/// neither on the number of workers nor on the service's speed.
 pub fn draw(scenario: &Scenario, load: usize, user: u64, pass: u64, iteration: u64) -> f64 {
     let is_open = scenario.loads.get(load).is_some_and(|load| matches!(load.model, LoadModel::Open { .. }));
     let (who, index) = if is_open { (0, iteration) } else { (user + 1, pass) };
     seeded::uniform(scenario.seed, Purpose::Step, load, who, index)
 }
 
-/// Whether a step has its turn in the user's `pass`-th iteration (from 1) with what it has saved.
+/// Whether a step runs in the user's `pass`-th iteration (from 1), given its saved values.
 pub fn has_turn(step: &Step, pass: u64, saved: &[Option<String>]) -> bool {
     pass.is_multiple_of(step.turn.every.max(1))
         && step.turn.when.as_ref().is_none_or(|when| when.holds(saved))
 }
 
-/// The step of a pass through a journey with weights, by a `draw` in `[0, 1)`: each has its weight's share
-/// among those whose `when` holds. `None` where the journey has no weights, or nothing to do.
+/// The step of an iteration of a journey with weights, selected by `draw` in `[0, 1)`: each has its weight's
+/// share among those whose `when` holds. `None` if the journey has no weights, or no step can run.
 pub fn choose(
     scenario: &Scenario,
     journey: &Journey,
@@ -79,11 +79,12 @@ mod tests {
             let draw = draw(&closed, 0, i % 40, 1 + i / 40, i * 7);
             counts[choose(&closed, &closed.journeys[0], &saved, || draw).unwrap()] += 1;
         }
-        // Three, one and four eighths; five standard deviations are 707 at most.
+        // Three, one and four eighths expected; five standard deviations are at most 707.
         for (count, expected) in counts.into_iter().zip([30_000, 10_000, 40_000]) {
             assert!(count.abs_diff(expected) < 707, "{counts:?}");
         }
-        // A user's own count matters, not the iteration's number in the load, which is the service's doing.
+        // A user's own count decides, not the iteration's number in the load, which depends on the service's
+        // speed.
         assert_eq!(draw(&closed, 0, 3, 5, 17), draw(&closed, 0, 3, 5, 18));
         assert_ne!(draw(&closed, 0, 3, 5, 17), draw(&closed, 0, 4, 5, 17));
         let open = journey("[[journey.step]]\nget = \"/\"\nweight = 1\n", "rate = \"1/s\"");

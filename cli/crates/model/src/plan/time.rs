@@ -1,4 +1,4 @@
-//! The plan's time and the run's time, which differ by the pauses of a run: the plan's time stands still in
+//! Converts between plan time and run time, which differ by a run's pauses: plan time stands still during
 //! them.
 //!
 //! Load, warm-up, checks and displays convert between the two here. Both are counted from the run's zero, and
@@ -18,7 +18,8 @@ use std::ops::{Add, Sub};
 
 use crate::units::Nanos;
 
-/// An instant of the plan, since the run's zero. Instants of the run and lengths of time are [`Nanos`].
+/// An instant of the plan, counted from the run's zero. Instants of the run and durations are plain
+/// [`Nanos`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct PlanInstant(pub Nanos);
 
@@ -43,23 +44,24 @@ impl Sub for PlanInstant {
     }
 }
 
-/// When the plan's time stood still.
+/// The pauses of a run, for converting between plan time and run time.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PlanTime {
-    /// In order, none of them empty.
+    /// In order; none is empty.
     pauses: Vec<Pause>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Pause {
     start: Nanos,
-    /// `None` while it goes on.
+    /// `None` while it lasts.
     end: Option<Nanos>,
 }
 
 impl PlanTime {
-    /// For a load that starts at `start`, with the instants at which its pace was changed, in order, and
-    /// whether it was paused from then on. A pause before the start is over by then, or starts with the load.
+    /// For a load that starts at `start`. `changes` are the instants at which its pace was changed, in order,
+    /// and whether it was paused from then on. A pause before the start has no effect, unless it lasts beyond
+    /// it.
     pub fn new(start: Nanos, changes: impl IntoIterator<Item = (Nanos, bool)>) -> Self {
         let (mut pauses, mut since) = (Vec::new(), None);
         for (at, paused) in changes {
@@ -77,8 +79,8 @@ impl PlanTime {
         Self { pauses }
     }
 
-    /// The run's instant at which an instant of the plan is reached; `None` while a pause that goes on is in
-    /// its way. What is due at the very instant at which a pause starts is reached after it.
+    /// The instant of the run at which an instant of the plan is reached; `None` if an unfinished pause is in
+    /// between. What is due exactly when a pause starts is reached after it.
     pub fn to_run_time(&self, planned: PlanInstant) -> Option<Nanos> {
         let PlanInstant(mut at) = planned;
         for Pause { start, end } in &self.pauses {
@@ -90,7 +92,7 @@ impl PlanTime {
         Some(at)
     }
 
-    /// Where in the plan an instant of the run is: in a pause, at its start.
+    /// The instant of the plan at an instant of the run; during a pause, that of its start.
     pub fn to_plan_time(&self, at: Nanos) -> PlanInstant {
         let pauses = self.pauses.iter().take_while(|pause| pause.start < at);
         let planned = pauses
@@ -111,7 +113,7 @@ mod tests {
         PlanInstant(secs(seconds))
     }
 
-    /// Of a load that starts at 2 s, with these changes.
+    /// For a load that starts at 2 s, with these changes.
     fn time(changes: &[(i64, bool)]) -> PlanTime {
         PlanTime::new(secs(2), changes.iter().map(|(at, paused)| (secs(*at), *paused)))
     }
@@ -128,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn in_a_pause_that_goes_on_only_what_was_due_before_it_is_reached() {
+    fn an_unfinished_pause_blocks_what_is_due_after_its_start() {
         let time = time(&[(10, true)]);
         let reached = [9, 10, 11].map(|at| time.to_run_time(planned(at)));
         assert_eq!(reached, [Some(secs(9)), None, None]);

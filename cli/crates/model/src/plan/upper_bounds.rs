@@ -1,4 +1,5 @@
-//! How much a run can still bring: the most requests that its loads send, whatever the service answers.
+//! Upper bounds for the rest of a run: the most requests that its loads can send, whatever the service
+//! responds.
 
 use super::arrivals::Arrivals;
 use crate::{
@@ -6,8 +7,8 @@ use crate::{
     units::Nanos,
 };
 
-/// The most requests (dropped arrivals are one each) of these steps and, if it is given, this tenant; `None`
-/// where nothing bounds them: users who do not pause between iterations, or come back after a rejection.
+/// The most requests (a dropped arrival counts as one) of these steps and, if given, this tenant; `None` if
+/// unbounded: with users who do not pause between iterations, or who retry.
 pub fn requests_at_most(
     scenario: &Scenario,
     tenant: Option<TenantIndex>,
@@ -23,7 +24,7 @@ pub fn requests_at_most(
             let counted = steps.iter().filter(|step| counts(**step));
             counted.filter_map(|step| scenario.steps.get(*step)).map(|step| step.turn.repeat.max(1)).sum()
         };
-        // A user starts at most once before its first iteration, and again for each.
+        // A user starts at most once before its first iteration, and once more for each iteration.
         let (mut starts, mut passes) = (0, 0);
         for journey in journeys {
             starts = starts.max(requests(&journey.start));
@@ -35,7 +36,7 @@ pub fn requests_at_most(
         if load.retry != Retry::Never {
             return None;
         }
-        // An arrival that is dropped is of the first step, whichever counts.
+        // A dropped arrival counts for the first step, whichever steps are asked for.
         let each = (starts + passes).max(1);
         let iterations = iterations(load, scenario.seed, index)?;
         let of_users = load.model.most_users().saturating_mul(starts);
@@ -57,7 +58,7 @@ fn iterations(load: &Load, seed: u64, index: usize) -> Option<u64> {
                 Pause::Exponential(_) => Nanos::ZERO,
             };
             (apart > Nanos::ZERO).then(|| {
-                // Who is there again in a later stage begins at once.
+                // A user who becomes active again in a later stage starts at once.
                 let each = (load.duration.0 / apart.0).unsigned_abs() + users.len() as u64 + 1;
                 each.saturating_mul(load.model.most_users())
             })

@@ -10,32 +10,33 @@ use crate::units::Nanos;
 pub struct Alert {
     /// `name`: the alert's name in Prometheus's rules.
     pub name: String,
-    /// `labels`: meant are alerts that have all of these; none means any alert of the name.
+    /// `labels`: selects alerts that have all of these; if empty, any alert of the name.
     pub labels: BTreeMap<String, String>,
-    /// What is promised of it.
+    /// What the alert must do.
     pub promise: AlertPromise,
-    /// Where in the scenario's text it is stated, in bytes.
+    /// Byte offset of its definition in the scenario's text.
     pub stated_at: usize,
 }
 
-/// What is promised of an alert.
+/// What an alert must do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AlertPromise {
     /// It fires in time, and resolves in time.
     Fires {
-        /// `cause`: from when to when there is reason for it, from the start of the load phase.
+        /// `cause`: from when to when it has reason to fire, counted from the start of the load phase.
         cause: (Nanos, Nanos),
-        /// `fires_within`: how long after the cause's begin at the latest.
+        /// `fires_within`: it must fire within this time after the start of the cause.
         within: Nanos,
-        /// `resolves_within`: how long after the cause's end at the latest; `None`: nothing is promised.
+        /// `resolves_within`: it must resolve within this time after the end of the cause; `None` for no
+        /// promise.
         resolves_within: Option<Nanos>,
     },
-    /// `silent = true`: it does not fire as long as the run is observed.
+    /// `silent = true`: it must not fire while the run is observed.
     Silent,
 }
 
 impl AlertPromise {
-    /// The same with the instants of its cause where `place` puts them.
+    /// The same promise with the instants of its cause mapped by `place`.
     #[must_use]
     pub fn placed(self, place: impl Fn(Nanos) -> Nanos) -> Self {
         match self {
@@ -48,14 +49,14 @@ impl AlertPromise {
 }
 
 impl Alert {
-    /// Whether an alert with these labels is meant.
+    /// Whether an alert with these labels is selected.
     pub fn matches(&self, labels: &BTreeMap<String, String>) -> bool {
         labels.get("alertname") == Some(&self.name)
             && self.labels.iter().all(|(name, value)| labels.get(name) == Some(value))
     }
 }
 
-/// As PromQL would select it: `TenantFlood{tenant="acme"}`.
+/// Formats the alert as a PromQL selector: `TenantFlood{tenant="acme"}`.
 impl fmt::Display for Alert {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.name)?;

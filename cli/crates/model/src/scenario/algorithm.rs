@@ -1,59 +1,59 @@
-//! How a promised limit is counted: the five algorithms that services use, and the variants that have to be
-//! declared because a client sees the difference.
+//! The limiter algorithms that a scenario can declare: the five that services use, and the variants whose
+//! difference a client can see.
 
 use crate::units::Nanos;
 
 /// How a limiter counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Algorithm {
-    /// `fixed-window`: a window begins at the first hit and admits `limit` requests.
+    /// `fixed-window`: a window starts at the first hit and admits `limit` requests.
     FixedWindow,
-    /// `aligned-window`: windows begin at the whole multiples of their length since the Unix epoch, and admit
+    /// `aligned-window`: windows start at whole multiples of their length since the Unix epoch, and admit
     /// `limit` requests each.
     AlignedWindow,
     /// `sliding-log`: at most `limit` admissions in every span of one window.
     SlidingLog,
-    /// `sliding-counter`: the previous window's count, weighted by its share of the last window's length,
-    /// plus the current one's must leave room for one more.
+    /// `sliding-counter`: admits while the previous window's count, weighted by its share of the sliding
+    /// window, plus the current window's count is below the limit.
     SlidingCounter {
-        /// Where windows begin.
+        /// Where windows start.
         anchor: Anchor,
         /// How the weighted count is rounded.
         estimate: Estimate,
     },
-    /// `token-bucket` (GCRA is the same): each admission takes a token; `limit` come back per window.
+    /// `token-bucket` (equivalent to GCRA): each admission takes a token; `limit` are refilled per window.
     TokenBucket {
-        /// Tokens that a full bucket holds; `None`: as many as the quota admits per window.
+        /// Capacity of the bucket; `None`: as many as the quota admits per window.
         burst: Option<u64>,
-        /// How tokens come back.
+        /// How tokens are refilled.
         refill: Refill,
     },
 }
 
-/// Where the windows of a sliding counter begin.
+/// Where the windows of a sliding counter start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Anchor {
-    /// `epoch`: at the whole multiples of their length since the Unix epoch.
+    /// `epoch`: at whole multiples of their length since the Unix epoch.
     Epoch,
-    /// `first-hit`: at the first hit, and then one after the other until both counts are gone.
+    /// `first-hit`: at the first hit, and then back to back until both counts are zero.
     FirstHit,
 }
 
 /// How a sliding counter rounds the previous window's weighted count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Estimate {
-    /// `exact`: not at all; admitted if previous · weight + current + 1 ≤ limit.
+    /// `exact`: not at all; admits if previous · weight + current + 1 ≤ limit.
     Exact,
     /// `floored`: down to a whole number before the current count is added.
     Floored,
 }
 
-/// How tokens come back.
+/// How tokens are refilled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refill {
-    /// `continuous`: all the time.
+    /// `continuous`: at a constant rate.
     Continuous,
-    /// In steps of this length, each bringing at once what has come together.
+    /// In steps of this length, each adding at once what has accumulated.
     Steps(Nanos),
 }
 

@@ -1,20 +1,20 @@
-//! Where in a response a value stands: under a JSON Pointer, in a header, at what a pattern finds, or all of
-//! the body. Compiled when the scenario is read, so that nothing is parsed per answer.
+//! Where a response contains a value: at a JSON Pointer, in a header, at a pattern's match, or the whole
+//! body. Compiled when the scenario is read, so that nothing is compiled per response.
 
 use std::fmt;
 
 use regex::bytes::{Regex, RegexBuilder};
 
-/// Where in a response a value stands.
+/// Where a response contains a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Place {
-    /// In its JSON body.
+    /// In its JSON body, at a pointer.
     Json(Pointer),
     /// In the first header of this name (lower case).
     Header(String),
-    /// What the first group of the pattern finds in its body, or all that it finds where it has no group.
+    /// In its body: the first group of the pattern's match, or the whole match if the pattern has no group.
     Found(Pattern),
-    /// Its body.
+    /// The whole body.
     Body,
 }
 
@@ -37,17 +37,17 @@ pub struct Pointer {
     tokens: Vec<Token>,
 }
 
-/// One step down from a value to a member of it.
+/// One token of a pointer: a step from a value to one of its members.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Token {
     /// The key in an object.
     pub key: String,
-    /// The index in an array, where it can be one: digits without a leading zero.
+    /// The index in an array, if the token can be one: digits without a leading zero.
     pub index: Option<usize>,
 }
 
 impl Pointer {
-    /// Splits a pointer: empty, or `/` before each token; `None` for a text that is none.
+    /// Parses a pointer: empty, or `/` before each token; `None` if the text is invalid.
     pub fn new(text: &str) -> Option<Self> {
         let tokens = match text.strip_prefix('/') {
             Some(rest) => rest.split('/').map(Token::new).collect(),
@@ -57,7 +57,7 @@ impl Pointer {
         Some(Self { text: text.to_owned(), tokens })
     }
 
-    /// As written.
+    /// The pointer as written.
     pub fn as_str(&self) -> &str {
         &self.text
     }
@@ -78,23 +78,22 @@ impl Token {
     }
 }
 
-/// A regular expression over bytes; two are equal if they are written the same.
+/// A regular expression over bytes; equal if the texts are.
 #[derive(Debug, Clone)]
 pub struct Pattern(Regex);
 
 impl Pattern {
-    /// The most memory that one pattern may take when compiled, in bytes: far more than any reasonable one
-    /// needs.
+    /// The most memory that a compiled pattern may take, in bytes: far more than any reasonable one needs.
     const MOST_MEMORY: usize = 1 << 20;
 
-    /// Compiles it.
+    /// Compiles a pattern.
     ///
     /// # Errors
-    /// What is wrong with it, in one line.
+    /// The reason, in one line.
     pub fn new(text: &str) -> Result<Self, String> {
         RegexBuilder::new(text).size_limit(Self::MOST_MEMORY).build().map(Self).map_err(|error| match error {
             regex::Error::CompiledTooBig(_) => "it is too large".to_owned(),
-            // The last line says what is wrong; those before draw the place.
+            // The last line states the problem; those before show the place.
             error => {
                 let text = error.to_string();
                 let last = text.lines().last().unwrap_or_default();
@@ -103,17 +102,17 @@ impl Pattern {
         })
     }
 
-    /// As written.
+    /// The pattern as written.
     pub fn as_str(&self) -> &str {
         self.0.as_str()
     }
 
-    /// Whether it is found in `text`.
+    /// Whether the pattern matches anywhere in `text`.
     pub fn is_in(&self, text: &[u8]) -> bool {
         self.0.is_match(text)
     }
 
-    /// What its first group finds, or all that it finds where it has none.
+    /// The first group of the match, or the whole match if the pattern has no group.
     pub fn find<'t>(&self, text: &'t [u8]) -> Option<&'t [u8]> {
         if self.0.captures_len() < 2 {
             return self.0.find(text).map(|found| found.as_bytes());

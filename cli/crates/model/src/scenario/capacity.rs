@@ -1,4 +1,4 @@
-//! `[capacity]`: how `saasbench capacity` searches, where its command line does not say.
+//! `[capacity]`: defaults for the options of `saasbench capacity`.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -15,31 +15,31 @@ pub enum By {
     Users,
 }
 
-/// What a scenario says of the search; every key may be left out.
+/// Settings of the capacity search; every key is optional.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Capacity {
     /// `by`: what is raised.
     pub by: Option<By>,
     /// `start`: the first and lowest level.
     pub start: Option<f64>,
-    /// `max`: the highest level that may be tried.
+    /// `max`: the highest level to try.
     pub max: Option<f64>,
     /// `step_duration`: how long a step is judged, at least.
     pub step_duration: Option<Nanos>,
-    /// `settle`: rest after a step that broke the objectives.
+    /// `settle`: pause after a step that broke the objectives.
     pub settle: Option<Nanos>,
-    /// `replicas`: numbers of replicas whose capacities are found; empty for what there is.
+    /// `replicas`: numbers of replicas whose capacities are searched; empty for the environment's own.
     pub replicas: Vec<usize>,
-    /// `precision`: how far the ends of the interval may lie apart, as a share.
+    /// `precision`: how far apart the ends of the interval may be, as a share.
     pub precision: Option<f64>,
-    /// `budget`: the longest that the whole may take.
+    /// `budget`: the longest that the search may take.
     pub budget: Option<Nanos>,
 }
 
-/// A share as people write it: `5%`.
+/// Parses a percentage: `5%`.
 ///
 /// # Errors
-/// When it is none from 0.1 % to 50 %.
+/// If it is not between 0.1 % and 50 %.
 pub fn precision(text: &str) -> Result<f64, String> {
     let share = text.trim().strip_suffix('%').and_then(|number| number.trim().parse::<f64>().ok());
     share

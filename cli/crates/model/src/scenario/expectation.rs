@@ -13,43 +13,42 @@ pub struct Expectation {
     pub that: String,
     /// What is measured.
     pub measure: Measure,
-    /// How it compares.
+    /// Comparison of the measured value with the bound.
     pub comparison: Comparison,
     /// The bound, in the measure's unit: nanoseconds, requests per second, requests, or a ratio 0–1.
     pub bound: f64,
     /// Which samples count.
     pub filter: Filter,
-    /// `abort_on_fail = true`: the load ends as soon as it cannot be kept any more.
+    /// `abort_on_fail = true`: the load ends as soon as the expectation can no longer be met.
     pub abort: bool,
-    /// `fresh = true`: it is expected only of a run whose limits and sessions were empty at the start.
+    /// `fresh = true`: applies only to runs whose limits and sessions were empty at the start.
     pub fresh: bool,
-    /// Where in the scenario's text it is stated, in bytes; `None` for what is expected unless something else
-    /// is stated.
+    /// Byte offset of its definition in the scenario's text; `None` for the default expectation.
     pub stated_at: Option<usize>,
 }
 
 /// What an expectation measures.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Measure {
-    /// `p50`, `p99.9`, …: quantile 0 < q < 1 of the latency of answered requests, in nanoseconds.
+    /// `p50`, `p99.9`, …: quantile 0 < q < 1 of the latency of requests with a response, in nanoseconds.
     Quantile {
         /// 0.99 for `p99`.
         q: f64,
-        /// Which latency.
+        /// Start of the latency.
         from: LatencyFrom,
     },
     /// `max`: the greatest latency, in nanoseconds.
     Max(LatencyFrom),
     /// `mean`: the mean latency, in nanoseconds.
     Mean(LatencyFrom),
-    /// `error_ratio`: share of requests that were not answered, or not with an expected status, or failed a
+    /// `error_ratio`: share of requests without a response, with an unexpected status, or with a failed
     /// check.
     ErrorRatio,
-    /// `rate`: answered requests per second of load; `rate(200)`: those with this status.
+    /// `rate`: responses per second of load; `rate(200)`: those with this status.
     Rate(Option<u16>),
-    /// `count`: requests; `count(200)`: answers with this status.
+    /// `count`: requests; `count(200)`: responses with this status.
     Count(Option<u16>),
-    /// `ratio(429)`: share of the responses that have this status.
+    /// `ratio(429)`: share of the responses with this status.
     Ratio(u16),
 }
 
@@ -78,12 +77,12 @@ pub enum Comparison {
 }
 
 impl Expectation {
-    /// Whether it is about what a tenant asks for in a step.
+    /// Whether it covers a tenant's requests of a step.
     pub fn applies(&self, scenario: &Scenario, tenant: TenantIndex, step: StepIndex) -> bool {
         self.filter.tenant.is_none_or(|only| only == tenant) && self.is_about(scenario, step)
     }
 
-    /// Whether it is about a step's requests, of some tenant.
+    /// Whether it covers a step's requests, of any tenant.
     pub fn is_about(&self, scenario: &Scenario, index: StepIndex) -> bool {
         let Filter { journey, steps, .. } = &self.filter;
         let step = scenario.steps.get(index);
@@ -91,7 +90,7 @@ impl Expectation {
         let is_start = of_journey
             .and_then(|journey| scenario.journeys.get(journey))
             .is_some_and(|journey| journey.start.contains(&index));
-        // An error is one wherever it happens; of everything else, starting is not what an expectation means.
+        // Errors count in start steps, too; all other measures exclude start steps unless one is named.
         let counts_starts = self.measure == Measure::ErrorRatio || steps.is_some();
         journey.is_none_or(|journey| Some(journey) == of_journey)
             && steps.as_ref().is_none_or(|steps| steps.contains(&index))
@@ -100,7 +99,7 @@ impl Expectation {
 }
 
 impl Comparison {
-    /// Whether `value` compares so with `bound`.
+    /// Whether the comparison of `value` with `bound` is true.
     pub fn holds<T: PartialOrd + Copy>(self, value: T, bound: T) -> bool {
         match self {
             Self::Less => value < bound,
@@ -112,7 +111,7 @@ impl Comparison {
     }
 }
 
-/// Which samples an expectation is about; `None` is all. Start steps count only where `step` names one.
+/// Which samples an expectation covers; `None` means all. Start steps are covered only if `step` names one.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Filter {
     /// One tenant.
@@ -127,8 +126,8 @@ const MEASURES: &str = "measures are p50, p99.9 and the like, max, mean (each al
                         count(200) and ratio(429)";
 const OPERATORS: &str = "an expectation compares: `p99 < 50ms`, with <, <=, >, >= or ==";
 
-/// Reads `<measure> [from sent|from intended] <operator> <bound>`: what is measured, how it compares, and the
-/// bound in the unit of [`Expectation::bound`].
+/// Parses `<measure> [from sent|from intended] <operator> <bound>`; the bound is in the unit of
+/// [`Expectation::bound`].
 pub fn parse(that: &str) -> Result<(Measure, Comparison, f64), Complaint> {
     let Some(at) = that.find(['<', '>', '=', '!', '≤', '≥']) else {
         return Err(Complaint::new("nothing is compared here", OPERATORS));
@@ -142,7 +141,7 @@ pub fn parse(that: &str) -> Result<(Measure, Comparison, f64), Complaint> {
     Ok((measure, comparison, bound))
 }
 
-/// The operator that a text begins with, and what follows it.
+/// The operator at the start of a text, and the rest.
 pub(super) fn comparison(text: &str) -> Option<(Comparison, &str)> {
     let operators = [
         ("<=", Comparison::AtMost),
@@ -205,7 +204,7 @@ fn is_quantile(name: &str) -> bool {
     name.strip_prefix('p').is_some_and(|digits| digits.starts_with(|c: char| c.is_ascii_digit()))
 }
 
-/// `p99.9` is 0.999: the digits are shifted as text, so that no `0.9990000000000001` comes of it.
+/// Parses `p99.9` as 0.999: the digits are shifted as text, so that the result is not `0.9990000000000001`.
 fn quantile(name: &str) -> Result<f64, Complaint> {
     let help = "quantiles lie between p0 and p100, both excluded: p50, p99, p99.9";
     let outside = || Complaint::new(format!("{} is not a quantile", quoted(name)), help);
@@ -232,7 +231,7 @@ fn status(text: &str) -> Result<u16, Complaint> {
 }
 
 impl Measure {
-    /// Whether a bound that compares so can be broken for good before the load has ended.
+    /// Whether a bound with this comparison can be definitely broken before the load has ended.
     pub fn can_be_hopeless(&self, comparison: Comparison) -> bool {
         match self {
             Self::Rate(_) => false,
@@ -241,12 +240,12 @@ impl Measure {
         }
     }
 
-    /// Whether it is a length of time that begins somewhere.
+    /// Whether it is a latency.
     fn is_latency(&self) -> bool {
         matches!(self, Self::Quantile { .. } | Self::Max(_) | Self::Mean(_))
     }
 
-    /// Reads a bound in this measure's unit.
+    /// Parses a bound in this measure's unit.
     fn bound(&self, text: &str) -> Result<f64, Complaint> {
         match self {
             Self::Quantile { .. } | Self::Max(_) | Self::Mean(_) => Ok(notation::duration(text)?.0 as f64),
@@ -263,7 +262,7 @@ impl Measure {
     }
 }
 
-/// `5%` or `0.05`, from none to all.
+/// Parses a ratio from 0 to 1: `5%` or `0.05`.
 fn ratio(text: &str) -> Result<f64, Complaint> {
     let (number, scale) = match text.strip_suffix('%') {
         Some(percent) => (percent.trim_end(), 100.0),

@@ -1,7 +1,7 @@
-//! A scenario as written: what the keys of the TOML file hold, each with its place.
+//! A scenario as written: the contents of the TOML file's keys, each with its place.
 //!
-//! Everything that can be said of one key by itself is said here (unknown keys, wrong types, bad notations);
-//! what takes a second look elsewhere in the file (missing keys, names, combinations) is left to `resolve`.
+//! Everything that can be checked for one key by itself is checked here (unknown keys, wrong types, bad
+//! notation); what needs other parts of the file (missing keys, names, combinations) is left to `resolve`.
 
 mod capacity;
 mod http;
@@ -127,7 +127,7 @@ pub(super) struct Limit {
 /// `quota`
 #[derive(Debug)]
 pub(super) enum Quotas {
-    /// The same for every tenant.
+    /// One for every tenant.
     All(Quota),
     /// By tenant.
     Each(Vec<(Located<String>, Quota)>),
@@ -141,7 +141,7 @@ pub(super) struct Expect {
     pub(super) promql: Field<String>,
     pub(super) is: Field<(String, Comparison, f64)>,
     pub(super) at: Field<At>,
-    /// Where `where` stands, if it does.
+    /// Place of `where`, if present.
     pub(super) filter: Option<Header>,
     pub(super) fresh: Field<bool>,
     pub(super) abort: Field<bool>,
@@ -155,7 +155,7 @@ pub(super) struct Expect {
 pub(super) struct Alert {
     pub(super) header: Header,
     pub(super) name: Field<String>,
-    /// By name; no value where it is wrong.
+    /// By name; `None` for an invalid value.
     pub(super) labels: Vec<(String, Option<String>)>,
     pub(super) cause: Field<(Nanos, Nanos)>,
     pub(super) fires_within: Field<Nanos>,
@@ -177,7 +177,7 @@ pub(super) struct Neighbours {
 }
 
 impl<'t> File<'t> {
-    /// Reads all of it; what is wrong goes to `found`.
+    /// Reads the whole file; problems are added to `found`.
     pub(super) fn read(root: &'t DeTable<'t>, found: &mut Vec<Problem>) -> Self {
         let table = Table::open(&FILE, 0..0, root, found);
         let embedded = table.table("embedded", &EMBEDDED, found);
@@ -215,7 +215,7 @@ impl<'t> File<'t> {
     }
 }
 
-/// Reads tables of one kind.
+/// Reads several tables of one kind.
 fn each<'t, T>(
     tables: Vec<Table<'t>>,
     found: &mut Vec<Problem>,

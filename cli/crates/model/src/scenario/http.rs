@@ -1,40 +1,40 @@
-//! How requests are sent: `[http]`.
+//! `[http]`: how requests are sent.
 
 use std::net::IpAddr;
 
 use crate::units::Nanos;
 
-/// `[http]`: how requests are sent, and from where.
+/// How requests are sent, and from which addresses.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Http {
-    /// `version`: which HTTP is spoken.
+    /// `version`: the HTTP version.
     pub version: Version,
-    /// `connect_timeout`: the longest that making a connection may take, TLS included; `None`: as long as the
-    /// request.
+    /// `connect_timeout`: the longest time for making a connection, TLS included; `None`: the request's
+    /// timeout.
     pub connect_timeout: Option<Nanos>,
-    /// `dns`: when names are resolved.
+    /// `dns`: when host names are resolved.
     pub dns: Dns,
-    /// `source_addresses`: local addresses that connections come from, in turn; empty: the system chooses.
+    /// `source_addresses`: local addresses of connections, used in turn; if empty, the system chooses.
     pub sources: Vec<IpAddr>,
-    /// `insecure = true`: any certificate is good enough.
+    /// `insecure = true`: any certificate is accepted.
     pub insecure: bool,
-    /// `ca_file`: text and name of a PEM file with the authorities that are trusted in place of the system's.
+    /// `ca_file`: text and name of a PEM file with authorities that are trusted instead of the system's.
     pub ca_file: Option<(String, String)>,
 }
 
-/// Which HTTP is spoken.
+/// The HTTP version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Version {
-    /// `"auto"`, the default: what the server prefers by ALPN on `https://`, HTTP/1.1 elsewhere.
+    /// `"auto"`, the default: negotiated by ALPN on `https://`, HTTP/1.1 otherwise.
     #[default]
     Auto,
     /// `"1.1"`.
     Http11,
-    /// `"2"`: on `http://` by prior knowledge.
+    /// `"2"`: on `http://` with prior knowledge.
     Http2,
 }
 
-/// When the names of replicas are resolved.
+/// When the host names of replicas are resolved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Dns {
     /// `"per-run"`, the default: once, before the load.

@@ -1,4 +1,4 @@
-//! What a user does: journeys, their steps, and what becomes of a response (checks, and values to keep).
+//! What a user does: journeys, their steps, and how responses are used (checks and saved values).
 
 use serde_json::Number;
 
@@ -17,16 +17,16 @@ pub struct Journey {
     pub name: String,
     /// `[[journey.start]]`: once per user.
     pub start: Vec<StepIndex>,
-    /// `[[journey.step]]`: one pass through them is an iteration; never empty. Either all of them have a
-    /// weight, and a pass is one of them, or none has.
+    /// `[[journey.step]]`: one pass through them is an iteration; never empty. Either all have a weight, and
+    /// an iteration runs one of them, or none has.
     pub steps: Vec<StepIndex>,
     /// Names of saved values; [`Variable::Saved`] and [`Save::slot`] index into it.
     pub saved: Vec<String>,
-    /// `cookies`: whether each user keeps the cookies that it is given, and sends them back.
+    /// `cookies`: whether each user stores and returns cookies.
     pub cookies: bool,
 }
 
-/// One request.
+/// One request of a journey.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Step {
     /// The journey it belongs to.
@@ -35,44 +35,43 @@ pub struct Step {
     pub name: String,
     /// Upper-case HTTP method.
     pub method: String,
-    /// `METHOD /path`: what samples are grouped by and limits and metrics refer to: path without query, each
-    /// `${x}` as `{x}`.
+    /// `METHOD /path`, which samples are grouped by, and limits and metrics refer to: the path without query,
+    /// each `${x}` as `{x}`.
     pub route: String,
     /// The path and query to send; starts with `/`.
     pub path: Template,
-    /// Header names (lower case) and values; those of the journey and of `auth` and `form` included.
+    /// Header names (lower case) and values, including those of the journey, `auth` and `form`.
     pub headers: Vec<(String, Template)>,
     /// The body, if any; a JSON body sets `content-type: application/json` unless a header does.
     pub body: Option<Template>,
-    /// Which statuses are expected; default every 2xx.
+    /// Expected statuses; by default every 2xx.
     pub status: StatusSet,
-    /// `check`: what else is expected of a response with an expected status.
+    /// `check`: further conditions on a response with an expected status.
     pub checks: Vec<Check>,
-    /// Values to keep from the response.
+    /// Values to save from the response.
     pub save: Vec<Save>,
-    /// `tenant`: whom the service takes the request for, where that is not the user's own tenant: its metrics
-    /// and its limits are expected to count it there.
+    /// `tenant`: the tenant that the service attributes the request to, if it is not the user's own; limits
+    /// and metrics are expected to count it there.
     pub tenant: Option<String>,
-    /// `foreign = true`: it uses something that belongs to another tenant, and must be rejected with
-    /// [`Self::status`], which then has no 2xx in it.
+    /// `foreign = true`: the step uses something that belongs to another tenant, and must be rejected with
+    /// [`Self::status`], which then contains no 2xx.
     pub foreign: bool,
-    /// When it has its turn.
+    /// When the step runs.
     pub turn: Turn,
 }
 
-/// When a step has its turn, and what follows it.
+/// When a step runs, and what follows it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Turn {
-    /// `weight`: its share of the passes of a journey whose passes are one step each; `None` in all other
-    /// journeys.
+    /// `weight`: its share of the iterations in a journey with weights; `None` in all other journeys.
     pub weight: Option<u64>,
     /// `every`: only in every n-th iteration of a user; default 1.
     pub every: u64,
-    /// `when`: only while this holds of a saved value.
+    /// `when`: only while this condition on a saved value holds.
     pub when: Option<When>,
     /// `repeat`: how many times in a row; default 1.
     pub repeat: u64,
-    /// `think_time`: how long the user thinks after each response, uniform in `low..=high`; default none.
+    /// `think_time`: pause after each response, uniform in `low..=high`; by default none.
     pub pause: Option<(Nanos, Nanos)>,
 }
 
@@ -82,30 +81,30 @@ impl Default for Turn {
     }
 }
 
-/// What has to hold of a saved value.
+/// A condition on a saved value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct When {
     /// Index into [`Journey::saved`].
     pub slot: usize,
-    /// What has to hold.
+    /// The condition.
     pub holds: Holds,
 }
 
-/// What can hold of a saved value.
+/// Conditions on a saved value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Holds {
     /// It was saved.
     Saved,
     /// It was not.
     Absent,
-    /// It was saved, and is this.
+    /// It was saved, and equals this.
     Is(String),
-    /// It was not saved, or is something else.
+    /// It was not saved, or differs from this.
     Not(String),
 }
 
 impl When {
-    /// Whether it holds, with the saved values by slot.
+    /// Whether the condition holds, given the saved values by slot.
     pub fn holds(&self, saved: &[Option<String>]) -> bool {
         let value = saved.get(self.slot).and_then(Option::as_deref);
         match &self.holds {
@@ -118,7 +117,7 @@ impl When {
 }
 
 impl Step {
-    /// Everything in it that is filled in: what is sent, and what is expected of the response.
+    /// All its templates: those for the request, and those in checks of the response.
     pub fn templates(&self) -> impl Iterator<Item = &Template> {
         [&self.path]
             .into_iter()
@@ -127,14 +126,14 @@ impl Step {
             .chain(self.checks.iter().filter_map(Check::template))
     }
 
-    /// Whether one of its templates names this variable.
+    /// Whether one of its templates uses this variable.
     pub fn uses(&self, variable: &Variable) -> bool {
         self.templates()
             .flat_map(|template| &template.parts)
             .any(|part| matches!(part, Part::Variable(used) if used == variable))
     }
 
-    /// Where in the response its checks and its saves look.
+    /// The places in the response that its checks and saves refer to.
     fn places(&self) -> impl Iterator<Item = &Place> {
         let checked = self.checks.iter().filter_map(|check| match check {
             Check::Value { of, .. } => Some(of),
@@ -143,55 +142,55 @@ impl Step {
         checked.chain(self.save.iter().map(|save| &save.from))
     }
 
-    /// Whether the response's fields have to be kept for its checks and saves.
+    /// Whether its checks and saves need the response's headers.
     pub fn reads_head(&self) -> bool {
         self.places().any(|place| matches!(place, Place::Header(_)))
     }
 
-    /// Whether the response's body has to be kept for its checks and saves.
+    /// Whether its checks and saves need the response's body.
     pub fn reads_body(&self) -> bool {
         self.places().any(|place| !matches!(place, Place::Header(_)))
     }
 
-    /// Whether its checks and saves are for a response with this (expected) status: those of 2xx, and of all
-    /// where none of the expected ones is one. An expected rejection has nothing to offer.
+    /// Whether its checks and saves apply to a response with this (expected) status: those of 2xx or, if no
+    /// 2xx is expected, all. An expected rejection is neither checked nor saved from.
     pub fn reads(&self, status: u16) -> bool {
         (200..300).contains(&status) || !(200..300).any(|success| self.status.contains(success))
     }
 }
 
-/// A value kept from a response.
+/// A value to save from a response.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Save {
     /// Index into [`Journey::saved`].
     pub slot: usize,
-    /// Where it stands.
+    /// Its place in the response.
     pub from: Place,
 }
 
-/// One thing that is expected of a response.
+/// One condition on a response.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Check {
-    /// Of a value in it.
+    /// A condition on a value in the response.
     Value {
-        /// Which.
+        /// The value's place.
         of: Place,
-        /// What.
+        /// The condition.
         must: Condition,
     },
-    /// `size = "< 10kB"`: of the length of its body.
+    /// `size = "< 10kB"`: a condition on the length of the body.
     Size {
-        /// How it compares.
+        /// The comparison.
         comparison: Comparison,
-        /// With how many bytes.
+        /// The number of bytes to compare with.
         bytes: u64,
-        /// As written.
+        /// The condition as written.
         written: String,
     },
 }
 
 impl Check {
-    /// The text that is filled in before a value is compared with it.
+    /// The template of the text to compare with.
     pub fn template(&self) -> Option<&Template> {
         match self {
             Self::Value { must, .. } => must.template(),
@@ -200,23 +199,23 @@ impl Check {
     }
 }
 
-/// What is expected of a value.
+/// A condition on a value.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Condition {
-    /// That there is one.
+    /// The value exists.
     Present,
-    /// `is`: that it equals this.
+    /// `is`: it equals this.
     Is(Literal),
-    /// `not`: that it is there and does not equal this.
+    /// `not`: it exists and differs from this.
     Not(Literal),
-    /// `contains`: that this is part of its text.
+    /// `contains`: its text contains this.
     Contains(Template),
-    /// `matches`: that this is found in its text.
+    /// `matches`: the pattern matches in its text.
     Matches(Pattern),
 }
 
 impl Condition {
-    /// The text that is filled in before a value is compared with it.
+    /// The template of the text to compare with.
     pub fn template(&self) -> Option<&Template> {
         match self {
             Self::Is(Literal::Text(template)) | Self::Not(Literal::Text(template)) => Some(template),
@@ -226,7 +225,7 @@ impl Condition {
     }
 }
 
-/// A value that another is compared with.
+/// A value to compare with.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Literal {
     /// A text.

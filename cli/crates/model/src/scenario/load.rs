@@ -1,58 +1,59 @@
-//! `[[load]]` as meant: who, on which journey, how many of them when, and how they behave.
+//! `[[load]]`, resolved: which tenants run which journeys, how many users or arrivals when, and how they
+//! behave.
 
 use super::{JourneyIndex, TenantIndex};
 use crate::units::{Nanos, Rate};
 
-/// How many users or arrivals, of which tenants, on which journey, for how long.
+/// How many users or arrivals, of which tenants, run which journeys, for how long.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Load {
     /// Its tenants; user `i` (or arrival `i`) belongs to tenant `i mod n`. Never empty; default all tenants.
     pub tenants: Vec<TenantIndex>,
-    /// Its journeys and their weights; never empty. Each user (or arrival) has one of them, drawn for its
+    /// Its journeys with their weights; never empty. Each user (or arrival) runs one of them, drawn for its
     /// number.
     pub journeys: Vec<(JourneyIndex, u64)>,
     /// Open or closed.
     pub model: LoadModel,
-    /// When it begins, from the start of the load phase; `after = "5s"`; default 0.
+    /// `after = "5s"`: when it starts, from the start of the load phase; default 0.
     pub after: Nanos,
-    /// For how long it begins iterations; as long as its stages.
+    /// For how long it starts iterations; the sum of its stages.
     pub duration: Nanos,
-    /// `stop = "30s"`: how long after that an iteration under way may begin further steps; `None` (the
-    /// default): until it is through.
+    /// `stop = "30s"`: for how long after that a running iteration may start further steps; `None` (the
+    /// default): until it is complete.
     pub stop: Option<Nanos>,
-    /// At most this many iterations, over all its users, who each have their share; `None` without a bound.
+    /// At most this many iterations, shared among all its users; `None` for no bound.
     pub iterations: Option<u64>,
     /// Which replica a request goes to.
     pub routing: Routing,
-    /// What its users do when a limit rejects them.
+    /// What its users do when a limit rejects a request.
     pub retry: Retry,
 }
 
 /// What drives a load.
 #[derive(Debug, Clone, PartialEq)]
 pub enum LoadModel {
-    /// Arrivals keep coming, however slow the service is: `rate = "200/s"` iterations.
+    /// Open: iterations arrive at a rate (`rate = "200/s"`), however slow the service is.
     Open {
         /// Iterations per second over time; never empty.
         rate: Vec<Stage>,
-        /// How they follow each other.
+        /// Spacing of the arrivals.
         spacing: Spacing,
-        /// Users kept at most (`max_users`, default 1,000): arrival beyond them is dropped and counted.
+        /// `max_users`, default 1,000: with all of them busy, an arrival is dropped and counted.
         max_users: usize,
     },
-    /// Users who wait for their answers.
+    /// Closed: users wait for their responses.
     Closed {
-        /// How many over time; never empty.
+        /// Number of users over time; never empty.
         users: Vec<Stage>,
         /// Users started per second; `None` (the default): all at once.
         spawn: Option<Rate>,
-        /// When the next iteration of one of them begins; default at once.
+        /// When a user's next iteration starts; by default at once.
         pause: Pause,
     },
 }
 
 impl LoadModel {
-    /// What goes on over time: the rate, or the number of users.
+    /// The stages of the rate, or of the number of users.
     pub fn stages(&self) -> &[Stage] {
         match self {
             Self::Open { rate, .. } => rate,
@@ -60,7 +61,7 @@ impl LoadModel {
         }
     }
 
-    /// How many users there can be: their numbers, from 0, lie below.
+    /// The maximum number of users: their numbers, from 0, are below it.
     pub fn most_users(&self) -> u64 {
         match self {
             Self::Open { max_users, .. } => *max_users as u64,
@@ -69,20 +70,20 @@ impl LoadModel {
     }
 }
 
-/// A stretch of time over which a rate (iterations per second) or a number of users goes evenly from one
-/// value to another.
+/// A span over which a rate (iterations per second) or a number of users changes linearly from one value to
+/// another.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Stage {
-    /// How long it lasts; above zero.
+    /// Its duration; above zero.
     pub length: Nanos,
-    /// The value at its begin; not negative.
+    /// The value at its start; not negative.
     pub from: f64,
-    /// The value that it goes towards; the same as `from` where it holds one.
+    /// The value at its end; equal to `from` for a constant one.
     pub to: f64,
 }
 
 impl Stage {
-    /// How long all of them last.
+    /// Total duration of the stages.
     pub fn length(stages: &[Self]) -> Nanos {
         stages.iter().fold(Nanos::ZERO, |sum, stage| sum + stage.length)
     }
@@ -92,7 +93,7 @@ impl Stage {
         stages.iter().fold(0.0, |most, stage| most.max(stage.from).max(stage.to))
     }
 
-    /// The value that they keep to from one instant to a later one, if they keep to one.
+    /// The constant value between two instants; `None` if it changes.
     pub fn level(stages: &[Self], from: Nanos, to: Nanos) -> Option<f64> {
         let mut end = Nanos::ZERO;
         let mut level = None;
@@ -110,44 +111,44 @@ impl Stage {
     }
 }
 
-/// How the arrivals of an open load follow each other.
+/// Spacing of the arrivals of an open load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Spacing {
     /// `arrivals = "constant"` (the default): at regular intervals.
     Constant,
-    /// `arrivals = "poisson"`: as of many users who know nothing of each other.
+    /// `arrivals = "poisson"`: as from many independent users.
     Poisson,
 }
 
-/// When a user's next iteration begins.
+/// When a user's next iteration starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pause {
-    /// `pause = "1s..3s"`: after a time drawn evenly from a range, both ends included; `"2s"`: always as
-    /// long.
+    /// `pause = "1s..3s"`: after a uniformly distributed time, both ends included; `"2s"`: after a constant
+    /// time.
     Uniform(Nanos, Nanos),
-    /// `pause = "exp 2s"`: after a time from the exponential distribution with this mean.
+    /// `pause = "exp 2s"`: after an exponentially distributed time with this mean.
     Exponential(Nanos),
-    /// `pacing = "5s"`: so long after the one before began, or at once where that took longer.
+    /// `pacing = "5s"`: this long after the start of the previous one, or at once if that took longer.
     Pacing(Nanos),
 }
 
-/// How requests choose their replica.
+/// Which replica a request goes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Routing {
-    /// `replica = "round-robin"` (the default): one request after the other goes to the next replica.
+    /// `replica = "round-robin"` (the default): consecutive requests go to consecutive replicas.
     RoundRobin,
-    /// `replica = "sticky"`: each user keeps to one replica.
+    /// `replica = "sticky"`: each user keeps one replica.
     Sticky,
     /// `replica = 2`: always the n-th replica of the environment (from 1 in the file, from 0 here).
     Only(usize),
 }
 
-/// What a user does with a rejection that says when to come back.
+/// What a user does after a rejection with `Retry-After`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Retry {
-    /// `retry = "never"` (the default): it takes the rejection and goes on.
+    /// `retry = "never"` (the default): it continues with the next step.
     Never,
-    /// `retry = "retry-after"`: it waits for as long as `Retry-After` says and sends the request again, until
+    /// `retry = "retry-after"`: it waits as long as `Retry-After` states and sends the request again, until
     /// it is not rejected.
     After,
 }
@@ -157,7 +158,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_level_is_one_value_all_the_way() {
+    fn a_level_is_constant_throughout() {
         let stage =
             |(length, from, to): (i64, f64, f64)| Stage { length: Nanos::from_secs(length), from, to };
         let stages = [(10, 0.0, 20.0), (5, 20.0, 20.0), (5, 20.0, 20.0), (5, 30.0, 30.0)].map(stage);

@@ -1,6 +1,5 @@
-//! What a run is meant to do, as meant: every name resolved to an index, every number in its unit, nothing
-//! left to check. `file` mirrors the TOML as written, `resolve` turns it into this and collects every problem
-//! on the way, `problem` renders them.
+//! A scenario, validated: every name resolved to an index, every number in its unit. `file` mirrors the TOML
+//! as written, `resolve` turns it into this and collects every problem, `problem` renders them.
 //!
 //! Indices ([`TenantIndex`], [`JourneyIndex`], [`StepIndex`]) point into the vectors of [`Scenario`].
 
@@ -47,10 +46,10 @@ pub type JourneyIndex = usize;
 /// Index into [`Scenario::steps`]: steps of all journeys, start steps included, in the order of the file.
 pub type StepIndex = usize;
 
-/// A scenario, resolved.
+/// A validated scenario.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Scenario {
-    /// `name`: names the recorded run; `[A-Za-z0-9._-]+`.
+    /// `name`: part of the recorded run's name; `[A-Za-z0-9._-]+`.
     pub name: String,
     /// `description`: one sentence for reports.
     pub about: Option<String>,
@@ -58,8 +57,8 @@ pub struct Scenario {
     pub seed: u64,
     /// `timeout`: the longest a request may take, connect included; default 10 s.
     pub timeout: Nanos,
-    /// `warmup`: what is due in the first so long of the load is recorded, and compared with limits and
-    /// metrics, but not judged by `[[expect]]`, and in no table of latency; default zero.
+    /// `warmup`: what is due in this first part of the load is recorded, and counts for limits and metrics,
+    /// but not for `[[expect]]` and tables of latency; default zero.
     pub warmup: Nanos,
     /// `[[tenant]]`, in order, patterns and files expanded; ids unique.
     pub tenants: Vec<TenantId>,
@@ -79,13 +78,13 @@ pub struct Scenario {
     pub alerts: Vec<Alert>,
     /// `[[expect]]` with `promql`.
     pub promql: Vec<Promql>,
-    /// `[noisy_neighbour]`: the tenant whose flood no other must feel.
+    /// `[noisy_neighbour]`: the tenant whose flood must not degrade others.
     pub neighbours: Option<Neighbours>,
     /// `[http]`: how requests are sent.
     pub http: http::Http,
     /// `[service]`: what the service under test declares about itself.
     pub service: Service,
-    /// `[metrics]`: how a request maps to the service's series; `None` where it says `enabled = false`.
+    /// `[metrics]`: how requests map to the service's series; `None` with `enabled = false`.
     pub metrics: Option<MetricsContract>,
     /// `[embedded]`: how the embedded environment is started.
     pub embedded: Embedded,
@@ -94,14 +93,14 @@ pub struct Scenario {
 }
 
 impl Scenario {
-    /// Whom the service takes a request for: the step's `tenant`, or the user's own.
+    /// The tenant that the service attributes a request to: the step's `tenant`, or the user's own.
     pub fn attributed_tenant(&self, user_tenant: TenantIndex, step: StepIndex) -> &str {
         let stated = self.steps.get(step).and_then(|step| step.tenant.as_deref());
         stated.or_else(|| self.tenants.get(user_tenant).map(TenantId::as_str)).unwrap_or_default()
     }
 
-    /// Whose canary a step sends, and who alone may get it back: the tenant that the service takes the
-    /// request for, if it is one of the scenario's; else the user's own.
+    /// The tenant whose canary a step sends, and who alone may receive it: the attributed tenant if it is one
+    /// of the scenario's, otherwise the user's own.
     pub fn canary_tenant(&self, user_tenant: TenantIndex, step: StepIndex) -> TenantIndex {
         let stated = self.steps.get(step).and_then(|step| step.tenant.as_deref());
         stated
@@ -109,7 +108,7 @@ impl Scenario {
             .unwrap_or(user_tenant)
     }
 
-    /// The names of all secrets, `${env:NAME}`, in templates and in the data for them.
+    /// Names of all secrets, `${env:NAME}`, in templates and in feeders.
     pub fn secrets(&self) -> BTreeSet<&str> {
         let parts = self.steps.iter().flat_map(Step::templates).flat_map(|template| &template.parts);
         let in_templates = parts.filter_map(|part| match part {
@@ -119,7 +118,7 @@ impl Scenario {
         in_templates.chain(self.feeders.iter().flat_map(Feeder::secrets)).collect()
     }
 
-    /// Whether the embedded environment is to have a Prometheus.
+    /// Whether the embedded environment needs a Prometheus.
     pub fn embeds_prometheus(&self) -> bool {
         let needed = !(self.alerts.is_empty() && self.promql.is_empty());
         self.embedded.prometheus.unwrap_or(needed)
@@ -183,13 +182,13 @@ pub struct Limit {
     pub algorithm: Algorithm,
     /// The quota of each tenant that has one.
     pub quota: Vec<(TenantIndex, Quota)>,
-    /// Statuses that mean the limiter admitted; default 2xx.
+    /// Statuses of an admission; default 2xx.
     pub admitted: StatusSet,
-    /// Statuses that mean the limiter rejected; default 429.
+    /// Statuses of a rejection; default 429.
     pub rejected: StatusSet,
     /// Time resolution of the limiter's clock; default 1 ms.
     pub resolution: Nanos,
-    /// Where in the scenario's text it is stated, in bytes.
+    /// Byte offset of its definition in the scenario's text.
     pub stated_at: usize,
 }
 
@@ -201,31 +200,31 @@ pub enum LimitKey {
 }
 
 impl Limit {
-    /// What claims about it are about.
+    /// The subject of claims about it.
     pub fn subject(&self) -> String {
         format!("{} per tenant, {}", self.route, self.algorithm)
     }
 }
 
-/// The tenant whose flood no other must feel: two phases of the load, and how far apart they may be for the
-/// victims.
+/// The noisy neighbour promise: a tenant floods, and others must not be degraded beyond these bounds between
+/// two phases of the load.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Neighbours {
-    /// Who floods.
+    /// The tenants that flood.
     pub noisy: Vec<TenantIndex>,
-    /// Who must not feel it; never empty.
+    /// The tenants that must not be degraded; never empty.
     pub victims: Vec<TenantIndex>,
-    /// From when to when there is no flood, from the start of the load phase.
+    /// The phase without the flood, from the start of the load phase.
     pub quiet: (Nanos, Nanos),
-    /// From when to when there is one.
+    /// The phase with the flood.
     pub flood: (Nanos, Nanos),
-    /// How many times as long the victims' latency may be in the flood; default 1.5.
+    /// By which factor the victims' latency may rise during the flood; default 1.5.
     pub slower: f64,
-    /// The share of the victims' goodput that must be left in the flood; default 0.9.
+    /// The share of the victims' goodput that must remain during the flood; default 0.9.
     pub goodput: f64,
-    /// A difference of latency that never counts as slower; default 5 ms.
+    /// An increase of latency that is always allowed; default 5 ms.
     pub grace: Nanos,
-    /// Where in the scenario's text it is stated, in bytes.
+    /// Byte offset of its definition in the scenario's text.
     pub stated_at: usize,
 }
 
@@ -241,9 +240,8 @@ pub struct Service {
 pub struct Embedded {
     /// Replicas of the reference server; default 2.
     pub replicas: usize,
-    /// Text and file name of its `tenants.jsonl`; `None`: the one that the server ships.
+    /// Text and file name of its `tenants.jsonl`; `None`: the server's own.
     pub tenants: Option<(String, String)>,
-    /// Whether a Prometheus is embedded, too; `None`: if the scenario asks something that only one can
-    /// answer.
+    /// Whether to embed a Prometheus, too; `None`: only if the scenario needs one.
     pub prometheus: Option<bool>,
 }

@@ -1,7 +1,7 @@
-//! How quantities are written: `"25s"`, `"200/s"`, `"8/10s"`, `"1s..3s"`, `"2xx"`, `"t-0001..t-1000"`.
+//! Notations of quantities: `"25s"`, `"200/s"`, `"8/10s"`, `"1s..3s"`, `"2xx"`, `"t-0001..t-1000"`.
 //!
-//! Each function reads one notation and says in a [`Complaint`] what is wrong and how it would be right. The
-//! command line reads its flags with the same functions.
+//! Each function parses one notation; the error is a [`Complaint`] with what is wrong and how to write it.
+//! The command line parses its flags with the same functions.
 
 mod addresses;
 mod names;
@@ -17,12 +17,12 @@ pub use names::{file_label, header_name, json_pointer, label, metric_name, plain
 pub(super) use names::{is_file_label, is_token};
 pub use size::size_bound;
 
-/// Why a text does not mean what it should, and how it would.
+/// Why a text does not follow its notation, and how to write it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Complaint {
     /// What is wrong, about the text itself: "the unit is missing".
     pub message: String,
-    /// How it is written.
+    /// The right notation.
     pub help: String,
 }
 
@@ -46,17 +46,16 @@ const QUOTAS: &str = "quotas are written `8/10s`, `100/m` or `1000/1h`";
 const STATUSES: &str = "statuses are written `200`, `\"2xx\"` or `[200, 429]`";
 const PATTERNS: &str = "a pattern counts from one id to another: `t-0001..t-1000`";
 
-/// The longest time that a scenario can speak of: a year. Sums of a few of them stay far from the end of
-/// [`Nanos`].
+/// The longest duration in a scenario: a year. Sums of a few of them stay far from the maximum of [`Nanos`].
 const LONGEST: Nanos = Nanos::from_secs(366 * 24 * 3600);
 
-/// The highest rate: ten million a second, far above what one machine sends.
+/// The highest rate: ten million a second, far above what one machine can send.
 const FASTEST: f64 = 1e7;
 
-/// The most tenants of one pattern.
+/// The most tenants in one pattern.
 const MOST_TENANTS: u64 = 1_000_000;
 
-/// A length of time from zero up to a year: `500ms`, `25s`, `1.5s`, `1m 30s`, `2h`.
+/// A duration from zero to a year: `500ms`, `25s`, `1.5s`, `1m 30s`, `2h`.
 pub fn duration(text: &str) -> Result<Nanos, Complaint> {
     let complain = |message: &str| Err(Complaint::new(message, DURATIONS));
     let text = text.trim();
@@ -67,8 +66,8 @@ pub fn duration(text: &str) -> Result<Nanos, Complaint> {
         let help = format!("write `{text}s` for seconds; {DURATIONS}");
         return Err(Complaint::new("the unit is missing", help));
     }
-    // humantime 2.4 panics on sums that end right at the top of u64 seconds; bounded digits and terms stay
-    // far below.
+    // humantime 2.4 panics on sums close to the maximum of u64 seconds; bounded digits and terms stay far
+    // below.
     let digits = |run: &str| run.bytes().filter(u8::is_ascii_digit).count();
     if text.len() > 64 || text.split(|c: char| c.is_alphabetic() || c == '.').any(|run| digits(run) > 11) {
         return complain("this is too long for a duration");
@@ -84,7 +83,7 @@ pub fn duration(text: &str) -> Result<Nanos, Complaint> {
     }
 }
 
-/// As [`duration`], but not zero.
+/// Like [`duration`], but above zero.
 pub fn positive_duration(text: &str) -> Result<Nanos, Complaint> {
     match duration(text)? {
         Nanos::ZERO => Err(Complaint::new("this is no time at all", "it has to be above zero")),
@@ -92,7 +91,7 @@ pub fn positive_duration(text: &str) -> Result<Nanos, Complaint> {
     }
 }
 
-/// `"1s"` or `"1s..3s"`: from the first to the second, the same where there is only one.
+/// `"1s"` or `"1s..3s"`: lower and upper end, equal for a single duration.
 pub fn duration_range(text: &str) -> Result<(Nanos, Nanos), Complaint> {
     let (low, high) = match text.split_once("..") {
         Some((low, high)) => (duration(low)?, duration(high)?),
@@ -119,7 +118,7 @@ pub fn pause(text: &str) -> Result<Pause, Complaint> {
     }
 }
 
-/// `"2s..10s"`: from one instant to a later one.
+/// `"2s..10s"`: from an instant to a later one.
 pub fn span(text: &str) -> Result<(Nanos, Nanos), Complaint> {
     match duration_range(text)? {
         (from, to) if from < to => Ok((from, to)),
@@ -144,7 +143,7 @@ pub fn rate_or_zero(text: &str) -> Result<f64, Complaint> {
     if rate > FASTEST { complain("this is faster than ten million a second") } else { Ok(rate) }
 }
 
-/// As [`rate_or_zero`], but above zero.
+/// Like [`rate_or_zero`], but above zero.
 pub fn rate(text: &str) -> Result<Rate, Complaint> {
     let rate = rate_or_zero(text)?;
     if rate > 0.0 {
@@ -154,7 +153,7 @@ pub fn rate(text: &str) -> Result<Rate, Complaint> {
     }
 }
 
-/// `8/10s`, `100/m`, `1000/1h`: a count of at least 1 in a window above zero.
+/// `8/10s`, `100/m`, `1000/1h`: a count of at least 1 per window above zero.
 pub fn quota(text: &str) -> Result<Quota, Complaint> {
     let complain = |message: &str| Err(Complaint::new(message, QUOTAS));
     let Some((limit, per)) = text.split_once('/') else {
@@ -168,7 +167,7 @@ pub fn quota(text: &str) -> Result<Quota, Complaint> {
     }
 }
 
-/// What stands after the slash: `10s`, or a bare unit for one of it.
+/// The part after the slash: `10s`, or a bare unit.
 fn window(per: &str, help: &str) -> Result<Nanos, Complaint> {
     let per = per.trim();
     let of_one = if per.starts_with(char::is_alphabetic) { format!("1{per}") } else { per.to_owned() };
@@ -202,7 +201,7 @@ pub fn status_class(text: &str) -> Result<StatusPattern, Complaint> {
     }
 }
 
-/// The ids of `"t-0001..t-1000"`: the same text before the numbers, padded with zeros as the first one is.
+/// The ids of `"t-0001..t-1000"`: a common prefix, and numbers padded with zeros like the first one.
 pub fn tenant_pattern(text: &str) -> Result<impl Iterator<Item = String> + use<>, Complaint> {
     let complain = |message: &str| Err(Complaint::new(message, PATTERNS));
     let Some((first, last)) = text.split_once("..") else {
@@ -229,7 +228,7 @@ pub fn tenant_pattern(text: &str) -> Result<impl Iterator<Item = String> + use<>
     Ok((low..=high).map(move |number| format!("{prefix}{number:0width$}")))
 }
 
-/// The text and the digits that it ends in.
+/// The text before its final digits, and those digits.
 fn split_number(id: &str) -> (&str, &str) {
     let digits = id.bytes().rev().take_while(u8::is_ascii_digit).count();
     id.split_at(id.len() - digits)

@@ -1,4 +1,4 @@
-//! What a command line changes of a scenario's loads: how fast, how many, how long. The record keeps it
+//! Overrides of a scenario's loads by the command line: rates, users, durations. The record stores them
 //! beside the scenario's text, so that a run is judged again as it was.
 
 use serde::{Deserialize, Serialize};
@@ -6,51 +6,49 @@ use serde::{Deserialize, Serialize};
 use super::{LoadModel, Scenario, Stage};
 use crate::units::{Nanos, Rate};
 
-/// What is changed; nothing by default.
+/// The overrides; none by default.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Overrides {
-    /// Iterations per second of all open loads together, where they are fastest; each keeps its share and its
-    /// shape.
+    /// Peak iterations per second of all open loads together; each keeps its share and its shape.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate: Option<f64>,
-    /// Users of all closed loads together, where they are most; each load keeps its share and its shape.
+    /// Peak number of users of all closed loads together; each keeps its share and its shape.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub users: Option<u64>,
-    /// Users started per second, of all closed loads together; each starts its share of them.
+    /// Users started per second in all closed loads together; each starts its share of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spawn: Option<f64>,
-    /// When the last load begins its last iteration: delays and stages of all loads become longer or shorter
-    /// together.
+    /// When the last load starts its last iteration: delays and stages of all loads are scaled together.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duration: Option<Nanos>,
-    /// Iterations of all loads together, shared among them as evenly as can be.
+    /// Iterations of all loads together, divided as evenly as possible.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub iterations: Option<u64>,
 }
 
-/// Why a scenario cannot be changed so.
+/// Why overrides cannot be applied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum OverrideError {
-    /// A rate for loads that have none.
+    /// A rate, but no open load.
     #[error("no load of the scenario has a rate that could be changed: all of them have users")]
     NoRate,
-    /// Users for loads that have none.
+    /// Users, but no closed load.
     #[error("no load of the scenario has users whose number could be changed: all of them have a rate")]
     NoUsers,
-    /// Nothing is left to be judged.
+    /// The duration is not longer than the warm-up.
     #[error("the warm-up takes {warmup}, and the loads are over after {duration}")]
     OnlyWarmup {
         /// The scenario's warm-up.
         warmup: Nanos,
-        /// The duration that was asked for.
+        /// The duration given.
         duration: Nanos,
     },
-    /// Fewer than one for each.
+    /// Fewer than one per load.
     #[error("{given} is too few for {loads} loads: each needs one at least")]
     TooFew {
-        /// How many there are to share.
+        /// The number to divide.
         given: u64,
-        /// Among this many loads.
+        /// The number of loads.
         loads: usize,
     },
 }
@@ -69,7 +67,7 @@ impl OverrideError {
     }
 }
 
-/// `500/s, 100 users, 10 users started per second for 30 s`.
+/// Formats overrides: `500/s, 100 users, 10 users started per second for 30 s`.
 impl std::fmt::Display for Overrides {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let parts = [
@@ -89,7 +87,7 @@ impl std::fmt::Display for Overrides {
 }
 
 impl Overrides {
-    /// Whether nothing is changed.
+    /// Whether there are no overrides.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
@@ -97,7 +95,7 @@ impl Overrides {
     /// Changes the scenario's loads.
     ///
     /// # Errors
-    /// When there is nothing that could be changed so; the scenario is useless then.
+    /// When there is no load to apply it to; the scenario must not be used then.
     pub fn apply(&self, scenario: &mut Scenario) -> Result<(), OverrideError> {
         if let Some(duration) = self.duration {
             last_for(scenario, duration)?;
@@ -196,7 +194,7 @@ fn start(scenario: &mut Scenario, total: f64) -> Result<(), OverrideError> {
     Ok(())
 }
 
-/// Users of a closed load; an open one has none of its own.
+/// Users of a closed load; zero for an open one.
 fn users_of(load: &super::Load) -> u64 {
     match &load.model {
         LoadModel::Closed { .. } => load.model.most_users(),
@@ -204,8 +202,7 @@ fn users_of(load: &super::Load) -> u64 {
     }
 }
 
-/// Whole numbers that add up to `total`, as `weights` are to each other, at least one for each that has a
-/// weight.
+/// Whole numbers that add up to `total`, in proportion to `weights`, at least one for each weight above zero.
 fn shared(total: u64, weights: &[f64]) -> Result<Vec<u64>, OverrideError> {
     let loads = weights.iter().filter(|weight| **weight > 0.0).count();
     let Some(rest) = total.checked_sub(loads as u64) else {

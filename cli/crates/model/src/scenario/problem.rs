@@ -1,31 +1,30 @@
-//! What is wrong with a scenario: every problem with its place, and how they are shown (as rustc shows its
-//! own).
+//! Problems of a scenario, each with its place, and how they are rendered (like rustc's diagnostics).
 //!
-//! `file` and `resolve` collect [`Problem`]s; nothing here knows what a scenario means.
+//! `file` and `resolve` collect [`Problem`]s; this module knows nothing about scenarios.
 
 use std::{fmt, ops::Range, sync::Arc};
 
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
-/// A place in a text, in bytes.
+/// A byte range in a text.
 pub type Span = Range<usize>;
 
-/// A text with the name it is shown under.
+/// A text with the name to show for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
-    /// As the user wrote it.
+    /// The name as the user wrote it.
     pub name: String,
-    /// All of it.
+    /// The whole text.
     pub text: String,
 }
 
-/// One thing that is wrong.
+/// One problem.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     /// What is wrong, in one sentence without a full stop.
     pub message: String,
-    /// Where; the first is the place itself, others explain it. Empty when something is missing from the file
-    /// as a whole.
+    /// Marked places; the first is the problem itself, others explain it. Empty when something is missing
+    /// from the file as a whole.
     pub labels: Vec<Label>,
     /// What to do about it.
     pub help: Option<String>,
@@ -34,11 +33,11 @@ pub struct Problem {
 /// A marked place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Label {
-    /// The text that it marks; `None`: the scenario itself.
+    /// The text that contains it; `None` for the scenario.
     pub source: Option<Arc<Source>>,
-    /// What is marked.
+    /// The marked range.
     pub span: Span,
-    /// Said beside the mark; may be empty.
+    /// Text beside the mark; may be empty.
     pub text: String,
 }
 
@@ -53,7 +52,7 @@ impl Problem {
         Self::new(message).also(span, label)
     }
 
-    /// Marks a further place of the scenario.
+    /// Marks another place in the scenario.
     pub fn also(self, span: Span, label: impl Into<String>) -> Self {
         self.mark(None, span, label)
     }
@@ -64,20 +63,20 @@ impl Problem {
         self
     }
 
-    /// Says what to do about it.
+    /// Adds what to do about it.
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
     }
 
-    /// Where it stands in the scenario, for sorting; problems without a place come last.
+    /// Its position in the scenario, for sorting; problems without a place come last.
     fn position(&self) -> usize {
         let of_scenario = self.labels.iter().find(|label| label.source.is_none());
         of_scenario.map_or(usize::MAX, |label| label.span.start)
     }
 }
 
-/// All that is wrong with a scenario; never empty, in the order of the file.
+/// All problems of a scenario; never empty, in the order of the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problems {
     source: Source,
@@ -85,14 +84,14 @@ pub struct Problems {
 }
 
 impl Problems {
-    /// Sorts them by their place. `list` must not be empty.
+    /// Sorts problems by place. `list` must not be empty.
     pub(super) fn new(name: &str, text: &str, mut list: Vec<Problem>) -> Self {
         debug_assert!(!list.is_empty(), "a failure without a problem");
         list.sort_by_key(Problem::position);
         Self { source: Source { name: name.to_owned(), text: text.to_owned() }, list }
     }
 
-    /// A scenario file that could not be read.
+    /// The problem of a scenario file that could not be read.
     pub fn unreadable(name: &str, error: &std::io::Error) -> Self {
         let problem = Problem::new(format!("cannot read {name}: {error}"));
         Self::new(name, "", vec![problem])
@@ -103,7 +102,7 @@ impl Problems {
         self.list.iter()
     }
 
-    /// Every problem with its source line, and a last line that counts them.
+    /// Renders every problem with its source line, and a last line with their number.
     pub fn render(&self, color: bool) -> String {
         let renderer = if color { Renderer::styled() } else { Renderer::plain() };
         let mut out = String::new();
@@ -126,7 +125,7 @@ impl Problems {
         if problem.labels.is_empty() {
             group = group.element(Origin::path(self.source.name.as_str()));
         }
-        // Labels of one text share a snippet; the first of all is the place itself.
+        // Labels of one text share a snippet; the first label of all is the problem itself.
         let mut rest = problem.labels.as_slice();
         let mut kind = AnnotationKind::Primary;
         while let Some(first) = rest.first() {
@@ -167,7 +166,7 @@ impl fmt::Display for Problems {
 
 impl std::error::Error for Problems {}
 
-/// The span cut to its first line and to whole characters of `text`.
+/// The span, limited to its first line and to whole characters of `text`.
 fn visible(text: &str, span: &Span) -> Span {
     let start = floor_char_boundary(text, span.start);
     let end = floor_char_boundary(text, span.end).max(start);
@@ -175,7 +174,7 @@ fn visible(text: &str, span: &Span) -> Span {
     start..first_line.map_or(end, |length| start + length)
 }
 
-/// `str::floor_char_boundary`, which our oldest Rust does not have.
+/// `str::floor_char_boundary`, which the oldest supported Rust does not have.
 fn floor_char_boundary(text: &str, index: usize) -> usize {
     let mut index = index.min(text.len());
     while !text.is_char_boundary(index) {
@@ -184,7 +183,7 @@ fn floor_char_boundary(text: &str, index: usize) -> usize {
     index
 }
 
-/// What the user wrote, in backquotes, made fit to stand in a message: no control characters, not too long.
+/// User-written text in backquotes, safe for a message: no control characters, not too long.
 pub(super) fn quoted(text: &str) -> String {
     const LONGEST: usize = 60;
     let mut shown: String = text.chars().take(LONGEST).flat_map(escape_control).collect();
@@ -199,9 +198,9 @@ fn escape_control(c: char) -> impl Iterator<Item = char> {
     as_it_is.into_iter().chain(escaped.into_iter().flatten())
 }
 
-/// The candidate that `word` was probably meant to be.
+/// The candidate most similar to `word`, if one is similar enough.
 pub fn closest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    /// Bounds the work where tenants come by the thousand.
+    /// Bounds the work with thousands of tenants.
     const MOST: usize = 20_000;
     let allowed = ((word.chars().count() + 1) / 3).min(4);
     let distance = |candidate: &str| {
@@ -222,12 +221,12 @@ pub fn closest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         .map(|(_, candidate)| candidate)
 }
 
-/// The label under an unknown name: a suggestion where one is near.
+/// The label for an unknown name: a suggestion, if a candidate is similar.
 pub fn did_you_mean<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> String {
     closest(word, candidates).map_or_else(String::new, |near| format!("did you mean {}?", quoted(near)))
 }
 
-/// `a, b, c and 97 more`, each in backquotes.
+/// Formats names: `a, b, c and 97 more`, each in backquotes.
 pub(super) fn listed<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     const MOST: usize = 12;
     let mut names = names.into_iter();
@@ -243,13 +242,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_user_wrote_cannot_drive_the_terminal() {
+    fn user_text_cannot_control_the_terminal() {
         assert_eq!(quoted("a\u{1b}[31m\nb"), "`a\\u{1b}[31m\\nb`");
         assert_eq!(quoted(&"x".repeat(61)), format!("`{}…`", "x".repeat(60)));
     }
 
     #[test]
-    fn a_suggestion_is_near() {
+    fn a_suggestion_is_similar() {
         let keys = ["duration", "rate", "users"];
         for (word, near) in [
             ("duratoin", Some("duration")),
@@ -264,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mark_keeps_to_one_line_and_to_characters() {
+    fn a_mark_is_limited_to_one_line_and_whole_characters() {
         let text = "é = 1\nb = 2\n";
         assert_eq!(visible(text, &(0..1)), 0..0);
         assert_eq!(visible(text, &(0..9)), 0..6);

@@ -1,4 +1,4 @@
-//! `[[expect]]` with `promql`: a bound on what Prometheus says, in its own language.
+//! `[[expect]]` with `promql`: a bound on the values of a PromQL query.
 
 use super::{
     expectation::{Comparison, comparison},
@@ -7,22 +7,22 @@ use super::{
 };
 use crate::units::Nanos;
 
-/// A bound on the response to a query.
+/// A bound on the values of a PromQL query.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Promql {
     /// The query as written.
     pub query: String,
     /// The bound as written: `<= 0.5`.
     pub is: String,
-    /// How each value compares.
+    /// Comparison of each value with the bound.
     pub comparison: Comparison,
-    /// With what: a plain number, because PromQL has no units.
+    /// The bound: a plain number, because PromQL has no units.
     pub bound: f64,
-    /// When it is asked.
+    /// When it is evaluated.
     pub at: At,
-    /// `fresh = true`: it is expected only of a run whose limits and sessions were empty at the start.
+    /// `fresh = true`: applies only to runs whose limits and sessions were empty at the start.
     pub fresh: bool,
-    /// Where in the scenario's text it is stated, in bytes.
+    /// Byte offset of its definition in the scenario's text.
     pub stated_at: usize,
 }
 
@@ -31,11 +31,11 @@ pub struct Promql {
 pub enum At {
     /// At the end of the load.
     End,
-    /// Again and again from the end of the warm-up to the end of the load, a scrape interval apart.
+    /// Repeatedly, from the end of the warm-up to the end of the load, a scrape interval apart.
     Every,
 }
 
-/// What the variables of a query stand for.
+/// Values of the variables in a query.
 #[derive(Debug, Clone, Copy)]
 pub struct Variables<'a> {
     /// How long the load ran, without its warm-up.
@@ -53,7 +53,7 @@ impl Promql {
     /// The query with its variables filled in.
     pub fn filled(&self, variables: Variables<'_>) -> String {
         let Variables { run, tenants, instances } = variables;
-        // Rounded up, so that the first scrape is in the range, and never empty.
+        // Rounded up, so that the first scrape is within the range; never empty.
         let seconds = (run.as_secs_f64().ceil() as i64).max(1);
         self.query
             .replace("$__run", &format!("{seconds}s"))
@@ -62,8 +62,8 @@ impl Promql {
     }
 }
 
-/// A regular expression (RE2) that matches each of these texts, and can stand between any quotes: it has no
-/// backslash.
+/// A regular expression (RE2) that matches each of these texts. It contains no backslash, so it can be put
+/// between any quotes.
 fn any_of(texts: &[&str]) -> String {
     let escape = |text: &&str| -> String {
         let plain = |c: char| c.is_ascii_alphanumeric() || !c.is_ascii() || "_-: ".contains(c);
@@ -72,7 +72,7 @@ fn any_of(texts: &[&str]) -> String {
     texts.iter().map(escape).collect::<Vec<_>>().join("|")
 }
 
-/// Reads a query: its variables have to be known.
+/// Checks a query: its variables must be known.
 pub fn query(text: &str) -> Result<String, Complaint> {
     if text.trim().is_empty() {
         let help = "for example: promql = \"sum(rate(http_requests_total[30s]))\"";
@@ -92,7 +92,7 @@ pub fn query(text: &str) -> Result<String, Complaint> {
         match braced {
             _ if is_known || word == "__run" => {}
             Some((inner, _)) => return Err(unknown(&format!("${{{inner}}}"))),
-            // A `$` that ends a regular expression is no variable.
+            // A `$` at the end of a regular expression is not a variable.
             None if word.is_empty() => {}
             None => return Err(unknown(&format!("${word}"))),
         }
@@ -100,7 +100,7 @@ pub fn query(text: &str) -> Result<String, Complaint> {
     Ok(text.to_owned())
 }
 
-/// Reads a bound: `<= 0.5`.
+/// Parses a bound: `<= 0.5`.
 pub fn bound(text: &str) -> Result<(String, Comparison, f64), Complaint> {
     let help = "write a comparison with <, <=, >, >= or == and a plain number: `is = \"<= 0.5\"`";
     let (comparison, number) =
@@ -111,7 +111,7 @@ pub fn bound(text: &str) -> Result<(String, Comparison, f64), Complaint> {
     }
 }
 
-/// Reads when it is asked.
+/// Parses when it is evaluated.
 pub fn at(text: &str) -> Result<At, Complaint> {
     match text {
         "end" => Ok(At::End),

@@ -1,5 +1,5 @@
-//! From the file as written to the [`Scenario`] as meant: names become indices, defaults are filled in, and
-//! every problem on the way is collected, so that one run of `saasbench validate` shows them all.
+//! Resolves the file as written to a [`Scenario`]: names become indices, defaults are filled in, and every
+//! problem is collected, so that one run of `saasbench validate` shows them all.
 
 mod alerts;
 mod capacity;
@@ -33,21 +33,20 @@ use crate::units::Nanos;
 /// Looks up an environment variable.
 pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
 
-/// Where what the scenario names is found: the caller decides about directories, copies and the environment.
+/// Access to what a scenario refers to: the caller decides about directories, copies and the environment.
 #[derive(Clone, Copy)]
 pub struct Sources<'a> {
-    /// Reads a file that the scenario names, by the path as written.
+    /// Reads a file, by the path as written in the scenario.
     pub read_file: &'a dyn Fn(&Path) -> std::io::Result<String>,
-    /// Whether the variables of `${env:NAME}` are set; `None`: do not check.
+    /// Environment variables, to check that those of `${env:NAME}` are set; `None` to skip the check.
     pub environment: Option<Environment<'a>>,
 }
 
-/// Reads a scenario. `file_name` is shown in problems, and its stem is the scenario's name where it gives
-/// none.
+/// Parses and resolves a scenario. `file_name` is shown in problems, and its stem is the default name.
 ///
 /// # Errors
 ///
-/// All that is wrong with it, at once.
+/// All problems of the scenario at once.
 pub fn resolve(text: &str, file_name: &str, sources: &Sources<'_>) -> Result<Scenario, Problems> {
     let mut found = Vec::new();
     let scenario = read(text, file_name, sources, &mut found);
@@ -78,7 +77,7 @@ fn read(text: &str, file_name: &str, sources: &Sources<'_>, found: &mut Vec<Prob
     }
     let file = File::read(root.get_ref(), found);
     if let Some(version) = file.version.given().filter(|version| version.value != 1) {
-        // Whatever else seems wrong may be right in that version.
+        // Other apparent problems may be valid in that version.
         let message = format!("version {} of the scenario format is not known", version.value);
         let problem =
             Problem::at(version.span.clone(), message, "").help("this saasbench reads `version = 1`");
@@ -90,7 +89,7 @@ fn read(text: &str, file_name: &str, sources: &Sources<'_>, found: &mut Vec<Prob
     scenario
 }
 
-/// The file as meant; `None` only after a problem was found.
+/// The resolved file; `None` only after a problem was found.
 fn mean(
     file: File<'_>,
     text: &str,
@@ -153,7 +152,7 @@ fn mean(
     })
 }
 
-/// Reports a name that another of its kind has already.
+/// Reports a name that is already taken by another of its kind.
 fn unique(what: &str, name: &Located<String>, names: &mut HashMap<String, Span>, found: &mut Vec<Problem>) {
     if let Some(first) = names.get(&name.value) {
         let problem = Problem::at(
@@ -167,7 +166,7 @@ fn unique(what: &str, name: &Located<String>, names: &mut HashMap<String, Span>,
     }
 }
 
-/// The file's stem, made fit to name a directory.
+/// The file's stem, made valid as part of a directory name.
 fn default_name(file_name: &str) -> String {
     let stem = Path::new(file_name).file_stem().unwrap_or_default().to_string_lossy();
     let fit = |c| if notation::is_file_label(c) { c } else { '-' };

@@ -1,19 +1,19 @@
-//! The JSON Schema of scenario files, made of the shapes that the parser reads by, so that it cannot say
-//! something else. Editors complete and check by it; notations, names and combinations are left to `saasbench
+//! The JSON Schema of scenario files, generated from the shapes that the parser uses, so that the two cannot
+//! differ. Editors complete and check with it; notations, names and combinations are left to `saasbench
 //! validate`.
 //!
-//! What a key means stands in `docs/scenario.md`, and is taken from its tables.
+//! Descriptions of keys are taken from the tables of `docs/scenario.md`.
 
 use serde_json::{Map, Value, json};
 
 use super::file::{Kind, SHAPES, Shape};
 
-/// The schema's own name; the number is that of the scenario's `version`.
+/// The schema's id; the number is the scenario's `version`.
 pub const ID: &str = "urn:saasbench:scenario:1";
 
 const DOCUMENTATION: &str = include_str!("../../../../../docs/scenario.md");
 
-/// The schema, for a scenario that was read as TOML.
+/// The schema of a scenario that was converted from TOML to JSON.
 pub fn schema() -> Value {
     let definitions: Map<String, Value> =
         SHAPES.iter().map(|shape| (name(shape), table(shape, described(shape)))).collect();
@@ -27,7 +27,7 @@ pub fn schema() -> Value {
     })
 }
 
-/// `[[journey.step]]` is `journey.step`.
+/// The name of a definition: `[[journey.step]]` becomes `journey.step`.
 fn name(shape: &Shape) -> String {
     shape.name.trim_matches(['[', ']', '`']).replace("the scenario", "scenario")
 }
@@ -49,7 +49,7 @@ fn table(shape: &Shape, described: impl Fn(&str) -> Option<String>) -> Value {
     json!({ "type": "object", "additionalProperties": false, "properties": properties })
 }
 
-/// What a key holds.
+/// The schema of a key's type.
 fn value(kind: Kind) -> Value {
     let of = |shape: &Shape| json!({ "$ref": format!("#/$defs/{}", name(shape)) });
     let by_name = |value: Value| json!({ "type": "object", "additionalProperties": value });
@@ -88,13 +88,13 @@ fn value(kind: Kind) -> Value {
     }
 }
 
-/// The value of an example, where it is not a table of its own.
+/// The value in an example, unless it is a table of its own.
 fn example_of(key: &str, example: &str) -> Option<Value> {
     let mut read: Map<String, Value> = toml::from_str(example).ok()?;
     read.remove(key)
 }
 
-/// What the documentation says of a table's keys.
+/// Looks up the descriptions of a table's keys in the documentation.
 fn described(shape: &Shape) -> impl Fn(&str) -> Option<String> {
     let heading = match name(shape).as_str() {
         "scenario" => "Top level".to_owned(),
@@ -103,7 +103,7 @@ fn described(shape: &Shape) -> impl Fn(&str) -> Option<String> {
         _ => format!("`{}`", shape.name),
     };
     let has = |key: &str| shape.keys.iter().any(|(name, ..)| *name == key);
-    // A section may have other tables, too: that of a step stands below that of its journey.
+    // A section may have further tables: a step's is below its journey's.
     let table =
         tables(&heading).into_iter().find(|rows| rows.iter().flat_map(|row| &row.keys).all(|key| has(key)));
     move |key| {
@@ -117,7 +117,7 @@ fn described(shape: &Shape) -> impl Fn(&str) -> Option<String> {
     }
 }
 
-/// `[text](target)` as `text`.
+/// Replaces `[text](target)` by `text`.
 fn unlinked(text: &str) -> String {
     let mut parts = text.split("](");
     let mut plain = parts.next().unwrap_or_default().to_owned();
@@ -146,7 +146,7 @@ fn tables(heading: &str) -> Vec<Vec<Row>> {
     let mut is_of_keys = false;
     for line in section.take_while(|line| !line.starts_with("##")) {
         let Some(cells) = line.strip_prefix("| ").and_then(|line| line.strip_suffix('|')) else {
-            // Below the head there is a line of dashes.
+            // The header row is followed by a line of dashes.
             is_of_keys &= line.starts_with("|--");
             continue;
         };

@@ -1,10 +1,10 @@
 //! Request templates: text with `${name}` in it, compiled once and rendered into a reused buffer.
 //!
-//! Braces alone mean nothing: they belong to JSON bodies and to route templates.
+//! Braces alone have no meaning here: they belong to JSON bodies and route templates.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC};
 
-/// What is percent-encoded in a path, a query or a form: all but unreserved characters (RFC 3986).
+/// Characters that are percent-encoded in a path, a query or a form: all but unreserved ones (RFC 3986).
 pub const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// A compiled template.
@@ -19,13 +19,13 @@ pub struct Template {
 /// A piece of a template.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Part {
-    /// Sent as it stands.
+    /// Sent literally.
     Text(String),
     /// Replaced by its value.
     Variable(Variable),
 }
 
-/// What `${…}` names.
+/// What `${…}` refers to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Variable {
     /// `${tenant}`: the user's tenant id.
@@ -34,11 +34,11 @@ pub enum Variable {
     User,
     /// `${n}`: the iteration's number within its load, from 1; start steps see 0.
     Iteration,
-    /// `${canary}`: a word of the user's tenant and this run that must never come back to another tenant.
+    /// `${canary}`: a word of the user's tenant and this run that must never be returned to another tenant.
     Canary,
     /// `${name}`: a value saved by an earlier step of the journey.
     Saved(usize),
-    /// `${feeder.column}`: a cell of the row that the feeder has for the user or the iteration.
+    /// `${feeder.column}`: a cell of the feeder's row for the user or the iteration.
     Fed {
         /// Index into [`super::Scenario::feeders`].
         feeder: usize,
@@ -49,37 +49,37 @@ pub enum Variable {
     Secret(String),
 }
 
-/// How a variable's value is written into the template's place.
+/// How a variable's value is escaped where the template puts it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Escape {
     /// Inside a JSON string: quotes, backslashes and control characters escaped.
     Json,
     /// Inside a path or query: everything but unreserved characters (RFC 3986) percent-encoded.
     Url,
-    /// As it is (headers, text bodies).
+    /// Not escaped (headers, text bodies).
     None,
-    /// As it is, and the whole is the `user:password` of basic authentication (RFC 7617): sent in Base64
-    /// after `Basic `.
+    /// Not escaped; the whole is the `user:password` of basic authentication (RFC 7617), sent in Base64 after
+    /// `Basic `.
     Basic,
 }
 
 /// A piece of a template as written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Piece<'t> {
-    /// Stands for itself.
+    /// Literal text.
     Text(&'t str),
-    /// What stands between `${` and `}`.
+    /// The text between `${` and `}`.
     Variable(&'t str),
 }
 
-/// A `${` without its `}`, or with something in between that is no name.
+/// A `${` without a `}`, or with something in between that is not a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Unclosed<'t> {
     /// From `${` on.
     pub(crate) rest: &'t str,
 }
 
-/// Splits a template's text; `$${` stands for a literal `${`.
+/// Splits a template's text; `$${` is an escaped `${`.
 pub fn pieces(text: &str) -> Result<Vec<Piece<'_>>, Unclosed<'_>> {
     let mut pieces = Vec::new();
     let mut rest = text;
@@ -106,7 +106,7 @@ pub fn pieces(text: &str) -> Result<Vec<Piece<'_>>, Unclosed<'_>> {
     Ok(pieces)
 }
 
-/// `name`, `feeder.column` or `env:NAME`.
+/// Whether it is `name`, `feeder.column` or `env:NAME`.
 fn is_variable(text: &str) -> bool {
     match (text.strip_prefix("env:"), text.split_once('.')) {
         (Some(name), _) => is_name(name),
@@ -115,7 +115,8 @@ fn is_variable(text: &str) -> bool {
     }
 }
 
-/// The name of a saved value or an environment variable: a letter or `_`, then letters, digits, `_` and `-`.
+/// Whether it is a valid name of a saved value or an environment variable: a letter or `_`, then letters,
+/// digits, `_` and `-`.
 pub(super) fn is_name(text: &str) -> bool {
     let inner = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
     text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') && text.chars().all(inner)
@@ -129,7 +130,7 @@ impl Template {
         template
     }
 
-    /// Its text, where it has no variables.
+    /// Its text, if it has no variables.
     pub fn as_literal(&self) -> Option<&str> {
         match self.parts.as_slice() {
             [] => Some(""),
@@ -138,7 +139,7 @@ impl Template {
         }
     }
 
-    /// Appends text, joined to text before it.
+    /// Appends text, merged with preceding text.
     pub(super) fn push_text(&mut self, text: &str) {
         match self.parts.last_mut() {
             _ if text.is_empty() => {}

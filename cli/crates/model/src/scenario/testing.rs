@@ -1,4 +1,4 @@
-//! Scenarios for tests.
+//! Test support: scenarios.
 
 use std::path::Path;
 
@@ -23,7 +23,7 @@ rate = "10/s"
 duration = "10s"
 "#;
 
-/// Resolves a scenario that is known to be good.
+/// Resolves a scenario that must be valid.
 pub fn scenario(text: &str) -> Scenario {
     let read_file = |_: &Path| Err(std::io::Error::from(std::io::ErrorKind::NotFound));
     let sources = Sources { read_file: &read_file, environment: None };

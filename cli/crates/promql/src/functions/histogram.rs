@@ -12,7 +12,7 @@ use crate::{
     value::{Sample, Value},
 };
 
-/// A cumulative bucket: the values that are not above its bound.
+/// A cumulative bucket: the number of values up to its bound.
 #[derive(Debug, Clone, Copy)]
 struct Bucket {
     bound: f64,
@@ -24,7 +24,7 @@ pub(super) fn quantile(evaluator: &Evaluator, arguments: &[Box<Expr>]) -> Result
     let q = evaluator.scalar(argument(arguments, 0)?)?;
     let mut histograms: BTreeMap<Labels, Vec<Bucket>> = BTreeMap::new();
     for Sample { mut labels, value } in evaluator.vector(argument(arguments, 1)?)? {
-        // What has no bound is no bucket.
+        // A series without a bound is not a bucket.
         if let Some(bound) = labels.remove("le").and_then(|bound| bound.parse().ok()) {
             histograms.entry(labels).or_default().push(Bucket { bound, count: value });
         }
@@ -33,7 +33,8 @@ pub(super) fn quantile(evaluator: &Evaluator, arguments: &[Box<Expr>]) -> Result
     Ok(Value::Vector(histograms.into_iter().map(estimated).collect()))
 }
 
-/// The estimate: linear within the bucket that holds the rank; in the bucket without a bound, the highest bound.
+/// Estimates linearly within the bucket that contains the rank; in the `+Inf` bucket, returns the highest
+/// finite bound.
 fn estimate(q: f64, mut buckets: Vec<Bucket>) -> f64 {
     if !(0.0..=1.0).contains(&q) {
         return if q.is_nan() { q } else { f64::INFINITY.copysign(q) };
@@ -58,7 +59,7 @@ fn estimate(q: f64, mut buckets: Vec<Bucket>) -> f64 {
     }
 }
 
-/// Buckets of one bound become one, and counts that fall, as those of an uneven scrape do, are raised.
+/// Merges buckets of the same bound, and raises decreasing counts, which an inconsistent scrape may have.
 fn made_cumulative(sorted: &[Bucket]) -> Vec<Bucket> {
     let mut cumulative: Vec<Bucket> = Vec::with_capacity(sorted.len());
     for bucket in sorted {

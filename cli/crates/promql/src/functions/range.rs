@@ -1,20 +1,20 @@
-//! Functions of the samples that a series has in a range. There is one sample at least.
+//! Functions of a series' samples in a range, of which there is at least one.
 
 use crate::{
     numeric::{self, Sum},
     value::Point,
 };
 
-/// The samples of one series in a range, and what else a function is given.
+/// The samples of one series in a range, with further inputs of a function.
 #[derive(Debug)]
 pub(crate) struct Window<'a> {
     pub(crate) points: &'a [Point],
-    /// Where the range starts and ends, in milliseconds since the epoch.
+    /// Start and end of the range, in milliseconds since the epoch.
     pub(crate) start: i64,
     pub(crate) end: i64,
-    /// The instant of the evaluation, which `offset` does not move.
+    /// The instant of the evaluation, not moved by `offset`.
     pub(crate) now: i64,
-    /// The number that the function is given.
+    /// The function's numeric parameter.
     pub(crate) parameter: f64,
 }
 
@@ -23,13 +23,13 @@ impl Window<'_> {
         self.points.iter().map(|point| point.value)
     }
 
-    /// How often the value changes in a way from one sample to the next.
+    /// How many pairs of consecutive samples satisfy `counts`.
     fn transitions(&self, counts: impl Fn(f64, f64) -> bool) -> f64 {
         let pairs = self.points.iter().zip(self.points.iter().skip(1));
         pairs.filter(|(before, after)| counts(before.value, after.value)).count() as f64
     }
 
-    /// The first and the last of two samples or more.
+    /// The first and the last sample, if there are at least two.
     fn ends(&self) -> Option<(Point, Point)> {
         match self.points {
             [first, .., last] => Some((*first, *last)),
@@ -47,7 +47,7 @@ pub(super) fn increase(window: &Window) -> Option<f64> {
     let mut increase = last.value - first.value;
     let mut before = 0.0;
     for value in window.values() {
-        // The counter was reset, and what it had reached counts.
+        // The counter was reset, so its previous value is added.
         if value < before {
             increase += before;
         }
@@ -61,9 +61,9 @@ pub(super) fn delta(window: &Window) -> Option<f64> {
     extrapolated(window, last.value - first.value, false)
 }
 
-/// What a change between the first and the last sample would have been over the whole range: as far as to its borders if
-/// the samples come near them, else half a usual distance between samples further, and never to where a counter would
-/// have been below zero.
+/// Extrapolates the change between the first and the last sample to the whole range: up to its ends if the
+/// samples come close to them, otherwise by half the average distance of samples, and never to where a
+/// counter would have been below zero.
 fn extrapolated(window: &Window, change: f64, is_counter: bool) -> Option<f64> {
     let (first, last) = window.ends()?;
     let sampled = seconds(last.time - first.time);
@@ -102,7 +102,7 @@ pub(super) fn prediction(window: &Window) -> Option<f64> {
     Some(slope * window.parameter + value)
 }
 
-/// The slope of the line of least squares, a second, and its value at an instant.
+/// The slope per second of the least-squares line, and its value at an instant.
 fn line(points: &[Point], at: i64) -> (f64, f64) {
     let constant = points.first().map_or(f64::NAN, |first| first.value);
     if points.iter().all(|point| point.value == constant) {

@@ -38,7 +38,7 @@ pub(super) fn clamp_min(evaluator: &Evaluator, arguments: &[Box<Expr>]) -> Evalu
     each(evaluator, arguments, |value| max(low, value))
 }
 
-/// To the nearest multiple, halves up.
+/// Rounds to the nearest multiple, halves up.
 pub(super) fn round(evaluator: &Evaluator, arguments: &[Box<Expr>]) -> Evaluated {
     let nearest = arguments.get(1).map_or(Ok(1.0), |nearest| evaluator.scalar(nearest))?;
     let inverse = 1.0 / nearest;
@@ -55,7 +55,7 @@ pub(super) fn absent_over_time(evaluator: &Evaluator, arguments: &[Box<Expr>]) -
     Ok(Value::Vector(unless_any(expr, evaluator.ranges(expr)?.series.is_empty())))
 }
 
-/// One, with the labels of what is absent, or nothing.
+/// One with the labels of the selector if it is absent, otherwise nothing.
 fn unless_any(expr: &Expr, is_absent: bool) -> Vec<Sample> {
     let labels = || match without_parentheses(expr) {
         Expr::VectorSelector(selector) => selector::required(selector),
@@ -100,7 +100,7 @@ pub(super) fn time(evaluator: &Evaluator, _: &[Box<Expr>]) -> Evaluated {
     Ok(Value::Scalar(seconds(evaluator.time)))
 }
 
-/// When each sample of a selector was taken; of any other vector, the instant of the evaluation.
+/// The timestamps of a selector's samples; for any other vector, the instant of the evaluation.
 pub(super) fn timestamp(evaluator: &Evaluator, arguments: &[Box<Expr>]) -> Evaluated {
     let expr = without_parentheses(argument(arguments, 0)?);
     let Expr::VectorSelector(selector) = expr else {

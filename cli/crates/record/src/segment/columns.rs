@@ -1,6 +1,8 @@
-//! Columns of a segment while it grows: integers as packed differences, names as indices, each encoded as it comes.
+//! Columns of a segment while it grows: integers as packed differences, names as indices, each encoded as it
+//! is added.
 //!
-//! A [`Chunk`] puts what was encoded into pages and lets the library write their headers and the file's footer.
+//! A [`Chunk`] puts the encoded data into Parquet pages; the library writes their headers and the file's
+//! footer.
 
 use std::{collections::HashMap, hash::Hash, sync::Arc};
 
@@ -42,7 +44,7 @@ pub(super) struct OptionalIntegers {
     values: Deltas,
 }
 
-/// Indices into a table, of some rows; the table is given when the column is written.
+/// Indices into a table, for some rows; the table is provided when the column is written.
 #[derive(Debug, Default)]
 pub(super) struct OptionalIndices {
     present: Presence,
@@ -65,7 +67,7 @@ impl OptionalIntegers {
         }
     }
 
-    /// So many rows without a value.
+    /// Adds rows without a value.
     pub(super) fn push_nothing(&mut self, rows: u64) {
         self.present.0.push(0, rows);
     }
@@ -78,13 +80,13 @@ impl OptionalIndices {
         self.values.extend(value);
     }
 
-    /// So many rows without a value.
+    /// Adds rows without a value.
     pub(super) fn push_nothing(&mut self, rows: u64) {
         self.present.0.push(0, rows);
     }
 }
 
-/// Values numbered in the order in which they first came.
+/// Values numbered in order of their first occurrence.
 #[derive(Debug)]
 pub(super) struct Numbered<T> {
     numbers: HashMap<T, u32>,
@@ -98,7 +100,7 @@ impl<T> Default for Numbered<T> {
 }
 
 impl<T: Clone + Eq + Hash> Numbered<T> {
-    /// The number of a value.
+    /// The number of a value, added if it is new.
     pub(super) fn number<Q>(&mut self, value: &Q) -> u32
     where
         T: std::borrow::Borrow<Q> + for<'q> From<&'q Q>,
@@ -120,24 +122,24 @@ impl<T: Clone + Eq + Hash> Numbered<T> {
     }
 }
 
-/// Writes one column after the other into a row group.
+/// Writes the columns of a row group one after the other.
 pub(super) struct Chunk<'g, 'f> {
     pub(super) group: &'g mut SerializedRowGroupWriter<'f, Vec<u8>>,
     pub(super) schema: Arc<SchemaDescriptor>,
     pub(super) rows: u64,
-    /// How many columns were written.
+    /// Columns written so far.
     pub(super) column: usize,
 }
 
 impl Chunk<'_, '_> {
-    /// Writes integers, which start anew.
+    /// Writes a column of integers, and resets it.
     pub(super) fn integers(&mut self, column: &mut Integers) -> Result<(), ParquetError> {
         let mut page = Vec::new();
         column.0.finish(&mut page);
         self.append(None, Encoding::DELTA_BINARY_PACKED, page)
     }
 
-    /// The same where some are null.
+    /// Writes a column of optional integers, and resets it.
     pub(super) fn optional_integers(&mut self, column: &mut OptionalIntegers) -> Result<(), ParquetError> {
         let mut page = levels(&mut column.present.0);
         if column.values.len() == 0 {
@@ -147,7 +149,7 @@ impl Chunk<'_, '_> {
         self.append(None, Encoding::DELTA_BINARY_PACKED, page)
     }
 
-    /// Writes the name of every index of a table of `count`.
+    /// Writes the name of every index into a table of `count`.
     pub(super) fn names<'n>(
         &mut self,
         indices: &[u32],
@@ -167,7 +169,7 @@ impl Chunk<'_, '_> {
         self.optional_values(&mut column, names.len(), |index| names.get(index).copied().flatten().map(text))
     }
 
-    /// Writes the PLAIN encoded value of every index, which start anew; rows without one are null.
+    /// Writes the PLAIN-encoded value of every index, and resets the column; rows without an index are null.
     pub(super) fn optional_values(
         &mut self,
         column: &mut OptionalIndices,
@@ -240,13 +242,13 @@ impl Chunk<'_, '_> {
     }
 }
 
-/// Different values, PLAIN encoded.
+/// Distinct values, PLAIN-encoded.
 struct Dictionary {
     plain: Vec<u8>,
     count: u32,
 }
 
-/// Appends to `page` the indices' values as indices into a dictionary of those that occur.
+/// Appends the values of `indices` to `page`, as indices into a dictionary of those that occur.
 fn dictionary_encoded(
     mut page: Vec<u8>,
     indices: &[u32],
@@ -254,7 +256,7 @@ fn dictionary_encoded(
     plain: impl Fn(usize) -> Option<Vec<u8>>,
 ) -> (Vec<u8>, Dictionary) {
     const UNSEEN: u32 = u32::MAX;
-    // An index beyond the table is a defect elsewhere: it has an entry of its own, which nothing names.
+    // An index beyond the table is a bug elsewhere: it gets an entry of its own that has no name.
     let width = width_of(count + 1);
     let mut entries = vec![UNSEEN; count + 1];
     let mut numbers: HashMap<Vec<u8>, u32> = HashMap::new();
@@ -279,14 +281,14 @@ fn dictionary_encoded(
     (page, Dictionary { plain: dictionary, count: numbers.len() as u32 })
 }
 
-/// A text PLAIN encoded: its length, and its bytes.
+/// A PLAIN-encoded text: its length and its bytes.
 pub(super) fn text(text: &str) -> Vec<u8> {
     let mut plain = (text.len() as u32).to_le_bytes().to_vec();
     plain.extend(text.as_bytes());
     plain
 }
 
-/// What is null, as a data page begins with it; starts anew.
+/// The definition levels at the start of a data page; resets them.
 fn levels(present: &mut Hybrid) -> Vec<u8> {
     let encoded = present.finish();
     let mut page = (encoded.len() as u32).to_le_bytes().to_vec();

@@ -1,14 +1,15 @@
-//! Two of Parquet's encodings, written value by value: `DELTA_BINARY_PACKED` for integers, and the hybrid of run lengths and
-//! bit packing for indices into a dictionary and for what is null.
+//! Two of Parquet's encodings, written value by value: `DELTA_BINARY_PACKED` for integers, and the hybrid of
+//! run lengths and bit packing for dictionary indices and null flags.
 //!
-//! Own code, because the library's writer hashes every value and cannot be handed indices; the library's reader and other
-//! programs' hold it to account in the tests.
+//! The library's writer hashes every value and cannot be given indices, hence this implementation. Tests
+//! verify it with the library's reader.
 
-/// Values of a block of deltas, and of the miniblocks that have a width each.
+/// Values per block of deltas, and per miniblock, which has one bit width.
 const BLOCK: usize = 128;
 const MINIBLOCK: usize = 32;
 
-/// `DELTA_BINARY_PACKED`: differences less the least of their block, each miniblock as wide as its greatest.
+/// `DELTA_BINARY_PACKED`: differences minus the smallest of their block, each miniblock as wide as its
+/// greatest.
 #[derive(Debug)]
 pub(super) struct Deltas {
     count: u64,
@@ -26,7 +27,6 @@ impl Default for Deltas {
 }
 
 impl Deltas {
-    /// Adds a value.
     #[inline]
     pub(super) fn push(&mut self, value: i64) {
         if self.count == 0 {
@@ -42,7 +42,6 @@ impl Deltas {
         self.count += 1;
     }
 
-    /// How many values were added.
     pub(super) fn len(&self) -> u64 {
         self.count
     }
@@ -71,7 +70,7 @@ impl Deltas {
         self.filled = 0;
     }
 
-    /// Appends the encoded values to `out` and starts anew.
+    /// Appends the encoded values to `out`, and resets.
     pub(super) fn finish(&mut self, out: &mut Vec<u8>) {
         if self.filled > 0 {
             self.end_block();
@@ -86,7 +85,7 @@ impl Deltas {
     }
 }
 
-/// Packs values of `width` bits (the higher ones are zero) one after the other, least significant bit first.
+/// Packs values of `width` bits (higher bits are zero) consecutively, least significant bit first.
 #[inline]
 fn pack(values: &[i64; MINIBLOCK], width: u32, out: &mut Vec<u8>) {
     if width == 0 {
@@ -105,30 +104,30 @@ fn pack(values: &[i64; MINIBLOCK], width: u32, out: &mut Vec<u8>) {
             bits = if held == 0 { 0 } else { value >> (width - held) };
         }
     }
-    // Of 32 values an odd width leaves half a word.
+    // With 32 values, an odd width leaves half a word.
     packed[at..at + 8].copy_from_slice(&bits.to_le_bytes());
     out.extend(&packed[..MINIBLOCK / 8 * width as usize]);
 }
 
-/// Groups of eight values that one header of bit-packed values covers at most: the header is one byte then.
+/// Most groups of eight values per header of bit-packed values, so that the header takes one byte.
 const GROUPS: u8 = 63;
 
-/// Parquet's hybrid: runs of eight and more equal values as a count, others packed in groups of eight.
+/// Parquet's hybrid: runs of eight or more equal values as a count, other values packed in groups of eight.
 #[derive(Debug, Default)]
 pub(super) struct Hybrid {
     width: u32,
-    /// The last value, and how often it came in a row without being written yet.
+    /// The last value, and how often it was repeated without being written yet.
     value: u32,
     run: u64,
     group: [u32; 8],
     filled: usize,
-    /// Where the header of the groups being written is, and how many groups it covers.
+    /// Position of the current header, and how many groups it covers.
     header: Option<(usize, u8)>,
     out: Vec<u8>,
 }
 
 impl Hybrid {
-    /// For values of so many bits.
+    /// For values of `width` bits.
     pub(super) fn new(width: u32) -> Self {
         Self { width, ..Self::default() }
     }
@@ -143,7 +142,7 @@ impl Hybrid {
         self.run += times;
     }
 
-    /// Writes the run.
+    /// Writes the pending run.
     fn settle(&mut self) {
         if self.filled > 0 {
             while self.run > 0 && self.filled > 0 {
@@ -198,7 +197,7 @@ impl Hybrid {
         self.filled = 0;
     }
 
-    /// The encoded values; starts anew.
+    /// The encoded values; resets.
     pub(super) fn finish(&mut self) -> &[u8] {
         self.settle();
         if self.filled > 0 {
@@ -209,7 +208,7 @@ impl Hybrid {
         &self.out
     }
 
-    /// Forgets what was encoded.
+    /// Discards what was encoded.
     pub(super) fn clear(&mut self) {
         self.out.clear();
     }

@@ -1,4 +1,5 @@
-//! A segment while it grows: batches go in, and are encoded at once, so that it takes the room that it will take on disk.
+//! A segment while it grows: batches are encoded as they are added, so that it takes no more memory than it
+//! will take on disk.
 
 use std::{
     fs,
@@ -25,7 +26,7 @@ use crate::{
     sample::Outcome,
 };
 
-/// A segment that is being filled. Writing it empties it; it can be filled again then.
+/// A segment that is being filled. Writing empties it for the next one.
 #[derive(Debug, Default)]
 pub struct Growing {
     rows: u64,
@@ -39,7 +40,7 @@ pub struct Growing {
     load: Integers,
     user: Integers,
     iteration: Integers,
-    /// Kinds.
+    /// Outcome kinds.
     outcome: Vec<u32>,
     status: OptionalIntegers,
     bytes_out: Integers,
@@ -48,7 +49,7 @@ pub struct Growing {
     rare: Rare,
 }
 
-/// Columns that most runs have nothing to say in.
+/// Columns that are empty in most runs.
 #[derive(Debug, Default)]
 struct Rare {
     limit: OptionalIntegers,
@@ -60,12 +61,12 @@ struct Rare {
     policy: OptionalIndices,
     state: OptionalIndices,
     canary: OptionalIndices,
-    /// Texts of the three columns above, and instants of `reset` by their bits.
+    /// Texts of the three columns above, and the bit patterns of `reset`.
     texts: Numbered<Box<str>>,
     resets: Numbered<Bits>,
 }
 
-/// A floating-point number by its bits, which can be compared.
+/// A floating-point number as its bit pattern, which is hashable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Bits(u64);
 
@@ -76,7 +77,7 @@ impl From<&Self> for Bits {
 }
 
 impl Growing {
-    /// How many samples it holds.
+    /// Number of samples.
     pub fn len(&self) -> u64 {
         self.rows
     }
@@ -86,7 +87,7 @@ impl Growing {
         self.rows == 0
     }
 
-    /// Adds the samples of a batch: column by column, while the batch is near in memory.
+    /// Adds the samples of a batch, column by column, while the batch is in the cache.
     pub fn add(&mut self, batch: &Batch) {
         let rows = || batch.rows.iter();
         self.intended.extend(rows().map(|row| row.intended));
@@ -112,11 +113,11 @@ impl Growing {
         self.rows += batch.len() as u64;
     }
 
-    /// Writes the segment `path`: first beside it, then renamed, so that a segment exists whole or not at all. It survives
-    /// the end of this process, however it comes; for the machine's end see [`super::keep`].
+    /// Writes the segment to `path`: first to a temporary file, then renamed, so that a segment is always
+    /// complete. It survives any end of this process; for crashes of the machine see [`super::keep`].
     ///
     /// # Errors
-    /// The file system's, a full disk above all.
+    /// Any I/O error, most likely a full disk.
     pub fn write(&mut self, path: &Path, names: &Names<'_>) -> io::Result<()> {
         let bytes = self.encoded(names).map_err(io::Error::other)?;
         let partial = path.with_extension("parquet.part");
@@ -124,7 +125,7 @@ impl Growing {
         fs::rename(&partial, path)
     }
 
-    /// The whole file.
+    /// The contents of the file.
     fn encoded(&mut self, names: &Names<'_>) -> Result<Vec<u8>, ParquetError> {
         static TYPE: LazyLock<Result<TypePtr, String>> =
             LazyLock::new(|| parse_message_type(SCHEMA).map(Arc::new).map_err(|error| error.to_string()));
@@ -188,7 +189,7 @@ impl Growing {
         chunk.optional_values(&mut rare.canary, names.scenario.tenants.len(), tenant)
     }
 
-    /// Forgets what is not forgotten by being written.
+    /// Resets what writing does not reset.
     fn clear(&mut self) {
         self.rows = 0;
         for indices in [&mut self.tenant, &mut self.step, &mut self.replica, &mut self.outcome] {

@@ -1,7 +1,7 @@
-//! Reads a segment: column by column, each name once per segment and not once per row.
+//! Reads a segment column by column, resolving each name once per segment instead of once per row.
 //!
-//! Integers are decoded by the library. Of texts it is asked for the pages alone, because it would hand out every row's
-//! text by itself; their indices are decoded here.
+//! Integers are decoded by the library. For texts the library only provides the pages, because it would
+//! return the text of every row separately; their indices are decoded here.
 
 mod pages;
 
@@ -23,10 +23,11 @@ use crate::{
     sample::Outcome,
 };
 
-/// Reads a segment back.
+/// Reads a segment.
 ///
 /// # Errors
-/// When it cannot be opened, is no segment of ours, or names a tenant, step or replica that `names` does not know.
+/// When it cannot be opened, is not a segment, or contains a tenant, step or replica that `names` does not
+/// have.
 pub fn read(path: &Path, names: &Names<'_>) -> Result<Batch, SegmentError> {
     let damaged = |message: String| SegmentError::Damaged { path: path.to_owned(), message };
     let file = File::open(path).map_err(|source| SegmentError::Io { path: path.to_owned(), source })?;
@@ -54,7 +55,7 @@ fn read_group(group: &dyn RowGroupReader, names: &Names<'_>, batch: &mut Batch) 
     let mut outcome = columns.outcomes()?;
     let mut bytes_out = columns.integers("bytes_out")?;
     let mut bytes_in = columns.integers("bytes_in")?;
-    // Later than the first columns of this format: a record may lack it.
+    // Added after the first version of this format: a record may lack it.
     let mut request = columns.where_there("request", Columns::optional::<Int64Type>)?;
     let mut extras = Extras::read(&columns, names, batch)?;
 
@@ -90,12 +91,12 @@ fn read_group(group: &dyn RowGroupReader, names: &Names<'_>, batch: &mut Batch) 
     Ok(())
 }
 
-/// The columns in which most rows have nothing.
+/// The columns that are null in most rows.
 struct Extras {
     numbers: [Optional<i64>; 4],
     reset: Optional<f64>,
     canary: Indices,
-    /// By kind: numbers in the batch of the texts of every row.
+    /// By kind: for every row the index of its text in the batch.
     texts: [Texts; 3],
     is_any: bool,
 }
@@ -145,7 +146,7 @@ impl Extras {
     }
 }
 
-/// Integers of every row, one after the other.
+/// Integers of every row, in order.
 struct Integers {
     name: &'static str,
     values: std::vec::IntoIter<i64>,
@@ -160,9 +161,9 @@ impl Integers {
 
 /// Values of some rows.
 struct Optional<T> {
-    /// For each row whether it has one: 1 or 0. Empty where all have one.
+    /// For each row whether it has a value: 1 or 0. Empty if all have one.
     levels: Vec<i16>,
-    /// No row has one.
+    /// Whether no row has a value.
     absent: bool,
     values: std::vec::IntoIter<T>,
 }
@@ -178,7 +179,7 @@ impl<T> Optional<T> {
         self.absent
     }
 
-    /// The value of `row`; rows have to be asked for in turn.
+    /// The value of `row`; rows must be requested in order.
     #[inline]
     fn next(&mut self, row: usize) -> Option<T> {
         if self.absent || self.levels.get(row).is_some_and(|level| *level == 0) {
@@ -188,7 +189,7 @@ impl<T> Optional<T> {
     }
 }
 
-/// Texts of rows: each text once, and for each row which it is; no ids at all: every row is null.
+/// Distinct texts, and for each row the index of its text; without indices, every row is null.
 #[derive(Default)]
 struct Texts {
     name: &'static str,
@@ -197,7 +198,7 @@ struct Texts {
 }
 
 impl Texts {
-    /// The number of the text of a row, or [`NONE`].
+    /// The index of a row's text, or [`NONE`].
     #[inline]
     fn id(&self, row: usize) -> u32 {
         self.ids.get(row).copied().unwrap_or(NONE)
@@ -211,17 +212,17 @@ impl Texts {
         if self.ids.contains(&NONE) { Err(format!("column `{}` has a null", self.name)) } else { Ok(self) }
     }
 
-    /// Replaces texts by what they stand for.
+    /// Maps texts to indices.
     fn known(self, find: impl Fn(&str) -> Option<usize>) -> Indices {
         let indices = self.values.iter().map(|text| find(text).map_or(NONE, |index| index as u32)).collect();
         Indices { ids: self, indices }
     }
 }
 
-/// Texts that stand for indices.
+/// Texts that were mapped to indices.
 struct Indices {
     ids: Texts,
-    /// By number of the text; [`NONE`]: it stands for nothing.
+    /// By index of the text; [`NONE`] if it is unknown.
     indices: Vec<u32>,
 }
 
@@ -239,12 +240,12 @@ impl Indices {
     }
 }
 
-/// What came of every row's request.
+/// The outcome of every row's request.
 struct Outcomes {
     kinds: Texts,
     causes: Texts,
     status: Optional<i64>,
-    /// By numbers of kind and cause; the status of an answer is to be filled in.
+    /// By indices of kind and cause; the status of a response is filled in later.
     known: Vec<Option<Outcome>>,
 }
 
@@ -253,7 +254,7 @@ impl Outcomes {
     fn next(&mut self, row: usize) -> Result<Outcome, String> {
         let status = self.status.next(row).and_then(|status| u16::try_from(status).ok());
         let (kind, cause) = (self.kinds.id(row) as usize, self.causes.id(row));
-        // The last place is for those without a cause.
+        // The last entry is for rows without a cause.
         let causes = self.causes.values.len();
         let cause = if cause == NONE { causes } else { cause as usize };
         match (self.known.get(kind * (causes + 1) + cause).copied().flatten(), status) {
@@ -268,7 +269,8 @@ impl Outcomes {
     }
 }
 
-/// Reads whole columns by name, so that a segment with more columns (a later version's) is still readable.
+/// Reads whole columns by name, so that a segment with additional columns (of a later version) is still
+/// readable.
 struct Columns<'a> {
     group: &'a dyn RowGroupReader,
     count: usize,
@@ -289,7 +291,7 @@ impl Columns<'_> {
         if self.position(name).is_ok() { read(self, name) } else { Ok(T::default()) }
     }
 
-    /// The position of a column that must be of this type, and whether it has nulls.
+    /// The position of a column, which must have this type, and whether it is nullable.
     fn typed(&self, name: &str, wanted: Physical) -> Result<(usize, bool), String> {
         let index = self.position(name)?;
         let descriptor = self.group.metadata().schema_descr().column(index);
@@ -328,7 +330,7 @@ impl Columns<'_> {
         Ok(Optional { levels, absent: values.is_empty(), values: values.into_iter() })
     }
 
-    /// Steps are named by journey and step.
+    /// Steps are identified by journey and step.
     fn steps(&self, names: &Names<'_>) -> Result<Indices, String> {
         let (journeys, steps) = (self.texts("journey")?.required()?, self.texts("step")?.required()?);
         let width = steps.values.len();

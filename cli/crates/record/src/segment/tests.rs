@@ -1,4 +1,4 @@
-//! Segments are read as they were written, and damaged ones are reported.
+//! Segments round-trip, and damaged ones are reported.
 
 use super::*;
 use crate::{
@@ -57,7 +57,7 @@ fn any_sample() -> impl proptest::strategy::Strategy<Value = Sample> {
 proptest::proptest! {
     #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
     #[test]
-    fn what_was_written_is_read(samples in proptest::collection::vec(any_sample(), 1..200)) {
+    fn samples_round_trip(samples in proptest::collection::vec(any_sample(), 1..200)) {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("000001.parquet");
         let (scenario, replicas) = (scenario(SCENARIO), ["a".to_owned(), "b".to_owned()]);
@@ -70,7 +70,7 @@ proptest::proptest! {
 proptest::proptest! {
     #![proptest_config(proptest::prelude::ProptestConfig::with_cases(16))]
     #[test]
-    fn runs_and_changes_of_names_are_read_as_they_were_written(
+    fn runs_and_changes_of_names_round_trip(
         runs in proptest::collection::vec((0usize..300, 0usize..2, 1usize..40), 1..400),
     ) {
         let dir = tempfile::tempdir().unwrap();

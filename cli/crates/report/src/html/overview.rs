@@ -1,5 +1,5 @@
-//! The first screen: whether the run passed, what failed, and three charts. A first-time reader finds the
-//! answer here within ten seconds.
+//! The first screen: whether the run passed, what failed, and three charts. A first-time reader must
+//! understand it within ten seconds.
 
 use maud::{Markup, html};
 

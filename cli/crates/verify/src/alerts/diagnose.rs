@@ -1,5 +1,6 @@
-//! Why an alert does not fire: its rule is dead (there is none of the name, its evaluation fails, it reads series that do
-//! not exist), its threshold was never reached, it wants the expression to hold for too long, or it fires for others.
+//! Explains why an alert does not fire: its rule is dead (no rule of that name, its evaluation fails, it
+//! reads series that do not exist), its threshold was never reached, its `for` is too long, or it fires with
+//! other labels.
 
 use serde_json::json;
 
@@ -19,7 +20,7 @@ use saasbench_record::{
 /// A rule that cannot fire.
 pub(super) struct Dead {
     pub(super) diagnosis: Diagnosis,
-    /// Whether it could once what it reads has come to be.
+    /// Whether it could fire once the series that it reads exist.
     pub(super) may_come_alive: bool,
 }
 
@@ -27,7 +28,7 @@ fn diagnosis(hypothesis: &str, parameters: serde_json::Value, sentence: String) 
     Diagnosis { hypothesis: hypothesis.to_owned(), parameters, alternatives: Vec::new(), sentence }
 }
 
-/// Why an alert that should have fired did not, or so late.
+/// Why an alert that should have fired did not, or fired late.
 pub(super) fn silence(alert: &Alert, recorded: &Recorded, course: &Course) -> Option<Diagnosis> {
     let dead = dead(alert, recorded).map(|dead| dead.diagnosis);
     let of_name = || recorded.rules.iter().flatten().filter(|rule| rule.name == alert.name);
@@ -37,7 +38,7 @@ pub(super) fn silence(alert: &Alert, recorded: &Recorded, course: &Course) -> Op
         .or_else(|| of_name().find_map(|rule| out_of_reach(rule, recorded)))
 }
 
-/// Whether no rule of the name can fire, and why.
+/// Why no rule of the alert's name can fire, if so.
 pub(super) fn dead(alert: &Alert, recorded: &Recorded) -> Option<Dead> {
     let rules = recorded.rules.as_ref()?;
     let of_name: Vec<&Rule> = rules.iter().filter(|rule| rule.name == alert.name).collect();
@@ -46,7 +47,7 @@ pub(super) fn dead(alert: &Alert, recorded: &Recorded) -> Option<Dead> {
         may_come_alive: false,
     };
     if of_name.is_empty() {
-        // Who evaluates rules elsewhere does not tell them here, but shows the alerts.
+        // A Prometheus whose rules are evaluated elsewhere lists none of them, but shows their alerts.
         if !recorded.fired(&alert.name).is_empty() {
             return None;
         }
@@ -54,7 +55,7 @@ pub(super) fn dead(alert: &Alert, recorded: &Recorded) -> Option<Dead> {
         let sentence = format!("Prometheus has no alerting rule {}{near}", alert.name);
         return Some(surely(json!({"cause": "no-rule"}), sentence));
     }
-    // One of several that works is enough.
+    // One working rule among several of the name is enough.
     let mut dead = of_name.into_iter().map(|rule| {
         if rule.health == "err" {
             let error = rule.error.as_deref().unwrap_or("no reason given");
@@ -71,7 +72,7 @@ pub(super) fn dead(alert: &Alert, recorded: &Recorded) -> Option<Dead> {
     dead.all(|dead| dead.is_some()).then_some(first)
 }
 
-/// Whether a selector has no series because its metric or a label does not exist.
+/// Diagnoses a selector that matches no series because its metric or one of its labels does not exist.
 fn reads_nothing(
     rule: &Rule,
     selector: &Selector,
@@ -91,13 +92,13 @@ fn reads_nothing(
     Some((parameters, sentence))
 }
 
-/// Whether some series of a metric has a label; taken for granted where it was not asked.
+/// Whether some series of a metric has a label; assumed where it was not queried.
 fn has_label(metric: &str, label: &str, recorded: &Recorded) -> bool {
     let values = recorded.now(&rule::values(metric, label, ""));
     values.is_none_or(|values| values.iter().any(|(labels, _)| labels.contains_key(label)))
 }
 
-/// Whether a selector has no series for want of a value: nobody was rejected, or the value is misspelt.
+/// Diagnoses a selector whose label value matches no series: nothing was rejected, or the value is misspelt.
 fn asks_in_vain(rule: &Rule, recorded: &Recorded) -> Option<Diagnosis> {
     Basis::of(&rule.query)?.selectors.into_iter().find_map(|Selector { text, metric, matched, .. }| {
         if !recorded.now(&rule::count(&text, ""))?.is_empty() {
@@ -122,7 +123,7 @@ fn hint<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> String {
     if near.is_empty() { near } else { format!("; {near}") }
 }
 
-/// Whether the alert fired, but for none that is meant.
+/// Diagnoses an alert that fired, but only with labels that were not meant.
 fn fires_for_others(alert: &Alert, recorded: &Recorded) -> Option<Diagnosis> {
     let fired = recorded.fired(&alert.name);
     if fired.is_empty() || fired.iter().any(|labels| alert.matches(labels)) {
@@ -155,7 +156,7 @@ fn fires_for_others(alert: &Alert, recorded: &Recorded) -> Option<Diagnosis> {
     })
 }
 
-/// Whether the expression held, but not for as long as the rule wants.
+/// Diagnoses an expression that was true, but not for as long as the rule's `for` demands.
 fn holds_too_long(alert: &Alert, rule: &Rule, course: &Course) -> Option<Diagnosis> {
     let (from, to) = course.pending?;
     let AlertPromise::Fires { within, .. } = alert.promise else { return None };
@@ -176,7 +177,7 @@ fn holds_too_long(alert: &Alert, rule: &Rule, course: &Course) -> Option<Diagnos
     ))
 }
 
-/// Whether a comparison with a number never held: how near it came.
+/// Diagnoses a comparison with a constant that was never true, and how near it came.
 fn out_of_reach(rule: &Rule, recorded: &Recorded) -> Option<Diagnosis> {
     let Basis { comparisons, .. } = Basis::of(&rule.query)?;
     comparisons.iter().find_map(|Comparison { left, operator, right }| {

@@ -1,4 +1,4 @@
-//! Promises about alerts, compared with answers of Prometheus that were made by hand.
+//! Promises about alerts, judged from hand-made responses of Prometheus.
 
 use serde_json::{Value, json};
 
@@ -24,23 +24,22 @@ name   = "Flood"
 labels = { tenant = "globex" }
 silent = true
 "#;
-/// When a run's clock is zero, in seconds since the epoch.
+/// The run's zero, in seconds since the epoch.
 const ZERO: f64 = 1_000_000_000.0;
-/// The last look, in seconds of the run.
+/// The last sample, in seconds of the run.
 const END: f64 = 60.0;
 
-/// What a Prometheus tells.
+/// What Prometheus reports.
 struct Reported {
     rule: Value,
-    /// Tenant, state, and at which seconds of the run.
+    /// Tenant, state, and the seconds of the run at which it is shown.
     alerts: Vec<(&'static str, &'static str, Vec<i64>)>,
     scrapes: Vec<i64>,
     restarts: u32,
-    /// More questions, each with its answer.
+    /// Further queries, each with its response.
     more: Vec<(String, Value)>,
 }
 
-/// Every second from one to the other.
 fn seconds(from: i64, to: i64) -> Vec<i64> {
     (from..=to).collect()
 }
@@ -77,7 +76,7 @@ impl Reported {
             .alerts
             .iter()
             .map(|(tenant, state, times)| series(tenant, state, &mut times.iter().map(|time| *time as f64)));
-        // Until the next evaluation, a second later, a sample is shown.
+        // A sample stays visible until the next evaluation, one second later.
         let shown = self.alerts.iter().map(|(tenant, state, times)| {
             let is = |time: &f64| times.contains(&(time.floor() as i64));
             series(tenant, state, &mut (-120..120).map(|half| f64::from(half) / 2.0).filter(is))
@@ -124,7 +123,7 @@ impl Reported {
     }
 }
 
-/// An answer to an instant query: a label, its value, and the sample's.
+/// Response to an instant query: label, label value and sample value of each series.
 fn vector(series: &[(&str, &str, f64)]) -> Value {
     let result: Vec<Value> = series
         .iter()
@@ -133,7 +132,7 @@ fn vector(series: &[(&str, &str, f64)]) -> Value {
     json!({"data": {"result": result}})
 }
 
-/// Of acme and of globex.
+/// The verdicts about acme and about globex.
 fn alerts(report: &Report) -> [Verdict; 2] {
     let verdicts = report.verdicts.iter().filter(|verdict| verdict.claim == Claim::Alerts).cloned();
     verdicts.collect::<Vec<_>>().try_into().unwrap()
@@ -178,17 +177,17 @@ fn what_surely_came_too_late_or_not_at_all_fails() {
 #[test]
 fn what_is_not_known_is_not_held_against_anybody() {
     let never = || Reported::with_alerts(&[]);
-    // Prometheus was away, started anew, or has nothing to show.
+    // Prometheus was unreachable, restarted, or has no data.
     let away = Reported { scrapes: [seconds(-5, 3), seconds(9, 60)].concat(), ..never() };
     let anew = Reported { restarts: 1, ..never() };
     let blind = Reported { scrapes: Vec::new(), ..never() };
-    // It fired already, for what was before.
+    // It was already firing, for an earlier cause.
     let before =
         Reported::with_alerts(&[("acme", "firing", seconds(-3, 20)), ("globex", "firing", seconds(-3, 5))]);
-    // Too close to the bound to say, by the clocks and by the evaluations.
+    // Too close to the bound to decide, given the clocks and the evaluation interval.
     let close = Reported::with_alerts(&[("acme", "firing", seconds(12, 20))]);
     let close_end = Reported::with_alerts(&[("acme", "firing", seconds(6, 28))]);
-    // Still pending at the last look; still firing.
+    // Still pending, or still firing, at the last sample.
     let pending =
         Reported::with_alerts(&[("acme", "firing", seconds(6, 20)), ("globex", "pending", seconds(59, 60))]);
     let all = [&away, &anew, &blind, &before, &close, &close_end, &pending];
@@ -203,20 +202,20 @@ fn what_is_not_known_is_not_held_against_anybody() {
 }
 
 #[test]
-fn others_may_be_the_cause_and_may_keep_it_firing() {
+fn in_a_shared_environment_others_may_make_it_fire() {
     let reported =
         Reported::with_alerts(&[("acme", "firing", seconds(6, 40)), ("globex", "firing", seconds(30, 31))]);
     let mut made = reported.made();
     made.manifest.environment.exclusive = false;
     assert_eq!(alerts(&made.judge()).map(|verdict| verdict.outcome), [Inconclusive, Inconclusive]);
-    // Nobody keeps an alert from firing.
+    // No other client can keep an alert from firing.
     let mut made = Reported::with_alerts(&[]).made();
     made.manifest.environment.exclusive = false;
     assert_eq!(alerts(&made.judge()).map(|verdict| verdict.outcome), [Fail, Pass]);
 }
 
 #[test]
-fn what_an_earlier_run_caused_is_not_held_against_this_one() {
+fn an_alert_caused_by_an_earlier_run_is_inconclusive() {
     let reported =
         Reported::with_alerts(&[("acme", "firing", seconds(6, 20)), ("globex", "firing", seconds(1, 9))]);
     let mut made = reported.made();
@@ -227,15 +226,15 @@ fn what_an_earlier_run_caused_is_not_held_against_this_one() {
 }
 
 #[test]
-fn what_came_before_the_run_is_not_held_against_it() {
-    // Pending since long before, it fires in the run.
+fn what_happened_before_the_run_is_inconclusive() {
+    // Pending since long before the run, it fires during it.
     let held = Reported::with_alerts(&[
         ("acme", "firing", seconds(6, 20)),
         ("globex", "pending", seconds(-60, 29)),
         ("globex", "firing", seconds(30, 31)),
     ]);
     assert_eq!(outcomes(&held), [Pass, Inconclusive]);
-    // It fired before, and how often its rule is evaluated is not reported.
+    // It fired before, and the rule's evaluation interval is unknown.
     let firing = [("globex", "firing", seconds(-100, -50)), ("globex", "firing", seconds(1, 5))];
     let unreported = Reported { rule: Value::Null, ..Reported::with_alerts(&firing) };
     assert_eq!(outcomes(&unreported)[1], Inconclusive);
@@ -275,7 +274,7 @@ fn without_prometheus_or_its_answers_nothing_is_said() {
 }
 
 #[test]
-fn a_run_that_was_cut_short_says_what_it_can() {
+fn a_run_that_was_cut_short_is_judged_as_far_as_it_got() {
     let cut = |reported: &Reported| {
         let mut made = reported.made();
         made.manifest.state = saasbench_record::manifest::State::Interrupted;
@@ -286,16 +285,16 @@ fn a_run_that_was_cut_short_says_what_it_can() {
     assert_eq!(cut(&Reported::conforming()), [Inconclusive, Pass]);
 }
 
-/// What the rule of [`Reported::conforming`] asks for.
+/// The selector of the rule in [`Reported::conforming`].
 const SELECTOR: &str = "rejected_total{status=\"429\"}";
 
-/// How many series a selector has: the question, and its answer.
+/// The query for how many series a selector has, with its response.
 fn count(selector: &str, number: f64) -> (String, Value) {
     let answer = if number > 0.0 { vector(&[("x", "", number)]) } else { vector(&[]) };
     (format!("count(last_over_time({selector}[180s]))"), answer)
 }
 
-/// The values of a label of the metric.
+/// The query for the values of a label of the metric, with its response.
 fn values(label: &str, values: &[&str]) -> (String, Value) {
     let series: Vec<(&str, &str, f64)> = values.iter().map(|value| (label, *value, 1.0)).collect();
     (format!("topk(50, count by ({label}) (last_over_time(rejected_total[180s])))"), vector(&series))
@@ -362,7 +361,7 @@ fn a_dead_rule_is_called_by_its_defect() {
     let mut text = String::new();
     for reported in all {
         let made = reported.made();
-        // A range query is distinguished from one at an instant by its range.
+        // A range query differs from an instant query by its range.
         let path = made.dir.path().join("observations/prometheus.jsonl");
         let lines = std::fs::read_to_string(&path).unwrap();
         let ranged = lines.replace("\"query\":\"(sum by", "\"range_s\":[120.0,0.5],\"query\":\"(sum by");

@@ -1,5 +1,6 @@
-//! What Prometheus recorded of alerts, placed in time: when each was pending, fired and was gone, and when Prometheus was
-//! not there to tell. Its timestamps are of its own clock, which differs from the run's by `tolerance` at most.
+//! Alert timelines: when each alert was pending, firing and gone according to Prometheus's samples, and when
+//! Prometheus has gaps. Timestamps are of Prometheus's clock, which differs from the run's by at most
+//! `tolerance`.
 
 use std::collections::BTreeSet;
 
@@ -13,57 +14,58 @@ use saasbench_record::{
     reader::RecordedRun,
 };
 
-/// A gap so many times as long as scrapes usually are apart is one.
+/// A pause between scrapes longer than this many times the median distance counts as a gap.
 const GAP: i64 = 2;
 
-/// What was recorded of all alerts. Instants are counted from the start of the load.
+/// Recorded samples of all alerts. Instants are counted from the start of the load.
 pub(super) struct Recorded {
-    /// How far the clocks may differ.
+    /// By how much the clocks may differ.
     pub(super) tolerance: Nanos,
-    /// The last look.
+    /// The last sample.
     pub(super) until: Nanos,
-    /// The longest time between two evaluations of a rule that is asked for; zero where it is not known.
+    /// The longest evaluation interval of the rules in question; zero where it is unknown.
     pub(super) interval: Nanos,
-    /// The alerting rules; `None` where Prometheus did not tell them.
+    /// The alerting rules; `None` where Prometheus did not list them.
     pub(super) rules: Option<Vec<Rule>>,
-    /// All answers, for what only a diagnosis needs.
+    /// All recorded responses; only diagnoses need them.
     pub(super) answers: Vec<ResponseRecord>,
     /// Raw samples of `ALERTS`.
     alerts: Vec<Placed>,
-    /// Since when they were active: when that was recorded, and the instant that was.
+    /// When the alerts became active: pairs of when that was recorded and the instant it names.
     active: Vec<(Labels, Vec<(Nanos, Nanos)>)>,
-    /// Instants at which the state was asked for, and for each series at which of them it was there.
+    /// Instants at which the state was queried; and for each series, the indices of those at which it was
+    /// present.
     instants: Vec<Nanos>,
     shown: Vec<(Labels, BTreeSet<usize>)>,
     scrapes: Vec<Vec<Nanos>>,
     restarted: bool,
 }
 
-/// A series whose samples' times alone matter.
+/// A series of which only the samples' times matter.
 struct Placed {
     labels: Labels,
     times: Vec<Nanos>,
 }
 
-/// What one alert did from a certain instant on.
+/// What one alert did from a given instant on.
 #[derive(Debug, Default, Clone, PartialEq)]
 pub(super) struct Course {
-    /// It was firing so shortly before that instant that it was firing at it.
+    /// The last firing sample so shortly before that instant that it was still firing then.
     pub(super) before: Option<Nanos>,
-    /// Since when the expression held that made it fire first.
+    /// Since when the expression was true that made it fire first.
     pub(super) active: Option<Nanos>,
-    /// First and last sample that say pending.
+    /// First and last pending sample.
     pub(super) pending: Option<(Nanos, Nanos)>,
-    /// First sample that says firing.
+    /// First firing sample.
     pub(super) firing: Option<Nanos>,
-    /// Last sample that says firing.
+    /// Last firing sample.
     pub(super) last: Option<Nanos>,
-    /// First instant after that at which it was seen not to be firing.
+    /// First instant after the last firing sample at which it was seen not to be firing.
     pub(super) gone: Option<Nanos>,
 }
 
 impl Recorded {
-    /// What a run recorded, or why there is nothing.
+    /// Reads a run's record, or says why there is nothing to read.
     pub(super) fn read(run: &RecordedRun) -> Result<Self, String> {
         let manifest = &run.manifest;
         if manifest.environment.prometheus.is_none() {
@@ -86,7 +88,7 @@ impl Recorded {
         let active = instant(&format!("{ACTIVE_SINCE}{{")).map(matrix).unwrap_or_default();
         let (instants, shown) = range(answers, &place);
         let rules = latest(answers, "/api/v1/rules", false).ok().and_then(|a| a.answer.as_ref());
-        // An empty list is reported by those whose rules are evaluated elsewhere.
+        // A Prometheus whose rules are evaluated elsewhere returns an empty list.
         let groups = |answer: &serde_json::Value| answer.pointer("/data/groups")?.as_array().map(Vec::len);
         let lists = |answer: &&serde_json::Value| groups(answer) != Some(0);
         let rules = rules.filter(lists).map(rule::rules);
@@ -113,7 +115,7 @@ impl Recorded {
         })
     }
 
-    /// What the alerts that `is` picks did from `begin` on, all together.
+    /// What the alerts that `is` selects did from `begin` on, all taken together.
     pub(super) fn course(&self, is: impl Fn(&Labels) -> bool, begin: Nanos) -> Course {
         let from = begin - self.tolerance;
         let of = |state: &str| {
@@ -132,7 +134,7 @@ impl Recorded {
         let recently = if self.interval > Nanos::ZERO {
             from - self.interval - self.interval
         } else {
-            // How long ago a sample still speaks for then is not known: any does.
+            // For how long a sample remains valid is unknown: any earlier one may be.
             Nanos(i64::MIN)
         };
         let fired = later(&firing);
@@ -146,7 +148,8 @@ impl Recorded {
         }
     }
 
-    /// Since when the expression held of what fired at `at`. It may have started to long before anything is looked at.
+    /// Since when the expression was true for what fired at `at`; possibly since long before the first
+    /// recorded sample.
     fn active_since(&self, at: Nanos, is: &impl Fn(&Labels) -> bool) -> Option<Nanos> {
         let fired = |series: &&Placed| {
             let firing = series.labels.get("alertstate").is_some_and(|state| state == "firing");
@@ -163,12 +166,13 @@ impl Recorded {
         last.map(|(_, since)| *since).min()
     }
 
-    /// Whether anything was recorded of an alert of this name.
+    /// Whether any sample of an alert of this name was recorded.
     pub(super) fn knows(&self, name: &str) -> bool {
         self.alerts.iter().any(|series| series.labels.get("alertname").is_some_and(|of| of == name))
     }
 
-    /// The first instant after `last` at which none of them was firing: the last evaluation before had ended the series.
+    /// The first instant after `last` at which no matching series was firing: the evaluation before it had
+    /// ended the series.
     fn gone_after(&self, last: Nanos, is: &impl Fn(&Labels) -> bool) -> Option<Nanos> {
         let there = |instant: usize| {
             self.shown.iter().any(|(labels, instants)| {
@@ -181,7 +185,7 @@ impl Recorded {
         later.find(|(number, _)| !there(*number)).map(|(_, instant)| *instant)
     }
 
-    /// The answer to one of [`rule`]'s questions, whatever its span; `None` where it was not asked or not answered.
+    /// The response to one of [`rule`]'s queries, whatever its span; `None` where it was not sent or failed.
     pub(super) fn now(&self, query: &str) -> Option<Vec<(Labels, f64)>> {
         let asked = latest(&self.answers, &format!("{}[", rule::without_span(query)), false).ok()?;
         asked.answer.as_ref().map(samples_now)
@@ -196,7 +200,7 @@ impl Recorded {
         firing.map(|series| &series.labels).collect()
     }
 
-    /// Why Prometheus may have missed something in a span.
+    /// Why Prometheus may have missed something within a span, if so.
     pub(super) fn doubt_of(&self, (from, to): (Nanos, Nanos)) -> Option<String> {
         if self.restarted {
             return Some("Prometheus was restarted".to_owned());
@@ -206,7 +210,7 @@ impl Recorded {
         };
         let mut all: Vec<Nanos> = self.scrapes.iter().flatten().copied().collect();
         all.sort_unstable();
-        // The newest scrape may be one interval old, and so may the one before the span.
+        // The newest scrape may be one interval old, and so may the last one before the span.
         let ends = std::iter::once(to.min(self.until));
         let mut last = all.iter().copied().rfind(|time| *time <= from).unwrap_or(from);
         let inside = all.iter().copied().filter(|time| *time > from && *time < to);
@@ -221,12 +225,12 @@ impl Recorded {
 }
 
 impl Course {
-    /// Whether its expression held at the end, and it had not fired yet.
+    /// Whether the expression was true at the end but the alert had not fired yet.
     pub(super) fn pending_at_end(&self, until: Nanos, interval: Nanos) -> bool {
         self.pending.is_some_and(|(_, last)| last + interval + interval >= until)
     }
 
-    /// In words, in order; `None` for an alert that did nothing.
+    /// The course in words, in order of time; `None` for an alert that did nothing.
     pub(super) fn reported(&self) -> Option<String> {
         let mut parts = Vec::new();
         parts.extend(self.pending.map(|(from, to)| format!("pending from {} to {}", at(from), at(to))));
@@ -238,7 +242,7 @@ impl Course {
     }
 }
 
-/// The last answer to a question that begins so; a range query, or one at an instant.
+/// The last response to a query with this prefix: a range query if `is_range`, else an instant query.
 pub(super) fn latest<'a>(
     answers: &'a [ResponseRecord],
     prefix: &str,
@@ -255,7 +259,7 @@ pub(super) fn latest<'a>(
     }
 }
 
-/// At which instants the alerts' state was asked for, and which series were there at which of them.
+/// The instants at which the alerts' state was queried, and which series were present at which of them.
 fn range(
     answers: &[ResponseRecord],
     place: &impl Fn(f64) -> Nanos,
@@ -275,7 +279,7 @@ fn range(
     (instants, shown.into_iter().map(numbered).collect())
 }
 
-/// How far apart scrapes of one target are: the median.
+/// The median distance between scrapes of one target.
 fn usual_distance(times: &[Nanos]) -> Option<Nanos> {
     let mut distances: Vec<Nanos> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
     distances.sort_unstable();

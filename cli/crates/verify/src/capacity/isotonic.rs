@@ -1,31 +1,32 @@
-//! Isotonic regression: how often the objectives hold at each level, where no higher level can keep them more often.
+//! Isotonic regression: how often the objectives hold at each level, given that no higher level can hold more
+//! often.
 
-/// Trials at one level.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Trials {
-    /// In which the objectives held.
+    /// Trials in which the objectives held.
     pub(super) held: u32,
-    /// In which the service broke them.
+    /// Trials in which the service broke them.
     pub(super) broke: u32,
-    /// That the generator spoiled: they say nothing of the service, only that the level cannot be driven.
+    /// Trials that the generator spoiled: they say nothing about the service, only that the level could not
+    /// be driven.
     pub(super) spoiled: u32,
 }
 
 impl Trials {
-    /// All of them.
     pub(super) fn total(self) -> u32 {
         self.clean() + self.spoiled
     }
 
-    /// Those that say something of the service.
+    /// Trials that say something about the service.
     pub(super) fn clean(self) -> u32 {
         self.held + self.broke
     }
 }
 
-/// The shares of all trials that held, in the order of rising levels, made to fall: the maximum likelihood of a falling
-/// probability, by pooling adjacent violators (Barlow, Bartholomew, Bremner and Brunk, Statistical Inference under Order
-/// Restrictions, 1972, section 1.2). Levels without trials are not allowed.
+/// For each level in rising order, the share of all its trials that held, adjusted so that shares never rise:
+/// the maximum likelihood estimate of a falling probability, by pooling adjacent violators (Barlow,
+/// Bartholomew, Bremner and Brunk, Statistical Inference under Order Restrictions, 1972, section 1.2). Every
+/// level needs at least one trial.
 pub(super) fn falling_shares(trials: &[Trials]) -> Vec<f64> {
     let share = |held: u32, total: u32| f64::from(held) / f64::from(total.max(1));
     // Blocks of (held, total, levels); their shares fall strictly.

@@ -1,22 +1,22 @@
-//! The knee of the latency-by-rate curve: where p99 has doubled against low load, for good.
+//! The knee of the latency-by-rate curve: where p99 has doubled compared with low load, and stays so.
 
 use saasbench_model::units::Nanos;
 
-/// What p99 may rise by without being distinguished from the timers' own spread.
+/// A rise of p99 by less than this cannot be distinguished from timer noise.
 const GRAIN: Nanos = Nanos::from_millis(1);
 
 /// One level of load and the p99 seen there.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Point {
-    /// Rate or users.
+    /// Rate, or number of users.
     pub level: f64,
-    /// p99 of the latency.
+    /// p99 latency at that level.
     pub p99: Nanos,
 }
 
-/// The level at which p99 passes twice the p99 of the lowest level, and 1 ms more than it at least, and above which it
-/// stays beyond; between two levels by straight line on logarithmic axes. `None` where it never does. `points` rise by
-/// level; several of one level count as their median.
+/// The level at which p99 exceeds twice the p99 of the lowest level, and that by at least 1 ms, and above
+/// which it stays there; interpolated between two levels along a straight line on logarithmic axes. `None`
+/// where that never happens. `points` must rise by level; several points of one level count as their median.
 pub fn knee(points: &[Point]) -> Option<f64> {
     let points = medians(points);
     let base = points.first()?.p99;
@@ -28,7 +28,7 @@ pub fn knee(points: &[Point]) -> Option<f64> {
     Some((below.level.ln() + share * (above.level / below.level).ln()).exp())
 }
 
-/// One point a level.
+/// One point per level: the median p99.
 fn medians(points: &[Point]) -> Vec<Point> {
     let of_level = |group: &[Point]| {
         let mut p99: Vec<Nanos> = group.iter().map(|point| point.p99).collect();
@@ -49,7 +49,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_where_p99_has_doubled_for_good() {
+    fn the_knee_is_where_p99_has_doubled_and_stays_so() {
         assert_eq!(of(&[]), None);
         assert_eq!(of(&[(100.0, 10), (200.0, 12), (400.0, 19)]), None, "never doubled");
         assert_eq!(of(&[(100.0, 10), (200.0, 20), (400.0, 200)]), Some(200.0));
@@ -60,7 +60,7 @@ mod tests {
             "a hiccup is none"
         );
         assert_eq!(of(&[(100.0, 10), (200.0, 12), (200.0, 90), (200.0, 14), (400.0, 15)]), None, "medians");
-        // Nobody tells 0.2 ms from 0.5 ms here.
+        // 0.2 ms and 0.5 ms cannot be told apart.
         let point = |level, p99| Point { level, p99: Nanos(p99) };
         assert_eq!(knee(&[point(1.0, 200_000), point(2.0, 500_000)]), None);
     }

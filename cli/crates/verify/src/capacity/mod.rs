@@ -1,6 +1,8 @@
-//! The highest load that keeps a scenario's objectives, found by steps of load. Pure arithmetic: `search` says which level to
-//! try next and when it is known, `step` what a judged step amounts to, `need` how long it has to be, `knee` where latency turns up, `scaling` what more
-//! replicas bring, `result` what all of it comes to. `commands/capacity` drives the steps.
+//! Finds the highest load that keeps a scenario's objectives, from a series of load steps.
+//!
+//! Pure arithmetic; `commands/capacity` drives the load. `search` picks the next level and decides when the
+//! capacity is known; `step` classifies a judged step; `sample_size` computes how long a step has to be;
+//! `knee` finds where latency turns up; `scaling` fits what more replicas add; `result` assembles the report.
 
 mod isotonic;
 pub mod knee;

@@ -1,4 +1,5 @@
-//! What a search comes to: the capacity of each number of replicas, what limits it, and how it scales.
+//! The report of a capacity search: the capacity for each number of replicas, what limits it, and how it
+//! scales.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -12,15 +13,16 @@ use super::{
 use crate::verdict::Outcome;
 use saasbench_model::{scenario::capacity::By, units::Nanos};
 
-/// Version of this JSON; it rises when a reader has to change.
+/// Version of the JSON report; incremented when readers have to change.
 pub const VERSION: u32 = 1;
-/// Where it lies in the directory of the search.
+/// File name of the report in the search's directory.
 pub const FILE: &str = "capacity.json";
-/// Where the recorded runs of its steps lie there.
+/// Subdirectory that holds the recorded runs of the steps.
 pub const STEPS: &str = "steps";
-/// Ends of the interval are each off by at most 5 %, so that it is one of 90 %: so many standard deviations to each side.
+/// Standard deviations to each side of an interval: each end is wrong with a probability of at most 5 %, so
+/// it is a 90 % interval.
 const DEVIATIONS: f64 = 1.645;
-/// From this share of the processors on, the machine is called full.
+/// From this share of the processors on, the machine counts as full.
 const FULL: f64 = 0.9;
 
 /// The report of `saasbench capacity`.
@@ -114,16 +116,16 @@ pub enum Limit {
     Failure,
 }
 
-/// How a search came to its end.
+/// Why a search ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stopped {
-    /// Enough was known.
+    /// The search finished by itself.
     Search(End),
-    /// Its time was up.
+    /// The time budget was used up.
     Budget,
     /// Ctrl-C.
     Interrupted,
-    /// Something went wrong.
+    /// An error ended it.
     Failed,
 }
 
@@ -147,7 +149,8 @@ pub struct Scaling {
 }
 
 impl Count {
-    /// Sums up a search. Service and generator `share` the processors if they run on one machine and we started both.
+    /// Summarises a search. `share` says whether service and generator share this machine's processors and we
+    /// started both.
     pub fn new(
         replicas: usize,
         steps: Vec<Step>,
@@ -188,8 +191,8 @@ impl Count {
         }
     }
 
-    /// Whether the capacity surely is so much, surely is not, or neither. A machine that is full says nothing of what the
-    /// service would do on another.
+    /// Whether the capacity is proven to be at least `least` (Pass), proven to be less (Fail), or neither. A
+    /// full machine proves nothing about the service on another one.
     fn reaches(&self, least: f64) -> Outcome {
         let breaks_surely = self.broke_is_sure && !self.machine_is_full;
         match (self.held, self.broke) {
@@ -200,7 +203,7 @@ impl Count {
     }
 }
 
-/// p99 by level, of all steps that measured the service.
+/// p99 by level, from all steps that measured the service.
 pub fn curve(steps: &[Step]) -> Vec<knee::Point> {
     let measured = steps.iter().filter(|step| matches!(step.ending, Ending::Held | Ending::Broke));
     let mut points: Vec<knee::Point> =
@@ -227,7 +230,7 @@ fn limit(steps: &[Step], bracket: Bracket, stopped: Stopped, full: Option<f64>) 
             return (Limit::Generator, why.unwrap_or_default());
         }
         Stopped::Search(End::HeldAtMost) => return (Limit::Most, String::new()),
-        // Where a step was too short to tell, there was no time for one that is long enough.
+        // If the last step was too short to judge, there was no time for one that is long enough.
         Stopped::Budget => {
             let last = steps.last().filter(|step| step.ending == Ending::Unsure);
             return (Limit::Budget, last.and_then(|step| step.why.clone()).unwrap_or_default());
@@ -246,15 +249,15 @@ fn limit(steps: &[Step], bracket: Bracket, stopped: Stopped, full: Option<f64>) 
     (if is_lowest { Limit::Lowest } else { Limit::Service }, broke)
 }
 
-/// How busy this machine was in the busiest step that did not hold at a level, if that was as busy as it can be.
+/// How busy this machine was in its busiest step that did not hold at `level`, if it counts as full.
 fn full_machine(steps: &[Step], level: Option<f64>) -> Option<f64> {
     let near = steps.iter().filter(|step| Some(step.level) == level && step.ending != Ending::Held);
     Some(near.filter_map(|step| step.machine_busy).fold(0.0, f64::max)).filter(|busiest| *busiest >= FULL)
 }
 
 impl CapacityReport {
-    /// Fits the law, where there are capacities enough, and decides. `is_whole` says whether each of the numbers of replicas
-    /// was searched; the last of them may have been cut off.
+    /// Fits the scaling law if there are enough capacities, and sets the outcome. `is_whole` says whether
+    /// every number of replicas was searched to its end; the last may have been cut off.
     #[must_use]
     pub fn concluded(mut self, is_whole: bool) -> Self {
         if self.counts.len() > 1 {
@@ -280,7 +283,7 @@ impl CapacityReport {
         self
     }
 
-    /// The law through the capacities that are sure.
+    /// The scaling law through the capacities that are certain.
     ///
     /// # Errors
     /// When there are too few of them.
@@ -289,7 +292,7 @@ impl CapacityReport {
     }
 }
 
-/// What the law is fitted to: nothing that is not sure.
+/// The points that the law is fitted to: only certain capacities.
 fn points(counts: &[Count]) -> Vec<Point> {
     let known =
         counts.iter().filter(|count| matches!(count.limit, Limit::Service | Limit::Machine) && count.sure);

@@ -1,6 +1,8 @@
-//! How long a step has to be for its quantiles to be trusted. Before the first step only the number of all requests is known;
-//! then the answers that each quantile rests on were counted, and the one with the fewest decides: a tenant's own objective
-//! needs a longer step than one of all tenants together.
+//! How long a step has to be for its quantiles to be reliable.
+//!
+//! Before the first step only the expected number of requests is known. After a step, the responses behind
+//! each quantile have been counted, and the quantile with the fewest decides: an objective for one tenant
+//! needs a longer step than one for all tenants together.
 
 use std::sync::Arc;
 
@@ -14,10 +16,11 @@ use saasbench_model::{
 };
 use saasbench_record::sample::{Outcome, Sample};
 
-/// A quantile `q` is trusted from so many samples on, divided by `1 − q`; a fifth more, so that a few may be missing.
+/// A quantile `q` needs this many samples divided by `1 − q`: ten, and a fifth more so that a few may be
+/// missing.
 const SAMPLES: f64 = 12.0;
 
-/// How many requests the scenario's quantiles need to be trusted, if all are about all requests.
+/// How many requests the scenario's quantiles need, if all of them cover all requests.
 pub fn samples_needed(scenario: &Scenario) -> f64 {
     let quantiles = scenario.expectations.iter().filter_map(quantile);
     quantiles.map(needed).fold(0.0, f64::max)
@@ -34,11 +37,11 @@ fn needed(q: f64) -> f64 {
     SAMPLES / (1.0 - q)
 }
 
-/// The answers that each quantile of a step rests on, gathered sample by sample.
+/// Counts, sample by sample, the responses that each quantile of a step rests on.
 #[derive(Debug)]
 pub struct Answers {
     scenario: Arc<Scenario>,
-    /// What was due earlier belongs to the warm-up.
+    /// Samples due earlier belong to the warm-up.
     judged_from: Nanos,
     quantiles: Vec<Quantile>,
 }
@@ -51,8 +54,8 @@ struct Quantile {
 }
 
 impl Answers {
-    /// Nothing yet. What is expected of a `fresh` start alone counts only there, and nothing that was due before
-    /// `judged_from`.
+    /// Starts with no responses counted. Expectations on a `fresh` start count only if `fresh` is set;
+    /// samples due before `judged_from` do not count.
     pub fn new(scenario: &Arc<Scenario>, fresh: bool, judged_from: Nanos) -> Self {
         let expected = scenario.expectations.iter().filter(|expectation| fresh || !expectation.fresh);
         let quantiles = expected
@@ -61,7 +64,7 @@ impl Answers {
         Self { scenario: Arc::clone(scenario), judged_from, quantiles }
     }
 
-    /// Counts a sample.
+    /// Counts a sample that is a response and not part of the warm-up.
     pub fn add(&mut self, sample: &Sample) {
         if sample.intended < self.judged_from || !matches!(sample.outcome, Outcome::Status(_)) {
             return;
@@ -72,14 +75,14 @@ impl Answers {
         }
     }
 
-    /// How many times as long the step has to be for the scarcest quantile to be trusted; 0 without any. Of one without
-    /// an answer nothing is known but that it has less than one in so long a step.
+    /// By which factor the step has to be longer for the scarcest quantile to be reliable; 0 without
+    /// quantiles. A quantile without any response is treated as if it had one.
     pub fn lack(&self) -> f64 {
         let lack = |quantile: &Quantile| needed(quantile.q) / quantile.answers.max(1) as f64;
         self.quantiles.iter().map(lack).fold(0.0, f64::max)
     }
 
-    /// Whether some quantile has too few of them to be judged at all.
+    /// Whether some quantile has too few responses to be judged at all.
     pub fn are_too_few(&self) -> bool {
         self.quantiles.iter().any(|quantile| quantile.answers < quantiles::samples_needed(quantile.q))
     }
@@ -91,7 +94,7 @@ mod tests {
     use saasbench_model::scenario::testing::{SCENARIO, scenario};
     use saasbench_record::testing::sample;
 
-    /// Of a thousand requests, every so many-th by the first tenant.
+    /// A thousand requests, every `first_of`-th by the first tenant.
     fn counted(expectations: &str, fresh: bool, first_of: i64) -> (String, bool) {
         let scenario = Arc::new(scenario(&format!("{SCENARIO}{expectations}")));
         let mut answers = Answers::new(&scenario, fresh, Nanos::ZERO);
@@ -104,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn the_quantile_with_the_fewest_answers_says_how_long_a_step_has_to_be() {
+    fn the_quantile_with_the_fewest_responses_decides_how_long_a_step_is() {
         let all = "[[expect]]\nthat = \"p99 < 50ms\"\n";
         let one = "[[expect]]\nthat = \"p99 < 50ms\"\nwhere = { tenant = \"acme\" }\n";
         assert_eq!(counted(all, true, 10), ("1.20".to_owned(), false));
@@ -117,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn only_answers_to_what_is_judged_count() {
+    fn only_responses_to_judged_requests_count() {
         let scenario = Arc::new(scenario(&format!("{SCENARIO}[[expect]]\nthat = \"p50 < 50ms\"\n")));
         let mut answers = Answers::new(&scenario, true, Nanos::from_millis(100));
         answers.add(&sample(99, 0, Outcome::Status(200)));

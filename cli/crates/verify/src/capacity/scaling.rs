@@ -1,15 +1,17 @@
-//! The Universal Scalability Law: what more replicas bring, fitted to the capacities of some numbers of them.
+//! The Universal Scalability Law: what more replicas add, fitted to the capacities of several numbers of
+//! replicas.
 //!
-//! `X(N) = λN / (1 + σ(N − 1) + κN(N − 1))` (Gunther, Guerrilla Capacity Planning, 2007, chapter 4): λ is what one replica
-//! serves, σ the share of the work that they wait for each other with (contention), κ what each pair spends on agreeing
-//! (coherency). 0 ≤ σ ≤ 1 and κ ≥ 0. The fit is by least squares of `ln X`, because capacities are known to a share of
-//! themselves. Intervals are profile likelihoods: all values that some fit within the bound on the sum of squares has, so
-//! that they keep to the parameters' bounds and need no normal approximation of them.
+//! `X(N) = λN / (1 + σ(N − 1) + κN(N − 1))` (Gunther, Guerrilla Capacity Planning, 2007, chapter 4): λ is the
+//! throughput of one replica, σ the share of work that is serialised (contention), κ the cost per pair of
+//! replicas of agreeing (coherency); 0 ≤ σ ≤ 1 and κ ≥ 0. The fit minimises the squares of `ln X`, because
+//! capacities are known to within a relative error. Intervals are profile likelihoods: all values that occur
+//! in some fit whose sum of squares is within the bound. They respect the parameters' bounds and need no
+//! normal approximation.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
-/// κ is sought up to here: then two replicas serve less than half of what one does.
+/// Upper end of the search for κ: there, two replicas serve less than half of what one does.
 const MOST_KAPPA: f64 = 2.0;
 /// The 95 % point of χ² with one degree of freedom.
 const CHI_SQUARED: f64 = 3.841;
@@ -19,14 +21,15 @@ const STUDENT: [f64; 30] = [
     2.120, 2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042,
 ];
 
-/// What so many replicas served.
+/// The measured throughput of a number of replicas.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Point {
-    /// How many replicas.
+    /// Number of replicas.
     pub replicas: u32,
-    /// What they served together; above zero.
+    /// Throughput of all of them together; above zero.
     pub throughput: f64,
-    /// Standard deviation of its logarithm, where it is known; else it is estimated from how far points lie off the fit.
+    /// Standard deviation of the logarithm of `throughput`, where known; otherwise estimated from the
+    /// residuals of the fit.
     pub deviation: Option<f64>,
 }
 
@@ -53,39 +56,39 @@ fn infinite_if_null<'de, D: Deserializer<'de>>(from: D) -> Result<f64, D::Error>
 }
 
 impl Estimate {
-    /// Whether a value lies in the interval.
+    /// Whether a value lies within the interval.
     pub fn covers(&self, value: f64) -> bool {
         self.low <= value && value <= self.high
     }
 }
 
-/// Why nothing can be fitted.
+/// Why no law can be fitted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum FitError {
-    /// Three parameters need three numbers of replicas.
+    /// Three parameters need at least three different numbers of replicas.
     #[error(
         "the Universal Scalability Law needs the capacity of at least 3 numbers of replicas, and {0} are known"
     )]
     FewCounts(usize),
-    /// Nothing tells how far the points may be off.
+    /// There is no estimate of the points' error.
     #[error("how uncertain the capacities are is not known: measure some number of replicas more than once")]
     NoSpread,
 }
 
-/// A fitted law.
+/// A fitted law with all candidates that fit about as well.
 #[derive(Debug, Clone)]
 pub struct Fit {
     best: Candidate,
-    /// Laws that fit well enough, the best among them.
+    /// Candidates within the bound, the best among them.
     good: Vec<Candidate>,
 }
 
-/// A law for a shape: λ is the best for it.
+/// A shape with the λ that suits it best.
 #[derive(Debug, Clone, Copy)]
 struct Candidate {
     shape: Shape,
     log_lambda: f64,
-    /// How far `ln λ` may move either way while the law fits well enough.
+    /// How far `ln λ` may move either way while the law stays within the bound.
     slack: f64,
 }
 
@@ -103,17 +106,17 @@ impl Shape {
         replicas.ln() - (self.sigma * others + self.kappa * replicas * others).ln_1p()
     }
 
-    /// The number of replicas that serve most, `√((1 − σ)/κ)`; infinite without coherency.
+    /// The number of replicas with the highest throughput, `√((1 − σ)/κ)`; infinite if κ is zero.
     fn peak(self) -> f64 {
         ((1.0 - self.sigma) / self.kappa).sqrt().max(1.0)
     }
 }
 
-/// Fits the law to points. Deviations count if all points have one; else the points' own spread does, which takes more points
-/// than parameters.
+/// Fits the law. The points' deviations are used if all points have one; otherwise they are estimated from
+/// the residuals, which takes more points than parameters.
 ///
 /// # Errors
-/// When there are too few of them.
+/// When there are too few points.
 pub fn fit(points: &[Point]) -> Result<Fit, FitError> {
     let mut counts: Vec<u32> = points.iter().map(|point| point.replicas).collect();
     counts.sort_unstable();
@@ -136,9 +139,9 @@ pub fn fit(points: &[Point]) -> Result<Fit, FitError> {
     Ok(Fit { best, good: squares.within(shape, bound) })
 }
 
-/// By how much the sum of squares may exceed its least. With known deviations it is of χ² with one degree of freedom,
-/// widened by how much worse than they say the points fit (Birge's ratio); else the least itself tells the variance, and it
-/// is that of Student's t, squared.
+/// By how much the sum of squares may exceed its minimum. With known deviations the excess follows χ² with
+/// one degree of freedom, widened if the points fit worse than the deviations say (Birge's ratio); otherwise
+/// the minimum itself estimates the variance, and the excess follows the square of Student's t.
 fn allowance(least: f64, spare: usize, is_known: bool) -> f64 {
     let mean_square = if spare == 0 { 0.0 } else { least / spare as f64 };
     if is_known {
@@ -148,7 +151,6 @@ fn allowance(least: f64, spare: usize, is_known: bool) -> f64 {
     t * t * mean_square
 }
 
-/// The sum of squares around a law.
 #[derive(Debug)]
 struct Squares<'a> {
     points: &'a [Point],
@@ -160,7 +162,7 @@ impl Squares<'_> {
         point.deviation.filter(|_| self.is_known).map_or(1.0, |deviation| deviation.powi(-2))
     }
 
-    /// For a shape with the λ that suits it best: the sum, and `ln λ`.
+    /// For a shape with the λ that suits it best: the sum of squares, and `ln λ`.
     fn of(&self, shape: Shape) -> (f64, f64) {
         let residual = |point: &Point| point.throughput.ln() - shape.log_speedup(f64::from(point.replicas));
         let sum = |of: &dyn Fn(&Point) -> f64| -> f64 { self.points.iter().map(of).sum() };
@@ -174,13 +176,13 @@ impl Squares<'_> {
         Shape { sigma, kappa }
     }
 
-    /// How far `ln λ` may be moved from a sum of squares up to the bound.
+    /// How far `ln λ` may move until the sum of squares reaches the bound.
     fn slack(&self, sum: f64, bound: f64) -> f64 {
         let total: f64 = self.points.iter().map(|point| self.weight(point)).sum();
         ((bound - sum).max(0.0) / total).sqrt()
     }
 
-    /// Laws within the bound, close to each other and up to the edge.
+    /// A dense sample of the laws within the bound, up to its edge.
     fn within(&self, best: Shape, bound: f64) -> Vec<Candidate> {
         const ROWS: u32 = 40;
         let fits = |shape: Shape| self.of(shape).0 <= bound;
@@ -202,13 +204,13 @@ impl Squares<'_> {
     }
 }
 
-/// Values from one end to the other, both included.
+/// Evenly spaced values from `low` to `high`, both included.
 fn spread(low: f64, high: f64, steps: u32) -> impl Iterator<Item = f64> {
     (0..=steps).map(move |step| low + (high - low) * f64::from(step) / f64::from(steps))
 }
 
-/// Where a function of `0..=most` is lowest: the best of a grid that is finer towards zero, refined by golden section
-/// (Kiefer 1953).
+/// Where a function on `0..=most` has its minimum: the best point of a grid that is finer towards zero,
+/// refined by golden section (Kiefer 1953).
 fn lowest(most: f64, of: impl Fn(f64) -> f64) -> f64 {
     const GRID: i32 = 48;
     let at = |step: i32| most * (f64::from(step.clamp(0, GRID)) / f64::from(GRID)).powi(2);
@@ -219,12 +221,12 @@ fn lowest(most: f64, of: impl Fn(f64) -> f64) -> f64 {
         let (left, right) = (high - golden * (high - low), low + golden * (high - low));
         if of(left) <= of(right) { high = right } else { low = left }
     }
-    // Zero is a likely value, and no section ever gets there.
+    // The minimum is often exactly zero, which golden section never reaches.
     let found = (low + high) / 2.0;
     if of(0.0) <= of(found) { 0.0 } else { found }
 }
 
-/// How far `good` reaches from `from`, where it holds, down to zero and up to `most`; by bisection.
+/// The interval around `from`, within `0..=most`, in which `good` holds; found by bisection.
 fn reach(from: f64, most: f64, good: impl Fn(f64) -> bool) -> (f64, f64) {
     let edge = |mut inside: f64, mut outside: f64| {
         if good(outside) {
@@ -240,29 +242,29 @@ fn reach(from: f64, most: f64, good: impl Fn(f64) -> bool) -> (f64, f64) {
 }
 
 impl Fit {
-    /// Throughput of one replica.
+    /// λ: the throughput of one replica.
     pub fn lambda(&self) -> Estimate {
         self.throughput(1)
     }
 
-    /// Contention.
+    /// σ: contention, between 0 and 1.
     pub fn sigma(&self) -> Estimate {
         self.estimate(|law| (law.shape.sigma, law.shape.sigma), self.best.shape.sigma)
     }
 
-    /// Coherency.
+    /// κ: coherency, at least 0.
     pub fn kappa(&self) -> Estimate {
         self.estimate(|law| (law.shape.kappa, law.shape.kappa), self.best.shape.kappa)
     }
 
-    /// What so many replicas serve.
+    /// Throughput of this many replicas.
     pub fn throughput(&self, replicas: u32) -> Estimate {
         let log = |law: &Candidate| law.log_lambda + law.shape.log_speedup(f64::from(replicas));
         let range = |law: &Candidate| ((log(law) - law.slack).exp(), (log(law) + law.slack).exp());
         self.estimate(range, log(&self.best).exp())
     }
 
-    /// What one more than so many replicas add; negative beyond the peak.
+    /// What one more replica adds to this many; negative beyond the peak.
     pub fn gain(&self, replicas: u32) -> Estimate {
         let gain = |law: &Candidate, moved: f64| {
             let at = |n: u32| (law.log_lambda + moved + law.shape.log_speedup(f64::from(n))).exp();
@@ -275,7 +277,7 @@ impl Fit {
         self.estimate(range, gain(&self.best, 0.0))
     }
 
-    /// With how many replicas most is served; infinite where nothing speaks against more.
+    /// The number of replicas with the highest throughput; infinite where the law has no peak.
     pub fn peak(&self) -> Estimate {
         self.estimate(|law| (law.shape.peak(), law.shape.peak()), self.best.shape.peak())
     }

@@ -1,51 +1,52 @@
-//! Which level to try next, and when the capacity is known: a function of the trials so far, so that no order of lucky and
-//! unlucky steps leads it astray.
+//! Which level to try next, and when the capacity is known: a pure function of the trials so far, so that no
+//! order of lucky and unlucky steps misleads it.
 //!
-//! It doubles the level until the objectives break, closes in on the logarithmic scale, and then repeats both ends until
-//! each is sure: the capacity is the level at which the objectives hold half of the time, and an end is sure when, were that
-//! level the capacity, so one-sided a result would come by chance in at most one of twenty cases (binomial test).
+//! The search doubles the level until the objectives break, bisects on a logarithmic scale, and then repeats
+//! both ends until each is certain. The capacity is the level at which the objectives hold half of the time.
+//! An end is certain when a result as one-sided as this would occur by chance in at most one of twenty cases
+//! if the capacity were exactly that level (binomial test).
 
 use super::isotonic::{Trials, falling_shares};
 
-/// An end of the interval may be wrong so often.
+/// Probability with which an end of the interval may be wrong.
 const TAIL: f64 = 0.05;
-/// Trials at one level at most: who is not sure by then is at the knee.
+/// Trials at one level, at most: a level that is undecided by then lies at the knee.
 const MOST_TRIALS: u32 = 8;
-/// With so many results against it an end cannot become sure any more: one of eight still can.
+/// With this many contrary results an end can no longer become certain: with one in eight it still can.
 const CONTRARY: u32 = 2;
-/// Steps of growth.
+/// Factor by which the level grows until the objectives break.
 const GROWTH: f64 = 2.0;
-/// Slack in comparing ratios of rounded levels.
+/// Tolerance when comparing ratios of rounded levels.
 const ROUNDING: f64 = 1e-3;
 
-/// What is searched.
+/// The range and precision of a search.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Bounds {
-    /// The first level to be tried.
+    /// First level to try.
     pub start: f64,
-    /// The lowest that is of interest.
+    /// Lowest level of interest.
     pub least: f64,
-    /// The highest that may be tried.
+    /// Highest level that may be tried.
     pub most: f64,
-    /// How far the ends may lie apart, as a share.
+    /// How far apart the two ends may be, as a share.
     pub precision: f64,
-    /// Whether levels are whole numbers: users.
+    /// Whether levels are whole numbers (users).
     pub whole: bool,
 }
 
 /// What to do next.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Next {
-    /// Take a step at this level.
+    /// Run a step at this level.
     Try(f64),
-    /// Enough is known.
+    /// The search is finished.
     Done(End),
 }
 
 /// How a search ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
-    /// The capacity lies between two levels that are sure.
+    /// The capacity lies between two levels that are certain.
     Found,
     /// The objectives break at the lowest level, or the generator cannot drive it.
     BrokenAtLeast,
@@ -53,7 +54,7 @@ pub enum End {
     HeldAtMost,
 }
 
-/// What a step came to.
+/// Result of one step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trial {
     /// The objectives held.
@@ -64,55 +65,56 @@ pub enum Trial {
     Spoiled,
 }
 
-/// The trials at one level.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Level {
     at: f64,
     trials: Trials,
 }
 
-/// A search, and its trials so far.
+/// A search and its trials so far.
 #[derive(Debug, Clone)]
 pub struct Search {
     bounds: Bounds,
-    /// By rising level.
+    /// Sorted by level.
     levels: Vec<Level>,
 }
 
-/// Where the capacity lies, as far as it is known.
+/// The interval in which the capacity lies, as far as it is known.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Bracket {
     /// The highest level at which the objectives are taken to hold.
     pub held: Option<f64>,
-    /// Whether that is sure.
+    /// Whether `held` is certain.
     pub held_is_sure: bool,
-    /// The lowest at which they are taken to break, or at which the generator gave out.
+    /// The lowest level at which they are taken to break, or at which the generator could not keep up.
     pub broke: Option<f64>,
-    /// Whether it is sure that they break there, and by the service's doing.
+    /// Whether it is certain that they break at `broke`, and because of the service.
     pub broke_is_sure: bool,
-    /// Whether that is not sure, and the generator gave out there at least as often as the service.
+    /// Whether that is not certain, and the generator failed there at least as often as the service did.
     pub is_spoiled: bool,
-    /// The middle of the neighbours between which the objectives cease to hold half of the time; it lies between `held` and
-    /// `broke`, and not half way where only one of them had to move outwards to become sure.
+    /// The middle of the two neighbouring levels between which the objectives cease to hold half of the time.
+    /// It lies between `held` and `broke`, but not half way if only one of them had to move outwards to
+    /// become certain.
     pub middle: Option<f64>,
 }
 
-/// Whether more trials at a level are of use to an end of the interval.
+/// Whether more trials at a level can make it a certain end of the interval.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Settled {
-    /// It is sure.
+    /// It is certain already.
     Surely,
-    /// It may become sure.
+    /// It may become certain.
     NotYet,
-    /// It never will.
+    /// It can no longer become certain.
     Never,
 }
 
-/// Whether so many trials of one kind among `total` are more than chance explains at the capacity itself.
+/// Whether `of_kind` results of one kind among `total` trials are more than chance explains if the capacity
+/// were exactly this level.
 pub fn is_sure(of_kind: u32, total: u32) -> bool {
     let mut weight = 1.0;
     let mut tail = 0.0;
-    // The number of the other kind, from none: C(n, i) / 2^n.
+    // Sums over the number of the other kind, from none upwards: C(n, i) / 2^n.
     for other in 0..=total.saturating_sub(of_kind) {
         tail += weight;
         weight *= f64::from(total - other) / f64::from(other + 1);
@@ -121,18 +123,18 @@ pub fn is_sure(of_kind: u32, total: u32) -> bool {
 }
 
 impl Trials {
-    /// Whether the objectives surely hold here; what the generator spoiled says nothing about that.
+    /// Whether the objectives certainly hold here; trials that the generator spoiled do not count.
     fn as_lower_end(self) -> Settled {
         self.settled(is_sure(self.held, self.clean()), self.broke)
     }
 
-    /// Whether they surely break here, or the generator surely gives out.
+    /// Whether they certainly break here, or the generator certainly cannot keep up.
     fn as_upper_end(self) -> Settled {
         let generator_gives_out = is_sure(self.spoiled, self.total());
         self.settled(is_sure(self.broke, self.clean()) || generator_gives_out, self.held)
     }
 
-    /// … or no result of further trials up to the most could make it so.
+    /// Certain, undecided, or impossible to make certain with the trials that are left.
     fn settled(self, is_sure: bool, contrary: u32) -> Settled {
         if is_sure {
             Settled::Surely
@@ -143,19 +145,19 @@ impl Trials {
         }
     }
 
-    /// Whether the generator gave out at least as often as the service.
+    /// Whether the generator failed at least as often as the service.
     fn is_spoiled(self) -> bool {
         self.spoiled > 0 && self.spoiled >= self.broke
     }
 }
 
 impl Search {
-    /// Nothing is known yet.
+    /// A search without trials.
     pub fn new(bounds: Bounds) -> Self {
         Self { bounds, levels: Vec::new() }
     }
 
-    /// Takes note of what a step at this level came to.
+    /// Records the result of a step at this level.
     pub fn record(&mut self, at: f64, trial: Trial) {
         let place = self.levels.partition_point(|level| level.at < at);
         if self.levels.get(place).is_none_or(|level| level.at != at) {
@@ -171,7 +173,7 @@ impl Search {
         }
     }
 
-    /// What to do next.
+    /// What to do next, given the trials so far.
     pub fn next(&self) -> Next {
         let Some((lower, tied, upper)) = self.parted() else {
             return Next::Try(self.rounded(self.bounds.start));
@@ -183,7 +185,7 @@ impl Search {
             (Some(_), None) => self.grow(lower),
             (None, Some(_)) => self.shrink(upper),
             (Some(held), Some(broke)) => {
-                // A step that breaks is repeated before it counts.
+                // A step that breaks counts only once it was repeated.
                 if broke.trials.total() == 1 {
                     return Next::Try(broke.at);
                 }
@@ -193,7 +195,7 @@ impl Search {
         }
     }
 
-    /// Where the capacity lies by now.
+    /// Where the capacity lies according to the trials so far.
     pub fn bracket(&self) -> Bracket {
         let (lower, _, upper) = self.parted().unwrap_or_default();
         let sure_low = lower.iter().rev().find(|level| level.trials.as_lower_end() == Settled::Surely);
@@ -210,7 +212,8 @@ impl Search {
         }
     }
 
-    /// Levels that rather hold, that are even, and that rather break; `None` without any.
+    /// Levels at which the objectives mostly hold, hold half of the time, and mostly break; `None` without
+    /// trials.
     fn parted(&self) -> Option<(&[Level], &[Level], &[Level])> {
         let trials: Vec<Trials> = self.levels.iter().map(|level| level.trials).collect();
         let shares = falling_shares(&trials);
@@ -243,14 +246,14 @@ impl Search {
         }
     }
 
-    /// The level in the middle, if both are further apart than they may be.
+    /// The geometric middle of two levels, if they are further apart than the precision allows.
     fn between(&self, held: f64, broke: f64) -> Option<f64> {
         let apart = broke / held > self.step() * (1.0 + ROUNDING);
         let middle = self.rounded((held * broke).sqrt());
         (apart && middle > held && middle < broke).then_some(middle)
     }
 
-    /// Repeats the ends until both are sure, the one with fewer trials first.
+    /// Repeats the ends until both are certain, the one with fewer trials first.
     fn settle(&self, lower: &[Level], upper: &[Level]) -> Next {
         let low = self.settle_end(lower.iter().rev(), Trials::as_lower_end, 1.0 / self.step());
         let high = self.settle_end(upper.iter(), Trials::as_upper_end, self.step());
@@ -262,7 +265,8 @@ impl Search {
         }
     }
 
-    /// The level that makes an end sure, from the bracket outwards; `None` if it is sure, or can never be.
+    /// The level to repeat so that an end becomes certain, from the bracket outwards; `None` if it is certain
+    /// or never can be.
     fn settle_end<'a>(
         &self,
         outwards: impl Iterator<Item = &'a Level>,
@@ -273,7 +277,7 @@ impl Search {
         for level in outwards {
             if let Some(inner) = inner {
                 let next = self.outwards(inner, step)?;
-                // Within one step of the last: as good as a new level.
+                // Within one step of the last level: as good as a new one.
                 let is_near = if step > 1.0 { level.at <= next } else { level.at >= next };
                 if !is_near {
                     return Some(next);
@@ -289,7 +293,7 @@ impl Search {
         inner.and_then(|inner| self.outwards(inner, step))
     }
 
-    /// One step further out, as far as levels go.
+    /// One step further out, within the search's bounds.
     fn outwards(&self, from: f64, step: f64) -> Option<f64> {
         let mut at = self.rounded(from * step);
         if at == from {
@@ -302,12 +306,12 @@ impl Search {
         1.0 + self.bounds.precision
     }
 
-    /// Levels have four digits, or are whole: nobody plans with more.
+    /// Levels are whole, or have four significant digits: planning needs no more.
     fn rounded(&self, at: f64) -> f64 {
         if self.bounds.whole {
             return at.round().max(1.0);
         }
-        // By way of decimal digits: multiples of a unit would not be the numbers that people write.
+        // By way of decimal digits: multiples of a unit would give numbers such as 1233.9999.
         format!("{at:.3e}").parse().unwrap_or(at)
     }
 }

@@ -1,4 +1,5 @@
-//! What a judged step of load amounts to: did the objectives hold, and if not, whose doing was it.
+//! Classifies a judged step of load: did the objectives hold, and if not, was it the service or the
+//! generator?
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -21,9 +22,9 @@ use saasbench_record::{
     tally::{count_latency, latency_histogram},
 };
 
-/// A service keeps up while the requests under way grow by no more than this share of the arrivals.
+/// A service keeps up while its requests in flight grow by at most this share of the arrivals.
 const BEHIND: f64 = 0.02;
-/// What `1 − q` may be off by, times the requests of a step.
+/// Tolerance for rounding in `1 − q`, times the requests of a step.
 const TINY: f64 = 1e-6;
 
 /// What became of the objectives at a level.
@@ -71,12 +72,12 @@ pub struct Step {
     pub machine_busy: Option<f64>,
 }
 
-/// How requests came and went, gathered sample by sample.
+/// The flow of requests through a step, counted sample by sample.
 #[derive(Debug)]
 pub struct Flow {
-    /// When arrivals begin.
+    /// Start of the arrivals.
     begin: Nanos,
-    /// Where the judged part is half over, and over.
+    /// Middle and end of the judged part.
     middle: Nanos,
     end: Nanos,
     judged_from: Nanos,
@@ -90,19 +91,20 @@ pub struct Flow {
     late: u64,
 }
 
-/// What is known of a step beside its verdicts.
+/// What is known about a step besides its verdicts.
 #[derive(Debug, Clone, Copy)]
 pub struct Context {
-    /// Whether arrivals keep coming, however slow the service is.
+    /// Whether arrivals continue however slow the service is (open load).
     pub is_open: bool,
-    /// Whether it was ended before its time, because it could not hold any more.
+    /// Whether the step was ended early because its objectives could no longer hold.
     pub cut_short: bool,
-    /// The median latency at the lowest level, if that is known.
+    /// Median latency at the lowest level, if known.
     pub calm_p50: Option<Nanos>,
 }
 
 impl Flow {
-    /// Nothing yet: arrivals begin at `begin`, are judged after the warm-up, and were planned for `planned`.
+    /// No samples yet. Arrivals start at `begin`, are judged after `warmup`, and were planned to last for
+    /// `planned`.
     pub fn new(begin: Nanos, warmup: Nanos, planned: Nanos, lateness: Option<Lateness>) -> Self {
         let judged_from = begin + warmup;
         let end = begin + planned;
@@ -142,20 +144,20 @@ impl Flow {
         }
     }
 
-    /// A quantile of the latency.
+    /// A quantile of the latency; `None` without a response.
     pub fn quantile(&self, q: f64) -> Option<Nanos> {
         (!self.latency.is_empty()).then(|| Nanos(self.latency.value_at_quantile(q) as i64))
     }
 
-    /// Answers per second, until the load's end as it was planned or as it was cut short.
+    /// Responses per second, until the load's planned or early end.
     pub fn answered_per_s(&self) -> f64 {
         let length = (self.last_due.min(self.end) - self.begin).as_secs_f64();
         if length > 0.0 { self.answered as f64 / length } else { 0.0 }
     }
 
-    /// Whether more requests were late than all of the step allows, those `touched` by a stall of ours left out: then
-    /// a step that was cut short has broken its objective, however few its answers are. Of a generator that was late itself
-    /// only what is later than its `slack` counts.
+    /// Whether more requests were late than the step allows, not counting the `touched` ones that a stall of
+    /// the generator affected: then a step that was cut short has broken its objective, however few responses
+    /// it has. If the generator itself was late, only what is later than its `slack` counts.
     fn is_too_late(&self, touched: u64, slack: Nanos) -> Option<String> {
         let Lateness { bound, allowed, .. } = self.lateness?;
         let (late, bound) = if slack == Nanos::ZERO {
@@ -169,8 +171,8 @@ impl Flow {
         })
     }
 
-    /// Whether more requests came than went in the second half: by 2 % of the arrivals, and by more than three standard
-    /// deviations of a Poisson count of them, so that chance alone does not tell so.
+    /// Whether the requests in flight grew in the second half by more than 2 % of the arrivals and by more
+    /// than three standard deviations of a Poisson count of them, so that chance does not explain it.
     fn fell_behind(&self) -> Option<String> {
         let grown = (self.open_at_end - self.open_at_middle) as f64;
         let arrivals = self.arrivals as f64;
@@ -183,20 +185,20 @@ impl Flow {
     }
 }
 
-/// What became of the objectives, and why they did not hold.
+/// How the step ended, and why its objectives did not hold.
 pub fn ending(report: &Report, flow: &Flow, context: Context) -> (Ending, Option<String>) {
     let first = |outcome: Outcome, of: &dyn Fn(&Verdict) -> bool| {
         report.verdicts.iter().find(|verdict| verdict.outcome == outcome && of(verdict))
     };
     let reported =
         |verdict: &Verdict| Some(format!("{} {}: {}", verdict.claim, verdict.subject, verdict.summary));
-    // What is expected is expected of a whole step.
+    // Expectations are about whole steps.
     let is_for_good = |verdict: &Verdict| !context.cut_short || verdict.claim != Claim::Expectation;
     if let Some(broken) = first(Outcome::Fail, &is_for_good) {
         return (Ending::Broke, reported(broken));
     }
     let generator = first(Outcome::Inconclusive, &|verdict| verdict.claim == Claim::Generator);
-    // A worker that is busy reads answers as late as it sends requests.
+    // A busy worker reads responses as late as it sends requests.
     let is_late_itself = generator.is_some_and(|claim| !is_only_drops(claim));
     let slack = if is_late_itself { report.generator.slack() } else { Nanos::ZERO };
     if let Some(why) = flow.is_too_late(report.generator.touched, slack).filter(|_| context.cut_short) {
@@ -223,8 +225,8 @@ pub fn ending(report: &Report, flow: &Flow, context: Context) -> (Ending, Option
     }
 }
 
-/// Arrivals that were dropped while the generator had time enough wait for users who wait for the service: it is the
-/// service that is slow, if it is slower than at low load.
+/// Arrivals dropped while the generator had time were waiting for users that waited for the service. So the
+/// service is to blame, if it is slower than at low load.
 fn by_generator(claim: &Verdict, flow: &Flow, context: Context) -> (Ending, Option<String>) {
     if !is_only_drops(claim) || !context.is_open {
         return (Ending::Generator, Some(claim.summary.clone()));
@@ -242,28 +244,29 @@ fn by_generator(claim: &Verdict, flow: &Flow, context: Context) -> (Ending, Opti
     (Ending::Generator, Some(why))
 }
 
-/// A bound on the latency of all requests, and how many of a step may be later.
+/// A bound on the latency of all requests, and how many requests of a step may exceed it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Lateness {
-    /// The bound.
+    /// The latency bound.
     pub bound: Nanos,
-    /// With more than so many of a step's requests beyond it, the quantile is beyond it, too, however the rest goes.
+    /// With more than this many requests beyond the bound the quantile exceeds it, whatever the other
+    /// requests take.
     pub allowed: u64,
-    /// With more requests under way than this, so many surely are: at most `rate · bound` of them can have come within the
-    /// bound, and all others are late already.
+    /// With more requests in flight than this, more than `allowed` are certain to exceed the bound: at most
+    /// `rate · bound` of them can have arrived within the bound, and all others are late already.
     pub under_way: u32,
 }
 
-/// The strictest bound on a quantile of all requests, for a step at an open rate that is judged for so long; `None` without
-/// any, and where it is not known beforehand how many requests there can be: beside users who come back as soon as they are
-/// answered, or with requests that are sent again.
+/// The strictest bound on a quantile of all requests, for a step at an open `rate` that is judged for
+/// `judged`. `None` without such a bound, and where the number of requests cannot be known beforehand: with
+/// closed loads, or with retries.
 pub fn strictest(scenario: &Scenario, rate: f64, judged: Nanos) -> Option<Lateness> {
     let is_unknown =
         |load: &Load| matches!(load.model, LoadModel::Closed { .. }) || load.retry == Retry::After;
     if scenario.loads.iter().any(is_unknown) {
         return None;
     }
-    // Each iteration has as many requests as its journey has steps, at most, those of a new user included.
+    // Each iteration has at most as many requests as its journey has steps, including the start steps.
     let repeat = |step: &StepIndex| scenario.steps.get(*step).map_or(1, |step| step.turn.repeat);
     let requests = |journey: &Journey| journey.start.iter().chain(&journey.steps).map(repeat).sum::<u64>();
     let steps = scenario.journeys.iter().map(requests).max().unwrap_or(1).max(1) as f64;

@@ -1,4 +1,5 @@
-//! What the run itself sent, as far as the scenario tells: which values of labels it knows, and which are its paths.
+//! What the run itself sent according to the scenario: which label values it knows, and which are its request
+//! paths.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,7 +8,6 @@ use saasbench_model::scenario::{
     template::{Part, Template, Variable},
 };
 
-/// What the run sent.
 #[derive(Debug)]
 pub(super) struct Sent<'a> {
     scenario: &'a Scenario,
@@ -26,7 +26,7 @@ impl<'a> Sent<'a> {
         Self { scenario, known: tenants.chain(stated).chain(routes).chain(ignored).collect() }
     }
 
-    /// Whether a value is one of the scenario's own tenants or routes.
+    /// Whether a value is one of the scenario's tenants or routes.
     pub(super) fn knows(&self, value: &str) -> bool {
         self.known.contains(value)
     }
@@ -35,8 +35,8 @@ impl<'a> Sent<'a> {
         self.scenario.tenants.len()
     }
 
-    /// The values that are paths as they were asked for, of the route that has most of them. Only templates that stand for
-    /// any number of paths count: a column of data, or a tenant's name, has an end.
+    /// The values that are raw paths of one route: the route with the most. Only templates with an unlimited
+    /// number of paths count; a data column and a tenant's name are limited.
     pub(super) fn raw_paths<'v>(&self, values: &BTreeSet<&'v String>) -> Option<(&'a str, Vec<&'v String>)> {
         let mut routes: BTreeMap<&str, BTreeSet<&'v String>> = BTreeMap::new();
         for step in self.scenario.steps.iter().filter(|step| endless(&step.path)) {
@@ -52,7 +52,7 @@ impl<'a> Sent<'a> {
     }
 }
 
-/// Whether a template stands for any number of paths.
+/// Whether a template has an unlimited number of paths.
 fn endless(path: &Template) -> bool {
     path.parts.iter().any(|part| match part {
         Part::Text(_) => false,
@@ -62,7 +62,7 @@ fn endless(path: &Template) -> bool {
     })
 }
 
-/// Whether a target can have come from a template, with its query or without.
+/// Whether a request target can have been rendered from a template, with or without its query.
 fn fits(template: &Template, target: &str) -> bool {
     let whole = matches(&template.parts, target);
     let without_query = || {
@@ -77,13 +77,13 @@ fn fits(template: &Template, target: &str) -> bool {
                 part => parts.push(part.clone()),
             }
         }
-        // Variables of the query alone make no further paths.
+        // Variables in the query alone make no further paths.
         endless(&Template { parts: parts.clone(), escape: template.escape }) && matches(&parts, target)
     };
     whole || without_query()
 }
 
-/// Whether texts and variables, which never hold a separator, make up a target.
+/// Whether a target consists of these texts and variables; a variable never contains a separator.
 fn matches(parts: &[Part], target: &str) -> bool {
     match parts.split_first() {
         None => target.is_empty(),

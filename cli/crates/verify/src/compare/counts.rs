@@ -1,5 +1,5 @@
-//! What is counted: the share of requests that were errors, and what was served per second. Few events are judged exactly, so that
-//! none at all is distinguished from many; many by how far blocks of time vary.
+//! Compares counts: the error ratio, and the successful responses per second. Few events are judged exactly,
+//! so that none can be distinguished from many; many events by how much blocks of time vary.
 
 use super::{
     gather::{BLOCKS, Cell},
@@ -7,27 +7,27 @@ use super::{
 };
 use crate::statistics::{Interval, share, student};
 
-/// From so many events on a ratio's logarithm is near enough to normal.
+/// From this many events on, the logarithm of a ratio is close enough to normal.
 const MANY: u64 = 30;
 
-/// The logarithm of a rate; half an event stands for none, which has no logarithm.
+/// The logarithm of a rate. Zero events count as half an event, because zero has no logarithm.
 pub(super) fn logarithm(events: u64, seconds: f64) -> f64 {
     ((events as f64).max(0.5) / seconds).ln()
 }
 
-/// A share of requests in both.
+/// A share of requests in the baseline and in the new run.
 #[derive(Debug)]
 pub(super) struct Share {
     /// Baseline and new run: events and requests.
     counts: [(u64, u64); 2],
-    /// How many times as much the difference varies as that of independent requests; at least 1.
+    /// How much more the difference varies than that of independent requests, as a factor of at least 1.
     inflation: f64,
-    /// Degrees of freedom of that.
+    /// Degrees of freedom of `inflation`.
     degrees: f64,
 }
 
 impl Share {
-    /// That of errors; `None` where either has no request.
+    /// The error ratio; `None` where either run has no request.
     pub(super) fn of_errors(base: &Cell, new: &Cell) -> Option<Self> {
         let counts = [base, new].map(|cell| (cell.errors(), cell.requests()));
         if counts.iter().any(|(_, requests)| *requests == 0) {
@@ -43,12 +43,12 @@ impl Share {
         self.counts.map(|(events, n)| events as f64 / n as f64)
     }
 
-    /// Requests of whichever has fewer.
+    /// The smaller of the two numbers of requests.
     pub(super) fn least(&self) -> u64 {
         self.counts[0].1.min(self.counts[1].1)
     }
 
-    /// Where the difference lies.
+    /// The confidence interval of the difference.
     pub(super) fn interval(&self, tail: f64) -> Option<Seen> {
         let widened = widened(self.inflation, self.degrees, tail)?;
         let sides = self.counts.map(|(events, n)| share(events as f64 / widened, n as f64 / widened, tail));
@@ -57,18 +57,18 @@ impl Share {
     }
 }
 
-/// Events per second in both.
+/// Events per second in the baseline and in the new run.
 #[derive(Debug)]
 pub(super) struct Rate {
     /// Baseline and new run.
     counts: [u64; 2],
     seconds: [f64; 2],
-    /// By block.
+    /// Events by block of time.
     blocks: [[f64; BLOCKS]; 2],
 }
 
 impl Rate {
-    /// What was served; `None` where neither served anybody.
+    /// Rate of successful responses; `None` where neither run has one.
     pub(super) fn of_served((base, before): (&Cell, f64), (new, now): (&Cell, f64)) -> Option<Self> {
         let counts = [base, new].map(Cell::served);
         let blocks = [base, new].map(|cell| cell.blocks.each_ref().map(|block| block.served as f64));
@@ -81,12 +81,12 @@ impl Rate {
         [base / self.seconds[0], new / self.seconds[1]]
     }
 
-    /// The logarithms of both.
     pub(super) fn logarithms(&self) -> [f64; 2] {
         [0, 1].map(|side: usize| logarithm(self.counts[side], self.seconds[side]))
     }
 
-    /// Where the logarithm of the ratio lies; an end is infinite where one of them may be none.
+    /// The confidence interval of the logarithm of the ratio; infinite at an end where one of the rates may
+    /// be zero.
     pub(super) fn interval(&self, tail: f64) -> Option<Seen> {
         let [base, new] = self.logarithms();
         let change = new - base;
@@ -99,8 +99,9 @@ impl Rate {
         Some(Seen { change, within })
     }
 
-    /// By the standard error of the ratio of two totals, from their blocks (Cochran, Sampling Techniques, 3rd edition,
-    /// section 6.4). Rounding to whole counts alone has a variance of 1/12, and less is not believed.
+    /// From the standard error of the ratio of two totals, by their blocks (Cochran, Sampling Techniques, 3rd
+    /// edition, section 6.4). Rounding to whole counts alone has a variance of 1/12, so that is the least
+    /// assumed.
     fn margin(&self, tail: f64) -> Option<f64> {
         let [all_base, all_new] = self.counts.map(|count| count as f64);
         let squares = self.used().map(|(base, new)| (new / all_new - base / all_base).powi(2));
@@ -110,8 +111,9 @@ impl Rate {
         Some(student(tail, degrees) * error)
     }
 
-    /// By the share of all events that fell to the new run: given their number, it is binomial if they are independent
-    /// (Przyborowski and Wilenski, Biometrika 31, 1940). Where blocks vary more than such draws, fewer events are reckoned with.
+    /// From the share of all events that fell to the new run: given their number it is binomial, if events
+    /// are independent (Przyborowski and Wilenski, Biometrika 31, 1940). Where blocks vary more than that,
+    /// the number of events is reduced accordingly.
     fn exact(&self, tail: f64) -> Option<Interval<f64>> {
         let [base, new] = self.counts.map(|count| count as f64);
         let of_all = new / (base + new);
@@ -127,13 +129,13 @@ impl Rate {
         Some(Interval { low: ratio(low), high: ratio(high) })
     }
 
-    /// Degrees of freedom, if there are blocks enough.
+    /// Degrees of freedom, if there are enough blocks.
     fn degrees(&self) -> Option<f64> {
         let blocks = self.used().count();
         (blocks >= BLOCKS_NEEDED).then_some(blocks as f64 - 1.0)
     }
 
-    /// Blocks in which there was an event: baseline and new run.
+    /// Blocks with at least one event in either run.
     fn used(&self) -> impl Iterator<Item = (f64, f64)> {
         let [base, new] = &self.blocks;
         base.iter().zip(new).map(|(base, new)| (*base, *new)).filter(|(base, new)| base + new > 0.0)

@@ -1,5 +1,5 @@
-//! What two runs have not in common: what makes a comparison pointless, and what may explain a change that is not the
-//! service's.
+//! Differences between two runs: those that make a comparison meaningless, and those that may explain a
+//! change that is not the service's.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use saasbench_record::{
     reader::RecordedRun,
 };
 
-/// What makes them runs of different things, a line each.
+/// Differences that make the runs incomparable, a line each.
 pub(super) fn grave(base: &RecordedRun, new: &RecordedRun) -> Vec<String> {
     let (old, now) = (&base.manifest.scenario, &new.manifest.scenario);
     let mut lines = Vec::new();
@@ -26,7 +26,7 @@ pub(super) fn grave(base: &RecordedRun, new: &RecordedRun) -> Vec<String> {
     lines
 }
 
-/// How two texts differ, as far as it can be said shortly.
+/// How two scenarios differ, as far as that can be said briefly.
 fn of_scenarios(base: &RecordedRun, new: &RecordedRun) -> Vec<String> {
     let (old, now) = (&base.scenario, &new.scenario);
     let journeys = |run: &RecordedRun| {
@@ -46,12 +46,12 @@ fn of_scenarios(base: &RecordedRun, new: &RecordedRun) -> Vec<String> {
     lines
 }
 
-/// A line, if there is a difference.
+/// A line, if the two texts differ.
 fn differ(what: &str, before: &str, after: &str) -> Option<String> {
     (before != after).then(|| format!("{what}: {before}, now {after}"))
 }
 
-/// What was done to the load while it went.
+/// Changes of the load's pace by hand during the run.
 fn paces(run: &RecordedRun) -> String {
     pace::changes(run).unwrap_or_else(|| "nothing".to_owned())
 }
@@ -64,7 +64,7 @@ fn tenants(run: &RecordedRun) -> String {
     }
 }
 
-/// What else is different, a line each.
+/// Other differences, a line each.
 pub(super) fn slight(base: &RecordedRun, new: &RecordedRun) -> Vec<String> {
     let mut lines = Vec::new();
     let mut differ = |what: &str, before: String, after: String| {
@@ -105,7 +105,7 @@ fn environment(environment: &Environment) -> String {
     format!("{}, replicas: {replicas}{alone}", environment.name)
 }
 
-/// How many threads sent requests, as far as the generator was watched.
+/// How many worker threads sent requests, if the generator monitored itself.
 fn workers(run: &RecordedRun) -> Option<usize> {
     let usage = run.self_monitor.usage.iter();
     let counts = usage.map(|at| at.threads.keys().filter(|name| name.starts_with("worker-")).count());

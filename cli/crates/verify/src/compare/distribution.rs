@@ -1,11 +1,11 @@
-//! Latencies of one block of time, in buckets so narrow that they do not matter: at most 0.4 % wide. A run of ten million requests
-//! takes a few megabytes so, and blocks and runs can be merged without loss.
+//! Latencies of one block of time, in buckets so narrow (at most 0.4 %) that they do not matter. A run of ten
+//! million requests takes a few megabytes, and blocks and runs can be merged without loss.
 
 use saasbench_model::units::Nanos;
 
-/// Buckets of each power of two.
+/// Buckets per power of two.
 const STEPS: u64 = 256;
-/// Values are gathered as they come, and counted into buckets when so many are there.
+/// Values are buffered, and counted into buckets once this many have accumulated.
 const GATHERED: usize = 4096;
 
 /// Counts of latencies by bucket.
@@ -13,19 +13,19 @@ const GATHERED: usize = 4096;
 pub(super) struct Distribution {
     /// Buckets with their counts, in order; none is empty.
     buckets: Vec<(u16, u64)>,
-    /// Buckets of values that are not yet among them.
+    /// Buckets of values that are still buffered.
     gathered: Vec<u16>,
 }
 
-/// The bucket of a latency: exact below 256 ns, then 256 to each power of two.
+/// The bucket of a latency: exact below 256 ns, then 256 buckets per power of two.
 pub(super) fn bucket(latency: Nanos) -> u16 {
     let value = latency.0.max(0).unsigned_abs();
     let shift = (64 - value.leading_zeros()).saturating_sub(STEPS.ilog2() + 1);
-    // At most 54 powers of two with 256 each, and the 512 below.
+    // At most 54 powers of two with 256 buckets each, and the 512 below.
     (u64::from(shift) * STEPS + (value >> shift)) as u16
 }
 
-/// The middle of a bucket.
+/// The latency in the middle of a bucket.
 pub(super) fn middle(bucket: u16) -> Nanos {
     let bucket = u64::from(bucket);
     let shift = (bucket / STEPS).saturating_sub(1);
@@ -41,14 +41,14 @@ impl Distribution {
         }
     }
 
-    /// Adds the same latency many times, to a distribution that has settled.
+    /// Adds one latency `count` times. Requires [`Self::settle`] first.
     pub(super) fn add_many(&mut self, latency: Nanos, count: u64) {
         if count > 0 {
             self.merge_sorted(vec![(bucket(latency), count)]);
         }
     }
 
-    /// Counts what was only gathered so far; the questions below are for a distribution that has settled.
+    /// Counts what is still buffered. Queries and merges below require it.
     pub(super) fn settle(&mut self) {
         let mut gathered = std::mem::take(&mut self.gathered);
         gathered.sort_unstable();
@@ -59,7 +59,7 @@ impl Distribution {
         self.gathered = gathered;
     }
 
-    /// Adds another one that has settled.
+    /// Adds another distribution; both must be settled.
     pub(super) fn merge(&mut self, other: &Self) {
         self.merge_sorted(other.buckets.clone());
     }
@@ -67,7 +67,7 @@ impl Distribution {
     fn merge_sorted(&mut self, more: Vec<(u16, u64)>) {
         let mut all = std::mem::take(&mut self.buckets);
         all.extend(more);
-        // Two sorted runs: the stable sort only merges them.
+        // Two sorted sequences: the stable sort merely merges them.
         all.sort_by_key(|(bucket, _)| *bucket);
         all.dedup_by(|next, kept| {
             let same = next.0 == kept.0;
@@ -77,12 +77,11 @@ impl Distribution {
         self.buckets = all;
     }
 
-    /// How many there are.
     pub(super) fn count(&self) -> u64 {
         self.buckets.iter().map(|(_, count)| count).sum()
     }
 
-    /// The bucket of the value of this rank, from 1; `None` if there are fewer.
+    /// The bucket of the value at this rank, from 1; `None` beyond the last.
     pub(super) fn at_rank(&self, rank: u64) -> Option<u16> {
         let mut below = 0;
         let found = self.buckets.iter().find(|(_, count)| {
@@ -92,7 +91,7 @@ impl Distribution {
         found.map(|(bucket, _)| *bucket)
     }
 
-    /// How many lie in this bucket or below.
+    /// How many values lie in this bucket or below.
     pub(super) fn up_to(&self, bucket: u16) -> u64 {
         let there = self.buckets.iter().take_while(|(at, _)| *at <= bucket);
         there.map(|(_, count)| count).sum()

@@ -1,12 +1,14 @@
-//! What is left of a comparison whose new run had arrivals dropped because all users were waiting for the service. The worse a service
-//! gets, the more is dropped: if that left everything unknown, the worst would never be reported.
+//! What a comparison can still say if arrivals of the new run were dropped because all users were waiting for
+//! the service. The worse a service gets, the more is dropped; if drops made everything unknown, the worst
+//! regressions would never be reported.
 //!
-//! So a change for the worse is reported if it holds however the dropped arrivals would have gone: as if each of them had been served at
-//! once. Errors are a share of what was sent, which drops say nothing of; and where nobody at all was served, none of them would have been.
+//! A regression is therefore reported if it holds however the dropped arrivals would have gone: as if each
+//! had been served at once. The error ratio is a share of what was sent, so drops do not affect it; and where
+//! no request succeeded at all, the dropped ones would not have either.
 
 use super::{Change, Quantity, Row, Terms, Unit, gather::Measured, rows::rows};
 
-/// Doubts everything but that.
+/// Marks everything else as unknown.
 pub(super) fn keep_what_is_sure(found: &mut [Row], (baselines, new): (&[Measured], &Measured), terms: Terms) {
     let at_best = rows(baselines, &new.in_favour(), terms);
     for row in found {
@@ -25,19 +27,20 @@ pub(super) fn keep_what_is_sure(found: &mut [Row], (baselines, new): (&[Measured
     }
 }
 
-/// Whether dropped arrivals could not have made it better.
+/// Whether dropped arrivals could not have improved the quantity.
 fn is_beyond_help(quantity: &Quantity) -> bool {
     quantity.unit == Unit::Share || quantity.unit == Unit::PerSecond && quantity.new == Some(0.0)
 }
 
 impl Quantity {
-    /// It is worse even `at_best`. How much lies between that and what was seen, as far as either has an end.
+    /// Marks the quantity as worse, as it is even `at_best`. The interval covers both what was seen and the
+    /// best case, as far as they are bounded.
     fn become_worse(&mut self, at_best: &Self) {
         let ends = |one: Option<f64>, other: Option<f64>, end: fn(f64, f64) -> f64| Some(end(one?, other?));
         (self.low, self.high) =
             (ends(self.low, at_best.low, f64::min), ends(self.high, at_best.high, f64::max));
         (self.outcome, self.needed, self.by_lateness) = (Change::Worse, None, false);
-        // Where too little was seen for an interval, the least that it can be is known all the same.
+        // Where too little was seen for an interval, the best case still gives a lower bound.
         self.low = self.low.or(at_best.low.filter(|_| self.unit == Unit::Seconds));
     }
 }

@@ -1,10 +1,11 @@
-//! What a comparison needs of a run, by tenant and step: everything after the warm-up, in blocks of time, so that it can be seen
-//! how far a run varies by itself.
+//! Reads what a comparison needs of a run, by tenant and step: everything after the warm-up, in blocks of
+//! time, so that the variation within a run can be estimated.
 //!
-//! A request that was due (or sent, by the clock that latency is read from) or done while the generator stood still, or just after it,
-//! is left out of the latencies: its latency may be the generator's. One that went on through a whole stall stays. Whether an
-//! instant falls into a stall does not depend on how long the request took, so leaving these out favours neither quick nor slow ones;
-//! leaving out all that a stall touched would take the slow ones.
+//! Responses are left out of the latencies if they were due (or sent, depending on the clock) or completed
+//! during a stall of the generator or just after it, because their latency may be the generator's. A request
+//! that was in flight through a whole stall is kept. Whether an instant falls into a stall does not depend on
+//! the request's duration, so this favours neither fast nor slow requests; leaving out everything that a
+//! stall touched would remove the slow ones.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,17 +22,18 @@ use saasbench_record::{
     stall::Stall,
 };
 
-/// Blocks of time that a run is cut into: ten to thirty are enough to tell how far it varies, and the fewer, the less depends a
-/// block on its neighbours (Schmeiser, Batch size effects in the analysis of simulation output, Operations Research 30, 1982).
+/// Blocks that a run is cut into. Ten to thirty are enough to estimate the variation, and the fewer there
+/// are, the less a block depends on its neighbours (Schmeiser, Batch size effects in the analysis of
+/// simulation output, Operations Research 30, 1982).
 pub(super) const BLOCKS: usize = 16;
 
-/// For as long as a stall took, but no longer than this, what piled up in it is still being worked off.
+/// After a stall, the backlog is taken to last as long as the stall did, but at most this long.
 const AFTERMATH: Nanos = Nanos::from_millis(2);
 
-/// Which latencies of a block are those from intended less what the generator alone was late.
+/// Index of the latencies from intended minus the generator's own lateness.
 pub(super) const PUNCTUAL: usize = 2;
 
-/// Which rows of several runs belong together: tenant, journey and step by their names.
+/// Identifies rows of several runs that belong together, by the names of tenant, journey and step.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct RowName {
     pub(super) tenant: String,
@@ -42,15 +44,16 @@ pub(super) struct RowName {
 /// One block of time of one row.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Block {
-    /// Requests; an arrival that was dropped is the generator's, and none of them.
+    /// Requests. A dropped arrival is not one of them.
     pub(super) requests: u64,
-    /// Those that dropped arrivals would have led to.
+    /// Requests that dropped arrivals would have led to.
     pub(super) missed: u64,
-    /// Of the requests: errors.
+    /// Requests that count as errors.
     pub(super) errors: u64,
-    /// Of the answers: those that served their user, as expected, and not turned away by a limit.
+    /// Responses as their step expects, and not rejected by a limit.
     pub(super) served: u64,
-    /// Latencies of answers from intended, from sent, and from intended without the generator's own lateness ([`PUNCTUAL`]).
+    /// Latencies of responses from intended, from sent, and from intended without the generator's own
+    /// lateness ([`PUNCTUAL`]).
     pub(super) latencies: [Distribution; 3],
 }
 
@@ -59,36 +62,36 @@ pub(super) struct Block {
 pub(super) struct Cell {
     /// By time.
     pub(super) blocks: [Block; BLOCKS],
-    /// Answers whose latency may be the generator's own.
+    /// Responses whose latency may be the generator's own.
     pub(super) touched: u64,
-    /// Arrivals for which there was no user.
+    /// Arrivals that found no idle user.
     pub(super) dropped: u64,
 }
 
-/// A run as far as it is compared.
+/// What a comparison needs of a run.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Measured {
-    /// The rows that had requests.
+    /// Rows that have requests.
     pub(super) rows: BTreeMap<RowName, Cell>,
-    /// The names in the scenario's order.
+    /// All names, in the scenario's order.
     pub(super) order: Vec<RowName>,
-    /// What the scenario has, whether it had requests or not.
+    /// The scenario's rows, whether they had requests or not.
     pub(super) stated: Stated,
-    /// What was compared of the load's time, in seconds.
+    /// The compared time of the load, in seconds.
     pub(super) seconds: f64,
-    /// Why what was measured may be the generator's own, if it may.
+    /// Why the measurement may be the generator's own, if so.
     pub(super) unfit: Option<Unfit>,
 }
 
-/// Why a run says less of the service than it seems to.
+/// Why a run says less about the service than it seems to.
 #[derive(Debug, Clone)]
 pub(super) struct Unfit {
     pub(super) why: String,
-    /// Whether the generator had time, and its users were waiting for the service.
+    /// Whether the generator had time, and only its users were waiting for the service.
     pub(super) only_drops: bool,
 }
 
-/// Names of a scenario: of tenants, and of steps with their journeys.
+/// Names in a scenario: tenants, and steps with their journeys.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Stated {
     tenants: BTreeSet<String>,
@@ -110,24 +113,25 @@ impl Stated {
     }
 }
 
-/// From when on, and for how long, a run is compared: by the time of its plan, which pauses stop.
+/// The compared span of a run, in plan time, which stands still during pauses.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Span {
     from: Nanos,
     pub(super) length: Nanos,
-    /// Whether what was due later is left out; else it belongs to the last block.
+    /// Whether requests due after the span are left out; otherwise they belong to the last block.
     is_cut: bool,
 }
 
 impl Span {
-    /// Only so much of it.
+    /// Shortens the span to `length`.
     pub(super) fn cut(self, length: Nanos) -> Self {
         Self { length, is_cut: true, ..self }
     }
 }
 
-/// The planned length of a run; where the load came to no planned end, up to the last request that was due. Never up to the last
-/// answer: one that hangs would move all blocks. `None` for a run whose load has no known beginning.
+/// The planned length of a run or, if the load did not reach its planned end, the time up to the last due
+/// request. Not up to the last response: one that hangs would shift all blocks. `None` for a run whose load
+/// has no known start.
 pub(super) fn span(run: &RecordedRun) -> Result<Option<Span>, SegmentError> {
     let Some(load) = run.manifest.load else { return Ok(None) };
     let time = run.manifest.plan_time();
@@ -143,12 +147,12 @@ pub(super) fn span(run: &RecordedRun) -> Result<Option<Span>, SegmentError> {
     Ok(Some(Span { from, length: (to - from).max(Nanos(1)), is_cut: false }))
 }
 
-/// Whether a run came to its end.
+/// Whether a run finished as planned.
 pub(super) fn is_whole(run: &RecordedRun) -> bool {
     run.manifest.state == State::Finished
 }
 
-/// Reads a run. One whose load has no known beginning has nothing to compare.
+/// Reads a run. A load without a known start leaves nothing to compare.
 pub(super) fn measure(run: &RecordedRun, span: Option<Span>) -> Result<Measured, SegmentError> {
     let scenario = &run.scenario;
     let Some(Span { from, length, is_cut }) = span else { return Ok(Measured::default()) };
@@ -162,7 +166,7 @@ pub(super) fn measure(run: &RecordedRun, span: Option<Span>) -> Result<Measured,
         let excuse = excuses.of(sample);
         generator.add(sample, excuse);
         let planned = time.to_plan_time(sample.intended).0 - from;
-        // What started the users of open loads was before the load, and is no part of it.
+        // Start steps of open loads ran before the load, and are not part of it.
         if planned < Nanos::ZERO || is_cut && planned > length {
             return;
         }
@@ -200,7 +204,8 @@ pub(super) fn measure(run: &RecordedRun, span: Option<Span>) -> Result<Measured,
     Ok(measured)
 }
 
-/// Counts what a dropped arrival would have led to: all requests of its journey. It is recorded as the first of them.
+/// Counts what a dropped arrival would have led to: all requests of its journey. It is recorded as the first
+/// of them.
 fn miss(cells: &mut Grouped<Cell>, scenario: &Scenario, block: usize, dropped: &Sample) {
     let journey = scenario.steps.get(dropped.step).and_then(|step| scenario.journeys.get(step.journey));
     for step in journey.iter().flat_map(|journey| &journey.steps) {
@@ -213,7 +218,7 @@ fn miss(cells: &mut Grouped<Cell>, scenario: &Scenario, block: usize, dropped: &
 }
 
 impl Measured {
-    /// The same as if each dropped arrival had been served at once.
+    /// The same run as if each dropped arrival had been served at once.
     pub(super) fn in_favour(&self) -> Self {
         let mut best = self.clone();
         for block in best.rows.values_mut().flat_map(|cell| &mut cell.blocks) {
@@ -253,17 +258,14 @@ impl Cell {
         }
     }
 
-    /// Requests.
     pub(super) fn requests(&self) -> u64 {
         self.blocks.iter().map(|block| block.requests).sum()
     }
 
-    /// Errors.
     pub(super) fn errors(&self) -> u64 {
         self.blocks.iter().map(|block| block.errors).sum()
     }
 
-    /// Answers that served their user.
     pub(super) fn served(&self) -> u64 {
         self.blocks.iter().map(|block| block.served).sum()
     }
@@ -275,7 +277,7 @@ impl Cell {
         all
     }
 
-    /// Several runs of the same row as one; the first block of one belongs to the first of the others.
+    /// Merges several runs of the same row, block by block.
     pub(super) fn pooled<'a>(cells: impl Iterator<Item = &'a Self>) -> Self {
         let mut all = Self::default();
         for cell in cells {
@@ -295,7 +297,7 @@ impl Cell {
     }
 }
 
-/// Whether the generator stood still at an instant, or had just done so. Stalls are in their order.
+/// Whether the generator was stalled at an instant, or had just been. `stalls` must be sorted.
 fn stood_still(stalls: &[Stall], at: Nanos) -> bool {
     let after = stalls.partition_point(|stall| stall.from_ns <= at);
     let last = after.checked_sub(1).and_then(|index| stalls.get(index));

@@ -1,10 +1,10 @@
-//! How far apart a baseline and a new run surely and at most are. Pure arithmetic; every interval misses each of its ends with
-//! a probability of about `tail`.
+//! Confidence intervals for the difference between a baseline and a new run. Pure arithmetic; each end of an
+//! interval is wrong with a probability of about `tail`.
 //!
-//! Requests of a run are no independent draws: what slows one down slows its neighbours down, too. So how far a run varies is
-//! taken from its blocks of time, never from the number of requests alone; and from the spread of the baselines, where
-//! there are several. A block of one run is held beside the block of the same time of the other, so that a load that grows, and
-//! latency that grows with it, is not taken for chance.
+//! Requests of a run are not independent: what slows one down slows its neighbours down, too. The variation
+//! of a run is therefore estimated from its blocks of time, never from the number of requests alone, and from
+//! the spread of the baselines where there are several. Blocks of the same time are paired, so that a growing
+//! load, whose latency grows with it, is not taken for random variation.
 
 use super::{
     counts::{Rate, Share, logarithm},
@@ -14,12 +14,13 @@ use super::{
 use crate::statistics::{Interval, quantile_ranks, student};
 use saasbench_model::units::Nanos;
 
-/// Blocks with requests that it takes to see how far a run varies.
+/// Blocks with requests that are needed to estimate the variation of a run.
 pub(super) const BLOCKS_NEEDED: usize = 4;
-/// Baselines from which on their spread is known well enough to reckon with; of fewer Student's t is enormous.
+/// From this many baselines on, their spread is known well enough to be used; with fewer, Student's t is
+/// enormous.
 const RUNS_NEEDED: usize = 5;
 
-/// A quantity in the baseline and in the new run, prepared for intervals.
+/// A quantity in the baseline and in the new run, prepared for computing intervals.
 #[derive(Debug)]
 pub(super) struct Pair {
     kind: Kind,
@@ -29,7 +30,7 @@ pub(super) struct Pair {
 
 #[derive(Debug)]
 enum Kind {
-    /// A quantile of latency.
+    /// A latency quantile.
     Latency(Box<Latency>),
     /// A share of requests.
     Share(Share),
@@ -37,7 +38,7 @@ enum Kind {
     Rate(Box<Rate>),
 }
 
-/// A quantile of latency in both.
+/// A latency quantile in both runs.
 #[derive(Debug)]
 struct Latency {
     q: f64,
@@ -46,7 +47,7 @@ struct Latency {
     degrees: f64,
 }
 
-/// A change as it was seen, and where it may lie by what happened within the runs.
+/// An observed change, and its interval from the variation within the runs.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Seen {
     pub(super) change: f64,
@@ -54,7 +55,8 @@ pub(super) struct Seen {
 }
 
 impl Pair {
-    /// The quantile `q` of latency from intended (`clock` 0), sent (1) or [`super::gather::PUNCTUAL`]; `None` where either has no answer.
+    /// The quantile `q` of latency from intended (`clock` 0), sent (1) or [`super::gather::PUNCTUAL`]; `None`
+    /// where either has no response.
     pub(super) fn latency(pooled: &Cell, bases: &[&Cell], new: &Cell, clock: usize, q: f64) -> Option<Self> {
         let sides = [pooled.latencies(clock), new.latencies(clock)];
         let (inflation, degrees) = {
@@ -68,15 +70,15 @@ impl Pair {
         Some(Self { kind: Kind::Latency(Box::new(Latency { q, sides, inflation, degrees })), runs })
     }
 
-    /// The share of errors; `None` where either has no request.
+    /// The error ratio; `None` where either has no request.
     pub(super) fn errors(pooled: &Cell, bases: &[&Cell], new: &Cell) -> Option<Self> {
         let asked = bases.iter().filter(|cell| cell.requests() > 0);
         let runs = asked.map(|cell| cell.errors() as f64 / cell.requests() as f64).collect();
         Some(Self { kind: Kind::Share(Share::of_errors(pooled, new)?), runs })
     }
 
-    /// What was served per second; `None` where neither served anybody. `seconds` are those of all baselines together, of
-    /// each, and of the new run.
+    /// Successful responses per second; `None` where neither run has one. The seconds are those of all
+    /// baselines together, of each baseline, and of the new run.
     pub(super) fn rate(
         (pooled, together): (&Cell, f64),
         bases: &[(&Cell, f64)],
@@ -86,7 +88,7 @@ impl Pair {
         Some(Self { kind: Kind::Rate(Box::new(Rate::of_served((pooled, together), (new, seconds))?)), runs })
     }
 
-    /// Both values: seconds, a share, or events per second.
+    /// Both values, in seconds, as a share, or in events per second.
     pub(super) fn values(&self) -> [f64; 2] {
         match &self.kind {
             Kind::Latency(latency) => latency
@@ -98,7 +100,7 @@ impl Pair {
         }
     }
 
-    /// How many values the interval rests on: the fewer of the two decide.
+    /// How many values the interval rests on: the smaller of the two runs' numbers.
     pub(super) fn count(&self) -> u64 {
         match &self.kind {
             Kind::Latency(latency) => latency.sides[0].count().min(latency.sides[1].count()),
@@ -107,8 +109,8 @@ impl Pair {
         }
     }
 
-    /// Where the change lies: the logarithm of the ratio of latencies and rates, the difference of shares. `None` where that
-    /// cannot be said.
+    /// The confidence interval of the change: of the logarithm of the ratio of latencies or rates, or of the
+    /// difference of shares. `None` where it cannot be computed.
     pub(super) fn interval(&self, tail: f64) -> Option<Interval<f64>> {
         let seen = match &self.kind {
             Kind::Latency(latency) => latency.interval(tail)?,
@@ -147,14 +149,14 @@ impl Latency {
     }
 }
 
-/// The quantile of a distribution; `None` of an empty one.
+/// The quantile of a distribution; `None` if it is empty.
 pub(super) fn quantile(latencies: &Distribution, q: f64) -> Option<Nanos> {
     let rank = (q * latencies.count() as f64).ceil().max(1.0) as u64;
     latencies.at_rank(rank).map(middle)
 }
 
-/// Where the difference of two estimates lies whose own intervals are known (MOVER: Zou and Donner, Construction of confidence
-/// limits about effect measures, Statistics in Medicine 27, 2008).
+/// The interval of the difference of two estimates with known intervals (MOVER: Zou and Donner, Construction
+/// of confidence limits about effect measures, Statistics in Medicine 27, 2008).
 pub(super) fn apart([base, new]: [f64; 2], [of_base, of_new]: [Interval<f64>; 2]) -> Interval<f64> {
     let change = new - base;
     Interval {
@@ -173,12 +175,14 @@ fn below(cell: &Cell, all: &Distribution, clock: usize, q: f64) -> Option<[(f64,
     Some(cell.blocks.each_ref().map(count))
 }
 
-/// How many times as much the difference of two shares varies, by their blocks (events and trials), as it would of independent
-/// trials; at least 1. And the degrees of freedom of that estimate; infinite where there is nothing to vary.
+/// By which factor (at least 1) the variance of the difference of two shares exceeds that of independent
+/// trials, estimated from their blocks (events and trials); with the degrees of freedom of that estimate,
+/// infinite if nothing can vary.
 ///
-/// The variance of a share of clusters is that of the clusters' residuals (Woodruff, Confidence intervals for medians and other
-/// position measures, Journal of the American Statistical Association 47, 1952; Cochran, Sampling Techniques, 3rd edition,
-/// section 9.5): with `r` the difference of both runs' residuals, `k/(k−1)·Σr²`.
+/// The variance of a share of clusters is that of the clusters' residuals (Woodruff, Confidence intervals for
+/// medians and other position measures, Journal of the American Statistical Association 47, 1952; Cochran,
+/// Sampling Techniques, 3rd edition, section 9.5): with `r` the difference of both runs' residuals,
+/// `k/(k−1)·Σr²`.
 pub(super) fn inflation(base: &[(f64, f64); BLOCKS], new: &[(f64, f64); BLOCKS]) -> (f64, f64) {
     let total = |blocks: &[(f64, f64); BLOCKS]| {
         blocks.iter().fold((0.0, 0.0), |sum, block| (sum.0 + block.0, sum.1 + block.1))
@@ -202,19 +206,21 @@ pub(super) fn inflation(base: &[(f64, f64); BLOCKS], new: &[(f64, f64); BLOCKS])
     ((observed / independent).max(1.0), blocks - 1.0)
 }
 
-/// How many times fewer requests are as good as independent: Student's t in place of the normal, because what blocks say of the
-/// variation is an estimate. `None` where they say nothing.
+/// By which factor the number of independent requests is smaller than that of all requests: uses Student's t
+/// in place of the normal, because the variation is itself estimated from blocks. `None` where blocks give no
+/// estimate.
 pub(super) fn widened(inflation: f64, degrees: f64, tail: f64) -> Option<f64> {
     let degrees = Some(degrees).filter(|degrees| degrees.is_finite())?;
     Some(inflation * (student(tail, degrees) / student(tail, f64::INFINITY)).powi(2))
 }
 
-/// The same interval, widened by how far runs lie from each other.
+/// The interval, widened by how much runs differ from each other.
 ///
-/// From five baselines on, the variance between runs is that of the baselines less that within one (DerSimonian and Laird,
-/// Controlled Clinical Trials 7, 1986); a further run lies within `t·s·√(1 + 1/k)` of them (Hahn and Meeker, Statistical
-/// Intervals, 2nd edition, section 4.7), and both variances add up. Two to four tell too little of a variance; but what is no
-/// further away than one of them is no change. A single one says nothing.
+/// From five baselines on, the variance between runs is that of the baselines minus that within one
+/// (DerSimonian and Laird, Controlled Clinical Trials 7, 1986). A further run lies within `t·s·√(1 + 1/k)` of
+/// them (Hahn and Meeker, Statistical Intervals, 2nd edition, section 4.7), and both variances add up. Two to
+/// four baselines say too little about a variance; but a value no further away than one of them is no change.
+/// A single baseline adds nothing.
 fn beyond(seen: Seen, runs: &[f64], together: f64, tail: f64) -> Interval<f64> {
     let Seen { change, within } = seen;
     let k = runs.len() as f64;

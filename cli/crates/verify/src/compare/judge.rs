@@ -1,62 +1,68 @@
-//! What changes come to. Whether anything got worse is asked of many quantities, so changes share the doubt; that nothing did is said
-//! only if it is so of each, which takes no share.
+//! Decides which quantities changed. Whether anything got worse is tested on many quantities, so these tests
+//! share the error probability. That nothing got worse is stated only if each quantity passes, which needs no
+//! sharing.
 //!
-//! Changes: Holm's method (A simple sequentially rejective multiple test procedure, Scandinavian Journal of Statistics 6, 1979).
-//! Every change is first asked for with an equal share of the doubt. Those that are found leave theirs to the others, which are asked
-//! again with more, until no more are found. That is so of the decisions, not of intervals, which would not hold together: so the ends that are shown of a
-//! change that is reported have the equal share (Bonferroni), and may reach further than the decision. No change: the intersection-union test (Berger, Technometrics 24, 1982). To pass all of so
-//! many tests of one level has no higher one.
+//! Changes use Holm's method (A simple sequentially rejective multiple test procedure, Scandinavian Journal
+//! of Statistics 6, 1979): every change is first tested with an equal share of the error probability; those
+//! found pass their share on to the others, which are tested again, until no more are found. Holm's guarantee
+//! covers decisions, not intervals, so the ends shown for a reported change use the equal share (Bonferroni),
+//! and may reach further than the decision. No change uses the intersection-union test (Berger, Technometrics
+//! 24, 1982): passing all of several tests has no higher error probability than one of them.
 
 use super::{Change, Quantity, Unit, gather::BLOCKS, interval::Pair};
 use crate::statistics::{Interval, student};
 use saasbench_model::units::Nanos;
 
-/// A quantile `q` of fewer than this over `1 − q` requests says nothing.
+/// A quantile `q` needs at least this many requests divided by `1 − q`.
 const REQUESTS_ABOVE: f64 = 10.0;
-/// Answers that a rate takes, unless fewer show that it changed.
+/// Responses that a rate needs, unless fewer prove a change.
 const SERVED_NEEDED: u64 = 30;
-/// A change of more than this share of the tolerance is no reason to ask permanently more requests.
+/// When estimating how many requests would suffice, at least this share of the tolerance is taken to be left:
+/// otherwise a change close to it would ask for an unlimited number.
 const LEAST_LEFT: f64 = 0.5;
 
-/// A quantity that is to be judged.
+/// A quantity to be judged.
 #[derive(Debug)]
 pub(super) struct Subject {
     name: &'static str,
     unit: Unit,
     tolerance: f64,
-    /// The same on the scale of the interval, where greater is worse.
+    /// The tolerance on the scale of the interval, where greater is worse.
     limit: f64,
     needed: Needed,
-    /// How many there are of what is needed, in whichever run has more: a run that has fewer than before must not be let off for it.
+    /// How many there are of what is needed, in whichever run has more: a new run must not pass because it
+    /// has fewer than before.
     found: u64,
-    /// Whether all that there was is gone: nobody served, or nothing but errors, where it was otherwise before.
+    /// Whether everything was lost: no response succeeded, or every request was an error, where it was
+    /// otherwise before.
     is_total: bool,
     pair: Option<Pair>,
-    /// The same without what the generator alone was late: what is worse must be so without it, too.
+    /// The same without the generator's own lateness: a regression must show there, too.
     punctual: Option<Pair>,
 }
 
-/// How many it takes at least.
+/// The minimum number for a judgement.
 #[derive(Debug, Clone, Copy)]
 enum Needed {
     Count(u64),
-    /// Those of which none was an error show a share below this.
+    /// As many as show, if none was an error, that the share lies below this.
     FaultlessBelow(f64),
 }
 
-/// Tails of intervals.
+/// Error probabilities of an interval's ends.
 #[derive(Debug, Clone, Copy)]
 struct Tails {
-    /// Of those that decide together whether something changed.
+    /// For deciding whether anything changed.
     together: f64,
-    /// Of those that are shown together.
+    /// For the intervals of reported changes.
     shown: f64,
-    /// Of each by itself.
+    /// For each quantity by itself.
     alone: f64,
 }
 
 impl Subject {
-    /// A quantile of latency, which may change by the share `tolerance` or by `floor`; `found` answers.
+    /// A latency quantile, which may change by the share `tolerance` or by `floor`; `found` is the number of
+    /// responses.
     pub(super) fn latency(
         name: &'static str,
         q: f64,
@@ -71,12 +77,12 @@ impl Subject {
         Self { name, unit, tolerance, limit, needed, found, is_total: false, pair, punctual: None }
     }
 
-    /// The same, but nothing is worse that is not so by `punctual`, too.
+    /// The same, but it is worse only if it is so by `punctual`, too.
     pub(super) fn unless(self, punctual: Option<Pair>) -> Self {
         Self { punctual, ..self }
     }
 
-    /// The share of errors, which may change by `tolerance`; `found` requests.
+    /// The error ratio, which may change by `tolerance`; `found` is the number of requests.
     pub(super) fn errors(tolerance: f64, found: u64, pair: Option<Pair>) -> Self {
         let is_total = pair.as_ref().is_some_and(|pair| pair.values()[0] < 1.0 && pair.values()[1] >= 1.0);
         let needed = Needed::FaultlessBelow(tolerance);
@@ -93,14 +99,14 @@ impl Subject {
         }
     }
 
-    /// What is served per second, which may change by the share `tolerance`; `found` answers that served.
+    /// Successful responses per second, which may change by the share `tolerance`; `found` is their number.
     pub(super) fn served(tolerance: f64, found: u64, pair: Option<Pair>) -> Self {
         let is_total = pair.as_ref().is_some_and(|pair| pair.values()[0] > 0.0 && pair.values()[1] <= 0.0);
         let (unit, limit, needed) = (Unit::PerSecond, tolerance.ln_1p(), Needed::Count(SERVED_NEEDED));
         Self { name: "served", unit, tolerance, limit, needed, found, is_total, pair, punctual: None }
     }
 
-    /// Where the change lies on a scale on which greater is worse.
+    /// The interval of the change on a scale where greater is worse.
     fn interval(&self, tail: f64) -> Option<Interval<f64>> {
         let Interval { low, high } = self.pair.as_ref()?.interval(tail)?;
         Some(match self.unit {
@@ -109,11 +115,11 @@ impl Subject {
         })
     }
 
-    /// How many requests a run needs for anything to be said, if there are fewer.
+    /// How many requests a run needs to be judged, if it has fewer.
     fn too_few(&self, tail: f64) -> Option<u64> {
         let needed = match self.needed {
             Needed::Count(needed) => needed,
-            // Of n requests without an error, the share lies below 1 − tail^(1/n).
+            // With n requests and no error, the share lies below 1 − tail^(1/n).
             Needed::FaultlessBelow(share) => {
                 let widened = student(tail, BLOCKS as f64 - 1.0) / student(tail, f64::INFINITY);
                 (widened.powi(2) * tail.ln() / (-share).ln_1p()).ceil() as u64
@@ -122,7 +128,7 @@ impl Subject {
         (self.found < needed).then_some(needed)
     }
 
-    /// What it came to, and the interval that is shown for it.
+    /// The outcome, and the interval that is shown for it.
     fn outcome(&self, tails: Tails) -> (Change, Option<Interval<f64>>) {
         let (together, alone) = (self.interval(tails.together), self.interval(tails.alone));
         if self.is_beyond(tails) {
@@ -132,7 +138,7 @@ impl Subject {
         if together.is_some_and(|at| at.high < -self.limit) {
             return (Change::Better, self.interval(tails.shown));
         }
-        // Few of what is counted can still show that it is worse than it was, if not by how much. Of few latencies no more is said.
+        // A few events can prove that something got worse, if not by how much. A few latencies prove nothing.
         let seems_worse =
             self.is_total || self.unit != Unit::Seconds && together.is_some_and(|at| at.low > 0.0);
         if !seems_worse && self.too_few(tails.alone).is_some() {
@@ -151,12 +157,12 @@ impl Subject {
         (change, alone)
     }
 
-    /// Whether it is surely worse, whoever did it.
+    /// Whether it is certainly worse, whether the service or the generator caused it.
     fn is_beyond(&self, tails: Tails) -> bool {
         self.interval(tails.together).is_some_and(|at| at.low > self.limit)
     }
 
-    /// Whether it is worse only with what the generator alone was late.
+    /// Whether it is worse only because of the generator's own lateness.
     fn is_by_lateness(&self, tails: Tails) -> bool {
         let without = self.punctual.as_ref().map(|pair| pair.interval(tails.alone));
         without.is_some_and(|at| at.is_none_or(|at| at.low <= self.limit))
@@ -194,7 +200,8 @@ impl Subject {
         }
     }
 
-    /// How many requests would make the interval small enough, in two digits: it becomes smaller as their root.
+    /// How many requests would make the interval narrow enough, to two digits: it shrinks with their square
+    /// root.
     fn enough(&self, Interval { low, high }: Interval<f64>) -> Option<u64> {
         let (change, half) = (f64::midpoint(low, high), (high - low) / 2.0);
         let left = (self.limit - change).clamp(LEAST_LEFT * self.limit, self.limit);
@@ -205,11 +212,11 @@ impl Subject {
     }
 }
 
-/// Judges all of them, in their order: what is said of any is not so with a probability of at most `doubt`.
+/// Judges all of them, in order: the probability that any statement is wrong is at most `doubt`.
 pub(super) fn judge(subjects: &[Subject], doubt: f64) -> Vec<Quantity> {
     let mut found = vec![false; subjects.len()];
     let mut left = subjects.len();
-    // The share of one of so many, at either end.
+    // Two-sided share of the error probability for one of `left` tests.
     let tail = |left: usize| doubt / 2.0 / left.max(1) as f64;
     loop {
         let mut more = 0;

@@ -1,8 +1,11 @@
-//! Is a run slower than the one before it? Two recorded runs of one scenario, or one and several baselines, by tenant and step:
-//! quantiles of latency, errors and what was served, each with an interval; all changes that are reported hold together.
+//! Is a run slower than its baseline? Compares recorded runs of one scenario, a new one with one or several
+//! baselines, by tenant and step: latency quantiles, errors and successful responses, each with a confidence
+//! interval; all reported changes hold together.
 //!
-//! `gather` reads a run in blocks of time, `interval` says how far apart two are (`counts` what is counted), `judge` what that comes to, `rows` which
-//! tenants and steps there are, `drops` what is still sure if all users waited for the service, `differences` whether they can be compared at all. docs/compare.md has the argument, and how often it cries wolf.
+//! `gather` reads a run in blocks of time; `interval` estimates the difference (`counts` for counted events);
+//! `judge` decides; `rows` lists tenants and steps; `drops` handles arrivals that were dropped because all
+//! users waited for the service; `differences` checks whether runs are comparable at all. docs/compare.md has
+//! the argument, and the measured rate of false positives.
 
 mod counts;
 mod differences;
@@ -30,7 +33,7 @@ use super::verdict::Outcome;
 use saasbench_model::units::Nanos;
 use saasbench_record::{manifest::State, reader::RecordedRun, segment::SegmentError};
 
-/// Version of the JSON about a comparison; it rises when a reader has to change.
+/// Version of the JSON comparison; incremented when readers have to change.
 pub const COMPARISON_VERSION: u32 = 1;
 
 /// From which instant latency is compared.
@@ -180,7 +183,7 @@ pub enum Change {
     TooFew,
 }
 
-/// Why runs are not compared.
+/// Why runs cannot be compared.
 #[derive(Debug, thiserror::Error)]
 pub enum CompareError {
     /// They are runs of different things.
@@ -190,10 +193,10 @@ pub enum CompareError {
         base: String,
         /// The new run.
         new: String,
-        /// What is different, a line each.
+        /// The differences, a line each.
         differences: Vec<String>,
     },
-    /// No tenant and step had requests in both.
+    /// No tenant and step has requests in both.
     #[error("{base} and {new} have no requests of the same tenant and step after the warm-up")]
     NothingInCommon {
         /// The baseline.
@@ -206,7 +209,7 @@ pub enum CompareError {
     Segment(#[from] SegmentError),
 }
 
-/// Holds a run against one baseline or several.
+/// Compares a run with one baseline or several.
 ///
 /// # Errors
 /// See [`CompareError`].
@@ -266,7 +269,7 @@ pub fn compare(
     })
 }
 
-/// Which part of the load is not compared because a run came to an early end.
+/// Which part of the load is not compared because a run ended early.
 fn cut_short(run: &RecordedRun, now: &Measured) -> Option<String> {
     let ended = match run.manifest.state {
         State::Finished => return None,
@@ -285,7 +288,7 @@ fn name(run: &RecordedRun) -> String {
     run.dir.display().to_string()
 }
 
-/// Reads all runs. If one came to an early end, only the time that all of them have is compared.
+/// Reads all runs. If one ended early, only the time that all of them cover is compared.
 fn measure(baselines: &[RecordedRun], new: &RecordedRun) -> Result<(Vec<Measured>, Measured), SegmentError> {
     let all = || baselines.iter().chain([new]);
     let mut spans = all().map(gather::span).collect::<Result<Vec<_>, _>>()?;
@@ -300,19 +303,20 @@ fn measure(baselines: &[RecordedRun], new: &RecordedRun) -> Result<(Vec<Measured
 }
 
 impl Row {
-    /// Whether nothing at all can be said of it.
+    /// Whether no quantity of the row could be judged.
     pub fn is_silent(&self) -> bool {
         self.quantities.iter().all(|quantity| quantity.outcome == Change::TooFew)
     }
 
-    /// Whether one of its quantities keeps the comparison from passing: too few decide nothing, unless there is nothing else.
+    /// Whether one of its quantities keeps the comparison from passing. Too few requests decide nothing,
+    /// unless the row has nothing else.
     pub fn is_undecided(&self, quantity: &Quantity) -> bool {
         quantity.outcome == Change::Unknown || quantity.outcome == Change::TooFew && self.is_silent()
     }
 }
 
 impl Quantity {
-    /// What could be said is unknown after all.
+    /// Marks a judged quantity as unknown.
     fn doubt(&mut self) {
         if self.outcome != Change::TooFew {
             (self.outcome, self.needed) = (Change::Unknown, None);
@@ -320,7 +324,8 @@ impl Quantity {
     }
 }
 
-/// The worst of all. A row of which nothing at all can be said counts as unknown, and so does a load that was not compared to its end.
+/// The worst outcome of all. A row of which no quantity can be judged counts as unknown, and so does a load
+/// that was not compared to its end.
 fn outcome(rows: &[Row], cut_short: bool) -> Outcome {
     let all = || rows.iter().flat_map(|row| row.quantities.iter().map(move |quantity| (row, quantity)));
     if all().any(|(_, quantity)| quantity.outcome == Change::Worse) {

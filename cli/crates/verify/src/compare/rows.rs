@@ -1,5 +1,5 @@
-//! Which rows are compared (tenants and steps), and what of each. What there was before is asked for, whether it is still there or not: a
-//! tenant that nobody serves any more is no reason for silence.
+//! Which rows (tenant and step) are compared, and by which quantities. Every row of the baselines is expected
+//! in the new run: a tenant that is no longer served must not go unnoticed.
 
 use std::collections::BTreeSet;
 
@@ -10,13 +10,13 @@ use super::{
     judge::{self, Subject},
 };
 
-/// The quantiles that are compared, and how many times the tolerance each may change by: the further out, the more it varies.
+/// Compared quantiles, each with the factor on the tolerance: the further out, the more a quantile varies.
 const QUANTILES: [(&str, f64, f64); 3] = [("p50", 0.5, 1.0), ("p90", 0.9, 1.5), ("p99", 0.99, 2.0)];
 
-/// Rows that are named one by one; of the others only their number is reported.
+/// Rows that are named; of any others only the number is reported.
 const NAMED: usize = 5;
 
-/// All rows that a baseline has, judged together; but what the new run's scenario has not, it cannot have.
+/// All rows of the baselines, judged together, except those that the new run's scenario does not have.
 pub(super) fn rows(baselines: &[Measured], new: &Measured, terms: Terms) -> Vec<Row> {
     let (mut rows, mut subjects) = (Vec::new(), Vec::new());
     for name in names(baselines, new) {
@@ -34,7 +34,7 @@ pub(super) fn rows(baselines: &[Measured], new: &Measured, terms: Terms) -> Vec<
     judged.collect()
 }
 
-/// Rows of a baseline that the new run could have: in the scenario's order, those that are gone last.
+/// Rows of the baselines that the new run could have: in the scenario's order, missing ones last.
 fn names<'a>(baselines: &'a [Measured], new: &'a Measured) -> Vec<&'a RowName> {
     let is_before = |name: &&RowName| baselines.iter().any(|base| base.rows.contains_key(*name));
     let mut names: Vec<&RowName> = new.order.iter().filter(is_before).collect();
@@ -45,7 +45,7 @@ fn names<'a>(baselines: &'a [Measured], new: &'a Measured) -> Vec<&'a RowName> {
 
 /// A row of the baselines.
 struct Before {
-    /// With their seconds; one that lacks the row had no request there.
+    /// Each baseline's cell, with its seconds; empty where the baseline lacks the row.
     cells: Vec<(Cell, f64)>,
     pooled: Cell,
 }
@@ -60,11 +60,11 @@ impl Before {
         Self { cells, pooled }
     }
 
-    /// What is compared with the row as it is `now`; of one that is gone there is but one thing to say.
+    /// The quantities of the row compared with `now`; a row without requests now has only one.
     fn subjects(&self, now: &Cell, seconds: f64, terms: Terms) -> Vec<Subject> {
         let (pooled, clock) = (&self.pooled, terms.clock as usize);
         let cells: Vec<&Cell> = self.cells.iter().map(|(cell, _)| cell).collect();
-        // Of baselines, as many as one of them has.
+        // For several baselines, the average of one.
         let more = |base: u64, new: u64| (base / cells.len().max(1) as u64).max(new);
         let together: f64 = self.cells.iter().map(|(_, seconds)| seconds).sum();
         let of_bases: Vec<(&Cell, f64)> = self.cells.iter().map(|(cell, seconds)| (cell, *seconds)).collect();
@@ -99,7 +99,8 @@ fn row(name: &RowName, base: &Cell, new: &Cell) -> Row {
     }
 }
 
-/// Rows that are new, and rows that the new run's scenario has no more: named, as far as they are few.
+/// Names of rows that are new, and of rows that the new run's scenario no longer has, as long as they are
+/// few.
 pub(super) fn only_in_one(baselines: &[Measured], new: &Measured) -> Vec<String> {
     let is_before = |name: &&RowName| baselines.iter().any(|base| base.rows.contains_key(*name));
     let added: Vec<&RowName> = new.order.iter().filter(|name| !is_before(name)).collect();

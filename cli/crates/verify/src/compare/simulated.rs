@@ -1,5 +1,5 @@
-//! Comparisons of simulated runs, whose truth is known: latencies that depend on their neighbours, in runs that differ by
-//! themselves. How often does a comparison of equals cry wolf, and how often is a true change found?
+//! Comparisons of simulated runs whose truth is known: latencies depend on their neighbours, and runs vary by
+//! themselves. How often does comparing equal services report a change, and how often is a true change found?
 
 use super::{
     Change, Terms,
@@ -8,7 +8,7 @@ use super::{
 };
 use saasbench_model::units::Nanos;
 
-/// Draws from a normal distribution, the same for the same seed (SplitMix64, and Box and Muller).
+/// Draws from a normal distribution, reproducible by seed (SplitMix64, Box and Muller).
 struct Draws(u64);
 
 impl Draws {
@@ -25,23 +25,23 @@ impl Draws {
     }
 }
 
-/// What runs are like.
+/// Parameters of the simulated runs.
 #[derive(Clone, Copy)]
 struct Service {
     requests: usize,
     median: f64,
-    /// Deviation of the logarithm of a latency …
+    /// Standard deviation of the logarithm of a latency …
     sigma: f64,
-    /// … of what it has in common with the one before it …
+    /// … of the part that neighbouring latencies share …
     common: f64,
-    /// … and of what all latencies of a run have in common.
+    /// … and of the part that all latencies of a run share.
     of_run: f64,
 }
 
 const SERVICE: Service = Service { requests: 6000, median: 0.02, sigma: 0.25, common: 0.03, of_run: 0.005 };
-/// Share of what two neighbours have in common that the next one has, too: it is halved in about fourteen requests.
+/// How much of the shared part carries over to the next request: it halves in about fourteen requests.
 const MEMORY: f64 = 0.95;
-/// Comparisons of each kind.
+/// Comparisons per case.
 const PAIRS: u64 = 20;
 const TENANTS: [&str; 2] = ["acme", "globex"];
 
@@ -59,7 +59,7 @@ fn run(service: Service, seed: u64) -> Measured {
             block.requests += 1;
             block.served += 1;
             let latency = Nanos::from_secs_f64(service.median * log.exp());
-            // A generator that was never late: what is worse is so without its lateness, too.
+            // The generator was never late, so that the punctual latencies are the same.
             for clock in [Terms::default().clock as usize, PUNCTUAL] {
                 block.latencies[clock].add(latency);
             }
@@ -76,7 +76,8 @@ fn run(service: Service, seed: u64) -> Measured {
     measured
 }
 
-/// In how many of so many comparisons something is called worse, or better; with so many baselines each.
+/// In how many of `pairs` comparisons, each with `baselines` baselines, anything is reported as worse, or as
+/// better.
 fn alarms(before: Service, now: Service, baselines: u64, pairs: u64) -> [u64; 2] {
     let mut found = [0; 2];
     for pair in 0..pairs {
@@ -92,7 +93,7 @@ fn alarms(before: Service, now: Service, baselines: u64, pairs: u64) -> [u64; 2]
     found
 }
 
-/// Its p50 is 10 % longer, its p99 20 %.
+/// A service whose p50 is 10 % longer, and its p99 20 %.
 fn slower(service: Service) -> Service {
     Service {
         median: 1.1 * service.median,
@@ -103,16 +104,16 @@ fn slower(service: Service) -> Service {
 }
 
 #[test]
-fn equals_are_not_distinguished() {
+fn equal_services_compare_as_unchanged() {
     for baselines in [1, 3, 5] {
         let [worse, better] = alarms(SERVICE, SERVICE, baselines, PAIRS);
         assert!(worse <= 1 && better <= 1, "{baselines}: {worse} {better}");
     }
-    // What the tolerance covers without knowing of it.
+    // Variation between runs that stays within the tolerance.
     let moody = Service { of_run: 0.025, ..SERVICE };
     let [worse, better] = alarms(moody, moody, 1, PAIRS);
     assert!(worse <= 2 && better <= 2, "{worse} {better}");
-    // Runs that differ a lot by themselves: a single baseline cannot know, several can.
+    // Variation between runs beyond the tolerance: one baseline cannot reveal it, several can.
     let restless = Service { of_run: 0.06, ..SERVICE };
     let [alone, _] = alarms(restless, restless, 1, PAIRS);
     let [worse, better] = alarms(restless, restless, 5, PAIRS);
@@ -130,8 +131,8 @@ fn a_true_change_is_found() {
 }
 
 #[test]
-fn intervals_that_know_only_single_requests_would_cry_wolf() {
-    // What neighbours have in common makes the median vary several times as much as independent draws would.
+fn correlated_requests_cause_no_false_positives() {
+    // What neighbours share makes the median vary several times as much as independent draws would.
     let bound = Service { requests: 4000, common: 0.15, of_run: 0.0, ..SERVICE };
     let [worse, better] = alarms(bound, bound, 1, PAIRS);
     assert!(worse <= 1 && better <= 1, "{worse} {better}");

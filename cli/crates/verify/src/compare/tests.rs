@@ -17,7 +17,7 @@ use saasbench_record::{
     testing::{Made, sample, stall},
 };
 
-/// 2,000 requests in ten seconds, to whose number, from 0, this says how long each took, in microseconds.
+/// 2,000 requests in ten seconds; `micros` gives the duration of each, by its number from 0.
 fn samples(micros: impl Fn(i64) -> i64) -> Vec<Sample> {
     let each = |i: i64| {
         let mut sample = sample(i * 5, 0, SampleOutcome::Status(200));
@@ -27,12 +27,12 @@ fn samples(micros: impl Fn(i64) -> i64) -> Vec<Sample> {
     (0..2000).map(each).collect()
 }
 
-/// Between 10 and 20 ms, in an order that repeats itself within a block.
+/// Between 10 and 20 ms, in an order that repeats within a block.
 fn usual(i: i64) -> i64 {
     10_000 + i * 7919 % 10_007
 }
 
-/// Holds a run against others, by way of the files.
+/// Compares a run with others, by way of the files.
 fn held(baselines: &[&Made], new: &Made, terms: Terms) -> Result<Comparison, CompareError> {
     let open = |made: &Made| {
         made.judge();
@@ -56,7 +56,7 @@ fn reported(comparison: &Comparison) -> Vec<(&'static str, Change)> {
 }
 
 #[test]
-fn a_run_is_as_quick_as_itself() {
+fn a_run_is_as_fast_as_itself() {
     use Change::{Same, Worse};
     let comparison = against(&made(usual), &made(usual));
     assert_eq!(
@@ -97,7 +97,7 @@ fn errors_and_what_is_served_are_compared_too() {
 }
 
 #[test]
-fn few_requests_prove_nothing_and_it_is_said_how_many_would() {
+fn few_requests_prove_nothing_and_the_needed_number_is_reported() {
     let few = Made::new("", &samples(usual)[..40]);
     let comparison = against(&few, &few);
     let p99 = &comparison.rows[0].quantities[2];
@@ -111,8 +111,8 @@ fn few_requests_prove_nothing_and_it_is_said_how_many_would() {
 }
 
 #[test]
-fn what_came_while_the_generator_stood_still_is_left_out() {
-    // For a second, all are answered at the end of a stall; before and after it as ever.
+fn responses_during_a_stall_are_left_out() {
+    // For a second, all responses arrive at the end of a stall; before and after it as usual.
     let mut stalled = samples(usual);
     for sample in &mut stalled[800..1000] {
         sample.done = Nanos::from_millis(5000);
@@ -121,10 +121,11 @@ fn what_came_while_the_generator_stood_still_is_left_out() {
     new.self_monitor.stalls = vec![stall(4000, 1000)];
     let comparison = against(&made(usual), &new);
     assert!(reported(&comparison)[..4].iter().all(|(_, change)| *change == Change::Same), "{comparison:#?}");
-    // All that were due in the stall, its last instant among them, and three that were under way when it began.
+    // All that were due in the stall, its last instant included, and three that were in flight when it
+    // started.
     assert_eq!(comparison.rows[0].left_out, 204);
     new.self_monitor.stalls.clear();
-    // Of a service that stood still once, nobody knows whether it does so now more often: it is not passed over, though.
+    // A service that hung once may do so more often now or not: that is unknown, but it is not ignored.
     assert_eq!(against(&made(usual), &new).outcome, Outcome::Inconclusive);
 }
 
@@ -145,7 +146,7 @@ fn a_generator_that_did_not_keep_up_leaves_everything_unknown() {
     for sample in slower.iter_mut().step_by(40) {
         sample.outcome = SampleOutcome::Dropped;
     }
-    // What was dropped is not all: this machine had no port left.
+    // Drops are not the only problem: this machine ran out of ports.
     slower[1].outcome = SampleOutcome::NotSent(NotSentReason::Exhausted);
     let slower = Made::new("", &slower);
     for [base, new] in [[&made(usual), &slower], [&slower, &made(usual)], [&slower, &slower]] {
@@ -163,10 +164,10 @@ fn a_generator_that_did_not_keep_up_leaves_everything_unknown() {
 }
 
 #[test]
-fn what_the_generator_alone_was_late_makes_no_run_slower() {
+fn the_generators_own_lateness_makes_no_run_slower() {
     let mut late = samples(usual);
     for sample in &mut late {
-        // Less than what it may be late, but half as long as an answer takes.
+        // Less than the permitted lateness, but half as long as a response takes.
         let by = Nanos::from_millis(6);
         (sample.sent, sample.done) = (sample.sent + by, sample.done + by);
     }
@@ -177,13 +178,13 @@ fn what_the_generator_alone_was_late_makes_no_run_slower() {
     let by_sent = Terms { clock: Clock::Sent, ..Terms::default() };
     let comparison = held(&[&made(usual)], &Made::new("", &late), by_sent).unwrap();
     assert_eq!(comparison.outcome, Outcome::Pass, "{comparison:#?}");
-    // What is slower without it, too, is slower.
+    // What is slower without the lateness, too, is slower.
     late.iter_mut().for_each(|sample| sample.done = sample.done + Nanos::from_millis(6));
     assert_eq!(against(&made(usual), &Made::new("", &late)).outcome, Outcome::Fail);
 }
 
 #[test]
-fn a_service_that_serves_nobody_any_more_does_not_pass() {
+fn a_service_that_no_longer_serves_anyone_does_not_pass() {
     let rejected = |count: usize, status: u16| {
         let mut samples = samples(usual)[..count].to_vec();
         samples.iter_mut().for_each(|sample| sample.outcome = SampleOutcome::Status(status));
@@ -196,7 +197,7 @@ fn a_service_that_serves_nobody_any_more_does_not_pass() {
         let comparison = against(&served, &rejected);
         assert_eq!(changes(&comparison, "served"), Change::Worse, "{comparison:#?}");
     }
-    // 60 answers lie in one block of the ten seconds: nobody knows what else there was at that instant.
+    // 60 responses all lie in one block of the ten seconds: the variation is unknown.
     for count in [1, 12, 60] {
         let comparison = against(&served(count), &Made::new("", &rejected(count, 429)));
         assert_eq!(changes(&comparison, "served"), Change::Unknown, "{comparison:#?}");
@@ -208,7 +209,7 @@ fn a_service_that_serves_nobody_any_more_does_not_pass() {
     assert_eq!(changes(&comparison, "errors"), Change::Unknown, "{comparison:#?}");
 }
 
-/// Every so-many-th sample, over all the time.
+/// Every `step`-th sample, over the whole time.
 fn each(step: usize, samples: &[Sample]) -> Vec<Sample> {
     samples.iter().step_by(step).cloned().collect()
 }
@@ -229,7 +230,7 @@ fn few_events_are_judged_exactly() {
 }
 
 #[test]
-fn rows_that_are_gone_are_missed_and_new_ones_are_reported() {
+fn missing_rows_count_and_new_ones_are_reported() {
     let two = SCENARIO.replace("\"acme\"", "\"acme\"\n[[tenant]]\nid = \"globex\"");
     let of = |step: usize| {
         let mut samples = samples(usual);
@@ -250,7 +251,7 @@ fn rows_that_are_gone_are_missed_and_new_ones_are_reported() {
     let comparison = against(&alone, &both);
     assert_eq!(comparison.rows.len(), 1);
     insta::assert_snapshot!(comparison.warnings.join("\n"), @"requests in the new run only, so there is nothing to compare: globex, chat/POST /chat");
-    // What the scenario has no more, the service cannot have lost.
+    // The service cannot have lost what the scenario no longer has.
     let forced = Terms { force: true, ..Terms::default() };
     let comparison = held(&[&hardly], &made(usual), forced).unwrap();
     assert_eq!(comparison.outcome, Outcome::Pass, "{comparison:#?}");
@@ -261,7 +262,7 @@ fn rows_that_are_gone_are_missed_and_new_ones_are_reported() {
 }
 
 #[test]
-fn an_answer_that_hangs_moves_nothing() {
+fn a_response_that_hangs_shifts_no_block() {
     let mut hung = samples(usual);
     hung[1000].done = Nanos::from_secs(40);
     let mut new = Made::new("", &hung);
@@ -272,7 +273,7 @@ fn an_answer_that_hangs_moves_nothing() {
 
 #[test]
 fn a_run_that_was_ended_early_is_held_against_the_same_time() {
-    // The load of both doubles after five seconds, and its latency with it.
+    // The load of both runs doubles after five seconds, and its latency with it.
     let growing = |i: i64| if i < 1000 { usual(i) } else { 2 * usual(i) };
     let mut new = Made::new("", &samples(growing)[..900]);
     new.manifest.state = State::Interrupted;
@@ -283,19 +284,19 @@ fn a_run_that_was_ended_early_is_held_against_the_same_time() {
     assert_eq!(comparison.outcome, Outcome::Inconclusive, "half of the load was not compared");
     let why = comparison.cut_short.unwrap().replace(&new.dir.path().display().to_string(), "DIR");
     insta::assert_snapshot!(why);
-    // A baseline that was ended early is reported, and its half is all that there is to compare.
+    // A baseline that ended early is reported, and only its half is compared.
     let comparison = against(&new, &made(growing));
     assert_eq!((comparison.outcome, comparison.cut_short), (Outcome::Pass, None));
     let reported = comparison.warnings.join("\n").replace(&new.dir.path().display().to_string(), "DIR");
     insta::assert_snapshot!(reported);
-    // What got worse before that got worse.
+    // A regression in the compared part counts.
     let mut slow = Made::new("", &samples(|i| 2 * growing(i))[..900]);
     slow.manifest.state = State::Running;
     assert_eq!(against(&made(growing), &slow).outcome, Outcome::Fail);
 }
 
 #[test]
-fn a_pause_is_no_time_in_which_nobody_is_served() {
+fn a_pause_does_not_lower_the_rate_of_responses() {
     let mut later = samples(usual);
     for sample in &mut later[1000..] {
         for at in [&mut sample.intended, &mut sample.sent, &mut sample.done] {
@@ -313,7 +314,8 @@ fn a_pause_is_no_time_in_which_nobody_is_served() {
 
 #[test]
 fn the_ends_that_are_shown_hold_together() {
-    // Three of four got worse. Holm's method leaves the fourth more doubt, but what is shown of the three has the equal share.
+    // Three of four got worse. Holm's method leaves the fourth a larger share, but the intervals of the three
+    // use the equal share.
     let subject = |change: f64| {
         let (base, new) = (cell(1.0), cell(change));
         let pair = Pair::latency(&base, &[&base], &new, 0, 0.5);
@@ -326,7 +328,7 @@ fn the_ends_that_are_shown_hold_together() {
     assert_eq!(ends(&together[0]), ends(&one[0]), "as if each were alone with a quarter of the doubt");
 }
 
-/// A row of answers as [`usual`], times a factor.
+/// A row of responses as [`usual`], times a factor.
 fn cell(factor: f64) -> Cell {
     let mut cell = Cell::default();
     for i in 0..2000 {
@@ -338,7 +340,7 @@ fn cell(factor: f64) -> Cell {
 }
 
 #[test]
-fn what_is_no_worse_than_one_of_the_baselines_is_no_change_for_the_worse() {
+fn no_worse_than_one_of_the_baselines_is_no_regression() {
     let (quick, slow) = (made(usual), made(|i| usual(i) * 13 / 10));
     let comparison = held(&[&quick, &slow], &slow, Terms::default()).unwrap();
     assert!(reported(&comparison).iter().all(|(_, change)| *change != Change::Worse), "{comparison:#?}");

@@ -16,16 +16,17 @@ use saasbench_record::{
     prometheus::{POSITION, RawSeries, ResponseRecord, newest_scrapes},
 };
 
-/// What Prometheus must have seen of a replica for its samples to tell the whole run.
+/// The span that Prometheus's samples of a replica must cover to show the whole run.
 #[derive(Debug, Clone, Copy)]
 pub struct PrometheusSpan {
-    /// No request was sent before, on the run's clock.
+    /// No request was sent before this, on the run's clock.
     pub from: Nanos,
-    /// The replica's counters had come to rest by then: seconds since the epoch, with the clocks' tolerance on top.
+    /// By this time the replica's counters were quiescent: seconds since the epoch, the clocks' tolerance
+    /// included.
     pub rest_unix: f64,
 }
 
-/// Holds Prometheus's raw samples of a replica against the ledger: one verdict a counter.
+/// Compares Prometheus's raw samples of a replica with the ledger: one verdict per counter.
 pub fn by_prometheus(
     contract: &MetricsContract,
     replica: &Replica,
@@ -63,7 +64,8 @@ pub fn by_prometheus(
     counters(contract).into_iter().map(judge).collect()
 }
 
-/// Whether Prometheus saw the whole run: the time of its last scrape before the load, by its own clock, or why not.
+/// The time of Prometheus's last scrape before the load, by its own clock; or why it did not cover the whole
+/// run.
 fn seen_whole_run(
     answers: &[ResponseRecord],
     counter: Counter<'_>,
@@ -88,8 +90,8 @@ fn seen_whole_run(
     }
 }
 
-/// What a counter gained since the scrape at `before`: the sum of its rises; a fall is a reset, after which it counts
-/// from zero. A series that did not exist then began at zero.
+/// The increase of a counter since the scrape at `before`: the sum of its increments. A decrease is a reset,
+/// after which it counts from zero. A series that did not exist at `before` starts at zero.
 fn gain(series: &RawSeries, before: f64) -> f64 {
     let until = |at: f64| at < before || same_time(at, before);
     let mut last = series.samples.iter().rfind(|(at, _)| until(*at)).map_or(0.0, |(_, value)| *value);

@@ -1,4 +1,5 @@
-//! A replica's own `/metrics` as a source: both ends of the run, and the counter of requests at every scrape between.
+//! A replica's own `/metrics` as a source: the counters before and after the run, and the counter of requests
+//! at every scrape in between.
 
 use serde_json::json;
 
@@ -14,24 +15,24 @@ use crate::{
 use saasbench_model::scenario::MetricsContract;
 use saasbench_record::{manifest::Replica, observations::Scrape};
 
-/// All that is known of a replica's counters.
+/// Everything known about a replica's counters.
 #[derive(Debug, Clone, Copy)]
 pub struct Observed<'a> {
     /// How requests map to series.
     pub contract: &'a MetricsContract,
-    /// Whose they are.
+    /// The replica.
     pub replica: &'a Replica,
     /// What clients saw of it.
     pub views: &'a Views,
-    /// Where they began and ended.
+    /// Its counters before and after the load.
     pub settled: &'a Result<QuiescentScrapes, NotQuiescent>,
     /// All its scrapes.
     pub scrapes: &'a [Scrape],
-    /// What clients had seen at each of them.
+    /// The ledger's state at each of the scrapes.
     pub standings: &'a [Standings],
 }
 
-/// Holds a replica's own `/metrics` against the ledger: one verdict a counter.
+/// Compares a replica's own `/metrics` with the ledger: one verdict per counter.
 pub fn by_scrape<'a>(observed: &Observed<'a>, assumptions: Assumptions) -> Vec<CounterSource> {
     let mut whole = None;
     let judge = |counter: Counter<'a>| {
@@ -48,7 +49,8 @@ pub fn by_scrape<'a>(observed: &Observed<'a>, assumptions: Assumptions) -> Vec<C
         }
         let place = format!("see {}", settled.file);
         let verdict = compare(subject, counter, observed.views, &gains, assumptions, &place);
-        // What names the series that is wrong comes first; the rest is for what no comparison of both ends shows.
+        // A finding that names the wrong series comes first; `unsteady` finds what comparing only start and
+        // end does not show.
         let verdict = match verdict.outcome {
             Outcome::Fail => verdict,
             _ => unsteady(verdict, settled, course.as_ref(), assumptions),
@@ -59,7 +61,7 @@ pub fn by_scrape<'a>(observed: &Observed<'a>, assumptions: Assumptions) -> Vec<C
             .or_else(|| whole.clone().filter(|_| accounts.lack() > 0.0))
             .or_else(|| accounts.diagnose(course.as_ref()).filter(|_| reported));
         if course.is_some() {
-            // What befell the whole page befell all its counters.
+            // These two faults affect all counters of a scrape body alike.
             whole = diagnosis
                 .clone()
                 .filter(|found| ["metrics-stale", "counter-reset"].contains(&&*found.hypothesis));
@@ -69,7 +71,7 @@ pub fn by_scrape<'a>(observed: &Observed<'a>, assumptions: Assumptions) -> Vec<C
     counters(observed.contract).into_iter().map(judge).collect()
 }
 
-/// What a counter gained; since its process began, where that was not there before the load.
+/// The increase of a counter, counted from the start of its process if that started during the run.
 fn gains(counter: Counter<'_>, settled: &QuiescentScrapes, restarted: bool) -> Gains {
     let mut gains = Gains::new();
     for (labels, after) in settled.after.named(counter.name) {
@@ -81,7 +83,7 @@ fn gains(counter: Counter<'_>, settled: &QuiescentScrapes, restarted: bool) -> G
     gains
 }
 
-/// The counter from scrape to scrape; only that of all requests is kept so.
+/// The counter from scrape to scrape; retained only for the counter of all requests.
 fn course<'a>(
     observed: &Observed<'a>,
     counter: Counter<'a>,
@@ -91,7 +93,8 @@ fn course<'a>(
     (!counter.per_tenant).then(|| Course::new(counter, scrapes, &settled.restarts, standings))
 }
 
-/// The verdict again, as a failure if counters fell on the way, or were wrong there, or the record of them was changed.
+/// Turns the verdict into a failure if counters decreased or were wrong in between, or if the record was
+/// changed.
 fn unsteady(
     verdict: Verdict,
     settled: &QuiescentScrapes,
@@ -127,7 +130,7 @@ fn unsteady(
     }
 }
 
-/// A counter that fell though its process went on.
+/// Diagnoses a counter that decreased although its process was not restarted.
 fn fallen(settled: &QuiescentScrapes) -> Option<Diagnosis> {
     let fall = settled.falls.first()?;
     let (before, after) = fall.values;

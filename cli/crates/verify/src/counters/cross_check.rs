@@ -1,19 +1,20 @@
-//! Three sources: the clients' ledger, the replica's own `/metrics`, and Prometheus. Where one of them disagrees, the other
-//! two say who is alone.
+//! Compares three sources: the clients' ledger, the replica's own `/metrics`, and Prometheus. If one
+//! disagrees, the other two show which one it is.
 
 use super::Gains;
 use crate::verdict::{Outcome, Verdict};
 
-/// What a source says of a counter.
+/// What one source shows of a counter.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CounterSource {
-    /// Held against the ledger.
+    /// The verdict of comparing the source with the ledger.
     pub verdict: Verdict,
-    /// What it counted; `None` where there is nothing to judge from.
+    /// The increases; `None` where there is nothing to judge from.
     pub(super) gains: Option<Gains>,
 }
 
-/// Compares the replica's source of a counter with Prometheus's, and says in what failed who is alone.
+/// Compares the replica's own figures for a counter with Prometheus's, and notes in failed verdicts which
+/// source disagrees with the other two.
 pub fn compare_source(scrape: &mut CounterSource, prometheus: &mut CounterSource) {
     let (Some(by_scrape), Some(by_prometheus)) = (&scrape.gains, &prometheus.gains) else { return };
     let failed = |source: &CounterSource| source.verdict.outcome == Outcome::Fail;
@@ -37,7 +38,7 @@ pub fn compare_source(scrape: &mut CounterSource, prometheus: &mut CounterSource
     }
 }
 
-/// Whether two sources count the same; a series that gained nothing need not be there.
+/// Whether two sources show the same increases; a series that did not increase may be missing.
 fn same(one: &Gains, other: &Gains) -> bool {
     let of = |gains: &Gains, key| gains.get(key).copied().unwrap_or(0.0);
     one.keys().chain(other.keys()).all(|key| of(one, key) == of(other, key))

@@ -1,5 +1,6 @@
-//! Which mistake explains counters that disagree with the ledger? A hypothesis has to explain every series of the counter, those
-//! that agree too, so the simpler ones cannot hide behind the wilder. What is named is an explanation, not a proof.
+//! Which fault explains counters that disagree with the ledger? A hypothesis must explain every series of the
+//! counter, including those that agree, so that a far-fetched one cannot displace a simple one. A diagnosis
+//! is an explanation, not a proof.
 
 mod hypotheses;
 
@@ -11,17 +12,16 @@ use crate::counters::diagnose::hypotheses::{
 };
 use crate::{ledger::Cell, verdict::Diagnosis};
 
-/// What a counter gained beside what clients saw.
+/// A counter's increases next to what clients saw.
 #[derive(Debug)]
 pub(super) struct Accounts {
     rows: Vec<Row>,
-    /// Requests without an answer, each of which may have counted once anywhere.
+    /// Requests without a response, each of which may have counted once under any label.
     unknown: f64,
-    /// Paths that the load asked for.
+    /// Paths that the load requested.
     paths: BTreeSet<String>,
 }
 
-/// One series.
 #[derive(Debug, Clone)]
 struct Row {
     cell: Cell,
@@ -31,12 +31,12 @@ struct Row {
 }
 
 impl Row {
-    /// What was seen and not counted.
+    /// Requests that clients saw and the counter did not count.
     fn lack(&self) -> f64 {
         (self.seen - self.gained).max(0.0)
     }
 
-    /// What was counted and not seen.
+    /// Requests that the counter counted and clients did not see.
     fn surplus(&self) -> f64 {
         (self.gained - self.seen).max(0.0)
     }
@@ -62,7 +62,8 @@ impl Accounts {
         }
     }
 
-    /// The mistake that explains all series, at both ends and, where the course of the counter is known, on the way.
+    /// The fault that explains all series, at the end and, where the counter's course is known, at every
+    /// scrape.
     pub(super) fn diagnose(&self, course: Option<&Course<'_>>) -> Option<Diagnosis> {
         let swapped = [raw_path, mislabelled_tenant, mislabelled_status];
         let swapped = swapped.into_iter().find_map(|hypothesis| hypothesis(self));
@@ -89,8 +90,8 @@ impl Accounts {
         self.rows.iter().map(Row::surplus).sum()
     }
 
-    /// Whether what some series lack is what others have too much, within each group of rows of the same key; requests that
-    /// were not answered may have counted besides.
+    /// Whether deficits and surpluses cancel out within each group of rows with the same key, except for
+    /// requests without a response.
     fn balanced<K: Ord>(&self, key: impl Fn(&Row) -> K) -> bool {
         let mut groups: BTreeMap<K, f64> = BTreeMap::new();
         for row in &self.rows {
@@ -99,12 +100,12 @@ impl Accounts {
         groups.values().all(|difference| (0.0..=self.unknown).contains(difference))
     }
 
-    /// Whether wrongs are spread over the series as evenly as every N-th request of a replica is.
+    /// Whether errors are spread over the series as evenly as every N-th request of a replica is.
     fn spread_evenly(&self, wrong: impl Fn(&Row) -> f64) -> bool {
         let share = self.rows.iter().map(&wrong).sum::<f64>() / self.seen().max(1.0);
         self.rows.iter().all(|row| {
             let meant = row.seen * share;
-            // Which requests of a series are hit is as good as chance.
+            // Which requests of a series are affected is as good as random.
             (wrong(row) - meant).abs() <= 4.0 * meant.sqrt() + 2.0 + self.unknown
         })
     }

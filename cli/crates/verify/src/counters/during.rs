@@ -1,5 +1,6 @@
-//! The counter of requests at every scrape while the load ran, not only at its end: so a counter that was right at last
-//! and wrong on the way is found, and of a replica that was restarted all is judged but what it lost.
+//! Judges the counter of requests at every scrape during the load, not only at its end. This finds a counter
+//! that was wrong in between and right at the end, and for a restarted replica it judges everything but what
+//! the restart lost.
 
 use std::collections::BTreeMap;
 
@@ -16,12 +17,13 @@ use saasbench_record::{observations::Scrape, scrape::Phase};
 /// The counter of requests of one replica from scrape to scrape.
 #[derive(Debug)]
 pub(super) struct Course<'a> {
-    /// Scrapes that could be read, with the number of the replica's process, what it counts, and what the ledger says.
+    /// Readable scrapes, each with the number of the replica's process, what it counts, and the ledger's
+    /// state.
     looks: Vec<Look<'a>>,
     counter: Counter<'a>,
 }
 
-/// One scrape of it.
+/// One scrape of the counter.
 #[derive(Debug)]
 struct Look<'a> {
     scrape: &'a Scrape,
@@ -48,14 +50,15 @@ impl<'a> Course<'a> {
             let process = restarts.partition_point(|(_, to)| *to <= scrape.to);
             Some(Look { scrape, process, values, standings })
         };
-        // What came before the last scrape before the load may have moved for earlier requests, which nobody has recorded.
+        // Whatever moved before the last scrape before the load may belong to earlier requests, which are not
+        // in the record.
         let is_before = |scrape: &Scrape| scrape.phase == Phase::Before && scrape.text.is_ok();
         let begin = scrapes.iter().rposition(is_before).unwrap_or(0);
         let looks = scrapes.iter().zip(standings).skip(begin).filter_map(look).collect();
         Self { looks, counter }
     }
 
-    /// What each process but the last was seen to count, by its first scrape and its last.
+    /// The increase that each process but the last showed, between its first and last scrape.
     pub(super) fn by_earlier_processes(&self) -> Vec<((Cell, String), f64)> {
         let mut gained = Vec::new();
         let last = self.looks.last().map_or(0, |look| look.process);
@@ -69,7 +72,8 @@ impl<'a> Course<'a> {
         gained
     }
 
-    /// For each series the first scrape that it cannot be right at, compared with the first scrape of the same process.
+    /// For each series, the first scrape at which it cannot be right, compared with the first scrape of the
+    /// same process.
     pub(super) fn judge(&self, assumptions: Assumptions) -> Vec<Evidence> {
         let mut found: BTreeMap<&(Cell, String), Evidence> = BTreeMap::new();
         for (index, look) in self.looks.iter().enumerate() {
@@ -86,8 +90,8 @@ impl<'a> Course<'a> {
         found.into_values().collect()
     }
 
-    /// Whether at every scrape the counter stood at about this share of what the ledger says, as it does if every N-th
-    /// request is counted wrongly.
+    /// Whether the counter stood at about this share of the ledger's count at every scrape, as it does if
+    /// every N-th request is counted wrongly.
     pub(super) fn runs_evenly(&self, share: f64) -> bool {
         let Some(base) = self.looks.first() else { return true };
         self.looks.iter().all(|look| {
@@ -98,8 +102,8 @@ impl<'a> Course<'a> {
         })
     }
 
-    /// A page whose time stood still, or counters that began again between two scrapes: what explains that the counter is
-    /// right but for one break.
+    /// Diagnoses a counter that is right except for one break: a scrape body that did not change for a while,
+    /// or a counter that was reset between two scrapes.
     pub(super) fn interrupted(&self) -> Option<Diagnosis> {
         let (first, last) = (self.looks.first()?, self.looks.last()?);
         let at = |look: &Look<'_>| look.scrape.from.as_secs_f64();
@@ -112,7 +116,8 @@ impl<'a> Course<'a> {
             let ((least, _), (_, most)) = (pair[0].totals(), pair[1].totals());
             pair[1].scrape.phase != Phase::After && (least..=most).contains(&shown)
         });
-        // A page that is new each time is not old: its counters lack what they counted before some instant.
+        // Without two equal scrape bodies it is not stale data: the counter merely lost what it counted
+        // before some instant.
         let still = self
             .looks
             .windows(2)
@@ -144,7 +149,7 @@ impl<'a> Course<'a> {
         ))
     }
 
-    /// Whether every series gained from one scrape to another what the ledger allows.
+    /// Whether the increase of every series from one scrape to another is one that the ledger allows.
     fn agrees(&self, base: &Look<'_>, look: &Look<'_>) -> bool {
         look.values.iter().all(|(key, value)| {
             let gain = value - base.values.get(key).copied().unwrap_or(0.0);
@@ -153,7 +158,8 @@ impl<'a> Course<'a> {
         })
     }
 
-    /// The least and the most that a series can have gained from one scrape to another of the same process.
+    /// The least and the most that a series can have increased from one scrape to another of the same
+    /// process.
     fn bounds(&self, base: &Look<'_>, look: &Look<'_>, (cell, label): &(Cell, String)) -> (u64, u64) {
         let none = Standing::default();
         let of = |counts: &BTreeMap<u16, u64>| -> u64 {
@@ -183,7 +189,7 @@ impl Look<'_> {
     }
 }
 
-/// Whether a gain between two scrapes cannot be right.
+/// A finding, if an increase between two scrapes cannot be right.
 fn finding(
     (cell, status): &(Cell, String),
     gain: f64,

@@ -1,5 +1,5 @@
-//! What a counter has to have gained by the ledger, distinguished by the labels that the counter has, and whether it has those
-//! that the contract promises.
+//! The increase of a counter that the ledger implies, grouped by the labels that the counter has; and whether
+//! it has the labels that the contract promises.
 
 use std::collections::BTreeMap;
 
@@ -10,14 +10,14 @@ use saasbench_model::scenario::{Statuses, is_status_class};
 /// What clients saw of one cell of a counter.
 #[derive(Debug, Default)]
 pub(super) struct Expected {
-    /// Answers by status label.
+    /// Responses by status label.
     pub(super) answered: BTreeMap<String, u64>,
-    /// Requests without an answer.
+    /// Requests without a response.
     pub(super) unknown: u64,
 }
 
-/// What the ledger expects of a counter. The contract names labels once for all series: where a counter by tenant lacks
-/// one of them, requests are grouped together.
+/// What the ledger implies for a counter. The contract names labels once for all series: if a counter by
+/// tenant lacks one of them, requests are grouped together.
 pub(super) fn expected(
     counter: Counter<'_>,
     ledger: &BTreeMap<Cell, Seen>,
@@ -48,8 +48,8 @@ pub(super) fn expected(
     expected
 }
 
-/// Why a counter cannot be compared, though it is there: it is not labelled as the contract says. Nobody's count is wrong
-/// then, so this accuses nobody.
+/// Why an existing counter cannot be compared: its labels are not those of the contract. That is not a wrong
+/// count, so the verdict is Inconclusive.
 pub(super) fn misread(
     counter: Counter<'_>,
     expected: &BTreeMap<Cell, Expected>,
@@ -97,5 +97,5 @@ pub(super) fn misread(
     })
 }
 
-/// Whether a label of a series is not empty.
+/// Whether a label of a series is present and not empty.
 type Reported = fn(&Cell, &str) -> bool;

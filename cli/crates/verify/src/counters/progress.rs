@@ -1,8 +1,9 @@
-//! How far the ledger had come at each scrape: what must have been counted by then, and what can have been.
+//! The ledger's progress at each scrape: what must have been counted by then, and what can have been.
 //!
-//! A request that was answered more than `settle` before a scrape began must be in it, because a service counts no later
-//! than that after it answers (time in which the generator stood still does not count: the service may have, too). One that
-//! was sent after the scrape had ended cannot be in it. Tenants are not distinguished, so that a long run stays small.
+//! A request whose response came more than `settle` before a scrape started must be in it, because a service
+//! counts no later than that after its response (not counting the generator's stalls, which may have affected
+//! the service, too). A request that was sent after the scrape ended cannot be in it. Tenants are not
+//! distinguished, so that the memory for a long run stays small.
 
 use std::collections::BTreeMap;
 
@@ -18,35 +19,35 @@ use saasbench_record::{
 #[derive(Debug)]
 pub struct Progress {
     settle: Nanos,
-    /// When the scrapes of each replica began and ended, in order.
+    /// Start and end of each replica's scrapes, in order.
     spans: Vec<Vec<(Nanos, Nanos)>>,
-    /// By replica and step; then by status, `None` for what was not answered.
+    /// By replica and step, then by status; `None` for requests without a response.
     counts: Vec<Vec<BTreeMap<Option<u16>, Counts>>>,
 }
 
-/// How many requests count from which scrape on, for each scrape; the last is for those that no scrape shows.
+/// For each scrape, how many requests count from it on; the last entry is for those that no scrape shows.
 #[derive(Debug, Clone)]
 struct Counts {
     surely: Vec<u32>,
     maybe: Vec<u32>,
 }
 
-/// What the ledger says of one cell at one scrape.
+/// The ledger's state for one cell at one scrape.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Standing {
-    /// Answers, by status, that must have counted.
+    /// Responses, by status, that must have been counted.
     pub(super) surely: BTreeMap<u16, u64>,
-    /// Answers, by status, that can have counted.
+    /// Responses, by status, that can have been counted.
     pub(super) maybe: BTreeMap<u16, u64>,
-    /// Unanswered requests that can have counted.
+    /// Requests without a response that can have been counted.
     pub(super) unknown: u64,
 }
 
-/// By cell, what the ledger says at one scrape.
+/// The ledger's state at one scrape, by cell.
 pub type Standings = BTreeMap<Cell, Standing>;
 
 impl Progress {
-    /// Nothing sent yet.
+    /// No requests yet, for the run's scrapes.
     pub fn new(run: &RecordedRun) -> Self {
         let spans = |scrapes: &Vec<Scrape>| scrapes.iter().map(|scrape| (scrape.from, scrape.to)).collect();
         let spans: Vec<Vec<_>> = run.observations.scrapes.iter().map(spans).collect();
@@ -57,7 +58,7 @@ impl Progress {
         }
     }
 
-    /// Enters a sample. What was never sent has not counted anywhere.
+    /// Enters a sample; requests that were never sent have no effect.
     pub fn add(&mut self, sample: &Sample, excuses: &StallExclusions) {
         let status = match sample.outcome {
             Outcome::Status(status) => Some(status),
@@ -74,7 +75,7 @@ impl Progress {
         counts.surely[spans.partition_point(early)] += 1;
     }
 
-    /// What the ledger says of a replica at each of its scrapes.
+    /// The ledger's state at each scrape of a replica.
     pub fn standings(&self, scenario: &Scenario, replica: usize) -> Vec<Standings> {
         let scrapes = self.spans.get(replica).map_or(0, Vec::len);
         let mut standings = vec![Standings::new(); scrapes];

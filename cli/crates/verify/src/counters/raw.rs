@@ -1,17 +1,17 @@
-//! Raw samples of Prometheus's, found in the record of its answers.
+//! Finds Prometheus's raw samples in the record of its responses.
 
 use saasbench_record::{
     manifest::Replica,
     prometheus::{RawSeries, ResponseRecord, doubt, matrix},
 };
 
-/// Whether Prometheus was asked for a metric and answered in full, or why not.
+/// Checks that the raw samples of a metric were queried and the response is complete, or says why not.
 pub(crate) fn asked(answers: &[ResponseRecord], metric: &str) -> Result<(), String> {
     let answer = answers.iter().rfind(|answer| is_about(answer, metric));
     whole(answer.ok_or("Prometheus was not queried: the run ended first")?).map(|_| ())
 }
 
-/// An answer that is there and complete, or why it is not.
+/// The response, if it is there and complete, or why it is not.
 pub(crate) fn whole(record: &ResponseRecord) -> Result<&serde_json::Value, String> {
     match &record.answer {
         Some(answer) => doubt(answer).map_or(Ok(answer), Err),
@@ -22,7 +22,7 @@ pub(crate) fn whole(record: &ResponseRecord) -> Result<&serde_json::Value, Strin
     }
 }
 
-/// `up` of a replica, or why there is no such target.
+/// The series `up` of a replica, or why there is no such target.
 pub(crate) fn target(answers: &[ResponseRecord], replica: &Replica) -> Result<RawSeries, String> {
     let mut up = series_of(answers, "up", replica);
     match (up.len(), up.pop()) {
@@ -37,14 +37,14 @@ pub(crate) fn target(answers: &[ResponseRecord], replica: &Replica) -> Result<Ra
     }
 }
 
-/// Whether two of Prometheus's timestamps are the same: they are whole milliseconds, written as floats.
+/// Whether two of Prometheus's timestamps are equal: they are whole milliseconds, written as floats.
 pub(crate) fn same_time(a: f64, b: f64) -> bool {
     (a - b).abs() < 0.0005
 }
 
-/// Whether an answer is to a question for raw samples of this metric.
+/// Whether a response belongs to the query for raw samples of this metric.
 fn is_about(answer: &ResponseRecord, metric: &str) -> bool {
-    // A query of the scenario's own can begin with the same name; it cannot end so.
+    // A query from the scenario can start with the same name, but cannot end so.
     answer.query.strip_prefix(metric).is_some_and(|rest| rest.starts_with(['[', '{']) && rest.ends_with(']'))
 }
 

@@ -1,5 +1,5 @@
-//! Simulated services that count as they should, early or late, through restarts and silence, are never accused; those that
-//! make one of the usual mistakes are, by its name.
+//! Simulated services: those that count correctly, early or late, through restarts and missing responses,
+//! must never fail; those with a known fault must fail with its diagnosis.
 
 use std::collections::BTreeMap;
 
@@ -30,10 +30,10 @@ rate = "10/s"
 duration = "10s"
 "#;
 
-/// The end of the load, and the scrapes after it, in milliseconds.
+/// End of the load in milliseconds; the last scrapes follow it.
 const END: i64 = 12_000;
 
-/// One request, in milliseconds: when it was sent, when it was answered, how much later it counted.
+/// One request: when it was sent, how long it took, and how much later it counted, in milliseconds.
 #[derive(Debug, Clone)]
 struct Request {
     sent: i64,
@@ -41,11 +41,11 @@ struct Request {
     late: i64,
     rejected: bool,
     tenant: usize,
-    /// It got no answer; whether it counts.
+    /// `Some` if it got no response: whether it counts nevertheless.
     silent: Option<bool>,
 }
 
-/// What a service does wrong.
+/// The service's fault.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Mistake {
     None,
@@ -54,9 +54,9 @@ enum Mistake {
     Status,
     Tenant,
     RawPath,
-    /// At this time all counters begin again.
+    /// All counters restart from zero at this time.
     Reset(i64),
-    /// From this time on the page stays as it is.
+    /// From this time on, the scrape body no longer changes.
     Stale(i64),
 }
 
@@ -69,7 +69,7 @@ fn requests(most: usize) -> impl Strategy<Value = Vec<Request>> {
     prop::collection::vec(request, most / 2..most)
 }
 
-/// A service with its page.
+/// A service and its exposition.
 struct Service<'a> {
     requests: &'a [Request],
     mistake: Mistake,
@@ -77,7 +77,7 @@ struct Service<'a> {
 }
 
 impl Service<'_> {
-    /// The page at an instant.
+    /// The scrape body at an instant.
     fn page(&self, at: i64) -> String {
         let at_last = match self.mistake {
             Mistake::Stale(since) => at.min(since),
@@ -123,7 +123,7 @@ impl Service<'_> {
         text
     }
 
-    /// The run as it is recorded, with scrapes at these times.
+    /// The recorded run, with scrapes at these times.
     fn run(&self, looks: &[i64]) -> Made {
         let record = |request: &Request| {
             let (sent, done) = (request.sent, request.sent + request.length);
@@ -172,7 +172,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn who_counts_right_is_never_accused(
+    fn a_service_that_counts_right_never_fails(
         requests in requests(60), looks in looks(), restart in prop::option::of(500_i64..11_000),
     ) {
         let service = Service { requests: &requests, mistake: Mistake::None, restart };
@@ -185,7 +185,7 @@ proptest! {
     }
 
     #[test]
-    fn who_counts_wrong_is_called_by_the_name_of_the_mistake(requests in requests(400), which in 0_usize..7) {
+    fn a_service_with_a_fault_is_diagnosed(requests in requests(400), which in 0_usize..7) {
         let requests: Vec<Request> =
             requests.into_iter().map(|request| Request { silent: None, ..request }).collect();
         let (mistake, name) = [

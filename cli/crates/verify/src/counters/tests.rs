@@ -1,4 +1,4 @@
-//! Counters against the ledger, by hand-made runs.
+//! Counters compared with the ledger, by hand-made runs.
 
 use serde_json::json;
 
@@ -16,7 +16,7 @@ type Counts<'a> = &'a [(&'a str, u32)];
 /// Seconds and value.
 type Series<'a> = &'a [(f64, &'a str)];
 
-/// Three answers 200 by replica a, and so many requests that went unanswered.
+/// Three responses 200 by replica a, and `unknown` requests without a response.
 fn samples(unknown: usize) -> Vec<Sample> {
     let answered = (0..3).map(|i| sample(i * 100, 0, SampleOutcome::Status(200)));
     let silent =
@@ -41,7 +41,7 @@ fn judged(unknown: usize, after: &[(&str, u32)], change: impl FnOnce(&mut Made))
 }
 
 #[test]
-fn a_counter_lies_between_what_was_answered_and_what_was_sent() {
+fn a_counter_lies_between_responses_and_requests_sent() {
     use Outcome::{Fail, Pass};
     let table: &[(usize, Counts, Outcome)] = &[
         (0, &[("200", 3)], Pass),
@@ -65,7 +65,7 @@ fn a_counter_lies_between_what_was_answered_and_what_was_sent() {
 }
 
 #[test]
-fn in_a_shared_environment_a_surplus_cannot_be_reported_but_a_lack_can() {
+fn in_a_shared_environment_a_surplus_is_inconclusive_and_a_deficit_fails() {
     let company = |made: &mut Made| made.manifest.environment.exclusive = false;
     assert_eq!(judged(0, &[("200", 9)], company).outcome, Outcome::Inconclusive);
     assert_eq!(judged(0, &[("200", 2)], company).outcome, Outcome::Fail);
@@ -73,7 +73,7 @@ fn in_a_shared_environment_a_surplus_cannot_be_reported_but_a_lack_can() {
 }
 
 #[test]
-fn a_restart_takes_the_lower_bound_away_but_not_the_upper_one() {
+fn a_restart_removes_the_lower_bound_but_not_the_upper() {
     let start = |at: u32| format!("process_start_time_seconds {at}\n");
     let restarted = |count: u32| {
         let mut made = Made::new("", &samples(0));
@@ -90,7 +90,7 @@ fn a_restart_takes_the_lower_bound_away_but_not_the_upper_one() {
 }
 
 #[test]
-fn what_stood_there_before_the_load_is_taken_off() {
+fn the_count_before_the_load_is_subtracted() {
     let mut made = Made::new("", &samples(0));
     let after = counts(&[("200", 10), ("404", 5)]);
     made.scrape("a", "before", &counts(&[("200", 7), ("404", 5)]));
@@ -113,7 +113,7 @@ fn without_data_nothing_passes() {
 }
 
 #[test]
-fn metrics_that_cannot_be_read_prove_nothing_of_counters() {
+fn unreadable_metrics_prove_nothing_about_counters() {
     let mut made = Made::new("", &samples(0));
     made.settled("a", "http_requests_total{ 3\n");
     let verdict = made.verdict(Claim::Counters, "of a by scrape");
@@ -122,7 +122,7 @@ fn metrics_that_cannot_be_read_prove_nothing_of_counters() {
 }
 
 #[test]
-fn statuses_that_the_service_groups_are_held_against_groups() {
+fn grouped_statuses_are_compared_with_groups() {
     let mut samples = samples(0);
     samples.push(sample(500, 0, SampleOutcome::Status(429)));
     samples.push(sample(600, 0, SampleOutcome::Status(404)));
@@ -135,7 +135,7 @@ fn statuses_that_the_service_groups_are_held_against_groups() {
     assert_eq!(judged(grouped, &[("2xx", 3), ("4xx", 2)]).outcome, Outcome::Pass);
     assert_eq!(judged(grouped, &[("2xx", 3), ("4xx", 1)]).outcome, Outcome::Fail);
     assert_eq!(judged(grouped, &[("2xx", 3), ("404", 2)]).outcome, Outcome::Fail);
-    // Statuses that are written otherwise than declared accuse nobody.
+    // Statuses in another notation than declared are not a failure.
     let undeclared = judged("", &[("2xx", 3), ("4xx", 1)]);
     assert_eq!(undeclared.outcome, Outcome::Inconclusive);
     insta::assert_snapshot!(undeclared.summary, @r#"http_requests_total has statuses like "2xx": the contract needs `statuses = "grouped"` ([metrics])"#);
@@ -211,7 +211,7 @@ fn a_route_that_is_ignored_is_ignored_on_both_sides() {
 }
 
 #[test]
-fn a_replica_that_tells_no_start_time_is_known_to_restart_by_its_falling_counter() {
+fn without_a_start_time_a_falling_counter_shows_a_restart() {
     let mut made = Made::new("", &samples(0));
     let after = counts(&[("200", 1)]);
     made.scrape("a", "before", &counts(&[("200", 1000)]));
@@ -220,7 +220,7 @@ fn a_replica_that_tells_no_start_time_is_known_to_restart_by_its_falling_counter
 }
 
 #[test]
-fn a_restart_that_nothing_tells_is_known_by_the_one_series_that_fell() {
+fn without_a_start_time_one_falling_series_shows_a_restart() {
     let mut made = Made::new("", &samples(0));
     let after = counts(&[("200", 3)])
         + "http_requests_total{handler=\"/other\",method=\"GET\",status=\"200\"} 5000\n";
@@ -231,9 +231,10 @@ fn a_restart_that_nothing_tells_is_known_by_the_one_series_that_fell() {
     assert!(!format!("{:?}", made.judge().verdicts).contains(fell));
 }
 
-/// An environment that is not fresh is scraped until it rests: what moved before that is of earlier requests.
+/// An environment that is not fresh is scraped until it is quiescent: what moves before that belongs to
+/// earlier requests.
 #[test]
-fn what_earlier_requests_move_before_the_load_is_nobodys_surplus() {
+fn increments_by_earlier_requests_are_no_surplus() {
     let mut made = Made::new("", &samples(0));
     let start = "process_start_time_seconds 1\n";
     for count in [100, 103, 103] {
@@ -277,7 +278,7 @@ fn a_record_whose_equal_scrapes_were_changed_is_a_failure() {
 }
 
 #[test]
-fn a_counter_that_fell_on_the_way_is_a_failure_unless_it_was_restarted() {
+fn a_counter_that_fell_in_between_fails_unless_it_was_restarted() {
     let judged = |during: u32, starts: [u32; 3]| {
         let text = |count: u32, start: u32| {
             counts(&[("200", count)]) + &format!("process_start_time_seconds {start}\n")
@@ -288,9 +289,9 @@ fn a_counter_that_fell_on_the_way_is_a_failure_unless_it_was_restarted() {
         made.verdict(Claim::Counters, "of a by scrape")
     };
     assert_eq!(judged(3, [1, 1, 1]).outcome, Outcome::Pass);
-    // Of three that had been answered long before.
+    // Only two of three that had been answered long before.
     assert_eq!(judged(2, [1, 1, 1]).outcome, Outcome::Fail);
-    // What was counted before the restart and after it is too much together, each by itself is not.
+    // The counts before and after the restart are too high together, though neither is by itself.
     assert_eq!(judged(3, [1, 1, 2]).outcome, Outcome::Fail);
     assert_eq!(judged(9, [1, 1, 2]).outcome, Outcome::Fail);
     let fell = judged(9, [1, 1, 1]);
@@ -299,17 +300,18 @@ fn a_counter_that_fell_on_the_way_is_a_failure_unless_it_was_restarted() {
 }
 
 #[test]
-fn in_a_shared_environment_the_counters_need_not_rest() {
+fn in_a_shared_environment_the_counters_need_not_be_quiescent() {
     let mut made = Made::new("", &samples(0));
     made.manifest.environment.exclusive = false;
     made.scrape("a", "before", "").scrape("a", "after", &counts(&[("200", 2)]));
     assert_eq!(made.verdict(Claim::Counters, "of a by scrape").outcome, Outcome::Fail);
 }
 
-/// Seconds after the run's zero at which the latest scrape before the load, and the latest of all, began.
+/// When, in seconds after the run's zero, the last scrape before the load and the last of all started.
 type Positions = (Option<f64>, Option<f64>);
 
-/// What is said of replica a, given how far Prometheus had come before and after the load, its `up` and a counter.
+/// The verdict about replica a, given Prometheus's last scrapes before and after the load, its `up` and a
+/// counter.
 fn by_prometheus((before, after): Positions, up: Series, counter: Series) -> Verdict {
     let zero = 1_000_000_000.0;
     let instance = "127.0.0.1:1";
@@ -361,12 +363,12 @@ fn prometheus_is_judged_by_its_raw_samples() {
     let whole = (Some(-5.0), Some(11.0));
     let table: &[(Positions, Series, Series, Outcome)] = &[
         (whole, up, &[(-5.0, "7"), (5.0, "8"), (11.0, "10")], Outcome::Pass),
-        // A series that is new began at zero.
+        // A new series starts at zero.
         (whole, up, &[(5.0, "1"), (11.0, "3")], Outcome::Pass),
         (whole, up, &[(5.0, "1"), (11.0, "2")], Outcome::Fail),
         // A reset: 2 before it, 1 after it.
         (whole, up, &[(-5.0, "7"), (5.0, "9"), (11.0, "1")], Outcome::Pass),
-        // A scrape that began before the load and ended in it has counted some of it already.
+        // A scrape that started before the load and ended during it has counted some of the load already.
         (whole, up, &[(-5.0, "7"), (-0.1, "8"), (11.0, "10")], Outcome::Pass),
         ((None, Some(11.0)), up, &[(11.0, "3")], Outcome::Inconclusive),
         ((Some(-5.0), Some(5.0)), up, &[(5.0, "3")], Outcome::Inconclusive),

@@ -1,4 +1,5 @@
-//! One expectation: counts the samples that it is about (`judge` weighs what they come to, `hopeless` what they still can).
+//! Counts the samples that one expectation covers. `judge` turns the counts into an outcome; `hopeless`
+//! decides whether the outcome can still change.
 
 mod hopeless;
 mod judge;
@@ -17,26 +18,26 @@ use saasbench_record::{
     tally::{count_latency, latency_histogram},
 };
 
-/// One expectation, counting.
+/// One expectation and its counts.
 #[derive(Debug)]
 pub(super) struct Counter {
     expectation: Expectation,
-    /// Requests that it is about, drops left out.
+    /// Covered requests, without dropped arrivals.
     requests: u64,
     dropped: u64,
     errors: u64,
-    /// Those that are left without timeouts that came because the generator stood still, and without what its machine had
-    /// no port or file descriptor for.
+    /// Errors that are not attributed to the generator: without timeouts during its stalls, and without
+    /// requests for which its machine had no port or file descriptor.
     errors_excused: u64,
-    /// The first few errors: number, and what was wrong.
+    /// The first few errors: sample number, and what was wrong.
     first_errors: Vec<(u64, String)>,
     answered: u64,
-    /// Answers with the status that it is about.
+    /// Responses with the status that the expectation names.
     matching: u64,
     measured: Latencies,
     /// The same without what may be the generator's own.
     excused: Latencies,
-    /// Requests in the shadow of each stall.
+    /// Requests in the exclusion window of each stall.
     touched: Vec<u64>,
     longest: Nanos,
     histogram: hdrhistogram::Histogram<u64>,
@@ -44,7 +45,7 @@ pub(super) struct Counter {
     histogram_excused: hdrhistogram::Histogram<u64>,
 }
 
-/// Latencies, counted against a bound.
+/// Latencies, counted by their relation to a bound.
 #[derive(Debug, Default)]
 struct Latencies {
     below: u64,
@@ -114,7 +115,7 @@ impl Counter {
                     excuse.touched && excuse.from_sent < allowed.min(scenario.timeout)
                 }
                 SampleOutcome::NotSent(NotSentReason::Exhausted) => true,
-                // Many arrivals at once, because the generator was late with them, find too few users.
+                // Arrivals that the generator hands out late come all at once and find too few idle users.
                 SampleOutcome::Dropped => excuse.touched || sample.sent - sample.intended >= SHORTEST,
                 _ => false,
             };
@@ -163,12 +164,13 @@ impl Counter {
     }
 }
 
-/// Which of so many, in order, is the quantile `q`: the smallest that at least `q` of them do not exceed; from 1.
+/// The rank, from 1, of the quantile `q` among `count` values: the smallest value that at least `q` of them
+/// do not exceed.
 fn rank(q: f64, count: u64) -> u64 {
     ((q * count as f64) - 1e-9).ceil().max(1.0) as u64
 }
 
-/// The text as written, with the tenant, journey and step that it is about.
+/// The text as written, with the tenant, journey and step that it is restricted to.
 pub(super) fn subject_of(scenario: &Scenario, expectation: &Expectation) -> String {
     let Filter { tenant, journey, steps } = &expectation.filter;
     let mut about = Vec::new();

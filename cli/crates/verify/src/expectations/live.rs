@@ -1,7 +1,7 @@
-//! Expectations with `abort = true` while the load goes: tells when one of them cannot be kept any more, whatever comes.
+//! Evaluates expectations with `abort = true` during the load, and reports when one can no longer be met.
 //!
-//! It counts what the final judgement will count, excused by the same stalls; of what the hiccup meter has not yet looked at,
-//! nothing is counted. So a run that would pass is never given up.
+//! It counts exactly what the final judgement will count, with the same stalls excluded; samples that the
+//! hiccup meter has not yet covered are not counted. A run that would pass is therefore never aborted.
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -10,30 +10,30 @@ use crate::stall_attribution::StallExclusions;
 use saasbench_model::{plan::upper_bounds::requests_at_most, scenario::Scenario, units::Nanos};
 use saasbench_record::{sample::Sample, stall::Stall};
 
-/// Counts along.
+/// Counts along with the load.
 #[derive(Debug)]
 pub struct Live {
     scenario: Arc<Scenario>,
     monitored: Vec<MonitoredExpectation>,
     excuses: StallExclusions,
     stalls: usize,
-    /// What is not yet known to be free of stalls.
+    /// Samples from a time that is not yet known to be free of stalls.
     waiting: VecDeque<Sample>,
-    /// When the first iteration was due: the load had surely started.
+    /// When the first iteration was due: the load had started by then.
     started: Option<Nanos>,
-    /// When the warm-up has surely ended.
+    /// When the warm-up has certainly ended.
     judged_from: Option<Nanos>,
 }
 
 #[derive(Debug)]
 struct MonitoredExpectation {
     counter: Counter,
-    /// The most requests that it can be about in the whole run.
+    /// The most requests that it can cover in the whole run.
     planned: Option<u64>,
 }
 
 impl Live {
-    /// Those of a scenario, on an environment that is `fresh` or not; `None` where no expectation ends a run.
+    /// The expectations with `abort`, in an environment that is `fresh` or not; `None` if there are none.
     pub fn new(scenario: &Arc<Scenario>, fresh: bool) -> Option<Self> {
         let all =
             scenario.expectations.iter().filter(|expected| expected.abort && (fresh || !expected.fresh));
@@ -57,9 +57,9 @@ impl Live {
         })
     }
 
-    /// Takes note of a request.
+    /// Queues a sample until it is known whether a stall affected it.
     pub fn add(&mut self, sample: Sample) {
-        // No iteration is due before the load begins.
+        // No iteration is due before the load starts.
         if self.started.is_none() && sample.iteration > 0 {
             self.started = Some(sample.intended);
             self.judged_from = self.judged_from.or(Some(sample.intended + self.scenario.warmup));
@@ -67,7 +67,8 @@ impl Live {
         self.waiting.push_back(sample);
     }
 
-    /// Judges what was done by `known`, up to when `stalls` are all that there were: why the run is hopeless, if it is.
+    /// Judges everything up to `known`, until when `stalls` is complete; returns why the run is hopeless, if
+    /// it is.
     pub fn judge(&mut self, known: Nanos, stalls: &[Stall]) -> Option<String> {
         if stalls.len() != self.stalls {
             self.stalls = stalls.len();
@@ -110,7 +111,7 @@ mod tests {
         testing::{self, Made, stall},
     };
 
-    /// A hundred requests by plan.
+    /// The load plans a hundred requests.
     const PLANNED: usize = 100;
 
     fn text(that: &str) -> String {
@@ -126,7 +127,7 @@ mod tests {
         drawn.iter().enumerate().map(sample).collect()
     }
 
-    /// How many samples are enough to give the run up, and why.
+    /// After how many samples the run is aborted, and why.
     fn given_up(text: &str, samples: &[Sample]) -> Option<(usize, String)> {
         let mut live = Live::new(&Arc::new(scenario(text)), true).unwrap();
         samples.iter().enumerate().find_map(|(i, sample)| {
@@ -158,7 +159,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(48))]
         #[test]
-        fn what_is_given_up_fails_however_it_goes_on(
+        fn an_aborted_run_would_have_failed_in_any_case(
             that in prop::sample::select(EXPECTED.as_slice()),
             bad in 0.0..1.0_f64,
             drawn in prop::collection::vec((0.0..1.0_f64, 0..3_usize, 1_i64..60), PLANNED),
@@ -198,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_bounded_is_not_given_up() {
+    fn an_expectation_without_an_upper_bound_aborts_nothing() {
         let endless = text("error_ratio <= 20%").replace("rate = \"10/s\"", "users = 3");
         let failing = samples(&[(500, 1); PLANNED]);
         assert_eq!(given_up(&endless, &failing), None);
@@ -210,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_stall_excuses_or_may_yet_excuse_is_not_held_against_the_service() {
+    fn samples_that_a_stall_may_have_affected_abort_nothing() {
         let text = text("max < 40ms");
         let mut live = Live::new(&Arc::new(scenario(&text)), true).unwrap();
         for sample in samples(&[(200, 50)]) {

@@ -11,7 +11,8 @@ use saasbench_record::{
     testing::{Made, sample, stall},
 };
 
-/// A hundred answers, the i-th of which took i+1 ms from sent and 100 ms more from intended; every tenth is a 429.
+/// A hundred responses, the i-th of which took i+1 ms from sent and 100 ms more from intended; every tenth is
+/// a 429.
 fn samples() -> Vec<Sample> {
     (0..100)
         .map(|i| {
@@ -52,7 +53,7 @@ fn the_warm_up_is_not_judged() {
         ("max from sent < 100ms", Fail),
         ("error_ratio == 0%", Pass),
         ("count(429) == 2", Pass),
-        // 29 answers in three seconds.
+        // 29 responses in three seconds.
         ("rate > 9.6/s", Pass),
         ("rate > 9.7/s", Fail),
     ] {
@@ -66,7 +67,7 @@ fn the_warm_up_is_not_judged() {
 fn bounds_are_exact() {
     use Outcome::{Fail, Inconclusive, Pass};
     let table = [
-        // The median of 1..=100 ms is 50 ms: the smallest latency that half of the answers do not exceed.
+        // The median of 1..=100 ms is 50 ms: the smallest latency that half of the responses do not exceed.
         ("p50 from sent <= 50ms", Pass),
         ("p50 from sent < 50ms", Fail),
         ("p50 from sent > 50ms", Fail),
@@ -74,10 +75,10 @@ fn bounds_are_exact() {
         ("p90 from sent <= 90ms", Pass),
         ("p90 from sent <= 89999us", Fail),
         ("p50 <= 150ms", Pass),
-        // From intended it fails, without the lateness of the generator it does not.
+        // Fails from intended, but not without the generator's lateness.
         ("p50 < 149ms", Inconclusive),
         ("p50 < 40ms", Fail),
-        // A p99 needs a thousand answers.
+        // A p99 needs a thousand responses.
         ("p99 < 10s", Inconclusive),
         ("max from sent <= 100ms", Pass),
         ("max from sent < 100ms", Fail),
@@ -152,7 +153,7 @@ fn a_user_that_had_to_start_first_waited_for_the_service() {
             [start, sample]
         })
     };
-    // The same latencies as elsewhere in these tests, but the 100 ms before sending were the start step's.
+    // The usual latencies of these tests, but the 100 ms before sending were spent in the start step.
     let started: Vec<Sample> = started().collect();
     let mut made = Made::new("[[expect]]\nthat = \"p90 < 150ms\"\n", &started);
     made.manifest.environment.fresh = true;
@@ -190,8 +191,8 @@ fn a_load_with_dropped_arrivals_is_not_the_one_that_was_asked_for() {
     assert_eq!(judged("p50 < 1s", &dropped, |_| {}).outcome, Outcome::Inconclusive);
 }
 
-/// A hundred requests a second for ten seconds, answered after 10 ms; from 3 s on everything that is under way, or due,
-/// waits for 300 ms.
+/// A hundred requests a second for ten seconds, answered after 10 ms; from 3 s on, everything in flight or
+/// due waits for 300 ms.
 fn held_up() -> Vec<Sample> {
     let (from, to) = (Nanos::from_secs(3), Nanos::from_millis(3300));
     (0..1000)
@@ -206,20 +207,20 @@ fn held_up() -> Vec<Sample> {
 }
 
 #[test]
-fn who_stood_still_decides() {
+fn a_failure_counts_unless_the_generator_stalled() {
     use Outcome::{Fail, Inconclusive, Pass};
     let judged = |that: &str, stalls: &[Stall]| {
         judged(that, &held_up(), |made| made.self_monitor.stalls = stalls.to_vec())
     };
     for that in ["p99 < 100ms", "p99 from sent < 100ms", "max <= 250ms", "mean < 11ms"] {
-        // The service did: a stall elsewhere, or a short one at that time, is no excuse.
+        // The service stalled: a stall of the generator at another time, or a short one, does not explain it.
         assert_eq!(judged(that, &[]).outcome, Fail, "{that}");
         assert_eq!(judged(that, &[stall(6000, 300)]).outcome, Fail, "{that}");
         assert_eq!(judged(that, &[stall(3100, 20)]).outcome, Fail, "{that}");
-        // The generator did.
+        // The generator stalled.
         assert_eq!(judged(that, &[stall(2999, 301)]).outcome, Inconclusive, "{that}");
     }
-    // What fails without them fails, and what holds with them holds.
+    // Fails without the affected samples, too; or holds even with them.
     assert_eq!(judged("p50 < 9ms", &[stall(2999, 301)]).outcome, Fail);
     assert_eq!(judged("max < 400ms", &[stall(2999, 301)]).outcome, Pass);
     assert_eq!(judged("max > 400ms", &[stall(2999, 301)]).outcome, Fail);
@@ -237,7 +238,7 @@ fn stalls_are_named() {
 }
 
 #[test]
-fn a_timeout_that_came_while_the_generator_stood_still_is_nobodys() {
+fn a_timeout_during_a_stall_does_not_count() {
     use Outcome::{Fail, Inconclusive};
     let mut samples = samples();
     samples[50].outcome = SampleOutcome::Unknown(NoResponseReason::Timeout);
@@ -249,13 +250,13 @@ fn a_timeout_that_came_while_the_generator_stood_still_is_nobodys() {
     };
     assert_eq!(judged(&samples, &[]), Fail);
     assert_eq!(judged(&samples, &[stall(7000, 300)]), Inconclusive);
-    // Another error has nothing to do with it.
+    // Another error is unrelated to the stall.
     samples[60].failed_check = Some("status 404, expected 200 or 429".to_owned());
     assert_eq!(judged(&samples, &[stall(7000, 300)]), Fail);
 }
 
 #[test]
-fn arrivals_that_a_late_generator_dropped_are_not_held_against_the_service() {
+fn arrivals_dropped_by_a_late_generator_do_not_count() {
     let dropped = |late: i64| {
         let mut samples = samples();
         samples[50].outcome = SampleOutcome::Dropped;
@@ -263,9 +264,9 @@ fn arrivals_that_a_late_generator_dropped_are_not_held_against_the_service() {
         samples[50].done = samples[50].sent;
         judged("error_ratio == 0%", &samples, |_| {}).outcome
     };
-    // It was given out late: many were due at once, and found too few users.
+    // Handed out late: many were due at once, and found too few idle users.
     assert_eq!(dropped(40), Outcome::Inconclusive);
-    // In time, and nobody was free: they all waited for the service.
+    // Handed out in time, but no user was idle: all waited for the service.
     assert_eq!(dropped(0), Outcome::Fail);
 }
 
@@ -275,9 +276,10 @@ fn a_bound_that_fails_whatever_was_dropped_fails() {
     for sample in &mut samples[..5] {
         sample.outcome = SampleOutcome::Dropped;
     }
-    // 49 answers took less than 55 ms: with five more at once that is not yet 66 of a hundred.
+    // 49 responses took less than 55 ms: five more at once are not enough for 66 of a hundred.
     assert_eq!(judged("p66 from sent < 55ms", &samples, |_| {}).outcome, Outcome::Fail);
-    // 62 took less than 68 ms, and 63 of 95 were needed; with five more at once it is 67, and 66 of a hundred.
+    // 62 responses took less than 68 ms, where 63 of 95 were needed; five more at once make 67, and 66 of a
+    // hundred are needed.
     assert_eq!(judged("p66 from sent < 68ms", &samples, |_| {}).outcome, Outcome::Inconclusive);
     assert_eq!(judged("p50 from sent < 90ms", &samples, |_| {}).outcome, Outcome::Inconclusive);
 }

@@ -1,9 +1,9 @@
-//! Does the record hold what the engine did? The engine counts the requests that it has under way, and the meter looks at
-//! that count twice a second; the samples say for every instant how many there were.
+//! Is the record complete? The engine counts its requests in flight, and the self-monitor samples that count
+//! twice a second; the samples of the record give the same number for every instant.
 //!
-//! This is Little's law held at instants: over the whole load, the mean of the one is throughput times the mean of the latency,
-//! and the mean of the other is what the engine saw. A request without a sample, a sample without a request, or an instant
-//! that was taken at the wrong place sets them apart.
+//! This is Little's law at single instants: over the whole load, the mean of one is throughput times mean
+//! latency, the mean of the other is what the engine counted. A request without a sample, a sample without a
+//! request, or a wrong timestamp makes them differ.
 
 use saasbench_model::units::Nanos;
 use saasbench_record::{
@@ -11,27 +11,28 @@ use saasbench_record::{
     usage::Usage,
 };
 
-/// A request that began or ended within so long of a look may have been counted or not.
+/// A request that started or ended within this time of a reading may have been counted or not.
 const EDGE: Nanos = Nanos::from_millis(1);
-/// A thread that waits for a processor counts late, so that single looks may disagree: at most this share of them, or one.
+/// A thread that waits for a processor counts late, so single readings may disagree: at most this share of
+/// them, or one.
 const DISAGREE_ALLOWED: f64 = 0.2;
 
-/// What was counted, beside what the samples amount to.
+/// The engine's readings next to the samples.
 #[derive(Debug)]
 pub(super) struct Balance(Vec<Look>);
 
-/// One look at the engine's count.
+/// One reading of the engine's count.
 #[derive(Debug)]
 struct Look {
     at: Nanos,
     counted: u64,
-    /// Samples that were under way for certain.
+    /// Samples that were certainly in flight.
     certain: u64,
-    /// Those that may have been, too.
+    /// Samples that may have been in flight, those included.
     possible: u64,
 }
 
-/// How the two compare.
+/// Result of the comparison.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Compared {
     pub(super) agree: bool,
@@ -39,7 +40,7 @@ pub(super) struct Compared {
 }
 
 impl Balance {
-    /// With the looks of a run, in order.
+    /// Starts with the readings of a run, in order.
     pub(super) fn new(usage: &[Usage]) -> Self {
         let look = |usage: &Usage| {
             let counted = u64::from(usage.in_flight?);
@@ -48,7 +49,7 @@ impl Balance {
         Self(usage.iter().filter_map(look).collect())
     }
 
-    /// Counts a sample at every look that it was under way at.
+    /// Counts a sample at every reading during which it was in flight.
     pub(super) fn add(&mut self, sample: &Sample) {
         if sample.outcome == Outcome::Dropped {
             return;
@@ -60,7 +61,7 @@ impl Balance {
         }
     }
 
-    /// How they compare; `None` without a look.
+    /// Compares the two; `None` without readings.
     pub(super) fn compare(&self) -> Option<Compared> {
         let looks = self.0.len() as f64;
         let differ = self.0.iter().filter(|look| look.counted < look.certain || look.counted > look.possible);
@@ -99,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_counted_must_be_in_the_record() {
+    fn counted_requests_must_be_in_the_record() {
         assert!(balance(3, 3).agree);
         assert_eq!(
             balance(4, 3),
@@ -114,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn what_begins_or_ends_at_a_look_may_count_or_not() {
+    fn requests_that_start_or_end_at_a_reading_may_count_or_not() {
         for counted in [0, 1] {
             let usage = Usage {
                 at_ns: Nanos::from_millis(500),

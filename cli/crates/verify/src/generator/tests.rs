@@ -7,8 +7,8 @@ use saasbench_record::{
     testing::{Made, sample, stall},
 };
 
-/// A look at the threads every half second for five seconds: of each worker, how long it had been on a processor in each
-/// of them, in milliseconds.
+/// A record of the threads every half second for five seconds: for each worker, its processor time in each
+/// interval, in milliseconds.
 fn usage(workers: &[(&str, [i64; 10])]) -> Vec<Usage> {
     let line = |look: usize| {
         let time = |spent: &[i64; 10]| ThreadTime {
@@ -52,7 +52,7 @@ fn claim(made: &Made) -> Verdict {
 const IDLE: (&str, [i64; 10]) = ("worker-0", [170; 10]);
 
 #[test]
-fn one_that_keeps_up_passes_and_has_its_facts_reported() {
+fn a_generator_that_keeps_up_passes_and_reports_its_facts() {
     let mut made = made(&samples(), &[IDLE, ("worker-1", [50; 10]), ("recorder", [499; 10])]);
     made.self_monitor.stalls = vec![stall(1000, 100), stall(3000, 7)];
     assert_eq!(claim(&made).outcome, Outcome::Pass);
@@ -101,17 +101,17 @@ fn one_that_keeps_up_passes_and_has_its_facts_reported() {
 
 #[test]
 fn a_worker_at_its_limit_is_a_bottleneck() {
-    // For a second of five: enough to have mattered.
+    // For one second of five: long enough to matter.
     let peak = ("worker-1", [100, 100, 490, 490, 100, 100, 100, 100, 100, 100]);
     let made = made(&samples(), &[IDLE, peak]);
     let verdict = claim(&made);
     assert_eq!(verdict.outcome, Outcome::Inconclusive);
     insta::assert_snapshot!(verdict.summary, @"worker-1 was at its limit for 20 % of the time (36 % of a processor on average)");
-    // And then nothing that it could have caused is the service's.
+    // Then nothing that it could have caused counts against the service.
     let rate = made.verdict(Claim::Expectation, "rate");
     assert_eq!(rate.outcome, Outcome::Inconclusive);
     insta::assert_snapshot!(rate.summary, @"50.0/s; the generator was the bottleneck: worker-1 was at its limit for 20 % of the time (36 % of a processor on average)");
-    // A shorter one is not.
+    // A shorter one is not a bottleneck.
     let short = ("worker-1", [100, 100, 490, 100, 100, 100, 100, 100, 100, 100]);
     let made = self::made(&samples(), &[IDLE, short]);
     assert_eq!(claim(&made).outcome, Outcome::Pass);
@@ -141,7 +141,7 @@ fn a_machine_without_a_port_is_a_bottleneck() {
 }
 
 #[test]
-fn lateness_is_one_unless_a_stall_is_its_cause() {
+fn lateness_is_a_bottleneck_unless_a_stall_is_its_cause() {
     let mut samples = samples();
     for sample in &mut samples[100..110] {
         sample.intended = sample.sent - Nanos::from_millis(150);
@@ -154,7 +154,7 @@ fn lateness_is_one_unless_a_stall_is_its_cause() {
 
 #[test]
 fn only_the_load_counts() {
-    // Busy before it began and after it had ended.
+    // Busy before the load started and after it ended.
     let mut made = made(&samples(), &[("worker-0", [499, 499, 499, 100, 100, 100, 100, 499, 499, 499])]);
     assert_eq!(claim(&made).outcome, Outcome::Inconclusive);
     if let Some(load) = &mut made.manifest.load {
@@ -174,12 +174,12 @@ fn an_older_record_makes_no_claim() {
     let mut unwatched = made(&[], &[]);
     unwatched.self_monitor.usage.clear();
     insta::assert_snapshot!(unwatched.judge().generator, @"nothing sent · stalls and processors not monitored");
-    // Watched, and nothing to see: no data is never a pass.
+    // Monitored, but nothing was sent: no data is never a pass.
     assert_eq!(claim(&made(&[], &[])).outcome, Outcome::Inconclusive);
 }
 
 #[test]
-fn what_no_busy_generator_can_have_added_is_the_services() {
+fn latency_beyond_what_a_busy_generator_can_add_counts() {
     let mut samples = samples();
     for sample in &mut samples {
         sample.done = sample.sent + Nanos::from_millis(300);

@@ -1,23 +1,24 @@
-//! What one key's requests were answered, and what the answers said, indexed for the questions of the promises.
+//! The history of one key with the headers of its responses, indexed for the tests.
 
 use saasbench_limiter::{Decision, Request};
 
-/// Stands for a number that was not said; a greater one than any that is said in earnest.
+/// Marks a number that was not stated; greater than any plausible one.
 const NOTHING: u32 = u32::MAX;
 
-/// What one answer said of the limit; only what the promises need, in 24 bytes, because a run can have millions.
+/// What one response stated about the limit; only what the tests need, in 24 bytes, because a run can have
+/// millions.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Said {
     /// Number of the sample.
     pub(super) id: u64,
     remaining: u32,
     retry_after: u32,
-    /// Not a number: not said.
+    /// NaN if not stated.
     reset: f64,
 }
 
 impl Said {
-    /// What the answer of sample `id` said.
+    /// What the response of sample `id` stated.
     pub(super) fn new(id: u64, remaining: Option<u32>, retry_after: Option<u32>, reset: Option<f64>) -> Self {
         Self {
             id,
@@ -32,32 +33,31 @@ impl Said {
         (self.remaining != NOTHING).then_some(self.remaining)
     }
 
-    /// Seconds until one will be.
+    /// Seconds until a request will be admitted.
     pub(super) fn retry_after(&self) -> Option<u32> {
         (self.retry_after != NOTHING).then_some(self.retry_after)
     }
 
-    /// When the window ends, since the epoch.
+    /// When the window ends, in seconds since the epoch.
     pub(super) fn reset(&self) -> Option<f64> {
         (!self.reset.is_nan()).then_some(self.reset)
     }
 }
 
-/// One key.
 #[derive(Debug)]
 pub(super) struct Key<'a> {
-    /// By `sent`.
+    /// Sorted by `sent`.
     pub(super) requests: Vec<Request>,
-    /// By id.
+    /// Sorted by id.
     said: &'a [Said],
-    /// `sent` of all that may have been admitted, rising.
+    /// `sent` of all requests that may have been admitted, sorted.
     possible_sent: Vec<i64>,
-    /// `done` of the same, rising.
+    /// `done` of the same requests, sorted.
     possible_done: Vec<i64>,
 }
 
 impl<'a> Key<'a> {
-    /// Of the requests of one key in any order, and what their answers said, by id.
+    /// From a key's requests in any order, and what their responses stated, sorted by id.
     pub(super) fn new(requests: &[Request], said: &'a [Said]) -> Self {
         let mut requests = requests.to_vec();
         requests.sort_by_key(|request| (request.sent, request.id));
@@ -68,25 +68,25 @@ impl<'a> Key<'a> {
         Self { requests, said, possible_sent, possible_done }
     }
 
-    /// What was said to a request, if anything.
+    /// What the response to a request stated, if anything.
     pub(super) fn said(&self, request: &Request) -> Option<&'a Said> {
         let at = self.said.binary_search_by_key(&request.id, |said| said.id).ok()?;
         self.said.get(at)
     }
 
-    /// Those with this decision, by `sent`.
+    /// Requests with this decision, sorted by `sent`.
     pub(super) fn decided(&self, decision: Decision) -> impl Iterator<Item = &Request> {
         self.requests.iter().filter(move |request| request.decision == decision)
     }
 
-    /// How many may have been admitted at an instant of `[from, to]`.
+    /// How many requests may have been admitted at some instant of `[from, to]`.
     pub(super) fn possible_in(&self, from: i64, to: i64) -> u64 {
         let started = self.possible_sent.partition_point(|sent| *sent <= to);
         let over = self.possible_done.partition_point(|done| *done < from);
         started.saturating_sub(over) as u64
     }
 
-    /// Whether this admission is the only request that may have been admitted while it was under way: then all that were
+    /// Whether no other request may have been admitted while this admission was in flight: then all requests
     /// sent before it were decided before it.
     pub(super) fn is_quiet(&self, admission: &Request) -> bool {
         self.possible_in(admission.sent.0, admission.done.0) == 1

@@ -1,7 +1,8 @@
-//! What `RateLimit-Policy` and `RateLimit` say: structured fields (RFC 9651), a list with a member for each limit, such as
-//! `"chat";q=8;w=10` and `"chat";r=3;t=7`. The older form of a policy, `8;w=10`, is read as well.
+//! Parses `RateLimit-Policy` and `RateLimit`: structured fields (RFC 9651), lists with a member for each
+//! limit, such as `"chat";q=8;w=10` and `"chat";r=3;t=7`. The older form of a policy, `8;w=10`, is accepted,
+//! too.
 
-/// One member of a list: its item as written, and the parameters that are whole numbers.
+/// One member of a list: its item as written, and its integer parameters.
 #[derive(Debug, PartialEq, Eq)]
 struct Member<'t> {
     item: &'t str,
@@ -20,12 +21,12 @@ impl<'t> Member<'t> {
     }
 
     fn number(&self, name: &str) -> Option<u64> {
-        // Of a parameter that is there twice the last one counts, says the RFC.
+        // If a parameter is repeated, the last one counts (RFC 9651).
         self.numbers.iter().rev().find(|(known, _)| *known == name).map(|(_, value)| *value)
     }
 }
 
-/// The quotas of a policy: so many in so many seconds.
+/// The quotas of a policy: pairs of limit and window in seconds.
 pub(super) fn quotas(policy: &str) -> Vec<(u64, u64)> {
     let quota = |text| {
         let member = Member::of(text);
@@ -35,14 +36,14 @@ pub(super) fn quotas(policy: &str) -> Vec<(u64, u64)> {
     split(policy, ',').filter_map(quota).collect()
 }
 
-/// What is left, by a state of one member; of several it is not known which is meant.
+/// The remaining quota in a state with one member; with several it is unknown which one is meant.
 pub(super) fn remaining(state: &str) -> Option<u64> {
     let mut members = split(state, ',');
     let only = members.next().filter(|_| members.next().is_none())?;
     Member::of(only).number("r")
 }
 
-/// Splits where `at` stands outside of quotes.
+/// Splits at `at` outside of quotes.
 fn split(text: &str, at: char) -> impl Iterator<Item = &str> {
     let (mut quoted, mut escaped) = (false, false);
     text.split(move |c| {
@@ -83,7 +84,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn nothing_that_a_server_says_is_fatal(text in ".{0,40}") {
+        fn no_header_value_panics(text in ".{0,40}") {
             let _ = (quotas(&text), remaining(&text));
         }
     }

@@ -1,7 +1,8 @@
-//! `Remaining`: how many more would be admitted at the instant of the decision, its own request counted already.
+//! `Remaining`: how many more requests would be admitted at the instant of the decision, the current one
+//! already counted.
 //!
-//! It may say less than clients know of, because there may be others; never more. Each bound holds in any company; only
-//! what follows from a rejection needs the key for ourselves.
+//! A service may state less than clients can account for, because there may be other clients, but never more.
+//! The bounds hold in any environment; only what follows from a rejection needs exclusive use of the key.
 
 mod bounds;
 
@@ -13,7 +14,7 @@ use super::{
 use saasbench_limiter::{Decision, HistoryContext, Promise, Request};
 use saasbench_model::units::Nanos;
 
-/// A rejection says that nothing is left: it and `Remaining` come from one decision.
+/// A rejection must state that nothing is left: it and `Remaining` come from one decision.
 pub(super) fn nothing_left(key: &Key<'_>) -> Tested {
     let mut tested = Tested::default();
     for rejection in key.decided(Decision::Rejected) {
@@ -30,7 +31,8 @@ pub(super) fn nothing_left(key: &Key<'_>) -> Tested {
     tested
 }
 
-/// An admission says no more than what the promise leaves after the admissions that are certain; see [`bounds`].
+/// An admission must state no more than the promise leaves after the admissions that are certain; see
+/// [`bounds`].
 pub(super) fn not_more(key: &Key<'_>, promise: Promise, context: &HistoryContext) -> Tested {
     let mut tested = Tested::default();
     let mut bounds = Bounds::new(promise, context);
@@ -54,12 +56,13 @@ pub(super) fn not_more(key: &Key<'_>, promise: Promise, context: &HistoryContext
     tested
 }
 
-/// What an admission says is left is left: so many are admitted before one is rejected.
+/// What an admission states as remaining must be admitted before a request is rejected.
 ///
-/// Whatever the algorithm, room only grows with time, and an admission takes one: after `n` was said and fewer than `n` can
-/// have been admitted, there is room. So a rejection is a proof where fewer than `n` others touch the span from the
-/// admission's `sent` to the rejection's `done`. Between the two lies what clocks may disagree on, or the limiter's might
-/// have gone backwards.
+/// Whatever the algorithm, room only grows with time, and an admission takes one. After `n` was stated and
+/// fewer than `n` requests can have been admitted since, there is room. A rejection is therefore a proof if
+/// fewer than `n` other requests overlap the span from the admission's `sent` to the rejection's `done`. The
+/// two must be further apart than the clocks may disagree, because otherwise the limiter's clock might have
+/// gone backwards.
 pub(super) fn as_announced(key: &Key<'_>, context: &HistoryContext) -> Tested {
     let mut tested = Tested::default();
     if !context.exclusive {
@@ -79,7 +82,7 @@ pub(super) fn as_announced(key: &Key<'_>, context: &HistoryContext) -> Tested {
                     request.sent >= admission.done + apart && request.done < context.complete_until
                 };
                 let Some((admission, left)) = last.filter(usable) else { continue };
-                // An admission is asked once: by the first rejection after it.
+                // Each admission is tested once, by the first rejection after it.
                 last = None;
                 let others = key.possible_in(admission.sent.0, request.done.0).saturating_sub(1);
                 if others >= left {

@@ -1,8 +1,10 @@
-//! `Retry-After`: who comes back then is admitted, and who comes back earlier by more than its rounding is not.
+//! `Retry-After`: a client that retries then is admitted, and one that retries earlier, by more than the
+//! rounding, is not.
 //!
-//! A rejection decided at `d` says `k`: the soonest whole second, so the first instant `x` at which a request will be admitted,
-//! if nothing else is meanwhile, lies in `(d + k − 1 s, d + k]` by the limiter's clock. On ours `k` may be longer or shorter
-//! by `slack`: what the clocks may disagree on over `k`, and one tick.
+//! A rejection decided at `d` states `k`, the soonest whole second. So the first instant `x` at which a
+//! request will be admitted, if nothing else is admitted meanwhile, lies in `(d + k − 1 s, d + k]` by the
+//! limiter's clock. On our clock `k` may be longer or shorter by `slack`: what the clocks may disagree on
+//! over `k`, plus one tick.
 
 use super::{
     Break, Tested,
@@ -13,19 +15,19 @@ use saasbench_model::units::Nanos;
 
 const SECOND: Nanos = Nanos::from_secs(1);
 
-/// What a rejection said: `k`, and what it may be off by on our clock.
+/// The stated `k`, and by how much it may be off on our clock.
 fn stated(key: &Key<'_>, rejection: &Request, context: &HistoryContext) -> Option<(Nanos, Nanos)> {
     let wait = Nanos::from_secs(key.said(rejection)?.retry_after()?.into());
     Some((wait, context.tolerance.over(wait) + context.resolution))
 }
 
-/// Who comes back when asked to is admitted.
+/// A client that retries when asked to must be admitted.
 ///
-/// A request sent at `done + k + slack` or later is decided after `x`. Room only grows while nothing is admitted, whatever
-/// the algorithm, and whether or not the store loses its memory. So it must be admitted if nothing else can have been
-/// since the rejection: no other request that may have been admitted touches `[rejection.sent, its done]`, and there are no
-/// others than those in the record. Of later ones nothing is asked: the first request either is admitted, and consumes,
-/// or proves the promise broken.
+/// A request sent at `done + k + slack` or later is decided after `x`. Room only grows while nothing is
+/// admitted, whatever the algorithm, and whether or not the store loses its state. So it must be admitted if
+/// nothing else can have been admitted since the rejection: no other request that may have been admitted
+/// overlaps `[rejection.sent, its done]`, and the environment is exclusive. Later requests need no test: the
+/// first one either is admitted and consumes quota, or proves the promise broken.
 pub(super) fn come_back(key: &Key<'_>, context: &HistoryContext) -> Tested {
     let mut tested = Tested::default();
     if !context.exclusive {
@@ -56,10 +58,11 @@ pub(super) fn come_back(key: &Key<'_>, context: &HistoryContext) -> Tested {
     tested
 }
 
-/// Nobody is admitted more than the rounding before that.
+/// No request may be admitted earlier than the rounding explains.
 ///
-/// A request sent after the rejection was done, and done before `sent + k − 1 s − slack`, is decided between `d` and `x`.
-/// Company only takes room away, so this holds in any, but not across a loss of the store's memory.
+/// A request that was sent after the rejection was done, and done before `sent + k − 1 s − slack`, is decided
+/// between `d` and `x`. Other clients only take room away, so this holds in shared environments, too, but not
+/// if the store loses its state.
 pub(super) fn not_before(key: &Key<'_>, context: &HistoryContext) -> Tested {
     let mut tested = Tested::default();
     let mut rejections: Vec<(&Request, Nanos)> = key
@@ -74,7 +77,7 @@ pub(super) fn not_before(key: &Key<'_>, context: &HistoryContext) -> Tested {
         .collect();
     rejections.sort_by_key(|(rejection, _)| rejection.done);
     let mut reported = rejections.into_iter().peekable();
-    // Of the rejections that were done before a request was sent, the one that rules out the longest.
+    // Of the rejections done before a request was sent, the one that rules out the longest time.
     let mut longest: Option<(&Request, Nanos)> = None;
     for request in &key.requests {
         while let Some(next) = reported.next_if(|(rejection, _)| rejection.done < request.sent) {

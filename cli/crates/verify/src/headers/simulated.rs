@@ -1,4 +1,4 @@
-//! Simulated conforming limiters, whose headers are exact: none is ever accused.
+//! Simulated conforming limiters with exact headers: none may ever fail.
 
 use super::{
     key::{Key, Said},
@@ -39,13 +39,13 @@ fn any_limiter(quota: Quota, random: &mut Random, unix_zero: i64) -> (Algorithm,
     }
 }
 
-/// How many more it would admit at this instant.
+/// How many more requests it would admit at this instant.
 fn left(limiter: &Limiter, ticks: i64, replica: u16) -> u32 {
     let mut probe = limiter.clone();
     (0..).take_while(|_| probe.admits(ticks, replica)).count() as u32
 }
 
-/// The soonest whole second, at least one.
+/// Seconds until it admits again: the soonest whole second, at least one.
 fn soonest(limiter: &Limiter, ticks: i64, replica: u16) -> u32 {
     (1..).find(|k| limiter.clone().admits(ticks + i64::from(*k) * 1_000_000_000, replica)).unwrap()
 }
@@ -59,7 +59,7 @@ fn ends(limiter: &Limiter, window: Nanos) -> Option<i64> {
 }
 
 #[test]
-fn no_conforming_limiter_is_accused() {
+fn no_conforming_limiter_fails() {
     let mut held = [0u64; 4];
     for seed in 0..10_000 {
         let mut random = Random(seed);

@@ -1,4 +1,5 @@
-//! What is said of headers, by hand-made histories: two in ten seconds, a window from the first hit.
+//! Verdicts about headers, by hand-made histories: two in ten seconds, with a window that starts at the first
+//! hit.
 
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ use saasbench_record::{
 
 const LIMIT: &str = "[[limit]]\nroute = \"POST /chat\"\nalgorithm = \"fixed-window\"\nquota = \"2/10s\"\n";
 
-/// The window ends here, by the wall clock of `Made`.
+/// When the window ends, by the wall clock of `Made`.
 const RESET: f64 = 1_000_000_010.0;
 
 fn reported(millis: i64, status: u16, remaining: u64, retry_after: Option<u64>) -> Sample {
@@ -27,7 +28,7 @@ fn reported(millis: i64, status: u16, remaining: u64, retry_after: Option<u64>) 
     Sample { limiter, ..sample(millis, 0, SampleOutcome::Status(status)) }
 }
 
-/// Two admitted, two rejected, the second a second later; back when asked to.
+/// Two admitted, two rejected, the second a second later; one admitted when it retries as asked.
 fn conforming() -> Vec<Sample> {
     vec![
         reported(0, 200, 1, None),
@@ -56,14 +57,14 @@ fn text(verdict: &Verdict) -> String {
 }
 
 #[test]
-fn headers_that_tell_the_truth_pass() {
+fn correct_headers_pass() {
     let verdict = judged(&conforming(), |_| {});
     assert_eq!(verdict.outcome, Outcome::Pass, "{verdict:#?}");
     insta::assert_snapshot!("conforming", text(&verdict));
 }
 
 #[test]
-fn every_lie_is_reported() {
+fn every_wrong_header_is_reported() {
     type Lie = (&'static str, fn(&mut Vec<Sample>));
     let lies: [Lie; 7] = [
         ("too early", |samples| samples[4] = reported(10_250, 429, 0, Some(1))),
@@ -90,7 +91,7 @@ fn every_lie_is_reported() {
 }
 
 #[test]
-fn in_a_shared_environment_a_rejection_at_the_stated_time_is_no_lie() {
+fn in_a_shared_environment_a_rejection_at_the_stated_time_is_no_failure() {
     let mut samples = conforming();
     samples[4] = reported(10_250, 429, 0, Some(1));
     let company = |made: &mut Made| made.manifest.environment.exclusive = false;
@@ -98,7 +99,7 @@ fn in_a_shared_environment_a_rejection_at_the_stated_time_is_no_lie() {
 }
 
 #[test]
-fn somebody_elses_admission_excuses_a_rejection_at_the_stated_time() {
+fn another_admission_explains_a_rejection_at_the_stated_time() {
     let mut samples = conforming();
     samples[4] = reported(10_250, 429, 0, Some(1));
     samples.insert(4, reported(10_100, 200, 0, None));
@@ -106,7 +107,7 @@ fn somebody_elses_admission_excuses_a_rejection_at_the_stated_time() {
 }
 
 #[test]
-fn what_is_neither_admitted_nor_rejected_promises_nothing() {
+fn responses_that_neither_admit_nor_reject_promise_nothing() {
     let mut samples = conforming();
     samples.push(reported(11_000, 404, 9, None));
     samples[5].limiter.limit = Some(99);
@@ -114,7 +115,7 @@ fn what_is_neither_admitted_nor_rejected_promises_nothing() {
 }
 
 #[test]
-fn headers_of_which_nothing_can_be_tested_are_inconclusive() {
+fn headers_that_cannot_be_tested_are_inconclusive() {
     let reset = LimiterHeaders { reset: Some(RESET), ..LimiterHeaders::default() };
     let only = Sample { limiter: reset, ..conforming().remove(0) };
     let verdict = judged(&[only], |_| {});
@@ -123,7 +124,7 @@ fn headers_of_which_nothing_can_be_tested_are_inconclusive() {
 }
 
 #[test]
-fn where_nothing_is_said_there_is_no_verdict() {
+fn without_headers_there_is_no_verdict() {
     let silent: Vec<Sample> = conforming()
         .into_iter()
         .map(|sample| Sample { limiter: LimiterHeaders::default(), ..sample })

@@ -1,11 +1,11 @@
-//! Which mistake explains histograms that are wrong? Each hypothesis has to explain every label set that has a problem.
+//! Which fault explains wrong histograms? Each hypothesis must explain every label set with a problem.
 
 use serde_json::json;
 
 use super::{Case, Kind, sanity::sum_bounds};
 use crate::verdict::Diagnosis;
 
-/// Names the mistake that explains all problems of a metric's histograms.
+/// The fault that explains all problems of a metric's histograms.
 pub(super) fn diagnose(cases: &[Case]) -> Option<Diagnosis> {
     let wrong: Vec<&Case> = cases.iter().filter(|case| !case.problems.is_empty()).collect();
     if wrong.is_empty() {
@@ -23,13 +23,13 @@ fn any(cases: &[&Case], kind: Kind) -> bool {
     cases.iter().any(|case| case.problems.iter().any(|problem| problem.kind == kind))
 }
 
-/// Buckets count only what lies between their own bound and the one below: added up they are `_count`.
+/// Buckets count only what lies between their own bound and the previous one: their sum is `_count`.
 fn not_cumulative(cases: &[&Case]) -> Option<Diagnosis> {
     let explained = |case: &&Case| {
         let total: f64 = case.whole.buckets.iter().map(|bucket| bucket.count).sum();
         let finite = total - case.whole.infinite().unwrap_or(0.0);
         let (count, infinite) = (case.whole.count, case.whole.infinite());
-        // The last bucket may still be right, written as `_count` is.
+        // The last bucket may still be right, if it is written as `_count` is.
         count == Some(total) || (infinite == count && count.is_some_and(|count| finite <= count))
     };
     let falls = any(cases, Kind::Falls) || any(cases, Kind::Infinite);
@@ -47,7 +47,7 @@ fn not_cumulative(cases: &[&Case]) -> Option<Diagnosis> {
     ))
 }
 
-/// `+Inf` is not `_count`, and the buckets below it are as they should be.
+/// `+Inf` differs from `_count`, and the buckets below it are right.
 fn inf_mismatch(cases: &[&Case]) -> Option<Diagnosis> {
     let mismatch = |case: &&&Case| case.problems.iter().any(|problem| problem.kind == Kind::Infinite);
     let worst = cases.iter().find(mismatch)?;
@@ -66,7 +66,7 @@ fn inf_mismatch(cases: &[&Case]) -> Option<Diagnosis> {
     ))
 }
 
-/// Durations are too long, in buckets and sum alike, and right if they are a thousandth.
+/// Durations are too long in buckets and sum alike, and right if divided by a thousand.
 fn in_milliseconds(cases: &[&Case]) -> Option<Diagnosis> {
     if !any(cases, Kind::Long) || !all(cases, &[Kind::Long, Kind::LongSum]) {
         return None;
@@ -77,7 +77,7 @@ fn in_milliseconds(cases: &[&Case]) -> Option<Diagnosis> {
         let client = total.latency_sum.as_secs_f64() / total.count.max(1) as f64;
         Some((sum / count, client))
     };
-    // The histogram of all requests counts scrapes, too, so that its mean may be a little above the clients'.
+    // A histogram of all requests includes scrapes, so its mean may be slightly above the clients'.
     let fits = |case: &&Case| means(&case).is_some_and(|(server, client)| server / 1000.0 <= client * 1.5);
     if !cases.iter().all(fits) {
         return None;
@@ -95,7 +95,7 @@ fn in_milliseconds(cases: &[&Case]) -> Option<Diagnosis> {
     ))
 }
 
-/// Only sums are wrong: buckets and counts are as they should be.
+/// Only sums are wrong; buckets and counts are right.
 fn sum_wrong(cases: &[&Case]) -> Option<Diagnosis> {
     if !all(cases, &[Kind::Sum, Kind::LongSum]) {
         return None;

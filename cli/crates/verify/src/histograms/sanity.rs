@@ -1,4 +1,4 @@
-//! What can be wrong with a histogram in itself, whoever made the requests.
+//! Consistency of a histogram in itself, independent of who sent the requests.
 
 use super::{Histogram, Kind, Metric, Problem};
 use crate::replicas::QuiescentScrapes;
@@ -8,8 +8,8 @@ use saasbench_exposition::{
 };
 use saasbench_model::scenario::MetricsContract;
 
-/// What is wrong with a histogram in itself: its buckets, its count and its sum, and the contract's counter of the same
-/// labels.
+/// Problems of a histogram in itself: its buckets, its count and its sum, and the contract's counter with the
+/// same labels.
 pub(super) fn insane(
     contract: &MetricsContract,
     settled: &QuiescentScrapes,
@@ -34,7 +34,8 @@ pub(super) fn insane(
         add(Kind::Infinite, format!("_count {infinite}, as +Inf"), observed);
     }
     let counted = counted(contract, settled, metric, labels);
-    // A page that is made while requests come may read the one before them and the other after.
+    // An exposition rendered while requests arrive may contain one from before a request and the other from
+    // after it.
     if let Some(counted) = counted.filter(|counted| settled.rest && *counted != count) {
         let observed = format!("the counter is {counted}, _count {count}");
         add(Kind::Counter, format!("_count {counted}, as the counter"), observed);
@@ -71,7 +72,7 @@ fn insane_buckets(buckets: &[Bucket]) -> Vec<Problem> {
     problems
 }
 
-/// The requests that the contract's counter has for a histogram's labels; `None` where it has no such labels.
+/// The value of the contract's counter for a histogram's labels; `None` where it has no such labels.
 fn counted(
     contract: &MetricsContract,
     settled: &QuiescentScrapes,
@@ -79,11 +80,13 @@ fn counted(
     labels: &Labels,
 ) -> Option<f64> {
     if contract.duration_all.as_deref() == Some(metric.name) {
-        // It counts scrapes too, and the counter's series of those are not in the contract's part.
+        // The histogram includes scrapes, and the counter's series of those are outside the contract's
+        // routes.
         return None;
     }
     let name = if metric.per_tenant { contract.tenant_requests.as_deref()? } else { &contract.requests };
-    // A series of the same labels is the one, though another may have them and more (a route where this one has none).
+    // A series with exactly these labels is preferred, though others may have these and more (a route where
+    // this one has none).
     if let Some(counted) = settled.after.value(name, labels) {
         return Some(counted);
     }

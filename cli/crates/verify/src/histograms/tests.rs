@@ -1,4 +1,4 @@
-//! Histograms by hand-made runs.
+//! Histograms, by hand-made runs.
 
 use super::*;
 use crate::testing::Judge as _;
@@ -8,7 +8,7 @@ use saasbench_record::{
     testing::{Made, sample},
 };
 
-/// Four answers of 10 ms and one of 700 ms.
+/// Four responses after 10 ms and one after 700 ms.
 fn samples() -> Vec<Sample> {
     let mut samples: Vec<Sample> = (0..5).map(|i| sample(i * 1000, 0, SampleOutcome::Status(200))).collect();
     samples[4].done = samples[4].sent + Nanos::from_millis(700);
@@ -37,7 +37,7 @@ fn a_sane_histogram_below_its_clients_passes() {
     let good = verdict("", &text([4, 4, 5, 5], "0.69", 5));
     assert_eq!(good.outcome, Outcome::Pass, "{good:#?}");
     insta::assert_snapshot!(good.summary, @"1 histogram sane, 4 bounds agree with clients' latency");
-    // Faster than the client is always possible: the network's time is the client's alone.
+    // Shorter durations than the client's are always possible: network time is the client's alone.
     assert_eq!(verdict("", &text([5, 5, 5, 5], "0.02", 5)).outcome, Outcome::Pass);
 }
 
@@ -64,7 +64,7 @@ fn every_kind_of_nonsense_is_named() {
 }
 
 #[test]
-fn a_clock_that_stops_after_the_answer_is_not_held_against_clients() {
+fn a_clock_that_stops_after_the_response_is_not_compared_with_clients() {
     let late = "[metrics]\nclock_stops_before_response = false\n";
     assert_eq!(verdict(late, &text([3, 4, 5, 5], "0.9", 5)).outcome, Outcome::Pass);
 }
@@ -79,7 +79,7 @@ fn diagnosed(verdict: &Verdict) -> String {
 #[test]
 fn mistakes_are_called_by_their_names() {
     let table = [
-        // Plain counts, with and without a +Inf that is right.
+        // Non-cumulative counts, with and without a correct `+Inf`.
         text([4, 0, 1, 0], "0.69", 5),
         text([4, 0, 1, 5], "0.69", 5),
         text([4, 4, 5, 6], "0.69", 5),
@@ -90,7 +90,7 @@ fn mistakes_are_called_by_their_names() {
             "_sum{handler=\"/chat\",method=\"POST\"} 0.4",
             "_sum{handler=\"/chat\",method=\"POST\"} 1.1",
         ),
-        // A request that was not counted is no matter of the histogram alone.
+        // A request that was not counted at all is not a fault of the histogram alone.
         text([3, 3, 4, 4], "0.68", 4),
     ];
     let all: Vec<String> = table.iter().map(|text| diagnosed(&verdict("", text))).collect();
@@ -113,7 +113,7 @@ fn the_sum_is_held_against_clients_too() {
     ));
     let mut made = Made::new("", &samples);
     made.settled("a", &text([4, 4, 5, 5], "0.75", 5));
-    // Whose durations these are is not known any more.
+    // Which requests these durations belong to is no longer known.
     let verdict = made.verdict(Claim::Histograms, "http_request_duration_seconds of a");
     assert_eq!(verdict.outcome, Outcome::Pass, "{verdict:#?}");
 }
@@ -139,7 +139,7 @@ fn statuses_are_distinguished_where_the_histogram_does() {
     };
     let good = judged(series("200", 4, 4, "0.01") + &series("503", 0, 1, "0.6"));
     assert_eq!(good.outcome, Outcome::Pass, "{good:#?}");
-    // The same durations, given to the wrong statuses.
+    // The same durations, under the wrong statuses.
     let swapped = judged(series("200", 3, 4, "0.6") + &series("503", 1, 1, "0.01"));
     assert_eq!(swapped.outcome, Outcome::Fail);
     insta::assert_snapshot!(swapped.summary);

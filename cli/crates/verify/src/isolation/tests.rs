@@ -1,4 +1,4 @@
-//! What is said of isolation, by hand-made runs.
+//! Verdicts about isolation, by hand-made runs.
 
 use super::*;
 use crate::testing::Judge as _;
@@ -9,7 +9,8 @@ use saasbench_record::{
     testing::{Made, sample},
 };
 
-/// Steps 0 and 1 save a session of one's own and one of initech's, 2 chats with a canary, 3 tries initech's session.
+/// Steps 0 and 1 save the user's own session and one of initech's, step 2 chats with a canary, step 3 tries
+/// initech's session.
 const TRESPASS: &str = r#"
 version = 1
 name = "test"
@@ -46,7 +47,7 @@ duration = "10s"
 const CHAT: StepIndex = 2;
 const FOREIGN: StepIndex = 3;
 
-/// An answer to `tenant` (0 to 2), with somebody's canary in it.
+/// A response for `tenant` (0 to 2), with a canary of some tenant in it.
 fn answer(
     millis: i64,
     tenant: TenantIndex,
@@ -57,7 +58,7 @@ fn answer(
     Sample { tenant, step, canary, ..sample(millis, tenant % 2, SampleOutcome::Status(status)) }
 }
 
-/// Two tenants who chat and try initech's session, and are treated as they should be.
+/// Two tenants who chat and try initech's session, with conforming responses.
 fn conforming() -> Vec<Sample> {
     let of = |i: i64| {
         let tenant = (i % 2) as usize;
@@ -95,7 +96,7 @@ fn a_canary_that_came_to_another_tenant_is_reported_with_who_whose_when_and_by_w
     for i in [2, 6, 8, 10, 12, 14] {
         samples[i].canary = Some(1 - samples[i].tenant);
     }
-    // Of the same answer the foreign canary counts, and of a foreign step, too.
+    // Another tenant's canary in the response to a foreign step counts, too.
     samples[5].canary = Some(2);
     let verdict = judged(&samples);
     assert_eq!(verdict.evidence[0].samples, [8, 12]);
@@ -112,9 +113,9 @@ fn a_foreign_request_that_was_served_is_a_breach() {
 }
 
 #[test]
-fn who_asks_in_anothers_name_may_get_what_is_theirs() {
+fn a_request_on_behalf_of_a_tenant_may_get_that_tenants_data() {
     let mut samples = conforming();
-    // Step 1 is sent for initech, whoever sends it.
+    // Step 1 is sent on behalf of initech, whichever user sends it.
     samples.push(answer(5000, 0, 1, 200, Some(2)));
     assert_eq!(judged(&samples).outcome, Outcome::Pass);
     samples.push(answer(5010, 0, 1, 200, Some(0)));
@@ -123,7 +124,7 @@ fn who_asks_in_anothers_name_may_get_what_is_theirs() {
 }
 
 #[test]
-fn isolation_that_was_not_put_to_the_test_is_inconclusive() {
+fn isolation_that_was_not_tested_is_inconclusive() {
     let mut silent = conforming();
     silent.iter_mut().for_each(|sample| sample.canary = None);
     let mut unanswered = conforming();
@@ -138,7 +139,7 @@ fn isolation_that_was_not_put_to_the_test_is_inconclusive() {
 }
 
 #[test]
-fn a_breach_is_one_in_a_run_that_was_cut_off_too() {
+fn a_breach_counts_in_a_run_that_was_cut_off_too() {
     let mut samples = conforming();
     samples[2].canary = Some(0);
     let mut made = Made::of(TRESPASS.to_owned(), &samples);

@@ -1,4 +1,5 @@
-//! Puts what is proven into words that a person can check by hand, and into a certificate that a program can.
+//! Turns what was proven into sentences that a person can check, and into certificates that a program can
+//! check.
 
 use std::collections::BTreeMap;
 
@@ -10,10 +11,10 @@ use saasbench_model::{
 };
 use saasbench_record::reader::RecordedRun;
 
-/// Requests shown of a proof; the rest stand in the JSON.
+/// Requests shown per proof; the JSON report has all of them.
 const SHOWN: usize = 12;
 
-/// Proofs about one tenant's key.
+/// Builds proofs about one tenant's key.
 #[derive(Debug)]
 pub(super) struct Proofs<'a> {
     pub(super) run: &'a RecordedRun,
@@ -22,7 +23,7 @@ pub(super) struct Proofs<'a> {
 }
 
 impl Proofs<'_> {
-    /// A proven violation.
+    /// The evidence for a proven violation.
     pub(super) fn broken(&self, violation: &Violation) -> Evidence {
         match violation {
             Violation::OverAdmission { quota, from, to, allowed, requests, given, because } => {
@@ -71,7 +72,8 @@ impl Proofs<'_> {
         )
     }
 
-    /// Rejections, `of` in all, that none of several limits can have given; what each limit says of the first.
+    /// The evidence for `of` rejections that none of several limits can have given; with what each limit says
+    /// about the first.
     pub(super) fn rejected_by_none(&self, of: usize, violations: &[Violation]) -> Option<Evidence> {
         let (mut rejected, mut requests, mut sentences) = (None, Vec::new(), Vec::new());
         for violation in violations {
@@ -102,7 +104,7 @@ impl Proofs<'_> {
         Some(self.certified(finding, None, (&requests, &[]), &sentences.join("; ")))
     }
 
-    /// The same with the requests that prove it, and those that it leans on, in lines and as a certificate.
+    /// Adds the requests that prove the finding, and those it depends on, as lines and as a certificate.
     fn certified(
         &self,
         finding: Evidence,
@@ -152,7 +154,7 @@ impl Proofs<'_> {
         replica(self.run, request)
     }
 
-    /// `4 by a, 4 by b`.
+    /// Counts requests by replica: `4 by a, 4 by b`.
     fn by_replica(&self, requests: &[Request]) -> String {
         let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
         for request in requests {
@@ -166,7 +168,7 @@ impl Proofs<'_> {
     }
 }
 
-/// One request of a proof.
+/// One request of a proof, as a line.
 pub(crate) fn line(run: &RecordedRun, request: &Request) -> String {
     format!(
         "sample {:>6}  {:>9.4} s – {:>9.4} s  {} by {}",

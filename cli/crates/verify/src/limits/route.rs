@@ -1,11 +1,12 @@
-//! Which limits a request falls under: found once for each step, because a run can have millions of requests.
+//! Finds the limits that apply to a request: once per step, because a run can have millions of requests.
 
 use saasbench_model::{
     scenario::{Limit, Scenario, StepIndex, TenantIndex},
     units::Quota,
 };
 
-/// The limits on a step's route by their number, and for each tenant of its users the entry of the `quota` that it falls under.
+/// The limits on a step's route by their index, and for each tenant the entry of the `quota` that applies to
+/// it.
 pub fn limits(scenario: &Scenario, step: StepIndex) -> Vec<(usize, Vec<Option<usize>>)> {
     let on_route = |limit: &Limit| scenario.steps.get(step).is_some_and(|step| step.route == limit.route);
     let place = |limit: &Limit, tenant: TenantIndex| {

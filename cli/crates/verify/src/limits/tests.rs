@@ -1,4 +1,4 @@
-//! What is said of limits, by hand-made histories.
+//! Verdicts about limits, by hand-made histories.
 
 use super::*;
 use crate::testing::Judge as _;
@@ -10,7 +10,8 @@ use saasbench_record::{
 
 const LIMIT: &str = "[[limit]]\nroute = \"POST /chat\"\nalgorithm = \"ALGORITHM\"\nquota = \"QUOTA\"\n";
 
-/// Twelve requests in turn to a and b, 20 ms apart: eight admitted, four rejected; then one admitted in the window after.
+/// Twelve requests in turn to a and b, 20 ms apart: eight admitted, four rejected; then one admitted in the
+/// next window.
 fn samples() -> Vec<Sample> {
     let mut samples: Vec<Sample> = (0..12)
         .map(|i| sample(i * 20, (i % 2) as usize, SampleOutcome::Status(if i < 8 { 200 } else { 429 })))
@@ -67,19 +68,19 @@ fn what_happened_before_a_run_may_explain_its_rejections() {
 }
 
 #[test]
-fn what_went_unanswered_may_have_been_admitted() {
+fn requests_without_a_response_may_have_been_admitted() {
     let mut silent = samples();
     silent[3].outcome = SampleOutcome::Unknown(NoResponseReason::ConnectionLost);
     assert_eq!(judged("fixed-window", "8/10s", &silent, |_| {}).outcome, Outcome::Pass);
     assert_eq!(judged("fixed-window", "7/10s", &silent, |_| {}).outcome, Outcome::Pass);
     assert_eq!(judged("fixed-window", "6/10s", &silent, |_| {}).outcome, Outcome::Fail);
-    // An answer that is neither an admission nor a rejection says nothing of the limiter.
+    // A response that neither admits nor rejects says nothing about the limiter.
     silent[3].outcome = SampleOutcome::Status(503);
     assert_eq!(judged("fixed-window", "8/10s", &silent, |_| {}).outcome, Outcome::Pass);
 }
 
-/// A store that stands still may count a request after the service has given up on it and said so: seven admissions, a failure
-/// of long ago, and a rejection that is only right if that counts by now.
+/// A store that hangs may count a request after the service has given up on it and responded with an error:
+/// seven admissions, an early failure, and a rejection that is right only if that failure counts by now.
 #[test]
 fn what_the_service_failed_to_decide_may_count_later() {
     let outcome = |i: i64| match i {
@@ -106,7 +107,7 @@ fn a_run_that_was_cut_off_proves_no_rejection_wrong_near_its_end() {
 }
 
 #[test]
-fn a_store_that_was_seen_to_restart_may_have_forgotten() {
+fn a_store_that_restarted_may_have_lost_its_state() {
     let mut twice: Vec<Sample> = samples()[..8].to_vec();
     twice.extend((0..8).map(|i| sample(3000 + i * 20, 1, SampleOutcome::Status(200))));
     assert_eq!(judged("sliding-log", "8/10s", &twice, |_| {}).outcome, Outcome::Fail);
@@ -119,19 +120,19 @@ fn a_store_that_was_seen_to_restart_may_have_forgotten() {
 }
 
 #[test]
-fn a_limit_that_was_not_put_to_the_test_is_not_a_kept_one() {
+fn a_limit_that_was_not_tested_is_inconclusive() {
     let few: Vec<Sample> = samples()[..3].to_vec();
     let (none, few) =
         (judged("fixed-window", "8/10s", &[], |_| {}), judged("sliding-log", "8/10s", &few, |_| {}));
     assert_eq!((none.outcome, few.outcome), (Outcome::Inconclusive, Outcome::Inconclusive));
     insta::assert_snapshot!(none.summary, @"no request reached the limit");
     insta::assert_snapshot!(few.summary, @"not tested: 3 admitted, and no tenant used up its quota");
-    // Used up to the last, without a rejection.
+    // Used up exactly, without a rejection.
     let full: Vec<Sample> = samples()[..8].to_vec();
     assert_eq!(judged("fixed-window", "8/10s", &full, |_| {}).outcome, Outcome::Pass);
 }
 
-/// Of two limits on the route: 4 in 1 s, and QUOTA.
+/// A route with two limits: 4 in 1 s, and QUOTA.
 #[test]
 fn a_bucket_is_used_up_when_no_whole_token_is_left() {
     let used_up_by = |sent: &[i64]| {
@@ -159,7 +160,7 @@ fn of_two(quota: &str, samples: &[Sample]) -> Vec<Verdict> {
     verdicts.into_iter().filter(|verdict| verdict.claim == Claim::Limit).collect()
 }
 
-/// Four a second are admitted, six are rejected; after eight, in the third second, all are.
+/// Four of ten a second are admitted; after eight, in the third second, all are rejected.
 fn two_kept() -> Vec<Sample> {
     (0..30)
         .map(|i| {
@@ -186,7 +187,7 @@ fn a_rejection_that_none_of_several_limits_can_have_given_is_wrong() {
 }
 
 #[test]
-fn each_of_several_limits_is_held_against_what_was_admitted() {
+fn each_of_several_limits_is_judged_by_its_admissions() {
     let outcomes: Vec<Outcome> = of_two("7/10s", &two_kept()).iter().map(|verdict| verdict.outcome).collect();
     assert_eq!(outcomes, [Outcome::Pass, Outcome::Fail]);
     // A quota that is not used up is not tested, whatever the others reject.

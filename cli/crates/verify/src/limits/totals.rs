@@ -1,17 +1,16 @@
-//! What all keys of a limit add up to, and why that may be too little to judge the limit by.
+//! Totals over all keys of a limit, and why they may be too small to judge it.
 
 use std::collections::BTreeMap;
 
 use saasbench_limiter::{Judgement, Unjudged};
 
-/// What all keys of a limit add up to.
 #[derive(Debug, Default)]
 pub(super) struct Totals {
     admitted: u64,
     rejected: u64,
     unknown: u64,
     unjudged: BTreeMap<&'static str, u64>,
-    /// Some tenant used up its quota.
+    /// Whether some tenant used up its quota.
     tested: bool,
 }
 
@@ -30,7 +29,7 @@ impl Totals {
         self.unjudged.values().sum()
     }
 
-    /// Why a history without a violation is no pass.
+    /// Why a history without a violation is not a Pass, if so.
     pub(super) fn doubt(&self) -> Option<String> {
         if self.admitted + self.rejected == 0 {
             return Some("no request reached the limit".to_owned());

@@ -1,4 +1,4 @@
-//! What is said of a flood, by hand-made runs: twenty seconds, quiet from 0 to 10 and a flood from 10 to 20.
+//! Verdicts about a flood, by hand-made runs: twenty seconds, quiet from 0 to 10 and a flood from 10 to 20.
 
 use super::*;
 use crate::testing::Judge as _;
@@ -31,7 +31,7 @@ quiet = "0s..10s"
 flood = "10s..20s"
 "#;
 
-/// One sample of a tenant, due at `millis`, that took so many microseconds.
+/// One sample of a tenant, due at `millis`, that took `micros` microseconds.
 fn took(millis: i64, tenant: TenantIndex, micros: i64, outcome: SampleOutcome) -> Sample {
     let base = sample(millis, 0, outcome);
     Sample { tenant, done: base.sent + Nanos(micros * 1000), ..base }
@@ -42,8 +42,8 @@ fn latency_of(i: i64, base: i64) -> i64 {
     base + base * ((i * 7919) % 100) / 20
 }
 
-/// Acme's flood (1/s, then 100/s), and two victims at 20/s each; `micros` is how long a victim's request in the flood takes
-/// where it took 2 to 12 ms when quiet.
+/// Acme's flood (1/s, then 100/s), and two victims at 20/s each. `micros` gives the duration of a victim's
+/// request during the flood; when quiet, they take 2 to 12 ms.
 fn run(micros: impl Fn(i64) -> i64) -> Vec<Sample> {
     let ok = SampleOutcome::Status(200);
     let mut samples: Vec<Sample> = (0..10).map(|i| took(i * 1000, 0, 1000, ok)).collect();
@@ -79,12 +79,12 @@ fn text(verdict: &Verdict) -> String {
 }
 
 #[test]
-fn a_flood_that_nobody_felt_passes() {
+fn a_flood_without_effect_passes() {
     insta::assert_snapshot!("unfelt", text(&judged(&run(|i| latency_of(i, 2000)))));
 }
 
 #[test]
-fn victims_who_wait_for_the_flood_fail() {
+fn victims_slowed_by_the_flood_fail() {
     insta::assert_snapshot!("slower", text(&judged(&run(|i| latency_of(i, 2000) + 40_000))));
 }
 
@@ -107,7 +107,7 @@ fn ratios_of_microseconds_mean_nothing() {
 
 #[test]
 fn between_pass_and_fail_it_is_inconclusive() {
-    // The quiet p95 is 11 to 12 ms; bounds of 1.5 times as long lie at about 17 ms.
+    // The quiet p95 is 11 to 12 ms; a bound of 1.5 times that is about 17 ms.
     let verdict = judged(&run(|i| latency_of(i, 2000) * 29 / 20));
     assert_eq!(verdict.outcome, Outcome::Inconclusive, "{verdict:#?}");
     assert_eq!(
@@ -128,7 +128,7 @@ fn what_is_rejected_fails_or_is_lost_is_no_goodput() {
     insta::assert_snapshot!("goodput", text(&rejected));
     let lost = judged(&spoil(SampleOutcome::Unknown(saasbench_record::sample::NoResponseReason::Timeout)));
     assert_eq!((lost.outcome, &lost.summary), (Outcome::Fail, &rejected.summary));
-    // Who was never sent may be the generator's doing.
+    // A dropped arrival may be the generator's fault.
     let dropped = judged(&spoil(SampleOutcome::Dropped));
     assert_eq!(dropped.outcome, Outcome::Inconclusive);
     insta::assert_snapshot!(
@@ -138,7 +138,7 @@ fn what_is_rejected_fails_or_is_lost_is_no_goodput() {
 }
 
 #[test]
-fn who_is_starved_has_no_latency_and_fails_all_the_same() {
+fn a_starved_victim_has_no_latency_and_fails_nevertheless() {
     let mut samples = run(|i| latency_of(i, 2000));
     for sample in samples.iter_mut().filter(|s| s.tenant != 0 && s.intended >= Nanos::from_secs(10)) {
         sample.outcome = SampleOutcome::Status(429);
@@ -152,7 +152,7 @@ fn who_is_starved_has_no_latency_and_fails_all_the_same() {
 }
 
 #[test]
-fn lateness_of_the_generator_fails_nobody() {
+fn lateness_of_the_generator_is_no_failure() {
     let mut late = run(|i| latency_of(i, 2000) + 40_000);
     for sample in late.iter_mut().filter(|s| s.tenant != 0 && s.intended >= Nanos::from_secs(10)) {
         sample.sent = sample.intended + Nanos::from_millis(40);
@@ -163,19 +163,19 @@ fn lateness_of_the_generator_fails_nobody() {
 }
 
 #[test]
-fn stalls_of_the_generator_fail_nobody() {
+fn stalls_of_the_generator_are_no_failure() {
     let slow = run(|i| latency_of(i, 2000) + 40_000);
     let outcome = |stalls: &[Stall]| {
         judged_as(TOWN.to_owned(), &slow, |made| made.self_monitor.stalls = stalls.to_vec()).outcome
     };
     let stalls: Vec<Stall> = (0..500).map(|i| stall(10_000 + i * 20, 10)).collect();
     assert_eq!(outcome(&stalls), Outcome::Inconclusive);
-    // A few are no reason for all of it.
+    // A few stalls do not explain all of it.
     assert_eq!(outcome(&stalls[..10]), Outcome::Fail);
 }
 
 #[test]
-fn what_was_not_put_to_the_test_is_inconclusive() {
+fn what_was_not_tested_is_inconclusive() {
     let calm = |samples: &mut Vec<Sample>| {
         let mut acmes = 0;
         samples.retain(|sample| {
@@ -217,9 +217,9 @@ fn a_scenario_without_neighbours_makes_no_claim() {
 
 proptest::proptest! {
     #![proptest_config(proptest::prelude::ProptestConfig::with_cases(48))]
-    /// Whatever the service's latency, as long as it is the same in both phases: no accusation.
+    /// Whatever the latency, as long as it is the same in both phases: never a Fail.
     #[test]
-    fn who_serves_alike_in_both_phases_is_never_accused(
+    fn the_same_service_in_both_phases_never_fails(
         seed in 1_u64.., median in 10_f64..100_000.0, spread in 0.0_f64..3.0
     ) {
         let mut state = seed;

@@ -1,3 +1,5 @@
+//! Verdicts about PromQL expectations, for one instant and for a range.
+
 use serde_json::{Value, json};
 
 use super::*;
@@ -84,12 +86,12 @@ fn at_every_instant_the_worst_value_counts() {
     let bad = judged(&expect, true, &record(answer(&["1", "6", "9", "2"]), range));
     assert_eq!(bad.outcome, Outcome::Fail);
     insta::assert_snapshot!(bad.summary, @"9 at 4.0 s; 2 of 4 values are not <= 5");
-    // What cannot be reported at some instants excuses nothing at others, and passes nothing.
+    // Undefined values at some instants neither hide a violation at others, nor pass.
     let bad = judged(&expect, true, &record(answer(&["NaN", "6", "NaN", "2"]), range));
     assert_eq!(bad.outcome, Outcome::Fail);
     insta::assert_snapshot!(bad.summary, @"6 at 2.0 s; 1 of 4 values are not <= 5");
     let unclear = judged(&expect, true, &record(answer(&["1", "NaN"]), range));
     assert_eq!(unclear.outcome, Outcome::Inconclusive);
-    // The answer to the same query at one instant is another's.
+    // The instant query of the same text belongs to another expectation.
     assert_eq!(judged(&expect, true, &record(answer(&["1"]), None)).outcome, Outcome::Inconclusive);
 }

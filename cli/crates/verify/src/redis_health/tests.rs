@@ -1,3 +1,5 @@
+//! Verdicts about Redis: keys without a TTL, evictions, and what each source of its metrics permits.
+
 use super::*;
 use crate::testing::Judge as _;
 use saasbench_record::{
@@ -28,10 +30,10 @@ fn keys_that_stay_and_keys_that_were_thrown_away_fail() {
         (Outcome::Fail, judged(true, &[look(0, 3, 2, 5), look(5, 9, 3, 5), look(9, 40, 20, 5)])),
         (Outcome::Inconclusive, judged(false, &[look(0, 3, 2, 5), look(9, 40, 20, 5)])),
         (Outcome::Fail, judged(true, &[look(0, 3, 3, 5), look(9, 2, 2, 12)])),
-        // One that is there for a moment, before its TTL is set, is no leak.
+        // A key that is seen before its TTL is set is not a leak.
         (Outcome::Pass, judged(true, &[look(0, 3, 3, 5), look(5, 9, 8, 5), look(9, 9, 9, 5)])),
         (Outcome::Inconclusive, judged(true, &[look(0, 3, 3, 5)])),
-        // Nor is one that is written once, or two that wait for theirs.
+        // Nor is one that is written once, or two that wait for their TTL.
         (Outcome::Inconclusive, judged(true, &[look(0, 3, 3, 5), look(5, 9, 4, 5), look(9, 9, 4, 5)])),
         (Outcome::Inconclusive, judged(true, &[look(0, 3, 3, 5), look(5, 9, 8, 5), look(9, 9, 7, 5)])),
         (
@@ -47,7 +49,7 @@ fn keys_that_stay_and_keys_that_were_thrown_away_fail() {
     insta::assert_snapshot!(reported);
 }
 
-/// What redis_exporter says of a Redis that gains a key without a TTL every second.
+/// The outcome by redis_exporter for a Redis that gains a key without a TTL every second.
 fn by_exporter(redis: Option<&str>) -> Outcome {
     let mut made = Made::new("", &[sample(0, 0, SampleOutcome::Status(200))]);
     made.manifest.environment.redis = redis.map(str::to_owned);
@@ -74,7 +76,7 @@ fn by_exporter(redis: Option<&str>) -> Outcome {
 }
 
 #[test]
-fn a_redis_that_only_prometheus_knows_is_not_accused() {
+fn a_redis_that_only_prometheus_knows_never_fails() {
     assert_eq!(by_exporter(Some("redis://h")), Outcome::Fail);
     assert_eq!(by_exporter(None), Outcome::Inconclusive);
 }

@@ -1,3 +1,5 @@
+//! Verdicts about recording rules: recorded values, compared with the rule's expression.
+
 use serde_json::{Value, json};
 
 use super::*;
@@ -37,7 +39,8 @@ fn matrix(name: &str, labels: Value, samples: &[(f64, &str)]) -> Value {
     json!({"resultType": "matrix", "result": [{"metric": metric, "values": values}]})
 }
 
-/// What the rule recorded, what its expression says of the same instants, and when scrapes began.
+/// The verdict, given what the rule recorded, what its expression gives for the same instants, and when
+/// scrapes started.
 fn judged(rules: &str, recorded: &[(f64, &str)], asked: &[(f64, &str)], scrapes: &[(f64, &str)]) -> Verdict {
     made(rules, recorded, asked, scrapes).verdict(Claim::Rules, "rules of tenants")
 }
@@ -69,7 +72,7 @@ fn what_was_recorded_is_held_against_the_expression() {
     let table = [
         (Outcome::Pass, judged(&ok, &good, &asked, &far)),
         (Outcome::Fail, judged(&ok, &good, &wrong, &far)),
-        // One that differs may be late samples; where a scrape was under way, it says nothing at all.
+        // One difference may be late samples; where a scrape was in progress, it says nothing at all.
         (Outcome::Inconclusive, judged(&ok, &good, &[(0.0, "1"), (5.0, "0.6"), (10.0, "NaN")], &far)),
         (Outcome::Pass, judged(&ok, &good, &wrong, &[(-0.05, "1"), (4.95, "1")])),
         (Outcome::Fail, judged(&rules("err", 0.01), &good, &asked, &far)),
@@ -84,7 +87,7 @@ fn what_was_recorded_is_held_against_the_expression() {
 }
 
 #[test]
-fn what_recorded_nothing_or_is_anothers_is_not_judged() {
+fn rules_without_samples_and_of_others_are_not_judged() {
     let judged = |rules: &str| {
         let verdicts = made(rules, &[], &[], &[]).judge().verdicts;
         verdicts
@@ -102,7 +105,7 @@ fn what_recorded_nothing_or_is_anothers_is_not_judged() {
 }
 
 #[test]
-fn what_rests_on_rules_of_the_run_is_about_it() {
+fn rules_on_rules_of_the_run_are_about_the_run() {
     let group = |name: &str, rules: &[(&str, &str)]| Group {
         name: name.to_owned(),
         interval: 5.0,

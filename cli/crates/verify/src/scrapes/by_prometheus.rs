@@ -1,5 +1,5 @@
-//! What Prometheus says of its own scrapes of a replica: `up`, `scrape_duration_seconds`, `scrape_samples_scraped`, and the
-//! times of raw samples.
+//! Judges Prometheus's own scrapes of a replica, from `up`, `scrape_duration_seconds`,
+//! `scrape_samples_scraped`, and the times of raw samples.
 
 use super::{FEW, diagnosed, slow_page};
 use crate::{
@@ -13,18 +13,18 @@ use saasbench_record::{
     manifest::Replica, observations::Scrape, prometheus::ResponseRecord, reader::RecordedRun,
 };
 
-/// A gap is longer than so many intervals: one scrape that was left out is a hiccup.
+/// Number of intervals from which on a pause is a gap: one skipped scrape is not.
 const GAP: f64 = 2.5;
-/// So many scrapes that found it down are no accident.
+/// From this many failed scrapes on, they are no coincidence.
 const DOWN: usize = 2;
 
-/// Our own scrape and one of Prometheus's so close to each other are of the same state.
+/// Our own scrape and one of Prometheus's within this time of each other show the same state.
 const SAME_SECOND: Nanos = Nanos::from_secs(1);
 
 /// A raw sample: seconds since the epoch, and its value.
 type Raw = (f64, f64);
 
-/// Judges Prometheus's scrapes of a replica, which had answered a request at `first_answer`.
+/// Judges Prometheus's scrapes of a replica, whose first response was at `first_answer`.
 pub fn by_prometheus(
     run: &RecordedRun,
     contract: &MetricsContract,
@@ -64,7 +64,7 @@ pub fn by_prometheus(
     })
 }
 
-/// What of the samples was scraped from the last scrape before the load to the first one after it.
+/// The samples from the last scrape before the load to the first one after it.
 fn in_load(run: &RecordedRun, samples: &[Raw]) -> Vec<Raw> {
     let unix = |at: Nanos| (Nanos(run.manifest.started_unix_ns) + at).as_secs_f64();
     let Some(load) = run.manifest.load else { return samples.to_vec() };
@@ -81,17 +81,17 @@ struct View<'a> {
     replica: &'a Replica,
     /// Our own scrapes of it.
     scrapes: &'a [Scrape],
-    /// When it was restarted, by those.
+    /// Restarts according to our own scrapes.
     restarts: Vec<(Nanos, Nanos)>,
-    /// When it had answered the first request of the run.
+    /// When it had sent its first response of the run.
     first_answer: Option<Nanos>,
     excuses: &'a StallExclusions,
-    /// Seconds between two scrapes, by the target's own median; `None` where there are too few.
+    /// The target's median scrape interval in seconds; `None` with too few scrapes.
     interval: Option<f64>,
 }
 
 impl View<'_> {
-    /// Scrapes that found it down.
+    /// Scrapes with `up` 0.
     fn down(&self, up: &[Raw]) -> Option<Evidence> {
         let expected = "`up` is 1 at every scrape";
         let down: Vec<f64> = up.iter().filter(|(_, value)| *value != 1.0).map(|(at, _)| *at).collect();
@@ -143,7 +143,7 @@ impl View<'_> {
         Some(diagnosed(finding, slow_page(median)))
     }
 
-    /// Pages without a sample.
+    /// Scrapes without a sample.
     fn pages(&self, answers: &[ResponseRecord], up: &[Raw]) -> Option<Evidence> {
         let scraped = self.samples(answers, "scrape_samples_scraped");
         let was_up = |at: f64| up.iter().any(|(time, value)| same_time(*time, at) && *value == 1.0);
@@ -170,13 +170,13 @@ impl View<'_> {
         }
     }
 
-    /// Counters that were not on a page though the scrape was good: a counter never goes away while its process lives.
+    /// Counters missing from a successful scrape: a counter never disappears while its process lives.
     fn vanished(&self, answers: &[ResponseRecord], up: &[Raw]) -> Option<Evidence> {
         let good: Vec<f64> = up.iter().filter(|(_, value)| *value == 1.0).map(|(at, _)| *at).collect();
         let name = &self.contract.requests;
         for series in series_of(answers, name, self.replica) {
             let (first, last) = (series.samples.first()?.0, series.samples.last()?.0);
-            // Where a page has timestamps of its own, which scrape a sample is of cannot be reported.
+            // Where the exposition has timestamps of its own, samples cannot be assigned to scrapes.
             let span = up.first()?.0..=up.last()?.0;
             let is_of_scrape = |at: f64| up.iter().any(|(time, _)| same_time(*time, at));
             if series.samples.iter().any(|(at, _)| span.contains(at) && !is_of_scrape(*at)) {
@@ -214,7 +214,7 @@ impl View<'_> {
         None
     }
 
-    /// Times at which Prometheus did not scrape at all.
+    /// Pauses in which Prometheus did not scrape at all.
     fn gaps(&self, up: &[Raw]) -> Option<Evidence> {
         let interval = self.interval?;
         let expected = format!("a scrape every {interval:.1} s");
@@ -237,13 +237,13 @@ impl View<'_> {
         })
     }
 
-    /// Raw samples of one of the metrics that Prometheus writes of each scrape, while the load went.
+    /// Raw samples, while the load ran, of a metric that Prometheus writes for each scrape.
     fn samples(&self, answers: &[ResponseRecord], metric: &str) -> Vec<Raw> {
         let series = series_of(answers, metric, self.replica);
         series.first().map(|series| in_load(self.run, &series.samples)).unwrap_or_default()
     }
 
-    /// Whether something that was seen explains an oddity at this time: a restart, or a stall of the machine.
+    /// Whether a restart or a stall of this machine explains a failure at this time.
     fn is_explained(&self, at: f64) -> bool {
         let reach = Nanos::from_secs_f64(2.0 * self.interval.unwrap_or(1.0))
             + self.run.manifest.environment.clock_offset_ns;
@@ -253,7 +253,7 @@ impl View<'_> {
             || self.excuses.clear(at, to) < (to - at)
     }
 
-    /// Whether a scrape of our own at that time gave a page that Prometheus could have read in time.
+    /// Whether a scrape of our own at that time succeeded fast enough for Prometheus.
     fn was_answered(&self, at: f64) -> bool {
         let at = self.on_our_clock(at);
         let near = |scrape: &&Scrape| scrape.from - SAME_SECOND <= at && at <= scrape.from + SAME_SECOND;
@@ -263,7 +263,8 @@ impl View<'_> {
         })
     }
 
-    /// Whether the process of a scrape had surely answered a request, which a page has to show.
+    /// Whether the process had certainly sent a response by the time of a scrape, which must therefore show
+    /// it.
     fn has_counted(&self, at: f64) -> bool {
         let at_ours = self.on_our_clock(at) - self.run.manifest.environment.clock_offset_ns;
         self.first_answer.is_some_and(|first| first < at_ours) && !self.is_explained(at)
@@ -276,7 +277,7 @@ impl View<'_> {
         self.restarts.iter().any(|(begin, end)| from < *end && *begin < to)
     }
 
-    /// What our own scrapes say of a page that Prometheus cannot read.
+    /// Diagnoses a body that Prometheus cannot read, from our own scrapes.
     fn cut_off(&self) -> Option<Diagnosis> {
         let scrapes = self.scrapes;
         let flaws: Vec<_> = scrapes.iter().filter_map(|scrape| scrape.page.as_ref()?.flaw.as_ref()).collect();

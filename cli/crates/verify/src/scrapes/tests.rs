@@ -1,3 +1,5 @@
+//! Verdicts about scrapes: truncated, stale, slow and failed ones, seen by saasbench or by Prometheus.
+
 use super::*;
 use crate::testing::Judge as _;
 use saasbench_record::{
@@ -16,7 +18,7 @@ fn steady() -> Vec<Sample> {
     (0..100).map(|n| sample(n * 100, 0, SampleOutcome::Status(200))).collect()
 }
 
-/// Pages at these seconds, each of which took so many milliseconds.
+/// Expositions scraped at these seconds, each taking a number of milliseconds.
 fn made(pages: &[(i64, i64, &str)]) -> Made {
     let mut made = Made::new("", &steady());
     for (at, _, text) in pages {
@@ -69,8 +71,9 @@ fn what_breaks_off_stands_still_or_takes_too_long_fails_and_is_named() {
 }
 
 #[test]
-fn an_conforming_page_is_not_called_stale() {
-    // At rest it is the same permanently; so it is where a request was answered only just before, or elsewhere.
+fn a_conforming_exposition_is_not_stale() {
+    // A quiescent service's exposition never changes; nor need it where a response came only just before, or
+    // from another replica.
     let (five, all) = (page(50), page(100));
     let samples =
         [sample(9_950, 0, SampleOutcome::Status(200)), sample(3_000, 1, SampleOutcome::Status(200))];
@@ -85,14 +88,14 @@ fn an_conforming_page_is_not_called_stale() {
 }
 
 #[test]
-fn a_page_that_counts_nothing_of_the_contract_cannot_be_stale() {
+fn an_exposition_without_the_contracts_counter_cannot_be_stale() {
     let made = made(&[(-1, 3, "up 1\n"), (5, 2, "up 1\n"), (10, 2, "up 1\n"), (12, 2, "up 1\n")]);
     let verdict = made.verdict(Claim::Scrapes, "/metrics of a by scrape");
     assert_eq!(verdict.outcome, Outcome::Pass, "{verdict:#?}");
 }
 
 #[test]
-fn the_generators_own_stalls_are_not_held_against_a_page() {
+fn the_generators_own_stalls_do_not_count_against_scrapes() {
     let (empty, five, all) = (page(0), page(50), page(100));
     let pages = [(-1, 3, empty.as_str()), (5, 1500, &five), (10, 1500, &all), (12, 1500, &all)];
     let mut made = made(&pages);
@@ -116,7 +119,7 @@ fn raw(metric: &str, samples: &[(f64, f64)]) -> ResponseRecord {
     }
 }
 
-/// The verdict of a run with these answers of Prometheus.
+/// The verdict about a run with these responses of Prometheus.
 fn by_prometheus(answers: &[ResponseRecord]) -> Verdict {
     let (empty, all) = (page(0), page(100));
     let mut made = made(&[(-1, 3, &empty), (10, 2, &all), (12, 2, &all)]);
@@ -180,20 +183,20 @@ fn conforming(
 }
 
 #[test]
-fn what_an_conforming_service_may_do_is_not_held_against_it() {
+fn what_a_conforming_service_may_do_is_no_failure() {
     let counter =
         |is: &dyn Fn(i32) -> bool| raw("http_requests_total", &every_second(|at| is(at).then_some(9.0)));
     let whole = || counter(&|_| true);
-    // Before its first request a page may be empty; after it no more.
+    // Before its first response an exposition may be empty, after it no longer.
     let early = by_prometheus(&conforming(|_| 1.0, whole(), |at| if at < 0 { 0.0 } else { 9.0 }));
     assert_eq!(early.outcome, Outcome::Pass, "{early:#?}");
     let late = by_prometheus(&conforming(|_| 1.0, whole(), |at| if at == 3 { 0.0 } else { 9.0 }));
     assert_eq!(late.outcome, Outcome::Fail, "{late:#?}");
-    // Timestamps of the page's own.
+    // Timestamps within the exposition.
     let own: Vec<(f64, f64)> = (0..5).map(|at| (f64::from(at) * 2.0 + 0.6, 9.0)).collect();
     let own = by_prometheus(&conforming(|_| 1.0, raw("http_requests_total", &own), |_| 9.0));
     assert_eq!(own.outcome, Outcome::Pass, "{own:#?}");
-    // Down for Prometheus alone: our scrapes at 10 s and 12 s were answered.
+    // Down for Prometheus alone: our scrapes at 10 s and 12 s succeeded.
     let alone = by_prometheus(&conforming(|at| f64::from(u8::from(at < 10)), whole(), |_| 9.0));
     assert_eq!(alone.outcome, Outcome::Inconclusive, "{alone:#?}");
 }

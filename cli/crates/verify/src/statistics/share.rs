@@ -1,19 +1,19 @@
-//! Where a share lies by what was counted, exactly: for few events, where no normal distribution is near.
+//! Exact confidence intervals of a share, for few events, where a normal approximation fails.
 //!
-//! Counts may be fractions: events that come in clusters count for fewer than they are.
+//! Counts may be fractions: clustered events count for fewer than they are.
 
 use super::Interval;
 
-/// Halvings until a share is known to the last digits that matter.
+/// Bisection steps until all digits that matter are known.
 const HALVINGS: u32 = 60;
-/// Terms of the continued fraction at most; it takes about the root of the counts.
+/// Terms of the continued fraction, at most; it needs about the square root of the counts.
 const TERMS: u32 = 20_000;
 
-/// Where the share lies of which so many `events` were seen in so many `trials` (above 0): each end is missed with a
-/// probability of at most `tail` (Clopper and Pearson, The use of confidence or fiducial limits, Biometrika 26, 1934).
+/// The interval of the share behind `events` in `trials` (above 0): each end is wrong with a probability of
+/// at most `tail` (Clopper and Pearson, The use of confidence or fiducial limits, Biometrika 26, 1934).
 pub fn share(events: f64, trials: f64, tail: f64) -> Interval<f64> {
     let others = (trials - events).max(0.0);
-    // Of none, and of all, it is a power of the tail.
+    // With no events, or only events, the end is a power of the tail.
     let none = -(tail.ln() / trials).exp_m1();
     if events <= 0.0 {
         return Interval { low: 0.0, high: none };
@@ -38,7 +38,8 @@ fn quantile(probability: f64, a: f64, b: f64) -> f64 {
     f64::midpoint(low, high)
 }
 
-/// The probability that Beta(a, b) lies below `x` (NIST Handbook of Mathematical Functions, 8.17.22, by the method of Lentz).
+/// The probability that Beta(a, b) is below `x` (NIST Handbook of Mathematical Functions, 8.17.22, by Lentz's
+/// method).
 fn below(x: f64, a: f64, b: f64) -> f64 {
     if x <= 0.0 || x >= 1.0 {
         return x.clamp(0.0, 1.0);
@@ -73,7 +74,8 @@ fn fraction(x: f64, a: f64, b: f64) -> f64 {
     product
 }
 
-/// The logarithm of the gamma function of what is above 0: Stirling's series (NIST, 5.11.1) above 10, reached by `Γ(x + 1) = x·Γ(x)`.
+/// The logarithm of the gamma function of a positive number: Stirling's series (NIST, 5.11.1) above 10,
+/// reached by `Γ(x + 1) = x·Γ(x)`.
 fn ln_gamma(x: f64) -> f64 {
     let (mut x, mut less) = (x, 0.0);
     while x < 10.0 {
@@ -90,7 +92,7 @@ mod tests {
 
     #[test]
     fn shares_are_those_of_the_tables() {
-        // At 95 %: R's binom.test.
+        // 95 % intervals of R's binom.test.
         for (events, trials, low, high) in [
             (0.0, 10.0, 0.0, 0.308_497),
             (1.0, 10.0, 0.002_529, 0.445_016),
@@ -107,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn no_event_in_n_trials_has_the_power_of_n() {
+    fn no_event_in_n_trials_is_a_power_of_the_tail() {
         for (trials, tail) in [(3.0, 0.025), (700.0, 0.005), (2.5e6, 1e-6)] {
             let found = share(0.0, trials, tail);
             let high = 1.0 - f64::powf(tail, 1.0 / trials);

@@ -1,3 +1,5 @@
+//! The client of Prometheus's API, against a server on a local socket.
+
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpListener,
@@ -11,7 +13,7 @@ use crate::observe::{
 };
 use saasbench_engine::{clock::RunClock, connect::tls};
 
-/// A server that sends this response to each request that has `wanted` in its head.
+/// A server that sends this response to each request whose head contains `wanted`.
 async fn server(wanted: &'static str, answer: String) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -77,7 +79,7 @@ fn a_response_keeps_its_samples_and_loses_whole_secrets() {
         credentials("authorization", secret).redact_whole_texts(&mut answer);
         answer.pointer("/data/result/0").unwrap().to_string()
     };
-    // As a part of another text or as a sample it is there by chance; so is a short one.
+    // As part of another text, or as a sample, it is a coincidence; so is a short one.
     let expected = r#"{"metric":{"path":"/12345678/x","tenant":"${env:TOKEN}"},"value":[42,"12345678"],"values":[[1.5,"12345678"]]}"#;
     assert_eq!(with("12345678", "12345678"), expected);
     assert!(!with("42", "42").contains("TOKEN") && !with("42", "1427").contains("TOKEN"));
@@ -111,7 +113,7 @@ async fn other_responses_are_errors_with_reasons() {
 
 #[tokio::test]
 async fn a_slow_server_times_out() {
-    // It accepts, by its backlog, and never responds.
+    // The backlog accepts connections, but there is never a response.
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());
     let limit = Duration::from_millis(50);

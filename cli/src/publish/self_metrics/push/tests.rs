@@ -1,4 +1,4 @@
-//! What becomes of a backlog whose receiver is slow.
+//! The backlog with a slow receiver.
 
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -10,7 +10,7 @@ use tokio::{
 use super::*;
 use saasbench_engine::connect::tls::{Trust, config};
 
-/// Takes one body after the other, each after so long.
+/// Accepts bodies one after the other, each after a delay.
 async fn slow(listener: TcpListener, takes: Duration) {
     loop {
         let (mut stream, _) = listener.accept().await.unwrap();
@@ -25,7 +25,7 @@ async fn slow(listener: TcpListener, takes: Duration) {
     }
 }
 
-/// Pushing to it, with a whole backlog left; the run has not started, so there is nothing to tell at its end.
+/// A pusher to that receiver with a full backlog; the run has not started, so there are no final values.
 async fn pushing(takes: Duration) -> Pushing {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let url = format!("http://{}/w", listener.local_addr().unwrap());
@@ -53,7 +53,7 @@ async fn pushing(takes: Duration) -> Pushing {
     Pushing { first: Some(first), end, over, task }
 }
 
-/// How long the end takes, and what is said of it. The load lasts for `load`, and Ctrl-C comes so long after it.
+/// How long the end takes, and its message. The load lasts for `load`, and Ctrl-C comes after a delay.
 async fn end(takes: Duration, load: Duration, ctrl_c: Option<Duration>) -> (u64, Option<String>) {
     let pushing = pushing(takes).await;
     sleep(load).await;
@@ -73,8 +73,8 @@ async fn end(takes: Duration, load: Duration, ctrl_c: Option<Duration>) -> (u64,
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_slow_receiver_is_given_up_and_what_it_did_not_get_is_said() {
-    // The end comes in the middle of a push, and before the first one.
+async fn a_slow_receiver_is_given_up_and_losses_are_reported() {
+    // The end comes during a push, and before the first one.
     for load in [Duration::from_millis(500), Duration::ZERO] {
         let (took, said) = end(Duration::from_secs(4), load, None).await;
         assert_eq!(took, 15);

@@ -1,11 +1,10 @@
-//! However a response is cut, it means the same.
+//! However a response is split, the result is the same.
 
 use proptest::{collection::vec, prelude::*};
 
 use super::*;
 
-/// A response of any framing, perhaps behind informational ones, perhaps with bytes behind it, perhaps
-/// damaged.
+/// A response of any framing, perhaps after informational ones, with bytes after it, or damaged.
 pub(super) fn any_answer() -> impl Strategy<Value = Vec<u8>> {
     let field = prop_oneof![
         Just("Server: nginx".to_owned()),
@@ -55,7 +54,7 @@ pub(super) fn any_answer() -> impl Strategy<Value = Vec<u8>> {
     )
 }
 
-/// A response with up to three bytes changed, and perhaps cut off.
+/// A response with up to three bytes changed, and perhaps truncated.
 pub(super) fn any_damaged_answer() -> impl Strategy<Value = Vec<u8>> {
     let damage = vec((any::<prop::sample::Index>(), any::<u8>()), 0..4);
     (any_answer(), damage, proptest::option::of(any::<prop::sample::Index>())).prop_map(
@@ -72,8 +71,8 @@ pub(super) fn any_damaged_answer() -> impl Strategy<Value = Vec<u8>> {
     )
 }
 
-/// An outcome without what depends on cuts: the instants, the order in which two errors are found, and how
-/// much of what is behind a response was there already.
+/// An outcome without what depends on the split: the instants, the order in which two errors are found, and
+/// how much of what follows the response had been received.
 fn essence(bytes: &[u8], cuts: &[usize], request: &Request) -> Result<(Response, bool), bool> {
     match decode(bytes, cuts, request) {
         Ok((response, keeps_alive, _)) => {
@@ -91,7 +90,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_cut_decodes_alike(
+    fn any_split_decodes_alike(
         bytes in any_damaged_answer(),
         is_head in prop::bool::weighted(0.2),
         cuts in vec(any::<prop::sample::Index>(), 0..6),

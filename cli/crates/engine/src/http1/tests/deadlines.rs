@@ -1,4 +1,4 @@
-//! The timer that a request need not set, on a paused clock.
+//! The timer that requests need not set, on a paused clock.
 
 use std::{
     future::{pending, ready},
@@ -15,7 +15,7 @@ use crate::http1::deadline::Deadline;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Waits in vain, and says how long.
+/// Waits for something that never happens, and returns how long.
 async fn wait_in_vain(deadline: &mut Deadline, length: Duration) -> Duration {
     let began = Instant::now();
     assert_eq!(deadline.limit(began + length, pending::<()>()).await, None);
@@ -25,8 +25,8 @@ async fn wait_in_vain(deadline: &mut Deadline, length: Duration) -> Duration {
 #[tokio::test(start_paused = true)]
 async fn a_wait_ends_at_its_deadline_whatever_the_timer_was_set_to() {
     let mut deadline = Deadline::default();
-    // Each with the timer as the one before left it: not there, passed, passed long ago, set for earlier, set
-    // for later.
+    // Each with the timer as the previous one left it: absent, expired, expired long ago, set for earlier,
+    // set for later.
     assert_eq!(wait_in_vain(&mut deadline, 10 * SECOND).await, 10 * SECOND);
     assert_eq!(wait_in_vain(&mut deadline, 10 * SECOND).await, 10 * SECOND);
     sleep(60 * SECOND).await;
@@ -38,7 +38,7 @@ async fn a_wait_ends_at_its_deadline_whatever_the_timer_was_set_to() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_ready_is_taken_even_past_the_deadline() {
+async fn a_ready_future_is_taken_even_past_the_deadline() {
     let mut deadline = Deadline::default();
     let at = Instant::now();
     sleep(SECOND).await;
@@ -46,7 +46,7 @@ async fn what_is_ready_is_taken_even_past_the_deadline() {
     assert_eq!(deadline.limit(at, pending::<()>()).await, None);
 }
 
-/// A timer that was set by one task has to wake the other that waits now.
+/// A timer that was set by one task must wake the other that is waiting now.
 #[tokio::test(start_paused = true)]
 async fn a_timer_that_changes_hands_wakes_the_new_owner() {
     let deadline = Rc::new(Mutex::new(Deadline::default()));

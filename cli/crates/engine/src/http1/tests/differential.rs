@@ -1,6 +1,5 @@
-//! hyper's client as the second opinion: what it takes for a response, we do, and the same one; what it
-//! rejects, we do. Where the two differ on purpose, the difference stands in [`Difference`] with its reason,
-//! and the table shows it.
+//! Compares with hyper's client: we accept the same responses with the same content, and reject the same.
+//! Deliberate differences are listed in [`Difference`] with their reasons, and the table shows them.
 
 use http_body_util::BodyExt as _;
 use hyper_util::rt::TokioIo;
@@ -16,7 +15,7 @@ use crate::http1::decoder::Malformed;
 /// Status and body, or a rejection.
 type Opinion = Result<(u16, Vec<u8>), String>;
 
-/// The same, of ours.
+/// The same for our client.
 type Verdict = Result<(u16, Vec<u8>), EndedEarly>;
 
 fn ours(bytes: &[u8], is_head: bool) -> Verdict {
@@ -24,7 +23,7 @@ fn ours(bytes: &[u8], is_head: bool) -> Verdict {
     decode(bytes, &[], &request).map(|(response, ..)| (response.status, response.body))
 }
 
-/// What hyper makes of `bytes`, sent after its request has come and followed by the end of the connection.
+/// hyper's result for `bytes`, sent after its request was received and followed by the end of the connection.
 async fn hypers(bytes: &[u8], is_head: bool) -> Opinion {
     let (near, mut far) = duplex(1 << 20);
     let (mut sender, connection) = hyper::client::conn::http1::Builder::new()
@@ -58,20 +57,21 @@ async fn hypers(bytes: &[u8], is_head: bool) -> Opinion {
     }
 }
 
-/// Where we differ from hyper on purpose.
+/// Deliberate differences from hyper.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Difference {
     /// 101: hyper hands the connection over to the upgraded protocol. Our requests never upgrade, so what
-    /// follows is no response.
+    /// follows is not a response.
     Upgrade,
-    /// A coding other than `chunked`, which we did not offer to read (RFC 9112, section 7.4): hyper hands its
-    /// bytes on as the body.
+    /// A coding other than `chunked`, which we did not offer to accept (RFC 9112, section 7.4): hyper passes
+    /// its bytes on as the body.
     TransferEncoding,
-    /// A chunk's size of more than 16 digits, which can only be zeros: hyper takes any number of them.
+    /// A chunk size of more than 16 digits, which can only be leading zeros: hyper accepts any number of
+    /// them.
     ChunkDigits,
 }
 
-/// The difference that explains these two opinions on `bytes`, if one does.
+/// The deliberate difference that explains these two results for `bytes`, if any.
 fn difference(bytes: &[u8], ours: &Verdict, theirs: &Opinion) -> Option<Difference> {
     let has = |part: &[u8]| memchr::memmem::find(bytes, part).is_some();
     match (ours, theirs) {
@@ -107,7 +107,7 @@ fn assert_agreement(bytes: &[u8], is_head: bool) {
     );
 }
 
-/// Whole responses, and prefixes of some.
+/// Complete responses, and prefixes of some.
 const HEADS: &[&str] = &[
     "",
     "H",
@@ -141,7 +141,7 @@ const HEADS: &[&str] = &[
     "HTTP/1.1 199 ?\r\ncontent-length: 2\r\n\r\nHTTP/1.1 204 OK\r\n\r\n",
 ];
 
-/// What may stand among the fields of a response with chunks.
+/// Possible fields of a chunked response.
 const FIELDS: &[&str] = &[
     "a b: c",
     "a : c",
@@ -205,7 +205,7 @@ const FIELDS: &[&str] = &[
     "connection: upgrade\r\nupgrade: x",
 ];
 
-/// What may follow a head that announces chunks.
+/// Possible content after a head that announces chunks.
 const CHUNKS: &[&str] = &[
     "",
     "0",
@@ -264,7 +264,7 @@ const CHUNKS: &[&str] = &[
 ];
 
 #[test]
-fn hostile_answers_are_judged_as_hyper_judges_them() {
+fn hostile_responses_are_handled_like_hyper() {
     let chunked = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
     let with = |field: &str| format!("HTTP/1.1 200 OK\r\n{field}\r\n\r\n2\r\nhi\r\n0\r\n\r\n");
     let old = |field: &str| format!("HTTP/1.0 200 OK\r\n{field}\r\n\r\n2\r\nhi\r\n0\r\n\r\n");
@@ -307,12 +307,12 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
 
     #[test]
-    fn proper_answers_are_read_as_hyper_reads_them(bytes in any_answer(), is_head in prop::bool::weighted(0.2)) {
+    fn valid_responses_are_read_like_hyper(bytes in any_answer(), is_head in prop::bool::weighted(0.2)) {
         assert_agreement(&bytes, is_head);
     }
 
     #[test]
-    fn damaged_answers_are_judged_as_hyper_judges_them(bytes in any_damaged_answer(), is_head in prop::bool::weighted(0.2)) {
+    fn damaged_responses_are_handled_like_hyper(bytes in any_damaged_answer(), is_head in prop::bool::weighted(0.2)) {
         assert_agreement(&bytes, is_head);
     }
 }

@@ -1,4 +1,4 @@
-//! A server that commits faults, over sockets, and what the transport makes of them.
+//! A faulty server, over sockets, and how the transport handles it.
 
 use std::{net::SocketAddr, rc::Rc, time::Duration};
 
@@ -23,7 +23,7 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 const LOST: Result<(), SendError> = Err(SendError::NoResponse(NoResponseReason::ConnectionLost));
 const MALFORMED: Result<(), SendError> = Err(SendError::NoResponse(NoResponseReason::Malformed));
 
-/// A user of a server on `address`, and its exchange.
+/// A user of a server at `address`, with its exchange.
 struct User {
     transport: Http1,
     line: UserConnections,
@@ -71,21 +71,21 @@ async fn accept(listener: &TcpListener) -> TcpStream {
     stream
 }
 
-/// Takes one request, and nothing behind it.
+/// Reads exactly one request.
 async fn take_request(stream: &mut TcpStream) {
     let mut bytes = [0; REQUEST.len()];
     stream.read_exact(&mut bytes).await.unwrap();
     assert_eq!(bytes, REQUEST);
 }
 
-/// Ends a connection with an error for the other side's kernel.
+/// Resets a connection.
 fn reset(stream: TcpStream) {
     stream.set_zero_linger().unwrap();
     drop(stream);
 }
 
 #[tokio::test]
-async fn an_answer_cut_at_any_byte_leaves_the_outcome_unknown() {
+async fn a_response_cut_at_any_byte_leaves_the_outcome_unknown() {
     for (response, is_reset) in [(ANSWER, false), (ANSWER, true), (CHUNKED, false), (CHUNKED, true)] {
         let (listener, address) = listen().await;
         let server = async {
@@ -111,7 +111,7 @@ async fn an_answer_cut_at_any_byte_leaves_the_outcome_unknown() {
 }
 
 #[tokio::test]
-async fn an_answer_in_pieces_of_any_size_is_put_together() {
+async fn a_response_in_pieces_of_any_size_is_assembled() {
     for response in [ANSWER, CHUNKED] {
         let (listener, address) = listen().await;
         let server = async {
@@ -134,8 +134,8 @@ async fn an_answer_in_pieces_of_any_size_is_put_together() {
     }
 }
 
-/// The server answers twice: the first time it leaves the connection as `spoil` does, the second request must
-/// come by a new one.
+/// The server responds twice: after the first response the connection is left as by `spoil`, and the second
+/// request must use a new one.
 async fn expect_a_new_connection(first: &[u8], spoil: impl AsyncFnOnce(TcpStream) -> Option<TcpStream>) {
     let (listener, address) = listen().await;
     let server = async {
@@ -172,7 +172,7 @@ async fn a_connection_that_the_server_closed_is_not_used_again() {
 }
 
 #[tokio::test]
-async fn a_connection_with_bytes_that_nobody_asked_for_is_not_used_again() {
+async fn a_connection_with_unsolicited_bytes_is_not_used_again() {
     expect_a_new_connection(ANSWER, async |mut stream| {
         stream.write_all(b"HTTP/1.1 408 Too late\r\n\r\n").await.unwrap();
         Some(stream)
@@ -183,7 +183,7 @@ async fn a_connection_with_bytes_that_nobody_asked_for_is_not_used_again() {
 }
 
 #[tokio::test]
-async fn a_connection_that_is_to_be_closed_is_not_used_again() {
+async fn a_connection_with_a_close_field_is_not_used_again() {
     let closing = b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 5\r\n\r\nhello";
     expect_a_new_connection(closing, async |stream| Some(stream)).await;
     let old = b"HTTP/1.0 200 OK\r\ncontent-length: 5\r\n\r\nhello";
@@ -196,7 +196,7 @@ async fn a_connection_that_is_to_be_closed_is_not_used_again() {
 }
 
 #[tokio::test]
-async fn a_request_of_which_no_byte_left_goes_out_once_more_on_a_new_connection() {
+async fn an_unsent_request_is_sent_again_on_a_new_connection() {
     let (listener, address) = listen().await;
     let server = async {
         let mut first = accept(&listener).await;
@@ -228,7 +228,7 @@ async fn what_was_sent_is_not_sent_again() {
         stream.write_all(ANSWER).await.unwrap();
         take_request(&mut stream).await;
         drop(stream);
-        // The next connection brings the third request, not the second once more.
+        // The next connection receives the third request, not the second again.
         let mut stream = accept(&listener).await;
         let mut bytes = Vec::new();
         stream.read_buf(&mut bytes).await.unwrap();
@@ -246,7 +246,7 @@ async fn what_was_sent_is_not_sent_again() {
 }
 
 #[tokio::test]
-async fn endless_heads_and_informational_answers_are_cut_off() {
+async fn endless_heads_and_informational_responses_are_cut_off() {
     for piece in [&b"HTTP/1.1 100 Continue\r\n\r\n"[..], b"X-Filler: yes\r\n", b"\r\n", b"no HTTP"] {
         let (listener, address) = listen().await;
         let server = async {
@@ -263,13 +263,13 @@ async fn endless_heads_and_informational_answers_are_cut_off() {
 }
 
 #[tokio::test]
-async fn an_answer_that_comes_before_the_request_has_left_counts() {
+async fn a_response_before_the_request_is_sent_counts() {
     let (listener, address) = listen().await;
     let server = async {
         let mut stream = accept(&listener).await;
         stream.readable().await.unwrap();
         stream.write_all(ANSWER).await.unwrap();
-        // The response counts although the rest of the request is never taken; so the connection is not used
+        // The response counts although the rest of the request is never read; the connection is not used
         // again.
         let mut second = accept(&listener).await;
         take_request(&mut second).await;
@@ -338,7 +338,7 @@ async fn a_request_that_was_given_up_leaves_no_connection() {
 }
 
 #[tokio::test]
-async fn where_nobody_listens_nothing_is_sent() {
+async fn without_a_listener_nothing_is_sent() {
     let (listener, address) = listen().await;
     drop(listener);
     let mut user = User::of(address);
@@ -346,12 +346,12 @@ async fn where_nobody_listens_nothing_is_sent() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn where_nobody_accepts_the_timeout_ends_the_attempt() {
+async fn if_nothing_accepts_the_timeout_ends_the_attempt() {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let listener = socket.listen(0).unwrap();
     let address = listener.local_addr().unwrap();
-    // Its queue fills up.
+    // Fills its queue.
     let mut held = Vec::new();
     while let Ok(stream) = tokio::time::timeout(Duration::from_secs(1), TcpStream::connect(address)).await {
         held.push(stream);

@@ -1,5 +1,5 @@
-//! Tests of the HTTP/1.1 client: responses by table and by property, faults by a faulty server, hyper as the
-//! second opinion.
+//! Tests of the HTTP/1.1 client: responses by table and by property, faults by a faulty server, and a
+//! comparison with hyper.
 
 mod cuts;
 mod deadlines;
@@ -12,8 +12,8 @@ use super::decoder::{Decoder, EndedEarly};
 use crate::exchange::{Request, Response};
 use saasbench_model::units::Nanos;
 
-/// What a decoder makes of `bytes`, cut at `cuts` (positions, rising), after which the connection ends if it
-/// has to: the response, whether the connection goes on, and how many bytes behind the response are left.
+/// Decodes `bytes`, split at `cuts` (rising positions) and followed by the end of the connection if needed:
+/// the response, whether the connection persists, and how many bytes after the response are left.
 fn decode(bytes: &[u8], cuts: &[usize], request: &Request) -> Result<(Response, bool, usize), EndedEarly> {
     let mut response = Response::default();
     let mut decoder = Decoder::new(request, Nanos::ZERO, &mut response);
@@ -33,7 +33,7 @@ fn decode(bytes: &[u8], cuts: &[usize], request: &Request) -> Result<(Response, 
     Ok((response, decoder.keeps_alive(), 0))
 }
 
-/// A request that wants head and body.
+/// A request that needs head and body.
 fn get() -> Request {
     Request { keep_head: true, keep_body: true, ..Request::default() }
 }

@@ -8,7 +8,7 @@ use crate::{
     http1::decoder::{CHUNK_LINE_LIMIT, HEAD_LIMIT, Malformed},
 };
 
-/// One line for what came of it: `200 "body"`, with what is special about the connection, or the error.
+/// Formats a result: `200 "body"`, with peculiarities of the connection, or the error.
 fn decoded(bytes: &[u8], request: &Request) -> String {
     match decode(bytes, &[], request) {
         Ok((response, keeps_alive, left)) => {
@@ -26,7 +26,7 @@ fn decoded(bytes: &[u8], request: &Request) -> String {
 }
 
 #[test]
-fn proper_answers_are_understood() {
+fn valid_responses_are_parsed() {
     let table: &[(&str, &str)] = &[
         ("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi", r#"200 "hi""#),
         ("HTTP/1.1 200 OK\r\nContent-Length:2\r\n\r\nhi", r#"200 "hi""#),
@@ -90,7 +90,7 @@ fn proper_answers_are_understood() {
 }
 
 #[test]
-fn an_answer_to_head_has_no_body() {
+fn a_response_to_head_has_no_body() {
     let head = Request { is_head: true, ..get() };
     for fields in ["content-length: 5\r\n", "transfer-encoding: chunked\r\n", ""] {
         let bytes = format!("HTTP/1.1 200 OK\r\n{fields}\r\n");
@@ -99,7 +99,7 @@ fn an_answer_to_head_has_no_body() {
 }
 
 #[test]
-fn improper_answers_are_distinguished_from_truncated_ones() {
+fn invalid_responses_are_distinguished_from_truncated_ones() {
     use httparse::Error;
     let chunked = |rest: &str| format!("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n{rest}");
     let with = |fields: &str| format!("HTTP/1.1 200 OK\r\n{fields}\r\n\r\nhi");
@@ -196,7 +196,7 @@ fn what_is_too_long_is_rejected_and_what_just_fits_is_not() {
 }
 
 #[test]
-fn head_and_body_are_kept_where_they_are_asked_for() {
+fn head_and_body_are_kept_if_requested() {
     let bytes = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-Y:  z \r\nx-y:\r\n\r\nhi";
     let (response, ..) = decode(bytes, &[], &get()).unwrap();
     assert_eq!(String::from_utf8_lossy(&response.head), "Content-Length: 2\r\nX-Y: z\r\nx-y: \r\n");
@@ -206,7 +206,7 @@ fn head_and_body_are_kept_where_they_are_asked_for() {
 }
 
 #[test]
-fn of_a_long_body_the_beginning_is_kept() {
+fn the_start_of_a_long_body_is_kept() {
     let length = BODY_KEPT + 7;
     let mut bytes = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n").into_bytes();
     bytes.resize(bytes.len() + length, b'x');
@@ -215,7 +215,7 @@ fn of_a_long_body_the_beginning_is_kept() {
 }
 
 #[test]
-fn buffers_that_were_used_hold_nothing_of_the_answer_before() {
+fn used_buffers_contain_nothing_of_the_previous_response() {
     let mut response = Response::default();
     let full = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nretry-after: 3\r\nratelimit: x\r\n\r\nhi";
     Decoder::new(&get(), Nanos::ZERO, &mut response).decode(full, Nanos::ZERO, &mut response).unwrap();
@@ -228,9 +228,9 @@ fn buffers_that_were_used_hold_nothing_of_the_answer_before() {
 }
 
 #[test]
-fn the_first_byte_is_that_of_the_final_answer() {
+fn the_first_byte_is_that_of_the_final_response() {
     let bytes = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi";
-    // Pieces 0, 1, 2, …: within the first head, at its end, within the second, behind it.
+    // Pieces 0, 1, 2, …: within the first head, at its end, within the second, after it.
     for (cuts, expected) in [
         (&[][..], (0, 0)),
         (&[5, 25], (2, 2)),

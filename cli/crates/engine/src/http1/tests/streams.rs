@@ -1,4 +1,4 @@
-//! A connection over streams that are made for the test: narrow ones, and ones that fail.
+//! Connections over test streams: narrow ones, and ones that fail.
 
 use std::{
     io,
@@ -27,7 +27,7 @@ fn exchange(bytes: &[u8]) -> Exchange {
 }
 
 #[tokio::test]
-async fn a_stream_of_any_width_carries_requests_and_answers() {
+async fn a_stream_of_any_width_carries_requests_and_responses() {
     let clock = RunClock::start();
     for width in 1..50 {
         let (near, mut far) = duplex(width);
@@ -53,7 +53,7 @@ async fn a_stream_of_any_width_carries_requests_and_answers() {
 }
 
 #[tokio::test]
-async fn a_closed_stream_is_noticed_by_a_task_that_has_used_up_its_turn() {
+async fn a_closed_stream_is_noticed_by_a_task_without_budget() {
     let (near, far) = duplex(9);
     let mut connection = Connection::new(near);
     drop(far);
@@ -63,7 +63,7 @@ async fn a_closed_stream_is_noticed_by_a_task_that_has_used_up_its_turn() {
     assert!(!connection.is_idle().await);
 }
 
-/// A stream that takes a number of bytes, and fails then; reads are those of `inner`.
+/// A stream that accepts a number of bytes and then fails; reads are those of `inner`.
 struct Failing {
     takes: usize,
     inner: DuplexStream,
@@ -96,7 +96,7 @@ impl AsyncRead for Failing {
 }
 
 #[tokio::test]
-async fn a_write_that_fails_is_reported_by_what_had_left() {
+async fn a_failed_write_is_reported_by_what_was_sent() {
     let clock = RunClock::start();
     for (takes, has_response, expected) in [
         (0, true, Err(Failure::Unsent)),

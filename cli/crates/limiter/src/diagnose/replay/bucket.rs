@@ -1,8 +1,8 @@
-//! A token bucket that can be in debt, by as much as it holds: because rejected requests are taken from it,
-//! too, or because it checks first and takes later.
+//! A token bucket that can go into debt, by up to its capacity: because rejected requests are charged, too,
+//! or because it charges some time after checking.
 //!
-//! Every request is decided in the middle of its interval; how far the level can be from that is what the
-//! requests in flight may have taken, and what may have come while a response was on its way.
+//! Every request is taken to be decided in the middle of its interval; the level may be off by what requests
+//! in flight may have taken, and by what may have been refilled while a response was on its way.
 
 use super::World;
 use crate::{Decision, Request};
@@ -10,21 +10,21 @@ use saasbench_model::units::Quota;
 
 /// Whether such a bucket explains all responses.
 pub(super) fn explains(requests: &[Request], quota: Quota, burst: u64, world: &World) -> bool {
-    // Where no replica follows the clock that is ahead, each replica adds what the others have added already:
-    // too many orders are possible.
+    // If no clock is followed by all, each replica refills what others have refilled already: too many orders
+    // are possible.
     let one_clock = world.offsets.iter().all(|offset| *offset == 0);
     if !one_clock && !world.believed {
         return false;
     }
     let rate = quota.limit as f64 / quota.window.0.max(1) as f64;
     let burst = burst as f64;
-    // From the first that is taken on the bucket fills: when exactly that was shifts every level behind it.
+    // Refilling starts with the first charge: its uncertainty shifts every later level.
     let first = requests.iter().find(|request| request.decision == Decision::Admitted);
     let started = first.map_or(0.0, |first| (first.done - first.sent).0 as f64 * rate);
     let mut order: Vec<&Request> = requests.iter().collect();
     order.sort_by_key(|request| (middle(request), request.id));
-    // `doubt`: unanswered requests that may have taken a token. Level and instant are stored by what takes,
-    // and the instant is believed by those whose clock is behind it.
+    // `doubt`: unanswered requests that may have taken a token. Each charge stores level and instant;
+    // replicas whose clock is behind that instant use it.
     let (mut stored, mut doubt, mut at) = (burst, 0.0, None);
     for (request, slack) in order.into_iter().zip(slack(requests, rate, world.slack)) {
         let slack = slack + started;
@@ -56,7 +56,7 @@ fn middle(request: &Request) -> i64 {
     request.sent.0 + (request.done - request.sent).0 / 2
 }
 
-/// By how much the level that each request met may be off, in the order of their middles.
+/// By how much the level at each request may be off, in the order of the middles of their intervals.
 fn slack(requests: &[Request], rate: f64, ticks: i64) -> Vec<f64> {
     let mut done: Vec<i64> = requests.iter().map(|request| request.done.0).collect();
     done.sort_unstable();

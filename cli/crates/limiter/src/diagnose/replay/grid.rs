@@ -1,4 +1,4 @@
-//! Windows on a grid: aligned ones, and those of a sliding counter. Each replica sees them by its own clock.
+//! Windows on a grid, as of aligned windows and sliding counters, seen by each replica by its own clock.
 
 use super::{
     World,
@@ -7,18 +7,18 @@ use super::{
 use crate::{Decision, Request};
 use saasbench_model::{scenario::Estimate, units::Quota};
 
-/// Rounding of weighted counts.
+/// Tolerance for rounding of weighted counts.
 const ROUNDING: f64 = 1e-6;
 
-/// A grid's windows and what was counted in them.
+/// The windows of a grid, with what was counted in them.
 #[derive(Debug)]
 struct Grid<'a> {
-    /// Where one of them begins, on the clocks.
+    /// Start of one of them, by the clocks.
     anchor: i64,
     window: i64,
     world: &'a World,
     ledger: &'a Ledger,
-    /// If it turns the windows over for all.
+    /// The clock that advances the windows for all replicas, if there is one.
     furthest: Option<&'a Furthest>,
 }
 
@@ -42,7 +42,7 @@ impl Grid<'_> {
         self.index(early - slack)..=self.index(late + slack)
     }
 
-    /// Counted in a window before this instant, at least.
+    /// The least that was counted in a window before this instant.
     fn certain(&self, index: i64, before: i64) -> u64 {
         let (start, end, slack) = (self.start(index), self.start(index + 1), self.world.slack);
         match self.furthest {
@@ -54,7 +54,7 @@ impl Grid<'_> {
         }
     }
 
-    /// Counted in a window by this instant, at most.
+    /// The most that was counted in a window by this instant.
     fn possible(&self, index: i64, by: i64) -> u64 {
         let (start, end, slack) = (self.start(index), self.start(index + 1), self.world.slack);
         match self.furthest {
@@ -67,7 +67,7 @@ impl Grid<'_> {
     }
 }
 
-/// Each window of the grid admits `limit`.
+/// Whether windows with `limit` admissions each explain all responses.
 pub(super) fn aligned(requests: &[Request], quota: Quota, world: &World) -> bool {
     let ledger = Ledger::new(requests, world);
     let furthest = world.believed.then(|| Furthest::new(requests, world));
@@ -83,7 +83,7 @@ pub(super) fn aligned(requests: &[Request], quota: Quota, world: &World) -> bool
     })
 }
 
-/// The last window's count by its weight, and this one's.
+/// Whether a sliding counter explains all responses.
 pub(super) fn counter(requests: &[Request], quota: Quota, estimate: Estimate, world: &World) -> bool {
     let ledger = Ledger::new(requests, world);
     let furthest = world.believed.then(|| Furthest::new(requests, world));
@@ -92,7 +92,7 @@ pub(super) fn counter(requests: &[Request], quota: Quota, estimate: Estimate, wo
     requests.iter().all(|request| fits(request, quota, estimate, &grid))
 }
 
-/// Whether the counter can have given this answer.
+/// Whether the counter can have given this response.
 fn fits(request: &Request, quota: Quota, estimate: Estimate, grid: &Grid<'_>) -> bool {
     let world = grid.world;
     let (s, r) = (request.sent.0, request.done.0);
@@ -121,7 +121,8 @@ fn fits(request: &Request, quota: Quota, estimate: Estimate, grid: &Grid<'_>) ->
     })
 }
 
-/// The same, but the grid begins at a hit: at the first, and again at the first after both counts are gone.
+/// Like [`counter`], but the grid starts at the first hit, and again at the first hit after both counts are
+/// zero.
 pub(super) fn counter_from_first(
     requests: &[Request],
     quota: Quota,
@@ -136,7 +137,7 @@ pub(super) fn counter_from_first(
     let mut begin = 0;
     while let Some(segment) = requests.get(begin..).filter(|segment| !segment.is_empty()) {
         let Some(first) = segment.iter().position(counted) else { return true };
-        // What was sent before the first was answered may have been first.
+        // What was sent before the first response may have been first.
         let opening: i64 = segment.iter().filter(|hit| counted(hit)).map(|hit| hit.done.0).min().unwrap_or(0);
         let openers =
             segment[first..].iter().take_while(|hit| hit.sent.0 <= opening).filter(|hit| counted(hit));
@@ -146,7 +147,7 @@ pub(super) fn counter_from_first(
             let last = hit.done.0.min(opening);
             (hit.sent.0..=last).step_by(step as usize).chain([last]).map(move |at| at + clock)
         });
-        // How far each goes, and whether by a new beginning.
+        // How far each candidate reaches, and whether it ends with a new grid.
         let Some(next) = anchors
             .filter_map(|anchor| {
                 let window = quota.window.0;
@@ -162,7 +163,7 @@ pub(super) fn counter_from_first(
     true
 }
 
-/// How many requests this grid explains, up to the end or to where both counts are gone; `None` if it fails
+/// How many requests this grid explains, up to the end or to where both counts are zero; `None` if it fails
 /// before.
 fn goes(
     requests: &[Request],

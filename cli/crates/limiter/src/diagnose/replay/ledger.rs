@@ -1,16 +1,17 @@
-//! What counts, indexed: how many certainly or possibly counted lie in a span of the replicas' clocks.
+//! An index of counted requests: how many were certainly or possibly counted in a span of the replicas'
+//! clocks.
 
 use super::World;
 use crate::{Decision, Request};
 
-/// Instants of some requests, each list rising.
+/// Instants of some requests, both lists sorted.
 #[derive(Debug, Default)]
 struct Instants {
     sent: Vec<i64>,
     done: Vec<i64>,
 }
 
-/// Those of one replica.
+/// The requests of one replica.
 #[derive(Debug, Default)]
 struct Lane {
     offset: i64,
@@ -18,7 +19,7 @@ struct Lane {
     possible: Instants,
 }
 
-/// All that counts, by replica.
+/// All counted requests, by replica.
 #[derive(Debug)]
 pub(super) struct Ledger(Vec<Lane>);
 
@@ -66,7 +67,7 @@ impl Ledger {
         self.0.iter().map(count).sum()
     }
 
-    /// At least this many were counted in this span of the clocks, before this instant of ours.
+    /// At least this many were counted in a span of the replicas' clocks, before an instant of ours.
     pub(super) fn certain(&self, (from, to): (i64, i64), before: i64) -> u64 {
         let count = |lane: &Lane| {
             let end = before.min(to.saturating_sub(lane.offset));
@@ -77,7 +78,7 @@ impl Ledger {
         self.0.iter().map(count).sum()
     }
 
-    /// At most this many were counted in this span of the clocks, by this instant of ours.
+    /// At most this many were counted in a span of the replicas' clocks, by an instant of ours.
     pub(super) fn possible(&self, (from, to): (i64, i64), by: i64) -> u64 {
         let count = |lane: &Lane| {
             let end = by.min(to.saturating_sub(lane.offset));
@@ -89,12 +90,12 @@ impl Ledger {
     }
 }
 
-/// How far the clock that is furthest ahead had come, by the requests that it decided.
+/// How far the clock that is furthest ahead had advanced, judged by the requests that it decided.
 #[derive(Debug)]
 pub(super) struct Furthest {
-    /// `done`, and what was shown by then at least.
+    /// `done`, with the least reading by then.
     least: Vec<(i64, i64)>,
-    /// `sent`, and what may have been shown from then on at most.
+    /// `sent`, with the greatest reading possible from then on.
     most: Vec<(i64, i64)>,
 }
 
@@ -108,17 +109,17 @@ impl Furthest {
         Self { least: rising(least), most: rising(most.collect()) }
     }
 
-    /// Shown to what was decided before this instant, at least.
+    /// The least reading for what was decided before this instant.
     pub(super) fn least(&self, before: i64) -> i64 {
         last(&self.least, self.least.partition_point(|(done, _)| *done < before))
     }
 
-    /// Shown to what may have been decided by this instant, at most.
+    /// The greatest reading for what may have been decided by this instant.
     pub(super) fn most(&self, by: i64) -> i64 {
         last(&self.most, self.most.partition_point(|(sent, _)| *sent <= by))
     }
 
-    /// From when to when, by our clock, the first request can have been shown this instant.
+    /// The earliest and latest instant of our clock at which this reading can have been reached.
     pub(super) fn reaches(&self, instant: i64, slack: i64) -> (i64, i64) {
         let first = |edges: &[(i64, i64)], instant: i64| {
             let rank = edges.partition_point(|(_, shown)| *shown < instant);
@@ -132,7 +133,7 @@ fn last(shown: &[(i64, i64)], behind: usize) -> i64 {
     behind.checked_sub(1).map_or(i64::MIN / 4, |rank| shown[rank].1)
 }
 
-/// With the furthest so far.
+/// The running maximum of the readings.
 fn rising(mut shown: Vec<(i64, i64)>) -> Vec<(i64, i64)> {
     let mut furthest = i64::MIN / 4;
     for (_, at) in &mut shown {

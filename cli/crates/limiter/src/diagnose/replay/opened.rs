@@ -1,8 +1,8 @@
-//! Windows that begin with a hit, and end by the clock of the replica that reads.
+//! Windows that start with a hit, and end by the clock of the reading replica.
 //!
-//! A search over openers: which admission can have started the next window, given the one that began this?
-//! All that is certainly decided between the two must fit into the window; what certainly does not must come
-//! after the next began.
+//! Searches over openers: which admission can have started the next window, given the one that started this?
+//! All that was certainly decided between the two must fit into the window; what certainly does not fit must
+//! come after the next one started.
 
 use super::World;
 use crate::{Decision, Request};
@@ -33,14 +33,14 @@ struct Search<'a> {
     requests: &'a [Request],
     quota: Quota,
     world: &'a World,
-    /// Of certain admissions, rising.
+    /// Instants of certain admissions, sorted.
     admitted: [Vec<i64>; 2],
-    /// Of possible ones.
+    /// Instants of possible admissions, sorted.
     possible: [Vec<i64>; 2],
     longest: i64,
 }
 
-/// `sent` and `done`, each rising.
+/// `sent` and `done`, each sorted.
 fn instants(requests: &[Request], counts: impl Fn(Decision) -> bool) -> [Vec<i64>; 2] {
     let chosen = || requests.iter().filter(|request| counts(request.decision));
     let mut done: Vec<i64> = chosen().map(|request| request.done.0).collect();
@@ -60,14 +60,15 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// Who can have started the next window; `None`: this one explains all that follows.
+    /// The admissions that can have started the next window; `None` if this window explains everything that
+    /// follows.
     fn next(&self, opener: usize) -> Option<Vec<usize>> {
         let Self { requests, world, .. } = self;
         let first = &requests[opener];
         let window = self.quota.window.0;
         let ends = first.sent.0 + world.offset(first) + window - world.slack;
         let ended = first.done.0 + world.offset(first) + window + world.slack;
-        // Something that does not fit into this window was decided by then.
+        // By this instant, something was decided that does not fit into this window.
         let mut deadline = i64::MAX;
         let mut openers = Vec::new();
         let begin = requests.partition_point(|request| request.sent.0 < first.sent.0 - self.longest);
@@ -90,7 +91,7 @@ impl<'a> Search<'a> {
         (deadline < i64::MAX).then_some(openers)
     }
 
-    /// Whether the window of `first`, which counts, permits this answer.
+    /// Whether the window that `first` started permits this response.
     fn fits(&self, request: &Request, first: &Request) -> bool {
         let up_to = |instants: &[i64], last: i64| instants.partition_point(|at| *at <= last);
         match request.decision {

@@ -1,11 +1,10 @@
-//! What admissions say of a window: when it is full at the soonest, and how late the next one can start at
-//! most.
+//! Constraints from admissions: when a window can first be full, and how late the next one can start.
 
 use super::super::super::history::History;
 use super::{Evidence, Limits, Reason, Search, State};
 
 impl Search<'_> {
-    /// When a window that began at `start` or later is full at the soonest.
+    /// When a window that started at `start` or later can first be full.
     pub(super) fn full_from(&self, start: i64) -> i64 {
         let (sent, done) = (&self.history.possible_sent, &self.history.possible_done);
         let before = sent.partition_point(|sent| *sent < start);
@@ -19,12 +18,12 @@ impl Search<'_> {
         full.min(self.shared_from.max(start))
     }
 
-    /// What this state, whose window is full at `full` at the soonest, says of the next one.
+    /// The bounds that this state, whose window can first be full at `full`, puts on the next one.
     pub(super) fn limits(&self, state: &State, full: i64) -> Limits {
         let History { admitted, rejected, .. } = self.history;
         let (mut admitted_after, mut rejected_after) = (state.admitted_after, state.rejected_after);
         if !state.prior {
-            // The window began by `hi`: what was sent later is not decided before it.
+            // The window started by `hi`: what was sent later is not decided before it.
             admitted_after = admitted_after.min(state.hi);
             rejected_after = rejected_after.min(state.hi);
         }
@@ -43,7 +42,7 @@ impl Search<'_> {
             limits.over_full_span = self.over_done[rank];
             limits.full_by = self.full_done[rank];
             if !state.prior {
-                // The one that began it was decided by `hi`, so it is none of those sent later.
+                // The hit that started it was decided by `hi`, so it is none of those sent later.
                 let rank = admitted.rank_after(state.hi);
                 if self.full_done[rank] < limits.over_full_span {
                     limits.over_full_span = self.full_done[rank];

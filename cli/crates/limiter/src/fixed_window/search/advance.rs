@@ -1,25 +1,25 @@
-//! Advances a state to its successors: the ranges in which the next window can start, by its end or by a loss
-//! of memory.
+//! Advances a state to its successors: the ranges in which the next window can start, because this one ended
+//! or the store lost its state.
 
 use std::{cmp::Reverse, collections::BinaryHeap};
 
 use super::{Contradiction, Reason, Search, SearchStep, State};
 
 impl Search<'_> {
-    /// End of the cell in which `instant` lies: a cell ends with a cut. Shorter than a quarter of a window's
-    /// life, so no state is its own successor.
+    /// End of the cell that contains `instant`. Cells are shorter than a quarter of a window, so no state is
+    /// its own successor.
     pub(super) fn cell_end(&self, instant: i64) -> i64 {
         let grain = instant.saturating_add(self.lifetime.least / 4);
         self.cuts.get(self.cuts.partition_point(|cut| *cut < instant)).map_or(grain, |cut| grain.min(*cut))
     }
 
-    /// The first instant at or after this one at which a window may begin.
+    /// The first instant at or after this one at which a window may start.
     pub(super) fn start_from(&self, instant: i64) -> i64 {
         let covered = self.cover.get(self.cover.partition_point(|(_, to)| *to < instant));
         covered.map_or(i64::MAX, |(from, _)| instant.max(*from)).min(instant.max(self.shared_from))
     }
 
-    /// The last instant at or before this one at which a window may begin.
+    /// The last instant at or before this one at which a window may start.
     pub(super) fn start_until(&self, instant: i64) -> i64 {
         if instant >= self.shared_from {
             return instant;
@@ -28,7 +28,7 @@ impl Search<'_> {
         rank.checked_sub(1).map_or(i64::MIN, |rank| instant.min(self.cover[rank].1))
     }
 
-    /// Puts what is possible of a state on the heap, if anything is.
+    /// Pushes the possible part of a state on the heap; false if there is none.
     pub(super) fn push(&self, states: &mut BinaryHeap<Reverse<State>>, mut state: State) -> bool {
         state.lo = self.start_from(state.lo);
         state.hi = self.start_until(state.hi);
@@ -70,7 +70,7 @@ impl Search<'_> {
             SearchStep::Lasts => return SearchStep::Lasts,
             SearchStep::Goes(other) => self.blame(&mut end, other),
         }
-        // Too late a start leaves no room before `latest`; an earlier one may limit more.
+        // A late start leaves no room before `latest`; an earlier one may have tighter bounds.
         let earliest = state.lo.saturating_add(self.lifetime.least);
         while limits.latest() - self.lifetime.least < state.hi {
             if limits.latest() < earliest {
@@ -89,8 +89,8 @@ impl Search<'_> {
             self.blame(&mut end, Some(self.no_live_window(over_after, earliest, limits.latest())));
             return SearchStep::Goes(end);
         }
-        // Behind `full_by` the window was certainly full, from `first_full` on it may have been: other
-        // floors, so other states.
+        // After `full_by` the window was certainly full, from `first_full` on it may have been: different
+        // floors, so different states.
         let first_full = if full > over_after { i64::MAX } else { full };
         let mut lo = earliest;
         while lo <= limits.latest() {
@@ -112,7 +112,7 @@ impl Search<'_> {
         SearchStep::Goes(end)
     }
 
-    /// The successors of a state by a loss of memory, if it can live to one.
+    /// The successors of a state by a loss of the store's state, if its window can last until one.
     pub(super) fn jump(
         &self,
         state: &State,

@@ -1,9 +1,9 @@
-//! Prunes the search: merges the states of one cell, and chooses which contradiction is reported.
+//! Prunes the search: merges the states of a cell, and chooses which contradiction is reported.
 
 use super::{Contradiction, Limits, Reason, Search, State};
 
 impl Search<'_> {
-    /// Keeps the end that comes later, or both where one sentence fits them.
+    /// Keeps the contradiction that comes later, or merges both if one sentence fits them.
     pub(super) fn blame(&self, blamed: &mut Option<Contradiction>, end: Option<Contradiction>) {
         let Some(end) = end else { return };
         *blamed = Some(match blamed.take() {
@@ -15,7 +15,8 @@ impl Search<'_> {
         });
     }
 
-    /// Two ends with evidence in common: windows that began between the earlier and the later start.
+    /// Merges two contradictions with common evidence: windows that started between the earlier and the later
+    /// start.
     fn joined(&self, one: &Contradiction, other: &Contradiction) -> Option<Contradiction> {
         let (lo, hi) = (one.lo.min(other.lo), one.hi.max(other.hi));
         if hi.saturating_sub(lo) >= self.lifetime.least {
@@ -26,7 +27,7 @@ impl Search<'_> {
                 Reason::OverfullSpan { after, besides_first },
                 Reason::OverfullSpan { after: other_after, besides_first: also_besides },
             ) if besides_first == also_besides => {
-                // The later the floor, the later they are complete: these are the same admissions.
+                // A later floor makes the admissions complete later; these are the same admissions.
                 (one.at.max(other.at), Reason::OverfullSpan { after: after.max(other_after), besides_first })
             }
             (
@@ -49,7 +50,7 @@ impl Search<'_> {
 }
 
 impl State {
-    /// Why the next window would have to begin before `earliest`.
+    /// Why the next window would have to start before `earliest`.
     pub(super) fn contradiction(&self, limits: &Limits, earliest: i64) -> Contradiction {
         let (at, reason) = if limits.over_full_span < earliest {
             (limits.over_full_span, limits.over_full_span_reason)
@@ -60,8 +61,7 @@ impl State {
     }
 }
 
-/// Adds a state to those of its cell: of those with the same losses behind them one is kept, which contains
-/// all.
+/// Adds a state to its cell: states with the same past losses are merged into one that contains both.
 pub(super) fn merge(states: &mut Vec<State>, state: State) {
     match states.iter_mut().find(|other| other.loss == state.loss) {
         Some(other) => *other = other.merged(state),

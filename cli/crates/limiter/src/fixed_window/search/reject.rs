@@ -1,11 +1,11 @@
-//! What rejections say of a window: it cannot have started so early that one of them finds it not yet full,
-//! and one must live.
+//! Constraints from rejections: a window cannot have started so early that a rejection finds it not yet full,
+//! and there must be one.
 
 use super::{Contradiction, Evidence, Reason, Search, State};
 
 impl Search<'_> {
-    /// A window that begins too early leaves a rejection unexplained: moves `lo` to where the latest such
-    /// rejection was sent. Returns when the window is full at the soonest, or why there is no such window.
+    /// A window that starts too early leaves a rejection unexplained: moves `lo` to where the latest such
+    /// rejection was sent. Returns when the window can first be full, or why this window is impossible.
     pub(super) fn not_before(&self, state: &mut State) -> Result<i64, Option<Contradiction>> {
         let mut rejection = None;
         loop {
@@ -37,7 +37,7 @@ impl Search<'_> {
         }
     }
 
-    /// No window can begin in `[lo, hi]`, where all responses to requests sent after `after` need one.
+    /// No window can start in `[lo, hi]`, though all responses to requests sent after `after` need one.
     pub(super) fn no_live_window(&self, after: i64, lo: i64, hi: i64) -> Contradiction {
         let (at, _) = self.history.rejected.first_done_after(after);
         let reason = Reason::NoLiveWindow { after, before: self.start_from(lo) };

@@ -1,11 +1,11 @@
-//! Admissions: a request is sent, starts a window where none lives, and is decided at its response at the
+//! Admissions: a request is sent, starts a window if there is none, and is decided at its `done` at the
 //! latest.
 
 use super::super::{super::Decision, state::State};
 use super::{Contradiction, Evidence, FEW, Search, UnexplainedRejection};
 
 impl Search<'_> {
-    /// A request is sent.
+    /// Handles the sending of a request.
     pub(super) fn send(&mut self, rank: usize) {
         let request = &self.requests[rank];
         let done = request.done.max(request.sent).0;
@@ -36,7 +36,7 @@ impl Search<'_> {
         }
     }
 
-    /// Where no window is, one may start: from now until something else happens.
+    /// If there is no window, one may start: from now until something else happens.
     pub(super) fn start_windows(&mut self, at: i64, next: i64) {
         if !self.windows.first_hit {
             return;
@@ -56,8 +56,7 @@ impl Search<'_> {
         self.thin_out();
     }
 
-    /// The states in which a window has started in `[from, until]`, with an admission under way or one of
-    /// others.
+    /// The states in which a window started in `[from, until]`, with an admission in flight or one of others.
     pub(super) fn started(&self, idle: &State, from: i64, until: i64) -> Vec<State> {
         let windows = self.windows;
         let mut states = Vec::new();
@@ -85,7 +84,7 @@ impl Search<'_> {
         states
     }
 
-    /// What has to be decided now.
+    /// Decides what must be decided now.
     pub(super) fn decide(&mut self, at: i64, done: std::ops::Range<usize>) {
         let is_due =
             |state: &State| state.owed.earliest().min(state.free.earliest()).min(state.rejected_by) <= at;

@@ -1,5 +1,5 @@
 //! Advances the states from one instant to the next: windows end, the next ones start, a store loses its
-//! memory.
+//! state.
 
 use super::super::{
     Weight,
@@ -8,7 +8,7 @@ use super::super::{
 };
 use super::{Evidence, FEW, Search};
 
-/// Ways to leave a window (or to lose it).
+/// What may remain undecided when a window ends, or its state is lost.
 struct Left {
     owed: Pending,
     free: Pending,
@@ -60,8 +60,8 @@ impl Search<'_> {
         self.thin_out();
     }
 
-    /// Over windows at multiples of W in which nothing is sent and nothing counts. What is under way can be
-    /// decided in one of them, without a trace.
+    /// Skips aligned windows in which nothing is sent and nothing counts. Requests in flight can be decided
+    /// in one of them without a trace.
     fn skip(&self, state: &mut State, at: i64) {
         let windows = &self.windows;
         let Some((lo, hi)) = state.start.filter(|start| !windows.first_hit && !self.has_prior(*start)) else {
@@ -80,7 +80,7 @@ impl Search<'_> {
         }
     }
 
-    /// The states of the next window, which starts in this range and before anything happens at `at`.
+    /// The states of the next window, which starts within this range and before anything happens at `at`.
     fn cross(&mut self, state: &State, start: (i64, i64), at: i64, crossed: &mut Vec<State>) {
         let windows = self.windows;
         if start.0 > start.1 {
@@ -100,12 +100,12 @@ impl Search<'_> {
                 rejected_by: state.rejected_by,
                 ..State::empty(None)
             };
-            // A window without a hit is the last. Behind it another may start before anything else happens.
+            // A window without a hit is the last. After it another may start before anything else happens.
             if windows.first_hit && !touched && !state.of_others {
                 let mut idle =
                     State { start: None, previous: (0, 0), extra: 0, maybe_touched: false, ..next.clone() };
                 if self.shared_from <= at {
-                    // In windows of others what is under way can be decided without a trace.
+                    // In windows of others, requests in flight can be decided without a trace.
                     idle.free.add_all(&std::mem::take(&mut idle.owed));
                 } else {
                     for started in self.started(&idle, start.0.max(self.before), at - 1) {
@@ -121,7 +121,7 @@ impl Search<'_> {
         }
     }
 
-    /// All that can have been decided of what is under way when a window ends that has room for `room`.
+    /// All possibilities for which requests in flight were decided when a window with this `room` ends.
     fn leave(&self, state: &State, room: u64) -> Vec<Left> {
         let (owed, free) = (state.owed.total(), state.free.total());
         let more = room.saturating_sub(state.count);
@@ -144,8 +144,8 @@ impl Search<'_> {
             }
             return ways;
         }
-        // Within a way, from `from` to `to` of them; that those between are decided later is possible, and
-        // not certain.
+        // Each possibility covers `from` to `to` of them; that those in between are decided later is possible
+        // but not certain.
         let step = (owed / FEW).max(1);
         let mut from = 0;
         while from <= owed.min(more) {
@@ -167,7 +167,8 @@ impl Search<'_> {
         ways
     }
 
-    /// The store may lose its memory now: what is under way is decided before or after. Whether it can be.
+    /// The store may lose its state now; requests in flight are decided before or after. Returns whether a
+    /// loss is possible.
     pub(super) fn lose_memory(&mut self, at: i64) -> bool {
         let rank = self.losses.partition_point(|(_, to)| *to < at);
         if self.losses.get(rank).is_none_or(|(from, _)| *from > at) {
@@ -180,7 +181,7 @@ impl Search<'_> {
                 continue;
             }
             let start = state.start.filter(|_| !self.windows.first_hit);
-            // As it can be lost again between any two of them, there is room for all.
+            // It can be lost again between any two of them, so there is room for all.
             let ways = self.leave(state, u64::MAX);
             let rejected_by = state.rejected_by;
             self.states.extend(ways.into_iter().map(|Left { owed, free, .. }| State {

@@ -1,11 +1,11 @@
-//! Rejections: each needs a full window, so what is under way is counted where one asks for it, and not
-//! before.
+//! Rejections: each needs a full window, so requests in flight are counted when a rejection needs them, and
+//! not before.
 
 use super::super::{super::Decision, state::State};
 use super::{Contradiction, Evidence, FEW, Search};
 
 impl Search<'_> {
-    /// Explains rejections now, where that is possible.
+    /// Explains pending rejections now, if possible.
     pub(super) fn fill_all(&mut self, at: i64) {
         if self.evidence == Evidence::Admissions {
             return;
@@ -14,7 +14,7 @@ impl Search<'_> {
         if self.waiting.is_empty() && !self.states.iter().any(is_due) {
             return;
         }
-        // Most often nothing has to branch: then nothing is moved.
+        // Most often no branching is needed, and the states are kept as they are.
         if self.evidence == Evidence::All && self.settle(at) {
             return;
         }
@@ -26,7 +26,7 @@ impl Search<'_> {
         self.states = filled;
     }
 
-    /// Clears the rejections that are explained by what is counted already; whether these are all.
+    /// Clears rejections that are explained by what is counted already; returns whether those are all.
     fn settle(&mut self, at: i64) -> bool {
         let mut all = true;
         for rank in 0..self.states.len() {
@@ -42,7 +42,8 @@ impl Search<'_> {
         all
     }
 
-    /// A state, and those that it becomes if as many are decided at this instant as are needed to reject.
+    /// Adds a state, and those that result from deciding at this instant as many requests as a rejection
+    /// needs.
     pub(super) fn fill(&mut self, mut state: State, room: u64, at: i64, filled: &mut Vec<State>) {
         if self.evidence == Evidence::Rejections {
             self.note(&state, room, at);
@@ -78,7 +79,7 @@ impl Search<'_> {
                     full
                 }));
             } else {
-                // Which of them is left open.
+                // Which ones is left open.
                 let mut full = full;
                 let taken = full.owed.take(need);
                 full.free.add_all(&taken);
@@ -88,7 +89,7 @@ impl Search<'_> {
         filled.push(state);
     }
 
-    /// What can have been counted against the rejections under way.
+    /// Notes how many can have been counted against the pending rejections.
     fn note(&mut self, state: &State, room: u64, at: i64) {
         if self.waiting.is_empty() {
             return;
@@ -108,14 +109,14 @@ impl Search<'_> {
         }
     }
 
-    /// Rejections that were to be explained by now and are not.
+    /// Reports rejections that had to be explained by now and are not.
     pub(super) fn note_decided(&mut self, at: i64) {
         for wrong in self.waiting.extract_if(.., |wrong| self.requests[wrong.index].done.0 <= at) {
             self.found.wrong.push(wrong);
         }
     }
 
-    /// A rejection that lies in the window as a whole was a hit in it.
+    /// A rejection whose interval lies entirely in the window was a hit in it.
     pub(super) fn touch(&self, state: &mut State, done: &std::ops::Range<usize>) {
         if self.windows.first_hit
             && !state.touched

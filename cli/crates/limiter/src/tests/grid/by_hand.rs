@@ -12,7 +12,7 @@ fn check_kind(kind: GridKind, cases: &[Case]) {
     }
 }
 
-/// The quota is 2/1s; windows begin at whole seconds.
+/// The quota is 2/1s; windows start at whole seconds.
 #[test]
 fn aligned_windows_by_hand() {
     let cases: &[Case] = &[
@@ -103,7 +103,7 @@ fn aligned_windows_by_hand() {
     check_kind(ALIGNED, cases);
 }
 
-/// The quota is 2/1s; windows begin at whole seconds.
+/// The quota is 2/1s; windows start at whole seconds.
 #[test]
 fn sliding_counters_by_hand() {
     const FULL: (i64, i64, Decision) = (0, 10, A);

@@ -16,9 +16,9 @@ use crate::{
     units::Nanos,
 };
 
-/// No level beyond this is meant.
+/// The highest level that is accepted.
 const MOST_LEVEL: f64 = 1e7;
-/// The most replicas of the reference server that are started.
+/// The most replicas of the reference server that can be started.
 const MOST_REPLICAS: usize = 64;
 
 /// `[capacity]`

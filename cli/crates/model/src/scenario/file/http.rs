@@ -59,7 +59,7 @@ fn dns(text: &str) -> Result<Dns, Complaint> {
     }
 }
 
-/// Addresses and ranges of them, each with its place, as addresses.
+/// Expands addresses and ranges.
 fn sources(written: Field<Vec<Located<String>>>, found: &mut Vec<Problem>) -> Field<Vec<IpAddr>> {
     let Field::Given(Located { value: written, span }) = written else {
         return if written.is_absent() { Field::Absent } else { Field::Invalid };

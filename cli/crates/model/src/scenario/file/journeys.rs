@@ -1,5 +1,5 @@
-//! `[[journey]]` and `[[feeder]]` as written: steps, what they send, when they have their turn, and what
-//! becomes of the response.
+//! `[[journey]]` and `[[feeder]]` as written: steps, what they send, when they run, and how responses are
+//! checked and used.
 
 use toml::de::DeValue;
 
@@ -21,10 +21,10 @@ use crate::{
     units::Nanos,
 };
 
-/// The methods a step can have, in the order of the documentation.
+/// The methods that a step can have, in the order of the documentation.
 pub const METHODS: [&str; 7] = ["get", "post", "put", "patch", "delete", "head", "options"];
 
-/// Names and texts of the user's own, in the order of the file.
+/// Names and texts chosen by the user, in the order of the file.
 pub(in crate::scenario) type Texts = Vec<(Located<String>, Located<String>)>;
 
 /// `[[journey]]`
@@ -43,7 +43,7 @@ pub(in crate::scenario) struct Journey<'t> {
 #[derive(Debug)]
 pub(in crate::scenario) struct Step<'t> {
     pub(in crate::scenario) header: Header,
-    /// Method key and path, as many as were written.
+    /// All pairs of method and path that were written.
     pub(in crate::scenario) requests: Vec<(&'static str, Field<String>)>,
     pub(in crate::scenario) name: Field<String>,
     pub(in crate::scenario) tenant: Field<String>,
@@ -79,7 +79,7 @@ pub(in crate::scenario) enum Auth {
     },
 }
 
-/// Where a value stands in a response, as many of the keys as were written.
+/// Where a response contains a value: all of the keys that were written.
 #[derive(Debug)]
 pub(in crate::scenario) struct Place {
     pub(in crate::scenario) json: Field<Pointer>,
@@ -87,12 +87,12 @@ pub(in crate::scenario) struct Place {
     pub(in crate::scenario) regex: Field<Pattern>,
 }
 
-/// What a value is saved from.
+/// The source of a saved value.
 #[derive(Debug)]
 pub(in crate::scenario) enum Saved {
-    /// A JSON Pointer by itself.
+    /// A JSON Pointer.
     Pointer(String),
-    /// A table that says where.
+    /// A table that states the place.
     Place(Place),
 }
 

@@ -29,7 +29,7 @@ pub(in crate::scenario) struct Metrics {
     pub(in crate::scenario) names: Vec<(&'static str, Field<String>)>,
     pub(in crate::scenario) statuses: Field<Statuses>,
     pub(in crate::scenario) duration_unit: Field<DurationUnit>,
-    /// Route and what the label says of it.
+    /// Routes with the values of their route label.
     pub(in crate::scenario) routes: Vec<(Located<String>, Located<String>)>,
     pub(in crate::scenario) ignore: Field<Vec<Located<String>>>,
     pub(in crate::scenario) tenantless: Field<Vec<Located<String>>>,
@@ -39,7 +39,7 @@ pub(in crate::scenario) struct Metrics {
 }
 
 impl Metrics {
-    /// The keys that name a series; the first has to.
+    /// The keys that name a series; the first is mandatory.
     const SERIES: [&str; 8] = [
         "requests",
         "duration",
@@ -53,7 +53,7 @@ impl Metrics {
     /// The keys that name a label.
     const LABELS: [&str; 4] = ["route_label", "method_label", "status_label", "tenant_label"];
 
-    /// Reads a table that stands at `span` of a file of another kind.
+    /// Reads a table at `span` of a file of another kind.
     pub(in crate::scenario) fn of_table(table: &DeTable<'_>, span: Span, found: &mut Vec<Problem>) -> Self {
         Self::read(Table::open(&METRICS, span, table, found), found)
     }

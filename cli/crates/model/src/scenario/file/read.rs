@@ -1,5 +1,4 @@
-//! Reading TOML tables key by key: what a key holds is taken if it is right, and complained of if it is not,
-//! and then the next key is read all the same.
+//! Reads TOML tables key by key. An invalid key is reported, and reading continues with the next one.
 
 use toml::{
     Spanned,
@@ -12,24 +11,24 @@ use crate::scenario::{
     problem::{Problem, Span, did_you_mean, listed, quoted},
 };
 
-/// A value as the TOML parser gives it.
+/// A value as returned by the TOML parser.
 pub(in crate::scenario) type Value<'t> = Spanned<DeValue<'t>>;
 
-/// A value and its place.
+/// A value with its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::scenario) struct Located<T> {
     pub(in crate::scenario) value: T,
     pub(in crate::scenario) span: Span,
 }
 
-/// What a key holds.
+/// The content of a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::scenario) enum Field<T> {
-    /// The key is not there.
+    /// The key is missing.
     Absent,
-    /// It is there and wrong, and that was said.
+    /// The key is invalid, and was reported.
     Invalid,
-    /// It is there and right.
+    /// The key is valid.
     Given(Located<T>),
 }
 
@@ -45,7 +44,7 @@ impl<T> Field<T> {
         }
     }
 
-    /// The value, or what the absent key means; `None` where it is wrong.
+    /// The value, or `default` if the key is missing; `None` if it is invalid.
     pub(in crate::scenario) fn or(self, default: T) -> Option<T> {
         match self {
             Self::Absent => Some(default),
@@ -54,7 +53,7 @@ impl<T> Field<T> {
         }
     }
 
-    /// As [`Self::or`], where an absent key means nothing.
+    /// Like [`Self::or`], with `None` for a missing key.
     pub(in crate::scenario) fn optional(self) -> Option<Option<T>> {
         match self {
             Self::Absent => Some(None),
@@ -64,7 +63,7 @@ impl<T> Field<T> {
     }
 }
 
-/// Where a table begins and what it is.
+/// Place and shape of a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::scenario) struct Header {
     pub(in crate::scenario) span: Span,
@@ -72,13 +71,13 @@ pub(in crate::scenario) struct Header {
 }
 
 impl Header {
-    /// The problem of a key that is not there.
+    /// The problem of a missing key.
     pub(in crate::scenario) fn lacks(&self, key: &str) -> Problem {
         let message = format!("{} lacks {}", self.shape.name, quoted(key));
         Problem::at(self.span.clone(), message, "").help(self.shape.example(key))
     }
 
-    /// The value of a key that has to be there.
+    /// The value of a mandatory key.
     pub(in crate::scenario) fn need<T>(
         &self,
         key: &str,
@@ -96,7 +95,7 @@ impl Header {
     }
 }
 
-/// A table whose keys are known.
+/// A table with known keys.
 #[derive(Debug)]
 pub(super) struct Table<'t> {
     pub(super) header: Header,
@@ -104,7 +103,7 @@ pub(super) struct Table<'t> {
 }
 
 impl<'t> Table<'t> {
-    /// Complains of every key that does not belong there.
+    /// Reports every unknown key.
     pub(super) fn open(
         shape: &'static Shape,
         span: Span,
@@ -122,7 +121,7 @@ impl<'t> Table<'t> {
         Self { header: Header { span, shape }, table }
     }
 
-    /// Whether it has keys that do not belong there: what it lacks may be what they were meant to be.
+    /// Whether it has unknown keys: a missing key may be a misspelt one.
     pub(super) fn is_misspelt(&self) -> bool {
         let known = |key: &str| self.header.shape.keys.iter().any(|(name, ..)| *name == key);
         self.table.keys().any(|key| !known(key.get_ref()))
@@ -137,13 +136,14 @@ impl<'t> Table<'t> {
         self.table.get(key)
     }
 
-    /// A key is read as its shape has it: what the schema of scenarios says of it comes from there.
+    /// Checks that a key is read as its shape says, because the JSON Schema of scenarios is generated from
+    /// the shapes.
     pub(super) fn debug_assert_kind(&self, key: &str, fits: impl FnOnce(Kind) -> bool) {
         let kind = self.header.shape.kind(key);
         debug_assert!(kind.is_some_and(fits), "{key} of {} is no {kind:?}", self.header.shape.name);
     }
 
-    /// Reads a key; `read` says what is wrong.
+    /// Reads a key; `read` returns the problem if it is invalid.
     pub(super) fn read<T>(
         &self,
         key: &str,
@@ -159,7 +159,7 @@ impl<'t> Table<'t> {
         }
     }
 
-    /// The problem of a value of the wrong type; `key` may go on after a dot with a name of the user's.
+    /// The problem of a value of the wrong type; `key` may be followed by a dot and a user-chosen name.
     pub(super) fn mistyped(&self, key: &str, wanted: &str, value: &Value<'_>) -> Problem {
         let problem = Problem::at(value.span(), format!("{} takes {wanted}", quoted(key)), this_is(value));
         problem.help(self.header.shape.example(key.split('.').next().unwrap_or(key)))
@@ -170,7 +170,7 @@ impl<'t> Table<'t> {
         self.parsed(key, found, |text| Ok(text.to_owned()))
     }
 
-    /// Text in a notation.
+    /// Text with a notation of its own.
     pub(super) fn parsed<T>(
         &self,
         key: &str,
@@ -229,7 +229,7 @@ impl<'t> Table<'t> {
         })
     }
 
-    /// The keys and values of a table with keys of the user's own, in the order of the file.
+    /// Keys and values of a table with user-chosen keys, in the order of the file.
     pub(super) fn entries(
         &self,
         key: &str,
@@ -245,7 +245,7 @@ impl<'t> Table<'t> {
         }
     }
 
-    /// As [`Self::entries`], with texts as values.
+    /// Like [`Self::entries`], with texts as values.
     pub(super) fn texts(
         &self,
         key: &str,
@@ -306,7 +306,7 @@ impl<'t> Table<'t> {
         tables
     }
 
-    /// Tables with known keys, each below a header of its own.
+    /// Several tables with known keys, each with its own header.
     pub(super) fn tables(
         &self,
         key: &str,
@@ -345,13 +345,13 @@ impl<'t> Table<'t> {
     }
 }
 
-/// A value of the user's that its notation does not allow.
+/// The problem of a value that violates its notation.
 pub(super) fn invalid(key: &str, span: Span, text: &str, complaint: Complaint) -> Problem {
     let message = format!("{} cannot be {}", quoted(key), quoted(text));
     Problem::at(span, message, complaint.message).help(complaint.help)
 }
 
-/// The label under a value of the wrong type.
+/// The label for a value of the wrong type.
 fn this_is(value: &Value<'_>) -> &'static str {
     match value.get_ref() {
         DeValue::String(_) => "this is text",
@@ -364,12 +364,12 @@ fn this_is(value: &Value<'_>) -> &'static str {
     }
 }
 
-/// The number, where it fits.
+/// The number, if it fits.
 pub(in crate::scenario) fn whole(integer: &DeInteger<'_>) -> Option<i128> {
     i128::from_str_radix(integer.as_str(), integer.radix()).ok()
 }
 
-/// Keys and values in the order of the file; the parser sorts them by name.
+/// Keys and values in the order of the file (the parser sorts them by name).
 pub(in crate::scenario) fn in_order<'t>(table: &'t DeTable<'t>) -> Vec<(Located<String>, &'t Value<'t>)> {
     let locate = |key: &Spanned<std::borrow::Cow<'t, str>>| Located {
         value: key.get_ref().to_string(),
@@ -384,7 +384,7 @@ fn every(names: impl Iterator<Item = &'static str>) -> String {
     names.collect::<Vec<_>>().join(", ")
 }
 
-/// The problem of a name that nothing has.
+/// The problem of an unknown name.
 pub(in crate::scenario) fn unknown<'a>(
     what: &str,
     name: &Located<String>,

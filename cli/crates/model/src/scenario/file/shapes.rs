@@ -1,12 +1,12 @@
-//! The keys of every table, each with what it holds and an example: what is known, what is suggested, what
-//! `docs/scenario.md` has to cover, and what the JSON Schema of scenarios is made of.
+//! The known keys of every table, each with its type and an example. They decide which keys are accepted and
+//! suggested, which `docs/scenario.md` must cover, and what the JSON Schema of scenarios contains.
 
 use Kind::{
     Any, Boolean, Choice, Number, Quotas, Replica, SomeTables, Statuses, Table, TableOr, Tables, Text,
     TextByName, TextOrTableByName, Texts, Weights, Whole, Wholes,
 };
 
-/// What a key holds, as far as a schema can say it; notations within texts are left to the parser.
+/// The type of a key, as far as a schema can express it; notations within texts are left to the parser.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// Text.
@@ -17,53 +17,53 @@ pub enum Kind {
     Texts,
     /// A whole number, at least this.
     Whole(u64),
-    /// An array of whole numbers, at least this.
+    /// An array of whole numbers, each at least this.
     Wholes(u64),
-    /// A number from one to the other.
+    /// A number between the two.
     Number(u32, u32),
     /// True or false.
     Boolean,
     /// Any value.
     Any,
-    /// A status, a class of them as text, or an array of such.
+    /// A status, a class of them as text, or an array of these.
     Statuses,
     /// A name, or a table of names with their weights.
     Weights,
     /// A text, or a table of texts.
     Quotas,
-    /// How replicas are chosen, or the number of one from 1.
+    /// A routing policy, or the number of a replica, from 1.
     Replica,
-    /// A table of names of the user's own, with texts.
+    /// A table with user-chosen names and texts.
     TextByName,
-    /// A table of names of the user's own, with texts or tables.
+    /// A table with user-chosen names, and texts or tables.
     TextOrTableByName(&'static Shape),
     /// A table.
     Table(&'static Shape),
-    /// A table, or one of these texts; without any, any text.
+    /// A table, or one of these texts; if the list is empty, any text.
     TableOr(&'static Shape, &'static [&'static str]),
     /// Tables.
     Tables(&'static Shape),
-    /// A table or several.
+    /// One table or several.
     SomeTables(&'static Shape),
 }
 
-/// The keys that a table may have, each with what it holds and an example.
+/// The keys that a table may have, each with its type and an example.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Shape {
-    /// As written: `[[load]]`.
+    /// The table's header: `[[load]]`.
     pub name: &'static str,
-    /// Name, what it holds, and an example.
+    /// Name, type and example.
     pub keys: &'static [(&'static str, Kind, &'static str)],
 }
 
 impl Shape {
-    /// How a key is written; empty for a key that is not one.
+    /// The example of a key; empty for an unknown one.
     pub(super) fn example(&self, key: &str) -> String {
         let example = self.keys.iter().find(|(name, ..)| *name == key).map(|(.., example)| *example);
         example.map_or_else(String::new, |example| format!("for example: {example}"))
     }
 
-    /// What a key holds; `None` for a key that is not one.
+    /// The type of a key; `None` for an unknown one.
     pub(super) fn kind(&self, key: &str) -> Option<Kind> {
         self.keys.iter().find(|(name, ..)| *name == key).map(|(_, kind, _)| *kind)
     }

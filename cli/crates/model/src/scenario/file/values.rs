@@ -1,5 +1,4 @@
-//! The values that take more than one form: a text or several, one status or a set, a quota for all or for
-//! each.
+//! Values with more than one form: one text or several, one status or a set, one quota for all or several.
 
 use std::ops::RangeInclusive;
 
@@ -20,7 +19,7 @@ use crate::{
     units::Quota,
 };
 
-/// The greatest weight of one thing among others.
+/// The greatest weight.
 const MOST_WEIGHT: u64 = 1_000_000;
 
 /// One text or an array of them.
@@ -46,7 +45,7 @@ pub(super) fn one_or_more(
     })
 }
 
-/// A name, or a table of names with their weights.
+/// A name, or a table of names with weights.
 pub(super) fn mixed(
     table: &Table<'_>,
     key: &str,
@@ -89,7 +88,7 @@ pub(super) fn mixed(
     })
 }
 
-/// `200`, `"2xx"` or an array of such.
+/// `200`, `"2xx"` or an array of these.
 pub(super) fn statuses(table: &Table<'_>, key: &str, found: &mut Vec<Problem>) -> Field<StatusSet> {
     table.debug_assert_kind(key, |kind| kind == Kind::Statuses);
     table.read(key, found, |value, found| {
@@ -162,7 +161,7 @@ pub(super) fn routing(table: &Table<'_>, key: &str, found: &mut Vec<Problem>) ->
     })
 }
 
-/// Where in a JSON body a value stands.
+/// Parses the JSON pointer of a value in a body.
 pub(super) fn pointer(text: &str) -> Result<Pointer, notation::Complaint> {
     notation::json_pointer(text)
 }
@@ -210,7 +209,7 @@ pub(super) fn algorithm(text: &str) -> Result<Algorithm, notation::Complaint> {
     })
 }
 
-/// Where the windows of a sliding counter begin.
+/// Parses where the windows of a sliding counter start.
 pub(super) fn anchor(text: &str) -> Result<Anchor, notation::Complaint> {
     match text {
         "epoch" => Ok(Anchor::Epoch),
@@ -222,7 +221,7 @@ pub(super) fn anchor(text: &str) -> Result<Anchor, notation::Complaint> {
     }
 }
 
-/// How a sliding counter rounds.
+/// Parses how a sliding counter rounds.
 pub(super) fn estimate(text: &str) -> Result<Estimate, notation::Complaint> {
     match text {
         "exact" => Ok(Estimate::Exact),
@@ -242,7 +241,7 @@ pub(super) fn refill(text: &str) -> Result<Refill, notation::Complaint> {
     }
 }
 
-/// The labels of a Prometheus series, by name; without a value those that something is wrong with.
+/// The labels of a Prometheus series, by name; `None` for an invalid value.
 pub(super) fn labels(
     table: &Table<'_>,
     key: &str,
@@ -265,7 +264,7 @@ pub(super) fn labels(
     labels
 }
 
-/// A number, whole or not, in a range.
+/// A number in a range, whole or not.
 pub(super) fn number(
     table: &Table<'_>,
     key: &str,

@@ -1,30 +1,30 @@
-//! How a request and a series find each other: what a series' labels say, and what the labels of a request's
-//! series have to say. Both are stated in the service's words, so that labels which it lacks group requests
+//! Maps series to requests and back: what a series' labels state, and what the labels of a request's series
+//! must state. Both are expressed with the labels that the service has, so that missing ones group requests
 //! together on both sides.
 //!
-//! Routes are compared by their shape: `/items/{id}`, `/items/:id` and `/items/<int:item>` are one. Methods
-//! are compared in upper case, and in front of a route they are left out.
+//! Routes are compared by shape: `/items/{id}`, `/items/:id` and `/items/<int:item>` are equal. Methods are
+//! compared in upper case, and are ignored in front of a route.
 
 use std::collections::BTreeMap;
 
 use super::{MetricsContract, Statuses};
 
-/// What the labels of a series say of the requests that it counts. A label that is absent, or that the
-/// contract has not, is empty: Prometheus makes no difference between the two.
+/// What a series' labels state about the requests that it counts. A label that is missing, or that the
+/// contract does not have, is empty: Prometheus does not distinguish the two.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct SeriesKey {
     /// Upper-case method.
     pub method: String,
-    /// The route: the scenario's path where a step has one of the same shape, else the label as it stands.
+    /// The route: the scenario's path, if a step has one of the same shape, otherwise the label's value.
     pub route: String,
-    /// The status as it stands.
+    /// The status as written.
     pub status: String,
     /// The tenant.
     pub tenant: String,
 }
 
 impl MetricsContract {
-    /// What a series says; `None` for a route that is not the load's.
+    /// The key of a series; `None` for a route outside the load.
     pub fn key(&self, labels: &BTreeMap<String, String>) -> Option<SeriesKey> {
         let value = |label: &Option<String>| labels.get(label.as_ref()?).map(String::as_str);
         let route = value(&self.route_label).unwrap_or_default();
@@ -39,7 +39,7 @@ impl MetricsContract {
         })
     }
 
-    /// Method and route that the series of a request say; `None` where its path is not the load's.
+    /// Method and route of a request's series; `None` for a path outside the load.
     pub fn key_of(&self, method: &str, path: &str) -> Option<(String, String)> {
         if self.ignores(path) {
             return None;
@@ -51,7 +51,7 @@ impl MetricsContract {
         Some((method.to_owned(), route))
     }
 
-    /// What the status label says of a status.
+    /// The status label's value for a status.
     pub fn status_of(&self, status: u16) -> String {
         match (&self.status_label, self.statuses) {
             (None, _) => String::new(),
@@ -60,13 +60,13 @@ impl MetricsContract {
         }
     }
 
-    /// Whether the value of a route label, or a path, belongs to what is not the load's.
+    /// Whether a path, or the value of a route label, is outside the load.
     pub fn ignores(&self, route: &str) -> bool {
         let path = without_method(route);
         self.ignore.iter().any(|ignored| ignored == path)
     }
 
-    /// Whether a route, as [`Self::key`] has it, belongs to no tenant.
+    /// Whether a route, as returned by [`Self::key`], belongs to no tenant.
     pub fn is_tenantless(&self, route: &str) -> bool {
         let says = |path: &str| {
             let of_path =
@@ -77,7 +77,7 @@ impl MetricsContract {
         self.tenantless.iter().any(|path| says(path))
     }
 
-    /// One name for all routes of the same shape: that of the first step that has it.
+    /// One name for all routes of the same shape: that of the first step with it.
     fn canonical(&self, label: &str) -> String {
         let path = without_method(label);
         let alike = |(_, known): &&(String, String)| known == label || shape(known) == shape(path);
@@ -85,13 +85,13 @@ impl MetricsContract {
     }
 }
 
-/// How grouped statuses are written: `4xx`.
+/// Whether this is a grouped status: `4xx`.
 pub fn is_status_class(label: &str) -> bool {
     let class = label.strip_suffix("xx").or_else(|| label.strip_suffix("XX"));
     class.is_some_and(|class| matches!(class, "1" | "2" | "3" | "4" | "5"))
 }
 
-/// A route label's path: some services write the method in front of it.
+/// The path in a route label; some services put the method in front of it.
 fn without_method(label: &str) -> &str {
     match label.split_once(' ') {
         Some((method, path))
@@ -103,7 +103,7 @@ fn without_method(label: &str) -> &str {
     }
 }
 
-/// A template without the names of its parameters: `{id}`, `:id` and `<int:id>` are all `{}`.
+/// A template without the names of its parameters: `{id}`, `:id` and `<int:id>` all become `{}`.
 fn shape(path: &str) -> String {
     let named = |rest: &str| rest.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
     let segment = |segment: &str| -> String {
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_and_its_series_meet() {
+    fn a_request_maps_to_its_series() {
         let contract = contract(&[
             ("GET /items/{id}", "/items/{id}"),
             ("PUT /items/{n}", "/items/{n}"),

@@ -1,10 +1,10 @@
-//! The contracts that well-known libraries keep out of the box. Each says where its names are from, what its
-//! statuses look like, where its clock stops, and how it writes a path that no route of the service matches.
+//! Contracts of well-known libraries with default settings. Each states the source of its names, the notation
+//! of statuses, where the clock stops, and the label of a path that no route matches.
 
 use super::{DurationUnit, MetricsContract, Statuses};
 use crate::units::Nanos;
 
-/// A contract with a name.
+/// A named contract.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Preset {
     /// The reference server's.
@@ -13,7 +13,7 @@ pub enum Preset {
     FastapiInstrumentator,
     /// OpenTelemetry's semantic conventions for HTTP servers, by way of a Prometheus exporter.
     OtelHttpServer,
-    /// Micrometer, as Spring Boot sets it up.
+    /// Micrometer, as configured by Spring Boot.
     Micrometer,
     /// The crate axum-prometheus.
     AxumPrometheus,
@@ -29,7 +29,7 @@ impl Preset {
         Self::AxumPrometheus,
     ];
 
-    /// As a scenario names it.
+    /// The name in a scenario.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Tenancy => "tenancy",
@@ -60,9 +60,8 @@ fn all(paths: &[&str]) -> Vec<String> {
     paths.iter().map(|path| (*path).to_owned()).collect()
 }
 
-/// The reference server's contract: the names are the FastAPI instrumentation's, with exact statuses, a gauge
-/// by route and series by tenant. Its clock stops before the last byte is sent. A path that no route matches
-/// is `none`.
+/// The reference server: names are the FastAPI instrumentation's, with exact statuses, a gauge by route and
+/// series by tenant. Its clock stops before the last byte is sent. A path that no route matches is `none`.
 fn tenancy() -> MetricsContract {
     MetricsContract {
         path: "/metrics".to_owned(),
@@ -101,7 +100,7 @@ fn fastapi_instrumentator() -> MetricsContract {
         tenant_requests: None,
         tenant_duration: None,
         in_progress: None,
-        // A response without a length counts as none: what clients received cannot be compared with that.
+        // A response without a length counts as zero, so it cannot be compared with what clients received.
         request_size: None,
         response_size: None,
         statuses: Statuses::Grouped,
@@ -112,11 +111,11 @@ fn fastapi_instrumentator() -> MetricsContract {
 }
 
 /// OpenTelemetry's `http.server.request.duration` (semantic conventions 1.23 and later, stable) as Prometheus
-/// exporters write it: dots become `_`, the unit a suffix. There is no counter but the histogram's `_count`.
-/// Methods are those of RFC 9110 and PATCH; any other is `_OTHER`. Where the clock stops is left to the
-/// instrumentation; otelhttp's for Go (0.5x–0.6x) reads it when the handler has returned, and by then a large
-/// body is sent. `http.route` is left out where no route matches. Gauge and sizes are not stable yet, and the
-/// gauge has no route, so that a scrape is counted in it.
+/// exporters write it: dots become `_`, the unit a suffix. The only counter is the histogram's `_count`.
+/// Methods are those of RFC 9110 and PATCH; any other is `_OTHER`. Where the clock stops depends on the
+/// instrumentation; otelhttp for Go (0.5x–0.6x) reads it when the handler has returned, when a large body has
+/// already been sent. `http.route` is left out if no route matches. Gauge and sizes are not stable yet, and
+/// the gauge has no route, so it includes scrapes.
 fn otel_http_server() -> MetricsContract {
     MetricsContract {
         requests: "http_server_request_duration_seconds_count".to_owned(),
@@ -136,10 +135,10 @@ fn otel_http_server() -> MetricsContract {
     }
 }
 
-/// Micrometer's `http.server.requests` as Spring Boot 3 sets it up (Spring Framework 6.2,
-/// `DefaultServerRequestObservationConvention` and `ServerHttpObservationFilter`). Buckets are there only
-/// with `management.metrics.distribution.percentiles-histogram.http.server.requests=true`. The observation
-/// stops when the filter chain has returned, and by then Spring MVC has flushed the body. A path that no
+/// Micrometer's `http.server.requests` as configured by Spring Boot 3 (Spring Framework 6.2,
+/// `DefaultServerRequestObservationConvention` and `ServerHttpObservationFilter`). Buckets exist only with
+/// `management.metrics.distribution.percentiles-histogram.http.server.requests=true`. The observation stops
+/// when the filter chain has returned, when Spring MVC has already flushed the body. A path that no
 /// controller matches is `/**` (of static resources), or `NOT_FOUND`, `REDIRECTION` and `UNKNOWN`; an empty
 /// pattern is `root`. The long task timer `http_server_requests_active_seconds` counts each scrape itself,
 /// with the route `UNKNOWN`.
@@ -157,8 +156,8 @@ fn micrometer() -> MetricsContract {
 }
 
 /// axum-prometheus 0.8 (`Traffic::on_response` in its `lib.rs`), with metrics-exporter-prometheus. The clock
-/// stops when the head of the response is there, so a body that streams is not in the duration. A path that
-/// no route matches is that path, as it was sent. Sizes of responses are off by default
+/// stops when the head of the response is ready, so a streamed body is not included. A path that no route
+/// matches is labelled with the raw path. Sizes of responses are off by default
 /// (`axum_http_response_body_size`).
 fn axum_prometheus() -> MetricsContract {
     MetricsContract {

@@ -1,4 +1,4 @@
-//! How addresses are written: one by itself, or a range by its prefix.
+//! Notations of addresses: a single one, or a range by prefix.
 
 use std::net::IpAddr;
 
@@ -6,11 +6,10 @@ use ipnet::IpNet;
 
 use super::Complaint;
 
-/// The most addresses of one range.
+/// The most addresses in one range.
 const MOST: usize = 65_536;
 
-/// `"10.0.0.7"`, or all addresses of hosts in `"10.0.0.0/28"`: all but the first and the last of an IPv4
-/// range.
+/// `"10.0.0.7"`, or all host addresses of `"10.0.0.0/28"`: for IPv4 all but the first and the last.
 pub fn addresses(text: &str) -> Result<Vec<IpAddr>, Complaint> {
     const HELP: &str = "addresses are written `10.0.0.7` or `fd00::7`, ranges of them `10.0.0.0/28`";
     if let Ok(address) = text.parse() {
@@ -32,7 +31,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ranges_leave_out_what_is_no_host() {
+    fn ranges_exclude_addresses_that_are_not_hosts() {
         let first_and_last = |text: &str| {
             let all = addresses(text).unwrap();
             (all.len(), all[0].to_string(), all[all.len() - 1].to_string())

@@ -1,4 +1,4 @@
-//! How names are written: ids and labels, the names of runs and series, paths, JSON Pointers.
+//! Notations of names: ids and labels, names of runs and series, paths, JSON Pointers.
 
 use super::Complaint;
 use crate::scenario::{answer::Pointer, problem::quoted, template::is_name};
@@ -18,7 +18,7 @@ pub fn label(text: &str) -> Result<String, Complaint> {
     }
 }
 
-/// A name that becomes part of a directory's name: `[A-Za-z0-9._-]+`, at most 100.
+/// A name that becomes part of a directory name: `[A-Za-z0-9._-]+`, at most 100 characters.
 pub fn file_label(text: &str) -> Result<String, Complaint> {
     let complain = |message: &str| {
         Err(Complaint::new(
@@ -34,7 +34,7 @@ pub fn file_label(text: &str) -> Result<String, Complaint> {
     }
 }
 
-/// Whether a scenario's name may hold it.
+/// Whether a scenario's name may contain it.
 pub(in crate::scenario) fn is_file_label(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-')
 }
@@ -63,13 +63,13 @@ pub fn header_name(text: &str) -> Result<String, Complaint> {
     }
 }
 
-/// Whether it can be the name of a header.
+/// Whether it can be a header name.
 pub(in crate::scenario) fn is_token(text: &str) -> bool {
     let inner = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
     !text.is_empty() && text.chars().all(inner)
 }
 
-/// A name that can stand in `${…}`: a letter or `_`, then letters, digits, `_` and `-`.
+/// A name for use in `${…}`: a letter or `_`, then letters, digits, `_` and `-`.
 pub fn variable_name(text: &str) -> Result<String, Complaint> {
     if is_name(text) {
         Ok(text.to_owned())
@@ -81,8 +81,7 @@ pub fn variable_name(text: &str) -> Result<String, Complaint> {
     }
 }
 
-/// The name of a series, or with `colons` off of a label, in Prometheus's data model; `""` where it may be
-/// empty.
+/// A series name in Prometheus's data model or, with `colons` off, a label name; `""` if it may be empty.
 pub fn metric_name(text: &str, may_be_empty: bool, colons: bool) -> Result<String, Complaint> {
     let inner = |c: char| c.is_ascii_alphanumeric() || c == '_' || (colons && c == ':');
     let is_name =
@@ -101,7 +100,7 @@ pub fn metric_name(text: &str, may_be_empty: bool, colons: bool) -> Result<Strin
     Err(Complaint::new(what, help))
 }
 
-/// A path without variables, as routes are: begins with `/`, visible ASCII, no `?` or `#`.
+/// A path without variables, as in routes: starts with `/`, visible ASCII, no `?` or `#`.
 pub fn plain_path(text: &str) -> Result<String, Complaint> {
     if !text.starts_with('/') {
         let help = format!("write {}", quoted(&format!("/{text}")));

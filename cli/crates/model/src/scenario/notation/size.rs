@@ -1,4 +1,4 @@
-//! How sizes are bounded: `"< 10kB"`.
+//! Notation of size bounds: `"< 10kB"`.
 
 use super::Complaint;
 use crate::scenario::{

@@ -1,4 +1,4 @@
-//! `[[alert]]`: when there is cause for an alert, and that nothing is promised that contradicts itself.
+//! `[[alert]]`: resolves causes, and checks that promises do not contradict each other.
 
 use std::collections::BTreeMap;
 
@@ -11,13 +11,13 @@ use crate::{
     units::Nanos,
 };
 
-/// Reads all of them; those with a problem are left out.
+/// Resolves all of them; those with a problem are left out.
 pub(super) fn resolve(
     written: Vec<file::Alert>,
     loads: &[Option<Load>],
     found: &mut Vec<Problem>,
 ) -> Vec<Alert> {
-    // What is wrong with a load was said, and may be why the loads seem to end early.
+    // A problem with a load was reported already, and may be why the loads seem to end early.
     let end = loads.iter().map(|load| load.as_ref().map(|load| load.after + load.duration));
     let end = end.collect::<Option<Vec<Nanos>>>().and_then(|ends| ends.into_iter().max());
     let mut resolved: Vec<(Alert, Span)> = Vec::new();
@@ -67,7 +67,7 @@ fn one(alert: file::Alert, end: Option<Nanos>, found: &mut Vec<Problem>) -> Opti
     Some(Alert { name: name?.value, labels: labels?, promise: promise?, stated_at: header.span.start })
 }
 
-/// Load is what causes alerts: there is no cause without any.
+/// Alerts are caused by load, so a cause must not outlast it.
 fn ends_with_the_load(cause: &Located<(Nanos, Nanos)>, end: Nanos, found: &mut Vec<Problem>) {
     if cause.value.1 > end {
         let label = format!("all loads have ended after {end}");

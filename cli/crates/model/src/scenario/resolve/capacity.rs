@@ -1,4 +1,4 @@
-//! `[capacity]`: whether there is anything to raise, and up to where.
+//! `[capacity]`: checks that there is a load to raise, and resolves up to where.
 
 use crate::scenario::{
     Load, LoadModel,
@@ -21,7 +21,7 @@ pub(super) fn capacity(
         let problem = Problem::at(max.span.clone(), "`max` is less than `start`", "nothing lies between");
         found.push(problem.also(start.span.clone(), "this is more"));
     }
-    // A load that is wrong is reported elsewhere, and may be the one.
+    // A load with a problem was reported already, and may be the one.
     let raised = |by: By| {
         loads.iter().any(|load| match (load.as_ref().map(|load| &load.model), by) {
             (None, _) => true,

@@ -1,5 +1,5 @@
-//! `[[expect]]`: which samples a bound is about, which are about Prometheus, and that no bound is there
-//! twice.
+//! `[[expect]]`: resolves which samples a bound covers and which bounds are about Prometheus, and checks for
+//! duplicates.
 
 use super::{journeys::Journeys, tenants::Tenants};
 use crate::scenario::{
@@ -10,7 +10,7 @@ use crate::scenario::{
     promql::{At, Promql},
 };
 
-/// Reads all of them; those with a problem are left out.
+/// Resolves all of them; those with a problem are left out.
 pub(super) fn resolve(
     written: Vec<file::Expect>,
     tenants: &Tenants,
@@ -49,7 +49,7 @@ pub(super) fn resolve(
     (resolved.into_iter().map(|(expectation, _)| expectation).collect(), asked)
 }
 
-/// What is expected of Prometheus's answer.
+/// An expectation with `promql`.
 fn promql(expect: file::Expect, found: &mut Vec<Problem>) -> Option<(Promql, Span)> {
     let before = found.len();
     if let Some(that) = expect.that.given() {
@@ -85,7 +85,7 @@ fn one(
     let tenant = expect.tenant.given().map(|name| tenants.find(name, found));
     let journey = expect.journey.given().map(|name| journeys.find(name, found));
     let steps = expect.step.given().map(|name| steps(name, journey.flatten(), journeys, found));
-    // A name that is there and wrong must not widen the filter; each was complained of.
+    // An invalid name must not widen the filter; it was reported already.
     let filter = Filter {
         tenant: expect.tenant.is_absent().then_some(None).or(tenant.flatten().map(Some))?,
         journey: expect.journey.is_absent().then_some(None).or(journey.flatten().map(Some))?,
@@ -106,7 +106,7 @@ fn one(
     Some((Expectation { that, measure, comparison, bound, filter, abort, fresh, stated_at }, span))
 }
 
-/// The steps of a name, in one journey or in all.
+/// The steps with a name, in one journey or in all.
 fn steps(
     name: &Located<String>,
     journey: Option<JourneyIndex>,

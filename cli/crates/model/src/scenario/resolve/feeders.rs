@@ -1,4 +1,4 @@
-//! `[[feeder]]`: tables of data from CSV and JSON lines, and which of their rows belong to which load.
+//! `[[feeder]]`: tables of data from CSV and JSON lines, and the allotment of their rows to loads.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -11,19 +11,19 @@ use crate::scenario::{
     template::{Part, Piece, Variable, is_name, pieces},
 };
 
-/// The largest file, in bytes: the run's manifest keeps a copy.
+/// The largest file, in bytes: the run's manifest contains a copy.
 const LARGEST: usize = 16 << 20;
 
-/// How many problems of one file are shown.
+/// How many problems are shown per file.
 const MOST: usize = 5;
 
 /// The feeders of a scenario.
 #[derive(Debug, Default)]
 pub(super) struct Feeders {
     pub(super) list: Vec<Feeder>,
-    /// Where each has its name.
+    /// Place of each name.
     places: Vec<Span>,
-    /// Some could not be read: a name or a column that is not there may be theirs.
+    /// Some could not be read: an unknown name or column may be theirs.
     incomplete: bool,
 }
 
@@ -57,14 +57,14 @@ pub(super) fn resolve(
 }
 
 impl Feeders {
-    /// What `${feeder.column}` means; `at` is its place.
+    /// Resolves `${feeder.column}` at the place `at`.
     pub(super) fn find(&self, feeder: &str, column: &str, at: Span) -> Result<Variable, Problem> {
         let shown = quoted(&format!("${{{feeder}.{column}}}"));
         let names = || self.list.iter().map(|feeder| feeder.name.as_str());
         let Some((index, known)) = self.list.iter().enumerate().find(|(_, known)| known.name == feeder)
         else {
             if self.incomplete {
-                // It may be one that could not be read, and that was said.
+                // It may be one that could not be read, which was reported already.
                 return Ok(Variable::Fed { feeder: usize::MAX, column: usize::MAX });
             }
             let message = format!("{shown} is of no feeder");
@@ -85,7 +85,7 @@ impl Feeders {
         }
     }
 
-    /// Gives each load rows of its own from the feeders with a row for each user, one load after the other.
+    /// Allots rows to each load from the feeders with `unique` order, one load after the other.
     pub(super) fn allot(
         &mut self,
         journeys: &[Journey],
@@ -119,7 +119,7 @@ fn too_few(feeder: &Feeder, users: u64, place: &Span, load: &Span) -> Problem {
     problem.help("fewer users (`max_users` of an open load), more rows, or order = \"random\"")
 }
 
-/// Whether a step of the load's journey takes data from a feeder.
+/// Whether a step of the load's journeys uses a feeder.
 fn load_uses(load: &Load, feeder: usize, journeys: &[Journey], steps: &[Step]) -> bool {
     let steps = load
         .journeys
@@ -135,7 +135,7 @@ fn load_uses(load: &Load, feeder: usize, journeys: &[Journey], steps: &[Step]) -
 struct Table {
     columns: Vec<String>,
     cells: Vec<String>,
-    /// What is wrong, and where.
+    /// Problems with their places.
     bad: Vec<(Where, String)>,
 }
 
@@ -238,7 +238,7 @@ impl Table {
         table
     }
 
-    /// Of variables a cell may hold secrets alone, and they have to be set.
+    /// Cells may contain no variables but secrets, which must be set.
     fn check_cells(&mut self, sources: &Sources<'_>) {
         let width = self.columns.len().max(1);
         for (index, cell) in self.cells.iter().enumerate().filter(|(_, cell)| cell.contains("${")) {
@@ -286,7 +286,7 @@ fn report(file: &Located<String>, text: &str, bad: Vec<(Where, String)>, found: 
     }
 }
 
-/// Where a line (from 0) stands.
+/// The span of a line (from 0).
 fn line(text: &str, index: u64) -> Span {
     let mut start = 0;
     for (number, line) in (0..).zip(text.split('\n')) {

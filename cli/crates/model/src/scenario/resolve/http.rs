@@ -1,4 +1,4 @@
-//! `[http]`: how requests are sent, and whether what it says fits together.
+//! `[http]`: resolves how requests are sent, and checks that the keys fit together.
 
 use super::{Sources, tenants};
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
     units::Nanos,
 };
 
-/// `[http]`; `timeout` is that of a request. `None` only after a problem was found.
+/// `[http]`; `timeout` is a request's. `None` only after a problem was found.
 pub(super) fn http(
     written: Option<file::Http>,
     timeout: Nanos,

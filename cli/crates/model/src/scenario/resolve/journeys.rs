@@ -1,4 +1,4 @@
-//! `[[journey]]`: requests, their routes and names, and which value is saved where.
+//! `[[journey]]`: resolves requests, routes, names and saved values.
 
 mod answer;
 mod request;
@@ -22,13 +22,13 @@ use request::{Defaults, route};
 pub(super) struct Journeys {
     pub(super) journeys: Vec<Journey>,
     pub(super) steps: Vec<Step>,
-    /// A journey has no usable name: a name that is not there may be its.
+    /// A journey has no usable name: an unknown name may be its.
     nameless: bool,
-    /// A step's route could not be read: a route or a name that is not there may be its.
+    /// A step's route could not be read: an unknown route or name may be its.
     pub(super) routeless: bool,
 }
 
-/// Reads all of them.
+/// Resolves all of them.
 pub(super) fn resolve(
     written: Vec<file::Journey<'_>>,
     context: &Context<'_>,
@@ -61,7 +61,7 @@ pub(super) fn resolve(
     journeys
 }
 
-/// What is known of a step before its request is read.
+/// What is known about a step before its request is resolved.
 struct Parts {
     journey: JourneyIndex,
     name: Option<String>,
@@ -90,7 +90,7 @@ impl Journeys {
         let (journey, first, starting) = (self.journeys.len(), self.steps.len(), start.len());
         turn::agree(&start, &steps, found);
         let written: Vec<file::Step<'_>> = start.into_iter().chain(steps).collect();
-        // What else a start step says of its turn is a problem of its own.
+        // Other keys about when a start step runs are a problem of their own.
         let sure = |(order, step): (usize, &file::Step<'_>)| {
             if order < starting { step.when.is_absent() } else { turn::is_sure(step) }
         };
@@ -101,7 +101,7 @@ impl Journeys {
         let mut defaults = Defaults::read(&headers, &auth, &everything, found);
         for (order, (step, name)) in written.into_iter().zip(names).enumerate() {
             let turn = turn::turn(&step, &slots, found);
-            // What a `when` with a problem guards is unknown.
+            // What an invalid `when` guards is unknown.
             let all = turn.when.is_none() && !step.when.is_absent();
             let scope = Scope { order, guard: turn.when.as_ref(), all, ..everything };
             let parts = Parts { journey, name, turn: turn.clone() };
@@ -117,7 +117,7 @@ impl Journeys {
         self.journeys.push(Journey { name, start: start.to_vec(), steps: steps.to_vec(), saved, cookies });
     }
 
-    /// A step, whole only if no problem was found.
+    /// Resolves a step; the result is complete only if no problem was found.
     fn step(
         &mut self,
         Parts { journey, name, turn }: Parts,
@@ -162,8 +162,8 @@ impl Journeys {
     }
 }
 
-/// The name of each step: its own, or its route with ` #2`, ` #3` … where that is taken. `None` where the
-/// route is not known.
+/// The name of each step: its own, or its route, with ` #2`, ` #3` … if that is taken. `None` if the route is
+/// unknown.
 fn names(steps: &[file::Step<'_>], found: &mut Vec<Problem>) -> Vec<Option<String>> {
     let mut taken: HashMap<String, Span> = HashMap::new();
     for name in steps.iter().filter_map(|step| step.name.given()) {

@@ -1,4 +1,4 @@
-//! `[[limit]]`: the promises that the history is judged against.
+//! `[[limit]]`: the promised limits that histories are judged by.
 
 use super::{journeys::Journeys, tenants::Tenants};
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
     units::{Nanos, Quota},
 };
 
-/// Reads all of them; those with a problem are left out.
+/// Resolves all of them; those with a problem are left out.
 pub(super) fn resolve(
     limits: Vec<file::Limit>,
     tenants: &Tenants,
@@ -34,7 +34,7 @@ pub(super) fn resolve(
     resolved.into_iter().map(|(limit, _)| limit).collect()
 }
 
-/// A tenant that two limits would bind in the same way.
+/// A tenant that two limits would bind in the same way, if any.
 fn shared(one: &Limit, other: &Limit) -> Option<(TenantIndex, Quota)> {
     if one.route != other.route || one.algorithm != other.algorithm {
         return None;
@@ -79,7 +79,7 @@ fn one(
     })
 }
 
-/// What only some algorithms have.
+/// Keys that only some algorithms have.
 struct Variants {
     anchor: Field<Anchor>,
     estimate: Field<Estimate>,
@@ -87,7 +87,7 @@ struct Variants {
     refill: Field<Refill>,
 }
 
-/// The algorithm with the variant that is declared of it.
+/// The algorithm with its declared variant.
 fn variant(algorithm: Algorithm, keys: Variants, found: &mut Vec<Problem>) -> Option<Algorithm> {
     let Variants { anchor, estimate, burst, refill } = keys;
     let mut foreign = |key: &str, span: Option<Span>, of: &str, write: &str| {
@@ -119,7 +119,7 @@ fn span<T>(field: &Field<T>) -> Option<Span> {
     field.given().map(|located| located.span.clone())
 }
 
-/// The route, if a step calls it.
+/// The route, if a step requests it.
 fn called(route: Located<String>, journeys: &Journeys, found: &mut Vec<Problem>) -> Option<String> {
     let mut routes: Vec<&str> = journeys.steps.iter().map(|step| step.route.as_str()).collect();
     routes.retain(|route| !route.is_empty());

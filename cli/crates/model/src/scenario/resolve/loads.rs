@@ -1,4 +1,4 @@
-//! `[[load]]`: who, on which journey, how many, for how long.
+//! `[[load]]`: resolves which tenants run which journeys, how many users or arrivals, for how long.
 
 mod model;
 
@@ -15,16 +15,16 @@ use crate::{
     units::Nanos,
 };
 
-/// Users kept at most by an open load that does not say.
+/// Default of `max_users` for an open load.
 const MAX_USERS: u64 = 1000;
 
 /// The most users of one load; each costs memory before the first request.
 const MOST_USERS: u64 = 1_000_000;
 
-/// For how long a load goes on at most that has `iterations` and no `duration`.
+/// Longest duration of a load with `iterations` and no `duration`.
 const LONGEST_FOR_ITERATIONS: Nanos = Nanos::from_secs(3600);
 
-/// One load; `limited` are the routes with a limit. `None` only after a problem was found.
+/// Resolves one load; `limited` are the routes with a limit. `None` only after a problem was found.
 pub(super) fn resolve(
     load: file::Load,
     tenants: &Tenants,
@@ -64,8 +64,8 @@ pub(super) fn resolve(
     })
 }
 
-/// A user of an open load belongs to one tenant and walks one journey: with fewer users than that, some
-/// arrivals would find none permanently.
+/// A user of an open load belongs to one tenant and runs one journey, so with too few users some arrivals
+/// would never find one.
 fn enough(users: u64, needed: usize, place: Span, found: &mut Vec<Problem>) {
     if users < needed as u64 {
         let message = format!("too few users for this load: {users}, and it needs {needed} at least");
@@ -76,7 +76,7 @@ fn enough(users: u64, needed: usize, place: Span, found: &mut Vec<Problem>) {
     }
 }
 
-/// How long a load without stages goes on; of one with stages, `None`: they say it.
+/// The duration of a load without stages; `None` for one with stages, which have their own.
 fn duration(
     field: Field<Nanos>,
     stages: &Field<Vec<file::Stage>>,
@@ -101,10 +101,10 @@ fn duration(
     field.or(LONGEST_FOR_ITERATIONS)
 }
 
-/// How long the warm-up is: something has to be left when it is over.
+/// The warm-up, which must be shorter than the load.
 pub(super) fn warmup(field: Field<Nanos>, loads: &[Option<Load>], found: &mut Vec<Problem>) -> Option<Nanos> {
     let ends = loads.iter().map(|load| load.as_ref().map(|load| load.after + load.duration));
-    // Where a load is not known, its end is not.
+    // The end of an invalid load is unknown.
     let end = ends.collect::<Option<Vec<Nanos>>>().and_then(|ends| ends.into_iter().max());
     if let (Some(warmup), Some(end)) = (field.given(), end)
         && warmup.value >= end
@@ -116,7 +116,7 @@ pub(super) fn warmup(field: Field<Nanos>, loads: &[Option<Load>], found: &mut Ve
     field.or(Nanos::ZERO)
 }
 
-/// Who waits for a limit needs one.
+/// Checks that a load with `retry` has a limit on one of its routes.
 fn retry(
     field: Field<Retry>,
     mixed: &[(JourneyIndex, u64)],
@@ -182,7 +182,7 @@ fn on(
         }
         Field::Invalid => None,
         Field::Absent if journeys.journeys.len() == 1 => Some(vec![(0, 1)]),
-        // That there is no journey at all was said.
+        // That there is no journey was reported already.
         Field::Absent if journeys.journeys.is_empty() => None,
         Field::Absent => {
             let names = listed(journeys.journeys.iter().map(|journey| journey.name.as_str()));
@@ -196,7 +196,7 @@ fn place<T>(field: &Field<T>) -> Option<Span> {
     field.given().map(|located| located.span.clone())
 }
 
-/// Complains of a key that means nothing without another one.
+/// Reports a key that has no meaning without another one.
 fn foreign<T>(key: &str, field: &Field<T>, with: &str, found: &mut Vec<Problem>) {
     if let Some(span) = place(field) {
         let message = format!("{} means something only with {}", quoted(key), quoted(with));

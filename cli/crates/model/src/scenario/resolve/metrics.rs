@@ -1,4 +1,4 @@
-//! `[metrics]`: a preset and what differs from it, in layers: the scenario's over the default, the
+//! `[metrics]`: a preset and deviations from it, in layers: the scenario's over the default, the
 //! environment's over both.
 
 use std::collections::HashMap;
@@ -12,7 +12,7 @@ use crate::scenario::{
     problem::{Problem, Problems, Span, quoted},
 };
 
-/// The scenario's `[metrics]`; without it, the contract of the reference server. The outer `None` only after
+/// The scenario's `[metrics]`; by default, the contract of the reference server. The outer `None` only after
 /// a problem was found.
 pub(super) fn metrics(
     written: Option<Metrics>,
@@ -38,11 +38,11 @@ pub(super) fn metrics(
     Some(enabled.then_some(contract))
 }
 
-/// Lays what an environment declares over the scenario's contract. `text` is a TOML file named `file`, and
-/// `place` the keys that lead to the table in it.
+/// Applies an environment's `[metrics]` over the scenario's contract. `text` is a TOML file named `file`, and
+/// `place` the path of keys to the table in it.
 ///
 /// # Errors
-/// All that is wrong with it, at once.
+/// All problems at once.
 pub fn declare_metrics(
     scenario: &mut Scenario,
     text: &str,
@@ -65,7 +65,7 @@ pub fn declare_metrics(
     if found.is_empty() { Ok(()) } else { Err(Problems::new(file, text, found)) }
 }
 
-/// The table at `place`, and where it stands.
+/// The table at `place`, and its span.
 fn find<'a, 't>(root: &'a DeTable<'t>, place: &[&str]) -> Option<(&'a DeTable<'t>, Span)> {
     let mut found = (root, 0..0);
     for key in place {
@@ -76,8 +76,8 @@ fn find<'a, 't>(root: &'a DeTable<'t>, place: &[&str]) -> Option<(&'a DeTable<'t
     Some(found)
 }
 
-/// The contract with what is written over it. A preset takes the place of every name and of what the library
-/// does, and of nothing else: how often is scraped, and what the load's routes are, is not the library's.
+/// The contract with the written keys applied. A preset replaces every name and what is specific to the
+/// library, and nothing else: the scrape interval and the load's routes are not the library's.
 fn layer(mut base: MetricsContract, written: Metrics, found: &mut Vec<Problem>) -> Option<MetricsContract> {
     if let Some(preset) = written.preset.optional()? {
         base = MetricsContract {
@@ -125,7 +125,7 @@ fn layer(mut base: MetricsContract, written: Metrics, found: &mut Vec<Problem>) 
     Some(contract)
 }
 
-/// Series per tenant need a label for the tenant.
+/// Checks that series per tenant have a label for the tenant.
 fn tenants_are_distinguished(
     contract: &MetricsContract,
     place: Span,
@@ -144,7 +144,7 @@ fn tenants_are_distinguished(
     None
 }
 
-/// The routes with the labels that are written.
+/// The routes with the labels that are written for them.
 fn routes(
     written: &[(Located<String>, Located<String>)],
     base: Vec<(String, String)>,

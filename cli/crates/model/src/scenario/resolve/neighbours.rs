@@ -1,4 +1,4 @@
-//! `[noisy_neighbour]`: who floods, who must not feel it, and two phases in which the victims' load is the
+//! `[noisy_neighbour]`: the noisy tenants, the victims, and two phases in which the victims' load is the
 //! same.
 
 use super::tenants::Tenants;
@@ -14,7 +14,7 @@ use crate::{
 /// From one instant to another.
 type Phase = (Nanos, Nanos);
 
-/// Reads it; the outer `None` only after a problem was found.
+/// Resolves the table; the outer `None` only after a problem was found.
 pub(super) fn resolve(
     written: Option<file::Neighbours>,
     tenants: &Tenants,
@@ -34,7 +34,7 @@ pub(super) fn resolve(
         let problem = problem.also(quiet.span.clone(), "this");
         found.push(problem.help("the quiet phase is compared with the flood, so each has a time of its own"));
     }
-    // What is wrong with a load was said, and may be why a tenant seems to have none.
+    // A problem with a load was reported already, and may be why a tenant seems to have none.
     let loads: Vec<&Load> = loads.iter().map(Option::as_ref).collect::<Option<_>>()?;
     let noisy = noisy.and_then(|names| loaded(&names, tenants, &loads, found))?;
     let given = written.victims.optional()?.map(|names| Located { value: names, span: header.span.clone() });
@@ -77,7 +77,7 @@ pub(super) fn resolve(
     }))
 }
 
-/// Tenants by name, each with its place; each must be known and have a load.
+/// Tenants by name; each must be known and have a load.
 fn loaded(
     names: &Located<Vec<Located<String>>>,
     tenants: &Tenants,
@@ -102,8 +102,8 @@ fn loaded(
     Some(indices)
 }
 
-/// Whether each load of a tenant goes on through both phases at one level, or touches neither, and one does
-/// the former.
+/// Whether each load of a tenant either runs through both phases at one level or overlaps neither, and at
+/// least one runs through both.
 fn steady(loads: &[&Load], tenant: TenantIndex, quiet: Phase, flood: Phase) -> bool {
     let of_tenant = || loads.iter().filter(|load| load.tenants.contains(&tenant));
     let end = |load: &Load| load.after + load.duration;

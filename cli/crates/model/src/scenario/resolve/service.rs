@@ -1,4 +1,4 @@
-//! `[service]` and `[embedded]`: what is declared about the service and how it is started.
+//! `[service]` and `[embedded]`: declarations about the service, and how it is started.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What to make of TOML that does not parse: which of its errors leave the rest of the file readable.
+//! Handles TOML that does not parse: decides which errors leave the rest of the file readable.
 
 use std::collections::HashSet;
 
@@ -12,7 +12,7 @@ use crate::scenario::{
     problem::{Problem, Span, quoted},
 };
 
-/// The syntax errors of a file, and how far what the parser recovered can be believed.
+/// The syntax errors of a file, and how much of what the parser recovered is reliable.
 #[derive(Debug)]
 pub(super) struct Syntax {
     problems: Vec<Finding>,
@@ -24,27 +24,27 @@ pub(super) struct Syntax {
 struct Finding {
     span: Span,
     problem: Problem,
-    /// What the parser made of the place is a guess, so that nothing else can be said of it. Otherwise it is
-    /// text that lacks its quotes, and where text is wrong there its key says more.
+    /// Whether nothing else should be reported about this place, because the parser guessed what it contains.
+    /// Otherwise it is text without quotes, and an error for its key is more helpful.
     certain: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Belief {
-    /// Every error sits inside one value or on one key, as missing quotes do: tables and keys are where they
-    /// seem to be.
+    /// Every error is within one value or on one key, like missing quotes: the structure of tables and keys
+    /// is reliable.
     Sound,
-    /// Only what stands before the first error is certain.
+    /// Only what precedes the first error is reliable.
     Before(usize),
-    /// Nothing in it looks like a scenario.
+    /// Nothing in it resembles a scenario.
     Hopeless,
 }
 
 impl Syntax {
-    /// The most syntax errors that are shown: one wrong bracket can make hundreds.
+    /// The most syntax errors that are shown: one wrong bracket can cause hundreds.
     const MOST: usize = 10;
 
-    /// Weighs the errors of a recovering parse.
+    /// Classifies the errors of a recovering parse.
     pub(super) fn judge(text: &str, root: &DeTable<'_>, errors: &[Error]) -> Self {
         let mut places = Places::default();
         places.of_table(root);
@@ -78,7 +78,7 @@ impl Syntax {
             let certain = places.others.contains(&span) || span.is_empty();
             problems.push(Finding { span, problem, certain });
             if broken {
-                // What follows brackets that were never closed is mostly an echo of that.
+                // Errors after unclosed brackets are mostly consequences of those.
                 break;
             }
         }
@@ -93,17 +93,17 @@ impl Syntax {
         Self { problems, belief }
     }
 
-    /// Whether tables and keys are where they seem to be.
+    /// Whether the structure of tables and keys is reliable.
     pub(super) fn is_sound(&self) -> bool {
         self.belief == Belief::Sound
     }
 
-    /// Whether the text is something else altogether.
+    /// Whether the text is not a scenario at all.
     pub(super) fn is_hopeless(&self) -> bool {
         self.belief == Belief::Hopeless
     }
 
-    /// The first error alone says it all of a hopeless text; otherwise all of them.
+    /// All errors; for a text that is not a scenario, only the first.
     pub(super) fn into_problems(self) -> Vec<Problem> {
         const HELP: &str = "a scenario is a TOML file that begins with `version = 1`";
         let hopeless = self.is_hopeless();
@@ -115,7 +115,7 @@ impl Syntax {
         }
     }
 
-    /// Joins these problems with those found in what the parser recovered, without saying one thing twice.
+    /// Adds these problems to those found in what the parser recovered, without reporting a place twice.
     pub(super) fn merge_into(self, found: &mut Vec<Problem>) {
         let starts = |problem: &Problem| problem.labels.first().map(|label| label.span.clone());
         if let Belief::Before(first) = self.belief {
@@ -131,12 +131,12 @@ impl Syntax {
     }
 }
 
-/// Whether syntax says more of this place than the key it belongs to.
+/// Whether a syntax error explains this place better than its key.
 fn problems_at(problems: &[Finding], span: &Span) -> bool {
     problems.iter().any(|finding| finding.certain && finding.span == *span)
 }
 
-/// A value that is no TOML by itself: most are texts without quotes.
+/// A value that is not valid TOML by itself: most are texts without quotes.
 fn unquoted(text: &str, span: &Span, whole: String) -> Problem {
     let written = text.get(span.clone()).unwrap_or_default();
     if written.is_empty() {
@@ -148,7 +148,7 @@ fn unquoted(text: &str, span: &Span, whole: String) -> Problem {
     if is_word { problem.help(format!("write {}", quoted(&format!("\"{written}\"")))) } else { problem }
 }
 
-/// Where the parser found what.
+/// What the parser found, by place.
 #[derive(Debug, Default)]
 struct Places {
     keys: HashSet<Span>,
@@ -156,7 +156,7 @@ struct Places {
     texts: HashSet<Span>,
     /// Numbers, booleans and dates.
     others: HashSet<Span>,
-    /// Tables and arrays, headers of tables among them.
+    /// Tables and arrays, including headers of tables.
     containers: Vec<Span>,
 }
 
@@ -187,7 +187,7 @@ impl Places {
         }
     }
 
-    /// The outermost bracket of several lines that a place is in.
+    /// The outermost bracket over several lines that contains a place.
     fn container(&self, text: &str, place: &Span) -> Option<&Span> {
         let around = |span: &&Span| span.start < place.start && place.end <= span.end;
         let long = |span: &&Span| text.get((*span).clone()).is_some_and(|inside| inside.contains('\n'));

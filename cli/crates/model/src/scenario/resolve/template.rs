@@ -1,4 +1,4 @@
-//! Compiles templates: which variables a step may use, and where the text they go into needs escaping.
+//! Compiles templates: which variables a step may use, and how their values are escaped.
 
 use toml::de::DeValue;
 
@@ -13,15 +13,15 @@ use crate::scenario::{
 /// What all templates of a scenario share.
 #[derive(Clone, Copy)]
 pub(super) struct Context<'a> {
-    /// The scenario's text, to mark a variable inside its value.
+    /// The scenario's text, for marking a variable within its value.
     pub(super) text: &'a str,
-    /// Whether secrets are there.
+    /// For checking that secrets are set.
     pub(super) sources: &'a Sources<'a>,
-    /// The feeders that templates can name.
+    /// The feeders that templates can use.
     pub(super) feeders: &'a Feeders,
 }
 
-/// The variables that are there without being saved.
+/// Variables that exist without being saved.
 pub(super) const BUILT_IN: [(&str, Variable); 4] = [
     ("tenant", Variable::Tenant),
     ("user", Variable::User),
@@ -29,17 +29,17 @@ pub(super) const BUILT_IN: [(&str, Variable); 4] = [
     ("canary", Variable::Canary),
 ];
 
-/// What a step may use.
+/// What the templates of a step may use.
 #[derive(Clone, Copy)]
 pub(super) struct Scope<'a> {
     pub(super) context: &'a Context<'a>,
     /// The names that the journey saves; a slot is an index into it.
     pub(super) slots: &'a [Slot],
-    /// The step's place in the order in which the journey's steps run.
+    /// The step's position in the order in which the journey's steps run.
     pub(super) order: usize,
-    /// What has to hold of a saved value for the step to be sent.
+    /// The condition on a saved value under which the step is sent.
     pub(super) guard: Option<&'a When>,
-    /// Whether every value that the journey saves can be used, whenever.
+    /// Whether every value that the journey saves can be used, whenever it is saved.
     pub(super) all: bool,
 }
 
@@ -47,15 +47,15 @@ pub(super) struct Scope<'a> {
 #[derive(Debug, Clone)]
 pub(super) struct Slot {
     pub(super) name: String,
-    /// Where it is saved first, in the order in which the steps run.
+    /// The position of the first step that saves it.
     pub(super) order: usize,
-    /// Where it is saved first by a step that runs each time, if there is one.
+    /// The position of the first step that saves it and runs in every iteration, if any.
     pub(super) sure: Option<usize>,
     pub(super) span: Span,
 }
 
 impl Scope<'_> {
-    /// Compiles a text; where it is wrong, says so, once for each name.
+    /// Compiles a text; problems are reported once for each name.
     pub(super) fn compile(
         &self,
         text: &str,
@@ -119,7 +119,7 @@ impl Scope<'_> {
         template.push_text("\"");
     }
 
-    /// Appends a text, its literal parts as `literal` makes them.
+    /// Appends a text, its literal parts transformed by `literal`.
     pub(super) fn push(
         &self,
         template: &mut Template,
@@ -193,7 +193,7 @@ impl Scope<'_> {
         }
     }
 
-    /// Whether a value is sure to have been saved when the step is sent.
+    /// Whether a value is certainly saved when the step is sent.
     fn has(&self, slot: usize) -> bool {
         let guarded = self
             .guard
@@ -202,7 +202,7 @@ impl Scope<'_> {
         self.all || guarded || sure.is_some_and(|order| order < self.order)
     }
 
-    /// Whether everything that a template names is sure to be there.
+    /// Whether everything that a template uses is certainly available.
     pub(super) fn can_fill(&self, template: &Template) -> bool {
         template.parts.iter().all(|part| match part {
             Part::Variable(Variable::Saved(slot)) => self.has(*slot),
@@ -222,7 +222,7 @@ impl Scope<'_> {
         problem.help("a variable is written `${name}`; a literal `${` is written `$${`")
     }
 
-    /// The place of `needle` within a value; the whole value where escapes hide it.
+    /// The place of `needle` within a value; the whole value if escapes hide it.
     pub(super) fn inside(&self, span: &Span, needle: &str) -> Span {
         let written = self.context.text.get(span.clone()).unwrap_or_default();
         match written.find(needle) {
@@ -232,7 +232,7 @@ impl Scope<'_> {
     }
 }
 
-/// Whether a value can be saved under a name.
+/// Whether a value can be saved under this name.
 pub(super) fn can_be_saved(name: &str) -> bool {
     is_name(name) && BUILT_IN.iter().all(|(built_in, _)| *built_in != name)
 }

@@ -1,4 +1,4 @@
-//! `[[tenant]]`: ids from one by one, from patterns and from files, each once.
+//! `[[tenant]]`: ids given singly, by pattern or in files; each must be unique.
 
 use std::{collections::HashMap, path::Path, sync::Arc};
 
@@ -18,7 +18,7 @@ use crate::{
 pub(super) struct Tenants {
     pub(super) ids: Vec<TenantId>,
     places: HashMap<TenantId, (TenantIndex, Place)>,
-    /// Some could not be read: a name that is not there may be one of them.
+    /// Some could not be read: an unknown name may be one of them.
     incomplete: bool,
 }
 
@@ -29,7 +29,7 @@ struct Place {
     span: Span,
 }
 
-/// How many problems of one kind a file or pattern of thousands is allowed.
+/// How many problems of one kind are shown for a file or pattern.
 const MOST: usize = 5;
 
 /// Reads all of them.
@@ -125,7 +125,7 @@ fn from_file(
     ids.into_iter().map(|(id, span)| (id, Place { source: Some(source.clone()), span })).collect()
 }
 
-/// The text of a file that the scenario names.
+/// The text of a file that the scenario refers to.
 pub(super) fn read(
     path: &Located<String>,
     sources: &Sources<'_>,
@@ -142,7 +142,7 @@ pub(super) fn read(
     }
 }
 
-/// The `id` of each line and the line's place; `named` is where the scenario names the file.
+/// The `id` of each line and the line's place; `named` is where the scenario refers to the file.
 pub(super) fn ids(source: &Arc<Source>, named: &Span, found: &mut Vec<Problem>) -> Vec<(String, Span)> {
     let mut ids = Vec::new();
     let mut bad = Vec::new();
@@ -176,7 +176,7 @@ pub(super) fn ids(source: &Arc<Source>, named: &Span, found: &mut Vec<Problem>) 
     ids
 }
 
-/// The `id` of one line, or what is wrong and the column (bytes from 0) where.
+/// The `id` of one line, or a problem with its column (bytes from 0).
 fn id(line: &str) -> Result<String, (String, usize)> {
     let value: serde_json::Value = serde_json::from_str(line)
         .map_err(|error| ("is not JSON".to_owned(), error.column().saturating_sub(1)))?;

@@ -1,5 +1,5 @@
-//! What good scenarios become, and what is said of bad ones: each kind of problem once, by one change to a
-//! good scenario.
+//! What valid scenarios resolve to, and how invalid ones are reported: each kind of problem once, by one
+//! change to a valid scenario.
 
 use std::{fmt::Write as _, io, path::Path};
 
@@ -16,7 +16,7 @@ mod steps;
 
 pub(super) const FLOOD: &str = include_str!("../../../../../../scenarios/flood.toml");
 
-/// A small scenario with something of everything.
+/// A small scenario that uses most features.
 pub(super) const BASE: &str = r#"version = 1
 timeout = "5s"
 
@@ -66,7 +66,7 @@ that = "p99 < 50ms"
 where = { tenant = "globex", journey = "chat", step = "read" }
 "#;
 
-/// There are some files, and one variable in the environment.
+/// Some files and one environment variable exist.
 pub(super) fn read_file(path: &Path) -> io::Result<String> {
     match path.to_str() {
         Some("tenants.jsonl") => {
@@ -103,7 +103,7 @@ fn problems(text: &str) -> Problems {
     resolve(text, "base.toml", &SOURCES).unwrap_err()
 }
 
-/// Each change to the good scenario makes one problem, and one only.
+/// Each change to the valid scenario must cause exactly one problem.
 fn each(changes: &[(&str, &str)]) -> String {
     let mut out = String::new();
     for (from, to) in changes {
@@ -117,7 +117,7 @@ fn each(changes: &[(&str, &str)]) -> String {
     out
 }
 
-/// The snapshot of what is shown to the user.
+/// Snapshot of what the user is shown.
 fn shown(name: &str, text: &str) {
     insta::with_settings!({ omit_expression => true }, { insta::assert_snapshot!(name, text) });
 }

@@ -1,4 +1,4 @@
-//! Decodes pages of texts: the dictionary once, and for each row its index into it.
+//! Decodes pages of texts: the dictionary once, and for each row its index.
 
 use std::collections::HashMap;
 
@@ -6,16 +6,16 @@ use parquet::{basic::Encoding, column::page::Page};
 
 use crate::batch::NONE;
 
-/// What the pages of one column amount to.
+/// The decoded pages of one column.
 #[derive(Debug, Default)]
 pub(super) struct TextPages {
     /// Whether rows can be null.
     pub(super) optional: bool,
-    /// Different texts.
+    /// Distinct texts.
     pub(super) values: Vec<String>,
-    /// For each row its text, or [`NONE`].
+    /// For each row the index of its text, or [`NONE`].
     pub(super) ids: Vec<u32>,
-    /// Numbers of texts; kept up only once a page did without a dictionary.
+    /// Indices by text; maintained only once a page without a dictionary was found.
     pub(super) numbers: HashMap<String, u32>,
 }
 
@@ -110,7 +110,7 @@ impl TextPages {
     }
 }
 
-/// Appends `count` values of `width` bits in Parquet's hybrid of run lengths and bit packing.
+/// Appends `count` values of `width` bits in Parquet's hybrid encoding of run lengths and bit packing.
 fn hybrid(mut bytes: &[u8], width: u32, count: usize, out: &mut Vec<u32>) -> Result<(), String> {
     if width > u32::BITS {
         return Err(format!("{width} bits are too many"));
@@ -135,7 +135,7 @@ fn hybrid(mut bytes: &[u8], width: u32, count: usize, out: &mut Vec<u32>) -> Res
         if groups == 0 {
             return Err("it has an empty run".to_owned());
         }
-        // The last run may be cut off behind the last value.
+        // The last run may be truncated after the last value.
         let length = length.min(u32::try_from(bytes.len()).unwrap_or(u32::MAX));
         let packed = take(&mut bytes, length)?;
         unpack(packed, width, room.min(groups as usize * 8), out)?;
@@ -214,7 +214,7 @@ mod tests {
         texts.iter().flat_map(one).collect()
     }
 
-    /// Older segments fall back to plain texts where a dictionary became too great.
+    /// Older segments fall back to plain texts where the dictionary became too large.
     #[test]
     fn a_page_without_a_dictionary_after_one_with_is_read() {
         let dictionary = Page::DictionaryPage {
@@ -225,9 +225,9 @@ mod tests {
         };
         let mut column = TextPages { optional: true, ..TextPages::default() };
         column.add(&dictionary).unwrap();
-        // Three rows, all there; then a run of three, of one bit: 1.
+        // Three rows, none null; then a run of three indices of one bit: 1.
         column.add(&data(vec![2, 0, 0, 0, 6, 1, 1, 6, 1], 3, Encoding::RLE_DICTIONARY)).unwrap();
-        // Null, and two texts: levels 0, 1, 1 packed.
+        // Null and two texts: levels 0, 1, 1 packed.
         let levels = vec![2, 0, 0, 0, 3, 0b110];
         column.add(&data([levels, plain(&["c", "a"])].concat(), 3, Encoding::PLAIN)).unwrap();
         assert_eq!(column.ids, [1, 1, 1, NONE, 2, 0]);

@@ -10,7 +10,6 @@ use crate::html::timeline_events::Mark;
 pub(crate) struct Lane {
     /// Label.
     pub(crate) name: String,
-    /// Its spans.
     pub(crate) spans: Vec<Span>,
 }
 

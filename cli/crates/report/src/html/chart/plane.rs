@@ -42,11 +42,8 @@ pub(crate) enum Layer {
 /// Shape of a measurement, so that colour is not the only difference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Shape {
-    /// A disc.
     Disc,
-    /// A cross.
     Cross,
-    /// A ring.
     Ring,
     /// A line; only in legends.
     Line,

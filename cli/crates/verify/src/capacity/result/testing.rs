@@ -1,4 +1,4 @@
-//! Searches made by hand.
+//! Hand-made searches.
 
 use super::*;
 
@@ -20,7 +20,7 @@ pub(super) fn step(level: f64, ending: Ending) -> Step {
     }
 }
 
-/// 1,000 held and 1,050 ended so, five times each.
+/// Five steps at 1,000 that held and five at 1,050 that ended as `ending`, both times `scale`.
 pub fn count(replicas: usize, scale: f64, ending: Ending, stopped: Stopped, share: bool) -> Count {
     let steps = (0..5).flat_map(|_| [step(1000.0 * scale, Ending::Held), step(1050.0 * scale, ending)]);
     let is_spoiled = matches!(ending, Ending::Generator | Ending::Unsure);
@@ -36,7 +36,7 @@ pub fn count(replicas: usize, scale: f64, ending: Ending, stopped: Stopped, shar
     Count::new(replicas, steps.collect(), bracket, stopped, share, Nanos::from_secs(99))
 }
 
-/// The report on these searches.
+/// The report of these searches, with `--at-least` as given.
 pub fn report(counts: Vec<Count>, at_least: Option<f64>) -> CapacityReport {
     let report = CapacityReport {
         version: VERSION,

@@ -1,4 +1,4 @@
-//! Searches made by hand: what limits, and what the exit code tells.
+//! Hand-made searches: what limits a capacity, and which outcome follows.
 
 use super::{
     testing::{count, report, step},
@@ -8,7 +8,7 @@ use super::{
 const FOUND: Stopped = Stopped::Search(End::Found);
 
 #[test]
-fn what_limits_is_distinguished() {
+fn limits_are_distinguished() {
     let reported = |ending, stopped, share| {
         let count = count(1, 1.0, ending, stopped, share);
         (count.limit, count.capacity.is_some(), count.outcome())
@@ -39,7 +39,7 @@ fn what_limits_is_distinguished() {
 }
 
 #[test]
-fn a_gate_is_sure_or_says_that_it_is_not() {
+fn a_gate_is_certain_or_inconclusive() {
     let outcome =
         |ending, at_least| report(vec![count(1, 1.0, ending, FOUND, false)], Some(at_least)).outcome;
     assert_eq!(outcome(Ending::Broke, 1000.0), Outcome::Pass);
@@ -54,7 +54,7 @@ fn a_gate_is_sure_or_says_that_it_is_not() {
 }
 
 #[test]
-fn only_what_is_sure_and_the_services_fails_a_gate() {
+fn only_certain_failures_of_the_service_fail_a_gate() {
     let outcome = |change: &dyn Fn(&mut Count), at_least| {
         let mut count = count(1, 1.0, Ending::Broke, FOUND, false);
         change(&mut count);
@@ -73,14 +73,14 @@ fn only_what_is_sure_and_the_services_fails_a_gate() {
 }
 
 #[test]
-fn what_was_cut_off_accuses_nobody() {
+fn an_interrupted_search_fails_no_gate() {
     let report = report(vec![count(1, 1.0, Ending::Broke, FOUND, false)], Some(2000.0));
     assert_eq!(report.outcome, Outcome::Fail);
     assert_eq!(report.concluded(false).outcome, Outcome::Inconclusive, "two replicas were not searched");
 }
 
 #[test]
-fn the_figure_lies_where_half_of_the_steps_hold() {
+fn the_capacity_lies_where_half_of_the_steps_hold() {
     let bracket = Bracket {
         held: Some(2794.0),
         held_is_sure: true,
@@ -94,7 +94,7 @@ fn the_figure_lies_where_half_of_the_steps_hold() {
 }
 
 #[test]
-fn a_report_is_read_as_it_was_written() {
+fn a_report_round_trips() {
     let counts = [(1, 1.0), (2, 2.0), (4, 4.0)];
     let counts = counts.map(|(replicas, scale)| count(replicas, scale, Ending::Broke, FOUND, false));
     let report = report(counts.into(), Some(1000.0));
@@ -135,7 +135,7 @@ fn a_gate_is_about_the_most_replicas_in_whatever_order_they_were_searched() {
 }
 
 #[test]
-fn a_budget_that_had_no_room_for_a_longer_step_says_what_it_was_to_tell() {
+fn a_budget_too_small_for_a_longer_step_says_why_it_was_needed() {
     let stopped_after = |last: Ending| {
         let mut steps = vec![step(100.0, Ending::Held), step(100.0, last)];
         steps[1].why = Some("9 answers; a p99 needs 1000".to_owned());

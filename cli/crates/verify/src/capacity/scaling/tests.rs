@@ -22,7 +22,7 @@ fn truth(sigma: f64, kappa: f64, replicas: u32) -> f64 {
     1000.0 * n / (1.0 + sigma * (n - 1.0) + kappa * n * (n - 1.0))
 }
 
-/// Each of these numbers of replicas, measured so often, each time off by 3 % or so.
+/// The law's throughput at each number of replicas, measured `repeats` times with an error of about 3 %.
 fn measured(sigma: f64, kappa: f64, counts: &[u32], repeats: u32, seed: u64, known: bool) -> Vec<Point> {
     let mut state = seed;
     let repeated = counts.iter().flat_map(|&count| (0..repeats).map(move |_| count));
@@ -36,7 +36,7 @@ fn measured(sigma: f64, kappa: f64, counts: &[u32], repeats: u32, seed: u64, kno
 }
 
 #[test]
-fn the_law_is_found_where_nothing_is_off() {
+fn the_law_is_recovered_from_exact_points() {
     for (sigma, kappa) in [(0.0, 0.0), (0.05, 0.0), (0.1, 0.02), (0.0, 0.01), (1.0, 0.0)] {
         let counts = [1, 2, 4, 8];
         let points: Vec<Point> = counts
@@ -61,7 +61,7 @@ fn more_replicas_help_up_to_the_peak() {
 }
 
 #[test]
-fn what_cannot_be_fitted_is_reported() {
+fn too_few_points_are_an_error() {
     let reported = |points: &[Point]| fit(points).unwrap_err().to_string();
     insta::assert_snapshot!(
         [
@@ -76,7 +76,7 @@ fn what_cannot_be_fitted_is_reported() {
     );
 }
 
-/// In how many of 100 seeds the intervals cover λ, σ, κ, what the next replica would serve and what it would add.
+/// For how many of 100 seeds the intervals cover λ, σ, κ, the next replica's throughput, and its gain.
 fn coverage(sigma: f64, kappa: f64, counts: &[u32], repeats: u32, known: bool) -> [usize; 5] {
     let mut covered = [0; 5];
     let next = counts.iter().max().unwrap() + 1;
@@ -109,7 +109,8 @@ fn intervals_cover_the_truth_as_often_as_they_say() {
         let covered = coverage(sigma, kappa, counts, repeats, known);
         text += &format!("σ {sigma} κ {kappa} {counts:?} × {repeats}: {covered:?}\n");
         assert!(covered[..3].iter().all(|count| *count >= 90), "the parameters: {text}");
-        // The truth on the border of what is allowed (no contention at all) is missed a little more often in predictions.
+        // Where the truth lies on the border of the parameters' range (no contention), predictions miss it
+        // slightly more often.
         assert!(covered[3..].iter().all(|count| *count >= 88), "the predictions: {text}");
     }
     insta::assert_snapshot!(text);

@@ -1,4 +1,4 @@
-//! Simulated services: the objectives hold with a probability that falls with the level.
+//! Simulated services whose objectives hold with a probability that falls with the level.
 
 use proptest::prelude::*;
 
@@ -15,7 +15,8 @@ fn uniform(state: &mut u64) -> f64 {
     ((z ^ (z >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
 }
 
-/// Searches a service that holds with probability `holds(level)`; the trials in order, and how it ended.
+/// Searches a service that holds with probability `holds(level)`; returns the trials in order, and how it
+/// ended.
 fn run(bounds: Bounds, seed: u64, holds: impl Fn(f64) -> f64) -> (Vec<(f64, bool)>, Search, Option<End>) {
     let mut search = Search::new(bounds);
     let (mut state, mut trials) = (seed, Vec::new());
@@ -56,7 +57,7 @@ fn a_sharp_ceiling_is_closed_in_on_and_both_ends_are_repeated() {
 }
 
 #[test]
-fn one_unlucky_step_misleads_nobody() {
+fn one_unlucky_step_does_not_mislead_the_search() {
     let mut search = Search::new(BOUNDS);
     for (level, trial) in
         [(100.0, Trial::Held), (200.0, Trial::Held), (400.0, Trial::Broke), (400.0, Trial::Broke)]
@@ -71,7 +72,7 @@ fn one_unlucky_step_misleads_nobody() {
 }
 
 #[test]
-fn ends_are_sure_by_the_binomial_test() {
+fn ends_are_certain_by_the_binomial_test() {
     let sure: Vec<(u32, u32)> =
         (0..=8).flat_map(|n| (0..=n).map(move |k| (k, n))).filter(|(k, n)| is_sure(*k, *n)).collect();
     assert_eq!(sure, [(5, 5), (6, 6), (7, 7), (7, 8), (8, 8)]);
@@ -79,9 +80,9 @@ fn ends_are_sure_by_the_binomial_test() {
 
 /// The share of seeds whose interval covers the level at which the objectives hold half of the time.
 #[test]
-fn intervals_cover_what_they_say_at_soft_knees() {
+fn intervals_have_the_stated_coverage_at_soft_knees() {
     for width in [0.01, 0.03, 0.1] {
-        // A logistic in the logarithm of the level.
+        // A logistic curve in the logarithm of the level.
         let holds = |level: f64| 1.0 / (1.0 + ((level / 3000.0).ln() / width).exp());
         let (mut covered, mut steps) = (0, 0);
         for seed in 0..150 {
@@ -91,7 +92,7 @@ fn intervals_cover_what_they_say_at_soft_knees() {
             covered += usize::from(held.unwrap() <= 3000.0 && 3000.0 <= broke.unwrap());
             steps += trials.len();
         }
-        // Each end is wrong with at most 5 % per level that it is tried at.
+        // Each end is wrong with at most 5 % for each level at which it is tried.
         assert!(covered >= 135, "{covered} of 150 at a width of {width}");
         assert!(steps / 150 <= 60, "{} steps", steps / 150);
     }
@@ -116,7 +117,7 @@ fn steps_that_break_without_cause_widen_the_interval_and_do_not_move_it() {
 }
 
 #[test]
-fn an_end_that_moves_outwards_does_not_take_the_figure_with_it() {
+fn an_end_that_moves_outwards_does_not_move_the_capacity() {
     let mut search = Search::new(BOUNDS);
     let trials = [(2794.0, "++++"), (2934.0, "++-+-"), (3064.0, "-----")];
     for (level, trials) in trials {
@@ -130,7 +131,8 @@ fn an_end_that_moves_outwards_does_not_take_the_figure_with_it() {
     assert_eq!(bracket.middle.map(f64::round), Some(2998.0));
 }
 
-/// Searches a service that never breaks, by a generator that spoils this share of the steps beyond `ceiling`.
+/// Searches a service that never breaks, with a generator that spoils this share of the steps beyond
+/// `ceiling`.
 fn spoiled(ceiling: f64, share: f64) -> (Bracket, Option<End>, usize) {
     let mut search = Search::new(BOUNDS);
     let mut state = 3;
@@ -148,14 +150,14 @@ fn spoiled(ceiling: f64, share: f64) -> (Bracket, Option<End>, usize) {
 }
 
 #[test]
-fn what_the_generator_spoils_is_never_held_against_the_service() {
+fn steps_that_the_generator_spoils_never_count_against_the_service() {
     let (bracket, end, steps) = spoiled(3000.0, 1.0);
     assert_eq!((bracket.held, bracket.held_is_sure, end), (Some(2934.0), true, Some(End::Found)));
     assert!(!bracket.broke_is_sure && bracket.is_spoiled && steps < 25, "{bracket:?} after {steps}");
     let (bracket, end, _) = spoiled(50.0, 1.0);
     assert_eq!((bracket.held, end), (None, Some(End::BrokenAtLeast)));
     assert!(!bracket.broke_is_sure && bracket.is_spoiled, "{bracket:?}");
-    // Now and then: the others prove what they would have proven alone.
+    // If it fails only now and then, the other trials prove as much as they would alone.
     let (bracket, _, _) = spoiled(3000.0, 0.2);
     assert!(bracket.broke_is_sure && !bracket.is_spoiled, "{bracket:?}");
     let (bracket, end, _) = spoiled(50.0, 0.2);

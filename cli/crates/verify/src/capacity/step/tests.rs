@@ -1,4 +1,4 @@
-//! Steps made by hand: who is to blame for what.
+//! Hand-made steps: whether the service or the generator is to blame.
 
 use super::*;
 use crate::testing::Judge as _;
@@ -14,7 +14,7 @@ const CONTEXT: Context = Context { is_open: true, cut_short: false, calm_p50: So
 const LATENESS: Option<Lateness> =
     Some(Lateness { bound: Nanos::from_millis(50), allowed: 90, under_way: 140 });
 
-/// Ten a second for ten seconds, the `n`-th answered after so many milliseconds.
+/// Ten requests a second for ten seconds, the `n`-th answered after `latency(n)` milliseconds.
 fn samples(latency: impl Fn(i64) -> i64) -> Vec<Sample> {
     let one = |n: i64| {
         let mut sample = sample(n * 100, 0, SampleOutcome::Status(200));
@@ -25,7 +25,7 @@ fn samples(latency: impl Fn(i64) -> i64) -> Vec<Sample> {
     (0..100).map(one).collect()
 }
 
-/// 1,000 a second for ten seconds.
+/// 1,000 requests a second for ten seconds.
 fn flow(latency: impl Fn(i64) -> i64) -> Flow {
     let mut flow = Flow::new(Nanos::ZERO, Nanos::from_secs(1), Nanos::from_secs(10), LATENESS);
     for n in 0..10_000 {
@@ -72,7 +72,7 @@ fn dropped_arrivals_are_the_services_if_it_is_slower_and_nothing_else_is_wrong()
 }
 
 #[test]
-fn answers_are_counted_over_the_load_and_latency_after_the_warmup() {
+fn responses_are_counted_over_the_load_and_latency_after_the_warmup() {
     let flow = flow(|n| if n < 1000 { 500 } else { 10 });
     assert_eq!(flow.fell_behind(), None);
     assert!((flow.answered_per_s() - 1000.0).abs() < 2.0, "{}", flow.answered_per_s());
@@ -80,7 +80,7 @@ fn answers_are_counted_over_the_load_and_latency_after_the_warmup() {
 }
 
 #[test]
-fn a_step_is_hopeless_when_too_many_wait_to_be_saved() {
+fn a_step_is_hopeless_when_too_many_requests_are_in_flight() {
     let with = |that: &str| {
         let text = saasbench_model::scenario::testing::SCENARIO;
         scenario(&format!("{text}[[expect]]\nthat = \"p99 < 50ms\"\n[[expect]]\n{that}"))
@@ -128,7 +128,7 @@ fn what_was_cut_short_is_broken_by_those_that_were_late() {
         // What was cut off might have been in time.
         reported(short, 85, true),
         reported(short, 85, false),
-        // Nothing speaks against it, but it is not whole.
+        // Nothing contradicts the objective, but the step is not complete.
         reported("[[expect]]\nthat = \"max < 1s\"", 0, true),
     ];
     insta::assert_snapshot!(all.join("\n"));

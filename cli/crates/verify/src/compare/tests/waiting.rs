@@ -1,9 +1,9 @@
-//! New runs of which arrivals were dropped because all users were waiting for the service.
+//! New runs with arrivals that were dropped because all users were waiting for the service.
 
 use super::*;
 use saasbench_record::sample::NoResponseReason;
 
-/// The same run, in which of so many arrivals in a row only the first found a user.
+/// The same run, but of each `step` arrivals in a row only the first found a user.
 fn one_of(step: usize, mut samples: Vec<Sample>) -> Vec<Sample> {
     for (i, sample) in samples.iter_mut().enumerate() {
         if i % step > 0 {
@@ -14,18 +14,19 @@ fn one_of(step: usize, mut samples: Vec<Sample>) -> Vec<Sample> {
 }
 
 #[test]
-fn the_worse_it_gets_the_surer_it_is_reported() {
+fn a_large_regression_is_reported_despite_drops() {
     for (times, step) in [(10, 2), (10, 5), (30, 20)] {
         let new = Made::new("", &one_of(step, samples(|i| times * usual(i))));
         let comparison = against(&made(usual), &new);
         assert_eq!(comparison.outcome, Outcome::Fail, "{times}, {step}: {comparison:#?}");
     }
-    // With half of the arrivals dropped, the median of all that were due may be anything; nine tenths lie at ten times as much.
+    // With half of the arrivals dropped, the median of all that were due is unknown; the p90 is ten times as
+    // long in any case.
     let new = Made::new("", &one_of(2, samples(|i| 10 * usual(i))));
     let comparison = against(&made(usual), &new);
     assert_eq!((changes(&comparison, "p50"), changes(&comparison, "p90")), (Change::Unknown, Change::Worse));
     let p90 = &comparison.rows[0].quantities[1];
-    // At the best it is the p80 of what was sent: 180 ms in place of 19.
+    // At best it is the p80 of what was sent: 180 ms instead of 19.
     assert!(p90.low.unwrap() < 8.45 && 9.0 < p90.high.unwrap(), "{p90:?}");
     assert_eq!(
         changes(&comparison, "served"),
@@ -41,7 +42,7 @@ fn the_worse_it_gets_the_surer_it_is_reported() {
 fn a_service_that_hangs_fails() {
     let mut hung = samples(usual);
     for (i, sample) in hung.iter_mut().enumerate() {
-        // Twenty users wait for answers that never come, and all others are dropped.
+        // Twenty users wait for responses that never arrive, and all other arrivals are dropped.
         sample.outcome =
             if i < 20 { SampleOutcome::Unknown(NoResponseReason::Timeout) } else { SampleOutcome::Dropped };
     }
@@ -55,18 +56,19 @@ fn a_service_that_hangs_fails() {
 
 #[test]
 fn what_dropped_arrivals_could_undo_stays_unknown() {
-    // A third longer, and a twentieth dropped: the median is longer in any case, but what is served may be as much as ever.
+    // A third longer, and a twentieth dropped: the median is longer in any case, but the rate of responses
+    // may be unchanged.
     let new = one_of_twenty_dropped(samples(|i| usual(i) * 13 / 10));
     let comparison = against(&made(usual), &Made::new("", &new));
     assert_eq!(
         (changes(&comparison, "p50"), changes(&comparison, "served")),
         (Change::Worse, Change::Unknown)
     );
-    // Nothing got worse by what was sent: it is not said that it did not.
+    // By what was sent, nothing got worse; but that is not proven.
     let comparison = against(&made(usual), &Made::new("", &one_of_twenty_dropped(samples(usual))));
     assert!(reported(&comparison).iter().all(|(_, change)| *change == Change::Unknown), "{comparison:#?}");
     assert_eq!(comparison.outcome, Outcome::Inconclusive);
-    // A baseline of which that is so is no measure for anything.
+    // A baseline with dropped arrivals proves nothing either way.
     let [base, slow] = [usual as fn(i64) -> i64, |i| 10 * usual(i)]
         .map(|micros| Made::new("", &one_of_twenty_dropped(samples(micros))));
     let comparison = against(&base, &slow);
@@ -87,7 +89,8 @@ fn a_dropped_arrival_counts_in_favour_of_each_step_that_it_would_have_led_to() {
         let second: Vec<Sample> = second.map(|sample| Sample { step: 1, ..sample.clone() }).collect();
         Made::of(text.clone(), &[samples, second].concat())
     };
-    // Drops are recorded as the first step of their journey; the second has half as many requests for the same reason.
+    // Drops are recorded as the first step of their journey; the second has half as many requests for the
+    // same reason.
     let comparison = against(&both(samples(usual)), &both(one_of(2, samples(usual))));
     let row = comparison.rows.iter().find(|row| row.step == "GET /list").unwrap();
     let served = row.quantities.iter().find(|quantity| quantity.name == "served").unwrap();

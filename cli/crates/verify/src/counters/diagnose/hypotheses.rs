@@ -1,4 +1,4 @@
-//! The usual mistakes of counters, each asked whether it explains all that was found.
+//! Known failure modes of counters, each tested for whether it explains everything that was found.
 
 use std::collections::BTreeSet;
 
@@ -7,10 +7,10 @@ use serde_json::json;
 use super::{Accounts, Row};
 use crate::verdict::Diagnosis;
 
-/// So many examples are named.
+/// How many examples are named.
 const NAMED: usize = 3;
 
-/// The label of the route holds what was asked for instead of the route: what routes lack counts elsewhere.
+/// The route label holds the raw path instead of the route: what is missing from routes is counted elsewhere.
 pub(super) fn raw_path(accounts: &Accounts) -> Option<Diagnosis> {
     let known = |row: &&Row| accounts.paths.contains(&row.cell.path);
     let strange: BTreeSet<&str> =
@@ -37,7 +37,7 @@ pub(super) fn raw_path(accounts: &Accounts) -> Option<Diagnosis> {
     ))
 }
 
-/// What one tenant lacks is what another has too much.
+/// What one tenant lacks, another has as a surplus.
 pub(super) fn mislabelled_tenant(accounts: &Accounts) -> Option<Diagnosis> {
     let of = |row: &Row| (row.cell.method.clone(), row.cell.path.clone(), row.status.clone());
     let tenants = |wrong: fn(&Row) -> f64| -> BTreeSet<&str> {
@@ -61,7 +61,7 @@ pub(super) fn mislabelled_tenant(accounts: &Accounts) -> Option<Diagnosis> {
     ))
 }
 
-/// What one status lacks is what another has too much, on the same route.
+/// What one status lacks, another has as a surplus, on the same route.
 pub(super) fn mislabelled_status(accounts: &Accounts) -> Option<Diagnosis> {
     let statuses = |wrong: fn(&Row) -> f64| -> BTreeSet<&str> {
         accounts.rows.iter().filter(|row| wrong(row) > 0.0).map(|row| row.status.as_str()).collect()
@@ -89,7 +89,8 @@ pub(super) fn counted_twice(accounts: &Accounts) -> Option<Diagnosis> {
     if surplus <= accounts.unknown || accounts.lack() > 0.0 || !accounts.spread_evenly(Row::surplus) {
         return None;
     }
-    // What was never answered may have counted twice as well; what counts three times is no second counting.
+    // Requests without a response may have counted twice, too; three counts are not explained by double
+    // counting.
     let unanswered = 2.0 * accounts.unknown;
     if surplus > accounts.seen() + unanswered {
         return None;
@@ -139,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_answered_may_have_counted_twice_as_well_but_nothing_three_times() {
+    fn unanswered_requests_may_count_twice_but_nothing_counts_three_times() {
         let named = |seen, gained, unknown| counted_twice(&accounts(seen, gained, unknown)).is_some();
         let table = [
             (100.0, 200.0, 0.0, true),

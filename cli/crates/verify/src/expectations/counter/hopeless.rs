@@ -1,7 +1,8 @@
-//! When an expectation cannot be kept any more, whatever is still to come.
+//! Decides whether an expectation can still be met, whatever comes.
 //!
-//! The best rest of a run is taken: every further request is answered at once, and as it should be. What may be the generator's own
-//! doing is not compared with the service, now or later; so what is hopeless here fails in the end, too.
+//! Assumes the best for the rest of a run: every further request gets its expected response at once. What may
+//! be the generator's own is never attributed to the service, neither now nor later, so what is hopeless here
+//! also fails in the end.
 
 use super::{
     super::{super::quantiles::samples_needed, DROPS_ALLOWED},
@@ -10,12 +11,13 @@ use super::{
 use saasbench_model::scenario::expectation::{Comparison, Measure};
 
 impl Counter {
-    /// Requests that it is about so far, dropped arrivals included.
+    /// Covered requests so far, dropped arrivals included.
     pub(in super::super) fn seen(&self) -> u64 {
         self.requests + self.dropped
     }
 
-    /// Whether it fails in any case; `rest` is how many requests that it is about can still come, `None`: any number.
+    /// Whether it fails in any case. `rest` is how many covered requests can still follow; `None` means any
+    /// number.
     pub(in super::super) fn is_hopeless(&self, rest: Option<u64>) -> bool {
         let bound = self.expectation.bound;
         let beyond = |least: f64| match self.expectation.comparison {
@@ -58,7 +60,7 @@ impl Counter {
         }
     }
 
-    /// Whether fewer than `needed` answers keep an upper bound.
+    /// Whether fewer than `needed` responses are within an upper bound.
     fn over(&self, needed: u64) -> bool {
         match self.expectation.comparison {
             Comparison::Less => self.excused.below < needed,
@@ -67,7 +69,7 @@ impl Counter {
         }
     }
 
-    /// What is known so far, in words.
+    /// The counts so far, in words.
     pub(in super::super) fn so_far(&self) -> String {
         match self.expectation.measure {
             Measure::ErrorRatio => format!("{} of {} requests failed", self.errors_excused, self.seen()),

@@ -1,5 +1,5 @@
-//! What a run's samples come to for an expectation: whether it holds, and whether the generator or an early end may be why
-//! it does not.
+//! Turns a run's counts into an outcome: whether the expectation holds and, if not, whether the generator or
+//! an early end may be the reason.
 
 use super::{
     super::{
@@ -90,7 +90,7 @@ impl Counter {
         matches!(self.expectation.measure, Measure::Quantile { .. } | Measure::Max(_) | Measure::Mean(_))
     }
 
-    /// Whether an upper bound on a quantile would fail even if every dropped arrival had been answered at once.
+    /// Whether an upper bound on a quantile would fail even if every dropped arrival had been served at once.
     fn fails_in_any_case(&self) -> bool {
         let Measure::Quantile { q, .. } = self.expectation.measure else { return false };
         let rank = rank(q, self.answered + self.dropped);
@@ -102,7 +102,7 @@ impl Counter {
         }
     }
 
-    /// Whether a quantile lies so far beyond its upper bound that a generator as late as this one cannot have done it.
+    /// Whether a quantile exceeds its upper bound by more than this generator's lateness can explain.
     fn is_far_off(&self, slack: Nanos) -> bool {
         let Measure::Quantile { q, .. } = self.expectation.measure else { return false };
         let is_upper = matches!(self.expectation.comparison, Comparison::Less | Comparison::AtMost);
@@ -110,15 +110,14 @@ impl Counter {
         is_upper && excused > self.expectation.bound + slack.0 as f64
     }
 
-    /// From whether it holds to an outcome, and the doubt: where the generator or an early end may be the reason, nobody
-    /// knows.
+    /// The outcome, and why it is Inconclusive where the generator or an early end may be the reason.
     fn weigh(
         &self,
         run: &RecordedRun,
         holds: bool,
         bottleneck: Option<Bottleneck<'_>>,
     ) -> (Outcome, Option<String>) {
-        // Counts rise to the end: what is too many now stays so, everything else may yet change.
+        // Counts only rise: one that is too high stays so; everything else may still change.
         if matches!(self.expectation.measure, Measure::Count(_)) && run.manifest.state != State::Finished {
             return match self.count_so_far(holds) {
                 Outcome::Inconclusive => {
@@ -134,7 +133,7 @@ impl Counter {
             let doubt = "without what may be due to the generator it holds".to_owned();
             return (Outcome::Inconclusive, Some(doubt));
         }
-        // A generator that cannot keep up sends too little, and reads answers late.
+        // A generator that cannot keep up sends too little, and reads responses late.
         let is_rate = matches!(self.expectation.measure, Measure::Rate(_));
         let excuses = |late: &Bottleneck<'_>| is_rate || (self.is_latency() && !self.is_far_off(late.slack));
         match bottleneck.filter(excuses) {
@@ -145,7 +144,7 @@ impl Counter {
         }
     }
 
-    /// What a count that may still have risen comes to.
+    /// The outcome of a count that could still have risen.
     fn count_so_far(&self, holds: bool) -> Outcome {
         let excess = match self.expectation.comparison {
             Comparison::Less => self.count() >= self.expectation.bound,
@@ -182,7 +181,7 @@ impl Counter {
                 (compare(ratio), format!("{} of {requests} requests failed", self.errors))
             }
             Measure::Rate(_) => {
-                // While it was paused it was not to have a rate.
+                // Paused time is not part of a rate.
                 let ended = |load: LoadPhase| run.manifest.plan_time().to_plan_time(load.to_ns).0;
                 let judged = |load: LoadPhase| ended(load) - load.start_ns - run.scenario.warmup;
                 let seconds = run.manifest.load.map_or(0.0, |load| judged(load).as_secs_f64());
@@ -220,8 +219,9 @@ impl Counter {
         }
     }
 
-    /// Whether a bound on a quantile or on the longest latency holds, when so many answers took less than the bound, and
-    /// so many exactly as long: the quantile is the smallest latency that at least `q` of the answers do not exceed.
+    /// Whether a bound on a quantile or on the longest latency holds, given how many responses took less than
+    /// the bound and exactly as long. The quantile is the smallest latency that at least `q` of the responses
+    /// do not exceed.
     fn rank_holds(&self, latencies: &Latencies) -> bool {
         let rank = match self.expectation.measure {
             Measure::Quantile { q, .. } => rank(q, self.answered),
@@ -239,7 +239,7 @@ impl Counter {
     }
 }
 
-/// `99.9` for 0.999.
+/// Formats a quantile: `99.9` for 0.999.
 fn percent(q: f64) -> String {
     let text = format!("{:.4}", q * 100.0);
     text.trim_end_matches('0').trim_end_matches('.').to_owned()

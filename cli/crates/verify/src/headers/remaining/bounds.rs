@@ -1,7 +1,8 @@
 //! The most that can remain after an admission, by algorithm, given the admissions that are certain.
 //!
-//! Of each admission it is known that it was decided in `[sent, done]`. A bound is asked for quiet ones: then those sent
-//! before were decided before. One whose order is not known is left out of counts, which only widens them.
+//! Each admission was decided within `[sent, done]`. A bound is computed for quiet admissions only: requests
+//! sent before one of those were decided before it. Admissions whose order is unknown are not counted, which
+//! only makes the bounds wider.
 
 use crate::headers::key::Said;
 use saasbench_limiter::{HistoryContext, Promise, Request};
@@ -10,23 +11,23 @@ use saasbench_model::{
     units::Nanos,
 };
 
-/// The bounds of one key, asked in the order of `sent`.
+/// The bounds of one key; must be queried in the order of `sent`.
 #[derive(Debug)]
 pub(super) struct Bounds<'a> {
     promise: Promise,
     context: &'a HistoryContext,
-    /// `sent` of every admission so far, rising.
+    /// `sent` of every admission so far, sorted.
     sent: Vec<i64>,
     /// Sums of `sent` before each of them, in seconds.
     sums: Vec<f64>,
-    /// Least of [`Self::bucket`]'s terms since `forgotten`.
+    /// The minimum of [`Self::bucket`]'s terms since `forgotten`.
     least: f64,
-    /// The store may have lost its memory until this instant.
+    /// The store may have lost its state until this instant.
     forgotten: Nanos,
     window: Option<Window>,
 }
 
-/// A window known by when it ends.
+/// A window, identified by its reset time.
 #[derive(Debug, Clone, Copy)]
 struct Window {
     reset: f64,
@@ -66,7 +67,7 @@ impl<'a> Bounds<'a> {
         if !quiet {
             return None;
         }
-        // Whatever came before: this one took one.
+        // Whatever came before, this one took one.
         let most = (self.capacity().saturating_sub(1), "this request is one of them".to_owned());
         let counted = match self.promise.algorithm {
             Algorithm::FixedWindow | Algorithm::AlignedWindow => self.in_window(admission, said),
@@ -84,20 +85,21 @@ impl<'a> Bounds<'a> {
         }
     }
 
-    /// What a span of this length may be off by on our clock.
+    /// By how much a span of this length may be off on our clock.
     fn slack(&self, span: Nanos) -> Nanos {
         self.context.tolerance.over(span) + self.context.resolution
     }
 
-    /// Admissions before the last one that were sent after `instant`, and after the store can have forgotten.
+    /// Admissions before the last one that were sent after `instant`, and after the store can have lost its
+    /// state.
     fn earlier_since(&self, instant: Nanos) -> std::ops::Range<usize> {
         let instant = instant.max(self.forgotten).0;
         let last = self.sent.len() - 1;
         self.sent[..last].partition_point(|sent| *sent <= instant)..last
     }
 
-    /// The log holds every admission of the last window: all that were sent later than `done − W + slack` were decided less
-    /// than W before.
+    /// The log holds every admission of the last window: all that were sent later than `done − W + slack`
+    /// were decided less than W before.
     fn log(&self, admission: &Request) -> (u64, String) {
         let window = self.promise.quota.window;
         let held = 1 + self.earlier_since(admission.done - window + self.slack(window)).len() as u64;
@@ -105,9 +107,10 @@ impl<'a> Bounds<'a> {
         (self.promise.quota.limit.saturating_sub(held), because)
     }
 
-    /// Each admission of age `a < W` is counted with `1 − a/W` at least, wherever windows begin: in the current window it is
-    /// counted whole; in the one before with `1 − e/W`, `e` being the time since that ended, which is not longer than `a`.
-    /// The age is at most `done − sent + slack`. A floored estimate may be smaller by less than one.
+    /// Each admission of age `a < W` has a weight of at least `1 − a/W`, wherever windows start: in the
+    /// current window its weight is 1; in the previous one it is `1 − e/W`, where `e`, the time since that
+    /// window ended, is at most `a`. The age is at most `done − sent + slack`. A floored estimate may be
+    /// smaller by less than one.
     fn counter(&self, admission: &Request, estimate: Estimate) -> (u64, String) {
         let window = self.promise.quota.window;
         let slack = self.slack(window);
@@ -118,14 +121,15 @@ impl<'a> Bounds<'a> {
         let floored = if estimate == Estimate::Floored { 1.0 } else { 0.0 };
         let held = 1.0 + (counted.len() as f64 - ages - floored).max(0.0);
         let because = format!("at least {held:.2} are counted");
-        // Sums of floats are exact to far less than this.
+        // Rounding of the sums is far below this.
         let left = (self.promise.quota.limit as f64 - held + 1e-6).floor().max(0.0);
         (left as u64, because)
     }
 
-    /// Before the j-th admission the bucket held B at most; since then `n` were taken, and at most ρ times the time from
-    /// its `sent` to this one's `done` has come back, as long as the store kept its memory. The least over all j counts:
-    /// it is carried along as `j − ρ·sent`. A clock's disagreement grows with the span, so it stands in ρ, too.
+    /// Before the j-th admission the bucket held at most B; since then `n` tokens were taken, and at most ρ
+    /// times the time from its `sent` to this one's `done` were refilled, as long as the store kept its
+    /// state. The minimum over all j counts; it is carried along as `j − ρ·sent`. The clocks' disagreement
+    /// grows with the span, so it is included in ρ.
     fn bucket(&mut self, admission: &Request) -> (u64, String) {
         let Algorithm::TokenBucket { refill, .. } = self.promise.algorithm else {
             return (u64::MAX, String::new());
@@ -150,9 +154,9 @@ impl<'a> Bounds<'a> {
         ((left + 1e-6).floor().max(0.0) as u64, "more cannot have been refilled".to_owned())
     }
 
-    /// Requests that were reported the same end belong to one window, because the ends of two are W apart: half of it tells
-    /// them apart if it is longer than what rounding and clocks can do to a stated instant. Each admission of a window takes
-    /// one of the quota, and one of what was said to remain.
+    /// Responses with the same reset time belong to one window, because the ends of two windows are W apart:
+    /// half of that tells them apart if it exceeds what rounding and clocks can do to a stated instant. Each
+    /// admission of a window takes one of the quota, and one of the stated remainder.
     fn in_window(&mut self, admission: &Request, said: Option<&Said>) -> Option<(u64, String)> {
         let quota = self.promise.quota;
         let half = quota.window.as_secs_f64() / 2.0;

@@ -1,4 +1,4 @@
-//! What becomes of a step's answer: checks, values to save, and what a foreign step expects.
+//! What happens with a step's response: checks, saved values, and the statuses of a foreign step.
 
 use serde_json::Number;
 use toml::de::DeValue;
@@ -14,7 +14,7 @@ use crate::scenario::{
     template::{Escape, Template},
 };
 
-/// Whether the step asks for what belongs to another tenant; then it says how the service rejects that.
+/// Whether the step requests what belongs to another tenant; then it must state how the service rejects that.
 pub(super) fn foreign(step: &file::Step<'_>, found: &mut Vec<Problem>) -> bool {
     const HELP: &str = "the statuses with which the service rejects what belongs to others: status = 403";
     let Some(foreign) = step.foreign.given().filter(|foreign| foreign.value) else { return false };
@@ -41,7 +41,7 @@ pub(super) fn foreign(step: &file::Step<'_>, found: &mut Vec<Problem>) -> bool {
 const PLACES: &str =
     "a value is taken from one of `json = \"/pointer\"`, `header = \"name\"` and `regex = 'id=(\\d+)'`";
 
-/// The place that a table names; `None` where it names none, or after a problem was found.
+/// The place that a table states; `None` if it states none, or after a problem was found.
 fn place(
     place: &file::Place,
     span: &std::ops::Range<usize>,
@@ -64,7 +64,7 @@ fn place(
     }
 }
 
-/// The checks of a step; one with a problem is left out.
+/// The checks of a step; those with a problem are left out.
 pub(super) fn checks(step: &file::Step<'_>, scope: &Scope<'_>, found: &mut Vec<Problem>) -> Vec<Check> {
     step.checks.iter().filter_map(|written| check(written, scope, found)).collect()
 }
@@ -146,8 +146,8 @@ fn literal(
     literal
 }
 
-/// The names that the steps save, in the order of the steps; what is wrong with the names is said here.
-/// `sure` is for each step whether it is part of every pass.
+/// The names that the steps save, in the order of the steps; problems with names are reported here. `sure`
+/// states for each step whether it is part of every iteration.
 pub(super) fn slots(steps: &[file::Step<'_>], sure: &[bool], found: &mut Vec<Problem>) -> Vec<Slot> {
     let mut slots: Vec<Slot> = Vec::new();
     for (order, (step, sure)) in steps.iter().zip(sure).enumerate() {
@@ -175,7 +175,7 @@ pub(super) fn slots(steps: &[file::Step<'_>], sure: &[bool], found: &mut Vec<Pro
     slots
 }
 
-/// What a step saves; what is wrong is left out.
+/// The values that a step saves; those with a problem are left out.
 pub(super) fn saves(step: &file::Step<'_>, slots: &[Slot], found: &mut Vec<Problem>) -> Vec<Save> {
     let mut saves = Vec::new();
     for (name, saved) in &step.save {

@@ -1,4 +1,4 @@
-//! What a step sends: its path and query, its headers with those of the journey, and its body.
+//! What a step sends: path and query, headers including those of the journey, and body.
 
 use percent_encoding::utf8_percent_encode;
 
@@ -11,19 +11,19 @@ use crate::scenario::{
     template::{Escape, Piece, Template, pieces},
 };
 
-/// The headers that follow from the request itself.
+/// Headers that are derived from the request itself.
 const OWN_HEADERS: [&str; 3] = ["content-length", "transfer-encoding", "connection"];
 
 /// The headers that a journey gives to its steps, compiled as if every value had been saved.
 #[derive(Debug, Default)]
 pub(super) struct Defaults {
     headers: Vec<(String, Template, Span)>,
-    /// By header: whether a step has it.
+    /// By header: whether any step sends it.
     given: Vec<bool>,
 }
 
 impl Defaults {
-    /// Compiles them; what is wrong is said here, once for all steps.
+    /// Compiles them; problems are reported here, once for all steps.
     pub(super) fn read(
         headers: &Texts,
         auth: &Field<Auth>,
@@ -40,7 +40,7 @@ impl Defaults {
         Self { given: vec![false; headers.len()], headers }
     }
 
-    /// Adds those that the step has not, as far as their values were saved before it.
+    /// Adds those that the step does not set itself, if their values are saved before it.
     fn add_to(&mut self, headers: &mut Vec<(String, Template)>, anonymous: bool, scope: &Scope<'_>) {
         for ((name, value, _), given) in self.headers.iter().zip(&mut self.given) {
             let stated = headers.iter().any(|(stated, _)| stated == name);
@@ -54,7 +54,7 @@ impl Defaults {
         }
     }
 
-    /// Complains of those that no step could have.
+    /// Reports those that no step can send.
     pub(super) fn leftover(&self, found: &mut Vec<Problem>) {
         for ((name, _, span), _) in self.headers.iter().zip(&self.given).filter(|(_, given)| !**given) {
             let message = format!("no step can send header {}", quoted(name));
@@ -83,7 +83,7 @@ pub(super) fn all_headers(
     all
 }
 
-/// The header that `auth` stands for.
+/// The header for `auth`.
 fn authorization(
     auth: &Field<Auth>,
     headers: &Texts,
@@ -150,7 +150,7 @@ fn credentials(
     value
 }
 
-/// The one method and path of a step; `Some` also with a path that is wrong, which was said then.
+/// The one method and path of a step; `Some` also for an invalid path, which was reported already.
 pub(super) fn request<'s>(
     step: &'s file::Step<'_>,
     found: &mut Vec<Problem>,
@@ -180,7 +180,7 @@ pub(super) fn request<'s>(
     }
 }
 
-/// `METHOD /path`, each `${x}` as `{x}`, without the query.
+/// The route `METHOD /path`, each `${x}` as `{x}`, without the query.
 pub(super) fn route(method: &str, path: &Located<String>, given: &Field<String>) -> Option<String> {
     let method = method.to_ascii_uppercase();
     match given {
@@ -230,7 +230,7 @@ fn path_template(path: &Located<String>, scope: &Scope<'_>, found: &mut Vec<Prob
     scope.compile(text, &path.span, Escape::Url, found)
 }
 
-/// The path with what `query` adds to it.
+/// The path with the pairs of `query` appended.
 pub(super) fn path_and_query(
     path: &Located<String>,
     query: &Texts,
@@ -291,7 +291,7 @@ fn complain_of_controls(what: &str, value: &Located<String>, found: &mut Vec<Pro
     }
 }
 
-/// The body, from the one of `json`, `form` and `body` that is there.
+/// The body, from whichever of `json`, `form` and `body` is set.
 pub(super) fn body(step: &file::Step<'_>, scope: &Scope<'_>, found: &mut Vec<Problem>) -> Option<Template> {
     let json = step.json.map(|json| (scope.json(json, found), json.span(), "`json`"));
     let form = step.form.given().map(|form| {

@@ -1,4 +1,4 @@
-//! When a step has its turn: weights, `every`, `when`, repetitions and pauses.
+//! When a step runs: weights, `every`, `when`, repetitions and pauses.
 
 use crate::scenario::{
     file::{self, Field, Located, unknown},
@@ -10,17 +10,17 @@ use crate::scenario::{
 /// The greatest weight and the most repetitions.
 const MOST: u64 = 1_000_000;
 
-/// Whether a step is part of every pass of its journey.
+/// Whether a step is part of every iteration of its journey.
 pub(super) fn is_sure(step: &file::Step<'_>) -> bool {
     step.weight.is_absent() && always(step)
 }
 
-/// Whether nothing but its weight keeps it from being sent.
+/// Whether only its weight can keep it from being sent.
 fn always(step: &file::Step<'_>) -> bool {
     step.when.is_absent() && step.every.given().is_none_or(|every| every.value == 1)
 }
 
-/// When the step has its turn.
+/// When the step runs.
 pub(super) fn turn(step: &file::Step<'_>, slots: &[Slot], found: &mut Vec<Problem>) -> Turn {
     let when = step.when.given().and_then(|written| when(written, slots, found));
     for (key, field) in [("weight", &step.weight), ("repeat", &step.repeat)] {
@@ -73,7 +73,7 @@ fn when(written: &Located<file::When>, slots: &[Slot], found: &mut Vec<Problem>)
     Some(When { slot: slot?, holds })
 }
 
-/// What the steps of a journey must agree on: all are weighed or none, and none of their passes is empty.
+/// Checks what the steps of a journey must agree on: all or none have weights, and no iteration is empty.
 pub(super) fn agree(start: &[file::Step<'_>], steps: &[file::Step<'_>], found: &mut Vec<Problem>) {
     for step in start {
         for (key, field) in [("weight", &step.weight), ("every", &step.every)] {
@@ -82,8 +82,8 @@ pub(super) fn agree(start: &[file::Step<'_>], steps: &[file::Step<'_>], found: &
                 found.push(Problem::at(located.span.clone(), message, "start steps are done once"));
             }
         }
-        // Its end is when the first step is due: a user of an open load, who starts when it is needed, would
-        // be late by it.
+        // The first step is due when the pause ends; a user of an open load, started when an arrival needs
+        // it, would be late by that.
         if let Some(located) = step.pause.given() {
             let message = format!("{} means nothing in a start step", quoted("think_time"));
             found.push(Problem::at(located.span.clone(), message, "users start at once"));
@@ -108,7 +108,7 @@ pub(super) fn agree(start: &[file::Step<'_>], steps: &[file::Step<'_>], found: &
     never_empty(steps, found);
 }
 
-/// A pass without a request would let users go round without rest.
+/// An iteration without a request would let users loop without a pause.
 fn never_empty(steps: &[file::Step<'_>], found: &mut Vec<Problem>) {
     let condition = |step: &file::Step<'_>| -> Option<Span> {
         let when = step.when.given().map(|when| when.span.clone());

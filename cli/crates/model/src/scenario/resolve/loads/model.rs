@@ -13,7 +13,7 @@ use crate::{
 const OPEN_OR_CLOSED: &str = "`rate = \"200/s\"` lets arrivals come, however slow the service is; `users = 50` lets users wait for their answers";
 const STAGES: &str = "for example: stages = [{ for = \"30s\", users = 100 }, { for = \"1m\", users = 100 }]";
 
-/// The keys that say how a load is driven.
+/// The keys about how a load is driven.
 pub(super) struct Model {
     pub(super) rate: Field<Rate>,
     pub(super) arrivals: Field<Spacing>,
@@ -26,8 +26,8 @@ pub(super) struct Model {
 }
 
 impl Model {
-    /// The model of a load that goes on for `duration` where it has no stages. `None` only after a problem
-    /// was found, here or with the duration.
+    /// The model of a load that lasts for `duration` if it has no stages. `None` only after a problem was
+    /// found, here or with the duration.
     pub(super) fn resolve(
         self,
         header: &Header,
@@ -42,7 +42,7 @@ impl Model {
         let is_open = !self.rate.is_absent() || stages().any(|stage| !stage.rate.is_absent());
         let is_closed = !self.users.is_absent() || stages().any(|stage| !stage.users.is_absent());
         match (is_open, is_closed) {
-            // Which they are may stand in the stages, of which it was said that they are wrong.
+            // The stages decide which model it is, and were reported as invalid.
             (false, false) if matches!(self.stages, Field::Invalid) => None,
             (false, false) => {
                 let message = "this load has neither `rate` nor `users`";
@@ -113,8 +113,8 @@ impl Model {
     }
 }
 
-/// The stages of a load: one at its `level` for all of its duration, or those that are written, which begin
-/// there. The outer `None` of the level means that it is wrong.
+/// The stages of a load: a single one at its `level`, or those written, which start from that level. An outer
+/// `None` of the level means that it is invalid.
 fn over_time(
     key: &str,
     level: Option<Option<f64>>,
@@ -143,7 +143,7 @@ fn over_time(
     Some(stages)
 }
 
-/// A stage's length, the value at its end, and whether that is there from its begin.
+/// A stage's length, the value at its end, and whether it has that value from its start.
 fn stage(
     key: &str,
     stage: file::Stage,

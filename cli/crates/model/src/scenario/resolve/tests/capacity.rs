@@ -1,4 +1,4 @@
-//! `[capacity]`: what is stated, and what is wrong with it.
+//! `[capacity]`: valid values and problems.
 
 use super::{BASE, SOURCES, resolve};
 use crate::{

@@ -1,4 +1,4 @@
-//! Good scenarios: what they mean, the shipped ones, and every block of `docs/scenario.md`.
+//! Valid scenarios: what they resolve to, the shipped ones, and every block of `docs/scenario.md`.
 
 use std::{
     collections::BTreeSet,
@@ -22,7 +22,7 @@ fn good(text: &str) -> Scenario {
 }
 
 fn repository(path: &str) -> PathBuf {
-    // Beside this file rather than beside Cargo.toml: the room can be tested by itself.
+    // Relative to this file, not to Cargo.toml: the crate can be tested outside of the workspace.
     let here = PathBuf::from(file!());
     let here = if here.is_absolute() {
         here
@@ -33,7 +33,7 @@ fn repository(path: &str) -> PathBuf {
 }
 
 #[test]
-fn everything_of_the_base() {
+fn the_base_scenario() {
     let scenario = good(BASE);
     assert_eq!(scenario.name, "my-base");
     assert_eq!((scenario.seed, scenario.timeout), (1, Nanos::from_secs(5)));
@@ -80,7 +80,7 @@ fn held(secs: i64, level: f64) -> Vec<Stage> {
 }
 
 #[test]
-fn stages_go_from_where_the_one_before_left_off() {
+fn stages_start_at_the_previous_stages_value() {
     let staged = |keys: &str| {
         let all = "rate = \"200/s\"\nmax_users = 50\nduration = \"25s\"";
         let scenario = good(&BASE.replacen(all, keys, 1));
@@ -129,7 +129,7 @@ fn token_buckets() {
     assert_eq!(limited("refill = \"100ms\""), bucket(None, Refill::Steps(Nanos::from_millis(100))));
 }
 
-/// The text of a step's body, with variables as they are written in Rust.
+/// A step's JSON body, with variables in Rust notation.
 fn body(json: &str) -> String {
     let text = BASE.replacen("{ session_id = \"${sid}\", message = \"msg-${n}\" }", json, 1);
     let body = good(&text).steps[1].body.clone().unwrap();
@@ -180,7 +180,7 @@ fn repeated_routes_are_numbered() {
 }
 
 #[test]
-fn a_secret_that_is_not_looked_up_may_be_unset() {
+fn a_secret_may_be_unset_if_it_is_not_looked_up() {
     let text = BASE.replacen("\"msg-${n}\"", "\"${env:UNSET}\"", 1);
     assert!(resolve(&text, "base.toml", &SOURCES).is_err());
     assert!(resolve(&text, "base.toml", &Sources { read_file: &read_file, environment: None }).is_ok());
@@ -216,8 +216,8 @@ fn shipped_scenarios_resolve() {
     }
 }
 
-/// The blocks of the documentation: ` ```toml ` is a whole scenario, ` ```toml fragment ` is added to the
-/// first whole one.
+/// The code blocks of the documentation: ` ```toml ` is a whole scenario, ` ```toml fragment ` is appended to
+/// the first whole one.
 #[test]
 fn documented_examples_resolve() {
     let doc = fs::read_to_string(repository("docs/scenario.md")).unwrap();

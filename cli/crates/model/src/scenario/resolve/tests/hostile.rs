@@ -1,10 +1,10 @@
-//! Nothing that can be written makes `resolve` panic.
+//! No input makes `resolve` panic.
 
 use proptest::prelude::*;
 
 use super::{BASE, FLOOD, SOURCES, resolve, steps::SHOP};
 
-/// Resolves and renders; a panic is the failure.
+/// Resolves and renders; fails only by panicking.
 fn survive(text: &str) {
     if let Err(problems) = resolve(text, "hostile.toml", &SOURCES) {
         let _ = problems.render(true);
@@ -12,7 +12,7 @@ fn survive(text: &str) {
     }
 }
 
-/// What stands where in a scenario, and what does not.
+/// Fragments of scenarios, valid and invalid.
 fn fragment() -> impl Strategy<Value = String> {
     prop_oneof![
         Just("[[load]]\n".to_owned()),

@@ -1,4 +1,4 @@
-//! Limits, expectations, noisy neighbours and alerts: each mistake is reported once, at its place.
+//! Limits, expectations, noisy neighbours and alerts: each problem is reported once, at its place.
 
 use super::{each, shown};
 

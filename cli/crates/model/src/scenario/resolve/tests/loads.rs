@@ -1,4 +1,4 @@
-//! Loads and their stages: each mistake is reported once, at its place.
+//! Loads and their stages: each problem is reported once, at its place.
 
 use super::{each, shown};
 

@@ -1,4 +1,4 @@
-//! `[metrics]`, in a scenario and for an environment: what stands over what.
+//! `[metrics]` in a scenario and in an environment: which takes precedence.
 
 use super::{BASE, SOURCES, resolve};
 use crate::{
@@ -37,7 +37,7 @@ fn metrics_can_be_renamed_and_left_out() {
 }
 
 #[test]
-fn an_environment_has_the_last_word_on_metrics() {
+fn an_environments_metrics_take_precedence() {
     let declared = |scenario: &str, environment: &str| {
         let mut scenario = good(&BASE.replacen("[[limit]]", &format!("{scenario}\n[[limit]]"), 1));
         let text = format!("[environment.x.metrics]\n{environment}");
@@ -48,7 +48,8 @@ fn an_environment_has_the_last_word_on_metrics() {
     // Key by key.
     let metrics = declared("[metrics]\nrequests = \"a\"\npath = \"/m\"", "requests = \"b\"").unwrap();
     assert_eq!((metrics.requests.as_str(), metrics.path.as_str()), ("b", "/m"));
-    // A preset is another service: the names of the scenario were not meant for it, its habits were.
+    // A preset describes another service: it replaces the scenario's names, but not its interval and ignored
+    // routes.
     let scenario = "[metrics]\nrequests = \"a\"\ninterval = \"1s\"\nroutes = { \"POST /chat\" = \"chat\" }";
     let environment =
         "preset = \"axum-prometheus\"\nroutes = { \"GET /elsewhere\" = \"x\", \"POST /session\" = \"s\" }";

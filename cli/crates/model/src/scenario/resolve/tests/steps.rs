@@ -1,4 +1,4 @@
-//! What steps can send, when they have their turn, and what becomes of their answers: good and bad.
+//! What steps can send, when they run, and how their responses are used: valid and invalid.
 
 use std::fmt::Write as _;
 
@@ -144,7 +144,7 @@ fn headers_of_the_journey_go_to_steps_that_can_fill_them() {
 }
 
 #[test]
-fn when_steps_have_their_turn() {
+fn when_steps_run() {
     let scenario = shop();
     let turn = |name: &str| &step(&scenario, name).turn;
     let search = turn("search");
@@ -158,7 +158,7 @@ fn when_steps_have_their_turn() {
 }
 
 #[test]
-fn what_becomes_of_answers() {
+fn how_responses_are_used() {
     let scenario = shop();
     let kept = |name: &str| (step(&scenario, name).reads_head(), step(&scenario, name).reads_body());
     assert_eq!(kept("search"), (true, true));
@@ -190,7 +190,7 @@ fn feeders_have_rows() {
     assert_eq!(words.cells, ["1", "a", "2.5", "b"]);
 }
 
-/// Each change to the shop makes the problems that the snapshot shows.
+/// Each change to the scenario causes the problems in the snapshot.
 fn each(changes: &[(&str, &str)]) -> String {
     let mut out = String::new();
     for (from, to) in changes {
