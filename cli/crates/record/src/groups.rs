@@ -14,7 +14,7 @@ use hdrhistogram::{
 
 use super::{
     batch::{Batch, NONE, Row},
-    latencies::Layout,
+    log_linear::LogLinear,
     sample::Outcome,
     segment::Names,
     tally::LONGEST,
@@ -24,7 +24,7 @@ use saasbench_model::scenario::Scenario;
 /// Significant digits …
 const DIGITS: u8 = 2;
 /// … which need 128 buckets per power of two.
-type Buckets = Layout<128>;
+type Buckets = LogLinear<128>;
 /// Buckets per part.
 const PART: usize = 64;
 /// Parts of a histogram up to an hour (2⁴² ns): 36 powers of two with two parts each.

@@ -1,33 +1,14 @@
-//! Counts latencies compactly, in HdrHistogram's bucket layout; only those parts of the buckets exist in
+//! Counts latencies compactly, in log-linear buckets; only those parts of the buckets exist in
 //! which something was counted. [`Latencies`] covers a short time, and thousands of them are in memory at
 //! once.
 
-use super::tally::LONGEST;
+use super::{log_linear::LogLinear, tally::LONGEST};
 use saasbench_model::units::Nanos;
 
-/// HdrHistogram's layout with `HALF` buckets per power of two, and one for each of the first `2 * HALF`
-/// nanoseconds: a bucket's width is at most `1 / HALF` of its latencies.
-#[derive(Debug)]
-pub(super) struct Layout<const HALF: u32>;
-
-impl<const HALF: u32> Layout<HALF> {
-    /// The bucket of a latency in nanoseconds.
-    #[inline]
-    pub(super) fn bucket(latency: u64) -> usize {
-        let power = (u64::BITS - (latency | u64::from(2 * HALF - 1)).leading_zeros()) - HALF.ilog2() - 1;
-        (power * HALF) as usize + (latency >> power) as usize
-    }
-
-    /// The lower end of a bucket, in nanoseconds.
-    pub(super) fn least(bucket: usize) -> u64 {
-        let power = (bucket as u32 / HALF).saturating_sub(1);
-        u64::from(bucket as u32 - power * HALF) << power
-    }
-}
-
-/// Buckets per power of two, so that a quantile is known to 3 % …
+/// Buckets per power of two, so that a quantile is known to 3 %.
 const HALF: u32 = 32;
-/// … which is also the size of a part.
+type Buckets = LogLinear<HALF>;
+/// Buckets per part: a power of two.
 const PART: usize = HALF as usize;
 
 /// Counts of latencies, for quantiles; the maximum is exact. Allocates nothing before the first latency.
@@ -44,7 +25,7 @@ impl Latencies {
     #[inline]
     pub fn add(&mut self, latency: Nanos) {
         let latency = latency.clamp(Nanos(1), LONGEST);
-        let bucket = Layout::<HALF>::bucket(latency.0.unsigned_abs());
+        let bucket = Buckets::bucket(latency.0.unsigned_abs());
         self.count += 1;
         self.max = self.max.max(latency);
         if self.parts.len() <= bucket / PART {
@@ -89,7 +70,7 @@ impl Latencies {
                 below += u64::from(*count);
                 if below >= rank {
                     let bucket = number * PART + position;
-                    let edges = Layout::<HALF>::least(bucket) + Layout::<HALF>::least(bucket + 1);
+                    let edges = Buckets::least(bucket) + Buckets::least(bucket + 1);
                     return Some(Nanos((edges / 2) as i64).min(self.max));
                 }
             }
@@ -100,26 +81,9 @@ impl Latencies {
 
 #[cfg(test)]
 mod tests {
-    use hdrhistogram::Histogram;
-
     use super::*;
 
     proptest::proptest! {
-        #[test]
-        fn buckets_are_those_of_hdrhistogram(latency in 1..=LONGEST.0.unsigned_abs()) {
-            let histogram = Histogram::<u64>::new_with_bounds(1, LONGEST.0.unsigned_abs(), 2).unwrap();
-            let least = Layout::<128>::least(Layout::<128>::bucket(latency));
-            proptest::prop_assert_eq!(least, histogram.lowest_equivalent(latency));
-        }
-
-        #[test]
-        fn every_latency_has_a_bucket_that_holds_it_and_is_narrow(latency in 1..=LONGEST.0.unsigned_abs()) {
-            let bucket = Layout::<HALF>::bucket(latency);
-            let (least, next) = (Layout::<HALF>::least(bucket), Layout::<HALF>::least(bucket + 1));
-            proptest::prop_assert!(least <= latency && latency < next);
-            proptest::prop_assert!((next - least) as f64 <= 1.0_f64.max(latency as f64 / f64::from(HALF)));
-        }
-
         #[test]
         fn a_quantile_is_known_to_three_percent(mut all in proptest::collection::vec(1..=LONGEST.0, 1..60), q in 0.0..=1.0_f64) {
             let mut latencies = Latencies::default();

@@ -27,6 +27,7 @@ pub mod json_lines;
 pub mod latencies;
 #[cfg(test)]
 pub(crate) mod latency_log;
+pub mod log_linear;
 pub mod manifest;
 pub mod observations;
 pub mod prometheus;

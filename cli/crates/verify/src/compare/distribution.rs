@@ -2,9 +2,9 @@
 //! million requests takes a few megabytes, and blocks and runs can be merged without loss.
 
 use saasbench_model::units::Nanos;
+use saasbench_record::log_linear::LogLinear;
 
-/// Buckets per power of two.
-const STEPS: u64 = 256;
+type Buckets = LogLinear<256>;
 /// Values are buffered, and counted into buckets once this many have accumulated.
 const GATHERED: usize = 4096;
 
@@ -17,20 +17,16 @@ pub(super) struct Distribution {
     gathered: Vec<u16>,
 }
 
-/// The bucket of a latency: exact below 256 ns, then 256 buckets per power of two.
+/// The bucket of a latency.
 pub(super) fn bucket(latency: Nanos) -> u16 {
-    let value = latency.0.max(0).unsigned_abs();
-    let shift = (64 - value.leading_zeros()).saturating_sub(STEPS.ilog2() + 1);
     // At most 54 powers of two with 256 buckets each, and the 512 below.
-    (u64::from(shift) * STEPS + (value >> shift)) as u16
+    Buckets::bucket(latency.0.max(0).unsigned_abs()) as u16
 }
 
 /// The latency in the middle of a bucket.
 pub(super) fn middle(bucket: u16) -> Nanos {
-    let bucket = u64::from(bucket);
-    let shift = (bucket / STEPS).saturating_sub(1);
-    let low = (bucket - shift * STEPS) << shift;
-    Nanos((low + ((1 << shift) - 1) / 2) as i64)
+    let bucket = usize::from(bucket);
+    Nanos(u64::midpoint(Buckets::least(bucket), Buckets::least(bucket + 1) - 1) as i64)
 }
 
 impl Distribution {

@@ -2,6 +2,8 @@
 //!
 //! Counts may be fractions: clustered events count for fewer than they are.
 
+use statrs::function::gamma::ln_gamma;
+
 use super::Interval;
 
 /// Bisection steps until all digits that matter are known.
@@ -72,18 +74,6 @@ fn fraction(x: f64, a: f64, b: f64) -> f64 {
         }
     }
     product
-}
-
-/// The logarithm of the gamma function of a positive number: Stirling's series (NIST, 5.11.1) above 10,
-/// reached by `Γ(x + 1) = x·Γ(x)`.
-fn ln_gamma(x: f64) -> f64 {
-    let (mut x, mut less) = (x, 0.0);
-    while x < 10.0 {
-        less += x.ln();
-        x += 1.0;
-    }
-    let series = (1.0 / 12.0 - (1.0 / 360.0 - 1.0 / 1260.0 / (x * x)) / (x * x)) / x;
-    (x - 0.5) * x.ln() - x + 0.5 * std::f64::consts::TAU.ln() + series - less
 }
 
 #[cfg(test)]
