@@ -4,7 +4,6 @@ use std::future::Future;
 use std::io::{self, Write as _};
 
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -14,6 +13,7 @@ use crate::calibration::{self, Calibration};
 use crate::faults::Faults;
 use crate::health;
 use crate::serve::serve;
+use crate::shutdown::ShutdownSignals;
 use crate::state::Config;
 use crate::store::{Store, StoreError};
 use crate::tenants::{Tenants, TenantsError};
@@ -87,20 +87,14 @@ impl RunError {
     }
 }
 
-/// Runs the server until SIGTERM or SIGINT. Writes a banner to standard error once it listens.
+/// Runs the server until one of the [`ShutdownSignals`]. Writes a banner to standard error once it listens.
 ///
 /// # Errors
 ///
 /// See [`RunError`]; nothing is left running then.
 pub async fn run(args: Args) -> Result<(), RunError> {
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    let stopped = async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-    };
-    run_until(args, stopped).await
+    let mut signals = ShutdownSignals::listen();
+    run_until(args, async move { signals.next().await }).await
 }
 
 /// As [`run`], until `stopped` completes instead of a signal.

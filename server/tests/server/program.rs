@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
+use std::time::Duration;
 
 use rustix::process::Signal;
 
@@ -172,6 +173,24 @@ async fn sigterm_answers_what_is_in_flight_and_closes_what_is_idle() {
     busy.read_to_string(&mut answer).unwrap();
     assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("session_id"), "{answer}");
     assert_eq!(server.end(), (Some(0), String::new()));
+}
+
+#[tokio::test]
+async fn an_ignored_sighup_is_survived_and_any_other_ends_the_server() {
+    let server = Program::start_with_hangup(true);
+    server.signal(Signal::HUP);
+    // A shutdown would close the listener within this time.
+    for _ in 0..25 {
+        let response = exchange(&server.address, "GET /healthz HTTP/1.0\r\n\r\n");
+        assert!(response.starts_with("HTTP/1.0 200"), "{response}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    server.signal(Signal::TERM);
+    assert_eq!(server.end(), (Some(0), String::new()));
+
+    let server = Program::start_with_hangup(false);
+    server.signal(Signal::HUP);
+    assert_eq!(server.end(), (Some(0), String::new()), "a shutdown, not a death by the signal");
 }
 
 /// One request on a connection of its own.

@@ -224,7 +224,20 @@ pub(crate) struct Program {
 impl Program {
     /// Starts it on a free port and reads its address off the banner.
     pub(crate) fn start(arguments: &[&str]) -> Self {
-        let mut child = server_command(&["--listen", "127.0.0.1:0"]).args(arguments).spawn().unwrap();
+        Self::start_command(server_command(&["--listen", "127.0.0.1:0"]).args(arguments))
+    }
+
+    /// As [`start`](Self::start), with SIGHUP ignored (as under `nohup`) or at its default action, whatever these
+    /// tests were started with.
+    pub(crate) fn start_with_hangup(is_ignored: bool) -> Self {
+        let option = if is_ignored { "--ignore-signal=HUP" } else { "--default-signal=HUP" };
+        let mut command = Command::new("env");
+        command.args([option, env!("CARGO_BIN_EXE_tenancy-server"), "--listen", "127.0.0.1:0"]);
+        Self::start_command(configure(&mut command))
+    }
+
+    fn start_command(command: &mut Command) -> Self {
+        let mut child = command.spawn().unwrap();
         let mut stderr = BufReader::new(child.stderr.take().unwrap());
         let mut banner = String::new();
         stderr.read_line(&mut banner).unwrap();
@@ -255,7 +268,13 @@ impl Drop for Program {
 /// The binary with an environment of its own.
 pub(crate) fn server_command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tenancy-server"));
-    command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
+    configure(&mut command).args(arguments);
+    command
+}
+
+/// Pipes the output, and hides the environment of the tests from the server.
+fn configure(command: &mut Command) -> &mut Command {
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
     for variable in ["TENANCY_LISTEN", "TENANCY_TENANTS", "RATE_LIMIT_STORAGE_URI"] {
         command.env_remove(variable);
     }
