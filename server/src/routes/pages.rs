@@ -4,13 +4,13 @@ use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderName, StatusCode};
 use axum::response::Response;
+use saasbench_exposition::writer::CONTENT_TYPE as METRICS_TYPE;
 use serde_json::json;
 
 use crate::error::ApiError;
 use crate::response;
 use crate::state::AppState;
 use crate::store::Operation;
-use crate::telemetry::CONTENT_TYPE as METRICS_TYPE;
 
 /// `GET /`: who is served here.
 pub(super) async fn root(State(app): State<AppState>) -> Response {

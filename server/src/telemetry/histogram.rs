@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use super::exposition::{Exposition, Label};
+use saasbench_exposition::writer::Writer;
 
 /// The upper end of a bucket, inclusive: as its label has it, and as durations are compared with it.
 #[derive(Debug, Clone, Copy)]
@@ -80,15 +80,15 @@ impl Histogram {
     }
 
     /// Writes buckets, sum and count of one series.
-    pub(super) fn write(&self, out: &mut Exposition, name: &str, labels: &[Label<'_>]) {
+    pub(super) fn write(&self, out: &mut Writer, name: &str, labels: &[(&str, &str)]) {
         let mut cumulative = 0;
         for (index, count) in self.counts.iter().enumerate() {
             cumulative += count.load(Relaxed);
             let le = self.bounds.get(index).map_or("+Inf", |bound| bound.le);
-            out.sample(name, "_bucket", labels, &[("le", le)], cumulative as f64);
+            let labels = labels.iter().copied().chain([("le", le)]);
+            out.sample(name, "_bucket", labels, cumulative as f64);
         }
-        out.sample(name, "_sum", labels, &[], self.nanos.load(Relaxed) as f64 / 1e9);
-        out.sample(name, "_count", labels, &[], cumulative as f64);
+        out.summary(name, labels, self.nanos.load(Relaxed) as f64 / 1e9, cumulative);
     }
 }
 
@@ -110,7 +110,7 @@ mod tests {
         for micros in [1, 100_000, 100_001, 1_000_000, 1_000_001] {
             histogram.observe(Duration::from_micros(micros));
         }
-        let mut out = Exposition::default();
+        let mut out = Writer::default();
         histogram.write(&mut out, "d", &[("handler", "/")]);
         assert_eq!(
             out.finish(),

@@ -1,7 +1,6 @@
 //! What one replica counts about its requests. Every series exists from the start as an atomic behind a plain index, so
 //! recording takes no lock and no lookup; [`page`](Telemetry::page) writes those that have been used.
 
-mod exposition;
 mod histogram;
 mod labels;
 mod page;
@@ -11,7 +10,6 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-pub(crate) use self::exposition::CONTENT_TYPE;
 use self::histogram::{COARSE, FINE, Histogram};
 pub(crate) use self::labels::{Route, Status, UNKNOWN, Verb};
 use crate::store::Operation;

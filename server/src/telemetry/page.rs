@@ -3,7 +3,9 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use super::exposition::{Exposition, Kind};
+use saasbench_exposition::entry::MetricType;
+use saasbench_exposition::writer::Writer;
+
 use super::{ByStatus, Route, RouteSeries, Sizes, Status, Telemetry, TenantRouteSeries, Verb, VerbSeries};
 use crate::store::Operation;
 
@@ -17,7 +19,7 @@ impl Telemetry {
         let routes = Route::ALL.iter().map(|route| route.label()).zip(&self.routes);
         let strays = strays.iter().map(|(label, series)| (label.as_str(), series));
         let handlers: Vec<Handler<'_>> = routes.chain(strays).collect();
-        let mut out = Exposition::default();
+        let mut out = Writer::default();
         write_requests(&mut out, &handlers);
         write_sizes(&mut out, &handlers);
         self.write_durations(&mut out, &handlers);
@@ -27,9 +29,9 @@ impl Telemetry {
         out.finish()
     }
 
-    fn write_durations(&self, out: &mut Exposition, handlers: &[Handler<'_>]) {
+    fn write_durations(&self, out: &mut Writer, handlers: &[Handler<'_>]) {
         let name = "http_request_duration_seconds";
-        out.metric(name, Kind::Histogram, "From the request's head to its answer, by handler and method.");
+        out.metric(name, MetricType::Histogram, "From the request's head to its answer, by handler and method.");
         for (handler, verb, series) in used(handlers) {
             if !series.duration.is_empty() {
                 series.duration.write(out, name, &[("handler", handler), ("method", verb.label())]);
@@ -38,15 +40,15 @@ impl Telemetry {
         let name = "http_request_duration_highr_seconds";
         out.metric(
             name,
-            Kind::Histogram,
+            MetricType::Histogram,
             "From the request's head to its answer, all requests, fine buckets.",
         );
         self.fine.write(out, name, &[]);
     }
 
-    fn write_tenants(&self, out: &mut Exposition) {
+    fn write_tenants(&self, out: &mut Writer) {
         let name = "tenant_requests_total";
-        out.metric(name, Kind::Counter, "Requests answered, by tenant, handler, method and exact status.");
+        out.metric(name, MetricType::Counter, "Requests answered, by tenant, handler, method and exact status.");
         for (tenant, route, series) in self.tenant_routes() {
             for (verb, requests) in Verb::ALL.iter().zip(&series.verbs) {
                 for (status, count) in counted(requests) {
@@ -56,26 +58,26 @@ impl Telemetry {
                         ("method", verb.label()),
                         ("status", status),
                     ];
-                    out.sample(name, "", &labels, &[], count);
+                    out.sample(name, "", labels, count);
                 }
             }
         }
         let name = "tenant_request_duration_seconds";
-        out.metric(name, Kind::Histogram, "From the request's head to its answer, by tenant and handler.");
+        out.metric(name, MetricType::Histogram, "From the request's head to its answer, by tenant and handler.");
         for (tenant, route, series) in self.tenant_routes() {
             series.duration.write(out, name, &[("tenant", tenant), ("handler", route.label())]);
         }
     }
 
-    fn write_process(&self, out: &mut Exposition) {
+    fn write_process(&self, out: &mut Writer) {
         let name = "tenancy_store_errors_total";
-        out.metric(name, Kind::Counter, "Operations that the store did not answer as it should.");
+        out.metric(name, MetricType::Counter, "Operations that the store did not answer as it should.");
         for (operation, count) in Operation::ALL.iter().zip(&self.store_errors) {
-            out.sample(name, "", &[("operation", operation.label())], &[], count.load(Relaxed) as f64);
+            out.sample(name, "", [("operation", operation.label())], count.load(Relaxed) as f64);
         }
         let name = "process_start_time_seconds";
-        out.metric(name, Kind::Gauge, "When this replica started, in seconds since the epoch.");
-        out.sample(name, "", &[], &[], self.started.as_secs_f64());
+        out.metric(name, MetricType::Gauge, "When this replica started, in seconds since the epoch.");
+        out.sample(name, "", [], self.started.as_secs_f64());
     }
 
     /// The series of tenants and routes that have been asked for.
@@ -88,18 +90,18 @@ impl Telemetry {
     }
 }
 
-fn write_requests(out: &mut Exposition, handlers: &[Handler<'_>]) {
+fn write_requests(out: &mut Writer, handlers: &[Handler<'_>]) {
     let name = "http_requests_total";
-    out.metric(name, Kind::Counter, "Requests answered, by handler, method and exact status.");
+    out.metric(name, MetricType::Counter, "Requests answered, by handler, method and exact status.");
     for (handler, verb, series) in used(handlers) {
         for (status, count) in counted(&series.requests) {
             let labels = [("handler", handler), ("method", verb.label()), ("status", status)];
-            out.sample(name, "", &labels, &[], count);
+            out.sample(name, "", labels, count);
         }
     }
 }
 
-fn write_sizes(out: &mut Exposition, handlers: &[Handler<'_>]) {
+fn write_sizes(out: &mut Writer, handlers: &[Handler<'_>]) {
     let request: fn(&RouteSeries) -> &Sizes = |series| &series.request_size;
     let response: fn(&RouteSeries) -> &Sizes = |series| &series.response_size;
     let metrics = [
@@ -107,25 +109,24 @@ fn write_sizes(out: &mut Exposition, handlers: &[Handler<'_>]) {
         ("http_response_size_bytes", "Bytes of response bodies, by handler.", response),
     ];
     for (name, help, sizes) in metrics {
-        out.metric(name, Kind::Summary, help);
+        out.metric(name, MetricType::Summary, help);
         for (handler, series) in handlers {
             let labels = [("handler", *handler)];
             let sizes = sizes(series);
             let count = sizes.count.load(Relaxed);
             if count > 0 {
-                out.sample(name, "_sum", &labels, &[], sizes.sum.load(Relaxed) as f64);
-                out.sample(name, "_count", &labels, &[], count as f64);
+                out.summary(name, &labels, sizes.sum.load(Relaxed) as f64, count);
             }
         }
     }
 }
 
-fn write_in_progress(out: &mut Exposition, handlers: &[Handler<'_>]) {
+fn write_in_progress(out: &mut Writer, handlers: &[Handler<'_>]) {
     let name = "http_requests_inprogress";
-    out.metric(name, Kind::Gauge, "Requests being answered, those for metrics excepted.");
+    out.metric(name, MetricType::Gauge, "Requests being answered, those for metrics excepted.");
     for (handler, verb, series) in used(handlers).filter(|(handler, ..)| *handler != Route::Metrics.label()) {
         let labels = [("handler", handler), ("method", verb.label())];
-        out.sample(name, "", &labels, &[], series.in_progress.load(Relaxed) as f64);
+        out.sample(name, "", labels, series.in_progress.load(Relaxed) as f64);
     }
 }
 
