@@ -1,17 +1,18 @@
-//! The reference multi-tenant server: sessions, mock chat and a rate limit per tenant, global over all replicas.
+//! The reference multi-tenant server: sessions, mock chat and a rate limit per tenant, global over all
+//! replicas.
 //!
-//! [`serve()`] answers on a listener until asked to stop; [`App`] is one replica (its tenants, its metrics), and a
-//! [`Store`] is what replicas share. [`run()`] is the whole program behind the command line, [`Args`].
-//! [`calibration`] is another service altogether, of known latency.
+//! [`serve()`] serves on a listener until it is told to shut down; an [`App`] is one replica (its tenants,
+//! its metrics), and a [`Store`] is what replicas share. [`run()`] is the whole program behind the command
+//! line, [`Args`]. [`calibration`] is a separate service, of known latency.
 
 mod app;
 mod args;
 pub mod calibration;
 mod error;
 pub mod faults;
-mod flavour;
 mod health;
 mod limiter;
+mod reply_style;
 mod response;
 mod routes;
 mod run;

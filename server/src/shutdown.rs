@@ -4,14 +4,15 @@ use std::fs;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// SIGINT, SIGTERM and SIGHUP. A SIGHUP that the process was started with as ignored stays ignored, so that a process
-/// under `nohup` survives its terminal. A signal whose handler cannot be installed keeps its default action, which
-/// ends the process.
+/// SIGINT, SIGTERM and SIGHUP. A SIGHUP that the process was started with as ignored stays ignored, so that a
+/// process under `nohup` survives its terminal. A signal whose handler cannot be installed keeps its default
+/// action, which ends the process.
 #[derive(Debug)]
 pub struct ShutdownSignals([Option<Signal>; 3]);
 
 impl ShutdownSignals {
-    /// Installs the handlers: no signal is missed from now on. Must run inside a tokio runtime with I/O enabled.
+    /// Installs the handlers: no signal is missed from now on. Must run inside a tokio runtime with I/O
+    /// enabled.
     #[must_use]
     pub fn listen() -> Self {
         let hangup = SignalKind::hangup();
@@ -41,7 +42,8 @@ async fn received(signal: &mut Option<Signal>) {
     }
 }
 
-/// Whether this process was started with `signal` ignored. Known on Linux only; elsewhere the result is `false`.
+/// Whether this process was started with `signal` ignored. Known on Linux only; elsewhere the result is
+/// `false`.
 fn is_ignored(signal: i32) -> bool {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     ignored_mask(&status).is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
