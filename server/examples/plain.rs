@@ -1,5 +1,6 @@
-//! The yardstick of `ci/bench`: an axum handler that reads and writes the same JSON as a chat, and does nothing else: no
-//! store, no limit, no metrics. `cargo run --release -p tenancy --example plain -- 127.0.0.1:8080`
+//! The baseline of `ci/bench-server`: an axum handler that reads and writes the same JSON as a chat, and does
+//! nothing else: no store, no limit, no metrics. `cargo run --release -p tenancy --example plain --
+//! 127.0.0.1:8080`
 
 use axum::Router;
 use axum::body::Bytes;
@@ -25,11 +26,11 @@ struct Reply<'a> {
 }
 
 async fn chat(body: Bytes) -> Result<([(HeaderName, &'static str); 1], Vec<u8>), StatusCode> {
-    let refused = |_| StatusCode::UNPROCESSABLE_ENTITY;
-    let Chat { tenant_id, session_id, message } = serde_json::from_slice(&body).map_err(refused)?;
+    let invalid = |_| StatusCode::UNPROCESSABLE_ENTITY;
+    let Chat { tenant_id, session_id, message } = serde_json::from_slice(&body).map_err(invalid)?;
     let reply = format!("Welcome to {tenant_id}! We received: {message}");
     let reply = Reply { tenant_id, session_id, reply, model: "mock", mock: true };
-    let body = serde_json::to_vec(&reply).map_err(refused)?;
+    let body = serde_json::to_vec(&reply).map_err(invalid)?;
     Ok(([(header::CONTENT_TYPE, "application/json")], body))
 }
 

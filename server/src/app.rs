@@ -1,4 +1,4 @@
-//! One replica: its router over its state, with a socket or without.
+//! One replica: its router over its state, usable with or without a socket.
 
 use axum::http::{Request, Response};
 use axum::{BoxError, Router};
@@ -13,7 +13,7 @@ use crate::state::{AppState, Config};
 use crate::store::Store;
 use crate::tenants::Tenants;
 
-/// One replica. Clones are the same replica; a second `App` with a clone of the [`Store`] is a second one.
+/// One replica. Clones share its state; a second `App` over a clone of the [`Store`] is a second replica.
 #[derive(Debug, Clone)]
 pub struct App {
     state: AppState,
@@ -27,7 +27,7 @@ impl App {
         Self::with_config(tenants, store, Config::default())
     }
 
-    /// As [`new`](Self::new), with other settings.
+    /// As [`new`](Self::new), with the given settings.
     #[must_use]
     pub fn with_config(tenants: Tenants, store: Store, config: Config) -> Self {
         let state = AppState::new(tenants, store, config);
@@ -44,13 +44,14 @@ impl App {
         self.service.clone()
     }
 
-    /// Responds to a request and counts it. The counting is done before the response is returned: no client ever holds
-    /// a response that `/metrics` does not know. A request whose connection breaks before its response is dropped: it
-    /// leaves the in-progress gauge and is not counted.
+    /// Responds to a request, and counts it before the response is returned: no client has a response that
+    /// `/metrics` does not include. If the future is dropped (the connection broke) the request leaves the
+    /// in-progress gauge and is not counted.
     ///
-    /// Usable without a socket, with a body of any kind (such as `Full<Bytes>`); only the path, the method, the headers
-    /// and the body of `request` matter. It never fails: a body that errs gets a 400, one that takes longer than ten
-    /// seconds a 408, a store that is unavailable a 503. It needs a tokio runtime with time, and follows a paused clock.
+    /// Works without a socket and with any body (such as `Full<Bytes>`); only the method, path, headers and
+    /// body of `request` matter. It never fails: a body that fails results in a 400, one that takes longer
+    /// than ten seconds in a 408, an unavailable store in a 503. It needs a tokio runtime with time, and
+    /// follows a paused clock.
     pub async fn respond<B>(&self, request: Request<B>) -> Response<Full<Bytes>>
     where
         B: Body<Data = Bytes> + Send + 'static,
@@ -60,7 +61,7 @@ impl App {
             Ok(response) => response.into_parts(),
             Err(never) => match never {},
         };
-        // The body of a route is complete from the start: reading it neither waits nor fails.
+        // The body of a response is complete from the start: collecting it neither waits nor fails.
         let body = body.collect().await.map_or_else(|_| Bytes::new(), Collected::to_bytes);
         Response::from_parts(head, Full::new(body))
     }

@@ -1,4 +1,4 @@
-//! The command line of the server, shared by `tenancy-server` and by whoever embeds it as a subcommand.
+//! The command line of the server, shared by `tenancy-server` and the programs that embed it as a subcommand.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -13,7 +13,7 @@ use crate::faults::Fault;
 /// Serve the reference multi-tenant API: sessions, mock chat and rate limits per tenant.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Args {
-    /// Address to listen on; given more than once, each is a replica of its own over the same store
+    /// Address to listen on; each one given is a replica of its own over the same store
     #[arg(
         long,
         value_name = "HOST:PORT",
@@ -25,11 +25,12 @@ pub struct Args {
     )]
     pub listen: Vec<String>,
 
-    /// Tenants, one JSON object a line [default: the built-in acme, globex and initech]
+    /// Tenants, one JSON object per line [default: the built-in acme, globex and initech]
     #[arg(long, value_name = "FILE", env = "TENANCY_TENANTS", hide_env_values = true)]
     pub tenants: Option<PathBuf>,
 
-    /// Where sessions and limits live: `memory`, or `redis://[:password@]host[:port][/db]` to share them between processes
+    /// Where sessions and limits are stored: `memory`, or `redis://[:password@]host[:port][/db]` to share
+    /// them between processes
     #[arg(
         long,
         value_name = "STORE",
@@ -40,27 +41,27 @@ pub struct Args {
     )]
     pub store: StoreChoice,
 
-    /// How long a session is good for, from its creation on
+    /// How long a session is valid, from its creation
     #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = parse_ttl)]
     pub session_ttl: Duration,
 
-    /// Be wrong on purpose, to see who notices; may be given more than once (docs/server.md lists the faults)
+    /// Inject a fault, to see the claim that detects it; repeat it for more (docs/server.md lists the faults)
     #[arg(long = "fault", value_name = "NAME[=VALUE]")]
     pub faults: Vec<Fault>,
 
-    /// Number of the first replica of this process, for the faults that tell replicas apart
+    /// Number of the first replica of this process, for faults that depend on it
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=9999))]
     pub replica_index: u32,
 
-    /// Threads that serve. One is right for a replica on a core of its own; scale by replicas first
+    /// Threads that serve. One suits a replica on a core of its own; add replicas before threads
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub threads: u16,
 
-    /// Ask whoever listens on these addresses whether they are ready, in place of listening; ends with 4 unless all are
+    /// Check whether the servers at these addresses are ready instead of serving; exits with 4 if one is not
     #[arg(long, conflicts_with = "calibration")]
     pub healthcheck: bool,
 
-    /// A service of known latency in place of the API
+    /// A service of known latency instead of the API
     #[command(flatten)]
     pub calibration: CalibrationArgs,
 }
@@ -68,13 +69,13 @@ pub struct Args {
 /// Which store to use.
 #[derive(Clone, PartialEq, Eq)]
 pub enum StoreChoice {
-    /// This process's memory.
+    /// The memory of this process.
     Memory,
-    /// Redis, by its URL (which may hold a password).
+    /// Redis, by its URL, which may contain a password.
     Redis(String),
 }
 
-/// Without the URL: it may hold a password.
+/// Leaves the URL out: it may contain a password.
 impl fmt::Debug for StoreChoice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -84,8 +85,8 @@ impl fmt::Debug for StoreChoice {
     }
 }
 
-/// `memory://` is what other servers of the contract call it. Whether anything else is a good URL is left to the store to
-/// say: an error from here would be printed together with the value, and so with its password.
+/// Other servers with this API spell it `memory://`. Any other value is validated by the store: clap prints
+/// an error from here together with the value, and so with its password.
 fn parse_store(text: &str) -> Result<StoreChoice, Infallible> {
     Ok(match text {
         "memory" | "memory://" => StoreChoice::Memory,
@@ -102,14 +103,14 @@ fn parse_ttl(text: &str) -> Result<Duration, String> {
 }
 
 impl Args {
-    /// The runtime that these arguments ask for.
+    /// The runtime for these arguments.
     ///
     /// # Errors
     ///
-    /// The operating system refuses threads or an event queue.
+    /// The operating system provides no threads or no event queue.
     pub fn runtime(&self) -> std::io::Result<tokio::runtime::Runtime> {
         let mut builder = match self.threads {
-            // Without the machinery that moves tasks between threads, each request is cheaper.
+            // Without work stealing, each request is cheaper.
             0 | 1 => tokio::runtime::Builder::new_current_thread(),
             threads => {
                 let mut builder = tokio::runtime::Builder::new_multi_thread();

@@ -1,11 +1,12 @@
-//! A service whose latency is known: a generator that is pointed at it has to report what theory says.
+//! The calibration service, whose latency is known: a load generator has to report the latencies that theory
+//! predicts.
 //!
-//! It delays by a fixed time or by exponential draws, freezes when reported, and serves no faster than a ceiling. `plan` is the
-//! arithmetic, this file the server around it. Answers leave when they are due to some microseconds: tokio's timers
-//! round up to whole milliseconds, so each wait has a timerfd of its own.
+//! It delays responses by a fixed or random time, freezes on request, and serves no faster than a ceiling.
+//! `schedule` computes when a response is due; this file is the server. Responses are accurate to some
+//! microseconds: tokio's timers round up to whole milliseconds, so each wait uses its own timerfd.
 
 mod args;
-mod plan;
+mod schedule;
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -30,10 +31,10 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 pub use args::{CalibrationArgs, Delay, Freeze};
-use plan::Plan;
+use schedule::Schedule;
 
-/// How many waits are remembered for `/served`; later ones are only counted.
-const REMEMBERED: usize = 1 << 20;
+/// How many delays are recorded for `/served`; later ones are only counted.
+const MAX_RECORDED: usize = 1 << 20;
 
 /// A service of known latency. Clones are the same service.
 #[derive(Debug, Clone)]
@@ -41,38 +42,38 @@ pub struct Calibration(Arc<Mutex<State>>);
 
 #[derive(Debug)]
 struct State {
-    plan: Plan,
-    /// When the first request arrived: what is planned is counted from then.
+    schedule: Schedule,
+    /// When the first request arrived: the origin of the schedule.
     zero: Option<Instant>,
     served: u64,
-    /// How long each request was held, from its arrival to the instant at which its answer left.
+    /// How long each request was really held, from its arrival until its response was sent.
     held: Vec<Duration>,
 }
 
 impl Calibration {
-    /// One that does what it is reported; nothing has arrived yet.
+    /// A service with these settings, before its first request.
     #[must_use]
     pub fn new(args: &CalibrationArgs) -> Self {
-        let plan = Plan::new(args);
-        Self(Arc::new(Mutex::new(State { plan, zero: None, served: 0, held: Vec::new() })))
+        let schedule = Schedule::new(args);
+        Self(Arc::new(Mutex::new(State { schedule, zero: None, served: 0, held: Vec::new() })))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// When the answer to a request that arrives now is due.
+    /// Registers a request that arrives now: when it arrived, and when its response is due.
     fn arrive(&self, delay: Option<Delay>) -> (Instant, Instant) {
         let mut state = self.lock();
         let now = Instant::now();
         let zero = *state.zero.get_or_insert(now);
-        (now, zero + state.plan.answer_at(now - zero, delay))
+        (now, zero + state.schedule.response_due(now - zero, delay))
     }
 
-    fn left(&self, arrived: Instant) {
+    fn record_held(&self, arrived: Instant) {
         let mut state = self.lock();
         state.served += 1;
-        if state.held.len() < REMEMBERED {
+        if state.held.len() < MAX_RECORDED {
             state.held.push(arrived.elapsed());
         }
     }
@@ -81,10 +82,11 @@ impl Calibration {
         let mut state = self.lock();
         let now = Instant::now();
         let zero = *state.zero.get_or_insert(now);
-        state.plan.freeze(now - zero, length);
+        state.schedule.freeze(now - zero, length);
     }
 
-    /// How many were served, and quantiles of how long they were held: `{"served":3,"held_ns":{"p50":…}}`.
+    /// The number of served requests, and quantiles of how long they were held:
+    /// `{"served":3,"held_ns":{"p50":…}}`.
     fn served(&self) -> String {
         let (served, mut held) = {
             let state = self.lock();
@@ -101,39 +103,45 @@ impl Calibration {
 
     async fn respond(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
         let (head, body) = request.into_parts();
-        // A body that breaks off takes its connection with it.
+        // If the body is incomplete, the connection is broken, too.
         let _ = body.collect().await;
         let path = head.uri.path();
         match (&head.method, path) {
             (&Method::POST, "/freeze") => {
                 let query = head.uri.query().and_then(|query| query.strip_prefix("for="));
                 let Some(length) = query.and_then(|text| args::parse_span(text).ok()) else {
-                    return answer(422, r#"{"detail":"say how long: POST /freeze?for=2s"}"#.to_owned());
+                    return response(
+                        422,
+                        r#"{"detail":"expected a duration: POST /freeze?for=2s"}"#.to_owned(),
+                    );
                 };
                 self.freeze(length);
-                answer(200, r#"{"ok":true}"#.to_owned())
+                response(200, r#"{"ok":true}"#.to_owned())
             }
-            (&Method::GET, "/served") => answer(200, self.served()),
+            (&Method::GET, "/served") => response(200, self.served()),
             _ => {
                 let delay = match path.strip_prefix("/delay/").map(str::parse::<Delay>) {
                     Some(Err(_)) => {
-                        return answer(422, r#"{"detail":"no duration: GET /delay/20ms"}"#.to_owned());
+                        return response(
+                            422,
+                            r#"{"detail":"expected a duration: GET /delay/20ms"}"#.to_owned(),
+                        );
                     }
                     Some(Ok(delay)) => Some(delay),
                     None => None,
                 };
                 let (arrived, due) = self.arrive(delay);
                 if wait_until(due).await.is_err() {
-                    return answer(503, r#"{"detail":"no timer to be had"}"#.to_owned());
+                    return response(503, r#"{"detail":"no timer available"}"#.to_owned());
                 }
-                self.left(arrived);
-                answer(200, r#"{"ok":true}"#.to_owned())
+                self.record_held(arrived);
+                response(200, r#"{"ok":true}"#.to_owned())
             }
         }
     }
 }
 
-fn answer(status: u16, body: String) -> Response<Full<Bytes>> {
+fn response(status: u16, body: String) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(Bytes::from(body)));
     *response.status_mut() = hyper::StatusCode::from_u16(status).unwrap_or_default();
     let json = hyper::header::HeaderValue::from_static("application/json");
@@ -141,7 +149,7 @@ fn answer(status: u16, body: String) -> Response<Full<Bytes>> {
     response
 }
 
-/// Waits until `due`, never less and only by the scheduler's doing more.
+/// Waits until `due`: never shorter, and longer only by the latency of the scheduler.
 async fn wait_until(due: Instant) -> io::Result<()> {
     loop {
         let left = due.saturating_duration_since(Instant::now());
@@ -156,7 +164,7 @@ async fn wait_until(due: Instant) -> io::Result<()> {
         timerfd_settime(&timer, TimerfdTimerFlags::empty(), &Itimerspec { it_interval: nothing, it_value })?;
         #[expect(
             deprecated,
-            reason = "an `OwnedFd` is the descriptor that it says it is; the successor is unsafe code"
+            reason = "an `OwnedFd` always returns its own descriptor; the replacement is unsafe"
         )]
         let timer = AsyncFd::with_interest(timer, Interest::READABLE)?;
         let _ = timer.readable().await?;
@@ -167,7 +175,7 @@ async fn wait_until(due: Instant) -> io::Result<()> {
 ///
 /// # Errors
 ///
-/// The listener cannot tell its own address, which means that it is no working socket.
+/// The listener's local address is unavailable: it is not a working socket.
 pub async fn serve(
     listener: TcpListener,
     service: Calibration,
@@ -181,13 +189,13 @@ pub async fn serve(
             () = &mut shutdown => return Ok(()),
             Some(_) = connections.join_next() => {}
             Ok((stream, _)) = listener.accept() => {
-                connections.spawn(converse(stream, service.clone()));
+                connections.spawn(serve_connection(stream, service.clone()));
             }
         }
     }
 }
 
-async fn converse(stream: TcpStream, service: Calibration) {
+async fn serve_connection(stream: TcpStream, service: Calibration) {
     let _ = stream.set_nodelay(true);
     let respond = service_fn(|request| async { Ok::<_, Infallible>(service.respond(request).await) });
     let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), respond).await;

@@ -1,5 +1,5 @@
-//! Everything a client can do wrong, or that can go wrong for it, and the answer it gets. Bodies are
-//! `{"detail": …}`, except a refusal by the rate limit: `{"error": …}`, as the contract's other servers say it.
+//! The error responses of the API. Bodies are `{"detail": …}`, except for a rejection by the rate limit,
+//! which is `{"error": …}` as in other servers with this API.
 
 use axum::http::StatusCode;
 use axum::http::header::{ALLOW, HeaderMap, HeaderValue, RETRY_AFTER};
@@ -8,68 +8,68 @@ use serde_json::json;
 
 use crate::limiter::{Decision, KeyedLimit};
 use crate::response::{json, json_with};
-use crate::telemetry::Verb;
+use crate::telemetry::Method;
 
-/// Why a request is not answered with 200.
+/// An error response, other than a rejection by the rate limit.
 #[derive(Debug)]
 pub(crate) enum ApiError {
-    /// 400: the header says one thing and the body another.
-    Disagreement { header: &'static str, field: &'static str },
-    /// 400: the body broke off or was framed wrongly.
-    BrokenBody,
-    /// 403.
-    ForeignSession,
+    /// 400: a header and the body have different values for a field.
+    FieldMismatch { header: &'static str, field: &'static str },
+    /// 400: the body is incomplete or wrongly framed.
+    IncompleteBody,
+    /// 403: the session exists, and belongs to another tenant.
+    CrossTenantSession,
     /// 404.
     UnknownTenant,
     /// 404.
     UnknownSession,
     /// 404: no such path.
     NotFound,
-    /// 405; the method that the path does answer.
-    MethodNotAllowed(Verb),
+    /// 405, with the method that the path has.
+    MethodNotAllowed(Method),
     /// 408: the body did not arrive in time.
-    SlowBody,
+    BodyTimeout,
     /// 413.
     BodyTooLarge,
-    /// 422; `body` where no single field is to blame.
+    /// 422; the field is `body` where the error is not in a single field.
     Invalid { field: &'static str, problem: String },
-    /// 500: the operating system has no random numbers to give.
-    NoRandomness,
-    /// 503: the store did not answer. Whether a limit counted the request is unknown.
-    StoreAway,
+    /// 500: the operating system has no random numbers available.
+    EntropyUnavailable,
+    /// 503: the store did not respond. Whether a limit counted the request is unknown.
+    StoreUnavailable,
 }
 
 impl ApiError {
     const fn status(&self) -> StatusCode {
         match self {
-            Self::Disagreement { .. } | Self::BrokenBody => StatusCode::BAD_REQUEST,
-            Self::ForeignSession => StatusCode::FORBIDDEN,
+            Self::FieldMismatch { .. } | Self::IncompleteBody => StatusCode::BAD_REQUEST,
+            Self::CrossTenantSession => StatusCode::FORBIDDEN,
             Self::UnknownTenant | Self::UnknownSession | Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
-            Self::SlowBody => StatusCode::REQUEST_TIMEOUT,
+            Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Invalid { .. } => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::NoRandomness => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::StoreAway => StatusCode::SERVICE_UNAVAILABLE,
+            Self::EntropyUnavailable => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::StoreUnavailable => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
     fn detail(&self) -> String {
         match self {
-            Self::Disagreement { header, field } => {
+            Self::FieldMismatch { header, field } => {
                 return format!("Header {header} and body field {field} disagree");
             }
             Self::Invalid { field, problem } => return format!("{field}: {problem}"),
-            Self::BrokenBody => "Request body could not be read",
-            Self::ForeignSession => "Session does not belong to tenant",
+            Self::IncompleteBody => "Request body could not be read",
+            Self::CrossTenantSession => "Session does not belong to tenant",
             Self::UnknownTenant => "Unknown tenant_id",
             Self::UnknownSession => "Unknown session_id",
             Self::NotFound => "Not Found",
             Self::MethodNotAllowed(_) => "Method Not Allowed",
-            Self::SlowBody => "Request body did not arrive within 10 seconds",
+            Self::BodyTimeout => "Request body did not arrive within 10 seconds",
             Self::BodyTooLarge => "Request body is larger than 64 KiB",
-            Self::NoRandomness => "Internal Server Error",
-            Self::StoreAway => "Store unavailable, try again",
+            Self::EntropyUnavailable => "Internal Server Error",
+            Self::StoreUnavailable => "Store unavailable, try again",
         }
         .to_owned()
     }
@@ -79,10 +79,10 @@ impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let mut response = json(self.status(), &json!({ "detail": self.detail() }));
         match self {
-            Self::MethodNotAllowed(verb) => {
-                response.headers_mut().insert(ALLOW, HeaderValue::from_static(verb.label()));
+            Self::MethodNotAllowed(method) => {
+                response.headers_mut().insert(ALLOW, HeaderValue::from_static(method.label()));
             }
-            Self::StoreAway => {
+            Self::StoreUnavailable => {
                 response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
             }
             _ => {}
@@ -91,7 +91,7 @@ impl IntoResponse for ApiError {
     }
 }
 
-/// The answer to a request that the rate limit refused.
+/// 429: the response to a request that the rate limit rejected.
 pub(crate) fn rate_limited(decision: &Decision, limits: &[KeyedLimit]) -> Response {
     let limit = decision.tightest(limits).map_or_else(String::new, |(keyed, _)| keyed.limit.to_string());
     let mut headers = HeaderMap::with_capacity(8);

@@ -1,4 +1,5 @@
-//! The binary `tenancy-server`: parses its arguments, runs, and turns an error into a message, a hint and an exit code.
+//! The binary `tenancy-server`: parses its arguments, runs, and turns an error into a message, a hint and an
+//! exit code.
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -6,7 +7,8 @@ use std::process::ExitCode;
 use clap::Parser;
 use tenancy::{Args, RunError};
 
-/// The reference multi-tenant server: sessions, mock chat and rate limits per tenant, global over all replicas.
+/// The reference multi-tenant server: sessions, mock chat and rate limits per tenant, global over all
+/// replicas.
 #[derive(Debug, Parser)]
 #[command(name = "tenancy-server", version, max_term_width = 100)]
 struct Cli {
@@ -20,7 +22,7 @@ fn main() -> ExitCode {
         args.runtime().map_err(RunError::from).and_then(|runtime| runtime.block_on(tenancy::run(args)));
     let Err(error) = outcome else { return ExitCode::SUCCESS };
     let mut stderr = std::io::stderr().lock();
-    // If even standard error is closed the exit code must do.
+    // If standard error is closed, the exit code has to be enough.
     let _ = writeln!(stderr, "error: {error}");
     if let Some(hint) = error.hint() {
         let _ = writeln!(stderr, "hint: {hint}");

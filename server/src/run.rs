@@ -1,10 +1,10 @@
-//! The whole program behind its arguments: load tenants, reach the store, bind, say so, serve until asked to stop.
+//! The program behind its arguments: loads the tenants, connects the store, binds, prints a banner and serves
+//! until a signal.
 
 use std::future::Future;
 use std::io::{self, Write as _};
 
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -14,6 +14,7 @@ use crate::calibration::{self, Calibration};
 use crate::faults::Faults;
 use crate::health;
 use crate::serve::serve;
+use crate::shutdown::ShutdownSignals;
 use crate::state::Config;
 use crate::store::{Store, StoreError};
 use crate::tenants::{Tenants, TenantsError};
@@ -21,35 +22,35 @@ use crate::tenants::{Tenants, TenantsError};
 /// Why the server did not start, or stopped.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// The tenants file has problems; all of them, a line for each.
+    /// The tenants file is invalid; all its problems, one per line.
     #[error("the tenants file is not valid\n{0}")]
     Tenants(TenantsError),
-    /// The store cannot be used.
+    /// The store cannot be opened.
     #[error(transparent)]
     Store(StoreError),
-    /// The address cannot be listened on.
+    /// The address cannot be bound.
     #[error("cannot listen on {address}: {cause}")]
     Bind {
         /// As given.
         address: String,
-        /// What the operating system says.
+        /// The error of the operating system.
         cause: io::Error,
     },
-    /// A server that is asked whether it is ready is not.
+    /// The server that a health check is for is not ready.
     #[error("{address} is not ready: {cause}")]
     NotReady {
         /// As given.
         address: String,
-        /// Why.
+        /// Why it is not.
         cause: io::Error,
     },
-    /// The operating system does not let the server work (signals, sockets, threads).
-    #[error("the server could not go on: {0}")]
+    /// An error of the operating system (sockets, threads).
+    #[error("the server cannot continue: {0}")]
     System(#[from] io::Error),
 }
 
 impl RunError {
-    /// What the user can do about it.
+    /// What the user can do about it, where there is something.
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
         match self {
@@ -73,13 +74,13 @@ impl RunError {
         }
     }
 
-    /// The code that a program exits with: 2 for what the user wrote, 4 for surroundings that are not as needed, 5 for
-    /// what should not happen.
+    /// The exit code of the program: 2 for invalid input, 4 for something that is unavailable (address,
+    /// Redis, server), 5 for an error of the operating system.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Tenants(_) | Self::Store(StoreError::Url { .. }) => 2,
-            // No address at all, as opposed to one that is not available.
+            // Not an address at all, as opposed to one that is not available.
             Self::Bind { cause, .. } if cause.kind() == io::ErrorKind::InvalidInput => 2,
             Self::Store(_) | Self::Bind { .. } | Self::NotReady { .. } => 4,
             Self::System(_) => 5,
@@ -87,20 +88,14 @@ impl RunError {
     }
 }
 
-/// Runs the server until SIGTERM or SIGINT. Writes a banner to standard error once it listens.
+/// Runs the server until one of the [`ShutdownSignals`]. Writes a banner to standard error once it listens.
 ///
 /// # Errors
 ///
-/// See [`RunError`]; nothing is left running then.
+/// See [`RunError`]; no replica is left running.
 pub async fn run(args: Args) -> Result<(), RunError> {
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    let stopped = async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-    };
-    run_until(args, stopped).await
+    let mut signals = ShutdownSignals::listen();
+    run_until(args, async move { signals.next().await }).await
 }
 
 /// As [`run`], until `stopped` completes instead of a signal.
@@ -126,19 +121,19 @@ pub async fn run_until(args: Args, stopped: impl Future<Output = ()>) -> Result<
     let listeners = bind(&args.listen).await?;
     let faults: Faults = args.faults.iter().copied().collect();
     let (store_name, count) = (store.describe(), tenants.len());
-    let lies = if faults.is_empty() { String::new() } else { format!("; FAULTS: {faults}") };
-    write_banner(&listeners, &format!("store {store_name}, {count} tenants{lies}"))?;
+    let faults_note = if faults.is_empty() { String::new() } else { format!("; FAULTS: {faults}") };
+    write_banner(&listeners, &format!("store {store_name}, {count} tenants{faults_note}"))?;
 
     let config = Config { session_ttl: args.session_ttl, faults, ..Config::default() };
-    let (stop, watching) = watch::channel(());
+    let (stop, stopping) = watch::channel(());
     let mut replicas = JoinSet::new();
     for (replica, listener) in (args.replica_index..).zip(listeners) {
-        let mut watching = watching.clone();
+        let mut stopping = stopping.clone();
         let config = Config { replica, ..config.clone() };
         let app = App::with_config(tenants.clone(), store.clone(), config);
         replicas.spawn(serve(listener, app, async move {
-            // Either way, a message or the sender's end, it is time to stop.
-            let _ = watching.changed().await;
+            // The sender sends nothing: that it was dropped is the signal.
+            let _ = stopping.changed().await;
         }));
     }
     stopped.await;
@@ -152,12 +147,12 @@ pub async fn run_until(args: Args, stopped: impl Future<Output = ()>) -> Result<
 fn check_health(addresses: &[String]) -> Result<(), RunError> {
     for address in addresses {
         let not_ready = |cause| RunError::NotReady { address: address.clone(), cause };
-        health::ready(address).map_err(not_ready)?;
+        health::check_ready(address).map_err(not_ready)?;
     }
     Ok(())
 }
 
-/// Serves known latencies, one service on all addresses.
+/// Serves known latencies: one service on all addresses.
 async fn calibrate(args: &Args, stopped: impl Future<Output = ()>) -> Result<(), RunError> {
     let listeners = bind(&args.listen).await?;
     write_banner(&listeners, &args.calibration.to_string())?;
@@ -179,13 +174,13 @@ async fn bind(addresses: &[String]) -> Result<Vec<TcpListener>, RunError> {
     Ok(listeners)
 }
 
-/// One line for each replica, so that scripts can read off the port behind `:0`.
+/// Writes one line per replica, from which scripts can read the port that `:0` became.
 fn write_banner(listeners: &[TcpListener], about: &str) -> io::Result<()> {
     let mut stderr = io::stderr().lock();
     let version = env!("CARGO_PKG_VERSION");
     for listener in listeners {
         let address = listener.local_addr()?;
-        // A closed standard error is no reason not to serve.
+        // A closed standard error does not prevent serving.
         let _ = writeln!(stderr, "tenancy {version} listening on http://{address} ({about})");
     }
     Ok(())

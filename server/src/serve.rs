@@ -1,4 +1,4 @@
-//! Connections: accepting them, speaking HTTP/1.1 on them, and bringing them to an orderly end.
+//! The accept loop: HTTP/1.1 connections and their graceful shutdown.
 
 use std::future::Future;
 use std::io;
@@ -15,20 +15,21 @@ use tokio::task::JoinSet;
 
 use crate::app::App;
 
-/// A connection on which no request's head arrives for so long is closed. Longer than clients keep idle connections
-/// (reqwest: 90 s), so that it is they who close and no request meets a closing door.
-const IDLE: Duration = Duration::from_secs(120);
+/// A connection on which no request head arrives for this long is closed. Longer than clients keep idle
+/// connections (reqwest: 90 s), so that clients close first and no request is sent into a connection that is
+/// being closed.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// Before accepting again after a failure: the usual cause, too many open files, passes only as connections end.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
+/// Delay after a failed accept: its usual cause, too many open files, only passes as connections end.
+const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(20);
 
-/// Serves `app` on `listener` until `shutdown` completes. Then no connection is accepted any more, idle ones are closed,
-/// and requests in flight are answered, for as long as [`Config::grace`](crate::Config::grace) allows. Dropping the future
-/// ends all connections at once.
+/// Serves `app` on `listener` until `shutdown` completes. From then on no connection is accepted, idle ones
+/// are closed, and requests in flight are completed, for up to [`Config::grace`](crate::Config::grace).
+/// Dropping the future ends all connections at once.
 ///
 /// # Errors
 ///
-/// The listener cannot tell its own address, which means that it is no working socket.
+/// The listener's local address is unavailable: it is not a working socket.
 pub async fn serve(
     listener: TcpListener,
     app: App,
@@ -36,9 +37,9 @@ pub async fn serve(
 ) -> io::Result<()> {
     listener.local_addr()?;
     let mut http = http1::Builder::new();
-    // A client may close its sending side and still await its answer; and a request that was read whole is answered and
-    // counted even if the client has gone since.
-    http.half_close(true).timer(TokioTimer::new()).header_read_timeout(IDLE);
+    // A client may close its sending side and still wait for the response; and a request that was read
+    // completely is processed and counted even if the client has disconnected since.
+    http.half_close(true).timer(TokioTimer::new()).header_read_timeout(IDLE_TIMEOUT);
     let graceful = GracefulShutdown::new();
     let mut connections = JoinSet::new();
     let mut shutdown = pin!(shutdown);
@@ -48,28 +49,28 @@ pub async fn serve(
             Some(_) = connections.join_next() => {}
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
-                    connections.spawn(converse(http.clone(), stream, app.service(), graceful.watcher()));
+                    connections.spawn(serve_connection(http.clone(), stream, app.service(), graceful.watcher()));
                 }
-                // The peer has gone again, or the process has no file left: neither is a reason to stop serving.
-                Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
+                // The peer has disconnected, or the process has too many open files: serving continues.
+                Err(_) => tokio::time::sleep(ACCEPT_RETRY_DELAY).await,
             },
         }
     }
     drop(listener);
-    // What is left after the grace is cut off when `connections` goes.
+    // Connections that outlive the grace period end when `connections` is dropped.
     let _ = tokio::time::timeout(app.config().grace, graceful.shutdown()).await;
     Ok(())
 }
 
-/// One connection, to its end. Its errors are the peer's: broken HTTP (answered with a bare 400 by hyper, before any
-/// request exists that could be counted) or a broken connection.
-async fn converse(
+/// Serves one connection to its end. Its errors are the peer's: malformed HTTP (hyper responds with a bare
+/// 400, before there is a request that could be counted) or a broken connection.
+async fn serve_connection(
     http: http1::Builder,
     stream: TcpStream,
     service: TowerToHyperService<Router>,
     watcher: Watcher,
 ) {
-    // Answers are small and complete: they must not wait for more to fill a packet.
+    // Responses are small and written at once: Nagle's algorithm would only delay them.
     let _ = stream.set_nodelay(true);
     let _ = watcher.watch(http.serve_connection(TokioIo::new(stream), service)).await;
 }

@@ -1,20 +1,20 @@
-//! Session ids: opaque to clients, but each carries its tenant, so that a foreign session is distinguished from an unknown one
-//! by looking at a single key.
+//! Session ids: opaque to clients, but each contains its tenant, so that another tenant's session is
+//! distinguished from an unknown one by a single key.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64;
 
-/// 128 random bits: no client guesses another's session.
+/// 128 random bits: the session of another client cannot be guessed.
 const RANDOM_BYTES: usize = 16;
 
-/// Base64 of the random bytes and the longest tenant id; whatever is longer is no session id.
-const LONGEST: usize = (RANDOM_BYTES + 64).div_ceil(3) * 4;
+/// Length of an id in base64, with the longest tenant id; anything longer is not a session id.
+const MAX_LENGTH: usize = (RANDOM_BYTES + 64).div_ceil(3) * 4;
 
-/// A fresh session id for `tenant`: base64url of 16 random bytes and the tenant's id.
+/// A new session id for `tenant`: base64url of 16 random bytes and the tenant's id.
 ///
 /// # Errors
 ///
-/// The operating system has no randomness to give.
+/// The operating system has no random numbers available.
 pub(crate) fn new_id(tenant: &str) -> Result<String, getrandom::Error> {
     let mut bytes = [0; RANDOM_BYTES].to_vec();
     getrandom::fill(&mut bytes)?;
@@ -22,10 +22,10 @@ pub(crate) fn new_id(tenant: &str) -> Result<String, getrandom::Error> {
     Ok(BASE64.encode(bytes))
 }
 
-/// The tenant that a session id names, if it is one of ours by its form. Whether the session exists is the store's to
-/// say. Decoding is strict (one text for each id), so that the text itself can be the key.
+/// The tenant that a session id names, if the id is well-formed. Whether the session exists, only the store
+/// knows. Decoding is strict (each id has exactly one spelling), so that the text itself can be the key.
 pub(crate) fn tenant_of(session_id: &str) -> Option<String> {
-    if session_id.len() > LONGEST {
+    if session_id.len() > MAX_LENGTH {
         return None;
     }
     let mut bytes = BASE64.decode(session_id).ok()?;
@@ -35,7 +35,7 @@ pub(crate) fn tenant_of(session_id: &str) -> Option<String> {
     String::from_utf8(bytes.split_off(RANDOM_BYTES)).ok()
 }
 
-/// The store's key of a session; the tenant is its hash tag, as with its limits.
+/// The key of a session in the store; the tenant is its hash tag, as in the keys of limits.
 pub(crate) fn key(tenant: &str, session_id: &str) -> String {
     let mut key = String::with_capacity(20 + tenant.len() + session_id.len());
     for part in ["tenancy:{", tenant, "}:session:", session_id] {
@@ -61,10 +61,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn garbage_is_no_session(text in ".*") {
+        fn an_arbitrary_text_is_rejected_or_has_one_spelling(text in ".*") {
             if let Some(tenant) = tenant_of(&text) {
-                // Whatever is accepted has one spelling only.
-                let decoded = BASE64.decode(&text).unwrap();
+                                let decoded = BASE64.decode(&text).unwrap();
                 prop_assert_eq!(BASE64.encode(&decoded), text);
                 prop_assert_eq!(&decoded[RANDOM_BYTES..], tenant.as_bytes());
             }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::ApiError;
-use crate::faults::{Faults, Faulty};
+use crate::faults::{FaultInjector, Faults};
 use crate::store::{Operation, Store, StoreError};
 use crate::telemetry::Telemetry;
 use crate::tenants::Tenants;
@@ -12,13 +12,13 @@ use crate::tenants::Tenants;
 /// The settings of a replica.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
-    /// How long a session is valid, from its creation; use does not prolong it. One hour unless set.
+    /// How long a session is valid, from its creation; use does not extend it. Default: one hour.
     pub session_ttl: Duration,
-    /// How long a shutdown waits for requests in flight. Ten seconds unless set.
+    /// How long a shutdown waits for requests in flight. Default: ten seconds.
     pub grace: Duration,
-    /// Which of the service's replicas this is, counted from 0. Only faults tell replicas apart.
+    /// The number of this replica, from 0. Only faults depend on it.
     pub replica: u32,
-    /// Deliberate defects; none unless set.
+    /// Deliberate defects. Default: none.
     pub faults: Faults,
 }
 
@@ -33,26 +33,26 @@ impl Default for Config {
     }
 }
 
-/// The state of a replica's router. Clones share it.
+/// The state that the routes share. Clones are the same state.
 #[derive(Debug, Clone)]
-pub(crate) struct AppState(Arc<Parts>);
+pub(crate) struct AppState(Arc<Inner>);
 
 #[derive(Debug)]
-struct Parts {
+struct Inner {
     tenants: Tenants,
     store: Store,
     telemetry: Telemetry,
     config: Config,
     /// `None` in a conforming replica.
-    faulty: Option<Faulty>,
+    fault_injector: Option<FaultInjector>,
 }
 
 impl AppState {
     pub(crate) fn new(tenants: Tenants, store: Store, config: Config) -> Self {
         let telemetry = Telemetry::new(&tenants);
-        let faulty = Faulty::new(&config.faults, config.replica);
-        let tenants = config.faults.distort(tenants, config.replica);
-        Self(Arc::new(Parts { tenants, store, telemetry, config, faulty }))
+        let fault_injector = FaultInjector::new(&config.faults, config.replica);
+        let tenants = config.faults.apply_config_faults(tenants, config.replica);
+        Self(Arc::new(Inner { tenants, store, telemetry, config, fault_injector }))
     }
 
     pub(crate) fn tenants(&self) -> &Tenants {
@@ -67,24 +67,24 @@ impl AppState {
         &self.0.telemetry
     }
 
-    /// The faults at work; `None` in a conforming replica.
-    pub(crate) fn faulty(&self) -> Option<&Faulty> {
-        self.0.faulty.as_ref()
+    /// `None` in a conforming replica.
+    pub(crate) fn fault_injector(&self) -> Option<&FaultInjector> {
+        self.0.fault_injector.as_ref()
     }
 
     pub(crate) fn config(&self) -> &Config {
         &self.0.config
     }
 
-    /// The result of an operation of the store, its failures counted.
-    pub(crate) fn checked<T>(
+    /// Counts a failed operation of the store, and turns its error into the response.
+    pub(crate) fn store_result<T>(
         &self,
         operation: Operation,
         result: Result<T, StoreError>,
     ) -> Result<T, ApiError> {
         result.map_err(|_| {
             self.telemetry().store_failed(operation);
-            ApiError::StoreAway
+            ApiError::StoreUnavailable
         })
     }
 }

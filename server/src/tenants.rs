@@ -1,14 +1,17 @@
-//! The tenants, as meant: looked up by id on every request. [`parse`](Tenants::parse) reads them from JSON lines and
-//! collects every bad line, so that one start shows all there is to mend.
+//! The tenants, looked up by id on every request. [`parse`](Tenants::parse) reads them from JSON lines and
+//! collects all invalid lines, so that one start reports every problem.
 
-mod line;
+mod tenant_line;
 
 use std::collections::HashMap;
 use std::path::Path;
 use std::{fmt, fs};
 
-use crate::flavour::Flavour;
 use crate::limiter::KeyedLimit;
+use crate::reply_style::ReplyStyle;
+
+/// The label of requests whose tenant is unknown, in metrics. No tenant may have this id.
+pub(crate) const UNKNOWN_TENANT: &str = "unknown";
 
 /// Shipped with the program: acme 8, globex 4, initech 6 chats per 10 s.
 const BUILTIN: &str = include_str!("../tenants.jsonl");
@@ -16,15 +19,15 @@ const BUILTIN: &str = include_str!("../tenants.jsonl");
 /// One tenant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tenant {
-    /// Its id: 1 to 64 of `A-Z a-z 0-9 . _ -`, not starting with a punctuation mark.
+    /// 1 to 64 of `A-Z a-z 0-9 . _ -`, starting with a letter or a digit.
     pub id: String,
-    /// Its name, for people; the id where the line has none.
+    /// Display name; the id where the line has none.
     pub name: String,
-    /// How its replies open.
+    /// The start of its replies.
     pub welcome: String,
-    /// The model it is asked to talk to.
+    /// The name of its model, which responses state.
     pub model: String,
-    pub(crate) flavour: Flavour,
+    pub(crate) reply_style: ReplyStyle,
     pub(crate) limits: Vec<KeyedLimit>,
 }
 
@@ -35,21 +38,21 @@ pub struct Tenants {
     by_id: HashMap<String, usize>,
 }
 
-/// One bad line.
+/// One problem of a line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TenantsProblem {
     /// Counted from 1.
     pub line: usize,
-    /// Counted from 1, in bytes, where the cause has a place on the line.
+    /// Counted from 1, in bytes; `None` where the problem is not at one position.
     pub column: Option<usize>,
     /// What is wrong.
     pub cause: String,
 }
 
-/// Everything that is wrong with a tenants file; prints as `file:line:column: cause`, a line for each problem.
+/// All problems of a tenants file; displayed as `file:line:column: cause`, one line per problem.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TenantsError {
-    /// The name that [`Tenants::parse`] was given.
+    /// The file name given to [`Tenants::parse`].
     pub file: String,
     /// Never empty; in the order of the lines.
     pub problems: Vec<TenantsProblem>,
@@ -72,19 +75,19 @@ impl fmt::Display for TenantsError {
 impl std::error::Error for TenantsError {}
 
 impl Tenants {
-    /// Reads JSON lines; empty lines are skipped. `file_name` only serves the error.
+    /// Parses JSON lines; empty lines are skipped. `file_name` is only used in the error.
     ///
     /// # Errors
     ///
-    /// All bad lines at once; a file without any tenant is one, too.
+    /// All problems of all lines; a file without any tenant is an error, too.
     pub fn parse(text: &str, file_name: &str) -> Result<Self, TenantsError> {
         let mut tenants = Self { list: Vec::new(), by_id: HashMap::new() };
         let mut first_line_of: HashMap<String, usize> = HashMap::new();
         let mut problems = Vec::new();
-        // Editors on Windows put a byte-order mark in front.
+        // Editors on Windows may start a file with a byte-order mark.
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         for (line, content) in (1..).zip(text.lines()).filter(|(_, content)| !content.trim().is_empty()) {
-            match line::tenant(content) {
+            match tenant_line::parse(content) {
                 Err(causes) => {
                     problems.extend(causes.into_iter().map(|(column, cause)| TenantsProblem {
                         line,
@@ -124,7 +127,7 @@ impl Tenants {
     ///
     /// # Errors
     ///
-    /// As [`parse`](Self::parse); a file that cannot be read is a problem of its first line.
+    /// As [`parse`](Self::parse); a file that cannot be read is reported as a problem of its first line.
     pub fn read(path: &Path) -> Result<Self, TenantsError> {
         let file = path.display().to_string();
         match fs::read_to_string(path) {
@@ -136,37 +139,37 @@ impl Tenants {
         }
     }
 
-    /// The tenants that the program ships with.
+    /// The tenants that are compiled in.
     #[must_use]
-    #[expect(clippy::expect_used, reason = "compiled in, and read by a test")]
+    #[expect(clippy::expect_used, reason = "compiled in, and parsed by a test")]
     pub fn builtin() -> Self {
-        Self::parse(BUILTIN, "tenants.jsonl").expect("the shipped tenants are valid")
+        Self::parse(BUILTIN, "tenants.jsonl").expect("the built-in tenants are valid")
     }
 
-    /// Their ids, in the order of the lines.
+    /// The ids, in the order of the lines.
     pub fn ids(&self) -> impl Iterator<Item = &str> {
         self.list.iter().map(|tenant| tenant.id.as_str())
     }
 
-    /// The tenant of that id.
+    /// The tenant with this id.
     #[must_use]
     pub fn get(&self, id: &str) -> Option<&Tenant> {
         self.index_of(id).map(|index| &self.list[index])
     }
 
-    /// How many there are; never none.
+    /// The number of tenants; never 0.
     #[must_use]
     #[expect(clippy::len_without_is_empty, reason = "there is always at least one")]
     pub fn len(&self) -> usize {
         self.list.len()
     }
 
-    /// For faults that change what is kept.
+    /// For faults that change the enforced limits.
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Tenant> {
         self.list.iter_mut()
     }
 
-    /// The position of a tenant, by which its metrics are kept.
+    /// The position of a tenant, which is the index of its metrics.
     pub(crate) fn index_of(&self, id: &str) -> Option<usize> {
         self.by_id.get(id).copied()
     }
@@ -179,15 +182,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_shipped_tenants_are_valid() {
+    fn the_built_in_tenants_are_valid() {
         let tenants = Tenants::builtin();
-        let reported: Vec<_> = tenants
+        let shown: Vec<_> = tenants
             .list
             .iter()
-            .map(|tenant| format!("{}: {} {:?}", tenant.id, tenant.limits[0].limit, tenant.flavour))
+            .map(|tenant| format!("{}: {} {:?}", tenant.id, tenant.limits[0].limit, tenant.reply_style))
             .collect();
         assert_eq!(
-            reported,
+            shown,
             [
                 "acme: 8 per 10 second Reverse",
                 "globex: 4 per 10 second Upper",
@@ -201,17 +204,17 @@ mod tests {
         let tenants = Tenants::parse("\n{\"id\":\"t-1\",\"limits\":{\"chat_per_1s\":1}}\r\n\n", "t").unwrap();
         let tenant = tenants.get("t-1").unwrap();
         assert_eq!((tenant.name.as_str(), tenant.welcome.as_str()), ("t-1", "Welcome to t-1!"));
-        assert_eq!((tenant.model.as_str(), tenant.flavour), ("mock", Flavour::Acknowledge));
+        assert_eq!((tenant.model.as_str(), tenant.reply_style), ("mock", ReplyStyle::Acknowledge));
     }
 
     #[test]
-    fn all_bad_lines_are_reported_at_once() {
+    fn all_invalid_lines_are_reported_at_once() {
         let text = include_str!("../tests/fixtures/bad-tenants.jsonl");
         insta::assert_snapshot!(Tenants::parse(text, "tenants.jsonl").unwrap_err());
     }
 
     #[test]
-    fn an_empty_file_is_refused() {
+    fn an_empty_file_is_an_error() {
         insta::assert_snapshot!(Tenants::parse("\n\n", "tenants.jsonl").unwrap_err(), @"tenants.jsonl:1: no tenants in this file");
     }
 
@@ -222,7 +225,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_is_read_or_refused_without_a_panic(
+        fn any_text_is_parsed_or_rejected_without_a_panic(
             text in r#"(\{("(id|limits|chat_per_1s|name)"|[:,{}0-9a-z"\[\]é \n]){0,20}\}?\n?){0,4}"#,
         ) {
             if let Err(error) = Tenants::parse(&text, "t") {

@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use self::observer::Observer;
 pub(super) use self::{
     judging::{Judged, judge, judge_with_observer, record_failure, record_failure_text},
-    signals::{ShutdownSignals, Signals},
+    signals::Signals,
 };
 use crate::commands::session::{abort_monitor::AbortMonitor, manifest_writer::ManifestWriter};
 use crate::{

@@ -2,7 +2,8 @@
 
 use std::{fs, io};
 
-use super::session::ShutdownSignals;
+use tenancy::ShutdownSignals;
+
 use crate::{
     args::UpArgs,
     environment::{

@@ -4,8 +4,8 @@
 use crate::support::{Ended, Report, Sandbox, change};
 
 /// Quotas that are never reached.
-const GENEROUS: &str = r#"{"id": "acme", "flavour": "reverse", "limits": {"chat_per_1s": 10000}}
-{"id": "globex", "flavour": "upper", "limits": {"chat_per_1s": 10000}}
+const GENEROUS: &str = r#"{"id": "acme", "reply_style": "reverse", "limits": {"chat_per_1s": 10000}}
+{"id": "globex", "reply_style": "upper", "limits": {"chat_per_1s": 10000}}
 {"id": "initech", "limits": {"chat_per_1s": 10000}}
 "#;
 

@@ -62,8 +62,8 @@ fn scenario(text: &str, tenants: &str, seed: u64) -> Plan {
 
 #[test]
 fn tenant_leaks_are_detected() {
-    let tenants = r#"{"id": "acme", "flavour": "reverse", "limits": {"chat_per_10s": 8}}
-{"id": "globex", "flavour": "upper", "limits": {"chat_per_10s": 4}}
+    let tenants = r#"{"id": "acme", "reply_style": "reverse", "limits": {"chat_per_10s": 8}}
+{"id": "globex", "reply_style": "upper", "limits": {"chat_per_10s": 4}}
 {"id": "initech", "limits": {"chat_per_10s": 6}}
 "#;
     for seed in 0..SEEDS {

@@ -1,61 +1,63 @@
-//! The command line of the calibration service, and the notation of its values.
+//! The arguments of the calibration service, and the notation of their values.
 
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// Serve a known latency instead of the API, to see what a load generator makes of it.
+/// Settings of the calibration service.
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(next_help_heading = "Calibration")]
 pub struct CalibrationArgs {
-    /// Serve known latencies instead of the API: any path answers 200
+    /// Serve known latencies instead of the API: any path responds with 200
     #[arg(long)]
     pub calibration: bool,
 
-    /// Delay of each answer: `20ms`, `exponential:20ms` for random ones of this mean, or `lognormal:20ms:0.3` for random ones
-    /// of this median whose logarithm has this standard deviation [default: none]
+    /// Delay of each response: `20ms`, `exponential:20ms` for random delays with this mean, or
+    /// `lognormal:20ms:0.3` for random delays with this median and this standard deviation of the logarithm
+    /// [default: none]
     #[arg(long, value_name = "DELAY", requires = "calibration")]
     pub delay: Option<Delay>,
 
-    /// Freeze once, for so long, so long after the first request: whatever arrives meanwhile waits for the end
+    /// Freeze once: FOR this long, starting this long AFTER the first request; requests meanwhile wait for
+    /// the end
     #[arg(long, value_name = "FOR@AFTER", requires = "calibration")]
     pub freeze: Option<Freeze>,
 
-    /// Serve one request after the other, at most so many per second
+    /// Serve one request after the other, at most N per second
     #[arg(long, value_name = "N/s", requires = "calibration", value_parser = parse_ceiling)]
     pub ceiling: Option<f64>,
 
-    /// Random delays are the same for the same seed
+    /// Seed of the random delays
     #[arg(long, value_name = "N", requires = "calibration", default_value_t = 1)]
     pub seed: u64,
 }
 
-/// How long an answer is held back.
+/// How long a response is delayed.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Delay {
-    /// Always so long.
+    /// Constant.
     Fixed(Duration),
     /// Exponentially distributed with this mean.
     Exponential(Duration),
-    /// Lognormally distributed, as the latency of services often is: few are quicker, and some are much slower.
+    /// Lognormally distributed, as the latency of services often is: some are much slower than the median.
     Lognormal {
-        /// Half of them are longer.
+        /// Half of the delays are longer.
         median: Duration,
         /// Standard deviation of the logarithm, from 0 to 3.
         sigma: f64,
     },
 }
 
-/// A freeze that is planned: for so long, so long after the first request.
+/// A freeze at a fixed time after the first request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Freeze {
-    /// Its length.
+    /// How long it lasts.
     pub length: Duration,
-    /// When it begins.
+    /// When it starts.
     pub after: Duration,
 }
 
-/// A length of time, up to a day.
+/// Parses a duration of at most a day.
 pub(super) fn parse_span(text: &str) -> Result<Duration, String> {
     let span = humantime::parse_duration(text).map_err(|error| error.to_string())?;
     if span > Duration::from_secs(24 * 3600) {
@@ -88,7 +90,7 @@ impl FromStr for Freeze {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let (length, after) =
-            text.split_once('@').ok_or("expected a length and a beginning, such as `2s@10s`")?;
+            text.split_once('@').ok_or("expected a length and a start, such as `2s@10s`")?;
         Ok(Self { length: parse_span(length)?, after: parse_span(after)? })
     }
 }
@@ -100,7 +102,7 @@ fn parse_ceiling(text: &str) -> Result<f64, String> {
         .ok_or_else(|| "expected requests per second, such as `3000/s`".to_owned())
 }
 
-/// What the banner says of it.
+/// The description in the banner.
 impl fmt::Display for CalibrationArgs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let show = humantime::format_duration;
@@ -134,8 +136,8 @@ mod tests {
         args: CalibrationArgs,
     }
 
-    /// What the banner says, or the first line of the error.
-    fn reported(line: &str) -> String {
+    /// The description in the banner, or the first lines of the error.
+    fn outcome(line: &str) -> String {
         match Cli::try_parse_from(line.split(' ')) {
             Ok(Cli { args }) => args.to_string(),
             Err(error) => error.to_string().lines().take(2).collect::<Vec<_>>().join(" "),
@@ -143,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_asked_for_is_reported_and_what_makes_no_sense_too() {
+    fn descriptions_and_errors_of_arguments() {
         let lines = [
             "x --calibration",
             "x --calibration --delay 20ms --ceiling 3000/s",
@@ -160,7 +162,7 @@ mod tests {
             "x --calibration --ceiling 3000",
             "x --calibration --ceiling 0/s",
         ];
-        let all: Vec<String> = lines.map(|line| format!("{line}\n    {}", reported(line))).into();
+        let all: Vec<String> = lines.map(|line| format!("{line}\n    {}", outcome(line))).into();
         insta::assert_snapshot!(all.join("\n"));
     }
 }

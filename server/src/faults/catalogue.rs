@@ -1,20 +1,20 @@
-//! All faults that there are, a line each: the one list behind parsing, messages and documents.
+//! The catalogue of all faults, from which parsing, messages and documents are made.
 
-/// One fault as it is listed.
+/// A fault, as it is listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Entry {
-    /// As `--fault` takes it.
+pub struct FaultInfo {
+    /// The name for `--fault`.
     pub name: &'static str,
-    /// What its value means, and the value where none is given; `None` if it takes none.
+    /// What its value means, and the default value; `None` if it takes none.
     pub value: Option<(&'static str, &'static str)>,
     /// What it does to the service.
     pub breaks: &'static str,
-    /// The claim that must notice, by its name in reports; several are separated by commas.
+    /// The claim that has to detect it, by its name in reports; several are separated by commas.
     pub caught_by: &'static str,
 }
 
-const fn plain(name: &'static str, breaks: &'static str, caught_by: &'static str) -> Entry {
-    Entry { name, value: None, breaks, caught_by }
+const fn plain(name: &'static str, breaks: &'static str, caught_by: &'static str) -> FaultInfo {
+    FaultInfo { name, value: None, breaks, caught_by }
 }
 
 const fn with(
@@ -22,12 +22,12 @@ const fn with(
     value: (&'static str, &'static str),
     breaks: &'static str,
     caught_by: &'static str,
-) -> Entry {
-    Entry { name, value: Some(value), breaks, caught_by }
+) -> FaultInfo {
+    FaultInfo { name, value: Some(value), breaks, caught_by }
 }
 
 /// All faults, in the order of the documents.
-pub const CATALOGUE: &[Entry] = &[
+pub const CATALOGUE: &[FaultInfo] = &[
     plain("limit-per-replica", "each replica counts on its own: N replicas admit N quotas", "limit"),
     with(
         "limit-off-by-one",
@@ -44,19 +44,19 @@ pub const CATALOGUE: &[Entry] = &[
     with(
         "limit-race",
         ("delay", "5ms"),
-        "checks, and acts so much later: chats at the same time pass together",
+        "a chat is checked, and counted that much later: chats at the same time pass together",
         "limit",
     ),
     with(
         "limit-false-rejection",
-        ("every so many", "100"),
-        "every N-th chat of a replica that should be admitted is refused",
+        ("every N-th", "100"),
+        "every N-th chat of a replica that should be admitted is rejected",
         "limit",
     ),
     plain("limit-shared-key", "all tenants count together, each up to its own quota", "limit"),
     plain(
         "limit-no-expiry",
-        "the first tenant's counts never expire: used up, its quota is so permanently",
+        "the first tenant's counts never expire: once used up, its quota never comes back",
         "limit",
     ),
     with(
@@ -67,23 +67,27 @@ pub const CATALOGUE: &[Entry] = &[
     ),
     with(
         "limit-skewed-clock",
-        ("by how much", "300ms"),
-        "each replica's clock is so far ahead of the one before (`0.1`: of the shortest window), and limits go by it",
+        ("how far ahead", "300ms"),
+        "limits go by a clock that is that far ahead of the one of the replica before (`0.1`: of the shortest window)",
         "limit",
     ),
-    plain("limit-counts-rejections", "refused chats count, too: who keeps trying stays shut out", "limit"),
+    plain(
+        "limit-counts-rejections",
+        "rejected chats count, too: a client that keeps trying stays locked out",
+        "limit",
+    ),
     with(
         "retry-after-early",
         ("factor", "0.5"),
         "Retry-After is that part of the needed wait, rounded down, but at least 1",
         "headers",
     ),
-    plain("remaining-lies", "Remaining is one more than there is, on refusals, too", "headers"),
-    plain("session-crosses-tenants", "a session of another tenant is as good as one's own", "isolation"),
+    plain("remaining-lies", "Remaining is one more than there is, on rejections, too", "headers"),
+    plain("session-crosses-tenants", "a session of another tenant is accepted", "isolation"),
     with(
         "reply-leaks",
-        ("every so many answers", "20"),
-        "every N-th chat is answered with the last reply to another tenant",
+        ("every N-th chat", "20"),
+        "every N-th chat gets the last reply to another tenant",
         "isolation",
     ),
     with(
@@ -94,29 +98,29 @@ pub const CATALOGUE: &[Entry] = &[
     ),
     with(
         "count-lost",
-        ("every so many requests", "1000"),
-        "every N-th request of a replica is answered and not counted, in no metric",
+        ("every N-th request", "1000"),
+        "every N-th request of a replica is served and not counted, in no metric",
         "counters",
     ),
     with(
         "count-double",
-        ("every so many requests", "1"),
+        ("every N-th request", "1"),
         "every N-th request of a replica is counted twice in all metrics, as by a middleware that was added twice",
         "counters",
     ),
     plain("status-mislabelled", "429s are counted as 200s", "counters"),
     with(
         "tenant-mislabelled",
-        ("every so many", "10"),
+        ("every N-th", "10"),
         "every N-th request of the tenant that came first is counted for the next one of the file, or as `unknown`",
         "counters",
     ),
     plain(
         "handler-raw-path",
-        "the label `handler` is what was asked for, path and query: unknown paths are no longer `none`",
+        "the label `handler` is the raw path with its query: unknown paths are no longer `none`",
         "counters, cardinality",
     ),
-    plain("duration-in-ms", "durations are milliseconds in metrics that say seconds", "histograms"),
+    plain("duration-in-ms", "durations are milliseconds in metrics that promise seconds", "histograms"),
     with(
         "duration-excludes-wait",
         ("how long", "60ms"),
@@ -132,28 +136,23 @@ pub const CATALOGUE: &[Entry] = &[
     plain("sum-wrong", "`_sum` of durations is in milliseconds, the buckets are in seconds", "histograms"),
     with(
         "gauge-stuck",
-        ("every so many requests", "200"),
+        ("every N-th request", "200"),
         "every N-th request of a replica never leaves the gauge of those in progress",
         "gauges",
     ),
     with(
         "counter-reset",
         ("after", "5s"),
-        "so long after a replica's first request of a tenant all its counters start at zero again, once; the process goes on",
+        "that long after a replica's first request of a tenant all its counters start at zero again, once; the process goes on",
         "counters",
     ),
-    with(
-        "metrics-stale",
-        ("how long", "30s"),
-        "a page of metrics is kept and shown for that long",
-        "scrapes",
-    ),
+    with("metrics-stale", ("how long", "30s"), "an exposition is cached and served for that long", "scrapes"),
     with(
         "metrics-truncated",
-        ("what is left", "0.5"),
-        "the page of metrics breaks off there, in the middle of a line",
+        ("part that is left", "0.5"),
+        "the exposition ends after that part of it, in the middle of a line",
         "scrapes",
     ),
-    with("scrape-slow", ("how long", "3s"), "a page of metrics takes that long", "scrapes"),
-    plain("redis-keys-leak", "sessions never expire in Redis (in memory there is nothing to see)", "redis"),
+    with("scrape-slow", ("how long", "3s"), "an exposition takes that long", "scrapes"),
+    plain("redis-keys-leak", "sessions never expire in Redis (in memory it has no effect)", "redis"),
 ];

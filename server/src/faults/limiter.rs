@@ -1,98 +1,101 @@
-//! How a faulty replica decides about a chat, in place of [`Store::decide`]: in other steps than one, not at all, or
-//! right and then reported wrong.
+//! Faults of the limiter: [`FaultInjector::decide`] replaces [`Store::decide`]. It decides in more than one
+//! step, not at all, or correctly and then states a wrong result.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::distort::FOR_EVER;
-use super::faulty::Faulty;
+use super::config_faults::NEVER_EXPIRES;
+use super::injector::FaultInjector;
 use super::{Fault, Skew};
 use crate::limiter::{Decision, KeyedLimit};
-use crate::store::{Manner, Step, Store, StoreError};
+use crate::store::{DecideOptions, DecisionMode, Store, StoreError};
 
-/// A store's answer to a chat.
-type Decided = Result<Option<Decision>, StoreError>;
+/// What the store decided; `None` if there is no such session.
+type DecideResult = Result<Option<Decision>, StoreError>;
 
-/// One chat to be decided.
+/// One chat to decide about.
 #[derive(Clone, Copy)]
-struct Chat<'a> {
+struct ChatCall<'a> {
     store: &'a Store,
     session: &'a str,
     limits: &'a [KeyedLimit],
-    ahead: Duration,
+    clock_offset: Duration,
 }
 
-impl Chat<'_> {
-    async fn step(&self, step: Step) -> Decided {
-        self.store.decide_as(Manner { ahead: self.ahead, step }, self.session, self.limits).await
+impl ChatCall<'_> {
+    async fn decide(&self, mode: DecisionMode) -> DecideResult {
+        let options = DecideOptions { clock_offset: self.clock_offset, mode };
+        self.store.decide_with(options, self.session, self.limits).await
     }
 }
 
-impl Faulty {
-    /// In place of [`Store::decide`].
-    pub(crate) async fn decide(&self, store: &Store, session: &str, limits: &[KeyedLimit]) -> Decided {
-        self.disturb().await;
-        let chat = Chat { store, session, limits, ahead: self.ahead(limits) };
+impl FaultInjector {
+    /// Replaces [`Store::decide`].
+    pub(crate) async fn decide(&self, store: &Store, session: &str, limits: &[KeyedLimit]) -> DecideResult {
+        self.delay_chat().await;
+        let chat = ChatCall { store, session, limits, clock_offset: self.clock_offset(limits) };
         if self.fails_open() {
-            return Ok(chat.step(Step::Check).await?.map(|decision| untouched(decision, limits)));
+            return Ok(chat.decide(DecisionMode::CheckOnly).await?.map(|decision| unused(decision, limits)));
         }
-        let mut decided = self.limited(chat).await?;
+        let mut decided = self.with_false_rejections(chat).await?;
         if let Some(decision) = &mut decided {
-            self.misreport(decision, limits);
+            self.misstate(decision, limits);
         }
         Ok(decided)
     }
 
-    /// `limit-false-rejection`, around the rest.
-    async fn limited(&self, chat: Chat<'_>) -> Decided {
+    /// `limit-false-rejection`, around the other faults.
+    async fn with_false_rejections(&self, chat: ChatCall<'_>) -> DecideResult {
         let every = self.find(|fault| match fault {
-            Fault::LimitFalseRefusal { every } => Some(*every),
+            Fault::LimitFalseRejection { every } => Some(*every),
             _ => None,
         });
-        let Some(every) = every else { return self.raced(chat).await };
-        // Held throughout: which ones are refused must not depend on who is quicker.
+        let Some(every) = every else { return self.in_steps(chat).await };
+        // Held throughout, so that exactly every N-th admission is rejected.
         let mut admitted = self.admitted.lock().await;
         let due = (*admitted + 1).is_multiple_of(every);
-        let mut decided = if due { chat.step(Step::Check).await? } else { self.raced(chat).await? };
+        let mut decided =
+            if due { chat.decide(DecisionMode::CheckOnly).await? } else { self.in_steps(chat).await? };
         if let Some(decision) = decided.as_mut().filter(|decision| decision.admitted()) {
             *admitted = admitted.wrapping_add(1);
-            if let Some(reading) = decision.readings.first_mut().filter(|_| due) {
-                (reading.remaining, reading.wait) = (0, Some(reading.resets_in));
+            if let Some(result) = decision.results.first_mut().filter(|_| due) {
+                (result.remaining, result.retry_after) = (0, Some(result.reset_after));
             }
         }
         Ok(decided)
     }
 
-    /// `limit-race`, or one step.
-    async fn raced(&self, chat: Chat<'_>) -> Decided {
+    /// `limit-race` and `limit-counts-rejections`, or a correct decision.
+    async fn in_steps(&self, chat: ChatCall<'_>) -> DecideResult {
         let race = self.find(|fault| match fault {
             Fault::LimitRace { delay } => Some(*delay),
             _ => None,
         });
         if let Some(delay) = race {
-            let checked = chat.step(Step::Check).await?;
+            let checked = chat.decide(DecisionMode::CheckOnly).await?;
             if !checked.as_ref().is_some_and(Decision::admitted) {
                 return Ok(checked);
             }
             tokio::time::sleep(delay).await;
-            return chat.step(Step::Act).await;
+            return chat.decide(DecisionMode::CountOnly).await;
         }
-        if self.has(Fault::LimitCountsRefusals) {
-            return chat.step(Step::CountRefusals).await;
+        if self.has(Fault::LimitCountsRejections) {
+            return chat.decide(DecisionMode::CountRejections).await;
         }
-        // A replica that shares its limits with conforming ones has to keep them under the same keys, where it can.
+        // Replicas without these faults use the plain script and its keys, so it has to be used here, too,
+        // where possible.
         let plain = |fault: &Fault| {
-            !matches!(fault, Fault::LimitFalseRefusal { .. } | Fault::LimitSkewedClock { .. })
+            !matches!(fault, Fault::LimitFalseRejection { .. } | Fault::LimitSkewedClock { .. })
         };
         if self.all(plain) {
             return chat.store.decide(chat.session, chat.limits).await;
         }
-        chat.step(Step::Decide).await
+        chat.decide(DecisionMode::Decide).await
     }
 
     /// `limit-skewed-clock`: by how much this replica's clock is ahead of the first one's.
-    fn ahead(&self, limits: &[KeyedLimit]) -> Duration {
+    fn clock_offset(&self, limits: &[KeyedLimit]) -> Duration {
         let skew = self.find(|fault| match fault {
             Fault::LimitSkewedClock { skew } => Some(*skew),
             _ => None,
@@ -114,31 +117,31 @@ impl Faulty {
         span.is_some_and(|span| span.contains(&self.process.first_chat.get_or_init(Instant::now).elapsed()))
     }
 
-    /// What clients are reported: as if the limits were kept as promised, but for the faults that lie about it.
-    fn misreport(&self, decision: &mut Decision, limits: &[KeyedLimit]) {
-        for (reading, KeyedLimit { limit, enforced, .. }) in decision.readings.iter_mut().zip(limits) {
-            let more = i64::from(enforced.burst()) - i64::from(limit.burst());
-            if more != 0 {
-                let reported = (i64::from(reading.remaining) - more).max(0);
-                let reported = if reading.wait.is_some() { 0 } else { reported };
-                reading.remaining = u32::try_from(reported).unwrap_or(u32::MAX);
+    /// Makes the results state the limits as promised, except for the faults of headers.
+    fn misstate(&self, decision: &mut Decision, limits: &[KeyedLimit]) {
+        for (result, KeyedLimit { limit, enforced, .. }) in decision.results.iter_mut().zip(limits) {
+            let difference = i64::from(enforced.burst()) - i64::from(limit.burst());
+            if difference != 0 {
+                let stated = (i64::from(result.remaining) - difference).max(0);
+                let stated = if result.retry_after.is_some() { 0 } else { stated };
+                result.remaining = u32::try_from(stated).unwrap_or(u32::MAX);
             }
-            if enforced.window == FOR_EVER {
-                reading.resets_in = reading.resets_in.min(limit.window);
-                reading.wait = reading.wait.map(|wait| wait.min(limit.window));
+            if enforced.window == NEVER_EXPIRES {
+                result.reset_after = result.reset_after.min(limit.window);
+                result.retry_after = result.retry_after.map(|wait| wait.min(limit.window));
             }
             if self.has(Fault::RemainingLies) {
-                reading.remaining = reading.remaining.saturating_add(1);
+                result.remaining = result.remaining.saturating_add(1);
             }
-            if let Some(factor) = self.early() {
+            if let Some(factor) = self.retry_after_factor() {
                 let early = |wait: Duration| Duration::from_secs(wait.mul_f64(factor).as_secs().max(1));
-                reading.wait = reading.wait.map(early);
+                result.retry_after = result.retry_after.map(early);
             }
         }
     }
 
     /// `retry-after-early`.
-    fn early(&self) -> Option<f64> {
+    fn retry_after_factor(&self) -> Option<f64> {
         self.find(|fault| match fault {
             Fault::RetryAfterEarly { factor } => Some(*factor),
             _ => None,
@@ -146,10 +149,10 @@ impl Faulty {
     }
 }
 
-/// As if nobody had ever come.
-fn untouched(mut decision: Decision, limits: &[KeyedLimit]) -> Decision {
-    for (reading, KeyedLimit { limit, .. }) in decision.readings.iter_mut().zip(limits) {
-        (reading.remaining, reading.resets_in, reading.wait) = (limit.burst(), limit.window, None);
+/// A decision with untouched limits.
+fn unused(mut decision: Decision, limits: &[KeyedLimit]) -> Decision {
+    for (result, KeyedLimit { limit, .. }) in decision.results.iter_mut().zip(limits) {
+        (result.remaining, result.reset_after, result.retry_after) = (limit.burst(), limit.window, None);
     }
     decision
 }

@@ -1,25 +1,26 @@
-//! Deliberate defects, off unless switched on by name: with them the service breaks one of its promises, as an conforming
-//! mistake would, and whoever judges it has to notice. [`CATALOGUE`] lists them, `parse` reads their names and values,
-//! `Faulty` is what is at work in one replica. An conforming replica has none of it but an empty `Option`.
+//! Faults: deliberate defects, each switched on by name. With one the service breaks one of its promises as a
+//! real bug would, and a verifier has to detect it. [`CATALOGUE`] lists them, `parse` parses their names and
+//! values, and a `FaultInjector` carries them out in one replica. A conforming replica has no injector.
 
 mod catalogue;
-mod distort;
-mod faulty;
+mod config_faults;
+mod exposition;
+mod injector;
 mod limiter;
 mod metrics;
-mod page;
 mod parse;
+mod state;
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use catalogue::{CATALOGUE, Entry};
-pub(crate) use faulty::Faulty;
-use faulty::Process;
+pub use catalogue::{CATALOGUE, FaultInfo};
+pub(crate) use injector::FaultInjector;
 pub use parse::FaultError;
+use state::ProcessState;
 
-/// One fault with its parameter; [`CATALOGUE`] says what each does. Read from `NAME[=VALUE]`.
+/// One fault with its parameter; [`CATALOGUE`] states what each does. Parsed from `NAME[=VALUE]`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub enum Fault {
@@ -27,22 +28,22 @@ pub enum Fault {
     LimitPerReplica,
     /// `limit-off-by-one`.
     LimitOffByOne {
-        /// Admitted beyond the quota; negative if it is fewer.
+        /// Added to the quota; may be negative.
         more: i32,
     },
     /// `limit-short-window`.
     LimitShortWindow {
-        /// What is kept of the window; above 1 it is too long.
+        /// Of the window; above 1 it becomes longer.
         factor: f64,
     },
     /// `limit-race`.
     LimitRace {
-        /// Between the check and the act.
+        /// Between checking and counting.
         delay: Duration,
     },
     /// `limit-false-rejection`.
-    LimitFalseRefusal {
-        /// Every so many of those that should be admitted; at least 1.
+    LimitFalseRejection {
+        /// Every N-th chat that should be admitted; at least 1.
         every: u32,
     },
     /// `limit-shared-key`.
@@ -51,21 +52,21 @@ pub enum Fault {
     LimitNoExpiry,
     /// `limit-fail-open`.
     LimitFailOpen {
-        /// Since the process's first chat.
+        /// Start, since the process's first chat.
         from: Duration,
-        /// Since the process's first chat.
+        /// End, since the process's first chat.
         to: Duration,
     },
     /// `limit-skewed-clock`.
     LimitSkewedClock {
-        /// Of each replica to the one before.
+        /// Between each replica and the one before.
         skew: Skew,
     },
     /// `limit-counts-rejections`.
-    LimitCountsRefusals,
+    LimitCountsRejections,
     /// `retry-after-early`.
     RetryAfterEarly {
-        /// What is reported the needed wait; between 0 and 1.
+        /// Of the wait that is needed; between 0 and 1.
         factor: f64,
     },
     /// `remaining-lies`.
@@ -74,7 +75,7 @@ pub enum Fault {
     SessionCrossesTenants,
     /// `reply-leaks`.
     ReplyLeaks {
-        /// Every so many answers; at least 1.
+        /// Every N-th chat; at least 1.
         every: u32,
     },
     /// `noisy-neighbour`.
@@ -84,19 +85,19 @@ pub enum Fault {
     },
     /// `count-lost`.
     CountLost {
-        /// Every so many requests of a replica; at least 1.
+        /// Every N-th request of a replica; at least 1.
         every: u32,
     },
     /// `count-double`.
     CountDouble {
-        /// Every so many requests of a replica; at least 1.
+        /// Every N-th request of a replica; at least 1.
         every: u32,
     },
     /// `status-mislabelled`.
     StatusMislabelled,
     /// `tenant-mislabelled`.
     TenantMislabelled {
-        /// Every so many requests of that tenant at a replica; at least 1.
+        /// Every N-th request of that tenant at a replica; at least 1.
         every: u32,
     },
     /// `handler-raw-path`.
@@ -116,52 +117,52 @@ pub enum Fault {
     SumWrong,
     /// `gauge-stuck`.
     GaugeStuck {
-        /// Every so many requests of a replica; at least 1.
+        /// Every N-th request of a replica; at least 1.
         every: u32,
     },
     /// `counter-reset`.
     CounterReset {
-        /// Since the replica's first request that was no scrape.
+        /// Since the replica's first request of a tenant.
         after: Duration,
     },
     /// `metrics-stale`.
     MetricsStale {
-        /// For how long a page is shown again.
+        /// For how long an exposition is cached.
         age: Duration,
     },
     /// `metrics-truncated`.
     MetricsTruncated {
-        /// What is left of the page; between 0 and 1.
+        /// The part of the exposition that is left; between 0 and 1.
         factor: f64,
     },
     /// `scrape-slow`.
     ScrapeSlow {
-        /// How long a page takes.
+        /// How long an exposition takes.
         delay: Duration,
     },
     /// `redis-keys-leak`.
     RedisKeysLeak,
 }
 
-/// By how much a clock is ahead.
+/// By how much a clock is ahead of another.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Skew {
-    /// That long.
+    /// A fixed time.
     By(Duration),
-    /// That part of the tenant's shortest window.
+    /// A part of the tenant's shortest window.
     OfWindow(f64),
 }
 
-/// A set of faults, at most one of a name; none by default. Clones share what the faults remember (a lock, the last
-/// replies), as the replicas of one process do.
+/// A set of faults, at most one of each name; empty by default. Clones share the state of the faults (a lock,
+/// the last replies), as the replicas of one process do.
 #[derive(Debug, Clone, Default)]
 pub struct Faults {
     list: Vec<Fault>,
-    process: Arc<Process>,
+    process: Arc<ProcessState>,
 }
 
 impl Faults {
-    /// Whether all is conforming.
+    /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()
@@ -173,7 +174,7 @@ impl Faults {
     }
 }
 
-/// The later of two of one name counts.
+/// Of two faults of one name the later counts.
 impl FromIterator<Fault> for Faults {
     fn from_iter<I: IntoIterator<Item = Fault>>(faults: I) -> Self {
         let mut list: Vec<Fault> = Vec::new();
@@ -185,14 +186,14 @@ impl FromIterator<Fault> for Faults {
     }
 }
 
-/// The same faults, whatever they remember.
+/// Compares the faults, not their state.
 impl PartialEq for Faults {
     fn eq(&self, other: &Self) -> bool {
         self.list == other.list
     }
 }
 
-/// `limit-race=5ms, remaining-lies`: what [`FromStr`](std::str::FromStr) reads.
+/// `limit-race=5ms, remaining-lies`, which [`FromStr`](std::str::FromStr) parses.
 impl fmt::Display for Faults {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, fault) in self.list.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! Names and values of faults: read, and written as they are read. What a value may be is said by its error.
+//! Parses and displays faults as `NAME[=VALUE]`. The error for a value states which values are valid.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,24 +6,24 @@ use std::time::Duration;
 
 use super::{CATALOGUE, Fault, Faults, Skew};
 
-/// Between one replica and the next. There can be 10,000 of them, and their clocks have to be numbers yet.
+/// Between one replica and the next. Even the clock of the 10,000th has to be representable.
 const LARGEST_SKEW: Duration = Duration::from_secs(86_400);
 
-/// Why a text is no fault.
+/// Why a text is not a fault.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FaultError {
-    /// No fault has that name.
+    /// There is no fault of this name.
     #[error("there is no fault `{name}`{}\nfaults: {}", did_you_mean(.name), names())]
     Unknown {
         /// As given.
         name: String,
     },
-    /// The fault is known; its value is not as it should be.
+    /// The value of the fault is invalid.
     #[error("{name}: {problem}")]
     Value {
-        /// The fault's.
+        /// The name of the fault.
         name: &'static str,
-        /// What it takes.
+        /// What is wrong, or which values are valid.
         problem: String,
     },
 }
@@ -42,7 +42,7 @@ fn did_you_mean(name: &str) -> String {
 }
 
 impl Fault {
-    /// As it stands in the catalogue.
+    /// As in the [`CATALOGUE`].
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
@@ -50,12 +50,12 @@ impl Fault {
             Self::LimitOffByOne { .. } => "limit-off-by-one",
             Self::LimitShortWindow { .. } => "limit-short-window",
             Self::LimitRace { .. } => "limit-race",
-            Self::LimitFalseRefusal { .. } => "limit-false-rejection",
+            Self::LimitFalseRejection { .. } => "limit-false-rejection",
             Self::LimitSharedKey => "limit-shared-key",
             Self::LimitNoExpiry => "limit-no-expiry",
             Self::LimitFailOpen { .. } => "limit-fail-open",
             Self::LimitSkewedClock { .. } => "limit-skewed-clock",
-            Self::LimitCountsRefusals => "limit-counts-rejections",
+            Self::LimitCountsRejections => "limit-counts-rejections",
             Self::RetryAfterEarly { .. } => "retry-after-early",
             Self::RemainingLies => "remaining-lies",
             Self::SessionCrossesTenants => "session-crosses-tenants",
@@ -85,7 +85,7 @@ impl Fault {
             Self::LimitPerReplica
             | Self::LimitSharedKey
             | Self::LimitNoExpiry
-            | Self::LimitCountsRefusals
+            | Self::LimitCountsRejections
             | Self::RemainingLies
             | Self::SessionCrossesTenants
             | Self::StatusMislabelled
@@ -99,7 +99,7 @@ impl Fault {
             Self::LimitShortWindow { factor }
             | Self::RetryAfterEarly { factor }
             | Self::MetricsTruncated { factor } => Some(factor.to_string()),
-            Self::LimitFalseRefusal { every }
+            Self::LimitFalseRejection { every }
             | Self::ReplyLeaks { every }
             | Self::CountLost { every }
             | Self::CountDouble { every }
@@ -119,19 +119,19 @@ impl Fault {
         }
     }
 
-    /// The fault of that name; `value` is empty where it takes none.
+    /// The fault of this name; `value` is empty if it takes none.
     fn of(name: &str, value: &str) -> Result<Self, String> {
         Ok(match name {
             "limit-per-replica" => Self::LimitPerReplica,
             "limit-off-by-one" => Self::LimitOffByOne { more: difference(value)? },
             "limit-short-window" => Self::LimitShortWindow { factor: factor(value, 100.0)? },
             "limit-race" => Self::LimitRace { delay: short(value)? },
-            "limit-false-rejection" => Self::LimitFalseRefusal { every: every(value)? },
+            "limit-false-rejection" => Self::LimitFalseRejection { every: every(value)? },
             "limit-shared-key" => Self::LimitSharedKey,
             "limit-no-expiry" => Self::LimitNoExpiry,
             "limit-fail-open" => span(value).map(|(from, to)| Self::LimitFailOpen { from, to })?,
             "limit-skewed-clock" => Self::LimitSkewedClock { skew: skew(value)? },
-            "limit-counts-rejections" => Self::LimitCountsRefusals,
+            "limit-counts-rejections" => Self::LimitCountsRejections,
             "retry-after-early" => Self::RetryAfterEarly { factor: factor(value, 1.0)? },
             "remaining-lies" => Self::RemainingLies,
             "session-crosses-tenants" => Self::SessionCrossesTenants,
@@ -153,7 +153,7 @@ impl Fault {
             "metrics-truncated" => Self::MetricsTruncated { factor: factor(value, 1.0)? },
             "scrape-slow" => Self::ScrapeSlow { delay: short(value)? },
             "redis-keys-leak" => Self::RedisKeysLeak,
-            _ => return Err("is listed, but not known".to_owned()),
+            _ => return Err("is in the catalogue, but cannot be parsed".to_owned()),
         })
     }
 }
@@ -183,7 +183,7 @@ impl fmt::Display for Fault {
     }
 }
 
-/// Faults separated by commas; an empty text is none.
+/// Parses faults separated by commas; an empty text has none.
 impl FromStr for Faults {
     type Err = FaultError;
 
@@ -211,12 +211,12 @@ fn factor(text: &str, below: f64) -> Result<f64, String> {
 fn span(text: &str) -> Result<(Duration, Duration), String> {
     let (from, to) = text
         .split_once("..")
-        .ok_or_else(|| format!("expected a span of time such as `2s..4s`, not `{text}`"))?;
+        .ok_or_else(|| format!("expected a time span such as `2s..4s`, not `{text}`"))?;
     let (from, to) = (duration(from)?, duration(to)?);
     if from < to {
         Ok((from, to))
     } else {
-        Err(format!("expected a span that ends after it begins, not `{text}`"))
+        Err(format!("expected a span that ends after its start, not `{text}`"))
     }
 }
 
@@ -229,7 +229,7 @@ fn skew(text: &str) -> Result<Skew, String> {
     }
 }
 
-/// Held up for no longer than a minute: a fault must not look like a hang.
+/// At most a minute: a fault must not look like a hang.
 fn short(text: &str) -> Result<Duration, String> {
     let pause = duration(text)?;
     if pause > Duration::from_secs(60) {
@@ -242,7 +242,7 @@ fn duration(text: &str) -> Result<Duration, String> {
     humantime::parse_duration(text).map_err(|_| format!("expected a duration such as `5ms`, not `{text}`"))
 }
 
-/// Without spaces, so that it is one word of a command line.
+/// Without spaces, so that it is one argument of a command line.
 fn duration_text(duration: Duration) -> String {
     humantime::format_duration(duration).to_string().replace(' ', "")
 }
@@ -252,7 +252,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_fault_of_the_catalogue_is_read_and_written() {
+    fn every_fault_of_the_catalogue_round_trips() {
         for entry in CATALOGUE {
             let fault: Fault = entry.name.parse().unwrap();
             assert_eq!(fault.name(), entry.name);
@@ -287,8 +287,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_fault_is_reported() {
-        let bad = [
+    fn errors_of_invalid_faults() {
+        let invalid = [
             "reply-leak=3",
             "nonsense",
             "",
@@ -312,8 +312,8 @@ mod tests {
             "scrape-slow=2m",
             "sum-wrong=2",
         ];
-        let reported: Vec<_> =
-            bad.iter().map(|text| format!("{text}\n  {}", text.parse::<Fault>().unwrap_err())).collect();
-        insta::assert_snapshot!(reported.join("\n"));
+        let errors: Vec<_> =
+            invalid.iter().map(|text| format!("{text}\n  {}", text.parse::<Fault>().unwrap_err())).collect();
+        insta::assert_snapshot!(errors.join("\n"));
     }
 }

@@ -1,32 +1,33 @@
-//! The ways in which a limit can count. All are exact, and none counts a refused request. With several limits on a
+//! The algorithms of limits. All are exact, and none counts a rejected request. With several limits on a
 //! tenant a request is admitted only if each of them admits it, and otherwise no limit counts it.
 
-/// How a limit of quota L and window W counts.
+/// How a limit with quota L and window W counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Algorithm {
-    /// At most L in a window that begins with its first admission: [first, first + W).
+    /// At most L in a window that starts with its first admission: [first, first + W).
     FixedWindow,
-    /// At most L in each of the windows that begin at multiples of W since the Unix epoch.
+    /// At most L in each window that starts at a multiple of W since the Unix epoch.
     AlignedWindow,
-    /// Refused if and only if L admissions lie in (now − W, now].
+    /// Rejects if and only if L admissions are in (now − W, now].
     SlidingLog,
-    /// Admissions are counted in buckets of W aligned to the Unix epoch. With `elapsed` of the current one gone by, those
-    /// in the last W are estimated as previous · (W − elapsed) / W + current; one more has to fit under L. The estimate
-    /// is not rounded.
+    /// Counts admissions in buckets of length W aligned to the Unix epoch. With `elapsed` of the current one
+    /// past, the estimate of those in the last W is previous · (W − elapsed) / W + current, not rounded.
+    /// Admits if the estimate plus 1 is at most L.
     SlidingCounter,
-    /// A bucket of `burst` tokens, full at first, refilled evenly with L in W; each admission takes a whole token.
+    /// A bucket of `burst` tokens, full at first, refilled evenly with L in W; each admission takes one
+    /// token.
     TokenBucket {
-        /// What the bucket holds; the quota unless given.
+        /// The capacity of the bucket; by default the quota.
         burst: u32,
     },
 }
 
 impl Algorithm {
-    /// The names by which tenants choose one.
+    /// The names for `algorithm` in a tenants file.
     pub const NAMES: [&str; 5] =
         ["fixed-window", "aligned-window", "sliding-log", "sliding-counter", "token-bucket"];
 
-    /// The algorithm of that name; `burst` is for the token bucket.
+    /// The algorithm with this name; `burst` is for the token bucket.
     pub(super) fn named(name: &str, burst: u32) -> Option<Self> {
         let all = [
             Self::FixedWindow,

@@ -1,5 +1,5 @@
-//! One decision of the limiter, and the header fields that tell it to the client. All fields come from the same atomic
-//! decision: `Remaining` is never read a second time, after others have moved on.
+//! A decision of the limiter, and the header fields that state it. All fields come from the same atomic
+//! decision: `Remaining` is never read separately, when other requests may have changed it.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -14,59 +14,62 @@ const X_RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
 const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 const STATE: HeaderName = HeaderName::from_static("ratelimit");
 
-/// One limit as the decision left it.
+/// The state of one limit after a decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Reading {
-    /// How many more would be admitted at the decision's instant, after this request.
+pub(crate) struct LimitResult {
+    /// How many more would be admitted at the instant of the decision, after this request.
     pub(crate) remaining: u32,
-    /// Until the whole quota is there again if nobody comes; for windows, until their end.
-    pub(crate) resets_in: Duration,
-    /// If this limit refused the request: how long until it would admit it.
-    pub(crate) wait: Option<Duration>,
+    /// Until the whole quota is available again without further requests; for windows, until their end.
+    pub(crate) reset_after: Duration,
+    /// `Some` if this limit rejected the request: how long until it would admit it.
+    pub(crate) retry_after: Option<Duration>,
 }
 
-/// What the limiter decided about one request: a reading for each of the tenant's limits, in their order.
+/// What the limiter decided about one request: a result for each of the tenant's limits, in their order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Decision {
-    /// When it was taken, since the Unix epoch.
+    /// When it was made, since the Unix epoch.
     pub(crate) at: Duration,
-    pub(crate) readings: Vec<Reading>,
+    pub(crate) results: Vec<LimitResult>,
 }
 
 impl Decision {
-    /// Admitted only if every limit has room; a request refused by one consumes none.
+    /// Whether all limits admitted the request. One that is rejected by any consumes none.
     pub(crate) fn admitted(&self) -> bool {
-        !self.readings.iter().any(|reading| reading.wait.is_some())
+        !self.results.iter().any(|result| result.retry_after.is_some())
     }
 
-    /// The limit that a client should mind most: of those that refuse the one that does so longest (waiting for less
-    /// would be refused again), otherwise the one with least left.
-    pub(crate) fn tightest<'a>(&self, limits: &'a [KeyedLimit]) -> Option<(&'a KeyedLimit, Reading)> {
-        let pairs = limits.iter().zip(self.readings.iter().copied());
+    /// The limit that matters most to the client: of those that reject, the one that does so longest (a retry
+    /// before that would be rejected again), otherwise the one with the least remaining.
+    pub(crate) fn tightest<'a>(&self, limits: &'a [KeyedLimit]) -> Option<(&'a KeyedLimit, LimitResult)> {
+        let pairs = limits.iter().zip(self.results.iter().copied());
         if self.admitted() {
-            pairs.min_by_key(|(_, reading)| (reading.remaining, std::cmp::Reverse(reading.resets_in)))
+            pairs.min_by_key(|(_, result)| (result.remaining, std::cmp::Reverse(result.reset_after)))
         } else {
-            pairs.filter(|(_, reading)| reading.wait.is_some()).max_by_key(|(_, reading)| reading.wait)
+            pairs
+                .filter(|(_, result)| result.retry_after.is_some())
+                .max_by_key(|(_, result)| result.retry_after)
         }
     }
 
-    /// Writes `X-RateLimit-*`, `RateLimit-Policy` and `RateLimit` (and `Retry-After` if refused) into `headers`.
+    /// Writes `X-RateLimit-*`, `RateLimit-Policy` and `RateLimit` (and `Retry-After` if rejected) into
+    /// `headers`.
     pub(crate) fn write_headers(&self, limits: &[KeyedLimit], headers: &mut HeaderMap) {
-        let Some((keyed, reading)) = self.tightest(limits) else { return };
+        let Some((keyed, result)) = self.tightest(limits) else { return };
         headers.insert(X_LIMIT, HeaderValue::from(keyed.limit.quota));
-        headers.insert(X_REMAINING, HeaderValue::from(reading.remaining));
-        // An instant on the wall clock, in seconds since the epoch; the fields below count from now.
-        let reset = self.at + reading.resets_in;
+        headers.insert(X_REMAINING, HeaderValue::from(result.remaining));
+        // An instant, in seconds since the epoch; the other fields are in seconds from now.
+        let reset = self.at + result.reset_after;
         let mut text = String::with_capacity(32);
         let _ = write!(text, "{}.{:03}", reset.as_secs(), reset.subsec_millis());
         insert(headers, X_RESET, &text);
-        if let Some(wait) = reading.wait {
+        if let Some(wait) = result.retry_after {
             headers.insert(RETRY_AFTER, HeaderValue::from(whole_seconds(wait).max(1)));
         }
         self.write_ietf(limits, headers, text);
     }
 
-    /// Structured-field lists with a member for each limit. Writing into a string cannot fail.
+    /// Writes the structured-field lists, with a member for each limit. Writing into a string cannot fail.
     fn write_ietf(&self, limits: &[KeyedLimit], headers: &mut HeaderMap, mut text: String) {
         text.clear();
         for (index, keyed) in limits.iter().enumerate() {
@@ -80,16 +83,16 @@ impl Decision {
         }
         insert(headers, POLICY, &text);
         text.clear();
-        // To the IETF's draft a reset is a number of seconds to wait, hence rounded up, too.
-        for (index, (keyed, reading)) in limits.iter().zip(&self.readings).enumerate() {
+        // In the IETF draft a reset is a number of seconds to wait, so it is rounded up, too.
+        for (index, (keyed, result)) in limits.iter().zip(&self.results).enumerate() {
             write_name(&mut text, index, keyed, limits.len());
-            let _ = write!(text, ";r={};t={}", reading.remaining, whole_seconds(reading.resets_in));
+            let _ = write!(text, ";r={};t={}", result.remaining, whole_seconds(result.reset_after));
         }
         insert(headers, STATE, &text);
     }
 }
 
-/// A single limit is called "chat"; several need names of their own: "chat-10", "chat-3600".
+/// A single limit is called "chat"; several have distinct names: "chat-10", "chat-3600".
 fn write_name(text: &mut String, index: usize, keyed: &KeyedLimit, count: usize) {
     if index > 0 {
         text.push_str(", ");
@@ -107,7 +110,7 @@ fn insert(headers: &mut HeaderMap, name: HeaderName, text: &str) {
     }
 }
 
-/// Rounded up: who comes back after that many seconds does not come too early.
+/// Rounds up, so that a retry after that many seconds is not too early.
 fn whole_seconds(duration: Duration) -> u64 {
     duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
 }
@@ -123,23 +126,23 @@ mod tests {
         KeyedLimit::new("acme", Limit::parse(key, &quota.into()).unwrap())
     }
 
-    fn reading(remaining: u32, millis: u64, refuses: bool) -> Reading {
-        let resets_in = Duration::from_millis(millis);
-        Reading { remaining, resets_in, wait: refuses.then_some(resets_in) }
+    fn result(remaining: u32, millis: u64, rejects: bool) -> LimitResult {
+        let reset_after = Duration::from_millis(millis);
+        LimitResult { remaining, reset_after, retry_after: rejects.then_some(reset_after) }
     }
 
-    fn fields(readings: Vec<Reading>, limits: &[KeyedLimit]) -> Vec<String> {
+    fn fields(results: Vec<LimitResult>, limits: &[KeyedLimit]) -> Vec<String> {
         let mut headers = HeaderMap::new();
-        Decision { at: Duration::ZERO, readings }.write_headers(limits, &mut headers);
-        let reported = headers.iter().filter(|(name, _)| **name != X_RESET);
-        reported.map(|(name, value)| format!("{name}: {}", value.to_str().unwrap())).collect()
+        Decision { at: Duration::ZERO, results }.write_headers(limits, &mut headers);
+        let others = headers.iter().filter(|(name, _)| **name != X_RESET);
+        others.map(|(name, value)| format!("{name}: {}", value.to_str().unwrap())).collect()
     }
 
     #[test]
-    fn a_refusal_says_when_to_come_back() {
+    fn a_rejection_states_when_to_retry() {
         let limits = [keyed("chat_per_10s", 8)];
         assert_eq!(
-            fields(vec![reading(0, 6001, true)], &limits),
+            fields(vec![result(0, 6001, true)], &limits),
             [
                 "x-ratelimit-limit: 8",
                 "x-ratelimit-remaining: 0",
@@ -151,10 +154,10 @@ mod tests {
     }
 
     #[test]
-    fn an_admission_says_what_is_left() {
+    fn an_admission_states_what_remains() {
         let limits = [keyed("chat_per_10s", 8)];
         assert_eq!(
-            fields(vec![reading(7, 10_000, false)], &limits),
+            fields(vec![result(7, 10_000, false)], &limits),
             [
                 "x-ratelimit-limit: 8",
                 "x-ratelimit-remaining: 7",
@@ -165,31 +168,35 @@ mod tests {
     }
 
     #[test]
-    fn of_several_limits_the_longest_refusal_counts() {
+    fn of_several_limits_the_longest_rejection_counts() {
         let limits = [keyed("chat_per_1s", 2), keyed("chat_per_1m", 9), keyed("chat_per_1h", 50)];
-        let readings = vec![reading(0, 300, true), reading(0, 45_000, true), reading(41, 3_000_000, false)];
-        let reported = fields(readings, &limits);
-        assert!(reported.contains(&"retry-after: 45".to_owned()), "{reported:?}");
-        assert!(reported.contains(
+        let results = vec![result(0, 300, true), result(0, 45_000, true), result(41, 3_000_000, false)];
+        let fields = fields(results, &limits);
+        assert!(fields.contains(&"retry-after: 45".to_owned()), "{fields:?}");
+        assert!(fields.contains(
             &r#"ratelimit: "chat-1";r=0;t=1, "chat-60";r=0;t=45, "chat-3600";r=41;t=3000"#.to_owned()
         ));
     }
 
     #[test]
-    fn a_reset_and_a_wait_may_differ() {
+    fn reset_and_retry_after_may_differ() {
         let bucket = json!({"quota": 8, "algorithm": "token-bucket", "burst": 12});
         let limits = [KeyedLimit::new("acme", Limit::parse("chat_per_10s", &bucket).unwrap())];
-        let wait = Some(Duration::from_micros(1));
+        let retry_after = Some(Duration::from_micros(1));
         let decision = Decision {
             at: Duration::from_millis(1_700_000_000_250),
-            readings: vec![Reading { remaining: 0, resets_in: Duration::from_millis(14_000), wait }],
+            results: vec![LimitResult {
+                remaining: 0,
+                reset_after: Duration::from_millis(14_000),
+                retry_after,
+            }],
         };
         let mut headers = HeaderMap::new();
         decision.write_headers(&limits, &mut headers);
-        let reported: Vec<_> =
+        let fields: Vec<_> =
             headers.iter().map(|(name, value)| format!("{name}: {}", value.to_str().unwrap())).collect();
         assert_eq!(
-            reported,
+            fields,
             [
                 "x-ratelimit-limit: 8",
                 "x-ratelimit-remaining: 0",

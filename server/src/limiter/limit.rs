@@ -1,5 +1,5 @@
-//! One limit as promised: so many chats in a window, counted by an algorithm. Also the grammar of an entry under
-//! `limits` of a tenant's line: the key `chat_per_<n><s|m|h|d>`, and a quota or an object as its value.
+//! A limit (a quota of chats in a window, counted by an algorithm), and the parser of an entry of `limits` in
+//! a tenants file: the key `chat_per_<n><s|m|h|d>`, and a quota or an object as its value.
 
 use std::fmt;
 use std::time::Duration;
@@ -9,16 +9,16 @@ use serde_json::{Map, Value};
 use super::Algorithm;
 
 /// The longest window: a leap year.
-const LONGEST: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+const MAX_WINDOW: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 
-/// At most `quota` admissions in a window of length `window`, as `algorithm` counts.
+/// At most `quota` admissions in a window of length `window`, counted by `algorithm`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limit {
-    /// Admissions in a window; at least 1.
+    /// At least 1.
     pub quota: u32,
-    /// Length of the window: whole seconds, at least one.
+    /// Whole seconds, at least one.
     pub window: Duration,
-    /// How they are counted.
+    /// How admissions are counted.
     pub algorithm: Algorithm,
     unit: Unit,
 }
@@ -51,7 +51,7 @@ impl Unit {
     }
 }
 
-/// Why a line's limit cannot be kept.
+/// What is wrong with an entry of `limits`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LimitError {
     /// The key is not of the form `chat_per_<duration>`.
@@ -65,18 +65,18 @@ pub enum LimitError {
     /// The quota is zero, negative, a fraction, or too large.
     #[error("limit `{0}`: the quota must be a whole number between 1 and 4294967295")]
     Quota(String),
-    /// The object has a key that means nothing.
+    /// The object has an unknown key.
     #[error("limit `{key}`: unknown field `{field}`, expected `quota`, `algorithm`, `burst`")]
     Field {
-        /// The limit's.
+        /// The key of the limit.
         key: String,
         /// As written.
         field: String,
     },
-    /// The algorithm is none that is known.
+    /// The algorithm is unknown.
     #[error("limit `{key}`: unknown algorithm {given}, expected one of `{}`", Algorithm::NAMES.join("`, `"))]
     Algorithm {
-        /// The limit's.
+        /// The key of the limit.
         key: String,
         /// As written, in JSON.
         given: String,
@@ -90,12 +90,20 @@ pub enum LimitError {
 }
 
 impl Limit {
-    /// Reads one entry of `limits`, e.g. `"chat_per_10s": 8`, or with an object as its value:
+    /// The most that can be admitted at one instant.
+    pub(crate) fn burst(&self) -> u32 {
+        match self.algorithm {
+            Algorithm::TokenBucket { burst } => burst,
+            _ => self.quota,
+        }
+    }
+
+    /// Parses one entry of `limits`, e.g. `"chat_per_10s": 8`, or with an object as its value:
     /// `"chat_per_10s": {"quota": 8, "algorithm": "token-bucket", "burst": 12}`.
     ///
     /// # Errors
     ///
-    /// All that is wrong with the key and the value; never empty.
+    /// Everything that is wrong with the key and the value; never empty.
     pub fn parse(key: &str, value: &Value) -> Result<Self, Vec<LimitError>> {
         let mut problems = Vec::new();
         let window = window(key).map_err(|problem| problems.push(problem)).ok();
@@ -119,12 +127,12 @@ impl Limit {
     }
 }
 
-/// A quota or a burst.
+/// Parses a quota or a burst.
 fn count(value: &Value) -> Option<u32> {
     value.as_u64().and_then(|count| u32::try_from(count).ok()).filter(|count| *count > 0)
 }
 
-/// The window that a key names.
+/// Parses the window of a key.
 fn window(key: &str) -> Result<(Duration, Unit), LimitError> {
     let unknown = || LimitError::Key(key.to_owned());
     let duration = key.strip_prefix("chat_per_").ok_or_else(unknown)?;
@@ -142,13 +150,13 @@ fn window(key: &str) -> Result<(Duration, Unit), LimitError> {
     let too_long = || LimitError::Window(key.to_owned());
     let count: u64 = digits.parse().map_err(|_| too_long())?;
     let window = Duration::from_secs(count.checked_mul(unit.seconds()).ok_or_else(too_long)?);
-    if window.is_zero() || window > LONGEST {
+    if window.is_zero() || window > MAX_WINDOW {
         return Err(too_long());
     }
     Ok((window, unit))
 }
 
-/// The algorithm that an object asks for, and whatever else is wrong with the object.
+/// Parses the algorithm of an object, and reports everything else that is wrong with the object.
 fn algorithm(
     key: &str,
     object: &Map<String, Value>,
@@ -179,7 +187,7 @@ fn algorithm(
     Some(algorithm)
 }
 
-/// As a refused client reads it: `8 per 10 second` (singular, as the contract's other servers write it).
+/// As in the body of a 429: `8 per 10 second` (singular, as in other servers with this API).
 impl fmt::Display for Limit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let multiples = self.window.as_secs() / self.unit.seconds();
@@ -195,7 +203,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_that_are_limits() {
+    fn valid_keys() {
         let table = [
             ("chat_per_1s", 1, "8 per 1 second"),
             ("chat_per_10s", 10, "8 per 10 second"),
@@ -212,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_that_are_not() {
+    fn invalid_keys_and_quotas() {
         for key in [
             "",
             "chat",
@@ -250,8 +258,8 @@ mod tests {
     }
 
     #[test]
-    fn all_that_is_wrong_with_an_entry_is_reported() {
-        let bad = [
+    fn all_errors_of_an_entry_are_reported() {
+        let invalid = [
             ("chat_per_1s", json!({})),
             ("chat_per_1s", json!({"quota": 8, "burst": 9})),
             ("chat_per_1s", json!({"quota": 8, "algorithm": "sliding-log", "burst": 9})),
@@ -259,7 +267,7 @@ mod tests {
             ("chats", json!({"quota": 0, "algorithm": "leaky", "brust": 3, "burst": "many"})),
             ("chat_per_1s", json!({"quota": 8, "algorithm": 5})),
         ];
-        let reported: Vec<_> = bad
+        let shown: Vec<_> = invalid
             .iter()
             .map(|(key, value)| {
                 let problems = Limit::parse(key, value).unwrap_err();
@@ -267,12 +275,12 @@ mod tests {
                 format!("{key}: {value}\n{}", problems.join("\n"))
             })
             .collect();
-        insta::assert_snapshot!(reported.join("\n"));
+        insta::assert_snapshot!(shown.join("\n"));
     }
 
     proptest! {
         #[test]
-        fn any_key_is_read_or_refused_without_a_panic(key in "(chat_per_)?.{0,6}[smhdé]?", quota: u64) {
+        fn any_key_is_parsed_or_rejected_without_a_panic(key in "(chat_per_)?.{0,6}[smhdé]?", quota: u64) {
             let _ = Limit::parse(&key, &json!(quota));
         }
     }

@@ -1,29 +1,30 @@
-//! Rate limits: what is promised ([`Limit`], [`Algorithm`]), where a limit stands ([`Standing`]), and what a decision
-//! tells the client ([`Decision`]). The stores apply the same rules: memory through [`State`], Redis through its scripts.
+//! Rate limits: what is promised ([`Limit`], [`Algorithm`]), how much of a limit is used ([`LimitUsage`]),
+//! and what was decided about a request ([`Decision`]). Both stores apply the same rules: memory by
+//! [`LimitState`], Redis by scripts.
 
 mod algorithm;
 mod decision;
 mod limit;
 #[cfg(test)]
 pub(crate) mod model;
-mod standing;
 mod state;
+mod usage;
 
 pub use algorithm::Algorithm;
-pub(crate) use decision::{Decision, Reading};
+pub(crate) use decision::{Decision, LimitResult};
 pub use limit::{Limit, LimitError};
-pub(crate) use standing::Standing;
-pub(crate) use state::State;
+pub(crate) use state::LimitState;
+pub(crate) use usage::LimitUsage;
 
-/// A limit together with the store's key that counts it.
+/// A limit, and the key of the store under which it is counted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct KeyedLimit {
-    /// Names tenant and limit. The tenant is a hash tag, so that a Redis cluster keeps a tenant's keys together; all that
-    /// was promised is part of the key, so that a changed limit starts afresh.
+    /// Tenant and limit. The tenant is a hash tag, so that a Redis cluster keeps its keys together; the whole
+    /// promise is part of the key, so that a changed limit starts afresh.
     pub(crate) key: String,
-    /// As promised: what clients are reported.
+    /// As promised, and stated in responses.
     pub(crate) limit: Limit,
-    /// As kept: what the stores go by. The same, but for a fault.
+    /// As the stores enforce it; differs only with a fault.
     pub(crate) enforced: Limit,
 }
 

@@ -1,13 +1,14 @@
-//! The algorithms once more, for tests: naive, from the list of all admissions, with nothing kept between questions.
+//! A naive model of the algorithms, for tests: it decides from the list of all admissions, without other
+//! state.
 
 use std::time::Duration;
 
 use proptest::prelude::*;
 use serde_json::json;
 
-use super::{Algorithm, Decision, KeyedLimit, Limit, Reading};
+use super::{Algorithm, Decision, KeyedLimit, Limit, LimitResult};
 
-/// One limit and all that it has ever admitted.
+/// A limit and all its admissions.
 #[derive(Debug, Clone)]
 pub(crate) struct Model {
     limit: Limit,
@@ -69,19 +70,19 @@ impl Model {
         u32::try_from(model.admitted.len() - self.admitted.len()).unwrap()
     }
 
-    /// What a client was reported, after the decision: enough, and not a nanosecond too much.
-    fn check(&self, now: Duration, reading: &Reading) -> Result<(), TestCaseError> {
+    /// Checks a result after its decision: its times are long enough, and not a nanosecond too long.
+    fn check(&self, now: Duration, result: &LimitResult) -> Result<(), TestCaseError> {
         let tick = Duration::from_nanos(1);
-        prop_assert_eq!(reading.remaining, self.remaining(now));
-        if let Some(wait) = reading.wait {
-            prop_assert!(!self.admits(now) && self.admits(now + wait), "{:?} in vain", wait);
+        prop_assert_eq!(result.remaining, self.remaining(now));
+        if let Some(wait) = result.retry_after {
+            prop_assert!(!self.admits(now) && self.admits(now + wait), "{:?} is too short", wait);
             prop_assert!(!self.admits(now + wait - tick), "{:?} is too long", wait);
         }
         let full = self.limit.burst();
-        let reset = now + reading.resets_in;
+        let reset = now + result.reset_after;
         prop_assert_eq!(self.remaining(reset), full);
         if self.remaining(now) < full {
-            prop_assert!(self.remaining(reset - tick) < full, "{:?} is too long", reading.resets_in);
+            prop_assert!(self.remaining(reset - tick) < full, "{:?} is too long", result.reset_after);
         } else {
             let expected = match self.limit.algorithm {
                 Algorithm::FixedWindow => self.limit.window,
@@ -91,32 +92,32 @@ impl Model {
                 }
                 _ => Duration::ZERO,
             };
-            prop_assert_eq!(reading.resets_in, expected);
+            prop_assert_eq!(result.reset_after, expected);
         }
         Ok(())
     }
 }
 
-/// Holds a store's decision against the models, which count it if it is an admission.
+/// Compares a store's decision with the models, which count it if it is an admission.
 pub(crate) fn check(models: &mut [Model], decision: &Decision) -> Result<(), TestCaseError> {
     let now = decision.at;
-    let refused: Vec<bool> = models.iter().map(|model| !model.admits(now)).collect();
-    let reported: Vec<bool> = decision.readings.iter().map(|reading| reading.wait.is_some()).collect();
-    prop_assert_eq!(&reported, &refused);
+    let expected: Vec<bool> = models.iter().map(|model| !model.admits(now)).collect();
+    let rejected: Vec<bool> = decision.results.iter().map(|result| result.retry_after.is_some()).collect();
+    prop_assert_eq!(&rejected, &expected);
     if decision.admitted() {
         for model in models.iter_mut() {
             model.admitted.push(now);
         }
     }
-    for (model, reading) in models.iter().zip(&decision.readings) {
-        model.check(now, reading)?;
+    for (model, result) in models.iter().zip(&decision.results) {
+        model.check(now, result)?;
     }
     Ok(())
 }
 
-/// Limits of a tenant `t`: each with a window in seconds, a quota, an algorithm (by its place in the list of names) and,
-/// for the token bucket, a burst.
-pub(crate) fn keyed(limits: &[(u32, u32, usize, u32)]) -> Vec<KeyedLimit> {
+/// Limits of a tenant `t`: each with a window in seconds, a quota, an algorithm (by its index in the list of
+/// names) and, for the token bucket, a burst.
+pub(crate) fn keyed_limits(limits: &[(u32, u32, usize, u32)]) -> Vec<KeyedLimit> {
     let keyed = |&(seconds, quota, name, burst): &(u32, u32, usize, u32)| {
         let name = Algorithm::NAMES[name];
         let mut value = json!({"quota": quota, "algorithm": name});

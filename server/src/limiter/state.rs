@@ -1,31 +1,32 @@
-//! What the memory store keeps of a limit, for each algorithm. The Redis scripts keep the same in hashes and sorted sets
-//! and follow the same rules; the same tests hold for both. Time is the span since the Unix epoch.
+//! The state of a limit in the memory store, for each algorithm. The Redis scripts store the same in hashes
+//! and sorted sets and apply the same rules; both pass the same tests. Times are durations since the Unix
+//! epoch.
 //!
-//! A state that was stored by a clock ahead of `now` is believed: time never runs backwards in it.
+//! A state may come from a clock that is ahead of `now`; its times never go back.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::{Algorithm, Limit, Standing};
+use super::{Algorithm, Limit, LimitUsage};
 
 /// The state of a limit.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum State {
-    /// Opened by the first of `used`.
+pub(crate) enum LimitState {
+    /// `opened` is the first of the `used` admissions.
     Fixed { opened: Duration, used: u32 },
-    /// The window from `index` · W on.
+    /// The window that starts at `index` · W.
     Aligned { index: u128, used: u32 },
-    /// Instants of admissions, in order.
+    /// The instants of the admissions, in order.
     Log(VecDeque<Duration>),
-    /// The bucket from `index` · W on, and the one before.
+    /// The bucket that starts at `index` · W, and the one before.
     Counter { index: u128, previous: u32, current: u32 },
-    /// As [`Standing::Bucket`], at an instant.
+    /// As [`LimitUsage::Bucket`], at an instant.
     Bucket { at: Duration, debt: u128 },
 }
 
-impl State {
-    /// As if nobody had ever come.
-    pub(crate) fn fresh(limit: &Limit) -> Self {
+impl LimitState {
+    /// A state without admissions.
+    pub(crate) fn new(limit: &Limit) -> Self {
         match limit.algorithm {
             Algorithm::FixedWindow => Self::Fixed { opened: Duration::ZERO, used: 0 },
             Algorithm::AlignedWindow => Self::Aligned { index: 0, used: 0 },
@@ -35,8 +36,8 @@ impl State {
         }
     }
 
-    /// Brings it up to `now`: what is over is forgotten. Counts nothing and opens nothing.
-    pub(crate) fn roll(&mut self, now: Duration, limit: &Limit) {
+    /// Advances the state to `now`, dropping what has expired. Counts nothing and opens no window.
+    pub(crate) fn advance(&mut self, now: Duration, limit: &Limit) {
         let window = limit.window;
         let now_index = now.as_nanos() / window.as_nanos();
         match self {
@@ -69,7 +70,7 @@ impl State {
         }
     }
 
-    /// Counts one admission at `now`, to which it has been rolled.
+    /// Counts one admission at `now`, to which the state has been advanced.
     pub(crate) fn admit(&mut self, now: Duration, limit: &Limit) {
         match self {
             Self::Fixed { opened, used } => {
@@ -80,17 +81,17 @@ impl State {
             }
             Self::Aligned { used, .. } => *used = used.saturating_add(1),
             Self::Log(entries) => {
-                let place = entries.partition_point(|entry| *entry <= now);
-                entries.insert(place, now);
+                let position = entries.partition_point(|entry| *entry <= now);
+                entries.insert(position, now);
             }
             Self::Counter { current, .. } => *current = current.saturating_add(1),
             Self::Bucket { debt, .. } => *debt += limit.window.as_nanos(),
         }
     }
 
-    /// Bounds what counted refusals can pile up to: a log to its quota, a debt to two buckets. The first changes nothing
-    /// that could be seen; without the second a flood would shut a tenant out for as long again.
-    pub(crate) fn bound(&mut self, limit: &Limit) {
+    /// Caps what counted rejections add up to: a log at its quota, a debt at two buckets. The former has no
+    /// visible effect; without the latter a flood would lock a tenant out long after its end.
+    pub(crate) fn cap_rejections(&mut self, limit: &Limit) {
         match self {
             Self::Log(entries) => {
                 let excess = entries.len().saturating_sub(limit.quota as usize);
@@ -103,35 +104,33 @@ impl State {
         }
     }
 
-    /// Where it stands at `now`, to which it has been rolled.
-    pub(crate) fn standing(&self, now: Duration, limit: &Limit) -> Standing {
+    /// The usage at `now`, to which the state has been advanced.
+    pub(crate) fn usage(&self, now: Duration, limit: &Limit) -> LimitUsage {
         let window = limit.window;
         let since_start = |index: u128| now.saturating_sub(times(window, index));
         match self {
-            // A window that nobody has opened would be opened by whoever comes now.
-            Self::Fixed { used: 0, .. } => Standing::Window { used: 0, left: window },
+            // No window is open: the next request would open one.
+            Self::Fixed { used: 0, .. } => LimitUsage::Window { used: 0, left: window },
             Self::Fixed { opened, used } => {
-                Standing::Window { used: *used, left: (*opened + window).saturating_sub(now) }
+                LimitUsage::Window { used: *used, left: (*opened + window).saturating_sub(now) }
             }
             Self::Aligned { index, used } => {
-                Standing::Window { used: *used, left: times(window, index + 1).saturating_sub(now) }
+                LimitUsage::Window { used: *used, left: times(window, index + 1).saturating_sub(now) }
             }
             Self::Log(entries) => {
                 let leaves_in = |entry: &Duration| (*entry + window).saturating_sub(now);
-                // With as many as the quota there is room once the quota-th newest has left.
-                let in_the_way = entries.len().checked_sub(limit.quota as usize);
-                Standing::Log {
+                // With a full log there is room once the quota-th newest entry has left.
+                let blocking = entries.len().checked_sub(limit.quota as usize);
+                LimitUsage::Log {
                     held: u32::try_from(entries.len()).unwrap_or(u32::MAX),
-                    room_in: in_the_way
-                        .and_then(|index| entries.get(index))
-                        .map_or(Duration::ZERO, leaves_in),
+                    room_in: blocking.and_then(|index| entries.get(index)).map_or(Duration::ZERO, leaves_in),
                     clear_in: entries.back().map_or(Duration::ZERO, leaves_in),
                 }
             }
             Self::Counter { index, previous, current } => {
-                Standing::Counter { previous: *previous, current: *current, elapsed: since_start(*index) }
+                LimitUsage::Counter { previous: *previous, current: *current, elapsed: since_start(*index) }
             }
-            Self::Bucket { debt, .. } => Standing::Bucket { debt: *debt },
+            Self::Bucket { debt, .. } => LimitUsage::Bucket { debt: *debt },
         }
     }
 }

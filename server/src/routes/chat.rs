@@ -1,5 +1,5 @@
-//! `POST /chat`: a message to the tenant's mock model. The checks come in the order body, tenant, session, limit; session
-//! and limit are one step of the store, so that only a request that may chat consumes quota.
+//! `POST /chat`: a message to the tenant's mock model. The checks come in the order body, tenant, session,
+//! limit. The store checks session and limit in one atomic step, so that only a valid request consumes quota.
 
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
@@ -9,19 +9,19 @@ use serde::Serialize;
 use super::fields::{SESSION, TENANT, find_tenant};
 use super::tenant_request::TenantRequest;
 use crate::error::{ApiError, rate_limited};
-use crate::faults::Faulty;
+use crate::faults::FaultInjector;
 use crate::response::json_with;
 use crate::sessions;
 use crate::state::AppState;
 use crate::store::Operation;
 
 #[derive(Serialize)]
-struct Reply<'a> {
+struct ChatResponse<'a> {
     tenant_id: &'a str,
     session_id: &'a str,
     reply: &'a str,
     model: &'a str,
-    /// No model was asked: the reply is made up here.
+    /// Always true: no model is behind it.
     mock: bool,
 }
 
@@ -33,25 +33,25 @@ pub(super) async fn post(State(app): State<AppState>, request: TenantRequest) ->
 
     let tenant = find_tenant(app.tenants(), &tenant_id)?;
     let owner = sessions::tenant_of(&session_id).ok_or(ApiError::UnknownSession)?;
-    if owner != tenant.id && !app.faulty().is_some_and(Faulty::accepts_foreign_sessions) {
-        return Err(foreign(&app, &owner, &session_id).await?);
+    if owner != tenant.id && !app.fault_injector().is_some_and(FaultInjector::accepts_cross_tenant_sessions) {
+        return Err(cross_tenant_error(&app, &owner, &session_id).await?);
     }
     let session = sessions::key(&owner, &session_id);
-    let decided = match app.faulty() {
+    let decided = match app.fault_injector() {
         None => app.store().decide(&session, &tenant.limits).await,
-        // Boxed, or the future of every chat would be larger by it.
-        Some(faulty) => Box::pin(faulty.decide(app.store(), &session, &tenant.limits)).await,
+        // Boxed, so that it does not enlarge the future of every chat.
+        Some(injector) => Box::pin(injector.decide(app.store(), &session, &tenant.limits)).await,
     };
-    let decision = app.checked(Operation::Chat, decided)?.ok_or(ApiError::UnknownSession)?;
+    let decision = app.store_result(Operation::Chat, decided)?.ok_or(ApiError::UnknownSession)?;
     if !decision.admitted() {
         return Ok(rate_limited(&decision, &tenant.limits));
     }
 
-    let mut reply = tenant.flavour.reply(&tenant.welcome, &message);
-    if let Some(faulty) = app.faulty() {
-        reply = faulty.leak(&tenant.id, reply);
+    let mut reply = tenant.reply_style.reply(&tenant.welcome, &message);
+    if let Some(injector) = app.fault_injector() {
+        reply = injector.leak(&tenant.id, reply);
     }
-    let reply = Reply {
+    let body = ChatResponse {
         tenant_id: &tenant.id,
         session_id: &session_id,
         reply: &reply,
@@ -60,16 +60,17 @@ pub(super) async fn post(State(app): State<AppState>, request: TenantRequest) ->
     };
     let mut headers = HeaderMap::with_capacity(8);
     decision.write_headers(&tenant.limits, &mut headers);
-    Ok(json_with(StatusCode::OK, headers, &reply))
+    Ok(json_with(StatusCode::OK, headers, &body))
 }
 
-/// A session of another tenant is forbidden if it exists and unknown if it does not. That is a question of its own to
-/// the store: in a cluster the other tenant's key lies elsewhere, out of the chat script's reach.
-async fn foreign(app: &AppState, owner: &str, session_id: &str) -> Result<ApiError, ApiError> {
+/// A session of another tenant is forbidden if it exists and unknown if it does not. This is a separate
+/// operation of the store: in a cluster the other tenant's key may be on another node, where the chat script
+/// cannot read it.
+async fn cross_tenant_error(app: &AppState, owner: &str, session_id: &str) -> Result<ApiError, ApiError> {
     if app.tenants().get(owner).is_none() {
         return Ok(ApiError::UnknownSession);
     }
     let found = app.store().has_session(&sessions::key(owner, session_id)).await;
-    let exists = app.checked(Operation::FindSession, found)?;
-    Ok(if exists { ApiError::ForeignSession } else { ApiError::UnknownSession })
+    let exists = app.store_result(Operation::FindSession, found)?;
+    Ok(if exists { ApiError::CrossTenantSession } else { ApiError::UnknownSession })
 }

@@ -1,5 +1,4 @@
-//! The fields of a request, from its body and its headers, checked in the contract's order: the body's shape, then the
-//! tenant. What is wrong is reported by the field's name.
+//! The fields of a request, from its body and its headers, and their validation. Errors name the field.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -11,17 +10,17 @@ use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use crate::error::ApiError;
 use crate::tenants::{Tenant, Tenants};
 
-/// A field that a header may give in place of the body, by both names.
+/// The names of a field that either the body or a header may contain.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Name {
+pub(super) struct FieldName {
     header: &'static str,
     field: &'static str,
 }
 
-pub(super) const TENANT: Name = Name { header: "X-Tenant-ID", field: "tenant_id" };
-pub(super) const SESSION: Name = Name { header: "X-Session-ID", field: "session_id" };
+pub(super) const TENANT: FieldName = FieldName { header: "X-Tenant-ID", field: "tenant_id" };
+pub(super) const SESSION: FieldName = FieldName { header: "X-Session-ID", field: "session_id" };
 
-/// The values of the headers that give fields: of well-behaved requests at most one each.
+/// The values of the headers that replace fields; a well-formed request has at most one of each.
 #[derive(Debug)]
 pub(super) struct HeaderFields {
     pub(super) tenant: Vec<HeaderValue>,
@@ -37,7 +36,7 @@ impl HeaderFields {
     }
 }
 
-/// A request's body as written. Unknown keys are ignored, as the contract's other servers do.
+/// The body of a request. Unknown keys are ignored, as in other servers with this API.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Fields<'a> {
@@ -50,12 +49,12 @@ pub(super) struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    /// Reads a body; an empty one has no fields (headers may give all that is needed).
+    /// Parses a body; an empty one has no fields (headers may contain all that are needed).
     pub(super) fn parse(bytes: &'a [u8]) -> Result<Self, ApiError> {
         if bytes.is_empty() {
             return Ok(Self::default());
         }
-        // Asked for first: to serde an array of the fields' values would be as good as an object.
+        // Checked first: serde would accept an array of the fields' values, too.
         if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{') {
             serde_json::from_slice(bytes).map_err(|error| Self::invalid(&error))
         } else {
@@ -70,18 +69,18 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// A field as it came. Accepting any type here lets the answer name the field that has a wrong one.
+/// The value of a field. Any type is accepted here, so that the response can name a field of the wrong type.
 #[derive(Debug, Default)]
 pub(super) enum Field<'a> {
     #[default]
     Missing,
     Text(Cow<'a, str>),
-    /// Something else, by its name.
+    /// Another JSON type, by its name.
     Other(&'static str),
 }
 
 impl<'a> Field<'a> {
-    /// The text, if the field is there; an empty one is as good as none.
+    /// The text, if the field is present; an empty text is an error.
     fn text(self, field: &'static str) -> Result<Option<Cow<'a, str>>, ApiError> {
         let invalid = |problem: String| Err(ApiError::Invalid { field, problem });
         match self {
@@ -92,16 +91,20 @@ impl<'a> Field<'a> {
         }
     }
 
-    /// The text of a field that only the body can give.
+    /// The text of a field that only the body can contain.
     pub(super) fn required(self, field: &'static str) -> Result<Cow<'a, str>, ApiError> {
         self.text(field)?.ok_or_else(|| missing(field))
     }
 
-    /// The text of a field that the body or a header gives; if both do they must agree.
-    pub(super) fn or_header(self, name: Name, values: &'a [HeaderValue]) -> Result<Cow<'a, str>, ApiError> {
+    /// The text of a field from the body or a header; where both have it, they must agree.
+    pub(super) fn or_header(
+        self,
+        name: FieldName,
+        values: &'a [HeaderValue],
+    ) -> Result<Cow<'a, str>, ApiError> {
         let mut found = self.text(name.field)?;
         for value in values {
-            // Header values are Latin-1 by tradition and ASCII in practice; ids are ASCII anyway.
+            // Ids are ASCII, so other header values cannot match.
             let text = value.to_str().map_err(|_| ApiError::Invalid {
                 field: name.header,
                 problem: "must be visible ASCII".to_owned(),
@@ -109,7 +112,7 @@ impl<'a> Field<'a> {
             match &found {
                 None => found = Some(Cow::Borrowed(text)),
                 Some(other) if *other == text => {}
-                Some(_) => return Err(ApiError::Disagreement { header: name.header, field: name.field }),
+                Some(_) => return Err(ApiError::FieldMismatch { header: name.header, field: name.field }),
             }
         }
         found.filter(|text| !text.is_empty()).ok_or_else(|| missing(name.field))
@@ -120,8 +123,8 @@ fn missing(field: &'static str) -> ApiError {
     ApiError::Invalid { field, problem: "field required".to_owned() }
 }
 
-/// The position of the tenant that headers and body name, for the metrics: known even if the request fails for another
-/// reason. Sources that disagree name none.
+/// The position of the tenant that headers and body name, for the metrics: known even if the request fails
+/// for another reason. `None` where they disagree.
 pub(super) fn named_tenant(
     body: Option<&Fields<'_>>,
     headers: &HeaderFields,
@@ -137,20 +140,19 @@ pub(super) fn named_tenant(
     if names.all(|other| other == first) { tenants.index_of(first) } else { None }
 }
 
-/// The tenant of that id.
 pub(super) fn find_tenant<'t>(tenants: &'t Tenants, id: &str) -> Result<&'t Tenant, ApiError> {
     tenants.get(id).ok_or(ApiError::UnknownTenant)
 }
 
 impl<'de: 'a, 'a> Deserialize<'de> for Field<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(AnyType)
+        deserializer.deserialize_any(FieldVisitor)
     }
 }
 
-struct AnyType;
+struct FieldVisitor;
 
-impl<'de> Visitor<'de> for AnyType {
+impl<'de> Visitor<'de> for FieldVisitor {
     type Value = Field<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -224,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_reported_by_the_fields_name() {
+    fn errors_name_the_field() {
         let bodies = [
             r#"{"tenant_id":"acme","session_id":"s","message":"m","extra":[1,{"a":null}]}"#,
             r#"{"tenant_id":"\u0061cme","session_id":"s","message":"m"}"#,
@@ -249,8 +251,8 @@ mod tests {
             r#"{"tenant_id":"acme","session_id":"s","message":"\ud800"}"#,
             r#"{"tenant_id":"acme"} trailing"#,
         ];
-        let reported: Vec<_> =
+        let shown: Vec<_> =
             bodies.iter().map(|body| format!("{body}\n  {}", status_and_detail(body))).collect();
-        insta::assert_snapshot!(reported.join("\n"));
+        insta::assert_snapshot!(shown.join("\n"));
     }
 }

@@ -1,5 +1,5 @@
-//! The middleware that measures: a layer around each handler and the fallback, so that the `handler` label of a request
-//! is the route that matched, known from its first instant.
+//! The middleware that counts requests: a layer around each handler and the fallback, so that the `handler`
+//! label is the matched route, known from the start of the request.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -13,35 +13,34 @@ use tokio::time::Instant;
 use tower::{Layer, Service};
 
 use crate::state::AppState;
-use crate::telemetry::{Exchange, Route, Status, Verb};
+use crate::telemetry::{Method, RequestRecord, Route, Status};
 
-/// The layer: whose requests are measured, and as which route's.
+/// Measures the requests of one route.
 #[derive(Debug, Clone)]
 pub(super) struct MeasureLayer {
     pub(super) state: AppState,
     pub(super) route: Route,
 }
 
-/// What is learnt about a request on the way, for its metrics.
+/// What the handlers learn about a request, for its metrics.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Observed {
-    /// The tenant's position, as soon as header or body name a known one.
+pub(super) struct RequestAttributes {
+    /// The position of the tenant that header or body name; `None` while none is known.
     pub(super) tenant: Option<usize>,
     /// Bytes of the body that were read.
     pub(super) body_bytes: u64,
 }
 
-/// Where an extractor leaves what it observes: in the request's extensions, so that it is there for failed requests,
-/// too.
+/// The attributes of a request, in its extensions, so that they are available for failed requests, too.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Observation(Arc<Mutex<Observed>>);
+pub(super) struct AttributesHandle(Arc<Mutex<RequestAttributes>>);
 
-impl Observation {
-    pub(super) fn update(&self, change: impl FnOnce(&mut Observed)) {
+impl AttributesHandle {
+    pub(super) fn update(&self, change: impl FnOnce(&mut RequestAttributes)) {
         change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
-    fn get(&self) -> Observed {
+    fn get(&self) -> RequestAttributes {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -54,7 +53,7 @@ impl<S> Layer<S> for MeasureLayer {
     }
 }
 
-/// The service that [`MeasureLayer`] makes of another.
+/// A service wrapped by [`MeasureLayer`].
 #[derive(Debug, Clone)]
 pub(super) struct Measure<S> {
     layer: MeasureLayer,
@@ -77,35 +76,36 @@ where
     /// Counts a request and its response, before the response is handed to the connection.
     fn call(&mut self, mut request: Request) -> Self::Future {
         let MeasureLayer { state, route } = self.layer.clone();
-        let stray = state.faulty().and_then(|faulty| faulty.raw_handler(route, request.uri()));
-        let verb = Verb::of(request.method());
-        let observation = Observation::default();
-        request.extensions_mut().insert(observation.clone());
+        let handler_override =
+            state.fault_injector().and_then(|injector| injector.raw_handler(route, request.uri()));
+        let method = Method::of(request.method());
+        let attributes = AttributesHandle::default();
+        request.extensions_mut().insert(attributes.clone());
         let response = self.inner.call(request);
         Box::pin(async move {
-            if let Some(faulty) = state.faulty() {
-                faulty.queue(route).await;
+            if let Some(injector) = state.fault_injector() {
+                injector.queue(route).await;
             }
             let started = Instant::now();
-            let in_progress = state.telemetry().begin(route, verb);
+            let in_progress = state.telemetry().start_request(route, method);
             let response = response.await?;
-            let Observed { tenant, body_bytes } = observation.get();
-            let exchange = Exchange {
+            let RequestAttributes { tenant, body_bytes } = attributes.get();
+            let record = RequestRecord {
                 route,
-                verb,
+                method,
                 status: Status::of(response.status()),
                 tenant,
                 request_bytes: body_bytes,
                 response_bytes: response.body().size_hint().lower(),
                 duration: started.elapsed(),
-                stray,
+                handler_override,
             };
-            match state.faulty() {
+            match state.fault_injector() {
                 None => {
-                    state.telemetry().record(&exchange);
+                    state.telemetry().record(&record);
                     drop(in_progress);
                 }
-                Some(faulty) => faulty.record(state.telemetry(), exchange, in_progress),
+                Some(injector) => injector.record(state.telemetry(), record, in_progress),
             }
             Ok(response)
         })

@@ -14,13 +14,13 @@ use crate::state::AppState;
 use crate::store::Operation;
 
 #[derive(Serialize)]
-struct Reply<'a> {
+struct SessionResponse<'a> {
     session_id: &'a str,
-    tenant: TenantReply<'a>,
+    tenant: TenantInfo<'a>,
 }
 
 #[derive(Serialize)]
-struct TenantReply<'a> {
+struct TenantInfo<'a> {
     id: &'a str,
     name: &'a str,
     welcome: &'a str,
@@ -30,13 +30,14 @@ pub(super) async fn post(State(app): State<AppState>, request: TenantRequest) ->
     let tenant_id = request.fields(&app)?.tenant_id.or_header(TENANT, &request.headers.tenant)?;
     let tenant = find_tenant(app.tenants(), &tenant_id)?;
 
-    let session_id = sessions::new_id(&tenant.id).map_err(|_| ApiError::NoRandomness)?;
+    let session_id = sessions::new_id(&tenant.id).map_err(|_| ApiError::EntropyUnavailable)?;
     let key = sessions::key(&tenant.id, &session_id);
     let lifetime = app.config().session_ttl;
-    let lifetime = app.faulty().map_or(Some(lifetime), |faulty| faulty.session_lifetime(lifetime));
+    let lifetime =
+        app.fault_injector().map_or(Some(lifetime), |injector| injector.session_lifetime(lifetime));
     let created = app.store().create_session(key, lifetime).await;
-    app.checked(Operation::CreateSession, created)?;
+    app.store_result(Operation::CreateSession, created)?;
 
-    let tenant = TenantReply { id: &tenant.id, name: &tenant.name, welcome: &tenant.welcome };
-    Ok(json(StatusCode::OK, &Reply { session_id: &session_id, tenant }))
+    let tenant = TenantInfo { id: &tenant.id, name: &tenant.name, welcome: &tenant.welcome };
+    Ok(json(StatusCode::OK, &SessionResponse { session_id: &session_id, tenant }))
 }

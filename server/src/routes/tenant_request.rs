@@ -1,5 +1,5 @@
-//! The extractor of the routes that act for a tenant: a request's headers and its whole body. Never more than 64 KiB of
-//! the body is kept in memory, whatever it declares, and reading it never takes longer than ten seconds.
+//! The extractor of the routes that act for a tenant: headers and the complete body. At most 64 KiB of a body
+//! are held in memory, whatever length it declares, and reading it takes at most ten seconds.
 
 use std::time::Duration;
 
@@ -9,18 +9,18 @@ use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt as _;
 
 use super::fields::{Fields, HeaderFields, named_tenant};
-use super::measure::Observation;
+use super::measure::AttributesHandle;
 use crate::error::ApiError;
 use crate::state::AppState;
 
 /// The largest body that is accepted.
-const LARGEST: u64 = 64 * 1024;
+const MAX_BODY: u64 = 64 * 1024;
 
-/// How much more of a body that is too large is read and thrown away: a client that is still sending when the
-/// connection is closed loses the 413 to a reset.
-const DISCARDED: u64 = 1024 * 1024;
+/// How much more of a body that is too large is read and discarded: a client that is still sending when the
+/// connection is closed would get a reset instead of the 413.
+const MAX_DISCARDED: u64 = 1024 * 1024;
 
-/// For the whole body to arrive.
+/// For the complete body to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A request that acts for a tenant.
@@ -28,7 +28,7 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 pub(super) struct TenantRequest {
     pub(super) headers: HeaderFields,
     body: Bytes,
-    observation: Observation,
+    attributes: AttributesHandle,
 }
 
 impl FromRequest<AppState> for TenantRequest {
@@ -36,42 +36,42 @@ impl FromRequest<AppState> for TenantRequest {
 
     async fn from_request(request: Request, state: &AppState) -> Result<Self, ApiError> {
         let headers = HeaderFields::of(request.headers());
-        let observation = request.extensions().get::<Observation>().cloned().unwrap_or_default();
-        observation.update(|observed| observed.tenant = named_tenant(None, &headers, state.tenants()));
-        let body = read(request.into_body(), &observation).await?;
-        Ok(Self { headers, body, observation })
+        let attributes = request.extensions().get::<AttributesHandle>().cloned().unwrap_or_default();
+        attributes.update(|known| known.tenant = named_tenant(None, &headers, state.tenants()));
+        let body = read(request.into_body(), &attributes).await?;
+        Ok(Self { headers, body, attributes })
     }
 }
 
 impl TenantRequest {
-    /// The fields of the body; the tenant that they name is noted for the metrics.
+    /// The fields of the body. The tenant that they name is recorded for the metrics.
     pub(super) fn fields(&self, state: &AppState) -> Result<Fields<'_>, ApiError> {
         let fields = Fields::parse(&self.body)?;
         let tenant = named_tenant(Some(&fields), &self.headers, state.tenants());
-        self.observation.update(|observed| observed.tenant = tenant);
+        self.attributes.update(|known| known.tenant = tenant);
         Ok(fields)
     }
 }
 
-async fn read(body: Body, observation: &Observation) -> Result<Bytes, ApiError> {
-    if body.size_hint().lower() > LARGEST + DISCARDED {
+async fn read(body: Body, attributes: &AttributesHandle) -> Result<Bytes, ApiError> {
+    if body.size_hint().lower() > MAX_BODY + MAX_DISCARDED {
         return Err(ApiError::BodyTooLarge);
     }
-    tokio::time::timeout(BODY_TIMEOUT, collect(body, observation)).await.map_err(|_| ApiError::SlowBody)?
+    tokio::time::timeout(BODY_TIMEOUT, collect(body, attributes)).await.map_err(|_| ApiError::BodyTimeout)?
 }
 
-async fn collect(mut body: Body, observation: &Observation) -> Result<Bytes, ApiError> {
-    // Nearly every body is one frame, which is passed on as it came.
+async fn collect(mut body: Body, attributes: &AttributesHandle) -> Result<Bytes, ApiError> {
+    // Nearly every body is one frame, which is not copied.
     let mut first = Bytes::new();
     let mut rest = BytesMut::new();
     let mut total: u64 = 0;
     while let Some(frame) = body.frame().await {
-        let Ok(data) = frame.map_err(|_| ApiError::BrokenBody)?.into_data() else { continue };
+        let Ok(data) = frame.map_err(|_| ApiError::IncompleteBody)?.into_data() else { continue };
         total += data.len() as u64;
-        observation.update(|observed| observed.body_bytes += data.len() as u64);
-        if total > LARGEST + DISCARDED {
+        attributes.update(|known| known.body_bytes += data.len() as u64);
+        if total > MAX_BODY + MAX_DISCARDED {
             break;
-        } else if total > LARGEST {
+        } else if total > MAX_BODY {
             rest.clear();
         } else if first.is_empty() {
             first = data;
@@ -79,7 +79,7 @@ async fn collect(mut body: Body, observation: &Observation) -> Result<Bytes, Api
             rest.extend_from_slice(&data);
         }
     }
-    if total > LARGEST {
+    if total > MAX_BODY {
         return Err(ApiError::BodyTooLarge);
     }
     if rest.is_empty() {

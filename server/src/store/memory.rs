@@ -1,5 +1,5 @@
-//! The store in memory: exact, on one clock, behind one lock. It needs no timer: what has expired is swept out whenever a
-//! map has doubled since the last sweep, so memory stays within twice what is alive.
+//! The store in memory: exact, with one clock and one lock. It needs no timer: expired entries are removed
+//! whenever a map has doubled since the last sweep, so memory stays within twice what is alive.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Manner, Step};
-use crate::limiter::{Decision, KeyedLimit, Reading, State};
+use super::{DecideOptions, DecisionMode};
+use crate::limiter::{Decision, KeyedLimit, LimitResult, LimitState};
 
-/// A map smaller than this is not worth a sweep.
-const SMALLEST_SWEEP: usize = 1024;
+/// Smaller maps are not swept.
+const MIN_SWEEP_SIZE: usize = 1024;
 
 #[derive(Debug, Clone)]
 pub(super) struct MemoryStore(Arc<Shared>);
@@ -22,7 +22,7 @@ struct Shared {
     contents: Mutex<Contents>,
 }
 
-/// Time since the Unix epoch that passes as tokio's does: never backwards, and standing still where that is paused.
+/// Time since the Unix epoch that advances with tokio's clock: monotonic, and paused with it.
 #[derive(Debug)]
 struct Clock {
     anchor: Instant,
@@ -37,24 +37,24 @@ impl Clock {
 
 #[derive(Debug, Default)]
 struct Contents {
-    sessions: Expiring<()>,
-    limits: Expiring<State>,
+    sessions: ExpiringMap<()>,
+    limits: ExpiringMap<LimitState>,
 }
 
-/// A map whose entries end at an instant.
+/// A map whose entries expire.
 #[derive(Debug)]
-struct Expiring<V> {
+struct ExpiringMap<V> {
     entries: HashMap<String, (Duration, V)>,
     sweep_at: usize,
 }
 
-impl<V> Default for Expiring<V> {
+impl<V> Default for ExpiringMap<V> {
     fn default() -> Self {
-        Self { entries: HashMap::new(), sweep_at: SMALLEST_SWEEP }
+        Self { entries: HashMap::new(), sweep_at: MIN_SWEEP_SIZE }
     }
 }
 
-impl<V> Expiring<V> {
+impl<V> ExpiringMap<V> {
     fn get(&self, key: &str, now: Duration) -> Option<&V> {
         self.entries.get(key).filter(|(end, _)| now < *end).map(|(_, value)| value)
     }
@@ -63,13 +63,13 @@ impl<V> Expiring<V> {
         self.entries.insert(key, (end, value));
         if self.entries.len() >= self.sweep_at {
             self.entries.retain(|_, (end, _)| now < *end);
-            self.sweep_at = SMALLEST_SWEEP.max(self.entries.len() * 2);
+            self.sweep_at = MIN_SWEEP_SIZE.max(self.entries.len() * 2);
         }
     }
 }
 
 impl MemoryStore {
-    /// Empty; its clock shows `unix` now.
+    /// An empty store, whose clock is at `unix` now.
     pub(super) fn at(unix: Duration) -> Self {
         let clock = Clock { anchor: Instant::now(), unix };
         Self(Arc::new(Shared { clock, contents: Mutex::default() }))
@@ -87,95 +87,102 @@ impl MemoryStore {
 
     pub(super) fn decide(&self, session: &str, limits: &[KeyedLimit]) -> Option<Decision> {
         let mut contents = self.lock();
-        // Read inside the lock: decisions are ordered as their instants are.
+        // Read while the lock is held, so that decisions have the order of their instants.
         let now = self.0.clock.now();
         contents.sessions.get(session, now)?;
-        let readings = contents.limits.look(limits, now);
-        let mut decision = Decision { at: now, readings };
+        let results = contents.limits.check_all(limits, now);
+        let mut decision = Decision { at: now, results };
         if decision.admitted() {
-            decision.readings = contents.limits.take(limits, now);
+            decision.results = contents.limits.admit_all(limits, now);
         }
         Some(decision)
     }
 
-    /// As [`decide`](Self::decide), as a fault wants it.
-    pub(super) fn decide_as(&self, manner: Manner, session: &str, limits: &[KeyedLimit]) -> Option<Decision> {
+    /// As [`decide`](Self::decide), for a fault.
+    pub(super) fn decide_with(
+        &self,
+        options: DecideOptions,
+        session: &str,
+        limits: &[KeyedLimit],
+    ) -> Option<Decision> {
         let mut contents = self.lock();
         let now = self.0.clock.now();
         contents.sessions.get(session, now)?;
-        let now = now + manner.ahead;
-        let readings = contents.limits.look(limits, now);
-        let mut decision = Decision { at: now, readings };
-        match (manner.step, decision.admitted()) {
-            (Step::Check, _) | (Step::Decide, false) => {}
-            (Step::Act, _) | (_, true) => decision.readings = contents.limits.take(limits, now),
-            (Step::CountRefusals, false) => {
-                contents.limits.take(limits, now);
-                contents.limits.bound(limits);
-                let after = contents.limits.look(limits, now);
-                for (reading, after) in decision.readings.iter_mut().zip(after) {
-                    // Whichever had room before is not the one that refuses.
-                    *reading = Reading { wait: reading.wait.and(after.wait), ..after };
+        let now = now + options.clock_offset;
+        let results = contents.limits.check_all(limits, now);
+        let mut decision = Decision { at: now, results };
+        match (options.mode, decision.admitted()) {
+            (DecisionMode::CheckOnly, _) | (DecisionMode::Decide, false) => {}
+            (DecisionMode::CountOnly, _) | (_, true) => {
+                decision.results = contents.limits.admit_all(limits, now)
+            }
+            (DecisionMode::CountRejections, false) => {
+                contents.limits.admit_all(limits, now);
+                contents.limits.cap_rejections(limits);
+                let after = contents.limits.check_all(limits, now);
+                for (result, after) in decision.results.iter_mut().zip(after) {
+                    // A limit that had room before is not the one that rejects.
+                    *result = LimitResult { retry_after: result.retry_after.and(after.retry_after), ..after };
                 }
             }
         }
         Some(decision)
     }
 
-    /// A panic cannot happen while the lock is held; if it did, the contents would still be whole entries.
+    /// Nothing panics while the lock is held; even then each entry would be consistent.
     fn lock(&self) -> MutexGuard<'_, Contents> {
         self.0.contents.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Expiring<State> {
-    fn look(&mut self, limits: &[KeyedLimit], now: Duration) -> Vec<Reading> {
-        limits.iter().map(|keyed| self.look_at(keyed, now)).collect()
+impl ExpiringMap<LimitState> {
+    fn check_all(&mut self, limits: &[KeyedLimit], now: Duration) -> Vec<LimitResult> {
+        limits.iter().map(|keyed| self.check(keyed, now)).collect()
     }
 
-    fn take(&mut self, limits: &[KeyedLimit], now: Duration) -> Vec<Reading> {
-        limits.iter().map(|keyed| self.take_from(keyed, now)).collect()
+    fn admit_all(&mut self, limits: &[KeyedLimit], now: Duration) -> Vec<LimitResult> {
+        limits.iter().map(|keyed| self.admit(keyed, now)).collect()
     }
 
-    /// For refusals that were counted.
-    fn bound(&mut self, limits: &[KeyedLimit]) {
+    /// For rejections that were counted.
+    fn cap_rejections(&mut self, limits: &[KeyedLimit]) {
         for keyed in limits {
             if let Some((_, state)) = self.entries.get_mut(&keyed.key) {
-                state.bound(&keyed.enforced);
+                state.cap_rejections(&keyed.enforced);
             }
         }
     }
 
-    /// What the limit says to a request at `now`, which is not counted.
-    fn look_at(&mut self, keyed: &KeyedLimit, now: Duration) -> Reading {
+    /// The result for a request at `now`, which is not counted.
+    fn check(&mut self, keyed: &KeyedLimit, now: Duration) -> LimitResult {
         let limit = &keyed.enforced;
-        let standing = match self.entries.get_mut(&keyed.key) {
+        let usage = match self.entries.get_mut(&keyed.key) {
             Some((_, state)) => {
-                state.roll(now, limit);
-                state.standing(now, limit)
+                state.advance(now, limit);
+                state.usage(now, limit)
             }
-            None => State::fresh(limit).standing(now, limit),
+            None => LimitState::new(limit).usage(now, limit),
         };
-        standing.reading(limit, standing.remaining(limit) == 0)
+        usage.result(limit, usage.remaining(limit) == 0)
     }
 
-    /// Counts one admission at `now` and says how the limit stands then.
-    fn take_from(&mut self, keyed: &KeyedLimit, now: Duration) -> Reading {
+    /// Counts one admission at `now` and returns the result after it.
+    fn admit(&mut self, keyed: &KeyedLimit, now: Duration) -> LimitResult {
         let limit = &keyed.enforced;
-        let admit = |state: &mut State| {
-            state.roll(now, limit);
+        let admit = |state: &mut LimitState| {
+            state.advance(now, limit);
             state.admit(now, limit);
-            state.standing(now, limit).reading(limit, false)
+            state.usage(now, limit).result(limit, false)
         };
         if let Some((end, state)) = self.entries.get_mut(&keyed.key) {
-            let reading = admit(state);
-            *end = now + reading.resets_in;
-            return reading;
+            let result = admit(state);
+            *end = now + result.reset_after;
+            return result;
         }
-        let mut state = State::fresh(limit);
-        let reading = admit(&mut state);
-        self.insert(keyed.key.clone(), now, now + reading.resets_in, state);
-        reading
+        let mut state = LimitState::new(limit);
+        let result = admit(&mut state);
+        self.insert(keyed.key.clone(), now, now + result.reset_after, state);
+        result
     }
 }
 

@@ -1,5 +1,5 @@
-//! What replicas share: sessions and the counters of limits. Two kinds of store, one set of operations; each decision
-//! is a single atomic step.
+//! The store: sessions and the counters of limits, which replicas share. Two backends, memory and Redis, have
+//! the same operations; each decision is one atomic step.
 
 mod memory;
 mod redis;
@@ -10,66 +10,66 @@ use self::memory::MemoryStore;
 use self::redis::RedisStore;
 use crate::limiter::{Decision, KeyedLimit};
 
-/// A store of sessions and limits. Clones share it: two [`App`](crate::App)s with clones of one store are two replicas
-/// of one service.
+/// A store of sessions and limits. Clones share its contents: two [`App`](crate::App)s with clones of one
+/// store are two replicas of one service.
 #[derive(Debug, Clone)]
-pub struct Store(Kind);
+pub struct Store(Backend);
 
 #[derive(Debug, Clone)]
-enum Kind {
+enum Backend {
     Memory(MemoryStore),
     Redis(RedisStore),
 }
 
-/// Why a store could not be opened or did not answer. Never shows a password.
+/// Why a store could not be opened or did not respond. Never contains a password.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
-    /// The URL is none that Redis's client understands.
-    #[error("`{url}` is no Redis URL: {cause}")]
+    /// The URL is invalid.
+    #[error("`{url}` is not a Redis URL: {cause}")]
     Url {
         /// As given, without user and password.
         url: String,
-        /// What the client says about it.
+        /// The error of the Redis client.
         cause: String,
     },
-    /// Redis could not be reached at start.
+    /// Redis was unreachable at start.
     #[error("cannot reach Redis at {url}: {cause}")]
     Unreachable {
         /// As given, without user and password.
         url: String,
-        /// Refused, timed out, wrong password, …
+        /// The error of the Redis client: connection refused, timeout, wrong password, …
         cause: String,
     },
-    /// The connection is down and being brought up again; nothing was sent.
-    #[error("the store is away")]
-    Away,
-    /// A command was sent and not answered as it should: whether it took effect is unknown.
+    /// The connection is down and being re-established; nothing was sent.
+    #[error("the store is unavailable")]
+    Unavailable,
+    /// A command was sent and failed, or its reply is invalid: whether it took effect is unknown.
     #[error("the store failed: {0}")]
     Failed(String),
 }
 
-/// How a fault has a chat decided.
+/// How a fault changes a decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Manner {
-    /// By how much the limits' clock is ahead of the store's.
-    pub(crate) ahead: Duration,
-    pub(crate) step: Step,
+pub(crate) struct DecideOptions {
+    /// By how much the clock of the limits is ahead of the store's.
+    pub(crate) clock_offset: Duration,
+    pub(crate) mode: DecisionMode,
 }
 
-/// What of a decision is done.
+/// Which parts of a decision are carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Step {
-    /// All of it.
+pub(crate) enum DecisionMode {
+    /// Check and count.
     Decide,
-    /// Only the question: nothing is counted.
-    Check,
-    /// Only the counting: nothing is refused.
-    Act,
-    /// All of it, and refusals are counted, too.
-    CountRefusals,
+    /// Check only: nothing is counted.
+    CheckOnly,
+    /// Count only: nothing is rejected.
+    CountOnly,
+    /// Check and count, and count rejections, too.
+    CountRejections,
 }
 
-/// Which conversation with the store, for the metric that counts failed ones.
+/// An operation of the store, for the metric that counts failures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Operation {
     CreateSession,
@@ -92,92 +92,93 @@ impl Operation {
 }
 
 impl Store {
-    /// A store in this process's memory, empty. It reads the system's clock once, now; from then on time passes as tokio's
-    /// clock does, which can be paused.
+    /// An empty store in memory. It reads the system clock once, now; from then on it follows tokio's clock,
+    /// which can be paused.
     #[must_use]
     pub fn memory() -> Self {
         Self::memory_at(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
     }
 
-    /// As [`memory`](Self::memory), with the time since the Unix epoch that it is to be now.
+    /// As [`memory`](Self::memory), with `unix` since the Unix epoch as the current time.
     #[must_use]
     pub fn memory_at(unix: Duration) -> Self {
-        Self(Kind::Memory(MemoryStore::at(unix)))
+        Self(Backend::Memory(MemoryStore::at(unix)))
     }
 
-    /// Connects to Redis (6 or later). From then on the connection is kept up: while Redis is away operations fail at once, and
-    /// within half a second of its return they succeed again. Must run inside the runtime that will serve.
+    /// Connects to Redis (6 or later) and reconnects from then on: while Redis is unavailable operations fail
+    /// at once, and within half a second of its return they succeed again. Must run inside the runtime that
+    /// will serve.
     ///
     /// # Errors
     ///
-    /// The URL is bad, or Redis does not answer within two seconds.
+    /// The URL is invalid, or Redis does not respond within two seconds.
     pub async fn connect_redis(url: &str) -> Result<Self, StoreError> {
-        Ok(Self(Kind::Redis(RedisStore::connect(url).await?)))
+        Ok(Self(Backend::Redis(RedisStore::connect(url).await?)))
     }
 
     /// `memory`, or the URL of Redis without its password.
     #[must_use]
     pub fn describe(&self) -> String {
         match &self.0 {
-            Kind::Memory(_) => "memory".to_owned(),
-            Kind::Redis(store) => store.describe(),
+            Backend::Memory(_) => "memory".to_owned(),
+            Backend::Redis(store) => store.describe(),
         }
     }
 
-    /// Keeps a session for `lifetime`; `None` is permanently.
+    /// Stores a session for `lifetime`; with `None` it never expires.
     pub(crate) async fn create_session(
         &self,
         key: String,
         lifetime: Option<Duration>,
     ) -> Result<(), StoreError> {
         match &self.0 {
-            Kind::Memory(store) => {
+            Backend::Memory(store) => {
                 store.create_session(key, lifetime);
                 Ok(())
             }
-            Kind::Redis(store) => store.create_session(&key, lifetime).await,
+            Backend::Redis(store) => store.create_session(&key, lifetime).await,
         }
     }
 
     /// Whether a session exists.
     pub(crate) async fn has_session(&self, key: &str) -> Result<bool, StoreError> {
         match &self.0 {
-            Kind::Memory(store) => Ok(store.has_session(key)),
-            Kind::Redis(store) => store.has_session(key).await,
+            Backend::Memory(store) => Ok(store.has_session(key)),
+            Backend::Redis(store) => store.has_session(key).await,
         }
     }
 
-    /// Decides one chat in one atomic step: `None` if the session does not exist (nothing is consumed then), otherwise
-    /// what the limits say. Refused hits consume nothing and extend no window.
+    /// Decides about one chat in one atomic step; `None` if the session does not exist, and then nothing is
+    /// consumed. Rejected chats consume nothing and extend no window.
     pub(crate) async fn decide(
         &self,
         session: &str,
         limits: &[KeyedLimit],
     ) -> Result<Option<Decision>, StoreError> {
         match &self.0 {
-            Kind::Memory(store) => Ok(store.decide(session, limits)),
-            Kind::Redis(store) => store.decide(session, limits).await,
+            Backend::Memory(store) => Ok(store.decide(session, limits)),
+            Backend::Redis(store) => store.decide(session, limits).await,
         }
     }
 
-    /// As [`decide`](Self::decide), as a fault wants it. Redis then keeps even fixed windows under keys of their own.
-    pub(crate) async fn decide_as(
+    /// As [`decide`](Self::decide), for a fault. In Redis even fixed windows then have separate keys.
+    pub(crate) async fn decide_with(
         &self,
-        manner: Manner,
+        options: DecideOptions,
         session: &str,
         limits: &[KeyedLimit],
     ) -> Result<Option<Decision>, StoreError> {
         match &self.0 {
-            Kind::Memory(store) => Ok(store.decide_as(manner, session, limits)),
-            Kind::Redis(store) => store.decide_as(manner, session, limits).await,
+            Backend::Memory(store) => Ok(store.decide_with(options, session, limits)),
+            Backend::Redis(store) => store.decide_with(options, session, limits).await,
         }
     }
 
-    /// Whether the store answers.
+    /// Checks that the store responds.
     pub(crate) async fn ping(&self) -> Result<(), StoreError> {
         match &self.0 {
-            Kind::Memory(_) => Ok(()),
-            Kind::Redis(store) => store.ping().await,
+            Backend::Memory(_) => Ok(()),
+            Backend::Redis(store) => store.ping().await,
         }
     }
 }

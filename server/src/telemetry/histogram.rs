@@ -1,12 +1,12 @@
-//! A histogram of durations in atomics. Counts are kept per bucket and summed up when read, so that `+Inf` and `_count`
-//! are one number and never disagree; the sum is in whole nanoseconds, so that it is exact.
+//! A lock-free histogram of durations. Counts are stored per bucket and added up when read, so that `+Inf`
+//! and `_count` are one number and always agree; the sum is in whole nanoseconds, so that it is exact.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use super::exposition::{Exposition, Label};
+use saasbench_exposition::writer::Writer;
 
-/// The upper end of a bucket, inclusive: as its label has it, and as durations are compared with it.
+/// The inclusive upper bound of a bucket: its label, and the duration that observations are compared with.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Bound {
     le: &'static str,
@@ -49,9 +49,9 @@ pub(super) const COARSE: &[Bound] = &[Bound::new("0.1", 100), Bound::new("0.5", 
 
 #[derive(Debug)]
 pub(super) struct Histogram {
-    /// Rising.
+    /// In ascending order.
     bounds: &'static [Bound],
-    /// One for each bound, and one for what exceeds them all.
+    /// One for each bound, and one for everything above.
     counts: Box<[AtomicU64]>,
     nanos: AtomicU64,
 }
@@ -63,7 +63,7 @@ impl Histogram {
     }
 
     pub(super) fn observe(&self, duration: Duration) {
-        // From the front: nearly all requests belong to the first buckets.
+        // A linear search: nearly all requests belong to the first buckets.
         let bucket =
             self.bounds.iter().position(|bound| duration <= bound.limit).unwrap_or(self.bounds.len());
         self.counts[bucket].fetch_add(1, Relaxed);
@@ -79,16 +79,16 @@ impl Histogram {
         self.nanos.store(0, Relaxed);
     }
 
-    /// Writes buckets, sum and count of one series.
-    pub(super) fn write(&self, out: &mut Exposition, name: &str, labels: &[Label<'_>]) {
+    /// Writes the buckets, the sum and the count of one series.
+    pub(super) fn write(&self, out: &mut Writer, name: &str, labels: &[(&str, &str)]) {
         let mut cumulative = 0;
         for (index, count) in self.counts.iter().enumerate() {
             cumulative += count.load(Relaxed);
             let le = self.bounds.get(index).map_or("+Inf", |bound| bound.le);
-            out.sample(name, "_bucket", labels, &[("le", le)], cumulative as f64);
+            let labels = labels.iter().copied().chain([("le", le)]);
+            out.sample(name, "_bucket", labels, cumulative as f64);
         }
-        out.sample(name, "_sum", labels, &[], self.nanos.load(Relaxed) as f64 / 1e9);
-        out.sample(name, "_count", labels, &[], cumulative as f64);
+        out.summary(name, labels, self.nanos.load(Relaxed) as f64 / 1e9, cumulative);
     }
 }
 
@@ -97,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn labels_and_limits_of_bounds_agree_and_rise() {
+    fn labels_and_limits_of_bounds_agree_and_ascend() {
         for bounds in [FINE, COARSE] {
             assert!(bounds.iter().all(|bound| bound.le.parse() == Ok(bound.limit.as_secs_f64())));
             assert!(bounds.is_sorted_by(|one, next| one.limit < next.limit));
@@ -110,7 +110,7 @@ mod tests {
         for micros in [1, 100_000, 100_001, 1_000_000, 1_000_001] {
             histogram.observe(Duration::from_micros(micros));
         }
-        let mut out = Exposition::default();
+        let mut out = Writer::default();
         histogram.write(&mut out, "d", &[("handler", "/")]);
         assert_eq!(
             out.finish(),

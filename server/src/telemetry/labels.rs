@@ -1,12 +1,9 @@
-//! The label values of the request metrics, each a closed set: whatever a client sends, the number of series is bounded.
-//! As plain enums they are also the indices of the counters, so that counting needs no lookup.
+//! The label values of the request metrics. Each is a closed set, so the number of series is bounded whatever
+//! clients send; as enums they are also the indices of the counters, so counting needs no lookup.
 
-use hyper::{Method, StatusCode};
+use hyper::StatusCode;
 
-/// The tenant label of a request whose tenant is unknown or cannot be reported. No tenant may have this id.
-pub(crate) const UNKNOWN: &str = "unknown";
-
-/// What was asked for: the `handler` label.
+/// The `handler` label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Route {
     Root,
@@ -15,7 +12,7 @@ pub(crate) enum Route {
     Metrics,
     Healthz,
     Readyz,
-    /// A path that is none of ours.
+    /// Any other path.
     None,
 }
 
@@ -36,7 +33,7 @@ impl Route {
         }
     }
 
-    /// Routes that act for a tenant, and so have series by tenant: their place among those.
+    /// The index among [`TENANT_ROUTES`](Self::TENANT_ROUTES) of a route that has series by tenant.
     pub(crate) const fn tenant_index(self) -> Option<usize> {
         match self {
             Self::Session => Some(0),
@@ -45,13 +42,13 @@ impl Route {
         }
     }
 
-    /// The routes that [`tenant_index`](Self::tenant_index) numbers.
-    pub(crate) const OF_TENANTS: [Self; 2] = [Self::Session, Self::Chat];
+    /// The routes that act for a tenant, and so have series by tenant.
+    pub(crate) const TENANT_ROUTES: [Self; 2] = [Self::Session, Self::Chat];
 }
 
 /// The `method` label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Verb {
+pub(crate) enum Method {
     Get,
     Post,
     Put,
@@ -61,11 +58,11 @@ pub(crate) enum Verb {
     Options,
     Trace,
     Connect,
-    /// A method that HTTP does not know.
+    /// A method that HTTP does not define.
     Other,
 }
 
-impl Verb {
+impl Method {
     pub(crate) const ALL: [Self; 10] = [
         Self::Get,
         Self::Post,
@@ -79,17 +76,17 @@ impl Verb {
         Self::Other,
     ];
 
-    pub(crate) fn of(method: &Method) -> Self {
+    pub(crate) fn of(method: &hyper::Method) -> Self {
         match *method {
-            Method::GET => Self::Get,
-            Method::POST => Self::Post,
-            Method::PUT => Self::Put,
-            Method::PATCH => Self::Patch,
-            Method::DELETE => Self::Delete,
-            Method::HEAD => Self::Head,
-            Method::OPTIONS => Self::Options,
-            Method::TRACE => Self::Trace,
-            Method::CONNECT => Self::Connect,
+            hyper::Method::GET => Self::Get,
+            hyper::Method::POST => Self::Post,
+            hyper::Method::PUT => Self::Put,
+            hyper::Method::PATCH => Self::Patch,
+            hyper::Method::DELETE => Self::Delete,
+            hyper::Method::HEAD => Self::Head,
+            hyper::Method::OPTIONS => Self::Options,
+            hyper::Method::TRACE => Self::Trace,
+            hyper::Method::CONNECT => Self::Connect,
             _ => Self::Other,
         }
     }
@@ -110,7 +107,7 @@ impl Verb {
     }
 }
 
-/// The `status` label: every status that this server answers with, and no other.
+/// The `status` label: every status that this server responds with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Status {
     Ok,
@@ -157,7 +154,7 @@ impl Status {
         }
     }
 
-    /// The label of a status; one that no route sends would be a defect of this server.
+    /// The label of a status. A status that is not listed counts as 500: that a route sends one is a defect.
     pub(crate) fn of(code: StatusCode) -> Self {
         match code {
             StatusCode::OK => Self::Ok,
@@ -182,15 +179,15 @@ mod tests {
     #[test]
     fn each_value_is_its_own_index() {
         assert!(Route::ALL.iter().enumerate().all(|(index, route)| *route as usize == index));
-        assert!(Verb::ALL.iter().enumerate().all(|(index, verb)| *verb as usize == index));
+        assert!(Method::ALL.iter().enumerate().all(|(index, method)| *method as usize == index));
         assert!(Status::ALL.iter().enumerate().all(|(index, status)| *status as usize == index));
         assert!(
-            Route::OF_TENANTS.iter().enumerate().all(|(index, route)| route.tenant_index() == Some(index))
+            Route::TENANT_ROUTES.iter().enumerate().all(|(index, route)| route.tenant_index() == Some(index))
         );
     }
 
     #[test]
-    fn each_label_of_a_status_is_its_code() {
+    fn the_label_of_a_status_is_its_code() {
         for status in Status::ALL {
             assert_eq!(Status::of(status.label().parse().unwrap()), status);
         }

@@ -1,12 +1,12 @@
-//! The five algorithms as clients see them, over memory on a paused clock; what they decide is compared with a model
-//! elsewhere, beside the stores.
+//! The rate-limit headers of the five algorithms, in memory on a paused clock. (Their decisions are compared
+//! with a model in the unit tests of the stores.)
 
 use std::time::Duration;
 
 use tenancy::{Algorithm, App, Store};
 use tokio::time::advance;
 
-use crate::direct::{Reported, chat, session};
+use crate::direct::{Response, chat, session};
 use crate::support::tenants;
 
 /// 3.5 s after a multiple of 10 s.
@@ -17,34 +17,34 @@ fn app(limits: &str) -> App {
 }
 
 /// The headers of a decision.
-fn headers(reported: &Reported) -> String {
+fn headers(response: &Response) -> String {
     let names = ["x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset", "retry-after"];
-    let first = names.map(|name| reported.header(name)).join(" ");
+    let first = names.map(|name| response.header(name)).join(" ");
     format!(
         "{} {first} | {} | {}",
-        reported.status,
-        reported.header("ratelimit-policy"),
-        reported.header("ratelimit")
+        response.status,
+        response.header("ratelimit-policy"),
+        response.header("ratelimit")
     )
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_each_algorithm_tells() {
-    let mut reported = Vec::new();
+async fn headers_of_each_algorithm() {
+    let mut lines = Vec::new();
     for name in Algorithm::NAMES {
         let burst = if name == "token-bucket" { r#", "burst": 3"# } else { "" };
         let app = app(&format!(r#"{{"chat_per_10s": {{"quota": 2, "algorithm": "{name}"{burst}}}}}"#));
         let session = session(&app, "acme").await;
-        reported.push(format!("\n{name}"));
+        lines.push(format!("\n{name}"));
         for (chats, pause) in [(1, 2000), (2, 2500), (2, 3000), (2, 4250), (1, 10_000), (1, 0)] {
             for _ in 0..chats {
-                reported.push(headers(&chat(&app, "acme", &session).await));
+                lines.push(headers(&chat(&app, "acme", &session).await));
             }
-            reported.push(format!("{pause} ms later"));
+            lines.push(format!("{pause} ms later"));
             advance(Duration::from_millis(pause)).await;
         }
     }
-    insta::assert_snapshot!(reported.join("\n"));
+    insta::assert_snapshot!(lines.join("\n"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -56,12 +56,12 @@ async fn retry_after_is_enough_and_a_second_less_is_not() {
             );
             let app = app(&limits);
             let session = session(&app, "acme").await;
-            let mut refusals = 0;
+            let mut rejections = 0;
             for step in 0..60 {
-                let reported = chat(&app, "acme", &session).await;
-                if reported.status == 429 {
-                    refusals += 1;
-                    let wait: u64 = reported.header("retry-after").parse().unwrap();
+                let response = chat(&app, "acme", &session).await;
+                if response.status == 429 {
+                    rejections += 1;
+                    let wait: u64 = response.header("retry-after").parse().unwrap();
                     advance(Duration::from_secs(wait - 1)).await;
                     if wait > 1 {
                         assert_eq!(chat(&app, "acme", &session).await.status, 429, "{name} {wait}");
@@ -71,13 +71,13 @@ async fn retry_after_is_enough_and_a_second_less_is_not() {
                 }
                 advance(Duration::from_millis((step * 37 + turn as u64 * 11) % 450)).await;
             }
-            assert!(refusals > 5, "{name}: {refusals}");
+            assert!(rejections > 5, "{name}: {rejections}");
         }
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn limits_of_a_minute_a_day_and_a_month_hold_together() {
+async fn limits_of_a_minute_a_day_and_a_month_hold_at_once() {
     let app = app(concat!(
         r#"{"chat_per_1m": 10, "chat_per_1d": {"quota": 30, "algorithm": "sliding-log"}, "#,
         r#""chat_per_30d": {"quota": 70, "algorithm": "token-bucket"}}"#

@@ -1,4 +1,4 @@
-//! The contract of the routes: what each answers, and what it answers to those who break the rules.
+//! The API contract: the responses of each route, to valid and to invalid requests.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use crate::support::Replica;
 
 #[tokio::test]
-async fn a_session_and_a_chat_in_each_flavour() {
+async fn a_session_and_a_chat_in_each_reply_style() {
     let replica = Replica::of(&Store::memory()).await;
     assert_eq!(replica.get("/").await.json(), json!({"ok": true, "tenants": ["acme", "globex", "initech"]}));
 
@@ -43,11 +43,11 @@ async fn a_session_and_a_chat_in_each_flavour() {
 }
 
 #[tokio::test]
-async fn headers_stand_in_for_fields_and_must_agree_with_them() {
+async fn headers_replace_fields_and_must_agree_with_them() {
     let replica = Replica::of(&Store::memory()).await;
     let opened =
         replica.send(replica.client.post(replica.url("/session")).header("X-Tenant-ID", "acme")).await;
-    assert_eq!(opened.status, 200, "an empty body will do: {opened:?}");
+    assert_eq!(opened.status, 200, "an empty body is valid: {opened:?}");
     let session = opened.json()["session_id"].as_str().unwrap().to_owned();
 
     let chat = |tenant: &str, session: &str, body: serde_json::Value| {
@@ -68,7 +68,7 @@ async fn headers_stand_in_for_fields_and_must_agree_with_them() {
 }
 
 #[tokio::test]
-async fn whoever_breaks_a_rule_is_reported_which() {
+async fn errors_state_their_cause() {
     let replica = Replica::of(&Store::memory()).await;
     let session = replica.session("acme").await;
     let gone = session.replacen(|_: char| true, if session.starts_with('A') { "B" } else { "A" }, 1);
@@ -99,15 +99,15 @@ async fn whoever_breaks_a_rule_is_reported_which() {
     ];
     for (method, path, body, status, detail) in table {
         let request = replica.client.request(method.clone(), replica.url(path)).body(body.clone());
-        let reply = replica.send(request).await;
+        let response = replica.send(request).await;
         assert_eq!(
-            (reply.status, reply.json()),
+            (response.status, response.json()),
             (status, json!({ "detail": detail })),
             "{method} {path} {body}"
         );
     }
-    let refused = replica.get("/chat").await;
-    assert_eq!(refused.header("allow"), "POST");
+    let not_allowed = replica.get("/chat").await;
+    assert_eq!(not_allowed.header("allow"), "POST");
     assert!(
         replica.chat("acme", &session).await.header("ratelimit").contains("r=7"),
         "none of it consumed quota"
@@ -124,8 +124,8 @@ async fn a_body_may_have_64_kib_and_no_more() {
     };
     for (length, status) in [(65_536, 200), (65_537, 413), (3_000_000, 413)] {
         let request = replica.client.post(replica.url("/session")).header("Expect", "100-continue");
-        let reply = replica.send(request.body(padded(length))).await;
-        assert_eq!(reply.status, status, "{length} bytes");
+        let response = replica.send(request.body(padded(length))).await;
+        assert_eq!(response.status, status, "{length} bytes");
     }
     for (chunks, status) in [(65_536 / 16, 200), (65_536 / 16 + 1, 413), (1_000_000 / 16, 413)] {
         let mut stream = TcpStream::connect(replica.address).await.unwrap();
@@ -143,7 +143,7 @@ async fn a_body_may_have_64_kib_and_no_more() {
 }
 
 #[tokio::test]
-async fn a_client_that_closed_its_sending_side_is_answered() {
+async fn a_client_that_closed_its_sending_side_gets_a_response() {
     let replica = Replica::of(&Store::memory()).await;
     let mut stream = TcpStream::connect(replica.address).await.unwrap();
     let request = "POST /session HTTP/1.1\r\nHost: t\r\nContent-Length: 20\r\n\r\n{\"tenant_id\":\"acme\"}";
@@ -153,7 +153,7 @@ async fn a_client_that_closed_its_sending_side_is_answered() {
 }
 
 #[tokio::test]
-async fn a_shutdown_waits_for_its_grace_and_no_longer() {
+async fn a_shutdown_waits_for_the_grace_period_and_no_longer() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let config = Config { grace: Duration::from_millis(200), ..Config::default() };
@@ -162,17 +162,17 @@ async fn a_shutdown_waits_for_its_grace_and_no_longer() {
     let server = tokio::spawn(tenancy::serve(listener, app, async {
         let _ = stopped.await;
     }));
-    // A body that never comes.
+    // Its body never arrives.
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream
         .write_all(b"POST /session HTTP/1.1\r\nHost: t\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n")
         .await
         .unwrap();
     assert_eq!(status_of(&mut stream).await, 100);
-    let asked = Instant::now();
+    let stopped_at = Instant::now();
     drop(stop);
     server.await.unwrap().unwrap();
-    let waited = asked.elapsed();
+    let waited = stopped_at.elapsed();
     assert!((config.grace..config.grace + Duration::from_secs(2)).contains(&waited), "{waited:?}");
 }
 
@@ -183,7 +183,7 @@ async fn health_and_readiness() {
     assert_eq!(replica.get("/readyz").await.json(), json!({"ok": true, "store": "memory"}));
 }
 
-/// The status of the answer that comes next.
+/// The status of the next response.
 async fn status_of(stream: &mut TcpStream) -> u16 {
     let mut start = [0; 12];
     stream.read_exact(&mut start).await.unwrap();

@@ -1,4 +1,4 @@
-//! The faults that are not the limiter's show their effect, and only when they are switched on.
+//! The faults outside the limiter and the metrics have their effect, and only when they are switched on.
 
 use tenancy::{Store, Tenants};
 use tokio::time::Instant;
@@ -7,7 +7,7 @@ use crate::direct::{chat, replicas, session};
 use crate::support::tenants;
 
 #[tokio::test(start_paused = true)]
-async fn session_crosses_tenants_lets_a_foreign_session_chat() {
+async fn session_crosses_tenants_accepts_the_session_of_another_tenant() {
     for (fault, status) in [("", 403), ("session-crosses-tenants", 200)] {
         let apps = replicas(1, &Tenants::builtin(), &Store::memory(), fault);
         let session = session(&apps[0], "acme").await;
@@ -17,24 +17,24 @@ async fn session_crosses_tenants_lets_a_foreign_session_chat() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn reply_leaks_hands_out_what_another_tenant_was_reported() {
+async fn reply_leaks_returns_the_last_reply_to_another_tenant() {
     let tenants = tenants(&[("a", r#"{"chat_per_1s": 99}"#), ("b", r#"{"chat_per_1s": 99}"#)]);
     for (fault, leaked) in [("", 0), ("reply-leaks=3", 3)] {
         let apps = replicas(2, &tenants, &Store::memory(), fault);
         let sessions = [session(&apps[0], "a").await, session(&apps[0], "b").await];
-        let mut foreign = 0;
+        let mut leaks = 0;
         for turn in 0..10 {
             let own = ["a", "b"][turn % 2];
-            let reported = chat(&apps[turn / 2 % 2], own, &sessions[turn % 2]).await;
-            let reply = reported.body["reply"].as_str().unwrap();
-            foreign += u32::from(reply != format!("Welcome to {own}! We received: {own}"));
+            let response = chat(&apps[turn / 2 % 2], own, &sessions[turn % 2]).await;
+            let reply = response.body["reply"].as_str().unwrap();
+            leaks += u32::from(reply != format!("Welcome to {own}! We received: {own}"));
         }
-        assert_eq!(foreign, leaked, "{fault}");
+        assert_eq!(leaks, leaked, "{fault}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn noisy_neighbour_delays_all_by_a_flood_of_one() {
+async fn noisy_neighbour_delays_all_in_a_flood_of_one() {
     let tenants = tenants(&[("a", r#"{"chat_per_1s": 99}"#), ("b", r#"{"chat_per_1s": 99}"#)]);
     for (fault, millis) in [("", 0), ("noisy-neighbour=3ms", 33)] {
         let apps = replicas(2, &tenants, &Store::memory(), fault);

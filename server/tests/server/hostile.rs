@@ -1,4 +1,4 @@
-//! Two thousand random and hostile requests at the real binary: whatever comes, no 5xx and no panic.
+//! Two thousand random and hostile requests to the real binary cause no 5xx and no panic.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
@@ -7,9 +7,9 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use rustix::process::Signal;
 
-use crate::support::{PATIENCE, Program};
+use crate::support::{Program, TIMEOUT};
 
-/// A request from nearly right to not at all.
+/// A request, from nearly valid to entirely invalid.
 fn request() -> impl Strategy<Value = Vec<u8>> {
     let method = prop_oneof![
         4 => Just("POST".to_owned()), 2 => Just("GET".to_owned()), 1 => "[A-Z]{1,9}", 1 => "(PUT|HEAD|OPTIONS|CONNECT|TRACE|PRI)",
@@ -24,7 +24,7 @@ fn request() -> impl Strategy<Value = Vec<u8>> {
         prop_oneof![6 => Just("HTTP/1.1"), 1 => Just("HTTP/1.0"), 1 => Just("HTTP/2.0"), 1 => Just("HTTP/9")];
     let headers = prop::collection::vec(header(), 0..6);
     let framing = prop_oneof![6 => Just(Framing::Length), 2 => Just(Framing::Chunked), 1 => Just(Framing::None),
-        1 => any::<u32>().prop_map(Framing::Lie)];
+        1 => any::<u32>().prop_map(Framing::WrongLength)];
     (method, path, version, headers, framing, body()).prop_map(
         |(method, path, version, headers, framing, body)| {
             let mut bytes = format!("{method} {path} {version}\r\nHost: t\r\n").into_bytes();
@@ -38,7 +38,7 @@ fn request() -> impl Strategy<Value = Vec<u8>> {
                 Framing::Length => {
                     bytes.extend_from_slice(format!("Content-Length: {}\r\n\r\n", body.len()).as_bytes());
                 }
-                Framing::Lie(length) => {
+                Framing::WrongLength(length) => {
                     bytes.extend_from_slice(format!("Content-Length: {length}\r\n\r\n").as_bytes());
                 }
                 Framing::Chunked => bytes.extend_from_slice(
@@ -58,7 +58,7 @@ fn request() -> impl Strategy<Value = Vec<u8>> {
 #[derive(Debug, Clone, Copy)]
 enum Framing {
     Length,
-    Lie(u32),
+    WrongLength(u32),
     Chunked,
     None,
 }
@@ -94,7 +94,7 @@ fn body() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
-/// Whole, cut off, or with noise in it.
+/// A request that is complete, truncated or corrupted; two requests; or random bytes.
 fn bytes() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
         6 => request(),
@@ -112,30 +112,30 @@ fn bytes() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
-/// All that the server has to say to these bytes.
-fn converse(address: &str, bytes: &[u8]) -> Vec<u8> {
+/// Everything that the server responds to these bytes.
+fn send(address: &str, bytes: &[u8]) -> Vec<u8> {
     let mut stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    // The server may close before it has read everything: then writing fails, and reading may, too.
+    stream.set_read_timeout(Some(TIMEOUT)).unwrap();
+    // The server may close before it has read everything; then writing fails, and possibly reading, too.
     let _ = stream.write_all(bytes);
     let _ = stream.shutdown(Shutdown::Write);
-    let mut answer = Vec::new();
-    match stream.read_to_end(&mut answer) {
-        Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => panic!("no end after {PATIENCE:?}"),
-        _ => answer,
+    let mut response = Vec::new();
+    match stream.read_to_end(&mut response) {
+        Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => panic!("no end after {TIMEOUT:?}"),
+        _ => response,
     }
 }
 
 #[test]
-fn nothing_a_client_sends_is_the_servers_fault() {
+fn no_request_causes_a_5xx_or_a_panic() {
     let server = Program::start(&[]);
     let mut statuses = std::collections::BTreeMap::<String, u32>::new();
     let seen = std::cell::RefCell::new(&mut statuses);
     let config = Config { cases: 2000, failure_persistence: None, ..Config::default() };
     TestRunner::new(config)
         .run(&bytes(), |bytes| {
-            let answer = converse(&server.address, &bytes);
-            let text = String::from_utf8_lossy(&answer);
+            let response = send(&server.address, &bytes);
+            let text = String::from_utf8_lossy(&response);
             for line in text.lines().filter(|line| line.starts_with("HTTP/1.")) {
                 let status = line.split(' ').nth(1).unwrap_or_default().to_owned();
                 prop_assert!(!status.starts_with('5'), "{line}");
@@ -145,9 +145,9 @@ fn nothing_a_client_sends_is_the_servers_fault() {
         })
         .unwrap();
     for status in ["200", "400", "404", "405", "413", "422"] {
-        assert!(statuses.contains_key(status), "the requests are too tame: {statuses:?}");
+        assert!(statuses.contains_key(status), "the requests are not diverse enough: {statuses:?}");
     }
-    assert!(converse(&server.address, b"GET /healthz HTTP/1.0\r\n\r\n").starts_with(b"HTTP/1.0 200"));
+    assert!(send(&server.address, b"GET /healthz HTTP/1.0\r\n\r\n").starts_with(b"HTTP/1.0 200"));
     server.signal(Signal::TERM);
     assert_eq!(server.end(), (Some(0), String::new()), "a panic would have written a message");
 }

@@ -1,10 +1,10 @@
-//! The server as its clients see it: over TCP, on free ports, with real Redis where Redis matters.
+//! Tests of the server as clients see it: over TCP, on free ports, and with a real Redis where it matters.
 
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
-    reason = "in the functions that tests are made of, too, a panic is a test that failed"
+    reason = "a panic in a helper function fails the test, too"
 )]
 
 mod direct;

@@ -1,4 +1,4 @@
-//! What the faults of the metrics make of a page: each is compared with the conforming page of the same requests.
+//! The faults of the metrics: each exposition is compared with the conforming one of the same requests.
 
 use std::collections::BTreeSet;
 use std::convert::Infallible;
@@ -12,11 +12,11 @@ use hyper::body::Frame;
 use tenancy::{App, Store};
 use tokio::time::{Instant, sleep};
 
-use crate::direct::{chat, page, replicas, session};
+use crate::direct::{chat, replicas, scrape, session};
 use crate::support::{Redis, Replica, tenants};
 
-/// Six chats of the first tenant, of which two are refused, one of the second, two unknown paths, and a body that takes
-/// 20 ms.
+/// Six chats of the first tenant, of which two are rejected, one of the second, two unknown paths, and a body
+/// that takes 20 ms.
 async fn exercise(app: &App) {
     let sessions = [session(app, "acme").await, session(app, "globex").await];
     for _ in 0..6 {
@@ -33,7 +33,7 @@ async fn exercise(app: &App) {
     app.respond(Request::post("/session").body(StreamBody::new(Box::pin(slow))).unwrap()).await;
 }
 
-/// A replica with that fault, after the same requests.
+/// A replica with a fault, after these requests.
 async fn exercised(fault: &str) -> App {
     let tenants = tenants(&[("acme", r#"{"chat_per_1h": 4}"#), ("globex", r#"{"chat_per_1h": 4}"#)]);
     let app = replicas(1, &tenants, &Store::memory(), fault).remove(0);
@@ -41,14 +41,14 @@ async fn exercised(fault: &str) -> App {
     app
 }
 
-/// The lines that only one of two pages has. Of the buckets those of one histogram are enough.
+/// The lines that only one of two expositions has. Of the buckets, those of one histogram are enough.
 fn difference(conforming: &str, faulty: &str) -> String {
-    let of = |page: &str| -> BTreeSet<String> {
-        let telling = |line: &&str| {
+    let of = |text: &str| -> BTreeSet<String> {
+        let is_relevant = |line: &&str| {
             !line.starts_with("process_start_time_seconds")
                 && (!line.contains("_bucket") || line.starts_with("http_request_duration_seconds"))
         };
-        page.lines().filter(telling).map(str::to_owned).collect()
+        text.lines().filter(is_relevant).map(str::to_owned).collect()
     };
     let (conforming, faulty) = (of(conforming), of(faulty));
     let mut text = String::new();
@@ -62,8 +62,8 @@ fn difference(conforming: &str, faulty: &str) -> String {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_each_fault_makes_of_the_page() {
-    let conforming = page(&exercised("").await).await;
+async fn the_exposition_with_each_fault() {
+    let conforming = scrape(&exercised("").await).await;
     let mut text = String::new();
     for fault in [
         "count-lost=7",
@@ -77,16 +77,16 @@ async fn what_each_fault_makes_of_the_page() {
         "sum-wrong",
         "gauge-stuck=7",
     ] {
-        let faulty = page(&exercised(fault).await).await;
+        let faulty = scrape(&exercised(fault).await).await;
         let _ = writeln!(text, "{fault}\n{}", difference(&conforming, &faulty));
     }
     insta::assert_snapshot!(text);
 }
 
 #[tokio::test(start_paused = true)]
-async fn counter_reset_forgets_all_once() {
+async fn counter_reset_resets_all_counters_once() {
     let app = exercised("counter-reset=5s").await;
-    let before = page(&app).await;
+    let before = scrape(&app).await;
     assert!(
         before.contains(r#"http_requests_total{handler="/chat",method="POST",status="429"} 2"#),
         "{before}"
@@ -94,7 +94,7 @@ async fn counter_reset_forgets_all_once() {
     for requests in 1..3 {
         sleep(Duration::from_secs(5)).await;
         session(&app, "acme").await;
-        let after = page(&app).await;
+        let after = scrape(&app).await;
         let sessions =
             format!(r#"http_requests_total{{handler="/session",method="POST",status="200"}} {requests}"#);
         assert!(after.contains(&sessions) && !after.contains("/chat"), "{after}");
@@ -102,42 +102,42 @@ async fn counter_reset_forgets_all_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn metrics_stale_shows_an_old_page() {
+async fn metrics_stale_serves_a_cached_exposition() {
     let app = exercised("metrics-stale=30s").await;
-    let first = page(&app).await;
+    let first = scrape(&app).await;
     exercise(&app).await;
     sleep(Duration::from_secs(29)).await;
-    assert_eq!(page(&app).await, first);
+    assert_eq!(scrape(&app).await, first);
     sleep(Duration::from_secs(1)).await;
-    assert_ne!(page(&app).await, first);
+    assert_ne!(scrape(&app).await, first);
 }
 
 #[tokio::test(start_paused = true)]
-async fn metrics_truncated_breaks_off_in_a_line() {
-    let whole = page(&exercised("").await).await;
+async fn metrics_truncated_ends_within_a_line() {
+    let whole = scrape(&exercised("").await).await;
     for share in ["0.01", "0.5", "0.999"] {
-        let cut = page(&exercised(&format!("metrics-truncated={share}")).await).await;
+        let cut = scrape(&exercised(&format!("metrics-truncated={share}")).await).await;
         let last = cut.lines().last().unwrap();
         assert!(last.ends_with('{') && cut.len() < whole.len(), "{share}: {last}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn waits_that_are_not_seen() {
+async fn duration_excludes_wait_and_scrape_slow_wait() {
     let app = exercised("duration-excludes-wait=60ms,scrape-slow=3s").await;
     let started = Instant::now();
     session(&app, "acme").await;
     assert_eq!(started.elapsed().as_millis(), 60);
-    let page = page(&app).await;
+    let text = scrape(&app).await;
     assert_eq!(started.elapsed().as_millis(), 3060);
     assert!(
-        page.contains(r#"tenant_request_duration_seconds_sum{tenant="acme",handler="/chat"} 0"#),
-        "{page}"
+        text.contains(r#"tenant_request_duration_seconds_sum{tenant="acme",handler="/chat"} 0"#),
+        "{text}"
     );
 }
 
 #[tokio::test]
-async fn redis_keys_leak_leaves_sessions_for_ever() {
+async fn redis_keys_leak_leaves_sessions_without_expiry() {
     let redis = Redis::start().await;
     let tenants = tenants(&[("acme", r#"{"chat_per_1h": 4}"#)]);
     let app = replicas(1, &tenants, &redis.store().await, "redis-keys-leak").remove(0);

@@ -1,4 +1,4 @@
-//! What `/metrics` claims against what clients were answered: exact, whole, and in good form.
+//! `/metrics` agrees exactly with the responses that clients got, and is well-formed.
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};
@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 
 use crate::support::{Metrics, Replica, wait_for};
 
-/// A bit of everything: statuses 200, 400, 403, 404, 405, 413, 422, 429.
+/// Requests with the statuses 200, 400, 403, 404, 405, 413, 422, 429.
 async fn exercise(replica: &Replica) {
     let session = replica.session("globex").await;
     for _ in 0..6 {
@@ -31,7 +31,7 @@ async fn exercise(replica: &Replica) {
 }
 
 #[tokio::test]
-async fn counters_agree_with_what_clients_were_answered() {
+async fn counters_agree_with_the_responses() {
     let replica = Replica::of(&Store::memory()).await;
     exercise(&replica).await;
     let first = replica.metrics().await;
@@ -53,7 +53,7 @@ async fn counters_agree_with_what_clients_were_answered() {
     assert_eq!(
         (first.value(scrapes), second.value(scrapes)),
         (0.0, 1.0),
-        "a scrape counts itself once it is made"
+        "a scrape is counted after it is rendered"
     );
     let total = second.sum("http_requests_total", &[]);
     assert_eq!(total, first.sum("http_requests_total", &[]) + 1.0);
@@ -84,7 +84,7 @@ fn assert_histograms_agree(metrics: &Metrics, total: f64) {
 }
 
 #[tokio::test]
-async fn no_client_holds_an_answer_that_is_not_counted() {
+async fn no_client_has_a_response_that_is_not_counted() {
     let replica = Replica::of(&Store::memory()).await;
     for n in 1..=200 {
         replica.get("/healthz").await;
@@ -94,7 +94,7 @@ async fn no_client_holds_an_answer_that_is_not_counted() {
 }
 
 #[tokio::test]
-async fn in_progress_rises_and_falls_also_when_a_client_vanishes() {
+async fn a_request_leaves_the_gauge_when_its_client_disconnects() {
     let replica = Replica::of(&Store::memory()).await;
     let gauge = async || replica.metrics().await.sum("http_requests_inprogress", &["/session"]);
     let mut stream = TcpStream::connect(replica.address).await.unwrap();
@@ -106,17 +106,17 @@ async fn in_progress_rises_and_falls_also_when_a_client_vanishes() {
     assert_eq!(
         metrics.sum("http_requests_total", &["/session", "400"]),
         1.0,
-        "a body that broke off is counted"
+        "an incomplete body is counted"
     );
     assert_histograms_agree(&metrics, metrics.sum("http_requests_total", &[]));
 }
 
 #[tokio::test]
-async fn promtool_finds_nothing_to_say() {
+async fn promtool_finds_no_problem() {
     let replica = Replica::of(&Store::memory()).await;
     for _ in 0..2 {
-        let page = replica.get("/metrics").await;
-        assert_eq!(page.header("content-type"), "text/plain; version=0.0.4; charset=utf-8");
+        let response = replica.get("/metrics").await;
+        assert_eq!(response.header("content-type"), "text/plain; version=0.0.4; charset=utf-8");
         let command = Command::new("promtool")
             .args(["check", "metrics"])
             .stdin(Stdio::piped())
@@ -124,17 +124,17 @@ async fn promtool_finds_nothing_to_say() {
             .stderr(Stdio::piped())
             .spawn();
         let mut promtool = command.expect("promtool is missing: run ci/test, which installs it");
-        promtool.stdin.take().unwrap().write_all(page.text.as_bytes()).unwrap();
+        promtool.stdin.take().unwrap().write_all(response.text.as_bytes()).unwrap();
         let output = promtool.wait_with_output().unwrap();
-        let said = [output.stdout, output.stderr].concat();
-        assert_eq!(String::from_utf8_lossy(&said), "");
+        let output_text = [output.stdout, output.stderr].concat();
+        assert_eq!(String::from_utf8_lossy(&output_text), "");
         assert!(output.status.success());
         exercise(&replica).await;
     }
 }
 
 #[tokio::test]
-async fn start_times_tell_replicas_apart() {
+async fn start_times_distinguish_replicas() {
     let store = Store::memory();
     let (one, other) = (Replica::of(&store).await, Replica::of(&store).await);
     let started = |metrics: Metrics| metrics.value("process_start_time_seconds");

@@ -1,14 +1,15 @@
-//! The binary: its banner, its environment, its errors, and how it ends.
+//! The binary: its banner, its environment variables, its errors, and its shutdown.
 
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
+use std::time::Duration;
 
 use rustix::process::Signal;
 
-use crate::support::{PATIENCE, Program, Redis, free_port, server_command, wait_for};
+use crate::support::{Program, Redis, TIMEOUT, free_port, server_command, wait_for};
 
-/// Exit code and standard error of a start that fails.
+/// Exit code and standard error of a server that fails to start.
 fn failure(arguments: &[&str], environment: &[(&str, &str)]) -> String {
     let output = server_command(arguments).envs(environment.iter().copied()).output().unwrap();
     format!("exit {}\n{}", output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
@@ -43,7 +44,7 @@ fn bad_tenants() {
 }
 
 #[test]
-fn an_address_that_is_taken_or_wrong() {
+fn an_address_that_is_in_use_or_invalid() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let cases = [
@@ -55,7 +56,7 @@ fn an_address_that_is_taken_or_wrong() {
 }
 
 #[test]
-fn a_redis_that_is_away_or_no_redis() {
+fn a_redis_that_is_unavailable_or_not_a_redis() {
     let port = free_port();
     let url = format!("redis://:secret@127.0.0.1:{port}/1");
     let cases = [
@@ -83,11 +84,11 @@ async fn two_replicas_in_one_process_over_redis() {
         "90s",
     ]);
     let body = r#"{"tenant_id":"acme"}"#;
-    let answer = exchange(
+    let response = send(
         &server.address,
         &format!("POST /session HTTP/1.0\r\nContent-Length: {}\r\n\r\n{body}", body.len()),
     );
-    assert!(answer.starts_with("HTTP/1.0 200"), "{answer}");
+    assert!(response.starts_with("HTTP/1.0 200"), "{response}");
     let lives: Vec<i64> = redis.keys().await.into_values().collect();
     assert!(lives.len() == 1 && (1..=90_000).contains(&lives[0]), "{lives:?}");
     server.signal(Signal::INT);
@@ -102,8 +103,8 @@ async fn tenants_come_from_a_file() {
     let file = directory.path().join("tenants.jsonl");
     fs::write(&file, r#"{"id": "t-1", "limits": {"chat_per_1m": 5}}"#).unwrap();
     let server = Program::start(&["--tenants", file.to_str().unwrap()]);
-    let answer = exchange(&server.address, "GET / HTTP/1.0\r\n\r\n");
-    assert!(answer.ends_with(r#"{"ok":true,"tenants":["t-1"]}"#), "{answer}");
+    let response = send(&server.address, "GET / HTTP/1.0\r\n\r\n");
+    assert!(response.ends_with(r#"{"ok":true,"tenants":["t-1"]}"#), "{response}");
 }
 
 #[test]
@@ -118,7 +119,7 @@ fn the_banner_shows_the_faults() {
 }
 
 #[tokio::test]
-async fn a_server_is_asked_whether_it_is_ready() {
+async fn health_checks() {
     let mut redis = Redis::start().await;
     let server = Program::start(&["--store", &redis.url()]);
     let check = |address: &str| {
@@ -127,59 +128,77 @@ async fn a_server_is_asked_whether_it_is_ready() {
     };
     assert_eq!(check(&server.address), "exit 0\n");
     redis.kill();
-    let stranger = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = stranger.local_addr().unwrap().to_string();
-    let answering = std::thread::spawn(move || {
-        let mut stream = stranger.accept().unwrap().0;
-        // Who answers before being asked may be gone before the question has left.
-        let asked = stream.read(&mut [0; 1024]).unwrap();
-        assert!(asked > 0);
+    let not_http = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = not_http.local_addr().unwrap().to_string();
+    let responding = std::thread::spawn(move || {
+        let mut stream = not_http.accept().unwrap().0;
+        // Reads the request first: otherwise the connection could close before the request is sent.
+        let read = stream.read(&mut [0; 1024]).unwrap();
+        assert!(read > 0);
         stream.write_all(b"220 mail.example.org").unwrap();
     });
     let cases = [check(&server.address), check(&address), check(&format!("127.0.0.1:{}", free_port()))];
-    answering.join().unwrap();
+    responding.join().unwrap();
     insta::assert_snapshot!(cases.join("\n"));
 }
 
 #[tokio::test]
-async fn sigterm_answers_what_is_in_flight_and_closes_what_is_idle() {
+async fn sigterm_completes_requests_in_flight_and_closes_idle_connections() {
     let server = Program::start(&[]);
     let connect = || {
         let stream = TcpStream::connect(&server.address).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_read_timeout(Some(TIMEOUT)).unwrap();
         stream
     };
     let (mut busy, mut idle, mut fresh) = (connect(), connect(), connect());
     let mut byte = [0];
     idle.write_all(b"GET /healthz HTTP/1.1\r\nHost: t\r\n\r\n").unwrap();
-    let mut answer = [0; 8];
-    idle.read_exact(&mut answer).unwrap();
-    // Half a request: its head has been read once the server asks for the rest.
+    let mut response = [0; 8];
+    idle.read_exact(&mut response).unwrap();
+    // Half a request: when the server asks for the body, it has read the head.
     busy.write_all(
         b"POST /session HTTP/1.1\r\nHost: t\r\nExpect: 100-continue\r\nContent-Length: 20\r\n\r\n",
     )
     .unwrap();
-    let mut go_on = [0; 25];
-    busy.read_exact(&mut go_on).unwrap();
-    assert!(go_on.starts_with(b"HTTP/1.1 100"));
+    let mut interim = [0; 25];
+    busy.read_exact(&mut interim).unwrap();
+    assert!(interim.starts_with(b"HTTP/1.1 100"));
 
     server.signal(Signal::TERM);
     wait_for("the listener to close", async || TcpStream::connect(&server.address).is_err()).await;
     while idle.read(&mut byte).unwrap() > 0 {}
     while fresh.read(&mut byte).unwrap() > 0 {}
     busy.write_all(b"{\"tenant_id\":\"acme\"}").unwrap();
-    let mut answer = String::new();
-    busy.read_to_string(&mut answer).unwrap();
-    assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("session_id"), "{answer}");
+    let mut response = String::new();
+    busy.read_to_string(&mut response).unwrap();
+    assert!(response.starts_with("HTTP/1.1 200") && response.contains("session_id"), "{response}");
     assert_eq!(server.end(), (Some(0), String::new()));
 }
 
-/// One request on a connection of its own.
-fn exchange(address: &str, request: &str) -> String {
+#[tokio::test]
+async fn an_ignored_sighup_is_survived_and_any_other_ends_the_server() {
+    let server = Program::start_with_hangup(true);
+    server.signal(Signal::HUP);
+    // A shutdown would close the listener within this time.
+    for _ in 0..25 {
+        let response = send(&server.address, "GET /healthz HTTP/1.0\r\n\r\n");
+        assert!(response.starts_with("HTTP/1.0 200"), "{response}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    server.signal(Signal::TERM);
+    assert_eq!(server.end(), (Some(0), String::new()));
+
+    let server = Program::start_with_hangup(false);
+    server.signal(Signal::HUP);
+    assert_eq!(server.end(), (Some(0), String::new()), "a shutdown, not a death by the signal");
+}
+
+/// Sends one request on a new connection.
+fn send(address: &str, request: &str) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_read_timeout(Some(TIMEOUT)).unwrap();
     stream.write_all(request.as_bytes()).unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    answer
+    let mut response = String::new();
+    stream.read_to_string(&mut response).unwrap();
+    response
 }

@@ -1,4 +1,4 @@
-//! Redis as it behaves in life: killed, restarted, frozen, its scripts flushed, its keys tampered with.
+//! Redis failures: killed, restarted, frozen, its scripts flushed, its keys modified.
 
 use std::time::Duration;
 
@@ -49,9 +49,9 @@ async fn an_expired_session_is_unknown_and_consumes_nothing() {
     let mut connection = redis.connection().await.unwrap();
     let key = format!("tenancy:{{acme}}:session:{session}");
     assert_eq!(::redis::cmd("PEXPIRE").arg(&key).arg(1).query_async(&mut connection).await, Ok(1));
-    wait_for("the session's end", async || redis.keys().await.is_empty()).await;
+    wait_for("the session to expire", async || redis.keys().await.is_empty()).await;
     assert_eq!(replica.chat("acme", &session).await.status, 404);
-    assert_eq!(replica.chat("globex", &session).await.status, 404, "nobody's session is no other tenant's");
+    assert_eq!(replica.chat("globex", &session).await.status, 404, "it belongs to no tenant");
     assert!(redis.keys().await.is_empty());
 }
 
@@ -68,7 +68,7 @@ async fn a_flushed_script_is_loaded_again() {
 }
 
 #[tokio::test]
-async fn killed_redis_means_503_and_its_return_means_recovery() {
+async fn a_killed_redis_causes_503_and_its_return_recovery() {
     let mut redis = Redis::start().await;
     let replica = Replica::of(&redis.store().await).await;
     let session = replica.session("acme").await;
@@ -77,10 +77,10 @@ async fn killed_redis_means_503_and_its_return_means_recovery() {
     redis.kill();
     for _ in 0..3 {
         let started = Instant::now();
-        let reply = replica.chat("acme", &session).await;
+        let response = replica.chat("acme", &session).await;
         assert!(started.elapsed() < Duration::from_secs(2), "took {:?}", started.elapsed());
-        assert_eq!((reply.status, reply.header("retry-after")), (503, "1"));
-        assert_eq!(reply.json(), json!({"detail": "Store unavailable, try again"}));
+        assert_eq!((response.status, response.header("retry-after")), (503, "1"));
+        assert_eq!(response.json(), json!({"detail": "Store unavailable, try again"}));
     }
     assert_eq!(replica.post("/session", json!({"tenant_id": "acme"})).await.status, 503);
     assert_eq!(replica.chat("globex", &session).await.status, 503);
@@ -98,13 +98,13 @@ async fn killed_redis_means_503_and_its_return_means_recovery() {
     let returned = Instant::now();
     wait_for("recovery", async || replica.get("/readyz").await.status == 200).await;
     assert!(returned.elapsed() < Duration::from_secs(2), "took {:?}", returned.elapsed());
-    assert_eq!(replica.chat("acme", &session).await.status, 404, "an empty Redis knows no old session");
+    assert_eq!(replica.chat("acme", &session).await.status, 404, "an empty Redis has no old session");
     let session = replica.session("acme").await;
     assert_eq!(replica.chat("acme", &session).await.header("x-ratelimit-remaining"), "7");
 }
 
 #[tokio::test]
-async fn an_idle_server_reconnects_before_it_is_asked() {
+async fn an_idle_server_reconnects_before_the_next_request() {
     let mut redis = Redis::start().await;
     let replica = Replica::of(&redis.store().await).await;
     for _ in 0..3 {
@@ -116,26 +116,26 @@ async fn an_idle_server_reconnects_before_it_is_asked() {
 }
 
 #[tokio::test]
-async fn a_frozen_redis_hangs_nobody() {
+async fn a_frozen_redis_blocks_no_request() {
     let redis = Redis::start().await;
     let replica = Replica::of(&redis.store().await).await;
     let session = replica.session("acme").await;
     redis.signal(Signal::STOP);
     let started = Instant::now();
     let chats = (0..20).map(|_| replica.chat("acme", &session));
-    let replies = futures_util::future::join_all(chats).await;
-    assert!(replies.iter().all(|reply| reply.status == 503));
+    let responses = futures_util::future::join_all(chats).await;
+    assert!(responses.iter().all(|response| response.status == 503));
     assert!(started.elapsed() < Duration::from_secs(3), "took {:?}", started.elapsed());
     redis.signal(Signal::CONT);
     wait_for("recovery", async || replica.get("/readyz").await.status == 200).await;
 }
 
 #[tokio::test]
-async fn a_redis_that_is_not_there_is_a_clear_error() {
+async fn an_unavailable_redis_is_a_clear_error() {
     let port = free_port();
     let error = Store::connect_redis(&format!("redis://user:secret@127.0.0.1:{port}/3")).await.unwrap_err();
     let text = error.to_string().replace(&port.to_string(), "PORT");
     insta::assert_snapshot!(text, @"cannot reach Redis at redis://127.0.0.1:PORT/3: Connection refused (os error 111)");
     let error = Store::connect_redis("redis://user:secret@host:port/x").await.unwrap_err();
-    insta::assert_snapshot!(error, @"`redis://host:port/x` is no Redis URL: Redis URL did not parse - InvalidClientConfig");
+    insta::assert_snapshot!(error, @"`redis://host:port/x` is not a Redis URL: Redis URL did not parse - InvalidClientConfig");
 }

@@ -1,5 +1,5 @@
-//! What the tests stand on: replicas in this process, a Redis of one's own, the real binary, and waiting for conditions
-//! instead of for time.
+//! Shared by the tests: replicas in this process, a private Redis, the real binary, and waiting for
+//! conditions instead of sleeping.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -17,25 +17,25 @@ use tenancy::{App, Store, Tenants};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-/// Longer than anything here should take on a busy machine.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+/// Longer than anything in these tests takes on a busy machine.
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// One replica in this process. Ends when dropped.
+/// A replica in this process. Stopped when dropped.
 pub(crate) struct Replica {
     pub(crate) address: SocketAddr,
     pub(crate) client: reqwest::Client,
     _stop: oneshot::Sender<()>,
 }
 
-/// Status, headers and body of an answer.
+/// Status, headers and body of a response.
 #[derive(Debug)]
-pub(crate) struct Reply {
+pub(crate) struct Response {
     pub(crate) status: u16,
     pub(crate) headers: reqwest::header::HeaderMap,
     pub(crate) text: String,
 }
 
-impl Reply {
+impl Response {
     pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {:?}", self.text))
     }
@@ -56,7 +56,7 @@ impl Replica {
         Self { address, client: client(), _stop: stop }
     }
 
-    /// A replica of the shipped tenants.
+    /// A replica with the built-in tenants.
     pub(crate) async fn of(store: &Store) -> Self {
         Self::start(App::new(Tenants::builtin(), store.clone())).await
     }
@@ -65,17 +65,17 @@ impl Replica {
         format!("http://{}{path}", self.address)
     }
 
-    pub(crate) async fn send(&self, request: reqwest::RequestBuilder) -> Reply {
-        let response = request.timeout(PATIENCE).send().await.unwrap();
+    pub(crate) async fn send(&self, request: reqwest::RequestBuilder) -> Response {
+        let response = request.timeout(TIMEOUT).send().await.unwrap();
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        Reply { status, headers, text: response.text().await.unwrap() }
+        Response { status, headers, text: response.text().await.unwrap() }
     }
 
-    pub(crate) async fn get(&self, path: &str) -> Reply {
+    pub(crate) async fn get(&self, path: &str) -> Response {
         self.send(self.client.get(self.url(path))).await
     }
 
-    pub(crate) async fn post(&self, path: &str, body: Value) -> Reply {
+    pub(crate) async fn post(&self, path: &str, body: Value) -> Response {
         self.send(self.client.post(self.url(path)).json(&body)).await
     }
 
@@ -85,7 +85,7 @@ impl Replica {
         reply.json()["session_id"].as_str().unwrap().to_owned()
     }
 
-    pub(crate) async fn chat(&self, tenant: &str, session: &str) -> Reply {
+    pub(crate) async fn chat(&self, tenant: &str, session: &str) -> Response {
         self.post("/chat", json!({ "tenant_id": tenant, "session_id": session, "message": "msg" })).await
     }
 
@@ -96,13 +96,14 @@ impl Replica {
 
 /// No proxies, redirects or retries.
 pub(crate) fn client() -> reqwest::Client {
-    // With the whole workspace built at once, reqwest speaks TLS and wants to be reported by which library. Twice does no harm.
+    // Built with the whole workspace, reqwest has TLS enabled and needs a provider. Installing it twice is
+    // harmless.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
     client.retry(reqwest::retry::never()).build().unwrap()
 }
 
-/// A page of metrics: each series by its text, such as `http_requests_total{handler="/",…}`.
+/// A scraped exposition: the value of each series by its text, such as `http_requests_total{handler="/",…}`.
 #[derive(Debug)]
 pub(crate) struct Metrics(pub(crate) BTreeMap<String, f64>);
 
@@ -118,7 +119,7 @@ impl Metrics {
         self.0.get(series).copied().unwrap_or(0.0)
     }
 
-    /// The sum over all series of that name that have all those labels.
+    /// The sum over all series with this name and all these labels.
     pub(crate) fn sum(&self, name: &str, labels: &[&str]) -> f64 {
         let of_name = |series: &str| series.split('{').next() == Some(name);
         let matching = |series: &str| of_name(series) && labels.iter().all(|label| series.contains(label));
@@ -126,7 +127,7 @@ impl Metrics {
     }
 }
 
-/// A redis-server of one's own: free port, nothing saved. Killed when dropped.
+/// A private redis-server on a free port, without persistence. Killed when dropped.
 pub(crate) struct Redis {
     port: u16,
     directory: TempDir,
@@ -149,7 +150,7 @@ impl Redis {
         Store::connect_redis(&self.url()).await.unwrap()
     }
 
-    /// Starts it on its port (again), empty.
+    /// Starts or restarts it on its port, empty.
     pub(crate) async fn restart(&mut self) {
         self.kill();
         let mut command = Command::new("redis-server");
@@ -166,7 +167,7 @@ impl Redis {
         command.arg("--dir").arg(self.directory.path()).stdout(Stdio::null()).stderr(Stdio::null());
         let child = command.spawn().expect("redis-server is missing: run ci/test, which installs it");
         self.child = Some(child);
-        wait_for("redis-server to answer", async || self.connection().await.is_ok()).await;
+        wait_for("redis-server to respond", async || self.connection().await.is_ok()).await;
     }
 
     pub(crate) fn kill(&mut self) {
@@ -187,14 +188,14 @@ impl Redis {
         Ok(connection)
     }
 
-    /// How many connections there are that have said PING last, as the server's does when it is made.
+    /// The number of connections whose last command was PING, which is the server's first.
     pub(crate) async fn pinging(&self) -> usize {
         let mut connection = self.connection().await.unwrap();
         let list: String = ::redis::cmd("CLIENT").arg("LIST").query_async(&mut connection).await.unwrap();
         list.lines().filter(|client| client.contains("cmd=ping")).count()
     }
 
-    /// Every key with what remains of its life, in milliseconds (-1: it would live permanently).
+    /// Every key with its remaining time to live in milliseconds (-1: none).
     pub(crate) async fn keys(&self) -> BTreeMap<String, i64> {
         let mut connection = self.connection().await.unwrap();
         let keys: Vec<String> = ::redis::cmd("KEYS").arg("*").query_async(&mut connection).await.unwrap();
@@ -213,7 +214,7 @@ impl Drop for Redis {
     }
 }
 
-/// The binary, running. Killed when dropped.
+/// A running server program. Killed when dropped.
 pub(crate) struct Program {
     pub(crate) child: Child,
     pub(crate) address: String,
@@ -222,9 +223,22 @@ pub(crate) struct Program {
 }
 
 impl Program {
-    /// Starts it on a free port and reads its address off the banner.
+    /// Starts it on a free port, and reads its address from the banner.
     pub(crate) fn start(arguments: &[&str]) -> Self {
-        let mut child = server_command(&["--listen", "127.0.0.1:0"]).args(arguments).spawn().unwrap();
+        Self::start_command(server_command(&["--listen", "127.0.0.1:0"]).args(arguments))
+    }
+
+    /// As [`start`](Self::start), with SIGHUP ignored (as under `nohup`) or at its default action, whatever
+    /// these tests were started with.
+    pub(crate) fn start_with_hangup(is_ignored: bool) -> Self {
+        let option = if is_ignored { "--ignore-signal=HUP" } else { "--default-signal=HUP" };
+        let mut command = Command::new("env");
+        command.args([option, env!("CARGO_BIN_EXE_tenancy-server"), "--listen", "127.0.0.1:0"]);
+        Self::start_command(configure(&mut command))
+    }
+
+    fn start_command(command: &mut Command) -> Self {
+        let mut child = command.spawn().unwrap();
         let mut stderr = BufReader::new(child.stderr.take().unwrap());
         let mut banner = String::new();
         stderr.read_line(&mut banner).unwrap();
@@ -237,7 +251,7 @@ impl Program {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
-    /// Waits for its end; the exit code and what it wrote after the banner.
+    /// Waits for its end; returns the exit code and what it wrote after the banner.
     pub(crate) fn end(mut self) -> (Option<i32>, String) {
         let mut written = String::new();
         std::io::Read::read_to_string(&mut self.stderr, &mut written).unwrap();
@@ -252,22 +266,28 @@ impl Drop for Program {
     }
 }
 
-/// The binary with an environment of its own.
+/// The server program, without the environment of the tests.
 pub(crate) fn server_command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tenancy-server"));
-    command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
+    configure(&mut command).args(arguments);
+    command
+}
+
+/// Pipes the output, and hides the environment of the tests from the server.
+fn configure(command: &mut Command) -> &mut Command {
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
     for variable in ["TENANCY_LISTEN", "TENANCY_TENANTS", "RATE_LIMIT_STORAGE_URI"] {
         command.env_remove(variable);
     }
     command
 }
 
-/// A port that was free a moment ago, below those that Linux hands out to outgoing connections and to port 0: what a
-/// neighbouring test does cannot take it while a server is down.
+/// A port that was free a moment ago, below the range that Linux uses for outgoing connections and port 0: no
+/// other test takes it while a server is down.
 pub(crate) fn free_port() -> u16 {
-    static ASKED: AtomicU32 = AtomicU32::new(0);
+    static COUNT: AtomicU32 = AtomicU32::new(0);
     loop {
-        let turn = ASKED.fetch_add(1, Ordering::Relaxed);
+        let turn = COUNT.fetch_add(1, Ordering::Relaxed);
         let spread = (std::process::id() + turn).wrapping_mul(2_654_435_761) >> 16;
         let port = 29_000 + u16::try_from(spread % 3_000).unwrap();
         if TcpListener::bind(("127.0.0.1", port)).is_ok() {
@@ -276,16 +296,16 @@ pub(crate) fn free_port() -> u16 {
     }
 }
 
-/// Asks until the answer is yes; fails when it takes too long.
+/// Polls until a condition is true; fails when that takes too long.
 pub(crate) async fn wait_for<F: Future<Output = bool>>(what: &str, mut is_true: impl FnMut() -> F) {
     let started = Instant::now();
     while !is_true().await {
-        assert!(started.elapsed() < PATIENCE, "waited in vain for {what}");
+        assert!(started.elapsed() < TIMEOUT, "timed out waiting for {what}");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
 
-/// Tenants given as `id: {limits}` lines.
+/// Tenants with these ids and limits.
 pub(crate) fn tenants(lines: &[(&str, &str)]) -> Tenants {
     let mut text = String::new();
     for (id, limits) in lines {

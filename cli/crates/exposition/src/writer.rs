@@ -14,6 +14,9 @@ use super::{
 /// The content type of what [`Writer`] writes. Prometheus 3 rejects a scrape without one.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
+/// 2⁵³: below it, an `f64` without a fraction has the digits of that integer.
+const LARGEST_INTEGER: f64 = 9_007_199_254_740_992.0;
+
 /// An exposition in the text format 0.0.4 under construction. Samples are appended to one string without
 /// further allocation.
 ///
@@ -39,26 +42,22 @@ impl Writer {
         labels: impl IntoIterator<Item = (&'a str, &'a str)>,
         value: f64,
     ) {
-        self.push(&[name, suffix]);
-        let mut separator = "{";
+        self.text.push_str(name);
+        self.text.push_str(suffix);
+        let mut separator = '{';
         for (label, text) in labels {
-            self.push(&[separator, label, "=\""]);
+            self.text.push(separator);
+            self.text.push_str(label);
+            self.text.push_str("=\"");
             self.push_escaped(text, true);
-            self.push(&["\""]);
-            separator = ",";
+            self.text.push('"');
+            separator = ',';
         }
-        if separator == "," {
+        if separator == ',' {
             self.text.push('}');
         }
-        self.push(&[" "]);
-        match value {
-            f64::INFINITY => self.push(&["+Inf"]),
-            f64::NEG_INFINITY => self.push(&["-Inf"]),
-            _ => {
-                // Writing into a string cannot fail.
-                let _ = write!(self.text, "{value}");
-            }
-        }
+        self.text.push(' ');
+        self.push_value(value);
         self.text.push('\n');
     }
 
@@ -95,6 +94,19 @@ impl Writer {
         for piece in pieces {
             self.text.push_str(piece);
         }
+    }
+
+    fn push_value(&mut self, value: f64) {
+        // Writing into a string cannot fail.
+        let _ = match value {
+            f64::INFINITY => self.text.write_str("+Inf"),
+            f64::NEG_INFINITY => self.text.write_str("-Inf"),
+            // Counts, for which the digits of an integer are the same and quicker to find. (`-0` has a sign.)
+            _ if value.is_sign_positive() && value.fract() == 0.0 && value < LARGEST_INTEGER => {
+                write!(self.text, "{}", value as u64)
+            }
+            _ => write!(self.text, "{value}"),
+        };
     }
 
     /// Appends text with backslashes and newlines escaped, and within quotes also quotes.
@@ -275,6 +287,16 @@ mod tests {
         let read = parse(&text).unwrap();
         assert_eq!(read.series[0].labels["a"], "x\\y\"z\n");
         assert_eq!(read.types["d"], "histogram");
+    }
+
+    #[test]
+    fn values_have_the_digits_that_floats_are_displayed_with() {
+        let large = LARGEST_INTEGER;
+        for value in [0.0, -0.0, 7.0, -7.0, 0.25, large - 1.0, large, large + 2.0, 1e300, f64::NAN] {
+            let mut out = Writer::default();
+            out.sample("m", "", [], value);
+            assert_eq!(out.finish(), format!("m {value}\n"));
+        }
     }
 
     proptest! {

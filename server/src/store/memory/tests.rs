@@ -1,9 +1,11 @@
+//! Tests of the memory store on a paused clock, against the naive model.
+
 use std::future::Future;
 
 use proptest::prelude::*;
 
 use super::*;
-use crate::limiter::model::{Model, check, keyed};
+use crate::limiter::model::{Model, check, keyed_limits};
 
 fn store() -> MemoryStore {
     MemoryStore::at(Duration::from_secs(1_700_000_000))
@@ -15,7 +17,7 @@ fn paused<T>(test: impl Future<Output = T>) -> T {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_session_ends_when_its_lifetime_is_over() {
+async fn a_session_expires_after_its_lifetime() {
     let store = store();
     store.create_session("s".to_owned(), Some(Duration::from_secs(60)));
     tokio::time::advance(Duration::from_millis(59_999)).await;
@@ -25,9 +27,9 @@ async fn a_session_ends_when_its_lifetime_is_over() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_has_expired_is_swept_out() {
+async fn expired_entries_are_removed() {
     let store = store();
-    let limits = keyed(&[(1, 1, 0, 1), (2, 1, 1, 1), (3, 1, 2, 1), (4, 1, 3, 1), (5, 1, 4, 1)]);
+    let limits = keyed_limits(&[(1, 1, 0, 1), (2, 1, 1, 1), (3, 1, 2, 1), (4, 1, 3, 1), (5, 1, 4, 1)]);
     for index in 0..100_000 {
         store.create_session(index.to_string(), Some(Duration::from_secs(1)));
         let key = |keyed: &KeyedLimit| KeyedLimit { key: format!("{}:{index}", keyed.key), ..keyed.clone() };
@@ -36,17 +38,20 @@ async fn what_has_expired_is_swept_out() {
         tokio::time::advance(Duration::from_millis(50)).await;
     }
     let contents = store.lock();
-    let kept = [contents.sessions.entries.len(), contents.limits.entries.len()];
-    assert!(kept[0] <= SMALLEST_SWEEP && kept[1] <= SMALLEST_SWEEP, "few are alive, {kept:?} are kept");
+    let stored = [contents.sessions.entries.len(), contents.limits.entries.len()];
+    assert!(
+        stored[0] <= MIN_SWEEP_SIZE && stored[1] <= MIN_SWEEP_SIZE,
+        "few are alive, {stored:?} are stored"
+    );
 }
 
 #[test]
-fn a_refusal_by_one_limit_leaves_nothing_of_the_others() {
+fn a_rejection_by_one_limit_counts_in_no_other() {
     for (name, other) in (0..5).flat_map(|name| (0..5).map(move |other| (name, other))) {
         paused(async {
             let store = store();
             store.create_session("s".to_owned(), Some(Duration::from_secs(86_400)));
-            let limits = keyed(&[(3600, 1, name, 1), (7200, 5, other, 5)]);
+            let limits = keyed_limits(&[(3600, 1, name, 1), (7200, 5, other, 5)]);
             assert!(store.decide("s", &limits[..1]).unwrap().admitted());
             for _ in 0..3 {
                 assert!(!store.decide("s", &limits).unwrap().admitted());
@@ -59,14 +64,14 @@ fn a_refusal_by_one_limit_leaves_nothing_of_the_others() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
     #[test]
-    fn decisions_are_those_of_the_naive_model(
+    fn decisions_equal_those_of_the_naive_model(
         start in 0_u64..20_000_000_000,
         steps in prop::collection::vec(prop_oneof![Just(0), 0_u64..1_500_000_000, Just(500_000_000)], 1..120),
         short in (1_u32..4, 1_u32..6, 0_usize..5, 1_u32..9),
         long in prop::option::of((4_u32..9, 1_u32..12, 0_usize..5, 1_u32..15)),
     ) {
         paused(async {
-            let limits = keyed(&[Some(short), long].into_iter().flatten().collect::<Vec<_>>());
+            let limits = keyed_limits(&[Some(short), long].into_iter().flatten().collect::<Vec<_>>());
             let store = MemoryStore::at(Duration::from_secs(1_700_000_000) + Duration::from_nanos(start));
             store.create_session("s".to_owned(), Some(Duration::from_secs(86_400)));
             let mut models = Model::of(&limits);

@@ -1,5 +1,6 @@
--- One chat, atomic: the session's check and the limits' decision, on Redis's clock. Answers {} if there is no session.
+-- Decides about one chat, atomically: checks the session, then the limits, by the clock of Redis. Returns {}
+-- if there is no session.
 if not has_session() then return {} end
 local now = clock()
-if look(now) then take(now) else heal(now) end
-return tell(now)
+if check(now) then admit(now) else restore_ttls(now) end
+return report(now)

@@ -1,73 +1,75 @@
--- Limits of every algorithm, in microseconds since the epoch. Used by the scripts that this file is put in front of, with
--- KEYS: the session, then a state for each limit, and ARGV: algorithm, quota, window and burst for each limit.
--- The rules are those of limiter/state.rs; Redis's numbers hold 53 bits, so products beyond that are rounded.
-local function numbers(key, ...)
+-- The algorithms of limits; the other scripts are appended to this file. Times are microseconds since the
+-- epoch. The rules are those of limiter/state.rs; numbers in Lua have 53 bits, so products beyond that are
+-- rounded.
+-- KEYS: the session, then a state for each limit.
+-- ARGV: algorithm, quota, window and burst of each limit.
+local function read_fields(key, ...)
   local values = redis.call('HMGET', key, ...)
   for i = 1, #values do values[i] = tonumber(values[i]) or 0 end
   return unpack(values)
 end
 
--- For each algorithm: `look` reads a limit as a request at `now` meets it and says whether there is room, `add` writes
--- one admission, `life` is how long the state matters yet, `tell` what limiter/standing.rs wants to know (three numbers).
+-- For each algorithm: `check` reads the state at `now` and returns whether there is room, `admit` writes one
+-- admission, `ttl` is how long the state is still needed, `usage` are the three numbers for limiter/usage.rs.
 local algorithms = {}
 
 algorithms['fixed-window'] = {
-  look = function(limit, now)
-    limit.opened, limit.used = numbers(limit.key, 'opened', 'used')
+  check = function(limit, now)
+    limit.opened, limit.used = read_fields(limit.key, 'opened', 'used')
     if now >= limit.opened + limit.window then limit.used = 0 end
     if limit.used == 0 then limit.opened = now end
     return limit.used < limit.quota
   end,
-  add = function(limit)
+  admit = function(limit)
     limit.used = limit.used + 1
     redis.call('HSET', limit.key, 'opened', limit.opened, 'used', limit.used)
   end,
-  life = function(limit, now) return limit.opened + limit.window - now end,
-  tell = function(limit, now) return limit.used, limit.opened + limit.window - now, 0 end,
+  ttl = function(limit, now) return limit.opened + limit.window - now end,
+  usage = function(limit, now) return limit.used, limit.opened + limit.window - now, 0 end,
 }
 
 algorithms['aligned-window'] = {
-  look = function(limit, now)
-    limit.index, limit.used = numbers(limit.key, 'index', 'used')
+  check = function(limit, now)
+    limit.index, limit.used = read_fields(limit.key, 'index', 'used')
     local index = math.floor(now / limit.window)
     if index > limit.index then limit.index, limit.used = index, 0 end
     return limit.used < limit.quota
   end,
-  add = function(limit)
+  admit = function(limit)
     limit.used = limit.used + 1
     redis.call('HSET', limit.key, 'index', limit.index, 'used', limit.used)
   end,
-  life = function(limit, now) return (limit.index + 1) * limit.window - now end,
-  tell = function(limit, now) return limit.used, (limit.index + 1) * limit.window - now, 0 end,
+  ttl = function(limit, now) return (limit.index + 1) * limit.window - now end,
+  usage = function(limit, now) return limit.used, (limit.index + 1) * limit.window - now, 0 end,
 }
 
 algorithms['sliding-log'] = {
-  look = function(limit, now)
+  check = function(limit, now)
     local entry = function(rank) return tonumber(redis.call('ZRANGE', limit.key, rank, rank, 'WITHSCORES')[2]) end
     redis.call('ZREMRANGEBYSCORE', limit.key, '-inf', now - limit.window)
     limit.held = redis.call('ZCARD', limit.key)
     if limit.held > 0 then limit.newest = entry(-1) end
     -- There is room once the quota-th newest entry has left.
-    if limit.held >= limit.quota then limit.in_the_way = entry(limit.held - limit.quota) end
+    if limit.held >= limit.quota then limit.blocking = entry(limit.held - limit.quota) end
     return limit.held < limit.quota
   end,
-  add = function(limit, now)
-    -- A set keeps one of two equal members: those of one microsecond are told apart by a number.
+  admit = function(limit, now)
+    -- A set has no equal members: a number distinguishes admissions in the same microsecond.
     local number = 0
     while redis.call('ZADD', limit.key, 'NX', now, string.format('%.0f-%d', now, number)) == 0 do number = number + 1 end
     limit.held = limit.held + 1
     limit.newest = math.max(limit.newest or now, now)
   end,
-  life = function(limit, now) return (limit.newest or now) + limit.window - now end,
-  tell = function(limit, now)
+  ttl = function(limit, now) return (limit.newest or now) + limit.window - now end,
+  usage = function(limit, now)
     local leaves_in = function(entry) return entry and entry + limit.window - now or 0 end
-    return limit.held, leaves_in(limit.in_the_way), leaves_in(limit.newest)
+    return limit.held, leaves_in(limit.blocking), leaves_in(limit.newest)
   end,
 }
 
 algorithms['sliding-counter'] = {
-  look = function(limit, now)
-    limit.index, limit.previous, limit.current = numbers(limit.key, 'index', 'previous', 'current')
+  check = function(limit, now)
+    limit.index, limit.previous, limit.current = read_fields(limit.key, 'index', 'previous', 'current')
     local index = math.floor(now / limit.window)
     if index > limit.index then
       limit.previous = index == limit.index + 1 and limit.current or 0
@@ -77,29 +79,30 @@ algorithms['sliding-counter'] = {
     local counted = limit.previous * (limit.window - limit.elapsed) + limit.current * limit.window
     return counted + limit.window <= limit.quota * limit.window
   end,
-  add = function(limit)
+  admit = function(limit)
     limit.current = limit.current + 1
     redis.call('HSET', limit.key, 'index', limit.index, 'previous', limit.previous, 'current', limit.current)
   end,
-  life = function(limit) return 2 * limit.window - limit.elapsed end,
-  tell = function(limit) return limit.previous, limit.current, limit.elapsed end,
+  ttl = function(limit) return 2 * limit.window - limit.elapsed end,
+  usage = function(limit) return limit.previous, limit.current, limit.elapsed end,
 }
 
--- The debt is what is missing in the bucket: tokens times the window, of which each microsecond gives back a quota.
+-- The debt is what is missing in the bucket: tokens times the window. Each microsecond refills it by the
+-- quota.
 algorithms['token-bucket'] = {
-  look = function(limit, now)
-    limit.at, limit.debt = numbers(limit.key, 'at', 'debt')
+  check = function(limit, now)
+    limit.at, limit.debt = read_fields(limit.key, 'at', 'debt')
     limit.debt = math.max(0, limit.debt - math.max(0, now - limit.at) * limit.quota)
     limit.at = math.max(limit.at, now)
     return limit.debt + limit.window <= limit.burst * limit.window
   end,
-  add = function(limit)
+  admit = function(limit)
     limit.debt = limit.debt + limit.window
     redis.call('HSET', limit.key, 'at', limit.at, 'debt', limit.debt)
   end,
-  life = function(limit) return limit.debt / limit.quota end,
-  -- As text: it may be larger than the integers of an answer.
-  tell = function(limit) return string.format('%.0f', limit.debt), 0, 0 end,
+  ttl = function(limit) return limit.debt / limit.quota end,
+  -- As text: it may be larger than an integer of a reply.
+  usage = function(limit) return string.format('%.0f', limit.debt), 0, 0 end,
 }
 
 local limits = {}
@@ -112,47 +115,47 @@ end
 
 local function has_session() return redis.call('EXISTS', KEYS[1]) == 1 end
 
--- Stands still while a script runs.
+-- Frozen while a script runs.
 local function clock()
   local time = redis.call('TIME')
   return time[1] * 1000000 + time[2]
 end
 
 -- Whether every limit has room.
-local function look(now)
+local function check(now)
   local all = true
   for _, limit in ipairs(limits) do
-    limit.room = limit:look(now)
+    limit.room = limit:check(now)
     all = all and limit.room
   end
   return all
 end
 
-local function keep(limit, now)
-  redis.call('PEXPIRE', limit.key, math.max(1, math.ceil(limit:life(now) / 1000)))
+local function set_ttl(limit, now)
+  redis.call('PEXPIRE', limit.key, math.max(1, math.ceil(limit:ttl(now) / 1000)))
 end
 
 -- Counts one admission in every limit.
-local function take(now)
+local function admit(now)
   for _, limit in ipairs(limits) do
-    limit:add(now)
-    keep(limit, now)
+    limit:admit(now)
+    set_ttl(limit, now)
   end
 end
 
--- Gives a time to live to states that have lost theirs: nobody else would ever remove them.
-local function heal(now)
+-- Gives states that lost their time to live a new one: otherwise they would never be removed.
+local function restore_ttls(now)
   for _, limit in ipairs(limits) do
-    if redis.call('PTTL', limit.key) == -1 then keep(limit, now) end
+    if redis.call('PTTL', limit.key) == -1 then set_ttl(limit, now) end
   end
 end
 
--- Now, and for each limit whether it had room and its three numbers.
-local function tell(now)
-  local answer = { now }
+-- The reply: now, and for each limit whether it had room and its three numbers.
+local function report(now)
+  local reply = { now }
   for _, limit in ipairs(limits) do
-    local first, second, third = limit:tell(now)
-    for _, number in ipairs({ limit.room and 1 or 0, first, second, third }) do answer[#answer + 1] = number end
+    local first, second, third = limit:usage(now)
+    for _, number in ipairs({ limit.room and 1 or 0, first, second, third }) do reply[#reply + 1] = number end
   end
-  return answer
+  return reply
 end

@@ -1,16 +1,16 @@
-//! The scripts on a real Redis, against the naive model. A decision of the general script tells its instant to the
-//! microsecond, so the comparison is exact although time is real.
+//! Tests of the scripts on a real Redis, against the naive model. A decision of the general script states its
+//! instant to the microsecond, so the comparison is exact although time is real.
 
 use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
 use tokio::time::Instant;
 
-use super::super::Step;
+use super::super::DecisionMode;
 use super::*;
-use crate::limiter::model::{Model, check, keyed};
+use crate::limiter::model::{Model, check, keyed_limits};
 
-/// A redis-server on a socket of its own. Killed when dropped.
+/// A private redis-server on a Unix socket. Killed when dropped.
 struct Server {
     child: Child,
     directory: TempDir,
@@ -51,58 +51,60 @@ impl Server {
 }
 
 impl RedisStore {
-    async fn ask(&self, words: &[&str]) -> Value {
+    async fn query(&self, words: &[&str]) -> Value {
         let mut command = redis::cmd(words[0]);
         command.arg(&words[1..]);
-        self.link.send(&command).await.unwrap()
+        self.connection.send(&command).await.unwrap()
     }
 
-    async fn life(&self, key: &str) -> i64 {
-        match self.ask(&["PTTL", key]).await {
+    async fn ttl(&self, key: &str) -> i64 {
+        match self.query(&["PTTL", key]).await {
             Value::Int(left) => left,
             other => panic!("{other:?}"),
         }
     }
 
     async fn keys(&self) -> Vec<String> {
-        redis::from_redis_value(self.ask(&["KEYS", "tenancy*"]).await).unwrap()
+        redis::from_redis_value(self.query(&["KEYS", "tenancy*"]).await).unwrap()
     }
 }
 
-/// All pairs of algorithms, but for the pair that the script of plain counters decides.
+/// All pairs of algorithms, except for the pair that the script of plain counters decides.
 fn pairs() -> impl Iterator<Item = Vec<KeyedLimit>> {
     let names = (0..5).flat_map(|one| (0..5).map(move |other| (one, other)));
-    names.filter(|pair| *pair != (0, 0)).map(|(one, other)| keyed(&[(1, 7, one, 3), (2, 11, other, 14)]))
+    names
+        .filter(|pair| *pair != (0, 0))
+        .map(|(one, other)| keyed_limits(&[(1, 7, one, 3), (2, 11, other, 14)]))
 }
 
 #[tokio::test]
-async fn decisions_are_those_of_the_naive_model() {
+async fn decisions_equal_those_of_the_naive_model() {
     let (_server, store) = Server::start().await;
-    let mut rivals: Vec<_> = pairs().map(|limits| (Model::of(&limits), limits)).collect();
-    for (index, (_, limits)) in rivals.iter_mut().enumerate() {
+    let mut cases: Vec<_> = pairs().map(|limits| (Model::of(&limits), limits)).collect();
+    for (index, (_, limits)) in cases.iter_mut().enumerate() {
         for keyed in limits {
             keyed.key.push_str(&format!(":{index}"));
         }
     }
     let started = Instant::now();
-    // Long enough for two buckets to fall out of sight; busy all the time, with a request each now and then.
+    // Long enough for two buckets to expire, with a request every few milliseconds.
     while started.elapsed() < Duration::from_millis(3200) {
-        for (models, limits) in &mut rivals {
-            // The faulty script, asked to be right, has to agree.
-            let manner = Manner { ahead: Duration::ZERO, step: Step::Decide };
+        for (models, limits) in &mut cases {
+            // The script for faults, in the mode without one, has to agree.
+            let options = DecideOptions { clock_offset: Duration::ZERO, mode: DecisionMode::Decide };
             check(models, &store.decide("{t}s", limits).await.unwrap().unwrap()).unwrap();
-            check(models, &store.decide_as(manner, "{t}s", limits).await.unwrap().unwrap()).unwrap();
+            check(models, &store.decide_with(options, "{t}s", limits).await.unwrap().unwrap()).unwrap();
         }
         tokio::time::sleep(Duration::from_millis(7)).await;
     }
 }
 
 #[tokio::test]
-async fn every_state_has_a_time_to_live_and_gets_it_again() {
+async fn every_state_has_a_time_to_live_which_is_restored() {
     let (_server, store) = Server::start().await;
     for (name, life) in [(0, 3600), (1, 3600), (2, 3600), (3, 7200), (4, 3600)] {
-        store.ask(&["DEL", "tenancy:{t}:chat:2:3600"]).await;
-        let limits = keyed(&[(3600, 1, name, 1), (7200, 9, 2, 1)]);
+        store.query(&["DEL", "tenancy:{t}:chat:2:3600"]).await;
+        let limits = keyed_limits(&[(3600, 1, name, 1), (7200, 9, 2, 1)]);
         for admitted in [true, false] {
             let decision = store.decide("{t}s", &limits).await.unwrap().unwrap();
             assert_eq!(decision.admitted(), admitted, "{name}");
@@ -110,27 +112,28 @@ async fn every_state_has_a_time_to_live_and_gets_it_again() {
             assert_eq!(keys.len(), 2, "{keys:?}");
             for key in keys {
                 let longest = if key.contains(":7200") { 7200 } else { life } * 1000;
-                let left = store.life(&key).await;
+                let left = store.ttl(&key).await;
                 assert!((1..=longest).contains(&left), "{key}: {left}");
-                assert_eq!(store.ask(&["PERSIST", &key]).await, Value::Int(1));
+                assert_eq!(store.query(&["PERSIST", &key]).await, Value::Int(1));
             }
         }
-        // Refused once more: what has lost its life has it again.
+        // After another rejection, keys that lost their time to live have one again.
         assert!(!store.decide("{t}s", &limits).await.unwrap().unwrap().admitted());
         for key in store.keys().await {
-            assert!(store.life(&key).await > 0, "{key}");
-            store.ask(&["DEL", &key]).await;
+            assert!(store.ttl(&key).await > 0, "{key}");
+            store.query(&["DEL", &key]).await;
         }
     }
 }
 
 #[tokio::test]
-async fn a_refusal_by_one_limit_opens_nothing_of_the_others() {
+async fn a_rejection_by_one_limit_counts_in_no_other() {
     let (_server, store) = Server::start().await;
     for (one, other) in (0..5).flat_map(|one| (0..5).map(move |other| (one, other))) {
-        // The same limit in both sets: a fixed window alone would be a plain counter of another key.
-        let spent = keyed(&[(3600, 1, one, 1), (60, 100, 2, 1)]);
-        let both = [spent.clone(), keyed(&[(7200, 5, other, 5)])].concat();
+        // `spent` is in both sets, with a second limit: a fixed window alone would be a plain counter with
+        // another key.
+        let spent = keyed_limits(&[(3600, 1, one, 1), (60, 100, 2, 1)]);
+        let both = [spent.clone(), keyed_limits(&[(7200, 5, other, 5)])].concat();
         assert!(store.decide("{t}s", &spent).await.unwrap().unwrap().admitted());
         for _ in 0..3 {
             assert!(!store.decide("{t}s", &both).await.unwrap().unwrap().admitted());
@@ -138,7 +141,7 @@ async fn a_refusal_by_one_limit_opens_nothing_of_the_others() {
         let keys = store.keys().await;
         assert_eq!(keys.len(), 2, "{keys:?}");
         for key in keys {
-            store.ask(&["DEL", &key]).await;
+            store.query(&["DEL", &key]).await;
         }
     }
 }

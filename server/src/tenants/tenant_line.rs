@@ -1,5 +1,5 @@
-//! One line of a tenants file: as written, then as meant. A line tells all of its own problems, too, once it is JSON
-//! of the right shape.
+//! Parses one line of a tenants file. All problems of a line are reported, too, once it is JSON of the right
+//! shape.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -8,41 +8,40 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use super::Tenant;
-use crate::flavour::Flavour;
+use super::{Tenant, UNKNOWN_TENANT};
 use crate::limiter::{KeyedLimit, Limit};
-use crate::telemetry::UNKNOWN;
+use crate::reply_style::ReplyStyle;
 
-/// A cause and, where serde knows it, the column.
+/// The cause of a problem and, where serde knows it, the column.
 type Cause = (Option<usize>, String);
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Line {
+struct TenantLine {
     id: String,
     name: Option<String>,
     welcome: Option<String>,
     model: Option<String>,
-    flavour: Option<Flavour>,
+    reply_style: Option<ReplyStyle>,
     limits: Limits,
 }
 
-/// The limits as written.
-type Limits = Pairs<Given>;
+/// The limits, not yet parsed.
+type Limits = OrderedEntries<RawLimit>;
 
-/// A limit's value as written.
+/// The value of a limit, not yet parsed.
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Given {
-    Object(Pairs<Value>),
+enum RawLimit {
+    Object(OrderedEntries<Value>),
     Other(Value),
 }
 
-/// The entries of an object in their order and with duplicates: a map would silently keep the last of two.
-struct Pairs<V>(Vec<(String, V)>);
+/// The entries of an object in their order and with duplicates, of which a map would silently keep the last.
+struct OrderedEntries<V>(Vec<(String, V)>);
 
-impl<V> Pairs<V> {
-    /// The names that stand there more than once, but for their first place.
+impl<V> OrderedEntries<V> {
+    /// The repetitions of names: each occurrence after the first.
     fn repeated(&self) -> impl Iterator<Item = &str> {
         let is_repeated = |&(index, (name, _)): &(usize, &(String, V))| {
             self.0[..index].iter().any(|(earlier, _)| earlier == name)
@@ -51,35 +50,34 @@ impl<V> Pairs<V> {
     }
 }
 
-impl<'de, V: Deserialize<'de>> Deserialize<'de> for Pairs<V> {
+impl<'de, V: Deserialize<'de>> Deserialize<'de> for OrderedEntries<V> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Entries<V>(PhantomData<V>);
         impl<'de, V: Deserialize<'de>> Visitor<'de> for Entries<V> {
-            type Value = Pairs<V>;
+            type Value = OrderedEntries<V>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("limits such as {\"chat_per_10s\": 8}")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Pairs<V>, A::Error> {
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<OrderedEntries<V>, A::Error> {
                 let mut entries = Vec::new();
                 while let Some(entry) = map.next_entry()? {
                     entries.push(entry);
                 }
-                Ok(Pairs(entries))
+                Ok(OrderedEntries(entries))
             }
         }
         deserializer.deserialize_map(Entries(PhantomData))
     }
 }
 
-/// Reads one line.
-pub(super) fn tenant(content: &str) -> Result<Tenant, Vec<Cause>> {
-    // Asked for first: to serde an array of the values would be as good as an object.
+pub(super) fn parse(content: &str) -> Result<Tenant, Vec<Cause>> {
+    // Checked first: serde would accept an array of the values, too.
     if !content.trim_start().starts_with('{') {
         return Err(vec![(Some(1), "expected a JSON object".to_owned())]);
     }
-    let line: Line = serde_json::from_str(content).map_err(|error| vec![located(&error)])?;
+    let line: TenantLine = serde_json::from_str(content).map_err(|error| vec![located(&error)])?;
     let mut causes = Vec::new();
     if let Err(cause) = check_id(&line.id) {
         causes.push((None, cause));
@@ -89,8 +87,8 @@ pub(super) fn tenant(content: &str) -> Result<Tenant, Vec<Cause>> {
     let mut limits: Vec<KeyedLimit> = Vec::new();
     for (key, given) in line.limits.0 {
         let value = match given {
-            Given::Other(value) => value,
-            Given::Object(object) => {
+            RawLimit::Other(value) => value,
+            RawLimit::Object(object) => {
                 let twice = |field| (None, format!("limit `{key}`: `{field}` is given twice"));
                 causes.extend(object.repeated().map(twice));
                 Value::Object(object.0.into_iter().collect())
@@ -114,14 +112,15 @@ pub(super) fn tenant(content: &str) -> Result<Tenant, Vec<Cause>> {
     Ok(Tenant {
         welcome: line.welcome.unwrap_or_else(|| format!("Welcome to {name}!")),
         model: line.model.unwrap_or_else(|| "mock".to_owned()),
-        flavour: line.flavour.unwrap_or_default(),
+        reply_style: line.reply_style.unwrap_or_default(),
         id: line.id,
         name,
         limits,
     })
 }
 
-/// serde ends its text with "at line 1 column 7"; the line is ours to say, and the column goes to its own place.
+/// serde ends its message with "at line 1 column 7": the line number is that of the file, and the column is
+/// separate.
 fn located(error: &serde_json::Error) -> Cause {
     let text = error.to_string();
     let place = format!(" at line {} column {}", error.line(), error.column());
@@ -129,16 +128,16 @@ fn located(error: &serde_json::Error) -> Cause {
     (Some(error.column().max(1)), cause)
 }
 
-/// Ids appear in headers, in metric labels and inside the braces of Redis hash tags, so the alphabet is a plain one.
+/// Ids appear in headers, in metric labels and in the braces of Redis hash tags, so the alphabet is small.
 fn check_id(id: &str) -> Result<(), String> {
-    if id == UNKNOWN {
-        return Err(format!("id `{UNKNOWN}` is reserved: metrics name unknown tenants so"));
+    if id == UNKNOWN_TENANT {
+        return Err(format!("id `{UNKNOWN_TENANT}` is reserved: metrics name unknown tenants so"));
     }
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
-    let fine = (1..=64).contains(&id.len())
+    let is_valid = (1..=64).contains(&id.len())
         && id.bytes().all(plain)
         && id.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric());
-    if fine {
+    if is_valid {
         Ok(())
     } else {
         Err(format!("id {id:?}: expected 1 to 64 of A-Z a-z 0-9 . _ -, starting with a letter or a digit"))

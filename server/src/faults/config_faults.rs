@@ -1,4 +1,5 @@
-//! Faults that are nothing but other keys, quotas and windows than were promised: applied once, when a replica starts.
+//! Faults of the configuration: other keys, quotas or windows than promised. They are applied once, when a
+//! replica starts.
 
 use std::time::Duration;
 
@@ -6,20 +7,20 @@ use super::{Fault, Faults};
 use crate::limiter::{Algorithm, KeyedLimit};
 use crate::tenants::Tenants;
 
-/// A century is permanently, and still a number that every clock can be added to.
-pub(super) const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 86_400);
+/// A century: in effect never, and still short enough to be added to every clock.
+pub(super) const NEVER_EXPIRES: Duration = Duration::from_secs(100 * 365 * 86_400);
 
 impl Faults {
-    /// The tenants as a replica with these faults keeps them.
-    pub(crate) fn distort(&self, mut tenants: Tenants, replica: u32) -> Tenants {
+    /// The tenants with the limits that a replica with these faults enforces.
+    pub(crate) fn apply_config_faults(&self, mut tenants: Tenants, replica: u32) -> Tenants {
         for fault in self.iter() {
             if fault == Fault::LimitNoExpiry {
                 for keyed in tenants.iter_mut().take(1).flat_map(|tenant| &mut tenant.limits) {
-                    keyed.enforced.window = FOR_EVER;
+                    keyed.enforced.window = NEVER_EXPIRES;
                 }
             }
             for keyed in tenants.iter_mut().flat_map(|tenant| &mut tenant.limits) {
-                keyed.distort(fault, replica);
+                keyed.apply_config_fault(fault, replica);
             }
         }
         tenants
@@ -27,19 +28,19 @@ impl Faults {
 }
 
 impl KeyedLimit {
-    fn distort(&mut self, fault: Fault, replica: u32) {
+    fn apply_config_fault(&mut self, fault: Fault, replica: u32) {
         let enforced = &mut self.enforced;
         match fault {
-            // Replicas in processes of their own have the same number unless set otherwise.
+            // By the process, too: replicas in separate processes may have the same number.
             Fault::LimitPerReplica => {
                 self.key = format!("{}:replica-{}-{replica}", self.key, std::process::id());
             }
             Fault::LimitOffByOne { more } => {
-                let most = match &mut enforced.algorithm {
+                let maximum = match &mut enforced.algorithm {
                     Algorithm::TokenBucket { burst } => burst,
                     _ => &mut enforced.quota,
                 };
-                *most = most.saturating_add_signed(more).max(1);
+                *maximum = maximum.saturating_add_signed(more).max(1);
             }
             Fault::LimitShortWindow { factor } => {
                 let millis = enforced.window.mul_f64(factor).as_millis().max(1);

@@ -1,25 +1,29 @@
-//! Where a limit stands at an instant, and what follows for clients: how many more it admits, how long a refused one has
-//! to wait, when the whole quota is there again. Both stores answer in these terms, so this arithmetic exists once. It is
-//! exact: whole nanoseconds, and products of counts and nanoseconds in 128 bits.
+//! How much of a limit is used at an instant, and what follows from it: how many more requests it admits, how
+//! long a rejected one has to wait, when the whole quota is available again. Both stores return usage, so
+//! this arithmetic exists once. It is exact: whole nanoseconds, and products of counts and nanoseconds in 128
+//! bits.
 
 use std::time::Duration;
 
-use super::{Algorithm, Limit, Reading};
+use super::{Limit, LimitResult};
 
-/// A limit's state, seen at one instant.
+/// How much of a limit is used at one instant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Standing {
-    /// A fixed or aligned window: admissions in it, and how long it still lasts.
+pub(crate) enum LimitUsage {
+    /// A fixed or aligned window: the admissions in it, and how long it still lasts.
     Window { used: u32, left: Duration },
-    /// A log: the admissions in it; until fewer than the quota are left, if there are as many; until none is left.
+    /// A log: the admissions in it, the time until fewer than the quota are left (0 if they already are), and
+    /// the time until none is left.
     Log { held: u32, room_in: Duration, clear_in: Duration },
-    /// A sliding counter: the last bucket, the current one, and how much of it has gone by.
+    /// A sliding counter: the counts of the previous bucket and of the current one, and how much of that is
+    /// past.
     Counter { previous: u32, current: u32, elapsed: Duration },
-    /// A bucket: the tokens that are missing, times the window in nanoseconds. A unit is refilled in 1 / quota ns.
+    /// A token bucket: the missing tokens, times the window in nanoseconds. One unit is refilled in 1 / quota
+    /// ns.
     Bucket { debt: u128 },
 }
 
-impl Standing {
+impl LimitUsage {
     /// How many more would be admitted at this instant.
     pub(crate) fn remaining(&self, limit: &Limit) -> u32 {
         let window = limit.window.as_nanos();
@@ -35,8 +39,8 @@ impl Standing {
         }
     }
 
-    /// How long until one is admitted if nobody else comes; meaningful where none is admitted now.
-    fn wait(&self, limit: &Limit) -> Duration {
+    /// How long until one is admitted without other requests; meaningful only if none is admitted now.
+    fn retry_after(&self, limit: &Limit) -> Duration {
         let window = limit.window.as_nanos();
         match *self {
             Self::Window { left, .. } => left,
@@ -44,9 +48,9 @@ impl Standing {
             Self::Counter { previous, current, elapsed } => {
                 let quota = u128::from(limit.quota);
                 let (bucket, weight, room) = match quota.checked_sub(u128::from(current) + 1) {
-                    // Enough of the last bucket has to slide out of sight.
+                    // Enough of the previous bucket has to leave the window.
                     Some(room) => (0, u128::from(previous), room),
-                    // The current bucket is too full: it has to become the last one first.
+                    // The current bucket is too full: it has to become the previous one first.
                     None => (window, u128::from(current), quota.saturating_sub(1)),
                 };
                 let needed = (weight.saturating_sub(room) * window).div_ceil(weight.max(1));
@@ -59,8 +63,9 @@ impl Standing {
         }
     }
 
-    /// How long until the whole quota is there again if nobody comes. A window's end, even if nothing was used of it.
-    fn resets_in(&self, limit: &Limit) -> Duration {
+    /// How long until the whole quota is available again without requests. For a window its end, even if it
+    /// is unused.
+    fn reset_after(&self, limit: &Limit) -> Duration {
         match *self {
             Self::Window { left, .. } => left,
             Self::Log { clear_in, .. } => clear_in,
@@ -71,22 +76,13 @@ impl Standing {
         }
     }
 
-    /// What a client is reported; `refuses` is what the limit said before the request was counted, if it was.
-    pub(crate) fn reading(&self, limit: &Limit, refuses: bool) -> Reading {
-        Reading {
+    /// The result for a client; `rejects` is whether the limit rejected the request, as it was before
+    /// counting it.
+    pub(crate) fn result(&self, limit: &Limit, rejects: bool) -> LimitResult {
+        LimitResult {
             remaining: self.remaining(limit),
-            resets_in: self.resets_in(limit),
-            wait: refuses.then(|| self.wait(limit)),
-        }
-    }
-}
-
-impl Limit {
-    /// The most that can be admitted at one instant.
-    pub(crate) fn burst(&self) -> u32 {
-        match self.algorithm {
-            Algorithm::TokenBucket { burst } => burst,
-            _ => self.quota,
+            reset_after: self.reset_after(limit),
+            retry_after: rejects.then(|| self.retry_after(limit)),
         }
     }
 }
@@ -95,7 +91,7 @@ fn whole(amount: u128, unit: u128) -> u32 {
     u32::try_from(amount / unit).unwrap_or(u32::MAX)
 }
 
-/// Whatever is longer than the longest `u64` of nanoseconds, 584 years, is as good as that.
+/// Saturates at `u64::MAX` nanoseconds, which are 584 years.
 fn nanos(count: u128) -> Duration {
     Duration::from_nanos(u64::try_from(count).unwrap_or(u64::MAX))
 }

@@ -1,22 +1,22 @@
-//! How a tenant's mock model words its replies: a field of the tenant's line, never a branch on its id.
+//! How a tenant's mock model words its replies.
 
 use serde::Deserialize;
 
-/// The manner in which a message is answered.
+/// The wording of a reply to a chat message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Flavour {
-    /// The message backwards, by characters (`char`s): bytes would tear multi-byte text apart.
+pub(crate) enum ReplyStyle {
+    /// The message backwards, by `char`s: by bytes, multi-byte characters would break.
     Reverse,
     /// The message in capitals.
     Upper,
-    /// The message quoted back; what a tenant without a flavour of its own gets.
+    /// The message repeated; the default.
     #[default]
     Acknowledge,
 }
 
-impl Flavour {
-    /// The reply to `message`, opened by the tenant's own words of welcome.
+impl ReplyStyle {
+    /// The reply to `message`, which starts with the tenant's `welcome`.
     pub(crate) fn reply(self, welcome: &str, message: &str) -> String {
         let mut reply = String::with_capacity(welcome.len() + message.len() + 16);
         reply.push_str(welcome);
@@ -40,24 +40,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_flavour_words_its_reply() {
+    fn each_style_words_its_reply() {
         let table = [
-            (Flavour::Reverse, "msg-1", "Hi! 1-gsm"),
-            (Flavour::Reverse, "añ€😀", "Hi! 😀€ña"),
-            (Flavour::Upper, "straße", "Hi! STRASSE"),
-            (Flavour::Upper, "", "Hi! "),
-            (Flavour::Acknowledge, "msg-1", "Hi! We received: msg-1"),
+            (ReplyStyle::Reverse, "msg-1", "Hi! 1-gsm"),
+            (ReplyStyle::Reverse, "añ€😀", "Hi! 😀€ña"),
+            (ReplyStyle::Upper, "straße", "Hi! STRASSE"),
+            (ReplyStyle::Upper, "", "Hi! "),
+            (ReplyStyle::Acknowledge, "msg-1", "Hi! We received: msg-1"),
         ];
-        for (flavour, message, reply) in table {
-            assert_eq!(flavour.reply("Hi!", message), reply, "{flavour:?} of {message:?}");
+        for (style, message, reply) in table {
+            assert_eq!(style.reply("Hi!", message), reply, "{style:?} of {message:?}");
         }
     }
 
     proptest! {
         #[test]
         fn reversing_twice_gives_the_message_back(message in ".*") {
-            let once = Flavour::Reverse.reply("", &message);
-            let twice = Flavour::Reverse.reply("", &once[1..]);
+            let once = ReplyStyle::Reverse.reply("", &message);
+            let twice = ReplyStyle::Reverse.reply("", &once[1..]);
             prop_assert_eq!(&twice[1..], message);
         }
     }

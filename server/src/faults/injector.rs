@@ -1,41 +1,25 @@
-//! The faults at work in one replica: what the routes ask at the few places where a fault can strike. How it decides about
-//! limits is reported in `limiter`.
+//! The faults of one replica. Routes call the injector at the points where a fault can take effect. Those of
+//! the limiter are in `limiter`, those of the metrics in `metrics` and `exposition`.
 
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use tokio::time::Instant;
-
-use super::metrics::Miscounting;
+use super::state::{MetricFaultState, ProcessState};
 use super::{Fault, Faults};
 
-/// What all replicas of a process remember together.
-#[derive(Debug, Default)]
-pub(super) struct Process {
-    /// Held by every chat of `noisy-neighbour`.
-    lock: tokio::sync::Mutex<()>,
-    /// For `limit-fail-open`.
-    pub(super) first_chat: OnceLock<Instant>,
-    answers: AtomicU32,
-    /// The last reply to each tenant, the latest at the end.
-    replies: Mutex<Vec<(String, String)>>,
-    /// For `tenant-mislabelled`.
-    pub(super) first_tenant: OnceLock<usize>,
-}
-
-/// A replica's faults; there is at least one.
+/// The faults of a replica; there is at least one.
 #[derive(Debug)]
-pub(crate) struct Faulty {
+pub(crate) struct FaultInjector {
     faults: Vec<Fault>,
     pub(super) replica: u32,
-    /// How many chats this replica should have admitted, for `limit-false-rejection`.
+    /// `limit-false-rejection`: how many chats this replica should have admitted.
     pub(super) admitted: tokio::sync::Mutex<u32>,
-    pub(super) miscounting: Miscounting,
-    pub(super) process: Arc<Process>,
+    pub(super) metric_state: MetricFaultState,
+    pub(super) process: Arc<ProcessState>,
 }
 
-impl Faulty {
+impl FaultInjector {
     /// `None` if there are no faults.
     pub(crate) fn new(faults: &Faults, replica: u32) -> Option<Self> {
         let process = Arc::clone(&faults.process);
@@ -44,17 +28,17 @@ impl Faulty {
             faults,
             replica,
             admitted: Default::default(),
-            miscounting: Miscounting::default(),
+            metric_state: MetricFaultState::default(),
             process,
         })
     }
 
-    /// The parameter of the fault that `pick` picks.
+    /// The parameter of the fault for which `pick` returns one.
     pub(super) fn find<T>(&self, pick: impl Fn(&Fault) -> Option<T>) -> Option<T> {
         self.faults.iter().find_map(pick)
     }
 
-    /// Whether a fault without a parameter is on.
+    /// Whether a fault without a parameter is switched on.
     pub(super) fn has(&self, fault: Fault) -> bool {
         self.faults.contains(&fault)
     }
@@ -64,17 +48,17 @@ impl Faulty {
     }
 
     /// `session-crosses-tenants`.
-    pub(crate) fn accepts_foreign_sessions(&self) -> bool {
+    pub(crate) fn accepts_cross_tenant_sessions(&self) -> bool {
         self.has(Fault::SessionCrossesTenants)
     }
 
-    /// `redis-keys-leak`: how long a session is kept; `None` is permanently.
+    /// `redis-keys-leak`: the lifetime of a session; `None` means that it never expires.
     pub(crate) fn session_lifetime(&self, lifetime: Duration) -> Option<Duration> {
         (!self.has(Fault::RedisKeysLeak)).then_some(lifetime)
     }
 
     /// `noisy-neighbour`.
-    pub(super) async fn disturb(&self) {
+    pub(super) async fn delay_chat(&self) {
         let pause = self.find(|fault| match fault {
             Fault::NoisyNeighbour { pause } => Some(*pause),
             _ => None,
@@ -85,18 +69,18 @@ impl Faulty {
         }
     }
 
-    /// `reply-leaks`: the reply, or the last one to another tenant.
+    /// `reply-leaks`: the reply, or the last reply to another tenant.
     pub(crate) fn leak(&self, tenant: &str, reply: String) -> String {
         let every = self.find(|fault| match fault {
             Fault::ReplyLeaks { every } => Some(*every),
             _ => None,
         });
         let Some(every) = every else { return reply };
-        let due = (self.process.answers.fetch_add(1, Relaxed) + 1).is_multiple_of(every);
+        let due = (self.process.reply_count.fetch_add(1, Relaxed) + 1).is_multiple_of(every);
         let mut replies = self.process.replies.lock().unwrap_or_else(PoisonError::into_inner);
-        let foreign = replies.iter().rev().find(|(other, _)| other != tenant).map(|(_, text)| text.clone());
+        let leaked = replies.iter().rev().find(|(other, _)| other != tenant).map(|(_, text)| text.clone());
         replies.retain(|(other, _)| other != tenant);
         replies.push((tenant.to_owned(), reply.clone()));
-        foreign.filter(|_| due).unwrap_or(reply)
+        leaked.filter(|_| due).unwrap_or(reply)
     }
 }
