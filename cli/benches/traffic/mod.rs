@@ -9,7 +9,7 @@ use saasbench_model::{
     },
     units::Nanos,
 };
-use saasbench_record::sample::{LimiterHeaders, Outcome, Sample};
+use saasbench_record::sample::{LimiterHeaders, RequestOutcome, Sample};
 
 /// Users that go round without a pause.
 const USERS: u64 = 64;
@@ -100,9 +100,9 @@ impl Traffic {
     }
 
     /// The decision of a fixed window on a request now.
-    fn limiter(&mut self, tenant: usize) -> (Outcome, LimiterHeaders) {
+    fn limiter(&mut self, tenant: usize) -> (RequestOutcome, LimiterHeaders) {
         if self.kind == Kind::Plain {
-            return (Outcome::Status(200), LimiterHeaders::default());
+            return (RequestOutcome::Status(200), LimiterHeaders::default());
         }
         let window = &mut self.windows[tenant];
         if self.now >= window.0 + WINDOW {
@@ -119,7 +119,7 @@ impl Traffic {
             policy: Some(Arc::clone(&self.policy)),
             state: None,
         };
-        (Outcome::Status(if admitted { 200 } else { 429 }), headers)
+        (RequestOutcome::Status(if admitted { 200 } else { 429 }), headers)
     }
 }
 

@@ -49,7 +49,7 @@ pub enum ProgressForm {
     Auto,
     /// A line every 5 s
     Plain,
-    /// A JSON object a line, at least one a second
+    /// A JSON object per line, at least one a second
     Json,
     /// Nothing between start and end
     None,

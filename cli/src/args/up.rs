@@ -21,7 +21,7 @@ pub struct UpArgs {
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=64))]
     pub replicas: u8,
 
-    /// Tenants, one JSON object a line [default: the built-in acme, globex and initech]
+    /// Tenants, one JSON object per line [default: the built-in acme, globex and initech]
     #[arg(long, value_name = "FILE")]
     pub tenants: Option<PathBuf>,
 

@@ -34,7 +34,7 @@ pub fn compare(args: &CompareArgs, output: &mut Output<'_>) -> Result<Exit, Fail
     let (baselines, new) = (opened(&baselines)?, open(new)?);
     are_distinguished(&baselines, Some(&new))?;
     let hint = "compare runs of one scenario, or say --force: then what they have in common is compared";
-    let comparison = hold_against(&baselines, &new, args.terms.terms(), hint)?;
+    let comparison = compare_all(&baselines, &new, args.terms.terms(), hint)?;
     output.comparison(&comparison, args.json.as_deref(), args.markdown.as_deref())?;
     Ok(Exit::of_run(comparison.outcome, false, false))
 }
@@ -76,7 +76,7 @@ fn are_distinguished(baselines: &[RecordedRun], new: Option<&RecordedRun>) -> Re
 }
 
 /// Compares a run with its baselines; `hint` says what to do if they are not comparable.
-fn hold_against(
+fn compare_all(
     baselines: &[RecordedRun],
     new: &RecordedRun,
     terms: Terms,
@@ -146,6 +146,6 @@ pub(super) fn compare_with(
         "the run was recorded and judged; `saasbench compare --force BASELINE {}` compares what they have in common",
         dir.display()
     );
-    let compared = open(dir).and_then(|new| hold_against(baselines, &new, terms, &hint));
+    let compared = open(dir).and_then(|new| compare_all(baselines, &new, terms, &hint));
     Some(compared.and_then(kept))
 }

@@ -115,7 +115,7 @@ impl Session<'_> {
             let lost = self_metrics.finish(&signals.stop, |text| output.note(text)).await;
             lost.into_iter().for_each(|lost| output.warn(&lost));
         }
-        output.goes_on(Phase::Judging);
+        output.enter_phase(Phase::Judging);
         journal.end(signals.interrupted())
     }
 
@@ -209,7 +209,7 @@ impl Session<'_> {
         // All sinks were dropped with the load, so the recorder ends by itself.
         let recording =
             tokio::task::spawn_blocking(move || recorder.finish()).await.map_err(|_| RecordError::Ended)?;
-        output.goes_on(Phase::Settling);
+        output.enter_phase(Phase::Settling);
         let observing = watching.finish().await;
         let recorded = recording?;
         let samples = format!("samples recorded: {}, in {} segments", recorded.samples, recorded.segments);

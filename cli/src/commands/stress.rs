@@ -45,7 +45,7 @@ async fn run_or_save(args: &StressArgs, output: &mut Output<'_>) -> Result<Exit,
     if let Some(path) = &args.save {
         understand(text.clone(), FILE, Path::new(""), Secrets::Unknown, color)?;
         write_new(path, &text, args.force, output)?;
-        tell_of_secrets(&stress, &path.display().to_string(), output);
+        warn_about_secrets(&stress, &path.display().to_string(), output);
         if path != Path::new("-") {
             let words: Vec<String> = stress.targets.iter().map(|url| format!("--target {url}")).collect();
             let words: Vec<String> = words.into_iter().chain(stress.place).collect();
@@ -59,7 +59,7 @@ async fn run_or_save(args: &StressArgs, output: &mut Output<'_>) -> Result<Exit,
         let hint = "nothing is expected but answers without errors; for more: --expect 'p99 < 50ms'";
         output.note(hint);
     }
-    tell_of_secrets(&stress, "the record", output);
+    warn_about_secrets(&stress, "the record", output);
     let request = &args.request;
     let place = TargetArgs {
         targets: stress.targets,
@@ -71,7 +71,7 @@ async fn run_or_save(args: &StressArgs, output: &mut Output<'_>) -> Result<Exit,
 }
 
 /// Warns of secrets that are contained in plain text in `place`.
-fn tell_of_secrets(stress: &Stress, place: &str, output: &mut Output<'_>) {
+fn warn_about_secrets(stress: &Stress, place: &str, output: &mut Output<'_>) {
     for name in plain_secrets(stress) {
         let place = if place == "-" { "the scenario" } else { place };
         let hint = format!(

@@ -55,7 +55,7 @@ fn wanted(args: &UpArgs) -> Result<Wanted, EnvironmentError> {
             let name = file.display().to_string();
             let text = fs::read_to_string(file).map_err(|error| EnvironmentError::Usage {
                 message: format!("cannot read the tenants in {name}: {error}"),
-                hint: "name a file with a JSON object a line for each tenant".to_owned(),
+                hint: "name a file with a JSON object per line for each tenant".to_owned(),
             })?;
             embedded::check_tenants(&text, &name)?;
             Some(text)

@@ -117,7 +117,7 @@ struct Context<'e> {
     /// The function that takes its range.
     function: Option<&'e str>,
     /// If it has no series, an `or` provides an alternative.
-    has_stand_in: bool,
+    has_fallback: bool,
 }
 
 /// Labels that a subexpression can have; `None` if unknown.
@@ -147,7 +147,7 @@ impl Examiner<'_> {
         let name = name_of(selector)?;
         if !self.catalogue.names.contains(&name) {
             let nearest = self.catalogue.nearest(&name);
-            self.findings.push(Finding::UnknownMetric { name, nearest, has_stand_in: context.has_stand_in });
+            self.findings.push(Finding::UnknownMetric { name, nearest, has_fallback: context.has_fallback });
             return None;
         }
         let metric = self.catalogue.metric(&name)?;
@@ -216,12 +216,12 @@ impl Examiner<'_> {
     fn binary(&mut self, of: &BinaryExpr, context: Context<'_>) -> Known {
         let is_or = of.op.id() == T_LOR;
         let stands_in = |other: &Expr| {
-            context.has_stand_in
+            context.has_fallback
                 || is_or && metrics(other).iter().any(|name| self.catalogue.names.contains(name))
         };
         let (for_left, for_right) = (stands_in(&of.rhs), stands_in(&of.lhs));
-        let left = self.visit(&of.lhs, Context { has_stand_in: for_left, ..context });
-        let right = self.visit(&of.rhs, Context { has_stand_in: for_right, ..context });
+        let left = self.visit(&of.lhs, Context { has_fallback: for_left, ..context });
+        let right = self.visit(&of.rhs, Context { has_fallback: for_right, ..context });
         let both: Known = left.as_ref().zip(right).map(|(left, right)| left.union(&right).cloned().collect());
         if let Some((modifier, both)) = of.modifier.as_ref().zip(both.as_ref()) {
             let on = modifier

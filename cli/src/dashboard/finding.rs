@@ -37,7 +37,7 @@ pub enum Finding {
         /// A similar one that exists.
         nearest: Option<String>,
         /// Whether an `or` in the query provides an existing metric instead.
-        has_stand_in: bool,
+        has_fallback: bool,
     },
     /// No series of these metrics has this label.
     UnknownLabel {
@@ -108,7 +108,7 @@ impl Finding {
     /// Its severity.
     pub fn severity(&self) -> Severity {
         match self {
-            Self::UnknownMetric { has_stand_in: true, .. }
+            Self::UnknownMetric { has_fallback: true, .. }
             | Self::NoUnit
             | Self::NoLegend(_)
             | Self::SameLegend { .. }
@@ -123,8 +123,8 @@ impl Finding {
 
     /// Notes that no alternative replaced a missing metric: the result is empty.
     pub fn has_no_stand_in(&mut self) {
-        if let Self::UnknownMetric { has_stand_in, .. } = self {
-            *has_stand_in = false;
+        if let Self::UnknownMetric { has_fallback, .. } = self {
+            *has_fallback = false;
         }
     }
 
@@ -172,9 +172,9 @@ impl fmt::Display for Finding {
                 write!(f, "the dashboard has no variable `{name}`{}", near(nearest.as_ref()))
             }
             Self::NoValues(query) => write!(f, "the variable has no values: nothing for `{query}`"),
-            Self::UnknownMetric { name, nearest, has_stand_in } => {
+            Self::UnknownMetric { name, nearest, has_fallback } => {
                 let nearest = near(nearest.as_ref());
-                let rest = if *has_stand_in { "; another part of the query stands in for it" } else { "" };
+                let rest = if *has_fallback { "; another part of the query stands in for it" } else { "" };
                 write!(f, "no series is called `{name}`{nearest}{rest}")
             }
             Self::UnknownLabel { label, metrics, nearest } => {

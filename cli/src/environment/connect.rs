@@ -136,7 +136,7 @@ async fn connect(endpoints: &mut Endpoints, index: usize) -> Result<(), DialErro
         // ALPN may not have been used, and prior knowledge may be wrong.
         let spoken = tokio::time::timeout(CONNECT_TIMEOUT, http2::is_spoken(stream)).await;
         if spoken != Ok(true) {
-            return Err(DialError::NotSpoken(Protocol::Http2));
+            return Err(DialError::UnsupportedProtocol(Protocol::Http2));
         }
     }
     Ok(())

@@ -156,7 +156,7 @@ impl Progress {
     }
 
     /// The load is over, and its totals are complete; the next phase is `phase`.
-    pub fn goes_on(&self, phase: Phase) {
+    pub fn enter_phase(&self, phase: Phase) {
         let mut follower = self.lock();
         let now = follower.clock.now();
         follower.go_on(now);
@@ -200,7 +200,7 @@ impl Drop for Progress {
     fn drop(&mut self) {
         self.stop.cancel();
         let mut follower = self.lock();
-        follower.hear();
+        follower.handle_events();
         follower.mode = DisplayMode::Nothing;
     }
 }
@@ -220,7 +220,7 @@ impl Follower {
     }
 
     fn tick(&mut self) {
-        self.hear();
+        self.handle_events();
         let now = self.clock.now();
         if self.interrupt.is_cancelled() && !self.view.interrupted {
             self.view.interrupted = true;
@@ -253,7 +253,7 @@ impl Follower {
     }
 
     /// Prints new messages of observers.
-    fn hear(&mut self) {
+    fn handle_events(&mut self) {
         while let Ok(text) = self.reported.try_recv() {
             let text = one_line(&text);
             match &mut self.mode {

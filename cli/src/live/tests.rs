@@ -2,7 +2,7 @@
 
 use super::*;
 use saasbench_model::units::TenantId;
-use saasbench_record::{sample::Outcome, tally::Tally, testing::sample};
+use saasbench_record::{sample::RequestOutcome, tally::Tally, testing::sample};
 
 /// A run of these tenants, some seconds into its load.
 pub(crate) fn view(tenants: &[&str], seconds: i64) -> View {
@@ -22,11 +22,12 @@ pub(crate) fn view(tenants: &[&str], seconds: i64) -> View {
                 let tenant = i as usize % tenants.len();
                 let wave = if tenant.is_multiple_of(2) { 3 } else { 2 };
                 let status = if tenant == 1 && i % 5 == 1 { 429 } else { 200 };
-                let mut sample = sample(i, 0, Outcome::Status(status));
+                let mut sample = sample(i, 0, RequestOutcome::Status(status));
                 sample.done = sample.intended + Nanos(1_000_000 * (1 + (i + second * wave) % 7));
                 sample.tenant = tenant;
                 if tenant == 2 && i % 97 == 0 {
-                    sample.outcome = Outcome::Unknown(saasbench_record::sample::NoResponseReason::Timeout);
+                    sample.outcome =
+                        RequestOutcome::NoResponse(saasbench_record::sample::NoResponseReason::Timeout);
                 }
                 sample
             })

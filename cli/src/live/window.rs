@@ -16,7 +16,7 @@ const KEPT: usize = 600;
 /// Seconds of a tenant's rate that are kept for sparklines.
 const RATES: usize = 120;
 /// The status of a rejection by a limit.
-const REFUSED: u16 = 429;
+const TOO_MANY_REQUESTS: u16 = 429;
 
 /// The latest samples of a run.
 #[derive(Debug, Default)]
@@ -175,7 +175,7 @@ impl Tenant {
             lasted,
             requests: self.added.requests(),
             answered: outcomes.answered(),
-            rejected: outcomes.statuses.get(&REFUSED).copied().unwrap_or_default(),
+            rejected: outcomes.statuses.get(&TOO_MANY_REQUESTS).copied().unwrap_or_default(),
             latencies,
         };
         push(&mut self.rates, per_second(slice.requests, lasted), RATES);
@@ -250,7 +250,7 @@ fn push<T>(values: &mut VecDeque<T>, value: T, kept: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use saasbench_record::{sample::Outcome, testing::sample};
+    use saasbench_record::{sample::RequestOutcome, testing::sample};
 
     #[test]
     fn current_figures_cover_the_last_seconds() {
@@ -258,11 +258,11 @@ mod tests {
         let mut window = Window::new(2, Nanos::ZERO);
         window.follow(&mut tally);
         for second in 1..=5_i64 {
-            let mut samples: Vec<_> = (0..10).map(|i| sample(i, 0, Outcome::Status(200))).collect();
+            let mut samples: Vec<_> = (0..10).map(|i| sample(i, 0, RequestOutcome::Status(200))).collect();
             for sample in &mut samples {
                 sample.done = sample.intended + Nanos::from_millis(second);
             }
-            samples[0].outcome = Outcome::Status(429);
+            samples[0].outcome = RequestOutcome::Status(429);
             (samples[1].tenant, samples[1].failed_check) = (1, Some("status 404, expected 200".to_owned()));
             tally.add(&samples.iter().collect());
             window.step(&mut tally, Nanos::from_secs(second));

@@ -151,7 +151,7 @@ mod tests {
         let zero = Health { keys: 12, expiring: 10, evicted: 3, memory: 1_048_576 };
         assert_eq!(health(info, 0), Some(zero));
         assert_eq!(health(info, 1), Some(Health { keys: 0, expiring: 0, ..zero }));
-        assert_eq!((field(info, "run_id"), zero.forever()), (Some("abc"), 2));
+        assert_eq!((field(info, "run_id"), zero.without_ttl()), (Some("abc"), 2));
         assert_eq!(health("run_id:abc\r\n", 0), None);
     }
 }

@@ -80,9 +80,9 @@ impl Output<'_> {
     }
 
     /// The run has reached a phase after its load.
-    pub fn goes_on(&self, phase: Phase) {
+    pub fn enter_phase(&self, phase: Phase) {
         if let Some(progress) = &self.live.progress {
-            progress.goes_on(phase);
+            progress.enter_phase(phase);
         }
     }
 

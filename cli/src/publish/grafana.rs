@@ -16,7 +16,7 @@ use saasbench_verify::{
 };
 
 /// Timeout of one annotation.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 /// Timeout of all annotations of a run together.
 const IN_ALL: Duration = Duration::from_secs(15);
 /// Maximum number of failed claims that get an annotation each.
@@ -122,7 +122,7 @@ impl Grafana {
     async fn tell_one(&self, annotation: &Annotation) -> Result<(), String> {
         let url = format!("{}/api/annotations", self.url.trim_end_matches('/'));
         let request = self.http.post(url).headers(self.credentials.headers.clone());
-        let answer = request.timeout(PATIENCE).json(annotation).send().await;
+        let answer = request.timeout(TIMEOUT).json(annotation).send().await;
         let redact = |text: &str| self.credentials.redacted(text).into_owned();
         let answer = answer.map_err(|error| redact(&describe(&error.without_url())))?;
         let status = answer.status();
@@ -145,16 +145,16 @@ impl Grafana {
 mod tests {
     use super::*;
     use saasbench_record::{
-        sample::{Outcome as SampleOutcome, Sample},
-        testing::{Made, sample},
+        sample::{RequestOutcome, Sample},
+        testing::{TestRun, sample},
     };
     use saasbench_verify::testing::Judge as _;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
     /// The report of a run that broke a promise.
     fn report() -> Report {
-        let samples: Vec<Sample> = (0..40).map(|i| sample(i * 10, 0, SampleOutcome::Status(200))).collect();
-        let made = Made::new("[[expect]]\nthat = \"p50 < 1ms\"\n", &samples);
+        let samples: Vec<Sample> = (0..40).map(|i| sample(i * 10, 0, RequestOutcome::Status(200))).collect();
+        let made = TestRun::new("[[expect]]\nthat = \"p50 < 1ms\"\n", &samples);
         let mut report = made.judge();
         report.run = "runs/20261121T101500Z-test".to_owned();
         report

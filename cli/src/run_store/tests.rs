@@ -2,8 +2,8 @@
 
 use super::*;
 use saasbench_record::{
-    sample::Outcome as SampleOutcome,
-    testing::{Made, sample},
+    sample::RequestOutcome,
+    testing::{TestRun, sample},
 };
 use saasbench_verify::testing::Judge as _;
 
@@ -80,7 +80,7 @@ fn runs_are_listed_with_their_summaries() {
     fs::create_dir(runs_dir.path().join("20261121T100001Z-empty")).unwrap();
     fs::write(runs_dir.path().join("a file"), "").unwrap();
     let mut made =
-        Made::new("", &[sample(0, 0, SampleOutcome::Status(200)), sample(9, 0, SampleOutcome::Dropped)]);
+        TestRun::new("", &[sample(0, 0, RequestOutcome::Status(200)), sample(9, 0, RequestOutcome::Dropped)]);
     let report = made.judge();
     for run in ["20261121T100002Z-flood", "20261121T100003Z-flood"] {
         let dir = runs_dir.path().join(run);

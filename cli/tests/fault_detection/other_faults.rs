@@ -47,7 +47,7 @@ fn wrong_headers_are_detected_for_every_algorithm() {
         for seed in 0..SEEDS {
             let conforming = judged(patient(algorithm, seed), "", Claim::Headers);
             assert_eq!(conforming.outcome, Outcome::Pass, "{algorithm}, seed {seed}: {conforming:#?}");
-            for fault in ["remaining-lies", "retry-after-early"] {
+            for fault in ["remaining-too-high", "retry-after-early"] {
                 let verdict = judged(patient(algorithm, seed), fault, Claim::Headers);
                 assert_eq!(verdict.outcome, Outcome::Fail, "{fault}, {algorithm}, seed {seed}: {verdict:#?}");
             }

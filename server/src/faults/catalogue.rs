@@ -82,7 +82,7 @@ pub const CATALOGUE: &[FaultInfo] = &[
         "Retry-After is that part of the needed wait, rounded down, but at least 1",
         "headers",
     ),
-    plain("remaining-lies", "Remaining is one more than there is, on rejections, too", "headers"),
+    plain("remaining-too-high", "Remaining is one more than there is, on rejections, too", "headers"),
     plain("session-crosses-tenants", "a session of another tenant is accepted", "isolation"),
     with(
         "reply-leaks",

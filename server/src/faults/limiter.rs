@@ -130,7 +130,7 @@ impl FaultInjector {
                 result.reset_after = result.reset_after.min(limit.window);
                 result.retry_after = result.retry_after.map(|wait| wait.min(limit.window));
             }
-            if self.has(Fault::RemainingLies) {
+            if self.has(Fault::RemainingTooHigh) {
                 result.remaining = result.remaining.saturating_add(1);
             }
             if let Some(factor) = self.retry_after_factor() {

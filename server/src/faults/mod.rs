@@ -69,8 +69,8 @@ pub enum Fault {
         /// Of the wait that is needed; between 0 and 1.
         factor: f64,
     },
-    /// `remaining-lies`.
-    RemainingLies,
+    /// `remaining-too-high`.
+    RemainingTooHigh,
     /// `session-crosses-tenants`.
     SessionCrossesTenants,
     /// `reply-leaks`.
@@ -193,7 +193,7 @@ impl PartialEq for Faults {
     }
 }
 
-/// `limit-race=5ms, remaining-lies`, which [`FromStr`](std::str::FromStr) parses.
+/// `limit-race=5ms, remaining-too-high`, which [`FromStr`](std::str::FromStr) parses.
 impl fmt::Display for Faults {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, fault) in self.list.iter().enumerate() {

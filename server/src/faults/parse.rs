@@ -57,7 +57,7 @@ impl Fault {
             Self::LimitSkewedClock { .. } => "limit-skewed-clock",
             Self::LimitCountsRejections => "limit-counts-rejections",
             Self::RetryAfterEarly { .. } => "retry-after-early",
-            Self::RemainingLies => "remaining-lies",
+            Self::RemainingTooHigh => "remaining-too-high",
             Self::SessionCrossesTenants => "session-crosses-tenants",
             Self::ReplyLeaks { .. } => "reply-leaks",
             Self::NoisyNeighbour { .. } => "noisy-neighbour",
@@ -86,7 +86,7 @@ impl Fault {
             | Self::LimitSharedKey
             | Self::LimitNoExpiry
             | Self::LimitCountsRejections
-            | Self::RemainingLies
+            | Self::RemainingTooHigh
             | Self::SessionCrossesTenants
             | Self::StatusMislabelled
             | Self::HandlerRawPath
@@ -133,7 +133,7 @@ impl Fault {
             "limit-skewed-clock" => Self::LimitSkewedClock { skew: skew(value)? },
             "limit-counts-rejections" => Self::LimitCountsRejections,
             "retry-after-early" => Self::RetryAfterEarly { factor: factor(value, 1.0)? },
-            "remaining-lies" => Self::RemainingLies,
+            "remaining-too-high" => Self::RemainingTooHigh,
             "session-crosses-tenants" => Self::SessionCrossesTenants,
             "reply-leaks" => Self::ReplyLeaks { every: every(value)? },
             "noisy-neighbour" => Self::NoisyNeighbour { pause: short(value)? },

@@ -278,7 +278,7 @@ async fn retry_after_comes_too_early() {
 
 #[tokio::test]
 async fn remaining_is_one_more_than_there_is() {
-    for (fault, expected) in [("", ["1", "0", "0"]), ("remaining-lies", ["2", "1", "1"])] {
+    for (fault, expected) in [("", ["1", "0", "0"]), ("remaining-too-high", ["2", "1", "1"])] {
         let (_redis, both) = over_both(&two("6h", "token-bucket", [2, 2]), fault).await;
         for apps in &both {
             let session = session(&apps[0], "a").await;

@@ -29,7 +29,7 @@ use saasbench_model::{
 };
 use saasbench_record::{
     manifest::LoadPhase,
-    sample::{NoResponseReason, NotSentReason, Outcome, Sample},
+    sample::{NoResponseReason, NotSentReason, RequestOutcome, Sample},
     writer::Sink,
 };
 
@@ -214,7 +214,7 @@ async fn an_open_load_sends_every_arrival_when_it_is_due() {
         assert_eq!(sample.intended, phase.start_ns + Nanos::from_millis(10 * k as i64));
         assert_eq!(sample.sent, sample.intended, "an idle engine is never late");
         assert_eq!(sample.replica, k % 2);
-        assert_eq!(sample.outcome, Outcome::Status(200));
+        assert_eq!(sample.outcome, RequestOutcome::Status(200));
     }
     // Ten users were started before the load, and no more were needed.
     assert_eq!(samples.len() - chats.len(), 10);
@@ -239,7 +239,7 @@ async fn arrivals_beyond_max_users_are_dropped_and_counted() {
     let load = "[[load]]\ntenant = \"acme\"\nrate = \"10/s\"\nmax_users = 2\nduration = \"2s\"";
     let (_, samples) = run(load, 1, |service| service.delay = Duration::from_secs(1)).await;
     let (dropped, answered): (Vec<&Sample>, Vec<&Sample>) =
-        chats(&samples).into_iter().partition(|sample| sample.outcome == Outcome::Dropped);
+        chats(&samples).into_iter().partition(|sample| sample.outcome == RequestOutcome::Dropped);
     // One user is ready and busy until 1 s; the other starts for the second arrival, which takes until 2.1 s.
     assert_eq!((dropped.len(), answered.len()), (17, 3));
 }
@@ -321,7 +321,9 @@ async fn a_service_that_is_down_gets_no_requests_in_a_tight_loop() {
     let load = "[[load]]\nusers = 1\nduration = \"5s\"";
     let (_, samples) = run(load, 1, |service| service.unreachable = true).await;
     assert_eq!(samples.len(), 50);
-    assert!(samples.iter().all(|sample| sample.outcome == Outcome::NotSent(NotSentReason::ConnectFailed)));
+    assert!(
+        samples.iter().all(|sample| sample.outcome == RequestOutcome::NotSent(NotSentReason::ConnectFailed))
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -330,9 +332,8 @@ async fn a_silent_service_leaves_unknown_outcomes() {
     let (_, samples) = run(load, 1, |service| service.silent = true).await;
     assert!(!samples.is_empty());
     assert!(
-        samples
-            .iter()
-            .all(|sample| sample.outcome == Outcome::Unknown(NoResponseReason::Timeout) && sample.is_error())
+        samples.iter().all(|sample| sample.outcome == RequestOutcome::NoResponse(NoResponseReason::Timeout)
+            && sample.is_error())
     );
 }
 
@@ -348,7 +349,7 @@ async fn a_stop_ends_the_load_and_awaits_what_is_in_flight() {
     let (phase, samples) =
         run_until(load, 1, |service| service.delay = Duration::from_millis(300), &stop).await;
     assert!(phase.to_ns <= Nanos::from_millis(20_600), "{phase:?}");
-    assert!(samples.iter().all(|sample| matches!(sample.outcome, Outcome::Status(200))));
+    assert!(samples.iter().all(|sample| matches!(sample.outcome, RequestOutcome::Status(200))));
     assert!(
         samples.iter().any(|sample| sample.sent < Nanos::from_secs(20) && sample.done > Nanos::from_secs(20))
     );
@@ -371,12 +372,12 @@ async fn a_user_obeys_retry_after_and_records_what_it_repeats() {
     let chats = chats(&samples);
     let numbers: Vec<u64> = samples.iter().map(|sample| sample.request).collect();
     assert_eq!(numbers, (1..=samples.len() as u64).collect::<Vec<_>>(), "a user's requests are numbered");
-    let statuses: Vec<Outcome> = chats.iter().map(|sample| sample.outcome).collect();
-    let expected = [200, 429, 200, 429, 200, 429].map(Outcome::Status);
+    let statuses: Vec<RequestOutcome> = chats.iter().map(|sample| sample.outcome).collect();
+    let expected = [200, 429, 200, 429, 200, 429].map(RequestOutcome::Status);
     assert_eq!(statuses[..6], expected);
     for pair in chats[..6].windows(2) {
         assert_ne!(pair[0].replica, pair[1].replica, "a request that is sent again goes to the next replica");
-        if pair[0].outcome == Outcome::Status(429) {
+        if pair[0].outcome == RequestOutcome::Status(429) {
             // The service stated three seconds; the clocks may differ by 4 ms, and the limiter ticks in
             // milliseconds.
             assert_eq!(pair[1].intended, pair[0].done + Nanos::from_millis(3005));
@@ -404,7 +405,7 @@ async fn without_retries_or_a_declared_limit_a_rejection_stands() {
     ] {
         let (_, samples) = run(&loads, 1, limited).await;
         assert!(samples.iter().all(|sample| sample.retry_of.is_none()));
-        assert!(samples.iter().any(|sample| sample.outcome == Outcome::Status(429)));
+        assert!(samples.iter().any(|sample| sample.outcome == RequestOutcome::Status(429)));
     }
 }
 
@@ -415,14 +416,14 @@ async fn an_open_loads_user_is_busy_while_it_waits() {
     let chats = chats(&samples);
     let arrivals = chats.iter().filter(|sample| sample.retry_of.is_none());
     assert_eq!(arrivals.count(), 10);
-    assert!(chats.iter().any(|sample| sample.outcome == Outcome::Dropped && sample.request == 0));
+    assert!(chats.iter().any(|sample| sample.outcome == RequestOutcome::Dropped && sample.request == 0));
     for retry in chats.iter().filter(|sample| sample.retry_of.is_some()) {
         let repeated: Vec<_> = chats
             .iter()
             .filter(|other| (other.user, Some(other.request)) == (retry.user, retry.retry_of))
             .collect();
         assert_eq!(repeated.len(), 1);
-        assert_eq!(repeated[0].outcome, Outcome::Status(429));
+        assert_eq!(repeated[0].outcome, RequestOutcome::Status(429));
         assert_eq!(repeated[0].iteration, retry.iteration);
         assert!(retry.intended < phase.start_ns + Nanos::from_secs(10));
     }
@@ -438,7 +439,7 @@ async fn a_stop_ends_waits_at_once() {
     });
     let load = patient("users = 1\nduration = \"1h\"");
     let (phase, samples) = run_until(&load, 1, limited, &stop).await;
-    assert_eq!(samples.last().unwrap().outcome, Outcome::Status(429));
+    assert_eq!(samples.last().unwrap().outcome, RequestOutcome::Status(429));
     assert!(phase.to_ns <= Nanos::from_millis(1010), "{phase:?}");
 }
 

@@ -22,7 +22,7 @@ use saasbench_model::{
     scenario::{Load, LoadModel, Stage},
     units::Nanos,
 };
-use saasbench_record::sample::{LimiterHeaders, Outcome, Sample};
+use saasbench_record::sample::{LimiterHeaders, RequestOutcome, Sample};
 
 /// Due arrivals that are dispatched before the users' tasks run.
 const AT_ONCE: u64 = 32;
@@ -294,7 +294,7 @@ fn drop_arrival<T: Transport>(worker: &Worker<T>, index: usize, k: u64, turn: u6
         request: 0,
         iteration: k + 1,
         replica: seeded::replica(load.routing, 0, turn, setup.replicas),
-        outcome: Outcome::Dropped,
+        outcome: RequestOutcome::Dropped,
         bytes_out: 0,
         bytes_in: 0,
         failed_check: None,

@@ -22,7 +22,7 @@ use saasbench_model::{
     scenario::{JourneyIndex, Load, Pause, Step, StepIndex, TenantIndex},
     units::Nanos,
 };
-use saasbench_record::sample::{LimiterHeaders, NotSentReason, Outcome, Sample};
+use saasbench_record::sample::{LimiterHeaders, NotSentReason, RequestOutcome, Sample};
 
 /// One user of one load.
 #[derive(Debug)]
@@ -221,7 +221,7 @@ impl<T: Transport> User<T> {
         let mut may_stop = false;
         for &index in steps {
             let Some(step) = worker.setup.scenario.steps.get(index) else { continue };
-            if !step_selection::has_turn(step, self.iterations, &self.saved) {
+            if !step_selection::is_selected(step, self.iterations, &self.saved) {
                 continue;
             }
             for _ in 0..step.turn.repeat {
@@ -320,9 +320,11 @@ impl<T: Transport> User<T> {
         self.done = if result.is_ok() { exchange.response.done } else { worker.now() };
         let (outcome, failed_check, ended) = match result {
             Ok(()) => self.take_response(worker, attempt, step, &exchange.response),
-            Err(SendError::NotSent(reason)) => (Outcome::NotSent(reason), None, IterationOutcome::NoResponse),
+            Err(SendError::NotSent(reason)) => {
+                (RequestOutcome::NotSent(reason), None, IterationOutcome::NoResponse)
+            }
             Err(SendError::NoResponse(reason)) => {
-                (Outcome::Unknown(reason), None, IterationOutcome::NoResponse)
+                (RequestOutcome::NoResponse(reason), None, IterationOutcome::NoResponse)
             }
         };
         let has_response = result.is_ok();
@@ -362,9 +364,15 @@ impl<T: Transport> User<T> {
     }
 
     /// The sample of a request, without what is read from the response's body.
-    fn sample(&self, attempt: &Attempt, replica: usize, outcome: Outcome, exchange: &mut Exchange) -> Sample {
+    fn sample(
+        &self,
+        attempt: &Attempt,
+        replica: usize,
+        outcome: RequestOutcome,
+        exchange: &mut Exchange,
+    ) -> Sample {
         let limiter = std::mem::take(&mut exchange.response.limiter);
-        let has_response = matches!(outcome, Outcome::Status(_));
+        let has_response = matches!(outcome, RequestOutcome::Status(_));
         let response = has_response.then_some(&exchange.response);
         Sample {
             intended: attempt.due,

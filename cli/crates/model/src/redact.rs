@@ -129,8 +129,9 @@ fn words(name: &str) -> Vec<String> {
 
 /// Whether this parses as a URL of a host or a socket, without credentials.
 fn is_plain(text: &str) -> bool {
-    let is_nobodys = |url: &url::Url| url.username().is_empty() && url.password().is_none();
-    text.starts_with("unix:") || url::Url::parse(text).is_ok_and(|url| url.has_host() && is_nobodys(&url))
+    let has_no_credentials = |url: &url::Url| url.username().is_empty() && url.password().is_none();
+    text.starts_with("unix:")
+        || url::Url::parse(text).is_ok_and(|url| url.has_host() && has_no_credentials(&url))
 }
 
 /// Redacts a `name=value` pair of a query.

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::sample::{LimiterHeaders, Outcome, Sample};
+use super::sample::{LimiterHeaders, RequestOutcome, Sample};
 use saasbench_model::units::Nanos;
 
 /// Marks "none" where a number is stored more compactly than as an `Option`.
@@ -41,7 +41,7 @@ pub(super) struct Row {
     pub(super) step: u16,
     pub(super) load: u16,
     pub(super) replica: u16,
-    pub(super) outcome: Outcome,
+    pub(super) outcome: RequestOutcome,
 }
 
 /// The fields that few requests have.

@@ -12,7 +12,7 @@ pub struct ContractView {
     pub series: BTreeMap<(String, Labels), f64>,
     /// The histogram of all durations and the body sizes, by name and labels. They may count scrapes, too, so
     /// they never become quiescent.
-    pub unresting: BTreeMap<(String, Labels), f64>,
+    pub scrape_affected: BTreeMap<(String, Labels), f64>,
     /// The in-progress gauge of the load's routes, by labels.
     pub gauges: BTreeMap<Labels, f64>,
     /// Sum of the in-progress gauge over the load's routes; `None` where there is no such gauge.
@@ -28,9 +28,9 @@ impl ContractView {
         let histograms = [contract.duration.as_deref(), contract.tenant_duration.as_deref()];
         let components = |base: &str| ["_bucket", "_sum", "_count"].map(|suffix| format!("{base}{suffix}"));
         let mut names: Vec<String> = histograms.into_iter().flatten().flat_map(components).collect();
-        let unresting = [&contract.duration_all, &contract.request_size, &contract.response_size];
-        let unresting: Vec<String> =
-            unresting.into_iter().flatten().flat_map(|base| components(base)).collect();
+        let scrape_affected = [&contract.duration_all, &contract.request_size, &contract.response_size];
+        let scrape_affected: Vec<String> =
+            scrape_affected.into_iter().flatten().flat_map(|base| components(base)).collect();
         names.push(contract.requests.clone());
         names.extend(contract.tenant_requests.clone());
         let mut view = Self::default();
@@ -40,7 +40,7 @@ impl ContractView {
         saasbench_exposition::samples(text, |sample| {
             let name = sample.name.decode();
             let (is_chosen, is_unresting) =
-                (names.iter().any(|n| *n == name), unresting.iter().any(|n| *n == name));
+                (names.iter().any(|n| *n == name), scrape_affected.iter().any(|n| *n == name));
             let is_gauge = contract.in_progress.as_deref() == Some(&*name);
             if !(is_chosen || is_unresting || is_gauge) {
                 return;
@@ -58,7 +58,7 @@ impl ContractView {
             }
             let key = (series.name, series.labels);
             if is_unresting {
-                view.unresting.insert(key.clone(), series.value);
+                view.scrape_affected.insert(key.clone(), series.value);
             }
             if is_chosen {
                 view.series.insert(key, series.value);
@@ -87,12 +87,12 @@ impl ContractView {
     /// The value of one series.
     pub fn value(&self, name: &str, labels: &Labels) -> Option<f64> {
         let key = (name.to_owned(), labels.clone());
-        self.series.get(&key).or_else(|| self.unresting.get(&key)).copied()
+        self.series.get(&key).or_else(|| self.scrape_affected.get(&key)).copied()
     }
 
     /// Labels and value of every series of one name.
     pub fn named<'a>(&'a self, name: &'a str) -> impl Iterator<Item = (&'a Labels, f64)> {
-        let all = self.series.iter().chain(&self.unresting);
+        let all = self.series.iter().chain(&self.scrape_affected);
         all.filter(move |((series, _), _)| series == name).map(|((_, labels), value)| (labels, *value))
     }
 }

@@ -15,7 +15,7 @@ use hdrhistogram::{
 use super::{
     batch::{Batch, NONE, Row},
     log_linear::LogLinear,
-    sample::Outcome,
+    sample::RequestOutcome,
     segment::Names,
     tally::LONGEST,
 };
@@ -55,7 +55,7 @@ impl Groups {
 
     /// Counts the responses of a batch.
     pub fn add(&mut self, batch: &Batch) {
-        for row in batch.rows.iter().filter(|row| matches!(row.outcome, Outcome::Status(_))) {
+        for row in batch.rows.iter().filter(|row| matches!(row.outcome, RequestOutcome::Status(_))) {
             if let Some(group) = self.group(row) {
                 self.count(group, 0, row.done - row.intended);
                 self.count(group, 1, row.done - row.sent);
@@ -154,10 +154,10 @@ mod tests {
     fn each_group_has_its_latencies_in_the_log() {
         let (scenario, replicas) = (scenario(SCENARIO), ["a".to_owned(), "b c".to_owned()]);
         let late = |millis, replica| {
-            let sample = sample(millis, replica, Outcome::Status(200));
+            let sample = sample(millis, replica, RequestOutcome::Status(200));
             crate::sample::Sample { intended: sample.sent - Nanos::from_millis(30), ..sample }
         };
-        let samples = [late(40, 0), late(50, 0), late(60, 1), sample(70, 1, Outcome::Dropped)];
+        let samples = [late(40, 0), late(50, 0), late(60, 1), sample(70, 1, RequestOutcome::Dropped)];
         let mut groups = Groups::new(&scenario, replicas.len());
         groups.add(&samples.iter().collect());
         let dir = tempfile::tempdir().unwrap();

@@ -189,14 +189,14 @@ mod tests {
     use super::*;
     use crate::{
         manifest::Recorded,
-        sample::Outcome,
-        testing::{Made, sample},
+        sample::RequestOutcome,
+        testing::{TestRun, sample},
     };
     use saasbench_model::units::Nanos;
 
     #[test]
     fn a_run_that_lacks_a_segment_is_not_judged() {
-        let mut made = Made::new("", &[sample(0, 0, Outcome::Status(200))]);
+        let mut made = TestRun::new("", &[sample(0, 0, RequestOutcome::Status(200))]);
         made.manifest.recorded = Some(Recorded { segments: 2, samples: 9 });
         made.manifest.write(made.dir.path()).unwrap();
         let run = RecordedRun::open(made.dir.path()).unwrap();
@@ -209,7 +209,7 @@ mod tests {
 
     #[test]
     fn every_way_a_directory_is_no_run_is_reported() {
-        let made = Made::new("", &[]);
+        let made = TestRun::new("", &[]);
         let dir = made.dir.path();
         let open =
             || RecordedRun::open(dir).unwrap_err().to_string().replace(&dir.display().to_string(), "DIR");
@@ -226,7 +226,7 @@ mod tests {
 
     #[test]
     fn overrides_apply_when_a_run_is_judged_again() {
-        let mut made = Made::new("", &[sample(0, 0, Outcome::Status(200))]);
+        let mut made = TestRun::new("", &[sample(0, 0, RequestOutcome::Status(200))]);
         made.manifest.scenario.overrides.duration = Some(Nanos::from_secs(3));
         made.open();
         let duration = || RecordedRun::open(made.dir.path()).map(|run| run.scenario.loads[0].duration);
@@ -241,7 +241,7 @@ mod tests {
 
     #[test]
     fn what_an_environment_declares_about_metrics_is_judged_by_again() {
-        let mut made = Made::new("", &[sample(0, 0, Outcome::Status(200))]);
+        let mut made = TestRun::new("", &[sample(0, 0, RequestOutcome::Status(200))]);
         made.open();
         assert_eq!(RecordedRun::open(made.dir.path()).unwrap().scenario.metrics.unwrap().path, "/metrics");
         made.manifest.environment.metrics = Some("preset = \"micrometer\"\n".to_owned());

@@ -1,7 +1,7 @@
 //! Latencies per tenant since the last update, for live views. Counted on the recorder's thread, and only if
 //! a live view is active.
 
-use super::{batch::Batch, latencies::Latencies, sample::Outcome};
+use super::{batch::Batch, latencies::Latencies, sample::RequestOutcome};
 use saasbench_model::units::Nanos;
 
 /// By tenant: latencies from intended of the responses since they were last taken.
@@ -16,7 +16,7 @@ impl Recent {
 
     /// Counts the responses of a batch.
     pub fn add(&mut self, batch: &Batch) {
-        for row in batch.rows.iter().filter(|row| matches!(row.outcome, Outcome::Status(_))) {
+        for row in batch.rows.iter().filter(|row| matches!(row.outcome, RequestOutcome::Status(_))) {
             if let Some(latencies) = self.0.get_mut(row.tenant as usize) {
                 latencies.add(Nanos(row.done - row.intended));
             }

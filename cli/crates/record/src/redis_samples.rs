@@ -36,7 +36,7 @@ pub struct Health {
 
 impl Health {
     /// Keys without a TTL.
-    pub fn forever(&self) -> u64 {
+    pub fn without_ttl(&self) -> u64 {
         self.keys.saturating_sub(self.expiring)
     }
 }

@@ -34,7 +34,7 @@ pub struct Sample {
     /// Index of the replica that it was sent to.
     pub replica: usize,
     /// How it ended.
-    pub outcome: Outcome,
+    pub outcome: RequestOutcome,
     /// Size of the request body in bytes.
     pub bytes_out: u64,
     /// Size of the response body in bytes.
@@ -62,17 +62,17 @@ impl Sample {
 
     /// Whether it counts as an error: no response, or not as its step expects.
     pub fn is_error(&self) -> bool {
-        self.failed_check.is_some() || !matches!(self.outcome, Outcome::Status(_))
+        self.failed_check.is_some() || !matches!(self.outcome, RequestOutcome::Status(_))
     }
 }
 
 /// How a request ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Outcome {
+pub enum RequestOutcome {
     /// A response with this status.
     Status(u16),
     /// Sent, but no complete response arrived: it may or may not have counted.
-    Unknown(NoResponseReason),
+    NoResponse(NoResponseReason),
     /// Failed before a byte was sent: it cannot have counted.
     NotSent(NotSentReason),
     /// An arrival that found no idle user; never sent.
@@ -105,12 +105,12 @@ pub enum NotSentReason {
     RenderFailed,
 }
 
-impl Outcome {
+impl RequestOutcome {
     /// Its representation in files: kind, status, cause.
     pub fn to_words(self) -> (&'static str, Option<u16>, Option<&'static str>) {
         match self {
             Self::Status(status) => ("answered", Some(status), None),
-            Self::Unknown(silence) => (
+            Self::NoResponse(silence) => (
                 "unknown",
                 None,
                 Some(match silence {
@@ -149,9 +149,9 @@ impl Outcome {
     /// One outcome of each kind, at the index [`Self::kind`].
     pub(super) const KINDS: [Self; 10] = [
         Self::Status(0),
-        Self::Unknown(NoResponseReason::Timeout),
-        Self::Unknown(NoResponseReason::ConnectionLost),
-        Self::Unknown(NoResponseReason::Malformed),
+        Self::NoResponse(NoResponseReason::Timeout),
+        Self::NoResponse(NoResponseReason::ConnectionLost),
+        Self::NoResponse(NoResponseReason::Malformed),
         Self::NotSent(NotSentReason::ConnectFailed),
         Self::NotSent(NotSentReason::ConnectTimeout),
         Self::NotSent(NotSentReason::Exhausted),
@@ -164,9 +164,9 @@ impl Outcome {
     pub(super) fn kind(self) -> u32 {
         match self {
             Self::Status(_) => 0,
-            Self::Unknown(NoResponseReason::Timeout) => 1,
-            Self::Unknown(NoResponseReason::ConnectionLost) => 2,
-            Self::Unknown(NoResponseReason::Malformed) => 3,
+            Self::NoResponse(NoResponseReason::Timeout) => 1,
+            Self::NoResponse(NoResponseReason::ConnectionLost) => 2,
+            Self::NoResponse(NoResponseReason::Malformed) => 3,
             Self::NotSent(NotSentReason::ConnectFailed) => 4,
             Self::NotSent(NotSentReason::ConnectTimeout) => 5,
             Self::NotSent(NotSentReason::Exhausted) => 6,

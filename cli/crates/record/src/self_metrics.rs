@@ -5,7 +5,7 @@
 
 use super::{
     batch::{Batch, NONE, Row},
-    sample::Outcome,
+    sample::RequestOutcome,
 };
 use saasbench_model::{scenario::Scenario, units::Nanos};
 
@@ -42,7 +42,7 @@ impl Buckets {
 #[derive(Debug, Clone, Default)]
 pub struct Group {
     /// Number of requests by outcome; dropped arrivals are not included.
-    pub outcomes: Vec<(Outcome, u64)>,
+    pub outcomes: Vec<(RequestOutcome, u64)>,
     /// Responses among them that were not as their step expects.
     pub failed_checks: u64,
     /// Latency of the responses from intended.
@@ -83,7 +83,7 @@ impl SelfMetrics {
     pub(super) fn add(&mut self, batch: &Batch) {
         for row in &batch.rows {
             let tenant = (row.tenant as usize).min(TENANTS_BY_NAME);
-            if row.outcome == Outcome::Dropped {
+            if row.outcome == RequestOutcome::Dropped {
                 if let Some(dropped) = self.dropped.get_mut(tenant) {
                     *dropped += 1;
                 }
@@ -97,7 +97,7 @@ impl SelfMetrics {
             }
             let failed = batch.extras.get(row.extra as usize).is_some_and(|extra| extra.failed_check != NONE);
             group.failed_checks += u64::from(failed);
-            if let Outcome::Status(_) = row.outcome {
+            if let RequestOutcome::Status(_) = row.outcome {
                 group.intended.add(Nanos(row.done - row.intended));
                 group.sent.add(Nanos(row.done - row.sent));
             }
@@ -133,7 +133,12 @@ mod tests {
     #[test]
     fn requests_are_counted_by_outcome_and_dropped_arrivals_separately() {
         let mut own = SelfMetrics::new(&scenario(SCENARIO), 1);
-        let outcomes = [Outcome::Status(200), Outcome::Status(200), Outcome::Status(429), Outcome::Dropped];
+        let outcomes = [
+            RequestOutcome::Status(200),
+            RequestOutcome::Status(200),
+            RequestOutcome::Status(429),
+            RequestOutcome::Dropped,
+        ];
         let batch: Batch =
             outcomes.iter().map(|outcome| sample(0, 0, *outcome)).collect::<Vec<_>>().iter().collect();
         own.add(&batch);
@@ -141,7 +146,7 @@ mod tests {
         assert_eq!(groups.len(), 1);
         let ([tenant, step, replica], group) = groups[0];
         assert_eq!([tenant, step, replica], [0, 0, 0]);
-        assert_eq!(group.outcomes, [(Outcome::Status(200), 2), (Outcome::Status(429), 1)]);
+        assert_eq!(group.outcomes, [(RequestOutcome::Status(200), 2), (RequestOutcome::Status(429), 1)]);
         assert_eq!(group.intended.counts.iter().sum::<u64>(), 3);
         assert_eq!(own.lateness.counts.iter().sum::<u64>(), 3);
         assert_eq!(own.dropped[0], 1);

@@ -7,7 +7,7 @@ use hdrhistogram::Histogram;
 use super::{
     batch::{Batch, NONE},
     recent::Recent,
-    sample::Outcome,
+    sample::RequestOutcome,
 };
 use crate::self_metrics::SelfMetrics;
 use saasbench_model::units::Nanos;
@@ -62,12 +62,12 @@ pub struct Outcomes {
 
 impl Outcomes {
     /// Counts one outcome.
-    pub fn add(&mut self, outcome: Outcome) {
+    pub fn add(&mut self, outcome: RequestOutcome) {
         match outcome {
-            Outcome::Status(status) => *self.statuses.entry(status).or_default() += 1,
-            Outcome::Unknown(_) => self.unknown += 1,
-            Outcome::NotSent(_) => self.not_sent += 1,
-            Outcome::Dropped => self.dropped += 1,
+            RequestOutcome::Status(status) => *self.statuses.entry(status).or_default() += 1,
+            RequestOutcome::NoResponse(_) => self.unknown += 1,
+            RequestOutcome::NotSent(_) => self.not_sent += 1,
+            RequestOutcome::Dropped => self.dropped += 1,
         }
     }
 
@@ -137,7 +137,7 @@ impl Tally {
             if let Some(tenant) = self.tenants.get_mut(row.tenant as usize) {
                 tenant.add(row.outcome);
             }
-            if row.outcome == Outcome::Dropped {
+            if row.outcome == RequestOutcome::Dropped {
                 self.dropped += 1;
                 continue;
             }
@@ -145,7 +145,7 @@ impl Tally {
             let mut is_error =
                 batch.extras.get(row.extra as usize).is_some_and(|extra| extra.failed_check != NONE);
             match row.outcome {
-                Outcome::Status(_) => count_latency(&mut self.latency, Nanos(row.done - row.intended)),
+                RequestOutcome::Status(_) => count_latency(&mut self.latency, Nanos(row.done - row.intended)),
                 _ => is_error = true,
             }
             if is_error {

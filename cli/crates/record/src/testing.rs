@@ -5,7 +5,7 @@ use tempfile::TempDir;
 use crate::{
     manifest::{Environment, FORMAT, LoadPhase, Machine, Manifest, Replica, ScenarioText, State, to_json},
     reader::RecordedRun,
-    sample::{LimiterHeaders, Outcome, Sample},
+    sample::{LimiterHeaders, RequestOutcome, Sample},
     segment::{self, Names},
     self_monitor::SelfMonitorRecord,
     stall::{Cause, Stall},
@@ -14,7 +14,7 @@ use saasbench_model::scenario::testing::{SCENARIO, scenario};
 use saasbench_model::units::Nanos;
 
 /// A run under construction.
-pub struct Made {
+pub struct TestRun {
     pub dir: TempDir,
     pub manifest: Manifest,
     scrapes: Vec<String>,
@@ -23,7 +23,7 @@ pub struct Made {
 }
 
 /// A sample of the first step, sent at `millis`, with its response 10 ms later.
-pub fn sample(millis: i64, replica: usize, outcome: Outcome) -> Sample {
+pub fn sample(millis: i64, replica: usize, outcome: RequestOutcome) -> Sample {
     let sent = Nanos::from_millis(millis);
     Sample {
         intended: sent,
@@ -53,7 +53,7 @@ pub fn stall(from: i64, length: i64) -> Stall {
     Stall { from_ns, to_ns: from_ns + Nanos::from_millis(length), cause: Cause::Stopped }
 }
 
-impl Made {
+impl TestRun {
     /// A finished run of `more` appended to [`SCENARIO`], in an exclusive, fresh environment.
     pub fn new(more: &str, samples: &[Sample]) -> Self {
         Self::of(format!("{SCENARIO}{more}"), samples)

@@ -14,7 +14,7 @@ use super::{
     batch::Batch,
     groups::{self, Groups},
     manifest::Recorded,
-    sample::{Outcome, Sample},
+    sample::{RequestOutcome, Sample},
     segment::{self, Growing, Names},
     tally::{Tally, count_latency, latency_histogram},
 };
@@ -119,17 +119,17 @@ pub struct Sink {
 
 /// The receiving end of a [`Sink`].
 #[derive(Debug)]
-pub struct Handed {
+pub struct SampleReceiver {
     full: mpsc::Receiver<Batch>,
     empty: Arc<Mutex<Vec<Batch>>>,
 }
 
 impl Sink {
     /// A sink and its receiving end.
-    pub fn channel() -> (Self, Handed) {
+    pub fn channel() -> (Self, SampleReceiver) {
         let (sender, receiver) = mpsc::channel();
         let empty = Arc::default();
-        (Self { full: sender, empty: Arc::clone(&empty) }, Handed { full: receiver, empty })
+        (Self { full: sender, empty: Arc::clone(&empty) }, SampleReceiver { full: receiver, empty })
     }
 
     /// Hands over the samples of a batch and replaces it by an empty one, reused if possible. Samples are
@@ -143,7 +143,7 @@ impl Sink {
     }
 }
 
-impl Handed {
+impl SampleReceiver {
     /// The samples, until every [`Sink`] is dropped.
     pub fn iter(&self) -> impl Iterator<Item = Sample> {
         self.full.iter().flat_map(|batch| batch.iter().collect::<Vec<_>>())
@@ -238,7 +238,7 @@ impl Recorder {
 #[expect(clippy::disallowed_types, reason = "a thread without a runtime, on which no paused clock is seen")]
 fn record(
     dir: &Path,
-    handed: &Handed,
+    handed: &SampleReceiver,
     names: &Names<'_>,
     totals: &TallyReader,
     mut each: impl FnMut(&Batch),
@@ -306,7 +306,7 @@ fn segment_path(dir: &Path, number: u64) -> PathBuf {
 
 /// Counts the latencies of a batch's responses from intended and from sent.
 fn count([intended, sent]: &mut [Histogram<u64>; 2], batch: &Batch) {
-    for row in batch.rows.iter().filter(|row| matches!(row.outcome, Outcome::Status(_))) {
+    for row in batch.rows.iter().filter(|row| matches!(row.outcome, RequestOutcome::Status(_))) {
         count_latency(intended, Nanos(row.done - row.intended));
         count_latency(sent, Nanos(row.done - row.sent));
     }
@@ -334,7 +334,7 @@ mod tests {
             Recorder::start(dir.clone(), Arc::clone(&scenario), replicas.clone(), on_failure).unwrap();
         let mut batch = Batch::default();
         for i in 0..1000 {
-            batch.push(&sample(i, 0, Outcome::Status(200)));
+            batch.push(&sample(i, 0, RequestOutcome::Status(200)));
             if i % 300 == 0 {
                 sink.hand_over(&mut batch);
                 assert!(batch.is_empty());
@@ -371,7 +371,7 @@ mod tests {
         let on_failure = move || failed.store(true, Ordering::SeqCst);
         let (recorder, sink) =
             Recorder::start(dir, Arc::new(scenario(SCENARIO)), vec!["a".to_owned()], on_failure).unwrap();
-        sink.hand_over(&mut [sample(0, 0, Outcome::Status(200))].iter().collect());
+        sink.hand_over(&mut [sample(0, 0, RequestOutcome::Status(200))].iter().collect());
         drop(sink);
         let error = recorder.finish().unwrap_err().to_string();
         assert!(error.starts_with("cannot write ") && error.contains("000001.parquet"), "{error}");

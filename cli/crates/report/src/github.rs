@@ -151,13 +151,13 @@ fn property(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use saasbench_record::testing::Made;
+    use saasbench_record::testing::TestRun;
     use saasbench_verify::testing::Judge as _;
     use saasbench_verify::verdict::{Claim, Evidence, Place};
 
     #[test]
     fn annotates_failed_claims_at_their_source() {
-        let mut report = Made::new("[metrics]\nenabled = false\n", &[]).judge();
+        let mut report = TestRun::new("[metrics]\nenabled = false\n", &[]).judge();
         let place = Place { file: "/repo/ci/a,b.toml".to_owned(), line: 12, column: 8 };
         let failed = |place| Verdict {
             claim: Claim::Expectation,
@@ -180,7 +180,7 @@ mod tests {
 
     #[test]
     fn annotates_regressions_and_internal_errors() {
-        let mut report = Made::new("[metrics]\nenabled = false\n", &[]).judge();
+        let mut report = TestRun::new("[metrics]\nenabled = false\n", &[]).judge();
         report.verdicts.clear();
         let compared = crate::comparison::tests::comparison(Outcome::Fail);
         let internal_errors = ["the disk is full".to_owned()];

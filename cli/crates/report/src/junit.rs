@@ -150,18 +150,18 @@ mod tests {
     use super::*;
     use saasbench_record::{
         manifest::State,
-        sample::Outcome as SampleOutcome,
-        testing::{Made, sample},
+        sample::RequestOutcome,
+        testing::{TestRun, sample},
     };
     use saasbench_verify::testing::Judge as _;
 
     const MORE: &str = "[metrics]\nenabled = false\n[[limit]]\nroute = \"POST /chat\"\nalgorithm = \"fixed-window\"\n\
                         quota = \"7/10s\"\n[[expect]]\nthat = \"p99 < 1s\"\n[[expect]]\nthat = \"max < 1s\"\n";
 
-    fn made() -> Made {
-        let status = |i| SampleOutcome::Status(if i < 8 { 200 } else { 429 });
+    fn made() -> TestRun {
+        let status = |i| RequestOutcome::Status(if i < 8 { 200 } else { 429 });
         let samples: Vec<_> = (0..30).map(|i| sample(i * 20, (i % 2) as usize, status(i))).collect();
-        Made::new(MORE, &samples)
+        TestRun::new(MORE, &samples)
     }
 
     fn text(report: &Report) -> String {
@@ -190,7 +190,7 @@ mod tests {
 
     #[test]
     fn an_incomplete_run_is_not_a_success() {
-        let mut made = Made::new("[metrics]\nenabled = false\n", &[]);
+        let mut made = TestRun::new("[metrics]\nenabled = false\n", &[]);
         let mut all = Vec::new();
         for state in [State::Finished, State::Running, State::Interrupted, State::Aborted] {
             made.manifest.state = state;

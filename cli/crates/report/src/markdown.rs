@@ -214,18 +214,18 @@ fn shortened(text: &str) -> String {
 mod tests {
     use super::*;
     use saasbench_record::{
-        sample::Outcome as SampleOutcome,
-        testing::{Made, sample},
+        sample::RequestOutcome,
+        testing::{TestRun, sample},
     };
     use saasbench_verify::testing::Judge as _;
     use saasbench_verify::verdict::Claim;
 
     fn report() -> Report {
-        let status = |i| SampleOutcome::Status(if i < 8 { 200 } else { 429 });
+        let status = |i| RequestOutcome::Status(if i < 8 { 200 } else { 429 });
         let samples: Vec<_> = (0..30).map(|i| sample(i * 20, (i % 2) as usize, status(i))).collect();
         let more = "[metrics]\nenabled = false\n[[limit]]\nroute = \"POST /chat\"\nalgorithm = \"fixed-window\"\n\
                     quota = \"7/10s\"\n[[expect]]\nthat = \"p99 < 1s\"\n";
-        let mut report = Made::new(more, &samples).judge();
+        let mut report = TestRun::new(more, &samples).judge();
         report.run = "runs/RUN".to_owned();
         report
     }

@@ -237,8 +237,8 @@ mod tests {
     use super::*;
     use saasbench_record::{
         manifest::State,
-        sample::{NoResponseReason, NotSentReason, Outcome as SampleOutcome, Sample},
-        testing::{Made, sample},
+        sample::{NoResponseReason, NotSentReason, RequestOutcome, Sample},
+        testing::{TestRun, sample},
     };
     use saasbench_verify::testing::Judge as _;
 
@@ -254,7 +254,7 @@ mod tests {
 
     fn samples() -> Vec<Sample> {
         (0..30)
-            .map(|i| sample(i * 20, (i % 2) as usize, SampleOutcome::Status(if i < 8 { 200 } else { 429 })))
+            .map(|i| sample(i * 20, (i % 2) as usize, RequestOutcome::Status(if i < 8 { 200 } else { 429 })))
             .collect()
     }
 
@@ -266,7 +266,7 @@ mod tests {
         let more = limit("8/10s")
             + "[metrics]\ntenant_requests = \"\"\ntenant_duration = \"\"\nduration_all = \"\"\n\
                in_progress = \"\"\nrequest_size = \"\"\nresponse_size = \"\"\n";
-        let mut made = Made::new(&more, &samples());
+        let mut made = TestRun::new(&more, &samples());
         for replica in ["a", "b"] {
             let text = count(4, 200) + &count(11, 429);
             made.settled(replica, &text);
@@ -278,28 +278,28 @@ mod tests {
     fn renders_a_run_that_fails() {
         let mut bad = samples();
         bad[20].failed_check = Some("status 404, expected 200 or 429".to_owned());
-        bad[21].outcome = SampleOutcome::Unknown(NoResponseReason::Timeout);
-        bad[22].outcome = SampleOutcome::NotSent(NotSentReason::ConnectFailed);
-        bad[23].outcome = SampleOutcome::Dropped;
+        bad[21].outcome = RequestOutcome::NoResponse(NoResponseReason::Timeout);
+        bad[22].outcome = RequestOutcome::NotSent(NotSentReason::ConnectFailed);
+        bad[23].outcome = RequestOutcome::Dropped;
         let more = limit("7/10s") + "[metrics]\nenabled = false\n[[expect]]\nthat = \"p99 < 1s\"\n";
-        insta::assert_snapshot!(plain(&Made::new(&more, &bad).judge()));
+        insta::assert_snapshot!(plain(&TestRun::new(&more, &bad).judge()));
     }
 
     #[test]
     fn renders_a_run_with_a_warm_up() {
         let mut samples = samples();
-        samples[3].outcome = SampleOutcome::Dropped;
+        samples[3].outcome = RequestOutcome::Dropped;
         samples[4].failed_check = Some("status 404, expected 200 or 429".to_owned());
         let text = format!(
             "warmup = \"200ms\"\n{}[metrics]\nenabled = false\n",
             saasbench_model::scenario::testing::SCENARIO
         );
-        insta::assert_snapshot!(plain(&Made::of(text, &samples).judge()));
+        insta::assert_snapshot!(plain(&TestRun::of(text, &samples).judge()));
     }
 
     #[test]
     fn renders_a_run_that_was_killed() {
-        let mut made = Made::new("[metrics]\nenabled = false\n", &samples());
+        let mut made = TestRun::new("[metrics]\nenabled = false\n", &samples());
         made.manifest.state = State::Running;
         made.manifest.load = None;
         insta::assert_snapshot!(plain(&made.judge()));

@@ -13,7 +13,7 @@ use saasbench_model::{
 use saasbench_record::{
     latencies::Latencies,
     reader::RecordedRun,
-    sample::{Outcome, Sample},
+    sample::{RequestOutcome, Sample},
     segment::SegmentError,
 };
 use saasbench_verify::Report;
@@ -63,16 +63,16 @@ impl Kind {
 
     /// Kind of an outcome.
     #[inline]
-    pub fn of(outcome: Outcome) -> Self {
+    pub fn of(outcome: RequestOutcome) -> Self {
         match outcome {
-            Outcome::Status(100..300) => Self::Success,
-            Outcome::Status(300..400) => Self::Redirect,
-            Outcome::Status(429) => Self::Limited,
-            Outcome::Status(400..500) => Self::ClientError,
-            Outcome::Status(_) => Self::ServerError,
-            Outcome::Unknown(_) => Self::NoResponse,
-            Outcome::NotSent(_) => Self::NotSent,
-            Outcome::Dropped => Self::Dropped,
+            RequestOutcome::Status(100..300) => Self::Success,
+            RequestOutcome::Status(300..400) => Self::Redirect,
+            RequestOutcome::Status(429) => Self::Limited,
+            RequestOutcome::Status(400..500) => Self::ClientError,
+            RequestOutcome::Status(_) => Self::ServerError,
+            RequestOutcome::NoResponse(_) => Self::NoResponse,
+            RequestOutcome::NotSent(_) => Self::NotSent,
+            RequestOutcome::Dropped => Self::Dropped,
         }
     }
 }

@@ -52,7 +52,7 @@ pub fn judge(run: &RecordedRun, bottleneck: Option<&str>) -> Vec<Verdict> {
 /// What an alert did according to the record, for charts. Instants are on the run's clock, to within the
 /// clocks' tolerance.
 #[derive(Debug, Clone, PartialEq)]
-pub struct AlertCourse {
+pub struct AlertTimeline {
     /// The alert as a PromQL selector.
     pub alert: String,
     /// From when to when it had cause to fire; `None` for an alert that must stay silent.
@@ -70,7 +70,7 @@ pub struct AlertCourse {
 }
 
 /// What every alert of the scenario did; empty where no response of Prometheus shows it.
-pub fn courses(run: &RecordedRun) -> Vec<AlertCourse> {
+pub fn courses(run: &RecordedRun) -> Vec<AlertTimeline> {
     let (Some(load), Ok(recorded)) = (run.manifest.load, Recorded::read(run)) else { return Vec::new() };
     let placed = |at: Nanos| load.start_ns + at;
     let both = |(from, to): (Nanos, Nanos)| (placed(from), placed(to));
@@ -83,7 +83,7 @@ pub fn courses(run: &RecordedRun) -> Vec<AlertCourse> {
         };
         let begin = cause.map_or(Nanos::ZERO, |cause| cause.0);
         let course = recorded.course(|labels| alert.matches(labels), begin);
-        AlertCourse {
+        AlertTimeline {
             alert: alert.to_string(),
             cause: cause.map(both),
             deadlines: (deadlines.0.map(placed), deadlines.1.map(placed)),
@@ -215,7 +215,7 @@ impl Judge<'_> {
         }
         // A metric may appear only with the first error. A rule whose metric does not exist never fires.
         if let Some(dead) = diagnose::dead(self.alert, self.recorded) {
-            let outcome = if dead.may_come_alive { Outcome::Inconclusive } else { Outcome::Fail };
+            let outcome = if dead.may_still_fire { Outcome::Inconclusive } else { Outcome::Fail };
             let observed = format!("its silence proves nothing: {}", dead.diagnosis.sentence);
             return vec![diagnosed(finding(outcome, observed), dead.diagnosis)];
         }

@@ -152,8 +152,8 @@ mod tests {
     use super::*;
     use crate::testing::Judge as _;
     use saasbench_record::{
-        sample::{Outcome as SampleOutcome, Sample},
-        testing::{Made, sample},
+        sample::{RequestOutcome, Sample},
+        testing::{TestRun, sample},
     };
 
     const ORDERS: &str = r#"
@@ -173,8 +173,8 @@ duration = "10s"
 "#;
 
     fn judged(label: &str, values: impl IntoIterator<Item = String>) -> Verdict {
-        let samples: Vec<Sample> = (0..50).map(|i| sample(i * 100, 0, SampleOutcome::Status(200))).collect();
-        let mut made = Made::of(ORDERS.to_owned(), &samples);
+        let samples: Vec<Sample> = (0..50).map(|i| sample(i * 100, 0, RequestOutcome::Status(200))).collect();
+        let mut made = TestRun::of(ORDERS.to_owned(), &samples);
         made.manifest.environment.replicas.truncate(1);
         let line = |value: String| format!("http_requests_total{{{label}={value:?},status=\"200\"}} 1\n");
         made.settled("a", &values.into_iter().map(line).collect::<String>());

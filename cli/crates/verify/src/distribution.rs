@@ -33,13 +33,13 @@ pub struct Bucket {
 
 /// Counts latencies, sample by sample, into a [`Distribution`].
 #[derive(Debug)]
-pub struct Gatherer {
+pub struct DistributionCollector {
     bounds: Vec<Nanos>,
     from_intended: Vec<u64>,
     from_sent: Vec<u64>,
 }
 
-impl Gatherer {
+impl DistributionCollector {
     /// Counts nothing yet.
     pub fn new() -> Self {
         let bounds: Vec<Nanos> =
@@ -74,7 +74,7 @@ impl Gatherer {
     }
 }
 
-impl Default for Gatherer {
+impl Default for DistributionCollector {
     fn default() -> Self {
         Self::new()
     }
@@ -88,12 +88,12 @@ fn bound(index: u32) -> Nanos {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use saasbench_record::{sample::Outcome, testing::sample};
+    use saasbench_record::{sample::RequestOutcome, testing::sample};
 
     fn gathered(latencies: &[(i64, i64)]) -> Distribution {
-        let mut gatherer = Gatherer::new();
+        let mut gatherer = DistributionCollector::new();
         for &(intended, sent) in latencies {
-            let mut sample = sample(1_000, 0, Outcome::Status(200));
+            let mut sample = sample(1_000, 0, RequestOutcome::Status(200));
             (sample.intended, sample.sent) = (sample.done - Nanos(intended), sample.done - Nanos(sent));
             gatherer.add(&sample);
         }

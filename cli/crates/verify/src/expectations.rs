@@ -6,7 +6,7 @@ pub mod live;
 
 use self::counter::Counter;
 use super::{generator::Bottleneck, verdict::Verdict};
-use crate::stall_attribution::{Excuse, StallExclusions};
+use crate::stall_attribution::{StallAttribution, StallExclusions};
 use saasbench_model::{
     scenario::{
         Scenario,
@@ -62,7 +62,7 @@ impl Expectations {
         scenario: &Scenario,
         id: u64,
         sample: &Sample,
-        excuse: Excuse,
+        excuse: StallAttribution,
         excuses: &StallExclusions,
     ) {
         if sample.intended < self.judged_from {

@@ -18,7 +18,7 @@ use saasbench_record::{
     manifest::State,
     observations::Scrape,
     reader::RecordedRun,
-    sample::{Outcome as SampleOutcome, Sample},
+    sample::{RequestOutcome, Sample},
     scrape::Phase,
 };
 
@@ -56,14 +56,14 @@ impl UnderWay {
     /// Enters a sample; requests that were never sent were never in flight.
     pub fn add(&mut self, sample: &Sample) {
         let until = match sample.outcome {
-            SampleOutcome::NotSent(_) | SampleOutcome::Dropped => return,
-            SampleOutcome::Status(_) => sample.done,
-            SampleOutcome::Unknown(_) => sample.done.max(sample.sent + self.timeout),
+            RequestOutcome::NotSent(_) | RequestOutcome::Dropped => return,
+            RequestOutcome::Status(_) => sample.done,
+            RequestOutcome::NoResponse(_) => sample.done.max(sample.sent + self.timeout),
         };
         let Some(Scraped { spans, changes, answered }) = self.replicas.get_mut(sample.replica) else {
             return;
         };
-        *answered += u64::from(matches!(sample.outcome, SampleOutcome::Status(_)));
+        *answered += u64::from(matches!(sample.outcome, RequestOutcome::Status(_)));
         let first = spans.partition_point(|(_, to)| *to < sample.sent);
         let end = spans.partition_point(|(from, _)| *from <= until + self.settle);
         if first < end {
@@ -104,7 +104,7 @@ impl UnderWay {
             let case = Case { contract, name, replica: &replica.name, alone };
             let scrapes = run.observations.scrapes.get(index).map(Vec::as_slice).unwrap_or_default();
             let read = |scrape: &Scrape| ContractView::parse(scrape.text.as_deref().ok()?, contract).ok();
-            let seen: Vec<Look<'_>> = scrapes
+            let seen: Vec<Reading<'_>> = scrapes
                 .iter()
                 .zip(self.most(index))
                 .filter_map(|(scrape, most)| Some((scrape, read(scrape)?, most)))
@@ -144,7 +144,7 @@ impl UnderWay {
 }
 
 /// A scrape, its metrics, and the upper bound for the gauge.
-type Look<'a> = (&'a Scrape, ContractView, i64);
+type Reading<'a> = (&'a Scrape, ContractView, i64);
 
 /// The gauge of one replica.
 struct Case<'a> {
@@ -193,7 +193,7 @@ impl Case<'_> {
 
     /// A finding if the last scrape shows more than can be in progress: requests without a response, and
     /// those answered but not counted since `before`, the first scrape.
-    fn at_last(&self, before: Option<ContractView>, seen: &[Look<'_>], answered: u64) -> Option<Evidence> {
+    fn at_last(&self, before: Option<ContractView>, seen: &[Reading<'_>], answered: u64) -> Option<Evidence> {
         let Self { name, replica, contract, .. } = self;
         let (scrape, after, unanswered) = seen.last()?;
         let total = |view: &ContractView| view.named(&contract.requests).map(|(_, value)| value).sum::<f64>();
@@ -210,7 +210,7 @@ impl Case<'_> {
     }
 
     /// Findings for the first negative value, and the first value above what was in flight.
-    fn on_the_way(&self, seen: &[Look<'_>]) -> Vec<Evidence> {
+    fn on_the_way(&self, seen: &[Reading<'_>]) -> Vec<Evidence> {
         let Self { name, replica, .. } = self;
         let finding = |scrape: &Scrape, expected: String, observed: String| {
             let file = scrape.file.as_deref().unwrap_or_default();
@@ -225,7 +225,8 @@ impl Case<'_> {
             let observed = format!("{replica}: {} was {value}", show_labels(name, labels));
             evidence.push(finding(scrape, "never below 0".to_owned(), observed));
         }
-        let above = |(_, view, most): &&Look<'_>| view.in_progress.is_some_and(|value| value > *most as f64);
+        let above =
+            |(_, view, most): &&Reading<'_>| view.in_progress.is_some_and(|value| value > *most as f64);
         // Without routes, the gauge includes Prometheus's scrapes and health checks.
         let alone = self.alone && self.contract.route_label.is_some();
         let during = seen.iter().filter(|(scrape, ..)| alone && scrape.phase == Phase::During);
@@ -244,7 +245,7 @@ impl Case<'_> {
 }
 
 /// Diagnoses requests that enter the gauge and do not all leave it.
-fn stuck(name: &str, replica: &str, seen: &[Look<'_>], answered: u64) -> Option<Diagnosis> {
+fn stuck(name: &str, replica: &str, seen: &[Reading<'_>], answered: u64) -> Option<Diagnosis> {
     let value = seen.last()?.1.in_progress.filter(|value| *value > 0.0)?;
     let each = (answered as f64 / value).round();
     Some(Diagnosis::new(
@@ -263,7 +264,7 @@ mod tests {
 
     use super::*;
     use crate::testing::Judge as _;
-    use saasbench_record::testing::{Made, sample};
+    use saasbench_record::testing::{TestRun, sample};
 
     fn page(count: i64, gauge: i64) -> String {
         format!(
@@ -273,8 +274,8 @@ mod tests {
     }
 
     /// A run with one replica, because nothing is known about the other.
-    fn made(samples: &[Sample], gauges: &[(&str, i64)]) -> Made {
-        let mut made = Made::new("", samples);
+    fn made(samples: &[Sample], gauges: &[(&str, i64)]) -> TestRun {
+        let mut made = TestRun::new("", samples);
         made.manifest.environment.replicas.truncate(1);
         for (phase, gauge) in gauges {
             made.scrape("a", phase, &page(if *phase == "before" { 0 } else { 3 }, *gauge));
@@ -286,7 +287,7 @@ mod tests {
     }
 
     fn three() -> Vec<Sample> {
-        (0..3).map(|i| sample(i * 1000 + 2500, 0, SampleOutcome::Status(200))).collect()
+        (0..3).map(|i| sample(i * 1000 + 2500, 0, RequestOutcome::Status(200))).collect()
     }
 
     fn judged(samples: &[Sample], gauges: &[(&str, i64)]) -> Verdict {
@@ -326,11 +327,12 @@ mod tests {
         // Requests that were answered may not have been counted yet, because the service is still working on
         // them.
         let mut more = three();
-        more.extend([9000, 9001].map(|at| sample(at, 0, SampleOutcome::Status(200))));
+        more.extend([9000, 9001].map(|at| sample(at, 0, RequestOutcome::Status(200))));
         assert_eq!(judged(&more, &gauges).outcome, Outcome::Inconclusive);
         // A request without a response may still be in progress.
         let mut unanswered = three();
-        unanswered[2].outcome = SampleOutcome::Unknown(saasbench_record::sample::NoResponseReason::Timeout);
+        unanswered[2].outcome =
+            RequestOutcome::NoResponse(saasbench_record::sample::NoResponseReason::Timeout);
         let stuck = |gauge: i64| {
             let after = ("after", gauge);
             judged(&unanswered, &[("before", 0), after, after, after, after])
@@ -365,13 +367,13 @@ mod tests {
                 .iter()
                 .map(|(sent, length, _)| Sample {
                     done: Nanos::from_millis(sent + length),
-                    ..sample(*sent, 0, SampleOutcome::Status(200))
+                    ..sample(*sent, 0, RequestOutcome::Status(200))
                 })
                 .collect();
             let gauge = |at: i64| {
                 requests.iter().filter(|(sent, length, late)| *sent <= at && at < sent + length + late).count()
             };
-            let mut made = Made::new("", &samples);
+            let mut made = TestRun::new("", &samples);
             made.manifest.environment.replicas.truncate(1);
             made.scrape("a", "before", &page(3, 0));
             let mut times = vec![(-10, -9)];

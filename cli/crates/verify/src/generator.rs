@@ -17,11 +17,11 @@ use super::{
     judged_from,
     verdict::{Claim, Evidence, Outcome, Verdict},
 };
-use crate::stall_attribution::{Excuse, StallExclusions};
+use crate::stall_attribution::{StallAttribution, StallExclusions};
 use saasbench_model::units::Nanos;
 use saasbench_record::{
     reader::RecordedRun,
-    sample::{NotSentReason, Outcome as SampleOutcome, Sample},
+    sample::{NotSentReason, RequestOutcome, Sample},
     tally::latency_histogram,
     usage::{ThreadTime, Usage, WORKER},
 };
@@ -113,7 +113,7 @@ pub struct Worker {
 
 /// Gathers the facts, sample by sample.
 #[derive(Debug)]
-pub struct Gatherer {
+pub struct GeneratorCollector {
     /// Samples due earlier belong to the warm-up.
     judged_from: Nanos,
     lateness: Histogram<u64>,
@@ -125,7 +125,7 @@ pub struct Gatherer {
     balance: Balance,
 }
 
-impl Gatherer {
+impl GeneratorCollector {
     /// No samples yet. Samples due before `judged_from` are left out; `usage` is the self-monitor's record.
     pub fn new(judged_from: Nanos, usage: &[Usage]) -> Self {
         let (lateness, balance) = (latency_histogram(), Balance::new(usage));
@@ -133,17 +133,17 @@ impl Gatherer {
     }
 
     /// Counts a sample with its stall attribution.
-    pub fn add(&mut self, sample: &Sample, excuse: Excuse) {
+    pub fn add(&mut self, sample: &Sample, excuse: StallAttribution) {
         self.balance.add(sample);
         if sample.intended < self.judged_from {
             return;
         }
         self.touched += u64::from(excuse.touched);
         match sample.outcome {
-            SampleOutcome::Dropped => self.dropped += 1,
-            SampleOutcome::NotSent(NotSentReason::Exhausted) => self.exhausted += 1,
-            SampleOutcome::NotSent(_) => {}
-            SampleOutcome::Status(_) | SampleOutcome::Unknown(_) => {
+            RequestOutcome::Dropped => self.dropped += 1,
+            RequestOutcome::NotSent(NotSentReason::Exhausted) => self.exhausted += 1,
+            RequestOutcome::NotSent(_) => {}
+            RequestOutcome::Status(_) | RequestOutcome::NoResponse(_) => {
                 self.sent += 1;
                 if !excuse.touched {
                     self.lateness.saturating_record(excuse.lateness.0.max(0).unsigned_abs());

@@ -13,7 +13,7 @@ mod retry_after;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use self::key::{Key, Said};
+use self::key::{HeaderValue, Key};
 use super::{
     limits::{self, HistoryCollector},
     parallel,
@@ -27,7 +27,7 @@ use saasbench_record::{reader::RecordedRun, sample::Sample};
 #[derive(Debug)]
 pub struct Headers {
     /// Per limit, per entry of its `quota`.
-    keys: Vec<Vec<Stated>>,
+    keys: Vec<Vec<StatedQuota>>,
     /// Policies parsed so far: there are few.
     policies: HashMap<Arc<str>, Policy>,
     /// The last of them: many samples share one text.
@@ -39,8 +39,8 @@ type Policy = Arc<[(u64, u64)]>;
 
 /// What the responses of one key stated.
 #[derive(Debug, Clone, Default)]
-struct Stated {
-    said: Vec<Said>,
+struct StatedQuota {
+    said: Vec<HeaderValue>,
     policy: Numbers,
     limit: Numbers,
 }
@@ -67,7 +67,7 @@ impl Numbers {
 impl Headers {
     /// No responses yet.
     pub fn new(limits: &[Limit]) -> Self {
-        let keys = limits.iter().map(|limit| vec![Stated::default(); limit.quota.len()]).collect();
+        let keys = limits.iter().map(|limit| vec![StatedQuota::default(); limit.quota.len()]).collect();
         Self { keys, policies: HashMap::new(), last: None }
     }
 
@@ -82,7 +82,7 @@ impl Headers {
         let remaining = reported.remaining.or_else(|| reported.state.as_deref().and_then(policy::remaining));
         let (remaining, retry_after) = (number(remaining), number(reported.retry_after));
         if remaining.is_some() || retry_after.is_some() || reported.reset.is_some() {
-            stated.said.push(Said::new(id, remaining, retry_after, reported.reset));
+            stated.said.push(HeaderValue::new(id, remaining, retry_after, reported.reset));
         }
         if let Some(text) = reported.policy.as_ref().filter(|_| quota.window.0 % 1_000_000_000 == 0) {
             if !self.last.as_ref().is_some_and(|(last, _)| Arc::ptr_eq(last, text)) {
@@ -117,7 +117,7 @@ impl Headers {
     /// samples.
     pub fn judge(&self, run: &RecordedRun, histories: &HistoryCollector) -> Vec<Verdict> {
         let limits = run.scenario.limits.iter().zip(&self.keys).enumerate();
-        let with_headers = limits.filter(|(_, (_, keys))| keys.iter().any(Stated::is_any));
+        let with_headers = limits.filter(|(_, (_, keys))| keys.iter().any(StatedQuota::is_any));
         let judged = with_headers.map(|(index, (limit, _))| {
             let verdict = self.verdict(run, histories, index, limit);
             verdict.stated(&run.manifest.scenario, limit.stated_at)
@@ -185,7 +185,7 @@ impl Headers {
 
 const COME_BACK: &str = "a retry at Retry-After is admitted";
 
-impl Stated {
+impl StatedQuota {
     fn is_any(&self) -> bool {
         !self.said.is_empty()
             || self.policy.right + self.policy.wrong + self.limit.right + self.limit.wrong > 0
@@ -196,7 +196,7 @@ impl Stated {
 /// tested.
 fn asked(
     key: &Key<'_>,
-    stated: &Stated,
+    stated: &StatedQuota,
     promise: Promise,
     context: &HistoryContext,
     sole: bool,

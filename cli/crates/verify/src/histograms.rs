@@ -11,7 +11,7 @@ mod sanity;
 
 use std::collections::BTreeMap;
 
-use self::sanity::insane;
+use self::sanity::inconsistencies;
 use super::{
     ledger::{Cell, Ledger, Seen, Views},
     replicas::{NotQuiescent, QuiescentScrapes},
@@ -231,13 +231,13 @@ pub fn judge(
         let against_clients = contract.clock_stops_before_answer && settled.restarts.is_empty();
         let case = |group: Group<'_>| {
             let series = || group.series.iter().filter_map(|labels| Some((*labels, found.get(*labels)?)));
-            let insane = |(labels, whole)| insane(contract, settled, metric, labels, whole);
+            let inconsistencies = |(labels, whole)| inconsistencies(contract, settled, metric, labels, whole);
             let gained = |(labels, whole): (&Labels, &Histogram)| whole.since(earlier.get(labels));
             let mut case = Case {
                 name: show_labels(metric.name, group.shown()),
                 gained: Histogram::together(series().map(gained)),
                 seen: seen_by(contract, views, metric.per_tenant, &group.reported),
-                problems: series().flat_map(insane).collect(),
+                problems: series().flat_map(inconsistencies).collect(),
                 whole: Histogram::together(series().map(|(_, whole)| whole.clone())),
             };
             if against_clients {

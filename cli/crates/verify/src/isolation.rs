@@ -17,7 +17,7 @@ use saasbench_model::{
 };
 use saasbench_record::{
     reader::RecordedRun,
-    sample::{Outcome as SampleOutcome, Sample},
+    sample::{RequestOutcome, Sample},
 };
 
 /// Requests shown per proof; the JSON report has the numbers of all.
@@ -98,7 +98,7 @@ impl IsolationCollector {
         if !self.asked_for {
             return;
         }
-        let (Some(step), SampleOutcome::Status(status)) = (scenario.steps.get(sample.step), sample.outcome)
+        let (Some(step), RequestOutcome::Status(status)) = (scenario.steps.get(sample.step), sample.outcome)
         else {
             return;
         };

@@ -4,13 +4,13 @@
 use std::collections::BTreeMap;
 
 use super::grouped::Grouped;
-use crate::{latency_bounds::LatencyLowerBounds, stall_attribution::Excuse};
+use crate::{latency_bounds::LatencyLowerBounds, stall_attribution::StallAttribution};
 use saasbench_exposition::quantile::BucketBounds;
 use saasbench_model::{
     scenario::{MetricsContract, Scenario, Step},
     units::Nanos,
 };
-use saasbench_record::sample::{Outcome, Sample};
+use saasbench_record::sample::{RequestOutcome, Sample};
 
 /// The labels that distinguish a group of requests in the service's metrics.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -50,7 +50,7 @@ pub struct Answered {
     pub latencies: Vec<u64>,
     /// Sum of these latencies.
     pub latency_sum: Nanos,
-    /// The same latencies without the generator's stalls ([`Excuse`]), as lower bounds.
+    /// The same latencies without the generator's stalls ([`StallAttribution`]), as lower bounds.
     pub clear: LatencyLowerBounds,
     /// Bytes of the request bodies.
     pub bytes_out: u64,
@@ -170,12 +170,12 @@ impl Ledger {
     }
 
     /// Enters a sample; requests that were never sent have no effect.
-    pub fn add(&mut self, sample: &Sample, excuse: Excuse) {
-        if matches!(sample.outcome, Outcome::NotSent(_) | Outcome::Dropped) {
+    pub fn add(&mut self, sample: &Sample, excuse: StallAttribution) {
+        if matches!(sample.outcome, RequestOutcome::NotSent(_) | RequestOutcome::Dropped) {
             return;
         }
         let Some(seen) = self.groups.of(sample, Seen::default) else { return };
-        let Outcome::Status(status) = sample.outcome else {
+        let RequestOutcome::Status(status) = sample.outcome else {
             seen.unknown += 1;
             seen.unknown_bytes_out += sample.bytes_out;
             seen.unknown_sent = seen.unknown_sent.max(sample.sent);

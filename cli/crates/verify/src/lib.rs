@@ -80,7 +80,7 @@ use saasbench_record::{
 };
 use scrapes::Scrapes;
 use stall_attribution::StallExclusions;
-use summary::{Counts, Gatherer, Summary};
+use summary::{Counts, Summary, SummaryCollector};
 use verdict::{Outcome, Verdict};
 
 /// A judged run.
@@ -148,15 +148,15 @@ pub fn verify_with_observer(
     let bounds = scenario.metrics.iter().flat_map(|contract| bounds(contract, &settled));
     let drift = run.manifest.environment.clock_drift;
     let mut ledger = Ledger::new(scenario, run.replica_names().len(), bounds, drift);
-    let mut summary = Gatherer::new(scenario, run.replica_names().len(), judged_from(run));
+    let mut summary = SummaryCollector::new(scenario, run.replica_names().len(), judged_from(run));
     let mut histories = HistoryCollector::new(scenario);
     let mut headers = Headers::new(&scenario.limits);
     let mut expectations = Expectations::new(scenario, run.manifest.environment.fresh, judged_from(run));
     let mut excuses = StallExclusions::new(&run.self_monitor.stalls);
-    let mut generator = generator::Gatherer::new(judged_from(run), &run.self_monitor.usage);
-    let mut trespasses = IsolationCollector::new(scenario);
-    let mut neighbourhood = NoisyNeighbourCollector::new(run);
-    let mut under_way = UnderWay::new(run);
+    let mut generator = generator::GeneratorCollector::new(judged_from(run), &run.self_monitor.usage);
+    let mut isolation_collector = IsolationCollector::new(scenario);
+    let mut noisy_neighbour_collector = NoisyNeighbourCollector::new(run);
+    let mut in_flight = UnderWay::new(run);
     let mut progress = Progress::new(run);
     let mut scrapes = Scrapes::new(run);
     let mut last = Nanos::ZERO;
@@ -164,15 +164,15 @@ pub fn verify_with_observer(
         each(id, sample);
         let excuse = excuses.of(sample);
         ledger.add(sample, excuse);
-        under_way.add(sample);
+        in_flight.add(sample);
         progress.add(sample, &excuses);
         summary.add(sample);
         histories.add(scenario, id, sample, |key| headers.add(&scenario.limits, key, id, sample));
         expectations.add(scenario, id, sample, excuse, &excuses);
         generator.add(sample, excuse);
-        trespasses.add(scenario, id, sample);
+        isolation_collector.add(scenario, id, sample);
         scrapes.add(scenario, id, sample);
-        neighbourhood.add(scenario, sample, excuse);
+        noisy_neighbour_collector.add(scenario, sample, excuse);
         last = last.max(sample.done);
     })?;
     ledger.close(scenario);
@@ -193,17 +193,19 @@ pub fn verify_with_observer(
     let of_headers = headers.judge(run, &histories);
     verdicts.extend(histories.judge(run, each_history));
     verdicts.extend(of_headers);
-    verdicts.extend(trespasses.judge(run));
+    verdicts.extend(isolation_collector.judge(run));
     let flooded = run.scenario.neighbours.as_ref().map(|neighbours| neighbours.stated_at);
-    verdicts.extend(neighbourhood.judge(run).map(|verdict| verdict.stated(&run.manifest.scenario, flooded)));
+    verdicts.extend(
+        noisy_neighbour_collector.judge(run).map(|verdict| verdict.stated(&run.manifest.scenario, flooded)),
+    );
     verdicts.extend(promql::judge(run));
     verdicts.extend(rules::judge(run));
     verdicts.extend(redis_health::judge(run));
     if let Some(contract) = &scenario.metrics {
         verdicts.extend(scrape_verdicts(run, contract, &scrapes, &settled, &excuses));
         verdicts.extend(metric_verdicts(run, contract, &ledger, &progress, &settled, bottleneck));
-        verdicts.extend(under_way.judge(run, &settled));
-        verdicts.extend(cardinality::judge(run, under_way.answered()));
+        verdicts.extend(in_flight.judge(run, &settled));
+        verdicts.extend(cardinality::judge(run, in_flight.answered()));
     }
     verdicts.extend(alerts::judge(run, bound.as_deref()));
     verdicts.extend(of_generator);
@@ -280,9 +282,9 @@ fn metric_verdicts(
     for (_, replica, views, settled) in replicas() {
         verdicts.extend(quantiles::judge(contract, replica, ledger, views, settled, bottleneck));
     }
-    let seats: Vec<sizes::ParkedUser<'_>> =
+    let replicas_seen: Vec<sizes::ReplicaView<'_>> =
         replicas().map(|(_, replica, views, settled)| (replica, views, settled)).collect();
-    verdicts.extend(sizes::judge(&run.scenario, &seats, assumptions));
+    verdicts.extend(sizes::judge(&run.scenario, &replicas_seen, assumptions));
     verdicts
 }
 
@@ -394,13 +396,13 @@ fn notes(run: &RecordedRun, last: Nanos, warmup: Option<&Counts>) -> Vec<String>
 mod tests {
     use crate::testing::Judge as _;
     use saasbench_record::{
-        sample::Outcome,
-        testing::{Made, sample},
+        sample::RequestOutcome,
+        testing::{TestRun, sample},
     };
 
     #[test]
     fn a_scenario_that_was_changed_in_the_record_is_noted() {
-        let mut made = Made::new("", &[sample(0, 0, Outcome::Status(200))]);
+        let mut made = TestRun::new("", &[sample(0, 0, RequestOutcome::Status(200))]);
         assert_eq!(made.judge().notes, [""; 0]);
         made.manifest.scenario.text.push_str("# more\n");
         assert!(made.judge().notes[0].contains("its text was changed"));

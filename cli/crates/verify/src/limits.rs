@@ -29,7 +29,7 @@ use saasbench_record::{
     manifest::{Manifest, State},
     reader::RecordedRun,
     redis_samples,
-    sample::{Outcome as SampleOutcome, Sample},
+    sample::{RequestOutcome, Sample},
 };
 
 /// Proofs that are completed per limit. Completing one takes many judgements, and of a thousand broken keys a
@@ -254,19 +254,19 @@ fn verdict(limit: &Limit, mut evidence: Vec<Evidence>, totals: &Totals) -> Verdi
 /// limiter.
 fn decision(limit: &Limit, sample: &Sample, service_timeout: Nanos) -> Option<(Decision, Nanos)> {
     match sample.outcome {
-        SampleOutcome::Status(status) if limit.rejected.contains(status) => {
+        RequestOutcome::Status(status) if limit.rejected.contains(status) => {
             Some((Decision::Rejected, sample.done))
         }
-        SampleOutcome::Status(status) if limit.admitted.contains(status) => {
+        RequestOutcome::Status(status) if limit.admitted.contains(status) => {
             Some((Decision::Admitted, sample.done))
         }
         // A failing service may have given up waiting for a store that counts the request later.
-        SampleOutcome::Status(500..) | SampleOutcome::Unknown(_) => {
+        RequestOutcome::Status(500..) | RequestOutcome::NoResponse(_) => {
             Some((Decision::Unknown, sample.done.max(sample.sent + service_timeout)))
         }
         // Another response is definite for the counters, but says nothing about the limiter.
-        SampleOutcome::Status(_) => Some((Decision::Unknown, sample.done)),
-        SampleOutcome::NotSent(_) | SampleOutcome::Dropped => None,
+        RequestOutcome::Status(_) => Some((Decision::Unknown, sample.done)),
+        RequestOutcome::NotSent(_) | RequestOutcome::Dropped => None,
     }
 }
 

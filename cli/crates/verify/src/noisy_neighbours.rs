@@ -10,7 +10,7 @@ use super::{
     statistics::{Interval, jain, quantile_ranks, ratio_of_means, values_needed},
     verdict::{Claim, Evidence, Outcome, Verdict},
 };
-use crate::stall_attribution::Excuse;
+use crate::stall_attribution::StallAttribution;
 use saasbench_model::{
     plan::time::{PlanInstant, PlanTime},
     scenario::{Neighbours, Scenario, TenantIndex},
@@ -19,7 +19,7 @@ use saasbench_model::{
 use saasbench_record::{
     manifest::{LoadPhase, State},
     reader::RecordedRun,
-    sample::{Outcome as SampleOutcome, Sample},
+    sample::{RequestOutcome, Sample},
 };
 
 /// Probability that any of a run's comparisons is wrong.
@@ -75,7 +75,7 @@ impl NoisyNeighbourCollector {
     }
 
     /// Enters a sample into the phase in which it was due; start steps are not compared.
-    pub fn add(&mut self, scenario: &Scenario, sample: &Sample, excuse: Excuse) {
+    pub fn add(&mut self, scenario: &Scenario, sample: &Sample, excuse: StallAttribution) {
         let Some((plan, begin)) = &self.plan else { return };
         let due = self.time.to_plan_time(sample.intended) - PlanInstant(*begin);
         let phases = [plan.quiet, plan.flood];
@@ -88,9 +88,9 @@ impl NoisyNeighbourCollector {
             return;
         }
         match sample.outcome {
-            SampleOutcome::Dropped => phase.dropped += 1,
-            SampleOutcome::NotSent(_) => {}
-            SampleOutcome::Status(_) | SampleOutcome::Unknown(_) => phase.sent += 1,
+            RequestOutcome::Dropped => phase.dropped += 1,
+            RequestOutcome::NotSent(_) => {}
+            RequestOutcome::Status(_) | RequestOutcome::NoResponse(_) => phase.sent += 1,
         }
         if !is_good(scenario, sample) {
             return;
@@ -187,7 +187,7 @@ impl NoisyNeighbourCollector {
 
 /// Whether a response was good: as its step expects, and not rejected by a limit.
 pub(super) fn is_good(scenario: &Scenario, sample: &Sample) -> bool {
-    let SampleOutcome::Status(status) = sample.outcome else { return false };
+    let RequestOutcome::Status(status) = sample.outcome else { return false };
     let route = scenario.steps.get(sample.step).map(|step| step.route.as_str());
     let mut limits = scenario.limits.iter().filter(|limit| Some(limit.route.as_str()) == route);
     !sample.is_error() && status != 429 && !limits.any(|limit| limit.rejected.contains(status))

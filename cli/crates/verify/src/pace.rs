@@ -49,8 +49,8 @@ mod tests {
     use saasbench_model::{scenario::testing::SCENARIO, units::Nanos};
     use saasbench_record::{
         event::{Event, Pace, PaceChange},
-        sample::Outcome as Answer,
-        testing::{Made, sample},
+        sample::RequestOutcome,
+        testing::{TestRun, sample},
     };
 
     fn change(at_ns: Nanos, from: Pace, to: Pace) -> Event {
@@ -59,10 +59,10 @@ mod tests {
 
     #[test]
     fn a_load_that_was_changed_by_hand_neither_breaks_nor_keeps_what_is_expected() {
-        let samples: Vec<_> = (0..30).map(|i| sample(i * 20, 0, Answer::Status(200))).collect();
+        let samples: Vec<_> = (0..30).map(|i| sample(i * 20, 0, RequestOutcome::Status(200))).collect();
         let more = "[metrics]\nenabled = false\n[[expect]]\nthat = \"rate > 9/s\"\n[[expect]]\nthat = \"p50 < 1s\"\n[[limit]]\nroute = \"POST /chat\"\nalgorithm = \"fixed-window\"\nquota = \"8/10s\"\n";
-        let mut made = Made::new(more, &samples);
-        let outcome = |made: &Made, claim| {
+        let mut made = TestRun::new(more, &samples);
+        let outcome = |made: &TestRun, claim| {
             made.verdict(claim, if claim == Claim::Expectation { "rate >" } else { "" }).outcome
         };
         assert_eq!(outcome(&made, Claim::Expectation), Outcome::Fail);
@@ -82,10 +82,10 @@ mod tests {
 
     #[test]
     fn a_pause_delays_the_end_of_the_warm_up() {
-        let samples: Vec<_> = (0..50).map(|i| sample(i * 20, 0, Answer::Status(200))).collect();
+        let samples: Vec<_> = (0..50).map(|i| sample(i * 20, 0, RequestOutcome::Status(200))).collect();
         let text = SCENARIO.replace("name = \"test\"", "name = \"test\"\nwarmup = \"300ms\"");
-        let mut made = Made::of(format!("{text}[metrics]\nenabled = false\n"), &samples);
-        let warm = |made: &Made| made.judge().summary.warmup.unwrap().requests;
+        let mut made = TestRun::of(format!("{text}[metrics]\nenabled = false\n"), &samples);
+        let warm = |made: &TestRun| made.judge().summary.warmup.unwrap().requests;
         let begin = made.manifest.load.unwrap().start_ns;
         let before = warm(&made);
         let paused = Pace { paused: true, factor: 1.0 };

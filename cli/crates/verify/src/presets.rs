@@ -4,8 +4,8 @@
 use super::verdict::{Claim, Outcome, Verdict};
 use crate::testing::Judge as _;
 use saasbench_model::scenario::Preset;
-use saasbench_record::sample::{Outcome as SampleOutcome, Sample};
-use saasbench_record::testing::{Made, sample};
+use saasbench_record::sample::{RequestOutcome, Sample};
+use saasbench_record::testing::{TestRun, sample};
 
 /// The run that the expositions are about (`tests/fixtures/presets/README.md`).
 const RUN: &str = r#"
@@ -82,10 +82,10 @@ impl Case {
                 step: *step,
                 bytes_out: *bytes_out,
                 bytes_in: *bytes_in,
-                ..sample(i as i64 * 100, 0, SampleOutcome::Status(*status))
+                ..sample(i as i64 * 100, 0, RequestOutcome::Status(*status))
             })
             .collect();
-        let mut made = Made::of(format!("{RUN}{contract}"), &samples);
+        let mut made = TestRun::of(format!("{RUN}{contract}"), &samples);
         made.settled("a", page);
         made.judge().verdicts.into_iter().filter(|verdict| verdict.subject.contains(" of a")).collect()
     }

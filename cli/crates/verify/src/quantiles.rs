@@ -262,9 +262,9 @@ mod tests {
     use super::*;
     use crate::testing::Judge as _;
     use saasbench_record::{
-        sample::{Outcome as SampleOutcome, Sample},
+        sample::{RequestOutcome, Sample},
         stall::Stall,
-        testing::{Made, sample, stall},
+        testing::{TestRun, sample, stall},
     };
 
     #[test]
@@ -277,7 +277,7 @@ mod tests {
     fn judged(more: &str, count: i64, millis: f64, stalls: &[Stall]) -> Verdict {
         let samples: Vec<Sample> = (0..count)
             .map(|i| {
-                let sample = sample(i * 100, 0, SampleOutcome::Status(200));
+                let sample = sample(i * 100, 0, RequestOutcome::Status(200));
                 Sample { done: sample.sent + Nanos::from_millis(70), ..sample }
             })
             .collect();
@@ -288,7 +288,7 @@ mod tests {
             "{name}_bucket{{{labels},le=\"0.1\"}} {count}\n{name}_bucket{{{labels},le=\"+Inf\"}} {count}\n\
              {name}_sum{{{labels}}} {sum}\n{name}_count{{{labels}}} {count}\n"
         );
-        let mut made = Made::new(more, &samples);
+        let mut made = TestRun::new(more, &samples);
         made.self_monitor.stalls = stalls.to_vec();
         made.settled("a", &text);
         made.verdict(Claim::Quantiles, "http_request_duration_seconds of a")

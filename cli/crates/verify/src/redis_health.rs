@@ -89,18 +89,23 @@ fn one(run: &RecordedRun, subject: &str, seen: &[Seen]) -> Verdict {
     let environment = &run.manifest.environment;
     // A Redis that only Prometheus knows need not be the limiter's.
     let ours = environment.exclusive && environment.redis.is_some();
-    let evidence = vec![forever(seen, first, last, ours), evicted(seen, ours), memory(run, first, last)];
+    let evidence = vec![without_ttl(seen, first, last, ours), evicted(seen, ours), memory(run, first, last)];
     Verdict::from_evidence(Claim::Redis, subject, evidence, |outcome, evidence| match outcome {
         Outcome::Pass => {
-            format!("{} keys, {} of them without a TTL; {}", last.keys, last.forever(), evidence[2].observed)
+            format!(
+                "{} keys, {} of them without a TTL; {}",
+                last.keys,
+                last.without_ttl(),
+                evidence[2].observed
+            )
         }
         _ => evidence[0].observed.clone(),
     })
 }
 
 /// Growth of keys without a TTL.
-fn forever(seen: &[Seen], first: &Health, last: &Health, ours: bool) -> Evidence {
-    let (before, after) = (first.forever(), last.forever());
+fn without_ttl(seen: &[Seen], first: &Health, last: &Health, ours: bool) -> Evidence {
+    let (before, after) = (first.without_ttl(), last.without_ttl());
     let expected = "no more of them than before the load";
     let observed = format!("keys without a TTL: {before} before the load, {after} after it");
     if after <= before {
@@ -129,7 +134,7 @@ fn forever(seen: &[Seen], first: &Health, last: &Health, ours: bool) -> Evidence
 /// Whether keys without a TTL grew again and again. A key that is written once, or whose EXPIRE had not
 /// followed yet when Redis was polled, is not a leak.
 fn keeps_growing(seen: &[Seen], grown: u64) -> bool {
-    let steps = seen.windows(2).filter(|pair| pair[1].1.forever() > pair[0].1.forever()).count();
+    let steps = seen.windows(2).filter(|pair| pair[1].1.without_ttl() > pair[0].1.without_ttl()).count();
     steps >= STEPS || (steps + 1 == STEPS && grown >= STEPS as u64)
 }
 

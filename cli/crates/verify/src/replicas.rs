@@ -77,7 +77,7 @@ impl std::fmt::Display for NotQuiescent {
 
 /// Equal scrapes in a row that show quiescent counters even though the gauge says that something is still in
 /// progress.
-const STOOD_STILL: usize = 4;
+const UNCHANGED_SCRAPES: usize = 4;
 
 /// Finds the counters of a replica before and after the load. In a shared environment (`exclusive` is false)
 /// they need not be quiescent, because others move them. Counters that stopped while the gauge did not return
@@ -131,18 +131,18 @@ pub fn settled(
     Ok(QuiescentScrapes { before, after: after_view, rest, file, at, changed, falls, restarts })
 }
 
-/// Whether the last [`STOOD_STILL`] scrapes show the same counts.
+/// Whether the last [`UNCHANGED_SCRAPES`] scrapes show the same counts.
 pub(super) fn stood_still<'a>(
     scrapes: impl DoubleEndedIterator<Item = &'a Scrape>,
     contract: &MetricsContract,
 ) -> bool {
     let view = |scrape: &Scrape| ContractView::parse(scrape.text.as_deref().ok()?, contract).ok();
-    let last: Vec<Option<ContractView>> = scrapes.rev().take(STOOD_STILL).map(view).collect();
+    let last: Vec<Option<ContractView>> = scrapes.rev().take(UNCHANGED_SCRAPES).map(view).collect();
     let same = |pair: &[Option<ContractView>]| match pair {
         [Some(one), Some(other)] => one.agrees(other),
         _ => false,
     };
-    last.len() == STOOD_STILL && last.windows(2).all(same)
+    last.len() == UNCHANGED_SCRAPES && last.windows(2).all(same)
 }
 
 /// Revokes that a replica is quiescent where its gauge says otherwise and may be right: an abandoned request

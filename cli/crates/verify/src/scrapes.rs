@@ -21,7 +21,7 @@ use saasbench_record::{
     manifest::Replica,
     observations::Scrape,
     reader::RecordedRun,
-    sample::{Outcome as SampleOutcome, Sample},
+    sample::{RequestOutcome, Sample},
 };
 
 /// With fewer scrapes than this, a median says nothing.
@@ -69,7 +69,7 @@ impl Scrapes {
 
     /// Enters a sample.
     pub fn add(&mut self, _: &Scenario, id: u64, sample: &Sample) {
-        let is_answered = matches!(sample.outcome, SampleOutcome::Status(_));
+        let is_answered = matches!(sample.outcome, RequestOutcome::Status(_));
         if !is_answered || !self.counted.get(sample.step).is_some_and(|counted| *counted) {
             return;
         }

@@ -29,10 +29,10 @@ struct Metric<'a> {
 }
 
 /// A replica, what clients saw of it, and its counters before and after the load.
-pub type ParkedUser<'a> = (&'a Replica, &'a Views, &'a Result<QuiescentScrapes, NotQuiescent>);
+pub type ReplicaView<'a> = (&'a Replica, &'a Views, &'a Result<QuiescentScrapes, NotQuiescent>);
 
 /// Judges the size metrics of all replicas: one verdict per metric.
-pub fn judge(scenario: &Scenario, replicas: &[ParkedUser<'_>], assumptions: Assumptions) -> Vec<Verdict> {
+pub fn judge(scenario: &Scenario, replicas: &[ReplicaView<'_>], assumptions: Assumptions) -> Vec<Verdict> {
     let Some(contract) = &scenario.metrics else { return Vec::new() };
     let metric = |name: &'_ Option<String>, key, responses| {
         let name = name.as_deref()?;
@@ -65,7 +65,7 @@ fn of_replica(
     scenario: &Scenario,
     contract: &MetricsContract,
     metric: Metric<'_>,
-    (replica, views, settled): &ParkedUser<'_>,
+    (replica, views, settled): &ReplicaView<'_>,
     assumptions: Assumptions,
 ) -> Vec<Evidence> {
     let doubt = |why: String| {
@@ -221,15 +221,15 @@ mod tests {
     use super::*;
     use crate::testing::Judge as _;
     use saasbench_record::{
-        sample::{NoResponseReason, Outcome as SampleOutcome, Sample},
-        testing::{Made, sample},
+        sample::{NoResponseReason, RequestOutcome, Sample},
+        testing::{TestRun, sample},
     };
 
     /// Two responses 200 and a 429, with 100 bytes sent and 30 received each.
     fn three() -> Vec<Sample> {
         let statuses = [200, 200, 429].into_iter().enumerate();
         let sized = |sample: Sample| Sample { bytes_out: 100, bytes_in: 30, ..sample };
-        statuses.map(|(i, status)| sized(sample(i as i64 * 100, 0, SampleOutcome::Status(status)))).collect()
+        statuses.map(|(i, status)| sized(sample(i as i64 * 100, 0, RequestOutcome::Status(status)))).collect()
     }
 
     fn judged(
@@ -237,9 +237,9 @@ mod tests {
         name: &str,
         count: u32,
         sum: u32,
-        change: impl FnOnce(&mut Made),
+        change: impl FnOnce(&mut TestRun),
     ) -> Verdict {
-        let mut made = Made::new("", samples);
+        let mut made = TestRun::new("", samples);
         made.manifest.environment.replicas.truncate(1);
         let labels = "{handler=\"/chat\"}";
         made.settled("a", &format!("{name}_count{labels} {count}\n{name}_sum{labels} {sum}\n"));
@@ -277,7 +277,7 @@ mod tests {
     #[test]
     fn what_is_not_known_widens_the_bounds() {
         let mut unanswered = three();
-        unanswered[2].outcome = SampleOutcome::Unknown(NoResponseReason::Timeout);
+        unanswered[2].outcome = RequestOutcome::NoResponse(NoResponseReason::Timeout);
         for (name, count, sum, expected) in [
             (REQUESTS, 2, 200, Outcome::Pass),
             (REQUESTS, 3, 300, Outcome::Pass),
@@ -287,11 +287,11 @@ mod tests {
             let verdict = judged(&unanswered, name, count, sum, |_| {});
             assert_eq!(verdict.outcome, expected, "{name} {count} {sum}: {verdict:#?}");
         }
-        let company = |made: &mut Made| made.manifest.environment.exclusive = false;
+        let company = |made: &mut TestRun| made.manifest.environment.exclusive = false;
         assert_eq!(judged(&three(), REQUESTS, 9, 900, company).outcome, Outcome::Inconclusive);
         assert_eq!(judged(&three(), REQUESTS, 2, 200, company).outcome, Outcome::Fail);
 
-        let none = Made::new("", &three()).settled("a", "up 1\n").verdict(Claim::Sizes, REQUESTS);
+        let none = TestRun::new("", &three()).settled("a", "up 1\n").verdict(Claim::Sizes, REQUESTS);
         assert_eq!(none.outcome, Outcome::Inconclusive);
     }
 }

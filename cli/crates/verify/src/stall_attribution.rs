@@ -21,14 +21,14 @@ const NAMED: usize = 5;
 pub struct StallExclusions {
     stalls: Vec<Stall>,
     /// Exclusion windows, merged where they overlap, in order.
-    shadows: Vec<Shadow>,
+    shadows: Vec<ExclusionWindow>,
     /// When each user, by load and number, last completed a start step.
     started: HashMap<(usize, u64), Nanos>,
 }
 
 /// A span in which nothing is attributed to the service.
 #[derive(Debug)]
-struct Shadow {
+struct ExclusionWindow {
     from: Nanos,
     to: Nanos,
     /// Total length of the exclusion windows before it.
@@ -39,7 +39,7 @@ struct Shadow {
 
 /// The attribution of one request's latency.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Excuse {
+pub struct StallAttribution {
     /// How long it waited for the generator after it could have been sent.
     pub lateness: Nanos,
     /// Whether any of its time from intended to done lies in an exclusion window.
@@ -56,7 +56,7 @@ impl StallExclusions {
         let mut stalls: Vec<Stall> =
             stalls.iter().filter(|stall| stall.length() >= SHORTEST).copied().collect();
         stalls.sort_by_key(|stall| stall.from_ns);
-        let mut shadows: Vec<Shadow> = Vec::new();
+        let mut shadows: Vec<ExclusionWindow> = Vec::new();
         for (index, stall) in stalls.iter().enumerate() {
             let (from, to) = shadow(stall);
             match shadows.last_mut().filter(|last| from <= last.to) {
@@ -67,7 +67,7 @@ impl StallExclusions {
                 None => {
                     let before =
                         shadows.last().map_or(Nanos::ZERO, |last| last.before + (last.to - last.from));
-                    shadows.push(Shadow { from, to, before, stalls: index..index + 1 });
+                    shadows.push(ExclusionWindow { from, to, before, stalls: index..index + 1 });
                 }
             }
         }
@@ -76,7 +76,7 @@ impl StallExclusions {
 
     /// The attribution of a request. Requests must come in the order of the record, because a user that had
     /// to run its start steps waited for the service, not for the generator.
-    pub fn of(&mut self, sample: &Sample) -> Excuse {
+    pub fn of(&mut self, sample: &Sample) -> StallAttribution {
         let user = (sample.load, sample.user);
         let started = if sample.iteration == 0 {
             self.started.insert(user, sample.done);
@@ -86,7 +86,7 @@ impl StallExclusions {
         };
         let ready = started.map_or(sample.intended, |done| done.max(sample.intended));
         let from_sent = self.clear(sample.sent, sample.done);
-        Excuse {
+        StallAttribution {
             lateness: sample.sent - ready,
             touched: self.clear(sample.intended, sample.done) < sample.latency_intended(),
             from_intended: self.clear(sample.intended, ready) + from_sent,
@@ -95,7 +95,7 @@ impl StallExclusions {
     }
 
     /// Replaces the stalls, but keeps when users started.
-    pub fn learn(&mut self, stalls: &[Stall]) {
+    pub fn replace_stalls(&mut self, stalls: &[Stall]) {
         let started = std::mem::take(&mut self.started);
         *self = Self { started, ..Self::new(stalls) };
     }
@@ -168,13 +168,13 @@ mod tests {
 
     use super::*;
     use saasbench_record::{
-        sample::Outcome,
+        sample::RequestOutcome,
         testing::{self, stall},
     };
 
     fn sample(intended: i64, sent: i64, done: i64) -> Sample {
         let [intended, sent, done] = [intended, sent, done].map(Nanos::from_millis);
-        Sample { intended, sent, done, ..testing::sample(0, 0, Outcome::Status(200)) }
+        Sample { intended, sent, done, ..testing::sample(0, 0, RequestOutcome::Status(200)) }
     }
 
     #[test]
@@ -199,7 +199,7 @@ mod tests {
         for ((intended, sent, done), (touched, lateness, from_intended, from_sent)) in table {
             let [lateness, from_intended, from_sent] =
                 [lateness, from_intended, from_sent].map(Nanos::from_millis);
-            let expected = Excuse { lateness, touched, from_intended, from_sent };
+            let expected = StallAttribution { lateness, touched, from_intended, from_sent };
             let sample = sample(intended, sent, done);
             assert_eq!(excuses.of(&sample), expected, "{intended} {sent} {done}");
             assert_eq!(excuses.touching(&sample).count(), usize::from(touched));

@@ -12,7 +12,7 @@ use super::{
 };
 use saasbench_model::{scenario::Scenario, units::Nanos};
 use saasbench_record::{
-    sample::{Outcome, Sample},
+    sample::{RequestOutcome, Sample},
     tally::{Outcomes, count_latency, latency_histogram},
 };
 
@@ -106,7 +106,7 @@ impl Quantiles {
 
 /// Collects a [`Summary`], sample by sample.
 #[derive(Debug)]
-pub struct Gatherer {
+pub struct SummaryCollector {
     /// By tenant and step.
     groups: Grouped<Group>,
     replicas: Vec<Outcomes>,
@@ -114,7 +114,7 @@ pub struct Gatherer {
     judged_from: Nanos,
     warmup: Outcomes,
     warmup_errors: u64,
-    distribution: distribution::Gatherer,
+    distribution: distribution::DistributionCollector,
 }
 
 #[derive(Debug)]
@@ -136,7 +136,7 @@ impl Group {
     }
 }
 
-impl Gatherer {
+impl SummaryCollector {
     /// No samples yet, for `replicas` replicas; samples due before `judged_from` belong to the warm-up.
     pub fn new(scenario: &Scenario, replicas: usize, judged_from: Nanos) -> Self {
         Self {
@@ -146,7 +146,7 @@ impl Gatherer {
             judged_from,
             warmup: Outcomes::default(),
             warmup_errors: 0,
-            distribution: distribution::Gatherer::new(),
+            distribution: distribution::DistributionCollector::new(),
         }
     }
 
@@ -156,7 +156,7 @@ impl Gatherer {
         if let Some(group) = self.groups.of(sample, Group::new) {
             group.outcomes.add(sample.outcome);
             group.errors += u64::from(sample.is_error());
-            if !is_warmup && matches!(sample.outcome, Outcome::Status(_)) {
+            if !is_warmup && matches!(sample.outcome, RequestOutcome::Status(_)) {
                 count_latency(&mut group.intended, sample.latency_intended());
                 count_latency(&mut group.sent, sample.latency_sent());
                 self.distribution.add(sample);

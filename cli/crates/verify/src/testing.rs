@@ -5,7 +5,7 @@ use crate::{
     verdict::{Claim, Verdict},
     verify,
 };
-use saasbench_record::testing::Made;
+use saasbench_record::testing::TestRun;
 
 /// Judges a hand-made run by way of its files.
 pub trait Judge {
@@ -20,7 +20,7 @@ pub trait Judge {
     }
 }
 
-impl Judge for Made {
+impl Judge for TestRun {
     fn judge(&self) -> Report {
         verify(&self.open()).unwrap()
     }

@@ -14,7 +14,7 @@ const GRACE: Duration = Duration::from_millis(20);
 /// … or this many times as long.
 const SLOWER: u32 = 3;
 /// How many pauses the service may take to recover.
-const PATIENCE: u32 = 10;
+const TIMEOUT: u32 = 10;
 /// Timeout of a probe.
 const PROBE: Duration = Duration::from_secs(10);
 
@@ -71,7 +71,7 @@ impl Probe {
     /// Pauses for `least`, and longer until the service responds as fast as before. A service that did not
     /// respond before is not waited for, and `stop` ends the pause.
     pub(super) async fn rest(&self, least: Duration, settle: Duration, stop: &CancellationToken) -> Cooldown {
-        let until = Instant::now() + least + settle * PATIENCE;
+        let until = Instant::now() + least + settle * TIMEOUT;
         let resting = async {
             sleep(least).await;
             let Some(calm) = self.calm else { return Cooldown::Settled };

@@ -32,14 +32,14 @@ use saasbench_verify::{
     Report,
     capacity::{
         result::{Count, STEPS, Stopped},
-        sample_size::{Answers, samples_needed},
+        sample_size::{ResponseCounts, samples_needed},
         search::{Bounds, Bracket, Next, Search, Trial},
         step::{Context, Ending, Flow, Lateness, Step, ending, strictest},
     },
 };
 
 /// Consecutive steps without a result before the level counts as one that cannot be measured here.
-const PATIENCE: u32 = 3;
+const TIMEOUT: u32 = 3;
 /// Factor by which a step is longer after one without a result.
 const LONGER: f64 = 1.5;
 /// The longest step; no budget has room for a longer one.
@@ -156,15 +156,15 @@ impl<'a> CapacitySearchRun<'a> {
     }
 
     /// Records the result of a step.
-    fn note(&mut self, step: Step, answers: &Answers) {
+    fn note(&mut self, step: Step, answers: &ResponseCounts) {
         let is_whole = matches!(step.ending, Ending::Held | Ending::Unsure) && !step.cut_short;
         let trial = match step.ending {
             Ending::Held => Some(Trial::Held),
             Ending::Broke => Some(Trial::Broke),
-            Ending::Generator => Some(Trial::Spoiled),
+            Ending::Generator => Some(Trial::InvalidTrial),
             // It was merely too short: a longer one can decide, if the budget permits.
-            Ending::Unsure if is_whole && answers.are_too_few() => None,
-            Ending::Unsure => (self.unsure + 1 >= PATIENCE).then_some(Trial::Spoiled),
+            Ending::Unsure if is_whole && answers.is_insufficient() => None,
+            Ending::Unsure => (self.unsure + 1 >= TIMEOUT).then_some(Trial::InvalidTrial),
         };
         self.unsure = if trial.is_some() { 0 } else { self.unsure + 1 };
         if let Some(trial) = trial {
@@ -172,7 +172,7 @@ impl<'a> CapacitySearchRun<'a> {
         }
         if step.answered_per_s > 0.0 && is_whole {
             let judged = (step.planned_ns - self.work.scenario.warmup).as_secs_f64();
-            self.needed = answers.lack() * judged * step.level;
+            self.needed = answers.shortfall() * judged * step.level;
         }
         self.steps.push(step);
     }
@@ -211,7 +211,7 @@ impl<'a> CapacitySearchRun<'a> {
         level: f64,
         planned: Nanos,
         output: &mut Output<'_>,
-    ) -> Result<(Step, Answers), Failure> {
+    ) -> Result<(Step, ResponseCounts), Failure> {
         let Work { settings, dir, signals, .. } = self.work;
         let name = format!("{STEPS}/r{}-{:03}-{level}", self.replicas, self.steps.len() + 1);
         let run = dir.join(&name);
@@ -251,7 +251,7 @@ impl<'a> CapacitySearchRun<'a> {
         recorded.map_err(|error| record_failure(&error))?;
         let begin = |run: &RecordedRun| {
             let begin = run.manifest.load.map_or(Nanos::ZERO, |load| load.start_ns);
-            let answers = Answers::new(&scenario, run.manifest.environment.fresh, begin + warmup);
+            let answers = ResponseCounts::new(&scenario, run.manifest.environment.fresh, begin + warmup);
             (Flow::new(begin, warmup, planned, lateness), answers)
         };
         let (report, (flow, answers)) = judge_with_observer(&run, begin, |(flow, answers), sample| {
@@ -327,7 +327,7 @@ async fn cut_short(
     let lasting = (lateness.bound.to_duration() * 2).max(LASTING);
     let mut since = Instant::now();
     loop {
-        if in_flight.total() <= lateness.under_way {
+        if in_flight.total() <= lateness.in_flight {
             since = Instant::now();
         }
         if since.elapsed() >= lasting {

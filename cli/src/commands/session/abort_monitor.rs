@@ -67,7 +67,7 @@ mod tests {
         units::Nanos,
     };
     use saasbench_record::{
-        sample::{Outcome, Sample},
+        sample::{RequestOutcome, Sample},
         testing::sample,
     };
 
@@ -90,8 +90,10 @@ mod tests {
         if changed {
             controls.step(Nanos::ZERO, 1);
         }
-        let broken =
-            Sample { failed_check: Some("status 500".to_owned()), ..sample(100, 0, Outcome::Status(500)) };
+        let broken = Sample {
+            failed_check: Some("status 500".to_owned()),
+            ..sample(100, 0, RequestOutcome::Status(500))
+        };
         guard.look(&std::iter::once(&broken).collect());
         assert_eq!(stop.is_cancelled(), aborted.get().is_some());
         stop.is_cancelled()

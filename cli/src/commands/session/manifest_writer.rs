@@ -117,7 +117,7 @@ mod tests {
     use super::*;
     use saasbench_engine::rate_control::RateControl;
     use saasbench_model::units::Nanos;
-    use saasbench_record::testing::Made;
+    use saasbench_record::testing::TestRun;
 
     /// Waits until the manifest on disk has these events, as a reader would see after a kill.
     async fn on_disk(dir: &Path, expected: &[&str]) {
@@ -135,7 +135,7 @@ mod tests {
 
     #[tokio::test]
     async fn events_during_the_load_are_written_at_once() {
-        let made = Made::new("", &[]);
+        let made = TestRun::new("", &[]);
         let dir = made.dir.path();
         let mut journal =
             ManifestWriter::begin(dir, Manifest { state: State::Running, ..made.manifest.clone() }).unwrap();

@@ -41,7 +41,7 @@ use saasbench_record::{
 /// How long a service may take to become quiescent after the load.
 const SETTLE: Duration = Duration::from_secs(15);
 /// How long Prometheus may take for a scrape that a claim needs: the longest usual interval, plus a margin.
-const PROMETHEUS_PATIENCE: Duration = Duration::from_secs(75);
+const PROMETHEUS_TIMEOUT: Duration = Duration::from_secs(75);
 
 /// Everything that is observed besides the load.
 #[derive(Debug)]
@@ -123,7 +123,7 @@ impl<'a> Observer<'a> {
     ) -> Result<(), RecordError> {
         let Environment { replicas, clock_offset_ns, .. } = self.up.environment();
         let since = self.clock.now();
-        let waiting = prometheus.wait_for_scrapes(replicas, since, *clock_offset_ns, PROMETHEUS_PATIENCE);
+        let waiting = prometheus.wait_for_scrapes(replicas, since, *clock_offset_ns, PROMETHEUS_TIMEOUT);
         unless_stopped(stop, waiting).await.map_err(RecordError::write(&self.dir))
     }
 

@@ -19,8 +19,8 @@ use super::terminal;
 use saasbench_engine::{clock::RunClock, rate_control::RateControl};
 
 /// How long keys are still read after the display is gone, at most, in milliseconds.
-const PATIENCE_MILLIS: u8 = 50;
-const PATIENCE: Duration = Duration::from_millis(PATIENCE_MILLIS as u64);
+const TIMEOUT_MILLIS: u8 = 50;
+const TIMEOUT: Duration = Duration::from_millis(TIMEOUT_MILLIS as u64);
 
 /// The action of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,7 +50,7 @@ pub(super) fn read(controls: RateControl, clock: RunClock, alive: &Arc<()>) -> m
         while alive.strong_count() > 0 {
             if !terminal::is_taken() {
                 // Suspended: keys belong to the shell.
-                thread::sleep(PATIENCE);
+                thread::sleep(TIMEOUT);
                 continue;
             }
             let typed = match wait(io::stdin()) {
@@ -89,7 +89,7 @@ pub(super) enum KeyCommand {
 /// Waits briefly for input. `event::poll` would wait, too, but spins on a closed terminal.
 pub(super) fn wait(terminal: impl AsFd) -> KeyCommand {
     let mut watched = [PollFd::new(terminal.as_fd(), PollFlags::POLLIN)];
-    match poll(&mut watched, PATIENCE_MILLIS) {
+    match poll(&mut watched, TIMEOUT_MILLIS) {
         Ok(0) | Err(Errno::EINTR) => KeyCommand::Nothing,
         // Anything but `POLLIN` alone is its end, or an error.
         Ok(_) if watched[0].revents() == Some(PollFlags::POLLIN) => KeyCommand::Something,
@@ -102,7 +102,7 @@ pub(super) fn wait(terminal: impl AsFd) -> KeyCommand {
 fn typed() -> io::Result<Vec<KeyEvent>> {
     let mut keys = Vec::new();
     // `event::poll` may have missed input; polling again without a delay would spin.
-    let mut patience = PATIENCE;
+    let mut patience = TIMEOUT;
     while event::poll(patience)? {
         if let Event::Key(key) = event::read()? {
             keys.push(key);

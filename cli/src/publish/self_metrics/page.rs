@@ -5,7 +5,7 @@ use super::Subject;
 use saasbench_exposition::{entry::MetricType, writer::Writer};
 use saasbench_model::units::Nanos;
 use saasbench_record::{
-    sample::Outcome,
+    sample::RequestOutcome,
     self_metrics::{BOUNDS_US, Buckets, Group, SelfMetrics, TENANTS_BY_NAME},
 };
 
@@ -204,7 +204,7 @@ fn group_labels(subject: &Subject, [tenant, step, replica]: [usize; 3]) -> Label
 }
 
 /// The status of a response, or why there is none.
-fn status(outcome: Outcome) -> String {
+fn status(outcome: RequestOutcome) -> String {
     match outcome.to_words() {
         (_, Some(status), _) => status.to_string(),
         (kind, None, cause) => cause.unwrap_or(kind).to_owned(),

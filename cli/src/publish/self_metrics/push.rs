@@ -15,7 +15,7 @@ use crate::observe::{prometheus::client::Credentials, scrape::describe};
 use saasbench_model::redact;
 
 /// Timeout of a push.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 /// Requests that are kept for retries; beyond that the oldest is dropped.
 const BACKLOG: usize = 60;
 /// The longest time for pushing after the end.
@@ -85,7 +85,7 @@ impl Pushing {
             biased;
             reported = &mut self.task => return reported.ok()?,
             () = sleep(AT_END) => {}
-            () = async { stop.cancelled().await; sleep(PATIENCE).await } => {}
+            () = async { stop.cancelled().await; sleep(TIMEOUT).await } => {}
         }
         self.over.cancel();
         (&mut self.task).await.ok()?
@@ -214,7 +214,7 @@ impl Pusher {
             .header("Content-Encoding", "snappy")
             .header("X-Prometheus-Remote-Write-Version", "0.1.0")
             .header("User-Agent", concat!("saasbench/", env!("CARGO_PKG_VERSION")))
-            .timeout(PATIENCE)
+            .timeout(TIMEOUT)
             .body(body);
         let answer = request.send().await.map_err(|error| Rejection {
             reason: self.push.credentials.redacted(&describe(&error.without_url())).into_owned(),

@@ -5,7 +5,7 @@ use saasbench_model::scenario::testing::{SCENARIO, scenario};
 
 use saasbench_record::{
     batch::Batch,
-    sample::Outcome,
+    sample::RequestOutcome,
     stall::{Cause, Stall},
     testing::sample,
     writer::Recorder,
@@ -38,7 +38,7 @@ async fn listen() -> SelfMetricsServer {
 }
 
 /// A recorder whose totals are served, after recording these samples.
-async fn loaded(own: &SelfMetricsServer, samples: &[Outcome]) -> tempfile::TempDir {
+async fn loaded(own: &SelfMetricsServer, samples: &[RequestOutcome]) -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     std::fs::create_dir(dir.path().join("samples")).unwrap();
     let scenario = Arc::clone(&own.shared.subject.get().unwrap().scenario);
@@ -64,9 +64,14 @@ async fn the_page_tells_what_clients_saw() {
     let before = ask(&own, "GET /metrics").await;
     assert!(before.contains("saasbench_requests_in_flight 0\n"), "{before}");
     assert!(!before.contains("saasbench_requests_total"), "{before}");
-    let silence = Outcome::Unknown(saasbench_record::sample::NoResponseReason::Timeout);
-    let outcomes =
-        [Outcome::Status(200), Outcome::Status(429), Outcome::Status(200), silence, Outcome::Dropped];
+    let silence = RequestOutcome::NoResponse(saasbench_record::sample::NoResponseReason::Timeout);
+    let outcomes = [
+        RequestOutcome::Status(200),
+        RequestOutcome::Status(429),
+        RequestOutcome::Status(200),
+        silence,
+        RequestOutcome::Dropped,
+    ];
     let _dir = loaded(&own, &outcomes).await;
     let mut settings = insta::Settings::clone_current();
     settings.add_filter(r"content-length: \d+", "content-length: N");
@@ -86,7 +91,7 @@ async fn the_page_tells_what_clients_saw() {
 async fn promtool_accepts_the_exposition() {
     let mut own = listen().await;
     own.begin(subject()).await;
-    let _dir = loaded(&own, &[Outcome::Status(200)]).await;
+    let _dir = loaded(&own, &[RequestOutcome::Status(200)]).await;
     let page = ask(&own, "GET /metrics").await;
     let body = page.split_once("\n\n").unwrap().1.to_owned();
     let ended = tokio::task::spawn_blocking(move || {

@@ -32,7 +32,7 @@ pub(crate) use services::{Calibration, Prometheus, Redis, Replica};
 pub(crate) use transports::Wired;
 
 /// Longer than anything here should take on a busy machine.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(90);
 
 /// Polls until the condition holds; panics after a deadline.
 pub(crate) fn wait_for(what: &str, mut is_true: impl FnMut() -> bool) {
@@ -46,7 +46,7 @@ pub(crate) fn wait_for_some<T>(what: &str, mut poll: impl FnMut() -> Option<T>) 
         if let Some(value) = poll() {
             return value;
         }
-        assert!(started.elapsed() < PATIENCE, "waited in vain for {what}");
+        assert!(started.elapsed() < TIMEOUT, "waited in vain for {what}");
         std::thread::sleep(Duration::from_millis(10));
     }
 }

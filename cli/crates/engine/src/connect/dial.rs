@@ -85,7 +85,9 @@ impl<R: Resolve> Dialer<R> {
             let stream = connect(endpoint, addresses, &self.endpoints.sources, turn).await?;
             match endpoint.spoken(stream.alpn())? {
                 spoken if spoken == endpoint.protocol() => Ok(stream),
-                Protocol::Http11 | Protocol::Http2 => Err(DialError::NotSpoken(endpoint.protocol())),
+                Protocol::Http11 | Protocol::Http2 => {
+                    Err(DialError::UnsupportedProtocol(endpoint.protocol()))
+                }
             }
         };
         let (limit, started) = (self.endpoints.connect_timeout, Instant::now());
@@ -149,7 +151,7 @@ async fn encrypt(endpoint: &Endpoint, stream: TcpStream) -> Result<Stream, DialE
     let encrypted = connector.connect(tls.name.clone(), stream).await.map_err(|error| {
         use rustls::{AlertDescription::NoApplicationProtocol, Error::AlertReceived};
         match error.get_ref().and_then(|cause| cause.downcast_ref()) {
-            Some(AlertReceived(NoApplicationProtocol)) => DialError::NotSpoken(endpoint.protocol()),
+            Some(AlertReceived(NoApplicationProtocol)) => DialError::UnsupportedProtocol(endpoint.protocol()),
             _ => DialError::Tls(error),
         }
     })?;

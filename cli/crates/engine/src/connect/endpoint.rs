@@ -199,7 +199,7 @@ impl Endpoint {
         match (self.version, agreed) {
             _ if self.tls.is_none() => Ok(self.protocol),
             (Version::Auto | Version::Http2, Some(tls::H2)) => Ok(Protocol::Http2),
-            (Version::Http2, _) => Err(DialError::NotSpoken(Protocol::Http2)),
+            (Version::Http2, _) => Err(DialError::UnsupportedProtocol(Protocol::Http2)),
             _ => Ok(Protocol::Http11),
         }
     }

@@ -36,7 +36,7 @@ pub enum DialError {
     Tls(io::Error),
     /// ALPN did not agree on the requested version of HTTP.
     #[error("it does not speak {}", .0.name())]
-    NotSpoken(Protocol),
+    UnsupportedProtocol(Protocol),
     /// `source_addresses` has no address of the right family.
     #[error("`source_addresses` has no address of the same family as {0}")]
     NoSource(SocketAddr),
@@ -47,7 +47,9 @@ impl DialError {
     pub fn hint(&self) -> Option<&'static str> {
         let Self::Tls(error) = self else {
             return match self {
-                Self::NotSpoken(_) => Some("leave `version` of [http] out: then the server chooses"),
+                Self::UnsupportedProtocol(_) => {
+                    Some("leave `version` of [http] out: then the server chooses")
+                }
                 Self::Exhausted(_) => Some(
                     "`source_addresses` of [http] gives connections more addresses, and with them more ports",
                 ),

@@ -76,7 +76,7 @@ pub enum TlsError {
     NoKey(String),
     /// Certificate and key do not belong together.
     #[error("{certificate} and {key} do not belong together: {reason}")]
-    Strangers {
+    KeyMismatch {
         /// The certificate's file.
         certificate: String,
         /// The key's.
@@ -101,7 +101,7 @@ impl TlsError {
             }
             Self::NoCertificate(_) => "it has to be a PEM file: `-----BEGIN CERTIFICATE-----` and so on",
             Self::NoKey(_) => "it has to be a PEM file: `-----BEGIN PRIVATE KEY-----` and so on",
-            Self::Strangers { .. } => "name the certificate's own key",
+            Self::KeyMismatch { .. } => "name the certificate's own key",
             Self::Setup(_) => "this is a defect of saasbench",
         }
     }
@@ -142,7 +142,7 @@ pub fn config_of(trust: Trust<'_>, identity: Option<&Identity>) -> Result<Client
     }
     let key = PrivateKeyDer::from_pem_slice(key_pem.as_bytes());
     let key = key.map_err(|_| TlsError::NoKey(key_file.clone()))?;
-    let config = builder.with_client_auth_cert(chain, key).map_err(|reason| TlsError::Strangers {
+    let config = builder.with_client_auth_cert(chain, key).map_err(|reason| TlsError::KeyMismatch {
         certificate: file.clone(),
         key: key_file.clone(),
         reason,

@@ -10,7 +10,7 @@ use crate::{
     worker::Worker,
 };
 use saasbench_model::scenario::Step;
-use saasbench_record::sample::Outcome;
+use saasbench_record::sample::RequestOutcome;
 
 impl<T: Transport> User<T> {
     /// Processes a response: returns its outcome, what was wrong with it, if anything, and whether the next
@@ -21,8 +21,8 @@ impl<T: Transport> User<T> {
         attempt: &Attempt,
         step: &Step,
         response: &Response,
-    ) -> (Outcome, Option<String>, IterationOutcome) {
-        let outcome = Outcome::Status(response.status);
+    ) -> (RequestOutcome, Option<String>, IterationOutcome) {
+        let outcome = RequestOutcome::Status(response.status);
         let journey = worker.setup.scenario.journeys.get(step.journey);
         if journey.is_some_and(|journey| journey.cookies) {
             let now = worker.setup.clock.zero_unix() + response.done;

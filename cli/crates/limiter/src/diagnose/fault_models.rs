@@ -16,7 +16,7 @@ const LENGTH: i64 = 10 * SECOND;
 
 /// The fault of a limiter.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Mistake {
+pub(super) enum Fault {
     PerReplica,
     NotEnforced,
     OffByOne(i64),
@@ -166,23 +166,23 @@ impl Run {
 }
 
 /// The promises that the faulty limiter actually keeps.
-fn kept(promise: Promise, mistake: Mistake) -> Promise {
+fn kept(promise: Promise, mistake: Fault) -> Promise {
     let Quota { limit, window } = promise.quota;
     let quota = |limit, window| Promise { quota: Quota { limit, window }, ..promise };
     match (mistake, promise.algorithm) {
-        (Mistake::OffByOne(by), Algorithm::TokenBucket { refill, .. }) => {
+        (Fault::OffByOne(by), Algorithm::TokenBucket { refill, .. }) => {
             let burst = Some(limit.saturating_add_signed(by));
             Promise { algorithm: Algorithm::TokenBucket { burst, refill }, ..promise }
         }
-        (Mistake::OffByOne(by), _) => quota(limit.saturating_add_signed(by), window),
-        (Mistake::Window(window), _) => quota(limit, Nanos(window)),
-        (Mistake::Algorithm(algorithm), _) => Promise { algorithm, ..promise },
+        (Fault::OffByOne(by), _) => quota(limit.saturating_add_signed(by), window),
+        (Fault::Window(window), _) => quota(limit, Nanos(window)),
+        (Fault::Algorithm(algorithm), _) => Promise { algorithm, ..promise },
         _ => promise,
     }
 }
 
 /// Runs two tenants with these promises against a limiter with this fault.
-pub(super) fn simulate(mistake: Mistake, promises: &[Promise], traffic: Traffic, random: &mut Random) -> Run {
+pub(super) fn simulate(mistake: Fault, promises: &[Promise], traffic: Traffic, random: &mut Random) -> Run {
     let zero = random.within(0, SECOND) + 1_700_000_000 * SECOND;
     let mut events = Vec::new();
     let mut histories = vec![Vec::new(); promises.len()];
@@ -201,7 +201,7 @@ pub(super) fn simulate(mistake: Mistake, promises: &[Promise], traffic: Traffic,
                 sent += on + off - sent % (on + off);
             }
             let decided = sent + exponential(traffic.latency, random);
-            let act = if let Mistake::Race(delay) = mistake { delay } else { 0 };
+            let act = if let Fault::Race(delay) = mistake { delay } else { 0 };
             let done = decided + act + exponential(traffic.latency, random);
             let replica = (random.draw() % 2) as u16;
             let request = Request {
@@ -225,7 +225,7 @@ pub(super) fn simulate(mistake: Mistake, promises: &[Promise], traffic: Traffic,
         }
         if limiter.admits(now, tenant, request.replica, random) {
             request.decision = Decision::Admitted;
-            if let Mistake::Race(delay) = mistake {
+            if let Fault::Race(delay) = mistake {
                 let act = (now + delay, true, tenant, index);
                 let at = events.partition_point(|event| *event > act);
                 events.insert(at, act);
@@ -252,7 +252,7 @@ fn exponential(mean: f64, random: &mut Random) -> i64 {
 
 /// The faulty limiter of all keys.
 struct Limiter {
-    mistake: Mistake,
+    mistake: Fault,
     /// Per tenant and replica; may be shared.
     counts: Vec<[Count; 2]>,
     promises: Vec<Promise>,
@@ -260,15 +260,15 @@ struct Limiter {
 }
 
 impl Limiter {
-    fn new(mistake: Mistake, promises: &[Promise], zero: i64) -> Self {
+    fn new(mistake: Fault, promises: &[Promise], zero: i64) -> Self {
         let kept: Vec<Promise> = promises.iter().map(|promise| kept(*promise, mistake)).collect();
         let count = |promise: &Promise| [Count::new(*promise, zero), Count::new(*promise, zero)];
         Self { mistake, counts: kept.iter().map(count).collect(), promises: kept, would_admit: 0 }
     }
 
     fn count(&mut self, tenant: usize, replica: u16) -> &mut Count {
-        let tenant = if self.mistake == Mistake::SharedKey { 0 } else { tenant };
-        let replica = if self.mistake == Mistake::PerReplica { usize::from(replica) } else { 0 };
+        let tenant = if self.mistake == Fault::SharedKey { 0 } else { tenant };
+        let replica = if self.mistake == Fault::PerReplica { usize::from(replica) } else { 0 };
         &mut self.counts[tenant][replica]
     }
 
@@ -278,26 +278,26 @@ impl Limiter {
         let count = self.count(tenant, replica);
         count.promise = promise;
         let now = match mistake {
-            Mistake::Skew(apart) if replica == 1 => now + apart,
-            Mistake::NotEnforced => return true,
-            Mistake::Random => return random.chance(0.3),
-            Mistake::FailsOpen(from, to) if (from..to).contains(&now) => return true,
-            Mistake::NoExpiry if tenant == 0 && count.log.len() as u64 >= promise.quota.limit => {
+            Fault::Skew(apart) if replica == 1 => now + apart,
+            Fault::NotEnforced => return true,
+            Fault::Random => return random.chance(0.3),
+            Fault::FailsOpen(from, to) if (from..to).contains(&now) => return true,
+            Fault::NoExpiry if tenant == 0 && count.log.len() as u64 >= promise.quota.limit => {
                 return false;
             }
             _ => now,
         };
         let mut admitted = count.has_room(now);
-        if admitted && let Mistake::FalseRejections(every) = mistake {
+        if admitted && let Fault::FalseRejections(every) = mistake {
             self.would_admit += 1;
             admitted = !self.would_admit.is_multiple_of(every);
         }
         let count = self.count(tenant, replica);
         match mistake {
-            Mistake::Race(_) => {}
-            Mistake::CountsRejections => count.take(now),
-            Mistake::NoExpiry if tenant == 0 && admitted => count.log.push(now),
-            Mistake::NoExpiry if tenant == 0 => {}
+            Fault::Race(_) => {}
+            Fault::CountsRejections => count.take(now),
+            Fault::NoExpiry if tenant == 0 && admitted => count.log.push(now),
+            Fault::NoExpiry if tenant == 0 => {}
             _ if admitted => count.take(now),
             _ => {}
         }

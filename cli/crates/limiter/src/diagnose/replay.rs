@@ -81,7 +81,7 @@ impl World {
     /// Sliding log: an entry counts while it is younger than the window, by the clock of the reading replica.
     fn log_explains(&self, requests: &[Request], limit: u64, window: i64) -> bool {
         let ledger = Ledger::new(requests, self);
-        let pruned = self.believed.then(|| ledger::Furthest::new(requests, self));
+        let pruned = self.believed.then(|| ledger::LongestPrefix::new(requests, self));
         requests.iter().all(|request| {
             let (s, r) = (request.sent.0, request.done.0);
             let clock = self.offset(request) - window;

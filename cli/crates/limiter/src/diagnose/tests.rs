@@ -1,7 +1,7 @@
 //! Each fault of each algorithm is diagnosed; what is broken in an unknown way is not.
 
 use super::{Diagnosis, Hypothesis, diagnose, quotas::judged};
-use crate::diagnose::fault_models::{MS, Mistake, Run, SECOND, Traffic, simulate};
+use crate::diagnose::fault_models::{Fault, MS, Run, SECOND, Traffic, simulate};
 use crate::{Promise, Violation, judge, simulate::Random};
 use saasbench_model::{
     scenario::{Algorithm, Anchor, Estimate, Refill},
@@ -39,28 +39,28 @@ fn diagnosed(run: &Run) -> Option<Diagnosis> {
 }
 
 /// Draws a fault of one kind for a promise.
-type Draw = fn(Quota, &mut Random) -> Mistake;
+type Draw = fn(Quota, &mut Random) -> Fault;
 
 const MISTAKES: [(&str, Draw); 13] = [
-    ("per-replica", |_, _| Mistake::PerReplica),
-    ("not-enforced", |_, _| Mistake::NotEnforced),
-    ("off-by-one, more", |_, random| Mistake::OffByOne(random.within(1, 3))),
-    ("off-by-one, fewer", |_, random| Mistake::OffByOne(-random.within(1, 3))),
-    ("other-window, shorter", |quota, random| Mistake::Window(quota.window.0 * random.within(8, 18) / 20)),
-    ("other-window, longer", |quota, random| Mistake::Window(quota.window.0 * random.within(24, 40) / 20)),
-    ("shared-key", |_, _| Mistake::SharedKey),
-    ("no-expiry", |_, _| Mistake::NoExpiry),
-    ("sporadic-rejections", |_, random| Mistake::FalseRejections(random.within(50, 200) as u64)),
+    ("per-replica", |_, _| Fault::PerReplica),
+    ("not-enforced", |_, _| Fault::NotEnforced),
+    ("off-by-one, more", |_, random| Fault::OffByOne(random.within(1, 3))),
+    ("off-by-one, fewer", |_, random| Fault::OffByOne(-random.within(1, 3))),
+    ("other-window, shorter", |quota, random| Fault::Window(quota.window.0 * random.within(8, 18) / 20)),
+    ("other-window, longer", |quota, random| Fault::Window(quota.window.0 * random.within(24, 40) / 20)),
+    ("shared-key", |_, _| Fault::SharedKey),
+    ("no-expiry", |_, _| Fault::NoExpiry),
+    ("sporadic-rejections", |_, random| Fault::FalseRejections(random.within(50, 200) as u64)),
     ("fails-open", |_, random| {
         let from = random.within(2 * SECOND, 5 * SECOND);
-        Mistake::FailsOpen(from, from + random.within(SECOND, 3 * SECOND))
+        Fault::FailsOpen(from, from + random.within(SECOND, 3 * SECOND))
     }),
-    ("race", |_, random| Mistake::Race(random.within(5, 30) * MS)),
-    ("counts-rejections", |_, _| Mistake::CountsRejections),
-    ("skewed-clocks", |_, random| Mistake::Skew(random.within(100, 600) * MS)),
+    ("race", |_, random| Fault::Race(random.within(5, 30) * MS)),
+    ("counts-rejections", |_, _| Fault::CountsRejections),
+    ("skewed-clocks", |_, random| Fault::Skew(random.within(100, 600) * MS)),
 ];
 
-fn drawn(algorithm: Algorithm, draw: Draw, seed: u64) -> (Mistake, Run) {
+fn drawn(algorithm: Algorithm, draw: Draw, seed: u64) -> (Fault, Run) {
     let random = &mut Random(seed);
     let window = Nanos(random.pick(&[SECOND, SECOND * 3 / 2, 2 * SECOND]));
     let mut promise = || {
@@ -71,38 +71,38 @@ fn drawn(algorithm: Algorithm, draw: Draw, seed: u64) -> (Mistake, Run) {
     let mistake = draw(promises[0].quota, random);
     let traffic = Traffic {
         rate: random.within(60, 150),
-        burst: if matches!(mistake, Mistake::Race(_)) { random.within(5, 15) } else { 1 },
+        burst: if matches!(mistake, Fault::Race(_)) { random.within(5, 15) } else { 1 },
         latency: random.within(2, 10) as f64 * MS as f64,
         // Counted rejections can be distinguished from a lost quota only if the quota is restored again.
-        pauses: matches!(mistake, Mistake::CountsRejections)
+        pauses: matches!(mistake, Fault::CountsRejections)
             .then(|| (random.within(400, 900) * MS, window.0 * random.within(85, 98) / 100)),
     };
     (mistake, simulate(mistake, &promises, traffic, random))
 }
 
 /// Whether the diagnosis is the simulated fault, with its number.
-fn names(hypothesis: &Hypothesis, mistake: Mistake) -> bool {
+fn names(hypothesis: &Hypothesis, mistake: Fault) -> bool {
     match (hypothesis, mistake) {
-        (Hypothesis::PerReplica { replicas: named }, Mistake::PerReplica) => *named == replicas(),
-        (Hypothesis::NotEnforced { .. }, Mistake::NotEnforced)
-        | (Hypothesis::SharedKey { .. }, Mistake::SharedKey)
-        | (Hypothesis::Race, Mistake::Race(_))
-        | (Hypothesis::CountsRejections, Mistake::CountsRejections) => true,
-        (Hypothesis::OffByOne { by, tenants }, Mistake::OffByOne(made)) => *by == made && tenants.len() == 2,
-        (Hypothesis::OtherWindow { range: (from, to), .. }, Mistake::Window(made)) => {
+        (Hypothesis::PerReplica { replicas: named }, Fault::PerReplica) => *named == replicas(),
+        (Hypothesis::NotEnforced { .. }, Fault::NotEnforced)
+        | (Hypothesis::SharedKey { .. }, Fault::SharedKey)
+        | (Hypothesis::Race, Fault::Race(_))
+        | (Hypothesis::CountsRejections, Fault::CountsRejections) => true,
+        (Hypothesis::OffByOne { by, tenants }, Fault::OffByOne(made)) => *by == made && tenants.len() == 2,
+        (Hypothesis::OtherWindow { range: (from, to), .. }, Fault::Window(made)) => {
             (from.0 - MS..=to.0 + MS).contains(&made)
         }
-        (Hypothesis::OtherAlgorithm(named), Mistake::Algorithm(made)) => *named == made,
-        (Hypothesis::NoExpiry { tenants }, Mistake::NoExpiry) => *tenants == ["acme"],
-        (Hypothesis::SporadicRejections { rejected, of }, Mistake::FalseRejections(every)) => {
+        (Hypothesis::OtherAlgorithm(named), Fault::Algorithm(made)) => *named == made,
+        (Hypothesis::NoExpiry { tenants }, Fault::NoExpiry) => *tenants == ["acme"],
+        (Hypothesis::SporadicRejections { rejected, of }, Fault::FalseRejections(every)) => {
             (1..=of / every + 1).contains(rejected)
         }
-        (Hypothesis::FailsOpen { from, to }, Mistake::FailsOpen(opened, closed)) => {
+        (Hypothesis::FailsOpen { from, to }, Fault::FailsOpen(opened, closed)) => {
             from.0 - 100 * MS <= opened
                 && closed <= to.0 + 100 * MS
                 && to.0 - from.0 <= closed - opened + 2 * SECOND
         }
-        (Hypothesis::SkewedClocks { range: (from, to) }, Mistake::Skew(made)) => {
+        (Hypothesis::SkewedClocks { range: (from, to) }, Fault::Skew(made)) => {
             // A wide range is reported by its lower bound.
             made >= from.0 - 30 * MS && (to.0 > from.0 * 2 || made <= to.0 + 30 * MS)
         }
@@ -111,9 +111,9 @@ fn names(hypothesis: &Hypothesis, mistake: Mistake) -> bool {
 }
 
 /// Whether a skew causes no more than one or two wrong rejections, which look like sporadic ones.
-fn is_thin(run: &Run, mistake: Mistake) -> bool {
+fn is_thin(run: &Run, mistake: Fault) -> bool {
     let few = |violation: &Violation| matches!(violation, Violation::WrongRejection { of, .. } if *of <= 2);
-    matches!(mistake, Mistake::Skew(_))
+    matches!(mistake, Fault::Skew(_))
         && run
             .keys()
             .iter()
@@ -170,10 +170,10 @@ fn each_fault_is_diagnosed() {
 fn another_algorithm_is_diagnosed() {
     for promised in algorithms().iter().copied() {
         for kept in algorithms().iter().copied() {
-            let draw: Draw = |_, _| Mistake::Random;
+            let draw: Draw = |_, _| Fault::Random;
             let (_, run) = drawn(promised, draw, 1);
             let promises: Vec<Promise> = run.promises.clone();
-            let mistake = Mistake::Algorithm(kept);
+            let mistake = Fault::Algorithm(kept);
             let traffic = Traffic { rate: 120, burst: 1, latency: 3.0 * MS as f64, pauses: None };
             let run = simulate(mistake, &promises, traffic, &mut Random(1));
             if promised == kept || !judged(kept) || !is_broken(&run) {
@@ -191,7 +191,7 @@ fn another_algorithm_is_diagnosed() {
 fn a_limit_broken_in_an_unknown_way_has_no_diagnosis() {
     for algorithm in algorithms().iter().copied() {
         for seed in 0..cases(10) {
-            let (_, run) = drawn(algorithm, |_, _| Mistake::Random, seed);
+            let (_, run) = drawn(algorithm, |_, _| Fault::Random, seed);
             if is_broken(&run) {
                 assert_eq!(diagnosed(&run), None, "{algorithm}, seed {seed}");
             }
@@ -201,13 +201,13 @@ fn a_limit_broken_in_an_unknown_way_has_no_diagnosis() {
 
 #[test]
 fn a_kept_limit_has_no_diagnosis() {
-    let (_, run) = drawn(Algorithm::SlidingLog, |_, _| Mistake::OffByOne(0), 0);
+    let (_, run) = drawn(Algorithm::SlidingLog, |_, _| Fault::OffByOne(0), 0);
     assert_eq!((is_broken(&run), diagnosed(&run)), (false, None));
 }
 
 #[test]
 fn without_conclusive_rejections_there_is_no_diagnosis() {
-    let (_, mut run) = drawn(Algorithm::SlidingLog, |_, _| Mistake::PerReplica, 0);
+    let (_, mut run) = drawn(Algorithm::SlidingLog, |_, _| Fault::PerReplica, 0);
     assert!(diagnosed(&run).is_some());
     run.context.exclusive = false;
     assert!(is_broken(&run) && diagnosed(&run).is_none());
@@ -245,7 +245,7 @@ fn sentences() {
 
 #[test]
 fn the_limit_of_a_single_tenant_can_be_wrong() {
-    let (_, mut run) = drawn(Algorithm::FixedWindow, |_, _| Mistake::OffByOne(0), 0);
+    let (_, mut run) = drawn(Algorithm::FixedWindow, |_, _| Fault::OffByOne(0), 0);
     run.promises[1].quota.limit -= 1;
     let tenants = vec!["globex".to_owned()];
     let diagnosis = diagnosed(&run).map(|diagnosis| diagnosis.hypothesis);

@@ -24,7 +24,7 @@ pub(super) struct State {
     /// start.
     pub(super) of_others: bool,
     /// Admissions that are sent but not yet decided.
-    pub(super) owed: Pending,
+    pub(super) required: Pending,
     /// The same for requests that may have been admitted.
     pub(super) free: Pending,
     /// The first instant by which a rejection must be explained; `i64::MAX` if there is none.
@@ -42,7 +42,7 @@ impl State {
             touched: false,
             maybe_touched: false,
             of_others: false,
-            owed: Pending::default(),
+            required: Pending::default(),
             free: Pending::default(),
             rejected_by: i64::MAX,
         }
@@ -55,7 +55,7 @@ impl State {
 
     /// Everything but the start of the window, as a key for comparing states.
     fn others(&self) -> (bool, u64, (u64, u64), u64, u64, u64) {
-        let pending = (self.owed.total(), self.free.total());
+        let pending = (self.required.total(), self.free.total());
         (self.start.is_some(), self.count, self.previous, self.extra, pending.0, pending.1)
     }
 
@@ -74,19 +74,19 @@ impl State {
             && (self.maybe_touched || !other.maybe_touched)
             && (!self.of_others || other.of_others)
             && self.rejected_by >= other.rejected_by
-            && self.owed.total() == other.owed.total()
-            && self.owed.covers(&other.owed)
+            && self.required.total() == other.required.total()
+            && self.required.covers(&other.required)
             && self.free.covers(&other.free)
     }
 
     /// A state that contains both. Where one has counted more admissions than the other, they may be made
     /// later.
     fn joined(mut self, mut other: Self) -> Self {
-        if self.owed.total() < other.owed.total() {
+        if self.required.total() < other.required.total() {
             std::mem::swap(&mut self, &mut other);
         }
-        let soon = self.owed.take(other.owed.total());
-        let late = std::mem::replace(&mut self.owed, soon);
+        let soon = self.required.take(other.required.total());
+        let late = std::mem::replace(&mut self.required, soon);
         let most = (self.count + self.extra).max(other.count + other.extra);
         let count = self.count.min(other.count);
         let mut free = self.free.joined(&other.free);
@@ -100,7 +100,7 @@ impl State {
             touched: self.touched && other.touched,
             maybe_touched: self.maybe_touched || other.maybe_touched,
             of_others: self.of_others && other.of_others,
-            owed: self.owed.joined(&other.owed),
+            required: self.required.joined(&other.required),
             free,
             rejected_by: self.rejected_by.max(other.rejected_by),
         }

@@ -50,11 +50,11 @@ pub fn journey(load: &Load, seed: u64, index: usize, number: u64) -> usize {
         return 0;
     }
     let weights = load.journeys.iter().map(|(_, weight)| *weight).enumerate();
-    weighed(weights, || uniform(seed, Purpose::Journey, index, 0, number)).unwrap_or_default()
+    weighted(weights, || uniform(seed, Purpose::Journey, index, 0, number)).unwrap_or_default()
 }
 
 /// Which of several weighted things a draw in `[0, 1)` selects; `None` if there are none.
-pub fn weighed<T>(things: impl Iterator<Item = (T, u64)> + Clone, draw: impl FnOnce() -> f64) -> Option<T> {
+pub fn weighted<T>(things: impl Iterator<Item = (T, u64)> + Clone, draw: impl FnOnce() -> f64) -> Option<T> {
     let total: u64 = things.clone().map(|(_, weight)| weight).sum();
     let last = total.checked_sub(1)?;
     // A double may round the product up to the total; the last thing takes that.

@@ -13,7 +13,7 @@ pub fn draw(scenario: &Scenario, load: usize, user: u64, pass: u64, iteration: u
 }
 
 /// Whether a step runs in the user's `pass`-th iteration (from 1), given its saved values.
-pub fn has_turn(step: &Step, pass: u64, saved: &[Option<String>]) -> bool {
+pub fn is_selected(step: &Step, pass: u64, saved: &[Option<String>]) -> bool {
     pass.is_multiple_of(step.turn.every.max(1))
         && step.turn.when.as_ref().is_none_or(|when| when.holds(saved))
 }
@@ -26,12 +26,12 @@ pub fn choose(
     saved: &[Option<String>],
     draw: impl FnOnce() -> f64,
 ) -> Option<StepIndex> {
-    let weighed = journey.steps.iter().filter_map(|&index| {
+    let weighted = journey.steps.iter().filter_map(|&index| {
         let turn = &scenario.steps.get(index)?.turn;
         let eligible = turn.when.as_ref().is_none_or(|when| when.holds(saved));
         Some((index, turn.weight.filter(|_| eligible)?))
     });
-    seeded::weighed(weighed, draw)
+    seeded::weighted(weighted, draw)
 }
 
 #[cfg(test)]
@@ -45,7 +45,7 @@ mod tests {
         scenario(&format!("{HEAD}{steps}[[load]]\n{load}\nduration = \"1s\"\n"))
     }
 
-    fn weighed() -> Scenario {
+    fn weighted() -> Scenario {
         journey(
             "[[journey.step]]\nget = \"/a\"\nweight = 3\nsave = { x = \"/x\" }\n\
              [[journey.step]]\nget = \"/b\"\nweight = 1\n\
@@ -56,7 +56,7 @@ mod tests {
 
     #[test]
     fn steps_are_chosen_by_their_weight() {
-        let scenario = weighed();
+        let scenario = weighted();
         let choose =
             |draw, saved: &[Option<String>]| choose(&scenario, &scenario.journeys[0], saved, || draw);
         let nothing = [None];
@@ -71,7 +71,7 @@ mod tests {
 
     #[test]
     fn draws_keep_the_shares_and_depend_on_what_they_should() {
-        let closed = weighed();
+        let closed = weighted();
         let n = 80_000;
         let saved = [Some("1".to_owned())];
         let mut counts = [0_u64; 3];
@@ -105,7 +105,7 @@ mod tests {
         );
         let walk = |pass, saved: Option<&str>| -> String {
             let saved = [saved.map(str::to_owned)];
-            let steps = scenario.steps.iter().filter(|step| has_turn(step, pass, &saved));
+            let steps = scenario.steps.iter().filter(|step| is_selected(step, pass, &saved));
             steps.map(|step| step.route.trim_start_matches("GET /")).collect()
         };
         assert_eq!(walk(1, None), "ade");

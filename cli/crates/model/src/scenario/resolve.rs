@@ -121,7 +121,7 @@ fn mean(
     let capacity = capacity::capacity(file.capacity, &loads, found);
     let loads: Option<Vec<_>> = loads.into_iter().collect();
     if let Some(loads) = &loads {
-        feeders.allot(&journeys.journeys, &journeys.steps, loads, &places, found);
+        feeders.assign_rows(&journeys.journeys, &journeys.steps, loads, &places, found);
     }
     let timeout = file.timeout.or(Nanos::from_secs(10));
     let http = http::http(file.http, timeout.unwrap_or(Nanos::MAX), sources, found);

@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     batch::{Batch, Extra, NONE, Row},
-    sample::Outcome,
+    sample::RequestOutcome,
 };
 
 /// A segment that is being filled. Writing empties it for the next one.
@@ -150,7 +150,7 @@ impl Growing {
         let steps = names.scenario.steps.len();
         let step = |index: usize| names.scenario.steps.get(index);
         let journey = |index: usize| step(index).and_then(|step| names.scenario.journeys.get(step.journey));
-        let words = Outcome::KINDS.map(Outcome::to_words);
+        let words = RequestOutcome::KINDS.map(RequestOutcome::to_words);
         let rare = &mut self.rare;
 
         chunk.integers(&mut self.intended)?;
@@ -234,9 +234,9 @@ impl Rare {
     }
 }
 
-fn status(outcome: Outcome) -> Option<i64> {
+fn status(outcome: RequestOutcome) -> Option<i64> {
     match outcome {
-        Outcome::Status(status) => Some(status.into()),
+        RequestOutcome::Status(status) => Some(status.into()),
         _ => None,
     }
 }

@@ -20,7 +20,7 @@ use self::pages::TextPages;
 use super::{Names, SegmentError};
 use crate::{
     batch::{Batch, Extra, NO_INSTANT, NO_NUMBER, NONE, Row},
-    sample::Outcome,
+    sample::RequestOutcome,
 };
 
 /// Reads a segment.
@@ -246,20 +246,20 @@ struct Outcomes {
     causes: Texts,
     status: Optional<i64>,
     /// By indices of kind and cause; the status of a response is filled in later.
-    known: Vec<Option<Outcome>>,
+    known: Vec<Option<RequestOutcome>>,
 }
 
 impl Outcomes {
     #[inline]
-    fn next(&mut self, row: usize) -> Result<Outcome, String> {
+    fn next(&mut self, row: usize) -> Result<RequestOutcome, String> {
         let status = self.status.next(row).and_then(|status| u16::try_from(status).ok());
         let (kind, cause) = (self.kinds.id(row) as usize, self.causes.id(row));
         // The last entry is for rows without a cause.
         let causes = self.causes.values.len();
         let cause = if cause == NONE { causes } else { cause as usize };
         match (self.known.get(kind * (causes + 1) + cause).copied().flatten(), status) {
-            (Some(Outcome::Status(_)), Some(status)) => Ok(Outcome::Status(status)),
-            (Some(outcome), _) if !matches!(outcome, Outcome::Status(_)) => Ok(outcome),
+            (Some(RequestOutcome::Status(_)), Some(status)) => Ok(RequestOutcome::Status(status)),
+            (Some(outcome), _) if !matches!(outcome, RequestOutcome::Status(_)) => Ok(outcome),
             _ => {
                 let kind = self.kinds.values.get(kind).map_or("", String::as_str);
                 let words = (kind, status, self.causes.values.get(cause));
@@ -351,7 +351,7 @@ impl Columns<'_> {
         let mut known = Vec::new();
         for kind in &kinds.values {
             let causes = causes.values.iter().map(|cause| Some(cause.as_str())).chain([None]);
-            known.extend(causes.map(|cause| Outcome::from_words(kind, Some(0), cause)));
+            known.extend(causes.map(|cause| RequestOutcome::from_words(kind, Some(0), cause)));
         }
         Ok(Outcomes { kinds, causes, status: self.optional::<Int64Type>("status")?, known })
     }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    sample::{LimiterHeaders, Outcome},
+    sample::{LimiterHeaders, RequestOutcome},
     testing::sample,
 };
 use saasbench_model::{
@@ -13,8 +13,10 @@ use saasbench_model::{
 fn any_sample() -> impl proptest::strategy::Strategy<Value = Sample> {
     use proptest::prelude::*;
     let outcome =
-        (0..Outcome::KINDS.len(), 100u16..600).prop_map(|(kind, status)| match Outcome::KINDS[kind] {
-            Outcome::Status(_) => Outcome::Status(status),
+        (0..RequestOutcome::KINDS.len(), 100u16..600).prop_map(|(kind, status)| match RequestOutcome::KINDS
+            [kind]
+        {
+            RequestOutcome::Status(_) => RequestOutcome::Status(status),
             other => other,
         });
     let limiter =
@@ -85,7 +87,7 @@ proptest::proptest! {
             })
             .zip(0..)
             .map(|((tenant, replica, rejected), millis)| {
-                let mut sample = sample(millis, replica, Outcome::Status(if rejected { 429 } else { 200 }));
+                let mut sample = sample(millis, replica, RequestOutcome::Status(if rejected { 429 } else { 200 }));
                 sample.tenant = tenant;
                 sample.first_byte = (!rejected).then_some(sample.done);
                 sample.canary = rejected.then_some(tenant);
@@ -107,10 +109,10 @@ proptest::proptest! {
 
 #[test]
 fn every_kind_of_outcome_has_its_number_and_its_words() {
-    for (number, outcome) in Outcome::KINDS.into_iter().enumerate() {
+    for (number, outcome) in RequestOutcome::KINDS.into_iter().enumerate() {
         assert_eq!(outcome.kind(), number as u32);
         let (kind, status, cause) = outcome.to_words();
-        assert_eq!(Outcome::from_words(kind, status, cause), Some(outcome));
+        assert_eq!(RequestOutcome::from_words(kind, status, cause), Some(outcome));
     }
 }
 
@@ -120,7 +122,7 @@ fn a_damaged_segment_is_reported() {
     let path = dir.path().join("000001.parquet");
     let (scenario, replicas) = (scenario(SCENARIO), ["a".to_owned()]);
     let names = Names::new(&scenario, &replicas);
-    write(&path, &[sample(0, 0, Outcome::Status(200))], &names).unwrap();
+    write(&path, &[sample(0, 0, RequestOutcome::Status(200))], &names).unwrap();
     let whole = std::fs::read(&path).unwrap();
     std::fs::write(&path, &whole[..whole.len() / 2]).unwrap();
     assert!(matches!(read(&path, &names), Err(SegmentError::Damaged { .. })));

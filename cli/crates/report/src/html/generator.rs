@@ -9,7 +9,7 @@ use super::{
 use crate::html::timeline_events::Kind;
 use saasbench_model::units::Nanos;
 use saasbench_record::usage::{Usage, WORKER};
-use saasbench_verify::alerts::{AlertCourse, courses};
+use saasbench_verify::alerts::{AlertTimeline, courses};
 
 /// Events listed.
 const EVENTS: usize = 200;
@@ -18,7 +18,7 @@ const EVENTS: usize = 200;
 pub(crate) fn alerts(page: &Page<'_>) -> Option<Markup> {
     let courses = courses(page.run);
     let end = courses.iter().map(|course| page.seconds(course.until)).fold(page.times.span().1, f64::max);
-    let lane = |course: &AlertCourse| {
+    let lane = |course: &AlertTimeline| {
         let span = |class, name, (from, to): (Nanos, Nanos)| Span {
             class,
             name,

@@ -134,7 +134,7 @@ pub(crate) fn numbers(page: &Page<'_>) -> Markup {
     let total = &page.report.summary.total;
     let all = (total.requests + total.dropped).max(1);
     let share = |count: u64| format!("{:.2} %", count as f64 * 100.0 / all as f64);
-    let kind = |status: u16| label(Kind::of(saasbench_record::sample::Outcome::Status(status))).1;
+    let kind = |status: u16| label(Kind::of(saasbench_record::sample::RequestOutcome::Status(status))).1;
     let others = [
         ("no response", "no-response", total.unknown),
         ("not sent", "notsent", total.not_sent),

@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 use super::*;
 use crate::timeline;
 use saasbench_record::{
-    sample::{Outcome as SampleOutcome, Sample},
-    testing::{Made, sample},
+    sample::{RequestOutcome, Sample},
+    testing::{TestRun, sample},
 };
 use saasbench_verify::testing::Judge as _;
 
 /// The report of a synthetic run.
-pub(super) fn page_of(made: &Made) -> String {
+pub(super) fn page_of(made: &TestRun) -> String {
     made.judge();
     let run = RecordedRun::open(made.dir.path()).unwrap();
     let (mut report, timeline) = timeline::judge(&run, |_| {}).unwrap();
@@ -20,7 +20,7 @@ pub(super) fn page_of(made: &Made) -> String {
 }
 
 fn samples() -> Vec<Sample> {
-    let outcome = |i: i64| SampleOutcome::Status(if i % 3 == 0 { 429 } else { 200 });
+    let outcome = |i: i64| RequestOutcome::Status(if i % 3 == 0 { 429 } else { 200 });
     (0..90).map(|i| sample(i * 100, (i % 2) as usize, outcome(i))).collect()
 }
 
@@ -28,8 +28,8 @@ const LIMIT: &str =
     "[[limit]]\nroute = \"POST /chat\"\nper = \"tenant\"\nalgorithm = \"fixed-window\"\nquota = \"8/10s\"\n";
 const SILENT: &str = "[metrics]\nenabled = false\n";
 
-fn bad() -> Made {
-    Made::new(
+fn bad() -> TestRun {
+    TestRun::new(
         &format!("{LIMIT}{SILENT}[[expect]]\nthat = \"count(429) == 0\"\n[[expect]]\nthat = \"p99 < 1s\"\n"),
         &samples(),
     )
@@ -137,7 +137,7 @@ pub(super) fn assert_sound(page: &str) {
 
 #[test]
 fn renders_a_run_that_passes() {
-    let page = page_of(&Made::new(SILENT, &samples()));
+    let page = page_of(&TestRun::new(SILENT, &samples()));
     assert_sound(&page);
     insta::assert_snapshot!(text(&page));
 }
@@ -151,7 +151,7 @@ fn renders_a_run_that_fails() {
 
 #[test]
 fn shows_client_vs_server() {
-    let mut made = Made::new("", &samples());
+    let mut made = TestRun::new("", &samples());
     let labels = "handler=\"/chat\",method=\"POST\"";
     let of = |count: i64, rejected: i64| {
         format!(
@@ -170,7 +170,7 @@ fn shows_client_vs_server() {
 fn shows_at_most_three_failed_claims_before_the_charts() {
     let expected: String =
         (0..20).map(|most| format!("[[expect]]\nthat = \"count(429) == {most}\"\n")).collect();
-    let page = page_of(&Made::new(&format!("{LIMIT}{SILENT}{expected}"), &samples()));
+    let page = page_of(&TestRun::new(&format!("{LIMIT}{SILENT}{expected}"), &samples()));
     assert_sound(&page);
     assert_eq!(page.matches("class=\"card ").count(), 2, "one of each kind");
     let said = text(&page);
@@ -182,7 +182,8 @@ fn shows_at_most_three_failed_claims_before_the_charts() {
     ] {
         assert!(said.contains(words), "{said}");
     }
-    let one = page_of(&Made::new(&format!("{SILENT}[[expect]]\nthat = \"count(429) == 0\"\n"), &samples()));
+    let one =
+        page_of(&TestRun::new(&format!("{SILENT}[[expect]]\nthat = \"count(429) == 0\"\n"), &samples()));
     let said = text(&one);
     for words in ["Failed: count(429) == 0 was expected, but 30\n", "claims does not hold"] {
         assert!(said.contains(words), "{said}");
@@ -191,7 +192,7 @@ fn shows_at_most_three_failed_claims_before_the_charts() {
 
 #[test]
 fn names_replicas_in_subjects() {
-    let mut made = Made::new("", &samples());
+    let mut made = TestRun::new("", &samples());
     let page = "http_requests_total{handler=\"/chat\",method=\"POST\",status=\"200\"} 7\n";
     made.settled("a", page).settled("b", page);
     let said = text(&page_of(&made));
@@ -206,7 +207,7 @@ fn renders_a_run_that_was_killed_and_one_without_requests() {
     let page = page_of(&made);
     assert_sound(&page);
     assert!(text(&page).contains("the run was cut off"), "{}", text(&page));
-    let empty = page_of(&Made::new("", &[]));
+    let empty = page_of(&TestRun::new("", &[]));
     assert_sound(&empty);
     assert!(empty.contains("No responses."));
 }
@@ -220,7 +221,7 @@ fn hostile_text_stays_text() {
             &format!("name = \"test\"\ndescription = {}", serde_json::Value::from(hostile)),
         )
         .replace("\"acme\"", &serde_json::Value::from("\u{202e}<b>acme</b>\"onload=x").to_string());
-    let mut made = Made::of(format!("{text}{LIMIT}{SILENT}"), &samples());
+    let mut made = TestRun::of(format!("{text}{LIMIT}{SILENT}"), &samples());
     made.manifest.environment.name = hostile.to_owned();
     made.manifest.environment.faults = vec![hostile.to_owned()];
     made.manifest.events = vec![saasbench_record::event::Event::Aborted {

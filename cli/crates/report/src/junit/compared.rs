@@ -71,13 +71,13 @@ fn status(comparison: &Comparison, row: &Row, quantity: &Quantity) -> TestCaseSt
 mod tests {
     use super::*;
     use crate::{comparison::tests::comparison, junit::render};
-    use saasbench_record::testing::Made;
+    use saasbench_record::testing::TestRun;
     use saasbench_verify::testing::Judge as _;
     use saasbench_verify::verdict::Outcome;
 
     #[test]
     fn writes_a_case_for_each_compared_quantity() {
-        let mut report = Made::new("[metrics]\nenabled = false\n", &[]).judge();
+        let mut report = TestRun::new("[metrics]\nenabled = false\n", &[]).judge();
         report.run = "runs/RUN".to_owned();
         report.verdicts.clear();
         let mut compared = comparison(Outcome::Fail);

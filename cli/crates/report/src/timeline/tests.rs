@@ -3,13 +3,13 @@
 use super::*;
 use saasbench_record::{
     sample::{NoResponseReason, NotSentReason},
-    testing::{Made, sample},
+    testing::{TestRun, sample},
 };
 use saasbench_verify::testing::Judge as _;
 
 /// A run's timeline and its report.
 fn judged(more: &str, samples: &[Sample], length: i64) -> (Timeline, saasbench_verify::Report) {
-    let mut made = Made::new(more, samples);
+    let mut made = TestRun::new(more, samples);
     if let Some(load) = &mut made.manifest.load {
         load.to_ns = Nanos::from_secs(length);
     }
@@ -19,16 +19,16 @@ fn judged(more: &str, samples: &[Sample], length: i64) -> (Timeline, saasbench_v
     (timeline, report)
 }
 
-fn outcome(number: i64) -> Outcome {
+fn outcome(number: i64) -> RequestOutcome {
     match number % 11 {
-        0 => Outcome::Status(429),
-        1 => Outcome::Status(503),
-        2 => Outcome::Unknown(NoResponseReason::Timeout),
-        3 => Outcome::NotSent(NotSentReason::ConnectFailed),
-        4 => Outcome::Dropped,
-        5 => Outcome::Status(301),
-        6 => Outcome::Status(404),
-        _ => Outcome::Status(200),
+        0 => RequestOutcome::Status(429),
+        1 => RequestOutcome::Status(503),
+        2 => RequestOutcome::NoResponse(NoResponseReason::Timeout),
+        3 => RequestOutcome::NotSent(NotSentReason::ConnectFailed),
+        4 => RequestOutcome::Dropped,
+        5 => RequestOutcome::Status(301),
+        6 => RequestOutcome::Status(404),
+        _ => RequestOutcome::Status(200),
     }
 }
 
@@ -65,9 +65,13 @@ proptest::proptest! {
 #[test]
 fn intervals_have_round_widths() {
     let width = |secs: i64| {
-        judged("", &[sample(0, 0, Outcome::Status(200)), sample(secs * 1000, 0, Outcome::Status(200))], secs)
-            .0
-            .width()
+        judged(
+            "",
+            &[sample(0, 0, RequestOutcome::Status(200)), sample(secs * 1000, 0, RequestOutcome::Status(200))],
+            secs,
+        )
+        .0
+        .width()
     };
     let widths: Vec<String> =
         [5, 25, 100, 400, 2000, 4000, 10_000, 86_000].map(width).iter().map(Nanos::to_string).collect();
@@ -76,8 +80,10 @@ fn intervals_have_round_widths() {
 
 #[test]
 fn a_run_without_a_known_start_starts_with_its_first_sample() {
-    let mut made =
-        Made::new("", &[sample(7_000, 0, Outcome::Status(200)), sample(7_500, 0, Outcome::Status(200))]);
+    let mut made = TestRun::new(
+        "",
+        &[sample(7_000, 0, RequestOutcome::Status(200)), sample(7_500, 0, RequestOutcome::Status(200))],
+    );
     made.manifest.load = None;
     made.judge();
     let run = RecordedRun::open(made.dir.path()).unwrap();
@@ -98,7 +104,7 @@ fn tenants_beyond_the_busiest_are_merged() {
 
 /// The windows of acme's quota, as from–to:admitted in seconds.
 fn windows(limit: &str, sent: &[i64]) -> Vec<String> {
-    let samples: Vec<Sample> = sent.iter().map(|at| sample(*at, 0, Outcome::Status(200))).collect();
+    let samples: Vec<Sample> = sent.iter().map(|at| sample(*at, 0, RequestOutcome::Status(200))).collect();
     windows_of(limit, &samples)
 }
 
@@ -134,7 +140,7 @@ fn windows_match_a_conforming_limiter() {
 fn windows_do_not_depend_on_recording_order() {
     for algorithm in ["fixed-window", "aligned-window", "sliding-log", "token-bucket"] {
         let limit = format!("algorithm = \"{algorithm}\"\nquota = \"3/2s\"");
-        let samples: Vec<Sample> = (0..40).map(|i| sample(i * 310, 0, Outcome::Status(200))).collect();
+        let samples: Vec<Sample> = (0..40).map(|i| sample(i * 310, 0, RequestOutcome::Status(200))).collect();
         // One worker's samples follow those of another.
         let (even, odd): (Vec<_>, Vec<_>) =
             samples.iter().cloned().enumerate().partition(|(i, _)| i % 2 == 0);
@@ -156,9 +162,9 @@ fn keeps_violated_quotas_of_merged_tenants() {
     // All exceed their quota except the last one.
     let of = |tenant: usize| {
         let many = if tenant == 119 { 2 } else { 4 };
-        (0..many).map(move |i| Sample { tenant, ..sample(i * 100, 0, Outcome::Status(200)) })
+        (0..many).map(move |i| Sample { tenant, ..sample(i * 100, 0, RequestOutcome::Status(200)) })
     };
-    let made = Made::of(
+    let made = TestRun::of(
         format!("{text}{}{heavy}", limits("POST /chat")),
         &(0..120).flat_map(of).collect::<Vec<_>>(),
     );

@@ -21,7 +21,7 @@ use saasbench_record::{
 pub(super) struct Dead {
     pub(super) diagnosis: Diagnosis,
     /// Whether it could fire once the series that it reads exist.
-    pub(super) may_come_alive: bool,
+    pub(super) may_still_fire: bool,
 }
 
 fn diagnosis(hypothesis: &str, parameters: serde_json::Value, sentence: String) -> Diagnosis {
@@ -33,7 +33,7 @@ pub(super) fn silence(alert: &Alert, recorded: &Recorded, course: &Course) -> Op
     let dead = dead(alert, recorded).map(|dead| dead.diagnosis);
     let of_name = || recorded.rules.iter().flatten().filter(|rule| rule.name == alert.name);
     dead.or_else(|| fires_for_others(alert, recorded))
-        .or_else(|| of_name().find_map(|rule| asks_in_vain(rule, recorded)))
+        .or_else(|| of_name().find_map(|rule| diagnose_empty_query(rule, recorded)))
         .or_else(|| of_name().find_map(|rule| holds_too_long(alert, rule, course)))
         .or_else(|| of_name().find_map(|rule| out_of_reach(rule, recorded)))
 }
@@ -44,7 +44,7 @@ pub(super) fn dead(alert: &Alert, recorded: &Recorded) -> Option<Dead> {
     let of_name: Vec<&Rule> = rules.iter().filter(|rule| rule.name == alert.name).collect();
     let surely = |parameters, sentence| Dead {
         diagnosis: diagnosis("dead-alert-rule", parameters, sentence),
-        may_come_alive: false,
+        may_still_fire: false,
     };
     if of_name.is_empty() {
         // A Prometheus whose rules are evaluated elsewhere lists none of them, but shows their alerts.
@@ -66,7 +66,7 @@ pub(super) fn dead(alert: &Alert, recorded: &Recorded) -> Option<Dead> {
         let (parameters, sentence) =
             basis.selectors.iter().find_map(|selector| reads_nothing(rule, selector, recorded))?;
         let diagnosis = diagnosis("dead-alert-rule", parameters, sentence);
-        Some(Dead { diagnosis, may_come_alive: true })
+        Some(Dead { diagnosis, may_still_fire: true })
     });
     let first = dead.next()??;
     dead.all(|dead| dead.is_some()).then_some(first)
@@ -99,7 +99,7 @@ fn has_label(metric: &str, label: &str, recorded: &Recorded) -> bool {
 }
 
 /// Diagnoses a selector whose label value matches no series: nothing was rejected, or the value is misspelt.
-fn asks_in_vain(rule: &Rule, recorded: &Recorded) -> Option<Diagnosis> {
+fn diagnose_empty_query(rule: &Rule, recorded: &Recorded) -> Option<Diagnosis> {
     Basis::of(&rule.query)?.selectors.into_iter().find_map(|Selector { text, metric, matched, .. }| {
         if !recorded.now(&rule::count(&text, ""))?.is_empty() {
             return None;

@@ -8,7 +8,7 @@ use crate::{
     verdict::{Claim, Outcome, Verdict},
 };
 use saasbench_model::units::Nanos;
-use saasbench_record::testing::{Made, sample};
+use saasbench_record::testing::{TestRun, sample};
 
 /// Fires for acme, with a cause from 2 s to 8 s; silent for globex.
 const ALERTS: &str = r#"
@@ -110,8 +110,9 @@ impl Reported {
         lines
     }
 
-    fn made(&self) -> Made {
-        let mut made = Made::new(ALERTS, &[sample(0, 0, saasbench_record::sample::Outcome::Status(200))]);
+    fn made(&self) -> TestRun {
+        let mut made =
+            TestRun::new(ALERTS, &[sample(0, 0, saasbench_record::sample::RequestOutcome::Status(200))]);
         made.manifest.environment.prometheus = Some("http://127.0.0.1:9".to_owned());
         let lines: String = self.records().iter().map(|line| format!("{line}\n")).collect();
         std::fs::write(made.dir.path().join("observations/prometheus.jsonl"), lines).unwrap();
@@ -255,7 +256,7 @@ fn rules_that_are_not_listed_may_be_evaluated_elsewhere() {
 fn without_prometheus_or_its_answers_nothing_is_said() {
     let mut made = Reported::conforming().made();
     let mut texts = String::new();
-    let mut note = |made: &Made| {
+    let mut note = |made: &TestRun| {
         for verdict in alerts(&made.judge()) {
             assert_eq!(verdict.outcome, Inconclusive);
             texts += &format!("{}\n", verdict.summary);

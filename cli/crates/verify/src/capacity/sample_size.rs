@@ -14,7 +14,7 @@ use saasbench_model::{
     },
     units::Nanos,
 };
-use saasbench_record::sample::{Outcome, Sample};
+use saasbench_record::sample::{RequestOutcome, Sample};
 
 /// A quantile `q` needs this many samples divided by `1 − q`: ten, and a fifth more so that a few may be
 /// missing.
@@ -39,7 +39,7 @@ fn needed(q: f64) -> f64 {
 
 /// Counts, sample by sample, the responses that each quantile of a step rests on.
 #[derive(Debug)]
-pub struct Answers {
+pub struct ResponseCounts {
     scenario: Arc<Scenario>,
     /// Samples due earlier belong to the warm-up.
     judged_from: Nanos,
@@ -53,7 +53,7 @@ struct Quantile {
     answers: u64,
 }
 
-impl Answers {
+impl ResponseCounts {
     /// Starts with no responses counted. Expectations on a `fresh` start count only if `fresh` is set;
     /// samples due before `judged_from` do not count.
     pub fn new(scenario: &Arc<Scenario>, fresh: bool, judged_from: Nanos) -> Self {
@@ -66,7 +66,7 @@ impl Answers {
 
     /// Counts a sample that is a response and not part of the warm-up.
     pub fn add(&mut self, sample: &Sample) {
-        if sample.intended < self.judged_from || !matches!(sample.outcome, Outcome::Status(_)) {
+        if sample.intended < self.judged_from || !matches!(sample.outcome, RequestOutcome::Status(_)) {
             return;
         }
         for quantile in &mut self.quantiles {
@@ -77,13 +77,13 @@ impl Answers {
 
     /// By which factor the step has to be longer for the scarcest quantile to be reliable; 0 without
     /// quantiles. A quantile without any response is treated as if it had one.
-    pub fn lack(&self) -> f64 {
-        let lack = |quantile: &Quantile| needed(quantile.q) / quantile.answers.max(1) as f64;
-        self.quantiles.iter().map(lack).fold(0.0, f64::max)
+    pub fn shortfall(&self) -> f64 {
+        let shortfall = |quantile: &Quantile| needed(quantile.q) / quantile.answers.max(1) as f64;
+        self.quantiles.iter().map(shortfall).fold(0.0, f64::max)
     }
 
     /// Whether some quantile has too few responses to be judged at all.
-    pub fn are_too_few(&self) -> bool {
+    pub fn is_insufficient(&self) -> bool {
         self.quantiles.iter().any(|quantile| quantile.answers < quantiles::samples_needed(quantile.q))
     }
 }
@@ -97,13 +97,13 @@ mod tests {
     /// A thousand requests, every `first_of`-th by the first tenant.
     fn counted(expectations: &str, fresh: bool, first_of: i64) -> (String, bool) {
         let scenario = Arc::new(scenario(&format!("{SCENARIO}{expectations}")));
-        let mut answers = Answers::new(&scenario, fresh, Nanos::ZERO);
+        let mut answers = ResponseCounts::new(&scenario, fresh, Nanos::ZERO);
         for n in 0..1000 {
-            let mut sample = sample(n, 0, Outcome::Status(200));
+            let mut sample = sample(n, 0, RequestOutcome::Status(200));
             sample.tenant = usize::from(n % first_of != 0);
             answers.add(&sample);
         }
-        (format!("{:.2}", answers.lack()), answers.are_too_few())
+        (format!("{:.2}", answers.shortfall()), answers.is_insufficient())
     }
 
     #[test]
@@ -122,12 +122,12 @@ mod tests {
     #[test]
     fn only_responses_to_judged_requests_count() {
         let scenario = Arc::new(scenario(&format!("{SCENARIO}[[expect]]\nthat = \"p50 < 50ms\"\n")));
-        let mut answers = Answers::new(&scenario, true, Nanos::from_millis(100));
-        answers.add(&sample(99, 0, Outcome::Status(200)));
-        answers.add(&sample(101, 0, Outcome::Dropped));
-        assert_eq!(answers.lack(), 24.0, "none yet");
-        answers.add(&sample(101, 0, Outcome::Status(200)));
-        answers.add(&sample(102, 0, Outcome::Status(200)));
-        assert_eq!(answers.lack(), 12.0);
+        let mut answers = ResponseCounts::new(&scenario, true, Nanos::from_millis(100));
+        answers.add(&sample(99, 0, RequestOutcome::Status(200)));
+        answers.add(&sample(101, 0, RequestOutcome::Dropped));
+        assert_eq!(answers.shortfall(), 24.0, "none yet");
+        answers.add(&sample(101, 0, RequestOutcome::Status(200)));
+        answers.add(&sample(102, 0, RequestOutcome::Status(200)));
+        assert_eq!(answers.shortfall(), 12.0);
     }
 }

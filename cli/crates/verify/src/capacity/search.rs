@@ -13,7 +13,7 @@ const TAIL: f64 = 0.05;
 /// Trials at one level, at most: a level that is undecided by then lies at the knee.
 const MOST_TRIALS: u32 = 8;
 /// With this many contrary results an end can no longer become certain: with one in eight it still can.
-const CONTRARY: u32 = 2;
+const MAX_CONTRADICTIONS: u32 = 2;
 /// Factor by which the level grows until the objectives break.
 const GROWTH: f64 = 2.0;
 /// Tolerance when comparing ratios of rounded levels.
@@ -62,7 +62,7 @@ pub enum Trial {
     /// The service broke them.
     Broke,
     /// The generator could not drive the level.
-    Spoiled,
+    InvalidTrial,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -138,7 +138,7 @@ impl Trials {
     fn settled(self, is_sure: bool, contrary: u32) -> Settled {
         if is_sure {
             Settled::Surely
-        } else if contrary >= CONTRARY || self.total() >= MOST_TRIALS {
+        } else if contrary >= MAX_CONTRADICTIONS || self.total() >= MOST_TRIALS {
             Settled::Never
         } else {
             Settled::NotYet
@@ -168,14 +168,14 @@ impl Search {
             *match trial {
                 Trial::Held => &mut trials.held,
                 Trial::Broke => &mut trials.broke,
-                Trial::Spoiled => &mut trials.spoiled,
+                Trial::InvalidTrial => &mut trials.spoiled,
             } += 1;
         }
     }
 
     /// What to do next, given the trials so far.
     pub fn next(&self) -> Next {
-        let Some((lower, tied, upper)) = self.parted() else {
+        let Some((lower, tied, upper)) = self.separated() else {
             return Next::Try(self.rounded(self.bounds.start));
         };
         if let Some(unlike) = tied.iter().min_by_key(|level| level.trials.total()) {
@@ -197,7 +197,7 @@ impl Search {
 
     /// Where the capacity lies according to the trials so far.
     pub fn bracket(&self) -> Bracket {
-        let (lower, _, upper) = self.parted().unwrap_or_default();
+        let (lower, _, upper) = self.separated().unwrap_or_default();
         let sure_low = lower.iter().rev().find(|level| level.trials.as_lower_end() == Settled::Surely);
         let sure_high = upper.iter().find(|level| level.trials.as_upper_end() == Settled::Surely);
         let high = sure_high.or(upper.first());
@@ -214,7 +214,7 @@ impl Search {
 
     /// Levels at which the objectives mostly hold, hold half of the time, and mostly break; `None` without
     /// trials.
-    fn parted(&self) -> Option<(&[Level], &[Level], &[Level])> {
+    fn separated(&self) -> Option<(&[Level], &[Level], &[Level])> {
         let trials: Vec<Trials> = self.levels.iter().map(|level| level.trials).collect();
         let shares = falling_shares(&trials);
         let held = shares.partition_point(|share| *share > 0.5);

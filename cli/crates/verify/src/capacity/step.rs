@@ -18,7 +18,7 @@ use saasbench_model::{
     units::Nanos,
 };
 use saasbench_record::{
-    sample::{Outcome as SampleOutcome, Sample},
+    sample::{RequestOutcome, Sample},
     tally::{count_latency, latency_histogram},
 };
 
@@ -126,7 +126,7 @@ impl Flow {
 
     /// Counts a sample.
     pub fn add(&mut self, sample: &Sample) {
-        if sample.outcome == SampleOutcome::Dropped || sample.intended < self.begin {
+        if sample.outcome == RequestOutcome::Dropped || sample.intended < self.begin {
             return;
         }
         let is_open = |at: Nanos| i64::from(sample.intended <= at && at < sample.done);
@@ -134,7 +134,7 @@ impl Flow {
         self.open_at_end += is_open(self.end);
         self.arrivals += u64::from(sample.intended > self.middle && sample.intended <= self.end);
         self.last_due = self.last_due.max(sample.intended);
-        if matches!(sample.outcome, SampleOutcome::Status(_)) {
+        if matches!(sample.outcome, RequestOutcome::Status(_)) {
             self.answered += u64::from(sample.done <= self.end);
             if sample.intended >= self.judged_from {
                 let latency = sample.latency_intended();
@@ -254,7 +254,7 @@ pub struct Lateness {
     pub allowed: u64,
     /// With more requests in flight than this, more than `allowed` are certain to exceed the bound: at most
     /// `rate · bound` of them can have arrived within the bound, and all others are late already.
-    pub under_way: u32,
+    pub in_flight: u32,
 }
 
 /// The strictest bound on a quantile of all requests, for a step at an open `rate` that is judged for
@@ -278,12 +278,12 @@ pub fn strictest(scenario: &Scenario, rate: f64, judged: Nanos) -> Option<Latene
             let late = rate * steps * (1.0 - q) * judged.as_secs_f64();
             let within = rate * steps * expectation.bound / 1e9;
             let bound = Nanos(expectation.bound as i64);
-            let (allowed, under_way) = ((late - TINY).ceil() as u64, (late + within - TINY).ceil() as u32);
-            Some(Lateness { bound, allowed, under_way })
+            let (allowed, in_flight) = ((late - TINY).ceil() as u64, (late + within - TINY).ceil() as u32);
+            Some(Lateness { bound, allowed, in_flight })
         }
         _ => None,
     });
-    bounds.min_by_key(|bound| bound.under_way)
+    bounds.min_by_key(|bound| bound.in_flight)
 }
 
 #[cfg(test)]

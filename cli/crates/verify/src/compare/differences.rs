@@ -11,7 +11,7 @@ use saasbench_record::{
 };
 
 /// Differences that make the runs incomparable, a line each.
-pub(super) fn grave(base: &RecordedRun, new: &RecordedRun) -> Vec<String> {
+pub(super) fn severe_differences(base: &RecordedRun, new: &RecordedRun) -> Vec<String> {
     let (old, now) = (&base.manifest.scenario, &new.manifest.scenario);
     let mut lines = Vec::new();
     if (&old.sha256, &old.files) != (&now.sha256, &now.files) {
@@ -65,7 +65,7 @@ fn tenants(run: &RecordedRun) -> String {
 }
 
 /// Other differences, a line each.
-pub(super) fn slight(base: &RecordedRun, new: &RecordedRun) -> Vec<String> {
+pub(super) fn minor_differences(base: &RecordedRun, new: &RecordedRun) -> Vec<String> {
     let mut lines = Vec::new();
     let mut differ = |what: &str, before: String, after: String| {
         if before != after {

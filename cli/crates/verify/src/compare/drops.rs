@@ -9,7 +9,11 @@
 use super::{Change, Quantity, Row, Terms, Unit, gather::Measured, rows::rows};
 
 /// Marks everything else as unknown.
-pub(super) fn keep_what_is_sure(found: &mut [Row], (baselines, new): (&[Measured], &Measured), terms: Terms) {
+pub(super) fn retain_certain_rows(
+    found: &mut [Row],
+    (baselines, new): (&[Measured], &Measured),
+    terms: Terms,
+) {
     let at_best = rows(baselines, &new.in_favour(), terms);
     for row in found {
         let same = |other: &&Row| {

@@ -17,7 +17,7 @@ use saasbench_model::{plan::time::PlanInstant, scenario::Scenario, units::Nanos}
 use saasbench_record::{
     manifest::State,
     reader::RecordedRun,
-    sample::{Outcome, Sample},
+    sample::{RequestOutcome, Sample},
     segment::SegmentError,
     stall::Stall,
 };
@@ -160,7 +160,7 @@ pub(super) fn measure(run: &RecordedRun, span: Option<Span>) -> Result<Measured,
     let mut stalls = run.self_monitor.stalls.clone();
     stalls.sort_by_key(|stall| stall.from_ns);
     let mut excuses = StallExclusions::new(&stalls);
-    let mut generator = generator::Gatherer::new(judged_from(run), &run.self_monitor.usage);
+    let mut generator = generator::GeneratorCollector::new(judged_from(run), &run.self_monitor.usage);
     let time = run.manifest.plan_time();
     run.for_each_sample(|_, sample| {
         let excuse = excuses.of(sample);
@@ -175,7 +175,7 @@ pub(super) fn measure(run: &RecordedRun, span: Option<Span>) -> Result<Measured,
         if let Some(cell) = cells.of(sample, Cell::default) {
             cell.add(block, sample, excuse.lateness, is_good(scenario, sample), &stalls);
         }
-        if sample.outcome == Outcome::Dropped {
+        if sample.outcome == RequestOutcome::Dropped {
             miss(&mut cells, scenario, block, sample);
         }
     })?;
@@ -234,7 +234,7 @@ impl Measured {
 
 impl Cell {
     fn add(&mut self, block: usize, sample: &Sample, lateness: Nanos, served: bool, stalls: &[Stall]) {
-        if sample.outcome == Outcome::Dropped {
+        if sample.outcome == RequestOutcome::Dropped {
             self.dropped += 1;
             return;
         }
@@ -242,7 +242,7 @@ impl Cell {
         block.requests += 1;
         block.errors += u64::from(sample.is_error());
         block.served += u64::from(served);
-        if !matches!(sample.outcome, Outcome::Status(_)) {
+        if !matches!(sample.outcome, RequestOutcome::Status(_)) {
             return;
         }
         let done_in_stall = stood_still(stalls, sample.done);

@@ -220,12 +220,12 @@ pub fn compare(
 ) -> Result<Comparison, CompareError> {
     let mut warnings = Vec::new();
     for base in baselines {
-        let differences = differences::grave(base, new);
+        let differences = differences::severe_differences(base, new);
         if !differences.is_empty() && !terms.force {
             let [base, new] = [base, new].map(name);
             return Err(CompareError::Different { base, new, differences });
         }
-        warnings.extend(differences.into_iter().chain(differences::slight(base, new)));
+        warnings.extend(differences.into_iter().chain(differences::minor_differences(base, new)));
     }
     let mut seen = BTreeSet::new();
     warnings.retain(|warning| seen.insert(warning.clone()));
@@ -249,7 +249,7 @@ pub fn compare(
     if !generator.is_empty() || measured.iter().any(|base| base.unfit.is_some()) {
         rows.iter_mut().flat_map(|row| &mut row.quantities).for_each(Quantity::doubt);
     } else if !waiting.is_empty() {
-        drops::keep_what_is_sure(&mut rows, (&measured, &now), terms);
+        drops::retain_certain_rows(&mut rows, (&measured, &now), terms);
     }
     let cut_short = cut_short(new, &now);
     let outcome = outcome(&rows, cut_short.is_some());

@@ -13,14 +13,14 @@ use saasbench_model::scenario::testing::SCENARIO;
 use saasbench_record::{
     event::{Event, Pace, PaceChange},
     manifest::State,
-    sample::{NotSentReason, Outcome as SampleOutcome, Sample},
-    testing::{Made, sample, stall},
+    sample::{NotSentReason, RequestOutcome, Sample},
+    testing::{TestRun, sample, stall},
 };
 
 /// 2,000 requests in ten seconds; `micros` gives the duration of each, by its number from 0.
 fn samples(micros: impl Fn(i64) -> i64) -> Vec<Sample> {
     let each = |i: i64| {
-        let mut sample = sample(i * 5, 0, SampleOutcome::Status(200));
+        let mut sample = sample(i * 5, 0, RequestOutcome::Status(200));
         sample.done = sample.sent + Nanos(micros(i) * 1000);
         sample
     };
@@ -33,8 +33,8 @@ fn usual(i: i64) -> i64 {
 }
 
 /// Compares a run with others, by way of the files.
-fn held(baselines: &[&Made], new: &Made, terms: Terms) -> Result<Comparison, CompareError> {
-    let open = |made: &Made| {
+fn held(baselines: &[&TestRun], new: &TestRun, terms: Terms) -> Result<Comparison, CompareError> {
+    let open = |made: &TestRun| {
         made.judge();
         RecordedRun::open(made.dir.path()).unwrap()
     };
@@ -42,12 +42,12 @@ fn held(baselines: &[&Made], new: &Made, terms: Terms) -> Result<Comparison, Com
     compare(&baselines, &open(new), terms)
 }
 
-fn against(base: &Made, new: &Made) -> Comparison {
+fn against(base: &TestRun, new: &TestRun) -> Comparison {
     held(&[base], new, Terms::default()).unwrap()
 }
 
-fn made(micros: impl Fn(i64) -> i64) -> Made {
-    Made::new("", &samples(micros))
+fn made(micros: impl Fn(i64) -> i64) -> TestRun {
+    TestRun::new("", &samples(micros))
 }
 
 fn reported(comparison: &Comparison) -> Vec<(&'static str, Change)> {
@@ -86,19 +86,19 @@ fn errors_and_what_is_served_are_compared_too() {
     let outcome = |comparison: &Comparison, name: &str| {
         comparison.rows[0].quantities.iter().find(|quantity| quantity.name == name).unwrap().outcome
     };
-    let comparison = against(&made(usual), &Made::new("", &failed));
+    let comparison = against(&made(usual), &TestRun::new("", &failed));
     assert_eq!(outcome(&comparison, "errors"), Change::Worse);
     assert_eq!(outcome(&comparison, "p50"), Change::Same);
     let mut rejected = samples(usual);
-    rejected.iter_mut().for_each(|sample| sample.outcome = SampleOutcome::Status(429));
-    let comparison = against(&made(usual), &Made::new("", &rejected));
+    rejected.iter_mut().for_each(|sample| sample.outcome = RequestOutcome::Status(429));
+    let comparison = against(&made(usual), &TestRun::new("", &rejected));
     assert_eq!(outcome(&comparison, "served"), Change::Worse);
     assert_eq!(outcome(&comparison, "errors"), Change::Same, "a 429 that the step expects is none");
 }
 
 #[test]
 fn few_requests_prove_nothing_and_the_needed_number_is_reported() {
-    let few = Made::new("", &samples(usual)[..40]);
+    let few = TestRun::new("", &samples(usual)[..40]);
     let comparison = against(&few, &few);
     let p99 = &comparison.rows[0].quantities[2];
     assert_eq!((p99.outcome, p99.needed), (Change::TooFew, Some(1000)));
@@ -117,7 +117,7 @@ fn responses_during_a_stall_are_left_out() {
     for sample in &mut stalled[800..1000] {
         sample.done = Nanos::from_millis(5000);
     }
-    let mut new = Made::new("", &stalled);
+    let mut new = TestRun::new("", &stalled);
     new.self_monitor.stalls = vec![stall(4000, 1000)];
     let comparison = against(&made(usual), &new);
     assert!(reported(&comparison)[..4].iter().all(|(_, change)| *change == Change::Same), "{comparison:#?}");
@@ -137,18 +137,18 @@ fn changes(comparison: &Comparison, name: &str) -> Change {
 fn a_generator_that_did_not_keep_up_leaves_everything_unknown() {
     let mut slower = samples(|i| usual(i) * 13 / 10);
     for sample in slower.iter_mut().step_by(150) {
-        sample.outcome = SampleOutcome::Dropped;
+        sample.outcome = RequestOutcome::Dropped;
     }
-    let comparison = against(&made(usual), &Made::new("", &slower));
+    let comparison = against(&made(usual), &TestRun::new("", &slower));
     assert_eq!(comparison.outcome, Outcome::Fail, "less than 1 % is no reason for doubt: {comparison:#?}");
     assert_eq!(changes(&comparison, "errors"), Change::Same, "what was dropped is no error");
     assert_eq!((comparison.rows[0].dropped, comparison.rows[0].new_requests), (14, 1986));
     for sample in slower.iter_mut().step_by(40) {
-        sample.outcome = SampleOutcome::Dropped;
+        sample.outcome = RequestOutcome::Dropped;
     }
     // Drops are not the only problem: this machine ran out of ports.
-    slower[1].outcome = SampleOutcome::NotSent(NotSentReason::Exhausted);
-    let slower = Made::new("", &slower);
+    slower[1].outcome = RequestOutcome::NotSent(NotSentReason::Exhausted);
+    let slower = TestRun::new("", &slower);
     for [base, new] in [[&made(usual), &slower], [&slower, &made(usual)], [&slower, &slower]] {
         let comparison = against(base, new);
         assert!(
@@ -171,41 +171,41 @@ fn the_generators_own_lateness_makes_no_run_slower() {
         let by = Nanos::from_millis(6);
         (sample.sent, sample.done) = (sample.sent + by, sample.done + by);
     }
-    let comparison = against(&made(usual), &Made::new("", &late));
+    let comparison = against(&made(usual), &TestRun::new("", &late));
     let p50 = &comparison.rows[0].quantities[0];
     assert_eq!((p50.outcome, p50.by_lateness, p50.needed), (Change::Unknown, true, None), "{p50:?}");
     assert_eq!((comparison.outcome, comparison.generator.len()), (Outcome::Inconclusive, 0));
     let by_sent = Terms { clock: Clock::Sent, ..Terms::default() };
-    let comparison = held(&[&made(usual)], &Made::new("", &late), by_sent).unwrap();
+    let comparison = held(&[&made(usual)], &TestRun::new("", &late), by_sent).unwrap();
     assert_eq!(comparison.outcome, Outcome::Pass, "{comparison:#?}");
     // What is slower without the lateness, too, is slower.
     late.iter_mut().for_each(|sample| sample.done = sample.done + Nanos::from_millis(6));
-    assert_eq!(against(&made(usual), &Made::new("", &late)).outcome, Outcome::Fail);
+    assert_eq!(against(&made(usual), &TestRun::new("", &late)).outcome, Outcome::Fail);
 }
 
 #[test]
 fn a_service_that_no_longer_serves_anyone_does_not_pass() {
     let rejected = |count: usize, status: u16| {
         let mut samples = samples(usual)[..count].to_vec();
-        samples.iter_mut().for_each(|sample| sample.outcome = SampleOutcome::Status(status));
+        samples.iter_mut().for_each(|sample| sample.outcome = RequestOutcome::Status(status));
         samples
     };
-    let served = |count: usize| Made::new("", &samples(usual)[..count]);
+    let served = |count: usize| TestRun::new("", &samples(usual)[..count]);
     for step in [1, 10, 100] {
         let [served, rejected] =
-            [samples(usual), rejected(2000, 429)].map(|all| Made::new("", &each(step, &all)));
+            [samples(usual), rejected(2000, 429)].map(|all| TestRun::new("", &each(step, &all)));
         let comparison = against(&served, &rejected);
         assert_eq!(changes(&comparison, "served"), Change::Worse, "{comparison:#?}");
     }
     // 60 responses all lie in one block of the ten seconds: the variation is unknown.
     for count in [1, 12, 60] {
-        let comparison = against(&served(count), &Made::new("", &rejected(count, 429)));
+        let comparison = against(&served(count), &TestRun::new("", &rejected(count, 429)));
         assert_eq!(changes(&comparison, "served"), Change::Unknown, "{comparison:#?}");
         assert_eq!(comparison.outcome, Outcome::Inconclusive);
     }
     let mut failed = rejected(12, 500);
     failed.iter_mut().for_each(|sample| sample.failed_check = Some("status 500".to_owned()));
-    let comparison = against(&served(12), &Made::new("", &failed));
+    let comparison = against(&served(12), &TestRun::new("", &failed));
     assert_eq!(changes(&comparison, "errors"), Change::Unknown, "{comparison:#?}");
 }
 
@@ -216,16 +216,16 @@ fn each(step: usize, samples: &[Sample]) -> Vec<Sample> {
 
 #[test]
 fn few_events_are_judged_exactly() {
-    let half = |sample: &mut Sample| sample.outcome = SampleOutcome::Status(429);
+    let half = |sample: &mut Sample| sample.outcome = RequestOutcome::Status(429);
     let usual = each(50, &samples(usual));
     let mut fewer = usual.clone();
     fewer.iter_mut().skip(1).step_by(2).for_each(half);
-    let comparison = against(&Made::new("", &usual), &Made::new("", &fewer));
+    let comparison = against(&TestRun::new("", &usual), &TestRun::new("", &fewer));
     assert_eq!(changes(&comparison, "served"), Change::Unknown, "20 in place of 40: {comparison:#?}");
     fewer.iter_mut().skip(4).for_each(half);
-    let comparison = against(&Made::new("", &usual), &Made::new("", &fewer));
+    let comparison = against(&TestRun::new("", &usual), &TestRun::new("", &fewer));
     assert_eq!(changes(&comparison, "served"), Change::Worse, "2 in place of 40: {comparison:#?}");
-    let comparison = against(&Made::new("", &fewer), &Made::new("", &usual));
+    let comparison = against(&TestRun::new("", &fewer), &TestRun::new("", &usual));
     assert_eq!(changes(&comparison, "served"), Change::Better, "{comparison:#?}");
 }
 
@@ -237,9 +237,9 @@ fn missing_rows_count_and_new_ones_are_reported() {
         for sample in samples.iter_mut().step_by(step) {
             sample.tenant = 1;
         }
-        Made::of(two.clone(), &samples)
+        TestRun::of(two.clone(), &samples)
     };
-    let (both, hardly, alone) = (of(2), of(1000), Made::of(two.clone(), &samples(usual)));
+    let (both, hardly, alone) = (of(2), of(1000), TestRun::of(two.clone(), &samples(usual)));
     let comparison = against(&both, &alone);
     let gone = &comparison.rows[0];
     assert_eq!((&*gone.tenant, gone.new_requests, gone.quantities[0].outcome), ("globex", 0, Change::Worse));
@@ -265,7 +265,7 @@ fn missing_rows_count_and_new_ones_are_reported() {
 fn a_response_that_hangs_shifts_no_block() {
     let mut hung = samples(usual);
     hung[1000].done = Nanos::from_secs(40);
-    let mut new = Made::new("", &hung);
+    let mut new = TestRun::new("", &hung);
     new.manifest.load.as_mut().unwrap().to_ns = Nanos::from_secs(40);
     let comparison = against(&made(usual), &new);
     assert_eq!(comparison.outcome, Outcome::Pass, "{comparison:#?}");
@@ -275,7 +275,7 @@ fn a_response_that_hangs_shifts_no_block() {
 fn a_run_that_was_ended_early_is_held_against_the_same_time() {
     // The load of both runs doubles after five seconds, and its latency with it.
     let growing = |i: i64| if i < 1000 { usual(i) } else { 2 * usual(i) };
-    let mut new = Made::new("", &samples(growing)[..900]);
+    let mut new = TestRun::new("", &samples(growing)[..900]);
     new.manifest.state = State::Interrupted;
     new.manifest.load.as_mut().unwrap().to_ns = Nanos::from_millis(4600);
     let comparison = against(&made(growing), &new);
@@ -290,7 +290,7 @@ fn a_run_that_was_ended_early_is_held_against_the_same_time() {
     let reported = comparison.warnings.join("\n").replace(&new.dir.path().display().to_string(), "DIR");
     insta::assert_snapshot!(reported);
     // A regression in the compared part counts.
-    let mut slow = Made::new("", &samples(|i| 2 * growing(i))[..900]);
+    let mut slow = TestRun::new("", &samples(|i| 2 * growing(i))[..900]);
     slow.manifest.state = State::Running;
     assert_eq!(against(&made(growing), &slow).outcome, Outcome::Fail);
 }
@@ -303,7 +303,7 @@ fn a_pause_does_not_lower_the_rate_of_responses() {
             *at = *at + Nanos::from_secs(20);
         }
     }
-    let mut new = Made::new("", &later);
+    let mut new = TestRun::new("", &later);
     let paused = Pace { paused: true, factor: 1.0 };
     for (at, [from, to]) in [(5, [Pace::default(), paused]), (25, [paused, Pace::default()])] {
         new.manifest.events.push(Event::PaceChanged(PaceChange { at_ns: Nanos::from_secs(at), from, to }));
@@ -351,8 +351,8 @@ fn no_worse_than_one_of_the_baselines_is_no_regression() {
 #[test]
 fn runs_of_different_things_are_not_compared_and_differences_are_reported() {
     let renamed = SCENARIO.replace("\"acme\"", "\"globex\"").replace("\"test\"", "\"other\"");
-    let other = Made::of(renamed, &samples(usual));
-    let rejected = |new: &Made| {
+    let other = TestRun::of(renamed, &samples(usual));
+    let rejected = |new: &TestRun| {
         let error = held(&[&made(usual)], new, Terms::default()).unwrap_err().to_string();
         error.lines().skip(1).map(|line| format!("{line}\n")).collect::<String>()
     };
@@ -360,7 +360,7 @@ fn runs_of_different_things_are_not_compared_and_differences_are_reported() {
     scenario: test, now other
     tenants: acme, now globex
     ");
-    insta::assert_snapshot!(rejected(&Made::new("# a comment\n", &samples(usual))), @"the scenario's text has changed");
+    insta::assert_snapshot!(rejected(&TestRun::new("# a comment\n", &samples(usual))), @"the scenario's text has changed");
     let mut faster = made(usual);
     faster.manifest.scenario.overrides.rate = Some(20.0);
     let paused = Pace { paused: true, factor: 1.0 };
@@ -374,7 +374,7 @@ fn runs_of_different_things_are_not_compared_and_differences_are_reported() {
     let error = held(&[&made(usual)], &other, forced).unwrap_err();
     assert!(matches!(error, CompareError::NothingInCommon { .. }), "{error}");
 
-    let mut new = Made::new("# a comment\n", &samples(usual));
+    let mut new = TestRun::new("# a comment\n", &samples(usual));
     new.manifest.environment.name = "staging".to_owned();
     new.manifest.environment.faults = vec!["count-lost=10".to_owned()];
     new.manifest.environment.http2 = vec!["a".to_owned()];

@@ -4,8 +4,8 @@
 use serde_json::json;
 
 use super::{
-    Assumptions, Counter, CounterSource, Gains, cell, compare, counters, diagnose::Accounts, during::Course,
-    expected::expected, progress::Standings, usable,
+    Assumptions, Counter, CounterSource, Gains, cell, compare, counters, diagnose::Accounts,
+    during::CounterHistory, expected::expected, progress::Standings, usable,
 };
 use crate::{
     ledger::Views,
@@ -44,7 +44,7 @@ pub fn by_scrape<'a>(observed: &Observed<'a>, assumptions: Assumptions) -> Vec<C
         let assumptions = Assumptions { restarted: !settled.restarts.is_empty(), ..assumptions };
         let course = course(observed, counter, settled);
         let mut gains = gains(counter, settled, assumptions.restarted);
-        for (key, gained) in course.iter().flat_map(Course::by_earlier_processes) {
+        for (key, gained) in course.iter().flat_map(CounterHistory::by_earlier_processes) {
             *gains.entry(key).or_default() += gained;
         }
         let place = format!("see {}", settled.file);
@@ -88,9 +88,9 @@ fn course<'a>(
     observed: &Observed<'a>,
     counter: Counter<'a>,
     settled: &QuiescentScrapes,
-) -> Option<Course<'a>> {
+) -> Option<CounterHistory<'a>> {
     let Observed { scrapes, standings, .. } = *observed;
-    (!counter.per_tenant).then(|| Course::new(counter, scrapes, &settled.restarts, standings))
+    (!counter.per_tenant).then(|| CounterHistory::new(counter, scrapes, &settled.restarts, standings))
 }
 
 /// Turns the verdict into a failure if counters decreased or were wrong in between, or if the record was
@@ -98,7 +98,7 @@ fn course<'a>(
 fn unsteady(
     verdict: Verdict,
     settled: &QuiescentScrapes,
-    course: Option<&Course<'_>>,
+    course: Option<&CounterHistory<'_>>,
     assumptions: Assumptions,
 ) -> Verdict {
     let mut evidence: Vec<Evidence> = settled

@@ -6,7 +6,7 @@ mod hypotheses;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Expected, Gains, during::Course};
+use super::{Expected, Gains, during::CounterHistory};
 use crate::counters::diagnose::hypotheses::{
     counted_twice, lost, mislabelled_status, mislabelled_tenant, raw_path,
 };
@@ -64,7 +64,7 @@ impl Accounts {
 
     /// The fault that explains all series, at the end and, where the counter's course is known, at every
     /// scrape.
-    pub(super) fn diagnose(&self, course: Option<&Course<'_>>) -> Option<Diagnosis> {
+    pub(super) fn diagnose(&self, course: Option<&CounterHistory<'_>>) -> Option<Diagnosis> {
         let swapped = [raw_path, mislabelled_tenant, mislabelled_status];
         let swapped = swapped.into_iter().find_map(|hypothesis| hypothesis(self));
         let evenly = |_: &Diagnosis| {
@@ -75,7 +75,7 @@ impl Accounts {
             .or_else(|| {
                 [counted_twice, lost].into_iter().find_map(|hypothesis| hypothesis(self)).filter(evenly)
             })
-            .or_else(|| course.and_then(Course::interrupted))
+            .or_else(|| course.and_then(CounterHistory::interrupted))
     }
 
     fn seen(&self) -> f64 {

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::{
     Assumptions, Cell, Counter, Gains, cell,
-    progress::{Standing, Standings},
+    progress::{LedgerState, Standings},
 };
 use crate::verdict::{Diagnosis, Evidence, Outcome};
 use saasbench_model::units::Nanos;
@@ -16,23 +16,23 @@ use saasbench_record::{observations::Scrape, scrape::Phase};
 
 /// The counter of requests of one replica from scrape to scrape.
 #[derive(Debug)]
-pub(super) struct Course<'a> {
+pub(super) struct CounterHistory<'a> {
     /// Readable scrapes, each with the number of the replica's process, what it counts, and the ledger's
     /// state.
-    looks: Vec<Look<'a>>,
+    looks: Vec<Reading<'a>>,
     counter: Counter<'a>,
 }
 
 /// One scrape of the counter.
 #[derive(Debug)]
-struct Look<'a> {
+struct Reading<'a> {
     scrape: &'a Scrape,
     process: usize,
     values: Gains,
     standings: &'a Standings,
 }
 
-impl<'a> Course<'a> {
+impl<'a> CounterHistory<'a> {
     pub(super) fn new(
         counter: Counter<'a>,
         scrapes: &'a [Scrape],
@@ -48,7 +48,7 @@ impl<'a> Course<'a> {
                 }
             }
             let process = restarts.partition_point(|(_, to)| *to <= scrape.to);
-            Some(Look { scrape, process, values, standings })
+            Some(Reading { scrape, process, values, standings })
         };
         // Whatever moved before the last scrape before the load may belong to earlier requests, which are not
         // in the record.
@@ -106,7 +106,7 @@ impl<'a> Course<'a> {
     /// or a counter that was reset between two scrapes.
     pub(super) fn interrupted(&self) -> Option<Diagnosis> {
         let (first, last) = (self.looks.first()?, self.looks.last()?);
-        let at = |look: &Look<'_>| look.scrape.from.as_secs_f64();
+        let at = |look: &Reading<'_>| look.scrape.from.as_secs_f64();
         let right = |from: usize, to: usize| {
             let looks = &self.looks[from..to];
             looks.iter().all(|look| self.agrees(&looks[0], look))
@@ -150,7 +150,7 @@ impl<'a> Course<'a> {
     }
 
     /// Whether the increase of every series from one scrape to another is one that the ledger allows.
-    fn agrees(&self, base: &Look<'_>, look: &Look<'_>) -> bool {
+    fn agrees(&self, base: &Reading<'_>, look: &Reading<'_>) -> bool {
         look.values.iter().all(|(key, value)| {
             let gain = value - base.values.get(key).copied().unwrap_or(0.0);
             let (least, most) = self.bounds(base, look, key);
@@ -160,8 +160,8 @@ impl<'a> Course<'a> {
 
     /// The least and the most that a series can have increased from one scrape to another of the same
     /// process.
-    fn bounds(&self, base: &Look<'_>, look: &Look<'_>, (cell, label): &(Cell, String)) -> (u64, u64) {
-        let none = Standing::default();
+    fn bounds(&self, base: &Reading<'_>, look: &Reading<'_>, (cell, label): &(Cell, String)) -> (u64, u64) {
+        let none = LedgerState::default();
         let of = |counts: &BTreeMap<u16, u64>| -> u64 {
             let counts =
                 counts.iter().filter(|(status, _)| self.counter.contract.status_of(**status) == *label);
@@ -169,22 +169,23 @@ impl<'a> Course<'a> {
         };
         let (base, look) =
             (base.standings.get(cell).unwrap_or(&none), look.standings.get(cell).unwrap_or(&none));
-        let least = of(&look.surely).saturating_sub(of(&base.maybe));
-        let most = of(&look.maybe).saturating_sub(of(&base.surely)) + look.unknown;
+        let least = of(&look.must_count).saturating_sub(of(&base.can_count));
+        let most = of(&look.can_count).saturating_sub(of(&base.must_count)) + look.unknown;
         (least, most)
     }
 }
 
-impl Look<'_> {
+impl Reading<'_> {
     /// The least and the most that all series together can have counted by now.
     fn totals(&self) -> (f64, f64) {
         let sum = |counts: &BTreeMap<u16, u64>| counts.values().sum::<u64>();
-        let least: u64 = self.standings.values().map(|standing| sum(&standing.surely)).sum();
-        let most: u64 = self.standings.values().map(|standing| sum(&standing.maybe) + standing.unknown).sum();
+        let least: u64 = self.standings.values().map(|standing| sum(&standing.must_count)).sum();
+        let most: u64 =
+            self.standings.values().map(|standing| sum(&standing.can_count) + standing.unknown).sum();
         (least as f64, most as f64)
     }
 
-    fn gained_since(&self, base: &Look<'_>) -> f64 {
+    fn gained_since(&self, base: &Reading<'_>) -> f64 {
         self.values.values().sum::<f64>() - base.values.values().sum::<f64>()
     }
 }
@@ -194,7 +195,7 @@ fn finding(
     (cell, status): &(Cell, String),
     gain: f64,
     (least, most): (u64, u64),
-    (base, look): (&Look<'_>, &Look<'_>),
+    (base, look): (&Reading<'_>, &Reading<'_>),
     assumptions: Assumptions,
 ) -> Option<Evidence> {
     let surplus = assumptions.exclusive && assumptions.complete && gain > most as f64;
@@ -204,7 +205,7 @@ fn finding(
     let at = look.scrape.from.as_secs_f64();
     let observed =
         format!("{cell} {status}: {gain} counted at {at:.1} s, when clients had seen {least} to {most}");
-    let name = |look: &Look<'_>| look.scrape.file.clone().unwrap_or_default();
+    let name = |look: &Reading<'_>| look.scrape.file.clone().unwrap_or_default();
     let finding = Evidence::new(
         Outcome::Fail,
         format!("{cell} {status} at {at:.1} s"),

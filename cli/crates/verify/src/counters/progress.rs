@@ -12,7 +12,7 @@ use saasbench_model::{scenario::Scenario, units::Nanos};
 use saasbench_record::{
     observations::Scrape,
     reader::RecordedRun,
-    sample::{Outcome, Sample},
+    sample::{RequestOutcome, Sample},
 };
 
 /// The ledger's progress from scrape to scrape of each replica.
@@ -28,23 +28,23 @@ pub struct Progress {
 /// For each scrape, how many requests count from it on; the last entry is for those that no scrape shows.
 #[derive(Debug, Clone)]
 struct Counts {
-    surely: Vec<u32>,
-    maybe: Vec<u32>,
+    must_count: Vec<u32>,
+    can_count: Vec<u32>,
 }
 
 /// The ledger's state for one cell at one scrape.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Standing {
+pub struct LedgerState {
     /// Responses, by status, that must have been counted.
-    pub(super) surely: BTreeMap<u16, u64>,
+    pub(super) must_count: BTreeMap<u16, u64>,
     /// Responses, by status, that can have been counted.
-    pub(super) maybe: BTreeMap<u16, u64>,
+    pub(super) can_count: BTreeMap<u16, u64>,
     /// Requests without a response that can have been counted.
     pub(super) unknown: u64,
 }
 
 /// The ledger's state at one scrape, by cell.
-pub type Standings = BTreeMap<Cell, Standing>;
+pub type Standings = BTreeMap<Cell, LedgerState>;
 
 impl Progress {
     /// No requests yet, for the run's scrapes.
@@ -61,18 +61,18 @@ impl Progress {
     /// Enters a sample; requests that were never sent have no effect.
     pub fn add(&mut self, sample: &Sample, excuses: &StallExclusions) {
         let status = match sample.outcome {
-            Outcome::Status(status) => Some(status),
-            Outcome::Unknown(_) => None,
-            Outcome::NotSent(_) | Outcome::Dropped => return,
+            RequestOutcome::Status(status) => Some(status),
+            RequestOutcome::NoResponse(_) => None,
+            RequestOutcome::NotSent(_) | RequestOutcome::Dropped => return,
         };
         let steps = self.counts.get_mut(sample.replica);
         let Some(statuses) = steps.and_then(|steps| steps.get_mut(sample.step)) else { return };
         let spans = &self.spans[sample.replica];
-        let none = || Counts { surely: vec![0; spans.len() + 1], maybe: vec![0; spans.len() + 1] };
+        let none = || Counts { must_count: vec![0; spans.len() + 1], can_count: vec![0; spans.len() + 1] };
         let counts = statuses.entry(status).or_insert_with(none);
-        counts.maybe[spans.partition_point(|(_, to)| *to < sample.sent)] += 1;
+        counts.can_count[spans.partition_point(|(_, to)| *to < sample.sent)] += 1;
         let early = |(from, _): &(Nanos, Nanos)| excuses.clear(sample.done, *from) <= self.settle;
-        counts.surely[spans.partition_point(early)] += 1;
+        counts.must_count[spans.partition_point(early)] += 1;
     }
 
     /// The ledger's state at each scrape of a replica.
@@ -84,17 +84,17 @@ impl Progress {
         for (step, statuses) in scenario.steps.iter().zip(steps) {
             let Some(cell) = Cell::of_route(contract, step) else { continue };
             for (status, counts) in statuses {
-                let (mut surely, mut maybe) = (0, 0);
+                let (mut must_count, mut can_count) = (0, 0);
                 for (index, standings) in standings.iter_mut().enumerate() {
-                    surely += u64::from(counts.surely[index]);
-                    maybe += u64::from(counts.maybe[index]);
+                    must_count += u64::from(counts.must_count[index]);
+                    can_count += u64::from(counts.can_count[index]);
                     let standing = standings.entry(cell.clone()).or_default();
                     match status {
                         Some(status) => {
-                            *standing.surely.entry(*status).or_default() += surely;
-                            *standing.maybe.entry(*status).or_default() += maybe;
+                            *standing.must_count.entry(*status).or_default() += must_count;
+                            *standing.can_count.entry(*status).or_default() += can_count;
                         }
-                        None => standing.unknown += maybe,
+                        None => standing.unknown += can_count,
                     }
                 }
             }

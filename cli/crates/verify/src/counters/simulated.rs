@@ -9,8 +9,8 @@ use crate::testing::Judge as _;
 use crate::verdict::{Claim, Outcome, Verdict};
 use saasbench_model::units::Nanos;
 use saasbench_record::{
-    sample::{NoResponseReason, Outcome as SampleOutcome, Sample},
-    testing::{Made, sample},
+    sample::{NoResponseReason, RequestOutcome, Sample},
+    testing::{TestRun, sample},
 };
 
 const SCENARIO: &str = r#"
@@ -47,7 +47,7 @@ struct Request {
 
 /// The service's fault.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Mistake {
+enum Fault {
     None,
     Lost,
     Double,
@@ -72,7 +72,7 @@ fn requests(most: usize) -> impl Strategy<Value = Vec<Request>> {
 /// A service and its exposition.
 struct Service<'a> {
     requests: &'a [Request],
-    mistake: Mistake,
+    mistake: Fault,
     restart: Option<i64>,
 }
 
@@ -80,12 +80,12 @@ impl Service<'_> {
     /// The scrape body at an instant.
     fn page(&self, at: i64) -> String {
         let at_last = match self.mistake {
-            Mistake::Stale(since) => at.min(since),
+            Fault::Stale(since) => at.min(since),
             _ => at,
         };
         let restarted = self.restart.filter(|restart| *restart <= at);
         let since = match self.mistake {
-            Mistake::Reset(reset) if reset <= at => Some(reset),
+            Fault::Reset(reset) if reset <= at => Some(reset),
             _ => restarted,
         };
         let mut counts: BTreeMap<(usize, String, &str), u32> = BTreeMap::new();
@@ -100,11 +100,11 @@ impl Service<'_> {
                 (request.tenant, if request.rejected { "429" } else { "200" }, "/chat".to_owned());
             let mut times = 1;
             match self.mistake {
-                Mistake::Lost if number % 10 == 0 => times = 0,
-                Mistake::Double => times = 2,
-                Mistake::Status if request.rejected => status = "200",
-                Mistake::Tenant if number % 5 == 0 => tenant = 1,
-                Mistake::RawPath => path = format!("/chat?n={}", number % 7),
+                Fault::Lost if number % 10 == 0 => times = 0,
+                Fault::Double => times = 2,
+                Fault::Status if request.rejected => status = "200",
+                Fault::Tenant if number % 5 == 0 => tenant = 1,
+                Fault::RawPath => path = format!("/chat?n={}", number % 7),
                 _ => {}
             }
             *counts.entry((tenant, path, status)).or_default() += times;
@@ -124,22 +124,22 @@ impl Service<'_> {
     }
 
     /// The recorded run, with scrapes at these times.
-    fn run(&self, looks: &[i64]) -> Made {
+    fn run(&self, looks: &[i64]) -> TestRun {
         let record = |request: &Request| {
             let (sent, done) = (request.sent, request.sent + request.length);
             let cut = self.restart.is_some_and(|restart| sent <= restart && restart < done);
             let outcome = match request.rejected {
                 _ if cut || request.silent.is_some() => {
-                    SampleOutcome::Unknown(NoResponseReason::ConnectionLost)
+                    RequestOutcome::NoResponse(NoResponseReason::ConnectionLost)
                 }
-                true => SampleOutcome::Status(429),
-                false => SampleOutcome::Status(200),
+                true => RequestOutcome::Status(429),
+                false => RequestOutcome::Status(200),
             };
             Sample { done: Nanos::from_millis(done), tenant: request.tenant, ..sample(sent, 0, outcome) }
         };
         let mut samples: Vec<Sample> = self.requests.iter().map(record).collect();
         samples.sort_by_key(|sample| sample.sent);
-        let mut made = Made::of(SCENARIO.to_owned(), &samples);
+        let mut made = TestRun::of(SCENARIO.to_owned(), &samples);
         made.manifest.environment.replicas.truncate(1);
         made.scrape("a", "before", &self.page(-10));
         let mut times = vec![(-12, -9)];
@@ -157,7 +157,7 @@ impl Service<'_> {
     }
 }
 
-fn counters(made: &Made) -> Vec<Verdict> {
+fn counters(made: &TestRun) -> Vec<Verdict> {
     let verdicts = made.judge().verdicts;
     verdicts.into_iter().filter(|verdict| verdict.claim == Claim::Counters).collect()
 }
@@ -175,7 +175,7 @@ proptest! {
     fn a_service_that_counts_right_never_fails(
         requests in requests(60), looks in looks(), restart in prop::option::of(500_i64..11_000),
     ) {
-        let service = Service { requests: &requests, mistake: Mistake::None, restart };
+        let service = Service { requests: &requests, mistake: Fault::None, restart };
         for verdict in counters(&service.run(&looks)) {
             prop_assert_ne!(verdict.outcome, Outcome::Fail, "{:#?}", verdict);
             if restart.is_none() {
@@ -189,13 +189,13 @@ proptest! {
         let requests: Vec<Request> =
             requests.into_iter().map(|request| Request { silent: None, ..request }).collect();
         let (mistake, name) = [
-            (Mistake::Lost, "count-lost"),
-            (Mistake::Double, "count-double"),
-            (Mistake::Status, "status-mislabelled"),
-            (Mistake::Tenant, "tenant-mislabelled"),
-            (Mistake::RawPath, "handler-raw-path"),
-            (Mistake::Reset(4000), "counter-reset"),
-            (Mistake::Stale(5005), "metrics-stale"),
+            (Fault::Lost, "count-lost"),
+            (Fault::Double, "count-double"),
+            (Fault::Status, "status-mislabelled"),
+            (Fault::Tenant, "tenant-mislabelled"),
+            (Fault::RawPath, "handler-raw-path"),
+            (Fault::Reset(4000), "counter-reset"),
+            (Fault::Stale(5005), "metrics-stale"),
         ][which];
         let service = Service { requests: &requests, mistake, restart: None };
         let failed: Vec<Verdict> = counters(&service.run(&[2505, 5005, 7505]))
@@ -223,14 +223,14 @@ fn mistakes_are_reported_in_a_sentence() {
         })
         .collect();
     let mistakes = [
-        Mistake::Lost,
-        Mistake::Double,
-        Mistake::Status,
-        Mistake::Tenant,
-        Mistake::RawPath,
-        Mistake::Reset(4000),
-        Mistake::Reset(6000),
-        Mistake::Stale(5005),
+        Fault::Lost,
+        Fault::Double,
+        Fault::Status,
+        Fault::Tenant,
+        Fault::RawPath,
+        Fault::Reset(4000),
+        Fault::Reset(6000),
+        Fault::Stale(5005),
     ];
     let mut all = String::new();
     for mistake in mistakes {

@@ -7,8 +7,8 @@ use crate::testing::Judge as _;
 use saasbench_model::units::Nanos;
 use saasbench_record::{
     prometheus::{POSITION, ResponseRecord},
-    sample::{NoResponseReason, Outcome as SampleOutcome, Sample},
-    testing::{Made, sample},
+    sample::{NoResponseReason, RequestOutcome, Sample},
+    testing::{TestRun, sample},
 };
 
 /// Status and count.
@@ -18,9 +18,9 @@ type Series<'a> = &'a [(f64, &'a str)];
 
 /// Three responses 200 by replica a, and `unknown` requests without a response.
 fn samples(unknown: usize) -> Vec<Sample> {
-    let answered = (0..3).map(|i| sample(i * 100, 0, SampleOutcome::Status(200)));
-    let silent =
-        (0..unknown as i64).map(|i| sample(1000 + i, 0, SampleOutcome::Unknown(NoResponseReason::Timeout)));
+    let answered = (0..3).map(|i| sample(i * 100, 0, RequestOutcome::Status(200)));
+    let silent = (0..unknown as i64)
+        .map(|i| sample(1000 + i, 0, RequestOutcome::NoResponse(NoResponseReason::Timeout)));
     answered.chain(silent).collect()
 }
 
@@ -33,8 +33,8 @@ fn counts(pairs: &[(&str, u32)]) -> String {
         .collect()
 }
 
-fn judged(unknown: usize, after: &[(&str, u32)], change: impl FnOnce(&mut Made)) -> Verdict {
-    let mut made = Made::new("", &samples(unknown));
+fn judged(unknown: usize, after: &[(&str, u32)], change: impl FnOnce(&mut TestRun)) -> Verdict {
+    let mut made = TestRun::new("", &samples(unknown));
     made.settled("a", &counts(after));
     change(&mut made);
     made.verdict(Claim::Counters, "http_requests_total of a by scrape")
@@ -66,7 +66,7 @@ fn a_counter_lies_between_responses_and_requests_sent() {
 
 #[test]
 fn in_a_shared_environment_a_surplus_is_inconclusive_and_a_deficit_fails() {
-    let company = |made: &mut Made| made.manifest.environment.exclusive = false;
+    let company = |made: &mut TestRun| made.manifest.environment.exclusive = false;
     assert_eq!(judged(0, &[("200", 9)], company).outcome, Outcome::Inconclusive);
     assert_eq!(judged(0, &[("200", 2)], company).outcome, Outcome::Fail);
     assert_eq!(judged(0, &[("200", 3)], company).outcome, Outcome::Pass);
@@ -76,7 +76,7 @@ fn in_a_shared_environment_a_surplus_is_inconclusive_and_a_deficit_fails() {
 fn a_restart_removes_the_lower_bound_but_not_the_upper() {
     let start = |at: u32| format!("process_start_time_seconds {at}\n");
     let restarted = |count: u32| {
-        let mut made = Made::new("", &samples(0));
+        let mut made = TestRun::new("", &samples(0));
         let after = counts(&[("200", count)]) + &start(2);
         let before = counts(&[("200", 1000)]) + &start(1);
         made.scrape("a", "before", &before)
@@ -91,7 +91,7 @@ fn a_restart_removes_the_lower_bound_but_not_the_upper() {
 
 #[test]
 fn the_count_before_the_load_is_subtracted() {
-    let mut made = Made::new("", &samples(0));
+    let mut made = TestRun::new("", &samples(0));
     let after = counts(&[("200", 10), ("404", 5)]);
     made.scrape("a", "before", &counts(&[("200", 7), ("404", 5)]));
     made.scrape("a", "after", &after).scrape("a", "after", &after).at_rest();
@@ -100,13 +100,13 @@ fn the_count_before_the_load_is_subtracted() {
 
 #[test]
 fn without_data_nothing_passes() {
-    let silent = Made::new("", &samples(0));
+    let silent = TestRun::new("", &samples(0));
     let verdict = silent.verdict(Claim::Counters, "of a by scrape");
     assert_eq!(verdict.outcome, Outcome::Inconclusive);
     insta::assert_snapshot!(verdict.summary, @"there is no scrape from before the load: none was made");
     let other = judged(0, &[], |_| {});
     insta::assert_snapshot!(other.summary, @"there is no series http_requests_total: the service may use another name for its counter ([metrics])");
-    let mut moving = Made::new("", &samples(0));
+    let mut moving = TestRun::new("", &samples(0));
     moving.scrape("a", "before", "");
     moving.scrape("a", "after", &counts(&[("200", 2)])).scrape("a", "after", &counts(&[("200", 3)]));
     insta::assert_snapshot!(moving.verdict(Claim::Counters, "of a by scrape").summary, @"its metrics kept changing after the load");
@@ -114,7 +114,7 @@ fn without_data_nothing_passes() {
 
 #[test]
 fn unreadable_metrics_prove_nothing_about_counters() {
-    let mut made = Made::new("", &samples(0));
+    let mut made = TestRun::new("", &samples(0));
     made.settled("a", "http_requests_total{ 3\n");
     let verdict = made.verdict(Claim::Counters, "of a by scrape");
     assert_eq!(verdict.outcome, Outcome::Inconclusive);
@@ -124,10 +124,10 @@ fn unreadable_metrics_prove_nothing_about_counters() {
 #[test]
 fn grouped_statuses_are_compared_with_groups() {
     let mut samples = samples(0);
-    samples.push(sample(500, 0, SampleOutcome::Status(429)));
-    samples.push(sample(600, 0, SampleOutcome::Status(404)));
+    samples.push(sample(500, 0, RequestOutcome::Status(429)));
+    samples.push(sample(600, 0, RequestOutcome::Status(404)));
     let judged = |more: &str, after: &[(&str, u32)]| {
-        let mut made = Made::new(more, &samples);
+        let mut made = TestRun::new(more, &samples);
         made.settled("a", &counts(after));
         made.verdict(Claim::Counters, "of a by scrape")
     };
@@ -147,7 +147,7 @@ fn grouped_statuses_are_compared_with_groups() {
 #[test]
 fn labels_that_the_contract_promises_and_no_series_has_are_reported() {
     let judged = |more: &str, after: &str| {
-        let mut made = Made::new(more, &samples(0));
+        let mut made = TestRun::new(more, &samples(0));
         made.settled("a", after);
         made.verdict(Claim::Counters, "http_requests_total of a by scrape")
     };
@@ -177,7 +177,7 @@ fn one_counter_can_tell_tenants_apart_besides() {
         format!("http_requests_total{{handler=\"/chat\",method=\"POST\",status=\"200\"{tenant}}} 3\n")
     };
     let judged = |tenant: &str, subject: &str| {
-        let mut made = Made::new(more, &samples(0));
+        let mut made = TestRun::new(more, &samples(0));
         made.settled("a", &text(tenant));
         made.verdict(Claim::Counters, subject)
     };
@@ -192,11 +192,11 @@ fn one_counter_can_tell_tenants_apart_besides() {
 
 #[test]
 fn a_counter_by_tenant_may_have_no_other_label() {
-    let mut made = Made::new("", &samples(0));
+    let mut made = TestRun::new("", &samples(0));
     let text = counts(&[("200", 3)]);
     made.settled("a", &format!("{text}tenant_requests_total{{tenant=\"acme\"}} 3\n"));
     assert_eq!(made.verdict(Claim::Counters, "tenant_requests_total of a").outcome, Outcome::Pass);
-    let mut made = Made::new("", &samples(0));
+    let mut made = TestRun::new("", &samples(0));
     made.settled("a", &format!("{text}tenant_requests_total{{tenant=\"acme\"}} 2\n"));
     assert_eq!(made.verdict(Claim::Counters, "tenant_requests_total of a").outcome, Outcome::Fail);
 }
@@ -204,7 +204,7 @@ fn a_counter_by_tenant_may_have_no_other_label() {
 #[test]
 fn a_route_that_is_ignored_is_ignored_on_both_sides() {
     let more = "[metrics]\nignore = [\"/chat\", \"/metrics\"]\n";
-    let mut made = Made::new(more, &samples(0));
+    let mut made = TestRun::new(more, &samples(0));
     made.settled("a", &counts(&[("200", 77)]));
     let verdict = made.verdict(Claim::Counters, "http_requests_total of a by scrape");
     assert_ne!(verdict.outcome, Outcome::Fail, "{verdict:#?}");
@@ -212,7 +212,7 @@ fn a_route_that_is_ignored_is_ignored_on_both_sides() {
 
 #[test]
 fn without_a_start_time_a_falling_counter_shows_a_restart() {
-    let mut made = Made::new("", &samples(0));
+    let mut made = TestRun::new("", &samples(0));
     let after = counts(&[("200", 1)]);
     made.scrape("a", "before", &counts(&[("200", 1000)]));
     made.scrape("a", "after", &after).scrape("a", "after", &after).at_rest();
@@ -221,7 +221,7 @@ fn without_a_start_time_a_falling_counter_shows_a_restart() {
 
 #[test]
 fn without_a_start_time_one_falling_series_shows_a_restart() {
-    let mut made = Made::new("", &samples(0));
+    let mut made = TestRun::new("", &samples(0));
     let after = counts(&[("200", 3)])
         + "http_requests_total{handler=\"/other\",method=\"GET\",status=\"200\"} 5000\n";
     made.scrape("a", "before", &counts(&[("200", 50)]));
@@ -235,7 +235,7 @@ fn without_a_start_time_one_falling_series_shows_a_restart() {
 /// earlier requests.
 #[test]
 fn increments_by_earlier_requests_are_no_surplus() {
-    let mut made = Made::new("", &samples(0));
+    let mut made = TestRun::new("", &samples(0));
     let start = "process_start_time_seconds 1\n";
     for count in [100, 103, 103] {
         made.scrape("a", "before", &(counts(&[("200", count)]) + start));
@@ -249,7 +249,7 @@ fn increments_by_earlier_requests_are_no_surplus() {
 #[test]
 fn several_processes_behind_one_address_are_noticed() {
     let text = |start: u32| counts(&[("200", 3)]) + &format!("process_start_time_seconds {start}\n");
-    let mut made = Made::new("", &samples(0));
+    let mut made = TestRun::new("", &samples(0));
     made.scrape("a", "before", &text(2))
         .scrape("a", "after", &text(1))
         .scrape("a", "after", &text(2))
@@ -262,12 +262,12 @@ fn several_processes_behind_one_address_are_noticed() {
 #[test]
 fn a_record_whose_equal_scrapes_were_changed_is_a_failure() {
     for (previous, last) in [(3, 4), (4, 3)] {
-        let mut made = Made::new("", &samples(0));
+        let mut made = TestRun::new("", &samples(0));
         made.scrape("a", "before", "").scrape("a", "after", &counts(&[("200", previous)]));
         made.scrape("a", "after", &counts(&[("200", last)])).at_rest();
         assert_eq!(made.verdict(Claim::Counters, "of a by scrape").outcome, Outcome::Fail);
     }
-    let mut made = Made::new("", &samples(0));
+    let mut made = TestRun::new("", &samples(0));
     made.scrape("a", "before", &counts(&[("200", 6)]))
         .scrape("a", "before", &counts(&[("200", 7)]))
         .at_rest();
@@ -283,7 +283,7 @@ fn a_counter_that_fell_in_between_fails_unless_it_was_restarted() {
         let text = |count: u32, start: u32| {
             counts(&[("200", count)]) + &format!("process_start_time_seconds {start}\n")
         };
-        let mut made = Made::new("", &samples(0));
+        let mut made = TestRun::new("", &samples(0));
         made.scrape("a", "before", &text(0, starts[0])).scrape("a", "during", &text(during, starts[1]));
         made.scrape("a", "after", &text(3, starts[2])).scrape("a", "after", &text(3, starts[2])).at_rest();
         made.verdict(Claim::Counters, "of a by scrape")
@@ -301,7 +301,7 @@ fn a_counter_that_fell_in_between_fails_unless_it_was_restarted() {
 
 #[test]
 fn in_a_shared_environment_the_counters_need_not_be_quiescent() {
-    let mut made = Made::new("", &samples(0));
+    let mut made = TestRun::new("", &samples(0));
     made.manifest.environment.exclusive = false;
     made.scrape("a", "before", "").scrape("a", "after", &counts(&[("200", 2)]));
     assert_eq!(made.verdict(Claim::Counters, "of a by scrape").outcome, Outcome::Fail);
@@ -341,7 +341,7 @@ fn by_prometheus((before, after): Positions, up: Series, counter: Series) -> Ver
         raw("up[60s]", json!({}), up),
         raw("http_requests_total{instance=~\"x\"}[60s]", labels, counter),
     ];
-    let made = Made::new("", &samples(0));
+    let made = TestRun::new("", &samples(0));
     let scenario = saasbench_model::scenario::testing::scenario(saasbench_model::scenario::testing::SCENARIO);
     let contract = scenario.metrics.as_ref().unwrap();
     let mut ledger = crate::ledger::Ledger::new(&scenario, 2, [], 0.0);

@@ -4,7 +4,7 @@
 mod hopeless;
 mod judge;
 
-use crate::stall_attribution::{Excuse, StallExclusions};
+use crate::stall_attribution::{StallAttribution, StallExclusions};
 use saasbench_model::{
     scenario::{
         Scenario,
@@ -13,7 +13,7 @@ use saasbench_model::{
     units::Nanos,
 };
 use saasbench_record::{
-    sample::{NoResponseReason, NotSentReason, Outcome as SampleOutcome, Sample},
+    sample::{NoResponseReason, NotSentReason, RequestOutcome, Sample},
     stall::SHORTEST,
     tally::{count_latency, latency_histogram},
 };
@@ -90,7 +90,7 @@ impl Counter {
         scenario: &Scenario,
         id: u64,
         sample: &Sample,
-        excuse: Excuse,
+        excuse: StallAttribution,
         excuses: &StallExclusions,
     ) {
         if !self.expectation.applies(scenario, sample.tenant, sample.step) {
@@ -107,16 +107,16 @@ impl Counter {
         if sample.is_error() {
             self.errors += 1;
             let excused = match sample.outcome {
-                SampleOutcome::Unknown(NoResponseReason::Timeout) => {
+                RequestOutcome::NoResponse(NoResponseReason::Timeout) => {
                     excuse.touched && excuse.from_sent < scenario.timeout
                 }
-                SampleOutcome::NotSent(NotSentReason::ConnectTimeout) => {
+                RequestOutcome::NotSent(NotSentReason::ConnectTimeout) => {
                     let allowed = scenario.http.connect_timeout.unwrap_or(scenario.timeout);
                     excuse.touched && excuse.from_sent < allowed.min(scenario.timeout)
                 }
-                SampleOutcome::NotSent(NotSentReason::Exhausted) => true,
+                RequestOutcome::NotSent(NotSentReason::Exhausted) => true,
                 // Arrivals that the generator hands out late come all at once and find too few idle users.
-                SampleOutcome::Dropped => excuse.touched || sample.sent - sample.intended >= SHORTEST,
+                RequestOutcome::Dropped => excuse.touched || sample.sent - sample.intended >= SHORTEST,
                 _ => false,
             };
             self.errors_excused += u64::from(!excused);
@@ -125,11 +125,11 @@ impl Counter {
             }
         }
         let status = match sample.outcome {
-            SampleOutcome::Dropped => {
+            RequestOutcome::Dropped => {
                 self.dropped += 1;
                 return;
             }
-            SampleOutcome::Status(status) => status,
+            RequestOutcome::Status(status) => status,
             _ => {
                 self.requests += 1;
                 return;

@@ -72,7 +72,7 @@ impl Live {
     pub fn judge(&mut self, known: Nanos, stalls: &[Stall]) -> Option<String> {
         if stalls.len() != self.stalls {
             self.stalls = stalls.len();
-            self.excuses.learn(stalls);
+            self.excuses.replace_stalls(stalls);
         }
         while self.waiting.front().is_some_and(|sample| sample.done <= known) {
             let Some(sample) = self.waiting.pop_front() else { break };
@@ -107,8 +107,8 @@ mod tests {
     use saasbench_model::scenario::testing::{SCENARIO, scenario};
     use saasbench_record::{
         manifest::State,
-        sample::Outcome,
-        testing::{self, Made, stall},
+        sample::RequestOutcome,
+        testing::{self, TestRun, stall},
     };
 
     /// The load plans a hundred requests.
@@ -120,7 +120,7 @@ mod tests {
 
     fn samples(drawn: &[(u16, i64)]) -> Vec<Sample> {
         let sample = |(i, (status, millis)): (usize, &(u16, i64))| {
-            let sample = testing::sample(i as i64 * 100, 0, Outcome::Status(*status));
+            let sample = testing::sample(i as i64 * 100, 0, RequestOutcome::Status(*status));
             let failed_check = (*status == 500).then(|| "status 500, expected 200 or 429".to_owned());
             Sample { done: sample.sent + Nanos::from_millis(*millis), failed_check, ..sample }
         };
@@ -137,7 +137,7 @@ mod tests {
     }
 
     fn judged(text: &str, samples: &[Sample], state: State) -> Verdict {
-        let mut made = Made::of(text.to_owned(), samples);
+        let mut made = TestRun::of(text.to_owned(), samples);
         made.manifest.state = state;
         let report = made.judge();
         let of = |v: &&crate::verdict::Verdict| v.claim == Claim::Expectation && v.place.is_some();

@@ -6,9 +6,9 @@ use crate::verdict::{Claim, Outcome};
 use saasbench_model::units::Nanos;
 use saasbench_record::{
     manifest::State,
-    sample::{NoResponseReason, NotSentReason, Outcome as SampleOutcome},
+    sample::{NoResponseReason, NotSentReason, RequestOutcome},
     stall::Stall,
-    testing::{Made, sample, stall},
+    testing::{TestRun, sample, stall},
 };
 
 /// A hundred responses, the i-th of which took i+1 ms from sent and 100 ms more from intended; every tenth is
@@ -17,7 +17,7 @@ fn samples() -> Vec<Sample> {
     (0..100)
         .map(|i| {
             let status = if i % 10 == 0 { 429 } else { 200 };
-            let mut sample = sample(i * 100, 0, SampleOutcome::Status(status));
+            let mut sample = sample(i * 100, 0, RequestOutcome::Status(status));
             sample.done = sample.sent + Nanos::from_millis(i + 1);
             sample.intended = sample.sent - Nanos::from_millis(100);
             sample
@@ -25,8 +25,8 @@ fn samples() -> Vec<Sample> {
         .collect()
 }
 
-fn judged(that: &str, samples: &[Sample], change: impl FnOnce(&mut Made)) -> Verdict {
-    let mut made = Made::new(&format!("[[expect]]\nthat = \"{that}\"\n"), samples);
+fn judged(that: &str, samples: &[Sample], change: impl FnOnce(&mut TestRun)) -> Verdict {
+    let mut made = TestRun::new(&format!("[[expect]]\nthat = \"{that}\"\n"), samples);
     change(&mut made);
     made.verdict(Claim::Expectation, that)
 }
@@ -38,12 +38,12 @@ fn the_warm_up_is_not_judged() {
     // Due just before the end of the warm-up, and answered long after it.
     samples[70].done = samples[70].sent + Nanos::from_secs(1);
     samples[70].failed_check = Some("status 200, expected 404".to_owned());
-    let judged = |that: &str, change: &dyn Fn(&mut Made)| {
+    let judged = |that: &str, change: &dyn Fn(&mut TestRun)| {
         let text = format!(
             "warmup = \"7s\"\n{}[[expect]]\nthat = \"{that}\"\n",
             saasbench_model::scenario::testing::SCENARIO
         );
-        let mut made = Made::of(text, &samples);
+        let mut made = TestRun::of(text, &samples);
         change(&mut made);
         made.verdict(Claim::Expectation, that).outcome
     };
@@ -59,7 +59,7 @@ fn the_warm_up_is_not_judged() {
     ] {
         assert_eq!(judged(that, &|_| {}), expected, "{that}");
     }
-    let cut_off = |made: &mut Made| made.manifest.load = None;
+    let cut_off = |made: &mut TestRun| made.manifest.load = None;
     assert_eq!(judged("count == 29", &cut_off), Inconclusive);
 }
 
@@ -121,7 +121,7 @@ fn an_interrupted_run_cannot_reach_its_counts_but_can_exceed_them() {
 
 #[test]
 fn a_rate_of_a_run_that_was_cut_off_is_not_known() {
-    let killed = |made: &mut Made| {
+    let killed = |made: &mut TestRun| {
         made.manifest.state = State::Running;
         made.manifest.load = None;
     };
@@ -132,15 +132,15 @@ fn a_rate_of_a_run_that_was_cut_off_is_not_known() {
 fn every_run_promises_that_nothing_fails_unless_it_says_otherwise() {
     let mut bad = samples();
     bad[3].failed_check = Some("status 404, expected 200 or 429".to_owned());
-    bad[7].outcome = SampleOutcome::NotSent(NotSentReason::ConnectFailed);
-    let verdict = Made::new("", &bad).verdict(Claim::Expectation, NO_ERRORS);
+    bad[7].outcome = RequestOutcome::NotSent(NotSentReason::ConnectFailed);
+    let verdict = TestRun::new("", &bad).verdict(Claim::Expectation, NO_ERRORS);
     assert_eq!(verdict.outcome, Outcome::Fail);
     insta::assert_snapshot!(format!("{}\n{}", verdict.summary, verdict.evidence[0].details.join("\n")), @r"
     2 of 100 requests failed
     sample      3     0.3000 s  acme, POST /chat: status 404, expected 200 or 429
     sample      7     0.7000 s  acme, POST /chat: not-sent (connect-failed)
     ");
-    let tolerant = Made::new("[[expect]]\nthat = \"error_ratio <= 2%\"\n", &bad).judge();
+    let tolerant = TestRun::new("[[expect]]\nthat = \"error_ratio <= 2%\"\n", &bad).judge();
     assert_eq!(tolerant.verdicts[0].subject, "error_ratio <= 2%");
     assert_eq!(tolerant.verdicts[0].outcome, Outcome::Pass);
 }
@@ -155,7 +155,7 @@ fn a_user_that_had_to_start_first_waited_for_the_service() {
     };
     // The usual latencies of these tests, but the 100 ms before sending were spent in the start step.
     let started: Vec<Sample> = started().collect();
-    let mut made = Made::new("[[expect]]\nthat = \"p90 < 150ms\"\n", &started);
+    let mut made = TestRun::new("[[expect]]\nthat = \"p90 < 150ms\"\n", &started);
     made.manifest.environment.fresh = true;
     assert_eq!(made.verdict(Claim::Expectation, "p90").outcome, Outcome::Fail);
 }
@@ -163,7 +163,7 @@ fn a_user_that_had_to_start_first_waited_for_the_service() {
 #[test]
 fn what_is_expected_of_a_fresh_start_is_left_out_elsewhere() {
     let expect = "[[expect]]\nthat = \"count(200) == 1\"\nfresh = true\n";
-    let mut made = Made::new(expect, &samples());
+    let mut made = TestRun::new(expect, &samples());
     assert_eq!(made.verdict(Claim::Expectation, "count(200)").outcome, Outcome::Fail);
     made.manifest.environment.fresh = false;
     assert!(made.judge().verdicts.iter().all(|verdict| !verdict.subject.starts_with("count")));
@@ -174,7 +174,7 @@ fn without_data_nothing_passes() {
     assert_eq!(judged("count == 0", &[], |_| {}).outcome, Outcome::Inconclusive);
     let silent: Vec<Sample> = samples()
         .into_iter()
-        .map(|s| Sample { outcome: SampleOutcome::NotSent(NotSentReason::ConnectFailed), ..s })
+        .map(|s| Sample { outcome: RequestOutcome::NotSent(NotSentReason::ConnectFailed), ..s })
         .collect();
     for that in ["p50 < 1s", "max < 1s", "ratio(200) >= 0%"] {
         assert_eq!(judged(that, &silent, |_| {}).outcome, Outcome::Inconclusive, "{that}");
@@ -186,7 +186,7 @@ fn without_data_nothing_passes() {
 fn a_load_with_dropped_arrivals_is_not_the_one_that_was_asked_for() {
     let mut dropped = samples();
     for sample in dropped.iter_mut().take(5) {
-        sample.outcome = SampleOutcome::Dropped;
+        sample.outcome = RequestOutcome::Dropped;
     }
     assert_eq!(judged("p50 < 1s", &dropped, |_| {}).outcome, Outcome::Inconclusive);
 }
@@ -197,7 +197,7 @@ fn held_up() -> Vec<Sample> {
     let (from, to) = (Nanos::from_secs(3), Nanos::from_millis(3300));
     (0..1000)
         .map(|i| {
-            let mut sample = sample(i * 10, 0, SampleOutcome::Status(200));
+            let mut sample = sample(i * 10, 0, RequestOutcome::Status(200));
             if sample.done > from && sample.intended < to {
                 sample.done = to + Nanos::from_millis(i % 10);
             }
@@ -241,10 +241,10 @@ fn stalls_are_named() {
 fn a_timeout_during_a_stall_does_not_count() {
     use Outcome::{Fail, Inconclusive};
     let mut samples = samples();
-    samples[50].outcome = SampleOutcome::Unknown(NoResponseReason::Timeout);
+    samples[50].outcome = RequestOutcome::NoResponse(NoResponseReason::Timeout);
     samples[50].done = samples[50].sent + Nanos::from_secs(10);
     let judged = |samples: &[Sample], stalls: &[Stall]| {
-        let mut made = Made::new("", samples);
+        let mut made = TestRun::new("", samples);
         made.self_monitor.stalls = stalls.to_vec();
         made.verdict(Claim::Expectation, NO_ERRORS).outcome
     };
@@ -259,14 +259,14 @@ fn a_timeout_during_a_stall_does_not_count() {
 fn arrivals_dropped_by_a_late_generator_do_not_count() {
     let dropped = |late: i64| {
         let mut samples = samples();
-        samples[50].outcome = SampleOutcome::Dropped;
+        samples[50].outcome = RequestOutcome::Dropped;
         samples[50].intended = samples[50].sent - Nanos::from_millis(late);
         samples[50].done = samples[50].sent;
         judged("error_ratio == 0%", &samples, |_| {}).outcome
     };
-    // Handed out late: many were due at once, and found too few idle users.
+    // SampleReceiver out late: many were due at once, and found too few idle users.
     assert_eq!(dropped(40), Outcome::Inconclusive);
-    // Handed out in time, but no user was idle: all waited for the service.
+    // SampleReceiver out in time, but no user was idle: all waited for the service.
     assert_eq!(dropped(0), Outcome::Fail);
 }
 
@@ -274,7 +274,7 @@ fn arrivals_dropped_by_a_late_generator_do_not_count() {
 fn a_bound_that_fails_whatever_was_dropped_fails() {
     let mut samples = samples();
     for sample in &mut samples[..5] {
-        sample.outcome = SampleOutcome::Dropped;
+        sample.outcome = RequestOutcome::Dropped;
     }
     // 49 responses took less than 55 ms: five more at once are not enough for 66 of a hundred.
     assert_eq!(judged("p66 from sent < 55ms", &samples, |_| {}).outcome, Outcome::Fail);

@@ -7,7 +7,7 @@
 
 use saasbench_model::units::Nanos;
 use saasbench_record::{
-    sample::{Outcome, Sample},
+    sample::{RequestOutcome, Sample},
     usage::Usage,
 };
 
@@ -19,11 +19,11 @@ const DISAGREE_ALLOWED: f64 = 0.2;
 
 /// The engine's readings next to the samples.
 #[derive(Debug)]
-pub(super) struct Balance(Vec<Look>);
+pub(super) struct Balance(Vec<Reading>);
 
 /// One reading of the engine's count.
 #[derive(Debug)]
-struct Look {
+struct Reading {
     at: Nanos,
     counted: u64,
     /// Samples that were certainly in flight.
@@ -44,14 +44,14 @@ impl Balance {
     pub(super) fn new(usage: &[Usage]) -> Self {
         let look = |usage: &Usage| {
             let counted = u64::from(usage.in_flight?);
-            Some(Look { at: usage.at_ns, counted, certain: 0, possible: 0 })
+            Some(Reading { at: usage.at_ns, counted, certain: 0, possible: 0 })
         };
         Self(usage.iter().filter_map(look).collect())
     }
 
     /// Counts a sample at every reading during which it was in flight.
     pub(super) fn add(&mut self, sample: &Sample) {
-        if sample.outcome == Outcome::Dropped {
+        if sample.outcome == RequestOutcome::Dropped {
             return;
         }
         let first = self.0.partition_point(|look| look.at < sample.sent - EDGE);
@@ -92,7 +92,7 @@ mod tests {
         let usage: Vec<Usage> = (0..10).map(look).collect();
         let mut balance = Balance::new(&usage);
         for _ in 0..samples {
-            let mut sample = sample(0, 0, Outcome::Status(200));
+            let mut sample = sample(0, 0, RequestOutcome::Status(200));
             (sample.sent, sample.done) = (Nanos::ZERO, Nanos::from_secs(10));
             balance.add(&sample);
         }
@@ -125,7 +125,7 @@ mod tests {
                 threads: Default::default(),
             };
             let mut balance = Balance::new(&[usage]);
-            let mut sample = sample(0, 0, Outcome::Status(200));
+            let mut sample = sample(0, 0, RequestOutcome::Status(200));
             (sample.sent, sample.done) = (Nanos::ZERO, Nanos(500_900_000));
             balance.add(&sample);
             assert!(balance.compare().unwrap().agree, "{counted}");

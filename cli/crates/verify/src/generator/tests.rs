@@ -4,7 +4,7 @@ use super::*;
 use crate::testing::Judge as _;
 use saasbench_record::{
     manifest::{State, to_json},
-    testing::{Made, sample, stall},
+    testing::{TestRun, sample, stall},
 };
 
 /// A record of the threads every half second for five seconds: for each worker, its processor time in each
@@ -32,20 +32,20 @@ fn usage(workers: &[(&str, [i64; 10])]) -> Vec<Usage> {
 fn samples() -> Vec<Sample> {
     (0..500)
         .map(|i| {
-            let mut sample = sample(i * 10, 0, SampleOutcome::Status(200));
+            let mut sample = sample(i * 10, 0, RequestOutcome::Status(200));
             sample.intended = sample.sent - Nanos::from_millis(1);
             sample
         })
         .collect()
 }
 
-fn made(samples: &[Sample], workers: &[(&str, [i64; 10])]) -> Made {
-    let mut made = Made::new("[[expect]]\nthat = \"rate >= 1000/s\"\n", samples);
+fn made(samples: &[Sample], workers: &[(&str, [i64; 10])]) -> TestRun {
+    let mut made = TestRun::new("[[expect]]\nthat = \"rate >= 1000/s\"\n", samples);
     made.self_monitor.usage = usage(workers);
     made
 }
 
-fn claim(made: &Made) -> Verdict {
+fn claim(made: &TestRun) -> Verdict {
     made.verdict(Claim::Generator, "")
 }
 
@@ -122,19 +122,19 @@ fn a_worker_at_its_limit_is_a_bottleneck() {
 fn dropped_arrivals_are_a_bottleneck() {
     let mut samples = samples();
     for sample in samples.iter_mut().take(6) {
-        sample.outcome = SampleOutcome::Dropped;
+        sample.outcome = RequestOutcome::Dropped;
     }
     let made = made(&samples, &[IDLE]);
     insta::assert_snapshot!(claim(&made).summary, @"6 of 500 arrivals were dropped");
     insta::assert_snapshot!(made.judge().generator, @"sent 1 ms late (p50), 1 ms (p99), 1 ms (max) · 6 dropped · worker-0 34 % busy · no stalls");
-    samples[0].outcome = SampleOutcome::Status(200);
+    samples[0].outcome = RequestOutcome::Status(200);
     assert_eq!(claim(&self::made(&samples, &[IDLE])).outcome, Outcome::Pass, "one in a hundred may be");
 }
 
 #[test]
 fn a_machine_without_a_port_is_a_bottleneck() {
     let mut samples = samples();
-    samples[7].outcome = SampleOutcome::NotSent(NotSentReason::Exhausted);
+    samples[7].outcome = RequestOutcome::NotSent(NotSentReason::Exhausted);
     let made = made(&samples, &[IDLE]);
     insta::assert_snapshot!(claim(&made).summary, @"not sent, out of ports or file descriptors: 1");
     assert_eq!(made.verdict(Claim::Expectation, "error_ratio").outcome, Outcome::Inconclusive);
@@ -168,7 +168,7 @@ fn only_the_load_counts() {
 
 #[test]
 fn an_older_record_makes_no_claim() {
-    let report = Made::new("", &samples()).judge();
+    let report = TestRun::new("", &samples()).judge();
     assert!(report.verdicts.iter().all(|verdict| verdict.claim != Claim::Generator));
     insta::assert_snapshot!(report.generator, @"sent 1 ms late (p50), 1 ms (p99), 1 ms (max) · stalls and processors not monitored");
     let mut unwatched = made(&[], &[]);
@@ -186,7 +186,7 @@ fn latency_beyond_what_a_busy_generator_can_add_counts() {
     }
     let busy = ("worker-0", [490; 10]);
     let judged = |that: &str| {
-        let mut made = Made::new(&format!("[[expect]]\nthat = \"{that}\"\n"), &samples);
+        let mut made = TestRun::new(&format!("[[expect]]\nthat = \"{that}\"\n"), &samples);
         made.self_monitor.usage = usage(&[busy]);
         made.verdict(Claim::Expectation, that).outcome
     };

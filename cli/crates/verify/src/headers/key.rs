@@ -8,7 +8,7 @@ const NOTHING: u32 = u32::MAX;
 /// What one response stated about the limit; only what the tests need, in 24 bytes, because a run can have
 /// millions.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Said {
+pub(super) struct HeaderValue {
     /// Number of the sample.
     pub(super) id: u64,
     remaining: u32,
@@ -17,7 +17,7 @@ pub(super) struct Said {
     reset: f64,
 }
 
-impl Said {
+impl HeaderValue {
     /// What the response of sample `id` stated.
     pub(super) fn new(id: u64, remaining: Option<u32>, retry_after: Option<u32>, reset: Option<f64>) -> Self {
         Self {
@@ -49,7 +49,7 @@ pub(super) struct Key<'a> {
     /// Sorted by `sent`.
     pub(super) requests: Vec<Request>,
     /// Sorted by id.
-    said: &'a [Said],
+    said: &'a [HeaderValue],
     /// `sent` of all requests that may have been admitted, sorted.
     possible_sent: Vec<i64>,
     /// `done` of the same requests, sorted.
@@ -58,7 +58,7 @@ pub(super) struct Key<'a> {
 
 impl<'a> Key<'a> {
     /// From a key's requests in any order, and what their responses stated, sorted by id.
-    pub(super) fn new(requests: &[Request], said: &'a [Said]) -> Self {
+    pub(super) fn new(requests: &[Request], said: &'a [HeaderValue]) -> Self {
         let mut requests = requests.to_vec();
         requests.sort_by_key(|request| (request.sent, request.id));
         let possible = || requests.iter().filter(|request| request.decision != Decision::Rejected);
@@ -69,7 +69,7 @@ impl<'a> Key<'a> {
     }
 
     /// What the response to a request stated, if anything.
-    pub(super) fn said(&self, request: &Request) -> Option<&'a Said> {
+    pub(super) fn said(&self, request: &Request) -> Option<&'a HeaderValue> {
         let at = self.said.binary_search_by_key(&request.id, |said| said.id).ok()?;
         self.said.get(at)
     }

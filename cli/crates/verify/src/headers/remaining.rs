@@ -9,7 +9,7 @@ mod bounds;
 use self::bounds::Bounds;
 use super::{
     Break, Tested,
-    key::{Key, Said},
+    key::{HeaderValue, Key},
 };
 use saasbench_limiter::{Decision, HistoryContext, Promise, Request};
 use saasbench_model::units::Nanos;
@@ -18,7 +18,7 @@ use saasbench_model::units::Nanos;
 pub(super) fn nothing_left(key: &Key<'_>) -> Tested {
     let mut tested = Tested::default();
     for rejection in key.decided(Decision::Rejected) {
-        match key.said(rejection).and_then(Said::remaining) {
+        match key.said(rejection).and_then(HeaderValue::remaining) {
             None => {}
             Some(0) => tested.held(),
             Some(left) => tested.broken(|| Break {
@@ -39,7 +39,7 @@ pub(super) fn not_more(key: &Key<'_>, promise: Promise, context: &HistoryContext
     for admission in key.decided(Decision::Admitted) {
         let said = key.said(admission);
         let bound = bounds.after(admission, said, key.is_quiet(admission));
-        let (Some(left), Some((most, because))) = (said.and_then(Said::remaining), bound) else {
+        let (Some(left), Some((most, because))) = (said.and_then(HeaderValue::remaining), bound) else {
             continue;
         };
         let left = u64::from(left);
@@ -74,7 +74,7 @@ pub(super) fn as_announced(key: &Key<'_>, context: &HistoryContext) -> Tested {
         match request.decision {
             Decision::Unknown => {}
             Decision::Admitted => {
-                let said = key.said(request).and_then(Said::remaining);
+                let said = key.said(request).and_then(HeaderValue::remaining);
                 last = said.filter(|_| key.is_quiet(request)).map(|left| (request, left.into()));
             }
             Decision::Rejected => {

@@ -8,7 +8,7 @@
 
 use super::{
     Break, Tested,
-    key::{Key, Said},
+    key::{HeaderValue, Key},
 };
 use saasbench_limiter::{Decision, HistoryContext, Request};
 use saasbench_model::units::Nanos;
@@ -90,7 +90,7 @@ pub(super) fn not_before(key: &Key<'_>, context: &HistoryContext) -> Tested {
             Decision::Rejected => tested.held(),
             Decision::Unknown => {}
             Decision::Admitted => {
-                let wait = key.said(rejection).and_then(Said::retry_after).unwrap_or_default();
+                let wait = key.said(rejection).and_then(HeaderValue::retry_after).unwrap_or_default();
                 tested.broken(|| Break {
                     expected: format!("nothing admitted for {wait} s (rounded up): Retry-After {wait}"),
                     observed: format!(

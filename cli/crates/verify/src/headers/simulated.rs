@@ -1,7 +1,7 @@
 //! Simulated conforming limiters with exact headers: none may ever fail.
 
 use super::{
-    key::{Key, Said},
+    key::{HeaderValue, Key},
     remaining, retry_after,
 };
 use saasbench_limiter::{
@@ -71,12 +71,12 @@ fn no_conforming_limiter_fails() {
         let (algorithm, mut limiter) = any_limiter(quota, &mut random, load.unix_zero);
         let whole = random.chance(0.3);
         let unix_zero = load.unix_zero;
-        let mut reported: Vec<Said> = Vec::new();
+        let mut reported: Vec<HeaderValue> = Vec::new();
         let history = load.run_seen(&mut limiter, &mut random, |id, limiter, ticks, replica, admits| {
             let reset = ends(limiter, window).map(|ends| (unix_zero + ends) as f64 / 1e9);
             let retry_after = (!admits).then(|| soonest(limiter, ticks, replica));
             let reset = reset.map(|reset| if whole { reset.ceil() } else { reset });
-            reported.push(Said::new(id, Some(left(limiter, ticks, replica)), retry_after, reset));
+            reported.push(HeaderValue::new(id, Some(left(limiter, ticks, replica)), retry_after, reset));
         });
         reported.sort_by_key(|said| said.id);
         let context = load.context();

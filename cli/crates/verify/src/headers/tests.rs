@@ -6,13 +6,13 @@ use std::sync::Arc;
 use crate::testing::Judge as _;
 use crate::verdict::{Claim, Outcome, Verdict};
 use saasbench_record::{
-    sample::{LimiterHeaders, Outcome as SampleOutcome, Sample},
-    testing::{Made, sample},
+    sample::{LimiterHeaders, RequestOutcome, Sample},
+    testing::{TestRun, sample},
 };
 
 const LIMIT: &str = "[[limit]]\nroute = \"POST /chat\"\nalgorithm = \"fixed-window\"\nquota = \"2/10s\"\n";
 
-/// When the window ends, by the wall clock of `Made`.
+/// When the window ends, by the wall clock of `TestRun`.
 const RESET: f64 = 1_000_000_010.0;
 
 fn reported(millis: i64, status: u16, remaining: u64, retry_after: Option<u64>) -> Sample {
@@ -25,7 +25,7 @@ fn reported(millis: i64, status: u16, remaining: u64, retry_after: Option<u64>) 
         policy,
         state: None,
     };
-    Sample { limiter, ..sample(millis, 0, SampleOutcome::Status(status)) }
+    Sample { limiter, ..sample(millis, 0, RequestOutcome::Status(status)) }
 }
 
 /// Two admitted, two rejected, the second a second later; one admitted when it retries as asked.
@@ -39,8 +39,8 @@ fn conforming() -> Vec<Sample> {
     ]
 }
 
-fn judged(samples: &[Sample], change: impl FnOnce(&mut Made)) -> Verdict {
-    let mut made = Made::new(LIMIT, samples);
+fn judged(samples: &[Sample], change: impl FnOnce(&mut TestRun)) -> Verdict {
+    let mut made = TestRun::new(LIMIT, samples);
     change(&mut made);
     made.verdict(Claim::Headers, "POST /chat")
 }
@@ -94,7 +94,7 @@ fn every_wrong_header_is_reported() {
 fn in_a_shared_environment_a_rejection_at_the_stated_time_is_no_failure() {
     let mut samples = conforming();
     samples[4] = reported(10_250, 429, 0, Some(1));
-    let company = |made: &mut Made| made.manifest.environment.exclusive = false;
+    let company = |made: &mut TestRun| made.manifest.environment.exclusive = false;
     assert_eq!(judged(&samples, company).outcome, Outcome::Pass);
 }
 
@@ -129,6 +129,6 @@ fn without_headers_there_is_no_verdict() {
         .into_iter()
         .map(|sample| Sample { limiter: LimiterHeaders::default(), ..sample })
         .collect();
-    let report = Made::new(LIMIT, &silent).judge();
+    let report = TestRun::new(LIMIT, &silent).judge();
     assert!(report.verdicts.iter().all(|verdict| verdict.claim != Claim::Headers));
 }

@@ -10,14 +10,14 @@ use saasbench_model::scenario::MetricsContract;
 
 /// Problems of a histogram in itself: its buckets, its count and its sum, and the contract's counter with the
 /// same labels.
-pub(super) fn insane(
+pub(super) fn inconsistencies(
     contract: &MetricsContract,
     settled: &QuiescentScrapes,
     metric: Metric<'_>,
     labels: &Labels,
     histogram: &Histogram,
 ) -> Vec<Problem> {
-    let mut problems = insane_buckets(&histogram.buckets);
+    let mut problems = inconsistent_buckets(&histogram.buckets);
     let mut add =
         |kind, expected: String, observed: String| problems.push(Problem { kind, expected, observed });
     let infinite = histogram.infinite();
@@ -50,7 +50,7 @@ pub(super) fn insane(
     problems
 }
 
-fn insane_buckets(buckets: &[Bucket]) -> Vec<Problem> {
+fn inconsistent_buckets(buckets: &[Bucket]) -> Vec<Problem> {
     let mut problems = Vec::new();
     for pair in buckets.windows(2).filter(|pair| pair[1].count < pair[0].count) {
         let observed = format!(

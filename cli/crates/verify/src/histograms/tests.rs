@@ -4,13 +4,13 @@ use super::*;
 use crate::testing::Judge as _;
 use saasbench_model::units::Nanos;
 use saasbench_record::{
-    sample::{Outcome as SampleOutcome, Sample},
-    testing::{Made, sample},
+    sample::{RequestOutcome, Sample},
+    testing::{TestRun, sample},
 };
 
 /// Four responses after 10 ms and one after 700 ms.
 fn samples() -> Vec<Sample> {
-    let mut samples: Vec<Sample> = (0..5).map(|i| sample(i * 1000, 0, SampleOutcome::Status(200))).collect();
+    let mut samples: Vec<Sample> = (0..5).map(|i| sample(i * 1000, 0, RequestOutcome::Status(200))).collect();
     samples[4].done = samples[4].sent + Nanos::from_millis(700);
     samples
 }
@@ -27,7 +27,7 @@ fn text(buckets: [u32; 4], sum: &str, count: u32) -> String {
 }
 
 fn verdict(more: &str, text: &str) -> Verdict {
-    let mut made = Made::new(more, &samples());
+    let mut made = TestRun::new(more, &samples());
     made.settled("a", text);
     made.verdict(Claim::Histograms, "http_request_duration_seconds of a")
 }
@@ -109,9 +109,9 @@ fn the_sum_is_held_against_clients_too() {
     samples.push(sample(
         9000,
         0,
-        SampleOutcome::Unknown(saasbench_record::sample::NoResponseReason::Timeout),
+        RequestOutcome::NoResponse(saasbench_record::sample::NoResponseReason::Timeout),
     ));
-    let mut made = Made::new("", &samples);
+    let mut made = TestRun::new("", &samples);
     made.settled("a", &text([4, 4, 5, 5], "0.75", 5));
     // Which requests these durations belong to is no longer known.
     let verdict = made.verdict(Claim::Histograms, "http_request_duration_seconds of a");
@@ -121,7 +121,7 @@ fn the_sum_is_held_against_clients_too() {
 #[test]
 fn statuses_are_distinguished_where_the_histogram_does() {
     let mut samples = samples();
-    samples[4].outcome = SampleOutcome::Status(503);
+    samples[4].outcome = RequestOutcome::Status(503);
     let series = |status: &str, bucket: u32, count: u32, sum: &str| {
         let labels = format!("handler=\"/chat\",method=\"POST\",status=\"{status}\"");
         format!(
@@ -133,7 +133,7 @@ fn statuses_are_distinguished_where_the_histogram_does() {
         )
     };
     let judged = |text: String| {
-        let mut made = Made::new("", &samples);
+        let mut made = TestRun::new("", &samples);
         made.settled("a", &text);
         made.verdict(Claim::Histograms, "http_request_duration_seconds of a")
     };

@@ -6,7 +6,7 @@ use saasbench_model::scenario::testing::SCENARIO;
 use saasbench_record::{
     manifest::State,
     sample::NoResponseReason,
-    testing::{Made, sample},
+    testing::{TestRun, sample},
 };
 
 /// Steps 0 and 1 save the user's own session and one of initech's, step 2 chats with a canary, step 3 tries
@@ -55,7 +55,7 @@ fn answer(
     status: u16,
     canary: Option<TenantIndex>,
 ) -> Sample {
-    Sample { tenant, step, canary, ..sample(millis, tenant % 2, SampleOutcome::Status(status)) }
+    Sample { tenant, step, canary, ..sample(millis, tenant % 2, RequestOutcome::Status(status)) }
 }
 
 /// Two tenants who chat and try initech's session, with conforming responses.
@@ -68,7 +68,7 @@ fn conforming() -> Vec<Sample> {
 }
 
 fn judged(samples: &[Sample]) -> Verdict {
-    Made::of(TRESPASS.to_owned(), samples).verdict(Claim::Isolation, "between tenants")
+    TestRun::of(TRESPASS.to_owned(), samples).verdict(Claim::Isolation, "between tenants")
 }
 
 fn text(verdict: &Verdict) -> String {
@@ -106,9 +106,9 @@ fn a_canary_that_came_to_another_tenant_is_reported_with_who_whose_when_and_by_w
 #[test]
 fn a_foreign_request_that_was_served_is_a_breach() {
     let mut samples = conforming();
-    samples[1].outcome = SampleOutcome::Status(200);
-    samples[5].outcome = SampleOutcome::Status(200);
-    samples[7].outcome = SampleOutcome::Status(404);
+    samples[1].outcome = RequestOutcome::Status(200);
+    samples[5].outcome = RequestOutcome::Status(200);
+    samples[7].outcome = RequestOutcome::Status(404);
     insta::assert_snapshot!("a_breach", text(&judged(&samples)));
 }
 
@@ -129,7 +129,7 @@ fn isolation_that_was_not_tested_is_inconclusive() {
     silent.iter_mut().for_each(|sample| sample.canary = None);
     let mut unanswered = conforming();
     for sample in unanswered.iter_mut().filter(|sample| sample.step == FOREIGN) {
-        sample.outcome = SampleOutcome::Unknown(NoResponseReason::Timeout);
+        sample.outcome = RequestOutcome::NoResponse(NoResponseReason::Timeout);
     }
     let mut alone = conforming();
     alone.retain(|sample| sample.tenant == 0);
@@ -142,13 +142,13 @@ fn isolation_that_was_not_tested_is_inconclusive() {
 fn a_breach_counts_in_a_run_that_was_cut_off_too() {
     let mut samples = conforming();
     samples[2].canary = Some(0);
-    let mut made = Made::of(TRESPASS.to_owned(), &samples);
+    let mut made = TestRun::of(TRESPASS.to_owned(), &samples);
     made.manifest.state = State::Running;
     assert_eq!(made.verdict(Claim::Isolation, "").outcome, Outcome::Fail);
 }
 
 #[test]
 fn a_scenario_without_canaries_and_foreign_steps_makes_no_claim() {
-    let report = Made::of(SCENARIO.to_owned(), &[sample(0, 0, SampleOutcome::Status(200))]).judge();
+    let report = TestRun::of(SCENARIO.to_owned(), &[sample(0, 0, RequestOutcome::Status(200))]).judge();
     assert!(report.verdicts.iter().all(|verdict| verdict.claim != Claim::Isolation));
 }

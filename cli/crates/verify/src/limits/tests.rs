@@ -5,7 +5,7 @@ use crate::testing::Judge as _;
 use saasbench_model::scenario::Refill;
 use saasbench_record::{
     sample::NoResponseReason,
-    testing::{Made, sample},
+    testing::{TestRun, sample},
 };
 
 const LIMIT: &str = "[[limit]]\nroute = \"POST /chat\"\nalgorithm = \"ALGORITHM\"\nquota = \"QUOTA\"\n";
@@ -14,15 +14,15 @@ const LIMIT: &str = "[[limit]]\nroute = \"POST /chat\"\nalgorithm = \"ALGORITHM\
 /// next window.
 fn samples() -> Vec<Sample> {
     let mut samples: Vec<Sample> = (0..12)
-        .map(|i| sample(i * 20, (i % 2) as usize, SampleOutcome::Status(if i < 8 { 200 } else { 429 })))
+        .map(|i| sample(i * 20, (i % 2) as usize, RequestOutcome::Status(if i < 8 { 200 } else { 429 })))
         .collect();
-    samples.push(sample(10_500, 0, SampleOutcome::Status(200)));
+    samples.push(sample(10_500, 0, RequestOutcome::Status(200)));
     samples
 }
 
-fn judged(algorithm: &str, quota: &str, samples: &[Sample], change: impl FnOnce(&mut Made)) -> Verdict {
+fn judged(algorithm: &str, quota: &str, samples: &[Sample], change: impl FnOnce(&mut TestRun)) -> Verdict {
     let limit = LIMIT.replace("ALGORITHM", algorithm).replace("QUOTA", quota);
-    let mut made = Made::new(&limit, samples);
+    let mut made = TestRun::new(&limit, samples);
     change(&mut made);
     made.verdict(Claim::Limit, "POST /chat")
 }
@@ -52,16 +52,16 @@ fn a_broken_promise_is_reported_with_tenant_window_counts_and_replicas() {
 
 #[test]
 fn in_a_shared_environment_rejections_cannot_be_judged_but_too_many_admissions_can() {
-    let company = |made: &mut Made| made.manifest.environment.exclusive = false;
+    let company = |made: &mut TestRun| made.manifest.environment.exclusive = false;
     assert_eq!(judged("sliding-log", "9/10s", &samples(), company).outcome, Outcome::Inconclusive);
     assert_eq!(judged("sliding-log", "7/10s", &samples(), company).outcome, Outcome::Fail);
 }
 
 #[test]
 fn what_happened_before_a_run_may_explain_its_rejections() {
-    let stale = |made: &mut Made| made.manifest.environment.fresh = false;
+    let stale = |made: &mut TestRun| made.manifest.environment.fresh = false;
     assert_ne!(judged("sliding-log", "9/10s", &samples(), stale).outcome, Outcome::Fail);
-    let all_rejected: Vec<Sample> = (0..5).map(|i| sample(i * 20, 0, SampleOutcome::Status(429))).collect();
+    let all_rejected: Vec<Sample> = (0..5).map(|i| sample(i * 20, 0, RequestOutcome::Status(429))).collect();
     let verdict = judged("fixed-window", "8/10s", &all_rejected, stale);
     assert_eq!(verdict.outcome, Outcome::Inconclusive);
     insta::assert_snapshot!("unknown_start", text(&verdict));
@@ -70,12 +70,12 @@ fn what_happened_before_a_run_may_explain_its_rejections() {
 #[test]
 fn requests_without_a_response_may_have_been_admitted() {
     let mut silent = samples();
-    silent[3].outcome = SampleOutcome::Unknown(NoResponseReason::ConnectionLost);
+    silent[3].outcome = RequestOutcome::NoResponse(NoResponseReason::ConnectionLost);
     assert_eq!(judged("fixed-window", "8/10s", &silent, |_| {}).outcome, Outcome::Pass);
     assert_eq!(judged("fixed-window", "7/10s", &silent, |_| {}).outcome, Outcome::Pass);
     assert_eq!(judged("fixed-window", "6/10s", &silent, |_| {}).outcome, Outcome::Fail);
     // A response that neither admits nor rejects says nothing about the limiter.
-    silent[3].outcome = SampleOutcome::Status(503);
+    silent[3].outcome = RequestOutcome::Status(503);
     assert_eq!(judged("fixed-window", "8/10s", &silent, |_| {}).outcome, Outcome::Pass);
 }
 
@@ -89,19 +89,19 @@ fn what_the_service_failed_to_decide_may_count_later() {
         _ => 429,
     };
     let samples: Vec<Sample> = (0..10)
-        .map(|i| sample(if i == 0 { 0 } else { 12_000 + i * 20 }, 0, SampleOutcome::Status(outcome(i))))
+        .map(|i| sample(if i == 0 { 0 } else { 12_000 + i * 20 }, 0, RequestOutcome::Status(outcome(i))))
         .collect();
     for algorithm in ["fixed-window", "sliding-log"] {
         assert_ne!(judged(algorithm, "8/10s", &samples, |_| {}).outcome, Outcome::Fail);
         let mut decided = samples.clone();
-        decided[0].outcome = SampleOutcome::Status(404);
+        decided[0].outcome = RequestOutcome::Status(404);
         assert_eq!(judged(algorithm, "8/10s", &decided, |_| {}).outcome, Outcome::Fail);
     }
 }
 
 #[test]
 fn a_run_that_was_cut_off_proves_no_rejection_wrong_near_its_end() {
-    let killed = |made: &mut Made| made.manifest.state = State::Running;
+    let killed = |made: &mut TestRun| made.manifest.state = State::Running;
     assert_ne!(judged("fixed-window", "9/10s", &samples()[..12], killed).outcome, Outcome::Fail);
     assert_eq!(judged("fixed-window", "7/10s", &samples()[..12], killed).outcome, Outcome::Fail);
 }
@@ -109,10 +109,10 @@ fn a_run_that_was_cut_off_proves_no_rejection_wrong_near_its_end() {
 #[test]
 fn a_store_that_restarted_may_have_lost_its_state() {
     let mut twice: Vec<Sample> = samples()[..8].to_vec();
-    twice.extend((0..8).map(|i| sample(3000 + i * 20, 1, SampleOutcome::Status(200))));
+    twice.extend((0..8).map(|i| sample(3000 + i * 20, 1, RequestOutcome::Status(200))));
     assert_eq!(judged("sliding-log", "8/10s", &twice, |_| {}).outcome, Outcome::Fail);
     let limit = LIMIT.replace("ALGORITHM", "sliding-log").replace("QUOTA", "8/10s");
-    let mut made = Made::new(&limit, &twice);
+    let mut made = TestRun::new(&limit, &twice);
     let start = |at: u32| format!("process_start_time_seconds {at}\n");
     made.scrape("a", "before", &start(1)).scrape("a", "after", &start(2));
     made.stamp_scrapes(&[(1000, 1001), (2000, 2001)]);
@@ -156,7 +156,7 @@ fn a_bucket_is_used_up_when_no_whole_token_is_left() {
 fn of_two(quota: &str, samples: &[Sample]) -> Vec<Verdict> {
     let limit = LIMIT.replace("ALGORITHM", "fixed-window");
     let limits = format!("{}{}", limit.replace("QUOTA", "4/1s"), limit.replace("QUOTA", quota));
-    let verdicts = Made::new(&limits, samples).judge().verdicts;
+    let verdicts = TestRun::new(&limits, samples).judge().verdicts;
     verdicts.into_iter().filter(|verdict| verdict.claim == Claim::Limit).collect()
 }
 
@@ -165,7 +165,7 @@ fn two_kept() -> Vec<Sample> {
     (0..30)
         .map(|i| {
             let status = if i % 10 < 4 && i < 20 { 200 } else { 429 };
-            sample((i / 10) * 1_100 + (i % 10) * 20, (i % 2) as usize, SampleOutcome::Status(status))
+            sample((i / 10) * 1_100 + (i % 10) * 20, (i % 2) as usize, RequestOutcome::Status(status))
         })
         .collect()
 }

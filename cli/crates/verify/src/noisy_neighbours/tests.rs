@@ -5,7 +5,7 @@ use crate::testing::Judge as _;
 use saasbench_model::scenario::testing::SCENARIO;
 use saasbench_record::{
     stall::Stall,
-    testing::{Made, sample, stall},
+    testing::{TestRun, sample, stall},
 };
 
 const TOWN: &str = r#"
@@ -32,7 +32,7 @@ flood = "10s..20s"
 "#;
 
 /// One sample of a tenant, due at `millis`, that took `micros` microseconds.
-fn took(millis: i64, tenant: TenantIndex, micros: i64, outcome: SampleOutcome) -> Sample {
+fn took(millis: i64, tenant: TenantIndex, micros: i64, outcome: RequestOutcome) -> Sample {
     let base = sample(millis, 0, outcome);
     Sample { tenant, done: base.sent + Nanos(micros * 1000), ..base }
 }
@@ -45,7 +45,7 @@ fn latency_of(i: i64, base: i64) -> i64 {
 /// Acme's flood (1/s, then 100/s), and two victims at 20/s each. `micros` gives the duration of a victim's
 /// request during the flood; when quiet, they take 2 to 12 ms.
 fn run(micros: impl Fn(i64) -> i64) -> Vec<Sample> {
-    let ok = SampleOutcome::Status(200);
+    let ok = RequestOutcome::Status(200);
     let mut samples: Vec<Sample> = (0..10).map(|i| took(i * 1000, 0, 1000, ok)).collect();
     samples.extend((0..1000).map(|i| took(10_000 + i * 10, 0, 1000, ok)));
     for tenant in [1, 2] {
@@ -57,8 +57,8 @@ fn run(micros: impl Fn(i64) -> i64) -> Vec<Sample> {
     samples
 }
 
-fn judged_as(text: String, samples: &[Sample], change: impl FnOnce(&mut Made)) -> Verdict {
-    let mut made = Made::of(text, samples);
+fn judged_as(text: String, samples: &[Sample], change: impl FnOnce(&mut TestRun)) -> Verdict {
+    let mut made = TestRun::of(text, samples);
     made.manifest.load.as_mut().unwrap().to_ns = Nanos::from_secs(20);
     change(&mut made);
     made.verdict(Claim::NoisyNeighbour, "a flood by acme")
@@ -118,18 +118,19 @@ fn between_pass_and_fail_it_is_inconclusive() {
 
 #[test]
 fn what_is_rejected_fails_or_is_lost_is_no_goodput() {
-    let spoil = |outcome: SampleOutcome| {
+    let spoil = |outcome: RequestOutcome| {
         let mut samples = run(|i| latency_of(i, 2000));
         let flooded = samples.iter_mut().filter(|s| s.tenant == 1 && s.intended >= Nanos::from_secs(10));
         flooded.step_by(2).for_each(|sample| sample.outcome = outcome);
         samples
     };
-    let rejected = judged(&spoil(SampleOutcome::Status(429)));
+    let rejected = judged(&spoil(RequestOutcome::Status(429)));
     insta::assert_snapshot!("goodput", text(&rejected));
-    let lost = judged(&spoil(SampleOutcome::Unknown(saasbench_record::sample::NoResponseReason::Timeout)));
+    let lost =
+        judged(&spoil(RequestOutcome::NoResponse(saasbench_record::sample::NoResponseReason::Timeout)));
     assert_eq!((lost.outcome, &lost.summary), (Outcome::Fail, &rejected.summary));
     // A dropped arrival may be the generator's fault.
-    let dropped = judged(&spoil(SampleOutcome::Dropped));
+    let dropped = judged(&spoil(RequestOutcome::Dropped));
     assert_eq!(dropped.outcome, Outcome::Inconclusive);
     insta::assert_snapshot!(
         dropped.summary,
@@ -141,7 +142,7 @@ fn what_is_rejected_fails_or_is_lost_is_no_goodput() {
 fn a_starved_victim_has_no_latency_and_fails_nevertheless() {
     let mut samples = run(|i| latency_of(i, 2000));
     for sample in samples.iter_mut().filter(|s| s.tenant != 0 && s.intended >= Nanos::from_secs(10)) {
-        sample.outcome = SampleOutcome::Status(429);
+        sample.outcome = RequestOutcome::Status(429);
     }
     let verdict = judged(&samples);
     assert_eq!(verdict.outcome, Outcome::Fail);
@@ -190,11 +191,11 @@ fn what_was_not_tested_is_inconclusive() {
         .into_iter()
         .filter(|s| s.tenant == 0 || s.intended.0 % 1_000_000_000 < 300_000_000)
         .collect();
-    let interrupted = |made: &mut Made| {
+    let interrupted = |made: &mut TestRun| {
         made.manifest.state = State::Interrupted;
         made.manifest.load.as_mut().unwrap().to_ns = Nanos::from_secs(17);
     };
-    let cut_off = |made: &mut Made| {
+    let cut_off = |made: &mut TestRun| {
         made.manifest.state = State::Running;
         made.manifest.load = None;
     };
@@ -211,7 +212,7 @@ fn what_was_not_tested_is_inconclusive() {
 
 #[test]
 fn a_scenario_without_neighbours_makes_no_claim() {
-    let report = Made::of(SCENARIO.to_owned(), &[sample(0, 0, SampleOutcome::Status(200))]).judge();
+    let report = TestRun::of(SCENARIO.to_owned(), &[sample(0, 0, RequestOutcome::Status(200))]).judge();
     assert!(report.verdicts.iter().all(|verdict| verdict.claim != Claim::NoisyNeighbour));
 }
 

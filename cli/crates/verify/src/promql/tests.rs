@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use super::*;
 use crate::testing::Judge as _;
 use saasbench_record::{
-    sample::Outcome as SampleOutcome,
-    testing::{Made, sample},
+    sample::RequestOutcome,
+    testing::{TestRun, sample},
 };
 
 const EXPECT: &str = r#"
@@ -30,7 +30,7 @@ fn record(answer: Option<Value>, range_s: Option<(f64, f64)>) -> String {
 }
 
 fn judged(expect: &str, prometheus: bool, record: &str) -> Verdict {
-    let mut made = Made::new(expect, &[sample(0, 0, SampleOutcome::Status(200))]);
+    let mut made = TestRun::new(expect, &[sample(0, 0, RequestOutcome::Status(200))]);
     made.manifest.environment.prometheus = prometheus.then(|| "http://p".to_owned());
     std::fs::write(made.dir.path().join("observations/prometheus.jsonl"), record).unwrap();
     made.verdict(Claim::Promql, "sum by (tenant)")

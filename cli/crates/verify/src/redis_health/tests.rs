@@ -3,8 +3,8 @@
 use super::*;
 use crate::testing::Judge as _;
 use saasbench_record::{
-    sample::Outcome as SampleOutcome,
-    testing::{Made, sample},
+    sample::RequestOutcome,
+    testing::{TestRun, sample},
 };
 
 fn look(at: i64, keys: u64, expiring: u64, evicted: u64) -> String {
@@ -16,7 +16,7 @@ fn look(at: i64, keys: u64, expiring: u64, evicted: u64) -> String {
 }
 
 fn judged(exclusive: bool, looks: &[String]) -> Verdict {
-    let mut made = Made::new("", &[sample(0, 0, SampleOutcome::Status(200))]);
+    let mut made = TestRun::new("", &[sample(0, 0, RequestOutcome::Status(200))]);
     made.manifest.environment.redis = Some("redis://h".to_owned());
     made.manifest.environment.exclusive = exclusive;
     std::fs::write(made.dir.path().join("observations/store.jsonl"), looks.concat()).unwrap();
@@ -51,7 +51,7 @@ fn keys_that_stay_and_keys_that_were_thrown_away_fail() {
 
 /// The outcome by redis_exporter for a Redis that gains a key without a TTL every second.
 fn by_exporter(redis: Option<&str>) -> Outcome {
-    let mut made = Made::new("", &[sample(0, 0, SampleOutcome::Status(200))]);
+    let mut made = TestRun::new("", &[sample(0, 0, RequestOutcome::Status(200))]);
     made.manifest.environment.redis = redis.map(str::to_owned);
     made.manifest.environment.prometheus = Some("http://p".to_owned());
     let mut lines = String::new();

@@ -6,8 +6,8 @@ use super::*;
 use crate::testing::Judge as _;
 use saasbench_model::units::Nanos;
 use saasbench_record::{
-    sample::Outcome as SampleOutcome,
-    testing::{Made, sample},
+    sample::RequestOutcome,
+    testing::{TestRun, sample},
 };
 
 fn record(query: &str, at: f64, data: &Value) -> String {
@@ -45,8 +45,8 @@ fn judged(rules: &str, recorded: &[(f64, &str)], asked: &[(f64, &str)], scrapes:
     made(rules, recorded, asked, scrapes).verdict(Claim::Rules, "rules of tenants")
 }
 
-fn made(rules: &str, recorded: &[(f64, &str)], asked: &[(f64, &str)], scrapes: &[(f64, &str)]) -> Made {
-    let made = Made::new("", &[sample(0, 0, SampleOutcome::Status(200))]);
+fn made(rules: &str, recorded: &[(f64, &str)], asked: &[(f64, &str)], scrapes: &[(f64, &str)]) -> TestRun {
+    let made = TestRun::new("", &[sample(0, 0, RequestOutcome::Status(200))]);
     let mut lines = rules.to_owned();
     lines += &record("up[60s]", 12.0, &matrix("up", json!({"instance": "h"}), scrapes));
     lines += &record(
@@ -122,7 +122,7 @@ fn rules_on_rules_of_the_run_are_about_the_run() {
             })
             .collect(),
     };
-    let made = Made::new("", &[sample(0, 0, SampleOutcome::Status(200))]);
+    let made = TestRun::new("", &[sample(0, 0, RequestOutcome::Status(200))]);
     made.judge();
     let run = RecordedRun::open(made.dir.path()).unwrap();
     let groups = vec![

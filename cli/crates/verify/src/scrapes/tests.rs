@@ -4,7 +4,7 @@ use super::*;
 use crate::testing::Judge as _;
 use saasbench_record::{
     prometheus::ResponseRecord,
-    testing::{Made, sample, stall},
+    testing::{TestRun, sample, stall},
 };
 
 const PAGE: &str = "http_requests_total{handler=\"/chat\",method=\"POST\",status=\"200\"} ";
@@ -15,12 +15,12 @@ fn page(count: u32) -> String {
 
 /// Requests every 100 ms for 10 s, all to replica `a`.
 fn steady() -> Vec<Sample> {
-    (0..100).map(|n| sample(n * 100, 0, SampleOutcome::Status(200))).collect()
+    (0..100).map(|n| sample(n * 100, 0, RequestOutcome::Status(200))).collect()
 }
 
 /// Expositions scraped at these seconds, each taking a number of milliseconds.
-fn made(pages: &[(i64, i64, &str)]) -> Made {
-    let mut made = Made::new("", &steady());
+fn made(pages: &[(i64, i64, &str)]) -> TestRun {
+    let mut made = TestRun::new("", &steady());
     for (at, _, text) in pages {
         let phase = if *at < 0 {
             "before"
@@ -76,8 +76,8 @@ fn a_conforming_exposition_is_not_stale() {
     // from another replica.
     let (five, all) = (page(50), page(100));
     let samples =
-        [sample(9_950, 0, SampleOutcome::Status(200)), sample(3_000, 1, SampleOutcome::Status(200))];
-    let mut made = Made::new("", &samples);
+        [sample(9_950, 0, RequestOutcome::Status(200)), sample(3_000, 1, RequestOutcome::Status(200))];
+    let mut made = TestRun::new("", &samples);
     for (phase, text) in [("before", &five), ("during", &five), ("after", &five), ("after", &all)] {
         made.scrape("a", phase, text);
     }

@@ -2,7 +2,7 @@
 
 use super::{
     World,
-    ledger::{Furthest, Ledger},
+    ledger::{Ledger, LongestPrefix},
 };
 use crate::{Decision, Request};
 use saasbench_model::{scenario::Estimate, units::Quota};
@@ -19,7 +19,7 @@ struct Grid<'a> {
     world: &'a World,
     ledger: &'a Ledger,
     /// The clock that advances the windows for all replicas, if there is one.
-    furthest: Option<&'a Furthest>,
+    furthest: Option<&'a LongestPrefix>,
 }
 
 impl Grid<'_> {
@@ -70,7 +70,7 @@ impl Grid<'_> {
 /// Whether windows with `limit` admissions each explain all responses.
 pub(super) fn aligned(requests: &[Request], quota: Quota, world: &World) -> bool {
     let ledger = Ledger::new(requests, world);
-    let furthest = world.believed.then(|| Furthest::new(requests, world));
+    let furthest = world.believed.then(|| LongestPrefix::new(requests, world));
     let furthest = furthest.as_ref();
     let grid = Grid { anchor: -world.zero, window: quota.window.0, world, ledger: &ledger, furthest };
     requests.iter().all(|request| {
@@ -86,7 +86,7 @@ pub(super) fn aligned(requests: &[Request], quota: Quota, world: &World) -> bool
 /// Whether a sliding counter explains all responses.
 pub(super) fn counter(requests: &[Request], quota: Quota, estimate: Estimate, world: &World) -> bool {
     let ledger = Ledger::new(requests, world);
-    let furthest = world.believed.then(|| Furthest::new(requests, world));
+    let furthest = world.believed.then(|| LongestPrefix::new(requests, world));
     let furthest = furthest.as_ref();
     let grid = Grid { anchor: -world.zero, window: quota.window.0, world, ledger: &ledger, furthest };
     requests.iter().all(|request| fits(request, quota, estimate, &grid))

@@ -92,14 +92,14 @@ impl Ledger {
 
 /// How far the clock that is furthest ahead had advanced, judged by the requests that it decided.
 #[derive(Debug)]
-pub(super) struct Furthest {
+pub(super) struct LongestPrefix {
     /// `done`, with the least reading by then.
     least: Vec<(i64, i64)>,
     /// `sent`, with the greatest reading possible from then on.
     most: Vec<(i64, i64)>,
 }
 
-impl Furthest {
+impl LongestPrefix {
     pub(super) fn new(requests: &[Request], world: &World) -> Self {
         let decided = requests.iter().filter(|request| request.decision != Decision::Unknown);
         let mut least: Vec<(i64, i64)> =

@@ -15,7 +15,7 @@ impl Search<'_> {
         for state in &mut self.states {
             state.maybe_touched |= state.start.is_some();
             match (request.decision, self.evidence) {
-                (Decision::Admitted, Evidence::All | Evidence::Admissions) => state.owed.add(done, 1),
+                (Decision::Admitted, Evidence::All | Evidence::Admissions) => state.required.add(done, 1),
                 (Decision::Admitted | Decision::Unknown, _) if follows_unknown => state.free.add(done, 1),
                 (Decision::Rejected, Evidence::All) if is_judged => {
                     state.rejected_by = state.rejected_by.min(done);
@@ -49,7 +49,7 @@ impl Search<'_> {
         let idle: Vec<State> = self.states.extract_if(.., is_idle).collect();
         for state in idle {
             self.states.extend(self.started(&state, at, until));
-            if !is_shared || state.owed.total() == 0 {
+            if !is_shared || state.required.total() == 0 {
                 self.states.push(state);
             }
         }
@@ -65,14 +65,14 @@ impl Search<'_> {
         }
         for known in [true, false] {
             let mut started = idle.clone();
-            let by = if known { started.owed.take(1) } else { started.free.take(1) };
+            let by = if known { started.required.take(1) } else { started.free.take(1) };
             if by.total() > 0 {
                 (started.count, started.touched, started.maybe_touched) = (1, true, true);
                 let starts = windows.pieces((from - windows.tick, until.min(by.earliest())));
                 states.extend(starts.map(|start| State { start: Some(start), ..started.clone() }));
             }
         }
-        if self.shared_from <= until && idle.owed.total() > 0 {
+        if self.shared_from <= until && idle.required.total() > 0 {
             let starts = windows.pieces(windows.around(from, 1));
             states.extend(starts.map(|start| State {
                 start: Some(start),
@@ -87,7 +87,7 @@ impl Search<'_> {
     /// Decides what must be decided now.
     pub(super) fn decide(&mut self, at: i64, done: std::ops::Range<usize>) {
         let is_due =
-            |state: &State| state.owed.earliest().min(state.free.earliest()).min(state.rejected_by) <= at;
+            |state: &State| state.required.earliest().min(state.free.earliest()).min(state.rejected_by) <= at;
         if !self.windows.first_hit && !self.states.iter().any(is_due) {
             self.note_decided(at);
             return;
@@ -95,14 +95,14 @@ impl Search<'_> {
         let mut after = Vec::with_capacity(self.states.len());
         let may_branch = self.evidence == Evidence::All && self.states.len() <= 2 * FEW as usize;
         for mut state in std::mem::take(&mut self.states) {
-            let owed = state.owed.take_until(at);
+            let required = state.required.take_until(at);
             let unknown = state.free.take_until(at);
-            if owed > 0 && state.start.is_none() {
+            if required > 0 && state.start.is_none() {
                 continue;
             }
-            let most = if owed + unknown > 0 { self.most(&state, at) } else { 0 };
-            if owed > 0 {
-                state.count += owed;
+            let most = if required + unknown > 0 { self.most(&state, at) } else { 0 };
+            if required > 0 {
+                state.count += required;
                 state.touched = true;
                 if state.count > most {
                     self.contradict(at, &state, true);

@@ -10,7 +10,7 @@ use super::{Evidence, FEW, Search};
 
 /// What may remain undecided when a window ends, or its state is lost.
 struct Left {
-    owed: Pending,
+    required: Pending,
     free: Pending,
     least: u64,
     most: u64,
@@ -74,7 +74,7 @@ impl Search<'_> {
         let count = gone - 3;
         let shift = |instant: i64, by: i64| instant.saturating_add(count.saturating_mul(windows.length + by));
         state.start = Some((shift(lo, -windows.clock_skew), shift(hi, windows.clock_skew)));
-        state.free.add_all(&std::mem::take(&mut state.owed));
+        state.free.add_all(&std::mem::take(&mut state.required));
         if state.free.total() > 0 {
             state.rejected_by = i64::MAX;
         }
@@ -95,7 +95,7 @@ impl Search<'_> {
                 extra: if self.has_prior(start) { windows.limit } else { 0 },
                 maybe_touched: is_shared || self.reach.saturating_add(windows.early) >= start.0,
                 of_others: state.of_others && !touched,
-                owed: left.owed,
+                required: left.required,
                 free: left.free,
                 rejected_by: state.rejected_by,
                 ..State::empty(None)
@@ -106,7 +106,7 @@ impl Search<'_> {
                     State { start: None, previous: (0, 0), extra: 0, maybe_touched: false, ..next.clone() };
                 if self.shared_from <= at {
                     // In windows of others, requests in flight can be decided without a trace.
-                    idle.free.add_all(&std::mem::take(&mut idle.owed));
+                    idle.free.add_all(&std::mem::take(&mut idle.required));
                 } else {
                     for started in self.started(&idle, start.0.max(self.before), at - 1) {
                         self.fill(started, windows.limit, at, crossed);
@@ -123,20 +123,20 @@ impl Search<'_> {
 
     /// All possibilities for which requests in flight were decided when a window with this `room` ends.
     fn leave(&self, state: &State, room: u64) -> Vec<Left> {
-        let (owed, free) = (state.owed.total(), state.free.total());
+        let (required, free) = (state.required.total(), state.free.total());
         let more = room.saturating_sub(state.count);
         let mut ways = Vec::new();
         let unknowns = if self.evidence == Evidence::Admissions { 0 } else { free };
-        if owed <= FEW && (unknowns == 0 || self.evidence == Evidence::All && unknowns <= FEW / 2) {
+        if required <= FEW && (unknowns == 0 || self.evidence == Evidence::All && unknowns <= FEW / 2) {
             for unknown in 0..=unknowns.min(more) {
-                for known in 0..=owed.min(more - unknown) {
+                for known in 0..=required.min(more - unknown) {
                     let mut way = Left {
-                        owed: state.owed.clone(),
+                        required: state.required.clone(),
                         free: state.free.clone(),
                         least: state.count + known + unknown,
                         most: 0,
                     };
-                    way.owed.take(known);
+                    way.required.take(known);
                     way.free.take(unknown);
                     way.most = way.least.saturating_add(state.extra).min(self.windows.limit);
                     ways.push(way);
@@ -146,18 +146,18 @@ impl Search<'_> {
         }
         // Each possibility covers `from` to `to` of them; that those in between are decided later is possible
         // but not certain.
-        let step = (owed / FEW).max(1);
+        let step = (required / FEW).max(1);
         let mut from = 0;
-        while from <= owed.min(more) {
-            let to = (from + step - 1).min(owed).min(more);
+        while from <= required.min(more) {
+            let to = (from + step - 1).min(required).min(more);
             let mut way = Left {
-                owed: state.owed.clone(),
+                required: state.required.clone(),
                 free: state.free.clone(),
                 least: state.count + from,
                 most: 0,
             };
-            way.owed.take(from);
-            let between = way.owed.take(to - from);
+            way.required.take(from);
+            let between = way.required.take(to - from);
             way.free.add_all(&between);
             let most = (state.count + to).saturating_add(unknowns).saturating_add(state.extra);
             way.most = most.min(room.max(state.count + to)).min(self.windows.limit);
@@ -176,7 +176,7 @@ impl Search<'_> {
         }
         for rank in 0..self.states.len() {
             let state = &self.states[rank];
-            let is_open = state.owed.total() + state.free.total() > 0;
+            let is_open = state.required.total() + state.free.total() > 0;
             if !is_open && state.counts_nothing() && (state.start.is_none() || !self.windows.first_hit) {
                 continue;
             }
@@ -184,8 +184,8 @@ impl Search<'_> {
             // It can be lost again between any two of them, so there is room for all.
             let ways = self.leave(state, u64::MAX);
             let rejected_by = state.rejected_by;
-            self.states.extend(ways.into_iter().map(|Left { owed, free, .. }| State {
-                owed,
+            self.states.extend(ways.into_iter().map(|Left { required, free, .. }| State {
+                required,
                 free,
                 rejected_by,
                 maybe_touched: start.is_some(),

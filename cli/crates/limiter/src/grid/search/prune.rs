@@ -21,7 +21,7 @@ impl Search<'_> {
         let (previous, count) = if is_admission {
             (state.previous.0, state.count)
         } else {
-            let open = state.owed.total() + state.free.total();
+            let open = state.required.total() + state.free.total();
             (state.previous.1, state.count.saturating_add(state.extra).saturating_add(open))
         };
         let has_rivals = self.found.end.is_some();

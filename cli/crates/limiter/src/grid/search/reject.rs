@@ -61,8 +61,8 @@ impl Search<'_> {
             return;
         }
         let need = room - counted;
-        let (owed, free) = (state.owed.total(), state.free.total());
-        if state.start.is_some() && need <= owed.saturating_add(free) {
+        let (required, free) = (state.required.total(), state.free.total());
+        if state.start.is_some() && need <= required.saturating_add(free) {
             let full = State {
                 count: state.count + need,
                 touched: true,
@@ -70,18 +70,18 @@ impl Search<'_> {
                 rejected_by: i64::MAX,
                 ..state.clone()
             };
-            let (fewest, most) = (need.saturating_sub(owed), need.min(free));
+            let (fewest, most) = (need.saturating_sub(required), need.min(free));
             if most - fewest <= FEW / 2 {
                 filled.extend((fewest..=most).map(|unknown| {
                     let mut full = full.clone();
-                    full.owed.take(need - unknown);
+                    full.required.take(need - unknown);
                     full.free.take(unknown);
                     full
                 }));
             } else {
                 // Which ones is left open.
                 let mut full = full;
-                let taken = full.owed.take(need);
+                let taken = full.required.take(need);
                 full.free.add_all(&taken);
                 filled.push(full);
             }

@@ -86,7 +86,7 @@ impl Feeders {
     }
 
     /// Allots rows to each load from the feeders with `unique` order, one load after the other.
-    pub(super) fn allot(
+    pub(super) fn assign_rows(
         &mut self,
         journeys: &[Journey],
         steps: &[Step],

@@ -7,8 +7,8 @@ use crate::html::{
 use saasbench_model::units::Nanos;
 use saasbench_record::{
     event::{Event, Pace, PaceChange},
-    sample::{Outcome as Answer, Sample},
-    testing::{Made, sample},
+    sample::{RequestOutcome, Sample},
+    testing::{TestRun, sample},
 };
 use saasbench_verify::testing::Judge as _;
 use saasbench_verify::verdict::{Claim, Evidence, Outcome};
@@ -16,7 +16,7 @@ use saasbench_verify::verdict::{Claim, Evidence, Outcome};
 const SILENT: &str = "[metrics]\nenabled = false\n";
 
 /// The text of a page's cards.
-fn cards(made: &Made) -> String {
+fn cards(made: &TestRun) -> String {
     let page = page_of(made);
     assert_sound(&page);
     let cards: String =
@@ -26,7 +26,7 @@ fn cards(made: &Made) -> String {
 
 /// A request every `gap` ms, alternating between both replicas; `status` of each response.
 fn every(gap: i64, count: i64, status: impl Fn(i64) -> u16) -> Vec<Sample> {
-    (0..count).map(|i| sample(i * gap, (i % 2) as usize, Answer::Status(status(i)))).collect()
+    (0..count).map(|i| sample(i * gap, (i % 2) as usize, RequestOutcome::Status(status(i)))).collect()
 }
 
 fn limit(algorithm: &str, quota: &str) -> String {
@@ -34,7 +34,7 @@ fn limit(algorithm: &str, quota: &str) -> String {
 }
 
 fn limited(limits: &str, samples: &[Sample]) -> String {
-    cards(&Made::new(&format!("{limits}{SILENT}"), samples))
+    cards(&TestRun::new(&format!("{limits}{SILENT}"), samples))
 }
 
 #[test]
@@ -58,10 +58,10 @@ fn a_rejection_that_neither_of_two_limits_explains_has_no_count() {
     // Four a second are admitted, six are rejected; after eight, in the third second, all are.
     let kept = |i: i64| {
         let status = if i % 10 < 4 && i < 20 { 200 } else { 429 };
-        sample((i / 10) * 1_100 + (i % 10) * 20, (i % 2) as usize, Answer::Status(status))
+        sample((i / 10) * 1_100 + (i % 10) * 20, (i % 2) as usize, RequestOutcome::Status(status))
     };
     let limits = format!("{}{}", limit("fixed-window", "4/1s"), limit("fixed-window", "9/10s"));
-    let made = Made::new(&format!("{limits}{SILENT}"), &(0..30).map(kept).collect::<Vec<_>>());
+    let made = TestRun::new(&format!("{limits}{SILENT}"), &(0..30).map(kept).collect::<Vec<_>>());
     insta::assert_snapshot!(cards(&made));
     let certificate = made.verdict(Claim::Limit, "POST /chat").evidence[0].certificate.clone().unwrap();
     assert_eq!(certificate.allowed, None);
@@ -71,7 +71,7 @@ fn a_rejection_that_neither_of_two_limits_explains_has_no_count() {
 #[test]
 fn mentions_manual_load_changes_before_the_observed_value() {
     let expected = "[[expect]]\nthat = \"count(200) < 9\"\n";
-    let mut made = Made::new(&format!("{expected}{SILENT}"), &every(20, 30, |_| 200));
+    let mut made = TestRun::new(&format!("{expected}{SILENT}"), &every(20, 30, |_| 200));
     let paused = Pace { paused: true, factor: 1.0 };
     let change = |at_ns, from, to| Event::PaceChanged(PaceChange { at_ns, from, to });
     made.manifest.events = vec![

@@ -142,7 +142,7 @@ fn spoiled(ceiling: f64, share: f64) -> (Bracket, Option<End>, usize) {
             Next::Try(level) => {
                 let is_spoiled = level > ceiling && uniform(&mut state) < share;
                 let service = if level > ceiling { Trial::Broke } else { Trial::Held };
-                search.record(level, if is_spoiled { Trial::Spoiled } else { service });
+                search.record(level, if is_spoiled { Trial::InvalidTrial } else { service });
             }
         }
     }

@@ -5,19 +5,19 @@ use crate::testing::Judge as _;
 use crate::{capacity::sample_size, verdict::Evidence};
 use saasbench_model::scenario::testing::scenario;
 use saasbench_record::{
-    sample::{Outcome as SampleOutcome, Sample},
-    testing::{Made, sample},
+    sample::{RequestOutcome, Sample},
+    testing::{TestRun, sample},
 };
 
 const CONTEXT: Context = Context { is_open: true, cut_short: false, calm_p50: Some(Nanos::from_millis(10)) };
 
 const LATENESS: Option<Lateness> =
-    Some(Lateness { bound: Nanos::from_millis(50), allowed: 90, under_way: 140 });
+    Some(Lateness { bound: Nanos::from_millis(50), allowed: 90, in_flight: 140 });
 
 /// Ten requests a second for ten seconds, the `n`-th answered after `latency(n)` milliseconds.
 fn samples(latency: impl Fn(i64) -> i64) -> Vec<Sample> {
     let one = |n: i64| {
-        let mut sample = sample(n * 100, 0, SampleOutcome::Status(200));
+        let mut sample = sample(n * 100, 0, RequestOutcome::Status(200));
         sample.done = sample.sent + Nanos::from_millis(latency(n));
         sample.request = n.unsigned_abs() + 1;
         sample
@@ -29,7 +29,7 @@ fn samples(latency: impl Fn(i64) -> i64) -> Vec<Sample> {
 fn flow(latency: impl Fn(i64) -> i64) -> Flow {
     let mut flow = Flow::new(Nanos::ZERO, Nanos::from_secs(1), Nanos::from_secs(10), LATENESS);
     for n in 0..10_000 {
-        let mut sample = sample(n, 0, SampleOutcome::Status(200));
+        let mut sample = sample(n, 0, RequestOutcome::Status(200));
         sample.done = sample.sent + Nanos::from_millis(latency(n));
         flow.add(&sample);
     }
@@ -37,7 +37,7 @@ fn flow(latency: impl Fn(i64) -> i64) -> Flow {
 }
 
 fn reported(more: &str, latency: impl Fn(i64) -> i64, flow: &Flow) -> String {
-    let made = Made::new(&format!("[metrics]\nenabled = false\n{more}"), &samples(latency));
+    let made = TestRun::new(&format!("[metrics]\nenabled = false\n{more}"), &samples(latency));
     let (ending, why) = ending(&made.judge(), flow, CONTEXT);
     format!("{ending:?}: {}", why.unwrap_or_default())
 }
@@ -85,16 +85,16 @@ fn a_step_is_hopeless_when_too_many_requests_are_in_flight() {
         let text = saasbench_model::scenario::testing::SCENARIO;
         scenario(&format!("{text}[[expect]]\nthat = \"p99 < 50ms\"\n[[expect]]\n{that}"))
     };
-    let under_way = |scenario: &Scenario| {
-        strictest(scenario, 1000.0, Nanos::from_secs(10)).map(|late| (late.allowed, late.under_way))
+    let in_flight = |scenario: &Scenario| {
+        strictest(scenario, 1000.0, Nanos::from_secs(10)).map(|late| (late.allowed, late.in_flight))
     };
-    assert_eq!(under_way(&with("that = \"max < 1s\"")), Some((100, 150)), "50 in time, 100 beyond");
-    assert_eq!(under_way(&with("that = \"p50 < 10ms\"")), Some((100, 150)));
+    assert_eq!(in_flight(&with("that = \"max < 1s\"")), Some((100, 150)), "50 in time, 100 beyond");
+    assert_eq!(in_flight(&with("that = \"p50 < 10ms\"")), Some((100, 150)));
     assert_eq!(sample_size::samples_needed(&with("that = \"p99.9 < 1s\"")).round(), 12_000.0);
-    assert_eq!(under_way(&scenario(saasbench_model::scenario::testing::SCENARIO)), None);
+    assert_eq!(in_flight(&scenario(saasbench_model::scenario::testing::SCENARIO)), None);
     let bounded = |from: &str, to: &str| {
         let text = saasbench_model::scenario::testing::SCENARIO.replace(from, to);
-        under_way(&scenario(&format!("{text}[[expect]]\nthat = \"p99 < 50ms\"\n")))
+        in_flight(&scenario(&format!("{text}[[expect]]\nthat = \"p99 < 50ms\"\n")))
     };
     let load = "[[load]]";
     assert_eq!(bounded(load, load), Some((100, 150)));
@@ -112,7 +112,7 @@ fn what_was_cut_short_is_broken_by_those_that_were_late() {
     let few = "[[expect]]\nthat = \"p99 < 50ms\"";
     let short = "[[expect]]\nthat = \"p90 < 50ms\"";
     let reported = |that: &str, late: i64, cut_short: bool| {
-        let made = Made::new(
+        let made = TestRun::new(
             &format!("[metrics]\nenabled = false\n{that}"),
             &samples(|_| if that == short { 90 } else { 10 }),
         );
@@ -138,7 +138,7 @@ fn what_was_cut_short_is_broken_by_those_that_were_late() {
 fn what_a_generator_that_is_late_may_have_added_breaks_no_step() {
     let reported = |subject: &str, latency: i64| {
         let made =
-            Made::new("[metrics]\nenabled = false\n[[expect]]\nthat = \"p90 < 50ms\"", &samples(|_| 10));
+            TestRun::new("[metrics]\nenabled = false\n[[expect]]\nthat = \"p90 < 50ms\"", &samples(|_| 10));
         let mut report = made.judge();
         let found = vec![Evidence::new(Outcome::Inconclusive, subject, "", format!("{subject}: too much"))];
         report

@@ -7,7 +7,7 @@ use saasbench_record::sample::NoResponseReason;
 fn one_of(step: usize, mut samples: Vec<Sample>) -> Vec<Sample> {
     for (i, sample) in samples.iter_mut().enumerate() {
         if i % step > 0 {
-            sample.outcome = SampleOutcome::Dropped;
+            sample.outcome = RequestOutcome::Dropped;
         }
     }
     samples
@@ -16,13 +16,13 @@ fn one_of(step: usize, mut samples: Vec<Sample>) -> Vec<Sample> {
 #[test]
 fn a_large_regression_is_reported_despite_drops() {
     for (times, step) in [(10, 2), (10, 5), (30, 20)] {
-        let new = Made::new("", &one_of(step, samples(|i| times * usual(i))));
+        let new = TestRun::new("", &one_of(step, samples(|i| times * usual(i))));
         let comparison = against(&made(usual), &new);
         assert_eq!(comparison.outcome, Outcome::Fail, "{times}, {step}: {comparison:#?}");
     }
     // With half of the arrivals dropped, the median of all that were due is unknown; the p90 is ten times as
     // long in any case.
-    let new = Made::new("", &one_of(2, samples(|i| 10 * usual(i))));
+    let new = TestRun::new("", &one_of(2, samples(|i| 10 * usual(i))));
     let comparison = against(&made(usual), &new);
     assert_eq!((changes(&comparison, "p50"), changes(&comparison, "p90")), (Change::Unknown, Change::Worse));
     let p90 = &comparison.rows[0].quantities[1];
@@ -43,10 +43,13 @@ fn a_service_that_hangs_fails() {
     let mut hung = samples(usual);
     for (i, sample) in hung.iter_mut().enumerate() {
         // Twenty users wait for responses that never arrive, and all other arrivals are dropped.
-        sample.outcome =
-            if i < 20 { SampleOutcome::Unknown(NoResponseReason::Timeout) } else { SampleOutcome::Dropped };
+        sample.outcome = if i < 20 {
+            RequestOutcome::NoResponse(NoResponseReason::Timeout)
+        } else {
+            RequestOutcome::Dropped
+        };
     }
-    let comparison = against(&made(usual), &Made::new("", &hung));
+    let comparison = against(&made(usual), &TestRun::new("", &hung));
     assert_eq!(
         (changes(&comparison, "errors"), changes(&comparison, "served"), comparison.outcome),
         (Change::Worse, Change::Worse, Outcome::Fail),
@@ -59,25 +62,25 @@ fn what_dropped_arrivals_could_undo_stays_unknown() {
     // A third longer, and a twentieth dropped: the median is longer in any case, but the rate of responses
     // may be unchanged.
     let new = one_of_twenty_dropped(samples(|i| usual(i) * 13 / 10));
-    let comparison = against(&made(usual), &Made::new("", &new));
+    let comparison = against(&made(usual), &TestRun::new("", &new));
     assert_eq!(
         (changes(&comparison, "p50"), changes(&comparison, "served")),
         (Change::Worse, Change::Unknown)
     );
     // By what was sent, nothing got worse; but that is not proven.
-    let comparison = against(&made(usual), &Made::new("", &one_of_twenty_dropped(samples(usual))));
+    let comparison = against(&made(usual), &TestRun::new("", &one_of_twenty_dropped(samples(usual))));
     assert!(reported(&comparison).iter().all(|(_, change)| *change == Change::Unknown), "{comparison:#?}");
     assert_eq!(comparison.outcome, Outcome::Inconclusive);
     // A baseline with dropped arrivals proves nothing either way.
     let [base, slow] = [usual as fn(i64) -> i64, |i| 10 * usual(i)]
-        .map(|micros| Made::new("", &one_of_twenty_dropped(samples(micros))));
+        .map(|micros| TestRun::new("", &one_of_twenty_dropped(samples(micros))));
     let comparison = against(&base, &slow);
     assert!(reported(&comparison).iter().all(|(_, change)| *change == Change::Unknown), "{comparison:#?}");
     assert_eq!((comparison.waiting.len(), comparison.generator.len()), (2, 0));
 }
 
 fn one_of_twenty_dropped(mut samples: Vec<Sample>) -> Vec<Sample> {
-    samples.iter_mut().step_by(20).for_each(|sample| sample.outcome = SampleOutcome::Dropped);
+    samples.iter_mut().step_by(20).for_each(|sample| sample.outcome = RequestOutcome::Dropped);
     samples
 }
 
@@ -85,9 +88,9 @@ fn one_of_twenty_dropped(mut samples: Vec<Sample>) -> Vec<Sample> {
 fn a_dropped_arrival_counts_in_favour_of_each_step_that_it_would_have_led_to() {
     let text = SCENARIO.replace("[[load]]", "[[journey.step]]\nget = \"/list\"\n[[load]]");
     let both = |samples: Vec<Sample>| {
-        let second = samples.iter().filter(|sample| sample.outcome != SampleOutcome::Dropped);
+        let second = samples.iter().filter(|sample| sample.outcome != RequestOutcome::Dropped);
         let second: Vec<Sample> = second.map(|sample| Sample { step: 1, ..sample.clone() }).collect();
-        Made::of(text.clone(), &[samples, second].concat())
+        TestRun::of(text.clone(), &[samples, second].concat())
     };
     // Drops are recorded as the first step of their journey; the second has half as many requests for the
     // same reason.

@@ -4,7 +4,7 @@
 //! sent before one of those were decided before it. Admissions whose order is unknown are not counted, which
 //! only makes the bounds wider.
 
-use crate::headers::key::Said;
+use crate::headers::key::HeaderValue;
 use saasbench_limiter::{HistoryContext, Promise, Request};
 use saasbench_model::{
     scenario::{Algorithm, Estimate, Refill},
@@ -53,7 +53,7 @@ impl<'a> Bounds<'a> {
     pub(super) fn after(
         &mut self,
         admission: &Request,
-        said: Option<&Said>,
+        said: Option<&HeaderValue>,
         quiet: bool,
     ) -> Option<(u64, String)> {
         let losses = self.context.memory_losses.iter().filter(|(from, _)| *from <= admission.done);
@@ -157,7 +157,7 @@ impl<'a> Bounds<'a> {
     /// Responses with the same reset time belong to one window, because the ends of two windows are W apart:
     /// half of that tells them apart if it exceeds what rounding and clocks can do to a stated instant. Each
     /// admission of a window takes one of the quota, and one of the stated remainder.
-    fn in_window(&mut self, admission: &Request, said: Option<&Said>) -> Option<(u64, String)> {
+    fn in_window(&mut self, admission: &Request, said: Option<&HeaderValue>) -> Option<(u64, String)> {
         let quota = self.promise.quota;
         let half = quota.window.as_secs_f64() / 2.0;
         let blur = 1.0 + 2.0 * self.slack(quota.window).as_secs_f64();

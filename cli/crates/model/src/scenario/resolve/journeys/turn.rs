@@ -89,9 +89,9 @@ pub(super) fn agree(start: &[file::Step<'_>], steps: &[file::Step<'_>], found: &
             found.push(Problem::at(located.span.clone(), message, "users start at once"));
         }
     }
-    let (weighed, unweighed): (Vec<_>, Vec<_>) = steps.iter().partition(|step| !step.weight.is_absent());
+    let (weighted, unweighed): (Vec<_>, Vec<_>) = steps.iter().partition(|step| !step.weight.is_absent());
     if let (Some(weight), Some(without)) =
-        (weighed.iter().find_map(|step| step.weight.given()), unweighed.first())
+        (weighted.iter().find_map(|step| step.weight.given()), unweighed.first())
     {
         let message = "some steps of this journey have a weight, and some have none";
         let problem = Problem::at(without.header.span.clone(), message, "this one has none");
@@ -99,7 +99,7 @@ pub(super) fn agree(start: &[file::Step<'_>], steps: &[file::Step<'_>], found: &
             "with weights each iteration is one step, drawn by weight; steps without are walked in turn. Two journeys can be mixed by a load: journey = { chat = 3, browse = 1 }",
         ));
     }
-    for step in &weighed {
+    for step in &weighted {
         if let (Some(weight), Some(every)) = (step.weight.given(), step.every.given()) {
             let problem = Problem::at(every.span.clone(), "a step with a weight has no `every`", "");
             found.push(problem.also(weight.span.clone(), "this says how often it is drawn"));
