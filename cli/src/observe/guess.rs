@@ -108,7 +108,7 @@ fn propose(
     contract.tenant_label = tenant_label.or(habits.tenant_label.clone());
     contract.path = path.map_or_else(|| habits.path.clone(), str::to_owned);
     contract.ignore = found.ignore(&habits, &contract.path);
-    contract.clock_stops_before_answer = preset.is_some() && habits.clock_stops_before_answer;
+    contract.clock_stops_before_response = preset.is_some() && habits.clock_stops_before_response;
     let mut reasons = vec![reason(requests, &contract)];
     let mut offers = Vec::new();
     match preset {
@@ -341,7 +341,7 @@ impl<'a, 'p> Surroundings<'a, 'p> {
     /// What no exposition shows of a service that no preset fits.
     fn doubt(&mut self, contract: &MetricsContract) {
         self.unsure.push(
-            "where the server's clock stops: if always before the last byte is sent, `clock_stops_before_answer = true` \
+            "where the server's clock stops: if always before the last byte is sent, `clock_stops_before_response = true` \
              lets latencies be compared with clients'"
                 .to_owned(),
         );

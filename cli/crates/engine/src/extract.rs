@@ -10,7 +10,7 @@ use serde::de::{
 use serde_json::Number;
 
 use super::exchange::Response;
-use saasbench_model::scenario::answer::{Place, Token};
+use saasbench_model::scenario::response::{Place, Token};
 
 /// A value in a response.
 #[derive(Debug, Clone, PartialEq)]

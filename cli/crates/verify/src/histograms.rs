@@ -228,7 +228,7 @@ pub fn judge(
             return Verdict::inconclusive(Claim::Histograms, subject, why);
         }
         let earlier = histograms(&settled.before, metric);
-        let against_clients = contract.clock_stops_before_answer && settled.restarts.is_empty();
+        let against_clients = contract.clock_stops_before_response && settled.restarts.is_empty();
         let case = |group: Group<'_>| {
             let series = || group.series.iter().filter_map(|labels| Some((*labels, found.get(*labels)?)));
             let inconsistencies = |(labels, whole)| inconsistencies(contract, settled, metric, labels, whole);

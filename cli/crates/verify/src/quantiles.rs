@@ -123,7 +123,7 @@ impl Found {
         // Quantiles are comparable only where both sides count the same requests.
         if seen.count > 0 && counted != seen.count as f64 {
             self.differing += 1;
-        } else if contract.clock_stops_before_answer {
+        } else if contract.clock_stops_before_response {
             for q in QUANTILES.into_iter().filter(|q| seen.count >= samples_needed(*q)) {
                 if let Some(bucket) = quantile_bucket(q, &gained.buckets) {
                     self.evidence.push(finding(ledger, seen, name, q, bucket));

@@ -29,7 +29,7 @@ fn differing(contract: &MetricsContract, base: &MetricsContract) -> Vec<(&'stati
             ("statuses", quoted(if of.statuses == Statuses::Exact { "exact" } else { "grouped" })),
             ("tenant_label", name(&of.tenant_label)),
             ("ignore", list(&of.ignore)),
-            ("clock_stops_before_response", of.clock_stops_before_answer.to_string()),
+            ("clock_stops_before_response", of.clock_stops_before_response.to_string()),
         ]
     };
     let pairs = keys(contract).into_iter().zip(keys(base));

@@ -2,8 +2,8 @@
 
 use super::*;
 use saasbench_model::scenario::{
-    answer::{Pattern, Place, Pointer},
     expectation::Comparison,
+    response::{Pattern, Place, Pointer},
     template::{Escape, Part, Template, Variable},
 };
 

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use serde_json::Value as Json;
 
 use super::*;
-use saasbench_model::scenario::answer::{Pattern, Pointer};
+use saasbench_model::scenario::response::{Pattern, Pointer};
 
 fn of_json(pointer: &str, body: &str) -> Result<Option<String>, NotJson> {
     let response = Response { body: body.into(), ..Response::default() };

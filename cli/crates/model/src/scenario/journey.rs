@@ -4,8 +4,8 @@ use serde_json::Number;
 
 use super::{
     JourneyIndex, StatusSet, StepIndex,
-    answer::{Pattern, Place},
     expectation::Comparison,
+    response::{Pattern, Place},
     template::{Part, Template, Variable},
 };
 use crate::units::Nanos;

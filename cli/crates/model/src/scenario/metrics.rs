@@ -62,7 +62,7 @@ pub struct MetricsContract {
     pub tenantless: Vec<String>,
     /// Whether the server's clock stops before the last byte is sent (default true): only then does a
     /// client's latency bound the server's duration.
-    pub clock_stops_before_answer: bool,
+    pub clock_stops_before_response: bool,
     /// The client overhead that is allowed: network, and queues before the handler. `None`: not stated; then
     /// 25 ms apply, for replicas on this machine only.
     pub unseen: Option<Nanos>,

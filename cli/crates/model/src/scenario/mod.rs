@@ -5,7 +5,6 @@
 
 mod alert;
 mod algorithm;
-pub mod answer;
 pub mod capacity;
 pub mod expectation;
 pub mod feeder;
@@ -19,6 +18,7 @@ pub mod overrides;
 pub mod problem;
 pub mod promql;
 pub mod resolve;
+pub mod response;
 pub mod schema;
 pub mod template;
 #[cfg(any(test, feature = "testing"))]

@@ -12,11 +12,11 @@ use super::{
 use crate::{
     scenario::{
         StatusSet,
-        answer::{Pattern, Pointer},
         expectation::Comparison,
         feeder::Order,
         notation,
         problem::Problem,
+        response::{Pattern, Pointer},
     },
     units::Nanos,
 };

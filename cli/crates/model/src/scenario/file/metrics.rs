@@ -33,7 +33,7 @@ pub(in crate::scenario) struct Metrics {
     pub(in crate::scenario) routes: Vec<(Located<String>, Located<String>)>,
     pub(in crate::scenario) ignore: Field<Vec<Located<String>>>,
     pub(in crate::scenario) tenantless: Field<Vec<Located<String>>>,
-    pub(in crate::scenario) clock_stops_before_answer: Field<bool>,
+    pub(in crate::scenario) clock_stops_before_response: Field<bool>,
     pub(in crate::scenario) unseen: Field<Nanos>,
     pub(in crate::scenario) scrape_within: Field<Nanos>,
 }
@@ -77,7 +77,7 @@ impl Metrics {
             routes: table.texts("routes", found),
             ignore: one_or_more(&table, "ignore", found),
             tenantless: one_or_more(&table, "tenantless", found),
-            clock_stops_before_answer: table.boolean("clock_stops_before_response", found),
+            clock_stops_before_response: table.boolean("clock_stops_before_response", found),
             unseen: table.parsed("client_overhead", found, notation::duration),
             scrape_within: table.parsed("scrape_within", found, notation::positive_duration),
             header: table.header,

@@ -11,10 +11,9 @@ use super::{
 };
 use crate::{
     scenario::{
-        Algorithm, Anchor, Estimate, Refill, Retry, Routing, Spacing, StatusPattern, StatusSet,
-        answer::{Pattern, Pointer},
-        notation,
+        Algorithm, Anchor, Estimate, Refill, Retry, Routing, Spacing, StatusPattern, StatusSet, notation,
         problem::{Problem, quoted},
+        response::{Pattern, Pointer},
     },
     units::Quota,
 };

@@ -84,7 +84,7 @@ fn tenancy() -> MetricsContract {
         routes: Vec::new(),
         ignore: all(&["/metrics", "/healthz", "/readyz"]),
         tenantless: all(&["/"]),
-        clock_stops_before_answer: true,
+        clock_stops_before_response: true,
         unseen: None,
         scrape_within: Nanos::from_secs(1),
     }
@@ -105,7 +105,7 @@ fn fastapi_instrumentator() -> MetricsContract {
         response_size: None,
         statuses: Statuses::Grouped,
         ignore: all(&["/metrics"]),
-        clock_stops_before_answer: false,
+        clock_stops_before_response: false,
         ..tenancy()
     }
 }
@@ -130,7 +130,7 @@ fn otel_http_server() -> MetricsContract {
         method_label: some("http_request_method"),
         status_label: some("http_response_status_code"),
         ignore: all(&["/metrics", "/healthz", "/readyz"]),
-        clock_stops_before_answer: false,
+        clock_stops_before_response: false,
         ..tenancy()
     }
 }
@@ -167,7 +167,7 @@ fn axum_prometheus() -> MetricsContract {
         route_label: some("endpoint"),
         method_label: some("method"),
         status_label: some("status"),
-        clock_stops_before_answer: true,
+        clock_stops_before_response: true,
         ..otel_http_server()
     }
 }

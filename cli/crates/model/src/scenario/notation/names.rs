@@ -1,7 +1,7 @@
 //! Notations of names: ids and labels, names of runs and series, paths, JSON Pointers.
 
 use super::Complaint;
-use crate::scenario::{answer::Pointer, problem::quoted, template::is_name};
+use crate::scenario::{problem::quoted, response::Pointer, template::is_name};
 
 /// An id or a name: not empty, no control characters, no space at either end, at most 200 bytes.
 pub fn label(text: &str) -> Result<String, Complaint> {

@@ -1,7 +1,7 @@
 //! `[[journey]]`: resolves requests, routes, names and saved values.
 
-mod answer;
 mod request;
+mod response;
 mod turn;
 
 use std::collections::HashMap;
@@ -95,7 +95,7 @@ impl Journeys {
             if order < starting { step.when.is_absent() } else { turn::is_sure(step) }
         };
         let sure: Vec<bool> = written.iter().enumerate().map(sure).collect();
-        let slots = answer::slots(&written, &sure, found);
+        let slots = response::slots(&written, &sure, found);
         let names = names(&written, found);
         let everything = Scope { context, slots: &slots, order: usize::MAX, guard: None, all: true };
         let mut defaults = Defaults::read(&headers, &auth, &everything, found);
@@ -142,8 +142,8 @@ impl Journeys {
                 problem.help("for example: route = \"/items/{id}\"; the method comes from the request"),
             );
         }
-        let save = answer::saves(&step, scope.slots, found);
-        let foreign = answer::foreign(&step, found);
+        let save = response::saves(&step, scope.slots, found);
+        let foreign = response::foreign(&step, found);
         Step {
             journey,
             name: name.unwrap_or_default(),
@@ -152,8 +152,8 @@ impl Journeys {
             path,
             headers: request::all_headers(&step, defaults, scope, found),
             body: request::body(&step, scope, found),
-            status: answer::status(&step),
-            checks: answer::checks(&step, scope, found),
+            status: response::status(&step),
+            checks: response::checks(&step, scope, found),
             save,
             tenant: step.tenant.optional().flatten(),
             foreign,

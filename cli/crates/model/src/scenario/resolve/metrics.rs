@@ -117,7 +117,9 @@ fn layer(mut base: MetricsContract, written: Metrics, found: &mut Vec<Problem>) 
         routes: routes(&written.routes, base.routes),
         ignore: paths(written.ignore, base.ignore, found)?,
         tenantless: paths(written.tenantless, base.tenantless, found)?,
-        clock_stops_before_answer: written.clock_stops_before_answer.or(base.clock_stops_before_answer)?,
+        clock_stops_before_response: written
+            .clock_stops_before_response
+            .or(base.clock_stops_before_response)?,
         unseen: written.unseen.optional()?.or(base.unseen),
         scrape_within: written.scrape_within.or(base.scrape_within)?,
     };

@@ -5,12 +5,12 @@ use toml::de::DeValue;
 
 use crate::scenario::{
     Save, StatusSet,
-    answer::Place,
     file::{self, Field, Located, Value, whole},
     journey::{Check, Condition, Literal},
     notation,
     problem::{Problem, quoted},
     resolve::template::{Scope, Slot, can_be_saved},
+    response::Place,
     template::{Escape, Template},
 };
 
