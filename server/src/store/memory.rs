@@ -114,7 +114,7 @@ impl MemoryStore {
         match (options.mode, decision.admitted()) {
             (DecisionMode::CheckOnly, _) | (DecisionMode::Decide, false) => {}
             (DecisionMode::CountOnly, _) | (_, true) => {
-                decision.results = contents.limits.admit_all(limits, now)
+                decision.results = contents.limits.admit_all(limits, now);
             }
             (DecisionMode::CountRejections, false) => {
                 contents.limits.admit_all(limits, now);
