@@ -45,7 +45,7 @@ impl Writer {
         let url = target.unwrap_or(super::ELSEWHERE);
         let _ = writeln!(
             text,
-            "# TestRun from {}, with values that its schemas allow. Review it, then run it:",
+            "# Made from {}, with values that its schemas allow. Review it, then run it:",
             one_line(file)
         );
         let _ = writeln!(text, "#     saasbench run FILE --target {}", one_line(url));
