@@ -111,7 +111,7 @@ impl TermsArgs {
             tolerance: self.tolerance,
             floor_ns: Nanos::from(self.floor),
             error_tolerance: self.error_tolerance,
-            doubt: self.doubt,
+            error_probability: self.doubt,
             force: self.force,
         }
     }
