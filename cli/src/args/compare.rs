@@ -21,8 +21,8 @@ Example:
 #[derive(Debug, Args)]
 #[command(after_help = EXIT_CODES)]
 pub struct CompareArgs {
-    /// Recorded runs, named as for `saasbench show`: the baselines, and last the new run. Five baselines or more show how far
-    /// runs differ by themselves
+    /// Recorded runs, named as for `saasbench show`: the baselines, then the new run. Five baselines or more
+    /// show how much runs vary by themselves
     #[arg(value_name = "RUN", required = true, num_args = 1..)]
     pub runs: Vec<PathBuf>,
 

@@ -19,8 +19,8 @@ pub struct DisplayArgs {
     #[arg(long, value_name = "HOW", default_value = "auto", hide_default_value = true)]
     pub progress: ProgressForm,
 
-    /// The display on a terminal: a few calm lines, or `full`: the whole terminal, with charts, and keys that pause the
-    /// load or change its rate
+    /// The display on a terminal: a few lines, or `full`: the whole terminal, with charts, and keys that pause
+    /// the load or change its rate
     #[arg(
         long,
         value_name = "UI",
