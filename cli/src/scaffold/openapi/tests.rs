@@ -44,7 +44,7 @@ fn a_pet_store() {
 }
 
 #[test]
-fn a_chat_whose_sessions_are_opened_first() {
+fn a_chat_with_sessions() {
     let draft = scenario(CHAT, "chat.json", "chat", None).unwrap();
     let resolved = valid(&draft);
     assert!(
@@ -56,7 +56,7 @@ fn a_chat_whose_sessions_are_opened_first() {
 }
 
 #[test]
-fn references_alternatives_and_circles() {
+fn references_alternatives_and_cycles() {
     let draft = scenario(REFS, "refs.yaml", "refs", Some("refs.csv")).unwrap();
     valid(&draft);
     insta::assert_snapshot!(shown(&draft));

@@ -287,7 +287,7 @@ fn a_response_that_hangs_shifts_no_block() {
 }
 
 #[test]
-fn a_run_that_was_ended_early_is_held_against_the_same_time() {
+fn a_run_that_ended_early_is_compared_over_the_common_time() {
     // The load of both runs doubles after five seconds, and its latency with it.
     let growing = |i: i64| if i < 1000 { usual(i) } else { 2 * usual(i) };
     let mut new = TestRun::new("", &samples(growing)[..900]);

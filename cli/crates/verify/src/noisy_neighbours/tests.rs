@@ -80,7 +80,7 @@ fn text(verdict: &Verdict) -> String {
 
 #[test]
 fn a_flood_without_effect_passes() {
-    insta::assert_snapshot!("unfelt", text(&judged(&run(|i| latency_of(i, 2000)))));
+    insta::assert_snapshot!("unaffected", text(&judged(&run(|i| latency_of(i, 2000)))));
 }
 
 #[test]
