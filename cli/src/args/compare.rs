@@ -94,7 +94,8 @@ pub struct TermsArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Baselines")]
 pub struct BaselineArgs {
-    /// Compare the run with this recorded one, as `saasbench compare` does: a regression fails it. Repeat it for more
+    /// Compare the run with this recorded one, as `saasbench compare` does: a regression fails it. Repeat it
+    /// for more
     #[arg(long = "baseline", value_name = "RUN")]
     pub baselines: Vec<PathBuf>,
 

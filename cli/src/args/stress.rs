@@ -134,7 +134,8 @@ pub struct RequestArgs {
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration)]
     pub timeout: Nanos,
 
-    /// Use HTTP/2, on http:// by prior knowledge [default: what the server chooses on https://, HTTP/1.1 elsewhere]
+    /// Use HTTP/2, on http:// by prior knowledge [default: what the server chooses on https://, HTTP/1.1
+    /// elsewhere]
     #[arg(long)]
     pub http2: bool,
 

@@ -1,4 +1,5 @@
-//! What `run` and `verify` print of one run: the banner before it, its report after it, and where its page is.
+//! What `run` and `verify` print about a run: the banner before it, the report after it, and the path of its
+//! HTML report.
 
 use std::{
     io::IsTerminal as _,

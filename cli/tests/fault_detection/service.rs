@@ -33,7 +33,7 @@ use tokio_util::sync::CancellationToken;
 pub(crate) struct Trouble {
     /// Bodies take up to 20 ms to arrive, sometimes 300 ms, so that durations vary.
     pub(crate) slow_bodies: bool,
-    /// Every n-th request gets no response; half of these requests were handled.
+    /// One in n requests, at random, gets no response; half of these requests were handled.
     pub(crate) lost: Option<u64>,
     /// When the first replica is killed, and for how long.
     pub(crate) restart: Option<(Duration, Duration)>,
