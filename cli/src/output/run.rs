@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn where_the_page_is_or_why_there_is_none() {
+    fn prints_the_path_of_the_html_report_or_why_there_is_none() {
         let (mut out, mut err) = (Vec::new(), Vec::new());
         let mut output = Output::new(&mut out, &mut err, false);
         let path = PathBuf::from("runs/x/report.html");

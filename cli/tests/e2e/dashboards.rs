@@ -38,7 +38,7 @@ fn shipped_dashboards_have_data_and_broken_ones_are_reported() {
     ended.assert_code(0);
     ended.assert_says(&["0 errors, 0 warnings"]);
 
-    what_was_pushed_stands_beside_what_was_scraped(&sandbox, &run, &pushed.url());
+    pushed_series_can_be_joined_with_scraped_ones(&sandbox, &run, &pushed.url());
     broken_copies_are_reported(&sandbox, &run);
     a_metric_that_is_gone_names_all_that_it_starves(&sandbox, &run, &without.url());
 }
@@ -53,7 +53,7 @@ fn scraping_replicas_alone(stack: &Observed) -> String {
 
 /// The generator's dashboard works on pushed series as on scraped ones, and they can be joined with the
 /// service's series by tenant and replica.
-fn what_was_pushed_stands_beside_what_was_scraped(sandbox: &Sandbox, run: &str, prometheus: &str) {
+fn pushed_series_can_be_joined_with_scraped_ones(sandbox: &Sandbox, run: &str, prometheus: &str) {
     let dashboard = shipped("dashboards").into_iter().find(|path| path.ends_with("run.json")).unwrap();
     let ended =
         sandbox.run(&["dashboards", &dashboard, "--run", run, "--prometheus", prometheus, "--warnings"]);

@@ -275,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_widens_the_bounds() {
+    fn unknown_sizes_widen_the_bounds() {
         let mut unanswered = three();
         unanswered[2].outcome = RequestOutcome::NoResponse(NoResponseReason::Timeout);
         for (name, count, sum, expected) in [

@@ -227,7 +227,7 @@ fn any_schema() -> impl Strategy<Value = Value> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 96, ..Default::default() })]
     #[test]
-    fn whatever_schemas_say_the_draft_is_a_good_scenario(all in prop::collection::vec(any_schema(), 5)) {
+    fn a_draft_from_any_schema_is_a_valid_scenario(all in prop::collection::vec(any_schema(), 5)) {
         let schemas: serde_json::Map<String, Value> =
             all.iter().enumerate().map(|(number, schema)| (format!("S{number}"), schema.clone())).collect();
         let length = sent(&all[4], &Value::Object(schemas)).unwrap_or_default().len();

@@ -116,7 +116,7 @@ fn every_function_that_may_be_called_is_compared() {
 }
 
 #[test]
-fn what_is_not_implemented_is_rejected() {
+fn unsupported_queries_are_rejected() {
     for query in queries::NOT_IMPLEMENTED {
         let rejected = Query::parse(query).unwrap_err();
         assert!(matches!(rejected, QueryError::Unsupported(_)), "{query}: {rejected}");

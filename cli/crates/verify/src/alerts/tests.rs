@@ -227,7 +227,7 @@ fn an_alert_caused_by_an_earlier_run_is_inconclusive() {
 }
 
 #[test]
-fn what_happened_before_the_run_is_inconclusive() {
+fn alerts_from_before_the_run_are_inconclusive() {
     // Pending since long before the run, it fires during it.
     let held = Reported::with_alerts(&[
         ("acme", "firing", seconds(6, 20)),

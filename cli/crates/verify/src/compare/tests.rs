@@ -84,7 +84,7 @@ fn a_run_is_as_fast_as_itself() {
 }
 
 #[test]
-fn errors_and_what_is_served_are_compared_too() {
+fn errors_and_throughput_are_compared_too() {
     let mut failed = samples(usual);
     for sample in failed.iter_mut().step_by(20) {
         sample.failed_check = Some("status 200, expected 201".to_owned());
@@ -117,7 +117,7 @@ fn few_requests_prove_nothing_and_the_needed_number_is_reported() {
 }
 
 #[test]
-fn responses_during_a_stall_are_left_out() {
+fn responses_during_a_stall_are_excluded() {
     // For a second, all responses arrive at the end of a stall; before and after it as usual.
     let mut stalled = samples(usual);
     for sample in &mut stalled[800..1000] {
@@ -143,7 +143,7 @@ fn changes(comparison: &Comparison, name: &str) -> Change {
 }
 
 #[test]
-fn a_generator_that_did_not_keep_up_leaves_everything_unknown() {
+fn a_generator_that_did_not_keep_up_makes_everything_inconclusive() {
     let mut slower = samples(|i| usual(i) * 13 / 10);
     for sample in slower.iter_mut().step_by(150) {
         sample.outcome = RequestOutcome::Dropped;
@@ -358,7 +358,7 @@ fn cell(factor: f64) -> Cell {
 }
 
 #[test]
-fn no_worse_than_one_of_the_baselines_is_no_regression() {
+fn a_run_within_the_range_of_its_baselines_has_not_regressed() {
     let (quick, slow) = (made(usual), made(|i| usual(i) * 13 / 10));
     let comparison = held(&[&quick, &slow], &slow, Terms::default()).unwrap();
     assert!(reported(&comparison).iter().all(|(_, change)| *change != Change::Regressed), "{comparison:#?}");

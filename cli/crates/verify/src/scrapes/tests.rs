@@ -183,7 +183,7 @@ fn conforming(
 }
 
 #[test]
-fn what_a_conforming_service_may_do_is_no_failure() {
+fn conforming_services_pass() {
     let counter =
         |is: &dyn Fn(i32) -> bool| raw("http_requests_total", &every_second(|at| is(at).then_some(9.0)));
     let whole = || counter(&|_| true);

@@ -61,7 +61,7 @@ fn a_service_that_hangs_fails() {
 }
 
 #[test]
-fn what_dropped_arrivals_could_undo_stays_unknown() {
+fn a_regression_that_dropped_arrivals_could_undo_is_inconclusive() {
     // A third longer, and a twentieth dropped: the median is longer in any case, but the rate of responses
     // may be unchanged.
     let new = one_of_twenty_dropped(samples(|i| usual(i) * 13 / 10));
