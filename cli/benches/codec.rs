@@ -1,5 +1,5 @@
-//! How long the HTTP/1.1 decoder takes for a response: a small one of nginx, a chat of tenancy with its
-//! limiter fields, the same in chunks.
+//! Time to decode an HTTP/1.1 response: a small one from nginx, a chat response from `tenancy` with its
+//! rate-limit headers, and the same with chunked encoding.
 //!
 //!     cargo bench -p saasbench --bench codec
 

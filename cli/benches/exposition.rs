@@ -1,5 +1,5 @@
-//! How fast an exposition is read: line by line without owning anything, with repeated series looked for, as
-//! the part that a contract needs, and as an owned exposition.
+//! Throughput of parsing an exposition: line by line without allocation, with a check for repeated series,
+//! reduced to the series of a contract, and as an owned exposition.
 //!
 //!     cargo bench -p saasbench --bench exposition
 

@@ -1,6 +1,6 @@
-//! How long the limiter oracle takes, and how that grows: 1, 3 and 10 million requests over 1,000 keys and
-//! over a single one, half of them rejected, by each algorithm, as the record brings them (sorted by `done`).
-//! Judged on one core.
+//! Run time of the limiter oracle, and how it grows: 1, 3 and 10 million requests over 1,000 keys and over a
+//! single one, half of them rejected, for each algorithm, in recorded order (sorted by `done`).
+//! Single-threaded.
 //!
 //!     cargo bench -p saasbench --bench limiter [-- MILLIONS…]
 
@@ -17,7 +17,7 @@ use tokio::time::Instant;
 
 const MS: i64 = 1_000_000;
 
-/// In 10 s; twice as many requests are sent.
+/// Quota per window; twice as many requests are sent.
 const LIMIT: u64 = 1_000;
 
 const WINDOW: i64 = 10_000 * MS;
@@ -52,7 +52,7 @@ fn main() {
     }
 }
 
-/// How many seconds it takes to sort and to judge the histories of a limiter that keeps its promise.
+/// Seconds to sort and to judge the histories of a conforming limiter.
 fn judged(algorithm: Algorithm, keys: usize, requests: usize) -> f64 {
     let mut histories: Vec<Vec<Request>> =
         (0..keys).map(|key| history(algorithm, requests / keys, key as u64)).collect();
@@ -87,8 +87,8 @@ fn context() -> HistoryContext {
     }
 }
 
-/// A key's requests behind a conforming limiter, in the order of their responses: twice the quota's rate,
-/// evenly spread, each on its way for up to 20 ms.
+/// A key's requests to a conforming limiter, in the order of their responses: at twice the quota's rate,
+/// evenly spaced, each in flight for up to 20 ms.
 fn history(algorithm: Algorithm, requests: usize, key: u64) -> Vec<Request> {
     let mut random = key;
     let mut draw = |below: i64| {
@@ -117,7 +117,7 @@ fn history(algorithm: Algorithm, requests: usize, key: u64) -> Vec<Request> {
     history
 }
 
-/// The state of any of the five.
+/// The state of a limiter, for any of the five algorithms.
 #[derive(Default)]
 struct Limiter {
     window: Option<i64>,

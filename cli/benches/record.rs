@@ -1,5 +1,5 @@
-//! What a sample costs on its way to the disk, in nanoseconds of CPU time, part by part and in all; and how
-//! many bytes it takes there. The parts take batches of a thousand, as workers hand them over.
+//! Cost of recording a sample: CPU time in nanoseconds, for each stage and in total, and bytes on disk.
+//! Stages process batches of a thousand samples, as workers submit them.
 //!
 //!     cargo bench -p saasbench --bench record
 

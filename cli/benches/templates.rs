@@ -1,5 +1,4 @@
-//! How long a request takes to render: a GET without variables, and a chat with its tenant, session and
-//! number.
+//! Time to render a request: a GET without variables, and a chat with tenant, session and number.
 //!
 //!     cargo bench -p saasbench --bench templates
 

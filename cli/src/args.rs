@@ -128,7 +128,8 @@ const VERIFY_EXAMPLES: &str = "Examples:
 #[derive(Debug, Args)]
 #[command(after_help = format!("{VERIFY_EXAMPLES}\n\n{EXIT_CODES}"))]
 pub struct VerifyArgs {
-    /// A recorded run: its directory, the start of its name, `latest`, or the name of a scenario for its latest run
+    /// A recorded run: its directory, the start of its name, `latest`, or the name of a scenario for its
+    /// latest run
     #[arg(value_name = "RUN")]
     pub run: PathBuf,
 

@@ -1,5 +1,6 @@
-//! Where texts go: reports to standard output, everything else to standard error, as much of it as `--quiet` and
-//! `--progress` leave. What a command prints is in the module of its name; `live` is the display of a run in progress.
+//! Output streams: reports go to standard output, everything else to standard error, as far as `--quiet` and
+//! `--progress` permit. What a command prints is in the module of its name; `live` is the display of a run in
+//! progress.
 
 mod capacity;
 mod compare;

@@ -1,12 +1,12 @@
-//! Any text as an exposition, in each format: nothing panics, every place that an error names lies in the
-//! text, and what can be read means the same when it is written and read again.
+//! Parses any text as an exposition, in each format: nothing panics, every error position lies within the
+//! text, and parsed data survives writing and reading it again.
 
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use saasbench_exposition::{entry::Entry, format::Format, lint::lint, page::Page, reader::Reader, writer::Written};
 
-/// What can be read of a text, as lines.
+/// The readable part of a text, as lines.
 fn lines(text: &str, format: Format, may_be_wrong: bool) -> Vec<String> {
     let (mut lines, mut reader) = (Vec::new(), Reader::new(text, format));
     let last = text.split('\n').count();

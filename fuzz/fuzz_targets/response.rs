@@ -1,7 +1,8 @@
-//! Any bytes as a response: nothing panics, and however they are cut they mean the same.
+//! Decodes any bytes as a response: nothing panics, and the result does not depend on how the bytes are
+//! split.
 //!
-//! An input is a byte of flags, a byte that says how many cuts there are, that many lengths of pieces, and
-//! the response.
+//! An input consists of a byte of flags, a byte with the number of pieces, the length of each piece, and the
+//! response.
 
 #![no_main]
 
@@ -9,8 +10,8 @@ use libfuzzer_sys::fuzz_target;
 use saasbench_engine::{exchange::{Response, BODY_KEPT, Request}, http1::decoder::{Decoder, EndedEarly}};
 use saasbench_model::units::Nanos;
 
-/// What does not depend on cuts: a response and whether the connection goes on, or whether it was merely cut
-/// off.
+/// The result, which must not depend on the pieces: a response and whether the connection stays open, or
+/// whether it was truncated.
 type Essence = Result<(Response, bool), bool>;
 
 fn decode(bytes: &[u8], pieces: &mut dyn Iterator<Item = usize>, request: &Request) -> Essence {
@@ -35,7 +36,7 @@ fn decode(bytes: &[u8], pieces: &mut dyn Iterator<Item = usize>, request: &Reque
     Ok((response, decoder.keeps_alive()))
 }
 
-/// What holds of every response.
+/// Asserts what holds for every response.
 fn check(response: &Response, request: &Request) {
     assert!((200..1000).contains(&response.status));
     if request.is_head || matches!(response.status, 204 | 304) {
@@ -55,7 +56,7 @@ fn assert_same(one: &Essence, other: &Essence) {
     };
     assert_eq!((one.status, one.body_bytes, keeps_alive), (other.status, other.body_bytes, still));
     assert!(one.head == other.head && one.body == other.body);
-    // As text, for NaN is like NaN there.
+    // Compared as text, where NaN equals NaN.
     let limiter = |response: &Response| format!("{:?} {:?}", response.limiter, response.retry_after);
     assert_eq!(limiter(one), limiter(other));
 }

@@ -1,11 +1,11 @@
-//! Any text as a scenario: nothing panics, and every place that a problem names lies in the text.
+//! Parses any text as a scenario: nothing panics, and every problem's position lies within the text.
 
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use saasbench_model::scenario::resolve::{Sources, resolve};
 
-/// The files that a scenario can name: some are there, some are not.
+/// The files that a scenario can refer to: some exist, some do not.
 fn read_file(path: &std::path::Path) -> std::io::Result<String> {
     match path.extension().and_then(|extension| extension.to_str()) {
         Some("jsonl") => {

@@ -1,4 +1,4 @@
-//! Traffic made up for measuring: samples as a load at full speed leaves them, without a load.
+//! Synthetic samples for benchmarks, as a load at full speed would produce them.
 
 use std::{io, path::Path, sync::Arc};
 
@@ -11,18 +11,19 @@ use saasbench_model::{
 };
 use saasbench_record::sample::{LimiterHeaders, RequestOutcome, Sample};
 
-/// Users that go round without a pause.
+/// Users that send requests without think time.
 const USERS: u64 = 64;
-/// Of a limited tenant, in each window.
+/// Admissions per tenant and window.
 const QUOTA: u64 = 2_000;
 const WINDOW: i64 = 5_000_000_000;
 
-/// What is recorded.
+/// Kind of traffic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// One tenant and a GET without a limit.
+    /// One tenant, and a GET without a rate limit.
     Plain,
-    /// A hundred tenants with a limit, whose answers say how it stands; some two thirds are rejected.
+    /// A hundred tenants with rate limits and rate-limit headers; about two thirds of the requests are
+    /// rejected.
     Limited,
 }
 
@@ -60,7 +61,7 @@ that = "p99 < 1s"
     }
 }
 
-/// Samples without an end, 7 µs apart, in the order of their being done.
+/// An infinite sequence of samples, 7 µs apart on average, ordered by completion.
 #[derive(Debug)]
 pub(crate) struct Traffic {
     kind: Kind,
@@ -70,13 +71,13 @@ pub(crate) struct Traffic {
     /// When each user's last response arrived.
     ready: [i64; USERS as usize],
     requests: [u64; USERS as usize],
-    /// Of each tenant: start of its window, and admissions in it.
+    /// For each tenant: start of its window, and admissions in it.
     windows: Vec<(i64, u64)>,
     policy: Arc<str>,
 }
 
 impl Traffic {
-    /// From the run's zero.
+    /// Starts at the run's zero.
     pub(crate) fn new(kind: Kind) -> Self {
         let tenants = if kind == Kind::Plain { 1 } else { 100 };
         Self {
@@ -91,7 +92,7 @@ impl Traffic {
         }
     }
 
-    /// Below `bound`; xorshift.
+    /// A pseudo-random number below `bound` (xorshift).
     fn random(&mut self, bound: u64) -> u64 {
         self.random ^= self.random << 13;
         self.random ^= self.random >> 7;
@@ -128,7 +129,7 @@ impl Iterator for Traffic {
 
     fn next(&mut self) -> Option<Sample> {
         self.now += 4_000 + self.random(6_000) as i64;
-        // Mostly in turn, as connections are.
+        // Roughly round-robin, as with real connections.
         let user = (self.number + self.random(4)) % USERS;
         let at = user as usize;
         let intended = self.ready[at].max(self.now - 60_000_000);

@@ -52,7 +52,8 @@ pub struct CapacityArgs {
     #[arg(long, value_enum)]
     pub by: Option<ByArg>,
 
-    /// The first and lowest level: iterations per second, or users, of all loads together [default: 100/s, or one user for each load]
+    /// The first and lowest level: iterations per second, or users, of all loads together [default: 100/s, or
+    /// one user for each load]
     #[arg(long, value_name = "N", value_parser = level)]
     pub start: Option<f64>,
 
@@ -60,7 +61,8 @@ pub struct CapacityArgs {
     #[arg(long, value_name = "N", value_parser = level)]
     pub max: Option<f64>,
 
-    /// Duration of a step after the scenario's warm-up; longer where quantiles need more samples [default: 10s]
+    /// Duration of a step after the scenario's warm-up; longer where quantiles need more samples [default:
+    /// 10s]
     #[arg(long, value_name = "DURATION", value_parser = positive)]
     pub step_duration: Option<Duration>,
 
@@ -96,7 +98,8 @@ pub struct CapacityArgs {
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
 
-    /// Threads that send requests [default: one per core, or one per two cores where saasbench starts the service]
+    /// Threads that send requests [default: one per core, or one per two cores where saasbench starts the
+    /// service]
     #[arg(long, value_name = "N")]
     pub workers: Option<std::num::NonZero<usize>>,
 

@@ -21,8 +21,8 @@ Example:
 #[derive(Debug, Args)]
 #[command(after_help = EXIT_CODES)]
 pub struct CompareArgs {
-    /// Recorded runs, named as for `saasbench show`: the baselines, and last the new run. Five baselines or more show how far
-    /// runs differ by themselves
+    /// Recorded runs, named as for `saasbench show`: the baselines, then the new run. Five baselines or more
+    /// show how much runs vary by themselves
     #[arg(value_name = "RUN", required = true, num_args = 1..)]
     pub runs: Vec<PathBuf>,
 
@@ -94,7 +94,8 @@ pub struct TermsArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Baselines")]
 pub struct BaselineArgs {
-    /// Compare the run with this recorded one, as `saasbench compare` does: a regression fails it. Repeat it for more
+    /// Compare the run with this recorded one, as `saasbench compare` does: a regression fails it. Repeat it
+    /// for more
     #[arg(long = "baseline", value_name = "RUN")]
     pub baselines: Vec<PathBuf>,
 
@@ -111,7 +112,7 @@ impl TermsArgs {
             tolerance: self.tolerance,
             floor_ns: Nanos::from(self.floor),
             error_tolerance: self.error_tolerance,
-            doubt: self.doubt,
+            error_probability: self.doubt,
             force: self.force,
         }
     }

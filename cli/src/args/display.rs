@@ -9,18 +9,18 @@ pub struct DisplayArgs {
     #[arg(short, long, conflicts_with_all = ["verbose", "progress", "ui"])]
     pub quiet: bool,
 
-    /// Print more: the plan, the targets, each phase with its time, scrapes that fail or are slow, and connections; twice
-    /// (`-vv`): each scrape
+    /// Print more: the plan, the targets, each phase with its time, scrapes that fail or are slow, and
+    /// connections; twice (`-vv`): each scrape
     #[arg(short, long, action = ArgAction::Count)]
     pub verbose: u8,
 
-    /// How progress is shown on standard error: redrawn on a terminal and a line every 5 s elsewhere, or as given here
-    /// (`json` is for programs: one object per line, and nothing else)
+    /// How progress is shown on standard error: redrawn on a terminal and a line every 5 s elsewhere, or as
+    /// given here (`json` is for programs: one object per line, and nothing else)
     #[arg(long, value_name = "HOW", default_value = "auto", hide_default_value = true)]
     pub progress: ProgressForm,
 
-    /// The display on a terminal: a few calm lines, or `full`: the whole terminal, with charts, and keys that pause the
-    /// load or change its rate
+    /// The display on a terminal: a few lines, or `full`: the whole terminal, with charts, and keys that
+    /// pause the load or change its rate
     #[arg(
         long,
         value_name = "UI",

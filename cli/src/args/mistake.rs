@@ -59,7 +59,7 @@ mod tests {
     use crate::args::Cli;
 
     #[test]
-    fn what_was_typed_as_a_secret_is_not_repeated() {
+    fn secrets_are_redacted_from_error_messages() {
         let table: [&[&str]; 10] = [
             &["stress", "http://h/", "-H", "Authorization hush"],
             &["stress", "http://h/", "-a", "hush"],

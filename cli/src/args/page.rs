@@ -17,8 +17,8 @@ Exit codes:
 #[derive(Debug, Args)]
 #[command(after_help = AFTER)]
 pub struct PageArgs {
-    /// Recorded runs, named as for `saasbench show`; each gets its own report.html, and a search for the capacity its
-    /// capacity.html
+    /// Recorded runs, named as for `saasbench show`; each gets its own report.html, and a search for the
+    /// capacity its capacity.html
     #[arg(value_name = "RUN", required = true)]
     pub runs: Vec<PathBuf>,
 

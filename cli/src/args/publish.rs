@@ -12,7 +12,8 @@ pub struct PublishArgs {
     #[arg(long, visible_alias = "listen", value_name = "HOST:PORT")]
     pub metrics_listen: Option<SocketAddr>,
 
-    /// Push the generator's metrics here by Prometheus remote write during the run: `http://127.0.0.1:9090/api/v1/write`
+    /// Push the generator's metrics here by Prometheus remote write during the run:
+    /// `http://127.0.0.1:9090/api/v1/write`
     #[arg(long, value_name = "URL")]
     pub push: Option<String>,
 

@@ -32,14 +32,16 @@ pub struct RunArgs {
     pub session: SessionArgs,
 }
 
-/// The flags that every command with a run shares: where its record and report go, its display, and its baselines.
+/// The flags that every command with a run shares: where its record and report go, its display, and its
+/// baselines.
 #[derive(Debug, Args)]
 pub struct SessionArgs {
     /// Directory for recorded runs
     #[arg(long, value_name = "DIR", default_value = "runs")]
     pub out: PathBuf,
 
-    /// Threads that send requests [default: one per core, or one per two cores where saasbench starts the service]
+    /// Threads that send requests [default: one per core, or one per two cores where saasbench starts the
+    /// service]
     #[arg(long, value_name = "N")]
     pub workers: Option<std::num::NonZero<usize>>,
 
@@ -80,7 +82,8 @@ pub struct TargetArgs {
     #[arg(long, value_name = "URL", requires = "targets")]
     pub redis: Option<String>,
 
-    /// The targets get no other traffic during the run: only then can rejections and surplus counts be called wrong
+    /// The targets get no other traffic during the run: only then can rejections and surplus counts be called
+    /// wrong
     #[arg(long, requires = "targets")]
     pub exclusive: bool,
 
@@ -88,7 +91,8 @@ pub struct TargetArgs {
     #[arg(long, requires = "targets")]
     pub fresh: bool,
 
-    /// Load an environment of the configuration file, or `local`: the stack of `saasbench up`, started for this run
+    /// Load an environment of the configuration file, or `local`: the stack of `saasbench up`, started for
+    /// this run
     #[arg(long, value_name = "NAME")]
     pub env: Option<String>,
 
@@ -104,8 +108,8 @@ pub struct TargetArgs {
     #[arg(long, value_name = "FILE", default_value = "saasbench.toml")]
     pub config: PathBuf,
 
-    /// Inject a fault into the embedded or local service, to see the claim that detects it; repeat it for more
-    /// (`saasbench faults` lists them)
+    /// Inject a fault into the embedded or local service, to see the claim that detects it; repeat it for
+    /// more (`saasbench faults` lists them)
     #[arg(long = "fault", value_name = "NAME[=VALUE]", conflicts_with = "targets")]
     pub faults: Vec<tenancy::Fault>,
 }

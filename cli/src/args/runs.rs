@@ -33,8 +33,8 @@ const SHOW_EXAMPLES: &str = "Examples:
 #[derive(Debug, Args)]
 #[command(after_help = SHOW_EXAMPLES)]
 pub struct ShowArgs {
-    /// A recorded run: its directory, the start of its name, `latest`, or the name of a scenario for its latest run;
-    /// or a search for the capacity
+    /// A recorded run: its directory, the start of its name, `latest`, or the name of a scenario for its
+    /// latest run; or a search for the capacity
     #[arg(value_name = "RUN")]
     pub run: PathBuf,
 

@@ -27,7 +27,8 @@ const MAN_EXAMPLES: &str = "Examples:
 #[derive(Debug, Args)]
 #[command(after_help = MAN_EXAMPLES)]
 pub struct ManArgs {
-    /// Write a page for every command into this directory, created if necessary [default: the main page, on standard output]
+    /// Write a page for every command into this directory, created if necessary [default: the main page, on
+    /// standard output]
     #[arg(value_name = "DIR")]
     pub dir: Option<PathBuf>,
 }

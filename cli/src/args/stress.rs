@@ -79,11 +79,11 @@ pub struct StressLoadArgs {
     #[arg(short = 'z', long = "for", value_name = "DURATION", visible_alias = "duration", value_parser = duration)]
     pub length: Option<Nanos>,
 
-    /// The same, under Locust's name
+    /// The same as --for, under Locust's name
     #[arg(short = 't', long, value_name = "DURATION", value_parser = run_time)]
     pub run_time: Option<Nanos>,
 
-    /// Requests in all, after which it ends
+    /// Total number of requests, after which the load ends
     #[arg(short = 'n', long, value_name = "N", visible_alias = "requests", value_parser = count)]
     pub iterations: Option<u64>,
 }
@@ -101,12 +101,12 @@ pub struct RequestArgs {
     #[arg(short = 'H', long = "header", value_name = "HEADER", value_parser = header)]
     pub headers: Vec<(String, String)>,
 
-    /// The body; @FILE for that of a file, @- or - for standard input
+    /// The body; @FILE reads it from a file, @- or - from standard input
     #[arg(short = 'd', long, value_name = "BODY", allow_hyphen_values = true, conflicts_with_all = ["body_file", "json_body"],
           value_parser = body)]
     pub data: Option<String>,
 
-    /// The body is in this file
+    /// Read the body from this file
     #[arg(short = 'D', long, value_name = "FILE", conflicts_with = "json_body")]
     pub body_file: Option<PathBuf>,
 
@@ -114,15 +114,15 @@ pub struct RequestArgs {
     #[arg(long, value_name = "JSON")]
     pub json_body: Option<String>,
 
-    /// The header Content-Type
+    /// The Content-Type header
     #[arg(short = 'T', long, value_name = "TYPE", conflicts_with = "json_body")]
     pub content_type: Option<String>,
 
-    /// The header Accept
+    /// The Accept header
     #[arg(short = 'A', long, value_name = "TYPE")]
     pub accept: Option<String>,
 
-    /// Basic authentication: `USER:PASSWORD`, best `USER:${env:PASSWORD}`
+    /// Basic authentication: `USER:PASSWORD`, preferably `USER:${env:PASSWORD}`
     #[arg(short = 'a', long, value_name = "USER:PASSWORD", value_parser = credentials)]
     pub auth: Option<(String, String)>,
 
@@ -134,7 +134,8 @@ pub struct RequestArgs {
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration)]
     pub timeout: Nanos,
 
-    /// Speak HTTP/2, on http:// by prior knowledge [default: what the server chooses on https://, HTTP/1.1 elsewhere]
+    /// Use HTTP/2, on http:// by prior knowledge [default: what the server chooses on https://, HTTP/1.1
+    /// elsewhere]
     #[arg(long)]
     pub http2: bool,
 

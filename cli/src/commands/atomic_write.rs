@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn a_place_that_is_none_is_the_users_mistake() {
+    fn unwritable_paths_are_usage_errors() {
         let dir = tempfile::tempdir().unwrap();
         let at = |name: &str| dir.path().join(name);
         fs::write(at("file"), "").unwrap();

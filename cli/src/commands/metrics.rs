@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn pages_that_nothing_can_be_guessed_from_are_reported() {
+    fn expositions_without_a_guessable_contract_are_reported() {
         let pages = [
             page("idle.prom", b"go_goroutines 7\n"),
             page("broken.prom", b"up{ 1\n"),

@@ -136,7 +136,7 @@ mod tests {
     use crate::args::{Cli, Command};
 
     #[test]
-    fn what_is_wrong_is_said_before_anything_is_started() {
+    fn invalid_publishing_flags_are_reported_first() {
         let mut text = String::new();
         let flags: [&[&str]; 9] = [
             &["--env", "local", "--metrics-listen", "127.0.0.1:0"],

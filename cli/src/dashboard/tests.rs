@@ -133,7 +133,7 @@ fn catalogue() -> Catalogue {
 }
 
 #[test]
-fn expressions_are_held_against_what_there_is() {
+fn expressions_are_checked_against_the_existing_series() {
     let table = [
         "sum by (status) (rate(requests_total[10s]))",
         "sum by (state) (rate(requests_total[10s]))",

@@ -19,178 +19,179 @@ use saasbench_verify::verdict::Outcome;
 /// Incremented when a reader of the old objects would be misled.
 pub const VERSION: u32 = 1;
 
-/// A line of standard error.
+/// One line of standard error with `--progress json`.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Line {
-    /// The version.
+    /// Version of this format; incremented when readers have to change.
     v: u32,
     #[serde(flatten)]
     object: Object,
 }
 
-/// What a line tells. Instants are nanoseconds on the run's clock.
+/// The object in a line. Instants are nanoseconds on the run's clock.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "kebab-case")]
 pub enum Object {
-    /// What is about to run, where, and where it will be recorded.
+    /// The start of the run: what runs, where, and where it is recorded.
     Begin(Begin),
     /// A phase has started.
     Phase {
-        /// When.
+        /// When it started.
         at_ns: Nanos,
-        /// Which.
+        /// The phase.
         phase: Phase,
     },
-    /// Totals, and what the last interval added, for all and by tenant.
+    /// Totals so far and changes since the previous object, for all tenants and for each.
     Progress(Box<Progress>),
-    /// Something that the user or the run itself did.
+    /// An action of the user or of the run itself, such as a pause.
     Event {
-        /// When.
+        /// When it happened.
         at_ns: Nanos,
-        /// What.
+        /// Description of the event.
         text: String,
     },
-    /// A remark.
+    /// An informational message.
     Note(Text),
-    /// Something that went wrong, though the run goes on.
+    /// A problem that does not end the run.
     Warning(Text),
-    /// How it ended: the last line.
+    /// The end of the run; the last line.
     End(End),
 }
 
-/// What is about to run.
+/// What runs, where, and where it is recorded.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Begin {
     /// Name of the scenario.
     scenario: String,
-    /// Its one sentence.
+    /// The scenario's description.
     about: Option<String>,
-    /// The environment's name.
+    /// Name of the environment.
     environment: String,
-    /// Its replicas.
+    /// Replicas of the service, in the environment's order.
     replicas: Vec<Replica>,
     /// Tenants, in the scenario's order.
     tenants: Vec<String>,
-    /// How long the load is to go on.
+    /// Planned duration of the load, warm-up included, in nanoseconds.
     planned_ns: Nanos,
-    /// How much of it is warm-up.
+    /// Duration of the warm-up, in nanoseconds.
     warmup_ns: Nanos,
     /// Faults injected into the service.
     faults: Vec<String>,
-    /// The run's directory.
+    /// Directory of the recorded run.
     run: String,
 }
 
 /// A replica of the service.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Replica {
-    /// Its name.
+    /// Name of the replica.
     name: String,
-    /// Where it is.
+    /// Base URL of the replica.
     url: String,
 }
 
-/// How far a run is.
+/// The progress of a run.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Progress {
-    /// When.
+    /// When these values were read.
     at_ns: Nanos,
-    /// What the run is at.
+    /// The current phase.
     phase: Phase,
-    /// How long the load has gone on.
+    /// Time since the start of the load, in nanoseconds.
     load_ns: Nanos,
-    /// How long it is to go on.
+    /// Planned duration of the load, in nanoseconds.
     planned_ns: Nanos,
-    /// Requests under way.
+    /// Number of requests in flight.
     in_flight: u32,
-    /// When the generator stood still.
+    /// Stalls of the generator so far.
     stalls: Stalls,
-    /// Totals so far.
+    /// Totals of all tenants so far.
     total: Counts,
-    /// What came since the object before; `null` in the first.
+    /// Changes of all tenants since the previous object; `null` in the first.
     interval: Option<Interval>,
-    /// By tenant, in the scenario's order.
+    /// One entry per tenant, in the scenario's order.
     tenants: Vec<OfTenant>,
 }
 
-/// How often, and how long together, the generator stood still.
+/// Stalls of the generator so far.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Stalls {
-    /// How often.
+    /// Number of stalls.
     count: u64,
-    /// How long together.
+    /// Sum of their durations, in nanoseconds.
     total_ns: Nanos,
 }
 
-/// Counts by the names of the report.
+/// Numbers of requests by outcome, named as in the report.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Counts {
-    /// Requests.
+    /// All requests: responses, `unknown` and `not_sent`, without dropped arrivals.
     requests: u64,
-    /// Answers by status.
+    /// Number of responses by HTTP status.
     statuses: BTreeMap<u16, u64>,
-    /// Sent and not answered.
+    /// Requests that were sent and got no complete response.
     unknown: u64,
-    /// Not sent.
+    /// Requests that could not be sent.
     not_sent: u64,
-    /// Arrivals for which there was no user.
+    /// Arrivals of an open load that were dropped because no user was idle.
     dropped: u64,
-    /// Errors, dropped arrivals among them.
+    /// Errors, including dropped arrivals.
     errors: u64,
 }
 
-/// What came since the object before, of all tenants.
+/// Changes of all tenants since the previous object.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Interval {
     #[serde(flatten)]
     added: Added,
-    /// How long it was.
+    /// Length of the interval, in nanoseconds.
     lasted_ns: Nanos,
 }
 
-/// What was added.
+/// Changes since the previous object.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Added {
     #[serde(flatten)]
     counts: Counts,
-    /// Median of the latency from the instant that requests were due; `null` without an answer.
+    /// Median latency in nanoseconds, from the instant at which each request was due; `null` without a
+    /// response.
     p50_ns: Option<Nanos>,
-    /// The same at 0.9.
+    /// 90th percentile of the same latency.
     p90_ns: Option<Nanos>,
-    /// The same at 0.99.
+    /// 99th percentile of the same latency.
     p99_ns: Option<Nanos>,
 }
 
-/// One tenant's part.
+/// The progress of one tenant.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct OfTenant {
-    /// Its id.
+    /// Id of the tenant.
     tenant: String,
     /// Totals so far.
     total: Counts,
-    /// What came since the object before.
+    /// Changes since the previous object.
     interval: Added,
 }
 
-/// A text.
+/// A message.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Text {
-    /// The text.
+    /// The message.
     pub text: String,
 }
 
-/// How a run ended.
+/// How the run ended.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct End {
-    /// What it came to, its baselines among it; `null` for a run that was not judged.
+    /// Outcome of the run, including the comparison with baselines; `null` if the run was not judged.
     pub outcome: Option<Outcome>,
-    /// The exit code.
+    /// Exit code of the process.
     pub exit: u8,
-    /// The run's directory.
+    /// Directory of the recorded run.
     pub run: Option<String>,
-    /// Why it failed.
+    /// Why the run failed.
     pub error: Option<String>,
-    /// What the user can do about it.
+    /// What the user can do about the error.
     pub hint: Option<String>,
 }
 

@@ -64,7 +64,7 @@ fn the_block_fits_the_terminal() {
 }
 
 #[test]
-fn tenants_without_a_row_are_summed_up() {
+fn remaining_tenants_are_summed_up() {
     let names: Vec<String> = (1..=20).map(|number| format!("tenant-{number}")).collect();
     let view = view(&names.iter().map(String::as_str).collect::<Vec<_>>(), 5);
     insta::assert_snapshot!(block(&view, 80));
@@ -104,7 +104,7 @@ fn a_line_where_there_is_no_terminal() {
 }
 
 #[test]
-fn objects_for_programs() {
+fn json_progress_objects() {
     let view = view(&["acme", "globex"], 3);
     let at = Nanos::from_millis(3_210);
     let lines =

@@ -11,22 +11,22 @@ use saasbench_model::{
     units::{Nanos, TenantId},
 };
 
-/// What a run is at.
+/// The phase of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Phase {
-    /// The service is scraped before the load.
+    /// Before the load: the service is scraped, and users start.
     Preparing,
-    /// The load runs, and expectations do not count it yet.
+    /// The load is running, and expectations exclude it still.
     #[serde(rename = "warm-up")]
     Warmup,
-    /// The load runs.
+    /// The load is running.
     Load,
-    /// The plan has ended; the last responses are awaited.
+    /// The planned load is over; the last responses are awaited.
     Finishing,
-    /// The service settles; then what claims need is waited for.
+    /// The service's counters settle; then whatever else the claims need is awaited.
     Settling,
-    /// The record is read.
+    /// The verdicts are computed.
     Judging,
 }
 

@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn finds_what_prometheus_rejects_unread() {
+    fn finds_responses_that_prometheus_rejects() {
         let answers: [(&[u8], Option<&str>); 3] =
             [(b"", None), (b"", Some("text/html")), (b"a 1\nb{c=\"\xc3\xa9\xff\"} 1\n", Some("text/plain"))];
         let shown = answers.map(|(body, content_type)| {

@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_written_is_said_at_once() {
+    fn unwritable_report_files_are_reported_early() {
         let dir = tempfile::tempdir().unwrap();
         let at = |name: &str| Some(dir.path().join(name));
         let args = ReportArgs { json: at("no/such.json"), junit: at(""), markdown: at("summary.md") };

@@ -157,14 +157,14 @@ mod tests {
     }
 
     #[test]
-    fn a_page_with_findings() {
+    fn an_exposition_with_findings() {
         let text = "# HELP hits Hits.\n# TYPE hits counter\nhits{path=\"/u/1\"} 1\nhits{path=\"/u/2\"} 1\nhits{} x\n\
                     # TYPE depth gauge\ndepth 1\n# TYPE length gauge\nlength 1\n";
         insta::assert_snapshot!(shown(text, Origin::File));
     }
 
     #[test]
-    fn a_clean_page_and_an_empty_one() {
+    fn clean_and_empty_expositions() {
         let text = "# HELP hits_total Hits.\n# TYPE hits_total counter\nhits_total 1\n";
         let answer = Origin::Response(Some("text/plain; version=0.0.4".to_owned()), Nanos::from_millis(2));
         insta::assert_snapshot!(format!("{}\n{}", shown(text, answer), shown("", Origin::File)));

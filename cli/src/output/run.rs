@@ -1,4 +1,5 @@
-//! What `run` and `verify` print of one run: the banner before it, its report after it, and where its page is.
+//! What `run` and `verify` print about a run: the banner before it, the report after it, and the path of its
+//! HTML report.
 
 use std::{
     io::IsTerminal as _,
@@ -98,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn where_the_page_is_or_why_there_is_none() {
+    fn prints_the_path_of_the_html_report_or_why_there_is_none() {
         let (mut out, mut err) = (Vec::new(), Vec::new());
         let mut output = Output::new(&mut out, &mut err, false);
         let path = PathBuf::from("runs/x/report.html");

@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_its_events_and_its_failures_are_reported() {
+    fn annotates_the_run_its_events_and_its_failures() {
         let events = [aborted("p99 <= 1s")];
         let reported = annotations(&report(), &events);
         insta::assert_snapshot!(serde_json::to_string_pretty(&reported).unwrap());
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_grafana_that_is_slow_or_silent_is_not_waited_for_for_long() {
+    async fn a_slow_or_silent_grafana_times_out() {
         let mut reported = String::new();
         // It accepts each after 4 s, until the total timeout; Ctrl-C comes after 6 s, or never.
         for (ctrl_c, expected) in [(None, 15), (Some(Duration::from_secs(6)), 6)] {
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn grafana_is_asked_as_its_api_wants_it_and_what_it_rejects_is_reported_without_the_token() {
+    async fn grafana_api_requests_and_errors_without_the_token() {
         let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let mut headers = http::HeaderMap::new();
         headers.insert("authorization", "Bearer hush-hush".parse().unwrap());

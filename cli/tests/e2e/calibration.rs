@@ -1,16 +1,16 @@
-//! A service of known latency: the reported latency has to be in the range that theory predicts.
+//! A service of known latency: the reported latency has to be in the theoretical range.
 //!
-//! Lower bounds hold however slow this machine is now, because no response leaves before it is due. Upper
-//! ones can be spoilt by it, so that a run is tried again; a generator that is wrong is wrong each time.
+//! Lower bounds hold on any machine, because no response leaves early. A slow machine can exceed upper
+//! bounds, so a run is repeated then; a faulty generator fails every time.
 
 use serde_json::Value;
 
 use crate::support::{Calibration, Report, Sandbox, TENANTS};
 
-/// Attempts at a run that stalls of this machine may spoil.
+/// Attempts at a run, because stalls of this machine may spoil one.
 const ATTEMPTS: usize = 12;
 
-/// Runs 400 arrivals per second for `duration` against a service with these arguments.
+/// Sends 400 arrivals per second for `duration` to a service with these arguments.
 fn run(flags: &[&str], duration: &str) -> (Report, Value) {
     let service = Calibration::start(flags);
     let scenario = format!(
@@ -30,7 +30,7 @@ fn quantiles(report: &Report, from: &str) -> [f64; 4] {
     ["p50", "p90", "p99", "max"].map(|q| row[q].as_f64().unwrap() / 1e6)
 }
 
-/// Whether a run is in the predicted range; `theory` panics where even a slow machine does not explain the
+/// Whether a run is in the predicted range; `theory` panics where not even a slow machine explains the
 /// result.
 fn holds(flags: &[&str], duration: &str, theory: impl Fn(&Report, &Value) -> bool) {
     let tried: Vec<Report> = (0..ATTEMPTS)
@@ -45,9 +45,9 @@ fn holds(flags: &[&str], duration: &str, theory: impl Fn(&Report, &Value) -> boo
 fn a_fixed_delay_is_reported_exactly() {
     holds(&["--delay", "20ms"], "1s", |report, served| {
         let (intended, sent) = (quantiles(report, "from_intended"), quantiles(report, "from_sent"));
-        // HDR buckets round up, never down below the least value.
+        // HdrHistogram buckets round up, never below the smallest value.
         assert!(sent.iter().chain(&intended).all(|quantile| *quantile >= 20.0), "{sent:?} {intended:?}");
-        // The service's delay is known; the rest is the round trip.
+        // The service's delay is known; the rest is round-trip time.
         let held = served["held_ns"]["p50"].as_f64().unwrap() / 1e6;
         assert_eq!(served["served"], report.count("/total/statuses/200"));
         sent[0] >= held && sent[0] < held + 1.0 && intended[0] < held + 2.0
@@ -59,18 +59,18 @@ fn quantiles_of_random_delays_match_the_draws() {
     holds(&["--delay", "exponential:20ms", "--seed", "5"], "3s", |report, served| {
         let sent = quantiles(report, "from_sent");
         let held = ["p50", "p90", "p99"].map(|q| served["held_ns"][q].as_f64().unwrap() / 1e6);
-        // −m·ln(1 − q) = 13.9, 46.1 and 92.1 ms, within five deviations of 1200 draws.
+        // −m·ln(1 − q) = 13.9, 46.1 and 92.1 ms, within five standard deviations of 1200 samples.
         let theory = [(11.1, 17.0), (36.6, 64.0), (66.0, f64::INFINITY)];
         held.iter().zip(theory).all(|(held, (low, high))| (low..high).contains(held))
-            // Three digits, and the round trip.
+            // Three significant digits, and the round trip.
             && sent.iter().zip(held).all(|(sent, held)| (held * 0.999..held * 1.01 + 2.0).contains(sent))
     });
 }
 
 #[test]
 fn a_freeze_delays_every_request_due_during_it() {
-    // 500 ms of 4 s: 200 of 1600 arrivals wait between 0 and 500 ms, evenly. So the quantile q is 500·(1 −
-    // 8·(1 − q)) ms.
+    // 500 ms of 4 s: 200 of 1600 arrivals wait between 0 and 500 ms, uniformly distributed. So the quantile q
+    // is 500·(1 − 8·(1 − q)) ms.
     holds(&["--freeze", "500ms@1s"], "4s", |report, _| {
         let [p50, p90, p99, max] = quantiles(report, "from_intended");
         assert!(p90 >= 97.0 && p99 >= 457.0 && max >= 495.0, "hidden: {p90} {p99} {max}");
@@ -80,7 +80,7 @@ fn a_freeze_delays_every_request_due_during_it() {
 
 #[test]
 fn a_ceiling_shows_as_rate_and_queueing_as_latency() {
-    // 400/s at a service of 200/s, D/D/1: the n-th of 800 waits 5 + 2.5·n ms.
+    // 400/s at a service of 200/s (D/D/1 queue): the n-th of 800 requests waits 5 + 2.5·n ms.
     holds(&["--ceiling", "200/s"], "2s", |report, _| {
         let [p50, p90, p99, max] = quantiles(report, "from_intended");
         assert!(

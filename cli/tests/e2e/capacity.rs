@@ -54,7 +54,7 @@ fn no_level_beyond_the_ceiling_holds() {
     let ended =
         sandbox.run(&["capacity", "scenario.toml", "--target", &service.url(), "--json", "-", "--quiet"]);
     let (report, count) = found(&ended);
-    // Beyond 300/s the queue grows by 60 ms and more in a step of 500 ms.
+    // Above 300/s the queue grows by 60 ms or more within a step of 500 ms.
     // On a busy machine no level may have held.
     assert!(count["held"].as_f64().is_none_or(|held| held <= 300.0), "{count:#}");
     if count["broke_is_sure"] == true {
@@ -77,7 +77,7 @@ fn shown_again(sandbox: &Sandbox, dir: &Path) {
     fs::remove_file(dir.join("capacity.html")).unwrap();
     let name = dir.file_name().unwrap().to_str().unwrap();
     sandbox.run(&["report", "latest"]).assert_says(&[&format!("{name}/capacity.html")]);
-    // It is rendered from the written files, under another name of the directory.
+    // It is rendered from the files, under another directory name.
     assert_eq!(report, fs::read_to_string(dir.join("capacity.html")).unwrap());
     sandbox.run(&["list"]).assert_says(&[name, "/s"]);
     sandbox.run(&["show", "ceiling-capacity"]).assert_says(&["capacity of ceiling on", "1 replica: "]);
@@ -92,7 +92,7 @@ fn shown_again(sandbox: &Sandbox, dir: &Path) {
 
 #[test]
 fn a_search_by_users_finds_the_ceiling() {
-    // One of N users waits for the others: 2·N ms, from six on.
+    // Each of N users waits for the others: 2·N ms, so six are too many.
     let service = Calibration::start(&["--delay", "10ms", "--ceiling", "500/s"]);
     let text = scenario("users = 3\nspawn_rate = \"1/s\"", "66ms", "start = 10\nbudget = \"20s\"\n");
     let sandbox = Sandbox::with(&text.replace("[[tenant]]", "warmup = \"100ms\"\n[[tenant]]"), TENANTS);
@@ -115,7 +115,7 @@ fn a_search_by_users_finds_the_ceiling() {
         let value = count["capacity"]["value"].as_f64().unwrap();
         assert!((20.0..=40.0).contains(&value), "{count:#}");
     }
-    // The ten of the first step are there when its warm-up ends, though the scenario starts one a second.
+    // All ten users of the first step exist when its warm-up ends, though the scenario starts one per second.
     let run = count["steps"][0]["run"].as_str().expect("a first step");
     let first = sandbox.path().join(report["directory"].as_str().unwrap()).join(run);
     let manifest: Value =
@@ -125,7 +125,7 @@ fn a_search_by_users_finds_the_ceiling() {
 
 #[test]
 fn an_objective_that_always_fails_fails_at_the_first_level() {
-    // So far beyond the bound that no generator can have added it.
+    // So far beyond the bound that no generator can have caused it.
     let service = Calibration::start(&["--delay", "400ms"]);
     let sandbox = Sandbox::with(&by_rate(), TENANTS);
     let ended = sandbox.run(&["capacity", "scenario.toml", "--target", &service.url(), "--quiet"]);
@@ -186,8 +186,7 @@ fn reports_an_unwritable_report_before_or_after_the_search() {
 #[test]
 fn a_tenant_with_few_requests_gets_long_enough_steps() {
     let service = Calibration::start(&[]);
-    // One of nine requests is globex's: in half a second there are 28 of the 120 responses that its p90
-    // needs.
+    // Every ninth request is globex's: half a second has 28 of the 120 responses that its p90 needs.
     let beside = "rate = \"100/s\"\ntenant = \"acme\"\nduration = \"1s\"\n[[load]]\n\
                   tenant = \"globex\"\nrate = \"12.5/s\"";
     let text = by_rate()
@@ -231,10 +230,10 @@ fn results_are_kept_when_the_service_goes_away() {
 
 #[test]
 fn a_search_waiting_for_the_service_can_be_interrupted() {
-    // It accepts connections, and never responds.
+    // A server that accepts connections and never responds.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
-    // With TLS the environment does not come up, without it the first request to the service never ends.
+    // With TLS the environment fails to start; without, the first request to the service never completes.
     for url in [format!("https://{address}"), format!("http://{address}")] {
         let sandbox = Sandbox::with(&by_rate(), TENANTS);
         let running = sandbox.start(&["capacity", "scenario.toml", "--target", &url]);

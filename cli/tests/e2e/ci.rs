@@ -10,7 +10,7 @@ fn repository(path: &str) -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
 }
 
-/// The blocks of a language in `docs/ci.md`.
+/// The code blocks of a language in `docs/ci.md`.
 fn blocks(language: &str) -> Vec<String> {
     let text = fs::read_to_string(repository("docs/ci.md")).unwrap();
     let fence = format!("```{language}\n");

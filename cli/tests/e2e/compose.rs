@@ -1,5 +1,5 @@
-//! The container stack, as far as it can be tested without containers: its files agree with each other and
-//! with the environment `compose` of `saasbench.toml`.
+//! The container stack, as far as it can be tested without containers: its files are consistent with each
+//! other and with the environment `compose` of `saasbench.toml`.
 
 use std::{collections::BTreeMap, fs, path::PathBuf};
 

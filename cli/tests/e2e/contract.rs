@@ -1,5 +1,5 @@
-//! A third-party service with Micrometer's metrics: its environment names the preset, and
-//! its counters are compared with the run to the request.
+//! A third-party service with Micrometer's metrics: its environment names the preset, and its counters must
+//! match the run exactly.
 
 use std::{
     collections::BTreeMap,
@@ -15,7 +15,7 @@ use tokio::{net::TcpListener, runtime::Runtime, time::Instant};
 
 use crate::support::{Report, Sandbox};
 
-/// Two routes, one of which the service templates otherwise, and a path that it does not know.
+/// Two routes, one of which has another path template in the service, and a path unknown to it.
 const SCENARIO: &str = r#"version = 1
 name = "shop"
 [[tenant]]
@@ -39,14 +39,14 @@ duration = "2s"
 /// Requests and seconds by method, status and route.
 type Timers = BTreeMap<(String, u16, &'static str), (u64, f64)>;
 
-/// A service on a thread of its own; it ends with the test.
+/// A service on its own thread; it ends with the test.
 struct Shop {
     port: u16,
     _runtime: Runtime,
 }
 
 impl Shop {
-    /// Starts it; each `miscounts`-th order is counted twice, 0 means none.
+    /// Starts the service; every `miscounts`-th order is counted twice (0: none).
     fn open(miscounts: u64) -> Self {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
@@ -101,7 +101,7 @@ async fn respond(
     Response::builder().status(status).body(Full::from(body)).unwrap()
 }
 
-/// The exposition of Spring Boot 3 with one bucket, above all latencies.
+/// The exposition of Spring Boot 3, with a single bucket above all latencies.
 fn exposition(timers: &Timers) -> String {
     let mut text =
         "# HELP http_server_requests_seconds  \n# TYPE http_server_requests_seconds histogram\n".to_owned();

@@ -38,7 +38,7 @@ fn shipped_dashboards_have_data_and_broken_ones_are_reported() {
     ended.assert_code(0);
     ended.assert_says(&["0 errors, 0 warnings"]);
 
-    what_was_pushed_stands_beside_what_was_scraped(&sandbox, &run, &pushed.url());
+    pushed_series_can_be_joined_with_scraped_ones(&sandbox, &run, &pushed.url());
     broken_copies_are_reported(&sandbox, &run);
     a_metric_that_is_gone_names_all_that_it_starves(&sandbox, &run, &without.url());
 }
@@ -51,9 +51,9 @@ fn scraping_replicas_alone(stack: &Observed) -> String {
     )
 }
 
-/// The run's dashboard works on series that were pushed as it does on scraped ones; and they can be joined
-/// with the service's, tenant by tenant and replica by replica, where they are equal.
-fn what_was_pushed_stands_beside_what_was_scraped(sandbox: &Sandbox, run: &str, prometheus: &str) {
+/// The generator's dashboard works on pushed series as on scraped ones, and they can be joined with the
+/// service's series by tenant and replica.
+fn pushed_series_can_be_joined_with_scraped_ones(sandbox: &Sandbox, run: &str, prometheus: &str) {
     let dashboard = shipped("dashboards").into_iter().find(|path| path.ends_with("run.json")).unwrap();
     let ended =
         sandbox.run(&["dashboards", &dashboard, "--run", run, "--prometheus", prometheus, "--warnings"]);
@@ -65,7 +65,7 @@ fn what_was_pushed_stands_beside_what_was_scraped(sandbox: &Sandbox, run: &str, 
     let service = "sum by (tenant, instance) (last_over_time(tenant_requests_total{job=\"api\",handler=\"/chat\"}[10m]))";
     let query: String = format!("{clients} - {service}").bytes().map(|byte| format!("%{byte:02x}")).collect();
     let mut differences = Vec::new();
-    // The service's last counts have yet to be scraped.
+    // The service's final counts have yet to be scraped.
     wait_for("both views to be equal", || {
         let response: Value =
             serde_json::from_str(&get(port, &format!("/api/v1/query?query={query}")).unwrap()).unwrap();
@@ -165,7 +165,7 @@ fn panel(title: &str, expr: &str, legend: &str) -> Value {
     })
 }
 
-/// Each panel that queries the metric, or a variable filled from it, and no other.
+/// Exactly the panels that query the metric, or a variable filled from it.
 fn a_metric_that_is_gone_names_all_that_it_starves(sandbox: &Sandbox, run: &str, prometheus: &str) {
     for path in shipped("dashboards") {
         let dashboard: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();

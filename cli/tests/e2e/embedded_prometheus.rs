@@ -1,5 +1,5 @@
-//! The embedded environment with a Prometheus of its own: the same claims as with a real one, on a machine with nothing
-//! installed.
+//! The embedded environment with the embedded Prometheus: the same claims as with a real one, without
+//! installing anything.
 
 use crate::support::{Sandbox, TENANTS, short};
 
@@ -65,7 +65,7 @@ labels = { job = "api" }
 silent = true
 "#;
 
-/// The rules are those that are shipped: a flood fires after ten seconds of rejections.
+/// The shipped rules: a flood fires after ten seconds of rejections.
 #[test]
 fn alerts_of_the_shipped_rules_are_judged_without_a_prometheus() {
     let quiet = short("20s").replace("users    = 2", "users    = 1").replace("50ms..150ms", "4s");

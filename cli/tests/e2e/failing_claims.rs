@@ -1,5 +1,5 @@
-//! A verifier that cannot fail is worthless: limits that the service does not enforce, and expectations that
-//! are not met.
+//! A verifier must be able to fail: limits that the service does not enforce, and expectations that are not
+//! met.
 
 use crate::support::{Ended, Report, Sandbox, TENANTS, change, short};
 

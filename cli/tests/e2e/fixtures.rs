@@ -6,7 +6,7 @@ use rustix::process::Signal;
 
 use crate::support::{Copied, Ended, Report, Sandbox, TENANTS, change, copy, fixture, short};
 
-/// Judges a checked-in run; how it ended, and its report.
+/// Judges a checked-in run; returns how it ended, and its report.
 fn judged(name: &str) -> (Ended, Report) {
     let run = Copied::of(&fixture(name));
     let json = run.verify(&["--json", "-"]);
@@ -56,12 +56,12 @@ fn fixtures_are_small() {
     }
 }
 
-/// The scenario of the fixtures: long enough for a window to end, with few enough requests to be small.
+/// The scenario of the fixtures: long enough for a window to end, with few enough requests to stay small.
 fn recorded() -> String {
     change(&short("2500ms"), "60/s", "40/s")
 }
 
-/// Records the fixtures anew; see `tests/fixtures/README.md`.
+/// Records the fixtures again; see `tests/fixtures/README.md`.
 #[test]
 #[ignore = "writes into the source tree"]
 fn regenerate() {

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::support::{Copied, Process, Sandbox, copy, fixture, free_port, wait_for};
 
-/// Script of each copy that posts its measurements to the enclosing document.
+/// Script added to each copy, which posts its measurements to the enclosing document.
 const PROBE: &str = r#"<script>addEventListener("load", () => {
   const wide = [...document.querySelectorAll("body *")].filter(one =>
     one.getBoundingClientRect().right > innerWidth + 1 && !one.closest(".scroll, pre, svg, .skip"));
@@ -27,7 +27,7 @@ const PROBE: &str = r#"<script>addEventListener("load", () => {
 });</script></body>"#;
 
 const WIDTHS: [u32; 3] = [1440, 768, 390];
-/// Extra pixels of height for other fonts.
+/// Tolerance in pixels, because fonts differ.
 const ROOM: f64 = 250.0;
 
 /// How Chromium rendered a document.
@@ -103,8 +103,7 @@ fn assert_fits(rendered: &Rendered) {
         // The first two may be side by side.
         let verdict = one["verdict"].as_f64().unwrap();
         assert!(pictures[..2].iter().all(|&first| verdict < first && first < pictures[2]), "{one:#}");
-        // A phone is scrolled. A laptop's screen is 900 pixels high, a tablet's that stands upright 1024, by
-        // the fonts of most.
+        // A phone scrolls. A typical laptop screen is 900 pixels high, a tablet in portrait mode 1024.
         let height = [(1440, 900.0), (768, 1024.0)].into_iter().find(|(width, _)| one["width"] == *width);
         assert!(height.is_none_or(|(_, height)| pictures[2] < height + ROOM), "{one:#}");
         for card in one["cards"].as_array().unwrap() {
@@ -117,7 +116,7 @@ fn assert_fits(rendered: &Rendered) {
     }
 }
 
-/// The verdict's lower edge is at most at `verdict` pixels.
+/// The verdict's lower edge is at `verdict` pixels at most.
 fn assert_fits_in(rendered: &Rendered, verdict: f64) {
     let Rendered { measured, complaints, asked } = rendered;
     assert!(complaints.is_empty() && asked.is_empty(), "{complaints:?} {asked:?}");

@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::support::{Ended, Running, Sandbox, TENANTS, get, short, wait_for, wait_for_some};
 
-/// A sandbox with a directory of its own for temporary files.
+/// A sandbox with its own directory for temporary files.
 struct Place(Sandbox);
 
 impl Place {
@@ -40,7 +40,7 @@ impl Place {
         self.0.start_command(&mut command)
     }
 
-    /// Puts programs of this machine into `bin/`.
+    /// Links programs of this machine into `bin/`.
     fn install(&self, programs: &[&str]) {
         for program in programs {
             let path = std::env::var_os("PATH").unwrap();

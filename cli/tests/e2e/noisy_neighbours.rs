@@ -1,5 +1,5 @@
 //! Noisy neighbours: the shipped scenario, shortened, against a conforming service and against one whose
-//! tenants queue for one lock.
+//! tenants queue for a single lock.
 
 use crate::support::{Ended, Report, Sandbox, change};
 

@@ -75,7 +75,7 @@ fn a_closed_pipe_does_not_panic() {
         let expected = if arguments[0] == "validate" { 2 } else { 0 };
         assert_eq!(ended.status.code(), Some(expected), "{arguments:?}: {err}");
     }
-    // Nothing can be printed, but the exit code still reports it.
+    // Nothing can be printed, but the exit code still reports the result.
     let mut child = program().args(["verify", "nowhere"]).stderr(Stdio::piped()).spawn().unwrap();
     drop(child.stderr.take());
     assert_eq!(child.wait().unwrap().code(), Some(2));
@@ -83,7 +83,7 @@ fn a_closed_pipe_does_not_panic() {
 
 #[test]
 fn a_full_disk_ends_the_run_with_an_error() {
-    // In a namespace of its own, the mount is gone with the process, and root is not needed.
+    // In its own namespace, the mount disappears with the process, and root is not needed.
     let within = |script: &str| {
         let mut command = Command::new("unshare");
         command.args(["--map-root-user", "--mount", "sh", "-c", script]);

@@ -1,4 +1,4 @@
-//! The same seed gives the same plan, whatever the machine does meanwhile.
+//! The same seed gives the same plan, whatever else the machine does.
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -23,12 +23,12 @@ replicas = 3
 tenants  = "tenants.jsonl"
 "#;
 
-/// What was planned, as far as a record shows it.
+/// The plan, as far as a recorded run shows it.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Plan {
-    /// Of the open load, by iteration: tenant, replica, step.
+    /// For the open load, by iteration: tenant, replica, step.
     arrivals: BTreeMap<u64, (usize, usize, usize)>,
-    /// Of the closed load, by user: tenant, replica and step of each request in turn.
+    /// For the closed load, by user: tenant, replica and step of each request, in order.
     users: BTreeMap<u64, Vec<(usize, usize, usize)>>,
 }
 
@@ -40,7 +40,7 @@ pub(crate) fn plan(run: &Path) -> Plan {
     for sample in samples {
         let what = (sample.tenant, sample.replica, sample.step);
         match (sample.load, sample.iteration) {
-            // How many users an open load needs depends on how fast the responses come.
+            // The number of users that an open load needs depends on the response times.
             (0, 0) => {}
             (0, iteration) => assert_eq!(plan.arrivals.insert(iteration, what), None),
             _ => plan.users.entry(sample.user).or_default().push(what),
@@ -59,7 +59,7 @@ fn the_same_seed_gives_the_same_plan() {
     let (mut one, mut two) = (plan(&runs[0]), plan(&runs[1]));
     assert_eq!(one.arrivals.len(), 41);
     assert_eq!(one.users.len(), 4);
-    // The number of iterations per user and second depends on the machine.
+    // How many iterations each user completes depends on the machine.
     for (user, requests) in &mut one.users {
         let others = two.users.get_mut(user).unwrap();
         let both = requests.len().min(others.len());

@@ -1,4 +1,4 @@
-//! The run's own metrics, pushed to a real Prometheus by remote write.
+//! The generator's own metrics, pushed to a real Prometheus by remote write.
 
 use serde_json::Value;
 
@@ -7,7 +7,8 @@ use crate::support::{Calibration, Prometheus, Sandbox, TENANTS, free_port, get};
 const SCENARIO: &str = "version = 1\nname = \"look\"\n[[tenant]]\nid = \"acme\"\n[[journey]]\nname = \"look\"\n\
     [[journey.step]]\nget = \"/\"\n[[load]]\nrate = \"200/s\"\nduration = \"2500ms\"\n[metrics]\nenabled = false\n";
 
-/// Sum of the last values of all series of a selector, raw, and how many samples the first series has.
+/// Sum of the last values of all series of a selector, without staleness, and the number of samples of the
+/// first series.
 fn last_values(prometheus: &Prometheus, selector: &str) -> (f64, usize) {
     let port = prometheus.url().rsplit(':').next().unwrap().parse().unwrap();
     let query = format!("/api/v1/query?query={selector}[10m]");
@@ -40,7 +41,7 @@ fn pushed_metrics_equal_the_ledger() {
     let (count, _) =
         last_values(&prometheus, "saasbench_request_duration_seconds_count%7Btenant=%22acme%22%7D");
     assert_eq!(count, responses as f64);
-    // In seconds: the mean of undelayed responses is far below one.
+    // In seconds: the mean latency of undelayed responses is far below one.
     let (sum, _) = last_values(&prometheus, "saasbench_request_duration_from_sent_seconds_sum");
     assert!(sum > 0.0 && sum / (responses as f64) < 1.0, "{sum}");
     let run = sandbox.only_run();

@@ -1,5 +1,5 @@
-//! The configuration that is shipped in `compose/`: Prometheus's and Alertmanager's own tools find nothing
-//! wrong with it, and no rule is without a test.
+//! The configuration shipped in `compose/`: Prometheus's and Alertmanager's own tools accept it, and every
+//! rule has a test.
 
 use std::{
     fs,
@@ -58,7 +58,7 @@ fn every_rule_is_tested() {
         let text = fs::read_to_string(&file).unwrap();
         let rules = text.lines().filter_map(|line| line.trim().strip_prefix("- "));
         for alert in rules.clone().filter_map(|line| line.strip_prefix("alert: ")) {
-            // It must fire in one, and stay silent, or have resolved, in another.
+            // It must fire in one test, and stay silent or have resolved in another.
             let cases = tests.split("alertname: ").filter(|case| case.starts_with(alert));
             let (fires, silent): (Vec<&str>, Vec<&str>) = cases.partition(|case| case.contains("exp_alerts"));
             assert!(!fires.is_empty() && silent.len() >= 2, "{alert} of {} is not tested", file.display());
@@ -77,7 +77,7 @@ fn filled(variables: &[(&str, &str)]) -> (String, String) {
     let dir = tempfile::tempdir().unwrap();
     let mut command = Command::new("sh");
     command.arg(compose("alertmanager/entrypoint.sh")).env_clear().env("PATH", "/usr/bin:/bin");
-    // A program that only exits, in place of Alertmanager.
+    // A program that only exits, instead of Alertmanager.
     command.envs(variables.iter().copied()).env("ALERTMANAGER", "true");
     satisfied(command.env("ALERTMANAGER_CONFIG_DIR", dir.path()));
     let file = dir.path().join("alertmanager.yml");

@@ -35,7 +35,7 @@ fn two_runs_in_a_row_on_a_real_stack_pass() {
 #[test]
 fn replicas_without_a_shared_store_over_admit() {
     let replicas = [(); 2].map(|()| Replica::start("memory", TENANTS));
-    // Sessions are not shared either, so each user keeps to a replica.
+    // Sessions are not shared either, so each user sticks to one replica.
     let scenario = short("3s").replace("duration =", "replica = \"sticky\"\nduration =");
     let scenario = scenario.replace("rate     = \"60/s\"", "users = 4\nthink_time = \"20ms..40ms\"");
     let sandbox = Sandbox::with(&scenario, TENANTS);

@@ -1,7 +1,7 @@
-//! Stalls of the generator vs. of the service: either is stopped from outside, with the same latencies but
-//! different verdicts.
+//! Stalls of the generator vs. of the service: each is stopped from outside, which causes the same latencies
+//! but different verdicts.
 //!
-//! The machine that this runs on may have stalls of its own, which can spoil an attempt, but not all of them.
+//! The machine may have stalls of its own, which can spoil an attempt, but not all of them.
 
 use std::{
     fs,
@@ -21,12 +21,12 @@ use crate::support::{Ended, Replica, Report, Running, Sandbox, TENANTS, wait_for
 
 /// Tolerance of the stall meter.
 const TOLERANCE: Nanos = Nanos::from_millis(2);
-/// Attempts at a run that stalls of this machine may spoil.
+/// Attempts at a run, because stalls of this machine may spoil one.
 const ATTEMPTS: usize = 12;
-/// Attempts at a stop.
+/// Attempts at stopping a process.
 const STOPS: usize = 100;
 
-/// Arrivals at an even rate, far below the capacity of either side.
+/// Arrivals at a constant rate, far below the capacity of either side.
 const STEADY: &str = r#"version = 1
 name    = "steady"
 
@@ -53,7 +53,7 @@ that = "p99 < 100ms"
 that = "error_ratio <= 100%"
 "#;
 
-/// A run against a replica in a process of its own.
+/// A run against a replica in its own process.
 fn start(service: &Replica, duration: &str) -> (Sandbox, Running) {
     let sandbox = Sandbox::with(&STEADY.replace("DURATION", duration), TENANTS);
     let url = service.url();
@@ -65,15 +65,15 @@ fn start(service: &Replica, duration: &str) -> (Sandbox, Running) {
     (sandbox, running)
 }
 
-/// Since the Unix epoch.
+/// Current time since the Unix epoch.
 fn now() -> Nanos {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().into()
 }
 
-/// Between two reads of the wall clock.
+/// Interval between two reads of the wall clock.
 type Span = (Nanos, Nanos);
 
-/// Stops a process for `length`; returns the spans within which it was stopped and continued.
+/// Stops a process for `length`; returns the intervals in which it was stopped and continued.
 fn stop_for(length: Duration, signal: impl Fn(Signal)) -> (Span, Span) {
     let timed = |kind| {
         let from = now();
@@ -86,7 +86,7 @@ fn stop_for(length: Duration, signal: impl Fn(Signal)) -> (Span, Span) {
     (stopped, timed(Signal::CONT))
 }
 
-/// The stall that the run has recorded of this stop, if its instants and its length are right.
+/// The recorded stall that corresponds to this stop, if its times and duration are right.
 fn found(run: &Path, (stopped, continued): (Span, Span)) -> Option<Stall> {
     let zero = Nanos(Manifest::read(run).unwrap().started_unix_ns);
     let stalls = || SelfMonitorRecord::read(run).unwrap().stalls;

@@ -7,8 +7,8 @@ use crate::support::{Copied, change, fixture};
 /// A modification of an exposition.
 type Spoil = fn(&str) -> String;
 
-/// Modifies the last scrape of replica `a` in a copy of the good run, or both that have to agree, and judges
-/// it.
+/// Modifies the last scrape of replica `a`, or both scrapes that have to agree, in a copy of the good run,
+/// and judges it.
 #[track_caller]
 fn judged(spoil: Spoil, how_many: usize) -> (Option<i32>, String) {
     let copy = Copied::of(&fixture("good"));

@@ -35,7 +35,7 @@ fn json_progress_can_be_followed() {
     assert_eq!(objects[0]["type"], "begin");
     let phases: Vec<&str> =
         of_type(&objects, "phase").map(|phase| phase["phase"].as_str().unwrap()).collect();
-    // Whether there is a wait between load and settling varies.
+    // There may or may not be a wait between load and settling.
     let phases: Vec<&str> = phases.into_iter().filter(|phase| *phase != "finishing").collect();
     assert_eq!(phases, ["preparing", "load", "settling", "judging"]);
     let progress: Vec<&Value> = of_type(&objects, "progress").collect();
@@ -101,7 +101,7 @@ fn verbosity_flags_control_the_output() {
 const PROGRAM: &str = env!("CARGO_BIN_EXE_saasbench");
 const TAKEN: &str = "\u{1b}[?1049h";
 
-/// The program on a terminal of its own, made by `script`: its output and its keyboard.
+/// The program on its own terminal, created by `script`: its output and its keyboard.
 struct Typed {
     process: Process,
     keys: ChildStdin,
@@ -113,7 +113,7 @@ impl Typed {
         Self::shell(sandbox, &format!("exec {PROGRAM} {arguments}"))
     }
 
-    /// What a shell does there.
+    /// Runs a shell command on the terminal.
     fn shell(sandbox: &Sandbox, line: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let mut command = Command::new("script");
@@ -128,7 +128,7 @@ impl Typed {
         self.keys.write_all(key.as_bytes()).unwrap();
     }
 
-    /// Waits until it has shown a text `count` times.
+    /// Waits until a text has been shown `count` times.
     fn wait_for(&mut self, times: usize, text: &str) {
         wait_for(&format!("{text:?}, {times} times"), || {
             self.process.assert_lives();
@@ -177,7 +177,7 @@ fn a_resumed_job_redraws_its_display() {
     let samples = || fs::read_dir(sandbox.only_run().join("samples")).map_or(0, Iterator::count);
     let before = samples();
     wait_for("samples to be recorded in the background", || samples() > before);
-    // It gets no signal that it is in the foreground again.
+    // No signal reports that it is in the foreground again.
     typed.type_key("\n");
     typed.wait_for(2, TAKEN);
     typed.type_key("q");
@@ -198,7 +198,7 @@ impl Drop for Orphan {
 
 #[test]
 fn a_closed_terminal_does_not_busy_loop() {
-    // Longer than any deadline: it is not the end of the run that ends the reading.
+    // Longer than any deadline, so that the run does not end before the reading does.
     let sandbox = Sandbox::with(&short("10m"), TENANTS);
     let mut typed = Typed::shell(
         &sandbox,

@@ -2,7 +2,7 @@
 
 use crate::support::{Ended, Report, Sandbox, TENANTS, Wired, change, short};
 
-/// Every claim holds, those about counters and limits among them, and requests were sent.
+/// Every claim holds, including counters and limits, and requests were sent.
 fn assert_good(ended: &Ended, report: &Report) {
     ended.assert_code(0);
     assert!(report.count("/total/requests") > 50, "{}", report.0["summary"]);

@@ -12,7 +12,7 @@ use crate::{run::Plan, service::Trouble};
 /// check no table.
 const SEEDS: u64 = if cfg!(debug_assertions) { 2 } else { 20 };
 
-/// As `tenants.jsonl` and `[[limit]]` name them.
+/// Names of the algorithms in `tenants.jsonl` and `[[limit]]`.
 pub(crate) const ALGORITHMS: [&str; 5] =
     ["fixed-window", "aligned-window", "sliding-log", "sliding-counter", "token-bucket"];
 
@@ -130,7 +130,7 @@ fn run(row: &Row, algorithm: &str, seed: u64) -> Found {
     }
 }
 
-/// A cell of the table, and the runs in which the fault was missed or diagnosed as another one.
+/// A cell of the table, with the runs in which the fault was missed or given another diagnosis.
 fn cell(row: &Row, algorithm: &str) -> (String, Vec<String>) {
     if !row.algorithms.contains(&algorithm) {
         return ("–".to_owned(), Vec::new());

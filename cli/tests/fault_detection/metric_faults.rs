@@ -67,7 +67,7 @@ const ROWS: &[Row] = &[
     row("counter-reset", &["5s", "8s", "3s", "12s"], Counters, &[Histograms, Quantiles, Sizes]),
 ];
 
-/// Three tenants talk to two replicas for twenty seconds, at about 200 requests a second, several times their
+/// Three tenants send about 200 requests per second to two replicas for twenty seconds, several times their
 /// quotas; one in ten users sends other requests instead, to existing and missing paths.
 fn plan(fault: Option<&str>, seed: u64, restart: bool) -> Plan {
     let shape = seed as usize % SHAPES.len();
@@ -147,8 +147,8 @@ quota = {{ acme = "30/1s", globex = "20/1s", initech = "{quota}/1s" }}
     Plan { scenario, tenants, faults, seed, trouble }
 }
 
-/// Whether a verdict reports a fault of the metrics. Requests without a response are errors of the service,
-/// rightly.
+/// Whether a verdict reports a fault of the metrics. Requests without a response are rightly errors of the
+/// service.
 fn fails(verdict: &&Verdict) -> bool {
     verdict.outcome == Outcome::Fail && verdict.claim != Claim::Expectation
 }
@@ -236,7 +236,7 @@ fn conforming_metrics_pass() {
     let failed = in_parallel(2 * CONFORMING_SEEDS, |number| {
         let (seed, restart) = (number / 2, number % 2 == 1);
         let report = plan(None, seed, restart).report();
-        // What a restart lost and what got no response is inconclusive; everything else is not.
+        // Counts lost in a restart and requests without a response are inconclusive; everything else passes.
         let calm = !restart && SHAPES[seed as usize % SHAPES.len()] != SHAPES[2];
         let is_metric =
             |verdict: &&Verdict| matches!(verdict.claim, Counters | Histograms | Quantiles | Scrapes);

@@ -11,7 +11,7 @@ use crate::{
 
 const SEEDS: u64 = 20;
 
-/// The verdict of a claim with a fault (an empty name: with none).
+/// The verdict of a claim with a fault (none if the name is empty).
 fn judged(mut plan: Plan, fault: &str, claim: Claim) -> Verdict {
     plan.faults = if fault.is_empty() { Vec::new() } else { vec![fault.parse::<Fault>().unwrap()] };
     let report = plan.report();
@@ -19,8 +19,8 @@ fn judged(mut plan: Plan, fault: &str, claim: Claim) -> Verdict {
     found.unwrap_or_else(|| panic!("no verdict on {claim} in {:#?}", report.verdicts)).clone()
 }
 
-/// Users who honour Retry-After, one of each tenant, for thirty seconds: so few are admitted that
-/// an early retry is always too early.
+/// Users who honour Retry-After, one per tenant, for thirty seconds: so few requests are admitted that an
+/// early retry is always too early.
 fn patient(algorithm: &str, seed: u64) -> Plan {
     let plan = plan(algorithm, Vec::new(), 2 + seed * 4);
     let quota = 2 + seed % 2;

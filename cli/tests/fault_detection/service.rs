@@ -33,7 +33,7 @@ use tokio_util::sync::CancellationToken;
 pub(crate) struct Trouble {
     /// Bodies take up to 20 ms to arrive, sometimes 300 ms, so that durations vary.
     pub(crate) slow_bodies: bool,
-    /// One in this many requests gets no response: half of those were handled.
+    /// One in n requests, at random, gets no response; half of these requests were handled.
     pub(crate) lost: Option<u64>,
     /// When the first replica is killed, and for how long.
     pub(crate) restart: Option<(Duration, Duration)>,
@@ -186,7 +186,7 @@ impl Transport for Service {
             fields.note(name.as_str().as_bytes(), value.as_bytes(), answer);
         }
         fields.finish(Nanos::ZERO, answer);
-        // As hyper does on a connection.
+        // As hyper does for each connection.
         answer.body = if exchange.request.is_head { Vec::new() } else { body.to_bytes().to_vec() };
         answer.body_bytes = answer.body.len() as u64;
         Ok(())
@@ -215,7 +215,7 @@ struct OfReplica {
     index: usize,
 }
 
-/// As over HTTP.
+/// Responses as over HTTP.
 const SCRAPE_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl Pages for OfReplica {

@@ -398,7 +398,7 @@ async fn a_wait_that_would_outlast_the_load_is_not_started() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_retries_or_a_declared_limit_a_rejection_stands() {
+async fn without_retries_or_a_declared_limit_a_rejection_is_final() {
     for loads in [
         patient("users = 1\nduration = \"9s\"").replace("retry-after", "never"),
         patient("users = 1\nduration = \"9s\"").replace("quota", "rejected = 503\nquota"),

@@ -333,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_is_rendered_whole() {
+    fn renders_a_complete_request() {
         let steps = r#"
 [[journey.start]]
 get = "/x/${tenant}?q=${n}"

@@ -8,7 +8,7 @@ use std::{fmt, sync::Arc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Nanoseconds: an instant on the run's clock (since the run's zero) or a length of time.
+/// Nanoseconds: an instant on the run's clock, counted from its zero, or a duration.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize, JsonSchema,
 )]

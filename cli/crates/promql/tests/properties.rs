@@ -1,4 +1,4 @@
-//! What holds for all samples.
+//! Properties that hold for all samples.
 
 #![expect(
     clippy::unwrap_used,
@@ -23,7 +23,7 @@ fn store(times: &[i64], series: &[Vec<f64>]) -> Store {
     store
 }
 
-/// The values of a query, rounded to what differs by more than the order of additions.
+/// The values of a query, rounded because the order of additions may differ.
 fn values(store: &Store, text: &str, time: i64) -> Vec<String> {
     let Value::Vector(samples) = Query::parse(text).unwrap().at(store, time).unwrap() else { panic!() };
     let mut values: Vec<String> =
@@ -86,7 +86,7 @@ proptest! {
         for (index, count) in counts.iter().map(|count| f64::from(*count)).enumerate().take(times.len()) {
             let before = counter;
             counter = if index == restart { count } else { counter + count };
-            // A restart that is not seen, because enough was counted since, looks like a rise.
+            // A counter that has passed its old value again since a restart shows no reset.
             counted += if index == 0 { 0.0 } else if counter < before { counter } else { counter - before };
             values.push(counter);
         }

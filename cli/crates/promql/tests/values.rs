@@ -1,4 +1,4 @@
-//! Values that were worked out by hand, from `promql/functions.go`, `engine.go` and `quantile.go` of Prometheus 2.42.
+//! Values computed by hand, after `promql/functions.go`, `engine.go` and `quantile.go` of Prometheus 2.42.
 
 #![expect(
     clippy::unwrap_used,
@@ -15,8 +15,8 @@ fn labels(text: &str) -> Labels {
     named.chain(pairs).map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
-/// Series as `name{label=value}` and their values every ten seconds from 0 on; at a `_` there is none, and at an `x` the
-/// series is gone.
+/// Series as `name{label=value}`, with a value every ten seconds from 0 on; `_` is a missing sample, and `x`
+/// a series that ended (stale).
 fn store(series: &[(&str, &str)]) -> Store {
     let store = Store::new(i64::MAX);
     for (series, values) in series {
@@ -33,7 +33,7 @@ fn store(series: &[(&str, &str)]) -> Store {
     store
 }
 
-/// A value as one line, to nine places: `name{label=value} 3, {} 4`.
+/// A value as one line, with nine digits: `name{label=value} 3, {} 4`.
 fn shown(value: &Value) -> String {
     let series = |labels: &Labels| {
         let mut labels = labels.clone();
@@ -97,12 +97,13 @@ fn rates_are_extrapolated_to_the_borders_of_their_range() {
     assert_values(
         &store,
         &[
-            // From border to border.
+            // Extrapolated to both ends of the range.
             ("rate(up[50s])", 50, "{} 6"),
             ("increase(up[50s])", 50, "{} 300"),
-            // Both gaps are shorter than 1.1 distances: all of the range counts.
+            // Both gaps are shorter than 1.1 sample intervals: the whole range counts.
             ("increase(up[20s])", 45, "{} 120"),
-            // The gap in front is longer: half a distance counts of a gauge, and of a counter the way to zero.
+            // The gap at the start is longer: a gauge is extrapolated by half an interval, a counter down to
+            // zero.
             ("delta(from[50s])", 30, "{} 35"),
             ("increase(from[50s])", 30, "{} 40"),
             ("increase(up[1m])", 50, "{} 300"),
@@ -296,7 +297,7 @@ fn quantiles_of_histograms_are_linear_within_a_bucket() {
         &[
             ("histogram_quantile(0.25, h)", 0, "{} 0.055"),
             ("histogram_quantile(0.75, h)", 0, "{} 0.36"),
-            // What fell from 20 to 19 is raised again; the last bucket has no bound to end at.
+            // The decrease from 20 to 19 is corrected; the last bucket has no upper bound.
             ("histogram_quantile(0.9, h)", 0, "{} 0.492"),
             ("histogram_quantile(0.99, h)", 0, "{} 1"),
             ("histogram_quantile(1.1, h)", 0, "{} inf"),

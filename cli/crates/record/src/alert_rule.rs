@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn an_expression_rests_on_selectors_and_comparisons() {
+    fn finds_the_selectors_and_comparisons_of_an_expression() {
         insta::assert_snapshot!(basis(
             r#"sum by (tenant) (rate(x_total{status="429"}[30s] offset 1m)) > 0.5
                and (max(up{job!="a"}) by (job) == 1 and y) and z > bool 1 and {__name__="w", q=~".*"} <= 2 * v

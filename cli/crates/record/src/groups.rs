@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn each_group_has_its_latencies_in_the_log() {
+    fn the_log_has_an_interval_per_group() {
         let (scenario, replicas) = (scenario(SCENARIO), ["a".to_owned(), "b c".to_owned()]);
         let late = |millis, replica| {
             let sample = sample(millis, replica, RequestOutcome::Status(200));

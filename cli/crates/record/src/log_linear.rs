@@ -1,8 +1,8 @@
-//! The one layout of latency buckets, under every histogram of ours that is kept in memory: as in HdrHistogram, a
-//! fixed number of buckets for each power of two. What is exchanged is written by the hdrhistogram library.
+//! The layout of latency buckets that all in-memory histograms share: as in HdrHistogram, a fixed number of
+//! buckets for each power of two. Exported histograms are written by the hdrhistogram library.
 
-/// `HALF` buckets (a power of two) for each power of two, and one for each of the first `2 * HALF` values: a bucket
-/// is at most `1 / HALF` of its values wide.
+/// `HALF` buckets (a power of two) for each power of two, and one for each of the first `2 * HALF` values: a
+/// bucket is at most `1 / HALF` of its values wide.
 #[derive(Debug)]
 pub struct LogLinear<const HALF: u32>;
 

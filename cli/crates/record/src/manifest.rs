@@ -50,17 +50,17 @@ pub struct Manifest {
     pub events: Vec<Event>,
 }
 
-/// How far the run got.
+/// Whether and how the run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum State {
     /// Still running, or killed.
     Running,
-    /// Ran to its end.
+    /// Completed as planned.
     Finished,
-    /// Ended early by Ctrl-C.
+    /// Ended early by the user (Ctrl-C).
     Interrupted,
-    /// Ended early because an expectation with `abort = true` could not be kept any more.
+    /// Ended early because an expectation with `abort = true` could no longer hold.
     Aborted,
 }
 
@@ -170,14 +170,15 @@ impl Machine {
     }
 }
 
-/// The load phase on the run's clock.
+/// The load phase, on the run's clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LoadPhase {
-    /// No request was sent before.
+    /// No request was sent before this instant.
     pub from_ns: Nanos,
-    /// The instant that arrivals and spawns are counted from: users of open loads have started by then.
+    /// Start of the load: arrivals and user starts are scheduled from here; users of open loads have started
+    /// by then.
     pub start_ns: Nanos,
-    /// Every outcome was known by then.
+    /// Every outcome was known by this instant.
     pub to_ns: Nanos,
 }
 

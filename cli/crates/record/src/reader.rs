@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn every_way_a_directory_is_no_run_is_reported() {
+    fn unreadable_run_directories_are_reported() {
         let made = TestRun::new("", &[]);
         let dir = made.dir.path();
         let open =
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_environment_declares_about_metrics_is_judged_by_again() {
+    fn an_environments_metrics_are_read_from_the_record() {
         let mut made = TestRun::new("", &[sample(0, 0, RequestOutcome::Status(200))]);
         made.open();
         assert_eq!(RecordedRun::open(made.dir.path()).unwrap().scenario.metrics.unwrap().path, "/metrics");

@@ -128,7 +128,7 @@ fn baselines(comparison: &Comparison) -> String {
 
 /// The columns' names; the interval's confidence level is the comparison's.
 fn header(comparison: &Comparison) -> [String; COLUMNS] {
-    let interval = format!("{} CI", percent(1.0 - comparison.terms.doubt));
+    let interval = format!("{} CI", percent(1.0 - comparison.terms.error_probability));
     ["tenant", "step", "metric", "baseline", "current", "change", &interval, "result"].map(str::to_owned)
 }
 
@@ -190,11 +190,11 @@ fn change_text(change: f64, unit: Unit) -> String {
 
 fn outcome_text(quantity: &Quantity) -> String {
     let word = match quantity.outcome {
-        Change::Worse => "regressed",
-        Change::Better => "improved",
-        Change::Same => "unchanged",
-        Change::NoWorse => "not regressed",
-        Change::Unknown => "inconclusive",
+        Change::Regressed => "regressed",
+        Change::Improved => "improved",
+        Change::Unchanged => "unchanged",
+        Change::NotRegressed => "not regressed",
+        Change::Inconclusive => "inconclusive",
         Change::TooFew => "too few requests",
     };
     match quantity.needed {
@@ -212,11 +212,11 @@ pub(super) fn verdict(comparison: &Comparison) -> String {
         all.filter(|quantity| quantity.outcome == change).count()
     };
     let counts = [
-        (count(Change::Worse), "regressed"),
-        (count(Change::Unknown), "inconclusive"),
-        (count(Change::Better), "improved"),
-        (count(Change::NoWorse), "not regressed"),
-        (count(Change::Same), "unchanged"),
+        (count(Change::Regressed), "regressed"),
+        (count(Change::Inconclusive), "inconclusive"),
+        (count(Change::Improved), "improved"),
+        (count(Change::NotRegressed), "not regressed"),
+        (count(Change::Unchanged), "unchanged"),
         (count(Change::TooFew), "with too few requests"),
     ];
     let counts = counts.iter().filter(|(count, _)| *count > 0);
@@ -236,8 +236,8 @@ fn basis(comparison: &Comparison) -> String {
         Clock::Intended => "intended",
         Clock::Sent => "sent",
     };
-    let left_out: u64 = comparison.rows.iter().map(|row| row.left_out).sum();
-    let left_out = match left_out {
+    let excluded: u64 = comparison.rows.iter().map(|row| row.excluded).sum();
+    let excluded = match excluded {
         0 => String::new(),
         count => format!(" · {count} responses during generator stalls excluded"),
     };
@@ -247,13 +247,13 @@ fn basis(comparison: &Comparison) -> String {
         count => format!(" · {count} arrivals dropped, not counted as errors"),
     };
     format!(
-        "latency from {from} · tolerance {} (p90 {}, p99 {}) or {}, errors {} points · simultaneous confidence {}{left_out}{dropped}",
+        "latency from {from} · tolerance {} (p90 {}, p99 {}) or {}, errors {} points · simultaneous confidence {}{excluded}{dropped}",
         percent(terms.tolerance),
         percent(1.5 * terms.tolerance),
         percent(2.0 * terms.tolerance),
         terms.floor_ns,
         format_args!("{}", terms.error_tolerance * 100.0),
-        percent(1.0 - terms.doubt),
+        percent(1.0 - terms.error_probability),
     )
 }
 
@@ -277,7 +277,7 @@ pub(super) mod tests {
         let [base, new] = values;
         let change = if unit == Unit::Share { new - base } else { new / base - 1.0 };
         let needed = match outcome {
-            Change::Unknown => Some(4300),
+            Change::Inconclusive => Some(4300),
             Change::TooFew => Some(1000),
             _ => None,
         };
@@ -304,7 +304,7 @@ pub(super) mod tests {
             base_requests: 4000,
             new_requests: 4000,
             dropped: 0,
-            left_out: 12,
+            excluded: 12,
             quantities,
         };
         Comparison {
@@ -321,26 +321,44 @@ pub(super) mod tests {
                 row(
                     "acme",
                     vec![
-                        quantity("p50", Unit::Seconds, [0.0102, 0.0103], Some([-0.01, 0.02]), Change::Same),
-                        quantity("p90", Unit::Seconds, [0.02, 0.019], Some([-0.12, 0.02]), Change::NoWorse),
-                        quantity("p99", Unit::Seconds, [0.04, 0.06], Some([0.31, 0.72]), Change::Worse),
-                        quantity("errors", Unit::Share, [0.001, 0.05], Some([0.03, 0.07]), Change::Worse),
+                        quantity(
+                            "p50",
+                            Unit::Seconds,
+                            [0.0102, 0.0103],
+                            Some([-0.01, 0.02]),
+                            Change::Unchanged,
+                        ),
+                        quantity(
+                            "p90",
+                            Unit::Seconds,
+                            [0.02, 0.019],
+                            Some([-0.12, 0.02]),
+                            Change::NotRegressed,
+                        ),
+                        quantity("p99", Unit::Seconds, [0.04, 0.06], Some([0.31, 0.72]), Change::Regressed),
+                        quantity("errors", Unit::Share, [0.001, 0.05], Some([0.03, 0.07]), Change::Regressed),
                         quantity(
                             "served",
                             Unit::PerSecond,
                             [200.0, 20.0],
                             Some([-0.95, -0.8]),
-                            Change::Worse,
+                            Change::Regressed,
                         ),
                     ],
                 ),
                 row(
                     "globex",
                     vec![
-                        quantity("p50", Unit::Seconds, [0.01, 0.2], Some([15.0, 25.0]), Change::Worse),
-                        quantity("p90", Unit::Seconds, [0.02, 0.01], Some([-0.6, -0.4]), Change::Better),
+                        quantity("p50", Unit::Seconds, [0.01, 0.2], Some([15.0, 25.0]), Change::Regressed),
+                        quantity("p90", Unit::Seconds, [0.02, 0.01], Some([-0.6, -0.4]), Change::Improved),
                         quantity("p99", Unit::Seconds, [0.04, 0.041], None, Change::TooFew),
-                        quantity("errors", Unit::Share, [0.0, 0.0], Some([-0.02, 0.02]), Change::Unknown),
+                        quantity(
+                            "errors",
+                            Unit::Share,
+                            [0.0, 0.0],
+                            Some([-0.02, 0.02]),
+                            Change::Inconclusive,
+                        ),
                     ],
                 ),
             ],
@@ -362,7 +380,7 @@ pub(super) mod tests {
         comparison.rows.truncate(1);
         comparison.rows[0].dropped = 30;
         for quantity in &mut comparison.rows[0].quantities {
-            (quantity.outcome, quantity.high) = (Change::Unknown, None);
+            (quantity.outcome, quantity.high) = (Change::Inconclusive, None);
         }
         comparison.rows[0].quantities[2].by_lateness = true;
         insta::assert_snapshot!(

@@ -63,7 +63,7 @@ impl GitHub {
         match gate.compared {
             None => {}
             Some(Ok(comparison)) => {
-                errors.extend(of_change(comparison, Change::Worse));
+                errors.extend(of_change(comparison, Change::Regressed));
                 warnings.extend(inconclusive(comparison));
             }
             Some(Err(why)) => warnings.push(line("warning", "compare", why)),
@@ -73,7 +73,7 @@ impl GitHub {
 
     /// Annotations of a comparison by itself.
     pub fn of_comparison(comparison: &Comparison) -> String {
-        shown(&of_change(comparison, Change::Worse)) + &shown(&inconclusive(comparison))
+        shown(&of_change(comparison, Change::Regressed)) + &shown(&inconclusive(comparison))
     }
 
     fn annotation(&self, command: &str, verdict: &Verdict) -> String {
@@ -105,7 +105,7 @@ fn line(command: &str, title: &str, message: &str) -> String {
 
 /// An annotation for each quantity with this result.
 fn of_change(comparison: &Comparison, change: Change) -> Vec<String> {
-    let command = if change == Change::Worse { "error" } else { "warning" };
+    let command = if change == Change::Regressed { "error" } else { "warning" };
     let why: String = reasons(comparison).map(|reason| format!("\n{reason}")).collect();
     let all = comparison.rows.iter().flat_map(|row| row.quantities.iter().map(move |of| (row, of)));
     let of_change = all.filter(|(_, quantity)| quantity.outcome == change);
@@ -120,7 +120,7 @@ fn of_change(comparison: &Comparison, change: Change) -> Vec<String> {
 fn inconclusive(comparison: &Comparison) -> Vec<String> {
     let mut lines: Vec<String> =
         comparison.cut_short.iter().map(|why| line("warning", "compare", why)).collect();
-    lines.extend(of_change(comparison, Change::Unknown));
+    lines.extend(of_change(comparison, Change::Inconclusive));
     let silent = comparison.rows.iter().filter(|row| row.is_silent());
     lines.extend(silent.map(|row| {
         let title = format!("compare: {}, {}/{}", row.tenant, row.journey, row.step);

@@ -12,22 +12,23 @@ pub const PER_DECADE: u32 = 20;
 /// Upper bounds of the first and the last bucket, as powers of ten of nanoseconds: 1 µs and 10,000 s.
 const DECADES: std::ops::RangeInclusive<u32> = 3..=13;
 
-/// The latency of all answered requests after the warm-up, from either instant.
+/// Latency of all responses after the warm-up, as histograms.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Distribution {
-    /// From the instant at which each was due.
+    /// Latency from the instant at which each request was due.
     pub from_intended: Vec<Bucket>,
-    /// From the instant of sending.
+    /// Latency from the instant at which each request was sent.
     pub from_sent: Vec<Bucket>,
 }
 
-/// How many latencies lie between the bound below this one and this one. Buckets without any are left out.
+/// A histogram bucket: the latencies above the previous bucket's bound, up to and including its own. Counts
+/// are not cumulative, and empty buckets are omitted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Bucket {
-    /// The upper bound, which belongs to the bucket: `10^(i/20)` ns for a whole `i`, rounded. The first bucket begins at
-    /// zero, the last (10,000 s) has no end.
+    /// Upper bound in nanoseconds, inclusive: `10^(i/20)` for an integer `i`, rounded. The first bucket
+    /// starts at zero; the last (10,000 s) has no upper end.
     pub upper_ns: Nanos,
-    /// Latencies.
+    /// Number of latencies in the bucket.
     pub count: u64,
 }
 

@@ -295,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn a_gauge_returns_to_rest_and_stays_within_what_was_under_way() {
+    fn a_gauge_returns_to_zero_and_stays_within_the_requests_in_flight() {
         use Outcome::{Fail, Inconclusive, Pass};
         type Gauges<'a> = &'a [(&'a str, i64)];
         let table: [(Gauges, Outcome); 5] = [

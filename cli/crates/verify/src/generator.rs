@@ -37,47 +37,48 @@ const LATENESS_ALLOWED: Nanos = Nanos::from_millis(100);
 /// Subject of the finding about dropped arrivals.
 const ARRIVALS: &str = "arrivals";
 
-/// What the generator did to the measurement: facts, for tables and JSON.
+/// The load generator's own lateness, dropped arrivals, stalls and CPU use.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Generator {
-    /// How late requests were sent, those that a stall touched left out; `None` if nothing else was sent.
+    /// How late requests were sent, without those that a stall affected; `null` if there is no other request.
     pub lateness: Option<Lateness>,
-    /// Requests and arrivals in the shadow of a stall.
+    /// Number of requests and arrivals affected by a stall: within its exclusion window.
     pub touched: u64,
-    /// Arrivals that could not be served.
+    /// Number of arrivals dropped because no user was idle.
     pub dropped: u64,
-    /// Whether it watched itself; if not, nothing is known of stalls and processors.
+    /// Whether the generator recorded its own stalls and CPU use; if not, `stalls`, `workers` and
+    /// `processors` state nothing.
     pub self_monitored: bool,
-    /// When it stood still.
+    /// Stalls of the generator's process.
     pub stalls: StallSum,
-    /// What its workers cost while the load ran, in the order of their names.
+    /// CPU use of each worker thread during the load, sorted by name.
     pub workers: Vec<Worker>,
-    /// Processors that the whole process kept busy on average while the load ran, embedded services included.
+    /// Average number of processors that the process used during the load, embedded services included.
     pub processors: Option<f64>,
 }
 
-/// Time between the instant at which a request could have been sent and the one at which it was, in nanoseconds; HDR
-/// buckets, three significant digits.
+/// Time from when a request could have been sent to when it was sent, in nanoseconds, to three significant
+/// digits (HdrHistogram).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Lateness {
-    /// How many requests it is of.
+    /// Number of requests.
     pub requests: u64,
     /// Median.
     pub p50: Nanos,
-    /// 0.99.
+    /// 99th percentile.
     pub p99: Nanos,
-    /// Greatest.
+    /// Maximum.
     pub max: Nanos,
 }
 
-/// All stalls together.
+/// All stalls of the generator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct StallSum {
-    /// How many.
+    /// Number of stalls.
     pub count: u64,
-    /// Their length together.
+    /// Sum of their durations, in nanoseconds.
     pub total_ns: Nanos,
-    /// The longest.
+    /// Duration of the longest stall, in nanoseconds.
     pub longest_ns: Nanos,
 }
 
@@ -98,16 +99,16 @@ impl Generator {
     }
 }
 
-/// One worker's thread while the load ran.
+/// CPU use of one worker thread during the load.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Worker {
-    /// The thread's name.
+    /// Name of the thread.
     pub name: String,
-    /// Share of a processor that it used.
+    /// Fraction of a processor that it used, from 0 to 1.
     pub busy: f64,
-    /// Share of the time in which it was ready and had no processor.
+    /// Fraction of the time in which it was runnable and waited for a processor.
     pub waited: f64,
-    /// Share of the time in which it used 90 % of a processor or more.
+    /// Fraction of the time in which it used at least 90 % of a processor.
     pub saturated: f64,
 }
 

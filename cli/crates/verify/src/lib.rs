@@ -83,36 +83,36 @@ use stall_attribution::StallExclusions;
 use summary::{Counts, Summary, SummaryCollector};
 use verdict::{Outcome, Verdict};
 
-/// A judged run.
+/// The verdicts and tables of a recorded run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Report {
-    /// Version of this JSON; it rises when a reader has to change.
+    /// Version of this JSON format; incremented when readers have to change.
     pub version: u32,
     /// Name of the scenario.
     pub scenario: String,
-    /// Its one sentence.
+    /// The scenario's description.
     pub description: Option<String>,
-    /// Its seed.
+    /// The scenario's seed.
     pub seed: u64,
-    /// The environment's name.
+    /// Name of the environment.
     pub environment: String,
-    /// The run's directory.
+    /// Directory of the recorded run.
     pub run: String,
-    /// How far the run got.
+    /// Whether and how the run ended.
     pub state: State,
-    /// The run's zero, nanoseconds since the Unix epoch.
+    /// Zero of the run's clock, as nanoseconds since the Unix epoch.
     pub started_unix_ns: i64,
-    /// When the load ran.
+    /// When the load phase started and ended; `null` if the run ended before it.
     pub load: Option<LoadPhase>,
-    /// What a reader of the verdicts must know of the run first: cut off, interrupted.
+    /// What a reader should know before the verdicts, such as that the run was interrupted.
     pub notes: Vec<String>,
-    /// The tables.
+    /// Requests, outcomes and latency as clients saw them.
     pub summary: Summary,
-    /// What the generator did to the measurement.
+    /// How the load generator may have affected the measurement.
     pub generator: Generator,
-    /// One a claim.
+    /// One verdict per claim.
     pub verdicts: Vec<Verdict>,
-    /// The worst of them; never `Pass` for a run that was cut off.
+    /// The worst outcome of all verdicts; never `pass` for a run that was killed.
     pub outcome: Outcome,
 }
 

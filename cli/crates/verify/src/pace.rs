@@ -58,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn a_load_that_was_changed_by_hand_neither_breaks_nor_keeps_what_is_expected() {
+    fn expectations_are_inconclusive_after_manual_load_changes() {
         let samples: Vec<_> = (0..30).map(|i| sample(i * 20, 0, RequestOutcome::Status(200))).collect();
         let more = "[metrics]\nenabled = false\n[[expect]]\nthat = \"rate > 9/s\"\n[[expect]]\nthat = \"p50 < 1s\"\n[[limit]]\nroute = \"POST /chat\"\nalgorithm = \"fixed-window\"\nquota = \"8/10s\"\n";
         let mut made = TestRun::new(more, &samples);

@@ -295,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wait_before_the_clock_is_reported() {
+    fn a_delay_before_the_servers_timer_is_reported() {
         let queued = judged("", 100, 10.0, &[]);
         assert_eq!(queued.outcome, Outcome::Fail, "{queued:#?}");
         let diagnosis = queued.evidence[0].diagnosis.as_ref().unwrap();

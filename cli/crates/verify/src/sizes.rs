@@ -251,7 +251,7 @@ mod tests {
     const RESPONSES: &str = "http_response_size_bytes";
 
     #[test]
-    fn counts_and_sums_lie_where_the_ledger_allows() {
+    fn counts_and_sums_agree_with_the_ledger() {
         use Outcome::{Fail, Pass};
         // The body of the rejected request may have been left unread.
         let table = [
@@ -275,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_widens_the_bounds() {
+    fn unknown_sizes_widen_the_bounds() {
         let mut unanswered = three();
         unanswered[2].outcome = RequestOutcome::NoResponse(NoResponseReason::Timeout);
         for (name, count, sum, expected) in [

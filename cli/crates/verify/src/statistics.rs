@@ -115,19 +115,21 @@ fn moments(counts: &[u64]) -> Option<(f64, f64)> {
     (counts.len() > 1).then(|| (mean, (squares / (n - 1.0)).max(1.0 / 12.0)))
 }
 
-/// Degrees of freedom from which Student's t is close enough to the normal distribution: for tails down to 10⁻¹² they
-/// differ by 1.3·10⁻⁴ there. The library's inverse does not return, or is wrong, for very many degrees.
+/// Degrees of freedom from which Student's t is close enough to the normal distribution: for tails down to
+/// 10⁻¹² they differ by 1.3·10⁻⁴ there. The library's inverse does not return, or is wrong, for very many
+/// degrees.
 const NORMAL_FROM: f64 = 1e5;
 
-/// The value that Student's t with `degrees` of freedom (at least 1; infinity for the normal distribution) exceeds with
-/// probability `tail` (above 0, at most 0.5).
+/// The value that Student's t with `degrees` of freedom (at least 1; infinity for the normal distribution)
+/// exceeds with probability `tail` (above 0, at most 0.5).
 pub(super) fn student(tail: f64, degrees: f64) -> f64 {
     // By symmetry, because `1 − tail` would lose a small tail's digits.
     if degrees >= NORMAL_FROM {
         return -Normal::standard().inverse_cdf(tail);
     }
     if degrees <= 1.0 {
-        // The library's inverse is wrong for a single degree and tails below 10⁻⁶: this is Cauchy's distribution.
+        // The library's inverse is wrong for a single degree and tails below 10⁻⁶: this is Cauchy's
+        // distribution.
         return 1.0 / (std::f64::consts::PI * tail).tan();
     }
     StudentsT::new(0.0, 1.0, degrees).map_or(f64::INFINITY, |student| -student.inverse_cdf(tail))

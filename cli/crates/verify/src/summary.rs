@@ -16,78 +16,80 @@ use saasbench_record::{
     tally::{Outcomes, count_latency, latency_histogram},
 };
 
-/// The tables of a report.
+/// Requests, outcomes and latency as clients saw them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Summary {
-    /// Per tenant and step, in the scenario's order.
+    /// One row per tenant and step, in the scenario's order.
     pub rows: Vec<Row>,
-    /// Per replica, in the environment's order.
+    /// One row per replica, in the environment's order.
     pub replicas: Vec<ReplicaRow>,
-    /// All of them.
+    /// Outcomes of all requests, warm-up included.
     pub total: Counts,
-    /// Those of them that belong to the warm-up, whose latency is in no row; `None` for a run without one.
+    /// Outcomes of the requests of the warm-up, whose latency is excluded from `rows`; absent without a
+    /// warm-up.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub warmup: Option<Counts>,
-    /// The latency of all answered requests after the warm-up.
+    /// Latency of all responses after the warm-up.
     pub distribution: Distribution,
 }
 
-/// One tenant's requests of one step.
+/// The requests of one tenant and step.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Row {
-    /// Tenant id.
+    /// Id of the tenant.
     pub tenant: String,
-    /// Journey name.
+    /// Name of the journey.
     pub journey: String,
-    /// Step name.
+    /// Name of the step.
     pub step: String,
-    /// Outcomes.
+    /// Outcomes, warm-up included.
     pub counts: Counts,
-    /// Latency from the intended instant; `None` without an answer.
+    /// Latency from the instant at which each request was due; `null` without a response.
     pub from_intended: Option<Quantiles>,
-    /// Latency from the instant of sending.
+    /// Latency from the instant at which each request was sent; `null` without a response.
     pub from_sent: Option<Quantiles>,
 }
 
-/// One replica's requests.
+/// The requests sent to one replica.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ReplicaRow {
-    /// Its name.
+    /// Name of the replica.
     pub name: String,
-    /// Outcomes.
+    /// Outcomes, warm-up included.
     pub counts: Counts,
 }
 
-/// Outcomes of a group of requests.
+/// Numbers of requests by outcome.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Counts {
-    /// Requests, dropped arrivals left out.
+    /// All requests: responses, `unknown` and `not_sent`, without dropped arrivals.
     pub requests: u64,
-    /// Answers by status.
+    /// Number of responses by HTTP status.
     pub statuses: BTreeMap<u16, u64>,
-    /// Sent, no answer.
+    /// Requests that were sent and got no complete response.
     pub unknown: u64,
-    /// Never sent.
+    /// Requests that could not be sent.
     pub not_sent: u64,
-    /// Arrivals that the generator could not serve in time.
+    /// Arrivals of an open load that were dropped because no user was idle.
     pub dropped: u64,
-    /// Requests that count as errors: not answered, or not as their step expects; dropped arrivals too.
+    /// Errors: requests without a response, or whose response is not as their step expects, and dropped
+    /// arrivals.
     pub errors: u64,
 }
 
-/// Latency in nanoseconds; HDR buckets, three significant digits.
+/// Latency quantiles in nanoseconds, to three significant digits (HdrHistogram).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Quantiles {
     /// Median.
     pub p50: Nanos,
-    /// 0.9.
+    /// 90th percentile.
     pub p90: Nanos,
-    /// 0.99.
+    /// 99th percentile.
     pub p99: Nanos,
-    /// 0.999.
+    /// 99.9th percentile.
     #[serde(rename = "p99.9")]
     pub p99_9: Nanos,
-    /// Greatest.
+    /// Maximum.
     pub max: Nanos,
 }
 

@@ -6,15 +6,15 @@ use serde::{Deserialize, Serialize};
 use saasbench_model::units::Nanos;
 use saasbench_record::manifest::ScenarioText;
 
-/// What a claim came to.
+/// Result of a claim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
-    /// The record shows that it holds.
+    /// The record shows that the claim holds.
     Pass,
-    /// The record cannot tell.
+    /// The record does not decide it.
     Inconclusive,
-    /// The record shows that it does not hold.
+    /// The record shows that the claim does not hold.
     Fail,
 }
 
@@ -28,43 +28,43 @@ impl std::fmt::Display for Outcome {
     }
 }
 
-/// Which question a claim answers; the names are part of the JSON report.
+/// The kind of claim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Claim {
-    /// The service's counters agree with what clients saw.
+    /// The service's request counters agree with the responses that clients received.
     Counters,
-    /// The service's histograms are sane and not above what clients saw.
+    /// The service's duration histograms are well-formed, and show no longer durations than clients measured.
     Histograms,
-    /// A server-side quantile lies where clients' latency allows it.
+    /// A quantile computed from the service's histogram lies where the clients' latencies allow it.
     Quantiles,
-    /// The service's size metrics agree with the bytes that clients sent and got.
+    /// The service's size metrics agree with the bytes that clients sent and received.
     Sizes,
-    /// Gauges return to rest.
+    /// Gauges of requests in progress return to zero after the load.
     Gauges,
-    /// The service's metrics could be scraped as they should: in time, whole, fresh, without gaps.
+    /// The metrics endpoint could be scraped in time, with complete and current expositions and without gaps.
     Scrapes,
-    /// No label takes values without bound.
+    /// No label has an unbounded number of values.
     Cardinality,
-    /// Recording rules agree with what they stand for.
+    /// The values of recording rules agree with their expressions.
     Rules,
-    /// The limiter's Redis is healthy: nothing without a TTL, nothing evicted, no growth without bound.
+    /// The limiter's Redis is healthy: no key without a TTL, no evictions, no unbounded growth.
     Redis,
-    /// A PromQL expression keeps its bound.
+    /// A PromQL expression stays within its bound.
     Promql,
-    /// Alerts fire and resolve in time, and stay silent where they should.
+    /// Alerts fire and resolve in time, and do not fire without a cause.
     Alerts,
-    /// A promised limit was kept, and nobody was rejected without cause.
+    /// A rate limit admitted no more than its quota, and rejected no request that was within it.
     Limit,
-    /// What the rate-limit headers promise is kept.
+    /// Rate-limit response headers state the truth.
     Headers,
-    /// Nothing of a tenant's came to another.
+    /// No data of one tenant reached another tenant.
     Isolation,
-    /// A neighbour's flood is felt by nobody else.
+    /// A flood by one tenant does not slow down other tenants or reduce their goodput beyond the bounds.
     NoisyNeighbour,
-    /// What a scenario expects of latency, rates and statuses.
+    /// A bound of the scenario on latency, rates or statuses.
     Expectation,
-    /// The generator was not the bottleneck.
+    /// The load generator was not the bottleneck.
     Generator,
 }
 
@@ -92,32 +92,32 @@ impl std::fmt::Display for Claim {
     }
 }
 
-/// One claim and what it came to.
+/// One claim and its result.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Verdict {
-    /// Which question.
+    /// The kind of claim.
     pub claim: Claim,
-    /// Of what: a metric and a replica, a limit, an expectation's text.
+    /// What the claim is about: a metric and a replica, a limit, the text of an expectation.
     pub subject: String,
-    /// What it came to.
+    /// Result of the claim: the worst outcome of its findings.
     pub outcome: Outcome,
-    /// One line: why.
+    /// The reason in one line.
     pub summary: String,
-    /// What it rests on; the findings that decided first. Never empty for a `Fail`.
+    /// The findings, worst first. Never empty for a `fail`.
     pub evidence: Vec<Evidence>,
-    /// Where the scenario states it; nowhere where nothing had to be stated.
+    /// Where the scenario states the claim; absent for a claim that is always verified.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub place: Option<Place>,
 }
 
-/// A place in the scenario's file.
+/// A position in the scenario file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Place {
-    /// Its path as it was typed.
+    /// Path of the file, as typed.
     pub file: String,
-    /// Line, from 1.
+    /// Line, counted from 1.
     pub line: usize,
-    /// Character in the line, from 1.
+    /// Character within the line, counted from 1.
     pub column: usize,
 }
 
@@ -140,97 +140,99 @@ impl std::fmt::Display for Place {
     }
 }
 
-/// Something that was found.
+/// One finding of a claim.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Evidence {
-    /// Whether it speaks for the claim.
+    /// Result of this finding.
     pub outcome: Outcome,
-    /// Of what: a series, a tenant.
+    /// What was checked: a series, a tenant and so on.
     pub subject: String,
     /// What the claim allows.
     pub expected: String,
     /// What the record shows.
     pub observed: String,
-    /// More, a line each: the requests that prove it, where to look.
+    /// Further lines: the requests that prove the finding, and where to look.
     pub details: Vec<String>,
-    /// Numbers of the samples that prove it, in the recorded run.
+    /// Numbers of the samples in the recorded run that prove the finding.
     pub samples: Vec<u64>,
-    /// Of a broken limit: all that it takes to check the proof.
+    /// For a violated limit: the complete proof.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub certificate: Option<Certificate>,
-    /// Of the first finding: the mistake that explains all that was found.
+    /// On the first finding of a failed claim: the hypothesis that explains all of its findings, if there is
+    /// one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub diagnosis: Option<Diagnosis>,
-    /// Of a comparison of clients with the server: what each of them says, as numbers.
+    /// For a comparison of clients with the server: the values of both, as numbers.
     #[serde(skip)]
     pub sides: Option<Sides>,
 }
 
-/// What clients saw and what the server's metrics say of one thing, each as an interval: equal ends where it is known
-/// exactly, an infinite end where it has none. It is what pictures are drawn from; in JSON the texts say the same.
+/// A value as clients saw it and as the server's metrics show it, each as an interval: equal ends if it is
+/// known exactly, an infinite end if it is unbounded. Charts are drawn from it; in JSON the texts contain the
+/// same.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Sides {
-    /// What clients saw: what of a counter can be true, or the bucket of a quantile.
+    /// As clients saw it: the possible values of a counter, or the bucket of a quantile.
     pub client: (f64, f64),
-    /// What the server says.
+    /// As the server shows it.
     pub server: (f64, f64),
-    /// Seconds; else a number of requests.
+    /// Whether the values are seconds; otherwise they are numbers of requests.
     pub in_seconds: bool,
 }
 
-/// The mistake that explains a failure: an explanation of everything that was found, no proof.
+/// The hypothesis that explains a failed claim: it accounts for all of its findings, but is not proven.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Diagnosis {
-    /// `per-replica`, `off-by-one`, …
+    /// Name of the hypothesis: `per-replica`, `off-by-one`, …
     pub hypothesis: String,
-    /// What is known of it: `{"by": 1}`.
+    /// Parameters of the hypothesis, for example `{"by": 1}`.
     pub parameters: serde_json::Value,
-    /// The names of others that explain all of it as well; the one named is the simplest.
+    /// Names of other hypotheses that explain the findings as well; `hypothesis` is the simplest.
     pub alternatives: Vec<String>,
-    /// The same in words.
+    /// The hypothesis as a sentence.
     pub sentence: String,
 }
 
-/// A proof that a limit was broken, complete in itself: these requests, and no others, are needed to see it.
+/// A self-contained proof that a limit was violated: the requests listed here suffice to check it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Certificate {
-    /// Whose limit.
+    /// The tenant whose limit was violated.
     pub tenant: String,
-    /// What was promised: `8/10s`.
+    /// The promised quota, for example `8/10s`.
     pub quota: String,
-    /// How it is counted: `sliding-log`.
+    /// The limiter's algorithm, for example `sliding-log`.
     pub algorithm: String,
-    /// Of a token bucket: how many tokens it holds when it is full.
+    /// For a token bucket: its capacity in tokens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub burst: Option<u64>,
-    /// The earliest `sent_ns` of the requests.
+    /// Earliest `sent_ns` of `requests`.
     pub from_ns: Nanos,
-    /// The latest `done_ns` of the requests.
+    /// Latest `done_ns` of `requests`.
     pub to_ns: Nanos,
-    /// Over-admission: how many of the requests a conforming limiter could have admitted at most. A wrong rejection: how
-    /// many admissions it could have counted at most; missing where none of several limits can have rejected, since each
-    /// counts by itself.
+    /// For an over-admission: how many of the requests a conforming limiter admits at most. For a wrong
+    /// rejection: how many admissions the limiter can have counted at most; absent if the route has several
+    /// limits, because each of them counts separately.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allowed: Option<u64>,
-    /// One sentence: why no conforming limiter can have answered so.
+    /// Why no conforming limiter can have responded like this, in one sentence.
     pub reason: String,
-    /// Over-admission: the admissions, more than `allowed`. A wrong rejection: the rejected request first, then all that
-    /// may have counted against it.
+    /// For an over-admission: the admitted requests, more than `allowed`. For a wrong rejection: the rejected
+    /// request first, then every request that may have counted against it.
     pub requests: Vec<Certified>,
-    /// Other answers that the proof leans on, because they show what state the limiter was in; often none.
+    /// Other responses that the proof relies on because they show the limiter's state; often empty.
     pub given: Vec<Certified>,
 }
 
-/// A request of a [`Certificate`].
+/// A request of a certificate.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Certified {
-    /// Its number in the recorded run.
+    /// Number of its sample in the recorded run.
     pub sample: u64,
-    /// Not decided before, on the run's clock.
+    /// When it was sent, on the run's clock: the limiter cannot have decided earlier.
     pub sent_ns: Nanos,
-    /// Not decided after.
+    /// When its response was complete, on the run's clock: the limiter cannot have decided later.
     pub done_ns: Nanos,
-    /// Who decided.
+    /// Name of the replica that it was sent to.
     pub replica: String,
     /// `admitted`, `rejected` or `not answered`.
     pub decision: String,

@@ -54,7 +54,7 @@ fn the_published_schemas_are_current() {
 }
 
 #[test]
-fn reports_of_good_bad_and_cut_off_runs_keep_to_the_schema() {
+fn reports_of_passing_failing_and_killed_runs_match_the_schema() {
     let schema = schema_of(SchemaOf::Report);
     for name in ["good", "over-admission", "tampered", "killed"] {
         let run = RecordedRun::open(&repository("cli/tests/fixtures").join(name)).unwrap();
@@ -82,7 +82,7 @@ fn assert_all_needed(schema: &Value, value: &Value, pointers: &[&str]) {
 }
 
 #[test]
-fn comparisons_keep_to_the_schema_and_what_lacks_does_not() {
+fn valid_comparisons_match_the_schema_and_incomplete_ones_do_not() {
     let schema = schema_of(SchemaOf::Comparison);
     let open = |name: &str| RecordedRun::open(&repository("cli/tests/fixtures").join(name)).unwrap();
     let comparison = compare::compare(&[open("good")], &open("good"), compare::Terms::default()).unwrap();
@@ -92,7 +92,7 @@ fn comparisons_keep_to_the_schema_and_what_lacks_does_not() {
 }
 
 #[test]
-fn searches_for_the_capacity_keep_to_the_schema_and_what_lacks_does_not() {
+fn valid_capacity_reports_match_the_schema_and_incomplete_ones_do_not() {
     let schema = schema_of(SchemaOf::Capacity);
     // Linear scaling: the peak is infinite, and JSON has no infinity.
     let counts = [(1, 1.0), (2, 2.0), (4, 4.0)].map(|(replicas, scale)| {
@@ -110,7 +110,7 @@ fn searches_for_the_capacity_keep_to_the_schema_and_what_lacks_does_not() {
 }
 
 #[test]
-fn lines_of_progress_keep_to_the_schema_and_what_lacks_does_not() {
+fn valid_progress_lines_match_the_schema_and_incomplete_ones_do_not() {
     let schema = schema_of(SchemaOf::Progress);
     let text = || json::Text { text: "text".to_owned() };
     let end = json::End { outcome: None, exit: 4, run: None, error: Some("x".to_owned()), hint: None };
@@ -140,7 +140,7 @@ fn every_shipped_scenario_keeps_to_the_schema() {
 }
 
 #[test]
-fn every_documented_scenario_keeps_to_the_schema() {
+fn every_documented_scenario_matches_the_schema() {
     let schema = scenario::schema::schema();
     let text = fs::read_to_string(repository("docs/scenario.md")).unwrap();
     let blocks = text.split("```toml").skip(1).filter_map(|rest| rest.split("```").next());

@@ -23,12 +23,12 @@ fn scenario(words: &[&str]) -> String {
 }
 
 #[test]
-fn a_plain_test_is_a_commented_scenario() {
+fn a_plain_command_becomes_a_commented_scenario() {
     insta::assert_snapshot!(scenario(&["http://127.0.0.1:8005"]));
 }
 
 #[test]
-fn everything_that_can_be_said_stands_in_the_scenario() {
+fn every_flag_appears_in_the_scenario() {
     let words = "https://api.example.com/chat?room=1 -q 500 -c 80 -t 1m -n 3000 -m put -H X-Tenant:\u{20}acme -T text/plain \
                  -A */* -a me:${env:PASSWORD} --status 2xx,429 --timeout 1500ms --http2 -k --metrics micrometer";
     let mut words: Vec<&str> = words.split(' ').collect();
@@ -99,7 +99,7 @@ fn typed_secrets_are_reported() {
 }
 
 #[test]
-fn what_cannot_be_meant_is_reported() {
+fn invalid_flags_are_reported() {
     let table: [&[&str]; 19] = [
         &[],
         &["localhost:8005"],

@@ -61,7 +61,7 @@ fn a_text_is_its_url_and_arguments_are_headers() {
 }
 
 #[test]
-fn every_mistake_is_reported_and_no_secret() {
+fn all_mistakes_are_reported_without_secrets() {
     let mut all = String::new();
     for keys in [
         "",

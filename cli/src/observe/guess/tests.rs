@@ -17,7 +17,7 @@ fn shown(proposal: &Proposal) -> String {
 }
 
 #[test]
-fn a_librarys_exposition_is_recognised() {
+fn a_known_librarys_exposition_is_recognised() {
     let pages = [
         (Preset::Tenancy, include_str!("../../../tests/fixtures/good/observations/scrapes/000004-a.prom")),
         (
@@ -51,7 +51,7 @@ fn differences_from_a_preset_are_written_out() {
 }
 
 #[test]
-fn a_service_of_its_own_is_described() {
+fn a_contract_is_guessed_for_an_unknown_service() {
     let page = "\
 # TYPE shop_requests counter
 shop_requests_total{op=\"get\",route=\"GET /items/:id\",code=\"2xx\",tenant_id=\"a\"} 3
@@ -76,7 +76,7 @@ http_client_requests_total{method=\"GET\",path=\"/upstream\",status=\"200\"} 9
 }
 
 #[test]
-fn a_timer_without_buckets_is_no_histogram() {
+fn a_timer_without_buckets_is_not_a_histogram() {
     let page = include_str!("../../../tests/fixtures/presets/micrometer.prom");
     let without: String =
         page.lines().filter(|line| !line.contains("_bucket{")).flat_map(|line| [line, "\n"]).collect();

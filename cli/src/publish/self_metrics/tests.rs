@@ -58,7 +58,7 @@ async fn loaded(own: &SelfMetricsServer, samples: &[RequestOutcome]) -> tempfile
 }
 
 #[tokio::test]
-async fn the_page_tells_what_clients_saw() {
+async fn generator_metrics_show_what_clients_saw() {
     let mut own = listen().await;
     own.begin(subject()).await;
     let before = ask(&own, "GET /metrics").await;

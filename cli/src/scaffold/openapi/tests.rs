@@ -44,7 +44,7 @@ fn a_pet_store() {
 }
 
 #[test]
-fn a_chat_whose_sessions_are_opened_first() {
+fn a_chat_with_sessions() {
     let draft = scenario(CHAT, "chat.json", "chat", None).unwrap();
     let resolved = valid(&draft);
     assert!(
@@ -56,7 +56,7 @@ fn a_chat_whose_sessions_are_opened_first() {
 }
 
 #[test]
-fn references_alternatives_and_circles() {
+fn references_alternatives_and_cycles() {
     let draft = scenario(REFS, "refs.yaml", "refs", Some("refs.csv")).unwrap();
     valid(&draft);
     insta::assert_snapshot!(shown(&draft));
@@ -227,7 +227,7 @@ fn any_schema() -> impl Strategy<Value = Value> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 96, ..Default::default() })]
     #[test]
-    fn whatever_schemas_say_the_draft_is_a_good_scenario(all in prop::collection::vec(any_schema(), 5)) {
+    fn a_draft_from_any_schema_is_a_valid_scenario(all in prop::collection::vec(any_schema(), 5)) {
         let schemas: serde_json::Map<String, Value> =
             all.iter().enumerate().map(|(number, schema)| (format!("S{number}"), schema.clone())).collect();
         let length = sent(&all[4], &Value::Object(schemas)).unwrap_or_default().len();

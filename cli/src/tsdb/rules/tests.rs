@@ -64,7 +64,7 @@ fn rules_are_listed_as_prometheus_lists_them() {
 }
 
 #[test]
-fn the_error_of_a_rule_that_cannot_be_evaluated_is_listed() {
+fn rule_evaluation_errors_are_listed() {
     let text =
         "groups:\n- name: g\n  rules:\n  - record: x\n    expr: hour()\n  - record: y\n    expr: sum(\n";
     let (rules, store) = (rules(text).unwrap(), Store::new(i64::MAX));

@@ -1,5 +1,5 @@
-//! The shipped alerting, hurried: Prometheus with the shipped rules, windows and patience cut short,
-//! Alertmanager with the shipped routes, and a webhook that receives notifications.
+//! The shipped alerting with shorter intervals: Prometheus with the shipped rules, Alertmanager with the
+//! shipped routes, and a webhook that receives notifications.
 
 use std::{
     fs,
@@ -15,7 +15,7 @@ use tempfile::TempDir;
 
 use super::{Process, Replica, free_port, get, wait_for};
 
-/// Prometheus and Alertmanager, started.
+/// A running Prometheus and Alertmanager.
 #[derive(Debug)]
 pub(crate) struct Alerting {
     port: u16,
@@ -29,7 +29,7 @@ fn shipped(path: &str) -> String {
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// The shipped text with each of these in place of that; all of them must be there.
+/// The shipped text after these replacements; each must occur.
 fn changed(path: &str, changes: &[(&str, &str)]) -> String {
     changes.iter().fold(shipped(path), |text, (old, new)| {
         assert!(text.contains(old), "{old} is not in {path}");
@@ -38,7 +38,7 @@ fn changed(path: &str, changes: &[(&str, &str)]) -> String {
 }
 
 impl Alerting {
-    /// Starts both. Prometheus scrapes `replicas` and evaluates the rules each second, and `more` with them;
+    /// Starts both. Prometheus scrapes `replicas` and evaluates the rules and `more` every second;
     /// Alertmanager notifies `webhook`.
     pub(crate) fn start(replicas: &[Replica], more: &str, webhook: &Webhook) -> Self {
         let dir = tempfile::tempdir().unwrap();
@@ -125,7 +125,7 @@ impl Webhook {
         let port = listener.local_addr().unwrap().port();
         let notified = Arc::new(Mutex::new(Vec::new()));
         let keep = Arc::clone(&notified);
-        // It ends with the process.
+        // The thread ends with the process.
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 if let Some(notification) = take(stream) {
@@ -170,7 +170,7 @@ fn take(stream: TcpStream) -> Option<Value> {
     serde_json::from_slice(&body).ok()
 }
 
-/// The shipped rule of a tenant's flood under another name, with each of these in place of that.
+/// The shipped rule for a tenant's flood under another name, after these replacements.
 pub(crate) fn broken(name: &str, changes: &[(&str, &str)]) -> String {
     let hurried = [("[30s]", "[5s]"), ("for: 10s", "for: 2s"), ("alert: TenantFlood", "alert: NAME")];
     let text = changed("prometheus/rules/tenants.yml", &[&hurried, changes].concat());
@@ -178,7 +178,7 @@ pub(crate) fn broken(name: &str, changes: &[(&str, &str)]) -> String {
     format!("      - alert{}", rule.replace("NAME", name))
 }
 
-/// Rules in a group of their own.
+/// Rules in a group.
 pub(crate) fn group(rules: &[String]) -> String {
     format!("groups:\n  - name: more\n    rules:\n{}", rules.concat())
 }

@@ -7,9 +7,9 @@ use tempfile::TempDir;
 
 use super::{Process, Replica, free_port, wait_for};
 
-/// The user's name and password.
+/// User name and password.
 pub(crate) const CREDENTIALS: (&str, &str) = ("bench", "correct horse");
-/// The password by bcrypt, with the least work that it knows.
+/// The bcrypt hash of the password, at the lowest cost.
 const BCRYPT: &str = "$2b$05$abcdefghijklmnopqrstuuHNbAKRhpaujgo33bRWs.NLUTJO3lOy2";
 
 /// Prometheus behind TLS, client certificates, a password and a prefix.
@@ -21,8 +21,8 @@ pub(crate) struct Guarded {
 }
 
 impl Guarded {
-    /// Starts one that scrapes `replicas` each second, and leaves `ca.pem`, `client.pem` and `client.key` in
-    /// `left`.
+    /// Starts a Prometheus that scrapes `replicas` every second, and writes `ca.pem`, `client.pem` and
+    /// `client.key` to `left`.
     pub(crate) fn start(replicas: &[Replica], left: &Path) -> Self {
         let dir = tempfile::tempdir().unwrap();
         certificates(dir.path(), left);
@@ -63,7 +63,7 @@ impl Guarded {
     }
 }
 
-/// An authority, and by it a certificate for the server in `dir` and one for clients in `left`.
+/// A certificate authority, which issues a certificate for the server in `dir` and one for clients in `left`.
 fn certificates(dir: &Path, left: &Path) {
     let mut params = CertificateParams::new(Vec::new()).unwrap();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);

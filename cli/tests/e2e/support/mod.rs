@@ -1,6 +1,5 @@
-//! Helpers of the tests: conditions that are waited for, with a deadline, instead of time; processes that end
-//! with the test that started them; and, in files of their own, the parts of a stack and the program under
-//! test.
+//! Test helpers: waiting for conditions, with a deadline, instead of sleeping; processes that end with the
+//! test that started them; and, in submodules, the services of a stack and the program under test.
 
 mod alerting;
 mod guarded;
@@ -31,7 +30,7 @@ pub(crate) use scenarios::{JOURNEY, TENANTS, change, disturbed, short};
 pub(crate) use services::{Calibration, Prometheus, Redis, Replica};
 pub(crate) use transports::Wired;
 
-/// Longer than anything here should take on a busy machine.
+/// Longer than any condition should take on a busy machine.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(90);
 
 /// Polls until the condition holds; panics after a deadline.
@@ -51,9 +50,9 @@ pub(crate) fn wait_for_some<T>(what: &str, mut poll: impl FnMut() -> Option<T>) 
     }
 }
 
-/// A port that was free a moment ago, below those that Linux hands out to outgoing connections and to port 0:
-/// what a neighbouring test does cannot take it while a server is down. The local stack finds its ports below
-/// these, and the server's tests above.
+/// A port that was free a moment ago, below the range that Linux uses for outgoing connections and for port
+/// 0, so that no other test takes it while a server is down. The local stack uses ports below this range, and
+/// the server's tests ports above.
 pub(crate) fn free_port() -> u16 {
     static ASKED: AtomicU32 = AtomicU32::new(0);
     loop {
@@ -66,7 +65,7 @@ pub(crate) fn free_port() -> u16 {
     }
 }
 
-/// The body of a GET with a 200 response; `None` for anything else.
+/// The body of a 200 response to a GET; `None` for anything else.
 pub(crate) fn get(port: u16, path: &str) -> Option<String> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
     stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
@@ -77,8 +76,8 @@ pub(crate) fn get(port: u16, path: &str) -> Option<String> {
     head.starts_with("HTTP/1.1 200").then(|| body.to_owned())
 }
 
-/// Whether bytes that were sent to this port of the loopback address wait for their reader, as they do while
-/// it is stopped.
+/// Whether bytes sent to this port of the loopback address are waiting to be read, as they are while the
+/// reader is stopped.
 pub(crate) fn bytes_wait_at(port: u16) -> bool {
     // Columns: number, local address, remote address, state, `tx_queue:rx_queue`, …, in hexadecimal.
     let table = std::fs::read_to_string("/proc/net/tcp").unwrap();

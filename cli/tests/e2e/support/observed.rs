@@ -1,5 +1,5 @@
-//! A stack that is watched as the shipped one is: Redis, two replicas, the Redis exporter, and Prometheus
-//! with the shipped rules and a job for the run's own metrics.
+//! A stack monitored as the shipped one is: Redis, two replicas, the Redis exporter, and Prometheus with the
+//! shipped rules and a scrape job for the generator's own metrics.
 
 use std::{fs, path::Path, process::Command};
 
@@ -7,13 +7,13 @@ use tempfile::TempDir;
 
 use super::{Process, Redis, Replica, free_port, get, wait_for};
 
-/// A stack without a Prometheus yet.
+/// A stack, before its Prometheus is started.
 #[derive(Debug)]
 pub(crate) struct Observed {
     pub(crate) redis: Redis,
     pub(crate) replicas: [Replica; 2],
     exporter: u16,
-    /// Port at which the run's own metrics are scraped.
+    /// Port at which the generator's own metrics are scraped.
     pub(crate) self_metrics: String,
     _exporter: Process,
     _dir: TempDir,
@@ -36,7 +36,7 @@ impl Observed {
         Self { redis, replicas, exporter: port, self_metrics, _exporter: exporter, _dir: dir }
     }
 
-    /// A Prometheus that scrapes all of it every second, and does not keep the metric `dropped`.
+    /// A Prometheus that scrapes all targets every second, and drops the metric `dropped`.
     pub(crate) fn prometheus(&self, dropped: &str) -> Watcher {
         let dir = tempfile::tempdir().unwrap();
         let port = free_port();

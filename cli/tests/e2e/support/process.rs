@@ -1,4 +1,4 @@
-//! A process that a test started: it ends with the test, and what it wrote is shown when the test fails.
+//! A process started by a test: it ends with the test, and its output is shown if the test fails.
 
 use std::{
     fs::{self, File},
@@ -8,23 +8,23 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 
-/// A running process. Killed when dropped, by its own id.
+/// A running process, killed when dropped.
 #[derive(Debug)]
 pub(crate) struct Process {
     name: String,
     child: Child,
     logs: [PathBuf; 2],
-    /// Whether its logs belong to a failing test's output.
+    /// Whether its output is shown if the test fails.
     tell: bool,
 }
 
 impl Process {
-    /// Starts `command`; what it writes goes to files in `dir` that are named after it.
+    /// Starts `command`; its output is written to files in `dir` named after it.
     pub(crate) fn start(name: &str, command: &mut Command, dir: &Path) -> Self {
         Self::spawn(name, command.stdin(Stdio::null()), dir)
     }
 
-    /// The same with something to type into.
+    /// Like `start`, with a pipe as standard input.
     pub(crate) fn start_typed(name: &str, command: &mut Command, dir: &Path) -> (Self, ChildStdin) {
         let mut process = Self::spawn(name, command.stdin(Stdio::piped()), dir);
         let keys = process.child.stdin.take().unwrap();
@@ -40,18 +40,18 @@ impl Process {
         Self { name: name.to_owned(), child, logs, tell: true }
     }
 
-    /// The same, without its logs in a failing test's output: the caller shows them.
+    /// Hides its output from a failing test, because the caller shows it.
     pub(crate) fn unreported(mut self) -> Self {
         self.tell = false;
         self
     }
 
-    /// What it wrote to standard output so far.
+    /// Its standard output so far.
     pub(crate) fn out(&self) -> String {
         read(&self.logs[0])
     }
 
-    /// What it wrote to standard error so far.
+    /// Its standard error so far.
     pub(crate) fn err(&self) -> String {
         read(&self.logs[1])
     }
@@ -61,12 +61,12 @@ impl Process {
         self.child.id()
     }
 
-    /// Its status, if it has ended.
+    /// Its exit status, if it has ended.
     pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().unwrap()
     }
 
-    /// Fails, with what it wrote, if it has ended.
+    /// Panics, showing its output, if it has ended.
     pub(crate) fn assert_lives(&mut self) {
         if let Some(status) = self.ended() {
             panic!("{} has ended ({status}):\n{}{}", self.name, self.out(), self.err());
@@ -77,7 +77,7 @@ impl Process {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
-    /// Ends it at once (SIGKILL).
+    /// Kills it (SIGKILL).
     pub(crate) fn kill(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();

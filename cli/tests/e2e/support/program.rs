@@ -1,4 +1,4 @@
-//! The program under test, in a directory of its own.
+//! The program under test, in its own directory.
 
 use std::{
     fs,
@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use super::{Process, wait_for, wait_for_some};
 
-/// `saasbench`, with nothing in its environment that would change what it does.
+/// `saasbench`, with a clean environment.
 pub(crate) fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_saasbench"));
     for variable in [
@@ -29,7 +29,7 @@ pub(crate) fn program() -> Command {
     command
 }
 
-/// A working directory for the program, with its input files and its recorded runs.
+/// A working directory for the program, with its input files and recorded runs.
 #[derive(Debug)]
 pub(crate) struct Sandbox(TempDir);
 
@@ -38,7 +38,7 @@ impl Sandbox {
         Self(tempfile::tempdir().unwrap())
     }
 
-    /// One with a scenario and its tenants.
+    /// A sandbox with a scenario and its tenants.
     pub(crate) fn with(scenario: &str, tenants: &str) -> Self {
         let sandbox = Self::new();
         sandbox.write("scenario.toml", scenario);
@@ -76,7 +76,7 @@ impl Sandbox {
         self.start(arguments).end()
     }
 
-    /// Runs `scenario.toml` with further arguments; how it ended and what it reported.
+    /// Runs `scenario.toml` with further arguments; returns how it ended and its report.
     pub(crate) fn report(&self, arguments: &[&str]) -> (Ended, Report) {
         let mut all = vec!["run", "scenario.toml", "--json", "report.json"];
         all.extend(arguments);
@@ -106,7 +106,7 @@ fn runs(dir: &Path) -> Vec<PathBuf> {
     runs
 }
 
-/// The program, running.
+/// A running program.
 #[derive(Debug)]
 pub(crate) struct Running {
     process: Process,
@@ -126,12 +126,12 @@ impl Running {
         });
     }
 
-    /// What it wrote to standard error so far.
+    /// Its standard error so far.
     pub(crate) fn err(&self) -> String {
         self.process.err()
     }
 
-    /// What it wrote to standard output so far.
+    /// Its standard output so far.
     pub(crate) fn out(&self) -> String {
         self.process.out()
     }
@@ -141,7 +141,7 @@ impl Running {
         self.process.pid()
     }
 
-    /// Fails, with what it wrote, if it has ended.
+    /// Panics, showing its output, if it has ended.
     pub(crate) fn assert_lives(&mut self) {
         self.process.assert_lives();
     }
@@ -154,11 +154,11 @@ impl Running {
         self.process.kill();
     }
 
-    /// Waits for its end.
+    /// Waits until it ends.
     pub(crate) fn end(mut self) -> Ended {
         let status = wait_for_some("saasbench to end", || self.process.ended());
         let ended = Ended { code: status.code(), out: self.process.out(), err: self.process.err() };
-        // The test has it all in its hands now.
+        // The caller now has all of the output.
         self.process = self.process.unreported();
         ended
     }
@@ -168,31 +168,30 @@ fn ends_in_parquet(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "parquet")
 }
 
-/// How the program ended, and all that it wrote.
+/// Exit code and output of the program.
 #[derive(Debug)]
 pub(crate) struct Ended {
-    /// `None`: by a signal.
+    /// Exit code; `None` if it was ended by a signal.
     pub(crate) code: Option<i32>,
     pub(crate) out: String,
     pub(crate) err: String,
 }
 
 impl Ended {
-    /// Fails, with all that it wrote, unless it ended with this code.
+    /// Panics, showing its output, unless it ended with this code.
     #[track_caller]
     pub(crate) fn assert_code(&self, code: i32) {
         assert_eq!(self.code, Some(code), "standard output:\n{}\nstandard error:\n{}", self.out, self.err);
         assert!(!self.err.contains("panicked"), "{}", self.err);
     }
 
-    /// Nothing failed. Where the machine stood still, the generator cannot vouch for itself, and the run is
-    /// inconclusive.
+    /// Panics if a claim failed. The run may be inconclusive if the machine stalled.
     #[track_caller]
     pub(crate) fn assert_nothing_failed(&self) {
         assert!(matches!(self.code, Some(0 | 3)), "{:?}:\n{}\n{}", self.code, self.out, self.err);
     }
 
-    /// Fails unless each of these texts is in what it wrote.
+    /// Panics unless its output contains each of these texts.
     #[track_caller]
     pub(crate) fn assert_says(&self, texts: &[&str]) {
         for text in texts {
@@ -202,7 +201,7 @@ impl Ended {
     }
 }
 
-/// A report, as its JSON readers see it.
+/// A JSON report.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Report(pub(crate) Value);
 
@@ -226,8 +225,8 @@ impl Report {
         .collect()
     }
 
-    /// Fails, with what it says, unless every verdict of this claim whose subject contains `description` has
-    /// this outcome; and unless there is one.
+    /// Panics, showing the report, unless there is a verdict of this claim whose subject contains
+    /// `description`, and all of them have this outcome.
     #[track_caller]
     pub(crate) fn assert_all(&self, claim: &str, about: &str, outcome: &str) {
         let verdicts = self.verdicts(claim);
@@ -236,7 +235,7 @@ impl Report {
         assert!(chosen.iter().all(|(_, found, _)| *found == outcome), "not all {outcome}: {chosen:#?}");
     }
 
-    /// A number of the summary, by its path; 0 if it is not there.
+    /// A number of the summary, by its path; 0 if absent.
     pub(crate) fn count(&self, pointer: &str) -> u64 {
         let value = self.0["summary"].pointer(pointer);
         value.map_or(0, |value| value.as_u64().unwrap())

@@ -1,4 +1,4 @@
-//! Recorded runs to judge: copies that can be tampered with.
+//! Recorded runs: copies that a test can modify and judge.
 
 use std::{
     fs,
@@ -15,7 +15,7 @@ pub(crate) fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
 }
 
-/// Fails where a value does not keep to the published schema of this name.
+/// Panics if a value does not match the published schema of this name.
 pub(crate) fn assert_keeps_to_schema(of: &str, value: &Value) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../docs/schema/{of}-1.json"));
     let schema: Value = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
@@ -42,7 +42,7 @@ impl Copied {
         self.dir.path().join("run")
     }
 
-    /// Files of the scrapes of one replica from after the load, oldest first.
+    /// Files of a replica's scrapes from after the load, oldest first.
     pub(crate) fn last_scrapes(&self, replica: &str) -> Vec<PathBuf> {
         let observations = self.path().join("observations");
         let index = fs::read_to_string(observations.join("scrapes.jsonl")).unwrap();
@@ -64,7 +64,7 @@ impl Copied {
     }
 }
 
-/// Copies a directory with all that is in it.
+/// Copies a directory recursively.
 pub(crate) fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {

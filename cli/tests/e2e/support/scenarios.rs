@@ -1,11 +1,11 @@
-//! The scenarios that the tests vary.
+//! Base scenarios of the tests.
 
-/// Tenants with windows that are short enough for a test.
+/// Tenants whose windows are short enough for a test.
 pub(crate) const TENANTS: &str = r#"{"id": "acme", "limits": {"chat_per_2s": 5}}
 {"id": "globex", "limits": {"chat_per_2s": 3}}
 "#;
 
-/// Tenants, and what their users do.
+/// Tenants and journeys.
 pub(crate) const JOURNEY: &str = r#"version = 1
 name    = "short"
 description = "acme floods, globex chats"
@@ -30,7 +30,7 @@ json   = { tenant_id = "${tenant}", session_id = "${sid}", message = "msg-${n}" 
 status = [200, 429]
 "#;
 
-/// Loads of both kinds, for as long as [`short`] says.
+/// An open and a closed load; [`short`] sets their duration.
 const LOADS: &str = r#"
 [[load]]
 tenant   = "acme"
@@ -44,7 +44,7 @@ think_time = "50ms..150ms"
 duration = "DURATION"
 "#;
 
-/// What [`TENANTS`] promise.
+/// The limits of [`TENANTS`].
 const PROMISES: &str = r#"
 [[limit]]
 route     = "POST /chat"
@@ -55,20 +55,20 @@ quota     = { acme = "5/2s", globex = "3/2s" }
 tenants = "tenants.jsonl"
 "#;
 
-/// An open load of one tenant and a closed one of another, for so long, and what [`TENANTS`] promise them.
+/// An open load of one tenant and a closed one of another, of this duration, and the limits of [`TENANTS`].
 pub(crate) fn short(duration: &str) -> String {
     format!("{JOURNEY}{}{PROMISES}", LOADS.replace("DURATION", duration))
 }
 
-/// The same against a stack that is about to be disturbed: what fails is counted, and fails no claim by
-/// itself; a user whose session is lost opens another.
+/// Like [`short`], for a stack that will be disturbed: errors are counted but fail no claim, and a user whose
+/// session is lost opens another.
 pub(crate) fn disturbed(duration: &str) -> String {
     let text = change(&short(duration), "status = [200, 429]", "status = [200, 429, 503]");
     let text = change(&text, "save = {", "status = [200, 503]\nsave = {");
     text + "\n[[expect]]\nthat = \"error_ratio <= 100%\"\n"
 }
 
-/// `text` with every `from` replaced; there must be one.
+/// `text` with every `from` replaced; it must occur.
 #[track_caller]
 pub(crate) fn change(text: &str, from: &str, to: &str) -> String {
     assert!(text.contains(from), "no {from:?} in {text}");

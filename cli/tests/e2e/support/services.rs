@@ -1,4 +1,4 @@
-//! The services of a real stack, each on a free port, ready when its constructor returns.
+//! The services of a real stack, each on a free port, and ready when its constructor returns.
 
 use std::{fs, io::Write as _, net::TcpStream, path::Path, process::Command};
 
@@ -23,7 +23,7 @@ impl Redis {
         redis
     }
 
-    /// Starts it on its port (again), empty.
+    /// Starts Redis (again) on its port, empty.
     pub(crate) fn restart(&mut self) {
         self.kill();
         let port = self.port.to_string();
@@ -66,7 +66,7 @@ pub(crate) struct Replica {
 }
 
 impl Replica {
-    /// Starts one that keeps its limits in `store`, with the tenants of `tenants` (JSON lines).
+    /// Starts a replica that keeps its limits in `store`, with the tenants of `tenants` (JSON lines).
     pub(crate) fn start(store: &str, tenants: &str) -> Self {
         let binary = Path::new(env!("CARGO_BIN_EXE_saasbench")).with_file_name("tenancy-server");
         assert!(
@@ -92,7 +92,7 @@ impl Replica {
         Self { port, process, _dir: dir }
     }
 
-    /// Two of them over one Redis.
+    /// Two replicas that share a Redis.
     pub(crate) fn pair(redis: &Redis, tenants: &str) -> [Self; 2] {
         [(); 2].map(|()| Self::start(&redis.url(), tenants))
     }
@@ -141,7 +141,7 @@ impl Calibration {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// What it says of itself.
+    /// The exposition of its own statistics.
     pub(crate) fn served(&self) -> Value {
         serde_json::from_str(&get(self.port, "/served").unwrap()).unwrap()
     }
@@ -165,7 +165,7 @@ impl Prometheus {
         Self::configured(&config)
     }
 
-    /// One with a configuration of the test's own.
+    /// Starts Prometheus with this configuration.
     pub(crate) fn configured(config: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("prometheus.yml");

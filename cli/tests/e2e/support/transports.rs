@@ -22,7 +22,7 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
-/// One replica of the reference service in this process; it ends with its test.
+/// A replica of the reference service in this process; it ends with the test.
 #[derive(Debug)]
 pub(crate) struct Wired {
     runtime: Runtime,
@@ -36,8 +36,8 @@ impl Wired {
         Self { runtime: runtime.unwrap(), app: App::with_config(tenants, Store::memory(), Config::default()) }
     }
 
-    /// Listens with TLS on a free port of `127.0.0.1`, with a certificate for `localhost` only, and leaves
-    /// that of its authority in `ca_file`; its port.
+    /// Listens with TLS on a free port of `127.0.0.1`, with a certificate for `localhost` only, and writes
+    /// the certificate of its authority to `ca_file`; returns the port.
     pub(crate) fn over_tls(&self, alpn: &[&str], ca_file: &Path) -> u16 {
         let acceptor = acceptor(alpn, ca_file);
         let listener = self.runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
@@ -46,8 +46,8 @@ impl Wired {
         self.runtime.spawn(async move {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
-                // Without this a response waits for an acknowledgement, which the claim about quantiles
-                // rightly reports.
+                // Otherwise a response waits for an acknowledgement (Nagle's algorithm), which the claim
+                // `quantiles` rightly reports.
                 stream.set_nodelay(true).unwrap();
                 let (acceptor, app) = (acceptor.clone(), app.clone());
                 tokio::spawn(async move {
@@ -74,7 +74,7 @@ impl Wired {
     }
 }
 
-/// HTTP/1.1 or HTTP/2, as the client starts.
+/// HTTP/1.1 or HTTP/2, as the client chooses.
 async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, app: App) {
     let service = service_fn(move |request| {
         let app = app.clone();

@@ -75,7 +75,7 @@ fn secrets_are_not_shown() {
 }
 
 #[test]
-fn failing_checks_explain_themselves() {
+fn failing_checks_give_reasons() {
     let variable = |variable| {
         let parts = vec![Part::Text("a".into()), Part::Variable(variable)];
         Literal::Text(Template { parts, escape: Escape::None })
@@ -124,7 +124,7 @@ fn failing_checks_explain_themselves() {
         shown.push_str(said.as_deref().unwrap_or("(holds)"));
         shown.push('\n');
     }
-    insta::with_settings!({ omit_expression => true }, { insta::assert_snapshot!("what_checks_say", shown) });
+    insta::with_settings!({ omit_expression => true }, { insta::assert_snapshot!("messages_of_failing_checks", shown) });
 }
 
 #[test]

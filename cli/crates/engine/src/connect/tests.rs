@@ -119,7 +119,7 @@ fn message(error: &DialError) -> String {
 }
 
 #[tokio::test(flavor = "local")]
-async fn what_is_wrong_with_tls_is_reported_with_a_hint() {
+async fn tls_errors_are_reported_with_a_hint() {
     let (authority, stranger) = (Authority::new("ours"), Authority::new("theirs"));
     let (listener, address) = listen("127.0.0.1").await;
     let _accepted = serve_tls(listener, authority.acceptor("service.test", &[]));
@@ -152,7 +152,7 @@ async fn what_is_wrong_with_tls_is_reported_with_a_hint() {
 }
 
 #[test]
-fn files_of_authorities_that_are_none_are_reported() {
+fn invalid_ca_files_are_reported() {
     let garbled = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
     let unfinished = "-----BEGIN CERTIFICATE-----\nAAAA\n";
     let good = Authority::new("ours").pem;
@@ -166,7 +166,7 @@ fn files_of_authorities_that_are_none_are_reported() {
 }
 
 #[test]
-fn certificates_that_cannot_be_shown_are_reported() {
+fn invalid_client_certificates_are_reported() {
     let good = Authority::new("ours").pem;
     let key = rcgen::KeyPair::generate().unwrap().serialize_pem();
     let pairs = [("", &*key), (&*good, ""), (&*good, &*good), (&*good, &*key)];
@@ -197,7 +197,7 @@ async fn connections_come_from_every_source_in_turn() {
 }
 
 #[tokio::test(flavor = "local")]
-async fn sources_that_do_not_fit_are_reported() {
+async fn unusable_source_addresses_are_reported() {
     let (_listener, address) = listen("127.0.0.1").await;
     let url = format!("http://{address}");
     let mut all = String::new();
@@ -254,7 +254,7 @@ async fn all_addresses_are_used_in_turn_and_the_next_one_where_one_rejects() {
 }
 
 #[tokio::test(flavor = "local")]
-async fn rejections_and_names_without_an_address_are_reported() {
+async fn refused_connections_and_unknown_hosts_are_reported() {
     let rejected = plain(&format!("http://{}", closed_port().await), &Http::default()).await.unwrap_err();
     let nowhere =
         dialer("http://service.test", &Http::default(), Trust::None, Names::of(&[])).await.unwrap_err();

@@ -126,7 +126,7 @@ async fn requests_and_responses_are_translated() {
 }
 
 #[tokio::test(flavor = "local")]
-async fn what_cannot_be_sent_is_not_sent() {
+async fn unsendable_requests_count_as_not_sent() {
     let (listener, _) = listen("127.0.0.1").await;
     let client = client(&listener).await;
     let mut unbuildable = exchange("GET /a b HTTP/1.1", "");

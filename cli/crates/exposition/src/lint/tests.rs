@@ -109,7 +109,7 @@ fn a_good_exposition_has_no_findings() {
 }
 
 #[test]
-fn findings_of_a_bad_page() {
+fn findings_of_an_invalid_exposition() {
     let found = findings(BAD);
     let lines: Vec<String> = found
         .iter()

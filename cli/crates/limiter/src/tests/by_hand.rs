@@ -164,7 +164,7 @@ fn sliding_logs_by_hand() {
 }
 
 #[test]
-fn what_cannot_be_judged_is_counted_by_cause() {
+fn unjudged_rejections_are_counted_by_cause() {
     let requests =
         history(&[(0, 0, R), (500, 500, A), (1_500, 1_500, R), (3_000, 3_000, R), (3_000, 3_000, U)]);
     let quota = Quota { limit: 1, window: Nanos::from_secs(1) };

@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn the_plan_stands_still_in_a_pause() {
+    fn plan_time_stops_during_a_pause() {
         let time = time(&[(10, true), (12, true), (15, false), (18, false), (20, true), (21, false)]);
         for (at, reached) in [(2, 2), (9, 9), (10, 15), (14, 19), (15, 21), (30, 36)] {
             assert_eq!(time.to_run_time(planned(at)), Some(secs(reached)), "{at}");

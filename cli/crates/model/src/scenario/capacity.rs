@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::units::Nanos;
 
-/// What is raised until the objectives break.
+/// What a capacity search raises until the objectives break.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum By {

@@ -263,7 +263,7 @@ duration = "20s"
     }
 
     #[test]
-    fn loads_keep_their_shares_and_their_shapes() {
+    fn overrides_scale_loads_and_keep_their_shapes() {
         let all = Overrides {
             rate: Some(400.0),
             users: Some(8),
@@ -284,7 +284,7 @@ duration = "20s"
     }
 
     #[test]
-    fn what_cannot_be_changed_is_reported() {
+    fn impossible_overrides_are_reported() {
         let none = Overrides::default();
         let few = Overrides { users: Some(1), ..none };
         let reported = |error: OverrideError| format!("{error}\n  help: {}\n", error.hint());

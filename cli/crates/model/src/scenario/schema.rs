@@ -172,7 +172,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_key_means_is_taken_from_the_documentation() {
+    fn key_descriptions_come_from_the_documentation() {
         let schema = schema();
         let meaning =
             |pointer: &str| schema.pointer(pointer).map(|text| text.as_str().unwrap_or_default().to_owned());

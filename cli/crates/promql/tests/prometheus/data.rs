@@ -1,9 +1,9 @@
-//! Ten minutes of samples as a stack would give them: counters that reset with a restart, a gap, series that begin late, histograms,
-//! gauges, and what recording rules make of them.
+//! Ten minutes of samples like those of a real stack: counters that reset at a restart, a gap, series that
+//! start late, histograms, gauges, and the results of recording rules.
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
-/// The first sample, milliseconds since the epoch: some day in the past, whole minutes.
+/// Time of the first sample, in milliseconds since the epoch: an arbitrary whole minute in the past.
 pub(super) const ZERO: i64 = 1_765_000_020_000;
 
 /// A series with its samples: milliseconds since the epoch, and value.
@@ -18,7 +18,7 @@ const TENANTS: [&str; 3] = ["acme", "globex", "initech"];
 const HANDLERS: [(&str, &str); 2] = [("/chat", "POST"), ("/session", "POST")];
 const BOUNDS: [&str; 9] = ["0.01", "0.025", "0.05", "0.1", "0.25", "0.5", "1", "2.5", "+Inf"];
 
-/// Numbers that look random and are always the same (xorshift).
+/// Reproducible pseudo-random numbers (xorshift).
 struct Numbers(u64);
 
 impl Numbers {
@@ -30,12 +30,12 @@ impl Numbers {
     }
 }
 
-/// Scrapes every five seconds, a little late, so that no range begins on one by accident.
+/// Scrapes every five seconds, slightly late, so that no range starts on one by accident.
 fn times() -> impl Iterator<Item = i64> {
     (0..=120).map(|k| ZERO + k * 5000 + 1 + (k * 37) % 11)
 }
 
-/// The second replica is down from 300 to 330 s, and begins at zero then.
+/// The second replica is down from 300 to 330 s; its counters restart at zero.
 fn is_down(replica: usize, time: i64) -> bool {
     replica == 1 && (ZERO + 300_000..ZERO + 330_000).contains(&time)
 }
@@ -55,7 +55,7 @@ fn counter(replica: usize, rate: f64, from: i64, numbers: &mut Numbers) -> Vec<(
     samples
 }
 
-/// Buckets, sum and count of one histogram; durations are mostly short.
+/// Buckets, sum and count of a histogram with mostly short durations.
 fn histogram(
     base: [&'static str; 3],
     labels: &[(&'static str, String)],
@@ -99,7 +99,7 @@ fn gauge(from: f64, spread: f64, numbers: &mut Numbers) -> Vec<(i64, f64)> {
     times().map(|time| (time, from + (spread * numbers.next()).round())).collect()
 }
 
-/// All of them.
+/// All series.
 pub(super) fn series() -> Vec<Series> {
     let mut numbers = Numbers(7);
     let mut all = Vec::new();
@@ -129,7 +129,7 @@ pub(super) fn series() -> Vec<Series> {
     all
 }
 
-/// Values and buckets that are out of the ordinary, at whole seconds.
+/// Unusual values and buckets, at whole seconds.
 fn of_edges(all: &mut Vec<Series>) {
     type Course = fn(f64) -> f64;
     let kinds: [(&'static str, Course); 9] = [
@@ -150,7 +150,7 @@ fn of_edges(all: &mut Vec<Series>) {
         let labels = vec![("kind", kind.to_owned())];
         all.push(Series { name: "edge_values", labels, samples: every(&value) });
     }
-    // Five minutes before one of the instants, and a millisecond more.
+    // Exactly five minutes before one of the instants, and a millisecond earlier.
     for (age, time) in [("in time", ZERO + 45_000), ("too old", ZERO + 44_999)] {
         let labels = vec![("age", age.to_owned())];
         all.push(Series { name: "edge_once", labels, samples: vec![(time, 3.0)] });
@@ -286,7 +286,7 @@ fn of_rules(numbers: &mut Numbers, all: &mut Vec<Series>) {
     }
 }
 
-/// Series of a run's own metrics.
+/// Series of the generator's own metrics.
 fn of_run(numbers: &mut Numbers, all: &mut Vec<Series>) {
     let base = vec![("job", "saasbench".to_owned()), ("instance", "127.0.0.1:9464".to_owned())];
     for tenant in TENANTS {

@@ -1,6 +1,6 @@
-//! The embedded Prometheus against a real one: the same samples in both, and every query of the shipped rules, dashboards
-//! and scenarios, and at least one for every construct that the embedded one evaluates, put to both at the same instants.
-//! They agree in values and labels, and where the one has no value, the other has none.
+//! Compares the embedded Prometheus with a real one: both get the same samples, and evaluate every query of
+//! the shipped rules, dashboards and scenarios, and at least one query per supported construct, at the same
+//! instants. Values and labels must agree, and so must the absence of a value.
 
 #![expect(
     clippy::unwrap_used,
@@ -21,10 +21,10 @@ use server::Server;
 /// Seconds after the first sample: between scrapes, on a scrape, after a gap, near the end.
 const INSTANTS: [i64; 5] = [97, 200, 301, 345, 599];
 
-/// A value, comparable: by series, its numbers.
+/// A value in comparable form: the numbers of each series.
 type Comparable = BTreeMap<String, String>;
 
-/// Numbers rounded to nine digits, so that another order of additions is no difference.
+/// A number rounded to nine digits, because the order of additions may differ.
 fn rounded(value: f64) -> String {
     format!("{value:.8e}")
 }
@@ -57,7 +57,7 @@ fn embedded(series: &[data::Series]) -> Store {
     store
 }
 
-/// How the two differ over a query; `None` where they do not.
+/// How the two results of a query differ; `None` if they agree.
 fn difference(real: &Server, store: &Store, text: &str) -> Option<String> {
     let query = match Query::parse(text) {
         Ok(query) => query,
@@ -80,7 +80,7 @@ fn the_embedded_prometheus_evaluates_as_a_real_one_does() {
     let differing: Vec<String> =
         queries.iter().filter_map(|query| difference(&real, &store, query)).collect();
     assert!(differing.is_empty(), "{} of {}:\n{}", differing.len(), queries.len(), differing.join("\n"));
-    // A test that compares nothing with nothing would pass, too.
+    // Comparing empty results only would prove nothing.
     let has_data = |query: &&String| {
         let query = Query::parse(query).unwrap();
         let at = |second: &i64| query.at(&store, data::ZERO + second * 1000).unwrap();
@@ -116,7 +116,7 @@ fn every_function_that_may_be_called_is_compared() {
 }
 
 #[test]
-fn what_is_not_implemented_is_rejected() {
+fn unsupported_queries_are_rejected() {
     for query in queries::NOT_IMPLEMENTED {
         let rejected = Query::parse(query).unwrap_err();
         assert!(matches!(rejected, QueryError::Unsupported(_)), "{query}: {rejected}");

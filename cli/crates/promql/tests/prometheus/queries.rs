@@ -1,10 +1,10 @@
-//! The queries that are compared: all that are shipped, and at least one for every construct that may be evaluated.
+//! The compared queries: all that are shipped, and at least one for every supported construct.
 
 use std::{collections::BTreeSet, fs, path::Path};
 
 use serde_json::Value;
 
-/// One query or more for each construct.
+/// At least one query for each construct.
 const CONSTRUCTS: &[&str] = &[
     "up",
     "up{job=\"api\"} == 0",
@@ -127,7 +127,7 @@ const CONSTRUCTS: &[&str] = &[
     "predict_linear(redis_memory_used_bytes[2m] @ 1765000320, 60)",
     "max_over_time((up @ end())[2m:30s])",
     "http_requests_total offset -1m",
-    // A range begins and ends on samples, and a lookback ends on one.
+    // A range starts and ends on samples, and a lookback ends on one.
     "count_over_time(edge_values[20s])",
     "rate(edge_values[20s])",
     "edge_values[20s]",
@@ -254,7 +254,7 @@ const CONSTRUCTS: &[&str] = &[
     "up[1m:30s]",
 ];
 
-/// What is compared over a range of instants, too.
+/// Queries that are compared over a range of instants, too.
 pub(super) const OVER_RANGES: &[&str] = &[
     "up",
     "time() * 2",
@@ -267,7 +267,7 @@ pub(super) const OVER_RANGES: &[&str] = &[
     "edge_values > 0",
 ];
 
-/// What neither of the two gives a value.
+/// Queries for which neither has a value.
 pub(super) const WITHOUT_A_VALUE: &[&str] = &[
     "up + on (job) up",
     "up + on (job) group_left up",
@@ -296,7 +296,7 @@ pub(super) const WITHOUT_A_VALUE: &[&str] = &[
     "sum_over_time(time()[1m:10s])",
 ];
 
-/// What is PromQL, of this or of a later version, and not evaluated.
+/// Valid PromQL of this or a later version that the embedded Prometheus does not evaluate.
 pub(super) const NOT_IMPLEMENTED: &[&str] = &[
     "hour()",
     "sort_by_label(up, \"job\")",
@@ -307,7 +307,7 @@ pub(super) const NOT_IMPLEMENTED: &[&str] = &[
     "max_over_time(up[5m:])",
 ];
 
-/// Everything, each once.
+/// All queries, without duplicates.
 pub(super) fn all() -> Vec<String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../..");
     let mut all: BTreeSet<String> = CONSTRUCTS.iter().map(|query| (*query).to_owned()).collect();
@@ -351,7 +351,7 @@ fn filled(query: &str) -> String {
     variable.replace_all(&text, ".+").into_owned()
 }
 
-/// Every text under a key of that name, anywhere.
+/// All strings under a key of that name, at any depth.
 fn strings(value: &Value, key: &str, take: &mut impl FnMut(&str)) {
     match value {
         Value::Object(entries) => {

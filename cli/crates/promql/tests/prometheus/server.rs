@@ -1,4 +1,4 @@
-//! A Prometheus server that has given samples on its disk.
+//! A Prometheus server with prepared samples in its storage.
 
 use std::{
     fs,
@@ -11,7 +11,7 @@ use std::{
 use saasbench_promql::{Labels, Point, Sample, Series, Value};
 use serde_json::Value as Json;
 
-/// A tenth of a second each.
+/// Number of attempts, a tenth of a second apart.
 const MAX_POLLS: u32 = 900;
 
 pub(crate) struct Server {
@@ -21,7 +21,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts it with samples in OpenMetrics's text format.
+    /// Starts a server with samples in the OpenMetrics text format.
     pub(crate) fn start(openmetrics: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let at = |name: &str| dir.path().join(name).display().to_string();
@@ -32,7 +32,7 @@ impl Server {
             .expect("ci/test installs Prometheus with its promtool");
         assert!(imported.status.success(), "{}", String::from_utf8_lossy(&imported.stderr));
         fs::write(at("prometheus.yml"), "global:\n  scrape_interval: 1h\n").unwrap();
-        // Below the ports that Linux gives to outgoing connections.
+        // Below the port range that Linux uses for outgoing connections.
         let ports = 26_000 + u16::try_from(std::process::id() % 3000).unwrap()..32_000;
         let port = ports.into_iter().find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).unwrap();
         let process = Command::new("prometheus")
@@ -53,12 +53,12 @@ impl Server {
         server
     }
 
-    /// The value of a query at an instant, or the error that Prometheus has with it.
+    /// The value of a query at an instant, or Prometheus's error.
     pub(crate) fn at(&self, query: &str, time: i64) -> Result<Value, String> {
         self.query("query", &[("query", query), ("time", &seconds(time))])
     }
 
-    /// Its values over a range.
+    /// The values of a query over a range.
     pub(crate) fn over(&self, query: &str, start: i64, end: i64, step: i64) -> Result<Value, String> {
         let (start, end, step) = (seconds(start), seconds(end), seconds(step));
         self.query("query_range", &[("query", query), ("start", &start), ("end", &end), ("step", &step)])
@@ -76,7 +76,7 @@ impl Server {
     /// The body of a response, whatever its status.
     fn get(&self, path: &str) -> Option<String> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).ok()?;
-        // HTTP/1.0 has no chunks.
+        // HTTP/1.0 has no chunked encoding.
         write!(stream, "GET {path} HTTP/1.0\r\n\r\n").ok()?;
         let mut response = String::new();
         stream.read_to_string(&mut response).ok()?;

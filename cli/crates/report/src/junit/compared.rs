@@ -26,7 +26,7 @@ pub(super) fn cases(report: &Report, gate: GateInputs<'_>) -> Vec<TestCase> {
                 let Row { tenant, journey, step, .. } = row;
                 let name = format!("{tenant}, {journey}/{step}: {}", quantity.name);
                 let mut case = case(report, name, status(comparison, row, quantity));
-                if matches!(quantity.outcome, Change::Better | Change::NoWorse | Change::Same) {
+                if matches!(quantity.outcome, Change::Improved | Change::NotRegressed | Change::Unchanged) {
                     case.set_system_out(quantity_line(row, quantity));
                 }
                 case
@@ -48,7 +48,7 @@ fn status(comparison: &Comparison, row: &Row, quantity: &Quantity) -> TestCaseSt
     let why = reasons(comparison).map(|reason| format!("{reason}\n")).collect::<String>();
     let mut failed = TestCaseStatus::non_success(NonSuccessKind::Failure);
     match quantity.outcome {
-        Change::Worse => {
+        Change::Regressed => {
             failed.set_type("fail").set_message(text);
             failed
         }
@@ -58,12 +58,12 @@ fn status(comparison: &Comparison, row: &Row, quantity: &Quantity) -> TestCaseSt
             failed.set_type("inconclusive").set_message(message).set_description(why);
             failed
         }
-        Change::Unknown | Change::TooFew => {
+        Change::Inconclusive | Change::TooFew => {
             let mut skipped = TestCaseStatus::skipped();
             skipped.set_message(text);
             skipped
         }
-        Change::Better | Change::NoWorse | Change::Same => TestCaseStatus::success(),
+        Change::Improved | Change::NotRegressed | Change::Unchanged => TestCaseStatus::success(),
     }
 }
 
@@ -82,7 +82,7 @@ mod tests {
         report.verdicts.clear();
         let mut compared = comparison(Outcome::Fail);
         compared.rows[1].quantities.truncate(3);
-        compared.rows[1].quantities[0].outcome = Change::Unknown;
+        compared.rows[1].quantities[0].outcome = Change::Inconclusive;
         compared.generator = vec!["runs/new: 30 of 1000 arrivals were dropped".to_owned()];
         compared.rows.push(Row { tenant: "initech".to_owned(), ..compared.rows[1].clone() });
         compared.rows[2].quantities.drain(..2);

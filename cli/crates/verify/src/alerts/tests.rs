@@ -156,12 +156,12 @@ fn shown(verdict: &Verdict) -> String {
 use Outcome::{Fail, Inconclusive, Pass};
 
 #[test]
-fn an_alert_that_keeps_its_promise_passes() {
+fn an_alert_that_fires_and_resolves_in_time_passes() {
     insta::assert_snapshot!(Reported::conforming().judged().map(|verdict| shown(&verdict)).concat());
 }
 
 #[test]
-fn what_surely_came_too_late_or_not_at_all_fails() {
+fn late_or_missing_alerts_fail() {
     let late = Reported::with_alerts(&[("acme", "firing", seconds(14, 20))]);
     let lasting = Reported::with_alerts(&[("acme", "firing", seconds(6, 40))]);
     let never = Reported::with_alerts(&[]);
@@ -176,7 +176,7 @@ fn what_surely_came_too_late_or_not_at_all_fails() {
 }
 
 #[test]
-fn what_is_not_known_is_not_held_against_anybody() {
+fn undecidable_alerts_are_inconclusive() {
     let never = || Reported::with_alerts(&[]);
     // Prometheus was unreachable, restarted, or has no data.
     let away = Reported { scrapes: [seconds(-5, 3), seconds(9, 60)].concat(), ..never() };
@@ -227,7 +227,7 @@ fn an_alert_caused_by_an_earlier_run_is_inconclusive() {
 }
 
 #[test]
-fn what_happened_before_the_run_is_inconclusive() {
+fn alerts_from_before_the_run_are_inconclusive() {
     // Pending since long before the run, it fires during it.
     let held = Reported::with_alerts(&[
         ("acme", "firing", seconds(6, 20)),
@@ -253,7 +253,7 @@ fn rules_that_are_not_listed_may_be_evaluated_elsewhere() {
 }
 
 #[test]
-fn without_prometheus_or_its_answers_nothing_is_said() {
+fn without_prometheus_responses_alerts_are_inconclusive() {
     let mut made = Reported::conforming().made();
     let mut texts = String::new();
     let mut note = |made: &TestRun| {
@@ -309,7 +309,7 @@ fn rule(changes: &[(&str, Value)]) -> Value {
 }
 
 #[test]
-fn a_dead_rule_is_called_by_its_defect() {
+fn a_rule_that_cannot_fire_is_diagnosed() {
     let relatives = (
         "count by (name) (label_replace(last_over_time({__name__=~\"refu.*\"}[180s]), …)".to_owned(),
         vector(&[("name", "reject_total", 3.0)]),

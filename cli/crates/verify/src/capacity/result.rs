@@ -28,73 +28,76 @@ const FULL: f64 = 0.9;
 /// The report of `saasbench capacity`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CapacityReport {
-    /// [`VERSION`].
+    /// Version of this JSON format; incremented when readers have to change.
     pub version: u32,
     /// Name of the scenario.
     pub scenario: String,
-    /// The environment's name.
+    /// Name of the environment.
     pub environment: String,
-    /// When it began: since the Unix epoch.
+    /// Start of the search, as nanoseconds since the Unix epoch.
     pub started_unix_ns: i64,
-    /// Where the runs of its steps are.
+    /// Directory of the search, which contains the recorded runs of its steps.
     pub directory: String,
-    /// What was raised.
+    /// What the search raises: the rate or the number of users.
     pub by: By,
-    /// What had to hold.
+    /// The objectives that a level has to keep.
     pub objectives: Vec<String>,
-    /// How far the ends of an interval were to lie apart, as a share.
+    /// Requested width of the capacity's interval, as a fraction of its level.
     pub precision: f64,
-    /// By number of replicas.
+    /// Results by number of replicas.
     pub counts: Vec<Count>,
-    /// The Universal Scalability Law through them.
+    /// The Universal Scalability Law fitted to the capacities; `null` if it could not be fitted.
     pub scaling: Option<Scaling>,
-    /// Why there is no law, or what speaks against it.
+    /// Why no law was fitted, or why it has to be read with caution.
     pub scaling_note: Option<String>,
-    /// `--at-least`.
+    /// The required capacity, `--at-least`.
     pub at_least: Option<f64>,
-    /// With how many replicas it has to be as much: with the most, where there are several numbers of them.
+    /// The number of replicas that `at_least` applies to: the greatest that was searched.
     #[serde(default)]
     pub at_least_with: Option<usize>,
-    /// `Pass`: found, and as much as was asked for. `Fail`: broken at the lowest level, or surely less.
+    /// `pass`: the capacity was found, and is not below `at_least`. `fail`: the objectives break at the
+    /// lowest level, or the capacity is certainly below `at_least`.
     pub outcome: Outcome,
-    /// Whether the user has interrupted it.
+    /// Whether the user interrupted the search.
     pub interrupted: bool,
-    /// What ended it before its time, if anything did: a full disk, a service that is gone.
+    /// The error that ended the search early, such as a full disk or an unreachable service.
     pub failure: Option<String>,
 }
 
-/// The capacity with a number of replicas.
+/// The capacity with one number of replicas.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Count {
-    /// How many replicas.
+    /// Number of replicas.
     pub replicas: usize,
-    /// The capacity, if both ends are known: between `held` and `broke`, where the objectives cease to hold half of the time.
+    /// The level at which the objectives hold half of the time, in the interval from `held` to `broke`;
+    /// `null` if either is unknown.
     pub capacity: Option<Estimate>,
-    /// Whether both ends are sure: `binomial test, 5 % each`.
+    /// Whether both ends of the interval are certain (binomial test at 5 % each).
     pub sure: bool,
-    /// The highest level at which the objectives are taken to hold.
+    /// Highest level at which the objectives hold.
     pub held: Option<f64>,
-    /// Whether that end is sure.
+    /// Whether `held` is certain.
     pub held_is_sure: bool,
-    /// The lowest level at which they are taken to break.
+    /// Lowest level at which the service breaks the objectives.
     pub broke: Option<f64>,
-    /// Whether that end is sure.
+    /// Whether `broke` is certain.
     pub broke_is_sure: bool,
-    /// Whether the processors that service and generator share were busy where it broke.
+    /// Whether at least 90 % of the machine's processors, shared by service and generator, were busy at
+    /// `broke`.
     pub machine_is_full: bool,
-    /// What keeps the capacity from being higher.
+    /// What limits the capacity.
     pub limit: Limit,
-    /// What was said where it broke; empty where nothing broke.
+    /// Details of the limit, such as the claim that failed; may be empty.
     pub why: String,
-    /// Where p99 has doubled for good.
+    /// The knee: the level from which on p99 stays above twice its value at the lowest level.
     pub knee: Option<f64>,
-    /// The steps in their order.
+    /// The steps, in the order in which they ran.
     pub steps: Vec<Step>,
-    /// How long it took.
+    /// Duration of the search with this number of replicas, in nanoseconds.
     pub took_ns: Nanos,
 }
 
-/// What limits.
+/// What limits the capacity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Limit {
@@ -102,17 +105,17 @@ pub enum Limit {
     Service,
     /// The processors that service and generator share.
     Machine,
-    /// The generator: the capacity is higher.
+    /// The generator: the capacity is higher than what was measured.
     Generator,
-    /// The time that the search was given.
+    /// The time budget of the search was used up.
     Budget,
-    /// The highest level that might be tried.
+    /// The highest permitted level was kept.
     Most,
-    /// The objectives break at the lowest level.
+    /// The objectives break even at the lowest level.
     Lowest,
-    /// Ctrl-C.
+    /// The user interrupted the search.
     Interrupted,
-    /// Something went wrong.
+    /// The search ended with an error.
     Failure,
 }
 
@@ -129,22 +132,22 @@ pub enum Stopped {
     Failed,
 }
 
-/// What more replicas bring.
+/// Parameters and predictions of the Universal Scalability Law.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Scaling {
-    /// What one replica serves.
+    /// λ: throughput of one replica.
     pub lambda: Estimate,
-    /// Contention.
+    /// σ: contention, the fraction of the work that is serialised.
     pub sigma: Estimate,
-    /// Coherency.
+    /// κ: coherency, the cost of coordination per pair of replicas.
     pub kappa: Estimate,
-    /// The next number of replicas.
+    /// The number of replicas that the prediction is for: one more than was measured.
     pub next: usize,
-    /// What they would serve.
+    /// Predicted capacity with `next` replicas.
     pub next_capacity: Estimate,
-    /// What the next replica would add.
+    /// Predicted capacity that the next replica adds.
     pub next_gain: Estimate,
-    /// With how many replicas most is served; `null` where nothing speaks against more.
+    /// The number of replicas with the highest predicted capacity; `null` if it grows without bound.
     pub peak: Estimate,
 }
 

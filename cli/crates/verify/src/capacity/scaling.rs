@@ -33,18 +33,18 @@ pub struct Point {
     pub deviation: Option<f64>,
 }
 
-/// A value with its 95 % interval.
+/// An estimate with a confidence interval; `null` stands for infinity.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Estimate {
-    /// The likeliest.
+    /// Best estimate.
     #[serde(deserialize_with = "infinite_if_null")]
     #[schemars(with = "Option<f64>")]
     pub value: f64,
-    /// Lower end.
+    /// Lower end of the interval.
     #[serde(deserialize_with = "infinite_if_null")]
     #[schemars(with = "Option<f64>")]
     pub low: f64,
-    /// Upper end.
+    /// Upper end of the interval.
     #[serde(deserialize_with = "infinite_if_null")]
     #[schemars(with = "Option<f64>")]
     pub high: f64,

@@ -27,48 +27,48 @@ const BEHIND: f64 = 0.02;
 /// Tolerance for rounding in `1 − q`, times the requests of a step.
 const TINY: f64 = 1e-6;
 
-/// What became of the objectives at a level.
+/// Result of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Ending {
-    /// They held.
+    /// The objectives held.
     Held,
-    /// The service broke them.
+    /// The service broke an objective.
     Broke,
-    /// The generator could not drive the level, so that nothing is known of the service.
+    /// The generator could not produce the load, so the step shows nothing of the service.
     Generator,
-    /// The step says nothing: too few samples, or stalls of this machine.
+    /// Too few samples for a result, or stalls of the machine.
     Unsure,
 }
 
-/// A step that was taken.
+/// A step of the search: load at one level.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Step {
-    /// Rate (iterations per second) or users, of all loads together.
+    /// The level: iterations per second or users, of all loads together.
     pub level: f64,
-    /// The directory of its recorded run, below that of the search.
+    /// Directory of its recorded run, relative to the directory of the search.
     pub run: String,
-    /// What became of the objectives.
+    /// Result of the step.
     pub ending: Ending,
-    /// Why, where they did not hold.
+    /// Why the objectives did not hold; `null` if they held.
     pub why: Option<String>,
-    /// How long its load was planned.
+    /// Planned duration of its load, in nanoseconds.
     pub planned_ns: Nanos,
-    /// Whether it was ended before, because it could not hold any more.
+    /// Whether it was ended early because an objective could no longer hold.
     pub cut_short: bool,
-    /// Requests that were sent.
+    /// Number of requests.
     pub requests: u64,
-    /// Answers per second while the load went on.
+    /// Responses per second during the load.
     pub answered_per_s: f64,
-    /// Requests that count as errors.
+    /// Number of errors.
     pub errors: u64,
-    /// Median latency of the answered requests, from the instant at which they were due.
+    /// Median latency of the responses in nanoseconds, from the instant at which each request was due.
     pub p50: Option<Nanos>,
-    /// 0.99.
+    /// 99th percentile of the same latency, in nanoseconds.
     pub p99: Option<Nanos>,
-    /// Share of a processor that the busiest worker of the generator used.
+    /// Fraction of a processor that the generator's busiest worker thread used.
     pub generator_busy: Option<f64>,
-    /// Share of this machine's processors that anybody used.
+    /// Fraction of this machine's processors in use, by any process.
     pub machine_busy: Option<f64>,
 }
 

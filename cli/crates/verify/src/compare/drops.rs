@@ -22,10 +22,10 @@ pub(super) fn retain_certain_rows(
         let at_best = at_best.iter().find(same).map_or(&[][..], |row| &row.quantities);
         for quantity in &mut row.quantities {
             let best = at_best.iter().find(|best| best.name == quantity.name);
-            match best.filter(|best| best.outcome == Change::Worse) {
-                _ if quantity.outcome == Change::Worse && is_beyond_help(quantity) => {}
+            match best.filter(|best| best.outcome == Change::Regressed) {
+                _ if quantity.outcome == Change::Regressed && is_beyond_help(quantity) => {}
                 Some(best) => quantity.become_worse(best),
-                None => quantity.doubt(),
+                None => quantity.mark_inconclusive(),
             }
         }
     }
@@ -43,7 +43,7 @@ impl Quantity {
         let ends = |one: Option<f64>, other: Option<f64>, end: fn(f64, f64) -> f64| Some(end(one?, other?));
         (self.low, self.high) =
             (ends(self.low, at_best.low, f64::min), ends(self.high, at_best.high, f64::max));
-        (self.outcome, self.needed, self.by_lateness) = (Change::Worse, None, false);
+        (self.outcome, self.needed, self.by_lateness) = (Change::Regressed, None, false);
         // Where too little was seen for an interval, the best case still gives a lower bound.
         self.low = self.low.or(at_best.low.filter(|_| self.unit == Unit::Seconds));
     }

@@ -133,10 +133,10 @@ impl Subject {
         let (together, alone) = (self.interval(tails.together), self.interval(tails.alone));
         if self.is_beyond(tails) {
             let own = self.is_by_lateness(tails);
-            return (if own { Change::Unknown } else { Change::Worse }, self.interval(tails.shown));
+            return (if own { Change::Inconclusive } else { Change::Regressed }, self.interval(tails.shown));
         }
         if together.is_some_and(|at| at.high < -self.limit) {
-            return (Change::Better, self.interval(tails.shown));
+            return (Change::Improved, self.interval(tails.shown));
         }
         // A few events can prove that something got worse, if not by how much. A few latencies prove nothing.
         let seems_worse =
@@ -147,12 +147,12 @@ impl Subject {
         let change = match alone {
             Some(Interval { low, high }) if high <= self.limit => {
                 if low >= -self.limit {
-                    Change::Same
+                    Change::Unchanged
                 } else {
-                    Change::NoWorse
+                    Change::NotRegressed
                 }
             }
-            _ => Change::Unknown,
+            _ => Change::Inconclusive,
         };
         (change, alone)
     }
@@ -170,10 +170,10 @@ impl Subject {
 
     fn judge(&self, tails: Tails) -> Quantity {
         let (outcome, interval) = self.outcome(tails);
-        let by_lateness = outcome == Change::Unknown && self.is_beyond(tails);
+        let by_lateness = outcome == Change::Inconclusive && self.is_beyond(tails);
         let needed = match outcome {
             Change::TooFew => self.too_few(tails.alone),
-            Change::Unknown if !by_lateness => interval.and_then(|interval| self.enough(interval)),
+            Change::Inconclusive if !by_lateness => interval.and_then(|interval| self.enough(interval)),
             _ => None,
         };
         let values = self.pair.as_ref().map(Pair::values);
@@ -212,12 +212,12 @@ impl Subject {
     }
 }
 
-/// Judges all of them, in order: the probability that any statement is wrong is at most `doubt`.
-pub(super) fn judge(subjects: &[Subject], doubt: f64) -> Vec<Quantity> {
+/// Judges all of them, in order: the probability that any statement is wrong is at most `error_probability`.
+pub(super) fn judge(subjects: &[Subject], error_probability: f64) -> Vec<Quantity> {
     let mut found = vec![false; subjects.len()];
     let mut left = subjects.len();
     // Two-sided share of the error probability for one of `left` tests.
-    let tail = |left: usize| doubt / 2.0 / left.max(1) as f64;
+    let tail = |left: usize| error_probability / 2.0 / left.max(1) as f64;
     loop {
         let mut more = 0;
         for (subject, found) in subjects.iter().zip(&mut found).filter(|(_, found)| !**found) {

@@ -36,30 +36,33 @@ use saasbench_record::{manifest::State, reader::RecordedRun, segment::SegmentErr
 /// Version of the JSON comparison; incremented when readers have to change.
 pub const COMPARISON_VERSION: u32 = 1;
 
-/// From which instant latency is compared.
+/// The instant from which latency is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Clock {
-    /// The instant that a request was due: waiting counts.
+    /// When the request was due: time spent waiting in the generator counts.
     Intended,
-    /// The instant that it was sent.
+    /// When the request was sent.
     Sent,
 }
 
-/// What is asked of a comparison.
+/// Settings of a comparison: tolerances and error probability.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, JsonSchema)]
 pub struct Terms {
-    /// From which instant latency is compared.
+    /// The instant from which latency is measured.
     pub clock: Clock,
-    /// The least change that matters: of the median and of what is served; quantiles further out may change by more.
+    /// Largest relative change of p50 and of `served` that is tolerated, as a fraction; 1.5 times this
+    /// applies to p90, and twice this to p99.
     pub tolerance: f64,
-    /// A change of latency by no more than this never matters.
+    /// Change of a latency that is always tolerated, in nanoseconds.
     pub floor_ns: Nanos,
-    /// The least change of the share of errors that matters.
+    /// Largest change of the error ratio that is tolerated, as a difference of fractions: 0.005 is half a
+    /// percentage point.
     pub error_tolerance: f64,
-    /// The probability that any change is reported that is none; and that none is reported where there is one.
-    pub doubt: f64,
-    /// Whether runs of different scenarios are compared as far as that goes.
+    /// Probability that the comparison reports any change that is not real, over all rows together; and that
+    /// a metric that did regress is called unchanged or not regressed.
+    pub error_probability: f64,
+    /// Whether runs of different scenarios are compared where they have tenants and steps in common.
     pub force: bool,
 }
 
@@ -70,116 +73,124 @@ impl Default for Terms {
             tolerance: 0.05,
             floor_ns: Nanos(100_000),
             error_tolerance: 0.005,
-            doubt: 0.05,
+            error_probability: 0.05,
             force: false,
         }
     }
 }
 
-/// A new run compared with its baselines.
+/// A new run compared with one or more baselines.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Comparison {
-    /// [`COMPARISON_VERSION`].
+    /// Version of this JSON format; incremented when readers have to change.
     pub version: u32,
-    /// Name of the scenario.
+    /// Name of the new run's scenario.
     pub scenario: String,
-    /// Directories of the baselines.
+    /// Directories of the baseline runs.
     pub baselines: Vec<String>,
     /// Directory of the new run.
     pub new: String,
-    /// What was asked.
+    /// Settings of the comparison.
     pub terms: Terms,
-    /// What else is different than the service, perhaps.
+    /// Other differences between the runs that may explain a change: environment, machine, version and so on.
     pub warnings: Vec<String>,
-    /// Of each run whose generator did not keep up: which, and why. Then all that could be said is unknown, as it may be the
-    /// generator's own.
+    /// The runs whose generator did not keep up, with the reason. If there are any, every result is
+    /// inconclusive, because the generator may have caused the change.
     pub generator: Vec<String>,
-    /// Of each run in which arrivals were dropped though the generator had time, as all users waited for the service: which, and how
-    /// many. Of the new run only that is reported then which got worse however the dropped ones would have gone; else all is unknown.
+    /// The runs that dropped arrivals because all users were waiting for the service, with the number of
+    /// dropped arrivals. If a baseline is among them, every result is inconclusive; otherwise a regression is
+    /// reported only if it is certain whatever the dropped arrivals would have shown.
     pub waiting: Vec<String>,
-    /// What of the load was not compared, if the new run came to an early end. Then nothing passes.
+    /// Which part of the load was not compared because the new run ended early; the outcome is then never
+    /// `pass`.
     pub cut_short: Option<String>,
-    /// By tenant and step; those that got worse first.
+    /// One row per tenant and step, regressions first.
     pub rows: Vec<Row>,
-    /// Fail: something got worse. Inconclusive: whether something got worse cannot be said.
+    /// `fail`: something regressed. `inconclusive`: a regression cannot be ruled out. `pass`: there is no
+    /// regression.
     pub outcome: Outcome,
 }
 
-/// One tenant's requests of one step.
+/// The requests of one tenant and step.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Row {
-    /// Tenant id.
+    /// Id of the tenant.
     pub tenant: String,
-    /// Journey name.
+    /// Name of the journey.
     pub journey: String,
-    /// Step name.
+    /// Name of the step.
     pub step: String,
-    /// Requests after the warm-up, of all baselines.
+    /// Number of requests after the warm-up, over all baselines.
     pub base_requests: u64,
-    /// The same of the new run.
+    /// Number of requests after the warm-up, in the new run.
     pub new_requests: u64,
-    /// Arrivals after the warm-up that the generator dropped, of all runs: neither requests nor errors.
+    /// Number of arrivals after the warm-up that the generator dropped, over all runs. They count neither as
+    /// requests nor as errors.
     pub dropped: u64,
-    /// Answers, of all runs, whose latency is not compared because the generator stood still as they were due or came.
-    pub left_out: u64,
-    /// What was compared.
+    /// Number of responses, over all runs, whose latency is excluded because they were due or completed
+    /// during a stall of the generator.
+    pub excluded: u64,
+    /// The compared metrics.
     pub quantities: Vec<Quantity>,
 }
 
-/// One quantity of one row.
+/// One metric of a row: its values, the change with its confidence interval, and the result.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Quantity {
-    /// `p50`, `p90`, `p99`, `errors` or `served`.
+    /// Name of the metric: `p50`, `p90`, `p99`, `errors` (error ratio) or `served` (good responses per
+    /// second).
     pub name: &'static str,
-    /// What the values are in.
+    /// Unit of `base` and `new`.
     pub unit: Unit,
-    /// The baselines' value, all of them taken together.
+    /// Value of the baselines, merged.
     pub base: Option<f64>,
-    /// The new run's.
+    /// Value of the new run.
     pub new: Option<f64>,
-    /// Relative change, if there was anything before; of errors the difference.
+    /// Relative change as a fraction; for `errors`, the difference of the two ratios. `null` if the baseline
+    /// is zero.
     pub change: Option<f64>,
-    /// Where the true change lies at least … Of a change that is reported, with all others together; else by itself.
+    /// Lower end of the confidence interval of `change`; `null` if unbounded. If `outcome` is `regressed` or
+    /// `improved`, the interval is simultaneous over all rows; otherwise it is for this metric alone.
     pub low: Option<f64>,
-    /// … and at most; `None` without a bound.
+    /// Upper end of the confidence interval of `change`; `null` if unbounded.
     pub high: Option<f64>,
-    /// How much it may get worse by.
+    /// Tolerated change for the worse, in the unit of `change`.
     pub tolerance: f64,
-    /// What it came to.
+    /// Result for this metric.
     pub outcome: Change,
-    /// Whether it is unknown because it got worse only by what the generator alone was late.
+    /// Whether it is inconclusive because it regressed only by the generator's own lateness.
     pub by_lateness: bool,
-    /// Where too little is known: about how many requests a run would do, if nothing has changed.
+    /// If there are too few requests for a result: about how many a run would need, assuming no change.
     pub needed: Option<u64>,
 }
 
-/// Units of a quantity.
+/// Unit of a metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Unit {
-    /// Of latency.
+    /// Latency in seconds.
     Seconds,
-    /// Of requests.
+    /// Fraction of the requests, from 0 to 1.
     Share,
-    /// Answers.
+    /// Responses per second.
     PerSecond,
 }
 
-/// What a quantity came to.
+/// Result for one metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Change {
-    /// Surely worse, by more than the tolerance.
-    Worse,
-    /// It may have got worse by more than the tolerance, or not.
-    Unknown,
-    /// Surely better, by more than the tolerance.
-    Better,
-    /// Surely not worse by more than the tolerance, and perhaps better.
-    NoWorse,
-    /// Surely changed by no more than the tolerance.
-    Same,
-    /// Too few requests to say anything, and nobody was promised that it would be said.
+    /// Worse by more than the tolerance, proven.
+    Regressed,
+    /// A regression beyond the tolerance can be neither proven nor excluded.
+    Inconclusive,
+    /// Better by more than the tolerance, proven.
+    Improved,
+    /// A regression beyond the tolerance is excluded; an improvement beyond it is possible.
+    NotRegressed,
+    /// Changed by no more than the tolerance in either direction, proven.
+    Unchanged,
+    /// Too few requests for any result. It does not affect the outcome, unless the row has no other result.
     TooFew,
 }
 
@@ -247,7 +258,7 @@ pub fn compare(
     };
     let (generator, waiting) = (hindered(false), hindered(true));
     if !generator.is_empty() || measured.iter().any(|base| base.unfit.is_some()) {
-        rows.iter_mut().flat_map(|row| &mut row.quantities).for_each(Quantity::doubt);
+        rows.iter_mut().flat_map(|row| &mut row.quantities).for_each(Quantity::mark_inconclusive);
     } else if !waiting.is_empty() {
         drops::retain_certain_rows(&mut rows, (&measured, &now), terms);
     }
@@ -311,15 +322,15 @@ impl Row {
     /// Whether one of its quantities keeps the comparison from passing. Too few requests decide nothing,
     /// unless the row has nothing else.
     pub fn is_undecided(&self, quantity: &Quantity) -> bool {
-        quantity.outcome == Change::Unknown || quantity.outcome == Change::TooFew && self.is_silent()
+        quantity.outcome == Change::Inconclusive || quantity.outcome == Change::TooFew && self.is_silent()
     }
 }
 
 impl Quantity {
-    /// Marks a judged quantity as unknown.
-    fn doubt(&mut self) {
+    /// Marks a judged quantity as inconclusive.
+    fn mark_inconclusive(&mut self) {
         if self.outcome != Change::TooFew {
-            (self.outcome, self.needed) = (Change::Unknown, None);
+            (self.outcome, self.needed) = (Change::Inconclusive, None);
         }
     }
 }
@@ -328,7 +339,7 @@ impl Quantity {
 /// that was not compared to its end.
 fn outcome(rows: &[Row], cut_short: bool) -> Outcome {
     let all = || rows.iter().flat_map(|row| row.quantities.iter().map(move |quantity| (row, quantity)));
-    if all().any(|(_, quantity)| quantity.outcome == Change::Worse) {
+    if all().any(|(_, quantity)| quantity.outcome == Change::Regressed) {
         Outcome::Fail
     } else if cut_short || all().any(|(row, quantity)| row.is_undecided(quantity)) {
         Outcome::Inconclusive

@@ -27,7 +27,7 @@ pub(super) fn rows(baselines: &[Measured], new: &Measured, terms: Terms) -> Vec<
         rows.push((row(name, &before.pooled, now), of_row.len()));
         subjects.extend(of_row);
     }
-    let mut quantities = judge::judge(&subjects, terms.doubt).into_iter();
+    let mut quantities = judge::judge(&subjects, terms.error_probability).into_iter();
     let judged = rows
         .into_iter()
         .map(|(row, count)| Row { quantities: quantities.by_ref().take(count).collect(), ..row });
@@ -94,7 +94,7 @@ fn row(name: &RowName, base: &Cell, new: &Cell) -> Row {
         base_requests: base.requests(),
         new_requests: new.requests(),
         dropped: base.dropped + new.dropped,
-        left_out: base.touched + new.touched,
+        excluded: base.touched + new.touched,
         quantities: Vec::new(),
     }
 }

@@ -87,8 +87,8 @@ fn alarms(before: Service, now: Service, baselines: u64, pairs: u64) -> [u64; 2]
         let any = |change: Change| {
             rows.iter().flat_map(|row| &row.quantities).any(|quantity| quantity.outcome == change)
         };
-        found[0] += u64::from(any(Change::Worse));
-        found[1] += u64::from(any(Change::Better));
+        found[0] += u64::from(any(Change::Regressed));
+        found[1] += u64::from(any(Change::Improved));
     }
     found
 }

@@ -57,11 +57,17 @@ fn reported(comparison: &Comparison) -> Vec<(&'static str, Change)> {
 
 #[test]
 fn a_run_is_as_fast_as_itself() {
-    use Change::{Same, Worse};
+    use Change::{Regressed, Unchanged};
     let comparison = against(&made(usual), &made(usual));
     assert_eq!(
         reported(&comparison),
-        [("p50", Same), ("p90", Same), ("p99", Same), ("errors", Same), ("served", Same)],
+        [
+            ("p50", Unchanged),
+            ("p90", Unchanged),
+            ("p99", Unchanged),
+            ("errors", Unchanged),
+            ("served", Unchanged)
+        ],
         "{comparison:#?}"
     );
     assert_eq!(comparison.outcome, Outcome::Pass);
@@ -69,7 +75,7 @@ fn a_run_is_as_fast_as_itself() {
     let comparison = against(&made(usual), &made(|i| usual(i) * 13 / 10));
     assert_eq!(
         reported(&comparison)[..3],
-        [("p50", Worse), ("p90", Worse), ("p99", Worse)],
+        [("p50", Regressed), ("p90", Regressed), ("p99", Regressed)],
         "{comparison:#?}"
     );
     assert_eq!(comparison.outcome, Outcome::Fail);
@@ -78,7 +84,7 @@ fn a_run_is_as_fast_as_itself() {
 }
 
 #[test]
-fn errors_and_what_is_served_are_compared_too() {
+fn errors_and_throughput_are_compared_too() {
     let mut failed = samples(usual);
     for sample in failed.iter_mut().step_by(20) {
         sample.failed_check = Some("status 200, expected 201".to_owned());
@@ -87,13 +93,13 @@ fn errors_and_what_is_served_are_compared_too() {
         comparison.rows[0].quantities.iter().find(|quantity| quantity.name == name).unwrap().outcome
     };
     let comparison = against(&made(usual), &TestRun::new("", &failed));
-    assert_eq!(outcome(&comparison, "errors"), Change::Worse);
-    assert_eq!(outcome(&comparison, "p50"), Change::Same);
+    assert_eq!(outcome(&comparison, "errors"), Change::Regressed);
+    assert_eq!(outcome(&comparison, "p50"), Change::Unchanged);
     let mut rejected = samples(usual);
     rejected.iter_mut().for_each(|sample| sample.outcome = RequestOutcome::Status(429));
     let comparison = against(&made(usual), &TestRun::new("", &rejected));
-    assert_eq!(outcome(&comparison, "served"), Change::Worse);
-    assert_eq!(outcome(&comparison, "errors"), Change::Same, "a 429 that the step expects is none");
+    assert_eq!(outcome(&comparison, "served"), Change::Regressed);
+    assert_eq!(outcome(&comparison, "errors"), Change::Unchanged, "a 429 that the step expects is none");
 }
 
 #[test]
@@ -105,13 +111,13 @@ fn few_requests_prove_nothing_and_the_needed_number_is_reported() {
     let vague = made(|i| 1000 + i * 7919 % 100_003);
     let comparison = against(&vague, &vague);
     let p50 = &comparison.rows[0].quantities[0];
-    assert_eq!(p50.outcome, Change::Unknown, "{p50:?}");
+    assert_eq!(p50.outcome, Change::Inconclusive, "{p50:?}");
     assert!(p50.needed.unwrap() > 2000, "{p50:?}");
     assert_eq!(comparison.outcome, Outcome::Inconclusive);
 }
 
 #[test]
-fn responses_during_a_stall_are_left_out() {
+fn responses_during_a_stall_are_excluded() {
     // For a second, all responses arrive at the end of a stall; before and after it as usual.
     let mut stalled = samples(usual);
     for sample in &mut stalled[800..1000] {
@@ -120,10 +126,13 @@ fn responses_during_a_stall_are_left_out() {
     let mut new = TestRun::new("", &stalled);
     new.self_monitor.stalls = vec![stall(4000, 1000)];
     let comparison = against(&made(usual), &new);
-    assert!(reported(&comparison)[..4].iter().all(|(_, change)| *change == Change::Same), "{comparison:#?}");
+    assert!(
+        reported(&comparison)[..4].iter().all(|(_, change)| *change == Change::Unchanged),
+        "{comparison:#?}"
+    );
     // All that were due in the stall, its last instant included, and three that were in flight when it
     // started.
-    assert_eq!(comparison.rows[0].left_out, 204);
+    assert_eq!(comparison.rows[0].excluded, 204);
     new.self_monitor.stalls.clear();
     // A service that hung once may do so more often now or not: that is unknown, but it is not ignored.
     assert_eq!(against(&made(usual), &new).outcome, Outcome::Inconclusive);
@@ -134,14 +143,14 @@ fn changes(comparison: &Comparison, name: &str) -> Change {
 }
 
 #[test]
-fn a_generator_that_did_not_keep_up_leaves_everything_unknown() {
+fn a_generator_that_did_not_keep_up_makes_everything_inconclusive() {
     let mut slower = samples(|i| usual(i) * 13 / 10);
     for sample in slower.iter_mut().step_by(150) {
         sample.outcome = RequestOutcome::Dropped;
     }
     let comparison = against(&made(usual), &TestRun::new("", &slower));
     assert_eq!(comparison.outcome, Outcome::Fail, "less than 1 % is no reason for doubt: {comparison:#?}");
-    assert_eq!(changes(&comparison, "errors"), Change::Same, "what was dropped is no error");
+    assert_eq!(changes(&comparison, "errors"), Change::Unchanged, "what was dropped is no error");
     assert_eq!((comparison.rows[0].dropped, comparison.rows[0].new_requests), (14, 1986));
     for sample in slower.iter_mut().step_by(40) {
         sample.outcome = RequestOutcome::Dropped;
@@ -152,7 +161,7 @@ fn a_generator_that_did_not_keep_up_leaves_everything_unknown() {
     for [base, new] in [[&made(usual), &slower], [&slower, &made(usual)], [&slower, &slower]] {
         let comparison = against(base, new);
         assert!(
-            reported(&comparison).iter().all(|(_, change)| *change == Change::Unknown),
+            reported(&comparison).iter().all(|(_, change)| *change == Change::Inconclusive),
             "{comparison:#?}"
         );
         assert_eq!(comparison.outcome, Outcome::Inconclusive);
@@ -173,7 +182,7 @@ fn the_generators_own_lateness_makes_no_run_slower() {
     }
     let comparison = against(&made(usual), &TestRun::new("", &late));
     let p50 = &comparison.rows[0].quantities[0];
-    assert_eq!((p50.outcome, p50.by_lateness, p50.needed), (Change::Unknown, true, None), "{p50:?}");
+    assert_eq!((p50.outcome, p50.by_lateness, p50.needed), (Change::Inconclusive, true, None), "{p50:?}");
     assert_eq!((comparison.outcome, comparison.generator.len()), (Outcome::Inconclusive, 0));
     let by_sent = Terms { clock: Clock::Sent, ..Terms::default() };
     let comparison = held(&[&made(usual)], &TestRun::new("", &late), by_sent).unwrap();
@@ -195,18 +204,18 @@ fn a_service_that_no_longer_serves_anyone_does_not_pass() {
         let [served, rejected] =
             [samples(usual), rejected(2000, 429)].map(|all| TestRun::new("", &each(step, &all)));
         let comparison = against(&served, &rejected);
-        assert_eq!(changes(&comparison, "served"), Change::Worse, "{comparison:#?}");
+        assert_eq!(changes(&comparison, "served"), Change::Regressed, "{comparison:#?}");
     }
     // 60 responses all lie in one block of the ten seconds: the variation is unknown.
     for count in [1, 12, 60] {
         let comparison = against(&served(count), &TestRun::new("", &rejected(count, 429)));
-        assert_eq!(changes(&comparison, "served"), Change::Unknown, "{comparison:#?}");
+        assert_eq!(changes(&comparison, "served"), Change::Inconclusive, "{comparison:#?}");
         assert_eq!(comparison.outcome, Outcome::Inconclusive);
     }
     let mut failed = rejected(12, 500);
     failed.iter_mut().for_each(|sample| sample.failed_check = Some("status 500".to_owned()));
     let comparison = against(&served(12), &TestRun::new("", &failed));
-    assert_eq!(changes(&comparison, "errors"), Change::Unknown, "{comparison:#?}");
+    assert_eq!(changes(&comparison, "errors"), Change::Inconclusive, "{comparison:#?}");
 }
 
 /// Every `step`-th sample, over the whole time.
@@ -221,12 +230,12 @@ fn few_events_are_judged_exactly() {
     let mut fewer = usual.clone();
     fewer.iter_mut().skip(1).step_by(2).for_each(half);
     let comparison = against(&TestRun::new("", &usual), &TestRun::new("", &fewer));
-    assert_eq!(changes(&comparison, "served"), Change::Unknown, "20 in place of 40: {comparison:#?}");
+    assert_eq!(changes(&comparison, "served"), Change::Inconclusive, "20 in place of 40: {comparison:#?}");
     fewer.iter_mut().skip(4).for_each(half);
     let comparison = against(&TestRun::new("", &usual), &TestRun::new("", &fewer));
-    assert_eq!(changes(&comparison, "served"), Change::Worse, "2 in place of 40: {comparison:#?}");
+    assert_eq!(changes(&comparison, "served"), Change::Regressed, "2 in place of 40: {comparison:#?}");
     let comparison = against(&TestRun::new("", &fewer), &TestRun::new("", &usual));
-    assert_eq!(changes(&comparison, "served"), Change::Better, "{comparison:#?}");
+    assert_eq!(changes(&comparison, "served"), Change::Improved, "{comparison:#?}");
 }
 
 #[test]
@@ -242,11 +251,17 @@ fn missing_rows_count_and_new_ones_are_reported() {
     let (both, hardly, alone) = (of(2), of(1000), TestRun::of(two.clone(), &samples(usual)));
     let comparison = against(&both, &alone);
     let gone = &comparison.rows[0];
-    assert_eq!((&*gone.tenant, gone.new_requests, gone.quantities[0].outcome), ("globex", 0, Change::Worse));
+    assert_eq!(
+        (&*gone.tenant, gone.new_requests, gone.quantities[0].outcome),
+        ("globex", 0, Change::Regressed)
+    );
     assert_eq!(gone.quantities.len(), 1);
     let comparison = against(&hardly, &alone);
     let gone = comparison.rows.iter().find(|row| row.tenant == "globex").unwrap();
-    assert_eq!((gone.quantities[0].outcome, comparison.outcome), (Change::Unknown, Outcome::Inconclusive));
+    assert_eq!(
+        (gone.quantities[0].outcome, comparison.outcome),
+        (Change::Inconclusive, Outcome::Inconclusive)
+    );
 
     let comparison = against(&alone, &both);
     assert_eq!(comparison.rows.len(), 1);
@@ -272,7 +287,7 @@ fn a_response_that_hangs_shifts_no_block() {
 }
 
 #[test]
-fn a_run_that_was_ended_early_is_held_against_the_same_time() {
+fn a_run_that_ended_early_is_compared_over_the_common_time() {
     // The load of both runs doubles after five seconds, and its latency with it.
     let growing = |i: i64| if i < 1000 { usual(i) } else { 2 * usual(i) };
     let mut new = TestRun::new("", &samples(growing)[..900]);
@@ -280,7 +295,10 @@ fn a_run_that_was_ended_early_is_held_against_the_same_time() {
     new.manifest.load.as_mut().unwrap().to_ns = Nanos::from_millis(4600);
     let comparison = against(&made(growing), &new);
     assert_eq!(comparison.rows[0].base_requests, 900);
-    assert_eq!((changes(&comparison, "p50"), changes(&comparison, "served")), (Change::Same, Change::Same));
+    assert_eq!(
+        (changes(&comparison, "p50"), changes(&comparison, "served")),
+        (Change::Unchanged, Change::Unchanged)
+    );
     assert_eq!(comparison.outcome, Outcome::Inconclusive, "half of the load was not compared");
     let why = comparison.cut_short.unwrap().replace(&new.dir.path().display().to_string(), "DIR");
     insta::assert_snapshot!(why);
@@ -324,7 +342,7 @@ fn the_ends_that_are_shown_hold_together() {
     let ends = |quantity: &Quantity| (quantity.low.unwrap(), quantity.high.unwrap());
     let many: Vec<Subject> = [1.3, 1.3, 1.3, 1.0].map(subject).into_iter().collect();
     let (together, one) = (judge::judge(&many, 0.05), judge::judge(&[subject(1.3)], 0.05 / 4.0));
-    assert_eq!(together[0].outcome, Change::Worse);
+    assert_eq!(together[0].outcome, Change::Regressed);
     assert_eq!(ends(&together[0]), ends(&one[0]), "as if each were alone with a quarter of the doubt");
 }
 
@@ -340,10 +358,10 @@ fn cell(factor: f64) -> Cell {
 }
 
 #[test]
-fn no_worse_than_one_of_the_baselines_is_no_regression() {
+fn a_run_within_the_range_of_its_baselines_has_not_regressed() {
     let (quick, slow) = (made(usual), made(|i| usual(i) * 13 / 10));
     let comparison = held(&[&quick, &slow], &slow, Terms::default()).unwrap();
-    assert!(reported(&comparison).iter().all(|(_, change)| *change != Change::Worse), "{comparison:#?}");
+    assert!(reported(&comparison).iter().all(|(_, change)| *change != Change::Regressed), "{comparison:#?}");
     let comparison = held(&[&quick, &quick], &slow, Terms::default()).unwrap();
     assert_eq!(comparison.outcome, Outcome::Fail, "two baselines are no worse than one");
 }

@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_alone_is_reported_where_it_failed() {
+    fn disagreement_between_sources_is_reported() {
         use Outcome::{Fail, Pass};
         let mut all = String::new();
         for (mut scrape, mut prometheus) in [

@@ -211,7 +211,7 @@ proptest! {
 }
 
 #[test]
-fn mistakes_are_reported_in_a_sentence() {
+fn known_counter_faults_are_diagnosed() {
     let requests: Vec<Request> = (0..400)
         .map(|n| Request {
             sent: n * 25,

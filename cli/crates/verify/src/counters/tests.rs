@@ -145,7 +145,7 @@ fn grouped_statuses_are_compared_with_groups() {
 }
 
 #[test]
-fn labels_that_the_contract_promises_and_no_series_has_are_reported() {
+fn missing_labels_of_the_contract_are_reported() {
     let judged = |more: &str, after: &str| {
         let mut made = TestRun::new(more, &samples(0));
         made.settled("a", after);
@@ -171,7 +171,7 @@ fn labels_that_the_contract_promises_and_no_series_has_are_reported() {
 }
 
 #[test]
-fn one_counter_can_tell_tenants_apart_besides() {
+fn one_counter_can_also_have_the_tenant_label() {
     let more = "[metrics]\ntenant_requests = \"http_requests_total\"\n";
     let text = |tenant: &str| {
         format!("http_requests_total{{handler=\"/chat\",method=\"POST\",status=\"200\"{tenant}}} 3\n")

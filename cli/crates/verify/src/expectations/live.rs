@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hopeless_run_is_given_up_as_soon_as_it_is_one() {
+    fn a_run_is_aborted_as_soon_as_its_expectation_cannot_hold() {
         let slow = samples(&[(200, 50); PLANNED]);
         let failing = samples(&[(500, 1); PLANNED]);
         let rejected = samples(&[(429, 1); PLANNED]);

@@ -129,7 +129,7 @@ fn a_rate_of_a_run_that_was_cut_off_is_not_known() {
 }
 
 #[test]
-fn every_run_promises_that_nothing_fails_unless_it_says_otherwise() {
+fn every_run_expects_no_errors_unless_it_states_otherwise() {
     let mut bad = samples();
     bad[3].failed_check = Some("status 404, expected 200 or 429".to_owned());
     bad[7].outcome = RequestOutcome::NotSent(NotSentReason::ConnectFailed);
@@ -161,7 +161,7 @@ fn a_user_that_had_to_start_first_waited_for_the_service() {
 }
 
 #[test]
-fn what_is_expected_of_a_fresh_start_is_left_out_elsewhere() {
+fn fresh_expectations_are_skipped_without_a_fresh_start() {
     let expect = "[[expect]]\nthat = \"count(200) == 1\"\nfresh = true\n";
     let mut made = TestRun::new(expect, &samples());
     assert_eq!(made.verdict(Claim::Expectation, "count(200)").outcome, Outcome::Fail);
@@ -183,7 +183,7 @@ fn without_data_nothing_passes() {
 }
 
 #[test]
-fn a_load_with_dropped_arrivals_is_not_the_one_that_was_asked_for() {
+fn a_load_with_dropped_arrivals_is_not_the_planned_one() {
     let mut dropped = samples();
     for sample in dropped.iter_mut().take(5) {
         sample.outcome = RequestOutcome::Dropped;

@@ -87,7 +87,7 @@ fn every_wrong_header_is_reported() {
         let broken: Vec<&str> = text.lines().filter(|line| line.starts_with("Fail: e")).collect();
         shown.push_str(&format!("{name}\n  {}\n", broken.join("\n  ")));
     }
-    insta::assert_snapshot!("lies", shown);
+    insta::assert_snapshot!("violations", shown);
 }
 
 #[test]

@@ -42,7 +42,7 @@ fn a_sane_histogram_below_its_clients_passes() {
 }
 
 #[test]
-fn every_kind_of_nonsense_is_named() {
+fn malformed_histograms_fail() {
     let table = [
         text([4, 3, 5, 5], "0.69", 5),
         text([4, 4, 5, 4], "0.69", 5),
@@ -77,7 +77,7 @@ fn diagnosed(verdict: &Verdict) -> String {
 }
 
 #[test]
-fn mistakes_are_called_by_their_names() {
+fn known_histogram_faults_are_diagnosed() {
     let table = [
         // Non-cumulative counts, with and without a correct `+Inf`.
         text([4, 0, 1, 0], "0.69", 5),
@@ -98,7 +98,7 @@ fn mistakes_are_called_by_their_names() {
 }
 
 #[test]
-fn the_sum_is_held_against_clients_too() {
+fn the_sum_is_compared_with_clients_too() {
     // All buckets and the bounds of the sum are in order, but the clients waited for 740 ms in all.
     let long = verdict("", &text([4, 4, 5, 5], "0.75", 5));
     assert_eq!(long.outcome, Outcome::Fail);
@@ -119,7 +119,7 @@ fn the_sum_is_held_against_clients_too() {
 }
 
 #[test]
-fn statuses_are_distinguished_where_the_histogram_does() {
+fn histograms_with_a_status_label_are_compared_by_status() {
     let mut samples = samples();
     samples[4].outcome = RequestOutcome::Status(503);
     let series = |status: &str, bucket: u32, count: u32, sum: &str| {

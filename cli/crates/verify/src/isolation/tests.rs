@@ -91,7 +91,7 @@ fn tenants_that_are_kept_apart_pass() {
 }
 
 #[test]
-fn a_canary_that_came_to_another_tenant_is_reported_with_who_whose_when_and_by_which_replica() {
+fn a_leaked_canary_is_reported_with_tenants_time_and_replica() {
     let mut samples = conforming();
     for i in [2, 6, 8, 10, 12, 14] {
         samples[i].canary = Some(1 - samples[i].tenant);

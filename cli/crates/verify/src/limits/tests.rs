@@ -58,7 +58,7 @@ fn in_a_shared_environment_rejections_cannot_be_judged_but_too_many_admissions_c
 }
 
 #[test]
-fn what_happened_before_a_run_may_explain_its_rejections() {
+fn earlier_admissions_may_explain_rejections() {
     let stale = |made: &mut TestRun| made.manifest.environment.fresh = false;
     assert_ne!(judged("sliding-log", "9/10s", &samples(), stale).outcome, Outcome::Fail);
     let all_rejected: Vec<Sample> = (0..5).map(|i| sample(i * 20, 0, RequestOutcome::Status(429))).collect();
@@ -82,7 +82,7 @@ fn requests_without_a_response_may_have_been_admitted() {
 /// A store that hangs may count a request after the service has given up on it and responded with an error:
 /// seven admissions, an early failure, and a rejection that is right only if that failure counts by now.
 #[test]
-fn what_the_service_failed_to_decide_may_count_later() {
+fn server_errors_may_count_later() {
     let outcome = |i: i64| match i {
         0 => 503,
         1..8 => 200,

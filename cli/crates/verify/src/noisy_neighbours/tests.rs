@@ -80,7 +80,7 @@ fn text(verdict: &Verdict) -> String {
 
 #[test]
 fn a_flood_without_effect_passes() {
-    insta::assert_snapshot!("unfelt", text(&judged(&run(|i| latency_of(i, 2000)))));
+    insta::assert_snapshot!("unaffected", text(&judged(&run(|i| latency_of(i, 2000)))));
 }
 
 #[test]
@@ -117,7 +117,7 @@ fn between_pass_and_fail_it_is_inconclusive() {
 }
 
 #[test]
-fn what_is_rejected_fails_or_is_lost_is_no_goodput() {
+fn rejected_failed_and_lost_requests_are_not_goodput() {
     let spoil = |outcome: RequestOutcome| {
         let mut samples = run(|i| latency_of(i, 2000));
         let flooded = samples.iter_mut().filter(|s| s.tenant == 1 && s.intended >= Nanos::from_secs(10));
@@ -176,7 +176,7 @@ fn stalls_of_the_generator_are_no_failure() {
 }
 
 #[test]
-fn what_was_not_tested_is_inconclusive() {
+fn untested_neighbours_are_inconclusive() {
     let calm = |samples: &mut Vec<Sample>| {
         let mut acmes = 0;
         samples.retain(|sample| {

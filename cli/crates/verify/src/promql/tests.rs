@@ -45,7 +45,7 @@ fn vector(values: &[(&str, &str)]) -> Option<Value> {
 }
 
 #[test]
-fn every_series_has_to_keep_the_bound_and_no_value_proves_nothing() {
+fn every_series_must_keep_the_bound_and_no_value_is_inconclusive() {
     let scalar = json!({"status": "success", "data": {"resultType": "scalar", "result": [1e9 + 10.0, "4"]}});
     let text = json!({"status": "success", "data": {"resultType": "string", "result": [1e9 + 10.0, "4"]}});
     let mut partial = vector(&[("acme", "3")]).unwrap();

@@ -24,7 +24,7 @@ fn judged(exclusive: bool, looks: &[String]) -> Verdict {
 }
 
 #[test]
-fn keys_that_stay_and_keys_that_were_thrown_away_fail() {
+fn keys_without_ttl_and_evicted_keys_fail() {
     let table = [
         (Outcome::Pass, judged(true, &[look(0, 3, 2, 5), look(9, 40, 39, 5)])),
         (Outcome::Fail, judged(true, &[look(0, 3, 2, 5), look(5, 9, 3, 5), look(9, 40, 20, 5)])),

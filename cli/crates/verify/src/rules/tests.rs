@@ -64,7 +64,7 @@ fn made(rules: &str, recorded: &[(f64, &str)], asked: &[(f64, &str)], scrapes: &
 }
 
 #[test]
-fn what_was_recorded_is_held_against_the_expression() {
+fn recorded_values_are_compared_with_the_expression() {
     let good = [(0.0, "1"), (5.0, "0.30000000000000004"), (10.0, "NaN")];
     let (ok, far) = (rules("ok", 0.01), [(2.0, "1"), (7.0, "1")]);
     let asked = [(0.0, "1"), (5.0, "0.3"), (10.0, "NaN")];

@@ -46,14 +46,14 @@ fn shown(verdict: &Verdict) -> String {
 }
 
 #[test]
-fn pages_that_are_whole_fresh_and_in_time_pass() {
+fn complete_and_current_scrapes_pass() {
     let (empty, five, all) = (page(0), page(50), page(100));
     let made = made(&[(-1, 3, &empty), (5, 900, &five), (10, 2, &all), (12, 2, &all)]);
     insta::assert_snapshot!(shown(&made.verdict(Claim::Scrapes, "/metrics of a by scrape")));
 }
 
 #[test]
-fn what_breaks_off_stands_still_or_takes_too_long_fails_and_is_named() {
+fn truncated_stale_and_slow_scrapes_fail() {
     let (empty, five, all) = (page(0), page(50), page(100));
     let cut = &all[..all.len() / 2];
     let mut reported = String::new();
@@ -135,7 +135,7 @@ fn every_second(value: impl Fn(i32) -> Option<f64>) -> Vec<(f64, f64)> {
 }
 
 #[test]
-fn prometheus_tells_of_its_own_scrapes() {
+fn prometheus_scrapes_are_verified() {
     let always = every_second(|_| Some(1.0));
     let good = [
         raw("up", &always),
@@ -183,7 +183,7 @@ fn conforming(
 }
 
 #[test]
-fn what_a_conforming_service_may_do_is_no_failure() {
+fn conforming_services_pass() {
     let counter =
         |is: &dyn Fn(i32) -> bool| raw("http_requests_total", &every_second(|at| is(at).then_some(9.0)));
     let whole = || counter(&|_| true);

@@ -220,7 +220,7 @@ async fn an_unsent_request_is_sent_again_on_a_new_connection() {
 }
 
 #[tokio::test]
-async fn what_was_sent_is_not_sent_again() {
+async fn a_request_that_was_sent_is_never_sent_again() {
     let (listener, address) = listen().await;
     let server = async {
         let mut stream = accept(&listener).await;

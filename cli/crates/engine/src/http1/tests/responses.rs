@@ -178,7 +178,7 @@ fn invalid_responses_are_distinguished_from_truncated_ones() {
 }
 
 #[test]
-fn what_is_too_long_is_rejected_and_what_just_fits_is_not() {
+fn length_limits_are_exact() {
     let head = |length: usize| {
         let frame = "HTTP/1.1 204 No\r\nx: \r\n\r\n";
         frame.replace("x: ", &format!("x: {}", "a".repeat(length - frame.len())))

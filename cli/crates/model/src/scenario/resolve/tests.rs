@@ -157,12 +157,12 @@ fn syntax() {
 }
 
 #[test]
-fn broken_tables_hide_what_follows_and_not_what_precedes() {
+fn a_syntax_error_hides_only_problems_after_it() {
     let text = BASE
         .replace("timeout", "timeuot")
         .replace("\"/session_id\" }", "\"/session_id\"")
         .replace("200/s", "0/s");
-    shown("broken_tables_hide_what_follows_and_not_what_precedes", &problems(&text).render(false));
+    shown("a_syntax_error_hides_only_problems_after_it", &problems(&text).render(false));
 }
 
 #[test]
@@ -326,7 +326,7 @@ fn the_service() {
 }
 
 #[test]
-fn how_requests_are_sent() {
+fn invalid_http_settings() {
     let with = |table: &str| format!("[http]\n{table}\n[[limit]]");
     let tables = [
         "version = \"3\"",
@@ -344,7 +344,7 @@ fn how_requests_are_sent() {
     ]
     .map(with);
     let changes: Vec<(&str, &str)> = tables.iter().map(|table| ("[[limit]]", table.as_str())).collect();
-    shown("how_requests_are_sent", &each(&changes));
+    shown("invalid_http_settings", &each(&changes));
 }
 
 #[test]

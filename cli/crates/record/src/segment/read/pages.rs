@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn pages_that_lie_are_reported() {
+    fn corrupt_pages_are_reported() {
         let table = [
             (vec![1, 6, 1], Encoding::RLE_DICTIONARY),
             (vec![1, 0, 0], Encoding::RLE_DICTIONARY),

@@ -54,7 +54,7 @@ fn a_violated_limit_names_count_interval_and_quota() {
 }
 
 #[test]
-fn a_rejection_that_neither_of_two_limits_explains_has_no_count() {
+fn a_rejection_unexplained_by_two_limits_has_no_count() {
     // Four a second are admitted, six are rejected; after eight, in the third second, all are.
     let kept = |i: i64| {
         let status = if i % 10 < 4 && i < 20 { 200 } else { 429 };

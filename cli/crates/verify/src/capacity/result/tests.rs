@@ -135,7 +135,7 @@ fn a_gate_is_about_the_most_replicas_in_whatever_order_they_were_searched() {
 }
 
 #[test]
-fn a_budget_too_small_for_a_longer_step_says_why_it_was_needed() {
+fn a_budget_too_small_for_a_longer_step_is_explained() {
     let stopped_after = |last: Ending| {
         let mut steps = vec![step(100.0, Ending::Held), step(100.0, last)];
         steps[1].why = Some("9 answers; a p99 needs 1000".to_owned());

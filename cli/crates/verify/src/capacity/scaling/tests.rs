@@ -98,7 +98,7 @@ fn coverage(sigma: f64, kappa: f64, counts: &[u32], repeats: u32, known: bool) -
 }
 
 #[test]
-fn intervals_cover_the_truth_as_often_as_they_say() {
+fn intervals_have_their_nominal_coverage() {
     let mut text = String::new();
     for (sigma, kappa, counts, repeats, known) in [
         (0.0, 0.0, &[1, 2, 4][..], 5, false),

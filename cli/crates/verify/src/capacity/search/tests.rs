@@ -40,7 +40,7 @@ fn reported(trials: &[(f64, bool)], search: &Search, end: Option<End>) -> String
 }
 
 #[test]
-fn a_sharp_ceiling_is_closed_in_on_and_both_ends_are_repeated() {
+fn a_sharp_ceiling_is_bracketed_and_both_ends_are_repeated() {
     let sharp = |ceiling: f64| move |level: f64| f64::from(level <= ceiling);
     let mut text = String::new();
     for (bounds, ceiling) in [

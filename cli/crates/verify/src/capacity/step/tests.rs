@@ -43,7 +43,7 @@ fn reported(more: &str, latency: impl Fn(i64) -> i64, flow: &Flow) -> String {
 }
 
 #[test]
-fn objectives_and_the_flow_decide() {
+fn objectives_and_flow_decide_a_step() {
     let calm = flow(|_| 10);
     let bound = "[[expect]]\nthat = \"p90 < 50ms\"";
     let all = [
@@ -56,7 +56,7 @@ fn objectives_and_the_flow_decide() {
 }
 
 #[test]
-fn dropped_arrivals_are_the_services_if_it_is_slower_and_nothing_else_is_wrong() {
+fn dropped_arrivals_count_against_a_slower_service() {
     let found = |outcome, subject: &str| Evidence::new(outcome, subject, "", "8 of 9 arrivals were dropped");
     let claim = |evidence| {
         Verdict::from_evidence(Claim::Generator, "the load", evidence, |_, e| e[0].observed.clone())
@@ -108,7 +108,7 @@ fn a_step_is_hopeless_when_too_many_requests_are_in_flight() {
 }
 
 #[test]
-fn what_was_cut_short_is_broken_by_those_that_were_late() {
+fn a_step_cut_short_is_broken_by_its_late_requests() {
     let few = "[[expect]]\nthat = \"p99 < 50ms\"";
     let short = "[[expect]]\nthat = \"p90 < 50ms\"";
     let reported = |that: &str, late: i64, cut_short: bool| {
@@ -135,7 +135,7 @@ fn what_was_cut_short_is_broken_by_those_that_were_late() {
 }
 
 #[test]
-fn what_a_generator_that_is_late_may_have_added_breaks_no_step() {
+fn a_late_generator_does_not_break_a_step() {
     let reported = |subject: &str, latency: i64| {
         let made =
             TestRun::new("[metrics]\nenabled = false\n[[expect]]\nthat = \"p90 < 50ms\"", &samples(|_| 10));

@@ -24,13 +24,16 @@ fn a_large_regression_is_reported_despite_drops() {
     // long in any case.
     let new = TestRun::new("", &one_of(2, samples(|i| 10 * usual(i))));
     let comparison = against(&made(usual), &new);
-    assert_eq!((changes(&comparison, "p50"), changes(&comparison, "p90")), (Change::Unknown, Change::Worse));
+    assert_eq!(
+        (changes(&comparison, "p50"), changes(&comparison, "p90")),
+        (Change::Inconclusive, Change::Regressed)
+    );
     let p90 = &comparison.rows[0].quantities[1];
     // At best it is the p80 of what was sent: 180 ms instead of 19.
     assert!(p90.low.unwrap() < 8.45 && 9.0 < p90.high.unwrap(), "{p90:?}");
     assert_eq!(
         changes(&comparison, "served"),
-        Change::Unknown,
+        Change::Inconclusive,
         "those that were dropped may all have been served"
     );
     let why = comparison.waiting.join("\n").replace(&new.dir.path().display().to_string(), "DIR");
@@ -52,30 +55,36 @@ fn a_service_that_hangs_fails() {
     let comparison = against(&made(usual), &TestRun::new("", &hung));
     assert_eq!(
         (changes(&comparison, "errors"), changes(&comparison, "served"), comparison.outcome),
-        (Change::Worse, Change::Worse, Outcome::Fail),
+        (Change::Regressed, Change::Regressed, Outcome::Fail),
         "{comparison:#?}"
     );
 }
 
 #[test]
-fn what_dropped_arrivals_could_undo_stays_unknown() {
+fn a_regression_that_dropped_arrivals_could_undo_is_inconclusive() {
     // A third longer, and a twentieth dropped: the median is longer in any case, but the rate of responses
     // may be unchanged.
     let new = one_of_twenty_dropped(samples(|i| usual(i) * 13 / 10));
     let comparison = against(&made(usual), &TestRun::new("", &new));
     assert_eq!(
         (changes(&comparison, "p50"), changes(&comparison, "served")),
-        (Change::Worse, Change::Unknown)
+        (Change::Regressed, Change::Inconclusive)
     );
     // By what was sent, nothing got worse; but that is not proven.
     let comparison = against(&made(usual), &TestRun::new("", &one_of_twenty_dropped(samples(usual))));
-    assert!(reported(&comparison).iter().all(|(_, change)| *change == Change::Unknown), "{comparison:#?}");
+    assert!(
+        reported(&comparison).iter().all(|(_, change)| *change == Change::Inconclusive),
+        "{comparison:#?}"
+    );
     assert_eq!(comparison.outcome, Outcome::Inconclusive);
     // A baseline with dropped arrivals proves nothing either way.
     let [base, slow] = [usual as fn(i64) -> i64, |i| 10 * usual(i)]
         .map(|micros| TestRun::new("", &one_of_twenty_dropped(samples(micros))));
     let comparison = against(&base, &slow);
-    assert!(reported(&comparison).iter().all(|(_, change)| *change == Change::Unknown), "{comparison:#?}");
+    assert!(
+        reported(&comparison).iter().all(|(_, change)| *change == Change::Inconclusive),
+        "{comparison:#?}"
+    );
     assert_eq!((comparison.waiting.len(), comparison.generator.len()), (2, 0));
 }
 
@@ -98,5 +107,5 @@ fn a_dropped_arrival_counts_in_favour_of_each_step_that_it_would_have_led_to() {
     let row = comparison.rows.iter().find(|row| row.step == "GET /list").unwrap();
     let served = row.quantities.iter().find(|quantity| quantity.name == "served").unwrap();
     assert_eq!((row.new_requests, row.dropped), (1000, 0));
-    assert_eq!(served.outcome, Change::Unknown, "{comparison:#?}");
+    assert_eq!(served.outcome, Change::Inconclusive, "{comparison:#?}");
 }

@@ -65,7 +65,7 @@ fn expectations() {
 }
 
 #[test]
-fn bounds_on_what_prometheus_says() {
+fn invalid_promql_expectations() {
     let with = |keys: &str| format!("[[expect]]\n{keys}\n[[expect]]");
     let good = "promql = \"up\"\nis = \"== 1\"\n";
     let tables = [
@@ -85,11 +85,11 @@ fn bounds_on_what_prometheus_says() {
     ];
     let changes: Vec<(&str, String)> = tables.iter().map(|keys| ("[[expect]]", with(keys))).collect();
     let changes: Vec<(&str, &str)> = changes.iter().map(|(from, to)| (*from, to.as_str())).collect();
-    shown("bounds_on_what_prometheus_says", &each(&changes));
+    shown("invalid_promql_expectations", &each(&changes));
 }
 
 #[test]
-fn neighbours() {
+fn noisy_neighbour() {
     let with = |keys: &str| format!("[noisy_neighbour]\n{keys}\n[[limit]]");
     let whole = "noisy = \"acme\"\nquiet = \"6s..12s\"\nflood = \"12s..20s\"";
     let tables = [

@@ -65,7 +65,7 @@ fn an_environments_metrics_take_precedence() {
 }
 
 #[test]
-fn mistakes_in_the_metrics_of_an_environment_have_their_place() {
+fn problems_in_an_environments_metrics_have_positions() {
     let text = "[environment.x]\nreplicas = { a = \"http://h\" }\n\n[environment.x.metrics]\npresets = \"micrometer\"\n\
                 statuses = \"both\"\n\n[environment.y.metrics]\npath = 3\n";
     let mut scenario = good(BASE);

@@ -234,11 +234,11 @@ fn bad_requests() {
 }
 
 #[test]
-fn bad_answers() {
+fn invalid_checks_and_saves() {
     let check = |to: &'static str| ("{ json = \"/ok\", is = true }", to);
     let save = |to: &'static str| ("{ json = \"/state\" }", to);
     shown(
-        "bad_answers",
+        "invalid_checks_and_saves",
         &each(&[
             check("{}"),
             check("{ json = \"ok\", is = true }"),
@@ -268,10 +268,10 @@ fn bad_answers() {
 }
 
 #[test]
-fn bad_turns() {
+fn invalid_step_selection() {
     let when = |to: &'static str| ("when = { saved = \"state\", is = \"open\" }", to);
     shown(
-        "bad_turns",
+        "invalid_step_selection",
         &each(&[
             ("weight = 3", ""),
             ("weight = 3", "weight = 0"),
@@ -325,10 +325,10 @@ fn bad_feeders() {
 }
 
 #[test]
-fn bad_mixes() {
+fn invalid_journey_weights() {
     let mix = |to: &'static str| ("journey = \"shop\"", to);
     shown(
-        "bad_mixes",
+        "invalid_journey_weights",
         &each(&[
             mix("journey = {}"),
             mix("journey = [\"shop\", \"browse\"]"),
@@ -342,10 +342,10 @@ fn bad_mixes() {
 }
 
 #[test]
-fn bad_rows() {
+fn invalid_data_rows() {
     let problems = |file: &str| {
         let text = SHOP.replace("people.csv", file);
         resolve(&text, "shop.toml", &SOURCES).unwrap_err().render(false)
     };
-    shown("bad_rows", &[problems("bad.csv"), problems("worse.jsonl")].join("\n"));
+    shown("invalid_data_rows", &[problems("bad.csv"), problems("worse.jsonl")].join("\n"));
 }
