@@ -8,11 +8,10 @@ use saasbench_verify::{
     verdict::{Claim, Outcome, Verdict},
 };
 
-use crate::{run::Plan, service::Trouble};
-
-/// Without optimisation a run takes ten times as long.
-const SEEDS: u64 = if cfg!(debug_assertions) { 2 } else { 20 };
-const CONFORMING_SEEDS: u64 = if cfg!(debug_assertions) { 4 } else { 50 };
+use crate::{
+    run::{Plan, seeds},
+    service::Trouble,
+};
 
 /// Shapes of the load, chosen in turn by the seed.
 const SHAPES: [&str; 4] =
@@ -215,12 +214,14 @@ fn in_parallel<T: Send>(count: u64, work: impl Fn(u64) -> T + Sync) -> Vec<T> {
 
 #[test]
 fn every_metrics_fault_is_detected_and_diagnosed() {
-    let runs = in_parallel(ROWS.len() as u64 * SEEDS, |run_number| {
-        run(&ROWS[(run_number / SEEDS) as usize], run_number % SEEDS)
+    // One for each shape at least.
+    let seeds = seeds(SHAPES.len() as u64, 20);
+    let runs = in_parallel(ROWS.len() as u64 * seeds, |run_number| {
+        run(&ROWS[(run_number / seeds) as usize], run_number % seeds)
     });
     let mut table =
         String::from("| fault | caught by | what is said of it, in the first run |\n|---|---|---|\n");
-    for (row, runs) in ROWS.iter().zip(runs.chunks(SEEDS as usize)) {
+    for (row, runs) in ROWS.iter().zip(runs.chunks(seeds as usize)) {
         let sentence = runs[0].as_deref().unwrap_or_default();
         let _ = writeln!(table, "| `{}` | {} | {sentence} |", row.with_value(0), row.claim);
     }
@@ -233,7 +234,7 @@ fn every_metrics_fault_is_detected_and_diagnosed() {
 
 #[test]
 fn conforming_metrics_pass() {
-    let failed = in_parallel(2 * CONFORMING_SEEDS, |number| {
+    let failed = in_parallel(2 * seeds(12, 50), |number| {
         let (seed, restart) = (number / 2, number % 2 == 1);
         let report = plan(None, seed, restart).report();
         // Counts lost in a restart and requests without a response are inconclusive; everything else passes.

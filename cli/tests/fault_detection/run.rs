@@ -166,3 +166,13 @@ fn environment(faults: &[Fault]) -> Environment {
         programs: Default::default(),
     }
 }
+
+/// How many seeds a series has: `thorough` with `SAASBENCH_THOROUGH` (`ci/nightly`), otherwise `short`, and two without
+/// optimisation, where a run takes ten times as long.
+pub(crate) fn seeds(short: u64, thorough: u64) -> u64 {
+    match std::env::var_os("SAASBENCH_THOROUGH") {
+        Some(_) => thorough,
+        None if cfg!(debug_assertions) => 2,
+        None => short,
+    }
+}

@@ -140,11 +140,16 @@ proptest! {
     }
 }
 
-/// How many histories a property test tries: `SAASBENCH_CASES`, or its own default; a tenth without
-/// optimisation.
-fn cases(ordinary: u64) -> u64 {
-    let ordinary = if cfg!(debug_assertions) { (ordinary / 10).max(1) } else { ordinary };
-    std::env::var("SAASBENCH_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(ordinary)
+/// How many histories a property test tries: `SAASBENCH_CASES`, or `thorough` with `SAASBENCH_THOROUGH`
+/// (`ci/nightly`); otherwise a fifth of that, and a fiftieth without optimisation.
+fn cases(thorough: u64) -> u64 {
+    let share = match std::env::var_os("SAASBENCH_THOROUGH") {
+        Some(_) => 1,
+        None if cfg!(debug_assertions) => 50,
+        None => 5,
+    };
+    let chosen = std::env::var("SAASBENCH_CASES").ok().and_then(|cases| cases.parse().ok());
+    chosen.unwrap_or((thorough / share).max(1))
 }
 
 /// One line per request.

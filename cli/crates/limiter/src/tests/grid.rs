@@ -90,9 +90,9 @@ fn no_violation_is_reported_of_conforming_grids() {
 
 /// Compares tiny histories with exact search; returns how many were broken, and how many of those were
 /// missed.
-fn agreement(kind: GridKind, ordinary: u64) -> (u64, u64) {
+fn agreement(kind: GridKind, thorough: u64) -> (u64, u64) {
     let (mut broken, mut missed) = (0, 0);
-    for seed in 0..cases(ordinary) {
+    for seed in 0..cases(thorough) {
         let random = &mut Random(seed);
         let (history, quota, mut context) = tiny(random, kind.make());
         if random.chance(0.2) {
