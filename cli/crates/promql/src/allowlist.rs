@@ -4,7 +4,7 @@
 use promql_parser::{
     parser::{
         Expr, VectorMatchFillValues, VectorSelector,
-        token::{T_LIMIT_RATIO, T_LIMITK},
+        token::{T_ATAN2, T_LIMIT_RATIO, T_LIMITK},
     },
     util::{ExprVisitor, walk_expr},
 };
@@ -44,6 +44,10 @@ impl ExprVisitor for Checker {
                 aggregate.param.iter().try_for_each(|parameter| check(parameter))?;
             }
             Expr::Binary(binary) => {
+                // Prometheus versions differ on whether its result keeps the metric's name.
+                if binary.op.id() == T_ATAN2 {
+                    unsupported("the operator `atan2`")?;
+                }
                 let fills = |fill: &VectorMatchFillValues| *fill != VectorMatchFillValues::default();
                 if binary.modifier.as_ref().is_some_and(|modifier| fills(&modifier.fill_values)) {
                     unsupported("the `fill` modifiers")?;
@@ -72,6 +76,7 @@ mod tests {
             ("topk(scalar(hour()), up)", "the function `hour`"),
             ("max_over_time(up[5m:])", "a subquery without a step"),
             ("limitk(2, up)", "the aggregation `limitk`"),
+            ("up atan2 up", "the operator `atan2`"),
             ("up + on (job) fill (0) up", "the `fill` modifiers"),
             ("rate(up{a=\"1\" or b=\"2\"}[5m])", "`or` between matchers"),
         ] {

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use promql_parser::parser::{
     BinModifier, BinaryExpr, LabelModifier, VectorMatchCardinality,
     token::{
-        T_ADD, T_ATAN2, T_DIV, T_EQLC, T_GTE, T_GTR, T_LAND, T_LOR, T_LSS, T_LTE, T_LUNLESS, T_MOD, T_MUL,
-        T_NEQ, T_POW, T_SUB, TokenId,
+        T_ADD, T_DIV, T_EQLC, T_GTE, T_GTR, T_LAND, T_LOR, T_LSS, T_LTE, T_LUNLESS, T_MOD, T_MUL, T_NEQ,
+        T_POW, T_SUB, TokenId,
     },
 };
 
@@ -35,7 +35,6 @@ impl Operator {
             T_DIV => return Some(left / right),
             T_MOD => return Some(left % right),
             T_POW => return Some(left.powf(right)),
-            T_ATAN2 => return Some(left.atan2(right)),
             T_EQLC => left == right,
             T_NEQ => left != right,
             T_GTR => left > right,
