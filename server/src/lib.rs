@@ -1,7 +1,7 @@
 //! The reference multi-tenant server: sessions, mock chat and a rate limit per tenant, global over all
 //! replicas.
 //!
-//! [`serve()`] serves on a listener until it is told to shut down; an [`App`] is one replica (its tenants,
+//! [`serve()`] serves on a listener until it is asked to shut down; an [`App`] is one replica (its tenants,
 //! its metrics), and a [`Store`] is what replicas share. [`run()`] is the whole program behind the command
 //! line, [`Args`]. [`calibration`] is a separate service, of known latency.
 

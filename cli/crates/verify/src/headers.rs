@@ -78,7 +78,7 @@ impl Headers {
         let Some((tenant, quota)) = limits[limit].quota.get(key) else { return };
         let reported = &sample.limiter;
         let number = |value: Option<u64>| value.and_then(|value| u32::try_from(value).ok());
-        // With several limits, the header has a member for each, and which one this limit is cannot be told.
+        // With several limits, the header has a member for each, and which one this limit is cannot be known.
         let remaining = reported.remaining.or_else(|| reported.state.as_deref().and_then(policy::remaining));
         let (remaining, retry_after) = (number(remaining), number(reported.retry_after));
         if remaining.is_some() || retry_after.is_some() || reported.reset.is_some() {

@@ -60,7 +60,7 @@ mod tests {
             "a hiccup is none"
         );
         assert_eq!(of(&[(100.0, 10), (200.0, 12), (200.0, 90), (200.0, 14), (400.0, 15)]), None, "medians");
-        // 0.2 ms and 0.5 ms cannot be told apart.
+        // 0.2 ms and 0.5 ms cannot be distinguished.
         let point = |level, p99| Point { level, p99: Nanos(p99) };
         assert_eq!(knee(&[point(1.0, 200_000), point(2.0, 500_000)]), None);
     }

@@ -155,7 +155,7 @@ impl<'a> Bounds<'a> {
     }
 
     /// Responses with the same reset time belong to one window, because the ends of two windows are W apart:
-    /// half of that tells them apart if it exceeds what rounding and clocks can do to a stated instant. Each
+    /// half of that separates them if it exceeds what rounding and clocks can do to a stated instant. Each
     /// admission of a window takes one of the quota, and one of the stated remainder.
     fn in_window(&mut self, admission: &Request, said: Option<&HeaderValue>) -> Option<(u64, String)> {
         let quota = self.promise.quota;
