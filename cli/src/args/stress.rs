@@ -183,7 +183,7 @@ fn credentials(text: &str) -> Result<(String, String), String> {
     let from = if text.starts_with("${") { text.find('}').unwrap_or(0) } else { 0 };
     match text[from..].split_once(':') {
         Some((user, password)) => Ok((format!("{}{user}", &text[..from]), password.to_owned())),
-        None => Err("write it as `USER:PASSWORD`, the password best as `${env:PASSWORD}`".to_owned()),
+        None => Err("write it as `USER:PASSWORD`, the password preferably as `${env:PASSWORD}`".to_owned()),
     }
 }
 

@@ -56,7 +56,7 @@ async fn run_or_save(args: &StressArgs, output: &mut Output<'_>) -> Result<Exit,
     }
     let (scenario, text) = understand(text, FILE, Path::new(""), Secrets::Set, color)?;
     if args.expect.is_empty() {
-        let hint = "nothing is expected but answers without errors; for more: --expect 'p99 < 50ms'";
+        let hint = "nothing is expected but responses without errors; for more: --expect 'p99 < 50ms'";
         output.note(hint);
     }
     warn_about_secrets(&stress, "the record", output);

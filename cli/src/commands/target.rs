@@ -67,7 +67,7 @@ fn check_local(args: &TargetArgs) -> Result<(), EnvironmentError> {
         let message = format!("{flag} is not for the environment `{}`: {why}", local::LOCAL);
         Err(EnvironmentError::Usage { message, hint: hint.to_owned() })
     };
-    let (why, hint) = ("its replicas answer without TLS", "leave it out");
+    let (why, hint) = ("its replicas respond without TLS", "leave it out");
     if args.insecure {
         return rejected("--insecure", why, hint);
     }
@@ -98,9 +98,9 @@ mod tests {
             };
         }
         insta::assert_snapshot!(text, @"
-        --insecure is not for the environment `local`: its replicas answer without TLS
+        --insecure is not for the environment `local`: its replicas respond without TLS
           leave it out
-        --ca-file is not for the environment `local`: its replicas answer without TLS
+        --ca-file is not for the environment `local`: its replicas respond without TLS
           leave it out
         good
         ");

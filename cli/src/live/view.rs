@@ -37,8 +37,8 @@ impl Phase {
             Self::Preparing => "getting ready",
             Self::Warmup => "warm-up",
             Self::Load => "load",
-            Self::Finishing => "waiting for the last answers",
-            Self::Settling => "waiting for the service to rest",
+            Self::Finishing => "waiting for the last responses",
+            Self::Settling => "waiting for the service to become idle",
             Self::Judging => "judging",
         }
     }

@@ -106,7 +106,7 @@ fn facts(page: &Inspection) -> String {
         format!("{} series", page.series),
         counted(page.bytes, "byte"),
     ];
-    facts.extend(page.took_ns.map(|took| format!("answered in {took}")));
+    facts.extend(page.took_ns.map(|took| format!("responded in {took}")));
     facts.join(" · ")
 }
 

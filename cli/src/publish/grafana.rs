@@ -137,7 +137,7 @@ impl Grafana {
         };
         let said: String = redact(text.lines().next().unwrap_or_default()).chars().take(200).collect();
         let said = if said.is_empty() { said } else { format!(" ({said})") };
-        Err(format!("it answered {}{why}{said}", status.as_u16()))
+        Err(format!("it responded {}{why}{said}", status.as_u16()))
     }
 }
 

@@ -217,7 +217,7 @@ fn results_are_kept_when_the_service_goes_away() {
     let ended = running.end();
     ended.assert_code(4);
     ended.assert_says(&[
-        "the service does not answer any more, after a step at",
+        "the service no longer responds, after a step at",
         "limit: the search could not continue",
         "look into its log",
     ]);

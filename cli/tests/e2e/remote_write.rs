@@ -59,7 +59,7 @@ fn a_failed_push_is_reported_and_does_not_change_the_verdict() {
     // A closed port, and an endpoint that rejects remote write.
     let unheard = format!("http://user:hush@127.0.0.1:{}/api/v1/write", free_port());
     let deaf = format!("{target}/freeze");
-    for (push, error) in [(unheard, "Connection refused"), (deaf, "it answered 422")] {
+    for (push, error) in [(unheard, "Connection refused"), (deaf, "it responded 422")] {
         let sandbox = Sandbox::with(&SCENARIO.replace("2500ms", "300ms"), TENANTS);
         let (ended, report) = sandbox.report(&["--target", &target, "--push", &push]);
         assert!(matches!(ended.code, Some(0 | 3)), "{ended:?}");

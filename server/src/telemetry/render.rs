@@ -36,7 +36,7 @@ impl Telemetry {
         out.metric(
             name,
             MetricType::Histogram,
-            "From the request's head to its answer, by handler and method.",
+            "From the request's head to its response, by handler and method.",
         );
         for (handler, method, series) in used(handlers) {
             if !series.duration.is_empty() {
@@ -47,7 +47,7 @@ impl Telemetry {
         out.metric(
             name,
             MetricType::Histogram,
-            "From the request's head to its answer, all requests, fine buckets.",
+            "From the request's head to its response, all requests, fine buckets.",
         );
         self.fine.write(out, name, &[]);
     }
@@ -57,7 +57,7 @@ impl Telemetry {
         out.metric(
             name,
             MetricType::Counter,
-            "Requests answered, by tenant, handler, method and exact status.",
+            "Responses, by tenant, handler, method and exact status.",
         );
         for (tenant, route, series) in self.tenant_routes() {
             for (method, requests) in Method::ALL.iter().zip(&series.methods) {
@@ -76,7 +76,7 @@ impl Telemetry {
         out.metric(
             name,
             MetricType::Histogram,
-            "From the request's head to its answer, by tenant and handler.",
+            "From the request's head to its response, by tenant and handler.",
         );
         for (tenant, route, series) in self.tenant_routes() {
             series.duration.write(out, name, &[("tenant", tenant), ("handler", route.label())]);
@@ -85,7 +85,7 @@ impl Telemetry {
 
     fn write_process(&self, out: &mut Writer) {
         let name = "tenancy_store_errors_total";
-        out.metric(name, MetricType::Counter, "Operations that the store did not answer as it should.");
+        out.metric(name, MetricType::Counter, "Failed operations of the store.");
         for (operation, count) in Operation::ALL.iter().zip(&self.store_errors) {
             out.sample(name, "", [("operation", operation.label())], count.load(Relaxed) as f64);
         }
@@ -106,7 +106,7 @@ impl Telemetry {
 
 fn write_requests(out: &mut Writer, handlers: &[Handler<'_>]) {
     let name = "http_requests_total";
-    out.metric(name, MetricType::Counter, "Requests answered, by handler, method and exact status.");
+    out.metric(name, MetricType::Counter, "Responses, by handler, method and exact status.");
     for (handler, method, series) in used(handlers) {
         for (status, count) in counted(&series.requests) {
             let labels = [("handler", handler), ("method", method.label()), ("status", status)];
@@ -137,7 +137,7 @@ fn write_sizes(out: &mut Writer, handlers: &[Handler<'_>]) {
 
 fn write_in_progress(out: &mut Writer, handlers: &[Handler<'_>]) {
     let name = "http_requests_inprogress";
-    out.metric(name, MetricType::Gauge, "Requests being answered, those for metrics excepted.");
+    out.metric(name, MetricType::Gauge, "Requests in progress, except those for metrics.");
     for (handler, method, series) in used(handlers).filter(|(handler, ..)| *handler != Route::Metrics.label())
     {
         let labels = [("handler", handler), ("method", method.label())];

@@ -128,9 +128,9 @@ pub fn doubt(answer: &Value) -> Option<String> {
     let warnings: Vec<&str> = warnings.iter().filter_map(Value::as_str).collect();
     let is_partial = |pointer: &str| answer.pointer(pointer).and_then(Value::as_bool) == Some(true);
     if !warnings.is_empty() {
-        Some(format!("Prometheus answered with a warning: {}", warnings.join("; ")))
+        Some(format!("Prometheus responded with a warning: {}", warnings.join("; ")))
     } else if is_partial("/isPartial") || is_partial("/data/isPartial") {
-        Some("Prometheus answered in part only: one of its stores was not there".to_owned())
+        Some("Prometheus responded with partial data: one of its stores was unavailable".to_owned())
     } else {
         None
     }
@@ -162,8 +162,8 @@ mod tests {
         assert_eq!(doubts(r#"{"status":"success","data":{},"infos":["a hint"]}"#), None);
         assert_eq!(doubts(r#"{"status":"success","isPartial":false,"warnings":[]}"#), None);
         let thanos = doubts(r#"{"status":"success","warnings":["store 10.0.0.7 is gone"]}"#);
-        assert_eq!(thanos.unwrap(), "Prometheus answered with a warning: store 10.0.0.7 is gone");
+        assert_eq!(thanos.unwrap(), "Prometheus responded with a warning: store 10.0.0.7 is gone");
         let victoria = doubts(r#"{"status":"success","isPartial":true}"#);
-        assert_eq!(victoria.unwrap(), "Prometheus answered in part only: one of its stores was not there");
+        assert_eq!(victoria.unwrap(), "Prometheus responded with partial data: one of its stores was unavailable");
     }
 }

@@ -57,7 +57,7 @@ pub fn line(number: usize, by: By, step: &Step) -> String {
         "step {number:>3}  {:>10}  {}  p99 {p99:>7}  {:.0} responses/s",
         level(by, step.level),
         ending(step.ending),
-        step.answered_per_s
+        step.responses_per_s
     );
     if let Some(why) = &step.why {
         let _ = write!(text, "  {}", paint(FAINT, why));
@@ -213,7 +213,7 @@ fn table(count: &Count, by: By) -> String {
             format!("{held}/{}", steps.len()),
             latency(middle.p50),
             latency(middle.p99),
-            middle.answered_per_s,
+            middle.responses_per_s,
             middle.p99.map(|p99| bar(p99, least, most)).unwrap_or_default()
         );
     }

@@ -234,7 +234,7 @@ pub struct Certified {
     pub done_ns: Nanos,
     /// Name of the replica that it was sent to.
     pub replica: String,
-    /// `admitted`, `rejected` or `not answered`.
+    /// `admitted`, `rejected` or `no response`.
     pub decision: String,
 }
 

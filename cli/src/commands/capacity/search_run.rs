@@ -170,7 +170,7 @@ impl<'a> CapacitySearchRun<'a> {
         if let Some(trial) = trial {
             self.search.record(step.level, trial);
         }
-        if step.answered_per_s > 0.0 && is_whole {
+        if step.responses_per_s > 0.0 && is_whole {
             let judged = (step.planned_ns - self.work.scenario.warmup).as_secs_f64();
             self.needed = answers.shortfall() * judged * step.level;
         }
@@ -196,7 +196,7 @@ impl<'a> CapacitySearchRun<'a> {
                 let level = last.map(|step| level(self.work.settings.by, step.level)).unwrap_or_default();
                 Err(Failure::new(
                     Exit::Unreachable,
-                    format!("the service does not answer any more, after a step at {level}"),
+                    format!("the service no longer responds, after a step at {level}"),
                 )
                 .hint(
                     "look into its log for why; if it only takes long to come back, give a longer --settle",
@@ -287,7 +287,7 @@ impl<'a> CapacitySearchRun<'a> {
             planned_ns: planned,
             cut_short,
             requests: report.summary.total.requests,
-            answered_per_s: flow.answered_per_s(),
+            responses_per_s: flow.responses_per_s(),
             errors: report.summary.total.errors,
             p50: flow.quantile(0.5),
             p99: flow.quantile(0.99),

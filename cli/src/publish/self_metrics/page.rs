@@ -158,7 +158,7 @@ impl Page {
         self.metric(
             name,
             MetricType::Histogram,
-            "Latency of answered requests from the instant that they were due.",
+            "Latency of requests with a response from the instant that they were due.",
         );
         for (labels, group) in &groups {
             self.histogram(name, labels, &group.intended);
@@ -167,7 +167,7 @@ impl Page {
         self.metric(
             name,
             MetricType::Histogram,
-            "Latency of answered requests from the instant that they were sent.",
+            "Latency of requests with a response from the instant that they were sent.",
         );
         for (labels, group) in &groups {
             self.histogram(name, labels, &group.sent);

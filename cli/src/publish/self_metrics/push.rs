@@ -230,7 +230,7 @@ impl Pusher {
         let said = if said.is_empty() { said } else { format!(": {said}") };
         // By the specification, 5xx and 429 are temporary, any other response is final.
         let is_final = !status.is_server_error() && status.as_u16() != 429;
-        Err(Rejection { reason: format!("it answered {}{said}", status.as_u16()), is_final })
+        Err(Rejection { reason: format!("it responded {}{said}", status.as_u16()), is_final })
     }
 }
 

@@ -181,7 +181,7 @@ fn measure(text: &str) -> Result<Measure, Complaint> {
         ("ratio", Some(status)) => Measure::Ratio(status),
         ("ratio", None) => {
             let help = "name the status: `ratio(429) <= 5%`; for everything unexpected there is error_ratio";
-            return Err(Complaint::new("a ratio of which answers?", help));
+            return Err(Complaint::new("a ratio of which responses?", help));
         }
         (base, None) if is_quantile(base) => Measure::Quantile { q: quantile(base)?, from: latency },
         _ => {
@@ -331,7 +331,7 @@ mod tests {
             ("max(200) < 50ms", "`max(200)` is not a measure"),
             ("p99 after sent < 50ms", "`after sent` means nothing here"),
             ("count from sent == 3", "`count` is not a latency, so it has no `from`"),
-            ("ratio < 5%", "a ratio of which answers?"),
+            ("ratio < 5%", "a ratio of which responses?"),
             ("count(20) == 3", "`20` is not a status"),
             ("count(2xx) == 3", "`2xx` is not a status"),
             ("p99 < 50", "the unit is missing"),

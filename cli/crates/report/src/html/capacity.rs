@@ -221,7 +221,7 @@ fn row(number: usize, step: &Step, by: By) -> Markup {
             td.number { (level(by, step.level)) }
             td { (ended(step)) }
             td.number { (latency(step.p50)) } td.number { (latency(step.p99)) }
-            td.number { (format!("{:.0}/s", step.answered_per_s)) } td.number { (step.errors) }
+            td.number { (format!("{:.0}/s", step.responses_per_s)) } td.number { (step.errors) }
             td.number { (step.planned_ns) @if step.cut_short { ", cut short" } }
             td.number { (share(step.generator_busy)) } td.number { (share(step.machine_busy)) }
             td.why { (step.why.as_deref().unwrap_or_default()) }

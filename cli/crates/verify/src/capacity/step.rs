@@ -59,7 +59,7 @@ pub struct Step {
     /// Number of requests.
     pub requests: u64,
     /// Responses per second during the load.
-    pub answered_per_s: f64,
+    pub responses_per_s: f64,
     /// Number of errors.
     pub errors: u64,
     /// Median latency of the responses in nanoseconds, from the instant at which each request was due.
@@ -150,7 +150,7 @@ impl Flow {
     }
 
     /// Responses per second, until the load's planned or early end.
-    pub fn answered_per_s(&self) -> f64 {
+    pub fn responses_per_s(&self) -> f64 {
         let length = (self.last_due.min(self.end) - self.begin).as_secs_f64();
         if length > 0.0 { self.answered as f64 / length } else { 0.0 }
     }

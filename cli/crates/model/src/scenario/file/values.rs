@@ -96,7 +96,7 @@ pub(super) fn statuses(table: &Table<'_>, key: &str, found: &mut Vec<Problem>) -
                 found.push(Problem::at(
                     value.span(),
                     format!("{} is empty", quoted(key)),
-                    "no answer would be right",
+                    "no response would be right",
                 ));
                 return None;
             }

@@ -28,7 +28,7 @@ pub fn size_bound(text: &str) -> Result<(Comparison, u64), Complaint> {
     };
     match number.replace('_', "").parse::<u64>() {
         Ok(count) if count <= u64::from(u32::MAX) => Ok((comparison, count * scale)),
-        Ok(_) => complain("this is more than any answer has".to_owned()),
+        Ok(_) => complain("no response is this large".to_owned()),
         Err(_) => complain(format!("{} is not a size", quoted(size))),
     }
 }
@@ -55,7 +55,7 @@ mod tests {
             ("< 10 parsecs", "`parsecs` is not a unit of size"),
             ("< kB", "`kB` is not a size"),
             ("< 1.5kB", "`.5kB` is not a unit of size"),
-            ("< 99999999999MB", "this is more than any answer has"),
+            ("< 99999999999MB", "no response is this large"),
         ] {
             assert_eq!(size_bound(text).unwrap_err().message, complaint, "{text}");
         }

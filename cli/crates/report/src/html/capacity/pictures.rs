@@ -205,11 +205,11 @@ pub(super) fn latency(number: usize, count: &Count, report: &CapacityReport, ran
 /// Throughput by load level: beyond the capacity it no longer follows the target rate.
 pub(super) fn throughput(number: usize, count: &Count, report: &CapacityReport) -> Markup {
     let (levels, by) = (levels(count), report.by);
-    let read = |step: &Step| Some(step.answered_per_s);
+    let read = |step: &Step| Some(step.responses_per_s);
     let curve: Vec<(f64, f64)> =
         levels.iter().filter_map(|level| Some((level.at, level.median(read)?))).collect();
-    let most = count.steps.iter().map(|step| step.answered_per_s).fold(0.0, f64::max);
-    let least = count.steps.iter().map(|step| step.answered_per_s).fold(f64::INFINITY, f64::min);
+    let most = count.steps.iter().map(|step| step.responses_per_s).fold(0.0, f64::max);
+    let least = count.steps.iter().map(|step| step.responses_per_s).fold(f64::INFINITY, f64::min);
     let up = Scale::log((least.max(most / 1e4), most), Frame::LARGE.up());
     let mut layers = marks(count, by);
     layers.push(Layer::Curve("success", curve));

@@ -11,7 +11,7 @@ pub(super) fn step(level: f64, ending: Ending) -> Step {
         planned_ns: Nanos::from_secs(10),
         cut_short: false,
         requests: 1000,
-        answered_per_s: level,
+        responses_per_s: level,
         errors: 0,
         p50: Some(Nanos::from_millis(1)),
         p99: Some(Nanos::from_millis(if ending == Ending::Held { 2 } else { 200 })),

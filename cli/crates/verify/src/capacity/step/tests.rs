@@ -75,7 +75,7 @@ fn dropped_arrivals_count_against_a_slower_service() {
 fn responses_are_counted_over_the_load_and_latency_after_the_warmup() {
     let flow = flow(|n| if n < 1000 { 500 } else { 10 });
     assert_eq!(flow.fell_behind(), None);
-    assert!((flow.answered_per_s() - 1000.0).abs() < 2.0, "{}", flow.answered_per_s());
+    assert!((flow.responses_per_s() - 1000.0).abs() < 2.0, "{}", flow.responses_per_s());
     assert!(flow.quantile(0.99).unwrap() < Nanos::from_millis(11), "the warm-up is not judged");
 }
 

@@ -32,7 +32,7 @@ pub(super) fn foreign(step: &file::Step<'_>, found: &mut Vec<Problem>) -> bool {
     }
     if let Some((name, _)) = step.save.first() {
         let message = "a foreign step has nothing to save";
-        let problem = Problem::at(name.span.clone(), message, "values are saved from 2xx answers");
+        let problem = Problem::at(name.span.clone(), message, "values are saved from 2xx responses");
         found.push(problem.also(foreign.span.clone(), "this says that it must be rejected"));
     }
     true

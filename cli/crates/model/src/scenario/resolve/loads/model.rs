@@ -10,7 +10,7 @@ use crate::{
     units::{Nanos, Rate},
 };
 
-const OPEN_OR_CLOSED: &str = "`rate = \"200/s\"` lets arrivals come, however slow the service is; `users = 50` lets users wait for their answers";
+const OPEN_OR_CLOSED: &str = "`rate = \"200/s\"` lets arrivals come, however slow the service is; `users = 50` lets users wait for their responses";
 const STAGES: &str = "for example: stages = [{ for = \"30s\", users = 100 }, { for = \"1m\", users = 100 }]";
 
 /// The keys about how a load is driven.
