@@ -54,11 +54,7 @@ impl Telemetry {
 
     fn write_tenants(&self, out: &mut Writer) {
         let name = "tenant_requests_total";
-        out.metric(
-            name,
-            MetricType::Counter,
-            "Responses, by tenant, handler, method and exact status.",
-        );
+        out.metric(name, MetricType::Counter, "Responses, by tenant, handler, method and exact status.");
         for (tenant, route, series) in self.tenant_routes() {
             for (method, requests) in Method::ALL.iter().zip(&series.methods) {
                 for (status, count) in counted(requests) {

@@ -164,6 +164,9 @@ mod tests {
         let thanos = doubts(r#"{"status":"success","warnings":["store 10.0.0.7 is gone"]}"#);
         assert_eq!(thanos.unwrap(), "Prometheus responded with a warning: store 10.0.0.7 is gone");
         let victoria = doubts(r#"{"status":"success","isPartial":true}"#);
-        assert_eq!(victoria.unwrap(), "Prometheus responded with partial data: one of its stores was unavailable");
+        assert_eq!(
+            victoria.unwrap(),
+            "Prometheus responded with partial data: one of its stores was unavailable"
+        );
     }
 }
