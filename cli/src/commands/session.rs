@@ -33,7 +33,7 @@ use saasbench_engine::{
     drive,
     rate_control::{RateControl, RateControlReceiver},
     render::Origin,
-    self_monitor::in_flight::InFlight,
+    self_monitor::{in_flight::InFlight, response_timeout::ResponseTimeout},
     wire::Wire,
     worker::Setup,
 };
@@ -202,8 +202,8 @@ impl Session<'_> {
         }
         output.loads(live, started);
         let endpoints = Arc::clone(&self.up.connections().endpoints);
-        let timeout = scenario.timeout.to_duration();
-        let connect = move |worker| Ok(Wire::new(Arc::clone(&endpoints), worker, timeout, clock));
+        let timeout = ResponseTimeout::new(scenario.timeout, clock).with_stalls(watching.stalled());
+        let connect = move |worker| Ok(Wire::new(Arc::clone(&endpoints), worker, &timeout, clock));
         let driving = drive::drive_on_threads(Arc::new(setup), workers, connect, sink, &halt);
         let phase = journal.follow(driving, turns, &halt, &aborted, output).await;
         // All sinks were dropped with the load, so the recorder ends by itself.

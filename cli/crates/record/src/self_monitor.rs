@@ -33,7 +33,15 @@ impl SelfMonitorRecord {
     /// When an existing file cannot be read.
     pub fn read(dir: &Path) -> Result<Self, ObservationsError> {
         let dir = dir.join(DIRECTORY);
-        Ok(Self { stalls: lines(&dir.join(STALLS))?, usage: lines(&dir.join(USAGE))? })
+        let mut stalls: Vec<Stall> = Vec::new();
+        for stall in lines::<Stall>(&dir.join(STALLS))? {
+            // A second line about a stall knows when its backlog had drained.
+            match stalls.iter_mut().rev().find(|known| known.from_ns == stall.from_ns) {
+                Some(known) => *known = stall,
+                None => stalls.push(stall),
+            }
+        }
+        Ok(Self { stalls, usage: lines(&dir.join(USAGE))? })
     }
 
     /// Writes a test's data.

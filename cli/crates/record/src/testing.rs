@@ -50,7 +50,12 @@ pub fn sample(millis: i64, replica: usize, outcome: RequestOutcome) -> Sample {
 /// A stall of the generator's process, in milliseconds.
 pub fn stall(from: i64, length: i64) -> Stall {
     let from_ns = Nanos::from_millis(from);
-    Stall { from_ns, to_ns: from_ns + Nanos::from_millis(length), cause: Cause::Stopped }
+    Stall {
+        from_ns,
+        to_ns: from_ns + Nanos::from_millis(length),
+        cause: Cause::Stopped,
+        drained_ns: Some(from_ns + Nanos::from_millis(2 * length)),
+    }
 }
 
 impl TestRun {

@@ -45,7 +45,12 @@ async fn loaded(own: &SelfMetricsServer, samples: &[RequestOutcome]) -> tempfile
     let names = vec!["a".to_owned(), "b".to_owned()];
     let (recorder, sink) = Recorder::start(dir.path().to_owned(), scenario, names, || {}).unwrap();
     let stalled = Arc::new(StallLog::default());
-    stalled.add(&Stall { from_ns: Nanos::ZERO, to_ns: Nanos::from_millis(7), cause: Cause::Machine });
+    stalled.add(&Stall {
+        from_ns: Nanos::ZERO,
+        to_ns: Nanos::from_millis(7),
+        cause: Cause::Machine,
+        drained_ns: None,
+    });
     own.load_begins(Live { tally: recorder.tally(), in_flight: Arc::default(), stalled });
     let mut batch = Batch::default();
     for (i, outcome) in samples.iter().enumerate() {
