@@ -8,7 +8,7 @@
 
 use std::hint::black_box;
 
-use saasbench_limiter::{Decision, HistoryContext, Promise, Request, Tolerance, judge};
+use saasbench_limiter::{Decision, HistoryContext, OtherLimits, Promise, Request, Tolerance, judge};
 use saasbench_model::{
     scenario::{Algorithm, Anchor, Estimate, Refill},
     units::{Nanos, Quota},
@@ -83,7 +83,7 @@ fn context() -> HistoryContext {
         tolerance: Tolerance { offset: Nanos(MS), drift: 0.0 },
         resolution: Nanos(MS),
         unix_zero: Nanos::ZERO,
-        other_limits: false,
+        other_limits: OtherLimits::None,
     }
 }
 

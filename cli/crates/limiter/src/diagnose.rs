@@ -49,7 +49,7 @@ pub struct Key<'a> {
 ///
 /// `replicas` are the names for the indices in the requests.
 pub fn diagnose(keys: &[Key<'_>], replicas: &[String], context: &HistoryContext) -> Option<Diagnosis> {
-    if !context.exclusive || context.other_limits {
+    if !context.exclusive || context.has_other_limits() {
         return None;
     }
     let case = Case::new(keys, replicas, context);
@@ -175,10 +175,9 @@ impl<'a> Case<'a> {
 
     /// Whether there are too many admissions by changed promises, judged by the admissions alone.
     fn over_admits(&self, change: impl Fn(Promise) -> Promise) -> bool {
-        let context = HistoryContext { other_limits: true, ..self.context.clone() };
         self.keys.iter().any(|key| {
             self.work.set(self.work.get() + key.requests.len());
-            !super::judge(key.requests, change(key.promise), &context).violations.is_empty()
+            super::over_admits(key.requests, change(key.promise), &self.context)
         })
     }
 

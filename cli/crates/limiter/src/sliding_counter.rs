@@ -9,7 +9,7 @@
 
 use super::{
     HistoryContext, Judgement, Request,
-    grid::{self, Weight},
+    grid,
 };
 use saasbench_model::{
     scenario::{Anchor, Estimate},
@@ -24,9 +24,5 @@ pub fn judge(
     estimate: Estimate,
     context: &HistoryContext,
 ) -> Judgement {
-    let weight = match estimate {
-        Estimate::Exact => Weight::Exact,
-        Estimate::Floored => Weight::Floored,
-    };
-    grid::judge(requests, quota, anchor, weight, context)
+    grid::judge(requests, quota, anchor, estimate.into(), context)
 }

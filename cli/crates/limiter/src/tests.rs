@@ -2,13 +2,15 @@
 //! search.
 
 mod by_hand;
+mod chained;
 mod grid;
+mod sensitivity;
 mod token_bucket;
 
 use proptest::prelude::*;
 
 use super::{
-    Decision, HistoryContext, Judgement, Promise, Request, Tolerance, Unjudged, Violation, brute_force,
+    Decision, HistoryContext, Judgement, OtherLimits, Promise, Request, Tolerance, Unjudged, Violation, brute_force,
     certificate, fixed_window, judge,
     simulate::{Arrivals, Limiter, Load, Random, any_load},
     sliding_log,
@@ -51,7 +53,15 @@ fn alone() -> HistoryContext {
         tolerance: Tolerance { offset: Nanos::ZERO, drift: 0.0 },
         resolution: Nanos::ZERO,
         unix_zero: Nanos::ZERO,
-        other_limits: false,
+        other_limits: OtherLimits::None,
+    }
+}
+
+/// Other limits, with this probability.
+fn any_others(probability: f64, random: &mut Random) -> OtherLimits {
+    match random.chance(probability) {
+        true => random.pick(&[OtherLimits::Atomic, OtherLimits::Chained]),
+        false => OtherLimits::None,
     }
 }
 
@@ -238,7 +248,7 @@ fn tiny(random: &mut Random, make: impl Fn(Quota, bool) -> Limiter) -> (Vec<Requ
         tolerance: Tolerance { offset: Nanos::ZERO, drift: 0.0 },
         resolution: Nanos(random.within(0, 1)),
         unix_zero: Nanos::ZERO,
-        other_limits: false,
+        other_limits: OtherLimits::None,
     };
     (history, quota, context)
 }
@@ -267,7 +277,7 @@ fn agrees_with_brute_force(
             let violation = certificate::completed(violation, &history, promise, &context);
             let (Violation::OverAdmission { given, .. } | Violation::WrongRejection { given, .. }) =
                 &violation;
-            let certified = certificate::relaxed(&history, &certificate::core(&violation), given);
+            let certified = certificate::relaxed(&history, &certificate::core(&violation), given, &context);
             assert!(
                 !explains(&certified, quota, &context),
                 "seed {seed}: {quota:?} {context:?}\n{}is no proof, of\n{}\n{violation:?}",

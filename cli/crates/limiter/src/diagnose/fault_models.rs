@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Key;
-use crate::{Decision, HistoryContext, Promise, Request, Tolerance, simulate::Random};
+use crate::{Decision, HistoryContext, OtherLimits, Promise, Request, Tolerance, simulate::Random};
 use saasbench_model::{
     scenario::{Algorithm, Anchor, Estimate},
     units::{Nanos, Quota},
@@ -241,7 +241,7 @@ pub(super) fn simulate(mistake: Fault, promises: &[Promise], traffic: Traffic, r
         tolerance: Tolerance { offset: Nanos(MS), drift: 0.0 },
         resolution: Nanos(MS),
         unix_zero: Nanos(zero),
-        other_limits: false,
+        other_limits: OtherLimits::None,
     };
     Run { histories, promises: promises.to_vec(), context }
 }

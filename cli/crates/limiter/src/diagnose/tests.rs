@@ -18,6 +18,14 @@ const ALGORITHMS: [Algorithm; 6] = [
     Algorithm::SlidingCounter { anchor: Anchor::FirstHit, estimate: Estimate::Exact },
 ];
 
+/// Every variant of the sliding counter.
+const VARIANTS: [Algorithm; 4] = [
+    Algorithm::SlidingCounter { anchor: Anchor::Epoch, estimate: Estimate::Exact },
+    Algorithm::SlidingCounter { anchor: Anchor::Epoch, estimate: Estimate::Floored },
+    Algorithm::SlidingCounter { anchor: Anchor::FirstHit, estimate: Estimate::Exact },
+    Algorithm::SlidingCounter { anchor: Anchor::FirstHit, estimate: Estimate::Floored },
+];
+
 fn cases(ordinary: u64) -> u64 {
     std::env::var("SAASBENCH_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(ordinary)
 }
@@ -188,6 +196,25 @@ fn another_algorithm_is_diagnosed() {
 }
 
 #[test]
+fn another_variant_of_a_sliding_counter_is_diagnosed_with_the_keys_that_declare_it() {
+    let mut shown = String::new();
+    for (number, (promised, kept)) in
+        VARIANTS.iter().flat_map(|promised| VARIANTS.map(|kept| (*promised, kept))).enumerate()
+    {
+        let (_, run) = drawn(promised, |_, _| Fault::Random, 1);
+        let traffic = Traffic { rate: 120, burst: 1, latency: 3.0 * MS as f64, pauses: Some((400 * MS, 700 * MS)) };
+        let run = simulate(Fault::Algorithm(kept), &run.promises, traffic, &mut Random(number as u64));
+        if promised == kept || !is_broken(&run) {
+            continue;
+        }
+        let diagnosis = diagnosed(&run).expect("a conforming limiter of another variant explains it");
+        assert_eq!(diagnosis.hypothesis, Hypothesis::OtherAlgorithm(kept), "{promised:?}, kept as {kept:?}");
+        shown.push_str(&format!("{}\n  {}\n", diagnosis.hypothesis.parameters(), diagnosis.sentence));
+    }
+    insta::assert_snapshot!("variants", shown);
+}
+
+#[test]
 fn a_limit_broken_in_an_unknown_way_has_no_diagnosis() {
     for algorithm in algorithms().iter().copied() {
         for seed in 0..cases(10) {
@@ -237,6 +264,8 @@ fn sentences() {
         window(0, SECOND),
         Hypothesis::NoExpiry { tenants },
         Hypothesis::OtherAlgorithm(Algorithm::SlidingLog),
+        Hypothesis::OtherAlgorithm(VARIANTS[3]),
+        Hypothesis::OtherAlgorithm(ALGORITHMS[4]),
         Hypothesis::SkewedClocks { range: (Nanos(30 * MS), Nanos(SECOND)) },
     ];
     sentences.push_str(&Diagnosis::of(others).unwrap().sentence);
