@@ -190,9 +190,7 @@ impl Search<'_> {
     /// The request that started the window, if it can only have been one.
     fn first(&self, end: &Contradiction) -> Option<Request> {
         let possible = |request: &&Request| {
-            self.context.may_consume(request.decision)
-                && request.done.0 >= end.lo
-                && request.sent.0 <= end.hi
+            self.context.may_consume(request.decision) && request.done.0 >= end.lo && request.sent.0 <= end.hi
         };
         let mut possible = self.history.requests.iter().filter(possible);
         possible.next().copied().filter(|_| possible.next().is_none() && end.hi < self.shared_from)

@@ -58,11 +58,7 @@ pub fn sensitivity(requests: &[Request], promise: Promise, context: &HistoryCont
 fn cause(context: &HistoryContext, is_shown: impl Fn(&HistoryContext) -> bool) -> Cause {
     let Tolerance { offset, drift } = context.tolerance;
     let with = |offset: Nanos, resolution: Nanos, drift: f64| {
-        is_shown(&HistoryContext {
-            tolerance: Tolerance { offset, drift },
-            resolution,
-            ..context.clone()
-        })
+        is_shown(&HistoryContext { tolerance: Tolerance { offset, drift }, resolution, ..context.clone() })
     };
     let resolution = context.resolution;
     if with(Nanos::ZERO, resolution, drift) {
@@ -105,7 +101,10 @@ fn spots(requests: &[Request], promise: Promise) -> Vec<usize> {
     let sent = |rank: usize| requests[admitted[rank]].sent;
     let Quota { limit, window } = promise.quota;
     if admitted.is_empty() {
-        return (0..requests.len()).find(|index| requests[*index].decision == Decision::Rejected).into_iter().collect();
+        return (0..requests.len())
+            .find(|index| requests[*index].decision == Decision::Rejected)
+            .into_iter()
+            .collect();
     }
     let mut ranks: Vec<usize> = if let Algorithm::TokenBucket { .. } = promise.algorithm {
         emptiest(admitted.len(), promise, sent)
@@ -150,12 +149,7 @@ fn emptiest(admitted: usize, promise: Promise, sent: impl Fn(usize) -> Nanos) ->
 
 /// What had been sent by the end of the request at `spot`, with this many admissions more like it. Rejections
 /// are no evidence here.
-fn with_more(
-    requests: &[Request],
-    spot: usize,
-    excess: u64,
-    context: &HistoryContext,
-) -> Vec<Request> {
+fn with_more(requests: &[Request], spot: usize, excess: u64, context: &HistoryContext) -> Vec<Request> {
     let like = Request { decision: Decision::Admitted, ..requests[spot] };
     let end = requests.partition_point(|request| request.sent <= like.done);
     let mut more: Vec<Request> = Vec::with_capacity(end + excess as usize);

@@ -7,10 +7,7 @@
 //!
 //! The rules are those of `grid`, which aligned windows share.
 
-use super::{
-    HistoryContext, Judgement, Request,
-    grid,
-};
+use super::{HistoryContext, Judgement, Request, grid};
 use saasbench_model::{
     scenario::{Anchor, Estimate},
     units::Quota,

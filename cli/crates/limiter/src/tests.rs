@@ -10,8 +10,8 @@ mod token_bucket;
 use proptest::prelude::*;
 
 use super::{
-    Decision, HistoryContext, Judgement, OtherLimits, Promise, Request, Tolerance, Unjudged, Violation, brute_force,
-    certificate, fixed_window, judge,
+    Decision, HistoryContext, Judgement, OtherLimits, Promise, Request, Tolerance, Unjudged, Violation,
+    brute_force, certificate, fixed_window, judge,
     simulate::{Arrivals, Limiter, Load, Random, any_load},
     sliding_log,
 };

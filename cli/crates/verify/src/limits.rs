@@ -211,10 +211,11 @@ fn verdict(limit: &Limit, mut evidence: Vec<Evidence>, totals: &Totals<'_>) -> V
         let expected = "a limit that is tested, and rejections that can be judged";
         Evidence::new(Outcome::Inconclusive, &subject, expected, why)
     }));
-    let mut verdict = Verdict::from_evidence(Claim::Limit, subject, evidence, |outcome, evidence| match outcome {
-        Outcome::Pass => totals.to_string(),
-        _ => evidence[0].observed.clone(),
-    });
+    let mut verdict =
+        Verdict::from_evidence(Claim::Limit, subject, evidence, |outcome, evidence| match outcome {
+            Outcome::Pass => totals.to_string(),
+            _ => evidence[0].observed.clone(),
+        });
     if let Some(first) = verdict.evidence.first_mut() {
         first.details.extend_from_slice(totals.untested());
     }

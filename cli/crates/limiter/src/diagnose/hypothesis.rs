@@ -116,7 +116,9 @@ impl Hypothesis {
             Self::OtherWindow { window, range: (from, to), .. } => {
                 json!({ "window_ns": window, "from_ns": from, "to_ns": to })
             }
-            Self::OtherAlgorithm(algorithm) => json!(keys(*algorithm).into_iter().collect::<BTreeMap<_, _>>()),
+            Self::OtherAlgorithm(algorithm) => {
+                json!(keys(*algorithm).into_iter().collect::<BTreeMap<_, _>>())
+            }
             Self::SporadicRejections { rejected, of } => json!({ "rejected": rejected, "of": of }),
             Self::FailsOpen { from, to } => json!({ "from_ns": from, "to_ns": to }),
             Self::Race | Self::CountsRejections => json!({}),

@@ -202,7 +202,8 @@ fn another_variant_of_a_sliding_counter_is_diagnosed_with_the_keys_that_declare_
         VARIANTS.iter().flat_map(|promised| VARIANTS.map(|kept| (*promised, kept))).enumerate()
     {
         let (_, run) = drawn(promised, |_, _| Fault::Random, 1);
-        let traffic = Traffic { rate: 120, burst: 1, latency: 3.0 * MS as f64, pauses: Some((400 * MS, 700 * MS)) };
+        let traffic =
+            Traffic { rate: 120, burst: 1, latency: 3.0 * MS as f64, pauses: Some((400 * MS, 700 * MS)) };
         let run = simulate(Fault::Algorithm(kept), &run.promises, traffic, &mut Random(number as u64));
         if promised == kept || !is_broken(&run) {
             continue;

@@ -1,7 +1,10 @@
 //! Several limits on a route, each of which consumes before the next one rejects.
 
 use super::{
-    super::{simulate::Counter, simulate::bucket::{Bucket, Kind}},
+    super::{
+        simulate::Counter,
+        simulate::bucket::{Bucket, Kind},
+    },
     grid::KINDS,
     *,
 };
@@ -142,11 +145,7 @@ fn chained_limits_agree_with_brute_force() {
             Box::new(brute_force::fixed_window_explains),
             Box::new(Limiter::fixed_window),
         ),
-        (
-            Algorithm::SlidingLog,
-            Box::new(brute_force::sliding_log_explains),
-            Box::new(Limiter::sliding_log),
-        ),
+        (Algorithm::SlidingLog, Box::new(brute_force::sliding_log_explains), Box::new(Limiter::sliding_log)),
         (
             Algorithm::TokenBucket { burst: None, refill: Refill::Continuous },
             Box::new(|requests, quota, context| {
@@ -179,7 +178,8 @@ fn chained_limits_agree_with_brute_force() {
             };
             let consumed: Vec<Request> = history.iter().map(unknown).collect();
             let alone = HistoryContext { other_limits: OtherLimits::None, ..context.clone() };
-            let failed = || format!("{algorithm} {seed}: {quota:?} {context:?}\n{}{judgement:?}", table(&history));
+            let failed =
+                || format!("{algorithm} {seed}: {quota:?} {context:?}\n{}{judgement:?}", table(&history));
             if !judgement.violations.is_empty() {
                 over += 1;
                 assert!(!explains(&consumed, quota, &alone), "{}", failed());
@@ -195,7 +195,9 @@ fn chained_limits_agree_with_brute_force() {
                 }
             }
         }
-        println!("{algorithm}: {over} over-admissions, {denied} rejections denied, {open} not denied though wrong");
+        println!(
+            "{algorithm}: {over} over-admissions, {denied} rejections denied, {open} not denied though wrong"
+        );
         assert!(over > 0 && denied > 0 && open <= denied, "{algorithm}: {over} {denied} {open}");
     }
 }

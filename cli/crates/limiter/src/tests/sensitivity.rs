@@ -1,6 +1,9 @@
 //! What a history without a violation shows: the smallest excess that would have been proven.
 
-use super::{super::sensitivity::{Cause, Sensitivity, sensitivity}, *};
+use super::{
+    super::sensitivity::{Cause, Sensitivity, sensitivity},
+    *,
+};
 use saasbench_model::scenario::{Anchor, Estimate, Refill};
 
 const ALGORITHMS: [Algorithm; 8] = [
@@ -21,7 +24,11 @@ fn flood() -> Vec<Request> {
     history(&requests)
 }
 
-fn shown(requests: &[Request], algorithm: Algorithm, change: impl FnOnce(&mut HistoryContext)) -> Sensitivity {
+fn shown(
+    requests: &[Request],
+    algorithm: Algorithm,
+    change: impl FnOnce(&mut HistoryContext),
+) -> Sensitivity {
     let quota = Quota { limit: 8, window: Nanos::from_secs(10) };
     let mut context = alone();
     change(&mut context);

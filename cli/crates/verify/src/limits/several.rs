@@ -12,7 +12,11 @@ use saasbench_model::scenario::{Limit, TenantIndex};
 
 /// The limits of a route that may have rejected a tenant's request in place of `limit`, itself included:
 /// their indices, each with the index of the tenant's quota.
-pub(in super::super) fn siblings(limits: &[Limit], limit: &Limit, tenant: TenantIndex) -> Vec<(usize, usize)> {
+pub(in super::super) fn siblings(
+    limits: &[Limit],
+    limit: &Limit,
+    tenant: TenantIndex,
+) -> Vec<(usize, usize)> {
     let alike = |other: &Limit| {
         other.route == limit.route
             && (100..600).any(|status| other.rejected.contains(status) && limit.rejected.contains(status))
@@ -69,7 +73,8 @@ impl HistoryCollector {
         let violations = siblings.iter().flat_map(|&(index, key)| {
             let limit = &proofs.run.scenario.limits[index];
             let history = &self.keys[index][key];
-            let alone: Vec<Request> = history.iter().filter_map(|request| by_itself(request, *wrong, limit)).collect();
+            let alone: Vec<Request> =
+                history.iter().filter_map(|request| by_itself(request, *wrong, limit)).collect();
             let promise = Promise { quota: limit.quota[key].1, algorithm: limit.algorithm };
             let judged = saasbench_limiter::judge(&alone, promise, &context(proofs.run, limit, self.latest));
             judged.violations.into_iter().map(|violation| as_recorded(violation, history))
@@ -93,7 +98,8 @@ fn by_itself(request: &Request, wrong: u64, limit: &Limit) -> Option<Request> {
 fn as_recorded(mut violation: Violation, history: &[Request]) -> Violation {
     if let Violation::WrongRejection { against, .. } = &mut violation {
         for request in against {
-            let at = history.binary_search_by_key(&(request.sent, request.id), |other| (other.sent, other.id));
+            let at =
+                history.binary_search_by_key(&(request.sent, request.id), |other| (other.sent, other.id));
             if let Ok(at) = at {
                 *request = history[at];
             }

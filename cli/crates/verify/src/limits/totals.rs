@@ -84,7 +84,10 @@ impl<'a> Totals<'a> {
                 return Some(format!("not tested: {}", nothing_shows(quota, cause)));
             }
             (None, None) => {
-                return Some(format!("not tested: {} admitted, and no tenant used up its quota", self.admitted));
+                return Some(format!(
+                    "not tested: {} admitted, and no tenant used up its quota",
+                    self.admitted
+                ));
             }
             _ => {}
         }
@@ -117,11 +120,19 @@ impl std::fmt::Display for Totals<'_> {
         }
         if !self.unused.is_empty() {
             let (count, of) = (self.unused.len(), self.tenants);
-            write!(f, "; {count} of {of} tenants never used up their quota: {}", named(&self.unused))?;
+            write!(
+                f,
+                "; not tested for {count} of {of} tenants, which never used up their quota: {}",
+                named(&self.unused)
+            )?;
         }
         if !self.blind.is_empty() {
             let (count, of) = (self.blind.len(), self.tenants);
-            write!(f, "; for {count} of {of} tenants nothing could be proven: {}", named(&self.blind))?;
+            write!(
+                f,
+                "; not tested for {count} of {of} tenants, about which nothing could be proven: {}",
+                named(&self.blind)
+            )?;
         }
         Ok(())
     }
@@ -142,13 +153,23 @@ fn nothing_shows(quota: Quota, cause: Cause) -> String {
     let hidden = format!("twice the quota ({quota}) at once would not have shown");
     match cause {
         Cause::Offset(most) => {
-            format!("{hidden}, because the clocks may differ too much: it takes `clock_offset = \"{}\"` or less", as_written(most))
+            format!(
+                "{hidden}, because the clocks may differ too much: it takes `clock_offset = \"{}\"` or less",
+                as_written(most)
+            )
         }
         Cause::Resolution(most) => {
-            format!("{hidden}, because the limiter's clock is too coarse: it takes `resolution = \"{}\"` or less", as_written(most))
+            format!(
+                "{hidden}, because the limiter's clock is too coarse: it takes `resolution = \"{}\"` or less",
+                as_written(most)
+            )
         }
-        Cause::Drift => format!("{hidden}, because the clocks may drift apart too fast: it takes a smaller `clock_drift`"),
-        Cause::History => format!("{hidden}: it takes faster responses, or a fresh and exclusive environment"),
+        Cause::Drift => {
+            format!("{hidden}, because the clocks may drift apart too fast: it takes a smaller `clock_drift`")
+        }
+        Cause::History => {
+            format!("{hidden}: it takes faster responses, or a fresh and exclusive environment")
+        }
     }
 }
 
