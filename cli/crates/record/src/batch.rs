@@ -58,6 +58,7 @@ pub(super) struct Extra {
     pub(super) failed_check: u32,
     pub(super) policy: u32,
     pub(super) state: u32,
+    pub(super) unread: u32,
 }
 
 impl Row {
@@ -77,13 +78,14 @@ impl Extra {
         failed_check: NONE,
         policy: NONE,
         state: NONE,
+        unread: NONE,
     };
 
     /// Whether any field is set.
     pub(super) fn is_any(&self) -> bool {
-        let texts = [self.failed_check, self.policy, self.state, self.canary];
+        let texts = [self.failed_check, self.policy, self.state, self.unread, self.canary];
         let numbers = [self.limit, self.remaining, self.retry_after, self.retry_of];
-        texts != [NONE; 4] || numbers != [NO_NUMBER; 4] || !self.reset.is_nan()
+        texts != [NONE; 5] || numbers != [NO_NUMBER; 4] || !self.reset.is_nan()
     }
 
     pub(super) fn limit(&self) -> Option<u64> {
@@ -121,11 +123,11 @@ pub(super) struct Texts {
     all: String,
     ends: Vec<u32>,
     /// The index of the last text of each kind.
-    last: [Option<u32>; 3],
+    last: [Option<u32>; 4],
 }
 
 impl Texts {
-    /// The index of a text of the given `kind` (0, 1 or 2), added if it is new.
+    /// The index of a text of the given `kind` (0 to 3), added if it is new.
     fn number(&mut self, kind: usize, text: &str) -> u32 {
         if let Some(last) = self.last[kind]
             && self.get(last) == text
@@ -159,7 +161,7 @@ impl Texts {
     fn clear(&mut self) {
         self.all.clear();
         self.ends.clear();
-        self.last = [None; 3];
+        self.last = [None; 4];
     }
 }
 
@@ -221,7 +223,7 @@ impl Batch {
     /// The index of a sample's rare fields; [`NONE`] if it has none.
     #[inline]
     fn push_extra(&mut self, sample: &Sample) -> u32 {
-        let LimiterHeaders { limit, remaining, reset, retry_after, policy, state } = &sample.limiter;
+        let LimiterHeaders { limit, remaining, reset, retry_after, policy, state, unread } = &sample.limiter;
         let number = |number: Option<u64>| number.unwrap_or(NO_NUMBER);
         let mut text =
             |kind, text: Option<&str>| text.map_or(NONE, |text: &str| self.texts.number(kind, text));
@@ -235,6 +237,7 @@ impl Batch {
             failed_check: text(0, sample.failed_check.as_deref()),
             policy: text(1, policy.as_deref()),
             state: text(2, state.as_deref()),
+            unread: text(3, unread.as_deref()),
         };
         if !extra.is_any() {
             return NONE;
@@ -265,6 +268,7 @@ impl Batch {
                     retry_after: extra.retry_after(),
                     policy: share(extra.policy),
                     state: share(extra.state),
+                    unread: share(extra.unread),
                 };
             }
             sample

@@ -192,4 +192,6 @@ pub struct LimiterHeaders {
     pub policy: Option<Arc<str>>,
     /// `RateLimit`, unparsed.
     pub state: Option<Arc<str>>,
+    /// Those that could not be read, as `name: value`, one a line, and a `Retry-After` that is a date.
+    pub unread: Option<Arc<str>>,
 }

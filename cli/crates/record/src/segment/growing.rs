@@ -60,8 +60,9 @@ struct Rare {
     failed_check: OptionalIndices,
     policy: OptionalIndices,
     state: OptionalIndices,
+    unread: OptionalIndices,
     canary: OptionalIndices,
-    /// Texts of the three columns above, and the bit patterns of `reset`.
+    /// Texts of the columns above, and the bit patterns of `reset`.
     texts: Numbered<Box<str>>,
     resets: Numbered<Bits>,
 }
@@ -186,7 +187,8 @@ impl Growing {
         chunk.optional_values(&mut rare.policy, texts.len(), plain)?;
         chunk.optional_values(&mut rare.state, texts.len(), plain)?;
         let tenant = |index: usize| Some(text(names.tenant(index)));
-        chunk.optional_values(&mut rare.canary, names.scenario.tenants.len(), tenant)
+        chunk.optional_values(&mut rare.canary, names.scenario.tenants.len(), tenant)?;
+        chunk.optional_values(&mut rare.unread, texts.len(), plain)
     }
 
     /// Resets what writing does not reset.
@@ -205,7 +207,7 @@ impl Rare {
         for column in [&mut self.limit, &mut self.remaining, &mut self.retry_after, &mut self.retry_of] {
             column.push_nothing(rows);
         }
-        let texts = [&mut self.failed_check, &mut self.policy, &mut self.state];
+        let texts = [&mut self.failed_check, &mut self.policy, &mut self.state, &mut self.unread];
         for column in texts.into_iter().chain([&mut self.reset, &mut self.canary]) {
             column.push_nothing(rows);
         }
@@ -230,6 +232,7 @@ impl Rare {
         extras().for_each(|extra| self.failed_check.push(known(extra.failed_check)));
         extras().for_each(|extra| self.policy.push(known(extra.policy)));
         extras().for_each(|extra| self.state.push(known(extra.state)));
+        extras().for_each(|extra| self.unread.push(known(extra.unread)));
         extras().for_each(|extra| self.canary.push(extra.canary()));
     }
 }

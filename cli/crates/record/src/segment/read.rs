@@ -97,7 +97,7 @@ struct Extras {
     reset: Optional<f64>,
     canary: Indices,
     /// By kind: for every row the index of its text in the batch.
-    texts: [Texts; 3],
+    texts: [Texts; 4],
     is_any: bool,
 }
 
@@ -114,6 +114,7 @@ impl Extras {
             columns.texts("failed_check")?,
             columns.where_there("ratelimit_policy", Columns::texts)?,
             columns.where_there("ratelimit", Columns::texts)?,
+            columns.where_there("ratelimit_unread", Columns::texts)?,
         ];
         let canary = columns.where_there("canary", Columns::texts)?;
         let is_any = numbers.iter().any(|column| !column.is_empty())
@@ -138,10 +139,10 @@ impl Extras {
             .each_mut()
             .map(|column| column.next(row).map_or(NO_NUMBER, |number| u64::try_from(number).unwrap_or(0)));
         let reset = self.reset.next(row).unwrap_or(f64::NAN);
-        let [failed_check, policy, state] = self.texts.each_ref().map(|column| column.id(row));
+        let [failed_check, policy, state, unread] = self.texts.each_ref().map(|column| column.id(row));
         let canary = if self.canary.ids.is_null(row) { NONE } else { self.canary.get(row, "tenant")? };
         let extra =
-            Extra { limit, remaining, retry_after, retry_of, reset, canary, failed_check, policy, state };
+            Extra { limit, remaining, retry_after, retry_of, reset, canary, failed_check, policy, state, unread };
         Ok(extra.is_any().then_some(extra))
     }
 }
