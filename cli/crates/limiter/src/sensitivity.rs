@@ -40,18 +40,20 @@ const HALVINGS: u32 = 24;
 /// its quota.
 pub fn sensitivity(requests: &[Request], promise: Promise, context: &HistoryContext) -> Sensitivity {
     let spots = spots(requests, promise);
-    let shown = |excess: u64, context: &HistoryContext| {
-        spots.iter().any(|spot| over_admits(&with_more(requests, *spot, excess, context), promise, context))
+    let shown = |spot: usize, excess: u64, context: &HistoryContext| {
+        over_admits(&with_more(requests, spot, excess, context), promise, context)
     };
-    // A first-hit window of unknown start and others' use permits twice the quota.
-    let most = promise.room().saturating_add(1);
-    if shown(1, context) {
+    if spots.iter().any(|spot| shown(*spot, 1, context)) {
         return Sensitivity::Excess(1);
     }
-    if shown(most, context) {
-        return Sensitivity::Excess(least(1, most, |excess| shown(excess, context)));
+    // A first-hit window of unknown start and others' use permits twice the quota.
+    let most = promise.room().saturating_add(1);
+    if let Some(spot) = spots.iter().find(|spot| shown(**spot, most, context)) {
+        return Sensitivity::Excess(least(1, most, |excess| shown(*spot, excess, context)));
     }
-    Sensitivity::Blind(cause(context, |context| shown(most, context)))
+    // The first spot needs the shortest history, which is judged many times.
+    let first = |context: &HistoryContext| spots.first().is_some_and(|spot| shown(*spot, most, context));
+    Sensitivity::Blind(cause(context, first))
 }
 
 /// Which of the tolerances has to be smaller.

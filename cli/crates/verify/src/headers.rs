@@ -196,8 +196,7 @@ struct Rule {
     short: &'static str,
 }
 
-const COME_BACK: Rule =
-    Rule { name: "a retry at Retry-After is admitted", short: "a retry at Retry-After" };
+const COME_BACK: Rule = Rule { name: "a retry at Retry-After is admitted", short: "a retry at Retry-After" };
 const NOT_BEFORE: Rule = Rule {
     name: "no admission earlier than Retry-After, less its rounding",
     short: "no admission before Retry-After",

@@ -104,3 +104,24 @@ fn what_is_said_to_show_does() {
         assert!(!found.is_empty(), "seed {seed}: {algorithm}, {excess} more {context:?}");
     }
 }
+
+/// Long histories and great quotas, with clocks that agree and with clocks that hide everything.
+#[test]
+fn long_histories_are_tried_out_in_bounded_time() {
+    let requests = cases(50_000);
+    let quota = Quota { limit: requests / 10, window: Nanos::from_secs(10) };
+    let load = Load::new(Arrivals::Flood(30 * SECOND / requests as i64), requests, MS as f64);
+    for algorithm in ALGORITHMS {
+        let mut kept = Limiter::sliding_log(quota, false);
+        let history = load.run(&mut kept, &mut Random(1));
+        for (exclusive, offset) in [(true, MS), (false, MS), (true, 20 * SECOND)] {
+            let tolerance = Tolerance { offset: Nanos(offset), drift: 0.0 };
+            let context = HistoryContext { exclusive, tolerance, ..load.context() };
+            let found = sensitivity(&history, Promise { quota, algorithm }, &context);
+            // Where others use the key, what is in flight when a window of a counter ends leaves no trace.
+            let first_hit = matches!(algorithm, Algorithm::SlidingCounter { anchor: Anchor::FirstHit, .. });
+            let is_blind = offset > SECOND || first_hit && !exclusive;
+            assert_eq!(matches!(found, Sensitivity::Blind(_)), is_blind, "{algorithm}: {found:?}");
+        }
+    }
+}

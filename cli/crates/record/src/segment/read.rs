@@ -141,8 +141,18 @@ impl Extras {
         let reset = self.reset.next(row).unwrap_or(f64::NAN);
         let [failed_check, policy, state, unread] = self.texts.each_ref().map(|column| column.id(row));
         let canary = if self.canary.ids.is_null(row) { NONE } else { self.canary.get(row, "tenant")? };
-        let extra =
-            Extra { limit, remaining, retry_after, retry_of, reset, canary, failed_check, policy, state, unread };
+        let extra = Extra {
+            limit,
+            remaining,
+            retry_after,
+            retry_of,
+            reset,
+            canary,
+            failed_check,
+            policy,
+            state,
+            unread,
+        };
         Ok(extra.is_any().then_some(extra))
     }
 }

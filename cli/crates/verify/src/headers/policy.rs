@@ -104,15 +104,13 @@ mod tests {
         ] {
             assert_eq!(quotas(policy), expected, "{policy}");
         }
-        for (state, expected) in
-            [
-                (r#""chat";r=3;t=7"#, Some(3)),
-                (r#""a";r=3, "b";r=4"#, None),
-                ("limit=8, remaining=3, reset=7", Some(3)),
-                ("\"chat\"", None),
-                ("", None),
-            ]
-        {
+        for (state, expected) in [
+            (r#""chat";r=3;t=7"#, Some(3)),
+            (r#""a";r=3, "b";r=4"#, None),
+            ("limit=8, remaining=3, reset=7", Some(3)),
+            ("\"chat\"", None),
+            ("", None),
+        ] {
             assert_eq!(remaining(state), expected, "{state}");
             let several = state.contains("b");
             assert_eq!(is_state(state), expected.is_some() || several, "{state}");

@@ -79,8 +79,9 @@ pub(super) fn unread(keys: &[StatedQuota]) -> Vec<String> {
         all.entry(key).or_insert((name, 0, example)).1 += count;
     }
     let more = all.len().saturating_sub(SHOWN);
-    let shown = all.into_values().take(SHOWN).map(|(name, count, example)| {
-        format!("{name} of {count} responses (`{example}`)")
-    });
+    let shown = all
+        .into_values()
+        .take(SHOWN)
+        .map(|(name, count, example)| format!("{name} of {count} responses (`{example}`)"));
     shown.chain((more > 0).then(|| format!("{more} more"))).collect()
 }

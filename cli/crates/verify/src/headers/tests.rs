@@ -151,7 +151,10 @@ fn headers_that_cannot_be_read_are_named() {
     for sample in &mut some {
         sample.limiter.policy = Some("8 per 10 s".into());
         sample.limiter.reset = None;
-        unread(sample, "X-RateLimit-Reset: 2001-09-09T01:46:50Z\nRetry-After (date): Sun, 09 Sep 2001 01:46:50 GMT");
+        unread(
+            sample,
+            "X-RateLimit-Reset: 2001-09-09T01:46:50Z\nRetry-After (date): Sun, 09 Sep 2001 01:46:50 GMT",
+        );
     }
     let mut none = conforming();
     for sample in &mut none {
