@@ -110,7 +110,14 @@ fn history(algorithm: Algorithm, requests: usize, key: u64) -> Vec<Request> {
         .map(|(id, (decided, sent, done))| {
             let decision =
                 if limiter.admits(algorithm, decided) { Decision::Admitted } else { Decision::Rejected };
-            Request { id, sent: Nanos(sent), done: Nanos(done), decision, replica: (id % 2) as u16 }
+            Request {
+                id,
+                sent: Nanos(sent),
+                done: Nanos(done),
+                decision,
+                replica: (id % 2) as u16,
+                connection: 0,
+            }
         })
         .collect();
     history.sort_by_key(|request| request.done);

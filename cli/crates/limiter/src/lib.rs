@@ -120,6 +120,9 @@ pub struct Request {
     pub decision: Decision,
     /// Index of the replica that it was sent to.
     pub replica: u16,
+    /// Number of the connection that it was sent over, unique within the run; 0 if it is not known. All
+    /// requests of a connection are decided by one process.
+    pub connection: u32,
 }
 
 /// The outcome of judging a history.

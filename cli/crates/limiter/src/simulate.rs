@@ -302,7 +302,14 @@ impl Load {
                 _ => Decision::Unknown,
             };
             let done = if lost { done + random.latency(self.latency * 5.0, 0.0) } else { done };
-            history.push(Request { id: number, sent: Nanos(sent), done: Nanos(done), decision, replica });
+            history.push(Request {
+                id: number,
+                sent: Nanos(sent),
+                done: Nanos(done),
+                decision,
+                replica,
+                connection: 0,
+            });
         }
         history.sort_by_key(|request| (request.sent, request.id));
         history

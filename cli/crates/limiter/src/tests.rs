@@ -38,6 +38,7 @@ fn history(requests: &[(i64, i64, Decision)]) -> Vec<Request> {
         done: Nanos::from_millis(*done),
         decision: *decision,
         replica: 0,
+        connection: 0,
     };
     (0..).zip(requests).map(request).collect()
 }
@@ -227,7 +228,7 @@ fn tiny(random: &mut Random, make: impl Fn(Quota, bool) -> Limiter) -> (Vec<Requ
             if random.chance(0.08) {
                 decision = Decision::Unknown;
             }
-            Request { id, sent: Nanos(sent), done: Nanos(done), decision, replica: 0 }
+            Request { id, sent: Nanos(sent), done: Nanos(done), decision, replica: 0, connection: 0 }
         })
         .collect();
     history.sort_by_key(|request| (request.sent, request.id));

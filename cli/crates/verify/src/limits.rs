@@ -91,6 +91,7 @@ impl HistoryCollector {
                 done,
                 decision,
                 replica: sample.replica as u16,
+                connection: 0,
             });
             // A response that neither admits nor rejects promises nothing about the limit.
             if decision != Decision::Unknown {

@@ -28,6 +28,13 @@ pub enum Hypothesis {
         /// The replicas that responded.
         replicas: Vec<String>,
     },
+    /// Each of several processes behind one address enforces the limit on its own.
+    PerProcess {
+        /// Groups of connections that keep it, at least one for each process.
+        processes: usize,
+        /// The connections.
+        connections: usize,
+    },
     /// Nothing was rejected although the limit was exceeded.
     NotEnforced {
         /// The tenants whose promise was broken.
@@ -91,6 +98,7 @@ impl Hypothesis {
     pub fn name(&self) -> &'static str {
         match self {
             Self::PerReplica { .. } => "per-replica",
+            Self::PerProcess { .. } => "per-process",
             Self::NotEnforced { .. } => "not-enforced",
             Self::OffByOne { .. } => "off-by-one",
             Self::OtherWindow { .. } => "other-window",
@@ -109,6 +117,9 @@ impl Hypothesis {
     pub fn parameters(&self) -> Value {
         match self {
             Self::PerReplica { replicas } => json!({ "replicas": replicas }),
+            Self::PerProcess { processes, connections } => {
+                json!({ "processes": processes, "connections": connections })
+            }
             Self::NotEnforced { tenants } | Self::SharedKey { tenants } | Self::NoExpiry { tenants } => {
                 json!({ "tenants": tenants })
             }
@@ -134,6 +145,11 @@ impl std::fmt::Display for Hypothesis {
             Self::PerReplica { replicas } => {
                 write!(f, "a limit kept by each replica on its own ({})", list(replicas))
             }
+            Self::PerProcess { processes, connections } => write!(
+                f,
+                "a limit kept by each of several processes behind one address: the {connections} connections fall into \
+                 {processes} groups, and each keeps the quota by itself",
+            ),
             Self::NotEnforced { tenants } => {
                 write!(f, "no limit at all: nothing of {} was rejected", list(tenants))
             }

@@ -196,6 +196,7 @@ pub(super) fn judged(algorithm: Algorithm) -> bool {
         done: Nanos::from_secs(10),
         decision: Decision::Rejected,
         replica: 0,
+        connection: 0,
     };
     let alone = HistoryContext {
         exclusive: true,

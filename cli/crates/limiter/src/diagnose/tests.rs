@@ -78,7 +78,11 @@ fn drawn(algorithm: Algorithm, draw: Draw, seed: u64) -> (Fault, Run) {
     let promises = [promise(), promise()];
     let mistake = draw(promises[0].quota, random);
     let traffic = Traffic {
-        rate: random.within(60, 150),
+        rate: match mistake {
+            // Each of the processes has to be used up.
+            Fault::PerProcess(processes, _) => random.within(60, 90) * processes as i64,
+            _ => random.within(60, 150),
+        },
         burst: if matches!(mistake, Fault::Race(_)) { random.within(5, 15) } else { 1 },
         latency: random.within(2, 10) as f64 * MS as f64,
         // Counted rejections can be distinguished from a lost quota only if the quota is restored again.
@@ -92,6 +96,10 @@ fn drawn(algorithm: Algorithm, draw: Draw, seed: u64) -> (Fault, Run) {
 fn names(hypothesis: &Hypothesis, mistake: Fault) -> bool {
     match (hypothesis, mistake) {
         (Hypothesis::PerReplica { replicas: named }, Fault::PerReplica) => *named == replicas(),
+        (
+            Hypothesis::PerProcess { processes: named, connections: of },
+            Fault::PerProcess(processes, connections),
+        ) => (2..=processes as usize).contains(named) && *of as u64 == connections,
         (Hypothesis::NotEnforced { .. }, Fault::NotEnforced)
         | (Hypothesis::SharedKey { .. }, Fault::SharedKey)
         | (Hypothesis::Race, Fault::Race(_))
@@ -172,6 +180,28 @@ fn each_fault_is_diagnosed() {
         }
     }
     assert!(missed.is_empty(), "{missed:#?}");
+}
+
+/// With several connections to each process it is a matter of luck which of them show that they belong
+/// together.
+#[test]
+fn a_limit_kept_by_each_of_several_processes_is_diagnosed_from_connections() {
+    let seeds = cases(10);
+    for algorithm in algorithms().iter().copied() {
+        let one_each: Draw = |_, random| {
+            let processes = random.within(2, 4) as u64;
+            Fault::PerProcess(processes, processes)
+        };
+        let several: Draw = |_, random| {
+            let processes = random.within(2, 4) as u64;
+            Fault::PerProcess(processes, processes * random.within(2, 3) as u64)
+        };
+        for (name, draw, share) in [("one each", one_each, 1.0), ("several each", several, 0.4)] {
+            let (right, broken) = tried(algorithm, name, draw, seeds);
+            println!("{algorithm:16} per-process, {name:12} {right:3} of {broken:3} broken of {seeds}");
+            assert!(broken == seeds && right as f64 >= share * broken as f64, "{algorithm}, {name}: {right}");
+        }
+    }
 }
 
 #[test]

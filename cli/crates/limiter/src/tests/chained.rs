@@ -135,11 +135,12 @@ fn rejections_that_none_of_a_chain_can_have_given_are_found() {
 }
 
 type Explains = Box<dyn Fn(&[Request], Quota, &HistoryContext) -> bool>;
+type Kept = Box<dyn Fn(Quota, bool) -> Limiter>;
 
 /// Tiny histories: no exact search explains what is proven, whatever each rejected request consumed.
 #[test]
 fn chained_limits_agree_with_brute_force() {
-    let mut algorithms: Vec<(Algorithm, Explains, Box<dyn Fn(Quota, bool) -> Limiter>)> = vec![
+    let mut algorithms: Vec<(Algorithm, Explains, Kept)> = vec![
         (
             Algorithm::FixedWindow,
             Box::new(brute_force::fixed_window_explains),

@@ -141,6 +141,7 @@ fn a_bucket_is_used_up_when_no_whole_token_is_left() {
             done: Nanos::from_millis(*sent),
             decision: Decision::Admitted,
             replica: 0,
+            connection: 0,
         };
         let history: Vec<Request> = sent.iter().map(request).collect();
         let quota = Quota { limit: 2, window: Nanos::from_secs(1) };
