@@ -3,16 +3,20 @@
 //!
 //! `scrape` scrapes the replicas, `prometheus` queries Prometheus (`rules` for recording rules, `alerts` for
 //! alerts), and `store` samples the limiter's Redis; all write into the recorded run, and log to
-//! `observer_log`. For `saasbench metrics`, `fetch` gets one exposition, `inspection` lints it, and `guess`
+//! `observer_log`. `http_body` reads responses up to a bound. For `saasbench metrics`, `fetch` gets one exposition, `inspection` lints it, and `guess`
 //! proposes a metrics contract.
 
 use std::path::Path;
 
 use rustls::ClientConfig;
+use tokio_util::sync::CancellationToken;
+
+use saasbench_engine::connect::{endpoint::Endpoint, target::Place};
 
 pub mod alerts;
 pub mod fetch;
 pub mod guess;
+pub mod http_body;
 pub mod inspection;
 pub mod observer_log;
 pub mod prometheus;
@@ -20,19 +24,46 @@ pub mod rules;
 pub mod scrape;
 pub mod store;
 
+/// How much longer than until it is given up something may take.
+const MOMENT: std::time::Duration = std::time::Duration::from_millis(100);
+
+/// Waits for `work`, which is abandoned a moment after `give_up`: `None` then.
+pub async fn until<T>(give_up: &CancellationToken, work: impl Future<Output = T>) -> Option<T> {
+    tokio::select! {
+        biased;
+        done = work => Some(done),
+        () = async { give_up.cancelled().await; tokio::time::sleep(MOMENT).await } => None,
+    }
+}
+
 /// The HTTP client for everything that is not load: it connects directly to the address (or to the given unix
 /// socket), uses no proxy, speaks HTTP/1.1, and uses the trust of `tls`.
 ///
 /// # Errors
 /// When it cannot be set up.
 pub fn http_client(tls: &ClientConfig, socket: Option<&Path>) -> reqwest::Result<reqwest::Client> {
-    let builder = reqwest::Client::builder()
-        .no_proxy()
-        .redirect(reqwest::redirect::Policy::none())
-        .tls_backend_preconfigured(tls.clone());
+    let builder = client_builder(tls);
     match socket {
         Some(path) => builder.unix_socket(path),
         None => builder,
     }
     .build()
+}
+
+/// The same for one replica: its name leads to the address that the load uses, if there is only one.
+///
+/// # Errors
+/// When it cannot be set up.
+pub fn replica_client(tls: &ClientConfig, endpoint: &Endpoint) -> reqwest::Result<reqwest::Client> {
+    match (&endpoint.target().place, endpoint.address()) {
+        (Place::Tcp { host, .. }, Some(address)) => client_builder(tls).resolve(host, address).build(),
+        _ => http_client(tls, endpoint.target().socket()),
+    }
+}
+
+fn client_builder(tls: &ClientConfig) -> reqwest::ClientBuilder {
+    reqwest::Client::builder()
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .tls_backend_preconfigured(tls.clone())
 }

@@ -139,7 +139,7 @@ impl Watch {
             ended.unwrap().unwrap();
         }
         if let Some(scraper) = self.scraper {
-            scraper.settle(Phase::After, Duration::from_secs(15)).await.unwrap();
+            scraper.settle(Phase::After, Duration::from_secs(15), &CancellationToken::new()).await.unwrap();
         }
     }
 }
@@ -149,6 +149,7 @@ fn environment(faults: &[Fault]) -> Environment {
         name: name.to_owned(),
         url: format!("http://localhost/{name}"),
         instance: name.to_owned(),
+        address: None,
     };
     Environment {
         name: "in process".to_owned(),
