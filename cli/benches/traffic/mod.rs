@@ -160,6 +160,7 @@ impl Iterator for Traffic {
             limiter,
             retry_of: None,
             canary: None,
+            connection: 0,
         })
     }
 }

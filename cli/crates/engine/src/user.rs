@@ -394,6 +394,7 @@ impl<T: Transport> User<T> {
             limiter: if has_response { limiter } else { LimiterHeaders::default() },
             retry_of: attempt.retry_of,
             canary: None,
+            connection: if matches!(outcome, RequestOutcome::NotSent(_)) { 0 } else { exchange.connection },
         }
     }
 }

@@ -38,6 +38,8 @@ pub(super) struct Row {
     pub(super) bytes_out: u32,
     /// Index into [`Batch::extras`], or [`NONE`].
     pub(super) extra: u32,
+    /// 0 if none.
+    pub(super) connection: u32,
     pub(super) step: u16,
     pub(super) load: u16,
     pub(super) replica: u16,
@@ -213,6 +215,7 @@ impl Batch {
             tenant: small(sample.tenant as u64),
             bytes_out: small(sample.bytes_out),
             extra,
+            connection: sample.connection,
             step: tiny(sample.step),
             load: tiny(sample.load),
             replica: tiny(sample.replica),
@@ -291,6 +294,7 @@ fn plain(row: &Row) -> Sample {
         request: row.request,
         iteration: row.iteration,
         replica: row.replica.into(),
+        connection: row.connection,
         outcome: row.outcome,
         bytes_out: row.bytes_out.into(),
         bytes_in: row.bytes_in,

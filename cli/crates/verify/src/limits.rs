@@ -6,6 +6,7 @@ pub(super) mod proofs;
 mod reach;
 mod route;
 mod several;
+mod spread;
 mod totals;
 
 use self::proofs::Proofs;
@@ -91,7 +92,7 @@ impl HistoryCollector {
                 done,
                 decision,
                 replica: sample.replica as u16,
-                connection: 0,
+                connection: sample.connection,
             });
             // A response that neither admits nor rejects promises nothing about the limit.
             if decision != Decision::Unknown {
@@ -121,7 +122,7 @@ impl HistoryCollector {
         let mut verdicts = Vec::new();
         for (index, limit) in limits.iter().enumerate() {
             let mut evidence = Vec::new();
-            let mut totals = Totals::default();
+            let mut totals = Totals::new(spread::is_watched(&run.manifest.environment));
             let mut completed = 0;
             for (key, (tenant, quota)) in limit.quota.iter().enumerate() {
                 let (judgement, history) = (&judgements[index][key], &self.keys[index][key]);
@@ -130,6 +131,9 @@ impl HistoryCollector {
                 let reach = reached[index][key];
                 let tenant = run.scenario.tenants.get(*tenant).map_or("", |tenant| tenant.as_str());
                 totals.add(tenant, *quota, judgement, reach);
+                if let Reach::Tested { .. } = reach {
+                    totals.went_over(spread::connections(history));
+                }
                 let proofs = Proofs { run, tenant, promise };
                 let mut found = findings(&proofs, judgement, reach, |violation| {
                     completed += 1;

@@ -93,7 +93,7 @@ impl<R: Resolve> Transport for Http1<R> {
         connections: &mut UserConnections,
         exchange: &mut Exchange,
     ) -> Result<(), SendError> {
-        exchange.sent = self.clock.now();
+        (exchange.sent, exchange.connection) = (self.clock.now(), 0);
         let at = self.clock.instant(exchange.sent + self.timeout);
         let replica = exchange.request.replica;
         let mut kept = connections.idle.get_mut(replica).and_then(Option::take);
@@ -108,6 +108,7 @@ impl<R: Resolve> Transport for Http1<R> {
                 Some(connection) => connection,
                 None => self.connect(&mut connections.deadline, at, replica).await?,
             };
+            exchange.connection = connection.number();
             let outcome = connections.deadline.limit(at, connection.exchange(exchange, &self.clock)).await;
             return match outcome {
                 Some(Ok(after)) => {
@@ -119,7 +120,7 @@ impl<R: Resolve> Transport for Http1<R> {
                 // Not a byte was sent, and a connection that was closed while idle is not a failure of the
                 // replica.
                 Some(Err(Failure::Unsent)) if !is_new => {
-                    is_new = true;
+                    (is_new, exchange.connection) = (true, 0);
                     continue;
                 }
                 Some(Err(Failure::Unsent)) => Err(SendError::NotSent(NotSentReason::ConnectFailed)),

@@ -170,7 +170,7 @@ impl<R: Resolve> Transport for Http2<R> {
     fn connect_user(&self) {}
 
     async fn send(&self, (): &mut (), exchange: &mut Exchange) -> Result<(), SendError> {
-        exchange.sent = self.clock.now();
+        (exchange.sent, exchange.connection) = (self.clock.now(), 0);
         let at = self.clock.instant(exchange.sent + self.timeout);
         let replica = exchange.request.replica;
         let scheme = match self.dialer.endpoints().replicas().get(replica) {
@@ -183,6 +183,7 @@ impl<R: Resolve> Transport for Http2<R> {
         loop {
             let slot = timeout_at(at, self.slot(replica)).await;
             let slot = slot.unwrap_or(Err(NotSentReason::ConnectTimeout)).map_err(SendError::NotSent)?;
+            exchange.connection = slot.connection_number();
             let outcome = timeout_at(at, self.exchange(&slot, head.clone(), exchange)).await;
             return match outcome {
                 Ok(Ok(())) => Ok(()),

@@ -46,6 +46,7 @@ pub struct Growing {
     bytes_out: Integers,
     bytes_in: Integers,
     request: Integers,
+    connection: OptionalIntegers,
     rare: Rare,
 }
 
@@ -106,6 +107,7 @@ impl Growing {
         self.bytes_out.extend(rows().map(|row| row.bytes_out.into()));
         self.bytes_in.extend(rows().map(|row| row.bytes_in as i64));
         self.request.extend(rows().map(|row| row.request as i64));
+        rows().for_each(|row| self.connection.push((row.connection > 0).then_some(row.connection.into())));
         if batch.extras.is_empty() {
             self.rare.add_nothing(batch.len() as u64);
         } else {
@@ -188,7 +190,8 @@ impl Growing {
         chunk.optional_values(&mut rare.state, texts.len(), plain)?;
         let tenant = |index: usize| Some(text(names.tenant(index)));
         chunk.optional_values(&mut rare.canary, names.scenario.tenants.len(), tenant)?;
-        chunk.optional_values(&mut rare.unread, texts.len(), plain)
+        chunk.optional_values(&mut rare.unread, texts.len(), plain)?;
+        chunk.optional_integers(&mut self.connection)
     }
 
     /// Resets what writing does not reset.

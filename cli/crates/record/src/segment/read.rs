@@ -57,6 +57,7 @@ fn read_group(group: &dyn RowGroupReader, names: &Names<'_>, batch: &mut Batch) 
     let mut bytes_in = columns.integers("bytes_in")?;
     // Added after the first version of this format: a record may lack it.
     let mut request = columns.where_there("request", Columns::optional::<Int64Type>)?;
+    let mut connection = columns.where_there("connection", Columns::optional::<Int64Type>)?;
     let mut extras = Extras::read(&columns, names, batch)?;
 
     let unsigned = |value: i64| u64::try_from(value).unwrap_or(0);
@@ -82,6 +83,7 @@ fn read_group(group: &dyn RowGroupReader, names: &Names<'_>, batch: &mut Batch) 
             tenant: tenant.get(row, "tenant")?,
             bytes_out: small(bytes_out.next()?),
             extra,
+            connection: connection.next(row).map_or(0, small),
             step: step.get(row, "step")? as u16,
             load: small(load.next()?) as u16,
             replica: replica.get(row, "replica")? as u16,

@@ -50,6 +50,7 @@ fn any_sample() -> impl proptest::strategy::Strategy<Value = Sample> {
                     unread: unread.map(Into::into),
                 },
                 request: request.into(),
+                connection: request / 2,
                 retry_of: retry_of.map(u64::from),
                 canary,
                 ..sample(0, replica, outcome)

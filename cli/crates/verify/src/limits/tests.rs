@@ -291,6 +291,40 @@ fn a_resolution_or_latencies_that_leave_nothing_to_judge_are_inconclusive() {
     insta::assert_snapshot!("nothing_shows", format!("{}\n{}", coarse.summary, slow.summary));
 }
 
+/// What few connections show is no proof for several processes, and the line says so.
+#[test]
+fn a_pass_over_few_connections_warns() {
+    let over = |connections: u32, environment: &str| {
+        let mut samples = samples();
+        for (number, sample) in (0..).zip(&mut samples) {
+            (sample.replica, sample.connection) = (0, 1 + number % connections);
+        }
+        judged("fixed-window", "8/10s", &samples, |made| {
+            environment.clone_into(&mut made.manifest.environment.name)
+        })
+    };
+    let lines = [over(1, "test"), over(12, "test"), over(1, "embedded")].map(|verdict| {
+        assert_eq!(verdict.outcome, Outcome::Pass);
+        verdict.summary
+    });
+    insta::assert_snapshot!("connections", lines.join("\n"));
+}
+
+/// Two processes with a quota each, over two connections each.
+#[test]
+fn a_limit_kept_by_each_of_several_processes_is_diagnosed() {
+    let mut samples = Vec::new();
+    for i in 0..40 {
+        let connection = 1 + (i % 4) as u32;
+        let status = if i / 2 < 8 { 200 } else { 429 };
+        samples.push(Sample { connection, ..sample(i * 20, 0, RequestOutcome::Status(status)) });
+    }
+    let verdict = judged("fixed-window", "8/10s", &samples, |_| {});
+    assert_eq!(verdict.outcome, Outcome::Fail);
+    assert_eq!(verdict.evidence[0].diagnosis.as_ref().unwrap().hypothesis, "per-process");
+    insta::assert_snapshot!("per_process", verdict.evidence[0].details[0]);
+}
+
 /// Tenants that never used up their quota prove nothing, and have no evidence that says otherwise.
 #[test]
 fn a_pass_names_the_tenants_that_it_says_nothing_about() {

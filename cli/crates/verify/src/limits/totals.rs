@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::reach::Reach;
+use super::{reach::Reach, spread::ENOUGH};
 use saasbench_limiter::{Judgement, Unjudged, sensitivity::Cause};
 use saasbench_model::units::{Nanos, Quota};
 
@@ -28,11 +28,24 @@ pub(super) struct Totals<'a> {
     cause: Option<(Quota, Cause)>,
     /// A line for each of these, up to [`LISTED`].
     untested: Vec<String>,
+    /// Whether it matters over how many connections the histories went.
+    watched: bool,
+    /// The fewest connections to a replica over which the history of a tenant went that used up its quota.
+    connections: Option<usize>,
     /// The smallest excess that would have been proven for some tenant that used up its quota.
     excess: Option<u64>,
 }
 
 impl<'a> Totals<'a> {
+    pub(super) fn new(watched: bool) -> Self {
+        Self { watched, ..Self::default() }
+    }
+
+    /// Adds over how many connections a history went that used up the quota.
+    pub(super) fn went_over(&mut self, connections: Option<usize>) {
+        self.connections = [self.connections, connections].into_iter().flatten().min();
+    }
+
     pub(super) fn add(&mut self, tenant: &'a str, quota: Quota, judgement: &Judgement, reach: Reach) {
         self.admitted += judgement.admitted;
         self.rejected += judgement.rejected;
@@ -117,6 +130,15 @@ impl std::fmt::Display for Totals<'_> {
         }
         if let Some(excess) = self.excess.filter(|excess| *excess > 1) {
             write!(f, "; fewer than {excess} too many at once would not have shown")?;
+        }
+        if let Some(connections) = self.connections.filter(|_| self.watched) {
+            let plural = if connections == 1 { "" } else { "s" };
+            write!(f, "; seen over at least {connections} connection{plural} for each tenant and replica")?;
+            if connections < ENOUGH {
+                f.write_str(
+                    ", too few to show a limit that each of several processes behind one address keeps by itself",
+                )?;
+            }
         }
         if !self.unused.is_empty() {
             let (count, of) = (self.unused.len(), self.tenants);
