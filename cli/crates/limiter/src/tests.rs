@@ -2,14 +2,16 @@
 //! search.
 
 mod by_hand;
+mod chained;
 mod grid;
+mod sensitivity;
 mod token_bucket;
 
 use proptest::prelude::*;
 
 use super::{
-    Decision, HistoryContext, Judgement, Promise, Request, Tolerance, Unjudged, Violation, brute_force,
-    certificate, fixed_window, judge,
+    Decision, HistoryContext, Judgement, OtherLimits, Promise, Request, Tolerance, Unjudged, Violation,
+    brute_force, certificate, fixed_window, judge,
     simulate::{Arrivals, Limiter, Load, Random, any_load},
     sliding_log,
 };
@@ -36,6 +38,7 @@ fn history(requests: &[(i64, i64, Decision)]) -> Vec<Request> {
         done: Nanos::from_millis(*done),
         decision: *decision,
         replica: 0,
+        connection: 0,
     };
     (0..).zip(requests).map(request).collect()
 }
@@ -51,7 +54,15 @@ fn alone() -> HistoryContext {
         tolerance: Tolerance { offset: Nanos::ZERO, drift: 0.0 },
         resolution: Nanos::ZERO,
         unix_zero: Nanos::ZERO,
-        other_limits: false,
+        other_limits: OtherLimits::None,
+    }
+}
+
+/// Other limits, with this probability.
+fn any_others(probability: f64, random: &mut Random) -> OtherLimits {
+    match random.chance(probability) {
+        true => random.pick(&[OtherLimits::Atomic, OtherLimits::Chained]),
+        false => OtherLimits::None,
     }
 }
 
@@ -217,7 +228,7 @@ fn tiny(random: &mut Random, make: impl Fn(Quota, bool) -> Limiter) -> (Vec<Requ
             if random.chance(0.08) {
                 decision = Decision::Unknown;
             }
-            Request { id, sent: Nanos(sent), done: Nanos(done), decision, replica: 0 }
+            Request { id, sent: Nanos(sent), done: Nanos(done), decision, replica: 0, connection: 0 }
         })
         .collect();
     history.sort_by_key(|request| (request.sent, request.id));
@@ -238,7 +249,7 @@ fn tiny(random: &mut Random, make: impl Fn(Quota, bool) -> Limiter) -> (Vec<Requ
         tolerance: Tolerance { offset: Nanos::ZERO, drift: 0.0 },
         resolution: Nanos(random.within(0, 1)),
         unix_zero: Nanos::ZERO,
-        other_limits: false,
+        other_limits: OtherLimits::None,
     };
     (history, quota, context)
 }
@@ -267,7 +278,7 @@ fn agrees_with_brute_force(
             let violation = certificate::completed(violation, &history, promise, &context);
             let (Violation::OverAdmission { given, .. } | Violation::WrongRejection { given, .. }) =
                 &violation;
-            let certified = certificate::relaxed(&history, &certificate::core(&violation), given);
+            let certified = certificate::relaxed(&history, &certificate::core(&violation), given, &context);
             assert!(
                 !explains(&certified, quota, &context),
                 "seed {seed}: {quota:?} {context:?}\n{}is no proof, of\n{}\n{violation:?}",

@@ -49,6 +49,8 @@ const SCHEMA: &str = "message sample {
     optional binary ratelimit_policy (string);
     optional binary ratelimit (string);
     optional binary canary (string);
+    optional binary ratelimit_unread (string);
+    optional int64 connection;
 }";
 
 /// Why a segment could not be read.

@@ -37,6 +37,7 @@ pub fn sample(millis: i64, replica: usize, outcome: RequestOutcome) -> Sample {
         request: 1,
         iteration: 1,
         replica,
+        connection: 0,
         outcome,
         bytes_out: 0,
         bytes_in: 0,

@@ -322,7 +322,7 @@ impl std::fmt::Display for Generator {
                 write!(f, "sent {p50} late (p50), {p99} (p99), {max} (max)")?;
             }
             None if self.touched > 0 => {
-                f.write_str("every request was sent during a stall or right after one")?
+                f.write_str("every request was sent during a stall or right after one")?;
             }
             None => f.write_str("nothing sent")?,
         }

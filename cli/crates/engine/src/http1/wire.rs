@@ -93,8 +93,8 @@ impl<R: Resolve> Transport for Http1<R> {
         connections: &mut UserConnections,
         exchange: &mut Exchange,
     ) -> Result<(), SendError> {
-        exchange.sent = self.clock.now();
-        let sent = exchange.sent;
+        let sent = self.clock.now();
+        (exchange.sent, exchange.connection) = (sent, 0);
         let at = self.timeout.deadline(sent);
         let replica = exchange.request.replica;
         let mut kept = connections.idle.get_mut(replica).and_then(Option::take);
@@ -109,6 +109,7 @@ impl<R: Resolve> Transport for Http1<R> {
                 Some(connection) => connection,
                 None => self.connect(&mut connections.deadline, at, replica).await?,
             };
+            exchange.connection = connection.number();
             let outcome = {
                 let mut exchanging = pin!(connection.exchange(exchange, &self.clock));
                 match connections.deadline.limit(at, exchanging.as_mut()).await {
@@ -126,7 +127,7 @@ impl<R: Resolve> Transport for Http1<R> {
                 // Not a byte was sent, and a connection that was closed while idle is not a failure of the
                 // replica.
                 Some(Err(Failure::Unsent)) if !is_new => {
-                    is_new = true;
+                    (is_new, exchange.connection) = (true, 0);
                     continue;
                 }
                 Some(Err(Failure::Unsent)) => Err(SendError::NotSent(NotSentReason::ConnectFailed)),

@@ -170,8 +170,8 @@ impl<R: Resolve> Transport for Http2<R> {
     fn connect_user(&self) {}
 
     async fn send(&self, (): &mut (), exchange: &mut Exchange) -> Result<(), SendError> {
-        exchange.sent = self.clock.now();
-        let sent = exchange.sent;
+        let sent = self.clock.now();
+        (exchange.sent, exchange.connection) = (sent, 0);
         let at = self.timeout.deadline(sent);
         let replica = exchange.request.replica;
         let scheme = match self.dialer.endpoints().replicas().get(replica) {
@@ -184,6 +184,7 @@ impl<R: Resolve> Transport for Http2<R> {
         loop {
             let slot = timeout_at(at, self.slot(replica)).await;
             let slot = slot.unwrap_or(Err(NotSentReason::ConnectTimeout)).map_err(SendError::NotSent)?;
+            exchange.connection = slot.connection_number();
             let outcome = {
                 let mut exchanging = pin!(self.exchange(&slot, head.clone(), exchange));
                 match timeout_at(at, exchanging.as_mut()).await {

@@ -46,6 +46,7 @@ pub struct Growing {
     bytes_out: Integers,
     bytes_in: Integers,
     request: Integers,
+    connection: OptionalIntegers,
     rare: Rare,
 }
 
@@ -60,8 +61,9 @@ struct Rare {
     failed_check: OptionalIndices,
     policy: OptionalIndices,
     state: OptionalIndices,
+    unread: OptionalIndices,
     canary: OptionalIndices,
-    /// Texts of the three columns above, and the bit patterns of `reset`.
+    /// Texts of the columns above, and the bit patterns of `reset`.
     texts: Numbered<Box<str>>,
     resets: Numbered<Bits>,
 }
@@ -105,6 +107,7 @@ impl Growing {
         self.bytes_out.extend(rows().map(|row| row.bytes_out.into()));
         self.bytes_in.extend(rows().map(|row| row.bytes_in as i64));
         self.request.extend(rows().map(|row| row.request as i64));
+        rows().for_each(|row| self.connection.push((row.connection > 0).then_some(row.connection.into())));
         if batch.extras.is_empty() {
             self.rare.add_nothing(batch.len() as u64);
         } else {
@@ -186,7 +189,9 @@ impl Growing {
         chunk.optional_values(&mut rare.policy, texts.len(), plain)?;
         chunk.optional_values(&mut rare.state, texts.len(), plain)?;
         let tenant = |index: usize| Some(text(names.tenant(index)));
-        chunk.optional_values(&mut rare.canary, names.scenario.tenants.len(), tenant)
+        chunk.optional_values(&mut rare.canary, names.scenario.tenants.len(), tenant)?;
+        chunk.optional_values(&mut rare.unread, texts.len(), plain)?;
+        chunk.optional_integers(&mut self.connection)
     }
 
     /// Resets what writing does not reset.
@@ -205,7 +210,7 @@ impl Rare {
         for column in [&mut self.limit, &mut self.remaining, &mut self.retry_after, &mut self.retry_of] {
             column.push_nothing(rows);
         }
-        let texts = [&mut self.failed_check, &mut self.policy, &mut self.state];
+        let texts = [&mut self.failed_check, &mut self.policy, &mut self.state, &mut self.unread];
         for column in texts.into_iter().chain([&mut self.reset, &mut self.canary]) {
             column.push_nothing(rows);
         }
@@ -230,6 +235,7 @@ impl Rare {
         extras().for_each(|extra| self.failed_check.push(known(extra.failed_check)));
         extras().for_each(|extra| self.policy.push(known(extra.policy)));
         extras().for_each(|extra| self.state.push(known(extra.state)));
+        extras().for_each(|extra| self.unread.push(known(extra.unread)));
         extras().for_each(|extra| self.canary.push(extra.canary()));
     }
 }

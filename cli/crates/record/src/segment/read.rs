@@ -57,6 +57,7 @@ fn read_group(group: &dyn RowGroupReader, names: &Names<'_>, batch: &mut Batch) 
     let mut bytes_in = columns.integers("bytes_in")?;
     // Added after the first version of this format: a record may lack it.
     let mut request = columns.where_there("request", Columns::optional::<Int64Type>)?;
+    let mut connection = columns.where_there("connection", Columns::optional::<Int64Type>)?;
     let mut extras = Extras::read(&columns, names, batch)?;
 
     let unsigned = |value: i64| u64::try_from(value).unwrap_or(0);
@@ -82,6 +83,7 @@ fn read_group(group: &dyn RowGroupReader, names: &Names<'_>, batch: &mut Batch) 
             tenant: tenant.get(row, "tenant")?,
             bytes_out: small(bytes_out.next()?),
             extra,
+            connection: connection.next(row).map_or(0, small),
             step: step.get(row, "step")? as u16,
             load: small(load.next()?) as u16,
             replica: replica.get(row, "replica")? as u16,
@@ -97,7 +99,7 @@ struct Extras {
     reset: Optional<f64>,
     canary: Indices,
     /// By kind: for every row the index of its text in the batch.
-    texts: [Texts; 3],
+    texts: [Texts; 4],
     is_any: bool,
 }
 
@@ -114,6 +116,7 @@ impl Extras {
             columns.texts("failed_check")?,
             columns.where_there("ratelimit_policy", Columns::texts)?,
             columns.where_there("ratelimit", Columns::texts)?,
+            columns.where_there("ratelimit_unread", Columns::texts)?,
         ];
         let canary = columns.where_there("canary", Columns::texts)?;
         let is_any = numbers.iter().any(|column| !column.is_empty())
@@ -138,10 +141,20 @@ impl Extras {
             .each_mut()
             .map(|column| column.next(row).map_or(NO_NUMBER, |number| u64::try_from(number).unwrap_or(0)));
         let reset = self.reset.next(row).unwrap_or(f64::NAN);
-        let [failed_check, policy, state] = self.texts.each_ref().map(|column| column.id(row));
+        let [failed_check, policy, state, unread] = self.texts.each_ref().map(|column| column.id(row));
         let canary = if self.canary.ids.is_null(row) { NONE } else { self.canary.get(row, "tenant")? };
-        let extra =
-            Extra { limit, remaining, retry_after, retry_of, reset, canary, failed_check, policy, state };
+        let extra = Extra {
+            limit,
+            remaining,
+            retry_after,
+            retry_of,
+            reset,
+            canary,
+            failed_check,
+            policy,
+            state,
+            unread,
+        };
         Ok(extra.is_any().then_some(extra))
     }
 }

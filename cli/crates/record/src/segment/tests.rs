@@ -21,7 +21,8 @@ fn any_sample() -> impl proptest::strategy::Strategy<Value = Sample> {
         });
     let limiter =
         (any::<Option<u32>>(), any::<Option<u32>>(), proptest::option::of(0.0..1e10), any::<Option<u32>>());
-    let fields = (proptest::option::of(".{0,9}"), proptest::option::of(".{0,9}"));
+    let text = || proptest::option::of(".{0,9}");
+    let fields = (text(), text(), text());
     let repeats = (any::<u32>(), any::<Option<u32>>(), proptest::option::of(Just(0_usize)));
     let times = (any::<i64>(), any::<i64>(), any::<Option<i64>>(), any::<i64>());
     (times, outcome, 0usize..2, proptest::option::of(".{0,20}"), (limiter, fields), repeats).prop_map(
@@ -30,7 +31,7 @@ fn any_sample() -> impl proptest::strategy::Strategy<Value = Sample> {
             outcome,
             replica,
             failed_check,
-            ((limit, remaining, reset, retry), (policy, state)),
+            ((limit, remaining, reset, retry), (policy, state, unread)),
             (request, retry_of, canary),
         )| {
             Sample {
@@ -46,8 +47,10 @@ fn any_sample() -> impl proptest::strategy::Strategy<Value = Sample> {
                     retry_after: retry.map(u64::from),
                     policy: policy.map(Into::into),
                     state: state.map(Into::into),
+                    unread: unread.map(Into::into),
                 },
                 request: request.into(),
+                connection: request / 2,
                 retry_of: retry_of.map(u64::from),
                 canary,
                 ..sample(0, replica, outcome)
