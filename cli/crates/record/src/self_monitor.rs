@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::{
+    damage::{Files, Part},
     json_lines::{ObservationsError, lines},
     stall::Stall,
     usage::Usage,
@@ -17,6 +18,12 @@ pub const STALLS: &str = "stalls.jsonl";
 /// File of the threads' use of processors, two lines a second.
 pub const USAGE: &str = "usage.jsonl";
 
+/// Path of the stalls within the run's directory.
+pub const STALLS_FILE: &str = "generator/stalls.jsonl";
+
+/// Path of the threads' use of processors.
+pub const USAGE_FILE: &str = "generator/usage.jsonl";
+
 /// What the generator measured of itself.
 #[derive(Debug, Clone, Default)]
 pub struct SelfMonitorRecord {
@@ -27,20 +34,29 @@ pub struct SelfMonitorRecord {
 }
 
 impl SelfMonitorRecord {
-    /// Reads the files of the run in `dir`; missing ones are no error.
+    /// Reads the files of the run in `dir`; missing and damaged ones are no error.
     ///
     /// # Errors
     /// When an existing file cannot be read.
     pub fn read(dir: &Path) -> Result<Self, ObservationsError> {
-        let dir = dir.join(DIRECTORY);
-        Ok(Self { stalls: lines(&dir.join(STALLS))?, usage: lines(&dir.join(USAGE))? })
+        Self::read_from(&mut Files { dir, damage: Vec::new() })
+    }
+
+    /// The same; what cannot be used becomes damage.
+    pub(crate) fn read_from(files: &mut Files<'_>) -> Result<Self, ObservationsError> {
+        let (stalls, usage) = (STALLS_FILE, USAGE_FILE);
+        Ok(Self {
+            stalls: lines(files, stalls, Part::Generator)?,
+            usage: lines(files, usage, Part::Generator)?,
+        })
     }
 
     /// Writes a test's data.
     #[cfg(any(test, feature = "testing"))]
     pub fn write(&self, dir: &Path) -> std::io::Result<()> {
-        fn text(lines: &[impl serde::Serialize]) -> serde_json::Result<String> {
-            lines.iter().map(|line| Ok(serde_json::to_string(line)? + "\n")).collect()
+        use super::json_lines::to_line;
+        fn text(lines: &[impl serde::Serialize]) -> std::io::Result<Vec<u8>> {
+            Ok(lines.iter().map(to_line).collect::<std::io::Result<Vec<_>>>()?.concat())
         }
         let dir = dir.join(DIRECTORY);
         std::fs::create_dir_all(&dir)?;

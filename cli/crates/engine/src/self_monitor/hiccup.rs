@@ -30,6 +30,7 @@ use crate::clock::RunClock;
 use crate::self_monitor::stall_log::StallLog;
 use saasbench_model::units::Nanos;
 use saasbench_record::{
+    json_lines::to_line,
     self_monitor::{DIRECTORY, STALLS, USAGE},
     stall::{Cause, SHORTEST, Stall},
     usage::Usage,
@@ -185,9 +186,7 @@ fn read_account(file: &File) -> Option<SchedStat> {
 }
 
 fn write_line(file: &mut File, value: &impl Serialize) -> io::Result<()> {
-    let mut line = serde_json::to_vec(value)?;
-    line.push(b'\n');
-    file.write_all(&line)
+    file.write_all(&to_line(value)?)
 }
 
 fn monotonic() -> Nanos {

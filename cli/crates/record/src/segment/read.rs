@@ -5,8 +5,12 @@
 
 mod pages;
 
-use std::{fs::File, path::Path};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::Path,
+};
 
+use bytes::Bytes;
 use parquet::{
     basic::{Repetition, Type as Physical},
     data_type::{DataType, DoubleType, Int64Type},
@@ -17,25 +21,52 @@ use parquet::{
 };
 
 use self::pages::TextPages;
-use super::{Names, SegmentError};
+use super::{
+    Names, SegmentError,
+    seal::{self, Seal},
+};
 use crate::{
     batch::{Batch, Extra, NO_INSTANT, NO_NUMBER, NONE, Row},
     sample::RequestOutcome,
 };
 
+/// More than any segment takes: what is larger is something else, and not read into memory.
+const LARGEST: u64 = 1 << 30;
+
 /// Reads a segment.
 ///
 /// # Errors
-/// When it cannot be opened, is not a segment, or contains a tenant, step or replica that `names` does not
-/// have.
-pub fn read(path: &Path, names: &Names<'_>) -> Result<Batch, SegmentError> {
+/// When it cannot be opened, is not as it was written, or contains a tenant, step or replica that `names`
+/// does not have, or impossible times, users or loads.
+pub fn read(path: &Path, names: &Names<'_>) -> Result<(Batch, Seal), SegmentError> {
+    let failed = |source| SegmentError::Io { path: path.to_owned(), source };
     let damaged = |message: String| SegmentError::Damaged { path: path.to_owned(), message };
-    let file = File::open(path).map_err(|source| SegmentError::Io { path: path.to_owned(), source })?;
-    let reader = SerializedFileReader::new(file).map_err(|error| damaged(error.to_string()))?;
+    let metadata = std::fs::metadata(path).map_err(failed)?;
+    if !metadata.is_file() || metadata.len() > LARGEST {
+        return Err(damaged("it is not a file of the size of a segment".to_owned()));
+    }
+    read_bytes(std::fs::read(path).map_err(failed)?, names).map_err(damaged)
+}
+
+/// Reads the contents of a segment.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_bytes(bytes: Vec<u8>, names: &Names<'_>) -> Result<(Batch, Seal), String> {
+    let seal = seal::check(&bytes).map_err(|error| error.to_string())?;
+    // What has its checksum was written by this program; a file made by hand must not end the process either.
+    catch_unwind(AssertUnwindSafe(|| decode(bytes, names)))
+        .unwrap_or_else(|_| Err("it cannot be decoded".to_owned()))
+        .map(|batch| (batch, seal))
+}
+
+/// Decodes a segment, whether or not it is as it was written.
+pub(crate) fn decode(bytes: Vec<u8>, names: &Names<'_>) -> Result<Batch, String> {
+    let reader = SerializedFileReader::new(Bytes::from(bytes)).map_err(|error| error.to_string())?;
     let mut batch = Batch::default();
     for group in 0..reader.num_row_groups() {
-        let group = reader.get_row_group(group).map_err(|error| damaged(error.to_string()))?;
-        read_group(group.as_ref(), names, &mut batch).map_err(damaged)?;
+        let group = reader.get_row_group(group).map_err(|error| error.to_string())?;
+        read_group(group.as_ref(), names, &mut batch)?;
     }
     Ok(batch)
 }
@@ -59,8 +90,7 @@ fn read_group(group: &dyn RowGroupReader, names: &Names<'_>, batch: &mut Batch) 
     let mut request = columns.where_there("request", Columns::optional::<Int64Type>)?;
     let mut extras = Extras::read(&columns, names, batch)?;
 
-    let unsigned = |value: i64| u64::try_from(value).unwrap_or(0);
-    let small = |value: i64| u32::try_from(value).unwrap_or(if value < 0 { 0 } else { u32::MAX });
+    let loads = u16::try_from(names.scenario.loads.len()).unwrap_or(u16::MAX);
     batch.rows.reserve(columns.count);
     for row in 0..columns.count {
         let extra = match extras.next(row)? {
@@ -70,23 +100,53 @@ fn read_group(group: &dyn RowGroupReader, names: &Names<'_>, batch: &mut Batch) 
             }
             None => NONE,
         };
-        batch.rows.push(Row {
+        let read = Row {
             intended: intended.next()?,
             sent: sent.next()?,
             first_byte: first_byte.next(row).unwrap_or(NO_INSTANT),
             done: done.next()?,
-            iteration: unsigned(iteration.next()?),
-            request: request.next(row).map_or(0, unsigned),
-            bytes_in: unsigned(bytes_in.next()?),
-            user: small(user.next()?),
+            iteration: iteration.number(row)?,
+            request: number("request", row, request.next(row).unwrap_or(0))?,
+            bytes_in: bytes_in.number(row)?,
+            user: user.number(row)?,
             tenant: tenant.get(row, "tenant")?,
-            bytes_out: small(bytes_out.next()?),
+            bytes_out: bytes_out.number(row)?,
             extra,
             step: step.get(row, "step")? as u16,
-            load: small(load.next()?) as u16,
+            load: load.number(row)?,
             replica: replica.get(row, "replica")? as u16,
             outcome: outcome.next(row)?,
-        });
+        };
+        possible(&read, loads).map_err(|why| format!("row {row}: {why}"))?;
+        batch.rows.push(read);
+    }
+    Ok(())
+}
+
+/// The number in a column of a row, which must fit its type.
+fn number<T: TryFrom<i64>>(column: &str, row: usize, value: i64) -> Result<T, String> {
+    T::try_from(value).map_err(|_| format!("row {row}: {column} {value} is impossible"))
+}
+
+/// No run lasts longer, in nanoseconds: about 36 years. Sums of a few instants within it fit 64 bits.
+const LONGEST: i64 = 1 << 60;
+
+/// Checks that a sample can have been recorded.
+fn possible(row: &Row, loads: u16) -> Result<(), String> {
+    let Row { intended, sent, done, .. } = *row;
+    let head = row.first_byte().unwrap_or(sent);
+    let out_of_range = |at: &i64| !(-LONGEST..LONGEST).contains(at);
+    if [intended, sent, head, done].iter().any(out_of_range) {
+        return Err(format!("its times are impossible: {intended}, {sent}, {head}, {done}"));
+    }
+    if !(sent <= head && head <= done) {
+        return Err(format!("it was sent at {sent}, its head came at {head}, and it ended at {done}"));
+    }
+    if row.load >= loads {
+        return Err(format!("its load is {}, and there are {loads}", row.load));
+    }
+    if row.user == 0 && row.outcome != RequestOutcome::Dropped {
+        return Err("only a dropped arrival has the user 0".to_owned());
     }
     Ok(())
 }
@@ -156,6 +216,12 @@ impl Integers {
     #[inline]
     fn next(&mut self) -> Result<i64, String> {
         self.values.next().ok_or_else(|| format!("column `{}` has a null", self.name))
+    }
+
+    /// The next number, that of `row`, which must fit its type.
+    #[inline]
+    fn number<T: TryFrom<i64>>(&mut self, row: usize) -> Result<T, String> {
+        number(self.name, row, self.next()?)
     }
 }
 
