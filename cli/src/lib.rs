@@ -3,7 +3,8 @@
 //! This crate is the binary and what only it needs: [`args`] is the command line, [`commands`] has a module
 //! for each command, [`environment`] starts or reaches the service, [`observe`] scrapes it during the load,
 //! [`live`] shows the run in progress, and [`output`] prints its report. [`publish`] sends metrics and
-//! annotations elsewhere, [`tsdb`] is the embedded Prometheus, [`dashboard`] checks dashboards and rules,
+//! annotations elsewhere, [`tsdb`] is the embedded Prometheus, [`input`] reads what users name,
+//! [`dashboard`] checks dashboards and rules,
 //! [`scaffold`] writes scenarios, and [`run_store`] lists recorded runs.
 //!
 //! Data moves through the crates below it in one direction: `saasbench-model` (scenario and plan) →
@@ -15,6 +16,7 @@ pub mod commands;
 pub mod dashboard;
 pub mod environment;
 pub mod exit;
+pub mod input;
 pub mod live;
 pub mod observe;
 pub mod output;

@@ -1,7 +1,7 @@
 //! `saasbench dashboards`: sends all queries of dashboards and rule files to a live Prometheus, and reports
 //! mistakes.
 
-use std::{fs, path::Path, time::Duration};
+use std::{path::Path, time::Duration};
 
 use super::show::found;
 use crate::{
@@ -13,6 +13,7 @@ use crate::{
         connect,
     },
     exit::{Exit, Failure},
+    input,
     output::{Output, dashboards::DashboardsReport},
 };
 use saasbench_model::{redact, scenario::http::Http};
@@ -73,7 +74,7 @@ fn read(args: &DashboardsArgs) -> Result<Vec<(String, Document)>, Failure> {
     let mut hint = None;
     for path in &args.files {
         let name = path.display().to_string();
-        match fs::read_to_string(path) {
+        match input::read_to_string(path) {
             Err(error) => problems.push(format!("cannot read {name}: {error}")),
             Ok(text) => match dashboard::read(&name, &text) {
                 Ok(document) => documents.push((name, document)),

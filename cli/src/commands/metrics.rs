@@ -1,9 +1,6 @@
 //! `saasbench metrics`: inspects expositions of running services or from files.
 
-use std::{
-    fs,
-    io::{self, Read as _},
-};
+use std::{io, path::Path};
 
 use reqwest::{Client, Url};
 
@@ -11,6 +8,7 @@ use crate::{
     args::MetricsArgs,
     environment::connect::TlsTrust,
     exit::{Exit, Failure},
+    input,
     observe::{
         fetch::fetch,
         guess::{Proposal, guess},
@@ -109,11 +107,8 @@ async fn read(source: &str, client: &Client) -> Result<Page, Failure> {
         });
     }
     let (name, read) = match source {
-        "-" => {
-            let mut body = Vec::new();
-            ("<stdin>", io::stdin().read_to_end(&mut body).map(|_| body))
-        }
-        file => (file, fs::read(file)),
+        "-" => ("<stdin>", input::read_all(&mut io::stdin())),
+        file => (file, input::read(Path::new(file))),
     };
     let body = read.map_err(|error| {
         Failure::new(Exit::Usage, format!("cannot read {name}: {error}"))

@@ -11,6 +11,7 @@ use crate::commands::atomic_write::{write_all_new, write_new};
 use crate::{
     args::NewArgs,
     exit::{Exit, Failure},
+    input,
     output::Output,
     scaffold::{
         openapi::{self, Draft},
@@ -83,10 +84,9 @@ fn named(name: &Path) -> Result<(String, PathBuf), Failure> {
 
 fn read(from: &Path, stdin: &mut dyn Read) -> Result<(String, String), Failure> {
     let (name, text) = if from == Path::new("-") {
-        let mut text = String::new();
-        ("standard input".to_owned(), stdin.read_to_string(&mut text).map(|_| text))
+        ("standard input".to_owned(), input::read_all_to_string(stdin))
     } else {
-        (from.display().to_string(), fs::read_to_string(from))
+        (from.display().to_string(), input::read_to_string(from))
     };
     match text {
         Ok(text) => Ok((text, name)),

@@ -1,8 +1,11 @@
 //! Reads a scenario file, with all files that it refers to.
 
-use std::{cell::RefCell, collections::BTreeMap, fs, io, path::Path};
+use std::{cell::RefCell, collections::BTreeMap, io, path::Path};
 
-use crate::exit::{Exit, Failure};
+use crate::{
+    exit::{Exit, Failure},
+    input,
+};
 use saasbench_model::{
     redact,
     scenario::{
@@ -19,7 +22,7 @@ use saasbench_record::manifest::ScenarioText;
 /// When the file cannot be read, or has problems.
 pub fn load(path: &Path, color: bool) -> Result<(Scenario, ScenarioText), Failure> {
     let name = path.display().to_string();
-    let text = fs::read(path).map_err(|error| unreadable(&name, &error))?;
+    let text = input::read(path).map_err(|error| unreadable(&name, &error))?;
     let text = String::from_utf8(text).map_err(|error| {
         let line = error.as_bytes()[..error.utf8_error().valid_up_to()]
             .iter()
@@ -53,7 +56,7 @@ pub(super) fn understand(
 ) -> Result<(Scenario, ScenarioText), Failure> {
     let files = RefCell::new(BTreeMap::new());
     let read_file = |named: &Path| -> io::Result<String> {
-        let text = fs::read_to_string(directory.join(named))?;
+        let text = input::read_to_string(&directory.join(named))?;
         files.borrow_mut().insert(named.to_string_lossy().into_owned(), text.clone());
         Ok(text)
     };
@@ -76,7 +79,7 @@ pub(super) fn understand(
 /// # Errors
 /// When the table has problems.
 pub fn declare(scenario: &mut Scenario, config: &Path, name: &str, color: bool) -> Result<(), Failure> {
-    let Ok(text) = fs::read_to_string(config) else { return Ok(()) };
+    let Ok(text) = input::read_to_string(config) else { return Ok(()) };
     let place = ["environment", name, "metrics"];
     declare_metrics(scenario, &text, &config.display().to_string(), &place)
         .map_err(|problems| rendered(&problems, color))

@@ -104,14 +104,14 @@ impl Session<'_> {
         self.tell_details(output);
         let scenario = Arc::clone(&self.scenario);
         let observer = Observer::new(&scenario, self.up, dir, clock, output.observer_log().as_ref())?;
-        observer.before(&signals.stop, output).await?;
+        observer.before(signals, output).await?;
 
         let setup = self.setup(clock, canaries).paced_by(turns.clone());
         let drive =
             LoadRun { setup, observer: &observer, self_metrics: self_metrics.as_ref(), signals, turns };
         self.drive(drive, &mut journal, output).await?;
 
-        observer.after(journal.manifest(), &signals.stop, output).await?;
+        observer.after(journal.manifest(), signals, output).await?;
         if let Some(self_metrics) = self_metrics {
             let lost = self_metrics.finish(&signals.stop, |text| output.note(text)).await;
             lost.into_iter().for_each(|lost| output.warn(&lost));
@@ -220,7 +220,7 @@ impl Session<'_> {
         let recording =
             tokio::task::spawn_blocking(move || recorder.finish()).await.map_err(|_| RecordError::Ended)?;
         output.enter_phase(Phase::Settling);
-        let observing = watching.finish().await;
+        let observing = watching.finish(&signals.give_up).await;
         let recorded = recording?;
         let samples = format!("samples recorded: {}, in {} segments", recorded.samples, recorded.segments);
         let connections = details::connections(self.up.environment(), &self.up.connections().endpoints);

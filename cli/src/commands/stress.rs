@@ -13,6 +13,7 @@ use crate::commands::atomic_write::write_new;
 use crate::{
     args::{StressArgs, TargetArgs},
     exit::{Exit, Failure},
+    input,
     output::Output,
     scaffold::{
         stress::{Amount, Stress, replicas_and_paths},
@@ -211,10 +212,9 @@ fn body(args: &StressArgs, stdin: &mut dyn std::io::Read) -> Result<Option<Strin
 
 fn read(file: &Path, stdin: &mut dyn std::io::Read) -> Result<String, Failure> {
     let (name, bytes) = if file == Path::new("-") {
-        let mut bytes = Vec::new();
-        ("standard input".to_owned(), stdin.read_to_end(&mut bytes).map(|_| bytes))
+        ("standard input".to_owned(), input::read_all(stdin))
     } else {
-        (file.display().to_string(), std::fs::read(file))
+        (file.display().to_string(), input::read(file))
     };
     let bytes = bytes.map_err(|error| {
         usage(&format!("cannot read the body from {name}: {error}"), "`-d @FILE` and `-D FILE` read a file")

@@ -1,7 +1,5 @@
 //! Starts the environment that the command line names, or connects to it.
 
-use std::fs;
-
 use crate::{
     args::TargetArgs,
     environment::{
@@ -13,6 +11,7 @@ use crate::{
         external::{self, AdHoc},
         local,
     },
+    input,
 };
 use saasbench_model::scenario::Scenario;
 
@@ -40,7 +39,7 @@ pub(super) async fn start(
             });
         }
         let file = args.config.display().to_string();
-        let text = fs::read_to_string(&args.config).map_err(|error| EnvironmentError::Usage {
+        let text = input::read_to_string(&args.config).map_err(|error| EnvironmentError::Usage {
             message: format!("cannot read {file}, where the environment `{name}` should be: {error}"),
             hint: "name the file with --config, or give the addresses with --target".to_owned(),
         })?;

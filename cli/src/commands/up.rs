@@ -1,6 +1,6 @@
 //! `saasbench up`: runs the local stack until a signal ends it.
 
-use std::{fs, io};
+use std::io;
 
 use tenancy::ShutdownSignals;
 
@@ -11,6 +11,7 @@ use crate::{
         local::{self, Wanted},
     },
     exit::{Exit, Failure},
+    input,
     output::{Output, stack},
 };
 
@@ -53,7 +54,7 @@ fn wanted(args: &UpArgs) -> Result<Wanted, EnvironmentError> {
         None => None,
         Some(file) => {
             let name = file.display().to_string();
-            let text = fs::read_to_string(file).map_err(|error| EnvironmentError::Usage {
+            let text = input::read_to_string(file).map_err(|error| EnvironmentError::Usage {
                 message: format!("cannot read the tenants in {name}: {error}"),
                 hint: "name a file with a JSON object per line for each tenant".to_owned(),
             })?;

@@ -1,18 +1,24 @@
 //! Access to Prometheus: address, credentials and TLS trust, from `saasbench.toml` or the command line.
 //! Secrets are referred to there (`${env:NAME}`) and filled in here; they leave this module only in requests.
 
-use std::{collections::BTreeMap, fmt, time::Duration};
+use std::{collections::BTreeMap, fmt, path::Path, time::Duration};
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use http::{HeaderMap, HeaderName, HeaderValue, header::AUTHORIZATION};
 use serde::{Deserialize, Deserializer, de};
 
 use super::{EnvironmentError, config::option_duration};
-use crate::observe::prometheus::client::{Credentials, TIMEOUT};
+use crate::{
+    input,
+    observe::prometheus::client::{BODY_SIZE_LIMIT, Credentials, TIMEOUT},
+};
 use saasbench_engine::connect::tls::Identity;
 use saasbench_model::{
     redact::{is_secret, is_typed},
-    scenario::http::Http,
+    scenario::{
+        http::Http,
+        notation::{Complaint, size},
+    },
 };
 
 /// Looks up an environment variable.
@@ -43,6 +49,8 @@ pub struct PrometheusConfig {
     /// How long a response may take.
     #[serde(default, with = "option_duration")]
     pub timeout: Option<Duration>,
+    /// The longest response that is read: `256MiB`.
+    pub body_size_limit: Option<String>,
 }
 
 impl PrometheusConfig {
@@ -98,6 +106,8 @@ pub struct Access {
     pub credentials: Credentials,
     /// How long a response may take.
     pub timeout: Duration,
+    /// The longest response that is read, in bytes.
+    pub body_size_limit: u64,
     /// Authorities to trust in place of the environment's: text and name of a PEM file.
     ca_file: Option<(String, String)>,
     insecure: bool,
@@ -122,6 +132,7 @@ impl Access {
         let ca_file = reading.file("ca_file", config.ca_file.as_deref());
         let certificate = reading.file("certificate", config.certificate.as_deref());
         let key = reading.file("key", config.key.as_deref());
+        let body_size_limit = reading.size("body_size_limit", config.body_size_limit.as_deref());
         let Reading { missing, mut problems, mut secrets, .. } = reading;
         if !missing.is_empty() {
             problems.push(format!("not set among the environment variables: {}", missing.join(", ")));
@@ -142,6 +153,7 @@ impl Access {
             url: config.url,
             credentials: Credentials { headers, secrets },
             timeout: config.timeout.unwrap_or(TIMEOUT),
+            body_size_limit: body_size_limit.unwrap_or(BODY_SIZE_LIMIT),
             ca_file,
             insecure: config.insecure,
             identity: certificate.zip(key).map(|(certificate, key)| Identity { certificate, key }),
@@ -251,6 +263,14 @@ impl Reading<'_> {
         );
     }
 
+    /// A number of bytes, if it is given.
+    fn size(&mut self, key: &str, text: Option<&str>) -> Option<u64> {
+        let complain = |complaint: Complaint| {
+            self.problems.push(format!("`{key}`: {}; {}", complaint.message, complaint.help));
+        };
+        text.and_then(|text| size(text).map_err(complain).ok())
+    }
+
     fn headers(&mut self, config: &PrometheusConfig) -> HeaderMap {
         let mut headers = HeaderMap::new();
         if let Some([user, password]) = &config.basic {
@@ -317,7 +337,7 @@ impl Reading<'_> {
     /// Text and name of a file.
     fn file(&mut self, key: &str, path: Option<&str>) -> Option<(String, String)> {
         let path = path?;
-        match std::fs::read_to_string(path) {
+        match input::read_to_string(Path::new(path)) {
             Ok(text) => Some((text, path.to_owned())),
             Err(error) => {
                 self.problems.push(format!("`{key}`: cannot read {path}: {error}"));

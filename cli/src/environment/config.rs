@@ -15,6 +15,8 @@ use std::{collections::BTreeMap, path::Path};
 
 use serde::Deserialize;
 
+use crate::input;
+
 use super::{
     EnvironmentError,
     access::{PrometheusConfig, text_or_table},
@@ -82,7 +84,7 @@ pub(super) mod option_duration {
 /// When it has, or cannot be read.
 pub fn reserve(name: &str, file: &Path) -> Result<(), EnvironmentError> {
     let shown = file.display().to_string();
-    let text = match std::fs::read_to_string(file) {
+    let text = match input::read_to_string(file) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
         Err(error) => {

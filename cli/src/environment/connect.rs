@@ -1,15 +1,18 @@
 //! Makes the first connection to every replica, to Prometheus and to Redis, so that what does not respond is
 //! reported before the load.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use rustls::ClientConfig;
 
 use super::{EnvironmentError, access::Access};
-use crate::observe::{
-    http_client,
-    prometheus::client::{ApiError, Client},
-    store,
+use crate::{
+    input,
+    observe::{
+        http_client,
+        prometheus::client::{ApiError, Client},
+        store,
+    },
 };
 use saasbench_engine::{
     connect::{
@@ -54,7 +57,7 @@ impl TlsTrust {
                 format!("{place}: `insecure` accepts every certificate, so `ca_file` means nothing"),
                 "leave one of them out",
             )),
-            (false, Some(file)) => match std::fs::read_to_string(file) {
+            (false, Some(file)) => match input::read_to_string(Path::new(file)) {
                 Ok(text) => Ok(Some(Self { insecure, ca_file: Some((text, file.to_owned())) })),
                 Err(error) => Err(usage(
                     format!("{place}: cannot read the authorities in {file}: {error}"),
@@ -172,7 +175,9 @@ pub async fn prometheus(access: Option<&Access>, http: &Http) -> Result<Option<C
     let trust = trust(&trusted, access.url.starts_with("https:"));
     let tls = tls::config_of(trust, access.identity.as_ref()).map_err(|e| untrusted(&e))?;
     let http = http_client(&tls, None).map_err(|error| failed(error.to_string(), ELSEWHERE, false))?;
-    let client = Client::new(http, &access.url).with_credentials(access.credentials.clone(), access.timeout);
+    let client = Client::new(http, &access.url)
+        .with_credentials(access.credentials.clone(), access.timeout)
+        .with_body_size_limit(access.body_size_limit);
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     let probe = ApiRequest::Instant { query: "vector(1)".to_owned(), time: now.as_secs_f64() };
     client.query(&probe).await.map_err(|error| {
@@ -199,6 +204,9 @@ fn hint(error: &ApiError) -> &'static str {
         }
         ApiError::Timeout(_) => {
             "try again when it has less to do, or allow more time: `timeout` in [environment.NAME.prometheus]"
+        }
+        ApiError::TooLong(_) => {
+            "is this the address of Prometheus? if so, allow more: `body_size_limit` in [environment.NAME.prometheus]"
         }
         ApiError::Rejected(_) => "see its own log",
         ApiError::Address(_) | ApiError::Connection(_) => ELSEWHERE,

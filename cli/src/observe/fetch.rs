@@ -6,10 +6,12 @@ use std::time::Duration;
 use reqwest::{Client, header};
 use url::Url;
 
-use super::scrape::describe;
+use super::{http_body, scrape::describe};
 use saasbench_exposition::format::ACCEPT;
 use saasbench_model::{redact, units::Nanos};
 
+/// The longest exposition that is read.
+const BODY_SIZE_LIMIT: u64 = 1 << 30;
 /// Prometheus's default timeout of a scrape.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -28,7 +30,7 @@ pub struct Response {
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
     /// No response, or not all of it.
-    #[error("{url} does not response: {why}")]
+    #[error("{url} does not respond: {why}")]
     Silent {
         /// The URL, without secrets.
         url: String,
@@ -79,6 +81,7 @@ pub async fn fetch(client: &Client, url: Url) -> Result<Response, FetchError> {
     }
     let content_type = response.headers().get(header::CONTENT_TYPE);
     let content_type = content_type.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
-    let body = response.bytes().await.map_err(silent)?.to_vec();
+    let body = http_body::read(response, BODY_SIZE_LIMIT).await;
+    let body = body.map_err(|error| FetchError::Silent { why: error.to_string(), url: shown.clone() })?;
     Ok(Response { content_type, body, took: Nanos::from(begin.elapsed()) })
 }

@@ -3,22 +3,36 @@
 //!
 //! `scrape` scrapes the replicas, `prometheus` queries Prometheus (`rules` for recording rules, `alerts` for
 //! alerts), and `store` samples the limiter's Redis; all write into the recorded run, and log to
-//! `observer_log`. For `saasbench metrics`, `fetch` gets one exposition, `inspection` lints it, and `guess`
+//! `observer_log`. `http_body` reads responses up to a bound. For `saasbench metrics`, `fetch` gets one exposition, `inspection` lints it, and `guess`
 //! proposes a metrics contract.
 
 use std::path::Path;
 
 use rustls::ClientConfig;
+use tokio_util::sync::CancellationToken;
 
 pub mod alerts;
 pub mod fetch;
 pub mod guess;
+pub mod http_body;
 pub mod inspection;
 pub mod observer_log;
 pub mod prometheus;
 pub mod rules;
 pub mod scrape;
 pub mod store;
+
+/// How much longer than until it is given up something may take.
+const MOMENT: std::time::Duration = std::time::Duration::from_millis(100);
+
+/// Waits for `work`, which is abandoned a moment after `give_up`: `None` then.
+pub async fn until<T>(give_up: &CancellationToken, work: impl Future<Output = T>) -> Option<T> {
+    tokio::select! {
+        biased;
+        done = work => Some(done),
+        () = async { give_up.cancelled().await; tokio::time::sleep(MOMENT).await } => None,
+    }
+}
 
 /// The HTTP client for everything that is not load: it connects directly to the address (or to the given unix
 /// socket), uses no proxy, speaks HTTP/1.1, and uses the trust of `tls`.

@@ -17,7 +17,7 @@ use std::{
 use futures_util::future::join_all;
 use tokio_util::sync::CancellationToken;
 
-use crate::observe::observer_log::ProbeLog;
+use crate::observe::{http_body, observer_log::ProbeLog, until};
 use saasbench_engine::clock::RunClock;
 use saasbench_model::{redact, scenario::MetricsContract, units::Nanos};
 use saasbench_record::contract_view::ContractView;
@@ -30,6 +30,8 @@ use saasbench_record::{
 
 /// A scrape that takes longer has failed.
 const SCRAPE_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long `settle` may be to be waited for after an interruption, too.
+const BRIEF: Nanos = Nanos::from_secs(1);
 /// Consecutive scrapes without a response after which a replica counts as gone.
 const GONE_AFTER: u32 = 3;
 
@@ -58,6 +60,8 @@ pub struct HttpPages {
     pub http: reqwest::Client,
     /// Everything before the path.
     pub base_url: String,
+    /// The longest exposition that is read, in bytes.
+    pub body_size_limit: u64,
 }
 
 impl Pages for HttpPages {
@@ -73,7 +77,8 @@ impl Pages for HttpPages {
             if !answer.status().is_success() {
                 return Err(format!("{} responded {}", redact::url(&url), answer.status().as_u16()));
             }
-            answer.text().await.map_err(|error| describe(&error.without_url()))
+            let body = http_body::read(answer, self.body_size_limit).await;
+            Ok(http_body::into_text(body.map_err(|error| error.to_string())?))
         })
     }
 }
@@ -116,10 +121,10 @@ struct Waiting<'a> {
 
 impl Waiting<'_> {
     /// Processes a scrape; returns whether it shows the replica to be quiescent.
-    fn settles(&mut self, scrape: &Scraped, contract: &MetricsContract) -> bool {
+    fn settles(&mut self, scrape: &Scraped, contract: &MetricsContract, is_given_up: bool) -> bool {
         let Ok(text) = &scrape.answer else {
             self.silent += 1;
-            self.over = self.silent >= GONE_AFTER;
+            self.over = self.silent >= GONE_AFTER || is_given_up;
             return false;
         };
         self.silent = 0;
@@ -189,12 +194,19 @@ impl Scraper {
     }
 
     /// Scrapes until every replica is quiescent (two scrapes, the contract's `settle` apart, show the same
-    /// series and nothing in progress), or is gone, or `deadline` has passed.
+    /// series and nothing in progress), or is gone, or `deadline` has passed. After `give_up` each is scraped
+    /// once more at most, and one that does not respond is not waited for.
     ///
     /// # Errors
     /// The file system's.
-    pub async fn settle(&self, phase: Phase, deadline: Duration) -> io::Result<()> {
-        let give_up = tokio::time::Instant::now() + deadline;
+    pub async fn settle(
+        &self,
+        phase: Phase,
+        deadline: Duration,
+        give_up: &CancellationToken,
+    ) -> io::Result<()> {
+        let last = tokio::time::Instant::now() + deadline;
+        let mut is_second = false;
         let mut waiting: Vec<Waiting<'_>> = self
             .replicas
             .iter()
@@ -202,16 +214,38 @@ impl Scraper {
             .collect();
         loop {
             let unsettled: Vec<_> = waiting.iter_mut().filter(|waiting| !waiting.over).collect();
-            let scrapes = join_all(unsettled.iter().map(|waiting| self.scrape(waiting.source))).await;
+            let scrapes =
+                join_all(unsettled.iter().map(|waiting| self.scrape_until_given_up(waiting.source, give_up)))
+                    .await;
             for (waiting, scrape) in unsettled.into_iter().zip(&scrapes) {
-                let settled = waiting.settles(scrape, &self.contract);
+                let settled = waiting.settles(scrape, &self.contract, give_up.is_cancelled());
                 self.write(&waiting.source.replica, phase, scrape, settled)?;
             }
-            if waiting.iter().all(|waiting| waiting.over) || tokio::time::Instant::now() >= give_up {
+            if waiting.iter().all(|waiting| waiting.over)
+                || tokio::time::Instant::now() >= last
+                || (give_up.is_cancelled() && is_second)
+            {
                 return Ok(());
             }
-            tokio::time::sleep(self.contract.settle.to_duration()).await;
+            is_second = true;
+            let settled = tokio::time::sleep(self.contract.settle.to_duration());
+            if self.contract.settle <= BRIEF {
+                settled.await;
+            } else if until(give_up, settled).await.is_none() {
+                return Ok(());
+            }
         }
+    }
+
+    /// A scrape that is abandoned after `give_up`; then the replica counts as gone.
+    async fn scrape_until_given_up(&self, source: &Source, give_up: &CancellationToken) -> Scraped {
+        let from_ns = self.clock.now();
+        let scraped = until(give_up, self.scrape(source)).await;
+        scraped.unwrap_or_else(|| Scraped {
+            from_ns,
+            to_ns: self.clock.now(),
+            answer: Err("no response until the run was interrupted".to_owned()),
+        })
     }
 
     async fn scrape(&self, source: &Source) -> Scraped {
@@ -309,9 +343,26 @@ mod tests {
         scraper.scrape_all(Phase::Before).await.unwrap();
         assert_eq!(began.elapsed().as_secs(), 5);
         assert_eq!(recorded(dir.path()), ["0 a", "1 b", "2 c", "3 d"]);
-        scraper.settle(Phase::After, Duration::from_secs(3)).await.unwrap();
+        let never = CancellationToken::new();
+        scraper.settle(Phase::After, Duration::from_secs(3), &never).await.unwrap();
         assert_eq!(began.elapsed().as_secs(), 10);
         assert_eq!(recorded(dir.path()).len(), 8);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_dead_replica_is_given_up_shortly_after_an_interruption() {
+        let dir = tempfile::tempdir().unwrap();
+        let scraper = dead(&["a"], dir.path());
+        let give_up = CancellationToken::new();
+        let began = Instant::now();
+        let settling = scraper.settle(Phase::After, Duration::from_secs(15), &give_up);
+        let (settled, ()) = tokio::join!(settling, async {
+            tokio::time::sleep(Duration::from_secs(2)).await;
+            give_up.cancel();
+        });
+        settled.unwrap();
+        assert!(began.elapsed() < Duration::from_millis(2_500), "{:?}", began.elapsed());
+        assert_eq!(recorded(dir.path()), ["0 a"]);
     }
 
     #[tokio::test(start_paused = true)]

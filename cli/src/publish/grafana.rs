@@ -7,7 +7,7 @@ use serde::Serialize;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use crate::observe::{prometheus::client::Credentials, scrape::describe};
+use crate::observe::{http_body, prometheus::client::Credentials, scrape::describe};
 use saasbench_model::{redact, units::Nanos};
 use saasbench_record::event::Event;
 use saasbench_verify::{
@@ -129,13 +129,13 @@ impl Grafana {
         if status.is_success() {
             return Ok(());
         }
-        let text = answer.text().await.unwrap_or_default();
+        let line = http_body::first_line(answer).await;
         let why = match status.as_u16() {
             401 => ": the token is not good there",
             403 => ": the token may not write annotations",
             _ => "",
         };
-        let said: String = redact(text.lines().next().unwrap_or_default()).chars().take(200).collect();
+        let said: String = redact(&line).chars().take(200).collect();
         let said = if said.is_empty() { said } else { format!(" ({said})") };
         Err(format!("it responded {}{why}{said}", status.as_u16()))
     }

@@ -3,11 +3,15 @@
 
 use std::time::Duration;
 
+use crate::observe::http_body;
 use saasbench_exposition::Exposition;
 use saasbench_promql::{Labels, METRIC_NAME, Source, Store};
 
 /// Prometheus's default scrape timeout. A scrape that becomes due meanwhile is skipped.
 const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The longest exposition that is read: the embedded service's own.
+const BODY_SIZE_LIMIT: u64 = 64 << 20;
 
 /// A scrape target.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,8 +81,8 @@ pub fn ingest(
 
 async fn fetch(target: &Target, http: &reqwest::Client) -> Option<Exposition> {
     let response = http.get(&target.url).timeout(TIMEOUT).send().await.ok()?;
-    let text = response.error_for_status().ok()?.text().await.ok()?;
-    saasbench_exposition::parse(&text).ok()
+    let body = http_body::read(response.error_for_status().ok()?, BODY_SIZE_LIMIT).await.ok()?;
+    saasbench_exposition::parse(&http_body::into_text(body)).ok()
 }
 
 /// Milliseconds since the epoch.

@@ -145,7 +145,7 @@ impl Watch {
             ended.unwrap().unwrap();
         }
         if let Some(scraper) = self.scraper {
-            scraper.settle(Phase::After, Duration::from_secs(15)).await.unwrap();
+            scraper.settle(Phase::After, Duration::from_secs(15), &CancellationToken::new()).await.unwrap();
         }
     }
 }

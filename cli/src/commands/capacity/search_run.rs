@@ -240,7 +240,7 @@ impl<'a> CapacitySearchRun<'a> {
             in_flight: Some(tell),
         };
         let before = MachineTime::now();
-        let of_step = Signals { stop, interrupt: signals.interrupt.clone() };
+        let of_step = Signals { stop, ..Signals::clone(signals) };
         // Only the step's result line is shown.
         let was_quiet = output.set_quiet(true);
         let recorded = session.record(&run, output, &of_step).await;

@@ -9,6 +9,8 @@ use std::{
 
 use tokio_util::sync::CancellationToken;
 
+use super::signals::Signals;
+
 use crate::{
     environment::RunningEnvironment,
     observe::{
@@ -18,7 +20,7 @@ use crate::{
         prometheus::Prometheus,
         rules,
         scrape::{HttpPages, Scraper, Source},
-        store,
+        store, until,
     },
     output::Output,
 };
@@ -76,7 +78,8 @@ impl<'a> Observer<'a> {
         let looks = || ProbeLog::new(observer_log.cloned());
         let scraper = match &scenario.metrics {
             Some(contract) => {
-                let scraper = Scraper::new(sources(up)?, contract.clone(), dir, clock);
+                let scraper =
+                    Scraper::new(sources(up, contract.body_size_limit)?, contract.clone(), dir, clock);
                 Some(Arc::new(scraper.map_err(RecordError::write(dir))?.with_log(looks())))
             }
             None => None,
@@ -93,18 +96,14 @@ impl<'a> Observer<'a> {
 
     /// Scrapes before the load; if something may have moved the counters before, until they are quiescent.
     /// Prometheus must have scraped that state, too, and is waited for.
-    pub(super) async fn before(
-        &self,
-        stop: &CancellationToken,
-        output: &mut Output<'_>,
-    ) -> Result<(), RecordError> {
-        let environment = self.up.environment();
+    pub(super) async fn before(&self, signals: &Signals, output: &mut Output<'_>) -> Result<(), RecordError> {
+        let (environment, stop) = (self.up.environment(), &signals.stop);
         if let Some(scraper) = &self.scraper {
             let scraping = async {
                 if environment.fresh || !environment.exclusive {
                     scraper.scrape_all(Phase::Before).await
                 } else {
-                    scraper.settle(Phase::Before, SETTLE).await
+                    scraper.settle(Phase::Before, SETTLE, &signals.give_up).await
                 }
             };
             unless_stopped(stop, scraping).await.map_err(RecordError::write(&self.dir))?;
@@ -147,16 +146,20 @@ impl<'a> Observer<'a> {
     pub(super) async fn after(
         &self,
         manifest: &Manifest,
-        stop: &CancellationToken,
+        signals: &Signals,
         output: &mut Output<'_>,
     ) -> Result<(), RecordError> {
         let Some(phase) = manifest.load else { return Ok(()) };
-        let time = manifest.plan_time();
-        self.counters(phase, output).await?;
-        self.store_at_rest().await.map_err(RecordError::write(&self.dir))?;
+        let (time, stop, give_up) = (manifest.plan_time(), &signals.stop, &signals.give_up);
+        self.counters(phase, give_up, output).await?;
+        until(give_up, self.store_at_rest())
+            .await
+            .unwrap_or(Ok(()))
+            .map_err(RecordError::write(&self.dir))?;
         let note = |text: &str| output.note(text);
-        self.questions(phase, &time, stop, note).await.map_err(RecordError::write(&self.dir))?;
-        self.alerts(phase, &time, stop, output).await
+        let asked = until(give_up, self.questions(phase, &time, stop, note)).await;
+        asked.unwrap_or(Ok(())).map_err(RecordError::write(&self.dir))?;
+        until(give_up, self.alerts(phase, &time, stop, output)).await.unwrap_or(Ok(()))
     }
 
     /// Follows alerts until each has done what is promised, or is too late.
@@ -212,22 +215,27 @@ impl<'a> Observer<'a> {
     }
 
     /// The counters when they are quiescent, and Prometheus's samples once it has scraped them.
-    async fn counters(&self, phase: LoadPhase, output: &mut Output<'_>) -> Result<(), RecordError> {
+    async fn counters(
+        &self,
+        phase: LoadPhase,
+        give_up: &CancellationToken,
+        output: &mut Output<'_>,
+    ) -> Result<(), RecordError> {
         let Some(contract) = &self.scenario.metrics else { return Ok(()) };
         let environment = self.up.environment();
         if let Some(scraper) = &self.scraper {
             // In a shared environment the counters never stop; it is enough to wait until ours are included.
             let deadline = if environment.exclusive { SETTLE } else { contract.settle.to_duration() };
-            scraper.settle(Phase::After, deadline).await.map_err(RecordError::write(&self.dir))?;
+            scraper.settle(Phase::After, deadline, give_up).await.map_err(RecordError::write(&self.dir))?;
         }
         if let Some(prometheus) = &self.prometheus {
             output.note("waiting for Prometheus to see the end");
-            // A first interruption does not end this wait; a second one ends the process.
-            self.wait_for_prometheus(prometheus, &CancellationToken::new()).await?;
+            let never = CancellationToken::new();
+            until(give_up, self.wait_for_prometheus(prometheus, &never)).await.unwrap_or(Ok(()))?;
             // From well before the load, so that every series' value at its start is among the samples.
             let from = phase.from_ns - Nanos::from_secs(120);
             let raw = prometheus.record_raw_samples(contract, &environment.replicas, from);
-            raw.await.map_err(RecordError::write(&self.dir))?;
+            until(give_up, raw).await.unwrap_or(Ok(())).map_err(RecordError::write(&self.dir))?;
         }
         Ok(())
     }
@@ -239,12 +247,12 @@ fn reached(time: &PlanTime, planned: Nanos) -> Nanos {
 }
 
 /// How each replica's metrics are fetched.
-fn sources(up: &RunningEnvironment) -> Result<Vec<Source>, RecordError> {
+fn sources(up: &RunningEnvironment, body_size_limit: u64) -> Result<Vec<Source>, RecordError> {
     let endpoints = up.connections().endpoints.replicas().iter();
     let sources = endpoints.zip(&up.environment().replicas).map(|(endpoint, replica)| {
         let target = endpoint.target();
         let http = http_client(&up.connections().tls, target.socket()).map_err(RecordError::tls)?;
-        let pages = Box::new(HttpPages { http, base_url: target.base_url() });
+        let pages = Box::new(HttpPages { http, base_url: target.base_url(), body_size_limit });
         Ok(Source { replica: replica.clone(), pages })
     });
     sources.collect()
@@ -267,10 +275,11 @@ impl Watching {
         self.meter.stall_log()
     }
 
-    pub(super) async fn finish(mut self) -> Result<(), RecordError> {
+    pub(super) async fn finish(mut self, give_up: &CancellationToken) -> Result<(), RecordError> {
         self.stop.cancel();
         self.meter.finish().map_err(RecordError::write(&self.dir))?;
-        while let Some(result) = self.tasks.join_next().await {
+        // What is still going on when this is given up ends with the set.
+        while let Some(Some(result)) = until(give_up, self.tasks.join_next()).await {
             result.map_err(|_| RecordError::Ended)?.map_err(RecordError::write(&self.dir))?;
         }
         Ok(())

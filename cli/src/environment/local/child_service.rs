@@ -20,7 +20,7 @@ use rustix::process::{Pid, Signal, getppid, kill_process, set_parent_process_dea
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{LocalError, Role, ServiceExit};
-use crate::observe::store;
+use crate::observe::{http_body, store};
 
 /// How long a service may take until it is ready; a machine can be busy.
 const READY_TIMEOUT: Duration = Duration::from_secs(60);
@@ -149,7 +149,8 @@ impl Probe {
             Self::Redis => store::reachable(url).await.is_ok(),
             Self::Http { path, says } => match http.get(format!("{url}{path}")).send().await {
                 Ok(response) if response.status().is_success() => {
-                    response.text().await.is_ok_and(|body| body.contains(says))
+                    let body = http_body::read(response, http_body::OF_AN_ERROR).await;
+                    body.is_ok_and(|body| http_body::into_text(body).contains(says))
                 }
                 _ => false,
             },

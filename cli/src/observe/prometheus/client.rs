@@ -8,11 +8,17 @@ use std::{borrow::Cow, fmt, time::Duration};
 use http::{HeaderMap, HeaderName, header::CONTENT_TYPE};
 use serde_json::Value;
 
-use crate::observe::scrape::describe;
+use crate::observe::{
+    http_body::{self, BodyError},
+    scrape::describe,
+};
 use saasbench_record::query::ApiRequest;
 
 /// A query that takes longer has failed, unless an environment allows more.
 pub const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The longest response that is read, unless an environment allows more.
+pub const BODY_SIZE_LIMIT: u64 = 256 << 20;
 
 /// A text of a response counts as a secret only if it is one as a whole and has this length: a short one may
 /// be a coincidence.
@@ -30,6 +36,9 @@ pub enum ApiError {
     /// It took too long.
     #[error("no response in {} s", .0.as_secs_f64())]
     Timeout(Duration),
+    /// A longer response than is read.
+    #[error("{0}")]
+    TooLong(String),
     /// It requires credentials, or these are not sufficient.
     #[error("it responded {status}: {}{}", denial(*.status), said(.message.as_deref()))]
     Denied {
@@ -136,13 +145,26 @@ pub struct Client {
     base: String,
     credentials: Credentials,
     timeout: Duration,
+    body_size_limit: u64,
 }
 
 impl Client {
     /// A client of the server at `base`, everything before `/api/v1`.
     pub fn new(http: reqwest::Client, base: &str) -> Self {
         let base = base.trim_end_matches('/').to_owned();
-        Self { http, base, credentials: Credentials::default(), timeout: TIMEOUT }
+        Self {
+            http,
+            base,
+            credentials: Credentials::default(),
+            timeout: TIMEOUT,
+            body_size_limit: BODY_SIZE_LIMIT,
+        }
+    }
+
+    /// The same with another bound on the length of a response, in bytes.
+    #[must_use]
+    pub fn with_body_size_limit(self, body_size_limit: u64) -> Self {
+        Self { body_size_limit, ..self }
     }
 
     /// The same with credentials, and with a timeout for every query.
@@ -167,7 +189,10 @@ impl Client {
         let status = response.status().as_u16();
         let content_type = response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
         let content_type = content_type.map(|kind| self.credentials.redacted(kind).into_owned());
-        let body = response.bytes().await.map_err(|error| self.failed(error))?;
+        let body = http_body::read(response, self.body_size_limit).await.map_err(|error| match error {
+            BodyError::Broken(error) => self.failed(error),
+            BodyError::TooLong(_) => ApiError::TooLong(error.to_string()),
+        })?;
         let mut value: Option<Value> = serde_json::from_slice(&body).ok();
         if let Some(value) = &mut value {
             let is_success = value.get("status").and_then(Value::as_str) == Some("success");

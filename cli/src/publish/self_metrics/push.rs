@@ -11,7 +11,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{Shared, page, remote_write};
-use crate::observe::{prometheus::client::Credentials, scrape::describe};
+use crate::observe::{http_body, prometheus::client::Credentials, scrape::describe};
 use saasbench_model::redact;
 
 /// Timeout of a push.
@@ -224,9 +224,8 @@ impl Pusher {
         if status.is_success() {
             return Ok(());
         }
-        let text = answer.text().await.unwrap_or_default();
-        let line = text.lines().next().unwrap_or_default();
-        let said: String = self.push.credentials.redacted(line).chars().take(200).collect();
+        let line = http_body::first_line(answer).await;
+        let said: String = self.push.credentials.redacted(&line).chars().take(200).collect();
         let said = if said.is_empty() { said } else { format!(": {said}") };
         // By the specification, 5xx and 429 are temporary, any other response is final.
         let is_final = !status.is_server_error() && status.as_u16() != 429;

@@ -3,7 +3,7 @@
 //! A [`Decoder`] is created for one request. It consumes what it can and leaves the rest (the start of a
 //! head, of a chunk's size, of the trailers), which must be passed again once there is more.
 
-use super::head::{self, Asked, Body, FIELDS, Head};
+use super::head::{self, Asked, Body, Head};
 use crate::exchange::{BODY_KEPT, Request, Response};
 use saasbench_model::units::Nanos;
 
@@ -204,10 +204,14 @@ impl Decoder {
         if !input[0].is_ascii_hexdigit() || line.len() > CHUNK_LINE_LIMIT {
             return Err(Malformed::ChunkSize);
         }
-        match httparse::parse_chunk_size(line) {
+        // httparse counts zeros in front as digits, of which it takes fifteen.
+        let zeros = line.iter().take_while(|byte| **byte == b'0').count();
+        let is_zero = !line.get(zeros).is_some_and(u8::is_ascii_hexdigit);
+        let skipped = zeros - usize::from(is_zero && zeros > 0);
+        match httparse::parse_chunk_size(&line[skipped..]) {
             Ok(httparse::Status::Complete((length, size))) => {
                 self.state = if size == 0 { State::Trailers } else { State::Chunk(size) };
-                Ok(Some(length))
+                Ok(Some(skipped + length))
             }
             Ok(httparse::Status::Partial) if !line.ends_with(b"\n") && line.len() < CHUNK_LINE_LIMIT => {
                 Ok(None)
@@ -220,7 +224,7 @@ impl Decoder {
         if !self.may_be_whole(input) {
             return if input.len() < HEAD_LIMIT { Ok(None) } else { Err(Malformed::TooLong) };
         }
-        let mut fields = [httparse::EMPTY_HEADER; FIELDS];
+        let mut fields = vec![httparse::EMPTY_HEADER; memchr::memchr_iter(b'\n', input).count()];
         match httparse::parse_headers(input, &mut fields).map_err(Malformed::Trailers)? {
             // A bare line feed ends a line for httparse, but not for every parser.
             httparse::Status::Complete((length, _)) if has_bare_line_feed(&input[..length]) => {

@@ -3,15 +3,15 @@
 
 use std::mem::MaybeUninit;
 
-use super::malformed::Malformed;
+use super::{malformed::Malformed, unusual};
 use crate::{
     exchange::{Request, Response},
     limiter_fields::LimiterFields,
 };
 use saasbench_model::units::Nanos;
 
-/// The most fields that a head or a trailer section may have.
-pub(super) const FIELDS: usize = 128;
+/// How many fields a head may have without memory of its own. More are read, too, up to `HEAD_LIMIT` bytes.
+const USUAL_FIELDS: usize = 128;
 
 /// A parsed head.
 pub(super) enum Head {
@@ -44,19 +44,52 @@ pub(super) fn read(
     zero_unix: Nanos,
     response: &mut Response,
 ) -> Result<Option<(usize, Head)>, Malformed> {
-    let mut fields = [const { MaybeUninit::uninit() }; FIELDS];
+    let mut fields = [const { MaybeUninit::uninit() }; USUAL_FIELDS];
     let mut message = httparse::Response::new(&mut []);
     let parsed = httparse::ParserConfig::default().parse_response_with_uninit_headers(
         &mut message,
         bytes,
         &mut fields,
     );
-    let httparse::Status::Complete(length) = parsed.map_err(Malformed::Head)? else { return Ok(None) };
+    match parsed {
+        Ok(httparse::Status::Complete(length)) => {
+            Ok(Some((length, interpret(&message, request, zero_unix, response)?)))
+        }
+        Ok(httparse::Status::Partial) => Ok(None),
+        Err(_) => read_unusual(bytes, request, zero_unix, response),
+    }
+}
+
+/// Parses a head that the usual parser rejects, after bringing it into the usual form. What is invalid in this form, too, is malformed.
+fn read_unusual(
+    bytes: &[u8],
+    request: Asked,
+    zero_unix: Nanos,
+    response: &mut Response,
+) -> Result<Option<(usize, Head)>, Malformed> {
+    let bytes = unusual::normalized(bytes);
+    let mut fields = vec![httparse::EMPTY_HEADER; memchr::memchr_iter(b'\n', &bytes).count()];
+    let mut message = httparse::Response::new(&mut fields);
+    match message.parse(&bytes).map_err(Malformed::Head)? {
+        httparse::Status::Complete(length) => {
+            Ok(Some((length, interpret(&message, request, zero_unix, response)?)))
+        }
+        httparse::Status::Partial => Ok(None),
+    }
+}
+
+/// What a complete head states; its status and fields are written to `response`.
+fn interpret(
+    message: &httparse::Response<'_, '_>,
+    request: Asked,
+    zero_unix: Nanos,
+    response: &mut Response,
+) -> Result<Head, Malformed> {
     let status = message.code.unwrap_or(0);
     match status {
         0..100 => return Err(Malformed::Status),
         101 => return Err(Malformed::Upgrade),
-        100..200 => return Ok(Some((length, Head::Informational))),
+        100..200 => return Ok(Head::Informational),
         _ => {}
     }
     let mut framing = Framing::default();
@@ -76,7 +109,7 @@ pub(super) fn read(
     let has_no_body = request.is_head || matches!(status, 204 | 304);
     let body = if has_no_body { Body::Sized(0) } else { framing.body(is_old)? };
     let keeps_alive = framing.keeps_alive(is_old) && !matches!(body, Body::UntilClose);
-    Ok(Some((length, Head::Final { body, keeps_alive })))
+    Ok(Head::Final { body, keeps_alive })
 }
 
 /// The properties of a request that matter for parsing its response.
@@ -98,8 +131,8 @@ impl From<&Request> for Asked {
 struct Framing {
     /// `Content-Length`, if present; an error if it is invalid or ambiguous.
     length: Option<Result<u64, Malformed>>,
-    /// `Transfer-Encoding`, if present: whether it is just `chunked`.
-    is_chunked: Option<bool>,
+    /// The transfer codings, if the field is present.
+    codings: Option<Codings>,
     close: bool,
     keep_alive: bool,
 }
@@ -114,8 +147,8 @@ impl Framing {
                 }
             }
             14 if is(name, "Content-Length", "content-length") => {
-                for element in elements(value) {
-                    let length = digits(element).ok_or(Malformed::ContentLength);
+                for element in value.split(|byte| *byte == b',') {
+                    let length = digits(element.trim_ascii()).ok_or(Malformed::ContentLength);
                     self.length = Some(match self.length.take() {
                         Some(before) if before != length => Err(Malformed::ContentLength),
                         _ => length,
@@ -123,8 +156,8 @@ impl Framing {
                 }
             }
             17 if is(name, "Transfer-Encoding", "transfer-encoding") => {
-                let is_first = self.is_chunked.is_none();
-                self.is_chunked = Some(is_first && value.eq_ignore_ascii_case(b"chunked"));
+                let codings = self.codings.get_or_insert_default();
+                elements(value).for_each(|coding| codings.note(coding));
             }
             _ => {}
         }
@@ -132,9 +165,12 @@ impl Framing {
 
     /// How the body is delimited, if there may be one; `is_old` for HTTP/1.0, which has no transfer codings.
     fn body(&self, is_old: bool) -> Result<Body, Malformed> {
-        match (self.is_chunked, self.length) {
-            (Some(true), _) if !is_old => Ok(Body::Chunked),
-            (Some(_), _) => Err(Malformed::TransferEncoding),
+        match (self.codings, self.length) {
+            (Some(_), _) if is_old => Err(Malformed::TransferEncoding),
+            (Some(Codings { chunked: 2.., .. }), _) => Err(Malformed::TransferEncoding),
+            (Some(Codings { ends_chunked: true, .. }), _) => Ok(Body::Chunked),
+            // Another last coding is delimited by nothing but the end of the connection.
+            (Some(_), _) => Ok(Body::UntilClose),
             (None, Some(length)) => length.map(Body::Sized),
             (None, None) => Ok(Body::UntilClose),
         }
@@ -143,8 +179,24 @@ impl Framing {
     /// Whether the connection persists. If a response has both kinds of framing, what the other side meant is
     /// unknown.
     fn keeps_alive(&self, is_old: bool) -> bool {
-        let is_ambiguous = self.is_chunked.is_some() && self.length.is_some();
+        let is_ambiguous = self.codings.is_some() && self.length.is_some();
         !self.close && !is_ambiguous && (!is_old || self.keep_alive)
+    }
+}
+
+/// The transfer codings of a response, in the order in which they were applied.
+#[derive(Debug, Clone, Copy, Default)]
+struct Codings {
+    /// How often `chunked` is among them: it must not be applied twice.
+    chunked: u32,
+    /// Whether it is the last one.
+    ends_chunked: bool,
+}
+
+impl Codings {
+    fn note(&mut self, coding: &[u8]) {
+        self.ends_chunked = coding.eq_ignore_ascii_case(b"chunked");
+        self.chunked += u32::from(self.ends_chunked);
     }
 }
 
@@ -154,9 +206,9 @@ fn is(name: &str, usual: &str, lower: &str) -> bool {
     name == usual || name == lower || name.eq_ignore_ascii_case(lower)
 }
 
-/// The elements of a list, trimmed.
+/// The elements of a list, trimmed. Empty ones do not count (RFC 9110, section 5.6.1.2).
 fn elements(value: &[u8]) -> impl Iterator<Item = &[u8]> {
-    value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii)
+    value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii).filter(|element| !element.is_empty())
 }
 
 /// Parses a number that consists of digits only.

@@ -9,7 +9,7 @@ pub const CHUNK_LINE_LIMIT: usize = 4 << 10;
 /// Why a response cannot be parsed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Malformed {
-    /// Its head breaks the grammar, or has too many fields.
+    /// Its head breaks the grammar.
     #[error("the head is not HTTP/1: {0}")]
     Head(httparse::Error),
     /// A head or a trailer section over [`HEAD_LIMIT`].
@@ -24,8 +24,8 @@ pub enum Malformed {
     /// `Content-Length` is not a number, or there are two that differ.
     #[error("Content-Length is not one number")]
     ContentLength,
-    /// A transfer coding other than `chunked`, or one in HTTP/1.0.
-    #[error("the transfer coding is not chunked")]
+    /// `chunked` twice, or a transfer coding in HTTP/1.0.
+    #[error("the transfer codings do not delimit the body")]
     TransferEncoding,
     /// The line before a chunk has no size, or is over [`CHUNK_LINE_LIMIT`].
     #[error("a chunk has no valid size")]
@@ -33,7 +33,7 @@ pub enum Malformed {
     /// A chunk is not followed by a line end.
     #[error("a chunk is longer than its size")]
     ChunkEnd,
-    /// The trailer section breaks the grammar, or has too many fields.
+    /// The trailer section breaks the grammar.
     #[error("the trailer section is not HTTP/1: {0}")]
     Trailers(httparse::Error),
 }

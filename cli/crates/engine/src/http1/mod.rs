@@ -9,6 +9,7 @@ pub mod deadline;
 pub mod decoder;
 mod head;
 mod malformed;
+mod unusual;
 pub mod wire;
 
 #[cfg(test)]

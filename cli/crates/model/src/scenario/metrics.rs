@@ -68,6 +68,8 @@ pub struct MetricsContract {
     pub unseen: Option<Nanos>,
     /// The longest that a scrape may take; default 1 s.
     pub scrape_within: Nanos,
+    /// The longest exposition that is read, in bytes; default 64 MiB.
+    pub body_size_limit: u64,
 }
 
 /// Notation of the status label.

@@ -15,7 +15,7 @@ use crate::units::{Nanos, Quota, Rate};
 pub use addresses::addresses;
 pub use names::{file_label, header_name, json_pointer, label, metric_name, plain_path, variable_name};
 pub(super) use names::{is_file_label, is_token};
-pub use size::size_bound;
+pub use size::{size, size_bound};
 
 /// Why a text does not follow its notation, and how to write it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -63,12 +63,15 @@ enum Difference {
     /// 101: hyper hands the connection over to the upgraded protocol. Our requests never upgrade, so what
     /// follows is not a response.
     Upgrade,
-    /// A coding other than `chunked`, which we did not offer to accept (RFC 9112, section 7.4): hyper passes
-    /// its bytes on as the body.
+    /// `chunked` twice, which a sender must not apply (RFC 9112, section 7.1): hyper takes the first.
     TransferEncoding,
-    /// A chunk size of more than 16 digits, which can only be leading zeros: hyper accepts any number of
-    /// them.
-    ChunkDigits,
+    /// An empty element in the list of codings, which does not count (RFC 9110, section 5.6.1.2): hyper takes
+    /// it for the last coding.
+    EmptyCoding,
+    /// A folded line, which a client must join (RFC 9112, section 5.2): hyper does so on request only.
+    FoldedLine,
+    /// A later minor version, which is to be read as 1.1 (RFC 9110, section 2.5): hyper rejects it.
+    MinorVersion,
 }
 
 /// The deliberate difference that explains these two results for `bytes`, if any.
@@ -79,8 +82,10 @@ fn difference(bytes: &[u8], ours: &Verdict, theirs: &Opinion) -> Option<Differen
         (Err(EndedEarly::Malformed(Malformed::TransferEncoding)), Ok(_)) => {
             Some(Difference::TransferEncoding)
         }
-        (Err(EndedEarly::Malformed(Malformed::ChunkSize)), Ok(_)) if has(&[b'0'; 17]) => {
-            Some(Difference::ChunkDigits)
+        (Ok(_), Ok(_)) if has(b"chunked,") => Some(Difference::EmptyCoding),
+        (Ok(_), Err(_)) if has(b"\n ") || has(b"\n\t") => Some(Difference::FoldedLine),
+        (Ok(_), Err(_)) if (b'2'..=b'9').any(|minor| has(&[b"HTTP/1.", &[minor][..]].concat())) => {
+            Some(Difference::MinorVersion)
         }
         _ => None,
     }
@@ -291,11 +296,13 @@ fn hostile_responses_are_handled_like_hyper() {
 fn every_deliberate_difference_is_real() {
     for (bytes, expected) in [
         ("HTTP/1.1 101 Switching\r\nupgrade: x\r\n\r\n", Difference::Upgrade),
-        ("HTTP/1.1 200 OK\r\ntransfer-encoding: gzip\r\n\r\nhi", Difference::TransferEncoding),
         (
-            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n00000000000000000\r\n\r\n",
-            Difference::ChunkDigits,
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked, chunked\r\n\r\n0\r\n\r\n",
+            Difference::TransferEncoding,
         ),
+        ("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked,\r\n\r\n0\r\n\r\n", Difference::EmptyCoding),
+        ("HTTP/1.1 204 No\r\na: b\r\n c\r\n\r\n", Difference::FoldedLine),
+        ("HTTP/1.2 204 No\r\n\r\n", Difference::MinorVersion),
     ] {
         let bytes = bytes.as_bytes();
         let (ours, theirs) = (ours(bytes, false), block_on(hypers(bytes, false)));

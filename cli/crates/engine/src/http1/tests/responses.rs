@@ -90,6 +90,47 @@ fn valid_responses_are_parsed() {
 }
 
 #[test]
+fn rare_forms_that_the_standard_allows_are_parsed() {
+    let many = |count: usize| "a: b\r\n".repeat(count);
+    let chunked = "transfer-encoding: chunked\r\n\r\n";
+    let table: Vec<(String, &str)> = vec![
+        // Folded lines, also in fields that delimit the body.
+        ("HTTP/1.1 200 OK\r\na: b\r\n c: folded\r\ncontent-length: 2\r\n\r\nhi".into(), r#"200 "hi""#),
+        ("HTTP/1.1 200 OK\r\ncontent-length:\r\n\t2\r\n\r\nhi".into(), r#"200 "hi""#),
+        ("HTTP/1.1 200 OK\ncontent-length:\n 2\n\nhi".into(), r#"200 "hi""#),
+        // A body may look like a folded line.
+        ("HTTP/1.1 200 OK\r\na:\r\n b\r\ncontent-length: 3\r\n\r\n hi".into(), r#"200 " hi""#),
+        // A later minor version.
+        ("HTTP/1.2 200 OK\r\ncontent-length: 2\r\n\r\nhi".into(), r#"200 "hi""#),
+        // Transfer codings: only the last one delimits the body.
+        (
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: gzip, chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n".into(),
+            r#"200 "hi""#,
+        ),
+        (
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: gzip\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n"
+                .into(),
+            r#"200 """#,
+        ),
+        ("HTTP/1.1 200 OK\r\ntransfer-encoding: identity\r\n\r\nhi".into(), r#"200 "hi" close"#),
+        ("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked, gzip\r\n\r\nhi".into(), r#"200 "hi" close"#),
+        ("HTTP/1.1 200 OK\r\ntransfer-encoding: , chunked,,\r\n\r\n0\r\n\r\n".into(), r#"200 """#),
+        ("HTTP/1.1 200 OK\r\nconnection: ,,close\r\ncontent-length: 2\r\n\r\nhi".into(), r#"200 "hi" close"#),
+        // Zeros before the size of a chunk.
+        (format!("HTTP/1.1 200 OK\r\n{chunked}{0}2\r\nhi\r\n{0}0\r\n\r\n", "0".repeat(40)), r#"200 "hi""#),
+        // As many fields as fit into a head, and into trailers.
+        (format!("HTTP/1.1 200 OK\r\n{}content-length: 2\r\n\r\nhi", many(10_000)), r#"200 "hi""#),
+        (format!("HTTP/1.1 200 OK\r\n{chunked}0\r\n{}\r\n", many(10_000)), r#"200 """#),
+    ];
+    for (bytes, expected) in table {
+        assert_eq!(decoded(bytes.as_bytes(), &get()), expected, "{}", &bytes[..bytes.len().min(200)]);
+    }
+    let folded = b"HTTP/1.1 204 No\r\nx-y: a\r\n  b\r\n\r\n";
+    let (response, ..) = decode(folded, &[], &get()).unwrap();
+    assert_eq!(String::from_utf8_lossy(&response.head), "x-y: a    b\r\n");
+}
+
+#[test]
 fn a_response_to_head_has_no_body() {
     let head = Request { is_head: true, ..get() };
     for fields in ["content-length: 5\r\n", "transfer-encoding: chunked\r\n", ""] {
@@ -114,19 +155,19 @@ fn invalid_responses_are_distinguished_from_truncated_ones() {
         (with("a b: c"), head(Error::HeaderName)),
         (with("a : c"), head(Error::HeaderName)),
         (with(": c"), head(Error::HeaderName)),
-        (with("a: b\r\n c: folded"), head(Error::HeaderName)),
+        ("HTTP/1.1 200 OK\r\n a: b\r\n\r\n".into(), head(Error::HeaderName)),
+        ("HTTP/1.12 200 OK\r\n\r\n".into(), head(Error::Version)),
+        (with("transfer-encoding: chunked, gzip, chunked"), Malformed::TransferEncoding),
+        (with("content-length: ,"), Malformed::ContentLength),
+        (with("content-length: 2,"), Malformed::ContentLength),
         (with("a: b\0"), head(Error::HeaderValue)),
-        (with(&"a: b\r\n".repeat(129)), head(Error::TooManyHeaders)),
         (with("content-length: 2\r\ncontent-length: 3"), Malformed::ContentLength),
         (with("content-length: 2, 3"), Malformed::ContentLength),
         (with("content-length: +2"), Malformed::ContentLength),
         (with("content-length: -2"), Malformed::ContentLength),
         (with("content-length: "), Malformed::ContentLength),
-        (with("content-length: 2,"), Malformed::ContentLength),
         (with("content-length: 0x2"), Malformed::ContentLength),
         (with("content-length: 18446744073709551616"), Malformed::ContentLength),
-        (with("transfer-encoding: gzip, chunked"), Malformed::TransferEncoding),
-        (with("transfer-encoding: identity"), Malformed::TransferEncoding),
         (with("transfer-encoding: chunked\r\ntransfer-encoding: chunked"), Malformed::TransferEncoding),
         (
             "HTTP/1.0 200 OK\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n".into(),
@@ -144,10 +185,6 @@ fn invalid_responses_are_distinguished_from_truncated_ones() {
         (chunked("0\r\na: b\n\r\n"), Malformed::Trailers(Error::NewLine)),
         (chunked("0;a\nb\r\n\r\n"), Malformed::ChunkSize),
         (chunked("0\r\nno trailer\r\n\r\n"), Malformed::Trailers(Error::HeaderName)),
-        (
-            chunked(&format!("0\r\n{}\r\n", "a: b\r\n".repeat(129))),
-            Malformed::Trailers(Error::TooManyHeaders),
-        ),
     ];
     for (bytes, expected) in malformed {
         let decoded = decode(bytes.as_bytes(), &[], &get());

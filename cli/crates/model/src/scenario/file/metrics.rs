@@ -36,6 +36,7 @@ pub(in crate::scenario) struct Metrics {
     pub(in crate::scenario) clock_stops_before_response: Field<bool>,
     pub(in crate::scenario) unseen: Field<Nanos>,
     pub(in crate::scenario) scrape_within: Field<Nanos>,
+    pub(in crate::scenario) body_size_limit: Field<u64>,
 }
 
 impl Metrics {
@@ -80,6 +81,7 @@ impl Metrics {
             clock_stops_before_response: table.boolean("clock_stops_before_response", found),
             unseen: table.parsed("client_overhead", found, notation::duration),
             scrape_within: table.parsed("scrape_within", found, notation::positive_duration),
+            body_size_limit: table.parsed("body_size_limit", found, notation::size),
             header: table.header,
         }
     }

@@ -362,6 +362,7 @@ pub(super) const METRICS: Shape = Shape {
         ("clock_stops_before_response", Boolean, "clock_stops_before_response = true"),
         ("client_overhead", Text, "client_overhead = \"25ms\""),
         ("scrape_within", Text, "scrape_within = \"1s\""),
+        ("body_size_limit", Text, "body_size_limit = \"64MiB\""),
     ],
 };
 pub(super) const EMBEDDED: Shape = Shape {

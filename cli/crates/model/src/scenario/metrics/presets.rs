@@ -87,6 +87,7 @@ fn tenancy() -> MetricsContract {
         clock_stops_before_response: true,
         unseen: None,
         scrape_within: Nanos::from_secs(1),
+        body_size_limit: 64 << 20,
     }
 }
 

@@ -87,6 +87,7 @@ fn layer(mut base: MetricsContract, written: Metrics, found: &mut Vec<Problem>) 
             tenantless: base.tenantless,
             unseen: base.unseen,
             scrape_within: base.scrape_within,
+            body_size_limit: base.body_size_limit,
             ..preset.contract()
         };
     }
@@ -122,6 +123,7 @@ fn layer(mut base: MetricsContract, written: Metrics, found: &mut Vec<Problem>) 
             .or(base.clock_stops_before_response)?,
         unseen: written.unseen.optional()?.or(base.unseen),
         scrape_within: written.scrape_within.or(base.scrape_within)?,
+        body_size_limit: written.body_size_limit.or(base.body_size_limit)?,
     };
     tenants_are_distinguished(&contract, tenant_label.unwrap_or(written.header.span), found)?;
     Some(contract)
