@@ -2,6 +2,7 @@
 
 use super::*;
 use saasbench_record::{
+    checksum::to_document,
     sample::RequestOutcome,
     testing::{TestRun, sample},
 };

@@ -67,6 +67,8 @@ pub enum DamageKind {
     Changed,
     /// A line of it, counted from 1, is not as it was written.
     Line(usize),
+    /// It has fewer lines, or others in their place, than were written.
+    Incomplete,
     /// It was added after the run.
     Added,
 }
@@ -85,6 +87,7 @@ impl fmt::Display for Damage {
                     "line {line} of {file} does not match its checksum: it was changed since it was written"
                 )
             }
+            DamageKind::Incomplete => write!(f, "{file} lacks lines that were written"),
             DamageKind::Added => write!(f, "{file} was added after the run"),
         }
     }

@@ -1,7 +1,7 @@
 //! Reads a run's observations: what the service's side showed.
 
 use super::{
-    damage::{Files, PROMETHEUS, Part, REDIS, SCRAPES},
+    damage::{DamageKind, Files, PROMETHEUS, Part, REDIS, SCRAPES},
     json_lines::{ObservationsError, lines},
     manifest::Environment,
     prometheus::ResponseRecord,
@@ -56,7 +56,11 @@ impl Observations {
         contract: Option<&MetricsContract>,
     ) -> Result<Self, ObservationsError> {
         let mut scrapes = vec![Vec::new(); environment.replicas.len()];
-        for record in lines::<ScrapeRecord>(files, SCRAPES, Part::Scrapes)? {
+        let records = lines::<ScrapeRecord>(files, SCRAPES, Part::Scrapes)?;
+        if records.iter().zip(0..).any(|(record, number)| record.number != number) {
+            files.add(SCRAPES, Part::Scrapes, DamageKind::Incomplete);
+        }
+        for record in records {
             let Some(index) = environment.replicas.iter().position(|replica| replica.name == record.replica)
             else {
                 continue;

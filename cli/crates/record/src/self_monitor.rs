@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{
-    damage::{Files, Part},
+    damage::{DamageKind, Files, Part},
     json_lines::{ObservationsError, lines},
     stall::Stall,
     usage::Usage,
@@ -44,11 +44,13 @@ impl SelfMonitorRecord {
 
     /// The same; what cannot be used becomes damage.
     pub(crate) fn read_from(files: &mut Files<'_>) -> Result<Self, ObservationsError> {
-        let (stalls, usage) = (STALLS_FILE, USAGE_FILE);
-        Ok(Self {
-            stalls: lines(files, stalls, Part::Generator)?,
-            usage: lines(files, usage, Part::Generator)?,
-        })
+        let stalls: Vec<Stall> = lines(files, STALLS_FILE, Part::Generator)?;
+        let usage: Vec<Usage> = lines(files, USAGE_FILE, Part::Generator)?;
+        let written = usage.last().map_or(0, |usage| usage.stalls);
+        if written > stalls.len() as u64 && files.usable(STALLS_FILE).is_some() {
+            files.add(STALLS_FILE, Part::Generator, DamageKind::Incomplete);
+        }
+        Ok(Self { stalls, usage })
     }
 
     /// Writes a test's data.
@@ -62,5 +64,36 @@ impl SelfMonitorRecord {
         std::fs::create_dir_all(&dir)?;
         std::fs::write(dir.join(STALLS), text(&self.stalls)?)?;
         std::fs::write(dir.join(USAGE), text(&self.usage)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::stall;
+    use saasbench_model::units::Nanos;
+
+    #[test]
+    fn lost_stalls_are_noticed_in_a_record_that_was_cut_off() {
+        let dir = tempfile::tempdir().unwrap();
+        let usage = |stalls| Usage {
+            at_ns: Nanos::ZERO,
+            cpu_ns: Nanos::ZERO,
+            memory_bytes: 0,
+            in_flight: None,
+            stalls,
+            threads: Default::default(),
+        };
+        let damage = |stalls: usize, written: u64| {
+            let stalls = vec![stall(0, 9); stalls];
+            SelfMonitorRecord { stalls, usage: vec![usage(0), usage(written)] }.write(dir.path()).unwrap();
+            let mut files = Files { dir: dir.path(), damage: Vec::new() };
+            SelfMonitorRecord::read_from(&mut files).unwrap();
+            files.damage.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        // The last one was written after the last line of usage.
+        assert_eq!(damage(3, 2), [""; 0]);
+        assert_eq!(damage(2, 2), [""; 0]);
+        assert_eq!(damage(1, 2), ["generator/stalls.jsonl lacks lines that were written"]);
     }
 }

@@ -77,7 +77,7 @@ impl TestRun {
         std::fs::create_dir_all(dir.path().join("samples")).unwrap();
         std::fs::create_dir_all(dir.path().join("observations/scrapes")).unwrap();
         let segment = dir.path().join("samples/000001.parquet");
-        
+
         let replica = |name: &str, port: u16| Replica {
             name: name.to_owned(),
             url: format!("http://127.0.0.1:{port}"),
@@ -117,7 +117,13 @@ impl TestRun {
         };
         let scenario = scenario(&manifest.scenario.text);
         segment::write(&segment, samples, &Names::new(&scenario, &names), manifest.identity()).unwrap();
-        Self { identity: manifest.identity(), dir, manifest, scrapes: Vec::new(), self_monitor: SelfMonitorRecord::default() }
+        Self {
+            identity: manifest.identity(),
+            dir,
+            manifest,
+            scrapes: Vec::new(),
+            self_monitor: SelfMonitorRecord::default(),
+        }
     }
 
     /// Adds a scrape of a replica; `phase` is `before`, `during` (at 5 s) or `after` (from 20 s on, a second

@@ -335,9 +335,14 @@ mod tests {
         let on_failure = move || failed.store(true, Ordering::SeqCst);
         let scenario = Arc::new(scenario(SCENARIO));
         let replicas = vec!["a".to_owned()];
-        let (recorder, sink) =
-            Recorder::start(dir.clone(), Arc::clone(&scenario), replicas.clone(), Checksum::default(), on_failure)
-                .unwrap();
+        let (recorder, sink) = Recorder::start(
+            dir.clone(),
+            Arc::clone(&scenario),
+            replicas.clone(),
+            Checksum::default(),
+            on_failure,
+        )
+        .unwrap();
         let mut batch = Batch::default();
         for i in 0..1000 {
             batch.push(&sample(i, 0, RequestOutcome::Status(200)));
@@ -376,8 +381,14 @@ mod tests {
         let has_failed = Arc::new(AtomicBool::new(false));
         let failed = Arc::clone(&has_failed);
         let on_failure = move || failed.store(true, Ordering::SeqCst);
-        let (recorder, sink) =
-            Recorder::start(dir, Arc::new(scenario(SCENARIO)), vec!["a".to_owned()], Checksum::default(), on_failure).unwrap();
+        let (recorder, sink) = Recorder::start(
+            dir,
+            Arc::new(scenario(SCENARIO)),
+            vec!["a".to_owned()],
+            Checksum::default(),
+            on_failure,
+        )
+        .unwrap();
         sink.hand_over(&mut [sample(0, 0, RequestOutcome::Status(200))].iter().collect());
         drop(sink);
         let error = recorder.finish().unwrap_err().to_string();

@@ -4,7 +4,8 @@
 
 use super::verdict::{Claim, Outcome, Verdict};
 use saasbench_record::{
-    damage::{Damage, Part},
+    damage::{Damage, DamageKind, Part},
+    manifest::State,
     reader::RecordedRun,
 };
 
@@ -22,9 +23,27 @@ pub(super) fn withhold(run: &RecordedRun, verdicts: &mut [Verdict]) {
             0 => String::new(),
             more => format!(" (and {more} more)"),
         };
-        verdict.summary = format!("not judged: the record is damaged, {}{more}", first.file);
+        let state = match first.kind {
+            DamageKind::Missing => "is missing",
+            DamageKind::Added => "was added",
+            _ => "is damaged",
+        };
+        verdict.summary = format!("not judged: {} of the record {state}{more}", first.file);
         verdict.evidence.clear();
     }
+}
+
+/// The worst outcome of all verdicts, but no Pass if something of the run is not in the record: what holds for
+/// the rest need not have held for all of it.
+pub(super) fn outcome(run: &RecordedRun, verdicts: &[Verdict]) -> Outcome {
+    let worst = verdicts.iter().map(|verdict| verdict.outcome).max().unwrap_or(Outcome::Inconclusive);
+    let is_whole = run.manifest.state != State::Running && run.damage.is_empty();
+    if is_whole { worst } else { worst.max(Outcome::Inconclusive) }
+}
+
+/// What is damaged, for readers of the report.
+pub(super) fn notes(run: &RecordedRun) -> impl Iterator<Item = String> {
+    run.damage.iter().map(|damage| format!("the record is damaged: {damage}"))
 }
 
 /// The parts of the record, besides its samples, that a claim rests on.

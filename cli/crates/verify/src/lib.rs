@@ -213,10 +213,7 @@ pub fn verify_with_observer(
     verdicts.extend(of_generator);
     pace::excuse(run, &mut verdicts);
     integrity::withhold(run, &mut verdicts);
-    let worst = verdicts.iter().map(|verdict| verdict.outcome).max().unwrap_or(Outcome::Inconclusive);
-    // What holds for the surviving part of a run need not have held for all of it.
-    let is_whole = run.manifest.state != State::Running && run.damage.is_empty();
-    let outcome = if is_whole { worst } else { worst.max(Outcome::Inconclusive) };
+    let outcome = integrity::outcome(run, &verdicts);
     let summary = summary.finish(scenario, run.replica_names());
     Ok(Report {
         version: REPORT_VERSION,
@@ -389,7 +386,7 @@ fn notes(run: &RecordedRun, last: Nanos, warmup: Option<&Counts>) -> Vec<String>
         .into_iter()
         .chain(pace::note(run))
         .chain(changed)
-        .chain(run.damage.iter().map(|damage| format!("the record is damaged: {damage}")))
+        .chain(integrity::notes(run))
         .chain(loads)
         .chain(lies)
         .chain(insecure)

@@ -100,11 +100,13 @@ fn watch(
     let zero = monotonic() - clock.now();
     let mut last = LastTick { at: clock.now(), account: account() };
     let mut next_usage = last.at;
+    // So that a record shows whether stalls were lost from it.
+    let mut written = 0;
     while !stop.load(Ordering::Relaxed) {
         if last.at >= next_usage {
             // Fails if no file descriptor is left, which the record of samples shows.
             if let Ok(sampled) = sample(clock, in_flight) {
-                write_line(&mut usage, &sampled)?;
+                write_line(&mut usage, &Usage { stalls: written, ..sampled })?;
             }
             next_usage = last.at + USAGE_INTERVAL;
         }
@@ -119,10 +121,12 @@ fn watch(
         if let Some(stall) = last.tick(clock.now(), slept, at_wake, account) {
             stall_log.add(&stall);
             write_line(&mut stalls, &stall)?;
+            written += 1;
         }
         stall_log.complete_until(last.at);
     }
-    sample(clock, in_flight).map_or(Ok(()), |sampled| write_line(&mut usage, &sampled))
+    let sampled = sample(clock, in_flight);
+    sampled.map_or(Ok(()), |sampled| write_line(&mut usage, &Usage { stalls: written, ..sampled }))
 }
 
 /// The generator's CPU time and requests in flight.

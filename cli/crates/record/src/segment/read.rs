@@ -4,11 +4,7 @@
 //! return the text of every row separately; their indices are decoded here.
 
 mod pages;
-
-use std::{
-    panic::{AssertUnwindSafe, catch_unwind},
-    path::Path,
-};
+mod plausible;
 
 use bytes::Bytes;
 use parquet::{
@@ -20,47 +16,21 @@ use parquet::{
     },
 };
 
-use self::pages::TextPages;
-use super::{
-    Names, SegmentError,
-    seal::{self, Seal},
+use self::{
+    pages::TextPages,
+    plausible::{number, possible},
 };
+use super::Names;
 use crate::{
     batch::{Batch, Extra, NO_INSTANT, NO_NUMBER, NONE, Row},
     sample::RequestOutcome,
 };
 
-/// More than any segment takes: what is larger is something else, and not read into memory.
-const LARGEST: u64 = 1 << 30;
-
-/// Reads a segment.
+/// Decodes a segment, whether or not it is as it was written. A changed one can end in a panic of the library.
 ///
 /// # Errors
-/// When it cannot be opened, is not as it was written, or contains a tenant, step or replica that `names`
-/// does not have, or impossible times, users or loads.
-pub fn read(path: &Path, names: &Names<'_>) -> Result<(Batch, Seal), SegmentError> {
-    let failed = |source| SegmentError::Io { path: path.to_owned(), source };
-    let damaged = |message: String| SegmentError::Damaged { path: path.to_owned(), message };
-    let metadata = std::fs::metadata(path).map_err(failed)?;
-    if !metadata.is_file() || metadata.len() > LARGEST {
-        return Err(damaged("it is not a file of the size of a segment".to_owned()));
-    }
-    read_bytes(std::fs::read(path).map_err(failed)?, names).map_err(damaged)
-}
-
-/// Reads the contents of a segment.
-///
-/// # Errors
-/// As [`read`].
-pub fn read_bytes(bytes: Vec<u8>, names: &Names<'_>) -> Result<(Batch, Seal), String> {
-    let seal = seal::check(&bytes).map_err(|error| error.to_string())?;
-    // What has its checksum was written by this program; a file made by hand must not end the process either.
-    catch_unwind(AssertUnwindSafe(|| decode(bytes, names)))
-        .unwrap_or_else(|_| Err("it cannot be decoded".to_owned()))
-        .map(|batch| (batch, seal))
-}
-
-/// Decodes a segment, whether or not it is as it was written.
+/// When it is not a segment, or contains a tenant, step or replica that `names` does not have, or impossible
+/// times, users or loads.
 pub(crate) fn decode(bytes: Vec<u8>, names: &Names<'_>) -> Result<Batch, String> {
     let reader = SerializedFileReader::new(Bytes::from(bytes)).map_err(|error| error.to_string())?;
     let mut batch = Batch::default();
@@ -72,7 +42,7 @@ pub(crate) fn decode(bytes: Vec<u8>, names: &Names<'_>) -> Result<Batch, String>
 }
 
 fn read_group(group: &dyn RowGroupReader, names: &Names<'_>, batch: &mut Batch) -> Result<(), String> {
-    let columns = Columns { group, count: group.metadata().num_rows().try_into().unwrap_or(0) };
+    let columns = Columns { group, count: plausible::rows(group.metadata().num_rows())? };
     let mut intended = columns.integers("intended_ns")?;
     let mut sent = columns.integers("sent_ns")?;
     let mut first_byte = columns.optional::<Int64Type>("first_byte_ns")?;
@@ -119,34 +89,6 @@ fn read_group(group: &dyn RowGroupReader, names: &Names<'_>, batch: &mut Batch) 
         };
         possible(&read, loads).map_err(|why| format!("row {row}: {why}"))?;
         batch.rows.push(read);
-    }
-    Ok(())
-}
-
-/// The number in a column of a row, which must fit its type.
-fn number<T: TryFrom<i64>>(column: &str, row: usize, value: i64) -> Result<T, String> {
-    T::try_from(value).map_err(|_| format!("row {row}: {column} {value} is impossible"))
-}
-
-/// No run lasts longer, in nanoseconds: about 36 years. Sums of a few instants within it fit 64 bits.
-const LONGEST: i64 = 1 << 60;
-
-/// Checks that a sample can have been recorded.
-fn possible(row: &Row, loads: u16) -> Result<(), String> {
-    let Row { intended, sent, done, .. } = *row;
-    let head = row.first_byte().unwrap_or(sent);
-    let out_of_range = |at: &i64| !(-LONGEST..LONGEST).contains(at);
-    if [intended, sent, head, done].iter().any(out_of_range) {
-        return Err(format!("its times are impossible: {intended}, {sent}, {head}, {done}"));
-    }
-    if !(sent <= head && head <= done) {
-        return Err(format!("it was sent at {sent}, its head came at {head}, and it ended at {done}"));
-    }
-    if row.load >= loads {
-        return Err(format!("its load is {}, and there are {loads}", row.load));
-    }
-    if row.user == 0 && row.outcome != RequestOutcome::Dropped {
-        return Err("only a dropped arrival has the user 0".to_owned());
     }
     Ok(())
 }
