@@ -51,8 +51,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     drop(sink);
     let recorded = recorder.finish()?;
 
-    let replica =
-        Replica { name: "a".into(), url: "http://127.0.0.1:1".into(), instance: "127.0.0.1:1".into() };
+    let replica = Replica {
+        name: "a".into(),
+        url: "http://127.0.0.1:1".into(),
+        instance: "127.0.0.1:1".into(),
+        address: None,
+    };
     let manifest = Manifest {
         format: FORMAT,
         saasbench: env!("CARGO_PKG_VERSION").to_owned(),

@@ -126,10 +126,11 @@ fn untrusted(error: &TlsError) -> EnvironmentError {
 
 /// Parses a replica's URL.
 fn target(replica: &Replica) -> Result<Target, EnvironmentError> {
-    Target::parse(&replica.url).map_err(|error| EnvironmentError::Usage {
+    let target = Target::parse(&replica.url).map_err(|error| EnvironmentError::Usage {
         message: format!("`{}` is not the base URL of a replica: {error}", redact::url(&replica.url)),
         hint: super::external::URL_HINT.to_owned(),
-    })
+    })?;
+    Ok(Target { address: replica.address, ..target })
 }
 
 async fn connect(endpoints: &mut Endpoints, index: usize) -> Result<(), DialError> {

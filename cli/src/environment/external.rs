@@ -4,11 +4,16 @@
 use super::{
     Connected, EnvironmentError, RunningEnvironment,
     access::{Access, PrometheusConfig},
+    addresses,
     config::EnvironmentConfig,
 };
 use crate::environment::connect::{self, TlsTrust};
-use saasbench_engine::connect::target::Target;
-use saasbench_model::{redact, scenario::Scenario, units::Nanos};
+use saasbench_engine::connect::{resolve::System, target::Target};
+use saasbench_model::{
+    redact,
+    scenario::{Scenario, http::Dns},
+    units::Nanos,
+};
 use saasbench_record::manifest::{Environment, Replica};
 
 /// Offset between two clocks of one site, unless an environment declares another.
@@ -140,7 +145,7 @@ fn checked(
                 });
             }
             let instance = instance.unwrap_or_else(|| target.instance());
-            Ok(Replica { name, url: url.trim_end_matches('/').to_owned(), instance })
+            Ok(Replica { name, url: url.trim_end_matches('/').to_owned(), instance, address: None })
         })
         .collect()
 }
@@ -154,6 +159,9 @@ async fn connect_all(
     trust: Option<TlsTrust>,
 ) -> Result<RunningEnvironment, EnvironmentError> {
     let http = trust.map_or_else(|| scenario.http.clone(), |trust| trust.over(&scenario.http));
+    if http.dns == Dns::PerRun {
+        environment.replicas = addresses::each_a_replica(environment.replicas, &System).await;
+    }
     let connections = connect::replicas(&environment.replicas, &http, scenario.timeout).await?;
     let prometheus = connect::prometheus(prometheus.as_ref(), &http).await?;
     connect::redis(redis_url.as_deref()).await?;

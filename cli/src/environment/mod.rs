@@ -7,6 +7,7 @@
 //! a [`RunningEnvironment`], which `commands` runs sessions on.
 
 pub mod access;
+mod addresses;
 pub mod config;
 pub mod connect;
 pub mod embedded;

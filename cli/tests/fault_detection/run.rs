@@ -155,6 +155,7 @@ fn environment(faults: &[Fault]) -> Environment {
         name: name.to_owned(),
         url: format!("http://localhost/{name}"),
         instance: name.to_owned(),
+        address: None,
     };
     Environment {
         name: "in process".to_owned(),

@@ -2,16 +2,16 @@
 //!
 //! One call, [`judge`], takes the history of one key (tenant × route × limit), the promise, and what may be
 //! assumed about the environment; the result names violations with the requests that prove them. A request's
-//! decision instant is unknown but lies in `[sent, done]`: a violation is reported only when no conforming
-//! limiter could have produced the history, a rejection is called wrong only when no conforming limiter could
+//! decision instant is unknown but lies in `[sent, done]`: a violation is reported only if no conforming
+//! limiter could have produced the history, and a rejection is called wrong only if no conforming limiter could
 //! have given it.
 //!
 //! Inside: each algorithm has its own judge over one index of the `history`; `spans` has the rules that need
-//! no state; [`certificate`] reduces a proof to the requests that it needs; [`diagnose`] names the fault that
-//! explains all keys of a limit. The tests compare the judges with simulated limiters (`simulate`) and with
-//! exact search (`brute_force`).
+//! no state; [`certificate`] reduces a proof to the requests that it needs; [`diagnose`] names the known failure
+//! mode that explains all keys of a limit. The tests compare the judges with simulated limiters (`simulate`)
+//! and with exhaustive search (`brute_force`).
 //!
-//! Neighbours: `saasbench-model` for units and algorithms; `saasbench-verify` builds the histories from a
+//! Related crates: `saasbench-model` for units and algorithms; `saasbench-verify` builds the histories from a
 //! recorded run.
 //!
 #![doc = include_str!("../README.md")]
@@ -102,7 +102,7 @@ pub struct Request {
     pub replica: u16,
 }
 
-/// The outcome of judging a history.
+/// What may be assumed about the environment of a history.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HistoryContext {
     /// No other client uses the key. If not, a rejection can never be proven wrong.
@@ -132,7 +132,7 @@ pub struct HistoryContext {
     pub other_limits: bool,
 }
 
-/// What the history shows.
+/// The outcome of judging a history.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Judgement {
     /// Certain admissions.

@@ -186,7 +186,7 @@ pub struct Load {
 }
 
 impl Load {
-    /// A calm load: everything else at its default.
+    /// A load without disturbances: everything else at its default.
     pub fn new(arrivals: Arrivals, requests: u64, latency: f64) -> Self {
         Self {
             arrivals,

@@ -2,10 +2,10 @@
 //!
 //! The semantics are those of Prometheus 2 (ranges include both ends, the lookback is five minutes). A
 //! [`Query`] with unsupported features is rejected when it is parsed (`allowlist`); supported ones return the
-//! same values as a Prometheus server, which a test of the `saasbench` crate verifies against one.
+//! same values as a Prometheus server, as `tests/prometheus` verifies.
 //!
-//! Neighbours: none of our crates below; the embedded Prometheus of `saasbench` adds scraping, rule files and
-//! HTTP.
+//! Related crates: it depends on no other crate of this workspace. The embedded Prometheus of `saasbench` adds
+//! scraping, rule files and HTTP.
 //!
 //! ```
 //! use saasbench_promql::{Labels, Query, Source, Store, Value};

@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     fs,
     io::{self, Write as _},
+    net::SocketAddr,
     path::Path,
 };
 
@@ -153,6 +154,9 @@ pub struct Replica {
     pub url: String,
     /// Value of the label `instance` in Prometheus.
     pub instance: String,
+    /// Which of the addresses of the URL's name it is, if the name has several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<SocketAddr>,
 }
 
 /// The machine of the generator.

@@ -82,6 +82,7 @@ impl TestRun {
             name: name.to_owned(),
             url: format!("http://127.0.0.1:{port}"),
             instance: format!("127.0.0.1:{port}"),
+            address: None,
         };
         let manifest = Manifest {
             format: FORMAT,

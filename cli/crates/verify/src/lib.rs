@@ -129,8 +129,9 @@ pub fn verify(run: &RecordedRun) -> Result<Report, SegmentError> {
     verify_with_observer(run, |_, _| {}, |_| {})
 }
 
-/// Like [`verify`], and shows `each` sample with its number in the same pass, because reading them takes
-/// longest, and `each_history` of every key of every limit, because sorting those takes long.
+/// Like [`verify`], but also calls `each` with every sample and its number, and `each_history` with the judged
+/// history of every key of every limit: reading samples and sorting histories take longest, and need not be
+/// repeated for charts.
 ///
 /// # Errors
 /// When a segment cannot be read.
@@ -289,8 +290,8 @@ fn metric_verdicts(
     verdicts
 }
 
-/// Whether the metrics could be scraped at all, by us and by Prometheus; all other claims about metrics
-/// depend on it.
+/// Verdicts about the scrapes themselves, by saasbench and by Prometheus; all other claims about metrics
+/// depend on them.
 fn scrape_verdicts(
     run: &RecordedRun,
     contract: &MetricsContract,
@@ -337,8 +338,8 @@ fn bounds(contract: &MetricsContract, settled: &[Result<QuiescentScrapes, NotQui
     bounds
 }
 
-/// When the warm-up ends: from then on samples are judged. Never, if there is a warm-up and the start of the
-/// load is unknown.
+/// When the warm-up ends, which is when samples start to be judged. `Nanos::MAX` if there is a warm-up and the
+/// start of the load is unknown.
 fn judged_from(run: &RecordedRun) -> Nanos {
     match (run.scenario.warmup, run.manifest.load) {
         (Nanos::ZERO, _) => Nanos(i64::MIN),

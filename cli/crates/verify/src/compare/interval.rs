@@ -100,7 +100,7 @@ impl Pair {
         }
     }
 
-    /// How many values the interval rests on: the smaller of the two runs' numbers.
+    /// How many values the interval is computed from: the smaller of the two runs' numbers.
     pub(super) fn count(&self) -> u64 {
         match &self.kind {
             Kind::Latency(latency) => latency.sides[0].count().min(latency.sides[1].count()),
