@@ -25,6 +25,8 @@ use saasbench_engine::{
 use saasbench_model::{redact, scenario::MetricsContract, units::Nanos};
 use saasbench_record::contract_view::ContractView;
 use saasbench_record::{
+    checksum::Checksum,
+    json_lines::to_line,
     manifest::Replica,
     scrape::{Phase, ScrapeRecord},
 };
@@ -303,12 +305,11 @@ impl Scraper {
             from_ns: scrape.from_ns,
             to_ns: scrape.to_ns,
             file: scrape.answer.is_ok().then_some(file),
+            sha256: scrape.answer.as_ref().ok().map(|text| Checksum::of(text.as_bytes())),
             error: scrape.answer.as_ref().err().cloned(),
             settled,
         };
-        let mut line = serde_json::to_vec(&record)?;
-        line.push(b'\n');
-        index.file.write_all(&line)
+        index.file.write_all(&to_line(&record)?)
     }
 }
 

@@ -5,6 +5,7 @@ use saasbench_model::scenario::testing::{SCENARIO, scenario};
 
 use saasbench_record::{
     batch::Batch,
+    checksum::Checksum,
     sample::RequestOutcome,
     stall::{Cause, Stall},
     testing::sample,
@@ -43,7 +44,8 @@ async fn loaded(own: &SelfMetricsServer, samples: &[RequestOutcome]) -> tempfile
     std::fs::create_dir(dir.path().join("samples")).unwrap();
     let scenario = Arc::clone(&own.shared.subject.get().unwrap().scenario);
     let names = vec!["a".to_owned(), "b".to_owned()];
-    let (recorder, sink) = Recorder::start(dir.path().to_owned(), scenario, names, || {}).unwrap();
+    let (recorder, sink) =
+        Recorder::start(dir.path().to_owned(), scenario, names, Checksum::default(), || {}).unwrap();
     let stalled = Arc::new(StallLog::default());
     stalled.add(&Stall {
         from_ns: Nanos::ZERO,

@@ -31,6 +31,7 @@ use crate::clock::RunClock;
 use crate::self_monitor::stall_log::StallLog;
 use saasbench_model::units::Nanos;
 use saasbench_record::{
+    json_lines::to_line,
     self_monitor::{DIRECTORY, STALLS, USAGE},
     stall::{Cause, SHORTEST, Stall},
     usage::Usage,
@@ -101,11 +102,13 @@ fn watch(
     let mut last = LastTick { at: clock.now(), account: account() };
     let mut next_usage = last.at;
     let mut backlog = Backlog::default();
+    // So that a record shows whether stalls were lost from it.
+    let mut written = 0;
     while !stop.load(Ordering::Relaxed) {
         if last.at >= next_usage {
             // Fails if no file descriptor is left, which the record of samples shows.
             if let Ok(sampled) = sample(clock, in_flight) {
-                write_line(&mut usage, &sampled)?;
+                write_line(&mut usage, &Usage { stalls: written, ..sampled })?;
             }
             next_usage = last.at + USAGE_INTERVAL;
         }
@@ -121,6 +124,7 @@ fn watch(
         if let Some(stall) = last.tick(clock.now(), slept, at_wake, account) {
             stall_log.add(&stall);
             write_line(&mut stalls, &stall)?;
+            written += 1;
             backlog.begin(stall);
         }
         for stall in backlog.tick(last.at, level) {
@@ -129,7 +133,8 @@ fn watch(
         }
         stall_log.complete_until(last.at);
     }
-    sample(clock, in_flight).map_or(Ok(()), |sampled| write_line(&mut usage, &sampled))
+    let sampled = sample(clock, in_flight);
+    sampled.map_or(Ok(()), |sampled| write_line(&mut usage, &Usage { stalls: written, ..sampled }))
 }
 
 /// The generator's CPU time and requests in flight.
@@ -232,9 +237,7 @@ fn read_account(file: &File) -> Option<SchedStat> {
 }
 
 fn write_line(file: &mut File, value: &impl Serialize) -> io::Result<()> {
-    let mut line = serde_json::to_vec(value)?;
-    line.push(b'\n');
-    file.write_all(&line)
+    file.write_all(&to_line(value)?)
 }
 
 fn monotonic() -> Nanos {

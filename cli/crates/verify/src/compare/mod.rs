@@ -242,6 +242,9 @@ pub fn compare(
     warnings.retain(|warning| seen.insert(warning.clone()));
     let (measured, now) = measure(baselines, new)?;
     warnings.extend(baselines.iter().filter_map(|base| cut_short(base, &now)));
+    warnings.extend(baselines.iter().chain([new]).flat_map(|run| {
+        run.damage.iter().map(|damage| format!("the record of {} is damaged: {damage}", name(run)))
+    }));
     warnings.extend(only_in_one(&measured, &now));
     let mut rows = rows(&measured, &now, terms);
     if rows.is_empty() {
