@@ -17,7 +17,7 @@ use std::{
 use futures_util::future::join_all;
 use tokio_util::sync::CancellationToken;
 
-use crate::observe::{http_body, observer_log::ProbeLog, until};
+use crate::observe::{http_body, http_error::describe, observer_log::ProbeLog, until};
 use saasbench_engine::{
     clock::RunClock,
     connect::endpoint::{Endpoint, Endpoints},
@@ -311,22 +311,6 @@ impl Scraper {
         };
         index.file.write_all(&to_line(&record)?)
     }
-}
-
-/// An HTTP client's error with its causes, in one line.
-pub fn describe(error: &reqwest::Error) -> String {
-    use std::error::Error as _;
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        let inner_text = inner.to_string();
-        if !text.contains(&inner_text) {
-            text.push_str(": ");
-            text.push_str(&inner_text);
-        }
-        cause = inner.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -13,7 +13,6 @@ use serde::{Deserialize, Serialize};
 use balance::{Balance, Compared};
 
 use super::{
-    expectations::DROPS_ALLOWED,
     judged_from,
     verdict::{Claim, Evidence, Outcome, Verdict},
 };
@@ -33,6 +32,8 @@ const BUSY_ALLOWED: f64 = 0.1;
 /// With a p99 of the lateness above this, the load was not the planned one: arrivals no longer fall into the
 /// tenth of a second in which they were due.
 const LATENESS_ALLOWED: Nanos = Nanos::from_millis(100);
+/// Share of arrivals that may be dropped before the load no longer counts as the one that was planned.
+pub(super) const DROPS_ALLOWED: f64 = 0.01;
 
 /// Subject of the finding about dropped arrivals.
 const ARRIVALS: &str = "arrivals";

@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::{
     links::{Group, Linked, is_tenant},
     operation::{Body, Credential, Operation, Place},
+    text::one_line,
 };
 use crate::scaffold::{
     target::percent_encoded,
@@ -341,12 +342,4 @@ fn filled_json(linked: &Linked, value: &Value) -> Value {
         Value::Array(items) => Value::Array(items.iter().map(|item| filled_json(linked, item)).collect()),
         other => other.clone(),
     }
-}
-
-/// A text without line breaks and other controls.
-pub(super) fn one_line(text: &str) -> String {
-    text.split(|c: char| c.is_control() || c == ' ')
-        .filter(|word| !word.is_empty())
-        .collect::<Vec<_>>()
-        .join(" ")
 }
