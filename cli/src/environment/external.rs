@@ -20,9 +20,6 @@ use saasbench_record::manifest::{Environment, Replica};
 pub const CLOCK_OFFSET: Nanos = Nanos::from_millis(2);
 /// Drift between two clocks: NTP slews by at most 500 ppm.
 pub const CLOCK_DRIFT: f64 = 5e-4;
-/// How base URLs are written.
-pub(super) const URL_HINT: &str =
-    "write it as http://127.0.0.1:8005, https://api.example.com or unix:/run/api.sock";
 
 /// Addresses from the command line.
 #[derive(Debug, Clone, Default)]
@@ -135,7 +132,7 @@ fn checked(
                     "{place}: `{}` is not the base URL of a replica: {error}",
                     redact::url(&url)
                 ),
-                hint: URL_HINT.to_owned(),
+                hint: connect::URL_HINT.to_owned(),
             })?;
             let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
             if name.is_empty() || !name.chars().all(plain) {

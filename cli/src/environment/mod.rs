@@ -13,6 +13,7 @@ pub mod connect;
 pub mod embedded;
 pub mod external;
 pub mod local;
+mod option_duration;
 pub mod rules;
 
 use std::net::TcpListener;

@@ -3,8 +3,9 @@
 //!
 //! `scrape` scrapes the replicas, `prometheus` queries Prometheus (`rules` for recording rules, `alerts` for
 //! alerts), and `store` samples the limiter's Redis; all write into the recorded run, and log to
-//! `observer_log`. `http_body` reads responses up to a bound. For `saasbench metrics`, `fetch` gets one exposition, `inspection` lints it, and `guess`
-//! proposes a metrics contract.
+//! `observer_log`. `http_body` reads responses up to a bound, and `http_error` describes why there is none. For
+//! `saasbench metrics`, `fetch` gets one exposition, `inspection` lints it, and `guess` proposes a metrics
+//! contract.
 
 use std::path::Path;
 
@@ -17,6 +18,7 @@ pub mod alerts;
 pub mod fetch;
 pub mod guess;
 pub mod http_body;
+pub mod http_error;
 pub mod inspection;
 pub mod observer_log;
 pub mod prometheus;

@@ -17,7 +17,7 @@ use std::{
 use futures_util::future::join_all;
 use tokio_util::sync::CancellationToken;
 
-use crate::observe::{http_body, observer_log::ProbeLog, until};
+use crate::observe::{http_body, http_error::describe, observer_log::ProbeLog, until};
 use saasbench_engine::{
     clock::RunClock,
     connect::endpoint::{Endpoint, Endpoints},
@@ -25,6 +25,8 @@ use saasbench_engine::{
 use saasbench_model::{redact, scenario::MetricsContract, units::Nanos};
 use saasbench_record::contract_view::ContractView;
 use saasbench_record::{
+    checksum::Checksum,
+    json_lines::to_line,
     manifest::Replica,
     scrape::{Phase, ScrapeRecord},
 };
@@ -303,29 +305,12 @@ impl Scraper {
             from_ns: scrape.from_ns,
             to_ns: scrape.to_ns,
             file: scrape.answer.is_ok().then_some(file),
+            sha256: scrape.answer.as_ref().ok().map(|text| Checksum::of(text.as_bytes())),
             error: scrape.answer.as_ref().err().cloned(),
             settled,
         };
-        let mut line = serde_json::to_vec(&record)?;
-        line.push(b'\n');
-        index.file.write_all(&line)
+        index.file.write_all(&to_line(&record)?)
     }
-}
-
-/// An HTTP client's error with its causes, in one line.
-pub fn describe(error: &reqwest::Error) -> String {
-    use std::error::Error as _;
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        let inner_text = inner.to_string();
-        if !text.contains(&inner_text) {
-            text.push_str(": ");
-            text.push_str(&inner_text);
-        }
-        cause = inner.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -38,6 +38,7 @@ mod remote_write;
 mod runs;
 mod shipped;
 mod stack;
+mod stall_limits;
 mod stalls;
 mod stress;
 mod tampering;

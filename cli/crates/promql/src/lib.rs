@@ -20,12 +20,10 @@
 //! assert_eq!(samples[0].value, 3.0);
 //! ```
 
-mod aggregate;
 mod allowlist;
-mod binary;
 mod chunk;
+mod error;
 mod eval;
-mod functions;
 mod labels;
 mod numeric;
 mod query;
@@ -33,9 +31,10 @@ mod selector;
 mod store;
 mod value;
 
-pub use functions::names as functions;
+pub use error::QueryError;
+pub use eval::functions::names as functions;
 pub use labels::{Labels, METRIC_NAME};
-pub use query::{Query, QueryError};
+pub use query::Query;
 pub use selector::Selector;
 pub use store::{Source, Store};
 pub use value::{Point, Sample, Series, Value};

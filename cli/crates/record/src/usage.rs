@@ -22,6 +22,9 @@ pub struct Usage {
     /// Requests that the engine had in flight; `None` if no consistent value could be read.
     #[serde(default)]
     pub in_flight: Option<u32>,
+    /// Stalls that were written before; 0 in a record without it.
+    #[serde(default)]
+    pub stalls: u64,
     /// By thread name, threads of one name together; without threads that have ended.
     pub threads: BTreeMap<String, ThreadTime>,
 }

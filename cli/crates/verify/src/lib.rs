@@ -32,6 +32,7 @@ pub mod generator;
 mod grouped;
 pub mod headers;
 pub mod histograms;
+mod integrity;
 pub mod isolation;
 pub mod latency_bounds;
 pub mod ledger;
@@ -112,7 +113,8 @@ pub struct Report {
     pub generator: Generator,
     /// One verdict per claim.
     pub verdicts: Vec<Verdict>,
-    /// The worst outcome of all verdicts; never `pass` for a run that was killed.
+    /// The worst outcome of all verdicts; never `pass` for a run that was killed, or whose record is
+    /// damaged.
     pub outcome: Outcome,
 }
 
@@ -211,9 +213,8 @@ pub fn verify_with_observer(
     verdicts.extend(alerts::judge(run, bound.as_deref()));
     verdicts.extend(of_generator);
     pace::excuse(run, &mut verdicts);
-    let worst = verdicts.iter().map(|verdict| verdict.outcome).max().unwrap_or(Outcome::Inconclusive);
-    // What holds for the surviving part of a run need not have held for all of it.
-    let outcome = if run.manifest.state == State::Running { worst.max(Outcome::Inconclusive) } else { worst };
+    integrity::withhold(run, &mut verdicts);
+    let outcome = integrity::outcome(run, &verdicts);
     let summary = summary.finish(scenario, run.replica_names());
     Ok(Report {
         version: REPORT_VERSION,
@@ -386,6 +387,7 @@ fn notes(run: &RecordedRun, last: Nanos, warmup: Option<&Counts>) -> Vec<String>
         .into_iter()
         .chain(pace::note(run))
         .chain(changed)
+        .chain(integrity::notes(run))
         .chain(loads)
         .chain(lies)
         .chain(insecure)
@@ -405,6 +407,7 @@ mod tests {
     fn a_scenario_that_was_changed_in_the_record_is_noted() {
         let mut made = TestRun::new("", &[sample(0, 0, RequestOutcome::Status(200))]);
         assert_eq!(made.judge().notes, [""; 0]);
+        // Not by accident: the manifest has a checksum.
         made.manifest.scenario.text.push_str("# more\n");
         assert!(made.judge().notes[0].contains("its text was changed"));
     }

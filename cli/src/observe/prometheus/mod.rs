@@ -19,6 +19,7 @@ use client::{ApiError, Client};
 use saasbench_engine::clock::RunClock;
 use saasbench_model::{scenario::MetricsContract, units::Nanos};
 use saasbench_record::{
+    json_lines::to_line,
     manifest::Replica,
     prometheus::{POSITION, ResponseRecord, newest_scrapes},
     query::ApiRequest,
@@ -152,8 +153,7 @@ impl Prometheus {
         let seen = error.as_deref().map_or(Ok("responded"), Err);
         self.probes.note(&format!("Prometheus, {query}"), at_ns, self.clock.now(), seen);
         let record = ResponseRecord { at_ns, query, time_unix_s, range_s, answer, error };
-        let mut line = serde_json::to_vec(&record)?;
-        line.push(b'\n');
+        let line = to_line(&record)?;
         OpenOptions::new().create(true).append(true).open(&self.file)?.write_all(&line)?;
         Ok(record.answer)
     }

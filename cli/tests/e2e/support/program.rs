@@ -150,6 +150,11 @@ impl Running {
         self.process.signal(signal);
     }
 
+    /// Whether it has ended.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.process.ended().is_some()
+    }
+
     pub(crate) fn kill(&mut self) {
         self.process.kill();
     }

@@ -20,9 +20,11 @@ use parquet::{
 use super::{
     Names, SCHEMA,
     columns::{Chunk, Integers, Numbered, OptionalIndices, OptionalIntegers, text},
+    seal,
 };
 use crate::{
     batch::{Batch, Extra, NONE, Row},
+    checksum::Checksum,
     sample::RequestOutcome,
 };
 
@@ -48,6 +50,8 @@ pub struct Growing {
     request: Integers,
     connection: OptionalIntegers,
     rare: Rare,
+    /// Checksum of the last segment that was written; the next one contains it.
+    last: Checksum,
 }
 
 /// Columns that are empty in most runs.
@@ -79,6 +83,11 @@ impl From<&Self> for Bits {
 }
 
 impl Growing {
+    /// The first segment of a run, which contains the run's identity.
+    pub fn of_run(identity: Checksum) -> Self {
+        Self { last: identity, ..Self::default() }
+    }
+
     /// Number of samples.
     pub fn len(&self) -> u64 {
         self.rows
@@ -116,19 +125,25 @@ impl Growing {
         self.rows += batch.len() as u64;
     }
 
-    /// Writes the segment to `path`: first to a temporary file, then renamed, so that a segment is always
+    /// Writes the segment with its checksum and that of the one before to `path`: first to a temporary file, then renamed, so that a segment is always
     /// complete. It survives any end of this process; for crashes of the machine see [`super::keep`].
     ///
     /// # Errors
     /// Any I/O error, most likely a full disk.
     pub fn write(&mut self, path: &Path, names: &Names<'_>) -> io::Result<()> {
-        let bytes = self.encoded(names).map_err(io::Error::other)?;
+        let mut bytes = self.encoded(names).map_err(io::Error::other)?;
+        self.last = seal::seal(&mut bytes)?;
         let partial = path.with_extension("parquet.part");
         fs::File::create(&partial)?.write_all(&bytes)?;
         fs::rename(&partial, path)
     }
 
-    /// The contents of the file.
+    /// Checksum of the last segment that was written; before the first, the run's identity.
+    pub fn last(&self) -> Checksum {
+        self.last
+    }
+
+    /// The contents of the file, but its checksum.
     fn encoded(&mut self, names: &Names<'_>) -> Result<Vec<u8>, ParquetError> {
         static TYPE: LazyLock<Result<TypePtr, String>> =
             LazyLock::new(|| parse_message_type(SCHEMA).map(Arc::new).map_err(|error| error.to_string()));
@@ -136,6 +151,7 @@ impl Growing {
         let properties = WriterProperties::builder()
             .set_statistics_enabled(EnabledStatistics::None)
             .set_offset_index_disabled(true)
+            .set_key_value_metadata(Some(seal::metadata(self.last)))
             .set_created_by(concat!("saasbench ", env!("CARGO_PKG_VERSION")).to_owned());
         let mut file =
             SerializedFileWriter::new(Vec::new(), Arc::clone(schema), Arc::new(properties.build()))?;

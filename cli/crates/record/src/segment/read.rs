@@ -4,9 +4,9 @@
 //! return the text of every row separately; their indices are decoded here.
 
 mod pages;
+mod plausible;
 
-use std::{fs::File, path::Path};
-
+use bytes::Bytes;
 use parquet::{
     basic::{Repetition, Type as Physical},
     data_type::{DataType, DoubleType, Int64Type},
@@ -16,32 +16,33 @@ use parquet::{
     },
 };
 
-use self::pages::TextPages;
-use super::{Names, SegmentError};
+use self::{
+    pages::TextPages,
+    plausible::{number, possible},
+};
+use super::Names;
 use crate::{
     batch::{Batch, Extra, NO_INSTANT, NO_NUMBER, NONE, Row},
     sample::RequestOutcome,
 };
 
-/// Reads a segment.
+/// Decodes a segment, whether or not it is as it was written. A changed one can end in a panic of the library.
 ///
 /// # Errors
-/// When it cannot be opened, is not a segment, or contains a tenant, step or replica that `names` does not
-/// have.
-pub fn read(path: &Path, names: &Names<'_>) -> Result<Batch, SegmentError> {
-    let damaged = |message: String| SegmentError::Damaged { path: path.to_owned(), message };
-    let file = File::open(path).map_err(|source| SegmentError::Io { path: path.to_owned(), source })?;
-    let reader = SerializedFileReader::new(file).map_err(|error| damaged(error.to_string()))?;
+/// When it is not a segment, or contains a tenant, step or replica that `names` does not have, or impossible
+/// times, users or loads.
+pub(crate) fn decode(bytes: Vec<u8>, names: &Names<'_>) -> Result<Batch, String> {
+    let reader = SerializedFileReader::new(Bytes::from(bytes)).map_err(|error| error.to_string())?;
     let mut batch = Batch::default();
     for group in 0..reader.num_row_groups() {
-        let group = reader.get_row_group(group).map_err(|error| damaged(error.to_string()))?;
-        read_group(group.as_ref(), names, &mut batch).map_err(damaged)?;
+        let group = reader.get_row_group(group).map_err(|error| error.to_string())?;
+        read_group(group.as_ref(), names, &mut batch)?;
     }
     Ok(batch)
 }
 
 fn read_group(group: &dyn RowGroupReader, names: &Names<'_>, batch: &mut Batch) -> Result<(), String> {
-    let columns = Columns { group, count: group.metadata().num_rows().try_into().unwrap_or(0) };
+    let columns = Columns { group, count: plausible::rows(group.metadata().num_rows())? };
     let mut intended = columns.integers("intended_ns")?;
     let mut sent = columns.integers("sent_ns")?;
     let mut first_byte = columns.optional::<Int64Type>("first_byte_ns")?;
@@ -60,8 +61,7 @@ fn read_group(group: &dyn RowGroupReader, names: &Names<'_>, batch: &mut Batch) 
     let mut connection = columns.where_there("connection", Columns::optional::<Int64Type>)?;
     let mut extras = Extras::read(&columns, names, batch)?;
 
-    let unsigned = |value: i64| u64::try_from(value).unwrap_or(0);
-    let small = |value: i64| u32::try_from(value).unwrap_or(if value < 0 { 0 } else { u32::MAX });
+    let loads = u16::try_from(names.scenario.loads.len()).unwrap_or(u16::MAX);
     batch.rows.reserve(columns.count);
     for row in 0..columns.count {
         let extra = match extras.next(row)? {
@@ -71,24 +71,26 @@ fn read_group(group: &dyn RowGroupReader, names: &Names<'_>, batch: &mut Batch) 
             }
             None => NONE,
         };
-        batch.rows.push(Row {
+        let read = Row {
             intended: intended.next()?,
             sent: sent.next()?,
             first_byte: first_byte.next(row).unwrap_or(NO_INSTANT),
             done: done.next()?,
-            iteration: unsigned(iteration.next()?),
-            request: request.next(row).map_or(0, unsigned),
-            bytes_in: unsigned(bytes_in.next()?),
-            user: small(user.next()?),
+            iteration: iteration.number(row)?,
+            request: number("request", row, request.next(row).unwrap_or(0))?,
+            bytes_in: bytes_in.number(row)?,
+            user: user.number(row)?,
             tenant: tenant.get(row, "tenant")?,
-            bytes_out: small(bytes_out.next()?),
+            bytes_out: bytes_out.number(row)?,
             extra,
             connection: connection.next(row).map_or(0, small),
             step: step.get(row, "step")? as u16,
-            load: small(load.next()?) as u16,
+            load: load.number(row)?,
             replica: replica.get(row, "replica")? as u16,
             outcome: outcome.next(row)?,
-        });
+        };
+        possible(&read, loads).map_err(|why| format!("row {row}: {why}"))?;
+        batch.rows.push(read);
     }
     Ok(())
 }
@@ -169,6 +171,12 @@ impl Integers {
     #[inline]
     fn next(&mut self) -> Result<i64, String> {
         self.values.next().ok_or_else(|| format!("column `{}` has a null", self.name))
+    }
+
+    /// The next number, that of `row`, which must fit its type.
+    #[inline]
+    fn number<T: TryFrom<i64>>(&mut self, row: usize) -> Result<T, String> {
+        number(self.name, row, self.next()?)
     }
 }
 
