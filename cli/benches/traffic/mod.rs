@@ -161,6 +161,7 @@ impl Iterator for Traffic {
             retry_of: None,
             canary: None,
             connection: 0,
+            queued: Nanos::ZERO,
         })
     }
 }

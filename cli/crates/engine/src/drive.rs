@@ -12,7 +12,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    closed,
+    busy, closed,
     exchange::Transport,
     open,
     pacer::Pacer,
@@ -223,7 +223,9 @@ fn work<T: Transport>(
     sink: Sink,
     signal: StartSignal,
 ) -> io::Result<()> {
-    let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
+    let mut builder = Builder::new_current_thread();
+    busy::note(&mut builder, setup.clock);
+    let runtime = builder.enable_all().build_local(LocalOptions::default())?;
     runtime.block_on(async {
         let pacer = Pacer::exact(setup.clock)?;
         let worker = Worker::new(setup, connect(share.index as usize)?, pacer, share, sink);

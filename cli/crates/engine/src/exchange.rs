@@ -23,6 +23,9 @@ pub struct Exchange {
     /// Number of the connection that it was last sent over, unique within the process; 0 if it was not sent.
     /// Set by the transport.
     pub connection: u32,
+    /// The most that the generator itself may have added to the time from sent to the response: connecting,
+    /// and other work before the response was read. Set by the transport with a response.
+    pub queued: Nanos,
     /// The response; undefined if there was none.
     pub response: Response,
     /// Scratch buffer for received bytes; empty between exchanges.

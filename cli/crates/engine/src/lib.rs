@@ -43,6 +43,7 @@
 //! // `drive::drive_on_threads` runs it, with a `wire::Wire` for each worker.
 //! ```
 
+pub mod busy;
 pub mod canary;
 pub mod check;
 pub mod clock;

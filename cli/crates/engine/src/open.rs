@@ -302,5 +302,6 @@ fn drop_arrival<T: Transport>(worker: &Worker<T>, index: usize, k: u64, turn: u6
         retry_of: None,
         canary: None,
         connection: 0,
+        queued: Nanos::ZERO,
     });
 }

@@ -395,6 +395,7 @@ impl<T: Transport> User<T> {
             retry_of: attempt.retry_of,
             canary: None,
             connection: if matches!(outcome, RequestOutcome::NotSent(_)) { 0 } else { exchange.connection },
+            queued: if has_response { exchange.queued } else { Nanos::ZERO },
         }
     }
 }

@@ -40,6 +40,8 @@ pub(super) struct Row {
     pub(super) extra: u32,
     /// 0 if none.
     pub(super) connection: u32,
+    /// In microseconds, rounded up: it is an upper bound.
+    pub(super) queued_us: u32,
     pub(super) step: u16,
     pub(super) load: u16,
     pub(super) replica: u16,
@@ -216,6 +218,7 @@ impl Batch {
             bytes_out: small(sample.bytes_out),
             extra,
             connection: sample.connection,
+            queued_us: small((sample.queued.0.max(0) as u64).div_ceil(1_000)),
             step: tiny(sample.step),
             load: tiny(sample.load),
             replica: tiny(sample.replica),
@@ -295,6 +298,7 @@ fn plain(row: &Row) -> Sample {
         iteration: row.iteration,
         replica: row.replica.into(),
         connection: row.connection,
+        queued: Nanos(i64::from(row.queued_us) * 1_000),
         outcome: row.outcome,
         bytes_out: row.bytes_out.into(),
         bytes_in: row.bytes_in,

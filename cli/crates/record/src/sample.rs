@@ -36,6 +36,9 @@ pub struct Sample {
     /// Number of the connection that it was last sent over, unique within the run; 0 if it was not sent, or if
     /// the record does not say.
     pub connection: u32,
+    /// The most that the generator itself may have added to the latency from sent: connecting, and other work
+    /// before the response was read. Zero without a response, or if the record does not say.
+    pub queued: Nanos,
     /// How it ended.
     pub outcome: RequestOutcome,
     /// Size of the request body in bytes.

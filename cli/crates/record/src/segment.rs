@@ -60,6 +60,7 @@ const SCHEMA: &str = "message sample {
     optional binary canary (string);
     optional binary ratelimit_unread (string);
     optional int64 connection;
+    optional int64 queued_us;
 }";
 
 /// Why a segment could not be read.

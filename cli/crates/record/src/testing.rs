@@ -49,6 +49,7 @@ pub fn sample(millis: i64, replica: usize, outcome: RequestOutcome) -> Sample {
         iteration: 1,
         replica,
         connection: 0,
+        queued: Nanos::ZERO,
         outcome,
         bytes_out: 0,
         bytes_in: 0,

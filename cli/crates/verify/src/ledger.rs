@@ -40,6 +40,9 @@ impl std::fmt::Display for Cell {
     }
 }
 
+/// The client overhead that is allowed where the contract states none: queues and network of one machine take far less.
+pub const CLIENT_OVERHEAD: Nanos = Nanos::from_millis(25);
+
 /// Responses of one status.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Answered {
@@ -50,8 +53,11 @@ pub struct Answered {
     pub latencies: Vec<u64>,
     /// Sum of these latencies.
     pub latency_sum: Nanos,
-    /// The same latencies without the generator's stalls ([`StallAttribution`]), as lower bounds.
+    /// The same latencies without the generator's stalls ([`StallAttribution`]) and what else it may have
+    /// added itself, as lower bounds.
     pub clear: LatencyLowerBounds,
+    /// Responses to which the generator itself may have added more than the allowed client overhead.
+    pub untested: u64,
     /// Bytes of the request bodies.
     pub bytes_out: u64,
     /// Bytes of the response bodies.
@@ -67,6 +73,7 @@ impl Answered {
         }
         self.latency_sum = self.latency_sum + other.latency_sum;
         self.clear.merge(&other.clear);
+        self.untested += other.untested;
         self.bytes_out += other.bytes_out;
         self.bytes_in += other.bytes_in;
     }
@@ -119,6 +126,8 @@ pub struct Ledger {
     thresholds: Vec<Nanos>,
     /// How much faster the server's clock may run, as a share.
     drift: f64,
+    /// The client overhead that the contract allows.
+    client_overhead: Nanos,
     /// Samples entered so far, by tenant, step and replica.
     groups: Grouped<Seen>,
     /// Per replica; filled by [`Self::close`].
@@ -165,6 +174,11 @@ impl Ledger {
             thresholds: bounds.iter().map(|bound| Nanos::from_secs_f64(bound * (1.0 - drift))).collect(),
             bounds,
             drift,
+            client_overhead: scenario
+                .metrics
+                .as_ref()
+                .and_then(|contract| contract.unseen)
+                .unwrap_or(CLIENT_OVERHEAD),
             replicas: vec![Views::default(); replicas],
         }
     }
@@ -189,7 +203,8 @@ impl Ledger {
         answered.count += 1;
         answered.latencies[bucket] += 1;
         answered.latency_sum = answered.latency_sum + latency;
-        answered.clear.add(excuse.from_sent);
+        answered.clear.add((excuse.from_sent - sample.queued).max(Nanos::ZERO));
+        answered.untested += u64::from(sample.queued > self.client_overhead);
         answered.bytes_out += sample.bytes_out;
         answered.bytes_in += sample.bytes_in;
     }

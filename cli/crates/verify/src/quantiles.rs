@@ -10,7 +10,7 @@ use serde_json::json;
 use super::{
     generator::Bottleneck,
     histograms::{Histogram, Metric, histograms, metrics, seen_by},
-    ledger::{Answered, Ledger, Views},
+    ledger::{Answered, CLIENT_OVERHEAD, Ledger, Views},
     replicas::{NotQuiescent, QuiescentScrapes},
     series::groups,
     verdict::{Claim, Diagnosis, Evidence, Outcome, Verdict},
@@ -27,9 +27,6 @@ use saasbench_record::manifest::Replica;
 /// The quantiles that dashboards usually show.
 const QUANTILES: [f64; 3] = [0.5, 0.9, 0.99];
 
-/// Overhead that is allowed on one machine: its queues and its network take far less.
-const ON_ONE_MACHINE: Nanos = Nanos::from_millis(25);
-
 /// The allowed client overhead.
 #[derive(Debug, Clone, Copy)]
 struct Allowed {
@@ -44,7 +41,7 @@ impl Allowed {
         let is_here = ["127.", "localhost", "[::1]"].iter().any(|local| host.starts_with(local));
         let is_here = is_here || replica.url.starts_with("unix:");
         Self {
-            typically: contract.unseen.unwrap_or(ON_ONE_MACHINE),
+            typically: contract.unseen.unwrap_or(CLIENT_OVERHEAD),
             is_promised: contract.unseen.is_some() || is_here,
         }
     }
@@ -143,7 +140,7 @@ impl Found {
             self.unseen = self.unseen + unseen;
         }
         let mean = Nanos(unseen.0 / seen.count.max(1) as i64);
-        self.evidence.push(unseen_finding(allowed, name, sides, mean, bottleneck));
+        self.evidence.push(unseen_finding(allowed, name, (seen, sides), mean, bottleneck));
         if self.diagnosis.is_none()
             && allowed.is_promised
             && sides.exceeds(0.5, allowed.typically.as_secs_f64())
@@ -184,19 +181,26 @@ const UNSEEN: &str = " client overhead";
 fn unseen_finding(
     Allowed { typically: allowed, is_promised }: Allowed,
     name: &str,
-    sides: BothSides<'_>,
+    (seen, sides): (&Answered, BothSides<'_>),
     mean: Nanos,
     bottleneck: Option<Bottleneck<'_>>,
 ) -> Evidence {
     let least = |q: f64| Nanos::from_secs_f64(sides.at_least(q));
+    let is_untested = seen.untested * 2 > seen.count;
     let exceeds = |by: Nanos| sides.exceeds(0.5, by.as_secs_f64());
     let outcome = match bottleneck {
+        // Of most requests it is unknown who kept them waiting.
+        _ if !exceeds(allowed) && is_untested => Outcome::Inconclusive,
         _ if !exceeds(allowed) => Outcome::Pass,
         Some(bottleneck) if !exceeds(allowed + bottleneck.slack) => Outcome::Inconclusive,
         _ if !is_promised => Outcome::Inconclusive,
         _ => Outcome::Fail,
     };
     let observed = match outcome {
+        Outcome::Inconclusive if !exceeds(allowed) => format!(
+            "{name}: the generator itself may have kept {} of {} requests waiting for more than {allowed}",
+            seen.untested, seen.count
+        ),
         Outcome::Pass => format!(
             "{name}: {mean} a request on average, at least {} at p50, {} at p90",
             least(0.5),
@@ -211,7 +215,7 @@ fn unseen_finding(
     let expected =
         format!("typically at most {allowed} more than the server's durations (`client_overhead`)");
     let mut finding = Evidence::new(outcome, format!("{name}{UNSEEN}"), expected, observed);
-    if outcome == Outcome::Inconclusive && !is_promised {
+    if outcome == Outcome::Inconclusive && !is_promised && exceeds(allowed) {
         finding =
             finding.detail("how far away the service is, is not declared (`client_overhead` in [metrics])");
     }

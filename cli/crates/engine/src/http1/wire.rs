@@ -10,6 +10,7 @@ use super::{
     deadline::Deadline,
 };
 use crate::{
+    busy,
     clock::RunClock,
     connect::{
         dial::Dialer,
@@ -110,6 +111,7 @@ impl<R: Resolve> Transport for Http1<R> {
                 None => self.connect(&mut connections.deadline, at, replica).await?,
             };
             exchange.connection = connection.number();
+            let written = if is_new { self.clock.now() } else { sent };
             let outcome = {
                 let mut exchanging = pin!(connection.exchange(exchange, &self.clock));
                 match connections.deadline.limit(at, exchanging.as_mut()).await {
@@ -119,6 +121,7 @@ impl<R: Resolve> Transport for Http1<R> {
             };
             return match outcome {
                 Some(Ok(after)) => {
+                    exchange.queued = written - sent + busy::since(written, exchange.response.done);
                     if let (After::Reuse, Some(place)) = (after, connections.idle.get_mut(replica)) {
                         *place = Some(connection);
                     }

@@ -29,7 +29,7 @@ use super::{
     exchange::{Exchange, SendError, Transport},
     self_monitor::response_timeout::ResponseTimeout,
 };
-use crate::clock::RunClock;
+use crate::{busy, clock::RunClock};
 use saasbench_record::sample::{NoResponseReason, NotSentReason};
 
 /// Sends requests by HTTP/2.
@@ -185,6 +185,7 @@ impl<R: Resolve> Transport for Http2<R> {
             let slot = timeout_at(at, self.slot(replica)).await;
             let slot = slot.unwrap_or(Err(NotSentReason::ConnectTimeout)).map_err(SendError::NotSent)?;
             exchange.connection = slot.connection_number();
+            let written = self.clock.now();
             let outcome = {
                 let mut exchanging = pin!(self.exchange(&slot, head.clone(), exchange));
                 match timeout_at(at, exchanging.as_mut()).await {
@@ -193,7 +194,10 @@ impl<R: Resolve> Transport for Http2<R> {
                 }
             };
             return match outcome {
-                Some(Ok(())) => Ok(()),
+                Some(Ok(())) => {
+                    exchange.queued = written - sent + busy::since(written, exchange.response.done);
+                    Ok(())
+                }
                 // Not a byte was sent, and the next attempt opens a new connection.
                 Some(Err(Failure::Unsent)) if again => {
                     again = false;

@@ -49,6 +49,7 @@ pub struct Growing {
     bytes_in: Integers,
     request: Integers,
     connection: OptionalIntegers,
+    queued: OptionalIntegers,
     rare: Rare,
     /// Checksum of the last segment that was written; the next one contains it.
     last: Checksum,
@@ -117,6 +118,7 @@ impl Growing {
         self.bytes_in.extend(rows().map(|row| row.bytes_in as i64));
         self.request.extend(rows().map(|row| row.request as i64));
         rows().for_each(|row| self.connection.push((row.connection > 0).then_some(row.connection.into())));
+        rows().for_each(|row| self.queued.push((row.queued_us > 0).then_some(row.queued_us.into())));
         if batch.extras.is_empty() {
             self.rare.add_nothing(batch.len() as u64);
         } else {
@@ -207,7 +209,8 @@ impl Growing {
         let tenant = |index: usize| Some(text(names.tenant(index)));
         chunk.optional_values(&mut rare.canary, names.scenario.tenants.len(), tenant)?;
         chunk.optional_values(&mut rare.unread, texts.len(), plain)?;
-        chunk.optional_integers(&mut self.connection)
+        chunk.optional_integers(&mut self.connection)?;
+        chunk.optional_integers(&mut self.queued)
     }
 
     /// Resets what writing does not reset.

@@ -59,6 +59,7 @@ fn read_group(group: &dyn RowGroupReader, names: &Names<'_>, batch: &mut Batch) 
     // Added after the first version of this format: a record may lack it.
     let mut request = columns.where_there("request", Columns::optional::<Int64Type>)?;
     let mut connection = columns.where_there("connection", Columns::optional::<Int64Type>)?;
+    let mut queued = columns.where_there("queued_us", Columns::optional::<Int64Type>)?;
     let mut extras = Extras::read(&columns, names, batch)?;
 
     let loads = u16::try_from(names.scenario.loads.len()).unwrap_or(u16::MAX);
@@ -84,6 +85,7 @@ fn read_group(group: &dyn RowGroupReader, names: &Names<'_>, batch: &mut Batch) 
             bytes_out: bytes_out.number(row)?,
             extra,
             connection: number("connection", row, connection.next(row).unwrap_or(0))?,
+            queued_us: number("queued_us", row, queued.next(row).unwrap_or(0))?,
             step: step.get(row, "step")? as u16,
             load: load.number(row)?,
             replica: replica.get(row, "replica")? as u16,

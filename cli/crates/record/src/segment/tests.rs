@@ -52,6 +52,7 @@ fn any_sample() -> impl proptest::strategy::Strategy<Value = Sample> {
                 },
                 request: request.into(),
                 connection: request / 2,
+                queued: Nanos(i64::from(request) * 1_000),
                 retry_of: retry_of.map(u64::from),
                 canary,
                 ..sample(0, replica, outcome)
