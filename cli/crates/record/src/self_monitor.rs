@@ -86,7 +86,7 @@ mod tests {
             threads: Default::default(),
         };
         let damage = |stalls: usize, written: u64| {
-            let stalls = vec![stall(0, 9); stalls];
+            let stalls = (0..stalls).map(|number| stall(100 * number as i64, 9)).collect();
             SelfMonitorRecord { stalls, usage: vec![usage(0), usage(written)] }.write(dir.path()).unwrap();
             let mut files = Files { dir: dir.path(), damage: Vec::new() };
             SelfMonitorRecord::read_from(&mut files).unwrap();
