@@ -28,6 +28,7 @@ mod fixtures;
 mod html_report;
 mod interruption;
 mod isolation;
+mod limited_services;
 mod local;
 mod noisy_neighbours;
 mod output;

@@ -210,7 +210,7 @@ pub(super) fn simulate(mistake: Fault, promises: &[Promise], traffic: Traffic, r
                 Fault::PerProcess(_, connections) => {
                     (0, 1 + tenant as u32 * 1_000 + (random.draw() % connections) as u32)
                 }
-                _ => (replica, 1 + tenant as u32 * 1_000 + u32::from(replica)),
+                _ => (replica, 1 + tenant as u32 * 1_000 + u32::from(replica) * 10 + number as u32 % 3),
             };
             let request = Request {
                 id: number as u64 * 2 + tenant as u64,

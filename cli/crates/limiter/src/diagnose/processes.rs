@@ -1,10 +1,10 @@
 //! Hypothesis: several processes behind one address, each of which keeps the limit by itself.
 //!
 //! All requests of a connection are decided by one process, but which connections share one is not known. So
-//! connections are grouped, the busiest first: one joins a group if a single limiter can have decided all of
-//! both, whatever the remaining connections consumed of it, and if they were rejected at the same times; of
-//! several it joins the most similar one, and otherwise starts a group of its own. The hypothesis holds if every group then keeps the promise by itself, and it is told from a limit that nobody
-//! keeps by groups that used up the quota each.
+//! connections are placed in groups, the busiest first, each with those that were rejected at the same times if
+//! possible. A placement is possible while a single limiter can have decided all of each group, whatever the
+//! connections that are not placed yet consumed of it. When all are placed, every group keeps the promise by
+//! itself. What tells that from a limit that nobody keeps is that several groups used up the quota.
 
 use std::collections::BTreeMap;
 
@@ -12,13 +12,15 @@ use super::{Case, Hypothesis, Key, first};
 use crate::{Decision, HistoryContext, Request};
 
 /// Requests of each key that are grouped.
-const MOST_GROUPED: usize = 2_000;
+const MOST_GROUPED: usize = 1_000;
 /// Connections of a key, and groups of them.
-const MOST_CONNECTIONS: usize = 256;
+const MOST_CONNECTIONS: usize = 128;
 const MOST_GROUPS: usize = 32;
-/// Shares of neighbouring requests whose responses may differ within a group: one process rejects for all of
-/// its connections at the same time. Tried until one succeeds.
-const ALIKE: [f64; 5] = [0.3, 0.5, 0.2, 0.7, 1.0];
+/// Up to this difference a connection probably belongs to a group.
+const ALIKE: f64 = 0.4;
+/// Placements of connections that are tried for each key, and requests that are judged for all.
+const NODES: usize = 2_000;
+const MOST_WORK: usize = 2_000_000;
 
 /// A replica and one of its connections.
 type Connection = (u16, u32);
@@ -26,6 +28,14 @@ type Connection = (u16, u32);
 /// The connections of each key fall into groups, each of which keeps the promise; of some key several used it
 /// up.
 pub(super) fn per_process(case: &Case<'_>) -> Option<Hypothesis> {
+    // The search has a budget of its own, so that enough is left for the other hypotheses.
+    let before = case.work.replace(0);
+    let found = searched(case);
+    case.work.set(before);
+    found
+}
+
+fn searched(case: &Case<'_>) -> Option<Hypothesis> {
     let (mut processes, mut connections, mut used_up) = (0, 0, 0);
     for key in case.broken().chain(case.kept()) {
         let (requests, until) = first(key.requests, MOST_GROUPED);
@@ -36,12 +46,12 @@ pub(super) fn per_process(case: &Case<'_>) -> Option<Hypothesis> {
         let of = |group: &Vec<Connection>| -> Vec<Request> {
             requests.iter().filter(|request| group.contains(&connection(request))).copied().collect()
         };
-        let (groups, histories) = ALIKE.into_iter().find_map(|alike| {
-            let groups = grouped(case, &key, &order, alike, &context)?;
-            let histories: Vec<Vec<Request>> = groups.iter().map(of).collect();
-            let kept = histories.iter().all(|history| keeps(case, &key, history, &context));
-            kept.then_some((groups, histories))
-        })?;
+        let mut search = Grouping { case, key: &key, context: &context, groups: Vec::new(), budget: NODES };
+        if !search.place(&order) {
+            return None;
+        }
+        let groups = search.groups;
+        let histories: Vec<Vec<Request>> = groups.iter().map(of).collect();
         let full = histories.iter().filter(|history| is_full(history, &key)).count();
         (processes, used_up) = (processes.max(groups.len()), used_up.max(full));
         connections = connections.max(groups.iter().map(Vec::len).sum());
@@ -67,37 +77,59 @@ fn busiest(key: &Key<'_>) -> Option<Vec<Connection>> {
     (busiest.len() <= MOST_CONNECTIONS).then_some(busiest)
 }
 
-/// The connections in groups, each of which one limiter can have decided. `None` if that takes too many.
-fn grouped(
-    case: &Case<'_>,
-    key: &Key<'_>,
-    order: &[Connection],
-    alike: f64,
-    context: &HistoryContext,
-) -> Option<Vec<Vec<Connection>>> {
-    let mut groups: Vec<Vec<Connection>> = Vec::new();
-    for &next in order {
-        let mut similar: Vec<(f64, usize)> = groups
+/// A search for groups of connections, each of which keeps the promise.
+struct Grouping<'a> {
+    case: &'a Case<'a>,
+    key: &'a Key<'a>,
+    context: &'a HistoryContext,
+    groups: Vec<Vec<Connection>>,
+    /// Placements that may still be tried.
+    budget: usize,
+}
+
+impl Grouping<'_> {
+    /// Places these connections; false if that is impossible, or takes too long.
+    fn place(&mut self, rest: &[Connection]) -> bool {
+        let Some((next, rest)) = rest.split_first() else { return true };
+        let mut places: Vec<(f64, usize)> = self
+            .groups
             .iter()
             .enumerate()
             .filter(|(_, group)| group.first().is_some_and(|(replica, _)| *replica == next.0))
-            .map(|(rank, group)| (difference(key.requests, group, next), rank))
-            .filter(|(differs, _)| *differs <= alike)
+            .map(|(rank, group)| (difference(self.key.requests, group, *next), rank))
             .collect();
-        similar.sort_by(|one, other| one.0.total_cmp(&other.0));
-        let fits = |rank: &usize| {
-            let joined = [&groups[*rank][..], &[next]].concat();
-            keeps(case, key, &with_others_unknown(key.requests, &joined, &groups), context)
-        };
-        match similar.into_iter().map(|(_, rank)| rank).find(fits) {
-            Some(rank) => groups[rank].push(next),
-            None => groups.push(vec![next]),
+        if self.groups.len() < MOST_GROUPS {
+            // A group of its own comes after those that it resembles, and before the others.
+            places.push((ALIKE, self.groups.len()));
         }
-        if groups.len() > MOST_GROUPS || case.work.get() > super::MOST_WORK {
-            return None;
+        places.sort_by(|one, other| one.0.total_cmp(&other.0));
+        for (_, rank) in places {
+            if self.budget == 0 || self.case.work.get() > MOST_WORK {
+                return false;
+            }
+            self.budget -= 1;
+            match self.groups.get_mut(rank) {
+                Some(group) => group.push(*next),
+                None => self.groups.push(vec![*next]),
+            }
+            if self.is_possible() && self.place(rest) {
+                return true;
+            }
+            self.groups[rank].pop();
+            self.groups.retain(|group| !group.is_empty());
         }
+        false
     }
-    Some(groups)
+
+    /// Whether each group can be one limiter's, if that may also have decided connections that are not placed
+    /// yet.
+    fn is_possible(&self) -> bool {
+        self.groups.iter().all(|group| {
+            let seen = with_others_unknown(self.key.requests, group, &self.groups);
+            self.case.work.set(self.case.work.get() + seen.len());
+            crate::judge(&seen, self.key.promise, self.context).violations.is_empty()
+        })
+    }
 }
 
 /// How often a request of the group and one of the connection, sent one after the other, got different
@@ -135,11 +167,6 @@ fn with_others_unknown(
         _ => Some(Request { decision: Decision::Unknown, ..*request }),
     });
     seen.collect()
-}
-
-fn keeps(case: &Case<'_>, key: &Key<'_>, requests: &[Request], context: &HistoryContext) -> bool {
-    case.work.set(case.work.get() + requests.len());
-    crate::judge(requests, key.promise, context).violations.is_empty()
 }
 
 /// Whether it rejected something, and admitted as much as the promise permits at once.

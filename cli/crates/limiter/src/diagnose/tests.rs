@@ -186,7 +186,7 @@ fn each_fault_is_diagnosed() {
 /// together.
 #[test]
 fn a_limit_kept_by_each_of_several_processes_is_diagnosed_from_connections() {
-    let seeds = cases(10);
+    let seeds = cases(5);
     for algorithm in algorithms().iter().copied() {
         let one_each: Draw = |_, random| {
             let processes = random.within(2, 4) as u64;

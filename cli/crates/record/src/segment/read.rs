@@ -83,7 +83,7 @@ fn read_group(group: &dyn RowGroupReader, names: &Names<'_>, batch: &mut Batch) 
             tenant: tenant.get(row, "tenant")?,
             bytes_out: bytes_out.number(row)?,
             extra,
-            connection: connection.next(row).map_or(0, small),
+            connection: number("connection", row, connection.next(row).unwrap_or(0))?,
             step: step.get(row, "step")? as u16,
             load: load.number(row)?,
             replica: replica.get(row, "replica")? as u16,
