@@ -1,13 +1,12 @@
-//! Changes a segment of samples: no changed segment is decoded. Where the checksum is made to match again, as in
-//! a file that something else has written, reading it ends in samples that can be written again or in an error,
-//! never in a panic.
+//! Changes a segment of samples: no changed segment is decoded, and nothing panics. (What has a matching checksum
+//! and was not written by this program is tried in `segment/tests.rs`.)
 //!
 //! An input is a list of changes of four bytes: the place, what is added to the byte there, and whether the rest
 //! is cut off.
 
 #![no_main]
 
-use std::sync::{LazyLock, Once};
+use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
 use saasbench_model::scenario::{
@@ -17,7 +16,7 @@ use saasbench_model::scenario::{
 use saasbench_record::{
     checksum::Checksum,
     sample::{LimiterHeaders, RequestOutcome, Sample},
-    segment::{Names, read_bytes, reseal, write},
+    segment::{Names, read_bytes, write},
     testing::sample,
 };
 
@@ -40,9 +39,6 @@ static MADE: LazyLock<(Scenario, Vec<String>, Vec<u8>)> = LazyLock::new(|| {
 });
 
 fuzz_target!(|data: &[u8]| {
-    // The fuzzer aborts at any panic, but one within the library becomes an error; others still abort.
-    static HOOK: Once = Once::new();
-    HOOK.call_once(|| std::panic::set_hook(Box::new(|_| {})));
     let (scenario, replicas, whole) = &*MADE;
     let names = Names::new(scenario, replicas);
     let mut changed = whole.clone();
@@ -55,10 +51,7 @@ fuzz_target!(|data: &[u8]| {
             changed.truncate(at);
         }
     }
-    assert_eq!(read_bytes(changed.clone(), &names).is_ok(), changed == *whole, "a changed segment was decoded");
+    let is_whole = changed == *whole;
+    assert_eq!(read_bytes(changed, &names).is_ok(), is_whole, "a changed segment was decoded");
     assert!(read_bytes(data.to_vec(), &names).is_err());
-    reseal(&mut changed);
-    if let Ok((batch, _)) = read_bytes(changed, &names) {
-        assert!(batch.iter().count() == batch.len());
-    }
 });

@@ -169,12 +169,6 @@ pub fn write(path: &Path, samples: &[Sample], names: &Names<'_>, identity: Check
     segment.write(path, names)
 }
 
-/// Gives a segment the checksum of what it contains now, for tests; others stay as they are.
-#[cfg(any(test, feature = "testing"))]
-pub fn reseal(bytes: &mut [u8]) {
-    let _ = seal::seal(bytes);
-}
-
 /// Waits until a file is on the disk, so that it survives a crash of the machine, too.
 ///
 /// # Errors
