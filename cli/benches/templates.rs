@@ -41,7 +41,6 @@ fn templates(criterion: &mut Criterion) {
         user: 7,
         iteration: 12_345,
         canary: None,
-        connection: 0,
         load: 0,
         saved: &saved,
         cookies: None,
