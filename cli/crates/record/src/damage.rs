@@ -11,7 +11,7 @@ use crate::{
     checksum::Checksum,
     groups,
     manifest::{Manifest, State},
-    self_monitor,
+    stall, usage,
 };
 
 /// The parts of a record besides the manifest and the samples, which nothing can do without.
@@ -34,8 +34,8 @@ pub(crate) const FILES: [(&str, Part); 7] = [
     (SCRAPES, Part::Scrapes),
     (PROMETHEUS, Part::Prometheus),
     (REDIS, Part::Redis),
-    (self_monitor::STALLS_FILE, Part::Generator),
-    (self_monitor::USAGE_FILE, Part::Generator),
+    (stall::FILE, Part::Generator),
+    (usage::FILE, Part::Generator),
     ("latency.hlog", Part::Logs),
     (groups::FILE, Part::Logs),
 ];

@@ -5,8 +5,8 @@ use std::path::Path;
 use super::{
     damage::{DamageKind, Files, Part},
     json_lines::{ObservationsError, lines},
-    stall::Stall,
-    usage::Usage,
+    stall::{self, Stall},
+    usage::{self, Usage},
 };
 
 /// Directory of the files within the run's directory.
@@ -17,12 +17,6 @@ pub const STALLS: &str = "stalls.jsonl";
 
 /// File of the threads' use of processors, two lines a second.
 pub const USAGE: &str = "usage.jsonl";
-
-/// Path of the stalls within the run's directory.
-pub const STALLS_FILE: &str = "generator/stalls.jsonl";
-
-/// Path of the threads' use of processors.
-pub const USAGE_FILE: &str = "generator/usage.jsonl";
 
 /// What the generator measured of itself.
 #[derive(Debug, Clone, Default)]
@@ -45,19 +39,19 @@ impl SelfMonitorRecord {
     /// The same; what cannot be used becomes damage.
     pub(crate) fn read_from(files: &mut Files<'_>) -> Result<Self, ObservationsError> {
         let mut stalls: Vec<Stall> = Vec::new();
-        for stall in lines::<Stall>(files, STALLS_FILE, Part::Generator)? {
+        for stall in lines::<Stall>(files, stall::FILE, Part::Generator)? {
             // A second line about a stall knows when its backlog had drained.
             match stalls.iter_mut().rev().find(|known| known.from_ns == stall.from_ns) {
                 Some(known) => *known = stall,
                 None => stalls.push(stall),
             }
         }
-        let usage: Vec<Usage> = lines(files, USAGE_FILE, Part::Generator)?;
-        let written = usage.last().map_or(0, |usage| usage.stalls);
-        if written > stalls.len() as u64 && files.usable(STALLS_FILE).is_some() {
-            files.add(STALLS_FILE, Part::Generator, DamageKind::Incomplete);
+        let used: Vec<Usage> = lines(files, usage::FILE, Part::Generator)?;
+        let written = used.last().map_or(0, |usage| usage.stalls);
+        if written > stalls.len() as u64 && files.usable(stall::FILE).is_some() {
+            files.add(stall::FILE, Part::Generator, DamageKind::Incomplete);
         }
-        Ok(Self { stalls, usage })
+        Ok(Self { stalls, usage: used })
     }
 
     /// Writes a test's data.

@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use saasbench_model::units::Nanos;
 
+/// Path of the stalls' file within the run's directory.
+pub const FILE: &str = "generator/stalls.jsonl";
+
 /// The shortest gap that counts: shorter ones are ordinary scheduling.
 pub const SHORTEST: Nanos = Nanos::from_millis(5);
 

@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use saasbench_model::units::Nanos;
 
+/// Path of the file within the run's directory.
+pub const FILE: &str = "generator/usage.jsonl";
+
 /// Prefix of the names of the engine's threads.
 pub const WORKER: &str = "worker-";
 

@@ -300,7 +300,7 @@ fn a_pass_over_few_connections_warns() {
             (sample.replica, sample.connection) = (0, 1 + number % connections);
         }
         judged("fixed-window", "8/10s", &samples, |made| {
-            environment.clone_into(&mut made.manifest.environment.name)
+            environment.clone_into(&mut made.manifest.environment.name);
         })
     };
     let lines = [over(1, "test"), over(12, "test"), over(1, "embedded")].map(|verdict| {
