@@ -10,10 +10,13 @@ use saasbench::{
     commands,
     exit::{Exit, Failure},
     output::{Output, failure},
+    secrets,
 };
 use saasbench_report::github::GitHub;
 
+#[expect(clippy::disallowed_methods, reason = "failures are printed safely")]
 fn main() -> ExitCode {
+    std::env::args().for_each(|argument| secrets::protect_url(&argument));
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => match mistake::meant(&error) {
@@ -41,6 +44,7 @@ fn main() -> ExitCode {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "the streams are `Output`'s")]
 fn dispatch(command: Command, err_is_coloured: bool) -> Result<Exit, Failure> {
     let (mut out, mut err) = (anstream::stdout(), anstream::stderr());
     let annotates = matches!(command, Command::Run(_) | Command::Verify(_) | Command::Compare(_));

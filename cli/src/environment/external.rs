@@ -7,6 +7,7 @@ use super::{
     config::EnvironmentConfig,
 };
 use crate::environment::connect::{self, TlsTrust};
+use crate::secrets;
 use saasbench_engine::connect::target::Target;
 use saasbench_model::{redact, scenario::Scenario, units::Nanos};
 use saasbench_record::manifest::{Environment, Replica};
@@ -50,7 +51,7 @@ pub async fn ad_hoc(
         name: "ad hoc".to_owned(),
         replicas: checked(replicas, "--target")?,
         prometheus: prometheus.as_ref().map(|access| redact::url(&access.url)),
-        redis: given.redis.as_deref().map(redact::url),
+        redis: given.redis.as_deref().map(shown),
         exclusive: given.exclusive,
         fresh: given.fresh,
         clock_offset_ns: CLOCK_OFFSET,
@@ -62,6 +63,12 @@ pub async fn ad_hoc(
         programs: Default::default(),
     };
     connect_all(environment, prometheus, given.redis, scenario, trust).await
+}
+
+/// The URL of Redis without its password, which is a secret from now on.
+fn shown(url: &str) -> String {
+    secrets::protect_url(url);
+    redact::url(url)
 }
 
 /// Credentials and options for Prometheus, with the environment variables of this process.
@@ -95,7 +102,7 @@ pub async fn named(
         name: name.to_owned(),
         replicas: checked(replicas, &place)?,
         prometheus: prometheus.as_ref().map(|access| redact::url(&access.url)),
-        redis: config.redis.as_deref().map(redact::url),
+        redis: config.redis.as_deref().map(shown),
         exclusive: config.exclusive,
         fresh: config.fresh,
         clock_offset_ns: config.clock_offset.map_or(CLOCK_OFFSET, Nanos::from),

@@ -31,6 +31,7 @@ mod isolation;
 mod local;
 mod noisy_neighbours;
 mod output;
+mod output_safety;
 mod plan;
 mod prometheus;
 mod remote_write;
