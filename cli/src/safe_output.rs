@@ -22,7 +22,7 @@ pub fn annotations(text: &str) -> String {
 
 /// A JSON document or line.
 pub fn json(text: &str) -> String {
-    safe_text::document(&redactor().redact_json(text))
+    safe_text::terminal(&redactor().redact_json(text))
 }
 
 /// A rendered document of another kind.

@@ -1,8 +1,8 @@
 //! Makes text of others safe for where it is shown: what a terminal, a CI's log or a reader's eye would take for
 //! something else is shown as an escape (`\u001B`), which JSON reads as the character that it stands for.
 //!
-//! [`terminal`] is for everything that is printed, [`line`] for a text within a line, [`document`] for XML, HTML
-//! and JSON that are otherwise complete, [`markdown`] for text within Markdown, and [`own`] marks the styles of
+//! [`terminal`] is for everything that is printed, and JSON, [`line`] for a text within a line, [`document`] for XML
+//! and HTML that are otherwise complete, [`markdown`] for text within Markdown, and [`own`] marks the styles of
 //! this program, the only escape sequences that are printed.
 
 use std::{
@@ -40,15 +40,24 @@ pub fn own_styles(text: &str) -> String {
 /// reorder or hide others, and without commands to the CI system that reads the log (`::error::`, `##vso[`). The
 /// program's own styles pass.
 pub fn terminal(text: &str) -> String {
-    printed(text, true)
+    printed(text, Commands::None)
 }
 
 /// Annotations for a CI system, whose commands pass.
 pub fn annotations(text: &str) -> String {
-    printed(text, false)
+    printed(text, Commands::All)
 }
 
-fn printed(text: &str, defuses_commands: bool) -> String {
+/// Which commands to a CI system pass.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Commands {
+    None,
+    /// What begins like one: style sheets have lines that begin with `::`.
+    Incomplete,
+    All,
+}
+
+fn printed(text: &str, commands: Commands) -> String {
     let mut safe = String::with_capacity(text.len());
     let mut rest = text;
     // Whether only blanks and styles precede on the line.
@@ -59,9 +68,12 @@ fn printed(text: &str, defuses_commands: bool) -> String {
             rest = after;
             continue;
         }
-        let is_command = defuses_commands
-            && (begins && rest.starts_with("::")
-                || ["##[", "##vso[", "##teamcity["].iter().any(|command| rest.starts_with(command)));
+        let is_command = match rest.strip_prefix("::").filter(|_| begins) {
+            Some(_) if commands == Commands::None => true,
+            Some(after) => after.lines().next().is_some_and(|line| line.contains("::")),
+            None => ["##[", "##vso[", "##teamcity["].iter().any(|command| rest.starts_with(command)),
+        };
+        let is_command = is_command && commands != Commands::All;
         if is_command {
             escape(c, &mut safe)
         } else {
@@ -82,12 +94,10 @@ pub fn line(text: &str) -> String {
     safe
 }
 
-/// A document of XML, HTML or JSON whose markup is complete: what XML cannot hold, or what would reorder its
-/// text, is shown as an escape.
+/// A document of XML or HTML whose markup is complete: what XML cannot hold, what would reorder its text, and
+/// what a CI's log would take for a command is shown as an escape.
 pub fn document(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    text.chars().for_each(|c| put(c, &mut safe));
-    safe
+    printed(text, Commands::Incomplete)
 }
 
 /// A text within Markdown, on one line, at most `longest` characters long: nothing in it is markup, HTML, a

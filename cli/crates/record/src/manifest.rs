@@ -267,7 +267,7 @@ impl Manifest {
 pub fn to_json(value: &impl Serialize) -> io::Result<Vec<u8>> {
     let json = serde_json::to_string_pretty(value)? + "\n";
     // A document that is looked at in a terminal does nothing to it.
-    Ok(safe_text::document(&json).into_bytes())
+    Ok(safe_text::terminal(&json).into_bytes())
 }
 
 /// Writes a file atomically.

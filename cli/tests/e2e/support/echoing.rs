@@ -62,7 +62,7 @@ fn serve(stream: &TcpStream, texts: &[String], turn: &AtomicUsize) -> Option<()>
         let (status, body) = if path == "/metrics" {
             (200, exposition(texts))
         } else if path.starts_with("/api/v1/") {
-            prometheus(&path, text, turn)
+            prometheus(&path, text, turn, stream.local_addr().ok()?.port())
         } else {
             (if turn % 5 == 4 { 429 } else { 200 }, json!({ "v": text }).to_string())
         };
@@ -90,11 +90,15 @@ fn exposition(texts: &[String]) -> String {
 }
 
 /// Every second response is an error.
-fn prometheus(path: &str, text: &str, turn: usize) -> (u16, String) {
+fn prometheus(path: &str, text: &str, turn: usize, port: u16) -> (u16, String) {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
     let of = |labels: serde_json::Value| json!([{ "metric": labels, "value": [now, "1"] }]);
     let result = if path.contains("vector") {
         of(json!({}))
+    } else if path.contains("timestamp") {
+        // The newest scrape of the service, so that nothing is waited for.
+        let labels = json!({ "instance": format!("127.0.0.1:{port}") });
+        json!([{ "metric": labels, "value": [now, (now + 60).to_string()] }])
     } else if turn.is_multiple_of(2) {
         of(json!({ "instance": text, text: "x" }))
     } else {

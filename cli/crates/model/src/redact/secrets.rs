@@ -17,6 +17,7 @@ use aho_corasick::AhoCorasick;
 use serde_json::Value;
 
 use super::{
+    HIDDEN,
     encoded::Pattern,
     fields::{Part, Reader},
 };
@@ -71,8 +72,12 @@ impl Redactor {
         let mut all: Vec<(String, String)> =
             known.map(|(pattern, shown)| (pattern.text().to_owned(), shown.clone())).collect();
         for (value, shown) in secrets {
-            if value.len() >= LEAST && all.iter().all(|(other, _)| *other != value) {
-                all.push((value, shown));
+            match all.iter_mut().find(|(other, _)| *other == value) {
+                // A name says more than that there is something.
+                Some((_, known)) if known == HIDDEN => *known = shown,
+                Some(_) => {}
+                None if value.len() >= LEAST => all.push((value, shown)),
+                None => {}
             }
         }
         Self { inner: Arc::new(Inner::new(all)), encodings: Arc::clone(&self.encodings) }

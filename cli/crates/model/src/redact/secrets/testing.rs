@@ -6,13 +6,17 @@ use serde_json::json;
 /// The usual encodings of an echo but Base64.
 pub fn encodings(secret: &str) -> Vec<String> {
     let percent = utf8_percent_encode(secret, NON_ALPHANUMERIC).to_string();
+    let lower = ('A'..='F').fold(percent.clone(), |text, digit| {
+        let digits = [format!("%{digit}"), format!("%{}", digit.to_ascii_lowercase())];
+        text.replace(&digits[0], &digits[1])
+    });
     let every = |form: &dyn Fn(u16) -> String| secret.encode_utf16().map(form).collect::<String>();
     let bytes = |form: &dyn Fn(u8) -> String| secret.bytes().map(form).collect::<String>();
     let json = json!(secret).to_string().trim_matches('"').to_owned();
     let html = secret.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;");
     vec![
         secret.to_owned(),
-        percent.to_lowercase(),
+        lower,
         percent.replace("%20", "+"),
         utf8_percent_encode(&percent, NON_ALPHANUMERIC).to_string(),
         bytes(&|byte| format!("%{byte:02x}")),
